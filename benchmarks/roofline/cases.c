@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "roofline/cases.h"
+
+/* Makes the compiler believe that the bytes at `at` are read here, so that it cannot leave out
+ * writing them. */
+static inline void consume(const void *at)
+{
+    __asm__ volatile("" : : "r"(at) : "memory");
+}
+
+static inline uint64_t first_word(const void *value)
+{
+    uint64_t word;
+
+    memcpy(&word, value, sizeof word);
+    return word;
+}
+
+static struct outcome run_empty(const struct subject *subject, const struct stream *stream)
+{
+    struct outcome outcome = {0, 0};
+
+    (void)subject;
+    for (size_t i = 0; i < stream->count; i++) {
+        consume(stream->keys[i]);
+        outcome.sum += first_word(stream->keys[i] + 12);
+        outcome.done++;
+    }
+    return outcome;
+}
+
+static struct outcome run_loop(const struct subject *subject, const struct stream *stream)
+{
+    struct loop_table table = subject->loop;
+    struct outcome outcome = {0, 0};
+    unsigned char value[VALUE_SIZE];
+
+    for (size_t i = 0; i < stream->count; i++) {
+        if (loop_get(&table, stream->keys[i], value)) {
+            consume(value);
+            outcome.sum += first_word(value);
+            outcome.done++;
+        }
+    }
+    return outcome;
+}
+
+static struct outcome run_get(const struct subject *subject, const struct stream *stream)
+{
+    memstore *store = subject->read;
+    struct outcome outcome = {0, 0};
+    unsigned char value[VALUE_SIZE];
+    size_t size;
+
+    for (size_t i = 0; i < stream->count; i++) {
+        if (memstore_get(store, stream->keys[i], BENCH_KEY_SIZE, value, sizeof value, &size) ==
+                MEMSTORE_OK &&
+            size == VALUE_SIZE) {
+            outcome.sum += first_word(value);
+            outcome.done++;
+        }
+    }
+    return outcome;
+}
+
+static struct outcome run_loop_batch(const struct subject *subject, const struct stream *stream)
+{
+    struct loop_table table = subject->loop;
+    struct outcome outcome = {0, 0};
+    unsigned char values[BATCH][VALUE_SIZE];
+
+    for (size_t i = 0; i < stream->count; i += BATCH) {
+        outcome.done += loop_get_batch(&table, &stream->keys[i], values);
+        consume(values);
+        for (unsigned k = 0; k < BATCH; k++)
+            outcome.sum += first_word(values[k]);
+    }
+    return outcome;
+}
+
+/* get_many hands out views; copying them out makes it the loop's equal. */
+static struct outcome run_get_many(const struct subject *subject, const struct stream *stream)
+{
+    memstore *store = subject->read;
+    struct outcome outcome = {0, 0};
+    unsigned char values[BATCH][VALUE_SIZE];
+    memstore_view views[BATCH];
+    memstore_key keys[BATCH];
+    size_t found;
+
+    for (size_t i = 0; i < stream->count; i += BATCH) {
+        for (unsigned k = 0; k < BATCH; k++)
+            keys[k] = (memstore_key){stream->keys[i + k], BENCH_KEY_SIZE};
+        if (memstore_get_many(store, keys, BATCH, views, &found) != MEMSTORE_OK)
+            continue;
+        for (unsigned k = 0; k < BATCH; k++) {
+            if (views[k].size == VALUE_SIZE) {
+                memcpy(values[k], views[k].data, VALUE_SIZE);
+                outcome.sum += first_word(values[k]);
+            }
+        }
+        consume(values);
+        memstore_view_release_many(views, BATCH);
+        outcome.done += found;
+    }
+    return outcome;
+}
+
+static struct outcome run_has(const struct subject *subject, const struct stream *stream)
+{
+    memstore *store = subject->read;
+    struct outcome outcome = {0, 0};
+
+    for (size_t i = 0; i < stream->count; i++)
+        outcome.done += memstore_has(store, stream->keys[i], BENCH_KEY_SIZE) == MEMSTORE_OK;
+    return outcome;
+}
+
+/* The value is read in place: its first word only. */
+static struct outcome run_get_view(const struct subject *subject, const struct stream *stream)
+{
+    memstore *store = subject->read;
+    struct outcome outcome = {0, 0};
+    memstore_view view;
+
+    for (size_t i = 0; i < stream->count; i++) {
+        if (memstore_get_view(store, stream->keys[i], BENCH_KEY_SIZE, &view) == MEMSTORE_OK) {
+            outcome.sum += first_word(view.data);
+            outcome.done++;
+            memstore_view_release(&view);
+        }
+    }
+    return outcome;
+}
+
+static struct outcome write_all(memstore *store, const struct stream *stream)
+{
+    struct outcome outcome = {0, 0};
+    unsigned char value[VALUE_SIZE] = {0};
+
+    for (size_t i = 0; i < stream->count; i++)
+        outcome.done += memstore_set(store, stream->keys[i], BENCH_KEY_SIZE, value, sizeof value,
+                                     MEMSTORE_TTL_NONE) == MEMSTORE_OK;
+    return outcome;
+}
+
+static struct outcome run_overwrite(const struct subject *subject, const struct stream *stream)
+{
+    return write_all(subject->overwritten, stream);
+}
+
+static struct outcome run_set_new(const struct subject *subject, const struct stream *stream)
+{
+    return write_all(subject->filled, stream);
+}
+
+const struct bench_case bench_cases[CASES] = {
+    [CASE_EMPTY] = {"empty", run_empty, false, CASE_EMPTY, 0.0},
+    [CASE_LOOP] = {"loop", run_loop, true, CASE_LOOP, 0.0},
+    [CASE_GET] = {"get", run_get, true, CASE_LOOP, 1.35},
+    [CASE_LOOP_BATCH] = {"loop16", run_loop_batch, true, CASE_LOOP_BATCH, 0.0},
+    [CASE_GET_MANY] = {"get_many16", run_get_many, true, CASE_LOOP_BATCH, 1.5},
+    [CASE_HAS] = {"has", run_has, false, CASE_LOOP, 0.0},
+    [CASE_GET_VIEW] = {"get_view", run_get_view, true, CASE_LOOP, 0.0},
+    [CASE_OVERWRITE] = {"overwrite", run_overwrite, false, CASE_LOOP, 0.0},
+    [CASE_SET_NEW] = {"set_new", run_set_new, false, CASE_LOOP, 0.0},
+};

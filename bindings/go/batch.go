@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package memstore
+
+import (
+	"context"
+	"runtime"
+	"time"
+
+	"github.com/weisyn/memstore/bindings/go/internal/native"
+)
+
+// SetMany stores several entries with one ttl, all or none, and every reader sees them appear at
+// one instant.
+func (s *Store) SetMany(ctx context.Context, items map[string][]byte, ttl time.Duration) error {
+	if err := live(ctx, "SetMany", ""); err != nil {
+		return err
+	}
+	var pinner runtime.Pinner
+	defer pinner.Unpin()
+	pack := getPack()
+	defer pack.put()
+	pack.addItems(items, &pinner)
+	status := native.GlueSetMany(s.handle, pack.bytesPointer(), len(pack.bytes), pack.sizesPointer(), len(items),
+		ttlMillis(ttl))
+	runtime.KeepAlive(s)
+	return check("SetMany", "", status)
+}
+
+// GetMany returns copies of the values found under the keys, as of one moment between batches. Keys
+// that are not there are not in the result. The values share one allocation, which lives as long as
+// any of them.
+func (s *Store) GetMany(ctx context.Context, keys []string) (map[string][]byte, error) {
+	if err := live(ctx, "GetMany", ""); err != nil {
+		return nil, err
+	}
+	pack := getPack()
+	defer pack.put()
+	pack.addKeys(keys)
+	pack.room(len(keys))
+	var kept uintptr
+	total := native.GlueGetMany(s.handle, pack.bytesPointer(), len(pack.bytes), pack.sizesPointer(), len(keys),
+		&pack.values[0], len(pack.values), pointerTo(&pack.found[0]), pointerTo(&kept))
+	if total < 0 {
+		runtime.KeepAlive(s)
+		return nil, fail("GetMany", "", int32(total))
+	}
+	var values []byte
+	if kept == 0 {
+		values = append([]byte{}, pack.values[:total]...)
+	} else {
+		values = make([]byte, total)
+		native.GlueTakeMany(kept, &values[0], len(values))
+		pack.values = make([]byte, min(total, packKeep/2))
+	}
+	runtime.KeepAlive(s)
+	return pack.deal(keys, values), nil
+}
+
+// deal hands the packed values out to their keys.
+func (p *pack) deal(keys []string, values []byte) map[string][]byte {
+	hits := 0
+	for _, size := range p.found[:len(keys)] {
+		if size >= 0 {
+			hits++
+		}
+	}
+	result := make(map[string][]byte, hits)
+	for i, key := range keys {
+		if size := p.found[i]; size >= 0 {
+			result[key] = values[:size:size]
+			values = values[size:]
+		}
+	}
+	return result
+}
+
+// DeleteMany removes several entries at one instant. Keys that are not there are passed over.
+func (s *Store) DeleteMany(ctx context.Context, keys []string) error {
+	if err := live(ctx, "DeleteMany", ""); err != nil {
+		return err
+	}
+	pack := getPack()
+	defer pack.put()
+	pack.addKeys(keys)
+	deleted := native.GlueDeleteMany(s.handle, pack.bytesPointer(), len(pack.bytes), pack.sizesPointer(), len(keys))
+	runtime.KeepAlive(s)
+	return check("DeleteMany", "", int32(min(deleted, 0)))
+}
+
+// HasMany says for each key whether a live entry has it, as of one moment between batches.
+func (s *Store) HasMany(ctx context.Context, keys []string) (map[string]bool, error) {
+	if err := live(ctx, "HasMany", ""); err != nil {
+		return nil, err
+	}
+	pack := getPack()
+	defer pack.put()
+	pack.addKeys(keys)
+	pack.room(len(keys))
+	found := native.GlueHasMany(s.handle, pack.bytesPointer(), len(pack.bytes), pack.sizesPointer(), len(keys),
+		&pack.flags[0])
+	runtime.KeepAlive(s)
+	if found < 0 {
+		return nil, fail("HasMany", "", int32(found))
+	}
+	result := make(map[string]bool, len(keys))
+	for i, key := range keys {
+		result[key] = pack.flags[i] != 0
+	}
+	return result, nil
+}

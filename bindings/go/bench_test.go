@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package memstore_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"testing"
+
+	memstore "github.com/weisyn/memstore/bindings/go"
+)
+
+const (
+	benchEntries = 1_000_000
+	benchValue   = 100
+	benchKey     = 16
+)
+
+// benchKeys is all keys in one string, in random order: successive gets meet entries far apart, and
+// the collector, which is not what is measured, has nothing to scan.
+type benchKeys string
+
+func (k benchKeys) at(i int) string {
+	start := i % benchEntries * benchKey
+	return string(k[start : start+benchKey])
+}
+
+// fill replaces the strings of dst by the keys from i on.
+func (k benchKeys) fill(dst []string, i int) {
+	for j := range dst {
+		dst[j] = k.at(i + j)
+	}
+}
+
+// openBench opens the store of all benchmarks: a million small entries. It stays open until the end.
+var openBench = sync.OnceValues(func() (*memstore.Store, benchKeys) {
+	store, err := memstore.Open(memstore.Config{MemoryLimit: 1 << 30, MaxEntriesInWindow: benchEntries})
+	if err != nil {
+		panic(err)
+	}
+	packed := make([]byte, 0, benchEntries*benchKey)
+	for _, i := range rand.New(rand.NewPCG(1, 2)).Perm(benchEntries) {
+		packed = fmt.Appendf(packed, "key/%012d", i)
+	}
+	keys, value := benchKeys(packed), make([]byte, benchValue)
+	for i := range benchEntries {
+		if err := store.Set(ctx, keys.at(i*7919), value, 0); err != nil {
+			panic(err)
+		}
+	}
+	return store, keys
+})
+
+func benchStore(b *testing.B) (*memstore.Store, benchKeys) {
+	store, keys := openBench()
+	b.ReportAllocs()
+	b.ResetTimer()
+	return store, keys
+}
+
+func BenchmarkGet(b *testing.B) {
+	store, keys := benchStore(b)
+	for i := 0; b.Loop(); i++ {
+		if _, found, err := store.Get(ctx, keys.at(i)); !found || err != nil {
+			b.Fatal(found, err)
+		}
+	}
+}
+
+// BenchmarkGetHot reads one entry that is always in the processor's cache: the cost of the crossing
+// and the copy.
+func BenchmarkGetHot(b *testing.B) {
+	store, keys := benchStore(b)
+	for b.Loop() {
+		if _, found, err := store.Get(ctx, keys.at(0)); !found || err != nil {
+			b.Fatal(found, err)
+		}
+	}
+}
+
+func BenchmarkGetMiss(b *testing.B) {
+	store, keys := benchStore(b)
+	absent := make([]byte, 0, benchEntries*benchKey)
+	absent = append(absent, keys...)
+	for i := range benchEntries {
+		absent[i*benchKey] = 'K'
+	}
+	keys = benchKeys(absent)
+	b.ResetTimer()
+	for i := 0; b.Loop(); i++ {
+		if _, found, err := store.Get(ctx, keys.at(i)); found || err != nil {
+			b.Fatal(found, err)
+		}
+	}
+}
+
+func BenchmarkGetParallel(b *testing.B) {
+	store, keys := benchStore(b)
+	b.RunParallel(func(pb *testing.PB) {
+		for i := rand.IntN(benchEntries); pb.Next(); i++ {
+			if _, found, err := store.Get(ctx, keys.at(i)); !found || err != nil {
+				b.Error(found, err)
+				return
+			}
+		}
+	})
+}
+
+func BenchmarkHas(b *testing.B) {
+	store, keys := benchStore(b)
+	for i := 0; b.Loop(); i++ {
+		if found, err := store.Has(ctx, keys.at(i)); !found || err != nil {
+			b.Fatal(found, err)
+		}
+	}
+}
+
+func BenchmarkSet(b *testing.B) {
+	store, keys := benchStore(b)
+	value := make([]byte, benchValue)
+	for i := 0; b.Loop(); i++ {
+		must(b, store.Set(ctx, keys.at(i), value, 0))
+	}
+}
+
+// BenchmarkGetMany and BenchmarkSetMany tell the time of one batch, and of one key as ns/key.
+func BenchmarkGetMany(b *testing.B) {
+	for _, n := range []int{16, 100} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			store, keys := benchStore(b)
+			batch := make([]string, n)
+			for i := 0; b.Loop(); i++ {
+				keys.fill(batch, i*n)
+				if values, err := store.GetMany(ctx, batch); len(values) != n || err != nil {
+					b.Fatal(len(values), err)
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*n), "ns/key")
+		})
+	}
+}
+
+func BenchmarkSetMany(b *testing.B) {
+	const n = 100
+	store, keys := benchStore(b)
+	batches := make([]map[string][]byte, 1000)
+	value := make([]byte, benchValue)
+	for i := range batches {
+		batches[i] = make(map[string][]byte, n)
+		for j := range n {
+			batches[i][keys.at(i*n+j)] = value
+		}
+	}
+	b.ResetTimer()
+	for i := 0; b.Loop(); i++ {
+		must(b, store.SetMany(ctx, batches[i%len(batches)], 0))
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*n), "ns/key")
+}
+
+// TestGetAllocatesTheValueAlone holds what the layer promises about garbage.
+func TestGetAllocatesTheValueAlone(t *testing.T) {
+	store := open(t, memstore.Config{})
+	must(t, store.Set(ctx, "k", make([]byte, 100), 0))
+	value := make([]byte, 100)
+	for name, test := range map[string]struct {
+		want float64
+		call func()
+	}{
+		"Get of a hit":  {1, func() { _, _, _ = store.Get(ctx, "k") }},
+		"Get of a miss": {0, func() { _, _, _ = store.Get(ctx, "absent") }},
+		"Has":           {0, func() { _, _ = store.Has(ctx, "k") }},
+		"Set":           {0, func() { _ = store.Set(ctx, "k", value, 0) }},
+		"Delete":        {0, func() { _ = store.Delete(ctx, "absent") }},
+		"GetTTL":        {1, func() { _, _ = store.GetTTL(ctx, "k") }}, // the error that there is none
+	} {
+		if got := testing.AllocsPerRun(100, test.call); got > test.want {
+			t.Errorf("%s makes %v allocations, want %v", name, got, test.want)
+		}
+	}
+}

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package memstore_test
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	memstore "github.com/weisyn/memstore/bindings/go"
+)
+
+func TestEveryMethodAfterClose(t *testing.T) {
+	store := open(t, memstore.Config{})
+	must(t, store.Set(ctx, "k", []byte("v"), 0))
+	must(t, store.Close())
+	for name, call := range methods(store, "k") {
+		if err := call(ctx); !errors.Is(err, memstore.ErrCacheClosed) {
+			t.Errorf("%s after Close: %v", name, err)
+		}
+	}
+	wantError(t, store.Close(), memstore.ErrCacheClosed)
+	if store.Size() != 0 || store.Capacity() != 0 || store.GetHitRate() != 0 {
+		t.Error("a closed store has entries")
+	}
+	if *store.GetStats() != (memstore.CacheStats{}) || *store.GetMemoryUsage() != (memstore.MemoryStats{}) {
+		t.Error("a closed store has statistics")
+	}
+	store.ResetStats()
+}
+
+func TestCloseWhileInUse(t *testing.T) {
+	for round := range 20 {
+		store := open(t, memstore.Config{})
+		var workers sync.WaitGroup
+		var closed atomic.Int32
+		for worker := range 8 {
+			spawn(&workers, func() {
+				for i := 0; ; i++ {
+					key := fmt.Sprint("k", i%100)
+					err := useOnce(store, worker, key)
+					if errors.Is(err, memstore.ErrCacheClosed) {
+						return
+					}
+					if err != nil {
+						t.Errorf("worker %d: %v", worker, err)
+						return
+					}
+				}
+			})
+		}
+		for range 4 {
+			spawn(&workers, func() {
+				for range 100 * round {
+					runtime.Gosched()
+				}
+				if err := store.Close(); err == nil {
+					closed.Add(1)
+				} else if !errors.Is(err, memstore.ErrCacheClosed) {
+					t.Errorf("Close: %v", err)
+				}
+			})
+		}
+		workers.Wait()
+		if closed.Load() != 1 {
+			t.Errorf("%d of 4 Closes succeeded, want 1", closed.Load())
+		}
+	}
+}
+
+// useOnce is one call, another for each worker.
+func useOnce(store *memstore.Store, worker int, key string) error {
+	var err error
+	switch worker {
+	case 0:
+		err = store.Set(ctx, key, []byte(key), 0)
+	case 1:
+		_, _, err = store.Get(ctx, key)
+	case 2:
+		err = store.SetMany(ctx, map[string][]byte{key: nil, key + "'": make([]byte, 20<<10)}, 0)
+	case 3:
+		_, err = store.GetMany(ctx, []string{key, key + "'"})
+	case 4:
+		_, err = store.Keys(ctx, "k1*")
+	case 5:
+		err = store.Delete(ctx, key)
+	case 6:
+		_, err = store.DeleteByPattern(ctx, "k2*")
+	default:
+		_, _, _, err = store.GetVersioned(ctx, key)
+	}
+	return err
+}
+
+func TestDroppedStoresAreFreed(t *testing.T) {
+	before := residentBytes(t)
+	for range 60 {
+		store, err := memstore.Open(memstore.Config{MemoryLimit: 16 << 20})
+		must(t, err)
+		for i := range 80 {
+			must(t, store.Set(ctx, fmt.Sprint(i), make([]byte, 100<<10), 0))
+		}
+		runtime.GC()
+	}
+	eventually(t, "resident memory is back", func() bool {
+		runtime.GC()
+		return residentBytes(t) < before+100<<20
+	})
+}
+
+func residentBytes(t *testing.T) int {
+	text, err := os.ReadFile("/proc/self/statm")
+	if err != nil {
+		t.Skip("resident memory is read from /proc")
+	}
+	var total, resident int
+	if _, err := fmt.Sscan(string(text), &total, &resident); err != nil {
+		t.Fatal(err)
+	}
+	return resident * os.Getpagesize()
+}

@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package memstore
+
+import (
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/weisyn/memstore/bindings/go/internal/native"
+)
+
+// Config says how a store behaves. The zero value of a field leaves in place what File, the
+// environment or else the library's default says; where zero or false is what you want instead,
+// name the setting in Settings. docs/configuration.md explains every setting; the tags are the names
+// that it has there and in YAML.
+//
+// Sources are applied in this order, each over what was before it: File, Environment, the other
+// fields, Settings.
+type Config struct {
+	// File is a YAML file to begin with; see [OpenYAML].
+	File string `yaml:"-"`
+	// Environment lets variables such as MEMSTORE_PERFORMANCE_MEMORY_LIMIT change settings. They are
+	// not looked at otherwise.
+	Environment bool `yaml:"-"`
+
+	// MemoryLimit is the most bytes the store may use, index and bookkeeping included.
+	MemoryLimit int64 `yaml:"performance.memory_limit,omitempty"`
+	// HardMaxCacheSize is a second limit, in MiB; the smaller one holds.
+	HardMaxCacheSize int `yaml:"hard_max_cache_size,omitempty"`
+	// MaxEntrySize is the largest key and value together, in bytes.
+	MaxEntrySize int64 `yaml:"max_entry_size,omitempty"`
+	// MaxEntriesInWindow sizes the index at open, so that filling the store up to it never
+	// rebuilds. It is not a limit.
+	MaxEntriesInWindow int `yaml:"max_entries_in_window,omitempty"`
+	// Shards is the number of writer locks, a power of two.
+	Shards int `yaml:"shards,omitempty"`
+	// HashFunction is "xxh3", "fnv" or "crc32".
+	HashFunction string `yaml:"hash_function,omitempty"`
+	// Eviction is the policy when the limit is reached: "s3fifo", "lru", "fifo", or "none", which
+	// refuses writes with ErrCacheFull instead.
+	Eviction string `yaml:"eviction,omitempty"`
+
+	// DefaultTTL is what DefaultTTL stands for in a call.
+	DefaultTTL time.Duration `yaml:"ttl.default_ttl,omitempty"`
+	// MinTTL and MaxTTL bound the ttl of a call; others are refused with ErrInvalidTTL. With MaxTTL
+	// set, an entry that "never" expires lives that long.
+	MinTTL time.Duration `yaml:"ttl.min_ttl,omitempty"`
+	MaxTTL time.Duration `yaml:"ttl.max_ttl,omitempty"`
+	// TTLPrecision is "millisecond", "second" or "minute": expiry is rounded up to it.
+	TTLPrecision string `yaml:"ttl.ttl_precision,omitempty"`
+	// LifeWindow is the age that no entry outlives, whatever its ttl.
+	LifeWindow time.Duration `yaml:"life_window,omitempty"`
+	// CleanWindow is the longest wait between two looks for entries past LifeWindow.
+	CleanWindow time.Duration `yaml:"clean_window,omitempty"`
+	// CleanupInterval is the longest wait between two sweeps for expired entries.
+	CleanupInterval time.Duration `yaml:"ttl.cleanup_interval,omitempty"`
+	// BatchCleanupSize is the most entries that one step of a sweep removes before it yields.
+	BatchCleanupSize int `yaml:"ttl.batch_cleanup_size,omitempty"`
+	// StoreCreationTime makes GetCreated work.
+	StoreCreationTime bool `yaml:"ttl.store_creation_time,omitempty"`
+
+	// LockTimeout is the longest that a write waits for a lock or for memory.
+	LockTimeout time.Duration `yaml:"performance.lock_timeout,omitempty"`
+	// MaxConcurrentReaders is the most values held in place at once; a call that would hold one more
+	// waits for up to LockTimeout, then it gets ErrLockTimeout. Reads that copy do not count.
+	MaxConcurrentReaders int `yaml:"performance.max_concurrent_readers,omitempty"`
+	// MaxConcurrentWriters is the most writers at work at once, a batch being one; the others wait
+	// for up to LockTimeout, then they get ErrLockTimeout.
+	MaxConcurrentWriters int `yaml:"performance.max_concurrent_writers,omitempty"`
+	// BatchSize and BatchTimeout say when the writes of SetAsync are applied: when so many are queued,
+	// or when the oldest is this old.
+	BatchSize    int           `yaml:"performance.batch_size,omitempty"`
+	BatchTimeout time.Duration `yaml:"performance.batch_timeout,omitempty"`
+	// EnableBatchOptimization points to false to make SetAsync write at once; nil leaves the default.
+	EnableBatchOptimization *bool `yaml:"performance.enable_batch_optimization,omitempty"`
+	// GCPercent is the share of dead bytes, in percent of live ones, at which compaction starts.
+	GCPercent int `yaml:"performance.gc_percent,omitempty"`
+	// Maintenance is "background", or "manual", which leaves the work to Maintain.
+	Maintenance string `yaml:"maintenance,omitempty"`
+	// HugePages is "auto", "on" or "off".
+	HugePages string `yaml:"huge_pages,omitempty"`
+
+	// Settings holds further settings by the names the library knows them by, such as
+	// "ttl.default_ttl": "1h30m". They are applied after the fields.
+	Settings map[string]string `yaml:"-"`
+}
+
+type setting struct{ key, value string }
+
+// fieldPaths finds the field of each setting by the setting's path.
+var fieldPaths = func() map[string]int {
+	paths := make(map[string]int)
+	fields := reflect.TypeFor[Config]()
+	for i := range fields.NumField() {
+		if path, _, _ := strings.Cut(fields.Field(i).Tag.Get("yaml"), ","); path != "-" {
+			paths[path] = i
+		}
+	}
+	return paths
+}()
+
+// settings lists what the fields and Settings change of the defaults.
+func (c *Config) settings() []setting {
+	var out []setting
+	fields := reflect.ValueOf(*c)
+	for _, path := range slices.Sorted(maps.Keys(fieldPaths)) {
+		if field := fields.Field(fieldPaths[path]); !field.IsZero() {
+			out = append(out, setting{path, fieldText(field)})
+		}
+	}
+	for _, key := range slices.Sorted(maps.Keys(c.Settings)) {
+		out = append(out, setting{key, c.Settings[key]})
+	}
+	return out
+}
+
+// fieldText is a field's value as the library reads it.
+func fieldText(field reflect.Value) string {
+	switch value := field.Interface().(type) {
+	case time.Duration:
+		return strconv.FormatInt(roundUp(value), 10) + "ms"
+	case *bool:
+		return strconv.FormatBool(*value)
+	default:
+		return fmt.Sprint(value)
+	}
+}
+
+// native makes a configuration of the library's; the caller frees it.
+func (c *Config) native(op string) (uintptr, error) {
+	config := native.MemstoreConfigNew()
+	if config == 0 {
+		return 0, &Error{op, "", ErrMemoryExhausted}
+	}
+	if err := c.fill(op, config); err != nil {
+		native.MemstoreConfigFree(config)
+		return 0, err
+	}
+	return config, nil
+}
+
+func (c *Config) fill(op string, config uintptr) error {
+	if c.File != "" {
+		if strings.ContainsRune(c.File, 0) {
+			return &Error{op, c.File, explained{"a path cannot hold NUL bytes", ErrInvalidArgument}}
+		}
+		path := []byte(c.File + "\x00")
+		if status := native.MemstoreConfigLoadFile(config, &path[0]); status != 0 {
+			return configFailure(op, config, "", status)
+		}
+	}
+	if c.Environment {
+		if status := native.MemstoreConfigLoadEnvironment(config); status != 0 {
+			return configFailure(op, config, "", status)
+		}
+	}
+	for _, setting := range c.settings() {
+		if err := setting.apply(op, config); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// cText is a setting's name or value with the NUL that the library wants; false when it has one.
+func cText(text string) ([]byte, bool) {
+	return []byte(text + "\x00"), !strings.ContainsRune(text, 0)
+}
+
+// apply makes one change of a native configuration.
+func (s setting) apply(op string, config uintptr) error {
+	key, keyOK := cText(s.key)
+	value, valueOK := cText(s.value)
+	if !keyOK || !valueOK {
+		return &Error{op, s.key, explained{"a setting's name and value cannot hold NUL bytes", ErrInvalidConfig}}
+	}
+	if status := native.MemstoreConfigSet(config, &key[0], &value[0]); status != 0 {
+		return configFailure(op, config, s.key, status)
+	}
+	return nil
+}
+
+// configFailure is the error of a call that a configuration has an explanation for.
+func configFailure(op string, config uintptr, key string, status int32) error {
+	return explain(op, key, nativeText(native.MemstoreConfigError(config)), status)
+}
+
+// explain is the error of a call with the library's own words, if it has any.
+func explain(op, key, text string, status int32) error {
+	if cause, known := byStatus[status]; known && text != "" {
+		return &Error{op, key, explained{text, cause}}
+	}
+	return fail(op, key, status)
+}

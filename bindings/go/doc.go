@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package memstore is an in-memory store for hot data: string keys, binary values, a time to live
+// for each key, and a byte limit that holds. The data lives outside the Go heap, in the C library
+// libmemstore, so the garbage collector has nothing of it to scan.
+//
+//	store, err := memstore.Open(memstore.Config{MemoryLimit: 1 << 30})
+//	if err != nil {
+//		return err
+//	}
+//	defer store.Close()
+//
+//	err = store.Set(ctx, "block/42", block, time.Minute)
+//	value, found, err := store.Get(ctx, "block/42")
+//
+// # Keys and values
+//
+// A key is any string of at least one byte. A value is any byte slice; an empty value is stored and
+// found like every other. Values are copied in and copied out: what Get returns belongs to the
+// caller.
+//
+// # Time to live
+//
+// A ttl of 0 never expires, [DefaultTTL] stands for the configured default, and any other negative
+// ttl is [ErrInvalidTTL]. A positive ttl is kept in milliseconds, rounded up. Expired entries are
+// never served, and their memory comes back without an access to them.
+//
+// # Errors
+//
+// A key that is not there is no error for Get, Has and Delete. Errors match the sentinels of this
+// package with [errors.Is], and are of type [*Error], which tells the operation and the key. A
+// refused write leaves the older entry as it was.
+//
+// # Contexts
+//
+// A context that is done before the call stops it; its error is then what the call's error matches.
+// A nil context counts as one that is never done.
+//
+// # Goroutines
+//
+// All methods may be called from any number of goroutines, Close among them. A store dropped
+// without Close is freed when the garbage collector finds it; until then it holds its memory, so
+// close stores.
+package memstore

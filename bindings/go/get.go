@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package memstore
+
+import (
+	"context"
+	"runtime"
+	"sync"
+	"unsafe"
+
+	"github.com/weisyn/memstore/bindings/go/internal/native"
+)
+
+// The size of a value is not known before the crossing, and a second crossing costs more than a
+// second copy of a small value. So a value goes to a scratch buffer first and from there to an
+// allocation of its exact size: to one on the stack, which is cheapest but must be cleared for each
+// call, and in a store that has shown larger values to a pooled one.
+const (
+	smallScratch = 512
+	largeScratch = 16 << 10
+)
+
+var scratchPool = sync.Pool{New: func() any { return new([largeScratch]byte) }}
+
+// Get returns a copy of the value under a key, and whether there is one.
+func (s *Store) Get(ctx context.Context, key string) ([]byte, bool, error) {
+	if err := live(ctx, "Get", key); err != nil {
+		return nil, false, err
+	}
+	if s.largeValues.Load() {
+		scratch := scratchPool.Get().(*[largeScratch]byte)
+		defer scratchPool.Put(scratch)
+		return s.getThrough(key, scratch[:])
+	}
+	var scratch [smallScratch]byte
+	return s.getThrough(key, scratch[:])
+}
+
+// getThrough gets a value by way of a scratch buffer, or, when it is larger, straight into its
+// allocation.
+func (s *Store) getThrough(key string, scratch []byte) ([]byte, bool, error) {
+	size := native.GlueGet(s.handle, unsafe.StringData(key), len(key), &scratch[0], len(scratch))
+	runtime.KeepAlive(s)
+	if uint64(size) <= uint64(len(scratch)) {
+		return append([]byte{}, scratch[:size]...), true, nil
+	}
+	if size < 0 {
+		return notGot(key, size)
+	}
+	return s.getLarge(key, size)
+}
+
+// getLarge gets a value that had this size a moment ago.
+func (s *Store) getLarge(key string, size int64) ([]byte, bool, error) {
+	if !s.largeValues.Load() {
+		s.largeValues.Store(true)
+	}
+	for {
+		value := make([]byte, size)
+		size = native.GlueGet(s.handle, unsafe.StringData(key), len(key), &value[0], len(value))
+		runtime.KeepAlive(s)
+		if size < 0 {
+			return notGot(key, size)
+		}
+		if size <= int64(len(value)) {
+			return value[:size:size], true, nil
+		}
+	}
+}
+
+func notGot(key string, status int64) ([]byte, bool, error) {
+	if int32(status) == statusKeyNotFound {
+		return nil, false, nil
+	}
+	return nil, false, fail("Get", key, int32(status))
+}
+
+// GetVersioned is Get that also returns the entry's version, for CompareAndSet. The version of an
+// absent key is 0.
+func (s *Store) GetVersioned(ctx context.Context, key string) (value []byte, version uint64, found bool, err error) {
+	if err := live(ctx, "GetVersioned", key); err != nil {
+		return nil, 0, false, err
+	}
+	value = make([]byte, smallScratch)
+	for {
+		size := native.GlueGetVersioned(s.handle, unsafe.StringData(key), len(key), &value[0], len(value),
+			pointerTo(&version))
+		runtime.KeepAlive(s)
+		switch {
+		case int32(size) == statusKeyNotFound:
+			return nil, 0, false, nil
+		case size < 0:
+			return nil, 0, false, fail("GetVersioned", key, int32(size))
+		case size <= int64(len(value)):
+			return append([]byte{}, value[:size]...), version, true, nil
+		}
+		value = make([]byte, size)
+	}
+}

@@ -1,0 +1,3 @@
+module github.com/weisyn/memstore/bindings/go
+
+go 1.24

@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package memstore
+
+import (
+	"bytes"
+	"context"
+	"math"
+	"runtime"
+	"sync/atomic"
+	"time"
+	"unsafe"
+
+	"github.com/weisyn/memstore/bindings/go/internal/native"
+)
+
+// DefaultTTL as a ttl stands for the configured default.
+const DefaultTTL time.Duration = math.MinInt64
+
+// Store is an open store. The handle stays valid when the store is closed and is destroyed when the
+// Store is unreachable, so no method can meet freed memory; each keeps the Store reachable until
+// its call into the library has returned.
+type Store struct {
+	handle uintptr
+	// largeValues is set once a value did not fit the small buffer; see Get.
+	largeValues atomic.Bool
+}
+
+// Open makes a new, empty store.
+func Open(config Config) (*Store, error) { return open("Open", config) }
+
+// OpenYAML makes a new, empty store with the settings of a YAML file: those under storage.memory,
+// or at the top. An error tells the file, the line and the column; ErrIO says that the file cannot
+// be read. To change some of its settings use [Open] with [Config.File].
+func OpenYAML(path string) (*Store, error) {
+	if path == "" {
+		return nil, &Error{"OpenYAML", "", explained{"the path is empty", ErrInvalidArgument}}
+	}
+	return open("OpenYAML", Config{File: path})
+}
+
+func open(op string, config Config) (*Store, error) {
+	settings, err := config.native(op)
+	if err != nil {
+		return nil, err
+	}
+	defer native.MemstoreConfigFree(settings)
+	var handle uintptr
+	if status := native.MemstoreOpen(settings, pointerTo(&handle)); status != 0 {
+		return nil, configFailure(op, settings, "", status)
+	}
+	store := &Store{handle: handle}
+	runtime.AddCleanup(store, native.MemstoreDestroy, handle)
+	return store, nil
+}
+
+// Reconfigure changes a setting of the open store, by the name and the text that it has in YAML:
+// Reconfigure(ctx, "performance.memory_limit", "1GiB"). docs/configuration.md says which settings can
+// change and from when on a change counts; the others are ErrUnsupported. A lower memory limit is
+// reached before the call returns, by evicting. The error says why a change was refused.
+func (s *Store) Reconfigure(ctx context.Context, key, value string) error {
+	if err := live(ctx, "Reconfigure", key); err != nil {
+		return err
+	}
+	keyText, keyOK := cText(key)
+	valueText, valueOK := cText(value)
+	if !keyOK || !valueOK {
+		return &Error{"Reconfigure", key, explained{"a setting's name and value cannot hold NUL bytes", ErrInvalidConfig}}
+	}
+	why := make([]byte, 1024)
+	status := native.MemstoreReconfigureExplained(s.handle, &keyText[0], &valueText[0], &why[0], len(why))
+	runtime.KeepAlive(s)
+	if status == 0 {
+		return nil
+	}
+	return explain("Reconfigure", key, string(why[:bytes.IndexByte(why, 0)]), status)
+}
+
+// Close waits for the calls in flight and frees the store's memory. Every call after it, another
+// Close included, returns ErrCacheClosed.
+func (s *Store) Close() error {
+	status := native.MemstoreClose(s.handle)
+	runtime.KeepAlive(s)
+	return check("Close", "", status)
+}
+
+// Set stores a value under a key, in place of what was there.
+func (s *Store) Set(ctx context.Context, key string, value []byte, ttl time.Duration) error {
+	return s.set(ctx, "Set", key, value, ttl)
+}
+
+func (s *Store) set(ctx context.Context, op, key string, value []byte, ttl time.Duration) error {
+	if err := live(ctx, op, key); err != nil {
+		return err
+	}
+	status := native.MemstoreSet(s.handle, unsafe.StringData(key), len(key), unsafe.SliceData(value), len(value),
+		ttlMillis(ttl))
+	runtime.KeepAlive(s)
+	return check(op, key, status)
+}
+
+// Delete removes an entry. That there is none is no error.
+func (s *Store) Delete(ctx context.Context, key string) error {
+	if err := live(ctx, "Delete", key); err != nil {
+		return err
+	}
+	status := native.MemstoreDelete(s.handle, unsafe.StringData(key), len(key))
+	runtime.KeepAlive(s)
+	if status == statusKeyNotFound {
+		return nil
+	}
+	return check("Delete", key, status)
+}
+
+// Has says whether a live entry has the key. It counts neither as hit nor as miss.
+func (s *Store) Has(ctx context.Context, key string) (bool, error) {
+	if err := live(ctx, "Has", key); err != nil {
+		return false, err
+	}
+	status := native.MemstoreHas(s.handle, unsafe.StringData(key), len(key))
+	runtime.KeepAlive(s)
+	if status == statusKeyNotFound {
+		return false, nil
+	}
+	return status == 0, check("Has", key, status)
+}
+
+// Clear removes all entries that are there when the call starts.
+func (s *Store) Clear(ctx context.Context) error {
+	if err := live(ctx, "Clear", ""); err != nil {
+		return err
+	}
+	status := native.MemstoreClear(s.handle)
+	runtime.KeepAlive(s)
+	return check("Clear", "", status)
+}
+
+// Size is the exact number of live entries, 0 when the store is closed.
+func (s *Store) Size() int {
+	size := native.MemstoreSize(s.handle)
+	runtime.KeepAlive(s)
+	return int(size)
+}
+
+// Capacity is the number of bytes that the store may use, 0 when it is closed.
+func (s *Store) Capacity() int {
+	capacity := native.MemstoreCapacity(s.handle)
+	runtime.KeepAlive(s)
+	return int(capacity)
+}
+
+// Compact moves live entries together until dead bytes are at most this share, from 0 to 1, of live
+// and dead bytes.
+func (s *Store) Compact(ctx context.Context, maxDeadRatio float64) error {
+	if err := live(ctx, "Compact", ""); err != nil {
+		return err
+	}
+	status := native.MemstoreCompact(s.handle, maxDeadRatio)
+	runtime.KeepAlive(s)
+	return check("Compact", "", status)
+}
+
+// Maintain does the work of the maintenance thread: it removes what has expired and reclaims
+// memory, for about the budget, or all there is when the budget is 0. ErrLockTimeout says that the
+// budget ended first.
+func (s *Store) Maintain(ctx context.Context, budget time.Duration) error {
+	if err := live(ctx, "Maintain", ""); err != nil {
+		return err
+	}
+	micros := budget.Microseconds()
+	if micros == 0 && budget != 0 {
+		micros = int64(budget) // a fraction of a microsecond is no budget of "all"; it keeps its sign
+	}
+	status := native.MemstoreMaintain(s.handle, micros)
+	runtime.KeepAlive(s)
+	return check("Maintain", "", status)
+}
+
+// ttlMillis is a ttl as the library takes it. Refusing a negative one is left to the library, which
+// counts it.
+func ttlMillis(ttl time.Duration) int64 {
+	switch {
+	case ttl == DefaultTTL:
+		return int64(native.MEMSTORE_TTL_DEFAULT)
+	case ttl < 0:
+		return math.MinInt64
+	}
+	return roundUp(ttl)
+}
+
+// roundUp is a duration in milliseconds.
+func roundUp(d time.Duration) int64 {
+	ms := d.Milliseconds()
+	if d > 0 && d%time.Millisecond != 0 {
+		ms++
+	}
+	return ms
+}
+
+// pointerTo is how a variable for a result crosses to the library.
+func pointerTo[T any](variable *T) *byte { return (*byte)(unsafe.Pointer(variable)) }

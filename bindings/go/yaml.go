@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package memstore
+
+import (
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/weisyn/memstore/bindings/go/internal/native"
+)
+
+// UnmarshalYAML makes a Config a part of an application's own configuration: it takes what could
+// stand under storage.memory in a file for [OpenYAML], nested or with dots, and refuses what OpenYAML
+// refuses. YAML packages that look for this method call it, such as gopkg.in/yaml.v3.
+func (c *Config) UnmarshalYAML(unmarshal func(any) error) error {
+	var tree map[string]any
+	if err := unmarshal(&tree); err != nil {
+		return err
+	}
+	given := make(map[string]string)
+	if err := flatten("", tree, given); err != nil {
+		return err
+	}
+	next := *c
+	next.Settings = maps.Clone(c.Settings)
+	if err := next.take(given); err != nil {
+		return err
+	}
+	*c = next
+	return nil
+}
+
+// flatten turns nested settings into paths and texts.
+func flatten(prefix string, tree map[string]any, out map[string]string) error {
+	for _, name := range slices.Sorted(maps.Keys(tree)) {
+		path := prefix + name
+		switch value := tree[name].(type) {
+		case map[string]any:
+			if err := flatten(path+".", value, out); err != nil {
+				return err
+			}
+			continue
+		case map[any]any:
+			inner := make(map[string]any, len(value))
+			for key, item := range value {
+				inner[fmt.Sprint(key)] = item
+			}
+			if err := flatten(path+".", inner, out); err != nil {
+				return err
+			}
+			continue
+		case nil:
+			if isSection(path) {
+				continue // as in a section whose every line is a comment
+			}
+			out[path] = ""
+		case float64:
+			out[path] = strconv.FormatFloat(value, 'f', -1, 64)
+		case []any:
+			return &Error{"UnmarshalYAML", path, explained{"a list is no value for a setting", ErrInvalidConfig}}
+		default:
+			out[path] = fmt.Sprint(value)
+		}
+	}
+	return nil
+}
+
+func isSection(name string) bool {
+	for path := range fieldPaths {
+		if strings.HasPrefix(path, name+".") {
+			return true
+		}
+	}
+	return false
+}
+
+// take checks settings and puts them into the fields; what a field cannot tell from "not given", and
+// what has no field, into Settings.
+func (c *Config) take(given map[string]string) error {
+	config := native.MemstoreConfigNew()
+	if config == 0 {
+		return &Error{"UnmarshalYAML", "", ErrMemoryExhausted}
+	}
+	defer native.MemstoreConfigFree(config)
+	for _, path := range slices.Sorted(maps.Keys(given)) {
+		if err := (setting{path, given[path]}).apply("UnmarshalYAML", config); err != nil {
+			return err
+		}
+		text, err := canonical(config, path)
+		if err != nil {
+			return err
+		}
+		number, known := fieldPaths[strings.TrimPrefix(path, "storage.memory.")]
+		if known && setField(reflect.ValueOf(c).Elem().Field(number), text) {
+			delete(c.Settings, path)
+			continue
+		}
+		if c.Settings == nil {
+			c.Settings = make(map[string]string)
+		}
+		c.Settings[path] = text
+	}
+	return nil
+}
+
+// canonical reads a setting back as the library writes it: whole numbers with the largest unit.
+func canonical(config uintptr, path string) (string, error) {
+	key, _ := cText(path)
+	buf := make([]byte, 128)
+	var size int
+	if status := native.MemstoreConfigGet(config, &key[0], &buf[0], len(buf), pointerTo(&size)); status != 0 {
+		return "", configFailure("UnmarshalYAML", config, path, status)
+	}
+	return string(buf[:size]), nil
+}
+
+var units = map[string]int64{
+	"": 1, "B": 1, "kB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30,
+	"TiB": 1 << 40,
+	"ms":  int64(time.Millisecond), "s": int64(time.Second), "m": int64(time.Minute), "h": int64(time.Hour),
+	"d": 24 * int64(time.Hour),
+}
+
+// setField sets a field from a canonical text; false when that is the field's zero, or none it can
+// hold.
+func setField(field reflect.Value, text string) bool {
+	switch field.Kind() {
+	case reflect.String:
+		field.SetString(text)
+	case reflect.Bool:
+		field.SetBool(text == "true")
+	case reflect.Pointer:
+		value := text == "true"
+		field.Set(reflect.ValueOf(&value))
+	default:
+		digits := len(text) - len(strings.TrimLeft(text, "0123456789"))
+		number, err := strconv.ParseInt(text[:digits], 10, 64)
+		unit, known := units[text[digits:]]
+		if err != nil || !known || number*unit/unit != number || field.OverflowInt(number*unit) {
+			field.SetZero()
+			return false
+		}
+		field.SetInt(number * unit)
+	}
+	return !field.IsZero()
+}

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""memstore: an in-memory store for hot data, with a time to live per key and a byte limit that is true.
+
+:class:`Store` keeps bytes; :class:`Cache` is a mapping of objects over it.
+"""
+
+from ._native import MEMSTORE_VERSION_STRING as __version__
+from ._native import View
+from .cache import Cache
+from .codec import JSON, PICKLE, RAW, Codec
+from .errors import (
+    CacheClosed,
+    CacheFull,
+    EntryTooLarge,
+    Error,
+    GCPressure,
+    InvalidArgument,
+    InvalidConfig,
+    InvalidPattern,
+    InvalidTTL,
+    IOFailed,
+    KeyNotFound,
+    LockTimeout,
+    MemoryExhausted,
+    MemoryFragmentation,
+    NotANumber,
+    ShardOverflow,
+    TTLExpired,
+    TTLNotSet,
+    TTLUpdateFailed,
+    Unsupported,
+)
+from .stats import MemoryStats, Stats
+from .store import DEFAULT_TTL, Store
+
+__all__ = [
+    "DEFAULT_TTL",
+    "JSON",
+    "PICKLE",
+    "RAW",
+    "Cache",
+    "CacheClosed",
+    "CacheFull",
+    "Codec",
+    "EntryTooLarge",
+    "Error",
+    "GCPressure",
+    "IOFailed",
+    "InvalidArgument",
+    "InvalidConfig",
+    "InvalidPattern",
+    "InvalidTTL",
+    "KeyNotFound",
+    "LockTimeout",
+    "MemoryExhausted",
+    "MemoryFragmentation",
+    "MemoryStats",
+    "NotANumber",
+    "ShardOverflow",
+    "Stats",
+    "Store",
+    "TTLExpired",
+    "TTLNotSet",
+    "TTLUpdateFailed",
+    "Unsupported",
+    "View",
+    "__version__",
+]

@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How objects become bytes."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import struct
+from collections.abc import Callable, Hashable
+from io import BytesIO
+from typing import Any, NamedTuple
+
+from ._types import Buffer
+
+
+class Codec(NamedTuple):
+    """How a Cache keeps its values: ``decode(encode(value))`` gives the value back."""
+
+    encode: Callable[[Any], Buffer]
+    decode: Callable[[bytes], Any]
+
+
+def _pickle(value: object) -> bytes:
+    return pickle.dumps(value, pickle.HIGHEST_PROTOCOL)
+
+
+def _json(value: object) -> bytes:
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def _raw(value: Buffer) -> Buffer:
+    return value
+
+
+#: Any object that pickle takes. The default.
+PICKLE = Codec(_pickle, pickle.loads)
+#: What JSON can say: None, bool, numbers, str, lists, dicts with str keys.
+JSON = Codec(_json, json.loads)
+#: Bytes-like values, kept as they are; they come back as bytes.
+RAW = Codec(_raw, bytes)
+
+
+# ---- Keys
+#
+# Equal keys have to become equal bytes, which pickle does not give: it writes a repeated object as a reference, so that
+# two equal tuples differ when one of them holds the same object twice. Hence a tag and the content for the types that
+# keys are made of, and pickle without references (`fast`) for others. As with dict, 1, 1.0 and True are one key.
+
+_LENGTH = struct.Struct("<I")
+
+
+def encode_key(key: Hashable) -> bytes:
+    """The bytes that stand for a key of a Cache."""
+    if isinstance(key, str):
+        return b"s" + key.encode("utf-8", "surrogatepass")
+    if isinstance(key, bytes):
+        return b"b" + key
+    if isinstance(key, int):
+        return b"i%d" % key
+    if isinstance(key, float):
+        return b"i%d" % int(key) if key.is_integer() else b"f" + struct.pack("<d", key)
+    if key is None:
+        return b"n"
+    if isinstance(key, tuple):
+        parts = [encode_key(item) for item in key]
+        return b"t" + b"".join(_LENGTH.pack(len(part)) + part for part in parts)
+    if isinstance(key, frozenset):
+        parts = sorted(encode_key(item) for item in key)
+        return b"z" + b"".join(_LENGTH.pack(len(part)) + part for part in parts)
+    return b"p" + _pickle_without_references(key)
+
+
+def _pickle_without_references(key: Hashable) -> bytes:
+    hash(key)
+    out = BytesIO()
+    pickler = pickle.Pickler(out, 5)
+    pickler.fast = True
+    pickler.dump(key)
+    return out.getvalue()
+
+
+def _decode_parts(data: bytes) -> list[Any]:
+    parts, at = [], 1
+    while at < len(data):
+        (size,) = _LENGTH.unpack_from(data, at)
+        at += _LENGTH.size
+        parts.append(decode_key(data[at : at + size]))
+        at += size
+    return parts
+
+
+def decode_key(data: bytes) -> Any:
+    """The key that encode_key() took, or one that is equal to it."""
+    tag, content = data[:1], data[1:]
+    if tag == b"s":
+        return content.decode("utf-8", "surrogatepass")
+    if tag == b"b":
+        return content
+    if tag == b"i":
+        return int(content)
+    if tag == b"f":
+        return struct.unpack("<d", content)[0]
+    if tag == b"n":
+        return None
+    if tag == b"t":
+        return tuple(_decode_parts(data))
+    if tag == b"z":
+        return frozenset(_decode_parts(data))
+    return pickle.loads(content)

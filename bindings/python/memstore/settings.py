@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From Python values to the settings of the C library, which are named by paths and valued by text."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from typing import Optional, Union
+
+from . import _native
+from .errors import InvalidConfig
+
+#: Text with units is passed on as it is: "64MB", "1h". Numbers are bytes or counts, and seconds where the setting is a
+#: duration.
+Setting = Union[str, int, float, bool, timedelta, None]
+Path = Union[str, bytes, "os.PathLike[str]", "os.PathLike[bytes]"]
+#: Settings by path, nested or dotted: {"ttl": {"default_ttl": "1h"}} or {"ttl.default_ttl": "1h"}.
+Settings = Mapping[str, Union[Setting, "Settings"]]
+
+
+
+def _paths() -> Iterator[str]:
+    """The path of each setting there is."""
+    number = 0
+    while (path := _native.config_key(number)) is not None:
+        yield path
+        number += 1
+
+
+def _by_name() -> dict[str, str]:
+    """The paths by all that settings may be called: the path itself, and without its section where that is unique."""
+    paths = list(_paths())
+    last = [path.rpartition(".")[2] for path in paths]
+    short = {name: path for name, path in zip(last, paths) if last.count(name) == 1}
+    return short | {path: path for path in paths}
+
+
+_PATHS = _by_name()
+
+
+def _flatten(settings: Settings, prefix: str = "") -> Iterator[tuple[str, Setting]]:
+    for name, value in settings.items():
+        if not isinstance(name, str):
+            raise InvalidConfig(f"the name of a setting is a str, not {name!r}")
+        path = prefix + name.replace("__", ".")
+        if isinstance(value, Mapping):
+            yield from _flatten(value, path + ".")
+        else:
+            yield path, value
+
+
+def _c_text(path: str, text: str) -> str:
+    if "\0" in text:
+        raise InvalidConfig(f"{path!r}: a setting's name and value cannot hold NUL characters")
+    return text
+
+
+class Configuration:
+    """A ``memstore_config`` of the C library, filled from a file, the environment and Python values, in this order; a
+    context manager."""
+
+    def __init__(self, *sources: Settings, file: Optional[Path] = None, environment: bool = False) -> None:
+        self.handle = _native.config_new()
+        try:
+            if file is not None:
+                _native.config_load_file(self.handle, file)
+            if environment:
+                _native.config_load_environment(self.handle)
+            for source in sources:
+                for name, value in _flatten(source):
+                    self._set(self._path(name), value)
+        except BaseException:
+            _native.config_free(self.handle)
+            raise
+
+    def __enter__(self) -> Configuration:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        _native.config_free(self.handle)
+
+    def get(self, path: str) -> str:
+        """A setting as text."""
+        return _native.config_get(self.handle, path)
+
+    def _path(self, name: str) -> str:
+        path = _PATHS.get(name.removeprefix("storage.memory."))
+        if path is None:
+            self.get(_c_text(name, name))  # raises, with the nearest known name
+            raise AssertionError(f"{name} is a setting that was not listed")
+        return path
+
+    def _set(self, path: str, value: Setting) -> None:
+        _native.config_set(self.handle, path, self._text(path, value))
+
+    def named(self, name: str, value: Setting) -> tuple[str, str]:
+        """The path and the text of a setting as people may write them."""
+        path = self._path(name.replace("__", "."))
+        return path, self._text(path, value)
+
+    def _text(self, path: str, value: Setting) -> str:
+        if isinstance(value, str):
+            return _c_text(path, value)
+        if isinstance(value, bool):
+            return "true" if value else "false"
+        if value is None:
+            return "0"
+        if isinstance(value, timedelta):
+            return self._milliseconds(path, value.total_seconds())
+        if isinstance(value, (int, float)):
+            if self._is_duration(path):
+                return self._milliseconds(path, value)
+            return str(int(value) if isinstance(value, float) and value.is_integer() else value)
+        raise InvalidConfig(f"{path}: {value!r} is no str, number, bool, timedelta or None")
+
+    def _is_duration(self, path: str) -> bool:
+        """Whether the library takes a duration for this setting: only such a one accepts a unit of time."""
+        before = self.get(path)
+        try:
+            _native.config_set(self.handle, path, "1h")
+        except InvalidConfig:
+            return False
+        _native.config_set(self.handle, path, before)
+        return True
+
+    @staticmethod
+    def _milliseconds(path: str, seconds: float) -> str:
+        if not math.isfinite(seconds):
+            raise InvalidConfig(f"{path}: {seconds!r} is not a finite number of seconds")
+        return f"{round(seconds * 1000)}ms"

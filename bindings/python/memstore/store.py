@@ -1,0 +1,342 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The store of bytes."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from datetime import datetime, timedelta, timezone
+from types import EllipsisType, TracebackType
+from typing import Any, Final, NoReturn, Optional, Self, Union
+
+from . import _native
+from ._types import TTL, Buffer, Key
+from .settings import Configuration, Path, Setting, Settings
+from .stats import MemoryStats, Stats
+
+#: The TTL that stands for the configured ``ttl.default_ttl``; the same as leaving the TTL out.
+DEFAULT_TTL: Final[EllipsisType] = ...
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+
+
+def _readable(size: int) -> str:
+    number, unit = float(size), "B"
+    for larger in ("kB", "MB", "GB", "TB"):
+        if number < 1000:
+            break
+        number, unit = number / 1000, larger
+    return f"{size} B" if unit == "B" else f"{number:.1f} {unit}"
+
+
+class Store(_native.Handle):
+    """An in-memory store: keys to bytes, each with its time to live, under a byte limit that is true.
+
+    >>> store = Store(memory_limit="16MB", default_ttl="1h")
+    >>> store.set("block/42", b"header", ttl=60)
+    >>> store.get("block/42")
+    b'header'
+    >>> store["block/43"] = b"x"
+    >>> sorted(store)
+    [b'block/42', b'block/43']
+    >>> "block/44" in store, store.get("block/44"), len(store)
+    (False, None, 2)
+    >>> store.close()
+
+    ``Store.from_yaml(path)`` opens one as a file says, ``reconfigure()`` changes settings of an open one.
+
+    Keys are ``str`` (as UTF-8) or bytes-like, at least one byte; they come back as ``bytes``. Values are bytes-like and
+    come back as ``bytes``, or in place as a ``memoryview`` (see ``view()``).
+
+    A TTL is a number of seconds, a ``timedelta``, or ``None`` for an entry that never expires; without one the
+    configured default applies.
+
+    Settings are named as in the configuration file: by mappings, by dotted paths, or by keyword, where the section may
+    be left out (``default_ttl`` is ``ttl.default_ttl``) or set off by two underscores (``ttl__default_ttl``). Keywords
+    override the mapping. Values are text with units (``"64MB"``, ``"1h"``), numbers (bytes, counts; seconds where the
+    setting is a duration), ``bool``, ``timedelta``, or ``None`` for 0:
+
+    >>> with Store({"ttl": {"default_ttl": "1h"}, "performance.lock_timeout": 0.5}, shards=16, eviction="lru") as store:
+    ...     store["k"] = b"v"
+    ...     store.ttl("k") > 3590
+    True
+
+    All methods may be called by any number of threads, and in a child after ``fork()``, which has a store of its own.
+    Several operations at one instant: ``get_many``, ``set_many``, ``delete_many``, ``has_many``:
+
+    >>> with Store() as store:
+    ...     store.set_many({"a": b"1", "b": b"2"}, ttl=timedelta(minutes=5))
+    ...     store.get_many(["a", "b", "c"])
+    ...     store.has_many(["a", "c"])
+    ...     store.delete_many(["a", "b", "c"])
+    {'a': b'1', 'b': b'2'}
+    {'a': True, 'c': False}
+    2
+    """
+
+    __slots__ = ("_eviction",)
+
+    _eviction: str
+
+    def __init__(
+        self,
+        config: Optional[Settings] = None,
+        /,
+        *,
+        memory_limit: Union[str, int, EllipsisType] = ...,
+        default_ttl: Union[Setting, EllipsisType] = ...,
+        **settings: Union[Setting, Settings],
+    ) -> None:
+        if memory_limit is not ...:
+            settings["memory_limit"] = memory_limit
+        if default_ttl is not ...:
+            settings["default_ttl"] = default_ttl
+        with Configuration(config or {}, settings) as configuration:
+            self._open(configuration)
+
+    def _open(self, configuration: Configuration) -> None:
+        self._eviction = configuration.get("eviction")
+        self._views_wait = configuration.get("performance.max_concurrent_readers") != "0"
+        _native.open_store(configuration.handle, self)
+
+    @classmethod
+    def from_yaml(
+        cls, path: Path, /, *, environment: bool = False, **settings: Union[Setting, Settings]
+    ) -> Self:
+        """Open a store with the settings of a YAML file, which stand under ``storage.memory`` or at the top.
+
+        With ``environment=True`` variables such as ``MEMSTORE_PERFORMANCE_MEMORY_LIMIT`` override the file; keywords,
+        as for ``Store``, override both. Raises InvalidConfig, which tells the file, the line and the column, or
+        IOFailed if the file cannot be read.
+
+        >>> import tempfile
+        >>> with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
+        ...     _ = file.write("storage: {memory: {ttl: {default_ttl: 1h}, performance: {memory_limit: 16MB}}}")
+        ...     file.flush()
+        ...     with Store.from_yaml(file.name, shards=16) as store:
+        ...         store["k"] = b"v"
+        ...         store.capacity(), store.ttl("k") > 3590
+        (16000000, True)
+        """
+        with Configuration(settings, file=path, environment=environment) as configuration:
+            store = cls.__new__(cls)
+            store._open(configuration)
+            return store
+
+    def reconfigure(self, name: str, value: Setting, /) -> None:
+        """Change a setting of the open store, named and valued as for ``Store``.
+
+        Which settings can change is in ``docs/configuration.md``; for the others this raises Unsupported. A lower
+        memory limit is reached before it returns, by evicting. What it raises says why a change was refused, and has
+        changed nothing.
+
+        >>> with Store(memory_limit="64MB") as store:
+        ...     store.reconfigure("memory_limit", "32MB")
+        ...     store.reconfigure("ttl.default_ttl", 60)
+        ...     store.capacity()
+        32000000
+        """
+        with Configuration() as configuration:
+            path, text = configuration.named(name, value)
+        _native.reconfigure(self, path, text)
+
+    # ---- Asynchronous writes
+
+    def flush(self) -> None:
+        """Wait until all that set_async() was given before is applied; reads see it from now on.
+
+        Raises the error of the first of these writes that was refused since the last flush.
+
+        >>> with Store(batch_timeout="1h") as store:
+        ...     store.set_async("k", b"v")
+        ...     before = store.get("k")
+        ...     store.flush()
+        ...     before, store.get("k")
+        (None, b'v')
+        """
+        _native.flush(self)
+
+    # ---- Conditional writes and counters
+
+    def add(self, key: Key, value: Buffer, ttl: TTL = ...) -> bool:
+        """Store a value only if no live entry has the key. Returns whether it was stored.
+
+        >>> with Store() as store:
+        ...     store.add("lock", b"me", ttl=10), store.add("lock", b"you", ttl=10)
+        (True, False)
+        """
+        return _native.add(self, key, value, ttl)
+
+    def replace(self, key: Key, value: Buffer, ttl: TTL = ...) -> bool:
+        """Store a value only if a live entry has the key. Returns whether it was stored."""
+        return _native.replace(self, key, value, ttl)
+
+    def compare_and_set(self, key: Key, value: Buffer, version: int, ttl: TTL = ...) -> bool:
+        """Store a value only if the entry has the version that get_versioned() or view() told; 0 expects no entry.
+
+        >>> with Store() as store:
+        ...     store["k"] = b"old"
+        ...     value, version = store.get_versioned("k")
+        ...     store.compare_and_set("k", b"new", version), store.compare_and_set("k", b"newer", version)
+        (True, False)
+        """
+        return _native.compare_and_set(self, key, value, ttl, version)
+
+    def incr(self, key: Key, delta: int = 1, initial: int = 0, ttl: TTL = ...) -> int:
+        """Add to a counter kept as a decimal number, atomically; returns the sum. An absent one starts at ``initial``.
+
+        A counter that exists keeps its expiry. Raises NotANumber, with nothing changed, if the value is no number or
+        the sum would overflow 64 bits.
+
+        >>> with Store() as store:
+        ...     store.incr("n"), store.incr("n", 10), store.incr("n", -1), store["n"]
+        (1, 11, 10, b'10')
+        """
+        return _native.increment(self, key, delta, initial, ttl)
+
+    # ---- Time to live
+
+    def set_until(self, key: Key, value: Buffer, when: Union[datetime, float]) -> None:
+        """Store a value that expires at a point of time: an aware datetime, or Unix seconds.
+
+        Raises TTLExpired if that has passed; an older entry stays as it was.
+        """
+        _native.set_until(self, key, value, _unix_seconds(when))
+
+    def ttl(self, key: Key) -> Optional[float]:
+        """How many seconds the entry has to live; None if it never expires. Raises KeyNotFound.
+
+        >>> with Store() as store:
+        ...     store.set("a", b"", ttl=None)
+        ...     store.ttl("a")
+        ...     store.expire("a", 60)
+        ...     59 < store.ttl("a") <= 60
+        True
+        """
+        ms = _native.get_ttl(self, key)
+        return None if ms is None else ms / 1000
+
+    def expire(self, key: Key, ttl: TTL = ...) -> None:
+        """Give the entry a new TTL, counted from now; its value and version stay. Raises KeyNotFound."""
+        _native.update_ttl(self, key, ttl)
+
+    def expires_at(self, key: Key) -> datetime:
+        """When the entry expires, as an aware datetime in UTC. Raises TTLNotSet if it never does, or KeyNotFound."""
+        return _EPOCH + timedelta(milliseconds=_native.get_expiration(self, key))
+
+    def created_at(self, key: Key) -> datetime:
+        """When the entry was last written. Raises Unsupported without the setting ``ttl.store_creation_time``."""
+        return _EPOCH + timedelta(milliseconds=_native.get_created(self, key))
+
+    # ---- Patterns
+
+    def keys(self, pattern: Key = "") -> list[bytes]:
+        """The keys that match a pattern. ``iter(store)`` goes through all keys without a list.
+
+        ``*`` is any run of bytes (also across ``/``), ``?`` one byte, ``[a-z]`` one of a set, ``[^a]`` one not of it,
+        ``\\`` takes the next byte literally; the empty pattern matches every key.
+
+        >>> with Store() as store:
+        ...     store.set_many([("block/1", b""), ("block/22", b""), ("tx/1", b"")])
+        ...     sorted(store.keys("block/*")), store.count("*/?"), store.delete_pattern("[a-s]*"), len(store)
+        ([b'block/1', b'block/22'], 2, 2, 1)
+        """
+        return _native.keys(self, pattern)
+
+    def count(self, pattern: Key = "") -> int:
+        """How many live keys match a pattern."""
+        return _native.count_by_pattern(self, pattern)
+
+    def delete_pattern(self, pattern: Key) -> int:
+        """Remove the entries whose keys match a pattern, one after the other. Returns how many."""
+        return _native.delete_by_pattern(self, pattern)
+
+    # ---- The store as a whole
+
+    def clear(self) -> None:
+        """Remove all entries."""
+        _native.clear(self)
+
+    def size(self) -> int:
+        """How many live entries there are, exactly: ``len(store)``."""
+        return len(self)
+
+    def capacity(self) -> int:
+        """How many bytes the store may use, index and slack included; 0 when it is closed."""
+        return _native.capacity(self)
+
+    def compact(self, max_dead_ratio: float = 0.0) -> None:
+        """Reclaim dead bytes until they are at most this share of live and dead bytes. Raises MemoryFragmentation."""
+        _native.compact(self, max_dead_ratio)
+
+    def maintain(self, budget: Optional[float] = None) -> bool:
+        """Do the maintenance thread's work here, for about ``budget`` seconds; returns whether all of it is done.
+
+        Needed only with the setting ``maintenance="manual"``. Without a budget it does all there is.
+        """
+        return _native.maintain(self, 0 if budget is None else math.ceil(budget * 1_000_000) or 1)
+
+    # ---- Statistics
+
+    def stats(self) -> Stats:
+        """What the store has done.
+
+        >>> with Store() as store:
+        ...     store["k"] = b"v"
+        ...     _ = store.get("k"), store.get("absent")
+        ...     s = store.stats()
+        ...     s.hits, s.misses, s.sets, s.entries, s.hit_rate
+        (1, 1, 1, 1, 0.5)
+        """
+        return Stats(*_native.get_stats(self))
+
+    def memory(self) -> MemoryStats:
+        """Where the store's bytes are."""
+        return MemoryStats(*_native.get_memory_stats(self))
+
+    def hit_rate(self) -> float:
+        """hits / (hits + misses), 0.0 when nothing was read."""
+        return _native.get_hit_rate(self)
+
+    def reset_stats(self) -> None:
+        """Set all counters to zero."""
+        _native.reset_stats(self)
+
+    # ---- The object
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: Optional[type[BaseException]],
+        exc: Optional[BaseException],
+        traceback: Optional[TracebackType],
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        name = type(self).__qualname__
+        if self.closed:
+            return f"<memstore.{name}: closed>"
+        memory = self.memory()
+        return (
+            f"<memstore.{name}: {len(self)} entries, {_readable(memory.charged)} of {_readable(memory.limit)}, "
+            f"eviction {self._eviction}>"
+        )
+
+    def __reduce_ex__(self, protocol: Any) -> NoReturn:
+        raise TypeError("a Store cannot be pickled or copied: its entries live in this process's memory")
+
+    def __del__(self, _warn: Any = warnings.warn) -> None:
+        if not self.closed:
+            _warn(f"unclosed {self!r}", ResourceWarning, source=self)
+            self.close()
+
+
+def _unix_seconds(when: Union[datetime, float]) -> float:
+    if not isinstance(when, datetime):
+        return when
+    if when.tzinfo is None:
+        raise ValueError("a datetime without a time zone is no point of time; use e.g. datetime.now(timezone.utc)")
+    return when.timestamp()

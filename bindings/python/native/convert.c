@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "native.h"
+
+#include <math.h>
+#include <string.h>
+
+static PyObject *timedelta_type;
+
+static void borrow_bytes(PyObject *object, struct ms_py_bytes *out)
+{
+    out->data = PyBytes_AsString(object);
+    out->size = (size_t)PyBytes_Size(object);
+    out->exported = false;
+}
+
+static int borrow_buffer(PyObject *object, struct ms_py_bytes *out)
+{
+    if (PyObject_GetBuffer(object, &out->buffer, PyBUF_SIMPLE) != 0)
+        return -1;
+    out->exported = true;
+    /* An empty buffer may have no address, but the library takes NULL for a mistake. */
+    out->data = out->buffer.buf != NULL ? out->buffer.buf : "";
+    out->size = (size_t)out->buffer.len;
+    return 0;
+}
+
+static int wrong_type(PyObject *object, const char *wanted)
+{
+    PyObject *name = PyObject_GetAttrString((PyObject *)Py_TYPE(object), "__name__");
+
+    if (name != NULL) {
+        PyErr_Format(PyExc_TypeError, "%s, not %U", wanted, name);
+        Py_DECREF(name);
+    }
+    return -1;
+}
+
+static int borrow_text(PyObject *object, struct ms_py_bytes *out)
+{
+    Py_ssize_t size;
+
+    out->data = PyUnicode_AsUTF8AndSize(object, &size);
+    out->size = (size_t)size;
+    out->exported = false;
+    return out->data != NULL ? 0 : -1;
+}
+
+static int borrow_text_or_buffer(PyObject *object, struct ms_py_bytes *out, const char *wanted)
+{
+    if (PyUnicode_Check(object))
+        return borrow_text(object, out);
+    if (PyBytes_Check(object)) {
+        borrow_bytes(object, out);
+        return 0;
+    }
+    if (!PyObject_CheckBuffer(object))
+        return wrong_type(object, wanted);
+    return borrow_buffer(object, out);
+}
+
+int ms_py_borrow_key_slow(PyObject *object, struct ms_py_bytes *out)
+{
+    if (borrow_text_or_buffer(object, out, "a key is a str or a bytes-like object") != 0)
+        return -1;
+    if (out->size > 0)
+        return 0;
+    ms_py_bytes_release(out);
+    ms_py_raise_text(MEMSTORE_ERR_INVALID_ARGUMENT, "a key has at least one byte");
+    return -1;
+}
+
+int ms_py_borrow_value_slow(PyObject *object, struct ms_py_bytes *out)
+{
+    if (PyBytes_Check(object)) {
+        borrow_bytes(object, out);
+        return 0;
+    }
+    if (!PyObject_CheckBuffer(object))
+        return wrong_type(object, "a value is a bytes-like object");
+    return borrow_buffer(object, out);
+}
+
+int ms_py_borrow_pattern(PyObject *object, struct ms_py_bytes *out)
+{
+    return borrow_text_or_buffer(object, out, "a pattern is a str or a bytes-like object");
+}
+
+int ms_py_borrow_yaml(PyObject *object, struct ms_py_bytes *out)
+{
+    return borrow_text_or_buffer(object, out, "a YAML text is a str or a bytes-like object");
+}
+
+/* Seconds to milliseconds, to the nearest; -1 with InvalidTTL if that is no int64_t. */
+static int milliseconds(double seconds, int64_t *out)
+{
+    const double ms = nearbyint(seconds * 1000.0);
+
+    /* The comparison is false for NaN too. */
+    if (!(ms >= -0x1p63 && ms < 0x1p63)) {
+        ms_py_raise_text(MEMSTORE_ERR_INVALID_TTL,
+                         "a time is a finite number of seconds within 292 million years");
+        return -1;
+    }
+    *out = (int64_t)ms;
+    return 0;
+}
+
+static int seconds_of(PyObject *object, double *seconds, const char *wanted)
+{
+    PyObject *number = object;
+    const int is_delta = PyFloat_Check(object) || PyLong_Check(object)
+                             ? 0
+                             : PyObject_IsInstance(object, timedelta_type);
+
+    if (is_delta < 0)
+        return -1;
+    if (is_delta)
+        number = PyObject_CallMethod(object, "total_seconds", NULL);
+    else
+        Py_INCREF(number);
+    if (number == NULL)
+        return -1;
+    *seconds = PyFloat_AsDouble(number);
+    Py_DECREF(number);
+    if (*seconds != -1.0 || !PyErr_Occurred())
+        return 0;
+    if (!PyErr_ExceptionMatches(PyExc_TypeError))
+        return -1;
+    PyErr_Clear();
+    return wrong_type(object, wanted);
+}
+
+int ms_py_ttl(PyObject *object, int64_t *ttl_ms)
+{
+    double seconds;
+
+    if (object == NULL || object == Py_Ellipsis) {
+        *ttl_ms = MEMSTORE_TTL_DEFAULT;
+        return 0;
+    }
+    if (object == Py_None) {
+        *ttl_ms = MEMSTORE_TTL_NONE;
+        return 0;
+    }
+    if (seconds_of(object, &seconds, "a TTL is a number of seconds, a timedelta or None") != 0 ||
+        milliseconds(seconds, ttl_ms) != 0)
+        return -1;
+    /* 0 and -1 mean "never" and "default" to the library; here those are None and Ellipsis. */
+    if (!(seconds > 0)) {
+        ms_py_raise_text(MEMSTORE_ERR_INVALID_TTL,
+                         "a TTL is longer than 0 seconds; None stores for ever");
+        return -1;
+    }
+    if (*ttl_ms == 0)
+        *ttl_ms = 1;
+    return 0;
+}
+
+int ms_py_unix_time(PyObject *object, int64_t *unix_ms)
+{
+    double seconds;
+
+    if (seconds_of(object, &seconds, "a time is a number of Unix seconds") != 0)
+        return -1;
+    return milliseconds(seconds, unix_ms);
+}
+
+static Py_ssize_t index_of_name(PyObject *name, const char *const *names, Py_ssize_t max)
+{
+    for (Py_ssize_t i = 0; i < max; i++)
+        if (PyUnicode_CompareWithASCIIString(name, names[i]) == 0)
+            return i;
+    return -1;
+}
+
+int ms_py_arguments(const char *function, PyObject *const *args, Py_ssize_t count,
+                    PyObject *kwnames, const char *const *names, Py_ssize_t required,
+                    Py_ssize_t max, PyObject **out)
+{
+    const Py_ssize_t keywords = kwnames != NULL ? PyTuple_Size(kwnames) : 0;
+
+    if (count > max) {
+        PyErr_Format(PyExc_TypeError, "%s() takes at most %zd arguments (%zd given)", function, max,
+                     count);
+        return -1;
+    }
+    for (Py_ssize_t i = 0; i < max; i++)
+        out[i] = i < count ? args[i] : NULL;
+    for (Py_ssize_t i = 0; i < keywords; i++) {
+        PyObject *name = PyTuple_GetItem(kwnames, i);
+        const Py_ssize_t at = index_of_name(name, names, max);
+
+        if (at < 0 || out[at] != NULL) {
+            PyErr_Format(PyExc_TypeError,
+                         at < 0 ? "%s() got an unexpected keyword argument '%U'"
+                                : "%s() got multiple values for argument '%U'",
+                         function, name);
+            return -1;
+        }
+        out[at] = args[count + i];
+    }
+    for (Py_ssize_t i = 0; i < required; i++) {
+        if (out[i] == NULL) {
+            PyErr_Format(PyExc_TypeError, "%s() missing required argument '%s'", function,
+                         names[i]);
+            return -1;
+        }
+    }
+    return 0;
+}
+
+PyObject *ms_py_tuple_of_counts(const uint64_t *counts, size_t n)
+{
+    PyObject *tuple = PyTuple_New((Py_ssize_t)n);
+
+    for (size_t i = 0; tuple != NULL && i < n; i++) {
+        PyObject *count = PyLong_FromUnsignedLongLong(counts[i]);
+
+        if (count == NULL)
+            Py_CLEAR(tuple);
+        else
+            PyTuple_SetItem(tuple, (Py_ssize_t)i, count);
+    }
+    return tuple;
+}
+
+int ms_py_convert_init(void)
+{
+    PyObject *datetime = PyImport_ImportModule("datetime");
+
+    if (datetime == NULL)
+        return -1;
+    timedelta_type = PyObject_GetAttrString(datetime, "timedelta");
+    Py_DECREF(datetime);
+    return timedelta_type != NULL ? 0 : -1;
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "native.h"
+
+/* int status -> exception class; the base class under 0. Owned, set once by the package's
+ * import. */
+static PyObject *error_classes;
+
+PyObject *ms_py_register_errors(PyObject *classes)
+{
+    if (!PyDict_Check(classes)) {
+        PyErr_SetString(PyExc_TypeError, "register_errors() takes a dict of status to class");
+        return NULL;
+    }
+    Py_INCREF(classes);
+    Py_XDECREF(error_classes);
+    error_classes = classes;
+    Py_RETURN_NONE;
+}
+
+/* The class for a status (borrowed), the base class for a status that this package does not
+ * know. */
+static PyObject *class_of(int status)
+{
+    PyObject *class = NULL;
+
+    for (int attempt = 0; attempt < 2 && class == NULL && error_classes != NULL; attempt++) {
+        PyObject *number = PyLong_FromLong(attempt == 0 ? status : 0);
+
+        if (number == NULL)
+            return NULL;
+        class = PyDict_GetItemWithError(error_classes, number);
+        Py_DECREF(number);
+        if (class == NULL && PyErr_Occurred())
+            return NULL;
+    }
+    return class != NULL ? class : PyExc_RuntimeError;
+}
+
+PyObject *ms_py_raise_text(int status, const char *text)
+{
+    PyObject *class = class_of(status);
+
+    if (class != NULL)
+        PyErr_SetString(class, text);
+    return NULL;
+}
+
+PyObject *ms_py_raise(int status, PyObject *key)
+{
+    PyObject *class = class_of(status);
+
+    if (class == NULL)
+        return NULL;
+    /* As with dict, the argument of a missing key's exception is the key. */
+    if (key != NULL && (status == MEMSTORE_ERR_KEY_NOT_FOUND || status == MEMSTORE_ERR_TTL_EXPIRED))
+        PyErr_SetObject(class, key);
+    else if (key != NULL)
+        PyErr_Format(class, "%s (key %R)", memstore_strerror(status), key);
+    else
+        PyErr_SetString(class, memstore_strerror(status));
+    return NULL;
+}

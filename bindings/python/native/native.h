@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The hand-written half of the extension module memstore._native; SWIG generates the other half.
+ *
+ *     Handle    owns one memstore *. memstore.Store derives from it, so get, set and the other hot
+ *               operations are C methods of the store object itself: one crossing, no Python frame.
+ *     View      owns one pinned memstore_view and exports it through the buffer protocol.
+ *     KeyIterator owns one memstore_cursor.
+ *
+ * Invariants:
+ *   PY-1  A View and a KeyIterator hold a reference to their Handle, so memstore_destroy() runs only
+ *         when every view is released and every cursor is freed.
+ *   PY-2  Key and value bytes are borrowed from objects that the call holds references to (and, for
+ *         buffers, exports of), so that they stay in place also while the GIL is released.
+ *   PY-3  No callback into Python happens inside a call of the library, but for the making of
+ *         objects in the function that memstore_read_many() calls, which holds no lock.
+ *
+ * Locking: the GIL guards all fields of these objects. It is released around calls that may take
+ * long: see MS_PY_LARGE_BYTES and MS_PY_LARGE_BATCH. */
+#ifndef MS_PY_NATIVE_H
+#define MS_PY_NATIVE_H
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+#include <memstore/memstore.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Copying this much takes longer (about 5 us) than giving the GIL away and taking it back. */
+#define MS_PY_LARGE_BYTES (64 * 1024)
+/* As many keys in one call take about as long. */
+#define MS_PY_LARGE_BATCH 64
+
+struct ms_py_handle {
+    /* NULL until opened; then valid until the object dies, closed or not */
+    PyObject_HEAD memstore *store;
+    bool closed;
+    /* how many views are held is bounded: who waits for one to be released must not hold the GIL,
+     * which that may need */
+    bool views_wait;
+    PyObject *weak_references;
+};
+
+/* Bytes borrowed from a Python object for the length of a call. */
+struct ms_py_bytes {
+    const void *data;
+    size_t size;
+    bool exported; /* `buffer` is held */
+    Py_buffer buffer;
+};
+
+/* ---- convert.c: from Python objects; on failure an exception is set and -1 returned ---- */
+
+int ms_py_borrow_key_slow(PyObject *object, struct ms_py_bytes *out);
+int ms_py_borrow_value_slow(PyObject *object, struct ms_py_bytes *out);
+int ms_py_borrow_pattern(PyObject *object, struct ms_py_bytes *out);
+int ms_py_borrow_yaml(PyObject *object, struct ms_py_bytes *out);
+/* Seconds as a number, a timedelta, None (never) or Ellipsis (the configured default). */
+int ms_py_ttl(PyObject *object, int64_t *ttl_ms);
+/* Unix seconds as a number. */
+int ms_py_unix_time(PyObject *object, int64_t *unix_ms);
+/* Distribute positional and keyword arguments over `names`; absent ones are NULL in `out`. */
+int ms_py_arguments(const char *function, PyObject *const *args, Py_ssize_t count,
+                    PyObject *kwnames, const char *const *names, Py_ssize_t required,
+                    Py_ssize_t max, PyObject **out);
+/* The way back for statistics. */
+PyObject *ms_py_tuple_of_counts(const uint64_t *counts, size_t n);
+int ms_py_convert_init(void);
+
+static inline void ms_py_bytes_release(struct ms_py_bytes *bytes)
+{
+    if (bytes->exported)
+        PyBuffer_Release(&bytes->buffer);
+}
+
+/* A key: str as UTF-8 (kept inside the str object, not copied) or bytes-like. */
+static inline int ms_py_borrow_key(PyObject *object, struct ms_py_bytes *out)
+{
+    Py_ssize_t size = 0;
+
+    if (PyUnicode_Check(object)) {
+        out->data = PyUnicode_AsUTF8AndSize(object, &size);
+        if (out->data == NULL)
+            return -1;
+    } else if (PyBytes_CheckExact(object)) {
+        out->data = PyBytes_AsString(object);
+        size = PyBytes_Size(object);
+    }
+    out->size = (size_t)size;
+    out->exported = false;
+    return size > 0 ? 0 : ms_py_borrow_key_slow(object, out);
+}
+
+static inline int ms_py_borrow_value(PyObject *object, struct ms_py_bytes *out)
+{
+    if (!PyBytes_CheckExact(object))
+        return ms_py_borrow_value_slow(object, out);
+    out->data = PyBytes_AsString(object);
+    out->size = (size_t)PyBytes_Size(object);
+    out->exported = false;
+    return 0;
+}
+
+/* ---- errors.c ---- */
+
+/* Set the exception for a status. `key` (may be NULL) is the key the call was about. Returns
+ * NULL. */
+PyObject *ms_py_raise(int status, PyObject *key);
+/* Set the exception for a status with a sentence of one's own. Returns NULL. */
+PyObject *ms_py_raise_text(int status, const char *text);
+/* Name the exception class of each status: a dict of int to class, and the base class under 0. */
+PyObject *ms_py_register_errors(PyObject *classes);
+
+/* ---- handle.c, view.c, cursor.c, many.c ---- */
+
+extern PyTypeObject *ms_py_handle_type;
+
+/* The open or closed store of a Handle; NULL with an exception set if it is none or was never
+ * opened. */
+memstore *ms_py_handle_store(PyObject *object);
+/* Where to put the store of a Handle that was not opened yet; NULL with an exception set
+ * otherwise. */
+memstore **ms_py_handle_slot(PyObject *object);
+/* The bytes of a view as a new bytes object. */
+PyObject *ms_py_bytes_of_view(const memstore_view *view);
+
+PyObject *ms_py_view_new(struct ms_py_handle *handle, memstore_view *view);
+PyObject *ms_py_iterate(struct ms_py_handle *handle);
+/* All keys that match a pattern, as a list of bytes objects. */
+PyObject *ms_py_list_keys(memstore *store, const char *pattern, size_t pattern_size);
+
+PyObject *ms_py_get_many(PyObject *self, PyObject *keys);
+PyObject *ms_py_has_many(PyObject *self, PyObject *keys);
+PyObject *ms_py_delete_many(PyObject *self, PyObject *keys);
+PyObject *ms_py_set_many(PyObject *self, PyObject *const *args, Py_ssize_t count,
+                         PyObject *kwnames);
+
+int ms_py_handle_init(PyObject *module);
+int ms_py_view_init(PyObject *module);
+int ms_py_cursor_init(PyObject *module);
+
+#endif

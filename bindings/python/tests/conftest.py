@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: Apache-2.0
+import os
+import random
+import time
+
+import memstore
+import pytest
+
+
+@pytest.fixture
+def store():
+    with memstore.Store(memory_limit="64MB") as opened:
+        yield opened
+
+
+@pytest.fixture
+def seed(request):
+    """A seed that is printed when the test fails; MEMSTORE_TEST_SEED replays one."""
+    given = os.environ.get("MEMSTORE_TEST_SEED")
+    value = int(given) if given else random.SystemRandom().randrange(2**32)
+    print(f"seed {value}: replay with MEMSTORE_TEST_SEED={value} pytest -k {request.node.originalname}")
+    return value
+
+
+def wait_until(condition, seconds=5.0):
+    """Whether a condition comes true within a time."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.002)
+    return True

@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+from datetime import timedelta
+
+import memstore
+import pytest
+from memstore.settings import Configuration
+
+
+def text(path, *sources):
+    with Configuration(*sources) as configuration:
+        return configuration.get(path)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"ttl": {"default_ttl": "1h"}},
+        {"ttl.default_ttl": "1h"},
+        {"default_ttl": "1h"},
+        {"ttl__default_ttl": "1h"},
+        {"default_ttl": 3600},
+        {"default_ttl": 3600.0},
+        {"default_ttl": timedelta(hours=1)},
+        {"default_ttl": "3600000"},
+    ],
+    ids=str,
+)
+def test_a_setting_may_be_written_in_several_ways(settings):
+    wanted = text("ttl.default_ttl", {"ttl.default_ttl": "1h"})
+    assert text("ttl.default_ttl", settings) == wanted
+    assert text("ttl.default_ttl", {}) != wanted
+    with memstore.Store(settings) as store:
+        store["k"] = b""
+        assert 3599 < store.ttl("k") <= 3600
+
+
+def test_keywords_override_the_mapping():
+    with memstore.Store({"ttl": {"default_ttl": "1h"}, "shards": 4}, default_ttl=60, shards=8) as store:
+        store["k"] = b""
+        assert 59 < store.ttl("k") <= 60
+    assert text("shards", {"shards": 4}, {"shards": 8}) == "8"
+
+
+def test_kinds_of_values():
+    assert text("shards", {"shards": 16}) == text("shards", {"shards": "16"}) == "16"
+    assert text("ttl.store_creation_time", {"store_creation_time": True}) == "true"
+    assert text("ttl.store_creation_time", {"store_creation_time": False}) == "false"
+    assert text("eviction", {"eviction": "fifo"}) == "fifo"
+    sizes = {text("performance.memory_limit", {"memory_limit": value}) for value in (64_000_000, 64e6, "64MB")}
+    assert len(sizes) == 1
+    never = {text("ttl.default_ttl", {"default_ttl": value}) for value in (None, 0, "0", timedelta(0))}
+    assert len(never) == 1
+    assert text("performance.lock_timeout", {"lock_timeout": 0.25}) == text(
+        "performance.lock_timeout", {"lock_timeout": "250ms"}
+    )
+
+
+@pytest.mark.parametrize(
+    "settings, named",
+    [
+        ({"memry_limit": 5}, "memry_limit"),
+        ({"ttl": {"bogus": 5}}, "ttl.bogus"),
+        ({"bogus.default_ttl": 5}, "bogus.default_ttl"),
+        ({"default_ttl": "5 parsecs"}, "default_ttl"),
+        ({"default_ttl": -5}, "default_ttl"),
+        ({"default_ttl": float("nan")}, "default_ttl"),
+        ({"default_ttl": 1e18}, "default_ttl"),
+        ({"default_ttl": [1]}, "default_ttl"),
+        ({"shards": 7}, "shards"),
+        ({"shards": "many"}, "shards"),
+        ({"eviction": "random"}, "eviction"),
+        ({"memory_limit": "-1MB"}, "memory_limit"),
+        ({7: 7}, "7"),
+    ],
+    ids=str,
+)
+def test_a_wrong_setting_is_named(settings, named):
+    with pytest.raises(memstore.InvalidConfig, match=named) as caught:
+        memstore.Store(settings)
+    assert isinstance(caught.value, ValueError)
+
+
+def test_settings_that_contradict_each_other():
+    with pytest.raises(memstore.InvalidConfig):
+        memstore.Store(min_ttl=100, max_ttl=10)
+
+
+def test_a_limit_that_holds_nothing():
+    with pytest.raises(memstore.InvalidConfig, match="limit"):
+        memstore.Store(memory_limit=1)
+
+
+def test_an_unknown_keyword_is_named():
+    with pytest.raises(memstore.InvalidConfig, match="evicton"):
+        memstore.Store(evicton="lru")

@@ -1,0 +1,231 @@
+# SPDX-License-Identifier: Apache-2.0
+import json
+import pathlib
+
+import jsonschema
+import memstore
+import pytest
+import yaml
+from memstore import _native
+from memstore.settings import Configuration
+
+ROOT = pathlib.Path(__file__).parents[3]
+
+
+def write(tmp_path, text):
+    path = tmp_path / "wes.yaml"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return path
+
+
+def test_the_example_is_taken_and_acts():
+    with memstore.Store.from_yaml(ROOT / "examples/wes.yaml") as store:
+        assert store.capacity() == 1_000_000_000
+        store["k"] = b"x" * 499
+        assert 590 < store.ttl("k") <= 600  # life_window
+        store.created_at("k")
+        with pytest.raises(memstore.EntryTooLarge):
+            store["k"] = b"x" * 500
+        for ttl in (59, 25 * 3600):
+            with pytest.raises(memstore.InvalidTTL):
+                store.set("k", b"", ttl)
+
+
+@pytest.mark.parametrize("kind", [str, bytes, pathlib.Path], ids=lambda kind: kind.__name__)
+def test_kinds_of_paths(tmp_path, kind):
+    path = write(tmp_path, "performance: {memory_limit: 5MB}\n")
+    with memstore.Store.from_yaml(str(path).encode() if kind is bytes else kind(path)) as store:
+        assert store.capacity() == 5_000_000
+
+
+REFUSED = {
+    "shards: 4\n# \xff\n".encode("latin-1"): ":2:3: not a text in UTF-8: ",
+    "storage:\n  memory:\n    shard: 4\n": ':3:5: shard: unknown key; the nearest known key is "shards"',
+    "ttl:\n  max_ttl: 1 hour\n": ':2:12: ttl.max_ttl: "1 hour" has no known unit; expected a duration',
+    "shards: [4]\n": ":1:9: shards: a list is no value for it; expected a power of two",
+    "shards: 4\nshards: 8\n": ":2:1: shards: duplicate key, first given in line 1",
+    "ttl: {min_ttl: 2h, max_ttl: 1h}\n": ":1:29: ttl.min_ttl (2h) is above ttl.max_ttl (1h)",
+    "shards: &a 4\n": ':1:9: "&a": anchors and aliases are not accepted',
+    "shards: 4\n---\nshards: 8\n": ":2:1: a second document begins",
+    "ttl: 4\n": ":1:6: ttl: expected a mapping of settings",
+    "ttl: {max_ttl: 1h\n": ":2:1: not YAML: ",
+    "# comment\n" * 2**17: ": larger than 1 MiB",
+}
+
+
+@pytest.mark.parametrize("text", REFUSED, ids=lambda text: repr(text[:20]))
+def test_an_error_tells_file_line_and_column(tmp_path, text):
+    path = write(tmp_path, text)
+    with pytest.raises(memstore.InvalidConfig) as caught:
+        memstore.Store.from_yaml(path)
+    assert str(caught.value).startswith(f"{path}{REFUSED[text]}")
+
+
+def test_a_file_that_cannot_be_read(tmp_path):
+    with pytest.raises(memstore.IOFailed, match="^/nowhere/wes.yaml: No such file or directory$") as caught:
+        memstore.Store.from_yaml("/nowhere/wes.yaml")
+    assert isinstance(caught.value, OSError)
+    with pytest.raises(memstore.IOFailed, match="Is a directory"):
+        memstore.Store.from_yaml(tmp_path)
+    with pytest.raises(memstore.IOFailed):
+        memstore.Store.from_yaml("\udcff.yaml")
+    with pytest.raises(ValueError):
+        memstore.Store.from_yaml("wes\0.yaml")
+    with pytest.raises(TypeError):
+        memstore.Store.from_yaml(7)
+
+
+def test_keywords_override_the_environment_and_that_the_file(tmp_path, monkeypatch):
+    path = write(tmp_path, "performance: {memory_limit: 10MB}\nttl: {default_ttl: 1h}\n")
+    monkeypatch.setenv("MEMSTORE_PERFORMANCE_MEMORY_LIMIT", "20MB")
+    monkeypatch.setenv("MEMSTORE_TTL_DEFAULT_TTL", "2h")
+
+    def capacity_and_ttl(**arguments):
+        with memstore.Store.from_yaml(path, **arguments) as store:
+            store["k"] = b""
+            return store.capacity(), -(-store.ttl("k") // 3600)
+
+    assert capacity_and_ttl() == (10_000_000, 1)
+    assert capacity_and_ttl(environment=True) == (20_000_000, 2)
+    assert capacity_and_ttl(environment=True, default_ttl="3h") == (20_000_000, 3)
+    assert capacity_and_ttl(memory_limit="30MB") == (30_000_000, 1)
+    monkeypatch.setenv("MEMSTORE_TTL_DEFAULT_TTL", "soon")
+    with pytest.raises(memstore.InvalidConfig, match='^MEMSTORE_TTL_DEFAULT_TTL: ttl.default_ttl: "soon"'):
+        capacity_and_ttl(environment=True)
+    with pytest.raises(memstore.InvalidConfig, match="^unknown key"):
+        capacity_and_ttl(evicton="lru")
+
+
+def test_a_subclass_is_opened_as_such(tmp_path):
+    class Mine(memstore.Store):
+        pass
+
+    with Mine.from_yaml(write(tmp_path, "shards: 4")) as store:
+        assert type(store) is Mine
+        assert "eviction s3fifo" in repr(store)
+
+
+# ---- In an open store
+
+
+def test_reconfigure():
+    with memstore.Store(memory_limit="16MiB") as store:
+        for i in range(60_000):
+            store[f"key/{i}"] = b"x" * 200
+        store.reconfigure("memory_limit", "4MiB")
+        assert store.capacity() == 4 << 20
+        assert store.memory().charged <= 4 << 20
+        assert len(store) > 10_000
+        store.reconfigure("performance.memory_limit", 64 << 20)
+        store.reconfigure("ttl.default_ttl", 90)
+        store["k"] = b""
+        assert 80 < store.ttl("k") <= 90
+        store.reconfigure("max_ttl", None)
+        store.reconfigure("storage.memory.ttl.max_ttl", "1h")
+
+
+@pytest.mark.parametrize(
+    "name, value, error, text",
+    [
+        ("shards", 4, memstore.Unsupported, "^shards: cannot be changed while the store is open: every key's place"),
+        ("memory_limit", "3GB", memstore.Unsupported, "more than this store can grow to"),
+        ("memory_limit", "1kB", memstore.InvalidConfig, "1000 bytes are too few"),
+        ("min_ttl", "2h", memstore.InvalidConfig, r"^ttl.min_ttl \(2h\) is above ttl.max_ttl \(1h\)$"),
+        ("mni_ttl", "2h", memstore.InvalidConfig, 'the nearest known key is "ttl.min_ttl"'),
+        ("min_ttl", "2 h", memstore.InvalidConfig, '"2 h" has no known unit'),
+        ("min_ttl", [2], memstore.InvalidConfig, r"ttl.min_ttl: \[2\] is no str"),
+        ("eviction", "lru\0", memstore.InvalidConfig, "NUL"),
+        ("shards\0", 4, memstore.InvalidConfig, "NUL"),
+    ],
+    ids=str,
+)
+def test_what_cannot_change_says_why(name, value, error, text):
+    with memstore.Store(max_ttl="1h") as store:
+        with pytest.raises(error, match=text):
+            store.reconfigure(name, value)
+        assert store.capacity() == 64_000_000
+
+
+def test_a_lower_limit_than_views_hold():
+    with memstore.Store(memory_limit="8MB", lock_timeout=0.05) as store:
+        store["large"] = b"x" * 3_000_000
+        with store.view("large"):
+            with pytest.raises(memstore.MemoryExhausted, match="bytes are too few while views hold"):
+                store.reconfigure("memory_limit", "2MB")
+        store.reconfigure("memory_limit", "2MB")
+    with pytest.raises(memstore.CacheClosed):
+        store.reconfigure("max_ttl", "1h")
+
+
+# ---- The schema for editors
+
+
+def accepts(text):
+    with Configuration() as configuration:
+        try:
+            _native.config_load_yaml(configuration.handle, text)
+        except memstore.InvalidConfig:
+            return False
+        return True
+
+
+SCHEMA = json.loads((ROOT / "docs/configuration.schema.json").read_text(encoding="utf-8"))
+
+#: What the schema can tell: not duplicates and contradictions, and not dotted paths.
+DOCUMENTS = [
+    "shards: 64",
+    "shards: 63",
+    "shards: many",
+    "shards: [64]",
+    "eviction: lru",
+    "eviction: LRU",
+    "huge_pages: off",
+    "huge_pages: auto",
+    "huge_pages: never",
+    "life_window: 10m",
+    "life_window: 1.5h",
+    "life_window: 600000",
+    "life_window: 10 m",
+    "life_window: -10m",
+    "life_window: -10",
+    "life_window: 10w",
+    "life_window: {m: 10}",
+    "max_entry_size: 500",
+    "max_entry_size: 1.5MB",
+    "max_entry_size: 64MiB",
+    "max_entry_size: 64mb",
+    "hard_max_cache_size: 100",
+    "hard_max_cache_size: 1GB",
+    "ttl: {store_creation_time: yes}",
+    "ttl: {store_creation_time: maybe}",
+    "ttl: {ttl_precision: minute}",
+    "ttl: {shards: 4}",
+    "ttl:",
+    "ttl: 1h",
+    "performance: {gc_percent: 10000}",
+    "performance: {gc_percent: 10001}",
+    "storage: {memory: {shards: 64}}",
+    "storage: {memory: {shard: 64}}",
+    "storage: {memory: }",
+    "storage: {memory: {ttl: {max_ttl: 1h}}, badger: {path: /data}}\nnetwork: [1, 2]",
+    "storage: [1]",
+    "network: [1, 2]",
+    "- 1",
+    "",
+]
+
+
+def test_the_schema_is_one():
+    jsonschema.Draft7Validator.check_schema(SCHEMA)
+
+
+@pytest.mark.parametrize("text", DOCUMENTS, ids=str)
+def test_the_schema_and_the_library_accept_the_same(text):
+    assert jsonschema.Draft7Validator(SCHEMA).is_valid(yaml.safe_load(text)) == accepts(text)
+
+
+def test_the_schema_accepts_the_example():
+    example = (ROOT / "examples/wes.yaml").read_text(encoding="utf-8")
+    jsonschema.Draft7Validator(SCHEMA).validate(yaml.safe_load(example))
+    assert accepts(example)
+    assert any(accepts(text) for text in DOCUMENTS) and not all(accepts(text) for text in DOCUMENTS)

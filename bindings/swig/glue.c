@@ -1,0 +1,377 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Compiled as part of the generated wrappers, which hold glue.h already and stand where it cannot
+ * be found. */
+#ifndef MEMSTORE_BINDINGS_GLUE_H
+#include "glue.h"
+#endif
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Batches up to this many keys work in stack memory; common batches are 16 to 100. */
+#define GLUE_ON_STACK 128
+
+static inline int64_t glue_copy_text(const char *text, void *buf, size_t cap)
+{
+    const size_t size = strlen(text);
+
+    if (size <= cap)
+        memcpy(buf, text, size);
+    return (int64_t)size;
+}
+
+static inline int64_t glue_get(memstore *store, const void *key, size_t key_size, void *buf,
+                               size_t cap)
+{
+    size_t size = 0;
+    const int status = memstore_get(store, key, key_size, buf, cap, &size);
+
+    return status == MEMSTORE_OK || status == MEMSTORE_ERR_BUFFER_TOO_SMALL ? (int64_t)size
+                                                                            : status;
+}
+
+struct glue_versioned {
+    void *buf;
+    size_t cap;
+    int64_t size; /* or a status */
+    uint64_t version;
+};
+
+static void glue_take_versioned(const memstore_view *view, size_t n, void *context)
+{
+    struct glue_versioned *out = context;
+
+    (void)n;
+    if (view->data == NULL) {
+        out->size = MEMSTORE_ERR_KEY_NOT_FOUND;
+        return;
+    }
+    out->size = (int64_t)view->size;
+    out->version = view->version;
+    if (view->size != 0 && view->size <= out->cap)
+        memcpy(out->buf, view->data, view->size);
+}
+
+static inline int64_t glue_get_versioned(memstore *store, const void *key, size_t key_size,
+                                         void *buf, size_t cap, uint64_t *version)
+{
+    const memstore_key one = {key, key_size};
+    struct glue_versioned out = {.buf = buf, .cap = cap};
+    const int status = memstore_read_many(store, &one, 1, glue_take_versioned, &out);
+
+    *version = out.version;
+    return status == MEMSTORE_OK ? out.size : status;
+}
+
+static inline int64_t glue_get_ttl(memstore *store, const void *key, size_t key_size)
+{
+    int64_t ms = 0;
+    const int status = memstore_get_ttl(store, key, key_size, &ms);
+
+    return status == MEMSTORE_OK ? ms : status;
+}
+
+static inline int64_t glue_get_expiration(memstore *store, const void *key, size_t key_size)
+{
+    int64_t ms = 0;
+    const int status = memstore_get_expiration(store, key, key_size, &ms);
+
+    return status == MEMSTORE_OK ? ms : status;
+}
+
+static inline int64_t glue_get_created(memstore *store, const void *key, size_t key_size)
+{
+    int64_t ms = 0;
+    const int status = memstore_get_created(store, key, key_size, &ms);
+
+    return status == MEMSTORE_OK ? ms : status;
+}
+
+/* The entries that packed memory and its items stand for; entries has room for n. */
+static inline int glue_unpack_items(const void *packed, size_t packed_size, const glue_item *items,
+                                    size_t n, int64_t ttl_ms, memstore_entry *entries)
+{
+    const char *next = packed;
+    size_t left = packed_size;
+
+    for (size_t i = 0; i < n; i++) {
+        const int lent = items[i].value_address != 0;
+        const uint64_t inline_size = lent ? 0 : items[i].value_size;
+
+        if (items[i].key_size > left || inline_size > left - items[i].key_size)
+            return MEMSTORE_ERR_INVALID_ARGUMENT;
+        entries[i].key = (memstore_key){next, (size_t)items[i].key_size};
+        next += items[i].key_size;
+        entries[i].value = lent ? (const void *)(uintptr_t)items[i].value_address : next;
+        entries[i].value_size = (size_t)items[i].value_size;
+        entries[i].ttl_ms = ttl_ms;
+        next += inline_size;
+        left -= (size_t)(items[i].key_size + inline_size);
+    }
+    return MEMSTORE_OK;
+}
+
+static inline int glue_set_many(memstore *store, const void *packed, size_t packed_size,
+                                const glue_item *items, size_t n, int64_t ttl_ms)
+{
+    memstore_entry on_stack[GLUE_ON_STACK];
+    memstore_entry *entries = on_stack;
+
+    if (n > GLUE_ON_STACK && (entries = calloc(n, sizeof *entries)) == NULL)
+        return MEMSTORE_ERR_MEMORY_EXHAUSTED;
+    int status = glue_unpack_items(packed, packed_size, items, n, ttl_ms, entries);
+
+    if (status == MEMSTORE_OK)
+        status = memstore_set_many(store, entries, n);
+    if (entries != on_stack)
+        free(entries);
+    return status;
+}
+
+/* The keys of packed memory, in on_stack when it has room for them, else in memory for free(); NULL
+ * with *status set when there is no memory or the sizes go past the packed bytes. */
+static inline memstore_key *glue_unpack_keys(const void *keys, size_t keys_size,
+                                             const uint64_t *key_sizes, size_t n,
+                                             memstore_key *on_stack, int *status)
+{
+    memstore_key *out = on_stack;
+    const char *next = keys;
+    size_t left = keys_size;
+
+    *status = MEMSTORE_ERR_MEMORY_EXHAUSTED;
+    if (n > GLUE_ON_STACK && (out = calloc(n, sizeof *out)) == NULL)
+        return NULL;
+    for (size_t i = 0; i < n; i++) {
+        if (key_sizes[i] > left) {
+            *status = MEMSTORE_ERR_INVALID_ARGUMENT;
+            if (out != on_stack)
+                free(out);
+            return NULL;
+        }
+        out[i] = (memstore_key){next, (size_t)key_sizes[i]};
+        next += key_sizes[i];
+        left -= (size_t)key_sizes[i];
+    }
+    *status = MEMSTORE_OK;
+    return out;
+}
+
+static inline void glue_copy_views(const memstore_view *views, size_t n, char *buf)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (views[i].data != NULL && views[i].size != 0) {
+            memcpy(buf, views[i].data, views[i].size);
+            buf += views[i].size;
+        }
+    }
+}
+
+struct glue_delivery {
+    void *buf;
+    size_t cap;
+    int64_t *value_sizes;
+    void *kept; /* for free(), when the values do not fit `buf` */
+    int64_t result;
+};
+
+/* Copies what was found: to the caller's buffer when it fits, else to memory that is kept for
+ * glue_take_many(), so that nothing is looked up twice. */
+static void glue_deliver(const memstore_view *views, size_t n, void *context)
+{
+    struct glue_delivery *delivery = context;
+    uint64_t total = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        delivery->value_sizes[i] = views[i].data == NULL ? -1 : (int64_t)views[i].size;
+        total += views[i].size;
+    }
+    delivery->result = (int64_t)total;
+    if (total <= delivery->cap) {
+        glue_copy_views(views, n, delivery->buf);
+        return;
+    }
+    delivery->kept = malloc(total);
+    if (delivery->kept != NULL)
+        glue_copy_views(views, n, delivery->kept);
+    else
+        delivery->result = MEMSTORE_ERR_MEMORY_EXHAUSTED;
+}
+
+static inline int64_t glue_get_many(memstore *store, const void *keys, size_t keys_size,
+                                    const uint64_t *key_sizes, size_t n, void *buf, size_t cap,
+                                    int64_t *value_sizes, void **kept)
+{
+    memstore_key on_stack[GLUE_ON_STACK];
+    struct glue_delivery delivery = {.buf = buf, .cap = cap, .value_sizes = value_sizes};
+    int status;
+
+    *kept = NULL;
+    memstore_key *unpacked = glue_unpack_keys(keys, keys_size, key_sizes, n, on_stack, &status);
+
+    if (unpacked == NULL)
+        return status;
+    status = memstore_read_many(store, unpacked, n, glue_deliver, &delivery);
+    if (unpacked != on_stack)
+        free(unpacked);
+    *kept = delivery.kept;
+    return status == MEMSTORE_OK ? delivery.result : status;
+}
+
+static inline void glue_take_many(void *kept, void *buf, size_t cap)
+{
+    memcpy(buf, kept, cap);
+    free(kept);
+}
+
+static inline int64_t glue_has_many(memstore *store, const void *keys, size_t keys_size,
+                                    const uint64_t *key_sizes, size_t n, unsigned char *out)
+{
+    memstore_key on_stack[GLUE_ON_STACK];
+    size_t found = 0;
+    int status;
+    memstore_key *unpacked = glue_unpack_keys(keys, keys_size, key_sizes, n, on_stack, &status);
+
+    if (unpacked == NULL)
+        return status;
+    status = memstore_has_many(store, unpacked, n, out, &found);
+    if (unpacked != on_stack)
+        free(unpacked);
+    return status == MEMSTORE_OK ? (int64_t)found : status;
+}
+
+static inline int64_t glue_delete_many(memstore *store, const void *keys, size_t keys_size,
+                                       const uint64_t *key_sizes, size_t n)
+{
+    memstore_key on_stack[GLUE_ON_STACK];
+    size_t deleted = 0;
+    int status;
+    memstore_key *unpacked = glue_unpack_keys(keys, keys_size, key_sizes, n, on_stack, &status);
+
+    if (unpacked == NULL)
+        return status;
+    status = memstore_delete_many(store, unpacked, n, &deleted);
+    if (unpacked != on_stack)
+        free(unpacked);
+    return status == MEMSTORE_OK ? (int64_t)deleted : status;
+}
+
+static inline int64_t glue_count_by_pattern(memstore *store, const char *pattern,
+                                            size_t pattern_size)
+{
+    uint64_t count = 0;
+    const int status = memstore_count_by_pattern(store, pattern, pattern_size, &count);
+
+    return status == MEMSTORE_OK ? (int64_t)count : status;
+}
+
+struct glue_scan {
+    memstore_cursor *cursor;
+    memstore_key pending; /* met and not handed out yet; data is NULL when there is none */
+};
+
+static inline int glue_scan_new(memstore *store, const char *pattern, size_t pattern_size,
+                                glue_scan **out)
+{
+    glue_scan *scan = calloc(1, sizeof *scan);
+
+    *out = NULL;
+    if (scan == NULL)
+        return MEMSTORE_ERR_MEMORY_EXHAUSTED;
+    const int status = memstore_cursor_new(store, pattern, pattern_size, &scan->cursor);
+
+    if (status != MEMSTORE_OK) {
+        free(scan);
+        return status;
+    }
+    *out = scan;
+    return MEMSTORE_OK;
+}
+
+static inline int64_t glue_scan_fill(glue_scan *scan, void *buf, size_t cap)
+{
+    char *out = buf;
+    size_t used = 0;
+
+    for (;;) {
+        if (scan->pending.data == NULL) {
+            const int status = memstore_cursor_next(scan->cursor, &scan->pending);
+
+            if (status != MEMSTORE_OK) {
+                scan->pending = (memstore_key){NULL, 0};
+                /* What was written before a failure is handed out first; the next call meets the
+                 * failure again. */
+                return status == MEMSTORE_ERR_KEY_NOT_FOUND || used != 0 ? (int64_t)used : status;
+            }
+        }
+        if (scan->pending.size > UINT32_MAX)
+            return MEMSTORE_ERR_UNSUPPORTED;
+        const uint32_t size = (uint32_t)scan->pending.size;
+        const size_t need = sizeof size + scan->pending.size;
+
+        if (need > cap - used)
+            return used != 0 ? (int64_t)used : (int64_t)need;
+        memcpy(out + used, &size, sizeof size);
+        memcpy(out + used + sizeof size, scan->pending.data, scan->pending.size);
+        used += need;
+        scan->pending.data = NULL;
+    }
+}
+
+static inline void glue_scan_free(glue_scan *scan)
+{
+    if (scan == NULL)
+        return;
+    memstore_cursor_free(scan->cursor);
+    free(scan);
+}
+
+static inline int glue_get_stats(memstore *store, uint64_t *out, size_t n)
+{
+    memstore_stats s = {.struct_size = sizeof s};
+    const int status = memstore_get_stats(store, &s);
+    const uint64_t fields[] = {
+        s.hits,
+        s.misses,
+        s.sets,
+        s.updates,
+        s.deletes,
+        s.evictions,
+        s.expirations,
+        s.rejected_too_large,
+        s.rejected_invalid_ttl,
+        s.rejected_full,
+        s.rejected_memory,
+        s.rejected_condition,
+        s.entries,
+        s.compactions,
+        s.moved_bytes,
+        s.written_bytes,
+        s.rejected_timeout,
+    };
+
+    if (status != MEMSTORE_OK)
+        return status;
+    if (n > sizeof fields / sizeof *fields)
+        return MEMSTORE_ERR_INVALID_ARGUMENT;
+    if (n != 0)
+        memcpy(out, fields, n * sizeof *fields);
+    return MEMSTORE_OK;
+}
+
+static inline int glue_get_memory_stats(memstore *store, uint64_t *out, size_t n)
+{
+    memstore_memory_stats s = {.struct_size = sizeof s};
+    const int status = memstore_get_memory_stats(store, &s);
+    const uint64_t fields[] = {
+        s.limit,    s.charged, s.live, s.dead,     s.index,
+        s.overhead, s.pinned,  s.free, s.segments, s.segment_size,
+    };
+
+    if (status != MEMSTORE_OK)
+        return status;
+    if (n > sizeof fields / sizeof *fields)
+        return MEMSTORE_ERR_INVALID_ARGUMENT;
+    if (n != 0)
+        memcpy(out, fields, n * sizeof *fields);
+    return MEMSTORE_OK;
+}

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the language bindings call where one function of the public ABI is not one crossing: results
+ * in the return value instead of behind a pointer, and batches whose keys and values cross as flat
+ * memory, without a pointer or an allocation per key.
+ *
+ * Packed memory: byte strings one directly after the other. Their sizes cross beside them as
+ * uint64_t. Return values: int64_t results are the value when it is 0 or more, else a
+ * memstore_status. */
+#ifndef MEMSTORE_BINDINGS_GLUE_H
+#define MEMSTORE_BINDINGS_GLUE_H
+
+#include <memstore/memstore.h>
+
+/* One entry of a packed set_many. A value too large to be worth copying into the packed memory is
+ * lent by address instead, and then takes no bytes of it; the caller keeps it in place for the
+ * call. */
+typedef struct glue_item {
+    uint64_t key_size;
+    uint64_t value_size;
+    uint64_t value_address; /* 0: the value follows its key in the packed memory */
+} glue_item;
+
+/* A pass over keys: a cursor and the key that did not fit the caller's last buffer. */
+typedef struct glue_scan glue_scan;
+
+/* Copies a text of the library's, without its NUL: its length. A length above cap says that nothing
+ * was copied. */
+static inline int64_t glue_copy_text(const char *text, void *buf, size_t cap);
+
+/* memstore_get(): the value's size. A size above cap says that nothing was copied. */
+static inline int64_t glue_get(memstore *store, const void *key, size_t key_size, void *buf,
+                               size_t cap);
+
+/* glue_get() that tells the entry's version as well; *version is 0 unless there is one. */
+static inline int64_t glue_get_versioned(memstore *store, const void *key, size_t key_size,
+                                         void *buf, size_t cap, uint64_t *version);
+
+/* memstore_get_ttl(), memstore_get_expiration(), memstore_get_created(): the milliseconds. */
+static inline int64_t glue_get_ttl(memstore *store, const void *key, size_t key_size);
+static inline int64_t glue_get_expiration(memstore *store, const void *key, size_t key_size);
+static inline int64_t glue_get_created(memstore *store, const void *key, size_t key_size);
+
+/* memstore_set_many() of n entries with one TTL: packed holds key, value, key, value, … as items
+ * tells. */
+static inline int glue_set_many(memstore *store, const void *packed, size_t packed_size,
+                                const glue_item *items, size_t n, int64_t ttl_ms);
+
+/* memstore_read_many() of n packed keys: copies the values found to buf, packed, in the order of the
+ * keys, and sets value_sizes[i], -1 for a miss. Returns the bytes of all values. When that is above
+ * cap they are in *kept instead, for glue_take_many(), so that nothing is looked up twice; otherwise
+ * *kept is NULL. */
+static inline int64_t glue_get_many(memstore *store, const void *keys, size_t keys_size,
+                                    const uint64_t *key_sizes, size_t n, void *buf, size_t cap,
+                                    int64_t *value_sizes, void **kept);
+
+/* Copies what glue_get_many() kept to buf and frees it; cap is the number of bytes it told. */
+static inline void glue_take_many(void *kept, void *buf, size_t cap);
+
+/* memstore_has_many() of n packed keys: how many were found; out[i] is 1 or 0. */
+static inline int64_t glue_has_many(memstore *store, const void *keys, size_t keys_size,
+                                    const uint64_t *key_sizes, size_t n, unsigned char *out);
+
+/* memstore_delete_many() of n packed keys: how many were removed. */
+static inline int64_t glue_delete_many(memstore *store, const void *keys, size_t keys_size,
+                                       const uint64_t *key_sizes, size_t n);
+
+/* memstore_count_by_pattern(): the count. */
+static inline int64_t glue_count_by_pattern(memstore *store, const char *pattern,
+                                            size_t pattern_size);
+
+/* memstore_cursor_new(). */
+static inline int glue_scan_new(memstore *store, const char *pattern, size_t pattern_size,
+                                glue_scan **out);
+
+/* Copies the next keys to buf, each as a uint32_t of its size in the machine's byte order and its
+ * bytes. Returns the bytes written, 0 when there are no more keys. A result above cap says that the
+ * next key alone needs so much, and that nothing was written. */
+static inline int64_t glue_scan_fill(glue_scan *scan, void *buf, size_t cap);
+
+static inline void glue_scan_free(glue_scan *scan);
+
+/* memstore_get_stats(), memstore_get_memory_stats(): the first n fields after struct_size, in the
+ * order of stats.h. */
+static inline int glue_get_stats(memstore *store, uint64_t *out, size_t n);
+static inline int glue_get_memory_stats(memstore *store, uint64_t *out, size_t n);
+
+#endif

@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "api/arguments.h"
+#include "store/writing.h"
+
+/* ---- Writing ---- */
+
+/* Give the write its expiry and do it. The caller has entered and leaves afterwards. */
+static int write_with_ttl(memstore *store, struct ms_write *write, int64_t ttl_ms)
+{
+    const int status = ms_ttl_to_expiry(store, ttl_ms, &write->expiry);
+
+    if (status == MEMSTORE_OK)
+        return ms_store_write(store, write);
+    ms_store_count_refusal(store, status);
+    return status;
+}
+
+static int checked_write(memstore *store, struct ms_write *write, int64_t ttl_ms)
+{
+    if (store == NULL || !ms_is_key(write->key.data, write->key.size) ||
+        !ms_is_bytes(write->value, write->value_size))
+        return MEMSTORE_ERR_INVALID_ARGUMENT;
+
+    int status = ms_writing_begin(store, write->key.data, write->key.size);
+    if (status == MEMSTORE_OK) {
+        status = write_with_ttl(store, write, ttl_ms);
+        ms_writing_end(store);
+    }
+    return status;
+}
+
+int memstore_set(memstore *store, const void *key, size_t key_size, const void *value,
+                 size_t value_size, int64_t ttl_ms)
+{
+    struct ms_write write = {{key, key_size}, value, value_size, .mode = MS_WRITE_SET};
+
+    return checked_write(store, &write, ttl_ms);
+}
+
+int memstore_add(memstore *store, const void *key, size_t key_size, const void *value,
+                 size_t value_size, int64_t ttl_ms)
+{
+    struct ms_write write = {{key, key_size}, value, value_size, .mode = MS_WRITE_ADD};
+
+    return checked_write(store, &write, ttl_ms);
+}
+
+int memstore_replace(memstore *store, const void *key, size_t key_size, const void *value,
+                     size_t value_size, int64_t ttl_ms)
+{
+    struct ms_write write = {{key, key_size}, value, value_size, .mode = MS_WRITE_REPLACE};
+
+    return checked_write(store, &write, ttl_ms);
+}
+
+int memstore_compare_and_set(memstore *store, const void *key, size_t key_size, const void *value,
+                             size_t value_size, int64_t ttl_ms, uint64_t version)
+{
+    struct ms_write write = {
+        {key, key_size}, value, value_size, .mode = MS_WRITE_IF_VERSION, .version = version};
+
+    return checked_write(store, &write, ttl_ms);
+}
+
+int memstore_set_until(memstore *store, const void *key, size_t key_size, const void *value,
+                       size_t value_size, int64_t unix_ms)
+{
+    struct ms_write write = {{key, key_size}, value, value_size, .mode = MS_WRITE_SET};
+    int64_t ttl_ms;
+
+    if (store == NULL || !ms_is_key(key, key_size) || !ms_is_bytes(value, value_size))
+        return MEMSTORE_ERR_INVALID_ARGUMENT;
+    int status = ms_writing_begin(store, key, key_size);
+    if (status != MEMSTORE_OK)
+        return status;
+    status = ms_ttl_until(unix_ms, &ttl_ms);
+    if (status == MEMSTORE_OK)
+        status = write_with_ttl(store, &write, ttl_ms);
+    else
+        ms_store_count_refusal(store, status);
+    ms_writing_end(store);
+    return status;
+}
+
+int memstore_set_async(memstore *store, const void *key, size_t key_size, const void *value,
+                       size_t value_size, int64_t ttl_ms)
+{
+    if (store == NULL || !ms_is_key(key, key_size) || !ms_is_bytes(value, value_size))
+        return MEMSTORE_ERR_INVALID_ARGUMENT;
+
+    int status = ms_store_enter(store);
+    if (status == MEMSTORE_OK) {
+        status = ms_combiner_set(store, &(memstore_key){key, key_size}, value, value_size, ttl_ms);
+        ms_store_leave(store);
+    }
+    return status;
+}
+
+int memstore_flush(memstore *store)
+{
+    if (store == NULL)
+        return MEMSTORE_ERR_INVALID_ARGUMENT;
+
+    int status = ms_store_enter(store);
+    if (status == MEMSTORE_OK) {
+        status = ms_combiner_flush(store);
+        ms_store_leave(store);
+    }
+    return status;
+}
+
+int memstore_increment(memstore *store, const void *key, size_t key_size, int64_t delta,
+                       int64_t initial, int64_t ttl_ms, int64_t *result)
+{
+    int64_t expiry, sum;
+
+    if (store == NULL || !ms_is_key(key, key_size))
+        return MEMSTORE_ERR_INVALID_ARGUMENT;
+    int status = ms_writing_begin(store, key, key_size);
+    if (status != MEMSTORE_OK)
+        return status;
+    status = ms_ttl_to_expiry(store, ttl_ms, &expiry);
+    if (status == MEMSTORE_OK)
+        status = ms_store_increment(store, key, key_size, delta, initial, expiry, &sum);
+    else
+        ms_store_count_refusal(store, status);
+    ms_writing_end(store);
+    if (status == MEMSTORE_OK && result != NULL)
+        *result = sum;
+    return status;
+}
+
+int memstore_delete(memstore *store, const void *key, size_t key_size)
+{
+    if (store == NULL || !ms_is_key(key, key_size))
+        return MEMSTORE_ERR_INVALID_ARGUMENT;
+
+    int status = ms_writing_begin(store, key, key_size);
+    if (status == MEMSTORE_OK) {
+        status = ms_store_delete(store, key, key_size);
+        ms_writing_end(store);
+    }
+    return status;
+}
+
+/* ---- Reading ---- */
+
+int memstore_get(memstore *store, const void *key, size_t key_size, void *buf, size_t cap,
+                 size_t *value_size)
+{
+    if (store == NULL || !ms_is_key(key, key_size) || !ms_is_bytes(buf, cap))
+        return MEMSTORE_ERR_INVALID_ARGUMENT;
+    return ms_store_get(store, key, key_size, buf, cap, value_size);
+}
+
+int memstore_get_view(memstore *store, const void *key, size_t key_size, memstore_view *out)
+{
+    if (out == NULL)
+        return MEMSTORE_ERR_INVALID_ARGUMENT;
+    *out = (memstore_view){0};
+    if (store == NULL || !ms_is_key(key, key_size))
+        return MEMSTORE_ERR_INVALID_ARGUMENT;
+    if (ms_unlikely((store->bounds & MS_BOUNDS_VIEWS) != 0))
+        return ms_admission_get_view(store, key, key_size, out);
+    return ms_store_get_view(store, key, key_size, out);
+}
+
+void memstore_view_release(memstore_view *view)
+{
+    if (view != NULL)
+        ms_view_give_back(view);
+}
+
+int memstore_has(memstore *store, const void *key, size_t key_size)
+{
+    if (store == NULL || !ms_is_key(key, key_size))
+        return MEMSTORE_ERR_INVALID_ARGUMENT;
+    return ms_store_has(store, key, key_size);
+}

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "store/writing.h"
+#include "util/abi.h"
+
+int memstore_clear(memstore *store)
+{
+    if (store == NULL)
+        return MEMSTORE_ERR_INVALID_ARGUMENT;
+
+    int status = ms_writing_begin_all(store);
+    if (status == MEMSTORE_OK) {
+        status = ms_store_clear(store);
+        ms_writing_end(store);
+    }
+    return status;
+}
+
+uint64_t memstore_size(memstore *store)
+{
+    if (store == NULL || ms_store_enter(store) != MEMSTORE_OK)
+        return 0;
+    const uint64_t size = ms_store_size(store);
+    ms_store_leave(store);
+    return size;
+}
+
+uint64_t memstore_capacity(memstore *store)
+{
+    return store != NULL && !ms_store_is_closed(store) ? ms_budget_limit(&store->arena.budget) : 0;
+}
+
+int memstore_compact(memstore *store, double max_dead_ratio)
+{
+    /* Written so that NaN is refused too. */
+    if (store == NULL || !(max_dead_ratio >= 0 && max_dead_ratio <= 1))
+        return MEMSTORE_ERR_INVALID_ARGUMENT;
+
+    int status = ms_store_enter(store);
+    if (status == MEMSTORE_OK) {
+        status = ms_store_compact(store, max_dead_ratio);
+        ms_store_leave(store);
+    }
+    return status;
+}
+
+int memstore_maintain(memstore *store, int64_t budget_us)
+{
+    if (store == NULL || budget_us < 0)
+        return MEMSTORE_ERR_INVALID_ARGUMENT;
+
+    int status = ms_store_enter(store);
+    if (status == MEMSTORE_OK) {
+        status = ms_upkeep_run(store, budget_us, true);
+        ms_store_leave(store);
+    }
+    return status;
+}
+
+/* ---- Statistics ---- */
+
+int memstore_get_stats(memstore *store, memstore_stats *stats)
+{
+    memstore_stats now = {0};
+
+    if (store == NULL || stats == NULL)
+        return MEMSTORE_ERR_INVALID_ARGUMENT;
+    const int status = ms_store_enter(store);
+    if (status != MEMSTORE_OK)
+        return status;
+    ms_store_stats(store, &now);
+    ms_store_leave(store);
+    return ms_abi_store(stats, &now, sizeof now);
+}
+
+double memstore_get_hit_rate(memstore *store)
+{
+    memstore_stats stats = {.struct_size = sizeof stats};
+
+    if (memstore_get_stats(store, &stats) != MEMSTORE_OK || stats.hits + stats.misses == 0)
+        return 0;
+    return (double)stats.hits / (double)(stats.hits + stats.misses);
+}
+
+int memstore_get_memory_stats(memstore *store, memstore_memory_stats *stats)
+{
+    memstore_memory_stats now = {0};
+
+    if (store == NULL || stats == NULL)
+        return MEMSTORE_ERR_INVALID_ARGUMENT;
+    const int status = ms_store_enter(store);
+    if (status != MEMSTORE_OK)
+        return status;
+    ms_store_memory_stats(store, &now);
+    ms_store_leave(store);
+    return ms_abi_store(stats, &now, sizeof now);
+}
+
+int memstore_reset_stats(memstore *store)
+{
+    if (store == NULL)
+        return MEMSTORE_ERR_INVALID_ARGUMENT;
+
+    const int status = ms_store_enter(store);
+    if (status == MEMSTORE_OK) {
+        ms_counters_reset(&store->counters);
+        ms_store_leave(store);
+    }
+    return status;
+}

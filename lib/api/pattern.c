@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "api/arguments.h"
+#include "store/writing.h"
+
+int memstore_cursor_new(memstore *store, const char *pattern, size_t pattern_size,
+                        memstore_cursor **out)
+{
+    if (out == NULL)
+        return MEMSTORE_ERR_INVALID_ARGUMENT;
+    *out = NULL;
+    if (store == NULL || !ms_is_bytes(pattern, pattern_size))
+        return MEMSTORE_ERR_INVALID_ARGUMENT;
+    return ms_cursor_new(store, pattern, pattern_size, out);
+}
+
+int memstore_cursor_next(memstore_cursor *cursor, memstore_key *key)
+{
+    return cursor != NULL && key != NULL ? ms_cursor_next(cursor, key)
+                                         : MEMSTORE_ERR_INVALID_ARGUMENT;
+}
+
+void memstore_cursor_free(memstore_cursor *cursor)
+{
+    if (cursor != NULL)
+        ms_cursor_free(cursor);
+}
+
+/* What is done with each matching key: OK to go on, STOP to end well, or an error. */
+#define STOP 1
+typedef int (*key_action)(memstore *store, const memstore_key *key, void *context);
+
+static int for_each_key(memstore *store, const char *pattern, size_t pattern_size,
+                        key_action action, void *context)
+{
+    memstore_cursor *cursor;
+    memstore_key key;
+    int status = memstore_cursor_new(store, pattern, pattern_size, &cursor);
+
+    if (status != MEMSTORE_OK)
+        return status;
+    while ((status = ms_cursor_next(cursor, &key)) == MEMSTORE_OK) {
+        status = action(store, &key, context);
+        if (status != MEMSTORE_OK)
+            break;
+    }
+    ms_cursor_free(cursor);
+    return status == MEMSTORE_ERR_KEY_NOT_FOUND || status == STOP ? MEMSTORE_OK : status;
+}
+
+struct key_call {
+    memstore_key_fn fn;
+    void *context;
+};
+
+static int call_back(memstore *store, const memstore_key *key, void *context)
+{
+    const struct key_call *call = context;
+
+    (void)store;
+    return call->fn(key->data, key->size, call->context) == 0 ? MEMSTORE_OK : STOP;
+}
+
+int memstore_keys(memstore *store, const char *pattern, size_t pattern_size, memstore_key_fn fn,
+                  void *context)
+{
+    struct key_call call = {fn, context};
+
+    if (fn == NULL)
+        return MEMSTORE_ERR_INVALID_ARGUMENT;
+    return for_each_key(store, pattern, pattern_size, call_back, &call);
+}
+
+static int count_key(memstore *store, const memstore_key *key, void *context)
+{
+    (void)store;
+    (void)key;
+    ++*(uint64_t *)context;
+    return MEMSTORE_OK;
+}
+
+int memstore_count_by_pattern(memstore *store, const char *pattern, size_t pattern_size,
+                              uint64_t *count)
+{
+    if (count == NULL)
+        return MEMSTORE_ERR_INVALID_ARGUMENT;
+    *count = 0;
+    return for_each_key(store, pattern, pattern_size, count_key, count);
+}
+
+static int delete_key(memstore *store, const memstore_key *key, void *context)
+{
+    const int status = memstore_delete(store, key->data, key->size);
+
+    if (status == MEMSTORE_OK)
+        ++*(uint64_t *)context;
+    /* Somebody else was faster: it is gone all the same. */
+    return status == MEMSTORE_ERR_KEY_NOT_FOUND ? MEMSTORE_OK : status;
+}
+
+/* Apply the asynchronous writes that were handed over before. */
+static int settle(memstore *store)
+{
+    const int status = ms_writing_begin_all(store);
+
+    if (status == MEMSTORE_OK)
+        ms_writing_end(store);
+    return status;
+}
+
+int memstore_delete_by_pattern(memstore *store, const char *pattern, size_t pattern_size,
+                               uint64_t *deleted)
+{
+    uint64_t unwanted;
+
+    if (deleted == NULL)
+        deleted = &unwanted;
+    *deleted = 0;
+    /* Keys that are still queued are among them. */
+    const int status = store != NULL ? settle(store) : MEMSTORE_ERR_INVALID_ARGUMENT;
+    if (status != MEMSTORE_OK)
+        return status;
+    return for_each_key(store, pattern, pattern_size, delete_key, deleted);
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "api/arguments.h"
+#include "store/writing.h"
+
+int memstore_get_ttl(memstore *store, const void *key, size_t key_size, int64_t *ttl_ms)
+{
+    int64_t expiry, now;
+
+    if (store == NULL || !ms_is_key(key, key_size) || ttl_ms == NULL)
+        return MEMSTORE_ERR_INVALID_ARGUMENT;
+    const int status = ms_store_get_expiry(store, key, key_size, &expiry, &now);
+    if (status == MEMSTORE_OK)
+        *ttl_ms = expiry - now;
+    return status;
+}
+
+int memstore_get_expiration(memstore *store, const void *key, size_t key_size, int64_t *unix_ms)
+{
+    int64_t expiry, now;
+
+    if (store == NULL || !ms_is_key(key, key_size) || unix_ms == NULL)
+        return MEMSTORE_ERR_INVALID_ARGUMENT;
+    const int status = ms_store_get_expiry(store, key, key_size, &expiry, &now);
+    if (status == MEMSTORE_OK)
+        *unix_ms = ms_clock_unix_ms() + (expiry - now);
+    return status;
+}
+
+int memstore_get_created(memstore *store, const void *key, size_t key_size, int64_t *unix_ms)
+{
+    if (store == NULL || !ms_is_key(key, key_size) || unix_ms == NULL)
+        return MEMSTORE_ERR_INVALID_ARGUMENT;
+    if (!store->settings.store_creation_time)
+        return ms_store_is_closed(store) ? MEMSTORE_ERR_CACHE_CLOSED : MEMSTORE_ERR_UNSUPPORTED;
+    return ms_store_get_created(store, key, key_size, unix_ms);
+}
+
+int memstore_update_ttl(memstore *store, const void *key, size_t key_size, int64_t ttl_ms)
+{
+    if (store == NULL || !ms_is_key(key, key_size))
+        return MEMSTORE_ERR_INVALID_ARGUMENT;
+
+    int status = ms_writing_begin(store, key, key_size);
+    if (status == MEMSTORE_OK) {
+        status = ms_store_update_ttl(store, key, key_size, ttl_ms);
+        ms_writing_end(store);
+    }
+    return status;
+}

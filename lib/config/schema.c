@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "config/schema.h"
+
+#include "config/units.h"
+
+#include <string.h>
+
+/* More than a hundred years is a typing mistake; it also keeps sums of times far from overflow. */
+#define LONGEST_DURATION (UINT64_C(36500) * 24 * 60 * 60 * 1000)
+/* The user half of a 48-bit address space, all there is to map. */
+#define LARGEST_SIZE (UINT64_C(1) << 47)
+
+_Static_assert(MS_SETTING_TEXT_SIZE >= MS_UNITS_TEXT_SIZE,
+               "the text of a setting can be a number with its unit");
+
+#define MEMBER(name)                                                                               \
+    .offset = offsetof(struct ms_settings, name), .size = sizeof(((struct ms_settings *)0)->name)
+/* After the documentation come further members of the row, mostly `.live = true`. */
+#define ROW(path_, type_, member, min_, max_, initial_, doc_, ...)                                 \
+    {.path = path_,                                                                                \
+     .type = type_,                                                                                \
+     MEMBER(member),                                                                               \
+     .min = min_,                                                                                  \
+     .max = max_,                                                                                  \
+     .initial = initial_,                                                                          \
+     .doc = doc_,                                                                                  \
+     __VA_ARGS__}
+#define DURATION(path, member, initial, ...)                                                       \
+    ROW(path, MS_SETTING_DURATION, member, 0, LONGEST_DURATION, initial, __VA_ARGS__, )
+#define SIZE(path, member, initial, ...)                                                           \
+    ROW(path, MS_SETTING_SIZE, member, 0, LARGEST_SIZE, initial, __VA_ARGS__, )
+#define INTEGER(path, member, max, initial, ...)                                                   \
+    ROW(path, MS_SETTING_INTEGER, member, 0, max, initial, __VA_ARGS__, )
+#define CHOICE(path, member, choices_, initial, ...)                                               \
+    ROW(path, MS_SETTING_CHOICE, member, 0, UINT64_MAX, initial, __VA_ARGS__, .choices = choices_)
+#define BOOL(path, member, initial, ...)                                                           \
+    ROW(path, MS_SETTING_BOOL, member, 0, 1, initial, __VA_ARGS__, )
+
+static const struct ms_setting_choice hash_functions[] = {
+    {"fnv", MS_HASH_FNV},
+    {"crc32", MS_HASH_CRC32},
+    {"xxh3", MS_HASH_XXH3},
+    {NULL, 0},
+};
+
+static const struct ms_setting_choice evictions[] = {
+    {"s3fifo", MS_EVICTION_S3FIFO},
+    {"lru", MS_EVICTION_LRU},
+    {"fifo", MS_EVICTION_FIFO},
+    {"none", MS_EVICTION_NONE},
+    {NULL, 0},
+};
+
+static const struct ms_setting_choice maintenances[] = {
+    {"background", MS_MAINTENANCE_BACKGROUND},
+    {"manual", MS_MAINTENANCE_MANUAL},
+    {NULL, 0},
+};
+
+static const struct ms_setting_choice huge_pages[] = {
+    {"auto", MS_HUGE_PAGES_AUTO},
+    {"on", MS_HUGE_PAGES_ON},
+    {"off", MS_HUGE_PAGES_OFF},
+    {NULL, 0},
+};
+
+static const struct ms_setting_choice precisions[] = {
+    {"millisecond", 1},
+    {"second", 1000},
+    {"minute", 60 * 1000},
+    {NULL, 0},
+};
+
+const struct ms_setting ms_schema[] = {
+    DURATION("life_window", life_window, "0",
+             "no entry outlives this age, whatever its TTL; 0 = no bound", .live = true),
+    DURATION("clean_window", clean_window, "0",
+             "with life_window: longest wait until what has run out is swept; 0 = no bound of its "
+             "own",
+             .live = true),
+    INTEGER("max_entries_in_window", max_entries_in_window, UINT64_C(1) << 40, "0",
+            "sizes the index at open, so that filling to it never rebuilds; not a limit",
+            .fixed = "the index is sized when the store is opened, and grows by itself"),
+    SIZE("max_entry_size", max_entry_size, "0",
+         "largest key and value together; 0 = whatever fits, which is half of the limit",
+         .live = true),
+    ROW("hard_max_cache_size", MS_SETTING_MEGABYTES, hard_max_cache_size, 0, LARGEST_SIZE, "0",
+        "limit in MB of 2^20 bytes; the smaller of it and performance.memory_limit holds; 0 = not "
+        "given",
+        .live = true),
+    ROW("shards", MS_SETTING_POWER_OF_TWO, shards, 1, 65536, "1024",
+        "most parts of the index, each with a writer lock; fewer are used when the limit is under "
+        "64KiB a shard",
+        .fixed = "every key's place in the index depends on their number"),
+    CHOICE("hash_function", hash_function, hash_functions, "xxh3",
+           "how keys are hashed, seeded per store",
+           .fixed = "every key's place in the index depends on it"),
+    CHOICE("eviction", eviction, evictions, "s3fifo",
+           "what goes when the limit is reached; none = writes are refused",
+           .fixed = "entries are kept in the order that the policy needs from the first one on"),
+    CHOICE("maintenance", maintenance, maintenances, "background",
+           "background = by a thread of the library; manual = by calls of memstore_maintain()",
+           .fixed = "whether the store has a thread is decided when it is opened"),
+    CHOICE("huge_pages", huge_pages, huge_pages, "auto",
+           "whether to ask the system for huge pages; auto = from 64MiB on, for all but the first "
+           "16MiB",
+           .fixed = "the system is asked when the memory is mapped"),
+
+    DURATION("ttl.default_ttl", default_ttl, "0",
+             "what MEMSTORE_TTL_DEFAULT stands for; 0 = never expires", .live = true),
+    DURATION("ttl.min_ttl", min_ttl, "0", "shortest TTL accepted; 0 = no bound", .live = true),
+    DURATION("ttl.max_ttl", max_ttl, "0",
+             "longest TTL accepted, also what bounds entries without one; 0 = no bound",
+             .live = true),
+    CHOICE("ttl.ttl_precision", ttl_precision, precisions, "millisecond",
+           "expiry is rounded up to a multiple of this", .live = true),
+    DURATION("ttl.cleanup_interval", cleanup_interval, "0",
+             "longest wait until what has expired is swept; 0 = 50ms and 1 % of the TTL",
+             .live = true),
+    INTEGER("ttl.batch_cleanup_size", batch_cleanup_size, 1000 * 1000 * 1000, "1000",
+            "most entries one sweep step removes before it yields; 0 = no bound", .live = true),
+    BOOL("ttl.store_creation_time", store_creation_time, "false",
+         "whether entries keep the time they were created, for 8 bytes each",
+         .fixed = "it decides how the entries that are there are laid out"),
+
+    DURATION("performance.lock_timeout", lock_timeout, "1s",
+             "longest wait anywhere in a write; 0 = do not wait; with manual maintenance a write "
+             "that reclaims also waits for reads in progress",
+             .live = true),
+    INTEGER("performance.max_concurrent_readers", max_concurrent_readers, 65536, "0",
+            "most views pinned at once; a call that would pin one more waits; 0 = no bound",
+            .fixed = "views are counted from the first one on, or not at all"),
+    INTEGER("performance.max_concurrent_writers", max_concurrent_writers, 65536, "0",
+            "most writers at work at once, a batch being one; the others wait; 0 = no bound",
+            .fixed = "writers are counted from the first one on, or not at all"),
+    ROW("performance.batch_size", MS_SETTING_INTEGER, batch_size, 1, 10000, "100",
+        "asynchronous writes are applied when so many are queued",
+        .fixed = "the queue is sized for it when the first asynchronous write comes"),
+    ROW("performance.batch_timeout", MS_SETTING_DURATION, batch_timeout, 1, LONGEST_DURATION,
+        "10ms", "asynchronous writes are applied when the oldest queued is this old",
+        .fixed = "writes that are queued are waited for already"),
+    BOOL("performance.enable_batch_optimization", enable_batch_optimization, "true",
+         "whether asynchronous writes are queued; false = each is done at once", .live = true),
+    INTEGER("performance.gc_percent", gc_percent, 10000, "100",
+            "dead bytes, in percent of live bytes, that start a compaction; 0 = only when memory "
+            "is short",
+            .live = true),
+    SIZE("performance.memory_limit", memory_limit, "64MB",
+         "all that the store may map, index and bookkeeping included; 0 = not given", .live = true),
+    {.path = NULL},
+};
+
+_Static_assert(sizeof ms_schema / sizeof ms_schema[0] <= MS_SETTINGS_MAX + 1,
+               "there are more settings than others have room for");
+
+const char *ms_schema_why_fixed(const struct ms_setting *setting)
+{
+    if (setting->live)
+        return NULL;
+    return setting->fixed != NULL ? setting->fixed : "it is read when the store is opened";
+}
+
+const char *ms_schema_skip_prefix(const char *key)
+{
+    static const char prefix[] = "storage.memory.";
+
+    return strncmp(key, prefix, sizeof prefix - 1) == 0 ? key + sizeof prefix - 1 : key;
+}
+
+const struct ms_setting *ms_schema_find(const char *key)
+{
+    const char *const path = ms_schema_skip_prefix(key);
+
+    for (const struct ms_setting *setting = ms_schema; setting->path != NULL; setting++) {
+        if (strcmp(setting->path, path) == 0)
+            return setting;
+    }
+    return NULL;
+}
+
+/* Longer keys are compared by their beginning, which is enough for a suggestion. */
+#define LONGEST_COMPARED 63
+
+/* tolower() without a locale. */
+static char to_lower(char c)
+{
+    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
+/* Levenshtein's, one row of the table at a time. */
+unsigned ms_schema_distance(const char *a, const char *b)
+{
+    unsigned row[LONGEST_COMPARED + 1];
+    const size_t a_size = strnlen(a, LONGEST_COMPARED);
+    const size_t b_size = strnlen(b, LONGEST_COMPARED);
+
+    for (unsigned j = 0; j <= b_size; j++)
+        row[j] = j;
+    for (unsigned i = 1; i <= a_size; i++) {
+        unsigned diagonal = row[0];
+
+        row[0] = i;
+        for (unsigned j = 1; j <= b_size; j++) {
+            const unsigned replaced = diagonal + (to_lower(a[i - 1]) != to_lower(b[j - 1]));
+            const unsigned shifted = 1 + (row[j] < row[j - 1] ? row[j] : row[j - 1]);
+
+            diagonal = row[j];
+            row[j] = replaced < shifted ? replaced : shifted;
+        }
+    }
+    return row[b_size];
+}
+
+bool ms_schema_is_section(const char *name)
+{
+    const size_t size = strlen(name);
+
+    for (const struct ms_setting *setting = ms_schema; setting->path != NULL; setting++) {
+        if (size != 0 && strncmp(setting->path, name, size) == 0 && setting->path[size] == '.')
+            return true;
+    }
+    return false;
+}
+
+static const char *last_part(const char *path)
+{
+    const char *const dot = strrchr(path, '.');
+
+    return dot != NULL ? dot + 1 : path;
+}
+
+const struct ms_setting *ms_schema_nearest(const char *key)
+{
+    const char *const path = ms_schema_skip_prefix(key);
+    const struct ms_setting *best = ms_schema;
+    unsigned best_distance = UINT32_MAX;
+
+    for (const struct ms_setting *setting = ms_schema; setting->path != NULL; setting++) {
+        const unsigned whole = ms_schema_distance(path, setting->path);
+        /* A right name in the wrong section, or in none, is near too; a little less than the
+         * same path misspelt. */
+        const unsigned last = 1 + ms_schema_distance(last_part(path), last_part(setting->path));
+        const unsigned distance = whole < last ? whole : last;
+
+        if (distance < best_distance) {
+            best = setting;
+            best_distance = distance;
+        }
+    }
+    return best;
+}
+
+uint64_t ms_schema_load(const struct ms_setting *setting, const struct ms_settings *settings)
+{
+    const char *const member = (const char *)settings + setting->offset;
+    uint64_t value = 0;
+    uint32_t half;
+
+    switch (setting->size) {
+    case sizeof(bool):
+        return *(const bool *)member;
+    case sizeof half:
+        memcpy(&half, member, sizeof half);
+        return half;
+    default:
+        memcpy(&value, member, sizeof value);
+        return value;
+    }
+}
+
+void ms_schema_store(const struct ms_setting *setting, struct ms_settings *settings, uint64_t value)
+{
+    ms_settings_put(settings, setting->offset, setting->size, value);
+}

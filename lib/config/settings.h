@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The settings of one store, parsed: what the rest of the library sees of a configuration.
+ *
+ * In a running store those that the schema calls live may change at any moment, one at a time.
+ * They are read by ms_setting_of() and written by ms_settings_put(), both relaxed: a setting
+ * guards nothing but itself, and a call that is in progress may go by the old value or the new
+ * one. The others are constant once the store is open. */
+#ifndef MS_CONFIG_SETTINGS_H
+#define MS_CONFIG_SETTINGS_H
+
+#include "platform/atomic.h"
+#include "util/hash.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum ms_eviction_kind { MS_EVICTION_S3FIFO, MS_EVICTION_LRU, MS_EVICTION_FIFO, MS_EVICTION_NONE };
+enum ms_maintenance_kind { MS_MAINTENANCE_BACKGROUND, MS_MAINTENANCE_MANUAL };
+enum ms_huge_pages_kind { MS_HUGE_PAGES_AUTO, MS_HUGE_PAGES_ON, MS_HUGE_PAGES_OFF };
+
+struct ms_settings {
+    /* Memory. */
+    /* The limit in force: the smaller of the next two that is given. Not a row of its own. */
+    uint64_t limit;
+    uint64_t memory_limit; /* performance.memory_limit, bytes; 0 = not given */
+    /* hard_max_cache_size, bytes (the key is in MB of 2^20); 0 = not given */
+    uint64_t hard_max_cache_size;
+    uint64_t max_entry_size;        /* key + value, bytes; 0 = whatever fits */
+    uint64_t max_entries_in_window; /* sizes the index at open; 0 = grow from nothing */
+    uint32_t shards;                /* power of two, 1 .. 65536 */
+    /* dead bytes, in percent of live bytes, that start a compaction; 0 = only when short */
+    uint32_t gc_percent;
+    enum ms_hash_kind hash_function;
+    enum ms_eviction_kind eviction;
+    enum ms_maintenance_kind maintenance;
+    enum ms_huge_pages_kind huge_pages;
+
+    /* Time, milliseconds. */
+    int64_t life_window; /* no entry outlives this age; 0 = no bound */
+    /* longest wait between looks for entries past life_window; 0 = no bound of its own */
+    int64_t clean_window;
+    int64_t default_ttl;   /* 0 = never */
+    int64_t min_ttl;       /* 0 = no bound */
+    int64_t max_ttl;       /* 0 = no bound; else "never" is bounded by it too */
+    int64_t ttl_precision; /* 1, 1000 or 60000: expiry is rounded up to a multiple of it */
+    /* longest wait between two sweeps for expired entries; 0 = no bound of its own */
+    int64_t cleanup_interval;
+    /* most entries one sweep step removes before it yields; 0 = no bound */
+    uint32_t batch_cleanup_size;
+    bool store_creation_time;
+    int64_t lock_timeout; /* longest wait anywhere in a write; 0 = do not wait */
+
+    /* Admission. */
+    uint32_t max_concurrent_readers; /* views pinned at once; 0 = no bound */
+    uint32_t max_concurrent_writers; /* writers at work at once; 0 = no bound */
+
+    /* Asynchronous writes. */
+    uint32_t batch_size;            /* they are applied when so many are queued, */
+    int64_t batch_timeout;          /* or the oldest is this old, milliseconds */
+    bool enable_batch_optimization; /* they are queued at all */
+};
+
+/* The value of a live member, once the store is open. */
+#define ms_setting_of(settings, member) ms_plain_load_relaxed(&(settings)->member)
+
+/* Write the member of `size` bytes (1, 4 or 8) at `offset`. */
+static inline void ms_settings_put(struct ms_settings *settings, size_t offset, size_t size,
+                                   uint64_t value)
+{
+    char *member = (char *)settings + offset;
+
+    if (size == sizeof(bool))
+        ms_plain_store_relaxed((bool *)member, value != 0);
+    else if (size == sizeof(uint32_t))
+        ms_plain_store_relaxed((uint32_t *)member, (uint32_t)value);
+    else
+        ms_plain_store_relaxed((uint64_t *)member, value);
+}
+
+#endif

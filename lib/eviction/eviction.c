@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "eviction/eviction.h"
+
+void ms_eviction_init(struct ms_eviction *eviction, const struct ms_policy *policy,
+                      struct ms_arena *arena)
+{
+    *eviction = (struct ms_eviction){.policy = policy, .arena = arena};
+    ms_store_relaxed(&eviction->next_epoch, 1);
+    /* Use is what counts for a policy that stamps, and a segment's entries are used while it is
+     * filled; else it is when they came. */
+    arena->ranks_at_sealing = policy->touch == MS_TOUCH_STAMP;
+    /* Each bin has a segment half full: few bins in stores of few segments. */
+    const uint32_t bins = arena->segment_count / 64;
+    eviction->bins = bins < 1 ? 1 : bins > 8 ? 8 : bins;
+}
+
+struct ms_segment *ms_eviction_oldest(struct ms_eviction *eviction, enum ms_list list)
+{
+    struct ms_arena *arena = eviction->arena;
+
+    ms_mutex_lock(&arena->pool_lock);
+    struct ms_segment *segment = arena->lists[list].oldest;
+    while (segment != NULL &&
+           (ms_load_relaxed(&segment->inflight) != 0 || ms_load_relaxed(&segment->pins) != 0))
+        segment = segment->newer;
+    ms_mutex_unlock(&arena->pool_lock);
+    return segment;
+}

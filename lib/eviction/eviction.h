@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Eviction policies: which segment to reclaim when space runs out, and which of its entries to
+ * keep by moving them.
+ *
+ * A policy sees segments and the five access bits of entries, never keys. Entries are appended
+ * to a queue's open segment; sealed segments stand in lists; the reclaimer asks for a victim,
+ * then judges each live entry in it.
+ *
+ *   s3fifo  Yang, Zhang, Qiu, Yue, Vigfusson: "FIFO queues are all you need for cache eviction",
+ *           SOSP 2023. A small queue for what is new, a main queue for what was used twice there
+ *           or came back, a ghost of what was dropped.
+ *   lru     one list by last use: entries carry a stamp of it; who was used since its segment was
+ *           listed is moved on to a segment that is listed at that age.
+ *   fifo    one list by writing, nothing is moved: the window of BigCache.
+ *   none    no victims.
+ *
+ * Locks: victims are chosen and judged under the store's reclaim lock. The rest may be called by
+ * any thread. */
+#ifndef MS_EVICTION_EVICTION_H
+#define MS_EVICTION_EVICTION_H
+
+#include "eviction/ghost.h"
+#include "segment/arena.h"
+
+/* What a read notes in an entry's access bits. */
+enum ms_touch { MS_TOUCH_NOTHING, MS_TOUCH_COUNT, MS_TOUCH_STAMP };
+
+#define MS_ACCESS_COUNT_MAX 3 /* S3-FIFO counts uses up to three */
+#define MS_STAMPS 32          /* LRU stamps go round after as many epochs */
+
+/* What becomes of a live entry in a victim. */
+struct ms_verdict {
+    bool keep;
+    enum ms_queue queue; /* where it is moved to */
+    unsigned access;     /* its access bits there */
+    uint64_t rank;       /* for ms_placement */
+};
+
+struct ms_eviction;
+
+struct ms_policy {
+    enum ms_touch touch;
+    /* Where a written entry goes; `hash` in a read section. `old` is the segment of the entry it
+     * replaces, or NULL. */
+    enum ms_queue (*queue_for)(struct ms_eviction *eviction, uint64_t hash,
+                               const struct ms_segment *old);
+    /* The next segment to reclaim, or NULL. Reclaim lock held. */
+    struct ms_segment *(*victim)(struct ms_eviction *eviction);
+    struct ms_verdict (*judge)(struct ms_eviction *eviction, const struct ms_segment *victim,
+                               unsigned access);
+    /* Whether entries dropped from this segment are remembered in the ghost. */
+    bool (*remembers)(const struct ms_segment *victim);
+};
+
+extern const struct ms_policy ms_policy_s3fifo;
+extern const struct ms_policy ms_policy_lru;
+extern const struct ms_policy ms_policy_fifo;
+extern const struct ms_policy ms_policy_none;
+
+struct ms_eviction {
+    const struct ms_policy *policy;
+    struct ms_arena *arena;
+    struct ms_ghost ghost;
+
+    /* LRU. Stamp s was current from epoch_start[s] on, by the arena's rank clock, which counts
+     * accesses. */
+    atomic_uint stamp;
+    atomic_uint_least64_t next_epoch;   /* when the rank clock reaches it, a new stamp begins */
+    atomic_uint_least64_t epoch_length; /* 0 until something was evicted */
+    atomic_uint_least64_t epoch_start[MS_STAMPS];
+    uint32_t bins;
+};
+
+void ms_eviction_init(struct ms_eviction *eviction, const struct ms_policy *policy,
+                      struct ms_arena *arena);
+
+/* The access bits of an entry that is written now; `old` are those of the entry it replaces, or
+ * 0. */
+static inline unsigned ms_eviction_initial_access(struct ms_eviction *eviction, unsigned old)
+{
+    return eviction->policy->touch == MS_TOUCH_STAMP ? ms_load_relaxed(&eviction->stamp) : old;
+}
+
+/* Note that an entry was read. One store at most, none when the bits say it already. */
+MS_ALWAYS_INLINE void ms_eviction_touch(enum ms_touch touch, struct ms_eviction *eviction,
+                                        struct ms_entry *entry)
+{
+    const unsigned mark = ms_load_relaxed(&entry->mark);
+    unsigned access = mark & MS_MARK_ACCESS;
+
+    if (touch == MS_TOUCH_COUNT) {
+        if (ms_likely(access >= MS_ACCESS_COUNT_MAX))
+            return;
+        access++;
+    } else if (touch == MS_TOUCH_STAMP) {
+        const unsigned stamp = ms_load_relaxed(&eviction->stamp);
+        if (ms_likely(access == stamp))
+            return;
+        access = stamp;
+    } else {
+        return;
+    }
+    /* Not a read-modify-write: a bit that a writer sets meanwhile may be lost, see
+     * MS_MARK_ACCESS. */
+    /* ORDER: release, so that the mark goes on telling a reclaimer that the entry is whole; see
+     * is_candidate(). */
+    ms_store_release(&entry->mark, (unsigned char)((mark & ~(unsigned)MS_MARK_ACCESS) | access));
+}
+
+/* `accesses` more reads and writes have happened (for policies that stamp). */
+void ms_eviction_tick(struct ms_eviction *eviction, uint64_t accesses);
+
+/* The oldest sealed segment of a list that can be reclaimed now: nobody writes to it or holds a
+ * view of it. */
+struct ms_segment *ms_eviction_oldest(struct ms_eviction *eviction, enum ms_list list);
+
+#endif

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The two policies that keep nothing: oldest first, and none at all. */
+#include "eviction/eviction.h"
+
+static enum ms_queue queue_for(struct ms_eviction *eviction, uint64_t hash,
+                               const struct ms_segment *old)
+{
+    (void)eviction;
+    (void)hash;
+    (void)old;
+    return MS_QUEUE_MAIN;
+}
+
+static struct ms_segment *oldest(struct ms_eviction *eviction)
+{
+    return ms_eviction_oldest(eviction, MS_LIST_MAIN);
+}
+
+static struct ms_segment *no_victim(struct ms_eviction *eviction)
+{
+    (void)eviction;
+    return NULL;
+}
+
+static struct ms_verdict drop(struct ms_eviction *eviction, const struct ms_segment *victim,
+                              unsigned access)
+{
+    (void)eviction;
+    (void)victim;
+    (void)access;
+    return (struct ms_verdict){.keep = false};
+}
+
+static bool remembers_nothing(const struct ms_segment *victim)
+{
+    (void)victim;
+    return false;
+}
+
+const struct ms_policy ms_policy_fifo = {
+    .touch = MS_TOUCH_NOTHING,
+    .queue_for = queue_for,
+    .victim = oldest,
+    .judge = drop,
+    .remembers = remembers_nothing,
+};
+
+const struct ms_policy ms_policy_none = {
+    .touch = MS_TOUCH_NOTHING,
+    .queue_for = queue_for,
+    .victim = no_victim,
+    .judge = drop,
+    .remembers = remembers_nothing,
+};

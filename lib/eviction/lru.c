@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Least recently used, on segments.
+ *
+ * Time is the arena's rank clock, which counts accesses. An entry carries a stamp, five bits
+ * that name the epoch of its last use; a segment's rank is the time at which it was sealed, or,
+ * for one that holds moved entries, the time of their last use. The list is sorted by rank. When
+ * the oldest segment's turn comes, an entry that was not used after its rank is the least
+ * recently used there is and is dropped; another is moved to a segment that will be listed at
+ * its own time, and so comes up again when that is the oldest. Moves are sorted into a few bins
+ * by age, one open segment each. */
+#include "eviction/eviction.h"
+
+/* The ages in the list span about this many epochs, which leaves the stamps room before they go
+ * round. */
+#define EPOCHS_IN_LIST 22
+
+static enum ms_queue queue_for(struct ms_eviction *eviction, uint64_t hash,
+                               const struct ms_segment *old)
+{
+    (void)eviction;
+    (void)hash;
+    (void)old;
+    return MS_QUEUE_MAIN;
+}
+
+/* Until something is evicted, how old the list will be when the store is full is foretold from
+ * how full it is now. */
+static uint64_t foretold_epoch_length(struct ms_eviction *eviction, uint64_t now)
+{
+    struct ms_arena *arena = eviction->arena;
+    const uint64_t charged = ms_budget_charged(&arena->budget);
+    const uint64_t segment = ms_arena_segment_size(arena);
+    const uint64_t used = charged > arena->overhead + segment ? charged - arena->overhead : segment;
+    const double span = (double)now * (double)ms_budget_limit(&arena->budget) / (double)used;
+
+    return (uint64_t)(span / EPOCHS_IN_LIST) + 1;
+}
+
+void ms_eviction_tick(struct ms_eviction *eviction, uint64_t accesses)
+{
+    const uint64_t now = ms_add_relaxed(&eviction->arena->rank_clock, accesses) + accesses;
+    uint64_t next = ms_load_relaxed(&eviction->next_epoch);
+
+    if (now < next)
+        return;
+    const uint64_t measured = ms_load_relaxed(&eviction->epoch_length);
+    const uint64_t length = measured != 0 ? measured : foretold_epoch_length(eviction, now);
+    /* One thread begins the epoch; the others find the boundary moved. */
+    if (ms_cas_relaxed(&eviction->next_epoch, &next, now + length)) {
+        const unsigned stamp = (ms_load_relaxed(&eviction->stamp) + 1) % MS_STAMPS;
+        ms_store_relaxed(&eviction->epoch_start[stamp], now);
+        ms_store_relaxed(&eviction->stamp, stamp);
+    }
+}
+
+static struct ms_segment *victim(struct ms_eviction *eviction)
+{
+    struct ms_segment *segment = ms_eviction_oldest(eviction, MS_LIST_MAIN);
+
+    if (segment != NULL) {
+        const uint64_t now = ms_load_relaxed(&eviction->arena->rank_clock);
+        const uint64_t span = now > segment->rank ? now - segment->rank : 0;
+        ms_store_relaxed(&eviction->epoch_length, span / EPOCHS_IN_LIST + 1);
+    }
+    return segment;
+}
+
+static struct ms_verdict judge(struct ms_eviction *eviction, const struct ms_segment *victim,
+                               unsigned access)
+{
+    const uint64_t now = ms_load_relaxed(&eviction->arena->rank_clock);
+    const uint64_t used = ms_load_relaxed(&eviction->epoch_start[access]);
+
+    if (used <= victim->rank || now <= victim->rank)
+        return (struct ms_verdict){.keep = false};
+
+    const uint64_t bin = (used - victim->rank) * eviction->bins / (now - victim->rank + 1);
+    return (struct ms_verdict){
+        .keep = true,
+        .queue = (enum ms_queue)(MS_QUEUE_BIN0 + (bin < eviction->bins ? bin : eviction->bins - 1)),
+        .access = access,
+        .rank = used,
+    };
+}
+
+static bool remembers(const struct ms_segment *victim)
+{
+    (void)victim;
+    return false;
+}
+
+const struct ms_policy ms_policy_lru = {
+    .touch = MS_TOUCH_STAMP,
+    .queue_for = queue_for,
+    .victim = victim,
+    .judge = judge,
+    .remembers = remembers,
+};

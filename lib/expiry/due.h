@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Which segment has to be swept next: a binary heap of the segments in which something expires.
+ *
+ * There is no timer per entry. A segment knows its earliest expiry; it is due a little after
+ * that, so that one sweep finds many expired entries. The slack grows with the time to live and
+ * is capped by configuration.
+ *
+ * DU-1  A segment in use whose `earliest` is not MS_NEVER is in the heap.
+ * DU-2  `earliest` is at or before the expiry of every live entry in the segment, but while it
+ *       is being swept. An entry that a sweep had to leave though it had expired counts as
+ *       expiring at that sweep.
+ * DU-3  earliest <= due <= earliest + slack.
+ * DU-4  There is room for every segment in use: its user reserves it before it notes anything.
+ *
+ * All functions may be called by any thread; the lock inside is a leaf. */
+#ifndef MS_EXPIRY_DUE_H
+#define MS_EXPIRY_DUE_H
+
+#include "platform/thread.h"
+#include "platform/validate.h"
+#include "segment/segment.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct ms_due {
+    ms_mutex lock;
+    struct ms_segment **heap; /* from 1 on */
+    uint32_t count;
+    uint32_t capacity;
+    int64_t max_slack; /* milliseconds; 0 = no cap; due lock */
+};
+
+void ms_due_init(struct ms_due *due, int64_t max_slack);
+void ms_due_fini(struct ms_due *due);
+/* Another cap, also for what is in the heap, which a higher one leaves as it is. */
+void ms_due_set_slack(struct ms_due *due, int64_t max_slack);
+
+/* Have room for `count` segments in all, so that noting never fails. False when the system gives
+ * no memory. */
+bool ms_due_reserve(struct ms_due *due, uint32_t count);
+
+/* An entry that expires at `expiry` was appended to the segment. `now` is coarse. */
+void ms_due_note(struct ms_due *due, struct ms_segment *segment, int64_t expiry, int64_t now);
+/* The expiry of an entry in the segment was changed in place. */
+void ms_due_note_changed(struct ms_due *due, struct ms_segment *segment, int64_t expiry,
+                         int64_t now);
+/* Around a sweep. What is noted between the two is kept; the sweeper reports the earliest expiry
+ * that it left behind. A writer notes an expiry after it has stored it, so that either the
+ * sweeper finds it or the note comes after the beginning. For entries that are appended to an
+ * open segment the sweeper sees to that, by ms_arena_await_appends() between the beginning and
+ * its walk. */
+void ms_due_sweep_begins(struct ms_due *due, struct ms_segment *segment);
+void ms_due_swept(struct ms_due *due, struct ms_segment *segment, int64_t earliest, int64_t now);
+/* The segment is not in use any more. */
+void ms_due_forget(struct ms_due *due, struct ms_segment *segment);
+
+/* The segment that has been due longest at `now`, or NULL. */
+struct ms_segment *ms_due_next(struct ms_due *due, int64_t now);
+/* A segment in which something expires at or before `now`, due or not, or NULL. */
+struct ms_segment *ms_due_any_expired(struct ms_due *due, int64_t now);
+/* When the next segment is due; MS_NEVER when none will be. */
+int64_t ms_due_when(struct ms_due *due);
+
+#if MS_VALIDATES
+/* Check the heap. No sweep is going on. */
+const char *ms_due_validate(const struct ms_due *due);
+#endif
+
+#endif

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* TTL classes: entries of one class go to the same segments, so that a segment's entries die
+ * about together. */
+#ifndef MS_EXPIRY_TTL_CLASS_H
+#define MS_EXPIRY_TTL_CLASS_H
+
+#include "segment/entry.h"
+
+#include <stdint.h>
+
+/* From one second to a day TTLs span 17 doublings; above and below, the outermost class serves. */
+#define MS_TTL_OCTAVES 17
+
+/* Class 0 never expires; the others divide the doublings from one second on evenly among
+ * `classes` - 1. */
+static inline uint32_t ms_ttl_class(int64_t expiry, int64_t now, uint32_t classes)
+{
+    if (expiry == MS_NEVER)
+        return 0;
+
+    const uint64_t seconds = expiry > now ? (uint64_t)(expiry - now) / 1000 : 0;
+    uint32_t octave = 63 - (uint32_t)__builtin_clzll(seconds | 1);
+
+    if (octave >= MS_TTL_OCTAVES)
+        octave = MS_TTL_OCTAVES - 1;
+    return 1 + octave * (classes - 1) / MS_TTL_OCTAVES;
+}
+
+#endif

@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The index: from a key's hash to the place of its entry, in shards.
+ *
+ *     hash   63..48            47..32      31..0
+ *            shard             tag         home bucket = low half * buckets >> 32
+ *
+ *     views:  one word a shard, read by everybody: [ table offset / 64 : 32 | buckets : 32 ],
+ *             and the batch sequence
+ *     shards: one line a shard, for writers: lock, counts
+ *     table:  buckets in a row; an entry that finds its home full goes to the next bucket with
+ *             room, around the end
+ *
+ * A shard is a writers' lock, not a pool of memory. Readers load the view word, then one bucket,
+ * then the entry, and lock nothing. Writers hold the shard's lock and publish with release
+ * stores.
+ *
+ * A shard without a table has the word 0, which stands for the 64 bytes at the base: an empty bucket
+ * that the owner keeps zeroed.
+ *
+ * IX-1  An entry is in the first bucket, from its home on, that had room when it was inserted;
+ *       every bucket it passed counts it in `overflow`. A search ends at a bucket with overflow
+ *       0.
+ * IX-2  Entries never change their slot within a table. So a reader that passes a slot before a
+ *       key is removed from it and put into another has overlapped with a moment in which the
+ *       key was absent.
+ * IX-3  A table is replaced, never changed in size: the new one is filled under the lock and
+ *       published in one store; the old one is frozen from then on and freed after a grace
+ *       period. A reader in the old one reads the past, as of its start.
+ * IX-4  At most MS_INDEX_MAX_LOAD of a table's slots are in use, unless it could not grow.
+ *
+ * The index sees hashes and places, never the bytes of entries: keys are compared and hashes
+ * computed by the caller's functions, inlined. */
+#ifndef MS_INDEX_INDEX_H
+#define MS_INDEX_INDEX_H
+
+#include "index/bucket.h"
+#include "platform/testing.h"
+#include "platform/thread.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define MS_INDEX_MAX_LOAD_NUM 9
+#define MS_INDEX_MAX_LOAD_DEN 10
+
+struct ms_shard_view {
+    /* 0 = no table yet. ORDER: release by growth, acquire by readers */
+    atomic_uint_least64_t table;
+    /* odd while a batch is being published here. Shard lock to write */
+    atomic_uint_least32_t batch_sequence;
+    uint32_t unused;
+};
+
+struct ms_shard {
+    ms_mutex lock;
+    atomic_uint_least32_t entries; /* in the table; shard lock to write */
+} MS_ALIGNED(MS_CACHE_LINE);
+
+/* What the index asks of its owner. */
+struct ms_index_owner {
+    /* Zeroed table memory at a multiple of 64 from the index' base, at *offset; false when there
+     * is no room. */
+    bool (*alloc_table)(void *context, size_t bytes, uint64_t *offset);
+    /* Free a table after a grace period. Never fails: what that needs was set aside by
+     * alloc_table. */
+    void (*retire_table)(void *context, uint64_t offset, size_t bytes);
+    /* The address of an entry, to be prefetched, and its hash. */
+    const void *(*address)(void *context, uint32_t place);
+    uint64_t (*hash)(void *context, uint32_t place);
+    void *context;
+};
+
+struct ms_index {
+    struct ms_shard_view *views;
+    char *base;
+    uint32_t shard_count; /* power of two up to 65536 */
+    struct ms_shard *shards;
+    struct ms_index_owner owner;
+    atomic_uint_least64_t table_bytes;
+};
+
+/* Bytes of bookkeeping for this many shards. */
+size_t ms_index_overhead(uint32_t shards);
+/* `shards` is a power of two; `views` has one each, zeroed, and stays the caller's; `base` is what
+ * table offsets are relative to. False when the system gives no memory. */
+bool ms_index_init(struct ms_index *index, uint32_t shards, struct ms_shard_view *views, char *base,
+                   const struct ms_index_owner *owner);
+void ms_index_fini(struct ms_index *index);
+
+static inline uint32_t ms_index_shard_of(const struct ms_index *index, uint64_t hash)
+{
+    return (uint32_t)(hash >> 48) & (index->shard_count - 1);
+}
+
+static inline uint16_t ms_index_tag(uint64_t hash)
+{
+    return (uint16_t)(hash >> 32);
+}
+
+static inline uint32_t ms_table_buckets(uint64_t table)
+{
+    return (uint32_t)table;
+}
+
+static inline struct ms_bucket *ms_table_at(const struct ms_index *index, uint64_t table)
+{
+    return (struct ms_bucket *)(index->base + (table >> 32 << 6));
+}
+
+static inline uint32_t ms_table_home(uint64_t table, uint64_t hash)
+{
+    return (uint32_t)((hash & UINT32_MAX) * ms_table_buckets(table) >> 32);
+}
+
+static inline uint64_t ms_index_table(const struct ms_index *index, uint64_t hash)
+{
+    /* ORDER: acquire, pairs with the release in ms_index_grow: the table is filled. */
+    return ms_load_acquire(&index->views[ms_index_shard_of(index, hash)].table);
+}
+
+static inline uint32_t ms_index_entries(const struct ms_index *index, uint32_t shard)
+{
+    return ms_load_relaxed(&index->shards[shard].entries);
+}
+
+/* Start loading the bucket that a lookup of this hash begins with. */
+static inline void ms_index_prefetch(const struct ms_index *index, uint64_t hash)
+{
+    const uint64_t table = ms_index_table(index, hash);
+
+    if (ms_likely(table != 0))
+        ms_prefetch(ms_table_at(index, table) + ms_table_home(table, hash));
+}
+
+/* Whether the entry at a place is the one looked for. May replace *place by the one it stands
+ * for. */
+typedef bool (*ms_index_match)(void *context, uint32_t *place);
+
+/* Where a lookup of a hash begins. */
+struct ms_probe {
+    const struct ms_bucket *buckets;
+    uint32_t count; /* 0 = the shard has no table */
+    uint32_t at;
+};
+
+MS_ALWAYS_INLINE struct ms_probe ms_index_probe(const struct ms_index *index, uint64_t hash)
+{
+    const uint64_t table = ms_index_table(index, hash);
+
+    return (struct ms_probe){ms_table_at(index, table), ms_table_buckets(table),
+                             ms_table_home(table, hash)};
+}
+
+/* Find the place of an entry from its home bucket on; 0 when there is none. For readers: in a
+ * read section, no lock. `match` is inlined. */
+MS_ALWAYS_INLINE uint32_t ms_index_find_from(struct ms_probe probe, uint64_t hash,
+                                             ms_index_match match, void *context)
+{
+    for (uint32_t left = probe.count; ms_likely(left != 0); left--) {
+        const struct ms_bucket *bucket = &probe.buckets[probe.at];
+        unsigned candidates = ms_bucket_candidates(bucket, ms_index_tag(hash));
+
+        for (; candidates != 0; candidates &= candidates - 1) {
+            /* ORDER: acquire, pairs with the release of the writer: the entry is written. */
+            uint32_t place = ms_load_acquire(&bucket->places[__builtin_ctz(candidates)]);
+            if (ms_likely(place != 0) && ms_likely(match(context, &place)))
+                return place;
+        }
+        /* ORDER: acquire, pairs with the release in ms_index_remove(): who misses a key because
+         * nothing has passed here any more sees also what came before its removal. It is raised
+         * before the place that passed here is released, see BK-2. */
+        if (ms_likely(ms_load_acquire(&bucket->overflow) == 0))
+            return 0;
+        probe.at = probe.at + 1 == probe.count ? 0 : probe.at + 1;
+    }
+    return 0;
+}
+
+/* ---- For writers: the shard's lock is held ---- */
+
+/* A slot of a table: where it is, and what it holds. */
+struct ms_index_slot {
+    struct ms_bucket *bucket;
+    unsigned number;
+};
+
+static inline uint32_t ms_slot_place(const struct ms_index_slot *slot)
+{
+    return ms_load_relaxed(&slot->bucket->places[slot->number]);
+}
+
+/* Let the slot refer to another entry of the same key. */
+static inline void ms_slot_set(const struct ms_index_slot *slot, uint32_t place)
+{
+    /* ORDER: release, pairs with the acquire in ms_index_find. */
+    ms_store_release(&slot->bucket->places[slot->number], place);
+}
+
+/* The slot whose entry matches. False when there is none. */
+bool ms_index_find_slot(struct ms_index *index, uint64_t hash, ms_index_match match, void *context,
+                        struct ms_index_slot *out);
+/* The slot that holds exactly this place. */
+bool ms_index_find_place(struct ms_index *index, uint64_t hash, uint32_t place,
+                         struct ms_index_slot *out);
+/* Whether `more` entries can be inserted without growing. */
+bool ms_index_has_room(const struct ms_index *index, uint32_t shard, uint32_t more);
+/* Whether that many slots are free at all: for when the table should grow and cannot. */
+bool ms_index_has_slots(const struct ms_index *index, uint32_t shard, uint32_t more);
+/* Put an entry into a free slot; ms_index_has_room() or ms_index_has_slots() was true. */
+void ms_index_insert(struct ms_index *index, uint64_t hash, uint32_t place,
+                     struct ms_index_slot *out);
+/* Empty a slot. */
+void ms_index_remove(struct ms_index *index, uint64_t hash, const struct ms_index_slot *slot);
+
+enum ms_index_growth { MS_INDEX_GROWN, MS_INDEX_NO_ROOM };
+
+/* Make room for `more` entries beyond those in the shard. MS_INDEX_NO_ROOM when there is no
+ * memory for a larger table; the shard is as before. */
+enum ms_index_growth ms_index_grow(struct ms_index *index, uint32_t shard, uint32_t more);
+/* Whether a shard's table is more than twice as large as its entries need. Any thread. */
+bool ms_index_is_oversized(const struct ms_index *index, uint32_t shard);
+/* Replace such a table by one that has a little room. False when there is nothing to win, or no
+ * memory for a moment with both; the shard is as before. */
+bool ms_index_shrink(struct ms_index *index, uint32_t shard);
+/* Forget all entries of a shard and its table. */
+void ms_index_drop_table(struct ms_index *index, uint32_t shard);
+
+/* ---- For scans ---- */
+
+/* Visit the places in the buckets that entries with home hashes (low halves) in [from, to] may
+ * be in. In a read section or with the shard's lock held. The caller tells by each entry's hash
+ * whether it lies in the interval. `fn` returns false to stop. */
+typedef bool (*ms_index_visit)(void *context, uint32_t place);
+bool ms_index_scan(const struct ms_index *index, uint32_t shard, uint32_t from, uint32_t to,
+                   ms_index_visit fn, void *context);
+
+#endif

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Clocks. Expiry runs on CLOCK_MONOTONIC, which no step of the wall clock moves and which stands
+ * still while the machine is suspended. The coarse reading is the same clock as of the last
+ * tick: at most MS_CLOCK_COARSE_LAG_MS behind, never ahead, and about five times cheaper. */
+#ifndef MS_PLATFORM_CLOCK_H
+#define MS_PLATFORM_CLOCK_H
+
+#include "platform/testing.h"
+
+#include <stdint.h>
+#include <time.h>
+
+/* One tick of a kernel built with HZ=100, the slowest in use. */
+#define MS_CLOCK_COARSE_LAG_MS 10
+
+static inline int64_t ms_clock_read_ms(clockid_t clock)
+{
+    struct timespec now;
+
+    clock_gettime(clock, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* Monotonic milliseconds, possibly a tick old. */
+static inline int64_t ms_clock_coarse_ms(void)
+{
+    int64_t monotonic, unix_now;
+
+    return ms_testing_clock(&monotonic, &unix_now) ? monotonic
+                                                   : ms_clock_read_ms(CLOCK_MONOTONIC_COARSE);
+}
+
+/* Monotonic milliseconds, now. */
+static inline int64_t ms_clock_exact_ms(void)
+{
+    int64_t monotonic, unix_now;
+
+    return ms_testing_clock(&monotonic, &unix_now) ? monotonic : ms_clock_read_ms(CLOCK_MONOTONIC);
+}
+
+/* Unix milliseconds, now. */
+static inline int64_t ms_clock_unix_ms(void)
+{
+    int64_t monotonic, unix_now;
+
+    return ms_testing_clock(&monotonic, &unix_now) ? unix_now : ms_clock_read_ms(CLOCK_REALTIME);
+}
+
+/* Monotonic microseconds of the real clock, for budgets and waits, which no test replaces. */
+static inline int64_t ms_clock_real_us(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+#endif

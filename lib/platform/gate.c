@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "platform/gate.h"
+
+#include "platform/clock.h"
+
+#include <stddef.h>
+
+/* On the stack of who waits. */
+struct ms_gate_waiter {
+    struct ms_gate_waiter *next;
+    uint32_t need;
+    bool called; /* `result` is known and the waiter is out of the line */
+    enum ms_gate_result result;
+    pthread_cond_t is_called;
+};
+
+void ms_gate_init(struct ms_gate *gate, uint32_t places)
+{
+    gate->places = places;
+    gate->closed = false;
+    gate->first = gate->last = NULL;
+    ms_mutex_init(&gate->lock, MS_RANK_GATE);
+    ms_store_relaxed(&gate->state, places);
+}
+
+void ms_gate_fini(struct ms_gate *gate)
+{
+    ms_mutex_destroy(&gate->lock);
+}
+
+static uint32_t free_places(uint64_t state)
+{
+    return (uint32_t)state;
+}
+
+/* ---- The line; gate locked ---- */
+
+static void append_locked(struct ms_gate *gate, struct ms_gate_waiter *waiter)
+{
+    if (gate->last != NULL)
+        gate->last->next = waiter;
+    else
+        gate->first = waiter;
+    gate->last = waiter;
+}
+
+static void remove_locked(struct ms_gate *gate, const struct ms_gate_waiter *waiter)
+{
+    struct ms_gate_waiter *before = NULL, **link = &gate->first;
+
+    while (*link != waiter) {
+        before = *link;
+        link = &before->next;
+    }
+    *link = waiter->next;
+    if (gate->last == waiter)
+        gate->last = before;
+}
+
+static void call_first_locked(struct ms_gate *gate, enum ms_gate_result result)
+{
+    struct ms_gate_waiter *first = gate->first;
+
+    remove_locked(gate, first);
+    first->result = result;
+    first->called = true;
+    pthread_cond_signal(&first->is_called);
+}
+
+/* ---- Entering ---- */
+
+/* Take the places, or be counted as a waiter: one step, for GA-1. */
+static bool take_or_wait_locked(struct ms_gate *gate, uint32_t n)
+{
+    uint64_t state = ms_load_relaxed(&gate->state);
+
+    for (;;) {
+        const bool takes = gate->first == NULL && free_places(state) >= n;
+
+        if (ms_cas_acq_rel(&gate->state, &state, takes ? state - n : state + MS_GATE_WAITER))
+            return takes;
+    }
+}
+
+/* Take the places for one who is counted as a waiter. */
+static bool take_for_waiter_locked(struct ms_gate *gate, uint32_t n)
+{
+    uint64_t state = ms_load_relaxed(&gate->state);
+
+    do {
+        if (free_places(state) < n)
+            return false;
+    } while (!ms_cas_acq_rel(&gate->state, &state, state - n - MS_GATE_WAITER));
+    return true;
+}
+
+static void serve_locked(struct ms_gate *gate)
+{
+    while (gate->first != NULL && take_for_waiter_locked(gate, gate->first->need))
+        call_first_locked(gate, MS_GATE_ENTERED);
+}
+
+void ms_gate_serve(struct ms_gate *gate)
+{
+    ms_mutex_lock(&gate->lock);
+    serve_locked(gate);
+    ms_mutex_unlock(&gate->lock);
+}
+
+static enum ms_gate_result wait_locked(struct ms_gate *gate, uint32_t n, int64_t deadline_us)
+{
+    struct ms_gate_waiter me = {.need = n, .result = MS_GATE_TIMED_OUT};
+
+    ms_cond_init(&me.is_called);
+    append_locked(gate, &me);
+    while (!me.called && ms_clock_real_us() < deadline_us)
+        ms_cond_wait_until(&me.is_called, &gate->lock, deadline_us);
+    if (!me.called) {
+        remove_locked(gate, &me);
+        ms_sub_seq_cst(&gate->state, MS_GATE_WAITER);
+        /* Those behind may need less. */
+        serve_locked(gate);
+    }
+    pthread_cond_destroy(&me.is_called);
+    return me.result;
+}
+
+enum ms_gate_result ms_gate_enter(struct ms_gate *gate, uint32_t n, int64_t deadline_us)
+{
+    enum ms_gate_result result = MS_GATE_ENTERED;
+
+    if (ms_gate_try_enter(gate, n))
+        return MS_GATE_ENTERED;
+    if (n > gate->places)
+        return MS_GATE_TIMED_OUT;
+    ms_mutex_lock(&gate->lock);
+    if (gate->closed)
+        result = MS_GATE_CLOSED;
+    else if (!take_or_wait_locked(gate, n))
+        result = wait_locked(gate, n, deadline_us);
+    ms_mutex_unlock(&gate->lock);
+    return result;
+}
+
+void ms_gate_close(struct ms_gate *gate)
+{
+    ms_mutex_lock(&gate->lock);
+    gate->closed = true;
+    while (gate->first != NULL) {
+        ms_sub_seq_cst(&gate->state, MS_GATE_WAITER);
+        call_first_locked(gate, MS_GATE_CLOSED);
+    }
+    ms_mutex_unlock(&gate->lock);
+}
+
+/* ---- fork ---- */
+
+void ms_gate_forget_threads(struct ms_gate *gate, uint32_t taken)
+{
+    gate->first = gate->last = NULL;
+    ms_store_relaxed(&gate->state, gate->places - taken);
+}

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "platform/mem.h"
+
+#include "platform/testing.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+void *ms_mem_alloc(size_t size)
+{
+    if (ms_testing_refuses_memory())
+        return NULL;
+    return calloc(1, size);
+}
+
+void *ms_mem_resize(void *block, size_t size)
+{
+    if (ms_testing_refuses_memory())
+        return NULL;
+    return realloc(block, size);
+}
+
+void ms_mem_free(void *block)
+{
+    free(block);
+}
+
+void *ms_mem_reserve(size_t size)
+{
+    if (ms_testing_refuses_memory())
+        return NULL;
+
+    /* Map too much and cut both ends off, so that what stays is aligned to a huge page. */
+    const size_t padded = size + MS_HUGE_PAGE_SIZE;
+    char *map = mmap(NULL, padded, PROT_READ | PROT_WRITE,
+                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (map == MAP_FAILED)
+        return NULL;
+
+    const size_t head =
+        (MS_HUGE_PAGE_SIZE - ((uintptr_t)map & (MS_HUGE_PAGE_SIZE - 1))) & (MS_HUGE_PAGE_SIZE - 1);
+    if (head != 0)
+        munmap(map, head);
+    if (padded - head > size)
+        munmap(map + head + size, padded - head - size);
+    return map + head;
+}
+
+void ms_mem_unreserve(void *base, size_t size)
+{
+    if (base != NULL)
+        munmap(base, size);
+}
+
+bool ms_mem_commit(void *p, size_t size)
+{
+    (void)p;
+    (void)size;
+    return !ms_testing_refuses_memory();
+}
+
+void ms_mem_discard(void *p, size_t size)
+{
+    madvise(p, size, MADV_DONTNEED);
+}
+
+void ms_mem_advise_huge(void *p, size_t size)
+{
+    madvise(p, size, MADV_HUGEPAGE);
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "platform/rcu.h"
+
+#include "platform/rank.h"
+
+#if defined(__SANITIZE_THREAD__)
+char ms_rcu_tsan_edge;
+#endif
+
+bool ms_rcu_needs_no_fence(void)
+{
+#if defined(_LGPL_SOURCE)
+    return urcu_bp_has_sys_membarrier != 0;
+#else
+    return true;
+#endif
+}
+
+void ms_rcu_synchronize(void)
+{
+    ms_rank_before_wait(MS_RANK_GRACE_PERIOD, NULL);
+    urcu_bp_synchronize_rcu();
+    MS_RCU_TSAN_GRACE_PERIOD_ENDS();
+}
+
+#ifndef NDEBUG
+bool ms_rcu_is_reading(void)
+{
+    return urcu_bp_read_ongoing() != 0;
+}
+#endif
+
+void ms_rcu_before_fork(void)
+{
+    ms_rank_before_wait(MS_RANK_GRACE_PERIOD, NULL);
+    urcu_bp_before_fork();
+    ms_rank_taken(MS_RANK_GRACE_PERIOD, NULL);
+}
+
+void ms_rcu_after_fork_parent(void)
+{
+    ms_rank_given_back(MS_RANK_GRACE_PERIOD);
+    urcu_bp_after_fork_parent();
+}
+
+void ms_rcu_after_fork_child(void)
+{
+    ms_rank_given_back(MS_RANK_GRACE_PERIOD);
+    urcu_bp_after_fork_child();
+}

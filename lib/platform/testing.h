@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Hooks for tests, compiled in with -DMS_TESTING only. In the library that ships each is an
+ * inline constant that the compiler removes.
+ *
+ * The hooks are process-wide. They are set by one thread while no other uses a store. */
+#ifndef MS_PLATFORM_TESTING_H
+#define MS_PLATFORM_TESTING_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Where a test may stop or delay a thread. */
+enum ms_testing_point {
+    MS_POINT_SHARD_LOCKED,    /* a writer holds a shard lock and has changed nothing yet */
+    MS_POINT_ENTRY_WRITTEN,   /* a writer has written its entry and not published it */
+    MS_POINT_BATCH_PREPARED,  /* a batch holds its locks and nothing is visible yet */
+    MS_POINT_BATCH_PENDING,   /* some slots of a batch are pending, none committed */
+    MS_POINT_BATCH_COMMITTED, /* a batch is committed, its pending slots are not cleared yet */
+    MS_POINT_READ_FOUND,      /* a reader has an entry's address and has not read the entry yet */
+    MS_POINT_READ_LOADED,     /* get_many has looked its keys up and not validated yet */
+    MS_POINT_READ_KEPT,       /* a reader has its entry and has not copied or pinned it yet */
+    MS_POINT_INDEX_GROWN,     /* a shard's new table is filled and not published */
+    MS_POINT_INDEX_TAGGED,    /* an insert has stored a slot's tag and not its place */
+    MS_POINT_BATCH_SLOT,      /* a batch has switched one of its slots */
+    MS_POINT_RECLAIMING,      /* a segment's entries are being removed or moved */
+    MS_POINT_RETIRING,        /* a segment that nothing refers to is about to go to limbo */
+    MS_POINT_COUNT
+};
+
+/* Faults that a test may plant, one at a time, to see that the checks of concurrency find it. */
+enum ms_testing_fault {
+    MS_FAULT_NONE,
+    MS_FAULT_UNCHECKED_READ_MANY,  /* get_many does not look whether a batch came in between */
+    MS_FAULT_BATCH_WITHOUT_RECORD, /* a batch switches its slots to the entries one by one */
+    MS_FAULT_NO_GRACE_PERIOD,      /* memory is used again without waiting for readers */
+    MS_FAULT_PINS_IGNORED,         /* memory is used again although views hold it */
+    MS_FAULT_EXPIRED_SERVED,       /* expiries are not looked at */
+    MS_FAULT_PLACE_BEFORE_TAG,     /* an insert stores the place first and then the tag */
+    MS_FAULT_UNLOCKED_CONDITION,   /* a condition is judged without the lock and not again */
+};
+
+#ifdef MS_TESTING
+
+typedef void (*ms_testing_hook)(enum ms_testing_point point, void *context);
+
+/* Call `hook` at every point; NULL stops that. */
+void ms_testing_set_hook(ms_testing_hook hook, void *context);
+void ms_testing_reach(enum ms_testing_point point);
+
+/* Plant a fault instead of the one before; MS_FAULT_NONE plants none. */
+void ms_testing_plant(enum ms_testing_fault fault);
+bool ms_testing_has_fault(enum ms_testing_fault fault);
+
+/* Make the `n`-th request for memory from now on fail (1 is the next), and every later one too
+ * if `all_after`; 0 stops that. */
+void ms_testing_fail_memory(uint64_t n, bool all_after);
+/* Requests for memory since the last ms_testing_fail_memory(). */
+uint64_t ms_testing_memory_requests(void);
+bool ms_testing_refuses_memory(void);
+
+/* Replace both clocks: monotonic and Unix milliseconds. ms_testing_use_real_clock() ends it. */
+void ms_testing_set_clock(int64_t monotonic_ms, int64_t unix_ms);
+void ms_testing_use_real_clock(void);
+/* Whether the clock is replaced, and what it says. */
+bool ms_testing_clock(int64_t *monotonic_ms, int64_t *unix_ms);
+
+#else
+
+static inline void ms_testing_reach(enum ms_testing_point point)
+{
+    (void)point;
+}
+static inline bool ms_testing_has_fault(enum ms_testing_fault fault)
+{
+    (void)fault;
+    return false;
+}
+static inline bool ms_testing_refuses_memory(void)
+{
+    return false;
+}
+static inline bool ms_testing_clock(int64_t *monotonic_ms, int64_t *unix_ms)
+{
+    (void)monotonic_ms;
+    (void)unix_ms;
+    return false;
+}
+
+#endif
+#endif

@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Setting an arena up, taking it down, and what looks at all of it. Appending is in append.c,
+ * the life of segments in pool.c. */
+#include "segment/arena.h"
+
+#include "platform/mem.h"
+
+#define SEGMENT_SHIFT_MIN 12 /* 4 KiB */
+#define SEGMENT_SHIFT_MAX 21 /* 2 MiB, a huge page */
+#define HUGE_PAGES_FROM ((size_t)16 << 20)
+
+static unsigned log2_floor(uint64_t n)
+{
+    return 63 - (unsigned)__builtin_clzll(n | 1);
+}
+
+/* Segments grow with the square root of the limit: from 64 in a store of 1 MiB to 1024 in one of
+ * 1 GiB. Few make eviction coarse and leave much of the store in half-filled open segments; many
+ * are small, and waste more at their ends. */
+static unsigned segment_shift_of(uint64_t limit)
+{
+    const unsigned log2_limit = log2_floor(limit);
+    const unsigned shift = (log2_limit < 24 ? 4 : 5) + log2_limit / 2;
+
+    return shift < SEGMENT_SHIFT_MIN   ? SEGMENT_SHIFT_MIN
+           : shift > SEGMENT_SHIFT_MAX ? SEGMENT_SHIFT_MAX
+                                       : shift;
+}
+
+/* The smallest granule, from 4 bytes on, with which 32 bits address the whole range. */
+static unsigned granule_shift_of(size_t reserved)
+{
+    unsigned shift = 2;
+
+    while (reserved >> shift > UINT32_MAX)
+        shift++;
+    return shift;
+}
+
+static uint32_t clamp_u32(uint32_t n, uint32_t low, uint32_t high)
+{
+    return n < low ? low : n > high ? high : n;
+}
+
+static size_t round_up(size_t n, size_t to)
+{
+    return (n + to - 1) & ~(to - 1);
+}
+
+/* A running store may be given up to this many times the limit that it was opened with. */
+#define GROWTH 4
+
+/* The pages may hold all of the limit, and gaps that no run fits in cost only addresses. */
+static size_t reserved_for(uint64_t limit)
+{
+    return round_up(limit, MS_HUGE_PAGE_SIZE) + round_up(3 * limit + (1 << 20), MS_HUGE_PAGE_SIZE);
+}
+
+/* The largest limit to reserve addresses for: less than GROWTH times as much where that would
+ * need coarser granules, which waste more behind every entry. */
+static uint64_t largest_limit_for(uint64_t limit)
+{
+    const unsigned granule_shift = granule_shift_of(reserved_for(limit));
+    uint64_t largest = GROWTH * limit;
+
+    while (largest > limit && granule_shift_of(reserved_for(largest)) != granule_shift)
+        largest -= limit / 4 + 1;
+    return largest > limit ? largest : limit;
+}
+
+static uint32_t warm_segments(const struct ms_arena *arena)
+{
+    return arena->reserve + clamp_u32(arena->segment_count / 128, 1, 16);
+}
+
+/* Derive all sizes from the limit. Open segments sit half empty, so their number is kept to a
+ * few percent of all. */
+static void shape_arena(struct ms_arena *arena, uint64_t limit, uint64_t largest_limit)
+{
+    arena->segment_shift = segment_shift_of(limit);
+    arena->segment_count = (uint32_t)(limit >> arena->segment_shift);
+    arena->stripes = arena->segment_count >= 1024 ? 4 : arena->segment_count >= 256 ? 2 : 1;
+    arena->ttl_classes = 1 + clamp_u32(arena->segment_count / 32, 1, 16);
+    arena->reserve = arena->segment_count >= 256 ? 2 : 1;
+    arena->warm_keep = warm_segments(arena);
+    arena->largest_limit = largest_limit;
+    arena->range_segments = (uint32_t)(largest_limit >> arena->segment_shift);
+    arena->segments_bytes =
+        round_up((size_t)arena->range_segments << arena->segment_shift, MS_HUGE_PAGE_SIZE);
+    arena->pages_offset = arena->segments_bytes;
+    arena->reserved_bytes = reserved_for(largest_limit);
+    arena->granule_shift = granule_shift_of(arena->reserved_bytes);
+}
+
+static size_t records_bytes(const struct ms_arena *arena)
+{
+    return round_up(arena->range_segments * sizeof(struct ms_segment), MS_PAGE_SIZE);
+}
+
+static void unmap_range(struct ms_arena *arena)
+{
+    ms_pages_fini(&arena->pages);
+    ms_mem_unreserve(arena->segments, records_bytes(arena));
+    ms_mem_unreserve(arena->base, arena->reserved_bytes);
+    arena->segments = NULL;
+    arena->base = NULL;
+}
+
+static bool map_range(struct ms_arena *arena, bool huge_pages)
+{
+    const size_t pages = (arena->reserved_bytes - arena->pages_offset) / MS_PAGE_SIZE;
+
+    arena->base = ms_mem_reserve(arena->reserved_bytes);
+    arena->segments = ms_mem_reserve(records_bytes(arena));
+    if (arena->base == NULL || arena->segments == NULL)
+        return false;
+    /* A huge page is resident as a whole when its first byte is touched: the first few segments
+     * are spared that, so that a store that holds little takes little. Pages above come and go
+     * one by one. */
+    if (huge_pages && arena->segments_bytes > HUGE_PAGES_FROM)
+        ms_mem_advise_huge(arena->base + HUGE_PAGES_FROM, arena->segments_bytes - HUGE_PAGES_FROM);
+    return ms_pages_init(&arena->pages, &arena->budget, arena->base + arena->pages_offset, pages);
+}
+
+/* Where address space is rationed, do without room to grow. */
+static bool map_range_or_less(struct ms_arena *arena, const struct ms_arena_options *options)
+{
+    if (map_range(arena, options->huge_pages))
+        return true;
+    unmap_range(arena);
+    shape_arena(arena, options->limit, options->limit);
+    return map_range(arena, options->huge_pages);
+}
+
+static size_t open_slot_count(const struct ms_arena *arena)
+{
+    return (size_t)MS_QUEUES * arena->ttl_classes * (arena->stripes + 1);
+}
+
+bool ms_arena_init(struct ms_arena *arena, const struct ms_arena_options *options,
+                   bool *out_of_memory)
+{
+    *arena = (struct ms_arena){.keeps_created = options->keeps_created};
+    *out_of_memory = false;
+    shape_arena(arena, options->limit, largest_limit_for(options->limit));
+
+    arena->overhead = options->overhead + arena->segment_count * sizeof(struct ms_segment) +
+                      open_slot_count(arena) * sizeof(struct ms_open_slot) + MS_PAGE_SIZE;
+    arena->charged_records = arena->segment_count;
+    ms_store_relaxed(&arena->budget.limit, options->limit);
+    if (!ms_budget_charge(&arena->budget, arena->overhead,
+                          (uint64_t)MS_ARENA_MIN_SEGMENTS << arena->segment_shift))
+        return false;
+
+    arena->open = ms_mem_alloc(open_slot_count(arena) * sizeof(struct ms_open_slot));
+    if (arena->open == NULL || !map_range_or_less(arena, options)) {
+        ms_arena_fini(arena);
+        *out_of_memory = true;
+        return false;
+    }
+    for (size_t i = 0; i < open_slot_count(arena); i++)
+        ms_mutex_init(&arena->open[i].lock, MS_RANK_OPEN_SLOT);
+    ms_mutex_init(&arena->pool_lock, MS_RANK_POOL);
+    return true;
+}
+
+void ms_arena_fini(struct ms_arena *arena)
+{
+    unmap_range(arena);
+    ms_mem_free(arena->open);
+    arena->open = NULL;
+}
+
+/* ---- A limit that changes ---- */
+
+uint64_t ms_arena_least_limit(const struct ms_arena *arena)
+{
+    return arena->overhead + ms_arena_further_records(arena) +
+           ((uint64_t)MS_ARENA_MIN_SEGMENTS << arena->segment_shift);
+}
+
+void ms_arena_set_limit(struct ms_arena *arena, uint64_t limit)
+{
+    const uint32_t segments = (uint32_t)(limit >> arena->segment_shift);
+
+    ms_store_relaxed(&arena->budget.limit, limit);
+    /* Records that were touched stay, so that they are charged for good. */
+    if (segments > arena->charged_records) {
+        ms_add_relaxed(&arena->budget.charged,
+                       (segments - arena->charged_records) * sizeof(struct ms_segment));
+        arena->charged_records = segments;
+    }
+}
+
+void ms_arena_keep_warm(struct ms_arena *arena, uint32_t keep)
+{
+    ms_mutex_lock(&arena->pool_lock);
+    arena->warm_keep = keep != 0 ? keep : warm_segments(arena);
+    ms_mutex_unlock(&arena->pool_lock);
+}
+
+uint64_t ms_arena_solo_threshold(const struct ms_arena *arena)
+{
+    /* A run of pages wastes half a page on average; an entry of s bytes in a segment of G some s
+     * / 2 of every G, that is s * s / 2G for itself. From the square root of G pages on the run
+     * wastes less: about a quarter of a segment, unless segments are small themselves. */
+    const uint64_t quarter = (uint64_t)1 << (arena->segment_shift - 2);
+    const uint64_t floor = 4 * MS_PAGE_SIZE;
+    const uint64_t whole = ms_arena_segment_size(arena) - MS_ARENA_EMPTY_BYTES;
+
+    return quarter >= floor ? quarter : whole < floor ? whole : floor;
+}
+
+static void each_of(struct ms_segment *first, ms_segment_fn fn, void *context)
+{
+    for (struct ms_segment *segment = first, *next; segment != NULL; segment = next) {
+        next = segment->newer;
+        fn(segment, context);
+    }
+}
+
+void ms_arena_each(struct ms_arena *arena, ms_segment_fn fn, void *context)
+{
+    ms_mutex_lock(&arena->pool_lock);
+    for (int list = 0; list < MS_LISTS; list++)
+        each_of(arena->lists[list].oldest, fn, context);
+    each_of(arena->limbo, fn, context);
+    each_of(arena->waiting, fn, context);
+    for (uint32_t i = 0; i < arena->fresh; i++) {
+        if (ms_load_relaxed(&arena->segments[i].state) == MS_SEGMENT_OPEN)
+            fn(&arena->segments[i], context);
+    }
+    ms_mutex_unlock(&arena->pool_lock);
+}
+
+void ms_arena_each_slot_lock(struct ms_arena *arena, void (*fn)(ms_mutex *lock))
+{
+    for (size_t i = 0; i < open_slot_count(arena); i++)
+        fn(&arena->open[i].lock);
+}

@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The memory of one store: a reserved address range, cut into segments below and pages above,
+ * under one byte limit.
+ *
+ *     base                              pages_offset
+ *     | segment 0 | segment 1 | ... | n | pages: index tables, large entries, ghost ... |
+ *
+ * The range has room for a limit several times that of the opening, because addresses cost
+ * nothing and a range cannot grow.
+ *
+ * Addresses within the range are 32-bit places, counted in granules, 0 meaning none. The range
+ * stays mapped until the store is destroyed, so that a stale place still points into it.
+ *
+ * AR-1  A segment of the range is charged to the budget from ms_arena_take_locked() until it is
+ *       discarded.
+ * AR-2  `reserve` free segments are kept for the reclaimer, which needs room to move entries in
+ *       order to make room.
+ * AR-3  Open slots: one segment at a time is appended to per queue, TTL class and writer stripe.
+ *       TTL classes keep entries together that die together.
+ *
+ * Locks: an open slot's lock, then the pool lock. Both are taken under shard locks and never the
+ * other way round. */
+#ifndef MS_SEGMENT_ARENA_H
+#define MS_SEGMENT_ARENA_H
+
+#include "platform/thread.h"
+#include "segment/budget.h"
+#include "segment/pages.h"
+#include "segment/segment.h"
+
+#include <stdbool.h>
+
+typedef uint32_t ms_place;
+#define MS_PLACE_NONE UINT32_C(0)
+
+/* The range begins with a line that stays zero: what place 0 leads to, and, for the index, the
+ * bucket of shards that have no table. The first segment is smaller by it. */
+#define MS_ARENA_EMPTY_BYTES MS_CACHE_LINE
+
+struct ms_segment_list {
+    struct ms_segment *oldest;
+    struct ms_segment *newest;
+    uint32_t count;
+    uint64_t bytes; /* sum of `used` */
+};
+
+struct ms_open_slot {
+    ms_mutex lock;
+    struct ms_segment *segment; /* NULL until first used */
+    /* an earlier one, too full for some large entry, that smaller ones still go to; or NULL */
+    struct ms_segment *spare;
+    uint32_t spare_age; /* segments opened since it was made the spare */
+} MS_ALIGNED(MS_CACHE_LINE);
+
+struct ms_arena_options {
+    uint64_t limit;
+    uint64_t overhead; /* bytes of bookkeeping outside the arena, charged from the start */
+    bool keeps_created;
+    bool huge_pages;
+};
+
+struct ms_arena {
+    /* Constant after init; read on every lookup. */
+    char *base;
+    struct ms_segment *segments;
+    size_t pages_offset;
+    unsigned granule_shift;
+    unsigned segment_shift;
+    bool keeps_created;
+    /* segments are listed by when they were sealed, not by when they were opened */
+    bool ranks_at_sealing;
+
+    uint32_t segment_count;  /* within the limit at open; others derive theirs from it */
+    uint32_t range_segments; /* that the range has room for */
+    uint32_t stripes;        /* power of two */
+    uint32_t ttl_classes;    /* class 0 never expires */
+    uint32_t reserve;        /* AR-2 */
+    size_t reserved_bytes;
+    size_t segments_bytes;
+    struct ms_open_slot *open;
+    uint64_t overhead;
+
+    uint64_t largest_limit;   /* that the range has room for */
+    uint32_t charged_records; /* segments whose records are charged; the store's reclaim lock */
+
+    struct ms_budget budget;
+    struct ms_pages pages;
+    atomic_uint_least64_t sequence; /* of the last segment opened */
+    /* ranks are given from it; the LRU policy moves it on with accesses */
+    atomic_uint_least64_t rank_clock;
+
+    ms_mutex pool_lock MS_ALIGNED(MS_CACHE_LINE);
+    uint32_t solos;          /* segments of one large entry that are in use */
+    uint32_t fresh;          /* segments from this number on were never used */
+    uint32_t warm_count;     /* in `warm` */
+    uint32_t warm_keep;      /* warm segments kept; further ones are given back to the system */
+    struct ms_segment *warm; /* free and still charged */
+    struct ms_segment *cold; /* free and given back to the system */
+    struct ms_segment_list lists[MS_LISTS];
+    struct ms_segment *limbo;
+    struct ms_segment *waiting;
+};
+
+/* Reserve and set up. False when the limit cannot hold `MS_ARENA_MIN_SEGMENTS` segments beside
+ * the overhead, or when the system gives no memory (*out_of_memory tells). */
+#define MS_ARENA_MIN_SEGMENTS 8
+bool ms_arena_init(struct ms_arena *arena, const struct ms_arena_options *options,
+                   bool *out_of_memory);
+void ms_arena_fini(struct ms_arena *arena);
+
+/* ---- A limit that changes; the store's reclaim lock held ---- */
+
+/* Bytes of records charged beside `overhead`, since the limit was higher than at open. */
+static inline uint64_t ms_arena_further_records(const struct ms_arena *arena)
+{
+    return (arena->charged_records - arena->segment_count) * sizeof(struct ms_segment);
+}
+
+/* The least that it can do with, pins apart. */
+uint64_t ms_arena_least_limit(const struct ms_arena *arena);
+/* Up to `largest_limit`. What is charged beyond a lower one is the caller's to reclaim. */
+void ms_arena_set_limit(struct ms_arena *arena, uint64_t limit);
+/* How many free segments to keep at hand, at least the reserve, or as many as suits the limit at
+ * open when `keep` is 0. */
+void ms_arena_keep_warm(struct ms_arena *arena, uint32_t keep);
+
+MS_ALWAYS_INLINE const struct ms_entry *ms_arena_entry(const struct ms_arena *arena, ms_place place)
+{
+    return (const struct ms_entry *)(arena->base + ((size_t)place << arena->granule_shift));
+}
+
+static inline ms_place ms_arena_place_of(const struct ms_arena *arena, const void *address)
+{
+    return (ms_place)((size_t)((const char *)address - arena->base) >> arena->granule_shift);
+}
+
+/* The segment that a place lies in. */
+MS_ALWAYS_INLINE struct ms_segment *ms_arena_segment_of(const struct ms_arena *arena,
+                                                        ms_place place)
+{
+    const size_t offset = (size_t)place << arena->granule_shift;
+
+    if (ms_likely(offset < arena->pages_offset))
+        return &arena->segments[offset >> arena->segment_shift];
+    return (struct ms_segment *)(arena->base + offset - sizeof(struct ms_segment));
+}
+
+/* What tells one write of a key from every other: the use of the memory it lies in, and where
+ * there. */
+static inline uint64_t ms_arena_version(const struct ms_arena *arena, ms_place place,
+                                        const struct ms_segment *segment)
+{
+    const uint64_t granule =
+        (uint64_t)((const char *)ms_arena_entry(arena, place) - segment->base) >>
+        arena->granule_shift;
+
+    return segment->sequence << 20 | granule;
+}
+
+static inline size_t ms_arena_segment_size(const struct ms_arena *arena)
+{
+    return (size_t)1 << arena->segment_shift;
+}
+
+/* Bytes that an entry of `size` bytes takes in a segment. */
+static inline uint32_t ms_arena_padded(const struct ms_arena *arena, uint64_t size)
+{
+    const uint64_t granule = UINT64_C(1) << arena->granule_shift;
+
+    return (uint32_t)((size + granule - 1) & ~(granule - 1));
+}
+
+/* Entries above this many bytes get a segment of their own. */
+uint64_t ms_arena_solo_threshold(const struct ms_arena *arena);
+
+/* ---- Appending ---- */
+
+struct ms_placement {
+    enum ms_queue queue;
+    uint32_t ttl_class;
+    /* any number; taken modulo the stripes. A privileged placement has one of its own */
+    uint32_t stripe;
+    unsigned access; /* initial MS_MARK_ACCESS bits */
+    uint64_t rank;   /* where the segment is listed when sealed; 0 = as the newest */
+    int64_t now;     /* coarse monotonic milliseconds */
+    bool privileged; /* may take the reserve: the reclaimer alone */
+};
+
+/* A reserved stretch of a segment, held in flight until ms_arena_landed(). */
+struct ms_reserved {
+    struct ms_segment *segment;
+    struct ms_entry *entry;
+    char *key; /* where key and value go */
+    ms_place place;
+    uint32_t size; /* padded bytes */
+};
+
+/* Reserve room for an entry and write its head, pending. False when there is no segment to open,
+ * or no memory for a large one: the caller reclaims and tries again. */
+bool ms_arena_reserve(struct ms_arena *arena, const struct ms_placement *placement,
+                      const struct ms_entry_shape *shape, struct ms_reserved *out);
+/* The same for `size` bytes that are not an entry. */
+bool ms_arena_reserve_raw(struct ms_arena *arena, const struct ms_placement *placement,
+                          uint32_t size, struct ms_reserved *out);
+
+/* The entry is published: count it live and let go of the segment. Shard lock held. */
+void ms_arena_publish(struct ms_reserved *reserved);
+/* The reservation is not in flight any more, published or not. True when the segment may be
+ * ready to be retired. */
+bool ms_arena_landed(struct ms_segment *segment);
+/* An entry of `size` padded bytes is not referred to any more. True when the segment may be
+ * ready to be retired. */
+bool ms_arena_entry_died(struct ms_segment *segment, uint32_t size);
+
+/* ---- The life of segments ---- */
+
+/* Move a sealed segment that holds nothing live and nothing in flight to limbo. False when it is
+ * not such a one. */
+bool ms_arena_retire(struct ms_arena *arena, struct ms_segment *segment);
+/* Seal all open segments, so that lists hold everything. */
+void ms_arena_seal_open(struct ms_arena *arena);
+/* Return when everybody who was appending to an open segment has done so: what is appended from
+ * now on is ordered after what the caller did before. */
+void ms_arena_await_appends(struct ms_arena *arena, const struct ms_segment *segment);
+/* Move a sealed segment to the newest end of a list. */
+void ms_arena_requeue(struct ms_arena *arena, struct ms_segment *segment, enum ms_list list);
+/* Take what is in limbo. The caller waits for a grace period and hands it to ms_arena_recycle(). */
+struct ms_segment *ms_arena_take_limbo(struct ms_arena *arena);
+/* Put it back, because no grace period passed. */
+void ms_arena_put_limbo(struct ms_arena *arena, struct ms_segment *limbo);
+/* Make these segments free, but those that are pinned, which wait. Returns how many came free.
+ * Reclaim lock held. */
+uint32_t ms_arena_recycle(struct ms_arena *arena, struct ms_segment *limbo);
+/* Free waiting segments that are not pinned any more. Returns how many. Reclaim lock held. */
+uint32_t ms_arena_recycle_waiting(struct ms_arena *arena);
+/* Give warm segments back to the system until at most `keep` are left; returns the bytes given
+ * back. */
+uint64_t ms_arena_cool(struct ms_arena *arena, uint32_t keep);
+/* Free every segment that is not pinned, whatever is in it: the store is closed, nobody reads or
+ * writes. Pinned ones stay as they are until ms_arena_fini(). */
+void ms_arena_close(struct ms_arena *arena);
+/* Segments a writer could open now without reclaiming. */
+uint32_t ms_arena_available(struct ms_arena *arena);
+/* Most segments that can be in use now: all of the range, and the large entries there are. */
+uint32_t ms_arena_most_in_use(struct ms_arena *arena);
+bool ms_arena_has_limbo(struct ms_arena *arena);
+bool ms_arena_has_waiting(struct ms_arena *arena);
+
+/* Visit every segment in use (open, sealed, limbo, waiting) under the pool lock. */
+typedef void (*ms_segment_fn)(struct ms_segment *segment, void *context);
+void ms_arena_each(struct ms_arena *arena, ms_segment_fn fn, void *context);
+
+/* For fork(), which holds all locks: those of the open slots. */
+void ms_arena_each_slot_lock(struct ms_arena *arena, void (*fn)(ms_mutex *lock));
+/* In the child of a fork() no writer is in flight: what others had reserved and not published is
+ * dead, and segments that only they kept go to limbo. */
+void ms_arena_forget_writers(struct ms_arena *arena);
+
+#endif

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Memory that is not segments: index tables, large entries, the ghost. Runs of pages out of a
+ * reserved address range, first fit from the low end, and blocks of a power of two under a page
+ * carved out of single pages.
+ *
+ *     | run of 3 pages | 1 KiB x 4 blocks | free | run of 17 pages ... |
+ *
+ * PA-1  Every page of a run or with a block in use is charged to the budget; a page is given
+ *       back to the system and uncharged as soon as nothing in it is in use.
+ * PA-2  Free pages read as zero. Blocks do not: they are zeroed when handed out.
+ *
+ * All functions may be called by any thread; the lock inside is a leaf. */
+#ifndef MS_SEGMENT_PAGES_H
+#define MS_SEGMENT_PAGES_H
+
+#include "platform/mem.h"
+#include "platform/thread.h"
+#include "segment/budget.h"
+
+#define MS_BLOCK_MIN ((size_t)64)
+#define MS_BLOCK_CLASSES 6 /* 64 B .. 2 KiB */
+
+struct ms_page_blocks {
+    uint64_t free;   /* a bit for each free block of the page */
+    uint32_t class_; /* blocks are MS_BLOCK_MIN << class_ */
+    uint32_t next;   /* next page of the class with a free block; MS_PAGE_NONE at the end */
+};
+
+#define MS_PAGE_NONE UINT32_MAX
+
+struct ms_pages {
+    ms_mutex lock;
+    struct ms_budget *budget;
+    char *base;
+    size_t count;                       /* pages in the range */
+    size_t first_free;                  /* no page below this one is free */
+    uint64_t *used;                     /* a bit for each page */
+    struct ms_page_blocks *blocks;      /* one for each page, looked at for pages of blocks only */
+    uint32_t partial[MS_BLOCK_CLASSES]; /* pages with a free block, by class */
+    size_t map_bytes;                   /* reserved behind `used` and `blocks` */
+    char *map;
+};
+
+/* Manage `count` pages at `base`. False when the system gives no memory. */
+bool ms_pages_init(struct ms_pages *pages, struct ms_budget *budget, char *base, size_t count);
+void ms_pages_fini(struct ms_pages *pages);
+
+/* Zeroed memory of `size` bytes: up to half a page a power of two from MS_BLOCK_MIN on, else
+ * rounded up to whole pages. Charged with `spare` bytes left for others. NULL when the budget or
+ * the range has no room. */
+void *ms_pages_alloc(struct ms_pages *pages, size_t size, uint64_t spare);
+/* Give back what ms_pages_alloc() gave for the same `size`. */
+void ms_pages_free(struct ms_pages *pages, void *memory, size_t size);
+
+/* Bytes that ms_pages_alloc() charges at most for `size`. */
+static inline uint64_t ms_pages_charge_of(size_t size)
+{
+    return (size + MS_PAGE_SIZE - 1) & ~(MS_PAGE_SIZE - 1);
+}
+
+#endif

@@ -1,0 +1,413 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The life of segments: free, open, sealed, limbo, waiting, free. */
+#include "segment/pool.h"
+
+#include "platform/mem.h"
+#include "platform/testing.h"
+
+static void push(struct ms_segment **stack, struct ms_segment *segment)
+{
+    segment->newer = *stack;
+    *stack = segment;
+}
+
+static struct ms_segment *pop(struct ms_segment **stack)
+{
+    struct ms_segment *segment = *stack;
+
+    if (segment != NULL)
+        *stack = segment->newer;
+    return segment;
+}
+
+/* ---- Lists ---- */
+
+/* Insert by rank, searching from the newest end, where most belong. */
+static void list_insert_locked(struct ms_segment_list *list, struct ms_segment *segment)
+{
+    struct ms_segment *older = list->newest;
+
+    while (older != NULL && older->rank > segment->rank)
+        older = older->older;
+
+    segment->older = older;
+    segment->newer = older != NULL ? older->newer : list->oldest;
+    if (segment->newer != NULL)
+        segment->newer->older = segment;
+    else
+        list->newest = segment;
+    if (older != NULL)
+        older->newer = segment;
+    else
+        list->oldest = segment;
+    list->count++;
+    list->bytes += ms_load_relaxed(&segment->used);
+}
+
+static void list_remove_locked(struct ms_segment_list *list, struct ms_segment *segment)
+{
+    if (segment->older != NULL)
+        segment->older->newer = segment->newer;
+    else
+        list->oldest = segment->newer;
+    if (segment->newer != NULL)
+        segment->newer->older = segment->older;
+    else
+        list->newest = segment->older;
+    list->count--;
+    list->bytes -= ms_load_relaxed(&segment->used);
+}
+
+static struct ms_segment_list *list_of(struct ms_arena *arena, const struct ms_segment *segment)
+{
+    switch (ms_load_relaxed(&segment->queue)) {
+    case MS_QUEUE_NEW:
+        return &arena->lists[MS_LIST_NEW];
+    case MS_QUEUE_RECORDS:
+        return &arena->lists[MS_LIST_RECORDS];
+    default:
+        return &arena->lists[MS_LIST_MAIN];
+    }
+}
+
+/* ---- Opening ---- */
+
+void ms_pool_init_segment(struct ms_arena *arena, struct ms_segment *segment,
+                          const struct ms_placement *placement)
+{
+    ms_store_relaxed(&segment->live_entries, 0);
+    ms_store_relaxed(&segment->live_bytes, 0);
+    ms_store_relaxed(&segment->inflight, 0);
+    ms_store_relaxed(&segment->earliest, MS_NEVER);
+    segment->sequence = ms_add_relaxed(&arena->sequence, 1) + 1;
+    segment->time_base = placement->now - MS_TIME_BASE_MARGIN_MS;
+    segment->due = MS_NEVER;
+    segment->due_position = 0;
+    segment->ttl_class = (uint8_t)placement->ttl_class;
+    ms_store_relaxed(&segment->queue, (unsigned char)placement->queue);
+    segment->rank = placement->rank;
+    if (segment->rank == 0 && !arena->ranks_at_sealing)
+        segment->rank = ms_add_relaxed(&arena->rank_clock, 1) + 1;
+}
+
+static char *memory_of(const struct ms_arena *arena, const struct ms_segment *segment)
+{
+    return arena->base + ((size_t)(segment - arena->segments) << arena->segment_shift);
+}
+
+/* A segment without memory: one that was given back, or one never used. */
+static struct ms_segment *take_cold_locked(struct ms_arena *arena, uint64_t spare)
+{
+    const size_t size = ms_arena_segment_size(arena);
+
+    if (arena->cold == NULL && arena->fresh == arena->range_segments)
+        return NULL;
+    if (!ms_budget_charge(&arena->budget, size, spare))
+        return NULL;
+
+    struct ms_segment *segment = arena->cold != NULL ? arena->cold : &arena->segments[arena->fresh];
+    if (!ms_mem_commit(memory_of(arena, segment), size)) {
+        ms_budget_note_refusal(&arena->budget);
+        ms_budget_uncharge(&arena->budget, size);
+        return NULL;
+    }
+    if (arena->cold != NULL)
+        pop(&arena->cold);
+    else
+        arena->fresh++;
+    const uint32_t left_out = segment == arena->segments ? MS_ARENA_EMPTY_BYTES : 0;
+    segment->base = memory_of(arena, segment) + left_out;
+    segment->capacity = (uint32_t)size - left_out;
+    return segment;
+}
+
+struct ms_segment *ms_pool_open_segment(struct ms_arena *arena,
+                                        const struct ms_placement *placement)
+{
+    const uint32_t withheld = placement->privileged ? 0 : arena->reserve;
+    struct ms_segment *segment = NULL;
+
+    ms_mutex_lock(&arena->pool_lock);
+    if (arena->warm_count > withheld) {
+        segment = pop(&arena->warm);
+        arena->warm_count--;
+    } else {
+        const uint32_t missing = withheld > arena->warm_count ? withheld - arena->warm_count : 0;
+        segment = take_cold_locked(arena, (uint64_t)missing << arena->segment_shift);
+    }
+    if (segment != NULL) {
+        ms_pool_init_segment(arena, segment, placement);
+        ms_store_relaxed(&segment->used, 0);
+        ms_store_relaxed(&segment->state, MS_SEGMENT_OPEN);
+    }
+    ms_mutex_unlock(&arena->pool_lock);
+    return segment;
+}
+
+/* ---- Sealing and retiring ---- */
+
+static bool is_empty(struct ms_segment *segment)
+{
+    /* Entries in flight first: what was in flight a moment ago may be live by now, while nothing
+     * gets into flight any more. The other way round a writer that publishes and lands between
+     * the two loads would have its entry taken for none.
+     * ORDER: seq_cst, like the decrements of both counts: of two threads that bring them to 0,
+     * one sees both. */
+    return ms_load_seq_cst(&segment->inflight) == 0 && ms_load_seq_cst(&segment->live_entries) == 0;
+}
+
+static void to_limbo_locked(struct ms_arena *arena, struct ms_segment *segment)
+{
+    ms_store_relaxed(&segment->state, MS_SEGMENT_LIMBO);
+    push(&arena->limbo, segment);
+}
+
+void ms_pool_seal(struct ms_arena *arena, struct ms_segment *segment)
+{
+    ms_mutex_lock(&arena->pool_lock);
+    /* A large entry is sealed as soon as it is there; nothing is appended to it. */
+    arena->solos += segment->is_solo;
+    if (is_empty(segment)) {
+        to_limbo_locked(arena, segment);
+    } else {
+        if (segment->rank == 0)
+            segment->rank = ms_add_relaxed(&arena->rank_clock, 1) + 1;
+        ms_store_seq_cst(&segment->state, MS_SEGMENT_SEALED);
+        list_insert_locked(list_of(arena, segment), segment);
+        /* What died before the state was seen as sealed has nobody else to retire it. */
+        if (is_empty(segment)) {
+            list_remove_locked(list_of(arena, segment), segment);
+            to_limbo_locked(arena, segment);
+        }
+    }
+    ms_mutex_unlock(&arena->pool_lock);
+}
+
+bool ms_arena_retire(struct ms_arena *arena, struct ms_segment *segment)
+{
+    bool retired = false;
+
+    ms_testing_reach(MS_POINT_RETIRING);
+    ms_mutex_lock(&arena->pool_lock);
+    if (ms_load_relaxed(&segment->state) == MS_SEGMENT_SEALED && is_empty(segment)) {
+        list_remove_locked(list_of(arena, segment), segment);
+        to_limbo_locked(arena, segment);
+        retired = true;
+    }
+    ms_mutex_unlock(&arena->pool_lock);
+    return retired;
+}
+
+void ms_arena_seal_open(struct ms_arena *arena)
+{
+    const size_t slots = (size_t)MS_QUEUES * arena->ttl_classes * (arena->stripes + 1);
+
+    for (size_t i = 0; i < slots; i++) {
+        struct ms_open_slot *slot = &arena->open[i];
+
+        ms_mutex_lock(&slot->lock);
+        if (slot->spare != NULL)
+            ms_pool_seal(arena, slot->spare);
+        if (slot->segment != NULL)
+            ms_pool_seal(arena, slot->segment);
+        slot->spare = NULL;
+        slot->segment = NULL;
+        ms_mutex_unlock(&slot->lock);
+    }
+}
+
+void ms_arena_requeue(struct ms_arena *arena, struct ms_segment *segment, enum ms_list list)
+{
+    ms_mutex_lock(&arena->pool_lock);
+    if (ms_load_relaxed(&segment->state) == MS_SEGMENT_SEALED) {
+        list_remove_locked(list_of(arena, segment), segment);
+        ms_store_relaxed(&segment->queue, list == MS_LIST_NEW ? MS_QUEUE_NEW : MS_QUEUE_MAIN);
+        segment->rank = ms_add_relaxed(&arena->rank_clock, 1) + 1;
+        list_insert_locked(&arena->lists[list], segment);
+    }
+    ms_mutex_unlock(&arena->pool_lock);
+}
+
+/* What a writer that is gone had reserved in the segment is dead. */
+static void forget_writers_of(struct ms_segment *segment, void *context)
+{
+    const struct ms_arena *arena = context;
+    /* A stretch for records is not made of entries, and nothing in it counts as live. */
+    const bool has_entries = ms_load_relaxed(&segment->queue) != MS_QUEUE_RECORDS;
+    uint32_t offset = 0;
+
+    if (ms_load_relaxed(&segment->inflight) == 0)
+        return;
+    while (has_entries && offset < ms_load_relaxed(&segment->used)) {
+        struct ms_entry *entry = (struct ms_entry *)(segment->base + offset);
+
+        if ((ms_load_relaxed(&entry->mark) & MS_MARK_PENDING) != 0)
+            ms_store_relaxed(&entry->mark, MS_MARK_DEAD);
+        offset += ms_arena_padded(arena, ms_entry_parts(entry, arena->keeps_created).size);
+    }
+    ms_store_relaxed(&segment->inflight, 0);
+}
+
+void ms_arena_forget_writers(struct ms_arena *arena)
+{
+    ms_arena_each(arena, forget_writers_of, arena);
+    ms_mutex_lock(&arena->pool_lock);
+    for (int list = 0; list < MS_LISTS; list++) {
+        for (struct ms_segment *segment = arena->lists[list].oldest, *next; segment != NULL;
+             segment = next) {
+            next = segment->newer;
+            if (is_empty(segment)) {
+                list_remove_locked(&arena->lists[list], segment);
+                to_limbo_locked(arena, segment);
+            }
+        }
+    }
+    ms_mutex_unlock(&arena->pool_lock);
+}
+
+/* ---- Reclaiming ---- */
+
+void ms_arena_put_limbo(struct ms_arena *arena, struct ms_segment *limbo)
+{
+    ms_mutex_lock(&arena->pool_lock);
+    while (limbo != NULL)
+        push(&arena->limbo, pop(&limbo));
+    ms_mutex_unlock(&arena->pool_lock);
+}
+
+struct ms_segment *ms_arena_take_limbo(struct ms_arena *arena)
+{
+    ms_mutex_lock(&arena->pool_lock);
+    struct ms_segment *limbo = arena->limbo;
+    arena->limbo = NULL;
+    ms_mutex_unlock(&arena->pool_lock);
+    return limbo;
+}
+
+static void give_back_locked(struct ms_arena *arena, struct ms_segment *segment)
+{
+    ms_mem_discard(memory_of(arena, segment), ms_arena_segment_size(arena));
+    ms_budget_uncharge(&arena->budget, ms_arena_segment_size(arena));
+    push(&arena->cold, segment);
+}
+
+static void free_locked(struct ms_arena *arena, struct ms_segment *segment)
+{
+    ms_store_relaxed(&segment->state, MS_SEGMENT_FREE);
+    if (segment->is_solo) {
+        ms_pages_free(&arena->pages, segment, sizeof *segment + segment->capacity);
+        arena->solos--;
+    } else if (arena->warm_count < arena->warm_keep) {
+        push(&arena->warm, segment);
+        arena->warm_count++;
+    } else {
+        give_back_locked(arena, segment);
+    }
+}
+
+/* Free those of the stack that are not pinned; the others wait. */
+static uint32_t recycle_locked(struct ms_arena *arena, struct ms_segment *stack)
+{
+    uint32_t freed = 0;
+
+    while (stack != NULL) {
+        struct ms_segment *segment = pop(&stack);
+
+        /* ORDER: acquire, pairs with the release in ms_view_release: what the holders read, they
+         * have read. No new pin can appear: no index slot has referred here for a grace period. */
+        if (ms_load_acquire(&segment->pins) == 0 || ms_testing_has_fault(MS_FAULT_PINS_IGNORED)) {
+            free_locked(arena, segment);
+            freed++;
+        } else {
+            ms_store_relaxed(&segment->state, MS_SEGMENT_WAITING);
+            push(&arena->waiting, segment);
+        }
+    }
+    return freed;
+}
+
+uint32_t ms_arena_recycle(struct ms_arena *arena, struct ms_segment *limbo)
+{
+    ms_mutex_lock(&arena->pool_lock);
+    const uint32_t freed = recycle_locked(arena, limbo);
+    ms_mutex_unlock(&arena->pool_lock);
+    return freed;
+}
+
+uint32_t ms_arena_recycle_waiting(struct ms_arena *arena)
+{
+    ms_mutex_lock(&arena->pool_lock);
+    struct ms_segment *waiting = arena->waiting;
+    arena->waiting = NULL;
+    const uint32_t freed = recycle_locked(arena, waiting);
+    ms_mutex_unlock(&arena->pool_lock);
+    return freed;
+}
+
+uint64_t ms_arena_cool(struct ms_arena *arena, uint32_t keep)
+{
+    uint64_t bytes = 0;
+
+    ms_mutex_lock(&arena->pool_lock);
+    while (arena->warm_count > keep) {
+        give_back_locked(arena, pop(&arena->warm));
+        arena->warm_count--;
+        bytes += ms_arena_segment_size(arena);
+    }
+    ms_mutex_unlock(&arena->pool_lock);
+    return bytes;
+}
+
+void ms_arena_close(struct ms_arena *arena)
+{
+    ms_mutex_lock(&arena->pool_lock);
+    arena->warm_keep = 0;
+    for (int list = 0; list < MS_LISTS; list++) {
+        struct ms_segment *segments = arena->lists[list].oldest;
+
+        arena->lists[list] = (struct ms_segment_list){0};
+        recycle_locked(arena, segments);
+    }
+    while (arena->warm != NULL) {
+        give_back_locked(arena, pop(&arena->warm));
+        arena->warm_count--;
+    }
+    ms_mutex_unlock(&arena->pool_lock);
+}
+
+uint32_t ms_arena_available(struct ms_arena *arena)
+{
+    ms_mutex_lock(&arena->pool_lock);
+    const uint64_t charged = ms_budget_charged(&arena->budget);
+    const uint64_t limit = ms_budget_limit(&arena->budget);
+    const uint64_t room = limit > charged ? limit - charged : 0;
+    uint64_t available = arena->warm_count + (room >> arena->segment_shift);
+    ms_mutex_unlock(&arena->pool_lock);
+
+    available = available > arena->reserve ? available - arena->reserve : 0;
+    return available > UINT32_MAX ? UINT32_MAX : (uint32_t)available;
+}
+
+uint32_t ms_arena_most_in_use(struct ms_arena *arena)
+{
+    ms_mutex_lock(&arena->pool_lock);
+    const uint32_t most = arena->range_segments + arena->solos;
+    ms_mutex_unlock(&arena->pool_lock);
+    return most;
+}
+
+bool ms_arena_has_limbo(struct ms_arena *arena)
+{
+    ms_mutex_lock(&arena->pool_lock);
+    const bool has = arena->limbo != NULL;
+    ms_mutex_unlock(&arena->pool_lock);
+    return has;
+}
+
+bool ms_arena_has_waiting(struct ms_arena *arena)
+{
+    ms_mutex_lock(&arena->pool_lock);
+    const bool has = arena->waiting != NULL;
+    ms_mutex_unlock(&arena->pool_lock);
+    return has;
+}

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What appending needs of the pool of free segments; for the files of this module. */
+#ifndef MS_SEGMENT_POOL_H
+#define MS_SEGMENT_POOL_H
+
+#include "segment/arena.h"
+
+/* How far a segment's time base lies before its opening: a writer that computed an expiry and
+ * was then held up longer than this finds its entry expired, as it is. */
+#define MS_TIME_BASE_MARGIN_MS 60000
+
+/* A free segment, charged and in state OPEN, or NULL. */
+struct ms_segment *ms_pool_open_segment(struct ms_arena *arena,
+                                        const struct ms_placement *placement);
+/* Seal an open segment into its list, or straight to limbo when nothing in it lives. */
+void ms_pool_seal(struct ms_arena *arena, struct ms_segment *segment);
+/* Start a segment's record over for a new use of its memory. */
+void ms_pool_init_segment(struct ms_arena *arena, struct ms_segment *segment,
+                          const struct ms_placement *placement);
+
+#endif

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One segment: a stretch of memory that entries are appended to and that is reclaimed as a whole.
+ *
+ *     FREE -> OPEN -> SEALED -> LIMBO -> FREE
+ *                                 \-> WAITING -/        (views still hold it)
+ *
+ * OPEN     one of the arena's open slots appends to it
+ * SEALED   full; in one of the arena's lists, where the eviction policy finds it
+ * LIMBO    no index slot refers to it; readers that found it before may still read it until a
+ *          grace period has passed
+ * WAITING  that has passed, but views hold it
+ *
+ * A large entry has a segment of its own: its record stands in front of the entry, at the start
+ * of a run of pages.
+ *
+ * SG-1  live_entries is the number of index slots that refer into the segment; live_bytes the
+ *       bytes behind them.
+ * SG-2  A segment leaves SEALED only when live_entries and inflight are 0.
+ * SG-3  Bytes up to `used` can be walked entry by entry at any time, pending ones included. */
+#ifndef MS_SEGMENT_SEGMENT_H
+#define MS_SEGMENT_SEGMENT_H
+
+#include "platform/atomic.h"
+#include "platform/compiler.h"
+#include "segment/entry.h"
+
+#include <stdint.h>
+
+enum ms_segment_state {
+    MS_SEGMENT_FREE,
+    MS_SEGMENT_OPEN,
+    MS_SEGMENT_SEALED,
+    MS_SEGMENT_LIMBO,
+    MS_SEGMENT_WAITING
+};
+
+/* Where an entry is appended, and so which list its segment is sealed into. */
+enum ms_queue {
+    MS_QUEUE_NEW,  /* what was written */
+    MS_QUEUE_MAIN, /* what the policy has found worth keeping */
+    /* kept, to be listed by age between the others: the LRU policy has eight such places */
+    MS_QUEUE_BIN0,
+    MS_QUEUE_BIN_LAST = MS_QUEUE_BIN0 + 7,
+    /* records of batches in publication: never evicted, dead within the commit */
+    MS_QUEUE_RECORDS,
+    MS_QUEUES
+};
+
+/* The arena's lists of sealed segments. */
+enum ms_list { MS_LIST_NEW, MS_LIST_MAIN, MS_LIST_RECORDS, MS_LISTS };
+
+struct ms_segment {
+    /* views that hold it. Any thread; ORDER: release to give back, acquire to reclaim */
+    atomic_uint pins;
+    atomic_uint inflight;     /* writers that have a pending entry in it */
+    atomic_uint live_entries; /* shard lock of the entry counted */
+    atomic_uint live_bytes;
+    /* bytes appended; slot lock to write. ORDER: release, after the head below it is written */
+    atomic_uint used;
+    uint32_t capacity;
+    char *base; /* constant while the segment is in use */
+    /* unique to this use of the memory: the high part of versions; constant likewise */
+    uint64_t sequence;
+    int64_t time_base;             /* what stored expiries are relative to; constant likewise */
+    atomic_int_least64_t earliest; /* no entry expires before this; written under the due lock */
+    int64_t due;                   /* when to sweep it; due lock */
+    uint32_t due_position;         /* in the heap, 0 = not in it; due lock */
+    uint8_t ttl_class;
+    /* enum ms_queue it was opened for; requeueing changes it. Pool lock to write */
+    atomic_uchar queue;
+    uint8_t is_solo;          /* holds one large entry */
+    atomic_uchar state;       /* pool lock to write */
+    uint64_t rank;            /* lists are sorted by it; pool lock */
+    struct ms_segment *older; /* towards the end that is evicted first; pool lock */
+    struct ms_segment *newer;
+} MS_ALIGNED(128);
+
+_Static_assert(sizeof(struct ms_segment) == 128, "a segment's record is two cache lines");
+
+static inline const struct ms_entry *ms_segment_entry(const struct ms_segment *segment,
+                                                      uint32_t offset)
+{
+    return (const struct ms_entry *)(segment->base + offset);
+}
+
+/* Bytes of entries that are not live, those of pending ones included. */
+static inline uint32_t ms_segment_dead_bytes(struct ms_segment *segment)
+{
+    const uint32_t used = ms_load_relaxed(&segment->used);
+    const uint32_t live = ms_load_relaxed(&segment->live_bytes);
+
+    return used > live ? used - live : 0;
+}
+
+#endif

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "stats/counters.h"
+
+#include <string.h>
+
+void ms_counters_init(struct ms_counters *counters, uint32_t stripes, void *memory)
+{
+    *counters =
+        (struct ms_counters){.stripes = memory, .stripe_count = stripes, .exclusive = stripes - 1};
+    ms_mutex_init(&counters->reset_lock, MS_RANK_COUNTERS);
+}
+
+void ms_counters_fini(struct ms_counters *counters)
+{
+    ms_mutex_destroy(&counters->reset_lock);
+}
+
+uint64_t ms_count_shared(struct ms_counters *counters, enum ms_counter counter, uint64_t n)
+{
+    bool exclusive;
+    atomic_uint_least64_t *count = &ms_counters_stripe(counters, &exclusive)->counts[counter];
+
+    /* A stripe of its own is written by this thread alone, atomically or not. */
+    return ms_add_relaxed(count, n);
+}
+
+static void sum_all(struct ms_counters *counters, uint64_t sums[MS_COUNTERS])
+{
+    memset(sums, 0, MS_COUNTERS * sizeof *sums);
+    for (uint32_t i = 0; i < counters->stripe_count; i++) {
+        for (int counter = 0; counter < MS_COUNTERS; counter++)
+            sums[counter] += ms_load_relaxed(&counters->stripes[i].counts[counter]);
+    }
+}
+
+void ms_counters_sum(struct ms_counters *counters, uint64_t sums[MS_COUNTERS])
+{
+    ms_mutex_lock(&counters->reset_lock);
+    sum_all(counters, sums);
+    for (int counter = 0; counter < MS_COUNTERS; counter++)
+        sums[counter] -= counters->baseline[counter];
+    ms_mutex_unlock(&counters->reset_lock);
+}
+
+void ms_counters_reset(struct ms_counters *counters)
+{
+    ms_mutex_lock(&counters->reset_lock);
+    sum_all(counters, counters->baseline);
+    ms_mutex_unlock(&counters->reset_lock);
+}

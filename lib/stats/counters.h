@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Counters that cost a reader nothing shared: each thread adds to a stripe of its own, and
+ * whoever asks sums them up.
+ *
+ * CO-1  A thread whose number is below stripes - 1 is the only writer of a stripe and adds without
+ *       a read-modify-write; all other threads share stripe 0 and add atomically. So no count is
+ *       ever lost.
+ * CO-2  The stripe of thread number s is s + 1 stripes before the end of the memory. */
+#ifndef MS_STATS_COUNTERS_H
+#define MS_STATS_COUNTERS_H
+
+#include "platform/atomic.h"
+#include "platform/thread.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum ms_counter {
+    MS_COUNT_MISSES,
+    MS_COUNT_READS, /* that hit or missed: hits are not counted by themselves */
+    MS_COUNT_SETS,
+    MS_COUNT_UPDATES,
+    MS_COUNT_DELETES,
+    MS_COUNT_EVICTIONS,
+    MS_COUNT_EXPIRATIONS,
+    MS_COUNT_REJECTED_TOO_LARGE,
+    MS_COUNT_REJECTED_INVALID_TTL,
+    MS_COUNT_REJECTED_FULL,
+    MS_COUNT_REJECTED_MEMORY,
+    MS_COUNT_REJECTED_CONDITION,
+    MS_COUNT_COMPACTIONS,
+    MS_COUNT_MOVED_BYTES,
+    MS_COUNT_WRITTEN_BYTES,
+    MS_COUNT_REJECTED_TIMEOUT,
+    MS_COUNTERS
+};
+
+struct ms_counter_stripe {
+    atomic_uint_least64_t counts[MS_COUNTERS];
+    atomic_uint writers; /* calls in flight that write: what closing waits for */
+} MS_ALIGNED(2 * MS_CACHE_LINE);
+
+struct ms_counters {
+    struct ms_counter_stripe *stripes; /* 0 is the shared one; see CO-2 for the others */
+    uint32_t stripe_count;
+    uint32_t exclusive; /* stripe_count - 1: the stripes that have one writer each */
+    ms_mutex reset_lock;
+    uint64_t baseline[MS_COUNTERS]; /* what the sums were at the last reset; reset lock */
+};
+
+/* Bytes of a set of counters with this many stripes. */
+static inline size_t ms_counters_bytes(uint32_t stripes)
+{
+    return stripes * sizeof(struct ms_counter_stripe);
+}
+
+/* `memory` is zeroed, aligned to a stripe, has room for that many and stays the caller's. */
+void ms_counters_init(struct ms_counters *counters, uint32_t stripes, void *memory);
+void ms_counters_fini(struct ms_counters *counters);
+
+static inline struct ms_counter_stripe *ms_counters_stripe(struct ms_counters *counters,
+                                                           bool *exclusive)
+{
+    const uint32_t slot = ms_thread_slot();
+
+    *exclusive = slot < counters->exclusive;
+    return &counters->stripes[*exclusive ? counters->exclusive - slot : 0];
+}
+
+/* The same for a thread that has no number yet, or no stripe of its own. */
+uint64_t ms_count_shared(struct ms_counters *counters, enum ms_counter counter, uint64_t n);
+
+/* The stripe that the calling thread alone writes, or NULL. */
+MS_ALWAYS_INLINE struct ms_counter_stripe *ms_counters_own(struct ms_counters *counters)
+{
+    const uint32_t slot = ms_thread_slot_plus_one - 1;
+
+    /* One comparison tells a thread that has a number, and a stripe of its own: without a number
+     * the subtraction wraps. */
+    return ms_likely(slot < counters->exclusive) ? &counters->stripes[counters->exclusive - slot]
+                                                 : NULL;
+}
+
+/* Add to a stripe of one's own, and return its count before. */
+MS_ALWAYS_INLINE uint64_t ms_count_own(struct ms_counter_stripe *own, enum ms_counter counter,
+                                       uint64_t n)
+{
+    const uint64_t before = ms_load_relaxed(&own->counts[counter]);
+
+    ms_store_relaxed(&own->counts[counter], before + n);
+    return before;
+}
+
+/* Add, and return the stripe's count before: callers use it to do something every so many times. */
+MS_ALWAYS_INLINE uint64_t ms_count(struct ms_counters *counters, enum ms_counter counter,
+                                   uint64_t n)
+{
+    struct ms_counter_stripe *own = ms_counters_own(counters);
+
+    return ms_likely(own != NULL) ? ms_count_own(own, counter, n)
+                                  : ms_count_shared(counters, counter, n);
+}
+
+/* The sums of all counters since the last reset. */
+void ms_counters_sum(struct ms_counters *counters, uint64_t sums[MS_COUNTERS]);
+void ms_counters_reset(struct ms_counters *counters);
+
+#endif

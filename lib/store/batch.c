@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "store/batch.h"
+
+/* Attempts to rewrite entries whose TTL changes while others keep writing them. */
+#define RETIME_TRIES 16
+
+/* ---- Locks ---- */
+
+/* The end of the run of steps that are in the same shard as step `first`. */
+static size_t shard_end(const struct ms_commit *commit, size_t first)
+{
+    size_t end = first + 1;
+
+    while (end < commit->count && commit->steps[end].shard == commit->steps[first].shard)
+        end++;
+    return end;
+}
+
+static ms_mutex *lock_of(const struct ms_commit *commit, size_t step)
+{
+    return &commit->store->index.shards[commit->steps[step].shard].lock;
+}
+
+static void unlock_up_to(const struct ms_commit *commit, size_t end)
+{
+    for (size_t i = 0; i < end; i = shard_end(commit, i))
+        ms_mutex_unlock(lock_of(commit, i));
+}
+
+static int lock_all(const struct ms_commit *commit)
+{
+    const int64_t deadline = ms_store_deadline(commit->store);
+
+    for (size_t i = 0; i < commit->count; i = shard_end(commit, i)) {
+        if (!ms_mutex_lock_until(lock_of(commit, i), deadline)) {
+            unlock_up_to(commit, i);
+            return MEMSTORE_ERR_LOCK_TIMEOUT;
+        }
+    }
+    ms_testing_reach(MS_POINT_SHARD_LOCKED);
+    return MEMSTORE_OK;
+}
+
+/* ---- Conditions, under the locks ---- */
+
+static void find(struct ms_commit *commit, struct ms_step *step)
+{
+    const memstore_key *key = &step->op->key;
+
+    step->exists = ms_lookup_find_slot(commit->store, key->data, key->size, step->hash, &step->slot,
+                                       &step->found);
+    step->live = step->exists && !ms_has_expired(ms_found_expiry(&step->found));
+}
+
+static int check_step(const struct ms_commit *commit, const struct ms_step *step)
+{
+    switch (step->op->kind) {
+    case MS_OP_SET:
+    case MS_OP_DELETE:
+        return MEMSTORE_OK;
+    case MS_OP_EXPECT_ABSENT:
+        return step->live ? MEMSTORE_ERR_KEY_EXISTS : MEMSTORE_OK;
+    case MS_OP_EXPECT_VERSION: {
+        const uint64_t version = step->live ? ms_found_version(commit->store, &step->found) : 0;
+        return version == step->op->version ? MEMSTORE_OK : MEMSTORE_ERR_VERSION_MISMATCH;
+    }
+    case MS_OP_UPDATE_TTL:
+        if (step->superseded)
+            return MEMSTORE_OK;
+        if (!step->live)
+            return MEMSTORE_ERR_KEY_NOT_FOUND;
+        return ms_found_instance(commit->store, &step->found) == step->instance ? MEMSTORE_OK
+                                                                                : MS_WRITE_AGAIN;
+    }
+    return MEMSTORE_ERR_INVALID_ARGUMENT;
+}
+
+/* Conditions are told in the order in which they were given, whatever the order of the locks. */
+static int check_all(struct ms_commit *commit)
+{
+    const struct ms_op *first = NULL;
+    int refusal = MEMSTORE_OK;
+
+    for (size_t i = 0; i < commit->count; i++) {
+        struct ms_step *step = &commit->steps[i];
+
+        find(commit, step);
+        const int status = check_step(commit, step);
+        if (status != MEMSTORE_OK && (first == NULL || step->op < first)) {
+            first = step->op;
+            refusal = status;
+        }
+    }
+    return refusal;
+}
+
+/* Let each table have room for what the batch adds to it. */
+static int grow_tables(struct ms_commit *commit)
+{
+    struct ms_index *index = &commit->store->index;
+
+    for (size_t first = 0, end; first < commit->count; first = end) {
+        const uint32_t shard = commit->steps[first].shard;
+        uint32_t more = 0;
+
+        end = shard_end(commit, first);
+        for (size_t i = first; i < end; i++)
+            more += ms_step_stores(&commit->steps[i]) && !commit->steps[i].exists;
+        if (more != 0 && !ms_index_has_room(index, shard, more) &&
+            ms_index_grow(index, shard, more) != MS_INDEX_GROWN &&
+            !ms_index_has_slots(index, shard, more))
+            return MEMSTORE_ERR_SHARD_OVERFLOW;
+    }
+    return MEMSTORE_OK;
+}
+
+/* ---- Committing ---- */
+
+struct tally {
+    uint64_t counts[MS_COUNTERS];
+};
+
+static void tally_step(const struct ms_step *step, struct tally *tally)
+{
+    const bool stores = ms_step_stores(step) && step->op->kind == MS_OP_SET;
+
+    tally->counts[MS_COUNT_SETS] += stores;
+    tally->counts[MS_COUNT_UPDATES] += stores && step->live;
+    tally->counts[MS_COUNT_WRITTEN_BYTES] += ms_step_stores(step) ? step->reserved.size : 0;
+    if (ms_step_writes(step)) {
+        tally->counts[MS_COUNT_DELETES] += step->op->kind == MS_OP_DELETE && step->live;
+        tally->counts[MS_COUNT_EXPIRATIONS] += step->exists && !step->live;
+    }
+}
+
+static void count_commit(memstore *store, const struct tally *tally)
+{
+    for (int i = 0; i < MS_COUNTERS; i++) {
+        if (tally->counts[i] != 0)
+            ms_count(&store->counters, (enum ms_counter)i, tally->counts[i]);
+    }
+}
+
+/* With everything prepared: lock, check, publish. SHARD_OVERFLOW may be mended by reclaiming,
+ * MS_WRITE_AGAIN by preparing anew. */
+static int try_commit(struct ms_commit *commit, struct tally *tally)
+{
+    int status = lock_all(commit);
+    if (status != MEMSTORE_OK)
+        return status;
+
+    status = check_all(commit);
+    if (status == MEMSTORE_OK)
+        status = grow_tables(commit);
+    if (status == MEMSTORE_OK) {
+        /* Growing has moved the slots. */
+        for (size_t i = 0; i < commit->count; i++) {
+            find(commit, &commit->steps[i]);
+            tally_step(&commit->steps[i], tally);
+        }
+        ms_commit_publish(commit);
+    }
+    unlock_up_to(commit, commit->count);
+    return status;
+}
+
+static int commit_prepared(struct ms_commit *commit, struct tally *tally)
+{
+    struct ms_budget_mark asked = ms_budget_mark(&commit->store->arena.budget);
+    const int64_t deadline = ms_store_deadline(commit->store);
+    int status;
+
+    while ((status = try_commit(commit, tally)) == MEMSTORE_ERR_SHARD_OVERFLOW) {
+        const uint64_t bytes = commit->writes * sizeof(struct ms_bucket) + MS_PAGE_SIZE;
+        const int made = ms_room_make(commit->store, bytes, deadline, &asked);
+        if (made != MEMSTORE_OK)
+            return made == MEMSTORE_ERR_MEMORY_EXHAUSTED ? made : status;
+    }
+    return status;
+}
+
+/* Prepare and commit until the entries to be retimed stay as they were meanwhile. */
+static int commit_planned(struct ms_commit *commit, struct tally *tally)
+{
+    int status = MS_WRITE_AGAIN;
+
+    for (int i = 0; i < RETIME_TRIES && status == MS_WRITE_AGAIN; i++) {
+        status = ms_commit_prepare(commit);
+        if (status != MEMSTORE_OK)
+            return status;
+        status = commit_prepared(commit, tally);
+        if (status == MEMSTORE_OK)
+            ms_commit_land(commit);
+        else
+            ms_commit_abandon(commit);
+    }
+    return status == MS_WRITE_AGAIN ? MEMSTORE_ERR_TTL_UPDATE_FAILED : status;
+}
+
+int ms_store_try_commit(memstore *store, const struct ms_op *ops, size_t n, size_t *deleted)
+{
+    struct ms_commit commit;
+    struct tally tally = {{0}};
+
+    *deleted = 0;
+    if (n == 0)
+        return MEMSTORE_OK;
+    int status = ms_commit_plan(&commit, store, ops, n);
+    if (status == MEMSTORE_OK) {
+        status = commit_planned(&commit, &tally);
+        ms_commit_free(&commit);
+    }
+    if (status != MEMSTORE_OK)
+        return status;
+    ms_room_harvest_if_much(store);
+    count_commit(store, &tally);
+    *deleted = tally.counts[MS_COUNT_DELETES];
+    return MEMSTORE_OK;
+}
+
+int ms_store_commit(memstore *store, const struct ms_op *ops, size_t n, size_t *deleted)
+{
+    const int status = ms_store_try_commit(store, ops, n, deleted);
+
+    if (status != MEMSTORE_OK)
+        ms_store_count_refusal(store, status);
+    return status;
+}

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A batch as a caller builds it: operations in an array, keys and values copied to one buffer. */
+#include "platform/mem.h"
+#include "store/writing.h"
+
+struct memstore_batch {
+    memstore *store;
+    struct ms_op *ops; /* keys and values are offsets into `bytes` until the commit */
+    size_t count, capacity;
+    char *bytes;
+    size_t used, size;
+};
+
+memstore_batch *ms_batch_new(memstore *store)
+{
+    memstore_batch *batch = ms_mem_alloc(sizeof *batch);
+
+    if (batch != NULL)
+        batch->store = store;
+    return batch;
+}
+
+void ms_batch_free(memstore_batch *batch)
+{
+    ms_mem_free(batch->ops);
+    ms_mem_free(batch->bytes);
+    ms_mem_free(batch);
+}
+
+static bool ensure_op(memstore_batch *batch)
+{
+    if (batch->count < batch->capacity)
+        return true;
+
+    const size_t capacity = batch->capacity * 2 + 16;
+    struct ms_op *ops = ms_mem_resize(batch->ops, capacity * sizeof *ops);
+    if (ops == NULL)
+        return false;
+    batch->ops = ops;
+    batch->capacity = capacity;
+    return true;
+}
+
+static bool ensure_bytes(memstore_batch *batch, size_t more)
+{
+    if (more <= batch->size - batch->used)
+        return true;
+    if (more > SIZE_MAX / 4 - batch->used)
+        return false;
+
+    const size_t size = (batch->used + more) * 2;
+    char *bytes = ms_mem_resize(batch->bytes, size);
+    if (bytes == NULL)
+        return false;
+    batch->bytes = bytes;
+    batch->size = size;
+    return true;
+}
+
+/* Copy to the buffer; returns the offset in the guise of a pointer, because the buffer still
+ * moves. */
+static const void *keep(memstore_batch *batch, const void *data, size_t size)
+{
+    const size_t offset = batch->used;
+
+    if (size != 0)
+        memcpy(batch->bytes + offset, data, size);
+    batch->used += size;
+    return (const void *)(uintptr_t)offset;
+}
+
+int ms_batch_add(memstore_batch *batch, const struct ms_op *op)
+{
+    /* What could never be committed is not even copied. */
+    if (op->key.size > MS_KEY_SIZE_MAX || op->value_size > MS_KEY_SIZE_MAX)
+        return MEMSTORE_ERR_ENTRY_TOO_LARGE;
+    if (!ensure_op(batch) || !ensure_bytes(batch, op->key.size + op->value_size))
+        return MEMSTORE_ERR_MEMORY_EXHAUSTED;
+
+    struct ms_op *kept = &batch->ops[batch->count++];
+    *kept = *op;
+    kept->key.data = keep(batch, op->key.data, op->key.size);
+    kept->value = keep(batch, op->value, op->value_size);
+    return MEMSTORE_OK;
+}
+
+/* Turn offsets into pointers, or back. */
+static void relocate(memstore_batch *batch, bool to_pointers)
+{
+    const uintptr_t base = (uintptr_t)batch->bytes;
+
+    for (size_t i = 0; i < batch->count; i++) {
+        struct ms_op *op = &batch->ops[i];
+        const uintptr_t key = (uintptr_t)op->key.data, value = (uintptr_t)op->value;
+
+        op->key.data = (const void *)(to_pointers ? key + base : key - base);
+        op->value = (const void *)(to_pointers ? value + base : value - base);
+    }
+}
+
+int ms_batch_commit(memstore_batch *batch)
+{
+    size_t deleted;
+    relocate(batch, true);
+    int status = ms_writing_begin_ops(batch->store, batch->ops, batch->count);
+    if (status == MEMSTORE_OK) {
+        status = ms_store_commit(batch->store, batch->ops, batch->count, &deleted);
+        ms_writing_end(batch->store);
+    }
+    relocate(batch, false);
+    if (status == MEMSTORE_OK) {
+        batch->count = 0;
+        batch->used = 0;
+    }
+    return status;
+}

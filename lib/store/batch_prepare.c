@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "expiry/ttl_class.h"
+#include "store/batch.h"
+
+/* What is to be appended for a step. */
+struct draft {
+    struct ms_entry_shape shape;
+    struct ms_placement placement;
+    const char *value;
+    struct ms_segment *pinned; /* holds `value`, or NULL */
+};
+
+static void draft_set(struct ms_commit *commit, struct ms_step *step, struct draft *draft)
+{
+    memstore *store = commit->store;
+    struct ms_found found;
+
+    draft->shape.value_size = (uint32_t)step->op->value_size;
+    draft->value = step->op->value;
+    draft->shape.expiry = step->expiry;
+    draft->shape.created = step->op->created;
+    if (store->keeps_created && draft->shape.created == 0)
+        draft->shape.created = commit->now;
+
+    ms_rcu_read_lock();
+    const bool live =
+        ms_lookup_live(store, step->op->key.data, step->op->key.size, step->hash, &found);
+    const unsigned old = live ? ms_load_relaxed(&found.entry->mark) & MS_MARK_ACCESS : 0;
+    draft->placement.access = ms_eviction_initial_access(&store->eviction, old);
+    draft->placement.queue = store->eviction.policy->queue_for(&store->eviction, step->hash,
+                                                               live ? found.segment : NULL);
+    ms_rcu_read_unlock();
+}
+
+/* A TTL change rewrites the entry: a store into the old one could not be part of one instant. */
+static int draft_retimed(struct ms_commit *commit, struct ms_step *step, struct draft *draft)
+{
+    memstore *store = commit->store;
+    struct ms_found found;
+
+    ms_rcu_read_lock();
+    const bool live =
+        ms_lookup_live(store, step->op->key.data, step->op->key.size, step->hash, &found);
+    if (live) {
+        ms_add_acquire(&found.segment->pins, 1);
+        draft->pinned = found.segment;
+        draft->value = found.parts.value;
+        draft->shape.value_size = found.parts.value_size;
+        draft->shape.version = ms_found_version(store, &found);
+        draft->shape.expiry = ms_ttl_bound_by_age(store, &found, step->expiry);
+        draft->shape.created = store->keeps_created ? ms_entry_created(found.entry) : 0;
+        draft->placement.access = ms_load_relaxed(&found.entry->mark) & MS_MARK_ACCESS;
+        draft->placement.queue =
+            found.segment->queue == MS_QUEUE_NEW ? MS_QUEUE_NEW : MS_QUEUE_MAIN;
+        step->instance = ms_found_instance(store, &found);
+        step->expiry = draft->shape.expiry;
+    }
+    ms_rcu_read_unlock();
+    return live ? MEMSTORE_OK : MEMSTORE_ERR_KEY_NOT_FOUND;
+}
+
+static int prepare_step(struct ms_commit *commit, struct ms_step *step)
+{
+    memstore *store = commit->store;
+    const memstore_key *key = &step->op->key;
+    struct draft draft = {
+        .shape = {.key_size = (uint32_t)key->size},
+        .placement = {.stripe = ms_thread_slot(), .now = ms_clock_coarse_ms()},
+    };
+    int status = MEMSTORE_OK;
+
+    if (step->op->kind == MS_OP_SET)
+        draft_set(commit, step, &draft);
+    else
+        status = draft_retimed(commit, step, &draft);
+    if (status == MEMSTORE_OK) {
+        draft.placement.ttl_class =
+            ms_ttl_class(draft.shape.expiry, commit->now, store->arena.ttl_classes);
+        status = ms_room_reserve(store, &draft.placement, &draft.shape, &step->reserved);
+        step->reserved_any = status == MEMSTORE_OK;
+    }
+    if (status == MEMSTORE_OK) {
+        memcpy(step->reserved.key, key->data, key->size);
+        if (draft.shape.value_size != 0)
+            memcpy(step->reserved.key + key->size, draft.value, draft.shape.value_size);
+        ms_store_note_expiry(store, step->reserved.segment, draft.shape.expiry, commit->now);
+    }
+    if (draft.pinned != NULL)
+        ms_sub_release(&draft.pinned->pins, 1);
+    return status;
+}
+
+static int reserve_records(struct ms_commit *commit)
+{
+    memstore *store = commit->store;
+    struct ms_budget_mark asked = ms_budget_mark(&store->arena.budget);
+    const int64_t deadline = ms_store_deadline(store);
+    const struct ms_placement placement = {.queue = MS_QUEUE_RECORDS, .now = ms_clock_coarse_ms()};
+    size_t left = commit->writes;
+
+    for (size_t i = 0; i == 0 || left > 0; i++) {
+        struct ms_record_chunk *chunk = &commit->chunks[i];
+        const size_t records = left < chunk->capacity ? left : chunk->capacity;
+        const uint32_t size =
+            (uint32_t)(sizeof(struct ms_entry) + records * sizeof(struct ms_record));
+
+        while (!ms_arena_reserve_raw(&store->arena, &placement, size, &chunk->reserved)) {
+            const int status = ms_room_make(store, 0, deadline, &asked);
+            if (status != MEMSTORE_OK)
+                return status;
+        }
+        commit->chunks_reserved = i + 1;
+        left -= records;
+    }
+    return MEMSTORE_OK;
+}
+
+int ms_commit_prepare(struct ms_commit *commit)
+{
+    int status = MEMSTORE_OK;
+
+    for (size_t i = 0; i < commit->count && status == MEMSTORE_OK; i++) {
+        if (ms_step_stores(&commit->steps[i]))
+            status = prepare_step(commit, &commit->steps[i]);
+    }
+    if (status == MEMSTORE_OK)
+        status = reserve_records(commit);
+    if (status != MEMSTORE_OK)
+        ms_commit_abandon(commit);
+    return status;
+}
+
+void ms_commit_abandon(struct ms_commit *commit)
+{
+    for (size_t i = 0; i < commit->count; i++) {
+        if (commit->steps[i].reserved_any)
+            ms_store_relaxed(&commit->steps[i].reserved.entry->mark, MS_MARK_DEAD);
+    }
+    ms_commit_land(commit);
+}
+
+void ms_commit_land(struct ms_commit *commit)
+{
+    for (size_t i = 0; i < commit->count; i++) {
+        if (commit->steps[i].reserved_any)
+            ms_store_land(commit->store, &commit->steps[i].reserved);
+        commit->steps[i].reserved_any = false;
+    }
+    for (size_t i = 0; i < commit->chunks_reserved; i++)
+        ms_store_land(commit->store, &commit->chunks[i].reserved);
+    commit->chunks_reserved = 0;
+}

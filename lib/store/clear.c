@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Removing everything. Shard by shard: under the lock each entry is told to be dead, then the
+ * table is dropped as a whole. */
+#include "store/lookup.h"
+
+struct clearing {
+    memstore *store;
+};
+
+static bool kill_entry(void *context, uint32_t place)
+{
+    memstore *store = ((struct clearing *)context)->store;
+    struct ms_found found = {.place = place,
+                             .entry = (struct ms_entry *)ms_arena_entry(&store->arena, place)};
+
+    found.parts = ms_entry_parts(found.entry, store->keeps_created);
+    found.segment = ms_arena_segment_of(&store->arena, place);
+    ms_store_entry_died(store, &found);
+    return true;
+}
+
+static void clear_shard_locked(memstore *store, uint32_t shard)
+{
+    struct clearing clearing = {store};
+
+    if (ms_load_relaxed(&store->index.views[shard].table) == 0)
+        return;
+    ms_index_scan(&store->index, shard, 0, UINT32_MAX, kill_entry, &clearing);
+    ms_index_drop_table(&store->index, shard);
+}
+
+int ms_store_clear(memstore *store)
+{
+    const int64_t deadline = ms_store_deadline(store);
+
+    for (uint32_t shard = 0; shard < store->index.shard_count; shard++) {
+        ms_mutex *lock = &store->index.shards[shard].lock;
+
+        if (!ms_mutex_lock_until(lock, deadline)) {
+            ms_store_count_refusal(store, MEMSTORE_ERR_LOCK_TIMEOUT);
+            return MEMSTORE_ERR_LOCK_TIMEOUT;
+        }
+        clear_shard_locked(store, shard);
+        ms_mutex_unlock(lock);
+    }
+    /* What was being appended to is reclaimed as well, and given back to the system. */
+    ms_arena_seal_open(&store->arena);
+    if (!ms_mutex_lock_until(&store->reclaim_lock, deadline))
+        return MEMSTORE_OK;
+    ms_room_harvest_locked(store, deadline);
+    ms_arena_cool(&store->arena, store->arena.reserve);
+    ms_mutex_unlock(&store->reclaim_lock);
+    return MEMSTORE_OK;
+}

@@ -1,0 +1,377 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Opening, closing, destroying. */
+#include "store/store.h"
+#include "store/validate.h"
+
+#include "platform/mem.h"
+#include "platform/random.h"
+
+#include <sched.h>
+
+__thread int64_t ms_store_patience_us = MS_STORE_PATIENT;
+
+/* Fewer shards than asked for are used in a store of under 64 KiB each: with a handful of
+ * entries to a shard, tables would be mostly empty and take the memory of the entries. */
+#define LIMIT_PER_SHARD (64 * 1024)
+/* Threads that count in a stripe of their own. */
+#define STRIPES_MAX MS_READER_SLOTS
+#define LIMIT_PER_STRIPE (64 * 1024)
+/* Huge pages are asked for from this limit on: below, their rounding weighs more than what they
+ * save. */
+#define HUGE_PAGES_FROM (UINT64_C(64) << 20)
+
+/* ---- What the index asks of its owner ---- */
+
+static bool alloc_table(void *context, size_t bytes, uint64_t *offset)
+{
+    memstore *store = context;
+    struct ms_arena *arena = &store->arena;
+    struct ms_retired *node = ms_mem_alloc(sizeof *node);
+    void *table = node != NULL ? ms_pages_alloc(&arena->pages, bytes,
+                                                (uint64_t)arena->reserve << arena->segment_shift)
+                               : NULL;
+
+    if (table == NULL) {
+        if (node == NULL)
+            ms_budget_note_refusal(&arena->budget);
+        ms_mem_free(node);
+        return false;
+    }
+    *node = (struct ms_retired){.memory = table, .size = bytes};
+    ms_mutex_lock(&store->retired_lock);
+    node->next = store->retired_spare;
+    store->retired_spare = node;
+    ms_mutex_unlock(&store->retired_lock);
+    *offset = (uint64_t)((char *)table - arena->base);
+    return true;
+}
+
+static void retire_table(void *context, uint64_t offset, size_t bytes)
+{
+    memstore *store = context;
+
+    /* Each table in use has a node set aside; which one does not matter. */
+    ms_mutex_lock(&store->retired_lock);
+    struct ms_retired *node = store->retired_spare;
+    store->retired_spare = node->next;
+    ms_mutex_unlock(&store->retired_lock);
+    *node = (struct ms_retired){.memory = store->arena.base + offset, .size = bytes};
+    ms_room_retire(store, node);
+}
+
+static const void *entry_address(void *context, uint32_t place)
+{
+    memstore *store = context;
+
+    return ms_arena_entry(&store->arena, place);
+}
+
+static uint64_t entry_hash(void *context, uint32_t place)
+{
+    memstore *store = context;
+    const struct ms_entry_parts parts =
+        ms_entry_parts(ms_arena_entry(&store->arena, place), store->keeps_created);
+
+    return ms_store_hash(store, parts.key, parts.key_size);
+}
+
+/* ---- Opening ---- */
+
+static const struct ms_policy *policy_of(enum ms_eviction_kind kind)
+{
+    switch (kind) {
+    case MS_EVICTION_S3FIFO:
+        return &ms_policy_s3fifo;
+    case MS_EVICTION_LRU:
+        return &ms_policy_lru;
+    case MS_EVICTION_FIFO:
+        return &ms_policy_fifo;
+    case MS_EVICTION_NONE:
+        return &ms_policy_none;
+    }
+    return &ms_policy_s3fifo;
+}
+
+static uint32_t power_of_two_up_to(uint64_t n, uint32_t most)
+{
+    uint32_t power = 1;
+
+    while (power < most && (uint64_t)power * 2 <= n)
+        power *= 2;
+    return power;
+}
+
+static uint32_t shards_of(const struct ms_settings *settings)
+{
+    return power_of_two_up_to(settings->limit / LIMIT_PER_SHARD, settings->shards);
+}
+
+static uint32_t stripes_of(const struct ms_settings *settings)
+{
+    return 1 + power_of_two_up_to(settings->limit / LIMIT_PER_STRIPE, STRIPES_MAX);
+}
+
+static bool wants_huge_pages(const struct ms_settings *settings)
+{
+    if (settings->huge_pages == MS_HUGE_PAGES_AUTO)
+        return settings->limit >= HUGE_PAGES_FROM;
+    return settings->huge_pages == MS_HUGE_PAGES_ON;
+}
+
+static void init_members(memstore *store, const struct ms_settings *settings)
+{
+    store->settings = *settings;
+    store->hasher = ms_hasher_of(settings->hash_function, ms_random_seed());
+    store->keeps_created = settings->store_creation_time || settings->life_window != 0;
+    store->short_head = (uint8_t)ms_entry_head_size(false, store->keeps_created);
+    store->unix_offset_read = INT64_MIN / 2;
+    ms_mutex_init(&store->settings_lock, MS_RANK_SETTINGS);
+    ms_mutex_init(&store->reclaim_lock, MS_RANK_RECLAIM);
+    ms_mutex_init(&store->retired_lock, MS_RANK_RETIRED);
+    store->bounds = ms_admission_bounds(settings);
+    ms_admission_init(&store->admission, settings);
+    ms_combiner_init(&store->combiner, settings->limit);
+    ms_due_init(&store->due, ms_store_sweep_slack(settings));
+}
+
+static int init_arena(memstore *store, const char **why)
+{
+    const struct ms_settings *settings = &store->settings;
+    const struct ms_arena_options options = {
+        .limit = settings->limit,
+        .overhead = sizeof *store + ms_index_overhead(shards_of(settings)) +
+                    ms_counters_bytes(stripes_of(settings)) +
+                    shards_of(settings) * sizeof(struct ms_retired) +
+                    ms_admission_overhead(settings),
+        .keeps_created = store->keeps_created,
+        .huge_pages = wants_huge_pages(settings),
+    };
+    bool out_of_memory;
+
+    if (ms_arena_init(&store->arena, &options, &out_of_memory))
+        return MEMSTORE_OK;
+    if (out_of_memory)
+        return MEMSTORE_ERR_MEMORY_EXHAUSTED;
+    *why = "performance.memory_limit: too small to hold the bookkeeping and eight segments; 128KiB "
+           "is enough";
+    return MEMSTORE_ERR_INVALID_CONFIG;
+}
+
+static bool init_index(memstore *store)
+{
+    const struct ms_index_owner owner = {alloc_table, retire_table, entry_address, entry_hash,
+                                         store};
+
+    return ms_index_init(&store->index, shards_of(&store->settings),
+                         (struct ms_shard_view *)(store + 1), store->arena.base, &owner);
+}
+
+/* Size the tables for the entries that are announced, and a little more, because keys do not
+ * spread evenly. */
+static int presize_index(memstore *store, const char **why)
+{
+    const uint64_t announced = store->settings.max_entries_in_window;
+    const uint32_t shards = store->index.shard_count;
+
+    if (announced == 0)
+        return MEMSTORE_OK;
+    const uint64_t mean = announced / shards + 1;
+    const uint64_t each = mean + mean / 16 + 32;
+    for (uint32_t shard = 0; shard < shards; shard++) {
+        if (each > UINT32_MAX ||
+            ms_index_grow(&store->index, shard, (uint32_t)each) != MS_INDEX_GROWN) {
+            *why = "max_entries_in_window: the index for as many entries does not fit "
+                   "performance.memory_limit";
+            return MEMSTORE_ERR_INVALID_CONFIG;
+        }
+    }
+    return MEMSTORE_OK;
+}
+
+static void free_retired(struct ms_retired *retired)
+{
+    while (retired != NULL) {
+        struct ms_retired *next = retired->next;
+        ms_mem_free(retired);
+        retired = next;
+    }
+}
+
+static void free_store(memstore *store)
+{
+    ms_combiner_fini(store);
+    ms_index_fini(&store->index);
+    if (store->arena.base != NULL)
+        ms_arena_fini(&store->arena);
+    ms_counters_fini(&store->counters);
+    ms_due_fini(&store->due);
+    free_retired(store->retired);
+    free_retired(store->retired_spare);
+    ms_admission_fini(&store->admission);
+    ms_mutex_destroy(&store->settings_lock);
+    ms_mutex_destroy(&store->reclaim_lock);
+    ms_mutex_destroy(&store->retired_lock);
+    ms_mem_unreserve(store->block, store->block_bytes);
+}
+
+/* Map the counters, the store and the views of its shards, in this order. */
+static memstore *map_block(const struct ms_settings *settings)
+{
+    const size_t counters = ms_counters_bytes(stripes_of(settings));
+    const size_t views = shards_of(settings) * sizeof(struct ms_shard_view);
+    const size_t bytes =
+        (counters + sizeof(memstore) + views + MS_PAGE_SIZE - 1) & ~(MS_PAGE_SIZE - 1);
+    char *block = ms_mem_reserve(bytes);
+
+    if (block == NULL)
+        return NULL;
+    memstore *store = (memstore *)(block + counters);
+    store->block = block;
+    store->block_bytes = bytes;
+    ms_counters_init(&store->counters, stripes_of(settings), block);
+    return store;
+}
+
+/* What quick.h needs to know; last, because it lets readers in. */
+static void heat(memstore *store)
+{
+    const uint64_t base = (uint64_t)(uintptr_t)store->arena.base;
+    const bool open = store->counters.exclusive == MS_READER_SLOTS;
+    const bool usual = open && store->hasher.kind == MS_HASH_XXH3 && !store->keeps_created &&
+                       store->arena.granule_shift == MS_HOT_GRANULE_SHIFT &&
+                       store->touch == MS_TOUCH_COUNT;
+
+    ms_store_release(&store->hot, base | (store->index.shard_count - 1) | (open ? MS_HOT_OPEN : 0) |
+                                      (usual ? MS_HOT_USUAL : 0));
+}
+
+/* Only a policy that stamps wants to be told; in a small store an epoch of it is a few accesses. */
+static uint64_t tick_mask_of(const memstore *store)
+{
+    if (store->touch != MS_TOUCH_STAMP)
+        return UINT64_MAX;
+    return store->settings.limit >= (16 << 20) ? 31 : 0;
+}
+
+static int build(memstore *store, const char **why)
+{
+    int status = init_arena(store, why);
+
+    if (status != MEMSTORE_OK)
+        return status;
+    if (!ms_due_reserve(&store->due, ms_arena_most_in_use(&store->arena)))
+        return MEMSTORE_ERR_MEMORY_EXHAUSTED;
+    ms_eviction_init(&store->eviction, policy_of(store->settings.eviction), &store->arena);
+    store->touch = store->eviction.policy->touch;
+    store->tick_mask = tick_mask_of(store);
+    if (!init_index(store))
+        return MEMSTORE_ERR_MEMORY_EXHAUSTED;
+    status = presize_index(store, why);
+    return status == MEMSTORE_OK ? ms_maintenance_register(store) : status;
+}
+
+int ms_store_open(const struct ms_settings *settings, memstore **out, const char **why)
+{
+    memstore *store = map_block(settings);
+
+    *why = "the system gave no memory, no addresses or no thread for a store with this "
+           "performance.memory_limit";
+    if (store == NULL)
+        return MEMSTORE_ERR_MEMORY_EXHAUSTED;
+
+    init_members(store, settings);
+    const int status = build(store, why);
+    if (status != MEMSTORE_OK) {
+        free_store(store);
+        return status;
+    }
+    heat(store);
+    *why = NULL;
+    *out = store;
+    return MEMSTORE_OK;
+}
+
+/* ---- Calls in flight ---- */
+
+int ms_store_enter(memstore *store)
+{
+    bool exclusive;
+    struct ms_counter_stripe *stripe = ms_counters_stripe(&store->counters, &exclusive);
+
+    /* ORDER: seq_cst on both sides: either close sees the call, or the call sees that the store
+     * is closed. */
+    ms_add_seq_cst(&stripe->writers, 1);
+    if (ms_unlikely(ms_load_seq_cst(&store->closed))) {
+        ms_sub_seq_cst(&stripe->writers, 1);
+        return MEMSTORE_ERR_CACHE_CLOSED;
+    }
+    return MEMSTORE_OK;
+}
+
+void ms_store_leave(memstore *store)
+{
+    bool exclusive;
+
+    /* A thread keeps its number for as long as it lives, so this is the stripe of
+     * ms_store_enter(). */
+    ms_sub_seq_cst(&ms_counters_stripe(&store->counters, &exclusive)->writers, 1);
+}
+
+static void wait_for_calls(memstore *store)
+{
+    /* Readers: they are in read sections. */
+    ms_rcu_synchronize();
+    for (uint32_t i = 0; i < store->counters.stripe_count; i++) {
+        while (ms_load_seq_cst(&store->counters.stripes[i].writers) != 0)
+            sched_yield();
+    }
+}
+
+/* ---- Closing ---- */
+
+/* Free all memory but what views hold. Nobody reads or writes any more. */
+static void free_contents(memstore *store)
+{
+    ms_store_assert_valid(store);
+    ms_mutex_lock(&store->reclaim_lock);
+    for (uint32_t shard = 0; shard < store->index.shard_count; shard++) {
+        if (ms_load_relaxed(&store->index.views[shard].table) != 0)
+            ms_index_drop_table(&store->index, shard);
+    }
+    ms_arena_seal_open(&store->arena);
+    ms_room_harvest_locked(store, INT64_MAX);
+    ms_arena_close(&store->arena);
+    ms_mutex_unlock(&store->reclaim_lock);
+}
+
+/* Apply what is queued while the store is still open to readers. What is left, by want of time or
+ * because it is queued meanwhile, is applied when no call is in flight any more. */
+static void apply_queued(memstore *store)
+{
+    if (ms_store_enter(store) != MEMSTORE_OK)
+        return;
+    ms_combiner_settle_all(store);
+    ms_store_leave(store);
+}
+
+int ms_store_close(memstore *store)
+{
+    bool open = false;
+
+    apply_queued(store);
+    ms_store_release(&store->hot, ms_load_relaxed(&store->hot) & ~(MS_HOT_OPEN | MS_HOT_USUAL));
+    if (!atomic_compare_exchange_strong(&store->closed, &open, true))
+        return MEMSTORE_ERR_CACHE_CLOSED;
+    ms_admission_close(&store->admission);
+    ms_maintenance_unregister(store);
+    wait_for_calls(store);
+    ms_combiner_drain(store);
+    free_contents(store);
+    return MEMSTORE_OK;
+}
+
+void ms_store_destroy(memstore *store)
+{
+    ms_store_close(store);
+    free_store(store);
+}

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Finding an entry by its key: the path that everything else is measured by, so all of it is
+ * inlined. */
+#ifndef MS_STORE_LOOKUP_H
+#define MS_STORE_LOOKUP_H
+
+#include "store/record.h"
+#include "store/store.h"
+
+struct ms_lookup {
+    const memstore *store;
+    const char *key;
+    size_t key_size;
+};
+
+/* Keys are short: eight bytes at a time, the last eight overlapping, beats a call. */
+MS_ALWAYS_INLINE bool ms_key_equal(const char *a, const char *b, size_t size)
+{
+    uint64_t x, y;
+
+    if (ms_unlikely(size < 8)) {
+        for (size_t i = 0; i < size; i++) {
+            if (a[i] != b[i])
+                return false;
+        }
+        return true;
+    }
+    for (size_t i = 0; i + 8 < size; i += 8) {
+        memcpy(&x, a + i, 8);
+        memcpy(&y, b + i, 8);
+        if (x != y)
+            return false;
+    }
+    memcpy(&x, a + size - 8, 8);
+    memcpy(&y, b + size - 8, 8);
+    return x == y;
+}
+
+/* The cases that are rare: records of batches, long entries, and tags that agree by chance. */
+bool ms_lookup_match_rare(const struct ms_lookup *lookup, uint32_t *place);
+
+MS_ALWAYS_INLINE bool ms_lookup_match(void *context, uint32_t *place)
+{
+    const struct ms_lookup *lookup = context;
+    const struct ms_entry *entry = ms_arena_entry(&lookup->store->arena, *place);
+
+    ms_testing_reach(MS_POINT_READ_FOUND);
+    if (ms_likely(entry->key_size == lookup->key_size))
+        return ms_key_equal((const char *)entry + lookup->store->short_head, lookup->key,
+                            lookup->key_size);
+    return ms_lookup_match_rare(lookup, place);
+}
+
+/* Find an entry from the home bucket on, whatever it takes. */
+ms_place ms_lookup_walk(const struct ms_lookup *lookup, struct ms_probe probe, uint64_t hash);
+
+/* Find an entry where it nearly always is, which is where the first tag of its home bucket
+ * agrees; else search on. */
+MS_ALWAYS_INLINE ms_place ms_lookup_place(const struct ms_lookup *lookup, struct ms_probe probe,
+                                          uint64_t hash)
+{
+    if (ms_unlikely(probe.count == 0))
+        return MS_PLACE_NONE;
+
+    const struct ms_bucket *bucket = &probe.buckets[probe.at];
+    const unsigned candidates = ms_bucket_candidates(bucket, ms_index_tag(hash));
+    if (ms_likely(candidates != 0)) {
+        /* ORDER: acquire, as in ms_index_find_from. */
+        ms_place place = ms_load_acquire(&bucket->places[__builtin_ctz(candidates)]);
+        /* Most entries reach into a second line. */
+        ms_prefetch((const char *)ms_arena_entry(&lookup->store->arena, place) + MS_CACHE_LINE);
+        if (ms_likely(place != MS_PLACE_NONE) && ms_likely(ms_lookup_match((void *)lookup, &place)))
+            return place;
+    }
+    return ms_lookup_walk(lookup, probe, hash);
+}
+
+/* What there is at a place that a lookup gave. */
+MS_ALWAYS_INLINE void ms_found_at(const memstore *store, ms_place place, struct ms_found *out)
+{
+    out->place = place;
+    out->segment = ms_arena_segment_of(&store->arena, place);
+    out->entry = (struct ms_entry *)ms_arena_entry(&store->arena, place);
+    out->parts = ms_entry_parts(out->entry, store->keeps_created);
+}
+
+/* Find an entry, expired or not. In a read section. */
+MS_ALWAYS_INLINE bool ms_lookup_find(memstore *store, const void *key, size_t key_size,
+                                     uint64_t hash, struct ms_found *out)
+{
+    struct ms_lookup lookup = {.store = store, .key = key, .key_size = key_size};
+    const ms_place place = ms_lookup_place(&lookup, ms_index_probe(&store->index, hash), hash);
+
+    if (place == MS_PLACE_NONE)
+        return false;
+    ms_found_at(store, place, out);
+    return true;
+}
+
+/* Find an entry's slot, expired or not. With the shard's lock held. */
+bool ms_lookup_find_slot(memstore *store, const void *key, size_t key_size, uint64_t hash,
+                         struct ms_index_slot *slot, struct ms_found *out);
+
+static inline int64_t ms_found_expiry(const struct ms_found *found)
+{
+    return ms_entry_expiry(found->entry, found->segment->time_base);
+}
+
+/* Whether an expiry has passed. The coarse clock decides, unless it is too close to tell. */
+MS_ALWAYS_INLINE bool ms_has_expired(int64_t expiry)
+{
+    if (ms_likely(expiry == MS_NEVER) || ms_testing_has_fault(MS_FAULT_EXPIRED_SERVED))
+        return false;
+
+    const int64_t coarse = ms_clock_coarse_ms();
+    if (expiry <= coarse)
+        return true;
+    return ms_unlikely(expiry <= coarse + MS_CLOCK_COARSE_LAG_MS) && expiry <= ms_clock_exact_ms();
+}
+
+/* Whether the entry at a place has expired. That it never does is the case to be fast in. */
+bool ms_lookup_has_expired(const memstore *store, ms_place place);
+MS_ALWAYS_INLINE bool ms_lookup_is_live(const memstore *store, ms_place place,
+                                        const struct ms_entry *entry)
+{
+    return ms_likely(ms_load_relaxed(&entry->expiry) == MS_EXPIRY_NEVER) ||
+           !ms_lookup_has_expired(store, place);
+}
+
+/* An entry was found and then seen to have expired. Meanwhile its key may have been written
+ * anew, and before it expired, so that there was no moment without a live entry: whether there
+ * is one now. *place is then the place of that one. */
+bool ms_lookup_renewed(const memstore *store, const void *key, size_t key_size, ms_place *place);
+
+/* Find a live entry. In a read section. */
+MS_ALWAYS_INLINE bool ms_lookup_live(memstore *store, const void *key, size_t key_size,
+                                     uint64_t hash, struct ms_found *out)
+{
+    if (!ms_lookup_find(store, key, key_size, hash, out))
+        return false;
+    if (ms_likely(!ms_has_expired(ms_found_expiry(out))))
+        return true;
+    if (!ms_lookup_renewed(store, key, key_size, &out->place))
+        return false;
+    ms_found_at(store, out->place, out);
+    return true;
+}
+
+/* The version of an entry: the one it brought with it when it was moved, or its place. */
+static inline uint64_t ms_found_version(const memstore *store, const struct ms_found *found)
+{
+    if (ms_unlikely(ms_entry_is_long(found->entry))) {
+        const uint64_t kept = ms_u64_of_halves(ms_entry_long_form(found->entry)->version);
+        if (kept != 0)
+            return kept;
+    }
+    return ms_arena_version(&store->arena, found->place, found->segment);
+}
+
+/* What tells this entry from every other that ever was: unlike the version it changes when the
+ * entry is moved. */
+static inline uint64_t ms_found_instance(const memstore *store, const struct ms_found *found)
+{
+    return ms_arena_version(&store->arena, found->place, found->segment);
+}
+
+/* From now on the entry's version is known to somebody and is kept when the entry is moved. */
+static inline void ms_found_mark_versioned(const struct ms_found *found)
+{
+    const unsigned mark = ms_load_relaxed(&found->entry->mark);
+
+    if ((mark & MS_MARK_VERSIONED) == 0)
+        ms_or_relaxed(&found->entry->mark, MS_MARK_VERSIONED);
+}
+
+#endif

@@ -1,0 +1,425 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One thread for the process looks after all stores that want it; and fork() finds every store
+ * here.
+ *
+ * The thread runs while there are stores with background maintenance, sleeps until the next
+ * segment is due, and is woken when a writer finds little room. It blocks all signals. After
+ * fork() the child has no such thread; it is started again when a store of the child first needs
+ * it. */
+#include "store/store.h"
+
+#include <signal.h>
+
+static ms_mutex registry_lock = MS_MUTEX_INITIALIZER(MS_RANK_REGISTRY);
+static struct memstore *stores;
+static uint32_t background_stores;
+
+/* The thread's own state. Its lock is a leaf: writers wake the thread from under shard locks. */
+static ms_mutex thread_lock = MS_MUTEX_INITIALIZER(MS_RANK_MAINTENANCE);
+static pthread_t thread;
+static bool thread_runs;
+static bool thread_stops;
+static bool wake_pending; /* somebody has woken it since it last looked */
+static pthread_cond_t thread_wakes;
+static pthread_cond_t round_ends; /* a store's in_round has become false */
+static uint64_t grace_wanted;     /* grace periods asked for, and how many of them have passed */
+static uint64_t grace_done;
+static pthread_cond_t grace_ends;
+static __thread bool is_maintenance_thread;
+
+static pthread_once_t prepare_once = PTHREAD_ONCE_INIT;
+
+/* A store is worked on for this long before the next one's turn. */
+#define ROUND_BUDGET_US 20000
+/* After a round that left something undone. */
+#define BUSY_PAUSE_US 100
+#define IDLE_PAUSE_US (INT64_C(3600) * 1000000)
+
+static bool is_background(const memstore *store)
+{
+    return store->settings.maintenance == MS_MAINTENANCE_BACKGROUND;
+}
+
+/* When the store next wants attention, in ms_clock_real_us(). */
+static int64_t next_round(memstore *store, int64_t now_us)
+{
+    if (ms_load_relaxed(&store->wanted))
+        return now_us;
+
+    const int64_t combined_us = ms_combiner_when(store, now_us);
+    const int64_t when = ms_due_when(&store->due);
+    const int64_t now = ms_clock_exact_ms();
+    if (when <= now)
+        return now_us;
+    const int64_t swept_us =
+        when - now < IDLE_PAUSE_US / 1000 ? now_us + (when - now) * 1000 : now_us + IDLE_PAUSE_US;
+    return combined_us < swept_us ? combined_us : swept_us;
+}
+
+/* The store that has wanted attention longest, or NULL and when to look again. */
+static memstore *pick_locked(int64_t *wake_us)
+{
+    const int64_t now = ms_clock_real_us();
+
+    *wake_us = now + IDLE_PAUSE_US;
+    for (memstore *store = stores; store != NULL; store = store->next_store) {
+        if (!is_background(store) || ms_store_is_closed(store))
+            continue;
+        const int64_t next = next_round(store, now);
+        if (next <= now)
+            return store;
+        if (next < *wake_us)
+            *wake_us = next;
+    }
+    return NULL;
+}
+
+/* Put a store at the end of the list, so that the others come first next time. */
+static void move_to_end_locked(memstore *store)
+{
+    memstore **link = &stores;
+
+    while (*link != NULL) {
+        if (*link == store)
+            *link = store->next_store;
+        else
+            link = &(*link)->next_store;
+    }
+    *link = store;
+    store->next_store = NULL;
+}
+
+/* Choose a store and begin its round, which keeps it from being freed. NULL when none wants one.
+ * Does not wait for the registry: fork() holds it while it waits for a writer that may be
+ * waiting for a grace period from this thread. */
+static memstore *begin_round(int64_t *wake_us)
+{
+    *wake_us = ms_clock_real_us() + BUSY_PAUSE_US;
+    if (!ms_mutex_try_lock(&registry_lock))
+        return NULL;
+
+    memstore *store = pick_locked(wake_us);
+    if (store != NULL) {
+        move_to_end_locked(store);
+        ms_mutex_lock(&thread_lock);
+        store->in_round = true;
+        ms_mutex_unlock(&thread_lock);
+        ms_store_relaxed(&store->wanted, false);
+    }
+    ms_mutex_unlock(&registry_lock);
+    return store;
+}
+
+static void end_round(memstore *store, bool something_left)
+{
+    if (something_left)
+        ms_store_relaxed(&store->wanted, true);
+    ms_mutex_lock(&thread_lock);
+    store->in_round = false;
+    pthread_cond_broadcast(&round_ends);
+    ms_mutex_unlock(&thread_lock);
+}
+
+/* Give one store its round. Returns when to look again. */
+static int64_t work(void)
+{
+    int64_t wake_us;
+    memstore *store = begin_round(&wake_us);
+
+    if (store == NULL)
+        return wake_us;
+    const int status = ms_upkeep_run(store, ROUND_BUDGET_US, false);
+    end_round(store, status != MEMSTORE_OK);
+    return ms_clock_real_us() + BUSY_PAUSE_US;
+}
+
+/* Let a grace period pass for those who wait for one. Thread lock held, but not meanwhile. */
+static void pass_grace_period_locked(void)
+{
+    const uint64_t ticket = grace_wanted;
+
+    if (grace_done == ticket)
+        return;
+    ms_mutex_unlock(&thread_lock);
+    ms_rcu_synchronize();
+    ms_mutex_lock(&thread_lock);
+    grace_done = ticket;
+    pthread_cond_broadcast(&grace_ends);
+}
+
+static void *maintain(void *unused)
+{
+    (void)unused;
+    is_maintenance_thread = true;
+    ms_mutex_lock(&thread_lock);
+    while (!thread_stops) {
+        wake_pending = false;
+        pass_grace_period_locked();
+        ms_mutex_unlock(&thread_lock);
+        const int64_t wake_us = work();
+        ms_mutex_lock(&thread_lock);
+        if (!wake_pending && !thread_stops)
+            ms_cond_wait_until(&thread_wakes, &thread_lock, wake_us);
+    }
+    ms_mutex_unlock(&thread_lock);
+    return NULL;
+}
+
+/* Thread lock held. */
+static bool start_locked(void)
+{
+    sigset_t all, before;
+
+    if (thread_runs)
+        return true;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    thread_stops = false;
+    thread_runs =
+        !ms_testing_refuses_memory() && pthread_create(&thread, NULL, maintain, NULL) == 0;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return thread_runs;
+}
+
+static bool start(void)
+{
+    ms_mutex_lock(&thread_lock);
+    const bool runs = start_locked();
+    ms_mutex_unlock(&thread_lock);
+    return runs;
+}
+
+/* Stop the thread and wait for its end, if it runs. */
+static void stop(void)
+{
+    ms_mutex_lock(&thread_lock);
+    const bool stops = thread_runs && !thread_stops;
+    const pthread_t stopped = thread;
+    if (stops) {
+        thread_stops = true;
+        pthread_cond_signal(&thread_wakes);
+    }
+    ms_mutex_unlock(&thread_lock);
+    if (!stops)
+        return;
+
+    pthread_join(stopped, NULL);
+    ms_mutex_lock(&thread_lock);
+    thread_runs = false;
+    ms_mutex_unlock(&thread_lock);
+}
+
+/* ---- fork ---- */
+
+/* A store's locks of one rank; none for ranks that are not a store's. */
+static void each_lock(memstore *store, enum ms_rank rank, void (*fn)(ms_mutex *lock))
+{
+    switch (rank) {
+    case MS_RANK_SETTINGS:
+        fn(&store->settings_lock);
+        break;
+    case MS_RANK_APPLY:
+        fn(&store->combiner.apply_lock);
+        break;
+    case MS_RANK_RECLAIM:
+        fn(&store->reclaim_lock);
+        break;
+    case MS_RANK_SHARD:
+        for (uint32_t i = 0; i < store->index.shard_count; i++)
+            fn(&store->index.shards[i].lock);
+        break;
+    case MS_RANK_OPEN_SLOT:
+        ms_arena_each_slot_lock(&store->arena, fn);
+        break;
+    case MS_RANK_POOL:
+        fn(&store->arena.pool_lock);
+        break;
+    case MS_RANK_PAGES:
+        fn(&store->arena.pages.lock);
+        break;
+    case MS_RANK_DUE:
+        fn(&store->due.lock);
+        break;
+    case MS_RANK_RETIRED:
+        fn(&store->retired_lock);
+        break;
+    case MS_RANK_COUNTERS:
+        fn(&store->counters.reset_lock);
+        break;
+    case MS_RANK_PASSES:
+        fn(&store->admission.passes.lock);
+        break;
+    case MS_RANK_GATE:
+        fn(&store->admission.views.lock);
+        fn(&store->admission.writers.lock);
+        break;
+    case MS_RANK_QUEUE:
+        fn(&store->combiner.lock);
+        break;
+    default:
+        break;
+    }
+}
+
+/* In the order of the ranks, of all stores one rank after the other. Grace periods are stopped
+ * before anything is taken that a thread in a read section may wait for: one may be waiting for
+ * that thread. */
+static void before_fork(void)
+{
+    ms_mutex_lock(&registry_lock);
+    for (int rank = 0; rank < MS_RANKS; rank++) {
+        if (rank == MS_RANK_GRACE_PERIOD)
+            ms_rcu_before_fork();
+        for (memstore *store = stores; store != NULL; store = store->next_store)
+            each_lock(store, (enum ms_rank)rank, ms_mutex_lock);
+    }
+    ms_mutex_lock(&thread_lock);
+    ms_thread_before_fork();
+}
+
+static void unlock_stores(void)
+{
+    for (memstore *store = stores; store != NULL; store = store->next_store) {
+        for (int rank = MS_RANKS; rank-- > 0;)
+            each_lock(store, (enum ms_rank)rank, ms_mutex_unlock);
+    }
+}
+
+static void after_fork_in_parent(void)
+{
+    ms_rcu_after_fork_parent();
+    ms_thread_after_fork();
+    ms_mutex_unlock(&thread_lock);
+    unlock_stores();
+    ms_mutex_unlock(&registry_lock);
+}
+
+/* The child has only the thread that called fork(), which is in no call of ours: what others had
+ * begun never ends. */
+static void forget_other_threads(memstore *store)
+{
+    for (uint32_t i = 0; i < store->counters.stripe_count; i++)
+        ms_store_relaxed(&store->counters.stripes[i].writers, 0);
+    store->in_round = false;
+    ms_arena_forget_writers(&store->arena);
+    ms_admission_forget_threads(&store->admission);
+    ms_combiner_forget(store);
+}
+
+static void after_fork_in_child(void)
+{
+    ms_rcu_after_fork_child();
+    ms_thread_after_fork();
+    thread_runs = false;
+    grace_done = grace_wanted;
+    ms_cond_init(&thread_wakes);
+    ms_cond_init(&grace_ends);
+    ms_cond_init(&round_ends);
+    ms_mutex_unlock(&thread_lock);
+    unlock_stores();
+    for (memstore *store = stores; store != NULL; store = store->next_store)
+        forget_other_threads(store);
+    ms_mutex_unlock(&registry_lock);
+}
+
+static void prepare_process(void)
+{
+    ms_cond_init(&thread_wakes);
+    ms_cond_init(&grace_ends);
+    ms_cond_init(&round_ends);
+    pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
+}
+
+/* ---- What stores call ---- */
+
+int ms_maintenance_register(memstore *store)
+{
+    int status = MEMSTORE_OK;
+
+    pthread_once(&prepare_once, prepare_process);
+    ms_mutex_lock(&registry_lock);
+    if (is_background(store) && !start()) {
+        status = MEMSTORE_ERR_MEMORY_EXHAUSTED;
+    } else {
+        background_stores += is_background(store);
+        store->next_store = stores;
+        stores = store;
+    }
+    ms_mutex_unlock(&registry_lock);
+    return status;
+}
+
+void ms_maintenance_unregister(memstore *store)
+{
+    ms_mutex_lock(&registry_lock);
+    for (memstore **link = &stores; *link != NULL; link = &(*link)->next_store) {
+        if (*link == store) {
+            *link = store->next_store;
+            break;
+        }
+    }
+    background_stores -= is_background(store);
+    const bool last = background_stores == 0;
+    ms_mutex_unlock(&registry_lock);
+
+    /* No round begins any more; one may be ending. */
+    ms_mutex_lock(&thread_lock);
+    while (store->in_round)
+        ms_cond_wait(&round_ends, &thread_lock);
+    ms_mutex_unlock(&thread_lock);
+    if (!last)
+        return;
+    stop();
+    /* A store that was opened while the thread was ending had none started for it. */
+    ms_mutex_lock(&registry_lock);
+    if (background_stores != 0)
+        start();
+    ms_mutex_unlock(&registry_lock);
+}
+
+void ms_maintenance_wake(memstore *store)
+{
+    if (is_background(store) && !atomic_exchange(&store->wanted, true))
+        ms_maintenance_plan(store);
+}
+
+bool ms_maintenance_plan(memstore *store)
+{
+    if (!is_background(store))
+        return true;
+    ms_mutex_lock(&thread_lock);
+    /* Once a store is closed its thread may be stopped, and is not to be started again. */
+    const bool runs = ms_store_is_closed(store) || start_locked();
+    if (runs) {
+        wake_pending = true;
+        pthread_cond_signal(&thread_wakes);
+    }
+    ms_mutex_unlock(&thread_lock);
+    return runs;
+}
+
+bool ms_maintenance_is_me(void)
+{
+    return is_maintenance_thread;
+}
+
+bool ms_maintenance_grace_period(memstore *store, int64_t deadline_us)
+{
+    if (ms_testing_has_fault(MS_FAULT_NO_GRACE_PERIOD))
+        return true;
+    ms_mutex_lock(&thread_lock);
+    if (is_maintenance_thread || !is_background(store) || ms_store_is_closed(store) ||
+        !start_locked()) {
+        ms_mutex_unlock(&thread_lock);
+        ms_rcu_synchronize();
+        return true;
+    }
+    const uint64_t ticket = ++grace_wanted;
+    wake_pending = true;
+    pthread_cond_signal(&thread_wakes);
+    while (grace_done < ticket && ms_clock_real_us() < deadline_us)
+        ms_cond_wait_until(&grace_ends, &thread_lock, deadline_us);
+    const bool passed = grace_done >= ticket;
+    ms_mutex_unlock(&thread_lock);
+    return passed;
+}

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The case that nearly all reads are: an entry in the short form, in its home bucket, where the
+ * first tag that agrees is its own.
+ *
+ * Consecutive reads overlap their cache misses only as far as the processor's queues reach, so what
+ * is counted here is loads and instructions (docs/design/performance.md): what a read needs of the
+ * store is in one word, `hot`, or at a constant distance from it; nothing calls a function and comes
+ * back; what is not this case is left to the whole way, which starts again.
+ *
+ * Two kinds of stores: `usual` ones, where the details are constants of the code, and the others. */
+#ifndef MS_STORE_QUICK_H
+#define MS_STORE_QUICK_H
+
+#include "store/lookup.h"
+
+#include "util/quick_key.h"
+
+/* The word is read in the section: its flags are cleared by close, which waits for sections.
+ * ORDER: acquire, pairs with the release by close. */
+MS_ALWAYS_INLINE uint64_t ms_quick_hot(const memstore *store)
+{
+    return ms_load_acquire(&store->hot);
+}
+
+MS_ALWAYS_INLINE const char *ms_quick_base(uint64_t hot)
+{
+    return (const char *)(uintptr_t)(hot & ~(uint64_t)MS_HOT_MASK);
+}
+
+/* The stripe of the thread, in a store with a stripe for each thread that has a reader word. */
+MS_ALWAYS_INLINE struct ms_counter_stripe *ms_quick_stripe(memstore *store, ms_reader reader)
+{
+    return (struct ms_counter_stripe *)store - 1 - ms_reader_slot(reader);
+}
+
+MS_ALWAYS_INLINE const struct ms_bucket *ms_quick_bucket(const memstore *store, uint64_t hot,
+                                                         uint64_t hash)
+{
+    const struct ms_shard_view *views = (const struct ms_shard_view *)(store + 1);
+    /* ORDER: acquire, as in ms_index_table. */
+    const uint64_t table = ms_load_acquire(&views[hash >> 48 & (hot & MS_HOT_SHARDS)].table);
+
+    return (const struct ms_bucket *)ms_quick_base(hot) + (table >> 32) +
+           ms_table_home(table, hash);
+}
+
+/* The head of an entry, all of it as of one load: its fields change one by one, so any mixture of old
+ * and new is one that was there or could have been. */
+MS_ALWAYS_INLINE uint64_t ms_quick_head(const struct ms_entry *entry)
+{
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) ||                               \
+    __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+    return ms_load_relaxed(&entry->expiry) | (uint64_t)ms_load_relaxed(&entry->mark) << 32 |
+           (uint64_t)entry->key_size << 40 | (uint64_t)entry->value_size << 48;
+#else
+    typedef const volatile uint64_t __attribute__((aligned(4), may_alias)) head_word;
+
+    return *(head_word *)entry;
+#endif
+}
+
+MS_ALWAYS_INLINE bool ms_quick_never_expires(uint64_t head)
+{
+    return ms_likely((uint32_t)head == MS_EXPIRY_NEVER);
+}
+
+MS_ALWAYS_INLINE size_t ms_quick_value_size(uint64_t head)
+{
+    return head >> 48;
+}
+
+/* The first entry in the bucket whose tag agrees, or NULL. Place 0 leads to zeroes, which are no
+ * entry. */
+MS_ALWAYS_INLINE struct ms_entry *ms_quick_candidate(const memstore *store, uint64_t hot,
+                                                     uint64_t hash, bool usual)
+{
+    const struct ms_bucket *bucket = ms_quick_bucket(store, hot, hash);
+    const unsigned long candidates = ms_bucket_candidates(bucket, ms_index_tag(hash));
+
+    if (ms_unlikely(candidates == 0))
+        return NULL;
+    /* ORDER: acquire, as in ms_index_find_from. */
+    const size_t place = ms_load_acquire(&bucket->places[__builtin_ctzl(candidates)]);
+    const unsigned shift = usual ? MS_HOT_GRANULE_SHIFT : store->arena.granule_shift;
+
+    ms_testing_reach(MS_POINT_READ_FOUND);
+    return (struct ms_entry *)(ms_quick_base(hot) + (place << shift));
+}
+
+/* Bytes of a short entry before its key. */
+MS_ALWAYS_INLINE size_t ms_quick_head_size(const memstore *store, bool usual)
+{
+    return usual ? sizeof(struct ms_entry) : store->short_head;
+}
+
+struct ms_quick_found {
+    struct ms_entry *entry; /* NULL = not there, or not this case */
+    uint64_t head;
+};
+
+/* Find a key of a quick size in a usual store. */
+MS_ALWAYS_INLINE struct ms_quick_found ms_quick_find_usual(const memstore *store, uint64_t hot,
+                                                           const void *key, size_t key_size)
+{
+    const struct ms_quick_key quick = ms_quick_key(key, key_size);
+    const uint64_t hash = ms_quick_key_hash(&store->hasher, quick);
+    struct ms_entry *entry = ms_quick_candidate(store, hot, hash, true);
+    struct ms_quick_found found = {NULL, 0};
+
+    if (ms_unlikely(entry == NULL))
+        return found;
+    found.head = ms_quick_head(entry);
+    if (ms_likely((uint8_t)(found.head >> 40) == (uint8_t)key_size) &&
+        ms_likely(ms_quick_key_is(quick, (const char *)(entry + 1))))
+        found.entry = entry;
+    return found;
+}
+
+/* Find any key in any store. */
+MS_ALWAYS_INLINE struct ms_quick_found ms_quick_find_any(const memstore *store, uint64_t hot,
+                                                         const void *key, size_t key_size)
+{
+    const uint64_t hash = ms_store_hash(store, key, key_size);
+    struct ms_entry *entry = ms_quick_candidate(store, hot, hash, false);
+    struct ms_quick_found found = {NULL, 0};
+
+    if (ms_unlikely(entry == NULL))
+        return found;
+    found.head = ms_quick_head(entry);
+    if (ms_likely((found.head >> 40 & 0xff) == key_size) &&
+        ms_likely(ms_key_equal((const char *)entry + store->short_head, key, key_size)))
+        found.entry = entry;
+    return found;
+}
+
+/* Note the use of an entry in a usual store, whose policy counts. */
+MS_ALWAYS_INLINE void ms_quick_touch_usual(struct ms_entry *entry, uint64_t head)
+{
+    const unsigned mark = head >> 32 & 0xff;
+
+    /* ORDER: release, as in ms_eviction_touch. */
+    if (ms_unlikely((mark & MS_MARK_ACCESS) < MS_ACCESS_COUNT_MAX))
+        ms_store_release(&entry->mark, (unsigned char)(mark + 1));
+}
+
+#endif

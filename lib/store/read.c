@@ -1,0 +1,420 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Single reads: no lock, and no shared line written. */
+#include "store/quick.h"
+
+#include "util/bytes.h"
+
+/* Values from this size on are copied under a pin instead of in the read section, which is to
+ * stay short. */
+#define COPY_PINNED_FROM (256 * 1024)
+
+/* How far the wall clock is allowed to have been stepped before views tell expiries by the new
+ * one. */
+#define UNIX_OFFSET_LIFE_MS 100
+
+static int64_t unix_offset(memstore *store)
+{
+    const int64_t now = ms_clock_coarse_ms();
+    int64_t fake_monotonic, fake_unix;
+
+    if (now - ms_load_relaxed(&store->unix_offset_read) >= UNIX_OFFSET_LIFE_MS ||
+        ms_testing_clock(&fake_monotonic, &fake_unix)) {
+        ms_store_relaxed(&store->unix_offset, ms_clock_unix_ms() - ms_clock_exact_ms());
+        ms_store_relaxed(&store->unix_offset_read, now);
+    }
+    return ms_load_relaxed(&store->unix_offset);
+}
+
+/* ---- Counting: a read is counted when it begins, and once more if it misses ---- */
+
+static void count_read(memstore *store)
+{
+    ms_store_tick(store, ms_count(&store->counters, MS_COUNT_READS, 1));
+}
+
+/* A read that was counted is refused, which is neither hit nor miss. */
+static void uncount_read(memstore *store)
+{
+    ms_count(&store->counters, MS_COUNT_READS, UINT64_MAX);
+}
+
+/* ---- Ends of reads, each of which leaves the section ---- */
+
+static MS_NOINLINE int missed(memstore *store)
+{
+    ms_rcu_read_unlock();
+    ms_count(&store->counters, MS_COUNT_MISSES, 1);
+    return MEMSTORE_ERR_KEY_NOT_FOUND;
+}
+
+static MS_NOINLINE int refused_closed(void)
+{
+    ms_rcu_read_unlock();
+    return MEMSTORE_ERR_CACHE_CLOSED;
+}
+
+static MS_NOINLINE int counted_refused_closed(memstore *store)
+{
+    uncount_read(store);
+    return refused_closed();
+}
+
+static MS_NOINLINE int too_small(memstore *store)
+{
+    ms_rcu_read_unlock();
+    uncount_read(store);
+    return MEMSTORE_ERR_BUFFER_TOO_SMALL;
+}
+
+static void touch(memstore *store, struct ms_entry *entry)
+{
+    ms_eviction_touch(store->touch, &store->eviction, entry);
+}
+
+/* Hold the segment in place. In a read section, which is what keeps it from being reused until
+ * the pin counts. */
+static void pin(struct ms_segment *segment)
+{
+    ms_add_acquire(&segment->pins, 1);
+}
+
+static void unpin(struct ms_segment *segment)
+{
+    /* ORDER: release, so that our reads of the value happen before the segment is written again.
+     * Pairs with the acquire in recycle_locked(). */
+    ms_sub_release(&segment->pins, 1);
+}
+
+static MS_NOINLINE int copy_pinned(struct ms_segment *segment, struct ms_bytes value, void *buf)
+{
+    pin(segment);
+    ms_rcu_read_unlock();
+    memcpy(buf, value.data, value.size);
+    unpin(segment);
+    return MEMSTORE_OK;
+}
+
+MS_ALWAYS_INLINE void tell(size_t *value_size, size_t size)
+{
+    if (ms_likely(value_size != NULL))
+        *value_size = size;
+}
+
+/* A lookup's place in a read section: where the entry is, or MS_PLACE_NONE. */
+MS_ALWAYS_INLINE ms_place find(const memstore *store, const void *key, size_t key_size)
+{
+    const uint64_t hash = ms_store_hash(store, key, key_size);
+    const struct ms_lookup lookup = {.store = store, .key = key, .key_size = key_size};
+
+    return ms_lookup_place(&lookup, ms_index_probe(&store->index, hash), hash);
+}
+
+/* The value of an entry with this key, most of which are short. Where it starts follows from the
+ * caller's key, not from the entry, so that the processor can load it while the entry's head is
+ * still on its way. */
+MS_ALWAYS_INLINE struct ms_bytes value_of(const memstore *store, const struct ms_entry *entry,
+                                          size_t key_size)
+{
+    if (ms_likely(!ms_entry_is_long(entry)))
+        return ms_bytes((const char *)entry + store->short_head + key_size, entry->value_size);
+    const struct ms_entry_parts parts = ms_entry_parts(entry, store->keeps_created);
+    return ms_bytes(parts.value, parts.value_size);
+}
+
+/* ---- get ---- */
+
+/* A get that has been counted, the whole way. */
+static MS_NOINLINE int get_whole(memstore *store, const void *key, size_t key_size, void *buf,
+                                 size_t cap, size_t *value_size)
+{
+    ms_rcu_read_lock();
+    if (ms_unlikely(ms_store_is_closed(store)))
+        return counted_refused_closed(store);
+
+    ms_place place = find(store, key, key_size);
+    if (ms_unlikely(place == MS_PLACE_NONE)) {
+        tell(value_size, 0);
+        return missed(store);
+    }
+    struct ms_entry *entry = (struct ms_entry *)ms_arena_entry(&store->arena, place);
+    if (ms_unlikely(!ms_lookup_is_live(store, place, entry))) {
+        if (!ms_lookup_renewed(store, key, key_size, &place)) {
+            tell(value_size, 0);
+            return missed(store);
+        }
+        entry = (struct ms_entry *)ms_arena_entry(&store->arena, place);
+    }
+
+    const struct ms_bytes value = value_of(store, entry, key_size);
+    tell(value_size, value.size);
+    if (ms_unlikely(value.size > cap))
+        return too_small(store);
+    touch(store, entry);
+    ms_testing_reach(MS_POINT_READ_KEPT);
+    if (ms_unlikely(value.size >= COPY_PINNED_FROM))
+        return copy_pinned(ms_arena_segment_of(&store->arena, place), value, buf);
+    if (ms_likely(value.size != 0))
+        memcpy(buf, value.data, value.size);
+    ms_rcu_read_unlock();
+    return MEMSTORE_OK;
+}
+
+/* A get for which the quick way is closed: the thread has no reader word yet, or never will. */
+static MS_NOINLINE int get_first(memstore *store, const void *key, size_t key_size, void *buf,
+                                 size_t cap, size_t *value_size)
+{
+    if (ms_reader_current() == 0)
+        ms_reader_prepare();
+    count_read(store);
+    return get_whole(store, key, key_size, buf, cap, value_size);
+}
+
+static MS_NOINLINE int copy_and_leave(void *buf, const char *value, size_t size)
+{
+    if (size != 0)
+        memcpy(buf, value, size);
+    ms_reader_leave(ms_reader_current());
+    return MEMSTORE_OK;
+}
+
+/* Copy the value of an entry that lives, and leave. */
+MS_ALWAYS_INLINE int get_found(memstore *store, struct ms_quick_found found, size_t key_size,
+                               void *buf, size_t cap, size_t *value_size, bool usual)
+{
+    const size_t size = ms_quick_value_size(found.head);
+    const char *value = (const char *)found.entry + ms_quick_head_size(store, usual) + key_size;
+
+    tell(value_size, size);
+    if (ms_unlikely(size > cap))
+        return too_small(store);
+    ms_testing_reach(MS_POINT_READ_KEPT);
+    if (usual)
+        ms_quick_touch_usual(found.entry, found.head);
+    else
+        touch(store, found.entry);
+    if (ms_unlikely(!ms_is_quick_copy(size)))
+        return copy_and_leave(buf, value, size);
+    ms_copy_quick(buf, value, size);
+    ms_reader_leave(ms_reader_current());
+    return MEMSTORE_OK;
+}
+
+static MS_NOINLINE int leave_and_get_whole(memstore *store, const void *key, size_t key_size,
+                                           void *buf, size_t cap, size_t *value_size)
+{
+    ms_reader_leave(ms_reader_current());
+    return get_whole(store, key, key_size, buf, cap, value_size);
+}
+
+/* The entry expires: find it once more, which has it at hand now, and ask the clock. What has
+ * expired may have been overtaken, see ms_lookup_renewed(). */
+static MS_NOINLINE int get_expiring(memstore *store, const void *key, size_t key_size, void *buf,
+                                    size_t cap, size_t *value_size)
+{
+    const struct ms_quick_found found =
+        ms_quick_find_any(store, ms_quick_hot(store), key, key_size);
+
+    if (ms_unlikely(found.entry == NULL) ||
+        ms_lookup_has_expired(store, ms_arena_place_of(&store->arena, found.entry)))
+        return leave_and_get_whole(store, key, key_size, buf, cap, value_size);
+    return get_found(store, found, key_size, buf, cap, value_size, false);
+}
+
+/* The quick way for any key in any store, from inside the section on. */
+static MS_NOINLINE int get_any(memstore *store, const void *key, size_t key_size, void *buf,
+                               size_t cap, size_t *value_size)
+{
+    const uint64_t hot = ms_quick_hot(store);
+
+    count_read(store);
+    if (ms_unlikely((hot & MS_HOT_OPEN) == 0))
+        return leave_and_get_whole(store, key, key_size, buf, cap, value_size);
+    const struct ms_quick_found found = ms_quick_find_any(store, hot, key, key_size);
+    if (ms_unlikely(found.entry == NULL))
+        return leave_and_get_whole(store, key, key_size, buf, cap, value_size);
+    if (ms_unlikely(!ms_quick_never_expires(found.head)))
+        return get_expiring(store, key, key_size, buf, cap, value_size);
+    return get_found(store, found, key_size, buf, cap, value_size, false);
+}
+
+int ms_store_get(memstore *store, const void *key, size_t key_size, void *buf, size_t cap,
+                 size_t *value_size)
+{
+    const ms_reader reader = ms_reader_current();
+
+    if (ms_unlikely(reader == 0) || ms_unlikely(!ms_reader_enter(reader)))
+        return get_first(store, key, key_size, buf, cap, value_size);
+    const uint64_t hot = ms_quick_hot(store);
+    if (ms_unlikely((hot & MS_HOT_USUAL) == 0) || ms_unlikely(!ms_is_quick_size(key_size)))
+        return get_any(store, key, key_size, buf, cap, value_size);
+
+    ms_count_own(ms_quick_stripe(store, reader), MS_COUNT_READS, 1);
+    const struct ms_quick_found found = ms_quick_find_usual(store, hot, key, key_size);
+    if (ms_unlikely(found.entry == NULL))
+        return leave_and_get_whole(store, key, key_size, buf, cap, value_size);
+    if (ms_unlikely(!ms_quick_never_expires(found.head)))
+        return get_expiring(store, key, key_size, buf, cap, value_size);
+    return get_found(store, found, key_size, buf, cap, value_size, true);
+}
+
+/* ---- get_view ---- */
+
+/* Fill a view of a pinned entry. */
+static void fill_view(memstore *store, const struct ms_found *found, memstore_view *out)
+{
+    const int64_t expiry = ms_found_expiry(found);
+
+    ms_found_mark_versioned(found);
+    out->data = found->parts.value;
+    out->size = found->parts.value_size;
+    out->version = ms_found_version(store, found);
+    out->expires_at_ms = expiry == MS_NEVER ? 0 : expiry + unix_offset(store);
+    out->pin = found->segment;
+}
+
+int ms_store_get_view(memstore *store, const void *key, size_t key_size, memstore_view *out)
+{
+    const uint64_t hash = ms_store_hash(store, key, key_size);
+    struct ms_found found;
+
+    ms_rcu_read_lock();
+    if (ms_unlikely(ms_store_is_closed(store)))
+        return refused_closed();
+    count_read(store);
+    if (!ms_lookup_live(store, key, key_size, hash, &found))
+        return missed(store);
+    ms_testing_reach(MS_POINT_READ_KEPT);
+    pin(found.segment);
+    touch(store, found.entry);
+    fill_view(store, &found, out);
+    ms_rcu_read_unlock();
+    return MEMSTORE_OK;
+}
+
+void ms_view_release(memstore_view *view)
+{
+    if (view->pin != NULL)
+        unpin(view->pin);
+    *view = (memstore_view){0};
+}
+
+/* ---- has ---- */
+
+static MS_NOINLINE int has_whole(memstore *store, const void *key, size_t key_size)
+{
+    ms_rcu_read_lock();
+    if (ms_unlikely(ms_store_is_closed(store)))
+        return refused_closed();
+    ms_place place = find(store, key, key_size);
+    const bool live = place != MS_PLACE_NONE &&
+                      (ms_lookup_is_live(store, place, ms_arena_entry(&store->arena, place)) ||
+                       ms_lookup_renewed(store, key, key_size, &place));
+    ms_rcu_read_unlock();
+    return live ? MEMSTORE_OK : MEMSTORE_ERR_KEY_NOT_FOUND;
+}
+
+static MS_NOINLINE int leave_and_has_whole(memstore *store, const void *key, size_t key_size)
+{
+    ms_reader_leave(ms_reader_current());
+    return has_whole(store, key, key_size);
+}
+
+static MS_NOINLINE int has_first(memstore *store, const void *key, size_t key_size)
+{
+    if (ms_reader_current() == 0)
+        ms_reader_prepare();
+    return has_whole(store, key, key_size);
+}
+
+static MS_NOINLINE int has_expiring(memstore *store, const void *key, size_t key_size,
+                                    const struct ms_entry *entry)
+{
+    if (ms_lookup_has_expired(store, ms_arena_place_of(&store->arena, entry)))
+        return leave_and_has_whole(store, key, key_size);
+    ms_reader_leave(ms_reader_current());
+    return MEMSTORE_OK;
+}
+
+/* What was found in a section, and its end. */
+MS_ALWAYS_INLINE int has_found(memstore *store, struct ms_quick_found found, const void *key,
+                               size_t key_size)
+{
+    if (ms_unlikely(found.entry == NULL))
+        return leave_and_has_whole(store, key, key_size);
+    if (ms_unlikely(!ms_quick_never_expires(found.head)))
+        return has_expiring(store, key, key_size, found.entry);
+    ms_reader_leave(ms_reader_current());
+    return MEMSTORE_OK;
+}
+
+static MS_NOINLINE int has_any(memstore *store, const void *key, size_t key_size)
+{
+    const uint64_t hot = ms_quick_hot(store);
+
+    if (ms_unlikely((hot & MS_HOT_OPEN) == 0))
+        return leave_and_has_whole(store, key, key_size);
+    return has_found(store, ms_quick_find_any(store, hot, key, key_size), key, key_size);
+}
+
+int ms_store_has(memstore *store, const void *key, size_t key_size)
+{
+    const ms_reader reader = ms_reader_current();
+
+    if (ms_unlikely(reader == 0) || ms_unlikely(!ms_reader_enter(reader)))
+        return has_first(store, key, key_size);
+    const uint64_t hot = ms_quick_hot(store);
+    if (ms_unlikely((hot & MS_HOT_USUAL) == 0) || ms_unlikely(!ms_is_quick_size(key_size)))
+        return has_any(store, key, key_size);
+    return has_found(store, ms_quick_find_usual(store, hot, key, key_size), key, key_size);
+}
+
+/* ---- Times ---- */
+
+/* In a read section. As for ms_lookup_renewed(), an entry that has expired counts only when it is
+ * found once more. */
+static int read_expiry(memstore *store, const void *key, size_t key_size, int64_t *expiry,
+                       int64_t *now)
+{
+    const uint64_t hash = ms_store_hash(store, key, key_size);
+    ms_place before = MS_PLACE_NONE;
+    struct ms_found found;
+
+    while (ms_lookup_find(store, key, key_size, hash, &found)) {
+        *expiry = ms_found_expiry(&found);
+        if (*expiry == MS_NEVER)
+            return MEMSTORE_ERR_TTL_NOT_SET;
+        *now = ms_clock_exact_ms();
+        if (*expiry > *now)
+            return MEMSTORE_OK;
+        if (found.place == before)
+            return MEMSTORE_ERR_TTL_EXPIRED;
+        before = found.place;
+    }
+    return MEMSTORE_ERR_KEY_NOT_FOUND;
+}
+
+int ms_store_get_expiry(memstore *store, const void *key, size_t key_size, int64_t *expiry,
+                        int64_t *now)
+{
+    ms_rcu_read_lock();
+    if (ms_unlikely(ms_store_is_closed(store)))
+        return refused_closed();
+    const int status = read_expiry(store, key, key_size, expiry, now);
+    ms_rcu_read_unlock();
+    return status;
+}
+
+int ms_store_get_created(memstore *store, const void *key, size_t key_size, int64_t *unix_ms)
+{
+    const uint64_t hash = ms_store_hash(store, key, key_size);
+    struct ms_found found;
+
+    ms_rcu_read_lock();
+    if (ms_unlikely(ms_store_is_closed(store)))
+        return refused_closed();
+    const bool live = ms_lookup_live(store, key, key_size, hash, &found);
+    if (live)
+        *unix_ms = ms_clock_unix_ms() - (ms_clock_exact_ms() - ms_entry_created(found.entry));
+    ms_rcu_read_unlock();
+    return live ? MEMSTORE_OK : MEMSTORE_ERR_KEY_NOT_FOUND;
+}

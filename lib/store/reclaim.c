@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What happens to the entries of a segment that is swept, compacted or evicted.
+ *
+ * All three walk the segment, hash the keys of the entries concerned, start loading their
+ * buckets, and then take one after the other under its shard's lock. A writer may replace or
+ * remove any of them meanwhile; the slot tells. The walk is in groups, so that the cache misses
+ * of a group overlap. */
+#include "store/lookup.h"
+
+#include "expiry/ttl_class.h"
+
+#define GROUP 16
+/* A shard that somebody holds longer than this is passed over; its entries stay where they are.
+ * Waited for once in a pass, not for each entry. */
+#define SHARD_PATIENCE_US 5000
+
+/* ---- Walking ---- */
+
+struct walk {
+    const memstore *store;
+    struct ms_segment *segment;
+    uint32_t offset;
+    uint32_t end;
+};
+
+static struct walk walk_start(const memstore *store, struct ms_segment *segment)
+{
+    /* ORDER: acquire, pairs with the release in write_entry(): every head below is whole. */
+    return (struct walk){store, segment, 0, ms_load_acquire(&segment->used)};
+}
+
+static bool walk_next(struct walk *walk, struct ms_found *out)
+{
+    if (walk->offset >= walk->end)
+        return false;
+
+    out->segment = walk->segment;
+    out->entry = (struct ms_entry *)(walk->segment->base + walk->offset);
+    out->parts = ms_entry_parts(out->entry, walk->store->keeps_created);
+    out->place = ms_arena_place_of(&walk->store->arena, out->entry);
+    walk->offset += ms_arena_padded(&walk->store->arena, out->parts.size);
+    return true;
+}
+
+/* ---- One entry, under its shard's lock ---- */
+
+enum purpose { PURPOSE_EVICT, PURPOSE_COMPACT, PURPOSE_SWEEP };
+
+struct pass {
+    memstore *store;
+    struct ms_segment *segment;
+    enum purpose purpose;
+    int64_t now;
+    bool passed_over; /* a shard was held by somebody else; something is left */
+    uint64_t removed_expired, evicted, moved_bytes;
+};
+
+struct candidate {
+    struct ms_found found;
+    uint64_t hash;
+};
+
+static void remove_entry(struct pass *pass, const struct candidate *candidate,
+                         const struct ms_index_slot *slot)
+{
+    ms_index_remove(&pass->store->index, candidate->hash, slot);
+    ms_store_entry_died(pass->store, &candidate->found);
+}
+
+/* Copy an entry and let its slot refer to the copy. False when there is no room. */
+static bool move_entry(struct pass *pass, const struct candidate *candidate,
+                       const struct ms_index_slot *slot, const struct ms_verdict *verdict)
+{
+    memstore *store = pass->store;
+    const struct ms_found *found = &candidate->found;
+    const unsigned mark = ms_load_relaxed(&found->entry->mark);
+    const int64_t expiry = ms_found_expiry(found);
+    const uint64_t version = ms_found_version(store, found);
+    /* A version that nobody was told, or that its place tells, need not be kept. */
+    const bool told = (mark & MS_MARK_VERSIONED) != 0 || version != ms_found_instance(store, found);
+    const struct ms_entry_shape shape = {
+        .key_size = found->parts.key_size,
+        .value_size = found->parts.value_size,
+        .version = told ? version : 0,
+        .expiry = expiry,
+        .created = store->keeps_created ? ms_entry_created(found->entry) : 0,
+    };
+    const struct ms_placement placement = {
+        .queue = verdict->queue,
+        .ttl_class = ms_ttl_class(expiry, pass->now, store->arena.ttl_classes),
+        .access = verdict->access,
+        .rank = verdict->rank,
+        .now = pass->now,
+        .privileged = true,
+    };
+    struct ms_reserved reserved;
+
+    if (!ms_arena_reserve(&store->arena, &placement, &shape, &reserved))
+        return false;
+    memcpy(reserved.key, found->parts.key, (size_t)found->parts.key_size + found->parts.value_size);
+    ms_store_note_expiry(store, reserved.segment, expiry, pass->now);
+    ms_arena_publish(&reserved);
+    ms_slot_set(slot, reserved.place);
+    ms_store_entry_died(store, found);
+    ms_store_land(store, &reserved);
+    pass->moved_bytes += reserved.size;
+    return true;
+}
+
+static void evict_entry(struct pass *pass, const struct candidate *candidate,
+                        const struct ms_index_slot *slot)
+{
+    memstore *store = pass->store;
+    const unsigned access = ms_load_relaxed(&candidate->found.entry->mark) & MS_MARK_ACCESS;
+    const struct ms_policy *policy = store->eviction.policy;
+    const struct ms_verdict verdict = policy->judge(&store->eviction, pass->segment, access);
+
+    if (verdict.keep && pass->segment->is_solo) {
+        /* What has a segment of its own is kept by listing that anew. */
+        ms_store_relaxed(&candidate->found.entry->mark, (unsigned char)verdict.access);
+        ms_arena_requeue(&store->arena, pass->segment, MS_LIST_MAIN);
+        return;
+    }
+    if (verdict.keep && move_entry(pass, candidate, slot, &verdict))
+        return;
+    const bool remember = policy->remembers(pass->segment);
+    remove_entry(pass, candidate, slot);
+    if (remember)
+        ms_ghost_insert(&store->eviction.ghost, candidate->hash);
+    pass->evicted++;
+}
+
+static void compact_entry(struct pass *pass, const struct candidate *candidate,
+                          const struct ms_index_slot *slot)
+{
+    const enum ms_queue queue = (enum ms_queue)ms_load_relaxed(&pass->segment->queue);
+    const struct ms_verdict verdict = {
+        .keep = true,
+        .queue = queue,
+        .access = ms_load_relaxed(&candidate->found.entry->mark) & MS_MARK_ACCESS,
+        .rank = pass->segment->rank,
+    };
+
+    move_entry(pass, candidate, slot, &verdict);
+}
+
+static bool lock_shard(struct pass *pass, ms_mutex *lock)
+{
+    if (ms_mutex_try_lock(lock))
+        return true;
+    if (pass->passed_over || !ms_mutex_lock_until(lock, ms_clock_real_us() + SHARD_PATIENCE_US)) {
+        pass->passed_over = true;
+        return false;
+    }
+    return true;
+}
+
+static void take_entry(struct pass *pass, const struct candidate *candidate)
+{
+    memstore *store = pass->store;
+    ms_mutex *lock = ms_store_shard_lock(store, candidate->hash);
+    struct ms_index_slot slot;
+
+    if (!lock_shard(pass, lock))
+        return;
+    if (ms_index_find_place(&store->index, candidate->hash, candidate->found.place, &slot)) {
+        if (ms_found_expiry(&candidate->found) <= pass->now) {
+            remove_entry(pass, candidate, &slot);
+            pass->removed_expired++;
+        } else if (pass->purpose == PURPOSE_EVICT) {
+            evict_entry(pass, candidate, &slot);
+        } else if (pass->purpose == PURPOSE_COMPACT) {
+            compact_entry(pass, candidate, &slot);
+        }
+    }
+    ms_mutex_unlock(lock);
+}
+
+/* ---- A segment ---- */
+
+static bool is_candidate(const struct pass *pass, const struct ms_found *found)
+{
+    /* ORDER: acquire, pairs with the releases of ms_arena_publish() and of whoever stores the
+     * mark of a published entry: the key is read next. */
+    if ((ms_load_acquire(&found->entry->mark) & (MS_MARK_DEAD | MS_MARK_PENDING)) != 0)
+        return false;
+    return pass->purpose != PURPOSE_SWEEP || ms_found_expiry(found) <= pass->now;
+}
+
+static size_t collect_group(struct pass *pass, struct walk *walk, struct candidate group[GROUP],
+                            int64_t *earliest)
+{
+    size_t count = 0;
+    struct ms_found found;
+
+    while (count < GROUP && walk_next(walk, &found)) {
+        const unsigned mark = ms_load_relaxed(&found.entry->mark);
+        const int64_t expiry = ms_found_expiry(&found);
+
+        if (is_candidate(pass, &found)) {
+            group[count].found = found;
+            group[count].hash = ms_store_hash(pass->store, found.parts.key, found.parts.key_size);
+            ms_index_prefetch(&pass->store->index, group[count].hash);
+            count++;
+        } else if ((mark & MS_MARK_DEAD) == 0 && expiry < *earliest) {
+            /* Pending entries count too: they may be published while we walk. */
+            *earliest = expiry;
+        }
+    }
+    return count;
+}
+
+static void count_pass(const struct pass *pass)
+{
+    struct ms_counters *counters = &pass->store->counters;
+
+    if (pass->removed_expired != 0)
+        ms_count(counters, MS_COUNT_EXPIRATIONS, pass->removed_expired);
+    if (pass->evicted != 0)
+        ms_count(counters, MS_COUNT_EVICTIONS, pass->evicted);
+    if (pass->moved_bytes != 0)
+        ms_count(counters, MS_COUNT_MOVED_BYTES, pass->moved_bytes);
+}
+
+/* Walk the segment once. Stops after `most` removals for having expired, unless 0; *finished
+ * tells. Returns the earliest expiry among the entries left alone. */
+static int64_t run_pass(struct pass *pass, uint32_t most, bool *finished)
+{
+    struct walk walk = walk_start(pass->store, pass->segment);
+    struct candidate group[GROUP];
+    int64_t earliest = MS_NEVER;
+    size_t count;
+
+    *finished = true;
+    ms_testing_reach(MS_POINT_RECLAIMING);
+    while ((count = collect_group(pass, &walk, group, &earliest)) != 0) {
+        for (size_t i = 0; i < count; i++) {
+            if (most != 0 && pass->removed_expired >= most) {
+                *finished = false;
+                count_pass(pass);
+                return pass->now;
+            }
+            take_entry(pass, &group[i]);
+        }
+    }
+    count_pass(pass);
+    return earliest;
+}
+
+static void empty_segment(memstore *store, struct ms_segment *segment, enum purpose purpose)
+{
+    struct pass pass = {
+        .store = store, .segment = segment, .purpose = purpose, .now = ms_clock_exact_ms()};
+    const uint64_t rank = segment->rank;
+    bool finished;
+
+    run_pass(&pass, 0, &finished);
+    /* Something could not be taken: let others come first. A solo that was kept has been listed
+     * anew already. */
+    if (ms_load_relaxed(&segment->state) == MS_SEGMENT_SEALED && segment->rank == rank)
+        ms_arena_requeue(&store->arena, segment,
+                         segment->queue == MS_QUEUE_NEW ? MS_LIST_NEW : MS_LIST_MAIN);
+}
+
+void ms_reclaim_evict_locked(memstore *store, struct ms_segment *victim)
+{
+    empty_segment(store, victim, PURPOSE_EVICT);
+}
+
+void ms_reclaim_compact_locked(memstore *store, struct ms_segment *victim)
+{
+    ms_count(&store->counters, MS_COUNT_COMPACTIONS, 1);
+    empty_segment(store, victim, PURPOSE_COMPACT);
+}
+
+uint64_t ms_reclaim_sweep_locked(memstore *store, struct ms_segment *segment, int64_t now,
+                                 uint32_t most)
+{
+    struct pass pass = {.store = store, .segment = segment, .purpose = PURPOSE_SWEEP, .now = now};
+    bool finished;
+
+    ms_store_relaxed(&store->sweeping, true);
+    ms_due_sweep_begins(&store->due, segment);
+    ms_arena_await_appends(&store->arena, segment);
+    const int64_t earliest = run_pass(&pass, most, &finished);
+    ms_due_swept(&store->due, segment, pass.passed_over ? now : earliest, now);
+    /* ORDER: release, pairs with the acquire in is_swept(). */
+    ms_store_release(&store->sweeping, false);
+    return pass.removed_expired;
+}
+
+/* ---- Choosing what to compact ---- */
+
+struct emptiest {
+    struct ms_segment *segment;
+    uint32_t dead;
+};
+
+static void consider(struct ms_segment *segment, void *context)
+{
+    struct emptiest *best = context;
+
+    if (ms_load_relaxed(&segment->state) != MS_SEGMENT_SEALED || segment->is_solo ||
+        segment->queue == MS_QUEUE_RECORDS || ms_load_relaxed(&segment->inflight) != 0 ||
+        ms_load_relaxed(&segment->pins) != 0)
+        return;
+    /* Not what is left unused at the end: moving wins none of that. */
+    const uint32_t dead = ms_segment_dead_bytes(segment);
+    if (dead > best->dead)
+        *best = (struct emptiest){segment, dead};
+}
+
+struct ms_segment *ms_reclaim_emptiest(memstore *store, uint32_t num, uint32_t den)
+{
+    struct emptiest best = {NULL, 0};
+
+    ms_arena_each(&store->arena, consider, &best);
+    if (best.segment == NULL || (uint64_t)best.dead * den < (uint64_t)best.segment->capacity * num)
+        return NULL;
+    return best.segment;
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Changing the settings of a running store, one at a time.
+ *
+ * Most take effect by being read: whoever needs a setting loads it when it needs it. The memory
+ * limit is brought about (resize.c), and what sleeps until a moment that a setting had a part in
+ * is woken. */
+#include "store/store.h"
+
+#include <stdio.h>
+
+void ms_store_begin_reconfiguration(memstore *store, struct ms_settings *now)
+{
+    ms_mutex_lock(&store->settings_lock);
+    *now = store->settings;
+}
+
+void ms_store_end_reconfiguration(memstore *store)
+{
+    ms_mutex_unlock(&store->settings_lock);
+}
+
+int64_t ms_store_sweep_slack(const struct ms_settings *settings)
+{
+    int64_t slack = settings->cleanup_interval;
+
+    if (settings->life_window != 0 && settings->clean_window != 0 &&
+        (slack == 0 || settings->clean_window < slack))
+        slack = settings->clean_window;
+    return slack;
+}
+
+int ms_store_reconfigure(memstore *store, const struct ms_settings *next,
+                         const struct ms_setting_change *change, char why[static MS_WHY_SIZE])
+{
+    if (next->life_window != 0 && !store->keeps_created) {
+        snprintf(why, MS_WHY_SIZE,
+                 "entries do not keep their creation time in this store; open it with a "
+                 "life_window or with ttl.store_creation_time");
+        return MEMSTORE_ERR_UNSUPPORTED;
+    }
+    if (next->limit != store->settings.limit) {
+        const int status = ms_store_resize(store, next->limit, why);
+        if (status != MEMSTORE_OK)
+            return status;
+    }
+    ms_settings_put(&store->settings, offsetof(struct ms_settings, limit), sizeof next->limit,
+                    next->limit);
+    ms_settings_put(&store->settings, change->offset, change->size, change->value);
+    ms_due_set_slack(&store->due, ms_store_sweep_slack(next));
+    ms_maintenance_wake(store);
+    return MEMSTORE_OK;
+}

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a store tells about itself. */
+#include "store/lookup.h"
+
+uint64_t ms_store_size(memstore *store)
+{
+    uint64_t entries = 0;
+
+    /* Whoever stands still with a lock keeps what has expired in the index: count around it. */
+    if (!ms_upkeep_expire(store, ms_store_deadline(store)))
+        return ms_scan_count(store);
+    for (uint32_t i = 0; i < store->index.shard_count; i++)
+        entries += ms_index_entries(&store->index, i);
+    return entries;
+}
+
+void ms_store_stats(memstore *store, memstore_stats *out)
+{
+    uint64_t sums[MS_COUNTERS];
+
+    out->entries = ms_store_size(store);
+    ms_counters_sum(&store->counters, sums);
+    out->misses = sums[MS_COUNT_MISSES];
+    /* Reads on their way may have been counted as the one and not yet as the other. */
+    out->hits = sums[MS_COUNT_READS] > out->misses ? sums[MS_COUNT_READS] - out->misses : 0;
+    out->sets = sums[MS_COUNT_SETS];
+    out->updates = sums[MS_COUNT_UPDATES];
+    out->deletes = sums[MS_COUNT_DELETES];
+    out->evictions = sums[MS_COUNT_EVICTIONS];
+    out->expirations = sums[MS_COUNT_EXPIRATIONS];
+    out->rejected_too_large = sums[MS_COUNT_REJECTED_TOO_LARGE];
+    out->rejected_invalid_ttl = sums[MS_COUNT_REJECTED_INVALID_TTL];
+    out->rejected_full = sums[MS_COUNT_REJECTED_FULL];
+    out->rejected_memory = sums[MS_COUNT_REJECTED_MEMORY];
+    out->rejected_condition = sums[MS_COUNT_REJECTED_CONDITION];
+    out->compactions = sums[MS_COUNT_COMPACTIONS];
+    out->moved_bytes = sums[MS_COUNT_MOVED_BYTES];
+    out->written_bytes = sums[MS_COUNT_WRITTEN_BYTES];
+    out->rejected_timeout = sums[MS_COUNT_REJECTED_TIMEOUT];
+}
+
+/* ---- Bytes ---- */
+
+struct byte_sums {
+    uint64_t live, dead, unused, pinned, segments;
+};
+
+static void sum_segment(struct ms_segment *segment, void *context)
+{
+    struct byte_sums *sums = context;
+
+    sums->live += ms_load_relaxed(&segment->live_bytes);
+    sums->dead += ms_segment_dead_bytes(segment);
+    sums->unused += segment->capacity - ms_load_relaxed(&segment->used);
+    sums->pinned += ms_load_relaxed(&segment->pins) != 0 ? segment->capacity : 0;
+    sums->segments++;
+}
+
+void ms_store_live_and_dead(memstore *store, uint64_t *live, uint64_t *dead)
+{
+    struct byte_sums sums = {0};
+
+    ms_arena_each(&store->arena, sum_segment, &sums);
+    *live = sums.live;
+    *dead = sums.dead;
+}
+
+void ms_store_memory_stats(memstore *store, memstore_memory_stats *out)
+{
+    struct ms_arena *arena = &store->arena;
+    struct byte_sums sums = {0};
+
+    ms_arena_each(arena, sum_segment, &sums);
+    out->limit = ms_budget_limit(&arena->budget);
+    out->charged = ms_budget_charged(&arena->budget);
+    out->live = sums.live;
+    out->dead = sums.dead;
+    out->pinned = sums.pinned;
+    out->segments = sums.segments;
+    out->segment_size = ms_arena_segment_size(arena);
+    out->index = ms_load_relaxed(&store->index.table_bytes);
+
+    ms_mutex_lock(&arena->pool_lock);
+    out->free = sums.unused + ((uint64_t)arena->warm_count << arena->segment_shift);
+    ms_mutex_unlock(&arena->pool_lock);
+    const uint64_t known = out->live + out->dead + out->index + out->free;
+    out->overhead = out->charged > known ? out->charged - known : 0;
+}

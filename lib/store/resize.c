@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Another memory limit for a running store.
+ *
+ * A higher one is a number, as long as the arena's addresses last. A lower one is approached in
+ * steps: the limit is let down to a little above what is charged, a segment's worth is reclaimed
+ * as it always is, and so on. So the reclaimer has room to move what is worth keeping, and
+ * writers go on meanwhile, at the limit of the moment.
+ *
+ * Lock: the settings lock throughout; the reclaim lock for a step at a time. */
+#include "store/store.h"
+
+#include <inttypes.h>
+#include <sched.h>
+#include <stdio.h>
+#include <unistd.h>
+
+/* Room that is kept above what is charged: segments to move entries to, and a share for the
+ * ghost, which takes two bytes an entry, and for smaller index tables. */
+#define HEADROOM_SEGMENTS 4
+#define HEADROOM_DIVISOR 32
+/* The limit goes down by such a part at a time. */
+#define PARTS 64
+/* The reclaim lock is held for so long at a time; writers that find no room wait for it. */
+#define STEP_US 20000
+/* How long to wait for views, or for a shard that somebody holds. */
+#define POLL_US 500
+#define SHARD_PATIENCE_US 5000
+
+struct resize {
+    memstore *store;
+    uint64_t before;
+    uint64_t target;
+    bool sealed; /* what is appended to has been sealed since something was last reclaimed */
+};
+
+/* ---- The least that is needed ---- */
+
+static void sum_pinned(struct ms_segment *segment, void *context)
+{
+    if (ms_load_relaxed(&segment->pins) != 0)
+        *(uint64_t *)context += segment->capacity;
+}
+
+/* Refuse what could never be reached. Reclaim lock held. */
+static int check_target(memstore *store, uint64_t target, char why[static MS_WHY_SIZE])
+{
+    const uint64_t least = ms_arena_least_limit(&store->arena);
+    uint64_t pinned = 0;
+
+    if (target < least) {
+        snprintf(why, MS_WHY_SIZE,
+                 "%" PRIu64 " bytes are too few: bookkeeping and eight segments of this store take "
+                 "%" PRIu64,
+                 target, least);
+        return MEMSTORE_ERR_INVALID_CONFIG;
+    }
+    ms_arena_each(&store->arena, sum_pinned, &pinned);
+    if (target < least + pinned) {
+        snprintf(why, MS_WHY_SIZE,
+                 "%" PRIu64 " bytes are too few while views hold %" PRIu64 "; with these %" PRIu64
+                 " are needed",
+                 target, pinned, least + pinned);
+        return MEMSTORE_ERR_MEMORY_EXHAUSTED;
+    }
+    return MEMSTORE_OK;
+}
+
+/* ---- Down ---- */
+
+/* Replace tables of shards that have lost most of their entries. Reclaim lock held. */
+static bool shrink_tables(memstore *store)
+{
+    bool shrunk = false;
+
+    for (uint32_t shard = 0; shard < store->index.shard_count; shard++) {
+        ms_mutex *lock = &store->index.shards[shard].lock;
+
+        if (!ms_index_is_oversized(&store->index, shard) ||
+            !ms_mutex_lock_until(lock, ms_clock_real_us() + SHARD_PATIENCE_US))
+            continue;
+        shrunk |= ms_index_shrink(&store->index, shard);
+        ms_mutex_unlock(lock);
+    }
+    return shrunk;
+}
+
+/* Give something back. False when there is nothing to be had now. Reclaim lock held. */
+static bool reclaim_locked(struct resize *resize, int64_t deadline_us)
+{
+    memstore *store = resize->store;
+
+    if (ms_arena_cool(&store->arena, store->arena.reserve) != 0 || shrink_tables(store) ||
+        ms_room_step_locked(store, deadline_us)) {
+        resize->sealed = false;
+        return true;
+    }
+    if (resize->sealed)
+        return false;
+    resize->sealed = true;
+    ms_arena_seal_open(&store->arena);
+    return true;
+}
+
+/* Whether what is charged leaves `spare` of the limit. */
+static bool has_room(const struct resize *resize, uint64_t spare)
+{
+    struct ms_budget *budget = &resize->store->arena.budget;
+
+    return ms_budget_charged(budget) + spare <= ms_budget_limit(budget);
+}
+
+static bool has_arrived(const struct resize *resize)
+{
+    return ms_budget_limit(&resize->store->arena.budget) == resize->target && has_room(resize, 0);
+}
+
+/* What the reclaimer wants to find: segments to move entries to, and a share for new tables. */
+static uint64_t headroom(const struct resize *resize)
+{
+    const struct ms_arena *arena = &resize->store->arena;
+
+    if (ms_budget_limit(&arena->budget) == resize->target)
+        return 0;
+    return ms_budget_limit(&arena->budget) / HEADROOM_DIVISOR +
+           HEADROOM_SEGMENTS * ms_arena_segment_size(arena);
+}
+
+/* Let the limit down to what is in use and some room, or else by a part of it. Reclaim lock
+ * held. */
+static void lower_limit_locked(struct resize *resize)
+{
+    struct ms_arena *arena = &resize->store->arena;
+    const uint64_t now = ms_budget_limit(&arena->budget);
+    const uint64_t used = ms_budget_charged(&arena->budget) + headroom(resize);
+    const uint64_t down = now / PARTS + ms_arena_segment_size(arena);
+    uint64_t next = now > down ? now - down : 0;
+
+    if (used < next)
+        next = used;
+    ms_arena_set_limit(arena, next > resize->target ? next : resize->target);
+}
+
+/* Go down for as long as a step may take: reclaim until there is room, and at once let the limit
+ * down by it. `*idle` when there is nothing to reclaim. False when the reclaim lock was not had. */
+static bool step(struct resize *resize, int64_t deadline_us, bool *idle)
+{
+    memstore *store = resize->store;
+
+    if (!ms_mutex_lock_until(&store->reclaim_lock, deadline_us))
+        return false;
+    const int64_t end = ms_clock_real_us() + STEP_US;
+    *idle = false;
+    while (!*idle && !has_arrived(resize) && ms_clock_real_us() < end) {
+        if (has_room(resize, headroom(resize)))
+            lower_limit_locked(resize);
+        else
+            *idle = !reclaim_locked(resize, deadline_us);
+    }
+    ms_mutex_unlock(&store->reclaim_lock);
+    return true;
+}
+
+/* Why the limit cannot be reached; it is put back. */
+static int give_up(struct resize *resize, char why[static MS_WHY_SIZE])
+{
+    memstore *store = resize->store;
+    const uint64_t charged = ms_budget_charged(&store->arena.budget);
+
+    ms_mutex_lock(&store->reclaim_lock);
+    ms_arena_set_limit(&store->arena, resize->before);
+    const int refused = check_target(store, resize->target, why);
+    ms_mutex_unlock(&store->reclaim_lock);
+    if (refused != MEMSTORE_OK)
+        return refused;
+    if (store->settings.eviction == MS_EVICTION_NONE) {
+        snprintf(why, MS_WHY_SIZE,
+                 "%" PRIu64 " bytes are too few for what the store holds, %" PRIu64
+                 " bytes, and eviction is none",
+                 resize->target, charged);
+        return MEMSTORE_ERR_CACHE_FULL;
+    }
+    snprintf(why, MS_WHY_SIZE,
+             "no more than %" PRIu64 " of the bytes above %" PRIu64
+             " were had back within performance.lock_timeout",
+             resize->before > charged ? resize->before - charged : 0, resize->target);
+    return MEMSTORE_ERR_GC_PRESSURE;
+}
+
+/* Without eviction, what cannot be had now is had when views are released, or not at all. */
+static bool may_wait(memstore *store)
+{
+    return store->settings.eviction != MS_EVICTION_NONE || ms_arena_has_waiting(&store->arena) ||
+           ms_arena_has_limbo(&store->arena);
+}
+
+static int shrink(memstore *store, uint64_t target, char why[static MS_WHY_SIZE])
+{
+    struct resize resize = {store, ms_budget_limit(&store->arena.budget), target, false};
+    int64_t deadline = ms_store_deadline(store);
+
+    while (!has_arrived(&resize)) {
+        bool idle;
+
+        if (!step(&resize, deadline, &idle))
+            return give_up(&resize, why);
+        if (!idle) {
+            /* As long as it goes on it may take its time. */
+            deadline = ms_store_deadline(store);
+            sched_yield();
+        } else if (ms_clock_real_us() < deadline && may_wait(store)) {
+            usleep(POLL_US);
+        } else {
+            return give_up(&resize, why);
+        }
+    }
+    return MEMSTORE_OK;
+}
+
+/* ---- Both ways ---- */
+
+int ms_store_resize(memstore *store, uint64_t limit, char why[static MS_WHY_SIZE])
+{
+    struct ms_arena *arena = &store->arena;
+    int status = MEMSTORE_OK;
+
+    if (limit > arena->largest_limit) {
+        snprintf(why, MS_WHY_SIZE,
+                 "%" PRIu64 " bytes are more than this store can grow to; when it was opened, "
+                 "addresses were reserved for %" PRIu64,
+                 limit, arena->largest_limit);
+        return MEMSTORE_ERR_UNSUPPORTED;
+    }
+    if (!ms_mutex_lock_until(&store->reclaim_lock, ms_store_deadline(store))) {
+        snprintf(why, MS_WHY_SIZE,
+                 "somebody has been reclaiming for all of "
+                 "performance.lock_timeout");
+        return MEMSTORE_ERR_LOCK_TIMEOUT;
+    }
+    const bool down = limit < ms_budget_limit(&arena->budget);
+    if (!down)
+        ms_arena_set_limit(arena, limit);
+    else if ((status = check_target(store, limit, why)) == MEMSTORE_OK)
+        /* Nothing of what comes free is to stay with writers until the limit is reached. */
+        ms_arena_keep_warm(arena, arena->reserve);
+    ms_mutex_unlock(&store->reclaim_lock);
+    if (!down || status != MEMSTORE_OK)
+        return status;
+
+    ms_combiner_shed(store);
+    ms_store_relaxed(&store->resizing, true);
+    status = shrink(store, limit, why);
+    ms_store_relaxed(&store->resizing, false);
+    ms_mutex_lock(&store->reclaim_lock);
+    ms_arena_keep_warm(arena, 0);
+    ms_mutex_unlock(&store->reclaim_lock);
+    return status;
+}

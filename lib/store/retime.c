@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Changing an entry's TTL: one store into the entry, unless the new expiry needs a longer form;
+ * then the entry is rewritten with the same value, version and creation time. */
+#include "store/lookup.h"
+
+int64_t ms_ttl_bound_by_age(const memstore *store, const struct ms_found *found, int64_t expiry)
+{
+    const int64_t window = ms_setting_of(&store->settings, life_window);
+
+    if (window == 0)
+        return expiry;
+    const int64_t bound = ms_entry_created(found->entry) + window;
+    return expiry < bound ? expiry : bound;
+}
+
+/* Write a new expiry into a published entry, if it has a form that 32 bits hold. Shard lock
+ * held. */
+static bool change_in_place(const struct ms_found *found, int64_t expiry)
+{
+    const uint32_t encoded = ms_expiry_encode(expiry, found->segment->time_base);
+
+    if (encoded == MS_EXPIRY_FAR)
+        return false;
+    ms_store_relaxed(&found->entry->expiry, encoded);
+    return true;
+}
+
+/* Tell the sweeper, as ms_store_note_expiry() does of an entry that was appended. */
+static void note_changed(memstore *store, struct ms_segment *segment, int64_t expiry, int64_t now)
+{
+    const int64_t planned = ms_due_when(&store->due);
+
+    if (expiry == MS_NEVER)
+        return;
+    ms_due_note_changed(&store->due, segment, expiry, now);
+    if (ms_due_when(&store->due) < planned)
+        ms_maintenance_plan(store);
+}
+
+/* OK, an error, or MS_WRITE_AGAIN when the entry has to be rewritten: then *rewrite says how,
+ * its value pinned by *pinned. */
+static int update_ttl_locked(memstore *store, const memstore_key *key, uint64_t hash,
+                             int64_t ttl_ms, int64_t now, struct ms_write *rewrite,
+                             struct ms_segment **pinned)
+{
+    struct ms_index_slot slot;
+    struct ms_found found;
+    int64_t expiry;
+
+    if (!ms_lookup_find_slot(store, key->data, key->size, hash, &slot, &found))
+        return MEMSTORE_ERR_KEY_NOT_FOUND;
+    if (ms_has_expired(ms_found_expiry(&found)))
+        return MEMSTORE_ERR_TTL_EXPIRED;
+
+    const int status = ms_ttl_to_expiry_at(store, ttl_ms, now, &expiry);
+    if (status != MEMSTORE_OK)
+        return status;
+    expiry = ms_ttl_bound_by_age(store, &found, expiry);
+    if (change_in_place(&found, expiry)) {
+        note_changed(store, found.segment, expiry, now);
+        return MEMSTORE_OK;
+    }
+
+    *pinned = found.segment;
+    ms_add_acquire(&found.segment->pins, 1);
+    *rewrite = (struct ms_write){
+        .key = *key,
+        .value = found.parts.value,
+        .value_size = found.parts.value_size,
+        .expiry = expiry,
+        .mode = MS_WRITE_IF_SAME,
+        .instance = ms_found_instance(store, &found),
+        .keep_version = ms_found_version(store, &found),
+        .keep_created = store->keeps_created ? ms_entry_created(found.entry) : 0,
+    };
+    return MS_WRITE_AGAIN;
+}
+
+int ms_store_update_ttl(memstore *store, const void *key, size_t key_size, int64_t ttl_ms)
+{
+    const uint64_t hash = ms_store_hash(store, key, key_size);
+    const memstore_key wanted = {key, key_size};
+    struct ms_segment *pinned = NULL;
+    struct ms_write rewrite;
+    struct ms_write_outcome outcome;
+    int status = ms_store_lock_shard(store, hash);
+
+    if (status != MEMSTORE_OK) {
+        ms_store_count_refusal(store, status);
+        return status;
+    }
+    status =
+        update_ttl_locked(store, &wanted, hash, ttl_ms, ms_clock_exact_ms(), &rewrite, &pinned);
+    ms_mutex_unlock(ms_store_shard_lock(store, hash));
+
+    if (status == MS_WRITE_AGAIN) {
+        status = ms_store_try_write(store, &rewrite, hash, &outcome);
+        ms_sub_release(&pinned->pins, 1);
+        if (status == MS_WRITE_AGAIN)
+            status = MEMSTORE_ERR_TTL_UPDATE_FAILED;
+    }
+    if (status == MEMSTORE_ERR_INVALID_TTL || status == MEMSTORE_ERR_LOCK_TIMEOUT)
+        ms_store_count_refusal(store, status);
+    return status;
+}

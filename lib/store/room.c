@@ -1,0 +1,372 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Making room: expired entries first, then dead bytes, then what the eviction policy gives up. */
+#include "store/store.h"
+
+#include "platform/mem.h"
+
+#include <unistd.h>
+
+/* Dead bytes from which a segment is worth compacting when memory is short: moving three bytes
+ * wins one. Without eviction every byte counts. */
+#define COMPACT_NUM 1
+#define COMPACT_DEN 4
+#define COMPACT_DEN_WITHOUT_EVICTION 16
+
+/* Victims tried in one step, when some cannot be emptied. */
+#define VICTIMS_A_STEP 8
+
+/* How long to wait for views to be released before looking again. */
+#define PIN_POLL_US 500
+
+/* How long a writer stands back from the reclaim lock for a change of the limit. */
+#define GIVE_WAY_US 200
+
+/* A writer that keeps losing what it makes room for goes on this long after its deadline. */
+#define GRACE_FOR_OTHERS_US 10000
+
+/* A writer that has grown a table frees the old ones when they hold more than this share of the
+ * limit. */
+#define RETIRED_SHARE_DIVISOR 256
+
+static bool was_emptied(struct ms_segment *segment)
+{
+    return ms_load_relaxed(&segment->state) == MS_SEGMENT_LIMBO;
+}
+
+static struct ms_retired *take_retired(memstore *store)
+{
+    ms_mutex_lock(&store->retired_lock);
+    struct ms_retired *retired = store->retired;
+    store->retired = NULL;
+    ms_store_relaxed(&store->retired_bytes, 0);
+    ms_mutex_unlock(&store->retired_lock);
+    return retired;
+}
+
+void ms_room_retire(memstore *store, struct ms_retired *node)
+{
+    ms_mutex_lock(&store->retired_lock);
+    node->next = store->retired;
+    store->retired = node;
+    ms_add_relaxed(&store->retired_bytes, node->size);
+    ms_mutex_unlock(&store->retired_lock);
+}
+
+void ms_room_harvest_if_much(memstore *store)
+{
+    const uint64_t much = ms_budget_limit(&store->arena.budget) / RETIRED_SHARE_DIVISOR;
+
+    if (ms_likely(ms_load_relaxed(&store->retired_bytes) < much) ||
+        !ms_mutex_try_lock(&store->reclaim_lock))
+        return;
+    ms_room_harvest_locked(store, ms_store_deadline(store));
+    ms_mutex_unlock(&store->reclaim_lock);
+}
+
+static void put_back_retired(memstore *store, struct ms_retired *retired)
+{
+    while (retired != NULL) {
+        struct ms_retired *next = retired->next;
+        ms_room_retire(store, retired);
+        retired = next;
+    }
+}
+
+bool ms_room_harvest_locked(memstore *store, int64_t deadline_us)
+{
+    struct ms_segment *limbo = ms_arena_take_limbo(&store->arena);
+    struct ms_retired *retired = take_retired(store);
+
+    if (limbo == NULL && retired == NULL)
+        return false;
+
+    if (!ms_maintenance_grace_period(store, deadline_us)) {
+        ms_arena_put_limbo(&store->arena, limbo);
+        put_back_retired(store, retired);
+        return false;
+    }
+    for (struct ms_segment *segment = limbo; segment != NULL; segment = segment->newer)
+        ms_due_forget(&store->due, segment);
+    bool freed = ms_arena_recycle(&store->arena, limbo) != 0;
+    while (retired != NULL) {
+        struct ms_retired *next = retired->next;
+
+        ms_pages_free(&store->arena.pages, retired->memory, retired->size);
+        ms_mem_free(retired);
+        retired = next;
+        freed = true;
+    }
+    return freed;
+}
+
+static bool sweep_expired(memstore *store)
+{
+    const int64_t now = ms_clock_exact_ms();
+    struct ms_segment *segment = ms_due_any_expired(&store->due, now);
+
+    return segment != NULL && ms_reclaim_sweep_locked(store, segment, now, 0) != 0;
+}
+
+static bool compact_one(memstore *store)
+{
+    const bool evicts = store->settings.eviction != MS_EVICTION_NONE;
+    struct ms_segment *segment = ms_reclaim_emptiest(
+        store, COMPACT_NUM, evicts ? COMPACT_DEN : COMPACT_DEN_WITHOUT_EVICTION);
+
+    if (segment == NULL)
+        return false;
+    ms_reclaim_compact_locked(store, segment);
+    return was_emptied(segment);
+}
+
+static uint64_t count_entries(const memstore *store)
+{
+    uint64_t entries = 0;
+
+    for (uint32_t i = 0; i < store->index.shard_count; i++)
+        entries += ms_index_entries(&store->index, i);
+    return entries;
+}
+
+/* Give the ghost a table for as many keys as the store has. The reserve is left alone: moving
+ * entries needs it. */
+static bool resize_ghost(memstore *store, uint64_t entries)
+{
+    struct ms_arena *arena = &store->arena;
+    struct ms_retired *node = ms_mem_alloc(sizeof *node);
+    struct ms_ghost_table *old = NULL;
+    const bool resized =
+        node != NULL && ms_ghost_resize(&store->eviction.ghost, &arena->pages, entries,
+                                        (uint64_t)arena->reserve << arena->segment_shift, &old);
+
+    if (old == NULL) {
+        ms_mem_free(node);
+        return resized;
+    }
+    *node = (struct ms_retired){.memory = old, .size = old->bytes};
+    ms_room_retire(store, node);
+    return true;
+}
+
+static bool evict_victim(memstore *store)
+{
+    for (int i = 0; i < VICTIMS_A_STEP; i++) {
+        struct ms_segment *victim = store->eviction.policy->victim(&store->eviction);
+
+        if (victim == NULL)
+            return false;
+        ms_reclaim_evict_locked(store, victim);
+        if (was_emptied(victim))
+            return true;
+    }
+    return false;
+}
+
+/* Let the ghost hold about as many keys as the store. When the store is full, the memory for
+ * that is a segment's. */
+static void fit_ghost(memstore *store, int64_t deadline_us)
+{
+    const uint64_t entries = count_entries(store);
+
+    if (store->eviction.policy != &ms_policy_s3fifo ||
+        !ms_ghost_needs_resize(&store->eviction.ghost, entries) || resize_ghost(store, entries))
+        return;
+    if (evict_victim(store) && ms_room_harvest_locked(store, deadline_us)) {
+        ms_arena_cool(&store->arena, 0);
+        resize_ghost(store, entries);
+    }
+}
+
+static bool evict_one(memstore *store, int64_t deadline_us)
+{
+    fit_ghost(store, deadline_us);
+    return evict_victim(store);
+}
+
+bool ms_room_step_locked(memstore *store, int64_t deadline_us)
+{
+    struct ms_arena *arena = &store->arena;
+
+    if (ms_arena_has_waiting(arena) && ms_arena_recycle_waiting(arena) != 0)
+        return true;
+    if (ms_room_harvest_locked(store, deadline_us))
+        return true;
+    /* The grace period of those emptied before did not end in time. Emptying more would not help
+     * and would cost the store its entries. */
+    if (ms_arena_has_limbo(arena) && ms_clock_real_us() >= deadline_us)
+        return false;
+    return sweep_expired(store) || compact_one(store) || evict_one(store, deadline_us);
+}
+
+/* Whether what is asked for can be had now. */
+static bool is_satisfied(memstore *store, uint64_t bytes)
+{
+    struct ms_arena *arena = &store->arena;
+
+    if (bytes == 0)
+        return ms_arena_available(arena) != 0;
+
+    /* Pages and free segments come out of the same limit. */
+    const uint64_t need =
+        ms_pages_charge_of(bytes) + ((uint64_t)arena->reserve << arena->segment_shift);
+    if (ms_budget_limit(&arena->budget) < ms_budget_charged(&arena->budget) + need)
+        ms_arena_cool(arena, 0);
+    return ms_budget_limit(&arena->budget) >= ms_budget_charged(&arena->budget) + need;
+}
+
+static void sum_pinned(struct ms_segment *segment, void *context)
+{
+    if (ms_load_relaxed(&segment->pins) != 0)
+        *(uint64_t *)context += segment->capacity;
+}
+
+/* Why no room could be made. */
+static int why_none(memstore *store)
+{
+    uint64_t pinned = 0;
+
+    if (store->settings.eviction == MS_EVICTION_NONE)
+        return MEMSTORE_ERR_CACHE_FULL;
+    ms_arena_each(&store->arena, sum_pinned, &pinned);
+    return pinned >= ms_budget_limit(&store->arena.budget) / 2 ? MEMSTORE_ERR_MEMORY_EXHAUSTED
+                                                               : MEMSTORE_ERR_GC_PRESSURE;
+}
+
+/* Nothing could be reclaimed: list what is still being appended to, once; then wait for views,
+ * as long as there is time. *locked tells whether the reclaim lock is held afterwards: it is given
+ * up meanwhile. */
+static bool may_try_again(memstore *store, bool *sealed, int64_t deadline_us, bool *locked)
+{
+    const bool evicts = store->settings.eviction != MS_EVICTION_NONE;
+
+    /* Without eviction what is left in open segments is of more use to later writes. */
+    if (evicts && !*sealed) {
+        *sealed = true;
+        ms_arena_seal_open(&store->arena);
+        return true;
+    }
+    if ((!evicts && !ms_arena_has_waiting(&store->arena)) || ms_clock_real_us() >= deadline_us ||
+        ms_maintenance_is_me())
+        return false;
+    ms_mutex_unlock(&store->reclaim_lock);
+    usleep(PIN_POLL_US);
+    *locked = ms_mutex_lock_until(&store->reclaim_lock, deadline_us);
+    *sealed = false;
+    return *locked;
+}
+
+/* The maintenance thread does not wait: who holds the lock may be waiting for a grace period from
+ * it. */
+static bool lock_reclaim(memstore *store, int64_t deadline_us)
+{
+    return ms_maintenance_is_me() ? ms_mutex_try_lock(&store->reclaim_lock)
+                                  : ms_mutex_lock_until(&store->reclaim_lock, deadline_us);
+}
+
+/* Reclaim until it is satisfied. */
+static int make_room(memstore *store, uint64_t bytes, int64_t deadline_us,
+                     const struct ms_budget_mark *since)
+{
+    bool sealed = false;
+    int status = MEMSTORE_OK;
+
+    /* A mutex is not fair, and writers that fill the store take it again and again. */
+    if (ms_load_relaxed(&store->resizing))
+        usleep(GIVE_WAY_US);
+    bool locked = lock_reclaim(store, deadline_us);
+
+    if (!locked)
+        return MEMSTORE_ERR_GC_PRESSURE;
+    /* The limit may have room and no run of pages be long enough: then one step at least, unless
+     * somebody has given some back since it was tried. */
+    bool insist = bytes != 0 && !ms_budget_was_released(&store->arena.budget, since);
+    while (status == MEMSTORE_OK && (insist || !is_satisfied(store, bytes))) {
+        insist = false;
+        if (!ms_room_step_locked(store, deadline_us) &&
+            !may_try_again(store, &sealed, deadline_us, &locked))
+            status = why_none(store);
+    }
+    if (locked)
+        ms_mutex_unlock(&store->reclaim_lock);
+    return status;
+}
+
+int ms_room_make(memstore *store, uint64_t bytes, int64_t deadline_us, struct ms_budget_mark *since)
+{
+    if (ms_budget_was_refused(&store->arena.budget, since))
+        return MEMSTORE_ERR_MEMORY_EXHAUSTED;
+    /* Others may take what was made room for, again and again. */
+    if (ms_clock_real_us() > deadline_us + GRACE_FOR_OTHERS_US)
+        return MEMSTORE_ERR_GC_PRESSURE;
+    const int status = make_room(store, bytes, deadline_us, since);
+    *since = ms_budget_mark(&store->arena.budget);
+    return status;
+}
+
+int ms_room_reserve(memstore *store, const struct ms_placement *placement,
+                    const struct ms_entry_shape *shape, struct ms_reserved *out)
+{
+    struct ms_arena *arena = &store->arena;
+
+    struct ms_budget_mark asked = ms_budget_mark(&arena->budget);
+
+    if (ms_unlikely(!ms_arena_reserve(arena, placement, shape, out))) {
+        const uint64_t size = ms_shape_size(shape, true, store->keeps_created);
+        const uint64_t bytes =
+            size > ms_arena_solo_threshold(arena) ? size + sizeof(struct ms_segment) : 0;
+        const int64_t deadline = ms_store_deadline(store);
+
+        do {
+            const int status = ms_room_make(store, bytes, deadline, &asked);
+            if (status != MEMSTORE_OK)
+                return status;
+        } while (!ms_arena_reserve(arena, placement, shape, out));
+    }
+    if (ms_unlikely(out->segment->is_solo) &&
+        !ms_due_reserve(&store->due, ms_arena_most_in_use(arena))) {
+        ms_store_abandon(store, out);
+        return MEMSTORE_ERR_MEMORY_EXHAUSTED;
+    }
+    /* The first entry of a segment is the time to see that others stay free and that dead bytes
+     * do not pile up. */
+    if (ms_unlikely((char *)out->entry == out->segment->base))
+        ms_maintenance_wake(store);
+    return MEMSTORE_OK;
+}
+
+/* ---- Compaction on demand ---- */
+
+static double dead_ratio(memstore *store)
+{
+    uint64_t live, dead;
+
+    ms_store_live_and_dead(store, &live, &dead);
+    return dead == 0 ? 0 : (double)dead / (double)(live + dead);
+}
+
+int ms_store_compact(memstore *store, double max_dead_ratio)
+{
+    const int64_t deadline = ms_store_deadline(store);
+    int status = MEMSTORE_OK;
+
+    ms_upkeep_expire(store, deadline);
+    if (!ms_mutex_lock_until(&store->reclaim_lock, deadline))
+        return MEMSTORE_ERR_LOCK_TIMEOUT;
+    ms_arena_seal_open(&store->arena);
+    ms_arena_recycle_waiting(&store->arena);
+    ms_room_harvest_locked(store, ms_store_deadline(store));
+    while (status == MEMSTORE_OK && dead_ratio(store) > max_dead_ratio) {
+        struct ms_segment *segment = ms_reclaim_emptiest(store, 1, UINT32_MAX);
+
+        if (segment == NULL) {
+            status = MEMSTORE_ERR_MEMORY_FRAGMENTATION;
+        } else {
+            ms_reclaim_compact_locked(store, segment);
+            if (!was_emptied(segment))
+                status = MEMSTORE_ERR_MEMORY_FRAGMENTATION;
+            ms_room_harvest_locked(store, ms_store_deadline(store));
+        }
+    }
+    ms_mutex_unlock(&store->reclaim_lock);
+    return status;
+}

@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Iterating over keys while everything goes on.
+ *
+ * A cursor walks the shards, and each shard in the order of the keys' home hashes, an interval
+ * at a time. The keys of an interval are copied in one read section; between intervals nothing
+ * is held. A key's home hash never changes, so each key belongs to exactly one interval, however
+ * often the table is replaced meanwhile: a key that is there throughout is met once. */
+#include "store/lookup.h"
+
+#include "platform/mem.h"
+#include "util/glob.h"
+
+/* Home hashes are divided so that an interval covers about this many buckets. */
+#define INTERVAL_BUCKETS 64
+
+struct memstore_cursor {
+    memstore *store;
+    char *pattern;
+    size_t pattern_size;
+    uint32_t shard;
+    uint64_t next_home; /* first home hash of the next interval; 2^32 when the shard is done */
+    /* Keys of this interval: a u32 length and the bytes, one after the other. */
+    char *keys;
+    size_t used, size;
+    size_t read_at;
+};
+
+static bool ensure_bytes(memstore_cursor *cursor, size_t more)
+{
+    if (more <= cursor->size - cursor->used)
+        return true;
+
+    const size_t size = (cursor->used + more) * 2;
+    char *keys = ms_mem_resize(cursor->keys, size);
+    if (keys == NULL)
+        return false;
+    cursor->keys = keys;
+    cursor->size = size;
+    return true;
+}
+
+static bool copy_key(memstore_cursor *cursor, const struct ms_entry_parts *parts)
+{
+    if (!ensure_bytes(cursor, sizeof parts->key_size + parts->key_size))
+        return false;
+    memcpy(cursor->keys + cursor->used, &parts->key_size, sizeof parts->key_size);
+    memcpy(cursor->keys + cursor->used + sizeof parts->key_size, parts->key, parts->key_size);
+    cursor->used += sizeof parts->key_size + parts->key_size;
+    return true;
+}
+
+/* ---- Intervals ---- */
+
+/* Home hashes from..to of a shard. */
+struct interval {
+    uint32_t shard;
+    uint32_t from, to;
+};
+
+/* The interval that begins at a home hash, and covers about INTERVAL_BUCKETS of the table there is
+ * now. In a read section. */
+static struct interval interval_from(const memstore *store, uint32_t shard, uint64_t from)
+{
+    const uint64_t table = ms_load_acquire(&store->index.views[shard].table);
+    const uint32_t buckets = ms_table_buckets(table);
+    const uint64_t width = buckets <= INTERVAL_BUCKETS
+                               ? UINT64_C(1) << 32
+                               : (UINT64_C(1) << 32) / buckets * INTERVAL_BUCKETS;
+    const uint64_t end = from + width;
+
+    return (struct interval){.shard = shard,
+                             .from = (uint32_t)from,
+                             .to = end >> 32 != 0 ? UINT32_MAX : (uint32_t)(end - 1)};
+}
+
+/* Whether what a slot refers to is a live entry of the interval, and its parts. */
+static bool is_live_in(const memstore *store, const struct interval *interval, uint32_t place,
+                       struct ms_entry_parts *parts)
+{
+    const struct ms_entry *entry = ms_arena_entry(&store->arena, place);
+
+    if (ms_entry_is_record(entry)) {
+        place = ms_record_resolve(&store->arena, entry);
+        if (place == MS_PLACE_NONE)
+            return false;
+        entry = ms_arena_entry(&store->arena, place);
+    }
+    *parts = ms_entry_parts(entry, store->keeps_created);
+    const uint32_t home = (uint32_t)ms_store_hash(store, parts->key, parts->key_size);
+    const struct ms_segment *segment = ms_arena_segment_of(&store->arena, place);
+
+    return home >= interval->from && home <= interval->to &&
+           !ms_has_expired(ms_entry_expiry(entry, segment->time_base));
+}
+
+/* ---- Counting ---- */
+
+struct counting {
+    const memstore *store;
+    struct interval interval;
+    uint64_t count;
+};
+
+static bool count_entry(void *context, uint32_t place)
+{
+    struct counting *counting = context;
+    struct ms_entry_parts parts;
+
+    counting->count += is_live_in(counting->store, &counting->interval, place, &parts);
+    return true;
+}
+
+uint64_t ms_scan_count(memstore *store)
+{
+    struct counting counting = {.store = store};
+
+    for (uint32_t shard = 0; shard < store->index.shard_count; shard++) {
+        for (uint64_t from = 0; from >> 32 == 0; from = (uint64_t)counting.interval.to + 1) {
+            ms_rcu_read_lock();
+            counting.interval = interval_from(store, shard, from);
+            ms_index_scan(&store->index, shard, counting.interval.from, counting.interval.to,
+                          count_entry, &counting);
+            ms_rcu_read_unlock();
+        }
+    }
+    return counting.count;
+}
+
+/* ---- Collecting keys ---- */
+
+struct collecting {
+    memstore_cursor *cursor;
+    struct interval interval;
+    bool out_of_memory;
+};
+
+static bool collect_key(void *context, uint32_t place)
+{
+    struct collecting *collecting = context;
+    memstore_cursor *cursor = collecting->cursor;
+    struct ms_entry_parts parts;
+
+    if (!is_live_in(cursor->store, &collecting->interval, place, &parts) ||
+        !ms_glob_match(cursor->pattern, cursor->pattern_size, parts.key, parts.key_size))
+        return true;
+    if (!copy_key(cursor, &parts)) {
+        collecting->out_of_memory = true;
+        return false;
+    }
+    return true;
+}
+
+/* Collect the keys of the next interval. When memory runs out the cursor stays where it is. */
+static int collect_interval(memstore_cursor *cursor)
+{
+    memstore *store = cursor->store;
+    int status = MEMSTORE_OK;
+
+    cursor->used = 0;
+    cursor->read_at = 0;
+    ms_rcu_read_lock();
+    if (ms_store_is_closed(store)) {
+        status = MEMSTORE_ERR_CACHE_CLOSED;
+    } else {
+        struct collecting collecting = {
+            .cursor = cursor, .interval = interval_from(store, cursor->shard, cursor->next_home)};
+
+        ms_index_scan(&store->index, cursor->shard, collecting.interval.from,
+                      collecting.interval.to, collect_key, &collecting);
+        if (collecting.out_of_memory) {
+            cursor->used = 0;
+            status = MEMSTORE_ERR_MEMORY_EXHAUSTED;
+        } else {
+            cursor->next_home = (uint64_t)collecting.interval.to + 1;
+        }
+    }
+    ms_rcu_read_unlock();
+    return status;
+}
+
+/* Go on to an interval that has keys: OK, KEY_NOT_FOUND at the end, or an error. */
+static int advance(memstore_cursor *cursor)
+{
+    while (cursor->read_at == cursor->used) {
+        if (cursor->next_home >> 32 != 0) {
+            if (cursor->shard + 1 >= cursor->store->index.shard_count)
+                return MEMSTORE_ERR_KEY_NOT_FOUND;
+            cursor->shard++;
+            cursor->next_home = 0;
+        }
+        const int status = collect_interval(cursor);
+        if (status != MEMSTORE_OK)
+            return status;
+    }
+    return MEMSTORE_OK;
+}
+
+int ms_cursor_new(memstore *store, const char *pattern, size_t pattern_size, memstore_cursor **out)
+{
+    int status = ms_glob_validate(pattern, pattern_size);
+    if (status != MEMSTORE_OK)
+        return status;
+    if (ms_store_is_closed(store))
+        return MEMSTORE_ERR_CACHE_CLOSED;
+
+    memstore_cursor *cursor = ms_mem_alloc(sizeof *cursor);
+    char *copy = ms_mem_alloc(pattern_size + 1);
+    if (cursor == NULL || copy == NULL) {
+        ms_mem_free(cursor);
+        ms_mem_free(copy);
+        return MEMSTORE_ERR_MEMORY_EXHAUSTED;
+    }
+    if (pattern_size != 0)
+        memcpy(copy, pattern, pattern_size);
+    *cursor = (memstore_cursor){.store = store, .pattern = copy, .pattern_size = pattern_size};
+    *out = cursor;
+    return MEMSTORE_OK;
+}
+
+int ms_cursor_next(memstore_cursor *cursor, memstore_key *key)
+{
+    uint32_t size;
+    const int status = advance(cursor);
+
+    if (status != MEMSTORE_OK)
+        return status;
+    memcpy(&size, cursor->keys + cursor->read_at, sizeof size);
+    *key = (memstore_key){cursor->keys + cursor->read_at + sizeof size, size};
+    cursor->read_at += sizeof size + size;
+    return MEMSTORE_OK;
+}
+
+void ms_cursor_free(memstore_cursor *cursor)
+{
+    ms_mem_free(cursor->keys);
+    ms_mem_free(cursor->pattern);
+    ms_mem_free(cursor);
+}

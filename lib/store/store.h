@@ -1,0 +1,434 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One memstore: what its parts share.
+ *
+ * The index maps hashes to places, the arena maps places to entries; this module joins the two.
+ * Readers are in an RCU read section and lock nothing. Writers append an entry first and lock
+ * the key's shard only to publish it.
+ *
+ * Lock order, outermost first (platform/rank.h; checked in builds with asserts):
+ *     registry (maintenance.c) -> settings -> apply (combiner.h) -> reclaim -> shards, by number ->
+ *     grace period -> open slot -> pool -> pages
+ *     due, retired, counters, passes, gates, queue (combiner.h), maintenance thread, thread
+ *     numbers: leaves, under any of these
+ * Who waits at a gate (admission.h) holds none of them, but for the apply lock. Nobody waits for
+ * the reclaim lock while he holds a shard's, and no thread in a read section waits for either.
+ *
+ * ST-1  A slot refers to an entry that is published, live or expired; or, while its shard is
+ *       locked by a batch, to a record.
+ * ST-2  Whoever empties or overwrites a slot tells the arena that the entry died, exactly once.
+ * ST-3  Memory that readers may have reached is reused only after a grace period that began
+ *       after the last slot left it. */
+#ifndef MS_STORE_STORE_H
+#define MS_STORE_STORE_H
+
+#include "config/settings.h"
+#include "eviction/eviction.h"
+#include "expiry/due.h"
+#include "index/index.h"
+#include "platform/clock.h"
+#include "platform/rcu.h"
+#include "platform/reader.h"
+#include "segment/arena.h"
+#include "stats/counters.h"
+#include "store/admission.h"
+#include "store/combiner.h"
+#include "util/hash.h"
+
+#include <memstore/memstore.h>
+
+/* No store has room for a longer key or value; a lookup of one is a miss without reading it. */
+#define MS_KEY_SIZE_MAX (UINT32_MAX / 4)
+
+/* A run of pages that waits for a grace period: an index table or a ghost table. */
+struct ms_retired {
+    struct ms_retired *next;
+    void *memory;
+    size_t size;
+};
+
+/* `hot`: the arena's base, which is aligned to a huge page, and below it what every read wants to
+ * know. */
+#define MS_HOT_MASK ((UINT64_C(1) << 21) - 1)
+#define MS_HOT_SHARDS UINT64_C(0xffff) /* number of shards - 1 */
+/* The whole of quick.h may be used: XXH3, granules of MS_HOT_GRANULE_SHIFT, no creation times, a
+ * policy that counts. */
+#define MS_HOT_USUAL (UINT64_C(1) << 16)
+/* quick.h may be used: the store is open and has a stripe of counters for every reader word. */
+#define MS_HOT_OPEN (UINT64_C(1) << 17)
+#define MS_HOT_GRANULE_SHIFT 2
+
+/* The counters lie right before it in memory and the shards' views right behind it, so that a read
+ * finds both without a pointer (lifetime.c). */
+struct memstore {
+    /* Constant after open, but for the atomic ones; read by every call. */
+    atomic_uint_least64_t hot; /* ORDER: release by close, acquire by readers */
+    bool keeps_created;
+    uint8_t short_head; /* bytes of an entry in the short form before its key */
+    atomic_bool closed; /* ORDER: seq_cst by close and ms_store_enter(), acquire by readers */
+    enum ms_touch touch;
+    struct ms_hasher hasher;
+    struct ms_index index;
+    uint8_t bounds;     /* what admission bounds: enum ms_bounds */
+    uint64_t tick_mask; /* accesses are reported to the policy each tick_mask + 1 of a thread */
+    char *block;        /* what is mapped for all three */
+    size_t block_bytes;
+    struct ms_arena arena;
+    struct ms_counters counters;
+    struct ms_settings settings; /* live ones by ms_setting_of() */
+    ms_mutex settings_lock;      /* to change one */
+    struct ms_eviction eviction;
+    struct ms_due due;
+
+    /* Batches that began and ended their publication; equal when none is in between. */
+    atomic_uint_least64_t batches_begun MS_ALIGNED(2 * MS_CACHE_LINE);
+    atomic_uint_least64_t batches_done;
+
+    ms_mutex reclaim_lock MS_ALIGNED(2 * MS_CACHE_LINE);
+    atomic_bool resizing; /* somebody brings the limit down and comes first to the reclaim lock */
+    atomic_bool sweeping; /* the holder of the reclaim lock is removing what has expired */
+
+    ms_mutex retired_lock;
+    struct ms_retired *retired; /* waiting for a grace period */
+    atomic_uint_least64_t retired_bytes;
+    struct ms_retired *retired_spare; /* set aside, one for each table in use */
+
+    /* Unix minus monotonic milliseconds, and when that was looked up. */
+    atomic_int_least64_t unix_offset;
+    atomic_int_least64_t unix_offset_read;
+
+    struct ms_admission admission;
+    struct ms_combiner combiner;
+
+    /* Maintenance (maintenance.c). */
+    struct memstore *next_store; /* registry lock */
+    bool in_round;               /* the maintenance thread is working on it; thread lock */
+    atomic_bool wanted;          /* a writer found less room than it should */
+};
+
+/* An entry that was found, in a read section or under its shard's lock. */
+struct ms_found {
+    ms_place place;
+    struct ms_segment *segment;
+    struct ms_entry *entry;
+    struct ms_entry_parts parts;
+};
+
+/* ---- store/lifetime.c ---- */
+/* On failure `*why` says why; on success it is NULL. */
+int ms_store_open(const struct ms_settings *settings, memstore **out, const char **why);
+int ms_store_close(memstore *store);
+void ms_store_destroy(memstore *store);
+
+/* A writing call begins: CACHE_CLOSED, or OK and ms_store_leave() is due. Reading calls enter a
+ * read section instead and look at `closed` inside it. */
+int ms_store_enter(memstore *store);
+void ms_store_leave(memstore *store);
+
+/* ---- store/reconfigure.c ---- */
+/* What a sentence about a change takes. */
+#define MS_WHY_SIZE 256
+
+/* The member of struct ms_settings that changes. */
+struct ms_setting_change {
+    size_t offset;
+    size_t size;
+    uint64_t value;
+};
+
+/* Between the two nobody else changes settings; `now` are those in force. */
+void ms_store_begin_reconfiguration(memstore *store, struct ms_settings *now);
+/* Put a change into force: `next` are the settings with it. OK, or nothing is changed and `why`
+ * is the end of a sentence about the setting. */
+int ms_store_reconfigure(memstore *store, const struct ms_settings *next,
+                         const struct ms_setting_change *change, char why[static MS_WHY_SIZE]);
+void ms_store_end_reconfiguration(memstore *store);
+/* Longest wait until something that has expired is swept: the tightest of what is configured; 0 =
+ * no bound. */
+int64_t ms_store_sweep_slack(const struct ms_settings *settings);
+
+/* ---- store/resize.c ---- */
+/* Bring about another memory limit. The settings lock is held. */
+int ms_store_resize(memstore *store, uint64_t limit, char why[static MS_WHY_SIZE]);
+
+/* ---- store/read.c ---- */
+int ms_store_get(memstore *store, const void *key, size_t key_size, void *buf, size_t cap,
+                 size_t *value_size);
+int ms_store_get_view(memstore *store, const void *key, size_t key_size, memstore_view *out);
+int ms_store_has(memstore *store, const void *key, size_t key_size);
+int ms_store_get_expiry(memstore *store, const void *key, size_t key_size, int64_t *expiry,
+                        int64_t *now);
+int ms_store_get_created(memstore *store, const void *key, size_t key_size, int64_t *unix_ms);
+void ms_view_release(memstore_view *view);
+
+/* ---- store/many.c ---- */
+int ms_store_get_many(memstore *store, const memstore_key *keys, size_t n, memstore_view *out,
+                      size_t *found);
+int ms_store_has_many(memstore *store, const memstore_key *keys, size_t n, unsigned char *out,
+                      size_t *found);
+
+/* ---- store/write.c ---- */
+enum ms_write_mode {
+    MS_WRITE_SET,
+    MS_WRITE_ADD,
+    MS_WRITE_REPLACE,
+    MS_WRITE_IF_VERSION, /* `version`; 0 = must be absent */
+    /* the entry is the `instance` that the change was computed from; 0 = none is there */
+    MS_WRITE_IF_SAME,
+};
+
+/* Not a status: what an MS_WRITE_IF_SAME was computed from is not there any more; compute it
+ * again. */
+#define MS_WRITE_AGAIN 1
+
+struct ms_write {
+    memstore_key key;
+    const void *value;
+    size_t value_size;
+    int64_t expiry; /* absolute monotonic milliseconds, or MS_NEVER */
+    enum ms_write_mode mode;
+    uint64_t version;
+    uint64_t instance;
+    uint64_t keep_version; /* store this version with the entry; 0 = a new one */
+    int64_t keep_created;  /* keep this creation time (monotonic); 0 = now */
+};
+
+/* What a write did, for the counters. */
+struct ms_write_outcome {
+    uint32_t size;
+    bool updated;          /* a live entry was replaced */
+    bool replaced_expired; /* an expired one was */
+};
+
+/* Store an entry. The caller has entered. Sizes are checked by ms_store_write(), for the others
+ * by the caller. */
+int ms_store_write(memstore *store, const struct ms_write *write);
+/* The same without counting it. */
+int ms_store_try_write(memstore *store, const struct ms_write *write, uint64_t hash,
+                       struct ms_write_outcome *outcome);
+void ms_store_count_write(memstore *store, int status, const struct ms_write_outcome *outcome);
+void ms_store_count_refusal(memstore *store, int status);
+/* What a write of this size is refused with whatever the store holds: OK or ENTRY_TOO_LARGE. */
+int ms_store_check_size(const memstore *store, size_t key_size, size_t value_size);
+/* Tell the sweeper of an entry's expiry, after it is stored. */
+void ms_store_note_expiry(memstore *store, struct ms_segment *segment, int64_t expiry, int64_t now);
+/* ---- store/increment.c, delete.c, retime.c ---- */
+int ms_store_increment(memstore *store, const void *key, size_t key_size, int64_t delta,
+                       int64_t initial, int64_t expiry, int64_t *result);
+int ms_store_delete(memstore *store, const void *key, size_t key_size);
+int ms_store_update_ttl(memstore *store, const void *key, size_t key_size, int64_t ttl_ms);
+/* An expiry asked for, bounded by the age that the entry may reach. */
+int64_t ms_ttl_bound_by_age(const memstore *store, const struct ms_found *found, int64_t expiry);
+/* ---- store/ttl.c ---- */
+/* The absolute expiry that a TTL given now asks for: OK or INVALID_TTL. */
+int ms_ttl_to_expiry(const memstore *store, int64_t ttl_ms, int64_t *expiry);
+/* The same for one given at `now`, in exact monotonic milliseconds. */
+int ms_ttl_to_expiry_at(const memstore *store, int64_t ttl_ms, int64_t now, int64_t *expiry);
+/* The TTL that is left until a Unix time: OK, TTL_EXPIRED or INVALID_TTL. */
+int ms_ttl_until(int64_t unix_ms, int64_t *ttl_ms);
+
+/* ---- store/batch.c ---- */
+enum ms_op_kind {
+    MS_OP_SET,
+    MS_OP_DELETE,
+    MS_OP_UPDATE_TTL,
+    MS_OP_EXPECT_VERSION,
+    MS_OP_EXPECT_ABSENT
+};
+
+struct ms_op {
+    enum ms_op_kind kind;
+    memstore_key key;
+    const void *value;
+    size_t value_size;
+    int64_t ttl_ms;
+    uint64_t version;
+    /* Of a set that was asked for earlier: its expiry, in place of ttl_ms, and when that was, where
+     * creation times are kept; 0 = neither. */
+    int64_t expiry, created;
+};
+
+/* Apply all operations at one instant, or none. */
+int ms_store_commit(memstore *store, const struct ms_op *ops, size_t n, size_t *deleted);
+/* The same without counting a refusal. */
+int ms_store_try_commit(memstore *store, const struct ms_op *ops, size_t n, size_t *deleted);
+
+/* ---- store/batch_object.c ---- */
+memstore_batch *ms_batch_new(memstore *store);
+int ms_batch_add(memstore_batch *batch, const struct ms_op *op);
+int ms_batch_commit(memstore_batch *batch);
+void ms_batch_free(memstore_batch *batch);
+
+/* ---- store/scan.c ---- */
+int ms_cursor_new(memstore *store, const char *pattern, size_t pattern_size, memstore_cursor **out);
+int ms_cursor_next(memstore_cursor *cursor, memstore_key *key);
+void ms_cursor_free(memstore_cursor *cursor);
+/* How many live entries a walk over the index meets, taking no lock. The caller has entered. */
+uint64_t ms_scan_count(memstore *store);
+
+/* ---- store/clear.c ---- */
+int ms_store_clear(memstore *store);
+
+/* ---- store/room.c ---- */
+/* For one who has tried to reserve and got nothing: make room for a segment, or for `bytes` of
+ * pages when that is not 0. OK when it is worth trying again, else why not. Not when the system
+ * has refused memory since the mark, which was taken before trying and is moved on for the next
+ * try; and not for ever. */
+int ms_room_make(memstore *store, uint64_t bytes, int64_t deadline_us,
+                 struct ms_budget_mark *since);
+/* Reserve room for an entry, reclaiming as long as there is none. */
+int ms_room_reserve(memstore *store, const struct ms_placement *placement,
+                    const struct ms_entry_shape *shape, struct ms_reserved *out);
+/* Take one step towards more free memory: what has expired first, then what is dead, then what
+ * the policy gives up. Reclaim lock held. False when nothing can be done. */
+bool ms_room_step_locked(memstore *store, int64_t deadline_us);
+/* Free what waits for a grace period, if anything. Reclaim lock held. False when nothing came
+ * free, or readers that stand still did not let the period end by the deadline. */
+bool ms_room_harvest_locked(memstore *store, int64_t deadline_us);
+/* Let `node`'s memory wait for a grace period. */
+void ms_room_retire(memstore *store, struct ms_retired *node);
+/* Growing tables have left much behind: free it, unless somebody is at it. No lock held. */
+void ms_room_harvest_if_much(memstore *store);
+int ms_store_compact(memstore *store, double max_dead_ratio);
+
+/* ---- store/reclaim.c: what happens to a segment's entries. Reclaim lock held. ---- */
+/* Remove or move every live entry, as the policy judges. */
+void ms_reclaim_evict_locked(memstore *store, struct ms_segment *victim);
+/* Move every live entry to another segment. */
+void ms_reclaim_compact_locked(memstore *store, struct ms_segment *victim);
+/* Remove what has expired at `now`, at most `most` entries (0 = all). Returns how many were
+ * removed. */
+uint64_t ms_reclaim_sweep_locked(memstore *store, struct ms_segment *segment, int64_t now,
+                                 uint32_t most);
+/* The sealed segment with the most dead bytes, if their share is at least num / den. */
+struct ms_segment *ms_reclaim_emptiest(memstore *store, uint32_t num, uint32_t den);
+
+/* ---- store/maintenance.c ---- */
+/* Every store is registered, so that fork() finds it; those with background maintenance are also
+ * looked after. */
+int ms_maintenance_register(memstore *store);
+void ms_maintenance_unregister(memstore *store);
+/* Something is to be done before the time it was planned for. */
+void ms_maintenance_wake(memstore *store);
+/* Wait for a grace period, at most until the deadline. With background maintenance its thread
+ * does the waiting that has no bound; with manual maintenance the caller does. False when the
+ * deadline passed. */
+bool ms_maintenance_grace_period(memstore *store, int64_t deadline_us);
+/* Plan for something that is due earlier than all before. False when there is no thread and none
+ * could be started. */
+bool ms_maintenance_plan(memstore *store);
+/* Whether this is the maintenance thread. It does not wait for those who may be waiting for it. */
+bool ms_maintenance_is_me(void);
+
+/* ---- store/upkeep.c ---- */
+/* Segments that writers should find free without reclaiming. */
+uint32_t ms_upkeep_low_water(const memstore *store);
+/* Do what there is to do for about `budget_us`, 0 = all of it: OK, or LOCK_TIMEOUT when
+ * something is left, because the budget has ended or because somebody else reclaims: without a
+ * budget he is waited for, as long as `performance.lock_timeout`. `exact`: remove all that has
+ * expired, not only what is due to be swept. */
+int ms_upkeep_run(memstore *store, int64_t budget_us, bool exact);
+/* Remove all that has expired by now. False when some may be left, because somebody held a lock
+ * that it takes: a shard's, or the reclaim lock until the deadline. */
+bool ms_upkeep_expire(memstore *store, int64_t deadline_us);
+
+/* ---- store/report.c ---- */
+uint64_t ms_store_size(memstore *store);
+void ms_store_stats(memstore *store, memstore_stats *out);
+void ms_store_memory_stats(memstore *store, memstore_memory_stats *out);
+/* Live and dead bytes of all segments. */
+void ms_store_live_and_dead(memstore *store, uint64_t *live, uint64_t *dead);
+
+/* ---- Small things that several of these need ---- */
+
+static inline uint64_t ms_store_hash(const memstore *store, const void *key, size_t key_size)
+{
+    /* No entry has so long a key; any hash will do, and the bytes are not read. */
+    if (ms_unlikely(key_size > MS_KEY_SIZE_MAX))
+        return 0;
+    return ms_hash(&store->hasher, key, key_size);
+}
+
+static inline bool ms_store_is_closed(const memstore *store)
+{
+    return ms_load_acquire(&store->closed);
+}
+
+/* No wait of this thread goes on beyond this, in ms_clock_real_us(), whatever lock_timeout
+ * allows. */
+#define MS_STORE_PATIENT INT64_MAX
+extern __thread int64_t ms_store_patience_us;
+
+static inline int64_t ms_store_deadline(const memstore *store)
+{
+    const int64_t deadline =
+        ms_clock_real_us() + ms_setting_of(&store->settings, lock_timeout) * 1000;
+
+    return deadline < ms_store_patience_us ? deadline : ms_store_patience_us;
+}
+
+static inline ms_mutex *ms_store_shard_lock(memstore *store, uint64_t hash)
+{
+    return &store->index.shards[ms_index_shard_of(&store->index, hash)].lock;
+}
+
+/* Lock the shard of a hash within lock_timeout: OK or LOCK_TIMEOUT. The clock is read only when
+ * the lock is taken. */
+static inline int ms_store_lock_shard(memstore *store, uint64_t hash)
+{
+    ms_mutex *lock = ms_store_shard_lock(store, hash);
+
+    if (ms_unlikely(!ms_mutex_try_lock(lock)) &&
+        !ms_mutex_lock_until(lock, ms_store_deadline(store)))
+        return MEMSTORE_ERR_LOCK_TIMEOUT;
+    ms_testing_reach(MS_POINT_SHARD_LOCKED);
+    return MEMSTORE_OK;
+}
+
+/* An entry is not referred to any more (ST-2). In a read section, because as soon as it is
+ * counted dead somebody else may retire its segment, and a large entry's segment ends with its
+ * record. */
+static inline void ms_store_entry_died(memstore *store, const struct ms_found *found)
+{
+    ms_rcu_read_lock();
+    ms_store_relaxed(&found->entry->mark,
+                     (unsigned char)(ms_load_relaxed(&found->entry->mark) | MS_MARK_DEAD));
+    if (ms_arena_entry_died(found->segment, ms_arena_padded(&store->arena, found->parts.size)) &&
+        ms_arena_retire(&store->arena, found->segment))
+        ms_maintenance_wake(store);
+    ms_rcu_read_unlock();
+}
+
+/* A writer is done with what it reserved, published or not. In a read section for the same
+ * reason. */
+static inline void ms_store_land(memstore *store, const struct ms_reserved *reserved)
+{
+    ms_rcu_read_lock();
+    if (ms_arena_landed(reserved->segment) && ms_arena_retire(&store->arena, reserved->segment))
+        ms_maintenance_wake(store);
+    ms_rcu_read_unlock();
+}
+
+/* A writer gives up what it reserved: its bytes are dead from the start. */
+static inline void ms_store_abandon(memstore *store, const struct ms_reserved *reserved)
+{
+    ms_store_relaxed(&reserved->entry->mark, MS_MARK_DEAD);
+    ms_store_land(store, reserved);
+}
+
+/* Release a view, with a pass or without. */
+MS_ALWAYS_INLINE void ms_view_give_back(memstore_view *view)
+{
+    if (ms_unlikely(ms_view_has_pass(view)))
+        ms_admission_release(view);
+    else
+        ms_view_release(view);
+}
+
+/* Report accesses to the policy, if it wants to know; `before` is a thread's count of them. */
+static inline void ms_store_tick(memstore *store, uint64_t before)
+{
+    if (ms_unlikely((before & store->tick_mask) == 0) && store->touch == MS_TOUCH_STAMP)
+        ms_eviction_tick(&store->eviction, store->tick_mask + 1);
+}
+
+#endif

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What keeps one store in shape without being asked: expiry, free segments ahead of writers,
+ * compaction. Run by the maintenance thread, or by memstore_maintain(). */
+#include "store/store.h"
+
+#include <sched.h>
+
+#define COMPACT_NUM 1
+#define COMPACT_DEN 4
+
+uint32_t ms_upkeep_low_water(const memstore *store)
+{
+    return store->arena.warm_keep - store->arena.reserve;
+}
+
+/* Sweep one segment, if one is due. */
+static bool sweep_one(memstore *store, bool exact)
+{
+    const int64_t now = ms_clock_exact_ms();
+    struct ms_segment *segment =
+        exact ? ms_due_any_expired(&store->due, now) : ms_due_next(&store->due, now);
+
+    if (segment == NULL)
+        return false;
+    const uint64_t removed = ms_reclaim_sweep_locked(
+        store, segment, now, ms_setting_of(&store->settings, batch_cleanup_size));
+    /* Nothing removed and still expired means that somebody holds the shard: later. */
+    return removed != 0 || ms_load_relaxed(&segment->earliest) > now;
+}
+
+/* Compact when dead bytes have reached gc_percent of live bytes. */
+static bool compact_one(memstore *store)
+{
+    const uint32_t percent = ms_setting_of(&store->settings, gc_percent);
+    uint64_t live, dead;
+
+    if (percent == 0)
+        return false;
+    ms_store_live_and_dead(store, &live, &dead);
+    if (dead == 0 || dead * 100 < live * percent)
+        return false;
+
+    struct ms_segment *segment = ms_reclaim_emptiest(store, COMPACT_NUM, COMPACT_DEN);
+    if (segment == NULL)
+        return false;
+    ms_reclaim_compact_locked(store, segment);
+    return ms_load_relaxed(&segment->state) == MS_SEGMENT_LIMBO;
+}
+
+/* Evict ahead of the writers. */
+static bool refill(memstore *store)
+{
+    if (store->settings.eviction == MS_EVICTION_NONE ||
+        ms_arena_available(&store->arena) >= ms_upkeep_low_water(store))
+        return false;
+    return ms_room_step_locked(store, ms_store_deadline(store));
+}
+
+static bool step_locked(memstore *store, bool exact)
+{
+    if (sweep_one(store, exact))
+        return true;
+    if (ms_arena_has_waiting(&store->arena) && ms_arena_recycle_waiting(&store->arena) != 0)
+        return true;
+    return ms_room_harvest_locked(store, ms_store_deadline(store)) || refill(store) ||
+           compact_one(store);
+}
+
+/* The maintenance thread does not wait for the reclaim lock: whoever holds it may be waiting for
+ * that thread. */
+static bool lock_reclaim(memstore *store, bool exact, int64_t deadline_us)
+{
+    return exact ? ms_mutex_lock_until(&store->reclaim_lock, deadline_us)
+                 : ms_mutex_try_lock(&store->reclaim_lock);
+}
+
+int ms_upkeep_run(memstore *store, int64_t budget_us, bool exact)
+{
+    const int64_t deadline = ms_clock_real_us() + budget_us;
+    const int combined = ms_combiner_run_due(store);
+    bool busy = true;
+
+    while (busy) {
+        if (!lock_reclaim(store, exact, budget_us != 0 ? deadline : ms_store_deadline(store)))
+            return MEMSTORE_ERR_LOCK_TIMEOUT;
+        busy = !ms_store_is_closed(store) && step_locked(store, exact);
+        ms_mutex_unlock(&store->reclaim_lock);
+        /* Between steps writers that wait for the reclaim lock come first. */
+        if (busy && budget_us != 0 && ms_clock_real_us() >= deadline)
+            return MEMSTORE_ERR_LOCK_TIMEOUT;
+        if (busy)
+            sched_yield();
+    }
+    /* The maintenance thread knows when it comes back. */
+    return exact ? combined : MEMSTORE_OK;
+}
+
+/* Whether what has expired by `now` is removed. */
+static bool is_swept(memstore *store, int64_t now)
+{
+    /* ORDER: the segments first: one that is being swept is not seen as expired, but then its
+     * sweeper has set the flag before, under the lock that we have just held. Acquire, pairs with
+     * the release at the end of the sweep: the entries are removed. */
+    return ms_due_any_expired(&store->due, now) == NULL && !ms_load_acquire(&store->sweeping);
+}
+
+bool ms_upkeep_expire(memstore *store, int64_t deadline_us)
+{
+    const int64_t now = ms_clock_exact_ms();
+
+    if (is_swept(store, now))
+        return true;
+    if (!ms_mutex_lock_until(&store->reclaim_lock, deadline_us))
+        return false;
+    while (sweep_one(store, true))
+        ;
+    ms_mutex_unlock(&store->reclaim_lock);
+    return is_swept(store, now);
+}

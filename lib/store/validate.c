@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "store/validate.h"
+
+#if MS_VALIDATES
+
+#include "index/validate.h"
+#include "segment/validate.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+/* What the index and the segments say of each other. */
+struct comparison {
+    memstore *store;
+    uint64_t entries; /* that slots refer to, in the segments met so far */
+    const char *problem;
+};
+
+struct referred {
+    uint32_t entries, bytes;
+    int64_t earliest;
+};
+
+static bool is_referred_to(memstore *store, const struct ms_entry *entry,
+                           const struct ms_entry_parts *parts)
+{
+    const uint64_t hash = ms_store_hash(store, parts->key, parts->key_size);
+    struct ms_index_slot slot;
+
+    return ms_index_find_place(&store->index, hash, ms_arena_place_of(&store->arena, entry), &slot);
+}
+
+/* Look each entry of a segment up in the index. */
+static const char *look_up_all(memstore *store, const struct ms_segment *segment,
+                               struct referred *referred)
+{
+    const uint32_t used = ms_load_relaxed(&segment->used);
+    uint32_t padded;
+
+    for (uint32_t offset = 0; offset < used; offset += padded) {
+        const struct ms_entry *entry = ms_segment_entry(segment, offset);
+        const struct ms_entry_parts parts = ms_entry_parts(entry, store->keeps_created);
+        const unsigned mark = ms_load_relaxed(&entry->mark);
+        const int64_t expiry = ms_entry_expiry(entry, segment->time_base);
+
+        padded = ms_arena_padded(&store->arena, parts.size);
+        if (!is_referred_to(store, entry, &parts))
+            continue;
+        MS_REQUIRE((mark & (MS_MARK_PENDING | MS_MARK_DEAD)) == 0,
+                   "ST-1: a slot refers to an entry that is pending or dead");
+        referred->entries++;
+        referred->bytes += padded;
+        if (expiry < referred->earliest)
+            referred->earliest = expiry;
+    }
+    return NULL;
+}
+
+static const char *compare(struct comparison *comparison, const struct ms_segment *segment)
+{
+    const struct ms_due *due = &comparison->store->due;
+    const int64_t earliest = ms_load_relaxed(&segment->earliest);
+    struct referred referred = {.earliest = MS_NEVER};
+
+    if (ms_load_relaxed(&segment->queue) == MS_QUEUE_RECORDS)
+        return NULL;
+    MS_REQUIRE_VALID(look_up_all(comparison->store, segment, &referred));
+    MS_REQUIRE(referred.entries == ms_load_relaxed(&segment->live_entries),
+               "SG-1: a segment counts other live entries than slots refer to");
+    MS_REQUIRE(referred.bytes == ms_load_relaxed(&segment->live_bytes),
+               "SG-1: a segment counts other live bytes than slots refer to");
+    /* What a sweep had to leave counts as expiring then. */
+    MS_REQUIRE(earliest <= referred.earliest || earliest <= ms_clock_exact_ms(),
+               "DU-2: an entry expires before its segment's first");
+    MS_REQUIRE(earliest == MS_NEVER ||
+                   (segment->due_position != 0 && segment->due_position <= due->count &&
+                    due->heap[segment->due_position] == segment),
+               "DU-1: a segment in which something expires is not in the heap");
+    comparison->entries += referred.entries;
+    return NULL;
+}
+
+static void compare_next(struct ms_segment *segment, void *context)
+{
+    struct comparison *comparison = context;
+
+    if (comparison->problem == NULL)
+        comparison->problem = compare(comparison, segment);
+}
+
+const char *ms_store_validate(memstore *store)
+{
+    struct comparison comparison = {.store = store};
+    uint64_t entries = 0;
+
+    MS_REQUIRE_VALID(ms_index_validate(&store->index));
+    MS_REQUIRE_VALID(ms_arena_validate(&store->arena, store->combiner.charged));
+    MS_REQUIRE_VALID(ms_due_validate(&store->due));
+    ms_arena_each(&store->arena, compare_next, &comparison);
+    MS_REQUIRE_VALID(comparison.problem);
+    for (uint32_t shard = 0; shard < store->index.shard_count; shard++)
+        entries += ms_index_entries(&store->index, shard);
+    MS_REQUIRE(comparison.entries == entries, "ST-1: a slot refers to no segment's entry");
+    MS_REQUIRE(ms_load_relaxed(&store->batches_begun) == ms_load_relaxed(&store->batches_done),
+               "ST: a batch is in publication");
+    return NULL;
+}
+
+#ifndef NDEBUG
+void ms_store_assert_valid(memstore *store)
+{
+    const char *const problem = ms_store_validate(store);
+
+    if (problem != NULL) {
+        fprintf(stderr, "memstore: an invariant does not hold: %s\n", problem);
+        abort();
+    }
+}
+#endif
+
+#else
+
+/* ISO C asks for a declaration in every file. */
+typedef int ms_store_validate_is_compiled_out;
+
+#endif

@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Single writes. An entry is appended first, with no lock held; then the key's shard is locked,
+ * the condition checked and the entry published by one store to the key's slot. So a refused
+ * write has changed nothing that a reader can see. */
+#include "expiry/ttl_class.h"
+#include "store/lookup.h"
+
+int ms_store_check_size(const memstore *store, size_t key_size, size_t value_size)
+{
+    const uint64_t most = ms_setting_of(&store->settings, max_entry_size);
+    /* Half of what there is beside the fixed bookkeeping can always be cleared for one entry,
+     * whatever else the store holds: index tables and open segments never take the other half. */
+    const uint64_t largest = (ms_budget_limit(&store->arena.budget) - store->arena.overhead) / 2;
+
+    /* Each on its own first, so that their sum cannot overflow. */
+    if (key_size > largest || value_size > largest || key_size > MS_KEY_SIZE_MAX ||
+        value_size > MS_KEY_SIZE_MAX)
+        return MEMSTORE_ERR_ENTRY_TOO_LARGE;
+    if (key_size + value_size > largest || (most != 0 && key_size + value_size > most))
+        return MEMSTORE_ERR_ENTRY_TOO_LARGE;
+    return MEMSTORE_OK;
+}
+
+/* What a look without a lock tells about the entry that a write is going to replace. */
+struct foresight {
+    enum ms_queue queue;
+    unsigned access;
+    int status; /* a condition that does not hold, or OK */
+};
+
+static int check_condition(const memstore *store, const struct ms_write *write,
+                           const struct ms_found *found, bool live)
+{
+    switch (write->mode) {
+    case MS_WRITE_SET:
+        return MEMSTORE_OK;
+    case MS_WRITE_ADD:
+        return live ? MEMSTORE_ERR_KEY_EXISTS : MEMSTORE_OK;
+    case MS_WRITE_REPLACE:
+        return live ? MEMSTORE_OK : MEMSTORE_ERR_KEY_NOT_FOUND;
+    case MS_WRITE_IF_VERSION: {
+        const uint64_t version = live ? ms_found_version(store, found) : 0;
+        return version == write->version ? MEMSTORE_OK : MEMSTORE_ERR_VERSION_MISMATCH;
+    }
+    case MS_WRITE_IF_SAME: {
+        const uint64_t instance = live ? ms_found_instance(store, found) : 0;
+        return instance == write->instance ? MEMSTORE_OK : MS_WRITE_AGAIN;
+    }
+    }
+    return MEMSTORE_ERR_INVALID_ARGUMENT;
+}
+
+static struct foresight look_ahead(memstore *store, const struct ms_write *write, uint64_t hash)
+{
+    struct foresight foresight = {.queue = MS_QUEUE_NEW};
+    struct ms_found found;
+
+    ms_rcu_read_lock();
+    const bool live = ms_lookup_live(store, write->key.data, write->key.size, hash, &found);
+    foresight.status = check_condition(store, write, &found, live);
+    if (foresight.status == MEMSTORE_OK) {
+        const unsigned old = live ? ms_load_relaxed(&found.entry->mark) & MS_MARK_ACCESS : 0;
+        foresight.access = ms_eviction_initial_access(&store->eviction, old);
+        foresight.queue =
+            store->eviction.policy->queue_for(&store->eviction, hash, live ? found.segment : NULL);
+    }
+    ms_rcu_read_unlock();
+    return foresight;
+}
+
+/* Append the entry. */
+static int append(memstore *store, const struct ms_write *write, const struct foresight *foresight,
+                  int64_t now, struct ms_reserved *out)
+{
+    const struct ms_entry_shape shape = {
+        .key_size = (uint32_t)write->key.size,
+        .value_size = (uint32_t)write->value_size,
+        .version = write->keep_version,
+        .expiry = write->expiry,
+        .created = write->keep_created != 0 || !store->keeps_created ? write->keep_created
+                                                                     : ms_clock_exact_ms(),
+    };
+    const struct ms_placement placement = {
+        .queue = foresight->queue,
+        .ttl_class = ms_ttl_class(write->expiry, now, store->arena.ttl_classes),
+        .stripe = ms_thread_slot(),
+        .access = foresight->access,
+        .now = now,
+    };
+    const int status = ms_room_reserve(store, &placement, &shape, out);
+
+    if (status != MEMSTORE_OK)
+        return status;
+    memcpy(out->key, write->key.data, write->key.size);
+    if (write->value_size != 0)
+        memcpy(out->key + write->key.size, write->value, write->value_size);
+    return MEMSTORE_OK;
+}
+
+/* Make sure that one more entry fits the shard's table. Shard lock held. */
+static bool ensure_slot(memstore *store, uint64_t hash)
+{
+    const uint32_t shard = ms_index_shard_of(&store->index, hash);
+
+    return ms_index_has_room(&store->index, shard, 1) ||
+           ms_index_grow(&store->index, shard, 1) == MS_INDEX_GROWN ||
+           ms_index_has_slots(&store->index, shard, 1);
+}
+
+/* Let the key's slot refer to the new entry, if the write's condition holds. Shard lock held. */
+static int publish_locked(memstore *store, const struct ms_write *write, uint64_t hash,
+                          struct ms_reserved *reserved, struct ms_write_outcome *outcome)
+{
+    struct ms_index_slot slot;
+    struct ms_found found;
+    const bool exists =
+        ms_lookup_find_slot(store, write->key.data, write->key.size, hash, &slot, &found);
+    const bool live = exists && !ms_has_expired(ms_found_expiry(&found));
+    const int status = ms_testing_has_fault(MS_FAULT_UNLOCKED_CONDITION)
+                           ? MEMSTORE_OK
+                           : check_condition(store, write, &found, live);
+
+    if (status != MEMSTORE_OK)
+        return status;
+    if (!exists && !ensure_slot(store, hash))
+        return MEMSTORE_ERR_SHARD_OVERFLOW;
+
+    ms_arena_publish(reserved);
+    if (exists) {
+        ms_slot_set(&slot, reserved->place);
+        ms_store_entry_died(store, &found);
+    } else {
+        ms_index_insert(&store->index, hash, reserved->place, &slot);
+    }
+    *outcome = (struct ms_write_outcome){
+        .size = reserved->size, .updated = live, .replaced_expired = exists && !live};
+    return MEMSTORE_OK;
+}
+
+/* Publish; when the index cannot grow for want of memory, reclaim some and try again. */
+static int publish(memstore *store, const struct ms_write *write, uint64_t hash,
+                   struct ms_reserved *reserved, struct ms_write_outcome *outcome)
+{
+    struct ms_budget_mark asked = ms_budget_mark(&store->arena.budget);
+    const int64_t no_deadline = 0;
+    int64_t deadline = no_deadline;
+
+    ms_testing_reach(MS_POINT_ENTRY_WRITTEN);
+    for (;;) {
+        int status = ms_store_lock_shard(store, hash);
+        if (status != MEMSTORE_OK)
+            return status;
+        status = publish_locked(store, write, hash, reserved, outcome);
+        const uint32_t shard = ms_index_shard_of(&store->index, hash);
+        const uint32_t buckets =
+            ms_table_buckets(ms_load_relaxed(&store->index.views[shard].table));
+        ms_mutex_unlock(ms_store_shard_lock(store, hash));
+        if (status != MEMSTORE_ERR_SHARD_OVERFLOW) {
+            ms_room_harvest_if_much(store);
+            return status;
+        }
+
+        if (deadline == no_deadline)
+            deadline = ms_store_deadline(store);
+        const uint64_t bytes =
+            ((uint64_t)buckets + buckets / 4) * sizeof(struct ms_bucket) + MS_PAGE_SIZE;
+        const int made = ms_room_make(store, bytes, deadline, &asked);
+        if (made != MEMSTORE_OK)
+            return made == MEMSTORE_ERR_MEMORY_EXHAUSTED ? made : status;
+    }
+}
+
+void ms_store_note_expiry(memstore *store, struct ms_segment *segment, int64_t expiry, int64_t now)
+{
+    if (expiry == MS_NEVER || expiry >= ms_load_relaxed(&segment->earliest))
+        return;
+
+    const int64_t planned = ms_due_when(&store->due);
+    ms_due_note(&store->due, segment, expiry, now);
+    if (ms_due_when(&store->due) < planned)
+        ms_maintenance_plan(store);
+}
+
+int ms_store_try_write(memstore *store, const struct ms_write *write, uint64_t hash,
+                       struct ms_write_outcome *outcome)
+{
+    const int64_t now = ms_clock_coarse_ms();
+    const struct foresight foresight = look_ahead(store, write, hash);
+    struct ms_reserved reserved;
+    if (foresight.status != MEMSTORE_OK)
+        return foresight.status;
+    int status = append(store, write, &foresight, now, &reserved);
+    if (status != MEMSTORE_OK)
+        return status;
+
+    ms_store_note_expiry(store, reserved.segment, write->expiry, now);
+    status = publish(store, write, hash, &reserved, outcome);
+    if (status == MEMSTORE_OK)
+        ms_store_land(store, &reserved);
+    else
+        ms_store_abandon(store, &reserved);
+    return status;
+}
+
+void ms_store_count_refusal(memstore *store, int status)
+{
+    switch (status) {
+    case MEMSTORE_ERR_ENTRY_TOO_LARGE:
+        ms_count(&store->counters, MS_COUNT_REJECTED_TOO_LARGE, 1);
+        break;
+    case MEMSTORE_ERR_TTL_EXPIRED:
+    case MEMSTORE_ERR_INVALID_TTL:
+        ms_count(&store->counters, MS_COUNT_REJECTED_INVALID_TTL, 1);
+        break;
+    case MEMSTORE_ERR_CACHE_FULL:
+        ms_count(&store->counters, MS_COUNT_REJECTED_FULL, 1);
+        break;
+    case MEMSTORE_ERR_MEMORY_EXHAUSTED:
+    case MEMSTORE_ERR_GC_PRESSURE:
+    case MEMSTORE_ERR_SHARD_OVERFLOW:
+        ms_count(&store->counters, MS_COUNT_REJECTED_MEMORY, 1);
+        break;
+    case MEMSTORE_ERR_KEY_EXISTS:
+    case MEMSTORE_ERR_KEY_NOT_FOUND:
+    case MEMSTORE_ERR_NOT_A_NUMBER:
+    case MEMSTORE_ERR_VERSION_MISMATCH:
+        ms_count(&store->counters, MS_COUNT_REJECTED_CONDITION, 1);
+        break;
+    case MEMSTORE_ERR_LOCK_TIMEOUT:
+        ms_count(&store->counters, MS_COUNT_REJECTED_TIMEOUT, 1);
+        break;
+    default:
+        break;
+    }
+}
+
+void ms_store_count_write(memstore *store, int status, const struct ms_write_outcome *outcome)
+{
+    if (status != MEMSTORE_OK) {
+        ms_store_count_refusal(store, status);
+        return;
+    }
+    ms_store_tick(store, ms_count(&store->counters, MS_COUNT_SETS, 1));
+    ms_count(&store->counters, MS_COUNT_WRITTEN_BYTES, outcome->size);
+    if (outcome->updated)
+        ms_count(&store->counters, MS_COUNT_UPDATES, 1);
+    if (outcome->replaced_expired)
+        ms_count(&store->counters, MS_COUNT_EXPIRATIONS, 1);
+}
+
+int ms_store_write(memstore *store, const struct ms_write *write)
+{
+    struct ms_write_outcome outcome;
+    /* The size first: what is absurdly large is not even read. */
+    int status = ms_store_check_size(store, write->key.size, write->value_size);
+
+    if (status == MEMSTORE_OK) {
+        const uint64_t hash = ms_store_hash(store, write->key.data, write->key.size);
+        status = ms_store_try_write(store, write, hash, &outcome);
+    }
+    ms_store_count_write(store, status, &outcome);
+    return status;
+}

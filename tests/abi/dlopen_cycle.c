@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The shared library loaded, used and unloaded over and over, privately (RTLD_LOCAL), as a
+ * plugin host does; and two copies of it at once.
+ *
+ *     dlopen_cycle [PATH]      libmemstore.so.0 by default, found as the dynamic linker finds it
+ *
+ * The program itself is not linked with the library, so that unloading is what it is. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* dladdr() */
+#endif
+
+#include <memstore/memstore.h>
+
+#include <dlfcn.h>
+#include <limits.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define CYCLES 100
+
+static void expect(int holds, const char *what)
+{
+    if (holds)
+        return;
+    fprintf(stderr, "dlopen_cycle: %s\n", what);
+    exit(1);
+}
+
+struct library {
+    void *handle;
+    int (*open)(const memstore_config *, memstore **);
+    int (*set)(memstore *, const void *, size_t, const void *, size_t, int64_t);
+    int (*get)(memstore *, const void *, size_t, void *, size_t, size_t *);
+    uint64_t (*size)(memstore *);
+    void (*destroy)(memstore *);
+};
+
+static struct library load(const char *path)
+{
+    struct library lib = {.handle = dlopen(path, RTLD_NOW | RTLD_LOCAL)};
+
+    expect(lib.handle != NULL, lib.handle == NULL ? dlerror() : "");
+    *(void **)&lib.open = dlsym(lib.handle, "memstore_open");
+    *(void **)&lib.set = dlsym(lib.handle, "memstore_set");
+    *(void **)&lib.get = dlsym(lib.handle, "memstore_get");
+    *(void **)&lib.size = dlsym(lib.handle, "memstore_size");
+    *(void **)&lib.destroy = dlsym(lib.handle, "memstore_destroy");
+    expect(lib.open && lib.set && lib.get && lib.size && lib.destroy, "a symbol is missing");
+    return lib;
+}
+
+static memstore *use(const struct library *lib, const char *value)
+{
+    memstore *store;
+    char copy[16] = "";
+    size_t size;
+
+    expect(lib->open(NULL, &store) == MEMSTORE_OK, "open failed");
+    expect(lib->set(store, "key", 3, value, strlen(value), 0) == MEMSTORE_OK, "set failed");
+    expect(lib->set(store, "soon gone", 9, value, strlen(value), 1) == MEMSTORE_OK,
+           "set with a TTL failed");
+    expect(lib->get(store, "key", 3, copy, sizeof copy, &size) == MEMSTORE_OK, "get failed");
+    expect(size == strlen(value) && memcmp(copy, value, size) == 0, "get gave another value");
+    while (lib->size(store) > 1)
+        usleep(100);
+    return store;
+}
+
+static unsigned count_lines(const char *containing)
+{
+    FILE *file = fopen("/proc/self/maps", "r");
+    char line[PATH_MAX + 128];
+    unsigned lines = 0;
+
+    expect(file != NULL, "cannot read /proc/self/maps");
+    while (fgets(line, sizeof line, file) != NULL)
+        lines += strstr(line, containing) != NULL;
+    fclose(file);
+    return lines;
+}
+
+/* One cycle; the path that the library was loaded from, once. */
+static void cycle(const char *path, char found[PATH_MAX])
+{
+    struct library lib = load(path);
+    Dl_info info;
+
+    if (found != NULL && dladdr(*(void **)&lib.open, &info) != 0)
+        expect(realpath(info.dli_fname, found) != NULL, "the library's path is not a path");
+    lib.destroy(use(&lib, "value"));
+    expect(dlclose(lib.handle) == 0, "dlclose failed");
+}
+
+/* ---- A thread that has used the library and ends after it was closed ---- */
+
+static struct library of_thread;
+static sem_t has_used, may_end;
+
+static void *outlive(void *unused)
+{
+    of_thread.destroy(use(&of_thread, "value"));
+    sem_post(&has_used);
+    while (sem_wait(&may_end) != 0)
+        ;
+    return unused;
+}
+
+static void end_a_thread_after_the_library(const char *path)
+{
+    pthread_t thread;
+
+    sem_init(&has_used, 0, 0);
+    sem_init(&may_end, 0, 0);
+    of_thread = load(path);
+    expect(pthread_create(&thread, NULL, outlive, NULL) == 0, "no thread");
+    while (sem_wait(&has_used) != 0)
+        ;
+    expect(dlclose(of_thread.handle) == 0, "dlclose failed");
+    sem_post(&may_end);
+    expect(pthread_join(thread, NULL) == 0, "the thread did not end");
+}
+
+/* ---- Two copies ---- */
+
+static void copy_file(const char *from, const char *to)
+{
+    FILE *in = fopen(from, "rb"), *out = fopen(to, "wb");
+    static char block[1 << 16];
+    size_t size;
+
+    expect(in != NULL && out != NULL, "cannot copy the library");
+    while ((size = fread(block, 1, sizeof block, in)) > 0)
+        expect(fwrite(block, 1, size, out) == size, "cannot write the copy");
+    fclose(in);
+    expect(fclose(out) == 0, "cannot write the copy");
+}
+
+/* Two copies know nothing of each other. */
+static void use_two_copies(const char *path)
+{
+    char copy[] = "/tmp/libmemstore-copy-XXXXXX";
+    const int descriptor = mkstemp(copy);
+
+    expect(descriptor >= 0 && close(descriptor) == 0, "cannot make a temporary file");
+    copy_file(path, copy);
+    struct library one = load(path), two = load(copy);
+    unlink(copy);
+    expect((void *)one.open != (void *)two.open, "the copy is not a copy");
+    memstore *first = use(&one, "of one"), *second = use(&two, "of two");
+    char value[16];
+    size_t size;
+    expect(one.get(first, "key", 3, value, sizeof value, &size) == MEMSTORE_OK &&
+               memcmp(value, "of one", 6) == 0,
+           "the first copy lost its value");
+    two.destroy(second);
+    expect(dlclose(two.handle) == 0, "dlclose of the second copy failed");
+    expect(one.set(first, "key", 3, "again", 5, 0) == MEMSTORE_OK,
+           "the first copy broke when the second went");
+    one.destroy(first);
+    expect(dlclose(one.handle) == 0, "dlclose of the first copy failed");
+}
+
+int main(int argc, char **argv)
+{
+    const char *path = argc > 1 ? argv[1] : "libmemstore.so.0";
+    char found[PATH_MAX] = "";
+
+    cycle(path, found);
+    cycle(path, NULL);
+    const unsigned of_library = count_lines("libmemstore"), all = count_lines("");
+    for (unsigned i = 0; i < CYCLES; i++)
+        cycle(path, NULL);
+    expect(count_lines("libmemstore") == of_library, "mappings of the library have added up");
+    expect(count_lines("") <= all + 4, "mappings have added up");
+    for (unsigned i = 0; i < 20; i++)
+        end_a_thread_after_the_library(path);
+    use_two_copies(found);
+    printf("dlopen_cycle: 3 passed, 0 failed (%u mappings stay after dlclose)\n", of_library);
+    return 0;
+}

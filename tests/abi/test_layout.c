@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a program compiled against an earlier release relies on: sizes, offsets and numbers. A
+ * line here is only ever added. */
+#include "support/criterion.h"
+
+#include <stdlib.h>
+
+#define AT(type, member, offset)                                                                   \
+    _Static_assert(offsetof(type, member) == (offset), #type "." #member " has moved")
+#define SIZE(type, size) _Static_assert(sizeof(type) == (size), #type " has another size")
+/* A struct that its size tells apart may grow. */
+#define SIZE_AT_LEAST(type, size) _Static_assert(sizeof(type) >= (size), #type " has shrunk")
+#define VALUE(name, number) _Static_assert(name == (number), #name " was renumbered")
+
+#if UINTPTR_MAX == UINT64_MAX
+SIZE(memstore_key, 16);
+AT(memstore_key, data, 0);
+AT(memstore_key, size, 8);
+
+SIZE(memstore_entry, 40);
+AT(memstore_entry, key, 0);
+AT(memstore_entry, value, 16);
+AT(memstore_entry, value_size, 24);
+AT(memstore_entry, ttl_ms, 32);
+
+SIZE(memstore_view, 40);
+AT(memstore_view, data, 0);
+AT(memstore_view, size, 8);
+AT(memstore_view, version, 16);
+AT(memstore_view, expires_at_ms, 24);
+AT(memstore_view, pin, 32);
+
+SIZE_AT_LEAST(memstore_stats, 17 * 8);
+AT(memstore_stats, struct_size, 0);
+AT(memstore_stats, hits, 8);
+AT(memstore_stats, misses, 16);
+AT(memstore_stats, sets, 24);
+AT(memstore_stats, updates, 32);
+AT(memstore_stats, deletes, 40);
+AT(memstore_stats, evictions, 48);
+AT(memstore_stats, expirations, 56);
+AT(memstore_stats, rejected_too_large, 64);
+AT(memstore_stats, rejected_invalid_ttl, 72);
+AT(memstore_stats, rejected_full, 80);
+AT(memstore_stats, rejected_memory, 88);
+AT(memstore_stats, rejected_condition, 96);
+AT(memstore_stats, entries, 104);
+AT(memstore_stats, compactions, 112);
+AT(memstore_stats, moved_bytes, 120);
+AT(memstore_stats, written_bytes, 128);
+AT(memstore_stats, rejected_timeout, 136);
+
+SIZE_AT_LEAST(memstore_memory_stats, 11 * 8);
+AT(memstore_memory_stats, struct_size, 0);
+AT(memstore_memory_stats, limit, 8);
+AT(memstore_memory_stats, charged, 16);
+AT(memstore_memory_stats, live, 24);
+AT(memstore_memory_stats, dead, 32);
+AT(memstore_memory_stats, index, 40);
+AT(memstore_memory_stats, overhead, 48);
+AT(memstore_memory_stats, pinned, 56);
+AT(memstore_memory_stats, free, 64);
+AT(memstore_memory_stats, segments, 72);
+AT(memstore_memory_stats, segment_size, 80);
+#endif
+
+VALUE(MEMSTORE_TTL_NONE, 0);
+VALUE(MEMSTORE_TTL_DEFAULT, -1);
+VALUE(MEMSTORE_OK, 0);
+VALUE(MEMSTORE_ERR_KEY_NOT_FOUND, -1);
+VALUE(MEMSTORE_ERR_CACHE_FULL, -2);
+VALUE(MEMSTORE_ERR_ENTRY_TOO_LARGE, -3);
+VALUE(MEMSTORE_ERR_CACHE_CLOSED, -4);
+VALUE(MEMSTORE_ERR_INVALID_TTL, -5);
+VALUE(MEMSTORE_ERR_TTL_EXPIRED, -6);
+VALUE(MEMSTORE_ERR_TTL_NOT_SET, -7);
+VALUE(MEMSTORE_ERR_TTL_UPDATE_FAILED, -8);
+VALUE(MEMSTORE_ERR_MEMORY_EXHAUSTED, -9);
+VALUE(MEMSTORE_ERR_MEMORY_FRAGMENTATION, -10);
+VALUE(MEMSTORE_ERR_SHARD_OVERFLOW, -11);
+VALUE(MEMSTORE_ERR_GC_PRESSURE, -12);
+VALUE(MEMSTORE_ERR_INVALID_ARGUMENT, -13);
+VALUE(MEMSTORE_ERR_INVALID_CONFIG, -14);
+VALUE(MEMSTORE_ERR_INVALID_PATTERN, -15);
+VALUE(MEMSTORE_ERR_BUFFER_TOO_SMALL, -16);
+VALUE(MEMSTORE_ERR_LOCK_TIMEOUT, -17);
+VALUE(MEMSTORE_ERR_KEY_EXISTS, -18);
+VALUE(MEMSTORE_ERR_VERSION_MISMATCH, -19);
+VALUE(MEMSTORE_ERR_NOT_A_NUMBER, -20);
+VALUE(MEMSTORE_ERR_LOADER_FAILED, -21);
+VALUE(MEMSTORE_ERR_IO, -22);
+VALUE(MEMSTORE_ERR_CORRUPT_SNAPSHOT, -23);
+VALUE(MEMSTORE_ERR_UNSUPPORTED, -24);
+
+/* Room for a struct of any size, filled with a pattern that shows what was written. */
+#define ROOM 1024
+#define UNTOUCHED 0xa5
+
+static union {
+    unsigned char bytes[ROOM];
+    size_t struct_size;
+    memstore_stats stats;
+    memstore_memory_stats memory;
+} room;
+
+static void prepare(size_t struct_size)
+{
+    memset(&room, UNTOUCHED, sizeof room);
+    room.struct_size = struct_size;
+}
+
+/* Bytes behind `from` that were written. */
+static size_t count_written(size_t from)
+{
+    size_t written = 0;
+
+    for (size_t i = from; i < ROOM; i++)
+        written += room.bytes[i] != UNTOUCHED;
+    return written;
+}
+
+static memstore *open_used(void)
+{
+    memstore *store = test_open_defaults();
+
+    assert_ok(test_set(store, "key", "value", 0));
+    assert_holds(store, "key", "value");
+    assert_holds(store, "absent", NULL);
+    return store;
+}
+
+Test(abi, an_older_program_gets_the_fields_it_knows_and_no_byte_more)
+{
+    memstore *store = open_used();
+    const size_t three_fields = 4 * 8;
+
+    prepare(three_fields);
+    assert_ok(memstore_get_stats(store, &room.stats));
+    cr_assert(room.stats.hits == 1 && room.stats.misses == 1 && room.stats.sets == 1);
+    cr_assert_eq(count_written(three_fields), 0);
+    cr_assert_eq(room.struct_size, three_fields);
+
+    prepare(2 * 8);
+    assert_ok(memstore_get_memory_stats(store, &room.memory));
+    cr_assert_eq(room.memory.limit, memstore_capacity(store));
+    cr_assert_eq(count_written(2 * 8), 0);
+    memstore_destroy(store);
+}
+
+Test(abi, a_newer_program_gets_zeros_in_the_fields_we_do_not_know)
+{
+    memstore *store = open_used();
+
+    prepare(sizeof(memstore_stats) + 64);
+    assert_ok(memstore_get_stats(store, &room.stats));
+    cr_assert_eq(room.stats.sets, 1);
+    for (size_t i = sizeof(memstore_stats); i < sizeof(memstore_stats) + 64; i++)
+        cr_assert_eq(room.bytes[i], 0);
+    cr_assert_eq(count_written(sizeof(memstore_stats) + 64), 0);
+
+    prepare(sizeof(memstore_memory_stats) + 64);
+    assert_ok(memstore_get_memory_stats(store, &room.memory));
+    for (size_t i = sizeof(memstore_memory_stats); i < sizeof(memstore_memory_stats) + 64; i++)
+        cr_assert_eq(room.bytes[i], 0);
+    cr_assert_eq(count_written(sizeof(memstore_memory_stats) + 64), 0);
+    memstore_destroy(store);
+}
+
+Test(abi, a_size_that_holds_no_field_is_refused)
+{
+    memstore *store = open_used();
+
+    for (size_t size = 0; size <= sizeof(size_t); size++) {
+        prepare(size);
+        assert_status(memstore_get_stats(store, &room.stats), MEMSTORE_ERR_INVALID_ARGUMENT);
+        cr_assert_eq(count_written(sizeof(size_t)), 0);
+        prepare(size);
+        assert_status(memstore_get_memory_stats(store, &room.memory),
+                      MEMSTORE_ERR_INVALID_ARGUMENT);
+        cr_assert_eq(count_written(sizeof(size_t)), 0);
+    }
+    memstore_destroy(store);
+}

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Operations on single keys: every short history can be put in an order, one operation after the
+ * other, that explains what each gave. */
+#include "linear_run.h"
+#include "support/support.h"
+
+static const struct linear_mix mixes[] = {
+    {.name = "one key, two threads",
+     .settings = {"shards=1"},
+     .threads = 2,
+     .ops = 12,
+     .longest = 200,
+     .singles = 1,
+     .versions = true,
+     .weights = {[HISTORY_GET] = 6,
+                 [HISTORY_HAS] = 2,
+                 [HISTORY_SET] = 3,
+                 [HISTORY_ADD] = 2,
+                 [HISTORY_REPLACE] = 1,
+                 [HISTORY_COMPARE_AND_SET] = 2,
+                 [HISTORY_DELETE] = 3}},
+    {.name = "two keys, four threads",
+     .settings = {"shards=1"},
+     .threads = 4,
+     .ops = 10,
+     .longest = 200,
+     .singles = 3,
+     .versions = true,
+     .weights = {[HISTORY_GET] = 6,
+                 [HISTORY_HAS] = 1,
+                 [HISTORY_SET] = 2,
+                 [HISTORY_ADD] = 2,
+                 [HISTORY_REPLACE] = 2,
+                 [HISTORY_COMPARE_AND_SET] = 3,
+                 [HISTORY_DELETE] = 3}},
+    {.name = "counters, four threads",
+     .settings = {"shards=4"},
+     .threads = 4,
+     .ops = 8,
+     .form = PERFORM_DECIMAL,
+     .singles = 3,
+     .versions = true,
+     .weights = {[HISTORY_GET] = 4,
+                 [HISTORY_INCREMENT] = 6,
+                 [HISTORY_SET] = 1,
+                 [HISTORY_COMPARE_AND_SET] = 1,
+                 [HISTORY_DELETE] = 1}},
+    {.name = "many threads",
+     .settings = {"shards=2"},
+     .threads = 16,
+     .ops = 4,
+     .longest = 100,
+     .singles = 7,
+     .versions = true,
+     .weights = {[HISTORY_GET] = 6,
+                 [HISTORY_SET] = 1,
+                 [HISTORY_ADD] = 1,
+                 [HISTORY_REPLACE] = 1,
+                 [HISTORY_COMPARE_AND_SET] = 2,
+                 [HISTORY_DELETE] = 2}},
+    {.name = "while segments are compacted and tables grow",
+     .settings = {"performance.memory_limit=1MiB", "eviction=none", "performance.gc_percent=5",
+                  "shards=1"},
+     .threads = 3,
+     .ops = 10,
+     .longest = 2000,
+     .singles = 15,
+     .churns = 1,
+     .weights = {[HISTORY_GET] = 8, [HISTORY_SET] = 3, [HISTORY_ADD] = 1, [HISTORY_DELETE] = 2}},
+    {.name = "under memory pressure",
+     .settings = {"performance.memory_limit=256KiB", "shards=4"},
+     .threads = 3,
+     .ops = 10,
+     .longest = 2000,
+     .singles = 15,
+     .evicts = true,
+     .churns = 1,
+     .weights = {[HISTORY_GET] = 8,
+                 [HISTORY_SET] = 4,
+                 [HISTORY_ADD] = 1,
+                 [HISTORY_REPLACE] = 1,
+                 [HISTORY_DELETE] = 1}},
+};
+
+int main(int argc, char **argv)
+{
+    const double seconds = test_seconds(argc, argv, 3);
+
+    linear_run_all(mixes, TEST_COUNT_OF(mixes), test_seed("linear_single"), seconds);
+    printf("linear_single: %zu passed, 0 failed\n", TEST_COUNT_OF(mixes));
+    return 0;
+}

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* close() against calls in flight from 16 threads: every call before it is served, every call
+ * after it is refused, exactly one closer wins, and what views hold stays. */
+#include "support/support.h"
+#include "support/team.h"
+
+#define CALLERS 16
+
+static memstore *store;
+static uint64_t seed;
+static atomic_bool closed; /* some close() has returned */
+static atomic_uint closers_won;
+static atomic_uint_least64_t calls_served;
+
+/* One random call. */
+static int call(struct test_rng *rng)
+{
+    char key[32];
+    const size_t size =
+        (size_t)snprintf(key, sizeof key, "close/%u", (unsigned)test_below(rng, 500));
+    const memstore_key one = {key, size};
+    const memstore_entry entry = {one, "value", 5, 50};
+    memstore_view view;
+    uint64_t count;
+    int status;
+
+    switch (test_below(rng, 12)) {
+    case 0:
+        return memstore_set_many(store, &entry, 1);
+    case 1:
+        status = memstore_get_many(store, &one, 1, &view, NULL);
+        memstore_view_release(&view);
+        return status;
+    case 2:
+        return memstore_delete(store, key, size);
+    case 3:
+        return test_one_in(rng, 50) ? memstore_clear(store) : memstore_has(store, key, size);
+    case 4:
+        return test_one_in(rng, 20) ? memstore_count_by_pattern(store, "close/1*", 8, &count)
+                                    : MEMSTORE_OK;
+    case 5:
+        return test_one_in(rng, 20) ? memstore_maintain(store, 100) : MEMSTORE_OK;
+    case 6:
+    case 7:
+        status = memstore_get_view(store, key, size, &view);
+        if (status == MEMSTORE_OK) {
+            CHECK(view.size == 5 && memcmp(view.data, "value", 5) == 0);
+            memstore_view_release(&view);
+        }
+        return status;
+    default:
+        return memstore_set(store, key, size, "value", 5, (int64_t)test_below(rng, 40));
+    }
+}
+
+static void keep_calling(unsigned number, void *context)
+{
+    struct test_rng rng = {seed + number};
+    uint64_t served = 0;
+
+    (void)context;
+    for (;;) {
+        const bool was_closed = atomic_load(&closed);
+        const uint64_t size = memstore_size(store);
+        const int status = call(&rng);
+
+        if (status == MEMSTORE_ERR_CACHE_CLOSED)
+            break;
+        CHECK(status == MEMSTORE_OK || status == MEMSTORE_ERR_KEY_NOT_FOUND ||
+              status == MEMSTORE_ERR_LOCK_TIMEOUT);
+        CHECK(!was_closed || size == 0);
+        served++;
+    }
+    /* Closed once, closed for good. */
+    CHECK_STATUS(memstore_set(store, "k", 1, "v", 1, 0), MEMSTORE_ERR_CACHE_CLOSED);
+    CHECK_STATUS(memstore_has(store, "k", 1), MEMSTORE_ERR_CACHE_CLOSED);
+    atomic_fetch_add(&calls_served, served);
+}
+
+static void close_it(unsigned number, void *context)
+{
+    (void)number;
+    (void)context;
+    const int status = memstore_close(store);
+
+    CHECK(status == MEMSTORE_OK || status == MEMSTORE_ERR_CACHE_CLOSED);
+    if (status == MEMSTORE_OK) {
+        atomic_fetch_add(&closers_won, 1);
+        atomic_store(&closed, true);
+    }
+}
+
+static void run_round(struct test_rng *rng)
+{
+    struct test_team team = {0};
+    memstore_view view;
+    memstore_cursor *cursor;
+    memstore_key key;
+
+    store = test_open("shards=16", "performance.memory_limit=1MiB", NULL);
+    atomic_store(&closed, false);
+    atomic_store(&closers_won, 0);
+    CHECK_OK(memstore_set(store, "held", 4, "these bytes", 11, 0));
+    CHECK_OK(memstore_get_view(store, "held", 4, &view));
+    CHECK_OK(memstore_cursor_new(store, "", 0, &cursor));
+
+    test_team_start(&team, CALLERS, keep_calling, NULL);
+    test_sleep_ms((unsigned)test_below(rng, 8));
+    test_team_start(&team, 2, close_it, NULL);
+    test_team_join(&team);
+
+    CHECK(atomic_load(&closers_won) == 1);
+    CHECK_STATUS(memstore_close(store), MEMSTORE_ERR_CACHE_CLOSED);
+    CHECK_STATUS(memstore_cursor_next(cursor, &key), MEMSTORE_ERR_CACHE_CLOSED);
+    CHECK(memstore_size(store) == 0 && memstore_capacity(store) == 0);
+    CHECK(view.size == 11 && memcmp(view.data, "these bytes", 11) == 0);
+    memstore_view_release(&view);
+    memstore_cursor_free(cursor);
+    memstore_destroy(store);
+}
+
+int main(int argc, char **argv)
+{
+    const double end = test_now() + test_seconds(argc, argv, 4);
+    unsigned rounds = 0;
+
+    seed = test_seed("stress_close");
+    struct test_rng rng = {seed};
+    for (; test_now() < end; rounds++, seed += 1000)
+        run_round(&rng);
+    CHECK(atomic_load(&calls_served) > 0);
+    printf("ok   %u rounds\nstress_close: 1 passed, 0 failed\n", rounds);
+    return 0;
+}

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Stores opened and closed over and over, from several threads: threads, descriptors, mappings
+ * and memory stay as they were. */
+#include "support/support.h"
+#include "support/team.h"
+
+#define WARM_UP 200
+
+static uint64_t seed;
+static atomic_uint_least64_t cycles;
+
+struct census {
+    unsigned threads, descriptors, maps;
+    size_t resident;
+};
+
+static struct census take_census(void)
+{
+    return (struct census){test_count_threads(), test_count_descriptors(), test_count_maps(),
+                           test_resident()};
+}
+
+static void cycle(struct test_rng *rng)
+{
+    static const char *const shards[] = {"shards=1", "shards=16", "shards=1024"};
+    const bool manual = test_one_in(rng, 4);
+    memstore *store = test_open(shards[test_below(rng, 3)],
+                                manual ? "maintenance=manual" : "maintenance=background", NULL);
+    unsigned char value[2000] = {1};
+    memstore_view view;
+
+    for (unsigned i = 0; i < 40; i++)
+        CHECK_OK(memstore_set(store, &i, sizeof i, value, test_below(rng, sizeof value),
+                              (int64_t)test_below(rng, 3)));
+    CHECK_OK(memstore_set(store, "view", 4, value, sizeof value, 0));
+    CHECK_OK(memstore_get_view(store, "view", 4, &view));
+    if (test_one_in(rng, 2)) {
+        CHECK_OK(memstore_close(store));
+        CHECK(memcmp(view.data, value, sizeof value) == 0);
+    }
+    memstore_view_release(&view);
+    memstore_destroy(store);
+    atomic_fetch_add(&cycles, 1);
+}
+
+static void cycle_on(unsigned number, void *context)
+{
+    struct test_rng rng = {seed + number};
+
+    (void)context;
+    while (test_team_goes_on())
+        cycle(&rng);
+}
+
+static void expect_flat(const struct census *before, const struct census *after)
+{
+    if (after->threads > before->threads || after->descriptors > before->descriptors)
+        test_fail(__FILE__, __LINE__, "threads %u -> %u, descriptors %u -> %u", before->threads,
+                  after->threads, before->descriptors, after->descriptors);
+#if !defined(__SANITIZE_THREAD__) && !defined(__SANITIZE_ADDRESS__)
+    /* Allocators may cut or join a few mappings of their own; a store that leaked one each time
+     * would show by hundreds. */
+    if (after->maps > before->maps + 20)
+        test_fail(__FILE__, __LINE__, "mappings %u -> %u", before->maps, after->maps);
+    if (after->resident > before->resident + ((size_t)4 << 20))
+        test_fail(__FILE__, __LINE__, "resident %zu -> %zu", before->resident, after->resident);
+#endif
+}
+
+/* One thread serves all stores, however many there are. */
+static void check_one_thread(void)
+{
+    memstore *stores[50];
+    const unsigned before = test_count_threads();
+
+    for (unsigned i = 0; i < TEST_COUNT_OF(stores); i++) {
+        stores[i] = test_open("performance.memory_limit=1MiB", NULL);
+        CHECK_OK(memstore_set(stores[i], "k", 1, "v", 1, 1));
+    }
+    CHECK(test_count_threads() <= before + 1);
+    for (unsigned i = 0; i < TEST_COUNT_OF(stores); i++)
+        memstore_destroy(stores[i]);
+}
+
+int main(int argc, char **argv)
+{
+    const double seconds = test_seconds(argc, argv, 4);
+    struct test_team team = {0};
+
+    seed = test_seed("stress_lifetime");
+    struct test_rng rng = {seed};
+    for (unsigned i = 0; i < WARM_UP; i++)
+        cycle(&rng);
+
+    struct census before = take_census();
+    for (const double end = test_now() + seconds / 2; test_now() < end;)
+        cycle(&rng);
+    struct census after = take_census();
+    expect_flat(&before, &after);
+    printf("ok   one after the other\n");
+
+    test_team_start(&team, 4, cycle_on, NULL);
+    test_team_finish(&team, seconds / 4);
+    before = take_census();
+    test_team_start(&team, 4, cycle_on, NULL);
+    test_team_finish(&team, seconds / 4);
+    after = take_census();
+    expect_flat(&before, &after);
+    printf("ok   from four threads\n");
+
+    check_one_thread();
+    printf("ok   one thread for fifty stores\nstress_lifetime: 3 passed, 0 failed (%llu cycles)\n",
+           (unsigned long long)atomic_load(&cycles));
+    return 0;
+}

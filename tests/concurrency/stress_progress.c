@@ -1,0 +1,438 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A thread is stopped for good at each point where one can be stopped, most with a lock in its
+ * hands: every call that is documented to be lock-free completes all the same and gives the right
+ * answer, and writers get a status in time. */
+#include "support/clock.h"
+#include "support/stopper.h"
+#include "support/support.h"
+#include "support/team.h"
+
+#include <stdlib.h>
+
+#define KEYS 64
+#define BRIEF 16 /* keys that run out while the thread is stopped */
+#define BATCH 8
+#define HOUR INT64_C(3600000)
+#define PATIENCE                                                                                   \
+    10 /* seconds that a call may take before it counts as stuck; a free one takes microseconds */
+
+static memstore *store;
+static unsigned char large[64 * 1024];
+
+/* ---- The thread that is stopped ---- */
+
+static enum ms_testing_point stop_at;
+
+static size_t key_of(uint64_t number, char key[32])
+{
+    return (size_t)snprintf(key, 32, "progress/%llu", (unsigned long long)number);
+}
+
+/* Every other key never expires. */
+static int64_t ttl_of(uint64_t number)
+{
+    return number % 2 == 0 ? HOUR : MEMSTORE_TTL_NONE;
+}
+
+static void set_one(uint64_t number, const char *value)
+{
+    char key[32];
+    const size_t size = key_of(number, key);
+
+    CHECK_OK(memstore_set(store, key, size, value, strlen(value), ttl_of(number)));
+}
+
+static void set_batch(const char *value)
+{
+    char names[BATCH][32];
+    memstore_entry entries[BATCH];
+
+    for (unsigned i = 0; i < BATCH; i++)
+        entries[i] =
+            (memstore_entry){{names[i], key_of(i, names[i])}, value, strlen(value), ttl_of(i)};
+    CHECK_OK(memstore_set_many(store, entries, BATCH));
+}
+
+static void delete_one(const char *key)
+{
+    const int status = test_delete(store, key);
+
+    CHECK(status == MEMSTORE_OK || status == MEMSTORE_ERR_KEY_NOT_FOUND);
+}
+
+static void get_batch(void)
+{
+    char names[BATCH][32];
+    memstore_key keys[BATCH];
+    memstore_view views[BATCH];
+
+    for (unsigned i = 0; i < BATCH; i++)
+        keys[i] = (memstore_key){names[i], key_of(i, names[i])};
+    CHECK_OK(memstore_get_many(store, keys, BATCH, views, NULL));
+    memstore_view_release_many(views, BATCH);
+}
+
+static void read_each_way(uint64_t number);
+
+/* One call; each point lies on the way of one of these. */
+static void be_stopped(void *context)
+{
+    static uint64_t i;
+    int status;
+
+    (void)context;
+    i++;
+    switch (stop_at) {
+    case MS_POINT_SHARD_LOCKED:
+    case MS_POINT_ENTRY_WRITTEN:
+        set_one(i % KEYS, "new");
+        break;
+    case MS_POINT_BATCH_PREPARED:
+    case MS_POINT_BATCH_PENDING:
+    case MS_POINT_BATCH_COMMITTED:
+    case MS_POINT_BATCH_SLOT:
+        set_batch("new");
+        break;
+    case MS_POINT_INDEX_GROWN:
+    case MS_POINT_INDEX_TAGGED:
+        set_one(KEYS + i, "more");
+        break;
+    case MS_POINT_READ_FOUND:
+        /* It looks for the entry with its shard locked. */
+        CHECK_OK(test_set(store, "victim", "v", 0));
+        delete_one("victim");
+        break;
+    case MS_POINT_READ_LOADED:
+        get_batch();
+        break;
+    case MS_POINT_READ_KEPT:
+        read_each_way(i % KEYS);
+        break;
+    case MS_POINT_RETIRING:
+        /* What has a segment of its own leaves it with the shard locked. */
+        CHECK_OK(memstore_set(store, "victim", 6, large, sizeof large, 0));
+        delete_one("victim");
+        break;
+    case MS_POINT_RECLAIMING:
+        set_one(i % KEYS, "new");
+        /* Those who came by meanwhile may have left something behind. */
+        status = memstore_compact(store, 0);
+        CHECK(status == MEMSTORE_OK || status == MEMSTORE_ERR_MEMORY_FRAGMENTATION);
+        break;
+    case MS_POINT_COUNT:
+        abort();
+    }
+}
+
+/* ---- The others ---- */
+
+/* One of the two values that a key can have. */
+static void check_value(const void *value, size_t size)
+{
+    CHECK(size == 3 && (memcmp(value, "old", 3) == 0 || memcmp(value, "new", 3) == 0));
+}
+
+static void ask_for_times(uint64_t number, const char *key, size_t size)
+{
+    const int wanted = ttl_of(number) != 0 ? MEMSTORE_OK : MEMSTORE_ERR_TTL_NOT_SET;
+    int64_t time;
+
+    CHECK_STATUS(memstore_get_ttl(store, key, size, &time), wanted);
+    CHECK(wanted != MEMSTORE_OK || (time > 0 && time <= HOUR));
+    CHECK_STATUS(memstore_get_expiration(store, key, size, &time), wanted);
+    CHECK_OK(memstore_get_created(store, key, size, &time));
+}
+
+static void read_each_way(uint64_t number)
+{
+    char key[32], buffer[16];
+    const size_t size = key_of(number, key);
+    memstore_view view;
+    size_t value_size;
+
+    CHECK_OK(memstore_get(store, key, size, buffer, sizeof buffer, &value_size));
+    check_value(buffer, value_size);
+    CHECK_OK(memstore_get_view(store, key, size, &view));
+    check_value(view.data, view.size);
+    memstore_view_release(&view);
+    CHECK_OK(memstore_has(store, key, size));
+    ask_for_times(number, key, size);
+    CHECK_STATUS(memstore_has(store, "absent", 6), MEMSTORE_ERR_KEY_NOT_FOUND);
+    CHECK_STATUS(memstore_has(store, "brief/1", 7), MEMSTORE_ERR_KEY_NOT_FOUND);
+}
+
+static int count_up(const void *key, size_t key_size, void *context)
+{
+    CHECK(key != NULL && key_size > 0);
+    ++*(unsigned *)context;
+    return 0;
+}
+
+static void iterate(void)
+{
+    memstore_cursor *cursor;
+    memstore_key key;
+    unsigned met = 0, called = 0;
+    uint64_t count = 0;
+    int status;
+
+    CHECK_OK(memstore_cursor_new(store, "progress/*", 10, &cursor));
+    while ((status = memstore_cursor_next(cursor, &key)) == MEMSTORE_OK)
+        met++;
+    CHECK_STATUS(status, MEMSTORE_ERR_KEY_NOT_FOUND);
+    memstore_cursor_free(cursor);
+    CHECK(met >= KEYS);
+    CHECK_OK(memstore_count_by_pattern(store, "progress/*", 10, &count));
+    CHECK(count == met);
+    CHECK_OK(memstore_keys(store, "progress/*", 10, count_up, &called));
+    CHECK(called == met);
+}
+
+/* Reads of several keys wait for a batch in publication at most; a batch that is not, or another
+ * shard, is no hindrance. */
+static void read_together(void)
+{
+    char names[BATCH][32];
+    memstore_key keys[BATCH];
+    memstore_view views[BATCH];
+    unsigned char present[BATCH];
+    size_t found = 0, also_found = 0;
+
+    for (unsigned i = 0; i < BATCH; i++)
+        keys[i] = (memstore_key){names[i], key_of(i, names[i])};
+    const int status = memstore_get_many(store, keys, BATCH, views, &found);
+    const int other = memstore_has_many(store, keys, BATCH, present, &also_found);
+    if (stop_at == MS_POINT_BATCH_PENDING || stop_at == MS_POINT_BATCH_COMMITTED ||
+        stop_at == MS_POINT_BATCH_SLOT) {
+        CHECK(status == MEMSTORE_OK || status == MEMSTORE_ERR_LOCK_TIMEOUT);
+        CHECK(other == MEMSTORE_OK || other == MEMSTORE_ERR_LOCK_TIMEOUT);
+    } else {
+        CHECK_OK(status);
+        CHECK_OK(other);
+    }
+    CHECK(other != MEMSTORE_OK || also_found == BATCH);
+    if (status != MEMSTORE_OK)
+        return;
+    CHECK(found == BATCH);
+    for (unsigned i = 0; i < BATCH; i++) {
+        check_value(views[i].data, views[i].size);
+        if ((stop_at >= MS_POINT_BATCH_PREPARED && stop_at <= MS_POINT_BATCH_COMMITTED) ||
+            stop_at == MS_POINT_BATCH_SLOT)
+            CHECK(memcmp(views[i].data, views[0].data, 3) == 0);
+    }
+    memstore_view_release_many(views, BATCH);
+}
+
+static void ask_for_statistics(void)
+{
+    const memstore_stats stats = test_stats(store);
+    const double rate = memstore_get_hit_rate(store);
+
+    CHECK(stats.entries >= KEYS && stats.entries < KEYS + 1000);
+    CHECK(rate >= 0 && rate <= 1);
+    CHECK(test_memory(store).live > 0);
+    CHECK(memstore_capacity(store) == 8 << 20);
+    CHECK_OK(memstore_reset_stats(store));
+}
+
+static void read_all(unsigned number, void *context)
+{
+    (void)number;
+    (void)context;
+    for (unsigned round = 0; round < 20; round++) {
+        for (uint64_t key = 0; key < KEYS; key++)
+            read_each_way(key);
+        read_together();
+        iterate();
+        CHECK(memstore_size(store) >= KEYS);
+        ask_for_statistics();
+    }
+}
+
+static bool is_write_status(int status)
+{
+    return status == MEMSTORE_OK || status == MEMSTORE_ERR_LOCK_TIMEOUT ||
+           status == MEMSTORE_ERR_GC_PRESSURE || status == MEMSTORE_ERR_MEMORY_EXHAUSTED ||
+           status == MEMSTORE_ERR_KEY_NOT_FOUND;
+}
+
+/* Writers meet the stopped one's lock: they wait for `performance.lock_timeout` and say so. */
+static void write_all(unsigned number, void *context)
+{
+    static const char *const keys[] = {"other/1", "other/2", "other/3"};
+    const double start = test_now();
+
+    (void)number;
+    (void)context;
+    for (unsigned i = 0; i < TEST_COUNT_OF(keys); i++) {
+        CHECK(is_write_status(test_set(store, keys[i], "v", 0)));
+        CHECK(is_write_status(test_delete(store, keys[i])));
+    }
+    uint64_t deleted;
+    CHECK(is_write_status(memstore_delete_by_pattern(store, "other/*", 7, &deleted)));
+    CHECK(test_now() - start < PATIENCE);
+}
+
+/* With writers done: what the counters say is what is there, expired entries not counted, though
+ * nobody could remove them. */
+static void check_size(void)
+{
+    uint64_t count;
+
+    CHECK_OK(memstore_count_by_pattern(store, "", 0, &count));
+    CHECK(memstore_size(store) == count);
+    CHECK(test_stats(store).entries == count);
+}
+
+/* ---- The cases ---- */
+
+static void *watch(void *done)
+{
+    const double end = test_now() + PATIENCE;
+
+    while (!atomic_load((atomic_bool *)done)) {
+        if (test_now() > end)
+            test_fail(__FILE__, __LINE__,
+                      "a call did not come back while a thread was stopped at point %d", stop_at);
+        test_sleep_ms(5);
+    }
+    return NULL;
+}
+
+static void fill(void)
+{
+    char key[32];
+
+    for (uint64_t number = 0; number < KEYS; number++)
+        set_one(number, "old");
+    for (unsigned i = 0; i < BRIEF; i++) {
+        snprintf(key, sizeof key, "brief/%u", i);
+        CHECK_OK(test_set(store, key, "v", 1000));
+    }
+}
+
+static void check_point(enum ms_testing_point point)
+{
+    struct test_team team = {0};
+    pthread_t watcher;
+    atomic_bool done = false;
+    memstore_view view;
+
+    test_clock_start();
+    store = test_open("shards=1", "performance.memory_limit=8MiB", "maintenance=manual",
+                      "performance.lock_timeout=20ms", "ttl.store_creation_time=true", NULL);
+    fill();
+    CHECK_OK(memstore_get_view(store, "progress/1", 10, &view));
+
+    stop_at = point;
+    test_stop_at(point, be_stopped, NULL);
+    test_clock_advance(2000);
+    CHECK(pthread_create(&watcher, NULL, watch, &done) == 0);
+    memstore_view_release(&view);
+    test_team_start(&team, 2, read_all, NULL);
+    test_team_start(&team, 1, write_all, NULL);
+    test_team_join(&team);
+    check_size();
+    atomic_store(&done, true);
+    CHECK(pthread_join(watcher, NULL) == 0);
+
+    test_let_go();
+    read_each_way(0);
+    CHECK_OK(test_set(store, "afterwards", "v", 0));
+    check_size();
+    memstore_destroy(store);
+    ms_testing_use_real_clock();
+}
+
+static void reads_pass_a_writer_that_holds_the_lock(void)
+{
+    check_point(MS_POINT_SHARD_LOCKED);
+}
+
+static void reads_pass_a_writer_before_publication(void)
+{
+    check_point(MS_POINT_ENTRY_WRITTEN);
+}
+
+static void reads_pass_a_prepared_batch(void)
+{
+    check_point(MS_POINT_BATCH_PREPARED);
+}
+
+static void reads_pass_a_pending_batch(void)
+{
+    check_point(MS_POINT_BATCH_PENDING);
+}
+
+static void reads_pass_a_committed_batch(void)
+{
+    check_point(MS_POINT_BATCH_COMMITTED);
+}
+
+static void reads_pass_a_writer_that_looks_for_an_entry(void)
+{
+    check_point(MS_POINT_READ_FOUND);
+}
+
+static void reads_pass_a_reader_of_many_keys(void)
+{
+    check_point(MS_POINT_READ_LOADED);
+}
+
+static void reads_pass_a_reader_that_has_found_its_entry(void)
+{
+    check_point(MS_POINT_READ_KEPT);
+}
+
+static void reads_pass_an_insert_of_which_the_tag_is_there(void)
+{
+    check_point(MS_POINT_INDEX_TAGGED);
+}
+
+static void reads_pass_a_batch_that_has_switched_a_slot(void)
+{
+    check_point(MS_POINT_BATCH_SLOT);
+}
+
+static void reads_pass_a_growing_index(void)
+{
+    check_point(MS_POINT_INDEX_GROWN);
+}
+
+static void reads_pass_a_reclaimer(void)
+{
+    check_point(MS_POINT_RECLAIMING);
+}
+
+static void reads_pass_a_writer_that_retires_a_segment(void)
+{
+    check_point(MS_POINT_RETIRING);
+}
+
+int main(int argc, char **argv)
+{
+    static const struct test_case cases[] = {
+        {"reads_pass_a_writer_that_holds_the_lock", reads_pass_a_writer_that_holds_the_lock},
+        {"reads_pass_a_writer_before_publication", reads_pass_a_writer_before_publication},
+        {"reads_pass_a_prepared_batch", reads_pass_a_prepared_batch},
+        {"reads_pass_a_pending_batch", reads_pass_a_pending_batch},
+        {"reads_pass_a_committed_batch", reads_pass_a_committed_batch},
+        {"reads_pass_a_writer_that_looks_for_an_entry",
+         reads_pass_a_writer_that_looks_for_an_entry},
+        {"reads_pass_a_reader_of_many_keys", reads_pass_a_reader_of_many_keys},
+        {"reads_pass_a_reader_that_has_found_its_entry",
+         reads_pass_a_reader_that_has_found_its_entry},
+        {"reads_pass_an_insert_of_which_the_tag_is_there",
+         reads_pass_an_insert_of_which_the_tag_is_there},
+        {"reads_pass_a_batch_that_has_switched_a_slot",
+         reads_pass_a_batch_that_has_switched_a_slot},
+        {"reads_pass_a_growing_index", reads_pass_a_growing_index},
+        {"reads_pass_a_reclaimer", reads_pass_a_reclaimer},
+        {"reads_pass_a_writer_that_retires_a_segment", reads_pass_a_writer_that_retires_a_segment},
+    };
+    /* A new point needs its case here. */
+    _Static_assert(TEST_COUNT_OF(cases) == MS_POINT_COUNT, "every point is tested");
+
+    return test_run_cases("stress_progress", cases, TEST_COUNT_OF(cases),
+                          argc > 1 ? argv[1] : NULL);
+}

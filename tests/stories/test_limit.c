@@ -1,0 +1,350 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The byte limit: it holds, it costs little, and who meets it is told. */
+#include "support/criterion.h"
+#include "support/stopper.h"
+
+#include <stdlib.h>
+
+#define MIB ((size_t)1 << 20)
+
+/* AddressSanitizer keeps memory of its own, so that resident bytes tell nothing there. */
+#if defined(__SANITIZE_ADDRESS__)
+#define assert_resident(condition, ...) ((void)(condition))
+#else
+#define assert_resident(condition, ...) cr_assert(condition, __VA_ARGS__)
+#endif
+
+/* Write `count` entries of `size` bytes under numbers from `first` on. */
+static void fill(memstore *store, uint64_t first, uint64_t count, size_t size)
+{
+    unsigned char *value = test_bytes(size, first);
+
+    for (uint64_t key = first; key < first + count; key++)
+        assert_ok(memstore_set(store, &key, sizeof key, value, size, 0));
+    free(value);
+}
+
+Test(limit, a_too_large_overwrite_is_refused_and_the_old_value_stays)
+{
+    memstore *store = test_open("max_entry_size=100", NULL);
+    char large[200] = "large";
+
+    assert_ok(test_set(store, "key", "old", 0));
+    assert_status(memstore_set(store, "key", 3, large, sizeof large, 0),
+                  MEMSTORE_ERR_ENTRY_TOO_LARGE);
+    assert_holds(store, "key", "old");
+    cr_assert_eq(test_stats(store).rejected_too_large, 1);
+    cr_assert_eq(memstore_size(store), 1);
+    memstore_destroy(store);
+}
+
+Test(limit, an_entry_above_the_whole_limit_is_too_large)
+{
+    memstore *store = test_open("performance.memory_limit=1MiB", NULL);
+    unsigned char *large = test_bytes(3 * MIB, 1);
+
+    assert_ok(test_set(store, "key", "old", 0));
+    assert_status(memstore_set(store, "key", 3, large, MIB, 0), MEMSTORE_ERR_ENTRY_TOO_LARGE);
+    assert_status(memstore_set(store, "key", 3, large, 3 * MIB, 0), MEMSTORE_ERR_ENTRY_TOO_LARGE);
+    assert_status(memstore_set(store, "key", 3, large, SIZE_MAX / 2, 0),
+                  MEMSTORE_ERR_ENTRY_TOO_LARGE);
+    assert_status(memstore_set(store, "key", 3, large, SIZE_MAX - 2, 0),
+                  MEMSTORE_ERR_ENTRY_TOO_LARGE);
+    assert_status(memstore_set(store, "key", 3, large, UINT32_MAX, 0),
+                  MEMSTORE_ERR_ENTRY_TOO_LARGE);
+    assert_status(memstore_set(store, large, SIZE_MAX, "v", 1, 0), MEMSTORE_ERR_ENTRY_TOO_LARGE);
+    assert_holds(store, "key", "old");
+    free(large);
+    memstore_destroy(store);
+}
+
+Test(limit, what_is_accepted_can_always_be_stored)
+{
+    memstore *store = test_open("performance.memory_limit=1MiB", "maintenance=manual", NULL);
+    unsigned char *value = test_bytes(MIB, 2);
+    unsigned refused = 0;
+
+    /* Every size up to the limit is either stored, whatever was there before, or called too
+     * large. */
+    for (size_t size = 1000; size <= MIB; size += 7919) {
+        const int status = memstore_set(store, &size, sizeof size, value, size, 0);
+
+        cr_assert(status == MEMSTORE_OK || status == MEMSTORE_ERR_ENTRY_TOO_LARGE,
+                  "%zu bytes gave %s", size, memstore_status_name(status));
+        cr_assert(status != MEMSTORE_OK || memstore_has(store, &size, sizeof size) == MEMSTORE_OK);
+        refused += status != MEMSTORE_OK;
+        cr_assert(refused == 0 || status != MEMSTORE_OK, "%zu bytes fit, fewer did not", size);
+        cr_assert(size > MIB / 3 || status == MEMSTORE_OK, "%zu bytes of 1 MiB are too large",
+                  size);
+    }
+    free(value);
+    memstore_destroy(store);
+}
+
+/* Overwrites, deletes, TTLs and sizes from one byte to far above a segment. */
+static void churn(memstore *store, struct test_rng *rng, unsigned writes)
+{
+    unsigned char *value = test_bytes(300000, 3);
+
+    for (unsigned i = 0; i < writes; i++) {
+        const uint64_t key = test_below(rng, 60000);
+        const size_t most = test_one_in(rng, 500) ? 300000 : test_one_in(rng, 10) ? 9000 : 400;
+
+        if (test_one_in(rng, 8))
+            (void)memstore_delete(store, &key, sizeof key);
+        else
+            assert_ok(memstore_set(store, &key, sizeof key, value, test_below(rng, most),
+                                   test_one_in(rng, 4) ? (int64_t)(1 + test_below(rng, 500)) : 0));
+    }
+    free(value);
+}
+
+Test(limit, resident_memory_stays_under_the_limit, .timeout = 120)
+{
+    const size_t before = test_resident();
+    memstore *store = test_open("performance.memory_limit=32MiB", "shards=64", NULL);
+    struct test_rng rng = {test_seed("limit")};
+    size_t most = 0;
+
+    for (unsigned round = 0; round < 200; round++) {
+        churn(store, &rng, 2000);
+        const size_t now = test_resident();
+        most = now > most ? now : most;
+        const memstore_memory_stats memory = test_memory(store);
+        cr_assert(memory.charged <= memory.limit);
+    }
+    /* However slowly that went, and however much of it has expired: this does not fit. */
+    fill(store, 0, 60000, 1000);
+    const size_t at_end = test_resident();
+    most = at_end > most ? at_end : most;
+    cr_assert(test_stats(store).evictions > 0);
+    /* 2 % and 1 MiB for the process's own needs, and the buffer that the values come from. */
+    assert_resident(most <= before + 32 * MIB * 102 / 100 + MIB + 300000,
+                    "resident memory grew by %zu bytes", most - before);
+    memstore_destroy(store);
+}
+
+Test(limit, memory_goes_back_to_the_system_when_entries_are_gone)
+{
+    const size_t before = test_resident();
+    memstore *store = test_open("performance.memory_limit=256MiB", NULL);
+
+    fill(store, 0, 100000, 1000);
+    assert_resident(test_resident() > before + 90 * MIB, "%zu bytes", test_resident() - before);
+    assert_ok(memstore_clear(store));
+    assert_ok(memstore_maintain(store, 0));
+    assert_resident(test_resident() < before + 40 * MIB, "still %zu bytes after the clear",
+                    test_resident() - before);
+    memstore_destroy(store);
+}
+
+Test(limit, an_empty_store_with_a_gigabyte_limit_holds_less_than_a_megabyte)
+{
+    const size_t before = test_resident();
+    memstore *store = test_open("performance.memory_limit=1GB", NULL);
+
+    assert_ok(test_set(store, "key", "value", 0));
+    assert_ok(test_delete(store, "key"));
+    assert_resident(test_resident() <= before + MIB, "%zu bytes", test_resident() - before);
+    cr_assert(test_memory(store).charged <= MIB, "%llu bytes",
+              (unsigned long long)test_memory(store).charged);
+    memstore_destroy(store);
+}
+
+Test(limit, a_small_store_has_room_whatever_its_shards)
+{
+    memstore *store = test_open("shards=65536", "performance.memory_limit=128KiB", NULL);
+
+    fill(store, 0, 1000, 20);
+    cr_assert(memstore_size(store) > 500, "%llu entries of 28 bytes in 128 KiB",
+              (unsigned long long)memstore_size(store));
+    memstore_destroy(store);
+}
+
+Test(limit, an_empty_store_of_many_shards_says_what_it_holds)
+{
+    memstore *store = test_open("shards=65536", "performance.memory_limit=1GiB", NULL);
+    const memstore_memory_stats memory = test_memory(store);
+
+    cr_assert_eq(memory.limit, (uint64_t)1 << 30);
+    cr_assert(memory.overhead > 0 && memory.overhead <= memory.charged);
+    cr_assert_eq(memory.live, 0);
+    assert_ok(test_set(store, "key", "value", 0));
+    assert_holds(store, "key", "value");
+    memstore_destroy(store);
+}
+
+Test(limit, capacity_is_the_limit_that_was_set)
+{
+    memstore *store = test_open("performance.memory_limit=3000000", NULL);
+
+    cr_assert_eq(memstore_capacity(store), 3000000);
+    cr_assert_eq(test_memory(store).limit, 3000000);
+    memstore_destroy(store);
+}
+
+Test(limit, entries_do_not_go_in_one_burst)
+{
+    memstore *store = test_open("performance.memory_limit=8MiB", "maintenance=manual", NULL);
+    uint64_t key = 0, most = 0, before;
+    unsigned char value[100] = {0};
+
+    for (; test_stats(store).evictions == 0; key++)
+        assert_ok(memstore_set(store, &key, sizeof key, value, sizeof value, 0));
+    const uint64_t full = memstore_size(store);
+    /* From now on a write evicts a segment's worth at most, and the store stays nearly full. */
+    for (unsigned i = 0; i < 50000; i++, key++) {
+        before = test_stats(store).evictions;
+        assert_ok(memstore_set(store, &key, sizeof key, value, sizeof value, 0));
+        const uint64_t evicted = test_stats(store).evictions - before;
+        most = evicted > most ? evicted : most;
+        cr_assert(memstore_size(store) > full * 8 / 10, "%llu of %llu entries are left",
+                  (unsigned long long)memstore_size(store), (unsigned long long)full);
+    }
+    cr_assert(most < full / 20, "%llu of %llu entries went at once", (unsigned long long)most,
+              (unsigned long long)full);
+    memstore_destroy(store);
+}
+
+/* Write new entries, refused or not; the fewest entries that the store had meanwhile. */
+static uint64_t fewest_while_writing(memstore *store, uint64_t first, unsigned writes)
+{
+    unsigned char value[1000] = {0};
+    uint64_t fewest = UINT64_MAX;
+
+    for (uint64_t key = first; key < first + writes; key++) {
+        const int status = memstore_set(store, &key, sizeof key, value, sizeof value, 0);
+        cr_assert(status == MEMSTORE_OK || status == MEMSTORE_ERR_GC_PRESSURE, "%s",
+                  memstore_strerror(status));
+        const uint64_t entries = memstore_size(store);
+        fewest = entries < fewest ? entries : fewest;
+    }
+    return fewest;
+}
+
+Test(limit, a_writer_that_may_not_wait_does_not_evict_more_than_it_needs)
+{
+    memstore *store =
+        test_open("performance.memory_limit=8MiB", "performance.lock_timeout=0", NULL);
+
+    fill(store, 0, 6000, 1000);
+    const uint64_t fewest = fewest_while_writing(store, 10000, 20000);
+    cr_assert(fewest > 5500, "%llu entries were left at one time", (unsigned long long)fewest);
+    memstore_destroy(store);
+}
+
+static void read_one(void *store)
+{
+    const uint64_t key = 1;
+    unsigned char value[1000];
+
+    (void)memstore_get(store, &key, sizeof key, value, sizeof value, NULL);
+}
+
+Test(limit, a_reader_that_stands_still_does_not_cost_the_store_its_entries)
+{
+    memstore *store =
+        test_open("performance.memory_limit=8MiB", "performance.lock_timeout=10ms", NULL);
+
+    fill(store, 0, 6000, 1000);
+    test_stop_at(MS_POINT_READ_FOUND, read_one, store);
+    const uint64_t fewest = fewest_while_writing(store, 10000, 2000);
+    test_let_go();
+    cr_assert(test_stats(store).rejected_memory > 0, "nothing came free while the reader stood");
+    cr_assert(fewest > 4000, "%llu entries were left at one time", (unsigned long long)fewest);
+    assert_ok(test_set(store, "key", "value", 0));
+    memstore_destroy(store);
+}
+
+Test(limit, without_eviction_a_full_store_says_so_and_keeps_all_it_has)
+{
+    memstore *store = test_open("performance.memory_limit=1MiB", "eviction=none", NULL);
+    unsigned char value[500] = {7};
+    uint64_t key = 0;
+    int status;
+
+    while ((status = memstore_set(store, &key, sizeof key, value, sizeof value, 0)) == MEMSTORE_OK)
+        key++;
+    assert_status(status, MEMSTORE_ERR_CACHE_FULL);
+    cr_assert(key > 1000, "%llu entries of 500 bytes filled 1 MiB", (unsigned long long)key);
+    cr_assert_eq(memstore_size(store), key);
+    for (uint64_t i = 0; i < key; i++)
+        assert_ok(memstore_has(store, &i, sizeof i));
+    cr_assert_eq(test_stats(store).rejected_full, 1);
+    memstore_destroy(store);
+}
+
+Test(limit, a_full_store_without_eviction_takes_as_much_again_as_was_deleted)
+{
+    memstore *store =
+        test_open("performance.memory_limit=1MiB", "eviction=none", "maintenance=manual", NULL);
+    unsigned char value[500] = {7};
+    uint64_t key = 0;
+
+    while (memstore_set(store, &key, sizeof key, value, sizeof value, 0) == MEMSTORE_OK)
+        key++;
+    /* Every other entry, so that no segment comes free by itself: the dead bytes have to be
+     * brought together. */
+    for (uint64_t i = 0; i < key; i += 2)
+        assert_ok(memstore_delete(store, &i, sizeof i));
+    for (uint64_t i = 0; i < key / 2 - key / 20; i++) {
+        const uint64_t again = key + 1 + i;
+        assert_ok(memstore_set(store, &again, sizeof again, value, sizeof value, 0));
+    }
+    for (uint64_t i = 1; i < key; i += 2)
+        assert_ok(memstore_has(store, &i, sizeof i));
+    memstore_destroy(store);
+}
+
+Test(limit, overwriting_one_key_for_ever_fits_any_limit)
+{
+    memstore *store = test_open("performance.memory_limit=1MiB", "eviction=none", NULL);
+    unsigned char value[20000] = {1};
+
+    for (unsigned i = 0; i < 5000; i++)
+        assert_ok(memstore_set(store, "key", 3, value, sizeof value, 0));
+    cr_assert_eq(memstore_size(store), 1);
+    memstore_destroy(store);
+}
+
+Test(limit, a_large_entry_of_256_mib_is_stored_read_and_given_back, .timeout = 120)
+{
+    const size_t size = 256 * MIB;
+    memstore *store = test_open("performance.memory_limit=1GiB", NULL);
+    unsigned char *value = test_bytes(size, 4);
+    memstore_view view;
+
+    for (unsigned round = 0; round < 6; round++) {
+        value[round] ^= 0xff;
+        assert_ok(memstore_set(store, "large", 5, value, size, 0));
+    }
+    assert_ok(memstore_get_view(store, "large", 5, &view));
+    cr_assert_eq(view.size, size);
+    cr_assert_eq(memcmp(view.data, value, size), 0);
+    assert_ok(memstore_set(store, "large", 5, "small", 5, 0));
+    cr_assert_eq(memcmp(view.data, value, size), 0);
+    memstore_view_release(&view);
+    assert_ok(memstore_maintain(store, 0));
+    cr_assert(test_memory(store).charged < 64 * MIB);
+    free(value);
+    memstore_destroy(store);
+}
+
+Test(limit, large_entries_evict_and_are_evicted, .timeout = 120)
+{
+    memstore *store = test_open("performance.memory_limit=64MiB", NULL);
+    unsigned char *value = test_bytes(20 * MIB, 5);
+
+    fill(store, 0, 30000, 1000);
+    for (uint64_t i = 0; i < 20; i++) {
+        const uint64_t key = 1000000 + i;
+        assert_ok(memstore_set(store, &key, sizeof key, value, 20 * MIB - i, 0));
+        assert_ok(memstore_has(store, &key, sizeof key));
+        cr_assert(test_memory(store).charged <= 64 * MIB);
+    }
+    fill(store, 0, 100000, 1000);
+    cr_assert(test_memory(store).charged <= 64 * MIB);
+    cr_assert(memstore_size(store) > 20000);
+    free(value);
+    memstore_destroy(store);
+}

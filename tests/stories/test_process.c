@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Stores and the process they live in: threads, signals, fork, and what is left when a store
+ * goes. */
+#include "support/criterion.h"
+#include "support/stopper.h"
+#include "support/team.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+
+#define MIB ((size_t)1 << 20)
+
+static void fill(memstore *store, unsigned count, size_t size, int64_t ttl)
+{
+    unsigned char *value = test_bytes(size, count);
+
+    for (unsigned i = 0; i < count; i++)
+        assert_ok(memstore_set(store, &i, sizeof i, value, size, ttl));
+    free(value);
+}
+
+Test(process, size_counts_entries_and_nothing_else)
+{
+    memstore *store = test_open_defaults();
+
+    fill(store, 1000, 10, 60000);
+    cr_assert_eq(memstore_size(store), 1000, "with a TTL each");
+    fill(store, 1000, 20, 0);
+    cr_assert_eq(memstore_size(store), 1000, "overwritten");
+    fill(store, 1500, 30, 30000);
+    cr_assert_eq(memstore_size(store), 1500);
+    for (unsigned i = 0; i < 1500; i += 2)
+        assert_ok(memstore_delete(store, &i, sizeof i));
+    cr_assert_eq(memstore_size(store), 750);
+    cr_assert_eq(test_stats(store).entries, 750);
+    memstore_destroy(store);
+}
+
+Test(process, clear_is_true_when_it_returns)
+{
+    memstore *store = test_open_defaults();
+    uint64_t count = 99;
+
+    for (unsigned round = 0; round < 20; round++) {
+        fill(store, 3000, 100, round % 2 == 0 ? 0 : 60000);
+        assert_ok(memstore_clear(store));
+        cr_assert_eq(memstore_size(store), 0);
+        for (unsigned i = 0; i < 3000; i++)
+            assert_status(memstore_has(store, &i, sizeof i), MEMSTORE_ERR_KEY_NOT_FOUND);
+        assert_ok(memstore_count_by_pattern(store, "", 0, &count));
+        cr_assert_eq(count, 0);
+        cr_assert_eq(test_memory(store).live, 0);
+    }
+    memstore_destroy(store);
+}
+
+Test(process, destroy_gives_all_memory_back)
+{
+    memstore *first = test_open("performance.memory_limit=64MiB", NULL);
+    memstore_destroy(first);
+    const size_t resident = test_resident();
+    const unsigned maps = test_count_maps();
+
+    for (unsigned round = 0; round < 10; round++) {
+        memstore *store = test_open("performance.memory_limit=64MiB", NULL);
+        fill(store, 20000, 1000, 0);
+        if (round % 2 == 0)
+            assert_ok(memstore_close(store));
+        memstore_destroy(store);
+    }
+#if !defined(__SANITIZE_ADDRESS__)
+    cr_assert(test_resident() < resident + 4 * MIB, "%zu bytes are left",
+              test_resident() - resident);
+    cr_assert(test_count_maps() < maps + 10);
+#else
+    (void)resident;
+    (void)maps;
+#endif
+}
+
+Test(process, close_gives_back_all_but_what_views_hold)
+{
+    memstore *store = test_open("performance.memory_limit=64MiB", NULL);
+    memstore_view view;
+
+    fill(store, 40000, 1000, 0);
+    const unsigned key = 39999;
+    assert_ok(memstore_get_view(store, &key, sizeof key, &view));
+    const size_t before = test_resident();
+    assert_ok(memstore_close(store));
+#if !defined(__SANITIZE_ADDRESS__)
+    cr_assert(test_resident() + 30 * MIB < before, "%zu of %zu", test_resident(), before);
+#else
+    (void)before;
+#endif
+    unsigned char *value = test_bytes(1000, 40000);
+    cr_assert_eq(memcmp(view.data, value, 1000), 0);
+    free(value);
+    memstore_view_release(&view);
+    memstore_destroy(store);
+}
+
+Test(process, all_stores_share_one_thread_which_ends_with_the_last)
+{
+    memstore *stores[40];
+    const unsigned before = test_count_threads();
+
+    for (unsigned i = 0; i < 40; i++) {
+        stores[i] = test_open("performance.memory_limit=1MiB", NULL);
+        assert_ok(test_set(stores[i], "key", "value", 5));
+    }
+    cr_assert_eq(test_count_threads(), before + 1);
+    for (unsigned i = 0; i < 40; i++)
+        memstore_destroy(stores[i]);
+    cr_assert_eq(test_count_threads(), before);
+}
+
+static void give_a_ttl(void *store)
+{
+    (void)memstore_update_ttl(store, "key", 3, 5000);
+}
+
+static void *close_store(void *store)
+{
+    CHECK_OK(memstore_close(store));
+    return NULL;
+}
+
+Test(process, a_call_in_flight_at_the_last_close_starts_no_thread)
+{
+    const unsigned before = test_count_threads();
+    memstore *store = test_open_defaults();
+    pthread_t closer;
+
+    assert_ok(test_set(store, "key", "value", 0));
+    /* It is about to plan for an expiry. */
+    test_stop_at(MS_POINT_SHARD_LOCKED, give_a_ttl, store);
+    cr_assert_eq(pthread_create(&closer, NULL, close_store, store), 0);
+    while (test_count_threads() > before + 2)
+        test_sleep_ms(1);
+    test_let_go();
+    pthread_join(closer, NULL);
+    cr_assert_eq(test_count_threads(), before);
+    memstore_destroy(store);
+}
+
+Test(process, stores_do_not_see_each_other)
+{
+    memstore *one = test_open("performance.memory_limit=1MiB", NULL),
+             *two = test_open("eviction=lru", NULL);
+
+    assert_ok(test_set(one, "key", "of one", 0));
+    assert_holds(two, "key", NULL);
+    assert_ok(test_set(two, "key", "of two", 0));
+    assert_ok(memstore_clear(one));
+    assert_holds(two, "key", "of two");
+    memstore_destroy(one);
+    assert_holds(two, "key", "of two");
+    memstore_destroy(two);
+}
+
+/* What each thread of the process blocks, as the system tells it. */
+static unsigned count_threads_open_to(int signal_number)
+{
+    unsigned open = 0;
+    char path[64], line[256];
+
+    for (pid_t tid = getpid(); tid < getpid() + 4000; tid++) {
+        snprintf(path, sizeof path, "/proc/self/task/%d/status", (int)tid);
+        FILE *file = fopen(path, "r");
+        if (file == NULL)
+            continue;
+        while (fgets(line, sizeof line, file) != NULL) {
+            if (strncmp(line, "SigBlk:", 7) == 0)
+                open += (strtoull(line + 7, NULL, 16) >> (signal_number - 1) & 1) == 0;
+        }
+        fclose(file);
+    }
+    return open;
+}
+
+Test(process, the_librarys_thread_takes_no_signals)
+{
+    memstore *store = test_open_defaults();
+
+    assert_ok(test_set(store, "key", "value", 5));
+    test_sleep_ms(20);
+    cr_assert_eq(count_threads_open_to(SIGTERM), 1, "only the main thread");
+    cr_assert_eq(count_threads_open_to(SIGUSR1), 1);
+    cr_assert_eq(count_threads_open_to(SIGCHLD), 1);
+    memstore_destroy(store);
+}
+
+/* AddressSanitizer of gcc 12 does not hold its allocator's locks across fork(): where the
+ * parent's thread was inside it, the child waits for ever at its first allocation. The other
+ * builds run these. */
+#if defined(__SANITIZE_ADDRESS__)
+#define FORK_IS_SAFE false
+#else
+#define FORK_IS_SAFE true
+#endif
+
+/* Run `work` in a child; whether it came to a good end. */
+static bool child_succeeds(void (*work)(memstore *store), memstore *store)
+{
+    int status = -1;
+    const pid_t child = fork();
+
+    if (child == 0) {
+        alarm(30);
+        work(store);
+        _exit(0);
+    }
+    cr_assert(child > 0 && waitpid(child, &status, 0) == child);
+    return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+static void use_and_destroy(memstore *store)
+{
+    CHECK(test_holds(store, "key", "of the parent"));
+    CHECK_OK(test_set(store, "key", "of the child", 10));
+    const double end = test_now() + 10;
+    while (test_memory(store).live > 0)
+        CHECK(test_now() < end);
+    CHECK_OK(memstore_clear(store));
+    memstore_destroy(store);
+}
+
+Test(process, a_child_may_use_and_destroy_the_store, .disabled = !FORK_IS_SAFE)
+{
+    memstore *store = test_open_defaults();
+
+    assert_ok(test_set(store, "key", "of the parent", 0));
+    for (unsigned i = 0; i < 5; i++)
+        cr_assert(child_succeeds(use_and_destroy, store));
+    assert_holds(store, "key", "of the parent");
+    assert_ok(test_set(store, "soon gone", "value", 10));
+    const double end = test_now() + 5;
+    while (memstore_size(store) > 1)
+        cr_assert(test_now() < end);
+    memstore_destroy(store);
+}
+
+static void just_leave(memstore *store)
+{
+    (void)store;
+}
+
+static void close_only(memstore *store)
+{
+    CHECK_OK(memstore_close(store));
+    CHECK_STATUS(memstore_close(store), MEMSTORE_ERR_CACHE_CLOSED);
+}
+
+Test(process, a_child_may_leave_the_store_alone_or_only_close_it, .disabled = !FORK_IS_SAFE)
+{
+    memstore *store = test_open_defaults();
+
+    assert_ok(test_set(store, "key", "value", 0));
+    cr_assert(child_succeeds(just_leave, store));
+    cr_assert(child_succeeds(close_only, store));
+    assert_holds(store, "key", "value");
+    memstore_destroy(store);
+}
+
+static void grandchild(memstore *store)
+{
+    CHECK(child_succeeds(use_and_destroy, store));
+    use_and_destroy(store);
+}
+
+Test(process, a_child_may_fork_in_turn, .disabled = !FORK_IS_SAFE)
+{
+    memstore *store = test_open_defaults();
+
+    assert_ok(test_set(store, "key", "of the parent", 0));
+    cr_assert(child_succeeds(grandchild, store));
+    assert_holds(store, "key", "of the parent");
+    memstore_destroy(store);
+}
+
+/* More threads than the library keeps counters for. */
+static void count_hits(unsigned number, void *store)
+{
+    (void)number;
+    for (unsigned i = 0; i < 1000; i++)
+        CHECK(test_holds(store, "key", "value"));
+}
+
+Test(process, counters_are_exact_over_any_number_of_threads)
+{
+    memstore *store = test_open_defaults();
+
+    assert_ok(test_set(store, "key", "value", 0));
+    for (unsigned round = 0; round < 8; round++) {
+        struct test_team team = {0};
+        test_team_start(&team, 60, count_hits, store);
+        test_team_join(&team);
+    }
+    cr_assert_eq(test_stats(store).hits, 8 * 60 * 1000);
+    assert_ok(memstore_reset_stats(store));
+    cr_assert_eq(test_stats(store).hits, 0);
+    cr_assert_eq(test_stats(store).entries, 1);
+    cr_assert_eq(memstore_get_hit_rate(store), 0);
+    memstore_destroy(store);
+}

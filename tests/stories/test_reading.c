@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a read gives: what was written, under that very key, for as long as it is looked at. */
+#include "support/clock.h"
+#include "support/criterion.h"
+
+#include <stdlib.h>
+
+Test(reading, a_set_is_seen_by_the_next_get)
+{
+    static const char *const evictions[] = {"eviction=s3fifo", "eviction=lru", "eviction=fifo"};
+
+    for (unsigned e = 0; e < TEST_COUNT_OF(evictions); e++) {
+        memstore *store = test_open(evictions[e], "performance.memory_limit=1MiB", NULL);
+        unsigned char value[300] = {0}, copy[300];
+
+        /* Ten times what fits: whatever goes, it is never what was stored a moment ago. */
+        for (uint64_t key = 0; key < 30000; key++) {
+            size_t size;
+            memcpy(value, &key, sizeof key);
+            assert_ok(memstore_set(store, &key, sizeof key, value, sizeof value, 0));
+            assert_ok(memstore_get(store, &key, sizeof key, copy, sizeof copy, &size));
+            cr_assert_eq(memcmp(value, copy, sizeof copy), 0);
+        }
+        memstore_destroy(store);
+    }
+}
+
+Test(reading, an_empty_value_is_a_hit)
+{
+    memstore *store = test_open_defaults();
+    memstore_view view;
+    size_t size = 9;
+
+    assert_ok(memstore_set(store, "empty", 5, NULL, 0, 0));
+    assert_ok(memstore_get(store, "empty", 5, NULL, 0, &size));
+    cr_assert_eq(size, 0);
+    assert_ok(memstore_get_view(store, "empty", 5, &view));
+    cr_assert(view.data != NULL && view.size == 0 && view.version != 0);
+    memstore_view_release(&view);
+    cr_assert_eq(test_stats(store).hits, 2);
+    memstore_destroy(store);
+}
+
+Test(reading, a_key_may_hold_any_bytes)
+{
+    memstore *store = test_open_defaults();
+
+    assert_ok(memstore_set(store, "a\0b", 3, "1", 1, 0));
+    assert_ok(memstore_set(store, "a\0c", 3, "2", 1, 0));
+    assert_ok(memstore_set(store, "a", 1, "3", 1, 0));
+    assert_ok(memstore_set(store, "\0", 1, "4", 1, 0));
+    assert_ok(memstore_set(store, "\0\0", 2, "5", 1, 0));
+    cr_assert_eq(memstore_size(store), 5);
+    assert_ok(memstore_delete(store, "a\0b", 3));
+    assert_status(memstore_has(store, "a\0b", 3), MEMSTORE_ERR_KEY_NOT_FOUND);
+    assert_ok(memstore_has(store, "a\0c", 3));
+    assert_holds(store, "a", "3");
+    memstore_destroy(store);
+}
+
+Test(reading, long_keys_work)
+{
+    memstore *store = test_open("performance.memory_limit=64MiB", NULL);
+    unsigned char *key = test_bytes(1 << 20, 11);
+    static const size_t sizes[] = {254, 255, 256, 257, 65533, 65534, 65535, 65536, 65537, 1 << 20};
+
+    for (unsigned i = 0; i < TEST_COUNT_OF(sizes); i++)
+        assert_ok(
+            memstore_set(store, key, sizes[i], &sizes[i], sizeof sizes[i], i % 2 == 0 ? 0 : 60000));
+    cr_assert_eq(memstore_size(store), TEST_COUNT_OF(sizes));
+    for (unsigned i = 0; i < TEST_COUNT_OF(sizes); i++) {
+        size_t value, size;
+        assert_ok(memstore_get(store, key, sizes[i], &value, sizeof value, &size));
+        cr_assert_eq(value, sizes[i]);
+    }
+    free(key);
+    memstore_destroy(store);
+}
+
+Test(reading, sizes_around_every_boundary_come_back_whole)
+{
+    memstore *store =
+        test_open("performance.memory_limit=64MiB", "ttl.store_creation_time=true", NULL);
+    unsigned char *value = test_bytes(1 << 21, 12);
+
+    for (size_t bits = 0; bits <= 21; bits++) {
+        for (size_t size = ((size_t)1 << bits) - (bits > 0);
+             size <= ((size_t)1 << bits) + (bits < 21); size++) {
+            memstore_view view;
+            assert_ok(memstore_set(store, "key", 3, value, size, 0));
+            assert_ok(memstore_get_view(store, "key", 3, &view));
+            cr_assert(view.size == size && memcmp(view.data, value, size) == 0, "%zu bytes", size);
+            memstore_view_release(&view);
+        }
+    }
+    free(value);
+    memstore_destroy(store);
+}
+
+/* Many keys in one shard: 16-bit tags collide by the thousand, and each key still has its own
+ * value. */
+static void check_own_values(const char *hash)
+{
+    memstore *store = test_open(hash, "shards=1", "performance.memory_limit=128MiB", NULL);
+
+    for (uint64_t key = 0; key < 300000; key++)
+        assert_ok(memstore_set(store, &key, sizeof key, &key, sizeof key, 0));
+    for (uint64_t key = 0; key < 300000; key++) {
+        uint64_t value;
+        size_t size;
+        assert_ok(memstore_get(store, &key, sizeof key, &value, sizeof value, &size));
+        cr_assert_eq(value, key);
+        const uint64_t absent = key + 1000000000;
+        assert_status(memstore_has(store, &absent, sizeof absent), MEMSTORE_ERR_KEY_NOT_FOUND);
+    }
+    cr_assert_eq(memstore_size(store), 300000);
+    memstore_destroy(store);
+}
+
+Test(reading, colliding_keys_keep_their_own_values)
+{
+    check_own_values("hash_function=crc32");
+    check_own_values("hash_function=fnv");
+    check_own_values("hash_function=xxh3");
+}
+
+/* A CRC is linear: keys that differ by a multiple of its generator polynomial have the same
+ * checksum, whatever the seed. */
+Test(reading, keys_of_equal_checksum_keep_their_own_values)
+{
+    static const unsigned char differences[2][5] = {{0x41, 0x06, 0x71, 0xdb, 0x01},  /* CRC-32 */
+                                                    {0xf1, 0x76, 0xec, 0x05, 0x01}}; /* CRC-32C */
+    memstore *store = test_open("hash_function=crc32", "shards=1", NULL);
+
+    for (unsigned i = 0; i < 256; i++) {
+        unsigned char keys[3][5];
+
+        memset(keys, (int)i, sizeof keys);
+        for (unsigned b = 0; b < 5; b++) {
+            keys[1][b] ^= differences[0][b];
+            keys[2][b] ^= differences[1][b];
+        }
+        for (unsigned k = 0; k < 3; k++)
+            assert_ok(memstore_set(store, keys[k], 5, &k, sizeof k, 0));
+        for (unsigned k = 0; k < 3; k++) {
+            unsigned value;
+            assert_ok(memstore_get(store, keys[k], 5, &value, sizeof value, NULL));
+            cr_assert_eq(value, k);
+        }
+    }
+    memstore_destroy(store);
+}
+
+Test(reading, no_key_collides_with_bookkeeping)
+{
+    memstore *store = test_open("ttl.store_creation_time=true", NULL);
+    static const char *const names[] = {
+        "__ttl__",  "ttl:key", "key:ttl", "key_ttl", "key:expiration", "__meta__", "key",
+        "\xff",     "_",       "__",      "created", "key:created",    "stats",    "*",
+        "memstore", "0",       "-1",      "key\n",   "[a-z]",          "\\"};
+
+    for (unsigned i = 0; i < TEST_COUNT_OF(names); i++)
+        assert_ok(test_set(store, names[i], names[i], 60000));
+    cr_assert_eq(memstore_size(store), TEST_COUNT_OF(names));
+    assert_ok(test_delete(store, "key"));
+    for (unsigned i = 0; i < TEST_COUNT_OF(names); i++)
+        assert_holds(store, names[i], strcmp(names[i], "key") == 0 ? NULL : names[i]);
+    memstore_destroy(store);
+}
+
+/* ---- Views ---- */
+
+Test(reading, a_view_outlives_everything_that_happens_to_its_entry)
+{
+    memstore *store = test_open("performance.memory_limit=2MiB", NULL);
+    unsigned char *bytes = test_bytes(5000, 13), *noise = test_bytes(5000, 14);
+    memstore_view view;
+
+    assert_ok(memstore_set(store, "key", 3, bytes, 5000, 0));
+    assert_ok(memstore_get_view(store, "key", 3, &view));
+    assert_ok(memstore_set(store, "key", 3, noise, 5000, 0));
+    cr_assert_eq(memcmp(view.data, bytes, 5000), 0, "overwritten");
+    assert_ok(test_delete(store, "key"));
+    for (uint64_t i = 0; i < 5000; i++)
+        assert_ok(memstore_set(store, &i, sizeof i, noise, 5000, 0));
+    cr_assert_eq(memcmp(view.data, bytes, 5000), 0, "evicted around");
+    (void)memstore_compact(store, 0);
+    assert_ok(memstore_clear(store));
+    for (uint64_t i = 0; i < 500; i++)
+        assert_ok(memstore_set(store, &i, sizeof i, noise, 5000, 0));
+    cr_assert_eq(memcmp(view.data, bytes, 5000), 0, "cleared");
+    assert_ok(memstore_close(store));
+    cr_assert_eq(memcmp(view.data, bytes, 5000), 0, "closed");
+    memstore_view_release(&view);
+    memstore_destroy(store);
+    free(bytes);
+    free(noise);
+}
+
+Test(reading, a_view_outlives_the_expiry_of_its_entry)
+{
+    test_clock_start();
+    memstore *store = test_open("maintenance=manual", NULL);
+    memstore_view view;
+
+    assert_ok(test_set(store, "key", "value", 100));
+    assert_ok(memstore_get_view(store, "key", 3, &view));
+    test_clock_advance(101);
+    assert_ok(memstore_maintain(store, 0));
+    assert_holds(store, "key", NULL);
+    cr_assert_eq(memcmp(view.data, "value", 5), 0);
+    memstore_view_release(&view);
+    memstore_destroy(store);
+}
+
+Test(reading, releasing_a_view_twice_or_a_zeroed_one_does_nothing)
+{
+    memstore *store = test_open_defaults();
+    memstore_view views[3] = {{0}};
+
+    assert_ok(test_set(store, "key", "value", 0));
+    assert_ok(memstore_get_view(store, "key", 3, &views[1]));
+    memstore_view_release_many(views, 3);
+    memstore_view_release(&views[1]);
+    memstore_view_release(&views[0]);
+    memstore_view_release(NULL);
+    cr_assert(views[1].data == NULL && views[1].pin == NULL && views[1].version == 0);
+    assert_ok(memstore_maintain(store, 0));
+    cr_assert_eq(test_memory(store).pinned, 0);
+    memstore_destroy(store);
+}
+
+Test(reading, a_view_points_to_the_stores_own_bytes)
+{
+    memstore *store = test_open_defaults();
+    memstore_view one, two;
+
+    assert_ok(test_set(store, "key", "value", 0));
+    assert_ok(memstore_get_view(store, "key", 3, &one));
+    assert_ok(memstore_get_view(store, "key", 3, &two));
+    cr_assert_eq(one.data, two.data);
+    cr_assert_eq(one.version, two.version);
+    cr_assert(test_memory(store).pinned > 0);
+    memstore_view_release(&one);
+    memstore_view_release(&two);
+    memstore_destroy(store);
+}
+
+Test(reading, a_buffer_that_is_too_small_gets_the_size_and_no_bytes)
+{
+    memstore *store = test_open_defaults();
+    char buffer[4] = "....";
+    size_t size = 0;
+
+    assert_ok(test_set(store, "key", "value", 0));
+    assert_status(memstore_get(store, "key", 3, buffer, 4, &size), MEMSTORE_ERR_BUFFER_TOO_SMALL);
+    cr_assert_eq(size, 5);
+    cr_assert_eq(memcmp(buffer, "....", 4), 0);
+    assert_status(memstore_get(store, "key", 3, NULL, 0, &size), MEMSTORE_ERR_BUFFER_TOO_SMALL);
+    cr_assert_eq(size, 5);
+    memstore_destroy(store);
+}
+
+struct sum {
+    memstore *store;
+    unsigned calls, found;
+    uint64_t bytes;
+};
+
+/* Everything the store offers may be called from here. */
+static void sum_values(const memstore_view *views, size_t n, void *context)
+{
+    struct sum *sum = context;
+
+    sum->calls++;
+    CHECK_OK(memstore_clear(sum->store));
+    for (size_t i = 0; i < n; i++) {
+        if (views[i].data == NULL)
+            continue;
+        CHECK(views[i].version != 0 && *(const char *)views[i].data == 'v');
+        sum->found++;
+        sum->bytes += views[i].size;
+    }
+}
+
+Test(reading, read_many_shows_values_in_place_and_holds_none_after_it)
+{
+    memstore *store = test_open("maintenance=manual", NULL);
+    char names[200][8];
+    memstore_key keys[200];
+    static const size_t counts[] = {0, 1, 32, 33, 200};
+
+    for (unsigned i = 0; i < TEST_COUNT_OF(counts); i++) {
+        const size_t n = counts[i];
+        struct sum sum = {.store = store};
+
+        for (unsigned k = 0; k < n; k++) {
+            snprintf(names[k], sizeof names[k], "k%u", k);
+            keys[k] = test_key(names[k]);
+            if (k % 3 != 2)
+                assert_ok(test_set(store, names[k], "value", 0));
+        }
+        assert_ok(memstore_read_many(store, keys, n, sum_values, &sum));
+        cr_assert_eq(sum.calls, 1);
+        cr_assert(sum.found == n - n / 3 && sum.bytes == 5 * (n - n / 3));
+        cr_assert_eq(test_memory(store).pinned, 0);
+    }
+    cr_assert(test_stats(store).hits == 1 + 22 + 22 + 134 &&
+              test_stats(store).misses == 10 + 11 + 66);
+    memstore_destroy(store);
+}

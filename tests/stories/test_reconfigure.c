@@ -1,0 +1,496 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Changing the settings of a running store: each live one takes effect, each other is refused
+ * with its reason, and a change that is refused changes nothing. */
+#include "platform/testing.h"
+#include "support/clock.h"
+#include "support/criterion.h"
+#include "support/stopper.h"
+
+#include <stdlib.h>
+
+#define HOUR INT64_C(3600000)
+#define MIB ((uint64_t)1 << 20)
+
+static int64_t ttl_of(memstore *store, const char *key)
+{
+    int64_t ttl = 0;
+    const int status = memstore_get_ttl(store, key, strlen(key), &ttl);
+
+    return status == MEMSTORE_OK ? ttl : status;
+}
+
+/* Write `count` entries of `size` bytes under numbers from `first` on. */
+static void fill(memstore *store, uint64_t first, uint64_t count, size_t size)
+{
+    unsigned char *value = test_bytes(size, first);
+
+    for (uint64_t key = first; key < first + count; key++)
+        assert_ok(memstore_set(store, &key, sizeof key, value, size, 0));
+    free(value);
+}
+
+static unsigned count_present(memstore *store, uint64_t first, uint64_t count)
+{
+    unsigned present = 0;
+
+    for (uint64_t key = first; key < first + count; key++)
+        present += memstore_has(store, &key, sizeof key) == MEMSTORE_OK;
+    return present;
+}
+
+static void expect_refused(memstore *store, const char *key, const char *value, int status,
+                           const char *reason)
+{
+    char why[512] = "nothing";
+
+    assert_status(memstore_reconfigure(store, key, value), status);
+    assert_status(memstore_reconfigure_explained(store, key, value, why, sizeof why), status);
+    cr_expect_str_eq(why, reason, "%s", why);
+}
+
+/* ---- Time ---- */
+
+Test(reconfigure, ttl_settings_hold_for_the_writes_that_follow)
+{
+    test_clock_start();
+    memstore *store = test_open("maintenance=manual", NULL);
+
+    assert_ok(test_set(store, "before", "v", MEMSTORE_TTL_DEFAULT));
+    assert_ok(memstore_reconfigure(store, "ttl.default_ttl", "1h"));
+    assert_ok(test_set(store, "after", "v", MEMSTORE_TTL_DEFAULT));
+    cr_assert(ttl_of(store, "before") == MEMSTORE_ERR_TTL_NOT_SET &&
+              ttl_of(store, "after") == HOUR);
+
+    assert_ok(memstore_reconfigure(store, "ttl.max_ttl", "2h"));
+    assert_status(test_set(store, "long", "v", 3 * HOUR), MEMSTORE_ERR_INVALID_TTL);
+    assert_ok(test_set(store, "never", "v", MEMSTORE_TTL_NONE));
+    cr_assert_eq(ttl_of(store, "never"), 2 * HOUR);
+    assert_ok(memstore_reconfigure(store, "ttl.min_ttl", "1m"));
+    assert_status(test_set(store, "short", "v", 1000), MEMSTORE_ERR_INVALID_TTL);
+    assert_ok(memstore_reconfigure(store, "ttl.ttl_precision", "minute"));
+    assert_ok(test_set(store, "rounded", "v", 61000));
+    cr_assert_eq(ttl_of(store, "rounded"), 120000);
+
+    assert_ok(memstore_reconfigure(store, "ttl.max_ttl", "0"));
+    assert_ok(memstore_reconfigure(store, "storage.memory.ttl.min_ttl", "0"));
+    assert_ok(test_set(store, "long", "v", 300 * HOUR));
+    assert_ok(test_set(store, "never", "v", MEMSTORE_TTL_NONE));
+    cr_assert_eq(ttl_of(store, "never"), MEMSTORE_ERR_TTL_NOT_SET);
+    memstore_destroy(store);
+}
+
+Test(reconfigure, life_window_holds_for_the_writes_that_follow)
+{
+    test_clock_start();
+    memstore *store = test_open("life_window=10s", "maintenance=manual", NULL);
+
+    assert_ok(test_set(store, "old", "v", 0));
+    assert_ok(memstore_reconfigure(store, "life_window", "1h"));
+    assert_ok(test_set(store, "new", "v", 0));
+    cr_assert(ttl_of(store, "old") == 10000 && ttl_of(store, "new") == HOUR);
+    test_clock_advance(4000);
+    assert_ok(memstore_update_ttl(store, "old", 3, 100 * HOUR));
+    cr_assert_eq(ttl_of(store, "old"), HOUR - 4000, "age counts from the writing");
+    assert_ok(memstore_reconfigure(store, "life_window", "0"));
+    assert_ok(test_set(store, "new", "v", 0));
+    cr_assert_eq(ttl_of(store, "new"), MEMSTORE_ERR_TTL_NOT_SET);
+    assert_ok(memstore_reconfigure(store, "life_window", "5s"));
+    assert_ok(test_set(store, "new", "v", 0));
+    cr_assert_eq(ttl_of(store, "new"), 5000);
+    memstore_destroy(store);
+}
+
+Test(reconfigure, life_window_needs_entries_that_know_their_age)
+{
+    memstore *without = test_open("maintenance=manual", NULL);
+    memstore *with = test_open("ttl.store_creation_time=true", "maintenance=manual", NULL);
+
+    expect_refused(without, "life_window", "1h", MEMSTORE_ERR_UNSUPPORTED,
+                   "life_window: entries do not keep their creation time in this store; open it "
+                   "with a life_window or with ttl.store_creation_time");
+    assert_ok(memstore_reconfigure(without, "life_window", "0"));
+    assert_ok(memstore_reconfigure(with, "life_window", "1h"));
+    memstore_destroy(without);
+    memstore_destroy(with);
+}
+
+/* Whether a condition comes true within some seconds. */
+#define WITHIN(seconds, condition)                                                                 \
+    ({                                                                                             \
+        const double within_end = test_now() + (seconds);                                          \
+        while (!(condition) && test_now() < within_end)                                            \
+            test_sleep_ms(5);                                                                      \
+        (condition);                                                                               \
+    })
+
+/* Entries of an hour, ten seconds after their end, are swept once the setting asks for it. */
+static void expect_sweep(const char *key, const char *window, int64_t ttl)
+{
+    test_clock_start();
+    memstore *store = test_open("shards=1", window, NULL);
+
+    for (unsigned i = 0; i < 1000; i++)
+        assert_ok(memstore_set(store, &i, sizeof i, "value", 5, ttl));
+    test_clock_advance(HOUR + 10000);
+    assert_ok(memstore_reconfigure(store, "performance.gc_percent", "90")); /* wakes the thread */
+    cr_assert_not(WITHIN(0.3, test_memory(store).live == 0), "%s", key);
+    assert_ok(memstore_reconfigure(store, key, "2s"));
+    cr_assert(WITHIN(3, test_memory(store).live == 0), "%s", key);
+    memstore_destroy(store);
+}
+
+Test(reconfigure, sweeping_intervals_hold_also_for_what_is_there)
+{
+    expect_sweep("ttl.cleanup_interval", "life_window=0", HOUR);
+    expect_sweep("clean_window", "life_window=1h", 0);
+}
+
+Test(reconfigure, batch_cleanup_size_holds_for_the_next_step)
+{
+    test_clock_start();
+    memstore *store = test_open("ttl.batch_cleanup_size=100000", "maintenance=manual", NULL);
+
+    for (unsigned i = 0; i < 20000; i++)
+        assert_ok(memstore_set(store, &i, sizeof i, "v", 1, 1000));
+    assert_ok(memstore_reconfigure(store, "ttl.batch_cleanup_size", "10"));
+    test_clock_advance(1000);
+    const uint64_t before = test_memory(store).live;
+    (void)memstore_maintain(store, 1);
+    cr_assert((before - test_memory(store).live) * 20000 / before <= 100);
+    memstore_destroy(store);
+}
+
+/* ---- Sizes and waits ---- */
+
+Test(reconfigure, max_entry_size_holds_for_the_writes_that_follow)
+{
+    memstore *store = test_open("max_entry_size=100", NULL);
+    char value[200] = {0};
+
+    assert_status(memstore_set(store, "k", 1, value, 150, 0), MEMSTORE_ERR_ENTRY_TOO_LARGE);
+    assert_ok(memstore_reconfigure(store, "max_entry_size", "200"));
+    assert_ok(memstore_set(store, "k", 1, value, 150, 0));
+    assert_ok(memstore_reconfigure(store, "max_entry_size", "50B"));
+    assert_status(memstore_set(store, "k", 1, value, 50, 0), MEMSTORE_ERR_ENTRY_TOO_LARGE);
+    assert_ok(memstore_has(store, "k", 1));
+    memstore_destroy(store);
+}
+
+struct target {
+    memstore *store;
+};
+
+static void set_key(void *context)
+{
+    CHECK_OK(test_set(((struct target *)context)->store, "key", "v", 0));
+}
+
+Test(reconfigure, lock_timeout_holds_for_the_waits_that_follow)
+{
+    memstore *store =
+        test_open("shards=1", "performance.lock_timeout=10s", "maintenance=manual", NULL);
+    struct target target = {store};
+
+    test_stop_at(MS_POINT_SHARD_LOCKED, set_key, &target);
+    assert_ok(memstore_reconfigure(store, "performance.lock_timeout", "1ms"));
+    const double start = test_now();
+    assert_status(test_set(store, "other", "v", 0), MEMSTORE_ERR_LOCK_TIMEOUT);
+    cr_assert(test_now() - start < 5);
+    test_let_go();
+    memstore_destroy(store);
+}
+
+Test(reconfigure, gc_percent_holds_at_once)
+{
+    memstore *store = test_open("performance.gc_percent=0", "maintenance=manual",
+                                "performance.memory_limit=64MiB", NULL);
+    unsigned char value[500] = {0};
+    struct test_rng rng = {42};
+
+    for (unsigned i = 0; i < 30000; i++) {
+        const unsigned key = i < 10000 ? i : (unsigned)test_below(&rng, 10000);
+        assert_ok(memstore_set(store, &key, sizeof key, value, sizeof value, 0));
+    }
+    assert_ok(memstore_maintain(store, 0));
+    cr_assert(test_memory(store).dead * 100 > test_memory(store).live * 80);
+    assert_ok(memstore_reconfigure(store, "performance.gc_percent", "10"));
+    assert_ok(memstore_maintain(store, 0));
+    cr_assert(test_memory(store).dead * 100 <= test_memory(store).live * 25);
+    memstore_destroy(store);
+}
+
+/* ---- The memory limit ---- */
+
+Test(reconfigure, a_lower_limit_evicts_and_gives_memory_back, .timeout = 60)
+{
+    static const char *const evictions[] = {"eviction=s3fifo", "eviction=lru", "eviction=fifo"};
+    static const char *const maintenances[] = {"maintenance=manual", "maintenance=background"};
+
+    for (unsigned i = 0; i < 6; i++) {
+        memstore *store = test_open(evictions[i % 3], maintenances[i / 3],
+                                    "performance.memory_limit=64MiB", NULL);
+        fill(store, 0, 300000, 200);
+        const size_t resident = test_resident();
+        cr_assert(test_memory(store).charged > 50 * MIB);
+        assert_ok(memstore_reconfigure(store, "performance.memory_limit", "8MiB"));
+        cr_assert_eq(memstore_capacity(store), 8 * MIB);
+        cr_assert(test_memory(store).charged <= 8 * MIB);
+        const uint64_t left = memstore_size(store);
+        cr_assert(left > 20000 && left < 40000, "%s: %llu entries of 200 bytes in 8 MiB",
+                  evictions[i % 3], (unsigned long long)left);
+#if !defined(__SANITIZE_ADDRESS__)
+        cr_assert(test_resident() + 40 * MIB < resident, "%zu bytes came back",
+                  resident - test_resident());
+#endif
+        /* It works on at the new limit. */
+        fill(store, 1000000, 100000, 200);
+        cr_assert(test_memory(store).charged <= 8 * MIB);
+        cr_assert(count_present(store, 1090000, 10000) > 9000);
+        memstore_destroy(store);
+    }
+}
+
+Test(reconfigure, what_is_used_outlives_a_lower_limit)
+{
+    memstore *store = test_open("performance.memory_limit=32MiB", "maintenance=manual", NULL);
+    char value[200];
+
+    fill(store, 0, 100000, 200);
+    for (unsigned round = 0; round < 3; round++) {
+        for (uint64_t key = 0; key < 10000; key++)
+            assert_ok(memstore_get(store, &key, sizeof key, value, sizeof value, NULL));
+    }
+    cr_assert_eq(test_stats(store).evictions, 0);
+    assert_ok(memstore_reconfigure(store, "performance.memory_limit", "8MiB"));
+    const unsigned hot = count_present(store, 0, 10000);
+    cr_assert(hot > 9000, "%u of 10000 that were read are left", hot);
+    memstore_destroy(store);
+}
+
+Test(reconfigure, a_higher_limit_is_used)
+{
+    memstore *store = test_open("performance.memory_limit=8MiB", NULL);
+
+    fill(store, 0, 100000, 200);
+    const uint64_t before = memstore_size(store);
+    assert_ok(memstore_reconfigure(store, "performance.memory_limit", "32MiB"));
+    cr_assert_eq(memstore_capacity(store), 32 * MIB);
+    fill(store, 0, 200000, 200);
+    cr_assert(memstore_size(store) > before * 7 / 2, "%llu then, %llu now",
+              (unsigned long long)before, (unsigned long long)memstore_size(store));
+    cr_assert(test_memory(store).charged <= 32 * MIB);
+    unsigned char *large = test_bytes(12 * MIB, 1);
+    assert_ok(memstore_set(store, "large", 5, large, 12 * MIB, 0));
+    free(large);
+    memstore_destroy(store);
+}
+
+Test(reconfigure, the_limit_goes_up_and_down_again_and_again)
+{
+    memstore *store = test_open("performance.memory_limit=8MiB", "maintenance=manual", NULL);
+    static const char *const limits[] = {"32MiB", "4MiB", "16MiB", "2MiB", "8MiB"};
+    uint64_t first = 0;
+
+    for (unsigned i = 0; i < 20; i++) {
+        assert_ok(memstore_reconfigure(store, "performance.memory_limit", limits[i % 5]));
+        fill(store, first, 40000, 150);
+        const memstore_memory_stats memory = test_memory(store);
+        cr_assert(memory.charged <= memory.limit);
+        cr_assert(count_present(store, first + 39000, 1000) == 1000);
+        first += 40000;
+    }
+    assert_ok(memstore_clear(store));
+    assert_ok(memstore_maintain(store, 0));
+    cr_assert(test_memory(store).charged < 2 * MIB);
+    memstore_destroy(store);
+}
+
+Test(reconfigure, the_smaller_of_both_limits_holds)
+{
+    memstore *store = test_open("performance.memory_limit=1MB", "hard_max_cache_size=0", NULL);
+
+    assert_ok(memstore_reconfigure(store, "hard_max_cache_size", "2"));
+    cr_assert_eq(memstore_capacity(store), 1000000);
+    assert_ok(memstore_reconfigure(store, "performance.memory_limit", "3MB"));
+    cr_assert_eq(memstore_capacity(store), 2 * MIB);
+    assert_ok(memstore_reconfigure(store, "hard_max_cache_size", "0"));
+    cr_assert_eq(memstore_capacity(store), 3000000);
+    expect_refused(store, "performance.memory_limit", "0", MEMSTORE_ERR_INVALID_CONFIG,
+                   "performance.memory_limit and hard_max_cache_size are both 0: a store needs a "
+                   "limit");
+    cr_assert_eq(memstore_capacity(store), 3000000);
+    memstore_destroy(store);
+}
+
+Test(reconfigure, a_limit_beyond_the_reserved_addresses_is_refused)
+{
+    memstore *store = test_open("performance.memory_limit=1MiB", NULL);
+
+    expect_refused(store, "performance.memory_limit", "5MiB", MEMSTORE_ERR_UNSUPPORTED,
+                   "performance.memory_limit: 5242880 bytes are more than this store can grow to; "
+                   "when it was opened, addresses were reserved for 4194304");
+    cr_assert_eq(memstore_capacity(store), MIB);
+    assert_ok(memstore_reconfigure(store, "performance.memory_limit", "4MiB"));
+    memstore_destroy(store);
+}
+
+Test(reconfigure, a_limit_below_the_least_is_refused)
+{
+    memstore *store = test_open("performance.memory_limit=1MiB", "shards=1", NULL);
+    char why[256];
+
+    fill(store, 0, 1000, 100);
+    assert_status(
+        memstore_reconfigure_explained(store, "performance.memory_limit", "10kB", why, sizeof why),
+        MEMSTORE_ERR_INVALID_CONFIG);
+    cr_assert_not_null(strstr(why, "performance.memory_limit: 10000 bytes are too few: "
+                                   "bookkeeping and eight segments of this store take "));
+    cr_assert_eq(memstore_capacity(store), MIB);
+    cr_assert_eq(memstore_size(store), 1000);
+    /* The number that it names does. */
+    const char *const least = strrchr(why, ' ') + 1;
+    assert_ok(memstore_reconfigure(store, "performance.memory_limit", least));
+    fill(store, 0, 10000, 100);
+    cr_assert(memstore_size(store) > 100);
+    memstore_destroy(store);
+}
+
+Test(reconfigure, a_limit_below_what_views_hold_is_refused_until_they_are_released)
+{
+    memstore *store = test_open("performance.memory_limit=8MiB", "maintenance=manual",
+                                "performance.lock_timeout=100ms", NULL);
+    unsigned char *value = test_bytes(3 * MIB, 1);
+    memstore_view view;
+    char why[256];
+
+    assert_ok(memstore_set(store, "large", 5, value, 3 * MIB, 0));
+    fill(store, 0, 10000, 100);
+    assert_ok(memstore_get_view(store, "large", 5, &view));
+    const uint64_t size = memstore_size(store);
+    assert_status(
+        memstore_reconfigure_explained(store, "performance.memory_limit", "2MiB", why, sizeof why),
+        MEMSTORE_ERR_MEMORY_EXHAUSTED);
+    cr_assert_not_null(strstr(why, "performance.memory_limit: 2097152 bytes are too few while "
+                                   "views hold 31"),
+                       "%s", why);
+    cr_assert_eq(memstore_capacity(store), 8 * MIB);
+    cr_assert_eq(memstore_size(store), size);
+    assert_ok(memstore_reconfigure(store, "performance.memory_limit", "4MiB"));
+    cr_assert_eq(memcmp(view.data, value, 3 * MIB), 0);
+    memstore_view_release(&view);
+    assert_ok(memstore_reconfigure(store, "performance.memory_limit", "2MiB"));
+    cr_assert(test_memory(store).charged <= 2 * MIB);
+    free(value);
+    memstore_destroy(store);
+}
+
+Test(reconfigure, without_eviction_a_lower_limit_loses_nothing)
+{
+    memstore *store =
+        test_open("performance.memory_limit=8MiB", "eviction=none", "maintenance=manual", NULL);
+    char why[256];
+
+    fill(store, 0, 30000, 100);
+    assert_status(
+        memstore_reconfigure_explained(store, "performance.memory_limit", "2MiB", why, sizeof why),
+        MEMSTORE_ERR_CACHE_FULL);
+    cr_assert_not_null(strstr(why, ", and eviction is none"), "%s", why);
+    cr_assert_eq(memstore_capacity(store), 8 * MIB);
+    cr_assert_eq(count_present(store, 0, 30000), 30000);
+    /* What was deleted makes room for it, also where it is spread over all segments. */
+    for (uint64_t key = 0; key < 30000; key++) {
+        if (key % 3 != 0)
+            assert_ok(memstore_delete(store, &key, sizeof key));
+    }
+    assert_ok(memstore_reconfigure(store, "performance.memory_limit", "2MiB"));
+    cr_assert_eq(memstore_size(store), 10000);
+    for (uint64_t key = 0; key < 30000; key += 3)
+        assert_ok(memstore_has(store, &key, sizeof key));
+    memstore_destroy(store);
+}
+
+Test(reconfigure, without_addresses_to_spare_a_store_opens_all_the_same)
+{
+    memstore *store;
+    unsigned refused = 0;
+
+    /* The first few requests that fail are those of the opening. */
+    for (uint64_t n = 1; n <= 12; n++) {
+        ms_testing_fail_memory(n, false);
+        const int status = test_try_open(&store, NULL, "performance.memory_limit=1MiB",
+                                         "maintenance=manual", NULL);
+        ms_testing_fail_memory(0, false);
+        if (status != MEMSTORE_OK)
+            continue;
+        if (memstore_reconfigure(store, "performance.memory_limit", "2MiB") ==
+            MEMSTORE_ERR_UNSUPPORTED)
+            refused++;
+        fill(store, 0, 5000, 100);
+        memstore_destroy(store);
+    }
+    cr_assert_eq(refused, 3, "%u of the reservations were done without", refused);
+}
+
+/* ---- Refusals ---- */
+
+Test(reconfigure, what_is_fixed_is_refused_with_its_reason)
+{
+    static const char *const fixed[][3] = {
+        {"shards", "64", "every key's place in the index depends on their number"},
+        {"hash_function", "fnv", "every key's place in the index depends on it"},
+        {"eviction", "lru",
+         "entries are kept in the order that the policy needs from the first one on"},
+        {"maintenance", "manual", "whether the store has a thread is decided when it is opened"},
+        {"huge_pages", "off", "the system is asked when the memory is mapped"},
+        {"max_entries_in_window", "5",
+         "the index is sized when the store is opened, and grows by itself"},
+        {"ttl.store_creation_time", "true",
+         "it decides how the entries that are there are laid out"},
+    };
+    memstore *store = test_open_defaults();
+
+    for (unsigned i = 0; i < TEST_COUNT_OF(fixed); i++) {
+        char reason[256];
+
+        snprintf(reason, sizeof reason, "%s: cannot be changed while the store is open: %s",
+                 fixed[i][0], fixed[i][2]);
+        expect_refused(store, fixed[i][0], fixed[i][1], MEMSTORE_ERR_UNSUPPORTED, reason);
+    }
+    memstore_destroy(store);
+}
+
+Test(reconfigure, what_is_wrong_is_refused_with_its_reason)
+{
+    memstore *store = test_open("ttl.max_ttl=1h", NULL);
+    char why[8] = "nothing";
+
+    expect_refused(store, "shard", "64", MEMSTORE_ERR_INVALID_CONFIG,
+                   "unknown key \"shard\"; the nearest known key is \"shards\"");
+    expect_refused(store, "ttl.min_ttl", "soon", MEMSTORE_ERR_INVALID_CONFIG,
+                   "ttl.min_ttl: \"soon\" is not a number; expected a duration such as 250ms, 10s, "
+                   "5m, 1.5h, 7d, 0 or a plain number of milliseconds");
+    expect_refused(store, "ttl.min_ttl", "2h", MEMSTORE_ERR_INVALID_CONFIG,
+                   "ttl.min_ttl (2h) is above ttl.max_ttl (1h)");
+    expect_refused(store, NULL, "2h", MEMSTORE_ERR_INVALID_ARGUMENT,
+                   memstore_strerror(MEMSTORE_ERR_INVALID_ARGUMENT));
+    expect_refused(store, "ttl.min_ttl", NULL, MEMSTORE_ERR_INVALID_ARGUMENT,
+                   memstore_strerror(MEMSTORE_ERR_INVALID_ARGUMENT));
+    expect_refused(NULL, "ttl.min_ttl", "1m", MEMSTORE_ERR_INVALID_ARGUMENT,
+                   memstore_strerror(MEMSTORE_ERR_INVALID_ARGUMENT));
+    assert_ok(test_set(store, "key", "v", 1));
+
+    /* The sentence is cut to the room there is; none is needed. */
+    assert_status(memstore_reconfigure_explained(store, "shard", "64", why, sizeof why),
+                  MEMSTORE_ERR_INVALID_CONFIG);
+    cr_assert_str_eq(why, "unknown");
+    assert_status(memstore_reconfigure_explained(store, "shard", "64", NULL, 0),
+                  MEMSTORE_ERR_INVALID_CONFIG);
+    assert_status(memstore_reconfigure_explained(store, "shard", "64", NULL, 1),
+                  MEMSTORE_ERR_INVALID_ARGUMENT);
+    assert_ok(memstore_reconfigure_explained(store, "ttl.max_ttl", "2h", why, sizeof why));
+    cr_assert_str_eq(why, "");
+    assert_ok(memstore_close(store));
+    expect_refused(store, "ttl.max_ttl", "1h", MEMSTORE_ERR_CACHE_CLOSED,
+                   memstore_strerror(MEMSTORE_ERR_CACHE_CLOSED));
+    memstore_destroy(store);
+}

@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Each failure that a caller can meet, provoked. */
+#include "support/clock.h"
+#include "support/criterion.h"
+#include "support/stopper.h"
+
+#include <stdlib.h>
+
+Test(statuses, cache_full_when_eviction_is_off)
+{
+    memstore *store =
+        test_open("eviction=none", "performance.memory_limit=256KiB", "maintenance=manual", NULL);
+    unsigned char value[1000] = {0};
+    unsigned i = 0;
+    int status;
+
+    while ((status = memstore_set(store, &i, sizeof i, value, sizeof value, 0)) == MEMSTORE_OK)
+        i++;
+    assert_status(status, MEMSTORE_ERR_CACHE_FULL);
+    assert_status(memstore_add(store, "new", 3, value, sizeof value, 0), MEMSTORE_ERR_CACHE_FULL);
+    /* What has run out makes room. */
+    for (unsigned k = 0; k < i; k++)
+        assert_ok(memstore_update_ttl(store, &k, sizeof k, 1));
+    test_sleep_ms(2);
+    assert_ok(memstore_set(store, "new", 3, value, sizeof value, 0));
+    memstore_destroy(store);
+}
+
+Test(statuses, memory_exhausted_when_views_hold_everything)
+{
+    memstore *store =
+        test_open("performance.memory_limit=1MiB", "performance.lock_timeout=20ms", NULL);
+    memstore_view views[500];
+    unsigned char value[4000] = {0};
+    unsigned held = 0, i = 0;
+    int status = MEMSTORE_OK;
+
+    for (; i < 500 && status == MEMSTORE_OK; i++) {
+        status = memstore_set(store, &i, sizeof i, value, sizeof value, 0);
+        if (status == MEMSTORE_OK)
+            assert_ok(memstore_get_view(store, &i, sizeof i, &views[held++]));
+    }
+    assert_status(status, MEMSTORE_ERR_MEMORY_EXHAUSTED);
+    cr_assert(held > 150, "%u views of 4000 bytes held 1 MiB", held);
+    cr_assert(test_memory(store).charged <= 1 << 20);
+    cr_assert_eq(test_stats(store).rejected_memory, 1);
+    memstore_view_release_many(views, held);
+    assert_ok(memstore_set(store, &i, sizeof i, value, sizeof value, 0));
+    memstore_destroy(store);
+}
+
+Test(statuses, gc_pressure_when_no_memory_comes_free_in_time)
+{
+    memstore *store =
+        test_open("performance.memory_limit=1MiB", "performance.lock_timeout=50ms", NULL);
+    memstore_view *views = calloc(2000, sizeof *views);
+    unsigned char value[400] = {0};
+    unsigned held = 0;
+    int status = MEMSTORE_OK;
+
+    /* One small entry a segment is held: little is pinned, yet nothing comes free. */
+    for (unsigned i = 0; i < 4000 && status == MEMSTORE_OK; i++) {
+        status = memstore_set(store, &i, sizeof i, value, sizeof value, 0);
+        if (status == MEMSTORE_OK && i % 2 == 0 && held < 2000)
+            assert_ok(memstore_get_view(store, &i, sizeof i, &views[held++]));
+    }
+    cr_assert(status == MEMSTORE_ERR_GC_PRESSURE || status == MEMSTORE_ERR_MEMORY_EXHAUSTED, "%s",
+              memstore_status_name(status));
+    memstore_view_release_many(views, held);
+    assert_ok(test_set(store, "key", "value", 0));
+    free(views);
+    memstore_destroy(store);
+}
+
+Test(statuses, memory_fragmentation_when_views_keep_segments_in_place)
+{
+    memstore *store = test_open("maintenance=manual", "performance.memory_limit=4MiB", NULL);
+    unsigned char value[2000] = {0};
+    memstore_view view;
+
+    for (unsigned i = 0; i < 500; i++)
+        assert_ok(memstore_set(store, &i, sizeof i, value, sizeof value, 0));
+    const unsigned first = 0;
+    assert_ok(memstore_get_view(store, &first, sizeof first, &view));
+    for (unsigned i = 0; i < 490; i++)
+        assert_ok(memstore_delete(store, &i, sizeof i));
+    assert_status(memstore_compact(store, 0), MEMSTORE_ERR_MEMORY_FRAGMENTATION);
+    assert_ok(memstore_compact(store, 1));
+    memstore_view_release(&view);
+    assert_ok(memstore_compact(store, 0));
+    cr_assert_eq(test_memory(store).dead, 0);
+    for (unsigned i = 490; i < 500; i++)
+        assert_ok(memstore_has(store, &i, sizeof i));
+    memstore_destroy(store);
+}
+
+Test(statuses, shard_overflow_when_the_index_cannot_grow)
+{
+    memstore *store = test_open("eviction=none", "shards=1", "performance.memory_limit=256KiB",
+                                "maintenance=manual", NULL);
+    unsigned i = 0;
+    int status;
+
+    /* Tiny entries: a table has to grow before the segments are full. */
+    while ((status = memstore_set(store, &i, sizeof i, "", 0, 0)) == MEMSTORE_OK)
+        i++;
+    cr_assert(status == MEMSTORE_ERR_SHARD_OVERFLOW || status == MEMSTORE_ERR_CACHE_FULL, "%s",
+              memstore_status_name(status));
+    cr_assert_eq(memstore_size(store), i);
+    for (unsigned k = 0; k < i; k++)
+        assert_ok(memstore_has(store, &k, sizeof k));
+    const memstore_stats stats = test_stats(store);
+    cr_assert_eq(stats.rejected_memory + stats.rejected_full, 1);
+    memstore_destroy(store);
+}
+
+/* The hook runs in the thread that rewrites the entry for its new TTL, at a point where no lock
+ * is held. */
+static void overwrite_meanwhile(enum ms_testing_point point, void *store)
+{
+    static bool is_within;
+
+    if (point != MS_POINT_ENTRY_WRITTEN || is_within)
+        return;
+    is_within = true;
+    assert_ok(test_set(store, "key", "the winner", 777000));
+}
+
+Test(statuses, ttl_update_failed_when_the_entry_is_replaced_meanwhile)
+{
+    test_clock_start();
+    memstore *store = test_open("maintenance=manual", NULL);
+    int64_t ttl;
+
+    assert_ok(test_set(store, "key", "value", 1000));
+    ms_testing_set_hook(overwrite_meanwhile, store);
+    assert_status(memstore_update_ttl(store, "key", 3, INT64_C(100) * 86400000),
+                  MEMSTORE_ERR_TTL_UPDATE_FAILED);
+    ms_testing_set_hook(NULL, NULL);
+    assert_holds(store, "key", "the winner");
+    assert_ok(memstore_get_ttl(store, "key", 3, &ttl));
+    cr_assert_eq(ttl, 777000);
+    memstore_destroy(store);
+}
+
+Test(statuses, version_mismatch_and_key_exists_and_not_found)
+{
+    memstore *store = test_open_defaults();
+    memstore_view view;
+
+    assert_status(memstore_replace(store, "key", 3, "v", 1, 0), MEMSTORE_ERR_KEY_NOT_FOUND);
+    assert_ok(memstore_add(store, "key", 3, "first", 5, 0));
+    assert_status(memstore_add(store, "key", 3, "v", 1, 0), MEMSTORE_ERR_KEY_EXISTS);
+    assert_status(memstore_compare_and_set(store, "key", 3, "v", 1, 0, 0),
+                  MEMSTORE_ERR_VERSION_MISMATCH);
+    assert_ok(memstore_get_view(store, "key", 3, &view));
+    assert_ok(memstore_compare_and_set(store, "key", 3, "second", 6, 0, view.version));
+    assert_status(memstore_compare_and_set(store, "key", 3, "third", 5, 0, view.version),
+                  MEMSTORE_ERR_VERSION_MISMATCH);
+    assert_holds(store, "key", "second");
+    assert_ok(test_delete(store, "key"));
+    assert_status(memstore_compare_and_set(store, "key", 3, "third", 5, 0, view.version),
+                  MEMSTORE_ERR_VERSION_MISMATCH);
+    assert_ok(memstore_compare_and_set(store, "key", 3, "third", 5, 0, 0));
+    cr_assert_eq(test_stats(store).rejected_condition, 5);
+    memstore_view_release(&view);
+    memstore_destroy(store);
+}
+
+Test(statuses, a_version_stays_the_same_until_the_next_write)
+{
+    memstore *store = test_open("performance.memory_limit=1MiB", NULL);
+    unsigned char value[500] = {0};
+    memstore_view before, after;
+
+    assert_ok(test_set(store, "key", "value", 0));
+    assert_ok(memstore_get_view(store, "key", 3, &before));
+    /* Reads keep it in, and eviction and compaction move it about. */
+    for (unsigned i = 0; i < 20000; i++) {
+        assert_ok(memstore_set(store, &i, sizeof i, value, sizeof value, 0));
+        assert_ok(memstore_get(store, "key", 3, value, sizeof value, NULL));
+    }
+    (void)memstore_compact(store, 0);
+    assert_ok(memstore_get_view(store, "key", 3, &after));
+    cr_assert_eq(before.version, after.version);
+    assert_ok(memstore_compare_and_set(store, "key", 3, "new", 3, 0, before.version));
+    memstore_view_release(&before);
+    memstore_view_release(&after);
+    memstore_destroy(store);
+}
+
+Test(statuses, not_a_number)
+{
+    memstore *store = test_open_defaults();
+    static const char *const wrong[] = {"",
+                                        "x",
+                                        "12x",
+                                        " 12",
+                                        "12 ",
+                                        "+12",
+                                        "1.5",
+                                        "0x10",
+                                        "-",
+                                        "--1",
+                                        "1e3",
+                                        "9223372036854775808",
+                                        "-9223372036854775809",
+                                        "99999999999999999999999"};
+    static const char *const right[] = {"0", "-1", "9223372036854775806", "-9223372036854775808"};
+    int64_t sum = 0;
+
+    for (unsigned i = 0; i < TEST_COUNT_OF(wrong); i++) {
+        assert_ok(test_set(store, "n", wrong[i], 0));
+        cr_assert_eq(memstore_increment(store, "n", 1, 1, 0, 0, &sum), MEMSTORE_ERR_NOT_A_NUMBER,
+                     "\"%s\"", wrong[i]);
+        assert_holds(store, "n", wrong[i]);
+    }
+    for (unsigned i = 0; i < TEST_COUNT_OF(right); i++) {
+        assert_ok(test_set(store, "n", right[i], 0));
+        assert_ok(memstore_increment(store, "n", 1, 1, 0, 0, &sum));
+        cr_assert_eq(sum, strtoll(right[i], NULL, 10) + 1);
+    }
+    assert_ok(test_set(store, "n", "9223372036854775807", 0));
+    assert_status(memstore_increment(store, "n", 1, 1, 0, 0, &sum), MEMSTORE_ERR_NOT_A_NUMBER);
+    assert_status(memstore_increment(store, "new", 3, -1, INT64_MIN, 0, &sum),
+                  MEMSTORE_ERR_NOT_A_NUMBER);
+    assert_holds(store, "n", "9223372036854775807");
+    assert_holds(store, "new", NULL);
+    memstore_destroy(store);
+}
+
+static void hold_lock(void *store)
+{
+    CHECK_OK(test_set(store, "holder", "v", 0));
+}
+
+Test(statuses, lock_timeout_from_every_call_that_takes_a_lock)
+{
+    memstore *store =
+        test_open("shards=1", "performance.lock_timeout=5ms", "maintenance=manual", NULL);
+    const memstore_entry entries[2] = {test_entry("a", "1", 0), test_entry("b", "2", 0)};
+    const memstore_key keys[2] = {test_key("a"), test_key("b")};
+    uint64_t deleted;
+
+    assert_ok(memstore_set_many(store, entries, 2));
+    test_stop_at(MS_POINT_SHARD_LOCKED, hold_lock, store);
+    assert_status(test_set(store, "a", "new", 0), MEMSTORE_ERR_LOCK_TIMEOUT);
+    assert_status(memstore_add(store, "c", 1, "new", 3, 0), MEMSTORE_ERR_LOCK_TIMEOUT);
+    assert_status(memstore_increment(store, "n", 1, 1, 0, 0, NULL), MEMSTORE_ERR_LOCK_TIMEOUT);
+    assert_status(test_delete(store, "a"), MEMSTORE_ERR_LOCK_TIMEOUT);
+    assert_status(memstore_update_ttl(store, "a", 1, 1000), MEMSTORE_ERR_LOCK_TIMEOUT);
+    assert_status(memstore_set_many(store, entries, 2), MEMSTORE_ERR_LOCK_TIMEOUT);
+    assert_status(memstore_delete_many(store, keys, 2, NULL), MEMSTORE_ERR_LOCK_TIMEOUT);
+    assert_status(memstore_delete_by_pattern(store, "*", 1, &deleted), MEMSTORE_ERR_LOCK_TIMEOUT);
+    assert_status(memstore_clear(store), MEMSTORE_ERR_LOCK_TIMEOUT);
+    test_let_go();
+    assert_holds(store, "a", "1");
+    assert_holds(store, "b", "2");
+    assert_ok(memstore_clear(store));
+    memstore_destroy(store);
+}

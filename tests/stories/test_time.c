@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Time to live: to the millisecond, on a clock that nobody steps, with nothing left behind. */
+#include "support/clock.h"
+#include "support/criterion.h"
+
+#define DAY INT64_C(86400000)
+
+static memstore *store;
+
+static void set_up(void)
+{
+    test_clock_start();
+    store = test_open("maintenance=manual", "shards=4", NULL);
+}
+
+static void tear_down(void)
+{
+    memstore_destroy(store);
+}
+
+TestSuite(time, .init = set_up, .fini = tear_down);
+
+static int64_t ttl_of(const char *key)
+{
+    int64_t ttl = -1;
+
+    assert_ok(memstore_get_ttl(store, key, strlen(key), &ttl));
+    return ttl;
+}
+
+Test(time, an_entry_is_served_until_the_millisecond_of_its_expiry)
+{
+    assert_ok(test_set(store, "key", "value", 1000));
+    test_clock_advance(999);
+    assert_holds(store, "key", "value");
+    cr_assert_eq(ttl_of("key"), 1);
+    test_clock_advance(1);
+    assert_holds(store, "key", NULL);
+    cr_assert_eq(memstore_size(store), 0);
+}
+
+Test(time, every_read_agrees_that_an_entry_has_run_out)
+{
+    const memstore_key key = {"key", 3};
+    memstore_view view;
+    unsigned char there;
+    uint64_t count;
+    size_t found;
+
+    assert_ok(test_set(store, "key", "value", 10));
+    test_clock_advance(10);
+    assert_status(memstore_get(store, "key", 3, NULL, 0, NULL), MEMSTORE_ERR_KEY_NOT_FOUND);
+    assert_status(memstore_get_view(store, "key", 3, &view), MEMSTORE_ERR_KEY_NOT_FOUND);
+    assert_status(test_has(store, "key"), MEMSTORE_ERR_KEY_NOT_FOUND);
+    assert_ok(memstore_get_many(store, &key, 1, &view, &found));
+    cr_assert(found == 0 && view.data == NULL);
+    assert_ok(memstore_has_many(store, &key, 1, &there, &found));
+    cr_assert(found == 0 && there == 0);
+    assert_ok(memstore_count_by_pattern(store, "*", 1, &count));
+    cr_assert_eq(count, 0);
+    assert_status(test_delete(store, "key"), MEMSTORE_ERR_KEY_NOT_FOUND);
+    assert_status(memstore_replace(store, "key", 3, "v", 1, 0), MEMSTORE_ERR_KEY_NOT_FOUND);
+    assert_ok(memstore_add(store, "key", 3, "v", 1, 0));
+}
+
+Test(time, no_record_of_a_ttl_outlives_its_entry)
+{
+    for (unsigned round = 0; round < 50; round++) {
+        for (unsigned i = 0; i < 1000; i++)
+            assert_ok(memstore_set(store, &i, sizeof i, "value", 5, 1 + i));
+        test_clock_advance(1001);
+        assert_ok(memstore_maintain(store, 0));
+        const memstore_memory_stats memory = test_memory(store);
+        cr_assert_eq(memory.live, 0);
+        /* A segment that is still being filled keeps its dead bytes, and no other does. */
+        cr_assert(memory.dead < 4 * memory.segment_size, "dead %llu",
+                  (unsigned long long)memory.dead);
+        cr_assert(memory.charged < 4 << 20);
+    }
+    cr_assert_eq(test_stats(store).expirations, 50000);
+}
+
+Test(time, a_deleted_entry_leaves_no_ttl_to_the_next_one)
+{
+    int64_t ttl;
+
+    assert_ok(test_set(store, "key", "first", 1000));
+    assert_ok(test_delete(store, "key"));
+    assert_ok(test_set(store, "key", "second", 0));
+    assert_status(memstore_get_ttl(store, "key", 3, &ttl), MEMSTORE_ERR_TTL_NOT_SET);
+    test_clock_advance(2000);
+    assert_ok(memstore_maintain(store, 0));
+    assert_holds(store, "key", "second");
+}
+
+Test(time, an_overwrite_replaces_the_ttl_too)
+{
+    assert_ok(test_set(store, "key", "first", 1000));
+    assert_ok(test_set(store, "key", "second", 5000));
+    cr_assert_eq(ttl_of("key"), 5000);
+    test_clock_advance(1500);
+    assert_ok(memstore_maintain(store, 0));
+    assert_holds(store, "key", "second");
+    assert_ok(test_set(store, "key", "third", 100));
+    test_clock_advance(100);
+    assert_holds(store, "key", NULL);
+}
+
+Test(time, steps_of_the_wall_clock_change_no_expiry)
+{
+    int64_t until = 0;
+
+    assert_ok(test_set(store, "key", "value", 10000));
+    test_clock_step_unix(365 * DAY);
+    assert_holds(store, "key", "value");
+    cr_assert_eq(ttl_of("key"), 10000);
+    assert_ok(memstore_get_expiration(store, "key", 3, &until));
+    cr_assert_eq(until, test_clock_unix() + 10000);
+    test_clock_step_unix(-2 * 365 * DAY);
+    assert_ok(memstore_maintain(store, 0));
+    assert_holds(store, "key", "value");
+    test_clock_advance(10000);
+    assert_holds(store, "key", NULL);
+}
+
+Test(time, set_until_takes_the_wall_clock_as_it_stands)
+{
+    int64_t until;
+
+    test_clock_step_unix(DAY);
+    assert_ok(memstore_set_until(store, "key", 3, "value", 5, test_clock_unix() + 500));
+    cr_assert_eq(ttl_of("key"), 500);
+    test_clock_step_unix(-10 * DAY);
+    cr_assert_eq(ttl_of("key"), 500);
+    assert_ok(memstore_get_expiration(store, "key", 3, &until));
+    cr_assert_eq(until, test_clock_unix() + 500);
+}
+
+Test(time, set_until_a_moment_that_has_passed_is_refused_and_keeps_the_old_entry)
+{
+    assert_ok(test_set(store, "key", "old", 0));
+    assert_status(memstore_set_until(store, "key", 3, "new", 3, test_clock_unix()),
+                  MEMSTORE_ERR_TTL_EXPIRED);
+    assert_status(memstore_set_until(store, "key", 3, "new", 3, test_clock_unix() - 1),
+                  MEMSTORE_ERR_TTL_EXPIRED);
+    assert_status(memstore_set_until(store, "key", 3, "new", 3, INT64_MIN),
+                  MEMSTORE_ERR_TTL_EXPIRED);
+    assert_status(memstore_set_until(store, "key", 3, "new", 3, 0), MEMSTORE_ERR_TTL_EXPIRED);
+    assert_holds(store, "key", "old");
+    cr_assert_eq(test_stats(store).rejected_invalid_ttl, 4);
+}
+
+Test(time, absurd_ttls_are_refused_and_keep_the_old_entry)
+{
+    static const int64_t absurd[] = {-2, -1000, INT64_MIN, INT64_MIN + 1, INT64_MAX};
+
+    assert_ok(test_set(store, "key", "old", 0));
+    for (unsigned i = 0; i < TEST_COUNT_OF(absurd); i++) {
+        assert_status(test_set(store, "key", "new", absurd[i]), MEMSTORE_ERR_INVALID_TTL);
+        assert_status(test_set(store, "other", "new", absurd[i]), MEMSTORE_ERR_INVALID_TTL);
+        assert_status(memstore_add(store, "other", 5, "new", 3, absurd[i]),
+                      MEMSTORE_ERR_INVALID_TTL);
+        assert_status(memstore_increment(store, "other", 5, 1, 0, absurd[i], NULL),
+                      MEMSTORE_ERR_INVALID_TTL);
+        assert_status(memstore_update_ttl(store, "key", 3, absurd[i]), MEMSTORE_ERR_INVALID_TTL);
+    }
+    assert_holds(store, "key", "old");
+    assert_holds(store, "other", NULL);
+}
+
+Test(time, very_long_ttls_are_kept_exactly)
+{
+    static const int64_t ttls[] = {49 * DAY,
+                                   50 * DAY,
+                                   365 * DAY,
+                                   36500 * DAY,
+                                   INT64_C(0xfffffffc),
+                                   INT64_C(0xfffffffd),
+                                   INT64_C(0xfffffffe),
+                                   INT64_C(0xffffffff),
+                                   INT64_C(0x100000000)};
+
+    for (unsigned i = 0; i < TEST_COUNT_OF(ttls); i++) {
+        assert_ok(test_set(store, "key", "value", ttls[i]));
+        cr_assert_eq(ttl_of("key"), ttls[i]);
+        assert_ok(memstore_update_ttl(store, "key", 3, ttls[i] + 1));
+        cr_assert_eq(ttl_of("key"), ttls[i] + 1);
+        test_clock_advance(ttls[i]);
+        assert_ok(memstore_maintain(store, 0));
+        assert_holds(store, "key", "value");
+        test_clock_advance(1);
+        assert_holds(store, "key", NULL);
+    }
+}
+
+Test(time, update_ttl_never_revives_the_dead)
+{
+    assert_ok(test_set(store, "key", "value", 100));
+    test_clock_advance(100);
+    assert_status(memstore_update_ttl(store, "key", 3, 1000), MEMSTORE_ERR_TTL_EXPIRED);
+    assert_holds(store, "key", NULL);
+    assert_status(memstore_update_ttl(store, "key", 3, MEMSTORE_TTL_NONE),
+                  MEMSTORE_ERR_TTL_EXPIRED);
+    assert_ok(memstore_maintain(store, 0));
+    assert_status(memstore_update_ttl(store, "key", 3, 1000), MEMSTORE_ERR_KEY_NOT_FOUND);
+    assert_holds(store, "key", NULL);
+    cr_assert_eq(memstore_size(store), 0);
+}
+
+Test(time, update_ttl_changes_the_expiry_and_nothing_else)
+{
+    memstore_view before, after;
+
+    assert_ok(test_set(store, "key", "value", 100));
+    assert_ok(memstore_get_view(store, "key", 3, &before));
+    assert_ok(memstore_update_ttl(store, "key", 3, 60 * DAY));
+    cr_assert_eq(ttl_of("key"), 60 * DAY);
+    assert_ok(memstore_update_ttl(store, "key", 3, MEMSTORE_TTL_NONE));
+    test_clock_advance(100 * DAY);
+    assert_ok(memstore_maintain(store, 0));
+    assert_ok(memstore_get_view(store, "key", 3, &after));
+    cr_assert_eq(after.version, before.version);
+    cr_assert_eq(after.expires_at_ms, 0);
+    cr_assert_eq(test_stats(store).sets, 1);
+    memstore_view_release(&before);
+    memstore_view_release(&after);
+    assert_ok(memstore_update_ttl(store, "key", 3, 5));
+    test_clock_advance(5);
+    assert_holds(store, "key", NULL);
+}
+
+Test(time, a_ttl_that_was_shortened_is_swept_in_time)
+{
+    for (unsigned i = 0; i < 500; i++)
+        assert_ok(memstore_set(store, &i, sizeof i, "value", 5, DAY));
+    for (unsigned i = 0; i < 500; i++)
+        assert_ok(memstore_update_ttl(store, &i, sizeof i, 50));
+    test_clock_advance(50);
+    cr_assert_eq(memstore_size(store), 0);
+    assert_ok(memstore_maintain(store, 0));
+    cr_assert_eq(test_memory(store).live, 0);
+    cr_assert_eq(test_stats(store).expirations, 500);
+}
+
+Test(time, an_entry_without_ttl_says_so)
+{
+    int64_t time;
+
+    assert_ok(test_set(store, "key", "value", MEMSTORE_TTL_NONE));
+    assert_status(memstore_get_ttl(store, "key", 3, &time), MEMSTORE_ERR_TTL_NOT_SET);
+    assert_status(memstore_get_expiration(store, "key", 3, &time), MEMSTORE_ERR_TTL_NOT_SET);
+    assert_status(memstore_get_ttl(store, "absent", 6, &time), MEMSTORE_ERR_KEY_NOT_FOUND);
+}
+
+Test(time, an_expired_entry_tells_so_until_it_is_reclaimed)
+{
+    int64_t time;
+
+    assert_ok(test_set(store, "key", "value", 5));
+    test_clock_advance(5);
+    assert_status(memstore_get_ttl(store, "key", 3, &time), MEMSTORE_ERR_TTL_EXPIRED);
+    assert_status(memstore_get_expiration(store, "key", 3, &time), MEMSTORE_ERR_TTL_EXPIRED);
+    assert_ok(memstore_maintain(store, 0));
+    assert_status(memstore_get_ttl(store, "key", 3, &time), MEMSTORE_ERR_KEY_NOT_FOUND);
+}
+
+Test(time, increment_keeps_the_expiry_of_an_entry_that_exists)
+{
+    int64_t sum = 0;
+
+    assert_ok(memstore_increment(store, "n", 1, 5, 10, 1000, &sum));
+    cr_assert_eq(sum, 15);
+    test_clock_advance(400);
+    assert_ok(memstore_increment(store, "n", 1, -20, 99, 50000, &sum));
+    cr_assert_eq(sum, -5);
+    cr_assert_eq(ttl_of("n"), 600);
+    test_clock_advance(600);
+    assert_ok(memstore_increment(store, "n", 1, 1, 0, 0, &sum));
+    cr_assert_eq(sum, 1);
+}
+
+/* The real clock and the library's own thread. */
+Test(time_unaided, entries_go_and_their_memory_comes_back_with_no_access)
+{
+    memstore *unaided = test_open("performance.memory_limit=256MiB", NULL);
+    const double start = test_now();
+
+    for (unsigned i = 0; i < 100000; i++)
+        assert_ok(memstore_set(unaided, &i, sizeof i, "some value or other", 19, 1000));
+    const double filled = test_now();
+    cr_assert(test_memory(unaided).live > 100000 * 23);
+    test_sleep_ms(1001);
+    cr_assert_eq(memstore_size(unaided), 0);
+    while (test_memory(unaided).live > 0)
+        cr_assert(test_now() < filled + 1 + 0.5 + 5 * (filled - start), "still there");
+    cr_assert_eq(test_stats(unaided).expirations, 100000);
+    cr_assert_eq(test_stats(unaided).misses, 0);
+    memstore_destroy(unaided);
+}

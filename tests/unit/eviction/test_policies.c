@@ -1,0 +1,362 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What each policy promises: which segment it gives up, and what becomes of the entries. */
+#include "eviction/eviction.h"
+
+#include "unit/room.h"
+
+#define MIB ((uint64_t)1 << 20)
+#define LIMIT (4 * MIB)
+#define HASH UINT64_C(0x123456789abcdef0)
+
+static struct ms_eviction eviction;
+
+static struct ms_arena *open_with(const struct ms_policy *policy)
+{
+    struct ms_arena *arena = room_open(LIMIT);
+
+    ms_eviction_init(&eviction, policy, arena);
+    return arena;
+}
+
+static const struct ms_policy *const policies[] = {&ms_policy_s3fifo, &ms_policy_lru,
+                                                   &ms_policy_fifo, &ms_policy_none};
+enum { POLICIES = sizeof policies / sizeof *policies };
+
+/* A sealed segment with `count` entries of 500 bytes. */
+static struct ms_reserved seal_segment(struct ms_arena *arena, enum ms_queue queue, unsigned count)
+{
+    const struct ms_placement placement = room_placement(queue);
+    struct ms_reserved first = {0}, other;
+
+    for (unsigned i = 0; i < count; i++)
+        cr_assert(room_write(arena, &placement, 500, i == 0 ? &first : &other));
+    ms_arena_seal_open(arena);
+    return first;
+}
+
+static struct ms_segment *victim(void)
+{
+    return eviction.policy->victim(&eviction);
+}
+
+/* Where the policy puts what is written and not known to it. */
+static enum ms_queue queue_of_new(void)
+{
+    return eviction.policy->queue_for(&eviction, HASH, NULL);
+}
+
+/* ---- All of them ---- */
+
+Test(policies, an_empty_store_has_no_victim)
+{
+    for (int i = 0; i < POLICIES; i++) {
+        struct ms_arena *arena = open_with(policies[i]);
+
+        cr_assert_null(victim());
+        room_write_new(arena, 100);
+        cr_assert_null(victim(), "what is being appended to is no victim");
+        room_close(arena);
+    }
+}
+
+Test(policies, a_victim_is_sealed_and_neither_viewed_nor_written_to)
+{
+    for (int i = 0; i < POLICIES; i++) {
+        struct ms_arena *arena = open_with(policies[i]);
+        struct ms_segment *segments[8];
+
+        for (int k = 0; k < 8; k++)
+            segments[k] = seal_segment(arena, queue_of_new(), 5).segment;
+        if (policies[i] != &ms_policy_none)
+            cr_assert_not_null(victim());
+        for (int k = 0; k < 8; k++) {
+            struct ms_segment *chosen = victim();
+            if (chosen == NULL)
+                continue;
+            cr_assert_eq(ms_load_relaxed(&chosen->state), MS_SEGMENT_SEALED);
+            cr_assert_eq(ms_load_relaxed(&chosen->pins), 0);
+            cr_assert_eq(ms_load_relaxed(&chosen->inflight), 0);
+            ms_add_acquire(k % 2 == 0 ? &chosen->pins : &chosen->inflight, 1);
+            cr_assert_neq(victim(), chosen);
+        }
+        cr_assert_null(victim(), "all are held");
+        for (int k = 0; k < 8; k++) {
+            ms_store_relaxed(&segments[k]->pins, 0);
+            ms_store_relaxed(&segments[k]->inflight, 0);
+        }
+        room_close(arena);
+    }
+}
+
+Test(policies, records_of_batches_are_never_victims)
+{
+    for (int i = 0; i < POLICIES; i++) {
+        struct ms_arena *arena = open_with(policies[i]);
+        const struct ms_placement placement = room_placement(MS_QUEUE_RECORDS);
+        struct ms_reserved records;
+
+        cr_assert(ms_arena_reserve_raw(arena, &placement, 100, &records));
+        ms_arena_seal_open(arena);
+        cr_assert_null(victim());
+        room_close(arena);
+    }
+}
+
+Test(policies, whoever_is_kept_is_kept_with_access_bits_and_in_a_queue_for_entries)
+{
+    for (int i = 0; i < POLICIES; i++) {
+        struct ms_arena *arena = open_with(policies[i]);
+
+        for (int queue = 0; queue < MS_QUEUE_RECORDS; queue++) {
+            const struct ms_segment *segment = seal_segment(arena, (enum ms_queue)queue, 3).segment;
+            for (unsigned access = 0; access <= MS_MARK_ACCESS; access++) {
+                const struct ms_verdict verdict =
+                    eviction.policy->judge(&eviction, segment, access);
+                if (!verdict.keep)
+                    continue;
+                cr_assert_lt(verdict.queue, MS_QUEUE_RECORDS);
+                cr_assert_leq(verdict.access, MS_MARK_ACCESS);
+            }
+        }
+        room_close(arena);
+    }
+}
+
+/* ---- Access bits ---- */
+
+static struct ms_entry touched;
+
+static void touch(enum ms_touch how)
+{
+    ms_eviction_touch(how, &eviction, &touched);
+}
+
+Test(policies, counting_stops_at_its_most_and_leaves_the_other_bits)
+{
+    struct ms_arena *arena = open_with(&ms_policy_s3fifo);
+
+    ms_store_relaxed(&touched.mark, MS_MARK_VERSIONED);
+    for (unsigned uses = 1; uses < 10; uses++) {
+        touch(MS_TOUCH_COUNT);
+        cr_assert_eq(ms_load_relaxed(&touched.mark),
+                     MS_MARK_VERSIONED | (uses < MS_ACCESS_COUNT_MAX ? uses : MS_ACCESS_COUNT_MAX));
+    }
+    room_close(arena);
+}
+
+Test(policies, stamping_writes_the_stamp_of_now_and_leaves_the_other_bits)
+{
+    struct ms_arena *arena = open_with(&ms_policy_lru);
+
+    ms_store_relaxed(&touched.mark, MS_MARK_VERSIONED | 3);
+    for (unsigned stamp = 0; stamp < MS_STAMPS; stamp++) {
+        ms_store_relaxed(&eviction.stamp, stamp);
+        touch(MS_TOUCH_STAMP);
+        cr_assert_eq(ms_load_relaxed(&touched.mark), MS_MARK_VERSIONED | stamp);
+    }
+    room_close(arena);
+}
+
+Test(policies, touching_nothing_changes_nothing)
+{
+    struct ms_arena *arena = open_with(&ms_policy_fifo);
+
+    ms_store_relaxed(&touched.mark, MS_MARK_VERSIONED | 2);
+    touch(MS_TOUCH_NOTHING);
+    cr_assert_eq(ms_load_relaxed(&touched.mark), MS_MARK_VERSIONED | 2);
+    room_close(arena);
+}
+
+Test(policies, a_new_entry_inherits_a_count_and_is_given_a_stamp)
+{
+    struct ms_arena *arena = open_with(&ms_policy_s3fifo);
+
+    cr_assert_eq(ms_eviction_initial_access(&eviction, 2), 2);
+    room_close(arena);
+    arena = open_with(&ms_policy_lru);
+    ms_store_relaxed(&eviction.stamp, 17);
+    cr_assert_eq(ms_eviction_initial_access(&eviction, 2), 17);
+    room_close(arena);
+}
+
+/* ---- fifo, none ---- */
+
+Test(fifo, gives_up_the_oldest_and_keeps_nothing)
+{
+    struct ms_arena *arena = open_with(&ms_policy_fifo);
+    struct ms_segment *first = seal_segment(arena, queue_of_new(), 5).segment;
+    struct ms_segment *second = seal_segment(arena, queue_of_new(), 5).segment;
+
+    cr_assert_eq(victim(), first);
+    for (unsigned access = 0; access <= MS_MARK_ACCESS; access++)
+        cr_assert_not(ms_policy_fifo.judge(&eviction, first, access).keep);
+    cr_assert_not(ms_policy_fifo.remembers(first));
+    ms_add_acquire(&first->pins, 1);
+    cr_assert_eq(victim(), second, "a view does not hold up the others");
+    room_close(arena);
+}
+
+Test(none, gives_up_nothing)
+{
+    struct ms_arena *arena = open_with(&ms_policy_none);
+
+    for (int i = 0; i < 5; i++)
+        seal_segment(arena, queue_of_new(), 5);
+    cr_assert_null(victim());
+    room_close(arena);
+}
+
+/* ---- s3fifo ---- */
+
+Test(s3fifo, what_is_new_goes_to_the_small_queue_and_what_comes_back_to_the_main_one)
+{
+    struct ms_arena *arena = open_with(&ms_policy_s3fifo);
+    struct ms_ghost_table *old = NULL;
+
+    cr_assert_eq(queue_of_new(), MS_QUEUE_NEW);
+    cr_assert(ms_ghost_resize(&eviction.ghost, &arena->pages, 1000, 0, &old));
+    cr_assert_eq(queue_of_new(), MS_QUEUE_NEW);
+    ms_ghost_insert(&eviction.ghost, HASH);
+    cr_assert_eq(queue_of_new(), MS_QUEUE_MAIN);
+    cr_assert_eq(queue_of_new(), MS_QUEUE_NEW, "it comes back once");
+    room_close(arena);
+}
+
+Test(s3fifo, an_overwrite_stays_in_its_queue)
+{
+    struct ms_arena *arena = open_with(&ms_policy_s3fifo);
+    const struct ms_segment *new = seal_segment(arena, MS_QUEUE_NEW, 5).segment;
+    const struct ms_segment *main = seal_segment(arena, MS_QUEUE_MAIN, 5).segment;
+
+    cr_assert_eq(ms_policy_s3fifo.queue_for(&eviction, HASH, new), MS_QUEUE_NEW);
+    cr_assert_eq(ms_policy_s3fifo.queue_for(&eviction, HASH, main), MS_QUEUE_MAIN);
+    room_close(arena);
+}
+
+Test(s3fifo, what_was_not_used_goes_and_what_was_used_to_the_full_stays)
+{
+    struct ms_arena *arena = open_with(&ms_policy_s3fifo);
+    const struct ms_segment *new = seal_segment(arena, MS_QUEUE_NEW, 5).segment;
+    const struct ms_segment *main = seal_segment(arena, MS_QUEUE_MAIN, 5).segment;
+
+    cr_assert_not(ms_policy_s3fifo.judge(&eviction, new, 0).keep);
+    cr_assert_not(ms_policy_s3fifo.judge(&eviction, main, 0).keep);
+    const struct ms_verdict promoted = ms_policy_s3fifo.judge(&eviction, new, MS_ACCESS_COUNT_MAX);
+    cr_assert(promoted.keep);
+    cr_assert_eq(promoted.queue, MS_QUEUE_MAIN);
+    room_close(arena);
+}
+
+Test(s3fifo, every_use_in_the_main_queue_buys_one_more_round)
+{
+    struct ms_arena *arena = open_with(&ms_policy_s3fifo);
+    const struct ms_segment *main = seal_segment(arena, MS_QUEUE_MAIN, 5).segment;
+    unsigned access = MS_ACCESS_COUNT_MAX, rounds = 0;
+
+    for (;;) {
+        const struct ms_verdict verdict = ms_policy_s3fifo.judge(&eviction, main, access);
+        if (!verdict.keep)
+            break;
+        cr_assert_eq(verdict.queue, MS_QUEUE_MAIN);
+        cr_assert_lt(verdict.access, access);
+        access = verdict.access;
+        rounds++;
+    }
+    cr_assert_eq(rounds, MS_ACCESS_COUNT_MAX);
+    room_close(arena);
+}
+
+Test(s3fifo, remembers_what_it_drops_from_the_small_queue_alone)
+{
+    struct ms_arena *arena = open_with(&ms_policy_s3fifo);
+
+    cr_assert(ms_policy_s3fifo.remembers(seal_segment(arena, MS_QUEUE_NEW, 5).segment));
+    cr_assert_not(ms_policy_s3fifo.remembers(seal_segment(arena, MS_QUEUE_MAIN, 5).segment));
+    room_close(arena);
+}
+
+Test(s3fifo, takes_from_the_small_queue_while_it_is_more_than_its_share)
+{
+    struct ms_arena *arena = open_with(&ms_policy_s3fifo);
+    struct ms_segment *new = seal_segment(arena, MS_QUEUE_NEW, 20).segment;
+    struct ms_segment *main = seal_segment(arena, MS_QUEUE_MAIN, 20).segment;
+
+    cr_assert_eq(victim(), new, "half is more than its share");
+    for (int i = 0; i < 100; i++)
+        seal_segment(arena, MS_QUEUE_MAIN, 20);
+    cr_assert_eq(victim(), main, "a hundredth is less");
+    room_close(arena);
+}
+
+Test(s3fifo, takes_from_the_queue_there_is)
+{
+    struct ms_arena *arena = open_with(&ms_policy_s3fifo);
+    struct ms_segment *main = seal_segment(arena, MS_QUEUE_MAIN, 5).segment;
+
+    cr_assert_eq(victim(), main);
+    struct ms_segment *new = seal_segment(arena, MS_QUEUE_NEW, 5).segment;
+    ms_add_acquire(&main->pins, 1);
+    cr_assert_eq(victim(), new);
+    ms_sub_release(&main->pins, 1);
+    ms_add_acquire(&new->pins, 1);
+    cr_assert_eq(victim(), main);
+    room_close(arena);
+}
+
+/* ---- lru ---- */
+
+Test(lru, a_stamp_lasts_some_accesses_and_then_comes_another)
+{
+    struct ms_arena *arena = open_with(&ms_policy_lru);
+    unsigned stamps = 0;
+
+    for (int i = 0; i < 100000; i++) {
+        const unsigned before = ms_load_relaxed(&eviction.stamp);
+        ms_eviction_tick(&eviction, 1);
+        const unsigned after = ms_load_relaxed(&eviction.stamp);
+        cr_assert(after == before || after == (before + 1) % MS_STAMPS);
+        stamps += after != before;
+    }
+    cr_assert_gt(stamps, 1);
+    cr_assert_lt(stamps, 50000);
+    room_close(arena);
+}
+
+Test(lru, gives_up_the_segment_that_was_listed_first)
+{
+    struct ms_arena *arena = open_with(&ms_policy_lru);
+    struct ms_segment *first = seal_segment(arena, queue_of_new(), 5).segment;
+
+    ms_eviction_tick(&eviction, 1000);
+    seal_segment(arena, queue_of_new(), 5);
+    cr_assert_eq(victim(), first);
+    cr_assert_not(ms_policy_lru.remembers(first));
+    room_close(arena);
+}
+
+Test(lru, keeps_what_was_used_after_its_segment_was_listed_and_drops_the_rest)
+{
+    struct ms_arena *arena = open_with(&ms_policy_lru);
+
+    for (int i = 0; i < 1000; i++)
+        ms_eviction_tick(&eviction, 10);
+    const unsigned unused = ms_eviction_initial_access(&eviction, 0);
+    struct ms_segment *segment = seal_segment(arena, queue_of_new(), 5).segment;
+    const uint64_t listed = segment->rank;
+
+    /* Some epochs later, some of the entries are read. */
+    for (unsigned stamp = ms_load_relaxed(&eviction.stamp), changes = 0; changes < 3;) {
+        ms_eviction_tick(&eviction, 10);
+        changes += ms_load_relaxed(&eviction.stamp) != stamp;
+        stamp = ms_load_relaxed(&eviction.stamp);
+    }
+    const unsigned used = ms_load_relaxed(&eviction.stamp);
+    cr_assert_eq(victim(), segment);
+    cr_assert_not(ms_policy_lru.judge(&eviction, segment, unused).keep);
+    const struct ms_verdict verdict = ms_policy_lru.judge(&eviction, segment, used);
+    cr_assert(verdict.keep);
+    cr_assert_eq(verdict.access, used, "it keeps its stamp");
+    cr_assert_gt(verdict.rank, listed, "and is listed at its own age");
+    cr_assert_leq(verdict.rank, ms_load_relaxed(&arena->rank_clock));
+    room_close(arena);
+}

@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "platform/gate.h"
+
+#include "platform/clock.h"
+
+#include <criterion/criterion.h>
+#include <sched.h>
+
+static struct ms_gate gate;
+
+static int64_t in_ms(int64_t ms)
+{
+    return ms_clock_real_us() + ms * 1000;
+}
+
+/* One who enters in a thread of its own, waiting for up to ten seconds. */
+struct guest {
+    pthread_t thread;
+    uint32_t need;
+    enum ms_gate_result result;
+    unsigned order; /* of getting in */
+};
+
+static atomic_uint entered;
+
+static void *enter(void *context)
+{
+    struct guest *guest = context;
+
+    guest->result = ms_gate_enter(&gate, guest->need, in_ms(10000));
+    guest->order = atomic_fetch_add(&entered, 1);
+    return NULL;
+}
+
+static unsigned waiting(void)
+{
+    return (unsigned)(ms_load_relaxed(&gate.state) / MS_GATE_WAITER);
+}
+
+/* Send a guest and return when it stands in line behind the others. */
+static void send(struct guest *guest, uint32_t need)
+{
+    const unsigned before = waiting();
+
+    *guest = (struct guest){.need = need};
+    cr_assert_eq(pthread_create(&guest->thread, NULL, enter, guest), 0);
+    while (waiting() == before)
+        sched_yield();
+}
+
+static enum ms_gate_result join(struct guest *guest)
+{
+    pthread_join(guest->thread, NULL);
+    return guest->result;
+}
+
+Test(gate, as_many_get_in_as_there_are_places)
+{
+    ms_gate_init(&gate, 3);
+    cr_assert(ms_gate_try_enter(&gate, 2));
+    cr_assert_not(ms_gate_try_enter(&gate, 2));
+    cr_assert(ms_gate_try_enter(&gate, 1));
+    cr_assert_not(ms_gate_try_enter(&gate, 1));
+    ms_gate_leave(&gate, 3);
+    cr_assert_eq(ms_gate_enter(&gate, 3, 0), MS_GATE_ENTERED, "no waiting, no deadline");
+    ms_gate_leave(&gate, 3);
+    ms_gate_fini(&gate);
+}
+
+Test(gate, who_finds_no_place_waits_until_the_deadline)
+{
+    ms_gate_init(&gate, 1);
+    cr_assert(ms_gate_try_enter(&gate, 1));
+    const int64_t start = ms_clock_real_us();
+    cr_assert_eq(ms_gate_enter(&gate, 1, in_ms(30)), MS_GATE_TIMED_OUT);
+    cr_assert(ms_clock_real_us() - start >= 30000);
+    cr_assert_eq(ms_gate_enter(&gate, 1, 0), MS_GATE_TIMED_OUT);
+    cr_assert_eq(waiting(), 0);
+    ms_gate_leave(&gate, 1);
+    cr_assert(ms_gate_try_enter(&gate, 1));
+    ms_gate_fini(&gate);
+}
+
+Test(gate, more_places_than_there_are_are_not_waited_for)
+{
+    ms_gate_init(&gate, 2);
+    const int64_t start = ms_clock_real_us();
+    cr_assert_eq(ms_gate_enter(&gate, 3, in_ms(10000)), MS_GATE_TIMED_OUT);
+    cr_assert(ms_clock_real_us() - start < 5000000);
+    ms_gate_fini(&gate);
+}
+
+Test(gate, each_place_given_back_lets_one_in)
+{
+    struct guest guests[3];
+
+    ms_gate_init(&gate, 1);
+    cr_assert(ms_gate_try_enter(&gate, 1));
+    for (unsigned i = 0; i < 3; i++)
+        send(&guests[i], 1);
+    for (unsigned i = 0; i < 3; i++) {
+        cr_assert_eq(waiting(), 3 - i);
+        ms_gate_leave(&gate, 1);
+        cr_assert_eq(join(&guests[i]), MS_GATE_ENTERED);
+        cr_assert_eq(guests[i].order, i, "first come, first served");
+    }
+    ms_gate_leave(&gate, 1);
+    cr_assert_eq(ms_load_relaxed(&gate.state), 1);
+    ms_gate_fini(&gate);
+}
+
+Test(gate, who_needs_many_is_not_passed_over)
+{
+    struct guest many, one;
+
+    ms_gate_init(&gate, 4);
+    cr_assert(ms_gate_try_enter(&gate, 3));
+    send(&many, 4);
+    cr_assert_not(ms_gate_try_enter(&gate, 1), "there is a place, but it is not the first in line");
+    send(&one, 1);
+    ms_gate_leave(&gate, 3);
+    cr_assert_eq(join(&many), MS_GATE_ENTERED);
+    cr_assert_eq(waiting(), 1);
+    ms_gate_leave(&gate, 4);
+    cr_assert_eq(join(&one), MS_GATE_ENTERED);
+    ms_gate_fini(&gate);
+}
+
+static void *enter_briefly(void *context)
+{
+    struct guest *guest = context;
+
+    guest->result = ms_gate_enter(&gate, guest->need, in_ms(50));
+    return NULL;
+}
+
+Test(gate, who_gives_up_lets_those_behind_in)
+{
+    struct guest many = {.need = 2}, one;
+
+    ms_gate_init(&gate, 2);
+    cr_assert(ms_gate_try_enter(&gate, 1));
+    cr_assert_eq(pthread_create(&many.thread, NULL, enter_briefly, &many), 0);
+    while (waiting() == 0)
+        sched_yield();
+    send(&one, 1);
+    cr_assert_eq(join(&many), MS_GATE_TIMED_OUT);
+    cr_assert_eq(join(&one), MS_GATE_ENTERED);
+    cr_assert_eq(ms_load_relaxed(&gate.state), 0);
+    ms_gate_fini(&gate);
+}
+
+Test(gate, closing_sends_everybody_away)
+{
+    struct guest guests[2];
+
+    ms_gate_init(&gate, 1);
+    cr_assert(ms_gate_try_enter(&gate, 1));
+    send(&guests[0], 1);
+    send(&guests[1], 1);
+    ms_gate_close(&gate);
+    cr_assert_eq(join(&guests[0]), MS_GATE_CLOSED);
+    cr_assert_eq(join(&guests[1]), MS_GATE_CLOSED);
+    cr_assert_eq(ms_gate_enter(&gate, 1, in_ms(10000)), MS_GATE_CLOSED);
+    ms_gate_leave(&gate, 1);
+    cr_assert_eq(ms_load_relaxed(&gate.state), 1);
+    ms_gate_fini(&gate);
+}
+
+Test(gate, a_child_has_the_places_it_is_told_and_nobody_in_line)
+{
+    struct guest guest;
+
+    ms_gate_init(&gate, 3);
+    cr_assert(ms_gate_try_enter(&gate, 3));
+    send(&guest, 1);
+    /* What the handlers do in the child; the parent's guest is not part of it. */
+    struct ms_gate child = gate;
+    ms_mutex_init(&child.lock, MS_RANK_GATE);
+    ms_gate_forget_threads(&child, 2);
+    cr_assert(ms_gate_try_enter(&child, 1));
+    cr_assert_not(ms_gate_try_enter(&child, 1));
+    cr_assert_eq(ms_gate_enter(&child, 1, in_ms(1)), MS_GATE_TIMED_OUT);
+    ms_gate_fini(&child);
+
+    ms_gate_leave(&gate, 3);
+    cr_assert_eq(join(&guest), MS_GATE_ENTERED);
+    ms_gate_fini(&gate);
+}

@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "segment/pages.h"
+#include "segment/validate.h"
+
+#include "platform/testing.h"
+#include "unit/random.h"
+
+#include <criterion/criterion.h>
+#include <string.h>
+
+#define PAGE MS_PAGE_SIZE
+#define PAGES 64
+
+static struct ms_budget budget;
+static struct ms_pages pages;
+static char *base;
+
+static void open_pages(void)
+{
+    budget = (struct ms_budget){.limit = PAGES * PAGE};
+    base = ms_mem_reserve(PAGES * PAGE);
+    cr_assert_not_null(base);
+    cr_assert(ms_pages_init(&pages, &budget, base, PAGES));
+}
+
+static void close_pages(void)
+{
+    ms_pages_fini(&pages);
+    ms_mem_unreserve(base, PAGES * PAGE);
+}
+
+TestSuite(pages, .init = open_pages, .fini = close_pages);
+
+static void check(void)
+{
+    uint64_t charged;
+    const char *const problem = ms_pages_validate(&pages, &charged);
+
+    cr_assert_null(problem, "%s", problem);
+    cr_assert_eq(charged, ms_budget_charged(&budget));
+}
+
+static bool is_zero(const void *memory, size_t size)
+{
+    const unsigned char *bytes = memory;
+
+    return size == 0 || (bytes[0] == 0 && memcmp(bytes, bytes + 1, size - 1) == 0);
+}
+
+static void *page(size_t number)
+{
+    return base + number * PAGE;
+}
+
+/* ---- Runs ---- */
+
+Test(pages, a_run_is_charged_in_whole_pages)
+{
+    void *one = ms_pages_alloc(&pages, PAGE / 2 + 1, 0);
+    void *three = ms_pages_alloc(&pages, 2 * PAGE + 1, 0);
+
+    cr_assert(one != NULL && three != NULL);
+    cr_assert_eq(ms_budget_charged(&budget), 4 * PAGE);
+    check();
+    ms_pages_free(&pages, three, 2 * PAGE + 1);
+    cr_assert_eq(ms_budget_charged(&budget), PAGE);
+    ms_pages_free(&pages, one, PAGE / 2 + 1);
+    cr_assert_eq(ms_budget_charged(&budget), 0);
+    check();
+}
+
+Test(pages, at_most_what_was_foretold_is_charged)
+{
+    for (size_t size = 1; size < 5 * PAGE; size += 37) {
+        const uint64_t before = ms_budget_charged(&budget);
+        void *memory = ms_pages_alloc(&pages, size, 0);
+
+        cr_assert_not_null(memory);
+        cr_assert_leq(ms_budget_charged(&budget) - before, ms_pages_charge_of(size));
+        ms_pages_free(&pages, memory, size);
+        cr_assert_eq(ms_budget_charged(&budget), before);
+    }
+}
+
+Test(pages, the_lowest_run_that_fits_is_taken)
+{
+    cr_assert_eq(ms_pages_alloc(&pages, 2 * PAGE, 0), page(0));
+    cr_assert_eq(ms_pages_alloc(&pages, 1 * PAGE, 0), page(2));
+    cr_assert_eq(ms_pages_alloc(&pages, 3 * PAGE, 0), page(3));
+    cr_assert_eq(ms_pages_alloc(&pages, 1 * PAGE, 0), page(6));
+    ms_pages_free(&pages, page(0), 2 * PAGE);
+    ms_pages_free(&pages, page(3), 3 * PAGE);
+    cr_assert_eq(ms_pages_alloc(&pages, 3 * PAGE, 0), page(3));
+    cr_assert_eq(ms_pages_alloc(&pages, 1 * PAGE, 0), page(0));
+    cr_assert_eq(ms_pages_alloc(&pages, 2 * PAGE, 0), page(7));
+    cr_assert_eq(ms_pages_alloc(&pages, 1 * PAGE, 0), page(1));
+    check();
+}
+
+Test(pages, neighbours_that_are_free_make_one_run)
+{
+    for (size_t i = 0; i < 10; i++)
+        cr_assert_eq(ms_pages_alloc(&pages, PAGE, 0), page(i));
+    for (size_t i = 2; i < 6; i++)
+        ms_pages_free(&pages, page(i), PAGE);
+    cr_assert_eq(ms_pages_alloc(&pages, 4 * PAGE, 0), page(2));
+    check();
+}
+
+Test(pages, free_pages_read_as_zero)
+{
+    char *memory = ms_pages_alloc(&pages, 4 * PAGE, 0);
+
+    cr_assert(is_zero(memory, 4 * PAGE));
+    memset(memory, 0xff, 4 * PAGE);
+    ms_pages_free(&pages, memory, 4 * PAGE);
+    cr_assert(is_zero(base, PAGES * PAGE));
+    cr_assert_eq(ms_pages_alloc(&pages, 4 * PAGE, 0), memory);
+    cr_assert(is_zero(memory, 4 * PAGE));
+}
+
+Test(pages, the_whole_range_can_be_taken_and_no_more)
+{
+    budget.limit *= 2;
+    cr_assert_null(ms_pages_alloc(&pages, (PAGES + 1) * PAGE, 0));
+    cr_assert_eq(ms_pages_alloc(&pages, PAGES * PAGE, 0), base);
+    cr_assert_null(ms_pages_alloc(&pages, PAGE, 0));
+    cr_assert_null(ms_pages_alloc(&pages, 1, 0));
+    cr_assert_eq(ms_budget_charged(&budget), PAGES * PAGE, "what was refused is not charged");
+    check();
+    ms_pages_free(&pages, base, PAGES * PAGE);
+    cr_assert_not_null(ms_pages_alloc(&pages, PAGE, 0));
+    check();
+}
+
+Test(pages, gaps_that_are_too_short_are_passed_over)
+{
+    for (size_t i = 0; i < PAGES; i++)
+        cr_assert_not_null(ms_pages_alloc(&pages, PAGE, 0));
+    for (size_t i = 0; i < PAGES; i += 2)
+        ms_pages_free(&pages, page(i), PAGE);
+    cr_assert_null(ms_pages_alloc(&pages, 2 * PAGE, 0));
+    cr_assert_eq(ms_budget_charged(&budget), PAGES / 2 * PAGE);
+    ms_pages_free(&pages, page(PAGES - 1), PAGE);
+    cr_assert_eq(ms_pages_alloc(&pages, 2 * PAGE, 0), page(PAGES - 2));
+    check();
+}
+
+Test(pages, the_limit_is_kept_and_what_is_to_be_spared)
+{
+    budget.limit = 10 * PAGE;
+    cr_assert_null(ms_pages_alloc(&pages, 11 * PAGE, 0));
+    cr_assert_null(ms_pages_alloc(&pages, 8 * PAGE, 3 * PAGE));
+    cr_assert_not_null(ms_pages_alloc(&pages, 7 * PAGE, 3 * PAGE));
+    cr_assert_null(ms_pages_alloc(&pages, 100, 3 * PAGE));
+    cr_assert_not_null(ms_pages_alloc(&pages, 100, 2 * PAGE));
+    check();
+}
+
+Test(pages, what_the_system_refuses_is_not_charged_and_told)
+{
+    const struct ms_budget_mark mark = ms_budget_mark(&budget);
+
+    ms_testing_fail_memory(1, false);
+    cr_assert_null(ms_pages_alloc(&pages, 3 * PAGE, 0));
+    ms_testing_fail_memory(0, false);
+    cr_assert_eq(ms_budget_charged(&budget), 0);
+    cr_assert(ms_budget_was_refused(&budget, &mark));
+    cr_assert_eq(ms_pages_alloc(&pages, PAGES * PAGE, 0), base, "no page was lost");
+    check();
+}
+
+Test(pages, init_fails_when_the_system_gives_no_memory)
+{
+    struct ms_pages others;
+
+    ms_testing_fail_memory(1, false);
+    cr_assert_not(ms_pages_init(&others, &budget, base, PAGES));
+    ms_testing_fail_memory(0, false);
+    ms_pages_fini(&others);
+}
+
+/* ---- Blocks ---- */
+
+Test(pages, blocks_of_a_size_share_a_page)
+{
+    for (size_t size = MS_BLOCK_MIN; size <= MS_BLOCK_MIN << (MS_BLOCK_CLASSES - 1); size *= 2) {
+        const size_t count = PAGE / size;
+        char *first = ms_pages_alloc(&pages, size, 0);
+
+        for (size_t i = 1; i < count; i++) {
+            char *block = ms_pages_alloc(&pages, size, 0);
+            cr_assert_eq((size_t)(block - base) / PAGE, (size_t)(first - base) / PAGE);
+            cr_assert_eq((size_t)(block - base) % size, 0);
+        }
+        cr_assert_eq(ms_budget_charged(&budget), PAGE);
+        check();
+        for (size_t i = 0; i < count; i++)
+            ms_pages_free(&pages, first + i * size, size);
+        cr_assert_eq(ms_budget_charged(&budget), 0);
+        check();
+    }
+}
+
+Test(pages, blocks_of_different_sizes_do_not_share_a_page)
+{
+    const char *small = ms_pages_alloc(&pages, MS_BLOCK_MIN, 0);
+    const char *large = ms_pages_alloc(&pages, 4 * MS_BLOCK_MIN, 0);
+
+    cr_assert_neq((size_t)(small - base) / PAGE, (size_t)(large - base) / PAGE);
+    cr_assert_eq(ms_budget_charged(&budget), 2 * PAGE);
+    check();
+}
+
+Test(pages, a_block_is_zeroed_when_it_is_handed_out)
+{
+    char *kept = ms_pages_alloc(&pages, 256, 0);
+    char *block = ms_pages_alloc(&pages, 256, 0);
+
+    memset(block, 0xff, 256);
+    memset(kept, 0xee, 256);
+    ms_pages_free(&pages, block, 256);
+    cr_assert_eq(ms_pages_alloc(&pages, 256, 0), block);
+    cr_assert(is_zero(block, 256));
+    cr_assert_not(is_zero(kept, 256), "and nothing else is");
+}
+
+Test(pages, a_full_page_takes_blocks_again_when_one_is_free)
+{
+    char *blocks[2 * PAGE / 1024];
+    const size_t count = sizeof blocks / sizeof *blocks;
+
+    for (size_t i = 0; i < count; i++)
+        blocks[i] = ms_pages_alloc(&pages, 1024, 0);
+    cr_assert_eq(ms_budget_charged(&budget), 2 * PAGE);
+    ms_pages_free(&pages, blocks[1], 1024);
+    ms_pages_free(&pages, blocks[6], 1024);
+    check();
+    cr_assert_not_null(ms_pages_alloc(&pages, 1024, 0));
+    cr_assert_not_null(ms_pages_alloc(&pages, 1024, 0));
+    cr_assert_eq(ms_budget_charged(&budget), 2 * PAGE);
+    check();
+}
+
+/* ---- Everything at random ---- */
+
+enum { HELD = 100 };
+
+static struct {
+    unsigned char *memory;
+    size_t size;
+    unsigned char pattern;
+} held[HELD];
+
+static void drop(size_t i)
+{
+    for (size_t k = 0; k < held[i].size; k++)
+        cr_assert_eq(held[i].memory[k], held[i].pattern, "memory was handed out twice");
+    ms_pages_free(&pages, held[i].memory, held[i].size);
+    held[i].memory = NULL;
+}
+
+Test(pages, random_runs_and_blocks_stay_apart_and_come_back)
+{
+    struct unit_random random = unit_random_start("pages");
+
+    for (unsigned round = 0; round < 20000; round++) {
+        const size_t i = unit_random_below(&random, HELD);
+
+        if (held[i].memory != NULL) {
+            drop(i);
+            continue;
+        }
+        held[i].size = unit_random_below(&random, 3) == 0 ? 1 + unit_random_below(&random, 5 * PAGE)
+                                                          : 1 + unit_random_below(&random, 2048);
+        held[i].memory = ms_pages_alloc(&pages, held[i].size, 0);
+        if (held[i].memory == NULL)
+            continue;
+        cr_assert(is_zero(held[i].memory, held[i].size));
+        held[i].pattern = (unsigned char)(1 + unit_random_below(&random, 255));
+        memset(held[i].memory, held[i].pattern, held[i].size);
+        if (round % 100 == 0)
+            check();
+    }
+    for (size_t i = 0; i < HELD; i++) {
+        if (held[i].memory != NULL)
+            drop(i);
+    }
+    cr_assert_eq(ms_budget_charged(&budget), 0);
+    cr_assert(is_zero(base, PAGES * PAGE));
+    check();
+}

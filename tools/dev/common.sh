@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: Apache-2.0
+# What the subcommands share. Sourced by ./dev, from the root of the repository.
+
+ROOT="$PWD"
+BUILD="$ROOT/build"
+LOGS="$BUILD/logs"
+# A private installation that the bindings are built and tested against.
+STAGE="$BUILD/stage"
+VENV="$ROOT/.dev/venv"
+
+# Where the Go distribution puts itself; a fresh machine often lacks it on the path of non-login shells.
+if ! command -v go >/dev/null && [ -x /usr/local/go/bin/go ]; then
+    PATH="$PATH:/usr/local/go/bin"
+fi
+PATH="$VENV/bin:$PATH"
+# Compiled Python files and caches of tools stay out of the source tree.
+export PYTHONPYCACHEPREFIX="$ROOT/.dev/pycache"
+
+say() {
+    printf '%s\n' "$*"
+}
+
+# A heading; bold on a terminal.
+heading() {
+    if [ -t 1 ]; then printf '\033[1m== %s\033[0m\n' "$*"; else printf '== %s\n' "$*"; fi
+}
+
+die() {
+    printf './dev: %s\n' "$*" >&2
+    exit 1
+}
+
+# need COMMAND: source another subcommand and run it with no arguments.
+need() {
+    source "tools/dev/$1.sh"
+    "dev_$1"
+}
+
+jobs_count() {
+    nproc 2>/dev/null || echo 2
+}
+
+# quietly LOG COMMAND...: run with the output in build/logs/LOG.log, shown only when the command fails.
+quietly() {
+    local log="$LOGS/$1.log"
+    shift
+    mkdir -p "$LOGS"
+    if ! "$@" >"$log" 2>&1; then
+        tail -n 60 "$log" >&2
+        printf './dev: failed: %s (the whole output is in %s)\n' "$*" "${log#"$ROOT"/}" >&2
+        return 1
+    fi
+}

@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: Apache-2.0
+# ./dev swig: the generated sources of the bindings. They are committed, so that building a binding needs no SWIG.
+
+# check_generated LANGUAGE: generate into a copy of the tree and compare; prints the difference.
+check_generated() {
+    local copy="$BUILD/swig-check/$1"
+    rm -rf "$copy"
+    mkdir -p "$copy/tools"
+    cp -a include bindings "$copy/"
+    cp tools/swig-generate.sh "$copy/tools/"
+    sh "$copy/tools/swig-generate.sh" "$1" && diff -r -u -x __pycache__ bindings "$copy/bindings"
+}
+
+# For the tests: one result for each language, by TAP.
+check_generated_tap() {
+    local language output failed=0
+    say "TAP version 13"
+    say "1..2"
+    for language in go python; do
+        if output="$(check_generated "$language" 2>&1)"; then
+            say "ok - the generated $language sources are what SWIG makes of the interface"
+        else
+            say "not ok - the generated $language sources are what SWIG makes of the interface; run ./dev swig"
+            sed 's/^/# /' <<<"$output"
+            failed=1
+        fi
+    done
+    return "$failed"
+}
+
+dev_swig() {
+    need setup
+    case "${1:-}" in
+        --check) check_generated go && check_generated python && say "the generated sources are up to date" ;;
+        "") sh tools/swig-generate.sh ;;
+        *) die "usage: ./dev swig [--check]" ;;
+    esac
+}

@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: Apache-2.0
+# ./dev test: every suite, each with its log under build/logs, and one closing line over all of them.
+
+source tools/dev/bindings.sh
+source tools/dev/swig.sh
+
+# Put before the test runner by a suite that needs it.
+LAUNCHER=()
+
+PASSED=0
+FAILED=0
+SKIPPED=0
+
+# record NAME FORMAT EXIT_CODE RESULTS SECONDS: add a suite's results to the totals and show them.
+record() {
+    local name="$1" counted passed failed skipped
+    counted="$(python3 tools/count-results.py "$2" "$3" "$4")"
+    read -r passed failed skipped <<<"$(head -n 1 <<<"$counted")"
+    PASSED=$((PASSED + passed))
+    FAILED=$((FAILED + failed))
+    SKIPPED=$((SKIPPED + skipped))
+
+    printf '%-24s %5d passed, %d failed' "$name" "$passed" "$failed"
+    [ "$skipped" -eq 0 ] || printf ', %d skipped' "$skipped"
+    printf '   (%d s)\n' "$5"
+    if [ "$failed" -ne 0 ]; then
+        tail -n +2 <<<"$counted" | sed 's/^/    /'
+        say "    the whole output is in build/logs/test-$name.log"
+    fi
+}
+
+# suite NAME FORMAT RESULTS COMMAND...: run a command that writes RESULTS, and record them.
+suite() {
+    local name="$1" format="$2" results="$3" code=0 started=$SECONDS
+    shift 3
+    rm -f "$results"
+    "$@" >"$LOGS/test-$name.log" 2>&1 </dev/null || code=$?
+    record "$name" "$format" "$code" "$results" $((SECONDS - started))
+}
+
+# meson_suite NAME FOLDER ARGUMENT...: tests of a build folder.
+meson_suite() {
+    local name="$1" folder="$2"
+    shift 2
+    suite "$name" meson "$folder/meson-logs/$name.json" \
+        "${LAUNCHER[@]}" meson test -C "$folder" --no-rebuild --num-processes "$(jobs_count)" --print-errorlogs --logbase "$name" "$@"
+}
+
+# prepared NAME COMMAND...: what suites need; when it fails, that is one failed test, and they are not run.
+prepared() {
+    local name="$1" started=$SECONDS
+    shift
+    if "$@" >"$LOGS/test-$name.log" 2>&1 </dev/null; then
+        return 0
+    fi
+    record "$name" meson 1 /dev/null $((SECONDS - started))
+    tail -n 40 "$LOGS/test-$name.log" | sed 's/^/    | /'
+    return 1
+}
+
+# ---- The C library ----
+
+test_release() {
+    prepared release-build build_main || return 0
+    meson_suite release "$BUILD"
+}
+
+build_asan() {
+    configure "$BUILD/asan" --buildtype=debug -Doptimization=1 -Db_sanitize=address,undefined \
+        -Dbenchmarks=false -Dexamples=false &&
+        compile "$BUILD/asan"
+}
+
+test_asan() {
+    prepared asan-build build_asan || return 0
+    meson_suite asan "$BUILD/asan" --timeout-multiplier 2 --no-suite concurrency --no-suite lint
+}
+
+build_tsan() {
+    configure "$BUILD/tsan" --buildtype=debug -Doptimization=1 -Db_sanitize=thread -Dbenchmarks=false -Dexamples=false &&
+        # Criterion does not run under ThreadSanitizer, so only the plain programs of this suite are built.
+        compile "$BUILD/tsan" concurrency-programs
+}
+
+test_tsan() {
+    prepared tsan-build build_tsan || return 0
+    # ThreadSanitizer of gcc 12 cannot place its shadow memory under the address randomisation of newer kernels.
+    local LAUNCHER=()
+    setarch -R true 2>/dev/null && LAUNCHER=(setarch -R)
+    meson_suite tsan "$BUILD/tsan" --timeout-multiplier 2 --suite concurrency
+}
+
+# What --long adds: the random suites with many more seeds. The stress programs take their seconds from the environment.
+test_long() {
+    meson_suite long-model "$BUILD" --timeout-multiplier 10 --suite model --test-args='--seeds 100000'
+    meson_suite long-fuzz "$BUILD" --timeout-multiplier 10 --suite fuzz --test-args=-runs=5000000
+    meson_suite long-fuzz-asan "$BUILD/asan" --timeout-multiplier 10 --suite fuzz --test-args=-runs=500000
+}
+
+# ---- What is installed, and the bindings against it ----
+
+# Reports by TAP are read from where the command wrote them, which is also its log.
+tap_suite() {
+    local name="$1"
+    shift
+    suite "$name" tap "$LOGS/test-$name.log" "$@"
+}
+
+test_python() {
+    prepared python-build build_python || return 0
+    suite python junit "$LOGS/python.xml" \
+        "$VENV/bin/python" -m pytest -q -p no:cacheprovider --junit-xml="$LOGS/python.xml" bindings/python/tests
+}
+
+# go_suite NAME FOLDER ARGUMENT...: the tests of a Go module.
+go_suite() {
+    local name="$1" folder="$2"
+    shift 2
+    suite "$name" go "$LOGS/test-$name.log" go_in "$folder" test -json "$@" ./...
+}
+
+test_go() {
+    # A package that does not pass vet fails as a package; -count=1, since the library is no input that Go knows of.
+    go_suite go bindings/go -count=1
+    go_suite go-race bindings/go -count=1 -race
+    # A module of its own, for its dependency on a checker.
+    go_suite go-linear bindings/go/internal/lineartest -count=1
+}
+
+dev_test() {
+    local started=$SECONDS long=false
+    case "${1:-}" in
+        --long)
+            long=true
+            export MEMSTORE_TEST_SECONDS="${MEMSTORE_TEST_SECONDS:-30}"
+            ;;
+        "") ;;
+        *) die "usage: ./dev test [--long]" ;;
+    esac
+    need setup
+    mkdir -p "$LOGS"
+
+    test_release
+    test_asan
+    test_tsan
+    if [ "$long" = true ]; then
+        test_long
+    fi
+    if prepared stage build_stage; then
+        tap_suite install python3 tools/check-install.py "$STAGE"
+        test_go
+    fi
+    tap_suite generated check_generated_tap
+    test_python
+
+    say ""
+    say "$((SECONDS - started)) s; the logs are under build/logs"
+    [ "$SKIPPED" -eq 0 ] || say "$SKIPPED skipped"
+    say "$PASSED passed, $FAILED failed"
+    [ "$FAILED" -eq 0 ] && [ "$PASSED" -gt 0 ]
+}

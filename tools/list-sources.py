@@ -1,0 +1,36 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""List the C sources of a folder, sorted, one a line; nothing when the folder is absent.
+
+usage: list-sources.py FOLDER [KIND]
+
+KIND narrows the list to
+  criterion  sources with Criterion tests, which are linked to one program
+  program    sources with a main(), each of them a program
+  support    the others, which both of these may call
+"""
+
+import pathlib
+import re
+import sys
+
+CRITERION = re.compile(r"^\s*(Test|ParameterizedTest|Theory)\s*\(", re.MULTILINE)
+MAIN = re.compile(r"^int\s+main\s*\(", re.MULTILINE)
+
+
+def kind_of(path):
+    text = path.read_text(encoding="utf-8")
+    if MAIN.search(text):
+        return "program"
+    return "criterion" if CRITERION.search(text) else "support"
+
+
+def main():
+    folder, *wanted = sys.argv[1:]
+    for path in sorted(pathlib.Path(folder).glob("*.c")):
+        if not wanted or kind_of(path) in wanted:
+            print(path.as_posix())
+
+
+if __name__ == "__main__":
+    main()
