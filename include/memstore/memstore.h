@@ -202,7 +202,7 @@ MEMSTORE_API int memstore_reconfigure_explained(memstore *store, const char *key
  * @retval MEMSTORE_ERR_CACHE_FULL the limit is reached and eviction is off
  * @retval MEMSTORE_ERR_GC_PRESSURE no memory came free within `performance.lock_timeout`
  * @retval MEMSTORE_ERR_MEMORY_EXHAUSTED pinned views hold all memory, or the system gave none
- * @retval MEMSTORE_ERR_SHARD_OVERFLOW the index cannot grow within the limit
+ * @retval MEMSTORE_ERR_SHARD_OVERFLOW the index cannot grow within the limit and eviction is off
  * @retval MEMSTORE_ERR_LOCK_TIMEOUT another writer held the shard, or
  *     `performance.max_concurrent_writers` others were at work, for `performance.lock_timeout`
  * @retval MEMSTORE_ERR_CACHE_CLOSED the store is closed

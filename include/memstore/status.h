@@ -36,7 +36,7 @@ enum memstore_status {
     MEMSTORE_ERR_MEMORY_EXHAUSTED = -9,
     /** Compaction could not bring dead bytes under the bound asked for. */
     MEMSTORE_ERR_MEMORY_FRAGMENTATION = -10,
-    /** One shard's index cannot grow within the memory limit. */
+    /** One shard's index cannot grow within the memory limit, and eviction is off. */
     MEMSTORE_ERR_SHARD_OVERFLOW = -11,
     /** A write waited `performance.lock_timeout` for reclaimed memory and got none. */
     MEMSTORE_ERR_GC_PRESSURE = -12,

@@ -172,9 +172,9 @@ static int commit_prepared(struct ms_commit *commit, struct tally *tally)
 
     while ((status = try_commit(commit, tally)) == MEMSTORE_ERR_SHARD_OVERFLOW) {
         const uint64_t bytes = commit->writes * sizeof(struct ms_bucket) + MS_PAGE_SIZE;
-        const int made = ms_room_make(commit->store, bytes, deadline, &asked);
+        const int made = ms_room_make_for_index(commit->store, bytes, deadline, &asked);
         if (made != MEMSTORE_OK)
-            return made == MEMSTORE_ERR_MEMORY_EXHAUSTED ? made : status;
+            return made;
     }
     return status;
 }

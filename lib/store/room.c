@@ -303,6 +303,14 @@ int ms_room_make(memstore *store, uint64_t bytes, int64_t deadline_us, struct ms
     return status;
 }
 
+int ms_room_make_for_index(memstore *store, uint64_t bytes, int64_t deadline_us,
+                           struct ms_budget_mark *since)
+{
+    const int status = ms_room_make(store, bytes, deadline_us, since);
+
+    return status == MEMSTORE_ERR_CACHE_FULL ? MEMSTORE_ERR_SHARD_OVERFLOW : status;
+}
+
 int ms_room_reserve(memstore *store, const struct ms_placement *placement,
                     const struct ms_entry_shape *shape, struct ms_reserved *out)
 {

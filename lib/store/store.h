@@ -275,6 +275,9 @@ int ms_store_clear(memstore *store);
  * try; and not for ever. */
 int ms_room_make(memstore *store, uint64_t bytes, int64_t deadline_us,
                  struct ms_budget_mark *since);
+/* The same for one whose table could not grow: where nothing is evicted it stays as it is. */
+int ms_room_make_for_index(memstore *store, uint64_t bytes, int64_t deadline_us,
+                           struct ms_budget_mark *since);
 /* Reserve room for an entry, reclaiming as long as there is none. */
 int ms_room_reserve(memstore *store, const struct ms_placement *placement,
                     const struct ms_entry_shape *shape, struct ms_reserved *out);

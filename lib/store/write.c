@@ -164,9 +164,9 @@ static int publish(memstore *store, const struct ms_write *write, uint64_t hash,
             deadline = ms_store_deadline(store);
         const uint64_t bytes =
             ((uint64_t)buckets + buckets / 4) * sizeof(struct ms_bucket) + MS_PAGE_SIZE;
-        const int made = ms_room_make(store, bytes, deadline, &asked);
+        const int made = ms_room_make_for_index(store, bytes, deadline, &asked);
         if (made != MEMSTORE_OK)
-            return made == MEMSTORE_ERR_MEMORY_EXHAUSTED ? made : status;
+            return made;
     }
 }
 

@@ -206,6 +206,12 @@ Test(limit, entries_do_not_go_in_one_burst)
     memstore_destroy(store);
 }
 
+/* What may be told to a writer that does not wait: the maintenance thread was in its way. */
+static bool may_pass(int status)
+{
+    return status == MEMSTORE_ERR_GC_PRESSURE || status == MEMSTORE_ERR_LOCK_TIMEOUT;
+}
+
 /* Write new entries, refused or not; the fewest entries that the store had meanwhile. */
 static uint64_t fewest_while_writing(memstore *store, uint64_t first, unsigned writes)
 {
@@ -214,8 +220,7 @@ static uint64_t fewest_while_writing(memstore *store, uint64_t first, unsigned w
 
     for (uint64_t key = first; key < first + writes; key++) {
         const int status = memstore_set(store, &key, sizeof key, value, sizeof value, 0);
-        cr_assert(status == MEMSTORE_OK || status == MEMSTORE_ERR_GC_PRESSURE, "%s",
-                  memstore_strerror(status));
+        cr_assert(status == MEMSTORE_OK || may_pass(status), "%s", memstore_strerror(status));
         const uint64_t entries = memstore_size(store);
         fewest = entries < fewest ? entries : fewest;
     }

@@ -5,6 +5,9 @@
 
 #include <stdlib.h>
 
+#define POLL_MS 10
+#define LONGEST_MS 60000
+
 atomic_bool test_team_stop;
 
 struct start {
@@ -43,7 +46,14 @@ void test_team_join(struct test_team *team)
 
 void test_team_finish(struct test_team *team, double seconds)
 {
+    test_team_finish_when(team, seconds, NULL);
+}
+
+void test_team_finish_when(struct test_team *team, double seconds, bool (*enough)(void))
+{
     test_sleep_ms((unsigned)(seconds * 1000));
+    for (unsigned ms = 0; enough != NULL && !enough() && ms < LONGEST_MS; ms += POLL_MS)
+        test_sleep_ms(POLL_MS);
     atomic_store(&test_team_stop, true);
     test_team_join(team);
 }
