@@ -127,6 +127,7 @@ static void init_members(memstore *store, const struct ms_settings *settings)
     store->unix_offset_read = INT64_MIN / 2;
     ms_mutex_init(&store->settings_lock, MS_RANK_SETTINGS);
     ms_mutex_init(&store->reclaim_lock, MS_RANK_RECLAIM);
+    ms_gate_init(&store->room_line, 1);
     ms_mutex_init(&store->retired_lock, MS_RANK_RETIRED);
     store->bounds = ms_admission_bounds(settings);
     ms_admission_init(&store->admission, settings);
@@ -209,6 +210,7 @@ static void free_store(memstore *store)
     free_retired(store->retired_spare);
     ms_admission_fini(&store->admission);
     ms_mutex_destroy(&store->settings_lock);
+    ms_gate_fini(&store->room_line);
     ms_mutex_destroy(&store->reclaim_lock);
     ms_mutex_destroy(&store->retired_lock);
     ms_mem_unreserve(store->block, store->block_bytes);

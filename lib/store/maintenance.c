@@ -252,6 +252,7 @@ static void each_lock(memstore *store, enum ms_rank rank, void (*fn)(ms_mutex *l
     case MS_RANK_GATE:
         fn(&store->admission.views.lock);
         fn(&store->admission.writers.lock);
+        fn(&store->room_line.lock);
         break;
     case MS_RANK_QUEUE:
         fn(&store->combiner.lock);
@@ -302,6 +303,7 @@ static void forget_other_threads(memstore *store)
         ms_store_relaxed(&store->counters.stripes[i].writers, 0);
     store->in_round = false;
     ms_arena_forget_writers(&store->arena);
+    ms_gate_forget_threads(&store->room_line, 0);
     ms_admission_forget_threads(&store->admission);
     ms_combiner_forget(store);
 }

@@ -264,8 +264,8 @@ static bool lock_reclaim(memstore *store, int64_t deadline_us)
 }
 
 /* Reclaim until it is satisfied. */
-static int make_room(memstore *store, uint64_t bytes, int64_t deadline_us,
-                     const struct ms_budget_mark *since)
+static int make_room_in_turn(memstore *store, uint64_t bytes, int64_t deadline_us,
+                             const struct ms_budget_mark *since)
 {
     bool sealed = false;
     int status = MEMSTORE_OK;
@@ -288,6 +288,20 @@ static int make_room(memstore *store, uint64_t bytes, int64_t deadline_us,
     }
     if (locked)
         ms_mutex_unlock(&store->reclaim_lock);
+    return status;
+}
+
+/* Who has just had the lock would have it again before the one who is woken for it: a writer could
+ * wait for ever while others evict. */
+static int make_room(memstore *store, uint64_t bytes, int64_t deadline_us,
+                     const struct ms_budget_mark *since)
+{
+    if (ms_maintenance_is_me())
+        return make_room_in_turn(store, bytes, deadline_us, since);
+    if (ms_gate_enter(&store->room_line, 1, deadline_us) != MS_GATE_ENTERED)
+        return MEMSTORE_ERR_GC_PRESSURE;
+    const int status = make_room_in_turn(store, bytes, deadline_us, since);
+    ms_gate_leave(&store->room_line, 1);
     return status;
 }
 

@@ -26,6 +26,7 @@
 #include "expiry/due.h"
 #include "index/index.h"
 #include "platform/clock.h"
+#include "platform/gate.h"
 #include "platform/rcu.h"
 #include "platform/reader.h"
 #include "segment/arena.h"
@@ -84,6 +85,7 @@ struct memstore {
     atomic_uint_least64_t batches_done;
 
     ms_mutex reclaim_lock MS_ALIGNED(2 * MS_CACHE_LINE);
+    struct ms_gate room_line; /* of those who make room: a mutex is not fair */
     atomic_bool resizing; /* somebody brings the limit down and comes first to the reclaim lock */
     atomic_bool sweeping; /* the holder of the reclaim lock is removing what has expired */
 
