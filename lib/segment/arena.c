@@ -106,7 +106,15 @@ static void unmap_range(struct ms_arena *arena)
     arena->base = NULL;
 }
 
-static bool map_range(struct ms_arena *arena, bool huge_pages)
+static void advise_range(const struct ms_arena *arena, enum ms_arena_paging paging)
+{
+    if (paging == MS_PAGING_HUGE)
+        ms_mem_advise_huge(arena->base, arena->reserved_bytes);
+    if (paging == MS_PAGING_MIXED && arena->segments_bytes > HUGE_PAGES_FROM)
+        ms_mem_advise_huge(arena->base + HUGE_PAGES_FROM, arena->segments_bytes - HUGE_PAGES_FROM);
+}
+
+static bool map_range(struct ms_arena *arena, enum ms_arena_paging paging)
 {
     const size_t pages = (arena->reserved_bytes - arena->pages_offset) / MS_PAGE_SIZE;
 
@@ -114,22 +122,18 @@ static bool map_range(struct ms_arena *arena, bool huge_pages)
     arena->segments = ms_mem_reserve(records_bytes(arena));
     if (arena->base == NULL || arena->segments == NULL)
         return false;
-    /* A huge page is resident as a whole when its first byte is touched: the first few segments
-     * are spared that, so that a store that holds little takes little. Pages above come and go
-     * one by one. */
-    if (huge_pages && arena->segments_bytes > HUGE_PAGES_FROM)
-        ms_mem_advise_huge(arena->base + HUGE_PAGES_FROM, arena->segments_bytes - HUGE_PAGES_FROM);
+    advise_range(arena, paging);
     return ms_pages_init(&arena->pages, &arena->budget, arena->base + arena->pages_offset, pages);
 }
 
 /* Where address space is rationed, do without room to grow. */
 static bool map_range_or_less(struct ms_arena *arena, const struct ms_arena_options *options)
 {
-    if (map_range(arena, options->huge_pages))
+    if (map_range(arena, options->paging))
         return true;
     unmap_range(arena);
     shape_arena(arena, options->limit, options->limit);
-    return map_range(arena, options->huge_pages);
+    return map_range(arena, options->paging);
 }
 
 static size_t open_slot_count(const struct ms_arena *arena)

@@ -52,11 +52,19 @@ struct ms_open_slot {
     uint32_t spare_age; /* segments opened since it was made the spare */
 } MS_ALIGNED(MS_CACHE_LINE);
 
+/* Which memory is on huge pages, each of which is resident as a whole when its first byte is
+ * touched. */
+enum ms_arena_paging {
+    MS_PAGING_SMALL, /* none */
+    MS_PAGING_MIXED, /* segments, but for the first 16 MiB: a store that holds little takes little */
+    MS_PAGING_HUGE   /* all, the index and large entries with it */
+};
+
 struct ms_arena_options {
     uint64_t limit;
     uint64_t overhead; /* bytes of bookkeeping outside the arena, charged from the start */
     bool keeps_created;
-    bool huge_pages;
+    enum ms_arena_paging paging;
 };
 
 struct ms_arena {

@@ -111,11 +111,16 @@ static uint32_t stripes_of(const struct ms_settings *settings)
     return 1 + power_of_two_up_to(settings->limit / LIMIT_PER_STRIPE, STRIPES_MAX);
 }
 
-static bool wants_huge_pages(const struct ms_settings *settings)
+static enum ms_arena_paging paging_of(const struct ms_settings *settings)
 {
-    if (settings->huge_pages == MS_HUGE_PAGES_AUTO)
-        return settings->limit >= HUGE_PAGES_FROM;
-    return settings->huge_pages == MS_HUGE_PAGES_ON;
+    switch (settings->huge_pages) {
+    case MS_HUGE_PAGES_AUTO:
+        return settings->limit >= HUGE_PAGES_FROM ? MS_PAGING_MIXED : MS_PAGING_SMALL;
+    case MS_HUGE_PAGES_ON:
+        return MS_PAGING_HUGE;
+    default:
+        return MS_PAGING_SMALL;
+    }
 }
 
 static void init_members(memstore *store, const struct ms_settings *settings)
@@ -145,7 +150,7 @@ static int init_arena(memstore *store, const char **why)
                     shards_of(settings) * sizeof(struct ms_retired) +
                     ms_admission_overhead(settings),
         .keeps_created = store->keeps_created,
-        .huge_pages = wants_huge_pages(settings),
+        .paging = paging_of(settings),
     };
     bool out_of_memory;
 

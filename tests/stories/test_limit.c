@@ -138,6 +138,38 @@ Test(limit, memory_goes_back_to_the_system_when_entries_are_gone)
     memstore_destroy(store);
 }
 
+static bool system_has_huge_pages(void)
+{
+    FILE *file = fopen("/sys/kernel/mm/transparent_hugepage/enabled", "r");
+    char modes[64] = "";
+
+    if (file == NULL)
+        return false;
+    const bool known = fgets(modes, sizeof modes, file) != NULL;
+    fclose(file);
+    return known && strstr(modes, "[never]") == NULL;
+}
+
+static uint64_t resident_of_a_small_store(const char *huge_pages)
+{
+    const size_t before = test_resident();
+    memstore *store = test_open("performance.memory_limit=256MiB", huge_pages, NULL);
+
+    assert_ok(test_set(store, "key", "value", 0));
+    const size_t grown = test_resident() - before;
+    memstore_destroy(store);
+    return grown;
+}
+
+Test(limit, huge_pages_that_are_always_on_are_resident_from_the_first_byte)
+{
+    assert_resident(resident_of_a_small_store("huge_pages=off") < MIB, "off");
+    assert_resident(resident_of_a_small_store("huge_pages=auto") < MIB, "auto");
+    if (!system_has_huge_pages())
+        cr_skip("the system gives no huge pages");
+    assert_resident(resident_of_a_small_store("huge_pages=on") > MIB, "on");
+}
+
 Test(limit, an_empty_store_with_a_gigabyte_limit_holds_less_than_a_megabyte)
 {
     const size_t before = test_resident();
