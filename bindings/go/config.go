@@ -51,6 +51,9 @@ type Config struct {
 	// set, an entry that "never" expires lives that long.
 	MinTTL time.Duration `yaml:"ttl.min_ttl,omitempty"`
 	MaxTTL time.Duration `yaml:"ttl.max_ttl,omitempty"`
+	// TTLJitter is the percent, up to 90, by which a ttl is shortened at most, at random, so that what is
+	// written together does not all expire together. What one batch writes does.
+	TTLJitter int `yaml:"ttl.jitter,omitempty"`
 	// TTLPrecision is "millisecond", "second" or "minute": expiry is rounded up to it.
 	TTLPrecision string `yaml:"ttl.ttl_precision,omitempty"`
 	// LifeWindow is the age that no entry outlives, whatever its ttl.

@@ -4,11 +4,9 @@
 
 /* ---- Writing ---- */
 
-/* Give the write its expiry and do it. The caller has entered and leaves afterwards. */
-static int write_with_ttl(memstore *store, struct ms_write *write, int64_t ttl_ms)
+/* Do the write if it was given an expiry. The caller has entered and leaves afterwards. */
+static int write_with_expiry(memstore *store, const struct ms_write *write, int status)
 {
-    const int status = ms_ttl_to_expiry(store, ttl_ms, &write->expiry);
-
     if (status == MEMSTORE_OK)
         return ms_store_write(store, write);
     ms_store_count_refusal(store, status);
@@ -23,7 +21,7 @@ static int checked_write(memstore *store, struct ms_write *write, int64_t ttl_ms
 
     int status = ms_writing_begin(store, write->key.data, write->key.size);
     if (status == MEMSTORE_OK) {
-        status = write_with_ttl(store, write, ttl_ms);
+        status = write_with_expiry(store, write, ms_ttl_to_expiry(store, ttl_ms, &write->expiry));
         ms_writing_end(store);
     }
     return status;
@@ -66,18 +64,13 @@ int memstore_set_until(memstore *store, const void *key, size_t key_size, const 
                        size_t value_size, int64_t unix_ms)
 {
     struct ms_write write = {{key, key_size}, value, value_size, .mode = MS_WRITE_SET};
-    int64_t ttl_ms;
 
     if (store == NULL || !ms_is_key(key, key_size) || !ms_is_bytes(value, value_size))
         return MEMSTORE_ERR_INVALID_ARGUMENT;
     int status = ms_writing_begin(store, key, key_size);
     if (status != MEMSTORE_OK)
         return status;
-    status = ms_ttl_until(unix_ms, &ttl_ms);
-    if (status == MEMSTORE_OK)
-        status = write_with_ttl(store, &write, ttl_ms);
-    else
-        ms_store_count_refusal(store, status);
+    status = write_with_expiry(store, &write, ms_ttl_until(store, unix_ms, &write.expiry));
     ms_writing_end(store);
     return status;
 }

@@ -114,6 +114,10 @@ const struct ms_setting ms_schema[] = {
     DURATION("ttl.max_ttl", max_ttl, "0",
              "longest TTL accepted, also what bounds entries without one; 0 = no bound",
              .live = true),
+    INTEGER("ttl.jitter", ttl_jitter, 90, "0",
+            "percent by which a TTL is shortened at most, at random, so that entries written "
+            "together do not all run out together; those of one batch do",
+            .live = true),
     CHOICE("ttl.ttl_precision", ttl_precision, precisions, "millisecond",
            "expiry is rounded up to a multiple of this", .live = true),
     DURATION("ttl.cleanup_interval", cleanup_interval, "0",

@@ -225,8 +225,8 @@ int64_t ms_ttl_bound_by_age(const memstore *store, const struct ms_found *found,
 int ms_ttl_to_expiry(const memstore *store, int64_t ttl_ms, int64_t *expiry);
 /* The same for one given at `now`, in exact monotonic milliseconds. */
 int ms_ttl_to_expiry_at(const memstore *store, int64_t ttl_ms, int64_t now, int64_t *expiry);
-/* The TTL that is left until a Unix time: OK, TTL_EXPIRED or INVALID_TTL. */
-int ms_ttl_until(int64_t unix_ms, int64_t *ttl_ms);
+/* The same for a Unix time, which is kept without jitter: OK, TTL_EXPIRED or INVALID_TTL. */
+int ms_ttl_until(const memstore *store, int64_t unix_ms, int64_t *expiry);
 
 /* ---- store/batch.c ---- */
 enum ms_op_kind {

@@ -17,7 +17,24 @@ static int64_t round_up(int64_t expiry, int64_t precision)
     return (expiry + precision - 1) / precision * precision;
 }
 
-int ms_ttl_to_expiry_at(const memstore *store, int64_t ttl_ms, int64_t now, int64_t *expiry)
+/* Shorten a TTL within `ttl.jitter`: by chance from one millisecond to the next, but what a batch
+ * gives one TTL, at one moment, runs out at one moment. */
+static int64_t jittered(const memstore *store, int64_t ttl_ms, int64_t now)
+{
+    const int64_t percent = ms_setting_of(&store->settings, ttl_jitter);
+    const int64_t most = ttl_ms / 100 * percent + ttl_ms % 100 * percent / 100;
+    const int64_t least = ms_setting_of(&store->settings, min_ttl);
+
+    if (most == 0)
+        return ttl_ms;
+    const uint64_t random = ms_mix64((uint64_t)now ^ store->hasher.seed);
+    ttl_ms -= (int64_t)(random % ((uint64_t)most + 1));
+    return ttl_ms > least ? ttl_ms : least;
+}
+
+/* ms_ttl_to_expiry_at(), with jitter or without. */
+static int to_expiry(const memstore *store, int64_t ttl_ms, int64_t now, bool jitters,
+                     int64_t *expiry)
 {
     const struct ms_settings *settings = &store->settings;
 
@@ -30,6 +47,8 @@ int ms_ttl_to_expiry_at(const memstore *store, int64_t ttl_ms, int64_t now, int6
         ttl_ms = ms_setting_of(settings, max_ttl);
     else if (!is_within_bounds(settings, ttl_ms))
         return MEMSTORE_ERR_INVALID_TTL;
+    else if (jitters)
+        ttl_ms = jittered(store, ttl_ms, now);
 
     const int64_t window = ms_setting_of(settings, life_window);
     *expiry = ttl_ms == MEMSTORE_TTL_NONE
@@ -38,6 +57,11 @@ int ms_ttl_to_expiry_at(const memstore *store, int64_t ttl_ms, int64_t now, int6
     if (window != 0 && *expiry > now + window)
         *expiry = now + window;
     return MEMSTORE_OK;
+}
+
+int ms_ttl_to_expiry_at(const memstore *store, int64_t ttl_ms, int64_t now, int64_t *expiry)
+{
+    return to_expiry(store, ttl_ms, now, true, expiry);
 }
 
 int ms_ttl_to_expiry(const memstore *store, int64_t ttl_ms, int64_t *expiry)
@@ -53,7 +77,7 @@ int ms_ttl_to_expiry(const memstore *store, int64_t ttl_ms, int64_t *expiry)
     return ms_ttl_to_expiry_at(store, ttl_ms, ms_clock_exact_ms(), expiry);
 }
 
-int ms_ttl_until(int64_t unix_ms, int64_t *ttl_ms)
+int ms_ttl_until(const memstore *store, int64_t unix_ms, int64_t *expiry)
 {
     const int64_t now = ms_clock_unix_ms();
 
@@ -62,6 +86,5 @@ int ms_ttl_until(int64_t unix_ms, int64_t *ttl_ms)
     /* A clock before 1970 could make the difference overflow. */
     if (now < 0 && unix_ms > LONGEST_TTL_MS)
         return MEMSTORE_ERR_INVALID_TTL;
-    *ttl_ms = unix_ms - now;
-    return MEMSTORE_OK;
+    return to_expiry(store, unix_ms - now, ms_clock_exact_ms(), false, expiry);
 }

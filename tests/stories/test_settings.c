@@ -405,6 +405,64 @@ Test(settings, min_and_max_ttl_are_bounds)
     memstore_destroy(store);
 }
 
+/* Of 1000 entries given a TTL of 1000, one in each millisecond, the shortest and the longest. */
+static void spread_of(memstore *store, int64_t *shortest, int64_t *longest)
+{
+    *shortest = INT64_MAX;
+    *longest = 0;
+    for (unsigned i = 0; i < 1000; i++) {
+        assert_ok(test_set(store, "key", "v", 1000));
+        const int64_t ttl = ttl_of(store, "key");
+        *shortest = ttl < *shortest ? ttl : *shortest;
+        *longest = ttl > *longest ? ttl : *longest;
+        test_clock_advance(1);
+    }
+}
+
+Test(settings, jitter_spreads_what_is_written_together)
+{
+    int64_t shortest, longest;
+
+    test_clock_start();
+    memstore *store = test_open("ttl.jitter=10", "maintenance=manual", NULL);
+    spread_of(store, &shortest, &longest);
+    cr_assert(shortest >= 900 && shortest < 910, "%d", (int)shortest);
+    cr_assert(longest <= 1000 && longest > 990, "%d", (int)longest);
+
+    /* What is one batch, or a moment, or never, is left alone. */
+    assert_ok(memstore_set_until(store, "until", 5, "v", 1, test_clock_unix() + 100000));
+    cr_assert_eq(ttl_of(store, "until"), 100000);
+    assert_ok(test_set(store, "never", "v", MEMSTORE_TTL_NONE));
+    cr_assert_eq(ttl_of(store, "never"), MEMSTORE_ERR_TTL_NOT_SET);
+
+    assert_ok(memstore_reconfigure(store, "ttl.jitter", "0"));
+    spread_of(store, &shortest, &longest);
+    cr_assert(shortest == 1000 && longest == 1000);
+    assert_ok(memstore_reconfigure(store, "ttl.jitter", "50"));
+    assert_ok(memstore_reconfigure(store, "ttl.min_ttl", "1000"));
+    spread_of(store, &shortest, &longest);
+    cr_assert(shortest == 1000 && longest == 1000, "not below the shortest TTL");
+    memstore_destroy(store);
+}
+
+Test(settings, jitter_lets_what_a_batch_gave_one_ttl_run_out_at_once)
+{
+    memstore_entry entries[50];
+    char keys[50][4];
+
+    test_clock_start();
+    memstore *store = test_open("ttl.jitter=50", "maintenance=manual", NULL);
+    for (unsigned i = 0; i < 50; i++) {
+        snprintf(keys[i], sizeof keys[i], "%02u", i);
+        entries[i] = (memstore_entry){{keys[i], 2}, "v", 1, 100000};
+    }
+    assert_ok(memstore_set_many(store, entries, 50));
+    for (unsigned i = 1; i < 50; i++)
+        cr_assert_eq(ttl_of(store, keys[i]), ttl_of(store, keys[0]));
+    cr_assert(ttl_of(store, keys[0]) >= 50000 && ttl_of(store, keys[0]) <= 100000);
+    memstore_destroy(store);
+}
+
 Test(settings, ttl_precision_rounds_up)
 {
     static const char *const names[] = {"ttl.ttl_precision=millisecond", "ttl.ttl_precision=second",
@@ -495,6 +553,7 @@ Test(settings, every_setting_reads_back_as_it_was_set)
         {"ttl.min_ttl", "1m"},
         {"ttl.cleanup_interval", "5m"},
         {"ttl.batch_cleanup_size", "1000"},
+        {"ttl.jitter", "10"},
         {"ttl.ttl_precision", "second"},
         {"ttl.store_creation_time", "true"},
         {"performance.lock_timeout", "1s"},

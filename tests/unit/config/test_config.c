@@ -73,6 +73,7 @@ static const struct {
     {"ttl.default_ttl", "0", "1h", "1h"},
     {"ttl.min_ttl", "0", "60000", "1m"},
     {"ttl.max_ttl", "0", "1d", "24h"},
+    {"ttl.jitter", "0", "25", "25"},
     {"ttl.ttl_precision", "millisecond", "minute", "minute"},
     {"ttl.cleanup_interval", "0", "1500ms", "1500ms"},
     {"ttl.batch_cleanup_size", "1000", "0", "0"},

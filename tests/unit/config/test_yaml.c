@@ -230,7 +230,7 @@ Test(yaml, an_unknown_key_is_named_with_the_nearest_known_one)
     expect_refused("storage:\n  memory:\n    <<: {shards: 4}\n",
                    "yaml:3:5: <<: unknown key; the nearest known key is \"ttl\"");
     expect_refused("network: 1\n",
-                   "yaml:1:1: network: unknown key; the nearest known key is \"shards\"");
+                   "yaml:1:1: network: unknown key; the nearest known key is \"ttl.jitter\"");
     expect_refused("storage:\n  badger: {}\n",
                    "yaml:2:3: storage.badger: unknown key; the nearest known key is \"ttl\"");
 }
@@ -385,7 +385,7 @@ Test(yaml, what_is_not_utf_8_is_refused_where_it_stands)
                          "yaml:1:10: not a text in UTF-8: control characters are not allowed");
     /* Columns count characters. */
     expect_refused("ttl: {\"\xc3\xa9\xe2\x82\xac\": 1}\n",
-                   "yaml:1:7: ttl.?????: unknown key; the nearest known key is \"shards\"");
+                   "yaml:1:7: ttl.?????: unknown key; the nearest known key is \"ttl.jitter\"");
     expect_refused("ttl: {min_ttl: \"\xc3\xa9\", x: 1}\n",
                    "yaml:1:16: ttl.min_ttl: \"??\" is not a number; " DURATION_EXPECTED);
 }
