@@ -2,6 +2,7 @@
 #include "platform/rcu.h"
 
 #include "platform/rank.h"
+#include "platform/reader.h"
 
 #if defined(__SANITIZE_THREAD__)
 char ms_rcu_tsan_edge;
@@ -19,6 +20,7 @@ bool ms_rcu_needs_no_fence(void)
 void ms_rcu_synchronize(void)
 {
     ms_rank_before_wait(MS_RANK_GRACE_PERIOD, NULL);
+    ms_reader_let_leave();
     urcu_bp_synchronize_rcu();
     MS_RCU_TSAN_GRACE_PERIOD_ENDS();
 }

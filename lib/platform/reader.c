@@ -1,8 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "platform/reader.h"
 
+#include "platform/atomic.h"
+
+#include <unistd.h>
+
+/* How often a section is looked at, which one that runs leaves meanwhile; and how long and how often
+ * to stand back for one that does not. */
+#define LOOKS 200
+#define PAUSE_US 50
+#define PAUSES 40
+
 __thread ms_reader ms_reader_word;
 static __thread bool has_ended;
+
+/* The words of threads, by number. One that has ended may be seen for a moment after: its record is
+ * still mapped then, and reads as out of a section. */
+static atomic_uint_least64_t words[MS_READER_SLOTS];
 
 /* What C++ compilers call for the destructor of a thread-local object (Itanium C++ ABI): it runs
  * before those of pthread_key_create(), one of which is liburcu's. Not every libc has it. */
@@ -14,6 +28,7 @@ static void end(void *unused)
 {
     (void)unused;
     has_ended = true;
+    ms_store_relaxed(&words[ms_reader_slot(ms_reader_word)], 0);
     ms_reader_word = 0;
 }
 
@@ -42,4 +57,42 @@ void ms_reader_prepare(void)
         __cxa_thread_atexit_impl(end, NULL, &__dso_handle) != 0)
         return;
     ms_reader_word = (uint64_t)slot << 48 | address;
+    ms_store_relaxed(&words[slot], ms_reader_word);
 }
+
+/* ---- Threads that stand still ---- */
+
+#if defined(_LGPL_SOURCE) && !defined(__SANITIZE_THREAD__)
+/* Not seen outside a section, however often one looks. */
+static bool stands_inside(ms_reader reader)
+{
+    for (unsigned i = 0; i < LOOKS; i++) {
+        if (!ms_reader_is_inside(reader))
+            return false;
+        caa_cpu_relax();
+    }
+    return true;
+}
+
+static bool somebody_stands_inside(void)
+{
+    for (uint32_t slot = 0; slot < MS_READER_SLOTS; slot++) {
+        const ms_reader reader = ms_load_relaxed(&words[slot]);
+
+        if (reader != 0 && stands_inside(reader))
+            return true;
+    }
+    return false;
+}
+
+/* Waking up may be what makes another stand still, so all are looked at again after each pause. */
+void ms_reader_let_leave(void)
+{
+    for (unsigned i = 0; i < PAUSES && somebody_stands_inside(); i++)
+        usleep(PAUSE_US);
+}
+#else
+void ms_reader_let_leave(void)
+{
+}
+#endif

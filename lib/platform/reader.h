@@ -26,6 +26,11 @@ typedef uint64_t ms_reader;
 /* Prepare the calling thread, if it can be. Not inside a read section. */
 void ms_reader_prepare(void);
 
+/* Give way to threads that were made to stand still inside a section, as far as they have words:
+ * liburcu finds them there in a grace period and sleeps for ten milliseconds, when it takes them
+ * microseconds to leave once they run. Returns after a few milliseconds at the latest. */
+void ms_reader_let_leave(void);
+
 extern __thread ms_reader ms_reader_word;
 
 /* The calling thread's word, or 0. */
@@ -45,13 +50,18 @@ MS_ALWAYS_INLINE struct urcu_bp_reader *ms_reader_record(ms_reader reader)
     return (struct urcu_bp_reader *)(uintptr_t)(reader << 16 >> 16);
 }
 
+MS_ALWAYS_INLINE bool ms_reader_is_inside(ms_reader reader)
+{
+    return (_CMM_LOAD_SHARED(ms_reader_record(reader)->ctr) & URCU_BP_GP_CTR_NEST_MASK) != 0;
+}
+
 /* Begin a thread's outermost section. False when it is in one already: then only
  * ms_rcu_read_lock() will do. */
 MS_ALWAYS_INLINE bool ms_reader_enter(ms_reader reader)
 {
     struct urcu_bp_reader *record = ms_reader_record(reader);
 
-    if (ms_unlikely((_CMM_LOAD_SHARED(record->ctr) & URCU_BP_GP_CTR_NEST_MASK) != 0))
+    if (ms_unlikely(ms_reader_is_inside(reader)))
         return false;
     /* ORDER: membarrier() in ms_rcu_synchronize() puts this store before the loads of the section,
      * for every section that the grace period does not wait for. */
@@ -83,5 +93,25 @@ static inline void ms_reader_leave(ms_reader reader)
     ms_rcu_read_unlock();
 }
 #endif
+
+/* Begin a section, be it inside another; 0 when it is not one by the word. */
+MS_ALWAYS_INLINE ms_reader ms_section_begin(void)
+{
+    const ms_reader reader = ms_reader_current();
+
+    if (ms_likely(reader != 0) && ms_likely(ms_reader_enter(reader)))
+        return reader;
+    ms_rcu_read_lock();
+    return 0;
+}
+
+/* End the section that ms_section_begin() began and gave this for. */
+MS_ALWAYS_INLINE void ms_section_end(ms_reader reader)
+{
+    if (ms_likely(reader != 0))
+        ms_reader_leave(reader);
+    else
+        ms_rcu_read_unlock();
+}
 
 #endif

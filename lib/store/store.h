@@ -394,23 +394,25 @@ static inline int ms_store_lock_shard(memstore *store, uint64_t hash)
  * record. */
 static inline void ms_store_entry_died(memstore *store, const struct ms_found *found)
 {
-    ms_rcu_read_lock();
+    const ms_reader reader = ms_section_begin();
+
     ms_store_relaxed(&found->entry->mark,
                      (unsigned char)(ms_load_relaxed(&found->entry->mark) | MS_MARK_DEAD));
     if (ms_arena_entry_died(found->segment, ms_arena_padded(&store->arena, found->parts.size)) &&
         ms_arena_retire(&store->arena, found->segment))
         ms_maintenance_wake(store);
-    ms_rcu_read_unlock();
+    ms_section_end(reader);
 }
 
 /* A writer is done with what it reserved, published or not. In a read section for the same
  * reason. */
 static inline void ms_store_land(memstore *store, const struct ms_reserved *reserved)
 {
-    ms_rcu_read_lock();
+    const ms_reader reader = ms_section_begin();
+
     if (ms_arena_landed(reserved->segment) && ms_arena_retire(&store->arena, reserved->segment))
         ms_maintenance_wake(store);
-    ms_rcu_read_unlock();
+    ms_section_end(reader);
 }
 
 /* A writer gives up what it reserved: its bytes are dead from the start. */

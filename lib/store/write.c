@@ -55,7 +55,9 @@ static struct foresight look_ahead(memstore *store, const struct ms_write *write
     struct foresight foresight = {.queue = MS_QUEUE_NEW};
     struct ms_found found;
 
-    ms_rcu_read_lock();
+    if (ms_unlikely(ms_reader_current() == 0))
+        ms_reader_prepare();
+    const ms_reader reader = ms_section_begin();
     const bool live = ms_lookup_live(store, write->key.data, write->key.size, hash, &found);
     foresight.status = check_condition(store, write, &found, live);
     if (foresight.status == MEMSTORE_OK) {
@@ -64,7 +66,7 @@ static struct foresight look_ahead(memstore *store, const struct ms_write *write
         foresight.queue =
             store->eviction.policy->queue_for(&store->eviction, hash, live ? found.segment : NULL);
     }
-    ms_rcu_read_unlock();
+    ms_section_end(reader);
     return foresight;
 }
 

@@ -38,4 +38,16 @@ static inline void ms_reader_leave(ms_reader reader)
     ms_rcu_read_unlock();
 }
 
+static inline ms_reader ms_section_begin(void)
+{
+    ms_rcu_read_lock();
+    return 0;
+}
+
+static inline void ms_section_end(ms_reader reader)
+{
+    (void)reader;
+    ms_rcu_read_unlock();
+}
+
 #endif

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "platform/reader.h"
+
+#include "platform/clock.h"
+
+#include <criterion/criterion.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <unistd.h>
+
+static atomic_bool is_inside, may_leave, has_left, has_word;
+
+static void *stand_inside(void *unused)
+{
+    (void)unused;
+    ms_reader_prepare();
+    const ms_reader reader = ms_section_begin();
+    atomic_store(&has_word, reader != 0);
+    atomic_store(&is_inside, true);
+    while (!atomic_load(&may_leave))
+        usleep(100);
+    ms_section_end(reader);
+    atomic_store(&has_left, true);
+    return NULL;
+}
+
+static pthread_t start_inside(void)
+{
+    pthread_t thread;
+
+    cr_assert_eq(pthread_create(&thread, NULL, stand_inside, NULL), 0);
+    while (!atomic_load(&is_inside))
+        usleep(100);
+    return thread;
+}
+
+Test(reader, a_thread_that_never_leaves_is_waited_for_a_moment_and_no_longer)
+{
+    const pthread_t thread = start_inside();
+    const int64_t before = ms_clock_real_us();
+
+    ms_reader_let_leave();
+    cr_assert(!atomic_load(&has_left));
+    cr_assert(!atomic_load(&has_word) || ms_clock_real_us() - before >= 1000);
+    atomic_store(&may_leave, true);
+    pthread_join(thread, NULL);
+}
+
+Test(reader, who_returns_at_once_has_seen_nobody_inside)
+{
+    const pthread_t thread = start_inside();
+    int64_t took = 0;
+
+    atomic_store(&may_leave, true);
+    /* Until one call is too short for the pauses that it makes for somebody inside. */
+    do {
+        const int64_t before = ms_clock_real_us();
+        ms_reader_let_leave();
+        took = ms_clock_real_us() - before;
+    } while (took >= 50);
+    pthread_join(thread, NULL);
+    cr_assert(atomic_load(&has_left));
+}
+
+Test(reader, sections_nest)
+{
+    ms_reader_prepare();
+    const ms_reader outer = ms_section_begin();
+    const ms_reader inner = ms_section_begin();
+
+    cr_assert_eq(inner, 0, "the inner one is not by the word");
+    ms_section_end(inner);
+    ms_section_end(outer);
+    const ms_reader again = ms_section_begin();
+    cr_assert_eq(again, outer);
+    ms_section_end(again);
+}
