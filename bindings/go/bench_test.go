@@ -68,6 +68,25 @@ func BenchmarkGet(b *testing.B) {
 	}
 }
 
+func BenchmarkGetInto(b *testing.B) {
+	store, keys := benchStore(b)
+	buffer := make([]byte, benchValue)
+	for i := 0; b.Loop(); i++ {
+		if _, found, err := store.GetInto(ctx, keys.at(i), buffer); !found || err != nil {
+			b.Fatal(found, err)
+		}
+	}
+}
+
+func BenchmarkView(b *testing.B) {
+	store, keys := benchStore(b)
+	for i := 0; b.Loop(); i++ {
+		if found, err := store.View(ctx, keys.at(i), func([]byte) error { return nil }); !found || err != nil {
+			b.Fatal(found, err)
+		}
+	}
+}
+
 // BenchmarkGetHot reads one entry that is always in the processor's cache: the cost of the crossing
 // and the copy.
 func BenchmarkGetHot(b *testing.B) {
@@ -169,6 +188,8 @@ func TestGetAllocatesTheValueAlone(t *testing.T) {
 		call func()
 	}{
 		"Get of a hit":  {1, func() { _, _, _ = store.Get(ctx, "k") }},
+		"GetInto":       {0, func() { _, _, _ = store.GetInto(ctx, "k", value) }},
+		"View":          {0, func() { _, _ = store.View(ctx, "k", func([]byte) error { return nil }) }},
 		"Get of a miss": {0, func() { _, _, _ = store.Get(ctx, "absent") }},
 		"Has":           {0, func() { _, _ = store.Has(ctx, "k") }},
 		"Set":           {0, func() { _ = store.Set(ctx, "k", value, 0) }},

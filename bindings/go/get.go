@@ -75,6 +75,28 @@ func notGot(key string, status int64) ([]byte, bool, error) {
 	return nil, false, fail("Get", key, int32(status))
 }
 
+// GetInto is Get without garbage: the value is copied over dst, up to its capacity, and returned as a
+// slice of it. A value that does not fit is returned in an allocation of its own, which the next call
+// may be given. When there is none, dst is returned with length 0.
+func (s *Store) GetInto(ctx context.Context, key string, dst []byte) ([]byte, bool, error) {
+	if err := live(ctx, "GetInto", key); err != nil {
+		return dst[:0], false, err
+	}
+	for {
+		size := native.GlueGet(s.handle, unsafe.StringData(key), len(key), unsafe.SliceData(dst), cap(dst))
+		runtime.KeepAlive(s)
+		switch {
+		case int32(size) == statusKeyNotFound:
+			return dst[:0], false, nil
+		case size < 0:
+			return dst[:0], false, fail("GetInto", key, int32(size))
+		case size <= int64(cap(dst)):
+			return dst[:size], true, nil
+		}
+		dst = make([]byte, size)
+	}
+}
+
 // GetVersioned is Get that also returns the entry's version, for CompareAndSet. The version of an
 // absent key is 0.
 func (s *Store) GetVersioned(ctx context.Context, key string) (value []byte, version uint64, found bool, err error) {
