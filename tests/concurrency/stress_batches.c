@@ -231,6 +231,11 @@ static void churn(unsigned number, void *context)
     }
 }
 
+static bool has_done_enough(void)
+{
+    return atomic_load(&reads_done) > 0 && atomic_load(&writes_done) > 0;
+}
+
 static void run_scenario(double seconds)
 {
     struct test_team team = {0};
@@ -248,7 +253,7 @@ static void run_scenario(double seconds)
     test_team_start(&team, WRITERS, write_groups, NULL);
     test_team_start(&team, READERS, read_groups, NULL);
     test_team_start(&team, 1, churn, NULL);
-    test_team_finish(&team, seconds);
+    test_team_finish_when(&team, seconds, has_done_enough);
     memstore_destroy(store);
 }
 

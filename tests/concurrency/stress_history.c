@@ -264,6 +264,11 @@ static void check_end(void)
     free(seen);
 }
 
+static bool has_done_enough(void)
+{
+    return atomic_load(&reads_done) > 0 && atomic_load(&writes_done) > 0;
+}
+
 static void run_scenario(double seconds)
 {
     struct test_team team = {0};
@@ -272,7 +277,7 @@ static void run_scenario(double seconds)
     store = test_open_list(scenario->settings);
     test_team_start(&team, WRITERS, write_keys, NULL);
     test_team_start(&team, READERS, read_keys, NULL);
-    test_team_finish(&team, seconds);
+    test_team_finish_when(&team, seconds, has_done_enough);
     check_end();
     memstore_destroy(store);
 }
