@@ -76,7 +76,7 @@ test_asan() {
     meson_suite asan "$BUILD/asan" --timeout-multiplier 2 --no-suite concurrency --no-suite lint
     # Views that outlive what happens to their entries, readers past their segments' reuse, and closing.
     MEMSTORE_TEST_SECONDS="${MEMSTORE_TEST_SECONDS:-2}" meson_suite asan-threads "$BUILD/asan" --timeout-multiplier 2 \
-        held_views stress_views stress_close stress_eviction stress_growth stress_history stress_lifetime stress_async
+        held_views stress_views stress_close stress_growth stress_history stress_lifetime stress_async
 }
 
 build_tsan() {
