@@ -32,7 +32,7 @@ static const char usage[] =
     "  --pages 4k|huge   pages of the loop's table and of the stores (huge)\n"
     "  --limit SIZE      memory limit of the stores that hold all entries (256MiB)\n"
     "  --new-limit SIZE  memory limit of the store that new keys go to (128MiB)\n"
-    "  --reads-only      leave out overwrites and new keys\n"
+    "  --reads-only      leave out overwrites, the mix and new keys\n"
     "  --cpu-time        count the time in which a thread ran, not the time that passed: for a "
     "machine in use\n"
     "  --json[=FILE]     results as JSON, to the standard output or a file\n"
@@ -246,6 +246,8 @@ static void measure_case(struct bench *bench, enum case_id id, enum distribution
 static void measure_writes(struct bench *bench, unsigned threads, unsigned round)
 {
     measure_case(bench, CASE_OVERWRITE, UNIFORM, threads, round);
+    measure_case(bench, CASE_MIXED, UNIFORM, threads, round);
+    measure_case(bench, CASE_MIXED, ZIPF, threads, round);
     for (unsigned t = 0; t < threads; t++) {
         stream_refill_fresh(&bench->streams[FRESH][t], bench->next_fresh);
         bench->next_fresh += bench->streams[FRESH][t].count;

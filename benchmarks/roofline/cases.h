@@ -11,7 +11,7 @@
 struct subject {
     struct loop_table loop;
     memstore *read;        /* all entries, never written during the measurements */
-    memstore *overwritten; /* all entries, for overwrites */
+    memstore *overwritten; /* all entries, for overwrites, among reads or alone */
     memstore *filled;      /* smaller than what is written to it, for new keys */
 };
 
@@ -30,6 +30,7 @@ enum case_id {
     CASE_GET_VIEW,
     CASE_READS, /* how many cases above only read */
     CASE_OVERWRITE = CASE_READS,
+    CASE_MIXED,
     CASE_SET_NEW,
     CASES
 };
@@ -40,6 +41,8 @@ struct bench_case {
     bool sums_values;
     enum case_id reference; /* the case whose time this one is compared with; itself = none */
     double target;          /* the ratio to reach; 0 = none */
+    /* how many times what one thread does two threads are to do; 0 = nothing is asked */
+    double scaling;
 };
 
 extern const struct bench_case bench_cases[CASES];

@@ -67,6 +67,47 @@ static void print_cell(FILE *out, const struct cell *cell, unsigned rounds)
     fputc('\n', out);
 }
 
+/* The cell of the same case on the fewest threads. */
+static const struct cell *base_of(const struct results *results, const struct cell *cell)
+{
+    const struct cell *base = cell;
+
+    for (unsigned i = 0; i < results->cell_count; i++) {
+        const struct cell *other = &results->cells[i];
+        if (other->id == cell->id && other->distribution == cell->distribution &&
+            other->threads < base->threads)
+            base = other;
+    }
+    return base;
+}
+
+/* How many times the operations of `base` in the same time: the median of the rounds' ratios. */
+static double scaling(const struct cell *base, const struct cell *cell, unsigned rounds)
+{
+    const double more = (double)cell->threads / base->threads;
+    double ratios[RESULTS_MAX_ROUNDS];
+
+    for (unsigned i = 0; i < rounds; i++)
+        ratios[i] = more * base->ns[i] / cell->ns[i];
+    return quantile(ratios, rounds, 0.5);
+}
+
+static void print_scaling(FILE *out, const struct results *results, const struct cell *cell)
+{
+    const struct bench_case *bench_case = &bench_cases[cell->id];
+    const struct cell *base = base_of(results, cell);
+
+    if (base == cell || cell->id == CASE_EMPTY)
+        return;
+    const double times = scaling(base, cell, results->rounds);
+    fprintf(out, "%-10s %3u ->%2u  %-11s %8.2f x", distribution_names[cell->distribution],
+            base->threads, cell->threads, bench_case->name, times);
+    if (bench_case->scaling > 0.0 && base->threads == 1 && cell->threads == 2)
+        fprintf(out, "  (at least %.2f: %s)", bench_case->scaling,
+                times >= bench_case->scaling ? "reached" : "MISSED");
+    fputc('\n', out);
+}
+
 void results_table(FILE *out, const struct results *results)
 {
     fprintf(out,
@@ -87,10 +128,16 @@ void results_table(FILE *out, const struct results *results)
         out,
         "%s in ns for an operation and thread, the cost of reading the stream (`empty`) included\n",
         results->clock);
+    fprintf(out, "\n%-10s %7s  %-11s %8s  median of the rounds' ratios\n", "keys", "threads",
+            "operation", "scaling");
+    for (unsigned i = 0; i < results->cell_count; i++)
+        print_scaling(out, results, &results->cells[i]);
 }
 
-static void json_cell(struct json *json, const struct cell *cell, unsigned rounds)
+static void json_cell(struct json *json, const struct results *results, const struct cell *cell)
 {
+    const struct cell *base = base_of(results, cell);
+    const unsigned rounds = results->rounds;
     const struct bench_case *bench_case = &bench_cases[cell->id];
 
     json_open_object(json, NULL);
@@ -109,6 +156,10 @@ static void json_cell(struct json *json, const struct cell *cell, unsigned round
     }
     if (bench_case->target > 0.0)
         json_number(json, "target_ratio", bench_case->target);
+    if (base != cell) {
+        json_unsigned(json, "scaling_from_threads", base->threads);
+        json_number(json, "scaling", scaling(base, cell, rounds));
+    }
     json_close_object(json);
 }
 
@@ -133,7 +184,7 @@ void results_json(FILE *out, const struct results *results)
         json_unsigned(&json, "entries_left_after_overwrites", results->entries_left);
     json_open_array(&json, "cells");
     for (unsigned i = 0; i < results->cell_count; i++)
-        json_cell(&json, &results->cells[i], results->rounds);
+        json_cell(&json, results, &results->cells[i]);
     json_close_array(&json);
     json_close_object(&json);
 }

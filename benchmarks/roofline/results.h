@@ -32,6 +32,7 @@ struct results {
 struct cell *results_cell(struct results *results, enum case_id id, enum distribution distribution,
                           unsigned threads);
 
+/* The table, and what more threads bring. */
 void results_table(FILE *out, const struct results *results);
 void results_json(FILE *out, const struct results *results);
 

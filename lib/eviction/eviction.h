@@ -64,9 +64,10 @@ struct ms_eviction {
 
     /* LRU. Stamp s was current from epoch_start[s] on, by the arena's rank clock, which counts
      * accesses. */
-    atomic_uint stamp;
-    atomic_uint_least64_t next_epoch;   /* when the rank clock reaches it, a new stamp begins */
-    atomic_uint_least64_t epoch_length; /* 0 until something was evicted */
+    atomic_uint stamp MS_ALIGNED(MS_CACHE_LINE);
+    atomic_uint_least64_t next_epoch; /* when the rank clock reaches it, a new stamp begins */
+    /* 0 until something was evicted; written with every victim */
+    atomic_uint_least64_t epoch_length MS_ALIGNED(MS_CACHE_LINE);
     atomic_uint_least64_t epoch_start[MS_STAMPS];
     uint32_t bins;
 };

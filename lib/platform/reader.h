@@ -19,7 +19,7 @@
 #include "platform/thread.h"
 
 /* Threads with this number or a higher one have no word. */
-#define MS_READER_SLOTS 64
+#define MS_READER_SLOTS 128
 
 typedef uint64_t ms_reader;
 

@@ -49,30 +49,33 @@ enum ms_queue {
 /* The arena's lists of sealed segments. */
 enum ms_list { MS_LIST_NEW, MS_LIST_MAIN, MS_LIST_RECORDS, MS_LISTS };
 
+/* Two cache lines: what readers of its entries look at, which changes a few times in one use of the
+ * memory, and what every write to it and every view of it changes. */
 struct ms_segment {
+    char *base; /* constant while the segment is in use */
+    /* unique to this use of the memory: the high part of versions; constant likewise */
+    uint64_t sequence;
+    int64_t time_base; /* what stored expiries are relative to; constant likewise */
+    uint32_t capacity;
+    uint8_t ttl_class;
+    uint8_t is_solo; /* holds one large entry */
+    /* enum ms_queue it was opened for; requeueing changes it. Pool lock to write */
+    atomic_uchar queue;
+    atomic_uchar state;       /* pool lock to write */
+    uint64_t rank;            /* lists are sorted by it; pool lock */
+    struct ms_segment *older; /* towards the end that is evicted first; pool lock */
+    struct ms_segment *newer;
+
     /* views that hold it. Any thread; ORDER: release to give back, acquire to reclaim */
-    atomic_uint pins;
+    atomic_uint pins MS_ALIGNED(MS_CACHE_LINE);
     atomic_uint inflight;     /* writers that have a pending entry in it */
     atomic_uint live_entries; /* shard lock of the entry counted */
     atomic_uint live_bytes;
     /* bytes appended; slot lock to write. ORDER: release, after the head below it is written */
     atomic_uint used;
-    uint32_t capacity;
-    char *base; /* constant while the segment is in use */
-    /* unique to this use of the memory: the high part of versions; constant likewise */
-    uint64_t sequence;
-    int64_t time_base;             /* what stored expiries are relative to; constant likewise */
+    uint32_t due_position;         /* in the heap, 0 = not in it; due lock */
     atomic_int_least64_t earliest; /* no entry expires before this; written under the due lock */
     int64_t due;                   /* when to sweep it; due lock */
-    uint32_t due_position;         /* in the heap, 0 = not in it; due lock */
-    uint8_t ttl_class;
-    /* enum ms_queue it was opened for; requeueing changes it. Pool lock to write */
-    atomic_uchar queue;
-    uint8_t is_solo;          /* holds one large entry */
-    atomic_uchar state;       /* pool lock to write */
-    uint64_t rank;            /* lists are sorted by it; pool lock */
-    struct ms_segment *older; /* towards the end that is evicted first; pool lock */
-    struct ms_segment *newer;
 } MS_ALIGNED(128);
 
 _Static_assert(sizeof(struct ms_segment) == 128, "a segment's record is two cache lines");

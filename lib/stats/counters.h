@@ -44,7 +44,7 @@ struct ms_counters {
     struct ms_counter_stripe *stripes; /* 0 is the shared one; see CO-2 for the others */
     uint32_t stripe_count;
     uint32_t exclusive; /* stripe_count - 1: the stripes that have one writer each */
-    ms_mutex reset_lock;
+    ms_mutex reset_lock MS_ALIGNED(MS_CACHE_LINE);
     uint64_t baseline[MS_COUNTERS]; /* what the sums were at the last reset; reset lock */
 };
 

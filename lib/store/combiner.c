@@ -76,6 +76,12 @@ void ms_combiner_shed(memstore *store)
     ms_combiner_free_spare(store);
 }
 
+void ms_combiner_retune(memstore *store)
+{
+    if (ms_combiner_judge(store) || !ms_setting_of(&store->settings, enable_batch_optimization))
+        apply_all(store);
+}
+
 void ms_combiner_drain(memstore *store)
 {
     ms_mutex_lock(&store->combiner.apply_lock);

@@ -75,6 +75,7 @@ struct ms_combiner {
     struct ms_chunk *current;     /* of the queue's; what is carved next comes out of it. Lock */
     struct ms_chunk *spare;       /* free chunks of the common size; lock */
     int first_error;              /* since the last flush; lock */
+    int64_t oldest; /* when the first write of the queue came, exact milliseconds; lock */
 
     /* The maintenance thread is going to look at the queue by `due`. Lock to write. */
     atomic_bool watched;
@@ -125,6 +126,11 @@ static inline bool ms_combiner_wants_help(struct ms_combiner *combiner)
     return ms_load_relaxed(&combiner->retry_us) != 0;
 }
 
+/* The settings of the queue, or the limit, have changed: from now on the queue is full, and due, as
+ * they say, and what is due by them already is applied. What cannot be applied in time stays
+ * queued. */
+void ms_combiner_retune(memstore *store);
+
 /* The limit goes down: apply what is queued, and give back what of the queue's memory is spare.
  * What cannot be applied in time stays queued. */
 void ms_combiner_shed(memstore *store);
@@ -148,6 +154,8 @@ void ms_combiner_take_locked(struct ms_combiner *combiner);
 /* The same if it has become old enough; an empty queue is not watched any more and gives its spare
  * chunks back. */
 void ms_combiner_take_due_locked(memstore *store);
+/* Judge the queue by the settings anew. True when it is full. */
+bool ms_combiner_judge(memstore *store);
 /* Free the spare chunks. */
 void ms_combiner_free_spare(memstore *store);
 /* The first of what is taken is done with. Apply lock held. */

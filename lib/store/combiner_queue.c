@@ -43,7 +43,8 @@ static uint32_t filter_places(const memstore *store)
 {
     uint32_t places = FILTER_MIN;
 
-    while (places < FILTER_MAX && places < FILTER_PER_WRITE * store->settings.batch_size)
+    while (places < FILTER_MAX &&
+           places < FILTER_PER_WRITE * ms_setting_of(&store->settings, batch_size))
         places *= 2;
     return places;
 }
@@ -81,6 +82,7 @@ static bool make_spare(memstore *store)
 
     if (chunk == NULL)
         return false;
+    ms_testing_reach(MS_POINT_CHUNK_MADE);
     ms_mutex_lock(&combiner->lock);
     ms_chunk_push(&combiner->spare, chunk);
     ms_mutex_unlock(&combiner->lock);
@@ -141,6 +143,15 @@ static atomic_ushort *filter_place(const struct ms_combiner *combiner, uint64_t 
     return &combiner->filter[hash & combiner->filter_mask];
 }
 
+/* Whether the queue is full, by number or by bytes. */
+static bool should_apply_locked(const memstore *store)
+{
+    const struct ms_combiner *combiner = &store->combiner;
+
+    return combiner->queue.count >= ms_setting_of(&store->settings, batch_size) ||
+           combiner->queue_bytes >= bytes_max(store);
+}
+
 static void append_locked(memstore *store, struct ms_pending *pending, size_t size)
 {
     struct ms_combiner *combiner = &store->combiner;
@@ -153,7 +164,7 @@ static void append_locked(memstore *store, struct ms_pending *pending, size_t si
     queue->last = pending;
     queue->count++;
     combiner->queue_bytes += size;
-    if (queue->count >= store->settings.batch_size || combiner->queue_bytes >= bytes_max(store))
+    if (should_apply_locked(store))
         ms_store_relaxed(&combiner->is_full, true);
     ms_add_relaxed(filter_place(combiner, pending->hash), 1);
     /* ORDER: release, so that who sees it sees the filter too. */
@@ -168,7 +179,9 @@ static bool watch_locked(memstore *store)
 
     if (combiner->queue.count != 1)
         return false;
-    ms_store_relaxed(&combiner->due, ms_clock_exact_ms() + store->settings.batch_timeout);
+    combiner->oldest = ms_clock_exact_ms();
+    ms_store_relaxed(&combiner->due,
+                     combiner->oldest + ms_setting_of(&store->settings, batch_timeout));
     if (ms_load_relaxed(&combiner->watched))
         return false;
     ms_store_relaxed(&combiner->watched, true);
@@ -213,6 +226,20 @@ bool ms_combiner_queue(memstore *store, const struct ms_write *write, uint64_t h
     if (tells && !ms_maintenance_plan(store))
         ms_store_relaxed(&combiner->watched, false);
     return true;
+}
+
+bool ms_combiner_judge(memstore *store)
+{
+    struct ms_combiner *combiner = &store->combiner;
+
+    ms_mutex_lock(&combiner->lock);
+    const bool full = combiner->queue.count != 0 && should_apply_locked(store);
+    ms_store_relaxed(&combiner->is_full, full);
+    if (combiner->queue.count != 0)
+        ms_store_relaxed(&combiner->due,
+                         combiner->oldest + ms_setting_of(&store->settings, batch_timeout));
+    ms_mutex_unlock(&combiner->lock);
+    return full;
 }
 
 /* ---- Looking ---- */
@@ -274,7 +301,7 @@ void ms_combiner_take_due_locked(memstore *store)
         if (combiner->queue.count != 0) {
             take_all_locked(combiner);
             /* Look once more: to find that nothing comes any more. */
-            ms_store_relaxed(&combiner->due, now + store->settings.batch_timeout);
+            ms_store_relaxed(&combiner->due, now + ms_setting_of(&store->settings, batch_timeout));
         } else {
             ms_store_relaxed(&combiner->watched, false);
             surplus = combiner->spare;

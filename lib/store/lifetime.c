@@ -15,7 +15,7 @@ __thread int64_t ms_store_patience_us = MS_STORE_PATIENT;
 #define LIMIT_PER_SHARD (64 * 1024)
 /* Threads that count in a stripe of their own. */
 #define STRIPES_MAX MS_READER_SLOTS
-#define LIMIT_PER_STRIPE (64 * 1024)
+#define LIMIT_PER_STRIPE (32 * 1024)
 /* Huge pages are asked for from this limit on: below, their rounding weighs more than what they
  * save. */
 #define HUGE_PAGES_FROM (UINT64_C(64) << 20)
@@ -252,12 +252,20 @@ static void heat(memstore *store)
                                       (usual ? MS_HOT_USUAL : 0));
 }
 
-/* Only a policy that stamps wants to be told; in a small store an epoch of it is a few accesses. */
+/* Only a policy that stamps wants to be told. In a small store an epoch of it is a few accesses; in
+ * a large one it is many, and threads that report often would be in each other's way. */
+#define TICKS_SPARSE_FROM (16 << 20)
+#define LIMIT_PER_TICK (512 * 1024)
+#define TICK_MAX 512
+
 static uint64_t tick_mask_of(const memstore *store)
 {
+    const uint64_t limit = store->settings.limit;
+
     if (store->touch != MS_TOUCH_STAMP)
         return UINT64_MAX;
-    return store->settings.limit >= (16 << 20) ? 31 : 0;
+    return limit >= TICKS_SPARSE_FROM ? power_of_two_up_to(limit / LIMIT_PER_TICK, TICK_MAX) - 1
+                                      : 0;
 }
 
 static int build(memstore *store, const char **why)

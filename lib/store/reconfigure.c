@@ -3,7 +3,7 @@
  *
  * Most take effect by being read: whoever needs a setting loads it when it needs it. The memory
  * limit is brought about (resize.c), and what sleeps until a moment that a setting had a part in
- * is woken. */
+ * is woken. The queue of asynchronous writes is judged anew. */
 #include "store/store.h"
 
 #include <stdio.h>
@@ -47,6 +47,7 @@ int ms_store_reconfigure(memstore *store, const struct ms_settings *next,
                     next->limit);
     ms_settings_put(&store->settings, change->offset, change->size, change->value);
     ms_due_set_slack(&store->due, ms_store_sweep_slack(next));
+    ms_combiner_retune(store);
     ms_maintenance_wake(store);
     return MEMSTORE_OK;
 }

@@ -68,10 +68,10 @@ struct memstore {
     atomic_bool closed; /* ORDER: seq_cst by close and ms_store_enter(), acquire by readers */
     enum ms_touch touch;
     struct ms_hasher hasher;
-    struct ms_index index;
     uint8_t bounds;     /* what admission bounds: enum ms_bounds */
     uint64_t tick_mask; /* accesses are reported to the policy each tick_mask + 1 of a thread */
-    char *block;        /* what is mapped for all three */
+    struct ms_index index;
+    char *block; /* what is mapped for all three */
     size_t block_bytes;
     struct ms_arena arena;
     struct ms_counters counters;
@@ -95,7 +95,7 @@ struct memstore {
     struct ms_retired *retired_spare; /* set aside, one for each table in use */
 
     /* Unix minus monotonic milliseconds, and when that was looked up. */
-    atomic_int_least64_t unix_offset;
+    atomic_int_least64_t unix_offset MS_ALIGNED(MS_CACHE_LINE);
     atomic_int_least64_t unix_offset_read;
 
     struct ms_admission admission;

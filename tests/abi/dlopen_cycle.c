@@ -139,6 +139,42 @@ static void copy_file(const char *from, const char *to)
     expect(fclose(out) == 0, "cannot write the copy");
 }
 
+/* A thread that works with both copies in turn, as they do with each other's maintenance threads. */
+static struct library copies[2];
+static memstore *stores_of_copies[2];
+
+static void *use_both(void *number)
+{
+    const int thread = *(int *)number;
+
+    for (int i = 0; i < 2000; i++) {
+        const int key[2] = {thread, i % 100};
+        const struct library *lib = &copies[i % 2];
+        memstore *store = stores_of_copies[i % 2];
+        int value = 0;
+        size_t size;
+
+        expect(lib->set(store, key, sizeof key, &i, sizeof i, i % 3 == 0 ? 1 : 0) == MEMSTORE_OK,
+               "a copy did not store");
+        if (i % 3 != 0)
+            expect(lib->get(store, key, sizeof key, &value, sizeof value, &size) == MEMSTORE_OK &&
+                       value == i,
+                   "a copy gave another's value");
+    }
+    return NULL;
+}
+
+static void use_both_from_threads(void)
+{
+    pthread_t threads[4];
+    int numbers[4] = {0, 1, 2, 3};
+
+    for (int i = 0; i < 4; i++)
+        expect(pthread_create(&threads[i], NULL, use_both, &numbers[i]) == 0, "no thread");
+    for (int i = 0; i < 4; i++)
+        expect(pthread_join(threads[i], NULL) == 0, "a thread did not end");
+}
+
 /* Two copies know nothing of each other. */
 static void use_two_copies(const char *path)
 {
@@ -156,6 +192,11 @@ static void use_two_copies(const char *path)
     expect(one.get(first, "key", 3, value, sizeof value, &size) == MEMSTORE_OK &&
                memcmp(value, "of one", 6) == 0,
            "the first copy lost its value");
+    copies[0] = one;
+    copies[1] = two;
+    stores_of_copies[0] = first;
+    stores_of_copies[1] = second;
+    use_both_from_threads();
     two.destroy(second);
     expect(dlclose(two.handle) == 0, "dlclose of the second copy failed");
     expect(one.set(first, "key", 3, "again", 5, 0) == MEMSTORE_OK,

@@ -14,22 +14,33 @@ struct scenario {
     const char *name;
     const char *settings[8];
     bool evicts;
+    bool changes; /* the settings of the queue, and the limit, while it works */
 };
 
 static const struct scenario scenarios[] = {
     {"small batches, often due",
      {"shards=4", "performance.batch_size=7", "performance.batch_timeout=1ms"},
+     false,
      false},
-    {"batches of the default size", {"shards=64"}, false},
+    {"batches of the default size", {"shards=64"}, false, false},
     {"one writer at a time",
      {"shards=4", "performance.batch_size=20", "performance.max_concurrent_writers=1",
       "performance.lock_timeout=60s"},
+     false,
      false},
     {"little memory",
      {"shards=4", "performance.memory_limit=512KiB", "performance.batch_timeout=1ms",
       "performance.lock_timeout=60s"},
+     true,
+     false},
+    {"manual maintenance",
+     {"shards=4", "maintenance=manual", "performance.batch_size=13"},
+     false,
+     false},
+    {"settings that change",
+     {"shards=4", "performance.memory_limit=8MiB", "performance.lock_timeout=60s"},
+     true,
      true},
-    {"manual maintenance", {"shards=4", "maintenance=manual", "performance.batch_size=13"}, false},
 };
 
 static memstore *store;
@@ -187,6 +198,50 @@ static void read_keys(unsigned number, void *context)
     }
 }
 
+/* ---- Settings ---- */
+
+static atomic_uint_least64_t changes;
+
+#define LIMITS 2
+
+/* One of the queue's own settings, or the limit if `any`. */
+static void change_one(struct test_rng *rng, bool any)
+{
+    static const char *const pairs[][2] = {
+        {"performance.enable_batch_optimization", "false"},
+        {"performance.enable_batch_optimization", "true"},
+        {"performance.enable_batch_optimization", "true"},
+        {"performance.batch_size", "3"},
+        {"performance.batch_size", "500"},
+        {"performance.batch_timeout", "1ms"},
+        {"performance.batch_timeout", "1h"},
+        {"performance.memory_limit", "2MiB"},
+        {"performance.memory_limit", "8MiB"},
+    };
+    const size_t pick = (size_t)test_below(rng, TEST_COUNT_OF(pairs) - (any ? 0 : LIMITS));
+    const int status = memstore_reconfigure(store, pairs[pick][0], pairs[pick][1]);
+
+    /* Views and queued writes may hold too much of a small limit for a while. */
+    if (status != MEMSTORE_ERR_GC_PRESSURE && status != MEMSTORE_ERR_MEMORY_EXHAUSTED &&
+        status != MEMSTORE_ERR_CACHE_CLOSED)
+        CHECK_OK(status);
+    atomic_fetch_add(&changes, 1);
+}
+
+static void keep_changing(unsigned number, void *context)
+{
+    struct test_rng rng = {seed + number};
+
+    (void)context;
+    while (test_team_goes_on())
+        change_one(&rng, true);
+}
+
+static bool has_done_enough(void)
+{
+    return atomic_load(&flushes) > 0 && (!scenario->changes || atomic_load(&changes) > 20);
+}
+
 static void run_scenario(double seconds)
 {
     struct test_team team = {0};
@@ -194,7 +249,9 @@ static void run_scenario(double seconds)
     store = test_open_list(scenario->settings);
     test_team_start(&team, OWNERS, own, NULL);
     test_team_start(&team, 2, read_keys, NULL);
-    test_team_finish(&team, seconds);
+    if (scenario->changes)
+        test_team_start(&team, 1, keep_changing, NULL);
+    test_team_finish_when(&team, seconds, has_done_enough);
     const memstore_memory_stats memory = test_memory(store);
     CHECK(memory.charged <= memory.limit);
     memstore_destroy(store);
@@ -218,6 +275,15 @@ static void hand_over_until_closed(unsigned number, void *context)
     atomic_fetch_add(&accepted, done);
 }
 
+static void change_until_closed(unsigned number, void *context)
+{
+    struct test_rng rng = {seed + number};
+
+    (void)context;
+    while (memstore_capacity(store) != 0)
+        change_one(&rng, false);
+}
+
 /* Every write that was accepted is applied, the last ones by the closing itself. */
 static void close_once(struct test_rng *rng)
 {
@@ -229,6 +295,8 @@ static void close_once(struct test_rng *rng)
                       "performance.memory_limit=256MiB", NULL);
     atomic_store(&accepted, 0);
     test_team_start(&team, 6, hand_over_until_closed, NULL);
+    if (test_one_in(rng, 2))
+        test_team_start(&team, 1, change_until_closed, NULL);
     test_sleep_ms((unsigned)test_below(rng, 10));
     CHECK_OK(memstore_close(store));
     test_team_join(&team);

@@ -191,10 +191,9 @@ static void read_in_turn(struct group *group, struct test_rng *rng)
 static void read_groups(unsigned number, void *context)
 {
     struct test_rng rng = {seed + number};
-    uint64_t reads = 0;
 
     (void)context;
-    for (; test_team_goes_on(); reads++) {
+    for (; test_team_goes_on(); atomic_fetch_add_explicit(&reads_done, 1, memory_order_relaxed)) {
         struct group *group = &groups[test_below(&rng, GROUPS)];
 
         switch (test_below(&rng, 4)) {
@@ -208,7 +207,6 @@ static void read_groups(unsigned number, void *context)
             read_together(group);
         }
     }
-    atomic_fetch_add(&reads_done, reads);
 }
 
 /* Other keys come and go, so that tables grow and segments are reclaimed meanwhile. */
@@ -231,6 +229,11 @@ static void churn(unsigned number, void *context)
     }
 }
 
+static bool has_done_enough(void)
+{
+    return atomic_load(&reads_done) > 0 && atomic_load(&writes_done) > 0;
+}
+
 static void run_scenario(double seconds)
 {
     struct test_team team = {0};
@@ -248,7 +251,7 @@ static void run_scenario(double seconds)
     test_team_start(&team, WRITERS, write_groups, NULL);
     test_team_start(&team, READERS, read_groups, NULL);
     test_team_start(&team, 1, churn, NULL);
-    test_team_finish(&team, seconds);
+    test_team_finish_when(&team, seconds, has_done_enough);
     memstore_destroy(store);
 }
 

@@ -111,6 +111,11 @@ static void iterate(unsigned number, void *context)
     }
 }
 
+static bool has_done_enough(void)
+{
+    return atomic_load(&rounds) > 0 && atomic_load(&overwrites) > 0;
+}
+
 static void run_round(const char *shards, double seconds)
 {
     struct test_team team = {0};
@@ -126,7 +131,7 @@ static void run_round(const char *shards, double seconds)
     test_team_start(&team, 2, overwrite, NULL);
     test_team_start(&team, 2, pass_by, NULL);
     test_team_start(&team, 2, iterate, NULL);
-    test_team_finish(&team, seconds);
+    test_team_finish_when(&team, seconds, has_done_enough);
     CHECK(atomic_load(&rounds) > 0 && atomic_load(&overwrites) > 0);
     printf("ok   %s: %" PRIu64 " iterations, %" PRIu64 " overwrites\n", shards,
            (uint64_t)atomic_load(&rounds), (uint64_t)atomic_load(&overwrites));

@@ -231,17 +231,15 @@ static void read_keys(unsigned number, void *context)
 {
     uint64_t (*seen)[WRITERS] = calloc(KEYS, sizeof *seen);
     struct test_rng rng = {seed + number};
-    uint64_t reads = 0;
 
     (void)context;
-    for (; test_team_goes_on(); reads++) {
+    for (; test_team_goes_on(); atomic_fetch_add_explicit(&reads_done, 1, memory_order_relaxed)) {
         const unsigned key = (unsigned)test_below(&rng, KEYS);
         if (test_one_in(&rng, 8))
             read_many(key, seen);
         else
             read_one(key, test_one_in(&rng, 2), seen);
     }
-    atomic_fetch_add(&reads_done, reads);
     free(seen);
 }
 
@@ -264,6 +262,11 @@ static void check_end(void)
     free(seen);
 }
 
+static bool has_done_enough(void)
+{
+    return atomic_load(&reads_done) > 0 && atomic_load(&writes_done) > 0;
+}
+
 static void run_scenario(double seconds)
 {
     struct test_team team = {0};
@@ -272,7 +275,7 @@ static void run_scenario(double seconds)
     store = test_open_list(scenario->settings);
     test_team_start(&team, WRITERS, write_keys, NULL);
     test_team_start(&team, READERS, read_keys, NULL);
-    test_team_finish(&team, seconds);
+    test_team_finish_when(&team, seconds, has_done_enough);
     check_end();
     memstore_destroy(store);
 }

@@ -1,10 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Stores opened and closed over and over, from several threads: threads, descriptors, mappings
- * and memory stay as they were. */
+/* Stores opened and closed over and over, at least ten thousand times, from one thread and from
+ * several: threads, descriptors, mappings and memory stay as they were. */
 #include "support/support.h"
 #include "support/team.h"
 
 #define WARM_UP 200
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+#define CYCLES_EACH 300 /* sanitizers take their time over each mapping */
+#else
+#define CYCLES_EACH 5000 /* one after the other, and as many from four threads */
+#endif
 
 static uint64_t seed;
 static atomic_uint_least64_t cycles;
@@ -43,13 +48,30 @@ static void cycle(struct test_rng *rng)
     atomic_fetch_add(&cycles, 1);
 }
 
+static atomic_uint_least64_t cycles_wanted;
+
+static bool has_done_enough(void)
+{
+    return atomic_load(&cycles) >= atomic_load(&cycles_wanted);
+}
+
 static void cycle_on(unsigned number, void *context)
 {
     struct test_rng rng = {seed + number};
 
     (void)context;
-    while (test_team_goes_on())
+    while (test_team_goes_on() || !has_done_enough())
         cycle(&rng);
+}
+
+/* `count` cycles at least, from four threads. */
+static void cycle_from_four(uint64_t count, double seconds)
+{
+    struct test_team team = {0};
+
+    atomic_store(&cycles_wanted, atomic_load(&cycles) + count);
+    test_team_start(&team, 4, cycle_on, NULL);
+    test_team_finish(&team, seconds);
 }
 
 static void expect_flat(const struct census *before, const struct census *after)
@@ -85,7 +107,6 @@ static void check_one_thread(void)
 int main(int argc, char **argv)
 {
     const double seconds = test_seconds(argc, argv, 4);
-    struct test_team team = {0};
 
     seed = test_seed("stress_lifetime");
     struct test_rng rng = {seed};
@@ -93,17 +114,16 @@ int main(int argc, char **argv)
         cycle(&rng);
 
     struct census before = take_census();
-    for (const double end = test_now() + seconds / 2; test_now() < end;)
+    const double end = test_now() + seconds / 2;
+    for (unsigned i = 0; i < CYCLES_EACH || test_now() < end; i++)
         cycle(&rng);
     struct census after = take_census();
     expect_flat(&before, &after);
     printf("ok   one after the other\n");
 
-    test_team_start(&team, 4, cycle_on, NULL);
-    test_team_finish(&team, seconds / 4);
+    cycle_from_four(WARM_UP, 0);
     before = take_census();
-    test_team_start(&team, 4, cycle_on, NULL);
-    test_team_finish(&team, seconds / 4);
+    cycle_from_four(CYCLES_EACH, seconds / 2);
     after = take_census();
     expect_flat(&before, &after);
     printf("ok   from four threads\n");

@@ -119,6 +119,9 @@ static void be_stopped(void *context)
         status = memstore_compact(store, 0);
         CHECK(status == MEMSTORE_OK || status == MEMSTORE_ERR_MEMORY_FRAGMENTATION);
         break;
+    case MS_POINT_CHUNK_MADE:
+        CHECK_OK(memstore_set_async(store, "queued", 6, "v", 1, 0));
+        break;
     case MS_POINT_COUNT:
         abort();
     }
@@ -409,6 +412,11 @@ static void reads_pass_a_writer_that_retires_a_segment(void)
     check_point(MS_POINT_RETIRING);
 }
 
+static void reads_pass_a_writer_that_makes_room_in_the_queue(void)
+{
+    check_point(MS_POINT_CHUNK_MADE);
+}
+
 int main(int argc, char **argv)
 {
     static const struct test_case cases[] = {
@@ -429,6 +437,8 @@ int main(int argc, char **argv)
         {"reads_pass_a_growing_index", reads_pass_a_growing_index},
         {"reads_pass_a_reclaimer", reads_pass_a_reclaimer},
         {"reads_pass_a_writer_that_retires_a_segment", reads_pass_a_writer_that_retires_a_segment},
+        {"reads_pass_a_writer_that_makes_room_in_the_queue",
+         reads_pass_a_writer_that_makes_room_in_the_queue},
     };
     /* A new point needs its case here. */
     _Static_assert(TEST_COUNT_OF(cases) == MS_POINT_COUNT, "every point is tested");

@@ -149,6 +149,11 @@ static void hold_views(unsigned number, void *context)
     }
 }
 
+static bool has_done_enough(void)
+{
+    return atomic_load(&views_checked) > 0;
+}
+
 static void run_scenario(double seconds)
 {
     struct test_team team = {0};
@@ -158,7 +163,7 @@ static void run_scenario(double seconds)
     test_team_start(&team, 2, write_keys, NULL);
     test_team_start(&team, 3, hold_views, NULL);
     test_team_start(&team, 1, disturb, NULL);
-    test_team_finish(&team, seconds);
+    test_team_finish_when(&team, seconds, has_done_enough);
 
     /* What is still held outlives even the store's closing. */
     CHECK_OK(memstore_close(store));

@@ -269,7 +269,8 @@ Test(reconfigure, what_is_used_outlives_a_lower_limit)
 
 Test(reconfigure, a_higher_limit_is_used)
 {
-    memstore *store = test_open("performance.memory_limit=8MiB", NULL);
+    memstore *store =
+        test_open("performance.memory_limit=8MiB", "performance.lock_timeout=60s", NULL);
 
     fill(store, 0, 100000, 200);
     const uint64_t before = memstore_size(store);

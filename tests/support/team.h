@@ -7,7 +7,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
-#define TEST_TEAM_MAX 64
+#define TEST_TEAM_MAX 256
 
 /* Work of one thread; `number` counts from 0 over the whole team. */
 typedef void (*test_work)(unsigned number, void *context);

@@ -74,6 +74,9 @@ build_asan() {
 test_asan() {
     prepared asan-build build_asan || return 0
     meson_suite asan "$BUILD/asan" --timeout-multiplier 2 --no-suite concurrency --no-suite lint
+    # Views that outlive what happens to their entries, readers past their segments' reuse, and closing.
+    MEMSTORE_TEST_SECONDS="${MEMSTORE_TEST_SECONDS:-2}" meson_suite asan-threads "$BUILD/asan" --timeout-multiplier 2 \
+        held_views stress_views stress_close stress_growth stress_history stress_lifetime stress_async
 }
 
 build_tsan() {
@@ -82,19 +85,40 @@ build_tsan() {
         compile "$BUILD/tsan" concurrency-programs
 }
 
-test_tsan() {
-    prepared tsan-build build_tsan || return 0
+# tsan_suite NAME ARGUMENT...: tests of the build with ThreadSanitizer.
+tsan_suite() {
+    local name="$1"
+    shift
     # ThreadSanitizer of gcc 12 cannot place its shadow memory under the address randomisation of newer kernels.
     local LAUNCHER=()
     setarch -R true 2>/dev/null && LAUNCHER=(setarch -R)
-    meson_suite tsan "$BUILD/tsan" --timeout-multiplier 2 --suite concurrency
+    meson_suite "$name" "$BUILD/tsan" "$@"
 }
 
-# What --long adds: the random suites with many more seeds. The stress programs take their seconds from the environment.
+test_tsan() {
+    prepared tsan-build build_tsan || return 0
+    tsan_suite tsan --timeout-multiplier 2 --suite concurrency
+}
+
+# Programs of a folder of tests/ that run for as long as they are told: by MEMSTORE_TEST_SECONDS.
+timed_programs() {
+    grep -l '^int main' $(grep -l test_seconds "tests/$1"/*.c) | xargs -n 1 basename -s .c
+}
+
+# What --long adds: the stress programs for an hour in all, each for the same time with and without ThreadSanitizer, the
+# explorer's for as long; and the random suites with many more seeds.
 test_long() {
-    meson_suite long-model "$BUILD" --timeout-multiplier 10 --suite model --test-args='--seeds 100000'
-    meson_suite long-fuzz "$BUILD" --timeout-multiplier 10 --suite fuzz --test-args=-runs=5000000
-    meson_suite long-fuzz-asan "$BUILD/asan" --timeout-multiplier 10 --suite fuzz --test-args=-runs=500000
+    local total="${MEMSTORE_LONG_SECONDS:-3600}" stress explore each
+    mapfile -t stress < <(timed_programs concurrency)
+    mapfile -t explore < <(timed_programs explore)
+    each=$((total / (2 * ${#stress[@]} + ${#explore[@]})))
+    [ "$each" -ge 1 ] || each=1
+    say "stress: $each s for each program, $((each * (2 * ${#stress[@]} + ${#explore[@]}))) s in all"
+    MEMSTORE_TEST_SECONDS=$each meson_suite long-stress "$BUILD" --timeout-multiplier 20 "${stress[@]}" "${explore[@]}"
+    MEMSTORE_TEST_SECONDS=$each tsan_suite long-stress-tsan --timeout-multiplier 20 "${stress[@]}"
+    meson_suite long-model "$BUILD" --timeout-multiplier 20 --suite model --test-args='--seeds 20000'
+    meson_suite long-fuzz "$BUILD" --timeout-multiplier 20 --suite fuzz --test-args=-runs=500000
+    meson_suite long-fuzz-asan "$BUILD/asan" --timeout-multiplier 20 --suite fuzz --test-args=-runs=50000
 }
 
 # ---- What is installed, and the bindings against it ----
@@ -130,10 +154,7 @@ test_go() {
 dev_test() {
     local started=$SECONDS long=false
     case "${1:-}" in
-        --long)
-            long=true
-            export MEMSTORE_TEST_SECONDS="${MEMSTORE_TEST_SECONDS:-30}"
-            ;;
+        --long) long=true ;;
         "") ;;
         *) die "usage: ./dev test [--long]" ;;
     esac

@@ -7,7 +7,7 @@
 #include "platform/rcu.h"
 #include "platform/thread.h"
 
-#define MS_READER_SLOTS 64
+#define MS_READER_SLOTS 128
 
 typedef uint64_t ms_reader;
 
