@@ -35,7 +35,7 @@ static void end(void *unused)
 /* Where the record of the calling thread is; any address will do where it is not used. */
 static uint64_t record_address(void)
 {
-#if defined(_LGPL_SOURCE) && !defined(__SANITIZE_THREAD__)
+#if MS_READER_BY_WORD
     return (uint64_t)(uintptr_t)URCU_TLS(urcu_bp_reader);
 #else
     return 1;
@@ -62,7 +62,7 @@ void ms_reader_prepare(void)
 
 /* ---- Threads that stand still ---- */
 
-#if defined(_LGPL_SOURCE) && !defined(__SANITIZE_THREAD__)
+#if MS_READER_BY_WORD
 /* Not seen outside a section, however often one looks. */
 static bool stands_inside(ms_reader reader)
 {

@@ -44,7 +44,14 @@ MS_ALWAYS_INLINE uint32_t ms_reader_slot(ms_reader reader)
     return (uint32_t)(reader >> 48);
 }
 
+/* Sanitizers are shown the ordinary sections, whatever the words are. */
 #if defined(_LGPL_SOURCE) && !defined(__SANITIZE_THREAD__)
+#define MS_READER_BY_WORD 1
+#else
+#define MS_READER_BY_WORD 0
+#endif
+
+#if MS_READER_BY_WORD
 MS_ALWAYS_INLINE struct urcu_bp_reader *ms_reader_record(ms_reader reader)
 {
     return (struct urcu_bp_reader *)(uintptr_t)(reader << 16 >> 16);
@@ -79,7 +86,6 @@ MS_ALWAYS_INLINE void ms_reader_leave(ms_reader reader)
     cmm_barrier();
 }
 #else
-/* Sanitizers are shown the ordinary sections. */
 static inline bool ms_reader_enter(ms_reader reader)
 {
     (void)reader;
