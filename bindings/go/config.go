@@ -41,8 +41,8 @@ type Config struct {
 	Shards int `yaml:"shards,omitempty"`
 	// HashFunction is "xxh3", "fnv" or "crc32".
 	HashFunction string `yaml:"hash_function,omitempty"`
-	// Eviction is the policy when the limit is reached: "s3fifo", "lru", "fifo", or "none", which
-	// refuses writes with ErrCacheFull instead.
+	// Eviction is the policy when the limit is reached: "adaptive", "s3fifo", "lru", "fifo", or
+	// "none", which refuses writes with ErrCacheFull instead.
 	Eviction string `yaml:"eviction,omitempty"`
 
 	// DefaultTTL is what DefaultTTL stands for in a call.

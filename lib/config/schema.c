@@ -44,11 +44,8 @@ static const struct ms_setting_choice hash_functions[] = {
 };
 
 static const struct ms_setting_choice evictions[] = {
-    {"s3fifo", MS_EVICTION_S3FIFO},
-    {"lru", MS_EVICTION_LRU},
-    {"fifo", MS_EVICTION_FIFO},
-    {"none", MS_EVICTION_NONE},
-    {NULL, 0},
+    {"adaptive", MS_EVICTION_ADAPTIVE}, {"s3fifo", MS_EVICTION_S3FIFO}, {"lru", MS_EVICTION_LRU},
+    {"fifo", MS_EVICTION_FIFO},         {"none", MS_EVICTION_NONE},     {NULL, 0},
 };
 
 static const struct ms_setting_choice maintenances[] = {
@@ -95,7 +92,7 @@ const struct ms_setting ms_schema[] = {
     CHOICE("hash_function", hash_function, hash_functions, "xxh3",
            "how keys are hashed, seeded per store",
            .fixed = "every key's place in the index depends on it"),
-    CHOICE("eviction", eviction, evictions, "s3fifo",
+    CHOICE("eviction", eviction, evictions, "adaptive",
            "what goes when the limit is reached; none = writes are refused",
            .fixed = "entries are kept in the order that the policy needs from the first one on"),
     CHOICE("maintenance", maintenance, maintenances, "background",

@@ -15,7 +15,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum ms_eviction_kind { MS_EVICTION_S3FIFO, MS_EVICTION_LRU, MS_EVICTION_FIFO, MS_EVICTION_NONE };
+enum ms_eviction_kind {
+    MS_EVICTION_ADAPTIVE,
+    MS_EVICTION_S3FIFO,
+    MS_EVICTION_LRU,
+    MS_EVICTION_FIFO,
+    MS_EVICTION_NONE
+};
 enum ms_maintenance_kind { MS_MAINTENANCE_BACKGROUND, MS_MAINTENANCE_MANUAL };
 enum ms_huge_pages_kind { MS_HUGE_PAGES_AUTO, MS_HUGE_PAGES_ON, MS_HUGE_PAGES_OFF };
 

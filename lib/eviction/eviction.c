@@ -5,6 +5,7 @@ void ms_eviction_init(struct ms_eviction *eviction, const struct ms_policy *poli
                       struct ms_arena *arena)
 {
     *eviction = (struct ms_eviction){.policy = policy, .arena = arena};
+    eviction->learned.small_share = MS_SMALL_SHARE_AT_FIRST;
     ms_store_relaxed(&eviction->next_epoch, 1);
     /* Use is what counts for a policy that stamps, and a segment's entries are used while it is
      * filled; else it is when they came. */
@@ -25,4 +26,26 @@ struct ms_segment *ms_eviction_oldest(struct ms_eviction *eviction, enum ms_list
         segment = segment->newer;
     ms_mutex_unlock(&arena->pool_lock);
     return segment;
+}
+
+/* Bytes in each list's sealed segments. */
+static void list_bytes(struct ms_arena *arena, uint64_t *small, uint64_t *main)
+{
+    ms_mutex_lock(&arena->pool_lock);
+    *small = arena->lists[MS_LIST_NEW].bytes;
+    *main = arena->lists[MS_LIST_MAIN].bytes;
+    ms_mutex_unlock(&arena->pool_lock);
+}
+
+struct ms_segment *ms_eviction_oldest_by_share(struct ms_eviction *eviction, double share)
+{
+    uint64_t small, main;
+
+    list_bytes(eviction->arena, &small, &main);
+    const bool small_first = (double)small > share * (double)(small + main);
+    struct ms_segment *segment =
+        ms_eviction_oldest(eviction, small_first ? MS_LIST_NEW : MS_LIST_MAIN);
+
+    return segment != NULL ? segment
+                           : ms_eviction_oldest(eviction, small_first ? MS_LIST_MAIN : MS_LIST_NEW);
 }

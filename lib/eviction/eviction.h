@@ -6,6 +6,8 @@
  * to a queue's open segment; sealed segments stand in lists; the reclaimer asks for a victim,
  * then judges each live entry in it.
  *
+ *   adaptive  s3fifo that learns from the keys that come back how large its small queue should be
+ *           and how many uses promote, adaptive.c.
  *   s3fifo  Yang, Zhang, Qiu, Yue, Vigfusson: "FIFO queues are all you need for cache eviction",
  *           SOSP 2023. A small queue for what is new, a main queue for what was used twice there
  *           or came back, a ghost of what was dropped.
@@ -26,7 +28,9 @@
 enum ms_touch { MS_TOUCH_NOTHING, MS_TOUCH_COUNT, MS_TOUCH_STAMP };
 
 #define MS_ACCESS_COUNT_MAX 3 /* S3-FIFO counts uses up to three */
-#define MS_STAMPS 32          /* LRU stamps go round after as many epochs */
+/* Of the store, for the small queue of the adaptive policy, before it has learned anything. */
+#define MS_SMALL_SHARE_AT_FIRST 0.05
+#define MS_STAMPS 32 /* LRU stamps go round after as many epochs */
 
 /* What becomes of a live entry in a victim. */
 struct ms_verdict {
@@ -47,20 +51,39 @@ struct ms_policy {
     /* The next segment to reclaim, or NULL. Reclaim lock held. */
     struct ms_segment *(*victim)(struct ms_eviction *eviction);
     struct ms_verdict (*judge)(struct ms_eviction *eviction, const struct ms_segment *victim,
+                               uint64_t hash, unsigned access);
+    /* An entry of this victim is dropped: what the ghost remembers of it. */
+    enum ms_ghost_kind (*drop)(struct ms_eviction *eviction, const struct ms_segment *victim,
                                unsigned access);
-    /* Whether entries dropped from this segment are remembered in the ghost. */
-    bool (*remembers)(const struct ms_segment *victim);
+    /* Keys that the ghost should remember, in per cent of those in the store; 0 = there is none. */
+    unsigned ghost_percent;
 };
 
+extern const struct ms_policy ms_policy_adaptive;
 extern const struct ms_policy ms_policy_s3fifo;
 extern const struct ms_policy ms_policy_lru;
 extern const struct ms_policy ms_policy_fifo;
 extern const struct ms_policy ms_policy_none;
 
+/* What the adaptive policy has learned, adaptive.c. */
+struct ms_learned {
+    double small_share; /* of the store, for the small queue; reclaim lock, like the rest */
+    bool one_use_promotes;
+    uint64_t dropped[MS_GHOST_KINDS]; /* since it last looked */
+    uint64_t misses;                  /* when it last looked */
+    /* Dropped, and of these come back soon, lately: the older, the less they count. */
+    double dropped_lately[MS_GHOST_KINDS];
+    double returned_lately[MS_GHOST_KINDS];
+    /* Came back soon, since it last looked; any thread. */
+    atomic_uint_least64_t returned[MS_GHOST_KINDS];
+};
+
 struct ms_eviction {
     const struct ms_policy *policy;
     struct ms_arena *arena;
     struct ms_ghost ghost;
+    struct ms_learned learned;
+    uint64_t misses; /* of the store's reads, as of this eviction; reclaim lock */
 
     /* LRU. Stamp s was current from epoch_start[s] on, by the arena's rank clock, which counts
      * accesses. */
@@ -114,5 +137,8 @@ void ms_eviction_tick(struct ms_eviction *eviction, uint64_t accesses);
 /* The oldest sealed segment of a list that can be reclaimed now: nobody writes to it or holds a
  * view of it. */
 struct ms_segment *ms_eviction_oldest(struct ms_eviction *eviction, enum ms_list list);
+/* The same of the small queue while that holds more than `share` of what is sealed, else of the
+ * main queue; of the other where there is none. */
+struct ms_segment *ms_eviction_oldest_by_share(struct ms_eviction *eviction, double share);
 
 #endif

@@ -22,33 +22,37 @@ static struct ms_segment *no_victim(struct ms_eviction *eviction)
     return NULL;
 }
 
-static struct ms_verdict drop(struct ms_eviction *eviction, const struct ms_segment *victim,
-                              unsigned access)
+static struct ms_verdict judge(struct ms_eviction *eviction, const struct ms_segment *victim,
+                               uint64_t hash, unsigned access)
 {
+    (void)hash;
     (void)eviction;
     (void)victim;
     (void)access;
     return (struct ms_verdict){.keep = false};
 }
 
-static bool remembers_nothing(const struct ms_segment *victim)
+static enum ms_ghost_kind drop(struct ms_eviction *eviction, const struct ms_segment *victim,
+                               unsigned access)
 {
+    (void)eviction;
     (void)victim;
-    return false;
+    (void)access;
+    return MS_GHOST_NONE;
 }
 
 const struct ms_policy ms_policy_fifo = {
     .touch = MS_TOUCH_NOTHING,
     .queue_for = queue_for,
     .victim = oldest,
-    .judge = drop,
-    .remembers = remembers_nothing,
+    .judge = judge,
+    .drop = drop,
 };
 
 const struct ms_policy ms_policy_none = {
     .touch = MS_TOUCH_NOTHING,
     .queue_for = queue_for,
     .victim = no_victim,
-    .judge = drop,
-    .remembers = remembers_nothing,
+    .judge = judge,
+    .drop = drop,
 };

@@ -66,8 +66,9 @@ static struct ms_segment *victim(struct ms_eviction *eviction)
 }
 
 static struct ms_verdict judge(struct ms_eviction *eviction, const struct ms_segment *victim,
-                               unsigned access)
+                               uint64_t hash, unsigned access)
 {
+    (void)hash;
     const uint64_t now = ms_load_relaxed(&eviction->arena->rank_clock);
     const uint64_t used = ms_load_relaxed(&eviction->epoch_start[access]);
 
@@ -83,10 +84,13 @@ static struct ms_verdict judge(struct ms_eviction *eviction, const struct ms_seg
     };
 }
 
-static bool remembers(const struct ms_segment *victim)
+static enum ms_ghost_kind drop(struct ms_eviction *eviction, const struct ms_segment *victim,
+                               unsigned access)
 {
+    (void)eviction;
     (void)victim;
-    return false;
+    (void)access;
+    return MS_GHOST_NONE;
 }
 
 const struct ms_policy ms_policy_lru = {
@@ -94,5 +98,5 @@ const struct ms_policy ms_policy_lru = {
     .queue_for = queue_for,
     .victim = victim,
     .judge = judge,
-    .remembers = remembers,
+    .drop = drop,
 };

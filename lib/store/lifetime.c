@@ -80,6 +80,8 @@ static uint64_t entry_hash(void *context, uint32_t place)
 static const struct ms_policy *policy_of(enum ms_eviction_kind kind)
 {
     switch (kind) {
+    case MS_EVICTION_ADAPTIVE:
+        return &ms_policy_adaptive;
     case MS_EVICTION_S3FIFO:
         return &ms_policy_s3fifo;
     case MS_EVICTION_LRU:
@@ -89,7 +91,7 @@ static const struct ms_policy *policy_of(enum ms_eviction_kind kind)
     case MS_EVICTION_NONE:
         return &ms_policy_none;
     }
-    return &ms_policy_s3fifo;
+    return &ms_policy_adaptive;
 }
 
 static uint32_t power_of_two_up_to(uint64_t n, uint32_t most)
