@@ -44,6 +44,9 @@ type Config struct {
 	// Eviction is the policy when the limit is reached: "adaptive", "s3fifo", "lru", "fifo", or
 	// "none", which refuses writes with ErrCacheFull instead.
 	Eviction string `yaml:"eviction,omitempty"`
+	// EvictionGoal is what the policy "adaptive" saves where sizes differ: "hits" (misses), "bytes"
+	// (bytes missed) or "balanced".
+	EvictionGoal string `yaml:"eviction_goal,omitempty"`
 
 	// DefaultTTL is what DefaultTTL stands for in a call.
 	DefaultTTL time.Duration `yaml:"ttl.default_ttl,omitempty"`

@@ -48,6 +48,13 @@ static const struct ms_setting_choice evictions[] = {
     {"fifo", MS_EVICTION_FIFO},         {"none", MS_EVICTION_NONE},     {NULL, 0},
 };
 
+static const struct ms_setting_choice eviction_goals[] = {
+    {"hits", MS_EVICTION_GOAL_HITS},
+    {"bytes", MS_EVICTION_GOAL_BYTES},
+    {"balanced", MS_EVICTION_GOAL_BALANCED},
+    {NULL, 0},
+};
+
 static const struct ms_setting_choice maintenances[] = {
     {"background", MS_MAINTENANCE_BACKGROUND},
     {"manual", MS_MAINTENANCE_MANUAL},
@@ -95,6 +102,10 @@ const struct ms_setting ms_schema[] = {
     CHOICE("eviction", eviction, evictions, "adaptive",
            "what goes when the limit is reached; none = writes are refused",
            .fixed = "entries are kept in the order that the policy needs from the first one on"),
+    CHOICE(
+        "eviction_goal", eviction_goal, eviction_goals, "hits",
+        "what eviction: adaptive saves where sizes differ: misses, bytes missed, or some of both",
+        .fixed = "which entries are in the store follows from it from the first one on"),
     CHOICE("maintenance", maintenance, maintenances, "background",
            "background = by a thread of the library; manual = by calls of memstore_maintain()",
            .fixed = "whether the store has a thread is decided when it is opened"),

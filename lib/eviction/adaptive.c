@@ -19,7 +19,11 @@
  * A key that comes back to where the small queue dropped it goes to the main queue; one that the
  * main queue dropped begins anew. Until the store is full everything goes to the main queue, so
  * that a loop that is larger than the store finds part of itself there each time. Uses in the main
- * queue buy at most two more rounds. */
+ * queue buy at most two more rounds.
+ *
+ * Sizes count by the goal: for hits and balanced, an entry must be used the more often to be kept the
+ * larger it is, and a small one is given credit for a use or two; for hits, a large one that
+ * comes back begins anew, too. For bytes they do not count, which suits bytes. */
 #include "eviction/eviction.h"
 
 #define SMALL_SHARE_LEAST 0.01
@@ -43,9 +47,35 @@
 #define PROMOTES_UNTIL 1.2
 /* Fewer keys than this tell nothing. */
 #define TELLING 20
-#define ROUNDS_MOST 2
+/* An entry of more than so many mean sizes for each of its uses is not kept. */
+#define MEANS_A_USE 2.5
 
-static enum ms_queue queue_for(struct ms_eviction *eviction, uint64_t hash,
+/* ---- Size ---- */
+
+/* Whether so many uses are too few for its size. A mean of 0 is that of a store without entries. */
+static bool is_too_large(struct ms_eviction *eviction, const struct ms_subject *entry,
+                         unsigned uses)
+{
+    const double mean = (double)ms_load_relaxed(&eviction->mean_size);
+
+    return eviction->goal != MS_GOAL_BYTES && mean != 0 &&
+           (double)entry->size > MEANS_A_USE * mean * uses;
+}
+
+/* Uses that an entry is given credit for in the main queue: one for half the mean size, two for a
+ * quarter. */
+static unsigned credit_of(struct ms_eviction *eviction, const struct ms_subject *entry)
+{
+    const uint64_t mean = ms_load_relaxed(&eviction->mean_size);
+
+    if (eviction->goal == MS_GOAL_BYTES)
+        return 0;
+    return entry->size * 4 <= mean ? 2 : entry->size * 2 <= mean ? 1 : 0;
+}
+
+/* ---- Arrivals ---- */
+
+static enum ms_queue queue_for(struct ms_eviction *eviction, struct ms_subject *entry,
                                const struct ms_segment *old)
 {
     if (old != NULL)
@@ -53,11 +83,14 @@ static enum ms_queue queue_for(struct ms_eviction *eviction, uint64_t hash,
     if (ms_load_relaxed(&eviction->ghost.table) == NULL)
         return MS_QUEUE_MAIN;
 
-    const struct ms_ghost_trace trace = ms_ghost_take(&eviction->ghost, hash);
+    const struct ms_ghost_trace trace = ms_ghost_take(&eviction->ghost, entry->hash);
     if (trace.recent)
         ms_add_relaxed(&eviction->learned.returned[trace.kind], 1);
-    return trace.kind == MS_GHOST_UNUSED || trace.kind == MS_GHOST_USED_ONCE ? MS_QUEUE_MAIN
-                                                                             : MS_QUEUE_NEW;
+    if (trace.kind == MS_GHOST_NONE || trace.kind == MS_GHOST_MAIN ||
+        (eviction->goal == MS_GOAL_HITS && is_too_large(eviction, entry, 1)))
+        return MS_QUEUE_NEW;
+    entry->access = credit_of(eviction, entry);
+    return MS_QUEUE_MAIN;
 }
 
 /* ---- Learning ---- */
@@ -153,16 +186,36 @@ static bool is_control(uint64_t hash)
     return hash >> 61 == 0;
 }
 
-static struct ms_verdict judge(struct ms_eviction *eviction, const struct ms_segment *victim,
-                               uint64_t hash, unsigned access)
+static struct ms_verdict judge_small(struct ms_eviction *eviction, const struct ms_subject *entry)
 {
-    if (victim->queue == MS_QUEUE_NEW) {
-        const unsigned uses = eviction->learned.one_use_promotes && !is_control(hash) ? 1 : 2;
-        return (struct ms_verdict){.keep = access >= uses, .queue = MS_QUEUE_MAIN};
-    }
-    const unsigned rounds = access < ROUNDS_MOST ? access : ROUNDS_MOST;
-    return (struct ms_verdict){
-        .keep = rounds > 0, .queue = MS_QUEUE_MAIN, .access = rounds > 0 ? rounds - 1 : 0};
+    const unsigned uses = eviction->learned.one_use_promotes && !is_control(entry->hash) ? 1 : 2;
+
+    return (struct ms_verdict){.keep = entry->access >= uses, .access = credit_of(eviction, entry)};
+}
+
+/* Uses count down from round to round; as many as are counted at all buy one more, or what an entry
+ * is given credit for. */
+static struct ms_verdict judge_main(struct ms_eviction *eviction, const struct ms_subject *entry)
+{
+    const unsigned credit = credit_of(eviction, entry);
+    const unsigned access = entry->access;
+
+    if (access == 0)
+        return (struct ms_verdict){.keep = false};
+    if (access < MS_ACCESS_COUNT_MAX)
+        return (struct ms_verdict){.keep = true, .access = access - 1};
+    return (struct ms_verdict){.keep = true, .access = credit > 1 ? credit : 1};
+}
+
+static struct ms_verdict judge(struct ms_eviction *eviction, const struct ms_segment *victim,
+                               const struct ms_subject *entry)
+{
+    struct ms_verdict verdict =
+        victim->queue == MS_QUEUE_NEW ? judge_small(eviction, entry) : judge_main(eviction, entry);
+
+    verdict.queue = MS_QUEUE_MAIN;
+    verdict.keep = verdict.keep && !is_too_large(eviction, entry, entry->access);
+    return verdict;
 }
 
 static enum ms_ghost_kind drop(struct ms_eviction *eviction, const struct ms_segment *victim,

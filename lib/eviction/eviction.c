@@ -2,9 +2,9 @@
 #include "eviction/eviction.h"
 
 void ms_eviction_init(struct ms_eviction *eviction, const struct ms_policy *policy,
-                      struct ms_arena *arena)
+                      enum ms_goal goal, struct ms_arena *arena)
 {
-    *eviction = (struct ms_eviction){.policy = policy, .arena = arena};
+    *eviction = (struct ms_eviction){.policy = policy, .goal = goal, .arena = arena};
     eviction->learned.small_share = MS_SMALL_SHARE_AT_FIRST;
     ms_store_relaxed(&eviction->next_epoch, 1);
     /* Use is what counts for a policy that stamps, and a segment's entries are used while it is
@@ -48,4 +48,13 @@ struct ms_segment *ms_eviction_oldest_by_share(struct ms_eviction *eviction, dou
 
     return segment != NULL ? segment
                            : ms_eviction_oldest(eviction, small_first ? MS_LIST_MAIN : MS_LIST_NEW);
+}
+
+void ms_eviction_inform(struct ms_eviction *eviction, uint64_t entries, uint64_t misses)
+{
+    uint64_t small, main;
+
+    list_bytes(eviction->arena, &small, &main);
+    eviction->misses = misses;
+    ms_store_relaxed(&eviction->mean_size, entries != 0 ? (small + main) / entries : 0);
 }

@@ -40,18 +40,29 @@ struct ms_verdict {
     uint64_t rank;       /* for ms_placement */
 };
 
+/* What a policy is told of an entry. */
+struct ms_subject {
+    uint64_t hash;
+    uint64_t size;   /* bytes that it takes */
+    unsigned access; /* its access bits */
+};
+
+/* What is to be had of eviction, where sizes differ: few misses, few bytes missed, or some of
+ * both. */
+enum ms_goal { MS_GOAL_HITS, MS_GOAL_BYTES, MS_GOAL_BALANCED };
+
 struct ms_eviction;
 
 struct ms_policy {
     enum ms_touch touch;
-    /* Where a written entry goes; `hash` in a read section. `old` is the segment of the entry it
-     * replaces, or NULL. */
-    enum ms_queue (*queue_for)(struct ms_eviction *eviction, uint64_t hash,
+    /* Where a written entry goes; in a read section. `old` is the segment of the entry it
+     * replaces, or NULL. May change the access bits. */
+    enum ms_queue (*queue_for)(struct ms_eviction *eviction, struct ms_subject *entry,
                                const struct ms_segment *old);
     /* The next segment to reclaim, or NULL. Reclaim lock held. */
     struct ms_segment *(*victim)(struct ms_eviction *eviction);
     struct ms_verdict (*judge)(struct ms_eviction *eviction, const struct ms_segment *victim,
-                               uint64_t hash, unsigned access);
+                               const struct ms_subject *entry);
     /* An entry of this victim is dropped: what the ghost remembers of it. */
     enum ms_ghost_kind (*drop)(struct ms_eviction *eviction, const struct ms_segment *victim,
                                unsigned access);
@@ -83,7 +94,10 @@ struct ms_eviction {
     struct ms_arena *arena;
     struct ms_ghost ghost;
     struct ms_learned learned;
-    uint64_t misses; /* of the store's reads, as of this eviction; reclaim lock */
+    /* What the store knows, as of this eviction; reclaim lock to write. */
+    uint64_t misses;                 /* of its reads so far */
+    atomic_uint_least64_t mean_size; /* of its entries, in bytes; 0 = not known */
+    enum ms_goal goal;               /* constant */
 
     /* LRU. Stamp s was current from epoch_start[s] on, by the arena's rank clock, which counts
      * accesses. */
@@ -96,7 +110,10 @@ struct ms_eviction {
 };
 
 void ms_eviction_init(struct ms_eviction *eviction, const struct ms_policy *policy,
-                      struct ms_arena *arena);
+                      enum ms_goal goal, struct ms_arena *arena);
+/* Before victim() is asked: the store holds so many entries, and so many of its reads have missed.
+ * Reclaim lock held. */
+void ms_eviction_inform(struct ms_eviction *eviction, uint64_t entries, uint64_t misses);
 
 /* The access bits of an entry that is written now; `old` are those of the entry it replaces, or
  * 0. */

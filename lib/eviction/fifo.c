@@ -2,11 +2,11 @@
 /* The two policies that keep nothing: oldest first, and none at all. */
 #include "eviction/eviction.h"
 
-static enum ms_queue queue_for(struct ms_eviction *eviction, uint64_t hash,
+static enum ms_queue queue_for(struct ms_eviction *eviction, struct ms_subject *entry,
                                const struct ms_segment *old)
 {
     (void)eviction;
-    (void)hash;
+    (void)entry;
     (void)old;
     return MS_QUEUE_MAIN;
 }
@@ -23,12 +23,11 @@ static struct ms_segment *no_victim(struct ms_eviction *eviction)
 }
 
 static struct ms_verdict judge(struct ms_eviction *eviction, const struct ms_segment *victim,
-                               uint64_t hash, unsigned access)
+                               const struct ms_subject *entry)
 {
-    (void)hash;
     (void)eviction;
     (void)victim;
-    (void)access;
+    (void)entry;
     return (struct ms_verdict){.keep = false};
 }
 

@@ -14,11 +14,11 @@
  * round. */
 #define EPOCHS_IN_LIST 22
 
-static enum ms_queue queue_for(struct ms_eviction *eviction, uint64_t hash,
+static enum ms_queue queue_for(struct ms_eviction *eviction, struct ms_subject *entry,
                                const struct ms_segment *old)
 {
     (void)eviction;
-    (void)hash;
+    (void)entry;
     (void)old;
     return MS_QUEUE_MAIN;
 }
@@ -66,11 +66,10 @@ static struct ms_segment *victim(struct ms_eviction *eviction)
 }
 
 static struct ms_verdict judge(struct ms_eviction *eviction, const struct ms_segment *victim,
-                               uint64_t hash, unsigned access)
+                               const struct ms_subject *entry)
 {
-    (void)hash;
     const uint64_t now = ms_load_relaxed(&eviction->arena->rank_clock);
-    const uint64_t used = ms_load_relaxed(&eviction->epoch_start[access]);
+    const uint64_t used = ms_load_relaxed(&eviction->epoch_start[entry->access]);
 
     if (used <= victim->rank || now <= victim->rank)
         return (struct ms_verdict){.keep = false};
@@ -79,7 +78,7 @@ static struct ms_verdict judge(struct ms_eviction *eviction, const struct ms_seg
     return (struct ms_verdict){
         .keep = true,
         .queue = (enum ms_queue)(MS_QUEUE_BIN0 + (bin < eviction->bins ? bin : eviction->bins - 1)),
-        .access = access,
+        .access = entry->access,
         .rank = used,
     };
 }

@@ -6,13 +6,13 @@
 #define SMALL_SHARE 0.1
 #define PROMOTION_COUNT 2
 
-static enum ms_queue queue_for(struct ms_eviction *eviction, uint64_t hash,
+static enum ms_queue queue_for(struct ms_eviction *eviction, struct ms_subject *entry,
                                const struct ms_segment *old)
 {
     if (old != NULL)
         return old->queue == MS_QUEUE_NEW ? MS_QUEUE_NEW : MS_QUEUE_MAIN;
-    return ms_ghost_take(&eviction->ghost, hash).kind != MS_GHOST_NONE ? MS_QUEUE_MAIN
-                                                                       : MS_QUEUE_NEW;
+    return ms_ghost_take(&eviction->ghost, entry->hash).kind != MS_GHOST_NONE ? MS_QUEUE_MAIN
+                                                                              : MS_QUEUE_NEW;
 }
 
 static struct ms_segment *victim(struct ms_eviction *eviction)
@@ -21,10 +21,11 @@ static struct ms_segment *victim(struct ms_eviction *eviction)
 }
 
 static struct ms_verdict judge(struct ms_eviction *eviction, const struct ms_segment *victim,
-                               uint64_t hash, unsigned access)
+                               const struct ms_subject *entry)
 {
+    const unsigned access = entry->access;
+
     (void)eviction;
-    (void)hash;
     if (victim->queue == MS_QUEUE_NEW)
         return (struct ms_verdict){.keep = access >= PROMOTION_COUNT, .queue = MS_QUEUE_MAIN};
     return (struct ms_verdict){

@@ -113,8 +113,8 @@ static void evict_entry(struct pass *pass, const struct candidate *candidate,
     memstore *store = pass->store;
     const unsigned access = ms_load_relaxed(&candidate->found.entry->mark) & MS_MARK_ACCESS;
     const struct ms_policy *policy = store->eviction.policy;
-    const struct ms_verdict verdict =
-        policy->judge(&store->eviction, pass->segment, candidate->hash, access);
+    const struct ms_subject entry = {candidate->hash, candidate->found.parts.size, access};
+    const struct ms_verdict verdict = policy->judge(&store->eviction, pass->segment, &entry);
 
     if (verdict.keep && pass->segment->is_solo) {
         /* What has a segment of its own is kept by listing that anew. */

@@ -168,13 +168,10 @@ static bool evict_victim(memstore *store)
 
 /* Let the ghost hold as many keys as the policy wants it to. When the store is full, the memory for
  * that is that of a few segments. */
-static void fit_ghost(memstore *store, int64_t deadline_us)
+static void fit_ghost(memstore *store, uint64_t entries, int64_t deadline_us)
 {
-    const unsigned percent = store->eviction.policy->ghost_percent;
+    const uint64_t keys = entries * store->eviction.policy->ghost_percent / 100;
 
-    if (percent == 0)
-        return;
-    const uint64_t keys = count_entries(store) * percent / 100;
     if (!ms_ghost_needs_resize(&store->eviction.ghost, keys))
         return;
     const uint64_t victims = (ms_ghost_bytes(keys) >> store->arena.segment_shift) + 2;
@@ -187,8 +184,13 @@ static void fit_ghost(memstore *store, int64_t deadline_us)
 
 static bool evict_one(memstore *store, int64_t deadline_us)
 {
-    fit_ghost(store, deadline_us);
-    store->eviction.misses = ms_counters_total(&store->counters, MS_COUNT_MISSES);
+    if (store->eviction.policy->ghost_percent != 0) {
+        const uint64_t entries = count_entries(store);
+
+        ms_eviction_inform(&store->eviction, entries,
+                           ms_counters_total(&store->counters, MS_COUNT_MISSES));
+        fit_ghost(store, entries, deadline_us);
+    }
     return evict_victim(store);
 }
 

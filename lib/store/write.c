@@ -62,9 +62,14 @@ static struct foresight look_ahead(memstore *store, const struct ms_write *write
     foresight.status = check_condition(store, write, &found, live);
     if (foresight.status == MEMSTORE_OK) {
         const unsigned old = live ? ms_load_relaxed(&found.entry->mark) & MS_MARK_ACCESS : 0;
-        foresight.access = ms_eviction_initial_access(&store->eviction, old);
-        foresight.queue =
-            store->eviction.policy->queue_for(&store->eviction, hash, live ? found.segment : NULL);
+        struct ms_subject entry = {
+            .hash = hash,
+            .size = sizeof(struct ms_entry) + write->key.size + write->value_size,
+            .access = ms_eviction_initial_access(&store->eviction, old),
+        };
+        foresight.queue = store->eviction.policy->queue_for(&store->eviction, &entry,
+                                                            live ? found.segment : NULL);
+        foresight.access = entry.access;
     }
     ms_section_end(reader);
     return foresight;

@@ -87,3 +87,39 @@ Test(eviction, another_set_of_keys_takes_over_in_time)
     }
     memstore_destroy(store);
 }
+
+/* Small and large keys, all asked for equally often: how many requests and how many bytes hit. */
+static void ask_for_sizes(const char *goal, double *requests, double *bytes)
+{
+    memstore *store = test_open(LIMIT, goal, "maintenance=manual", NULL);
+    struct test_rng rng = {77};
+    static char value[4000];
+    double hit = 0, hit_bytes = 0, all = 0, all_bytes = 0;
+
+    for (unsigned i = 0; i < 300000; i++) {
+        const uint64_t key = test_below(&rng, 4000);
+        const size_t size = key % 2 == 0 ? 200 : sizeof value;
+        const bool there =
+            memstore_get(store, &key, sizeof key, value, sizeof value, NULL) == MEMSTORE_OK;
+
+        if (!there)
+            assert_ok(memstore_set(store, &key, sizeof key, value, size, 0));
+        all++;
+        all_bytes += (double)size;
+        hit += there;
+        hit_bytes += there ? (double)size : 0;
+    }
+    *requests = hit / all;
+    *bytes = hit_bytes / all_bytes;
+    memstore_destroy(store);
+}
+
+Test(eviction, the_goal_decides_between_requests_and_bytes)
+{
+    double hits_requests, hits_bytes, bytes_requests, bytes_bytes;
+
+    ask_for_sizes("eviction_goal=hits", &hits_requests, &hits_bytes);
+    ask_for_sizes("eviction_goal=bytes", &bytes_requests, &bytes_bytes);
+    cr_assert_gt(hits_requests, bytes_requests + 0.03, "%g, %g", hits_requests, bytes_requests);
+    cr_assert_lt(hits_bytes, bytes_bytes, "%g, %g", hits_bytes, bytes_bytes);
+}

@@ -442,6 +442,8 @@ Test(reconfigure, what_is_fixed_is_refused_with_its_reason)
         {"hash_function", "fnv", "every key's place in the index depends on it"},
         {"eviction", "lru",
          "entries are kept in the order that the policy needs from the first one on"},
+        {"eviction_goal", "bytes",
+         "which entries are in the store follows from it from the first one on"},
         {"maintenance", "manual", "whether the store has a thread is decided when it is opened"},
         {"huge_pages", "off", "the system is asked when the memory is mapped"},
         {"max_entries_in_window", "5",

@@ -547,6 +547,7 @@ Test(settings, every_setting_reads_back_as_it_was_set)
         {"shards", "64"},
         {"hash_function", "fnv"},
         {"eviction", "lru"},
+        {"eviction_goal", "balanced"},
         {"maintenance", "manual"},
         {"huge_pages", "off"},
         {"ttl.default_ttl", "1h"},

@@ -68,6 +68,7 @@ static const struct {
     {"shards", "1024", "65536", "65536"},
     {"hash_function", "xxh3", "fnv", "fnv"},
     {"eviction", "adaptive", "lru", "lru"},
+    {"eviction_goal", "hits", "bytes", "bytes"},
     {"maintenance", "background", "manual", "manual"},
     {"huge_pages", "auto", "off", "off"},
     {"ttl.default_ttl", "0", "1h", "1h"},
@@ -159,6 +160,7 @@ Test(config, every_choice_is_accepted)
     } choices[] = {
         {"hash_function", {"fnv", "crc32", "xxh3"}},
         {"eviction", {"adaptive", "s3fifo", "lru", "fifo", "none"}},
+        {"eviction_goal", {"hits", "bytes", "balanced"}},
         {"maintenance", {"background", "manual"}},
         {"huge_pages", {"auto", "on", "off"}},
         {"ttl.ttl_precision", {"millisecond", "second", "minute"}},

@@ -30,7 +30,7 @@ static void open_policy(void)
 {
     arena = room_open(LIMIT);
     asked = true;
-    ms_eviction_init(&eviction, &ms_policy_adaptive, arena);
+    ms_eviction_init(&eviction, &ms_policy_adaptive, MS_GOAL_HITS, arena);
     new_segment = seal_segment(MS_QUEUE_NEW);
     main_segment = seal_segment(MS_QUEUE_MAIN);
 }
@@ -47,6 +47,8 @@ static void make_ghost(void)
     struct ms_ghost_table *old = NULL;
 
     cr_assert(ms_ghost_resize(&eviction.ghost, &arena->pages, KEYS, 0, &old));
+    if (old != NULL)
+        ms_pages_free(&arena->pages, old, old->bytes);
 }
 
 static uint64_t hash_of(uint64_t key)
@@ -58,7 +60,17 @@ static uint64_t hash_of(uint64_t key)
 
 static enum ms_queue queue_for(uint64_t hash, const struct ms_segment *old)
 {
-    return ms_policy_adaptive.queue_for(&eviction, hash, old);
+    struct ms_subject entry = {hash, 500, 0};
+
+    return ms_policy_adaptive.queue_for(&eviction, &entry, old);
+}
+
+static struct ms_verdict judge(const struct ms_segment *segment, uint64_t hash, uint64_t size,
+                               unsigned access)
+{
+    const struct ms_subject entry = {hash, size, access};
+
+    return ms_policy_adaptive.judge(&eviction, segment, &entry);
 }
 
 static enum ms_ghost_kind evict(const struct ms_segment *from, unsigned access, uint64_t hash)
@@ -124,8 +136,7 @@ Test(adaptive, uses_in_the_main_queue_buy_two_rounds_at_most)
         unsigned rounds = 0;
 
         for (unsigned left = access;; rounds++) {
-            const struct ms_verdict verdict =
-                ms_policy_adaptive.judge(&eviction, main_segment, hash_of(1), left);
+            const struct ms_verdict verdict = judge(main_segment, hash_of(1), 500, left);
             if (!verdict.keep)
                 break;
             cr_assert_eq(verdict.queue, MS_QUEUE_MAIN);
@@ -195,7 +206,7 @@ static int kept_of_hundred(void)
     int kept = 0;
 
     for (uint64_t key = 0; key < 100; key++)
-        kept += ms_policy_adaptive.judge(&eviction, new_segment, hash_of(key), 1).keep;
+        kept += judge(new_segment, hash_of(key), 500, 1).keep;
     return kept;
 }
 
@@ -226,14 +237,90 @@ Test(adaptive, two_uses_promote_always_and_none_never)
     for (int learned = 0; learned < 2; learned++) {
         eviction.learned.one_use_promotes = learned;
         for (uint64_t key = 0; key < 100; key++) {
-            const struct ms_verdict twice =
-                ms_policy_adaptive.judge(&eviction, new_segment, hash_of(key), 2);
+            const struct ms_verdict twice = judge(new_segment, hash_of(key), 500, 2);
             cr_assert(twice.keep);
             cr_assert_eq(twice.queue, MS_QUEUE_MAIN);
             cr_assert_eq(twice.access, 0);
-            cr_assert_not(ms_policy_adaptive.judge(&eviction, new_segment, hash_of(key), 0).keep);
+            cr_assert_not(judge(new_segment, hash_of(key), 500, 0).keep);
         }
     }
+}
+
+/* ---- Sizes ---- */
+
+#define MEAN 1000
+
+static void open_with_goal(enum ms_goal goal)
+{
+    eviction.goal = goal;
+    ms_store_relaxed(&eviction.mean_size, MEAN);
+    make_ghost();
+}
+
+/* Where a key goes that has come back and is written with so many bytes, and with what credit. */
+static struct ms_subject come_back(uint64_t size, enum ms_queue *queue)
+{
+    struct ms_subject entry = {hash_of(next_key++), size, 0};
+
+    evict(new_segment, 0, entry.hash);
+    *queue = ms_policy_adaptive.queue_for(&eviction, &entry, NULL);
+    return entry;
+}
+
+Test(adaptive, the_larger_it_is_the_more_often_it_must_be_used_to_be_kept_unless_bytes_count)
+{
+    static const enum ms_goal goals[] = {MS_GOAL_HITS, MS_GOAL_BALANCED};
+
+    for (int i = 0; i < 2; i++) {
+        open_with_goal(goals[i]);
+        cr_assert(judge(main_segment, hash_of(1), 2 * MEAN, 1).keep);
+        cr_assert_not(judge(main_segment, hash_of(1), 3 * MEAN, 1).keep);
+        cr_assert(judge(main_segment, hash_of(1), 3 * MEAN, 2).keep);
+        cr_assert_not(judge(new_segment, hash_of(1), 10 * MEAN, 3).keep);
+    }
+    eviction.goal = MS_GOAL_BYTES;
+    cr_assert(judge(main_segment, hash_of(1), 100 * MEAN, 1).keep);
+    cr_assert(judge(new_segment, hash_of(1), 100 * MEAN, 2).keep);
+}
+
+Test(adaptive, what_is_small_is_given_credit_for_a_use_unless_bytes_count)
+{
+    enum ms_queue queue;
+
+    open_with_goal(MS_GOAL_HITS);
+    cr_assert_eq(judge(new_segment, hash_of(1), MEAN / 4, 2).access, 2);
+    cr_assert_eq(judge(main_segment, hash_of(1), MEAN / 4, 3).access, 2, "used to the full again");
+    cr_assert_eq(judge(main_segment, hash_of(1), MEAN / 4, 2).access, 1, "else it counts down");
+    cr_assert_eq(judge(new_segment, hash_of(1), MEAN / 2, 2).access, 1);
+    cr_assert_eq(judge(new_segment, hash_of(1), MEAN, 2).access, 0);
+    cr_assert_eq(come_back(MEAN / 2, &queue).access, 1);
+    cr_assert_eq(queue, MS_QUEUE_MAIN);
+    cr_assert_eq(come_back(MEAN, &queue).access, 0);
+    eviction.goal = MS_GOAL_BYTES;
+    cr_assert_eq(judge(new_segment, hash_of(1), MEAN / 2, 2).access, 0);
+}
+
+Test(adaptive, what_comes_back_large_begins_anew_where_hits_count_alone)
+{
+    static const enum ms_goal goals[] = {MS_GOAL_HITS, MS_GOAL_BALANCED, MS_GOAL_BYTES};
+
+    for (int i = 0; i < 3; i++) {
+        enum ms_queue queue;
+
+        open_with_goal(goals[i]);
+        come_back(3 * MEAN, &queue);
+        cr_assert_eq(queue, goals[i] == MS_GOAL_HITS ? MS_QUEUE_NEW : MS_QUEUE_MAIN);
+    }
+}
+
+Test(adaptive, is_informed_of_the_mean_size_of_the_entries)
+{
+    ms_eviction_inform(&eviction, 10, 77);
+    cr_assert_eq(eviction.misses, 77);
+    /* Ten entries of 500 bytes. */
+    cr_assert_eq(ms_load_relaxed(&eviction.mean_size), 500);
+    ms_eviction_inform(&eviction, 0, 77);
+    cr_assert_eq(ms_load_relaxed(&eviction.mean_size), 0);
 }
 
 Test(adaptive, whatever_is_dropped_and_comes_back_it_stays_within_its_bounds)

@@ -14,7 +14,7 @@ static struct ms_arena *open_with(const struct ms_policy *policy)
 {
     struct ms_arena *arena = room_open(LIMIT);
 
-    ms_eviction_init(&eviction, policy, arena);
+    ms_eviction_init(&eviction, policy, MS_GOAL_HITS, arena);
     return arena;
 }
 
@@ -42,13 +42,22 @@ static struct ms_segment *victim(void)
 /* What becomes of an entry, whatever its key. */
 static struct ms_verdict judge(const struct ms_segment *segment, unsigned access)
 {
-    return eviction.policy->judge(&eviction, segment, HASH, access);
+    const struct ms_subject entry = {HASH, 500, access};
+
+    return eviction.policy->judge(&eviction, segment, &entry);
 }
 
-/* Where the policy puts what is written and not known to it. */
+/* Where the policy puts what is written in place of an entry in a segment, or NULL. */
+static enum ms_queue queue_for(const struct ms_segment *old)
+{
+    struct ms_subject entry = {HASH, 500, 0};
+
+    return eviction.policy->queue_for(&eviction, &entry, old);
+}
+
 static enum ms_queue queue_of_new(void)
 {
-    return eviction.policy->queue_for(&eviction, HASH, NULL);
+    return queue_for(NULL);
 }
 
 /* ---- All of them ---- */
@@ -233,8 +242,8 @@ Test(s3fifo, an_overwrite_stays_in_its_queue)
     const struct ms_segment *new = seal_segment(arena, MS_QUEUE_NEW, 5).segment;
     const struct ms_segment *main = seal_segment(arena, MS_QUEUE_MAIN, 5).segment;
 
-    cr_assert_eq(ms_policy_s3fifo.queue_for(&eviction, HASH, new), MS_QUEUE_NEW);
-    cr_assert_eq(ms_policy_s3fifo.queue_for(&eviction, HASH, main), MS_QUEUE_MAIN);
+    cr_assert_eq(queue_for(new), MS_QUEUE_NEW);
+    cr_assert_eq(queue_for(main), MS_QUEUE_MAIN);
     room_close(arena);
 }
 
