@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "eviction/ghost.h"
 
+#if defined(__SSE2__) && !defined(__SANITIZE_THREAD__)
+#include <emmintrin.h>
+#endif
+
 static atomic_ushort *set_of(struct ms_ghost_table *table, uint64_t hash)
 {
     const uint64_t set = (hash & UINT32_MAX) * table->sets >> 32;
@@ -10,16 +14,62 @@ static atomic_ushort *set_of(struct ms_ghost_table *table, uint64_t hash)
 
 #define KIND_SHIFT 14
 
-/* Other bits than those that choose the set. */
+#define KIND_BITS (16 - KIND_SHIFT)
+
+/* Other bits than those that choose the set. Never 0, which is that of an empty cell. */
 static uint16_t fingerprint_of(uint64_t hash)
 {
-    return (uint16_t)(hash >> 46 & ((1u << KIND_SHIFT) - 1));
+    const uint16_t fingerprint = hash >> 46 & ((1u << KIND_SHIFT) - 1);
+
+    return fingerprint != 0 ? fingerprint : 1;
 }
+
+/* A bit for each cell of the set that has this fingerprint; that of the cursor means nothing. */
+#if defined(__SSE2__) && !defined(__SANITIZE_THREAD__)
+/* ORDER: relaxed; lanes of sixteen bits are written whole, and each stands for itself. */
+static uint32_t equal_in_half(const __m128i *eighths, __m128i wanted)
+{
+    const __m128i low =
+        _mm_cmpeq_epi16(_mm_slli_epi16(_mm_loadu_si128(&eighths[0]), KIND_BITS), wanted);
+    const __m128i high =
+        _mm_cmpeq_epi16(_mm_slli_epi16(_mm_loadu_si128(&eighths[1]), KIND_BITS), wanted);
+
+    return (uint32_t)_mm_movemask_epi8(_mm_packs_epi16(low, high));
+}
+
+static uint32_t cells_with(const atomic_ushort *set, uint16_t fingerprint)
+{
+    const __m128i wanted = _mm_set1_epi16((short)(fingerprint << KIND_BITS));
+    const __m128i *eighths = (const __m128i *)set;
+
+    return equal_in_half(eighths, wanted) | equal_in_half(eighths + 2, wanted) << 16;
+}
+#else
+static uint32_t cells_with(const atomic_ushort *set, uint16_t fingerprint)
+{
+    uint32_t equal = 0;
+
+    for (unsigned i = 1; i < MS_GHOST_CELLS; i++) {
+        const uint16_t cell = ms_load_relaxed(&set[i]);
+        equal |= (uint32_t)((uint16_t)(cell << KIND_BITS) == (uint16_t)(fingerprint << KIND_BITS))
+                 << i;
+    }
+    return equal;
+}
+#endif
 
 /* How many keys have been inserted into a ring after the one in `cell`. */
 static unsigned age_of(unsigned cursor, unsigned cell)
 {
     return cursor >= cell ? cursor - cell : cursor + MS_GHOST_CELLS - 1 - cell;
+}
+
+void ms_ghost_prefetch(struct ms_ghost *ghost, uint64_t hash)
+{
+    struct ms_ghost_table *table = ms_load_acquire(&ghost->table);
+
+    if (table != NULL)
+        ms_prefetch_write(set_of(table, hash));
 }
 
 struct ms_ghost_trace ms_ghost_take(struct ms_ghost *ghost, uint64_t hash)
@@ -31,15 +81,14 @@ struct ms_ghost_trace ms_ghost_take(struct ms_ghost *ghost, uint64_t hash)
         return trace;
 
     atomic_ushort *set = set_of(table, hash);
-    const unsigned fingerprint = fingerprint_of(hash);
-    for (unsigned i = 1; i < MS_GHOST_CELLS; i++) {
+    const uint32_t cells = cells_with(set, fingerprint_of(hash)) & ~UINT32_C(1);
+    if (cells != 0) {
+        const unsigned i = (unsigned)__builtin_ctz(cells);
         const unsigned cell = ms_load_relaxed(&set[i]);
-        if (cell != 0 && (cell & ((1u << KIND_SHIFT) - 1)) == fingerprint) {
-            ms_store_relaxed(&set[i], 0);
-            trace.kind = (enum ms_ghost_kind)(cell >> KIND_SHIFT);
-            trace.recent = age_of(ms_load_relaxed(&set[0]), i) < MS_GHOST_RECENT;
-            break;
-        }
+
+        ms_store_relaxed(&set[i], 0);
+        trace.kind = (enum ms_ghost_kind)(cell >> KIND_SHIFT);
+        trace.recent = age_of(ms_load_relaxed(&set[0]), i) < MS_GHOST_RECENT;
     }
     return trace;
 }

@@ -50,6 +50,8 @@ struct ms_ghost_trace {
     bool recent; /* among the MS_GHOST_RECENT last of its set */
 };
 
+/* Begin to load what take and insert are going to look at. In a read section, or the reclaimer. */
+void ms_ghost_prefetch(struct ms_ghost *ghost, uint64_t hash);
 /* Where the key was evicted from, if it was not long ago; forgets it. In a read section. */
 struct ms_ghost_trace ms_ghost_take(struct ms_ghost *ghost, uint64_t hash);
 /* Remember an evicted key. */

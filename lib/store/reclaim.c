@@ -201,6 +201,8 @@ static size_t collect_group(struct pass *pass, struct walk *walk, struct candida
             group[count].found = found;
             group[count].hash = ms_store_hash(pass->store, found.parts.key, found.parts.key_size);
             ms_index_prefetch(&pass->store->index, group[count].hash);
+            if (pass->purpose == PURPOSE_EVICT)
+                ms_ghost_prefetch(&pass->store->eviction.ghost, group[count].hash);
             count++;
         } else if ((mark & MS_MARK_DEAD) == 0 && expiry < *earliest) {
             /* Pending entries count too: they may be published while we walk. */

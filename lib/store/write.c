@@ -58,6 +58,7 @@ static struct foresight look_ahead(memstore *store, const struct ms_write *write
     if (ms_unlikely(ms_reader_current() == 0))
         ms_reader_prepare();
     const ms_reader reader = ms_section_begin();
+    ms_ghost_prefetch(&store->eviction.ghost, hash);
     const bool live = ms_lookup_live(store, write->key.data, write->key.size, hash, &found);
     foresight.status = check_condition(store, write, &found, live);
     if (foresight.status == MEMSTORE_OK) {
