@@ -207,12 +207,12 @@ uint64_t ms_arena_solo_threshold(const struct ms_arena *arena)
 {
     /* A run of pages wastes half a page on average; an entry of s bytes in a segment of G some s
      * / 2 of every G, that is s * s / 2G for itself. From the square root of G pages on the run
-     * wastes less: about a quarter of a segment, unless segments are small themselves. More than
-     * half a segment never goes into one, where nothing would fit beside it. */
+     * wastes less: about a quarter of a segment, unless segments are small themselves. */
     const uint64_t quarter = (uint64_t)1 << (arena->segment_shift - 2);
-    const uint64_t floor = 4 * MS_PAGE_SIZE < 2 * quarter ? 4 * MS_PAGE_SIZE : 2 * quarter;
+    const uint64_t floor = 4 * MS_PAGE_SIZE;
+    const uint64_t whole = ms_arena_segment_size(arena) - MS_ARENA_EMPTY_BYTES;
 
-    return quarter >= floor ? quarter : floor;
+    return quarter >= floor ? quarter : whole < floor ? whole : floor;
 }
 
 static void each_of(struct ms_segment *first, ms_segment_fn fn, void *context)

@@ -221,7 +221,7 @@ Test(reconfigure, gc_percent_holds_at_once)
 
 /* ---- The memory limit ---- */
 
-Test(reconfigure, a_lower_limit_evicts_and_gives_memory_back, .timeout = 60)
+Test(reconfigure, a_lower_limit_evicts_and_gives_memory_back, .timeout = 120)
 {
     static const char *const evictions[] = {"eviction=adaptive", "eviction=s3fifo", "eviction=lru",
                                             "eviction=fifo"};
