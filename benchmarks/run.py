@@ -175,7 +175,7 @@ def steps(build, traces, busy):
                 "--budget",
                 "1%,5%,10%,20%",
                 "--eviction",
-                "s3fifo,lru,fifo",
+                "adaptive,s3fifo,lru,fifo",
                 "--quiet",
                 "--json={json}",
             ],

@@ -29,7 +29,7 @@ import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
-REFERENCE_OF = {"s3fifo": "S3-FIFO", "lru": "LRU", "fifo": "FIFO"}
+REFERENCE_OF = {"adaptive": "S3-FIFO", "s3fifo": "S3-FIFO", "lru": "LRU", "fifo": "FIFO"}
 SIZED = {"adapt-size", "arcx-P3"}
 # Millions of requests: they come last, for when the time is limited.
 LONG = {"arc-P3", "orm-night"}

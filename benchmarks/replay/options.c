@@ -22,7 +22,7 @@ static const char usage[] =
     "overhead\n"
     "  --overhead N        bytes added for each entry of a budget in entries (24)\n"
     "  --share-overhead    add them to budgets in percent too\n"
-    "  --eviction LIST     policies, each replayed in turn (s3fifo)\n"
+    "  --eviction LIST     policies, each replayed in turn (adaptive)\n"
     "  --threads N         threads that replay at once (1)\n"
     "  --set KEY=VALUE     any other setting of the store, for example shards=64\n"
     "  --speed F           keep the trace's times, F times faster, with TTLs shortened alike (0: "
@@ -299,7 +299,7 @@ static void set_defaults(struct options *options)
                                 .run = {.threads = 1, .verify = true, .sample_every = 1}};
     ledger_options_init(&options->ledger);
     parse_budgets(options, "10%");
-    parse_policies(options, "s3fifo");
+    parse_policies(options, "adaptive");
 }
 
 enum options_outcome options_parse(struct options *options, int argc, char **argv)

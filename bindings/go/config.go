@@ -41,9 +41,12 @@ type Config struct {
 	Shards int `yaml:"shards,omitempty"`
 	// HashFunction is "xxh3", "fnv" or "crc32".
 	HashFunction string `yaml:"hash_function,omitempty"`
-	// Eviction is the policy when the limit is reached: "s3fifo", "lru", "fifo", or "none", which
-	// refuses writes with ErrCacheFull instead.
+	// Eviction is the policy when the limit is reached: "adaptive", "s3fifo", "lru", "fifo", or
+	// "none", which refuses writes with ErrCacheFull instead.
 	Eviction string `yaml:"eviction,omitempty"`
+	// EvictionGoal is what the policy "adaptive" saves where sizes differ: "hits" (misses), "bytes"
+	// (bytes missed) or "balanced".
+	EvictionGoal string `yaml:"eviction_goal,omitempty"`
 
 	// DefaultTTL is what DefaultTTL stands for in a call.
 	DefaultTTL time.Duration `yaml:"ttl.default_ttl,omitempty"`

@@ -44,10 +44,14 @@ static const struct ms_setting_choice hash_functions[] = {
 };
 
 static const struct ms_setting_choice evictions[] = {
-    {"s3fifo", MS_EVICTION_S3FIFO},
-    {"lru", MS_EVICTION_LRU},
-    {"fifo", MS_EVICTION_FIFO},
-    {"none", MS_EVICTION_NONE},
+    {"adaptive", MS_EVICTION_ADAPTIVE}, {"s3fifo", MS_EVICTION_S3FIFO}, {"lru", MS_EVICTION_LRU},
+    {"fifo", MS_EVICTION_FIFO},         {"none", MS_EVICTION_NONE},     {NULL, 0},
+};
+
+static const struct ms_setting_choice eviction_goals[] = {
+    {"hits", MS_EVICTION_GOAL_HITS},
+    {"bytes", MS_EVICTION_GOAL_BYTES},
+    {"balanced", MS_EVICTION_GOAL_BALANCED},
     {NULL, 0},
 };
 
@@ -95,9 +99,13 @@ const struct ms_setting ms_schema[] = {
     CHOICE("hash_function", hash_function, hash_functions, "xxh3",
            "how keys are hashed, seeded per store",
            .fixed = "every key's place in the index depends on it"),
-    CHOICE("eviction", eviction, evictions, "s3fifo",
+    CHOICE("eviction", eviction, evictions, "adaptive",
            "what goes when the limit is reached; none = writes are refused",
            .fixed = "entries are kept in the order that the policy needs from the first one on"),
+    CHOICE(
+        "eviction_goal", eviction_goal, eviction_goals, "hits",
+        "what eviction: adaptive saves where sizes differ: misses, bytes missed, or some of both",
+        .fixed = "which entries are in the store follows from it from the first one on"),
     CHOICE("maintenance", maintenance, maintenances, "background",
            "background = by a thread of the library; manual = by calls of memstore_maintain()",
            .fixed = "whether the store has a thread is decided when it is opened"),

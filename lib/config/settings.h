@@ -15,7 +15,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum ms_eviction_kind { MS_EVICTION_S3FIFO, MS_EVICTION_LRU, MS_EVICTION_FIFO, MS_EVICTION_NONE };
+enum ms_eviction_goal { MS_EVICTION_GOAL_HITS, MS_EVICTION_GOAL_BYTES, MS_EVICTION_GOAL_BALANCED };
+enum ms_eviction_kind {
+    MS_EVICTION_ADAPTIVE,
+    MS_EVICTION_S3FIFO,
+    MS_EVICTION_LRU,
+    MS_EVICTION_FIFO,
+    MS_EVICTION_NONE
+};
 enum ms_maintenance_kind { MS_MAINTENANCE_BACKGROUND, MS_MAINTENANCE_MANUAL };
 enum ms_huge_pages_kind { MS_HUGE_PAGES_AUTO, MS_HUGE_PAGES_ON, MS_HUGE_PAGES_OFF };
 
@@ -33,6 +40,7 @@ struct ms_settings {
     uint32_t gc_percent;
     enum ms_hash_kind hash_function;
     enum ms_eviction_kind eviction;
+    enum ms_eviction_goal eviction_goal;
     enum ms_maintenance_kind maintenance;
     enum ms_huge_pages_kind huge_pages;
 

@@ -2,9 +2,10 @@
 #include "eviction/eviction.h"
 
 void ms_eviction_init(struct ms_eviction *eviction, const struct ms_policy *policy,
-                      struct ms_arena *arena)
+                      enum ms_goal goal, struct ms_arena *arena)
 {
-    *eviction = (struct ms_eviction){.policy = policy, .arena = arena};
+    *eviction = (struct ms_eviction){.policy = policy, .goal = goal, .arena = arena};
+    eviction->learned.small_share = MS_SMALL_SHARE_AT_FIRST;
     ms_store_relaxed(&eviction->next_epoch, 1);
     /* Use is what counts for a policy that stamps, and a segment's entries are used while it is
      * filled; else it is when they came. */
@@ -25,4 +26,35 @@ struct ms_segment *ms_eviction_oldest(struct ms_eviction *eviction, enum ms_list
         segment = segment->newer;
     ms_mutex_unlock(&arena->pool_lock);
     return segment;
+}
+
+/* Bytes in each list's sealed segments. */
+static void list_bytes(struct ms_arena *arena, uint64_t *small, uint64_t *main)
+{
+    ms_mutex_lock(&arena->pool_lock);
+    *small = arena->lists[MS_LIST_NEW].bytes;
+    *main = arena->lists[MS_LIST_MAIN].bytes;
+    ms_mutex_unlock(&arena->pool_lock);
+}
+
+struct ms_segment *ms_eviction_oldest_by_share(struct ms_eviction *eviction, double share)
+{
+    uint64_t small, main;
+
+    list_bytes(eviction->arena, &small, &main);
+    const bool small_first = (double)small > share * (double)(small + main);
+    struct ms_segment *segment =
+        ms_eviction_oldest(eviction, small_first ? MS_LIST_NEW : MS_LIST_MAIN);
+
+    return segment != NULL ? segment
+                           : ms_eviction_oldest(eviction, small_first ? MS_LIST_MAIN : MS_LIST_NEW);
+}
+
+void ms_eviction_inform(struct ms_eviction *eviction, uint64_t entries, uint64_t misses)
+{
+    uint64_t small, main;
+
+    list_bytes(eviction->arena, &small, &main);
+    eviction->misses = misses;
+    ms_store_relaxed(&eviction->mean_size, entries != 0 ? (small + main) / entries : 0);
 }

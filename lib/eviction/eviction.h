@@ -6,6 +6,8 @@
  * to a queue's open segment; sealed segments stand in lists; the reclaimer asks for a victim,
  * then judges each live entry in it.
  *
+ *   adaptive  s3fifo that learns from the keys that come back how large its small queue should be
+ *           and how many uses promote, adaptive.c.
  *   s3fifo  Yang, Zhang, Qiu, Yue, Vigfusson: "FIFO queues are all you need for cache eviction",
  *           SOSP 2023. A small queue for what is new, a main queue for what was used twice there
  *           or came back, a ghost of what was dropped.
@@ -26,7 +28,9 @@
 enum ms_touch { MS_TOUCH_NOTHING, MS_TOUCH_COUNT, MS_TOUCH_STAMP };
 
 #define MS_ACCESS_COUNT_MAX 3 /* S3-FIFO counts uses up to three */
-#define MS_STAMPS 32          /* LRU stamps go round after as many epochs */
+/* Of the store, for the small queue of the adaptive policy, before it has learned anything. */
+#define MS_SMALL_SHARE_AT_FIRST 0.05
+#define MS_STAMPS 32 /* LRU stamps go round after as many epochs */
 
 /* What becomes of a live entry in a victim. */
 struct ms_verdict {
@@ -36,31 +40,64 @@ struct ms_verdict {
     uint64_t rank;       /* for ms_placement */
 };
 
+/* What a policy is told of an entry. */
+struct ms_subject {
+    uint64_t hash;
+    uint64_t size;   /* bytes that it takes */
+    unsigned access; /* its access bits */
+};
+
+/* What is to be had of eviction, where sizes differ: few misses, few bytes missed, or some of
+ * both. */
+enum ms_goal { MS_GOAL_HITS, MS_GOAL_BYTES, MS_GOAL_BALANCED };
+
 struct ms_eviction;
 
 struct ms_policy {
     enum ms_touch touch;
-    /* Where a written entry goes; `hash` in a read section. `old` is the segment of the entry it
-     * replaces, or NULL. */
-    enum ms_queue (*queue_for)(struct ms_eviction *eviction, uint64_t hash,
+    /* Where a written entry goes; in a read section. `old` is the segment of the entry it
+     * replaces, or NULL. May change the access bits. */
+    enum ms_queue (*queue_for)(struct ms_eviction *eviction, struct ms_subject *entry,
                                const struct ms_segment *old);
     /* The next segment to reclaim, or NULL. Reclaim lock held. */
     struct ms_segment *(*victim)(struct ms_eviction *eviction);
     struct ms_verdict (*judge)(struct ms_eviction *eviction, const struct ms_segment *victim,
+                               const struct ms_subject *entry);
+    /* An entry of this victim is dropped: what the ghost remembers of it. */
+    enum ms_ghost_kind (*drop)(struct ms_eviction *eviction, const struct ms_segment *victim,
                                unsigned access);
-    /* Whether entries dropped from this segment are remembered in the ghost. */
-    bool (*remembers)(const struct ms_segment *victim);
+    /* Keys that the ghost should remember, in per cent of those in the store; 0 = there is none. */
+    unsigned ghost_percent;
 };
 
+extern const struct ms_policy ms_policy_adaptive;
 extern const struct ms_policy ms_policy_s3fifo;
 extern const struct ms_policy ms_policy_lru;
 extern const struct ms_policy ms_policy_fifo;
 extern const struct ms_policy ms_policy_none;
 
+/* What the adaptive policy has learned, adaptive.c. */
+struct ms_learned {
+    double small_share; /* of the store, for the small queue; reclaim lock, like the rest */
+    bool one_use_promotes;
+    uint64_t dropped[MS_GHOST_KINDS]; /* since it last looked */
+    uint64_t misses;                  /* when it last looked */
+    /* Dropped, and of these come back soon, lately: the older, the less they count. */
+    double dropped_lately[MS_GHOST_KINDS];
+    double returned_lately[MS_GHOST_KINDS];
+    /* Came back soon, since it last looked; any thread. */
+    atomic_uint_least64_t returned[MS_GHOST_KINDS];
+};
+
 struct ms_eviction {
     const struct ms_policy *policy;
     struct ms_arena *arena;
     struct ms_ghost ghost;
+    struct ms_learned learned;
+    /* What the store knows, as of this eviction; reclaim lock to write. */
+    uint64_t misses;                 /* of its reads so far */
+    atomic_uint_least64_t mean_size; /* of its entries, in bytes; 0 = not known */
+    enum ms_goal goal;               /* constant */
 
     /* LRU. Stamp s was current from epoch_start[s] on, by the arena's rank clock, which counts
      * accesses. */
@@ -73,7 +110,10 @@ struct ms_eviction {
 };
 
 void ms_eviction_init(struct ms_eviction *eviction, const struct ms_policy *policy,
-                      struct ms_arena *arena);
+                      enum ms_goal goal, struct ms_arena *arena);
+/* Before victim() is asked: the store holds so many entries, and so many of its reads have missed.
+ * Reclaim lock held. */
+void ms_eviction_inform(struct ms_eviction *eviction, uint64_t entries, uint64_t misses);
 
 /* The access bits of an entry that is written now; `old` are those of the entry it replaces, or
  * 0. */
@@ -114,5 +154,8 @@ void ms_eviction_tick(struct ms_eviction *eviction, uint64_t accesses);
 /* The oldest sealed segment of a list that can be reclaimed now: nobody writes to it or holds a
  * view of it. */
 struct ms_segment *ms_eviction_oldest(struct ms_eviction *eviction, enum ms_list list);
+/* The same of the small queue while that holds more than `share` of what is sealed, else of the
+ * main queue; of the other where there is none. */
+struct ms_segment *ms_eviction_oldest_by_share(struct ms_eviction *eviction, double share);
 
 #endif

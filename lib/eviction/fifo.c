@@ -2,11 +2,11 @@
 /* The two policies that keep nothing: oldest first, and none at all. */
 #include "eviction/eviction.h"
 
-static enum ms_queue queue_for(struct ms_eviction *eviction, uint64_t hash,
+static enum ms_queue queue_for(struct ms_eviction *eviction, struct ms_subject *entry,
                                const struct ms_segment *old)
 {
     (void)eviction;
-    (void)hash;
+    (void)entry;
     (void)old;
     return MS_QUEUE_MAIN;
 }
@@ -22,33 +22,36 @@ static struct ms_segment *no_victim(struct ms_eviction *eviction)
     return NULL;
 }
 
-static struct ms_verdict drop(struct ms_eviction *eviction, const struct ms_segment *victim,
-                              unsigned access)
+static struct ms_verdict judge(struct ms_eviction *eviction, const struct ms_segment *victim,
+                               const struct ms_subject *entry)
+{
+    (void)eviction;
+    (void)victim;
+    (void)entry;
+    return (struct ms_verdict){.keep = false};
+}
+
+static enum ms_ghost_kind drop(struct ms_eviction *eviction, const struct ms_segment *victim,
+                               unsigned access)
 {
     (void)eviction;
     (void)victim;
     (void)access;
-    return (struct ms_verdict){.keep = false};
-}
-
-static bool remembers_nothing(const struct ms_segment *victim)
-{
-    (void)victim;
-    return false;
+    return MS_GHOST_NONE;
 }
 
 const struct ms_policy ms_policy_fifo = {
     .touch = MS_TOUCH_NOTHING,
     .queue_for = queue_for,
     .victim = oldest,
-    .judge = drop,
-    .remembers = remembers_nothing,
+    .judge = judge,
+    .drop = drop,
 };
 
 const struct ms_policy ms_policy_none = {
     .touch = MS_TOUCH_NOTHING,
     .queue_for = queue_for,
     .victim = no_victim,
-    .judge = drop,
-    .remembers = remembers_nothing,
+    .judge = judge,
+    .drop = drop,
 };

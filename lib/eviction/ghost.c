@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "eviction/ghost.h"
 
+#if defined(__SSE2__) && !defined(__SANITIZE_THREAD__)
+#include <emmintrin.h>
+#endif
+
 static atomic_ushort *set_of(struct ms_ghost_table *table, uint64_t hash)
 {
     const uint64_t set = (hash & UINT32_MAX) * table->sets >> 32;
@@ -8,44 +12,107 @@ static atomic_ushort *set_of(struct ms_ghost_table *table, uint64_t hash)
     return &table->cells[set * MS_GHOST_CELLS];
 }
 
-/* Never 0, which is an empty cell. Other bits than those that choose the set. */
+#define KIND_SHIFT 14
+
+#define KIND_BITS (16 - KIND_SHIFT)
+
+/* Other bits than those that choose the set. Never 0, which is that of an empty cell. */
 static uint16_t fingerprint_of(uint64_t hash)
 {
-    const uint16_t fingerprint = (uint16_t)(hash >> 44);
+    const uint16_t fingerprint = hash >> 46 & ((1u << KIND_SHIFT) - 1);
 
     return fingerprint != 0 ? fingerprint : 1;
 }
 
-bool ms_ghost_take(struct ms_ghost *ghost, uint64_t hash)
+/* A bit for each cell of the set that has this fingerprint; that of the cursor means nothing. */
+#if defined(__SSE2__) && !defined(__SANITIZE_THREAD__)
+/* ORDER: relaxed; lanes of sixteen bits are written whole, and each stands for itself. */
+static uint32_t equal_in_half(const __m128i *eighths, __m128i wanted)
 {
-    struct ms_ghost_table *table = ms_load_acquire(&ghost->table);
+    const __m128i low =
+        _mm_cmpeq_epi16(_mm_slli_epi16(_mm_loadu_si128(&eighths[0]), KIND_BITS), wanted);
+    const __m128i high =
+        _mm_cmpeq_epi16(_mm_slli_epi16(_mm_loadu_si128(&eighths[1]), KIND_BITS), wanted);
 
-    if (table == NULL)
-        return false;
-
-    atomic_ushort *set = set_of(table, hash);
-    const uint16_t fingerprint = fingerprint_of(hash);
-    for (unsigned i = 1; i < MS_GHOST_CELLS; i++) {
-        if (ms_load_relaxed(&set[i]) == fingerprint) {
-            ms_store_relaxed(&set[i], 0);
-            return true;
-        }
-    }
-    return false;
+    return (uint32_t)_mm_movemask_epi8(_mm_packs_epi16(low, high));
 }
 
-void ms_ghost_insert(struct ms_ghost *ghost, uint64_t hash)
+static uint32_t cells_with(const atomic_ushort *set, uint16_t fingerprint)
+{
+    const __m128i wanted = _mm_set1_epi16((short)(fingerprint << KIND_BITS));
+    const __m128i *eighths = (const __m128i *)set;
+
+    return equal_in_half(eighths, wanted) | equal_in_half(eighths + 2, wanted) << 16;
+}
+#else
+static uint32_t cells_with(const atomic_ushort *set, uint16_t fingerprint)
+{
+    uint32_t equal = 0;
+
+    for (unsigned i = 1; i < MS_GHOST_CELLS; i++) {
+        const uint16_t cell = ms_load_relaxed(&set[i]);
+        equal |= (uint32_t)((uint16_t)(cell << KIND_BITS) == (uint16_t)(fingerprint << KIND_BITS))
+                 << i;
+    }
+    return equal;
+}
+#endif
+
+/* How many keys have been inserted into a ring after the one in `cell`. */
+static unsigned age_of(unsigned cursor, unsigned cell)
+{
+    return cursor >= cell ? cursor - cell : cursor + MS_GHOST_CELLS - 1 - cell;
+}
+
+void ms_ghost_prefetch(struct ms_ghost *ghost, uint64_t hash)
 {
     struct ms_ghost_table *table = ms_load_acquire(&ghost->table);
 
+    if (table != NULL)
+        ms_prefetch_write(set_of(table, hash));
+}
+
+struct ms_ghost_trace ms_ghost_take(struct ms_ghost *ghost, uint64_t hash)
+{
+    struct ms_ghost_table *table = ms_load_acquire(&ghost->table);
+    struct ms_ghost_trace trace = {MS_GHOST_NONE, false};
+
     if (table == NULL)
+        return trace;
+
+    atomic_ushort *set = set_of(table, hash);
+    const uint32_t cells = cells_with(set, fingerprint_of(hash)) & ~UINT32_C(1);
+    if (cells != 0) {
+        const unsigned i = (unsigned)__builtin_ctz(cells);
+        const unsigned cell = ms_load_relaxed(&set[i]);
+
+        ms_store_relaxed(&set[i], 0);
+        trace.kind = (enum ms_ghost_kind)(cell >> KIND_SHIFT);
+        trace.recent = age_of(ms_load_relaxed(&set[0]), i) < MS_GHOST_RECENT;
+    }
+    return trace;
+}
+
+void ms_ghost_insert(struct ms_ghost *ghost, uint64_t hash, enum ms_ghost_kind kind)
+{
+    struct ms_ghost_table *table = ms_load_acquire(&ghost->table);
+
+    if (table == NULL || kind == MS_GHOST_NONE)
         return;
 
     atomic_ushort *set = set_of(table, hash);
     const unsigned last = ms_load_relaxed(&set[0]);
     const unsigned next = last + 1 < MS_GHOST_CELLS ? last + 1 : 1;
-    ms_store_relaxed(&set[next], fingerprint_of(hash));
+    ms_store_relaxed(&set[next],
+                     (unsigned short)((unsigned)kind << KIND_SHIFT | fingerprint_of(hash)));
     ms_store_relaxed(&set[0], (unsigned short)next);
+}
+
+uint64_t ms_ghost_capacity(struct ms_ghost *ghost)
+{
+    const struct ms_ghost_table *table = ms_load_acquire(&ghost->table);
+
+    return table != NULL ? (uint64_t)table->sets * (MS_GHOST_CELLS - 1) : 0;
 }
 
 static uint32_t sets_for(uint64_t keys)
@@ -53,6 +120,16 @@ static uint32_t sets_for(uint64_t keys)
     const uint64_t sets = (keys + MS_GHOST_CELLS - 2) / (MS_GHOST_CELLS - 1);
 
     return sets == 0 ? 1 : sets > UINT32_MAX / 128 ? UINT32_MAX / 128 : (uint32_t)sets;
+}
+
+static uint64_t bytes_of(uint32_t sets)
+{
+    return sizeof(struct ms_ghost_table) + (uint64_t)sets * MS_GHOST_CELLS * sizeof(atomic_ushort);
+}
+
+uint64_t ms_ghost_bytes(uint64_t keys)
+{
+    return bytes_of(sets_for(keys));
 }
 
 bool ms_ghost_needs_resize(struct ms_ghost *ghost, uint64_t keys)
@@ -67,8 +144,7 @@ bool ms_ghost_resize(struct ms_ghost *ghost, struct ms_pages *pages, uint64_t ke
                      struct ms_ghost_table **old)
 {
     const uint32_t sets = sets_for(keys);
-    const size_t bytes =
-        sizeof(struct ms_ghost_table) + (size_t)sets * MS_GHOST_CELLS * sizeof(atomic_ushort);
+    const uint64_t bytes = bytes_of(sets);
     struct ms_ghost_table *table = bytes <= UINT32_MAX ? ms_pages_alloc(pages, bytes, spare) : NULL;
 
     if (table == NULL)

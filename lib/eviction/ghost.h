@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The ghost: fingerprints of keys that were evicted soon after they were written. A key that
- * comes back while its fingerprint is there was evicted too early and goes straight to the main
- * queue (S3-FIFO).
+/* The ghost: fingerprints of keys that were evicted, each with the kind of place it was evicted
+ * from. A key that comes back while its fingerprint is there was evicted too early.
  *
- *     set of 32 cells of 16 bits, one cache line: | cursor | fp 1 | fp 2 | ... | fp 31 |
+ *     set of 32 cells of 16 bits, one cache line: | cursor | cell 1 | cell 2 | ... | cell 31 |
+ *     cell: | kind 2 | fingerprint 14 |, 0 = empty
  *
  * A set is a ring: a new fingerprint replaces its oldest. All sets together approximate one
- * queue of as many keys.
+ * queue of as many keys, and how far behind the cursor a cell is tells how long ago its key was
+ * evicted.
  *
  * GH-1  Any thread may look and insert at any time; cells are independent and a lost update
  *       costs one fingerprint.
@@ -20,6 +21,17 @@
 #include <stdbool.h>
 
 #define MS_GHOST_CELLS 32
+/* Keys evicted last that count as evicted just now: a tenth of what a set holds. */
+#define MS_GHOST_RECENT 3
+
+/* Where a key was evicted from. */
+enum ms_ghost_kind {
+    MS_GHOST_NONE,      /* nowhere: it is not remembered */
+    MS_GHOST_UNUSED,    /* the small queue, without a use */
+    MS_GHOST_USED_ONCE, /* the small queue, with too few uses */
+    MS_GHOST_MAIN,      /* the main queue */
+    MS_GHOST_KINDS
+};
 
 struct ms_ghost_table {
     uint32_t sets;
@@ -32,10 +44,22 @@ struct ms_ghost {
     _Atomic(struct ms_ghost_table *) table; /* NULL until something is evicted */
 };
 
-/* Whether the key was evicted not long ago; forgets it. In a read section. */
-bool ms_ghost_take(struct ms_ghost *ghost, uint64_t hash);
+/* What the ghost knows of a key. */
+struct ms_ghost_trace {
+    enum ms_ghost_kind kind;
+    bool recent; /* among the MS_GHOST_RECENT last of its set */
+};
+
+/* Begin to load what take and insert are going to look at. In a read section, or the reclaimer. */
+void ms_ghost_prefetch(struct ms_ghost *ghost, uint64_t hash);
+/* Where the key was evicted from, if it was not long ago; forgets it. In a read section. */
+struct ms_ghost_trace ms_ghost_take(struct ms_ghost *ghost, uint64_t hash);
 /* Remember an evicted key. */
-void ms_ghost_insert(struct ms_ghost *ghost, uint64_t hash);
+void ms_ghost_insert(struct ms_ghost *ghost, uint64_t hash, enum ms_ghost_kind kind);
+/* How many keys it can remember. */
+uint64_t ms_ghost_capacity(struct ms_ghost *ghost);
+/* What a table for `keys` keys takes. */
+uint64_t ms_ghost_bytes(uint64_t keys);
 /* Whether the table should be replaced to hold `keys` keys. */
 bool ms_ghost_needs_resize(struct ms_ghost *ghost, uint64_t keys);
 /* Replace the table by an empty one for `keys` keys, with `spare` bytes of the limit left for

@@ -14,11 +14,11 @@
  * round. */
 #define EPOCHS_IN_LIST 22
 
-static enum ms_queue queue_for(struct ms_eviction *eviction, uint64_t hash,
+static enum ms_queue queue_for(struct ms_eviction *eviction, struct ms_subject *entry,
                                const struct ms_segment *old)
 {
     (void)eviction;
-    (void)hash;
+    (void)entry;
     (void)old;
     return MS_QUEUE_MAIN;
 }
@@ -66,10 +66,10 @@ static struct ms_segment *victim(struct ms_eviction *eviction)
 }
 
 static struct ms_verdict judge(struct ms_eviction *eviction, const struct ms_segment *victim,
-                               unsigned access)
+                               const struct ms_subject *entry)
 {
     const uint64_t now = ms_load_relaxed(&eviction->arena->rank_clock);
-    const uint64_t used = ms_load_relaxed(&eviction->epoch_start[access]);
+    const uint64_t used = ms_load_relaxed(&eviction->epoch_start[entry->access]);
 
     if (used <= victim->rank || now <= victim->rank)
         return (struct ms_verdict){.keep = false};
@@ -78,15 +78,18 @@ static struct ms_verdict judge(struct ms_eviction *eviction, const struct ms_seg
     return (struct ms_verdict){
         .keep = true,
         .queue = (enum ms_queue)(MS_QUEUE_BIN0 + (bin < eviction->bins ? bin : eviction->bins - 1)),
-        .access = access,
+        .access = entry->access,
         .rank = used,
     };
 }
 
-static bool remembers(const struct ms_segment *victim)
+static enum ms_ghost_kind drop(struct ms_eviction *eviction, const struct ms_segment *victim,
+                               unsigned access)
 {
+    (void)eviction;
     (void)victim;
-    return false;
+    (void)access;
+    return MS_GHOST_NONE;
 }
 
 const struct ms_policy ms_policy_lru = {
@@ -94,5 +97,5 @@ const struct ms_policy ms_policy_lru = {
     .queue_for = queue_for,
     .victim = victim,
     .judge = judge,
-    .remembers = remembers,
+    .drop = drop,
 };

@@ -3,43 +3,28 @@
  * be promoted. */
 #include "eviction/eviction.h"
 
-#define SMALL_SHARE_DIVISOR 10
+#define SMALL_SHARE 0.1
 #define PROMOTION_COUNT 2
 
-static enum ms_queue queue_for(struct ms_eviction *eviction, uint64_t hash,
+static enum ms_queue queue_for(struct ms_eviction *eviction, struct ms_subject *entry,
                                const struct ms_segment *old)
 {
     if (old != NULL)
         return old->queue == MS_QUEUE_NEW ? MS_QUEUE_NEW : MS_QUEUE_MAIN;
-    return ms_ghost_take(&eviction->ghost, hash) ? MS_QUEUE_MAIN : MS_QUEUE_NEW;
-}
-
-/* Bytes in each list's sealed segments. */
-static void list_bytes(struct ms_arena *arena, uint64_t *small, uint64_t *main)
-{
-    ms_mutex_lock(&arena->pool_lock);
-    *small = arena->lists[MS_LIST_NEW].bytes;
-    *main = arena->lists[MS_LIST_MAIN].bytes;
-    ms_mutex_unlock(&arena->pool_lock);
+    return ms_ghost_take(&eviction->ghost, entry->hash).kind != MS_GHOST_NONE ? MS_QUEUE_MAIN
+                                                                              : MS_QUEUE_NEW;
 }
 
 static struct ms_segment *victim(struct ms_eviction *eviction)
 {
-    uint64_t small, main;
-
-    list_bytes(eviction->arena, &small, &main);
-    const enum ms_list first =
-        small > (small + main) / SMALL_SHARE_DIVISOR ? MS_LIST_NEW : MS_LIST_MAIN;
-    struct ms_segment *segment = ms_eviction_oldest(eviction, first);
-
-    return segment != NULL
-               ? segment
-               : ms_eviction_oldest(eviction, first == MS_LIST_NEW ? MS_LIST_MAIN : MS_LIST_NEW);
+    return ms_eviction_oldest_by_share(eviction, SMALL_SHARE);
 }
 
 static struct ms_verdict judge(struct ms_eviction *eviction, const struct ms_segment *victim,
-                               unsigned access)
+                               const struct ms_subject *entry)
 {
+    const unsigned access = entry->access;
+
     (void)eviction;
     if (victim->queue == MS_QUEUE_NEW)
         return (struct ms_verdict){.keep = access >= PROMOTION_COUNT, .queue = MS_QUEUE_MAIN};
@@ -47,9 +32,12 @@ static struct ms_verdict judge(struct ms_eviction *eviction, const struct ms_seg
         .keep = access > 0, .queue = MS_QUEUE_MAIN, .access = access > 0 ? access - 1 : 0};
 }
 
-static bool remembers(const struct ms_segment *victim)
+static enum ms_ghost_kind drop(struct ms_eviction *eviction, const struct ms_segment *victim,
+                               unsigned access)
 {
-    return victim->queue == MS_QUEUE_NEW;
+    (void)eviction;
+    (void)access;
+    return victim->queue == MS_QUEUE_NEW ? MS_GHOST_UNUSED : MS_GHOST_NONE;
 }
 
 const struct ms_policy ms_policy_s3fifo = {
@@ -57,5 +45,6 @@ const struct ms_policy ms_policy_s3fifo = {
     .queue_for = queue_for,
     .victim = victim,
     .judge = judge,
-    .remembers = remembers,
+    .drop = drop,
+    .ghost_percent = 100,
 };

@@ -33,6 +33,15 @@ static void sum_all(struct ms_counters *counters, uint64_t sums[MS_COUNTERS])
     }
 }
 
+uint64_t ms_counters_total(const struct ms_counters *counters, enum ms_counter counter)
+{
+    uint64_t total = 0;
+
+    for (uint32_t i = 0; i < counters->stripe_count; i++)
+        total += ms_load_relaxed(&counters->stripes[i].counts[counter]);
+    return total;
+}
+
 void ms_counters_sum(struct ms_counters *counters, uint64_t sums[MS_COUNTERS])
 {
     ms_mutex_lock(&counters->reset_lock);

@@ -26,9 +26,14 @@ static void draft_set(struct ms_commit *commit, struct ms_step *step, struct dra
     const bool live =
         ms_lookup_live(store, step->op->key.data, step->op->key.size, step->hash, &found);
     const unsigned old = live ? ms_load_relaxed(&found.entry->mark) & MS_MARK_ACCESS : 0;
-    draft->placement.access = ms_eviction_initial_access(&store->eviction, old);
-    draft->placement.queue = store->eviction.policy->queue_for(&store->eviction, step->hash,
-                                                               live ? found.segment : NULL);
+    struct ms_subject entry = {
+        .hash = step->hash,
+        .size = sizeof(struct ms_entry) + step->op->key.size + step->op->value_size,
+        .access = ms_eviction_initial_access(&store->eviction, old),
+    };
+    draft->placement.queue =
+        store->eviction.policy->queue_for(&store->eviction, &entry, live ? found.segment : NULL);
+    draft->placement.access = entry.access;
     ms_rcu_read_unlock();
 }
 

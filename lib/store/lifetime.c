@@ -80,6 +80,8 @@ static uint64_t entry_hash(void *context, uint32_t place)
 static const struct ms_policy *policy_of(enum ms_eviction_kind kind)
 {
     switch (kind) {
+    case MS_EVICTION_ADAPTIVE:
+        return &ms_policy_adaptive;
     case MS_EVICTION_S3FIFO:
         return &ms_policy_s3fifo;
     case MS_EVICTION_LRU:
@@ -89,7 +91,20 @@ static const struct ms_policy *policy_of(enum ms_eviction_kind kind)
     case MS_EVICTION_NONE:
         return &ms_policy_none;
     }
-    return &ms_policy_s3fifo;
+    return &ms_policy_adaptive;
+}
+
+static enum ms_goal goal_of(enum ms_eviction_goal goal)
+{
+    switch (goal) {
+    case MS_EVICTION_GOAL_HITS:
+        return MS_GOAL_HITS;
+    case MS_EVICTION_GOAL_BYTES:
+        return MS_GOAL_BYTES;
+    case MS_EVICTION_GOAL_BALANCED:
+        return MS_GOAL_BALANCED;
+    }
+    return MS_GOAL_HITS;
 }
 
 static uint32_t power_of_two_up_to(uint64_t n, uint32_t most)
@@ -276,7 +291,8 @@ static int build(memstore *store, const char **why)
         return status;
     if (!ms_due_reserve(&store->due, ms_arena_most_in_use(&store->arena)))
         return MEMSTORE_ERR_MEMORY_EXHAUSTED;
-    ms_eviction_init(&store->eviction, policy_of(store->settings.eviction), &store->arena);
+    ms_eviction_init(&store->eviction, policy_of(store->settings.eviction),
+                     goal_of(store->settings.eviction_goal), &store->arena);
     store->touch = store->eviction.policy->touch;
     store->tick_mask = tick_mask_of(store);
     if (!init_index(store))

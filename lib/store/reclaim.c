@@ -113,7 +113,8 @@ static void evict_entry(struct pass *pass, const struct candidate *candidate,
     memstore *store = pass->store;
     const unsigned access = ms_load_relaxed(&candidate->found.entry->mark) & MS_MARK_ACCESS;
     const struct ms_policy *policy = store->eviction.policy;
-    const struct ms_verdict verdict = policy->judge(&store->eviction, pass->segment, access);
+    const struct ms_subject entry = {candidate->hash, candidate->found.parts.size, access};
+    const struct ms_verdict verdict = policy->judge(&store->eviction, pass->segment, &entry);
 
     if (verdict.keep && pass->segment->is_solo) {
         /* What has a segment of its own is kept by listing that anew. */
@@ -123,10 +124,9 @@ static void evict_entry(struct pass *pass, const struct candidate *candidate,
     }
     if (verdict.keep && move_entry(pass, candidate, slot, &verdict))
         return;
-    const bool remember = policy->remembers(pass->segment);
+    const enum ms_ghost_kind kind = policy->drop(&store->eviction, pass->segment, access);
     remove_entry(pass, candidate, slot);
-    if (remember)
-        ms_ghost_insert(&store->eviction.ghost, candidate->hash);
+    ms_ghost_insert(&store->eviction.ghost, candidate->hash, kind);
     pass->evicted++;
 }
 
@@ -201,6 +201,8 @@ static size_t collect_group(struct pass *pass, struct walk *walk, struct candida
             group[count].found = found;
             group[count].hash = ms_store_hash(pass->store, found.parts.key, found.parts.key_size);
             ms_index_prefetch(&pass->store->index, group[count].hash);
+            if (pass->purpose == PURPOSE_EVICT)
+                ms_ghost_prefetch(&pass->store->eviction.ghost, group[count].hash);
             count++;
         } else if ((mark & MS_MARK_DEAD) == 0 && expiry < *earliest) {
             /* Pending entries count too: they may be published while we walk. */
@@ -247,7 +249,8 @@ static int64_t run_pass(struct pass *pass, uint32_t most, bool *finished)
     return earliest;
 }
 
-static void empty_segment(memstore *store, struct ms_segment *segment, enum purpose purpose)
+/* False when something could not be taken. */
+static bool empty_segment(memstore *store, struct ms_segment *segment, enum purpose purpose)
 {
     struct pass pass = {
         .store = store, .segment = segment, .purpose = purpose, .now = ms_clock_exact_ms()};
@@ -255,16 +258,18 @@ static void empty_segment(memstore *store, struct ms_segment *segment, enum purp
     bool finished;
 
     run_pass(&pass, 0, &finished);
-    /* Something could not be taken: let others come first. A solo that was kept has been listed
-     * anew already. */
-    if (ms_load_relaxed(&segment->state) == MS_SEGMENT_SEALED && segment->rank == rank)
-        ms_arena_requeue(&store->arena, segment,
-                         segment->queue == MS_QUEUE_NEW ? MS_LIST_NEW : MS_LIST_MAIN);
+    /* A solo that was kept has been listed anew already. */
+    if (ms_load_relaxed(&segment->state) != MS_SEGMENT_SEALED || segment->rank != rank)
+        return true;
+    /* Let others come first. */
+    ms_arena_requeue(&store->arena, segment,
+                     segment->queue == MS_QUEUE_NEW ? MS_LIST_NEW : MS_LIST_MAIN);
+    return false;
 }
 
-void ms_reclaim_evict_locked(memstore *store, struct ms_segment *victim)
+bool ms_reclaim_evict_locked(memstore *store, struct ms_segment *victim)
 {
-    empty_segment(store, victim, PURPOSE_EVICT);
+    return empty_segment(store, victim, PURPOSE_EVICT);
 }
 
 void ms_reclaim_compact_locked(memstore *store, struct ms_segment *victim)

@@ -12,8 +12,10 @@
 #define COMPACT_DEN 4
 #define COMPACT_DEN_WITHOUT_EVICTION 16
 
-/* Victims tried in one step, when some cannot be emptied. */
-#define VICTIMS_A_STEP 8
+/* Victims tried in one step. Large entries that are kept come up a few times each before one goes;
+ * of those that cannot be emptied fewer. */
+#define VICTIMS_A_STEP 1024
+#define FAILURES_A_STEP 8
 
 /* How long to wait for views to be released before looking again. */
 #define PIN_POLL_US 500
@@ -128,15 +130,15 @@ static uint64_t count_entries(const memstore *store)
     return entries;
 }
 
-/* Give the ghost a table for as many keys as the store has. The reserve is left alone: moving
+/* Give the ghost a table for so many keys. The reserve is left alone: moving
  * entries needs it. */
-static bool resize_ghost(memstore *store, uint64_t entries)
+static bool resize_ghost(memstore *store, uint64_t keys)
 {
     struct ms_arena *arena = &store->arena;
     struct ms_retired *node = ms_mem_alloc(sizeof *node);
     struct ms_ghost_table *old = NULL;
     const bool resized =
-        node != NULL && ms_ghost_resize(&store->eviction.ghost, &arena->pages, entries,
+        node != NULL && ms_ghost_resize(&store->eviction.ghost, &arena->pages, keys,
                                         (uint64_t)arena->reserve << arena->segment_shift, &old);
 
     if (old == NULL) {
@@ -150,36 +152,45 @@ static bool resize_ghost(memstore *store, uint64_t entries)
 
 static bool evict_victim(memstore *store)
 {
-    for (int i = 0; i < VICTIMS_A_STEP; i++) {
+    int failures = 0;
+
+    for (int i = 0; i < VICTIMS_A_STEP && failures < FAILURES_A_STEP; i++) {
         struct ms_segment *victim = store->eviction.policy->victim(&store->eviction);
 
         if (victim == NULL)
             return false;
-        ms_reclaim_evict_locked(store, victim);
+        failures += !ms_reclaim_evict_locked(store, victim);
         if (was_emptied(victim))
             return true;
     }
     return false;
 }
 
-/* Let the ghost hold about as many keys as the store. When the store is full, the memory for
- * that is a segment's. */
-static void fit_ghost(memstore *store, int64_t deadline_us)
+/* Let the ghost hold as many keys as the policy wants it to. When the store is full, the memory for
+ * that is that of a few segments. */
+static void fit_ghost(memstore *store, uint64_t entries, int64_t deadline_us)
 {
-    const uint64_t entries = count_entries(store);
+    const uint64_t keys = entries * store->eviction.policy->ghost_percent / 100;
 
-    if (store->eviction.policy != &ms_policy_s3fifo ||
-        !ms_ghost_needs_resize(&store->eviction.ghost, entries) || resize_ghost(store, entries))
+    if (!ms_ghost_needs_resize(&store->eviction.ghost, keys))
         return;
-    if (evict_victim(store) && ms_room_harvest_locked(store, deadline_us)) {
+    const uint64_t victims = (ms_ghost_bytes(keys) >> store->arena.segment_shift) + 2;
+    for (uint64_t i = 0; !resize_ghost(store, keys) && i < victims; i++) {
+        if (!evict_victim(store) || !ms_room_harvest_locked(store, deadline_us))
+            return;
         ms_arena_cool(&store->arena, 0);
-        resize_ghost(store, entries);
     }
 }
 
 static bool evict_one(memstore *store, int64_t deadline_us)
 {
-    fit_ghost(store, deadline_us);
+    if (store->eviction.policy->ghost_percent != 0) {
+        const uint64_t entries = count_entries(store);
+
+        ms_eviction_inform(&store->eviction, entries,
+                           ms_counters_total(&store->counters, MS_COUNT_MISSES));
+        fit_ghost(store, entries, deadline_us);
+    }
     return evict_victim(store);
 }
 

@@ -296,8 +296,9 @@ void ms_room_harvest_if_much(memstore *store);
 int ms_store_compact(memstore *store, double max_dead_ratio);
 
 /* ---- store/reclaim.c: what happens to a segment's entries. Reclaim lock held. ---- */
-/* Remove or move every live entry, as the policy judges. */
-void ms_reclaim_evict_locked(memstore *store, struct ms_segment *victim);
+/* Remove or move every live entry, as the policy judges; a large one, which has a segment of its
+ * own, is kept by listing that anew. False when something could not be taken. */
+bool ms_reclaim_evict_locked(memstore *store, struct ms_segment *victim);
 /* Move every live entry to another segment. */
 void ms_reclaim_compact_locked(memstore *store, struct ms_segment *victim);
 /* Remove what has expired at `now`, at most `most` entries (0 = all). Returns how many were

@@ -58,13 +58,19 @@ static struct foresight look_ahead(memstore *store, const struct ms_write *write
     if (ms_unlikely(ms_reader_current() == 0))
         ms_reader_prepare();
     const ms_reader reader = ms_section_begin();
+    ms_ghost_prefetch(&store->eviction.ghost, hash);
     const bool live = ms_lookup_live(store, write->key.data, write->key.size, hash, &found);
     foresight.status = check_condition(store, write, &found, live);
     if (foresight.status == MEMSTORE_OK) {
         const unsigned old = live ? ms_load_relaxed(&found.entry->mark) & MS_MARK_ACCESS : 0;
-        foresight.access = ms_eviction_initial_access(&store->eviction, old);
-        foresight.queue =
-            store->eviction.policy->queue_for(&store->eviction, hash, live ? found.segment : NULL);
+        struct ms_subject entry = {
+            .hash = hash,
+            .size = sizeof(struct ms_entry) + write->key.size + write->value_size,
+            .access = ms_eviction_initial_access(&store->eviction, old),
+        };
+        foresight.queue = store->eviction.policy->queue_for(&store->eviction, &entry,
+                                                            live ? found.segment : NULL);
+        foresight.access = entry.access;
     }
     ms_section_end(reader);
     return foresight;

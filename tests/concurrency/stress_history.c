@@ -37,7 +37,7 @@ static const struct scenario scenarios[] = {
      false,
      true,
      3000},
-    {"s3fifo under pressure",
+    {"adaptive under pressure",
      {"performance.memory_limit=256KiB", "shards=4"},
      false,
      true,

@@ -394,7 +394,7 @@ static const struct scenario scenarios[] = {
     {"expiry", {"shards=2", "ttl.store_creation_time=true"}, expiry, false},
     {"asynchronous writes", {"shards=4", "performance.batch_size=50"}, asynchronous_writes, false},
     {"bounded views", {"shards=4", "performance.max_concurrent_readers=20"}, bounded_views, false},
-    {"eviction, s3fifo", {"shards=2", "performance.memory_limit=512KiB"}, eviction, true},
+    {"eviction, adaptive", {"shards=2", "performance.memory_limit=512KiB"}, eviction, true},
     {"other limits", {"shards=16", "performance.memory_limit=1MiB"}, other_limits, true},
     {"eviction, lru",
      {"shards=2", "performance.memory_limit=512KiB", "eviction=lru"},

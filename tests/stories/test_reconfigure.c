@@ -221,13 +221,14 @@ Test(reconfigure, gc_percent_holds_at_once)
 
 /* ---- The memory limit ---- */
 
-Test(reconfigure, a_lower_limit_evicts_and_gives_memory_back, .timeout = 60)
+Test(reconfigure, a_lower_limit_evicts_and_gives_memory_back, .timeout = 120)
 {
-    static const char *const evictions[] = {"eviction=s3fifo", "eviction=lru", "eviction=fifo"};
+    static const char *const evictions[] = {"eviction=adaptive", "eviction=s3fifo", "eviction=lru",
+                                            "eviction=fifo"};
     static const char *const maintenances[] = {"maintenance=manual", "maintenance=background"};
 
-    for (unsigned i = 0; i < 6; i++) {
-        memstore *store = test_open(evictions[i % 3], maintenances[i / 3],
+    for (unsigned i = 0; i < 8; i++) {
+        memstore *store = test_open(evictions[i % 4], maintenances[i / 4],
                                     "performance.memory_limit=64MiB", NULL);
         fill(store, 0, 300000, 200);
         const size_t resident = test_resident();
@@ -237,7 +238,7 @@ Test(reconfigure, a_lower_limit_evicts_and_gives_memory_back, .timeout = 60)
         cr_assert(test_memory(store).charged <= 8 * MIB);
         const uint64_t left = memstore_size(store);
         cr_assert(left > 20000 && left < 40000, "%s: %llu entries of 200 bytes in 8 MiB",
-                  evictions[i % 3], (unsigned long long)left);
+                  evictions[i % 4], (unsigned long long)left);
 #if !defined(__SANITIZE_ADDRESS__)
         cr_assert(test_resident() + 40 * MIB < resident, "%zu bytes came back",
                   resident - test_resident());
@@ -441,6 +442,8 @@ Test(reconfigure, what_is_fixed_is_refused_with_its_reason)
         {"hash_function", "fnv", "every key's place in the index depends on it"},
         {"eviction", "lru",
          "entries are kept in the order that the policy needs from the first one on"},
+        {"eviction_goal", "bytes",
+         "which entries are in the store follows from it from the first one on"},
         {"maintenance", "manual", "whether the store has a thread is decided when it is opened"},
         {"huge_pages", "off", "the system is asked when the memory is mapped"},
         {"max_entries_in_window", "5",

@@ -235,6 +235,7 @@ static bool keeps_what_is_read(const char *eviction)
 
 Test(settings, eviction_decides_what_goes)
 {
+    cr_assert(keeps_what_is_read("eviction=adaptive"));
     cr_assert(keeps_what_is_read("eviction=s3fifo"));
     cr_assert(keeps_what_is_read("eviction=lru"));
     cr_assert_not(keeps_what_is_read("eviction=fifo"));
@@ -546,6 +547,7 @@ Test(settings, every_setting_reads_back_as_it_was_set)
         {"shards", "64"},
         {"hash_function", "fnv"},
         {"eviction", "lru"},
+        {"eviction_goal", "balanced"},
         {"maintenance", "manual"},
         {"huge_pages", "off"},
         {"ttl.default_ttl", "1h"},

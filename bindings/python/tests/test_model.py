@@ -138,7 +138,7 @@ class Model:
         assert sorted(self.store) == sorted(self.entries)
 
 
-@pytest.mark.parametrize("eviction", ["s3fifo", "lru", "none"])
+@pytest.mark.parametrize("eviction", ["adaptive", "s3fifo", "lru", "none"])
 @pytest.mark.parametrize("round", range(3))
 def test_random_operations(seed, eviction, round):
     rng = random.Random(f"{seed}/{eviction}/{round}")

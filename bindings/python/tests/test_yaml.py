@@ -102,7 +102,7 @@ def test_a_subclass_is_opened_as_such(tmp_path):
 
     with Mine.from_yaml(write(tmp_path, "shards: 4")) as store:
         assert type(store) is Mine
-        assert "eviction s3fifo" in repr(store)
+        assert "eviction adaptive" in repr(store)
 
 
 # ---- In an open store

@@ -67,7 +67,8 @@ static const struct {
     {"hard_max_cache_size", "0", "128", "128"},
     {"shards", "1024", "65536", "65536"},
     {"hash_function", "xxh3", "fnv", "fnv"},
-    {"eviction", "s3fifo", "lru", "lru"},
+    {"eviction", "adaptive", "lru", "lru"},
+    {"eviction_goal", "hits", "bytes", "bytes"},
     {"maintenance", "background", "manual", "manual"},
     {"huge_pages", "auto", "off", "off"},
     {"ttl.default_ttl", "0", "1h", "1h"},
@@ -155,10 +156,11 @@ Test(config, every_key_can_be_given_by_its_whole_path)
 Test(config, every_choice_is_accepted)
 {
     static const struct {
-        const char *key, *values[5];
+        const char *key, *values[6];
     } choices[] = {
         {"hash_function", {"fnv", "crc32", "xxh3"}},
-        {"eviction", {"s3fifo", "lru", "fifo", "none"}},
+        {"eviction", {"adaptive", "s3fifo", "lru", "fifo", "none"}},
+        {"eviction_goal", {"hits", "bytes", "balanced"}},
         {"maintenance", {"background", "manual"}},
         {"huge_pages", {"auto", "on", "off"}},
         {"ttl.ttl_precision", {"millisecond", "second", "minute"}},
@@ -303,9 +305,9 @@ Test(config, a_value_that_is_no_choice_is_explained)
     expect_refused(
         "hash_function", "md5",
         "hash_function: \"md5\" is not one of its values; expected one of fnv, crc32, xxh3");
-    expect_refused(
-        "eviction", "LRU",
-        "eviction: \"LRU\" is not one of its values; expected one of s3fifo, lru, fifo, none");
+    expect_refused("eviction", "LRU",
+                   "eviction: \"LRU\" is not one of its values; expected one of adaptive, s3fifo, "
+                   "lru, fifo, none");
     expect_refused("maintenance", "",
                    "maintenance: \"\" is empty; expected one of background, manual");
     expect_refused("huge_pages", "yes",

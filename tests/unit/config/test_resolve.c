@@ -53,7 +53,7 @@ Test(resolve, no_configuration_means_the_defaults)
     cr_expect_eq(without.memory_limit, 64000000);
     cr_expect_eq(without.shards, 1024);
     cr_expect_eq(without.hash_function, MS_HASH_XXH3);
-    cr_expect_eq(without.eviction, MS_EVICTION_S3FIFO);
+    cr_expect_eq(without.eviction, MS_EVICTION_ADAPTIVE);
     cr_expect_eq(without.ttl_precision, 1);
     ms_config_destroy(config);
 }

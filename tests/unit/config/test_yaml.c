@@ -273,8 +273,9 @@ Test(yaml, a_wrong_value_is_explained_where_it_stands)
                                      "power of two from 1 to 65536");
     expect_refused("shards: true\n", "yaml:1:9: shards: \"true\" is not a number; expected a "
                                      "power of two from 1 to 65536");
-    expect_refused("eviction: random\n", "yaml:1:11: eviction: \"random\" is not one of its "
-                                         "values; expected one of s3fifo, lru, fifo, none");
+    expect_refused("eviction: random\n",
+                   "yaml:1:11: eviction: \"random\" is not one of its "
+                   "values; expected one of adaptive, s3fifo, lru, fifo, none");
     expect_refused("ttl:\n  store_creation_time: 1\n",
                    "yaml:2:24: ttl.store_creation_time: \"1\" is not a boolean; expected true, "
                    "false, yes, no, on or off");
@@ -357,10 +358,11 @@ Test(yaml, what_is_not_yaml_is_refused_where_it_ends_to_be_it)
     expect_refused("ttl:\n  max_ttl: 1h\n min_ttl: 1m\n",
                    "yaml:3:2: not YAML: while parsing a block mapping, did not find expected "
                    "key");
-    expect_refused("eviction: lru\n shards: 4\n",
-                   "yaml:1:11: eviction: \"lru shards\" is not one of its values; expected one of "
-                   "s3fifo, lru, fifo, none; the next line was taken as part of it: check the "
-                   "indentation");
+    expect_refused(
+        "eviction: lru\n shards: 4\n",
+        "yaml:1:11: eviction: \"lru shards\" is not one of its values; expected one of "
+        "adaptive, s3fifo, lru, fifo, none; the next line was taken as part of it: check the "
+        "indentation");
     expect_refused("shards: [4\n",
                    "yaml:1:9: shards: a list is no value for it; expected a power of two from 1 "
                    "to 65536");
@@ -464,7 +466,7 @@ Test(yaml, a_file_is_read_and_named_in_errors)
              path);
     cr_expect_str_eq(ms_config_error(config), expected, "%s", ms_config_error(config));
     expect_text("shards", "64");
-    expect_text("eviction", "s3fifo");
+    expect_text("eviction", "adaptive");
     unlink(path);
 }
 

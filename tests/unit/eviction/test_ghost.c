@@ -46,31 +46,36 @@ static uint64_t hash_of(uint64_t key)
     return unit_random_next(&random);
 }
 
+static bool knows(uint64_t hash)
+{
+    return ms_ghost_take(&ghost, hash).kind != MS_GHOST_NONE;
+}
+
 /* How many of these keys are remembered; they are forgotten by that. */
 static unsigned take(uint64_t from, uint64_t to)
 {
     unsigned taken = 0;
 
     for (uint64_t key = from; key < to; key++)
-        taken += ms_ghost_take(&ghost, hash_of(key));
+        taken += knows(hash_of(key));
     return taken;
 }
 
 Test(ghost, without_a_table_remembers_nothing)
 {
-    ms_ghost_insert(&ghost, hash_of(1));
-    cr_assert_not(ms_ghost_take(&ghost, hash_of(1)));
+    ms_ghost_insert(&ghost, hash_of(1), MS_GHOST_UNUSED);
+    cr_assert_not(knows(hash_of(1)));
     cr_assert(ms_ghost_needs_resize(&ghost, 1));
 }
 
 Test(ghost, remembers_a_key_until_it_is_asked)
 {
     resize(1000);
-    cr_assert_not(ms_ghost_take(&ghost, hash_of(1)));
-    ms_ghost_insert(&ghost, hash_of(1));
-    cr_assert_not(ms_ghost_take(&ghost, hash_of(2)));
-    cr_assert(ms_ghost_take(&ghost, hash_of(1)));
-    cr_assert_not(ms_ghost_take(&ghost, hash_of(1)));
+    cr_assert_not(knows(hash_of(1)));
+    ms_ghost_insert(&ghost, hash_of(1), MS_GHOST_UNUSED);
+    cr_assert_not(knows(hash_of(2)));
+    cr_assert(knows(hash_of(1)));
+    cr_assert_not(knows(hash_of(1)));
 }
 
 Test(ghost, remembers_every_hash)
@@ -80,12 +85,12 @@ Test(ghost, remembers_every_hash)
     for (unsigned bit = 0; bit <= 64; bit++) {
         const uint64_t hash = bit < 64 ? UINT64_C(1) << bit : 0;
 
-        cr_assert_not(ms_ghost_take(&ghost, hash));
-        ms_ghost_insert(&ghost, hash);
-        cr_assert(ms_ghost_take(&ghost, hash));
-        cr_assert_not(ms_ghost_take(&ghost, ~hash));
-        ms_ghost_insert(&ghost, ~hash);
-        cr_assert(ms_ghost_take(&ghost, ~hash));
+        cr_assert_not(knows(hash));
+        ms_ghost_insert(&ghost, hash, MS_GHOST_UNUSED);
+        cr_assert(knows(hash));
+        cr_assert_not(knows(~hash));
+        ms_ghost_insert(&ghost, ~hash, MS_GHOST_UNUSED);
+        cr_assert(knows(~hash));
     }
 }
 
@@ -95,7 +100,7 @@ Test(ghost, remembers_about_as_many_keys_as_it_is_made_for)
 
     resize(keys);
     for (uint64_t key = 0; key < 10 * keys; key++)
-        ms_ghost_insert(&ghost, hash_of(key));
+        ms_ghost_insert(&ghost, hash_of(key), MS_GHOST_UNUSED);
     /* Of the newest half nearly all; of what is twice as old as it holds nearly none, but for
      * fingerprints that agree by chance. */
     cr_assert_gt(take(10 * keys - keys / 2, 10 * keys), keys / 2 * 95 / 100);
@@ -108,9 +113,49 @@ Test(ghost, seldom_takes_a_stranger_for_an_acquaintance)
 
     resize(keys);
     for (uint64_t key = 0; key < keys; key++)
-        ms_ghost_insert(&ghost, hash_of(key));
-    /* 32 fingerprints of 16 bits in a set: 1 in 2000. */
-    cr_assert_lt(take(1000000, 1100000), 100000 / 500);
+        ms_ghost_insert(&ghost, hash_of(key), MS_GHOST_UNUSED);
+    /* 31 fingerprints of 14 bits in a set: 1 in 528. */
+    cr_assert_lt(take(1000000, 1100000), 100000 / 400);
+}
+
+Test(ghost, tells_where_a_key_was_evicted_from)
+{
+    resize(1000);
+    for (uint64_t key = 0; key < 300; key++)
+        ms_ghost_insert(&ghost, hash_of(key),
+                        (enum ms_ghost_kind)(MS_GHOST_UNUSED + key % (MS_GHOST_KINDS - 1)));
+    unsigned right = 0;
+    for (uint64_t key = 0; key < 300; key++)
+        right += ms_ghost_take(&ghost, hash_of(key)).kind ==
+                 (enum ms_ghost_kind)(MS_GHOST_UNUSED + key % (MS_GHOST_KINDS - 1));
+    /* But for fingerprints that agree by chance. */
+    cr_assert_gt(right, 290);
+    ms_ghost_insert(&ghost, hash_of(1), MS_GHOST_NONE);
+    cr_assert_not(knows(hash_of(1)), "that is no place: it is not remembered");
+}
+
+Test(ghost, tells_who_was_evicted_just_now)
+{
+    const uint64_t keys = 10000;
+    unsigned late = 0, early = 0;
+
+    resize(keys);
+    for (uint64_t key = 0; key < 4 * keys; key++)
+        ms_ghost_insert(&ghost, hash_of(key), MS_GHOST_MAIN);
+    for (uint64_t key = 4 * keys - keys / 50; key < 4 * keys; key++)
+        late += ms_ghost_take(&ghost, hash_of(key)).recent;
+    for (uint64_t key = 4 * keys - keys / 2; key < 4 * keys - keys / 4; key++)
+        early += ms_ghost_take(&ghost, hash_of(key)).recent;
+    cr_assert_gt(late, keys / 50 * 90 / 100);
+    cr_assert_lt(early, keys / 4 * 10 / 100);
+}
+
+Test(ghost, says_how_many_keys_it_can_remember)
+{
+    cr_assert_eq(ms_ghost_capacity(&ghost), 0);
+    resize(1000);
+    cr_assert_geq(ms_ghost_capacity(&ghost), 1000);
+    cr_assert_lt(ms_ghost_capacity(&ghost), 1000 + MS_GHOST_CELLS);
 }
 
 Test(ghost, has_to_be_resized_when_the_number_of_keys_has_changed_much)
@@ -133,11 +178,11 @@ Test(ghost, a_new_table_is_empty_and_the_old_one_is_handed_back)
 
     cr_assert(ms_ghost_resize(&ghost, &pages, 1000, 0, &first));
     cr_assert_null(first);
-    ms_ghost_insert(&ghost, hash_of(1));
+    ms_ghost_insert(&ghost, hash_of(1), MS_GHOST_UNUSED);
     struct ms_ghost_table *const table = ms_load_relaxed(&ghost.table);
     cr_assert(ms_ghost_resize(&ghost, &pages, 5000, 0, &second));
     cr_assert_eq(second, table);
-    cr_assert_not(ms_ghost_take(&ghost, hash_of(1)));
+    cr_assert_not(knows(hash_of(1)));
     ms_pages_free(&pages, second, second->bytes);
     ms_pages_free(&pages, ms_load_relaxed(&ghost.table), ms_load_relaxed(&ghost.table)->bytes);
     cr_assert_eq(ms_budget_charged(&budget), 0);
@@ -148,14 +193,14 @@ Test(ghost, when_there_is_no_memory_the_old_table_goes_on)
     struct ms_ghost_table *old = NULL;
 
     resize(1000);
-    ms_ghost_insert(&ghost, hash_of(1));
+    ms_ghost_insert(&ghost, hash_of(1), MS_GHOST_UNUSED);
     const uint64_t charged = ms_budget_charged(&budget);
     cr_assert_not(ms_ghost_resize(&ghost, &pages, 10 * RANGE, 0, &old));
     cr_assert_not(ms_ghost_resize(&ghost, &pages, 1000, RANGE, &old), "that is to be spared");
     cr_assert_not(ms_ghost_resize(&ghost, &pages, UINT64_MAX / 2, 0, &old));
     cr_assert_null(old);
     cr_assert_eq(ms_budget_charged(&budget), charged);
-    cr_assert(ms_ghost_take(&ghost, hash_of(1)));
+    cr_assert(knows(hash_of(1)));
 }
 
 static void *insert_and_take(void *argument)
@@ -164,7 +209,7 @@ static void *insert_and_take(void *argument)
 
     for (int i = 0; i < 100000; i++) {
         const uint64_t hash = unit_random_next(&random);
-        ms_ghost_insert(&ghost, hash);
+        ms_ghost_insert(&ghost, hash, MS_GHOST_UNUSED);
         ms_ghost_take(&ghost, hash);
     }
     return NULL;
@@ -179,6 +224,6 @@ Test(ghost, several_threads_may_use_it_at_once)
         cr_assert_eq(pthread_create(&threads[i], NULL, insert_and_take, (void *)(i + 1)), 0);
     for (int i = 0; i < 2; i++)
         cr_assert_eq(pthread_join(threads[i], NULL), 0);
-    ms_ghost_insert(&ghost, hash_of(1));
-    cr_assert(ms_ghost_take(&ghost, hash_of(1)));
+    ms_ghost_insert(&ghost, hash_of(1), MS_GHOST_UNUSED);
+    cr_assert(knows(hash_of(1)));
 }

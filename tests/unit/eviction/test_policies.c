@@ -14,12 +14,12 @@ static struct ms_arena *open_with(const struct ms_policy *policy)
 {
     struct ms_arena *arena = room_open(LIMIT);
 
-    ms_eviction_init(&eviction, policy, arena);
+    ms_eviction_init(&eviction, policy, MS_GOAL_HITS, arena);
     return arena;
 }
 
-static const struct ms_policy *const policies[] = {&ms_policy_s3fifo, &ms_policy_lru,
-                                                   &ms_policy_fifo, &ms_policy_none};
+static const struct ms_policy *const policies[] = {
+    &ms_policy_adaptive, &ms_policy_s3fifo, &ms_policy_lru, &ms_policy_fifo, &ms_policy_none};
 enum { POLICIES = sizeof policies / sizeof *policies };
 
 /* A sealed segment with `count` entries of 500 bytes. */
@@ -39,10 +39,25 @@ static struct ms_segment *victim(void)
     return eviction.policy->victim(&eviction);
 }
 
-/* Where the policy puts what is written and not known to it. */
+/* What becomes of an entry, whatever its key. */
+static struct ms_verdict judge(const struct ms_segment *segment, unsigned access)
+{
+    const struct ms_subject entry = {HASH, 500, access};
+
+    return eviction.policy->judge(&eviction, segment, &entry);
+}
+
+/* Where the policy puts what is written in place of an entry in a segment, or NULL. */
+static enum ms_queue queue_for(const struct ms_segment *old)
+{
+    struct ms_subject entry = {HASH, 500, 0};
+
+    return eviction.policy->queue_for(&eviction, &entry, old);
+}
+
 static enum ms_queue queue_of_new(void)
 {
-    return eviction.policy->queue_for(&eviction, HASH, NULL);
+    return queue_for(NULL);
 }
 
 /* ---- All of them ---- */
@@ -110,8 +125,7 @@ Test(policies, whoever_is_kept_is_kept_with_access_bits_and_in_a_queue_for_entri
         for (int queue = 0; queue < MS_QUEUE_RECORDS; queue++) {
             const struct ms_segment *segment = seal_segment(arena, (enum ms_queue)queue, 3).segment;
             for (unsigned access = 0; access <= MS_MARK_ACCESS; access++) {
-                const struct ms_verdict verdict =
-                    eviction.policy->judge(&eviction, segment, access);
+                const struct ms_verdict verdict = judge(segment, access);
                 if (!verdict.keep)
                     continue;
                 cr_assert_lt(verdict.queue, MS_QUEUE_RECORDS);
@@ -189,8 +203,8 @@ Test(fifo, gives_up_the_oldest_and_keeps_nothing)
 
     cr_assert_eq(victim(), first);
     for (unsigned access = 0; access <= MS_MARK_ACCESS; access++)
-        cr_assert_not(ms_policy_fifo.judge(&eviction, first, access).keep);
-    cr_assert_not(ms_policy_fifo.remembers(first));
+        cr_assert_not(judge(first, access).keep);
+    cr_assert_eq(ms_policy_fifo.drop(&eviction, first, 0), MS_GHOST_NONE);
     ms_add_acquire(&first->pins, 1);
     cr_assert_eq(victim(), second, "a view does not hold up the others");
     room_close(arena);
@@ -216,7 +230,7 @@ Test(s3fifo, what_is_new_goes_to_the_small_queue_and_what_comes_back_to_the_main
     cr_assert_eq(queue_of_new(), MS_QUEUE_NEW);
     cr_assert(ms_ghost_resize(&eviction.ghost, &arena->pages, 1000, 0, &old));
     cr_assert_eq(queue_of_new(), MS_QUEUE_NEW);
-    ms_ghost_insert(&eviction.ghost, HASH);
+    ms_ghost_insert(&eviction.ghost, HASH, MS_GHOST_UNUSED);
     cr_assert_eq(queue_of_new(), MS_QUEUE_MAIN);
     cr_assert_eq(queue_of_new(), MS_QUEUE_NEW, "it comes back once");
     room_close(arena);
@@ -228,8 +242,8 @@ Test(s3fifo, an_overwrite_stays_in_its_queue)
     const struct ms_segment *new = seal_segment(arena, MS_QUEUE_NEW, 5).segment;
     const struct ms_segment *main = seal_segment(arena, MS_QUEUE_MAIN, 5).segment;
 
-    cr_assert_eq(ms_policy_s3fifo.queue_for(&eviction, HASH, new), MS_QUEUE_NEW);
-    cr_assert_eq(ms_policy_s3fifo.queue_for(&eviction, HASH, main), MS_QUEUE_MAIN);
+    cr_assert_eq(queue_for(new), MS_QUEUE_NEW);
+    cr_assert_eq(queue_for(main), MS_QUEUE_MAIN);
     room_close(arena);
 }
 
@@ -239,9 +253,9 @@ Test(s3fifo, what_was_not_used_goes_and_what_was_used_to_the_full_stays)
     const struct ms_segment *new = seal_segment(arena, MS_QUEUE_NEW, 5).segment;
     const struct ms_segment *main = seal_segment(arena, MS_QUEUE_MAIN, 5).segment;
 
-    cr_assert_not(ms_policy_s3fifo.judge(&eviction, new, 0).keep);
-    cr_assert_not(ms_policy_s3fifo.judge(&eviction, main, 0).keep);
-    const struct ms_verdict promoted = ms_policy_s3fifo.judge(&eviction, new, MS_ACCESS_COUNT_MAX);
+    cr_assert_not(judge(new, 0).keep);
+    cr_assert_not(judge(main, 0).keep);
+    const struct ms_verdict promoted = judge(new, MS_ACCESS_COUNT_MAX);
     cr_assert(promoted.keep);
     cr_assert_eq(promoted.queue, MS_QUEUE_MAIN);
     room_close(arena);
@@ -254,7 +268,7 @@ Test(s3fifo, every_use_in_the_main_queue_buys_one_more_round)
     unsigned access = MS_ACCESS_COUNT_MAX, rounds = 0;
 
     for (;;) {
-        const struct ms_verdict verdict = ms_policy_s3fifo.judge(&eviction, main, access);
+        const struct ms_verdict verdict = judge(main, access);
         if (!verdict.keep)
             break;
         cr_assert_eq(verdict.queue, MS_QUEUE_MAIN);
@@ -270,8 +284,10 @@ Test(s3fifo, remembers_what_it_drops_from_the_small_queue_alone)
 {
     struct ms_arena *arena = open_with(&ms_policy_s3fifo);
 
-    cr_assert(ms_policy_s3fifo.remembers(seal_segment(arena, MS_QUEUE_NEW, 5).segment));
-    cr_assert_not(ms_policy_s3fifo.remembers(seal_segment(arena, MS_QUEUE_MAIN, 5).segment));
+    const struct ms_segment *new = seal_segment(arena, MS_QUEUE_NEW, 5).segment;
+    const struct ms_segment *main = seal_segment(arena, MS_QUEUE_MAIN, 5).segment;
+    cr_assert_neq(ms_policy_s3fifo.drop(&eviction, new, 0), MS_GHOST_NONE);
+    cr_assert_eq(ms_policy_s3fifo.drop(&eviction, main, 0), MS_GHOST_NONE);
     room_close(arena);
 }
 
@@ -330,7 +346,7 @@ Test(lru, gives_up_the_segment_that_was_listed_first)
     ms_eviction_tick(&eviction, 1000);
     seal_segment(arena, queue_of_new(), 5);
     cr_assert_eq(victim(), first);
-    cr_assert_not(ms_policy_lru.remembers(first));
+    cr_assert_eq(ms_policy_lru.drop(&eviction, first, 0), MS_GHOST_NONE);
     room_close(arena);
 }
 
@@ -352,8 +368,8 @@ Test(lru, keeps_what_was_used_after_its_segment_was_listed_and_drops_the_rest)
     }
     const unsigned used = ms_load_relaxed(&eviction.stamp);
     cr_assert_eq(victim(), segment);
-    cr_assert_not(ms_policy_lru.judge(&eviction, segment, unused).keep);
-    const struct ms_verdict verdict = ms_policy_lru.judge(&eviction, segment, used);
+    cr_assert_not(judge(segment, unused).keep);
+    const struct ms_verdict verdict = judge(segment, used);
     cr_assert(verdict.keep);
     cr_assert_eq(verdict.access, used, "it keeps its stamp");
     cr_assert_gt(verdict.rank, listed, "and is listed at its own age");

@@ -57,6 +57,18 @@ Test(counters, tell_the_count_before)
     ms_counters_fini(&counters);
 }
 
+Test(counters, the_total_of_one_goes_on_over_resets)
+{
+    open_counters(4);
+    ms_count(&counters, MS_COUNT_MISSES, 5);
+    ms_count_shared(&counters, MS_COUNT_MISSES, 2);
+    ms_counters_reset(&counters);
+    ms_count(&counters, MS_COUNT_MISSES, 1);
+    cr_assert_eq(ms_counters_total(&counters, MS_COUNT_MISSES), 8);
+    cr_assert_eq(ms_counters_total(&counters, MS_COUNT_SETS), 0);
+    ms_counters_fini(&counters);
+}
+
 Test(counters, a_reset_starts_all_over)
 {
     open_counters(4);

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The ways of asking that are known to defeat one eviction policy or another, and what the default
+ * makes of them. */
+#include "support/criterion.h"
+
+#define LIMIT "performance.memory_limit=4MiB"
+#define VALUE 200
+#define FITS 17000 /* about as many entries of VALUE bytes and an 8-byte key as the limit holds */
+
+/* A cache as most are used: get, and on a miss set. Whether it was a hit. */
+static bool ask(memstore *store, uint64_t key)
+{
+    char value[VALUE];
+
+    if (memstore_get(store, &key, sizeof key, value, sizeof value, NULL) == MEMSTORE_OK)
+        return true;
+    memset(value, (int)key, sizeof value);
+    assert_ok(memstore_set(store, &key, sizeof key, value, sizeof value, 0));
+    return false;
+}
+
+static double loop_hit_ratio(const char *eviction, uint64_t length)
+{
+    memstore *store = test_open(LIMIT, eviction, "maintenance=manual", NULL);
+    unsigned hits = 0;
+
+    for (unsigned round = 0; round < 10; round++) {
+        for (uint64_t key = 0; key < length; key++)
+            hits += ask(store, key) && round >= 5;
+    }
+    memstore_destroy(store);
+    return hits / (5.0 * (double)length);
+}
+
+Test(eviction, a_loop_larger_than_the_store_finds_part_of_itself)
+{
+    /* A third of it fits. */
+    cr_assert_gt(loop_hit_ratio("eviction=adaptive", (uint64_t)3 * FITS), 0.2);
+    cr_assert_lt(loop_hit_ratio("eviction=lru", (uint64_t)3 * FITS), 0.05);
+}
+
+Test(eviction, a_scan_does_not_push_out_what_is_used)
+{
+    memstore *store = test_open(LIMIT, "maintenance=manual", NULL);
+    const uint64_t used = FITS / 2;
+    unsigned hits = 0;
+    uint64_t next = 1000000;
+
+    for (unsigned round = 0; round < 20; round++) {
+        for (uint64_t key = 0; key < used; key++)
+            hits += ask(store, key) && round >= 15;
+        for (unsigned i = 0; i < FITS * 2; i++)
+            ask(store, next++);
+    }
+    cr_assert_gt(hits, 5 * used * 8 / 10, "%u of %llu", hits, (unsigned long long)(5 * used));
+    memstore_destroy(store);
+}
+
+Test(eviction, what_was_written_last_is_kept_where_nobody_asks_first)
+{
+    memstore *store = test_open(LIMIT, "maintenance=manual", NULL);
+    char value[VALUE] = {0};
+    unsigned there = 0;
+    const uint64_t written = (uint64_t)20 * FITS;
+
+    for (uint64_t key = 0; key < written; key++)
+        assert_ok(memstore_set(store, &key, sizeof key, value, sizeof value, 0));
+    for (uint64_t key = written - FITS / 2; key < written; key++)
+        there += memstore_has(store, &key, sizeof key) == MEMSTORE_OK;
+    cr_assert_gt(there, FITS / 2 * 95 / 100);
+    memstore_destroy(store);
+}
+
+Test(eviction, another_set_of_keys_takes_over_in_time)
+{
+    memstore *store = test_open(LIMIT, "maintenance=manual", NULL);
+    unsigned hits = 0;
+
+    for (uint64_t first = 0; first < 3000000; first += 1000000) {
+        hits = 0;
+        for (unsigned round = 0; round < 20; round++) {
+            for (uint64_t key = first; key < first + FITS * 3 / 4; key++)
+                hits += ask(store, key) && round >= 15;
+        }
+        cr_assert_gt(hits, 5 * FITS * 3 / 4 * 9 / 10, "those from %llu: %u",
+                     (unsigned long long)first, hits);
+    }
+    memstore_destroy(store);
+}
+
+/* Small and large keys, all asked for equally often: how many requests and how many bytes hit. */
+static void ask_for_sizes(const char *goal, double *requests, double *bytes)
+{
+    memstore *store = test_open(LIMIT, goal, "maintenance=manual", NULL);
+    struct test_rng rng = {77};
+    static char value[4000];
+    double hit = 0, hit_bytes = 0, all = 0, all_bytes = 0;
+
+    for (unsigned i = 0; i < 300000; i++) {
+        const uint64_t key = test_below(&rng, 4000);
+        const size_t size = key % 2 == 0 ? 200 : sizeof value;
+        const bool there =
+            memstore_get(store, &key, sizeof key, value, sizeof value, NULL) == MEMSTORE_OK;
+
+        if (!there)
+            assert_ok(memstore_set(store, &key, sizeof key, value, size, 0));
+        all++;
+        all_bytes += (double)size;
+        hit += there;
+        hit_bytes += there ? (double)size : 0;
+    }
+    *requests = hit / all;
+    *bytes = hit_bytes / all_bytes;
+    memstore_destroy(store);
+}
+
+Test(eviction, the_goal_decides_between_requests_and_bytes)
+{
+    double hits_requests, hits_bytes, bytes_requests, bytes_bytes;
+
+    ask_for_sizes("eviction_goal=hits", &hits_requests, &hits_bytes);
+    ask_for_sizes("eviction_goal=bytes", &bytes_requests, &bytes_bytes);
+    cr_assert_gt(hits_requests, bytes_requests + 0.03, "%g, %g", hits_requests, bytes_requests);
+    cr_assert_lt(hits_bytes, bytes_bytes, "%g, %g", hits_bytes, bytes_bytes);
+}

@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the adaptive policy learns, and what follows from it. */
+#include "eviction/eviction.h"
+
+#include "unit/random.h"
+#include "unit/room.h"
+
+#define LIMIT ((uint64_t)4 << 20)
+#define KEYS 3000 /* that the ghost is made for */
+
+static struct ms_eviction eviction;
+static struct ms_arena *arena;
+static struct ms_segment *new_segment, *main_segment;
+static uint64_t next_key;
+static bool asked; /* what is written was missed by a read before */
+
+/* A sealed segment with a few entries. */
+static struct ms_segment *seal_segment(enum ms_queue queue)
+{
+    const struct ms_placement placement = room_placement(queue);
+    struct ms_reserved reserved;
+
+    for (int i = 0; i < 5; i++)
+        cr_assert(room_write(arena, &placement, 500, &reserved));
+    ms_arena_seal_open(arena);
+    return reserved.segment;
+}
+
+static void open_policy(void)
+{
+    arena = room_open(LIMIT);
+    asked = true;
+    ms_eviction_init(&eviction, &ms_policy_adaptive, MS_GOAL_HITS, arena);
+    new_segment = seal_segment(MS_QUEUE_NEW);
+    main_segment = seal_segment(MS_QUEUE_MAIN);
+}
+
+static void close_policy(void)
+{
+    room_close(arena);
+}
+
+TestSuite(adaptive, .init = open_policy, .fini = close_policy);
+
+static void make_ghost(void)
+{
+    struct ms_ghost_table *old = NULL;
+
+    cr_assert(ms_ghost_resize(&eviction.ghost, &arena->pages, KEYS, 0, &old));
+    if (old != NULL)
+        ms_pages_free(&arena->pages, old, old->bytes);
+}
+
+static uint64_t hash_of(uint64_t key)
+{
+    struct unit_random random = {key * UINT64_C(0x1234567)};
+
+    return unit_random_next(&random);
+}
+
+static enum ms_queue queue_for(uint64_t hash, const struct ms_segment *old)
+{
+    struct ms_subject entry = {hash, 500, 0};
+
+    return ms_policy_adaptive.queue_for(&eviction, &entry, old);
+}
+
+static struct ms_verdict judge(const struct ms_segment *segment, uint64_t hash, uint64_t size,
+                               unsigned access)
+{
+    const struct ms_subject entry = {hash, size, access};
+
+    return ms_policy_adaptive.judge(&eviction, segment, &entry);
+}
+
+static enum ms_ghost_kind evict(const struct ms_segment *from, unsigned access, uint64_t hash)
+{
+    const enum ms_ghost_kind kind = ms_policy_adaptive.drop(&eviction, from, access);
+
+    ms_ghost_insert(&eviction.ghost, hash, kind);
+    return kind;
+}
+
+/* Drop `count` new keys, of which `percent` come back at once. */
+static void drop_some(const struct ms_segment *from, unsigned access, int count, int percent)
+{
+    for (int i = 0; i < count; i++) {
+        const uint64_t hash = hash_of(next_key++);
+
+        evict(from, access, hash);
+        eviction.misses += asked;
+        if (i % 100 < percent)
+            queue_for(hash, NULL);
+    }
+}
+
+static double share_after(int small_percent, int main_percent, int rounds)
+{
+    for (int i = 0; i < rounds; i++) {
+        drop_some(new_segment, 0, KEYS / 20, small_percent);
+        drop_some(main_segment, 0, KEYS / 20, main_percent);
+        cr_assert_not_null(ms_policy_adaptive.victim(&eviction));
+    }
+    return eviction.learned.small_share;
+}
+
+Test(adaptive, until_the_store_is_full_everything_goes_to_the_main_queue)
+{
+    cr_assert_eq(queue_for(hash_of(1), NULL), MS_QUEUE_MAIN);
+    make_ghost();
+    cr_assert_eq(queue_for(hash_of(1), NULL), MS_QUEUE_NEW);
+}
+
+Test(adaptive, an_overwrite_stays_in_its_queue)
+{
+    make_ghost();
+    cr_assert_eq(queue_for(hash_of(1), new_segment), MS_QUEUE_NEW);
+    cr_assert_eq(queue_for(hash_of(1), main_segment), MS_QUEUE_MAIN);
+}
+
+Test(adaptive, who_comes_back_to_where_the_small_queue_dropped_it_goes_to_the_main_one)
+{
+    make_ghost();
+    cr_assert_eq(evict(new_segment, 0, hash_of(1)), MS_GHOST_UNUSED);
+    cr_assert_eq(evict(new_segment, 1, hash_of(2)), MS_GHOST_USED_ONCE);
+    cr_assert_eq(evict(main_segment, 0, hash_of(3)), MS_GHOST_MAIN);
+    cr_assert_eq(queue_for(hash_of(1), NULL), MS_QUEUE_MAIN);
+    cr_assert_eq(queue_for(hash_of(2), NULL), MS_QUEUE_MAIN);
+    cr_assert_eq(queue_for(hash_of(3), NULL), MS_QUEUE_NEW, "the main queue has had it already");
+    cr_assert_eq(queue_for(hash_of(1), NULL), MS_QUEUE_NEW, "it comes back once");
+}
+
+Test(adaptive, uses_in_the_main_queue_buy_two_rounds_at_most)
+{
+    for (unsigned access = 0; access <= MS_ACCESS_COUNT_MAX; access++) {
+        unsigned rounds = 0;
+
+        for (unsigned left = access;; rounds++) {
+            const struct ms_verdict verdict = judge(main_segment, hash_of(1), 500, left);
+            if (!verdict.keep)
+                break;
+            cr_assert_eq(verdict.queue, MS_QUEUE_MAIN);
+            left = verdict.access;
+        }
+        cr_assert_eq(rounds, access < 2 ? access : 2);
+    }
+}
+
+Test(adaptive, the_small_queue_grows_while_more_of_it_comes_back_than_of_the_main_one)
+{
+    make_ghost();
+    const double before = eviction.learned.small_share;
+    const double after = share_after(30, 2, 10);
+    cr_assert_gt(after, 2 * before);
+    cr_assert_leq(share_after(30, 2, 200), 0.5, "never more than half");
+}
+
+Test(adaptive, the_small_queue_shrinks_while_more_of_the_main_one_comes_back)
+{
+    make_ghost();
+    const double before = eviction.learned.small_share;
+    const double after = share_after(2, 30, 5);
+    cr_assert_lt(after, before / 1.5);
+    cr_assert_geq(share_after(2, 30, 200), 0.01, "never less than a hundredth");
+}
+
+Test(adaptive, the_small_queue_shrinks_slowly_while_nothing_comes_back)
+{
+    make_ghost();
+    const double before = eviction.learned.small_share;
+    const double after = share_after(0, 0, 10);
+    cr_assert_lt(after, before);
+    cr_assert_gt(after, before / 1.5);
+}
+
+Test(adaptive, the_small_queue_takes_nearly_all_while_nobody_asks_for_what_is_written)
+{
+    make_ghost();
+    asked = false;
+    cr_assert_gt(share_after(0, 0, 100), 0.8);
+    cr_assert_leq(eviction.learned.small_share, 0.9);
+    asked = true;
+    cr_assert_leq(share_after(0, 0, 1), 0.5, "and gives it back when somebody does");
+}
+
+Test(adaptive, what_comes_back_tells_more_than_whether_it_was_asked_for)
+{
+    make_ghost();
+    asked = false;
+    cr_assert_lt(share_after(5, 50, 100), 0.1);
+}
+
+Test(adaptive, who_holds_more_than_its_share_is_evicted_from)
+{
+    cr_assert_eq(ms_policy_adaptive.victim(&eviction), new_segment, "half is more");
+    for (int i = 0; i < 100; i++)
+        seal_segment(MS_QUEUE_MAIN);
+    cr_assert_eq(ms_policy_adaptive.victim(&eviction), main_segment, "a hundredth is less");
+    eviction.learned.small_share = 0.001;
+    cr_assert_eq(ms_policy_adaptive.victim(&eviction), new_segment);
+}
+
+/* Of some keys, how many are kept when they were used once in the small queue. */
+static int kept_of_hundred(void)
+{
+    int kept = 0;
+
+    for (uint64_t key = 0; key < 100; key++)
+        kept += judge(new_segment, hash_of(key), 500, 1).keep;
+    return kept;
+}
+
+static void drop_used_once(int small_percent, int main_percent)
+{
+    for (int i = 0; i < 20; i++) {
+        drop_some(new_segment, 1, KEYS / 40, small_percent);
+        drop_some(main_segment, 0, KEYS / 20, main_percent);
+        ms_policy_adaptive.victim(&eviction);
+    }
+}
+
+Test(adaptive,
+     one_use_promotes_while_such_entries_come_back_more_often_than_those_of_the_main_queue)
+{
+    make_ghost();
+    cr_assert_eq(kept_of_hundred(), 0);
+    drop_used_once(30, 5);
+    /* All but one in eight, which go on telling. */
+    cr_assert_gt(kept_of_hundred(), 75);
+    cr_assert_lt(kept_of_hundred(), 100);
+    drop_used_once(5, 30);
+    cr_assert_eq(kept_of_hundred(), 0);
+}
+
+Test(adaptive, two_uses_promote_always_and_none_never)
+{
+    for (int learned = 0; learned < 2; learned++) {
+        eviction.learned.one_use_promotes = learned;
+        for (uint64_t key = 0; key < 100; key++) {
+            const struct ms_verdict twice = judge(new_segment, hash_of(key), 500, 2);
+            cr_assert(twice.keep);
+            cr_assert_eq(twice.queue, MS_QUEUE_MAIN);
+            cr_assert_eq(twice.access, 0);
+            cr_assert_not(judge(new_segment, hash_of(key), 500, 0).keep);
+        }
+    }
+}
+
+/* ---- Sizes ---- */
+
+#define MEAN 1000
+
+static void open_with_goal(enum ms_goal goal)
+{
+    eviction.goal = goal;
+    ms_store_relaxed(&eviction.mean_size, MEAN);
+    make_ghost();
+}
+
+/* Where a key goes that has come back and is written with so many bytes, and with what credit. */
+static struct ms_subject come_back(uint64_t size, enum ms_queue *queue)
+{
+    struct ms_subject entry = {hash_of(next_key++), size, 0};
+
+    evict(new_segment, 0, entry.hash);
+    *queue = ms_policy_adaptive.queue_for(&eviction, &entry, NULL);
+    return entry;
+}
+
+Test(adaptive, the_larger_it_is_the_more_often_it_must_be_used_to_be_kept_unless_bytes_count)
+{
+    static const enum ms_goal goals[] = {MS_GOAL_HITS, MS_GOAL_BALANCED};
+
+    for (int i = 0; i < 2; i++) {
+        open_with_goal(goals[i]);
+        cr_assert(judge(main_segment, hash_of(1), 2 * MEAN, 1).keep);
+        cr_assert_not(judge(main_segment, hash_of(1), 3 * MEAN, 1).keep);
+        cr_assert(judge(main_segment, hash_of(1), 3 * MEAN, 2).keep);
+        cr_assert_not(judge(new_segment, hash_of(1), 10 * MEAN, 3).keep);
+    }
+    eviction.goal = MS_GOAL_BYTES;
+    cr_assert(judge(main_segment, hash_of(1), 100 * MEAN, 1).keep);
+    cr_assert(judge(new_segment, hash_of(1), 100 * MEAN, 2).keep);
+}
+
+Test(adaptive, what_is_small_is_given_credit_for_a_use_unless_bytes_count)
+{
+    enum ms_queue queue;
+
+    open_with_goal(MS_GOAL_HITS);
+    cr_assert_eq(judge(new_segment, hash_of(1), MEAN / 4, 2).access, 2);
+    cr_assert_eq(judge(main_segment, hash_of(1), MEAN / 4, 3).access, 2, "used to the full again");
+    cr_assert_eq(judge(main_segment, hash_of(1), MEAN / 4, 2).access, 1, "else it counts down");
+    cr_assert_eq(judge(new_segment, hash_of(1), MEAN / 2, 2).access, 1);
+    cr_assert_eq(judge(new_segment, hash_of(1), MEAN, 2).access, 0);
+    cr_assert_eq(come_back(MEAN / 2, &queue).access, 1);
+    cr_assert_eq(queue, MS_QUEUE_MAIN);
+    cr_assert_eq(come_back(MEAN, &queue).access, 0);
+    eviction.goal = MS_GOAL_BYTES;
+    cr_assert_eq(judge(new_segment, hash_of(1), MEAN / 2, 2).access, 0);
+}
+
+Test(adaptive, what_comes_back_large_begins_anew_where_hits_count_alone)
+{
+    static const enum ms_goal goals[] = {MS_GOAL_HITS, MS_GOAL_BALANCED, MS_GOAL_BYTES};
+
+    for (int i = 0; i < 3; i++) {
+        enum ms_queue queue;
+
+        open_with_goal(goals[i]);
+        come_back(3 * MEAN, &queue);
+        cr_assert_eq(queue, goals[i] == MS_GOAL_HITS ? MS_QUEUE_NEW : MS_QUEUE_MAIN);
+    }
+}
+
+Test(adaptive, is_informed_of_the_mean_size_of_the_entries)
+{
+    ms_eviction_inform(&eviction, 10, 77);
+    cr_assert_eq(eviction.misses, 77);
+    /* Ten entries of 500 bytes. */
+    cr_assert_eq(ms_load_relaxed(&eviction.mean_size), 500);
+    ms_eviction_inform(&eviction, 0, 77);
+    cr_assert_eq(ms_load_relaxed(&eviction.mean_size), 0);
+}
+
+Test(adaptive, whatever_is_dropped_and_comes_back_it_stays_within_its_bounds)
+{
+    struct unit_random random = unit_random_start("adaptive");
+
+    make_ghost();
+    for (int i = 0; i < 2000; i++) {
+        drop_some(unit_random_below(&random, 2) == 0 ? new_segment : main_segment,
+                  (unsigned)unit_random_below(&random, 4),
+                  (int)unit_random_below(&random, KEYS / 5), (int)unit_random_below(&random, 101));
+        ms_policy_adaptive.victim(&eviction);
+        cr_assert_geq(eviction.learned.small_share, 0.01);
+        cr_assert_leq(eviction.learned.small_share, 0.5);
+    }
+}
