@@ -86,6 +86,9 @@ type Config struct {
 	EnableBatchOptimization *bool `yaml:"performance.enable_batch_optimization,omitempty"`
 	// GCPercent is the share of dead bytes, in percent of live ones, at which compaction starts.
 	GCPercent int `yaml:"performance.gc_percent,omitempty"`
+	// EventQueueMemory is what events that wait for subscribers may take; it is set aside within the
+	// limit while there is a subscription.
+	EventQueueMemory int64 `yaml:"events.queue_memory,omitempty"`
 	// Maintenance is "background", or "manual", which leaves the work to Maintain.
 	Maintenance string `yaml:"maintenance,omitempty"`
 	// HugePages is "auto", "on" or "off".

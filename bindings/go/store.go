@@ -21,7 +21,8 @@ const DefaultTTL time.Duration = math.MinInt64
 // Store is unreachable, so no method can meet freed memory; each keeps the Store reachable until
 // its call into the library has returned.
 type Store struct {
-	handle uintptr
+	handle  uintptr
+	library *library
 	// largeValues is set once a value did not fit the small buffer; see Get.
 	largeValues atomic.Bool
 }
@@ -49,9 +50,25 @@ func open(op string, config Config) (*Store, error) {
 	if status := native.MemstoreOpen(settings, pointerTo(&handle)); status != 0 {
 		return nil, configFailure(op, settings, "", status)
 	}
-	store := &Store{handle: handle}
-	runtime.AddCleanup(store, native.MemstoreDestroy, handle)
+	store := &Store{handle: handle, library: &library{handle: handle}}
+	store.library.retain()
+	runtime.AddCleanup(store, (*library).release, store.library)
 	return store, nil
+}
+
+// library is what the library knows as a store. It is destroyed when neither the Store nor a
+// subscription needs it any more.
+type library struct {
+	handle uintptr
+	users  atomic.Int32
+}
+
+func (l *library) retain() { l.users.Add(1) }
+
+func (l *library) release() {
+	if l.users.Add(-1) == 0 {
+		native.MemstoreDestroy(l.handle)
+	}
 }
 
 // Reconfigure changes a setting of the open store, by the name and the text that it has in YAML:

@@ -36,7 +36,7 @@ typedef unsigned char *memstore_bytes;
 %apply const void *MEMSTORE_DATA {
     const char *key, const char *value, const char *path, char *buf, char *why,
     size_t *, int64_t *, uint64_t *, const uint64_t *, double *, unsigned char *,
-    const glue_item *, memstore **, memstore_view *, void **, glue_scan **
+    const glue_item *, memstore **, memstore_view *, void **, glue_scan **, glue_events **
 };
 
 %define MEMSTORE_HANDLE(TYPE)
@@ -53,6 +53,7 @@ MEMSTORE_HANDLE(const memstore_config *)
 MEMSTORE_HANDLE(memstore_batch *)
 MEMSTORE_HANDLE(void *kept)
 MEMSTORE_HANDLE(glue_scan *)
+MEMSTORE_HANDLE(glue_events *)
 /* Text of the library's own, for GlueCopyText; SWIG's own conversion would allocate and free a copy
  * in C. */
 MEMSTORE_HANDLE(const char *memstore_strerror)
@@ -69,6 +70,7 @@ MEMSTORE_HANDLE(const char *text)
 %enddef
 MEMSTORE_NUMBER(int, int32)
 MEMSTORE_NUMBER(int64_t, int64)
+MEMSTORE_NUMBER(uint32_t, uint32)
 MEMSTORE_NUMBER(uint64_t, uint64)
 MEMSTORE_NUMBER(size_t, int)
 
@@ -80,6 +82,17 @@ MEMSTORE_NUMBER(size_t, int)
 %ignore memstore_view;
 %ignore memstore_stats;
 %ignore memstore_memory_stats;
+%ignore memstore_event;
+%ignore memstore_event_stats;
+%ignore memstore_subscribe;
+%ignore memstore_subscription_next;
+%ignore memstore_subscription_wake;
+%ignore memstore_subscription_dropped;
+%ignore memstore_subscription_close;
+%ignore memstore_on_event;
+%ignore memstore_off_event;
+%ignore MEMSTORE_EVENTS_H;
+%ignore memstore_get_event_stats;
 %ignore glue_item;
 %ignore memstore_reconfigure;
 %ignore memstore_get;

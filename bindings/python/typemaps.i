@@ -45,6 +45,15 @@
 %ignore memstore_view;
 %ignore memstore_stats;
 %ignore memstore_memory_stats;
+%ignore memstore_event;
+%ignore memstore_event_stats;
+%ignore memstore_subscribe;
+%ignore memstore_subscription_next;
+%ignore memstore_subscription_wake;
+%ignore memstore_subscription_dropped;
+%ignore memstore_subscription_close;
+%ignore memstore_on_event;
+%ignore memstore_off_event;
 
 /* Conditions that span several keys are not offered to Python. */
 %rename("%(strip:[memstore_])s") "";
@@ -229,6 +238,7 @@
 
 %statistics(memstore_stats, hits)
 %statistics(memstore_memory_stats, limit)
+%statistics(memstore_event_stats, subscriptions)
 
 /* Why a change of a setting was refused. */
 %typemap(in, numinputs=0) (char *why, size_t cap) (char text[1024]) {
@@ -283,6 +293,6 @@ PyObject *ms_py_list_keys(memstore *store, const char *pattern, size_t pattern_s
 
 %init %{
     if (ms_py_convert_init() != 0 || ms_py_handle_init(m) != 0 || ms_py_view_init(m) != 0 ||
-        ms_py_cursor_init(m) != 0)
+        ms_py_cursor_init(m) != 0 || ms_py_subscription_init(m) != 0)
         return NULL;
 %}

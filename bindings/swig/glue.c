@@ -325,6 +325,118 @@ static inline void glue_scan_free(glue_scan *scan)
     free(scan);
 }
 
+struct glue_events {
+    memstore_subscription *subscription;
+    memstore_event pending; /* taken and not handed out yet; kind is 0 when there is none */
+};
+
+static inline int glue_events_new(memstore *store, uint32_t mask, size_t queue_size,
+                                  glue_events **out)
+{
+    glue_events *events = calloc(1, sizeof *events);
+
+    *out = NULL;
+    if (events == NULL)
+        return MEMSTORE_ERR_MEMORY_EXHAUSTED;
+    const int status = memstore_subscribe(store, mask, queue_size, &events->subscription);
+
+    if (status != MEMSTORE_OK) {
+        free(events);
+        return status;
+    }
+    *out = events;
+    return MEMSTORE_OK;
+}
+
+#define GLUE_EVENT_HEAD 7
+
+/* Bytes of the pending event as it is handed out. */
+static inline size_t glue_event_size(const memstore_event *event)
+{
+    return GLUE_EVENT_HEAD * sizeof(uint64_t) +
+           ((event->key.size + event->value.size + 7) & ~(size_t)7);
+}
+
+/* Writes the pending event. */
+static inline size_t glue_put_event(memstore_event *event, char *out)
+{
+    const size_t size = glue_event_size(event);
+    const uint64_t head[GLUE_EVENT_HEAD] = {
+        event->kind,
+        event->key.size,
+        event->value.size,
+        event->value.version,
+        (uint64_t)event->value.expires_at_ms,
+        (uint64_t)event->at_ms,
+        event->dropped,
+    };
+
+    memcpy(out, head, sizeof head);
+    if (event->key.size != 0)
+        memcpy(out + sizeof head, event->key.data, event->key.size);
+    if (event->value.size != 0)
+        memcpy(out + sizeof head + event->key.size, event->value.data, event->value.size);
+    memstore_view_release(&event->value);
+    event->kind = 0;
+    return size;
+}
+
+static inline int64_t glue_events_fill(glue_events *events, int64_t timeout_ms, void *buf,
+                                       size_t cap)
+{
+    size_t used = 0;
+
+    for (;;) {
+        if (events->pending.kind == 0) {
+            events->pending.struct_size = sizeof events->pending;
+            const int status = memstore_subscription_next(
+                events->subscription, used == 0 ? timeout_ms : 0, &events->pending);
+
+            if (status != MEMSTORE_OK) {
+                events->pending.kind = 0;
+                return used != 0 ? (int64_t)used : status;
+            }
+        }
+        const size_t size = glue_event_size(&events->pending);
+        if (size > cap - used)
+            return (int64_t)(used != 0 ? used : size);
+        used += glue_put_event(&events->pending, (char *)buf + used);
+    }
+}
+
+static inline void glue_events_wake(glue_events *events)
+{
+    memstore_subscription_wake(events->subscription);
+}
+
+static inline uint64_t glue_events_dropped(glue_events *events)
+{
+    return memstore_subscription_dropped(events->subscription);
+}
+
+static inline void glue_events_free(glue_events *events)
+{
+    memstore_view_release(&events->pending.value);
+    memstore_subscription_close(events->subscription);
+    free(events);
+}
+
+static inline int glue_get_event_stats(memstore *store, uint64_t *out, size_t n)
+{
+    memstore_event_stats s = {.struct_size = sizeof s};
+    const int status = memstore_get_event_stats(store, &s);
+    const uint64_t fields[] = {
+        s.subscriptions, s.waiting, s.bytes, s.memory, s.queued, s.dropped,
+    };
+
+    if (status != MEMSTORE_OK)
+        return status;
+    if (n > sizeof fields / sizeof *fields)
+        return MEMSTORE_ERR_INVALID_ARGUMENT;
+    memcpy(out, fields, n * sizeof *fields);
+    return MEMSTORE_OK;
+}
+
 static inline int glue_get_stats(memstore *store, uint64_t *out, size_t n)
 {
     memstore_stats s = {.struct_size = sizeof s};

@@ -79,6 +79,28 @@ static inline int64_t glue_scan_fill(glue_scan *scan, void *buf, size_t cap);
 
 static inline void glue_scan_free(glue_scan *scan);
 
+/* Events of one subscription, and the one that did not fit the caller's last buffer. */
+typedef struct glue_events glue_events;
+
+/* memstore_subscribe(). */
+static inline int glue_events_new(memstore *store, uint32_t mask, size_t queue_size,
+                                  glue_events **out);
+
+/* Waits for an event as memstore_subscription_next(), then writes it and those that wait behind it to
+ * buf, each as seven uint64_t (kind, size of the key, size of the value, version, when it was to
+ * expire, when it happened, events lost before it), its key and its value, padded to eight bytes.
+ * Returns the bytes written, or a memstore_status. A result above cap says that the next event alone
+ * needs so much, and that nothing was written. One thread at a time. */
+static inline int64_t glue_events_fill(glue_events *events, int64_t timeout_ms, void *buf,
+                                       size_t cap);
+
+static inline void glue_events_wake(glue_events *events);
+static inline uint64_t glue_events_dropped(glue_events *events);
+static inline void glue_events_free(glue_events *events);
+
+/* memstore_get_event_stats(): as glue_get_stats(). */
+static inline int glue_get_event_stats(memstore *store, uint64_t *out, size_t n);
+
 /* memstore_get_stats(), memstore_get_memory_stats(): the first n fields after struct_size, in the
  * order of stats.h. */
 static inline int glue_get_stats(memstore *store, uint64_t *out, size_t n);

@@ -31,6 +31,7 @@
 %include <memstore/config.h>
 %include <memstore/stats.h>
 %include <memstore/memstore.h>
+%include <memstore/events.h>
 #if defined(SWIGGO)
 %include "glue.h"
 #endif

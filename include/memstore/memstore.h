@@ -53,6 +53,9 @@
  * Functions that can fail return 0 or a negative memstore_status. A refused call has changed
  * nothing: a write that is refused leaves the older entry exactly as it was.
  *
+ * ## Events
+ * Every entry that goes can be told, once, with key, value and cause: events.h.
+ *
  * ## Batches
  * set_many, delete_many and memstore_batch are all-or-nothing to every reader, single reads
  * included: once a get has seen a batch under one key, no later get misses it under another.
@@ -799,5 +802,7 @@ MEMSTORE_API void memstore_cursor_free(memstore_cursor *cursor);
 #ifdef __cplusplus
 }
 #endif
+
+#include <memstore/events.h>
 
 #endif

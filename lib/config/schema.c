@@ -159,6 +159,12 @@ const struct ms_setting ms_schema[] = {
             .live = true),
     SIZE("performance.memory_limit", memory_limit, "64MB",
          "all that the store may map, index and bookkeeping included; 0 = not given", .live = true),
+
+    SIZE(
+        "events.queue_memory", event_memory, "0",
+        "what events that wait for subscribers may take; set aside within the limit while there is "
+        "a subscription; 0 = a sixteenth of the limit, at most 16MiB",
+        .live = true),
     {.path = NULL},
 };
 

@@ -68,6 +68,9 @@ struct ms_settings {
     uint32_t batch_size;            /* they are applied when so many are queued, */
     int64_t batch_timeout;          /* or the oldest is this old, milliseconds */
     bool enable_batch_optimization; /* they are queued at all */
+
+    /* Events. */
+    uint64_t event_memory; /* events.queue_memory, bytes; 0 = a part of the limit */
 };
 
 /* The value of a live member, once the store is open. */

@@ -6,6 +6,7 @@
  * release store of the word commits; then the slots are switched to the entries themselves. All
  * shards concerned are locked throughout, so no writer ever meets a record. */
 #include "store/batch.h"
+#include "store/notify.h"
 
 static void bump_sequences(struct ms_commit *commit)
 {
@@ -70,6 +71,16 @@ static void make_pending(struct ms_commit *commit, struct ms_step *step, struct 
     ms_testing_reach(MS_POINT_BATCH_SLOT);
 }
 
+/* Tell what goes; a TTL change only writes the entry elsewhere. */
+static void notify(memstore *store, const struct ms_step *step)
+{
+    if (step->op->kind == MS_OP_SET)
+        ms_notify_removal(store, &step->found,
+                          ms_removal_kind(step->live, MEMSTORE_EVENT_REPLACED));
+    else if (step->op->kind == MS_OP_DELETE)
+        ms_notify_removal(store, &step->found, ms_removal_kind(step->live, MEMSTORE_EVENT_DELETED));
+}
+
 static void settle(struct ms_commit *commit, struct ms_step *step)
 {
     memstore *store = commit->store;
@@ -79,8 +90,10 @@ static void settle(struct ms_commit *commit, struct ms_step *step)
     else
         ms_index_remove(&store->index, step->hash, &step->slot);
     ms_testing_reach(MS_POINT_BATCH_SLOT);
-    if (step->exists)
+    if (step->exists) {
+        notify(store, step);
         ms_store_entry_died(store, &step->found);
+    }
 }
 
 void ms_commit_publish(struct ms_commit *commit)

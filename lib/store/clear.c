@@ -2,31 +2,39 @@
 /* Removing everything. Shard by shard: under the lock each entry is told to be dead, then the
  * table is dropped as a whole. */
 #include "store/lookup.h"
+#include "store/notify.h"
 
 struct clearing {
     memstore *store;
+    uint64_t expired; /* entries whose time was over already */
 };
 
 static bool kill_entry(void *context, uint32_t place)
 {
-    memstore *store = ((struct clearing *)context)->store;
+    struct clearing *clearing = context;
+    memstore *store = clearing->store;
     struct ms_found found = {.place = place,
                              .entry = (struct ms_entry *)ms_arena_entry(&store->arena, place)};
 
     found.parts = ms_entry_parts(found.entry, store->keeps_created);
     found.segment = ms_arena_segment_of(&store->arena, place);
+    const bool live = !ms_has_expired(ms_found_expiry(&found));
+    clearing->expired += !live;
+    ms_notify_removal(store, &found, ms_removal_kind(live, MEMSTORE_EVENT_CLEARED));
     ms_store_entry_died(store, &found);
     return true;
 }
 
 static void clear_shard_locked(memstore *store, uint32_t shard)
 {
-    struct clearing clearing = {store};
+    struct clearing clearing = {.store = store};
 
     if (ms_load_relaxed(&store->index.views[shard].table) == 0)
         return;
     ms_index_scan(&store->index, shard, 0, UINT32_MAX, kill_entry, &clearing);
     ms_index_drop_table(&store->index, shard);
+    if (clearing.expired != 0)
+        ms_count(&store->counters, MS_COUNT_EXPIRATIONS, clearing.expired);
 }
 
 int ms_store_clear(memstore *store)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/lookup.h"
+#include "store/notify.h"
 
 int ms_store_delete(memstore *store, const void *key, size_t key_size)
 {
@@ -17,6 +18,7 @@ int ms_store_delete(memstore *store, const void *key, size_t key_size)
     if (exists) {
         live = !ms_has_expired(ms_found_expiry(&found));
         ms_index_remove(&store->index, hash, &slot);
+        ms_notify_removal(store, &found, ms_removal_kind(live, MEMSTORE_EVENT_DELETED));
         ms_store_entry_died(store, &found);
     }
     ms_mutex_unlock(ms_store_shard_lock(store, hash));

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Opening, closing, destroying. */
+#include "store/notify.h"
 #include "store/store.h"
 #include "store/validate.h"
 
@@ -152,6 +153,8 @@ static void init_members(memstore *store, const struct ms_settings *settings)
     store->bounds = ms_admission_bounds(settings);
     ms_admission_init(&store->admission, settings);
     ms_combiner_init(&store->combiner, settings->limit);
+    ms_events_init(&store->events, &store->arena.budget, &store->events_wanted);
+    ms_events_allow(&store->events, ms_notify_allowance(settings));
     ms_due_init(&store->due, ms_store_sweep_slack(settings));
 }
 
@@ -220,6 +223,7 @@ static void free_retired(struct ms_retired *retired)
 
 static void free_store(memstore *store)
 {
+    ms_events_fini(&store->events);
     ms_combiner_fini(store);
     ms_index_fini(&store->index);
     if (store->arena.base != NULL)
@@ -398,6 +402,7 @@ int ms_store_close(memstore *store)
     wait_for_calls(store);
     ms_combiner_drain(store);
     free_contents(store);
+    ms_events_close(&store->events);
     return MEMSTORE_OK;
 }
 

@@ -257,6 +257,9 @@ static void each_lock(memstore *store, enum ms_rank rank, void (*fn)(ms_mutex *l
     case MS_RANK_QUEUE:
         fn(&store->combiner.lock);
         break;
+    case MS_RANK_EVENTS:
+        fn(&store->events.lock);
+        break;
     default:
         break;
     }
@@ -306,6 +309,7 @@ static void forget_other_threads(memstore *store)
     ms_gate_forget_threads(&store->room_line, 0);
     ms_admission_forget_threads(&store->admission);
     ms_combiner_forget(store);
+    ms_events_forget_threads(&store->events);
 }
 
 static void after_fork_in_child(void)

@@ -8,6 +8,7 @@
 #include "store/lookup.h"
 
 #include "expiry/ttl_class.h"
+#include "store/notify.h"
 
 #define GROUP 16
 /* A shard that somebody holds longer than this is passed over; its entries stay where they are.
@@ -61,9 +62,10 @@ struct candidate {
 };
 
 static void remove_entry(struct pass *pass, const struct candidate *candidate,
-                         const struct ms_index_slot *slot)
+                         const struct ms_index_slot *slot, uint32_t cause)
 {
     ms_index_remove(&pass->store->index, candidate->hash, slot);
+    ms_notify_removal(pass->store, &candidate->found, cause);
     ms_store_entry_died(pass->store, &candidate->found);
 }
 
@@ -125,7 +127,7 @@ static void evict_entry(struct pass *pass, const struct candidate *candidate,
     if (verdict.keep && move_entry(pass, candidate, slot, &verdict))
         return;
     const enum ms_ghost_kind kind = policy->drop(&store->eviction, pass->segment, access);
-    remove_entry(pass, candidate, slot);
+    remove_entry(pass, candidate, slot, MEMSTORE_EVENT_EVICTED);
     ms_ghost_insert(&store->eviction.ghost, candidate->hash, kind);
     pass->evicted++;
 }
@@ -165,7 +167,7 @@ static void take_entry(struct pass *pass, const struct candidate *candidate)
         return;
     if (ms_index_find_place(&store->index, candidate->hash, candidate->found.place, &slot)) {
         if (ms_found_expiry(&candidate->found) <= pass->now) {
-            remove_entry(pass, candidate, &slot);
+            remove_entry(pass, candidate, &slot, MEMSTORE_EVENT_EXPIRED);
             pass->removed_expired++;
         } else if (pass->purpose == PURPOSE_EVICT) {
             evict_entry(pass, candidate, &slot);

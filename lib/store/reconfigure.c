@@ -4,6 +4,7 @@
  * Most take effect by being read: whoever needs a setting loads it when it needs it. The memory
  * limit is brought about (resize.c), and what sleeps until a moment that a setting had a part in
  * is woken. The queue of asynchronous writes is judged anew. */
+#include "store/notify.h"
 #include "store/store.h"
 
 #include <stdio.h>
@@ -29,6 +30,19 @@ int64_t ms_store_sweep_slack(const struct ms_settings *settings)
     return slack;
 }
 
+/* Bring about another limit. What is set aside for events is part of what has to go below it. */
+static int resize(memstore *store, const struct ms_settings *next, char why[static MS_WHY_SIZE])
+{
+    const bool less = ms_notify_allowance(next) < ms_notify_allowance(&store->settings);
+
+    if (less)
+        ms_events_allow(&store->events, ms_notify_allowance(next));
+    const int status = ms_store_resize(store, next->limit, why);
+    if (status != MEMSTORE_OK && less)
+        ms_notify_reconfigured(store, &store->settings);
+    return status;
+}
+
 int ms_store_reconfigure(memstore *store, const struct ms_settings *next,
                          const struct ms_setting_change *change, char why[static MS_WHY_SIZE])
 {
@@ -39,7 +53,7 @@ int ms_store_reconfigure(memstore *store, const struct ms_settings *next,
         return MEMSTORE_ERR_UNSUPPORTED;
     }
     if (next->limit != store->settings.limit) {
-        const int status = ms_store_resize(store, next->limit, why);
+        const int status = resize(store, next, why);
         if (status != MEMSTORE_OK)
             return status;
     }
@@ -48,6 +62,8 @@ int ms_store_reconfigure(memstore *store, const struct ms_settings *next,
     ms_settings_put(&store->settings, change->offset, change->size, change->value);
     ms_due_set_slack(&store->due, ms_store_sweep_slack(next));
     ms_combiner_retune(store);
+    if (ms_notify_allowance(next) != store->events.allowance)
+        ms_notify_reconfigured(store, next);
     ms_maintenance_wake(store);
     return MEMSTORE_OK;
 }

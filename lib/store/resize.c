@@ -44,12 +44,13 @@ static void sum_pinned(struct ms_segment *segment, void *context)
 /* Refuse what could never be reached. Reclaim lock held. */
 static int check_target(memstore *store, uint64_t target, char why[static MS_WHY_SIZE])
 {
-    const uint64_t least = ms_arena_least_limit(&store->arena);
+    const uint64_t least = ms_arena_least_limit(&store->arena) + ms_events_charged(&store->events);
     uint64_t pinned = 0;
 
     if (target < least) {
         snprintf(why, MS_WHY_SIZE,
-                 "%" PRIu64 " bytes are too few: bookkeeping and eight segments of this store take "
+                 "%" PRIu64
+                 " bytes are too few: bookkeeping, events and eight segments of this store take "
                  "%" PRIu64,
                  target, least);
         return MEMSTORE_ERR_INVALID_CONFIG;

@@ -8,8 +8,8 @@
  * Lock order, outermost first (platform/rank.h; checked in builds with asserts):
  *     registry (maintenance.c) -> settings -> apply (combiner.h) -> reclaim -> shards, by number ->
  *     grace period -> open slot -> pool -> pages
- *     due, retired, counters, passes, gates, queue (combiner.h), maintenance thread, thread
- *     numbers: leaves, under any of these
+ *     due, retired, counters, passes, gates, queue (combiner.h), events, maintenance thread,
+ *     thread numbers: leaves, under any of these
  * Who waits at a gate (admission.h) holds none of them, but for the apply lock. Nobody waits for
  * the reclaim lock while he holds a shard's, and no thread in a read section waits for either.
  *
@@ -22,6 +22,7 @@
 #define MS_STORE_STORE_H
 
 #include "config/settings.h"
+#include "events/events.h"
 #include "eviction/eviction.h"
 #include "expiry/due.h"
 #include "index/index.h"
@@ -68,7 +69,9 @@ struct memstore {
     atomic_bool closed; /* ORDER: seq_cst by close and ms_store_enter(), acquire by readers */
     enum ms_touch touch;
     struct ms_hasher hasher;
-    uint8_t bounds;     /* what admission bounds: enum ms_bounds */
+    uint8_t bounds; /* what admission bounds: enum ms_bounds */
+    /* bits of memstore_event_kind: what somebody has subscribed to. Events' lock to write */
+    atomic_uint_least32_t events_wanted;
     uint64_t tick_mask; /* accesses are reported to the policy each tick_mask + 1 of a thread */
     struct ms_index index;
     char *block; /* what is mapped for all three */
@@ -100,6 +103,7 @@ struct memstore {
 
     struct ms_admission admission;
     struct ms_combiner combiner;
+    struct ms_events events;
 
     /* Maintenance (maintenance.c). */
     struct memstore *next_store; /* registry lock */
@@ -423,13 +427,16 @@ static inline void ms_store_abandon(memstore *store, const struct ms_reserved *r
     ms_store_land(store, reserved);
 }
 
-/* Release a view, with a pass or without. */
+/* Release a view, with a pass or without, or of an event. */
 MS_ALWAYS_INLINE void ms_view_give_back(memstore_view *view)
 {
-    if (ms_unlikely(ms_view_has_pass(view)))
+    /* Segments are aligned, so that one look tells that the view pins nothing else. */
+    if (ms_likely(((uintptr_t)view->pin & 3) == 0))
+        ms_view_release(view);
+    else if (ms_view_has_pass(view))
         ms_admission_release(view);
     else
-        ms_view_release(view);
+        ms_event_view_release(view);
 }
 
 /* Report accesses to the policy, if it wants to know; `before` is a thread's count of them. */

@@ -94,7 +94,8 @@ const char *ms_store_validate(memstore *store)
     uint64_t entries = 0;
 
     MS_REQUIRE_VALID(ms_index_validate(&store->index));
-    MS_REQUIRE_VALID(ms_arena_validate(&store->arena, store->combiner.charged));
+    MS_REQUIRE_VALID(
+        ms_arena_validate(&store->arena, store->combiner.charged + store->events.charged));
     MS_REQUIRE_VALID(ms_due_validate(&store->due));
     ms_arena_each(&store->arena, compare_next, &comparison);
     MS_REQUIRE_VALID(comparison.problem);

@@ -4,6 +4,7 @@
  * write has changed nothing that a reader can see. */
 #include "expiry/ttl_class.h"
 #include "store/lookup.h"
+#include "store/notify.h"
 
 int ms_store_check_size(const memstore *store, size_t key_size, size_t value_size)
 {
@@ -136,6 +137,9 @@ static int publish_locked(memstore *store, const struct ms_write *write, uint64_
     ms_arena_publish(reserved);
     if (exists) {
         ms_slot_set(&slot, reserved->place);
+        /* What keeps its version is the same entry, written elsewhere. */
+        if (write->keep_version == 0)
+            ms_notify_removal(store, &found, ms_removal_kind(live, MEMSTORE_EVENT_REPLACED));
         ms_store_entry_died(store, &found);
     } else {
         ms_index_insert(&store->index, hash, reserved->place, &slot);

@@ -14,6 +14,11 @@
 #define MS_ABI_SMALLEST_STRUCT (sizeof(size_t) + sizeof(uint64_t))
 #define MS_ABI_LARGEST_STRUCT ((size_t)4096)
 
+static inline int ms_abi_is_size(size_t size)
+{
+    return size >= MS_ABI_SMALLEST_STRUCT && size <= MS_ABI_LARGEST_STRUCT;
+}
+
 /* Copy `ours` to the caller's struct, in the caller's size: what an older caller does not know
  * is left out, what a newer caller knows beyond us reads as zero. The caller's struct_size stays
  * as it is.
@@ -24,7 +29,7 @@ static inline int ms_abi_store(void *out, const void *ours, size_t our_size)
     size_t their_size;
 
     memcpy(&their_size, out, sizeof their_size);
-    if (their_size < MS_ABI_SMALLEST_STRUCT || their_size > MS_ABI_LARGEST_STRUCT)
+    if (!ms_abi_is_size(their_size))
         return MEMSTORE_ERR_INVALID_ARGUMENT;
 
     const size_t shared = their_size < our_size ? their_size : our_size;

@@ -50,6 +50,23 @@ AT(memstore_stats, moved_bytes, 120);
 AT(memstore_stats, written_bytes, 128);
 AT(memstore_stats, rejected_timeout, 136);
 
+SIZE_AT_LEAST(memstore_event, 88);
+AT(memstore_event, struct_size, 0);
+AT(memstore_event, kind, 8);
+AT(memstore_event, key, 16);
+AT(memstore_event, value, 32);
+AT(memstore_event, at_ms, 72);
+AT(memstore_event, dropped, 80);
+
+SIZE_AT_LEAST(memstore_event_stats, 7 * 8);
+AT(memstore_event_stats, struct_size, 0);
+AT(memstore_event_stats, subscriptions, 8);
+AT(memstore_event_stats, waiting, 16);
+AT(memstore_event_stats, bytes, 24);
+AT(memstore_event_stats, memory, 32);
+AT(memstore_event_stats, queued, 40);
+AT(memstore_event_stats, dropped, 48);
+
 SIZE_AT_LEAST(memstore_memory_stats, 11 * 8);
 AT(memstore_memory_stats, struct_size, 0);
 AT(memstore_memory_stats, limit, 8);
@@ -66,6 +83,12 @@ AT(memstore_memory_stats, segment_size, 80);
 
 VALUE(MEMSTORE_TTL_NONE, 0);
 VALUE(MEMSTORE_TTL_DEFAULT, -1);
+VALUE(MEMSTORE_EVENT_EXPIRED, 1);
+VALUE(MEMSTORE_EVENT_EVICTED, 2);
+VALUE(MEMSTORE_EVENT_DELETED, 4);
+VALUE(MEMSTORE_EVENT_REPLACED, 8);
+VALUE(MEMSTORE_EVENT_CLEARED, 16);
+VALUE(MEMSTORE_EVENT_REMOVALS, 31);
 VALUE(MEMSTORE_OK, 0);
 VALUE(MEMSTORE_ERR_KEY_NOT_FOUND, -1);
 VALUE(MEMSTORE_ERR_CACHE_FULL, -2);

@@ -64,6 +64,18 @@ void explore_unlock(ms_mutex *mutex)
     me->view.clock[me->number]++;
 }
 
+void ms_cond_wait(pthread_cond_t *cond, ms_mutex *mutex)
+{
+    explore_fail("somebody waits for the condition %p with the lock %p", (void *)cond,
+                 (void *)mutex);
+}
+
+void ms_cond_wait_until(pthread_cond_t *cond, ms_mutex *mutex, int64_t deadline_us)
+{
+    (void)deadline_us;
+    ms_cond_wait(cond, mutex);
+}
+
 /* ---- Read-copy-update ---- */
 
 /* Of the grace period that a thread waits for. */

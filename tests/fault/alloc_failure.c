@@ -381,6 +381,37 @@ static void bounded_views(memstore *store)
     }
 }
 
+static int ignore_event(const memstore_event *event, void *context)
+{
+    (void)event;
+    (void)context;
+    return 0;
+}
+
+/* An event that there is no memory for is lost and counted, and nothing else. */
+static void events(memstore *store)
+{
+    memstore_subscription *subscription;
+    memstore_event event = {.struct_size = sizeof event};
+    uint64_t taken = 0;
+
+    if (!refused(memstore_on_event(store, MEMSTORE_EVENT_EVICTED, ignore_event, NULL)))
+        CHECK_OK(memstore_off_event(store, ignore_event, NULL));
+    if (refused(memstore_subscribe(store, MEMSTORE_EVENT_REMOVALS, 0, &subscription)))
+        return;
+    for (unsigned i = 0; i < 60; i++)
+        set(store, i % 20, 50 + i, 0);
+    for (unsigned i = 0; i < 20; i += 3)
+        drop(store, i);
+    while (memstore_subscription_next(subscription, 0, &event) == MEMSTORE_OK) {
+        memstore_view_release(&event.value);
+        taken++;
+    }
+    const memstore_stats stats = test_stats(store);
+    CHECK(taken + memstore_subscription_dropped(subscription) == stats.updates + stats.deletes);
+    memstore_subscription_close(subscription);
+}
+
 static const struct scenario scenarios[] = {
     {"sets and growth", {"shards=1"}, sets_and_growth, false},
     {"sets and growth, many shards", {"shards=64", "hash_function=fnv"}, sets_and_growth, false},
@@ -393,6 +424,7 @@ static const struct scenario scenarios[] = {
      false},
     {"expiry", {"shards=2", "ttl.store_creation_time=true"}, expiry, false},
     {"asynchronous writes", {"shards=4", "performance.batch_size=50"}, asynchronous_writes, false},
+    {"events", {"shards=4"}, events, false},
     {"bounded views", {"shards=4", "performance.max_concurrent_readers=20"}, bounded_views, false},
     {"eviction, adaptive", {"shards=2", "performance.memory_limit=512KiB"}, eviction, true},
     {"other limits", {"shards=16", "performance.memory_limit=1MiB"}, other_limits, true},

@@ -346,7 +346,7 @@ Test(reconfigure, a_limit_below_the_least_is_refused)
         memstore_reconfigure_explained(store, "performance.memory_limit", "10kB", why, sizeof why),
         MEMSTORE_ERR_INVALID_CONFIG);
     cr_assert_not_null(strstr(why, "performance.memory_limit: 10000 bytes are too few: "
-                                   "bookkeeping and eight segments of this store take "));
+                                   "bookkeeping, events and eight segments of this store take "));
     cr_assert_eq(memstore_capacity(store), MIB);
     cr_assert_eq(memstore_size(store), 1000);
     /* The number that it names does. */

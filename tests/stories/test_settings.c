@@ -566,13 +566,14 @@ Test(settings, every_setting_reads_back_as_it_was_set)
         {"performance.enable_batch_optimization", "false"},
         {"performance.gc_percent", "100"},
         {"performance.memory_limit", "1GB"},
+        {"events.queue_memory", "1MB"},
     };
     memstore_config *config = memstore_config_new(), *copy = memstore_config_new();
     memstore *store;
     const char *key;
 
-    /* All of them; and each has a test of its effect: in this file, in test_admission.c or in
-     * test_async.c. */
+    /* All of them; and each has a test of its effect: in this file, in test_admission.c, in
+     * test_async.c or in test_events.c. */
     for (unsigned i = 0; (key = memstore_config_key(i)) != NULL; i++) {
         unsigned at = 0;
 

@@ -30,6 +30,7 @@ from .errors import (
     TTLUpdateFailed,
     Unsupported,
 )
+from .events import Event, EventKind, EventStats, Subscription
 from .stats import MemoryStats, Stats
 from .store import DEFAULT_TTL, Store
 
@@ -44,6 +45,9 @@ __all__ = [
     "Codec",
     "EntryTooLarge",
     "Error",
+    "Event",
+    "EventKind",
+    "EventStats",
     "GCPressure",
     "IOFailed",
     "InvalidArgument",
@@ -59,6 +63,7 @@ __all__ = [
     "ShardOverflow",
     "Stats",
     "Store",
+    "Subscription",
     "TTLExpired",
     "TTLNotSet",
     "TTLUpdateFailed",

@@ -7,10 +7,11 @@ import math
 import warnings
 from datetime import datetime, timedelta, timezone
 from types import EllipsisType, TracebackType
-from typing import Any, Final, NoReturn, Optional, Self, Union
+from typing import Any, Callable, Final, NoReturn, Optional, Self, Union
 
 from . import _native
 from ._types import TTL, Buffer, Key
+from .events import Event, EventKind, EventStats, Subscription, call_back
 from .settings import Configuration, Path, Setting, Settings
 from .stats import MemoryStats, Stats
 
@@ -275,6 +276,37 @@ class Store(_native.Handle):
         Needed only with the setting ``maintenance="manual"``. Without a budget it does all there is.
         """
         return _native.maintain(self, 0 if budget is None else math.ceil(budget * 1_000_000) or 1)
+
+    # ---- Events
+
+    def subscribe(self, kinds: int = EventKind.REMOVALS, queue_size: int = 0) -> Subscription:
+        """Ask for events from now on, to be taken from a queue: see Subscription.
+
+        At most ``queue_size`` events wait, 0 = as many as there is memory for (the setting ``events.queue_memory``).
+        Nobody waits for a subscriber: what finds the queue full is dropped and counted, and the next event says how
+        many were lost before it.
+
+        >>> with Store() as store, store.subscribe(queue_size=1000) as removals:
+        ...     store["k"] = b"v"
+        ...     _ = store.delete("k")
+        ...     event = removals.get()
+        ...     event.kind, event.key, event.value
+        (<EventKind.DELETED: 4>, b'k', b'v')
+        """
+        return Subscription(self, kinds, queue_size)
+
+    def on_event(self, callback: Callable[[Event], object], kinds: int = EventKind.REMOVALS) -> Subscription:
+        """Call a function for each event from now on, on a thread of its own, until what this returns is closed or
+        the store is. It may call every method of the store, ``close()`` included. Its exceptions are reported to
+        ``sys.excepthook`` and end nothing.
+        """
+        subscription = self.subscribe(kinds)
+        call_back(subscription, callback)
+        return subscription
+
+    def event_stats(self) -> EventStats:
+        """What the events come to: how many wait, were dropped, and their memory."""
+        return EventStats(*_native.get_event_stats(self))
 
     # ---- Statistics
 

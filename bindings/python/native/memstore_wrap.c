@@ -3217,18 +3217,20 @@ SWIG_Python_NonDynamicSetAttr(PyObject *obj, PyObject *name, PyObject *value) {
 #define SWIGTYPE_p_memstore_batch swig_types[4]
 #define SWIGTYPE_p_memstore_config swig_types[5]
 #define SWIGTYPE_p_memstore_cursor swig_types[6]
-#define SWIGTYPE_p_memstore_memory_stats swig_types[7]
-#define SWIGTYPE_p_memstore_stats swig_types[8]
-#define SWIGTYPE_p_p_memstore swig_types[9]
-#define SWIGTYPE_p_short swig_types[10]
-#define SWIGTYPE_p_signed_char swig_types[11]
-#define SWIGTYPE_p_size_t swig_types[12]
-#define SWIGTYPE_p_unsigned_char swig_types[13]
-#define SWIGTYPE_p_unsigned_int swig_types[14]
-#define SWIGTYPE_p_unsigned_long_long swig_types[15]
-#define SWIGTYPE_p_unsigned_short swig_types[16]
-static swig_type_info *swig_types[18];
-static swig_module_info swig_module = {swig_types, 17, 0, 0, 0, 0};
+#define SWIGTYPE_p_memstore_event_stats swig_types[7]
+#define SWIGTYPE_p_memstore_memory_stats swig_types[8]
+#define SWIGTYPE_p_memstore_stats swig_types[9]
+#define SWIGTYPE_p_memstore_subscription swig_types[10]
+#define SWIGTYPE_p_p_memstore swig_types[11]
+#define SWIGTYPE_p_short swig_types[12]
+#define SWIGTYPE_p_signed_char swig_types[13]
+#define SWIGTYPE_p_size_t swig_types[14]
+#define SWIGTYPE_p_unsigned_char swig_types[15]
+#define SWIGTYPE_p_unsigned_int swig_types[16]
+#define SWIGTYPE_p_unsigned_long_long swig_types[17]
+#define SWIGTYPE_p_unsigned_short swig_types[18]
+static swig_type_info *swig_types[20];
+static swig_module_info swig_module = {swig_types, 19, 0, 0, 0, 0};
 #define SWIG_TypeQuery(name) SWIG_TypeQueryModule(&swig_module, &swig_module, name)
 #define SWIG_MangledTypeQuery(name) SWIG_MangledTypeQueryModule(&swig_module, &swig_module, name)
 
@@ -5284,6 +5286,48 @@ fail:
 }
 
 
+SWIGINTERN PyObject *_wrap_get_event_stats(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  memstore *arg1 = 0 ;
+  memstore_event_stats *arg2 = 0 ;
+  memstore_event_stats value2 ;
+  PyObject *swig_obj[1] ;
+  int result;
+
+  {
+    memset(&value2, 0, sizeof(value2));
+    value2.struct_size = sizeof(value2);
+    arg2 = &value2;
+  }
+  (void)self;
+  if (!args) SWIG_fail;
+  swig_obj[0] = args;
+  {
+    arg1 = ms_py_handle_store(swig_obj[0]);
+    if (arg1 == NULL)
+    SWIG_fail;
+  }
+  result = (int)memstore_get_event_stats(arg1,arg2);
+  {
+    if (result < 0) {
+      ms_py_raise(result, NULL);
+      SWIG_fail;
+    }
+    resultobj = SWIG_Py_Void();
+  }
+  {
+    Py_XDECREF(resultobj);
+    resultobj = ms_py_tuple_of_counts(&value2.subscriptions,
+      (sizeof(memstore_event_stats) - offsetof(memstore_event_stats, subscriptions)) / sizeof(uint64_t));
+    if (resultobj == NULL)
+    SWIG_fail;
+  }
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
 static PyMethodDef SwigMethods[] = {
 	 { "register_errors", _wrap_register_errors, METH_O, NULL},
 	 { "keys", _wrap_keys, METH_VARARGS, NULL},
@@ -5321,6 +5365,7 @@ static PyMethodDef SwigMethods[] = {
 	 { "maintain", _wrap_maintain, METH_VARARGS, NULL},
 	 { "count_by_pattern", _wrap_count_by_pattern, METH_VARARGS, NULL},
 	 { "delete_by_pattern", _wrap_delete_by_pattern, METH_VARARGS, NULL},
+	 { "get_event_stats", _wrap_get_event_stats, METH_O, NULL},
 	 { NULL, NULL, 0, NULL }
 };
 
@@ -5334,8 +5379,10 @@ static swig_type_info _swigt__p_memstore = {"_p_memstore", "struct memstore *|me
 static swig_type_info _swigt__p_memstore_batch = {"_p_memstore_batch", "memstore_batch *|struct memstore_batch *", 0, 0, (void*)0, 0};
 static swig_type_info _swigt__p_memstore_config = {"_p_memstore_config", "memstore_config *|struct memstore_config *", 0, 0, (void*)0, 0};
 static swig_type_info _swigt__p_memstore_cursor = {"_p_memstore_cursor", "memstore_cursor *|struct memstore_cursor *", 0, 0, (void*)0, 0};
+static swig_type_info _swigt__p_memstore_event_stats = {"_p_memstore_event_stats", "memstore_event_stats *|struct memstore_event_stats *", 0, 0, (void*)0, 0};
 static swig_type_info _swigt__p_memstore_memory_stats = {"_p_memstore_memory_stats", "memstore_memory_stats *|struct memstore_memory_stats *", 0, 0, (void*)0, 0};
 static swig_type_info _swigt__p_memstore_stats = {"_p_memstore_stats", "memstore_stats *|struct memstore_stats *", 0, 0, (void*)0, 0};
+static swig_type_info _swigt__p_memstore_subscription = {"_p_memstore_subscription", "memstore_subscription *|struct memstore_subscription *", 0, 0, (void*)0, 0};
 static swig_type_info _swigt__p_p_memstore = {"_p_p_memstore", "memstore **", 0, 0, (void*)0, 0};
 static swig_type_info _swigt__p_short = {"_p_short", "int16_t *|int_least16_t *|short *", 0, 0, (void*)0, 0};
 static swig_type_info _swigt__p_signed_char = {"_p_signed_char", "int8_t *|int_fast8_t *|int_least8_t *|signed char *", 0, 0, (void*)0, 0};
@@ -5353,8 +5400,10 @@ static swig_type_info *swig_type_initial[] = {
   &_swigt__p_memstore_batch,
   &_swigt__p_memstore_config,
   &_swigt__p_memstore_cursor,
+  &_swigt__p_memstore_event_stats,
   &_swigt__p_memstore_memory_stats,
   &_swigt__p_memstore_stats,
+  &_swigt__p_memstore_subscription,
   &_swigt__p_p_memstore,
   &_swigt__p_short,
   &_swigt__p_signed_char,
@@ -5372,8 +5421,10 @@ static swig_cast_info _swigc__p_memstore[] = {  {&_swigt__p_memstore, 0, 0, 0},{
 static swig_cast_info _swigc__p_memstore_batch[] = {  {&_swigt__p_memstore_batch, 0, 0, 0},{0, 0, 0, 0}};
 static swig_cast_info _swigc__p_memstore_config[] = {  {&_swigt__p_memstore_config, 0, 0, 0},{0, 0, 0, 0}};
 static swig_cast_info _swigc__p_memstore_cursor[] = {  {&_swigt__p_memstore_cursor, 0, 0, 0},{0, 0, 0, 0}};
+static swig_cast_info _swigc__p_memstore_event_stats[] = {  {&_swigt__p_memstore_event_stats, 0, 0, 0},{0, 0, 0, 0}};
 static swig_cast_info _swigc__p_memstore_memory_stats[] = {  {&_swigt__p_memstore_memory_stats, 0, 0, 0},{0, 0, 0, 0}};
 static swig_cast_info _swigc__p_memstore_stats[] = {  {&_swigt__p_memstore_stats, 0, 0, 0},{0, 0, 0, 0}};
+static swig_cast_info _swigc__p_memstore_subscription[] = {  {&_swigt__p_memstore_subscription, 0, 0, 0},{0, 0, 0, 0}};
 static swig_cast_info _swigc__p_p_memstore[] = {  {&_swigt__p_p_memstore, 0, 0, 0},{0, 0, 0, 0}};
 static swig_cast_info _swigc__p_short[] = {  {&_swigt__p_short, 0, 0, 0},{0, 0, 0, 0}};
 static swig_cast_info _swigc__p_signed_char[] = {  {&_swigt__p_signed_char, 0, 0, 0},{0, 0, 0, 0}};
@@ -5391,8 +5442,10 @@ static swig_cast_info *swig_cast_initial[] = {
   _swigc__p_memstore_batch,
   _swigc__p_memstore_config,
   _swigc__p_memstore_cursor,
+  _swigc__p_memstore_event_stats,
   _swigc__p_memstore_memory_stats,
   _swigc__p_memstore_stats,
+  _swigc__p_memstore_subscription,
   _swigc__p_p_memstore,
   _swigc__p_short,
   _swigc__p_signed_char,
@@ -6054,7 +6107,7 @@ SWIGINTERN int SWIG_mod_exec(PyObject *m) {
 
 
   if (ms_py_convert_init() != 0 || ms_py_handle_init(m) != 0 || ms_py_view_init(m) != 0 ||
-    ms_py_cursor_init(m) != 0)
+    ms_py_cursor_init(m) != 0 || ms_py_subscription_init(m) != 0)
   return NULL;
 
   SWIG_Python_SetConstant(d, "MEMSTORE_OK",SWIG_From_int((int)(MEMSTORE_OK)));
@@ -6088,6 +6141,12 @@ SWIGINTERN int SWIG_mod_exec(PyObject *m) {
   SWIG_Python_SetConstant(d, "MEMSTORE_VERSION_STRING",SWIG_FromCharPtr("0.1.0"));
   SWIG_Python_SetConstant(d, "MEMSTORE_TTL_NONE",SWIG_From_int((int)(0)));
   SWIG_Python_SetConstant(d, "MEMSTORE_TTL_DEFAULT",SWIG_From_int((int)((-1))));
+  SWIG_Python_SetConstant(d, "MEMSTORE_EVENT_EXPIRED",SWIG_From_int((int)(MEMSTORE_EVENT_EXPIRED)));
+  SWIG_Python_SetConstant(d, "MEMSTORE_EVENT_EVICTED",SWIG_From_int((int)(MEMSTORE_EVENT_EVICTED)));
+  SWIG_Python_SetConstant(d, "MEMSTORE_EVENT_DELETED",SWIG_From_int((int)(MEMSTORE_EVENT_DELETED)));
+  SWIG_Python_SetConstant(d, "MEMSTORE_EVENT_REPLACED",SWIG_From_int((int)(MEMSTORE_EVENT_REPLACED)));
+  SWIG_Python_SetConstant(d, "MEMSTORE_EVENT_CLEARED",SWIG_From_int((int)(MEMSTORE_EVENT_CLEARED)));
+  SWIG_Python_SetConstant(d, "MEMSTORE_EVENT_REMOVALS",SWIG_From_int((int)(MEMSTORE_EVENT_REMOVALS)));
 
   /* Initialize threading */
   SWIG_PYTHON_INITIALIZE_THREADS;

@@ -5,10 +5,12 @@
  *               operations are C methods of the store object itself: one crossing, no Python frame.
  *     View      owns one pinned memstore_view and exports it through the buffer protocol.
  *     KeyIterator owns one memstore_cursor.
+ *     Subscription owns one memstore_subscription. memstore.Subscription derives from it.
  *
  * Invariants:
- *   PY-1  A View and a KeyIterator hold a reference to their Handle, so memstore_destroy() runs only
- *         when every view is released and every cursor is freed.
+ *   PY-1  A View, a KeyIterator and a Subscription hold a reference to their Handle, so
+ *         memstore_destroy() runs only when every view is released, every cursor freed and every
+ *         subscription closed.
  *   PY-2  Key and value bytes are borrowed from objects that the call holds references to (and, for
  *         buffers, exports of), so that they stay in place also while the GIL is released.
  *   PY-3  No callback into Python happens inside a call of the library, but for the making of
@@ -111,7 +113,7 @@ PyObject *ms_py_raise_text(int status, const char *text);
 /* Name the exception class of each status: a dict of int to class, and the base class under 0. */
 PyObject *ms_py_register_errors(PyObject *classes);
 
-/* ---- handle.c, view.c, cursor.c, many.c ---- */
+/* ---- handle.c, view.c, cursor.c, many.c, subscription.c ---- */
 
 extern PyTypeObject *ms_py_handle_type;
 
@@ -138,5 +140,6 @@ PyObject *ms_py_set_many(PyObject *self, PyObject *const *args, Py_ssize_t count
 int ms_py_handle_init(PyObject *module);
 int ms_py_view_init(PyObject *module);
 int ms_py_cursor_init(PyObject *module);
+int ms_py_subscription_init(PyObject *module);
 
 #endif

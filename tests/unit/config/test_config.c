@@ -87,6 +87,7 @@ static const struct {
     {"performance.enable_batch_optimization", "true", "off", "false"},
     {"performance.gc_percent", "100", "50", "50"},
     {"performance.memory_limit", "64MB", "1GB", "1GB"},
+    {"events.queue_memory", "0", "5MB", "5MB"},
 };
 
 Test(config, every_key_of_the_schema_is_tested_here)

@@ -176,6 +176,18 @@ typedef unsigned char *memstore_bytes;
 #cgo nocallback _wrap_MemstoreMaintain_memstore
 #cgo noescape _wrap_MemstoreDeleteByPattern_memstore
 #cgo nocallback _wrap_MemstoreDeleteByPattern_memstore
+#cgo noescape _wrap_MEMSTORE_EVENT_EXPIRED_memstore
+#cgo nocallback _wrap_MEMSTORE_EVENT_EXPIRED_memstore
+#cgo noescape _wrap_MEMSTORE_EVENT_EVICTED_memstore
+#cgo nocallback _wrap_MEMSTORE_EVENT_EVICTED_memstore
+#cgo noescape _wrap_MEMSTORE_EVENT_DELETED_memstore
+#cgo nocallback _wrap_MEMSTORE_EVENT_DELETED_memstore
+#cgo noescape _wrap_MEMSTORE_EVENT_REPLACED_memstore
+#cgo nocallback _wrap_MEMSTORE_EVENT_REPLACED_memstore
+#cgo noescape _wrap_MEMSTORE_EVENT_CLEARED_memstore
+#cgo nocallback _wrap_MEMSTORE_EVENT_CLEARED_memstore
+#cgo noescape _wrap_MEMSTORE_EVENT_REMOVALS_memstore
+#cgo nocallback _wrap_MEMSTORE_EVENT_REMOVALS_memstore
 #cgo noescape _wrap_GlueCopyText_memstore
 #cgo nocallback _wrap_GlueCopyText_memstore
 #cgo noescape _wrap_GlueGet_memstore
@@ -206,6 +218,18 @@ typedef unsigned char *memstore_bytes;
 #cgo nocallback _wrap_GlueScanFill_memstore
 #cgo noescape _wrap_GlueScanFree_memstore
 #cgo nocallback _wrap_GlueScanFree_memstore
+#cgo noescape _wrap_GlueEventsNew_memstore
+#cgo nocallback _wrap_GlueEventsNew_memstore
+#cgo noescape _wrap_GlueEventsFill_memstore
+#cgo nocallback _wrap_GlueEventsFill_memstore
+#cgo noescape _wrap_GlueEventsWake_memstore
+#cgo nocallback _wrap_GlueEventsWake_memstore
+#cgo noescape _wrap_GlueEventsDropped_memstore
+#cgo nocallback _wrap_GlueEventsDropped_memstore
+#cgo noescape _wrap_GlueEventsFree_memstore
+#cgo nocallback _wrap_GlueEventsFree_memstore
+#cgo noescape _wrap_GlueGetEventStats_memstore
+#cgo nocallback _wrap_GlueGetEventStats_memstore
 #cgo noescape _wrap_GlueGetStats_memstore
 #cgo nocallback _wrap_GlueGetStats_memstore
 #cgo noescape _wrap_GlueGetMemoryStats_memstore
@@ -241,6 +265,9 @@ typedef long long swig_type_26;
 typedef long long swig_type_27;
 typedef long long swig_type_28;
 typedef long long swig_type_29;
+typedef long long swig_type_30;
+typedef long long swig_type_31;
+typedef long long swig_type_32;
 extern void _wrap_Swig_free_memstore(uintptr_t arg1);
 extern uintptr_t _wrap_Swig_malloc_memstore(swig_intgo arg1);
 extern swig_intgo _wrap_MEMSTORE_OK_memstore(void);
@@ -312,6 +339,12 @@ extern swig_type_16 _wrap_MemstoreCapacity_memstore(uintptr_t arg1);
 extern int _wrap_MemstoreCompact_memstore(uintptr_t arg1, double arg2);
 extern int _wrap_MemstoreMaintain_memstore(uintptr_t arg1, swig_type_17 arg2);
 extern int _wrap_MemstoreDeleteByPattern_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3, swig_voidp arg4);
+extern swig_intgo _wrap_MEMSTORE_EVENT_EXPIRED_memstore(void);
+extern swig_intgo _wrap_MEMSTORE_EVENT_EVICTED_memstore(void);
+extern swig_intgo _wrap_MEMSTORE_EVENT_DELETED_memstore(void);
+extern swig_intgo _wrap_MEMSTORE_EVENT_REPLACED_memstore(void);
+extern swig_intgo _wrap_MEMSTORE_EVENT_CLEARED_memstore(void);
+extern swig_intgo _wrap_MEMSTORE_EVENT_REMOVALS_memstore(void);
 extern swig_type_18 _wrap_GlueCopyText_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3);
 extern swig_type_19 _wrap_GlueGet_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3, swig_voidp arg4, swig_intgo arg5);
 extern swig_type_20 _wrap_GlueGetVersioned_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3, swig_voidp arg4, swig_intgo arg5, swig_voidp arg6);
@@ -327,6 +360,12 @@ extern swig_type_28 _wrap_GlueCountByPattern_memstore(uintptr_t arg1, swig_voidp
 extern int _wrap_GlueScanNew_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3, swig_voidp arg4);
 extern swig_type_29 _wrap_GlueScanFill_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3);
 extern void _wrap_GlueScanFree_memstore(uintptr_t arg1);
+extern int _wrap_GlueEventsNew_memstore(uintptr_t arg1, int arg2, swig_intgo arg3, swig_voidp arg4);
+extern swig_type_30 _wrap_GlueEventsFill_memstore(uintptr_t arg1, swig_type_31 arg2, swig_voidp arg3, swig_intgo arg4);
+extern void _wrap_GlueEventsWake_memstore(uintptr_t arg1);
+extern swig_type_32 _wrap_GlueEventsDropped_memstore(uintptr_t arg1);
+extern void _wrap_GlueEventsFree_memstore(uintptr_t arg1);
+extern int _wrap_GlueGetEventStats_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3);
 extern int _wrap_GlueGetStats_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3);
 extern int _wrap_GlueGetMemoryStats_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3);
 #undef intgo
@@ -1007,6 +1046,56 @@ func MemstoreDeleteByPattern(arg1 uintptr, arg2 *byte, arg3 int, arg4 *byte) (_s
 	return swig_r
 }
 
+type Memstore_event_kind int
+
+func _swig_getMEMSTORE_EVENT_EXPIRED() (_swig_ret Memstore_event_kind) {
+	var swig_r Memstore_event_kind
+	swig_r = (Memstore_event_kind)(C._wrap_MEMSTORE_EVENT_EXPIRED_memstore())
+	return swig_r
+}
+
+var MEMSTORE_EVENT_EXPIRED Memstore_event_kind = _swig_getMEMSTORE_EVENT_EXPIRED()
+
+func _swig_getMEMSTORE_EVENT_EVICTED() (_swig_ret Memstore_event_kind) {
+	var swig_r Memstore_event_kind
+	swig_r = (Memstore_event_kind)(C._wrap_MEMSTORE_EVENT_EVICTED_memstore())
+	return swig_r
+}
+
+var MEMSTORE_EVENT_EVICTED Memstore_event_kind = _swig_getMEMSTORE_EVENT_EVICTED()
+
+func _swig_getMEMSTORE_EVENT_DELETED() (_swig_ret Memstore_event_kind) {
+	var swig_r Memstore_event_kind
+	swig_r = (Memstore_event_kind)(C._wrap_MEMSTORE_EVENT_DELETED_memstore())
+	return swig_r
+}
+
+var MEMSTORE_EVENT_DELETED Memstore_event_kind = _swig_getMEMSTORE_EVENT_DELETED()
+
+func _swig_getMEMSTORE_EVENT_REPLACED() (_swig_ret Memstore_event_kind) {
+	var swig_r Memstore_event_kind
+	swig_r = (Memstore_event_kind)(C._wrap_MEMSTORE_EVENT_REPLACED_memstore())
+	return swig_r
+}
+
+var MEMSTORE_EVENT_REPLACED Memstore_event_kind = _swig_getMEMSTORE_EVENT_REPLACED()
+
+func _swig_getMEMSTORE_EVENT_CLEARED() (_swig_ret Memstore_event_kind) {
+	var swig_r Memstore_event_kind
+	swig_r = (Memstore_event_kind)(C._wrap_MEMSTORE_EVENT_CLEARED_memstore())
+	return swig_r
+}
+
+var MEMSTORE_EVENT_CLEARED Memstore_event_kind = _swig_getMEMSTORE_EVENT_CLEARED()
+
+func _swig_getMEMSTORE_EVENT_REMOVALS() (_swig_ret Memstore_event_kind) {
+	var swig_r Memstore_event_kind
+	swig_r = (Memstore_event_kind)(C._wrap_MEMSTORE_EVENT_REMOVALS_memstore())
+	return swig_r
+}
+
+var MEMSTORE_EVENT_REMOVALS Memstore_event_kind = _swig_getMEMSTORE_EVENT_REMOVALS()
+
 func GlueCopyText(arg1 uintptr, arg2 *byte, arg3 int) (_swig_ret int64) {
 	var swig_r int64
 	_swig_i_0 := arg1
@@ -1180,6 +1269,55 @@ func GlueScanFill(arg1 uintptr, arg2 *byte, arg3 int) (_swig_ret int64) {
 func GlueScanFree(arg1 uintptr) {
 	_swig_i_0 := arg1
 	C._wrap_GlueScanFree_memstore(C.uintptr_t(_swig_i_0))
+}
+
+func GlueEventsNew(arg1 uintptr, arg2 uint32, arg3 int, arg4 *byte) (_swig_ret int32) {
+	var swig_r int32
+	_swig_i_0 := arg1
+	_swig_i_1 := arg2
+	_swig_i_2 := arg3
+	var _swig_i_3 *C.uchar
+	_swig_i_3 = (*C.uchar)(arg4)
+	swig_r = (int32)(C._wrap_GlueEventsNew_memstore(C.uintptr_t(_swig_i_0), C.int(_swig_i_1), C.swig_intgo(_swig_i_2), C.swig_voidp(_swig_i_3)))
+	return swig_r
+}
+
+func GlueEventsFill(arg1 uintptr, arg2 int64, arg3 *byte, arg4 int) (_swig_ret int64) {
+	var swig_r int64
+	_swig_i_0 := arg1
+	_swig_i_1 := arg2
+	var _swig_i_2 *C.uchar
+	_swig_i_2 = (*C.uchar)(arg3)
+	_swig_i_3 := arg4
+	swig_r = (int64)(C._wrap_GlueEventsFill_memstore(C.uintptr_t(_swig_i_0), C.swig_type_31(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_intgo(_swig_i_3)))
+	return swig_r
+}
+
+func GlueEventsWake(arg1 uintptr) {
+	_swig_i_0 := arg1
+	C._wrap_GlueEventsWake_memstore(C.uintptr_t(_swig_i_0))
+}
+
+func GlueEventsDropped(arg1 uintptr) (_swig_ret uint64) {
+	var swig_r uint64
+	_swig_i_0 := arg1
+	swig_r = (uint64)(C._wrap_GlueEventsDropped_memstore(C.uintptr_t(_swig_i_0)))
+	return swig_r
+}
+
+func GlueEventsFree(arg1 uintptr) {
+	_swig_i_0 := arg1
+	C._wrap_GlueEventsFree_memstore(C.uintptr_t(_swig_i_0))
+}
+
+func GlueGetEventStats(arg1 uintptr, arg2 *byte, arg3 int) (_swig_ret int32) {
+	var swig_r int32
+	_swig_i_0 := arg1
+	var _swig_i_1 *C.uchar
+	_swig_i_1 = (*C.uchar)(arg2)
+	_swig_i_2 := arg3
+	swig_r = (int32)(C._wrap_GlueGetEventStats_memstore(C.uintptr_t(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_intgo(_swig_i_2)))
+	return swig_r
 }
 
 func GlueGetStats(arg1 uintptr, arg2 *byte, arg3 int) (_swig_ret int32) {

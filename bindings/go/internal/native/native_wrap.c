@@ -293,6 +293,28 @@ static inline int64_t glue_scan_fill(glue_scan *scan, void *buf, size_t cap);
 
 static inline void glue_scan_free(glue_scan *scan);
 
+/* Events of one subscription, and the one that did not fit the caller's last buffer. */
+typedef struct glue_events glue_events;
+
+/* memstore_subscribe(). */
+static inline int glue_events_new(memstore *store, uint32_t mask, size_t queue_size,
+                                  glue_events **out);
+
+/* Waits for an event as memstore_subscription_next(), then writes it and those that wait behind it to
+ * buf, each as seven uint64_t (kind, size of the key, size of the value, version, when it was to
+ * expire, when it happened, events lost before it), its key and its value, padded to eight bytes.
+ * Returns the bytes written, or a memstore_status. A result above cap says that the next event alone
+ * needs so much, and that nothing was written. One thread at a time. */
+static inline int64_t glue_events_fill(glue_events *events, int64_t timeout_ms, void *buf,
+                                       size_t cap);
+
+static inline void glue_events_wake(glue_events *events);
+static inline uint64_t glue_events_dropped(glue_events *events);
+static inline void glue_events_free(glue_events *events);
+
+/* memstore_get_event_stats(): as glue_get_stats(). */
+static inline int glue_get_event_stats(memstore *store, uint64_t *out, size_t n);
+
 /* memstore_get_stats(), memstore_get_memory_stats(): the first n fields after struct_size, in the
  * order of stats.h. */
 static inline int glue_get_stats(memstore *store, uint64_t *out, size_t n);
@@ -625,6 +647,118 @@ static inline void glue_scan_free(glue_scan *scan)
         return;
     memstore_cursor_free(scan->cursor);
     free(scan);
+}
+
+struct glue_events {
+    memstore_subscription *subscription;
+    memstore_event pending; /* taken and not handed out yet; kind is 0 when there is none */
+};
+
+static inline int glue_events_new(memstore *store, uint32_t mask, size_t queue_size,
+                                  glue_events **out)
+{
+    glue_events *events = calloc(1, sizeof *events);
+
+    *out = NULL;
+    if (events == NULL)
+        return MEMSTORE_ERR_MEMORY_EXHAUSTED;
+    const int status = memstore_subscribe(store, mask, queue_size, &events->subscription);
+
+    if (status != MEMSTORE_OK) {
+        free(events);
+        return status;
+    }
+    *out = events;
+    return MEMSTORE_OK;
+}
+
+#define GLUE_EVENT_HEAD 7
+
+/* Bytes of the pending event as it is handed out. */
+static inline size_t glue_event_size(const memstore_event *event)
+{
+    return GLUE_EVENT_HEAD * sizeof(uint64_t) +
+           ((event->key.size + event->value.size + 7) & ~(size_t)7);
+}
+
+/* Writes the pending event. */
+static inline size_t glue_put_event(memstore_event *event, char *out)
+{
+    const size_t size = glue_event_size(event);
+    const uint64_t head[GLUE_EVENT_HEAD] = {
+        event->kind,
+        event->key.size,
+        event->value.size,
+        event->value.version,
+        (uint64_t)event->value.expires_at_ms,
+        (uint64_t)event->at_ms,
+        event->dropped,
+    };
+
+    memcpy(out, head, sizeof head);
+    if (event->key.size != 0)
+        memcpy(out + sizeof head, event->key.data, event->key.size);
+    if (event->value.size != 0)
+        memcpy(out + sizeof head + event->key.size, event->value.data, event->value.size);
+    memstore_view_release(&event->value);
+    event->kind = 0;
+    return size;
+}
+
+static inline int64_t glue_events_fill(glue_events *events, int64_t timeout_ms, void *buf,
+                                       size_t cap)
+{
+    size_t used = 0;
+
+    for (;;) {
+        if (events->pending.kind == 0) {
+            events->pending.struct_size = sizeof events->pending;
+            const int status = memstore_subscription_next(
+                events->subscription, used == 0 ? timeout_ms : 0, &events->pending);
+
+            if (status != MEMSTORE_OK) {
+                events->pending.kind = 0;
+                return used != 0 ? (int64_t)used : status;
+            }
+        }
+        const size_t size = glue_event_size(&events->pending);
+        if (size > cap - used)
+            return (int64_t)(used != 0 ? used : size);
+        used += glue_put_event(&events->pending, (char *)buf + used);
+    }
+}
+
+static inline void glue_events_wake(glue_events *events)
+{
+    memstore_subscription_wake(events->subscription);
+}
+
+static inline uint64_t glue_events_dropped(glue_events *events)
+{
+    return memstore_subscription_dropped(events->subscription);
+}
+
+static inline void glue_events_free(glue_events *events)
+{
+    memstore_view_release(&events->pending.value);
+    memstore_subscription_close(events->subscription);
+    free(events);
+}
+
+static inline int glue_get_event_stats(memstore *store, uint64_t *out, size_t n)
+{
+    memstore_event_stats s = {.struct_size = sizeof s};
+    const int status = memstore_get_event_stats(store, &s);
+    const uint64_t fields[] = {
+        s.subscriptions, s.waiting, s.bytes, s.memory, s.queued, s.dropped,
+    };
+
+    if (status != MEMSTORE_OK)
+        return status;
+    if (n > sizeof fields / sizeof *fields)
+        return MEMSTORE_ERR_INVALID_ARGUMENT;
+    memcpy(out, fields, n * sizeof *fields);
+    return MEMSTORE_OK;
 }
 
 static inline int glue_get_stats(memstore *store, uint64_t *out, size_t n)
@@ -1803,6 +1937,78 @@ int _wrap_MemstoreDeleteByPattern_memstore(memstore *_swig_go_0, char *_swig_go_
 }
 
 
+intgo _wrap_MEMSTORE_EVENT_EXPIRED_memstore() {
+  enum memstore_event_kind result;
+  intgo _swig_go_result;
+
+
+  result = MEMSTORE_EVENT_EXPIRED;
+
+  _swig_go_result = (intgo)result;
+  return _swig_go_result;
+}
+
+
+intgo _wrap_MEMSTORE_EVENT_EVICTED_memstore() {
+  enum memstore_event_kind result;
+  intgo _swig_go_result;
+
+
+  result = MEMSTORE_EVENT_EVICTED;
+
+  _swig_go_result = (intgo)result;
+  return _swig_go_result;
+}
+
+
+intgo _wrap_MEMSTORE_EVENT_DELETED_memstore() {
+  enum memstore_event_kind result;
+  intgo _swig_go_result;
+
+
+  result = MEMSTORE_EVENT_DELETED;
+
+  _swig_go_result = (intgo)result;
+  return _swig_go_result;
+}
+
+
+intgo _wrap_MEMSTORE_EVENT_REPLACED_memstore() {
+  enum memstore_event_kind result;
+  intgo _swig_go_result;
+
+
+  result = MEMSTORE_EVENT_REPLACED;
+
+  _swig_go_result = (intgo)result;
+  return _swig_go_result;
+}
+
+
+intgo _wrap_MEMSTORE_EVENT_CLEARED_memstore() {
+  enum memstore_event_kind result;
+  intgo _swig_go_result;
+
+
+  result = MEMSTORE_EVENT_CLEARED;
+
+  _swig_go_result = (intgo)result;
+  return _swig_go_result;
+}
+
+
+intgo _wrap_MEMSTORE_EVENT_REMOVALS_memstore() {
+  enum memstore_event_kind result;
+  intgo _swig_go_result;
+
+
+  result = MEMSTORE_EVENT_REMOVALS;
+
+  _swig_go_result = (intgo)result;
+  return _swig_go_result;
+}
+
+
 long long _wrap_GlueCopyText_memstore(char *_swig_go_0, void *_swig_go_1, intgo _swig_go_2) {
   char *arg1 = 0 ;
   void *arg2 = 0 ;
@@ -2126,6 +2332,103 @@ void _wrap_GlueScanFree_memstore(glue_scan *_swig_go_0) {
   glue_scan_free(arg1);
 
 
+}
+
+
+int _wrap_GlueEventsNew_memstore(memstore *_swig_go_0, int _swig_go_1, intgo _swig_go_2, glue_events **_swig_go_3) {
+  memstore *arg1 = 0 ;
+  uint32_t arg2 ;
+  size_t arg3 ;
+  glue_events **arg4 = 0 ;
+  int result;
+  int _swig_go_result;
+
+  arg1 = (memstore *)_swig_go_0;
+  arg2 = (uint32_t)_swig_go_1;
+  arg3 = (size_t)_swig_go_2;
+  arg4 = (glue_events **)_swig_go_3;
+
+  result = (int)glue_events_new(arg1,arg2,arg3,arg4);
+  _swig_go_result = result;
+
+
+  return _swig_go_result;
+}
+
+
+long long _wrap_GlueEventsFill_memstore(glue_events *_swig_go_0, long long _swig_go_1, void *_swig_go_2, intgo _swig_go_3) {
+  glue_events *arg1 = 0 ;
+  int64_t arg2 ;
+  void *arg3 = 0 ;
+  size_t arg4 ;
+  int64_t result;
+  long long _swig_go_result;
+
+  arg1 = (glue_events *)_swig_go_0;
+  arg2 = (int64_t)_swig_go_1;
+  arg3 = (void *)_swig_go_2;
+  arg4 = (size_t)_swig_go_3;
+
+  result = glue_events_fill(arg1,arg2,arg3,arg4);
+  _swig_go_result = result;
+
+
+  return _swig_go_result;
+}
+
+
+void _wrap_GlueEventsWake_memstore(glue_events *_swig_go_0) {
+  glue_events *arg1 = 0 ;
+
+  arg1 = (glue_events *)_swig_go_0;
+
+  glue_events_wake(arg1);
+
+
+}
+
+
+long long _wrap_GlueEventsDropped_memstore(glue_events *_swig_go_0) {
+  glue_events *arg1 = 0 ;
+  uint64_t result;
+  long long _swig_go_result;
+
+  arg1 = (glue_events *)_swig_go_0;
+
+  result = glue_events_dropped(arg1);
+  _swig_go_result = result;
+
+  return _swig_go_result;
+}
+
+
+void _wrap_GlueEventsFree_memstore(glue_events *_swig_go_0) {
+  glue_events *arg1 = 0 ;
+
+  arg1 = (glue_events *)_swig_go_0;
+
+  glue_events_free(arg1);
+
+
+}
+
+
+int _wrap_GlueGetEventStats_memstore(memstore *_swig_go_0, uint64_t *_swig_go_1, intgo _swig_go_2) {
+  memstore *arg1 = 0 ;
+  uint64_t *arg2 = 0 ;
+  size_t arg3 ;
+  int result;
+  int _swig_go_result;
+
+  arg1 = (memstore *)_swig_go_0;
+  arg2 = (uint64_t *)_swig_go_1;
+  arg3 = (size_t)_swig_go_2;
+
+  result = (int)glue_get_event_stats(arg1,arg2,arg3);
+  _swig_go_result = result;
+
+
+  return _swig_go_result;
 }
 
 

@@ -1,0 +1,325 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package memstore
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"iter"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+	"unsafe"
+
+	"github.com/weisyn/memstore/bindings/go/internal/native"
+)
+
+// EventKind says what happened; as a mask, which events are wanted. The kind of a removal is its
+// cause.
+type EventKind uint32
+
+// The kinds of events.
+const (
+	// EventExpired says that an entry's time was over.
+	EventExpired EventKind = 1 << iota
+	// EventEvicted says that an entry was removed to make room.
+	EventEvicted
+	// EventDeleted says that an entry was deleted.
+	EventDeleted
+	// EventReplaced says that an entry was overwritten; the value told is the old one.
+	EventReplaced
+	// EventCleared says that an entry was removed by Clear.
+	EventCleared
+)
+
+// EventRemovals stands for all kinds of removals: each entry that goes has exactly one of them.
+const EventRemovals = EventExpired | EventEvicted | EventDeleted | EventReplaced | EventCleared
+
+var eventNames = []string{"expired", "evicted", "deleted", "replaced", "cleared"}
+
+// String names the kinds: "expired", "deleted|replaced".
+func (k EventKind) String() string {
+	var names []string
+	for bit, name := range eventNames {
+		if k>>bit&1 != 0 {
+			names = append(names, name)
+		}
+	}
+	return strings.Join(names, "|")
+}
+
+// Event is something that happened to an entry.
+type Event struct {
+	Kind      EventKind
+	Key       string
+	Value     []byte // the value that went
+	Version   uint64
+	ExpiresAt time.Time // when the entry was to expire; zero when never
+	At        time.Time // when it happened
+	Dropped   uint64    // events that this subscription lost right before this one
+}
+
+// EventStats is what the events of a store come to: memstore_event_stats in the library's header, in
+// its order.
+type EventStats struct {
+	Subscriptions uint64 // there are now
+	Waiting       uint64 // events in all queues
+	Bytes         uint64 // bytes of events that wait
+	Memory        uint64 // bytes set aside for events, which count against the limit
+	Queued        uint64 // events that were ever put into a queue, counted in each
+	Dropped       uint64 // events that were not, for want of room
+}
+
+// GetEventStats returns what the events come to; all is zero when the store is closed.
+func (s *Store) GetEventStats() *EventStats {
+	stats := new(EventStats)
+	native.GlueGetEventStats(s.handle, pointerTo(stats), int(unsafe.Sizeof(*stats)/word))
+	runtime.KeepAlive(s)
+	return stats
+}
+
+// eventBuffer is how many bytes of events cross at a time.
+const eventBuffer = 32 << 10
+
+// eventHead is how many numbers stand before the key and the value of an event.
+const eventHead = 7
+
+// Subscription is a queue of events; see [Store.Subscribe]. Its methods may be called by any number
+// of goroutines: each event goes to one of them.
+type Subscription struct {
+	store  *Store
+	closed atomic.Bool
+	queue  *eventQueue
+
+	mutex  sync.Mutex // guards what follows, and is held while one waits
+	buffer []byte
+	unread []byte // of the buffer
+}
+
+// eventQueue is the library's side of a subscription, which outlives an unreachable Subscription.
+type eventQueue struct {
+	handle  uintptr
+	library *library
+	once    sync.Once
+	dropped atomic.Uint64 // as of when it was freed
+	freed   atomic.Bool
+	use     sync.RWMutex // held by calls that do not wait
+}
+
+func (q *eventQueue) free() {
+	q.once.Do(func() {
+		q.use.Lock()
+		defer q.use.Unlock()
+		q.dropped.Store(native.GlueEventsDropped(q.handle))
+		q.freed.Store(true)
+		native.GlueEventsFree(q.handle)
+		q.library.release()
+	})
+}
+
+func (q *eventQueue) wake() {
+	q.use.RLock()
+	defer q.use.RUnlock()
+	if !q.freed.Load() {
+		native.GlueEventsWake(q.handle)
+	}
+}
+
+// Subscribe asks for the events of some kinds, from now on, to be taken from a queue: with Next, by
+// ranging over All or Events, or from a Channel. At most queueSize events wait, 0 = as many as there is
+// memory for (the setting events.queue_memory). Nobody waits for a subscriber: what finds the queue
+// full is dropped and counted, and the next event says how many were lost before it. Close the
+// subscription when it is not needed any more.
+func (s *Store) Subscribe(kinds EventKind, queueSize int) (*Subscription, error) {
+	if queueSize < 0 {
+		return nil, &Error{"Subscribe", "", explained{"the queue's size is negative", ErrInvalidArgument}}
+	}
+	var handle uintptr
+	status := native.GlueEventsNew(s.handle, uint32(kinds), queueSize, pointerTo(&handle))
+	runtime.KeepAlive(s)
+	if status != 0 {
+		return nil, fail("Subscribe", "", status)
+	}
+	s.library.retain()
+	subscription := &Subscription{store: s, queue: &eventQueue{handle: handle, library: s.library}}
+	runtime.AddCleanup(subscription, (*eventQueue).free, subscription.queue)
+	return subscription, nil
+}
+
+// OnEvent calls a function for each event of some kinds, from now on, on a goroutine of its own. It
+// may call every method of the store, Close included. It ends when the subscription is closed, or when
+// the store is and it was called for all that had happened.
+func (s *Store) OnEvent(kinds EventKind, call func(Event)) (*Subscription, error) {
+	subscription, err := s.Subscribe(kinds, 0)
+	if err != nil {
+		return nil, err
+	}
+	go func() {
+		defer subscription.Close()
+		for event := range subscription.Events(context.Background()) {
+			call(event)
+		}
+	}()
+	return subscription, nil
+}
+
+// Next takes the next event, waiting for one. When no more will come, because the subscription is
+// closed, or the store is and all that had happened is taken, it returns ErrCacheClosed.
+func (s *Subscription) Next(ctx context.Context) (Event, error) {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	if len(s.unread) == 0 {
+		if err := s.fill(ctx, 0); err != nil {
+			return Event{}, err
+		}
+	}
+	if len(s.unread) == 0 {
+		stop := context.AfterFunc(ctx, s.queue.wake)
+		defer stop()
+		for len(s.unread) == 0 {
+			if err := s.fill(ctx, -1); err != nil {
+				return Event{}, err
+			}
+		}
+	}
+	return s.take(), nil
+}
+
+// Poll takes the next event if there is one now, and says whether there was.
+func (s *Subscription) Poll() (Event, bool, error) {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	if len(s.unread) == 0 {
+		if err := s.fill(context.Background(), 0); err != nil || len(s.unread) == 0 {
+			return Event{}, false, err
+		}
+	}
+	return s.take(), true, nil
+}
+
+// fill reads what waits into the buffer; that nothing came in time is no error.
+func (s *Subscription) fill(ctx context.Context, timeout int64) error {
+	if s.closed.Load() {
+		return fail("Next", "", int32(native.MEMSTORE_ERR_CACHE_CLOSED))
+	}
+	if err := live(ctx, "Next", ""); err != nil {
+		return err
+	}
+	if s.buffer == nil {
+		s.buffer = make([]byte, eventBuffer)
+	}
+	used := native.GlueEventsFill(s.queue.handle, timeout, &s.buffer[0], len(s.buffer))
+	if used > int64(len(s.buffer)) {
+		s.buffer = make([]byte, used)
+		used = native.GlueEventsFill(s.queue.handle, timeout, &s.buffer[0], len(s.buffer))
+	}
+	runtime.KeepAlive(s)
+	switch {
+	case used >= 0:
+		s.unread = s.buffer[:used]
+		return nil
+	case int32(used) == int32(native.MEMSTORE_ERR_LOCK_TIMEOUT):
+		return nil
+	}
+	return fail("Next", "", int32(used))
+}
+
+// take cuts the first event off the buffer, as glue_events_fill writes it.
+func (s *Subscription) take() Event {
+	var head [eventHead]uint64
+	for i := range head {
+		head[i] = binary.NativeEndian.Uint64(s.unread[i*8:])
+	}
+	keyEnd := eventHead*8 + int(head[1])
+	valueEnd := keyEnd + int(head[2])
+	event := Event{
+		Kind:    EventKind(head[0]),
+		Key:     string(s.unread[eventHead*8 : keyEnd]),
+		Value:   append([]byte{}, s.unread[keyEnd:valueEnd]...),
+		Version: head[3],
+		At:      time.UnixMilli(int64(head[5])),
+		Dropped: head[6],
+	}
+	if head[4] != 0 {
+		event.ExpiresAt = time.UnixMilli(int64(head[4]))
+	}
+	s.unread = s.unread[(valueEnd+7)&^7:]
+	return event
+}
+
+// All ranges over the events, waiting for them, until no more will come or the context is done. The
+// error is nil but for the last pair, whose event is empty then; that no more will come is no error.
+func (s *Subscription) All(ctx context.Context) iter.Seq2[Event, error] {
+	return func(yield func(Event, error) bool) {
+		for {
+			event, err := s.Next(ctx)
+			if errors.Is(err, ErrCacheClosed) {
+				return
+			}
+			if !yield(event, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// Events is All without the error: it ends when the context is done.
+func (s *Subscription) Events(ctx context.Context) iter.Seq[Event] {
+	return func(yield func(Event) bool) {
+		for event, err := range s.All(ctx) {
+			if err != nil || !yield(event) {
+				return
+			}
+		}
+	}
+}
+
+// Channel gives the events through a channel with this much room, which is closed when no more will
+// come or the context is done. An event that was taken for the channel and not received when the
+// context is done is lost.
+func (s *Subscription) Channel(ctx context.Context, room int) <-chan Event {
+	events := make(chan Event, room)
+	go func() {
+		defer close(events)
+		for event := range s.Events(ctx) {
+			select {
+			case events <- event:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return events
+}
+
+// Dropped is how many events the subscription has lost, because its queue or the memory for events
+// was full.
+func (s *Subscription) Dropped() uint64 {
+	s.queue.use.RLock()
+	defer s.queue.use.RUnlock()
+	if s.queue.freed.Load() {
+		return s.queue.dropped.Load()
+	}
+	dropped := native.GlueEventsDropped(s.queue.handle)
+	runtime.KeepAlive(s)
+	return dropped
+}
+
+// Close ends the subscription: whoever waits for an event of it gets ErrCacheClosed. Closing again
+// does nothing.
+func (s *Subscription) Close() error {
+	if s.closed.Swap(true) {
+		return nil
+	}
+	s.queue.wake()
+	// Whoever is in Next leaves it; others wait for the mutex and find the subscription closed.
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	s.unread = nil
+	s.queue.free()
+	runtime.KeepAlive(s)
+	return nil
+}

@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: Apache-2.0
+import asyncio
+import threading
+import time
+from datetime import datetime, timedelta, timezone
+
+import memstore
+import pytest
+from conftest import wait_until
+from memstore import EventKind
+
+
+def test_each_removal_is_told_with_its_cause():
+    with memstore.Store(maintenance="manual") as store, store.subscribe() as removals:
+        store.set("k", b"1", ttl=3600)
+        store.set("k", b"")
+        event = removals.get(0)
+        assert (event.kind, event.key, event.value) == (EventKind.REPLACED, b"k", b"1")
+        assert event.version != 0 and event.dropped == 0
+        assert abs(event.at - datetime.now(timezone.utc)) < timedelta(minutes=1)
+        assert event.expires_at - event.at > timedelta(minutes=59)
+        store.delete("k")
+        event = removals.get(0)
+        assert (event.kind, event.value, event.expires_at) == (EventKind.DELETED, b"", None)
+        store.set("t", b"short", ttl=0.001)
+        time.sleep(0.01)
+        store.maintain()
+        assert removals.get(0)[:3] == (EventKind.EXPIRED, b"t", b"short")
+        store["c"] = bytes(100_000)
+        store.clear()
+        assert removals.get(0)[:3] == (EventKind.CLEARED, b"c", bytes(100_000))
+        assert removals.get(0) is None
+
+
+def test_evictions_are_told():
+    with memstore.Store(memory_limit="2MB", queue_memory="1MB") as store:
+        with store.subscribe(EventKind.EVICTED) as removals:
+            for i in range(5000):
+                store[f"k{i}"] = bytes(300)
+            event = removals.get(10)
+            assert event.kind == EventKind.EVICTED and event.value == bytes(300)
+
+
+def test_a_full_queue_drops_and_says_so(store):
+    with store.subscribe(queue_size=2) as removals:
+        for i in range(10):
+            store["k"] = bytes([i])
+        assert removals.dropped == 7
+        assert [removals.get(0).value, removals.get(0).value] == [b"\0", b"\1"]
+        del store["k"]
+        assert removals.get(0).dropped == 7
+        stats = store.event_stats()
+        assert (stats.subscriptions, stats.dropped, stats.queued, stats.waiting) == (1, 7, 3, 0)
+    assert removals.dropped == 7 and removals.closed
+    assert store.event_stats().memory == 0
+
+
+def test_waiting_ends_with_time_with_an_event_and_with_the_subscription(store):
+    removals = store.subscribe()
+    assert removals.get(0.01) is None
+    got = []
+    thread = threading.Thread(target=lambda: got.extend(removals))
+    thread.start()
+    store["k"] = b"v"
+    del store["k"]
+    assert wait_until(lambda: len(got) == 1, 60)
+    removals.close()
+    thread.join(60)
+    assert not thread.is_alive()
+    with pytest.raises(memstore.CacheClosed):
+        removals.get(0)
+    removals.close()
+
+
+def test_many_threads_share_a_subscription_and_it_is_closed_under_them(store):
+    removals = store.subscribe()
+    got = []
+    threads = [threading.Thread(target=lambda: got.extend(removals)) for _ in range(5)]
+    for thread in threads:
+        thread.start()
+    for i in range(501):
+        store["k"] = str(i).encode()
+    assert wait_until(lambda: len(got) == 500, 60)
+    assert sorted(int(event.value) for event in got) == list(range(500))
+    removals.close()
+    for thread in threads:
+        thread.join(60)
+        assert not thread.is_alive()
+
+
+def test_a_callback_may_call_the_store_and_close_it(store, monkeypatch):
+    reported = []
+    monkeypatch.setattr("sys.excepthook", lambda *exception: reported.append(exception[0]))
+    calls = []
+
+    def call(event):
+        calls.append(event)
+        store[event.key] = b"back"
+        if len(calls) == 3:
+            raise KeyError
+        if len(calls) < 10:
+            return store.delete(event.key)
+        store.close()
+
+    store.on_event(call, EventKind.DELETED)
+    store["k"] = b"v"
+    store.delete("k")
+    assert wait_until(lambda: reported, 60)
+    store.delete("k")
+    assert wait_until(lambda: store.closed, 60)
+    assert len(calls) == 10 and reported == [KeyError]
+
+
+def test_an_event_loop_iterates(store):
+    async def follow():
+        got = []
+        async for event in removals:
+            got.append(int(event.value))
+        return got
+
+    async def main():
+        task = asyncio.create_task(follow())
+        for i in range(101):
+            store["k"] = str(i).encode()
+            if i % 10 == 0:
+                await asyncio.sleep(0.001)
+        while store.event_stats().waiting:
+            await asyncio.sleep(0.001)
+        await asyncio.sleep(0.05)
+        store.close()
+        return await asyncio.wait_for(task, 60)
+
+    removals = store.subscribe()
+    assert asyncio.run(main()) == list(range(100))
+    removals.close()
+
+
+def test_a_cancelled_task_loses_no_event(store):
+    async def main():
+        removals = store.subscribe()
+        for _ in range(3):
+            with pytest.raises(asyncio.TimeoutError):
+                await asyncio.wait_for(removals.__anext__(), 0.01)
+        store["k"] = b"v"
+        store["k"] = b"w"
+        del store["k"]
+        got = [await asyncio.wait_for(removals.__anext__(), 60) for _ in range(2)]
+        assert [event.value for event in got] == [b"v", b"w"]
+        waits = asyncio.create_task(removals.__anext__())
+        await asyncio.sleep(0.01)
+        removals.close()
+        with pytest.raises(StopAsyncIteration):
+            await asyncio.wait_for(waits, 60)
+
+    asyncio.run(main())
+
+
+def test_what_is_refused(store):
+    for kinds in (0, 1 << 31):
+        with pytest.raises(memstore.InvalidArgument):
+            store.subscribe(kinds)
+    with pytest.raises(memstore.InvalidArgument):
+        store.subscribe(queue_size=-1)
+    with pytest.raises(TypeError):
+        memstore.Subscription(store, "x", 0)
+    store.close()
+    with pytest.raises(memstore.CacheClosed):
+        store.subscribe()
+
+
+def test_a_subscription_keeps_what_it_needs():
+    store = memstore.Store()
+    removals = store.subscribe()
+    store["k"] = b"v"
+    del store["k"]
+    store.close()
+    del store
+    assert [event.value for event in removals] == [b"v"]
+    removals.close()

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The thread of a store that calls callbacks. It is started for the first of them, blocks all
+ * signals, and ends when the store is closed and everything is told. After fork() the child has no
+ * such thread; it is started again when something is to be told there. */
+#include "events/events.h"
+
+#include "platform/testing.h"
+
+#include <signal.h>
+
+/* The callback that has waited longest, or NULL: it goes to the end of the list, so that the others
+ * come first next time. */
+static memstore_subscription *pick_locked(struct ms_events *events)
+{
+    memstore_subscription **link = &events->subscriptions;
+
+    while (*link != NULL && ((*link)->fn == NULL || (*link)->first == NULL))
+        link = &(*link)->next;
+    memstore_subscription *picked = *link;
+    if (picked == NULL)
+        return NULL;
+    *link = picked->next;
+    while (*link != NULL)
+        link = &(*link)->next;
+    *link = picked;
+    picked->next = NULL;
+    return picked;
+}
+
+/* Call the callback for its next event. The lock held, but not meanwhile. */
+static void call_locked(struct ms_events *events, memstore_subscription *subscription)
+{
+    memstore_event event;
+
+    ms_subscription_take_locked(subscription, &event);
+    subscription->runs = true;
+    ms_mutex_unlock(&events->lock);
+    /* The callback gets a copy: what it does to that is nothing to us. */
+    memstore_event shown = event;
+    const bool ends = subscription->fn(&shown, subscription->context) != 0;
+    ms_event_view_release(&event.value);
+    ms_mutex_lock(&events->lock);
+    subscription->runs = false;
+    subscription->closing |= ends;
+    if (subscription->waiters != 0)
+        pthread_cond_broadcast(&subscription->changes); /* who waits frees it */
+    else if (subscription->closing)
+        ms_subscription_free_locked(subscription);
+}
+
+static void *dispatch(void *argument)
+{
+    struct ms_events *events = argument;
+
+    ms_mutex_lock(&events->lock);
+    for (;;) {
+        memstore_subscription *subscription = pick_locked(events);
+
+        if (subscription != NULL)
+            call_locked(events, subscription);
+        else if (events->dispatcher.stops)
+            break;
+        else
+            ms_cond_wait(&events->dispatcher.wakes, &events->lock);
+    }
+    ms_mutex_unlock(&events->lock);
+    return NULL;
+}
+
+bool ms_dispatcher_wake_locked(struct ms_events *events)
+{
+    struct ms_dispatcher *dispatcher = &events->dispatcher;
+    sigset_t all, before;
+
+    if (dispatcher->started) {
+        pthread_cond_signal(&dispatcher->wakes);
+        return true;
+    }
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    dispatcher->started = !ms_testing_refuses_memory() &&
+                          pthread_create(&dispatcher->thread, NULL, dispatch, events) == 0;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return dispatcher->started;
+}
+
+bool ms_dispatcher_is_me_locked(const struct ms_events *events)
+{
+    return events->dispatcher.started && pthread_equal(events->dispatcher.thread, pthread_self());
+}

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "store/notify.h"
+
+#include "store/lookup.h"
+
+/* Without events.queue_memory: this part of the limit, but not more than that. */
+#define ALLOWANCE_DIVISOR 16
+#define ALLOWANCE_MOST (UINT64_C(16) << 20)
+
+/* ---- Removals ---- */
+
+void ms_notify_of_removal(memstore *store, const struct ms_found *found, uint32_t kind)
+{
+    const int64_t expiry = ms_found_expiry(found);
+    const struct ms_event_note note = {
+        .kind = kind,
+        .segment = found->segment->is_solo ? found->segment : NULL,
+        .key = found->parts.key,
+        .value = found->parts.value,
+        .key_size = found->parts.key_size,
+        .value_size = found->parts.value_size,
+        .version = ms_found_version(store, found),
+        .expires_at_ms = expiry == MS_NEVER ? 0 : expiry + ms_clock_unix_ms() - ms_clock_exact_ms(),
+    };
+
+    ms_events_push(&store->events, &note);
+}
+
+/* ---- Memory ---- */
+
+uint64_t ms_notify_allowance(const struct ms_settings *settings)
+{
+    const uint64_t share = settings->limit / ALLOWANCE_DIVISOR;
+
+    if (settings->event_memory != 0)
+        return settings->event_memory;
+    return share < ALLOWANCE_MOST ? share : ALLOWANCE_MOST;
+}
+
+/* Charge what events may take and was not charged yet. */
+static int fund(memstore *store)
+{
+    struct ms_budget *budget = &store->arena.budget;
+    const uint64_t spare = (uint64_t)store->arena.reserve << store->arena.segment_shift;
+    const uint64_t bytes = ms_events_uncharged(&store->events);
+    const int64_t deadline = ms_store_deadline(store);
+    struct ms_budget_mark asked = ms_budget_mark(budget);
+
+    if (bytes == 0)
+        return MEMSTORE_OK;
+    while (!ms_budget_charge(budget, bytes, spare)) {
+        const int status = ms_room_make(store, bytes, deadline, &asked);
+        if (status != MEMSTORE_OK)
+            return status;
+    }
+    ms_events_fund(&store->events, bytes);
+    return MEMSTORE_OK;
+}
+
+void ms_notify_reconfigured(memstore *store, const struct ms_settings *settings)
+{
+    ms_events_allow(&store->events, ms_notify_allowance(settings));
+    /* Events do with what they have when there is no more to be had. */
+    if (ms_load_relaxed(&store->events_wanted) != 0)
+        fund(store);
+}
+
+/* ---- Subscribing ---- */
+
+int ms_notify_subscribe(memstore *store, uint32_t mask, size_t limit, memstore_event_fn fn,
+                        void *context, memstore_subscription **out)
+{
+    memstore_subscription *subscription =
+        ms_events_subscribe(&store->events, mask, limit, fn, context);
+
+    if (subscription == NULL)
+        return MEMSTORE_ERR_MEMORY_EXHAUSTED;
+    /* Now that there is a subscription the memory stays set aside. */
+    const int status = fund(store);
+    if (status == MEMSTORE_OK) {
+        *out = subscription;
+        return MEMSTORE_OK;
+    }
+    if (fn != NULL)
+        ms_events_unsubscribe(&store->events, fn, context);
+    else
+        ms_subscription_close(subscription);
+    return status;
+}
