@@ -19,7 +19,8 @@ MAY_INCLUDE = {
     "eviction": {"segment", "util", "platform"},
     "config": {"util", "platform"},
     "stats": {"util", "platform"},
-    "store": {"index", "segment", "expiry", "eviction", "stats", "util", "platform"},
+    "loader": {"util", "platform"},
+    "store": {"index", "segment", "expiry", "eviction", "stats", "loader", "util", "platform"},
     "api": {"store", "config", "stats", "util", "platform"},
 }
 # Single headers that hold types alone, for modules that may not include the rest of their folder.
@@ -27,7 +28,7 @@ MAY_INCLUDE_HEADER = {
     "store": {"config/settings.h"},
 }
 # Who may include the public headers: those that define public functions or hand public types through.
-MAY_INCLUDE_PUBLIC = {"api", "store", "config", "stats"}
+MAY_INCLUDE_PUBLIC = {"api", "store", "config", "stats", "loader"}
 # The statuses are constants alone, which every module may return.
 PUBLIC_FOR_ALL = {"memstore/status.h"}
 

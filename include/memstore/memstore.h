@@ -800,4 +800,7 @@ MEMSTORE_API void memstore_cursor_free(memstore_cursor *cursor);
 }
 #endif
 
+/* It needs the types above. */
+#include <memstore/loader.h>
+
 #endif

@@ -53,6 +53,10 @@ static const char *name_of(enum ms_rank rank)
         return "gate";
     case MS_RANK_QUEUE:
         return "queue";
+    case MS_RANK_FLIGHTS:
+        return "flights";
+    case MS_RANK_WAITS:
+        return "waits";
     case MS_RANK_MAINTENANCE:
         return "maintenance";
     case MS_RANK_NUMBERS:

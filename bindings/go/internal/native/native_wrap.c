@@ -649,6 +649,14 @@ static inline int glue_get_stats(memstore *store, uint64_t *out, size_t n)
         s.moved_bytes,
         s.written_bytes,
         s.rejected_timeout,
+        s.loads,
+        s.load_failures,
+        s.load_retries,
+        s.loads_coalesced,
+        s.loads_overtaken,
+        s.loads_bypassed,
+        s.absent_loaded,
+        s.absent_served,
     };
 
     if (status != MEMSTORE_OK)

@@ -7,6 +7,7 @@
 #include "platform/compiler.h"
 #include "platform/rank.h"
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -52,6 +53,17 @@ static inline bool ms_mutex_lock_until(ms_mutex *mutex, int64_t deadline_us)
     explore_lock(mutex);
     return true;
 }
+
+#define MS_MUTEX_INITIALIZER(of_rank) {0}
+
+/* Nobody who is explored waits for a signal. */
+static inline void ms_cond_init(pthread_cond_t *cond)
+{
+    pthread_cond_init(cond, NULL);
+}
+
+void ms_cond_wait(pthread_cond_t *cond, ms_mutex *mutex);
+void ms_cond_wait_until(pthread_cond_t *cond, ms_mutex *mutex, int64_t deadline_us);
 
 #define MS_THREAD_SLOTS 256
 
