@@ -5,14 +5,16 @@
  *               operations are C methods of the store object itself: one crossing, no Python frame.
  *     View      owns one pinned memstore_view and exports it through the buffer protocol.
  *     KeyIterator owns one memstore_cursor.
+ *     Lease     owns one memstore_lease.
  *
  * Invariants:
- *   PY-1  A View and a KeyIterator hold a reference to their Handle, so memstore_destroy() runs only
- *         when every view is released and every cursor is freed.
+ *   PY-1  A View, a KeyIterator and a Lease hold a reference to their Handle, so memstore_destroy()
+ *         runs only when every view is released, every cursor freed and every lease given back.
  *   PY-2  Key and value bytes are borrowed from objects that the call holds references to (and, for
  *         buffers, exports of), so that they stay in place also while the GIL is released.
  *   PY-3  No callback into Python happens inside a call of the library, but for the making of
- *         objects in the function that memstore_read_many() calls, which holds no lock.
+ *         objects in the function that memstore_read_many() calls, and the loader that
+ *         memstore_get_or_load() calls; neither holds a lock.
  *
  * Locking: the GIL guards all fields of these objects. It is released around calls that may take
  * long: see MS_PY_LARGE_BYTES and MS_PY_LARGE_BATCH. */
@@ -111,7 +113,10 @@ PyObject *ms_py_raise_text(int status, const char *text);
 /* Name the exception class of each status: a dict of int to class, and the base class under 0. */
 PyObject *ms_py_register_errors(PyObject *classes);
 
-/* ---- handle.c, view.c, cursor.c, many.c ---- */
+/* The exception class of a status, or of MEMSTORE_LOAD_RETRY, borrowed. */
+PyObject *ms_py_class_of(int status);
+
+/* ---- handle.c, view.c, cursor.c, many.c, load.c ---- */
 
 extern PyTypeObject *ms_py_handle_type;
 
@@ -135,8 +140,13 @@ PyObject *ms_py_delete_many(PyObject *self, PyObject *keys);
 PyObject *ms_py_set_many(PyObject *self, PyObject *const *args, Py_ssize_t count,
                          PyObject *kwnames);
 
+PyObject *ms_py_get_or_load(PyObject *self, PyObject *const *args, Py_ssize_t count,
+                            PyObject *kwnames);
+PyObject *ms_py_lease_acquire(PyObject *self, PyObject *key);
+
 int ms_py_handle_init(PyObject *module);
 int ms_py_view_init(PyObject *module);
 int ms_py_cursor_init(PyObject *module);
+int ms_py_load_init(PyObject *module);
 
 #endif
