@@ -20,7 +20,8 @@ MAY_INCLUDE = {
     "config": {"util", "platform"},
     "stats": {"util", "platform"},
     "events": {"segment", "util", "platform"},
-    "store": {"index", "segment", "expiry", "eviction", "stats", "events", "util", "platform"},
+    "loader": {"util", "platform"},
+    "store": {"index", "segment", "expiry", "eviction", "stats", "events", "loader", "util", "platform"},
     "api": {"store", "config", "stats", "util", "platform"},
 }
 # Single headers that hold types alone, for modules that may not include the rest of their folder.
@@ -28,7 +29,7 @@ MAY_INCLUDE_HEADER = {
     "store": {"config/settings.h"},
 }
 # Who may include the public headers: those that define public functions or hand public types through.
-MAY_INCLUDE_PUBLIC = {"api", "store", "config", "stats", "events"}
+MAY_INCLUDE_PUBLIC = {"api", "store", "config", "stats", "events", "loader"}
 # The statuses are constants alone, which every module may return.
 PUBLIC_FOR_ALL = {"memstore/status.h"}
 

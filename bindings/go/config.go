@@ -89,6 +89,22 @@ type Config struct {
 	// EventQueueMemory is what events that wait for subscribers may take; it is set aside within the
 	// limit while there is a subscription.
 	EventQueueMemory int64 `yaml:"events.queue_memory,omitempty"`
+	// LoadTimeout is how long a load of the library's is tried, LoadRetryInitial and LoadRetryMax bound the
+	// pauses in between. GetOrLoad does not retry.
+	LoadTimeout      time.Duration `yaml:"loader.timeout,omitempty"`
+	LoadRetryInitial time.Duration `yaml:"loader.retry_initial,omitempty"`
+	LoadRetryMax     time.Duration `yaml:"loader.retry_max,omitempty"`
+	// NegativeTTL is how long it is remembered that a key does not exist, of MaxAbsent keys at most.
+	NegativeTTL time.Duration `yaml:"loader.negative_ttl,omitempty"`
+	MaxAbsent   int           `yaml:"loader.max_absent,omitempty"`
+	// MaxLoads bounds how many loaders the library calls at once; it does not bound GetOrLoad.
+	MaxLoads int `yaml:"loader.max_loads,omitempty"`
+	// LeaseTimeout is how long a load of GetOrLoad may take until its value is not stored any more.
+	LeaseTimeout time.Duration `yaml:"loader.lease_timeout,omitempty"`
+	// OnStoreError is "bypass" or "fail", BypassLimit the bytes that values take which the library hands out
+	// although the store cannot take them.
+	OnStoreError string `yaml:"loader.on_store_error,omitempty"`
+	BypassLimit  int64  `yaml:"loader.bypass_limit,omitempty"`
 	// Maintenance is "background", or "manual", which leaves the work to Maintain.
 	Maintenance string `yaml:"maintenance,omitempty"`
 	// HugePages is "auto", "on" or "off".

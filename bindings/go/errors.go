@@ -156,6 +156,8 @@ func sentinel(status native.Memstore_status) error {
 var (
 	statusKeyNotFound = int32(native.MEMSTORE_ERR_KEY_NOT_FOUND)
 	statusTTLExpired  = int32(native.MEMSTORE_ERR_TTL_EXPIRED)
+	statusLockTimeout = int32(native.MEMSTORE_ERR_LOCK_TIMEOUT)
+	statusInvalidTTL  = int32(native.MEMSTORE_ERR_INVALID_TTL)
 )
 
 // check turns the status of a call into its error; nil for success.

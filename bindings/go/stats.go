@@ -33,6 +33,15 @@ type CacheStats struct {
 
 	RejectedTimeout uint64 // writes, deletes included, refused with ErrLockTimeout
 
+	Loads          uint64 // values that loaders gave
+	LoadFailures   uint64 // loads that failed
+	LoadRetries    uint64 // times that a loader was called again
+	LoadsCoalesced uint64 // callers that waited for the load of another; GetOrLoad's own are not among them
+	LoadsOvertaken uint64 // those of Loads not stored because the key was written meanwhile
+	LoadsBypassed  uint64 // those of Loads that the store could not take
+	AbsentLoaded   uint64 // loads that found that the key does not exist
+	AbsentServed   uint64 // callers told so without a load
+
 	HitRate float64 // hits as a share of hits and misses, 0 when nothing was read
 }
 

@@ -25,6 +25,7 @@ type Store struct {
 	library *library
 	// largeValues is set once a value did not fit the small buffer; see Get.
 	largeValues atomic.Bool
+	loads       loads
 }
 
 // Open makes a new, empty store.

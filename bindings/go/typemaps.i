@@ -36,7 +36,8 @@ typedef unsigned char *memstore_bytes;
 %apply const void *MEMSTORE_DATA {
     const char *key, const char *value, const char *path, char *buf, char *why,
     size_t *, int64_t *, uint64_t *, const uint64_t *, double *, unsigned char *,
-    const glue_item *, memstore **, memstore_view *, void **, glue_scan **, glue_events **
+    const glue_item *, memstore **, memstore_view *, void **, glue_scan **, glue_events **,
+    memstore_lease **
 };
 
 %define MEMSTORE_HANDLE(TYPE)
@@ -54,6 +55,7 @@ MEMSTORE_HANDLE(memstore_batch *)
 MEMSTORE_HANDLE(void *kept)
 MEMSTORE_HANDLE(glue_scan *)
 MEMSTORE_HANDLE(glue_events *)
+MEMSTORE_HANDLE(memstore_lease *)
 /* Text of the library's own, for GlueCopyText; SWIG's own conversion would allocate and free a copy
  * in C. */
 MEMSTORE_HANDLE(const char *memstore_strerror)

@@ -437,6 +437,37 @@ static inline int glue_get_event_stats(memstore *store, uint64_t *out, size_t n)
     return MEMSTORE_OK;
 }
 
+static inline int64_t glue_lease_acquire(memstore *store, const void *key, size_t key_size,
+                                         void *buf, size_t cap, memstore_lease **lease)
+{
+    memstore_view view;
+    const int status = memstore_lease_acquire(store, key, key_size, 0, lease, &view);
+    const size_t size = view.size;
+
+    if (status != MEMSTORE_OK || *lease != NULL)
+        return status;
+    if (size != 0 && size <= cap)
+        memcpy(buf, view.data, size);
+    memstore_view_release(&view);
+    return (int64_t)size;
+}
+
+static inline int glue_lease_is_current(memstore_lease *lease)
+{
+    return memstore_lease_is_current(lease);
+}
+
+static inline int glue_lease_fill(memstore_lease *lease, const void *value, size_t value_size,
+                                  int64_t ttl_ms)
+{
+    return memstore_lease_fill(lease, value, value_size, ttl_ms, NULL);
+}
+
+static inline void glue_lease_fail(memstore_lease *lease, int absent)
+{
+    memstore_lease_fail(lease, absent != 0 ? MEMSTORE_LOAD_ABSENT : MEMSTORE_LOAD_FAILED);
+}
+
 static inline int glue_get_stats(memstore *store, uint64_t *out, size_t n)
 {
     memstore_stats s = {.struct_size = sizeof s};
@@ -459,6 +490,14 @@ static inline int glue_get_stats(memstore *store, uint64_t *out, size_t n)
         s.moved_bytes,
         s.written_bytes,
         s.rejected_timeout,
+        s.loads,
+        s.load_failures,
+        s.load_retries,
+        s.loads_coalesced,
+        s.loads_overtaken,
+        s.loads_bypassed,
+        s.absent_loaded,
+        s.absent_served,
     };
 
     if (status != MEMSTORE_OK)

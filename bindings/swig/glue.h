@@ -101,6 +101,15 @@ static inline void glue_events_free(glue_events *events);
 /* memstore_get_event_stats(): as glue_get_stats(). */
 static inline int glue_get_event_stats(memstore *store, uint64_t *out, size_t n);
 
+/* memstore_lease_acquire() that waits for nobody: a lease, or the value's size as glue_get(). */
+static inline int64_t glue_lease_acquire(memstore *store, const void *key, size_t key_size,
+                                         void *buf, size_t cap, memstore_lease **lease);
+static inline int glue_lease_is_current(memstore_lease *lease);
+static inline int glue_lease_fill(memstore_lease *lease, const void *value, size_t value_size,
+                                  int64_t ttl_ms);
+/* memstore_lease_fail(); absent: because the key does not exist. */
+static inline void glue_lease_fail(memstore_lease *lease, int absent);
+
 /* memstore_get_stats(), memstore_get_memory_stats(): the first n fields after struct_size, in the
  * order of stats.h. */
 static inline int glue_get_stats(memstore *store, uint64_t *out, size_t n);

@@ -803,6 +803,8 @@ MEMSTORE_API void memstore_cursor_free(memstore_cursor *cursor);
 }
 #endif
 
+/* They need the types above. */
 #include <memstore/events.h>
+#include <memstore/loader.h>
 
 #endif

@@ -44,6 +44,18 @@ typedef struct memstore_stats {
     uint64_t written_bytes;
     /** writes, deletes included, refused with LOCK_TIMEOUT */
     uint64_t rejected_timeout;
+    uint64_t loads;         /**< values that loaders gave, or leases were filled with */
+    uint64_t load_failures; /**< loads that ended with a failure */
+    uint64_t load_retries;  /**< times that a loader was called again after LOAD_RETRY */
+    /** callers that waited for a load of another instead of loading themselves */
+    uint64_t loads_coalesced;
+    /** those of `loads` that were not stored because the key was written, deleted or cleared
+     * meanwhile, or because the lease had ended */
+    uint64_t loads_overtaken;
+    /** those of `loads` that the store could not take */
+    uint64_t loads_bypassed;
+    uint64_t absent_loaded; /**< loads that found that the key does not exist */
+    uint64_t absent_served; /**< callers told so without a load: `loader.negative_ttl` */
 } memstore_stats;
 
 /** Where a store's bytes are. `charged` is the sum the memory limit is held against. */

@@ -107,6 +107,19 @@ static int settle(memstore *store)
     return status;
 }
 
+/* What is being loaded is not there yet, and is deleted all the same. */
+static int overtake_loads(memstore *store, const char *pattern, size_t pattern_size)
+{
+    if (!ms_is_bytes(pattern, pattern_size))
+        return MEMSTORE_ERR_INVALID_ARGUMENT;
+    int status = ms_store_enter(store);
+    if (status == MEMSTORE_OK) {
+        status = ms_load_overtake_matching(store, pattern, pattern_size);
+        ms_store_leave(store);
+    }
+    return status;
+}
+
 int memstore_delete_by_pattern(memstore *store, const char *pattern, size_t pattern_size,
                                uint64_t *deleted)
 {
@@ -116,7 +129,9 @@ int memstore_delete_by_pattern(memstore *store, const char *pattern, size_t patt
         deleted = &unwanted;
     *deleted = 0;
     /* Keys that are still queued are among them. */
-    const int status = store != NULL ? settle(store) : MEMSTORE_ERR_INVALID_ARGUMENT;
+    int status = store != NULL ? settle(store) : MEMSTORE_ERR_INVALID_ARGUMENT;
+    if (status == MEMSTORE_OK)
+        status = overtake_loads(store, pattern, pattern_size);
     if (status != MEMSTORE_OK)
         return status;
     return for_each_key(store, pattern, pattern_size, delete_key, deleted);

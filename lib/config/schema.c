@@ -68,6 +68,12 @@ static const struct ms_setting_choice huge_pages[] = {
     {NULL, 0},
 };
 
+static const struct ms_setting_choice store_errors[] = {
+    {"bypass", MS_STORE_ERROR_BYPASS},
+    {"fail", MS_STORE_ERROR_FAIL},
+    {NULL, 0},
+};
+
 static const struct ms_setting_choice precisions[] = {
     {"millisecond", 1},
     {"second", 1000},
@@ -165,6 +171,33 @@ const struct ms_setting ms_schema[] = {
         "what events that wait for subscribers may take; set aside within the limit while there is "
         "a subscription; 0 = a sixteenth of the limit, at most 16MiB",
         .live = true),
+
+    DURATION("loader.timeout", load_timeout, "30s",
+             "how long a load goes on being tried, retries and the wait for a place among "
+             "loader.max_loads included; 0 = no bound",
+             .live = true),
+    DURATION("loader.retry_initial", load_retry_initial, "10ms",
+             "longest pause before the first retry of a load; each further one is up to twice as "
+             "long; the pause is random",
+             .live = true),
+    DURATION("loader.retry_max", load_retry_max, "1s", "longest pause before any retry of a load",
+             .live = true),
+    DURATION("loader.negative_ttl", load_negative_ttl, "1s",
+             "how long it is remembered that the database has no such key; 0 = not at all",
+             .live = true),
+    INTEGER("loader.max_absent", load_max_absent, 1000 * 1000, "1000",
+            "of how many keys that is remembered; the oldest make way", .live = true),
+    INTEGER("loader.max_loads", load_max_loads, 65536, "0",
+            "most calls of loaders at once; further ones wait in line; 0 = no bound",
+            .fixed = "loads are counted from the first one on, or not at all"),
+    ROW("loader.lease_timeout", MS_SETTING_DURATION, load_lease_timeout, 1, LONGEST_DURATION, "10s",
+        "when a lease that is not filled ends and another caller gets one", .live = true),
+    CHOICE("loader.on_store_error", load_on_store_error, store_errors, "bypass",
+           "when the store cannot take a loaded value, or is closed: bypass = the caller gets it "
+           "all the same, fail = the caller gets the error",
+           .live = true),
+    SIZE("loader.bypass_limit", load_bypass_limit, "16MB",
+         "with bypass: bytes of such values held at most, beside the memory limit", .live = true),
     {.path = NULL},
 };
 

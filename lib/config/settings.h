@@ -24,6 +24,7 @@ enum ms_eviction_kind {
     MS_EVICTION_NONE
 };
 enum ms_maintenance_kind { MS_MAINTENANCE_BACKGROUND, MS_MAINTENANCE_MANUAL };
+enum ms_store_error_kind { MS_STORE_ERROR_BYPASS, MS_STORE_ERROR_FAIL };
 enum ms_huge_pages_kind { MS_HUGE_PAGES_AUTO, MS_HUGE_PAGES_ON, MS_HUGE_PAGES_OFF };
 
 struct ms_settings {
@@ -71,6 +72,17 @@ struct ms_settings {
 
     /* Events. */
     uint64_t event_memory; /* events.queue_memory, bytes; 0 = a part of the limit */
+
+    /* Loading through; milliseconds and bytes. */
+    int64_t load_timeout;       /* how long a load is tried; 0 = no bound */
+    int64_t load_retry_initial; /* longest pause after the first attempt, */
+    int64_t load_retry_max;     /* and after many */
+    int64_t load_negative_ttl;  /* how long it is known that a key does not exist; 0 = not */
+    uint32_t load_max_absent;   /* of how many keys that is known */
+    uint32_t load_max_loads;    /* calls of loaders at once; 0 = no bound */
+    int64_t load_lease_timeout; /* when a lease ends */
+    enum ms_store_error_kind load_on_store_error;
+    uint64_t load_bypass_limit; /* values kept that the store could not take */
 };
 
 /* The value of a live member, once the store is open. */

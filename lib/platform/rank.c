@@ -55,6 +55,10 @@ static const char *name_of(enum ms_rank rank)
         return "queue";
     case MS_RANK_EVENTS:
         return "events";
+    case MS_RANK_FLIGHTS:
+        return "flights";
+    case MS_RANK_WAITS:
+        return "waits";
     case MS_RANK_MAINTENANCE:
         return "maintenance";
     case MS_RANK_NUMBERS:

@@ -123,6 +123,22 @@ int ms_admission_get_view(memstore *store, const void *key, size_t key_size, mem
     return status;
 }
 
+int ms_admission_hold(memstore *store, memstore_view *view)
+{
+    struct ms_admission *admission = &store->admission;
+    int status = wait_for_places(store, 1, ms_store_deadline(store));
+
+    if (status != MEMSTORE_OK)
+        return status;
+    struct ms_pass *pass = ms_pass_take(&admission->passes);
+    if (pass == NULL) {
+        ms_gate_leave(&admission->views, 1);
+        return MEMSTORE_ERR_MEMORY_EXHAUSTED;
+    }
+    ms_pass_give(pass, view);
+    return MEMSTORE_OK;
+}
+
 /* A get_many on its way. */
 struct taking {
     memstore *store;

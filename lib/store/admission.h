@@ -42,6 +42,10 @@ int ms_admission_get_view(memstore *store, const void *key, size_t key_size, mem
 int ms_admission_get_many(memstore *store, const memstore_key *keys, size_t n, memstore_view *out,
                           size_t *found);
 
+/* Give a view that has none a pass, waiting for a place: OK, LOCK_TIMEOUT, CACHE_CLOSED or
+ * MEMORY_EXHAUSTED. */
+int ms_admission_hold(memstore *store, memstore_view *view);
+
 /* ms_view_release() of a view that has a pass. */
 void ms_admission_release(memstore_view *view);
 

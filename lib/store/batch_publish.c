@@ -96,6 +96,19 @@ static void settle(struct ms_commit *commit, struct ms_step *step)
     }
 }
 
+/* A TTL is not a value: changing it overtakes nothing. */
+static void overtake_loads(const struct ms_commit *commit)
+{
+    if (!ms_flights_any(&commit->store->flights))
+        return;
+    for (size_t i = 0; i < commit->count; i++) {
+        const struct ms_step *step = &commit->steps[i];
+
+        if (ms_step_writes(step) && step->op->kind != MS_OP_UPDATE_TTL)
+            ms_flights_overtake(&commit->store->flights, &step->op->key, step->hash);
+    }
+}
+
 void ms_commit_publish(struct ms_commit *commit)
 {
     memstore *store = commit->store;
@@ -103,6 +116,7 @@ void ms_commit_publish(struct ms_commit *commit)
     const ms_place word_place = ms_arena_place_of(&store->arena, word);
     struct record_cursor cursor = {.commit = commit};
 
+    overtake_loads(commit);
     ms_store_relaxed(word, 0);
     for (size_t i = 0; i < commit->count; i++) {
         if (ms_step_stores(&commit->steps[i]))

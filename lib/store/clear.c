@@ -25,9 +25,25 @@ static bool kill_entry(void *context, uint32_t place)
     return true;
 }
 
+struct cleared_shard {
+    const struct ms_index *index;
+    uint32_t shard;
+};
+
+static bool is_in_shard(uint64_t hash, const void *context)
+{
+    const struct cleared_shard *cleared = context;
+
+    return ms_index_shard_of(cleared->index, hash) == cleared->shard;
+}
+
 static void clear_shard_locked(memstore *store, uint32_t shard)
 {
     struct clearing clearing = {.store = store};
+    const struct cleared_shard cleared = {&store->index, shard};
+
+    if (ms_flights_any(&store->flights))
+        ms_flights_overtake_those(&store->flights, is_in_shard, &cleared);
 
     if (ms_load_relaxed(&store->index.views[shard].table) == 0)
         return;

@@ -14,6 +14,7 @@ int ms_store_delete(memstore *store, const void *key, size_t key_size)
         ms_store_count_refusal(store, status);
         return status;
     }
+    ms_store_overtake(store, &(memstore_key){key, key_size}, hash);
     const bool exists = ms_lookup_find_slot(store, key, key_size, hash, &slot, &found);
     if (exists) {
         live = !ms_has_expired(ms_found_expiry(&found));

@@ -155,6 +155,8 @@ static void init_members(memstore *store, const struct ms_settings *settings)
     ms_combiner_init(&store->combiner, settings->limit);
     ms_events_init(&store->events, &store->arena.budget, &store->events_wanted);
     ms_events_allow(&store->events, ms_notify_allowance(settings));
+    ms_flights_init(&store->flights);
+    ms_gate_init(&store->loads_gate, settings->load_max_loads);
     ms_due_init(&store->due, ms_store_sweep_slack(settings));
 }
 
@@ -225,6 +227,8 @@ static void free_store(memstore *store)
 {
     ms_events_fini(&store->events);
     ms_combiner_fini(store);
+    ms_flights_fini(&store->flights);
+    ms_gate_fini(&store->loads_gate);
     ms_index_fini(&store->index);
     if (store->arena.base != NULL)
         ms_arena_fini(&store->arena);
@@ -393,11 +397,16 @@ int ms_store_close(memstore *store)
 {
     bool open = false;
 
+    /* It would wait for the caller. */
+    if (ms_flights_are_led(&store->flights))
+        return MEMSTORE_ERR_UNSUPPORTED;
     apply_queued(store);
     ms_store_release(&store->hot, ms_load_relaxed(&store->hot) & ~(MS_HOT_OPEN | MS_HOT_USUAL));
     if (!atomic_compare_exchange_strong(&store->closed, &open, true))
         return MEMSTORE_ERR_CACHE_CLOSED;
     ms_admission_close(&store->admission);
+    ms_gate_close(&store->loads_gate);
+    ms_flights_close(&store->flights);
     ms_maintenance_unregister(store);
     wait_for_calls(store);
     ms_combiner_drain(store);

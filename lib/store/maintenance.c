@@ -253,12 +253,16 @@ static void each_lock(memstore *store, enum ms_rank rank, void (*fn)(ms_mutex *l
         fn(&store->admission.views.lock);
         fn(&store->admission.writers.lock);
         fn(&store->room_line.lock);
+        fn(&store->loads_gate.lock);
         break;
     case MS_RANK_QUEUE:
         fn(&store->combiner.lock);
         break;
     case MS_RANK_EVENTS:
         fn(&store->events.lock);
+        break;
+    case MS_RANK_FLIGHTS:
+        fn(&store->flights.lock);
         break;
     default:
         break;
@@ -277,6 +281,7 @@ static void before_fork(void)
         for (memstore *store = stores; store != NULL; store = store->next_store)
             each_lock(store, (enum ms_rank)rank, ms_mutex_lock);
     }
+    ms_flights_before_fork();
     ms_mutex_lock(&thread_lock);
     ms_thread_before_fork();
 }
@@ -294,12 +299,13 @@ static void after_fork_in_parent(void)
     ms_rcu_after_fork_parent();
     ms_thread_after_fork();
     ms_mutex_unlock(&thread_lock);
+    ms_flights_after_fork();
     unlock_stores();
     ms_mutex_unlock(&registry_lock);
 }
 
-/* The child has only the thread that called fork(), which is in no call of ours: what others had
- * begun never ends. */
+/* The child has only the thread that called fork(), which is in no call of ours but, it may be, in a
+ * loader: what others had begun never ends. */
 static void forget_other_threads(memstore *store)
 {
     for (uint32_t i = 0; i < store->counters.stripe_count; i++)
@@ -310,6 +316,8 @@ static void forget_other_threads(memstore *store)
     ms_admission_forget_threads(&store->admission);
     ms_combiner_forget(store);
     ms_events_forget_threads(&store->events);
+    ms_flights_forget_threads(&store->flights);
+    ms_gate_forget_threads(&store->loads_gate, ms_load_places_held(store));
 }
 
 static void after_fork_in_child(void)
@@ -322,6 +330,7 @@ static void after_fork_in_child(void)
     ms_cond_init(&grace_ends);
     ms_cond_init(&round_ends);
     ms_mutex_unlock(&thread_lock);
+    ms_flights_after_fork();
     unlock_stores();
     for (memstore *store = stores; store != NULL; store = store->next_store)
         forget_other_threads(store);

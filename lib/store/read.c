@@ -2,6 +2,7 @@
 /* Single reads: no lock, and no shared line written. */
 #include "store/quick.h"
 
+#include "loader/kept.h"
 #include "util/bytes.h"
 
 /* Values from this size on are copied under a pin instead of in the read section, which is to
@@ -259,6 +260,11 @@ int ms_store_get(memstore *store, const void *key, size_t key_size, void *buf, s
 
 /* ---- get_view ---- */
 
+int64_t ms_store_unix_expiry(memstore *store, int64_t expiry)
+{
+    return expiry == MS_NEVER ? 0 : expiry + unix_offset(store);
+}
+
 /* Fill a view of a pinned entry. */
 static void fill_view(memstore *store, const struct ms_found *found, memstore_view *out)
 {
@@ -268,7 +274,7 @@ static void fill_view(memstore *store, const struct ms_found *found, memstore_vi
     out->data = found->parts.value;
     out->size = found->parts.value_size;
     out->version = ms_found_version(store, found);
-    out->expires_at_ms = expiry == MS_NEVER ? 0 : expiry + unix_offset(store);
+    out->expires_at_ms = ms_store_unix_expiry(store, expiry);
     out->pin = found->segment;
 }
 
@@ -289,6 +295,33 @@ int ms_store_get_view(memstore *store, const void *key, size_t key_size, memstor
     fill_view(store, &found, out);
     ms_rcu_read_unlock();
     return MEMSTORE_OK;
+}
+
+void ms_view_of(memstore *store, const struct ms_found *found, memstore_view *out)
+{
+    pin(found->segment);
+    fill_view(store, found, out);
+}
+
+void ms_view_share(const memstore_view *view, memstore_view *out)
+{
+    if (ms_view_is_kept(view))
+        ms_kept_share(view);
+    else if (view->pin != NULL)
+        pin(view->pin);
+    *out = *view;
+}
+
+void ms_view_give_back_marked(memstore_view *view)
+{
+    if (ms_view_is_kept(view)) {
+        ms_kept_release(view);
+        *view = (memstore_view){0};
+    } else if (ms_view_has_pass(view)) {
+        ms_admission_release(view);
+    } else {
+        ms_event_view_release(view);
+    }
 }
 
 void ms_view_release(memstore_view *view)

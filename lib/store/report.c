@@ -37,6 +37,14 @@ void ms_store_stats(memstore *store, memstore_stats *out)
     out->moved_bytes = sums[MS_COUNT_MOVED_BYTES];
     out->written_bytes = sums[MS_COUNT_WRITTEN_BYTES];
     out->rejected_timeout = sums[MS_COUNT_REJECTED_TIMEOUT];
+    out->loads = sums[MS_COUNT_LOADS];
+    out->load_failures = sums[MS_COUNT_LOAD_FAILURES];
+    out->load_retries = sums[MS_COUNT_LOAD_RETRIES];
+    out->loads_coalesced = sums[MS_COUNT_LOADS_COALESCED];
+    out->loads_overtaken = sums[MS_COUNT_LOADS_OVERTAKEN];
+    out->loads_bypassed = sums[MS_COUNT_LOADS_BYPASSED];
+    out->absent_loaded = sums[MS_COUNT_ABSENT_LOADED];
+    out->absent_served = sums[MS_COUNT_ABSENT_SERVED];
 }
 
 /* ---- Bytes ---- */

@@ -8,8 +8,8 @@
  * Lock order, outermost first (platform/rank.h; checked in builds with asserts):
  *     registry (maintenance.c) -> settings -> apply (combiner.h) -> reclaim -> shards, by number ->
  *     grace period -> open slot -> pool -> pages
- *     due, retired, counters, passes, gates, queue (combiner.h), events, maintenance thread,
- *     thread numbers: leaves, under any of these
+ *     due, retired, counters, passes, gates, queue (combiner.h), events, flights and waits (loader/),
+ *     maintenance thread, thread numbers: leaves, under any of these
  * Who waits at a gate (admission.h) holds none of them, but for the apply lock. Nobody waits for
  * the reclaim lock while he holds a shard's, and no thread in a read section waits for either.
  *
@@ -26,6 +26,7 @@
 #include "eviction/eviction.h"
 #include "expiry/due.h"
 #include "index/index.h"
+#include "loader/flights.h"
 #include "platform/clock.h"
 #include "platform/gate.h"
 #include "platform/rcu.h"
@@ -105,6 +106,9 @@ struct memstore {
     struct ms_combiner combiner;
     struct ms_events events;
 
+    struct ms_flights flights; /* the loads */
+    struct ms_gate loads_gate; /* loader.max_loads */
+
     /* Maintenance (maintenance.c). */
     struct memstore *next_store; /* registry lock */
     bool in_round;               /* the maintenance thread is working on it; thread lock */
@@ -165,6 +169,17 @@ int ms_store_get_expiry(memstore *store, const void *key, size_t key_size, int64
                         int64_t *now);
 int ms_store_get_created(memstore *store, const void *key, size_t key_size, int64_t *unix_ms);
 void ms_view_release(memstore_view *view);
+/* A view of an entry that is published under its shard's lock, or that is still reserved. Pins its
+ * segment. */
+void ms_view_of(memstore *store, const struct ms_found *found, memstore_view *out);
+/* One more view of what a view without a pass shows. */
+void ms_view_share(const memstore_view *view, memstore_view *out);
+/* What a view's `pin` may be marked with, by its lowest bits: it holds a pass (pass.h), is of an
+ * event (events/events.h), or shows a value that is not in the store (loader/kept.h). */
+#define MS_VIEW_MARKS ((uintptr_t)7)
+void ms_view_give_back_marked(memstore_view *view);
+/* When a view says that something expires: Unix milliseconds, 0 = never. */
+int64_t ms_store_unix_expiry(memstore *store, int64_t expiry);
 
 /* ---- store/many.c ---- */
 int ms_store_get_many(memstore *store, const memstore_key *keys, size_t n, memstore_view *out,
@@ -196,6 +211,11 @@ struct ms_write {
     uint64_t instance;
     uint64_t keep_version; /* store this version with the entry; 0 = a new one */
     int64_t keep_created;  /* keep this creation time (monotonic); 0 = now */
+    /* What was loaded is stored unless a write has overtaken the load, then VERSION_MISMATCH; NULL
+     * for all other writes, which overtake loads in turn. */
+    const struct ms_flight *flight;
+    /* Becomes a view of what was appended, stored or not; NULL = none is wanted. */
+    memstore_view *pinned;
 };
 
 /* What a write did, for the counters. */
@@ -348,7 +368,28 @@ void ms_store_memory_stats(memstore *store, memstore_memory_stats *out);
 /* Live and dead bytes of all segments. */
 void ms_store_live_and_dead(memstore *store, uint64_t *live, uint64_t *dead);
 
+/* ---- store/load.c, load_many.c, lease.c: loading what is not there ---- */
+int ms_load_get(memstore *store, const memstore_key *key, const memstore_loader *loader,
+                memstore_view *out);
+int ms_load_get_many(memstore *store, const memstore_key *keys, size_t n,
+                     const memstore_loader *loader, memstore_view *out, size_t *found);
+int ms_lease_acquire(memstore *store, const memstore_key *key, int64_t timeout_ms,
+                     struct ms_flight **lease, memstore_view *out);
+int ms_lease_fill(struct ms_flight *lease, const memstore_load_value *value, memstore_view *out);
+void ms_lease_fail(struct ms_flight *lease, int result);
+/* Places among `loader.max_loads` that the calling thread holds. */
+uint32_t ms_load_places_held(const memstore *store);
+/* Overtake the loads of all keys that match a pattern: OK, LOCK_TIMEOUT or MEMORY_EXHAUSTED. */
+int ms_load_overtake_matching(memstore *store, const char *pattern, size_t pattern_size);
+
 /* ---- Small things that several of these need ---- */
+
+/* A key is written or removed: overtake what loads it. Its shard is locked. */
+static inline void ms_store_overtake(memstore *store, const memstore_key *key, uint64_t hash)
+{
+    if (ms_unlikely(ms_flights_any(&store->flights)))
+        ms_flights_overtake(&store->flights, key, hash);
+}
 
 static inline uint64_t ms_store_hash(const memstore *store, const void *key, size_t key_size)
 {
@@ -427,16 +468,13 @@ static inline void ms_store_abandon(memstore *store, const struct ms_reserved *r
     ms_store_land(store, reserved);
 }
 
-/* Release a view, with a pass or without, or of an event. */
+/* Release a view of any kind. */
 MS_ALWAYS_INLINE void ms_view_give_back(memstore_view *view)
 {
-    /* Segments are aligned, so that one look tells that the view pins nothing else. */
-    if (ms_likely(((uintptr_t)view->pin & 3) == 0))
-        ms_view_release(view);
-    else if (ms_view_has_pass(view))
-        ms_admission_release(view);
+    if (ms_unlikely(((uintptr_t)view->pin & MS_VIEW_MARKS) != 0))
+        ms_view_give_back_marked(view);
     else
-        ms_event_view_release(view);
+        ms_view_release(view);
 }
 
 /* Report accesses to the policy, if it wants to know; `before` is a thread's count of them. */

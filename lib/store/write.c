@@ -131,10 +131,16 @@ static int publish_locked(memstore *store, const struct ms_write *write, uint64_
 
     if (status != MEMSTORE_OK)
         return status;
+    if (write->flight != NULL && ms_flight_is_overtaken(write->flight))
+        return MEMSTORE_ERR_VERSION_MISMATCH;
     if (!exists && !ensure_slot(store, hash))
         return MEMSTORE_ERR_SHARD_OVERFLOW;
 
+    if (write->flight == NULL)
+        ms_store_overtake(store, &write->key, hash);
     ms_arena_publish(reserved);
+    if (write->pinned != NULL)
+        ms_or_relaxed(&reserved->entry->mark, MS_MARK_VERSIONED);
     if (exists) {
         ms_slot_set(&slot, reserved->place);
         /* What keeps its version is the same entry, written elsewhere. */
@@ -193,6 +199,20 @@ void ms_store_note_expiry(memstore *store, struct ms_segment *segment, int64_t e
         ms_maintenance_plan(store);
 }
 
+/* Let the write's view show what is reserved, which holds its segment for now. */
+static void view_reserved(memstore *store, const struct ms_write *write,
+                          const struct ms_reserved *reserved)
+{
+    ms_add_acquire(&reserved->segment->pins, 1);
+    *write->pinned = (memstore_view){
+        .data = reserved->key + write->key.size,
+        .size = write->value_size,
+        .version = ms_arena_version(&store->arena, reserved->place, reserved->segment),
+        .expires_at_ms = ms_store_unix_expiry(store, write->expiry),
+        .pin = reserved->segment,
+    };
+}
+
 int ms_store_try_write(memstore *store, const struct ms_write *write, uint64_t hash,
                        struct ms_write_outcome *outcome)
 {
@@ -206,6 +226,8 @@ int ms_store_try_write(memstore *store, const struct ms_write *write, uint64_t h
         return status;
 
     ms_store_note_expiry(store, reserved.segment, write->expiry, now);
+    if (write->pinned != NULL)
+        view_reserved(store, write, &reserved);
     status = publish(store, write, hash, &reserved, outcome);
     if (status == MEMSTORE_OK)
         ms_store_land(store, &reserved);

@@ -49,6 +49,14 @@ AT(memstore_stats, compactions, 112);
 AT(memstore_stats, moved_bytes, 120);
 AT(memstore_stats, written_bytes, 128);
 AT(memstore_stats, rejected_timeout, 136);
+AT(memstore_stats, loads, 144);
+AT(memstore_stats, load_failures, 152);
+AT(memstore_stats, load_retries, 160);
+AT(memstore_stats, loads_coalesced, 168);
+AT(memstore_stats, loads_overtaken, 176);
+AT(memstore_stats, loads_bypassed, 184);
+AT(memstore_stats, absent_loaded, 192);
+AT(memstore_stats, absent_served, 200);
 
 SIZE_AT_LEAST(memstore_event, 88);
 AT(memstore_event, struct_size, 0);

@@ -412,7 +412,95 @@ static void events(memstore *store)
     memstore_subscription_close(subscription);
 }
 
+/* ---- Loading ---- */
+
+static int load_shadow(const void *key, size_t key_size, memstore_load_value *out, void *context)
+{
+    const struct shadow *shadow = context;
+
+    (void)key;
+    (void)key_size;
+    fill(value, shadow);
+    out->value = value;
+    out->value_size = shadow->size;
+    return MEMSTORE_LOAD_OK;
+}
+
+static int load_shadows(const memstore_key *keys, size_t n, memstore_load_value *out, void *context)
+{
+    (void)keys;
+    for (size_t i = 0; i < n; i++) {
+        load_shadow(NULL, 0, &out[i], context);
+        out[i].result = MEMSTORE_LOAD_OK;
+    }
+    return MEMSTORE_LOAD_OK;
+}
+
+/* A value that was handed out may be stored or not; its bytes are right. */
+static void take_loaded(memstore *store, unsigned number, memstore_view *view, int status)
+{
+    char name[32];
+    const memstore_key key = key_of(number, name);
+
+    shadows[number].live = memstore_has(store, key.data, key.size) == MEMSTORE_OK;
+    if (refused(status))
+        return;
+    fill(value, &shadows[number]);
+    CHECK(view->size == shadows[number].size && memcmp(view->data, value, view->size) == 0);
+    memstore_view_release(view);
+}
+
+static void load_by_lease(memstore *store, unsigned number)
+{
+    char name[32];
+    const memstore_key key = key_of(number, name);
+    memstore_lease *lease;
+    memstore_view view;
+    int status = memstore_lease_acquire(store, key.data, key.size, 0, &lease, &view);
+
+    if (lease != NULL) {
+        fill(value, &shadows[number]);
+        status = memstore_lease_fill(lease, value, shadows[number].size, 0, &view);
+        memstore_view_release(&view);
+    }
+    shadows[number].live = memstore_has(store, key.data, key.size) == MEMSTORE_OK;
+    (void)refused(status);
+}
+
+static void load_two(memstore *store, unsigned number, const memstore_loader *loader)
+{
+    char names[2][32];
+    const memstore_key keys[] = {key_of(number, names[0]), key_of(number + 1, names[1])};
+    memstore_view views[2];
+    const int status = memstore_get_or_load_many(store, keys, 2, loader, views, NULL);
+
+    take_loaded(store, number, &views[0], status);
+    take_loaded(store, number + 1, &views[1], status);
+}
+
+static void loading(memstore *store)
+{
+    memstore_loader loader = {
+        .struct_size = sizeof loader, .load = load_shadow, .load_many = load_shadows};
+
+    for (unsigned i = 0; i < 60; i += 4) {
+        char name[32];
+        const memstore_key key = key_of(i, name);
+        memstore_view view;
+
+        for (unsigned j = 0; j < 4; j++)
+            shadows[i + j] = (struct shadow){.seed = i + 1, .size = 100 + i};
+        loader.context = &shadows[i];
+        take_loaded(store, i, &view,
+                    memstore_get_or_load(store, key.data, key.size, &loader, &view));
+        load_by_lease(store, i + 1);
+        load_two(store, i + 2, &loader);
+        (void)memstore_delete_by_pattern(store, "nothing*", 8, NULL);
+    }
+}
+
 static const struct scenario scenarios[] = {
+    {"loading", {"shards=4"}, loading, false},
     {"sets and growth", {"shards=1"}, sets_and_growth, false},
     {"sets and growth, many shards", {"shards=64", "hash_function=fnv"}, sets_and_growth, false},
     {"large entries", {"shards=2"}, large_entries, false},

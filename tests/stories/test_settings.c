@@ -567,13 +567,22 @@ Test(settings, every_setting_reads_back_as_it_was_set)
         {"performance.gc_percent", "100"},
         {"performance.memory_limit", "1GB"},
         {"events.queue_memory", "1MB"},
+        {"loader.timeout", "5s"},
+        {"loader.retry_initial", "5ms"},
+        {"loader.retry_max", "2s"},
+        {"loader.negative_ttl", "10s"},
+        {"loader.max_absent", "10"},
+        {"loader.max_loads", "16"},
+        {"loader.lease_timeout", "1m"},
+        {"loader.on_store_error", "fail"},
+        {"loader.bypass_limit", "1MB"},
     };
     memstore_config *config = memstore_config_new(), *copy = memstore_config_new();
     memstore *store;
     const char *key;
 
     /* All of them; and each has a test of its effect: in this file, in test_admission.c, in
-     * test_async.c or in test_events.c. */
+     * test_async.c, in test_events.c or in test_loading.c. */
     for (unsigned i = 0; (key = memstore_config_key(i)) != NULL; i++) {
         unsigned at = 0;
 

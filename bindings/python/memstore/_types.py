@@ -16,5 +16,7 @@ else:
     Buffer = Union[bytes, bytearray, memoryview]
 
 Key = Union[str, Buffer]
+#: What a loader returns: a value, a value with its TTL, or None if there is none.
+Loaded = Union[Buffer, "tuple[Buffer, TTL]", None]
 #: Seconds, a timedelta, None for never, or ... for the configured default.
 TTL = Union[float, timedelta, None, EllipsisType]

@@ -118,6 +118,16 @@ class LockTimeout(Error, TimeoutError):
     status = "MEMSTORE_ERR_LOCK_TIMEOUT"
 
 
+class LoaderFailed(Error):
+    """The loader of another thread, which was waited for, failed; or a loader asked for the key that it loads."""
+
+    status = "MEMSTORE_ERR_LOADER_FAILED"
+
+
+class LoadRetry(Exception):
+    """Raised by a loader that wants to be called again after a pause: see ``Store.get_or_load()``."""
+
+
 class NotANumber(Error, ValueError):
     """The value is not a decimal 64-bit integer, or the sum would overflow one."""
 
@@ -143,5 +153,9 @@ def _subclasses(base: type[Error]) -> list[type[Error]]:
     return found
 
 
+#: What MEMSTORE_LOAD_RETRY is in ``memstore/loader.h``.
+_LOAD_RETRY = 2
 #: 0 stands for the class of the statuses that have none of their own.
-_native.register_errors({getattr(_native, c.status) if c.status else 0: c for c in _subclasses(Error)})
+_native.register_errors(
+    {getattr(_native, c.status) if c.status else 0: c for c in _subclasses(Error)} | {_LOAD_RETRY: LoadRetry}
+)

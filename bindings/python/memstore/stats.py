@@ -44,6 +44,22 @@ class Stats:
     written_bytes: int
     #: Writes, deletes included, refused with LockTimeout.
     rejected_timeout: int
+    #: Values that loaders gave.
+    loads: int
+    #: Loads that failed.
+    load_failures: int
+    #: Times that a loader was called again.
+    load_retries: int
+    #: Callers that waited for the load of another.
+    loads_coalesced: int
+    #: Those of ``loads`` that were not stored because the key was written meanwhile.
+    loads_overtaken: int
+    #: Those of ``loads`` that the store could not take.
+    loads_bypassed: int
+    #: Loads that found that the key does not exist.
+    absent_loaded: int
+    #: Callers told so without a load.
+    absent_served: int
 
     @property
     def hit_rate(self) -> float:

@@ -5,13 +5,15 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta, timezone
 from types import EllipsisType, TracebackType
 from typing import Any, Callable, Final, NoReturn, Optional, Self, Union
 
 from . import _native
-from ._types import TTL, Buffer, Key
+from ._types import TTL, Buffer, Key, Loaded
 from .events import Event, EventKind, EventStats, Subscription, call_back
+from .loading import AsyncLoads
 from .settings import Configuration, Path, Setting, Settings
 from .stats import MemoryStats, Stats
 
@@ -75,8 +77,9 @@ class Store(_native.Handle):
     2
     """
 
-    __slots__ = ("_eviction",)
+    __slots__ = ("_async_loads", "_eviction")
 
+    _async_loads: AsyncLoads
     _eviction: str
 
     def __init__(
@@ -97,6 +100,7 @@ class Store(_native.Handle):
 
     def _open(self, configuration: Configuration) -> None:
         self._eviction = configuration.get("eviction")
+        self._async_loads = AsyncLoads()
         self._views_wait = configuration.get("performance.max_concurrent_readers") != "0"
         _native.open_store(configuration.handle, self)
 
@@ -156,6 +160,25 @@ class Store(_native.Handle):
         (None, b'v')
         """
         _native.flush(self)
+
+    # ---- Loading what is not there
+
+    async def aget_or_load(
+        self, key: Key, loader: Callable[[Any], Awaitable[Loaded]], ttl: TTL = ...
+    ) -> Optional[bytes]:
+        """get_or_load() for asyncio: the loader is a coroutine function, and nothing blocks the event loop.
+
+        Tasks that ask for a key while it is loaded wait for that load; one that is cancelled does not harm it. All of
+        them get the exception of a loader that fails. LoadRetry is such an exception: a coroutine pauses by itself.
+
+        >>> import asyncio
+        >>> async def load(key):
+        ...     return b"row of " + key.encode()
+        >>> with Store() as store:
+        ...     asyncio.run(store.aget_or_load("k", load, ttl=60))
+        b'row of k'
+        """
+        return await self._async_loads.get(self, key, loader, ttl)
 
     # ---- Conditional writes and counters
 

@@ -19,7 +19,7 @@ PyObject *ms_py_register_errors(PyObject *classes)
 
 /* The class for a status (borrowed), the base class for a status that this package does not
  * know. */
-static PyObject *class_of(int status)
+PyObject *ms_py_class_of(int status)
 {
     PyObject *class = NULL;
 
@@ -38,7 +38,7 @@ static PyObject *class_of(int status)
 
 PyObject *ms_py_raise_text(int status, const char *text)
 {
-    PyObject *class = class_of(status);
+    PyObject *class = ms_py_class_of(status);
 
     if (class != NULL)
         PyErr_SetString(class, text);
@@ -47,7 +47,7 @@ PyObject *ms_py_raise_text(int status, const char *text)
 
 PyObject *ms_py_raise(int status, PyObject *key)
 {
-    PyObject *class = class_of(status);
+    PyObject *class = ms_py_class_of(status);
 
     if (class == NULL)
         return NULL;

@@ -332,6 +332,8 @@ static PyObject *handle_close(PyObject *self, PyObject *Py_UNUSED(ignored))
         /* The calls in flight that this waits for may need the GIL to come to an end. */
         Py_BEGIN_ALLOW_THREADS status = memstore_close(handle->store);
         Py_END_ALLOW_THREADS
+            /* Refused to a loader. */
+            handle->closed = status != MEMSTORE_ERR_UNSUPPORTED;
     }
     if (status < 0)
         return fail(self, status, NULL);
@@ -402,6 +404,17 @@ static PyMethodDef handle_methods[] = {
     {"has_many", ms_py_has_many, METH_O,
      "has_many($self, keys, /)\n--\n\n"
      "Whether each key has a live entry, as a dict of bool."},
+    {"get_or_load", FAST(ms_py_get_or_load), METH_FASTCALL | METH_KEYWORDS,
+     "get_or_load($self, key, loader, ttl=..., timeout=None)\n--\n\n"
+     "The value of a key as bytes; if it is not there, loaded by `loader(key)`, by one thread\n"
+     "however many ask.\n\n"
+     "The loader returns the value, which is stored for `ttl`; (value, ttl); or None if there is\n"
+     "no such key, which is remembered for the setting `loader.negative_ttl` and returned. If it\n"
+     "raises LoadRetry it is called again after a pause; any other exception reaches the caller\n"
+     "that called it, and LoaderFailed those who waited for it. A write of the key meanwhile wins:\n"
+     "then the value is returned and not stored. `timeout` bounds how many seconds to wait for the\n"
+     "load of another thread; raises LockTimeout."},
+    {"_lease_acquire", ms_py_lease_acquire, METH_O, "For aget_or_load()."},
     {"close", handle_close, METH_NOARGS,
      "close($self, /)\n--\n\n"
      "Close the store and free its memory, but for what views hold. Closing again does nothing."},

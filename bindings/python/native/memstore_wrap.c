@@ -6107,7 +6107,7 @@ SWIGINTERN int SWIG_mod_exec(PyObject *m) {
 
 
   if (ms_py_convert_init() != 0 || ms_py_handle_init(m) != 0 || ms_py_view_init(m) != 0 ||
-    ms_py_cursor_init(m) != 0 || ms_py_subscription_init(m) != 0)
+    ms_py_cursor_init(m) != 0 || ms_py_subscription_init(m) != 0 || ms_py_load_init(m) != 0)
   return NULL;
 
   SWIG_Python_SetConstant(d, "MEMSTORE_OK",SWIG_From_int((int)(MEMSTORE_OK)));

@@ -6,15 +6,17 @@
  *     View      owns one pinned memstore_view and exports it through the buffer protocol.
  *     KeyIterator owns one memstore_cursor.
  *     Subscription owns one memstore_subscription. memstore.Subscription derives from it.
+ *     Lease     owns one memstore_lease.
  *
  * Invariants:
- *   PY-1  A View, a KeyIterator and a Subscription hold a reference to their Handle, so
- *         memstore_destroy() runs only when every view is released, every cursor freed and every
- *         subscription closed.
+ *   PY-1  A View, a KeyIterator, a Subscription and a Lease hold a reference to their Handle, so
+ *         memstore_destroy() runs only when every view is released, every cursor freed, every
+ *         subscription closed and every lease given back.
  *   PY-2  Key and value bytes are borrowed from objects that the call holds references to (and, for
  *         buffers, exports of), so that they stay in place also while the GIL is released.
  *   PY-3  No callback into Python happens inside a call of the library, but for the making of
- *         objects in the function that memstore_read_many() calls, which holds no lock.
+ *         objects in the function that memstore_read_many() calls, and the loader that
+ *         memstore_get_or_load() calls; neither holds a lock.
  *
  * Locking: the GIL guards all fields of these objects. It is released around calls that may take
  * long: see MS_PY_LARGE_BYTES and MS_PY_LARGE_BATCH. */
@@ -113,7 +115,10 @@ PyObject *ms_py_raise_text(int status, const char *text);
 /* Name the exception class of each status: a dict of int to class, and the base class under 0. */
 PyObject *ms_py_register_errors(PyObject *classes);
 
-/* ---- handle.c, view.c, cursor.c, many.c, subscription.c ---- */
+/* The exception class of a status, or of MEMSTORE_LOAD_RETRY, borrowed. */
+PyObject *ms_py_class_of(int status);
+
+/* ---- handle.c, view.c, cursor.c, many.c, subscription.c, load.c ---- */
 
 extern PyTypeObject *ms_py_handle_type;
 
@@ -137,9 +142,14 @@ PyObject *ms_py_delete_many(PyObject *self, PyObject *keys);
 PyObject *ms_py_set_many(PyObject *self, PyObject *const *args, Py_ssize_t count,
                          PyObject *kwnames);
 
+PyObject *ms_py_get_or_load(PyObject *self, PyObject *const *args, Py_ssize_t count,
+                            PyObject *kwnames);
+PyObject *ms_py_lease_acquire(PyObject *self, PyObject *key);
+
 int ms_py_handle_init(PyObject *module);
 int ms_py_view_init(PyObject *module);
 int ms_py_cursor_init(PyObject *module);
 int ms_py_subscription_init(PyObject *module);
+int ms_py_load_init(PyObject *module);
 
 #endif

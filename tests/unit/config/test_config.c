@@ -88,6 +88,15 @@ static const struct {
     {"performance.gc_percent", "100", "50", "50"},
     {"performance.memory_limit", "64MB", "1GB", "1GB"},
     {"events.queue_memory", "0", "5MB", "5MB"},
+    {"loader.timeout", "30s", "0", "0"},
+    {"loader.retry_initial", "10ms", "1s", "1s"},
+    {"loader.retry_max", "1s", "90s", "90s"},
+    {"loader.negative_ttl", "1s", "0", "0"},
+    {"loader.max_absent", "1000", "5", "5"},
+    {"loader.max_loads", "0", "16", "16"},
+    {"loader.lease_timeout", "10s", "250ms", "250ms"},
+    {"loader.on_store_error", "bypass", "fail", "fail"},
+    {"loader.bypass_limit", "16MB", "1MB", "1MB"},
 };
 
 Test(config, every_key_of_the_schema_is_tested_here)

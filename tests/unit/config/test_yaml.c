@@ -232,7 +232,7 @@ Test(yaml, an_unknown_key_is_named_with_the_nearest_known_one)
     expect_refused("network: 1\n",
                    "yaml:1:1: network: unknown key; the nearest known key is \"ttl.jitter\"");
     expect_refused("storage:\n  badger: {}\n",
-                   "yaml:2:3: storage.badger: unknown key; the nearest known key is \"ttl\"");
+                   "yaml:2:3: storage.badger: unknown key; the nearest known key is \"loader\"");
 }
 
 Test(yaml, a_misplaced_or_misspelt_key_beside_storage_memory_is_not_taken_for_anothers)
@@ -251,7 +251,7 @@ Test(yaml, a_misplaced_or_misspelt_key_beside_storage_memory_is_not_taken_for_an
     expect_refused("storage: {memory: {shards: 4}}\nttl.bogus: 1\n",
                    "yaml:2:1: ttl.bogus: unknown key; the nearest known key is \"shards\"");
     expect_refused("storages: {memory: {shards: 4}}\n",
-                   "yaml:1:1: storages: unknown key; the nearest known key is \"ttl\"");
+                   "yaml:1:1: storages: unknown key; the nearest known key is \"loader\"");
 }
 
 #define DURATION_EXPECTED                                                                          \

@@ -77,3 +77,44 @@ Test(abi, a_size_in_the_middle_of_a_field_fills_up_to_there)
     for (size_t i = 0; i < sizeof tail; i++)
         cr_assert_eq(tail[i], 0xff);
 }
+
+/* ---- Structs that come in ---- */
+
+struct incoming {
+    size_t struct_size;
+    uint64_t first, second, third;
+};
+
+#define FIRST_SIZE offsetof(struct incoming, second)
+
+Test(abi, what_an_older_caller_does_not_know_is_zero)
+{
+    const struct incoming theirs = {FIRST_SIZE, 1, 2, 3};
+    struct incoming ours;
+
+    cr_assert_eq(ms_abi_load(&ours, sizeof ours, FIRST_SIZE, &theirs), MEMSTORE_OK);
+    cr_assert(ours.first == 1 && ours.second == 0 && ours.third == 0);
+}
+
+Test(abi, what_a_newer_caller_asks_for_is_refused_unless_it_is_nothing)
+{
+    struct incoming theirs = {sizeof theirs, 1, 2, 0}, ours;
+
+    cr_assert_eq(ms_abi_load(&ours, offsetof(struct incoming, third), FIRST_SIZE, &theirs),
+                 MEMSTORE_OK);
+    cr_assert_eq(ours.second, 2);
+    theirs.third = 3;
+    cr_assert_eq(ms_abi_load(&ours, offsetof(struct incoming, third), FIRST_SIZE, &theirs),
+                 MEMSTORE_ERR_UNSUPPORTED);
+}
+
+Test(abi, a_size_that_cannot_be_one_is_refused)
+{
+    struct incoming theirs = {FIRST_SIZE - 1, 1, 2, 3}, ours;
+
+    cr_assert_eq(ms_abi_load(&ours, sizeof ours, FIRST_SIZE, &theirs),
+                 MEMSTORE_ERR_INVALID_ARGUMENT);
+    theirs.struct_size = 5000;
+    cr_assert_eq(ms_abi_load(&ours, sizeof ours, FIRST_SIZE, &theirs),
+                 MEMSTORE_ERR_INVALID_ARGUMENT);
+}

@@ -230,6 +230,14 @@ typedef unsigned char *memstore_bytes;
 #cgo nocallback _wrap_GlueEventsFree_memstore
 #cgo noescape _wrap_GlueGetEventStats_memstore
 #cgo nocallback _wrap_GlueGetEventStats_memstore
+#cgo noescape _wrap_GlueLeaseAcquire_memstore
+#cgo nocallback _wrap_GlueLeaseAcquire_memstore
+#cgo noescape _wrap_GlueLeaseIsCurrent_memstore
+#cgo nocallback _wrap_GlueLeaseIsCurrent_memstore
+#cgo noescape _wrap_GlueLeaseFill_memstore
+#cgo nocallback _wrap_GlueLeaseFill_memstore
+#cgo noescape _wrap_GlueLeaseFail_memstore
+#cgo nocallback _wrap_GlueLeaseFail_memstore
 #cgo noescape _wrap_GlueGetStats_memstore
 #cgo nocallback _wrap_GlueGetStats_memstore
 #cgo noescape _wrap_GlueGetMemoryStats_memstore
@@ -268,6 +276,8 @@ typedef long long swig_type_29;
 typedef long long swig_type_30;
 typedef long long swig_type_31;
 typedef long long swig_type_32;
+typedef long long swig_type_33;
+typedef long long swig_type_34;
 extern void _wrap_Swig_free_memstore(uintptr_t arg1);
 extern uintptr_t _wrap_Swig_malloc_memstore(swig_intgo arg1);
 extern swig_intgo _wrap_MEMSTORE_OK_memstore(void);
@@ -366,6 +376,10 @@ extern void _wrap_GlueEventsWake_memstore(uintptr_t arg1);
 extern swig_type_32 _wrap_GlueEventsDropped_memstore(uintptr_t arg1);
 extern void _wrap_GlueEventsFree_memstore(uintptr_t arg1);
 extern int _wrap_GlueGetEventStats_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3);
+extern swig_type_33 _wrap_GlueLeaseAcquire_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3, swig_voidp arg4, swig_intgo arg5, swig_voidp arg6);
+extern int _wrap_GlueLeaseIsCurrent_memstore(uintptr_t arg1);
+extern int _wrap_GlueLeaseFill_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3, swig_type_34 arg4);
+extern void _wrap_GlueLeaseFail_memstore(uintptr_t arg1, int arg2);
 extern int _wrap_GlueGetStats_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3);
 extern int _wrap_GlueGetMemoryStats_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3);
 #undef intgo
@@ -1318,6 +1332,45 @@ func GlueGetEventStats(arg1 uintptr, arg2 *byte, arg3 int) (_swig_ret int32) {
 	_swig_i_2 := arg3
 	swig_r = (int32)(C._wrap_GlueGetEventStats_memstore(C.uintptr_t(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_intgo(_swig_i_2)))
 	return swig_r
+}
+
+func GlueLeaseAcquire(arg1 uintptr, arg2 *byte, arg3 int, arg4 *byte, arg5 int, arg6 *byte) (_swig_ret int64) {
+	var swig_r int64
+	_swig_i_0 := arg1
+	var _swig_i_1 *C.uchar
+	_swig_i_1 = (*C.uchar)(arg2)
+	_swig_i_2 := arg3
+	var _swig_i_3 *C.uchar
+	_swig_i_3 = (*C.uchar)(arg4)
+	_swig_i_4 := arg5
+	var _swig_i_5 *C.uchar
+	_swig_i_5 = (*C.uchar)(arg6)
+	swig_r = (int64)(C._wrap_GlueLeaseAcquire_memstore(C.uintptr_t(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_intgo(_swig_i_2), C.swig_voidp(_swig_i_3), C.swig_intgo(_swig_i_4), C.swig_voidp(_swig_i_5)))
+	return swig_r
+}
+
+func GlueLeaseIsCurrent(arg1 uintptr) (_swig_ret int32) {
+	var swig_r int32
+	_swig_i_0 := arg1
+	swig_r = (int32)(C._wrap_GlueLeaseIsCurrent_memstore(C.uintptr_t(_swig_i_0)))
+	return swig_r
+}
+
+func GlueLeaseFill(arg1 uintptr, arg2 *byte, arg3 int, arg4 int64) (_swig_ret int32) {
+	var swig_r int32
+	_swig_i_0 := arg1
+	var _swig_i_1 *C.uchar
+	_swig_i_1 = (*C.uchar)(arg2)
+	_swig_i_2 := arg3
+	_swig_i_3 := arg4
+	swig_r = (int32)(C._wrap_GlueLeaseFill_memstore(C.uintptr_t(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_intgo(_swig_i_2), C.swig_type_34(_swig_i_3)))
+	return swig_r
+}
+
+func GlueLeaseFail(arg1 uintptr, arg2 int32) {
+	_swig_i_0 := arg1
+	_swig_i_1 := arg2
+	C._wrap_GlueLeaseFail_memstore(C.uintptr_t(_swig_i_0), C.int(_swig_i_1))
 }
 
 func GlueGetStats(arg1 uintptr, arg2 *byte, arg3 int) (_swig_ret int32) {

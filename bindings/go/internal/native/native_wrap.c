@@ -315,6 +315,15 @@ static inline void glue_events_free(glue_events *events);
 /* memstore_get_event_stats(): as glue_get_stats(). */
 static inline int glue_get_event_stats(memstore *store, uint64_t *out, size_t n);
 
+/* memstore_lease_acquire() that waits for nobody: a lease, or the value's size as glue_get(). */
+static inline int64_t glue_lease_acquire(memstore *store, const void *key, size_t key_size,
+                                         void *buf, size_t cap, memstore_lease **lease);
+static inline int glue_lease_is_current(memstore_lease *lease);
+static inline int glue_lease_fill(memstore_lease *lease, const void *value, size_t value_size,
+                                  int64_t ttl_ms);
+/* memstore_lease_fail(); absent: because the key does not exist. */
+static inline void glue_lease_fail(memstore_lease *lease, int absent);
+
 /* memstore_get_stats(), memstore_get_memory_stats(): the first n fields after struct_size, in the
  * order of stats.h. */
 static inline int glue_get_stats(memstore *store, uint64_t *out, size_t n);
@@ -761,6 +770,37 @@ static inline int glue_get_event_stats(memstore *store, uint64_t *out, size_t n)
     return MEMSTORE_OK;
 }
 
+static inline int64_t glue_lease_acquire(memstore *store, const void *key, size_t key_size,
+                                         void *buf, size_t cap, memstore_lease **lease)
+{
+    memstore_view view;
+    const int status = memstore_lease_acquire(store, key, key_size, 0, lease, &view);
+    const size_t size = view.size;
+
+    if (status != MEMSTORE_OK || *lease != NULL)
+        return status;
+    if (size != 0 && size <= cap)
+        memcpy(buf, view.data, size);
+    memstore_view_release(&view);
+    return (int64_t)size;
+}
+
+static inline int glue_lease_is_current(memstore_lease *lease)
+{
+    return memstore_lease_is_current(lease);
+}
+
+static inline int glue_lease_fill(memstore_lease *lease, const void *value, size_t value_size,
+                                  int64_t ttl_ms)
+{
+    return memstore_lease_fill(lease, value, value_size, ttl_ms, NULL);
+}
+
+static inline void glue_lease_fail(memstore_lease *lease, int absent)
+{
+    memstore_lease_fail(lease, absent != 0 ? MEMSTORE_LOAD_ABSENT : MEMSTORE_LOAD_FAILED);
+}
+
 static inline int glue_get_stats(memstore *store, uint64_t *out, size_t n)
 {
     memstore_stats s = {.struct_size = sizeof s};
@@ -783,6 +823,14 @@ static inline int glue_get_stats(memstore *store, uint64_t *out, size_t n)
         s.moved_bytes,
         s.written_bytes,
         s.rejected_timeout,
+        s.loads,
+        s.load_failures,
+        s.load_retries,
+        s.loads_coalesced,
+        s.loads_overtaken,
+        s.loads_bypassed,
+        s.absent_loaded,
+        s.absent_served,
     };
 
     if (status != MEMSTORE_OK)
@@ -2429,6 +2477,81 @@ int _wrap_GlueGetEventStats_memstore(memstore *_swig_go_0, uint64_t *_swig_go_1,
 
 
   return _swig_go_result;
+}
+
+
+long long _wrap_GlueLeaseAcquire_memstore(memstore *_swig_go_0, void *_swig_go_1, intgo _swig_go_2, void *_swig_go_3, intgo _swig_go_4, memstore_lease **_swig_go_5) {
+  memstore *arg1 = 0 ;
+  void *arg2 = 0 ;
+  size_t arg3 ;
+  void *arg4 = 0 ;
+  size_t arg5 ;
+  memstore_lease **arg6 = 0 ;
+  int64_t result;
+  long long _swig_go_result;
+
+  arg1 = (memstore *)_swig_go_0;
+  arg2 = (void *)_swig_go_1;
+  arg3 = (size_t)_swig_go_2;
+  arg4 = (void *)_swig_go_3;
+  arg5 = (size_t)_swig_go_4;
+  arg6 = (memstore_lease **)_swig_go_5;
+
+  result = glue_lease_acquire(arg1,(void const *)arg2,arg3,arg4,arg5,arg6);
+  _swig_go_result = result;
+
+
+
+
+  return _swig_go_result;
+}
+
+
+int _wrap_GlueLeaseIsCurrent_memstore(memstore_lease *_swig_go_0) {
+  memstore_lease *arg1 = 0 ;
+  int result;
+  int _swig_go_result;
+
+  arg1 = (memstore_lease *)_swig_go_0;
+
+  result = (int)glue_lease_is_current(arg1);
+  _swig_go_result = result;
+
+  return _swig_go_result;
+}
+
+
+int _wrap_GlueLeaseFill_memstore(memstore_lease *_swig_go_0, void *_swig_go_1, intgo _swig_go_2, long long _swig_go_3) {
+  memstore_lease *arg1 = 0 ;
+  void *arg2 = 0 ;
+  size_t arg3 ;
+  int64_t arg4 ;
+  int result;
+  int _swig_go_result;
+
+  arg1 = (memstore_lease *)_swig_go_0;
+  arg2 = (void *)_swig_go_1;
+  arg3 = (size_t)_swig_go_2;
+  arg4 = (int64_t)_swig_go_3;
+
+  result = (int)glue_lease_fill(arg1,(void const *)arg2,arg3,arg4);
+  _swig_go_result = result;
+
+
+  return _swig_go_result;
+}
+
+
+void _wrap_GlueLeaseFail_memstore(memstore_lease *_swig_go_0, int _swig_go_1) {
+  memstore_lease *arg1 = 0 ;
+  int arg2 ;
+
+  arg1 = (memstore_lease *)_swig_go_0;
+  arg2 = (int)_swig_go_1;
+
+  glue_lease_fail(arg1,arg2);
+
+
 }
 
 

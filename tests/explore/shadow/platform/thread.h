@@ -54,11 +54,14 @@ static inline bool ms_mutex_lock_until(ms_mutex *mutex, int64_t deadline_us)
     return true;
 }
 
-/* Nobody waits for a condition: no store under exploration has subscriptions. */
+#define MS_MUTEX_INITIALIZER(of_rank) {0}
+
+/* Nobody who is explored waits for a signal. */
 static inline void ms_cond_init(pthread_cond_t *cond)
 {
-    (void)cond;
+    pthread_cond_init(cond, NULL);
 }
+
 void ms_cond_wait(pthread_cond_t *cond, ms_mutex *mutex);
 void ms_cond_wait_until(pthread_cond_t *cond, ms_mutex *mutex, int64_t deadline_us);
 

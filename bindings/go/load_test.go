@@ -1,0 +1,272 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package memstore_test
+
+import (
+	"context"
+	"errors"
+	"runtime"
+	"runtime/pprof"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	memstore "github.com/weisyn/memstore/bindings/go"
+)
+
+// row is a loader of one row that counts how often it is asked.
+func row(value string, calls *atomic.Int32) memstore.Loader {
+	return func(context.Context, string) ([]byte, error) {
+		calls.Add(1)
+		return []byte(value), nil
+	}
+}
+
+// held is a loader that says when it is called and waits to be let go.
+func held(value string) (load memstore.Loader, entered chan struct{}, leave chan struct{}) {
+	entered, leave = make(chan struct{}, 1), make(chan struct{})
+	return func(context.Context, string) ([]byte, error) {
+		entered <- struct{}{}
+		<-leave
+		return []byte(value), nil
+	}, entered, leave
+}
+
+type loaded struct {
+	value []byte
+	err   error
+}
+
+func loadInBackground(ctx context.Context, store *memstore.Store, load memstore.Loader) chan loaded {
+	out := make(chan loaded, 1)
+	go func() {
+		value, err := store.GetOrLoad(ctx, "k", 0, load)
+		out <- loaded{value, err}
+	}()
+	return out
+}
+
+func expectLoaded(t *testing.T, out chan loaded, want string) {
+	t.Helper()
+	got := <-out
+	if got.err != nil || string(got.value) != want {
+		t.Fatalf("got %q, %v; want %q", got.value, got.err, want)
+	}
+}
+
+func TestWhatIsNotThereIsLoadedOnce(t *testing.T) {
+	store := open(t, memstore.Config{})
+	var calls atomic.Int32
+	for range 3 {
+		value, err := store.GetOrLoad(ctx, "k", time.Minute, row("row", &calls))
+		if err != nil || string(value) != "row" {
+			t.Fatalf("got %q, %v", value, err)
+		}
+	}
+	ttl, err := store.GetTTL(ctx, "k")
+	must(t, err)
+	if calls.Load() != 1 || ttl > time.Minute || ttl < 50*time.Second {
+		t.Fatalf("%d loads, ttl %v", calls.Load(), ttl)
+	}
+}
+
+func TestTenThousandGoroutinesLoadOnceAndHoldNoThreads(t *testing.T) {
+	store := open(t, memstore.Config{})
+	load, entered, leave := held("row")
+	first := loadInBackground(ctx, store, load)
+	<-entered
+	before := runtime.NumGoroutine()
+	var group sync.WaitGroup
+	for range 10_000 {
+		group.Add(1)
+		go func() {
+			defer group.Done()
+			value, err := store.GetOrLoad(ctx, "k", 0, load)
+			if err != nil || string(value) != "row" {
+				t.Errorf("got %q, %v", value, err)
+			}
+		}()
+	}
+	for runtime.NumGoroutine() < before+9_000 {
+		time.Sleep(time.Millisecond)
+	}
+	if threads := pprof.Lookup("threadcreate").Count(); threads > 1000 {
+		t.Errorf("%d threads", threads)
+	}
+	close(leave)
+	group.Wait()
+	expectLoaded(t, first, "row")
+	if stats := store.GetStats(); stats.Loads != 1 {
+		t.Fatalf("%d loads", stats.Loads)
+	}
+}
+
+func TestAWriteDuringALoadWins(t *testing.T) {
+	store := open(t, memstore.Config{})
+	writes := map[string]func() error{
+		"newer": func() error { return store.Set(ctx, "k", []byte("newer"), 0) },
+		"":      func() error { return store.Delete(ctx, "k") },
+	}
+	for want, write := range writes {
+		value, err := store.GetOrLoad(ctx, "k", 0, func(context.Context, string) ([]byte, error) {
+			return []byte("older"), write()
+		})
+		if err != nil || string(value) != "older" {
+			t.Fatalf("got %q, %v", value, err)
+		}
+		left, _, err := store.Get(ctx, "k")
+		must(t, err)
+		if string(left) != want {
+			t.Fatalf("%q is left, want %q", left, want)
+		}
+		must(t, store.Clear(ctx))
+	}
+}
+
+func TestWhoAsksAfterADeleteDoesNotJoinTheOlderLoad(t *testing.T) {
+	store := open(t, memstore.Config{})
+	var calls atomic.Int32
+	load, entered, leave := held("older")
+	before := loadInBackground(ctx, store, load)
+	<-entered
+	must(t, store.Delete(ctx, "k"))
+	value, err := store.GetOrLoad(ctx, "k", 0, row("newer", &calls))
+	if err != nil || string(value) != "newer" {
+		t.Fatalf("got %q, %v", value, err)
+	}
+	close(leave)
+	expectLoaded(t, before, "older")
+	value, _, err = store.Get(ctx, "k")
+	if err != nil || string(value) != "newer" {
+		t.Fatalf("%q is stored, %v", value, err)
+	}
+}
+
+func TestAContextThatEndsDoesNotHarmTheLoad(t *testing.T) {
+	store := open(t, memstore.Config{})
+	load, entered, leave := held("row")
+	brief, cancel := context.WithCancel(ctx)
+	first := loadInBackground(brief, store, load)
+	<-entered
+	second := loadInBackground(ctx, store, load)
+	for store.GetStats().Misses < 1 {
+		time.Sleep(time.Millisecond)
+	}
+	time.Sleep(10 * time.Millisecond)
+	cancel()
+	if got := <-first; !errors.Is(got.err, context.Canceled) {
+		t.Fatalf("got %v", got.err)
+	}
+	close(leave)
+	expectLoaded(t, second, "row")
+}
+
+func TestALoadThatNobodyWaitsForIsCancelled(t *testing.T) {
+	store := open(t, memstore.Config{})
+	brief, cancel := context.WithCancel(ctx)
+	entered, cancelled := make(chan struct{}), make(chan struct{})
+	first := loadInBackground(brief, store, func(ctx context.Context, key string) ([]byte, error) {
+		close(entered)
+		<-ctx.Done()
+		close(cancelled)
+		return nil, ctx.Err()
+	})
+	<-entered
+	cancel()
+	<-cancelled
+	if got := <-first; !errors.Is(got.err, context.Canceled) {
+		t.Fatalf("got %v", got.err)
+	}
+	var calls atomic.Int32
+	value, err := store.GetOrLoad(ctx, "k", 0, row("row", &calls))
+	if err != nil || string(value) != "row" {
+		t.Fatalf("got %q, %v", value, err)
+	}
+}
+
+func TestAnErrorOfTheLoaderReachesAllAndTheNextLoadsAnew(t *testing.T) {
+	store := open(t, memstore.Config{})
+	down := errors.New("the database is down")
+	_, err := store.GetOrLoad(ctx, "k", 0, func(context.Context, string) ([]byte, error) { return nil, down })
+	if !errors.Is(err, down) {
+		t.Fatalf("got %v", err)
+	}
+	var calls atomic.Int32
+	value, err := store.GetOrLoad(ctx, "k", 0, row("row", &calls))
+	if err != nil || string(value) != "row" {
+		t.Fatalf("got %q, %v", value, err)
+	}
+}
+
+func TestThatAKeyDoesNotExistIsRemembered(t *testing.T) {
+	store := open(t, memstore.Config{Settings: map[string]string{"loader.negative_ttl": "1h"}})
+	var calls atomic.Int32
+	for range 3 {
+		_, err := store.GetOrLoad(ctx, "k", 0, func(context.Context, string) ([]byte, error) {
+			calls.Add(1)
+			return nil, memstore.ErrKeyNotFound
+		})
+		if !errors.Is(err, memstore.ErrKeyNotFound) {
+			t.Fatalf("got %v", err)
+		}
+	}
+	if calls.Load() != 1 {
+		t.Fatalf("%d loads", calls.Load())
+	}
+}
+
+func TestAPanicInALoaderIsAnError(t *testing.T) {
+	store := open(t, memstore.Config{})
+	_, err := store.GetOrLoad(ctx, "k", 0, func(context.Context, string) ([]byte, error) { panic("boom") })
+	if !errors.Is(err, memstore.ErrLoaderFailed) || !strings.Contains(err.Error(), "boom") {
+		t.Fatalf("got %v", err)
+	}
+	_, err = store.GetOrLoad(ctx, "k", 0, func(context.Context, string) ([]byte, error) {
+		runtime.Goexit()
+		return nil, nil
+	})
+	if !errors.Is(err, memstore.ErrLoaderFailed) {
+		t.Fatalf("got %v", err)
+	}
+}
+
+func TestALoaderThatWaitsForItselfIsTold(t *testing.T) {
+	store := open(t, memstore.Config{})
+	var inner error
+	value, err := store.GetOrLoad(ctx, "a", 0, func(ctx context.Context, key string) ([]byte, error) {
+		_, err := store.GetOrLoad(ctx, "b", 0, func(ctx context.Context, key string) ([]byte, error) {
+			_, inner = store.GetOrLoad(ctx, "a", 0, nil)
+			return []byte("b"), nil
+		})
+		return []byte("a"), err
+	})
+	if err != nil || string(value) != "a" || !errors.Is(inner, memstore.ErrLoaderFailed) {
+		t.Fatalf("got %q, %v, %v", value, err, inner)
+	}
+}
+
+func TestAValueThatTheStoreCannotTakeIsReturned(t *testing.T) {
+	store := open(t, memstore.Config{MaxEntrySize: 8})
+	var calls atomic.Int32
+	value, err := store.GetOrLoad(ctx, "k", 0, row("much too large a value", &calls))
+	if err != nil || string(value) != "much too large a value" {
+		t.Fatalf("got %q, %v", value, err)
+	}
+	if _, found, err := store.Get(ctx, "k"); found || err != nil {
+		t.Fatal("it is stored", err)
+	}
+	_, err = store.GetOrLoad(ctx, "k", -time.Second, row("v", &calls))
+	if !errors.Is(err, memstore.ErrInvalidTTL) {
+		t.Fatalf("got %v", err)
+	}
+}
+
+func TestGetOrLoadOfAClosedStore(t *testing.T) {
+	store := open(t, memstore.Config{})
+	must(t, store.Close())
+	if _, err := store.GetOrLoad(ctx, "k", 0, nil); !errors.Is(err, memstore.ErrCacheClosed) {
+		t.Fatalf("got %v", err)
+	}
+}

@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Loading in asyncio: one load for a key, however many tasks of a loop ask, over one lease of the library."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import weakref
+from collections.abc import Awaitable, Callable
+from typing import Any, Optional
+
+from . import _native
+from ._types import TTL, Key, Loaded
+from .errors import LockTimeout
+
+#: Seconds between two looks whether the load of another thread or loop has ended: from one to the other, doubling.
+_FIRST_LOOK, _LONGEST_LOOK = 0.001, 0.05
+
+
+def _name(key: Key) -> bytes:
+    return key.encode() if isinstance(key, str) else bytes(key)
+
+
+class _Load:
+    """A load that a loop has begun. Nobody joins it once its lease is no longer current: the key was written since,
+    and what is being loaded may be older."""
+
+    __slots__ = ("lease", "task")
+
+    def __init__(self, lease: _native.Lease, task: asyncio.Task[Optional[bytes]]) -> None:
+        self.lease = lease
+        self.task = task
+
+
+async def _run(lease: _native.Lease, key: Key, loader: Callable[[Any], Awaitable[Loaded]], ttl: TTL) -> Optional[bytes]:
+    try:
+        loaded = await loader(key)
+        if loaded is None:
+            lease.fail(True)
+            return None
+        value, ttl = loaded if isinstance(loaded, tuple) else (loaded, ttl)
+        result = bytes(value)
+        lease.fill(result, ttl)
+        return result
+    except BaseException:
+        if lease.held:
+            lease.fail(False)
+        raise
+
+
+class AsyncLoads:
+    """The loads of one store, by loop and key."""
+
+    __slots__ = ("_by_loop",)
+
+    def __init__(self) -> None:
+        self._by_loop: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, dict[bytes, _Load]] = (
+            weakref.WeakKeyDictionary()
+        )
+
+    async def get(
+        self, store: _native.Handle, key: Key, loader: Callable[[Any], Awaitable[Loaded]], ttl: TTL
+    ) -> Optional[bytes]:
+        loads = self._by_loop.setdefault(asyncio.get_running_loop(), {})
+        name = _name(key)
+        pause = _FIRST_LOOK
+        while True:
+            load = loads.get(name)
+            if load is not None and load.lease.current:
+                return await asyncio.shield(load.task)
+            try:
+                value, lease = store._lease_acquire(name)
+            except LockTimeout:
+                await asyncio.sleep(pause * random.uniform(0.5, 1))
+                pause = min(2 * pause, _LONGEST_LOOK)
+                continue
+            if lease is None:
+                return value
+            return await asyncio.shield(self._begin(loads, name, lease, key, loader, ttl))
+
+    @staticmethod
+    def _begin(
+        loads: dict[bytes, _Load],
+        name: bytes,
+        lease: _native.Lease,
+        key: Key,
+        loader: Callable[[Any], Awaitable[Loaded]],
+        ttl: TTL,
+    ) -> asyncio.Task[Optional[bytes]]:
+        task = asyncio.get_running_loop().create_task(_run(lease, key, loader, ttl))
+        load = loads[name] = _Load(lease, task)
+
+        def ended(task: asyncio.Task[Optional[bytes]]) -> None:
+            if loads.get(name) is load:
+                del loads[name]
+            if not task.cancelled():
+                task.exception()  # everybody who waited may have been cancelled: nobody is to be warned then
+
+        task.add_done_callback(ended)
+        return task

@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "native.h"
+
+#include <string.h>
+
+/* ---- Values that loaders give ---- */
+
+/* A loader of a Python function, for the length of one call. */
+struct calling {
+    PyThreadState *thread; /* while the GIL is released */
+    PyObject *loader;
+    PyObject *key;
+    PyObject *value; /* what it returned; `bytes` are borrowed from it */
+    struct ms_py_bytes bytes;
+    PyObject *error[3]; /* what it raised: type, value, traceback */
+};
+
+static void forget(struct calling *calling)
+{
+    if (calling->value != NULL)
+        ms_py_bytes_release(&calling->bytes);
+    Py_CLEAR(calling->value);
+    for (int i = 0; i < 3; i++)
+        Py_CLEAR(calling->error[i]);
+}
+
+/* Whether the exception that is set asks for another attempt. */
+static bool asks_for_retry(void)
+{
+    PyObject *retry = ms_py_class_of(MEMSTORE_LOAD_RETRY);
+
+    return retry != NULL && PyErr_ExceptionMatches(retry);
+}
+
+/* The value, and with it its TTL where the loader gave (value, ttl). */
+static int take_value(struct calling *calling, PyObject *result, memstore_load_value *out)
+{
+    PyObject *value = result;
+
+    if (PyTuple_Check(result)) {
+        if (PyTuple_Size(result) != 2) {
+            PyErr_SetString(PyExc_TypeError,
+                            "a loader returns a value, (value, ttl), or None if there is none");
+            return -1;
+        }
+        value = PyTuple_GetItem(result, 0);
+        if (ms_py_ttl(PyTuple_GetItem(result, 1), &out->ttl_ms) != 0)
+            return -1;
+    }
+    if (ms_py_borrow_value(value, &calling->bytes) != 0)
+        return -1;
+    Py_INCREF(result);
+    calling->value = result;
+    out->value = calling->bytes.data;
+    out->value_size = calling->bytes.size;
+    return 0;
+}
+
+static int call_with_gil(struct calling *calling, memstore_load_value *out)
+{
+    int answer = MEMSTORE_LOAD_FAILED;
+
+    forget(calling);
+    PyObject *result = PyObject_CallFunctionObjArgs(calling->loader, calling->key, NULL);
+    if (result == Py_None)
+        answer = MEMSTORE_LOAD_ABSENT;
+    else if (result != NULL && take_value(calling, result, out) == 0)
+        answer = MEMSTORE_LOAD_OK;
+    else if (asks_for_retry())
+        answer = MEMSTORE_LOAD_RETRY;
+    Py_XDECREF(result);
+    if (PyErr_Occurred())
+        PyErr_Fetch(&calling->error[0], &calling->error[1], &calling->error[2]);
+    return answer;
+}
+
+/* Called by the library on the thread that called it, with no lock held. */
+static int call_loader(const void *key, size_t key_size, memstore_load_value *out, void *context)
+{
+    struct calling *calling = context;
+
+    (void)key;
+    (void)key_size;
+    PyEval_RestoreThread(calling->thread);
+    const int answer = call_with_gil(calling, out);
+    calling->thread = PyEval_SaveThread();
+    return answer;
+}
+
+/* ---- get_or_load ---- */
+
+/* A wait in milliseconds: None waits as long as it takes, which is 0 to a loader. */
+static int wait_of(PyObject *object, int64_t *wait_ms)
+{
+    *wait_ms = 0;
+    if (object == NULL || object == Py_None)
+        return 0;
+    const double seconds = PyFloat_AsDouble(object);
+    if (seconds == -1.0 && PyErr_Occurred())
+        return -1;
+    if (!(seconds >= 0 && seconds < 1e12)) {
+        ms_py_raise_text(MEMSTORE_ERR_INVALID_ARGUMENT,
+                         "timeout is a number of seconds that is not negative, or None");
+        return -1;
+    }
+    *wait_ms = (int64_t)(seconds * 1000);
+    *wait_ms += *wait_ms == 0;
+    return 0;
+}
+
+static PyObject *result_of(struct calling *calling, int status, memstore_view *view)
+{
+    PyObject *bytes = NULL;
+
+    if (status == MEMSTORE_OK) {
+        bytes = ms_py_bytes_of_view(view);
+        memstore_view_release(view);
+        return bytes;
+    }
+    if (status == MEMSTORE_ERR_KEY_NOT_FOUND)
+        Py_RETURN_NONE;
+    if (status != MEMSTORE_ERR_LOADER_FAILED || calling->error[0] == NULL)
+        return ms_py_raise(status, calling->key);
+    PyErr_Restore(calling->error[0], calling->error[1], calling->error[2]);
+    memset(calling->error, 0, sizeof(calling->error));
+    return NULL;
+}
+
+static PyObject *load_key(memstore *store, struct calling *calling, int64_t ttl_ms, int64_t wait_ms)
+{
+    const memstore_loader loader = {.struct_size = sizeof(loader),
+                                    .load = call_loader,
+                                    .context = calling,
+                                    .ttl_ms = ttl_ms,
+                                    .wait_ms = wait_ms};
+    struct ms_py_bytes name;
+    memstore_view view;
+
+    if (ms_py_borrow_key(calling->key, &name) != 0)
+        return NULL;
+    calling->thread = PyEval_SaveThread();
+    const int status = memstore_get_or_load(store, name.data, name.size, &loader, &view);
+    PyEval_RestoreThread(calling->thread);
+    ms_py_bytes_release(&name);
+    PyObject *result = result_of(calling, status, &view);
+    forget(calling);
+    return result;
+}
+
+PyObject *ms_py_get_or_load(PyObject *self, PyObject *const *args, Py_ssize_t count,
+                            PyObject *kwnames)
+{
+    static const char *const names[] = {"key", "loader", "ttl", "timeout"};
+    PyObject *given[4];
+    int64_t ttl_ms = MEMSTORE_TTL_DEFAULT, wait_ms;
+
+    if (ms_py_arguments("get_or_load", args, count, kwnames, names, 2, 4, given) != 0)
+        return NULL;
+    memstore *store = ms_py_handle_store(self);
+    if (store == NULL || (given[2] != NULL && ms_py_ttl(given[2], &ttl_ms) != 0) ||
+        wait_of(given[3], &wait_ms) != 0)
+        return NULL;
+    struct calling calling = {.key = given[0], .loader = given[1]};
+    return load_key(store, &calling, ttl_ms, wait_ms);
+}
+
+/* ---- Leases ---- */
+
+struct ms_py_lease {
+    PyObject_HEAD memstore_lease *lease; /* NULL once it was given back */
+    PyObject *handle;                    /* keeps the store from being destroyed */
+};
+
+static PyTypeObject *lease_type;
+
+static struct ms_py_lease *as_lease(PyObject *self)
+{
+    return (struct ms_py_lease *)self;
+}
+
+/* The value of a key, or a lease to load it: (value, None), (None, lease), or (None, None) where it
+ * is known that there is none. Raises LockTimeout while another loads. */
+PyObject *ms_py_lease_acquire(PyObject *self, PyObject *key)
+{
+    memstore *store = ms_py_handle_store(self);
+    struct ms_py_bytes name;
+    memstore_lease *lease;
+    memstore_view view;
+
+    if (store == NULL || ms_py_borrow_key(key, &name) != 0)
+        return NULL;
+    const int status = memstore_lease_acquire(store, name.data, name.size, 0, &lease, &view);
+    ms_py_bytes_release(&name);
+    if (status == MEMSTORE_ERR_KEY_NOT_FOUND)
+        return Py_BuildValue("(OO)", Py_None, Py_None);
+    if (status != MEMSTORE_OK)
+        return ms_py_raise(status, key);
+    if (lease == NULL) {
+        PyObject *bytes = ms_py_bytes_of_view(&view);
+
+        memstore_view_release(&view);
+        return bytes != NULL ? Py_BuildValue("(NO)", bytes, Py_None) : NULL;
+    }
+    struct ms_py_lease *made = PyObject_New(struct ms_py_lease, lease_type);
+    if (made == NULL) {
+        memstore_lease_fail(lease, MEMSTORE_LOAD_FAILED);
+        return NULL;
+    }
+    made->lease = lease;
+    Py_INCREF(self);
+    made->handle = self;
+    return Py_BuildValue("(ON)", Py_None, (PyObject *)made);
+}
+
+static PyObject *lease_get_current(PyObject *self, void *unused)
+{
+    (void)unused;
+    return PyBool_FromLong(memstore_lease_is_current(as_lease(self)->lease));
+}
+
+static PyObject *lease_get_held(PyObject *self, void *unused)
+{
+    (void)unused;
+    return PyBool_FromLong(as_lease(self)->lease != NULL);
+}
+
+/* Take the lease out of its object; NULL with an exception when it was given back before. */
+static memstore_lease *take_lease(PyObject *self)
+{
+    memstore_lease *lease = as_lease(self)->lease;
+
+    as_lease(self)->lease = NULL;
+    if (lease == NULL)
+        ms_py_raise_text(MEMSTORE_ERR_INVALID_ARGUMENT, "the lease was given back already");
+    return lease;
+}
+
+static PyObject *lease_fill(PyObject *self, PyObject *const *args, Py_ssize_t count,
+                            PyObject *kwnames)
+{
+    static const char *const names[] = {"value", "ttl"};
+    PyObject *given[2];
+    struct ms_py_bytes bytes;
+    int64_t ttl_ms = MEMSTORE_TTL_DEFAULT;
+    int status;
+
+    if (ms_py_arguments("fill", args, count, kwnames, names, 1, 2, given) != 0 ||
+        (given[1] != NULL && ms_py_ttl(given[1], &ttl_ms) != 0) ||
+        ms_py_borrow_value(given[0], &bytes) != 0)
+        return NULL;
+    memstore_lease *lease = take_lease(self);
+    if (lease != NULL) {
+        Py_BEGIN_ALLOW_THREADS status =
+            memstore_lease_fill(lease, bytes.data, bytes.size, ttl_ms, NULL);
+        Py_END_ALLOW_THREADS
+    }
+    ms_py_bytes_release(&bytes);
+    if (lease == NULL)
+        return NULL;
+    if (status == MEMSTORE_OK || status == MEMSTORE_ERR_VERSION_MISMATCH)
+        return PyBool_FromLong(status == MEMSTORE_OK);
+    return ms_py_raise(status, NULL);
+}
+
+static PyObject *lease_fail(PyObject *self, PyObject *absent)
+{
+    const int is_absent = PyObject_IsTrue(absent);
+    memstore_lease *lease = is_absent >= 0 ? take_lease(self) : NULL;
+
+    if (lease == NULL)
+        return NULL;
+    memstore_lease_fail(lease, is_absent ? MEMSTORE_LOAD_ABSENT : MEMSTORE_LOAD_FAILED);
+    Py_RETURN_NONE;
+}
+
+static void lease_dealloc(PyObject *self)
+{
+    PyTypeObject *type = Py_TYPE(self);
+    freefunc release = (freefunc)PyType_GetSlot(type, Py_tp_free);
+
+    memstore_lease_fail(as_lease(self)->lease, MEMSTORE_LOAD_FAILED);
+    Py_DECREF(as_lease(self)->handle);
+    release(self);
+    Py_DECREF(type);
+}
+
+static PyMethodDef lease_methods[] = {
+    {"fill", (PyCFunction)(void (*)(void))lease_fill, METH_FASTCALL | METH_KEYWORDS,
+     "fill($self, value, ttl=...)\n--\n\n"
+     "Store the value. Returns False if the key was written meanwhile or the lease has ended."},
+    {"fail", lease_fail, METH_O,
+     "fail($self, absent, /)\n--\n\n"
+     "There is no value: because the key does not exist, or for another reason."},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyGetSetDef lease_properties[] = {
+    {"current", lease_get_current, NULL, "Whether a value would be stored.", NULL},
+    {"held", lease_get_held, NULL, "Whether it was not given back yet.", NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+static PyType_Slot lease_slots[] = {
+    {Py_tp_dealloc, lease_dealloc},
+    {Py_tp_methods, lease_methods},
+    {Py_tp_getset, lease_properties},
+    {Py_tp_doc, (char *)"The right to load a key."},
+    {0, NULL},
+};
+
+static PyType_Spec lease_spec = {
+    .name = "memstore._native.Lease",
+    .basicsize = sizeof(struct ms_py_lease),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION,
+    .slots = lease_slots,
+};
+
+int ms_py_load_init(PyObject *module)
+{
+    lease_type = (PyTypeObject *)PyType_FromSpec(&lease_spec);
+    return lease_type != NULL ? PyModule_AddObjectRef(module, "Lease", (PyObject *)lease_type) : -1;
+}

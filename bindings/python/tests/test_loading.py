@@ -1,0 +1,271 @@
+# SPDX-License-Identifier: Apache-2.0
+import asyncio
+import threading
+
+import memstore
+import pytest
+from test_threads import run_in_threads
+
+from conftest import wait_until
+
+
+class Row:
+    """A database of one row; counts how often it is asked."""
+
+    def __init__(self, value, during=None):
+        self.value = value
+        self.during = during
+        self.calls = 0
+
+    def __call__(self, key):
+        self.calls += 1
+        if self.during is not None:
+            self.during()
+        if isinstance(self.value, BaseException):
+            raise self.value
+        return self.value
+
+
+def test_what_is_not_there_is_loaded_once_and_stored(store):
+    row = Row(b"row")
+    assert store.get_or_load("k", row, ttl=60) == b"row"
+    assert store.get_or_load(b"k", row) == b"row"
+    assert row.calls == 1 and 59 < store.ttl("k") <= 60
+    assert store.stats().loads == 1
+
+
+def test_a_loader_may_give_the_ttl(store):
+    assert store.get_or_load("k", lambda key: (b"row", 30)) == b"row"
+    assert 29 < store.ttl("k") <= 30
+
+
+def test_what_does_not_exist_is_none_and_remembered(store):
+    row = Row(None)
+    assert store.get_or_load("k", row) is None
+    assert store.get_or_load("k", row) is None
+    assert row.calls == 1
+    store["k"] = b"v"
+    assert store.get_or_load("k", row) == b"v"
+
+
+@pytest.mark.parametrize("size", [0, 1, 5000, 300_000])
+def test_values_of_all_sizes(store, size):
+    assert store.get_or_load("k", lambda key: bytearray(size)) == bytes(size)
+    assert store.get_or_load("k", Row(None)) == bytes(size)
+
+
+def test_the_loaders_exception_reaches_its_caller_unchanged(store):
+    failure = KeyError("the database is down")
+    with pytest.raises(KeyError) as caught:
+        store.get_or_load("k", Row(failure))
+    assert caught.value is failure
+    assert store.get_or_load("k", Row(b"row")) == b"row"
+
+
+def test_what_is_no_value_is_refused(store):
+    for wrong in ("text", 7, (b"v",), (b"v", "ttl"), object()):
+        with pytest.raises(TypeError):
+            store.get_or_load("k", Row(wrong))
+    with pytest.raises(memstore.InvalidTTL):
+        store.get_or_load("k", Row((b"v", -1)))
+    with pytest.raises(memstore.InvalidArgument):
+        store.get_or_load("k", Row(b"v"), timeout=-1)
+    with pytest.raises(TypeError):
+        store.get_or_load("k")
+    assert "k" not in store
+
+
+def test_a_loader_that_asks_for_it_is_called_again():
+    with memstore.Store(loader={"retry_initial": 0.001}) as store:
+        answers = [memstore.LoadRetry(), memstore.LoadRetry(), b"row"]
+
+        def load(key):
+            answer = answers.pop(0)
+            if isinstance(answer, Exception):
+                raise answer
+            return answer
+
+        assert store.get_or_load("k", load) == b"row"
+        assert store.stats().load_retries == 2
+
+
+def test_retries_that_end_raise_what_the_loader_raised():
+    with memstore.Store(loader={"timeout": 0.05, "retry_initial": 0.001, "retry_max": 0.001}) as store:
+        with pytest.raises(memstore.LoadRetry):
+            store.get_or_load("k", Row(memstore.LoadRetry()))
+
+
+def test_many_threads_load_once(store):
+    leave = threading.Event()
+    row = Row(b"row", during=lambda: leave.wait(60))
+    results = []
+
+    def ask():
+        results.append(store.get_or_load("k", row))
+
+    def let_go():
+        assert wait_until(lambda: row.calls == 1, 60)
+        leave.set()
+
+    run_in_threads(*[ask] * 16, let_go)
+    assert results == [b"row"] * 16 and row.calls == 1
+
+
+def test_those_who_waited_for_a_load_that_failed_get_loader_failed(store):
+    leave = threading.Event()
+    row = Row(ValueError("down"), during=lambda: leave.wait(60))
+    raised = []
+
+    def ask():
+        try:
+            store.get_or_load("k", row)
+        except (ValueError, memstore.LoaderFailed) as failure:
+            raised.append(type(failure))
+
+    first = threading.Thread(target=ask)
+    first.start()
+    assert wait_until(lambda: row.calls == 1, 60)
+    with pytest.raises(memstore.LockTimeout):
+        store.get_or_load("k", row, timeout=0.01)
+    second = threading.Thread(target=ask)
+    second.start()
+    leave.set()
+    first.join(60)
+    second.join(60)
+    assert ValueError in raised and len(raised) == 2
+
+
+def test_a_write_during_a_load_wins(store):
+    for write in (lambda: store.set("k", b"newer"), lambda: store.delete("k"), store.clear):
+        assert store.get_or_load("k", Row(b"older", during=write)) == b"older"
+        assert store.get("k") != b"older"
+        store.clear()
+
+
+def test_loaders_may_use_the_store_but_not_load_their_own_key(store):
+    seen = []
+
+    def load(key):
+        seen.append(store.get_or_load("other", Row(b"other")))
+        with pytest.raises(memstore.LoaderFailed):
+            store.get_or_load(key, Row(b"again"))
+        with pytest.raises(memstore.Unsupported):
+            store.close()
+        return b"row"
+
+    assert store.get_or_load("k", load) == b"row"
+    assert seen == [b"other"] and not store.closed
+
+
+def test_a_closed_store_falls_through_to_the_loader(store):
+    store.close()
+    assert store.get_or_load("k", Row(b"row")) == b"row"
+
+
+# ---- asyncio
+
+
+def test_many_tasks_load_once(store):
+    calls = []
+
+    async def load(key):
+        calls.append(key)
+        await asyncio.sleep(0.01)
+        return b"row"
+
+    async def ask():
+        return await asyncio.gather(*[store.aget_or_load("k", load, ttl=60) for _ in range(1000)])
+
+    assert asyncio.run(ask()) == [b"row"] * 1000
+    assert calls == ["k"] and store["k"] == b"row" and 59 < store.ttl("k") <= 60
+
+
+def test_a_cancelled_task_does_not_harm_the_load(store):
+    async def run():
+        leave = asyncio.Event()
+
+        async def load(key):
+            await leave.wait()
+            return b"row"
+
+        tasks = [asyncio.create_task(store.aget_or_load("k", load)) for _ in range(3)]
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        tasks[0].cancel()
+        leave.set()
+        return await asyncio.gather(*tasks, return_exceptions=True)
+
+    results = asyncio.run(run())
+    assert isinstance(results[0], asyncio.CancelledError) and results[1:] == [b"row"] * 2
+
+
+def test_tasks_that_ask_after_a_delete_do_not_join_the_older_load(store):
+    async def run():
+        leave = asyncio.Event()
+
+        async def load_old(key):
+            await leave.wait()
+            return b"older"
+
+        async def load_new(key):
+            return b"newer"
+
+        before = asyncio.create_task(store.aget_or_load("k", load_old))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        store.delete("k")
+        after = await store.aget_or_load("k", load_new)
+        leave.set()
+        return await before, after
+
+    assert asyncio.run(run()) == (b"older", b"newer")
+    assert store["k"] == b"newer"
+
+
+def test_all_tasks_get_the_exception_and_the_next_loads_anew(store):
+    async def fail(key):
+        await asyncio.sleep(0)
+        raise ValueError("down")
+
+    async def none(key):
+        return None
+
+    async def run():
+        failures = await asyncio.gather(*[store.aget_or_load("k", fail) for _ in range(5)], return_exceptions=True)
+        return failures, await store.aget_or_load("k", none), await store.aget_or_load("k", fail)
+
+    failures, absent, remembered = asyncio.run(run())
+    assert all(isinstance(failure, ValueError) for failure in failures)
+    assert absent is None and remembered is None
+
+
+def test_a_task_waits_for_the_load_of_a_thread(store):
+    leave = threading.Event()
+    row = Row(b"row", during=lambda: leave.wait(60))
+    thread = threading.Thread(target=store.get_or_load, args=("k", row))
+
+    async def never(key):
+        raise AssertionError("it is being loaded already")
+
+    async def run():
+        task = asyncio.create_task(store.aget_or_load("k", never))
+        await asyncio.sleep(0.01)
+        leave.set()
+        return await task
+
+    thread.start()
+    assert wait_until(lambda: row.calls == 1, 60)
+    assert asyncio.run(run()) == b"row"
+    thread.join(60)
+
+
+def test_a_loop_that_ends_in_the_middle_of_a_load_gives_its_lease_back(store):
+    async def never_ends(key):
+        await asyncio.Event().wait()
+
+    async def run():
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(store.aget_or_load("k", never_ends), 0.01)
+
+    asyncio.run(run())
+    assert store.get_or_load("k", Row(b"row"), timeout=30) == b"row"

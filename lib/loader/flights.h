@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The loads in flight: who loads which key, and who waits for it.
+ *
+ *     buckets, by the key's hash                  a flight
+ *     | 0 | -> flight -> flight                   key, leader, its end or its lease's end
+ *     | 1 |                                       references: of the leader, of each who waits,
+ *     | 2 | -> absence                            and of the table while it is an absence
+ *
+ * A flight is listed from when its leader asks for the key until it ends, or until somebody writes
+ * the key, which *overtakes* it. Who comes later does not find it any more and begins another, so
+ * nobody is given what is older than an invalidation that he knows of. A flight that ended with the
+ * answer that the key does not exist may stay listed for a while, as an *absence*.
+ *
+ * FL-1  Of one key at most one flight is listed.
+ * FL-2  A flight that was overtaken is not listed and never becomes it again.
+ * FL-3  Writes overtake under their key's shard lock; a leader looks at the store under that lock
+ *       after its flight is listed; and its own write asks under that lock whether it was
+ *       overtaken. So each write of the key either is seen by the leader or overtakes it.
+ * FL-4  A thread waits only for flights that do not wait for it in turn, by whatever chain.
+ *
+ * The lock is a leaf. What a write looks at while nothing is in flight is one word that is not
+ * written then. */
+#ifndef MS_LOADER_FLIGHTS_H
+#define MS_LOADER_FLIGHTS_H
+
+#include "platform/atomic.h"
+#include "platform/thread.h"
+
+#include <memstore/memstore.h>
+#include <pthread.h>
+
+#define MS_FLIGHT_BUCKETS 256
+
+struct ms_flights;
+
+struct ms_flight {
+    struct ms_flights *flights;   /* that it belongs to */
+    struct ms_flight *next;       /* in its bucket; lock */
+    struct ms_flight *earlier;    /* absences, in the order in which they came; lock */
+    struct ms_flight *later;      /* lock */
+    uint32_t references;          /* lock */
+    bool listed;                  /* lock */
+    bool absence;                 /* lock */
+    bool done;                    /* lock; `status` and `value` are constant afterwards */
+    atomic_bool overtaken;        /* lock to write; ordered by FL-3 */
+    int status;                   /* what those who wait get */
+    memstore_view value;          /* when that is OK; released by who drops the last reference */
+    int64_t until;                /* end of a lease or an absence, in ms_clock_exact_ms() */
+    atomic_uint_least64_t leader; /* serial of the thread that loads; 0 = a lease, or ended */
+    struct ms_flight *waits_for;  /* what its leader waits for meanwhile; the waits' lock */
+    struct ms_flight *outer;      /* what its leader began before; the leader's thread */
+    pthread_cond_t ends;
+    uint64_t hash;
+    size_t key_size;
+    char key[];
+};
+
+struct ms_flights {
+    ms_mutex lock;
+    bool closed;                      /* lock */
+    uint32_t leading;                 /* flights that threads lead; lock */
+    uint32_t absences;                /* lock */
+    struct ms_flight *first, *last;   /* of the absences; lock */
+    pthread_cond_t changes;           /* `leading` came to 0, or `closed` was set */
+    atomic_uint_least64_t kept_bytes; /* kept.h */
+    _Atomic(struct ms_flight *) buckets[MS_FLIGHT_BUCKETS]; /* lock to write */
+    /* Listed flights; lock to write. Read by every write of a key. */
+    atomic_uint listed MS_ALIGNED(MS_CACHE_LINE);
+};
+
+/* Who asks for a key. */
+struct ms_flight_call {
+    memstore_key key;
+    uint64_t hash;
+    int64_t lease_until; /* when a lease ends; 0 = the calling thread loads */
+};
+
+enum ms_joined {
+    MS_JOINED_AS_LEADER, /* a flight of one's own */
+    MS_JOINED,           /* somebody else's, to wait for */
+    MS_JOINED_ABSENCE,   /* no flight: the key is known not to exist */
+    MS_JOINED_CLOSED,
+    MS_JOINED_NO_MEMORY
+};
+
+/* Not a status: the lease that was waited for has ended without a value. */
+#define MS_FLIGHT_LAPSED 1
+
+void ms_flights_init(struct ms_flights *flights);
+/* Nobody refers to a flight any more, but for absences. */
+void ms_flights_fini(struct ms_flights *flights);
+
+/* ---- Joining and waiting ---- */
+
+/* Join the flight of a key, or begin one. With a flight a reference to it is given. */
+enum ms_joined ms_flights_join(struct ms_flights *flights, const struct ms_flight_call *call,
+                               struct ms_flight **out);
+/* Wait for the end of a flight until the deadline in ms_clock_real_us(): OK, and its status and
+ * value can be read; LOCK_TIMEOUT; CACHE_CLOSED; LOADER_FAILED when it waits for the caller; or
+ * MS_FLIGHT_LAPSED. */
+int ms_flights_wait(struct ms_flight *flight, int64_t deadline_us);
+/* Give a reference back. Of the last one *left is the value, for the caller to release; else it
+ * holds nothing. */
+void ms_flight_drop(struct ms_flight *flight, memstore_view *left);
+
+/* ---- Leading ---- */
+
+/* Whether the calling thread leads a flight: of these flights, or NULL of any. */
+bool ms_flights_are_led(const struct ms_flights *flights);
+/* End a flight that the caller leads. */
+void ms_flights_end(struct ms_flight *flight, int status, const memstore_view *value);
+/* End it with KEY_NOT_FOUND and, unless it was overtaken, keep that as an absence until a time, the
+ * oldest making way where there are `most`. True when it is kept. */
+bool ms_flights_end_absent(struct ms_flight *flight, int64_t until, uint32_t most);
+/* Wait until a time in ms_clock_exact_ms(). False when the store was closed. */
+bool ms_flights_pause(struct ms_flights *flights, int64_t until);
+/* Whether a lease still stands: it has not ended, and nobody has overtaken it. */
+bool ms_flight_stands(struct ms_flight *flight);
+/* Whether a flight's value may be stored. Its key's shard is locked. */
+static inline bool ms_flight_is_overtaken(const struct ms_flight *flight)
+{
+    return ms_load_relaxed(&flight->overtaken);
+}
+
+/* ---- Overtaking ---- */
+
+/* Whether anything is in flight that a write might overtake. The shard of what is written is
+ * locked, which orders the load (FL-3). */
+static inline bool ms_flights_any(const struct ms_flights *flights)
+{
+    return ms_load_relaxed(&flights->listed) != 0;
+}
+
+/* Overtake the flight of a key. Its shard is locked. */
+void ms_flights_overtake(struct ms_flights *flights, const memstore_key *key, uint64_t hash);
+/* Overtake those whose hash is among those concerned. Their shard is locked. */
+void ms_flights_overtake_those(struct ms_flights *flights,
+                               bool (*concerned)(uint64_t hash, const void *context),
+                               const void *context);
+/* Overtake a flight that the caller refers to. */
+void ms_flight_overtake(struct ms_flight *flight);
+/* All that are listed, with a reference to each; for ms_mem_free(). False without memory. */
+bool ms_flights_list(struct ms_flights *flights, struct ms_flight ***out, size_t *count);
+
+/* ---- Closing and forking ---- */
+
+/* Send everybody away who waits; from now on nobody joins. Returns when no thread leads. */
+void ms_flights_close(struct ms_flights *flights);
+
+/* Around fork(), inside the stores' locks: the lock of who waits for whom. */
+void ms_flights_before_fork(void);
+void ms_flights_after_fork(void);
+/* In the child, across which the lock was held, while it has one thread: what that one leads goes
+ * on, leases stand, the other flights have failed. */
+void ms_flights_forget_threads(struct ms_flights *flights);
+
+#endif

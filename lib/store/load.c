@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One key: look, join, lead or wait. */
+#include "store/load.h"
+
+#include "platform/mem.h"
+#include "store/lookup.h"
+#include "store/writing.h"
+#include "util/glob.h"
+
+int ms_load_look(memstore *store, const memstore_key *key, memstore_view *out)
+{
+    return (store->bounds & MS_BOUNDS_VIEWS) != 0
+               ? ms_admission_get_view(store, key->data, key->size, out)
+               : ms_store_get_view(store, key->data, key->size, out);
+}
+
+static int recheck(memstore *store, const memstore_key *key, uint64_t hash, memstore_view *found)
+{
+    struct ms_index_slot slot;
+    struct ms_found entry;
+    int status = ms_store_lock_shard(store, hash);
+
+    if (status != MEMSTORE_OK)
+        return status;
+    if (ms_lookup_find_slot(store, key->data, key->size, hash, &slot, &entry) &&
+        !ms_has_expired(ms_found_expiry(&entry)))
+        ms_view_of(store, &entry, found);
+    else
+        status = MEMSTORE_ERR_KEY_NOT_FOUND;
+    ms_mutex_unlock(ms_store_shard_lock(store, hash));
+    return status;
+}
+
+int ms_load_recheck(memstore *store, const memstore_key *key, uint64_t hash, memstore_view *found)
+{
+    int status = ms_writing_begin(store, key->data, key->size);
+
+    *found = (memstore_view){0};
+    if (status != MEMSTORE_OK)
+        return status;
+    status = recheck(store, key, hash, found);
+    ms_writing_end(store);
+    return status;
+}
+
+int ms_load_aside(const struct ms_load *load, int status, memstore_view *out)
+{
+    memstore *store = load->store;
+    memstore_load_value value;
+
+    if (!ms_load_bypasses(store))
+        return status;
+    const int result = ms_load_call(load, ms_store_is_closed(store), &value);
+    if (result == MEMSTORE_LOAD_ABSENT) {
+        ms_count(&store->counters, MS_COUNT_ABSENT_LOADED, 1);
+        return MEMSTORE_ERR_KEY_NOT_FOUND;
+    }
+    if (result != MEMSTORE_LOAD_OK) {
+        ms_count(&store->counters, MS_COUNT_LOAD_FAILURES, 1);
+        return result;
+    }
+    ms_count(&store->counters, MS_COUNT_LOADS, 1);
+    ms_count(&store->counters, MS_COUNT_LOADS_BYPASSED, 1);
+    status = ms_load_keep(store, &value, status, out);
+    ms_load_release(&value);
+    return status;
+}
+
+int ms_load_await(const struct ms_load *load, struct ms_flight *flight, memstore_view *out)
+{
+    int status = ms_flights_wait(flight, load->deadline_us);
+
+    if (status == MEMSTORE_OK) {
+        ms_count(&load->store->counters, MS_COUNT_LOADS_COALESCED, 1);
+        status = flight->status;
+    }
+    if (status == MEMSTORE_OK)
+        status = ms_load_hand_out(load->store, &flight->value, out);
+    ms_load_drop(flight);
+    return status;
+}
+
+/* Load the key of a flight that this thread has begun. */
+static int lead(const struct ms_load *load, struct ms_flight *flight, memstore_view *out)
+{
+    memstore *store = load->store;
+    memstore_load_value value;
+    memstore_view view;
+    int status = ms_load_recheck(store, &load->key, load->hash, &view);
+
+    if (status != MEMSTORE_ERR_KEY_NOT_FOUND && status != MEMSTORE_OK && ms_load_bypasses(store)) {
+        /* What was not looked for may be there: nothing is stored. */
+        ms_flight_overtake(flight);
+        status = MEMSTORE_ERR_KEY_NOT_FOUND;
+    }
+    if (status == MEMSTORE_ERR_KEY_NOT_FOUND) {
+        const int result = ms_load_call(load, false, &value);
+        status = ms_load_settle(flight, result, &value, &view, NULL);
+        if (result == MEMSTORE_LOAD_OK)
+            ms_load_release(&value);
+    } else {
+        memstore_view shared;
+
+        ms_view_share(&view, &shared);
+        ms_flights_end(flight, status, &shared);
+    }
+    if (status == MEMSTORE_OK)
+        status = ms_load_hand_out(store, &view, out);
+    ms_view_give_back(&view);
+    ms_load_drop(flight);
+    return status;
+}
+
+/* Load what was missed: its result, or MS_FLIGHT_LAPSED to look again. */
+static int load_missed(const struct ms_load *load, memstore_view *out)
+{
+    const struct ms_flight_call call = {.key = load->key, .hash = load->hash};
+    struct ms_flight *flight;
+
+    switch (ms_flights_join(&load->store->flights, &call, &flight)) {
+    case MS_JOINED_AS_LEADER:
+        return lead(load, flight, out);
+    case MS_JOINED:
+        return ms_load_await(load, flight, out);
+    case MS_JOINED_ABSENCE:
+        ms_count(&load->store->counters, MS_COUNT_ABSENT_SERVED, 1);
+        return MEMSTORE_ERR_KEY_NOT_FOUND;
+    case MS_JOINED_CLOSED:
+        return ms_load_aside(load, MEMSTORE_ERR_CACHE_CLOSED, out);
+    case MS_JOINED_NO_MEMORY:
+        return ms_load_aside(load, MEMSTORE_ERR_MEMORY_EXHAUSTED, out);
+    }
+    return MEMSTORE_ERR_INVALID_ARGUMENT;
+}
+
+int ms_load_get(memstore *store, const memstore_key *key, const memstore_loader *loader,
+                memstore_view *out)
+{
+    struct ms_load load = {.store = store, .key = *key, .loader = loader};
+    int status = ms_load_look(store, key, out);
+
+    if (status == MEMSTORE_OK)
+        return status;
+    load.deadline_us = loader->wait_ms == 0 ? INT64_MAX : ms_load_deadline(loader->wait_ms);
+    if (key->size > MS_KEY_SIZE_MAX)
+        return ms_load_aside(&load, MEMSTORE_ERR_ENTRY_TOO_LARGE, out);
+    load.hash = ms_store_hash(store, key->data, key->size);
+    for (;;) {
+        status = status == MEMSTORE_ERR_KEY_NOT_FOUND ? load_missed(&load, out)
+                                                      : ms_load_aside(&load, status, out);
+        if (status != MS_FLIGHT_LAPSED)
+            return status;
+        status = ms_load_look(store, key, out);
+        if (status == MEMSTORE_OK)
+            return status;
+    }
+}
+
+/* ---- delete_by_pattern ---- */
+
+/* Overtake a flight as if its key were deleted. */
+static int overtake_as_deleted(memstore *store, struct ms_flight *flight)
+{
+    const int status = ms_store_lock_shard(store, flight->hash);
+
+    if (status != MEMSTORE_OK)
+        return status;
+    ms_flight_overtake(flight);
+    ms_mutex_unlock(ms_store_shard_lock(store, flight->hash));
+    return MEMSTORE_OK;
+}
+
+int ms_load_overtake_matching(memstore *store, const char *pattern, size_t pattern_size)
+{
+    struct ms_flight **flights;
+    size_t count;
+    int status = ms_glob_validate(pattern, pattern_size);
+
+    if (status != MEMSTORE_OK)
+        return status;
+    if (!ms_flights_list(&store->flights, &flights, &count))
+        return MEMSTORE_ERR_MEMORY_EXHAUSTED;
+    for (size_t i = 0; i < count; i++) {
+        if (status == MEMSTORE_OK &&
+            ms_glob_match(pattern, pattern_size, flights[i]->key, flights[i]->key_size))
+            status = overtake_as_deleted(store, flights[i]);
+        ms_load_drop(flights[i]);
+    }
+    ms_mem_free(flights);
+    return status;
+}

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Loading what is not there; for the files load*.c and lease.c. A load goes through these steps:
+ *
+ *     look      a hit needs nothing of what follows (load.c)
+ *     join      the key's flight, or begin one (loader/flights.h)
+ *     recheck   the store, under the key's shard lock: FL-3 (load.c)
+ *     call      the loader, again after LOAD_RETRY (load_call.c)
+ *     settle    store the value, unless it was overtaken; end the flight (load_settle.c)
+ *     hand out  the value, to the leader and to each who waits (load_settle.c)
+ *
+ * The value is handed out as the store's own bytes, pinned, even if it was not stored: then its
+ * entry was dead from the start. Only what could not even be appended is copied to the heap
+ * (loader/kept.h). No lock is held between two steps. */
+#ifndef MS_STORE_LOAD_H
+#define MS_STORE_LOAD_H
+
+#include "store/store.h"
+
+/* What a caller asked for. */
+struct ms_load {
+    memstore *store;
+    memstore_key key;
+    uint64_t hash;
+    const memstore_loader *loader;
+    int64_t deadline_us; /* for waiting, in ms_clock_real_us() */
+};
+
+static inline bool ms_load_bypasses(const memstore *store)
+{
+    return ms_setting_of(&store->settings, load_on_store_error) == MS_STORE_ERROR_BYPASS;
+}
+
+static inline memstore *ms_load_store_of(const struct ms_flight *flight)
+{
+    return (memstore *)((char *)flight->flights - offsetof(memstore, flights));
+}
+
+/* When a wait of this many milliseconds from now ends, in ms_clock_real_us(). */
+static inline int64_t ms_load_deadline(int64_t wait_ms)
+{
+    const int64_t now = ms_clock_real_us();
+
+    return wait_ms > (INT64_MAX - now) / 1000 ? INT64_MAX : now + wait_ms * 1000;
+}
+
+/* ---- load.c ---- */
+/* As memstore_get_view(). */
+int ms_load_look(memstore *store, const memstore_key *key, memstore_view *out);
+/* See FL-3: OK with a view when somebody has written the key meanwhile, KEY_NOT_FOUND, LOCK_TIMEOUT
+ * or CACHE_CLOSED. */
+int ms_load_recheck(memstore *store, const memstore_key *key, uint64_t hash, memstore_view *found);
+/* Call the loader for a caller whom the store failed with `status`, and give him the value without
+ * storing it; or the status. */
+int ms_load_aside(const struct ms_load *load, int status, memstore_view *out);
+/* Wait for a flight, and give back the reference to it: its result, or MS_FLIGHT_LAPSED. */
+int ms_load_await(const struct ms_load *load, struct ms_flight *flight, memstore_view *out);
+
+/* ---- load_call.c ---- */
+/* Call the loader until it says something else than LOAD_RETRY: LOAD_OK, LOAD_ABSENT, or the
+ * status of a failure. */
+int ms_load_call(const struct ms_load *load, bool closed, memstore_load_value *value);
+/* The same for several keys: values[i] and its `result` are of what was keys[order[i]]. */
+void ms_load_call_many(const struct ms_load *load, memstore_key *keys, size_t n,
+                       memstore_load_value *values, size_t *order);
+void ms_load_release(const memstore_load_value *value);
+
+/* ---- load_settle.c ---- */
+/* End a flight that the caller leads as its load went: `result` is of ms_load_call(). Returns what
+ * those who wait get, with the value in *view, to be released by the caller. *stored is what became
+ * of the value in the store, and may be NULL. */
+int ms_load_settle(struct ms_flight *flight, int result, const memstore_load_value *value,
+                   memstore_view *view, int *stored);
+/* Give a caller a view of his own: waits for a pass where views are bounded. */
+int ms_load_hand_out(memstore *store, const memstore_view *view, memstore_view *out);
+/* Keep a value that the store cannot take, or give `status` when that cannot be either. */
+int ms_load_keep(memstore *store, const memstore_load_value *value, int status, memstore_view *out);
+/* Give a reference to a flight back. */
+void ms_load_drop(struct ms_flight *flight);
+
+#endif

@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Several keys: what is missing is loaded by one call of the loader. Flights that this thread leads
+ * are ended before any other is waited for, so that two calls that share keys never wait for each
+ * other. */
+#include "store/load.h"
+
+#include "platform/mem.h"
+
+/* A call on its way. `keys`, `values`, `indices` and `leading` are of what this thread leads. */
+struct gathering {
+    memstore *store;
+    const memstore_loader *loader;
+    const memstore_key *asked;
+    size_t n;
+    memstore_view *views;
+    int64_t deadline_us;
+    memstore_key *keys;
+    memstore_load_value *values;
+    size_t *indices;
+    size_t *order; /* of `values` */
+    struct ms_flight **leading;
+    size_t led;
+    struct ms_flight **joined; /* by the index of the key; NULL where none is waited for */
+    int status;                /* of the failed key with the lowest index */
+    size_t failed;             /* that index */
+};
+
+static void note_failure(struct gathering *gathering, size_t index, int status)
+{
+    if (status == MEMSTORE_OK || status == MEMSTORE_ERR_KEY_NOT_FOUND ||
+        (gathering->status != MEMSTORE_OK && gathering->failed < index))
+        return;
+    gathering->status = status;
+    gathering->failed = index;
+}
+
+static struct ms_load load_of(const struct gathering *gathering, size_t index)
+{
+    const memstore_key *key = &gathering->asked[index];
+
+    return (struct ms_load){.store = gathering->store,
+                            .key = *key,
+                            .hash = ms_store_hash(gathering->store, key->data, key->size),
+                            .loader = gathering->loader,
+                            .deadline_us = gathering->deadline_us};
+}
+
+static bool allocate(struct gathering *gathering)
+{
+    const size_t n = gathering->n;
+
+    gathering->keys = ms_mem_alloc(n * sizeof *gathering->keys);
+    gathering->values = ms_mem_alloc(n * sizeof *gathering->values);
+    gathering->indices = ms_mem_alloc(n * sizeof *gathering->indices);
+    gathering->order = ms_mem_alloc(n * sizeof *gathering->order);
+    gathering->leading = ms_mem_alloc(n * sizeof(struct ms_flight *));
+    gathering->joined = ms_mem_alloc(n * sizeof(struct ms_flight *));
+    return gathering->keys != NULL && gathering->values != NULL && gathering->indices != NULL &&
+           gathering->order != NULL && gathering->leading != NULL && gathering->joined != NULL;
+}
+
+static void free_all(struct gathering *gathering)
+{
+    ms_mem_free(gathering->keys);
+    ms_mem_free(gathering->values);
+    ms_mem_free(gathering->indices);
+    ms_mem_free(gathering->order);
+    ms_mem_free(gathering->leading);
+    ms_mem_free(gathering->joined);
+}
+
+/* ---- Joining ---- */
+
+/* A flight of one's own: end it if the key has come meanwhile, else note it for the loader. */
+static void lead(struct gathering *gathering, size_t index, struct ms_flight *flight)
+{
+    const struct ms_load load = load_of(gathering, index);
+    memstore_view view, shared;
+    int status = ms_load_recheck(load.store, &load.key, load.hash, &view);
+
+    if (status != MEMSTORE_OK && status != MEMSTORE_ERR_KEY_NOT_FOUND &&
+        ms_load_bypasses(load.store)) {
+        ms_flight_overtake(flight);
+        status = MEMSTORE_ERR_KEY_NOT_FOUND;
+    }
+    if (status == MEMSTORE_ERR_KEY_NOT_FOUND) {
+        gathering->keys[gathering->led] = load.key;
+        gathering->indices[gathering->led] = index;
+        gathering->leading[gathering->led++] = flight;
+        return;
+    }
+    ms_view_share(&view, &shared);
+    ms_flights_end(flight, status, &shared);
+    if (status == MEMSTORE_OK)
+        status = ms_load_hand_out(load.store, &view, &gathering->views[index]);
+    note_failure(gathering, index, status);
+    ms_view_give_back(&view);
+    ms_load_drop(flight);
+}
+
+static void join(struct gathering *gathering, size_t index)
+{
+    const struct ms_load load = load_of(gathering, index);
+    const struct ms_flight_call call = {.key = load.key, .hash = load.hash};
+    struct ms_flight *flight;
+    memstore_view *out = &gathering->views[index];
+
+    if (load.key.size > MS_KEY_SIZE_MAX) {
+        note_failure(gathering, index, ms_load_aside(&load, MEMSTORE_ERR_ENTRY_TOO_LARGE, out));
+        return;
+    }
+    switch (ms_flights_join(&load.store->flights, &call, &flight)) {
+    case MS_JOINED_AS_LEADER:
+        lead(gathering, index, flight);
+        break;
+    case MS_JOINED:
+        gathering->joined[index] = flight;
+        break;
+    case MS_JOINED_ABSENCE:
+        ms_count(&load.store->counters, MS_COUNT_ABSENT_SERVED, 1);
+        break;
+    case MS_JOINED_CLOSED:
+        note_failure(gathering, index, ms_load_aside(&load, MEMSTORE_ERR_CACHE_CLOSED, out));
+        break;
+    case MS_JOINED_NO_MEMORY:
+        note_failure(gathering, index, ms_load_aside(&load, MEMSTORE_ERR_MEMORY_EXHAUSTED, out));
+        break;
+    }
+}
+
+/* ---- Loading and waiting ---- */
+
+static void load_led(struct gathering *gathering)
+{
+    const struct ms_load load = {.store = gathering->store, .loader = gathering->loader};
+
+    if (gathering->led == 0)
+        return;
+    for (size_t i = 0; i < gathering->led; i++)
+        gathering->order[i] = i;
+    ms_load_call_many(&load, gathering->keys, gathering->led, gathering->values, gathering->order);
+    for (size_t i = 0; i < gathering->led; i++) {
+        struct ms_flight *flight = gathering->leading[gathering->order[i]];
+        const size_t index = gathering->indices[gathering->order[i]];
+        const memstore_load_value *value = &gathering->values[i];
+        memstore_view view;
+        int status = ms_load_settle(flight, value->result, value, &view, NULL);
+
+        if (value->result == MEMSTORE_LOAD_OK)
+            ms_load_release(value);
+        if (status == MEMSTORE_OK)
+            status = ms_load_hand_out(gathering->store, &view, &gathering->views[index]);
+        note_failure(gathering, index, status);
+        ms_view_give_back(&view);
+        ms_load_drop(flight);
+    }
+}
+
+static void await_joined(struct gathering *gathering)
+{
+    for (size_t i = 0; i < gathering->n; i++) {
+        if (gathering->joined[i] == NULL)
+            continue;
+        const struct ms_load load = load_of(gathering, i);
+        int status = ms_load_await(&load, gathering->joined[i], &gathering->views[i]);
+        /* Rare: the lease of another was lost. */
+        if (status == MS_FLIGHT_LAPSED)
+            status =
+                ms_load_get(gathering->store, &load.key, gathering->loader, &gathering->views[i]);
+        note_failure(gathering, i, status);
+    }
+}
+
+static int load_missing(struct gathering *gathering)
+{
+    if (!allocate(gathering)) {
+        free_all(gathering);
+        return MEMSTORE_ERR_MEMORY_EXHAUSTED;
+    }
+    for (size_t i = 0; i < gathering->n; i++) {
+        if (gathering->views[i].data == NULL)
+            join(gathering, i);
+    }
+    load_led(gathering);
+    await_joined(gathering);
+    free_all(gathering);
+    return gathering->status;
+}
+
+/* The store cannot be read: ask for each key beside it. */
+static int load_aside(struct gathering *gathering, int status)
+{
+    for (size_t i = 0; i < gathering->n; i++) {
+        const struct ms_load load = load_of(gathering, i);
+
+        note_failure(gathering, i, ms_load_aside(&load, status, &gathering->views[i]));
+    }
+    return gathering->status;
+}
+
+int ms_load_get_many(memstore *store, const memstore_key *keys, size_t n,
+                     const memstore_loader *loader, memstore_view *out, size_t *found)
+{
+    struct gathering gathering = {
+        .store = store, .loader = loader, .asked = keys, .n = n, .views = out};
+    int status = (store->bounds & MS_BOUNDS_VIEWS) != 0
+                     ? ms_admission_get_many(store, keys, n, out, found)
+                     : ms_store_get_many(store, keys, n, out, found);
+
+    if (status == MEMSTORE_OK && *found == n)
+        return status;
+    gathering.deadline_us = loader->wait_ms == 0 ? INT64_MAX : ms_load_deadline(loader->wait_ms);
+    status = status == MEMSTORE_OK ? load_missing(&gathering) : load_aside(&gathering, status);
+    *found = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (status != MEMSTORE_OK)
+            ms_view_give_back(&out[i]);
+        *found += out[i].data != NULL;
+    }
+    return status;
+}
