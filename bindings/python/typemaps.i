@@ -45,6 +45,8 @@
 %ignore memstore_view;
 %ignore memstore_stats;
 %ignore memstore_memory_stats;
+%ignore memstore_latency;
+%ignore memstore_rates;
 
 /* Conditions that span several keys are not offered to Python. */
 %rename("%(strip:[memstore_])s") "";
@@ -212,13 +214,13 @@
 %result_argument(uint64_t *deleted, uint64_t, PyLong_FromUnsignedLongLong)
 
 /* All members but struct_size, in the order of the header, as a tuple. */
-%define %statistics(TYPE, FIRST)
-%typemap(in, numinputs=0) TYPE *stats (TYPE value) {
+%define %statistics(TYPE, NAME, FIRST)
+%typemap(in, numinputs=0) TYPE *NAME (TYPE value) {
     memset(&value, 0, sizeof(value));
     value.struct_size = sizeof(value);
     $1 = &value;
 }
-%typemap(argout) TYPE *stats {
+%typemap(argout) TYPE *NAME {
     Py_XDECREF($result);
     $result = ms_py_tuple_of_counts(&value$argnum.FIRST,
                                     (sizeof(TYPE) - offsetof(TYPE, FIRST)) / sizeof(uint64_t));
@@ -227,8 +229,21 @@
 }
 %enddef
 
-%statistics(memstore_stats, hits)
-%statistics(memstore_memory_stats, limit)
+%statistics(memstore_stats, stats, hits)
+%statistics(memstore_memory_stats, stats, limit)
+%statistics(memstore_latency, latency, count)
+
+%typemap(in, numinputs=0) memstore_rates *rates (memstore_rates value) {
+    memset(&value, 0, sizeof(value));
+    value.struct_size = sizeof(value);
+    $1 = &value;
+}
+%typemap(argout) memstore_rates *rates {
+    Py_XDECREF($result);
+    $result = ms_py_tuple_of_rates(&value$argnum);
+    if ($result == NULL)
+        SWIG_fail;
+}
 
 /* Why a change of a setting was refused. */
 %typemap(in, numinputs=0) (char *why, size_t cap) (char text[1024]) {

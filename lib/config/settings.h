@@ -68,6 +68,18 @@ struct ms_settings {
     uint32_t batch_size;            /* they are applied when so many are queued, */
     int64_t batch_timeout;          /* or the oldest is this old, milliseconds */
     bool enable_batch_optimization; /* they are queued at all */
+
+    /* What the store tells of itself. */
+    bool enable_memory_stats; /* bytes by kind are summed up when asked for */
+    bool enable_metrics;      /* windows are kept */
+    int64_t metrics_interval; /* their length, milliseconds */
+    bool track_hit_rate;
+    bool track_memory_usage;
+    bool track_operation_latency;
+    /* Alerts, 0 = none: shares in millionths, and milliseconds. */
+    uint32_t hit_rate_threshold;
+    uint32_t memory_usage_threshold;
+    int64_t latency_threshold;
 };
 
 /* The value of a live member, once the store is open. */

@@ -566,13 +566,22 @@ Test(settings, every_setting_reads_back_as_it_was_set)
         {"performance.enable_batch_optimization", "false"},
         {"performance.gc_percent", "100"},
         {"performance.memory_limit", "1GB"},
+        {"performance.enable_memory_stats", "false"},
+        {"monitoring.enable_metrics", "false"},
+        {"monitoring.metrics_interval", "1m"},
+        {"monitoring.track_hit_rate", "false"},
+        {"monitoring.track_memory_usage", "false"},
+        {"monitoring.track_operation_latency", "true"},
+        {"monitoring.hit_rate_threshold", "0.8"},
+        {"monitoring.memory_usage_threshold", "0.9"},
+        {"monitoring.latency_threshold", "1ms"},
     };
     memstore_config *config = memstore_config_new(), *copy = memstore_config_new();
     memstore *store;
     const char *key;
 
-    /* All of them; and each has a test of its effect: in this file, in test_admission.c or in
-     * test_async.c. */
+    /* All of them; and each has a test of its effect: in this file, in test_admission.c, in
+     * test_async.c or in test_monitoring.c. */
     for (unsigned i = 0; (key = memstore_config_key(i)) != NULL; i++) {
         unsigned at = 0;
 

@@ -30,14 +30,16 @@ from .errors import (
     TTLUpdateFailed,
     Unsupported,
 )
-from .stats import MemoryStats, Stats
+from .stats import OPERATIONS, Alert, Latency, MemoryStats, Rates, Stats
 from .store import DEFAULT_TTL, Store
 
 __all__ = [
     "DEFAULT_TTL",
     "JSON",
+    "OPERATIONS",
     "PICKLE",
     "RAW",
+    "Alert",
     "Cache",
     "CacheClosed",
     "CacheFull",
@@ -51,11 +53,13 @@ __all__ = [
     "InvalidPattern",
     "InvalidTTL",
     "KeyNotFound",
+    "Latency",
     "LockTimeout",
     "MemoryExhausted",
     "MemoryFragmentation",
     "MemoryStats",
     "NotANumber",
+    "Rates",
     "ShardOverflow",
     "Stats",
     "Store",

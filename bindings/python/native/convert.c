@@ -224,6 +224,15 @@ PyObject *ms_py_tuple_of_counts(const uint64_t *counts, size_t n)
     return tuple;
 }
 
+PyObject *ms_py_tuple_of_rates(const memstore_rates *rates)
+{
+    return Py_BuildValue("(ddddddddddddKK)", rates->window_seconds, rates->hits, rates->misses,
+                         rates->sets, rates->deletes, rates->evictions, rates->expirations,
+                         rates->rejected, rates->written_bytes, rates->moved_bytes, rates->hit_rate,
+                         rates->memory_usage, (unsigned long long)rates->alerts,
+                         (unsigned long long)rates->alerts_raised);
+}
+
 int ms_py_convert_init(void)
 {
     PyObject *datetime = PyImport_ImportModule("datetime");

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "store/writing.h"
+#include "util/abi.h"
+
+int memstore_get_stats(memstore *store, memstore_stats *stats)
+{
+    memstore_stats now = {0};
+
+    if (store == NULL || stats == NULL)
+        return MEMSTORE_ERR_INVALID_ARGUMENT;
+    const int status = ms_store_enter(store);
+    if (status != MEMSTORE_OK)
+        return status;
+    ms_store_stats(store, &now);
+    ms_store_leave(store);
+    return ms_abi_store(stats, &now, sizeof now);
+}
+
+double memstore_get_hit_rate(memstore *store)
+{
+    memstore_stats stats = {.struct_size = sizeof stats};
+
+    if (memstore_get_stats(store, &stats) != MEMSTORE_OK || stats.hits + stats.misses == 0)
+        return 0;
+    return (double)stats.hits / (double)(stats.hits + stats.misses);
+}
+
+int memstore_get_memory_stats(memstore *store, memstore_memory_stats *stats)
+{
+    memstore_memory_stats now = {0};
+
+    if (store == NULL || stats == NULL)
+        return MEMSTORE_ERR_INVALID_ARGUMENT;
+    const int status = ms_store_enter(store);
+    if (status != MEMSTORE_OK)
+        return status;
+    ms_store_memory_stats(store, &now);
+    ms_store_leave(store);
+    return ms_abi_store(stats, &now, sizeof now);
+}
+
+int memstore_reset_stats(memstore *store)
+{
+    if (store == NULL)
+        return MEMSTORE_ERR_INVALID_ARGUMENT;
+
+    const int status = ms_store_enter(store);
+    if (status == MEMSTORE_OK) {
+        ms_store_reset_stats(store);
+        ms_store_leave(store);
+    }
+    return status;
+}
+
+/* ---- Latencies and rates ---- */
+
+const char *memstore_operation_name(int operation)
+{
+    static const char *const names[MEMSTORE_OPERATIONS] = {
+        [MEMSTORE_OPERATION_GET] = "get",
+        [MEMSTORE_OPERATION_GET_VIEW] = "get_view",
+        [MEMSTORE_OPERATION_HAS] = "has",
+        [MEMSTORE_OPERATION_GET_MANY] = "get_many",
+        [MEMSTORE_OPERATION_HAS_MANY] = "has_many",
+        [MEMSTORE_OPERATION_SET] = "set",
+        [MEMSTORE_OPERATION_SET_ASYNC] = "set_async",
+        [MEMSTORE_OPERATION_SET_MANY] = "set_many",
+        [MEMSTORE_OPERATION_INCREMENT] = "increment",
+        [MEMSTORE_OPERATION_DELETE] = "delete",
+        [MEMSTORE_OPERATION_DELETE_MANY] = "delete_many",
+        [MEMSTORE_OPERATION_UPDATE_TTL] = "update_ttl",
+        [MEMSTORE_OPERATION_COMMIT] = "commit",
+    };
+
+    return operation >= 0 && operation < MEMSTORE_OPERATIONS ? names[operation] : NULL;
+}
+
+int memstore_get_latency(memstore *store, int operation, memstore_latency *latency)
+{
+    memstore_latency now = {0};
+
+    if (store == NULL || latency == NULL || memstore_operation_name(operation) == NULL)
+        return MEMSTORE_ERR_INVALID_ARGUMENT;
+    int status = ms_store_enter(store);
+    if (status != MEMSTORE_OK)
+        return status;
+    status = ms_store_latency(store, (enum memstore_operation)operation, &now);
+    ms_store_leave(store);
+    return status == MEMSTORE_OK ? ms_abi_store(latency, &now, sizeof now) : status;
+}
+
+int memstore_get_rates(memstore *store, memstore_rates *rates)
+{
+    memstore_rates now = {0};
+
+    if (store == NULL || rates == NULL)
+        return MEMSTORE_ERR_INVALID_ARGUMENT;
+    int status = ms_store_enter(store);
+    if (status != MEMSTORE_OK)
+        return status;
+    status = ms_monitor_rates(store, &now);
+    ms_store_leave(store);
+    return status == MEMSTORE_OK ? ms_abi_store(rates, &now, sizeof now) : status;
+}
