@@ -189,6 +189,20 @@ func (s *Store) GetRates() (*Rates, error) {
 	return rates, nil
 }
 
+// MetricsText returns all that the store tells of itself in OpenMetrics' text form, which Prometheus
+// reads; docs/metrics.md lists the metrics. The module bindings/go/prometheus has a collector of them.
+func (s *Store) MetricsText() ([]byte, error) {
+	var kept unsafe.Pointer
+	size := native.GlueMetricsText(s.handle, pointerTo(&kept))
+	runtime.KeepAlive(s)
+	if err := check("MetricsText", "", int32(min(size, 0))); err != nil {
+		return nil, err
+	}
+	text := make([]byte, size)
+	native.GlueTakeMany(uintptr(kept), &text[0], len(text))
+	return text, nil
+}
+
 // ResetStats sets the counters to zero and forgets the latencies. It does nothing when the store is closed.
 func (s *Store) ResetStats() {
 	native.MemstoreResetStats(s.handle)

@@ -5,6 +5,7 @@ package memstore_test
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -96,6 +97,30 @@ func TestRatesAreRefusedWithoutMetrics(t *testing.T) {
 	store := open(t, memstore.Config{EnableMetrics: &off})
 	if _, err := store.GetRates(); !errors.Is(err, memstore.ErrUnsupported) {
 		t.Errorf("GetRates: %v", err)
+	}
+}
+
+func TestMetricsText(t *testing.T) {
+	store := open(t, memstore.Config{TrackOperationLatency: true})
+	must(t, store.Set(ctx, "key", []byte("value"), 0))
+	text, err := store.MetricsText()
+	must(t, err)
+	for _, line := range []string{
+		"# TYPE memstore_sets counter",
+		"memstore_sets_total 1",
+		`memstore_memory_bytes{kind="live"}`,
+		`memstore_operation_duration_seconds_count{operation="set"} 1`,
+	} {
+		if !strings.Contains(string(text), line) {
+			t.Errorf("%s is missing", line)
+		}
+	}
+	if !strings.HasSuffix(string(text), "\n# EOF\n") {
+		t.Error("it has no end")
+	}
+	must(t, store.Close())
+	if _, err := store.MetricsText(); !errors.Is(err, memstore.ErrCacheClosed) {
+		t.Errorf("of a closed store: %v", err)
 	}
 }
 

@@ -104,4 +104,5 @@ MEMSTORE_NUMBER(size_t, int)
 %ignore memstore_rates;
 %ignore memstore_get_latency;
 %ignore memstore_get_rates;
+%ignore memstore_metrics_text;
 %rename("$ignore", regexmatch$name="^MEMSTORE_(OPERATION|ALERT)") "";

@@ -47,6 +47,7 @@
 %ignore memstore_memory_stats;
 %ignore memstore_latency;
 %ignore memstore_rates;
+%ignore memstore_metrics_text;
 
 /* Conditions that span several keys are not offered to Python. */
 %rename("%(strip:[memstore_])s") "";
@@ -294,7 +295,9 @@
 %rename(register_errors) ms_py_register_errors;
 %rename(keys) ms_py_list_keys;
 PyObject *ms_py_register_errors(PyObject *classes);
+%rename(metrics_text) ms_py_metrics_text;
 PyObject *ms_py_list_keys(memstore *store, const char *pattern, size_t pattern_size);
+PyObject *ms_py_metrics_text(memstore *store);
 
 %init %{
     if (ms_py_convert_init() != 0 || ms_py_handle_init(m) != 0 || ms_py_view_init(m) != 0 ||

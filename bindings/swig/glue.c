@@ -413,3 +413,31 @@ static inline int glue_get_rates(memstore *store, double *out, size_t n, uint64_
     alerts[1] = r.alerts_raised;
     return MEMSTORE_OK;
 }
+
+struct glue_text {
+    void *data; /* for free() */
+    size_t size;
+};
+
+static int glue_keep_text(const char *data, size_t size, void *context)
+{
+    struct glue_text *text = context;
+
+    text->data = malloc(size);
+    if (text->data == NULL)
+        return 1;
+    memcpy(text->data, data, size);
+    text->size = size;
+    return 0;
+}
+
+static inline int64_t glue_metrics_text(memstore *store, void **kept)
+{
+    struct glue_text text = {NULL, 0};
+    const int status = memstore_metrics_text(store, glue_keep_text, &text);
+
+    *kept = text.data;
+    if (status == MEMSTORE_ERR_IO)
+        return MEMSTORE_ERR_MEMORY_EXHAUSTED;
+    return status == MEMSTORE_OK ? (int64_t)text.size : status;
+}

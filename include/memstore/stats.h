@@ -207,6 +207,29 @@ MEMSTORE_API const char *memstore_operation_name(int operation);
  * @since 0.1 */
 MEMSTORE_API int memstore_get_rates(struct memstore *store, memstore_rates *rates);
 
+/** Takes a piece of text, which is the library's and valid for the call.
+ * @param data the text, not ended by a NUL
+ * @param size its bytes
+ * @param context as it was given
+ * @return 0; anything else if it could not be taken */
+typedef int (*memstore_write_fn)(const char *data, size_t size, void *context);
+
+/** Write all that the store tells of itself in OpenMetrics' text form, which Prometheus reads:
+ * counters, bytes by kind, the last window and its alerts, and histograms of latencies, as far as
+ * the settings have them. docs/metrics.md lists the metrics.
+ * @param[in] store the store
+ * @param[in] fn called once with all of the text, off every lock; it may call the store
+ * @param[in] context handed to fn
+ * @retval MEMSTORE_OK the text was taken
+ * @retval MEMSTORE_ERR_IO fn did not return 0
+ * @retval MEMSTORE_ERR_MEMORY_EXHAUSTED the system gave no memory for the text
+ * @retval MEMSTORE_ERR_INVALID_ARGUMENT store or fn is NULL
+ * @retval MEMSTORE_ERR_CACHE_CLOSED the store is closed
+ * @threadsafety any
+ * @progress Waits as memstore_size(), and for fn.
+ * @since 0.1 */
+MEMSTORE_API int memstore_metrics_text(struct memstore *store, memstore_write_fn fn, void *context);
+
 /** Set every counter of memstore_stats to zero, `entries` excepted, and forget the latencies
  * measured. The windows of memstore_get_rates() go on.
  * @param[in] store the store

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "platform/mem.h"
+#include "store/metrics.h"
 #include "store/writing.h"
 #include "util/abi.h"
 
@@ -56,23 +58,9 @@ int memstore_reset_stats(memstore *store)
 
 const char *memstore_operation_name(int operation)
 {
-    static const char *const names[MEMSTORE_OPERATIONS] = {
-        [MEMSTORE_OPERATION_GET] = "get",
-        [MEMSTORE_OPERATION_GET_VIEW] = "get_view",
-        [MEMSTORE_OPERATION_HAS] = "has",
-        [MEMSTORE_OPERATION_GET_MANY] = "get_many",
-        [MEMSTORE_OPERATION_HAS_MANY] = "has_many",
-        [MEMSTORE_OPERATION_SET] = "set",
-        [MEMSTORE_OPERATION_SET_ASYNC] = "set_async",
-        [MEMSTORE_OPERATION_SET_MANY] = "set_many",
-        [MEMSTORE_OPERATION_INCREMENT] = "increment",
-        [MEMSTORE_OPERATION_DELETE] = "delete",
-        [MEMSTORE_OPERATION_DELETE_MANY] = "delete_many",
-        [MEMSTORE_OPERATION_UPDATE_TTL] = "update_ttl",
-        [MEMSTORE_OPERATION_COMMIT] = "commit",
-    };
-
-    return operation >= 0 && operation < MEMSTORE_OPERATIONS ? names[operation] : NULL;
+    return operation >= 0 && operation < MEMSTORE_OPERATIONS
+               ? ms_latency_name((enum memstore_operation)operation)
+               : NULL;
 }
 
 int memstore_get_latency(memstore *store, int operation, memstore_latency *latency)
@@ -101,4 +89,23 @@ int memstore_get_rates(memstore *store, memstore_rates *rates)
     status = ms_monitor_rates(store, &now);
     ms_store_leave(store);
     return status == MEMSTORE_OK ? ms_abi_store(rates, &now, sizeof now) : status;
+}
+
+/* ---- Metrics ---- */
+
+int memstore_metrics_text(memstore *store, memstore_write_fn fn, void *context)
+{
+    struct ms_metrics_text text = {0};
+
+    if (store == NULL || fn == NULL)
+        return MEMSTORE_ERR_INVALID_ARGUMENT;
+    int status = ms_store_enter(store);
+    if (status != MEMSTORE_OK)
+        return status;
+    status = ms_metrics_write(store, &text);
+    ms_store_leave(store);
+    if (status == MEMSTORE_OK && fn(text.data, text.size, context) != 0)
+        status = MEMSTORE_ERR_IO;
+    ms_mem_free(text.data);
+    return status;
 }

@@ -5,6 +5,27 @@
 
 __thread uint64_t ms_latency_turn;
 
+const char *ms_latency_name(enum memstore_operation operation)
+{
+    static const char *const names[MEMSTORE_OPERATIONS] = {
+        [MEMSTORE_OPERATION_GET] = "get",
+        [MEMSTORE_OPERATION_GET_VIEW] = "get_view",
+        [MEMSTORE_OPERATION_HAS] = "has",
+        [MEMSTORE_OPERATION_GET_MANY] = "get_many",
+        [MEMSTORE_OPERATION_HAS_MANY] = "has_many",
+        [MEMSTORE_OPERATION_SET] = "set",
+        [MEMSTORE_OPERATION_SET_ASYNC] = "set_async",
+        [MEMSTORE_OPERATION_SET_MANY] = "set_many",
+        [MEMSTORE_OPERATION_INCREMENT] = "increment",
+        [MEMSTORE_OPERATION_DELETE] = "delete",
+        [MEMSTORE_OPERATION_DELETE_MANY] = "delete_many",
+        [MEMSTORE_OPERATION_UPDATE_TTL] = "update_ttl",
+        [MEMSTORE_OPERATION_COMMIT] = "commit",
+    };
+
+    return names[operation];
+}
+
 uint32_t ms_latency_one_in(enum memstore_operation operation)
 {
     switch (operation) {

@@ -33,6 +33,8 @@ static inline void ms_latency_init(struct ms_latency *latency, uint32_t stripes,
     *latency = (struct ms_latency){memory, stripes};
 }
 
+/* The operation's name, a static string. */
+const char *ms_latency_name(enum memstore_operation operation);
 /* One in how many calls of an operation is measured. */
 uint32_t ms_latency_one_in(enum memstore_operation operation);
 

@@ -412,3 +412,58 @@ Test(monitoring, without_memory_stats_only_sums_are_told)
     cr_assert(test_memory(store).live > 1000 && test_memory(store).segments > 0);
     memstore_destroy(store);
 }
+
+/* ---- Metrics ---- */
+
+static char metrics[1 << 17];
+
+static int keep_metrics(const char *data, size_t size, void *calls)
+{
+    cr_assert_lt(size, sizeof metrics);
+    memcpy(metrics, data, size);
+    metrics[size] = '\0';
+    ++*(int *)calls;
+    return 0;
+}
+
+static int refuse_metrics(const char *data, size_t size, void *context)
+{
+    (void)data;
+    (void)size;
+    (void)context;
+    return 1;
+}
+
+Test(monitoring, metrics_are_one_text_with_an_end)
+{
+    memstore *store = test_open("monitoring.track_operation_latency=true", NULL);
+    int calls = 0;
+
+    set_some(store, 7);
+    assert_ok(memstore_metrics_text(store, keep_metrics, &calls));
+    cr_assert_eq(calls, 1);
+    cr_assert_not_null(strstr(metrics, "# TYPE memstore_sets counter\n"));
+    cr_assert_not_null(strstr(metrics, "\nmemstore_sets_total 7\n"));
+    cr_assert_not_null(
+        strstr(metrics, "\nmemstore_operation_duration_seconds_count{operation=\"set\"} 7\n"));
+    cr_assert_str_eq(metrics + strlen(metrics) - 7, "\n# EOF\n");
+    memstore_destroy(store);
+}
+
+Test(monitoring, metrics_that_cannot_be_taken_are_an_error)
+{
+    memstore *store = test_open_defaults();
+    int calls = 0;
+
+    assert_status(memstore_metrics_text(store, refuse_metrics, NULL), MEMSTORE_ERR_IO);
+    assert_status(memstore_metrics_text(store, NULL, NULL), MEMSTORE_ERR_INVALID_ARGUMENT);
+    assert_status(memstore_metrics_text(NULL, keep_metrics, &calls), MEMSTORE_ERR_INVALID_ARGUMENT);
+    ms_testing_fail_memory(1, true);
+    assert_status(memstore_metrics_text(store, keep_metrics, &calls),
+                  MEMSTORE_ERR_MEMORY_EXHAUSTED);
+    ms_testing_fail_memory(0, false);
+    assert_ok(memstore_close(store));
+    assert_status(memstore_metrics_text(store, keep_metrics, &calls), MEMSTORE_ERR_CACHE_CLOSED);
+    cr_assert_eq(calls, 0);
+    memstore_destroy(store);
+}

@@ -322,6 +322,12 @@ class Store(_native.Handle):
         """
         return Rates._of(_native.get_rates(self))
 
+    def metrics_text(self) -> str:
+        """All that the store tells of itself in OpenMetrics' text form, which Prometheus reads; ``docs/metrics.md`` lists
+        the metrics. ``memstore.prometheus`` has a collector of them.
+        """
+        return _native.metrics_text(self)
+
     def reset_stats(self) -> None:
         """Set all counters to zero and forget the latencies."""
         _native.reset_stats(self)

@@ -3756,6 +3756,29 @@ fail:
 }
 
 
+SWIGINTERN PyObject *_wrap_metrics_text(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  memstore *arg1 = 0 ;
+  PyObject *swig_obj[1] ;
+  PyObject *result = 0 ;
+
+  (void)self;
+  if (!args) SWIG_fail;
+  swig_obj[0] = args;
+  {
+    arg1 = ms_py_handle_store(swig_obj[0]);
+    if (arg1 == NULL)
+    SWIG_fail;
+  }
+  result = (PyObject *)ms_py_metrics_text(arg1);
+  resultobj = result;
+  if (!resultobj) SWIG_fail;
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
 SWIGINTERN PyObject *_wrap_strerror(PyObject *self, PyObject *args) {
   PyObject *resultobj = 0;
   int arg1 ;
@@ -5403,6 +5426,7 @@ fail:
 static PyMethodDef SwigMethods[] = {
 	 { "register_errors", _wrap_register_errors, METH_O, NULL},
 	 { "keys", _wrap_keys, METH_VARARGS, NULL},
+	 { "metrics_text", _wrap_metrics_text, METH_O, NULL},
 	 { "strerror", _wrap_strerror, METH_O, NULL},
 	 { "status_name", _wrap_status_name, METH_O, NULL},
 	 { "config_new", _wrap_config_new, METH_NOARGS, NULL},

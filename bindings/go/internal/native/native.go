@@ -214,6 +214,8 @@ typedef unsigned char *memstore_bytes;
 #cgo nocallback _wrap_GlueGetMemoryStats_memstore
 #cgo noescape _wrap_GlueGetLatency_memstore
 #cgo nocallback _wrap_GlueGetLatency_memstore
+#cgo noescape _wrap_GlueMetricsText_memstore
+#cgo nocallback _wrap_GlueMetricsText_memstore
 #cgo noescape _wrap_GlueGetRates_memstore
 #cgo nocallback _wrap_GlueGetRates_memstore
 #define swig_voidp memstore_bytes
@@ -247,6 +249,7 @@ typedef long long swig_type_26;
 typedef long long swig_type_27;
 typedef long long swig_type_28;
 typedef long long swig_type_29;
+typedef long long swig_type_30;
 extern void _wrap_Swig_free_memstore(uintptr_t arg1);
 extern uintptr_t _wrap_Swig_malloc_memstore(swig_intgo arg1);
 extern swig_intgo _wrap_MEMSTORE_OK_memstore(void);
@@ -337,6 +340,7 @@ extern void _wrap_GlueScanFree_memstore(uintptr_t arg1);
 extern int _wrap_GlueGetStats_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3);
 extern int _wrap_GlueGetMemoryStats_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3);
 extern int _wrap_GlueGetLatency_memstore(uintptr_t arg1, int arg2, swig_voidp arg3, swig_intgo arg4);
+extern swig_type_30 _wrap_GlueMetricsText_memstore(uintptr_t arg1, swig_voidp arg2);
 extern int _wrap_GlueGetRates_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3, swig_voidp arg4);
 #undef intgo
 */
@@ -1231,6 +1235,15 @@ func GlueGetLatency(arg1 uintptr, arg2 int32, arg3 *byte, arg4 int) (_swig_ret i
 	_swig_i_2 = (*C.uchar)(arg3)
 	_swig_i_3 := arg4
 	swig_r = (int32)(C._wrap_GlueGetLatency_memstore(C.uintptr_t(_swig_i_0), C.int(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_intgo(_swig_i_3)))
+	return swig_r
+}
+
+func GlueMetricsText(arg1 uintptr, arg2 *byte) (_swig_ret int64) {
+	var swig_r int64
+	_swig_i_0 := arg1
+	var _swig_i_1 *C.uchar
+	_swig_i_1 = (*C.uchar)(arg2)
+	swig_r = (int64)(C._wrap_GlueMetricsText_memstore(C.uintptr_t(_swig_i_0), C.swig_voidp(_swig_i_1)))
 	return swig_r
 }
 

@@ -301,6 +301,9 @@ static inline int glue_get_memory_stats(memstore *store, uint64_t *out, size_t n
 /* memstore_get_latency(): the first n fields after struct_size. */
 static inline int glue_get_latency(memstore *store, int operation, uint64_t *out, size_t n);
 
+/* memstore_metrics_text(): the bytes of the text, which is in *kept for glue_take_many(). */
+static inline int64_t glue_metrics_text(memstore *store, void **kept);
+
 /* memstore_get_rates(): the first n fields that are fractions, and both that count alerts. */
 static inline int glue_get_rates(memstore *store, double *out, size_t n, uint64_t *alerts);
 
@@ -720,6 +723,34 @@ static inline int glue_get_rates(memstore *store, double *out, size_t n, uint64_
     alerts[0] = r.alerts;
     alerts[1] = r.alerts_raised;
     return MEMSTORE_OK;
+}
+
+struct glue_text {
+    void *data; /* for free() */
+    size_t size;
+};
+
+static int glue_keep_text(const char *data, size_t size, void *context)
+{
+    struct glue_text *text = context;
+
+    text->data = malloc(size);
+    if (text->data == NULL)
+        return 1;
+    memcpy(text->data, data, size);
+    text->size = size;
+    return 0;
+}
+
+static inline int64_t glue_metrics_text(memstore *store, void **kept)
+{
+    struct glue_text text = {NULL, 0};
+    const int status = memstore_metrics_text(store, glue_keep_text, &text);
+
+    *kept = text.data;
+    if (status == MEMSTORE_ERR_IO)
+        return MEMSTORE_ERR_MEMORY_EXHAUSTED;
+    return status == MEMSTORE_OK ? (int64_t)text.size : status;
 }
 
 #ifdef __cplusplus
@@ -2238,6 +2269,23 @@ int _wrap_GlueGetLatency_memstore(memstore *_swig_go_0, int _swig_go_1, uint64_t
   arg4 = (size_t)_swig_go_3;
 
   result = (int)glue_get_latency(arg1,arg2,arg3,arg4);
+  _swig_go_result = result;
+
+
+  return _swig_go_result;
+}
+
+
+long long _wrap_GlueMetricsText_memstore(memstore *_swig_go_0, void **_swig_go_1) {
+  memstore *arg1 = 0 ;
+  void **arg2 = 0 ;
+  int64_t result;
+  long long _swig_go_result;
+
+  arg1 = (memstore *)_swig_go_0;
+  arg2 = (void **)_swig_go_1;
+
+  result = glue_metrics_text(arg1,arg2);
   _swig_go_result = result;
 
 
