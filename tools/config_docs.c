@@ -100,6 +100,9 @@ static void write_values(FILE *out, const struct ms_setting *row)
     case MS_SETTING_MEGABYTES:
         fputs("whole MB of 2^20 bytes", out);
         break;
+    case MS_SETTING_RATIO:
+        fputs("number, 0 to 1", out);
+        break;
     case MS_SETTING_BOOL:
         fputs("boolean", out);
         break;
@@ -207,6 +210,9 @@ static void write_type(FILE *out, const struct ms_setting *row)
         for (uint64_t power = row->min; power <= row->max; power *= 2)
             fprintf(out, "%s%llu", power == row->min ? "" : ", ", (unsigned long long)power);
         fputs("]", out);
+        break;
+    case MS_SETTING_RATIO:
+        fputs("\"type\": \"number\", \"minimum\": 0, \"maximum\": 1", out);
         break;
     case MS_SETTING_BOOL:
         fputs("\"enum\": [true, false, \"yes\", \"no\", \"on\", \"off\"]", out);

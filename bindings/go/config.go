@@ -105,6 +105,27 @@ type Config struct {
 	// although the store cannot take them.
 	OnStoreError string `yaml:"loader.on_store_error,omitempty"`
 	BypassLimit  int64  `yaml:"loader.bypass_limit,omitempty"`
+	// EnableMemoryStats points to false to leave the bytes of MemoryStats by kind out, for which each
+	// GetMemoryUsage visits every segment; nil leaves the default.
+	EnableMemoryStats *bool `yaml:"performance.enable_memory_stats,omitempty"`
+
+	// EnableMetrics points to false to keep no windows of rates and watch no thresholds; nil leaves
+	// the default.
+	EnableMetrics *bool `yaml:"monitoring.enable_metrics,omitempty"`
+	// MetricsInterval is how long a window is.
+	MetricsInterval time.Duration `yaml:"monitoring.metrics_interval,omitempty"`
+	// TrackHitRate and TrackMemoryUsage point to false to leave them out of a window; nil leaves the
+	// default.
+	TrackHitRate     *bool `yaml:"monitoring.track_hit_rate,omitempty"`
+	TrackMemoryUsage *bool `yaml:"monitoring.track_memory_usage,omitempty"`
+	// TrackOperationLatency has calls measured, for GetLatency.
+	TrackOperationLatency bool `yaml:"monitoring.track_operation_latency,omitempty"`
+	// HitRateThreshold, MemoryUsageThreshold, both from 0 to 1, and LatencyThreshold raise the alerts
+	// of Rates.
+	HitRateThreshold     float64       `yaml:"monitoring.hit_rate_threshold,omitempty"`
+	MemoryUsageThreshold float64       `yaml:"monitoring.memory_usage_threshold,omitempty"`
+	LatencyThreshold     time.Duration `yaml:"monitoring.latency_threshold,omitempty"`
+
 	// Maintenance is "background", or "manual", which leaves the work to Maintain.
 	Maintenance string `yaml:"maintenance,omitempty"`
 	// HugePages is "auto", "on" or "off".
@@ -149,6 +170,8 @@ func fieldText(field reflect.Value) string {
 	switch value := field.Interface().(type) {
 	case time.Duration:
 		return strconv.FormatInt(roundUp(value), 10) + "ms"
+	case float64:
+		return strconv.FormatFloat(value, 'f', -1, 64)
 	case *bool:
 		return strconv.FormatBool(*value)
 	default:

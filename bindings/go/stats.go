@@ -4,6 +4,7 @@ package memstore
 
 import (
 	"runtime"
+	"time"
 	"unsafe"
 
 	"github.com/weisyn/memstore/bindings/go/internal/native"
@@ -90,7 +91,128 @@ func (s *Store) GetMemoryUsage() *MemoryStats {
 	return stats
 }
 
-// ResetStats sets the counters to zero. It does nothing when the store is closed.
+// Operation is a kind of call whose latency is measured; its values are those of enum
+// memstore_operation in the library's header.
+type Operation int
+
+const (
+	OperationGet        Operation = iota // Get, one in 256 of each thread's calls is measured
+	OperationGetView                     // the library's memstore_get_view, one in 256
+	OperationHas                         // Has, one in 256
+	OperationGetMany                     // GetMany, GetVersioned
+	OperationHasMany                     // HasMany
+	OperationSet                         // Set, SetWithTTL, Add, Replace, CompareAndSet
+	OperationSetAsync                    // SetAsync: handing over, not applying
+	OperationSetMany                     // SetMany
+	OperationIncrement                   // Increment
+	OperationDelete                      // Delete
+	OperationDeleteMany                  // DeleteMany
+	OperationUpdateTTL                   // UpdateTTL
+	OperationCommit                      // Batch.Commit
+)
+
+// String is the operation's name: "get", "set_many"; "" when there is no such operation.
+func (o Operation) String() string {
+	name := native.MemstoreOperationName(int32(o))
+	if name == 0 {
+		return ""
+	}
+	return nativeText(name)
+}
+
+// Operations lists the operations that the library measures.
+func Operations() []Operation {
+	var all []Operation
+	for o := OperationGet; o.String() != ""; o++ {
+		all = append(all, o)
+	}
+	return all
+}
+
+// Latency is how long the calls of one operation took in the library since the store was opened or
+// since ResetStats: memstore_latency in the library's header, in its order. Quantiles are within
+// 1.6 % of a duration that was measured.
+type Latency struct {
+	Count uint64        // calls that were measured
+	OneIn uint64        // one in how many calls is measured: 1 or 256
+	Total time.Duration // all measured calls together
+	P50   time.Duration // half of the measured calls took no longer
+	P90   time.Duration // 90 % took no longer
+	P99   time.Duration // 99 % took no longer
+	P999  time.Duration // 99.9 % took no longer
+	P9999 time.Duration // 99.99 % took no longer
+	Max   time.Duration // the longest measured call, exactly
+	Slow  uint64        // measured calls that took longer than LatencyThreshold
+}
+
+// GetLatency returns how long the calls of an operation took. The error is ErrUnsupported in a store
+// opened without TrackOperationLatency.
+func (s *Store) GetLatency(operation Operation) (*Latency, error) {
+	latency := new(Latency)
+	status := native.GlueGetLatency(s.handle, int32(operation), pointerTo(latency), int(unsafe.Sizeof(*latency)/word))
+	runtime.KeepAlive(s)
+	if err := check("GetLatency", "", status); err != nil {
+		return nil, err
+	}
+	return latency, nil
+}
+
+// Alert is a set of what is over its threshold.
+type Alert uint64
+
+const (
+	AlertHitRate     Alert = 1 << iota // the hit rate is under HitRateThreshold
+	AlertMemoryUsage                   // the memory in use is over MemoryUsageThreshold
+	AlertLatency                       // more than 1 % of the measured calls took over LatencyThreshold
+)
+
+// Rates is what went on in the last whole window of MetricsInterval; before the first one has ended,
+// since the store was opened. It is memstore_rates in the library's header, in its order. Rates are
+// per second.
+type Rates struct {
+	WindowSeconds float64 // how long the window was; 0 = nothing to tell yet
+	Hits          float64 // reads that found a live entry
+	Misses        float64 // reads that found none
+	Sets          float64 // entries stored
+	Deletes       float64 // live entries removed by deleting calls
+	Evictions     float64 // live entries removed to make room
+	Expirations   float64 // entries removed because their time was over
+	Rejected      float64 // writes refused, for whatever reason
+	WrittenBytes  float64 // bytes appended by writes
+	MovedBytes    float64 // bytes moved by compaction and by second chances at eviction
+	HitRate       float64 // hits as a share of hits and misses; 0 when nothing was read or TrackHitRate is off
+	MemoryUsage   float64 // share of the limit in use at the window's end; 0 before, or with TrackMemoryUsage off
+	Alerts        Alert   // what is over its threshold now
+	AlertsRaised  uint64  // how often something went over its threshold since the store was opened
+}
+
+// GetRates returns the rates of the last window and what is over its threshold. The error is
+// ErrUnsupported when EnableMetrics is off.
+func (s *Store) GetRates() (*Rates, error) {
+	rates := new(Rates)
+	status := native.GlueGetRates(s.handle, pointerTo(rates), int(unsafe.Offsetof(rates.Alerts)/word), pointerTo(&rates.Alerts))
+	runtime.KeepAlive(s)
+	if err := check("GetRates", "", status); err != nil {
+		return nil, err
+	}
+	return rates, nil
+}
+
+// MetricsText returns all that the store tells of itself in OpenMetrics' text form, which Prometheus
+// reads; docs/metrics.md lists the metrics. The module bindings/go/prometheus has a collector of them.
+func (s *Store) MetricsText() ([]byte, error) {
+	var kept unsafe.Pointer
+	size := native.GlueMetricsText(s.handle, pointerTo(&kept))
+	runtime.KeepAlive(s)
+	if err := check("MetricsText", "", int32(min(size, 0))); err != nil {
+		return nil, err
+	}
+	text := make([]byte, size)
+	native.GlueTakeMany(uintptr(kept), &text[0], len(text))
+	return text, nil
+}
+
+// ResetStats sets the counters to zero and forgets the latencies. It does nothing when the store is closed.
 func (s *Store) ResetStats() {
 	native.MemstoreResetStats(s.handle)
 	runtime.KeepAlive(s)

@@ -158,7 +158,7 @@ func TestOpenDefaultsAndSettings(t *testing.T) {
 	store = open(t, memstore.Config{
 		MemoryLimit: 64 << 20, HardMaxCacheSize: 48, MaxEntrySize: 1 << 20, MaxEntriesInWindow: 1000, Shards: 16,
 		HashFunction: "fnv", Eviction: "lru", DefaultTTL: time.Hour, MinTTL: time.Second, MaxTTL: 24 * time.Hour,
-		TTLJitter: 5, TTLPrecision: "second", LifeWindow: 48 * time.Hour, CleanWindow: time.Minute, CleanupInterval: time.Minute,
+		TTLPrecision: "second", LifeWindow: 48 * time.Hour, CleanWindow: time.Minute, CleanupInterval: time.Minute,
 		BatchCleanupSize: 100, StoreCreationTime: true, LockTimeout: time.Second, GCPercent: 50,
 		MaxConcurrentReaders: 100, MaxConcurrentWriters: 10, BatchSize: 50, BatchTimeout: time.Second,
 		Maintenance: "manual", HugePages: "off",

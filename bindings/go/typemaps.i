@@ -62,6 +62,7 @@ MEMSTORE_HANDLE(const char *memstore_strerror)
 MEMSTORE_HANDLE(const char *memstore_status_name)
 MEMSTORE_HANDLE(const char *memstore_config_error)
 MEMSTORE_HANDLE(const char *memstore_config_key)
+MEMSTORE_HANDLE(const char *memstore_operation_name)
 MEMSTORE_HANDLE(const char *text)
 
 /* Numbers. SWIG's stdint.i takes int64_t for long long, which it is not everywhere. */
@@ -114,3 +115,9 @@ MEMSTORE_NUMBER(size_t, int)
 %ignore memstore_cursor_free;
 %ignore memstore_get_stats;
 %ignore memstore_get_memory_stats;
+%ignore memstore_latency;
+%ignore memstore_rates;
+%ignore memstore_get_latency;
+%ignore memstore_get_rates;
+%ignore memstore_metrics_text;
+%rename("$ignore", regexmatch$name="^MEMSTORE_(OPERATION|ALERT)") "";

@@ -53,7 +53,7 @@ func TestOpenYAMLTellsFileLineAndColumn(t *testing.T) {
 		"shards: {\n":                          ":1:9: shards: a mapping is no value for it",
 		"ttl: {max_ttl: 1h\n":                  ":2:1: not YAML: ",
 		strings.Repeat("# comment\n", 1<<17):   ": larger than 1 MiB",
-		"monitoring: {enable_metrics: true}\n": ":1:1: monitoring: unknown key; the nearest known key is ",
+		"supervision: {enable_all: yes}\n":     ":1:1: supervision: unknown key; the nearest known key is ",
 		"storage: {memory: {verbose: true}}\n": ":1:20: verbose: unknown key; the nearest known key is ",
 		"performance: {memory_limit: 1 GB}\n":  ":1:29: performance.memory_limit: \"1 GB\" has no known unit",
 		"performance: {memory_limit: 0}\n":     ":1:29: performance.memory_limit and hard_max_cache_size are both 0",

@@ -54,6 +54,9 @@
 %ignore memstore_subscription_close;
 %ignore memstore_on_event;
 %ignore memstore_off_event;
+%ignore memstore_latency;
+%ignore memstore_rates;
+%ignore memstore_metrics_text;
 
 /* Conditions that span several keys are not offered to Python. */
 %rename("%(strip:[memstore_])s") "";
@@ -221,13 +224,13 @@
 %result_argument(uint64_t *deleted, uint64_t, PyLong_FromUnsignedLongLong)
 
 /* All members but struct_size, in the order of the header, as a tuple. */
-%define %statistics(TYPE, FIRST)
-%typemap(in, numinputs=0) TYPE *stats (TYPE value) {
+%define %statistics(TYPE, NAME, FIRST)
+%typemap(in, numinputs=0) TYPE *NAME (TYPE value) {
     memset(&value, 0, sizeof(value));
     value.struct_size = sizeof(value);
     $1 = &value;
 }
-%typemap(argout) TYPE *stats {
+%typemap(argout) TYPE *NAME {
     Py_XDECREF($result);
     $result = ms_py_tuple_of_counts(&value$argnum.FIRST,
                                     (sizeof(TYPE) - offsetof(TYPE, FIRST)) / sizeof(uint64_t));
@@ -236,9 +239,22 @@
 }
 %enddef
 
-%statistics(memstore_stats, hits)
-%statistics(memstore_memory_stats, limit)
-%statistics(memstore_event_stats, subscriptions)
+%statistics(memstore_stats, stats, hits)
+%statistics(memstore_memory_stats, stats, limit)
+%statistics(memstore_event_stats, stats, subscriptions)
+%statistics(memstore_latency, latency, count)
+
+%typemap(in, numinputs=0) memstore_rates *rates (memstore_rates value) {
+    memset(&value, 0, sizeof(value));
+    value.struct_size = sizeof(value);
+    $1 = &value;
+}
+%typemap(argout) memstore_rates *rates {
+    Py_XDECREF($result);
+    $result = ms_py_tuple_of_rates(&value$argnum);
+    if ($result == NULL)
+        SWIG_fail;
+}
 
 /* Why a change of a setting was refused. */
 %typemap(in, numinputs=0) (char *why, size_t cap) (char text[1024]) {
@@ -289,7 +305,9 @@
 %rename(register_errors) ms_py_register_errors;
 %rename(keys) ms_py_list_keys;
 PyObject *ms_py_register_errors(PyObject *classes);
+%rename(metrics_text) ms_py_metrics_text;
 PyObject *ms_py_list_keys(memstore *store, const char *pattern, size_t pattern_size);
+PyObject *ms_py_metrics_text(memstore *store);
 
 %init %{
     if (ms_py_convert_init() != 0 || ms_py_handle_init(m) != 0 || ms_py_view_init(m) != 0 ||

@@ -526,3 +526,69 @@ static inline int glue_get_memory_stats(memstore *store, uint64_t *out, size_t n
         memcpy(out, fields, n * sizeof *fields);
     return MEMSTORE_OK;
 }
+
+static inline int glue_get_latency(memstore *store, int operation, uint64_t *out, size_t n)
+{
+    memstore_latency l = {.struct_size = sizeof l};
+    const int status = memstore_get_latency(store, operation, &l);
+    const uint64_t fields[] = {
+        l.count,  l.one_in,  l.total_ns, l.p50_ns, l.p90_ns,
+        l.p99_ns, l.p999_ns, l.p9999_ns, l.max_ns, l.slow,
+    };
+
+    if (status != MEMSTORE_OK)
+        return status;
+    if (n > sizeof fields / sizeof *fields)
+        return MEMSTORE_ERR_INVALID_ARGUMENT;
+    if (n != 0)
+        memcpy(out, fields, n * sizeof *fields);
+    return MEMSTORE_OK;
+}
+
+static inline int glue_get_rates(memstore *store, double *out, size_t n, uint64_t *alerts)
+{
+    memstore_rates r = {.struct_size = sizeof r};
+    const int status = memstore_get_rates(store, &r);
+    const double fields[] = {
+        r.window_seconds, r.hits,     r.misses,        r.sets,        r.deletes,  r.evictions,
+        r.expirations,    r.rejected, r.written_bytes, r.moved_bytes, r.hit_rate, r.memory_usage,
+    };
+
+    if (status != MEMSTORE_OK)
+        return status;
+    if (n > sizeof fields / sizeof *fields)
+        return MEMSTORE_ERR_INVALID_ARGUMENT;
+    if (n != 0)
+        memcpy(out, fields, n * sizeof *fields);
+    alerts[0] = r.alerts;
+    alerts[1] = r.alerts_raised;
+    return MEMSTORE_OK;
+}
+
+struct glue_text {
+    void *data; /* for free() */
+    size_t size;
+};
+
+static int glue_keep_text(const char *data, size_t size, void *context)
+{
+    struct glue_text *text = context;
+
+    text->data = malloc(size);
+    if (text->data == NULL)
+        return 1;
+    memcpy(text->data, data, size);
+    text->size = size;
+    return 0;
+}
+
+static inline int64_t glue_metrics_text(memstore *store, void **kept)
+{
+    struct glue_text text = {NULL, 0};
+    const int status = memstore_metrics_text(store, glue_keep_text, &text);
+
+    *kept = text.data;
+    if (status == MEMSTORE_ERR_IO)
+        return MEMSTORE_ERR_MEMORY_EXHAUSTED;
+    return status == MEMSTORE_OK ? (int64_t)text.size : status;
+}

@@ -115,4 +115,13 @@ static inline void glue_lease_fail(memstore_lease *lease, int absent);
 static inline int glue_get_stats(memstore *store, uint64_t *out, size_t n);
 static inline int glue_get_memory_stats(memstore *store, uint64_t *out, size_t n);
 
+/* memstore_get_latency(): the first n fields after struct_size. */
+static inline int glue_get_latency(memstore *store, int operation, uint64_t *out, size_t n);
+
+/* memstore_metrics_text(): the bytes of the text, which is in *kept for glue_take_many(). */
+static inline int64_t glue_metrics_text(memstore *store, void **kept);
+
+/* memstore_get_rates(): the first n fields that are fractions, and both that count alerts. */
+static inline int glue_get_rates(memstore *store, double *out, size_t n, uint64_t *alerts);
+
 #endif

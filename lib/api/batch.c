@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "api/arguments.h"
 #include "platform/mem.h"
+#include "store/measuring.h"
 #include "store/writing.h"
 
 #include <string.h>
@@ -20,14 +21,17 @@ static bool are_entries(const memstore_entry *entries, size_t n)
 }
 
 /* Commit an array of operations in a call of its own, and free it. */
-static int commit_ops(memstore *store, struct ms_op *ops, size_t n, size_t *deleted)
+static int commit_ops(memstore *store, enum memstore_operation operation, struct ms_op *ops,
+                      size_t n, size_t *deleted)
 {
+    const uint64_t start = ms_measuring_begin(store);
     int status = ms_writing_begin_ops(store, ops, n);
 
     if (status == MEMSTORE_OK) {
         status = ms_store_commit(store, ops, n, deleted);
         ms_writing_end(store);
     }
+    ms_measuring_end(store, operation, start);
     ms_mem_free(ops);
     return status;
 }
@@ -53,7 +57,7 @@ int memstore_set_many(memstore *store, const memstore_entry *entries, size_t n)
         ops[i] = (struct ms_op){MS_OP_SET, entries[i].key, entries[i].value, entries[i].value_size,
                                 .ttl_ms = entries[i].ttl_ms};
     }
-    return commit_ops(store, ops, n, &deleted);
+    return commit_ops(store, MEMSTORE_OPERATION_SET_MANY, ops, n, &deleted);
 }
 
 int memstore_delete_many(memstore *store, const memstore_key *keys, size_t n, size_t *deleted)
@@ -72,7 +76,7 @@ int memstore_delete_many(memstore *store, const memstore_key *keys, size_t n, si
     for (size_t i = 0; i < n; i++)
         ops[i] = (struct ms_op){.kind = MS_OP_DELETE, .key = keys[i]};
 
-    const int status = commit_ops(store, ops, n, &removed);
+    const int status = commit_ops(store, MEMSTORE_OPERATION_DELETE_MANY, ops, n, &removed);
     if (deleted != NULL)
         *deleted = removed;
     return status;
@@ -92,9 +96,11 @@ int memstore_get_many(memstore *store, const memstore_key *keys, size_t n, memst
     if (store == NULL || !ms_are_keys(keys, n))
         return MEMSTORE_ERR_INVALID_ARGUMENT;
 
+    const uint64_t start = ms_measuring_begin(store);
     const int status = (store->bounds & MS_BOUNDS_VIEWS) != 0
                            ? ms_admission_get_many(store, keys, n, out, &hits)
                            : ms_store_get_many(store, keys, n, out, &hits);
+    ms_measuring_end(store, MEMSTORE_OPERATION_GET_MANY, start);
     if (found != NULL)
         *found = hits;
     return status;
@@ -113,8 +119,10 @@ static int read_into(memstore *store, const memstore_key *keys, size_t n, memsto
                      memstore_read_fn fn, void *context)
 {
     size_t found;
+    const uint64_t start = ms_measuring_begin(store);
     const int status = ms_store_get_many(store, keys, n, views, &found);
 
+    ms_measuring_end(store, MEMSTORE_OPERATION_GET_MANY, start);
     if (status != MEMSTORE_OK)
         return status;
     fn(views, n, context);
@@ -151,7 +159,9 @@ int memstore_has_many(memstore *store, const memstore_key *keys, size_t n, unsig
     if (store == NULL || !ms_are_keys(keys, n) || (n != 0 && out == NULL))
         return MEMSTORE_ERR_INVALID_ARGUMENT;
 
+    const uint64_t start = ms_measuring_begin(store);
     const int status = ms_store_has_many(store, keys, n, out, &present);
+    ms_measuring_end(store, MEMSTORE_OPERATION_HAS_MANY, start);
     if (found != NULL)
         *found = present;
     return status;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "api/arguments.h"
+#include "store/measuring.h"
 #include "store/writing.h"
 
 /* ---- Writing ---- */
@@ -19,11 +20,13 @@ static int checked_write(memstore *store, struct ms_write *write, int64_t ttl_ms
         !ms_is_bytes(write->value, write->value_size))
         return MEMSTORE_ERR_INVALID_ARGUMENT;
 
+    const uint64_t start = ms_measuring_begin(store);
     int status = ms_writing_begin(store, write->key.data, write->key.size);
     if (status == MEMSTORE_OK) {
         status = write_with_expiry(store, write, ms_ttl_to_expiry(store, ttl_ms, &write->expiry));
         ms_writing_end(store);
     }
+    ms_measuring_end(store, MEMSTORE_OPERATION_SET, start);
     return status;
 }
 
@@ -67,11 +70,13 @@ int memstore_set_until(memstore *store, const void *key, size_t key_size, const 
 
     if (store == NULL || !ms_is_key(key, key_size) || !ms_is_bytes(value, value_size))
         return MEMSTORE_ERR_INVALID_ARGUMENT;
+    const uint64_t start = ms_measuring_begin(store);
     int status = ms_writing_begin(store, key, key_size);
-    if (status != MEMSTORE_OK)
-        return status;
-    status = write_with_expiry(store, &write, ms_ttl_until(store, unix_ms, &write.expiry));
-    ms_writing_end(store);
+    if (status == MEMSTORE_OK) {
+        status = write_with_expiry(store, &write, ms_ttl_until(store, unix_ms, &write.expiry));
+        ms_writing_end(store);
+    }
+    ms_measuring_end(store, MEMSTORE_OPERATION_SET, start);
     return status;
 }
 
@@ -81,11 +86,13 @@ int memstore_set_async(memstore *store, const void *key, size_t key_size, const 
     if (store == NULL || !ms_is_key(key, key_size) || !ms_is_bytes(value, value_size))
         return MEMSTORE_ERR_INVALID_ARGUMENT;
 
+    const uint64_t start = ms_measuring_begin(store);
     int status = ms_store_enter(store);
     if (status == MEMSTORE_OK) {
         status = ms_combiner_set(store, &(memstore_key){key, key_size}, value, value_size, ttl_ms);
         ms_store_leave(store);
     }
+    ms_measuring_end(store, MEMSTORE_OPERATION_SET_ASYNC, start);
     return status;
 }
 
@@ -102,22 +109,33 @@ int memstore_flush(memstore *store)
     return status;
 }
 
+/* In a call that has entered. */
+static int increment(memstore *store, const memstore_key *key, int64_t delta, int64_t initial,
+                     int64_t ttl_ms, int64_t *sum)
+{
+    int64_t expiry;
+    const int status = ms_ttl_to_expiry(store, ttl_ms, &expiry);
+
+    if (status == MEMSTORE_OK)
+        return ms_store_increment(store, key->data, key->size, delta, initial, expiry, sum);
+    ms_store_count_refusal(store, status);
+    return status;
+}
+
 int memstore_increment(memstore *store, const void *key, size_t key_size, int64_t delta,
                        int64_t initial, int64_t ttl_ms, int64_t *result)
 {
-    int64_t expiry, sum;
+    int64_t sum;
 
     if (store == NULL || !ms_is_key(key, key_size))
         return MEMSTORE_ERR_INVALID_ARGUMENT;
+    const uint64_t start = ms_measuring_begin(store);
     int status = ms_writing_begin(store, key, key_size);
-    if (status != MEMSTORE_OK)
-        return status;
-    status = ms_ttl_to_expiry(store, ttl_ms, &expiry);
-    if (status == MEMSTORE_OK)
-        status = ms_store_increment(store, key, key_size, delta, initial, expiry, &sum);
-    else
-        ms_store_count_refusal(store, status);
-    ms_writing_end(store);
+    if (status == MEMSTORE_OK) {
+        status = increment(store, &(memstore_key){key, key_size}, delta, initial, ttl_ms, &sum);
+        ms_writing_end(store);
+    }
+    ms_measuring_end(store, MEMSTORE_OPERATION_INCREMENT, start);
     if (status == MEMSTORE_OK && result != NULL)
         *result = sum;
     return status;
@@ -128,11 +146,13 @@ int memstore_delete(memstore *store, const void *key, size_t key_size)
     if (store == NULL || !ms_is_key(key, key_size))
         return MEMSTORE_ERR_INVALID_ARGUMENT;
 
+    const uint64_t start = ms_measuring_begin(store);
     int status = ms_writing_begin(store, key, key_size);
     if (status == MEMSTORE_OK) {
         status = ms_store_delete(store, key, key_size);
         ms_writing_end(store);
     }
+    ms_measuring_end(store, MEMSTORE_OPERATION_DELETE, start);
     return status;
 }
 
@@ -146,6 +166,19 @@ int memstore_get(memstore *store, const void *key, size_t key_size, void *buf, s
     return ms_store_get(store, key, key_size, buf, cap, value_size);
 }
 
+/* A view in a store that bounds them or measures calls. */
+static MS_NOINLINE int get_view_otherwise(memstore *store, const void *key, size_t key_size,
+                                          memstore_view *out)
+{
+    const uint64_t start = ms_measuring_begin_read(store);
+    const int status = (store->bounds & MS_BOUNDS_VIEWS) != 0
+                           ? ms_admission_get_view(store, key, key_size, out)
+                           : ms_store_get_view(store, key, key_size, out);
+
+    ms_measuring_end(store, MEMSTORE_OPERATION_GET_VIEW, start);
+    return status;
+}
+
 int memstore_get_view(memstore *store, const void *key, size_t key_size, memstore_view *out)
 {
     if (out == NULL)
@@ -153,8 +186,8 @@ int memstore_get_view(memstore *store, const void *key, size_t key_size, memstor
     *out = (memstore_view){0};
     if (store == NULL || !ms_is_key(key, key_size))
         return MEMSTORE_ERR_INVALID_ARGUMENT;
-    if (ms_unlikely((store->bounds & MS_BOUNDS_VIEWS) != 0))
-        return ms_admission_get_view(store, key, key_size, out);
+    if (ms_unlikely((store->bounds & (MS_BOUNDS_VIEWS | MS_BOUNDS_MEASURED)) != 0))
+        return get_view_otherwise(store, key, key_size, out);
     return ms_store_get_view(store, key, key_size, out);
 }
 

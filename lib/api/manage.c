@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/writing.h"
-#include "util/abi.h"
 
 int memstore_clear(memstore *store)
 {
@@ -51,58 +50,6 @@ int memstore_maintain(memstore *store, int64_t budget_us)
     int status = ms_store_enter(store);
     if (status == MEMSTORE_OK) {
         status = ms_upkeep_run(store, budget_us, true);
-        ms_store_leave(store);
-    }
-    return status;
-}
-
-/* ---- Statistics ---- */
-
-int memstore_get_stats(memstore *store, memstore_stats *stats)
-{
-    memstore_stats now = {0};
-
-    if (store == NULL || stats == NULL)
-        return MEMSTORE_ERR_INVALID_ARGUMENT;
-    const int status = ms_store_enter(store);
-    if (status != MEMSTORE_OK)
-        return status;
-    ms_store_stats(store, &now);
-    ms_store_leave(store);
-    return ms_abi_store(stats, &now, sizeof now);
-}
-
-double memstore_get_hit_rate(memstore *store)
-{
-    memstore_stats stats = {.struct_size = sizeof stats};
-
-    if (memstore_get_stats(store, &stats) != MEMSTORE_OK || stats.hits + stats.misses == 0)
-        return 0;
-    return (double)stats.hits / (double)(stats.hits + stats.misses);
-}
-
-int memstore_get_memory_stats(memstore *store, memstore_memory_stats *stats)
-{
-    memstore_memory_stats now = {0};
-
-    if (store == NULL || stats == NULL)
-        return MEMSTORE_ERR_INVALID_ARGUMENT;
-    const int status = ms_store_enter(store);
-    if (status != MEMSTORE_OK)
-        return status;
-    ms_store_memory_stats(store, &now);
-    ms_store_leave(store);
-    return ms_abi_store(stats, &now, sizeof now);
-}
-
-int memstore_reset_stats(memstore *store)
-{
-    if (store == NULL)
-        return MEMSTORE_ERR_INVALID_ARGUMENT;
-
-    const int status = ms_store_enter(store);
-    if (status == MEMSTORE_OK) {
-        ms_counters_reset(&store->counters);
         ms_store_leave(store);
     }
     return status;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "api/arguments.h"
+#include "store/measuring.h"
 #include "store/writing.h"
 
 int memstore_get_ttl(memstore *store, const void *key, size_t key_size, int64_t *ttl_ms)
@@ -40,10 +41,12 @@ int memstore_update_ttl(memstore *store, const void *key, size_t key_size, int64
     if (store == NULL || !ms_is_key(key, key_size))
         return MEMSTORE_ERR_INVALID_ARGUMENT;
 
+    const uint64_t start = ms_measuring_begin(store);
     int status = ms_writing_begin(store, key, key_size);
     if (status == MEMSTORE_OK) {
         status = ms_store_update_ttl(store, key, key_size, ttl_ms);
         ms_writing_end(store);
     }
+    ms_measuring_end(store, MEMSTORE_OPERATION_UPDATE_TTL, start);
     return status;
 }

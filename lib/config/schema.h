@@ -20,6 +20,7 @@ enum ms_setting_type {
     MS_SETTING_MEGABYTES, /* an integer, in units of 2^20 bytes; stored in bytes */
     MS_SETTING_INTEGER,
     MS_SETTING_POWER_OF_TWO, /* an integer */
+    MS_SETTING_RATIO,        /* a decimal fraction from 0 to 1; stored in millionths */
     MS_SETTING_BOOL,
     MS_SETTING_CHOICE, /* one of `choices`, by name */
 };

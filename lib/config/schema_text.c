@@ -43,6 +43,9 @@ static const char *parse_typed(const struct ms_setting *setting, const char *tex
     case MS_SETTING_POWER_OF_TWO:
         problem = ms_units_parse_integer(text, value);
         break;
+    case MS_SETTING_RATIO:
+        problem = ms_units_parse_ratio(text, value);
+        break;
     case MS_SETTING_BOOL:
         problem = ms_units_parse_bool(text, &flag);
         *value = flag;
@@ -92,6 +95,8 @@ const char *ms_schema_format(const struct ms_setting *setting, uint64_t value,
         return ms_units_format_duration((int64_t)value, buf);
     case MS_SETTING_SIZE:
         return ms_units_format_size(value, buf);
+    case MS_SETTING_RATIO:
+        return ms_units_format_ratio(value, buf);
     case MS_SETTING_BOOL:
         return value != 0 ? "true" : "false";
     case MS_SETTING_CHOICE:
@@ -134,6 +139,9 @@ const char *ms_schema_expected(const struct ms_setting *setting,
         break;
     case MS_SETTING_MEGABYTES:
         text = "a whole number of MB (of 2^20 bytes), without a unit";
+        break;
+    case MS_SETTING_RATIO:
+        text = "a number from 0 to 1, with at most 6 digits after the point";
         break;
     case MS_SETTING_BOOL:
         text = "true, false, yes, no, on or off";

@@ -83,6 +83,18 @@ struct ms_settings {
     int64_t load_lease_timeout; /* when a lease ends */
     enum ms_store_error_kind load_on_store_error;
     uint64_t load_bypass_limit; /* values kept that the store could not take */
+
+    /* What the store tells of itself. */
+    bool enable_memory_stats; /* bytes by kind are summed up when asked for */
+    bool enable_metrics;      /* windows are kept */
+    int64_t metrics_interval; /* their length, milliseconds */
+    bool track_hit_rate;
+    bool track_memory_usage;
+    bool track_operation_latency;
+    /* Alerts, 0 = none: shares in millionths, and milliseconds. */
+    uint32_t hit_rate_threshold;
+    uint32_t memory_usage_threshold;
+    int64_t latency_threshold;
 };
 
 /* The value of a live member, once the store is open. */

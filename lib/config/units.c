@@ -158,6 +158,13 @@ const char *ms_units_parse_integer(const char *text, uint64_t *value)
     return NULL;
 }
 
+static const struct unit ratio_units[] = {{"", MS_UNITS_RATIO_ONE}};
+
+const char *ms_units_parse_ratio(const char *text, uint64_t *millionths)
+{
+    return parse_quantity(text, ratio_units, COUNT(ratio_units), millionths);
+}
+
 const char *ms_units_parse_bool(const char *text, bool *value)
 {
     static const char *const words[] = {"false", "true", "no", "yes", "off", "on"};
@@ -200,5 +207,17 @@ const char *ms_units_format_size(uint64_t bytes, char buf[static MS_UNITS_TEXT_S
             best = &size_units[i];
     }
     snprintf(buf, MS_UNITS_TEXT_SIZE, "%" PRIu64 "%s", bytes / best->factor, best->name);
+    return buf;
+}
+
+const char *ms_units_format_ratio(uint64_t millionths, char buf[static MS_UNITS_TEXT_SIZE])
+{
+    char *end = buf + snprintf(buf, MS_UNITS_TEXT_SIZE, "%" PRIu64 ".%06" PRIu64,
+                               millionths / MS_UNITS_RATIO_ONE, millionths % MS_UNITS_RATIO_ONE);
+
+    while (end[-1] == '0')
+        *--end = '\0';
+    if (end[-1] == '.')
+        *--end = '\0';
     return buf;
 }

@@ -4,6 +4,7 @@
  *     duration   250ms 10s 5m 1.5h 7d, or a plain number of milliseconds
  *     size       4096 512B 64kB 1.5MB 1GB 1TB (powers of 1000) 64KiB 64MiB 1GiB 1TiB (powers of 1024)
  *     integer    decimal digits
+ *     ratio      0 0.8 1, in millionths
  *     boolean    true false yes no on off, in any case
  *
  * The whole text has to be used up: no spaces, no signs. A decimal fraction needs a unit that it
@@ -22,6 +23,8 @@
 const char *ms_units_parse_duration(const char *text, int64_t *milliseconds);
 const char *ms_units_parse_size(const char *text, uint64_t *bytes);
 const char *ms_units_parse_integer(const char *text, uint64_t *value);
+#define MS_UNITS_RATIO_ONE 1000000
+const char *ms_units_parse_ratio(const char *text, uint64_t *millionths);
 const char *ms_units_parse_bool(const char *text, bool *value);
 
 /* Room for any number with its unit and a NUL. */
@@ -31,5 +34,6 @@ const char *ms_units_parse_bool(const char *text, bool *value);
  * reads the same value back. Returns `buf`. */
 const char *ms_units_format_duration(int64_t milliseconds, char buf[static MS_UNITS_TEXT_SIZE]);
 const char *ms_units_format_size(uint64_t bytes, char buf[static MS_UNITS_TEXT_SIZE]);
+const char *ms_units_format_ratio(uint64_t millionths, char buf[static MS_UNITS_TEXT_SIZE]);
 
 #endif

@@ -55,4 +55,13 @@ static inline int64_t ms_clock_real_us(void)
     return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
+/* Monotonic nanoseconds of the real clock, to measure with. */
+static inline uint64_t ms_clock_real_ns(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
 #endif

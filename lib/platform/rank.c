@@ -47,6 +47,8 @@ static const char *name_of(enum ms_rank rank)
         return "retired";
     case MS_RANK_COUNTERS:
         return "counters";
+    case MS_RANK_MONITOR:
+        return "monitor";
     case MS_RANK_PASSES:
         return "passes";
     case MS_RANK_GATE:

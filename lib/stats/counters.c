@@ -24,7 +24,7 @@ uint64_t ms_count_shared(struct ms_counters *counters, enum ms_counter counter, 
     return ms_add_relaxed(count, n);
 }
 
-static void sum_all(struct ms_counters *counters, uint64_t sums[MS_COUNTERS])
+void ms_counters_sum_all(struct ms_counters *counters, uint64_t sums[MS_COUNTERS])
 {
     memset(sums, 0, MS_COUNTERS * sizeof *sums);
     for (uint32_t i = 0; i < counters->stripe_count; i++) {
@@ -45,7 +45,7 @@ uint64_t ms_counters_total(const struct ms_counters *counters, enum ms_counter c
 void ms_counters_sum(struct ms_counters *counters, uint64_t sums[MS_COUNTERS])
 {
     ms_mutex_lock(&counters->reset_lock);
-    sum_all(counters, sums);
+    ms_counters_sum_all(counters, sums);
     for (int counter = 0; counter < MS_COUNTERS; counter++)
         sums[counter] -= counters->baseline[counter];
     ms_mutex_unlock(&counters->reset_lock);
@@ -54,6 +54,6 @@ void ms_counters_sum(struct ms_counters *counters, uint64_t sums[MS_COUNTERS])
 void ms_counters_reset(struct ms_counters *counters)
 {
     ms_mutex_lock(&counters->reset_lock);
-    sum_all(counters, counters->baseline);
+    ms_counters_sum_all(counters, counters->baseline);
     ms_mutex_unlock(&counters->reset_lock);
 }

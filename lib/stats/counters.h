@@ -113,6 +113,8 @@ MS_ALWAYS_INLINE uint64_t ms_count(struct ms_counters *counters, enum ms_counter
 uint64_t ms_counters_total(const struct ms_counters *counters, enum ms_counter counter);
 /* The sums of all counters since the last reset. */
 void ms_counters_sum(struct ms_counters *counters, uint64_t sums[MS_COUNTERS]);
+/* The same since the store was opened. Takes no lock. */
+void ms_counters_sum_all(struct ms_counters *counters, uint64_t sums[MS_COUNTERS]);
 void ms_counters_reset(struct ms_counters *counters);
 
 #endif

@@ -9,7 +9,8 @@
 uint8_t ms_admission_bounds(const struct ms_settings *settings)
 {
     return (uint8_t)((settings->max_concurrent_readers != 0 ? MS_BOUNDS_VIEWS : 0) |
-                     (settings->max_concurrent_writers != 0 ? MS_BOUNDS_WRITERS : 0));
+                     (settings->max_concurrent_writers != 0 ? MS_BOUNDS_WRITERS : 0) |
+                     (settings->track_operation_latency ? MS_BOUNDS_MEASURED : 0));
 }
 
 uint64_t ms_admission_overhead(const struct ms_settings *settings)

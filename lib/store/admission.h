@@ -24,7 +24,12 @@ struct ms_admission {
 };
 
 /* What is bounded, as a set of bits. */
-enum ms_bounds { MS_BOUNDS_VIEWS = 1, MS_BOUNDS_WRITERS = 2 };
+enum ms_bounds {
+    MS_BOUNDS_VIEWS = 1,
+    MS_BOUNDS_WRITERS = 2,
+    /* Bounds nothing: calls are measured. It is here so that who asks for one asks for all. */
+    MS_BOUNDS_MEASURED = 4
+};
 uint8_t ms_admission_bounds(const struct ms_settings *settings);
 /* Bytes that passes may take. */
 uint64_t ms_admission_overhead(const struct ms_settings *settings);

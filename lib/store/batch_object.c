@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A batch as a caller builds it: operations in an array, keys and values copied to one buffer. */
 #include "platform/mem.h"
+#include "store/measuring.h"
 #include "store/writing.h"
 
 struct memstore_batch {
@@ -102,11 +103,13 @@ int ms_batch_commit(memstore_batch *batch)
 {
     size_t deleted;
     relocate(batch, true);
+    const uint64_t start = ms_measuring_begin(batch->store);
     int status = ms_writing_begin_ops(batch->store, batch->ops, batch->count);
     if (status == MEMSTORE_OK) {
         status = ms_store_commit(batch->store, batch->ops, batch->count, &deleted);
         ms_writing_end(batch->store);
     }
+    ms_measuring_end(batch->store, MEMSTORE_OPERATION_COMMIT, start);
     relocate(batch, false);
     if (status == MEMSTORE_OK) {
         batch->count = 0;

@@ -17,6 +17,9 @@ __thread int64_t ms_store_patience_us = MS_STORE_PATIENT;
 /* Threads that count in a stripe of their own. */
 #define STRIPES_MAX MS_READER_SLOTS
 #define LIMIT_PER_STRIPE (32 * 1024)
+/* Histograms of latencies are kept in several stripes in larger stores. */
+#define LATENCY_STRIPES_MAX 8
+#define LIMIT_PER_LATENCY_STRIPE (16 << 20)
 /* Huge pages are asked for from this limit on: below, their rounding weighs more than what they
  * save. */
 #define HUGE_PAGES_FROM (UINT64_C(64) << 20)
@@ -127,6 +130,13 @@ static uint32_t stripes_of(const struct ms_settings *settings)
     return 1 + power_of_two_up_to(settings->limit / LIMIT_PER_STRIPE, STRIPES_MAX);
 }
 
+static uint32_t latency_stripes_of(const struct ms_settings *settings)
+{
+    if (!settings->track_operation_latency)
+        return 0;
+    return power_of_two_up_to(settings->limit / LIMIT_PER_LATENCY_STRIPE, LATENCY_STRIPES_MAX);
+}
+
 static enum ms_arena_paging paging_of(const struct ms_settings *settings)
 {
     switch (settings->huge_pages) {
@@ -158,6 +168,7 @@ static void init_members(memstore *store, const struct ms_settings *settings)
     ms_flights_init(&store->flights);
     ms_gate_init(&store->loads_gate, settings->load_max_loads);
     ms_due_init(&store->due, ms_store_sweep_slack(settings));
+    ms_monitor_init(&store->monitor);
 }
 
 static int init_arena(memstore *store, const char **why)
@@ -167,6 +178,7 @@ static int init_arena(memstore *store, const char **why)
         .limit = settings->limit,
         .overhead = sizeof *store + ms_index_overhead(shards_of(settings)) +
                     ms_counters_bytes(stripes_of(settings)) +
+                    ms_latency_bytes(latency_stripes_of(settings)) +
                     shards_of(settings) * sizeof(struct ms_retired) +
                     ms_admission_overhead(settings),
         .keeps_created = store->keeps_created,
@@ -179,7 +191,7 @@ static int init_arena(memstore *store, const char **why)
     if (out_of_memory)
         return MEMSTORE_ERR_MEMORY_EXHAUSTED;
     *why = "performance.memory_limit: too small to hold the bookkeeping and eight segments; 128KiB "
-           "is enough";
+           "is enough, and 320KiB with monitoring.track_operation_latency";
     return MEMSTORE_ERR_INVALID_CONFIG;
 }
 
@@ -237,6 +249,7 @@ static void free_store(memstore *store)
     free_retired(store->retired);
     free_retired(store->retired_spare);
     ms_admission_fini(&store->admission);
+    ms_monitor_fini(&store->monitor);
     ms_mutex_destroy(&store->settings_lock);
     ms_gate_fini(&store->room_line);
     ms_mutex_destroy(&store->reclaim_lock);
@@ -244,13 +257,16 @@ static void free_store(memstore *store)
     ms_mem_unreserve(store->block, store->block_bytes);
 }
 
-/* Map the counters, the store and the views of its shards, in this order. */
+/* Map the counters, the store, the views of its shards and the histograms, in this order. */
 static memstore *map_block(const struct ms_settings *settings)
 {
     const size_t counters = ms_counters_bytes(stripes_of(settings));
     const size_t views = shards_of(settings) * sizeof(struct ms_shard_view);
+    const size_t latencies =
+        (counters + sizeof(memstore) + views + MS_CACHE_LINE - 1) & ~(size_t)(MS_CACHE_LINE - 1);
+    const uint32_t latency_stripes = latency_stripes_of(settings);
     const size_t bytes =
-        (counters + sizeof(memstore) + views + MS_PAGE_SIZE - 1) & ~(MS_PAGE_SIZE - 1);
+        (latencies + ms_latency_bytes(latency_stripes) + MS_PAGE_SIZE - 1) & ~(MS_PAGE_SIZE - 1);
     char *block = ms_mem_reserve(bytes);
 
     if (block == NULL)
@@ -259,6 +275,8 @@ static memstore *map_block(const struct ms_settings *settings)
     store->block = block;
     store->block_bytes = bytes;
     ms_counters_init(&store->counters, stripes_of(settings), block);
+    if (latency_stripes != 0)
+        ms_latency_init(&store->latency, latency_stripes, block + latencies);
     return store;
 }
 
@@ -271,8 +289,13 @@ static void heat(memstore *store)
                        store->arena.granule_shift == MS_HOT_GRANULE_SHIFT &&
                        store->touch == MS_TOUCH_COUNT;
 
-    ms_store_release(&store->hot, base | (store->index.shard_count - 1) | (open ? MS_HOT_OPEN : 0) |
-                                      (usual ? MS_HOT_USUAL : 0));
+    const uint64_t flags = (open ? MS_HOT_OPEN : 0) | (usual ? MS_HOT_USUAL : 0);
+    const uint64_t measured = MS_HOT_MEASURED | (usual ? MS_HOT_MEASURED_USUAL : 0);
+
+    store->hot_unmeasured = flags;
+    ms_store_release(&store->hot,
+                     base | (store->index.shard_count - 1) |
+                         ((store->bounds & MS_BOUNDS_MEASURED) != 0 ? measured : flags));
 }
 
 /* Only a policy that stamps wants to be told. In a small store an epoch of it is a few accesses; in
@@ -401,7 +424,7 @@ int ms_store_close(memstore *store)
     if (ms_flights_are_led(&store->flights))
         return MEMSTORE_ERR_UNSUPPORTED;
     apply_queued(store);
-    ms_store_release(&store->hot, ms_load_relaxed(&store->hot) & ~(MS_HOT_OPEN | MS_HOT_USUAL));
+    ms_store_release(&store->hot, ms_load_relaxed(&store->hot) & ~MS_HOT_FLAGS);
     if (!atomic_compare_exchange_strong(&store->closed, &open, true))
         return MEMSTORE_ERR_CACHE_CLOSED;
     ms_admission_close(&store->admission);

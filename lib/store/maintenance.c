@@ -47,13 +47,15 @@ static int64_t next_round(memstore *store, int64_t now_us)
         return now_us;
 
     const int64_t combined_us = ms_combiner_when(store, now_us);
+    const int64_t monitored_us = ms_monitor_when(store, now_us);
+    const int64_t planned_us = combined_us < monitored_us ? combined_us : monitored_us;
     const int64_t when = ms_due_when(&store->due);
     const int64_t now = ms_clock_exact_ms();
     if (when <= now)
         return now_us;
     const int64_t swept_us =
         when - now < IDLE_PAUSE_US / 1000 ? now_us + (when - now) * 1000 : now_us + IDLE_PAUSE_US;
-    return combined_us < swept_us ? combined_us : swept_us;
+    return planned_us < swept_us ? planned_us : swept_us;
 }
 
 /* The store that has wanted attention longest, or NULL and when to look again. */
@@ -245,6 +247,9 @@ static void each_lock(memstore *store, enum ms_rank rank, void (*fn)(ms_mutex *l
         break;
     case MS_RANK_COUNTERS:
         fn(&store->counters.reset_lock);
+        break;
+    case MS_RANK_MONITOR:
+        fn(&store->monitor.lock);
         break;
     case MS_RANK_PASSES:
         fn(&store->admission.passes.lock);

@@ -27,6 +27,12 @@ MS_ALWAYS_INLINE const char *ms_quick_base(uint64_t hot)
     return (const char *)(uintptr_t)(hot & ~(uint64_t)MS_HOT_MASK);
 }
 
+/* Whether a read is the usual case but for being measured. */
+MS_ALWAYS_INLINE bool ms_is_quick_measured(uint64_t hot, size_t key_size)
+{
+    return (hot & MS_HOT_MEASURED_USUAL) != 0 && ms_is_quick_size(key_size);
+}
+
 /* The stripe of the thread, in a store with a stripe for each thread that has a reader word. */
 MS_ALWAYS_INLINE struct ms_counter_stripe *ms_quick_stripe(memstore *store, ms_reader reader)
 {

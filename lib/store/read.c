@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Single reads: no lock, and no shared line written. */
+#include "store/measuring.h"
 #include "store/quick.h"
 
 #include "loader/kept.h"
@@ -160,16 +161,6 @@ static MS_NOINLINE int get_whole(memstore *store, const void *key, size_t key_si
     return MEMSTORE_OK;
 }
 
-/* A get for which the quick way is closed: the thread has no reader word yet, or never will. */
-static MS_NOINLINE int get_first(memstore *store, const void *key, size_t key_size, void *buf,
-                                 size_t cap, size_t *value_size)
-{
-    if (ms_reader_current() == 0)
-        ms_reader_prepare();
-    count_read(store);
-    return get_whole(store, key, key_size, buf, cap, value_size);
-}
-
 static MS_NOINLINE int copy_and_leave(void *buf, const char *value, size_t size)
 {
     if (size != 0)
@@ -221,21 +212,78 @@ static MS_NOINLINE int get_expiring(memstore *store, const void *key, size_t key
     return get_found(store, found, key_size, buf, cap, value_size, false);
 }
 
+/* A get that has been counted, from inside the section on. */
+MS_ALWAYS_INLINE int get_quick(memstore *store, uint64_t hot, const void *key, size_t key_size,
+                               void *buf, size_t cap, size_t *value_size, bool usual)
+{
+    const struct ms_quick_found found = usual ? ms_quick_find_usual(store, hot, key, key_size)
+                                              : ms_quick_find_any(store, hot, key, key_size);
+
+    if (ms_unlikely(found.entry == NULL))
+        return leave_and_get_whole(store, key, key_size, buf, cap, value_size);
+    if (ms_unlikely(!ms_quick_never_expires(found.head)))
+        return get_expiring(store, key, key_size, buf, cap, value_size);
+    return get_found(store, found, key_size, buf, cap, value_size, usual);
+}
+
+/* The way that a get would have taken if calls were not measured, from inside the section on. */
+static MS_NOINLINE int get_unmeasured(memstore *store, const void *key, size_t key_size, void *buf,
+                                      size_t cap, size_t *value_size)
+{
+    const uint64_t flags = store->hot_unmeasured;
+
+    count_read(store);
+    if (ms_likely((flags & MS_HOT_USUAL) != 0) && ms_likely(ms_is_quick_size(key_size)))
+        return get_quick(store, ms_quick_hot(store), key, key_size, buf, cap, value_size, true);
+    if (ms_unlikely((flags & MS_HOT_OPEN) == 0))
+        return leave_and_get_whole(store, key, key_size, buf, cap, value_size);
+    return get_quick(store, ms_quick_hot(store), key, key_size, buf, cap, value_size, false);
+}
+
+static MS_NOINLINE int get_timed(memstore *store, const void *key, size_t key_size, void *buf,
+                                 size_t cap, size_t *value_size)
+{
+    const uint64_t start = ms_clock_real_ns();
+    const int status = get_unmeasured(store, key, key_size, buf, cap, value_size);
+
+    ms_measuring_add(store, MEMSTORE_OPERATION_GET, start);
+    return status;
+}
+
+/* The quick way is closed to this store: it is closed or small, or it measures. */
+static MS_NOINLINE int get_otherwise(memstore *store, const void *key, size_t key_size, void *buf,
+                                     size_t cap, size_t *value_size)
+{
+    if ((ms_quick_hot(store) & MS_HOT_MEASURED) != 0)
+        return ms_latency_is_turn() ? get_timed(store, key, key_size, buf, cap, value_size)
+                                    : get_unmeasured(store, key, key_size, buf, cap, value_size);
+    count_read(store);
+    return leave_and_get_whole(store, key, key_size, buf, cap, value_size);
+}
+
+/* A get for which the quick way is closed: the thread has no reader word yet, or never will. */
+static MS_NOINLINE int get_first(memstore *store, const void *key, size_t key_size, void *buf,
+                                 size_t cap, size_t *value_size)
+{
+    if (ms_reader_current() == 0)
+        ms_reader_prepare();
+    const uint64_t start = ms_measuring_begin_read(store);
+    count_read(store);
+    const int status = get_whole(store, key, key_size, buf, cap, value_size);
+    ms_measuring_end(store, MEMSTORE_OPERATION_GET, start);
+    return status;
+}
+
 /* The quick way for any key in any store, from inside the section on. */
 static MS_NOINLINE int get_any(memstore *store, const void *key, size_t key_size, void *buf,
                                size_t cap, size_t *value_size)
 {
     const uint64_t hot = ms_quick_hot(store);
 
-    count_read(store);
     if (ms_unlikely((hot & MS_HOT_OPEN) == 0))
-        return leave_and_get_whole(store, key, key_size, buf, cap, value_size);
-    const struct ms_quick_found found = ms_quick_find_any(store, hot, key, key_size);
-    if (ms_unlikely(found.entry == NULL))
-        return leave_and_get_whole(store, key, key_size, buf, cap, value_size);
-    if (ms_unlikely(!ms_quick_never_expires(found.head)))
-        return get_expiring(store, key, key_size, buf, cap, value_size);
-    return get_found(store, found, key_size, buf, cap, value_size, false);
+        return get_otherwise(store, key, key_size, buf, cap, value_size);
+    count_read(store);
+    return get_quick(store, hot, key, key_size, buf, cap, value_size, false);
 }
 
 int ms_store_get(memstore *store, const void *key, size_t key_size, void *buf, size_t cap,
@@ -246,16 +294,17 @@ int ms_store_get(memstore *store, const void *key, size_t key_size, void *buf, s
     if (ms_unlikely(reader == 0) || ms_unlikely(!ms_reader_enter(reader)))
         return get_first(store, key, key_size, buf, cap, value_size);
     const uint64_t hot = ms_quick_hot(store);
-    if (ms_unlikely((hot & MS_HOT_USUAL) == 0) || ms_unlikely(!ms_is_quick_size(key_size)))
-        return get_any(store, key, key_size, buf, cap, value_size);
+    if (ms_unlikely((hot & MS_HOT_USUAL) == 0) || ms_unlikely(!ms_is_quick_size(key_size))) {
+        if (!ms_is_quick_measured(hot, key_size))
+            return get_any(store, key, key_size, buf, cap, value_size);
+        /* Calls are measured: this one, or it goes on as any other. */
+        if (ms_latency_is_sampled(
+                ms_load_relaxed(&ms_quick_stripe(store, reader)->counts[MS_COUNT_READS])))
+            return get_timed(store, key, key_size, buf, cap, value_size);
+    }
 
     ms_count_own(ms_quick_stripe(store, reader), MS_COUNT_READS, 1);
-    const struct ms_quick_found found = ms_quick_find_usual(store, hot, key, key_size);
-    if (ms_unlikely(found.entry == NULL))
-        return leave_and_get_whole(store, key, key_size, buf, cap, value_size);
-    if (ms_unlikely(!ms_quick_never_expires(found.head)))
-        return get_expiring(store, key, key_size, buf, cap, value_size);
-    return get_found(store, found, key_size, buf, cap, value_size, true);
+    return get_quick(store, hot, key, key_size, buf, cap, value_size, true);
 }
 
 /* ---- get_view ---- */
@@ -356,7 +405,10 @@ static MS_NOINLINE int has_first(memstore *store, const void *key, size_t key_si
 {
     if (ms_reader_current() == 0)
         ms_reader_prepare();
-    return has_whole(store, key, key_size);
+    const uint64_t start = ms_measuring_begin_read(store);
+    const int status = has_whole(store, key, key_size);
+    ms_measuring_end(store, MEMSTORE_OPERATION_HAS, start);
+    return status;
 }
 
 static MS_NOINLINE int has_expiring(memstore *store, const void *key, size_t key_size,
@@ -380,12 +432,42 @@ MS_ALWAYS_INLINE int has_found(memstore *store, struct ms_quick_found found, con
     return MEMSTORE_OK;
 }
 
+/* As get_unmeasured(), get_timed() and get_otherwise(). */
+static MS_NOINLINE int has_unmeasured(memstore *store, const void *key, size_t key_size)
+{
+    const uint64_t hot = ms_quick_hot(store);
+    const uint64_t flags = store->hot_unmeasured;
+
+    if (ms_likely((flags & MS_HOT_USUAL) != 0) && ms_likely(ms_is_quick_size(key_size)))
+        return has_found(store, ms_quick_find_usual(store, hot, key, key_size), key, key_size);
+    if (ms_unlikely((flags & MS_HOT_OPEN) == 0))
+        return leave_and_has_whole(store, key, key_size);
+    return has_found(store, ms_quick_find_any(store, hot, key, key_size), key, key_size);
+}
+
+static MS_NOINLINE int has_timed(memstore *store, const void *key, size_t key_size)
+{
+    const uint64_t start = ms_clock_real_ns();
+    const int status = has_unmeasured(store, key, key_size);
+
+    ms_measuring_add(store, MEMSTORE_OPERATION_HAS, start);
+    return status;
+}
+
+static MS_NOINLINE int has_otherwise(memstore *store, const void *key, size_t key_size)
+{
+    if ((ms_quick_hot(store) & MS_HOT_MEASURED) == 0)
+        return leave_and_has_whole(store, key, key_size);
+    return ms_latency_is_turn() ? has_timed(store, key, key_size)
+                                : has_unmeasured(store, key, key_size);
+}
+
 static MS_NOINLINE int has_any(memstore *store, const void *key, size_t key_size)
 {
     const uint64_t hot = ms_quick_hot(store);
 
     if (ms_unlikely((hot & MS_HOT_OPEN) == 0))
-        return leave_and_has_whole(store, key, key_size);
+        return has_otherwise(store, key, key_size);
     return has_found(store, ms_quick_find_any(store, hot, key, key_size), key, key_size);
 }
 
@@ -396,8 +478,12 @@ int ms_store_has(memstore *store, const void *key, size_t key_size)
     if (ms_unlikely(reader == 0) || ms_unlikely(!ms_reader_enter(reader)))
         return has_first(store, key, key_size);
     const uint64_t hot = ms_quick_hot(store);
-    if (ms_unlikely((hot & MS_HOT_USUAL) == 0) || ms_unlikely(!ms_is_quick_size(key_size)))
-        return has_any(store, key, key_size);
+    if (ms_unlikely((hot & MS_HOT_USUAL) == 0) || ms_unlikely(!ms_is_quick_size(key_size))) {
+        if (!ms_is_quick_measured(hot, key_size))
+            return has_any(store, key, key_size);
+        if (ms_latency_is_turn())
+            return has_timed(store, key, key_size);
+    }
     return has_found(store, ms_quick_find_usual(store, hot, key, key_size), key, key_size);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a store tells about itself. */
 #include "store/lookup.h"
+#include "store/measuring.h"
 
 uint64_t ms_store_size(memstore *store)
 {
@@ -78,19 +79,58 @@ void ms_store_memory_stats(memstore *store, memstore_memory_stats *out)
     struct ms_arena *arena = &store->arena;
     struct byte_sums sums = {0};
 
-    ms_arena_each(arena, sum_segment, &sums);
     out->limit = ms_budget_limit(&arena->budget);
     out->charged = ms_budget_charged(&arena->budget);
+    out->segment_size = ms_arena_segment_size(arena);
+    out->index = ms_load_relaxed(&store->index.table_bytes);
+    if (!ms_setting_of(&store->settings, enable_memory_stats))
+        return;
+    ms_arena_each(arena, sum_segment, &sums);
     out->live = sums.live;
     out->dead = sums.dead;
     out->pinned = sums.pinned;
     out->segments = sums.segments;
-    out->segment_size = ms_arena_segment_size(arena);
-    out->index = ms_load_relaxed(&store->index.table_bytes);
 
     ms_mutex_lock(&arena->pool_lock);
     out->free = sums.unused + ((uint64_t)arena->warm_count << arena->segment_shift);
     ms_mutex_unlock(&arena->pool_lock);
     const uint64_t known = out->live + out->dead + out->index + out->free;
     out->overhead = out->charged > known ? out->charged - known : 0;
+}
+
+/* ---- Latencies ---- */
+
+void ms_measuring_add(memstore *store, enum memstore_operation operation, uint64_t start)
+{
+    const int64_t slow_ms = ms_setting_of(&store->settings, latency_threshold);
+
+    ms_latency_add(&store->latency, operation, ms_clock_real_ns() - start,
+                   slow_ms != 0 ? (uint64_t)slow_ms * 1000000 : UINT64_MAX);
+}
+
+int ms_store_latency(memstore *store, enum memstore_operation operation, memstore_latency *out)
+{
+    struct ms_histogram_sums sums;
+
+    if (store->latency.histograms == NULL)
+        return MEMSTORE_ERR_UNSUPPORTED;
+    ms_latency_sum(&store->latency, operation, &sums);
+    out->count = sums.count;
+    out->one_in = ms_latency_one_in(operation);
+    out->total_ns = sums.sum_ns;
+    out->p50_ns = ms_histogram_quantile(&sums, 0.5);
+    out->p90_ns = ms_histogram_quantile(&sums, 0.9);
+    out->p99_ns = ms_histogram_quantile(&sums, 0.99);
+    out->p999_ns = ms_histogram_quantile(&sums, 0.999);
+    out->p9999_ns = ms_histogram_quantile(&sums, 0.9999);
+    out->max_ns = sums.max_ns;
+    out->slow = sums.slow;
+    return MEMSTORE_OK;
+}
+
+void ms_store_reset_stats(memstore *store)
+{
+    ms_counters_reset(&store->counters);
+    if (store->latency.histograms != NULL)
+        ms_monitor_forget_latencies(store);
 }

@@ -8,8 +8,8 @@
  * Lock order, outermost first (platform/rank.h; checked in builds with asserts):
  *     registry (maintenance.c) -> settings -> apply (combiner.h) -> reclaim -> shards, by number ->
  *     grace period -> open slot -> pool -> pages
- *     due, retired, counters, passes, gates, queue (combiner.h), events, flights and waits (loader/),
- *     maintenance thread, thread numbers: leaves, under any of these
+ *     due, retired, counters, monitor, passes, gates, queue (combiner.h), events, flights and waits
+ *     (loader/), maintenance thread, thread numbers: leaves, under any of these
  * Who waits at a gate (admission.h) holds none of them, but for the apply lock. Nobody waits for
  * the reclaim lock while he holds a shard's, and no thread in a read section waits for either.
  *
@@ -33,8 +33,10 @@
 #include "platform/reader.h"
 #include "segment/arena.h"
 #include "stats/counters.h"
+#include "stats/latency.h"
 #include "store/admission.h"
 #include "store/combiner.h"
+#include "store/monitor.h"
 #include "util/hash.h"
 
 #include <memstore/memstore.h>
@@ -58,6 +60,12 @@ struct ms_retired {
 #define MS_HOT_USUAL (UINT64_C(1) << 16)
 /* quick.h may be used: the store is open and has a stripe of counters for every reader word. */
 #define MS_HOT_OPEN (UINT64_C(1) << 17)
+/* Calls are measured; the other two are not set then but stand in `hot_unmeasured`, so that reads
+ * of other stores need not ask. */
+#define MS_HOT_MEASURED (UINT64_C(1) << 18)
+/* Calls are measured in what would be a usual store. */
+#define MS_HOT_MEASURED_USUAL (UINT64_C(1) << 19)
+#define MS_HOT_FLAGS (MS_HOT_USUAL | MS_HOT_OPEN | MS_HOT_MEASURED | MS_HOT_MEASURED_USUAL)
 #define MS_HOT_GRANULE_SHIFT 2
 
 /* The counters lie right before it in memory and the shards' views right behind it, so that a read
@@ -80,7 +88,10 @@ struct memstore {
     struct ms_arena arena;
     struct ms_counters counters;
     struct ms_settings settings; /* live ones by ms_setting_of() */
-    ms_mutex settings_lock;      /* to change one */
+    /* Where calls are measured: MS_HOT_USUAL and MS_HOT_OPEN, and where it is noted. */
+    uint64_t hot_unmeasured;
+    struct ms_latency latency;
+    ms_mutex settings_lock; /* to change one */
     struct ms_eviction eviction;
     struct ms_due due;
 
@@ -108,6 +119,8 @@ struct memstore {
 
     struct ms_flights flights; /* the loads */
     struct ms_gate loads_gate; /* loader.max_loads */
+
+    struct ms_monitor monitor;
 
     /* Maintenance (maintenance.c). */
     struct memstore *next_store; /* registry lock */
@@ -365,6 +378,9 @@ bool ms_upkeep_expire(memstore *store, int64_t deadline_us);
 uint64_t ms_store_size(memstore *store);
 void ms_store_stats(memstore *store, memstore_stats *out);
 void ms_store_memory_stats(memstore *store, memstore_memory_stats *out);
+/* OK, or UNSUPPORTED where calls are not measured. */
+int ms_store_latency(memstore *store, enum memstore_operation operation, memstore_latency *out);
+void ms_store_reset_stats(memstore *store);
 /* Live and dead bytes of all segments. */
 void ms_store_live_and_dead(memstore *store, uint64_t *live, uint64_t *dead);
 

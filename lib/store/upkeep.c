@@ -80,6 +80,7 @@ int ms_upkeep_run(memstore *store, int64_t budget_us, bool exact)
     const int combined = ms_combiner_run_due(store);
     bool busy = true;
 
+    ms_monitor_look(store);
     while (busy) {
         if (!lock_reclaim(store, exact, budget_us != 0 ? deadline : ms_store_deadline(store)))
             return MEMSTORE_ERR_LOCK_TIMEOUT;

@@ -141,11 +141,16 @@ Test(configuration, a_limit_that_holds_nothing_does_not_open)
     assert_ok(memstore_config_set(config, "performance.memory_limit", "1kB"));
     expect_no_store(MEMSTORE_ERR_INVALID_CONFIG,
                     "performance.memory_limit: too small to hold the bookkeeping and eight "
-                    "segments; 128KiB is enough");
+                    "segments; 128KiB is enough, and 320KiB with "
+                    "monitoring.track_operation_latency");
     assert_ok(memstore_config_set(config, "performance.memory_limit", "128KiB"));
     assert_ok(memstore_config_set(config, "shards", "65536"));
     assert_ok(memstore_config_set(config, "ttl.store_creation_time", "true"));
     memstore *store;
+    assert_ok(memstore_open(config, &store));
+    memstore_destroy(store);
+    assert_ok(memstore_config_set(config, "performance.memory_limit", "320KiB"));
+    assert_ok(memstore_config_set(config, "monitoring.track_operation_latency", "true"));
     assert_ok(memstore_open(config, &store));
     memstore_destroy(store);
 }

@@ -566,6 +566,15 @@ Test(settings, every_setting_reads_back_as_it_was_set)
         {"performance.enable_batch_optimization", "false"},
         {"performance.gc_percent", "100"},
         {"performance.memory_limit", "1GB"},
+        {"performance.enable_memory_stats", "false"},
+        {"monitoring.enable_metrics", "false"},
+        {"monitoring.metrics_interval", "1m"},
+        {"monitoring.track_hit_rate", "false"},
+        {"monitoring.track_memory_usage", "false"},
+        {"monitoring.track_operation_latency", "true"},
+        {"monitoring.hit_rate_threshold", "0.8"},
+        {"monitoring.memory_usage_threshold", "0.9"},
+        {"monitoring.latency_threshold", "1ms"},
         {"events.queue_memory", "1MB"},
         {"loader.timeout", "5s"},
         {"loader.retry_initial", "5ms"},
@@ -582,7 +591,7 @@ Test(settings, every_setting_reads_back_as_it_was_set)
     const char *key;
 
     /* All of them; and each has a test of its effect: in this file, in test_admission.c, in
-     * test_async.c, in test_events.c or in test_loading.c. */
+     * test_async.c, in test_events.c, in test_loading.c or in test_monitoring.c. */
     for (unsigned i = 0; (key = memstore_config_key(i)) != NULL; i++) {
         unsigned at = 0;
 

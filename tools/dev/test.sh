@@ -147,6 +147,7 @@ test_go() {
     # A package that does not pass vet fails as a package; -count=1, since the library is no input that Go knows of.
     go_suite go bindings/go -count=1
     go_suite go-race bindings/go -count=1 -race
+    go_suite go-prometheus bindings/go/prometheus -count=1
     # A module of its own, for its dependency on a checker.
     go_suite go-linear bindings/go/internal/lineartest -count=1
 }

@@ -33,14 +33,16 @@ from .errors import (
     Unsupported,
 )
 from .events import Event, EventKind, EventStats, Subscription
-from .stats import MemoryStats, Stats
+from .stats import OPERATIONS, Alert, Latency, MemoryStats, Rates, Stats
 from .store import DEFAULT_TTL, Store
 
 __all__ = [
     "DEFAULT_TTL",
     "JSON",
+    "OPERATIONS",
     "PICKLE",
     "RAW",
+    "Alert",
     "Cache",
     "CacheClosed",
     "CacheFull",
@@ -57,6 +59,7 @@ __all__ = [
     "InvalidPattern",
     "InvalidTTL",
     "KeyNotFound",
+    "Latency",
     "LoadRetry",
     "LoaderFailed",
     "LockTimeout",
@@ -64,6 +67,7 @@ __all__ = [
     "MemoryFragmentation",
     "MemoryStats",
     "NotANumber",
+    "Rates",
     "ShardOverflow",
     "Stats",
     "Store",

@@ -4,6 +4,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import IntFlag
+from typing import Final
+
+from . import _native
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,3 +95,101 @@ class MemoryStats:
     segments: int
     #: Bytes of one ordinary segment.
     segment_size: int
+
+
+def _operations() -> tuple[str, ...]:
+    names = []
+    while (name := _native.operation_name(len(names))) is not None:
+        names.append(name)
+    return tuple(names)
+
+
+#: The operations whose latencies are measured, by name.
+OPERATIONS: Final = _operations()
+
+_NANOSECONDS = 1e9
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """How long the calls of one operation took, in seconds, since the store was opened or ``reset_stats()``.
+
+    Quantiles are within 1.6 % of a duration that was measured. The time that Python takes is not in them.
+    """
+
+    #: Calls that were measured.
+    count: int
+    #: One in how many calls is measured: 1, or 256 for single reads.
+    one_in: int
+    #: All measured calls together.
+    total: float
+    #: Half of the measured calls took no longer.
+    p50: float
+    #: 90 % took no longer.
+    p90: float
+    #: 99 % took no longer.
+    p99: float
+    #: 99.9 % took no longer.
+    p999: float
+    #: 99.99 % took no longer.
+    p9999: float
+    #: The longest measured call, exactly.
+    max: float
+    #: Measured calls that took longer than ``monitoring.latency_threshold``.
+    slow: int
+
+    @classmethod
+    def _of(cls, counts: tuple[int, ...]) -> Latency:
+        count, one_in, *durations, slow = counts
+        return cls(count, one_in, *(duration / _NANOSECONDS for duration in durations), slow)
+
+
+class Alert(IntFlag):
+    """What is over its threshold."""
+
+    #: The hit rate is under ``monitoring.hit_rate_threshold``.
+    HIT_RATE = _native.MEMSTORE_ALERT_HIT_RATE
+    #: The memory in use is over ``monitoring.memory_usage_threshold``.
+    MEMORY_USAGE = _native.MEMSTORE_ALERT_MEMORY_USAGE
+    #: More than 1 % of the measured calls took over ``monitoring.latency_threshold``.
+    LATENCY = _native.MEMSTORE_ALERT_LATENCY
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """What went on in the last whole window of ``monitoring.metrics_interval``; before the first one has ended, since
+    the store was opened. Rates are per second."""
+
+    #: How long the window was; 0.0 = nothing to tell yet.
+    window: float
+    #: Reads that found a live entry.
+    hits: float
+    #: Reads that found none.
+    misses: float
+    #: Entries stored.
+    sets: float
+    #: Live entries that were deleted.
+    deletes: float
+    #: Live entries removed to make room.
+    evictions: float
+    #: Entries removed because their time was over.
+    expirations: float
+    #: Writes refused, for whatever reason.
+    rejected: float
+    #: Bytes appended by writes.
+    written_bytes: float
+    #: Bytes moved by compaction and by eviction's second chances.
+    moved_bytes: float
+    #: hits / (hits + misses) of the window; 0.0 when nothing was read or ``monitoring.track_hit_rate`` is off.
+    hit_rate: float
+    #: The share of the limit in use when the window ended; 0.0 before, or when ``monitoring.track_memory_usage`` is off.
+    memory_usage: float
+    #: What is over its threshold now.
+    alerts: Alert
+    #: How often something went over its threshold since the store was opened.
+    alerts_raised: int
+
+    @classmethod
+    def _of(cls, fields: tuple[float, ...]) -> Rates:
+        *rates, alerts, raised = fields
+        return cls(*rates, Alert(int(alerts)), int(raised))

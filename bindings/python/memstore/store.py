@@ -12,10 +12,11 @@ from typing import Any, Callable, Final, NoReturn, Optional, Self, Union
 
 from . import _native
 from ._types import TTL, Buffer, Key, Loaded
+from .errors import InvalidArgument
 from .events import Event, EventKind, EventStats, Subscription, call_back
 from .loading import AsyncLoads
 from .settings import Configuration, Path, Setting, Settings
-from .stats import MemoryStats, Stats
+from .stats import OPERATIONS, Latency, MemoryStats, Rates, Stats
 
 #: The TTL that stands for the configured ``ttl.default_ttl``; the same as leaving the TTL out.
 DEFAULT_TTL: Final[EllipsisType] = ...
@@ -353,8 +354,37 @@ class Store(_native.Handle):
         """hits / (hits + misses), 0.0 when nothing was read."""
         return _native.get_hit_rate(self)
 
+    def latency(self, operation: str) -> Latency:
+        """How long the calls of an operation took: ``"get"``, ``"set"``, ``"get_many"`` and the others of ``OPERATIONS``.
+
+        ``store.get()`` and ``get_many()`` are calls of ``get_many`` in the library or of ``get``. Raises ``Unsupported``
+        in a store opened without ``track_operation_latency``.
+
+        >>> with Store(track_operation_latency=True) as store:
+        ...     store["k"] = b"v"
+        ...     latency = store.latency("set")
+        ...     latency.count, 0 < latency.p50 <= latency.max
+        (1, True)
+        """
+        if operation not in OPERATIONS:
+            raise InvalidArgument(f"{operation!r} is none of {', '.join(OPERATIONS)}")
+        return Latency._of(_native.get_latency(self, OPERATIONS.index(operation)))
+
+    def rates(self) -> Rates:
+        """What went on in the last window of ``monitoring.metrics_interval``, per second, and what is over its threshold.
+
+        Raises ``Unsupported`` when ``monitoring.enable_metrics`` is off.
+        """
+        return Rates._of(_native.get_rates(self))
+
+    def metrics_text(self) -> str:
+        """All that the store tells of itself in OpenMetrics' text form, which Prometheus reads; ``docs/metrics.md`` lists
+        the metrics. ``memstore.prometheus`` has a collector of them.
+        """
+        return _native.metrics_text(self)
+
     def reset_stats(self) -> None:
-        """Set all counters to zero."""
+        """Set all counters to zero and forget the latencies."""
         _native.reset_stats(self)
 
     # ---- The object

@@ -224,6 +224,33 @@ PyObject *ms_py_tuple_of_counts(const uint64_t *counts, size_t n)
     return tuple;
 }
 
+PyObject *ms_py_tuple_of_rates(const memstore_rates *rates)
+{
+    return Py_BuildValue("(ddddddddddddKK)", rates->window_seconds, rates->hits, rates->misses,
+                         rates->sets, rates->deletes, rates->evictions, rates->expirations,
+                         rates->rejected, rates->written_bytes, rates->moved_bytes, rates->hit_rate,
+                         rates->memory_usage, (unsigned long long)rates->alerts,
+                         (unsigned long long)rates->alerts_raised);
+}
+
+static int take_text(const char *data, size_t size, void *context)
+{
+    PyObject **text = context;
+
+    *text = PyUnicode_DecodeUTF8(data, (Py_ssize_t)size, NULL);
+    return *text == NULL;
+}
+
+PyObject *ms_py_metrics_text(memstore *store)
+{
+    PyObject *text = NULL;
+    const int status = memstore_metrics_text(store, take_text, &text);
+
+    if (status != MEMSTORE_OK && !PyErr_Occurred())
+        ms_py_raise(status, NULL);
+    return text;
+}
+
 int ms_py_convert_init(void)
 {
     PyObject *datetime = PyImport_ImportModule("datetime");

@@ -3218,19 +3218,21 @@ SWIG_Python_NonDynamicSetAttr(PyObject *obj, PyObject *name, PyObject *value) {
 #define SWIGTYPE_p_memstore_config swig_types[5]
 #define SWIGTYPE_p_memstore_cursor swig_types[6]
 #define SWIGTYPE_p_memstore_event_stats swig_types[7]
-#define SWIGTYPE_p_memstore_memory_stats swig_types[8]
-#define SWIGTYPE_p_memstore_stats swig_types[9]
-#define SWIGTYPE_p_memstore_subscription swig_types[10]
-#define SWIGTYPE_p_p_memstore swig_types[11]
-#define SWIGTYPE_p_short swig_types[12]
-#define SWIGTYPE_p_signed_char swig_types[13]
-#define SWIGTYPE_p_size_t swig_types[14]
-#define SWIGTYPE_p_unsigned_char swig_types[15]
-#define SWIGTYPE_p_unsigned_int swig_types[16]
-#define SWIGTYPE_p_unsigned_long_long swig_types[17]
-#define SWIGTYPE_p_unsigned_short swig_types[18]
-static swig_type_info *swig_types[20];
-static swig_module_info swig_module = {swig_types, 19, 0, 0, 0, 0};
+#define SWIGTYPE_p_memstore_latency swig_types[8]
+#define SWIGTYPE_p_memstore_memory_stats swig_types[9]
+#define SWIGTYPE_p_memstore_rates swig_types[10]
+#define SWIGTYPE_p_memstore_stats swig_types[11]
+#define SWIGTYPE_p_memstore_subscription swig_types[12]
+#define SWIGTYPE_p_p_memstore swig_types[13]
+#define SWIGTYPE_p_short swig_types[14]
+#define SWIGTYPE_p_signed_char swig_types[15]
+#define SWIGTYPE_p_size_t swig_types[16]
+#define SWIGTYPE_p_unsigned_char swig_types[17]
+#define SWIGTYPE_p_unsigned_int swig_types[18]
+#define SWIGTYPE_p_unsigned_long_long swig_types[19]
+#define SWIGTYPE_p_unsigned_short swig_types[20]
+static swig_type_info *swig_types[22];
+static swig_module_info swig_module = {swig_types, 21, 0, 0, 0, 0};
 #define SWIG_TypeQuery(name) SWIG_TypeQueryModule(&swig_module, &swig_module, name)
 #define SWIG_MangledTypeQuery(name) SWIG_MangledTypeQueryModule(&swig_module, &swig_module, name)
 
@@ -3756,6 +3758,29 @@ fail:
 }
 
 
+SWIGINTERN PyObject *_wrap_metrics_text(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  memstore *arg1 = 0 ;
+  PyObject *swig_obj[1] ;
+  PyObject *result = 0 ;
+
+  (void)self;
+  if (!args) SWIG_fail;
+  swig_obj[0] = args;
+  {
+    arg1 = ms_py_handle_store(swig_obj[0]);
+    if (arg1 == NULL)
+    SWIG_fail;
+  }
+  result = (PyObject *)ms_py_metrics_text(arg1);
+  resultobj = result;
+  if (!resultobj) SWIG_fail;
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
 SWIGINTERN PyObject *_wrap_strerror(PyObject *self, PyObject *args) {
   PyObject *resultobj = 0;
   int arg1 ;
@@ -4241,6 +4266,120 @@ SWIGINTERN PyObject *_wrap_get_memory_stats(PyObject *self, PyObject *args) {
     Py_XDECREF(resultobj);
     resultobj = ms_py_tuple_of_counts(&value2.limit,
       (sizeof(memstore_memory_stats) - offsetof(memstore_memory_stats, limit)) / sizeof(uint64_t));
+    if (resultobj == NULL)
+    SWIG_fail;
+  }
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_get_latency(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  struct memstore *arg1 = 0 ;
+  int arg2 ;
+  memstore_latency *arg3 = 0 ;
+  int val2 ;
+  int ecode2 = 0 ;
+  memstore_latency value3 ;
+  PyObject *swig_obj[2] ;
+  int result;
+
+  {
+    memset(&value3, 0, sizeof(value3));
+    value3.struct_size = sizeof(value3);
+    arg3 = &value3;
+  }
+  (void)self;
+  if (!SWIG_Python_UnpackTuple(args, "get_latency", 2, 2, swig_obj)) SWIG_fail;
+  {
+    arg1 = ms_py_handle_store(swig_obj[0]);
+    if (arg1 == NULL)
+    SWIG_fail;
+  }
+  ecode2 = SWIG_AsVal_int(swig_obj[1], &val2);
+  if (!SWIG_IsOK(ecode2)) {
+    SWIG_exception_fail(SWIG_ArgError(ecode2), "in method '" "get_latency" "', argument " "2"" of type '" "int""'");
+  }
+  arg2 = (int)(val2);
+  result = (int)memstore_get_latency(arg1,arg2,arg3);
+  {
+    if (result < 0) {
+      ms_py_raise(result, NULL);
+      SWIG_fail;
+    }
+    resultobj = SWIG_Py_Void();
+  }
+  {
+    Py_XDECREF(resultobj);
+    resultobj = ms_py_tuple_of_counts(&value3.count,
+      (sizeof(memstore_latency) - offsetof(memstore_latency, count)) / sizeof(uint64_t));
+    if (resultobj == NULL)
+    SWIG_fail;
+  }
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_operation_name(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  int arg1 ;
+  int val1 ;
+  int ecode1 = 0 ;
+  PyObject *swig_obj[1] ;
+  char *result = 0 ;
+
+  (void)self;
+  if (!args) SWIG_fail;
+  swig_obj[0] = args;
+  ecode1 = SWIG_AsVal_int(swig_obj[0], &val1);
+  if (!SWIG_IsOK(ecode1)) {
+    SWIG_exception_fail(SWIG_ArgError(ecode1), "in method '" "operation_name" "', argument " "1"" of type '" "int""'");
+  }
+  arg1 = (int)(val1);
+  result = (char *)memstore_operation_name(arg1);
+  resultobj = SWIG_FromCharPtr((const char *)result);
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_get_rates(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  struct memstore *arg1 = 0 ;
+  memstore_rates *arg2 = 0 ;
+  memstore_rates value2 ;
+  PyObject *swig_obj[1] ;
+  int result;
+
+  {
+    memset(&value2, 0, sizeof(value2));
+    value2.struct_size = sizeof(value2);
+    arg2 = &value2;
+  }
+  (void)self;
+  if (!args) SWIG_fail;
+  swig_obj[0] = args;
+  {
+    arg1 = ms_py_handle_store(swig_obj[0]);
+    if (arg1 == NULL)
+    SWIG_fail;
+  }
+  result = (int)memstore_get_rates(arg1,arg2);
+  {
+    if (result < 0) {
+      ms_py_raise(result, NULL);
+      SWIG_fail;
+    }
+    resultobj = SWIG_Py_Void();
+  }
+  {
+    Py_XDECREF(resultobj);
+    resultobj = ms_py_tuple_of_rates(&value2);
     if (resultobj == NULL)
     SWIG_fail;
   }
@@ -5331,6 +5470,7 @@ fail:
 static PyMethodDef SwigMethods[] = {
 	 { "register_errors", _wrap_register_errors, METH_O, NULL},
 	 { "keys", _wrap_keys, METH_VARARGS, NULL},
+	 { "metrics_text", _wrap_metrics_text, METH_O, NULL},
 	 { "strerror", _wrap_strerror, METH_O, NULL},
 	 { "status_name", _wrap_status_name, METH_O, NULL},
 	 { "config_new", _wrap_config_new, METH_NOARGS, NULL},
@@ -5345,6 +5485,9 @@ static PyMethodDef SwigMethods[] = {
 	 { "get_stats", _wrap_get_stats, METH_O, NULL},
 	 { "get_hit_rate", _wrap_get_hit_rate, METH_O, NULL},
 	 { "get_memory_stats", _wrap_get_memory_stats, METH_O, NULL},
+	 { "get_latency", _wrap_get_latency, METH_VARARGS, NULL},
+	 { "operation_name", _wrap_operation_name, METH_O, NULL},
+	 { "get_rates", _wrap_get_rates, METH_O, NULL},
 	 { "reset_stats", _wrap_reset_stats, METH_O, NULL},
 	 { "open_store", _wrap_open_store, METH_VARARGS, NULL},
 	 { "reconfigure", _wrap_reconfigure, METH_VARARGS, NULL},
@@ -5380,7 +5523,9 @@ static swig_type_info _swigt__p_memstore_batch = {"_p_memstore_batch", "memstore
 static swig_type_info _swigt__p_memstore_config = {"_p_memstore_config", "memstore_config *|struct memstore_config *", 0, 0, (void*)0, 0};
 static swig_type_info _swigt__p_memstore_cursor = {"_p_memstore_cursor", "memstore_cursor *|struct memstore_cursor *", 0, 0, (void*)0, 0};
 static swig_type_info _swigt__p_memstore_event_stats = {"_p_memstore_event_stats", "memstore_event_stats *|struct memstore_event_stats *", 0, 0, (void*)0, 0};
+static swig_type_info _swigt__p_memstore_latency = {"_p_memstore_latency", "memstore_latency *|struct memstore_latency *", 0, 0, (void*)0, 0};
 static swig_type_info _swigt__p_memstore_memory_stats = {"_p_memstore_memory_stats", "memstore_memory_stats *|struct memstore_memory_stats *", 0, 0, (void*)0, 0};
+static swig_type_info _swigt__p_memstore_rates = {"_p_memstore_rates", "memstore_rates *|struct memstore_rates *", 0, 0, (void*)0, 0};
 static swig_type_info _swigt__p_memstore_stats = {"_p_memstore_stats", "memstore_stats *|struct memstore_stats *", 0, 0, (void*)0, 0};
 static swig_type_info _swigt__p_memstore_subscription = {"_p_memstore_subscription", "memstore_subscription *|struct memstore_subscription *", 0, 0, (void*)0, 0};
 static swig_type_info _swigt__p_p_memstore = {"_p_p_memstore", "memstore **", 0, 0, (void*)0, 0};
@@ -5401,7 +5546,9 @@ static swig_type_info *swig_type_initial[] = {
   &_swigt__p_memstore_config,
   &_swigt__p_memstore_cursor,
   &_swigt__p_memstore_event_stats,
+  &_swigt__p_memstore_latency,
   &_swigt__p_memstore_memory_stats,
+  &_swigt__p_memstore_rates,
   &_swigt__p_memstore_stats,
   &_swigt__p_memstore_subscription,
   &_swigt__p_p_memstore,
@@ -5422,7 +5569,9 @@ static swig_cast_info _swigc__p_memstore_batch[] = {  {&_swigt__p_memstore_batch
 static swig_cast_info _swigc__p_memstore_config[] = {  {&_swigt__p_memstore_config, 0, 0, 0},{0, 0, 0, 0}};
 static swig_cast_info _swigc__p_memstore_cursor[] = {  {&_swigt__p_memstore_cursor, 0, 0, 0},{0, 0, 0, 0}};
 static swig_cast_info _swigc__p_memstore_event_stats[] = {  {&_swigt__p_memstore_event_stats, 0, 0, 0},{0, 0, 0, 0}};
+static swig_cast_info _swigc__p_memstore_latency[] = {  {&_swigt__p_memstore_latency, 0, 0, 0},{0, 0, 0, 0}};
 static swig_cast_info _swigc__p_memstore_memory_stats[] = {  {&_swigt__p_memstore_memory_stats, 0, 0, 0},{0, 0, 0, 0}};
+static swig_cast_info _swigc__p_memstore_rates[] = {  {&_swigt__p_memstore_rates, 0, 0, 0},{0, 0, 0, 0}};
 static swig_cast_info _swigc__p_memstore_stats[] = {  {&_swigt__p_memstore_stats, 0, 0, 0},{0, 0, 0, 0}};
 static swig_cast_info _swigc__p_memstore_subscription[] = {  {&_swigt__p_memstore_subscription, 0, 0, 0},{0, 0, 0, 0}};
 static swig_cast_info _swigc__p_p_memstore[] = {  {&_swigt__p_p_memstore, 0, 0, 0},{0, 0, 0, 0}};
@@ -5443,7 +5592,9 @@ static swig_cast_info *swig_cast_initial[] = {
   _swigc__p_memstore_config,
   _swigc__p_memstore_cursor,
   _swigc__p_memstore_event_stats,
+  _swigc__p_memstore_latency,
   _swigc__p_memstore_memory_stats,
+  _swigc__p_memstore_rates,
   _swigc__p_memstore_stats,
   _swigc__p_memstore_subscription,
   _swigc__p_p_memstore,
@@ -6139,6 +6290,23 @@ SWIGINTERN int SWIG_mod_exec(PyObject *m) {
   SWIG_Python_SetConstant(d, "MEMSTORE_VERSION_MINOR",SWIG_From_int((int)(1)));
   SWIG_Python_SetConstant(d, "MEMSTORE_VERSION_PATCH",SWIG_From_int((int)(0)));
   SWIG_Python_SetConstant(d, "MEMSTORE_VERSION_STRING",SWIG_FromCharPtr("0.1.0"));
+  SWIG_Python_SetConstant(d, "MEMSTORE_OPERATION_GET",SWIG_From_int((int)(MEMSTORE_OPERATION_GET)));
+  SWIG_Python_SetConstant(d, "MEMSTORE_OPERATION_GET_VIEW",SWIG_From_int((int)(MEMSTORE_OPERATION_GET_VIEW)));
+  SWIG_Python_SetConstant(d, "MEMSTORE_OPERATION_HAS",SWIG_From_int((int)(MEMSTORE_OPERATION_HAS)));
+  SWIG_Python_SetConstant(d, "MEMSTORE_OPERATION_GET_MANY",SWIG_From_int((int)(MEMSTORE_OPERATION_GET_MANY)));
+  SWIG_Python_SetConstant(d, "MEMSTORE_OPERATION_HAS_MANY",SWIG_From_int((int)(MEMSTORE_OPERATION_HAS_MANY)));
+  SWIG_Python_SetConstant(d, "MEMSTORE_OPERATION_SET",SWIG_From_int((int)(MEMSTORE_OPERATION_SET)));
+  SWIG_Python_SetConstant(d, "MEMSTORE_OPERATION_SET_ASYNC",SWIG_From_int((int)(MEMSTORE_OPERATION_SET_ASYNC)));
+  SWIG_Python_SetConstant(d, "MEMSTORE_OPERATION_SET_MANY",SWIG_From_int((int)(MEMSTORE_OPERATION_SET_MANY)));
+  SWIG_Python_SetConstant(d, "MEMSTORE_OPERATION_INCREMENT",SWIG_From_int((int)(MEMSTORE_OPERATION_INCREMENT)));
+  SWIG_Python_SetConstant(d, "MEMSTORE_OPERATION_DELETE",SWIG_From_int((int)(MEMSTORE_OPERATION_DELETE)));
+  SWIG_Python_SetConstant(d, "MEMSTORE_OPERATION_DELETE_MANY",SWIG_From_int((int)(MEMSTORE_OPERATION_DELETE_MANY)));
+  SWIG_Python_SetConstant(d, "MEMSTORE_OPERATION_UPDATE_TTL",SWIG_From_int((int)(MEMSTORE_OPERATION_UPDATE_TTL)));
+  SWIG_Python_SetConstant(d, "MEMSTORE_OPERATION_COMMIT",SWIG_From_int((int)(MEMSTORE_OPERATION_COMMIT)));
+  SWIG_Python_SetConstant(d, "MEMSTORE_OPERATIONS",SWIG_From_int((int)(MEMSTORE_OPERATIONS)));
+  SWIG_Python_SetConstant(d, "MEMSTORE_ALERT_HIT_RATE",SWIG_From_int((int)(MEMSTORE_ALERT_HIT_RATE)));
+  SWIG_Python_SetConstant(d, "MEMSTORE_ALERT_MEMORY_USAGE",SWIG_From_int((int)(MEMSTORE_ALERT_MEMORY_USAGE)));
+  SWIG_Python_SetConstant(d, "MEMSTORE_ALERT_LATENCY",SWIG_From_int((int)(MEMSTORE_ALERT_LATENCY)));
   SWIG_Python_SetConstant(d, "MEMSTORE_TTL_NONE",SWIG_From_int((int)(0)));
   SWIG_Python_SetConstant(d, "MEMSTORE_TTL_DEFAULT",SWIG_From_int((int)((-1))));
   SWIG_Python_SetConstant(d, "MEMSTORE_EVENT_EXPIRED",SWIG_From_int((int)(MEMSTORE_EVENT_EXPIRED)));

@@ -69,6 +69,8 @@ int ms_py_arguments(const char *function, PyObject *const *args, Py_ssize_t coun
                     Py_ssize_t max, PyObject **out);
 /* The way back for statistics. */
 PyObject *ms_py_tuple_of_counts(const uint64_t *counts, size_t n);
+PyObject *ms_py_tuple_of_rates(const memstore_rates *rates);
+PyObject *ms_py_metrics_text(memstore *store);
 int ms_py_convert_init(void);
 
 static inline void ms_py_bytes_release(struct ms_py_bytes *bytes)

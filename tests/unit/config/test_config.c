@@ -97,6 +97,15 @@ static const struct {
     {"loader.lease_timeout", "10s", "250ms", "250ms"},
     {"loader.on_store_error", "bypass", "fail", "fail"},
     {"loader.bypass_limit", "16MB", "1MB", "1MB"},
+    {"performance.enable_memory_stats", "true", "no", "false"},
+    {"monitoring.enable_metrics", "true", "off", "false"},
+    {"monitoring.metrics_interval", "30s", "60s", "1m"},
+    {"monitoring.track_hit_rate", "true", "false", "false"},
+    {"monitoring.track_memory_usage", "true", "false", "false"},
+    {"monitoring.track_operation_latency", "false", "on", "true"},
+    {"monitoring.hit_rate_threshold", "0", "0.80", "0.8"},
+    {"monitoring.memory_usage_threshold", "0", "1.0", "1"},
+    {"monitoring.latency_threshold", "0", "1ms", "1ms"},
 };
 
 Test(config, every_key_of_the_schema_is_tested_here)

@@ -54,8 +54,9 @@ Test(environment, every_setting_has_a_variable)
         cr_assert_null(getenv(name), "%s", name);
         strcpy(text, row->type == MS_SETTING_CHOICE
                          ? row->choices[strcmp(row->choices[0].name, row->initial) == 0].name
-                     : row->type == MS_SETTING_BOOL ? "on"
-                                                    : "8");
+                     : row->type == MS_SETTING_BOOL  ? "on"
+                     : row->type == MS_SETTING_RATIO ? "0.5"
+                                                     : "8");
         setenv(name, text, 1);
         cr_assert_eq(ms_config_load_environment(config), MEMSTORE_OK, "%s",
                      ms_config_error(config));

@@ -43,6 +43,29 @@ Test(units, durations_are_read_in_every_unit)
     }
 }
 
+Test(units, ratios_are_read_and_written_as_decimal_fractions)
+{
+    const struct {
+        const char *text;
+        uint64_t value;
+        const char *written;
+    } cases[] = {
+        {"0", 0, "0"},           {"1", 1000000, "1"},         {"0.8", 800000, "0.8"},
+        {"0.90", 900000, "0.9"}, {"0.000001", 1, "0.000001"}, {"1.0", 1000000, "1"},
+    };
+    static const char *const wrong[] = {"", ".8", "80%", "-0.5", "0.", "0.0000001", "half", "1e-1"};
+    char text[MS_UNITS_TEXT_SIZE];
+    uint64_t value;
+
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        cr_expect_null(ms_units_parse_ratio(cases[i].text, &value), "%s", cases[i].text);
+        cr_expect_eq(value, cases[i].value, "%s", cases[i].text);
+        cr_expect_str_eq(ms_units_format_ratio(value, text), cases[i].written);
+    }
+    for (size_t i = 0; i < COUNT(wrong); i++)
+        cr_expect_not_null(ms_units_parse_ratio(wrong[i], &value), "%s", wrong[i]);
+}
+
 Test(units, sizes_are_read_in_powers_of_1000_and_of_1024)
 {
     const struct {

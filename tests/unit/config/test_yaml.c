@@ -182,6 +182,8 @@ static const char *other_value(const struct ms_setting *row)
         return "77s";
     case MS_SETTING_SIZE:
         return "77MB";
+    case MS_SETTING_RATIO:
+        return "0.77";
     case MS_SETTING_BOOL:
         return strcmp(row->initial, "true") == 0 ? "false" : "true";
     case MS_SETTING_CHOICE:

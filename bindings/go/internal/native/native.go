@@ -112,6 +112,8 @@ typedef unsigned char *memstore_bytes;
 #cgo nocallback _wrap_MemstoreConfigError_memstore
 #cgo noescape _wrap_MemstoreGetHitRate_memstore
 #cgo nocallback _wrap_MemstoreGetHitRate_memstore
+#cgo noescape _wrap_MemstoreOperationName_memstore
+#cgo nocallback _wrap_MemstoreOperationName_memstore
 #cgo noescape _wrap_MemstoreResetStats_memstore
 #cgo nocallback _wrap_MemstoreResetStats_memstore
 #cgo noescape _wrap_MemstoreOpen_memstore
@@ -242,6 +244,12 @@ typedef unsigned char *memstore_bytes;
 #cgo nocallback _wrap_GlueGetStats_memstore
 #cgo noescape _wrap_GlueGetMemoryStats_memstore
 #cgo nocallback _wrap_GlueGetMemoryStats_memstore
+#cgo noescape _wrap_GlueGetLatency_memstore
+#cgo nocallback _wrap_GlueGetLatency_memstore
+#cgo noescape _wrap_GlueMetricsText_memstore
+#cgo nocallback _wrap_GlueMetricsText_memstore
+#cgo noescape _wrap_GlueGetRates_memstore
+#cgo nocallback _wrap_GlueGetRates_memstore
 #define swig_voidp memstore_bytes
 
 typedef long long swig_type_1;
@@ -278,6 +286,7 @@ typedef long long swig_type_31;
 typedef long long swig_type_32;
 typedef long long swig_type_33;
 typedef long long swig_type_34;
+typedef long long swig_type_35;
 extern void _wrap_Swig_free_memstore(uintptr_t arg1);
 extern uintptr_t _wrap_Swig_malloc_memstore(swig_intgo arg1);
 extern swig_intgo _wrap_MEMSTORE_OK_memstore(void);
@@ -317,6 +326,7 @@ extern int _wrap_MemstoreConfigLoadEnvironment_memstore(uintptr_t arg1);
 extern uintptr_t _wrap_MemstoreConfigKey_memstore(swig_intgo arg1);
 extern uintptr_t _wrap_MemstoreConfigError_memstore(uintptr_t arg1);
 extern double _wrap_MemstoreGetHitRate_memstore(uintptr_t arg1);
+extern uintptr_t _wrap_MemstoreOperationName_memstore(int arg1);
 extern int _wrap_MemstoreResetStats_memstore(uintptr_t arg1);
 extern int _wrap_MemstoreOpen_memstore(uintptr_t arg1, swig_voidp arg2);
 extern int _wrap_MemstoreClose_memstore(uintptr_t arg1);
@@ -382,6 +392,9 @@ extern int _wrap_GlueLeaseFill_memstore(uintptr_t arg1, swig_voidp arg2, swig_in
 extern void _wrap_GlueLeaseFail_memstore(uintptr_t arg1, int arg2);
 extern int _wrap_GlueGetStats_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3);
 extern int _wrap_GlueGetMemoryStats_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3);
+extern int _wrap_GlueGetLatency_memstore(uintptr_t arg1, int arg2, swig_voidp arg3, swig_intgo arg4);
+extern swig_type_35 _wrap_GlueMetricsText_memstore(uintptr_t arg1, swig_voidp arg2);
+extern int _wrap_GlueGetRates_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3, swig_voidp arg4);
 #undef intgo
 */
 import "C"
@@ -726,11 +739,23 @@ func MemstoreConfigError(arg1 uintptr) (_swig_ret uintptr) {
 	return swig_r_1
 }
 
+type Memstore_operation int
+type Memstore_alert int
+
 func MemstoreGetHitRate(arg1 uintptr) (_swig_ret float64) {
 	var swig_r float64
 	_swig_i_0 := arg1
 	swig_r = (float64)(C._wrap_MemstoreGetHitRate_memstore(C.uintptr_t(_swig_i_0)))
 	return swig_r
+}
+
+func MemstoreOperationName(arg1 int32) (_swig_ret uintptr) {
+	var swig_r uintptr
+	_swig_i_0 := arg1
+	swig_r = (uintptr)(C._wrap_MemstoreOperationName_memstore(C.int(_swig_i_0)))
+	var swig_r_1 uintptr
+	swig_r_1 = swig_r
+	return swig_r_1
 }
 
 func MemstoreResetStats(arg1 uintptr) (_swig_ret int32) {
@@ -1390,5 +1415,37 @@ func GlueGetMemoryStats(arg1 uintptr, arg2 *byte, arg3 int) (_swig_ret int32) {
 	_swig_i_1 = (*C.uchar)(arg2)
 	_swig_i_2 := arg3
 	swig_r = (int32)(C._wrap_GlueGetMemoryStats_memstore(C.uintptr_t(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_intgo(_swig_i_2)))
+	return swig_r
+}
+
+func GlueGetLatency(arg1 uintptr, arg2 int32, arg3 *byte, arg4 int) (_swig_ret int32) {
+	var swig_r int32
+	_swig_i_0 := arg1
+	_swig_i_1 := arg2
+	var _swig_i_2 *C.uchar
+	_swig_i_2 = (*C.uchar)(arg3)
+	_swig_i_3 := arg4
+	swig_r = (int32)(C._wrap_GlueGetLatency_memstore(C.uintptr_t(_swig_i_0), C.int(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_intgo(_swig_i_3)))
+	return swig_r
+}
+
+func GlueMetricsText(arg1 uintptr, arg2 *byte) (_swig_ret int64) {
+	var swig_r int64
+	_swig_i_0 := arg1
+	var _swig_i_1 *C.uchar
+	_swig_i_1 = (*C.uchar)(arg2)
+	swig_r = (int64)(C._wrap_GlueMetricsText_memstore(C.uintptr_t(_swig_i_0), C.swig_voidp(_swig_i_1)))
+	return swig_r
+}
+
+func GlueGetRates(arg1 uintptr, arg2 *byte, arg3 int, arg4 *byte) (_swig_ret int32) {
+	var swig_r int32
+	_swig_i_0 := arg1
+	var _swig_i_1 *C.uchar
+	_swig_i_1 = (*C.uchar)(arg2)
+	_swig_i_2 := arg3
+	var _swig_i_3 *C.uchar
+	_swig_i_3 = (*C.uchar)(arg4)
+	swig_r = (int32)(C._wrap_GlueGetRates_memstore(C.uintptr_t(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_intgo(_swig_i_2), C.swig_voidp(_swig_i_3)))
 	return swig_r
 }

@@ -329,6 +329,15 @@ static inline void glue_lease_fail(memstore_lease *lease, int absent);
 static inline int glue_get_stats(memstore *store, uint64_t *out, size_t n);
 static inline int glue_get_memory_stats(memstore *store, uint64_t *out, size_t n);
 
+/* memstore_get_latency(): the first n fields after struct_size. */
+static inline int glue_get_latency(memstore *store, int operation, uint64_t *out, size_t n);
+
+/* memstore_metrics_text(): the bytes of the text, which is in *kept for glue_take_many(). */
+static inline int64_t glue_metrics_text(memstore *store, void **kept);
+
+/* memstore_get_rates(): the first n fields that are fractions, and both that count alerts. */
+static inline int glue_get_rates(memstore *store, double *out, size_t n, uint64_t *alerts);
+
 #endif
 
 /* SPDX-License-Identifier: Apache-2.0 */
@@ -860,6 +869,72 @@ static inline int glue_get_memory_stats(memstore *store, uint64_t *out, size_t n
     return MEMSTORE_OK;
 }
 
+static inline int glue_get_latency(memstore *store, int operation, uint64_t *out, size_t n)
+{
+    memstore_latency l = {.struct_size = sizeof l};
+    const int status = memstore_get_latency(store, operation, &l);
+    const uint64_t fields[] = {
+        l.count,  l.one_in,  l.total_ns, l.p50_ns, l.p90_ns,
+        l.p99_ns, l.p999_ns, l.p9999_ns, l.max_ns, l.slow,
+    };
+
+    if (status != MEMSTORE_OK)
+        return status;
+    if (n > sizeof fields / sizeof *fields)
+        return MEMSTORE_ERR_INVALID_ARGUMENT;
+    if (n != 0)
+        memcpy(out, fields, n * sizeof *fields);
+    return MEMSTORE_OK;
+}
+
+static inline int glue_get_rates(memstore *store, double *out, size_t n, uint64_t *alerts)
+{
+    memstore_rates r = {.struct_size = sizeof r};
+    const int status = memstore_get_rates(store, &r);
+    const double fields[] = {
+        r.window_seconds, r.hits,     r.misses,        r.sets,        r.deletes,  r.evictions,
+        r.expirations,    r.rejected, r.written_bytes, r.moved_bytes, r.hit_rate, r.memory_usage,
+    };
+
+    if (status != MEMSTORE_OK)
+        return status;
+    if (n > sizeof fields / sizeof *fields)
+        return MEMSTORE_ERR_INVALID_ARGUMENT;
+    if (n != 0)
+        memcpy(out, fields, n * sizeof *fields);
+    alerts[0] = r.alerts;
+    alerts[1] = r.alerts_raised;
+    return MEMSTORE_OK;
+}
+
+struct glue_text {
+    void *data; /* for free() */
+    size_t size;
+};
+
+static int glue_keep_text(const char *data, size_t size, void *context)
+{
+    struct glue_text *text = context;
+
+    text->data = malloc(size);
+    if (text->data == NULL)
+        return 1;
+    memcpy(text->data, data, size);
+    text->size = size;
+    return 0;
+}
+
+static inline int64_t glue_metrics_text(memstore *store, void **kept)
+{
+    struct glue_text text = {NULL, 0};
+    const int status = memstore_metrics_text(store, glue_keep_text, &text);
+
+    *kept = text.data;
+    if (status == MEMSTORE_ERR_IO)
+        return MEMSTORE_ERR_MEMORY_EXHAUSTED;
+    return status == MEMSTORE_OK ? (int64_t)text.size : status;
+}
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -1367,6 +1442,19 @@ double _wrap_MemstoreGetHitRate_memstore(struct memstore *_swig_go_0) {
   result = (double)memstore_get_hit_rate(arg1);
   _swig_go_result = result;
 
+  return _swig_go_result;
+}
+
+
+char *_wrap_MemstoreOperationName_memstore(int _swig_go_0) {
+  int arg1 ;
+  char *result = 0 ;
+  char *_swig_go_result;
+
+  arg1 = (int)_swig_go_0;
+
+  result = (char *)memstore_operation_name(arg1);
+  _swig_go_result = (void *)result;
   return _swig_go_result;
 }
 
@@ -2587,6 +2675,66 @@ int _wrap_GlueGetMemoryStats_memstore(memstore *_swig_go_0, uint64_t *_swig_go_1
 
   result = (int)glue_get_memory_stats(arg1,arg2,arg3);
   _swig_go_result = result;
+
+
+  return _swig_go_result;
+}
+
+
+int _wrap_GlueGetLatency_memstore(memstore *_swig_go_0, int _swig_go_1, uint64_t *_swig_go_2, intgo _swig_go_3) {
+  memstore *arg1 = 0 ;
+  int arg2 ;
+  uint64_t *arg3 = 0 ;
+  size_t arg4 ;
+  int result;
+  int _swig_go_result;
+
+  arg1 = (memstore *)_swig_go_0;
+  arg2 = (int)_swig_go_1;
+  arg3 = (uint64_t *)_swig_go_2;
+  arg4 = (size_t)_swig_go_3;
+
+  result = (int)glue_get_latency(arg1,arg2,arg3,arg4);
+  _swig_go_result = result;
+
+
+  return _swig_go_result;
+}
+
+
+long long _wrap_GlueMetricsText_memstore(memstore *_swig_go_0, void **_swig_go_1) {
+  memstore *arg1 = 0 ;
+  void **arg2 = 0 ;
+  int64_t result;
+  long long _swig_go_result;
+
+  arg1 = (memstore *)_swig_go_0;
+  arg2 = (void **)_swig_go_1;
+
+  result = glue_metrics_text(arg1,arg2);
+  _swig_go_result = result;
+
+
+  return _swig_go_result;
+}
+
+
+int _wrap_GlueGetRates_memstore(memstore *_swig_go_0, double *_swig_go_1, intgo _swig_go_2, uint64_t *_swig_go_3) {
+  memstore *arg1 = 0 ;
+  double *arg2 = 0 ;
+  size_t arg3 ;
+  uint64_t *arg4 = 0 ;
+  int result;
+  int _swig_go_result;
+
+  arg1 = (memstore *)_swig_go_0;
+  arg2 = (double *)_swig_go_1;
+  arg3 = (size_t)_swig_go_2;
+  arg4 = (uint64_t *)_swig_go_3;
+
+  result = (int)glue_get_rates(arg1,arg2,arg3,arg4);
+  _swig_go_result = result;
+
 
 
   return _swig_go_result;

@@ -33,4 +33,9 @@ static inline int64_t ms_clock_real_us(void)
     return 1000000;
 }
 
+static inline uint64_t ms_clock_real_ns(void)
+{
+    return 1000000000;
+}
+
 #endif

@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: Apache-2.0
+import json
+import pathlib
+import re
+import threading
+import urllib.request
+from wsgiref.simple_server import make_server
+
+import memstore
+import prometheus_client
+import pytest
+from memstore.prometheus import Collector
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
+
+ROOT = pathlib.Path(__file__).parents[3]
+
+
+def families(store):
+    return {family.name: family for family in text_string_to_metric_families(store.metrics_text())}
+
+
+def samples(store):
+    return {
+        (sample.name, *sorted(sample.labels.items())): sample.value
+        for family in families(store).values()
+        for sample in family.samples
+    }
+
+
+@pytest.fixture
+def tracked():
+    with memstore.Store(memory_limit="64MB", track_operation_latency=True) as store:
+        yield store
+
+
+def test_the_text_is_openmetrics_and_its_counts_are_the_store_s(tracked):
+    tracked["k"] = b"v"
+    tracked["k"] = b"w"
+    tracked.get("k"), tracked.get("absent")
+    tracked.delete("k")
+    with pytest.raises(memstore.EntryTooLarge):
+        tracked["large"] = bytes(40_000_000)
+    told, stats, memory = samples(tracked), tracked.stats(), tracked.memory()
+    for name in ("hits", "misses", "sets", "updates", "deletes", "evictions", "expirations", "compactions"):
+        assert told[(f"memstore_{name}_total",)] == getattr(stats, name), name
+    for name in ("moved_bytes", "written_bytes"):
+        assert told[(f"memstore_{name}_total",)] == getattr(stats, name), name
+    for reason in ("too_large", "invalid_ttl", "full", "memory", "condition", "timeout"):
+        assert told[("memstore_rejected_writes_total", ("reason", reason))] == getattr(stats, f"rejected_{reason}")
+    for kind in ("live", "dead", "index", "overhead", "free"):
+        assert told[("memstore_memory_bytes", ("kind", kind))] == getattr(memory, kind)
+    assert told[("memstore_memory_limit_bytes",)] == memory.limit
+    assert told[("memstore_memory_charged_bytes",)] == memory.charged
+    assert told[("memstore_entries",)] == 0
+
+
+def test_histograms_count_up_to_all_that_was_measured(tracked):
+    for number in range(100):
+        tracked.set(f"key/{number}", b"value")
+    family = families(tracked)["memstore_operation_duration_seconds"]
+    buckets = [s for s in family.samples if s.name.endswith("_bucket") and s.labels["operation"] == "set"]
+    assert [s.value for s in buckets] == sorted(s.value for s in buckets)
+    assert buckets[-1].labels["le"] == "+Inf" and buckets[-1].value == 100
+    told, latency = samples(tracked), tracked.latency("set")
+    quantile = ("memstore_operation_quantile_seconds", ("operation", "set"), ("quantile", "0.99"))
+    assert told[quantile] == pytest.approx(latency.p99, abs=1e-9)
+    total = ("memstore_operation_duration_seconds_sum", ("operation", "set"))
+    assert told[total] == pytest.approx(latency.total, abs=1e-8)
+
+
+def test_what_is_switched_off_is_not_told(store):
+    assert not any("operation" in name for name in families(store))
+    with memstore.Store(enable_metrics=False, enable_memory_stats=False) as bare:
+        assert not {"memstore_alert", "memstore_window_seconds", "memstore_memory_bytes"} & set(families(bare))
+
+
+def test_a_closed_store_has_no_metrics():
+    store = memstore.Store()
+    store.close()
+    with pytest.raises(memstore.CacheClosed):
+        store.metrics_text()
+    assert list(Collector(store).collect()) == []
+
+
+@pytest.mark.parametrize("accept", ["text/plain", "application/openmetrics-text; version=1.0.0"])
+def test_a_scrape_over_http(tracked, accept):
+    registry = prometheus_client.CollectorRegistry()
+    registry.register(Collector(tracked, {"store": "blocks"}))
+    tracked["k"] = b"v"
+    server = make_server("127.0.0.1", 0, prometheus_client.make_wsgi_app(registry))
+    thread = threading.Thread(target=server.handle_request)
+    thread.start()
+    url = f"http://127.0.0.1:{server.server_port}/metrics"
+    with urllib.request.urlopen(urllib.request.Request(url, headers={"Accept": accept}), timeout=30) as response:
+        text = response.read().decode()
+    thread.join()
+    server.server_close()
+    assert 'memstore_sets_total{store="blocks"} 1.0' in text
+    assert 'memstore_operation_duration_seconds_count{operation="set",store="blocks"} 1.0' in text
+
+
+def all_names(store):
+    return {name for name, *_ in samples(store)}
+
+
+def test_every_metric_of_the_dashboard_exists(tracked):
+    dashboard = json.loads((ROOT / "docs" / "grafana-dashboard.json").read_text(encoding="utf-8"))
+    expressions = [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
+    named = {name for expression in expressions for name in re.findall(r"memstore_\w+", expression)}
+    assert len(expressions) >= 8 and named <= all_names(tracked)
+
+
+def test_the_documentation_lists_every_metric(tracked):
+    text = (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"^\| `(memstore_\w+)", text, re.MULTILINE)) == set(families(tracked))

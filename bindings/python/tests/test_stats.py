@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+import memstore
+import pytest
+from conftest import wait_until
+
+
+def test_latencies_are_measured_when_asked_for():
+    with memstore.Store(memory_limit="64MB", track_operation_latency=True) as store:
+        for number in range(100):
+            store.set(f"key/{number}", b"value")
+        store.delete("key/1")
+        latency = store.latency("set")
+        assert (latency.count, latency.one_in, latency.slow) == (100, 1, 0)
+        assert 0 < latency.p50 <= latency.p90 <= latency.p99 <= latency.p999 <= latency.p9999 <= latency.max
+        assert latency.max <= latency.total
+        assert store.latency("delete").count == 1
+        store.reset_stats()
+        assert store.latency("set").count == 0
+
+
+def test_reads_are_measured_by_the_operation_that_they_are():
+    with memstore.Store(memory_limit="64MB", track_operation_latency=True) as store:
+        store["k"] = b"v"
+        for _ in range(1000):
+            store.get("k")
+        store.get_many(["k"])
+        assert sum(store.latency(name).count for name in ("get", "get_view", "get_many")) >= 1000 // 256
+
+
+def test_latencies_are_refused_when_they_are_not_tracked(store):
+    with pytest.raises(memstore.Unsupported):
+        store.latency("get")
+    with pytest.raises(memstore.InvalidArgument, match="frobnicate"):
+        store.latency("frobnicate")
+
+
+def test_operations_are_those_of_the_library():
+    assert memstore.OPERATIONS[:2] == ("get", "get_view")
+    assert {"set", "set_many", "delete", "increment", "commit"} <= set(memstore.OPERATIONS)
+
+
+def test_rates_are_per_second():
+    with memstore.Store(memory_limit="64MB", metrics_interval=0.02) as store:
+        store.set("k", b"v")
+        assert wait_until(lambda: store.rates().memory_usage > 0)
+        rates = store.rates()
+        assert rates.window >= 0.02 and 0 < rates.memory_usage < 1
+        assert rates.alerts == memstore.Alert(0) and rates.alerts_raised == 0
+
+
+def test_alerts_are_flags():
+    with memstore.Store(memory_limit="64MB", metrics_interval=0.02, memory_usage_threshold=0.001) as store:
+        assert wait_until(lambda: memstore.Alert.MEMORY_USAGE in store.rates().alerts)
+        assert store.rates().alerts_raised == 1
+
+
+def test_rates_are_refused_without_metrics():
+    with memstore.Store(enable_metrics=False) as store:
+        with pytest.raises(memstore.Unsupported):
+            store.rates()
+
+
+def test_memory_by_kind_can_be_off():
+    with memstore.Store(enable_memory_stats=False) as store:
+        store["k"] = b"v"
+        assert store.memory().charged > 0 and store.memory().live == 0

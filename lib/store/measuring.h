@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Measuring calls, in a store opened with monitoring.track_operation_latency: a look at the clock
+ * before and one after. In other stores both functions are a look at a byte that the call has at
+ * hand. */
+#ifndef MS_STORE_MEASURING_H
+#define MS_STORE_MEASURING_H
+
+#include "store/store.h"
+
+/* Add a call that began at `start`. */
+void ms_measuring_add(memstore *store, enum memstore_operation operation, uint64_t start);
+
+/* What ms_measuring_end() is given: when the call began, or 0 when it is not measured. */
+MS_ALWAYS_INLINE uint64_t ms_measuring_begin(const memstore *store)
+{
+    return ms_unlikely((store->bounds & MS_BOUNDS_MEASURED) != 0) ? ms_clock_real_ns() : 0;
+}
+
+/* The same for a call of which one in MS_LATENCY_READS_ONE_IN is measured. */
+MS_ALWAYS_INLINE uint64_t ms_measuring_begin_read(const memstore *store)
+{
+    return ms_unlikely((store->bounds & MS_BOUNDS_MEASURED) != 0) && ms_latency_is_turn()
+               ? ms_clock_real_ns()
+               : 0;
+}
+
+MS_ALWAYS_INLINE void ms_measuring_end(memstore *store, enum memstore_operation operation,
+                                       uint64_t start)
+{
+    if (ms_unlikely(start != 0))
+        ms_measuring_add(store, operation, start);
+}
+
+#endif

@@ -1,0 +1,469 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a store tells of itself beyond its counters: latencies, rates, alerts; and that each of the
+ * settings about it acts. */
+#include "support/clock.h"
+#include "support/criterion.h"
+#include "support/stopper.h"
+
+#include <stdlib.h>
+
+static memstore_latency latency_of(memstore *store, int operation)
+{
+    memstore_latency latency = {.struct_size = sizeof latency};
+
+    assert_ok(memstore_get_latency(store, operation, &latency));
+    return latency;
+}
+
+static memstore_rates rates_of(memstore *store)
+{
+    memstore_rates rates = {.struct_size = sizeof rates};
+
+    assert_ok(memstore_get_rates(store, &rates));
+    return rates;
+}
+
+static void set_some(memstore *store, unsigned n)
+{
+    char key[32];
+
+    for (unsigned i = 0; i < n; i++) {
+        snprintf(key, sizeof key, "key/%u", i);
+        assert_ok(test_set(store, key, "value", 0));
+    }
+}
+
+static void read_some(memstore *store, unsigned hits, unsigned misses)
+{
+    assert_ok(test_set(store, "there", "value", 0));
+    for (unsigned i = 0; i < hits; i++)
+        assert_holds(store, "there", "value");
+    for (unsigned i = 0; i < misses; i++)
+        assert_holds(store, "absent", NULL);
+}
+
+static bool gets(memstore *store, const char *key)
+{
+    char buf[16];
+    size_t size;
+
+    return memstore_get(store, key, strlen(key), buf, sizeof buf, &size) == MEMSTORE_OK;
+}
+
+static void maintain_for(memstore *store, int64_t ms)
+{
+    test_clock_advance(ms);
+    assert_ok(memstore_maintain(store, 0));
+}
+
+/* ---- Latencies ---- */
+
+static void write_each_way(memstore *store)
+{
+    const memstore_entry entry = test_entry("many", "v", 0);
+    const memstore_key key = test_key("many");
+    memstore_batch *batch = memstore_batch_new(store);
+    int64_t sum;
+
+    assert_ok(test_set(store, "k", "v", 0));
+    assert_status(memstore_add(store, "k", 1, "v", 1, 0), MEMSTORE_ERR_KEY_EXISTS);
+    assert_ok(memstore_replace(store, "k", 1, "v", 1, 0));
+    assert_status(memstore_compare_and_set(store, "k", 1, "v", 1, 0, 7),
+                  MEMSTORE_ERR_VERSION_MISMATCH);
+    assert_status(memstore_set_until(store, "k", 1, "v", 1, 1), MEMSTORE_ERR_TTL_EXPIRED);
+    assert_ok(memstore_set_async(store, "async", 5, "v", 1, 0));
+    assert_ok(memstore_set_many(store, &entry, 1));
+    assert_ok(memstore_increment(store, "n", 1, 1, 0, 0, &sum));
+    assert_ok(memstore_update_ttl(store, "k", 1, 60000));
+    assert_ok(memstore_delete(store, "k", 1));
+    assert_ok(memstore_delete_many(store, &key, 1, NULL));
+    assert_ok(memstore_batch_set(batch, "b", 1, "v", 1, 0));
+    assert_ok(memstore_batch_commit(batch));
+    memstore_batch_free(batch);
+}
+
+Test(monitoring, every_write_is_measured_whatever_it_returned)
+{
+    memstore *store =
+        test_open("monitoring.track_operation_latency=true", "maintenance=manual", NULL);
+
+    write_each_way(store);
+    for (int operation = MEMSTORE_OPERATION_SET; operation < MEMSTORE_OPERATIONS; operation++) {
+        const memstore_latency latency = latency_of(store, operation);
+        const uint64_t calls = operation == MEMSTORE_OPERATION_SET ? 5 : 1;
+
+        cr_assert_eq(latency.count, calls, "%s: %lu", memstore_operation_name(operation),
+                     (unsigned long)latency.count);
+        cr_assert(latency.one_in == 1 && latency.max_ns > 0 && latency.total_ns >= latency.max_ns);
+        cr_assert(latency.p50_ns <= latency.p90_ns && latency.p90_ns <= latency.p99_ns &&
+                  latency.p99_ns <= latency.p999_ns && latency.p999_ns <= latency.p9999_ns &&
+                  latency.p9999_ns <= latency.max_ns);
+    }
+    memstore_destroy(store);
+}
+
+/* Read in each way `n` times. */
+static void read_each_way(memstore *store, unsigned n)
+{
+    const memstore_key key = test_key("key/1");
+    memstore_view view;
+    unsigned char has;
+
+    set_some(store, 2);
+    for (unsigned i = 0; i < n; i++) {
+        cr_assert(gets(store, "key/1"));
+        assert_ok(memstore_get_view(store, "key/1", 5, &view));
+        memstore_view_release(&view);
+        assert_ok(test_has(store, "key/1"));
+        assert_ok(memstore_get_many(store, &key, 1, &view, NULL));
+        memstore_view_release(&view);
+        assert_ok(memstore_has_many(store, &key, 1, &has, NULL));
+    }
+}
+
+static void expect_sampled(memstore *store, unsigned n)
+{
+    uint64_t sampled = 0;
+
+    for (int operation = MEMSTORE_OPERATION_GET; operation <= MEMSTORE_OPERATION_HAS; operation++) {
+        const memstore_latency latency = latency_of(store, operation);
+
+        cr_assert_eq(latency.one_in, 256);
+        cr_assert_gt(latency.count, 0, "%s", memstore_operation_name(operation));
+        sampled += latency.count;
+    }
+    cr_assert(sampled >= 3 * n / 256 - n / 500 && sampled <= 3 * n / 256 + n / 500, "%lu of %u",
+              (unsigned long)sampled, 3 * n);
+    cr_assert_eq(latency_of(store, MEMSTORE_OPERATION_GET_MANY).count, n);
+    cr_assert_eq(latency_of(store, MEMSTORE_OPERATION_HAS_MANY).count, n);
+}
+
+Test(monitoring, one_single_read_in_256_is_measured_and_all_are_counted)
+{
+    /* What reads take the quick way, the general one, the whole one, and what waits for views. */
+    static const char *const kinds[] = {"shards=16", "hash_function=fnv",
+                                        "performance.memory_limit=1MB",
+                                        "performance.max_concurrent_readers=8"};
+
+    for (size_t i = 0; i < TEST_COUNT_OF(kinds); i++) {
+        memstore *store = test_open("monitoring.track_operation_latency=true", kinds[i], NULL);
+
+        read_each_way(store, 25600);
+        expect_sampled(store, 25600);
+        cr_assert_eq(test_stats(store).hits, 3 * 25600, "get, get_view and get_many each once");
+        cr_assert_eq(test_stats(store).misses, 0);
+        memstore_destroy(store);
+    }
+}
+
+Test(monitoring, a_measured_store_reads_as_any_other)
+{
+    char buf[4];
+    size_t size;
+
+    test_clock_start();
+    memstore *store = test_open("monitoring.track_operation_latency=true", NULL);
+    for (int i = 0; i < 200; i++) {
+        assert_ok(test_set(store, "mortal", "value", 1000));
+        cr_assert(gets(store, "mortal"));
+        assert_status(memstore_get(store, "mortal", 6, buf, sizeof buf, &size),
+                      MEMSTORE_ERR_BUFFER_TOO_SMALL);
+        test_clock_advance(1000);
+        cr_assert_not(gets(store, "mortal"));
+        assert_status(test_has(store, "mortal"), MEMSTORE_ERR_KEY_NOT_FOUND);
+    }
+    cr_assert(test_stats(store).hits == 200 && test_stats(store).misses == 200);
+    assert_ok(memstore_close(store));
+    assert_status(memstore_get(store, "mortal", 6, buf, sizeof buf, &size),
+                  MEMSTORE_ERR_CACHE_CLOSED);
+    assert_status(test_has(store, "mortal"), MEMSTORE_ERR_CACHE_CLOSED);
+    memstore_destroy(store);
+}
+
+Test(monitoring, without_tracking_nothing_is_measured_and_no_memory_taken)
+{
+    memstore *without = test_open("maintenance=manual", NULL);
+    memstore *with =
+        test_open("maintenance=manual", "monitoring.track_operation_latency=true", NULL);
+    memstore_latency latency = {.struct_size = sizeof latency};
+
+    assert_status(memstore_get_latency(without, MEMSTORE_OPERATION_GET, &latency),
+                  MEMSTORE_ERR_UNSUPPORTED);
+    const uint64_t more = test_memory(with).charged - test_memory(without).charged;
+    cr_assert(more > 13 * 8 * 1024 * 2 && more < 13 * 8 * 1024 * 2 + 16384,
+              "two stripes of thirteen histograms are charged: %lu", (unsigned long)more);
+    cr_assert_eq(test_memory(with).limit, test_memory(without).limit);
+    memstore_destroy(with);
+    memstore_destroy(without);
+}
+
+Test(monitoring, reset_forgets_latencies)
+{
+    memstore *store = test_open("monitoring.track_operation_latency=true", NULL);
+
+    set_some(store, 10);
+    assert_ok(memstore_reset_stats(store));
+    const memstore_latency latency = latency_of(store, MEMSTORE_OPERATION_SET);
+    cr_assert(latency.count == 0 && latency.max_ns == 0 && latency.total_ns == 0);
+    memstore_destroy(store);
+}
+
+Test(monitoring, operations_have_names_and_others_are_refused)
+{
+    memstore *store = test_open("monitoring.track_operation_latency=true", NULL);
+    memstore_latency latency = {.struct_size = sizeof latency};
+
+    cr_assert_str_eq(memstore_operation_name(MEMSTORE_OPERATION_GET), "get");
+    cr_assert_str_eq(memstore_operation_name(MEMSTORE_OPERATION_COMMIT), "commit");
+    cr_assert_null(memstore_operation_name(-1));
+    cr_assert_null(memstore_operation_name(MEMSTORE_OPERATIONS));
+    assert_status(memstore_get_latency(store, -1, &latency), MEMSTORE_ERR_INVALID_ARGUMENT);
+    assert_status(memstore_get_latency(store, MEMSTORE_OPERATIONS, &latency),
+                  MEMSTORE_ERR_INVALID_ARGUMENT);
+    assert_status(memstore_get_latency(store, 0, NULL), MEMSTORE_ERR_INVALID_ARGUMENT);
+    assert_status(memstore_get_latency(NULL, 0, &latency), MEMSTORE_ERR_INVALID_ARGUMENT);
+    latency.struct_size = 8;
+    assert_status(memstore_get_latency(store, 0, &latency), MEMSTORE_ERR_INVALID_ARGUMENT);
+    assert_ok(memstore_close(store));
+    assert_status(memstore_get_latency(store, 0, &latency), MEMSTORE_ERR_CACHE_CLOSED);
+    memstore_destroy(store);
+}
+
+/* ---- Rates ---- */
+
+Test(monitoring, rates_are_those_of_the_last_window_of_metrics_interval)
+{
+    test_clock_start();
+    memstore *store = test_open("monitoring.metrics_interval=10s", "maintenance=manual", NULL);
+
+    cr_assert_eq(rates_of(store).window_seconds, 0);
+    set_some(store, 40);
+    test_clock_advance(4000);
+    cr_assert(rates_of(store).window_seconds == 4 && rates_of(store).sets == 10,
+              "since it was opened, as long as no window has ended");
+    set_some(store, 60);
+    maintain_for(store, 6000);
+    read_some(store, 30, 10);
+    const memstore_rates rates = rates_of(store);
+    cr_assert(rates.window_seconds == 10 && rates.sets == 10 && rates.hits == 0);
+    cr_assert(rates.written_bytes > 100 && rates.memory_usage > 0 && rates.memory_usage < 1);
+    test_clock_advance(20000);
+    cr_assert(rates_of(store).window_seconds == 20 && rates_of(store).hits == 1.5 &&
+                  rates_of(store).misses == 0.5 && rates_of(store).hit_rate == 0.75,
+              "who asks ends the window");
+    assert_ok(memstore_reset_stats(store));
+    test_clock_advance(9999);
+    cr_assert_eq(rates_of(store).hits, 1.5, "a reset of the counters is not one of the windows");
+    memstore_destroy(store);
+}
+
+Test(monitoring, the_maintenance_thread_ends_windows)
+{
+    memstore *store = test_open("monitoring.metrics_interval=20ms", NULL);
+    bool ended = false;
+
+    for (int i = 0; i < 2000 && !ended; i++) {
+        test_sleep_ms(40);
+        /* Whoever asks does not end it. */
+        assert_ok(memstore_reconfigure(store, "monitoring.metrics_interval", "1h"));
+        ended = rates_of(store).memory_usage > 0;
+        assert_ok(memstore_reconfigure(store, "monitoring.metrics_interval", "20ms"));
+    }
+    cr_assert(ended);
+    memstore_destroy(store);
+}
+
+Test(monitoring, without_metrics_there_are_no_rates_and_no_alerts)
+{
+    test_clock_start();
+    memstore *store = test_open("monitoring.enable_metrics=false", "maintenance=manual",
+                                "monitoring.hit_rate_threshold=0.9", NULL);
+    memstore_rates rates = {.struct_size = sizeof rates};
+
+    assert_status(memstore_get_rates(store, &rates), MEMSTORE_ERR_UNSUPPORTED);
+    read_some(store, 0, 200);
+    maintain_for(store, 60000);
+    assert_ok(memstore_reconfigure(store, "monitoring.enable_metrics", "true"));
+    cr_assert_eq(rates_of(store).alerts_raised, 1, "the window is judged once it is looked at");
+    assert_status(memstore_get_rates(store, NULL), MEMSTORE_ERR_INVALID_ARGUMENT);
+    assert_status(memstore_get_rates(NULL, &rates), MEMSTORE_ERR_INVALID_ARGUMENT);
+    assert_ok(memstore_close(store));
+    assert_status(memstore_get_rates(store, &rates), MEMSTORE_ERR_CACHE_CLOSED);
+    memstore_destroy(store);
+}
+
+Test(monitoring, track_hit_rate_and_track_memory_usage_can_be_off)
+{
+    test_clock_start();
+    memstore *store = test_open(
+        "maintenance=manual", "monitoring.track_hit_rate=false", "monitoring.hit_rate_threshold=1",
+        "monitoring.track_memory_usage=false", "monitoring.memory_usage_threshold=0.000001", NULL);
+
+    read_some(store, 100, 100);
+    maintain_for(store, 30000);
+    cr_assert(rates_of(store).hits > 0 && rates_of(store).hit_rate == 0 &&
+              rates_of(store).memory_usage == 0 && rates_of(store).alerts == 0);
+    assert_ok(memstore_reconfigure(store, "monitoring.track_hit_rate", "true"));
+    assert_ok(memstore_reconfigure(store, "monitoring.track_memory_usage", "true"));
+    read_some(store, 100, 100);
+    maintain_for(store, 30000);
+    cr_assert(rates_of(store).hit_rate == 0.5 && rates_of(store).memory_usage > 0);
+    cr_assert_eq(rates_of(store).alerts, MEMSTORE_ALERT_HIT_RATE | MEMSTORE_ALERT_MEMORY_USAGE);
+    memstore_destroy(store);
+}
+
+/* ---- Alerts ---- */
+
+Test(monitoring, hit_rate_threshold_raises_once_and_clears_with_a_margin)
+{
+    test_clock_start();
+    memstore *store = test_open("maintenance=manual", "monitoring.hit_rate_threshold=0.8", NULL);
+
+    read_some(store, 10, 89);
+    maintain_for(store, 30000);
+    cr_assert_eq(rates_of(store).alerts, 0, "99 reads say little");
+    read_some(store, 79, 21);
+    maintain_for(store, 30000);
+    cr_assert_eq(rates_of(store).alerts, MEMSTORE_ALERT_HIT_RATE);
+    read_some(store, 10, 90);
+    maintain_for(store, 30000);
+    cr_assert_eq(rates_of(store).alerts_raised, 1, "it was raised already");
+    maintain_for(store, 30000);
+    cr_assert_eq(rates_of(store).alerts, MEMSTORE_ALERT_HIT_RATE, "no reads change nothing");
+    read_some(store, 805, 195);
+    maintain_for(store, 30000);
+    cr_assert_eq(rates_of(store).alerts, MEMSTORE_ALERT_HIT_RATE, "barely back is not back");
+    read_some(store, 81, 19);
+    maintain_for(store, 30000);
+    cr_assert(rates_of(store).alerts == 0 && rates_of(store).alerts_raised == 1);
+    read_some(store, 10, 90);
+    maintain_for(store, 30000);
+    cr_assert(rates_of(store).alerts == MEMSTORE_ALERT_HIT_RATE &&
+              rates_of(store).alerts_raised == 2);
+    assert_ok(memstore_reconfigure(store, "monitoring.hit_rate_threshold", "0"));
+    maintain_for(store, 30000);
+    cr_assert_eq(rates_of(store).alerts, 0, "there is no threshold any more");
+    memstore_destroy(store);
+}
+
+Test(monitoring, memory_usage_threshold_raises_and_clears)
+{
+    test_clock_start();
+    memstore *store = test_open("maintenance=manual", "performance.memory_limit=8MB",
+                                "monitoring.memory_usage_threshold=0.5", NULL);
+    unsigned char *value = test_bytes(100000, 1);
+    char key[16];
+
+    maintain_for(store, 30000);
+    cr_assert_eq(rates_of(store).alerts, 0);
+    for (int i = 0; i < 60; i++) {
+        snprintf(key, sizeof key, "large/%d", i);
+        assert_ok(memstore_set(store, key, strlen(key), value, 100000, 0));
+    }
+    maintain_for(store, 30000);
+    cr_assert_eq(rates_of(store).alerts, MEMSTORE_ALERT_MEMORY_USAGE);
+    assert_ok(memstore_clear(store));
+    maintain_for(store, 30000);
+    cr_assert(rates_of(store).alerts == 0 && rates_of(store).memory_usage < 0.5);
+    free(value);
+    memstore_destroy(store);
+}
+
+static void set_slowly(void *store)
+{
+    test_set(store, "slow", "value", 0);
+}
+
+Test(monitoring, latency_threshold_raises_and_clears)
+{
+    test_clock_start();
+    memstore *store =
+        test_open("maintenance=manual", "monitoring.track_operation_latency=true",
+                  "monitoring.latency_threshold=200ms", "performance.lock_timeout=20s", NULL);
+
+    test_stop_at(MS_POINT_SHARD_LOCKED, set_slowly, store);
+    test_sleep_ms(250);
+    test_let_go();
+    cr_assert_geq(latency_of(store, MEMSTORE_OPERATION_SET).max_ns, 250000000);
+    cr_assert_eq(latency_of(store, MEMSTORE_OPERATION_SET).slow, 1);
+    maintain_for(store, 30000);
+    cr_assert_eq(rates_of(store).alerts, MEMSTORE_ALERT_LATENCY);
+    maintain_for(store, 30000);
+    cr_assert_eq(rates_of(store).alerts, MEMSTORE_ALERT_LATENCY, "nothing was measured");
+    set_some(store, 2000);
+    maintain_for(store, 30000);
+    cr_assert(rates_of(store).alerts == 0 && rates_of(store).alerts_raised == 1);
+    memstore_destroy(store);
+}
+
+/* ---- Memory ---- */
+
+Test(monitoring, without_memory_stats_only_sums_are_told)
+{
+    memstore *store = test_open("performance.enable_memory_stats=false", NULL);
+
+    set_some(store, 1000);
+    const memstore_memory_stats memory = test_memory(store);
+    cr_assert(memory.limit > 0 && memory.charged > 0 && memory.index > 0 &&
+              memory.segment_size > 0);
+    cr_assert(memory.live == 0 && memory.dead == 0 && memory.free == 0 && memory.segments == 0 &&
+              memory.overhead == 0 && memory.pinned == 0);
+    assert_ok(memstore_reconfigure(store, "performance.enable_memory_stats", "true"));
+    cr_assert(test_memory(store).live > 1000 && test_memory(store).segments > 0);
+    memstore_destroy(store);
+}
+
+/* ---- Metrics ---- */
+
+static char metrics[1 << 17];
+
+static int keep_metrics(const char *data, size_t size, void *calls)
+{
+    cr_assert_lt(size, sizeof metrics);
+    memcpy(metrics, data, size);
+    metrics[size] = '\0';
+    ++*(int *)calls;
+    return 0;
+}
+
+static int refuse_metrics(const char *data, size_t size, void *context)
+{
+    (void)data;
+    (void)size;
+    (void)context;
+    return 1;
+}
+
+Test(monitoring, metrics_are_one_text_with_an_end)
+{
+    memstore *store = test_open("monitoring.track_operation_latency=true", NULL);
+    int calls = 0;
+
+    set_some(store, 7);
+    assert_ok(memstore_metrics_text(store, keep_metrics, &calls));
+    cr_assert_eq(calls, 1);
+    cr_assert_not_null(strstr(metrics, "# TYPE memstore_sets counter\n"));
+    cr_assert_not_null(strstr(metrics, "\nmemstore_sets_total 7\n"));
+    cr_assert_not_null(
+        strstr(metrics, "\nmemstore_operation_duration_seconds_count{operation=\"set\"} 7\n"));
+    cr_assert_str_eq(metrics + strlen(metrics) - 7, "\n# EOF\n");
+    memstore_destroy(store);
+}
+
+Test(monitoring, metrics_that_cannot_be_taken_are_an_error)
+{
+    memstore *store = test_open_defaults();
+    int calls = 0;
+
+    assert_status(memstore_metrics_text(store, refuse_metrics, NULL), MEMSTORE_ERR_IO);
+    assert_status(memstore_metrics_text(store, NULL, NULL), MEMSTORE_ERR_INVALID_ARGUMENT);
+    assert_status(memstore_metrics_text(NULL, keep_metrics, &calls), MEMSTORE_ERR_INVALID_ARGUMENT);
+    ms_testing_fail_memory(1, true);
+    assert_status(memstore_metrics_text(store, keep_metrics, &calls),
+                  MEMSTORE_ERR_MEMORY_EXHAUSTED);
+    ms_testing_fail_memory(0, false);
+    assert_ok(memstore_close(store));
+    assert_status(memstore_metrics_text(store, keep_metrics, &calls), MEMSTORE_ERR_CACHE_CLOSED);
+    cr_assert_eq(calls, 0);
+    memstore_destroy(store);
+}
