@@ -118,13 +118,15 @@ static void evict_entry(struct pass *pass, const struct candidate *candidate,
     const struct ms_subject entry = {candidate->hash, candidate->found.parts.size, access};
     const struct ms_verdict verdict = policy->judge(&store->eviction, pass->segment, &entry);
 
-    if (verdict.keep && pass->segment->is_solo) {
+    const bool keep = verdict.keep && !store->keeps_none;
+
+    if (keep && pass->segment->is_solo) {
         /* What has a segment of its own is kept by listing that anew. */
         ms_store_relaxed(&candidate->found.entry->mark, (unsigned char)verdict.access);
         ms_arena_requeue(&store->arena, pass->segment, MS_LIST_MAIN);
         return;
     }
-    if (verdict.keep && move_entry(pass, candidate, slot, &verdict))
+    if (keep && move_entry(pass, candidate, slot, &verdict))
         return;
     const enum ms_ghost_kind kind = policy->drop(&store->eviction, pass->segment, access);
     remove_entry(pass, candidate, slot, MEMSTORE_EVENT_EVICTED);

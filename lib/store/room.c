@@ -291,10 +291,14 @@ static int make_room_in_turn(memstore *store, uint64_t bytes, int64_t deadline_u
     /* The limit may have room and no run of pages be long enough: then one step at least, unless
      * somebody has given some back since it was tried. */
     bool insist = bytes != 0 && !ms_budget_was_released(&store->arena.budget, since);
+    uint32_t steps = 0;
     while (status == MEMSTORE_OK && (insist || !is_satisfied(store, bytes))) {
         insist = false;
-        if (!ms_room_step_locked(store, deadline_us) &&
-            !may_try_again(store, &sealed, deadline_us, &locked))
+        /* Where readers use everything again before its turn comes, nothing would ever go. */
+        store->keeps_none = ++steps > store->arena.segment_count;
+        const bool stepped = ms_room_step_locked(store, deadline_us);
+        store->keeps_none = false;
+        if (!stepped && !may_try_again(store, &sealed, deadline_us, &locked))
             status = why_none(store);
     }
     if (locked)

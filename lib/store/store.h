@@ -102,6 +102,7 @@ struct memstore {
     ms_mutex reclaim_lock MS_ALIGNED(2 * MS_CACHE_LINE);
     struct ms_gate room_line; /* of those who make room: a mutex is not fair */
     atomic_bool resizing; /* somebody brings the limit down and comes first to the reclaim lock */
+    bool keeps_none;      /* what is evicted goes, used or not; reclaim lock */
     atomic_bool sweeping; /* the holder of the reclaim lock is removing what has expired */
 
     ms_mutex retired_lock;
