@@ -38,7 +38,7 @@ void ms_admission_close(struct ms_admission *admission)
     ms_gate_close(&admission->writers);
 }
 
-static int status_of(enum ms_gate_result result)
+int ms_admission_status(enum ms_gate_result result)
 {
     switch (result) {
     case MS_GATE_ENTERED:
@@ -78,8 +78,9 @@ static int wait_for_places(memstore *store, uint64_t n, int64_t deadline_us)
     int status = ms_store_enter(store);
 
     if (status == MEMSTORE_OK) {
-        status = n <= gate->places ? status_of(ms_gate_enter(gate, (uint32_t)n, deadline_us))
-                                   : MEMSTORE_ERR_LOCK_TIMEOUT;
+        status = n <= gate->places
+                     ? ms_admission_status(ms_gate_enter(gate, (uint32_t)n, deadline_us))
+                     : MEMSTORE_ERR_LOCK_TIMEOUT;
         ms_store_leave(store);
     }
     return status;
@@ -263,7 +264,7 @@ int ms_admission_enter_writer(memstore *store)
     /* Those at work may be waiting for a grace period from the maintenance thread. */
     if (ms_maintenance_is_me())
         return MEMSTORE_ERR_LOCK_TIMEOUT;
-    return status_of(ms_gate_enter(gate, 1, ms_store_deadline(store)));
+    return ms_admission_status(ms_gate_enter(gate, 1, ms_store_deadline(store)));
 }
 
 void ms_admission_leave_writer(memstore *store)

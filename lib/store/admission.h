@@ -47,6 +47,9 @@ int ms_admission_get_view(memstore *store, const void *key, size_t key_size, mem
 int ms_admission_get_many(memstore *store, const memstore_key *keys, size_t n, memstore_view *out,
                           size_t *found);
 
+/* What a caller is told who did or did not get through a gate. */
+int ms_admission_status(enum ms_gate_result result);
+
 /* Give a view that has none a pass, waiting for a place: OK, LOCK_TIMEOUT, CACHE_CLOSED or
  * MEMORY_EXHAUSTED. */
 int ms_admission_hold(memstore *store, memstore_view *view);

@@ -7,20 +7,14 @@ static int give_lease(memstore *store, struct ms_flight *flight, struct ms_fligh
                       memstore_view *out)
 {
     const memstore_key key = {flight->key, flight->key_size};
-    memstore_view view, shared;
-    int status = ms_load_recheck(store, &key, flight->hash, &view);
+    memstore_view view;
+    const int status = ms_load_recheck(store, &key, flight->hash, &view);
 
     if (status == MEMSTORE_ERR_KEY_NOT_FOUND) {
         *lease = flight;
         return MEMSTORE_OK;
     }
-    ms_view_share(&view, &shared);
-    ms_flights_end(flight, status, &shared);
-    if (status == MEMSTORE_OK)
-        status = ms_load_hand_out(store, &view, out);
-    ms_view_give_back(&view);
-    ms_load_drop(flight);
-    return status;
+    return ms_load_finish_found(store, flight, status, &view, out);
 }
 
 static int acquire_missed(const struct ms_load *load, struct ms_flight **lease, memstore_view *out)

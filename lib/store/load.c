@@ -93,22 +93,13 @@ static int lead(const struct ms_load *load, struct ms_flight *flight, memstore_v
         ms_flight_overtake(flight);
         status = MEMSTORE_ERR_KEY_NOT_FOUND;
     }
-    if (status == MEMSTORE_ERR_KEY_NOT_FOUND) {
-        const int result = ms_load_call(load, false, &value);
-        status = ms_load_settle(flight, result, &value, &view, NULL);
-        if (result == MEMSTORE_LOAD_OK)
-            ms_load_release(&value);
-    } else {
-        memstore_view shared;
-
-        ms_view_share(&view, &shared);
-        ms_flights_end(flight, status, &shared);
-    }
-    if (status == MEMSTORE_OK)
-        status = ms_load_hand_out(store, &view, out);
-    ms_view_give_back(&view);
-    ms_load_drop(flight);
-    return status;
+    if (status != MEMSTORE_ERR_KEY_NOT_FOUND)
+        return ms_load_finish_found(store, flight, status, &view, out);
+    const int result = ms_load_call(load, false, &value);
+    status = ms_load_settle(flight, result, &value, &view, NULL);
+    if (result == MEMSTORE_LOAD_OK)
+        ms_load_release(&value);
+    return ms_load_finish(store, flight, status, &view, out);
 }
 
 /* Load what was missed: its result, or MS_FLIGHT_LAPSED to look again. */

@@ -72,6 +72,13 @@ int ms_load_settle(struct ms_flight *flight, int result, const memstore_load_val
                    memstore_view *view, int *stored);
 /* Give a caller a view of his own: waits for a pass where views are bounded. */
 int ms_load_hand_out(memstore *store, const memstore_view *view, memstore_view *out);
+/* The end of a flight for the one who led it: give him the value in *view, if `status` is OK, then give
+ * back *view and the reference to the flight. Returns what he gets. */
+int ms_load_finish(memstore *store, struct ms_flight *flight, int status, memstore_view *view,
+                   memstore_view *out);
+/* The same, with the flight ended here by what was found in the store instead of loaded. */
+int ms_load_finish_found(memstore *store, struct ms_flight *flight, int status, memstore_view *view,
+                         memstore_view *out);
 /* Keep a value that the store cannot take, or give `status` when that cannot be either. */
 int ms_load_keep(memstore *store, const memstore_load_value *value, int status, memstore_view *out);
 /* Give a reference to a flight back. */

@@ -42,16 +42,10 @@ static int take_place(memstore *store, int64_t until, bool closed)
         return MEMSTORE_OK;
     if (until != INT64_MAX)
         deadline_us = ms_clock_real_us() + (until - ms_clock_exact_ms()) * 1000;
-    switch (ms_gate_enter(&store->loads_gate, 1, deadline_us)) {
-    case MS_GATE_ENTERED:
+    const int status = ms_admission_status(ms_gate_enter(&store->loads_gate, 1, deadline_us));
+    if (status == MEMSTORE_OK)
         place_of = store;
-        return MEMSTORE_OK;
-    case MS_GATE_TIMED_OUT:
-        return MEMSTORE_ERR_LOCK_TIMEOUT;
-    case MS_GATE_CLOSED:
-        return MEMSTORE_ERR_CACHE_CLOSED;
-    }
-    return MEMSTORE_ERR_INVALID_ARGUMENT;
+    return status;
 }
 
 static void leave_place(memstore *store)

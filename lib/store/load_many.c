@@ -75,7 +75,7 @@ static void free_all(struct gathering *gathering)
 static void lead(struct gathering *gathering, size_t index, struct ms_flight *flight)
 {
     const struct ms_load load = load_of(gathering, index);
-    memstore_view view, shared;
+    memstore_view view;
     int status = ms_load_recheck(load.store, &load.key, load.hash, &view);
 
     if (status != MEMSTORE_OK && status != MEMSTORE_ERR_KEY_NOT_FOUND &&
@@ -89,13 +89,8 @@ static void lead(struct gathering *gathering, size_t index, struct ms_flight *fl
         gathering->leading[gathering->led++] = flight;
         return;
     }
-    ms_view_share(&view, &shared);
-    ms_flights_end(flight, status, &shared);
-    if (status == MEMSTORE_OK)
-        status = ms_load_hand_out(load.store, &view, &gathering->views[index]);
+    status = ms_load_finish_found(load.store, flight, status, &view, &gathering->views[index]);
     note_failure(gathering, index, status);
-    ms_view_give_back(&view);
-    ms_load_drop(flight);
 }
 
 static void join(struct gathering *gathering, size_t index)
@@ -148,11 +143,8 @@ static void load_led(struct gathering *gathering)
 
         if (value->result == MEMSTORE_LOAD_OK)
             ms_load_release(value);
-        if (status == MEMSTORE_OK)
-            status = ms_load_hand_out(gathering->store, &view, &gathering->views[index]);
+        status = ms_load_finish(gathering->store, flight, status, &view, &gathering->views[index]);
         note_failure(gathering, index, status);
-        ms_view_give_back(&view);
-        ms_load_drop(flight);
     }
 }
 

@@ -50,6 +50,26 @@ int ms_load_hand_out(memstore *store, const memstore_view *view, memstore_view *
     return kept_status;
 }
 
+int ms_load_finish(memstore *store, struct ms_flight *flight, int status, memstore_view *view,
+                   memstore_view *out)
+{
+    if (status == MEMSTORE_OK)
+        status = ms_load_hand_out(store, view, out);
+    ms_view_give_back(view);
+    ms_load_drop(flight);
+    return status;
+}
+
+int ms_load_finish_found(memstore *store, struct ms_flight *flight, int status, memstore_view *view,
+                         memstore_view *out)
+{
+    memstore_view shared;
+
+    ms_view_share(view, &shared);
+    ms_flights_end(flight, status, &shared);
+    return ms_load_finish(store, flight, status, view, out);
+}
+
 /* ---- Storing ---- */
 
 /* Write the value of a flight: OK, VERSION_MISMATCH when it was overtaken, or what ms_store_write()
