@@ -5,13 +5,7 @@
 #include "platform/reader.h"
 
 #if defined(__SANITIZE_THREAD__)
-char ms_rcu_tsan_edges[MS_RCU_TSAN_EDGES][MS_CACHE_LINE];
-
-void ms_rcu_tsan_acquire_edges(void)
-{
-    for (unsigned i = 0; i < MS_RCU_TSAN_EDGES; i++)
-        __tsan_acquire(ms_rcu_tsan_edges[i]);
-}
+char ms_rcu_tsan_edge;
 #endif
 
 bool ms_rcu_needs_no_fence(void)

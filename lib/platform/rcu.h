@@ -22,19 +22,12 @@
 #if defined(__SANITIZE_THREAD__)
 /* ThreadSanitizer cannot see that a grace period orders a read section before the reclaimer:
  * liburcu is not instrumented and uses fences. These two annotations state exactly that edge and
- * no other. By thread: readers that waited in their sections for each other's use of one would keep
- * grace periods from ending for a minute. */
-#include "platform/atomic.h"
-#include "platform/thread.h"
-
-#define MS_RCU_TSAN_EDGES 64
-extern char ms_rcu_tsan_edges[MS_RCU_TSAN_EDGES][MS_CACHE_LINE];
+ * no other. */
+extern char ms_rcu_tsan_edge;
 void __tsan_acquire(void *address);
 void __tsan_release(void *address);
-void ms_rcu_tsan_acquire_edges(void);
-#define MS_RCU_TSAN_READ_ENDS()                                                                    \
-    __tsan_release(ms_rcu_tsan_edges[ms_thread_slot() % MS_RCU_TSAN_EDGES])
-#define MS_RCU_TSAN_GRACE_PERIOD_ENDS() ms_rcu_tsan_acquire_edges()
+#define MS_RCU_TSAN_READ_ENDS() __tsan_release(&ms_rcu_tsan_edge)
+#define MS_RCU_TSAN_GRACE_PERIOD_ENDS() __tsan_acquire(&ms_rcu_tsan_edge)
 #else
 #define MS_RCU_TSAN_READ_ENDS() ((void)0)
 #define MS_RCU_TSAN_GRACE_PERIOD_ENDS() ((void)0)
