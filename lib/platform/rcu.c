@@ -39,14 +39,16 @@ void ms_rcu_before_fork(void)
     ms_rank_taken(MS_RANK_GRACE_PERIOD, NULL);
 }
 
-void ms_rcu_after_fork_parent(void)
+void ms_rcu_after_fork(bool in_child)
 {
     ms_rank_given_back(MS_RANK_GRACE_PERIOD);
-    urcu_bp_after_fork_parent();
+    if (in_child)
+        urcu_bp_after_fork_child();
+    else
+        urcu_bp_after_fork_parent();
 }
 
-void ms_rcu_after_fork_child(void)
+const void *ms_rcu_domain(void)
 {
-    ms_rank_given_back(MS_RANK_GRACE_PERIOD);
-    urcu_bp_after_fork_child();
+    return (const void *)(uintptr_t)&urcu_bp_synchronize_rcu;
 }

@@ -58,7 +58,9 @@ bool ms_rcu_is_reading(void);
 /* Around fork(): no grace period runs across it, and the child forgets the threads it does not
  * have. */
 void ms_rcu_before_fork(void);
-void ms_rcu_after_fork_parent(void);
-void ms_rcu_after_fork_child(void);
+void ms_rcu_after_fork(bool in_child);
+
+/* What tells this liburcu from another in the process. */
+const void *ms_rcu_domain(void);
 
 #endif

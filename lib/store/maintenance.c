@@ -6,6 +6,7 @@
  * segment is due, and is woken when a writer finds little room. It blocks all signals. After
  * fork() the child has no such thread; it is started again when a store of the child first needs
  * it. */
+#include "platform/fork.h"
 #include "store/store.h"
 
 #include <signal.h>
@@ -274,18 +275,26 @@ static void each_lock(memstore *store, enum ms_rank rank, void (*fn)(ms_mutex *l
     }
 }
 
-/* In the order of the ranks, of all stores one rank after the other. Grace periods are stopped
- * before anything is taken that a thread in a read section may wait for: one may be waiting for
- * that thread. */
-static void before_fork(void)
+static void lock_ranks(int first, int end)
 {
-    ms_mutex_lock(&registry_lock);
-    for (int rank = 0; rank < MS_RANKS; rank++) {
-        if (rank == MS_RANK_GRACE_PERIOD)
-            ms_rcu_before_fork();
+    for (int rank = first; rank < end; rank++) {
         for (memstore *store = stores; store != NULL; store = store->next_store)
             each_lock(store, (enum ms_rank)rank, ms_mutex_lock);
     }
+}
+
+/* In the order of the ranks, of all stores one rank after the other. Grace periods are stopped
+ * between the two, before anything is taken that a thread in a read section may wait for: one may
+ * be waiting for that thread. */
+static void lock_outer(void)
+{
+    ms_mutex_lock(&registry_lock);
+    lock_ranks(0, MS_RANK_GRACE_PERIOD);
+}
+
+static void lock_inner(void)
+{
+    lock_ranks(MS_RANK_GRACE_PERIOD, MS_RANKS);
     ms_flights_before_fork();
     ms_mutex_lock(&thread_lock);
     ms_thread_before_fork();
@@ -297,16 +306,6 @@ static void unlock_stores(void)
         for (int rank = MS_RANKS; rank-- > 0;)
             each_lock(store, (enum ms_rank)rank, ms_mutex_unlock);
     }
-}
-
-static void after_fork_in_parent(void)
-{
-    ms_rcu_after_fork_parent();
-    ms_thread_after_fork();
-    ms_mutex_unlock(&thread_lock);
-    ms_flights_after_fork();
-    unlock_stores();
-    ms_mutex_unlock(&registry_lock);
 }
 
 /* The child has only the thread that called fork(), which is in no call of ours but, it may be, in a
@@ -325,29 +324,43 @@ static void forget_other_threads(memstore *store)
     ms_gate_forget_threads(&store->loads_gate, ms_load_places_held(store));
 }
 
-static void after_fork_in_child(void)
+/* Nobody waits on them in a child. */
+static void make_conditions(void)
 {
-    ms_rcu_after_fork_child();
-    ms_thread_after_fork();
-    thread_runs = false;
-    grace_done = grace_wanted;
     ms_cond_init(&thread_wakes);
     ms_cond_init(&grace_ends);
     ms_cond_init(&round_ends);
+}
+
+static void unlock(bool in_child)
+{
+    ms_thread_after_fork();
+    if (in_child) {
+        thread_runs = false;
+        grace_done = grace_wanted;
+        make_conditions();
+    }
     ms_mutex_unlock(&thread_lock);
     ms_flights_after_fork();
     unlock_stores();
-    for (memstore *store = stores; store != NULL; store = store->next_store)
+    for (memstore *store = stores; in_child && store != NULL; store = store->next_store)
         forget_other_threads(store);
     ms_mutex_unlock(&registry_lock);
 }
 
 static void prepare_process(void)
 {
-    ms_cond_init(&thread_wakes);
-    ms_cond_init(&grace_ends);
-    ms_cond_init(&round_ends);
-    pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
+    static ms_fork_member member = {
+        .lock_outer = lock_outer,
+        .stop_grace_periods = ms_rcu_before_fork,
+        .lock_inner = lock_inner,
+        .resume_grace_periods = ms_rcu_after_fork,
+        .unlock = unlock,
+    };
+
+    make_conditions();
+    member.domain = ms_rcu_domain();
+    ms_fork_register(&member);
 }
 
 /* ---- What stores call ---- */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The shared library loaded, used and unloaded over and over, privately (RTLD_LOCAL), as a
- * plugin host does; and two copies of it at once.
+ * plugin host does; and two copies of it at once, which share their liburcu, also across fork().
  *
  *     dlopen_cycle [PATH]      libmemstore.so.0 by default, found as the dynamic linker finds it
  *
@@ -15,12 +15,17 @@
 #include <limits.h>
 #include <pthread.h>
 #include <semaphore.h>
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define CYCLES 100
+#define FORKS 50
+#define FORK_SECONDS 60
 
 static void expect(int holds, const char *what)
 {
@@ -142,12 +147,13 @@ static void copy_file(const char *from, const char *to)
 /* A thread that works with both copies in turn, as they do with each other's maintenance threads. */
 static struct library copies[2];
 static memstore *stores_of_copies[2];
+static atomic_int turns; /* how often each thread does so, or it stops when this is 0 */
 
 static void *use_both(void *number)
 {
     const int thread = *(int *)number;
 
-    for (int i = 0; i < 2000; i++) {
+    for (int i = 0; i < atomic_load(&turns); i++) {
         const int key[2] = {thread, i % 100};
         const struct library *lib = &copies[i % 2];
         memstore *store = stores_of_copies[i % 2];
@@ -164,13 +170,54 @@ static void *use_both(void *number)
     return NULL;
 }
 
-static void use_both_from_threads(void)
+/* What a child does with the stores of both, which it alone uses now. */
+static void use_both_in_child(void)
+{
+    alarm(FORK_SECONDS);
+    for (int i = 0; i < 2; i++) {
+        char value[16];
+        size_t size;
+
+        expect(copies[i].set(stores_of_copies[i], "child", 5, "its own", 7, 0) == MEMSTORE_OK,
+               "a child cannot store in a copy");
+        expect(copies[i].get(stores_of_copies[i], "child", 5, value, sizeof value, &size) ==
+                       MEMSTORE_OK &&
+                   size == 7 && memcmp(value, "its own", 7) == 0,
+               "a child cannot read from a copy");
+        copies[i].destroy(stores_of_copies[i]);
+    }
+    _exit(0);
+}
+
+/* A deadlock ends the program by its alarm. */
+static void fork_meanwhile(void)
+{
+    for (int i = 0; i < FORKS; i++) {
+        int status;
+
+        alarm(FORK_SECONDS);
+        const pid_t child = fork();
+        expect(child >= 0, "fork failed");
+        if (child == 0)
+            use_both_in_child();
+        expect(waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0,
+               "a child that uses both copies did not end as it should");
+    }
+    alarm(0);
+}
+
+static void use_both_from_threads(bool with_forks)
 {
     pthread_t threads[4];
     int numbers[4] = {0, 1, 2, 3};
 
+    atomic_store(&turns, with_forks ? INT_MAX : 2000);
     for (int i = 0; i < 4; i++)
         expect(pthread_create(&threads[i], NULL, use_both, &numbers[i]) == 0, "no thread");
+    if (with_forks) {
+        fork_meanwhile();
+        atomic_store(&turns, 0);
+    }
     for (int i = 0; i < 4; i++)
         expect(pthread_join(threads[i], NULL) == 0, "a thread did not end");
 }
@@ -196,7 +243,8 @@ static void use_two_copies(const char *path)
     copies[1] = two;
     stores_of_copies[0] = first;
     stores_of_copies[1] = second;
-    use_both_from_threads();
+    use_both_from_threads(false);
+    use_both_from_threads(true);
     two.destroy(second);
     expect(dlclose(two.handle) == 0, "dlclose of the second copy failed");
     expect(one.set(first, "key", 3, "again", 5, 0) == MEMSTORE_OK,
@@ -220,6 +268,6 @@ int main(int argc, char **argv)
     for (unsigned i = 0; i < 20; i++)
         end_a_thread_after_the_library(path);
     use_two_copies(found);
-    printf("dlopen_cycle: 3 passed, 0 failed (%u mappings stay after dlclose)\n", of_library);
+    printf("dlopen_cycle: 4 passed, 0 failed (%u mappings stay after dlclose)\n", of_library);
     return 0;
 }
