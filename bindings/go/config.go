@@ -41,7 +41,7 @@ type Config struct {
 	Shards int `yaml:"shards,omitempty"`
 	// HashFunction is "xxh3", "fnv" or "crc32".
 	HashFunction string `yaml:"hash_function,omitempty"`
-	// Eviction is the policy when the limit is reached: "adaptive", "s3fifo", "lru", "fifo", or
+	// Eviction is the policy when the limit is reached: "adaptive", "s3fifo", "lru", "lfu", "fifo", or
 	// "none", which refuses writes with ErrCacheFull instead.
 	Eviction string `yaml:"eviction,omitempty"`
 	// EvictionGoal is what the policy "adaptive" saves where sizes differ: "hits" (misses), "bytes"

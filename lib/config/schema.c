@@ -46,8 +46,13 @@ static const struct ms_setting_choice hash_functions[] = {
 };
 
 static const struct ms_setting_choice evictions[] = {
-    {"adaptive", MS_EVICTION_ADAPTIVE}, {"s3fifo", MS_EVICTION_S3FIFO}, {"lru", MS_EVICTION_LRU},
-    {"fifo", MS_EVICTION_FIFO},         {"none", MS_EVICTION_NONE},     {NULL, 0},
+    {"adaptive", MS_EVICTION_ADAPTIVE},
+    {"s3fifo", MS_EVICTION_S3FIFO},
+    {"lru", MS_EVICTION_LRU},
+    {"lfu", MS_EVICTION_LFU},
+    {"fifo", MS_EVICTION_FIFO},
+    {"none", MS_EVICTION_NONE},
+    {NULL, 0},
 };
 
 static const struct ms_setting_choice eviction_goals[] = {

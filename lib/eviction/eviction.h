@@ -13,6 +13,7 @@
  *           or came back, a ghost of what was dropped.
  *   lru     one list by last use: entries carry a stamp of it; who was used since its segment was
  *           listed is moved on to a segment that is listed at that age.
+ *   lfu     by how often entries were used since they were written, lfu.c.
  *   fifo    one list by writing, nothing is moved: the window of BigCache.
  *   none    no victims.
  *
@@ -25,7 +26,12 @@
 #include "segment/arena.h"
 
 /* What a read notes in an entry's access bits. */
-enum ms_touch { MS_TOUCH_NOTHING, MS_TOUCH_COUNT, MS_TOUCH_STAMP };
+enum ms_touch {
+    MS_TOUCH_NOTHING,
+    MS_TOUCH_COUNT,     /* uses up to MS_ACCESS_COUNT_MAX */
+    MS_TOUCH_FREQUENCY, /* uses up to half a million, large counts by chance */
+    MS_TOUCH_STAMP      /* when it was used */
+};
 
 #define MS_ACCESS_COUNT_MAX 3 /* S3-FIFO counts uses up to three */
 /* Of the store, for the small queue of the adaptive policy, before it has learned anything. */
@@ -73,6 +79,7 @@ struct ms_policy {
 extern const struct ms_policy ms_policy_adaptive;
 extern const struct ms_policy ms_policy_s3fifo;
 extern const struct ms_policy ms_policy_lru;
+extern const struct ms_policy ms_policy_lfu;
 extern const struct ms_policy ms_policy_fifo;
 extern const struct ms_policy ms_policy_none;
 
@@ -87,6 +94,15 @@ struct ms_learned {
     double returned_lately[MS_GHOST_KINDS];
     /* Came back soon, since it last looked; any thread. */
     atomic_uint_least64_t returned[MS_GHOST_KINDS];
+};
+
+/* The LFU policy's rounds through a bin, lfu.c. */
+#define MS_LFU_BINS 8
+struct ms_round {
+    uint64_t end;       /* rank from which on segments came after it began */
+    unsigned bar;       /* counts up to this are dropped */
+    bool has_met;       /* anything, in this round; */
+    unsigned least_met; /* and the least count of it */
 };
 
 struct ms_eviction {
@@ -107,6 +123,8 @@ struct ms_eviction {
     atomic_uint_least64_t epoch_length MS_ALIGNED(MS_CACHE_LINE);
     atomic_uint_least64_t epoch_start[MS_STAMPS];
     uint32_t bins;
+
+    struct ms_round rounds[MS_LFU_BINS]; /* LFU; reclaim lock */
 };
 
 void ms_eviction_init(struct ms_eviction *eviction, const struct ms_policy *policy,
@@ -122,6 +140,9 @@ static inline unsigned ms_eviction_initial_access(struct ms_eviction *eviction, 
     return eviction->policy->touch == MS_TOUCH_STAMP ? ms_load_relaxed(&eviction->stamp) : old;
 }
 
+/* Note a use in an entry with this mark, for policies that count up to many. */
+void ms_eviction_count_use(struct ms_entry *entry, unsigned mark);
+
 /* Note that an entry was read. One store at most, none when the bits say it already. */
 MS_ALWAYS_INLINE void ms_eviction_touch(enum ms_touch touch, struct ms_eviction *eviction,
                                         struct ms_entry *entry)
@@ -133,6 +154,9 @@ MS_ALWAYS_INLINE void ms_eviction_touch(enum ms_touch touch, struct ms_eviction 
         if (ms_likely(access >= MS_ACCESS_COUNT_MAX))
             return;
         access++;
+    } else if (touch == MS_TOUCH_FREQUENCY) {
+        ms_eviction_count_use(entry, mark);
+        return;
     } else if (touch == MS_TOUCH_STAMP) {
         const unsigned stamp = ms_load_relaxed(&eviction->stamp);
         if (ms_likely(access == stamp))

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Unpredictable numbers from the system. */
+/* Unpredictable numbers from the system, and cheap ones. */
 #ifndef MS_PLATFORM_RANDOM_H
 #define MS_PLATFORM_RANDOM_H
 
@@ -9,5 +9,8 @@
  * (early boot, a strict sandbox) it is mixed from clocks, the process and addresses: still
  * different from store to store, then merely hard to guess. */
 uint64_t ms_random_seed(void);
+
+/* A number that is good enough to throw a coin with, for the cost of a few instructions. */
+uint64_t ms_random_cheap(void);
 
 #endif

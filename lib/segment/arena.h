@@ -230,8 +230,9 @@ void ms_arena_seal_open(struct ms_arena *arena);
 /* Return when everybody who was appending to an open segment has done so: what is appended from
  * now on is ordered after what the caller did before. */
 void ms_arena_await_appends(struct ms_arena *arena, const struct ms_segment *segment);
-/* Move a sealed segment to the newest end of a list. */
-void ms_arena_requeue(struct ms_arena *arena, struct ms_segment *segment, enum ms_list list);
+/* Move a sealed segment to its place in a list by this rank; 0 = to the newest end. */
+void ms_arena_requeue(struct ms_arena *arena, struct ms_segment *segment, enum ms_list list,
+                      uint64_t rank);
 /* Take what is in limbo. The caller waits for a grace period and hands it to ms_arena_recycle(). */
 struct ms_segment *ms_arena_take_limbo(struct ms_arena *arena);
 /* Put it back, because no grace period passed. */

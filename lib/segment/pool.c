@@ -216,13 +216,14 @@ void ms_arena_seal_open(struct ms_arena *arena)
     }
 }
 
-void ms_arena_requeue(struct ms_arena *arena, struct ms_segment *segment, enum ms_list list)
+void ms_arena_requeue(struct ms_arena *arena, struct ms_segment *segment, enum ms_list list,
+                      uint64_t rank)
 {
     ms_mutex_lock(&arena->pool_lock);
     if (ms_load_relaxed(&segment->state) == MS_SEGMENT_SEALED) {
         list_remove_locked(list_of(arena, segment), segment);
         ms_store_relaxed(&segment->queue, list == MS_LIST_NEW ? MS_QUEUE_NEW : MS_QUEUE_MAIN);
-        segment->rank = ms_add_relaxed(&arena->rank_clock, 1) + 1;
+        segment->rank = rank != 0 ? rank : ms_add_relaxed(&arena->rank_clock, 1) + 1;
         list_insert_locked(&arena->lists[list], segment);
     }
     ms_mutex_unlock(&arena->pool_lock);

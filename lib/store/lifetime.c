@@ -90,6 +90,8 @@ static const struct ms_policy *policy_of(enum ms_eviction_kind kind)
         return &ms_policy_s3fifo;
     case MS_EVICTION_LRU:
         return &ms_policy_lru;
+    case MS_EVICTION_LFU:
+        return &ms_policy_lfu;
     case MS_EVICTION_FIFO:
         return &ms_policy_fifo;
     case MS_EVICTION_NONE:

@@ -123,7 +123,7 @@ static void evict_entry(struct pass *pass, const struct candidate *candidate,
     if (keep && pass->segment->is_solo) {
         /* What has a segment of its own is kept by listing that anew. */
         ms_store_relaxed(&candidate->found.entry->mark, (unsigned char)verdict.access);
-        ms_arena_requeue(&store->arena, pass->segment, MS_LIST_MAIN);
+        ms_arena_requeue(&store->arena, pass->segment, MS_LIST_MAIN, verdict.rank);
         return;
     }
     if (keep && move_entry(pass, candidate, slot, &verdict))
@@ -267,7 +267,7 @@ static bool empty_segment(memstore *store, struct ms_segment *segment, enum purp
         return true;
     /* Let others come first. */
     ms_arena_requeue(&store->arena, segment,
-                     segment->queue == MS_QUEUE_NEW ? MS_LIST_NEW : MS_LIST_MAIN);
+                     segment->queue == MS_QUEUE_NEW ? MS_LIST_NEW : MS_LIST_MAIN, 0);
     return false;
 }
 

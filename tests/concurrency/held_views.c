@@ -243,7 +243,8 @@ static void lower_the_limit(void)
 
 static void run(void (*happen)(void))
 {
-    static const char *const evictions[] = {"eviction=s3fifo", "eviction=lru", "eviction=fifo"};
+    static const char *const evictions[] = {"eviction=s3fifo", "eviction=lru", "eviction=lfu",
+                                            "eviction=fifo"};
 
     for (size_t i = 0; i < TEST_COUNT_OF(evictions); i++) {
         store = test_open(evictions[i], "shards=8", "performance.memory_limit=4MiB",

@@ -13,7 +13,7 @@
 #define LARGEST 30000
 
 static const char *const evictions[] = {"eviction=adaptive", "eviction=s3fifo", "eviction=lru",
-                                        "eviction=fifo"};
+                                        "eviction=lfu", "eviction=fifo"};
 static const char *const limits[] = {"2MiB", "16MiB", "1MiB", "8MiB", "4MiB", "12MiB"};
 static const uint64_t limit_bytes[] = {2 << 20, 16 << 20, 1 << 20, 8 << 20, 4 << 20, 12 << 20};
 

@@ -267,7 +267,8 @@ static void run(const char *eviction)
 
 int main(void)
 {
-    static const char *const evictions[] = {"eviction=s3fifo", "eviction=lru", "eviction=fifo"};
+    static const char *const evictions[] = {"eviction=s3fifo", "eviction=lru", "eviction=lfu",
+                                            "eviction=fifo"};
 
     seed = test_seed("model_events");
     rng.state = seed;

@@ -8,7 +8,7 @@
 Test(reading, a_set_is_seen_by_the_next_get)
 {
     static const char *const evictions[] = {"eviction=adaptive", "eviction=s3fifo", "eviction=lru",
-                                            "eviction=fifo"};
+                                            "eviction=lfu", "eviction=fifo"};
 
     for (unsigned e = 0; e < TEST_COUNT_OF(evictions); e++) {
         memstore *store = test_open(evictions[e], "performance.memory_limit=1MiB", NULL);

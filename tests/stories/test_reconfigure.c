@@ -224,7 +224,7 @@ Test(reconfigure, gc_percent_holds_at_once)
 Test(reconfigure, a_lower_limit_evicts_and_gives_memory_back, .timeout = 120)
 {
     static const char *const evictions[] = {"eviction=adaptive", "eviction=s3fifo", "eviction=lru",
-                                            "eviction=fifo"};
+                                            "eviction=lfu", "eviction=fifo"};
     static const char *const maintenances[] = {"maintenance=manual", "maintenance=background"};
 
     for (unsigned i = 0; i < 8; i++) {

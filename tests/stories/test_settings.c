@@ -238,6 +238,7 @@ Test(settings, eviction_decides_what_goes)
     cr_assert(keeps_what_is_read("eviction=adaptive"));
     cr_assert(keeps_what_is_read("eviction=s3fifo"));
     cr_assert(keeps_what_is_read("eviction=lru"));
+    cr_assert(keeps_what_is_read("eviction=lfu"));
     cr_assert_not(keeps_what_is_read("eviction=fifo"));
 }
 
@@ -255,6 +256,37 @@ Test(settings, fifo_evicts_in_the_order_of_writing)
     for (unsigned i = first; i < 20000; i++)
         assert_ok(memstore_has(store, &i, sizeof i));
     cr_assert(first > 14000 && first < 19000);
+    memstore_destroy(store);
+}
+
+/* Keys are used as often as their number says, and then the store is filled with new ones. */
+Test(settings, lfu_evicts_by_the_number_of_uses)
+{
+    enum { KEYS = 2000, MOST_USES = 12 };
+    memstore *store = test_open("eviction=lfu", "shards=1", "performance.memory_limit=8MiB",
+                                "maintenance=manual", NULL);
+    unsigned char value[1000] = {0};
+    unsigned there[MOST_USES + 1] = {0};
+
+    for (unsigned i = 0; i < KEYS; i++)
+        assert_ok(memstore_set(store, &i, sizeof i, value, sizeof value, 0));
+    for (unsigned i = 0; i < KEYS; i++) {
+        for (unsigned use = 0; use < i % (MOST_USES + 1); use++)
+            assert_ok(memstore_get(store, &i, sizeof i, value, sizeof value, NULL));
+    }
+    /* Each new one is used often, so that room is wanted for it where the old ones are. */
+    for (unsigned i = KEYS; i < KEYS + 7000; i++) {
+        assert_ok(memstore_set(store, &i, sizeof i, value, sizeof value, 0));
+        for (unsigned use = 0; use < 8; use++)
+            assert_ok(memstore_get(store, &i, sizeof i, value, sizeof value, NULL));
+    }
+    for (unsigned i = 0; i < KEYS; i++)
+        there[i % (MOST_USES + 1)] += memstore_has(store, &i, sizeof i) == MEMSTORE_OK;
+    cr_assert_eq(there[0], 0, "%u that were never used are there", there[0]);
+    /* A segment that kept ones are still moved to comes up later: one of 64 KiB. */
+    const unsigned seldom = there[1] + there[2] + there[3] + there[4];
+    cr_assert_leq(seldom, 64, "%u of those used one to four times", seldom);
+    cr_assert_gt(there[12], 145, "%u of those used twelve times", there[12]);
     memstore_destroy(store);
 }
 

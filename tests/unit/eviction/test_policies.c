@@ -18,8 +18,9 @@ static struct ms_arena *open_with(const struct ms_policy *policy)
     return arena;
 }
 
-static const struct ms_policy *const policies[] = {
-    &ms_policy_adaptive, &ms_policy_s3fifo, &ms_policy_lru, &ms_policy_fifo, &ms_policy_none};
+static const struct ms_policy *const policies[] = {&ms_policy_adaptive, &ms_policy_s3fifo,
+                                                   &ms_policy_lru,      &ms_policy_lfu,
+                                                   &ms_policy_fifo,     &ms_policy_none};
 enum { POLICIES = sizeof policies / sizeof *policies };
 
 /* A sealed segment with `count` entries of 500 bytes. */
@@ -168,6 +169,27 @@ Test(policies, stamping_writes_the_stamp_of_now_and_leaves_the_other_bits)
         touch(MS_TOUCH_STAMP);
         cr_assert_eq(ms_load_relaxed(&touched.mark), MS_MARK_VERSIONED | stamp);
     }
+    room_close(arena);
+}
+
+Test(policies, frequent_use_is_counted_by_chance_and_leaves_the_other_bits)
+{
+    enum { USES = 4000 };
+    struct ms_arena *arena = open_with(&ms_policy_lfu);
+
+    ms_store_relaxed(&touched.mark, MS_MARK_VERSIONED);
+    for (unsigned uses = 1; uses <= 16; uses++) {
+        touch(MS_TOUCH_FREQUENCY);
+        cr_assert_eq(ms_load_relaxed(&touched.mark), MS_MARK_VERSIONED | uses);
+    }
+    for (unsigned uses = 16; uses < USES; uses++)
+        touch(MS_TOUCH_FREQUENCY);
+    /* From 16 on each count stands for twice as many: 4000 uses are 16 and log2(4000 / 16). */
+    const unsigned count = ms_load_relaxed(&touched.mark) & MS_MARK_ACCESS;
+    cr_assert(count >= 21 && count <= 26, "%u uses are counted as %u", USES, count);
+    ms_store_relaxed(&touched.mark, MS_MARK_ACCESS);
+    touch(MS_TOUCH_FREQUENCY);
+    cr_assert_eq(ms_load_relaxed(&touched.mark), MS_MARK_ACCESS, "it stops at its most");
     room_close(arena);
 }
 
@@ -374,5 +396,86 @@ Test(lru, keeps_what_was_used_after_its_segment_was_listed_and_drops_the_rest)
     cr_assert_eq(verdict.access, used, "it keeps its stamp");
     cr_assert_gt(verdict.rank, listed, "and is listed at its own age");
     cr_assert_leq(verdict.rank, ms_load_relaxed(&arena->rank_clock));
+    room_close(arena);
+}
+
+/* ---- lfu ---- */
+
+Test(lfu, drops_the_unused_and_sorts_the_others_by_their_counts)
+{
+    struct ms_arena *arena = open_with(&ms_policy_lfu);
+    struct ms_segment *segment = seal_segment(arena, queue_of_new(), 5).segment;
+
+    eviction.bins = MS_LFU_BINS;
+    cr_assert_eq(victim(), segment);
+    cr_assert_not(judge(segment, 0).keep);
+    cr_assert_eq(ms_policy_lfu.drop(&eviction, segment, 0), MS_GHOST_NONE);
+    uint64_t rank = segment->rank;
+    for (unsigned count = 1; count <= MS_MARK_ACCESS; count++) {
+        const struct ms_verdict verdict = judge(segment, count);
+
+        cr_assert(verdict.keep);
+        cr_assert_eq(verdict.access, count, "counts are not lost by moving");
+        cr_assert_gt(verdict.rank, rank, "more use is listed later");
+        rank = verdict.rank;
+    }
+    room_close(arena);
+}
+
+/* A sealed segment of moved entries, as the policy had it judged them by this count. */
+static struct ms_segment *seal_moved(struct ms_arena *arena, const struct ms_segment *from,
+                                     unsigned count)
+{
+    const struct ms_verdict verdict = judge(from, count);
+    struct ms_placement placement = room_placement(verdict.queue);
+    struct ms_reserved entry;
+
+    placement.rank = verdict.rank;
+    cr_assert(room_write(arena, &placement, 500, &entry));
+    ms_arena_seal_open(arena);
+    return entry.segment;
+}
+
+Test(lfu, gives_up_the_unused_before_the_less_used_and_these_before_the_more_used)
+{
+    struct ms_arena *arena = open_with(&ms_policy_lfu);
+
+    eviction.bins = MS_LFU_BINS;
+    struct ms_segment *first = seal_segment(arena, queue_of_new(), 5).segment;
+    struct ms_segment *often = seal_moved(arena, first, 20);
+    struct ms_segment *seldom = seal_moved(arena, first, 1);
+    struct ms_segment *late = seal_segment(arena, queue_of_new(), 5).segment;
+    struct ms_segment *const order[] = {first, late, seldom, often};
+
+    for (int i = 0; i < 4; i++) {
+        cr_assert_eq(victim(), order[i]);
+        ms_add_acquire(&order[i]->pins, 1);
+    }
+    room_close(arena);
+}
+
+Test(lfu, raises_the_bar_of_a_bin_to_the_least_that_a_round_has_met)
+{
+    struct ms_arena *arena = open_with(&ms_policy_lfu);
+
+    eviction.bins = 1;
+    struct ms_segment *new = seal_segment(arena, queue_of_new(), 5).segment;
+    struct ms_segment *bin = seal_moved(arena, new, 5);
+    ms_add_acquire(&new->pins, 1);
+    cr_assert_eq(victim(), bin);
+    cr_assert_not(judge(bin, 1).keep);
+    cr_assert(judge(bin, 7).keep);
+    cr_assert(judge(bin, 9).keep);
+    /* What comes up next was moved after the round began. */
+    cr_assert_eq(judge(bin, 7).queue, MS_QUEUE_BIN0);
+    struct ms_segment *next = seal_moved(arena, bin, 7);
+    ms_add_acquire(&bin->pins, 1);
+    cr_assert_eq(victim(), next);
+    cr_assert(judge(next, 7).keep, "the last round met a 1");
+    struct ms_segment *later = seal_moved(arena, next, 7);
+    ms_add_acquire(&next->pins, 1);
+    cr_assert_eq(victim(), later);
+    cr_assert_not(judge(later, 7).keep, "the last round met nothing below");
+    cr_assert(judge(later, 8).keep);
     room_close(arena);
 }

@@ -344,17 +344,17 @@ Test(segments, requeueing_moves_a_segment_to_the_newest_end)
 
     room_fill_segments(arena, 6, 500, entries, MOST);
     struct ms_segment *segment = entries[0].segment;
-    ms_arena_requeue(arena, segment, MS_LIST_NEW);
+    ms_arena_requeue(arena, segment, MS_LIST_NEW, 0);
     cr_assert_eq(arena->lists[MS_LIST_NEW].newest, segment);
     cr_assert_neq(oldest(arena, MS_LIST_NEW), segment);
     room_check(arena);
-    ms_arena_requeue(arena, segment, MS_LIST_MAIN);
+    ms_arena_requeue(arena, segment, MS_LIST_MAIN, 0);
     cr_assert_eq(oldest(arena, MS_LIST_MAIN), segment);
     cr_assert_eq(ms_load_relaxed(&segment->queue), MS_QUEUE_MAIN);
     room_check(arena);
     /* What is not sealed has no place in a list. */
     const struct ms_reserved open = room_write_new(arena, 100);
-    ms_arena_requeue(arena, open.segment, MS_LIST_MAIN);
+    ms_arena_requeue(arena, open.segment, MS_LIST_MAIN, 0);
     cr_assert_eq(arena->lists[MS_LIST_MAIN].count, 1);
     room_close(arena);
 }
