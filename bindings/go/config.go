@@ -130,6 +130,8 @@ type Config struct {
 	Maintenance string `yaml:"maintenance,omitempty"`
 	// HugePages is "auto", "on" or "off".
 	HugePages string `yaml:"huge_pages,omitempty"`
+	// SecureWipe has memory that held keys and values overwritten before it is used again.
+	SecureWipe bool `yaml:"secure_wipe,omitempty"`
 
 	// Settings holds further settings by the names the library knows them by, such as
 	// "ttl.default_ttl": "1h30m". They are applied after the fields.

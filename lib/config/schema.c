@@ -128,6 +128,10 @@ const struct ms_setting ms_schema[] = {
         "beyond the limit resident; auto = from 64MiB on, all but the index and the first 16MiB "
         "of entries, within the limit",
         .fixed = "the system is asked when the memory is mapped"),
+    BOOL("secure_wipe", secure_wipe, "false",
+         "whether memory that held keys and values is overwritten before it is used again or given "
+         "back; memstore_compact(store, 0) has it done at once for all that was removed",
+         .fixed = "what was removed before would not have been overwritten"),
 
     DURATION("ttl.default_ttl", default_ttl, "0",
              "what MEMSTORE_TTL_DEFAULT stands for; 0 = never expires", .live = true),

@@ -45,6 +45,7 @@ struct ms_settings {
     enum ms_eviction_goal eviction_goal;
     enum ms_maintenance_kind maintenance;
     enum ms_huge_pages_kind huge_pages;
+    bool secure_wipe; /* memory that held keys and values is overwritten before it is free */
 
     /* Time, milliseconds. */
     int64_t life_window; /* no entry outlives this age; 0 = no bound */

@@ -24,9 +24,9 @@ struct ms_event {
 };
 
 void ms_events_init(struct ms_events *events, struct ms_budget *budget,
-                    atomic_uint_least32_t *wanted)
+                    atomic_uint_least32_t *wanted, bool wipes)
 {
-    *events = (struct ms_events){.wanted = wanted, .budget = budget};
+    *events = (struct ms_events){.wanted = wanted, .budget = budget, .wipes = wipes};
     ms_mutex_init(&events->lock, MS_RANK_EVENTS);
     ms_cond_init(&events->dispatcher.wakes);
 }
@@ -83,11 +83,13 @@ void ms_events_fund(struct ms_events *events, uint64_t bytes)
 
 static void free_event_locked(struct ms_event *event)
 {
-    event->events->used -= event->bytes;
+    struct ms_events *events = event->events;
+
+    events->used -= event->bytes;
     /* ORDER: release, as for every pin: what was read there was read before it is used again. */
     if (event->segment != NULL)
         ms_sub_release(&event->segment->pins, 1);
-    ms_mem_free(event);
+    ms_mem_free_wiped(event, events->wipes);
 }
 
 static void drop_reference_locked(struct ms_event *event)

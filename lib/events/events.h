@@ -77,6 +77,7 @@ struct ms_events {
     uint64_t charged;
     uint64_t used;
     bool closed; /* nothing is pushed any more */
+    bool wipes;  /* copies are overwritten before they are freed; constant */
     uint64_t queued, dropped;
     struct ms_dispatcher dispatcher;
 };
@@ -92,7 +93,7 @@ struct ms_event_note {
 };
 
 void ms_events_init(struct ms_events *events, struct ms_budget *budget,
-                    atomic_uint_least32_t *wanted);
+                    atomic_uint_least32_t *wanted, bool wipes);
 /* All subscriptions but those with a callback are closed, all views released. Waits for the
  * dispatcher. */
 void ms_events_fini(struct ms_events *events);

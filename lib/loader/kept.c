@@ -9,6 +9,7 @@ struct ms_kept {
     atomic_uint_least64_t references;
     atomic_uint_least64_t *bytes;
     size_t size;
+    bool wipes;
     char data[];
 };
 
@@ -18,7 +19,7 @@ static struct ms_kept *kept_of(const memstore_view *view)
 }
 
 bool ms_kept_make(atomic_uint_least64_t *bytes, uint64_t most, const void *value, size_t size,
-                  memstore_view *out)
+                  bool wipes, memstore_view *out)
 {
     struct ms_kept *kept = NULL;
 
@@ -32,6 +33,7 @@ bool ms_kept_make(atomic_uint_least64_t *bytes, uint64_t most, const void *value
     }
     kept->bytes = bytes;
     kept->size = size;
+    kept->wipes = wipes;
     ms_store_relaxed(&kept->references, 1);
     if (size != 0)
         memcpy(kept->data, value, size);
@@ -55,5 +57,5 @@ void ms_kept_release(const memstore_view *view)
     if (ms_sub_acq_rel(&kept->references, 1) != 1)
         return;
     ms_sub_relaxed(kept->bytes, kept->size);
-    ms_mem_free(kept);
+    ms_mem_free_wiped(kept, kept->wipes);
 }

@@ -20,7 +20,7 @@
 /* Copy a value and let `out` be a view of it. `bytes` counts what is kept, `most` bounds it. False
  * when that, or the system, leaves no room. */
 bool ms_kept_make(atomic_uint_least64_t *bytes, uint64_t most, const void *value, size_t size,
-                  memstore_view *out);
+                  bool wipes, memstore_view *out);
 
 static inline bool ms_view_is_kept(const memstore_view *view)
 {

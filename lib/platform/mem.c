@@ -3,8 +3,10 @@
 
 #include "platform/testing.h"
 
+#include <malloc.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 
 void *ms_mem_alloc(size_t size)
@@ -24,6 +26,32 @@ void *ms_mem_resize(void *block, size_t size)
 void ms_mem_free(void *block)
 {
     free(block);
+}
+
+void ms_mem_wipe(void *p, size_t size)
+{
+    explicit_bzero(p, size);
+}
+
+void ms_mem_free_wiped(void *block, bool wipes)
+{
+    if (wipes && block != NULL)
+        ms_mem_wipe(block, malloc_usable_size(block));
+    ms_mem_free(block);
+}
+
+void *ms_mem_resize_wiped(void *block, size_t size, bool wipes)
+{
+    if (!wipes || block == NULL)
+        return ms_mem_resize(block, size);
+
+    const size_t old = malloc_usable_size(block);
+    void *new = ms_mem_resize(NULL, size);
+    if (new == NULL)
+        return NULL;
+    memcpy(new, block, old < size ? old : size);
+    ms_mem_free_wiped(block, true);
+    return new;
 }
 
 void *ms_mem_reserve(size_t size)

@@ -15,6 +15,12 @@ void *ms_mem_alloc(size_t size);
 /* Grow or shrink heap memory; on failure NULL and the old block stays. New bytes are not zeroed. */
 void *ms_mem_resize(void *block, size_t size);
 void ms_mem_free(void *block);
+/* Overwrite memory with zeroes, also where the compiler sees that nobody reads them. */
+void ms_mem_wipe(void *p, size_t size);
+/* Free heap memory, overwriting all of the block first if `wipes`. */
+void ms_mem_free_wiped(void *block, bool wipes);
+/* ms_mem_resize(), overwriting what is left behind if `wipes`. */
+void *ms_mem_resize_wiped(void *block, size_t size, bool wipes);
 
 /* Reserve address space that costs nothing until it is touched, aligned to MS_HUGE_PAGE_SIZE.
  * Touched pages read as zero. NULL when the system refuses. `size` is a multiple of the page

@@ -144,7 +144,7 @@ static size_t open_slot_count(const struct ms_arena *arena)
 bool ms_arena_init(struct ms_arena *arena, const struct ms_arena_options *options,
                    bool *out_of_memory)
 {
-    *arena = (struct ms_arena){.keeps_created = options->keeps_created};
+    *arena = (struct ms_arena){.keeps_created = options->keeps_created, .wipes = options->wipes};
     *out_of_memory = false;
     shape_arena(arena, options->limit, largest_limit_for(options->limit));
 
@@ -170,6 +170,8 @@ bool ms_arena_init(struct ms_arena *arena, const struct ms_arena_options *option
 
 void ms_arena_fini(struct ms_arena *arena)
 {
+    if (arena->wipes && arena->base != NULL)
+        ms_arena_wipe(arena);
     unmap_range(arena);
     ms_mem_free(arena->open);
     arena->open = NULL;

@@ -64,6 +64,7 @@ struct ms_arena_options {
     uint64_t limit;
     uint64_t overhead; /* bytes of bookkeeping outside the arena, charged from the start */
     bool keeps_created;
+    bool wipes; /* what held entries is overwritten before it is free */
     enum ms_arena_paging paging;
 };
 
@@ -75,6 +76,7 @@ struct ms_arena {
     unsigned granule_shift;
     unsigned segment_shift;
     bool keeps_created;
+    bool wipes;
     /* segments are listed by when they were sealed, not by when they were opened */
     bool ranks_at_sealing;
 
@@ -222,6 +224,8 @@ bool ms_arena_entry_died(struct ms_segment *segment, uint32_t size);
 
 /* ---- The life of segments ---- */
 
+/* Overwrite all that holds entries, of whatever state. Nobody uses the arena any more. */
+void ms_arena_wipe(struct ms_arena *arena);
 /* Move a sealed segment that holds nothing live and nothing in flight to limbo. False when it is
  * not such a one. */
 bool ms_arena_retire(struct ms_arena *arena, struct ms_segment *segment);

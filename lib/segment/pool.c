@@ -285,6 +285,26 @@ struct ms_segment *ms_arena_take_limbo(struct ms_arena *arena)
     return limbo;
 }
 
+/* Nothing is in it any more for who walks over it meanwhile. */
+static void wipe_segment(struct ms_segment *segment)
+{
+    const uint32_t used = ms_load_relaxed(&segment->used);
+
+    ms_store_relaxed(&segment->used, 0);
+    ms_mem_wipe(segment->base, used);
+}
+
+static void wipe_each(struct ms_segment *segment, void *unused)
+{
+    (void)unused;
+    wipe_segment(segment);
+}
+
+void ms_arena_wipe(struct ms_arena *arena)
+{
+    ms_arena_each(arena, wipe_each, NULL);
+}
+
 static void give_back_locked(struct ms_arena *arena, struct ms_segment *segment)
 {
     ms_mem_discard(memory_of(arena, segment), ms_arena_segment_size(arena));
@@ -317,6 +337,8 @@ static uint32_t recycle_locked(struct ms_arena *arena, struct ms_segment *stack)
         /* ORDER: acquire, pairs with the release in ms_view_release: what the holders read, they
          * have read. No new pin can appear: no index slot has referred here for a grace period. */
         if (ms_load_acquire(&segment->pins) == 0 || ms_testing_has_fault(MS_FAULT_PINS_IGNORED)) {
+            if (arena->wipes)
+                wipe_segment(segment);
             free_locked(arena, segment);
             freed++;
         } else {

@@ -24,7 +24,7 @@ memstore_batch *ms_batch_new(memstore *store)
 void ms_batch_free(memstore_batch *batch)
 {
     ms_mem_free(batch->ops);
-    ms_mem_free(batch->bytes);
+    ms_mem_free_wiped(batch->bytes, batch->store->settings.secure_wipe);
     ms_mem_free(batch);
 }
 
@@ -50,7 +50,7 @@ static bool ensure_bytes(memstore_batch *batch, size_t more)
         return false;
 
     const size_t size = (batch->used + more) * 2;
-    char *bytes = ms_mem_resize(batch->bytes, size);
+    char *bytes = ms_mem_resize_wiped(batch->bytes, size, batch->store->settings.secure_wipe);
     if (bytes == NULL)
         return false;
     batch->bytes = bytes;

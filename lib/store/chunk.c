@@ -58,7 +58,7 @@ void ms_chunk_free_all(memstore *store, struct ms_chunk *first)
         struct ms_chunk *next = first->next;
 
         ms_chunk_uncharge(store, first->size);
-        ms_mem_free(first);
+        ms_mem_free_wiped(first, store->settings.secure_wipe);
         first = next;
     }
 }

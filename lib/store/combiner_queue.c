@@ -319,12 +319,15 @@ static void free_alone(memstore *store, struct ms_pending *pending)
 }
 
 /* Nothing lies in the shared chunks any more. */
-static void make_spare_again(struct ms_combiner *combiner, struct ms_chunk *chunks)
+static void make_spare_again(memstore *store, struct ms_chunk *chunks)
 {
+    struct ms_combiner *combiner = &store->combiner;
     struct ms_chunk *chunk;
 
     ms_mutex_lock(&combiner->lock);
     while ((chunk = ms_chunk_pop(&chunks)) != NULL) {
+        if (store->settings.secure_wipe)
+            ms_mem_wipe(chunk->bytes, chunk->used);
         chunk->used = 0;
         ms_chunk_push(&combiner->spare, chunk);
     }
@@ -353,7 +356,7 @@ void ms_combiner_done_locked(memstore *store)
     if (done->is_alone)
         free_alone(store, done);
     if (--taken->count == 0) {
-        make_spare_again(combiner, taken->chunks);
+        make_spare_again(store, taken->chunks);
         *taken = (struct ms_pending_list){.first = NULL};
     }
     /* ORDER: release, so that who does not find the write here finds it in the store. */

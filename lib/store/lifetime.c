@@ -165,7 +165,8 @@ static void init_members(memstore *store, const struct ms_settings *settings)
     store->bounds = ms_admission_bounds(settings);
     ms_admission_init(&store->admission, settings);
     ms_combiner_init(&store->combiner, settings->limit);
-    ms_events_init(&store->events, &store->arena.budget, &store->events_wanted);
+    ms_events_init(&store->events, &store->arena.budget, &store->events_wanted,
+                   settings->secure_wipe);
     ms_events_allow(&store->events, ms_notify_allowance(settings));
     ms_flights_init(&store->flights);
     ms_gate_init(&store->loads_gate, settings->load_max_loads);
@@ -184,6 +185,7 @@ static int init_arena(memstore *store, const char **why)
                     shards_of(settings) * sizeof(struct ms_retired) +
                     ms_admission_overhead(settings),
         .keeps_created = store->keeps_created,
+        .wipes = settings->secure_wipe,
         .paging = paging_of(settings),
     };
     bool out_of_memory;

@@ -22,7 +22,8 @@ int ms_load_keep(memstore *store, const memstore_load_value *value, int status, 
     int64_t expiry;
 
     if (!ms_load_bypasses(store) ||
-        !ms_kept_make(&store->flights.kept_bytes, most, value->value, value->value_size, out))
+        !ms_kept_make(&store->flights.kept_bytes, most, value->value, value->value_size,
+                      store->settings.secure_wipe, out))
         return status;
     if (ms_ttl_to_expiry(store, value->ttl_ms, &expiry) == MEMSTORE_OK)
         out->expires_at_ms = ms_store_unix_expiry(store, expiry);

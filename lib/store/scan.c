@@ -31,7 +31,7 @@ static bool ensure_bytes(memstore_cursor *cursor, size_t more)
         return true;
 
     const size_t size = (cursor->used + more) * 2;
-    char *keys = ms_mem_resize(cursor->keys, size);
+    char *keys = ms_mem_resize_wiped(cursor->keys, size, cursor->store->settings.secure_wipe);
     if (keys == NULL)
         return false;
     cursor->keys = keys;
@@ -232,7 +232,7 @@ int ms_cursor_next(memstore_cursor *cursor, memstore_key *key)
 
 void ms_cursor_free(memstore_cursor *cursor)
 {
-    ms_mem_free(cursor->keys);
+    ms_mem_free_wiped(cursor->keys, cursor->store->settings.secure_wipe);
     ms_mem_free(cursor->pattern);
     ms_mem_free(cursor);
 }

@@ -257,6 +257,25 @@ void ms_mem_free(void *block)
     (void)block;
 }
 
+/* Nothing that is explored wipes. */
+void ms_mem_wipe(void *p, size_t size)
+{
+    (void)p;
+    (void)size;
+}
+
+void ms_mem_free_wiped(void *block, bool wipes)
+{
+    (void)wipes;
+    ms_mem_free(block);
+}
+
+void *ms_mem_resize_wiped(void *block, size_t size, bool wipes)
+{
+    (void)wipes;
+    return ms_mem_resize(block, size);
+}
+
 void *ms_mem_reserve(size_t size)
 {
     return take(size, MS_HUGE_PAGE_SIZE);

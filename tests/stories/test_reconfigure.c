@@ -446,6 +446,7 @@ Test(reconfigure, what_is_fixed_is_refused_with_its_reason)
          "which entries are in the store follows from it from the first one on"},
         {"maintenance", "manual", "whether the store has a thread is decided when it is opened"},
         {"huge_pages", "off", "the system is asked when the memory is mapped"},
+        {"secure_wipe", "true", "what was removed before would not have been overwritten"},
         {"max_entries_in_window", "5",
          "the index is sized when the store is opened, and grows by itself"},
         {"ttl.store_creation_time", "true",

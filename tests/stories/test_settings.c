@@ -582,6 +582,7 @@ Test(settings, every_setting_reads_back_as_it_was_set)
         {"eviction_goal", "balanced"},
         {"maintenance", "manual"},
         {"huge_pages", "off"},
+        {"secure_wipe", "true"},
         {"ttl.default_ttl", "1h"},
         {"ttl.max_ttl", "24h"},
         {"ttl.min_ttl", "1m"},
@@ -623,7 +624,8 @@ Test(settings, every_setting_reads_back_as_it_was_set)
     const char *key;
 
     /* All of them; and each has a test of its effect: in this file, in test_admission.c, in
-     * test_async.c, in test_events.c, in test_loading.c or in test_monitoring.c. */
+     * test_async.c, in test_events.c, in test_loading.c, in test_monitoring.c or in
+     * test_secure_wipe.c. */
     for (unsigned i = 0; (key = memstore_config_key(i)) != NULL; i++) {
         unsigned at = 0;
 

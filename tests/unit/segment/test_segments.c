@@ -426,3 +426,20 @@ Test(segments, a_child_forgets_the_writers_it_does_not_have)
     cr_assert_eq(arena->solos, 0);
     room_close(arena);
 }
+
+Test(segments, wiping_leaves_nothing_of_entries)
+{
+    struct ms_arena *arena = room_open(MIB);
+    struct ms_reserved first = {0}, other;
+    const struct ms_placement placement = room_placement(MS_QUEUE_NEW);
+
+    cr_assert(room_write(arena, &placement, 500, &first));
+    for (unsigned i = 0; i < 100; i++)
+        cr_assert(room_write(arena, &placement, 500, &other));
+    const char *const at = (const char *)first.entry;
+    ms_arena_wipe(arena);
+    for (unsigned i = 0; i < 500; i++)
+        cr_assert_eq(at[i], 0);
+    cr_assert_eq(((const char *)other.entry)[8], 0, "in an open segment neither");
+    ms_arena_fini(arena);
+}

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* With secure_wipe nothing that was removed is left in memory, wherever a copy of it has been. */
+#include "support/criterion.h"
+
+#include <memstore/events.h>
+#include <stdlib.h>
+
+/* AddressSanitizer keeps what is freed, and its shadow is too much to search. */
+#if !defined(__SANITIZE_ADDRESS__)
+
+#define SECRET_SIZE 32
+
+/* The secret, veiled, so that the test itself is not found. */
+static const unsigned char veiled[SECRET_SIZE + 1] = "0123456789abcdefghijklmnopqrstuv";
+#define VEIL 0xa5
+
+static void unveil(unsigned char *to)
+{
+    for (int i = 0; i < SECRET_SIZE; i++)
+        ((volatile unsigned char *)to)[i] = veiled[i] ^ VEIL;
+}
+
+static bool is_secret(const unsigned char *at)
+{
+    for (int i = 0; i < SECRET_SIZE; i++) {
+        if ((at[i] ^ VEIL) != veiled[i])
+            return false;
+    }
+    return true;
+}
+
+/* How often the secret is in the memory that this process may write to. */
+static unsigned count_in_memory(void)
+{
+    FILE *maps = fopen("/proc/self/maps", "r");
+    char line[512], mode[8];
+    unsigned long from, to;
+    unsigned count = 0;
+
+    while (fgets(line, sizeof line, maps) != NULL) {
+        if (sscanf(line, "%lx-%lx %7s", &from, &to, mode) != 3 || strncmp(mode, "rw", 2) != 0)
+            continue;
+        for (const unsigned char *at = (void *)from; at + SECRET_SIZE <= (unsigned char *)to; at++)
+            count += is_secret(at);
+    }
+    fclose(maps);
+    return count;
+}
+
+/* A value of which the secret is the end, in a buffer of the test's own. */
+static const void *value_of(size_t size)
+{
+    static unsigned char value[100000];
+
+    unveil(value + size - SECRET_SIZE);
+    return value;
+}
+
+static void forget_value(size_t size)
+{
+    memset((char *)value_of(size) + size - SECRET_SIZE, 0, SECRET_SIZE);
+}
+
+static void set(memstore *store, const char *key, size_t size)
+{
+    assert_ok(memstore_set(store, key, strlen(key), value_of(size), size, 0));
+    forget_value(size);
+}
+
+static void use_a_batch(memstore *store)
+{
+    memstore_batch *batch = memstore_batch_new(store);
+
+    for (char key = 'a'; key < 'z'; key++)
+        assert_ok(memstore_batch_set(batch, &key, 1, value_of(1000), 1000, 0));
+    forget_value(1000);
+    assert_ok(memstore_batch_commit(batch));
+    memstore_batch_free(batch);
+}
+
+static void be_told(memstore *store, memstore_subscription *subscription)
+{
+    memstore_event event = {.struct_size = sizeof event};
+    unsigned told = 0;
+
+    (void)store;
+    while (memstore_subscription_next(subscription, 0, &event) == MEMSTORE_OK) {
+        memstore_view_release(&event.value);
+        told++;
+    }
+    cr_assert_gt(told, 0);
+}
+
+/* Have the secret in all places that there are, and remove it. */
+static unsigned left_after_use(const char *secure_wipe)
+{
+    memstore *store = test_open(secure_wipe, "performance.memory_limit=2MiB", "maintenance=manual",
+                                "performance.batch_size=8", NULL);
+    memstore_subscription *subscription;
+
+    assert_ok(memstore_subscribe(
+        store, MEMSTORE_EVENT_DELETED | MEMSTORE_EVENT_REPLACED | MEMSTORE_EVENT_EVICTED, 100,
+        &subscription));
+    set(store, "deleted", 100);
+    set(store, "large", 90000);
+    set(store, "replaced", 300);
+    assert_ok(memstore_set(store, "replaced", 8, "by something else", 17, 0));
+    use_a_batch(store);
+    for (char key = 'A'; key < 'Z'; key++)
+        assert_ok(memstore_set_async(store, &key, 1, value_of(500), 500, 0));
+    forget_value(500);
+    assert_ok(memstore_flush(store));
+    uint64_t deleted;
+    assert_ok(memstore_delete_by_pattern(store, "[a-zA-Z]", 8, &deleted));
+    cr_assert_eq(deleted, 50);
+    assert_ok(memstore_delete(store, "deleted", 7));
+    assert_ok(memstore_delete(store, "large", 5));
+    be_told(store, subscription);
+    memstore_subscription_close(subscription);
+    assert_ok(memstore_compact(store, 0));
+    const unsigned left = count_in_memory();
+    assert_ok(memstore_has(store, "replaced", 8));
+    memstore_destroy(store);
+    return left;
+}
+
+Test(secure_wipe, nothing_that_was_removed_is_left_in_memory)
+{
+    cr_assert_eq(left_after_use("secure_wipe=true"), 0);
+}
+
+Test(secure_wipe, without_it_removed_values_are_left_where_they_were)
+{
+    cr_assert_gt(left_after_use("secure_wipe=false"), 0);
+}
+
+Test(secure_wipe, what_is_evicted_goes_before_its_memory_is_used_again)
+{
+    memstore *store =
+        test_open("secure_wipe=true", "performance.memory_limit=1MiB", "maintenance=manual", NULL);
+    char other[1000] = {0};
+
+    set(store, "evicted", 100);
+    for (int i = 0; i < 5000; i++)
+        assert_ok(memstore_set(store, &i, sizeof i, other, sizeof other, 0));
+    cr_assert_eq(memstore_has(store, "evicted", 7), MEMSTORE_ERR_KEY_NOT_FOUND);
+    cr_assert_eq(count_in_memory(), 0);
+    memstore_destroy(store);
+}
+
+#endif
