@@ -43,6 +43,13 @@ type CacheStats struct {
 	AbsentLoaded   uint64 // loads that found that the key does not exist
 	AbsentServed   uint64 // callers told so without a load
 
+	LoadsRefused    uint64 // loads not tried because the breaker was open: loader.breaker_failures
+	BreakersOpened  uint64 // times that a breaker opened
+	BreakersOpen    uint64 // breakers open now
+	StaleServed     uint64 // failed loads in whose place an expired value was given: loader.max_stale
+	Refreshes       uint64 // those of Loads for a key that was there: loader.refresh_after
+	RefreshFailures uint64 // those of LoadFailures likewise
+
 	HitRate float64 // hits as a share of hits and misses, 0 when nothing was read
 }
 
@@ -59,6 +66,7 @@ type MemoryStats struct {
 	Free        uint64 // bytes that are charged and hold nothing yet
 	Segments    uint64 // segments in use
 	SegmentSize uint64 // bytes of one ordinary segment
+	Stale       uint64 // bytes of expired entries kept for loader.max_stale
 }
 
 // word is the size of one counter as the library writes it.

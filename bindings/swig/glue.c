@@ -444,8 +444,10 @@ static inline int64_t glue_lease_acquire(memstore *store, const void *key, size_
     const int status = memstore_lease_acquire(store, key, key_size, 0, lease, &view);
     const size_t size = view.size;
 
-    if (status != MEMSTORE_OK || *lease != NULL)
+    if (status != MEMSTORE_OK)
         return status;
+    if (view.data == NULL)
+        return GLUE_NO_VALUE;
     if (size != 0 && size <= cap)
         memcpy(buf, view.data, size);
     memstore_view_release(&view);
@@ -463,9 +465,19 @@ static inline int glue_lease_fill(memstore_lease *lease, const void *value, size
     return memstore_lease_fill(lease, value, value_size, ttl_ms, NULL);
 }
 
-static inline void glue_lease_fail(memstore_lease *lease, int absent)
+static inline int64_t glue_lease_fail(memstore_lease *lease, int absent, void *buf, size_t cap)
 {
-    memstore_lease_fail(lease, absent != 0 ? MEMSTORE_LOAD_ABSENT : MEMSTORE_LOAD_FAILED);
+    memstore_view view;
+    const int status = memstore_lease_fail(
+        lease, absent != 0 ? MEMSTORE_LOAD_ABSENT : MEMSTORE_LOAD_FAILED, &view);
+    const size_t size = view.size;
+
+    if (status != MEMSTORE_OK)
+        return status;
+    if (size != 0 && size <= cap)
+        memcpy(buf, view.data, size);
+    memstore_view_release(&view);
+    return (int64_t)size;
 }
 
 static inline int glue_get_stats(memstore *store, uint64_t *out, size_t n)
@@ -498,6 +510,12 @@ static inline int glue_get_stats(memstore *store, uint64_t *out, size_t n)
         s.loads_bypassed,
         s.absent_loaded,
         s.absent_served,
+        s.loads_refused,
+        s.breakers_opened,
+        s.breakers_open,
+        s.stale_served,
+        s.refreshes,
+        s.refresh_failures,
     };
 
     if (status != MEMSTORE_OK)
@@ -516,6 +534,7 @@ static inline int glue_get_memory_stats(memstore *store, uint64_t *out, size_t n
     const uint64_t fields[] = {
         s.limit,    s.charged, s.live, s.dead,     s.index,
         s.overhead, s.pinned,  s.free, s.segments, s.segment_size,
+        s.stale,
     };
 
     if (status != MEMSTORE_OK)

@@ -101,14 +101,17 @@ static inline void glue_events_free(glue_events *events);
 /* memstore_get_event_stats(): as glue_get_stats(). */
 static inline int glue_get_event_stats(memstore *store, uint64_t *out, size_t n);
 
-/* memstore_lease_acquire() that waits for nobody: a lease, or the value's size as glue_get(). */
+/* memstore_lease_acquire() that waits for nobody: the value's size as glue_get(), with a lease if it is
+ * to be refreshed; or GLUE_NO_VALUE and a lease. */
+#define GLUE_NO_VALUE INT64_MAX
 static inline int64_t glue_lease_acquire(memstore *store, const void *key, size_t key_size,
                                          void *buf, size_t cap, memstore_lease **lease);
 static inline int glue_lease_is_current(memstore_lease *lease);
 static inline int glue_lease_fill(memstore_lease *lease, const void *value, size_t value_size,
                                   int64_t ttl_ms);
-/* memstore_lease_fail(); absent: because the key does not exist. */
-static inline void glue_lease_fail(memstore_lease *lease, int absent);
+/* memstore_lease_fail(); absent: because the key does not exist. The size of the old value that serves
+ * instead as glue_get(), or a status. */
+static inline int64_t glue_lease_fail(memstore_lease *lease, int absent, void *buf, size_t cap);
 
 /* memstore_get_stats(), memstore_get_memory_stats(): the first n fields after struct_size, in the
  * order of stats.h. */

@@ -56,6 +56,15 @@ typedef struct memstore_stats {
     uint64_t loads_bypassed;
     uint64_t absent_loaded; /**< loads that found that the key does not exist */
     uint64_t absent_served; /**< callers told so without a load: `loader.negative_ttl` */
+    /** loads that were not tried because the loader's breaker was open */
+    uint64_t loads_refused;
+    uint64_t breakers_opened; /**< times that a breaker opened: `loader.breaker_failures` */
+    uint64_t breakers_open;   /**< breakers open now, half open ones included */
+    /** failed loads in whose place a value that had expired was given: `loader.max_stale` */
+    uint64_t stale_served;
+    /** those of `loads` that were for a key that was there: `loader.refresh_after` */
+    uint64_t refreshes;
+    uint64_t refresh_failures; /**< those of `load_failures` likewise */
 } memstore_stats;
 
 /** Where a store's bytes are. `charged` is the sum the memory limit is held against. */
@@ -75,6 +84,7 @@ typedef struct memstore_memory_stats {
     uint64_t free;         /**< bytes that are charged and hold nothing yet */
     uint64_t segments;     /**< segments in use, large entries included */
     uint64_t segment_size; /**< bytes of one ordinary segment */
+    uint64_t stale;        /**< bytes of expired entries that are kept for `loader.max_stale` */
 } memstore_memory_stats;
 
 /** What is measured with `monitoring.track_operation_latency`. Values are never renumbered. */

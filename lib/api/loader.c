@@ -92,15 +92,17 @@ int memstore_lease_fill(memstore_lease *lease, const void *value, size_t value_s
     if (lease == NULL)
         return MEMSTORE_ERR_INVALID_ARGUMENT;
     if (!ms_is_bytes(value, value_size)) {
-        ms_lease_fail(flight_of(lease), MEMSTORE_LOAD_FAILED);
+        ms_lease_fail(flight_of(lease), MEMSTORE_LOAD_FAILED, NULL);
         return MEMSTORE_ERR_INVALID_ARGUMENT;
     }
     const memstore_load_value loaded = {.value = value, .value_size = value_size, .ttl_ms = ttl_ms};
     return ms_lease_fill(flight_of(lease), &loaded, out);
 }
 
-void memstore_lease_fail(memstore_lease *lease, int result)
+int memstore_lease_fail(memstore_lease *lease, int result, memstore_view *out)
 {
-    if (lease != NULL)
-        ms_lease_fail(flight_of(lease), result);
+    if (out != NULL)
+        *out = (memstore_view){0};
+    return lease != NULL ? ms_lease_fail(flight_of(lease), result, out)
+                         : MEMSTORE_ERR_INVALID_ARGUMENT;
 }

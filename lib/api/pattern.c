@@ -120,6 +120,18 @@ static int overtake_loads(memstore *store, const char *pattern, size_t pattern_s
     return status;
 }
 
+/* What has expired meanwhile is deleted, too, and is not to serve for loads that fail. */
+static int forget_stale(memstore *store, const char *pattern, size_t pattern_size)
+{
+    int status = ms_store_enter(store);
+
+    if (status == MEMSTORE_OK) {
+        status = ms_stale_forget_matching(store, pattern, pattern_size);
+        ms_store_leave(store);
+    }
+    return status;
+}
+
 int memstore_delete_by_pattern(memstore *store, const char *pattern, size_t pattern_size,
                                uint64_t *deleted)
 {
@@ -134,5 +146,6 @@ int memstore_delete_by_pattern(memstore *store, const char *pattern, size_t patt
         status = overtake_loads(store, pattern, pattern_size);
     if (status != MEMSTORE_OK)
         return status;
-    return for_each_key(store, pattern, pattern_size, delete_key, deleted);
+    status = for_each_key(store, pattern, pattern_size, delete_key, deleted);
+    return status == MEMSTORE_OK ? forget_stale(store, pattern, pattern_size) : status;
 }

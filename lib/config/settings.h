@@ -84,7 +84,12 @@ struct ms_settings {
     uint32_t load_max_loads;    /* calls of loaders at once; 0 = no bound */
     int64_t load_lease_timeout; /* when a lease ends */
     enum ms_store_error_kind load_on_store_error;
-    uint64_t load_bypass_limit; /* values kept that the store could not take */
+    uint64_t load_bypass_limit;   /* values kept that the store could not take */
+    int64_t load_refresh_after;   /* age from which a value is loaded anew; 0 = none */
+    int64_t load_max_stale;       /* how long after its expiry a value may still serve; 0 = not */
+    uint32_t breaker_failures;    /* failed loads in a row that open a breaker; 0 = none do */
+    int64_t breaker_open;         /* how long it stays open */
+    uint64_t load_max_load_bytes; /* values expected of the loads in flight; 0 = no bound */
 
     /* What the store tells of itself. */
     bool enable_memory_stats; /* bytes by kind are summed up when asked for */

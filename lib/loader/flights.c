@@ -7,6 +7,9 @@
 
 #include <string.h>
 
+/* Absences take this share of the limit at most. */
+#define ABSENT_SHARE_DIVISOR 16
+
 /* Who waits at most looks again this often, because the clock of leases may be a test's. */
 #define LOOK_AGAIN_US 100000
 
@@ -16,8 +19,9 @@ static __thread struct ms_flight *led;
  * threads that wait while they lead a flight, and by no others. */
 static ms_mutex waits_lock = MS_MUTEX_INITIALIZER(MS_RANK_WAITS);
 
-void ms_flights_init(struct ms_flights *flights)
+void ms_flights_init(struct ms_flights *flights, struct ms_budget *budget)
 {
+    flights->budget = budget;
     ms_mutex_init(&flights->lock, MS_RANK_FLIGHTS);
     ms_cond_init(&flights->changes);
 }
@@ -62,10 +66,26 @@ static void forget_absence_locked(struct ms_flights *flights, struct ms_flight *
         flights->last = absence->earlier;
     absence->absence = false;
     flights->absences--;
+    flights->absent_bytes -= ms_flight_bytes(absence->key_size);
+}
+
+static bool charge(struct ms_flights *flights, uint64_t bytes)
+{
+    if (!ms_budget_charge(flights->budget, bytes, flights->spare))
+        return false;
+    ms_add_relaxed(&flights->charged, bytes);
+    return true;
+}
+
+static void uncharge(struct ms_flights *flights, uint64_t bytes)
+{
+    ms_sub_relaxed(&flights->charged, bytes);
+    ms_budget_uncharge(flights->budget, bytes);
 }
 
 static void free_flight(struct ms_flight *flight)
 {
+    uncharge(flight->flights, ms_flight_bytes(flight->key_size));
     pthread_cond_destroy(&flight->ends);
     ms_mem_free(flight);
 }
@@ -124,11 +144,17 @@ void ms_flights_fini(struct ms_flights *flights)
 
 static struct ms_flight *make_flight(struct ms_flights *flights, const struct ms_flight_call *call)
 {
-    struct ms_flight *flight = ms_mem_alloc(sizeof *flight + call->key.size);
+    const uint64_t bytes = ms_flight_bytes(call->key.size);
+    const bool charged = charge(flights, bytes);
+    struct ms_flight *flight = charged ? ms_mem_alloc(bytes) : NULL;
 
-    if (flight == NULL)
+    if (flight == NULL) {
+        if (charged)
+            uncharge(flights, bytes);
         return NULL;
+    }
     flight->flights = flights;
+    flight->refreshes = call->refreshes;
     flight->references = 1;
     flight->until = call->lease_until;
     ms_store_relaxed(&flight->leader, call->lease_until == 0 ? ms_thread_serial() : 0);
@@ -149,6 +175,15 @@ static void lead_locked(struct ms_flights *flights, struct ms_flight *flight)
     led = flight;
 }
 
+static enum ms_joined join_flight_locked(struct ms_flight *flight, struct ms_flight **out)
+{
+    if (flight->absence)
+        return MS_JOINED_ABSENCE;
+    flight->references++;
+    *out = flight;
+    return MS_JOINED;
+}
+
 /* Join what is there, or list `made`, if there is one: MS_JOINED_NO_MEMORY asks for one. */
 static enum ms_joined join_locked(struct ms_flights *flights, const struct ms_flight_call *call,
                                   struct ms_flight **made, struct ms_flight **out)
@@ -157,11 +192,11 @@ static enum ms_joined join_locked(struct ms_flights *flights, const struct ms_fl
         return MS_JOINED_CLOSED;
     struct ms_flight *flight = find_locked(flights, &call->key, call->hash);
     if (flight != NULL && !has_lapsed_locked(flights, flight)) {
-        if (flight->absence)
-            return MS_JOINED_ABSENCE;
-        flight->references++;
-        *out = flight;
-        return MS_JOINED;
+        if (call->refreshes)
+            return MS_JOINED_NOT;
+        if (!flight->pause)
+            return join_flight_locked(flight, out);
+        overtake_locked(flights, flight);
     }
     if (*made == NULL)
         return MS_JOINED_NO_MEMORY;
@@ -315,8 +350,16 @@ void ms_flights_end(struct ms_flight *flight, int status, const memstore_view *v
     ms_mutex_unlock(&flights->lock);
 }
 
-static void keep_absence_locked(struct ms_flights *flights, struct ms_flight *flight)
+/* Keep an absence, if there is room for it when the oldest have made way. */
+static bool keep_absence_locked(struct ms_flights *flights, struct ms_flight *flight, uint32_t most)
 {
+    const uint64_t bytes = ms_flight_bytes(flight->key_size);
+    const uint64_t most_bytes = ms_budget_limit(flights->budget) / ABSENT_SHARE_DIVISOR;
+
+    if (most == 0 || bytes > most_bytes)
+        return false;
+    while (flights->absences >= most || flights->absent_bytes > most_bytes - bytes)
+        unlist_locked(flights, flights->first);
     flight->absence = true;
     flight->references++;
     flight->earlier = flights->last;
@@ -326,6 +369,8 @@ static void keep_absence_locked(struct ms_flights *flights, struct ms_flight *fl
         flights->first = flight;
     flights->last = flight;
     flights->absences++;
+    flights->absent_bytes += bytes;
+    return true;
 }
 
 bool ms_flights_end_absent(struct ms_flight *flight, int64_t until, uint32_t most)
@@ -336,18 +381,40 @@ bool ms_flights_end_absent(struct ms_flight *flight, int64_t until, uint32_t mos
     if (by_thread)
         stop_leading(flight);
     ms_mutex_lock(&flights->lock);
-    const bool keeps = flight->listed && !flights->closed && most != 0;
     flight->status = MEMSTORE_ERR_KEY_NOT_FOUND;
     flight->until = until;
-    while (keeps && flights->absences >= most)
-        unlist_locked(flights, flights->first);
-    if (keeps)
-        keep_absence_locked(flights, flight);
-    else
+    const bool keeps =
+        flight->listed && !flights->closed && keep_absence_locked(flights, flight, most);
+    if (!keeps)
         unlist_locked(flights, flight);
     end_locked(flights, flight, by_thread);
     ms_mutex_unlock(&flights->lock);
     return keeps;
+}
+
+void ms_flights_hold_back(struct ms_flights *flights, const struct ms_flight *failed, int64_t until,
+                          uint32_t most)
+{
+    const struct ms_flight_call call = {.key = {failed->key, failed->key_size},
+                                        .hash = failed->hash,
+                                        .lease_until = until,
+                                        .refreshes = true};
+    struct ms_flight *pause = make_flight(flights, &call);
+
+    if (pause == NULL)
+        return;
+    pause->pause = true;
+    pause->done = true;
+    pause->references = 0;
+    ms_mutex_lock(&flights->lock);
+    const bool keeps = !flights->closed && !ms_flight_is_overtaken(failed) &&
+                       find_locked(flights, &call.key, call.hash) == NULL &&
+                       keep_absence_locked(flights, pause, most);
+    if (keeps)
+        list_locked(flights, pause);
+    ms_mutex_unlock(&flights->lock);
+    if (!keeps)
+        free_flight(pause);
 }
 
 bool ms_flights_pause(struct ms_flights *flights, int64_t until)

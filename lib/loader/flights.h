@@ -9,7 +9,9 @@
  * A flight is listed from when its leader asks for the key until it ends, or until somebody writes
  * the key, which *overtakes* it. Who comes later does not find it any more and begins another, so
  * nobody is given what is older than an invalidation that he knows of. A flight that ended with the
- * answer that the key does not exist may stay listed for a while, as an *absence*.
+ * answer that the key does not exist may stay listed for a while, as an *absence*. A key that is
+ * there and old is *refreshed* by a flight, which nobody waits for who has the old value; when that
+ * fails an absence of another kind, a *pause*, holds back the next refresh, and no load.
  *
  * FL-1  Of one key at most one flight is listed.
  * FL-2  A flight that was overtaken is not listed and never becomes it again.
@@ -18,6 +20,9 @@
  *       overtaken. So each write of the key either is seen by the leader or overtakes it.
  * FL-4  A thread waits only for flights that do not wait for it in turn, by whatever chain.
  *
+ * FL-5  Flights, absences and pauses are charged to the store's limit, each from when it is made until
+ *       it is freed.
+ *
  * The lock is a leaf. What a write looks at while nothing is in flight is one word that is not
  * written then. */
 #ifndef MS_LOADER_FLIGHTS_H
@@ -25,6 +30,7 @@
 
 #include "platform/atomic.h"
 #include "platform/thread.h"
+#include "segment/budget.h"
 
 #include <memstore/memstore.h>
 #include <pthread.h>
@@ -41,6 +47,8 @@ struct ms_flight {
     uint32_t references;          /* lock */
     bool listed;                  /* lock */
     bool absence;                 /* lock */
+    bool pause;                   /* an absence that only holds back refreshes; constant */
+    bool refreshes;               /* the key was there; constant */
     bool done;                    /* lock; `status` and `value` are constant afterwards */
     atomic_bool overtaken;        /* lock to write; ordered by FL-3 */
     int status;                   /* what those who wait get */
@@ -60,6 +68,10 @@ struct ms_flights {
     bool closed;                      /* lock */
     uint32_t leading;                 /* flights that threads lead; lock */
     uint32_t absences;                /* lock */
+    uint64_t absent_bytes;            /* that they are charged; lock */
+    struct ms_budget *budget;         /* constant, like the next */
+    uint64_t spare;                   /* what is to be left of it */
+    atomic_uint_least64_t charged;    /* to it, by all flights */
     struct ms_flight *first, *last;   /* of the absences; lock */
     pthread_cond_t changes;           /* `leading` came to 0, or `closed` was set */
     atomic_uint_least64_t kept_bytes; /* kept.h */
@@ -73,12 +85,14 @@ struct ms_flight_call {
     memstore_key key;
     uint64_t hash;
     int64_t lease_until; /* when a lease ends; 0 = the calling thread loads */
+    bool refreshes;      /* the caller has an old value and does not wait */
 };
 
 enum ms_joined {
     MS_JOINED_AS_LEADER, /* a flight of one's own */
     MS_JOINED,           /* somebody else's, to wait for */
     MS_JOINED_ABSENCE,   /* no flight: the key is known not to exist */
+    MS_JOINED_NOT,       /* it need not be refreshed now: somebody is at it, or has failed */
     MS_JOINED_CLOSED,
     MS_JOINED_NO_MEMORY
 };
@@ -86,11 +100,17 @@ enum ms_joined {
 /* Not a status: the lease that was waited for has ended without a value. */
 #define MS_FLIGHT_LAPSED 1
 
-void ms_flights_init(struct ms_flights *flights);
+void ms_flights_init(struct ms_flights *flights, struct ms_budget *budget);
 /* Nobody refers to a flight any more, but for absences. */
 void ms_flights_fini(struct ms_flights *flights);
 
 /* ---- Joining and waiting ---- */
+
+/* What a flight of a key is charged. */
+static inline uint64_t ms_flight_bytes(size_t key_size)
+{
+    return sizeof(struct ms_flight) + key_size;
+}
 
 /* Join the flight of a key, or begin one. With a flight a reference to it is given. */
 enum ms_joined ms_flights_join(struct ms_flights *flights, const struct ms_flight_call *call,
@@ -112,6 +132,10 @@ void ms_flights_end(struct ms_flight *flight, int status, const memstore_view *v
 /* End it with KEY_NOT_FOUND and, unless it was overtaken, keep that as an absence until a time, the
  * oldest making way where there are `most`. True when it is kept. */
 bool ms_flights_end_absent(struct ms_flight *flight, int64_t until, uint32_t most);
+/* Hold back refreshes of a key until a time, unless it is in flight or was written: where `most`
+ * absences are kept the oldest makes way. */
+void ms_flights_hold_back(struct ms_flights *flights, const struct ms_flight *failed, int64_t until,
+                          uint32_t most);
 /* Wait until a time in ms_clock_exact_ms(). False when the store was closed. */
 bool ms_flights_pause(struct ms_flights *flights, int64_t until);
 /* Whether a lease still stands: it has not ended, and nobody has overtaken it. */

@@ -57,6 +57,8 @@ static const char *name_of(enum ms_rank rank)
         return "queue";
     case MS_RANK_EVENTS:
         return "events";
+    case MS_RANK_BREAKERS:
+        return "breakers";
     case MS_RANK_FLIGHTS:
         return "flights";
     case MS_RANK_WAITS:

@@ -46,6 +46,8 @@
 #define MS_MARK_VERSIONED 0x20 /* somebody was told the version: keep it when the entry is moved */
 #define MS_MARK_PENDING 0x40   /* reserved, not published yet */
 #define MS_MARK_DEAD 0x80      /* replaced or removed: spares reclaimers a look into the index */
+/* Both at once: removed, and kept for when its load fails (store/stale.h). */
+#define MS_MARK_STALE (MS_MARK_PENDING | MS_MARK_DEAD)
 
 #define MS_ENTRY_MAX_SHORT_VALUE 0xfffd
 #define MS_ENTRY_MAX_SHORT_KEY 0xff

@@ -77,6 +77,7 @@ void ms_pool_init_segment(struct ms_arena *arena, struct ms_segment *segment,
 {
     ms_store_relaxed(&segment->live_entries, 0);
     ms_store_relaxed(&segment->live_bytes, 0);
+    ms_store_relaxed(&segment->stale_bytes, 0);
     ms_store_relaxed(&segment->inflight, 0);
     ms_store_relaxed(&segment->earliest, MS_NEVER);
     segment->sequence = ms_add_relaxed(&arena->sequence, 1) + 1;
@@ -242,7 +243,7 @@ static void forget_writers_of(struct ms_segment *segment, void *context)
     while (has_entries && offset < ms_load_relaxed(&segment->used)) {
         struct ms_entry *entry = (struct ms_entry *)(segment->base + offset);
 
-        if ((ms_load_relaxed(&entry->mark) & MS_MARK_PENDING) != 0)
+        if ((ms_load_relaxed(&entry->mark) & MS_MARK_STALE) == MS_MARK_PENDING)
             ms_store_relaxed(&entry->mark, MS_MARK_DEAD);
         offset += ms_arena_padded(arena, ms_entry_parts(entry, arena->keeps_created).size);
     }

@@ -13,8 +13,8 @@
  * A large entry has a segment of its own: its record stands in front of the entry, at the start
  * of a run of pages.
  *
- * SG-1  live_entries is the number of index slots that refer into the segment; live_bytes the
- *       bytes behind them.
+ * SG-1  live_entries is the number of index slots that refer into the segment, and of entries that
+ *       are kept beyond their expiry (store/stale.h); live_bytes the bytes behind them.
  * SG-2  A segment leaves SEALED only when live_entries and inflight are 0.
  * SG-3  Bytes up to `used` can be walked entry by entry at any time, pending ones included. */
 #ifndef MS_SEGMENT_SEGMENT_H
@@ -76,6 +76,7 @@ struct ms_segment {
     uint32_t due_position;         /* in the heap, 0 = not in it; due lock */
     atomic_int_least64_t earliest; /* no entry expires before this; written under the due lock */
     int64_t due;                   /* when to sweep it; due lock */
+    atomic_uint stale_bytes;       /* of `live_bytes`: what store/stale.h keeps; shard lock */
 } MS_ALIGNED(128);
 
 _Static_assert(sizeof(struct ms_segment) == 128, "a segment's record is two cache lines");

@@ -96,16 +96,23 @@ static void settle(struct ms_commit *commit, struct ms_step *step)
     }
 }
 
-/* A TTL is not a value: changing it overtakes nothing. */
+/* Loads of what is written, and what is kept for those that fail. A TTL is not a value: changing it
+ * overtakes nothing. */
 static void overtake_loads(const struct ms_commit *commit)
 {
-    if (!ms_flights_any(&commit->store->flights))
+    memstore *store = commit->store;
+    const bool stale = ms_stale_any(&store->stale);
+
+    if (!ms_flights_any(&store->flights) && !stale)
         return;
     for (size_t i = 0; i < commit->count; i++) {
         const struct ms_step *step = &commit->steps[i];
 
-        if (ms_step_writes(step) && step->op->kind != MS_OP_UPDATE_TTL)
-            ms_flights_overtake(&commit->store->flights, &step->op->key, step->hash);
+        if (!ms_step_writes(step) || step->op->kind == MS_OP_UPDATE_TTL)
+            continue;
+        ms_flights_overtake(&store->flights, &step->op->key, step->hash);
+        if (stale)
+            ms_stale_forget(store, &step->op->key, step->hash);
     }
 }
 

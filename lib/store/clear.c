@@ -45,6 +45,8 @@ static void clear_shard_locked(memstore *store, uint32_t shard)
     if (ms_flights_any(&store->flights))
         ms_flights_overtake_those(&store->flights, is_in_shard, &cleared);
 
+    if (ms_stale_any(&store->stale))
+        ms_stale_clear_shard(store, shard);
     if (ms_load_relaxed(&store->index.views[shard].table) == 0)
         return;
     ms_index_scan(&store->index, shard, 0, UINT32_MAX, kill_entry, &clearing);

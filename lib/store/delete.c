@@ -21,6 +21,8 @@ int ms_store_delete(memstore *store, const void *key, size_t key_size)
         ms_index_remove(&store->index, hash, &slot);
         ms_notify_removal(store, &found, ms_removal_kind(live, MEMSTORE_EVENT_DELETED));
         ms_store_entry_died(store, &found);
+    } else if (ms_unlikely(ms_stale_any(&store->stale))) {
+        ms_stale_forget(store, &(memstore_key){key, key_size}, hash);
     }
     ms_mutex_unlock(ms_store_shard_lock(store, hash));
 

@@ -155,7 +155,8 @@ static void init_members(memstore *store, const struct ms_settings *settings)
 {
     store->settings = *settings;
     store->hasher = ms_hasher_of(settings->hash_function, ms_random_seed());
-    store->keeps_created = settings->store_creation_time || settings->life_window != 0;
+    store->keeps_created = settings->store_creation_time || settings->life_window != 0 ||
+                           settings->load_refresh_after != 0;
     store->short_head = (uint8_t)ms_entry_head_size(false, store->keeps_created);
     store->unix_offset_read = INT64_MIN / 2;
     ms_mutex_init(&store->settings_lock, MS_RANK_SETTINGS);
@@ -168,8 +169,10 @@ static void init_members(memstore *store, const struct ms_settings *settings)
     ms_events_init(&store->events, &store->arena.budget, &store->events_wanted,
                    settings->secure_wipe);
     ms_events_allow(&store->events, ms_notify_allowance(settings));
-    ms_flights_init(&store->flights);
+    ms_flights_init(&store->flights, &store->arena.budget);
+    ms_breakers_init(&store->breakers);
     ms_gate_init(&store->loads_gate, settings->load_max_loads);
+    ms_gate_init(&store->load_bytes_gate, ms_load_byte_places(settings));
     ms_due_init(&store->due, ms_store_sweep_slack(settings));
     ms_monitor_init(&store->monitor);
 }
@@ -183,7 +186,7 @@ static int init_arena(memstore *store, const char **why)
                     ms_counters_bytes(stripes_of(settings)) +
                     ms_latency_bytes(latency_stripes_of(settings)) +
                     shards_of(settings) * sizeof(struct ms_retired) +
-                    ms_admission_overhead(settings),
+                    ms_admission_overhead(settings) + ms_stale_overhead(shards_of(settings)),
         .keeps_created = store->keeps_created,
         .wipes = settings->secure_wipe,
         .paging = paging_of(settings),
@@ -244,7 +247,10 @@ static void free_store(memstore *store)
     ms_events_fini(&store->events);
     ms_combiner_fini(store);
     ms_flights_fini(&store->flights);
+    ms_breakers_fini(&store->breakers);
     ms_gate_fini(&store->loads_gate);
+    ms_gate_fini(&store->load_bytes_gate);
+    ms_stale_fini(&store->stale, store->index.shard_count);
     ms_index_fini(&store->index);
     if (store->arena.base != NULL)
         ms_arena_fini(&store->arena);
@@ -324,13 +330,14 @@ static int build(memstore *store, const char **why)
 
     if (status != MEMSTORE_OK)
         return status;
+    store->flights.spare = (uint64_t)store->arena.reserve << store->arena.segment_shift;
     if (!ms_due_reserve(&store->due, ms_arena_most_in_use(&store->arena)))
         return MEMSTORE_ERR_MEMORY_EXHAUSTED;
     ms_eviction_init(&store->eviction, policy_of(store->settings.eviction),
                      goal_of(store->settings.eviction_goal), &store->arena);
     store->touch = store->eviction.policy->touch;
     store->tick_mask = tick_mask_of(store);
-    if (!init_index(store))
+    if (!init_index(store) || !ms_stale_init(&store->stale, store->index.shard_count))
         return MEMSTORE_ERR_MEMORY_EXHAUSTED;
     status = presize_index(store, why);
     return status == MEMSTORE_OK ? ms_maintenance_register(store) : status;
@@ -433,6 +440,7 @@ int ms_store_close(memstore *store)
         return MEMSTORE_ERR_CACHE_CLOSED;
     ms_admission_close(&store->admission);
     ms_gate_close(&store->loads_gate);
+    ms_gate_close(&store->load_bytes_gate);
     ms_flights_close(&store->flights);
     ms_maintenance_unregister(store);
     wait_for_calls(store);

@@ -14,6 +14,25 @@ int ms_load_look(memstore *store, const memstore_key *key, memstore_view *out)
                : ms_store_get_view(store, key->data, key->size, out);
 }
 
+enum ms_joined ms_load_join(memstore *store, const struct ms_flight_call *call,
+                            struct ms_flight **out)
+{
+    struct ms_budget_mark asked = ms_budget_mark(&store->arena.budget);
+    enum ms_joined joined = ms_flights_join(&store->flights, call, out);
+
+    /* No room is made for what could not be stored anyway, nor for a refresh. */
+    if (joined != MS_JOINED_NO_MEMORY || call->refreshes ||
+        ms_store_check_size(store, call->key.size, 0) != MEMSTORE_OK ||
+        ms_store_enter(store) != MEMSTORE_OK)
+        return joined;
+    const int status = ms_room_make(store, ms_flight_bytes(call->key.size),
+                                    ms_store_deadline(store), &asked);
+    if (status == MEMSTORE_OK)
+        joined = ms_flights_join(&store->flights, call, out);
+    ms_store_leave(store);
+    return joined;
+}
+
 static int recheck(memstore *store, const memstore_key *key, uint64_t hash, memstore_view *found)
 {
     struct ms_index_slot slot;
@@ -51,18 +70,19 @@ int ms_load_aside(const struct ms_load *load, int status, memstore_view *out)
     if (!ms_load_bypasses(store))
         return status;
     const int result = ms_load_call(load, ms_store_is_closed(store), &value);
+    if (result != MEMSTORE_LOAD_OK)
+        ms_load_done(store);
     if (result == MEMSTORE_LOAD_ABSENT) {
         ms_count(&store->counters, MS_COUNT_ABSENT_LOADED, 1);
         return MEMSTORE_ERR_KEY_NOT_FOUND;
     }
-    if (result != MEMSTORE_LOAD_OK) {
-        ms_count(&store->counters, MS_COUNT_LOAD_FAILURES, 1);
-        return result;
-    }
+    if (result != MEMSTORE_LOAD_OK)
+        return ms_load_count_failure(store, result);
     ms_count(&store->counters, MS_COUNT_LOADS, 1);
     ms_count(&store->counters, MS_COUNT_LOADS_BYPASSED, 1);
     status = ms_load_keep(store, &value, status, out);
     ms_load_release(&value);
+    ms_load_done(store);
     return status;
 }
 
@@ -99,6 +119,7 @@ static int lead(const struct ms_load *load, struct ms_flight *flight, memstore_v
     status = ms_load_settle(flight, result, &value, &view, NULL);
     if (result == MEMSTORE_LOAD_OK)
         ms_load_release(&value);
+    ms_load_done(store);
     return ms_load_finish(store, flight, status, &view, out);
 }
 
@@ -108,7 +129,7 @@ static int load_missed(const struct ms_load *load, memstore_view *out)
     const struct ms_flight_call call = {.key = load->key, .hash = load->hash};
     struct ms_flight *flight;
 
-    switch (ms_flights_join(&load->store->flights, &call, &flight)) {
+    switch (ms_load_join(load->store, &call, &flight)) {
     case MS_JOINED_AS_LEADER:
         return lead(load, flight, out);
     case MS_JOINED:
@@ -118,6 +139,7 @@ static int load_missed(const struct ms_load *load, memstore_view *out)
         return MEMSTORE_ERR_KEY_NOT_FOUND;
     case MS_JOINED_CLOSED:
         return ms_load_aside(load, MEMSTORE_ERR_CACHE_CLOSED, out);
+    case MS_JOINED_NOT:
     case MS_JOINED_NO_MEMORY:
         return ms_load_aside(load, MEMSTORE_ERR_MEMORY_EXHAUSTED, out);
     }
@@ -130,12 +152,14 @@ int ms_load_get(memstore *store, const memstore_key *key, const memstore_loader 
     struct ms_load load = {.store = store, .key = *key, .loader = loader};
     int status = ms_load_look(store, key, out);
 
-    if (status == MEMSTORE_OK)
+    if (status == MEMSTORE_OK && !ms_load_is_old(store, key->size, out))
         return status;
     load.deadline_us = loader->wait_ms == 0 ? INT64_MAX : ms_load_deadline(loader->wait_ms);
     if (key->size > MS_KEY_SIZE_MAX)
         return ms_load_aside(&load, MEMSTORE_ERR_ENTRY_TOO_LARGE, out);
     load.hash = ms_store_hash(store, key->data, key->size);
+    if (status == MEMSTORE_OK)
+        return ms_load_refresh(&load, out);
     for (;;) {
         status = status == MEMSTORE_ERR_KEY_NOT_FOUND ? load_missed(&load, out)
                                                       : ms_load_aside(&load, status, out);

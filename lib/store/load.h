@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Loading what is not there; for the files load*.c and lease.c. A load goes through these steps:
  *
- *     look      a hit needs nothing of what follows (load.c)
+ *     look      a hit needs nothing of what follows, unless it is old (load.c, load_refresh.c)
  *     join      the key's flight, or begin one (loader/flights.h)
  *     recheck   the store, under the key's shard lock: FL-3 (load.c)
  *     call      the loader, again after LOAD_RETRY (load_call.c)
- *     settle    store the value, unless it was overtaken; end the flight (load_settle.c)
+ *     settle    store the value, unless it was overtaken; or find an old one that may serve for a
+ *               load that failed (load_fallback.c); end the flight (load_settle.c)
  *     hand out  the value, to the leader and to each who waits (load_settle.c)
  *
  * The value is handed out as the store's own bytes, pinned, even if it was not stored: then its
@@ -23,7 +24,14 @@ struct ms_load {
     uint64_t hash;
     const memstore_loader *loader;
     int64_t deadline_us; /* for waiting, in ms_clock_real_us() */
+    bool refreshes;      /* the key is there: one attempt */
 };
+
+/* Not a status, but what a call comes to while the loader's breaker is open: nothing was called. */
+#define MS_LOAD_REFUSED 3
+
+/* The loader that stands for all leases. */
+#define MS_LOADER_OF_LEASES 0
 
 static inline bool ms_load_bypasses(const memstore *store)
 {
@@ -46,6 +54,9 @@ static inline int64_t ms_load_deadline(int64_t wait_ms)
 /* ---- load.c ---- */
 /* As memstore_get_view(). */
 int ms_load_look(memstore *store, const memstore_key *key, memstore_view *out);
+/* As ms_flights_join(), making room in the store for the flight. */
+enum ms_joined ms_load_join(memstore *store, const struct ms_flight_call *call,
+                            struct ms_flight **out);
 /* See FL-3: OK with a view when somebody has written the key meanwhile, KEY_NOT_FOUND, LOCK_TIMEOUT
  * or CACHE_CLOSED. */
 int ms_load_recheck(memstore *store, const memstore_key *key, uint64_t hash, memstore_view *found);
@@ -55,21 +66,48 @@ int ms_load_aside(const struct ms_load *load, int status, memstore_view *out);
 /* Wait for a flight, and give back the reference to it: its result, or MS_FLIGHT_LAPSED. */
 int ms_load_await(const struct ms_load *load, struct ms_flight *flight, memstore_view *out);
 
+/* ---- load_refresh.c ---- */
+/* Whether what was found is to be loaded anew. */
+bool ms_load_is_old(const memstore *store, size_t key_size, const memstore_view *view);
+/* Load what is old anew, unless somebody is at it; *out shows it, and then what there is. */
+int ms_load_refresh(const struct ms_load *load, memstore_view *out);
+/* Begin to refresh: true with a flight, of a lease when `lease_until` is not 0. When the key has been
+ * written meanwhile there is none, and *out shows that. */
+bool ms_load_begin_refresh(const struct ms_load *load, int64_t lease_until,
+                           struct ms_flight **flight, memstore_view *out);
+
 /* ---- load_call.c ---- */
-/* Call the loader until it says something else than LOAD_RETRY: LOAD_OK, LOAD_ABSENT, or the
- * status of a failure. */
+/* Call the loader until it says something else than LOAD_RETRY: LOAD_OK, LOAD_ABSENT,
+ * MS_LOAD_REFUSED or the status of a failure. ms_load_done() is due once the value is released. */
 int ms_load_call(const struct ms_load *load, bool closed, memstore_load_value *value);
 /* The same for several keys: values[i] and its `result` are of what was keys[order[i]]. */
 void ms_load_call_many(const struct ms_load *load, memstore_key *keys, size_t n,
                        memstore_load_value *values, size_t *order);
 void ms_load_release(const memstore_load_value *value);
+/* What was loaded takes no memory any more. */
+void ms_load_done(memstore *store);
+/* Whether a loader may be called, as its breaker says; and how that went. */
+bool ms_load_may_call(memstore *store, uint64_t loader);
+void ms_load_note_success(memstore *store, uint64_t loader);
+void ms_load_note_failure(memstore *store, uint64_t loader);
+
+/* ---- load_fallback.c ---- */
+/* Find what may be given to those whose load has failed: what is there, or what has expired within
+ * `loader.max_stale`. Nothing when the load was overtaken. */
+bool ms_load_fall_back(memstore *store, const struct ms_flight *flight, memstore_view *view);
+/* The loader says that there is no such key: remove what is there or kept, unless the load was
+ * overtaken. False when a lock could not be had. */
+bool ms_load_remove(memstore *store, const struct ms_flight *flight);
 
 /* ---- load_settle.c ---- */
-/* End a flight that the caller leads as its load went: `result` is of ms_load_call(). Returns what
+/* End a flight that the caller leads as its load went: `result` is of ms_load_call(). When it failed
+ * the value may be an old one. Returns what
  * those who wait get, with the value in *view, to be released by the caller. *stored is what became
  * of the value in the store, and may be NULL. */
 int ms_load_settle(struct ms_flight *flight, int result, const memstore_load_value *value,
                    memstore_view *view, int *stored);
+/* Count a load that failed; the status that this is to callers. */
+int ms_load_count_failure(memstore *store, int result);
 /* Give a caller a view of his own: waits for a pass where views are bounded. */
 int ms_load_hand_out(memstore *store, const memstore_view *view, memstore_view *out);
 /* The end of a flight for the one who led it: give him the value in *view, if `status` is OK, then give

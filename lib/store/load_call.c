@@ -11,10 +11,25 @@
 static __thread uint32_t loaders_inside;
 /* The store among whose places this thread has one. */
 static __thread const memstore *place_of;
+/* The same of `loader.max_load_bytes`, in KiB, which are held until the value is released. */
+static __thread const memstore *bytes_of;
+static __thread uint32_t bytes_held;
 
 uint32_t ms_load_places_held(const memstore *store)
 {
     return place_of == store;
+}
+
+uint32_t ms_load_bytes_held(const memstore *store)
+{
+    return bytes_of == store ? bytes_held : 0;
+}
+
+uint32_t ms_load_byte_places(const struct ms_settings *settings)
+{
+    const uint64_t places = (settings->load_max_load_bytes + 1023) / 1024;
+
+    return places < INT32_MAX ? (uint32_t)places : INT32_MAX;
 }
 
 void ms_load_release(const memstore_load_value *value)
@@ -56,6 +71,93 @@ static void leave_place(memstore *store)
     ms_gate_leave(&store->loads_gate, 1);
 }
 
+/* Places for the bytes that `n` values are expected to have, none of them known yet. */
+static int take_bytes(memstore *store, size_t n, int64_t until, bool closed)
+{
+    const uint32_t most = store->load_bytes_gate.places;
+    int64_t deadline_us = INT64_MAX;
+
+    if (most == 0 || loaders_inside != 0 || closed || bytes_of != NULL)
+        return MEMSTORE_OK;
+    if (until != INT64_MAX)
+        deadline_us = ms_clock_real_us() + (until - ms_clock_exact_ms()) * 1000;
+    const uint64_t each = ms_load_relaxed(&store->load_size) / 1024 + 1;
+    const uint32_t wanted = n < most && each < most / n ? (uint32_t)(n * each) : most;
+    const int status =
+        ms_admission_status(ms_gate_enter(&store->load_bytes_gate, wanted, deadline_us));
+    if (status == MEMSTORE_OK) {
+        bytes_of = store;
+        bytes_held = wanted;
+    }
+    return status;
+}
+
+void ms_load_done(memstore *store)
+{
+    if (bytes_of != store || loaders_inside != 0)
+        return;
+    bytes_of = NULL;
+    ms_gate_leave(&store->load_bytes_gate, bytes_held);
+}
+
+/* The mean of the last few: one of eight parts is what has come now. */
+static void note_size(memstore *store, size_t size)
+{
+    const uint64_t mean = ms_load_relaxed(&store->load_size);
+
+    if (store->load_bytes_gate.places != 0)
+        ms_store_relaxed(&store->load_size, mean == 0 ? size : mean - mean / 8 + size / 8);
+}
+
+/* ---- Breakers ---- */
+
+struct ms_breaker_rule ms_load_breaker_rule(const memstore *store)
+{
+    return (struct ms_breaker_rule){ms_setting_of(&store->settings, breaker_failures),
+                                    ms_setting_of(&store->settings, breaker_open)};
+}
+
+/* What tells a loader from others: its name, or its functions and context. Not 0. */
+static uint64_t loader_of(const struct ms_load *load)
+{
+    const memstore_loader *loader = load->loader;
+
+    if (loader->name != NULL)
+        return ms_hash(&load->store->hasher, loader->name, strlen(loader->name)) | 1;
+    const uintptr_t function =
+        loader->load != NULL ? (uintptr_t)loader->load : (uintptr_t)loader->load_many;
+    return ms_mix64(function ^ ms_mix64((uintptr_t)loader->context)) | 1;
+}
+
+bool ms_load_may_call(memstore *store, uint64_t loader)
+{
+    const struct ms_breaker_rule rule = ms_load_breaker_rule(store);
+
+    return ms_breakers_let_through(&store->breakers, loader, &rule, ms_clock_exact_ms());
+}
+
+void ms_load_note_success(memstore *store, uint64_t loader)
+{
+    ms_breakers_succeeded(&store->breakers, loader);
+}
+
+void ms_load_note_failure(memstore *store, uint64_t loader)
+{
+    const struct ms_breaker_rule rule = ms_load_breaker_rule(store);
+
+    if (ms_breakers_failed(&store->breakers, loader, &rule, ms_clock_exact_ms()))
+        ms_count(&store->counters, MS_COUNT_BREAKERS_OPENED, 1);
+}
+
+/* That a caller found no place says nothing about the loader. */
+static void note_result(const struct ms_load *load, int result)
+{
+    if (result == MEMSTORE_LOAD_OK || result == MEMSTORE_LOAD_ABSENT)
+        ms_load_note_success(load->store, loader_of(load));
+    else if (result == MEMSTORE_ERR_LOADER_FAILED)
+        ms_load_note_failure(load->store, loader_of(load));
+}
+
 /* ---- Attempts ---- */
 
 /* A number of attempts at one thing. */
@@ -64,11 +166,15 @@ struct attempts {
     int64_t until;
     uint32_t made;
     bool closed;
+    bool once;
 };
 
-static struct attempts attempts_at(memstore *store, bool closed)
+static struct attempts attempts_of(const struct ms_load *load, bool closed)
 {
-    return (struct attempts){store, end_of_patience(store), 0, closed};
+    return (struct attempts){.store = load->store,
+                             .until = end_of_patience(load->store),
+                             .closed = closed,
+                             .once = closed || load->refreshes};
 }
 
 /* An attempt was made and asks for another: wait for its time. OK, or why there is none. */
@@ -80,7 +186,7 @@ static int wait_for_next(struct attempts *attempts)
                          ms_setting_of(&store->settings, load_retry_max), ms_random_seed());
     const int64_t now = ms_clock_exact_ms();
 
-    if (now >= attempts->until || pause > attempts->until - now || attempts->closed)
+    if (now >= attempts->until || pause > attempts->until - now || attempts->once)
         return MEMSTORE_ERR_LOADER_FAILED;
     if (!ms_flights_pause(&store->flights, now + pause))
         return MEMSTORE_ERR_CACHE_CLOSED;
@@ -119,16 +225,29 @@ static int call_once(const struct ms_load *load, const struct attempts *attempts
     return result;
 }
 
-int ms_load_call(const struct ms_load *load, bool closed, memstore_load_value *value)
+static int call_until_settled(const struct ms_load *load, bool closed, memstore_load_value *value)
 {
-    struct attempts attempts = attempts_at(load->store, closed);
-    int result;
+    struct attempts attempts = attempts_of(load, closed);
+    int result = take_bytes(load->store, 1, attempts.until, closed);
 
+    if (result != MEMSTORE_OK)
+        return result;
     while ((result = call_once(load, &attempts, value)) == MEMSTORE_LOAD_RETRY) {
         const int status = wait_for_next(&attempts);
         if (status != MEMSTORE_OK)
             return status;
     }
+    return result;
+}
+
+int ms_load_call(const struct ms_load *load, bool closed, memstore_load_value *value)
+{
+    if (!ms_load_may_call(load->store, loader_of(load)))
+        return MS_LOAD_REFUSED;
+    const int result = call_until_settled(load, closed, value);
+    note_result(load, result);
+    if (result == MEMSTORE_LOAD_OK)
+        note_size(load->store, value->value_size);
     return result;
 }
 
@@ -143,6 +262,7 @@ static void call_each(const struct ms_load *load, const memstore_key *keys, size
         single.key = keys[i];
         const int result = ms_load_call(&single, false, &values[i]);
         values[i].result = result;
+        ms_load_done(load->store);
     }
 }
 
@@ -201,26 +321,59 @@ static size_t settle_some(memstore_key *keys, memstore_load_value *values, size_
     return settled;
 }
 
-void ms_load_call_many(const struct ms_load *load, memstore_key *keys, size_t n,
-                       memstore_load_value *values, size_t *order)
+/* Whether the loader said anything about any key. */
+static void note_results(const struct ms_load *load, const memstore_load_value *values, size_t n)
 {
-    struct attempts attempts = attempts_at(load->store, false);
+    int result = MEMSTORE_ERR_LOCK_TIMEOUT;
 
-    if (load->loader->load_many == NULL) {
-        call_each(load, keys, n, values);
-        return;
+    for (size_t i = 0; i < n; i++) {
+        if (values[i].result == MEMSTORE_LOAD_OK)
+            note_size(load->store, values[i].value_size);
+        if (values[i].result == MEMSTORE_LOAD_OK || values[i].result == MEMSTORE_LOAD_ABSENT)
+            result = MEMSTORE_LOAD_OK;
+        else if (values[i].result == MEMSTORE_ERR_LOADER_FAILED && result != MEMSTORE_LOAD_OK)
+            result = MEMSTORE_ERR_LOADER_FAILED;
     }
+    note_result(load, result);
+}
+
+/* Call load_many until no key is left to be tried again. */
+static void call_together(const struct ms_load *load, struct attempts *attempts, memstore_key *keys,
+                          size_t n, memstore_load_value *values, size_t *order)
+{
     while (n != 0) {
-        tell_each(values, n, call_many_once(load, &attempts, keys, n, values));
+        tell_each(values, n, call_many_once(load, attempts, keys, n, values));
         const size_t settled = settle_some(keys, values, order, n);
         keys += settled;
         values += settled;
         order += settled;
         n -= settled;
-        const int status = n != 0 ? wait_for_next(&attempts) : MEMSTORE_OK;
+        const int status = n != 0 ? wait_for_next(attempts) : MEMSTORE_OK;
         if (status != MEMSTORE_OK) {
             tell_each(values, n, status);
             return;
         }
     }
+}
+
+void ms_load_call_many(const struct ms_load *load, memstore_key *keys, size_t n,
+                       memstore_load_value *values, size_t *order)
+{
+    struct attempts attempts = attempts_of(load, false);
+
+    if (load->loader->load_many == NULL) {
+        call_each(load, keys, n, values);
+        return;
+    }
+    if (!ms_load_may_call(load->store, loader_of(load))) {
+        tell_each(values, n, MS_LOAD_REFUSED);
+        return;
+    }
+    const int status = take_bytes(load->store, n, attempts.until, false);
+    if (status != MEMSTORE_OK) {
+        tell_each(values, n, status);
+        return;
+    }
+    call_together(load, &attempts, keys, n, values, order);
+    note_results(load, values, n);
 }

@@ -71,6 +71,30 @@ static void free_all(struct gathering *gathering)
 
 /* ---- Joining ---- */
 
+static void note_for_loader(struct gathering *gathering, size_t index, struct ms_flight *flight)
+{
+    gathering->keys[gathering->led] = gathering->asked[index];
+    gathering->indices[gathering->led] = index;
+    gathering->leading[gathering->led++] = flight;
+}
+
+static bool is_old(const struct gathering *gathering, size_t index)
+{
+    return ms_load_is_old(gathering->store, gathering->asked[index].size, &gathering->views[index]);
+}
+
+/* What is there and old is loaded along with what is not there. */
+static void refresh(struct gathering *gathering, size_t index)
+{
+    const struct ms_load load = load_of(gathering, index);
+    struct ms_flight *flight;
+
+    if (!ms_load_begin_refresh(&load, 0, &flight, &gathering->views[index]))
+        return;
+    ms_view_give_back(&gathering->views[index]);
+    note_for_loader(gathering, index, flight);
+}
+
 /* A flight of one's own: end it if the key has come meanwhile, else note it for the loader. */
 static void lead(struct gathering *gathering, size_t index, struct ms_flight *flight)
 {
@@ -84,9 +108,7 @@ static void lead(struct gathering *gathering, size_t index, struct ms_flight *fl
         status = MEMSTORE_ERR_KEY_NOT_FOUND;
     }
     if (status == MEMSTORE_ERR_KEY_NOT_FOUND) {
-        gathering->keys[gathering->led] = load.key;
-        gathering->indices[gathering->led] = index;
-        gathering->leading[gathering->led++] = flight;
+        note_for_loader(gathering, index, flight);
         return;
     }
     status = ms_load_finish_found(load.store, flight, status, &view, &gathering->views[index]);
@@ -104,7 +126,7 @@ static void join(struct gathering *gathering, size_t index)
         note_failure(gathering, index, ms_load_aside(&load, MEMSTORE_ERR_ENTRY_TOO_LARGE, out));
         return;
     }
-    switch (ms_flights_join(&load.store->flights, &call, &flight)) {
+    switch (ms_load_join(load.store, &call, &flight)) {
     case MS_JOINED_AS_LEADER:
         lead(gathering, index, flight);
         break;
@@ -117,6 +139,7 @@ static void join(struct gathering *gathering, size_t index)
     case MS_JOINED_CLOSED:
         note_failure(gathering, index, ms_load_aside(&load, MEMSTORE_ERR_CACHE_CLOSED, out));
         break;
+    case MS_JOINED_NOT:
     case MS_JOINED_NO_MEMORY:
         note_failure(gathering, index, ms_load_aside(&load, MEMSTORE_ERR_MEMORY_EXHAUSTED, out));
         break;
@@ -146,6 +169,7 @@ static void load_led(struct gathering *gathering)
         status = ms_load_finish(gathering->store, flight, status, &view, &gathering->views[index]);
         note_failure(gathering, index, status);
     }
+    ms_load_done(gathering->store);
 }
 
 static void await_joined(struct gathering *gathering)
@@ -172,6 +196,8 @@ static int load_missing(struct gathering *gathering)
     for (size_t i = 0; i < gathering->n; i++) {
         if (gathering->views[i].data == NULL)
             join(gathering, i);
+        else if (is_old(gathering, i))
+            refresh(gathering, i);
     }
     load_led(gathering);
     await_joined(gathering);
@@ -190,6 +216,15 @@ static int load_aside(struct gathering *gathering, int status)
     return gathering->status;
 }
 
+static bool any_is_old(const struct gathering *gathering)
+{
+    bool old = false;
+
+    for (size_t i = 0; i < gathering->n && !old; i++)
+        old = is_old(gathering, i);
+    return old;
+}
+
 int ms_load_get_many(memstore *store, const memstore_key *keys, size_t n,
                      const memstore_loader *loader, memstore_view *out, size_t *found)
 {
@@ -199,7 +234,7 @@ int ms_load_get_many(memstore *store, const memstore_key *keys, size_t n,
                      ? ms_admission_get_many(store, keys, n, out, found)
                      : ms_store_get_many(store, keys, n, out, found);
 
-    if (status == MEMSTORE_OK && *found == n)
+    if (status == MEMSTORE_OK && *found == n && !any_is_old(&gathering))
         return status;
     gathering.deadline_us = loader->wait_ms == 0 ? INT64_MAX : ms_load_deadline(loader->wait_ms);
     status = status == MEMSTORE_OK ? load_missing(&gathering) : load_aside(&gathering, status);

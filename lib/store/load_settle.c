@@ -135,15 +135,48 @@ static int settle_absent(struct ms_flight *flight, memstore *store)
     const bool remembers = ttl != 0 && flight->key_size <= ABSENT_KEY_MAX;
 
     ms_count(&store->counters, MS_COUNT_ABSENT_LOADED, 1);
+    /* What could not be removed is not denied either. */
+    if (!ms_load_remove(store, flight))
+        ms_flight_overtake(flight);
     ms_flights_end_absent(flight, ms_clock_exact_ms() + ttl,
                           remembers ? ms_setting_of(&store->settings, load_max_absent) : 0);
     return MEMSTORE_ERR_KEY_NOT_FOUND;
 }
 
-static int settle_failed(struct ms_flight *flight, memstore *store, int status)
+int ms_load_count_failure(memstore *store, int result)
 {
+    if (result == MS_LOAD_REFUSED) {
+        ms_count(&store->counters, MS_COUNT_LOADS_REFUSED, 1);
+        return MEMSTORE_ERR_LOADER_FAILED;
+    }
     ms_count(&store->counters, MS_COUNT_LOAD_FAILURES, 1);
-    ms_flights_end(flight, status, &(memstore_view){0});
+    return result;
+}
+
+/* A failed refresh is not tried again at once: whoever tries waits for it, though he has a value. */
+static void hold_back_refreshes(const struct ms_flight *flight, memstore *store)
+{
+    const int64_t pause = ms_setting_of(&store->settings, load_retry_max);
+
+    if (pause != 0 && flight->key_size <= ABSENT_KEY_MAX)
+        ms_flights_hold_back(&store->flights, flight, ms_clock_exact_ms() + pause,
+                             ms_setting_of(&store->settings, load_max_absent));
+}
+
+static int settle_failed(struct ms_flight *flight, memstore *store, int result, memstore_view *view)
+{
+    int status = ms_load_count_failure(store, result);
+    memstore_view shared = {0};
+
+    if (ms_load_fall_back(store, flight, view)) {
+        ms_view_share(view, &shared);
+        status = MEMSTORE_OK;
+    }
+    ms_flights_end(flight, status, &shared);
+    if (flight->refreshes && result != MS_LOAD_REFUSED)
+        ms_count(&store->counters, MS_COUNT_REFRESH_FAILURES, 1);
+    if (flight->refreshes)
+        hold_back_refreshes(flight, store);
     return status;
 }
 
@@ -157,9 +190,11 @@ int ms_load_settle(struct ms_flight *flight, int result, const memstore_load_val
     if (result == MEMSTORE_LOAD_ABSENT)
         return settle_absent(flight, store);
     if (result != MEMSTORE_LOAD_OK)
-        return settle_failed(flight, store, result);
+        return settle_failed(flight, store, result, view);
 
     ms_count(&store->counters, MS_COUNT_LOADS, 1);
+    if (flight->refreshes)
+        ms_count(&store->counters, MS_COUNT_REFRESHES, 1);
     const int outcome = store_value(flight, store, value, view);
     const int status = value_for_callers(store, outcome, value, view);
     if (status == MEMSTORE_OK)

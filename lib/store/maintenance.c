@@ -260,6 +260,7 @@ static void each_lock(memstore *store, enum ms_rank rank, void (*fn)(ms_mutex *l
         fn(&store->admission.writers.lock);
         fn(&store->room_line.lock);
         fn(&store->loads_gate.lock);
+        fn(&store->load_bytes_gate.lock);
         break;
     case MS_RANK_QUEUE:
         fn(&store->combiner.lock);
@@ -269,6 +270,9 @@ static void each_lock(memstore *store, enum ms_rank rank, void (*fn)(ms_mutex *l
         break;
     case MS_RANK_FLIGHTS:
         fn(&store->flights.lock);
+        break;
+    case MS_RANK_BREAKERS:
+        fn(&store->breakers.lock);
         break;
     default:
         break;
@@ -322,6 +326,7 @@ static void forget_other_threads(memstore *store)
     ms_events_forget_threads(&store->events);
     ms_flights_forget_threads(&store->flights);
     ms_gate_forget_threads(&store->loads_gate, ms_load_places_held(store));
+    ms_gate_forget_threads(&store->load_bytes_gate, ms_load_bytes_held(store));
 }
 
 /* Nobody waits on them in a child. */

@@ -45,15 +45,17 @@ static bool walk_next(struct walk *walk, struct ms_found *out)
 
 /* ---- One entry, under its shard's lock ---- */
 
-enum purpose { PURPOSE_EVICT, PURPOSE_COMPACT, PURPOSE_SWEEP };
+enum purpose { PURPOSE_EVICT, PURPOSE_COMPACT, PURPOSE_SWEEP, PURPOSE_DROP_STALE };
 
 struct pass {
     memstore *store;
     struct ms_segment *segment;
     enum purpose purpose;
     int64_t now;
-    bool passed_over; /* a shard was held by somebody else; something is left */
-    uint64_t removed_expired, evicted, moved_bytes;
+    int64_t max_stale; /* how long what has expired is kept; 0 = not */
+    int64_t earliest;  /* of what is left alone, when it expires or is not to be kept any longer */
+    bool passed_over;  /* a shard was held by somebody else; something is left */
+    uint64_t removed_expired, evicted, moved_bytes, dropped_stale;
 };
 
 struct candidate {
@@ -67,6 +69,59 @@ static void remove_entry(struct pass *pass, const struct candidate *candidate,
     ms_index_remove(&pass->store->index, candidate->hash, slot);
     ms_notify_removal(pass->store, &candidate->found, cause);
     ms_store_entry_died(pass->store, &candidate->found);
+}
+
+static bool mark_is_stale(unsigned mark)
+{
+    return (mark & MS_MARK_STALE) == MS_MARK_STALE;
+}
+
+/* When an entry that has expired is not to be kept any longer. */
+static int64_t end_of_stale(const struct pass *pass, const struct ms_found *found)
+{
+    const int64_t expiry = ms_found_expiry(found);
+
+    return expiry > MS_NEVER - pass->max_stale ? MS_NEVER : expiry + pass->max_stale;
+}
+
+static void note_earliest(struct pass *pass, int64_t when)
+{
+    if (when < pass->earliest)
+        pass->earliest = when;
+}
+
+/* An entry has expired: it leaves the index, and may be kept where it is. */
+static void expire_entry(struct pass *pass, const struct candidate *candidate,
+                         const struct ms_index_slot *slot)
+{
+    memstore *store = pass->store;
+    const int64_t end = end_of_stale(pass, &candidate->found);
+
+    pass->removed_expired++;
+    if (end <= pass->now) {
+        remove_entry(pass, candidate, slot, MEMSTORE_EVENT_EXPIRED);
+        return;
+    }
+    ms_index_remove(&store->index, candidate->hash, slot);
+    ms_notify_removal(store, &candidate->found, MEMSTORE_EVENT_EXPIRED);
+    if (ms_stale_keep_locked(store, candidate->hash, &candidate->found))
+        note_earliest(pass, end);
+    else
+        ms_store_entry_died(store, &candidate->found);
+}
+
+/* No slot refers to an entry: it is dead, or it is kept, and that may be over. */
+static void judge_stale(struct pass *pass, const struct candidate *candidate)
+{
+    const int64_t end = end_of_stale(pass, &candidate->found);
+    const bool drops = pass->purpose != PURPOSE_SWEEP || end <= pass->now;
+
+    if (!ms_stale_judge(pass->store, candidate->hash, &candidate->found, drops))
+        return;
+    if (drops)
+        pass->dropped_stale++;
+    else
+        note_earliest(pass, end);
 }
 
 /* Copy an entry and let its slot refer to the copy. False when there is no room. */
@@ -169,13 +224,14 @@ static void take_entry(struct pass *pass, const struct candidate *candidate)
         return;
     if (ms_index_find_place(&store->index, candidate->hash, candidate->found.place, &slot)) {
         if (ms_found_expiry(&candidate->found) <= pass->now) {
-            remove_entry(pass, candidate, &slot, MEMSTORE_EVENT_EXPIRED);
-            pass->removed_expired++;
+            expire_entry(pass, candidate, &slot);
         } else if (pass->purpose == PURPOSE_EVICT) {
             evict_entry(pass, candidate, &slot);
         } else if (pass->purpose == PURPOSE_COMPACT) {
             compact_entry(pass, candidate, &slot);
         }
+    } else if (ms_unlikely(ms_stale_any(&store->stale))) {
+        judge_stale(pass, candidate);
     }
     ms_mutex_unlock(lock);
 }
@@ -186,21 +242,34 @@ static bool is_candidate(const struct pass *pass, const struct ms_found *found)
 {
     /* ORDER: acquire, pairs with the releases of ms_arena_publish() and of whoever stores the
      * mark of a published entry: the key is read next. */
-    if ((ms_load_acquire(&found->entry->mark) & (MS_MARK_DEAD | MS_MARK_PENDING)) != 0)
+    const unsigned mark = ms_load_acquire(&found->entry->mark);
+    const bool sweeps = pass->purpose == PURPOSE_SWEEP;
+
+    if (mark_is_stale(mark))
+        return !sweeps || end_of_stale(pass, found) <= pass->now;
+    if ((mark & (MS_MARK_DEAD | MS_MARK_PENDING)) != 0)
         return false;
-    return pass->purpose != PURPOSE_SWEEP || ms_found_expiry(found) <= pass->now;
+    return (!sweeps && pass->purpose != PURPOSE_DROP_STALE) || ms_found_expiry(found) <= pass->now;
 }
 
-static size_t collect_group(struct pass *pass, struct walk *walk, struct candidate group[GROUP],
-                            int64_t *earliest)
+/* What is left alone tells when to come again. Pending entries count too: they may be published
+ * while we walk. */
+static void leave_alone(struct pass *pass, const struct ms_found *found)
+{
+    const unsigned mark = ms_load_relaxed(&found->entry->mark);
+
+    if (mark_is_stale(mark))
+        note_earliest(pass, end_of_stale(pass, found));
+    else if ((mark & MS_MARK_DEAD) == 0)
+        note_earliest(pass, ms_found_expiry(found));
+}
+
+static size_t collect_group(struct pass *pass, struct walk *walk, struct candidate group[GROUP])
 {
     size_t count = 0;
     struct ms_found found;
 
     while (count < GROUP && walk_next(walk, &found)) {
-        const unsigned mark = ms_load_relaxed(&found.entry->mark);
-        const int64_t expiry = ms_found_expiry(&found);
-
         if (is_candidate(pass, &found)) {
             group[count].found = found;
             group[count].hash = ms_store_hash(pass->store, found.parts.key, found.parts.key_size);
@@ -208,9 +277,8 @@ static size_t collect_group(struct pass *pass, struct walk *walk, struct candida
             if (pass->purpose == PURPOSE_EVICT)
                 ms_ghost_prefetch(&pass->store->eviction.ghost, group[count].hash);
             count++;
-        } else if ((mark & MS_MARK_DEAD) == 0 && expiry < *earliest) {
-            /* Pending entries count too: they may be published while we walk. */
-            *earliest = expiry;
+        } else {
+            leave_alone(pass, &found);
         }
     }
     return count;
@@ -228,29 +296,26 @@ static void count_pass(const struct pass *pass)
         ms_count(counters, MS_COUNT_MOVED_BYTES, pass->moved_bytes);
 }
 
-/* Walk the segment once. Stops after `most` removals for having expired, unless 0; *finished
- * tells. Returns the earliest expiry among the entries left alone. */
-static int64_t run_pass(struct pass *pass, uint32_t most, bool *finished)
+/* Walk the segment once. Stops after `most` removals for having expired, unless 0. */
+static void run_pass(struct pass *pass, uint32_t most)
 {
     struct walk walk = walk_start(pass->store, pass->segment);
     struct candidate group[GROUP];
-    int64_t earliest = MS_NEVER;
     size_t count;
 
-    *finished = true;
+    pass->earliest = MS_NEVER;
     ms_testing_reach(MS_POINT_RECLAIMING);
-    while ((count = collect_group(pass, &walk, group, &earliest)) != 0) {
+    while ((count = collect_group(pass, &walk, group)) != 0) {
         for (size_t i = 0; i < count; i++) {
             if (most != 0 && pass->removed_expired >= most) {
-                *finished = false;
+                pass->earliest = pass->now;
                 count_pass(pass);
-                return pass->now;
+                return;
             }
             take_entry(pass, &group[i]);
         }
     }
     count_pass(pass);
-    return earliest;
 }
 
 /* False when something could not be taken. */
@@ -259,9 +324,8 @@ static bool empty_segment(memstore *store, struct ms_segment *segment, enum purp
     struct pass pass = {
         .store = store, .segment = segment, .purpose = purpose, .now = ms_clock_exact_ms()};
     const uint64_t rank = segment->rank;
-    bool finished;
 
-    run_pass(&pass, 0, &finished);
+    run_pass(&pass, 0);
     /* A solo that was kept has been listed anew already. */
     if (ms_load_relaxed(&segment->state) != MS_SEGMENT_SEALED || segment->rank != rank)
         return true;
@@ -282,20 +346,68 @@ void ms_reclaim_compact_locked(memstore *store, struct ms_segment *victim)
     empty_segment(store, victim, PURPOSE_COMPACT);
 }
 
-uint64_t ms_reclaim_sweep_locked(memstore *store, struct ms_segment *segment, int64_t now,
-                                 uint32_t most)
+static void sweep(struct pass *pass, uint32_t most)
 {
-    struct pass pass = {.store = store, .segment = segment, .purpose = PURPOSE_SWEEP, .now = now};
-    bool finished;
+    memstore *store = pass->store;
+    struct ms_segment *segment = pass->segment;
 
     ms_store_relaxed(&store->sweeping, true);
     ms_due_sweep_begins(&store->due, segment);
     ms_arena_await_appends(&store->arena, segment);
-    const int64_t earliest = run_pass(&pass, most, &finished);
-    ms_due_swept(&store->due, segment, pass.passed_over ? now : earliest, now);
+    run_pass(pass, most);
+    ms_due_swept(&store->due, segment, pass->passed_over ? pass->now : pass->earliest, pass->now);
     /* ORDER: release, pairs with the acquire in is_swept(). */
     ms_store_release(&store->sweeping, false);
-    return pass.removed_expired;
+}
+
+uint64_t ms_reclaim_sweep_locked(memstore *store, struct ms_segment *segment, int64_t now,
+                                 uint32_t most, bool keeps)
+{
+    struct pass pass = {.store = store, .segment = segment, .purpose = PURPOSE_SWEEP, .now = now};
+
+    if (keeps)
+        pass.max_stale = ms_setting_of(&store->settings, load_max_stale);
+    if (pass.max_stale == 0) {
+        sweep(&pass, most);
+    } else {
+        ms_add_acquire(&segment->pins, 1);
+        ms_stale_prepare_locked(store, segment);
+        sweep(&pass, most);
+        ms_stale_settle_locked(store);
+        ms_sub_release(&segment->pins, 1);
+    }
+    return pass.removed_expired + pass.dropped_stale;
+}
+
+/* ---- What is kept beyond its expiry ---- */
+
+uint64_t ms_reclaim_drop_stale_locked(memstore *store, struct ms_segment *segment)
+{
+    struct pass pass = {.store = store,
+                        .segment = segment,
+                        .purpose = PURPOSE_DROP_STALE,
+                        .now = ms_clock_exact_ms()};
+
+    run_pass(&pass, 0);
+    return pass.removed_expired + pass.dropped_stale;
+}
+
+static void consider_stale(struct ms_segment *segment, void *context)
+{
+    struct ms_segment **stalest = context;
+
+    if (ms_load_relaxed(&segment->stale_bytes) != 0 &&
+        (*stalest == NULL ||
+         ms_load_relaxed(&segment->earliest) < ms_load_relaxed(&(*stalest)->earliest)))
+        *stalest = segment;
+}
+
+struct ms_segment *ms_reclaim_stalest(memstore *store)
+{
+    struct ms_segment *stalest = NULL;
+
+    ms_arena_each(&store->arena, consider_stale, &stalest);
+    return stalest;
 }
 
 /* ---- Choosing what to compact ---- */

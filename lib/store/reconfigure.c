@@ -52,6 +52,12 @@ int ms_store_reconfigure(memstore *store, const struct ms_settings *next,
                  "life_window or with ttl.store_creation_time");
         return MEMSTORE_ERR_UNSUPPORTED;
     }
+    if (next->load_refresh_after != 0 && !store->keeps_created) {
+        snprintf(why, MS_WHY_SIZE,
+                 "entries do not keep their creation time in this store; open it with a "
+                 "loader.refresh_after or with ttl.store_creation_time");
+        return MEMSTORE_ERR_UNSUPPORTED;
+    }
     if (next->limit != store->settings.limit) {
         const int status = resize(store, next, why);
         if (status != MEMSTORE_OK)

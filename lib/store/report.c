@@ -46,19 +46,29 @@ void ms_store_stats(memstore *store, memstore_stats *out)
     out->loads_bypassed = sums[MS_COUNT_LOADS_BYPASSED];
     out->absent_loaded = sums[MS_COUNT_ABSENT_LOADED];
     out->absent_served = sums[MS_COUNT_ABSENT_SERVED];
+    out->loads_refused = sums[MS_COUNT_LOADS_REFUSED];
+    out->breakers_opened = sums[MS_COUNT_BREAKERS_OPENED];
+    const struct ms_breaker_rule rule = ms_load_breaker_rule(store);
+    out->breakers_open = ms_breakers_open(&store->breakers, &rule);
+    out->stale_served = sums[MS_COUNT_STALE_SERVED];
+    out->refreshes = sums[MS_COUNT_REFRESHES];
+    out->refresh_failures = sums[MS_COUNT_REFRESH_FAILURES];
 }
 
 /* ---- Bytes ---- */
 
 struct byte_sums {
-    uint64_t live, dead, unused, pinned, segments;
+    uint64_t live, dead, stale, unused, pinned, segments;
 };
 
 static void sum_segment(struct ms_segment *segment, void *context)
 {
     struct byte_sums *sums = context;
 
-    sums->live += ms_load_relaxed(&segment->live_bytes);
+    const uint32_t stale = ms_load_relaxed(&segment->stale_bytes);
+
+    sums->live += ms_load_relaxed(&segment->live_bytes) - stale;
+    sums->stale += stale;
     sums->dead += ms_segment_dead_bytes(segment);
     sums->unused += segment->capacity - ms_load_relaxed(&segment->used);
     sums->pinned += ms_load_relaxed(&segment->pins) != 0 ? segment->capacity : 0;
@@ -90,11 +100,12 @@ void ms_store_memory_stats(memstore *store, memstore_memory_stats *out)
     out->dead = sums.dead;
     out->pinned = sums.pinned;
     out->segments = sums.segments;
+    out->stale = sums.stale;
 
     ms_mutex_lock(&arena->pool_lock);
     out->free = sums.unused + ((uint64_t)arena->warm_count << arena->segment_shift);
     ms_mutex_unlock(&arena->pool_lock);
-    const uint64_t known = out->live + out->dead + out->index + out->free;
+    const uint64_t known = out->live + out->dead + out->stale + out->index + out->free;
     out->overhead = out->charged > known ? out->charged - known : 0;
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Making room: expired entries first, then dead bytes, then what the eviction policy gives up. */
+/* Making room: expired entries first, then what is kept beyond that, then dead bytes, then what the
+ * eviction policy gives up. */
 #include "store/store.h"
 
 #include "platform/mem.h"
@@ -106,7 +107,16 @@ static bool sweep_expired(memstore *store)
     const int64_t now = ms_clock_exact_ms();
     struct ms_segment *segment = ms_due_any_expired(&store->due, now);
 
-    return segment != NULL && ms_reclaim_sweep_locked(store, segment, now, 0) != 0;
+    return segment != NULL && ms_reclaim_sweep_locked(store, segment, now, 0, false) != 0;
+}
+
+/* Give up what is kept beyond its expiry in one segment. */
+static bool drop_stale(memstore *store)
+{
+    struct ms_segment *segment =
+        ms_stale_any(&store->stale) ? ms_reclaim_stalest(store) : NULL;
+
+    return segment != NULL && ms_reclaim_drop_stale_locked(store, segment) != 0;
 }
 
 static bool compact_one(memstore *store)
@@ -206,7 +216,16 @@ bool ms_room_step_locked(memstore *store, int64_t deadline_us)
      * and would cost the store its entries. */
     if (ms_arena_has_limbo(arena) && ms_clock_real_us() >= deadline_us)
         return false;
-    return sweep_expired(store) || compact_one(store) || evict_one(store, deadline_us);
+    return sweep_expired(store) || drop_stale(store) || compact_one(store) ||
+           evict_one(store, deadline_us);
+}
+
+bool ms_room_evict_locked(memstore *store, int64_t deadline_us)
+{
+    if (store->settings.eviction == MS_EVICTION_NONE || !evict_one(store, deadline_us) ||
+        !ms_room_harvest_locked(store, deadline_us))
+        return false;
+    return ms_arena_cool(&store->arena, 0) != 0;
 }
 
 /* Whether what is asked for can be had now. */

@@ -15,7 +15,8 @@
  *
  * ST-1  A slot refers to an entry that is published, live or expired; or, while its shard is
  *       locked by a batch, to a record.
- * ST-2  Whoever empties or overwrites a slot tells the arena that the entry died, exactly once.
+ * ST-2  Whoever empties or overwrites a slot tells the arena that the entry died, exactly once, or
+ *       leaves it to stale.h.
  * ST-3  Memory that readers may have reached is reused only after a grace period that began
  *       after the last slot left it. */
 #ifndef MS_STORE_STORE_H
@@ -26,6 +27,7 @@
 #include "eviction/eviction.h"
 #include "expiry/due.h"
 #include "index/index.h"
+#include "loader/breaker.h"
 #include "loader/flights.h"
 #include "platform/clock.h"
 #include "platform/gate.h"
@@ -37,6 +39,7 @@
 #include "store/admission.h"
 #include "store/combiner.h"
 #include "store/monitor.h"
+#include "store/stale.h"
 #include "util/hash.h"
 
 #include <memstore/memstore.h>
@@ -119,7 +122,12 @@ struct memstore {
     struct ms_events events;
 
     struct ms_flights flights; /* the loads */
-    struct ms_gate loads_gate; /* loader.max_loads */
+    struct ms_breakers breakers;
+    struct ms_gate loads_gate;      /* loader.max_loads */
+    struct ms_gate load_bytes_gate; /* loader.max_load_bytes, in KiB */
+    /* Of values that were loaded, a running mean. */
+    atomic_uint_least64_t load_size MS_ALIGNED(MS_CACHE_LINE);
+    struct ms_stale stale;     /* loader.max_stale */
 
     struct ms_monitor monitor;
 
@@ -327,6 +335,8 @@ bool ms_room_step_locked(memstore *store, int64_t deadline_us);
 /* Free what waits for a grace period, if anything. Reclaim lock held. False when nothing came
  * free, or readers that stand still did not let the period end by the deadline. */
 bool ms_room_harvest_locked(memstore *store, int64_t deadline_us);
+/* Evict, and give the memory back to the limit. Reclaim lock held. False when nothing was won. */
+bool ms_room_evict_locked(memstore *store, int64_t deadline_us);
 /* Let `node`'s memory wait for a grace period. */
 void ms_room_retire(memstore *store, struct ms_retired *node);
 /* Growing tables have left much behind: free it, unless somebody is at it. No lock held. */
@@ -339,10 +349,14 @@ int ms_store_compact(memstore *store, double max_dead_ratio);
 bool ms_reclaim_evict_locked(memstore *store, struct ms_segment *victim);
 /* Move every live entry to another segment. */
 void ms_reclaim_compact_locked(memstore *store, struct ms_segment *victim);
-/* Remove what has expired at `now`, at most `most` entries (0 = all). Returns how many were
- * removed. */
+/* Remove what has expired at `now`, at most `most` entries (0 = all); with `keeps` it stays where it
+ * is for `loader.max_stale`, for stale.h. Returns how many were removed. */
 uint64_t ms_reclaim_sweep_locked(memstore *store, struct ms_segment *segment, int64_t now,
-                                 uint32_t most);
+                                 uint32_t most, bool keeps);
+/* Drop what is kept in a segment beyond its expiry. Returns how many entries that were. */
+uint64_t ms_reclaim_drop_stale_locked(memstore *store, struct ms_segment *segment);
+/* The segment in which that is kept of which the time is over first, or NULL. */
+struct ms_segment *ms_reclaim_stalest(memstore *store);
 /* The sealed segment with the most dead bytes, if their share is at least num / den. */
 struct ms_segment *ms_reclaim_emptiest(memstore *store, uint32_t num, uint32_t den);
 
@@ -393,9 +407,14 @@ int ms_load_get_many(memstore *store, const memstore_key *keys, size_t n,
 int ms_lease_acquire(memstore *store, const memstore_key *key, int64_t timeout_ms,
                      struct ms_flight **lease, memstore_view *out);
 int ms_lease_fill(struct ms_flight *lease, const memstore_load_value *value, memstore_view *out);
-void ms_lease_fail(struct ms_flight *lease, int result);
+int ms_lease_fail(struct ms_flight *lease, int result, memstore_view *out);
 /* Places among `loader.max_loads` that the calling thread holds. */
 uint32_t ms_load_places_held(const memstore *store);
+/* The same of the KiB of `loader.max_load_bytes`, and how many those are. */
+uint32_t ms_load_bytes_held(const memstore *store);
+uint32_t ms_load_byte_places(const struct ms_settings *settings);
+/* When breakers open, by the settings now. */
+struct ms_breaker_rule ms_load_breaker_rule(const memstore *store);
 /* Overtake the loads of all keys that match a pattern: OK, LOCK_TIMEOUT or MEMORY_EXHAUSTED. */
 int ms_load_overtake_matching(memstore *store, const char *pattern, size_t pattern_size);
 

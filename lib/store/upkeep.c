@@ -23,7 +23,7 @@ static bool sweep_one(memstore *store, bool exact)
     if (segment == NULL)
         return false;
     const uint64_t removed = ms_reclaim_sweep_locked(
-        store, segment, now, ms_setting_of(&store->settings, batch_cleanup_size));
+        store, segment, now, ms_setting_of(&store->settings, batch_cleanup_size), true);
     /* Nothing removed and still expired means that somebody holds the shard: later. */
     return removed != 0 || ms_load_relaxed(&segment->earliest) > now;
 }

@@ -5,6 +5,7 @@
 
 #include "index/validate.h"
 #include "segment/validate.h"
+#include "store/lookup.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,11 +14,12 @@
 struct comparison {
     memstore *store;
     uint64_t entries; /* that slots refer to, in the segments met so far */
+    uint64_t kept;    /* beyond their expiry, likewise */
     const char *problem;
 };
 
 struct referred {
-    uint32_t entries, bytes;
+    uint32_t entries, bytes, kept, kept_bytes;
     int64_t earliest;
 };
 
@@ -28,6 +30,16 @@ static bool is_referred_to(memstore *store, const struct ms_entry *entry,
     struct ms_index_slot slot;
 
     return ms_index_find_place(&store->index, hash, ms_arena_place_of(&store->arena, entry), &slot);
+}
+
+static bool is_kept(memstore *store, const struct ms_entry *entry,
+                    const struct ms_entry_parts *parts)
+{
+    const memstore_key key = {parts->key, parts->key_size};
+    struct ms_found found;
+
+    return ms_stale_find(store, &key, ms_store_hash(store, key.data, key.size), &found) &&
+           found.entry == entry;
 }
 
 /* Look each entry of a segment up in the index. */
@@ -44,6 +56,12 @@ static const char *look_up_all(memstore *store, const struct ms_segment *segment
         const int64_t expiry = ms_entry_expiry(entry, segment->time_base);
 
         padded = ms_arena_padded(&store->arena, parts.size);
+        if (is_kept(store, entry, &parts)) {
+            MS_REQUIRE(!is_referred_to(store, entry, &parts),
+                       "SL-1: what is kept beyond its expiry is in the index");
+            referred->kept++;
+            referred->kept_bytes += padded;
+        }
         if (!is_referred_to(store, entry, &parts))
             continue;
         MS_REQUIRE((mark & (MS_MARK_PENDING | MS_MARK_DEAD)) == 0,
@@ -65,10 +83,12 @@ static const char *compare(struct comparison *comparison, const struct ms_segmen
     if (ms_load_relaxed(&segment->queue) == MS_QUEUE_RECORDS)
         return NULL;
     MS_REQUIRE_VALID(look_up_all(comparison->store, segment, &referred));
-    MS_REQUIRE(referred.entries == ms_load_relaxed(&segment->live_entries),
+    MS_REQUIRE(referred.entries + referred.kept == ms_load_relaxed(&segment->live_entries),
                "SG-1: a segment counts other live entries than slots refer to");
-    MS_REQUIRE(referred.bytes == ms_load_relaxed(&segment->live_bytes),
+    MS_REQUIRE(referred.bytes + referred.kept_bytes == ms_load_relaxed(&segment->live_bytes),
                "SG-1: a segment counts other live bytes than slots refer to");
+    MS_REQUIRE(referred.kept_bytes == ms_load_relaxed(&segment->stale_bytes),
+               "SL-2: a segment counts other bytes as kept than slots refer to");
     /* What a sweep had to leave counts as expiring then. */
     MS_REQUIRE(earliest <= referred.earliest || earliest <= ms_clock_exact_ms(),
                "DU-2: an entry expires before its segment's first");
@@ -77,6 +97,7 @@ static const char *compare(struct comparison *comparison, const struct ms_segmen
                     due->heap[segment->due_position] == segment),
                "DU-1: a segment in which something expires is not in the heap");
     comparison->entries += referred.entries;
+    comparison->kept += referred.kept;
     return NULL;
 }
 
@@ -95,13 +116,17 @@ const char *ms_store_validate(memstore *store)
 
     MS_REQUIRE_VALID(ms_index_validate(&store->index));
     MS_REQUIRE_VALID(
-        ms_arena_validate(&store->arena, store->combiner.charged + store->events.charged));
+        ms_arena_validate(&store->arena, store->combiner.charged + store->events.charged +
+                                             ms_load_relaxed(&store->stale.charged) +
+                                             ms_load_relaxed(&store->flights.charged)));
     MS_REQUIRE_VALID(ms_due_validate(&store->due));
     ms_arena_each(&store->arena, compare_next, &comparison);
     MS_REQUIRE_VALID(comparison.problem);
     for (uint32_t shard = 0; shard < store->index.shard_count; shard++)
         entries += ms_index_entries(&store->index, shard);
     MS_REQUIRE(comparison.entries == entries, "ST-1: a slot refers to no segment's entry");
+    MS_REQUIRE(comparison.kept == ms_load_relaxed(&store->stale.entries),
+               "SL-2: what is kept beyond its expiry is miscounted");
     MS_REQUIRE(ms_load_relaxed(&store->batches_begun) == ms_load_relaxed(&store->batches_done),
                "ST: a batch is in publication");
     return NULL;

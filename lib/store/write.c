@@ -148,6 +148,8 @@ static int publish_locked(memstore *store, const struct ms_write *write, uint64_
             ms_notify_removal(store, &found, ms_removal_kind(live, MEMSTORE_EVENT_REPLACED));
         ms_store_entry_died(store, &found);
     } else {
+        if (ms_unlikely(ms_stale_any(&store->stale)))
+            ms_stale_forget(store, &write->key, hash);
         ms_index_insert(&store->index, hash, reserved->place, &slot);
     }
     *outcome = (struct ms_write_outcome){

@@ -57,6 +57,12 @@ AT(memstore_stats, loads_overtaken, 176);
 AT(memstore_stats, loads_bypassed, 184);
 AT(memstore_stats, absent_loaded, 192);
 AT(memstore_stats, absent_served, 200);
+AT(memstore_stats, loads_refused, 208);
+AT(memstore_stats, breakers_opened, 216);
+AT(memstore_stats, breakers_open, 224);
+AT(memstore_stats, stale_served, 232);
+AT(memstore_stats, refreshes, 240);
+AT(memstore_stats, refresh_failures, 248);
 
 SIZE_AT_LEAST(memstore_event, 88);
 AT(memstore_event, struct_size, 0);

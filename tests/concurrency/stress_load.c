@@ -172,7 +172,7 @@ static void read_by_lease(struct test_rng *rng)
 
         maybe_yield(test_random(rng));
         if (is_gone(version)) {
-            memstore_lease_fail(lease, MEMSTORE_LOAD_ABSENT);
+            memstore_lease_fail(lease, MEMSTORE_LOAD_ABSENT, NULL);
             return;
         }
         const int filled = memstore_lease_fill(lease, &version, sizeof version, 10, &view);

@@ -952,11 +952,11 @@ Test(loading, those_who_wait_for_a_lease_get_its_fill_or_its_failure)
     assert_ok(acquire(store, 0, &lease, &view));
     start(&waiter, store, "key", &unused);
     wait_for_references(store, 2);
-    memstore_lease_fail(lease, MEMSTORE_LOAD_FAILED);
+    memstore_lease_fail(lease, MEMSTORE_LOAD_FAILED, NULL);
     assert_status(result_of(&waiter), MEMSTORE_ERR_LOADER_FAILED);
 
     assert_ok(acquire(store, 0, &lease, &view));
-    memstore_lease_fail(lease, MEMSTORE_LOAD_ABSENT);
+    memstore_lease_fail(lease, MEMSTORE_LOAD_ABSENT, NULL);
     assert_status(acquire(store, 0, &lease, &view), MEMSTORE_ERR_KEY_NOT_FOUND);
     memstore_destroy(store);
 }
@@ -1019,7 +1019,8 @@ Test(loading, bad_arguments_are_refused)
     assert_status(memstore_lease_fill(NULL, "v", 1, 0, NULL), MEMSTORE_ERR_INVALID_ARGUMENT);
     assert_ok(memstore_lease_acquire(store, "new", 3, 0, &lease, &view));
     assert_status(memstore_lease_fill(lease, NULL, 1, 0, NULL), MEMSTORE_ERR_INVALID_ARGUMENT);
-    memstore_lease_fail(NULL, MEMSTORE_LOAD_FAILED);
+    assert_status(memstore_lease_fail(NULL, MEMSTORE_LOAD_FAILED, NULL),
+                  MEMSTORE_ERR_INVALID_ARGUMENT);
     cr_assert_eq(memstore_lease_is_current(NULL), 0);
     memstore_destroy(store);
 }

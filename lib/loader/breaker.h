@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Circuit breakers: a loader that has failed many times in a row is not called for a while.
+ *
+ *     closed    failures < threshold       every load is let through
+ *     open      until `open_until`         none is
+ *     half open from then on               one is, which sets `open_until` anew and so holds the
+ *                                          others back; if it succeeds the breaker is forgotten
+ *
+ * Breakers are told apart by a number that stands for the loader; 0 stands for all leases. Only
+ * those that have failed since they last succeeded take a place. When all places are taken, further
+ * loaders are let through.
+ *
+ * BR-1  A place is in use if and only if its failures are not 0; `failing` counts those. */
+#ifndef MS_LOADER_BREAKER_H
+#define MS_LOADER_BREAKER_H
+
+#include "platform/atomic.h"
+#include "platform/thread.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define MS_BREAKERS 32
+
+/* From when on failures open a breaker, and for how long. */
+struct ms_breaker_rule {
+    uint32_t failures; /* in a row; 0 = never */
+    int64_t open_ms;
+};
+
+struct ms_breaker {
+    uint64_t loader;
+    uint32_t failures;
+    int64_t open_until; /* in ms_clock_exact_ms(); counts once failures have reached the threshold */
+};
+
+struct ms_breakers {
+    ms_mutex lock;
+    struct ms_breaker table[MS_BREAKERS]; /* lock */
+    atomic_uint failing;                  /* lock to write; read by every load */
+};
+
+void ms_breakers_init(struct ms_breakers *breakers);
+void ms_breakers_fini(struct ms_breakers *breakers);
+/* Whether a load may call its loader at this time. */
+bool ms_breakers_let_through(struct ms_breakers *breakers, uint64_t loader,
+                             const struct ms_breaker_rule *rule, int64_t now);
+void ms_breakers_succeeded(struct ms_breakers *breakers, uint64_t loader);
+/* A loader has failed. True when that opened its breaker, which was closed. */
+bool ms_breakers_failed(struct ms_breakers *breakers, uint64_t loader,
+                        const struct ms_breaker_rule *rule, int64_t now);
+/* How many are open or half open. */
+uint32_t ms_breakers_open(struct ms_breakers *breakers, const struct ms_breaker_rule *rule);
+
+#endif

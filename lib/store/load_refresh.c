@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Loading what is there and old anew: one caller does, the others are given what there is. */
+#include "store/load.h"
+
+bool ms_load_is_old(const memstore *store, size_t key_size, const memstore_view *view)
+{
+    const int64_t age = ms_setting_of(&store->settings, load_refresh_after);
+    int64_t created;
+
+    if (age == 0)
+        return false;
+    /* The time stands right before the key, whatever form the entry has: EN-4. */
+    memcpy(&created, (const char *)view->data - key_size - sizeof created, sizeof created);
+    return ms_clock_exact_ms() - created >= age;
+}
+
+bool ms_load_begin_refresh(const struct ms_load *load, int64_t lease_until,
+                           struct ms_flight **flight, memstore_view *out)
+{
+    memstore *store = load->store;
+    const struct ms_flight_call call = {.key = load->key,
+                                        .hash = load->hash,
+                                        .lease_until = lease_until,
+                                        .refreshes = true};
+    memstore_view view, held;
+
+    if (ms_load_join(store, &call, flight) != MS_JOINED_AS_LEADER)
+        return false;
+    /* FL-3: writes that come from now on overtake it. */
+    int status = ms_load_recheck(store, &load->key, load->hash, &view);
+    if (status == MEMSTORE_ERR_KEY_NOT_FOUND ||
+        (status == MEMSTORE_OK && ms_load_is_old(store, load->key.size, &view))) {
+        ms_view_give_back(&view);
+        return true;
+    }
+    status = ms_load_finish_found(store, *flight, status, &view, &held);
+    if (status == MEMSTORE_OK) {
+        ms_view_give_back(out);
+        *out = held;
+    }
+    return false;
+}
+
+int ms_load_refresh(const struct ms_load *load, memstore_view *out)
+{
+    memstore *store = load->store;
+    struct ms_flight *flight;
+    memstore_load_value value;
+    memstore_view view;
+
+    if (!ms_load_begin_refresh(load, 0, &flight, out))
+        return MEMSTORE_OK;
+    /* The loader may want to hold views itself, where they are bounded. */
+    ms_view_give_back(out);
+    struct ms_load once = *load;
+    once.refreshes = true;
+    const int result = ms_load_call(&once, false, &value);
+    const int status = ms_load_settle(flight, result, &value, &view, NULL);
+    if (result == MEMSTORE_LOAD_OK)
+        ms_load_release(&value);
+    ms_load_done(store);
+    return ms_load_finish(store, flight, status, &view, out);
+}

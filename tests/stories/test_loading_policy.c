@@ -1,0 +1,646 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* When loaders fail, and before they have to: old values refreshed, expired ones served, breakers, and
+ * what loads may take. */
+#include "store/store.h"
+#include "support/clock.h"
+#include "support/criterion.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+
+/* A database of one row whose answers a test chooses. */
+struct source {
+    const char *value;
+    int result; /* a memstore_load_result */
+    int64_t ttl_ms;
+    memstore *during; /* a store in which the loader deletes the key */
+    atomic_uint calls;
+    atomic_bool holds; /* the loader waits for this to become false */
+};
+
+static int answer(const void *key, size_t key_size, memstore_load_value *out, void *context)
+{
+    struct source *source = context;
+
+    atomic_fetch_add(&source->calls, 1);
+    while (atomic_load(&source->holds))
+        sched_yield();
+    if (source->during != NULL)
+        memstore_delete(source->during, key, key_size);
+    out->value = source->value;
+    out->value_size = source->value != NULL ? strlen(source->value) : 0;
+    out->ttl_ms = source->ttl_ms;
+    return source->result;
+}
+
+static int answer_many(const memstore_key *keys, size_t n, memstore_load_value *out, void *context)
+{
+    for (size_t i = 0; i < n; i++)
+        out[i].result = answer(keys[i].data, keys[i].size, &out[i], context);
+    return MEMSTORE_LOAD_OK;
+}
+
+static memstore_loader loader_of(struct source *source)
+{
+    return (memstore_loader){.struct_size = sizeof(memstore_loader),
+                             .load = answer,
+                             .load_many = answer_many,
+                             .context = source};
+}
+
+/* What a caller gets, as text that the next call overwrites; NULL with another status than OK. */
+static const char *ask(memstore *store, struct source *source, int wanted_status)
+{
+    static char text[64];
+    const memstore_loader loader = loader_of(source);
+    memstore_view view;
+
+    assert_status(memstore_get_or_load(store, "key", 3, &loader, &view), wanted_status);
+    if (wanted_status != MEMSTORE_OK)
+        return NULL;
+    snprintf(text, sizeof text, "%.*s", (int)view.size, (const char *)view.data);
+    memstore_view_release(&view);
+    return text;
+}
+
+static void assert_asks(memstore *store, struct source *source, const char *wanted)
+{
+    cr_assert_str_eq(ask(store, source, MEMSTORE_OK), wanted);
+}
+
+static void assert_fails(memstore *store, struct source *source)
+{
+    ask(store, source, MEMSTORE_ERR_LOADER_FAILED);
+}
+
+static bool is_there(memstore *store)
+{
+    return memstore_has(store, "key", 3) == MEMSTORE_OK;
+}
+
+static uint64_t stale_bytes(memstore *store)
+{
+    memstore_memory_stats stats = {.struct_size = sizeof stats};
+
+    assert_ok(memstore_get_memory_stats(store, &stats));
+    return stats.stale;
+}
+
+/* ---- What has expired ---- */
+
+#define STALE_SETTINGS "maintenance=manual", "loader.max_stale=1m"
+
+/* A store whose clock stands still and in which "old", of a second, has just expired; swept, so that it
+ * is not in the index any more, or not. */
+static memstore *open_with_expired(struct source *source, bool swept)
+{
+    test_clock_start();
+    memstore *store = test_open(STALE_SETTINGS, NULL);
+
+    *source = (struct source){.value = "old", .ttl_ms = 1000};
+    assert_asks(store, source, "old");
+    test_clock_advance(1000);
+    if (swept)
+        cr_assert_eq(memstore_size(store), 0);
+    source->result = MEMSTORE_LOAD_FAILED;
+    source->value = "new";
+    return store;
+}
+
+static void assert_serves_for_a_minute(bool swept)
+{
+    struct source source;
+    memstore *store = open_with_expired(&source, swept);
+
+    assert_asks(store, &source, "old");
+    cr_assert(!is_there(store));
+    cr_assert_eq(memstore_size(store), 0);
+    test_clock_advance(59 * 1000 + 999);
+    assert_asks(store, &source, "old");
+    cr_assert(source.calls == 3 && test_stats(store).stale_served == 2);
+    test_clock_advance(1);
+    assert_fails(store, &source);
+    cr_assert_eq(test_stats(store).load_failures, 3);
+    source.result = MEMSTORE_LOAD_OK;
+    assert_asks(store, &source, "new");
+    memstore_destroy(store);
+}
+
+Test(loading_policy, what_has_expired_serves_for_max_stale_when_its_load_fails)
+{
+    assert_serves_for_a_minute(false);
+}
+
+Test(loading_policy, what_has_expired_serves_after_it_was_swept_too)
+{
+    assert_serves_for_a_minute(true);
+}
+
+Test(loading_policy, what_has_expired_is_told_by_its_expiry)
+{
+    struct source source;
+    memstore *store = open_with_expired(&source, true);
+    const memstore_loader loader = loader_of(&source);
+    memstore_view view;
+
+    assert_ok(memstore_get_or_load(store, "key", 3, &loader, &view));
+    cr_assert_eq(view.expires_at_ms, test_clock_unix());
+    memstore_view_release(&view);
+    memstore_destroy(store);
+}
+
+Test(loading_policy, nobody_but_a_failed_load_sees_what_has_expired)
+{
+    struct source source;
+    memstore *store = open_with_expired(&source, true);
+    memstore_cursor *cursor;
+    memstore_key key;
+    int64_t ttl;
+    char byte;
+    size_t size;
+
+    cr_assert(stale_bytes(store) != 0);
+    assert_status(memstore_get(store, "key", 3, &byte, 1, &size), MEMSTORE_ERR_KEY_NOT_FOUND);
+    assert_status(memstore_get_ttl(store, "key", 3, &ttl), MEMSTORE_ERR_KEY_NOT_FOUND);
+    assert_status(memstore_update_ttl(store, "key", 3, 1000), MEMSTORE_ERR_KEY_NOT_FOUND);
+    assert_ok(memstore_cursor_new(store, "*", 1, &cursor));
+    assert_status(memstore_cursor_next(cursor, &key), MEMSTORE_ERR_KEY_NOT_FOUND);
+    memstore_cursor_free(cursor);
+    assert_status(memstore_delete(store, "key", 3), MEMSTORE_ERR_KEY_NOT_FOUND);
+    memstore_destroy(store);
+}
+
+static int set_key(memstore *store)
+{
+    const int status = memstore_set(store, "key", 3, "set", 3, 1);
+
+    test_clock_advance(70 * 1000);
+    return status;
+}
+
+static int delete_key(memstore *store)
+{
+    return memstore_delete(store, "key", 3) == MEMSTORE_ERR_KEY_NOT_FOUND ? MEMSTORE_OK : 1;
+}
+
+static int delete_matching(memstore *store)
+{
+    return memstore_delete_by_pattern(store, "k*", 2, NULL);
+}
+
+static int delete_by_batch(memstore *store)
+{
+    memstore_batch *batch = memstore_batch_new(store);
+    int status = memstore_batch_delete(batch, "key", 3);
+
+    if (status == MEMSTORE_OK)
+        status = memstore_batch_commit(batch);
+    memstore_batch_free(batch);
+    return status;
+}
+
+Test(loading_policy, each_kind_of_write_ends_what_has_expired)
+{
+    int (*const writes[])(memstore *) = {set_key, delete_key, delete_matching, delete_by_batch,
+                                         memstore_clear};
+
+    for (size_t i = 0; i < 2 * (sizeof writes / sizeof *writes); i++) {
+        struct source source;
+        memstore *store = open_with_expired(&source, i % 2 == 0);
+
+        assert_ok(writes[i / 2](store));
+        assert_fails(store, &source);
+        cr_assert_eq(stale_bytes(store), 0);
+        memstore_destroy(store);
+    }
+}
+
+Test(loading_policy, what_was_written_during_the_load_is_not_served_from_before)
+{
+    struct source source;
+    memstore *store = open_with_expired(&source, true);
+
+    source.during = store;
+    assert_fails(store, &source);
+    memstore_destroy(store);
+}
+
+Test(loading_policy, that_a_key_does_not_exist_ends_what_has_expired)
+{
+    struct source source;
+    memstore *store = open_with_expired(&source, true);
+
+    source.result = MEMSTORE_LOAD_ABSENT;
+    ask(store, &source, MEMSTORE_ERR_KEY_NOT_FOUND);
+    cr_assert_eq(stale_bytes(store), 0);
+    memstore_destroy(store);
+}
+
+/* Fill a store of 1 MB with what expires at once and is kept. */
+static uint64_t keep_thousands(memstore *store)
+{
+    static const char value[100];
+    char key[16];
+
+    for (int i = 0; i < 4000; i++) {
+        const int size = snprintf(key, sizeof key, "old/%d", i);
+        assert_ok(memstore_set(store, key, (size_t)size, value, sizeof value, 1000));
+    }
+    test_clock_advance(2000);
+    cr_assert(memstore_size(store) <= 1);
+    return stale_bytes(store);
+}
+
+Test(loading_policy, what_has_expired_goes_when_memory_is_needed_before_anything_live)
+{
+    static const char value[100];
+    char key[16];
+
+    test_clock_start();
+    memstore *store = test_open(STALE_SETTINGS, "performance.memory_limit=1MB", NULL);
+    assert_ok(memstore_set(store, "live", 4, "v", 1, 0));
+    const uint64_t kept = keep_thousands(store);
+    cr_assert(kept > 4000 * 100);
+    for (int i = 0; i < 5000; i++) {
+        const int size = snprintf(key, sizeof key, "new/%d", i);
+        assert_ok(memstore_set(store, key, (size_t)size, value, sizeof value, 0));
+    }
+    cr_assert(stale_bytes(store) < kept);
+    cr_assert_eq(test_stats(store).evictions, 0);
+    cr_assert_eq(memstore_size(store), 5001);
+    memstore_destroy(store);
+}
+
+Test(loading_policy, what_has_expired_goes_when_max_stale_is_over)
+{
+    test_clock_start();
+    memstore *store = test_open(STALE_SETTINGS, "performance.memory_limit=1MB", NULL);
+
+    cr_assert(keep_thousands(store) != 0);
+    test_clock_advance(60 * 1000);
+    assert_ok(memstore_maintain(store, 0));
+    cr_assert_eq(stale_bytes(store), 0);
+    assert_ok(memstore_reconfigure(store, "loader.max_stale", "0"));
+    cr_assert_eq(keep_thousands(store), 0);
+    memstore_destroy(store);
+}
+
+Test(loading_policy, a_full_store_keeps_what_expires_through_a_failure)
+{
+    static const char value[100];
+    char key[16];
+
+    test_clock_start();
+    memstore *store = test_open(STALE_SETTINGS, "performance.memory_limit=1MB", NULL);
+    for (int i = 0; i < 20000; i++) {
+        const int size = snprintf(key, sizeof key, "old/%d", i);
+        assert_ok(memstore_set(store, key, (size_t)size, value, sizeof value, 1000));
+    }
+    const uint64_t entries = memstore_size(store);
+    test_clock_advance(2000);
+    cr_assert_eq(memstore_size(store), 0);
+    cr_assert(stale_bytes(store) > entries * 100 * 3 / 4);
+    memstore_destroy(store);
+}
+
+Test(loading_policy, many_at_once_are_served_what_has_expired)
+{
+    struct source source;
+    memstore *store = open_with_expired(&source, true);
+    const memstore_loader loader = loader_of(&source);
+    const memstore_key keys[] = {{"key", 3}};
+    memstore_view view;
+    size_t found;
+
+    assert_ok(memstore_get_or_load_many(store, keys, 1, &loader, &view, &found));
+    cr_assert(found == 1 && view.size == 3 && memcmp(view.data, "old", 3) == 0);
+    memstore_view_release(&view);
+    memstore_destroy(store);
+}
+
+Test(loading_policy, a_lease_that_fails_gives_what_has_expired)
+{
+    struct source source;
+    memstore *store = open_with_expired(&source, true);
+    memstore_lease *lease;
+    memstore_view view;
+
+    assert_ok(memstore_lease_acquire(store, "key", 3, 0, &lease, &view));
+    cr_assert(lease != NULL && view.data == NULL);
+    assert_ok(memstore_lease_fail(lease, MEMSTORE_LOAD_FAILED, &view));
+    cr_assert(view.size == 3 && memcmp(view.data, "old", 3) == 0);
+    memstore_view_release(&view);
+    memstore_destroy(store);
+}
+
+/* ---- What is old ---- */
+
+static memstore *open_with_old(struct source *source)
+{
+    test_clock_start();
+    memstore *store =
+        test_open("maintenance=manual", "loader.refresh_after=10s", "loader.retry_max=1s", NULL);
+
+    *source = (struct source){.value = "old", .ttl_ms = 60000};
+    assert_asks(store, source, "old");
+    test_clock_advance(9999);
+    source->value = "new";
+    assert_asks(store, source, "old");
+    cr_assert_eq(source->calls, 1);
+    test_clock_advance(1);
+    return store;
+}
+
+Test(loading_policy, what_is_old_is_loaded_anew)
+{
+    struct source source;
+    memstore *store = open_with_old(&source);
+
+    assert_asks(store, &source, "new");
+    assert_asks(store, &source, "new");
+    cr_assert(source.calls == 2 && test_stats(store).refreshes == 1);
+    memstore_destroy(store);
+}
+
+struct asker {
+    pthread_t thread;
+    memstore *store;
+    struct source *source;
+    memstore_view view;
+    int status;
+};
+
+static void *ask_in_thread(void *context)
+{
+    struct asker *asker = context;
+    const memstore_loader loader = loader_of(asker->source);
+
+    asker->status = memstore_get_or_load(asker->store, "key", 3, &loader, &asker->view);
+    return NULL;
+}
+
+Test(loading_policy, while_one_caller_refreshes_others_are_given_the_old_value)
+{
+    struct source source;
+    memstore *store = open_with_old(&source);
+    struct asker asker = {.store = store, .source = &source};
+
+    atomic_store(&source.holds, true);
+    cr_assert_eq(pthread_create(&asker.thread, NULL, ask_in_thread, &asker), 0);
+    while (atomic_load(&source.calls) < 2)
+        sched_yield();
+    for (int i = 0; i < 10; i++)
+        assert_asks(store, &source, "old");
+    cr_assert_eq(source.calls, 2);
+    atomic_store(&source.holds, false);
+    pthread_join(asker.thread, NULL);
+    assert_ok(asker.status);
+    cr_assert(memcmp(asker.view.data, "new", 3) == 0);
+    memstore_view_release(&asker.view);
+    memstore_destroy(store);
+}
+
+Test(loading_policy, a_refresh_that_fails_leaves_the_old_value_and_waits_before_the_next)
+{
+    struct source source;
+    memstore *store = open_with_old(&source);
+
+    source.result = MEMSTORE_LOAD_RETRY;
+    for (int i = 0; i < 10; i++)
+        assert_asks(store, &source, "old");
+    cr_assert(source.calls == 2 && test_stats(store).refresh_failures == 1);
+    test_clock_advance(1000);
+    source.result = MEMSTORE_LOAD_OK;
+    assert_asks(store, &source, "new");
+    cr_assert_eq(test_stats(store).stale_served, 0);
+    memstore_destroy(store);
+}
+
+Test(loading_policy, after_a_refresh_that_failed_what_is_gone_is_loaded_at_once)
+{
+    struct source source;
+    memstore *store = open_with_old(&source);
+
+    source.result = MEMSTORE_LOAD_FAILED;
+    assert_asks(store, &source, "old");
+    assert_ok(memstore_delete(store, "key", 3));
+    source.result = MEMSTORE_LOAD_OK;
+    assert_asks(store, &source, "new");
+    memstore_destroy(store);
+}
+
+Test(loading_policy, a_refresh_that_finds_that_the_key_is_gone_removes_it)
+{
+    struct source source;
+    memstore *store = open_with_old(&source);
+
+    source.result = MEMSTORE_LOAD_ABSENT;
+    ask(store, &source, MEMSTORE_ERR_KEY_NOT_FOUND);
+    cr_assert(!is_there(store) && test_stats(store).deletes == 1);
+    memstore_destroy(store);
+}
+
+Test(loading_policy, a_write_during_a_refresh_wins_over_it)
+{
+    struct source source;
+    memstore *store = open_with_old(&source);
+
+    source.during = store;
+    assert_asks(store, &source, "new");
+    cr_assert(!is_there(store) && test_stats(store).loads_overtaken == 1);
+    memstore_destroy(store);
+}
+
+Test(loading_policy, of_many_those_that_are_old_are_loaded_along)
+{
+    struct source source;
+    memstore *store = open_with_old(&source);
+    const memstore_loader loader = loader_of(&source);
+    const memstore_key keys[] = {{"key", 3}, {"other", 5}};
+    memstore_view views[2];
+    size_t found;
+
+    assert_ok(memstore_set(store, "other", 5, "set", 3, 0));
+    assert_ok(memstore_get_or_load_many(store, keys, 2, &loader, views, &found));
+    cr_assert(found == 2 && memcmp(views[0].data, "new", 3) == 0 &&
+              memcmp(views[1].data, "set", 3) == 0 && source.calls == 2);
+    memstore_view_release_many(views, 2);
+    memstore_destroy(store);
+}
+
+Test(loading_policy, a_lease_to_refresh_comes_with_the_value_and_to_one)
+{
+    struct source source;
+    memstore *store = open_with_old(&source);
+    memstore_lease *lease, *none;
+    memstore_view view, other;
+
+    assert_ok(memstore_lease_acquire(store, "key", 3, 0, &lease, &view));
+    assert_ok(memstore_lease_acquire(store, "key", 3, 0, &none, &other));
+    cr_assert(lease != NULL && none == NULL);
+    cr_assert(memcmp(view.data, "old", 3) == 0 && memcmp(other.data, "old", 3) == 0);
+    memstore_view_release(&view);
+    memstore_view_release(&other);
+    assert_ok(memstore_lease_fill(lease, "new", 3, 0, NULL));
+    assert_asks(store, &source, "new");
+    memstore_destroy(store);
+}
+
+Test(loading_policy, refresh_after_needs_a_store_that_knows_how_old_entries_are)
+{
+    memstore *without = test_open("maintenance=manual", NULL);
+    memstore *with = test_open("maintenance=manual", "ttl.store_creation_time=true", NULL);
+
+    assert_status(memstore_reconfigure(without, "loader.refresh_after", "1s"),
+                  MEMSTORE_ERR_UNSUPPORTED);
+    assert_ok(memstore_reconfigure(with, "loader.refresh_after", "1s"));
+    memstore_destroy(without);
+    memstore_destroy(with);
+}
+
+/* ---- Breakers ---- */
+
+Test(loading_policy, a_loader_that_keeps_failing_is_not_called_for_a_while)
+{
+    test_clock_start();
+    memstore *store = test_open("maintenance=manual", "loader.breaker_failures=3",
+                                "loader.breaker_open=10s", NULL);
+    struct source source = {.value = "row", .result = MEMSTORE_LOAD_FAILED};
+    struct source other = {.value = "row"};
+
+    for (int i = 0; i < 10; i++)
+        assert_fails(store, &source);
+    const memstore_stats open = test_stats(store);
+    cr_assert(source.calls == 3 && open.load_failures == 3 && open.loads_refused == 7);
+    cr_assert(open.breakers_open == 1 && open.breakers_opened == 1);
+    assert_asks(store, &other, "row");
+    assert_ok(memstore_delete(store, "key", 3));
+
+    source.result = MEMSTORE_LOAD_OK;
+    test_clock_advance(9999);
+    assert_fails(store, &source);
+    test_clock_advance(1);
+    assert_asks(store, &source, "row");
+    cr_assert(source.calls == 4 && test_stats(store).breakers_open == 0);
+    memstore_destroy(store);
+}
+
+Test(loading_policy, loaders_of_one_name_share_a_breaker)
+{
+    test_clock_start();
+    memstore *store = test_open("maintenance=manual", "loader.breaker_failures=1", NULL);
+    struct source one = {.result = MEMSTORE_LOAD_FAILED}, two = {.value = "row"};
+    memstore_loader loader = loader_of(&one);
+    memstore_view view;
+
+    loader.name = "database";
+    assert_status(memstore_get_or_load(store, "key", 3, &loader, &view),
+                  MEMSTORE_ERR_LOADER_FAILED);
+    loader.context = &two;
+    assert_status(memstore_get_or_load(store, "key", 3, &loader, &view),
+                  MEMSTORE_ERR_LOADER_FAILED);
+    cr_assert_eq(two.calls, 0);
+    assert_asks(store, &two, "row");
+    memstore_destroy(store);
+}
+
+Test(loading_policy, while_a_breaker_is_open_what_has_expired_is_served_without_a_call)
+{
+    struct source source;
+    memstore *store = open_with_expired(&source, true);
+
+    assert_ok(memstore_reconfigure(store, "loader.breaker_failures", "1"));
+    for (int i = 0; i < 5; i++)
+        assert_asks(store, &source, "old");
+    cr_assert(source.calls == 2 && test_stats(store).stale_served == 5);
+    memstore_destroy(store);
+}
+
+Test(loading_policy, leases_share_a_breaker)
+{
+    test_clock_start();
+    memstore *store = test_open("maintenance=manual", "loader.breaker_failures=1", NULL);
+    memstore_lease *lease;
+    memstore_view view;
+
+    assert_ok(memstore_lease_acquire(store, "a", 1, 0, &lease, &view));
+    assert_status(memstore_lease_fail(lease, MEMSTORE_LOAD_FAILED, &view),
+                  MEMSTORE_ERR_LOADER_FAILED);
+    assert_status(memstore_lease_acquire(store, "b", 1, 0, &lease, &view),
+                  MEMSTORE_ERR_LOADER_FAILED);
+    test_clock_advance(5000);
+    assert_ok(memstore_lease_acquire(store, "b", 1, 0, &lease, &view));
+    assert_ok(memstore_lease_fill(lease, "v", 1, 0, NULL));
+    cr_assert_eq(test_stats(store).breakers_open, 0);
+    memstore_destroy(store);
+}
+
+/* ---- What loads take ---- */
+
+Test(loading_policy, max_load_bytes_holds_loads_back_by_what_values_were_before)
+{
+    memstore *store = test_open("loader.max_load_bytes=4KiB", "loader.timeout=50ms", NULL);
+    static char large[3000];
+    struct source source = {.value = memset(large, 'x', sizeof large - 1)};
+    struct source held = {.value = large, .holds = true};
+    struct asker asker = {.store = store, .source = &held};
+
+    ask(store, &source, MEMSTORE_OK);
+    assert_ok(memstore_delete(store, "key", 3));
+    cr_assert_eq(pthread_create(&asker.thread, NULL, ask_in_thread, &asker), 0);
+    while (atomic_load(&held.calls) < 1)
+        sched_yield();
+    const memstore_loader loader = loader_of(&source);
+    memstore_view view;
+    assert_status(memstore_get_or_load(store, "another", 7, &loader, &view),
+                  MEMSTORE_ERR_LOCK_TIMEOUT);
+    atomic_store(&held.holds, false);
+    pthread_join(asker.thread, NULL);
+    memstore_view_release(&asker.view);
+    assert_ok(memstore_get_or_load(store, "another", 7, &loader, &view));
+    memstore_view_release(&view);
+    memstore_destroy(store);
+}
+
+Test(loading_policy, leases_and_absences_count_against_the_limit)
+{
+    test_clock_start();
+    memstore *store = test_open("maintenance=manual", "performance.memory_limit=1MB",
+                                "loader.max_absent=1000000", "loader.negative_ttl=1h", NULL);
+    const uint64_t before = ms_budget_charged(&store->arena.budget);
+    struct source source = {.result = MEMSTORE_LOAD_ABSENT};
+    const memstore_loader loader = loader_of(&source);
+    memstore_lease *lease;
+    memstore_view view;
+    char key[16];
+
+    assert_ok(memstore_lease_acquire(store, "key", 3, 0, &lease, &view));
+    cr_assert_eq(ms_budget_charged(&store->arena.budget), before + ms_flight_bytes(3));
+    memstore_lease_fail(lease, MEMSTORE_LOAD_FAILED, NULL);
+    cr_assert_eq(ms_budget_charged(&store->arena.budget), before);
+    for (int i = 0; i < 5000; i++) {
+        const int size = snprintf(key, sizeof key, "%d", i);
+        assert_status(memstore_get_or_load(store, key, (size_t)size, &loader, &view),
+                      MEMSTORE_ERR_KEY_NOT_FOUND);
+    }
+    const uint64_t absent = ms_budget_charged(&store->arena.budget) - before;
+    cr_assert(absent != 0 && absent <= 1000000 / 16);
+    memstore_destroy(store);
+}
+
+Test(loading_policy, a_full_store_makes_room_for_loads)
+{
+    static const char value[100];
+    char key[16];
+
+    memstore *store = test_open("performance.memory_limit=1MB", NULL);
+    for (int i = 0; i < 20000; i++) {
+        const int size = snprintf(key, sizeof key, "%d", i);
+        assert_ok(memstore_set(store, key, (size_t)size, value, sizeof value, 0));
+    }
+    struct source source = {.value = "row"};
+    assert_asks(store, &source, "row");
+    cr_assert(is_there(store) && test_stats(store).loads_bypassed == 0);
+    memstore_destroy(store);
+}

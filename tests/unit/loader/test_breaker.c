@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "loader/breaker.h"
+#include "support/criterion.h"
+
+static const struct ms_breaker_rule rule = {.failures = 3, .open_ms = 100};
+static struct ms_breakers breakers;
+
+static void init(void)
+{
+    memset(&breakers, 0, sizeof breakers);
+    ms_breakers_init(&breakers);
+}
+
+TestSuite(breaker, .init = init);
+
+static bool may(uint64_t loader, int64_t now)
+{
+    return ms_breakers_let_through(&breakers, loader, &rule, now);
+}
+
+static void fail_times(uint64_t loader, unsigned times, int64_t now)
+{
+    for (unsigned i = 0; i < times; i++)
+        ms_breakers_failed(&breakers, loader, &rule, now);
+}
+
+Test(breaker, opens_after_so_many_failures_in_a_row)
+{
+    fail_times(1, 2, 0);
+    ms_breakers_succeeded(&breakers, 1);
+    fail_times(1, 2, 0);
+    cr_assert(may(1, 0));
+    cr_assert(ms_breakers_failed(&breakers, 1, &rule, 0));
+    cr_assert(!may(1, 0) && !may(1, 99) && may(2, 0));
+    cr_assert_eq(ms_breakers_open(&breakers, &rule), 1);
+}
+
+Test(breaker, lets_one_through_when_it_has_been_open_and_closes_when_that_succeeds)
+{
+    fail_times(1, 3, 0);
+    cr_assert(may(1, 100));
+    cr_assert(!may(1, 100) && !may(1, 199));
+    ms_breakers_succeeded(&breakers, 1);
+    cr_assert(may(1, 100) && may(1, 100));
+    cr_assert_eq(ms_breakers_open(&breakers, &rule), 0);
+}
+
+Test(breaker, stays_open_when_what_was_let_through_fails)
+{
+    fail_times(1, 3, 0);
+    cr_assert(may(1, 100));
+    cr_assert(!ms_breakers_failed(&breakers, 1, &rule, 150));
+    cr_assert(!may(1, 249) && may(1, 250));
+}
+
+Test(breaker, does_not_wait_for_ever_for_what_was_let_through)
+{
+    fail_times(1, 3, 0);
+    cr_assert(may(1, 100));
+    cr_assert(may(1, 200));
+}
+
+Test(breaker, lets_loaders_through_that_find_no_place)
+{
+    for (uint64_t loader = 1; loader <= MS_BREAKERS; loader++)
+        fail_times(loader, 3, 0);
+    fail_times(MS_BREAKERS + 1, 3, 0);
+    cr_assert(may(MS_BREAKERS + 1, 0) && !may(MS_BREAKERS, 0));
+    ms_breakers_succeeded(&breakers, 1);
+    fail_times(MS_BREAKERS + 1, 3, 0);
+    cr_assert(!may(MS_BREAKERS + 1, 0));
+}
+
+Test(breaker, a_threshold_of_0_never_opens)
+{
+    const struct ms_breaker_rule never = {0};
+
+    for (int i = 0; i < 100; i++)
+        cr_assert(!ms_breakers_failed(&breakers, 1, &never, 0));
+    cr_assert(ms_breakers_let_through(&breakers, 1, &never, 0));
+    cr_assert_eq(ms_breakers_open(&breakers, &never), 0);
+}
