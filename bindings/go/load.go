@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/maphash"
+	"math"
 	"runtime"
 	"runtime/debug"
 	"sync"
@@ -24,6 +25,11 @@ type Loader func(ctx context.Context, key string) ([]byte, error)
 // GetOrLoad returns a copy of the value under a key; if it is not there, load is called, once however
 // many goroutines ask, and its value is stored for the ttl. None of them holds an operating system
 // thread while it waits.
+//
+// From the age loader.refresh_after on a value is loaded anew in the background, while everybody is given
+// the old one. When a load fails, a value that has expired within loader.max_stale is returned in place
+// of the error. The loads of a store share a circuit breaker: after loader.breaker_failures failures in a
+// row load is not called for loader.breaker_open, and without an older value the error is ErrLoaderFailed.
 //
 // A write of the key meanwhile wins: then those who asked before it get the loaded value, it is not
 // stored, and who asks afterwards begins another load. If the store cannot take a value it is returned
@@ -68,7 +74,9 @@ const (
 )
 
 // loads are the loads of a store in flight, each over one lease of the library.
-type loads [64]struct {
+type loads [64]loadShard
+
+type loadShard struct {
 	mutex sync.Mutex
 	calls map[string]*loadCall
 }
@@ -79,11 +87,13 @@ type loadCall struct {
 	mutex   *sync.Mutex
 	lease   uintptr // 0 once it is given back
 	waiters int
-	ending  bool // the lease is being given back: wait for done, and look again
-	cancel  context.CancelFunc
-	done    chan struct{}
-	value   []byte
-	err     error
+	// Of a value that is there: nobody waits who finds that. Constant.
+	refreshes bool
+	ending    bool // the lease is being given back: wait for done, and look again
+	cancel    context.CancelFunc
+	done      chan struct{}
+	value     []byte
+	err       error
 	// waitsFor has the loads that the loader waits for, by how many goroutines; circles guards it.
 	waitsFor map[*loadCall]int
 }
@@ -100,12 +110,16 @@ func (s *Store) loadOrJoin(ctx context.Context, key string, ttl time.Duration, l
 	shard.mutex.Lock()
 	defer shard.mutex.Unlock()
 	call := shard.calls[key]
-	if call != nil && (call.ending || native.GlueLeaseIsCurrent(call.lease) != 0) {
+	running := call != nil && (call.ending || native.GlueLeaseIsCurrent(call.lease) != 0)
+	if running && !call.refreshes {
 		call.waiters++
 		return nil, call, call.ending, nil
 	}
 	value, lease, status := s.acquire(key)
 	switch {
+	case status == statusLockTimeout && running:
+		call.waiters++
+		return nil, call, call.ending, nil
 	case status == statusLockTimeout:
 		return nil, loadedElsewhere, false, nil
 	case status != 0:
@@ -113,10 +127,19 @@ func (s *Store) loadOrJoin(ctx context.Context, key string, ttl time.Duration, l
 	case lease == 0:
 		return value, nil, false, nil
 	}
+	call = s.begin(ctx, shard, key, ttl, load, lease, value != nil)
+	if call.refreshes {
+		return value, nil, false, nil
+	}
+	return nil, call, false, nil
+}
+
+// begin starts a load over a lease. The shard is locked.
+func (s *Store) begin(ctx context.Context, shard *loadShard, key string, ttl time.Duration, load Loader, lease uintptr, refreshes bool) *loadCall {
 	if shard.calls == nil {
 		shard.calls = make(map[string]*loadCall)
 	}
-	call = &loadCall{mutex: &shard.mutex, lease: lease, waiters: 1, done: make(chan struct{})}
+	call := &loadCall{mutex: &shard.mutex, lease: lease, waiters: 1, refreshes: refreshes, done: make(chan struct{})}
 	shard.calls[key] = call
 	loadCtx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	call.cancel = cancel
@@ -130,10 +153,13 @@ func (s *Store) loadOrJoin(ctx context.Context, key string, ttl time.Duration, l
 		cancel()
 		close(call.done)
 	}()
-	return nil, call, false, nil
+	return call
 }
 
-// acquire returns the value, a lease, or a status.
+// noValue is GLUE_NO_VALUE.
+const noValue = math.MaxInt64
+
+// acquire returns the value, a lease, or a status; both of the former when the value is to be refreshed.
 func (s *Store) acquire(key string) (value []byte, lease uintptr, status int32) {
 	value = make([]byte, smallScratch)
 	for {
@@ -143,10 +169,14 @@ func (s *Store) acquire(key string) (value []byte, lease uintptr, status int32) 
 		switch {
 		case size < 0:
 			return nil, 0, int32(size)
-		case lease != 0:
+		case size == noValue:
 			return nil, lease, 0
 		case size <= int64(len(value)):
-			return value[:size:size], 0, 0
+			return value[:size:size], lease, 0
+		case lease != 0:
+			// If it has gone meanwhile the lease is as good for a load that is waited for.
+			value, _, _ = s.Get(context.Background(), key)
+			return value, lease, 0
 		}
 		value = make([]byte, size)
 	}
@@ -160,17 +190,31 @@ func (s *Store) run(ctx context.Context, call *loadCall, key string, ttl time.Du
 	call.ending, call.lease = true, 0
 	call.mutex.Unlock()
 	if err != nil {
-		absent := int32(0)
-		if errors.Is(err, ErrKeyNotFound) {
-			absent = 1
+		var old bool
+		if value, old = s.failLease(lease, errors.Is(err, ErrKeyNotFound)); !old {
+			call.err = &Error{getOrLoad, key, err}
 		}
-		native.GlueLeaseFail(lease, absent)
-		call.err = &Error{getOrLoad, key, err}
 	} else if status := native.GlueLeaseFill(lease, unsafe.SliceData(value), len(value), ttlMillis(ttl)); status == statusInvalidTTL {
 		call.err = fail(getOrLoad, key, status)
 	}
 	call.value = bytes.Clone(value)
 	runtime.KeepAlive(s)
+}
+
+// failLease gives a lease back whose load failed, and returns the old value that serves instead.
+func (s *Store) failLease(lease uintptr, absent bool) (value []byte, old bool) {
+	var kept unsafe.Pointer
+	because := int32(0)
+	if absent {
+		because = 1
+	}
+	size := native.GlueLeaseFail(lease, because, pointerTo(&kept))
+	if size < 0 {
+		return nil, false
+	}
+	value = make([]byte, size)
+	native.GlueTakeMany(uintptr(kept), unsafe.SliceData(value), len(value))
+	return value, true
 }
 
 // callLoader calls the loader; a panic, and the end of its goroutine, are errors.

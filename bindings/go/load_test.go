@@ -270,3 +270,109 @@ func TestGetOrLoadOfAClosedStore(t *testing.T) {
 		t.Fatalf("got %v", err)
 	}
 }
+
+// failing is a loader of a database that is away.
+func failing(calls *atomic.Int32) memstore.Loader {
+	return func(context.Context, string) ([]byte, error) {
+		calls.Add(1)
+		return nil, errors.New("the database is away")
+	}
+}
+
+// openToExpire is a store with settings for loaders in which "old" was loaded, and has expired.
+func openToExpire(t *testing.T, settings map[string]string) *memstore.Store {
+	t.Helper()
+	store := open(t, memstore.Config{Settings: settings})
+	var calls atomic.Int32
+	value, err := store.GetOrLoad(ctx, "k", time.Millisecond, row("old", &calls))
+	if err != nil || string(value) != "old" {
+		t.Fatalf("got %q, %v", value, err)
+	}
+	for has := true; has; has, err = store.Has(ctx, "k") {
+		must(t, err)
+	}
+	return store
+}
+
+func TestWhatHasExpiredIsReturnedWhenItsLoadFails(t *testing.T) {
+	store := openToExpire(t, map[string]string{"loader.max_stale": "1h"})
+	var calls atomic.Int32
+	value, err := store.GetOrLoad(ctx, "k", 0, failing(&calls))
+	if err != nil || string(value) != "old" || calls.Load() != 1 {
+		t.Fatalf("got %q, %v", value, err)
+	}
+	if stats := store.GetStats(); stats.StaleServed != 1 || stats.LoadFailures != 1 {
+		t.Fatalf("%+v", stats)
+	}
+	must(t, store.Delete(ctx, "k"))
+	if _, err = store.GetOrLoad(ctx, "k", 0, failing(&calls)); err == nil {
+		t.Fatal("what was deleted is returned")
+	}
+}
+
+func TestALoaderThatKeepsFailingIsNotCalled(t *testing.T) {
+	store := open(t, memstore.Config{Settings: map[string]string{
+		"loader.breaker_failures": "3", "loader.breaker_open": "1h"}})
+	var calls atomic.Int32
+	for range 10 {
+		if _, err := store.GetOrLoad(ctx, "k", 0, failing(&calls)); err == nil {
+			t.Fatal("it does not fail")
+		}
+	}
+	_, err := store.GetOrLoad(ctx, "k", 0, failing(&calls))
+	stats := store.GetStats()
+	if !errors.Is(err, memstore.ErrLoaderFailed) || calls.Load() != 3 || stats.BreakersOpen != 1 {
+		t.Fatalf("%v, %d calls, %+v", err, calls.Load(), stats)
+	}
+}
+
+func TestWhatIsOldIsLoadedAnewInTheBackground(t *testing.T) {
+	store := open(t, memstore.Config{Settings: map[string]string{"loader.refresh_after": "1ms"}})
+	var calls atomic.Int32
+	if _, err := store.GetOrLoad(ctx, "k", 0, row("old", &calls)); err != nil {
+		t.Fatal(err)
+	}
+	load, entered, leave := held("new")
+	for begun := false; !begun; {
+		value, err := store.GetOrLoad(ctx, "k", 0, load)
+		if err != nil || string(value) != "old" {
+			t.Fatalf("got %q, %v", value, err)
+		}
+		select {
+		case <-entered:
+			begun = true
+		default:
+		}
+	}
+	for range 10 {
+		value, err := store.GetOrLoad(ctx, "k", 0, load)
+		if err != nil || string(value) != "old" {
+			t.Fatalf("got %q, %v", value, err)
+		}
+	}
+	must(t, store.Reconfigure("loader.refresh_after", "0"))
+	close(leave)
+	for {
+		value, _, err := store.Get(ctx, "k")
+		must(t, err)
+		if string(value) == "new" {
+			break
+		}
+		time.Sleep(time.Millisecond)
+	}
+	if stats := store.GetStats(); stats.Refreshes != 1 {
+		t.Fatalf("%+v", stats)
+	}
+}
+
+func TestALargeOldValueIsReturnedToo(t *testing.T) {
+	store := open(t, memstore.Config{Settings: map[string]string{"loader.refresh_after": "1ms", "loader.retry_max": "0"}})
+	var calls atomic.Int32
+	large := strings.Repeat("x", 100_000)
+	for calls.Load() < 3 {
+		value, err := store.GetOrLoad(ctx, "k", 0, row(large, &calls))
+		if err != nil || string(value) != large {
+			t.Fatalf("got %d bytes, %v", len(value), err)
+		}
+	}
+}

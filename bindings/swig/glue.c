@@ -465,19 +465,20 @@ static inline int glue_lease_fill(memstore_lease *lease, const void *value, size
     return memstore_lease_fill(lease, value, value_size, ttl_ms, NULL);
 }
 
-static inline int64_t glue_lease_fail(memstore_lease *lease, int absent, void *buf, size_t cap)
+static inline int64_t glue_lease_fail(memstore_lease *lease, int absent, void **kept)
 {
     memstore_view view;
     const int status = memstore_lease_fail(
         lease, absent != 0 ? MEMSTORE_LOAD_ABSENT : MEMSTORE_LOAD_FAILED, &view);
     const size_t size = view.size;
 
+    *kept = status == MEMSTORE_OK ? malloc(size + 1) : NULL;
+    if (*kept != NULL)
+        glue_copy_views(&view, 1, *kept);
+    memstore_view_release(&view);
     if (status != MEMSTORE_OK)
         return status;
-    if (size != 0 && size <= cap)
-        memcpy(buf, view.data, size);
-    memstore_view_release(&view);
-    return (int64_t)size;
+    return *kept != NULL ? (int64_t)size : MEMSTORE_ERR_LOADER_FAILED;
 }
 
 static inline int glue_get_stats(memstore *store, uint64_t *out, size_t n)
@@ -532,9 +533,8 @@ static inline int glue_get_memory_stats(memstore *store, uint64_t *out, size_t n
     memstore_memory_stats s = {.struct_size = sizeof s};
     const int status = memstore_get_memory_stats(store, &s);
     const uint64_t fields[] = {
-        s.limit,    s.charged, s.live, s.dead,     s.index,
-        s.overhead, s.pinned,  s.free, s.segments, s.segment_size,
-        s.stale,
+        s.limit,  s.charged, s.live,     s.dead,         s.index, s.overhead,
+        s.pinned, s.free,    s.segments, s.segment_size, s.stale,
     };
 
     if (status != MEMSTORE_OK)

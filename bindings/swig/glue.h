@@ -110,8 +110,8 @@ static inline int glue_lease_is_current(memstore_lease *lease);
 static inline int glue_lease_fill(memstore_lease *lease, const void *value, size_t value_size,
                                   int64_t ttl_ms);
 /* memstore_lease_fail(); absent: because the key does not exist. The size of the old value that serves
- * instead as glue_get(), or a status. */
-static inline int64_t glue_lease_fail(memstore_lease *lease, int absent, void *buf, size_t cap);
+ * instead, which is in *kept for glue_take_many(), or a status. */
+static inline int64_t glue_lease_fail(memstore_lease *lease, int absent, void **kept);
 
 /* memstore_get_stats(), memstore_get_memory_stats(): the first n fields after struct_size, in the
  * order of stats.h. */

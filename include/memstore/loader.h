@@ -84,7 +84,7 @@ typedef struct memstore_loader {
     /** used by memstore_get_or_load_many(); NULL = `load` is called for each key */
     memstore_load_many_fn load_many;
     /** what loaders share a circuit breaker by, see `loader.breaker_failures`; NULL = `load` (or else
-     * `load_many`) and `context` together stand for it */
+     * `load_many`) and `context` together stand for it; "" = the one of all leases */
     const char *name;
 } memstore_loader;
 

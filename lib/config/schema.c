@@ -243,11 +243,12 @@ const struct ms_setting ms_schema[] = {
            .live = true),
     SIZE("loader.bypass_limit", load_bypass_limit, "16MB",
          "with bypass: bytes of such values held at most, beside the memory limit", .live = true),
-    DURATION("loader.refresh_after", load_refresh_after, "0",
-             "age from which a value is loaded anew by one caller while the others get the old one; "
-             "entries keep the time they were created for it, for 8 bytes each; 0 = not before it "
-             "expires",
-             .live = true),
+    DURATION(
+        "loader.refresh_after", load_refresh_after, "0",
+        "age from which a value is loaded anew by one caller while the others get the old one; "
+        "entries keep the time they were created for it, for 8 bytes each; 0 = not before it "
+        "expires",
+        .live = true),
     DURATION("loader.max_stale", load_max_stale, "0",
              "how long after its expiry a value is still given to callers whose load fails; until "
              "then it stays in memory, unless that is needed; 0 = not at all",
@@ -258,10 +259,11 @@ const struct ms_setting ms_schema[] = {
             .live = true),
     ROW("loader.breaker_open", MS_SETTING_DURATION, breaker_open, 1, LONGEST_DURATION, "5s",
         "how long loads are refused after that, before one is let through to try", .live = true),
-    SIZE("loader.max_load_bytes", load_max_load_bytes, "0",
-         "how much the values of all calls of loaders at once may take, as far as the mean of those "
-         "loaded before tells; further ones wait in line; 0 = no bound",
-         .fixed = "loads are counted from the first one on, or not at all"),
+    SIZE(
+        "loader.max_load_bytes", load_max_load_bytes, "0",
+        "how much the values of all calls of loaders at once may take, as far as the mean of those "
+        "loaded before tells; further ones wait in line; 0 = no bound",
+        .fixed = "loads are counted from the first one on, or not at all"),
     {.path = NULL},
 };
 

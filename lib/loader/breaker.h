@@ -31,7 +31,8 @@ struct ms_breaker_rule {
 struct ms_breaker {
     uint64_t loader;
     uint32_t failures;
-    int64_t open_until; /* in ms_clock_exact_ms(); counts once failures have reached the threshold */
+    int64_t
+        open_until; /* in ms_clock_exact_ms(); counts once failures have reached the threshold */
 };
 
 struct ms_breakers {

@@ -117,11 +117,14 @@ struct ms_breaker_rule ms_load_breaker_rule(const memstore *store)
                                     ms_setting_of(&store->settings, breaker_open)};
 }
 
-/* What tells a loader from others: its name, or its functions and context. Not 0. */
+/* What tells a loader from others: its name, or its functions and context. The empty name is that of
+ * leases; no other loader is told by 0. */
 static uint64_t loader_of(const struct ms_load *load)
 {
     const memstore_loader *loader = load->loader;
 
+    if (loader->name != NULL && *loader->name == '\0')
+        return MS_LOADER_OF_LEASES;
     if (loader->name != NULL)
         return ms_hash(&load->store->hasher, loader->name, strlen(loader->name)) | 1;
     const uintptr_t function =

@@ -18,10 +18,8 @@ bool ms_load_begin_refresh(const struct ms_load *load, int64_t lease_until,
                            struct ms_flight **flight, memstore_view *out)
 {
     memstore *store = load->store;
-    const struct ms_flight_call call = {.key = load->key,
-                                        .hash = load->hash,
-                                        .lease_until = lease_until,
-                                        .refreshes = true};
+    const struct ms_flight_call call = {
+        .key = load->key, .hash = load->hash, .lease_until = lease_until, .refreshes = true};
     memstore_view view, held;
 
     if (ms_load_join(store, &call, flight) != MS_JOINED_AS_LEADER)

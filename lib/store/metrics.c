@@ -82,6 +82,24 @@ static void put_rejections(struct ms_metrics_text *out, const memstore_stats *st
             rows[i].count);
 }
 
+static void put_loads(struct ms_metrics_text *out, const memstore_stats *stats)
+{
+    put_counter(out, "loads", stats->loads, "Values that loaders gave.");
+    put_counter(out, "load_failures", stats->load_failures, "Loads that failed.");
+    put_counter(out, "load_retries", stats->load_retries, "Times that a loader was called again.");
+    put_counter(out, "loads_coalesced", stats->loads_coalesced, "Callers that waited for another.");
+    put_counter(out, "loads_overtaken", stats->loads_overtaken, "Values loaded but not stored.");
+    put_counter(out, "loads_bypassed", stats->loads_bypassed, "Values the store could not take.");
+    put_counter(out, "absent_loaded", stats->absent_loaded, "Loads that found no such key.");
+    put_counter(out, "absent_served", stats->absent_served, "Callers told so without a load.");
+    put_counter(out, "loads_refused", stats->loads_refused, "Loads refused by a breaker.");
+    put_counter(out, "breakers_opened", stats->breakers_opened, "Times that a breaker opened.");
+    put_gauge(out, "breakers_open", (double)stats->breakers_open, "Breakers open now.");
+    put_counter(out, "stale_served", stats->stale_served, "Failed loads served what had expired.");
+    put_counter(out, "refreshes", stats->refreshes, "Loads of what was there and old.");
+    put_counter(out, "refresh_failures", stats->refresh_failures, "Such loads that failed.");
+}
+
 static void put_counts(struct ms_metrics_text *out, memstore *store)
 {
     memstore_stats stats = {0};
@@ -99,6 +117,7 @@ static void put_counts(struct ms_metrics_text *out, memstore *store)
     put_counter(out, "moved_bytes", stats.moved_bytes, "Bytes moved by compaction and eviction.");
     put_counter(out, "written_bytes", stats.written_bytes, "Bytes appended by writes.");
     put_gauge(out, "entries", (double)stats.entries, "Live entries.");
+    put_loads(out, &stats);
 }
 
 static void put_kind(struct ms_metrics_text *out, const char *kind, uint64_t bytes)
@@ -118,6 +137,7 @@ static void put_memory(struct ms_metrics_text *out, memstore *store)
         return;
     put_family(out, "memory_bytes", "gauge", "What the bytes that are charged hold.");
     put_kind(out, "live", memory.live);
+    put_kind(out, "stale", memory.stale);
     put_kind(out, "dead", memory.dead);
     put_kind(out, "index", memory.index);
     put_kind(out, "overhead", memory.overhead);

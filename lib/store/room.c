@@ -113,8 +113,7 @@ static bool sweep_expired(memstore *store)
 /* Give up what is kept beyond its expiry in one segment. */
 static bool drop_stale(memstore *store)
 {
-    struct ms_segment *segment =
-        ms_stale_any(&store->stale) ? ms_reclaim_stalest(store) : NULL;
+    struct ms_segment *segment = ms_stale_any(&store->stale) ? ms_reclaim_stalest(store) : NULL;
 
     return segment != NULL && ms_reclaim_drop_stale_locked(store, segment) != 0;
 }

@@ -177,8 +177,7 @@ static bool find(memstore *store, const memstore_key *key, uint64_t hash, uint32
         if (shard->slots[*at].tag != tag)
             continue;
         ms_found_at(store, shard->slots[*at].place, out);
-        if (out->parts.key_size == key->size &&
-            ms_key_equal(out->parts.key, key->data, key->size))
+        if (out->parts.key_size == key->size && ms_key_equal(out->parts.key, key->data, key->size))
             return true;
     }
     return false;

@@ -8,8 +8,8 @@
  * Lock order, outermost first (platform/rank.h; checked in builds with asserts):
  *     registry (maintenance.c) -> settings -> apply (combiner.h) -> reclaim -> shards, by number ->
  *     grace period -> open slot -> pool -> pages
- *     due, retired, counters, monitor, passes, gates, queue (combiner.h), events, flights and waits
- *     (loader/), maintenance thread, thread numbers: leaves, under any of these
+ *     due, retired, counters, monitor, passes, gates, queue (combiner.h), events, flights, breakers and
+ *     waits (loader/), maintenance thread, thread numbers: leaves, under any of these
  * Who waits at a gate (admission.h) holds none of them, but for the apply lock. Nobody waits for
  * the reclaim lock while he holds a shard's, and no thread in a read section waits for either.
  *
@@ -127,7 +127,7 @@ struct memstore {
     struct ms_gate load_bytes_gate; /* loader.max_load_bytes, in KiB */
     /* Of values that were loaded, a running mean. */
     atomic_uint_least64_t load_size MS_ALIGNED(MS_CACHE_LINE);
-    struct ms_stale stale;     /* loader.max_stale */
+    struct ms_stale stale; /* loader.max_stale */
 
     struct ms_monitor monitor;
 

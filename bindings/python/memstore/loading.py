@@ -23,13 +23,14 @@ def _name(key: Key) -> bytes:
 
 class _Load:
     """A load that a loop has begun. Nobody joins it once its lease is no longer current: the key was written since,
-    and what is being loaded may be older."""
+    and what is being loaded may be older. One that refreshes is waited for only by who finds no value."""
 
-    __slots__ = ("lease", "task")
+    __slots__ = ("lease", "task", "refreshes")
 
-    def __init__(self, lease: _native.Lease, task: asyncio.Task[Optional[bytes]]) -> None:
+    def __init__(self, lease: _native.Lease, task: asyncio.Task[Optional[bytes]], refreshes: bool) -> None:
         self.lease = lease
         self.task = task
+        self.refreshes = refreshes
 
 
 async def _run(lease: _native.Lease, key: Key, loader: Callable[[Any], Awaitable[Loaded]], ttl: TTL) -> Optional[bytes]:
@@ -42,10 +43,11 @@ async def _run(lease: _native.Lease, key: Key, loader: Callable[[Any], Awaitable
         result = bytes(value)
         lease.fill(result, ttl)
         return result
-    except BaseException:
-        if lease.held:
-            lease.fail(False)
-        raise
+    except BaseException as error:
+        old = lease.fail(False) if lease.held else None
+        if old is None or not isinstance(error, Exception):
+            raise
+        return old
 
 
 class AsyncLoads:
@@ -66,17 +68,21 @@ class AsyncLoads:
         pause = _FIRST_LOOK
         while True:
             load = loads.get(name)
-            if load is not None and load.lease.current:
-                return await asyncio.shield(load.task)
+            running = load if load is not None and load.lease.current else None
+            if running is not None and not running.refreshes:
+                return await asyncio.shield(running.task)
             try:
                 value, lease = store._lease_acquire(name)
             except LockTimeout:
+                if running is not None:
+                    return await asyncio.shield(running.task)
                 await asyncio.sleep(pause * random.uniform(0.5, 1))
                 pause = min(2 * pause, _LONGEST_LOOK)
                 continue
             if lease is None:
                 return value
-            return await asyncio.shield(self._begin(loads, name, lease, key, loader, ttl))
+            task = self._begin(loads, name, lease, key, loader, ttl, refreshes=value is not None)
+            return value if value is not None else await asyncio.shield(task)
 
     @staticmethod
     def _begin(
@@ -86,9 +92,10 @@ class AsyncLoads:
         key: Key,
         loader: Callable[[Any], Awaitable[Loaded]],
         ttl: TTL,
+        refreshes: bool,
     ) -> asyncio.Task[Optional[bytes]]:
         task = asyncio.get_running_loop().create_task(_run(lease, key, loader, ttl))
-        load = loads[name] = _Load(lease, task)
+        load = loads[name] = _Load(lease, task, refreshes)
 
         def ended(task: asyncio.Task[Optional[bytes]]) -> None:
             if loads.get(name) is load:

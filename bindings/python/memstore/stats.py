@@ -64,6 +64,18 @@ class Stats:
     absent_loaded: int
     #: Callers told so without a load.
     absent_served: int
+    #: Loads that were not tried because the breaker was open: ``loader.breaker_failures``.
+    loads_refused: int
+    #: Times that a breaker opened.
+    breakers_opened: int
+    #: Breakers open now.
+    breakers_open: int
+    #: Failed loads in whose place a value that had expired was given: ``loader.max_stale``.
+    stale_served: int
+    #: Those of ``loads`` that were for a key that was there: ``loader.refresh_after``.
+    refreshes: int
+    #: Those of ``load_failures`` likewise.
+    refresh_failures: int
 
     @property
     def hit_rate(self) -> float:
@@ -95,6 +107,8 @@ class MemoryStats:
     segments: int
     #: Bytes of one ordinary segment.
     segment_size: int
+    #: Bytes of expired entries that are kept for ``loader.max_stale``.
+    stale: int
 
 
 def _operations() -> tuple[str, ...]:

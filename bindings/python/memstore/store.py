@@ -172,6 +172,9 @@ class Store(_native.Handle):
         Tasks that ask for a key while it is loaded wait for that load; one that is cancelled does not harm it. All of
         them get the exception of a loader that fails. LoadRetry is such an exception: a coroutine pauses by itself.
 
+        From the age ``loader.refresh_after`` on a value is loaded anew by a task in the background, while everybody
+        is given the old one. A value that has expired within ``loader.max_stale`` is returned in place of an exception.
+
         >>> import asyncio
         >>> async def load(key):
         ...     return b"row of " + key.encode()

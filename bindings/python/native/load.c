@@ -132,7 +132,8 @@ static PyObject *load_key(memstore *store, struct calling *calling, int64_t ttl_
                                     .load = call_loader,
                                     .context = calling,
                                     .ttl_ms = ttl_ms,
-                                    .wait_ms = wait_ms};
+                                    .wait_ms = wait_ms,
+                                    .name = ""};
     struct ms_py_bytes name;
     memstore_view view;
 
@@ -178,8 +179,33 @@ static struct ms_py_lease *as_lease(PyObject *self)
     return (struct ms_py_lease *)self;
 }
 
-/* The value of a key, or a lease to load it: (value, None), (None, lease), or (None, None) where it
- * is known that there is none. Raises LockTimeout while another loads. */
+static PyObject *make_lease(PyObject *handle, memstore_lease *lease)
+{
+    struct ms_py_lease *made = PyObject_New(struct ms_py_lease, lease_type);
+
+    if (made == NULL) {
+        memstore_lease_fail(lease, MEMSTORE_LOAD_FAILED, NULL);
+        return NULL;
+    }
+    made->lease = lease;
+    Py_INCREF(handle);
+    made->handle = handle;
+    return (PyObject *)made;
+}
+
+/* The bytes of a view, which is released, or None where it shows none. */
+static PyObject *bytes_or_none(memstore_view *view)
+{
+    if (view->data == NULL)
+        Py_RETURN_NONE;
+    PyObject *bytes = ms_py_bytes_of_view(view);
+
+    memstore_view_release(view);
+    return bytes;
+}
+
+/* The value of a key, or a lease to load it: (value, None), (None, lease), (value, lease) where it is to
+ * be refreshed, or (None, None) where it is known that there is none. Raises LockTimeout while another loads. */
 PyObject *ms_py_lease_acquire(PyObject *self, PyObject *key)
 {
     memstore *store = ms_py_handle_store(self);
@@ -195,21 +221,13 @@ PyObject *ms_py_lease_acquire(PyObject *self, PyObject *key)
         return Py_BuildValue("(OO)", Py_None, Py_None);
     if (status != MEMSTORE_OK)
         return ms_py_raise(status, key);
-    if (lease == NULL) {
-        PyObject *bytes = ms_py_bytes_of_view(&view);
-
-        memstore_view_release(&view);
-        return bytes != NULL ? Py_BuildValue("(NO)", bytes, Py_None) : NULL;
-    }
-    struct ms_py_lease *made = PyObject_New(struct ms_py_lease, lease_type);
-    if (made == NULL) {
-        memstore_lease_fail(lease, MEMSTORE_LOAD_FAILED);
-        return NULL;
-    }
-    made->lease = lease;
-    Py_INCREF(self);
-    made->handle = self;
-    return Py_BuildValue("(ON)", Py_None, (PyObject *)made);
+    PyObject *made = lease != NULL ? make_lease(self, lease) : Py_NewRef(Py_None);
+    PyObject *value = bytes_or_none(&view);
+    if (made != NULL && value != NULL)
+        return Py_BuildValue("(NN)", value, made);
+    Py_XDECREF(value);
+    Py_XDECREF(made);
+    return NULL;
 }
 
 static PyObject *lease_get_current(PyObject *self, void *unused)
@@ -267,10 +285,12 @@ static PyObject *lease_fail(PyObject *self, PyObject *absent)
     const int is_absent = PyObject_IsTrue(absent);
     memstore_lease *lease = is_absent >= 0 ? take_lease(self) : NULL;
 
+    memstore_view view;
+
     if (lease == NULL)
         return NULL;
-    memstore_lease_fail(lease, is_absent ? MEMSTORE_LOAD_ABSENT : MEMSTORE_LOAD_FAILED);
-    Py_RETURN_NONE;
+    memstore_lease_fail(lease, is_absent ? MEMSTORE_LOAD_ABSENT : MEMSTORE_LOAD_FAILED, &view);
+    return bytes_or_none(&view);
 }
 
 static void lease_dealloc(PyObject *self)
@@ -278,7 +298,7 @@ static void lease_dealloc(PyObject *self)
     PyTypeObject *type = Py_TYPE(self);
     freefunc release = (freefunc)PyType_GetSlot(type, Py_tp_free);
 
-    memstore_lease_fail(as_lease(self)->lease, MEMSTORE_LOAD_FAILED);
+    memstore_lease_fail(as_lease(self)->lease, MEMSTORE_LOAD_FAILED, NULL);
     Py_DECREF(as_lease(self)->handle);
     release(self);
     Py_DECREF(type);
@@ -290,7 +310,9 @@ static PyMethodDef lease_methods[] = {
      "Store the value. Returns False if the key was written meanwhile or the lease has ended."},
     {"fail", lease_fail, METH_O,
      "fail($self, absent, /)\n--\n\n"
-     "There is no value: because the key does not exist, or for another reason."},
+     "There is no value: because the key does not exist, or for another reason. Returns the old "
+     "value that "
+     "serves instead, or None."},
     {NULL, NULL, 0, NULL},
 };
 

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 import asyncio
+import subprocess
+import sys
 import threading
+from pathlib import Path
 
 import memstore
 import pytest
@@ -269,3 +272,85 @@ def test_a_loop_that_ends_in_the_middle_of_a_load_gives_its_lease_back(store):
 
     asyncio.run(run())
     assert store.get_or_load("k", Row(b"row"), timeout=30) == b"row"
+
+
+# ---- When loaders fail
+
+
+def expired_store(**settings):
+    """A store in which "old" was loaded, and has expired."""
+    store = memstore.Store({"loader.max_stale": "1h", **settings})
+    assert store.get_or_load("k", Row(b"old"), ttl=0.001) == b"old"
+    wait_until(lambda: "k" not in store)
+    return store
+
+
+def test_what_has_expired_is_returned_when_its_load_fails():
+    with expired_store() as store:
+        assert store.get_or_load("k", Row(OSError("away"))) == b"old"
+        assert store.stats().stale_served == 1 and store.memory().stale >= 0
+        assert "k" not in store and len(store) == 0
+        store.delete("k")
+        with pytest.raises(OSError):
+            store.get_or_load("k", Row(OSError("away")))
+
+
+def test_what_has_expired_is_returned_in_asyncio_too():
+    async def fail(key):
+        raise OSError("away")
+
+    with expired_store() as store:
+        assert asyncio.run(store.aget_or_load("k", fail)) == b"old"
+
+
+def test_a_loader_that_keeps_failing_is_not_called_for_a_while():
+    row = Row(OSError("away"))
+
+    async def fail(key):
+        return row(key)
+
+    with memstore.Store({"loader.breaker_failures": 3, "loader.breaker_open": "1h"}) as store:
+        for _ in range(3):
+            with pytest.raises(OSError):
+                store.get_or_load("k", row)
+        with pytest.raises(memstore.LoaderFailed):
+            store.get_or_load("k", row)
+        with pytest.raises(memstore.LoaderFailed):
+            asyncio.run(store.aget_or_load("k", fail))
+        assert row.calls == 3 and store.stats().breakers_open == 1
+
+
+def test_what_is_old_is_loaded_anew_by_the_caller():
+    with memstore.Store({"loader.refresh_after": "1ms"}) as store:
+        store["k"] = b"old"
+        wait_until(lambda: store.get_or_load("k", Row(b"new")) == b"new")
+        assert store.stats().refreshes >= 1
+
+
+def test_what_is_old_is_loaded_anew_by_a_task_while_others_get_it():
+    async def run(store):
+        entered, leave = asyncio.Event(), asyncio.Event()
+
+        async def load(key):
+            entered.set()
+            await leave.wait()
+            return b"new"
+
+        while not entered.is_set():
+            assert await store.aget_or_load("k", load) == b"old"
+            await asyncio.sleep(0)
+        assert [await store.aget_or_load("k", load) for _ in range(10)] == [b"old"] * 10
+        store.reconfigure("loader.refresh_after", 0)
+        leave.set()
+        while store["k"] != b"new":
+            await asyncio.sleep(0.001)
+
+    with memstore.Store({"loader.refresh_after": "1ms"}) as store:
+        store["k"] = b"old"
+        asyncio.run(run(store))
+        assert store.stats().refreshes == 1
+
+
+def test_the_example_in_front_of_a_database():
+    example = Path(__file__).parents[3] / "examples/databases/sqlite.py"
+    subprocess.run([sys.executable, str(example)], check=True, timeout=300)

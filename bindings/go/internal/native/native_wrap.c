@@ -315,14 +315,17 @@ static inline void glue_events_free(glue_events *events);
 /* memstore_get_event_stats(): as glue_get_stats(). */
 static inline int glue_get_event_stats(memstore *store, uint64_t *out, size_t n);
 
-/* memstore_lease_acquire() that waits for nobody: a lease, or the value's size as glue_get(). */
+/* memstore_lease_acquire() that waits for nobody: the value's size as glue_get(), with a lease if it is
+ * to be refreshed; or GLUE_NO_VALUE and a lease. */
+#define GLUE_NO_VALUE INT64_MAX
 static inline int64_t glue_lease_acquire(memstore *store, const void *key, size_t key_size,
                                          void *buf, size_t cap, memstore_lease **lease);
 static inline int glue_lease_is_current(memstore_lease *lease);
 static inline int glue_lease_fill(memstore_lease *lease, const void *value, size_t value_size,
                                   int64_t ttl_ms);
-/* memstore_lease_fail(); absent: because the key does not exist. */
-static inline void glue_lease_fail(memstore_lease *lease, int absent);
+/* memstore_lease_fail(); absent: because the key does not exist. The size of the old value that serves
+ * instead, which is in *kept for glue_take_many(), or a status. */
+static inline int64_t glue_lease_fail(memstore_lease *lease, int absent, void **kept);
 
 /* memstore_get_stats(), memstore_get_memory_stats(): the first n fields after struct_size, in the
  * order of stats.h. */
@@ -786,8 +789,10 @@ static inline int64_t glue_lease_acquire(memstore *store, const void *key, size_
     const int status = memstore_lease_acquire(store, key, key_size, 0, lease, &view);
     const size_t size = view.size;
 
-    if (status != MEMSTORE_OK || *lease != NULL)
+    if (status != MEMSTORE_OK)
         return status;
+    if (view.data == NULL)
+        return GLUE_NO_VALUE;
     if (size != 0 && size <= cap)
         memcpy(buf, view.data, size);
     memstore_view_release(&view);
@@ -805,9 +810,20 @@ static inline int glue_lease_fill(memstore_lease *lease, const void *value, size
     return memstore_lease_fill(lease, value, value_size, ttl_ms, NULL);
 }
 
-static inline void glue_lease_fail(memstore_lease *lease, int absent)
+static inline int64_t glue_lease_fail(memstore_lease *lease, int absent, void **kept)
 {
-    memstore_lease_fail(lease, absent != 0 ? MEMSTORE_LOAD_ABSENT : MEMSTORE_LOAD_FAILED);
+    memstore_view view;
+    const int status = memstore_lease_fail(
+        lease, absent != 0 ? MEMSTORE_LOAD_ABSENT : MEMSTORE_LOAD_FAILED, &view);
+    const size_t size = view.size;
+
+    *kept = status == MEMSTORE_OK ? malloc(size + 1) : NULL;
+    if (*kept != NULL)
+        glue_copy_views(&view, 1, *kept);
+    memstore_view_release(&view);
+    if (status != MEMSTORE_OK)
+        return status;
+    return *kept != NULL ? (int64_t)size : MEMSTORE_ERR_LOADER_FAILED;
 }
 
 static inline int glue_get_stats(memstore *store, uint64_t *out, size_t n)
@@ -840,6 +856,12 @@ static inline int glue_get_stats(memstore *store, uint64_t *out, size_t n)
         s.loads_bypassed,
         s.absent_loaded,
         s.absent_served,
+        s.loads_refused,
+        s.breakers_opened,
+        s.breakers_open,
+        s.stale_served,
+        s.refreshes,
+        s.refresh_failures,
     };
 
     if (status != MEMSTORE_OK)
@@ -858,6 +880,7 @@ static inline int glue_get_memory_stats(memstore *store, uint64_t *out, size_t n
     const uint64_t fields[] = {
         s.limit,    s.charged, s.live, s.dead,     s.index,
         s.overhead, s.pinned,  s.free, s.segments, s.segment_size,
+        s.stale,
     };
 
     if (status != MEMSTORE_OK)
@@ -2630,16 +2653,22 @@ int _wrap_GlueLeaseFill_memstore(memstore_lease *_swig_go_0, void *_swig_go_1, i
 }
 
 
-void _wrap_GlueLeaseFail_memstore(memstore_lease *_swig_go_0, int _swig_go_1) {
+long long _wrap_GlueLeaseFail_memstore(memstore_lease *_swig_go_0, int _swig_go_1, void **_swig_go_2) {
   memstore_lease *arg1 = 0 ;
   int arg2 ;
+  void **arg3 = 0 ;
+  int64_t result;
+  long long _swig_go_result;
 
   arg1 = (memstore_lease *)_swig_go_0;
   arg2 = (int)_swig_go_1;
+  arg3 = (void **)_swig_go_2;
 
-  glue_lease_fail(arg1,arg2);
+  result = glue_lease_fail(arg1,arg2,arg3);
+  _swig_go_result = result;
 
 
+  return _swig_go_result;
 }
 
 
