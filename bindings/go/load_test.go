@@ -350,7 +350,7 @@ func TestWhatIsOldIsLoadedAnewInTheBackground(t *testing.T) {
 			t.Fatalf("got %q, %v", value, err)
 		}
 	}
-	must(t, store.Reconfigure("loader.refresh_after", "0"))
+	must(t, store.Reconfigure(ctx, "loader.refresh_after", "0"))
 	close(leave)
 	for {
 		value, _, err := store.Get(ctx, "k")

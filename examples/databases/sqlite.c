@@ -33,7 +33,7 @@ static void disconnect(void)
 
 static bool create(int count)
 {
-    char statement[160];
+    char statement[320];
 
     if (mkdtemp(folder) == NULL)
         return false;
