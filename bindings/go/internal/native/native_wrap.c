@@ -878,9 +878,8 @@ static inline int glue_get_memory_stats(memstore *store, uint64_t *out, size_t n
     memstore_memory_stats s = {.struct_size = sizeof s};
     const int status = memstore_get_memory_stats(store, &s);
     const uint64_t fields[] = {
-        s.limit,    s.charged, s.live, s.dead,     s.index,
-        s.overhead, s.pinned,  s.free, s.segments, s.segment_size,
-        s.stale,
+        s.limit,  s.charged, s.live,     s.dead,         s.index, s.overhead,
+        s.pinned, s.free,    s.segments, s.segment_size, s.stale,
     };
 
     if (status != MEMSTORE_OK)
