@@ -20,7 +20,7 @@ MAY_INCLUDE = {
     "config": {"util", "platform"},
     "stats": {"util", "platform"},
     "events": {"segment", "util", "platform"},
-    "loader": {"util", "platform"},
+    "loader": {"segment", "util", "platform"},
     "store": {"index", "segment", "expiry", "eviction", "stats", "events", "loader", "util", "platform"},
     "api": {"store", "config", "stats", "util", "platform"},
 }
