@@ -618,6 +618,11 @@ Test(settings, every_setting_reads_back_as_it_was_set)
         {"loader.lease_timeout", "1m"},
         {"loader.on_store_error", "fail"},
         {"loader.bypass_limit", "1MB"},
+        {"loader.refresh_after", "1m"},
+        {"loader.max_stale", "1h"},
+        {"loader.breaker_failures", "5"},
+        {"loader.breaker_open", "10s"},
+        {"loader.max_load_bytes", "1MB"},
     };
     memstore_config *config = memstore_config_new(), *copy = memstore_config_new();
     memstore *store;
