@@ -158,6 +158,19 @@ func (s *Store) Delete(ctx context.Context, key string) error {
 	return check("Delete", key, status)
 }
 
+// Remove is Delete that says whether there was an entry.
+func (s *Store) Remove(ctx context.Context, key string) (existed bool, err error) {
+	if err := live(ctx, "Remove", key); err != nil {
+		return false, err
+	}
+	status := native.MemstoreDelete(s.handle, unsafe.StringData(key), len(key))
+	runtime.KeepAlive(s)
+	if status == statusKeyNotFound {
+		return false, nil
+	}
+	return status == 0, check("Remove", key, status)
+}
+
 // Has says whether a live entry has the key. It counts neither as hit nor as miss.
 func (s *Store) Has(ctx context.Context, key string) (bool, error) {
 	if err := live(ctx, "Has", key); err != nil {

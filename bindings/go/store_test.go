@@ -239,6 +239,7 @@ func methods(store *memstore.Store, key string) map[string]func(context.Context)
 		"Flush":           func(c context.Context) error { return store.Flush(c) },
 		"Get":             func(c context.Context) error { _, _, err := store.Get(c, key); return err },
 		"Delete":          func(c context.Context) error { return store.Delete(c, key) },
+		"Remove":          func(c context.Context) error { _, err := store.Remove(c, key); return err },
 		"Has":             func(c context.Context) error { _, err := store.Has(c, key); return err },
 		"GetTTL":          func(c context.Context) error { _, err := store.GetTTL(c, key); return err },
 		"UpdateTTL":       func(c context.Context) error { return store.UpdateTTL(c, key, 0) },
@@ -276,6 +277,16 @@ func methods(store *memstore.Store, key string) map[string]func(context.Context)
 		},
 		"GetInto": func(c context.Context) error { _, _, err := store.GetInto(c, key, nil); return err },
 		"Count":   func(c context.Context) error { _, err := store.MemoryStore().Count(c); return err },
+	}
+}
+
+func TestRemoveSaysWhetherThereWasAnEntry(t *testing.T) {
+	store := open(t, memstore.Config{})
+	must(t, store.Set(ctx, "k", nil, 0))
+	for _, want := range []bool{true, false} {
+		if existed, err := store.Remove(ctx, "k"); err != nil || existed != want {
+			t.Errorf("existed %v, %v; want %v", existed, err, want)
+		}
 	}
 }
 
