@@ -2,11 +2,13 @@ module github.com/weisyn/memstore/examples/node
 
 go 1.24.0
 
-require github.com/weisyn/memstore/bindings/go v0.0.0
+require (
+	github.com/dgraph-io/badger/v4 v4.9.6
+	github.com/weisyn/memstore/bindings/go v0.0.0
+)
 
 require (
 	github.com/cespare/xxhash/v2 v2.3.0 // indirect
-	github.com/dgraph-io/badger/v4 v4.9.6 // indirect
 	github.com/dgraph-io/ristretto/v2 v2.2.0 // indirect
 	github.com/dustin/go-humanize v1.0.1 // indirect
 	github.com/go-logr/logr v1.4.3 // indirect

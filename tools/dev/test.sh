@@ -151,6 +151,12 @@ test_go() {
     GOEXPERIMENT=cgocheck2 go_suite go-cgocheck bindings/go -count=1 -run 'Value|Batch|Many|Load|Event|Scan|Typed|Fuzz|Example'
     tap_suite go-builds tools/check-go-builds.sh "$STAGE"
     go_suite go-prometheus bindings/go/prometheus -count=1
+    # What stands in for other programs' caches or serves their interfaces; each a module for its dependencies.
+    local contrib
+    for contrib in bindings/go/contrib/*/; do
+        go_suite "go-$(basename "$contrib")" "$contrib" -count=1
+    done
+    go_suite go-node examples/node -count=1
     # A module of its own, for its dependency on a checker.
     go_suite go-linear bindings/go/internal/lineartest -count=1
 }
