@@ -22,6 +22,9 @@ int ms_file_read(const char *path, size_t most, struct ms_file_text *out);
 void *ms_mem_alloc(size_t size);
 void *ms_mem_resize(void *block, size_t size);
 void ms_mem_free(void *block);
+void ms_mem_wipe(void *p, size_t size);
+void ms_mem_free_wiped(void *block, bool wipes);
+void *ms_mem_resize_wiped(void *block, size_t size, bool wipes);
 void *ms_mem_reserve(size_t size);
 void ms_mem_unreserve(void *base, size_t size);
 bool ms_mem_commit(void *p, size_t size);
@@ -61,6 +64,91 @@ int ms_file_read(const char *path, size_t most, struct ms_file_text *out)
     }
     *out = (struct ms_file_text){data, size > most ? most : size, size > most};
     return 0;
+}
+
+/* lib/platform/fork.c */
+#ifndef MS_PLATFORM_FORK_H
+#define MS_PLATFORM_FORK_H
+#include <stdbool.h>
+typedef struct ms_fork_member {
+    struct ms_fork_member *next;
+    const void *domain;
+    void (*lock_outer)(void);
+    void (*stop_grace_periods)(void);
+    void (*lock_inner)(void);
+    void (*resume_grace_periods)(bool in_child);
+    void (*unlock)(bool in_child);
+} ms_fork_member;
+void ms_fork_register(ms_fork_member *member);
+#endif
+#include <pthread.h>
+struct fork_members {
+    pthread_mutex_t lock;
+    ms_fork_member *first;
+};
+__asm__(".pushsection .bss.memstore_fork_members, \"aw\", @nobits\n"
+        ".globl memstore_fork_members\n"
+        ".type memstore_fork_members, @gnu_unique_object\n"
+        ".balign 16\n"
+        ".size memstore_fork_members, 64\n"
+        "memstore_fork_members:\n"
+        ".zero 64\n"
+        ".popsection\n");
+extern __attribute__((visibility("default"))) struct fork_members memstore_fork_members;
+_Static_assert(sizeof(struct fork_members) <= 64, "the object is as large as its symbol says");
+#define EACH_MEMBER(member)                                                                        \
+    for (ms_fork_member * (member) = memstore_fork_members.first; (member) != NULL;                \
+         (member) = (member)->next)
+static bool speaks_for_domain(const ms_fork_member *member)
+{
+    EACH_MEMBER(other)
+    {
+        if (other->domain == member->domain)
+            return other == member;
+    }
+    return false;
+}
+static void before(void)
+{
+    pthread_mutex_lock(&memstore_fork_members.lock);
+    EACH_MEMBER(member)
+    member->lock_outer();
+    EACH_MEMBER(member)
+    {
+        if (speaks_for_domain(member))
+            member->stop_grace_periods();
+    }
+    EACH_MEMBER(member)
+    member->lock_inner();
+}
+static void after(bool in_child)
+{
+    EACH_MEMBER(member)
+    {
+        if (speaks_for_domain(member))
+            member->resume_grace_periods(in_child);
+    }
+    EACH_MEMBER(member)
+    member->unlock(in_child);
+    pthread_mutex_unlock(&memstore_fork_members.lock);
+}
+static void after_in_parent(void)
+{
+    after(false);
+}
+static void after_in_child(void)
+{
+    after(true);
+}
+void ms_fork_register(ms_fork_member *member)
+{
+    pthread_mutex_lock(&memstore_fork_members.lock);
+    const bool is_first = memstore_fork_members.first == NULL;
+    member->next = memstore_fork_members.first;
+    memstore_fork_members.first = member;
+    if (is_first)
+        pthread_atfork(before, after_in_parent, after_in_child);
+    pthread_mutex_unlock(&memstore_fork_members.lock);
 }
 
 /* lib/platform/gate.c */
@@ -472,8 +560,10 @@ void ms_gate_forget_threads(struct ms_gate *gate, uint32_t taken)
 }
 
 /* lib/platform/mem.c */
+#include <malloc.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 void *ms_mem_alloc(size_t size)
 {
@@ -490,6 +580,28 @@ void *ms_mem_resize(void *block, size_t size)
 void ms_mem_free(void *block)
 {
     free(block);
+}
+void ms_mem_wipe(void *p, size_t size)
+{
+    explicit_bzero(p, size);
+}
+void ms_mem_free_wiped(void *block, bool wipes)
+{
+    if (wipes && block != NULL)
+        ms_mem_wipe(block, malloc_usable_size(block));
+    ms_mem_free(block);
+}
+void *ms_mem_resize_wiped(void *block, size_t size, bool wipes)
+{
+    if (!wipes || block == NULL)
+        return ms_mem_resize(block, size);
+    const size_t old = malloc_usable_size(block);
+    void *new = ms_mem_resize(NULL, size);
+    if (new == NULL)
+        return NULL;
+    memcpy(new, block, old < size ? old : size);
+    ms_mem_free_wiped(block, true);
+    return new;
 }
 void *ms_mem_reserve(size_t size)
 {
@@ -533,6 +645,7 @@ void ms_mem_advise_huge(void *p, size_t size)
 #define MS_PLATFORM_RANDOM_H
 #include <stdint.h>
 uint64_t ms_random_seed(void);
+uint64_t ms_random_cheap(void);
 #endif
 #include <errno.h>
 #include <sys/random.h>
@@ -566,6 +679,16 @@ uint64_t ms_random_seed(void)
         got = getrandom(&seed, sizeof seed, GRND_NONBLOCK);
     while (got < 0 && errno == EINTR);
     return got == (ssize_t)sizeof seed ? seed : seed_from_surroundings();
+}
+uint64_t ms_random_cheap(void)
+{
+    static __thread uint64_t state;
+    if (state == 0)
+        state = ms_random_seed() | 1;
+    state ^= state >> 12;
+    state ^= state << 25;
+    state ^= state >> 27;
+    return (state * UINT64_C(0x2545f4914f6cdd1d)) >> 16;
 }
 
 /* lib/platform/rank.c */
@@ -601,8 +724,8 @@ void ms_rcu_synchronize(void);
 bool ms_rcu_is_reading(void);
 #endif
 void ms_rcu_before_fork(void);
-void ms_rcu_after_fork_parent(void);
-void ms_rcu_after_fork_child(void);
+void ms_rcu_after_fork(bool in_child);
+const void *ms_rcu_domain(void);
 #endif
 #ifndef NDEBUG
 #include <stdbool.h>
@@ -814,15 +937,17 @@ void ms_rcu_before_fork(void)
     urcu_bp_before_fork();
     ms_rank_taken(MS_RANK_GRACE_PERIOD, NULL);
 }
-void ms_rcu_after_fork_parent(void)
+void ms_rcu_after_fork(bool in_child)
 {
     ms_rank_given_back(MS_RANK_GRACE_PERIOD);
-    urcu_bp_after_fork_parent();
+    if (in_child)
+        urcu_bp_after_fork_child();
+    else
+        urcu_bp_after_fork_parent();
 }
-void ms_rcu_after_fork_child(void)
+const void *ms_rcu_domain(void)
 {
-    ms_rank_given_back(MS_RANK_GRACE_PERIOD);
-    urcu_bp_after_fork_child();
+    return (const void *)(uintptr_t)&urcu_bp_synchronize_rcu;
 }
 
 /* lib/platform/reader.c */
@@ -2269,6 +2394,7 @@ struct ms_arena_options {
     uint64_t limit;
     uint64_t overhead;
     bool keeps_created;
+    bool wipes;
     enum ms_arena_paging paging;
 };
 struct ms_arena {
@@ -2278,6 +2404,7 @@ struct ms_arena {
     unsigned granule_shift;
     unsigned segment_shift;
     bool keeps_created;
+    bool wipes;
     bool ranks_at_sealing;
     uint32_t segment_count;
     uint32_t range_segments;
@@ -2373,10 +2500,12 @@ bool ms_arena_reserve_raw(struct ms_arena *arena, const struct ms_placement *pla
 void ms_arena_publish(struct ms_reserved *reserved);
 bool ms_arena_landed(struct ms_segment *segment);
 bool ms_arena_entry_died(struct ms_segment *segment, uint32_t size);
+void ms_arena_wipe(struct ms_arena *arena);
 bool ms_arena_retire(struct ms_arena *arena, struct ms_segment *segment);
 void ms_arena_seal_open(struct ms_arena *arena);
 void ms_arena_await_appends(struct ms_arena *arena, const struct ms_segment *segment);
-void ms_arena_requeue(struct ms_arena *arena, struct ms_segment *segment, enum ms_list list);
+void ms_arena_requeue(struct ms_arena *arena, struct ms_segment *segment, enum ms_list list,
+                      uint64_t rank);
 struct ms_segment *ms_arena_take_limbo(struct ms_arena *arena);
 void ms_arena_put_limbo(struct ms_arena *arena, struct ms_segment *limbo);
 uint32_t ms_arena_recycle(struct ms_arena *arena, struct ms_segment *limbo);
@@ -2674,7 +2803,7 @@ static size_t open_slot_count(const struct ms_arena *arena)
 bool ms_arena_init(struct ms_arena *arena, const struct ms_arena_options *options,
                    bool *out_of_memory)
 {
-    *arena = (struct ms_arena){.keeps_created = options->keeps_created};
+    *arena = (struct ms_arena){.keeps_created = options->keeps_created, .wipes = options->wipes};
     *out_of_memory = false;
     shape_arena(arena, options->limit, largest_limit_for(options->limit));
     arena->overhead = options->overhead + arena->segment_count * sizeof(struct ms_segment) +
@@ -2697,6 +2826,8 @@ bool ms_arena_init(struct ms_arena *arena, const struct ms_arena_options *option
 }
 void ms_arena_fini(struct ms_arena *arena)
 {
+    if (arena->wipes && arena->base != NULL)
+        ms_arena_wipe(arena);
     unmap_range(arena);
     ms_mem_free(arena->open);
     arena->open = NULL;
@@ -3138,13 +3269,14 @@ void ms_arena_seal_open(struct ms_arena *arena)
         ms_mutex_unlock(&slot->lock);
     }
 }
-void ms_arena_requeue(struct ms_arena *arena, struct ms_segment *segment, enum ms_list list)
+void ms_arena_requeue(struct ms_arena *arena, struct ms_segment *segment, enum ms_list list,
+                      uint64_t rank)
 {
     ms_mutex_lock(&arena->pool_lock);
     if (ms_load_relaxed(&segment->state) == MS_SEGMENT_SEALED) {
         list_remove_locked(list_of(arena, segment), segment);
         ms_store_relaxed(&segment->queue, list == MS_LIST_NEW ? MS_QUEUE_NEW : MS_QUEUE_MAIN);
-        segment->rank = ms_add_relaxed(&arena->rank_clock, 1) + 1;
+        segment->rank = rank != 0 ? rank : ms_add_relaxed(&arena->rank_clock, 1) + 1;
         list_insert_locked(&arena->lists[list], segment);
     }
     ms_mutex_unlock(&arena->pool_lock);
@@ -3195,6 +3327,21 @@ struct ms_segment *ms_arena_take_limbo(struct ms_arena *arena)
     ms_mutex_unlock(&arena->pool_lock);
     return limbo;
 }
+static void wipe_segment(struct ms_segment *segment)
+{
+    const uint32_t used = ms_load_relaxed(&segment->used);
+    ms_store_relaxed(&segment->used, 0);
+    ms_mem_wipe(segment->base, used);
+}
+static void wipe_each(struct ms_segment *segment, void *unused)
+{
+    (void)unused;
+    wipe_segment(segment);
+}
+void ms_arena_wipe(struct ms_arena *arena)
+{
+    ms_arena_each(arena, wipe_each, NULL);
+}
 static void give_back_locked(struct ms_arena *arena, struct ms_segment *segment)
 {
     ms_mem_discard(memory_of(arena, segment), ms_arena_segment_size(arena));
@@ -3220,6 +3367,8 @@ static uint32_t recycle_locked(struct ms_arena *arena, struct ms_segment *stack)
     while (stack != NULL) {
         struct ms_segment *segment = pop(&stack);
         if (ms_load_acquire(&segment->pins) == 0 || ms_testing_has_fault(MS_FAULT_PINS_IGNORED)) {
+            if (arena->wipes)
+                wipe_segment(segment);
             free_locked(arena, segment);
             freed++;
         } else {
@@ -3752,7 +3901,12 @@ bool ms_ghost_resize(struct ms_ghost *ghost, struct ms_pages *pages, uint64_t ke
 #endif
 #ifndef MS_EVICTION_EVICTION_H
 #define MS_EVICTION_EVICTION_H
-enum ms_touch { MS_TOUCH_NOTHING, MS_TOUCH_COUNT, MS_TOUCH_STAMP };
+enum ms_touch {
+    MS_TOUCH_NOTHING,
+    MS_TOUCH_COUNT,
+    MS_TOUCH_FREQUENCY,
+    MS_TOUCH_STAMP
+};
 #define MS_ACCESS_COUNT_MAX 3
 #define MS_SMALL_SHARE_AT_FIRST 0.05
 #define MS_STAMPS 32
@@ -3783,6 +3937,7 @@ struct ms_policy {
 extern const struct ms_policy ms_policy_adaptive;
 extern const struct ms_policy ms_policy_s3fifo;
 extern const struct ms_policy ms_policy_lru;
+extern const struct ms_policy ms_policy_lfu;
 extern const struct ms_policy ms_policy_fifo;
 extern const struct ms_policy ms_policy_none;
 struct ms_learned {
@@ -3793,6 +3948,13 @@ struct ms_learned {
     double dropped_lately[MS_GHOST_KINDS];
     double returned_lately[MS_GHOST_KINDS];
     atomic_uint_least64_t returned[MS_GHOST_KINDS];
+};
+#define MS_LFU_BINS 8
+struct ms_round {
+    uint64_t end;
+    unsigned bar;
+    bool has_met;
+    unsigned least_met;
 };
 struct ms_eviction {
     const struct ms_policy *policy;
@@ -3807,6 +3969,7 @@ struct ms_eviction {
     atomic_uint_least64_t epoch_length MS_ALIGNED(MS_CACHE_LINE);
     atomic_uint_least64_t epoch_start[MS_STAMPS];
     uint32_t bins;
+    struct ms_round rounds[MS_LFU_BINS];
 };
 void ms_eviction_init(struct ms_eviction *eviction, const struct ms_policy *policy,
                       enum ms_goal goal, struct ms_arena *arena);
@@ -3815,6 +3978,7 @@ static inline unsigned ms_eviction_initial_access(struct ms_eviction *eviction, 
 {
     return eviction->policy->touch == MS_TOUCH_STAMP ? ms_load_relaxed(&eviction->stamp) : old;
 }
+void ms_eviction_count_use(struct ms_entry *entry, unsigned mark);
 MS_ALWAYS_INLINE void ms_eviction_touch(enum ms_touch touch, struct ms_eviction *eviction,
                                         struct ms_entry *entry)
 {
@@ -3824,6 +3988,9 @@ MS_ALWAYS_INLINE void ms_eviction_touch(enum ms_touch touch, struct ms_eviction 
         if (ms_likely(access >= MS_ACCESS_COUNT_MAX))
             return;
         access++;
+    } else if (touch == MS_TOUCH_FREQUENCY) {
+        ms_eviction_count_use(entry, mark);
+        return;
     } else if (touch == MS_TOUCH_STAMP) {
         const unsigned stamp = ms_load_relaxed(&eviction->stamp);
         if (ms_likely(access == stamp))
@@ -4215,6 +4382,100 @@ bool ms_ghost_resize(struct ms_ghost *ghost, struct ms_pages *pages, uint64_t ke
     return true;
 }
 
+/* lib/eviction/lfu.c */
+#define EXACT_UP_TO 16
+static const unsigned char least_of[] = {1, 2, 3, 4, 6, 9, 13, 18};
+#define BINS_MOST (sizeof least_of)
+#define BIN_SHIFT 56
+static unsigned least_count(const struct ms_eviction *eviction, uint32_t bin)
+{
+    return least_of[bin * BINS_MOST / eviction->bins];
+}
+static uint32_t bin_of(const struct ms_eviction *eviction, unsigned count)
+{
+    uint32_t bin = eviction->bins - 1;
+    while (bin != 0 && least_count(eviction, bin) > count)
+        bin--;
+    return bin;
+}
+void ms_eviction_count_use(struct ms_entry *entry, unsigned mark)
+{
+    const unsigned count = mark & MS_MARK_ACCESS;
+    if (count == MS_MARK_ACCESS)
+        return;
+    if (count >= EXACT_UP_TO &&
+        (ms_random_cheap() & (((uint64_t)EXACT_UP_TO << (count - EXACT_UP_TO)) - 1)) != 0)
+        return;
+    ms_store_release(&entry->mark, (unsigned char)(mark + 1));
+}
+static enum ms_queue eviction_lfu_queue_for(struct ms_eviction *eviction, struct ms_subject *entry,
+                               const struct ms_segment *old)
+{
+    (void)eviction;
+    (void)entry;
+    (void)old;
+    return MS_QUEUE_MAIN;
+}
+static void begin_round_if_due(struct ms_eviction *eviction, const struct ms_segment *segment)
+{
+    struct ms_round *round = &eviction->rounds[(segment->rank >> BIN_SHIFT) - 1];
+    if (segment->rank < round->end)
+        return;
+    if (round->has_met)
+        round->bar = round->least_met;
+    round->has_met = false;
+    round->end = (segment->rank >> BIN_SHIFT << BIN_SHIFT) +
+                 ms_load_relaxed(&eviction->arena->rank_clock) + 1;
+}
+static struct ms_segment *eviction_lfu_victim(struct ms_eviction *eviction)
+{
+    struct ms_segment *segment = ms_eviction_oldest(eviction, MS_LIST_MAIN);
+    if (segment != NULL && segment->rank >> BIN_SHIFT != 0)
+        begin_round_if_due(eviction, segment);
+    return segment;
+}
+static bool is_least_used(struct ms_eviction *eviction, const struct ms_segment *eviction_lfu_victim,
+                          unsigned count)
+{
+    if (eviction_lfu_victim->rank >> BIN_SHIFT == 0)
+        return count == 0;
+    const uint32_t bin = (uint32_t)(eviction_lfu_victim->rank >> BIN_SHIFT) - 1;
+    struct ms_round *round = &eviction->rounds[bin];
+    if (!round->has_met || count < round->least_met)
+        round->least_met = count;
+    round->has_met = true;
+    const unsigned least = least_count(eviction, bin);
+    return count <= (round->bar > least ? round->bar : least);
+}
+static struct ms_verdict eviction_lfu_judge(struct ms_eviction *eviction, const struct ms_segment *eviction_lfu_victim,
+                               const struct ms_subject *entry)
+{
+    if (is_least_used(eviction, eviction_lfu_victim, entry->access))
+        return (struct ms_verdict){.keep = false};
+    const uint64_t bin = bin_of(eviction, entry->access);
+    return (struct ms_verdict){
+        .keep = true,
+        .queue = (enum ms_queue)(MS_QUEUE_BIN0 + bin),
+        .access = entry->access,
+        .rank = ((bin + 1) << BIN_SHIFT) + ms_add_relaxed(&eviction->arena->rank_clock, 1) + 1,
+    };
+}
+static enum ms_ghost_kind eviction_lfu_drop(struct ms_eviction *eviction, const struct ms_segment *eviction_lfu_victim,
+                               unsigned access)
+{
+    (void)eviction;
+    (void)eviction_lfu_victim;
+    (void)access;
+    return MS_GHOST_NONE;
+}
+const struct ms_policy ms_policy_lfu = {
+    .touch = MS_TOUCH_FREQUENCY,
+    .queue_for = eviction_lfu_queue_for,
+    .victim = eviction_lfu_victim,
+    .judge = eviction_lfu_judge,
+    .drop = eviction_lfu_drop,
+};
+
 /* lib/eviction/lru.c */
 #define EPOCHS_IN_LIST 22
 static enum ms_queue eviction_lru_queue_for(struct ms_eviction *eviction, struct ms_subject *entry,
@@ -4341,6 +4602,7 @@ enum ms_eviction_kind {
     MS_EVICTION_ADAPTIVE,
     MS_EVICTION_S3FIFO,
     MS_EVICTION_LRU,
+    MS_EVICTION_LFU,
     MS_EVICTION_FIFO,
     MS_EVICTION_NONE
 };
@@ -4360,6 +4622,7 @@ struct ms_settings {
     enum ms_eviction_goal eviction_goal;
     enum ms_maintenance_kind maintenance;
     enum ms_huge_pages_kind huge_pages;
+    bool secure_wipe;
     int64_t life_window;
     int64_t clean_window;
     int64_t default_ttl;
@@ -4848,8 +5111,13 @@ static const struct ms_setting_choice hash_functions[] = {
     {NULL, 0},
 };
 static const struct ms_setting_choice evictions[] = {
-    {"adaptive", MS_EVICTION_ADAPTIVE}, {"s3fifo", MS_EVICTION_S3FIFO}, {"lru", MS_EVICTION_LRU},
-    {"fifo", MS_EVICTION_FIFO},         {"none", MS_EVICTION_NONE},     {NULL, 0},
+    {"adaptive", MS_EVICTION_ADAPTIVE},
+    {"s3fifo", MS_EVICTION_S3FIFO},
+    {"lru", MS_EVICTION_LRU},
+    {"lfu", MS_EVICTION_LFU},
+    {"fifo", MS_EVICTION_FIFO},
+    {"none", MS_EVICTION_NONE},
+    {NULL, 0},
 };
 static const struct ms_setting_choice eviction_goals[] = {
     {"hits", MS_EVICTION_GOAL_HITS},
@@ -4919,6 +5187,10 @@ const struct ms_setting ms_schema[] = {
         "beyond the limit resident; auto = from 64MiB on, all but the index and the first 16MiB "
         "of entries, within the limit",
         .fixed = "the system is asked when the memory is mapped"),
+    BOOL("secure_wipe", secure_wipe, "false",
+         "whether memory that held keys and values is overwritten before it is used again or given "
+         "back; memstore_compact(store, 0) has it done at once for all that was removed",
+         .fixed = "what was removed before would not have been overwritten"),
     DURATION("ttl.default_ttl", default_ttl, "0",
              "what MEMSTORE_TTL_DEFAULT stands for; 0 = never expires", .live = true),
     DURATION("ttl.min_ttl", min_ttl, "0", "shortest TTL accepted; 0 = no bound", .live = true),
@@ -6310,6 +6582,7 @@ struct ms_events {
     uint64_t charged;
     uint64_t used;
     bool closed;
+    bool wipes;
     uint64_t queued, dropped;
     struct ms_dispatcher dispatcher;
 };
@@ -6322,7 +6595,7 @@ struct ms_event_note {
     int64_t expires_at_ms;
 };
 void ms_events_init(struct ms_events *events, struct ms_budget *budget,
-                    atomic_uint_least32_t *wanted);
+                    atomic_uint_least32_t *wanted, bool wipes);
 void ms_events_fini(struct ms_events *events);
 void ms_events_allow(struct ms_events *events, uint64_t bytes);
 uint64_t ms_events_uncharged(struct ms_events *events);
@@ -6470,9 +6743,9 @@ struct ms_event {
     struct ms_event_link links[];
 };
 void ms_events_init(struct ms_events *events, struct ms_budget *budget,
-                    atomic_uint_least32_t *wanted)
+                    atomic_uint_least32_t *wanted, bool wipes)
 {
-    *events = (struct ms_events){.wanted = wanted, .budget = budget};
+    *events = (struct ms_events){.wanted = wanted, .budget = budget, .wipes = wipes};
     ms_mutex_init(&events->lock, MS_RANK_EVENTS);
     ms_cond_init(&events->dispatcher.wakes);
 }
@@ -6517,10 +6790,11 @@ void ms_events_fund(struct ms_events *events, uint64_t bytes)
 }
 static void free_event_locked(struct ms_event *event)
 {
-    event->events->used -= event->bytes;
+    struct ms_events *events = event->events;
+    events->used -= event->bytes;
     if (event->segment != NULL)
         ms_sub_release(&event->segment->pins, 1);
-    ms_mem_free(event);
+    ms_mem_free_wiped(event, events->wipes);
 }
 static void drop_reference_locked(struct ms_event *event)
 {
@@ -7369,7 +7643,7 @@ void ms_flights_forget_threads(struct ms_flights *flights)
 #define MS_VIEW_IS_KEPT ((uintptr_t)4)
 #define MS_KEPT_VERSION UINT64_MAX
 bool ms_kept_make(atomic_uint_least64_t *bytes, uint64_t most, const void *value, size_t size,
-                  memstore_view *out);
+                  bool wipes, memstore_view *out);
 static inline bool ms_view_is_kept(const memstore_view *view)
 {
     return ((uintptr_t)view->pin & MS_VIEW_IS_KEPT) != 0;
@@ -7382,6 +7656,7 @@ struct ms_kept {
     atomic_uint_least64_t references;
     atomic_uint_least64_t *bytes;
     size_t size;
+    bool wipes;
     char data[];
 };
 static struct ms_kept *kept_of(const memstore_view *view)
@@ -7389,7 +7664,7 @@ static struct ms_kept *kept_of(const memstore_view *view)
     return (struct ms_kept *)((uintptr_t)view->pin & ~MS_VIEW_IS_KEPT);
 }
 bool ms_kept_make(atomic_uint_least64_t *bytes, uint64_t most, const void *value, size_t size,
-                  memstore_view *out)
+                  bool wipes, memstore_view *out)
 {
     struct ms_kept *kept = NULL;
     if (size <= most && ms_add_relaxed(bytes, size) <= most - size)
@@ -7402,6 +7677,7 @@ bool ms_kept_make(atomic_uint_least64_t *bytes, uint64_t most, const void *value
     }
     kept->bytes = bytes;
     kept->size = size;
+    kept->wipes = wipes;
     ms_store_relaxed(&kept->references, 1);
     if (size != 0)
         memcpy(kept->data, value, size);
@@ -7421,7 +7697,7 @@ void ms_kept_release(const memstore_view *view)
     if (ms_sub_acq_rel(&kept->references, 1) != 1)
         return;
     ms_sub_relaxed(kept->bytes, kept->size);
-    ms_mem_free(kept);
+    ms_mem_free_wiped(kept, kept->wipes);
 }
 
 /* lib/store/admission.c */
@@ -8578,7 +8854,7 @@ memstore_batch *ms_batch_new(memstore *store)
 void ms_batch_free(memstore_batch *batch)
 {
     ms_mem_free(batch->ops);
-    ms_mem_free(batch->bytes);
+    ms_mem_free_wiped(batch->bytes, batch->store->settings.secure_wipe);
     ms_mem_free(batch);
 }
 static bool ensure_op(memstore_batch *batch)
@@ -8600,7 +8876,7 @@ static bool store_batch_object_ensure_bytes(memstore_batch *batch, size_t more)
     if (more > SIZE_MAX / 4 - batch->used)
         return false;
     const size_t size = (batch->used + more) * 2;
-    char *bytes = ms_mem_resize(batch->bytes, size);
+    char *bytes = ms_mem_resize_wiped(batch->bytes, size, batch->store->settings.secure_wipe);
     if (bytes == NULL)
         return false;
     batch->bytes = bytes;
@@ -9094,7 +9370,7 @@ void ms_chunk_free_all(memstore *store, struct ms_chunk *first)
     while (first != NULL) {
         struct ms_chunk *next = first->next;
         ms_chunk_uncharge(store, first->size);
-        ms_mem_free(first);
+        ms_mem_free_wiped(first, store->settings.secure_wipe);
         first = next;
     }
 }
@@ -9696,11 +9972,14 @@ static void free_alone(memstore *store, struct ms_pending *pending)
     ms_chunk_free_all(store,
                       (struct ms_chunk *)((char *)pending - offsetof(struct ms_chunk, bytes)));
 }
-static void make_spare_again(struct ms_combiner *combiner, struct ms_chunk *chunks)
+static void make_spare_again(memstore *store, struct ms_chunk *chunks)
 {
+    struct ms_combiner *combiner = &store->combiner;
     struct ms_chunk *chunk;
     ms_mutex_lock(&combiner->lock);
     while ((chunk = ms_chunk_pop(&chunks)) != NULL) {
+        if (store->settings.secure_wipe)
+            ms_mem_wipe(chunk->bytes, chunk->used);
         chunk->used = 0;
         ms_chunk_push(&combiner->spare, chunk);
     }
@@ -9725,7 +10004,7 @@ void ms_combiner_done_locked(memstore *store)
     if (done->is_alone)
         free_alone(store, done);
     if (--taken->count == 0) {
-        make_spare_again(combiner, taken->chunks);
+        make_spare_again(store, taken->chunks);
         *taken = (struct ms_pending_list){.first = NULL};
     }
     ms_sub_release(place, 1);
@@ -10052,6 +10331,8 @@ static const struct ms_policy *policy_of(enum ms_eviction_kind kind)
         return &ms_policy_s3fifo;
     case MS_EVICTION_LRU:
         return &ms_policy_lru;
+    case MS_EVICTION_LFU:
+        return &ms_policy_lfu;
     case MS_EVICTION_FIFO:
         return &ms_policy_fifo;
     case MS_EVICTION_NONE:
@@ -10117,7 +10398,8 @@ static void init_members(memstore *store, const struct ms_settings *settings)
     store->bounds = ms_admission_bounds(settings);
     ms_admission_init(&store->admission, settings);
     ms_combiner_init(&store->combiner, settings->limit);
-    ms_events_init(&store->events, &store->arena.budget, &store->events_wanted);
+    ms_events_init(&store->events, &store->arena.budget, &store->events_wanted,
+                   settings->secure_wipe);
     ms_events_allow(&store->events, ms_notify_allowance(settings));
     ms_flights_init(&store->flights);
     ms_gate_init(&store->loads_gate, settings->load_max_loads);
@@ -10135,6 +10417,7 @@ static int init_arena(memstore *store, const char **why)
                     shards_of(settings) * sizeof(struct ms_retired) +
                     ms_admission_overhead(settings),
         .keeps_created = store->keeps_created,
+        .wipes = settings->secure_wipe,
         .paging = paging_of(settings),
     };
     bool out_of_memory;
@@ -10884,7 +11167,8 @@ int ms_load_keep(memstore *store, const memstore_load_value *value, int status, 
     const uint64_t most = ms_setting_of(&store->settings, load_bypass_limit);
     int64_t expiry;
     if (!ms_load_bypasses(store) ||
-        !ms_kept_make(&store->flights.kept_bytes, most, value->value, value->value_size, out))
+        !ms_kept_make(&store->flights.kept_bytes, most, value->value, value->value_size,
+                      store->settings.secure_wipe, out))
         return status;
     if (ms_ttl_to_expiry(store, value->ttl_ms, &expiry) == MEMSTORE_OK)
         out->expires_at_ms = ms_store_unix_expiry(store, expiry);
@@ -11285,15 +11569,21 @@ static void each_lock(memstore *store, enum ms_rank rank, void (*fn)(ms_mutex *l
         break;
     }
 }
-static void before_fork(void)
+static void lock_ranks(int first, int end)
 {
-    ms_mutex_lock(&registry_lock);
-    for (int rank = 0; rank < MS_RANKS; rank++) {
-        if (rank == MS_RANK_GRACE_PERIOD)
-            ms_rcu_before_fork();
+    for (int rank = first; rank < end; rank++) {
         for (memstore *store = stores; store != NULL; store = store->next_store)
             each_lock(store, (enum ms_rank)rank, ms_mutex_lock);
     }
+}
+static void lock_outer(void)
+{
+    ms_mutex_lock(&registry_lock);
+    lock_ranks(0, MS_RANK_GRACE_PERIOD);
+}
+static void lock_inner(void)
+{
+    lock_ranks(MS_RANK_GRACE_PERIOD, MS_RANKS);
     ms_flights_before_fork();
     ms_mutex_lock(&thread_lock);
     ms_thread_before_fork();
@@ -11304,15 +11594,6 @@ static void unlock_stores(void)
         for (int rank = MS_RANKS; rank-- > 0;)
             each_lock(store, (enum ms_rank)rank, ms_mutex_unlock);
     }
-}
-static void after_fork_in_parent(void)
-{
-    ms_rcu_after_fork_parent();
-    ms_thread_after_fork();
-    ms_mutex_unlock(&thread_lock);
-    ms_flights_after_fork();
-    unlock_stores();
-    ms_mutex_unlock(&registry_lock);
 }
 static void forget_other_threads(memstore *store)
 {
@@ -11327,28 +11608,39 @@ static void forget_other_threads(memstore *store)
     ms_flights_forget_threads(&store->flights);
     ms_gate_forget_threads(&store->loads_gate, ms_load_places_held(store));
 }
-static void after_fork_in_child(void)
+static void make_conditions(void)
 {
-    ms_rcu_after_fork_child();
-    ms_thread_after_fork();
-    thread_runs = false;
-    grace_done = grace_wanted;
     ms_cond_init(&thread_wakes);
     ms_cond_init(&grace_ends);
     ms_cond_init(&round_ends);
+}
+static void unlock(bool in_child)
+{
+    ms_thread_after_fork();
+    if (in_child) {
+        thread_runs = false;
+        grace_done = grace_wanted;
+        make_conditions();
+    }
     ms_mutex_unlock(&thread_lock);
     ms_flights_after_fork();
     unlock_stores();
-    for (memstore *store = stores; store != NULL; store = store->next_store)
+    for (memstore *store = stores; in_child && store != NULL; store = store->next_store)
         forget_other_threads(store);
     ms_mutex_unlock(&registry_lock);
 }
 static void prepare_process(void)
 {
-    ms_cond_init(&thread_wakes);
-    ms_cond_init(&grace_ends);
-    ms_cond_init(&round_ends);
-    pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
+    static ms_fork_member member = {
+        .lock_outer = lock_outer,
+        .stop_grace_periods = ms_rcu_before_fork,
+        .lock_inner = lock_inner,
+        .resume_grace_periods = ms_rcu_after_fork,
+        .unlock = unlock,
+    };
+    make_conditions();
+    member.domain = ms_rcu_domain();
+    ms_fork_register(&member);
 }
 int ms_maintenance_register(memstore *store)
 {
@@ -12983,7 +13275,7 @@ static void evict_entry(struct pass *pass, const struct candidate *candidate,
     const bool keep = verdict.keep && !store->keeps_none;
     if (keep && pass->segment->is_solo) {
         ms_store_relaxed(&candidate->found.entry->mark, (unsigned char)verdict.access);
-        ms_arena_requeue(&store->arena, pass->segment, MS_LIST_MAIN);
+        ms_arena_requeue(&store->arena, pass->segment, MS_LIST_MAIN, verdict.rank);
         return;
     }
     if (keep && move_entry(pass, candidate, slot, &verdict))
@@ -13102,7 +13394,7 @@ static bool empty_segment(memstore *store, struct ms_segment *segment, enum purp
     if (ms_load_relaxed(&segment->state) != MS_SEGMENT_SEALED || segment->rank != rank)
         return true;
     ms_arena_requeue(&store->arena, segment,
-                     segment->queue == MS_QUEUE_NEW ? MS_LIST_NEW : MS_LIST_MAIN);
+                     segment->queue == MS_QUEUE_NEW ? MS_LIST_NEW : MS_LIST_MAIN, 0);
     return false;
 }
 bool ms_reclaim_evict_locked(memstore *store, struct ms_segment *victim)
@@ -13926,7 +14218,7 @@ static bool store_scan_ensure_bytes(memstore_cursor *cursor, size_t more)
     if (more <= cursor->size - cursor->used)
         return true;
     const size_t size = (cursor->used + more) * 2;
-    char *keys = ms_mem_resize(cursor->keys, size);
+    char *keys = ms_mem_resize_wiped(cursor->keys, size, cursor->store->settings.secure_wipe);
     if (keys == NULL)
         return false;
     cursor->keys = keys;
@@ -14091,7 +14383,7 @@ int ms_cursor_next(memstore_cursor *cursor, memstore_key *key)
 }
 void ms_cursor_free(memstore_cursor *cursor)
 {
-    ms_mem_free(cursor->keys);
+    ms_mem_free_wiped(cursor->keys, cursor->store->settings.secure_wipe);
     ms_mem_free(cursor->pattern);
     ms_mem_free(cursor);
 }
