@@ -43,10 +43,10 @@ func WithExpectedEntries(n int) Option { return func(c *Config) { c.MaxEntriesIn
 // WithShards sets the number of writer locks, a power of two.
 func WithShards(n int) Option { return func(c *Config) { c.Shards = n } }
 
-// WithEviction sets the policy when the limit is reached: "adaptive", "s3fifo", "lru", "fifo", "none".
+// WithEviction sets the policy when the limit is reached; [Config.Eviction] lists them.
 func WithEviction(policy string) Option { return func(c *Config) { c.Eviction = policy } }
 
-// WithEvictionGoal sets what the policy "adaptive" saves: "hits", "bytes", "balanced".
+// WithEvictionGoal sets what the policy "adaptive" saves; see [Config.EvictionGoal].
 func WithEvictionGoal(goal string) Option { return func(c *Config) { c.EvictionGoal = goal } }
 
 // WithDefaultTTL sets what [DefaultTTL] stands for.

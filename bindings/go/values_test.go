@@ -49,8 +49,8 @@ func TestManyValuesIntoABufferMakeNoGarbage(t *testing.T) {
 		must(t, store.Set(ctx, keys[i], make([]byte, 300), 0))
 	}
 	var values memstore.Values
-	allocated := testing.AllocsPerRun(100, func() { must(t, store.GetManyInto(ctx, keys, &values)) })
-	if allocated > 1 { // the pool may lose what it holds to the collector, and does under -race
-		t.Skipf("%v allocations", allocated)
+	// A pool may lose what it holds, which it does on purpose under -race; never once for each key.
+	if got := testing.AllocsPerRun(100, func() { _ = store.GetManyInto(ctx, keys, &values) }); got > 10 {
+		t.Errorf("%v allocations for %d values", got, values.Len())
 	}
 }
