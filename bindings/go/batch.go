@@ -36,24 +36,15 @@ func (s *Store) GetMany(ctx context.Context, keys []string) (map[string][]byte, 
 	}
 	pack := getPack()
 	defer pack.put()
-	pack.addKeys(keys)
-	pack.room(len(keys))
-	var kept uintptr
-	total := native.GlueGetMany(s.handle, pack.bytesPointer(), len(pack.bytes), pack.sizesPointer(), len(keys),
-		&pack.values[0], len(pack.values), pointerTo(&pack.found[0]), pointerTo(&kept))
-	if total < 0 {
-		runtime.KeepAlive(s)
-		return nil, fail("GetMany", "", int32(total))
+	values, err := s.readMany("GetMany", keys, pack, pack.values)
+	if err != nil {
+		return nil, err
 	}
-	var values []byte
-	if kept == 0 {
-		values = append([]byte{}, pack.values[:total]...)
+	if len(values) <= len(pack.values) {
+		values = append([]byte{}, values...)
 	} else {
-		values = make([]byte, total)
-		native.GlueTakeMany(kept, &values[0], len(values))
-		pack.values = make([]byte, min(total, packKeep/2))
+		pack.values = make([]byte, min(len(values), packKeep/2))
 	}
-	runtime.KeepAlive(s)
 	return pack.deal(keys, values), nil
 }
 
@@ -80,12 +71,18 @@ func (s *Store) DeleteMany(ctx context.Context, keys []string) error {
 	if err := live(ctx, "DeleteMany", ""); err != nil {
 		return err
 	}
+	_, err := s.deleteMany("DeleteMany", keys)
+	return err
+}
+
+// deleteMany returns how many entries there were.
+func (s *Store) deleteMany(op string, keys []string) (int, error) {
 	pack := getPack()
 	defer pack.put()
 	pack.addKeys(keys)
 	deleted := native.GlueDeleteMany(s.handle, pack.bytesPointer(), len(pack.bytes), pack.sizesPointer(), len(keys))
 	runtime.KeepAlive(s)
-	return check("DeleteMany", "", int32(min(deleted, 0)))
+	return int(max(deleted, 0)), check(op, "", int32(min(deleted, 0)))
 }
 
 // HasMany says for each key whether a live entry has it, as of one moment between batches.

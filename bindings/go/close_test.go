@@ -5,8 +5,10 @@ package memstore_test
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"runtime"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -99,7 +101,7 @@ func useOnce(store *memstore.Store, worker int, key string) error {
 func TestDroppedStoresAreFreed(t *testing.T) {
 	before := residentBytes(t)
 	for range 60 {
-		store, err := memstore.Open(memstore.Config{MemoryLimit: 16 << 20})
+		store, err := memstore.New(memstore.WithMemoryLimit(16<<20), memstore.WithLogger(slog.New(slog.DiscardHandler)))
 		must(t, err)
 		for i := range 80 {
 			must(t, store.Set(ctx, fmt.Sprint(i), make([]byte, 100<<10), 0))
@@ -110,6 +112,84 @@ func TestDroppedStoresAreFreed(t *testing.T) {
 		runtime.GC()
 		return residentBytes(t) < before+100<<20
 	})
+}
+
+func TestADroppedStoreIsWarnedOfAndAClosedOneIsNot(t *testing.T) {
+	var log lockedBuffer
+	logger := slog.New(slog.NewTextHandler(&log, nil))
+	drop := func(close bool) {
+		store, err := memstore.New(memstore.WithMemoryLimit(8<<20), memstore.WithLogger(logger))
+		must(t, err)
+		if close {
+			must(t, store.Close())
+		}
+	}
+	for range 3 {
+		drop(true)
+	}
+	drop(false)
+	eventually(t, "a warning", func() bool {
+		runtime.GC()
+		return strings.Contains(log.String(), "dropped without Close")
+	})
+	for range 3 {
+		runtime.GC()
+	}
+	if text := log.String(); strings.Count(text, "\n") != 1 || !strings.Contains(text, "close_test.go:") {
+		t.Errorf("the log is %q, want one line that says where the store was opened", text)
+	}
+}
+
+func TestAnEventQueueOutlivesItsDroppedStore(t *testing.T) {
+	store, err := memstore.New(memstore.WithMemoryLimit(8 << 20))
+	must(t, err)
+	events, err := store.Subscribe(memstore.EventDeleted, 0)
+	must(t, err)
+	must(t, store.Set(ctx, "k", nil, 0))
+	must(t, store.Delete(ctx, "k"))
+	must(t, store.Close())
+	store = nil
+	for range 5 {
+		runtime.GC()
+	}
+	event, err := events.Next(ctx)
+	if err != nil || event.Key != "k" {
+		t.Errorf("got %v, %v", event, err)
+	}
+	must(t, events.Close())
+}
+
+func TestAStoreThatWasNeverOpenedGivesErrors(t *testing.T) {
+	store := new(memstore.Store)
+	for name, call := range methods(store, "k") {
+		if err := call(ctx); err == nil {
+			t.Errorf("%s of a zero Store succeeds", name)
+		}
+	}
+	if store.Close() == nil || store.Size() != 0 {
+		t.Error("a zero Store can be closed")
+	}
+	if _, err := store.Subscribe(memstore.EventRemovals, 0); err == nil {
+		t.Error("a zero Store can be subscribed to")
+	}
+}
+
+// lockedBuffer is a buffer for a logger.
+type lockedBuffer struct {
+	mutex sync.Mutex
+	text  strings.Builder
+}
+
+func (b *lockedBuffer) Write(data []byte) (int, error) {
+	b.mutex.Lock()
+	defer b.mutex.Unlock()
+	return b.text.Write(data)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mutex.Lock()
+	defer b.mutex.Unlock()
+	return b.text.String()
 }
 
 func residentBytes(t *testing.T) int {

@@ -4,6 +4,7 @@ package memstore
 
 import (
 	"fmt"
+	"log/slog"
 	"maps"
 	"reflect"
 	"slices"
@@ -136,6 +137,10 @@ type Config struct {
 	// Settings holds further settings by the names the library knows them by, such as
 	// "ttl.default_ttl": "1h30m". They are applied after the fields.
 	Settings map[string]string `yaml:"-"`
+
+	// Logger gets the warnings of this package: that a store was dropped without Close. nil stands for
+	// slog.Default().
+	Logger *slog.Logger `yaml:"-"`
 }
 
 type setting struct{ key, value string }

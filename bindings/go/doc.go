@@ -34,11 +34,19 @@
 // # Contexts
 //
 // A context that is done before the call stops it; its error is then what the call's error matches.
-// A nil context counts as one that is never done.
+// A nil context counts as one that is never done. What can take long looks at its context meanwhile:
+// loads, events, passes over keys, Flush, Compact, Maintain. A write that has to wait for a lock or for
+// memory does so for [Config.LockTimeout] at most, whatever its context.
 //
 // # Goroutines
 //
-// All methods may be called from any number of goroutines, Close among them. A store dropped
-// without Close is freed when the garbage collector finds it; until then it holds its memory, so
-// close stores.
+// All methods of a [Store], a [Typed] and a [Subscription] may be called from any number of goroutines,
+// Close among them. A store dropped without Close is freed when the garbage collector finds it, with a
+// warning to [Config.Logger]; until then it holds its memory, so close stores.
+//
+// # Building
+//
+// The package needs cgo and the library, found by pkg-config. The build tag memstore_static links
+// libmemstore.a in; memstore_vendored compiles the library's sources, which are part of this module, so
+// that only liburcu, libyaml and xxhash's header need be installed.
 package memstore

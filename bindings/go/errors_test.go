@@ -66,7 +66,8 @@ func TestCacheFull(t *testing.T) {
 func TestEmptyKeyIsRefusedByEveryMethod(t *testing.T) {
 	store := open(t, memstore.Config{StoreCreationTime: true})
 	noKey := map[string]bool{"Clear": true, "Compact": true, "Maintain": true, "Reconfigure": true, "Count": true, "Keys": true, "Flush": true,
-		"CountByPattern": true, "DeleteByPattern": true, "Add": true, "CompareAndSet": true, "Increment": true}
+		"CountByPattern": true, "DeleteByPattern": true, "Add": true, "CompareAndSet": true, "Increment": true,
+		"Scan": true, "GetOrLoad": true, "GetOrLoadMany": true}
 	for name, call := range methods(store, "") {
 		if !noKey[name] {
 			if err := call(ctx); !errors.Is(err, memstore.ErrInvalidArgument) {
@@ -77,6 +78,10 @@ func TestEmptyKeyIsRefusedByEveryMethod(t *testing.T) {
 	wantError(t, store.Add(ctx, "", nil, 0), memstore.ErrInvalidArgument)
 	wantError(t, store.CompareAndSet(ctx, "", nil, 0, 0), memstore.ErrInvalidArgument)
 	_, err := store.Increment(ctx, "", 1, 0, 0)
+	wantError(t, err, memstore.ErrInvalidArgument)
+	_, err = store.GetOrLoad(ctx, "", 0, constant)
+	wantError(t, err, memstore.ErrInvalidArgument)
+	_, err = store.GetOrLoadMany(ctx, []string{""}, 0, constants)
 	wantError(t, err, memstore.ErrInvalidArgument)
 	if store.Size() != 0 {
 		t.Errorf("Size = %d", store.Size())

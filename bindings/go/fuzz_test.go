@@ -5,6 +5,7 @@ package memstore_test
 import (
 	"bytes"
 	"errors"
+	"maps"
 	"testing"
 	"time"
 
@@ -100,4 +101,77 @@ func simpleMatch(pattern, key string) (plain, matches bool) {
 		reach = next
 	}
 	return true, reach[len(key)]
+}
+
+// FuzzBatches applies batches that the data spells to a store and to a map.
+func FuzzBatches(f *testing.F) {
+	f.Add([]byte("\x00a1\x01a0\x02b0\x03a0"))
+	f.Add([]byte("\x00a1\x00b2\x04c0"))
+	f.Fuzz(func(t *testing.T, steps []byte) {
+		store := open(t, memstore.Config{MemoryLimit: 8 << 20, Settings: map[string]string{"shards": "1"}})
+		must(t, store.Set(ctx, "a", []byte("first"), 0))
+		_, version, _, err := store.GetVersioned(ctx, "a")
+		must(t, err)
+		batch, want := store.NewBatch(), map[string]string{"a": "first"}
+		next, refused := map[string]string{"a": "first"}, false
+		for ; len(steps) >= 3; steps = steps[3:] {
+			key, value := string(steps[1:2]), string(steps[2:3])
+			_, there := want[key]
+			switch steps[0] % 5 {
+			case 0:
+				batch.Set(key, []byte(value), 0)
+				next[key] = value
+			case 1:
+				batch.Delete(key)
+				delete(next, key)
+			case 2:
+				batch.ExpectAbsent(key)
+				refused = refused || there
+			case 3:
+				batch.Expect(key, version)
+				refused = refused || !there
+			case 4:
+				batch.Expect(key, 0)
+				refused = refused || there
+			}
+		}
+		if err := batch.Commit(ctx); (err != nil) != refused {
+			t.Fatalf("Commit: %v, refused %v", err, refused)
+		}
+		if !refused {
+			want = next
+		}
+		got := map[string]string{}
+		for key, value := range store.All() {
+			got[key] = string(value)
+		}
+		if !maps.Equal(got, want) {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	})
+}
+
+// FuzzCodecs decodes what it is given: values come back, nothing panics.
+func FuzzCodecs(f *testing.F) {
+	f.Add([]byte(`{"Height":1}`), int64(7))
+	f.Fuzz(func(t *testing.T, data []byte, number int64) {
+		_, _ = memstore.JSON[block]().Decode(data)
+		_, _ = memstore.Gob[block]().Decode(data)
+		codec := memstore.Decimal[int64]()
+		if got, err := codec.Decode(data); err == nil {
+			back, err := codec.Append(nil, got)
+			must(t, err)
+			if again, err := codec.Decode(back); err != nil || again != got {
+				t.Errorf("%d became %d, %v", got, again, err)
+			}
+		}
+		packed, err := codec.Append([]byte("x"), number)
+		must(t, err)
+		if got, err := codec.Decode(packed[1:]); err != nil || got != number {
+			t.Errorf("%d became %d, %v", number, got, err)
+		}
+		if pattern := memstore.QuotePattern(string(data)); len(pattern) < len(data) {
+			t.Errorf("%q became %q", data, pattern)
+		}
+	})
 }

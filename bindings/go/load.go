@@ -47,22 +47,32 @@ func (s *Store) GetOrLoad(ctx context.Context, key string, ttl time.Duration, lo
 		return nil, err
 	}
 	for pause := firstLook; ; {
-		value, call, late, err := s.loadOrJoin(ctx, key, ttl, load)
-		if call == nil {
-			return value, err
-		}
-		if call == loadedElsewhere {
+		found, err := s.find(key, nil)
+		switch {
+		case err != nil || found.call == nil:
+			return found.value, err
+		case found.call == loadedElsewhere:
 			if err := sleep(ctx, key, pause); err != nil {
 				return nil, err
 			}
 			pause = min(2*pause, longestLook)
 			continue
+		case found.mine:
+			s.lead(ctx, key, found.call, ttl, load)
 		}
-		value, err = s.await(ctx, key, call)
-		if !late || errors.Is(err, ErrLoaderFailed) || ctx.Err() != nil {
+		if found.call.refreshes && found.mine {
+			return found.value, nil
+		}
+		value, err := s.await(ctx, key, found.call)
+		if !found.again(ctx, err) {
 			return value, err
 		}
 	}
+}
+
+// again says whether to look once more, after a load joined late has ended.
+func (f *found) again(ctx context.Context, err error) bool {
+	return f.late && !errors.Is(err, ErrLoaderFailed) && ctx.Err() == nil
 }
 
 const (
@@ -74,38 +84,53 @@ const (
 )
 
 // loads are the loads of a store in flight, each over one lease of the library.
-type loads [64]loadShard
-
-type loadShard struct {
+type loads [64]struct {
 	mutex sync.Mutex
 	calls map[string]*loadCall
 }
 
-// loadCall is one load. What is not said to be constant is guarded by its mutex in loads, value and err
-// until done is closed.
+// loadCall is the load of one key. What is not said to be constant is guarded by its mutex in loads, value
+// and err until done is closed.
 type loadCall struct {
 	mutex   *sync.Mutex
 	lease   uintptr // 0 once it is given back
 	waiters int
 	// Of a value that is there: nobody waits who finds that. Constant.
 	refreshes bool
-	ending    bool // the lease is being given back: wait for done, and look again
-	cancel    context.CancelFunc
+	ending    bool               // the lease is being given back: wait for done, and look again
+	cancel    context.CancelFunc // once the load has begun, before which nobody can be the last to leave
 	done      chan struct{}
 	value     []byte
 	err       error
-	// waitsFor has the loads that the loader waits for, by how many goroutines; circles guards it.
-	waitsFor map[*loadCall]int
+	flight    *flight // constant
 }
+
+// flight is one call of a loader, for one key or many.
+type flight struct {
+	// waitsFor has the flights that the loader waits for, by how many goroutines; circles guards it.
+	waitsFor map[*flight]int
+}
+
+func newFlight() *flight { return new(flight) }
 
 // loadedElsewhere stands for the load of somebody whom this binding does not know.
 var loadedElsewhere = new(loadCall)
 
 var loadSeed = maphash.MakeSeed()
 
-// loadOrJoin returns the value, or the load to wait for. One joined late is about to end, and its result
-// may be older than what this caller may get: he looks again then.
-func (s *Store) loadOrJoin(ctx context.Context, key string, ttl time.Duration, load Loader) (value []byte, joined *loadCall, late bool, err error) {
+// found is what there is under a key: a value, or a load to wait for, or both if the load only refreshes the
+// value, which nobody waits for then. One that is mine is yet to begin.
+// One joined late is about to end, and its result may be older than what this caller may get: he looks
+// again then.
+type found struct {
+	value      []byte
+	call       *loadCall
+	late, mine bool
+}
+
+// find looks for a value, and else joins its load. The caller must begin one that is mine, which has a
+// lease now; it is part of the flight, or of one of its own.
+func (s *Store) find(key string, flight *flight) (found, error) {
 	shard := &s.loads[maphash.String(loadSeed, key)%uint64(len(s.loads))]
 	shard.mutex.Lock()
 	defer shard.mutex.Unlock()
@@ -113,47 +138,53 @@ func (s *Store) loadOrJoin(ctx context.Context, key string, ttl time.Duration, l
 	running := call != nil && (call.ending || native.GlueLeaseIsCurrent(call.lease) != 0)
 	if running && !call.refreshes {
 		call.waiters++
-		return nil, call, call.ending, nil
+		return found{call: call, late: call.ending}, nil
 	}
 	value, lease, status := s.acquire(key)
 	switch {
 	case status == statusLockTimeout && running:
 		call.waiters++
-		return nil, call, call.ending, nil
+		return found{call: call, late: call.ending}, nil
 	case status == statusLockTimeout:
-		return nil, loadedElsewhere, false, nil
+		return found{call: loadedElsewhere}, nil
 	case status != 0:
-		return nil, nil, false, fail(getOrLoad, key, status)
+		return found{}, fail(getOrLoad, key, status)
 	case lease == 0:
-		return value, nil, false, nil
+		return found{value: value}, nil
 	}
-	call = s.begin(ctx, shard, key, ttl, load, lease, value != nil)
-	if call.refreshes {
-		return value, nil, false, nil
-	}
-	return nil, call, false, nil
-}
-
-// begin starts a load over a lease. The shard is locked.
-func (s *Store) begin(ctx context.Context, shard *loadShard, key string, ttl time.Duration, load Loader, lease uintptr, refreshes bool) *loadCall {
 	if shard.calls == nil {
 		shard.calls = make(map[string]*loadCall)
 	}
-	call := &loadCall{mutex: &shard.mutex, lease: lease, waiters: 1, refreshes: refreshes, done: make(chan struct{})}
+	if flight == nil {
+		flight = newFlight()
+	}
+	call = &loadCall{mutex: &shard.mutex, lease: lease, waiters: 1, refreshes: value != nil,
+		done: make(chan struct{}), flight: flight}
 	shard.calls[key] = call
-	loadCtx, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	call.cancel = cancel
+	return found{value: value, call: call, mine: true}, nil
+}
+
+// lead begins the load of a key.
+func (s *Store) lead(ctx context.Context, key string, call *loadCall, ttl time.Duration, load Loader) {
+	loadCtx, cancel := call.flight.context(ctx)
+	call.cancelBy(cancel)
 	go func() {
-		s.run(context.WithValue(loadCtx, loadKey{}, call), call, key, ttl, load)
-		shard.mutex.Lock()
-		if shard.calls[key] == call {
-			delete(shard.calls, key)
-		}
-		shard.mutex.Unlock()
+		value, err := guarded(func() ([]byte, error) { return load(loadCtx, key) })
+		s.settle(key, call, ttl, value, err)
 		cancel()
-		close(call.done)
 	}()
-	return call
+}
+
+// context is what a loader is called with: the values of its first caller's, but not its end.
+func (f *flight) context(ctx context.Context) (context.Context, context.CancelFunc) {
+	loadCtx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	return context.WithValue(loadCtx, flightKey{}, f), cancel
+}
+
+func (call *loadCall) cancelBy(cancel context.CancelFunc) {
+	call.mutex.Lock()
+	defer call.mutex.Unlock()
+	call.cancel = cancel
 }
 
 // noValue is GLUE_NO_VALUE.
@@ -182,9 +213,8 @@ func (s *Store) acquire(key string) (value []byte, lease uintptr, status int32) 
 	}
 }
 
-// run calls the loader and gives the lease back.
-func (s *Store) run(ctx context.Context, call *loadCall, key string, ttl time.Duration, load Loader) {
-	value, err := callLoader(ctx, key, load)
+// settle gives the lease back with what the loader gave, and wakes those who wait.
+func (s *Store) settle(key string, call *loadCall, ttl time.Duration, value []byte, err error) {
 	call.mutex.Lock()
 	lease := call.lease
 	call.ending, call.lease = true, 0
@@ -199,6 +229,8 @@ func (s *Store) run(ctx context.Context, call *loadCall, key string, ttl time.Du
 	}
 	call.value = bytes.Clone(value)
 	runtime.KeepAlive(s)
+	s.forget(key, call)
+	close(call.done)
 }
 
 // failLease gives a lease back whose load failed, and returns the old value that serves instead.
@@ -217,8 +249,22 @@ func (s *Store) failLease(lease uintptr, absent bool) (value []byte, old bool) {
 	return value, true
 }
 
-// callLoader calls the loader; a panic, and the end of its goroutine, are errors.
-func callLoader(ctx context.Context, key string, load Loader) (value []byte, err error) {
+// forget takes a load out of those that can be joined.
+func (s *Store) forget(key string, call *loadCall) {
+	call.mutex.Lock()
+	defer call.mutex.Unlock()
+	s.forgetLocked(key, call)
+}
+
+func (s *Store) forgetLocked(key string, call *loadCall) {
+	shard := &s.loads[maphash.String(loadSeed, key)%uint64(len(s.loads))]
+	if shard.calls[key] == call {
+		delete(shard.calls, key)
+	}
+}
+
+// guarded calls a loader; a panic, and the end of its goroutine, are errors.
+func guarded[T any](load func() (T, error)) (value T, err error) {
 	ended := make(chan struct{})
 	go func() {
 		returned := false
@@ -233,7 +279,7 @@ func callLoader(ctx context.Context, key string, load Loader) (value []byte, err
 				err = explained{"the loader ended its goroutine", ErrLoaderFailed}
 			}
 		}()
-		value, err = load(ctx, key)
+		value, err = load()
 		returned = true
 	}()
 	<-ended
@@ -267,10 +313,7 @@ func (s *Store) leave(key string, call *loadCall) {
 	if call.waiters > 0 || call.ending {
 		return
 	}
-	shard := &s.loads[maphash.String(loadSeed, key)%uint64(len(s.loads))]
-	if shard.calls[key] == call {
-		delete(shard.calls, key)
-	}
+	s.forgetLocked(key, call)
 	call.cancel()
 }
 
@@ -285,14 +328,14 @@ func sleep(ctx context.Context, key string, pause time.Duration) error {
 	}
 }
 
-// loadKey finds in the context of a load the load itself.
-type loadKey struct{}
+// flightKey finds in the context of a load its flight.
+type flightKey struct{}
 
 // circles guards which load waits for which, of all stores.
 var circles sync.Mutex
 
-// waitsForIt says whether a load waits for another, be it through further ones. circles is locked.
-func waitsForIt(from, to *loadCall) bool {
+// waitsForIt says whether a flight waits for another, be it through further ones. circles is locked.
+func waitsForIt(from, to *flight) bool {
 	if from == to {
 		return true
 	}
@@ -307,30 +350,30 @@ func waitsForIt(from, to *loadCall) bool {
 // beginToWait notes that the load that the context belongs to waits for another; false when that waits
 // for it in turn.
 func beginToWait(ctx context.Context, call *loadCall) bool {
-	mine, nested := ctx.Value(loadKey{}).(*loadCall)
+	mine, nested := ctx.Value(flightKey{}).(*flight)
 	if !nested {
 		return true
 	}
 	circles.Lock()
 	defer circles.Unlock()
-	if waitsForIt(call, mine) {
+	if waitsForIt(call.flight, mine) {
 		return false
 	}
 	if mine.waitsFor == nil {
-		mine.waitsFor = make(map[*loadCall]int)
+		mine.waitsFor = make(map[*flight]int)
 	}
-	mine.waitsFor[call]++
+	mine.waitsFor[call.flight]++
 	return true
 }
 
 func endToWait(ctx context.Context, call *loadCall) {
-	mine, nested := ctx.Value(loadKey{}).(*loadCall)
+	mine, nested := ctx.Value(flightKey{}).(*flight)
 	if !nested {
 		return
 	}
 	circles.Lock()
 	defer circles.Unlock()
-	if mine.waitsFor[call]--; mine.waitsFor[call] == 0 {
-		delete(mine.waitsFor, call)
+	if mine.waitsFor[call.flight]--; mine.waitsFor[call.flight] == 0 {
+		delete(mine.waitsFor, call.flight)
 	}
 }

@@ -5,7 +5,9 @@ package memstore
 import (
 	"context"
 	"encoding/binary"
+	"iter"
 	"runtime"
+	"slices"
 	"unsafe"
 
 	"github.com/weisyn/memstore/bindings/go/internal/native"
@@ -15,36 +17,57 @@ import (
 // at.
 const scanBuffer = 64 << 10
 
+// deleteAtOnce is how many of the entries that match a pattern are removed at a time.
+const deleteAtOnce = 256
+
 // Keys returns the live keys that match a pattern: each key that is there throughout the call,
 // exactly once. In a pattern `*` is any run of bytes, `?` one byte, `[a-z]` one of a set, `[^a]`
 // one not of it, and `\` takes the next byte as it is; the empty pattern matches every key.
 func (s *Store) Keys(ctx context.Context, pattern string) ([]string, error) {
-	if err := live(ctx, "Keys", pattern); err != nil {
-		return nil, err
-	}
-	defer runtime.KeepAlive(s)
-	var scan uintptr
-	status := native.GlueScanNew(s.handle, unsafe.StringData(pattern), len(pattern), pointerTo(&scan))
-	if status != 0 {
-		return nil, fail("Keys", pattern, status)
-	}
-	defer native.GlueScanFree(scan)
 	keys := []string{}
-	buf := make([]byte, scanBuffer)
-	for {
-		if err := live(ctx, "Keys", pattern); err != nil {
+	for packed, err := range s.keyChunks(ctx, "Keys", pattern) {
+		if err != nil {
 			return nil, err
 		}
-		used := native.GlueScanFill(scan, &buf[0], len(buf))
-		switch {
-		case used < 0:
-			return nil, fail("Keys", pattern, int32(used))
-		case used == 0:
-			return keys, nil
-		case used > int64(len(buf)):
-			buf = make([]byte, used)
-		default:
-			keys = appendKeys(keys, buf[:used])
+		keys = appendKeys(keys, packed)
+	}
+	return keys, nil
+}
+
+// keyChunks ranges over the keys that match a pattern, many at a time, as appendKeys reads them. An error
+// is the last.
+func (s *Store) keyChunks(ctx context.Context, op, pattern string) iter.Seq2[[]byte, error] {
+	return func(yield func([]byte, error) bool) {
+		if err := live(ctx, op, pattern); err != nil {
+			yield(nil, err)
+			return
+		}
+		defer runtime.KeepAlive(s)
+		var scan uintptr
+		status := native.GlueScanNew(s.handle, unsafe.StringData(pattern), len(pattern), pointerTo(&scan))
+		if status != 0 {
+			yield(nil, fail(op, pattern, status))
+			return
+		}
+		defer native.GlueScanFree(scan)
+		buf := make([]byte, scanBuffer)
+		for {
+			if err := live(ctx, op, pattern); err != nil {
+				yield(nil, err)
+				return
+			}
+			used := native.GlueScanFill(scan, &buf[0], len(buf))
+			switch {
+			case used < 0:
+				yield(nil, fail(op, pattern, int32(used)))
+				return
+			case used == 0:
+				return
+			case used > int64(len(buf)):
+				buf = make([]byte, used)
+			case !yield(buf[:used], nil):
+				return
+			}
 		}
 	}
 }
@@ -61,27 +84,53 @@ func appendKeys(keys []string, packed []byte) []string {
 	return keys
 }
 
-// CountByPattern counts the live keys that match a pattern; see Keys.
+// CountByPattern counts the live keys that match a pattern; see Keys. A context that can end is looked at
+// as it goes.
 func (s *Store) CountByPattern(ctx context.Context, pattern string) (int, error) {
-	if err := live(ctx, "CountByPattern", pattern); err != nil {
-		return 0, err
+	if endless(ctx) {
+		count := native.GlueCountByPattern(s.handle, unsafe.StringData(pattern), len(pattern))
+		runtime.KeepAlive(s)
+		return int(max(count, 0)), check("CountByPattern", pattern, int32(min(count, 0)))
 	}
-	count := native.GlueCountByPattern(s.handle, unsafe.StringData(pattern), len(pattern))
-	runtime.KeepAlive(s)
-	if count < 0 {
-		return 0, fail("CountByPattern", pattern, int32(count))
+	count := 0
+	for packed, err := range s.keyChunks(ctx, "CountByPattern", pattern) {
+		if err != nil {
+			return 0, err
+		}
+		for at := 0; at < len(packed); count++ {
+			at += 4 + int(binary.NativeEndian.Uint32(packed[at:]))
+		}
 	}
-	return int(count), nil
+	return count, nil
 }
 
-// DeleteByPattern removes the entries whose keys match a pattern, one after the other, and returns
-// how many there were, also when it fails midway; see Keys.
+// DeleteByPattern removes the entries whose keys match a pattern, one after the other or, with a context
+// that can end, which is looked at in between, some at a time. It returns how many there were, also when
+// it fails midway; see Keys.
 func (s *Store) DeleteByPattern(ctx context.Context, pattern string) (int, error) {
-	if err := live(ctx, "DeleteByPattern", pattern); err != nil {
-		return 0, err
+	if endless(ctx) {
+		var deleted uint64
+		status := native.MemstoreDeleteByPattern(s.handle, unsafe.StringData(pattern), len(pattern), pointerTo(&deleted))
+		runtime.KeepAlive(s)
+		return int(deleted), check("DeleteByPattern", pattern, status)
 	}
-	var deleted uint64
-	status := native.MemstoreDeleteByPattern(s.handle, unsafe.StringData(pattern), len(pattern), pointerTo(&deleted))
-	runtime.KeepAlive(s)
-	return int(deleted), check("DeleteByPattern", pattern, status)
+	total := 0
+	var keys []string
+	for packed, err := range s.keyChunks(ctx, "DeleteByPattern", pattern) {
+		if err != nil {
+			return total, err
+		}
+		keys = appendKeys(keys[:0], packed)
+		for some := range slices.Chunk(keys, deleteAtOnce) {
+			if err := live(ctx, "DeleteByPattern", pattern); err != nil {
+				return total, err
+			}
+			deleted, err := s.deleteMany("DeleteByPattern", some)
+			if err != nil {
+				return total, err
+			}
+			total += deleted
+		}
+	}
+	return total, nil
 }

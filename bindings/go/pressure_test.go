@@ -81,7 +81,12 @@ func TestMemoryExhaustedWhenPinsHoldAll(t *testing.T) {
 	for _, release := range releases {
 		release()
 	}
-	if err := store.Set(ctx, "after", make([]byte, 1000), 0); err != nil {
+	// On a machine that is busy otherwise reclaiming may take longer than one lock timeout.
+	err = store.Set(ctx, "after", make([]byte, 1000), 0)
+	for deadline := time.Now().Add(10 * time.Second); errors.Is(err, ErrGCPressure) && time.Now().Before(deadline); {
+		err = store.Set(ctx, "after", make([]byte, 1000), 0)
+	}
+	if err != nil {
 		t.Errorf("after the pins are gone: %v", err)
 	}
 }

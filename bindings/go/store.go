@@ -5,6 +5,8 @@ package memstore
 import (
 	"bytes"
 	"context"
+	"fmt"
+	"log/slog"
 	"math"
 	"runtime"
 	"sync/atomic"
@@ -51,9 +53,12 @@ func open(op string, config Config) (*Store, error) {
 	if status := native.MemstoreOpen(settings, pointerTo(&handle)); status != 0 {
 		return nil, configFailure(op, settings, "", status)
 	}
-	store := &Store{handle: handle, library: &library{handle: handle}}
+	store := &Store{handle: handle, library: &library{handle: handle, logger: config.Logger}}
+	if _, file, line, known := runtime.Caller(2); known {
+		store.library.opened = fmt.Sprintf("%s:%d", file, line)
+	}
 	store.library.retain()
-	runtime.AddCleanup(store, (*library).release, store.library)
+	runtime.AddCleanup(store, (*library).abandoned, store.library)
 	return store, nil
 }
 
@@ -62,6 +67,26 @@ func open(op string, config Config) (*Store, error) {
 type library struct {
 	handle uintptr
 	users  atomic.Int32
+	closed atomic.Bool
+	opened string // file and line
+	logger *slog.Logger
+}
+
+// abandoned is called when nothing reaches the Store any more, which should have been closed before.
+func (l *library) abandoned() {
+	if !l.closed.Load() {
+		// A logger may block, and other cleanups wait behind this one.
+		go l.warn()
+	}
+	l.release()
+}
+
+func (l *library) warn() {
+	logger := l.logger
+	if logger == nil {
+		logger = slog.Default()
+	}
+	logger.Warn("memstore: a store was dropped without Close", "opened", l.opened)
 }
 
 func (l *library) retain() { l.users.Add(1) }
@@ -98,6 +123,9 @@ func (s *Store) Reconfigure(ctx context.Context, key, value string) error {
 // Close included, returns ErrCacheClosed.
 func (s *Store) Close() error {
 	status := native.MemstoreClose(s.handle)
+	if status == 0 {
+		s.library.closed.Store(true)
+	}
 	runtime.KeepAlive(s)
 	return check("Close", "", status)
 }
@@ -128,6 +156,19 @@ func (s *Store) Delete(ctx context.Context, key string) error {
 		return nil
 	}
 	return check("Delete", key, status)
+}
+
+// Remove is Delete that says whether there was an entry.
+func (s *Store) Remove(ctx context.Context, key string) (existed bool, err error) {
+	if err := live(ctx, "Remove", key); err != nil {
+		return false, err
+	}
+	status := native.MemstoreDelete(s.handle, unsafe.StringData(key), len(key))
+	runtime.KeepAlive(s)
+	if status == statusKeyNotFound {
+		return false, nil
+	}
+	return status == 0, check("Remove", key, status)
 }
 
 // Has says whether a live entry has the key. It counts neither as hit nor as miss.
@@ -165,33 +206,6 @@ func (s *Store) Capacity() int {
 	capacity := native.MemstoreCapacity(s.handle)
 	runtime.KeepAlive(s)
 	return int(capacity)
-}
-
-// Compact moves live entries together until dead bytes are at most this share, from 0 to 1, of live
-// and dead bytes.
-func (s *Store) Compact(ctx context.Context, maxDeadRatio float64) error {
-	if err := live(ctx, "Compact", ""); err != nil {
-		return err
-	}
-	status := native.MemstoreCompact(s.handle, maxDeadRatio)
-	runtime.KeepAlive(s)
-	return check("Compact", "", status)
-}
-
-// Maintain does the work of the maintenance thread: it removes what has expired and reclaims
-// memory, for about the budget, or all there is when the budget is 0. ErrLockTimeout says that the
-// budget ended first.
-func (s *Store) Maintain(ctx context.Context, budget time.Duration) error {
-	if err := live(ctx, "Maintain", ""); err != nil {
-		return err
-	}
-	micros := budget.Microseconds()
-	if micros == 0 && budget != 0 {
-		micros = int64(budget) // a fraction of a microsecond is no budget of "all"; it keeps its sign
-	}
-	status := native.MemstoreMaintain(s.handle, micros)
-	runtime.KeepAlive(s)
-	return check("Maintain", "", status)
 }
 
 // ttlMillis is a ttl as the library takes it. Refusing a negative one is left to the library, which

@@ -239,6 +239,7 @@ func methods(store *memstore.Store, key string) map[string]func(context.Context)
 		"Flush":           func(c context.Context) error { return store.Flush(c) },
 		"Get":             func(c context.Context) error { _, _, err := store.Get(c, key); return err },
 		"Delete":          func(c context.Context) error { return store.Delete(c, key) },
+		"Remove":          func(c context.Context) error { _, err := store.Remove(c, key); return err },
 		"Has":             func(c context.Context) error { _, err := store.Has(c, key); return err },
 		"GetTTL":          func(c context.Context) error { _, err := store.GetTTL(c, key); return err },
 		"UpdateTTL":       func(c context.Context) error { return store.UpdateTTL(c, key, 0) },
@@ -262,6 +263,45 @@ func methods(store *memstore.Store, key string) map[string]func(context.Context)
 		"Compact":         func(c context.Context) error { return store.Compact(c, 1) },
 		"Reconfigure":     func(c context.Context) error { return store.Reconfigure(c, "ttl.max_ttl", "0") },
 		"Maintain":        func(c context.Context) error { return store.Maintain(c, 0) },
-		"Count":           func(c context.Context) error { _, err := store.MemoryStore().Count(c); return err },
+		"GetManyInto":     func(c context.Context) error { return store.GetManyInto(c, keys, new(memstore.Values)) },
+		"Scan":            func(c context.Context) error { return scanAll(store.Scan(c, "")) },
+		"Commit":          func(c context.Context) error { return store.NewBatch().Set(key, nil, 0).Commit(c) },
+		"GetOrLoad":       func(c context.Context) error { _, err := store.GetOrLoad(c, "loaded", 0, constant); return err },
+		"GetOrLoadMany": func(c context.Context) error {
+			_, err := store.GetOrLoadMany(c, []string{"loaded 2"}, 0, constants)
+			return err
+		},
+		"View": func(c context.Context) error {
+			_, err := store.View(c, key, func([]byte) error { return nil })
+			return err
+		},
+		"GetInto": func(c context.Context) error { _, _, err := store.GetInto(c, key, nil); return err },
+		"Count":   func(c context.Context) error { _, err := store.MemoryStore().Count(c); return err },
 	}
+}
+
+func TestRemoveSaysWhetherThereWasAnEntry(t *testing.T) {
+	store := open(t, memstore.Config{})
+	must(t, store.Set(ctx, "k", nil, 0))
+	for _, want := range []bool{true, false} {
+		if existed, err := store.Remove(ctx, "k"); err != nil || existed != want {
+			t.Errorf("existed %v, %v; want %v", existed, err, want)
+		}
+	}
+}
+
+func scanAll(scan *memstore.Scan) error {
+	for range scan.All() {
+	}
+	return scan.Err()
+}
+
+func constant(context.Context, string) ([]byte, error) { return []byte("constant"), nil }
+
+func constants(_ context.Context, keys []string) (map[string][]byte, error) {
+	values := make(map[string][]byte)
+	for _, key := range keys {
+		values[key] = []byte("constant")
+	}
+	return values, nil
 }

@@ -6,6 +6,10 @@ import (
 	"context"
 	"errors"
 	"flag"
+	"fmt"
+	"os"
+	"runtime"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -16,6 +20,34 @@ import (
 var seedFlag = flag.Uint64("memstore.seed", 0, "replay random tests with this seed")
 
 var ctx = context.Background()
+
+// TestMain also sees that no goroutine of the package is left over.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	code := m.Run()
+	left := ourGoroutines()
+	for deadline := time.Now().Add(10 * time.Second); left != "" && time.Now().Before(deadline); left = ourGoroutines() {
+		time.Sleep(10 * time.Millisecond)
+	}
+	if code == 0 && left != "" {
+		fmt.Fprintf(os.Stderr, "goroutines are left over:\n%s\n", left)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+// ourGoroutines has the stacks of goroutines that are in the package.
+func ourGoroutines() string {
+	stacks := make([]byte, 1<<20)
+	stacks = stacks[:runtime.Stack(stacks, true)]
+	var ours []string
+	for _, stack := range strings.Split(string(stacks), "\n\n") {
+		if strings.Contains(stack, "memstore/bindings/go.") {
+			ours = append(ours, stack)
+		}
+	}
+	return strings.Join(ours, "\n\n")
+}
 
 // open makes a store that the test closes; its limit is small unless the configuration has one.
 func open(t testing.TB, config memstore.Config) *memstore.Store {

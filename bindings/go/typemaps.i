@@ -11,9 +11,9 @@
  * Go pointer beyond the call, and none calls Go. Functions that take a callback or hand out a view are
  * left out below; glue.h has their counterparts. */
 
-/* SWIG declares all pointers as swig_voidp; this makes them pointers to unsigned char. */
+/* How the library is found is said by native/link_*.go.
+ * SWIG declares all pointers as swig_voidp; this makes them pointers to unsigned char. */
 %insert(cgo_comment_typedefs) %{
-#cgo pkg-config: memstore
 typedef unsigned char *memstore_bytes;
 #define swig_voidp memstore_bytes
 %}

@@ -37,6 +37,7 @@ func (s *Store) View(ctx context.Context, key string, fn func(value []byte) erro
 	if status != 0 {
 		return false, fail("View", key, status)
 	}
+	defer runtime.KeepAlive(s) // behind the release: nothing else may reach the store by then
 	defer native.MemstoreViewRelease(pointerTo(view))
 	return true, fn(view.bytes())
 }

@@ -5,6 +5,9 @@ package memstore_test
 import (
 	"bytes"
 	"errors"
+	"log/slog"
+	"runtime"
+	"strings"
 	"testing"
 	"time"
 
@@ -103,5 +106,25 @@ func TestGetIntoAndViewOfAClosedStore(t *testing.T) {
 	}
 	if found, err := store.View(ctx, "k", nil); found || !errors.Is(err, memstore.ErrCacheClosed) {
 		t.Errorf("View = %v, %v", found, err)
+	}
+}
+
+func TestAStoreDroppedInAViewLivesUntilItsEnd(t *testing.T) {
+	store, err := memstore.New(memstore.WithMemoryLimit(8<<20), memstore.WithLogger(slog.New(slog.DiscardHandler)))
+	must(t, err)
+	want := strings.Repeat("0123456789", 10_000)
+	must(t, store.Set(ctx, "k", []byte(want), 0))
+	found, err := store.View(ctx, "k", func(value []byte) error {
+		for range 10 { // nothing but the call itself reaches the store any more
+			runtime.GC()
+			time.Sleep(time.Millisecond)
+		}
+		if string(value) != want {
+			t.Error("the value is another")
+		}
+		return nil
+	})
+	if err != nil || !found {
+		t.Errorf("found %v, %v", found, err)
 	}
 }

@@ -3,10 +3,10 @@
 
 source tools/dev/build.sh
 
-# C sources that people write; what SWIG writes is not among them.
+# C sources that people write; what tools write is not among them.
 c_sources() {
     find include lib tests benchmarks examples bindings tools \( -name '*.c' -o -name '*.h' \) \
-        -not -name '*_wrap.[ch]' -not -path '*/build/*' -print0
+        -not -name '*_wrap.[ch]' -not -path '*/internal/vendored/*' -not -path '*/build/*' -print0
 }
 
 lint_c_format() {
@@ -21,9 +21,9 @@ lint_go_format() {
     command -v gofmt >/dev/null || { say "lint: no gofmt was found" && return 0; }
     local files
     if [ "${1:-}" = --fix ]; then
-        gofmt -w bindings/go
+        gofmt -w bindings/go examples
     else
-        files="$(gofmt -l bindings/go)"
+        files="$(gofmt -l bindings/go examples)"
         [ -z "$files" ] || { say "not in gofmt's format: $files" && return 1; }
     fi
 }

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-# ./dev swig: the generated sources of the bindings. They are committed, so that building a binding needs no SWIG.
+# ./dev swig: the generated sources of the bindings. They are committed, so that building a binding needs no SWIG. With
+# them the library in one file, for Go programs that are built without an installed one.
+
+VENDORED=bindings/go/internal/vendored
 
 # check_generated LANGUAGE: generate into a copy of the tree and compare; prints the difference.
 check_generated() {
@@ -11,11 +14,19 @@ check_generated() {
     sh "$copy/tools/swig-generate.sh" "$1" && diff -r -u -x __pycache__ bindings "$copy/bindings"
 }
 
+# check_vendored: the same for the library in one file.
+check_vendored() {
+    local copy="$BUILD/swig-check/vendored"
+    rm -rf "$copy"
+    python3 tools/amalgamate.py . "$copy" && diff -u "$VENDORED/memstore.c" "$copy/memstore.c" &&
+        diff -r -u -x '*.go' "$VENDORED/memstore" "$copy/memstore"
+}
+
 # For the tests: one result for each language, by TAP.
 check_generated_tap() {
     local language output failed=0
     say "TAP version 13"
-    say "1..2"
+    say "1..3"
     for language in go python; do
         if output="$(check_generated "$language" 2>&1)"; then
             say "ok - the generated $language sources are what SWIG makes of the interface"
@@ -25,14 +36,24 @@ check_generated_tap() {
             failed=1
         fi
     done
+    if output="$(check_vendored 2>&1)"; then
+        say "ok - the library in one file is what lib/ and include/ are now"
+    else
+        say "not ok - the library in one file is what lib/ and include/ are now; run ./dev swig"
+        head -n 40 <<<"$output" | sed 's/^/# /'
+        failed=1
+    fi
     return "$failed"
 }
 
 dev_swig() {
     need setup
     case "${1:-}" in
-        --check) check_generated go && check_generated python && say "the generated sources are up to date" ;;
-        "") sh tools/swig-generate.sh ;;
+        --check) check_generated go && check_generated python && check_vendored && say "the generated sources are up to date" ;;
+        "")
+            sh tools/swig-generate.sh
+            python3 tools/amalgamate.py . "$VENDORED"
+            ;;
         *) die "usage: ./dev swig [--check]" ;;
     esac
 }

@@ -147,7 +147,16 @@ test_go() {
     # A package that does not pass vet fails as a package; -count=1, since the library is no input that Go knows of.
     go_suite go bindings/go -count=1
     go_suite go-race bindings/go -count=1 -race
+    # Pointers to Go memory that C must not keep; the experiment builds the standard library anew, once.
+    GOEXPERIMENT=cgocheck2 go_suite go-cgocheck bindings/go -count=1 -run 'Value|Batch|Many|Load|Event|Scan|Typed|Fuzz|Example'
+    tap_suite go-builds tools/check-go-builds.sh "$STAGE"
     go_suite go-prometheus bindings/go/prometheus -count=1
+    # What stands in for other programs' caches or serves their interfaces; each a module for its dependencies.
+    local contrib
+    for contrib in bindings/go/contrib/*/; do
+        go_suite "go-$(basename "$contrib")" "$contrib" -count=1
+    done
+    go_suite go-node examples/node -count=1
     # A module of its own, for its dependency on a checker.
     go_suite go-linear bindings/go/internal/lineartest -count=1
 }

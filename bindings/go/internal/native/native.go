@@ -32,7 +32,6 @@ typedef struct { void* array; intgo len; intgo cap; } _goslice_;
 
 
 
-#cgo pkg-config: memstore
 typedef unsigned char *memstore_bytes;
 #cgo noescape _wrap_Swig_free_memstore
 #cgo nocallback _wrap_Swig_free_memstore

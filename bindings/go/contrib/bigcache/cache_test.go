@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package bigcache
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"time"
+
+	original "github.com/allegro/bigcache/v3"
+	memstore "github.com/weisyn/memstore/bindings/go"
+)
+
+// shape is what both have, but for what returns types of their own.
+type shape interface {
+	Set(key string, entry []byte) error
+	Get(key string) ([]byte, error)
+	Append(key string, entry []byte) error
+	Delete(key string) error
+	Reset() error
+	Len() int
+	ResetStats() error
+	Close() error
+}
+
+var (
+	_ shape = (*BigCache)(nil)
+	_ shape = (*original.BigCache)(nil)
+)
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func open(t testing.TB, config Config) *BigCache {
+	t.Helper()
+	config.HardMaxCacheSize = 16
+	c, err := New(context.Background(), config)
+	must(t, err)
+	t.Cleanup(func() { must(t, c.Close()) })
+	return c
+}
+
+func openOriginal(t testing.TB) *original.BigCache {
+	t.Helper()
+	config := original.DefaultConfig(time.Hour)
+	config.Shards, config.Verbose = 16, false
+	c, err := original.New(context.Background(), config)
+	must(t, err)
+	t.Cleanup(func() { must(t, c.Close()) })
+	return c
+}
+
+// both runs a test with the original and with this one.
+func both(t *testing.T, test func(t *testing.T, c shape)) {
+	t.Run("original", func(t *testing.T) { test(t, openOriginal(t)) })
+	t.Run("memstore", func(t *testing.T) { test(t, open(t, DefaultConfig(time.Hour))) })
+}
+
+// absent says whether an error is either one's "not found".
+func absent(err error) bool { return err == ErrEntryNotFound || err == original.ErrEntryNotFound }
+
+func TestEntriesComeBack(t *testing.T) {
+	both(t, func(t *testing.T, c shape) {
+		for _, size := range []int{0, 1, 1000, 100_000} {
+			key, want := fmt.Sprint("key", size), bytes.Repeat([]byte{7}, size)
+			must(t, c.Set(key, want))
+			got, err := c.Get(key)
+			if err != nil || !bytes.Equal(got, want) {
+				t.Errorf("size %d: %d bytes, %v", size, len(got), err)
+			}
+		}
+		if c.Len() != 4 {
+			t.Errorf("%d entries", c.Len())
+		}
+		must(t, c.Delete("key1"))
+		if err := c.Delete("key1"); !absent(err) {
+			t.Errorf("a second Delete: %v", err)
+		}
+		if _, err := c.Get("key1"); !absent(err) {
+			t.Errorf("Get after Delete: %v", err)
+		}
+		must(t, c.Append("list", []byte("a")))
+		must(t, c.Append("list", []byte("b")))
+		if got, err := c.Get("list"); err != nil || string(got) != "ab" {
+			t.Errorf("got %q, %v", got, err)
+		}
+		must(t, c.ResetStats())
+		must(t, c.Reset())
+		if c.Len() != 0 {
+			t.Errorf("%d entries after Reset", c.Len())
+		}
+	})
+}
+
+func TestAppendsOfManyGoroutinesLoseNothing(t *testing.T) {
+	both(t, func(t *testing.T, c shape) {
+		var group sync.WaitGroup
+		for range 4 {
+			group.Add(1)
+			go func() {
+				defer group.Done()
+				for range 100 {
+					if err := c.Append("list", []byte("x")); err != nil {
+						t.Error(err)
+					}
+				}
+			}()
+		}
+		group.Wait()
+		if got, err := c.Get("list"); err != nil || len(got) != 400 {
+			t.Errorf("%d bytes, %v; want 400", len(got), err)
+		}
+	})
+}
+
+func TestRandomCallsHaveTheSameResults(t *testing.T) {
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	random := rand.New(rand.NewPCG(seed, 0))
+	theirs, ours := openOriginal(t), open(t, DefaultConfig(time.Hour))
+	for range 20_000 {
+		key := fmt.Sprint(random.IntN(500))
+		var want, got error
+		switch random.IntN(5) {
+		case 0:
+			want, got = theirs.Delete(key), ours.Delete(key)
+		case 1:
+			value := bytes.Repeat([]byte(key), random.IntN(50))
+			want, got = theirs.Set(key, value), ours.Set(key, value)
+		case 2:
+			want, got = theirs.Append(key, []byte("+")), ours.Append(key, []byte("+"))
+		default:
+			var wanted, value []byte
+			wanted, want = theirs.Get(key)
+			value, got = ours.Get(key)
+			if !bytes.Equal(value, wanted) {
+				t.Fatalf("%q is %d bytes, want %d", key, len(value), len(wanted))
+			}
+		}
+		if absent(got) != absent(want) || (got == nil) != (want == nil) {
+			t.Fatalf("%q: %v, want %v", key, got, want)
+		}
+	}
+	if ours.Len() != theirs.Len() {
+		t.Errorf("%d entries, want %d", ours.Len(), theirs.Len())
+	}
+	stats, theirStats := ours.Stats(), theirs.Stats()
+	if stats.DelHits != theirStats.DelHits {
+		t.Errorf("%+v, want %+v", stats, theirStats)
+	}
+	seen := map[string]bool{}
+	it := ours.Iterator()
+	if _, err := it.Value(); err != ErrInvalidIteratorState {
+		t.Errorf("before SetNext: %v", err)
+	}
+	for it.SetNext() {
+		entry, err := it.Value()
+		want, theirErr := theirs.Get(entry.Key())
+		if err != nil || theirErr != nil || seen[entry.Key()] || !bytes.Equal(entry.Value(), want) {
+			t.Errorf("%q: %v, %v", entry.Key(), err, theirErr)
+		}
+		seen[entry.Key()] = true
+	}
+	if len(seen) != theirs.Len() {
+		t.Errorf("%d entries were iterated over", len(seen))
+	}
+}
+
+func TestCallbacksAreToldWhy(t *testing.T) {
+	type removal struct {
+		key    string
+		reason RemoveReason
+	}
+	removed := make(chan removal, 10)
+	config := DefaultConfig(time.Hour)
+	config.OnRemoveWithReason = func(key string, _ []byte, reason RemoveReason) {
+		select {
+		case removed <- removal{key, reason}:
+		default: // enough
+		}
+	}
+	c := open(t, config)
+	must(t, c.Set("deleted", nil))
+	must(t, c.Delete("deleted"))
+	if got := <-removed; got != (removal{"deleted", Deleted}) {
+		t.Errorf("got %v", got)
+	}
+	must(t, c.Store().Set(background, "expired", nil, time.Millisecond))
+	if got := <-removed; got != (removal{"expired", Expired}) {
+		t.Errorf("got %v", got)
+	}
+
+	filtered := open(t, config.OnRemoveFilterSet(NoSpace))
+	must(t, filtered.Set("k", nil))
+	must(t, filtered.Delete("k"))
+	for i := range 20_000 { // more than there is room for
+		must(t, filtered.Set(fmt.Sprint(i), make([]byte, 1<<10)))
+	}
+	if got := <-removed; got.reason != NoSpace {
+		t.Errorf("got %v", got)
+	}
+}
+
+func TestOnRemoveAndInfo(t *testing.T) {
+	removed := make(chan string, 1)
+	config := Config{OnRemove: func(key string, entry []byte) { removed <- key + string(entry) }}
+	c := open(t, config)
+	must(t, c.Set("k", []byte("v")))
+	value, response, err := c.GetWithInfo("k")
+	if err != nil || string(value) != "v" || response.EntryStatus != 0 || c.Capacity() <= 0 {
+		t.Errorf("got %q, %v, %v", value, response, err)
+	}
+	must(t, c.Delete("k"))
+	if got := <-removed; got != "kv" {
+		t.Errorf("got %q", got)
+	}
+	if _, err := c.Get(""); !absent(err) || !absent(c.Delete("")) {
+		t.Errorf("the empty key: %v", err)
+	}
+}
+
+func TestTheContextClosesTheCache(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	c, err := New(ctx, DefaultConfig(time.Minute))
+	must(t, err)
+	cancel()
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
+		if err := c.Set("k", nil); err != nil {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("the cache is still open")
+		}
+	}
+	must(t, c.Close())
+	if _, err := NewBigCache(Config{Shards: 3}); err == nil {
+		t.Error("three shards are no power of two")
+	} else if _, is := err.(*memstore.Error); !is {
+		t.Errorf("got %T", err)
+	}
+}

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package fastcache is a store with the methods of VictoriaMetrics' fastcache, for programs that are to
+// move with a change of one import. What is different:
+//
+//   - Entries of any size go by Set and Get; SetBig and GetBig are other names for these.
+//   - The empty key is not stored.
+//   - There are no files: LoadFromFile and SaveToFile are missing.
+//   - What is used stays, where fastcache drops what is oldest; the limit counts all memory taken.
+//   - Close gives the memory back. Reset keeps the cache ready for use.
+package fastcache
+
+import (
+	"context"
+	"fmt"
+	"unsafe"
+
+	memstore "github.com/weisyn/memstore/bindings/go"
+)
+
+// Cache is a cache; see New.
+type Cache struct{ store *memstore.Store }
+
+// smallest is the least capacity, as in fastcache.
+const smallest = 32 << 20
+
+var ctx = context.Background()
+
+// New makes a cache that may take so many bytes, 32 MiB at least. It panics when maxBytes is not positive
+// or the memory cannot be had.
+func New(maxBytes int) *Cache {
+	if maxBytes <= 0 {
+		panic(fmt.Errorf("maxBytes must be greater than 0; got %d", maxBytes))
+	}
+	store, err := memstore.New(memstore.WithMemoryLimit(int64(max(maxBytes, smallest))))
+	if err != nil {
+		panic(err)
+	}
+	return &Cache{store}
+}
+
+// Store is the store below, for what fastcache has no method for: a time to live, batches, statistics.
+func (c *Cache) Store() *memstore.Store { return c.store }
+
+// Close gives the memory back. The cache is empty from then on.
+func (c *Cache) Close() error { return c.store.Close() }
+
+// text is a key for the length of a call.
+func text(k []byte) string { return unsafe.String(unsafe.SliceData(k), len(k)) }
+
+// Set stores (k, v), for good or until room is needed. What the limit has no room for is not stored.
+func (c *Cache) Set(k, v []byte) {
+	if err := c.store.Set(ctx, text(k), v, 0); err != nil {
+		_ = c.store.Delete(ctx, text(k)) // rather nothing than the value before
+	}
+}
+
+// Get appends the value under k to dst.
+func (c *Cache) Get(dst, k []byte) []byte {
+	dst, _ = c.HasGet(dst, k)
+	return dst
+}
+
+// HasGet appends the value under k to dst, and says whether there is one.
+func (c *Cache) HasGet(dst, k []byte) ([]byte, bool) {
+	room := dst[len(dst):]
+	value, found, err := c.store.GetInto(ctx, text(k), room)
+	switch {
+	case err != nil || !found:
+		return dst, false
+	case len(value) <= cap(room):
+		return dst[:len(dst)+len(value)], true
+	case len(dst) == 0:
+		return value, true
+	}
+	return append(dst, value...), true
+}
+
+// Has says whether there is a value under k.
+func (c *Cache) Has(k []byte) bool {
+	has, _ := c.store.Has(ctx, text(k))
+	return has
+}
+
+// Del removes the value under k.
+func (c *Cache) Del(k []byte) { _ = c.store.Delete(ctx, text(k)) }
+
+// Reset removes all values.
+func (c *Cache) Reset() {
+	_ = c.store.Clear(ctx)
+	c.store.ResetStats()
+}
+
+// SetBig is Set.
+func (c *Cache) SetBig(k, v []byte) { c.Set(k, v) }
+
+// GetBig is Get.
+func (c *Cache) GetBig(dst, k []byte) []byte { return c.Get(dst, k) }
+
+// Stats is what a cache comes to.
+type Stats struct {
+	GetCalls     uint64 // reads
+	SetCalls     uint64 // writes
+	Misses       uint64 // reads that found nothing
+	EntriesCount uint64 // entries now
+	BytesSize    uint64 // bytes taken
+	MaxBytesSize uint64 // bytes that may be taken
+}
+
+// Reset sets all to zero, for another UpdateStats.
+func (s *Stats) Reset() { *s = Stats{} }
+
+// UpdateStats adds what the cache comes to to s.
+func (c *Cache) UpdateStats(s *Stats) {
+	stats, memory := c.store.GetStats(), c.store.GetMemoryUsage()
+	s.GetCalls += stats.Hits + stats.Misses
+	s.SetCalls += stats.Sets
+	s.Misses += stats.Misses
+	s.EntriesCount += stats.Entries
+	s.BytesSize += memory.Charged
+	s.MaxBytesSize += memory.Limit
+}

@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package rueidis
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os/exec"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/redis/rueidis"
+	memstore "github.com/weisyn/memstore/bindings/go"
+)
+
+// server starts a Redis server for the test, and returns its address.
+func server(t *testing.T) string {
+	t.Helper()
+	program, err := exec.LookPath("redis-server")
+	if err != nil {
+		t.Skip("there is no redis-server")
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	address := listener.Addr().String()
+	must(t, listener.Close())
+	_, port, _ := net.SplitHostPort(address)
+	command := exec.Command(program, "--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", t.TempDir())
+	must(t, command.Start())
+	t.Cleanup(func() {
+		_ = command.Process.Kill()
+		_ = command.Wait()
+	})
+	eventually(t, "the server answers", func() bool {
+		connection, err := net.Dial("tcp", address)
+		if err == nil {
+			_ = connection.Close()
+		}
+		return err == nil
+	})
+	return address
+}
+
+func client(t *testing.T, address string, options ...memstore.Option) rueidis.Client {
+	t.Helper()
+	client, err := rueidis.NewClient(rueidis.ClientOption{
+		InitAddress: []string{address}, NewCacheStoreFn: NewCacheStore(options...), CacheSizeEachConn: 16 << 20,
+		PipelineMultiplex: -1, // one connection, and so one cache
+	})
+	must(t, err)
+	t.Cleanup(client.Close)
+	return client
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func eventually(t testing.TB, what string, condition func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); !condition(); time.Sleep(100 * time.Microsecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("still not after 20 s: %s", what)
+		}
+	}
+}
+
+// cached reads a key through the cache.
+func cached(t testing.TB, c rueidis.Client, key string) (string, bool) {
+	t.Helper()
+	result := c.DoCache(ctx, c.B().Get().Key(key).Cache(), time.Minute)
+	text, err := result.ToString()
+	if err != nil && !rueidis.IsRedisNil(err) {
+		t.Fatal(err)
+	}
+	return text, result.IsCacheHit()
+}
+
+func set(t testing.TB, c rueidis.Client, key, value string) {
+	t.Helper()
+	must(t, c.Do(ctx, c.B().Set().Key(key).Value(value).Build()).Error())
+}
+
+func TestAChangeOnTheServerInvalidates(t *testing.T) {
+	address := server(t)
+	reader, writer := client(t, address), client(t, address)
+	fastest := time.Hour
+	for round := range 20 {
+		want := strconv.Itoa(round)
+		set(t, writer, "k", want)
+		eventually(t, "the new value is read", func() bool { got, _ := cached(t, reader, "k"); return got == want })
+		eventually(t, "it is cached", func() bool { _, hit := cached(t, reader, "k"); return hit })
+		set(t, writer, "k", "newer")
+		begun := time.Now()
+		eventually(t, "it is invalidated", func() bool { got, _ := cached(t, reader, "k"); return got == "newer" })
+		fastest = min(fastest, time.Since(begun))
+	}
+	t.Logf("the fastest of 20 invalidations took %v", fastest)
+	if fastest > 50*time.Millisecond {
+		t.Errorf("no invalidation took less than 50 ms: %v", fastest)
+	}
+}
+
+func TestFlushingTheServerInvalidatesAll(t *testing.T) {
+	address := server(t)
+	reader, writer := client(t, address), client(t, address)
+	for i := range 10 {
+		set(t, writer, fmt.Sprint("k", i), "v")
+		cached(t, reader, fmt.Sprint("k", i))
+	}
+	must(t, writer.Do(ctx, writer.B().Flushall().Build()).Error())
+	for i := range 10 {
+		eventually(t, "it is gone", func() bool { got, _ := cached(t, reader, fmt.Sprint("k", i)); return got == "" })
+	}
+}
+
+func TestWhatWasCachedDoesNotOutliveTheConnection(t *testing.T) {
+	address := server(t)
+	reader, writer := client(t, address), client(t, address)
+	set(t, writer, "k", "old")
+	eventually(t, "it is cached", func() bool { _, hit := cached(t, reader, "k"); return hit })
+	must(t, writer.Do(ctx, writer.B().Arbitrary("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes").Build()).Error())
+	set(t, writer, "k", "new") // of which the server tells nobody
+	eventually(t, "the new value is read", func() bool {
+		got, err := reader.DoCache(ctx, reader.B().Get().Key("k").Cache(), time.Minute).ToString()
+		return err == nil && got == "new"
+	})
+}
+
+func TestSeveralCommandsAndKindsOfResponses(t *testing.T) {
+	address := server(t)
+	c := client(t, address)
+	must(t, c.Do(ctx, c.B().Hset().Key("h").FieldValue().FieldValue("a", "1").FieldValue("b", "2").Build()).Error())
+	for range 2 {
+		all, err := c.DoCache(ctx, c.B().Hgetall().Key("h").Cache(), time.Minute).AsStrMap()
+		if err != nil || len(all) != 2 || all["b"] != "2" {
+			t.Errorf("got %v, %v", all, err)
+		}
+		length, err := c.DoCache(ctx, c.B().Hlen().Key("h").Cache(), time.Minute).AsInt64()
+		if err != nil || length != 2 {
+			t.Errorf("length %d, %v", length, err)
+		}
+	}
+	if result := c.DoCache(ctx, c.B().Hlen().Key("h").Cache(), time.Minute); !result.IsCacheHit() {
+		t.Error("the second command on a key is not cached")
+	}
+	if result := c.DoCache(ctx, c.B().Hgetall().Key("h").Cache(), time.Minute); !result.IsCacheHit() {
+		t.Error("the first command on a key is not cached beside the second")
+	}
+	must(t, c.Do(ctx, c.B().Hset().Key("h").FieldValue().FieldValue("c", "3").Build()).Error())
+	eventually(t, "both are invalidated", func() bool {
+		length, _ := c.DoCache(ctx, c.B().Hlen().Key("h").Cache(), time.Minute).AsInt64()
+		all, _ := c.DoCache(ctx, c.B().Hgetall().Key("h").Cache(), time.Minute).AsStrMap()
+		return length == 3 && len(all) == 3
+	})
+}
+
+func TestTheShorterTimeToLiveCounts(t *testing.T) {
+	address := server(t)
+	c := client(t, address)
+	must(t, c.Do(ctx, c.B().Set().Key("brief").Value("v").Px(30*time.Second).Build()).Error())
+	set(t, c, "lasting", "v")
+	for range 2 { // once from the server and once from the cache
+		for _, key := range []string{"brief", "lasting"} {
+			result := c.DoCache(ctx, c.B().Get().Key(key).Cache(), time.Minute)
+			left := time.Duration(result.CachePTTL()) * time.Millisecond
+			limit := time.Minute
+			if key == "brief" {
+				limit = 30 * time.Second
+			}
+			if left <= 0 || left > limit {
+				t.Errorf("%s, hit %v: %v left", key, result.IsCacheHit(), left)
+			}
+		}
+	}
+}
+
+func TestManyGoroutinesAskTheServerOnce(t *testing.T) {
+	address := server(t)
+	c := client(t, address)
+	set(t, c, "k", "v")
+	var group sync.WaitGroup
+	for range 100 {
+		group.Add(1)
+		go func() {
+			defer group.Done()
+			got, err := c.DoCache(ctx, c.B().Get().Key("k").Cache(), time.Minute).ToString()
+			if err != nil || got != "v" {
+				t.Errorf("got %q, %v", got, err)
+			}
+		}()
+	}
+	group.Wait()
+	values, err := rueidis.MGetCache(c, ctx, time.Minute, []string{"k", "none"})
+	if err != nil || len(values) != 2 {
+		t.Errorf("got %v, %v", values, err)
+	}
+}
+
+func TestAStoreThatCannotBeOpenedCachesNothing(t *testing.T) {
+	address := server(t)
+	c := client(t, address, memstore.WithEviction("sometimes"))
+	set(t, c, "k", "v")
+	for range 3 {
+		if got, hit := cached(t, c, "k"); got != "v" || hit {
+			t.Errorf("got %q, hit %v", got, hit)
+		}
+	}
+}
+
+func TestWaitersOfABrokenConnectionGetItsError(t *testing.T) {
+	store, err := memstore.New(memstore.WithMemoryLimit(8 << 20))
+	must(t, err)
+	c, now := newCache(store), time.Now()
+	if _, entry := c.Flight("k", "GET", time.Minute, now); entry != nil {
+		t.Fatal("the first is to ask the server")
+	}
+	_, first := c.Flight("k", "GET", time.Minute, now)
+	_, second := c.Flight("k", "HLEN", time.Minute, now)
+	if first == nil || second != nil {
+		t.Fatal("one waits for the same command, not for another")
+	}
+	brief, cancel := context.WithCancel(ctx)
+	cancel()
+	if _, err := first.Wait(brief); err != context.Canceled {
+		t.Errorf("got %v", err)
+	}
+	c.Close(net.ErrClosed)
+	if _, err := first.Wait(ctx); err != net.ErrClosed {
+		t.Errorf("got %v", err)
+	}
+	if _, entry := c.Flight("k", "GET", time.Minute, now); entry != nil {
+		t.Error("a closed cache has callers wait")
+	}
+	c.Cancel("k", "GET", net.ErrClosed)
+	c.Delete(nil)
+}

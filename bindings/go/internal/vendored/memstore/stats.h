@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** @file stats.h
+ * Counts and bytes. The caller sets `struct_size` to the size it was compiled with; the library
+ * fills that much, so that programs built against an older, shorter form go on working. Fields
+ * are only ever added at the end. */
+#ifndef MEMSTORE_STATS_H
+#define MEMSTORE_STATS_H
+
+#include <memstore/export.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct memstore;
+
+/** What a store has done since it was opened or since memstore_reset_stats(). */
+typedef struct memstore_stats {
+    size_t struct_size; /**< [in] sizeof(memstore_stats) as the caller knows it */
+    uint64_t hits;      /**< reads that found a live entry */
+    /** reads that found none; a read refused with BUFFER_TOO_SMALL counts as neither */
+    uint64_t misses;
+    uint64_t sets;    /**< entries stored by any writing call, new and overwritten */
+    uint64_t updates; /**< those of `sets` that replaced a live entry */
+    /** live entries removed by delete, delete_many, batches and delete_by_pattern */
+    uint64_t deletes;
+    uint64_t evictions;            /**< live entries removed to make room */
+    uint64_t expirations;          /**< entries removed because their time was over */
+    uint64_t rejected_too_large;   /**< writes refused with ENTRY_TOO_LARGE */
+    uint64_t rejected_invalid_ttl; /**< writes refused with INVALID_TTL or TTL_EXPIRED */
+    uint64_t rejected_full;        /**< writes refused with CACHE_FULL */
+    /** writes refused with MEMORY_EXHAUSTED, GC_PRESSURE or SHARD_OVERFLOW */
+    uint64_t rejected_memory;
+    /** writes refused with KEY_EXISTS, VERSION_MISMATCH, NOT_A_NUMBER, or, where the entry had to
+     * be there, KEY_NOT_FOUND */
+    uint64_t rejected_condition;
+    uint64_t entries;     /**< live entries now, as memstore_size() */
+    uint64_t compactions; /**< segments emptied by moving what was alive in them */
+    /** bytes moved by compaction and by eviction's second chances */
+    uint64_t moved_bytes;
+    /** bytes appended by writes: moved_bytes / written_bytes is the write amplification */
+    uint64_t written_bytes;
+    /** writes, deletes included, refused with LOCK_TIMEOUT */
+    uint64_t rejected_timeout;
+    uint64_t loads;         /**< values that loaders gave, or leases were filled with */
+    uint64_t load_failures; /**< loads that ended with a failure */
+    uint64_t load_retries;  /**< times that a loader was called again after LOAD_RETRY */
+    /** callers that waited for a load of another instead of loading themselves */
+    uint64_t loads_coalesced;
+    /** those of `loads` that were not stored because the key was written, deleted or cleared
+     * meanwhile, or because the lease had ended */
+    uint64_t loads_overtaken;
+    /** those of `loads` that the store could not take */
+    uint64_t loads_bypassed;
+    uint64_t absent_loaded; /**< loads that found that the key does not exist */
+    uint64_t absent_served; /**< callers told so without a load: `loader.negative_ttl` */
+} memstore_stats;
+
+/** Where a store's bytes are. `charged` is the sum the memory limit is held against. */
+typedef struct memstore_memory_stats {
+    size_t struct_size; /**< [in] sizeof(memstore_memory_stats) as the caller knows it */
+    uint64_t limit;     /**< bytes the store may use */
+    /** bytes charged to the limit: segments, large entries, index, ghost, bookkeeping */
+    uint64_t charged;
+    uint64_t live; /**< bytes of live entries: headers, keys, values, padding */
+    /** bytes of replaced, deleted and expired entries that are not reclaimed yet */
+    uint64_t dead;
+    uint64_t index; /**< bytes of index tables */
+    /** bytes of everything else: shard records, segment records, counters, ghost, what
+     * admission and queued writes take */
+    uint64_t overhead;
+    uint64_t pinned;       /**< bytes of segments that views hold */
+    uint64_t free;         /**< bytes that are charged and hold nothing yet */
+    uint64_t segments;     /**< segments in use, large entries included */
+    uint64_t segment_size; /**< bytes of one ordinary segment */
+} memstore_memory_stats;
+
+/** What is measured with `monitoring.track_operation_latency`. Values are never renumbered. */
+enum memstore_operation {
+    MEMSTORE_OPERATION_GET = 0,          /**< memstore_get(), one in 256 of each thread's */
+    MEMSTORE_OPERATION_GET_VIEW = 1,     /**< memstore_get_view(), one in 256 */
+    MEMSTORE_OPERATION_HAS = 2,          /**< memstore_has(), one in 256 */
+    MEMSTORE_OPERATION_GET_MANY = 3,     /**< memstore_get_many(), memstore_read_many() */
+    MEMSTORE_OPERATION_HAS_MANY = 4,     /**< memstore_has_many() */
+    MEMSTORE_OPERATION_SET = 5,          /**< set, set_until, add, replace, compare_and_set */
+    MEMSTORE_OPERATION_SET_ASYNC = 6,    /**< memstore_set_async(): handing over, not applying */
+    MEMSTORE_OPERATION_SET_MANY = 7,     /**< memstore_set_many() */
+    MEMSTORE_OPERATION_INCREMENT = 8,    /**< memstore_increment() */
+    MEMSTORE_OPERATION_DELETE = 9,       /**< memstore_delete() */
+    MEMSTORE_OPERATION_DELETE_MANY = 10, /**< memstore_delete_many() */
+    MEMSTORE_OPERATION_UPDATE_TTL = 11,  /**< memstore_update_ttl() */
+    MEMSTORE_OPERATION_COMMIT = 12,      /**< memstore_batch_commit() */
+    MEMSTORE_OPERATIONS = 13             /**< how many this version knows */
+};
+
+/** How long the calls of one operation took since the store was opened or since
+ * memstore_reset_stats(), whatever they returned. Quantiles are within 1.6 % of a duration that
+ * was measured. */
+typedef struct memstore_latency {
+    size_t struct_size; /**< [in] sizeof(memstore_latency) as the caller knows it */
+    uint64_t count;     /**< calls that were measured */
+    uint64_t one_in;    /**< one in how many calls is measured: 1 or 256 */
+    uint64_t total_ns;  /**< nanoseconds of all measured calls together */
+    uint64_t p50_ns;    /**< half of the measured calls took no longer */
+    uint64_t p90_ns;    /**< 90 % took no longer */
+    uint64_t p99_ns;    /**< 99 % took no longer */
+    uint64_t p999_ns;   /**< 99.9 % took no longer */
+    uint64_t p9999_ns;  /**< 99.99 % took no longer */
+    uint64_t max_ns;    /**< the longest measured call, exactly */
+    uint64_t slow;      /**< measured calls that took longer than `monitoring.latency_threshold` */
+} memstore_latency;
+
+/** What is over its threshold, as bits of memstore_rates.alerts. */
+enum memstore_alert {
+    /** the hit rate is under `monitoring.hit_rate_threshold` */
+    MEMSTORE_ALERT_HIT_RATE = 1,
+    /** the memory in use is over `monitoring.memory_usage_threshold` */
+    MEMSTORE_ALERT_MEMORY_USAGE = 2,
+    /** more than 1 % of the measured calls took over `monitoring.latency_threshold` */
+    MEMSTORE_ALERT_LATENCY = 4
+};
+
+/** What went on in the last whole window of `monitoring.metrics_interval`; before the first one
+ * has ended, since the store was opened. Rates are per second. */
+typedef struct memstore_rates {
+    size_t struct_size;    /**< [in] sizeof(memstore_rates) as the caller knows it */
+    double window_seconds; /**< how long the window was; 0 = nothing to tell yet */
+    double hits;           /**< reads that found a live entry */
+    double misses;         /**< reads that found none */
+    double sets;           /**< entries stored */
+    double deletes;        /**< live entries removed by deleting calls */
+    double evictions;      /**< live entries removed to make room */
+    double expirations;    /**< entries removed because their time was over */
+    double rejected;       /**< writes refused, for whatever reason */
+    double written_bytes;  /**< bytes appended by writes */
+    double moved_bytes;    /**< bytes moved by compaction and second chances */
+    /** hits / (hits + misses) of the window, not a rate; 0 when nothing was read or
+     * `monitoring.track_hit_rate` is off */
+    double hit_rate;
+    /** the share of the limit in use when the window ended: what is charged less what is free or
+     * dead; 0 before, or when `monitoring.track_memory_usage` is off */
+    double memory_usage;
+    uint64_t alerts;        /**< what is over its threshold now: bits of memstore_alert */
+    uint64_t alerts_raised; /**< how often that happened since the store was opened */
+} memstore_rates;
+
+/** Read the counters. The sum over all threads is exact when no call is in flight.
+ * @param[in] store the store
+ * @param[in,out] stats `struct_size` is read, the rest is written
+ * @retval MEMSTORE_OK stats is filled
+ * @retval MEMSTORE_ERR_INVALID_ARGUMENT an argument is NULL or struct_size is too small to hold
+ *     any field
+ * @retval MEMSTORE_ERR_CACHE_CLOSED the store is closed
+ * @threadsafety any
+ * @progress Waits as memstore_size().
+ * @since 0.1 */
+MEMSTORE_API int memstore_get_stats(struct memstore *store, memstore_stats *stats);
+
+/** hits / (hits + misses), 0 when nothing was read yet or the store is closed.
+ * @param[in] store the store; NULL gives 0
+ * @return a number from 0 to 1
+ * @threadsafety any
+ * @progress Waits as memstore_size().
+ * @since 0.1 */
+MEMSTORE_API double memstore_get_hit_rate(struct memstore *store);
+
+/** Read where the bytes are. With `performance.enable_memory_stats` off only the limit, what is
+ * charged, what the index takes and the size of a segment are told, and the rest reads 0; on, each
+ * call visits every segment.
+ * @param[in] store the store
+ * @param[in,out] stats `struct_size` is read, the rest is written
+ * @retval MEMSTORE_OK stats is filled
+ * @retval MEMSTORE_ERR_INVALID_ARGUMENT an argument is NULL or struct_size is too small to hold
+ *     any field
+ * @retval MEMSTORE_ERR_CACHE_CLOSED the store is closed
+ * @threadsafety any
+ * @progress Waits only for locks that others hold for a few steps.
+ * @since 0.1 */
+MEMSTORE_API int memstore_get_memory_stats(struct memstore *store, memstore_memory_stats *stats);
+
+/** Read how long the calls of an operation took.
+ * @param[in] store the store
+ * @param[in] operation one of enum memstore_operation
+ * @param[in,out] latency `struct_size` is read, the rest is written
+ * @retval MEMSTORE_OK latency is filled
+ * @retval MEMSTORE_ERR_UNSUPPORTED the store was opened without
+ *     `monitoring.track_operation_latency`
+ * @retval MEMSTORE_ERR_INVALID_ARGUMENT a pointer is NULL, there is no such operation, or
+ *     struct_size is too small to hold any field
+ * @retval MEMSTORE_ERR_CACHE_CLOSED the store is closed
+ * @threadsafety any
+ * @progress Lock-free.
+ * @since 0.1 */
+MEMSTORE_API int memstore_get_latency(struct memstore *store, int operation,
+                                      memstore_latency *latency);
+
+/** The name of an operation: "get", "set_many".
+ * @param[in] operation one of enum memstore_operation
+ * @return a static string; NULL when there is no such operation
+ * @threadsafety any
+ * @progress Lock-free.
+ * @since 0.1 */
+MEMSTORE_API const char *memstore_operation_name(int operation);
+
+/** Read the rates of the last window, and what is over its threshold. Windows end when the
+ * maintenance thread, memstore_maintain() or this call finds that their time is over; where none
+ * of them comes by in time a window is longer than `monitoring.metrics_interval`.
+ * @param[in] store the store
+ * @param[in,out] rates `struct_size` is read, the rest is written
+ * @retval MEMSTORE_OK rates is filled
+ * @retval MEMSTORE_ERR_UNSUPPORTED `monitoring.enable_metrics` is off
+ * @retval MEMSTORE_ERR_INVALID_ARGUMENT an argument is NULL or struct_size is too small to hold
+ *     any field
+ * @retval MEMSTORE_ERR_CACHE_CLOSED the store is closed
+ * @threadsafety any
+ * @progress Waits only for locks that others hold for a few steps.
+ * @since 0.1 */
+MEMSTORE_API int memstore_get_rates(struct memstore *store, memstore_rates *rates);
+
+/** Takes a piece of text, which is the library's and valid for the call.
+ * @param data the text, not ended by a NUL
+ * @param size its bytes
+ * @param context as it was given
+ * @return 0; anything else if it could not be taken */
+typedef int (*memstore_write_fn)(const char *data, size_t size, void *context);
+
+/** Write all that the store tells of itself in OpenMetrics' text form, which Prometheus reads:
+ * counters, bytes by kind, the last window and its alerts, and histograms of latencies, as far as
+ * the settings have them. docs/metrics.md lists the metrics.
+ * @param[in] store the store
+ * @param[in] fn called once with all of the text, off every lock; it may call the store
+ * @param[in] context handed to fn
+ * @retval MEMSTORE_OK the text was taken
+ * @retval MEMSTORE_ERR_IO fn did not return 0
+ * @retval MEMSTORE_ERR_MEMORY_EXHAUSTED the system gave no memory for the text
+ * @retval MEMSTORE_ERR_INVALID_ARGUMENT store or fn is NULL
+ * @retval MEMSTORE_ERR_CACHE_CLOSED the store is closed
+ * @threadsafety any
+ * @progress Waits as memstore_size(), and for fn.
+ * @since 0.1 */
+MEMSTORE_API int memstore_metrics_text(struct memstore *store, memstore_write_fn fn, void *context);
+
+/** Set every counter of memstore_stats to zero, `entries` excepted, and forget the latencies
+ * measured. The windows of memstore_get_rates() go on.
+ * @param[in] store the store
+ * @retval MEMSTORE_OK done
+ * @retval MEMSTORE_ERR_INVALID_ARGUMENT store is NULL
+ * @retval MEMSTORE_ERR_CACHE_CLOSED the store is closed
+ * @threadsafety any; counts made during the call may fall on either side of it
+ * @progress Waits only for locks that others hold for a few steps.
+ * @since 0.1 */
+MEMSTORE_API int memstore_reset_stats(struct memstore *store);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package memstore
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// ManyLoader loads the values of several keys by one call. A key that is not in the result does not exist,
+// which is remembered for the setting loader.negative_ttl; an error tells about all of the keys.
+type ManyLoader func(ctx context.Context, keys []string) (map[string][]byte, error)
+
+// GetOrLoadMany returns copies of the values under the keys; those that are not there are loaded by one
+// call of load and stored for the ttl. Keys that others are loading already are waited for, so that each
+// is loaded once however many ask, alone or with others. Keys that do not exist are not in the result.
+// Values that are to be refreshed are loaded along, and not waited for.
+//
+// What GetOrLoad says about writes meanwhile, contexts, panics and nested loads holds here, too. When a
+// load failed the call fails with the error of the first such key; what was loaded is stored all the same.
+func (s *Store) GetOrLoadMany(ctx context.Context, keys []string, ttl time.Duration, load ManyLoader) (map[string][]byte, error) {
+	if ctx == nil {
+		ctx = context.Background()
+	}
+	if err := live(ctx, "GetOrLoadMany", ""); err != nil {
+		return nil, err
+	}
+	many := &manyLoad{store: s, values: make(map[string][]byte, len(keys))}
+	for pause := firstLook; ; {
+		waits := many.findAll(ctx, keys, ttl, load)
+		keys = many.awaitAll(ctx, waits)
+		if many.err != nil {
+			return nil, many.err
+		}
+		if len(keys) == 0 {
+			return many.values, nil
+		}
+		if err := sleep(ctx, "", pause); err != nil {
+			return nil, err
+		}
+		pause = min(2*pause, longestLook)
+	}
+}
+
+// manyLoad is one call of GetOrLoadMany.
+type manyLoad struct {
+	store  *Store
+	values map[string][]byte
+	err    error // the first
+}
+
+// wait is a key and the load to wait for.
+type wait struct {
+	key string
+	found
+}
+
+// note takes what is known of a key; that it does not exist is no error.
+func (m *manyLoad) note(key string, value []byte, err error) {
+	switch {
+	case err == nil:
+		m.values[key] = value
+	case errors.Is(err, ErrKeyNotFound):
+	case m.err == nil:
+		m.err = err
+	}
+}
+
+// findAll notes the values that are there, begins the load of those that nobody loads, and returns which
+// loads to wait for.
+func (m *manyLoad) findAll(ctx context.Context, keys []string, ttl time.Duration, load ManyLoader) []wait {
+	var waits, mine []wait
+	seen := make(map[string]bool, len(keys))
+	shared := newFlight()
+	for _, key := range keys {
+		if seen[key] || m.err != nil {
+			continue
+		}
+		seen[key] = true
+		found, err := m.store.find(key, shared)
+		if err != nil || found.call == nil {
+			m.note(key, found.value, err)
+			continue
+		}
+		if found.mine {
+			mine = append(mine, wait{key, found})
+		}
+		if found.mine && found.call.refreshes {
+			m.note(key, found.value, nil)
+		} else {
+			waits = append(waits, wait{key, found})
+		}
+	}
+	if len(mine) != 0 {
+		m.store.leadMany(ctx, shared, mine, ttl, load)
+	}
+	return waits
+}
+
+// awaitAll notes what the loads give, and returns the keys to look for again.
+func (m *manyLoad) awaitAll(ctx context.Context, waits []wait) []string {
+	var again []string
+	for _, w := range waits {
+		if w.call == loadedElsewhere {
+			again = append(again, w.key)
+			continue
+		}
+		value, err := m.store.await(ctx, w.key, w.call) // also when another has failed, which takes no time
+		if w.again(ctx, err) {
+			again = append(again, w.key)
+		} else {
+			m.note(w.key, value, err)
+		}
+	}
+	return again
+}
+
+// leadMany begins the load of several keys. Its context ends when nobody waits for any of them.
+func (s *Store) leadMany(ctx context.Context, shared *flight, mine []wait, ttl time.Duration, load ManyLoader) {
+	loadCtx, cancel := shared.context(ctx)
+	var wanted atomic.Int64
+	wanted.Store(int64(len(mine)))
+	keys := make([]string, len(mine))
+	for i, w := range mine {
+		keys[i] = w.key
+		w.call.cancelBy(sync.OnceFunc(func() {
+			if wanted.Add(-1) == 0 {
+				cancel()
+			}
+		}))
+	}
+	go func() {
+		defer cancel()
+		values, err := guarded(func() (map[string][]byte, error) { return load(loadCtx, keys) })
+		for _, w := range mine {
+			value, exists := values[w.key]
+			reason := err
+			if err == nil && !exists {
+				reason = ErrKeyNotFound
+			}
+			s.settle(w.key, w.call, ttl, value, reason)
+		}
+	}()
+}

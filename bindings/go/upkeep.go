@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package memstore
+
+import (
+	"context"
+	"runtime"
+	"time"
+
+	"github.com/weisyn/memstore/bindings/go/internal/native"
+)
+
+// Compact moves live entries together until dead bytes are at most this share, from 0 to 1, of live
+// and dead bytes. When the context ends first, the call returns and the work goes on to its end.
+func (s *Store) Compact(ctx context.Context, maxDeadRatio float64) error {
+	return s.unlessDone(ctx, "Compact", func() int32 { return native.MemstoreCompact(s.handle, maxDeadRatio) })
+}
+
+// upkeepStep is how long Maintain works between two looks at a context that can end.
+const upkeepStep = 5 * time.Millisecond
+
+// Maintain does the work of the maintenance thread: it removes what has expired and reclaims
+// memory, for about the budget, or all there is when the budget is 0. ErrLockTimeout says that the
+// budget ended first. A context that can end is looked at every few milliseconds.
+func (s *Store) Maintain(ctx context.Context, budget time.Duration) error {
+	if err := live(ctx, "Maintain", ""); err != nil {
+		return err
+	}
+	if endless(ctx) || budget < 0 {
+		return check("Maintain", "", s.maintain(budget))
+	}
+	for begun := time.Now(); ; {
+		step := upkeepStep
+		if budget > 0 {
+			step = min(step, budget-time.Since(begun))
+		}
+		if step <= 0 {
+			return fail("Maintain", "", statusLockTimeout)
+		}
+		if status := s.maintain(step); status != statusLockTimeout {
+			return check("Maintain", "", status)
+		}
+		if err := live(ctx, "Maintain", ""); err != nil {
+			return err
+		}
+	}
+}
+
+func (s *Store) maintain(budget time.Duration) int32 {
+	micros := budget.Microseconds()
+	if micros == 0 && budget != 0 {
+		micros = int64(budget) // a fraction of a microsecond is no budget of "all"; it keeps its sign
+	}
+	status := native.MemstoreMaintain(s.handle, micros)
+	runtime.KeepAlive(s)
+	return status
+}
+
+// endless says whether a context never ends, so that there is nothing to look at.
+func endless(ctx context.Context) bool { return ctx == nil || ctx.Done() == nil }
+
+// unlessDone makes a call of the library that can take long, and returns when it has ended or the context
+// has.
+func (s *Store) unlessDone(ctx context.Context, op string, call func() int32) error {
+	if err := live(ctx, op, ""); err != nil {
+		return err
+	}
+	if endless(ctx) {
+		status := call()
+		runtime.KeepAlive(s)
+		return check(op, "", status)
+	}
+	ended := make(chan int32, 1)
+	go func() {
+		ended <- call()
+		runtime.KeepAlive(s)
+	}()
+	select {
+	case status := <-ended:
+		return check(op, "", status)
+	case <-ctx.Done():
+		return &Error{op, "", ctx.Err()}
+	}
+}

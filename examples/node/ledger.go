@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"errors"
+	"hash/maphash"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/dgraph-io/badger/v4"
+	memstore "github.com/weisyn/memstore/bindings/go"
+)
+
+// ledger is a database with a store in front of it. Reads are answered by the store; what it has not is
+// loaded, once however many ask. Writes go to the database first and, once committed, through to the store:
+//
+//   - The locks of the keys are held over both, so that two writers of a key reach store and database in
+//     the same order.
+//   - A load that began before the commit may read what was before it. The write to the store overtakes
+//     it, so that its value is not stored.
+//   - What happens after the commit is not left undone because the client has gone: it does not look at
+//     the request's context.
+//   - What the store does not take is deleted there. If that fails, too, the store is cleared.
+type ledger struct {
+	db    *badger.DB
+	store *memstore.Store
+	ttl   time.Duration
+	locks [256]sync.Mutex
+}
+
+// errAbsent says that the database has no such key.
+var errAbsent = memstore.ErrKeyNotFound
+
+// openLedger opens a database in a folder, and a store of so many bytes.
+func openLedger(folder string, memory int64, ttl time.Duration) (*ledger, error) {
+	// The store caches entries, so that the database need not cache blocks of them, too.
+	db, err := badger.Open(badger.DefaultOptions(folder).WithLogger(nil).WithBlockCacheSize(8 << 20).WithMemTableSize(16 << 20))
+	if err != nil {
+		return nil, err
+	}
+	store, err := memstore.New(memstore.WithMemoryLimit(memory), memstore.WithNegativeTTL(time.Minute),
+		memstore.WithTTLJitter(10), memstore.WithLatencies())
+	if err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return &ledger{db: db, store: store, ttl: ttl}, nil
+}
+
+// close closes both. No call may be in progress.
+func (l *ledger) close() error { return errors.Join(l.store.Close(), l.db.Close()) }
+
+// get returns the value under a key, or an error that matches errAbsent.
+func (l *ledger) get(ctx context.Context, key string) ([]byte, error) {
+	return l.store.GetOrLoad(ctx, key, l.ttl, l.load)
+}
+
+// load reads the database.
+func (l *ledger) load(_ context.Context, key string) (value []byte, err error) {
+	err = l.db.View(func(txn *badger.Txn) error {
+		item, err := txn.Get([]byte(key))
+		if err != nil {
+			return err
+		}
+		value, err = item.ValueCopy(nil)
+		return err
+	})
+	if errors.Is(err, badger.ErrKeyNotFound) {
+		return nil, errAbsent
+	}
+	return value, err
+}
+
+// change is what one transaction does.
+type change struct {
+	Set    map[string][]byte `json:"set"`
+	Delete []string          `json:"delete"`
+}
+
+func (c *change) keys() []string {
+	keys := slices.Clone(c.Delete)
+	for key := range c.Set {
+		keys = append(keys, key)
+	}
+	return keys
+}
+
+// apply makes a change: all of it or nothing, for readers at one instant.
+func (l *ledger) apply(ctx context.Context, c *change) error {
+	unlock := l.lock(c.keys())
+	defer unlock()
+	if err := ctx.Err(); err != nil {
+		return err // the client has gone while we waited
+	}
+	if err := l.commit(c); err != nil {
+		return err
+	}
+	l.writeThrough(context.WithoutCancel(ctx), c)
+	return nil
+}
+
+func (l *ledger) commit(c *change) error {
+	return l.db.Update(func(txn *badger.Txn) error {
+		for _, key := range c.Delete {
+			if err := txn.Delete([]byte(key)); err != nil {
+				return err
+			}
+		}
+		for key, value := range c.Set {
+			if err := txn.Set([]byte(key), value); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// writeThrough brings the store to where the database is.
+func (l *ledger) writeThrough(ctx context.Context, c *change) {
+	batch := l.store.NewBatch()
+	for _, key := range c.Delete {
+		batch.Delete(key)
+	}
+	for key, value := range c.Set {
+		batch.Set(key, value, l.ttl)
+	}
+	if batch.Commit(ctx) == nil {
+		return
+	}
+	if l.store.DeleteMany(ctx, c.keys()) != nil {
+		_ = l.store.Clear(ctx) // fails only when the store is closed
+	}
+}
+
+var seed = maphash.MakeSeed()
+
+// lock takes the locks of keys, in an order that all keep to.
+func (l *ledger) lock(keys []string) (unlock func()) {
+	numbers := make([]int, len(keys))
+	for i, key := range keys {
+		numbers[i] = int(maphash.String(seed, key) % uint64(len(l.locks)))
+	}
+	slices.Sort(numbers)
+	numbers = slices.Compact(numbers)
+	for _, number := range numbers {
+		l.locks[number].Lock()
+	}
+	return func() {
+		for _, number := range numbers {
+			l.locks[number].Unlock()
+		}
+	}
+}
+
+// tidy gives disk space back from time to time, until the context ends.
+func (l *ledger) tidy(ctx context.Context, every time.Duration) {
+	ticker := time.NewTicker(every)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+			for l.db.RunValueLogGC(0.5) == nil && ctx.Err() == nil {
+			}
+		}
+	}
+}

@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+var ctx = context.Background()
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func open(t testing.TB) *ledger {
+	t.Helper()
+	l, err := openLedger(t.TempDir(), 16<<20, time.Hour)
+	must(t, err)
+	t.Cleanup(func() { must(t, l.close()) })
+	return l
+}
+
+// ask makes a request and returns the status and the body.
+func ask(t testing.TB, method, url, body string) (int, string) {
+	t.Helper()
+	request, err := http.NewRequest(method, url, strings.NewReader(body))
+	must(t, err)
+	response, err := http.DefaultClient.Do(request)
+	must(t, err)
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	must(t, err)
+	return response.StatusCode, string(text)
+}
+
+func TestEntriesAndTransactions(t *testing.T) {
+	s := &server{ledger: open(t)}
+	h := httptest.NewServer(s.handler())
+	defer h.Close()
+	want := func(method, path, body string, status int, answer string) {
+		t.Helper()
+		gotStatus, got := ask(t, method, h.URL+path, body)
+		if gotStatus != status || status < 300 && got != answer {
+			t.Errorf("%s %s: %d %q, want %d %q", method, path, gotStatus, got, status, answer)
+		}
+	}
+	want("GET", "/v1/entries/block/1", "", 404, "")
+	want("PUT", "/v1/entries/block/1", "header", 204, "")
+	want("GET", "/v1/entries/block/1", "", 200, "header")
+	text, err := json.Marshal(change{Set: map[string][]byte{"head": []byte("2"), "block/2": nil}, Delete: []string{"block/1"}})
+	must(t, err)
+	want("POST", "/v1/transactions", string(text), 204, "")
+	want("GET", "/v1/entries/head", "", 200, "2")
+	want("GET", "/v1/entries/block/2", "", 200, "")
+	want("GET", "/v1/entries/block/1", "", 404, "")
+	want("DELETE", "/v1/entries/head", "", 204, "")
+	want("GET", "/v1/entries/head", "", 404, "")
+	want("POST", "/v1/transactions", "{", 400, "")
+	want("PUT", "/v1/entries/", "x", 400, "")
+	want("PUT", "/v1/entries/large", strings.Repeat("x", largest+1), 413, "")
+	want("GET", "/healthz", "", 200, "")
+	want("GET", "/readyz", "", 200, "")
+	s.leaving.Store(true)
+	want("GET", "/readyz", "", 503, "")
+	if status, text := ask(t, "GET", h.URL+"/metrics", ""); status != 200 || !strings.HasSuffix(text, "# EOF\n") {
+		t.Errorf("metrics: %d, %q", status, text)
+	}
+}
+
+func TestTheStoreHoldsWhatTheDatabaseHolds(t *testing.T) {
+	l := open(t)
+	var writers sync.WaitGroup
+	for writer := range 8 {
+		writers.Add(1)
+		go func() {
+			defer writers.Done()
+			for i := range 200 {
+				key, other := strconv.Itoa(i%10), strconv.Itoa((i+writer)%10)
+				value := []byte(fmt.Sprint(writer, "/", i))
+				c := &change{Set: map[string][]byte{key: value, other: value}}
+				if i%7 == 0 {
+					c = &change{Delete: []string{key}}
+				}
+				if err := l.apply(ctx, c); err != nil {
+					t.Error(err)
+				}
+				_, _ = l.get(ctx, other)
+			}
+		}()
+	}
+	writers.Wait()
+	for i := range 10 {
+		key := strconv.Itoa(i)
+		want, wantErr := l.load(ctx, key)
+		got, err := l.get(ctx, key)
+		if string(got) != string(want) || (err == nil) != (wantErr == nil) {
+			t.Errorf("%s is %q, %v; in the database %q, %v", key, got, err, want, wantErr)
+		}
+	}
+}
+
+func TestWhatTheStoreCannotTakeIsReadFromTheDatabase(t *testing.T) {
+	l := open(t)
+	must(t, l.apply(ctx, &change{Set: map[string][]byte{"k": []byte("small")}}))
+	large := strings.Repeat("x", 20<<20) // above the store's limit
+	must(t, l.apply(ctx, &change{Set: map[string][]byte{"k": []byte(large)}}))
+	if got, err := l.get(ctx, "k"); err != nil || string(got) != large {
+		t.Errorf("%d bytes, %v", len(got), err)
+	}
+}
+
+func TestAClientThatHasGoneLeavesNothingHalfDone(t *testing.T) {
+	l := open(t)
+	must(t, l.apply(ctx, &change{Set: map[string][]byte{"k": []byte("1")}}))
+	gone, cancel := context.WithCancel(ctx)
+	cancel()
+	if err := l.apply(gone, &change{Set: map[string][]byte{"k": []byte("2")}}); err == nil {
+		t.Error("a request whose client has gone is carried out")
+	}
+	if got, err := l.get(ctx, "k"); err != nil || string(got) != "1" {
+		t.Errorf("got %q, %v", got, err)
+	}
+}
+
+// node is a process.
+type node struct {
+	command *exec.Cmd
+	url     string
+}
+
+// start runs the program and waits until it listens.
+func start(t *testing.T, program, data string) *node {
+	t.Helper()
+	command := exec.Command(program, "-listen", "127.0.0.1:0", "-data", data, "-memory", "16777216", "-leave", "10ms")
+	output, err := command.StderrPipe()
+	must(t, err)
+	must(t, command.Start())
+	n := &node{command: command}
+	t.Cleanup(func() { _ = command.Process.Kill() })
+	lines := bufio.NewScanner(output)
+	for lines.Scan() {
+		if _, address, found := strings.Cut(lines.Text(), "address="); found {
+			n.url = "http://" + address
+			go func() { _, _ = io.Copy(io.Discard, output) }()
+			return n
+		}
+	}
+	t.Fatal("the node does not listen")
+	return nil
+}
+
+// stop asks the process to leave, and waits.
+func (n *node) stop(t *testing.T) {
+	t.Helper()
+	must(t, n.command.Process.Signal(syscall.SIGTERM))
+	if err := n.command.Wait(); err != nil {
+		t.Errorf("the node left with %v", err)
+	}
+}
+
+func TestANodeUnderLoadLeavesInGoodOrderAndComesBack(t *testing.T) {
+	program := filepath.Join(t.TempDir(), "node")
+	if output, err := exec.Command("go", "build", "-o", program, ".").CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, output)
+	}
+	data := t.TempDir()
+	first := start(t, program, data)
+	report, err := exec.Command(program, "-load", first.url, "-requests", "500", "-keys", "200").CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v: %s", err, report)
+	}
+	t.Logf("%s", report)
+	_, metrics := ask(t, "GET", first.url+"/metrics", "")
+	if hits := metric(t, metrics, "memstore_hits_total"); hits < 1000 {
+		t.Errorf("%v hits", hits)
+	}
+	status, _ := ask(t, "PUT", first.url+"/v1/entries/kept", "value")
+	if status != 204 {
+		t.Errorf("status %d", status)
+	}
+	first.stop(t)
+
+	second := start(t, program, data)
+	if status, value := ask(t, "GET", second.url+"/v1/entries/kept", ""); status != 200 || value != "value" {
+		t.Errorf("after a restart: %d, %q", status, value)
+	}
+	second.stop(t)
+}
+
+// metric is the value of a metric without labels.
+func metric(t *testing.T, text, name string) float64 {
+	t.Helper()
+	for _, line := range strings.Split(text, "\n") {
+		if value, found := strings.CutPrefix(line, name+" "); found {
+			number, err := strconv.ParseFloat(value, 64)
+			must(t, err)
+			return number
+		}
+	}
+	t.Fatalf("there is no metric %s in %s", name, text)
+	return 0
+}
