@@ -8,9 +8,10 @@ import pickle
 import struct
 from collections.abc import Callable, Hashable
 from io import BytesIO
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Union
 
 from ._types import Buffer
+from .errors import InvalidArgument
 
 
 class Codec(NamedTuple):
@@ -28,6 +29,23 @@ def _json(value: object) -> bytes:
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
 
 
+def _msgpack_module() -> Any:
+    try:
+        import msgpack
+    except ModuleNotFoundError as failure:
+        raise ModuleNotFoundError("the codec MSGPACK needs the package msgpack", name="msgpack") from failure
+    return msgpack
+
+
+def _msgpack(value: object) -> bytes:
+    data: bytes = _msgpack_module().packb(value)
+    return data
+
+
+def _from_msgpack(data: bytes) -> Any:
+    return _msgpack_module().unpackb(data, strict_map_key=False)
+
+
 def _raw(value: Buffer) -> Buffer:
     return value
 
@@ -36,8 +54,21 @@ def _raw(value: Buffer) -> Buffer:
 PICKLE = Codec(_pickle, pickle.loads)
 #: What JSON can say: None, bool, numbers, str, lists, dicts with str keys.
 JSON = Codec(_json, json.loads)
+#: What MessagePack can say, with the package msgpack: also bytes, and dicts with other keys than str; tuples become lists.
+MSGPACK = Codec(_msgpack, _from_msgpack)
 #: Bytes-like values, kept as they are; they come back as bytes.
 RAW = Codec(_raw, bytes)
+
+_BY_NAME = {"pickle": PICKLE, "json": JSON, "msgpack": MSGPACK, "raw": RAW}
+
+
+def codec_of(codec: Union[str, Codec]) -> Codec:
+    """A codec by its name, as configuration files have it, or as it is."""
+    if isinstance(codec, Codec):
+        return codec
+    if codec not in _BY_NAME:
+        raise InvalidArgument(f"{codec!r} is no codec; there are {', '.join(_BY_NAME)}, and Codec(encode, decode)")
+    return _BY_NAME[codec]
 
 
 # ---- Keys
