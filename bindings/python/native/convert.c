@@ -253,11 +253,12 @@ PyObject *ms_py_metrics_text(memstore *store)
 
 int ms_py_convert_init(void)
 {
-    PyObject *datetime = PyImport_ImportModule("datetime");
+    PyObject *datetime = timedelta_type == NULL ? PyImport_ImportModule("datetime") : NULL;
 
-    if (datetime == NULL)
-        return -1;
-    timedelta_type = PyObject_GetAttrString(datetime, "timedelta");
-    Py_DECREF(datetime);
+    if (datetime != NULL) {
+        timedelta_type = PyObject_GetAttrString(datetime, "timedelta");
+        Py_DECREF(datetime);
+    }
+    ms_py_keep(&timedelta_type);
     return timedelta_type != NULL ? 0 : -1;
 }

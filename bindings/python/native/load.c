@@ -345,6 +345,5 @@ static PyType_Spec lease_spec = {
 
 int ms_py_load_init(PyObject *module)
 {
-    lease_type = (PyTypeObject *)PyType_FromSpec(&lease_spec);
-    return lease_type != NULL ? PyModule_AddObjectRef(module, "Lease", (PyObject *)lease_type) : -1;
+    return ms_py_add_type(module, &lease_type, &lease_spec, "Lease");
 }
