@@ -116,6 +116,8 @@ class Cache(MutableMapping[K, V]):
     @overload
     def memoize(
         self,
+        function: None = None,
+        /,
         *,
         ttl: TTL = ...,
         key: Optional[Callable[..., Hashable]] = None,

@@ -31,7 +31,7 @@ def _json(value: object) -> bytes:
 
 def _msgpack_module() -> Any:
     try:
-        import msgpack
+        import msgpack  # type: ignore[import-untyped,import-not-found,unused-ignore]
     except ModuleNotFoundError as failure:
         raise ModuleNotFoundError("the codec MSGPACK needs the package msgpack", name="msgpack") from failure
     return msgpack

@@ -81,8 +81,8 @@ def _plain_start(name: str) -> bytes:
 def _plain_key(name: str, key: Hashable) -> bytes:
     if isinstance(key, str):
         return f"{name}:{key}".encode()
-    if isinstance(key, (bytes, bytearray, memoryview)):
-        return b"%b:%b" % (name.encode(), key)
+    if isinstance(key, (bytes, memoryview)):
+        return b"%b:%b" % (name.encode(), bytes(key))
     return b"%b:\0%b" % (name.encode(), encode_key(key))
 
 
@@ -253,17 +253,16 @@ def memoized(
     if not callable(function):
         raise TypeError(f"memoize() is for functions, not for {function!r}; its options are keyword arguments")
     memo = _Memo(store, function, name or store._names.unique(_name_of(function)), naming, codec, ttl, key)
-    if inspect.iscoroutinefunction(function):
 
-        async def call(*args: Any, **kwargs: Any) -> Any:
-            return await memo.acall(*args, **kwargs)
+    # Functions, not bound methods: as attributes of a class they become methods of its objects.
+    def call(*args: Any, **kwargs: Any) -> Any:
+        return memo.call(*args, **kwargs)
 
-    else:
+    async def acall(*args: Any, **kwargs: Any) -> Any:
+        return await memo.acall(*args, **kwargs)
 
-        def call(*args: Any, **kwargs: Any) -> Any:
-            return memo.call(*args, **kwargs)
-
-    functools.update_wrapper(call, function)
+    made: Callable[..., Any] = acall if inspect.iscoroutinefunction(function) else call
+    functools.update_wrapper(made, function)
     for attribute in ("cache_key", "invalidate", "cache_clear", "cache_info"):
-        setattr(call, attribute, getattr(memo, attribute))
-    return cast("Memoized[P, R]", call)
+        setattr(made, attribute, getattr(memo, attribute))
+    return cast("Memoized[P, R]", made)

@@ -198,6 +198,8 @@ class Store(_native.Handle):
     @overload
     def memoize(
         self,
+        function: None = None,
+        /,
         *,
         ttl: TTL = ...,
         key: Optional[Callable[..., Hashable]] = None,
