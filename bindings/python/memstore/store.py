@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import warnings
 from collections.abc import Awaitable, Callable, Hashable
@@ -170,6 +171,10 @@ class Store(_native.Handle):
         (None, b'v')
         """
         _native.flush(self)
+
+    async def aflush(self) -> None:
+        """flush() for asyncio: waits on a thread, so that it does not block the event loop."""
+        await asyncio.to_thread(self.flush)
 
     # ---- Loading what is not there
 
@@ -472,6 +477,30 @@ class Store(_native.Handle):
         traceback: Optional[TracebackType],
     ) -> None:
         self.close()
+
+    async def aclose(self) -> None:
+        """close() for asyncio: waits for the calls in flight on a thread. ``async with`` ends with it.
+
+        >>> import asyncio
+        >>> async def main():
+        ...     async with Store() as store:
+        ...         store["k"] = b"v"
+        ...     return store.closed
+        >>> asyncio.run(main())
+        True
+        """
+        await asyncio.to_thread(self.close)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: Optional[type[BaseException]],
+        exc: Optional[BaseException],
+        traceback: Optional[TracebackType],
+    ) -> None:
+        await self.aclose()
 
     def __repr__(self) -> str:
         name = type(self).__qualname__

@@ -158,6 +158,13 @@ def management(store: Store) -> None:
     store.clear()
     assert_type(store.closed, bool)
     store.close()
+    asyncio.run(_closed(store))
+
+
+async def _closed(store: Store) -> None:
+    async with memstore.Store() as other:
+        await other.aflush()
+    await store.aclose()
 
 
 def caches(cache: Cache[str, int]) -> None:
