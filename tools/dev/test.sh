@@ -132,6 +132,7 @@ tap_suite() {
 
 test_python() {
     prepared python-build build_python || return 0
+    quietly fetch-django-tests fetch_django_tests || say "python: Django's own tests cannot be had, and are skipped"
     suite python junit "$LOGS/python.xml" \
         "$VENV/bin/python" -m pytest -q -p no:cacheprovider --junit-xml="$LOGS/python.xml" bindings/python/tests
 }

@@ -14,6 +14,7 @@ import threading
 from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, Any, NamedTuple, Optional, ParamSpec, Protocol, TypeVar, cast, overload
 
+from ._patterns import starting_with
 from ._types import TTL
 from .codec import Codec, encode_key
 from .errors import CacheClosed, LoaderFailed
@@ -187,17 +188,11 @@ class _Memo:
         return self.store.delete(self.key_of(args, kwargs))
 
     def cache_clear(self) -> None:
-        self.store.delete_pattern(_pattern(self.naming.start(self.name)))
+        self.store.delete_pattern(starting_with(self.naming.start(self.name)))
         self.hits = self.misses = 0
 
     def cache_info(self) -> CacheInfo:
-        return CacheInfo(self.hits, self.misses, None, self.store.count(_pattern(self.naming.start(self.name))))
-
-
-def _pattern(start: bytes) -> bytes:
-    """The pattern of all keys that begin with these bytes."""
-    special = b"*?[]\\"
-    return b"".join(b"\\" + start[i : i + 1] if start[i] in special else start[i : i + 1] for i in range(len(start))) + b"*"
+        return CacheInfo(self.hits, self.misses, None, self.store.count(starting_with(self.naming.start(self.name))))
 
 
 def _arguments_of(function: Callable[..., Any]) -> Callable[..., Hashable]:

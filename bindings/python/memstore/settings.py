@@ -40,6 +40,11 @@ def _by_name() -> dict[str, str]:
 _PATHS = _by_name()
 
 
+def is_setting(name: str) -> bool:
+    """Whether a setting is called so: by its path, or without the section."""
+    return name.replace("__", ".").removeprefix("storage.memory.") in _PATHS
+
+
 def _flatten(settings: Settings, prefix: str = "") -> Iterator[tuple[str, Setting]]:
     for name, value in settings.items():
         if not isinstance(name, str):

@@ -23,7 +23,7 @@ def needs(module):
 def test_mypy_finds_nothing(tmp_path):
     # In a folder of its own, so that no configuration is found but the one given.
     (tmp_path / "mypy.ini").write_text("[mypy]\nstrict = true\n", encoding="utf-8")
-    for what in ([str(SAMPLE)], ["-p", "memstore"]):
+    for what in ([str(SAMPLE)], ["--config-file", str(HERE.parents[2] / "pyproject.toml"), "-p", "memstore"]):
         result = subprocess.run(
             [sys.executable, "-m", "mypy", *what], capture_output=True, text=True, timeout=300, cwd=tmp_path
         )
