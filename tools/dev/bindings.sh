@@ -9,6 +9,15 @@ build_python() {
         --config-settings=build-dir="$BUILD/python" .
 }
 
+# The distributions of the Python package, into build/dist: the source, and a wheel that brings along the libraries it needs.
+build_dist() {
+    rm -rf "$BUILD/dist" "$BUILD/dist-raw" && mkdir -p "$BUILD/dist" &&
+        "$VENV/bin/python" -m build --sdist --no-isolation --outdir "$BUILD/dist" . &&
+        "$VENV/bin/python" -m pip wheel --disable-pip-version-check --no-build-isolation --no-deps \
+            --config-settings=build-dir="$BUILD/python" --wheel-dir "$BUILD/dist-raw" . &&
+        "$VENV/bin/python" -m auditwheel repair --wheel-dir "$BUILD/dist" "$BUILD"/dist-raw/*.whl
+}
+
 # The tests that Django's source distribution has for its caches, into .dev/django-VERSION; where they cannot be had, the
 # test that runs them is skipped.
 fetch_django_tests() {

@@ -137,6 +137,12 @@ test_python() {
         "$VENV/bin/python" -m pytest -q -p no:cacheprovider --junit-xml="$LOGS/python.xml" bindings/python/tests
 }
 
+# The wheel and the source distribution, in environments that have nothing else.
+test_wheel() {
+    prepared wheel-build build_dist || return 0
+    tap_suite wheel "$VENV/bin/python" tools/check-wheel.py "$@" "$BUILD/dist"
+}
+
 # go_suite NAME FOLDER ARGUMENT...: the tests of a Go module.
 go_suite() {
     local name="$1" folder="$2"
@@ -175,6 +181,7 @@ dev_test() {
     fi
     tap_suite generated check_generated_tap
     test_python
+    if [ "$long" = true ]; then test_wheel --build-from-source; else test_wheel; fi
 
     say ""
     say "$((SECONDS - started)) s; the logs are under build/logs"
