@@ -33,6 +33,11 @@ def test_the_examples_of_the_readme():
         subprocess.run([sys.executable, "-W", "error", "-c", block], check=True, timeout=60)
 
 
+def test_the_tutorial():
+    tutorial = pathlib.Path(__file__).parents[1] / "examples/tutorial.py"
+    subprocess.run([sys.executable, "-W", "error", str(tutorial)], check=True, timeout=120)
+
+
 def test_the_version_is_one():
     assert re.fullmatch(r"\d+\.\d+\.\d+", memstore.__version__)
     assert importlib.metadata.version("memstore") == memstore.__version__

@@ -152,7 +152,7 @@ def test_many_threads_see_what_was_written_last(client, other, seed):
 
 @needs_server
 def test_many_threads_ask_for_a_cold_key(client, other):
-    """redis-py's own cache makes those wait for ever who ask for what another thread has asked for."""
+    """Nobody waits for an answer to what another connection has asked."""
     for i in range(50):
         other.set(f"cold{i}", i)
     run_in_threads(*[lambda: [client.get(f"cold{i}") for i in range(50)]] * 4)

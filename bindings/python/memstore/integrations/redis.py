@@ -110,7 +110,8 @@ class NearCache(CacheInterface):
         self._numbers = itertools.count(1)
         # An answer is of use while the connection lives that is told of changes. 0 is none.
         self._connections: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
-        # What was asked and not answered yet, by thread: redis-py waits for ever for what another has asked.
+        # What was asked and not answered yet, by thread: a connection that finds what another has asked for does not ask, and
+        # waits for an answer that does not come.
         self._asked: dict[tuple[int, bytes], CacheEntry] = {}
 
     # ---- What redis-py calls for each command
