@@ -4,9 +4,12 @@
 from __future__ import annotations
 
 import json
+import numbers
 import pickle
 import struct
 from collections.abc import Callable, Hashable
+from decimal import Decimal
+from fractions import Fraction
 from io import BytesIO
 from typing import Any, NamedTuple, Union
 
@@ -98,7 +101,27 @@ def encode_key(key: Hashable) -> bytes:
     if isinstance(key, frozenset):
         parts = sorted(encode_key(item) for item in key)
         return b"z" + b"".join(_LENGTH.pack(len(part)) + part for part in parts)
+    if isinstance(key, numbers.Number):
+        return _encode_number(key)
     return b"p" + _pickle_without_references(key)
+
+
+def _encode_number(key: Any) -> bytes:
+    """Decimals, fractions, complex numbers, numpy's: as the int or float that they equal, or as a ratio."""
+    hash(key)
+    if not isinstance(key, (numbers.Real, Decimal)):
+        number = complex(key) + 0  # no negative zero
+        return encode_key(number.real) if number.imag == 0 else b"c" + struct.pack("<dd", number.real, number.imag)
+    try:
+        ratio = Fraction(key)
+    except (ValueError, OverflowError):  # no number, or infinite
+        return encode_key(float(key))
+    try:
+        if ratio.denominator == 1 or Fraction(float(ratio)) == ratio:
+            return encode_key(ratio.numerator if ratio.denominator == 1 else float(ratio))
+    except OverflowError:
+        pass
+    return b"r%d/%d" % (ratio.numerator, ratio.denominator)
 
 
 def _pickle_without_references(key: Hashable) -> bytes:
@@ -131,6 +154,10 @@ def decode_key(data: bytes) -> Any:
         return int(content)
     if tag == b"f":
         return struct.unpack("<d", content)[0]
+    if tag == b"c":
+        return complex(*struct.unpack("<dd", content))
+    if tag == b"r":
+        return Fraction(content.decode())
     if tag == b"n":
         return None
     if tag == b"t":
