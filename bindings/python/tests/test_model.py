@@ -130,7 +130,7 @@ class Model:
 
     def run_set_until(self):
         key, value = self.key(), self.value()
-        self.store.set_until(self.given(key), value, time.time() + FAR)
+        self.store.set_until(self.given(key), value, time.time() + FAR - 1)
         self.entries[key] = value, FAR
 
     def run_get_or_load(self):
