@@ -109,7 +109,8 @@ def encode_key(key: Hashable) -> bytes:
 def _encode_number(key: Any) -> bytes:
     """Decimals, fractions, complex numbers, numpy's: as the int or float that they equal, or as a ratio."""
     hash(key)
-    if not isinstance(key, (numbers.Real, Decimal)):
+    is_real: bool = isinstance(key, (numbers.Real, Decimal))
+    if not is_real:
         number = complex(key) + 0  # no negative zero
         return encode_key(number.real) if number.imag == 0 else b"c" + struct.pack("<dd", number.real, number.imag)
     try:
