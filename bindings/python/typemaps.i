@@ -310,7 +310,6 @@ PyObject *ms_py_list_keys(memstore *store, const char *pattern, size_t pattern_s
 PyObject *ms_py_metrics_text(memstore *store);
 
 %init %{
-    if (ms_py_convert_init() != 0 || ms_py_handle_init(m) != 0 || ms_py_view_init(m) != 0 ||
-        ms_py_cursor_init(m) != 0 || ms_py_subscription_init(m) != 0 || ms_py_load_init(m) != 0)
-        return NULL;
+    if (ms_py_module_init(m) != 0)
+        return -1;
 %}

@@ -9,6 +9,29 @@ build_python() {
         --config-settings=build-dir="$BUILD/python" .
 }
 
+# The distributions of the Python package, into build/dist: the source, and a wheel that brings along the libraries it needs.
+build_dist() {
+    rm -rf "$BUILD/dist" "$BUILD/dist-raw" && mkdir -p "$BUILD/dist" &&
+        "$VENV/bin/python" -m build --sdist --no-isolation --outdir "$BUILD/dist" . &&
+        "$VENV/bin/python" -m pip wheel --disable-pip-version-check --no-build-isolation --no-deps \
+            --config-settings=build-dir="$BUILD/python" --wheel-dir "$BUILD/dist-raw" . &&
+        "$VENV/bin/python" -m auditwheel repair --wheel-dir "$BUILD/dist" "$BUILD"/dist-raw/*.whl
+}
+
+# The tests that Django's source distribution has for its caches, into .dev/django-VERSION; where they cannot be had, the
+# test that runs them is skipped.
+fetch_django_tests() {
+    local version folder
+    version="$("$VENV/bin/python" -c 'import django; print(django.__version__)')" || return
+    folder="$ROOT/.dev/django-$version"
+    [ -d "$folder/tests/cache" ] && return
+    rm -rf "$folder.part" && mkdir -p "$folder.part" &&
+        "$VENV/bin/python" -m pip download --disable-pip-version-check --no-deps --no-binary Django \
+            --dest "$folder.part" "Django==$version" &&
+        tar -xzf "$folder.part"/*.tar.gz -C "$folder.part" --strip-components=1 --wildcards '*/tests/cache/*' &&
+        rm -f "$folder.part"/*.tar.gz && rm -rf "$folder" && mv "$folder.part" "$folder"
+}
+
 # go_in FOLDER COMMAND...: run the go command there, with the library that build_stage installed.
 go_in() {
     command -v go >/dev/null || { say "there is no go command; install Go 1.24 or later" && return 1; }

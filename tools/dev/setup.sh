@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # ./dev setup: what a fresh Debian or Ubuntu lacks. A stamp keyed by what is asked for lets later runs skip at once.
 
-APT_PACKAGES=(ninja-build pkg-config g++ liburcu-dev libxxhash-dev libyaml-dev libcriterion-dev libzstd-dev zstd libsqlite3-dev liblmdb-dev redis-server)
+APT_PACKAGES=(ninja-build pkg-config g++ liburcu-dev libxxhash-dev libyaml-dev libcriterion-dev libzstd-dev zstd libsqlite3-dev liblmdb-dev
+    redis-tools)
 
 setup_stamp() {
     {

@@ -132,8 +132,22 @@ tap_suite() {
 
 test_python() {
     prepared python-build build_python || return 0
+    quietly fetch-django-tests fetch_django_tests || say "python: Django's own tests cannot be had, and are skipped"
     suite python junit "$LOGS/python.xml" \
         "$VENV/bin/python" -m pytest -q -p no:cacheprovider --junit-xml="$LOGS/python.xml" bindings/python/tests
+}
+
+# What --long adds: 10 million calls that must leave no byte behind, and the random tests with other seeds.
+test_python_long() {
+    MEMSTORE_LEAK_ROUNDS=200000 suite python-long junit "$LOGS/python-long.xml" \
+        "$VENV/bin/python" -m pytest -q -p no:cacheprovider --junit-xml="$LOGS/python-long.xml" \
+        bindings/python/tests/test_leaks.py bindings/python/tests/test_model.py bindings/python/tests/test_properties.py
+}
+
+# The wheel and the source distribution, in environments that have nothing else.
+test_wheel() {
+    prepared wheel-build build_dist || return 0
+    tap_suite wheel "$VENV/bin/python" tools/check-wheel.py "$@" "$BUILD/dist"
 }
 
 # go_suite NAME FOLDER ARGUMENT...: the tests of a Go module.
@@ -183,6 +197,12 @@ dev_test() {
     fi
     tap_suite generated check_generated_tap
     test_python
+    if [ "$long" = true ]; then
+        test_python_long
+        test_wheel --build-from-source
+    else
+        test_wheel
+    fi
 
     say ""
     say "$((SECONDS - started)) s; the logs are under build/logs"

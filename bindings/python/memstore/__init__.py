@@ -7,7 +7,7 @@
 from ._native import MEMSTORE_VERSION_STRING as __version__
 from ._native import View
 from .cache import Cache
-from .codec import JSON, PICKLE, RAW, Codec
+from .codec import JSON, MSGPACK, PICKLE, RAW, Codec
 from .errors import (
     CacheClosed,
     CacheFull,
@@ -33,12 +33,14 @@ from .errors import (
     Unsupported,
 )
 from .events import Event, EventKind, EventStats, Subscription
+from .memoize import CacheInfo, Memoized
 from .stats import OPERATIONS, Alert, Latency, MemoryStats, Rates, Stats
 from .store import DEFAULT_TTL, Store
 
 __all__ = [
     "DEFAULT_TTL",
     "JSON",
+    "MSGPACK",
     "OPERATIONS",
     "PICKLE",
     "RAW",
@@ -46,6 +48,7 @@ __all__ = [
     "Cache",
     "CacheClosed",
     "CacheFull",
+    "CacheInfo",
     "Codec",
     "EntryTooLarge",
     "Error",
@@ -63,6 +66,7 @@ __all__ = [
     "LoadRetry",
     "LoaderFailed",
     "LockTimeout",
+    "Memoized",
     "MemoryExhausted",
     "MemoryFragmentation",
     "MemoryStats",

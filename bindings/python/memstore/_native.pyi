@@ -15,6 +15,8 @@ MEMSTORE_VERSION_MINOR: int
 MEMSTORE_VERSION_PATCH: int
 MEMSTORE_VERSION_STRING: str
 
+_BUILD: str
+
 class Handle:
     @property
     def _views_wait(self) -> bool: ...

@@ -3,19 +3,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, MutableMapping
+from collections.abc import Callable, Hashable, Iterator, MutableMapping
 from types import TracebackType
-from typing import Any, Optional, TypeVar, Union, overload
+from typing import Any, NoReturn, Optional, ParamSpec, Self, TypeVar, Union, overload
 
 from ._types import TTL
-from .codec import PICKLE, Codec, decode_key, encode_key
+from .codec import PICKLE, Codec, codec_of, decode_key, encode_key
 from .errors import KeyNotFound
+from .memoize import PAIRS, Memoized, memoized
 from .settings import Setting, Settings
 from .store import Store
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 D = TypeVar("D")
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 class Cache(MutableMapping[K, V]):
@@ -31,7 +34,7 @@ class Cache(MutableMapping[K, V]):
     >>> cache.close()
 
     Keys are hashable objects; equal ones are one key (numbers across their types too, as with dict). Values go
-    through a codec: pickle by default, JSON, RAW, or a ``Codec(encode, decode)`` of your own. What comes out is a
+    through a codec: PICKLE by default, JSON, MSGPACK, RAW, or a ``Codec(encode, decode)`` of your own. What comes out is a
     new object each time, so changing it changes nothing in the cache.
 
     The settings are those of Store. It is what ``cachetools.cached`` takes:
@@ -49,9 +52,14 @@ class Cache(MutableMapping[K, V]):
     __slots__ = ("_store", "_codec", "__weakref__")
 
     def __init__(
-        self, config: Optional[Settings] = None, /, *, codec: Codec = PICKLE, **settings: Union[Setting, Settings]
+        self,
+        config: Optional[Settings] = None,
+        /,
+        *,
+        codec: Union[str, Codec] = PICKLE,
+        **settings: Union[Setting, Settings],
     ) -> None:
-        self._codec = codec
+        self._codec = codec_of(codec)
         self._store = Store(config, **settings)  # type: ignore[arg-type]
 
     @property
@@ -103,6 +111,45 @@ class Cache(MutableMapping[K, V]):
         for data in self._store:
             yield decode_key(data)
 
+    @overload
+    def memoize(self, function: Callable[P, R], /) -> Memoized[P, R]: ...
+    @overload
+    def memoize(
+        self,
+        function: None = None,
+        /,
+        *,
+        ttl: TTL = ...,
+        key: Optional[Callable[..., Hashable]] = None,
+        name: Optional[str] = None,
+    ) -> Callable[[Callable[P, R]], Memoized[P, R]]: ...
+    def memoize(
+        self,
+        function: Optional[Callable[..., Any]] = None,
+        /,
+        *,
+        ttl: TTL = ...,
+        key: Optional[Callable[..., Hashable]] = None,
+        name: Optional[str] = None,
+    ) -> Any:
+        """A decorator: keep the results of a function in the cache, as ``Store.memoize()`` does.
+
+        They go through the cache's codec, and their keys are pairs of the function's name and what ``key(*args)``
+        gives, or the arguments.
+
+        >>> with Cache(memory_limit="16MB") as cache:
+        ...     @cache.memoize(ttl=60, key=lambda n: n, name="square")
+        ...     def square(n):
+        ...         return n * n
+        ...     square(7), dict(cache)
+        (49, {('square', 7): 49})
+        """
+
+        def decorate(function: Callable[..., Any]) -> Any:
+            return memoized(self._store, function, name=name, naming=PAIRS, codec=self._codec, ttl=ttl, key=key)
+
+        return decorate if function is None else decorate(function)
+
     def clear(self) -> None:
         """Remove all entries."""
         self._store.clear()
@@ -111,7 +158,7 @@ class Cache(MutableMapping[K, V]):
         """Close the store underneath. Closing again does nothing."""
         self._store.close()
 
-    def __enter__(self) -> Cache[K, V]:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -124,3 +171,9 @@ class Cache(MutableMapping[K, V]):
 
     def __repr__(self) -> str:
         return f"<memstore.Cache over {self._store!r}>"
+
+    def __reduce_ex__(self, protocol: Any) -> NoReturn:
+        raise TypeError(
+            "a Cache cannot be pickled or copied: its entries live in this process's memory; Store.save() writes them to a "
+            "file, which Store.load() reads"
+        )

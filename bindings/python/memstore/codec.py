@@ -4,13 +4,17 @@
 from __future__ import annotations
 
 import json
+import numbers
 import pickle
 import struct
 from collections.abc import Callable, Hashable
+from decimal import Decimal
+from fractions import Fraction
 from io import BytesIO
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Union
 
 from ._types import Buffer
+from .errors import InvalidArgument
 
 
 class Codec(NamedTuple):
@@ -28,6 +32,23 @@ def _json(value: object) -> bytes:
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
 
 
+def _msgpack_module() -> Any:
+    try:
+        import msgpack  # type: ignore[import-untyped,import-not-found,unused-ignore]
+    except ModuleNotFoundError as failure:
+        raise ModuleNotFoundError("the codec MSGPACK needs the package msgpack", name="msgpack") from failure
+    return msgpack
+
+
+def _msgpack(value: object) -> bytes:
+    data: bytes = _msgpack_module().packb(value)
+    return data
+
+
+def _from_msgpack(data: bytes) -> Any:
+    return _msgpack_module().unpackb(data, strict_map_key=False)
+
+
 def _raw(value: Buffer) -> Buffer:
     return value
 
@@ -36,8 +57,21 @@ def _raw(value: Buffer) -> Buffer:
 PICKLE = Codec(_pickle, pickle.loads)
 #: What JSON can say: None, bool, numbers, str, lists, dicts with str keys.
 JSON = Codec(_json, json.loads)
+#: What MessagePack can say, with the package msgpack: also bytes, and dicts with other keys than str; tuples become lists.
+MSGPACK = Codec(_msgpack, _from_msgpack)
 #: Bytes-like values, kept as they are; they come back as bytes.
 RAW = Codec(_raw, bytes)
+
+_BY_NAME = {"pickle": PICKLE, "json": JSON, "msgpack": MSGPACK, "raw": RAW}
+
+
+def codec_of(codec: Union[str, Codec]) -> Codec:
+    """A codec by its name, as configuration files have it, or as it is."""
+    if isinstance(codec, Codec):
+        return codec
+    if codec not in _BY_NAME:
+        raise InvalidArgument(f"{codec!r} is no codec; there are {', '.join(_BY_NAME)}, and Codec(encode, decode)")
+    return _BY_NAME[codec]
 
 
 # ---- Keys
@@ -67,7 +101,28 @@ def encode_key(key: Hashable) -> bytes:
     if isinstance(key, frozenset):
         parts = sorted(encode_key(item) for item in key)
         return b"z" + b"".join(_LENGTH.pack(len(part)) + part for part in parts)
+    if isinstance(key, numbers.Number):
+        return _encode_number(key)
     return b"p" + _pickle_without_references(key)
+
+
+def _encode_number(key: Any) -> bytes:
+    """Decimals, fractions, complex numbers, numpy's: as the int or float that they equal, or as a ratio."""
+    hash(key)
+    is_real: bool = isinstance(key, (numbers.Real, Decimal))
+    if not is_real:
+        number = complex(key) + 0  # no negative zero
+        return encode_key(number.real) if number.imag == 0 else b"c" + struct.pack("<dd", number.real, number.imag)
+    try:
+        ratio = Fraction(key)
+    except (ValueError, OverflowError):  # no number, or infinite
+        return encode_key(float(key))
+    try:
+        if ratio.denominator == 1 or Fraction(float(ratio)) == ratio:
+            return encode_key(ratio.numerator if ratio.denominator == 1 else float(ratio))
+    except OverflowError:
+        pass
+    return b"r%d/%d" % (ratio.numerator, ratio.denominator)
 
 
 def _pickle_without_references(key: Hashable) -> bytes:
@@ -100,6 +155,10 @@ def decode_key(data: bytes) -> Any:
         return int(content)
     if tag == b"f":
         return struct.unpack("<d", content)[0]
+    if tag == b"c":
+        return complex(*struct.unpack("<dd", content))
+    if tag == b"r":
+        return Fraction(content.decode())
     if tag == b"n":
         return None
     if tag == b"t":

@@ -11,7 +11,7 @@ from typing import Any, Optional
 
 from . import _native
 from ._types import TTL, Key, Loaded
-from .errors import LockTimeout
+from .errors import CacheClosed, LockTimeout
 
 #: Seconds between two looks whether the load of another thread or loop has ended: from one to the other, doubling.
 _FIRST_LOOK, _LONGEST_LOOK = 0.001, 0.05
@@ -33,16 +33,21 @@ class _Load:
         self.refreshes = refreshes
 
 
+def _value_of(loaded: Loaded, ttl: TTL) -> tuple[Optional[bytes], TTL]:
+    if loaded is None:
+        return None, ttl
+    value, ttl = loaded if isinstance(loaded, tuple) else (loaded, ttl)
+    return bytes(memoryview(value)), ttl
+
+
 async def _run(lease: _native.Lease, key: Key, loader: Callable[[Any], Awaitable[Loaded]], ttl: TTL) -> Optional[bytes]:
     try:
-        loaded = await loader(key)
-        if loaded is None:
+        value, ttl = _value_of(await loader(key), ttl)
+        if value is None:
             lease.fail(True)
-            return None
-        value, ttl = loaded if isinstance(loaded, tuple) else (loaded, ttl)
-        result = bytes(value)
-        lease.fill(result, ttl)
-        return result
+        else:
+            lease.fill(value, ttl)
+        return value
     except BaseException as error:
         old = lease.fail(False) if lease.held else None
         if old is None or not isinstance(error, Exception):
@@ -53,9 +58,11 @@ async def _run(lease: _native.Lease, key: Key, loader: Callable[[Any], Awaitable
 class AsyncLoads:
     """The loads of one store, by loop and key."""
 
-    __slots__ = ("_by_loop",)
+    __slots__ = ("_by_loop", "bypass")
 
-    def __init__(self) -> None:
+    def __init__(self, on_store_error: str) -> None:
+        #: Whether a closed store has everything loaded, as the setting ``loader.on_store_error`` says.
+        self.bypass = on_store_error == "bypass"
         self._by_loop: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, dict[bytes, _Load]] = (
             weakref.WeakKeyDictionary()
         )
@@ -79,6 +86,10 @@ class AsyncLoads:
                 await asyncio.sleep(pause * random.uniform(0.5, 1))
                 pause = min(2 * pause, _LONGEST_LOOK)
                 continue
+            except CacheClosed:
+                if not self.bypass:
+                    raise
+                return _value_of(await loader(key), ttl)[0]
             if lease is None:
                 return value
             task = self._begin(loads, name, lease, key, loader, ttl, refreshes=value is not None)

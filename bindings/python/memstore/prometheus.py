@@ -41,6 +41,7 @@ class Collector:
         """The metrics as they are now."""
         if self._store.closed:
             return
-        for family in text_string_to_metric_families(self._store.metrics_text()):
+        families = text_string_to_metric_families(self._store.metrics_text())  # type: ignore[no-untyped-call,unused-ignore]
+        for family in families:
             family.samples = [sample._replace(labels=self._labels | sample.labels) for sample in family.samples]
             yield family

@@ -40,6 +40,16 @@ def _by_name() -> dict[str, str]:
 _PATHS = _by_name()
 
 
+def names() -> list[str]:
+    """The paths of all settings."""
+    return list(_paths())
+
+
+def is_setting(name: str) -> bool:
+    """Whether a setting is called so: by its path, or without the section."""
+    return name.replace("__", ".").removeprefix("storage.memory.") in _PATHS
+
+
 def _flatten(settings: Settings, prefix: str = "") -> Iterator[tuple[str, Setting]]:
     for name, value in settings.items():
         if not isinstance(name, str):

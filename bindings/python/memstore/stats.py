@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntFlag
-from typing import Final
+from typing import Any, Final
 
 from . import _native
 
@@ -112,7 +112,7 @@ class MemoryStats:
 
 
 def _operations() -> tuple[str, ...]:
-    names = []
+    names: list[str] = []
     while (name := _native.operation_name(len(names))) is not None:
         names.append(name)
     return tuple(names)
@@ -155,7 +155,8 @@ class Latency:
     @classmethod
     def _of(cls, counts: tuple[int, ...]) -> Latency:
         count, one_in, *durations, slow = counts
-        return cls(count, one_in, *(duration / _NANOSECONDS for duration in durations), slow)
+        fields: list[Any] = [count, one_in, *(duration / _NANOSECONDS for duration in durations), slow]
+        return cls(*fields)
 
 
 class Alert(IntFlag):
@@ -206,4 +207,5 @@ class Rates:
     @classmethod
     def _of(cls, fields: tuple[float, ...]) -> Rates:
         *rates, alerts, raised = fields
-        return cls(*rates, Alert(int(alerts)), int(raised))
+        typed: list[Any] = [*rates, Alert(int(alerts)), int(raised)]
+        return cls(*typed)

@@ -3,23 +3,29 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import warnings
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Hashable
 from datetime import datetime, timedelta, timezone
 from types import EllipsisType, TracebackType
-from typing import Any, Callable, Final, NoReturn, Optional, Self, Union
+from typing import Any, Final, NoReturn, Optional, ParamSpec, Self, TypeVar, Union, overload
 
 from . import _native
 from ._types import TTL, Buffer, Key, Loaded
+from .codec import PICKLE, Codec, codec_of
 from .errors import InvalidArgument
 from .events import Event, EventKind, EventStats, Subscription, call_back
 from .loading import AsyncLoads
+from .memoize import PLAIN, Memoized, Names, memoized
 from .settings import Configuration, Path, Setting, Settings
 from .stats import OPERATIONS, Latency, MemoryStats, Rates, Stats
 
 #: The TTL that stands for the configured ``ttl.default_ttl``; the same as leaving the TTL out.
 DEFAULT_TTL: Final[EllipsisType] = ...
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
@@ -78,10 +84,11 @@ class Store(_native.Handle):
     2
     """
 
-    __slots__ = ("_async_loads", "_eviction")
+    __slots__ = ("_async_loads", "_eviction", "_names")
 
     _async_loads: AsyncLoads
     _eviction: str
+    _names: Names
 
     def __init__(
         self,
@@ -101,7 +108,8 @@ class Store(_native.Handle):
 
     def _open(self, configuration: Configuration) -> None:
         self._eviction = configuration.get("eviction")
-        self._async_loads = AsyncLoads()
+        self._async_loads = AsyncLoads(configuration.get("loader.on_store_error"))
+        self._names = Names()
         self._views_wait = configuration.get("performance.max_concurrent_readers") != "0"
         _native.open_store(configuration.handle, self)
 
@@ -145,6 +153,8 @@ class Store(_native.Handle):
         with Configuration() as configuration:
             path, text = configuration.named(name, value)
         _native.reconfigure(self, path, text)
+        if path == "loader.on_store_error":
+            self._async_loads.bypass = text == "bypass"
 
     # ---- Asynchronous writes
 
@@ -161,6 +171,10 @@ class Store(_native.Handle):
         (None, b'v')
         """
         _native.flush(self)
+
+    async def aflush(self) -> None:
+        """flush() for asyncio: waits on a thread, so that it does not block the event loop."""
+        await asyncio.to_thread(self.flush)
 
     # ---- Loading what is not there
 
@@ -183,6 +197,67 @@ class Store(_native.Handle):
         b'row of k'
         """
         return await self._async_loads.get(self, key, loader, ttl)
+
+    @overload
+    def memoize(self, function: Callable[P, R], /) -> Memoized[P, R]: ...
+    @overload
+    def memoize(
+        self,
+        function: None = None,
+        /,
+        *,
+        ttl: TTL = ...,
+        key: Optional[Callable[..., Hashable]] = None,
+        name: Optional[str] = None,
+        codec: Union[str, Codec] = PICKLE,
+    ) -> Callable[[Callable[P, R]], Memoized[P, R]]: ...
+    def memoize(
+        self,
+        function: Optional[Callable[..., Any]] = None,
+        /,
+        *,
+        ttl: TTL = ...,
+        key: Optional[Callable[..., Hashable]] = None,
+        name: Optional[str] = None,
+        codec: Union[str, Codec] = PICKLE,
+    ) -> Any:
+        """A decorator: keep the results of a function, or of a coroutine function, in the store for ``ttl``.
+
+        >>> store = Store(memory_limit="16MB")
+        >>> @store.memoize(ttl=60)
+        ... def square(n):
+        ...     print("computing")
+        ...     return n * n
+        >>> square(7), square(7), square(n=7)
+        computing
+        (49, 49, 49)
+        >>> square.invalidate(7), square.cache_info()
+        (True, CacheInfo(hits=2, misses=1, maxsize=None, currsize=0))
+
+        However many threads or tasks ask for a call that is not kept, one computes it, as with ``get_or_load()``. An
+        exception reaches all of them and is not kept; None is kept like any other result. LoadRetry asks to be called
+        again. Results go through a codec, so that each call gives a new object.
+
+        The arguments have to be hashable; equal ones are one call (1, 1.0 and True, too). ``key(*args, **kwargs)``
+        says what stands for a call instead: for methods, where ``self`` is the first argument, it is needed. Text and
+        bytes are taken as they are, after the function's name and a colon:
+
+        >>> @store.memoize(key=lambda user: f"user/{user['id']}", name="rights")
+        ... def rights(user):
+        ...     return ["read"]
+        >>> rights({"id": 42}), store.keys("rights:user/*")
+        (['read'], [b'rights:user/42'])
+        >>> store.close()
+
+        The name is the function's own, made unique; what is given as ``name`` is taken as it is, so that a function in
+        a restarted program, or another one, may find the results. The function has ``cache_info()``,
+        ``cache_clear()``, ``invalidate(*args)``, ``cache_key(*args)`` and ``__wrapped__``.
+        """
+
+        def decorate(function: Callable[..., Any]) -> Any:
+            return memoized(self, function, name=name, naming=PLAIN, codec=codec_of(codec), ttl=ttl, key=key)
+
+        return decorate if function is None else decorate(function)
 
     # ---- Conditional writes and counters
 
@@ -392,7 +467,7 @@ class Store(_native.Handle):
 
     # ---- The object
 
-    def __enter__(self) -> Store:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -402,6 +477,30 @@ class Store(_native.Handle):
         traceback: Optional[TracebackType],
     ) -> None:
         self.close()
+
+    async def aclose(self) -> None:
+        """close() for asyncio: waits for the calls in flight on a thread. ``async with`` ends with it.
+
+        >>> import asyncio
+        >>> async def main():
+        ...     async with Store() as store:
+        ...         store["k"] = b"v"
+        ...     return store.closed
+        >>> asyncio.run(main())
+        True
+        """
+        await asyncio.to_thread(self.close)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: Optional[type[BaseException]],
+        exc: Optional[BaseException],
+        traceback: Optional[TracebackType],
+    ) -> None:
+        await self.aclose()
 
     def __repr__(self) -> str:
         name = type(self).__qualname__
@@ -414,7 +513,10 @@ class Store(_native.Handle):
         )
 
     def __reduce_ex__(self, protocol: Any) -> NoReturn:
-        raise TypeError("a Store cannot be pickled or copied: its entries live in this process's memory")
+        raise TypeError(
+            "a Store cannot be pickled or copied: its entries live in this process's memory; save() writes them to a file, "
+            "which load() reads"
+        )
 
     def __del__(self, _warn: Any = warnings.warn) -> None:
         if not self.closed:

@@ -13,9 +13,25 @@ static void borrow_bytes(PyObject *object, struct ms_py_bytes *out)
     out->exported = false;
 }
 
+/* The bytes of a buffer that has gaps or another order (a slice with a step, an array by columns),
+ * one after the other: a copy, which `out` owns. */
+static int gather_buffer(PyObject *object, struct ms_py_bytes *out)
+{
+    PyObject *gathered;
+
+    PyErr_Clear();
+    gathered = PyBytes_FromObject(object);
+    if (gathered == NULL)
+        return -1;
+    const int status = PyObject_GetBuffer(gathered, &out->buffer, PyBUF_SIMPLE);
+    Py_DECREF(gathered);
+    return status;
+}
+
 static int borrow_buffer(PyObject *object, struct ms_py_bytes *out)
 {
-    if (PyObject_GetBuffer(object, &out->buffer, PyBUF_SIMPLE) != 0)
+    if (PyObject_GetBuffer(object, &out->buffer, PyBUF_SIMPLE) != 0 &&
+        gather_buffer(object, out) != 0)
         return -1;
     out->exported = true;
     /* An empty buffer may have no address, but the library takes NULL for a mistake. */
@@ -253,11 +269,12 @@ PyObject *ms_py_metrics_text(memstore *store)
 
 int ms_py_convert_init(void)
 {
-    PyObject *datetime = PyImport_ImportModule("datetime");
+    PyObject *datetime = timedelta_type == NULL ? PyImport_ImportModule("datetime") : NULL;
 
-    if (datetime == NULL)
-        return -1;
-    timedelta_type = PyObject_GetAttrString(datetime, "timedelta");
-    Py_DECREF(datetime);
+    if (datetime != NULL) {
+        timedelta_type = PyObject_GetAttrString(datetime, "timedelta");
+        Py_DECREF(datetime);
+    }
+    ms_py_keep(&timedelta_type);
     return timedelta_type != NULL ? 0 : -1;
 }

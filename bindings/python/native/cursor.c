@@ -92,10 +92,7 @@ static PyType_Spec iterator_spec = {
 
 int ms_py_cursor_init(PyObject *module)
 {
-    iterator_type = (PyTypeObject *)PyType_FromSpec(&iterator_spec);
-    return iterator_type != NULL
-               ? PyModule_AddObjectRef(module, "KeyIterator", (PyObject *)iterator_type)
-               : -1;
+    return ms_py_add_type(module, &iterator_type, &iterator_spec, "KeyIterator");
 }
 
 /* ---- All keys at once: gathered without the GIL, then made into objects ---------------------- */

@@ -14,6 +14,7 @@ PyObject *ms_py_register_errors(PyObject *classes)
     Py_INCREF(classes);
     Py_XDECREF(error_classes);
     error_classes = classes;
+    ms_py_keep(&error_classes);
     Py_RETURN_NONE;
 }
 

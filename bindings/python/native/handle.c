@@ -457,8 +457,5 @@ static PyType_Spec handle_spec = {
 
 int ms_py_handle_init(PyObject *module)
 {
-    ms_py_handle_type = (PyTypeObject *)PyType_FromSpec(&handle_spec);
-    return ms_py_handle_type != NULL
-               ? PyModule_AddObjectRef(module, "Handle", (PyObject *)ms_py_handle_type)
-               : -1;
+    return ms_py_add_type(module, &ms_py_handle_type, &handle_spec, "Handle");
 }

@@ -260,6 +260,7 @@ static PyObject *lease_fill(PyObject *self, PyObject *const *args, Py_ssize_t co
     PyObject *given[2];
     struct ms_py_bytes bytes;
     int64_t ttl_ms = MEMSTORE_TTL_DEFAULT;
+    memstore_view given_out = {0};
     int status;
 
     if (ms_py_arguments("fill", args, count, kwnames, names, 1, 2, given) != 0 ||
@@ -269,13 +270,16 @@ static PyObject *lease_fill(PyObject *self, PyObject *const *args, Py_ssize_t co
     memstore_lease *lease = take_lease(self);
     if (lease != NULL) {
         Py_BEGIN_ALLOW_THREADS status =
-            memstore_lease_fill(lease, bytes.data, bytes.size, ttl_ms, NULL);
+            memstore_lease_fill(lease, bytes.data, bytes.size, ttl_ms, &given_out);
         Py_END_ALLOW_THREADS
     }
+    /* With `loader.on_store_error: bypass` those who wait get what the store cannot take. */
+    const bool bypassed = given_out.data != NULL;
+    memstore_view_release(&given_out);
     ms_py_bytes_release(&bytes);
     if (lease == NULL)
         return NULL;
-    if (status == MEMSTORE_OK || status == MEMSTORE_ERR_VERSION_MISMATCH)
+    if (status == MEMSTORE_OK || status == MEMSTORE_ERR_VERSION_MISMATCH || bypassed)
         return PyBool_FromLong(status == MEMSTORE_OK);
     return ms_py_raise(status, NULL);
 }
@@ -307,7 +311,9 @@ static void lease_dealloc(PyObject *self)
 static PyMethodDef lease_methods[] = {
     {"fill", (PyCFunction)(void (*)(void))lease_fill, METH_FASTCALL | METH_KEYWORDS,
      "fill($self, value, ttl=...)\n--\n\n"
-     "Store the value. Returns False if the key was written meanwhile or the lease has ended."},
+     "Store the value. Returns False if the key was written meanwhile, the lease has ended, or "
+     "the\n"
+     "store cannot take the value, which goes to those who wait all the same."},
     {"fail", lease_fail, METH_O,
      "fail($self, absent, /)\n--\n\n"
      "There is no value: because the key does not exist, or for another reason. Returns the old "
@@ -339,6 +345,5 @@ static PyType_Spec lease_spec = {
 
 int ms_py_load_init(PyObject *module)
 {
-    lease_type = (PyTypeObject *)PyType_FromSpec(&lease_spec);
-    return lease_type != NULL ? PyModule_AddObjectRef(module, "Lease", (PyObject *)lease_type) : -1;
+    return ms_py_add_type(module, &lease_type, &lease_spec, "Lease");
 }

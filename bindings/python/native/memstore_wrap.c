@@ -6257,9 +6257,8 @@ SWIGINTERN int SWIG_mod_exec(PyObject *m) {
   SWIG_InstallConstants(d,swig_const_table);
 
 
-  if (ms_py_convert_init() != 0 || ms_py_handle_init(m) != 0 || ms_py_view_init(m) != 0 ||
-    ms_py_cursor_init(m) != 0 || ms_py_subscription_init(m) != 0 || ms_py_load_init(m) != 0)
-  return NULL;
+  if (ms_py_module_init(m) != 0)
+  return -1;
 
   SWIG_Python_SetConstant(d, "MEMSTORE_OK",SWIG_From_int((int)(MEMSTORE_OK)));
   SWIG_Python_SetConstant(d, "MEMSTORE_ERR_KEY_NOT_FOUND",SWIG_From_int((int)(MEMSTORE_ERR_KEY_NOT_FOUND)));

@@ -148,6 +148,15 @@ PyObject *ms_py_get_or_load(PyObject *self, PyObject *const *args, Py_ssize_t co
                             PyObject *kwnames);
 PyObject *ms_py_lease_acquire(PyObject *self, PyObject *key);
 
+/* ---- module.c ---- */
+
+/* A variable that holds an object for as long as the interpreter runs. */
+void ms_py_keep(PyObject **variable);
+/* Make a type, once, and name it in the module. */
+int ms_py_add_type(PyObject *module, PyTypeObject **type, PyType_Spec *spec, const char *name);
+/* What the module does when it is imported. */
+int ms_py_module_init(PyObject *module);
+
 int ms_py_handle_init(PyObject *module);
 int ms_py_view_init(PyObject *module);
 int ms_py_cursor_init(PyObject *module);

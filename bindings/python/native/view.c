@@ -215,6 +215,5 @@ static PyType_Spec view_spec = {
 
 int ms_py_view_init(PyObject *module)
 {
-    view_type = (PyTypeObject *)PyType_FromSpec(&view_spec);
-    return view_type != NULL ? PyModule_AddObjectRef(module, "View", (PyObject *)view_type) : -1;
+    return ms_py_add_type(module, &view_type, &view_spec, "View");
 }

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Asynchronous writes: set_async() and flush()."""
 
+import asyncio
 import os
 import threading
 from datetime import timedelta
@@ -15,6 +16,22 @@ def queueing():
     """A store that applies nothing by the clock."""
     with memstore.Store(memory_limit="64MB", batch_timeout="1h") as opened:
         yield opened
+
+
+def test_flushing_and_closing_do_not_block_the_loop(queueing):
+    async def run():
+        async with memstore.Store(batch_timeout="1h") as store:
+            store.set_async("k", b"v")
+            await store.aflush()
+            seen = store["k"]
+        with pytest.raises(ZeroDivisionError):
+            async with queueing:
+                queueing.set_async("k", b"v")
+                1 / 0
+        await queueing.aclose()
+        return seen, store.closed, queueing.closed
+
+    assert asyncio.run(run()) == (b"v", True, True)
 
 
 def test_a_write_is_seen_after_the_flush(queueing):

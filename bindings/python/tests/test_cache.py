@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
+import copy
 import enum
+import pickle
+import sys
 from collections.abc import MutableMapping
 from decimal import Decimal
 
@@ -81,7 +84,8 @@ KEYS = [
     (),
     ("a", 1, ("b", None)),
     frozenset({1, "a"}),
-    Decimal("1.5"),
+    Decimal("0.1"),
+    1.5 + 1j,
     Colour.RED,
     keys.hashkey("a", 1, option="x"),
     keys.typedkey("a", 1),
@@ -177,3 +181,31 @@ def test_repr_and_close():
     assert cache.store.closed
     with pytest.raises(memstore.CacheClosed):
         cache["a"]
+
+
+def test_messagepack():
+    pytest.importorskip("msgpack")
+    value = {"ä": [1, None, 1.5, b"bytes"], 7: "n"}
+    with memstore.Cache(codec="msgpack") as cache:
+        cache["k"] = value
+        assert cache["k"] == value
+        with pytest.raises(TypeError):
+            cache["k"] = object()
+
+
+def test_messagepack_without_its_package(monkeypatch):
+    monkeypatch.setitem(sys.modules, "msgpack", None)
+    with memstore.Cache(codec=memstore.MSGPACK) as cache:
+        with pytest.raises(ModuleNotFoundError, match="the codec MSGPACK needs the package msgpack"):
+            cache["k"] = 1
+
+
+def test_a_codec_by_a_name_that_there_is_not():
+    with pytest.raises(memstore.InvalidArgument, match="'yaml' is no codec"):
+        memstore.Cache(codec="yaml")
+
+
+def test_it_cannot_be_pickled(cache):
+    for attempt in (pickle.dumps, copy.copy, copy.deepcopy):
+        with pytest.raises(TypeError, match=r"Store\.save\(\).*Store\.load\(\)"):
+            attempt(cache)

@@ -354,3 +354,42 @@ def test_what_is_old_is_loaded_anew_by_a_task_while_others_get_it():
 def test_the_example_in_front_of_a_database():
     example = Path(__file__).parents[3] / "examples/databases/sqlite.py"
     subprocess.run([sys.executable, str(example)], check=True, timeout=300)
+
+
+def test_tasks_get_what_the_store_cannot_take():
+    async def load(key):
+        return b"x" * 5000
+
+    with memstore.Store(max_entry_size=1000) as store:
+        assert asyncio.run(store.aget_or_load("k", load)) == b"x" * 5000
+        assert "k" not in store and store.stats().loads_bypassed == 1
+        store.reconfigure("loader.on_store_error", "fail")
+        with pytest.raises(memstore.EntryTooLarge):
+            asyncio.run(store.aget_or_load("k", load))
+
+
+def test_tasks_fall_through_to_the_loader_of_a_closed_store():
+    async def load(key):
+        return (b"row", 5)
+
+    for setting in ("bypass", "fail"):
+        store = memstore.Store()
+        store.reconfigure("loader.on_store_error", setting)
+        store.close()
+        if setting == "bypass":
+            assert asyncio.run(store.aget_or_load("k", load)) == b"row"
+        else:
+            with pytest.raises(memstore.CacheClosed):
+                asyncio.run(store.aget_or_load("k", load))
+
+
+def test_tasks_are_refused_what_is_no_value(store):
+    async def seven(key):
+        return 7
+
+    async def text(key):
+        return "text"
+
+    for load in (seven, text):
+        with pytest.raises(TypeError):
+            asyncio.run(store.aget_or_load("k", load))

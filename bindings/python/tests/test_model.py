@@ -2,6 +2,7 @@
 """Random operations against a dict. TTLs are either far away or none, so that time plays no part."""
 
 import random
+import time
 
 import memstore
 import pytest
@@ -119,6 +120,23 @@ class Model:
         assert self.store.delete_many(keys) == len({key for key in keys if key in self.entries})
         for key in keys:
             self.entries.pop(key, None)
+
+    def run_set_async(self):
+        items, ttl = {key: self.value() for key in self.keys()[:20]}, self.ttl()
+        for key, value in items.items():
+            self.store.set_async(self.given(key), value, ttl)
+        self.store.flush()
+        self.entries.update({key: (value, ttl) for key, value in items.items()})
+
+    def run_set_until(self):
+        key, value = self.key(), self.value()
+        self.store.set_until(self.given(key), value, time.time() + FAR - 1)
+        self.entries[key] = value, FAR
+
+    def run_get_or_load(self):
+        key, value, ttl = self.key(), self.value(), self.ttl()
+        expected, _ = self.entries.setdefault(key, (value, ttl))
+        assert self.store.get_or_load(self.given(key), lambda _: value, ttl) == expected
 
     def run_patterns(self):
         digit = str(self.rng.randrange(10))

@@ -102,10 +102,28 @@ def test_an_empty_key_is_refused(store):
             store.set(key, b"")
 
 
-def test_a_buffer_that_is_not_contiguous_is_refused(store):
-    with pytest.raises(BufferError):
-        store.set("key", memoryview(b"abcdef")[::2])
-    assert "key" not in store
+def test_a_buffer_of_any_layout_is_stored_in_its_logical_order(store):
+    store["stepped"] = memoryview(b"abcdef")[::2]
+    store["backwards"] = memoryview(b"abc")[::-1]
+    store.set_many({"many": memoryview(b"abcdef")[1::2]})
+    assert store.get_many(["stepped", "backwards", "many"]) == {"stepped": b"ace", "backwards": b"cba", "many": b"bdf"}
+    assert memoryview(b"_a_c_e")[1::2] not in store and memoryview(b"s_t_e_p_p_e_d_")[::2] in store
+    store["doubles"] = array.array("d", [1.5, 2.5])
+    assert array.array("d", store["doubles"]).tolist() == [1.5, 2.5]
+    numpy = pytest.importorskip("numpy")
+    numbers = numpy.arange(6).reshape(2, 3)
+    for layout in (numbers, numpy.asfortranarray(numbers), numbers[:, ::-1], numbers.T):
+        store["array"] = layout
+        assert store["array"] == layout.tobytes()
+
+
+def test_a_buffer_that_was_released_is_refused(store):
+    view = memoryview(b"value")
+    view.release()
+    for call in (lambda: store.set("k", view), lambda: store.get(view)):
+        with pytest.raises(ValueError, match="released"):
+            call()
+    assert "k" not in store
 
 
 def test_arguments_are_checked(store):

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Traces of accesses: MSTRACE1 as the project's benchmarks have them, and lines of text.
+
+MSTRACE1 is a 24-byte header (magic, u64 count, u32 flags with bit 0 for sizes, u32 zero) and packed records of u64 key and
+u32 size, little-endian. A line of text is a key, and where it is known the value's size and the TTL in seconds, separated
+by commas or white space; a first line that names a column ``key`` says in which order they are.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import itertools
+import struct
+import sys
+from collections.abc import Iterable, Iterator
+from typing import BinaryIO, NamedTuple, Optional
+
+_HEADER = struct.Struct("<8sQII")
+_RECORD = struct.Struct("<QI")
+_ZSTD = b"\x28\xb5\x2f\xfd"
+
+
+class Request(NamedTuple):
+    """A request for a key, and what is to be stored when it is not there."""
+
+    key: str
+    size: int
+    ttl: Optional[float]
+
+
+def read(path: str, size: int) -> Iterator[Request]:
+    """The requests of a file, ``-`` for the standard input; ``size`` for values of which the trace tells none."""
+    with open(sys.stdin.fileno() if path == "-" else path, "rb", closefd=path != "-") as file:
+        start = file.read(8)
+        if start[:4] == _ZSTD:
+            raise ValueError(f"{path} is compressed: `zstd -dc {path} | python -m memstore replay -`")
+        if start == b"MSTRACE1":
+            yield from _records(path, file, size)
+        else:
+            lines = io.TextIOWrapper(file, encoding="utf-8", newline="")
+            first = start.decode("utf-8", "surrogateescape") + lines.readline()
+            yield from _lines(path, itertools.chain(first.splitlines(keepends=True), lines), size)
+
+
+def _records(path: str, file: BinaryIO, size: int) -> Iterator[Request]:
+    head = file.read(_HEADER.size - 8)
+    if len(head) != _HEADER.size - 8:
+        raise ValueError(f"{path}: the file ends within its header")
+    _, count, flags, _ = _HEADER.unpack(b"MSTRACE1" + head)
+    read = 0
+    while data := file.read(_RECORD.size * 65536):
+        if len(data) % _RECORD.size:
+            raise ValueError(f"{path}: the file ends within record {read + len(data) // _RECORD.size}")
+        for key, own in _RECORD.iter_unpack(data):
+            yield Request(f"{key:x}", own if flags & 1 else size, None)
+        read += len(data) // _RECORD.size
+    if read != count:
+        raise ValueError(f"{path}: the header promises {count} records, {read} follow")
+
+
+def _split(lines: Iterable[str]) -> Iterator[list[str]]:
+    for line in lines:
+        yield next(csv.reader([line])) if "," in line else line.split()
+
+
+def _lines(path: str, lines: Iterable[str], size: int) -> Iterator[Request]:
+    order = {"key": 0, "size": 1, "ttl": 2}
+    for number, fields in enumerate(_split(lines), 1):
+        if number == 1 and "key" in [name.strip().lower() for name in fields]:
+            order = {name.strip().lower(): i for i, name in enumerate(fields)}
+        elif fields and not fields[0].startswith("#"):
+            try:
+                yield _request(fields, order, size)
+            except ValueError as failure:
+                raise ValueError(f"{path}:{number}: {failure}") from None
+
+
+def _request(fields: list[str], order: dict[str, int], size: int) -> Request:
+    def field(name: str) -> str:
+        at = order.get(name, len(fields))
+        return fields[at].strip() if at < len(fields) else ""
+
+    if not field("key"):
+        raise ValueError("there is no key")
+    own, ttl = field("size"), field("ttl")
+    request = Request(field("key"), int(own) if own else size, float(ttl) if ttl else None)
+    if request.size < 0:
+        raise ValueError(f"a value has no size of {request.size}")
+    return request

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What several integrations need: stores by name, and writes that a cache may lose."""
+
+from __future__ import annotations
+
+import pickle
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any, Optional
+
+from .._types import Key
+from ..errors import (
+    CacheFull,
+    EntryTooLarge,
+    GCPressure,
+    KeyNotFound,
+    LockTimeout,
+    MemoryExhausted,
+    NotANumber,
+    ShardOverflow,
+)
+from ..store import Store
+
+#: Why a store may not take a value although nothing is wrong with the call. A cache does without it then.
+NO_ROOM = (EntryTooLarge, CacheFull, GCPressure, MemoryExhausted, ShardOverflow, LockTimeout)
+
+_stores: dict[str, tuple[Store, dict[str, Any]]] = {}
+_lock = threading.Lock()
+
+
+def named_store(name: str, settings: Mapping[str, Any]) -> Store:
+    """The store of a name, for all in this process who ask for it; opened by the first, with its settings.
+
+    A store that was closed is opened anew. Raises ValueError when it is open with other settings.
+    """
+    given = dict(settings)
+    with _lock:
+        store, opened_with = _stores.get(name, (None, given))
+        if store is not None and not store.closed:
+            if opened_with != given:
+                raise ValueError(f"the store {name!r} is open already with other settings: {opened_with!r}, not {given!r}")
+            return store
+        store = Store(given)
+        _stores[name] = store, given
+        return store
+
+
+def keep(store: Store, key: Key, write: Callable[[], Any]) -> bool:
+    """Write the value of a key. If the store has no room for it, no older value stays, either. Returns whether it was
+    written."""
+    try:
+        write()
+        return True
+    except NO_ROOM:
+        store.delete(key)
+        return False
+
+
+# ---- Values, of which integers can be counted with
+
+
+def encode(value: Any) -> bytes:
+    """Integers as decimal text, which the store can count with; others pickled, which never looks like a number."""
+    if type(value) is int and -(2**63) <= value < 2**63:
+        return b"%d" % value
+    return pickle.dumps(value, pickle.HIGHEST_PROTOCOL)
+
+
+def decode(data: bytes) -> Any:
+    """The value that was encoded."""
+    return pickle.loads(data) if data.startswith(b"\x80") else int(data)
+
+
+def count(store: Store, key: Key, delta: Any) -> Any:
+    """Add to a value that is there, atomically; its expiry stays. None if it is not there."""
+    if key not in store:
+        return None
+    if type(delta) is int and -(2**63) <= delta < 2**63:
+        try:
+            return store.incr(key, delta)
+        except NotANumber:
+            pass  # a float, or a sum above 64 bits
+    while True:
+        data, version = store.get_versioned(key)
+        if data is None:
+            return None
+        value = decode(data) + delta
+        try:
+            if store.compare_and_set(key, encode(value), version, store.ttl(key)):
+                return value
+        except KeyNotFound:
+            return None
+
+
+def close_named(name: Optional[str] = None) -> None:
+    """Close the store of a name, or all of them."""
+    with _lock:
+        for each in [name] if name is not None else list(_stores):
+            store, _ = _stores.pop(each, (None, None))
+            if store is not None:
+                store.close()
+

@@ -1,0 +1,229 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A near cache for redis-py: client-side caching, with what Redis says of changes, in a store.
+
+::
+
+    near = NearCache(memory_limit="256MB")
+    client = redis.Redis(protocol=3, cache=near)
+    client.get("user/42")   # asks Redis
+    client.get("user/42")   # does not, until another client changes the key
+
+redis-py keeps 10,000 answers in a dict, and goes through all of them for each key that changes. A store keeps as many as
+its memory has room for, and those that are used most; a change of a key costs one removal:
+
+    answer of a command -> tokens of the keys it was made of, the answer
+    token of a key      -> a number
+
+An answer holds while the tokens it names are those that the store has, which a look at all of them at one instant tells.
+The change of a key removes its token. A token that was evicted makes answers go that could have stayed, never the reverse.
+"""
+
+from __future__ import annotations
+
+import itertools
+import pickle
+import threading
+import weakref
+from collections import OrderedDict
+from collections.abc import Iterable
+from typing import Any, Optional
+
+from redis.cache import (
+    CacheConfig,
+    CacheConfigurationInterface,
+    CacheEntry,
+    CacheEntryStatus,
+    CacheInterface,
+    CacheKey,
+    EvictionPolicyInterface,
+    EvictionPolicyType,
+)
+
+from .._types import TTL
+from ..codec import decode_key, encode_key
+from ..store import Store
+from ._shared import NO_ROOM
+
+_ANSWER, _TOKEN = b"a", b"t"
+
+
+def _name(key: CacheKey) -> bytes:
+    return _ANSWER + encode_key((key.command, key.redis_keys, key.redis_args))
+
+
+def _token_name(key: Any) -> bytes:
+    return _TOKEN + (bytes(key) if isinstance(key, (bytes, bytearray, memoryview)) else str(key).encode())
+
+
+class _Policy(EvictionPolicyInterface):
+    """The store evicts by itself. What redis-py asks for is removed in no particular order."""
+
+    def __init__(self, cache: NearCache) -> None:
+        self._cache = cache
+
+    @property
+    def cache(self) -> NearCache:
+        return self._cache
+
+    @cache.setter
+    def cache(self, value: NearCache) -> None:
+        self._cache = value
+
+    @property
+    def type(self) -> EvictionPolicyType:
+        return EvictionPolicyType.frequency_based
+
+    def evict_next(self) -> CacheKey:
+        return self.evict_many(1)[0]
+
+    def evict_many(self, count: int) -> list[CacheKey]:
+        keys = list(itertools.islice(self._cache.collection, count))
+        if len(keys) < count:
+            raise ValueError("Evictions count is above cache size")
+        self._cache.delete_by_cache_keys(keys)
+        return keys
+
+    def touch(self, cache_key: CacheKey) -> None:
+        self._cache.get(cache_key)
+
+
+class NearCache(CacheInterface):
+    """See the module. The settings are those of the store; ``store`` gives one that is open, of which the near cache takes
+    possession; ``ttl`` bounds how long an answer may be kept; ``config`` says which commands are cached."""
+
+    def __init__(
+        self,
+        *,
+        store: Optional[Store] = None,
+        config: Optional[CacheConfigurationInterface] = None,
+        ttl: TTL = None,
+        **settings: Any,
+    ) -> None:
+        if store is not None and settings:
+            raise ValueError(f"beside a store that is open there are no settings: {', '.join(settings)}")
+        #: The store underneath: statistics, metrics, events.
+        self.store = store if store is not None else Store(settings)
+        self._config = config if config is not None else CacheConfig()
+        self._policy = _Policy(self)
+        self._ttl = ttl
+        self._lock = threading.Lock()
+        self._numbers = itertools.count(1)
+        # An answer is of use while the connection lives that is told of changes. 0 is none.
+        self._connections: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
+        # What was asked and not answered yet, by thread: a connection that finds what another has asked for does not ask, and
+        # waits for an answer that does not come.
+        self._asked: dict[tuple[int, bytes], CacheEntry] = {}
+
+    # ---- What redis-py calls for each command
+
+    def get(self, key: CacheKey) -> Optional[CacheEntry]:
+        name = _name(key)
+        asked = self._asked.get((threading.get_ident(), name))
+        if asked is not None:
+            return asked
+        tokens = [_token_name(each) for each in key.redis_keys]
+        found = self.store.get_many([name, *tokens])
+        data = found.get(name)
+        if data is None:
+            return None
+        expected, number, value = pickle.loads(data)
+        connection = self._connections.get(number)
+        if expected != [found.get(token) for token in tokens] or (number and connection is None):
+            return None
+        return CacheEntry(key, value, CacheEntryStatus.VALID, connection)
+
+    def set(self, entry: CacheEntry) -> bool:
+        if not self.is_cachable(entry.cache_key):
+            return False
+        name = _name(entry.cache_key)
+        asked = threading.get_ident(), name
+        with self._lock:
+            if entry.status is CacheEntryStatus.IN_PROGRESS:
+                self._asked[asked] = entry
+                return True
+            if self._asked.pop(asked, entry) is not entry or getattr(entry, "overtaken", False):
+                return False
+            return self._keep(name, entry)
+
+    def _keep(self, name: bytes, entry: CacheEntry) -> bool:
+        tokens = [_token_name(each) for each in entry.cache_key.redis_keys]
+        try:
+            found = self.store.get_many(tokens)
+            new = {token: b"%d" % next(self._numbers) for token in tokens if token not in found}
+            found |= new
+            answer = pickle.dumps(
+                ([found[token] for token in tokens], self._number_of(entry.connection_ref), entry.cache_value),
+                pickle.HIGHEST_PROTOCOL,
+            )
+            self.store.set_many({**new, name: answer}, self._ttl)
+            return True
+        except NO_ROOM:
+            self.store.delete(name)
+            return False
+
+    def _number_of(self, connection: Any) -> int:
+        if connection is None:
+            return 0
+        for number, known in self._connections.items():
+            if known is connection:
+                return number
+        number = next(self._numbers)
+        self._connections[number] = connection
+        return number
+
+    # ---- What redis-py calls when keys change
+
+    def delete_by_redis_keys(self, redis_keys: Iterable[Any]) -> list[bool]:
+        tokens = [_token_name(key) for key in redis_keys]
+        with self._lock:
+            changed = set(tokens)
+            for asked, entry in list(self._asked.items()):
+                if not changed.isdisjoint(_token_name(each) for each in entry.cache_key.redis_keys):
+                    self._overtake(asked)
+            return [True for token in tokens if self.store.delete(token)]
+
+    def _overtake(self, asked: tuple[int, bytes]) -> None:
+        self._asked.pop(asked).overtaken = True  # type: ignore[attr-defined,unused-ignore]
+
+    def delete_by_cache_keys(self, cache_keys: Iterable[CacheKey]) -> list[bool]:
+        names = [_name(key) for key in cache_keys]
+        with self._lock:
+            asked = [self._asked.pop((threading.get_ident(), name), None) is not None for name in names]
+            return [self.store.delete(name) or was_asked for name, was_asked in zip(names, asked)]
+
+    def flush(self) -> int:
+        with self._lock:
+            count = self.size
+            for asked in list(self._asked):
+                self._overtake(asked)
+            self.store.clear()
+            return count
+
+    # ---- The rest of the interface
+
+    def is_cachable(self, key: CacheKey) -> bool:
+        return bool(self._config.is_allowed_to_cache(key.command))
+
+    @property
+    def collection(self) -> OrderedDict[CacheKey, CacheEntry]:
+        """The answers there are now, as a copy in no particular order."""
+        keys = [CacheKey(*decode_key(name[1:])) for name in self.store.keys(_ANSWER + b"*")]
+        entries = ((key, self.get(key)) for key in keys)
+        return OrderedDict((key, entry) for key, entry in entries if entry is not None)
+
+    @property
+    def config(self) -> CacheConfigurationInterface:
+        return self._config
+
+    @property
+    def eviction_policy(self) -> EvictionPolicyInterface:
+        return self._policy
+
+    @property
+    def size(self) -> int:
+        """How many answers there are, those included that no longer hold and are not removed yet."""
+        return self.store.count(_ANSWER + b"*")
+
+    def close(self) -> None:
+        """Close the store."""
+        self.store.close()

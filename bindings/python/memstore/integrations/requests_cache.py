@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A backend for requests-cache::
+
+    session = requests_cache.CachedSession(backend=MemstoreCache(memory_limit="256MB"), expire_after=3600)
+
+The keywords are the settings of the store; ``store`` gives one that is open. ``serializer`` is requests-cache's, pickle by
+default. With ``ttl=True``, the default, a response that expires is dropped by the store ``ttl_offset`` seconds later: the
+offset is for how long a stale response may still be revalidated or served.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, Optional
+
+from requests_cache.backends.base import BaseCache, BaseStorage
+from requests_cache.serializers import pickle_serializer, utf8_encoder
+
+from .._patterns import starting_with
+from ..store import Store
+from ._shared import keep
+
+
+class MemstoreStorage(BaseStorage[str, Any]):
+    """The entries of a store whose keys begin alike."""
+
+    def __init__(
+        self, store: Store, start: str, serializer: Any, ttl_offset: Optional[float] = None, **kwargs: Any
+    ) -> None:
+        super().__init__(serializer=serializer, **kwargs)
+        self.store = store
+        self._start = start
+        self._ttl_offset = ttl_offset
+
+    def _ttl(self, item: Any) -> Optional[float]:
+        remaining = getattr(item, "expires_delta", None)
+        if self._ttl_offset is None or remaining is None:
+            return None
+        seconds = remaining + self._ttl_offset
+        return seconds if seconds > 0 else None
+
+    def __getitem__(self, key: str) -> Any:
+        data = self.store.get(self._start + key)
+        if data is None:
+            raise KeyError(key)
+        return self.deserialize(key, data)
+
+    def __setitem__(self, key: str, item: Any) -> None:
+        data, ttl = self.serialize(item), self._ttl(item)
+        if isinstance(data, str):
+            data = data.encode()
+        keep(self.store, self._start + key, lambda: self.store.set(self._start + key, data, ttl))
+
+    def __delitem__(self, key: str) -> None:
+        if not self.store.delete(self._start + key):
+            raise KeyError(key)
+
+    def __contains__(self, key: object) -> bool:
+        return isinstance(key, str) and self._start + key in self.store
+
+    def __iter__(self) -> Iterator[str]:
+        start = self._start.encode()
+        return (key[len(start) :].decode() for key in self.store.keys(starting_with(start)))
+
+    def __len__(self) -> int:
+        return self.store.count(starting_with(self._start.encode()))
+
+    def bulk_delete(self, keys: Iterable[str]) -> None:
+        self.store.delete_many([self._start + key for key in keys])
+
+    def clear(self) -> None:
+        self.store.delete_pattern(starting_with(self._start.encode()))
+
+    def close(self) -> None:
+        self.store.close()
+
+
+class MemstoreCache(BaseCache):
+    """See the module."""
+
+    def __init__(
+        self,
+        cache_name: str = "http_cache",
+        store: Optional[Store] = None,
+        serializer: Any = None,
+        ttl: bool = True,
+        ttl_offset: float = 3600,
+        decode_content: bool = False,
+        **settings: Any,
+    ) -> None:
+        super().__init__(cache_name=cache_name)
+        if store is not None and settings:
+            raise ValueError(f"beside a store that is open there are no settings: {', '.join(settings)}")
+        #: The store underneath: statistics, metrics, events.
+        self.store = store if store is not None else Store(settings)
+        self.responses = MemstoreStorage(
+            self.store,
+            f"{cache_name}/response/",
+            serializer if serializer is not None else pickle_serializer,
+            ttl_offset if ttl else None,
+            decode_content=decode_content,
+        )
+        self.redirects = MemstoreStorage(self.store, f"{cache_name}/redirect/", utf8_encoder)

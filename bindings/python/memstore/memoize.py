@@ -1,0 +1,263 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Functions whose results are kept in a store: ``Store.memoize()`` and ``Cache.memoize()``.
+
+A result is kept under the function's name and its arguments. The name is unique in the store: a second function of the
+same name (a closure that is made again, a module that is reloaded) gets a number, so that it never meets the results
+of the first. Calls that miss are loads of the library: one for a key, overtaken by an invalidation meanwhile.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import threading
+from collections.abc import Callable, Hashable
+from typing import TYPE_CHECKING, Any, NamedTuple, Optional, ParamSpec, Protocol, TypeVar, cast, overload
+
+from ._patterns import starting_with
+from ._types import TTL
+from .codec import Codec, encode_key
+from .errors import CacheClosed, LoaderFailed
+
+if TYPE_CHECKING:
+    from .store import Store
+
+P = ParamSpec("P")
+R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
+
+
+class CacheInfo(NamedTuple):
+    """How a memoized function does, in the form of ``functools.lru_cache``."""
+
+    hits: int
+    misses: int
+    #: None: the store is bounded in bytes.
+    maxsize: Optional[int]
+    currsize: int
+
+
+class Memoized(Protocol[P, R_co]):
+    """A function whose results are kept: what ``memoize()`` makes of a function."""
+
+    __wrapped__: Callable[..., Any]
+    __name__: str
+    __qualname__: str
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co: ...
+
+    @overload
+    def __get__(self, instance: None, owner: Any = None, /) -> Memoized[P, R_co]: ...
+    @overload
+    def __get__(self, instance: object, owner: Any = None, /) -> Callable[..., R_co]: ...
+
+    def cache_info(self) -> CacheInfo:
+        """Hits and misses since the start, and how many results are kept now, for which every key is looked at."""
+        ...
+
+    def cache_clear(self) -> None:
+        """Forget all results, also those that are being computed; hits and misses start at 0."""
+        ...
+
+    def cache_key(self, *args: Any, **kwargs: Any) -> bytes:
+        """The key under which the store has the result of a call."""
+        ...
+
+    def invalidate(self, *args: Any, **kwargs: Any) -> bool:
+        """Forget the result of a call, also one that is being computed. Returns whether one was there."""
+        ...
+
+
+class Naming(NamedTuple):
+    """How keys are made of a function's name: what all of them begin with, and one of them."""
+
+    start: Callable[[str], bytes]
+    key: Callable[[str, Hashable], bytes]
+
+
+def _plain_start(name: str) -> bytes:
+    return name.encode() + b":"
+
+
+def _plain_key(name: str, key: Hashable) -> bytes:
+    if isinstance(key, str):
+        return f"{name}:{key}".encode()
+    if isinstance(key, (bytes, memoryview)):
+        return b"%b:%b" % (name.encode(), bytes(key))
+    return b"%b:\0%b" % (name.encode(), encode_key(key))
+
+
+#: In a Store: the name, a colon, and the key: as it is when it is text or bytes.
+PLAIN = Naming(_plain_start, _plain_key)
+#: In a Cache: the pair (name, key), which is a key like others of it. What is written of a tuple begins its longer ones.
+PAIRS = Naming(lambda name: encode_key((name,)), lambda name, key: encode_key((name, key)))
+
+
+class _Flight:
+    """A call that is being computed, for those who wait for it: what it raised is for them, too."""
+
+    __slots__ = ("callers", "error")
+
+    def __init__(self) -> None:
+        self.callers = 0
+        self.error: Optional[BaseException] = None
+
+
+class _Memo:
+    """The results of one function."""
+
+    def __init__(
+        self, store: Store, function: Callable[..., Any], name: str, naming: Naming, codec: Codec, ttl: TTL,
+        key: Optional[Callable[..., Hashable]],
+    ) -> None:  # fmt: skip
+        self.store = store
+        self.function = function
+        self.name = name
+        self.naming = naming
+        self.codec = codec
+        self.ttl = ttl
+        self.arguments = key if key is not None else _arguments_of(function)
+        self.hits = 0
+        self.misses = 0
+        self.flights: dict[bytes, _Flight] = {}
+        self.lock = threading.Lock()
+
+    def key_of(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bytes:
+        return self.naming.key(self.name, self.arguments(*args, **kwargs))
+
+    def kept(self, key: bytes) -> Optional[bytes]:
+        """The kept result. A store that is closed has none: then the function is called, as with get_or_load()."""
+        try:
+            data = self.store.get(key)
+        except CacheClosed:
+            return None
+        if data is not None:
+            self.hits += 1
+        return data
+
+    def call(self, *args: Any, **kwargs: Any) -> Any:
+        key = self.key_of(args, kwargs)
+        data = self.kept(key)
+        if data is None:
+            data = self._compute(key, args, kwargs)
+        return None if data is None else self.codec.decode(data)
+
+    def _compute(self, key: bytes, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Optional[bytes]:
+        with self.lock:
+            flight = self.flights.setdefault(key, _Flight())
+            flight.callers += 1
+            self.misses += 1
+
+        def load(_: bytes) -> Any:
+            try:
+                return self.codec.encode(self.function(*args, **kwargs))
+            except BaseException as error:
+                flight.error = error
+                raise
+
+        try:
+            return self.store.get_or_load(key, load, self.ttl)
+        except LoaderFailed:
+            if flight.error is None:
+                raise
+            raise flight.error from None
+        finally:
+            with self.lock:
+                flight.callers -= 1
+                if not flight.callers:
+                    del self.flights[key]
+
+    async def acall(self, *args: Any, **kwargs: Any) -> Any:
+        key = self.key_of(args, kwargs)
+        data = self.kept(key)
+        if data is None:
+            self.misses += 1
+
+            async def load(_: bytes) -> Any:
+                return self.codec.encode(await self.function(*args, **kwargs))
+
+            data = await self.store.aget_or_load(key, load, self.ttl)
+        return None if data is None else self.codec.decode(data)
+
+    # ---- What the function gets as attributes
+
+    def cache_key(self, *args: Any, **kwargs: Any) -> bytes:
+        return self.key_of(args, kwargs)
+
+    def invalidate(self, *args: Any, **kwargs: Any) -> bool:
+        return self.store.delete(self.key_of(args, kwargs))
+
+    def cache_clear(self) -> None:
+        self.store.delete_pattern(starting_with(self.naming.start(self.name)))
+        self.hits = self.misses = 0
+
+    def cache_info(self) -> CacheInfo:
+        return CacheInfo(self.hits, self.misses, None, self.store.count(starting_with(self.naming.start(self.name))))
+
+
+def _arguments_of(function: Callable[..., Any]) -> Callable[..., Hashable]:
+    """What stands for the arguments of a call: (positional ones,), or (positional ones, ones by name).
+
+    An argument given by name is the same as given by position; one that is left out is not the same as its default.
+    """
+    try:
+        bind = inspect.signature(function).bind
+    except ValueError:  # a function written in C without a signature
+        bind = None
+
+    def arguments(*args: Any, **kwargs: Any) -> Hashable:
+        if kwargs and bind is not None:
+            bound = bind(*args, **kwargs)
+            args, kwargs = bound.args, bound.kwargs
+        return (args, tuple(sorted(kwargs.items()))) if kwargs else (args,)
+
+    return arguments
+
+
+def _name_of(function: Callable[..., Any]) -> str:
+    name = getattr(function, "__qualname__", type(function).__qualname__)
+    return f"{getattr(function, '__module__', None) or ''}.{name}"
+
+
+class Names:
+    """The names of a store's memoized functions; a name is never given out again."""
+
+    __slots__ = ("_given", "_lock")
+
+    def __init__(self) -> None:
+        self._given: dict[str, int] = {}
+        self._lock = threading.Lock()
+
+    def unique(self, name: str) -> str:
+        with self._lock:
+            number = self._given[name] = self._given.get(name, 0) + 1
+        return name if number == 1 else f"{name}#{number}"
+
+
+def memoized(
+    store: Store,
+    function: Callable[P, R],
+    *,
+    name: Optional[str],
+    naming: Naming,
+    codec: Codec,
+    ttl: TTL,
+    key: Optional[Callable[..., Hashable]],
+) -> Memoized[P, R]:
+    """Make a function one whose results are kept in a store."""
+    if not callable(function):
+        raise TypeError(f"memoize() is for functions, not for {function!r}; its options are keyword arguments")
+    memo = _Memo(store, function, name or store._names.unique(_name_of(function)), naming, codec, ttl, key)
+
+    # Functions, not bound methods: as attributes of a class they become methods of its objects.
+    def call(*args: Any, **kwargs: Any) -> Any:
+        return memo.call(*args, **kwargs)
+
+    async def acall(*args: Any, **kwargs: Any) -> Any:
+        return await memo.acall(*args, **kwargs)
+
+    made: Callable[..., Any] = acall if inspect.iscoroutinefunction(function) else call
+    functools.update_wrapper(made, function)
+    for attribute in ("cache_key", "invalidate", "cache_clear", "cache_info"):
+        setattr(made, attribute, getattr(memo, attribute))
+    return cast("Memoized[P, R]", made)

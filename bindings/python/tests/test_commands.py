@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``python -m memstore``."""
+
+import json
+import struct
+import subprocess
+import sys
+
+import memstore
+import pytest
+from memstore.__main__ import main
+from memstore.commands import _trace
+
+
+@pytest.fixture
+def run(capsys):
+    """Run a command: its exit code, what it printed, and what it complained of."""
+
+    def call(*arguments):
+        code = main([str(argument) for argument in arguments])
+        return code, *capsys.readouterr()
+
+    return call
+
+
+def mstrace(*requests, sizes=True):
+    records = b"".join(struct.pack("<QI", key, size) for key, size in requests)
+    return b"MSTRACE1" + struct.pack("<QII", len(requests), int(sizes), 0) + records
+
+
+def test_as_a_program():
+    result = subprocess.run(
+        [sys.executable, "-m", "memstore", "--version"], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert result.stdout == f"memstore {memstore.__version__}\n"
+    assert subprocess.run([sys.executable, "-m", "memstore"], capture_output=True, timeout=60).returncode == 2
+
+
+def test_a_pipe_that_nobody_reads():
+    command = f"'{sys.executable}' -m memstore info --settings | true"
+    result = subprocess.run(command, shell=True, capture_output=True, text=True, timeout=60)
+    assert (result.returncode, result.stderr) == (0, "")
+
+
+def test_help_names_the_commands(run, capsys):
+    with pytest.raises(SystemExit):
+        run("--help")
+    text = capsys.readouterr().out
+    assert all(name in text for name in ("info", "bench", "replay"))
+
+
+def test_info(run, tmp_path):
+    code, text, _ = run("info")
+    assert code == 0 and memstore.__version__ in text and "stable ABI" in text and "ttl.default_ttl" not in text
+    config = tmp_path / "store.yaml"
+    config.write_text("ttl: {default_ttl: 1h}\n", encoding="utf-8")
+    code, text, _ = run("info", "--json", "--config", config)
+    shown = json.loads(text)
+    assert code == 0 and shown["settings"]["ttl.default_ttl"] == "1h" and len(shown["settings"]) > 40
+    config.write_text("ttl: {default_tl: 1h}\n", encoding="utf-8")
+    code, _, complaint = run("info", "--config", config)
+    assert code == 1 and "store.yaml:1:" in complaint
+
+
+def test_bench(run):
+    code, text, _ = run("bench", "--entries", 200, "--rounds", 1, "--json")
+    rows = json.loads(text)
+    assert code == 0 and {"get", "set", "dict: get", "get_many of 100"} <= {row[""] for row in rows}
+    assert all(row["ns a key"] > 0 for row in rows)
+    assert "ns a key" in run("bench", "--entries", 10, "--rounds", 1)[1]
+    assert run("bench", "--entries", 0)[0] == 1
+
+
+def test_replay(run, tmp_path):
+    trace = tmp_path / "trace.mst"
+    trace.write_bytes(mstrace((1, 100), (2, 100), (1, 100), (3, 1000), (1, 100)))
+    code, text, _ = run("replay", trace, "--memory-limit", "1MB,2MB", "--eviction", "lru,adaptive", "--json")
+    rows = json.loads(text)
+    assert code == 0 and [(row["eviction"], row["limit"]) for row in rows] == [
+        ("lru", "1MB"), ("lru", "2MB"), ("adaptive", "1MB"), ("adaptive", "2MB")
+    ]  # fmt: skip
+    assert all((row["hit ratio"], row["entries"], row["requests"]) == (0.4, 3, 5) for row in rows)
+    assert "hit ratio" in run("replay", trace, "--requests", 2)[1]
+
+
+def test_replay_of_the_standard_input():
+    result = subprocess.run(
+        [sys.executable, "-m", "memstore", "replay", "-", "--json"],
+        input=b"a\nb 5\na\n", capture_output=True, timeout=60, check=True,
+    )  # fmt: skip
+    assert json.loads(result.stdout)[0]["hit ratio"] == pytest.approx(1 / 3, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    "content, requests",
+    [
+        (b"a\nb 5\nc 6 7.5\n", [("a", 300, None), ("b", 5, None), ("c", 6, 7.5)]),
+        (b"key,size,ttl\n\"x, y\",5,\r\nz,,60\n", [("x, y", 5, None), ("z", 300, 60.0)]),
+        (b"ttl\tkey\n5\tab\n# no request\n\n6\tcd", [("ab", 300, 5.0), ("cd", 300, 6.0)]),
+        (b"", []),
+        (mstrace((255, 7)), [("ff", 7, None)]),
+        (mstrace((16, 7), sizes=False), [("10", 300, None)]),
+    ],
+)
+def test_traces(tmp_path, content, requests):
+    trace = tmp_path / "trace"
+    trace.write_bytes(content)
+    assert list(_trace.read(str(trace), 300)) == requests
+
+
+@pytest.mark.parametrize(
+    "content, complaint",
+    [
+        (b"a\nb five\n", ":2: invalid literal"),
+        (b"a\nb -5\n", ":2: a value has no size of -5"),
+        (b"size,key\n5,\n", ":2: there is no key"),
+        (mstrace((1, 1))[:-1], "ends within record 0"),
+        (mstrace((1, 1))[:-12], "promises 1 records, 0 follow"),
+        (b"MSTRACE1short", "ends within its header"),
+        (b"\x28\xb5\x2f\xfd....", "zstd -dc"),
+    ],
+)
+def test_traces_that_are_wrong(run, tmp_path, content, complaint):
+    trace = tmp_path / "trace"
+    trace.write_bytes(content)
+    code, _, said = run("replay", trace)
+    assert code == 1 and complaint in said
+
+
+def test_what_cannot_be_done_is_a_sentence(run, tmp_path):
+    assert run("replay", tmp_path / "absent")[0] == 1
+    trace = tmp_path / "trace"
+    trace.write_text("a\n", encoding="utf-8")
+    code, _, said = run("replay", trace, "--eviction", "best")
+    assert code == 1 and said.startswith("memstore: ") and "best" in said

@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: Apache-2.0
+"""memstore.integrations.django: Django's own test cases, and what goes beyond them."""
+
+import asyncio
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import threading
+
+import memstore
+import pytest
+from conftest import wait_until
+from test_threads import run_in_threads
+
+pytest.importorskip("django")
+
+from django.conf import settings
+
+if not settings.configured:
+    settings.configure(CACHES={"default": {"BACKEND": "django.core.cache.backends.dummy.DummyCache"}})
+
+from memstore.integrations import _shared
+from memstore.integrations.django import MemstoreCache
+
+HERE = pathlib.Path(__file__).parent
+
+
+@pytest.fixture
+def cache():
+    yield MemstoreCache("test", {"OPTIONS": {"memory_limit": "16MB", "max_entry_size": "100kB"}})
+    _shared.close_named()
+
+
+def djangos_tests():
+    """The folder with Django's tests, which come with its source distribution: ``./dev test`` fetches it."""
+    import django
+
+    given = os.environ.get("MEMSTORE_DJANGO_TESTS")
+    return pathlib.Path(given) if given else HERE.parents[2] / f".dev/django-{django.__version__}/tests"
+
+
+def test_djangos_own_cases():
+    if not (djangos_tests() / "cache" / "tests.py").is_file():
+        pytest.skip("Django's source distribution is not there")
+    result = subprocess.run(
+        [sys.executable, str(HERE / "django_cases.py"), str(djangos_tests())],
+        capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert int(re.search(r"Ran (\d+) tests", result.stdout)[1]) > 50
+
+
+def test_integers_are_counters_and_others_are_pickled(cache):
+    for value in (0, -5, 2**63 - 1, 2**63, True, 1.5, None, "7", b"7", [1]):
+        cache.set("k", value)
+        assert cache.get("k", "absent") == value and type(cache.get("k")) is type(value)
+    cache.set("n", 5, timeout=100)
+    assert cache.incr("n") == 6 and cache.decr("n", 10) == -4
+    assert cache.store.get(":1:n") == b"-4" and 99 < cache.store.ttl(":1:n") <= 100
+    cache.set("n", 2**63 - 1)
+    assert cache.incr("n", 5) == cache.get("n") == 2**63 + 4
+    cache.set("f", 1.5, timeout=100)
+    assert cache.incr("f", 0.5) == 2.0 and 99 < cache.store.ttl(":1:f") <= 100
+    cache.set("t", "text")
+    with pytest.raises(TypeError):
+        cache.incr("t")
+
+
+def test_counting_loses_nothing(cache):
+    cache.set_many({"n": 0, "f": 0.0})
+
+    def count():
+        for _ in range(500):
+            cache.incr("n")
+            cache.incr("f", 0.5)
+
+    run_in_threads(*[count] * 4)
+    assert cache.get_many(["n", "f", "absent"]) == {"n": 2000, "f": 1000.0}
+
+
+def test_a_value_without_room_leaves_no_older_one(cache):
+    cache.set("k", "old")
+    cache.set("k", "x" * 200_000)
+    assert cache.get("k") is None
+    assert cache.add("a", "x" * 200_000) is False
+    assert cache.set_many({"a": 1, "b": "x" * 200_000, "c": 2}) == ["b"]
+    assert cache.get_many(["a", "b", "c"]) == {"a": 1, "c": 2}
+    assert cache.get_or_set("large", lambda: "x" * 200_000) == "x" * 200_000 and "large" not in cache
+
+
+def test_get_or_set_calls_its_default_once(cache):
+    leave = threading.Event()
+    calls, results = [], []
+
+    def compute():
+        calls.append(1)
+        leave.wait(60)
+        return None
+
+    def let_go():
+        assert wait_until(lambda: calls, 60)
+        leave.set()
+
+    run_in_threads(*[lambda: results.append(cache.get_or_set("k", compute, 60))] * 8, let_go)
+    assert calls == [1] and results == [None] * 8
+    with pytest.raises(ZeroDivisionError):
+        cache.get_or_set("failing", lambda: 1 / 0)
+    assert cache.get_or_set("nested", lambda: cache.get_or_set("nested", lambda: 5)) == 5
+
+
+def test_the_asynchronous_methods(cache):
+    async def run():
+        assert await cache.aadd("k", 1) and not await cache.aadd("k", 2)
+        await cache.aset("n", 5)
+        assert (await cache.aincr("n"), await cache.adecr("n", 2)) == (6, 4)
+        assert await cache.aget_many(["k", "n"]) == {"k": 1, "n": 4}
+        assert await cache.aset_many({"a": 1, "b": 2}, 60) == []
+        assert await cache.atouch("a", 30) and not await cache.atouch("absent")
+        assert await cache.ahas_key("a") and await cache.adelete("a") and not await cache.ahas_key("a")
+        assert await cache.aget_or_set("computed", lambda: 7) == 7
+        assert await cache.aincr_version("b") == 2 and await cache.aget("b", version=2) == 2
+        await cache.adelete_many(["k", "n"])
+        assert await cache.aget("k", "gone") == "gone"
+        await cache.aclear()
+        await cache.aclose()
+        return len(cache.store)
+
+    assert asyncio.run(run()) == 0
+
+
+def test_caches_of_one_location_share_a_store_until_it_is_closed(cache):
+    other = MemstoreCache("test", {"OPTIONS": {"memory_limit": "16MB", "max_entry_size": "100kB"}, "KEY_PREFIX": "p"})
+    elsewhere = MemstoreCache("elsewhere", {})
+    cache.set("k", 1)
+    assert other.store is cache.store is not elsewhere.store
+    assert other.get("k") is None and other.store.get(":1:k") == b"1"
+    with pytest.raises(ValueError, match="other settings"):
+        MemstoreCache("test", {"OPTIONS": {"memory_limit": "32MB"}})
+    with pytest.raises(memstore.InvalidConfig):
+        MemstoreCache("wrong", {"OPTIONS": {"memory_limt": "32MB"}})
+    cache.close()
+    assert cache.get("k") == 1
+    cache.store.close()
+    assert cache.get("k") is None and other.store is cache.store

@@ -1,0 +1,402 @@
+# SPDX-License-Identifier: Apache-2.0
+import asyncio
+import functools
+import inspect
+import threading
+
+import memstore
+import pytest
+from conftest import wait_until
+from test_threads import run_in_threads
+
+
+@pytest.fixture
+def cache():
+    with memstore.Cache(memory_limit="64MB") as opened:
+        yield opened
+
+
+@pytest.fixture(params=["store", "cache"])
+def keeper(request, store, cache):
+    """What has memoize(): a Store, and a Cache."""
+    return store if request.param == "store" else cache
+
+
+def store_of(keeper):
+    return keeper if isinstance(keeper, memstore.Store) else keeper.store
+
+
+def counted(function):
+    """The function, and what it was called with."""
+    calls = []
+
+    @functools.wraps(function)
+    def call(*args, **kwargs):
+        calls.append((args, kwargs))
+        return function(*args, **kwargs)
+
+    return call, calls
+
+
+def test_a_result_is_computed_once(keeper):
+    square, calls = counted(lambda n: n * n)
+    memoized = keeper.memoize(ttl=60)(square)
+    assert [memoized(3), memoized(3), memoized(4), memoized(3)] == [9, 9, 16, 9]
+    assert calls == [((3,), {}), ((4,), {})]
+    assert memoized.cache_info() == (2, 2, None, 2)
+    assert 59 < store_of(keeper).ttl(memoized.cache_key(3)) <= 60
+
+
+def test_without_parentheses_the_default_ttl_holds():
+    with memstore.Store(default_ttl=100) as store:
+
+        @store.memoize
+        def square(n):
+            """The square of a number."""
+            return n * n
+
+        assert square(5) == 25
+        assert 99 < store.ttl(square.cache_key(5)) <= 100
+        assert square.__name__ == "square" and square.__doc__ == "The square of a number."
+        assert square.__wrapped__(6) == 36 and square.cache_info().currsize == 1
+        assert str(inspect.signature(square)) == "(n)"
+
+
+def test_none_and_other_false_results_are_kept(keeper):
+    for result in (None, False, 0, "", b"", []):
+        function, calls = counted(lambda result=result: result)
+        memoized = keeper.memoize(function)
+        assert [memoized(), memoized()] == [result, result]
+        assert len(calls) == 1
+
+
+def test_a_result_is_a_new_object_each_time(keeper):
+    memoized = keeper.memoize(lambda: [1])
+    memoized().append(2)
+    assert memoized() == [1]
+
+
+def test_exceptions_are_not_kept(keeper):
+    answers = [ValueError("first"), KeyError("second"), "third"]
+
+    @keeper.memoize
+    def ask(n):
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    with pytest.raises(ValueError, match="first"):
+        ask(1)
+    with pytest.raises(KeyError, match="second"):
+        ask(1)
+    assert ask(1) == ask(1) == "third"
+
+
+def test_arguments_by_name_are_those_by_position(keeper):
+    def power(n, exponent=2, /, *more, scale=1, **others):
+        return (n**exponent) * scale, more, others
+
+    function, calls = counted(power)
+    memoized = keeper.memoize(function)
+
+    def call(*args, **kwargs):
+        assert memoized(*args, **kwargs) == power(*args, **kwargs)
+
+    call(2, 3)
+    call(2, 3, scale=1)
+    call(2, 3, scale=1)
+    call(2, 3, 4, scale=2, x=1, y=2)
+    call(2, 3, 4, y=2, x=1, scale=2)
+    assert len(calls) == 3
+
+    named, calls = counted(lambda n, exponent=2: n**exponent)
+    memoized = keeper.memoize(named)
+    assert [memoized(2, 3), memoized(2, exponent=3), memoized(exponent=3, n=2)] == [8, 8, 8]
+    assert len(calls) == 1
+    with pytest.raises(TypeError, match="nothing"):
+        memoized(2, nothing=1)
+
+
+def test_calls_that_could_be_confused_are_kept_apart(keeper):
+    memoized = keeper.memoize(lambda *args, **kwargs: (args, kwargs))
+    calls = [
+        ((), {}),
+        ((()), {}),
+        (((),), {}),
+        ((1,), {}),
+        (("1",), {}),
+        ((b"1",), {}),
+        (((1,),), {}),
+        (((1,), ("a", 1)), {}),
+        ((1,), {"a": 1}),
+        (((1,), (("a", 1),)), {}),
+    ]
+    for args, kwargs in calls:
+        assert memoized(*args, **kwargs) == (args, kwargs)
+    for args, kwargs in calls:
+        assert memoized(*args, **kwargs) == (args, kwargs)
+
+
+def test_functions_of_the_same_name_do_not_meet(keeper):
+    def make(n):
+        @keeper.memoize
+        def add(m):
+            return n + m
+
+        return add
+
+    one, ten = make(1), make(10)
+    assert [one(1), ten(1), one(1), ten(1)] == [2, 11, 2, 11]
+    one.cache_clear()
+    assert (one.cache_info().currsize, ten.cache_info().currsize) == (0, 1)
+
+
+def test_functions_that_are_given_the_same_name_share_results(keeper):
+    first = keeper.memoize(name="shared")(lambda n: n)
+    second = keeper.memoize(name="shared")(lambda n: -n)
+    assert first(5) == second(5) == 5
+
+
+def test_a_name_that_begins_like_another_is_not_cleared_with_it(keeper):
+    first = keeper.memoize(name="f*[a]?\\")(lambda n: n)
+    second = keeper.memoize(name="f*[a]?\\2")(lambda n: n)
+    third = keeper.memoize(name="fxa?\\")(lambda n: n)
+    assert [first(1), second(1), third(1)] == [1, 1, 1]
+    first.cache_clear()
+    assert [f.cache_info().currsize for f in (first, second, third)] == [0, 1, 1]
+
+
+def test_keys_of_ones_own(store, cache):
+    rights, calls = counted(lambda user, *, session=None: user["id"])
+    memoized = store.memoize(key=lambda user, **_: f"user/{user['id']}", name="rights")(rights)
+    assert memoized({"id": 42}, session=1) == memoized({"id": 42}, session=2) == 42
+    assert len(calls) == 1 and memoized.cache_key({"id": 42}) == b"rights:user/42"
+    assert store.delete("rights:user/42") and memoized({"id": 42}) == 42
+    assert store.memoize(key=lambda n: b"\0\xff", name="n")(lambda n: n).cache_key(1) == b"n:\0\xff"
+    pairs = store.memoize(key=lambda n: (n, 1))(lambda n: n)
+    assert pairs(1) == 1 and pairs(2) == 2
+
+    in_cache = cache.memoize(key=lambda user: ("user", user["id"]), name="rights")(rights)
+    assert in_cache({"id": 7}) == 7
+    assert dict(cache) == {("rights", ("user", 7)): 7}
+
+
+def test_methods(keeper):
+    class Account:
+        def __init__(self, number):
+            self.number = number
+            self.calls = 0
+
+        @keeper.memoize(key=lambda self, year: (self.number, year))
+        def balance(self, year):
+            self.calls += 1
+            return self.number * year
+
+    first, second = Account(1), Account(2)
+    assert [first.balance(3), first.balance(3), second.balance(3)] == [3, 3, 6]
+    assert (first.calls, second.calls) == (1, 1)
+    assert Account.balance.invalidate(first, 3)
+    assert first.balance(3) == 3 and first.calls == 2
+
+
+def test_invalidate_and_clear(keeper):
+    function, calls = counted(lambda n: n)
+    memoized = keeper.memoize(function)
+    memoized(1), memoized(2)
+    assert memoized.invalidate(1) and not memoized.invalidate(1) and not memoized.invalidate(3)
+    memoized(1), memoized(2)
+    assert len(calls) == 3
+    memoized.cache_clear()
+    assert memoized.cache_info() == (0, 0, None, 0)
+    memoized(1)
+    assert len(calls) == 4
+
+
+def test_an_invalidation_during_a_call_wins(keeper):
+    for invalidate in (lambda: memoized.invalidate(1), lambda: memoized.cache_clear()):
+
+        @keeper.memoize
+        def memoized(n, invalidate=invalidate):
+            invalidate()
+            return n
+
+        assert memoized(1) == 1
+        assert memoized.cache_info().currsize == 0
+
+
+def test_many_threads_compute_once(keeper):
+    leave = threading.Event()
+    calls, results = [], []
+
+    @keeper.memoize
+    def slow(n):
+        calls.append(n)
+        leave.wait(60)
+        return [n]
+
+    def let_go():
+        assert wait_until(lambda: calls, 60)
+        leave.set()
+
+    run_in_threads(*[lambda: results.append(slow(1))] * 16, let_go)
+    assert calls == [1] and results == [[1]] * 16
+
+
+def test_threads_that_waited_get_the_functions_own_exception(keeper):
+    leave = threading.Event()
+    calls, raised = [], []
+
+    @keeper.memoize
+    def fails(n):
+        calls.append(n)
+        leave.wait(60)
+        raise ZeroDivisionError(n)
+
+    def ask():
+        try:
+            fails(1)
+        except BaseException as failure:
+            raised.append(failure)
+
+    def let_go():
+        assert wait_until(lambda: calls and fails.cache_info().misses == 8, 60)
+        leave.set()
+
+    run_in_threads(*[ask] * 8, let_go)
+    assert [type(failure) for failure in raised] == [ZeroDivisionError] * 8
+
+
+def test_recursion(keeper):
+    @keeper.memoize
+    def fibonacci(n):
+        return n if n < 2 else fibonacci(n - 1) + fibonacci(n - 2)
+
+    assert fibonacci(60) == 1548008755920
+
+    @keeper.memoize
+    def endless(n):
+        return endless(n)
+
+    with pytest.raises(memstore.LoaderFailed):
+        endless(1)
+
+
+def test_a_function_may_ask_to_be_called_again():
+    with memstore.Store(loader={"retry_initial": 0.001}) as store:
+        answers = [memstore.LoadRetry(), 5]
+
+        @store.memoize
+        def ask():
+            answer = answers.pop(0)
+            if isinstance(answer, Exception):
+                raise answer
+            return answer
+
+        assert ask() == ask() == 5
+
+
+def test_codecs(store):
+    as_json = store.memoize(codec="json", name="j")(lambda: {"a": (1, 2)})
+    assert as_json() == {"a": [1, 2]} and store[as_json.cache_key()] == b'{"a":[1,2]}'
+    raw = store.memoize(codec=memstore.RAW, name="r")(lambda: bytearray(b"raw"))
+    assert raw() == raw() == b"raw" and store[raw.cache_key()] == b"raw"
+    absent, calls = counted(lambda: None)
+    absent = store.memoize(codec="raw")(absent)
+    assert absent() is None and absent() is None and len(calls) == 1
+    with pytest.raises(memstore.InvalidArgument, match="pickle, json, msgpack, raw"):
+        store.memoize(codec="yaml")(lambda: 1)
+    with pytest.raises(TypeError):
+        store.memoize(codec="json")(object)()
+
+
+def test_what_is_too_large_is_computed_each_time():
+    with memstore.Store(max_entry_size=1000) as store:
+        function, calls = counted(lambda n: "x" * n)
+        memoized = store.memoize(function)
+        assert [memoized(n) for n in (10, 10, 5000, 5000)] == ["x" * 10, "x" * 10, "x" * 5000, "x" * 5000]
+        assert len(calls) == 3
+
+
+def test_a_function_of_a_closed_store_is_still_a_function(keeper):
+    memoized = keeper.memoize(lambda n: n)
+
+    @keeper.memoize
+    async def amemoized(n):
+        return n
+
+    assert memoized(1) == 1
+    keeper.close()
+    assert [memoized(1), memoized(2), asyncio.run(amemoized(3))] == [1, 2, 3]
+    with pytest.raises(memstore.CacheClosed):
+        memoized.cache_info()
+
+
+def test_what_is_no_function_is_refused(keeper):
+    for wrong in (60, "60s"):
+        with pytest.raises(TypeError, match="keyword"):
+            keeper.memoize(wrong)
+    with pytest.raises(TypeError):
+        keeper.memoize(lambda items: items)(["unhashable"])
+
+
+# ---- asyncio
+
+
+def test_coroutine_functions(keeper):
+    calls = []
+
+    @keeper.memoize(ttl=60)
+    async def square(n):
+        calls.append(n)
+        await asyncio.sleep(0.01)
+        return [n * n]
+
+    async def run():
+        return await asyncio.gather(*[square(i % 2) for i in range(200)])
+
+    assert inspect.iscoroutinefunction(square)
+    results = asyncio.run(run())
+    assert results == [[0], [1]] * 100 and calls == [0, 1]
+    assert results[0] is not results[2]
+    assert asyncio.run(square(n=1)) == [1] and calls == [0, 1]
+    assert square.cache_info() == (1, 200, None, 2)
+    assert square.invalidate(1) and asyncio.run(square(1)) == [1] and calls == [0, 1, 1]
+
+
+def test_coroutine_functions_that_fail_or_find_nothing(keeper):
+    answers = [ValueError("down"), None]
+
+    @keeper.memoize
+    async def ask():
+        answer = answers.pop(0)
+        await asyncio.sleep(0.01)
+        if answer is not None:
+            raise answer
+
+    async def run():
+        return await asyncio.gather(*[ask() for _ in range(5)], return_exceptions=True)
+
+    assert [str(failure) for failure in asyncio.run(run())] == ["down"] * 5
+    assert asyncio.run(run()) == [None] * 5
+    assert asyncio.run(ask()) is None and answers == []
+
+
+def test_a_cancelled_task_does_not_harm_the_others(keeper):
+    async def run():
+        leave = asyncio.Event()
+
+        @keeper.memoize
+        async def slow():
+            await leave.wait()
+            return 1
+
+        tasks = [asyncio.create_task(slow()) for _ in range(3)]
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        tasks[0].cancel()
+        leave.set()
+        return await asyncio.gather(*tasks, return_exceptions=True)
+
+    results = asyncio.run(run())
+    assert isinstance(results[0], asyncio.CancelledError) and results[1:] == [1, 1]

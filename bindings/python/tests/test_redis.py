@@ -1,0 +1,236 @@
+# SPDX-License-Identifier: Apache-2.0
+"""memstore.integrations.redis: redis-py with a real server that tells what changes."""
+
+import random
+import shutil
+import socket
+import subprocess
+import threading
+
+import memstore
+import pytest
+from conftest import wait_until
+from test_threads import run_in_threads
+
+redis = pytest.importorskip("redis", minversion="5.1")
+
+from memstore.integrations.redis import NearCache
+from redis.cache import CacheConfig, CacheEntry, CacheEntryStatus, CacheKey
+
+# One program, which is the server when it is called so. Debian has it in redis-tools, without the service.
+SERVER = shutil.which("redis-server") or shutil.which("redis-check-rdb")
+needs_server = pytest.mark.skipif(SERVER is None, reason="Redis is not installed")
+
+
+@pytest.fixture(scope="module")
+def port(tmp_path_factory):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        number = probe.getsockname()[1]
+    folder = tmp_path_factory.mktemp("redis")
+    options = {"port": number, "bind": "127.0.0.1", "dir": folder, "save": "", "appendonly": "no"}
+    command = ["redis-server", *(text for name, value in options.items() for text in (f"--{name}", str(value)))]
+    server = subprocess.Popen(command, executable=SERVER, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def answers():
+        try:
+            return redis.Redis(port=number).ping()
+        except redis.ConnectionError:
+            return False
+
+    try:
+        assert wait_until(answers, 60)
+        yield number
+    finally:
+        server.terminate()
+        server.wait(60)
+
+
+@pytest.fixture
+def near(monkeypatch):
+    from redis.connection import CacheProxyConnection
+
+    # redis-py asks for 7.4, so that all of Redis' products do; what it needs is in 6.0, and distributions have 7.0.
+    monkeypatch.setattr(CacheProxyConnection, "MIN_ALLOWED_VERSION", "6.0.0")
+    cache = NearCache(memory_limit="16MB")
+    yield cache
+    cache.close()
+
+
+@pytest.fixture
+def client(port, near):
+    with redis.Redis(port=port, protocol=3, cache=near) as client:
+        client.flushall()
+        yield client
+
+
+@pytest.fixture
+def other(port):
+    with redis.Redis(port=port) as client:
+        yield client
+
+
+def asked(other):
+    """How many GET and MGET the server has been asked for."""
+    stats = other.info("commandstats")
+    return sum(stats.get(f"cmdstat_{name}", {"calls": 0})["calls"] for name in ("get", "mget", "hgetall"))
+
+
+@needs_server
+def test_a_second_read_does_not_ask_the_server(client, other, near):
+    other.set("k", "v")
+    other.hset("h", mapping={"a": "1"})
+    before = asked(other)
+    for _ in range(5):
+        assert client.get("k") == b"v"
+        assert client.mget("k", "absent") == [b"v", None]
+        assert client.hgetall("h") == {b"a": b"1"}
+    assert asked(other) - before == 3
+    assert near.size == 3 and near.store.stats().hits > 0
+
+
+@needs_server
+def test_a_change_by_another_client_is_seen(client, other):
+    for i in range(20):
+        other.set("k", i)
+        assert wait_until(lambda: client.get("k") == b"%d" % i, 30)
+        assert client.get("k") == b"%d" % i
+    other.delete("k")
+    assert wait_until(lambda: client.get("k") is None, 30)
+
+
+@needs_server
+def test_a_change_of_one_of_several_keys_is_seen(client, other, near):
+    other.mset({"a": 1, "b": 2})
+    assert client.mget("a", "b") == [b"1", b"2"] and client.get("a") == b"1"
+    other.set("b", 3)
+    assert wait_until(lambda: client.mget("a", "b") == [b"1", b"3"], 30)
+    before = asked(other)
+    assert client.get("a") == b"1" and asked(other) == before
+
+
+@needs_server
+def test_ones_own_writes_are_seen_at_once(client):
+    for i in range(50):
+        client.set("k", i)
+        assert client.get("k") == b"%d" % i
+
+
+@needs_server
+def test_flushing_the_server_empties_the_near_cache(client, other, near):
+    other.set("k", 1)
+    assert client.get("k") == b"1"
+    other.flushall()
+    assert wait_until(lambda: client.get("k") is None, 30)
+
+
+@needs_server
+def test_many_threads_see_what_was_written_last(client, other, seed):
+    """Each of several threads reads what grows, and never sees it fall."""
+    rng = random.Random(seed)
+    keys = [f"k{i}" for i in range(5)]
+    done = threading.Event()
+
+    def write():
+        for i in range(100):
+            other.set(rng.choice(keys), i)
+        for key in keys:
+            other.set(key, 1_000_000)
+        done.set()
+
+    def read():
+        latest = dict.fromkeys(keys, -1)
+        while not done.is_set():
+            for key in keys:
+                value = int(client.get(key) or -1)
+                assert value >= latest[key]
+                latest[key] = value
+        assert wait_until(lambda: all(client.get(key) == b"1000000" for key in keys), 30)
+
+    run_in_threads(write, *[read] * 2)
+
+
+@needs_server
+def test_many_threads_ask_for_a_cold_key(client, other):
+    """Nobody waits for an answer to what another connection has asked."""
+    for i in range(50):
+        other.set(f"cold{i}", i)
+    run_in_threads(*[lambda: [client.get(f"cold{i}") for i in range(50)]] * 4)
+    assert client.get("cold7") == b"7"
+
+
+# ---- Without a server
+
+
+def key(command, *names):
+    return CacheKey(command, names, (command, *names))
+
+
+def answer(which, value, status=CacheEntryStatus.VALID):
+    return CacheEntry(which, value, status, None)
+
+
+def test_the_interface(near):
+    get, mget = key("GET", "a"), key("MGET", "a", "b")
+    assert near.get(get) is None and near.size == 0
+    assert near.set(answer(get, b"1")) and near.set(answer(mget, [b"1", 2, {"x": None}]))
+    assert near.get(get).cache_value == b"1" and near.get(mget).cache_value == [b"1", 2, {"x": None}]
+    assert near.get(get).status is CacheEntryStatus.VALID and near.get(get).cache_key == get
+    assert near.size == 2 and set(near.collection) == {get, mget}
+    assert not near.set(answer(key("SET", "a"), b"OK")) and not near.is_cachable(key("SET", "a"))
+    assert isinstance(near.config, CacheConfig)
+    assert near.delete_by_redis_keys([b"b"]) == [True] and near.get(mget) is None and near.get(get) is not None
+    assert near.delete_by_redis_keys(["a", b"absent"]) == [True] and near.get(get) is None
+    near.set(answer(get, b"2"))
+    assert near.delete_by_cache_keys([get, mget, get]) == [True, True, False]
+    near.set(answer(get, b"3"))
+    assert near.flush() == 1 and near.size == 0 and near.get(get) is None
+
+
+def test_an_answer_that_was_overtaken_is_not_kept(near):
+    get = key("GET", "a")
+    for change in (lambda: near.delete_by_redis_keys([b"a"]), near.flush):
+        pending = answer(get, b"foo", CacheEntryStatus.IN_PROGRESS)
+        assert near.set(pending) and near.get(get) is pending
+        change()
+        assert near.get(get) is None
+        pending.status, pending.cache_value = CacheEntryStatus.VALID, b"old"
+        assert not near.set(pending) and near.get(get) is None
+
+
+def test_another_thread_does_not_see_what_is_asked(near):
+    get = key("GET", "a")
+    near.set(answer(get, b"foo", CacheEntryStatus.IN_PROGRESS))
+    seen = []
+    run_in_threads(lambda: seen.append(near.get(get)))
+    assert seen == [None]
+
+
+def test_an_answer_dies_with_its_connection(near):
+    class Connection:
+        pass
+
+    get, connection = key("GET", "a"), Connection()
+    entry = CacheEntry(get, b"1", CacheEntryStatus.VALID, connection)
+    near.set(entry)
+    assert near.get(get).connection_ref is connection
+    del entry, connection
+    assert near.get(get) is None
+
+
+def test_eviction_is_the_stores(near):
+    for i in range(1000):
+        near.set(answer(key("GET", f"k{i}"), b"v" * 100_000))
+    assert 0 < near.size < 200 and near.store.memory().charged <= 16_000_000
+    assert near.eviction_policy.evict_next() is not None
+    with pytest.raises(ValueError):
+        near.eviction_policy.evict_many(10_000)
+
+
+def test_an_answer_without_room_is_not_kept():
+    with memstore.Store(max_entry_size=1000) as store:
+        near, get = NearCache(store=store, ttl=60), key("GET", "a")
+        assert near.set(answer(get, b"1")) and 59 < max(store.ttl(name) for name in store) <= 60
+        assert not near.set(answer(get, b"x" * 5000)) and near.get(get) is None
+        with pytest.raises(ValueError, match="shards"):
+            NearCache(store=store, shards=1)

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+"""memstore.integrations.requests_cache, against a server on this machine."""
+
+import http.server
+import threading
+from datetime import timedelta
+
+import memstore
+import pytest
+
+pytest.importorskip("requests_cache")
+
+import requests_cache
+from memstore.integrations.requests_cache import MemstoreCache
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.server.asked.append(self.path)
+        if self.path == "/redirect":
+            self.send_response(302)
+            self.send_header("Location", "/page")
+            body = b""
+        else:
+            self.send_response(200)
+            body = f"{self.path} {len(self.server.asked)}".encode()
+            if self.path == "/large":
+                body *= 100_000
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *args):
+        pass
+
+
+@pytest.fixture
+def server():
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        server.asked = []
+        server.url = f"http://127.0.0.1:{server.server_port}"
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def session():
+    backend = MemstoreCache(memory_limit="16MB", max_entry_size="100kB")
+    with requests_cache.CachedSession(backend=backend, expire_after=60) as session:
+        yield session
+    assert backend.store.closed
+
+
+def test_a_response_is_asked_for_once(session, server):
+    first, second = (session.get(server.url + "/page") for _ in range(2))
+    assert (first.from_cache, second.from_cache) == (False, True)
+    assert first.text == second.text and server.asked == ["/page"]
+    assert second.headers["Content-Length"] == first.headers["Content-Length"]
+
+
+def test_redirects(session, server):
+    first, second = (session.get(server.url + "/redirect") for _ in range(2))
+    assert second.from_cache and first.text == second.text and server.asked == ["/redirect", "/page"]
+    assert len(session.cache.redirects) == 1 and session.get(server.url + "/page").from_cache
+
+
+def test_the_store_drops_what_cannot_be_used_any_more(server):
+    backend = MemstoreCache(memory_limit="16MB", ttl_offset=100)
+    with requests_cache.CachedSession(backend=backend, expire_after=timedelta(seconds=60)) as session:
+        session.get(server.url + "/page")
+        (key,) = backend.store.keys("*/response/*")
+        assert 150 < backend.store.ttl(key) <= 160
+
+
+def test_what_the_cache_can_be_asked(session, server):
+    urls = [f"{server.url}/{i}" for i in range(5)]
+    for url in urls:
+        session.get(url)
+    cache = session.cache
+    assert sorted(cache.urls()) == urls and len(list(cache.filter())) == 5
+    assert cache.contains(url=urls[0])
+    cache.delete(urls=urls[:2])
+    assert sorted(cache.urls()) == urls[2:] and len(cache.responses) == 3
+    with pytest.raises(KeyError):
+        del cache.responses["absent"]
+    cache.clear()
+    assert len(cache.responses) == 0 and list(cache.responses) == []
+
+
+def test_a_response_without_room_is_not_cached(session, server):
+    first, second = (session.get(server.url + "/large") for _ in range(2))
+    assert not second.from_cache and first.text != second.text
+
+
+def test_two_caches_in_a_store(server):
+    with memstore.Store() as store:
+        one = requests_cache.CachedSession(backend=MemstoreCache("one", store=store))
+        two = requests_cache.CachedSession(backend=MemstoreCache("two", store=store, serializer="json"))
+        for session in (one, two, one, two):
+            session.get(server.url + "/page")
+        assert server.asked == ["/page"] * 2
+        one.cache.clear()
+        assert (len(one.cache.responses), len(two.cache.responses)) == (0, 1)
+        with pytest.raises(ValueError, match="shards"):
+            MemstoreCache(store=store, shards=1)
