@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``memstore-top``."""
+
+import functools
+import http.server
+import os
+import re
+import socketserver
+import threading
+
+import memstore
+import pytest
+from memstore.__main__ import main
+from memstore.commands.top import Watch
+from memstore.top import screen
+from memstore.top.reading import Change, Reading, parse
+from memstore.top.source import open_source
+from rich.console import Console
+
+
+@pytest.fixture
+def store():
+    with memstore.Store(memory_limit="4MB", **{"monitoring.track_operation_latency": True}) as store:
+        yield store
+
+
+def shown(change, width=120, **more):
+    console = Console(width=width, record=True, file=open(os.devnull, "w"))  # noqa: SIM115
+    console.print(screen.render("a store", change, [0.5, None, 1.0], width, **more))
+    return console.export_text()
+
+
+def reading(time, **counters):
+    return Reading(time, {(f"memstore_{name}_total", frozenset()): value for name, value in counters.items()})
+
+
+def test_what_a_store_writes_is_read(store):
+    store["k"] = b"v" * 1000
+    assert store.get("k") is not None and store.get("nothing") is None
+    (now,) = parse(1.0, store.metrics_text()).values()
+    change = Change(None, now)
+    assert change.count("hits") == 1 and change.hit_ratio() == 0.5 and change.rate("hits") is None
+    assert now.value("entries") == 1
+    assert now.by("memory_bytes", "kind")["live"] >= 1000
+    text = shown(change)
+    assert "50.00 %" in text and "no alert" in text
+    assert re.search(r"entries +1\b", text) and re.search(r"\bset +1 ", text)
+
+
+def test_two_readings_tell_rates():
+    change = Change(reading(10.0, hits=100, misses=50), reading(12.0, hits=160, misses=70))
+    assert (change.rate("hits"), change.rate("misses"), change.hit_ratio()) == (30, 10, 0.75)
+
+
+def test_a_counter_that_was_reset_began_at_zero():
+    assert Change(reading(10.0, hits=100), reading(12.0, hits=6)).rate("hits") == 3
+
+
+def test_nothing_happened():
+    change = Change(reading(10.0, hits=1), reading(11.0, hits=1))
+    assert change.hit_ratio() is None and change.rate("hits") == 0
+
+
+def test_stores_are_told_apart_by_their_labels(store, tmp_path):
+    path = tmp_path / "m.prom"
+    path.write_text(
+        '# TYPE memstore_hits counter\nmemstore_hits_total{store="blocks"} 3\nmemstore_hits_total{store="state"} 5\n# EOF\n'
+    )
+    watch = Watch(open_source(str(path)), "state")
+    assert watch.look().count("hits") == 5 and watch.name == "store=state"
+    assert Watch(open_source(str(path)), "").look().count("hits") == 3
+    with pytest.raises(ValueError, match="'other'.*store=blocks; store=state"):
+        Watch(open_source(str(path)), "other").look()
+
+
+def test_alerts_hot_keys_and_refusals_are_seen():
+    values = {
+        ("memstore_alert", frozenset({("kind", "hit_rate")})): 1.0,
+        ("memstore_hot_key_share", frozenset({("key", "block/42")})): 0.25,
+        ("memstore_rejected_writes_total", frozenset({("reason", "full")})): 7.0,
+    }
+    text = shown(Change(None, Reading(1.0, values)))
+    assert "ALERT: hit rate" in text and re.search(r"block/42 +25.00 %", text) and re.search(r"rejected writes.* 7\b", text)
+
+
+@pytest.mark.parametrize("width", [40, 80, 120, 300])
+def test_nothing_is_wider_than_the_terminal(store, width):
+    store["k"] = b"v"
+    (now,) = parse(1.0, store.metrics_text()).values()
+    assert max(map(len, shown(Change(None, now), width, notice="gone").splitlines())) <= width
+
+
+def test_a_file_is_read_anew_only_when_it_was_written(store, tmp_path):
+    path = tmp_path / "m.prom"
+
+    def write(time):
+        path.write_text(store.metrics_text())
+        os.utime(path, (time, time))
+
+    watch = Watch(open_source(str(path)), "")
+    write(100)
+    watch.look()
+    for _ in range(30):
+        store.get("nothing")
+    write(110)
+    assert watch.look().rate("misses") == 3
+    assert watch.look().rate("misses") == 3, "nothing new was written"
+    assert len(watch.history) == 2
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def __init__(self, text, *arguments):
+        self.text = text
+        super().__init__(*arguments)
+
+    def do_GET(self):
+        body = self.text().encode()
+        self.send_response(200 if self.path == "/metrics" else 404)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def address_string(self):
+        return "somebody"
+
+    def log_message(self, *_):
+        pass
+
+
+class UnixServer(socketserver.UnixStreamServer):
+    pass
+
+
+@pytest.mark.parametrize("kind", ["http", "unix"])
+def test_a_server_is_asked(store, tmp_path, kind):
+    handler = functools.partial(Handler, store.metrics_text)
+    where = str(tmp_path / "s")
+    server = http.server.HTTPServer(("127.0.0.1", 0), handler) if kind == "http" else UnixServer(where, handler)
+    with server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            address = f"unix:{where}" if kind == "unix" else f"http://127.0.0.1:{server.server_address[1]}"
+            watch = Watch(open_source(address), "")
+            store["k"] = b"v"
+            assert watch.look().count("sets") == 1
+            wrong = f"{address}:/other" if kind == "unix" else f"{address}/other"
+            with pytest.raises(OSError, match="404"):
+                open_source(wrong).read()
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@pytest.mark.parametrize(
+    "name, complaint", [("ftp://host/x", "not from ftp"), ("/no/such/file", "No such file"), ("unix:/no/such", "")]
+)
+def test_a_source_that_is_none(capsys, name, complaint):
+    assert main(["top", name, "--once"]) == 1
+    assert complaint in capsys.readouterr().err
+
+
+def test_a_file_without_metrics(capsys, tmp_path):
+    (tmp_path / "empty").write_text("# EOF\n")
+    assert main(["top", str(tmp_path / "empty"), "--once"]) == 1
+    assert "no metrics of a store" in capsys.readouterr().err
+
+
+def test_once(capsys, store, tmp_path):
+    (tmp_path / "m.prom").write_text(store.metrics_text())
+    assert main(["top", str(tmp_path / "m.prom"), "--once", "--interval", "0.01"]) == 0
+    assert "hit ratio" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "number, text", [(0, "0"), (999, "999"), (1234567, "1.23 M"), (2.5, "2.5"), (None, "-"), (4e15, "4e+03 T")]
+)
+def test_counts(number, text):
+    assert screen.count(number) == text
+
+
+def test_units():
+    assert (screen.size(1536), screen.size(12), screen.size(3 << 30)) == ("1.5 KiB", "12 B", "3.0 GiB")
+    assert (screen.duration(1.5e-7), screen.duration(0.02), screen.duration(3)) == ("150 ns", "20 ms", "3 s")
+    assert (screen.percent(None), screen.percent(0.5)) == ("-", "50.00 %")
