@@ -23,7 +23,7 @@ MAY_INCLUDE = {
     "events": {"segment", "util", "platform"},
     "loader": {"segment", "util", "platform"},
     "store": {"index", "segment", "expiry", "eviction", "stats", "advice", "events", "loader", "util", "platform"},
-    "api": {"store", "config", "stats", "util", "platform"},
+    "api": {"store", "config", "stats", "advice", "util", "platform"},
 }
 # Single headers that hold types alone, for modules that may not include the rest of their folder.
 MAY_INCLUDE_HEADER = {

@@ -113,6 +113,9 @@ void ms_pattern_note(struct ms_pattern *pattern, const struct ms_reference *refe
         remove_everywhere(pattern, key);
         pattern->reuse.keys[key].expires_ms = INT64_MAX;
         break;
+    case MS_REFERENCE_RETIME:
+        pattern->reuse.keys[key].expires_ms = reference->expires_ms;
+        break;
     }
 }
 

@@ -16,14 +16,19 @@
 /* The largest size that the curve is asked about, in sizes of the cache. */
 #define MS_PATTERN_HORIZON 16
 
-enum ms_reference_kind { MS_REFERENCE_READ, MS_REFERENCE_WRITE, MS_REFERENCE_DELETE };
+enum ms_reference_kind {
+    MS_REFERENCE_READ,
+    MS_REFERENCE_WRITE,
+    MS_REFERENCE_DELETE,
+    MS_REFERENCE_RETIME /* another expiry */
+};
 
 struct ms_reference {
     enum ms_reference_kind kind;
     uint64_t hash;
     uint32_t size;      /* of the entry; of a read that missed, 0 */
     int64_t now_ms;     /* monotonic */
-    int64_t expires_ms; /* of a write; INT64_MAX = never */
+    int64_t expires_ms; /* of a write or another expiry; INT64_MAX = never */
 };
 
 struct ms_pattern {
