@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What monitoring.track_operation_latency costs: the same calls, by turns, in a store with it and in
- * one without. */
+/* What monitoring.track_operation_latency and monitoring.access_sample_ratio cost: the same calls, by
+ * turns, in stores with them and in one without. */
 #include <memstore/memstore.h>
 
 #include <stdio.h>
@@ -14,13 +14,25 @@
 static char keys[ENTRIES][KEY_SIZE + 1];
 static char value[100];
 
-static memstore *open_store(const char *tracked)
+/* The first one is what the others are compared with. */
+static const struct {
+    const char *key, *value;
+} variants[] = {
+    {"monitoring.track_operation_latency", "false"},
+    {"monitoring.track_operation_latency", "true"},
+    {"monitoring.access_sample_ratio", "0.001"},
+    {"monitoring.access_sample_ratio", "0.01"},
+};
+#define VARIANTS (sizeof variants / sizeof *variants)
+
+static memstore *open_store(size_t variant)
 {
     memstore_config *config = memstore_config_new();
     memstore *store = NULL;
 
     if (config == NULL ||
-        memstore_config_set(config, "monitoring.track_operation_latency", tracked) != MEMSTORE_OK ||
+        memstore_config_set(config, variants[variant].key, variants[variant].value) !=
+            MEMSTORE_OK ||
         memstore_open(config, &store) != MEMSTORE_OK) {
         fprintf(stderr, "bench_tracking: the store does not open\n");
         exit(1);
@@ -83,33 +95,40 @@ static double median(double *times)
     return times[ROUNDS / 2] / ENTRIES;
 }
 
-static void measure(const char *name, void (*all)(memstore *), memstore *stores[2])
+static void measure(const char *name, void (*all)(memstore *), memstore *stores[VARIANTS])
 {
-    double times[2][ROUNDS];
+    double times[VARIANTS][ROUNDS], ratios[ROUNDS];
 
     for (int round = 0; round < ROUNDS; round++) {
-        for (int i = 0; i < 2; i++) {
+        for (size_t i = 0; i < VARIANTS; i++) {
             const double start = now_ns();
 
             all(stores[i]);
             times[i][round] = now_ns() - start;
         }
     }
-    const double off = median(times[0]), on = median(times[1]);
-    printf("%-9s %8.1f ns without, %8.1f ns with: %+.1f ns\n", name, off, on, on - off);
+    for (size_t i = 1; i < VARIANTS; i++) {
+        for (int round = 0; round < ROUNDS; round++)
+            ratios[round] = times[i][round] / times[0][round] * ENTRIES;
+        printf("%-9s %-36s %-6s %+6.1f %%\n", name, variants[i].key, variants[i].value,
+               100 * (median(ratios) - 1));
+    }
+    printf("%-9s %7.1f ns without\n", name, median(times[0]));
 }
 
 int main(void)
 {
+    memstore *stores[VARIANTS];
+
     for (int i = 0; i < ENTRIES; i++)
         snprintf(keys[i], sizeof keys[i], "bench/tracking/%09d", i);
-    memstore *stores[2] = {open_store("false"), open_store("true")};
-
+    for (size_t i = 0; i < VARIANTS; i++)
+        stores[i] = open_store(i);
     measure("get", get_all, stores);
     measure("has", has_all, stores);
     measure("get_view", view_all, stores);
     measure("set", set_all, stores);
-    memstore_destroy(stores[0]);
-    memstore_destroy(stores[1]);
+    for (size_t i = 0; i < VARIANTS; i++)
+        memstore_destroy(stores[i]);
     return 0;
 }
