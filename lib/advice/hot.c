@@ -4,43 +4,48 @@
 #include <stdlib.h>
 #include <string.h>
 
-static struct ms_hot_key *find(struct ms_hot *hot, uint64_t hash)
+/* The place of a key, or `used`. */
+static uint32_t find(const struct ms_hot *hot, uint64_t hash)
 {
-    for (uint32_t i = 0; i < hot->used; i++) {
-        if (hot->keys[i].hash == hash)
-            return &hot->keys[i];
-    }
-    return NULL;
+    uint32_t i = 0;
+
+    while (i < hot->used && hot->hashes[i] != hash)
+        i++;
+    return i;
 }
 
-/* Where a new key goes: a place of its own, or that of the key with the least count, which it takes
- * over as its error. */
-static struct ms_hot_key *place_for(struct ms_hot *hot)
+static uint32_t least_counted(const struct ms_hot *hot)
 {
-    struct ms_hot_key *least = hot->keys;
+    uint32_t least = 0;
 
-    if (hot->used < MS_HOT_KEYS)
-        return &hot->keys[hot->used++];
     for (uint32_t i = 1; i < MS_HOT_KEYS; i++) {
-        if (hot->keys[i].count < least->count)
-            least = &hot->keys[i];
+        if (hot->counts[i] < hot->counts[least])
+            least = i;
     }
     return least;
 }
 
+/* Give a new key a place of its own, or that of the key with the least count, which it takes over
+ * as its error. */
+static uint32_t add(struct ms_hot *hot, uint64_t hash, const void *key, size_t key_size)
+{
+    const uint32_t at = hot->used < MS_HOT_KEYS ? hot->used++ : least_counted(hot);
+
+    hot->hashes[at] = hash;
+    hot->keys[at].error = hot->counts[at];
+    hot->keys[at].key_size = (uint32_t)key_size;
+    memcpy(hot->keys[at].key, key, key_size < MS_HOT_KEY_BYTES ? key_size : MS_HOT_KEY_BYTES);
+    return at;
+}
+
 void ms_hot_note(struct ms_hot *hot, uint64_t hash, const void *key, size_t key_size)
 {
-    struct ms_hot_key *at = find(hot, hash);
+    uint32_t at = find(hot, hash);
 
     hot->noted++;
-    if (at == NULL) {
-        at = place_for(hot);
-        at->hash = hash;
-        at->error = at->count;
-        at->key_size = (uint32_t)key_size;
-        memcpy(at->key, key, key_size < MS_HOT_KEY_BYTES ? key_size : MS_HOT_KEY_BYTES);
-    }
-    at->count++;
+    if (at == hot->used)
+        at = add(hot, hash, key, key_size);
+    hot->counts[at]++;
 }
 
 static int compare(const void *a, const void *b)
@@ -55,6 +60,10 @@ static int compare(const void *a, const void *b)
 uint32_t ms_hot_sorted(const struct ms_hot *hot, struct ms_hot_key *out)
 {
     memcpy(out, hot->keys, hot->used * sizeof *out);
+    for (uint32_t i = 0; i < hot->used; i++) {
+        out[i].hash = hot->hashes[i];
+        out[i].count = hot->counts[i];
+    }
     qsort(out, hot->used, sizeof *out, compare);
     return hot->used;
 }

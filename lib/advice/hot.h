@@ -23,6 +23,9 @@ struct ms_hot_key {
 struct ms_hot {
     uint64_t noted;
     uint32_t used;
+    /* What is searched, side by side; hashes[i] and counts[i] are of keys[i], where they are not
+     * kept up to date. */
+    uint64_t hashes[MS_HOT_KEYS], counts[MS_HOT_KEYS];
     struct ms_hot_key keys[MS_HOT_KEYS];
 };
 

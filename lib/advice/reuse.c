@@ -8,13 +8,19 @@
 /* The threshold falls by an eighth at a time. */
 #define LOWERED_BY 8
 
+static uint32_t block_count(uint32_t capacity)
+{
+    return 2 * capacity / MS_REUSE_BLOCK + 1;
+}
+
 void ms_reuse_init(struct ms_reuse *reuse, uint32_t capacity, uint64_t threshold, void *memory)
 {
     *reuse = (struct ms_reuse){.capacity = capacity, .threshold = threshold};
     reuse->keys = memory;
-    reuse->byte_tree = (uint64_t *)(reuse->keys + capacity);
-    reuse->count_tree = (uint32_t *)(reuse->byte_tree + 2 * capacity);
-    reuse->slot_keys = reuse->count_tree + 2 * capacity;
+    reuse->block_bytes = (uint64_t *)(reuse->keys + capacity);
+    reuse->block_counts = (uint32_t *)(reuse->block_bytes + block_count(capacity));
+    reuse->slot_sizes = reuse->block_counts + block_count(capacity);
+    reuse->slot_keys = reuse->slot_sizes + 2 * capacity;
     reuse->table = reuse->slot_keys + 2 * capacity;
     reuse->free_keys = reuse->table + 2 * capacity;
     for (uint32_t i = 0; i < capacity; i++)
@@ -28,14 +34,6 @@ static uint32_t slot_count(const struct ms_reuse *reuse)
     return 2 * reuse->capacity;
 }
 
-static void add_to_trees(struct ms_reuse *reuse, uint32_t slot, uint32_t count, uint64_t bytes)
-{
-    for (uint32_t i = slot; i < slot_count(reuse); i |= i + 1) {
-        reuse->count_tree[i] += count;
-        reuse->byte_tree[i] += bytes;
-    }
-}
-
 static void fill_slot(struct ms_reuse *reuse, uint32_t key, uint32_t slot)
 {
     struct ms_followed *followed = &reuse->keys[key];
@@ -44,17 +42,22 @@ static void fill_slot(struct ms_reuse *reuse, uint32_t key, uint32_t slot)
     reuse->slot_keys[slot] = key + 1;
     reuse->held++;
     reuse->held_bytes += followed->size;
-    add_to_trees(reuse, slot, 1, followed->size);
+    reuse->slot_sizes[slot] = followed->size;
+    reuse->block_bytes[slot / MS_REUSE_BLOCK] += followed->size;
+    reuse->block_counts[slot / MS_REUSE_BLOCK]++;
 }
 
 static void empty_slot(struct ms_reuse *reuse, uint32_t key)
 {
     struct ms_followed *followed = &reuse->keys[key];
 
-    if (followed->slot == MS_REUSE_NONE)
+    const uint32_t slot = followed->slot;
+
+    if (slot == MS_REUSE_NONE)
         return;
-    add_to_trees(reuse, followed->slot, (uint32_t)-1, -(uint64_t)followed->size);
-    reuse->slot_keys[followed->slot] = 0;
+    reuse->slot_sizes[slot] = reuse->slot_keys[slot] = 0;
+    reuse->block_bytes[slot / MS_REUSE_BLOCK] -= followed->size;
+    reuse->block_counts[slot / MS_REUSE_BLOCK]--;
     reuse->held--;
     reuse->held_bytes -= followed->size;
     followed->slot = MS_REUSE_NONE;
@@ -65,8 +68,9 @@ static void renumber(struct ms_reuse *reuse)
 {
     const uint32_t end = reuse->next_slot;
 
-    memset(reuse->count_tree, 0, slot_count(reuse) * sizeof *reuse->count_tree);
-    memset(reuse->byte_tree, 0, slot_count(reuse) * sizeof *reuse->byte_tree);
+    memset(reuse->slot_sizes, 0, end * sizeof *reuse->slot_sizes);
+    memset(reuse->block_bytes, 0, block_count(reuse->capacity) * sizeof *reuse->block_bytes);
+    memset(reuse->block_counts, 0, block_count(reuse->capacity) * sizeof *reuse->block_counts);
     reuse->next_slot = reuse->oldest_slot = reuse->held = 0;
     reuse->held_bytes = 0;
     for (uint32_t slot = 0; slot < end; slot++) {
@@ -81,11 +85,19 @@ static void renumber(struct ms_reuse *reuse)
 /* What was referenced after a slot. */
 static void sum_after(const struct ms_reuse *reuse, uint32_t slot, uint32_t *count, uint64_t *bytes)
 {
-    *count = reuse->held;
-    *bytes = reuse->held_bytes;
-    for (uint32_t i = slot + 1; i > 0; i &= i - 1) {
-        *count -= reuse->count_tree[i - 1];
-        *bytes -= reuse->byte_tree[i - 1];
+    const uint32_t block = slot / MS_REUSE_BLOCK;
+    const uint32_t last = reuse->next_slot - 1;
+    const uint32_t end = last / MS_REUSE_BLOCK == block ? last + 1 : (block + 1) * MS_REUSE_BLOCK;
+
+    *count = 0;
+    *bytes = 0;
+    for (uint32_t i = slot + 1; i < end; i++) {
+        *count += reuse->slot_sizes[i] != 0;
+        *bytes += reuse->slot_sizes[i];
+    }
+    for (uint32_t i = block + 1; i <= last / MS_REUSE_BLOCK; i++) {
+        *count += reuse->block_counts[i];
+        *bytes += reuse->block_bytes[i];
     }
 }
 

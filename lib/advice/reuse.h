@@ -9,10 +9,13 @@
  * that the curve is asked about; else the threshold is lowered.
  *
  *     slots, by time:    | a |   | c | b |   | d | next ...
- *                          1   0   1   1   0   1     counts and bytes, in Fenwick trees
+ *     sizes:               8   0   4   9   0   1             and sums of them in blocks of slots
+ *
+ * What comes after a slot is summed up from the rest of its block and the blocks after: a few lines
+ * of memory one after the other, where a tree would take many steps, each to another line.
  *
  * RE-1  A followed key that is in the cache (its size is not 0) has the slot of its last reference,
- *       and the trees count 1 and its size there.
+ *       with its size there.
  * RE-2  All followed keys have hashes below the threshold, which only falls. */
 #ifndef MS_ADVICE_REUSE_H
 #define MS_ADVICE_REUSE_H
@@ -24,6 +27,7 @@
 
 #define MS_REUSE_ALL (UINT64_C(1) << 32) /* the threshold below which every hash is */
 #define MS_REUSE_NONE UINT32_MAX
+#define MS_REUSE_BLOCK 128 /* slots */
 
 struct ms_followed {
     uint64_t hash;
@@ -43,9 +47,10 @@ struct ms_reuse {
     struct ms_followed *keys;
     uint32_t *free_keys; /* numbers of those that are not used */
     uint32_t *table;     /* of the numbers + 1, by hash; 2 * capacity */
-    uint32_t *slot_keys; /* the number + 1 of each slot's key; 2 * capacity, like the trees */
-    uint32_t *count_tree;
-    uint64_t *byte_tree;
+    uint32_t *slot_keys; /* the number + 1 of each slot's key; 2 * capacity, like the sizes */
+    uint32_t *slot_sizes;
+    uint64_t *block_bytes;
+    uint32_t *block_counts;
     uint32_t next_slot, oldest_slot;
     uint64_t held_bytes; /* of all keys in slots */
     uint32_t held;
@@ -59,7 +64,8 @@ struct ms_reuse {
 
 static inline size_t ms_reuse_bytes(uint32_t capacity)
 {
-    return capacity * (sizeof(struct ms_followed) + 7 * sizeof(uint32_t) + 2 * sizeof(uint64_t));
+    return capacity * (sizeof(struct ms_followed) + 7 * sizeof(uint32_t)) +
+           (2 * capacity / MS_REUSE_BLOCK + 1) * (sizeof(uint64_t) + sizeof(uint32_t)) + 8;
 }
 
 /* `memory` is zeroed, aligned to 8 bytes, and stays the caller's. */

@@ -274,8 +274,8 @@ static MS_NOINLINE int get_noted(memstore *store, const void *key, size_t key_si
     return status;
 }
 
-/* A get in what would be a usual store, in which some keys are followed; from inside the section
- * on. */
+/* A get in what would be a usual store, in which some keys are followed and calls are not measured;
+ * from inside the section on. */
 static MS_NOINLINE int get_followed(memstore *store, const void *key, size_t key_size, void *buf,
                                     size_t cap, size_t *value_size)
 {
@@ -287,14 +287,12 @@ static MS_NOINLINE int get_followed(memstore *store, const void *key, size_t key
 
     if (ms_unlikely(by_turn) || ms_track_follows(store, hash))
         return get_noted(store, key, key_size, buf, cap, value_size, by_turn);
-    if (ms_unlikely((ms_store_bounds(store) & MS_BOUNDS_MEASURED) != 0) && ms_latency_is_sampled(n))
-        return get_timed(store, key, key_size, buf, cap, value_size);
     ms_count_own(stripe, MS_COUNT_READS, 1);
     return get_looked_up(store, ms_quick_find_hashed(store, ms_quick_hot(store), quick, hash), key,
                          key_size, buf, cap, value_size, true);
 }
 
-/* The same in any store. */
+/* The same in any store, measured or not. */
 static MS_NOINLINE int get_followed_any(memstore *store, const void *key, size_t key_size, void *buf,
                                         size_t cap, size_t *value_size)
 {
@@ -363,8 +361,12 @@ int ms_store_get(memstore *store, const void *key, size_t key_size, void *buf, s
     if (ms_unlikely((hot & MS_HOT_USUAL) == 0) || ms_unlikely(!ms_is_quick_size(key_size))) {
         if (!ms_is_quick_measured(hot, key_size))
             return get_any(store, key, key_size, buf, cap, value_size);
-        if ((ms_store_bounds(store) & MS_BOUNDS_TRACKED) != 0)
+        const unsigned diverts =
+            ms_store_bounds(store) & (MS_BOUNDS_TRACKED | MS_BOUNDS_MEASURED);
+        if (ms_likely(diverts == MS_BOUNDS_TRACKED))
             return get_followed(store, key, key_size, buf, cap, value_size);
+        if ((diverts & MS_BOUNDS_TRACKED) != 0)
+            return get_followed_any(store, key, key_size, buf, cap, value_size);
         /* Calls are measured: this one, or it goes on as any other. */
         if (ms_latency_is_sampled(
                 ms_load_relaxed(&ms_quick_stripe(store, reader)->counts[MS_COUNT_READS])))

@@ -105,6 +105,18 @@ int ms_track_start(memstore *store, uint32_t millionths)
     return MEMSTORE_OK;
 }
 
+void ms_track_settle_locked(memstore *store)
+{
+    struct ms_sampler *sampler = store->track.sampler;
+
+    for (uint32_t i = 0; i < sampler->gathered; i++) {
+        if (ms_reuse_follows(&sampler->pattern.reuse, sampler->references[i].hash))
+            ms_pattern_note(&sampler->pattern, &sampler->references[i]);
+    }
+    sampler->gathered = 0;
+    publish_threshold(store, sampler->pattern.reuse.threshold);
+}
+
 void ms_track_resize(memstore *store)
 {
     ms_mutex_lock(&store->track.lock);
@@ -117,6 +129,7 @@ void ms_track_forget(memstore *store)
 {
     ms_mutex_lock(&store->track.lock);
     if (store->track.sampler != NULL) {
+        ms_track_settle_locked(store);
         ms_pattern_forget(&store->track.sampler->pattern);
         store->track.sampler->reads_before = ms_counters_total(&store->counters, MS_COUNT_READS);
         ms_store_relaxed(&store->track.missed, 0);
@@ -138,10 +151,14 @@ static struct ms_sampler *try_sampler(memstore *store)
     return store->track.sampler;
 }
 
-static void leave_sampler(memstore *store)
+static void gather(memstore *store, struct ms_sampler *sampler,
+                   const struct ms_reference *reference)
 {
-    publish_threshold(store, store->track.sampler->pattern.reuse.threshold);
-    ms_mutex_unlock(&store->track.lock);
+    if (!ms_reuse_follows(&sampler->pattern.reuse, reference->hash))
+        return;
+    sampler->references[sampler->gathered++] = *reference;
+    if (sampler->gathered == MS_TRACK_GATHERED)
+        ms_track_settle_locked(store);
 }
 
 /* What an entry takes, its slot included. */
@@ -175,9 +192,8 @@ void ms_track_read(memstore *store, const void *key, size_t key_size, int status
         return;
     if (by_turn)
         ms_hot_note(&sampler->pattern.hot, hash, key, key_size);
-    if (ms_reuse_follows(&sampler->pattern.reuse, hash))
-        ms_pattern_note(&sampler->pattern, &reference);
-    leave_sampler(store);
+    gather(store, sampler, &reference);
+    ms_mutex_unlock(&store->track.lock);
 }
 
 void ms_track_any_read(memstore *store, const void *key, size_t key_size, int status,
@@ -197,9 +213,8 @@ static void note(memstore *store, enum ms_reference_kind kind, uint64_t hash, ui
 
     if (sampler == NULL)
         return;
-    if (ms_reuse_follows(&sampler->pattern.reuse, hash))
-        ms_pattern_note(&sampler->pattern, &reference);
-    leave_sampler(store);
+    gather(store, sampler, &reference);
+    ms_mutex_unlock(&store->track.lock);
 }
 
 void ms_track_write(memstore *store, uint64_t hash, size_t key_size, size_t value_size,
@@ -221,7 +236,9 @@ void ms_track_retime(memstore *store, uint64_t hash, int64_t expiry)
 void ms_track_clear(memstore *store)
 {
     ms_mutex_lock(&store->track.lock);
-    if (store->track.sampler != NULL)
+    if (store->track.sampler != NULL) {
+        ms_track_settle_locked(store);
         ms_pattern_clear(&store->track.sampler->pattern);
+    }
     ms_mutex_unlock(&store->track.lock);
 }

@@ -23,8 +23,14 @@
 
 #include <memstore/memstore.h>
 
+/* References that are gathered before they go to the pattern, whose memory is then in the caches for
+ * all but the first. */
+#define MS_TRACK_GATHERED 64
+
 struct ms_sampler {
     struct ms_pattern pattern;
+    uint32_t gathered;
+    struct ms_reference references[MS_TRACK_GATHERED];
     size_t bytes;          /* of this allocation */
     uint64_t reads_before; /* reads that the store had counted when it began */
 };
@@ -43,6 +49,8 @@ void ms_track_fini(struct ms_track *track);
 int ms_track_start(memstore *store, uint32_t millionths);
 /* The limit has changed. */
 void ms_track_resize(memstore *store);
+/* Let the pattern know of all that was gathered. Track's lock is held. */
+void ms_track_settle_locked(memstore *store);
 /* What was counted is forgotten. */
 void ms_track_forget(memstore *store);
 
