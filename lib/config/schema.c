@@ -200,8 +200,8 @@ const struct ms_setting ms_schema[] = {
          .fixed = "calls are measured from the first one on, or not at all"),
     RATIO("monitoring.access_sample_ratio", access_sample, "0",
           "share of the keys whose uses are followed, for memstore_advise(): 0.01 for many keys, more "
-          "for few; fewer are followed when they do not fit the memory set aside for it, which is a "
-          "64th of the limit up to 2.3MB; 0 = none",
+          "for few; a key more than fits what is set aside for it, 3 % of the limit between 170kB and "
+          "2MB, lowers the share; 0 = none",
           .live = true),
     RATIO("monitoring.hit_rate_threshold", hit_rate_threshold, "0",
           "an alert is raised when the hit rate of a window with 100 reads or more is below; 0 = "

@@ -4,8 +4,8 @@
 #include "store/store.h"
 
 /* A key that is followed for each so many bytes of the limit. */
-#define LIMIT_PER_KEY 8192
-#define KEYS_MIN 256
+#define LIMIT_PER_KEY 4096
+#define KEYS_MIN 1024
 #define KEYS_MAX 16384
 #define MILLION 1000000
 /* What of the limit entries can take, in a store that is full: the rest is for segments that are

@@ -188,9 +188,9 @@ Test(advice, a_curve_foretells_what_stores_of_other_sizes_miss)
     const double missed_small = use_at_random(small, 60000, 300000);
     const double missed_large = use_at_random(large, 60000, 300000);
 
-    cr_assert_float_eq(foretold(small, 2e6), missed_small, 0.03, "%f, not %f",
+    cr_assert_float_eq(foretold(small, 2e6), missed_small, 0.05, "%f, not %f",
                        foretold(small, 2e6), missed_small);
-    cr_assert_float_eq(foretold(small, 4e6), missed_large, 0.03, "%f, not %f",
+    cr_assert_float_eq(foretold(small, 4e6), missed_large, 0.05, "%f, not %f",
                        foretold(small, 4e6), missed_large);
     memstore_destroy(small);
     memstore_destroy(large);

@@ -11,6 +11,7 @@ from types import EllipsisType, TracebackType
 from typing import Any, Callable, Final, NoReturn, Optional, Self, Union
 
 from . import _native
+from .advice import Report
 from ._types import TTL, Buffer, Key, Loaded
 from .errors import InvalidArgument
 from .events import Event, EventKind, EventStats, Subscription, call_back
@@ -385,6 +386,22 @@ class Store(_native.Handle):
         the metrics. ``memstore.prometheus`` has a collector of them.
         """
         return _native.metrics_text(self)
+
+    def advise(self) -> Report:
+        """How the store is used, and which settings to change for it, each with the figure behind it.
+
+        What needs some keys to be followed (the miss-ratio curve, hot keys, other policies) is there when
+        ``access_sample_ratio`` is not 0; it can be switched on in a store in use, with ``reconfigure()``. ``docs/advice.md``
+        says what each advice means.
+
+        >>> with Store(access_sample_ratio=1) as store:
+        ...     for number in range(1000):
+        ...         value = store.get("hot")
+        ...     report = store.advise()
+        ...     report.hot_keys[0].key, [advice.name for advice in report]
+        (b'hot', ['hot_keys'])
+        """
+        return Report.from_json(_native.advise_json(self), people=_native.advise_text(self))
 
     def reset_stats(self) -> None:
         """Set all counters to zero and forget the latencies."""
