@@ -14,9 +14,9 @@
  * What comes after a slot is summed up from the rest of its block and the blocks after: a few lines
  * of memory one after the other, where a tree would take many steps, each to another line.
  *
- * RE-1  A followed key that is in the cache (its size is not 0) has the slot of its last reference,
+ * RU-1  A followed key that is in the cache (its size is not 0) has the slot of its last reference,
  *       with its size there.
- * RE-2  All followed keys have hashes below the threshold, which only falls. */
+ * RU-2  All followed keys have hashes below the threshold, which only falls. */
 #ifndef MS_ADVICE_REUSE_H
 #define MS_ADVICE_REUSE_H
 

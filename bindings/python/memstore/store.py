@@ -394,12 +394,16 @@ class Store(_native.Handle):
         ``access_sample_ratio`` is not 0; it can be switched on in a store in use, with ``reconfigure()``. ``docs/advice.md``
         says what each advice means.
 
-        >>> with Store(access_sample_ratio=1) as store:
-        ...     for number in range(1000):
-        ...         value = store.get("hot")
-        ...     report = store.advise()
-        ...     report.hot_keys[0].key, [advice.name for advice in report]
-        (b'hot', ['hot_keys'])
+        >>> with Store() as store:
+        ...     print(store.advise())
+        [info] Some of the keys have to be followed to tell more.
+            because   no key is followed
+            set       monitoring.access_sample_ratio: 0.01 (is 0)
+            expect    the miss-ratio curve, hot keys, other policies, TTLs against use
+        <BLANKLINE>
+        Entries 0, hits 0, misses 0, expired 0, evicted 0
+        Never read: 0 of those expired, 0 of those evicted
+        <BLANKLINE>
         """
         return Report.from_json(_native.advise_json(self), people=_native.advise_text(self))
 
