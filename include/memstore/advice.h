@@ -98,7 +98,7 @@ MEMSTORE_API int memstore_advise(struct memstore *store, memstore_advice_fn fn, 
  * @retval MEMSTORE_ERR_INVALID_ARGUMENT store or fn is NULL
  * @retval MEMSTORE_ERR_CACHE_CLOSED the store is closed
  * @threadsafety any
- * @progress As memstore_advise().
+ * @progress Waits as memstore_advise().
  * @since 0.1 */
 MEMSTORE_API int memstore_advise_text(struct memstore *store, memstore_write_fn fn, void *context);
 
@@ -113,7 +113,7 @@ MEMSTORE_API int memstore_advise_text(struct memstore *store, memstore_write_fn 
  * @retval MEMSTORE_ERR_INVALID_ARGUMENT store or fn is NULL
  * @retval MEMSTORE_ERR_CACHE_CLOSED the store is closed
  * @threadsafety any
- * @progress As memstore_advise().
+ * @progress Waits as memstore_advise().
  * @since 0.1 */
 MEMSTORE_API int memstore_advise_json(struct memstore *store, memstore_write_fn fn, void *context);
 
@@ -131,7 +131,7 @@ MEMSTORE_API int memstore_advise_json(struct memstore *store, memstore_write_fn 
  * @retval MEMSTORE_ERR_INVALID_ARGUMENT store or n is NULL, or points is with a cap
  * @retval MEMSTORE_ERR_CACHE_CLOSED the store is closed
  * @threadsafety any
- * @progress As memstore_advise().
+ * @progress Waits as memstore_advise().
  * @since 0.1 */
 MEMSTORE_API int memstore_get_miss_ratio_curve(struct memstore *store,
                                                memstore_miss_ratio_point *points, size_t cap,

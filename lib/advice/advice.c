@@ -117,8 +117,8 @@ static void judge_more_memory(const struct ms_findings *findings, struct ms_advi
 
     if (saved < WORTH)
         return;
-    struct ms_advice *advice = add(list, MS_ADVICE_MORE_MEMORY, MS_ADVICE_SUGGESTION,
-                                   "performance.memory_limit");
+    struct ms_advice *advice =
+        add(list, MS_ADVICE_MORE_MEMORY, MS_ADVICE_SUGGESTION, "performance.memory_limit");
     SAY(advice->what, "More memory would save misses.");
     SAY(advice->evidence,
         "by the reuse distances of %" PRIu64 " references, %.1f %% of reads miss with %.1f MB and "
@@ -164,28 +164,28 @@ static void judge_less_memory(const struct ms_findings *findings, struct ms_advi
     say_size(advice->current, sizeof advice->current, (double)findings->settings.limit);
     say_size(advice->suggested, sizeof advice->suggested, (double)enough->bytes);
     SAY(advice->expected, "%.1f MB free for others at %.1f points more misses",
-        (double)(now->bytes - enough->bytes) / 1e6,
-        percent(enough->miss_ratio - now->miss_ratio));
+        (double)(now->bytes - enough->bytes) / 1e6, percent(enough->miss_ratio - now->miss_ratio));
 }
 
 /* ---- Eviction ---- */
 
-/* What the policy there is misses: by its own miniature, or, of one that has none, what the store
- * has missed. */
-static double missed_now(const struct ms_findings *findings)
+/* The miniature of the policy there is, or MS_MINI_POLICIES: it has none. */
+static int own_miniature(const struct ms_findings *findings)
 {
-    for (int i = 0; i < MS_MINI_POLICIES; i++) {
-        if (strcmp(findings->settings.eviction,
-                   ms_findings_policy_name((enum ms_mini_policy)i)) == 0)
-            return findings->pattern.policies[i];
-    }
-    return findings->pattern.miss_ratio;
+    int i = 0;
+
+    while (i < MS_MINI_POLICIES && strcmp(findings->settings.eviction,
+                                          ms_findings_policy_name((enum ms_mini_policy)i)) != 0)
+        i++;
+    return i;
 }
 
 static void judge_eviction(const struct ms_findings *findings, struct ms_advice_list *list)
 {
     const struct ms_findings_pattern *pattern = &findings->pattern;
-    const double now = missed_now(findings);
+    const int own = own_miniature(findings);
+    const bool is_simulated = own < MS_MINI_POLICIES;
+    const double now = is_simulated ? pattern->policies[own] : pattern->miss_ratio;
     int best = 0;
 
     if (!is_enough(findings) || findings->counts.evictions == 0)
@@ -197,7 +197,7 @@ static void judge_eviction(const struct ms_findings *findings, struct ms_advice_
     const double saved = now - pattern->policies[best];
     /* What is found out by other means than a miniature has to differ more. */
     const bool adapts = strcmp(findings->settings.eviction, "adaptive") == 0;
-    if (saved < (adapts ? 2 * WORTH : WORTH) || (adapts && best == MS_MINI_S3FIFO))
+    if (saved < (is_simulated ? WORTH : 2 * WORTH) || (adapts && best == MS_MINI_S3FIFO))
         return;
     struct ms_advice *advice = add(list, MS_ADVICE_EVICTION, MS_ADVICE_SUGGESTION, "eviction");
     SAY(advice->what, "Another eviction policy would save misses.");
@@ -294,11 +294,10 @@ static void judge_short_ttl(const struct ms_findings *findings, struct ms_advice
     if (late < 0.05)
         return;
     const char *setting = ttl_setting(&findings->settings, &current);
-    const double ttl = current != 0 ? (double)current
-                                    : (double)ms_spread_below(&pattern->ttls, 0.5);
+    const double ttl =
+        current != 0 ? (double)current : (double)ms_spread_below(&pattern->ttls, 0.5);
     const double most = (double)ms_spread_below(&pattern->late, 0.9);
-    struct ms_advice *advice =
-        add(list, MS_ADVICE_TTL_TOO_SHORT, MS_ADVICE_SUGGESTION, setting);
+    struct ms_advice *advice = add(list, MS_ADVICE_TTL_TOO_SHORT, MS_ADVICE_SUGGESTION, setting);
     SAY(advice->what, "Keys are read again soon after they have expired.");
     SAY(advice->evidence,
         "%.1f %% of reads missed because the entry had expired, 90 %% of these within %.0f s",
@@ -316,8 +315,7 @@ static void judge_jitter(const struct ms_findings *findings, struct ms_advice_li
     if (entries->expiring < ENOUGH_COUNTED || entries->burst_share < 0.25 ||
         findings->settings.ttl_jitter != 0)
         return;
-    struct ms_advice *advice =
-        add(list, MS_ADVICE_TTL_JITTER, MS_ADVICE_SUGGESTION, "ttl.jitter");
+    struct ms_advice *advice = add(list, MS_ADVICE_TTL_JITTER, MS_ADVICE_SUGGESTION, "ttl.jitter");
     SAY(advice->what, "Many entries expire at one moment, and will be loaded at one moment.");
     SAY(advice->evidence, "%.1f %% of %" PRIu64 " entries that expire do so within %" PRId64 " ms",
         percent(entries->burst_share), entries->expiring, entries->burst_ms);
@@ -349,7 +347,8 @@ static void judge_hot_keys(const struct ms_findings *findings, struct ms_advice_
         add(list, MS_ADVICE_HOT_KEYS, sum >= 0.5 ? MS_ADVICE_WARNING : MS_ADVICE_INFO, "");
     SAY(advice->what, "Few keys get much of the reads.");
     SAY(advice->evidence,
-        "%u key%s get%s %.1f %% of reads, by %" PRIu64 " reads taken at random, less %.1f points at "
+        "%u key%s get%s %.1f %% of reads, by %" PRIu64
+        " reads taken at random, less %.1f points at "
         "most",
         count, count == 1 ? "" : "s", count == 1 ? "s" : "", percent(sum), pattern->hot_noted,
         percent(1.0 / MS_HOT_KEYS));
@@ -396,7 +395,8 @@ static void judge_sizes(const struct ms_findings *findings, struct ms_advice_lis
             add(list, MS_ADVICE_LARGE_ENTRIES, MS_ADVICE_SUGGESTION, "max_entry_size");
         SAY(advice->what, "Large entries take memory and are hardly read.");
         SAY(advice->evidence,
-            "entries of %" PRIu64 " bytes and more are %.1f %% of the entries, %.1f %% of the bytes "
+            "entries of %" PRIu64
+            " bytes and more are %.1f %% of the entries, %.1f %% of the bytes "
             "and %.1f %% of the hits",
             UINT64_C(1) << bucket, percent(large.entries), percent(large.bytes),
             percent(large.hits));

@@ -70,8 +70,7 @@ double ms_curve_slope(const struct ms_curve *curve, double cross, double first_m
 /* The sample has so many times the keys that it should: distances are as many times too long. */
 static double stretch_of(const struct ms_curve *curve, double lacking)
 {
-    const double keys =
-        curve->first + ms_curve_slope(curve, 0, curve->first) * lacking;
+    const double keys = curve->first + ms_curve_slope(curve, 0, curve->first) * lacking;
 
     return keys > 0 && curve->first > 0 ? curve->first / keys : 1;
 }

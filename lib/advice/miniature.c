@@ -97,8 +97,8 @@ static void evict(struct ms_mini *mini)
     while (used(mini) > mini->capacity) {
         const struct ms_mini_list *small = &mini->lists[MS_MINI_SMALL];
 
-        if (small->count != 0 && (small->bytes * SMALL_SHARE > used(mini) ||
-                                  mini->lists[MS_MINI_MAIN].count == 0))
+        if (small->count != 0 &&
+            (small->bytes * SMALL_SHARE > used(mini) || mini->lists[MS_MINI_MAIN].count == 0))
             take_from_small(mini);
         else
             take_from_main(mini);
@@ -179,8 +179,7 @@ double ms_mini_miss_ratio(const struct ms_mini *mini, const struct ms_curve *cur
 {
     const double lacking = references - curve->total.weight;
     const double slope = ms_curve_slope(curve, mini->missed.cross, mini->first_missed);
-    const double ratio =
-        references > 0 ? (mini->missed.weight + slope * lacking) / references : 0;
+    const double ratio = references > 0 ? (mini->missed.weight + slope * lacking) / references : 0;
 
     return ratio < 0 ? 0 : ratio < 1 ? ratio : 1;
 }

@@ -25,8 +25,7 @@ static void scale_minis(struct ms_pattern *pattern)
 void ms_pattern_init(struct ms_pattern *pattern, uint32_t keys, uint64_t threshold,
                      uint64_t cache_bytes, void *memory)
 {
-    struct ms_mini_link *links =
-        (struct ms_mini_link *)((char *)memory + ms_reuse_bytes(keys));
+    struct ms_mini_link *links = (struct ms_mini_link *)((char *)memory + ms_reuse_bytes(keys));
 
     memset(pattern, 0, sizeof *pattern);
     ms_reuse_init(&pattern->reuse, keys, threshold, memory);

@@ -121,8 +121,7 @@ static void put_curve(struct ms_text *out, const struct ms_findings_pattern *pat
     for (uint32_t i = 0; i < pattern->point_count; i++) {
         const struct ms_point *point = &pattern->points[i];
 
-        ms_text_put(out,
-                    "%s{\"bytes\":%" PRIu64 ",\"entries\":%" PRIu64 ",\"miss_ratio\":%.6g}",
+        ms_text_put(out, "%s{\"bytes\":%" PRIu64 ",\"entries\":%" PRIu64 ",\"miss_ratio\":%.6g}",
                     comma(i), point->bytes, point->entries, point->miss_ratio);
     }
     ms_text_put(out, "],\"policies\":[");

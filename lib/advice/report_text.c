@@ -64,8 +64,9 @@ static void put_curve(struct ms_text *out, const struct ms_findings_pattern *pat
         ms_text_put(out, "  %10.1f MB  %5.1f %%%s\n", (double)point->bytes / 1e6,
                     percent(point->miss_ratio), i == pattern->at_limit ? "  the limit now" : "");
     }
-    ms_text_put(out, "\nReads that miss with the limit now, by policy: lru %.1f %%, fifo %.1f %%, "
-                     "s3fifo %.1f %%; the store %.1f %%\n",
+    ms_text_put(out,
+                "\nReads that miss with the limit now, by policy: lru %.1f %%, fifo %.1f %%, "
+                "s3fifo %.1f %%; the store %.1f %%\n",
                 percent(pattern->policies[MS_MINI_LRU]), percent(pattern->policies[MS_MINI_FIFO]),
                 percent(pattern->policies[MS_MINI_S3FIFO]), percent(pattern->miss_ratio));
 }

@@ -70,7 +70,7 @@ int memstore_advise(memstore *store, memstore_advice_fn fn, void *context)
         if (fn(&advice, context) != 0)
             break;
     }
-    ms_mem_free(inquiry);
+    ms_mem_free_wiped(inquiry, store->settings.secure_wipe);
     return MEMSTORE_OK;
 }
 
@@ -86,13 +86,14 @@ static int write_report(memstore *store, memstore_write_fn fn, void *context,
     int status = inquire(store, &inquiry);
     if (status != MEMSTORE_OK)
         return status;
+    text.wipes = store->settings.secure_wipe;
     report(&inquiry->findings, &inquiry->list, &text);
-    ms_mem_free(inquiry);
+    ms_mem_free_wiped(inquiry, text.wipes);
     if (text.failed)
         status = MEMSTORE_ERR_MEMORY_EXHAUSTED;
     else if (fn(text.data, text.size, context) != 0)
         status = MEMSTORE_ERR_IO;
-    ms_mem_free(text.data);
+    ms_mem_free_wiped(text.data, text.wipes);
     return status;
 }
 
@@ -136,6 +137,6 @@ int memstore_get_miss_ratio_curve(memstore *store, memstore_miss_ratio_point *po
     if (status != MEMSTORE_OK)
         return status;
     status = copy_curve(&inquiry->findings.pattern, points, cap, n);
-    ms_mem_free(inquiry);
+    ms_mem_free_wiped(inquiry, store->settings.secure_wipe);
     return status;
 }

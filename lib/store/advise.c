@@ -13,7 +13,7 @@ static const char *name_of_policy(enum ms_eviction_kind kind)
     static const char *const names[] = {
         [MS_EVICTION_ADAPTIVE] = "adaptive", [MS_EVICTION_S3FIFO] = "s3fifo",
         [MS_EVICTION_LRU] = "lru",           [MS_EVICTION_FIFO] = "fifo",
-        [MS_EVICTION_NONE] = "none",
+        [MS_EVICTION_NONE] = "none",         [MS_EVICTION_LFU] = "lfu",
     };
 
     return names[kind];
@@ -230,8 +230,7 @@ static void fill_pattern(memstore *store, const struct ms_sampler *sampler,
     out->followed = pattern->reuse.count;
     out->sampled = pattern->sampled;
     out->missed = ms_load_relaxed(&store->track.missed);
-    out->references =
-        ms_counters_total(&store->counters, MS_COUNT_READS) - sampler->reads_before;
+    out->references = ms_counters_total(&store->counters, MS_COUNT_READS) - sampler->reads_before;
     out->miss_ratio = pattern->reads > 0 ? pattern->misses / pattern->reads : 0;
     fill_curve(pattern, ms_budget_limit(&store->arena.budget), out);
     fill_policies(pattern, out);

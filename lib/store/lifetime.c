@@ -299,8 +299,7 @@ static void heat_locked(memstore *store)
     const uint64_t flags = store->hot_unmeasured;
     const uint64_t diverted =
         MS_HOT_MEASURED | ((flags & MS_HOT_USUAL) != 0 ? MS_HOT_MEASURED_USUAL : 0);
-    const bool diverts =
-        (ms_store_bounds(store) & (MS_BOUNDS_MEASURED | MS_BOUNDS_TRACKED)) != 0;
+    const bool diverts = (ms_store_bounds(store) & (MS_BOUNDS_MEASURED | MS_BOUNDS_TRACKED)) != 0;
     const uint64_t rest = ms_load_relaxed(&store->hot) & ~(uint64_t)MS_HOT_FLAGS;
 
     if (!store->is_shut)

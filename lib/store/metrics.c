@@ -6,14 +6,12 @@
 #include <inttypes.h>
 #include <memstore/version.h>
 
-static void put_family(struct ms_text *out, const char *name, const char *type,
-                       const char *help)
+static void put_family(struct ms_text *out, const char *name, const char *type, const char *help)
 {
     ms_text_put(out, "# TYPE memstore_%s %s\n# HELP memstore_%s %s\n", name, type, name, help);
 }
 
-static void put_counter(struct ms_text *out, const char *name, uint64_t value,
-                        const char *help)
+static void put_counter(struct ms_text *out, const char *name, uint64_t value, const char *help)
 {
     put_family(out, name, "counter", help);
     ms_text_put(out, "memstore_%s_total %" PRIu64 "\n", name, value);
@@ -40,8 +38,8 @@ static void put_rejections(struct ms_text *out, const memstore_stats *stats)
 
     put_family(out, "rejected_writes", "counter", "Writes refused, by the reason.");
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-        ms_text_put(out, "memstore_rejected_writes_total{reason=\"%s\"} %" PRIu64 "\n", rows[i].reason,
-            rows[i].count);
+        ms_text_put(out, "memstore_rejected_writes_total{reason=\"%s\"} %" PRIu64 "\n",
+                    rows[i].reason, rows[i].count);
 }
 
 static void put_loads(struct ms_text *out, const memstore_stats *stats)
@@ -150,18 +148,20 @@ static void put_histogram(struct ms_text *out, const char *operation,
     for (unsigned power = FIRST_BOUND; power <= LAST_BOUND; power += 2) {
         for (; ms_histogram_lowest(bucket) < UINT64_C(1) << power; bucket++)
             below += sums->counts[bucket];
-        ms_text_put(out,
+        ms_text_put(
+            out,
             "memstore_operation_duration_seconds_bucket{operation=\"%s\",le=\"%.9f\"} %" PRIu64
             "\n",
             operation, (double)((UINT64_C(1) << power) - 1) / 1e9, below);
     }
     ms_text_put(out,
-        "memstore_operation_duration_seconds_bucket{operation=\"%s\",le=\"+Inf\"} %" PRIu64 "\n",
-        operation, sums->count);
-    ms_text_put(out, "memstore_operation_duration_seconds_count{operation=\"%s\"} %" PRIu64 "\n", operation,
-        sums->count);
+                "memstore_operation_duration_seconds_bucket{operation=\"%s\",le=\"+Inf\"} %" PRIu64
+                "\n",
+                operation, sums->count);
+    ms_text_put(out, "memstore_operation_duration_seconds_count{operation=\"%s\"} %" PRIu64 "\n",
+                operation, sums->count);
     ms_text_put(out, "memstore_operation_duration_seconds_sum{operation=\"%s\"} %.9f\n", operation,
-        (double)sums->sum_ns / 1e9);
+                (double)sums->sum_ns / 1e9);
 }
 
 static void put_quantiles(struct ms_text *out, const char *operation,
@@ -172,8 +172,9 @@ static void put_quantiles(struct ms_text *out, const char *operation,
     for (size_t i = 0; i < sizeof shares / sizeof *shares; i++) {
         const uint64_t ns = shares[i] == 1 ? sums->max_ns : ms_histogram_quantile(sums, shares[i]);
 
-        ms_text_put(out, "memstore_operation_quantile_seconds{operation=\"%s\",quantile=\"%g\"} %.9f\n",
-            operation, shares[i], (double)ns / 1e9);
+        ms_text_put(out,
+                    "memstore_operation_quantile_seconds{operation=\"%s\",quantile=\"%g\"} %.9f\n",
+                    operation, shares[i], (double)ns / 1e9);
     }
 }
 
@@ -181,12 +182,11 @@ static void put_slow(struct ms_text *out, const char *operation,
                      const struct ms_histogram_sums *sums)
 {
     ms_text_put(out, "memstore_slow_operations_total{operation=\"%s\"} %" PRIu64 "\n", operation,
-        sums->slow);
+                sums->slow);
 }
 
 static void put_each(struct ms_text *out, memstore *store,
-                     void (*fn)(struct ms_text *, const char *,
-                                const struct ms_histogram_sums *))
+                     void (*fn)(struct ms_text *, const char *, const struct ms_histogram_sums *))
 {
     struct ms_histogram_sums sums;
 
@@ -214,7 +214,7 @@ static void put_latencies(struct ms_text *out, memstore *store)
 int ms_metrics_write(memstore *store, struct ms_text *out)
 {
     ms_text_put(out, "# TYPE memstore_build info\n# HELP memstore_build The library.\n"
-             "memstore_build_info{version=\"" MEMSTORE_VERSION_STRING "\"} 1\n");
+                     "memstore_build_info{version=\"" MEMSTORE_VERSION_STRING "\"} 1\n");
     put_counts(out, store);
     put_memory(out, store);
     put_window(out, store);

@@ -105,9 +105,8 @@ struct ms_quick_found {
 };
 
 /* Find a key of a quick size in a usual store, by its hash. */
-MS_ALWAYS_INLINE struct ms_quick_found ms_quick_find_hashed(const memstore *store, uint64_t hot,
-                                                            struct ms_quick_key quick,
-                                                            uint64_t hash)
+MS_ALWAYS_INLINE struct ms_quick_found
+ms_quick_find_hashed(const memstore *store, uint64_t hot, struct ms_quick_key quick, uint64_t hash)
 {
     struct ms_entry *entry = ms_quick_candidate(store, hot, hash, true);
     struct ms_quick_found found = {NULL, 0};

@@ -262,8 +262,7 @@ static MS_NOINLINE int get_timed(memstore *store, const void *key, size_t key_si
 static MS_NOINLINE int get_noted(memstore *store, const void *key, size_t key_size, void *buf,
                                  size_t cap, size_t *value_size, bool by_turn)
 {
-    const bool timed =
-        (ms_store_bounds(store) & MS_BOUNDS_MEASURED) != 0 && ms_latency_is_turn();
+    const bool timed = (ms_store_bounds(store) & MS_BOUNDS_MEASURED) != 0 && ms_latency_is_turn();
     size_t size = 0;
     const int status = timed ? get_timed(store, key, key_size, buf, cap, &size)
                              : get_unmeasured(store, key, key_size, buf, cap, &size);
@@ -301,8 +300,8 @@ static MS_NOINLINE int get_followed(memstore *store, const void *key, size_t key
 }
 
 /* The same in any store, measured or not. */
-static MS_NOINLINE int get_followed_any(memstore *store, const void *key, size_t key_size, void *buf,
-                                        size_t cap, size_t *value_size)
+static MS_NOINLINE int get_followed_any(memstore *store, const void *key, size_t key_size,
+                                        void *buf, size_t cap, size_t *value_size)
 {
     const uint64_t n = ms_latency_turn++;
     const bool by_turn = ms_track_is_turn(store, n);
@@ -369,8 +368,7 @@ int ms_store_get(memstore *store, const void *key, size_t key_size, void *buf, s
     if (ms_unlikely((hot & MS_HOT_USUAL) == 0) || ms_unlikely(!ms_is_quick_size(key_size))) {
         if (!ms_is_quick_measured(hot, key_size))
             return get_any(store, key, key_size, buf, cap, value_size);
-        const unsigned diverts =
-            ms_store_bounds(store) & (MS_BOUNDS_TRACKED | MS_BOUNDS_MEASURED);
+        const unsigned diverts = ms_store_bounds(store) & (MS_BOUNDS_TRACKED | MS_BOUNDS_MEASURED);
         if (ms_likely(diverts == MS_BOUNDS_TRACKED))
             return get_followed(store, key, key_size, buf, cap, value_size);
         if ((diverts & MS_BOUNDS_TRACKED) != 0)
@@ -547,8 +545,9 @@ static MS_NOINLINE int has_otherwise(memstore *store, const void *key, size_t ke
 {
     if ((ms_quick_hot(store) & MS_HOT_MEASURED) == 0)
         return leave_and_has_whole(store, key, key_size);
-    return (ms_store_bounds(store) & MS_BOUNDS_MEASURED) != 0 && ms_latency_is_turn() ? has_timed(store, key, key_size)
-                                : has_unmeasured(store, key, key_size);
+    return (ms_store_bounds(store) & MS_BOUNDS_MEASURED) != 0 && ms_latency_is_turn()
+               ? has_timed(store, key, key_size)
+               : has_unmeasured(store, key, key_size);
 }
 
 static MS_NOINLINE int has_any(memstore *store, const void *key, size_t key_size)

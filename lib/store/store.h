@@ -97,8 +97,8 @@ struct memstore {
     struct ms_arena arena;
     struct ms_counters counters;
     struct ms_settings settings; /* live ones by ms_setting_of() */
-    uint64_t hot_unmeasured; /* MS_HOT_USUAL and MS_HOT_OPEN, wherever calls are diverted */
-    bool is_shut;            /* close has cleared the flags of `hot`; settings lock */
+    uint64_t hot_unmeasured;     /* MS_HOT_USUAL and MS_HOT_OPEN, wherever calls are diverted */
+    bool is_shut;                /* close has cleared the flags of `hot`; settings lock */
     struct ms_latency latency;
     ms_mutex settings_lock; /* to change one */
     struct ms_eviction eviction;

@@ -49,8 +49,8 @@ static void *alloc(memstore *store, size_t bytes)
     struct ms_budget_mark mark = ms_budget_mark(&arena->budget);
 
     for (;;) {
-        void *memory = ms_pages_alloc(&arena->pages, bytes,
-                                      (uint64_t)arena->reserve << arena->segment_shift);
+        void *memory =
+            ms_pages_alloc(&arena->pages, bytes, (uint64_t)arena->reserve << arena->segment_shift);
 
         if (memory != NULL || ms_room_make(store, bytes, deadline, &mark) != MEMSTORE_OK)
             return memory;

@@ -10,7 +10,8 @@
 /* Whether there may be something to wait for. */
 MS_ALWAYS_INLINE bool ms_writing_waits(memstore *store)
 {
-    return (ms_store_bounds(store) & MS_BOUNDS_WRITERS) != 0 || !ms_combiner_is_idle(&store->combiner);
+    return (ms_store_bounds(store) & MS_BOUNDS_WRITERS) != 0 ||
+           !ms_combiner_is_idle(&store->combiner);
 }
 
 /* Wait for it, in a call that has entered the store: OK and ms_writing_done() is due, LOCK_TIMEOUT

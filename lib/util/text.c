@@ -12,7 +12,7 @@ static bool make_room(struct ms_text *text, size_t more)
     if (text->failed || text->room - text->size > more)
         return !text->failed;
     const size_t room = 2 * text->room + more + 4096;
-    char *data = ms_mem_resize(text->data, room);
+    char *data = ms_mem_resize_wiped(text->data, room, text->wipes);
 
     if (data == NULL) {
         text->failed = true;

@@ -10,6 +10,7 @@ struct ms_text {
     char *data; /* for ms_mem_free() */
     size_t size, room;
     bool failed; /* there was no memory; nothing more is written */
+    bool wipes;  /* memory is overwritten before it is free */
 };
 
 /* What one call writes is at most this long. */

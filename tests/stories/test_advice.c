@@ -121,8 +121,8 @@ Test(advice, more_memory_is_advised_where_it_would_save_misses)
     struct heard heard;
 
     use_at_random(store, 20000, 200000);
-    const int i = assert_advised(store, &heard, MEMSTORE_ADVICE_MORE_MEMORY,
-                                 "performance.memory_limit");
+    const int i =
+        assert_advised(store, &heard, MEMSTORE_ADVICE_MORE_MEMORY, "performance.memory_limit");
     cr_assert_str_eq(heard.current[i], "1000kB");
     /* 20000 entries of about 140 bytes: the advice is not to have far more than fits them. */
     const double mb = atof(heard.suggested[i]) / 1000;
@@ -181,17 +181,17 @@ static double foretold(memstore *store, double bytes)
 
 Test(advice, a_curve_foretells_what_stores_of_other_sizes_miss)
 {
-    memstore *small = test_open("performance.memory_limit=2MB", "shards=4", "eviction=lru", FOLLOWED,
-                                NULL);
-    memstore *large = test_open("performance.memory_limit=4MB", "shards=4", "eviction=lru", PATIENT,
-                                NULL);
+    memstore *small =
+        test_open("performance.memory_limit=2MB", "shards=4", "eviction=lru", FOLLOWED, NULL);
+    memstore *large =
+        test_open("performance.memory_limit=4MB", "shards=4", "eviction=lru", PATIENT, NULL);
     const double missed_small = use_at_random(small, 60000, 300000);
     const double missed_large = use_at_random(large, 60000, 300000);
 
-    cr_assert_float_eq(foretold(small, 2e6), missed_small, 0.05, "%f, not %f",
-                       foretold(small, 2e6), missed_small);
-    cr_assert_float_eq(foretold(small, 4e6), missed_large, 0.05, "%f, not %f",
-                       foretold(small, 4e6), missed_large);
+    cr_assert_float_eq(foretold(small, 2e6), missed_small, 0.05, "%f, not %f", foretold(small, 2e6),
+                       missed_small);
+    cr_assert_float_eq(foretold(small, 4e6), missed_large, 0.05, "%f, not %f", foretold(small, 4e6),
+                       missed_large);
     memstore_destroy(small);
     memstore_destroy(large);
 }
@@ -228,8 +228,8 @@ static void use_beside_a_scan(memstore *store, int rounds)
 
 Test(advice, another_policy_is_advised_where_it_would_save_misses)
 {
-    memstore *store = test_open("performance.memory_limit=1MB", "shards=4", "eviction=lru", FOLLOWED,
-                                NULL);
+    memstore *store =
+        test_open("performance.memory_limit=1MB", "shards=4", "eviction=lru", FOLLOWED, NULL);
     struct heard heard;
 
     use_beside_a_scan(store, 40000);
@@ -241,8 +241,8 @@ Test(advice, another_policy_is_advised_where_it_would_save_misses)
 
 Test(advice, no_other_policy_is_advised_where_none_is_better)
 {
-    memstore *store = test_open("performance.memory_limit=1MB", "shards=4", "eviction=s3fifo",
-                                FOLLOWED, NULL);
+    memstore *store =
+        test_open("performance.memory_limit=1MB", "shards=4", "eviction=s3fifo", FOLLOWED, NULL);
 
     use_beside_a_scan(store, 40000);
     assert_not_advised(store, MEMSTORE_ADVICE_EVICTION);
@@ -252,8 +252,8 @@ Test(advice, no_other_policy_is_advised_where_none_is_better)
 
 Test(advice, keys_read_once_are_told_where_the_policy_keeps_them)
 {
-    memstore *store = test_open("performance.memory_limit=1MB", "shards=4", "eviction=fifo",
-                                FOLLOWED, NULL);
+    memstore *store =
+        test_open("performance.memory_limit=1MB", "shards=4", "eviction=fifo", FOLLOWED, NULL);
     struct heard heard;
 
     use_beside_a_scan(store, 20000);
@@ -263,8 +263,8 @@ Test(advice, keys_read_once_are_told_where_the_policy_keeps_them)
 
 Test(advice, keys_read_once_are_not_told_where_there_are_few)
 {
-    memstore *store = test_open("performance.memory_limit=1MB", "shards=4", "eviction=fifo",
-                                FOLLOWED, NULL);
+    memstore *store =
+        test_open("performance.memory_limit=1MB", "shards=4", "eviction=fifo", FOLLOWED, NULL);
 
     use_at_random(store, 8000, 100000);
     assert_not_advised(store, MEMSTORE_ADVICE_READ_ONCE);
@@ -423,13 +423,12 @@ static void use_sizes(memstore *store, bool large_too)
 
 Test(advice, a_largest_size_is_advised_where_large_entries_are_not_read)
 {
-    memstore *store = test_open("performance.memory_limit=4MB", "shards=4", "eviction=lru", FOLLOWED,
-                                NULL);
+    memstore *store =
+        test_open("performance.memory_limit=4MB", "shards=4", "eviction=lru", FOLLOWED, NULL);
     struct heard heard;
 
     use_sizes(store, false);
-    const int i =
-        assert_advised(store, &heard, MEMSTORE_ADVICE_LARGE_ENTRIES, "max_entry_size");
+    const int i = assert_advised(store, &heard, MEMSTORE_ADVICE_LARGE_ENTRIES, "max_entry_size");
     const double size = atof(heard.suggested[i]);
     cr_assert(size >= 128 && size <= 16384, "%s", heard.suggested[i]);
     memstore_destroy(store);
@@ -437,8 +436,8 @@ Test(advice, a_largest_size_is_advised_where_large_entries_are_not_read)
 
 Test(advice, a_largest_size_is_not_advised_where_large_entries_are_read)
 {
-    memstore *store = test_open("performance.memory_limit=4MB", "shards=4", "eviction=lru", FOLLOWED,
-                                NULL);
+    memstore *store =
+        test_open("performance.memory_limit=4MB", "shards=4", "eviction=lru", FOLLOWED, NULL);
 
     use_sizes(store, true);
     assert_not_advised(store, MEMSTORE_ADVICE_LARGE_ENTRIES);

@@ -114,9 +114,9 @@ Test(miniature, never_holds_more_than_its_capacity)
         const uint64_t name = unit_random_below(&rng, 8000);
         const uint32_t size = (uint32_t)unit_random_below(&rng, 900) + 1;
 
-        note(unit_random_below(&rng, 20) == 0 ? MS_REFERENCE_DELETE
+        note(unit_random_below(&rng, 20) == 0  ? MS_REFERENCE_DELETE
              : unit_random_below(&rng, 2) == 0 ? MS_REFERENCE_WRITE
-                                    : MS_REFERENCE_READ,
+                                               : MS_REFERENCE_READ,
              name, size, i, INT64_MAX);
         for (int policy = 0; policy < MS_MINI_POLICIES; policy++) {
             const struct ms_mini *mini = &pattern.minis[policy];

@@ -181,7 +181,8 @@ static void expect_on_trace(const char *name)
     struct test_exact exact = test_exact_of(stream, n);
     const double of_100 = error_on(stream, n, 16384, 0.01);
     const double bounded = error_on(stream, n, 8192, 1);
-    fprintf(stderr, "| `%s` | %zu | %.2f | %.2f |\n", name, exact.keys, 100 * of_100, 100 * bounded);
+    fprintf(stderr, "| `%s` | %zu | %.2f | %.2f |\n", name, exact.keys, 100 * of_100,
+            100 * bounded);
     cr_assert_lt(bounded, 0.02, "%s, by number: %.4f", name, bounded);
     cr_assert(of_100 < 0.02 || exact.keys < KEYS_FOR_ONE_IN_100, "%s, 1 %%: %.4f", name, of_100);
     test_exact_free(&exact);
@@ -190,8 +191,9 @@ static void expect_on_trace(const char *name)
 
 Test(reuse, is_within_two_points_on_recorded_traces)
 {
-    static const char *const traces[] = {"corda",   "orm-night",   "web07",     "arc-OLTP",  "arc-P3",
-                                         "arcx-P3", "lirs-multi1", "lirs-loop", "adapt-size"};
+    static const char *const traces[] = {"corda",       "orm-night", "web07",
+                                         "arc-OLTP",    "arc-P3",    "arcx-P3",
+                                         "lirs-multi1", "lirs-loop", "adapt-size"};
 
     for (size_t i = 0; i < sizeof traces / sizeof *traces; i++)
         expect_on_trace(traces[i]);
