@@ -290,6 +290,7 @@ typedef long long swig_type_33;
 typedef long long swig_type_34;
 typedef long long swig_type_35;
 typedef long long swig_type_36;
+typedef long long swig_type_37;
 extern void _wrap_Swig_free_memstore(uintptr_t arg1);
 extern uintptr_t _wrap_Swig_malloc_memstore(swig_intgo arg1);
 extern swig_intgo _wrap_MEMSTORE_OK_memstore(void);
@@ -392,12 +393,12 @@ extern int _wrap_GlueGetEventStats_memstore(uintptr_t arg1, swig_voidp arg2, swi
 extern swig_type_33 _wrap_GlueLeaseAcquire_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3, swig_voidp arg4, swig_intgo arg5, swig_voidp arg6);
 extern int _wrap_GlueLeaseIsCurrent_memstore(uintptr_t arg1);
 extern int _wrap_GlueLeaseFill_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3, swig_type_34 arg4);
-extern void _wrap_GlueLeaseFail_memstore(uintptr_t arg1, int arg2);
+extern swig_type_35 _wrap_GlueLeaseFail_memstore(uintptr_t arg1, int arg2, swig_voidp arg3);
 extern int _wrap_GlueGetStats_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3);
 extern int _wrap_GlueGetMemoryStats_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3);
 extern int _wrap_GlueGetLatency_memstore(uintptr_t arg1, int arg2, swig_voidp arg3, swig_intgo arg4);
-extern swig_type_35 _wrap_GlueMetricsText_memstore(uintptr_t arg1, swig_voidp arg2);
-extern swig_type_36 _wrap_GlueAdvise_memstore(uintptr_t arg1, int arg2, swig_voidp arg3);
+extern swig_type_36 _wrap_GlueMetricsText_memstore(uintptr_t arg1, swig_voidp arg2);
+extern swig_type_37 _wrap_GlueAdvise_memstore(uintptr_t arg1, int arg2, swig_voidp arg3);
 extern int _wrap_GlueGetRates_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3, swig_voidp arg4);
 #undef intgo
 */
@@ -1399,10 +1400,14 @@ func GlueLeaseFill(arg1 uintptr, arg2 *byte, arg3 int, arg4 int64) (_swig_ret in
 	return swig_r
 }
 
-func GlueLeaseFail(arg1 uintptr, arg2 int32) {
+func GlueLeaseFail(arg1 uintptr, arg2 int32, arg3 *byte) (_swig_ret int64) {
+	var swig_r int64
 	_swig_i_0 := arg1
 	_swig_i_1 := arg2
-	C._wrap_GlueLeaseFail_memstore(C.uintptr_t(_swig_i_0), C.int(_swig_i_1))
+	var _swig_i_2 *C.uchar
+	_swig_i_2 = (*C.uchar)(arg3)
+	swig_r = (int64)(C._wrap_GlueLeaseFail_memstore(C.uintptr_t(_swig_i_0), C.int(_swig_i_1), C.swig_voidp(_swig_i_2)))
+	return swig_r
 }
 
 func GlueGetStats(arg1 uintptr, arg2 *byte, arg3 int) (_swig_ret int32) {
