@@ -19,10 +19,11 @@ MAY_INCLUDE = {
     "eviction": {"segment", "util", "platform"},
     "config": {"util", "platform"},
     "stats": {"util", "platform"},
+    "advice": {"util", "platform"},
     "events": {"segment", "util", "platform"},
     "loader": {"segment", "util", "platform"},
-    "store": {"index", "segment", "expiry", "eviction", "stats", "events", "loader", "util", "platform"},
-    "api": {"store", "config", "stats", "util", "platform"},
+    "store": {"index", "segment", "expiry", "eviction", "stats", "advice", "events", "loader", "util", "platform"},
+    "api": {"store", "config", "stats", "advice", "util", "platform"},
 }
 # Single headers that hold types alone, for modules that may not include the rest of their folder.
 MAY_INCLUDE_HEADER = {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What monitoring.track_operation_latency costs: the same calls, by turns, in a store with it and in
- * one without. */
+/* What monitoring.track_operation_latency and monitoring.access_sample_ratio cost: the same calls, by
+ * turns, in a store with the first and in one without; and, since the second can be changed, in one store
+ * with it and without, whose entries lie where they lay. */
 #include <memstore/memstore.h>
 
 #include <stdio.h>
@@ -14,13 +15,14 @@
 static char keys[ENTRIES][KEY_SIZE + 1];
 static char value[100];
 
-static memstore *open_store(const char *tracked)
+static memstore *open_store(const char *measured)
 {
     memstore_config *config = memstore_config_new();
     memstore *store = NULL;
 
     if (config == NULL ||
-        memstore_config_set(config, "monitoring.track_operation_latency", tracked) != MEMSTORE_OK ||
+        memstore_config_set(config, "monitoring.track_operation_latency", measured) !=
+            MEMSTORE_OK ||
         memstore_open(config, &store) != MEMSTORE_OK) {
         fprintf(stderr, "bench_tracking: the store does not open\n");
         exit(1);
@@ -83,20 +85,66 @@ static double median(double *times)
     return times[ROUNDS / 2] / ENTRIES;
 }
 
-static void measure(const char *name, void (*all)(memstore *), memstore *stores[2])
+static double time_of(void (*all)(memstore *), memstore *store)
 {
-    double times[2][ROUNDS];
+    const double start = now_ns();
+
+    all(store);
+    return now_ns() - start;
+}
+
+static void report(const char *name, const char *what, double off[], double on[])
+{
+    double ratios[ROUNDS];
+
+    for (int round = 0; round < ROUNDS; round++)
+        ratios[round] = on[round] / off[round] * ENTRIES;
+    printf("%-9s %8.1f ns without, %+6.1f %% with %s\n", name, median(off),
+           100 * (median(ratios) - 1), what);
+}
+
+static void measure_latency(const char *name, void (*all)(memstore *), memstore *stores[2])
+{
+    double off[ROUNDS], on[ROUNDS];
 
     for (int round = 0; round < ROUNDS; round++) {
-        for (int i = 0; i < 2; i++) {
-            const double start = now_ns();
-
-            all(stores[i]);
-            times[i][round] = now_ns() - start;
-        }
+        off[round] = time_of(all, stores[0]);
+        on[round] = time_of(all, stores[1]);
     }
-    const double off = median(times[0]), on = median(times[1]);
-    printf("%-9s %8.1f ns without, %8.1f ns with: %+.1f ns\n", name, off, on, on - off);
+    report(name, "track_operation_latency", off, on);
+}
+
+static void follow(memstore *store, const char *ratio)
+{
+    if (memstore_reconfigure(store, "monitoring.access_sample_ratio", ratio) != MEMSTORE_OK) {
+        fprintf(stderr, "bench_tracking: keys cannot be followed\n");
+        exit(1);
+    }
+}
+
+static void measure_following(const char *name, void (*all)(memstore *), memstore *store,
+                              const char *ratio)
+{
+    double off[ROUNDS], on[ROUNDS];
+    char what[64];
+
+    for (int round = 0; round < ROUNDS; round++) {
+        off[round] = time_of(all, store);
+        follow(store, ratio);
+        all(store);
+        on[round] = time_of(all, store);
+        follow(store, "0");
+        all(store);
+    }
+    snprintf(what, sizeof what, "access_sample_ratio %s", ratio);
+    report(name, what, off, on);
+}
+
+static void measure(const char *name, void (*all)(memstore *), memstore *stores[2])
+{
+    measure_latency(name, all, stores);
+    measure_following(name, all, stores[0], "0.001");
+    measure_following(name, all, stores[0], "0.01");
 }
 
 int main(void)

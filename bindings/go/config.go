@@ -121,6 +121,8 @@ type Config struct {
 	TrackMemoryUsage *bool `yaml:"monitoring.track_memory_usage,omitempty"`
 	// TrackOperationLatency has calls measured, for GetLatency.
 	TrackOperationLatency bool `yaml:"monitoring.track_operation_latency,omitempty"`
+	// AccessSampleRatio is the share of keys, from 0 to 1, whose uses are followed for Advise.
+	AccessSampleRatio float64 `yaml:"monitoring.access_sample_ratio,omitempty"`
 	// HitRateThreshold, MemoryUsageThreshold, both from 0 to 1, and LatencyThreshold raise the alerts
 	// of Rates.
 	HitRateThreshold     float64       `yaml:"monitoring.hit_rate_threshold,omitempty"`

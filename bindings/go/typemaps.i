@@ -120,4 +120,12 @@ MEMSTORE_NUMBER(size_t, int)
 %ignore memstore_get_latency;
 %ignore memstore_get_rates;
 %ignore memstore_metrics_text;
-%rename("$ignore", regexmatch$name="^MEMSTORE_(OPERATION|ALERT)") "";
+%ignore MEMSTORE_ADVICE_H;
+%ignore memstore_advice;
+%ignore memstore_miss_ratio_point;
+%ignore MEMSTORE_CURVE_POINTS;
+%ignore memstore_advise;
+%ignore memstore_advise_text;
+%ignore memstore_advise_json;
+%ignore memstore_get_miss_ratio_curve;
+%rename("$ignore", regexmatch$name="^MEMSTORE_(OPERATION|ALERT|ADVICE)") "";

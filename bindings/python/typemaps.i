@@ -57,6 +57,14 @@
 %ignore memstore_latency;
 %ignore memstore_rates;
 %ignore memstore_metrics_text;
+%ignore memstore_advice;
+%ignore memstore_miss_ratio_point;
+%ignore MEMSTORE_CURVE_POINTS;
+%ignore memstore_advise;
+%ignore memstore_advise_text;
+%ignore memstore_advise_json;
+%ignore memstore_get_miss_ratio_curve;
+%rename("$ignore", regexmatch$name="^MEMSTORE_ADVICE") "";
 
 /* Conditions that span several keys are not offered to Python. */
 %rename("%(strip:[memstore_])s") "";
@@ -306,8 +314,12 @@
 %rename(keys) ms_py_list_keys;
 PyObject *ms_py_register_errors(PyObject *classes);
 %rename(metrics_text) ms_py_metrics_text;
+%rename(advise_text) ms_py_advise_text;
+%rename(advise_json) ms_py_advise_json;
 PyObject *ms_py_list_keys(memstore *store, const char *pattern, size_t pattern_size);
 PyObject *ms_py_metrics_text(memstore *store);
+PyObject *ms_py_advise_text(memstore *store);
+PyObject *ms_py_advise_json(memstore *store);
 
 %init %{
     if (ms_py_module_init(m) != 0)

@@ -601,13 +601,25 @@ static int glue_keep_text(const char *data, size_t size, void *context)
     return 0;
 }
 
-static inline int64_t glue_metrics_text(memstore *store, void **kept)
+/* A text that a function has written, kept: its size. */
+static int64_t glue_written_text(memstore *store,
+                                 int (*write)(memstore *, memstore_write_fn, void *), void **kept)
 {
     struct glue_text text = {NULL, 0};
-    const int status = memstore_metrics_text(store, glue_keep_text, &text);
+    const int status = write(store, glue_keep_text, &text);
 
     *kept = text.data;
     if (status == MEMSTORE_ERR_IO)
         return MEMSTORE_ERR_MEMORY_EXHAUSTED;
     return status == MEMSTORE_OK ? (int64_t)text.size : status;
+}
+
+static inline int64_t glue_metrics_text(memstore *store, void **kept)
+{
+    return glue_written_text(store, memstore_metrics_text, kept);
+}
+
+static inline int64_t glue_advise(memstore *store, int for_people, void **kept)
+{
+    return glue_written_text(store, for_people ? memstore_advise_text : memstore_advise_json, kept);
 }

@@ -124,6 +124,9 @@ static inline int glue_get_latency(memstore *store, int operation, uint64_t *out
 /* memstore_metrics_text(): the bytes of the text, which is in *kept for glue_take_many(). */
 static inline int64_t glue_metrics_text(memstore *store, void **kept);
 
+/* memstore_advise_json(), or memstore_advise_text() `for_people`: the same. */
+static inline int64_t glue_advise(memstore *store, int for_people, void **kept);
+
 /* memstore_get_rates(): the first n fields that are fractions, and both that count alerts. */
 static inline int glue_get_rates(memstore *store, double *out, size_t n, uint64_t *alerts);
 

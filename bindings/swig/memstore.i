@@ -30,6 +30,7 @@
 %include <memstore/version.h>
 %include <memstore/config.h>
 %include <memstore/stats.h>
+%include <memstore/advice.h>
 %include <memstore/memstore.h>
 %include <memstore/events.h>
 #if defined(SWIGGO)

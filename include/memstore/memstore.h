@@ -63,6 +63,7 @@
 #ifndef MEMSTORE_H
 #define MEMSTORE_H
 
+#include <memstore/advice.h>
 #include <memstore/config.h>
 #include <memstore/export.h>
 #include <memstore/stats.h>

@@ -171,7 +171,7 @@ static MS_NOINLINE int get_view_otherwise(memstore *store, const void *key, size
                                           memstore_view *out)
 {
     const uint64_t start = ms_measuring_begin_read(store);
-    const int status = (store->bounds & MS_BOUNDS_VIEWS) != 0
+    const int status = (ms_store_bounds(store) & MS_BOUNDS_VIEWS) != 0
                            ? ms_admission_get_view(store, key, key_size, out)
                            : ms_store_get_view(store, key, key_size, out);
 
@@ -186,7 +186,7 @@ int memstore_get_view(memstore *store, const void *key, size_t key_size, memstor
     *out = (memstore_view){0};
     if (store == NULL || !ms_is_key(key, key_size))
         return MEMSTORE_ERR_INVALID_ARGUMENT;
-    if (ms_unlikely((store->bounds & (MS_BOUNDS_VIEWS | MS_BOUNDS_MEASURED)) != 0))
+    if (ms_unlikely((ms_store_bounds(store) & (MS_BOUNDS_VIEWS | MS_BOUNDS_MEASURED)) != 0))
         return get_view_otherwise(store, key, key_size, out);
     return ms_store_get_view(store, key, key_size, out);
 }

@@ -95,7 +95,7 @@ int memstore_get_rates(memstore *store, memstore_rates *rates)
 
 int memstore_metrics_text(memstore *store, memstore_write_fn fn, void *context)
 {
-    struct ms_metrics_text text = {0};
+    struct ms_text text = {0};
 
     if (store == NULL || fn == NULL)
         return MEMSTORE_ERR_INVALID_ARGUMENT;

@@ -98,6 +98,7 @@ struct ms_settings {
     bool track_hit_rate;
     bool track_memory_usage;
     bool track_operation_latency;
+    uint32_t access_sample; /* share of the keys that are followed, in millionths; 0 = none */
     /* Alerts, 0 = none: shares in millionths, and milliseconds. */
     uint32_t hit_rate_threshold;
     uint32_t memory_usage_threshold;

@@ -49,6 +49,8 @@ static const char *name_of(enum ms_rank rank)
         return "counters";
     case MS_RANK_MONITOR:
         return "monitor";
+    case MS_RANK_TRACK:
+        return "sample";
     case MS_RANK_PASSES:
         return "passes";
     case MS_RANK_GATE:

@@ -38,6 +38,7 @@ enum ms_rank {
     MS_RANK_RETIRED,     /* tables that wait for a grace period */
     MS_RANK_COUNTERS,    /* the counters' baseline */
     MS_RANK_MONITOR,     /* the windows of rates */
+    MS_RANK_TRACK,       /* the sample of followed keys */
     MS_RANK_PASSES,      /* which passes are free */
     MS_RANK_GATE,        /* the line before a gate */
     MS_RANK_QUEUE,       /* the queue of asynchronous writes */

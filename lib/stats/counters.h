@@ -45,6 +45,8 @@ enum ms_counter {
     MS_COUNT_STALE_SERVED,
     MS_COUNT_REFRESHES,
     MS_COUNT_REFRESH_FAILURES,
+    MS_COUNT_EXPIRED_UNREAD, /* of MS_COUNT_EXPIRATIONS, in a store whose policy counts uses */
+    MS_COUNT_EVICTED_UNREAD, /* of MS_COUNT_EVICTIONS, likewise */
     MS_COUNTERS
 };
 

@@ -28,7 +28,8 @@ enum ms_bounds {
     MS_BOUNDS_VIEWS = 1,
     MS_BOUNDS_WRITERS = 2,
     /* Bounds nothing: calls are measured. It is here so that who asks for one asks for all. */
-    MS_BOUNDS_MEASURED = 4
+    MS_BOUNDS_MEASURED = 4,
+    MS_BOUNDS_TRACKED = 8, /* nor does this: some keys are followed, track.h */
 };
 uint8_t ms_admission_bounds(const struct ms_settings *settings);
 /* Bytes that passes may take. */

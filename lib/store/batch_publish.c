@@ -116,6 +116,28 @@ static void overtake_loads(const struct ms_commit *commit)
     }
 }
 
+static void track(memstore *store, const struct ms_step *step)
+{
+    const struct ms_op *op = step->op;
+
+    if (op->kind == MS_OP_SET)
+        ms_track_write(store, step->hash, op->key.size, op->value_size, step->expiry);
+    else if (op->kind == MS_OP_DELETE)
+        ms_track_delete(store, step->hash);
+    else
+        ms_track_retime(store, step->hash, step->expiry);
+}
+
+static void track_followed(const struct ms_commit *commit)
+{
+    for (size_t i = 0; i < commit->count; i++) {
+        const struct ms_step *step = &commit->steps[i];
+
+        if (ms_step_writes(step) && ms_track_follows(commit->store, step->hash))
+            track(commit->store, step);
+    }
+}
+
 void ms_commit_publish(struct ms_commit *commit)
 {
     memstore *store = commit->store;
@@ -147,4 +169,6 @@ void ms_commit_publish(struct ms_commit *commit)
     bump_sequences(commit);
     /* ORDER: release, pairs with the acquire in try_quiet: who sees it finds all slots settled. */
     atomic_fetch_add_explicit(&store->batches_done, 1, memory_order_release);
+    if ((ms_store_bounds(store) & MS_BOUNDS_TRACKED) != 0)
+        track_followed(commit);
 }

@@ -69,6 +69,7 @@ int ms_store_clear(memstore *store)
         clear_shard_locked(store, shard);
         ms_mutex_unlock(lock);
     }
+    ms_track_clear(store);
     /* What was being appended to is reclaimed as well, and given back to the system. */
     ms_arena_seal_open(&store->arena);
     if (!ms_mutex_lock_until(&store->reclaim_lock, deadline))

@@ -121,7 +121,7 @@ int ms_combiner_apply_locked(memstore *store, enum ms_combiner_place place)
         return MEMSTORE_OK;
     /* A batch is one writer. */
     const bool takes_place =
-        place == MS_COMBINER_TAKES_PLACE && (store->bounds & MS_BOUNDS_WRITERS) != 0;
+        place == MS_COMBINER_TAKES_PLACE && (ms_store_bounds(store) & MS_BOUNDS_WRITERS) != 0;
     if (takes_place)
         status = ms_admission_enter_writer(store);
     if (status == MEMSTORE_OK) {

@@ -26,6 +26,8 @@ int ms_store_delete(memstore *store, const void *key, size_t key_size)
     }
     ms_mutex_unlock(ms_store_shard_lock(store, hash));
 
+    if (ms_track_follows(store, hash))
+        ms_track_delete(store, hash);
     if (exists)
         ms_count(&store->counters, live ? MS_COUNT_DELETES : MS_COUNT_EXPIRATIONS, 1);
     return live ? MEMSTORE_OK : MEMSTORE_ERR_KEY_NOT_FOUND;

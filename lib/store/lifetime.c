@@ -163,7 +163,7 @@ static void init_members(memstore *store, const struct ms_settings *settings)
     ms_mutex_init(&store->reclaim_lock, MS_RANK_RECLAIM);
     ms_gate_init(&store->room_line, 1);
     ms_mutex_init(&store->retired_lock, MS_RANK_RETIRED);
-    store->bounds = ms_admission_bounds(settings);
+    ms_store_relaxed(&store->bounds, ms_admission_bounds(settings));
     ms_admission_init(&store->admission, settings);
     ms_combiner_init(&store->combiner, settings->limit);
     ms_events_init(&store->events, &store->arena.budget, &store->events_wanted,
@@ -175,6 +175,7 @@ static void init_members(memstore *store, const struct ms_settings *settings)
     ms_gate_init(&store->load_bytes_gate, ms_load_byte_places(settings));
     ms_due_init(&store->due, ms_store_sweep_slack(settings));
     ms_monitor_init(&store->monitor);
+    ms_track_init(&store->track);
 }
 
 static int init_arena(memstore *store, const char **why)
@@ -260,6 +261,7 @@ static void free_store(memstore *store)
     free_retired(store->retired_spare);
     ms_admission_fini(&store->admission);
     ms_monitor_fini(&store->monitor);
+    ms_track_fini(&store->track);
     ms_mutex_destroy(&store->settings_lock);
     ms_gate_fini(&store->room_line);
     ms_mutex_destroy(&store->reclaim_lock);
@@ -290,7 +292,31 @@ static memstore *map_block(const struct ms_settings *settings)
     return store;
 }
 
-/* What quick.h needs to know; last, because it lets readers in. */
+/* Let `hot` say what quick.h needs to know. The settings lock is held, or nobody else knows the
+ * store yet. */
+static void heat_locked(memstore *store)
+{
+    const uint64_t flags = store->hot_unmeasured;
+    const uint64_t diverted =
+        MS_HOT_MEASURED | ((flags & MS_HOT_USUAL) != 0 ? MS_HOT_MEASURED_USUAL : 0);
+    const bool diverts = (ms_store_bounds(store) & (MS_BOUNDS_MEASURED | MS_BOUNDS_TRACKED)) != 0;
+    const uint64_t rest = ms_load_relaxed(&store->hot) & ~(uint64_t)MS_HOT_FLAGS;
+
+    if (!store->is_shut)
+        ms_store_release(&store->hot, rest | (diverts ? diverted : flags));
+}
+
+void ms_store_divert(memstore *store, enum ms_bounds why, bool wanted)
+{
+    const unsigned others = ms_store_bounds(store) & ~(unsigned)why;
+
+    ms_store_relaxed(&store->bounds, (unsigned char)(others | (wanted ? why : 0)));
+    /* Before it is open, heat() comes later. */
+    if (ms_load_relaxed(&store->hot) != 0)
+        heat_locked(store);
+}
+
+/* Last, because it lets readers in. */
 static void heat(memstore *store)
 {
     const uint64_t base = (uint64_t)(uintptr_t)store->arena.base;
@@ -299,13 +325,9 @@ static void heat(memstore *store)
                        store->arena.granule_shift == MS_HOT_GRANULE_SHIFT &&
                        store->touch == MS_TOUCH_COUNT;
 
-    const uint64_t flags = (open ? MS_HOT_OPEN : 0) | (usual ? MS_HOT_USUAL : 0);
-    const uint64_t measured = MS_HOT_MEASURED | (usual ? MS_HOT_MEASURED_USUAL : 0);
-
-    store->hot_unmeasured = flags;
-    ms_store_release(&store->hot,
-                     base | (store->index.shard_count - 1) |
-                         ((store->bounds & MS_BOUNDS_MEASURED) != 0 ? measured : flags));
+    store->hot_unmeasured = (open ? MS_HOT_OPEN : 0) | (usual ? MS_HOT_USUAL : 0);
+    ms_store_relaxed(&store->hot, base | (store->index.shard_count - 1));
+    heat_locked(store);
 }
 
 /* Only a policy that stamps wants to be told. In a small store an epoch of it is a few accesses; in
@@ -340,6 +362,12 @@ static int build(memstore *store, const char **why)
     if (!init_index(store) || !ms_stale_init(&store->stale, store->index.shard_count))
         return MEMSTORE_ERR_MEMORY_EXHAUSTED;
     status = presize_index(store, why);
+    if (status == MEMSTORE_OK && store->settings.access_sample != 0 &&
+        ms_track_start(store, store->settings.access_sample) != MEMSTORE_OK) {
+        *why = "performance.memory_limit: too small to hold what monitoring.access_sample_ratio "
+               "needs; 1MB is enough";
+        status = MEMSTORE_ERR_INVALID_CONFIG;
+    }
     return status == MEMSTORE_OK ? ms_maintenance_register(store) : status;
 }
 
@@ -427,6 +455,15 @@ static void apply_queued(memstore *store)
     ms_store_leave(store);
 }
 
+/* No read goes the quick way from now on. */
+static void shut(memstore *store)
+{
+    ms_mutex_lock(&store->settings_lock);
+    store->is_shut = true;
+    ms_store_release(&store->hot, ms_load_relaxed(&store->hot) & ~MS_HOT_FLAGS);
+    ms_mutex_unlock(&store->settings_lock);
+}
+
 int ms_store_close(memstore *store)
 {
     bool open = false;
@@ -435,7 +472,7 @@ int ms_store_close(memstore *store)
     if (ms_flights_are_led(&store->flights))
         return MEMSTORE_ERR_UNSUPPORTED;
     apply_queued(store);
-    ms_store_release(&store->hot, ms_load_relaxed(&store->hot) & ~MS_HOT_FLAGS);
+    shut(store);
     if (!atomic_compare_exchange_strong(&store->closed, &open, true))
         return MEMSTORE_ERR_CACHE_CLOSED;
     ms_admission_close(&store->admission);

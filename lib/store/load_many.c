@@ -230,7 +230,7 @@ int ms_load_get_many(memstore *store, const memstore_key *keys, size_t n,
 {
     struct gathering gathering = {
         .store = store, .loader = loader, .asked = keys, .n = n, .views = out};
-    int status = (store->bounds & MS_BOUNDS_VIEWS) != 0
+    int status = (ms_store_bounds(store) & MS_BOUNDS_VIEWS) != 0
                      ? ms_admission_get_many(store, keys, n, out, found)
                      : ms_store_get_many(store, keys, n, out, found);
 

@@ -252,6 +252,9 @@ static void each_lock(memstore *store, enum ms_rank rank, void (*fn)(ms_mutex *l
     case MS_RANK_MONITOR:
         fn(&store->monitor.lock);
         break;
+    case MS_RANK_TRACK:
+        fn(&store->track.lock);
+        break;
     case MS_RANK_PASSES:
         fn(&store->admission.passes.lock);
         break;

@@ -304,6 +304,16 @@ static void complete_views(struct reading *reading)
     }
 }
 
+static void track_reads(const struct reading *reading)
+{
+    for (size_t i = 0; i < reading->n; i++) {
+        const memstore_view *view = &reading->views[i];
+
+        ms_track_any_read(reading->store, reading->keys[i].data, reading->keys[i].size,
+                          view->pin != NULL ? MEMSTORE_OK : MEMSTORE_ERR_KEY_NOT_FOUND, view->size);
+    }
+}
+
 static void count_reads(memstore *store, size_t hits, size_t misses)
 {
     ms_count(&store->counters, MS_COUNT_READS, hits + misses);
@@ -328,6 +338,8 @@ int ms_store_get_many(memstore *store, const memstore_key *keys, size_t n, memst
         return status;
     }
     count_reads(store, reading.found, n - reading.found);
+    if (ms_unlikely((ms_store_bounds(store) & MS_BOUNDS_TRACKED) != 0))
+        track_reads(&reading);
     *found = reading.found;
     return MEMSTORE_OK;
 }

@@ -13,13 +13,13 @@ void ms_measuring_add(memstore *store, enum memstore_operation operation, uint64
 /* What ms_measuring_end() is given: when the call began, or 0 when it is not measured. */
 MS_ALWAYS_INLINE uint64_t ms_measuring_begin(const memstore *store)
 {
-    return ms_unlikely((store->bounds & MS_BOUNDS_MEASURED) != 0) ? ms_clock_real_ns() : 0;
+    return ms_unlikely((ms_store_bounds(store) & MS_BOUNDS_MEASURED) != 0) ? ms_clock_real_ns() : 0;
 }
 
 /* The same for a call of which one in MS_LATENCY_READS_ONE_IN is measured. */
 MS_ALWAYS_INLINE uint64_t ms_measuring_begin_read(const memstore *store)
 {
-    return ms_unlikely((store->bounds & MS_BOUNDS_MEASURED) != 0) && ms_latency_is_turn()
+    return ms_unlikely((ms_store_bounds(store) & MS_BOUNDS_MEASURED) != 0) && ms_latency_is_turn()
                ? ms_clock_real_ns()
                : 0;
 }

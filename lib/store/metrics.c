@@ -1,71 +1,31 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/metrics.h"
 
-#include "platform/mem.h"
 #include "store/store.h"
 
 #include <inttypes.h>
 #include <memstore/version.h>
-#include <stdarg.h>
-#include <stdio.h>
 
-/* ---- Text ---- */
-
-static bool make_room(struct ms_metrics_text *out, size_t more)
+static void put_family(struct ms_text *out, const char *name, const char *type, const char *help)
 {
-    if (out->room - out->size > more)
-        return true;
-    const size_t room = 2 * out->room + more + 4096;
-    char *data = ms_mem_resize(out->data, room);
-
-    if (data == NULL)
-        return false;
-    out->data = data;
-    out->room = room;
-    return true;
+    ms_text_put(out, "# TYPE memstore_%s %s\n# HELP memstore_%s %s\n", name, type, name, help);
 }
 
-static void put(struct ms_metrics_text *out, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
-
-/* A line is at most this long. */
-#define LINE_SIZE 512
-
-static void put(struct ms_metrics_text *out, const char *format, ...)
-{
-    va_list arguments;
-
-    if (out->failed || !make_room(out, LINE_SIZE)) {
-        out->failed = true;
-        return;
-    }
-    va_start(arguments, format);
-    out->size += (size_t)vsnprintf(out->data + out->size, LINE_SIZE, format, arguments);
-    va_end(arguments);
-}
-
-static void put_family(struct ms_metrics_text *out, const char *name, const char *type,
-                       const char *help)
-{
-    put(out, "# TYPE memstore_%s %s\n# HELP memstore_%s %s\n", name, type, name, help);
-}
-
-static void put_counter(struct ms_metrics_text *out, const char *name, uint64_t value,
-                        const char *help)
+static void put_counter(struct ms_text *out, const char *name, uint64_t value, const char *help)
 {
     put_family(out, name, "counter", help);
-    put(out, "memstore_%s_total %" PRIu64 "\n", name, value);
+    ms_text_put(out, "memstore_%s_total %" PRIu64 "\n", name, value);
 }
 
-static void put_gauge(struct ms_metrics_text *out, const char *name, double value, const char *help)
+static void put_gauge(struct ms_text *out, const char *name, double value, const char *help)
 {
     put_family(out, name, "gauge", help);
-    put(out, "memstore_%s %.17g\n", name, value);
+    ms_text_put(out, "memstore_%s %.17g\n", name, value);
 }
 
 /* ---- What there is ---- */
 
-static void put_rejections(struct ms_metrics_text *out, const memstore_stats *stats)
+static void put_rejections(struct ms_text *out, const memstore_stats *stats)
 {
     const struct {
         const char *reason;
@@ -78,11 +38,11 @@ static void put_rejections(struct ms_metrics_text *out, const memstore_stats *st
 
     put_family(out, "rejected_writes", "counter", "Writes refused, by the reason.");
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-        put(out, "memstore_rejected_writes_total{reason=\"%s\"} %" PRIu64 "\n", rows[i].reason,
-            rows[i].count);
+        ms_text_put(out, "memstore_rejected_writes_total{reason=\"%s\"} %" PRIu64 "\n",
+                    rows[i].reason, rows[i].count);
 }
 
-static void put_loads(struct ms_metrics_text *out, const memstore_stats *stats)
+static void put_loads(struct ms_text *out, const memstore_stats *stats)
 {
     put_counter(out, "loads", stats->loads, "Values that loaders gave.");
     put_counter(out, "load_failures", stats->load_failures, "Loads that failed.");
@@ -100,7 +60,7 @@ static void put_loads(struct ms_metrics_text *out, const memstore_stats *stats)
     put_counter(out, "refresh_failures", stats->refresh_failures, "Such loads that failed.");
 }
 
-static void put_counts(struct ms_metrics_text *out, memstore *store)
+static void put_counts(struct ms_text *out, memstore *store)
 {
     memstore_stats stats = {0};
 
@@ -120,12 +80,12 @@ static void put_counts(struct ms_metrics_text *out, memstore *store)
     put_loads(out, &stats);
 }
 
-static void put_kind(struct ms_metrics_text *out, const char *kind, uint64_t bytes)
+static void put_kind(struct ms_text *out, const char *kind, uint64_t bytes)
 {
-    put(out, "memstore_memory_bytes{kind=\"%s\"} %" PRIu64 "\n", kind, bytes);
+    ms_text_put(out, "memstore_memory_bytes{kind=\"%s\"} %" PRIu64 "\n", kind, bytes);
 }
 
-static void put_memory(struct ms_metrics_text *out, memstore *store)
+static void put_memory(struct ms_text *out, memstore *store)
 {
     memstore_memory_stats memory = {0};
 
@@ -147,12 +107,12 @@ static void put_memory(struct ms_metrics_text *out, memstore *store)
     put_gauge(out, "segments", (double)memory.segments, "Segments in use.");
 }
 
-static void put_alert(struct ms_metrics_text *out, const char *kind, bool raised)
+static void put_alert(struct ms_text *out, const char *kind, bool raised)
 {
-    put(out, "memstore_alert{kind=\"%s\"} %d\n", kind, raised);
+    ms_text_put(out, "memstore_alert{kind=\"%s\"} %d\n", kind, raised);
 }
 
-static void put_window(struct ms_metrics_text *out, memstore *store)
+static void put_window(struct ms_text *out, memstore *store)
 {
     memstore_rates rates = {0};
 
@@ -179,7 +139,7 @@ static void put_window(struct ms_metrics_text *out, memstore *store)
 #define FIRST_BOUND 6
 #define LAST_BOUND 34
 
-static void put_histogram(struct ms_metrics_text *out, const char *operation,
+static void put_histogram(struct ms_text *out, const char *operation,
                           const struct ms_histogram_sums *sums)
 {
     uint64_t below = 0;
@@ -188,21 +148,23 @@ static void put_histogram(struct ms_metrics_text *out, const char *operation,
     for (unsigned power = FIRST_BOUND; power <= LAST_BOUND; power += 2) {
         for (; ms_histogram_lowest(bucket) < UINT64_C(1) << power; bucket++)
             below += sums->counts[bucket];
-        put(out,
+        ms_text_put(
+            out,
             "memstore_operation_duration_seconds_bucket{operation=\"%s\",le=\"%.9f\"} %" PRIu64
             "\n",
             operation, (double)((UINT64_C(1) << power) - 1) / 1e9, below);
     }
-    put(out,
-        "memstore_operation_duration_seconds_bucket{operation=\"%s\",le=\"+Inf\"} %" PRIu64 "\n",
-        operation, sums->count);
-    put(out, "memstore_operation_duration_seconds_count{operation=\"%s\"} %" PRIu64 "\n", operation,
-        sums->count);
-    put(out, "memstore_operation_duration_seconds_sum{operation=\"%s\"} %.9f\n", operation,
-        (double)sums->sum_ns / 1e9);
+    ms_text_put(out,
+                "memstore_operation_duration_seconds_bucket{operation=\"%s\",le=\"+Inf\"} %" PRIu64
+                "\n",
+                operation, sums->count);
+    ms_text_put(out, "memstore_operation_duration_seconds_count{operation=\"%s\"} %" PRIu64 "\n",
+                operation, sums->count);
+    ms_text_put(out, "memstore_operation_duration_seconds_sum{operation=\"%s\"} %.9f\n", operation,
+                (double)sums->sum_ns / 1e9);
 }
 
-static void put_quantiles(struct ms_metrics_text *out, const char *operation,
+static void put_quantiles(struct ms_text *out, const char *operation,
                           const struct ms_histogram_sums *sums)
 {
     static const double shares[] = {0.5, 0.9, 0.99, 0.999, 0.9999, 1};
@@ -210,21 +172,21 @@ static void put_quantiles(struct ms_metrics_text *out, const char *operation,
     for (size_t i = 0; i < sizeof shares / sizeof *shares; i++) {
         const uint64_t ns = shares[i] == 1 ? sums->max_ns : ms_histogram_quantile(sums, shares[i]);
 
-        put(out, "memstore_operation_quantile_seconds{operation=\"%s\",quantile=\"%g\"} %.9f\n",
-            operation, shares[i], (double)ns / 1e9);
+        ms_text_put(out,
+                    "memstore_operation_quantile_seconds{operation=\"%s\",quantile=\"%g\"} %.9f\n",
+                    operation, shares[i], (double)ns / 1e9);
     }
 }
 
-static void put_slow(struct ms_metrics_text *out, const char *operation,
+static void put_slow(struct ms_text *out, const char *operation,
                      const struct ms_histogram_sums *sums)
 {
-    put(out, "memstore_slow_operations_total{operation=\"%s\"} %" PRIu64 "\n", operation,
-        sums->slow);
+    ms_text_put(out, "memstore_slow_operations_total{operation=\"%s\"} %" PRIu64 "\n", operation,
+                sums->slow);
 }
 
-static void put_each(struct ms_metrics_text *out, memstore *store,
-                     void (*fn)(struct ms_metrics_text *, const char *,
-                                const struct ms_histogram_sums *))
+static void put_each(struct ms_text *out, memstore *store,
+                     void (*fn)(struct ms_text *, const char *, const struct ms_histogram_sums *))
 {
     struct ms_histogram_sums sums;
 
@@ -234,7 +196,7 @@ static void put_each(struct ms_metrics_text *out, memstore *store,
     }
 }
 
-static void put_latencies(struct ms_metrics_text *out, memstore *store)
+static void put_latencies(struct ms_text *out, memstore *store)
 {
     if (store->latency.histograms == NULL)
         return;
@@ -249,14 +211,14 @@ static void put_latencies(struct ms_metrics_text *out, memstore *store)
     put_each(out, store, put_slow);
 }
 
-int ms_metrics_write(memstore *store, struct ms_metrics_text *out)
+int ms_metrics_write(memstore *store, struct ms_text *out)
 {
-    put(out, "# TYPE memstore_build info\n# HELP memstore_build The library.\n"
-             "memstore_build_info{version=\"" MEMSTORE_VERSION_STRING "\"} 1\n");
+    ms_text_put(out, "# TYPE memstore_build info\n# HELP memstore_build The library.\n"
+                     "memstore_build_info{version=\"" MEMSTORE_VERSION_STRING "\"} 1\n");
     put_counts(out, store);
     put_memory(out, store);
     put_window(out, store);
     put_latencies(out, store);
-    put(out, "# EOF\n");
+    ms_text_put(out, "# EOF\n");
     return out->failed ? MEMSTORE_ERR_MEMORY_EXHAUSTED : MEMSTORE_OK;
 }

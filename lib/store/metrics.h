@@ -3,17 +3,11 @@
 #ifndef MS_STORE_METRICS_H
 #define MS_STORE_METRICS_H
 
-#include <memstore/memstore.h>
-#include <stdbool.h>
-#include <stddef.h>
+#include "util/text.h"
 
-struct ms_metrics_text {
-    char *data; /* for ms_mem_free() */
-    size_t size, room;
-    bool failed; /* there was no memory */
-};
+#include <memstore/memstore.h>
 
 /* OK, or MEMORY_EXHAUSTED. The caller frees `out->data` either way. */
-int ms_metrics_write(memstore *store, struct ms_metrics_text *out);
+int ms_metrics_write(memstore *store, struct ms_text *out);
 
 #endif

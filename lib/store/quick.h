@@ -27,7 +27,7 @@ MS_ALWAYS_INLINE const char *ms_quick_base(uint64_t hot)
     return (const char *)(uintptr_t)(hot & ~(uint64_t)MS_HOT_MASK);
 }
 
-/* Whether a read is the usual case but for being measured. */
+/* Whether a read is the usual case but for being measured, or its key followed. */
 MS_ALWAYS_INLINE bool ms_is_quick_measured(uint64_t hot, size_t key_size)
 {
     return (hot & MS_HOT_MEASURED_USUAL) != 0 && ms_is_quick_size(key_size);
@@ -104,22 +104,28 @@ struct ms_quick_found {
     uint64_t head;
 };
 
-/* Find a key of a quick size in a usual store. */
-MS_ALWAYS_INLINE struct ms_quick_found ms_quick_find_usual(const memstore *store, uint64_t hot,
-                                                           const void *key, size_t key_size)
+/* Find a key of a quick size in a usual store, by its hash. */
+MS_ALWAYS_INLINE struct ms_quick_found
+ms_quick_find_hashed(const memstore *store, uint64_t hot, struct ms_quick_key quick, uint64_t hash)
 {
-    const struct ms_quick_key quick = ms_quick_key(key, key_size);
-    const uint64_t hash = ms_quick_key_hash(&store->hasher, quick);
     struct ms_entry *entry = ms_quick_candidate(store, hot, hash, true);
     struct ms_quick_found found = {NULL, 0};
 
     if (ms_unlikely(entry == NULL))
         return found;
     found.head = ms_quick_head(entry);
-    if (ms_likely((uint8_t)(found.head >> 40) == (uint8_t)key_size) &&
+    if (ms_likely((uint8_t)(found.head >> 40) == (uint8_t)quick.size) &&
         ms_likely(ms_quick_key_is(quick, (const char *)(entry + 1))))
         found.entry = entry;
     return found;
+}
+
+MS_ALWAYS_INLINE struct ms_quick_found ms_quick_find_usual(const memstore *store, uint64_t hot,
+                                                           const void *key, size_t key_size)
+{
+    const struct ms_quick_key quick = ms_quick_key(key, key_size);
+
+    return ms_quick_find_hashed(store, hot, quick, ms_quick_key_hash(&store->hasher, quick));
 }
 
 /* Find any key in any store. */

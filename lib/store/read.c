@@ -212,18 +212,26 @@ static MS_NOINLINE int get_expiring(memstore *store, const void *key, size_t key
     return get_found(store, found, key_size, buf, cap, value_size, false);
 }
 
-/* A get that has been counted, from inside the section on. */
+/* A get that has been counted, from what was found in the section on. */
+MS_ALWAYS_INLINE int get_looked_up(memstore *store, struct ms_quick_found found, const void *key,
+                                   size_t key_size, void *buf, size_t cap, size_t *value_size,
+                                   bool usual)
+{
+    if (ms_unlikely(found.entry == NULL))
+        return leave_and_get_whole(store, key, key_size, buf, cap, value_size);
+    if (ms_unlikely(!ms_quick_never_expires(found.head)))
+        return get_expiring(store, key, key_size, buf, cap, value_size);
+    return get_found(store, found, key_size, buf, cap, value_size, usual);
+}
+
+/* The same from inside the section on. */
 MS_ALWAYS_INLINE int get_quick(memstore *store, uint64_t hot, const void *key, size_t key_size,
                                void *buf, size_t cap, size_t *value_size, bool usual)
 {
     const struct ms_quick_found found = usual ? ms_quick_find_usual(store, hot, key, key_size)
                                               : ms_quick_find_any(store, hot, key, key_size);
 
-    if (ms_unlikely(found.entry == NULL))
-        return leave_and_get_whole(store, key, key_size, buf, cap, value_size);
-    if (ms_unlikely(!ms_quick_never_expires(found.head)))
-        return get_expiring(store, key, key_size, buf, cap, value_size);
-    return get_found(store, found, key_size, buf, cap, value_size, usual);
+    return get_looked_up(store, found, key, key_size, buf, cap, value_size, usual);
 }
 
 /* The way that a get would have taken if calls were not measured, from inside the section on. */
@@ -250,13 +258,71 @@ static MS_NOINLINE int get_timed(memstore *store, const void *key, size_t key_si
     return status;
 }
 
-/* The quick way is closed to this store: it is closed or small, or it measures. */
+/* A get of the sample: what it finds is noted when it has left the section. */
+static MS_NOINLINE int get_noted(memstore *store, const void *key, size_t key_size, void *buf,
+                                 size_t cap, size_t *value_size, bool by_turn)
+{
+    const bool timed = (ms_store_bounds(store) & MS_BOUNDS_MEASURED) != 0 && ms_latency_is_turn();
+    size_t size = 0;
+    const int status = timed ? get_timed(store, key, key_size, buf, cap, &size)
+                             : get_unmeasured(store, key, key_size, buf, cap, &size);
+
+    if (status != MEMSTORE_ERR_CACHE_CLOSED)
+        tell(value_size, size);
+    ms_track_read(store, key, key_size, status, size, by_turn);
+    return status;
+}
+
+/* A get that has been counted is of a followed key. */
+static MS_NOINLINE int get_again_noted(memstore *store, const void *key, size_t key_size, void *buf,
+                                       size_t cap, size_t *value_size)
+{
+    uncount_read(store);
+    return get_noted(store, key, key_size, buf, cap, value_size, false);
+}
+
+/* A get in what would be a usual store, in which some keys are followed and calls are not measured;
+ * from inside the section on. In this order, because few registers are free beside the arguments. */
+static MS_NOINLINE int get_followed(memstore *store, const void *key, size_t key_size, void *buf,
+                                    size_t cap, size_t *value_size)
+{
+    struct ms_counter_stripe *stripe = ms_quick_stripe(store, ms_reader_current());
+
+    if (ms_track_is_turn(store, ms_load_relaxed(&stripe->counts[MS_COUNT_READS])))
+        return get_noted(store, key, key_size, buf, cap, value_size, true);
+    ms_count_own(stripe, MS_COUNT_READS, 1);
+    const struct ms_quick_key quick = ms_quick_key(key, key_size);
+    const uint64_t hash = ms_quick_key_hash(&store->hasher, quick);
+    if (ms_track_follows(store, hash))
+        return get_again_noted(store, key, key_size, buf, cap, value_size);
+    return get_looked_up(store, ms_quick_find_hashed(store, ms_quick_hot(store), quick, hash), key,
+                         key_size, buf, cap, value_size, true);
+}
+
+/* The same in any store, measured or not. */
+static MS_NOINLINE int get_followed_any(memstore *store, const void *key, size_t key_size,
+                                        void *buf, size_t cap, size_t *value_size)
+{
+    const uint64_t n = ms_latency_turn++;
+    const bool by_turn = ms_track_is_turn(store, n);
+
+    if (by_turn || ms_track_follows(store, ms_store_hash(store, key, key_size)))
+        return get_noted(store, key, key_size, buf, cap, value_size, by_turn);
+    if ((ms_store_bounds(store) & MS_BOUNDS_MEASURED) != 0 && ms_latency_is_sampled(n))
+        return get_timed(store, key, key_size, buf, cap, value_size);
+    return get_unmeasured(store, key, key_size, buf, cap, value_size);
+}
+
+/* The quick way is closed to this store: it is closed or small, it measures, or it follows keys. */
 static MS_NOINLINE int get_otherwise(memstore *store, const void *key, size_t key_size, void *buf,
                                      size_t cap, size_t *value_size)
 {
-    if ((ms_quick_hot(store) & MS_HOT_MEASURED) != 0)
+    if ((ms_quick_hot(store) & MS_HOT_MEASURED) != 0) {
+        if ((ms_store_bounds(store) & MS_BOUNDS_TRACKED) != 0)
+            return get_followed_any(store, key, key_size, buf, cap, value_size);
         return ms_latency_is_turn() ? get_timed(store, key, key_size, buf, cap, value_size)
                                     : get_unmeasured(store, key, key_size, buf, cap, value_size);
+    }
     count_read(store);
     return leave_and_get_whole(store, key, key_size, buf, cap, value_size);
 }
@@ -268,9 +334,14 @@ static MS_NOINLINE int get_first(memstore *store, const void *key, size_t key_si
     if (ms_reader_current() == 0)
         ms_reader_prepare();
     const uint64_t start = ms_measuring_begin_read(store);
+    size_t size = 0;
     count_read(store);
-    const int status = get_whole(store, key, key_size, buf, cap, value_size);
+    const int status = get_whole(store, key, key_size, buf, cap, &size);
+    if (status != MEMSTORE_ERR_CACHE_CLOSED)
+        tell(value_size, size);
     ms_measuring_end(store, MEMSTORE_OPERATION_GET, start);
+    if ((ms_store_bounds(store) & MS_BOUNDS_TRACKED) != 0)
+        ms_track_any_read(store, key, key_size, status, size);
     return status;
 }
 
@@ -297,6 +368,11 @@ int ms_store_get(memstore *store, const void *key, size_t key_size, void *buf, s
     if (ms_unlikely((hot & MS_HOT_USUAL) == 0) || ms_unlikely(!ms_is_quick_size(key_size))) {
         if (!ms_is_quick_measured(hot, key_size))
             return get_any(store, key, key_size, buf, cap, value_size);
+        const unsigned diverts = ms_store_bounds(store) & (MS_BOUNDS_TRACKED | MS_BOUNDS_MEASURED);
+        if (ms_likely(diverts == MS_BOUNDS_TRACKED))
+            return get_followed(store, key, key_size, buf, cap, value_size);
+        if ((diverts & MS_BOUNDS_TRACKED) != 0)
+            return get_followed_any(store, key, key_size, buf, cap, value_size);
         /* Calls are measured: this one, or it goes on as any other. */
         if (ms_latency_is_sampled(
                 ms_load_relaxed(&ms_quick_stripe(store, reader)->counts[MS_COUNT_READS])))
@@ -327,6 +403,15 @@ static void fill_view(memstore *store, const struct ms_found *found, memstore_vi
     out->pin = found->segment;
 }
 
+static MS_NOINLINE int missed_view(memstore *store, const void *key, size_t key_size)
+{
+    const int status = missed(store);
+
+    if ((ms_store_bounds(store) & MS_BOUNDS_TRACKED) != 0)
+        ms_track_any_read(store, key, key_size, status, 0);
+    return status;
+}
+
 int ms_store_get_view(memstore *store, const void *key, size_t key_size, memstore_view *out)
 {
     const uint64_t hash = ms_store_hash(store, key, key_size);
@@ -337,12 +422,14 @@ int ms_store_get_view(memstore *store, const void *key, size_t key_size, memstor
         return refused_closed();
     count_read(store);
     if (!ms_lookup_live(store, key, key_size, hash, &found))
-        return missed(store);
+        return missed_view(store, key, key_size);
     ms_testing_reach(MS_POINT_READ_KEPT);
     pin(found.segment);
     touch(store, found.entry);
     fill_view(store, &found, out);
     ms_rcu_read_unlock();
+    if (ms_unlikely((ms_store_bounds(store) & MS_BOUNDS_TRACKED) != 0))
+        ms_track_any_read(store, key, key_size, MEMSTORE_OK, out->size);
     return MEMSTORE_OK;
 }
 
@@ -458,8 +545,9 @@ static MS_NOINLINE int has_otherwise(memstore *store, const void *key, size_t ke
 {
     if ((ms_quick_hot(store) & MS_HOT_MEASURED) == 0)
         return leave_and_has_whole(store, key, key_size);
-    return ms_latency_is_turn() ? has_timed(store, key, key_size)
-                                : has_unmeasured(store, key, key_size);
+    return (ms_store_bounds(store) & MS_BOUNDS_MEASURED) != 0 && ms_latency_is_turn()
+               ? has_timed(store, key, key_size)
+               : has_unmeasured(store, key, key_size);
 }
 
 static MS_NOINLINE int has_any(memstore *store, const void *key, size_t key_size)
@@ -481,7 +569,7 @@ int ms_store_has(memstore *store, const void *key, size_t key_size)
     if (ms_unlikely((hot & MS_HOT_USUAL) == 0) || ms_unlikely(!ms_is_quick_size(key_size))) {
         if (!ms_is_quick_measured(hot, key_size))
             return has_any(store, key, key_size);
-        if (ms_latency_is_turn())
+        if ((ms_store_bounds(store) & MS_BOUNDS_MEASURED) != 0 && ms_latency_is_turn())
             return has_timed(store, key, key_size);
     }
     return has_found(store, ms_quick_find_usual(store, hot, key, key_size), key, key_size);

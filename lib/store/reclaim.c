@@ -55,7 +55,7 @@ struct pass {
     int64_t max_stale; /* how long what has expired is kept; 0 = not */
     int64_t earliest;  /* of what is left alone, when it expires or is not to be kept any longer */
     bool passed_over;  /* a shard was held by somebody else; something is left */
-    uint64_t removed_expired, evicted, moved_bytes, dropped_stale;
+    uint64_t removed_expired, expired_unread, evicted, evicted_unread, moved_bytes, dropped_stale;
 };
 
 struct candidate {
@@ -98,6 +98,7 @@ static void expire_entry(struct pass *pass, const struct candidate *candidate,
     const int64_t end = end_of_stale(pass, &candidate->found);
 
     pass->removed_expired++;
+    pass->expired_unread += ms_store_is_unread(store, &candidate->found);
     if (end <= pass->now) {
         remove_entry(pass, candidate, slot, MEMSTORE_EVENT_EXPIRED);
         return;
@@ -183,6 +184,7 @@ static void evict_entry(struct pass *pass, const struct candidate *candidate,
     }
     if (keep && move_entry(pass, candidate, slot, &verdict))
         return;
+    pass->evicted_unread += ms_store_is_unread(store, &candidate->found);
     const enum ms_ghost_kind kind = policy->drop(&store->eviction, pass->segment, access);
     remove_entry(pass, candidate, slot, MEMSTORE_EVENT_EVICTED);
     ms_ghost_insert(&store->eviction.ghost, candidate->hash, kind);
@@ -290,6 +292,10 @@ static void count_pass(const struct pass *pass)
 
     if (pass->removed_expired != 0)
         ms_count(counters, MS_COUNT_EXPIRATIONS, pass->removed_expired);
+    if (pass->expired_unread != 0)
+        ms_count(counters, MS_COUNT_EXPIRED_UNREAD, pass->expired_unread);
+    if (pass->evicted_unread != 0)
+        ms_count(counters, MS_COUNT_EVICTED_UNREAD, pass->evicted_unread);
     if (pass->evicted != 0)
         ms_count(counters, MS_COUNT_EVICTIONS, pass->evicted);
     if (pass->moved_bytes != 0)

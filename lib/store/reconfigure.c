@@ -62,6 +62,12 @@ int ms_store_reconfigure(memstore *store, const struct ms_settings *next,
         const int status = resize(store, next, why);
         if (status != MEMSTORE_OK)
             return status;
+        ms_track_resize(store);
+    }
+    if (next->access_sample != store->settings.access_sample &&
+        ms_track_start(store, next->access_sample) != MEMSTORE_OK) {
+        snprintf(why, MS_WHY_SIZE, "performance.memory_limit has no room for what it needs");
+        return MEMSTORE_ERR_MEMORY_EXHAUSTED;
     }
     ms_settings_put(&store->settings, offsetof(struct ms_settings, limit), sizeof next->limit,
                     next->limit);

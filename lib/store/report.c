@@ -142,6 +142,7 @@ int ms_store_latency(memstore *store, enum memstore_operation operation, memstor
 void ms_store_reset_stats(memstore *store)
 {
     ms_counters_reset(&store->counters);
+    ms_track_forget(store);
     if (store->latency.histograms != NULL)
         ms_monitor_forget_latencies(store);
 }

@@ -58,6 +58,8 @@ static int update_ttl_locked(memstore *store, const memstore_key *key, uint64_t 
     expiry = ms_ttl_bound_by_age(store, &found, expiry);
     if (change_in_place(&found, expiry)) {
         note_changed(store, found.segment, expiry, now);
+        if (ms_track_follows(store, hash))
+            ms_track_retime(store, hash, expiry);
         return MEMSTORE_OK;
     }
 

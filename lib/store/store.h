@@ -8,8 +8,8 @@
  * Lock order, outermost first (platform/rank.h; checked in builds with asserts):
  *     registry (maintenance.c) -> settings -> apply (combiner.h) -> reclaim -> shards, by number ->
  *     grace period -> open slot -> pool -> pages
- *     due, retired, counters, monitor, passes, gates, queue (combiner.h), events, flights, breakers and
- *     waits (loader/), maintenance thread, thread numbers: leaves, under any of these
+ *     due, retired, counters, monitor, track, passes, gates, queue (combiner.h), events, flights,
+ *     breakers and waits (loader/), maintenance thread, thread numbers: leaves, under any of these
  * Who waits at a gate (admission.h) holds none of them, but for the apply lock. Nobody waits for
  * the reclaim lock while he holds a shard's, and no thread in a read section waits for either.
  *
@@ -40,6 +40,7 @@
 #include "store/combiner.h"
 #include "store/monitor.h"
 #include "store/stale.h"
+#include "store/track.h"
 #include "util/hash.h"
 
 #include <memstore/memstore.h>
@@ -63,10 +64,10 @@ struct ms_retired {
 #define MS_HOT_USUAL (UINT64_C(1) << 16)
 /* quick.h may be used: the store is open and has a stripe of counters for every reader word. */
 #define MS_HOT_OPEN (UINT64_C(1) << 17)
-/* Calls are measured; the other two are not set then but stand in `hot_unmeasured`, so that reads
- * of other stores need not ask. */
+/* Calls are measured, or some keys followed; the other two are not set then but stand in
+ * `hot_unmeasured`, so that reads of other stores need not ask. */
 #define MS_HOT_MEASURED (UINT64_C(1) << 18)
-/* Calls are measured in what would be a usual store. */
+/* The same in what would be a usual store. */
 #define MS_HOT_MEASURED_USUAL (UINT64_C(1) << 19)
 #define MS_HOT_FLAGS (MS_HOT_USUAL | MS_HOT_OPEN | MS_HOT_MEASURED | MS_HOT_MEASURED_USUAL)
 #define MS_HOT_GRANULE_SHIFT 2
@@ -81,18 +82,23 @@ struct memstore {
     atomic_bool closed; /* ORDER: seq_cst by close and ms_store_enter(), acquire by readers */
     enum ms_touch touch;
     struct ms_hasher hasher;
-    uint8_t bounds; /* what admission bounds: enum ms_bounds */
+    /* What admission bounds: enum ms_bounds. Settings lock to write, relaxed */
+    atomic_uchar bounds;
     /* bits of memstore_event_kind: what somebody has subscribed to. Events' lock to write */
     atomic_uint_least32_t events_wanted;
     uint64_t tick_mask; /* accesses are reported to the policy each tick_mask + 1 of a thread */
+    /* A key is followed if the lower half of its hash is below; track.h. Track's lock to write,
+     * relaxed, like the next: a thread's read is taken at random by its number */
+    atomic_uint_least64_t follows_below;
+    atomic_uint_least32_t turn_below;
     struct ms_index index;
     char *block; /* what is mapped for all three */
     size_t block_bytes;
     struct ms_arena arena;
     struct ms_counters counters;
     struct ms_settings settings; /* live ones by ms_setting_of() */
-    /* Where calls are measured: MS_HOT_USUAL and MS_HOT_OPEN, and where it is noted. */
-    uint64_t hot_unmeasured;
+    uint64_t hot_unmeasured;     /* MS_HOT_USUAL and MS_HOT_OPEN, wherever calls are diverted */
+    bool is_shut;                /* close has cleared the flags of `hot`; settings lock */
     struct ms_latency latency;
     ms_mutex settings_lock; /* to change one */
     struct ms_eviction eviction;
@@ -130,6 +136,7 @@ struct memstore {
     struct ms_stale stale; /* loader.max_stale */
 
     struct ms_monitor monitor;
+    struct ms_track track;
 
     /* Maintenance (maintenance.c). */
     struct memstore *next_store; /* registry lock */
@@ -155,6 +162,10 @@ void ms_store_destroy(memstore *store);
  * read section instead and look at `closed` inside it. */
 int ms_store_enter(memstore *store);
 void ms_store_leave(memstore *store);
+
+/* Whether calls are diverted for one of MS_BOUNDS_MEASURED and MS_BOUNDS_TRACKED. The settings lock
+ * is held, or nobody else knows the store yet. */
+void ms_store_divert(memstore *store, enum ms_bounds why, bool wanted);
 
 /* ---- store/reconfigure.c ---- */
 /* What a sentence about a change takes. */
@@ -244,7 +255,8 @@ struct ms_write {
 struct ms_write_outcome {
     uint32_t size;
     bool updated;          /* a live entry was replaced */
-    bool replaced_expired; /* an expired one was */
+    bool replaced_expired; /* an expired one was, */
+    bool replaced_unread;  /* which had never been read */
 };
 
 /* Store an entry. The caller has entered. Sizes are checked by ms_store_write(), for the others
@@ -435,6 +447,11 @@ static inline uint64_t ms_store_hash(const memstore *store, const void *key, siz
     return ms_hash(&store->hasher, key, key_size);
 }
 
+MS_ALWAYS_INLINE unsigned ms_store_bounds(const memstore *store)
+{
+    return ms_load_relaxed(&store->bounds);
+}
+
 static inline bool ms_store_is_closed(const memstore *store)
 {
     return ms_load_acquire(&store->closed);
@@ -451,6 +468,16 @@ static inline int64_t ms_store_deadline(const memstore *store)
         ms_clock_real_us() + ms_setting_of(&store->settings, lock_timeout) * 1000;
 
     return deadline < ms_store_patience_us ? deadline : ms_store_patience_us;
+}
+
+/* Whether an entry was surely never read: its use bits say so, unless the policy may have had it in
+ * hand since it was written, which takes from them. */
+static inline bool ms_store_is_unread(const memstore *store, const struct ms_found *found)
+{
+    return store->touch == MS_TOUCH_COUNT &&
+           (ms_load_relaxed(&found->entry->mark) & MS_MARK_ACCESS) == 0 &&
+           (ms_load_relaxed(&found->segment->queue) == MS_QUEUE_NEW ||
+            ms_load_relaxed(&store->eviction.ghost.table) == NULL);
 }
 
 static inline ms_mutex *ms_store_shard_lock(memstore *store, uint64_t hash)
@@ -511,6 +538,18 @@ MS_ALWAYS_INLINE void ms_view_give_back(memstore_view *view)
         ms_view_give_back_marked(view);
     else
         ms_view_release(view);
+}
+
+/* Whether what is done with a key is in the sample. */
+MS_ALWAYS_INLINE bool ms_track_follows(const memstore *store, uint64_t hash)
+{
+    return ms_unlikely((uint32_t)hash < ms_load_relaxed(&store->follows_below));
+}
+
+/* Whether a thread's n-th read is taken at random, for its key. */
+MS_ALWAYS_INLINE bool ms_track_is_turn(const memstore *store, uint64_t n)
+{
+    return ms_unlikely((uint32_t)n * UINT32_C(0x9e3779b1) < ms_load_relaxed(&store->turn_below));
 }
 
 /* Report accesses to the policy, if it wants to know; `before` is a thread's count of them. */

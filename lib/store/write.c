@@ -138,6 +138,12 @@ static int publish_locked(memstore *store, const struct ms_write *write, uint64_
 
     if (write->flight == NULL)
         ms_store_overtake(store, &write->key, hash);
+    *outcome = (struct ms_write_outcome){
+        .size = reserved->size,
+        .updated = live,
+        .replaced_expired = exists && !live,
+        .replaced_unread = exists && !live && ms_store_is_unread(store, &found),
+    };
     ms_arena_publish(reserved);
     if (write->pinned != NULL)
         ms_or_relaxed(&reserved->entry->mark, MS_MARK_VERSIONED);
@@ -152,8 +158,6 @@ static int publish_locked(memstore *store, const struct ms_write *write, uint64_
             ms_stale_forget(store, &write->key, hash);
         ms_index_insert(&store->index, hash, reserved->place, &slot);
     }
-    *outcome = (struct ms_write_outcome){
-        .size = reserved->size, .updated = live, .replaced_expired = exists && !live};
     return MEMSTORE_OK;
 }
 
@@ -231,11 +235,14 @@ int ms_store_try_write(memstore *store, const struct ms_write *write, uint64_t h
     if (write->pinned != NULL)
         view_reserved(store, write, &reserved);
     status = publish(store, write, hash, &reserved, outcome);
-    if (status == MEMSTORE_OK)
-        ms_store_land(store, &reserved);
-    else
+    if (status != MEMSTORE_OK) {
         ms_store_abandon(store, &reserved);
-    return status;
+        return status;
+    }
+    ms_store_land(store, &reserved);
+    if (ms_track_follows(store, hash))
+        ms_track_write(store, hash, write->key.size, write->value_size, write->expiry);
+    return MEMSTORE_OK;
 }
 
 void ms_store_count_refusal(memstore *store, int status)
@@ -282,6 +289,8 @@ void ms_store_count_write(memstore *store, int status, const struct ms_write_out
         ms_count(&store->counters, MS_COUNT_UPDATES, 1);
     if (outcome->replaced_expired)
         ms_count(&store->counters, MS_COUNT_EXPIRATIONS, 1);
+    if (outcome->replaced_unread)
+        ms_count(&store->counters, MS_COUNT_EXPIRED_UNREAD, 1);
 }
 
 int ms_store_write(memstore *store, const struct ms_write *write)

@@ -10,7 +10,8 @@
 /* Whether there may be something to wait for. */
 MS_ALWAYS_INLINE bool ms_writing_waits(memstore *store)
 {
-    return (store->bounds & MS_BOUNDS_WRITERS) != 0 || !ms_combiner_is_idle(&store->combiner);
+    return (ms_store_bounds(store) & MS_BOUNDS_WRITERS) != 0 ||
+           !ms_combiner_is_idle(&store->combiner);
 }
 
 /* Wait for it, in a call that has entered the store: OK and ms_writing_done() is due, LOCK_TIMEOUT
@@ -22,7 +23,7 @@ void ms_writing_leave_place(memstore *store);
 
 MS_ALWAYS_INLINE void ms_writing_done(memstore *store)
 {
-    if (ms_unlikely((store->bounds & MS_BOUNDS_WRITERS) != 0))
+    if (ms_unlikely((ms_store_bounds(store) & MS_BOUNDS_WRITERS) != 0))
         ms_writing_leave_place(store);
 }
 

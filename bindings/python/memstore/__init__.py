@@ -6,6 +6,7 @@
 
 from ._native import MEMSTORE_VERSION_STRING as __version__
 from ._native import View
+from .advice import Advice, CurvePoint, HotKey, Report
 from .cache import Cache
 from .codec import JSON, MSGPACK, PICKLE, RAW, Codec
 from .errors import (
@@ -44,18 +45,21 @@ __all__ = [
     "OPERATIONS",
     "PICKLE",
     "RAW",
+    "Advice",
     "Alert",
     "Cache",
     "CacheClosed",
     "CacheFull",
     "CacheInfo",
     "Codec",
+    "CurvePoint",
     "EntryTooLarge",
     "Error",
     "Event",
     "EventKind",
     "EventStats",
     "GCPressure",
+    "HotKey",
     "IOFailed",
     "InvalidArgument",
     "InvalidConfig",
@@ -72,6 +76,7 @@ __all__ = [
     "MemoryStats",
     "NotANumber",
     "Rates",
+    "Report",
     "ShardOverflow",
     "Stats",
     "Store",

@@ -12,6 +12,7 @@ from types import EllipsisType, TracebackType
 from typing import Any, Final, NoReturn, Optional, ParamSpec, Self, TypeVar, Union, overload
 
 from . import _native
+from .advice import Report
 from ._types import TTL, Buffer, Key, Loaded
 from .codec import PICKLE, Codec, codec_of
 from .errors import InvalidArgument
@@ -460,6 +461,26 @@ class Store(_native.Handle):
         the metrics. ``memstore.prometheus`` has a collector of them.
         """
         return _native.metrics_text(self)
+
+    def advise(self) -> Report:
+        """How the store is used, and which settings to change for it, each with the figure behind it.
+
+        What needs some keys to be followed (the miss-ratio curve, hot keys, other policies) is there when
+        ``access_sample_ratio`` is not 0; it can be switched on in a store in use, with ``reconfigure()``. ``docs/advice.md``
+        says what each advice means.
+
+        >>> with Store() as store:
+        ...     print(store.advise())
+        [info] Some of the keys have to be followed to tell more.
+            because   no key is followed
+            set       monitoring.access_sample_ratio: 0.01 (is 0)
+            expect    the miss-ratio curve, hot keys, other policies, TTLs against use
+        <BLANKLINE>
+        Entries 0, hits 0, misses 0, expired 0, evicted 0
+        Never read: 0 of those expired, 0 of those evicted
+        <BLANKLINE>
+        """
+        return Report.from_json(_native.advise_json(self), people=_native.advise_text(self))
 
     def reset_stats(self) -> None:
         """Set all counters to zero and forget the latencies."""

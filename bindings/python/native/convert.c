@@ -257,14 +257,29 @@ static int take_text(const char *data, size_t size, void *context)
     return *text == NULL;
 }
 
-PyObject *ms_py_metrics_text(memstore *store)
+static PyObject *text_of(memstore *store, int (*write)(memstore *, memstore_write_fn, void *))
 {
     PyObject *text = NULL;
-    const int status = memstore_metrics_text(store, take_text, &text);
+    const int status = write(store, take_text, &text);
 
     if (status != MEMSTORE_OK && !PyErr_Occurred())
         ms_py_raise(status, NULL);
     return text;
+}
+
+PyObject *ms_py_metrics_text(memstore *store)
+{
+    return text_of(store, memstore_metrics_text);
+}
+
+PyObject *ms_py_advise_text(memstore *store)
+{
+    return text_of(store, memstore_advise_text);
+}
+
+PyObject *ms_py_advise_json(memstore *store)
+{
+    return text_of(store, memstore_advise_json);
 }
 
 int ms_py_convert_init(void)

@@ -3781,6 +3781,52 @@ fail:
 }
 
 
+SWIGINTERN PyObject *_wrap_advise_text(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  memstore *arg1 = 0 ;
+  PyObject *swig_obj[1] ;
+  PyObject *result = 0 ;
+
+  (void)self;
+  if (!args) SWIG_fail;
+  swig_obj[0] = args;
+  {
+    arg1 = ms_py_handle_store(swig_obj[0]);
+    if (arg1 == NULL)
+    SWIG_fail;
+  }
+  result = (PyObject *)ms_py_advise_text(arg1);
+  resultobj = result;
+  if (!resultobj) SWIG_fail;
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_advise_json(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  memstore *arg1 = 0 ;
+  PyObject *swig_obj[1] ;
+  PyObject *result = 0 ;
+
+  (void)self;
+  if (!args) SWIG_fail;
+  swig_obj[0] = args;
+  {
+    arg1 = ms_py_handle_store(swig_obj[0]);
+    if (arg1 == NULL)
+    SWIG_fail;
+  }
+  result = (PyObject *)ms_py_advise_json(arg1);
+  resultobj = result;
+  if (!resultobj) SWIG_fail;
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
 SWIGINTERN PyObject *_wrap_strerror(PyObject *self, PyObject *args) {
   PyObject *resultobj = 0;
   int arg1 ;
@@ -5471,6 +5517,8 @@ static PyMethodDef SwigMethods[] = {
 	 { "register_errors", _wrap_register_errors, METH_O, NULL},
 	 { "keys", _wrap_keys, METH_VARARGS, NULL},
 	 { "metrics_text", _wrap_metrics_text, METH_O, NULL},
+	 { "advise_text", _wrap_advise_text, METH_O, NULL},
+	 { "advise_json", _wrap_advise_json, METH_O, NULL},
 	 { "strerror", _wrap_strerror, METH_O, NULL},
 	 { "status_name", _wrap_status_name, METH_O, NULL},
 	 { "config_new", _wrap_config_new, METH_NOARGS, NULL},
@@ -6306,6 +6354,21 @@ SWIGINTERN int SWIG_mod_exec(PyObject *m) {
   SWIG_Python_SetConstant(d, "MEMSTORE_ALERT_HIT_RATE",SWIG_From_int((int)(MEMSTORE_ALERT_HIT_RATE)));
   SWIG_Python_SetConstant(d, "MEMSTORE_ALERT_MEMORY_USAGE",SWIG_From_int((int)(MEMSTORE_ALERT_MEMORY_USAGE)));
   SWIG_Python_SetConstant(d, "MEMSTORE_ALERT_LATENCY",SWIG_From_int((int)(MEMSTORE_ALERT_LATENCY)));
+  SWIG_Python_SetConstant(d, "MEMSTORE_ADVICE_TRACKING",SWIG_From_int((int)(MEMSTORE_ADVICE_TRACKING)));
+  SWIG_Python_SetConstant(d, "MEMSTORE_ADVICE_MORE_MEMORY",SWIG_From_int((int)(MEMSTORE_ADVICE_MORE_MEMORY)));
+  SWIG_Python_SetConstant(d, "MEMSTORE_ADVICE_LESS_MEMORY",SWIG_From_int((int)(MEMSTORE_ADVICE_LESS_MEMORY)));
+  SWIG_Python_SetConstant(d, "MEMSTORE_ADVICE_EVICTION",SWIG_From_int((int)(MEMSTORE_ADVICE_EVICTION)));
+  SWIG_Python_SetConstant(d, "MEMSTORE_ADVICE_TTL_TOO_LONG",SWIG_From_int((int)(MEMSTORE_ADVICE_TTL_TOO_LONG)));
+  SWIG_Python_SetConstant(d, "MEMSTORE_ADVICE_TTL_TOO_SHORT",SWIG_From_int((int)(MEMSTORE_ADVICE_TTL_TOO_SHORT)));
+  SWIG_Python_SetConstant(d, "MEMSTORE_ADVICE_TTL_JITTER",SWIG_From_int((int)(MEMSTORE_ADVICE_TTL_JITTER)));
+  SWIG_Python_SetConstant(d, "MEMSTORE_ADVICE_HOT_KEYS",SWIG_From_int((int)(MEMSTORE_ADVICE_HOT_KEYS)));
+  SWIG_Python_SetConstant(d, "MEMSTORE_ADVICE_READ_ONCE",SWIG_From_int((int)(MEMSTORE_ADVICE_READ_ONCE)));
+  SWIG_Python_SetConstant(d, "MEMSTORE_ADVICE_LARGE_ENTRIES",SWIG_From_int((int)(MEMSTORE_ADVICE_LARGE_ENTRIES)));
+  SWIG_Python_SetConstant(d, "MEMSTORE_ADVICE_SHARDS",SWIG_From_int((int)(MEMSTORE_ADVICE_SHARDS)));
+  SWIG_Python_SetConstant(d, "MEMSTORE_ADVICE_REFUSED",SWIG_From_int((int)(MEMSTORE_ADVICE_REFUSED)));
+  SWIG_Python_SetConstant(d, "MEMSTORE_ADVICE_INFO",SWIG_From_int((int)(MEMSTORE_ADVICE_INFO)));
+  SWIG_Python_SetConstant(d, "MEMSTORE_ADVICE_SUGGESTION",SWIG_From_int((int)(MEMSTORE_ADVICE_SUGGESTION)));
+  SWIG_Python_SetConstant(d, "MEMSTORE_ADVICE_WARNING",SWIG_From_int((int)(MEMSTORE_ADVICE_WARNING)));
   SWIG_Python_SetConstant(d, "MEMSTORE_TTL_NONE",SWIG_From_int((int)(0)));
   SWIG_Python_SetConstant(d, "MEMSTORE_TTL_DEFAULT",SWIG_From_int((int)((-1))));
   SWIG_Python_SetConstant(d, "MEMSTORE_EVENT_EXPIRED",SWIG_From_int((int)(MEMSTORE_EVENT_EXPIRED)));

@@ -71,6 +71,8 @@ int ms_py_arguments(const char *function, PyObject *const *args, Py_ssize_t coun
 PyObject *ms_py_tuple_of_counts(const uint64_t *counts, size_t n);
 PyObject *ms_py_tuple_of_rates(const memstore_rates *rates);
 PyObject *ms_py_metrics_text(memstore *store);
+PyObject *ms_py_advise_text(memstore *store);
+PyObject *ms_py_advise_json(memstore *store);
 int ms_py_convert_init(void);
 
 static inline void ms_py_bytes_release(struct ms_py_bytes *bytes)

@@ -247,6 +247,8 @@ typedef unsigned char *memstore_bytes;
 #cgo nocallback _wrap_GlueGetLatency_memstore
 #cgo noescape _wrap_GlueMetricsText_memstore
 #cgo nocallback _wrap_GlueMetricsText_memstore
+#cgo noescape _wrap_GlueAdvise_memstore
+#cgo nocallback _wrap_GlueAdvise_memstore
 #cgo noescape _wrap_GlueGetRates_memstore
 #cgo nocallback _wrap_GlueGetRates_memstore
 #define swig_voidp memstore_bytes
@@ -287,6 +289,7 @@ typedef long long swig_type_33;
 typedef long long swig_type_34;
 typedef long long swig_type_35;
 typedef long long swig_type_36;
+typedef long long swig_type_37;
 extern void _wrap_Swig_free_memstore(uintptr_t arg1);
 extern uintptr_t _wrap_Swig_malloc_memstore(swig_intgo arg1);
 extern swig_intgo _wrap_MEMSTORE_OK_memstore(void);
@@ -394,6 +397,7 @@ extern int _wrap_GlueGetStats_memstore(uintptr_t arg1, swig_voidp arg2, swig_int
 extern int _wrap_GlueGetMemoryStats_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3);
 extern int _wrap_GlueGetLatency_memstore(uintptr_t arg1, int arg2, swig_voidp arg3, swig_intgo arg4);
 extern swig_type_36 _wrap_GlueMetricsText_memstore(uintptr_t arg1, swig_voidp arg2);
+extern swig_type_37 _wrap_GlueAdvise_memstore(uintptr_t arg1, int arg2, swig_voidp arg3);
 extern int _wrap_GlueGetRates_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3, swig_voidp arg4);
 #undef intgo
 */
@@ -764,6 +768,9 @@ func MemstoreResetStats(arg1 uintptr) (_swig_ret int32) {
 	swig_r = (int32)(C._wrap_MemstoreResetStats_memstore(C.uintptr_t(_swig_i_0)))
 	return swig_r
 }
+
+type Memstore_advice_kind int
+type Memstore_advice_severity int
 
 const MEMSTORE_TTL_NONE int32 = 0
 const MEMSTORE_TTL_DEFAULT int32 = -1
@@ -1439,6 +1446,16 @@ func GlueMetricsText(arg1 uintptr, arg2 *byte) (_swig_ret int64) {
 	var _swig_i_1 *C.uchar
 	_swig_i_1 = (*C.uchar)(arg2)
 	swig_r = (int64)(C._wrap_GlueMetricsText_memstore(C.uintptr_t(_swig_i_0), C.swig_voidp(_swig_i_1)))
+	return swig_r
+}
+
+func GlueAdvise(arg1 uintptr, arg2 int32, arg3 *byte) (_swig_ret int64) {
+	var swig_r int64
+	_swig_i_0 := arg1
+	_swig_i_1 := arg2
+	var _swig_i_2 *C.uchar
+	_swig_i_2 = (*C.uchar)(arg3)
+	swig_r = (int64)(C._wrap_GlueAdvise_memstore(C.uintptr_t(_swig_i_0), C.int(_swig_i_1), C.swig_voidp(_swig_i_2)))
 	return swig_r
 }
 

@@ -341,6 +341,9 @@ static inline int glue_get_latency(memstore *store, int operation, uint64_t *out
 /* memstore_metrics_text(): the bytes of the text, which is in *kept for glue_take_many(). */
 static inline int64_t glue_metrics_text(memstore *store, void **kept);
 
+/* memstore_advise_json(), or memstore_advise_text() `for_people`: the same. */
+static inline int64_t glue_advise(memstore *store, int for_people, void **kept);
+
 /* memstore_get_rates(): the first n fields that are fractions, and both that count alerts. */
 static inline int glue_get_rates(memstore *store, double *out, size_t n, uint64_t *alerts);
 
@@ -949,15 +952,27 @@ static int glue_keep_text(const char *data, size_t size, void *context)
     return 0;
 }
 
-static inline int64_t glue_metrics_text(memstore *store, void **kept)
+/* A text that a function has written, kept: its size. */
+static int64_t glue_written_text(memstore *store,
+                                 int (*write)(memstore *, memstore_write_fn, void *), void **kept)
 {
     struct glue_text text = {NULL, 0};
-    const int status = memstore_metrics_text(store, glue_keep_text, &text);
+    const int status = write(store, glue_keep_text, &text);
 
     *kept = text.data;
     if (status == MEMSTORE_ERR_IO)
         return MEMSTORE_ERR_MEMORY_EXHAUSTED;
     return status == MEMSTORE_OK ? (int64_t)text.size : status;
+}
+
+static inline int64_t glue_metrics_text(memstore *store, void **kept)
+{
+    return glue_written_text(store, memstore_metrics_text, kept);
+}
+
+static inline int64_t glue_advise(memstore *store, int for_people, void **kept)
+{
+    return glue_written_text(store, for_people ? memstore_advise_text : memstore_advise_json, kept);
 }
 
 #ifdef __cplusplus
@@ -2743,6 +2758,25 @@ long long _wrap_GlueMetricsText_memstore(memstore *_swig_go_0, void **_swig_go_1
   arg2 = (void **)_swig_go_1;
 
   result = glue_metrics_text(arg1,arg2);
+  _swig_go_result = result;
+
+
+  return _swig_go_result;
+}
+
+
+long long _wrap_GlueAdvise_memstore(memstore *_swig_go_0, int _swig_go_1, void **_swig_go_2) {
+  memstore *arg1 = 0 ;
+  int arg2 ;
+  void **arg3 = 0 ;
+  int64_t result;
+  long long _swig_go_result;
+
+  arg1 = (memstore *)_swig_go_0;
+  arg2 = (int)_swig_go_1;
+  arg3 = (void **)_swig_go_2;
+
+  result = glue_advise(arg1,arg2,arg3);
   _swig_go_result = result;
 
 

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Miniature simulations: what other policies would have made of the references to the keys of a
+ * sample, in a cache that is smaller by the same share (Waldspurger, Saemundsson, Ahmad, Park: "Cache
+ * modeling and optimization using miniature simulations", USENIX ATC 2017).
+ *
+ * The policies are the store's (eviction/), entry by entry instead of segment by segment: lru, fifo,
+ * and s3fifo with the published parameters. What is read and not there is taken to be loaded and
+ * stored.
+ *
+ * MI-1  A key is in at most one list of a simulation. Entries in `small` and `main` count against
+ *       the capacity; the ghost has no more keys than there are entries. */
+#ifndef MS_ADVICE_MINIATURE_H
+#define MS_ADVICE_MINIATURE_H
+
+#include "advice/curve.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum ms_mini_policy { MS_MINI_LRU, MS_MINI_FIFO, MS_MINI_S3FIFO, MS_MINI_POLICIES };
+enum ms_mini_where { MS_MINI_NOWHERE, MS_MINI_SMALL, MS_MINI_MAIN, MS_MINI_GHOST, MS_MINI_LISTS };
+
+#define MS_MINI_NONE UINT32_MAX
+
+/* What a simulation keeps with a key. */
+struct ms_mini_link {
+    uint32_t older, newer; /* keys by number */
+    uint32_t size;         /* as it is counted in its list */
+    uint8_t where;
+    uint8_t uses;
+};
+
+struct ms_mini_list {
+    uint32_t oldest, newest;
+    uint32_t count;
+    uint64_t bytes;
+};
+
+struct ms_mini {
+    enum ms_mini_policy policy;
+    uint64_t capacity; /* bytes */
+    struct ms_mini_link *links;
+    struct ms_mini_list lists[MS_MINI_LISTS];
+    /* Misses, as in curve.h: weights, sum(x y), and those that are keys' first references. */
+    struct ms_curve_sums missed;
+    double first_missed;
+};
+
+/* `links` has one for each key number there may be, zeroed. */
+void ms_mini_init(struct ms_mini *mini, enum ms_mini_policy policy, struct ms_mini_link *links);
+/* Another capacity; evicts what is above it. */
+void ms_mini_resize(struct ms_mini *mini, uint64_t capacity);
+/* A key is read for the n-th time, whose entry has so many bytes; 0 = not known, nothing is stored
+ * then. */
+void ms_mini_read(struct ms_mini *mini, uint32_t key, uint32_t size, double weight, uint32_t n);
+/* A key is written. */
+void ms_mini_write(struct ms_mini *mini, uint32_t key, uint32_t size);
+/* A key is deleted, has expired, or is not followed any more. */
+void ms_mini_remove(struct ms_mini *mini, uint32_t key);
+/* The share of `references`, all there were, that missed; `curve` has counted the same ones. */
+double ms_mini_miss_ratio(const struct ms_mini *mini, const struct ms_curve *curve,
+                          double references);
+
+#endif

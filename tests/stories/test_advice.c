@@ -1,0 +1,676 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Each kind of advice, in a store whose use deserves it and in one whose use does not. */
+#include "support/clock.h"
+#include "support/criterion.h"
+
+#include <stdlib.h>
+
+/* ---- Support ---- */
+
+struct heard {
+    int count;
+    int kinds[16];
+    char setting[16][64], suggested[16][64], current[16][64], evidence[16][400];
+};
+
+static int hear(const memstore_advice *advice, void *context)
+{
+    struct heard *heard = context;
+    const int i = heard->count++;
+
+    cr_assert_eq(advice->struct_size, sizeof *advice);
+    heard->kinds[i] = advice->kind;
+    snprintf(heard->setting[i], sizeof heard->setting[i], "%s", advice->setting);
+    snprintf(heard->current[i], sizeof heard->current[i], "%s", advice->current);
+    snprintf(heard->suggested[i], sizeof heard->suggested[i], "%s", advice->suggested);
+    snprintf(heard->evidence[i], sizeof heard->evidence[i], "%s", advice->evidence);
+    cr_assert(advice->what[0] != '\0' && advice->expected[0] != '\0' && advice->name[0] != '\0');
+    return 0;
+}
+
+static struct heard ask(memstore *store)
+{
+    struct heard heard = {0};
+
+    assert_ok(memstore_advise(store, hear, &heard));
+    return heard;
+}
+
+/* Where a kind is, or -1. */
+static int find(const struct heard *heard, int kind)
+{
+    for (int i = 0; i < heard->count; i++) {
+        if (heard->kinds[i] == kind)
+            return i;
+    }
+    return -1;
+}
+
+static int assert_advised(memstore *store, struct heard *heard, int kind, const char *setting)
+{
+    *heard = ask(store);
+    const int i = find(heard, kind);
+
+    cr_assert_geq(i, 0, "no advice of kind %d", kind);
+    cr_assert_str_eq(heard->setting[i], setting);
+    return i;
+}
+
+static void assert_not_advised(memstore *store, int kind)
+{
+    struct heard heard = ask(store);
+    const int i = find(&heard, kind);
+
+    cr_assert_lt(i, 0, "because %s", heard.evidence[i < 0 ? 0 : i]);
+}
+
+static const char *key_of(uint64_t i)
+{
+    static char key[32];
+
+    snprintf(key, sizeof key, "account/balance/%08u", (unsigned)i);
+    return key;
+}
+
+static char filler[100000];
+
+static void put(memstore *store, uint64_t i, size_t size, int64_t ttl)
+{
+    const char *key = key_of(i);
+
+    assert_ok(memstore_set(store, key, strlen(key), filler, size, ttl));
+}
+
+/* Read, and write what is not there. */
+static bool use(memstore *store, uint64_t i, size_t size, int64_t ttl)
+{
+    const char *key = key_of(i);
+    size_t found;
+    const int status = memstore_get(store, key, strlen(key), filler, sizeof filler, &found);
+
+    if (status == MEMSTORE_ERR_KEY_NOT_FOUND)
+        put(store, i, size, ttl);
+    else
+        assert_ok(status);
+    return status == MEMSTORE_OK;
+}
+
+/* Keys at random; some are used more than others. */
+static double use_at_random(memstore *store, uint64_t keys, int times)
+{
+    struct test_rng rng = {42};
+    int hits = 0;
+
+    for (int i = 0; i < times; i++) {
+        const uint64_t a = test_below(&rng, keys), b = test_below(&rng, keys);
+
+        hits += use(store, a < b ? a : b, 100, 0);
+    }
+    return 1 - (double)hits / times;
+}
+
+/* No write gives up for want of time, on a machine that has none. */
+#define PATIENT "performance.lock_timeout=10m"
+#define FOLLOWED "monitoring.access_sample_ratio=1", PATIENT
+
+/* ---- Memory ---- */
+
+Test(advice, more_memory_is_advised_where_it_would_save_misses)
+{
+    memstore *store = test_open("performance.memory_limit=1MB", "shards=4", FOLLOWED, NULL);
+    struct heard heard;
+
+    use_at_random(store, 20000, 200000);
+    const int i =
+        assert_advised(store, &heard, MEMSTORE_ADVICE_MORE_MEMORY, "performance.memory_limit");
+    cr_assert_str_eq(heard.current[i], "1000kB");
+    /* 20000 entries of about 140 bytes: the advice is not to have far more than fits them. */
+    const double mb = atof(heard.suggested[i]) / 1000;
+    cr_assert(mb > 1.4 && mb < 5, "%s", heard.suggested[i]);
+    memstore_destroy(store);
+}
+
+Test(advice, more_memory_is_not_advised_where_nothing_comes_back)
+{
+    memstore *store = test_open("performance.memory_limit=1MB", "shards=4", FOLLOWED, NULL);
+
+    for (uint64_t i = 0; i < 30000; i++)
+        use(store, i, 100, 0);
+    assert_not_advised(store, MEMSTORE_ADVICE_MORE_MEMORY);
+    memstore_destroy(store);
+}
+
+Test(advice, less_memory_is_advised_where_it_would_do)
+{
+    memstore *store = test_open("performance.memory_limit=8MB", FOLLOWED, NULL);
+    struct heard heard;
+
+    use_at_random(store, 2000, 50000);
+    assert_advised(store, &heard, MEMSTORE_ADVICE_LESS_MEMORY, "performance.memory_limit");
+    assert_not_advised(store, MEMSTORE_ADVICE_MORE_MEMORY);
+    memstore_destroy(store);
+}
+
+Test(advice, less_memory_is_not_advised_where_all_of_it_is_used)
+{
+    memstore *store = test_open("performance.memory_limit=1MB", "shards=4", FOLLOWED, NULL);
+
+    use_at_random(store, 8000, 100000);
+    assert_not_advised(store, MEMSTORE_ADVICE_LESS_MEMORY);
+    memstore_destroy(store);
+}
+
+/* ---- The curve ---- */
+
+/* The curve's ratio nearest to a limit. */
+static double foretold(memstore *store, double bytes)
+{
+    memstore_miss_ratio_point points[MEMSTORE_CURVE_POINTS];
+    size_t n, best = 0;
+
+    assert_ok(memstore_get_miss_ratio_curve(store, points, MEMSTORE_CURVE_POINTS, &n));
+    for (size_t i = 1; i < n; i++) {
+        cr_assert_gt(points[i].bytes, points[i - 1].bytes);
+        cr_assert_leq(points[i].miss_ratio, points[i - 1].miss_ratio + 1e-9);
+        if (llabs((int64_t)points[i].bytes - (int64_t)bytes) <
+            llabs((int64_t)points[best].bytes - (int64_t)bytes))
+            best = i;
+    }
+    return points[best].miss_ratio;
+}
+
+Test(advice, a_curve_foretells_what_stores_of_other_sizes_miss)
+{
+    memstore *small =
+        test_open("performance.memory_limit=2MB", "shards=4", "eviction=lru", FOLLOWED, NULL);
+    memstore *large =
+        test_open("performance.memory_limit=4MB", "shards=4", "eviction=lru", PATIENT, NULL);
+    const double missed_small = use_at_random(small, 60000, 300000);
+    const double missed_large = use_at_random(large, 60000, 300000);
+
+    cr_assert_float_eq(foretold(small, 2e6), missed_small, 0.05, "%f, not %f", foretold(small, 2e6),
+                       missed_small);
+    cr_assert_float_eq(foretold(small, 4e6), missed_large, 0.05, "%f, not %f", foretold(small, 4e6),
+                       missed_large);
+    memstore_destroy(small);
+    memstore_destroy(large);
+}
+
+Test(advice, a_curve_needs_keys_to_be_followed_and_room_for_all_of_it)
+{
+    memstore *store = test_open_defaults();
+    memstore_miss_ratio_point points[2];
+    size_t n = 7;
+
+    assert_status(memstore_get_miss_ratio_curve(store, NULL, 0, &n), MEMSTORE_ERR_UNSUPPORTED);
+    cr_assert_eq(n, 0);
+    assert_ok(memstore_reconfigure(store, "monitoring.access_sample_ratio", "0.5"));
+    assert_status(memstore_get_miss_ratio_curve(store, points, 2, &n),
+                  MEMSTORE_ERR_BUFFER_TOO_SMALL);
+    cr_assert(n > 2 && n <= MEMSTORE_CURVE_POINTS);
+    assert_status(memstore_get_miss_ratio_curve(store, NULL, 2, &n), MEMSTORE_ERR_INVALID_ARGUMENT);
+    assert_status(memstore_get_miss_ratio_curve(store, points, 2, NULL),
+                  MEMSTORE_ERR_INVALID_ARGUMENT);
+    memstore_destroy(store);
+}
+
+/* ---- Eviction ---- */
+
+/* What is used again and again, beside a scan that nobody comes back to. */
+static void use_beside_a_scan(memstore *store, int rounds)
+{
+    for (int i = 0; i < rounds; i++) {
+        use(store, (uint64_t)i % 3000, 100, 0);
+        use(store, 1000000 + 2 * (uint64_t)i, 100, 0);
+        use(store, 1000001 + 2 * (uint64_t)i, 100, 0);
+    }
+}
+
+Test(advice, another_policy_is_advised_where_it_would_save_misses)
+{
+    memstore *store =
+        test_open("performance.memory_limit=1MB", "shards=4", "eviction=lru", FOLLOWED, NULL);
+    struct heard heard;
+
+    use_beside_a_scan(store, 40000);
+    const int i = assert_advised(store, &heard, MEMSTORE_ADVICE_EVICTION, "eviction");
+    cr_assert_str_eq(heard.current[i], "lru");
+    cr_assert_str_eq(heard.suggested[i], "adaptive");
+    memstore_destroy(store);
+}
+
+Test(advice, no_other_policy_is_advised_where_none_is_better)
+{
+    memstore *store =
+        test_open("performance.memory_limit=1MB", "shards=4", "eviction=s3fifo", FOLLOWED, NULL);
+
+    use_beside_a_scan(store, 40000);
+    assert_not_advised(store, MEMSTORE_ADVICE_EVICTION);
+    assert_not_advised(store, MEMSTORE_ADVICE_READ_ONCE);
+    memstore_destroy(store);
+}
+
+Test(advice, keys_read_once_are_told_where_the_policy_keeps_them)
+{
+    memstore *store =
+        test_open("performance.memory_limit=1MB", "shards=4", "eviction=fifo", FOLLOWED, NULL);
+    struct heard heard;
+
+    use_beside_a_scan(store, 20000);
+    assert_advised(store, &heard, MEMSTORE_ADVICE_READ_ONCE, "eviction");
+    memstore_destroy(store);
+}
+
+Test(advice, keys_read_once_are_not_told_where_there_are_few)
+{
+    memstore *store =
+        test_open("performance.memory_limit=1MB", "shards=4", "eviction=fifo", FOLLOWED, NULL);
+
+    use_at_random(store, 8000, 100000);
+    assert_not_advised(store, MEMSTORE_ADVICE_READ_ONCE);
+    memstore_destroy(store);
+}
+
+/* ---- Times ---- */
+
+static memstore *open_manual(const char *ttl, const char *ratio)
+{
+    char setting[64], sample[64];
+
+    snprintf(setting, sizeof setting, "ttl.default_ttl=%s", ttl);
+    snprintf(sample, sizeof sample, "monitoring.access_sample_ratio=%s", ratio);
+    test_clock_start();
+    return test_open("maintenance=manual", setting, sample, NULL);
+}
+
+/* Entries are read for some seconds after they are written, and live for an hour. */
+static void write_and_read_for(memstore *store, int entries, int read_one_in)
+{
+    for (int i = 0; i < entries; i++) {
+        put(store, (uint64_t)i, 100, MEMSTORE_TTL_DEFAULT);
+        if (i % read_one_in == 0) {
+            use(store, (uint64_t)i, 100, MEMSTORE_TTL_DEFAULT);
+            test_clock_advance(4000);
+            use(store, (uint64_t)i, 100, MEMSTORE_TTL_DEFAULT);
+        }
+    }
+    test_clock_advance(3700 * 1000);
+    assert_ok(memstore_maintain(store, 0));
+}
+
+Test(advice, a_shorter_ttl_is_advised_where_entries_expire_unread)
+{
+    memstore *store = open_manual("1h", "1");
+    struct heard heard;
+
+    write_and_read_for(store, 4000, 4);
+    const int i = assert_advised(store, &heard, MEMSTORE_ADVICE_TTL_TOO_LONG, "ttl.default_ttl");
+    cr_assert_str_eq(heard.current[i], "3600s");
+    /* Reads follow each other within 4 s. */
+    cr_assert_str_eq(heard.suggested[i], "4096ms");
+    memstore_destroy(store);
+}
+
+Test(advice, of_entries_that_expire_unread_is_told_without_following_keys)
+{
+    memstore *store = open_manual("1h", "0");
+    struct heard heard;
+
+    write_and_read_for(store, 4000, 4);
+    assert_advised(store, &heard, MEMSTORE_ADVICE_TTL_TOO_LONG, "monitoring.access_sample_ratio");
+    memstore_destroy(store);
+}
+
+Test(advice, a_shorter_ttl_is_not_advised_where_entries_are_read)
+{
+    memstore *store = open_manual("1h", "1");
+
+    write_and_read_for(store, 1000, 1);
+    assert_not_advised(store, MEMSTORE_ADVICE_TTL_TOO_LONG);
+    memstore_destroy(store);
+}
+
+/* 200 keys, each read every 15 s. */
+static void read_every_15_seconds(memstore *store)
+{
+    for (int round = 0; round < 20; round++) {
+        for (uint64_t key = 0; key < 200; key++)
+            use(store, key, 100, MEMSTORE_TTL_DEFAULT);
+        test_clock_advance(15000);
+    }
+}
+
+Test(advice, a_longer_ttl_is_advised_where_keys_are_read_after_they_expired)
+{
+    memstore *store = open_manual("10s", "1");
+    struct heard heard;
+
+    read_every_15_seconds(store);
+    const int i = assert_advised(store, &heard, MEMSTORE_ADVICE_TTL_TOO_SHORT, "ttl.default_ttl");
+    cr_assert_str_eq(heard.current[i], "10000ms");
+    cr_assert_str_eq(heard.suggested[i], "18192ms");
+    memstore_destroy(store);
+}
+
+Test(advice, a_longer_ttl_is_not_advised_where_keys_are_read_in_time)
+{
+    memstore *store = open_manual("1h", "1");
+
+    read_every_15_seconds(store);
+    assert_not_advised(store, MEMSTORE_ADVICE_TTL_TOO_SHORT);
+    memstore_destroy(store);
+}
+
+Test(advice, jitter_is_advised_where_entries_expire_together)
+{
+    memstore *store = open_manual("1h", "0");
+    struct heard heard;
+
+    for (uint64_t i = 0; i < 500; i++)
+        put(store, i, 100, MEMSTORE_TTL_DEFAULT);
+    assert_advised(store, &heard, MEMSTORE_ADVICE_TTL_JITTER, "ttl.jitter");
+    memstore_destroy(store);
+}
+
+Test(advice, jitter_is_not_advised_where_expiries_are_spread)
+{
+    memstore *store = open_manual("1h", "0");
+
+    for (uint64_t i = 0; i < 500; i++) {
+        put(store, i, 100, MEMSTORE_TTL_DEFAULT);
+        test_clock_advance(3000);
+    }
+    assert_not_advised(store, MEMSTORE_ADVICE_TTL_JITTER);
+    memstore_destroy(store);
+}
+
+/* ---- Keys, sizes, shards, refusals ---- */
+
+Test(advice, hot_keys_are_told_where_few_get_much_of_the_reads)
+{
+    memstore *store = test_open(FOLLOWED, NULL);
+    struct test_rng rng = {1};
+    struct heard heard;
+
+    for (int i = 0; i < 20000; i++)
+        use(store, test_one_in(&rng, 3) ? 7 : test_below(&rng, 5000) + 100, 100, 0);
+    const int i = assert_advised(store, &heard, MEMSTORE_ADVICE_HOT_KEYS, "");
+    cr_assert(strstr(heard.evidence[i], "1 key gets 3") != NULL, "%s", heard.evidence[i]);
+    memstore_destroy(store);
+}
+
+Test(advice, hot_keys_are_not_told_where_all_are_alike)
+{
+    memstore *store = test_open(FOLLOWED, NULL);
+
+    for (uint64_t i = 0; i < 20000; i++)
+        use(store, i * 7919 % 5000, 100, 0);
+    assert_not_advised(store, MEMSTORE_ADVICE_HOT_KEYS);
+    memstore_destroy(store);
+}
+
+/* One entry in twenty has 20 kB; small ones are read again, large ones if `large_too`. */
+static void use_sizes(memstore *store, bool large_too)
+{
+    struct test_rng rng = {3};
+
+    for (uint64_t i = 0; i < 60000; i++) {
+        if (i % 20 == 0)
+            use(store, 100000 + (large_too ? i / 20 % 20 : i), 20000, 0);
+        use(store, test_below(&rng, 8000), 100, 0);
+    }
+}
+
+Test(advice, a_largest_size_is_advised_where_large_entries_are_not_read)
+{
+    memstore *store =
+        test_open("performance.memory_limit=4MB", "shards=4", "eviction=lru", FOLLOWED, NULL);
+    struct heard heard;
+
+    use_sizes(store, false);
+    const int i = assert_advised(store, &heard, MEMSTORE_ADVICE_LARGE_ENTRIES, "max_entry_size");
+    const double size = atof(heard.suggested[i]);
+    cr_assert(size >= 128 && size <= 16384, "%s", heard.suggested[i]);
+    memstore_destroy(store);
+}
+
+Test(advice, a_largest_size_is_not_advised_where_large_entries_are_read)
+{
+    memstore *store =
+        test_open("performance.memory_limit=4MB", "shards=4", "eviction=lru", FOLLOWED, NULL);
+
+    use_sizes(store, true);
+    assert_not_advised(store, MEMSTORE_ADVICE_LARGE_ENTRIES);
+    memstore_destroy(store);
+}
+
+/* Keys whose CRC-32 is one and the same whatever the seed: each is a multiple of the polynomial, as
+ * bits, beside the first. */
+static void put_colliding(memstore *store, int count)
+{
+    /* 33 bits, the first byte's lowest bit first: x^32 + x^26 + ... + 1, reflected. */
+    static const unsigned char polynomial[5] = {0x41, 0x06, 0x71, 0xdb, 0x01};
+    unsigned char key[40];
+
+    for (int i = 0; i < count; i++) {
+        memset(key, 'k', sizeof key);
+        for (int bit = 0; bit < 10; bit++) {
+            for (int j = 0; (i >> bit & 1) != 0 && j < 5; j++) {
+                const unsigned shifted = (unsigned)polynomial[j] << (bit % 7);
+
+                key[3 * (bit / 7) + j + 2] ^= (unsigned char)shifted;
+                key[3 * (bit / 7) + j + 3] ^= (unsigned char)(shifted >> 8);
+            }
+        }
+        assert_ok(memstore_set(store, key, sizeof key, "v", 1, 0));
+    }
+}
+
+Test(advice, another_hash_function_is_advised_where_keys_collide)
+{
+    memstore *store = test_open("hash_function=crc32", "shards=64", NULL);
+    struct heard heard;
+
+    put_colliding(store, 1000);
+    const int i = assert_advised(store, &heard, MEMSTORE_ADVICE_SHARDS, "hash_function");
+    cr_assert_str_eq(heard.suggested[i], "xxh3");
+    memstore_destroy(store);
+}
+
+Test(advice, no_other_hash_function_is_advised_where_shards_are_alike)
+{
+    memstore *store = test_open("hash_function=crc32", "shards=64", NULL);
+
+    for (uint64_t i = 0; i < 5000; i++)
+        put(store, i, 10, 0);
+    assert_not_advised(store, MEMSTORE_ADVICE_SHARDS);
+    memstore_destroy(store);
+}
+
+Test(advice, eviction_is_advised_where_writes_are_refused)
+{
+    memstore *store = test_open("performance.memory_limit=256KiB", "eviction=none", NULL);
+    struct heard heard;
+
+    for (uint64_t i = 0; i < 5000; i++) {
+        const char *key = key_of(i);
+
+        memstore_set(store, key, strlen(key), filler, 100, 0);
+    }
+    const int i = assert_advised(store, &heard, MEMSTORE_ADVICE_REFUSED, "eviction");
+    cr_assert_eq(i, 0, "a warning comes first");
+    cr_assert_str_eq(heard.suggested[i], "adaptive");
+    memstore_destroy(store);
+}
+
+Test(advice, eviction_is_not_advised_where_all_fits)
+{
+    memstore *store = test_open("eviction=none", NULL);
+
+    for (uint64_t i = 0; i < 1000; i++)
+        put(store, i, 100, 0);
+    assert_not_advised(store, MEMSTORE_ADVICE_REFUSED);
+    memstore_destroy(store);
+}
+
+/* ---- Following keys ---- */
+
+Test(advice, says_what_needs_keys_to_be_followed)
+{
+    memstore *store = test_open_defaults();
+    struct heard heard;
+    const int i =
+        assert_advised(store, &heard, MEMSTORE_ADVICE_TRACKING, "monitoring.access_sample_ratio");
+
+    cr_assert_str_eq(heard.suggested[i], "0.01");
+    memstore_destroy(store);
+}
+
+Test(advice, says_when_too_few_keys_are_followed)
+{
+    memstore *store = test_open("monitoring.access_sample_ratio=0.001", NULL);
+    struct heard heard;
+
+    use_at_random(store, 2000, 20000);
+    const int i =
+        assert_advised(store, &heard, MEMSTORE_ADVICE_TRACKING, "monitoring.access_sample_ratio");
+    cr_assert_gt(atof(heard.suggested[i]), 0.01);
+    memstore_destroy(store);
+}
+
+Test(advice, has_nothing_to_say_of_tracking_where_enough_keys_are_followed)
+{
+    memstore *store = test_open(FOLLOWED, NULL);
+
+    use_at_random(store, 2000, 20000);
+    assert_not_advised(store, MEMSTORE_ADVICE_TRACKING);
+    memstore_destroy(store);
+}
+
+Test(advice, following_is_switched_on_and_off_in_a_store_in_use)
+{
+    memstore *store = test_open("performance.memory_limit=16MB", NULL);
+    size_t n;
+
+    use_at_random(store, 2000, 20000);
+    const uint64_t before = test_memory(store).charged;
+    assert_ok(memstore_reconfigure(store, "monitoring.access_sample_ratio", "1"));
+    /* What it takes counts against the limit. */
+    cr_assert_gt(test_memory(store).charged, before + 100000);
+    use_at_random(store, 2000, 20000);
+    assert_not_advised(store, MEMSTORE_ADVICE_TRACKING);
+    assert_ok(memstore_reconfigure(store, "monitoring.access_sample_ratio", "0"));
+    cr_assert_leq(test_memory(store).charged, before);
+    assert_status(memstore_get_miss_ratio_curve(store, NULL, 0, &n), MEMSTORE_ERR_UNSUPPORTED);
+    use_at_random(store, 2000, 20000);
+    memstore_destroy(store);
+}
+
+Test(advice, reads_of_every_kind_are_followed)
+{
+    memstore *store = test_open(FOLLOWED, "monitoring.track_operation_latency=true", NULL);
+    memstore_view view;
+    memstore_key key = test_key("account/balance/00000001");
+    size_t found;
+
+    for (int i = 0; i < 500; i++) {
+        use(store, 1, 100, 0);
+        assert_ok(memstore_get_view(store, key.data, key.size, &view));
+        memstore_view_release(&view);
+        assert_ok(memstore_get_many(store, &key, 1, &view, &found));
+        memstore_view_release_many(&view, 1);
+        assert_ok(memstore_has(store, key.data, key.size));
+    }
+    /* Two misses at first and one hit after the other: at every size that holds the entry. */
+    cr_assert_lt(foretold(store, 64e6), 0.01);
+    struct heard heard;
+    const int i = assert_advised(store, &heard, MEMSTORE_ADVICE_HOT_KEYS, "");
+    cr_assert(strstr(heard.evidence[i], "100.0 %") != NULL, "%s", heard.evidence[i]);
+    memstore_destroy(store);
+}
+
+Test(advice, what_was_counted_is_forgotten_with_the_statistics)
+{
+    memstore *store = test_open(FOLLOWED, NULL);
+
+    for (uint64_t i = 0; i < 1000; i++)
+        use(store, i, 100, 0);
+    cr_assert_gt(foretold(store, 64e6), 0.99);
+    assert_ok(memstore_reset_stats(store));
+    for (uint64_t i = 0; i < 1000; i++)
+        use(store, i, 100, 0);
+    cr_assert_lt(foretold(store, 64e6), 0.01);
+    memstore_destroy(store);
+}
+
+/* ---- Reports ---- */
+
+struct taken {
+    char *text;
+    int calls;
+};
+
+static int take(const char *data, size_t size, void *context)
+{
+    struct taken *taken = context;
+
+    taken->text = strndup(data, size);
+    taken->calls++;
+    return 0;
+}
+
+static int refuse(const char *data, size_t size, void *context)
+{
+    (void)data;
+    (void)size;
+    (void)context;
+    return 1;
+}
+
+Test(advice, is_written_for_people_with_its_figures)
+{
+    memstore *store = test_open("performance.memory_limit=1MB", "shards=4", FOLLOWED, NULL);
+    struct taken taken = {0};
+
+    use_at_random(store, 20000, 50000);
+    assert_ok(memstore_advise_text(store, take, &taken));
+    cr_assert_eq(taken.calls, 1);
+    cr_assert(strstr(taken.text, "set       performance.memory_limit: ") != NULL);
+    cr_assert(strstr(taken.text, "the limit now") != NULL);
+    cr_assert(strstr(taken.text, "account/balance/") != NULL);
+    cr_assert(strstr(taken.text, "Sizes of entries") != NULL);
+    free(taken.text);
+    memstore_destroy(store);
+}
+
+Test(advice, is_written_as_json_whatever_keys_are_like)
+{
+    memstore *store = test_open(FOLLOWED, NULL);
+    struct taken taken = {0};
+    char buf[8];
+
+    for (int i = 0; i < 2000; i++)
+        memstore_get(store, "\"\\\n\xff\0k", 6, buf, sizeof buf, NULL);
+    assert_ok(memstore_advise_json(store, take, &taken));
+    cr_assert(strstr(taken.text, "\"key\":\"\\\"\\\\\\u000a\\u00ff\\u0000k\"") != NULL, "%s",
+              taken.text);
+    free(taken.text);
+    memstore_destroy(store);
+}
+
+Test(advice, refuses_bad_arguments_and_tells_when_text_is_not_taken)
+{
+    memstore *store = test_open_defaults();
+    struct heard heard = {0};
+    struct taken taken = {0};
+
+    assert_status(memstore_advise(NULL, hear, &heard), MEMSTORE_ERR_INVALID_ARGUMENT);
+    assert_status(memstore_advise(store, NULL, NULL), MEMSTORE_ERR_INVALID_ARGUMENT);
+    assert_status(memstore_advise_text(store, NULL, NULL), MEMSTORE_ERR_INVALID_ARGUMENT);
+    assert_status(memstore_advise_json(NULL, take, &taken), MEMSTORE_ERR_INVALID_ARGUMENT);
+    assert_status(memstore_advise_text(store, refuse, NULL), MEMSTORE_ERR_IO);
+    assert_ok(memstore_close(store));
+    assert_status(memstore_advise(store, hear, &heard), MEMSTORE_ERR_CACHE_CLOSED);
+    assert_status(memstore_advise_json(store, take, &taken), MEMSTORE_ERR_CACHE_CLOSED);
+    memstore_destroy(store);
+}

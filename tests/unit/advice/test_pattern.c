@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a sample tells besides the curve: miniatures, hot keys, times. */
+#include "advice/pattern.h"
+#include "exact.h"
+
+#include "unit/random.h"
+#include "util/hash.h"
+
+#include <criterion/criterion.h>
+#include <math.h>
+#include <string.h>
+
+#define REFERENCES 400000
+#define KEYS 40000
+#define CACHE 4000
+
+static struct ms_pattern pattern;
+static void *memory;
+
+static void open_pattern(uint32_t keys, double rate, uint64_t cache)
+{
+    memory = calloc(1, ms_pattern_bytes(keys));
+    ms_pattern_init(&pattern, keys, (uint64_t)(rate * (double)MS_REUSE_ALL), cache, memory);
+}
+
+static void note(enum ms_reference_kind kind, uint64_t name, uint32_t size, int64_t now,
+                 int64_t expires)
+{
+    const struct ms_reference reference = {kind, ms_mix64(name + 1), size, now, expires};
+
+    if (ms_reuse_follows(&pattern.reuse, reference.hash))
+        ms_pattern_note(&pattern, &reference);
+}
+
+/* A read that misses, and the write that follows it; the miniatures know best what hits. */
+static void read_through(uint64_t name)
+{
+    note(MS_REFERENCE_READ, name, 0, 0, 0);
+    note(MS_REFERENCE_WRITE, name, 1, 0, INT64_MAX);
+}
+
+static double miss_ratio_of(enum ms_mini_policy policy, const uint64_t *stream, double rate)
+{
+    open_pattern(65536, rate, CACHE);
+    for (size_t i = 0; i < REFERENCES; i++)
+        read_through(stream[i]);
+    const double ratio =
+        ms_mini_miss_ratio(&pattern.minis[policy], &pattern.reuse.entries, REFERENCES);
+    free(memory);
+    return ratio;
+}
+
+/* ---- Miniatures ---- */
+
+Test(miniature, of_all_keys_under_lru_is_the_exact_cache)
+{
+    uint64_t *stream = test_zipf_stream(REFERENCES, KEYS, 0.8, 5);
+    struct test_exact exact = test_exact_of(stream, REFERENCES);
+
+    const double ratio = miss_ratio_of(MS_MINI_LRU, stream, 1);
+    cr_assert_float_eq(ratio, test_exact_miss_ratio(&exact, CACHE), 1e-9);
+    test_exact_free(&exact);
+    free(stream);
+}
+
+Test(miniature, of_a_tenth_tells_what_each_policy_would_have_missed)
+{
+    uint64_t *stream = test_zipf_stream(REFERENCES, KEYS, 0.8, 6);
+
+    for (int policy = 0; policy < MS_MINI_POLICIES; policy++) {
+        const double whole = miss_ratio_of((enum ms_mini_policy)policy, stream, 1);
+        const double small = miss_ratio_of((enum ms_mini_policy)policy, stream, 0.1);
+
+        cr_assert_float_eq(small, whole, 0.03, "policy %d: %.4f, not %.4f", policy, small, whole);
+    }
+    free(stream);
+}
+
+Test(miniature, of_s3fifo_keeps_what_is_used_beside_a_scan)
+{
+    open_pattern(65536, 1, 1000);
+    for (uint64_t i = 0; i < 50000; i++) {
+        read_through(i % 500);
+        read_through(100000 + i);
+    }
+    const struct ms_curve *curve = &pattern.reuse.entries;
+    cr_assert_lt(ms_mini_miss_ratio(&pattern.minis[MS_MINI_S3FIFO], curve, 100000), 0.53);
+    /* Half are the scan's own. */
+    cr_assert_geq(ms_mini_miss_ratio(&pattern.minis[MS_MINI_S3FIFO], curve, 100000), 0.5);
+    free(memory);
+}
+
+Test(miniature, of_fifo_forgets_by_age_what_lru_keeps)
+{
+    open_pattern(65536, 1, 100);
+    for (uint64_t i = 0; i < 20000; i++) {
+        note(MS_REFERENCE_READ, 0, 1, 0, 0);
+        note(MS_REFERENCE_READ, i + 1, 0, 0, 0);
+        note(MS_REFERENCE_WRITE, i + 1, 1, 0, INT64_MAX);
+    }
+    const struct ms_curve *curve = &pattern.reuse.entries;
+    const double lru = ms_mini_miss_ratio(&pattern.minis[MS_MINI_LRU], curve, 40000);
+    const double fifo = ms_mini_miss_ratio(&pattern.minis[MS_MINI_FIFO], curve, 40000);
+    cr_assert_gt(fifo, lru + 0.003, "%f %f", fifo, lru);
+    free(memory);
+}
+
+Test(miniature, never_holds_more_than_its_capacity)
+{
+    struct unit_random rng = unit_random_start("miniature");
+
+    open_pattern(4096, 1, 50000);
+    for (int i = 0; i < 200000; i++) {
+        const uint64_t name = unit_random_below(&rng, 8000);
+        const uint32_t size = (uint32_t)unit_random_below(&rng, 900) + 1;
+
+        note(unit_random_below(&rng, 20) == 0  ? MS_REFERENCE_DELETE
+             : unit_random_below(&rng, 2) == 0 ? MS_REFERENCE_WRITE
+                                               : MS_REFERENCE_READ,
+             name, size, i, INT64_MAX);
+        for (int policy = 0; policy < MS_MINI_POLICIES; policy++) {
+            const struct ms_mini *mini = &pattern.minis[policy];
+
+            cr_assert_leq(mini->lists[MS_MINI_SMALL].bytes + mini->lists[MS_MINI_MAIN].bytes,
+                          mini->capacity);
+        }
+    }
+    free(memory);
+}
+
+/* ---- Hot keys ---- */
+
+Test(hot, keys_are_counted_within_their_bounds)
+{
+    uint64_t *stream = test_zipf_stream(100000, 5000, 1, 7);
+    struct ms_hot hot = {0};
+    struct ms_hot_key sorted[MS_HOT_KEYS];
+    uint64_t counts[5000] = {0};
+
+    for (size_t i = 0; i < 100000; i++) {
+        counts[stream[i]]++;
+        ms_hot_note(&hot, stream[i], &stream[i], sizeof stream[i]);
+    }
+    cr_assert_eq(ms_hot_sorted(&hot, sorted), MS_HOT_KEYS);
+    for (uint32_t i = 0; i < MS_HOT_KEYS; i++) {
+        uint64_t name;
+
+        memcpy(&name, sorted[i].key, sizeof name);
+        cr_assert_geq(sorted[i].count, counts[name]);
+        cr_assert_leq(sorted[i].count - sorted[i].error, counts[name]);
+        cr_assert(i == 0 || sorted[i - 1].count >= sorted[i].count);
+    }
+    for (uint64_t name = 0; counts[name] > 100000 / MS_HOT_KEYS; name++)
+        cr_assert_eq(sorted[name].hash, name);
+    free(stream);
+}
+
+Test(hot, of_a_long_key_the_beginning_is_kept)
+{
+    char key[200];
+    struct ms_hot hot = {0};
+
+    memset(key, 'k', sizeof key);
+    ms_hot_note(&hot, 1, key, sizeof key);
+    cr_assert_eq(hot.keys[0].key_size, 200);
+    cr_assert_eq(memcmp(hot.keys[0].key, key, MS_HOT_KEY_BYTES), 0);
+}
+
+/* ---- Times and sizes ---- */
+
+Test(pattern, tells_the_times_between_reads_and_of_ttls)
+{
+    open_pattern(64, 1, 1000);
+    note(MS_REFERENCE_WRITE, 1, 10, 0, 1000);
+    note(MS_REFERENCE_READ, 1, 10, 100, 0);
+    note(MS_REFERENCE_READ, 1, 10, 400, 0);
+    cr_assert_float_eq(pattern.ttls.counts[ms_spread_bucket(1000)], 1, 1e-9);
+    cr_assert_float_eq(pattern.reuse_ages.counts[ms_spread_bucket(300)], 1, 1e-9);
+    cr_assert_float_eq(pattern.reuse_ages.total, 1, 1e-9);
+    free(memory);
+}
+
+Test(pattern, tells_how_late_reads_of_expired_entries_came)
+{
+    open_pattern(64, 1, 1000);
+    note(MS_REFERENCE_WRITE, 1, 10, 0, 1000);
+    note(MS_REFERENCE_READ, 1, 0, 1100, 0);
+    cr_assert_float_eq(pattern.late.counts[ms_spread_bucket(100)], 1, 1e-9);
+    cr_assert_float_eq(pattern.misses, 1, 1e-9);
+    /* A miss that no memory saves. */
+    cr_assert_float_eq(ms_curve_miss_ratio(&pattern.reuse.bytes, 1e9, 1), 1, 1e-9);
+    free(memory);
+}
+
+Test(pattern, takes_deleted_and_cleared_keys_out_of_the_cache)
+{
+    open_pattern(64, 1, 1000);
+    note(MS_REFERENCE_WRITE, 1, 10, 0, INT64_MAX);
+    note(MS_REFERENCE_WRITE, 2, 10, 0, INT64_MAX);
+    note(MS_REFERENCE_DELETE, 1, 0, 0, 0);
+    cr_assert_eq(pattern.reuse.held, 1);
+    cr_assert_eq(pattern.minis[MS_MINI_LRU].lists[MS_MINI_MAIN].count, 1);
+    ms_pattern_clear(&pattern);
+    cr_assert_eq(pattern.reuse.held, 0);
+    cr_assert_eq(pattern.minis[MS_MINI_LRU].lists[MS_MINI_MAIN].count, 0);
+    free(memory);
+}
+
+Test(pattern, forgets_counts_but_not_when_keys_were_used)
+{
+    open_pattern(64, 1, 1000);
+    note(MS_REFERENCE_WRITE, 1, 10, 0, INT64_MAX);
+    note(MS_REFERENCE_READ, 2, 0, 0, 0);
+    ms_pattern_forget(&pattern);
+    note(MS_REFERENCE_READ, 1, 10, 5, 0);
+    cr_assert_float_eq(pattern.reads, 1, 1e-9);
+    cr_assert_float_eq(ms_curve_miss_ratio(&pattern.reuse.bytes, 100, 1), 0, 1e-9);
+    free(memory);
+}
