@@ -17,19 +17,20 @@ MAY_INCLUDE = {
     "segment": {"util", "platform"},
     "expiry": {"segment", "util", "platform"},
     "eviction": {"segment", "util", "platform"},
-    "config": {"util", "platform"},
+    "log": {"util", "platform"},
+    "config": {"log", "util", "platform"},
     "stats": {"util", "platform"},
     "events": {"segment", "util", "platform"},
     "loader": {"util", "platform"},
-    "store": {"index", "segment", "expiry", "eviction", "stats", "events", "loader", "util", "platform"},
-    "api": {"store", "config", "stats", "util", "platform"},
+    "store": {"index", "segment", "expiry", "eviction", "stats", "events", "loader", "log", "util", "platform"},
+    "api": {"store", "config", "stats", "log", "util", "platform"},
 }
 # Single headers that hold types alone, for modules that may not include the rest of their folder.
 MAY_INCLUDE_HEADER = {
     "store": {"config/settings.h"},
 }
 # Who may include the public headers: those that define public functions or hand public types through.
-MAY_INCLUDE_PUBLIC = {"api", "store", "config", "stats", "events", "loader"}
+MAY_INCLUDE_PUBLIC = {"api", "store", "config", "stats", "events", "loader", "log"}
 # The statuses are constants alone, which every module may return.
 PUBLIC_FOR_ALL = {"memstore/status.h"}
 

@@ -4,6 +4,7 @@ package memstore
 
 import (
 	"fmt"
+	"log/slog"
 	"maps"
 	"reflect"
 	"slices"
@@ -126,6 +127,13 @@ type Config struct {
 	MemoryUsageThreshold float64       `yaml:"monitoring.memory_usage_threshold,omitempty"`
 	LatencyThreshold     time.Duration `yaml:"monitoring.latency_threshold,omitempty"`
 
+	// StoreName is what the store is called in its log and in exported metrics.
+	StoreName string `yaml:"store_name,omitempty"`
+	// LoggerEnabled has a line written to stderr for each record of the log, unless there is a Logger.
+	LoggerEnabled bool `yaml:"logger_enabled,omitempty"`
+	// Verbose has details logged, too.
+	Verbose bool `yaml:"verbose,omitempty"`
+
 	// Maintenance is "background", or "manual", which leaves the work to Maintain.
 	Maintenance string `yaml:"maintenance,omitempty"`
 	// HugePages is "auto", "on" or "off".
@@ -136,6 +144,14 @@ type Config struct {
 	// Settings holds further settings by the names the library knows them by, such as
 	// "ttl.default_ttl": "1h30m". They are applied after the fields.
 	Settings map[string]string `yaml:"-"`
+
+	// Logger is told what the store has to say: that it was opened and with which settings, that it
+	// has reached its limit, that alerts were raised (docs/logging.md). Up to which level is decided
+	// when the store is opened, by what the logger is enabled for then; Verbose makes it debug. It is
+	// called on a goroutine of its own and may call every method of the store; Close waits for it,
+	// a second at most, so that nothing is lost when the program ends. Without one the library
+	// writes to stderr if LoggerEnabled.
+	Logger *slog.Logger `yaml:"-"`
 }
 
 type setting struct{ key, value string }
@@ -181,17 +197,23 @@ func fieldText(field reflect.Value) string {
 	}
 }
 
-// native makes a configuration of the library's; the caller frees it.
-func (c *Config) native(op string) (uintptr, error) {
+// native makes a configuration of the library's, which the caller frees, and the queue of its logger
+// if it has one.
+func (c *Config) native(op string) (uintptr, *logQueue, error) {
 	config := native.MemstoreConfigNew()
 	if config == 0 {
-		return 0, &Error{op, "", ErrMemoryExhausted}
+		return 0, nil, &Error{op, "", ErrMemoryExhausted}
+	}
+	var log *logQueue
+	if c.Logger != nil {
+		log = newLogQueue(config, c.Logger)
 	}
 	if err := c.fill(op, config); err != nil {
 		native.MemstoreConfigFree(config)
-		return 0, err
+		log.free()
+		return 0, nil, err
 	}
-	return config, nil
+	return config, log, nil
 }
 
 func (c *Config) fill(op string, config uintptr) error {

@@ -42,16 +42,18 @@ func OpenYAML(path string) (*Store, error) {
 }
 
 func open(op string, config Config) (*Store, error) {
-	settings, err := config.native(op)
+	settings, log, err := config.native(op)
 	if err != nil {
 		return nil, err
 	}
 	defer native.MemstoreConfigFree(settings)
 	var handle uintptr
 	if status := native.MemstoreOpen(settings, pointerTo(&handle)); status != 0 {
-		return nil, configFailure(op, settings, "", status)
+		err := configFailure(op, settings, "", status)
+		log.free()
+		return nil, err
 	}
-	store := &Store{handle: handle, library: &library{handle: handle}}
+	store := &Store{handle: handle, library: &library{handle: handle, log: log}}
 	store.library.retain()
 	runtime.AddCleanup(store, (*library).release, store.library)
 	return store, nil
@@ -61,6 +63,7 @@ func open(op string, config Config) (*Store, error) {
 // subscription needs it any more.
 type library struct {
 	handle uintptr
+	log    *logQueue // nil without Config.Logger
 	users  atomic.Int32
 }
 
@@ -69,6 +72,7 @@ func (l *library) retain() { l.users.Add(1) }
 func (l *library) release() {
 	if l.users.Add(-1) == 0 {
 		native.MemstoreDestroy(l.handle)
+		l.log.free()
 	}
 }
 
@@ -98,6 +102,9 @@ func (s *Store) Reconfigure(ctx context.Context, key, value string) error {
 // Close included, returns ErrCacheClosed.
 func (s *Store) Close() error {
 	status := native.MemstoreClose(s.handle)
+	if status == 0 {
+		s.library.log.end()
+	}
 	runtime.KeepAlive(s)
 	return check("Close", "", status)
 }

@@ -98,6 +98,13 @@ static inline void glue_events_wake(glue_events *events);
 static inline uint64_t glue_events_dropped(glue_events *events);
 static inline void glue_events_free(glue_events *events);
 
+/* log_queue.h, which has what these do. */
+typedef struct glue_log glue_log;
+static inline glue_log *glue_log_new(memstore_config *config, int level);
+static inline int64_t glue_log_fill(glue_log *log, int64_t timeout_ms, void *buf, size_t cap);
+static inline void glue_log_end(glue_log *log);
+static inline void glue_log_drop(glue_log *log);
+
 /* memstore_get_event_stats(): as glue_get_stats(). */
 static inline int glue_get_event_stats(memstore *store, uint64_t *out, size_t n);
 

@@ -38,6 +38,12 @@ _Static_assert(MS_SETTING_TEXT_SIZE >= MS_UNITS_TEXT_SIZE,
 #define BOOL(path, member, initial, ...)                                                           \
     ROW(path, MS_SETTING_BOOL, member, 0, 1, initial, __VA_ARGS__, )
 
+#define STRING(path, member, longest, ...)                                                         \
+    ROW(path, MS_SETTING_STRING, member, 0, longest, "", __VA_ARGS__, )
+/* What a path and an ending of ours take. */
+#define LONGEST_PATH 4000
+#define LONGEST_NAME 100
+
 static const struct ms_setting_choice hash_functions[] = {
     {"fnv", MS_HASH_FNV},
     {"crc32", MS_HASH_CRC32},
@@ -132,6 +138,18 @@ const struct ms_setting ms_schema[] = {
          "whether memory that held keys and values is overwritten before it is used again or given "
          "back; memstore_compact(store, 0) has it done at once for all that was removed",
          .fixed = "what was removed before would not have been overwritten"),
+
+    STRING("store_name", store_name, LONGEST_NAME,
+           "what the store is called in its log and in the label `store` of "
+           "monitoring.export_metrics; none = a number in the log, no label",
+           .fixed = "what was logged and exported would be of another store"),
+    BOOL(
+        "logger_enabled", logger_enabled, "false",
+        "whether the default logger writes to stderr, a line for each record; one that the program "
+        "has set is told in any case",
+        .live = true),
+    BOOL("verbose", verbose, "false",
+         "whether details are logged, too: growth of the index, compaction", .live = true),
 
     DURATION("ttl.default_ttl", default_ttl, "0",
              "what MEMSTORE_TTL_DEFAULT stands for; 0 = never expires", .live = true),

@@ -227,11 +227,14 @@ static void push_locked(struct ms_events *events, const struct ms_event_note *no
     }
 }
 
-void ms_events_push(struct ms_events *events, const struct ms_event_note *note)
+uint64_t ms_events_push(struct ms_events *events, const struct ms_event_note *note)
 {
     ms_mutex_lock(&events->lock);
+    const uint64_t before = events->dropped;
     push_locked(events, note);
+    const uint64_t lost = events->dropped - before;
     ms_mutex_unlock(&events->lock);
+    return lost;
 }
 
 void ms_subscription_take_locked(memstore_subscription *subscription, memstore_event *out)

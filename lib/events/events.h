@@ -111,8 +111,9 @@ void ms_events_fund(struct ms_events *events, uint64_t bytes);
 
 /* ---- Telling ---- */
 
-/* Hand an event to all who want it. Any lock but leaves may be held. */
-void ms_events_push(struct ms_events *events, const struct ms_event_note *note);
+/* Hand an event to all who want it. Any lock but leaves may be held. Returns how many of them had no
+ * room for it. */
+uint64_t ms_events_push(struct ms_events *events, const struct ms_event_note *note);
 /* The store is closed: who waits is told so when his queue is empty. */
 void ms_events_close(struct ms_events *events);
 

@@ -5,6 +5,7 @@
 #include "platform/mem.h"
 #include "store/lookup.h"
 #include "store/writing.h"
+#include "store/tell.h"
 #include "util/glob.h"
 
 int ms_load_look(memstore *store, const memstore_key *key, memstore_view *out)
@@ -57,6 +58,7 @@ int ms_load_aside(const struct ms_load *load, int status, memstore_view *out)
     }
     if (result != MEMSTORE_LOAD_OK) {
         ms_count(&store->counters, MS_COUNT_LOAD_FAILURES, 1);
+        ms_tell_load_failed(store, result);
         return result;
     }
     ms_count(&store->counters, MS_COUNT_LOADS, 1);

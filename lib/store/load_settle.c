@@ -4,6 +4,7 @@
 
 #include "loader/kept.h"
 #include "store/writing.h"
+#include "store/tell.h"
 
 /* That a longer key does not exist is not remembered, so that `loader.max_absent` bounds memory. */
 #define ABSENT_KEY_MAX 1024
@@ -143,6 +144,7 @@ static int settle_absent(struct ms_flight *flight, memstore *store)
 static int settle_failed(struct ms_flight *flight, memstore *store, int status)
 {
     ms_count(&store->counters, MS_COUNT_LOAD_FAILURES, 1);
+    ms_tell_load_failed(store, status);
     ms_flights_end(flight, status, &(memstore_view){0});
     return status;
 }

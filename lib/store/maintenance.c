@@ -270,6 +270,9 @@ static void each_lock(memstore *store, enum ms_rank rank, void (*fn)(ms_mutex *l
     case MS_RANK_FLIGHTS:
         fn(&store->flights.lock);
         break;
+    case MS_RANK_LOG:
+        fn(&store->log.lock);
+        break;
     default:
         break;
     }
@@ -321,6 +324,7 @@ static void forget_other_threads(memstore *store)
     ms_combiner_forget(store);
     ms_events_forget_threads(&store->events);
     ms_flights_forget_threads(&store->flights);
+    ms_log_forget_threads(&store->log);
     ms_gate_forget_threads(&store->loads_gate, ms_load_places_held(store));
 }
 

@@ -9,6 +9,7 @@
 
 #include "expiry/ttl_class.h"
 #include "store/notify.h"
+#include "store/tell.h"
 
 #define GROUP 16
 /* A shard that somebody holds longer than this is passed over; its entries stay where they are.
@@ -280,6 +281,7 @@ void ms_reclaim_compact_locked(memstore *store, struct ms_segment *victim)
 {
     ms_count(&store->counters, MS_COUNT_COMPACTIONS, 1);
     empty_segment(store, victim, PURPOSE_COMPACT);
+    ms_tell_compacted(store, victim);
 }
 
 uint64_t ms_reclaim_sweep_locked(memstore *store, struct ms_segment *segment, int64_t now,

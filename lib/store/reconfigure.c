@@ -56,10 +56,12 @@ int ms_store_reconfigure(memstore *store, const struct ms_settings *next,
         const int status = resize(store, next, why);
         if (status != MEMSTORE_OK)
             return status;
+        ms_store_relaxed(&store->limit_told, false);
     }
     ms_settings_put(&store->settings, offsetof(struct ms_settings, limit), sizeof next->limit,
                     next->limit);
     ms_settings_put(&store->settings, change->offset, change->size, change->value);
+    ms_log_set_level(&store->log, next->logger_enabled, next->verbose);
     ms_due_set_slack(&store->due, ms_store_sweep_slack(next));
     ms_combiner_retune(store);
     if (ms_notify_allowance(next) != store->events.allowance)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Making room: expired entries first, then dead bytes, then what the eviction policy gives up. */
 #include "store/store.h"
+#include "store/tell.h"
 
 #include "platform/mem.h"
 
@@ -159,6 +160,7 @@ static bool evict_victim(memstore *store)
 
         if (victim == NULL)
             return false;
+        ms_tell_limit_reached(store);
         failures += !ms_reclaim_evict_locked(store, victim);
         if (was_emptied(victim))
             return true;

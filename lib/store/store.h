@@ -9,7 +9,7 @@
  *     registry (maintenance.c) -> settings -> apply (combiner.h) -> reclaim -> shards, by number ->
  *     grace period -> open slot -> pool -> pages
  *     due, retired, counters, monitor, passes, gates, queue (combiner.h), events, flights and waits
- *     (loader/), maintenance thread, thread numbers: leaves, under any of these
+ *     (loader/), log, maintenance thread, thread numbers: leaves, under any of these
  * Who waits at a gate (admission.h) holds none of them, but for the apply lock. Nobody waits for
  * the reclaim lock while he holds a shard's, and no thread in a read section waits for either.
  *
@@ -27,6 +27,7 @@
 #include "expiry/due.h"
 #include "index/index.h"
 #include "loader/flights.h"
+#include "log/log.h"
 #include "platform/clock.h"
 #include "platform/gate.h"
 #include "platform/rcu.h"
@@ -123,6 +124,9 @@ struct memstore {
 
     struct ms_monitor monitor;
 
+    struct ms_log log;
+    atomic_bool limit_told; /* that it is reached was logged */
+
     /* Maintenance (maintenance.c). */
     struct memstore *next_store; /* registry lock */
     bool in_round;               /* the maintenance thread is working on it; thread lock */
@@ -139,7 +143,8 @@ struct ms_found {
 
 /* ---- store/lifetime.c ---- */
 /* On failure `*why` says why; on success it is NULL. */
-int ms_store_open(const struct ms_settings *settings, memstore **out, const char **why);
+int ms_store_open(const struct ms_settings *settings, const struct ms_logger *logger,
+                  memstore **out, const char **why);
 int ms_store_close(memstore *store);
 void ms_store_destroy(memstore *store);
 

@@ -583,6 +583,9 @@ Test(settings, every_setting_reads_back_as_it_was_set)
         {"maintenance", "manual"},
         {"huge_pages", "off"},
         {"secure_wipe", "true"},
+        {"store_name", "blocks"},
+        {"logger_enabled", "true"},
+        {"verbose", "true"},
         {"ttl.default_ttl", "1h"},
         {"ttl.max_ttl", "24h"},
         {"ttl.min_ttl", "1m"},
@@ -623,9 +626,9 @@ Test(settings, every_setting_reads_back_as_it_was_set)
     memstore *store;
     const char *key;
 
-    /* All of them; and each has a test of its effect: in this file, in test_admission.c, in
-     * test_async.c, in test_events.c, in test_loading.c, in test_monitoring.c or in
-     * test_secure_wipe.c. */
+    /* All of them; and each has a test of its effect: in this file, in test_admission.c,
+     * test_alerts.c, test_async.c, test_events.c, test_export.c, test_loading.c, test_logging.c,
+     * test_monitoring.c or test_secure_wipe.c. */
     for (unsigned i = 0; (key = memstore_config_key(i)) != NULL; i++) {
         unsigned at = 0;
 

@@ -71,6 +71,9 @@ static const struct {
     {"eviction_goal", "hits", "bytes", "bytes"},
     {"maintenance", "background", "manual", "manual"},
     {"huge_pages", "auto", "off", "off"},
+    {"store_name", "", "two words", "two words"},
+    {"logger_enabled", "false", "true", "true"},
+    {"verbose", "false", "on", "true"},
     {"ttl.default_ttl", "0", "1h", "1h"},
     {"ttl.min_ttl", "0", "60000", "1m"},
     {"ttl.max_ttl", "0", "1d", "24h"},
@@ -170,6 +173,35 @@ Test(config, every_key_can_be_given_by_its_whole_path)
         expect_set(path, keys[i].value, keys[i].text);
         expect_text(keys[i].key, keys[i].text);
     }
+}
+
+Test(config, a_text_is_any_bytes_but_control_characters_up_to_its_longest)
+{
+    char text[102];
+
+    memset(text, 'x', sizeof text - 1);
+    text[101] = '\0';
+    expect_refused(
+        "store_name", text,
+        "store_name: \"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx...\" is "
+        "too long; expected a text of at most 100 bytes");
+    text[100] = '\0';
+    expect_refused(
+        "store_name", "a\nb",
+        "store_name: \"a?b\" holds a control character; expected a text of at most 100 bytes");
+    cr_assert_eq(ms_config_set(config, "store_name", text), MEMSTORE_OK);
+    expect_set("store_name", "Größe = \"\xff\"", "Größe = \"\xff\"");
+    expect_set("store_name", "", "");
+}
+
+Test(config, a_text_that_there_is_no_memory_for_is_refused)
+{
+    expect_set("store_name", "kept", "kept");
+    ms_testing_fail_memory(1, true);
+    expect_refused("store_name", "new",
+                   "store_name: \"new\" finds no memory; expected a text of at most 100 bytes");
+    expect_set("store_name", "kept", "kept");
+    ms_testing_fail_memory(0, false);
 }
 
 Test(config, every_choice_is_accepted)

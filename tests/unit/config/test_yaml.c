@@ -190,6 +190,8 @@ static const char *other_value(const struct ms_setting *row)
         return row->choices[strcmp(row->choices[0].name, row->initial) == 0].name;
     case MS_SETTING_POWER_OF_TWO:
         return "32";
+    case MS_SETTING_STRING:
+        return "any text";
     case MS_SETTING_MEGABYTES:
     case MS_SETTING_INTEGER:
         break;
@@ -232,7 +234,7 @@ Test(yaml, an_unknown_key_is_named_with_the_nearest_known_one)
     expect_refused("storage:\n  memory:\n    <<: {shards: 4}\n",
                    "yaml:3:5: <<: unknown key; the nearest known key is \"ttl\"");
     expect_refused("network: 1\n",
-                   "yaml:1:1: network: unknown key; the nearest known key is \"ttl.jitter\"");
+                   "yaml:1:1: network: unknown key; the nearest known key is \"verbose\"");
     expect_refused("storage:\n  badger: {}\n",
                    "yaml:2:3: storage.badger: unknown key; the nearest known key is \"loader\"");
 }
