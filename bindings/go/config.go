@@ -126,6 +126,16 @@ type Config struct {
 	HitRateThreshold     float64       `yaml:"monitoring.hit_rate_threshold,omitempty"`
 	MemoryUsageThreshold float64       `yaml:"monitoring.memory_usage_threshold,omitempty"`
 	LatencyThreshold     time.Duration `yaml:"monitoring.latency_threshold,omitempty"`
+	// ReclaimPressureThreshold, LoadFailureThreshold and PinnedThreshold are shares, from 0 to 1, of
+	// writes that had to reclaim, loads that failed, and the limit held in place. AlertHysteresis is
+	// how far back a share has to be for its alert to be cleared.
+	ReclaimPressureThreshold float64 `yaml:"monitoring.reclaim_pressure_threshold,omitempty"`
+	LoadFailureThreshold     float64 `yaml:"monitoring.load_failure_threshold,omitempty"`
+	PinnedThreshold          float64 `yaml:"monitoring.pinned_threshold,omitempty"`
+	AlertHysteresis          float64 `yaml:"monitoring.alert_hysteresis,omitempty"`
+	// ExportMetrics is a file to which the metrics are written each MetricsInterval, for Prometheus'
+	// node_exporter.
+	ExportMetrics string `yaml:"monitoring.export_metrics,omitempty"`
 
 	// StoreName is what the store is called in its log and in exported metrics.
 	StoreName string `yaml:"store_name,omitempty"`

@@ -228,6 +228,28 @@ const struct ms_setting ms_schema[] = {
              "with track_operation_latency: an alert is raised when more than 1 % of a window's "
              "measured calls took longer; 0 = none",
              .live = true),
+    RATIO(
+        "monitoring.reclaim_pressure_threshold", reclaim_pressure_threshold, "0",
+        "an alert is raised when more than this share of a window's writes, of 100 or more, found "
+        "no free memory and had to reclaim some themselves; 0 = none",
+        .live = true),
+    RATIO(
+        "monitoring.load_failure_threshold", load_failure_threshold, "0",
+        "an alert is raised when more than this share of a window's loads, of 10 or more, failed; "
+        "0 = none",
+        .live = true),
+    RATIO("monitoring.pinned_threshold", pinned_threshold, "0",
+          "with track_memory_usage: an alert is raised when views hold more than this share of the "
+          "limit in place at the end of a window; 0 = none",
+          .live = true),
+    RATIO("monitoring.alert_hysteresis", alert_hysteresis, "0.01",
+          "how far back behind its threshold a share has to be for its alert to be cleared, but no "
+          "further than half of the threshold",
+          .live = true),
+    STRING("monitoring.export_metrics", export_metrics, LONGEST_PATH,
+           "a file to which the metrics are written each metrics_interval, for Prometheus' "
+           "node_exporter; it goes when the store is closed; none = no file",
+           .live = true),
 
     SIZE(
         "events.queue_memory", event_memory, "0",

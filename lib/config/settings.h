@@ -101,6 +101,10 @@ struct ms_settings {
     uint32_t hit_rate_threshold;
     uint32_t memory_usage_threshold;
     int64_t latency_threshold;
+    uint32_t reclaim_pressure_threshold;
+    uint32_t load_failure_threshold;
+    uint32_t pinned_threshold;
+    uint32_t alert_hysteresis;
 };
 
 /* The value of a live member, once the store is open. */

@@ -92,6 +92,12 @@ struct ms_event_note {
     int64_t expires_at_ms;
 };
 
+/* What the value of an alert's event is, until it is taken. */
+struct ms_alert_note {
+    uint32_t alert, raised;
+    double value, threshold;
+};
+
 void ms_events_init(struct ms_events *events, struct ms_budget *budget,
                     atomic_uint_least32_t *wanted, bool wipes);
 /* All subscriptions but those with a callback are closed, all views released. Waits for the

@@ -8,6 +8,7 @@
 #include <memstore/version.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 /* ---- Text ---- */
 
@@ -47,7 +48,15 @@ static void put(struct ms_metrics_text *out, const char *format, ...)
 static void put_family(struct ms_metrics_text *out, const char *name, const char *type,
                        const char *help)
 {
-    put(out, "# TYPE memstore_%s %s\n# HELP memstore_%s %s\n", name, type, name, help);
+    /* Prometheus' older form names a family as its samples, and has no infos. */
+    const bool older = out->form == MS_METRICS_PROMETHEUS;
+    const char *const suffix = !older                         ? ""
+                               : strcmp(type, "counter") == 0 ? "_total"
+                               : strcmp(type, "info") == 0    ? "_info"
+                                                              : "";
+
+    put(out, "# TYPE memstore_%s%s %s\n# HELP memstore_%s%s %s\n", name, suffix,
+        older && strcmp(type, "info") == 0 ? "gauge" : type, name, suffix, help);
 }
 
 static void put_counter(struct ms_metrics_text *out, const char *name, uint64_t value,
@@ -98,6 +107,10 @@ static void put_counts(struct ms_metrics_text *out, memstore *store)
     put_counter(out, "compactions", stats.compactions, "Segments emptied by moving entries.");
     put_counter(out, "moved_bytes", stats.moved_bytes, "Bytes moved by compaction and eviction.");
     put_counter(out, "written_bytes", stats.written_bytes, "Bytes appended by writes.");
+    put_counter(out, "room_made", stats.room_made,
+                "Entries whose writers had to reclaim memory themselves.");
+    put_counter(out, "exports", stats.exports, "Times the file of export_metrics was written.");
+    put_counter(out, "export_failures", stats.export_failures, "Times it could not be written.");
     put_gauge(out, "entries", (double)stats.entries, "Live entries.");
 }
 
@@ -144,10 +157,16 @@ static void put_window(struct ms_metrics_text *out, memstore *store)
     if (ms_setting_of(&store->settings, track_memory_usage))
         put_gauge(out, "window_memory_usage_ratio", rates.memory_usage,
                   "Share of the limit in use at the end of the last window.");
+    if (ms_setting_of(&store->settings, track_memory_usage))
+        put_gauge(out, "window_pinned_ratio", rates.pinned,
+                  "Share of the limit that views held at the end of the last window.");
+    put_gauge(out, "window_reclaim_pressure_ratio", rates.reclaim_pressure,
+              "Writes of the last window that had to reclaim memory themselves.");
+    put_gauge(out, "window_load_failure_ratio", rates.load_failure_rate,
+              "Loads of the last window that failed.");
     put_family(out, "alert", "gauge", "1 while something is over its threshold.");
-    put_alert(out, "hit_rate", (rates.alerts & MEMSTORE_ALERT_HIT_RATE) != 0);
-    put_alert(out, "memory_usage", (rates.alerts & MEMSTORE_ALERT_MEMORY_USAGE) != 0);
-    put_alert(out, "latency", (rates.alerts & MEMSTORE_ALERT_LATENCY) != 0);
+    for (uint64_t alert = 1; ms_monitor_alert_name(alert) != NULL; alert <<= 1)
+        put_alert(out, ms_monitor_alert_name(alert), (rates.alerts & alert) != 0);
     put_counter(out, "alerts_raised", rates.alerts_raised,
                 "How often something went over its threshold.");
 }
@@ -229,14 +248,77 @@ static void put_latencies(struct ms_metrics_text *out, memstore *store)
     put_each(out, store, put_slow);
 }
 
+/* ---- The store's name ---- */
+
+static void put_bytes(struct ms_metrics_text *out, const char *bytes, size_t size)
+{
+    if (out->failed || !make_room(out, size)) {
+        out->failed = true;
+        return;
+    }
+    memcpy(out->data + out->size, bytes, size);
+    out->size += size;
+}
+
+static void put_name(struct ms_metrics_text *out, const char *name)
+{
+    put_bytes(out, "store=\"", 7);
+    for (; *name != '\0'; name++) {
+        if (*name == '"' || *name == '\\')
+            put_bytes(out, "\\", 1);
+        put_bytes(out, name, 1);
+    }
+    put_bytes(out, "\"", 1);
+}
+
+/* A line, which ends before `end`. */
+static void put_labelled(struct ms_metrics_text *out, const char *name, const char *line,
+                         const char *end)
+{
+    const size_t metric = strcspn(line, "{ ");
+
+    if (line[0] == '#') {
+        put_bytes(out, line, (size_t)(end - line));
+        return;
+    }
+    put_bytes(out, line, metric);
+    put_bytes(out, "{", 1);
+    put_name(out, name);
+    if (line[metric] == '{')
+        put_bytes(out, ",", 1);
+    else
+        put_bytes(out, "}", 1);
+    const char *const rest = line + metric + (line[metric] == '{');
+    put_bytes(out, rest, (size_t)(end - rest));
+}
+
+static void label_samples(struct ms_metrics_text *out)
+{
+    struct ms_metrics_text labelled = {.form = out->form, .store_name = out->store_name};
+
+    for (size_t at = 0; at < out->size;) {
+        const char *const line = out->data + at;
+        const char *const end = (const char *)memchr(line, '\n', out->size - at) + 1;
+
+        put_labelled(&labelled, out->store_name, line, end);
+        at += (size_t)(end - line);
+    }
+    labelled.failed |= out->failed;
+    ms_mem_free(out->data);
+    *out = labelled;
+}
+
 int ms_metrics_write(memstore *store, struct ms_metrics_text *out)
 {
-    put(out, "# TYPE memstore_build info\n# HELP memstore_build The library.\n"
-             "memstore_build_info{version=\"" MEMSTORE_VERSION_STRING "\"} 1\n");
+    put_family(out, "build", "info", "The library.");
+    put(out, "memstore_build_info{version=\"" MEMSTORE_VERSION_STRING "\"} 1\n");
     put_counts(out, store);
     put_memory(out, store);
     put_window(out, store);
     put_latencies(out, store);
-    put(out, "# EOF\n");
+    if (out->form == MS_METRICS_OPENMETRICS)
+        put(out, "# EOF\n");
+    if (out->store_name != NULL && out->store_name[0] != '\0' && !out->failed)
+        label_samples(out);
     return out->failed ? MEMSTORE_ERR_MEMORY_EXHAUSTED : MEMSTORE_OK;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* All that a store tells of itself, in OpenMetrics' text form. */
+/* All that a store tells of itself, as text. */
 #ifndef MS_STORE_METRICS_H
 #define MS_STORE_METRICS_H
 
@@ -7,8 +7,15 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+enum ms_metrics_form {
+    MS_METRICS_OPENMETRICS,
+    MS_METRICS_PROMETHEUS, /* 0.0.4, which node_exporter collects from files */
+};
+
 struct ms_metrics_text {
-    char *data; /* for ms_mem_free() */
+    enum ms_metrics_form form;
+    const char *store_name; /* a label of all samples; NULL or "" = none */
+    char *data;             /* for ms_mem_free() */
     size_t size, room;
     bool failed; /* there was no memory */
 };

@@ -35,6 +35,17 @@ void ms_notify_of_removal(memstore *store, const struct ms_found *found, uint32_
     push(store, &note);
 }
 
+/* ---- Alerts ---- */
+
+void ms_notify_alert(memstore *store, const struct ms_alert_note *alert)
+{
+    const struct ms_event_note note = {
+        .kind = MEMSTORE_EVENT_ALERT, .key = "", .value = alert, .value_size = sizeof *alert};
+
+    if ((ms_load_relaxed(&store->events_wanted) & MEMSTORE_EVENT_ALERT) != 0)
+        push(store, &note);
+}
+
 /* ---- Memory ---- */
 
 uint64_t ms_notify_allowance(const struct ms_settings *settings)

@@ -355,6 +355,7 @@ int ms_room_reserve(memstore *store, const struct ms_placement *placement,
             size > ms_arena_solo_threshold(arena) ? size + sizeof(struct ms_segment) : 0;
         const int64_t deadline = ms_store_deadline(store);
 
+        ms_count(&store->counters, MS_COUNT_ROOM_MADE, 1);
         do {
             const int status = ms_room_make(store, bytes, deadline, &asked);
             if (status != MEMSTORE_OK)

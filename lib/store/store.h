@@ -37,6 +37,7 @@
 #include "stats/latency.h"
 #include "store/admission.h"
 #include "store/combiner.h"
+#include "store/exporter.h"
 #include "store/monitor.h"
 #include "util/hash.h"
 
@@ -123,6 +124,7 @@ struct memstore {
     struct ms_gate loads_gate; /* loader.max_loads */
 
     struct ms_monitor monitor;
+    struct ms_exporter exporter;
 
     struct ms_log log;
     atomic_bool limit_told; /* that it is reached was logged */
@@ -384,6 +386,8 @@ bool ms_upkeep_expire(memstore *store, int64_t deadline_us);
 uint64_t ms_store_size(memstore *store);
 void ms_store_stats(memstore *store, memstore_stats *out);
 void ms_store_memory_stats(memstore *store, memstore_memory_stats *out);
+/* All of it, whether `performance.enable_memory_stats` is on or not. */
+void ms_store_measure_memory(memstore *store, memstore_memory_stats *out);
 /* OK, or UNSUPPORTED where calls are not measured. */
 int ms_store_latency(memstore *store, enum memstore_operation operation, memstore_latency *out);
 void ms_store_reset_stats(memstore *store);

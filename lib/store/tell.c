@@ -2,6 +2,7 @@
 #include "store/tell.h"
 
 #include <stdio.h>
+#include <string.h>
 
 void ms_tell_closed(memstore *store)
 {
@@ -86,6 +87,31 @@ void ms_tell_events_dropped(memstore *store, uint64_t dropped)
     if (!ms_log_begin(&store->log, MS_LOG_EVENTS_DROPPED, &line))
         return;
     ms_log_integer(&line, "dropped", dropped);
+    ms_log_end(&line);
+}
+
+void ms_tell_export_failed(memstore *store, const char *file, int error)
+{
+    struct ms_log_line line;
+    char text[128];
+
+    if (!ms_log_begin(&store->log, MS_LOG_EXPORT_FAILED, &line))
+        return;
+    ms_log_text(&line, "path", file);
+    ms_log_text(&line, "why", strerror_r(error, text, sizeof text));
+    ms_log_end(&line);
+}
+
+void ms_tell_alert(memstore *store, const struct ms_alert_note *alert)
+{
+    const enum ms_log_event event = alert->raised != 0 ? MS_LOG_ALERT_RAISED : MS_LOG_ALERT_CLEARED;
+    struct ms_log_line line;
+
+    if (!ms_log_begin(&store->log, event, &line))
+        return;
+    ms_log_text(&line, "alert", ms_monitor_alert_name(alert->alert));
+    ms_log_real(&line, "value", alert->value);
+    ms_log_real(&line, "threshold", alert->threshold);
     ms_log_end(&line);
 }
 

@@ -15,6 +15,10 @@ void ms_tell_no_room(memstore *store, int status);
 void ms_tell_load_failed(memstore *store, int result);
 /* So many events found no room in this moment. */
 void ms_tell_events_dropped(memstore *store, uint64_t dropped);
+/* The metrics could not be written to a file. */
+void ms_tell_export_failed(memstore *store, const char *file, int error);
+/* An alert is raised or cleared. */
+void ms_tell_alert(memstore *store, const struct ms_alert_note *alert);
 /* A table of so many bytes takes the place of a shard's smaller one. */
 void ms_tell_index_grown(memstore *store, uint64_t bytes);
 /* The live entries of a segment were moved. */

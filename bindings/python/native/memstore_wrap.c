@@ -6374,6 +6374,9 @@ SWIGINTERN int SWIG_mod_exec(PyObject *m) {
   SWIG_Python_SetConstant(d, "MEMSTORE_ALERT_HIT_RATE",SWIG_From_int((int)(MEMSTORE_ALERT_HIT_RATE)));
   SWIG_Python_SetConstant(d, "MEMSTORE_ALERT_MEMORY_USAGE",SWIG_From_int((int)(MEMSTORE_ALERT_MEMORY_USAGE)));
   SWIG_Python_SetConstant(d, "MEMSTORE_ALERT_LATENCY",SWIG_From_int((int)(MEMSTORE_ALERT_LATENCY)));
+  SWIG_Python_SetConstant(d, "MEMSTORE_ALERT_RECLAIM_PRESSURE",SWIG_From_int((int)(MEMSTORE_ALERT_RECLAIM_PRESSURE)));
+  SWIG_Python_SetConstant(d, "MEMSTORE_ALERT_LOAD_FAILURES",SWIG_From_int((int)(MEMSTORE_ALERT_LOAD_FAILURES)));
+  SWIG_Python_SetConstant(d, "MEMSTORE_ALERT_PINNED",SWIG_From_int((int)(MEMSTORE_ALERT_PINNED)));
   SWIG_Python_SetConstant(d, "MEMSTORE_TTL_NONE",SWIG_From_int((int)(0)));
   SWIG_Python_SetConstant(d, "MEMSTORE_TTL_DEFAULT",SWIG_From_int((int)((-1))));
   SWIG_Python_SetConstant(d, "MEMSTORE_EVENT_EXPIRED",SWIG_From_int((int)(MEMSTORE_EVENT_EXPIRED)));
@@ -6382,6 +6385,7 @@ SWIGINTERN int SWIG_mod_exec(PyObject *m) {
   SWIG_Python_SetConstant(d, "MEMSTORE_EVENT_REPLACED",SWIG_From_int((int)(MEMSTORE_EVENT_REPLACED)));
   SWIG_Python_SetConstant(d, "MEMSTORE_EVENT_CLEARED",SWIG_From_int((int)(MEMSTORE_EVENT_CLEARED)));
   SWIG_Python_SetConstant(d, "MEMSTORE_EVENT_REMOVALS",SWIG_From_int((int)(MEMSTORE_EVENT_REMOVALS)));
+  SWIG_Python_SetConstant(d, "MEMSTORE_EVENT_ALERT",SWIG_From_int((int)(MEMSTORE_EVENT_ALERT)));
 
   /* Initialize threading */
   SWIG_PYTHON_INITIALIZE_THREADS;

@@ -190,6 +190,8 @@ typedef unsigned char *memstore_bytes;
 #cgo nocallback _wrap_MEMSTORE_EVENT_CLEARED_memstore
 #cgo noescape _wrap_MEMSTORE_EVENT_REMOVALS_memstore
 #cgo nocallback _wrap_MEMSTORE_EVENT_REMOVALS_memstore
+#cgo noescape _wrap_MEMSTORE_EVENT_ALERT_memstore
+#cgo nocallback _wrap_MEMSTORE_EVENT_ALERT_memstore
 #cgo noescape _wrap_GlueCopyText_memstore
 #cgo nocallback _wrap_GlueCopyText_memstore
 #cgo noescape _wrap_GlueGet_memstore
@@ -375,6 +377,7 @@ extern swig_intgo _wrap_MEMSTORE_EVENT_DELETED_memstore(void);
 extern swig_intgo _wrap_MEMSTORE_EVENT_REPLACED_memstore(void);
 extern swig_intgo _wrap_MEMSTORE_EVENT_CLEARED_memstore(void);
 extern swig_intgo _wrap_MEMSTORE_EVENT_REMOVALS_memstore(void);
+extern swig_intgo _wrap_MEMSTORE_EVENT_ALERT_memstore(void);
 extern swig_type_18 _wrap_GlueCopyText_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3);
 extern swig_type_19 _wrap_GlueGet_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3, swig_voidp arg4, swig_intgo arg5);
 extern swig_type_20 _wrap_GlueGetVersioned_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3, swig_voidp arg4, swig_intgo arg5, swig_voidp arg6);
@@ -1148,6 +1151,14 @@ func _swig_getMEMSTORE_EVENT_REMOVALS() (_swig_ret Memstore_event_kind) {
 }
 
 var MEMSTORE_EVENT_REMOVALS Memstore_event_kind = _swig_getMEMSTORE_EVENT_REMOVALS()
+
+func _swig_getMEMSTORE_EVENT_ALERT() (_swig_ret Memstore_event_kind) {
+	var swig_r Memstore_event_kind
+	swig_r = (Memstore_event_kind)(C._wrap_MEMSTORE_EVENT_ALERT_memstore())
+	return swig_r
+}
+
+var MEMSTORE_EVENT_ALERT Memstore_event_kind = _swig_getMEMSTORE_EVENT_ALERT()
 
 func GlueCopyText(arg1 uintptr, arg2 *byte, arg3 int) (_swig_ret int64) {
 	var swig_r int64

@@ -266,8 +266,8 @@ static inline void glue_log_init(glue_log *log)
 
 static inline size_t glue_log_size(const memstore_log_record *record)
 {
-    size_t size = GLUE_LOG_HEAD * sizeof(uint64_t) + strlen(record->store) +
-                  strlen(record->event) + strlen(record->message) + 3;
+    size_t size = GLUE_LOG_HEAD * sizeof(uint64_t) + strlen(record->store) + strlen(record->event) +
+                  strlen(record->message) + 3;
 
     for (size_t i = 0; i < record->field_count; i++)
         size += strlen(record->fields[i].name) + strlen(record->fields[i].text) + 3;
@@ -507,8 +507,9 @@ static inline int glue_events_new(memstore *store, uint32_t mask, size_t queue_s
                                   glue_events **out);
 
 /* Waits for an event as memstore_subscription_next(), then writes it and those that wait behind it to
- * buf, each as seven uint64_t (kind, size of the key, size of the value, version, when it was to
- * expire, when it happened, events lost before it), its key and its value, padded to eight bytes.
+ * buf, each as ten uint64_t (kind, size of the key, size of the value, version, when it was to expire,
+ * when it happened, events lost before it; of an alert which it is, with bit 32 set when it is raised, and
+ * the bits of its value and of its threshold), its key and its value, padded to eight bytes.
  * Returns the bytes written, or a memstore_status. A result above cap says that the next event alone
  * needs so much, and that nothing was written. One thread at a time. */
 static inline int64_t glue_events_fill(glue_events *events, int64_t timeout_ms, void *buf,
@@ -903,7 +904,7 @@ static inline int glue_events_new(memstore *store, uint32_t mask, size_t queue_s
     return MEMSTORE_OK;
 }
 
-#define GLUE_EVENT_HEAD 7
+#define GLUE_EVENT_HEAD 10
 
 /* Bytes of the pending event as it is handed out. */
 static inline size_t glue_event_size(const memstore_event *event)
@@ -916,7 +917,7 @@ static inline size_t glue_event_size(const memstore_event *event)
 static inline size_t glue_put_event(memstore_event *event, char *out)
 {
     const size_t size = glue_event_size(event);
-    const uint64_t head[GLUE_EVENT_HEAD] = {
+    uint64_t head[GLUE_EVENT_HEAD] = {
         event->kind,
         event->key.size,
         event->value.size,
@@ -924,8 +925,11 @@ static inline size_t glue_put_event(memstore_event *event, char *out)
         (uint64_t)event->value.expires_at_ms,
         (uint64_t)event->at_ms,
         event->dropped,
+        event->alert | (uint64_t)event->raised << 32,
     };
 
+    memcpy(&head[8], &event->alert_value, sizeof(double));
+    memcpy(&head[9], &event->alert_threshold, sizeof(double));
     memcpy(out, head, sizeof head);
     if (event->key.size != 0)
         memcpy(out + sizeof head, event->key.data, event->key.size);
@@ -1053,6 +1057,9 @@ static inline int glue_get_stats(memstore *store, uint64_t *out, size_t n)
         s.loads_bypassed,
         s.absent_loaded,
         s.absent_served,
+        s.room_made,
+        s.exports,
+        s.export_failures,
     };
 
     if (status != MEMSTORE_OK)
@@ -1105,8 +1112,14 @@ static inline int glue_get_rates(memstore *store, double *out, size_t n, uint64_
     memstore_rates r = {.struct_size = sizeof r};
     const int status = memstore_get_rates(store, &r);
     const double fields[] = {
-        r.window_seconds, r.hits,     r.misses,        r.sets,        r.deletes,  r.evictions,
-        r.expirations,    r.rejected, r.written_bytes, r.moved_bytes, r.hit_rate, r.memory_usage,
+        r.window_seconds,   r.hits,
+        r.misses,           r.sets,
+        r.deletes,          r.evictions,
+        r.expirations,      r.rejected,
+        r.written_bytes,    r.moved_bytes,
+        r.hit_rate,         r.memory_usage,
+        r.reclaim_pressure, r.load_failure_rate,
+        r.pinned,
     };
 
     if (status != MEMSTORE_OK)
@@ -2352,6 +2365,18 @@ intgo _wrap_MEMSTORE_EVENT_REMOVALS_memstore() {
 
 
   result = MEMSTORE_EVENT_REMOVALS;
+
+  _swig_go_result = (intgo)result;
+  return _swig_go_result;
+}
+
+
+intgo _wrap_MEMSTORE_EVENT_ALERT_memstore() {
+  enum memstore_event_kind result;
+  intgo _swig_go_result;
+
+
+  result = MEMSTORE_EVENT_ALERT;
 
   _swig_go_result = (intgo)result;
   return _swig_go_result;
