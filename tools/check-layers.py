@@ -17,20 +17,21 @@ MAY_INCLUDE = {
     "segment": {"util", "platform"},
     "expiry": {"segment", "util", "platform"},
     "eviction": {"segment", "util", "platform"},
-    "config": {"util", "platform"},
+    "log": {"util", "platform"},
+    "config": {"log", "util", "platform"},
     "stats": {"util", "platform"},
     "advice": {"util", "platform"},
     "events": {"segment", "util", "platform"},
     "loader": {"segment", "util", "platform"},
-    "store": {"index", "segment", "expiry", "eviction", "stats", "advice", "events", "loader", "util", "platform"},
-    "api": {"store", "config", "stats", "advice", "util", "platform"},
+    "store": {"index", "segment", "expiry", "eviction", "stats", "advice", "events", "loader", "log", "util", "platform"},
+    "api": {"store", "config", "stats", "advice", "log", "util", "platform"},
 }
 # Single headers that hold types alone, for modules that may not include the rest of their folder.
 MAY_INCLUDE_HEADER = {
     "store": {"config/settings.h"},
 }
 # Who may include the public headers: those that define public functions or hand public types through.
-MAY_INCLUDE_PUBLIC = {"api", "store", "config", "stats", "events", "loader"}
+MAY_INCLUDE_PUBLIC = {"api", "store", "config", "stats", "events", "loader", "log"}
 # The statuses are constants alone, which every module may return.
 PUBLIC_FOR_ALL = {"memstore/status.h"}
 

@@ -110,6 +110,9 @@ static void write_values(FILE *out, const struct ms_setting *row)
         for (const struct ms_setting_choice *choice = row->choices; choice->name != NULL; choice++)
             fprintf(out, "%s`%s`", choice == row->choices ? "" : ", ", choice->name);
         break;
+    case MS_SETTING_STRING:
+        fputs("text", out);
+        break;
     case MS_SETTING_INTEGER:
     case MS_SETTING_POWER_OF_TWO:
         fprintf(out, "%s, %s to %s",
@@ -143,7 +146,8 @@ static void write_tables(FILE *out)
         }
         fprintf(out, "| `%s` | ", row->path);
         write_values(out, row);
-        fprintf(out, " | `%s` | %s | %s |\n", row->initial, row->live ? "yes" : "", row->doc);
+        fprintf(out, row->initial[0] != '\0' ? " | `%s` | %s | %s |\n" : " | %s | %s | %s |\n",
+                row->initial, row->live ? "yes" : "", row->doc);
     }
 }
 
@@ -220,6 +224,9 @@ static void write_type(FILE *out, const struct ms_setting *row)
     case MS_SETTING_CHOICE:
         write_choices(out, row);
         break;
+    case MS_SETTING_STRING:
+        fprintf(out, "\"type\": \"string\", \"maxLength\": %llu", (unsigned long long)row->max);
+        break;
     }
 }
 
@@ -234,7 +241,7 @@ static void write_property(FILE *out, const struct ms_setting *row, const char *
     fprintf(out, "%s\"%s\": {\n%s  ", indent, name, indent);
     write_type(out, row);
     fprintf(out, ",\n%s  \"default\": ", indent);
-    if (row->type == MS_SETTING_BOOL || is_number(row->initial))
+    if (row->type == MS_SETTING_BOOL || (row->type != MS_SETTING_STRING && is_number(row->initial)))
         fputs(row->initial, out);
     else
         write_string(out, row->initial);

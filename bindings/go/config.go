@@ -128,6 +128,23 @@ type Config struct {
 	HitRateThreshold     float64       `yaml:"monitoring.hit_rate_threshold,omitempty"`
 	MemoryUsageThreshold float64       `yaml:"monitoring.memory_usage_threshold,omitempty"`
 	LatencyThreshold     time.Duration `yaml:"monitoring.latency_threshold,omitempty"`
+	// ReclaimPressureThreshold, LoadFailureThreshold and PinnedThreshold are shares, from 0 to 1, of
+	// writes that had to reclaim, loads that failed, and the limit held in place. AlertHysteresis is
+	// how far back a share has to be for its alert to be cleared.
+	ReclaimPressureThreshold float64 `yaml:"monitoring.reclaim_pressure_threshold,omitempty"`
+	LoadFailureThreshold     float64 `yaml:"monitoring.load_failure_threshold,omitempty"`
+	PinnedThreshold          float64 `yaml:"monitoring.pinned_threshold,omitempty"`
+	AlertHysteresis          float64 `yaml:"monitoring.alert_hysteresis,omitempty"`
+	// ExportMetrics is a file to which the metrics are written each MetricsInterval, for Prometheus'
+	// node_exporter.
+	ExportMetrics string `yaml:"monitoring.export_metrics,omitempty"`
+
+	// StoreName is what the store is called in its log and in exported metrics.
+	StoreName string `yaml:"store_name,omitempty"`
+	// LoggerEnabled has a line written to stderr for each record of the log, unless there is a Logger.
+	LoggerEnabled bool `yaml:"logger_enabled,omitempty"`
+	// Verbose has details logged, too.
+	Verbose bool `yaml:"verbose,omitempty"`
 
 	// Maintenance is "background", or "manual", which leaves the work to Maintain.
 	Maintenance string `yaml:"maintenance,omitempty"`
@@ -140,8 +157,13 @@ type Config struct {
 	// "ttl.default_ttl": "1h30m". They are applied after the fields.
 	Settings map[string]string `yaml:"-"`
 
-	// Logger gets the warnings of this package: that a store was dropped without Close. nil stands for
-	// slog.Default().
+	// Logger is told what the store has to say: that it was opened and with which settings, that it
+	// has reached its limit, that alerts were raised (docs/logging.md). Up to which level is decided
+	// when the store is opened, by what the logger is enabled for then; Verbose makes it debug. It is
+	// called on a goroutine of its own and may call every method of the store; Close waits for it,
+	// a second at most, so that nothing is lost when the program ends. Without one the library
+	// writes to stderr if LoggerEnabled. It also gets the warning that a store was dropped without
+	// Close; without one slog.Default() does.
 	Logger *slog.Logger `yaml:"-"`
 }
 
@@ -188,17 +210,23 @@ func fieldText(field reflect.Value) string {
 	}
 }
 
-// native makes a configuration of the library's; the caller frees it.
-func (c *Config) native(op string) (uintptr, error) {
+// native makes a configuration of the library's, which the caller frees, and the queue of its logger
+// if it has one.
+func (c *Config) native(op string) (uintptr, *logQueue, error) {
 	config := native.MemstoreConfigNew()
 	if config == 0 {
-		return 0, &Error{op, "", ErrMemoryExhausted}
+		return 0, nil, &Error{op, "", ErrMemoryExhausted}
+	}
+	var log *logQueue
+	if c.Logger != nil {
+		log = newLogQueue(config, c.Logger)
 	}
 	if err := c.fill(op, config); err != nil {
 		native.MemstoreConfigFree(config)
-		return 0, err
+		log.free()
+		return 0, nil, err
 	}
-	return config, nil
+	return config, log, nil
 }
 
 func (c *Config) fill(op string, config uintptr) error {

@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"iter"
+	"math"
 	"runtime"
 	"strings"
 	"sync"
@@ -33,12 +34,14 @@ const (
 	EventReplaced
 	// EventCleared says that an entry was removed by Clear.
 	EventCleared
+	// EventAlert says that something went over its threshold, or is back: see Event.Alert.
+	EventAlert
 )
 
 // EventRemovals stands for all kinds of removals: each entry that goes has exactly one of them.
 const EventRemovals = EventExpired | EventEvicted | EventDeleted | EventReplaced | EventCleared
 
-var eventNames = []string{"expired", "evicted", "deleted", "replaced", "cleared"}
+var eventNames = []string{"expired", "evicted", "deleted", "replaced", "cleared", "alert"}
 
 // String names the kinds: "expired", "deleted|replaced".
 func (k EventKind) String() string {
@@ -60,6 +63,12 @@ type Event struct {
 	ExpiresAt time.Time // when the entry was to expire; zero when never
 	At        time.Time // when it happened
 	Dropped   uint64    // events that this subscription lost right before this one
+
+	// Of an EventAlert, which has no key and no value.
+	Alert          Alert   // which
+	Raised         bool    // whether it is over its threshold, or back
+	AlertValue     float64 // what was found, a share from 0 to 1
+	AlertThreshold float64 // what it is held against; 0 when there is no threshold any more
 }
 
 // EventStats is what the events of a store come to: memstore_event_stats in the library's header, in
@@ -85,7 +94,7 @@ func (s *Store) GetEventStats() *EventStats {
 const eventBuffer = 32 << 10
 
 // eventHead is how many numbers stand before the key and the value of an event.
-const eventHead = 7
+const eventHead = 10
 
 // Subscription is a queue of events; see [Store.Subscribe]. Its methods may be called by any number
 // of goroutines: each event goes to one of them.
@@ -242,6 +251,11 @@ func (s *Subscription) take() Event {
 		Version: head[3],
 		At:      time.UnixMilli(int64(head[5])),
 		Dropped: head[6],
+
+		Alert:          Alert(uint32(head[7])),
+		Raised:         head[7]>>32 != 0,
+		AlertValue:     math.Float64frombits(head[8]),
+		AlertThreshold: math.Float64frombits(head[9]),
 	}
 	if head[4] != 0 {
 		event.ExpiresAt = time.UnixMilli(int64(head[4]))

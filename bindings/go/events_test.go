@@ -233,3 +233,35 @@ func TestSubscriptionsThatAreRefused(t *testing.T) {
 		t.Error("a closed store has events")
 	}
 }
+
+func TestAlertsAreEvents(t *testing.T) {
+	store, err := memstore.Open(memstore.Config{HitRateThreshold: 0.8, MetricsInterval: time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	alerts, err := store.Subscribe(memstore.EventAlert, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer alerts.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	// Windows of a millisecond end in between: some of them have a hundred reads.
+	go func() {
+		for ctx.Err() == nil {
+			store.Get(ctx, "absent")
+		}
+	}()
+	event, err := alerts.Next(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if event.Kind != memstore.EventAlert || event.Alert != memstore.AlertHitRate || !event.Raised ||
+		event.AlertValue != 0 || event.AlertThreshold != 0.8 || event.Key != "" || len(event.Value) != 0 {
+		t.Errorf("%+v", event)
+	}
+	if event.Kind.String() != "alert" {
+		t.Error(event.Kind)
+	}
+}

@@ -49,6 +49,9 @@ type CacheStats struct {
 	StaleServed     uint64 // failed loads in whose place an expired value was given: loader.max_stale
 	Refreshes       uint64 // those of Loads for a key that was there: loader.refresh_after
 	RefreshFailures uint64 // those of LoadFailures likewise
+	RoomMade       uint64 // entries whose writers had to reclaim memory, or were refused for want of it
+	Exports        uint64 // files written for ExportMetrics
+	ExportFailures uint64 // times that it could not be written
 
 	HitRate float64 // hits as a share of hits and misses, 0 when nothing was read
 }
@@ -169,29 +172,35 @@ func (s *Store) GetLatency(operation Operation) (*Latency, error) {
 type Alert uint64
 
 const (
-	AlertHitRate     Alert = 1 << iota // the hit rate is under HitRateThreshold
-	AlertMemoryUsage                   // the memory in use is over MemoryUsageThreshold
-	AlertLatency                       // more than 1 % of the measured calls took over LatencyThreshold
+	AlertHitRate         Alert = 1 << iota // the hit rate is under HitRateThreshold
+	AlertMemoryUsage                       // the memory in use is over MemoryUsageThreshold
+	AlertLatency                           // more than 1 % of the measured calls took over LatencyThreshold
+	AlertReclaimPressure                   // the share of writes that had to reclaim is over ReclaimPressureThreshold
+	AlertLoadFailures                      // the share of loads that failed is over LoadFailureThreshold
+	AlertPinned                            // the memory held in place is over PinnedThreshold
 )
 
 // Rates is what went on in the last whole window of MetricsInterval; before the first one has ended,
 // since the store was opened. It is memstore_rates in the library's header, in its order. Rates are
 // per second.
 type Rates struct {
-	WindowSeconds float64 // how long the window was; 0 = nothing to tell yet
-	Hits          float64 // reads that found a live entry
-	Misses        float64 // reads that found none
-	Sets          float64 // entries stored
-	Deletes       float64 // live entries removed by deleting calls
-	Evictions     float64 // live entries removed to make room
-	Expirations   float64 // entries removed because their time was over
-	Rejected      float64 // writes refused, for whatever reason
-	WrittenBytes  float64 // bytes appended by writes
-	MovedBytes    float64 // bytes moved by compaction and by second chances at eviction
-	HitRate       float64 // hits as a share of hits and misses; 0 when nothing was read or TrackHitRate is off
-	MemoryUsage   float64 // share of the limit in use at the window's end; 0 before, or with TrackMemoryUsage off
-	Alerts        Alert   // what is over its threshold now
-	AlertsRaised  uint64  // how often something went over its threshold since the store was opened
+	WindowSeconds   float64 // how long the window was; 0 = nothing to tell yet
+	Hits            float64 // reads that found a live entry
+	Misses          float64 // reads that found none
+	Sets            float64 // entries stored
+	Deletes         float64 // live entries removed by deleting calls
+	Evictions       float64 // live entries removed to make room
+	Expirations     float64 // entries removed because their time was over
+	Rejected        float64 // writes refused, for whatever reason
+	WrittenBytes    float64 // bytes appended by writes
+	MovedBytes      float64 // bytes moved by compaction and by second chances at eviction
+	HitRate         float64 // hits as a share of hits and misses; 0 when nothing was read or TrackHitRate is off
+	MemoryUsage     float64 // share of the limit in use at the window's end; 0 before, or with TrackMemoryUsage off
+	ReclaimPressure float64 // the share of the window's writes that had to reclaim memory themselves
+	LoadFailureRate float64 // the share of its loads that failed
+	Pinned          float64 // the share of the limit held in place when it ended
+	Alerts          Alert   // what is over its threshold now
+	AlertsRaised    uint64  // how often something went over its threshold since the store was opened
 }
 
 // GetRates returns the rates of the last window and what is over its threshold. The error is

@@ -44,16 +44,18 @@ func OpenYAML(path string) (*Store, error) {
 }
 
 func open(op string, config Config) (*Store, error) {
-	settings, err := config.native(op)
+	settings, log, err := config.native(op)
 	if err != nil {
 		return nil, err
 	}
 	defer native.MemstoreConfigFree(settings)
 	var handle uintptr
 	if status := native.MemstoreOpen(settings, pointerTo(&handle)); status != 0 {
-		return nil, configFailure(op, settings, "", status)
+		err := configFailure(op, settings, "", status)
+		log.free()
+		return nil, err
 	}
-	store := &Store{handle: handle, library: &library{handle: handle, logger: config.Logger}}
+	store := &Store{handle: handle, library: &library{handle: handle, log: log, logger: config.Logger}}
 	if _, file, line, known := runtime.Caller(2); known {
 		store.library.opened = fmt.Sprintf("%s:%d", file, line)
 	}
@@ -66,6 +68,7 @@ func open(op string, config Config) (*Store, error) {
 // subscription needs it any more.
 type library struct {
 	handle uintptr
+	log    *logQueue // nil without Config.Logger
 	users  atomic.Int32
 	closed atomic.Bool
 	opened string // file and line
@@ -94,6 +97,7 @@ func (l *library) retain() { l.users.Add(1) }
 func (l *library) release() {
 	if l.users.Add(-1) == 0 {
 		native.MemstoreDestroy(l.handle)
+		l.log.free()
 	}
 }
 
@@ -125,6 +129,7 @@ func (s *Store) Close() error {
 	status := native.MemstoreClose(s.handle)
 	if status == 0 {
 		s.library.closed.Store(true)
+		s.library.log.end()
 	}
 	runtime.KeepAlive(s)
 	return check("Close", "", status)

@@ -55,6 +55,7 @@ MEMSTORE_HANDLE(memstore_batch *)
 MEMSTORE_HANDLE(void *kept)
 MEMSTORE_HANDLE(glue_scan *)
 MEMSTORE_HANDLE(glue_events *)
+MEMSTORE_HANDLE(glue_log *)
 MEMSTORE_HANDLE(memstore_lease *)
 /* Text of the library's own, for GlueCopyText; SWIG's own conversion would allocate and free a copy
  * in C. */

@@ -41,22 +41,22 @@ func TestOpenYAMLTakesTheExample(t *testing.T) {
 
 func TestOpenYAMLTellsFileLineAndColumn(t *testing.T) {
 	for text, want := range map[string]string{
-		"storage:\n  memory:\n    shard: 4\n":  ":3:5: shard: unknown key; the nearest known key is \"shards\"",
-		"ttl:\n  max_ttl: 1 hour\n":            ":2:12: ttl.max_ttl: \"1 hour\" has no known unit; expected a duration",
-		"shards: [4]\n":                        ":1:9: shards: a list is no value for it; expected a power of two",
-		"shards: 4\nshards: 8\n":               ":2:1: shards: duplicate key, first given in line 1",
-		"ttl: {min_ttl: 2h, max_ttl: 1h}\n":    ":1:29: ttl.min_ttl (2h) is above ttl.max_ttl (1h)",
-		"shards: &a 4\n":                       ":1:9: \"&a\": anchors and aliases are not accepted",
-		"shards: 4\n---\nshards: 8\n":          ":2:1: a second document begins",
-		"ttl: 4\n":                             ":1:6: ttl: expected a mapping of settings",
-		"shards: 4\n# \xff\n":                  ":2:3: not a text in UTF-8: ",
-		"shards: {\n":                          ":1:9: shards: a mapping is no value for it",
-		"ttl: {max_ttl: 1h\n":                  ":2:1: not YAML: ",
-		strings.Repeat("# comment\n", 1<<17):   ": larger than 1 MiB",
-		"supervision: {enable_all: yes}\n":     ":1:1: supervision: unknown key; the nearest known key is ",
-		"storage: {memory: {verbose: true}}\n": ":1:20: verbose: unknown key; the nearest known key is ",
-		"performance: {memory_limit: 1 GB}\n":  ":1:29: performance.memory_limit: \"1 GB\" has no known unit",
-		"performance: {memory_limit: 0}\n":     ":1:29: performance.memory_limit and hard_max_cache_size are both 0",
+		"storage:\n  memory:\n    shard: 4\n": ":3:5: shard: unknown key; the nearest known key is \"shards\"",
+		"ttl:\n  max_ttl: 1 hour\n":           ":2:12: ttl.max_ttl: \"1 hour\" has no known unit; expected a duration",
+		"shards: [4]\n":                       ":1:9: shards: a list is no value for it; expected a power of two",
+		"shards: 4\nshards: 8\n":              ":2:1: shards: duplicate key, first given in line 1",
+		"ttl: {min_ttl: 2h, max_ttl: 1h}\n":   ":1:29: ttl.min_ttl (2h) is above ttl.max_ttl (1h)",
+		"shards: &a 4\n":                      ":1:9: \"&a\": anchors and aliases are not accepted",
+		"shards: 4\n---\nshards: 8\n":         ":2:1: a second document begins",
+		"ttl: 4\n":                            ":1:6: ttl: expected a mapping of settings",
+		"shards: 4\n# \xff\n":                 ":2:3: not a text in UTF-8: ",
+		"shards: {\n":                         ":1:9: shards: a mapping is no value for it",
+		"ttl: {max_ttl: 1h\n":                 ":2:1: not YAML: ",
+		strings.Repeat("# comment\n", 1<<17):  ": larger than 1 MiB",
+		"supervision: {enable_all: yes}\n":    ":1:1: supervision: unknown key; the nearest known key is ",
+		"storage: {memory: {verbos: true}}\n": ":1:20: verbos: unknown key; the nearest known key is ",
+		"performance: {memory_limit: 1 GB}\n": ":1:29: performance.memory_limit: \"1 GB\" has no known unit",
+		"performance: {memory_limit: 0}\n":    ":1:29: performance.memory_limit and hard_max_cache_size are both 0",
 	} {
 		path := writeFile(t, text)
 		store, err := memstore.OpenYAML(path)

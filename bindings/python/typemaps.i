@@ -280,8 +280,8 @@
 %rename(reconfigure) memstore_reconfigure_explained;
 %ignore memstore_reconfigure;
 
-/* The longest text of a setting is a number with its unit. */
-%typemap(in, numinputs=0) (char *buf, size_t cap, size_t *size) (char text[128]) {
+/* The longest text of a setting is a path of 4000 bytes. */
+%typemap(in, numinputs=0) (char *buf, size_t cap, size_t *size) (char text[4096]) {
     text[0] = '\0';
     $1 = text;
     $2 = sizeof(text);
@@ -289,7 +289,7 @@
 }
 %typemap(argout) (char *buf, size_t cap, size_t *size) {
     Py_XDECREF($result);
-    $result = PyUnicode_FromString(text$argnum);
+    $result = PyUnicode_DecodeUTF8(text$argnum, (Py_ssize_t)strlen(text$argnum), "surrogateescape");
     if ($result == NULL)
         SWIG_fail;
 }
@@ -316,6 +316,10 @@ PyObject *ms_py_register_errors(PyObject *classes);
 %rename(metrics_text) ms_py_metrics_text;
 %rename(advise_text) ms_py_advise_text;
 %rename(advise_json) ms_py_advise_json;
+%rename(set_logger) ms_py_set_logger;
+%rename(keep_log) ms_py_keep_log;
+int ms_py_set_logger(memstore_config *config, int level, PyObject *queue);
+int ms_py_keep_log(PyObject *handle, PyObject *queue);
 PyObject *ms_py_list_keys(memstore *store, const char *pattern, size_t pattern_size);
 PyObject *ms_py_metrics_text(memstore *store);
 PyObject *ms_py_advise_text(memstore *store);

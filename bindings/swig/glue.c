@@ -348,7 +348,7 @@ static inline int glue_events_new(memstore *store, uint32_t mask, size_t queue_s
     return MEMSTORE_OK;
 }
 
-#define GLUE_EVENT_HEAD 7
+#define GLUE_EVENT_HEAD 10
 
 /* Bytes of the pending event as it is handed out. */
 static inline size_t glue_event_size(const memstore_event *event)
@@ -361,7 +361,7 @@ static inline size_t glue_event_size(const memstore_event *event)
 static inline size_t glue_put_event(memstore_event *event, char *out)
 {
     const size_t size = glue_event_size(event);
-    const uint64_t head[GLUE_EVENT_HEAD] = {
+    uint64_t head[GLUE_EVENT_HEAD] = {
         event->kind,
         event->key.size,
         event->value.size,
@@ -369,8 +369,11 @@ static inline size_t glue_put_event(memstore_event *event, char *out)
         (uint64_t)event->value.expires_at_ms,
         (uint64_t)event->at_ms,
         event->dropped,
+        event->alert | (uint64_t)event->raised << 32,
     };
 
+    memcpy(&head[8], &event->alert_value, sizeof(double));
+    memcpy(&head[9], &event->alert_threshold, sizeof(double));
     memcpy(out, head, sizeof head);
     if (event->key.size != 0)
         memcpy(out + sizeof head, event->key.data, event->key.size);
@@ -517,6 +520,9 @@ static inline int glue_get_stats(memstore *store, uint64_t *out, size_t n)
         s.stale_served,
         s.refreshes,
         s.refresh_failures,
+        s.room_made,
+        s.exports,
+        s.export_failures,
     };
 
     if (status != MEMSTORE_OK)
@@ -569,8 +575,14 @@ static inline int glue_get_rates(memstore *store, double *out, size_t n, uint64_
     memstore_rates r = {.struct_size = sizeof r};
     const int status = memstore_get_rates(store, &r);
     const double fields[] = {
-        r.window_seconds, r.hits,     r.misses,        r.sets,        r.deletes,  r.evictions,
-        r.expirations,    r.rejected, r.written_bytes, r.moved_bytes, r.hit_rate, r.memory_usage,
+        r.window_seconds,   r.hits,
+        r.misses,           r.sets,
+        r.deletes,          r.evictions,
+        r.expirations,      r.rejected,
+        r.written_bytes,    r.moved_bytes,
+        r.hit_rate,         r.memory_usage,
+        r.reclaim_pressure, r.load_failure_rate,
+        r.pinned,
     };
 
     if (status != MEMSTORE_OK)

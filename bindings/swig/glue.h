@@ -87,8 +87,9 @@ static inline int glue_events_new(memstore *store, uint32_t mask, size_t queue_s
                                   glue_events **out);
 
 /* Waits for an event as memstore_subscription_next(), then writes it and those that wait behind it to
- * buf, each as seven uint64_t (kind, size of the key, size of the value, version, when it was to
- * expire, when it happened, events lost before it), its key and its value, padded to eight bytes.
+ * buf, each as ten uint64_t (kind, size of the key, size of the value, version, when it was to expire,
+ * when it happened, events lost before it; of an alert which it is, with bit 32 set when it is raised, and
+ * the bits of its value and of its threshold), its key and its value, padded to eight bytes.
  * Returns the bytes written, or a memstore_status. A result above cap says that the next event alone
  * needs so much, and that nothing was written. One thread at a time. */
 static inline int64_t glue_events_fill(glue_events *events, int64_t timeout_ms, void *buf,
@@ -97,6 +98,13 @@ static inline int64_t glue_events_fill(glue_events *events, int64_t timeout_ms, 
 static inline void glue_events_wake(glue_events *events);
 static inline uint64_t glue_events_dropped(glue_events *events);
 static inline void glue_events_free(glue_events *events);
+
+/* log_queue.h, which has what these do. */
+typedef struct glue_log glue_log;
+static inline glue_log *glue_log_new(memstore_config *config, int level);
+static inline int64_t glue_log_fill(glue_log *log, int64_t timeout_ms, void *buf, size_t cap);
+static inline void glue_log_end(glue_log *log);
+static inline void glue_log_drop(glue_log *log);
 
 /* memstore_get_event_stats(): as glue_get_stats(). */
 static inline int glue_get_event_stats(memstore *store, uint64_t *out, size_t n);

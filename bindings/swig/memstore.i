@@ -16,6 +16,7 @@
 /* The glue becomes part of the generated wrapper, so that the wrapper is complete in itself
  * wherever it is compiled. Python has bindings/python/native in its place, which makes Python's
  * objects without a copy through flat memory. */
+%insert("header") "log_queue.h"
 %insert("header") "glue.h"
 %insert("header") "glue.c"
 %include "../go/typemaps.i"

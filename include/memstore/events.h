@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /** @file events.h
  * What happens to entries, told as it happens: every entry that goes, once, with its key, its value
- * and the cause.
+ * and the cause. And alerts: what goes over its threshold (docs/metrics.md).
  *
  *     memstore_subscription *removals;
  *     memstore_subscribe(store, MEMSTORE_EVENT_REMOVALS, 0, &removals);
@@ -46,7 +46,10 @@ enum memstore_event_kind {
     /** A live entry was removed by memstore_clear(). */
     MEMSTORE_EVENT_CLEARED = 16,
     /** All of the above: each entry that goes has exactly one of them. */
-    MEMSTORE_EVENT_REMOVALS = 31
+    MEMSTORE_EVENT_REMOVALS = 31,
+    /** Something went over its threshold, or is back: `alert` and what follows it in the event; key and
+     * value are empty. */
+    MEMSTORE_EVENT_ALERT = 32
 };
 
 /** An event. The caller sets `struct_size` to the size it was compiled with. */
@@ -60,6 +63,11 @@ typedef struct memstore_event {
     memstore_view value;
     int64_t at_ms;    /**< when it happened, Unix milliseconds */
     uint64_t dropped; /**< events that this subscription lost right before this one */
+    /* Of an alert; else 0: */
+    uint32_t alert;         /**< which: one bit of enum memstore_alert */
+    uint32_t raised;        /**< 1 = it is over its threshold, 0 = it is back */
+    double alert_value;     /**< what was found, a share from 0 to 1 */
+    double alert_threshold; /**< what it is held against; 0 when there is no threshold any more */
 } memstore_event;
 
 /** A queue of events. */

@@ -66,6 +66,7 @@
 #include <memstore/advice.h>
 #include <memstore/config.h>
 #include <memstore/export.h>
+#include <memstore/log.h>
 #include <memstore/stats.h>
 #include <memstore/status.h>
 #include <memstore/version.h>

@@ -65,6 +65,10 @@ typedef struct memstore_stats {
     /** those of `loads` that were for a key that was there: `loader.refresh_after` */
     uint64_t refreshes;
     uint64_t refresh_failures; /**< those of `load_failures` likewise */
+    /** entries whose writers found no free memory and reclaimed some, or were refused for want of it */
+    uint64_t room_made;
+    uint64_t exports;         /**< files written for `monitoring.export_metrics` */
+    uint64_t export_failures; /**< times that it could not be written */
 } memstore_stats;
 
 /** Where a store's bytes are. `charged` is the sum the memory limit is held against. */
@@ -129,7 +133,13 @@ enum memstore_alert {
     /** the memory in use is over `monitoring.memory_usage_threshold` */
     MEMSTORE_ALERT_MEMORY_USAGE = 2,
     /** more than 1 % of the measured calls took over `monitoring.latency_threshold` */
-    MEMSTORE_ALERT_LATENCY = 4
+    MEMSTORE_ALERT_LATENCY = 4,
+    /** the share of writes that had to reclaim is over `monitoring.reclaim_pressure_threshold` */
+    MEMSTORE_ALERT_RECLAIM_PRESSURE = 8,
+    /** the share of loads that failed is over `monitoring.load_failure_threshold` */
+    MEMSTORE_ALERT_LOAD_FAILURES = 16,
+    /** the memory that views hold is over `monitoring.pinned_threshold` */
+    MEMSTORE_ALERT_PINNED = 32
 };
 
 /** What went on in the last whole window of `monitoring.metrics_interval`; before the first one
@@ -154,6 +164,13 @@ typedef struct memstore_rates {
     double memory_usage;
     uint64_t alerts;        /**< what is over its threshold now: bits of memstore_alert */
     uint64_t alerts_raised; /**< how often that happened since the store was opened */
+    /** the share of the window's writes that found no free memory and reclaimed some themselves, or
+     * were refused for want of it; 0 when nothing was written */
+    double reclaim_pressure;
+    double load_failure_rate; /**< the share of the window's loads that failed; 0 without loads */
+    /** the share of the limit in segments that views held when the window ended; 0 when
+     * `monitoring.track_memory_usage` is off */
+    double pinned;
 } memstore_rates;
 
 /** Read the counters. The sum over all threads is exact when no call is in flight.

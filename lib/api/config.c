@@ -44,7 +44,7 @@ int memstore_config_load_file(memstore_config *config, const char *path)
         ms_config_set_error(config, "the path is NULL");
         return MEMSTORE_ERR_INVALID_ARGUMENT;
     }
-    return ms_config_load_file(config, path);
+    return ms_config_told(config, ms_config_load_file(config, path));
 }
 
 int memstore_config_load_yaml(memstore_config *config, const char *text, size_t size)
@@ -55,12 +55,13 @@ int memstore_config_load_yaml(memstore_config *config, const char *text, size_t 
         ms_config_set_error(config, "the text is NULL");
         return MEMSTORE_ERR_INVALID_ARGUMENT;
     }
-    return ms_config_load_yaml(config, text, size);
+    return ms_config_told(config, ms_config_load_yaml(config, text, size));
 }
 
 int memstore_config_load_environment(memstore_config *config)
 {
-    return config != NULL ? ms_config_load_environment(config) : MEMSTORE_ERR_INVALID_ARGUMENT;
+    return config != NULL ? ms_config_told(config, ms_config_load_environment(config))
+                          : MEMSTORE_ERR_INVALID_ARGUMENT;
 }
 
 const char *memstore_config_key(size_t number)

@@ -5,7 +5,7 @@
 
 static bool is_mask(uint32_t mask)
 {
-    return mask != 0 && (mask & ~(uint32_t)MEMSTORE_EVENT_REMOVALS) == 0;
+    return mask != 0 && (mask & ~(uint32_t)(MEMSTORE_EVENT_REMOVALS | MEMSTORE_EVENT_ALERT)) == 0;
 }
 
 static int subscribe(memstore *store, uint32_t mask, size_t limit, memstore_event_fn fn,

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "api/tell.h"
 #include "config/config.h"
-#include "store/store.h"
 
 int memstore_open(const memstore_config *config, memstore **out)
 {
+    struct ms_logger logger;
     struct ms_settings settings;
     const char *why = NULL;
 
@@ -14,11 +15,15 @@ int memstore_open(const memstore_config *config, memstore **out)
     *out = NULL;
     int status = ms_config_resolve(config, &settings);
     if (status != MEMSTORE_OK)
-        return status;
-    status = ms_store_open(&settings, out, &why);
+        return ms_config_told(config, status);
+    logger =
+        config != NULL ? *ms_config_logger((memstore_config *)config) : ms_config_default_logger;
+    status = ms_store_open(&settings, &logger, out, &why);
     if (why != NULL)
         ms_config_set_error(config, "%s", why);
-    return status;
+    if (status == MEMSTORE_OK)
+        ms_tell_opened(*out);
+    return ms_config_told(config, status);
 }
 
 int memstore_close(memstore *store)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "api/tell.h"
 #include "config/config.h"
-#include "store/store.h"
 
 #include <stdio.h>
 
@@ -9,10 +9,11 @@ static int reconfigure(memstore *store, const char *key, const char *value,
                        char why[static MS_CONFIG_TEXT_SIZE])
 {
     const struct ms_setting *setting;
-    struct ms_settings next;
+    struct ms_settings before, next;
     char reason[MS_WHY_SIZE];
 
-    ms_store_begin_reconfiguration(store, &next);
+    ms_store_begin_reconfiguration(store, &before);
+    next = before;
     int status = ms_config_change(&next, key, value, &setting, why);
     if (status == MEMSTORE_OK) {
         const struct ms_setting_change change = {setting->offset, setting->size,
@@ -21,8 +22,12 @@ static int reconfigure(memstore *store, const char *key, const char *value,
         status = ms_store_reconfigure(store, &next, &change, reason);
         if (status != MEMSTORE_OK)
             snprintf(why, MS_CONFIG_TEXT_SIZE, "%s: %s", setting->path, reason);
+        else
+            ms_tell_reconfigured(store, setting, ms_schema_load(setting, &before), change.value);
     }
     ms_store_end_reconfiguration(store);
+    if (status != MEMSTORE_OK)
+        ms_tell_reconfigure_refused(store, status, why);
     return status;
 }
 

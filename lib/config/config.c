@@ -13,7 +13,11 @@
 struct memstore_config {
     struct ms_settings settings;
     char error[MS_CONFIG_TEXT_SIZE];
+    struct ms_logger logger;
+    struct ms_log_limit refusals; /* how often they are told */
 };
+
+const struct ms_logger ms_config_default_logger = {.level = MEMSTORE_LOG_INFO};
 
 const char *ms_config_quote(const char *text, char buf[static MS_QUOTED_SIZE])
 {
@@ -47,9 +51,38 @@ memstore_config *ms_config_create(void)
 {
     memstore_config *const config = ms_mem_alloc(sizeof *config);
 
-    if (config != NULL)
+    if (config != NULL) {
         ms_config_defaults(&config->settings);
+        config->logger = ms_config_default_logger;
+    }
     return config;
+}
+
+struct ms_logger *ms_config_logger(memstore_config *config)
+{
+    return &config->logger;
+}
+
+static const char *status_of(int status)
+{
+    switch (status) {
+    case MEMSTORE_ERR_INVALID_CONFIG:
+        return "MEMSTORE_ERR_INVALID_CONFIG";
+    case MEMSTORE_ERR_IO:
+        return "MEMSTORE_ERR_IO";
+    default:
+        return "MEMSTORE_ERR_MEMORY_EXHAUSTED";
+    }
+}
+
+int ms_config_told(const memstore_config *config, int status)
+{
+    memstore_config *const told = (memstore_config *)config;
+
+    if (config != NULL && status != MEMSTORE_OK)
+        ms_log_refusal(&config->logger, config->settings.logger_enabled, &told->refusals,
+                       status_of(status), config->error);
+    return status;
 }
 
 void ms_config_destroy(memstore_config *config)

@@ -16,6 +16,7 @@
 
 #include "config/schema.h"
 #include "config/settings.h"
+#include "log/log.h"
 
 #include <memstore/config.h>
 #include <memstore/status.h>
@@ -71,6 +72,13 @@ const char *ms_config_error(const memstore_config *config);
 /* What is to be changed as a whole is changed in a copy: take one, and put it back. */
 void ms_config_copy_settings(const memstore_config *config, struct ms_settings *out);
 void ms_config_replace_settings(memstore_config *config, const struct ms_settings *settings);
+
+/* Whom memstore_set_logger() has named. */
+struct ms_logger *ms_config_logger(memstore_config *config);
+extern const struct ms_logger ms_config_default_logger;
+/* Where a configuration was refused its logger is told why. Returns `status`. `config` may be NULL,
+ * and its log is not part of the settings: see ms_config_set_error(). */
+int ms_config_told(const memstore_config *config, int status);
 
 /* Text of the caller's, safe to show: in quotes, cut when long, without bytes that a terminal, a
  * log or a decoder of another language could stumble over. Returns `buf`. */

@@ -38,6 +38,12 @@ _Static_assert(MS_SETTING_TEXT_SIZE >= MS_UNITS_TEXT_SIZE,
 #define BOOL(path, member, initial, ...)                                                           \
     ROW(path, MS_SETTING_BOOL, member, 0, 1, initial, __VA_ARGS__, )
 
+#define STRING(path, member, longest, ...)                                                         \
+    ROW(path, MS_SETTING_STRING, member, 0, longest, "", __VA_ARGS__, )
+/* What a path and an ending of ours take. */
+#define LONGEST_PATH 4000
+#define LONGEST_NAME 100
+
 static const struct ms_setting_choice hash_functions[] = {
     {"fnv", MS_HASH_FNV},
     {"crc32", MS_HASH_CRC32},
@@ -133,6 +139,18 @@ const struct ms_setting ms_schema[] = {
          "back; memstore_compact(store, 0) has it done at once for all that was removed",
          .fixed = "what was removed before would not have been overwritten"),
 
+    STRING("store_name", store_name, LONGEST_NAME,
+           "what the store is called in its log and in the label `store` of "
+           "monitoring.export_metrics; none = a number in the log, no label",
+           .fixed = "what was logged and exported would be of another store"),
+    BOOL(
+        "logger_enabled", logger_enabled, "false",
+        "whether the default logger writes to stderr, a line for each record; one that the program "
+        "has set is told in any case",
+        .live = true),
+    BOOL("verbose", verbose, "false",
+         "whether details are logged, too: growth of the index, compaction", .live = true),
+
     DURATION("ttl.default_ttl", default_ttl, "0",
              "what MEMSTORE_TTL_DEFAULT stands for; 0 = never expires", .live = true),
     DURATION("ttl.min_ttl", min_ttl, "0", "shortest TTL accepted; 0 = no bound", .live = true),
@@ -217,6 +235,28 @@ const struct ms_setting ms_schema[] = {
              "with track_operation_latency: an alert is raised when more than 1 % of a window's "
              "measured calls took longer; 0 = none",
              .live = true),
+    RATIO(
+        "monitoring.reclaim_pressure_threshold", reclaim_pressure_threshold, "0",
+        "an alert is raised when more than this share of a window's writes, of 100 or more, found "
+        "no free memory and had to reclaim some themselves; 0 = none",
+        .live = true),
+    RATIO(
+        "monitoring.load_failure_threshold", load_failure_threshold, "0",
+        "an alert is raised when more than this share of a window's loads, of 10 or more, failed; "
+        "0 = none",
+        .live = true),
+    RATIO("monitoring.pinned_threshold", pinned_threshold, "0",
+          "with track_memory_usage: an alert is raised when views hold more than this share of the "
+          "limit in place at the end of a window; 0 = none",
+          .live = true),
+    RATIO("monitoring.alert_hysteresis", alert_hysteresis, "0.01",
+          "how far back behind its threshold a share has to be for its alert to be cleared, but no "
+          "further than half of the threshold",
+          .live = true),
+    STRING("monitoring.export_metrics", export_metrics, LONGEST_PATH,
+           "a file to which the metrics are written each metrics_interval, for Prometheus' "
+           "node_exporter; it goes when the store is closed; none = no file",
+           .live = true),
 
     SIZE(
         "events.queue_memory", event_memory, "0",

@@ -23,6 +23,7 @@ enum ms_setting_type {
     MS_SETTING_RATIO,        /* a decimal fraction from 0 to 1; stored in millionths */
     MS_SETTING_BOOL,
     MS_SETTING_CHOICE, /* one of `choices`, by name */
+    MS_SETTING_STRING, /* a text of `max` bytes at most; stored by ms_schema_keep() */
 };
 
 struct ms_setting_choice {
@@ -72,7 +73,7 @@ uint64_t ms_schema_load(const struct ms_setting *setting, const struct ms_settin
 void ms_schema_store(const struct ms_setting *setting, struct ms_settings *settings,
                      uint64_t value);
 
-/* Room for the text of any value and a NUL. */
+/* Room for the text of any value but a string's, and a NUL. */
 #define MS_SETTING_TEXT_SIZE 32
 
 /* Parse a value and check it against the row. Returns NULL and sets `*value`, or returns what is
@@ -81,8 +82,12 @@ void ms_schema_store(const struct ms_setting *setting, struct ms_settings *setti
 const char *ms_schema_parse(const struct ms_setting *setting, const char *text, uint64_t *value,
                             char problem[static MS_SETTING_PROBLEM_SIZE]);
 
+/* Keep a text for as long as the process lives, each once, so that settings can be copied, changed
+ * and read without a lock like numbers. 0 when there is no memory. */
+uint64_t ms_schema_keep(const char *text);
+
 /* The text of a stored value, which ms_schema_parse() reads as that value. Returns `buf` or a
- * static string. */
+ * string that stays where it is. */
 const char *ms_schema_format(const struct ms_setting *setting, uint64_t value,
                              char buf[static MS_SETTING_TEXT_SIZE]);
 

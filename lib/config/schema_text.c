@@ -2,6 +2,8 @@
 /* The text forms of values: parsing, formatting, and saying what was expected. */
 #include "config/schema.h"
 #include "config/units.h"
+#include "platform/atomic.h"
+#include "platform/mem.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -17,6 +19,53 @@ static const char *parse_choice(const struct ms_setting_choice *choice, const ch
         }
     }
     return text[0] == '\0' ? "is empty" : "is not one of its values";
+}
+
+/* ---- Strings ---- */
+
+/* The texts kept: only ever added to, so that it needs no lock, also not across fork(). Two threads
+ * may add the same one. */
+struct kept {
+    struct kept *next;
+    char text[];
+};
+
+static _Atomic(struct kept *) all_kept;
+
+uint64_t ms_schema_keep(const char *text)
+{
+    const size_t size = strlen(text) + 1;
+
+    if (size == 1)
+        return (uintptr_t)"";
+    /* ORDER: acquire, pairs with the release below: the texts are written. */
+    struct kept *first = ms_load_acquire(&all_kept);
+    for (struct kept *one = first; one != NULL; one = one->next) {
+        if (strcmp(one->text, text) == 0)
+            return (uintptr_t)one->text;
+    }
+    struct kept *const added = ms_mem_alloc(sizeof *added + size);
+    if (added == NULL)
+        return 0;
+    memcpy(added->text, text, size);
+    do
+        added->next = first;
+    while (!ms_cas_acq_rel(&all_kept, &first, added));
+    return (uintptr_t)added->text;
+}
+
+static const char *parse_string(const struct ms_setting *setting, const char *text, uint64_t *value)
+{
+    size_t size = 0;
+
+    for (; text[size] != '\0'; size++) {
+        if ((unsigned char)text[size] < ' ' || text[size] == 0x7f)
+            return "holds a control character";
+    }
+    if (size > setting->max)
+        return "is too long";
+    *value = ms_schema_keep(text);
+    return *value != 0 ? NULL : "finds no memory";
 }
 
 /* Parse by type alone; the range is checked by the caller. */
@@ -53,6 +102,9 @@ static const char *parse_typed(const struct ms_setting *setting, const char *tex
     case MS_SETTING_CHOICE:
         problem = parse_choice(setting->choices, text, value);
         break;
+    case MS_SETTING_STRING:
+        problem = parse_string(setting, text, value);
+        break;
     }
     return problem;
 }
@@ -66,6 +118,10 @@ const char *ms_schema_parse(const struct ms_setting *setting, const char *text, 
 
     if (wrong != NULL)
         return wrong;
+    if (setting->type == MS_SETTING_STRING) {
+        *value = parsed;
+        return NULL;
+    }
     if (parsed < setting->min || (parsed > setting->max && setting->type != MS_SETTING_CHOICE)) {
         const bool below = parsed < setting->min;
 
@@ -101,6 +157,8 @@ const char *ms_schema_format(const struct ms_setting *setting, uint64_t value,
         return value != 0 ? "true" : "false";
     case MS_SETTING_CHOICE:
         return format_choice(setting->choices, value);
+    case MS_SETTING_STRING:
+        return ms_setting_text(value);
     case MS_SETTING_MEGABYTES:
         value >>= 20;
         break;
@@ -148,6 +206,10 @@ const char *ms_schema_expected(const struct ms_setting *setting,
         break;
     case MS_SETTING_CHOICE:
         list_choices(setting->choices, buf);
+        return buf;
+    case MS_SETTING_STRING:
+        snprintf(buf, MS_SETTING_EXPECTED_SIZE, "a text of at most %" PRIu64 " bytes",
+                 setting->max);
         return buf;
     case MS_SETTING_INTEGER:
     case MS_SETTING_POWER_OF_TWO:

@@ -91,7 +91,11 @@ struct ms_settings {
     int64_t breaker_open;         /* how long it stays open */
     uint64_t load_max_load_bytes; /* values expected of the loads in flight; 0 = no bound */
 
-    /* What the store tells of itself. */
+    /* What the store tells of itself. Texts by ms_setting_text(). */
+    uint64_t store_name;      /* what it is called, "" = a number */
+    bool logger_enabled;      /* the default logger writes */
+    bool verbose;             /* details are logged, too */
+    uint64_t export_metrics;  /* monitoring.export_metrics, a path; "" = none */
     bool enable_memory_stats; /* bytes by kind are summed up when asked for */
     bool enable_metrics;      /* windows are kept */
     int64_t metrics_interval; /* their length, milliseconds */
@@ -103,10 +107,23 @@ struct ms_settings {
     uint32_t hit_rate_threshold;
     uint32_t memory_usage_threshold;
     int64_t latency_threshold;
+    uint32_t reclaim_pressure_threshold;
+    uint32_t load_failure_threshold;
+    uint32_t pinned_threshold;
+    uint32_t alert_hysteresis;
 };
 
 /* The value of a live member, once the store is open. */
 #define ms_setting_of(settings, member) ms_plain_load_relaxed(&(settings)->member)
+
+/* A member that stands for a text, which stays where it is for as long as the process lives. */
+static inline const char *ms_setting_text(uint64_t value)
+{
+    return (const char *)(uintptr_t)value;
+}
+/* ORDER: acquire, pairs with ms_settings_put(): the text is written. */
+#define ms_setting_text_of(settings, member)                                                       \
+    ms_setting_text(__atomic_load_n(&(settings)->member, __ATOMIC_ACQUIRE))
 
 /* Write the member of `size` bytes (1, 4 or 8) at `offset`. */
 static inline void ms_settings_put(struct ms_settings *settings, size_t offset, size_t size,
@@ -119,7 +136,8 @@ static inline void ms_settings_put(struct ms_settings *settings, size_t offset, 
     else if (size == sizeof(uint32_t))
         ms_plain_store_relaxed((uint32_t *)member, (uint32_t)value);
     else
-        ms_plain_store_relaxed((uint64_t *)member, value);
+        /* ORDER: release, for ms_setting_text_of(). */
+        __atomic_store_n((uint64_t *)member, value, __ATOMIC_RELEASE);
 }
 
 #endif

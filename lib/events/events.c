@@ -227,11 +227,26 @@ static void push_locked(struct ms_events *events, const struct ms_event_note *no
     }
 }
 
-void ms_events_push(struct ms_events *events, const struct ms_event_note *note)
+uint64_t ms_events_push(struct ms_events *events, const struct ms_event_note *note)
 {
     ms_mutex_lock(&events->lock);
+    const uint64_t before = events->dropped;
     push_locked(events, note);
+    const uint64_t lost = events->dropped - before;
     ms_mutex_unlock(&events->lock);
+    return lost;
+}
+
+static void show_alert(const struct ms_event *event, memstore_event *out)
+{
+    struct ms_alert_note note;
+
+    memcpy(&note, event->value, sizeof note);
+    out->value.size = 0;
+    out->alert = note.alert;
+    out->raised = note.raised;
+    out->alert_value = note.value;
+    out->alert_threshold = note.threshold;
 }
 
 void ms_subscription_take_locked(memstore_subscription *subscription, memstore_event *out)
@@ -249,6 +264,8 @@ void ms_subscription_take_locked(memstore_subscription *subscription, memstore_e
                                       .pin = (void *)((uintptr_t)event | 2)},
                             .at_ms = event->at_ms,
                             .dropped = dropped};
+    if (event->kind == MEMSTORE_EVENT_ALERT)
+        show_alert(event, out);
 }
 
 /* ---- Subscriptions ---- */

@@ -92,6 +92,12 @@ struct ms_event_note {
     int64_t expires_at_ms;
 };
 
+/* What the value of an alert's event is, until it is taken. */
+struct ms_alert_note {
+    uint32_t alert, raised;
+    double value, threshold;
+};
+
 void ms_events_init(struct ms_events *events, struct ms_budget *budget,
                     atomic_uint_least32_t *wanted, bool wipes);
 /* All subscriptions but those with a callback are closed, all views released. Waits for the
@@ -111,8 +117,9 @@ void ms_events_fund(struct ms_events *events, uint64_t bytes);
 
 /* ---- Telling ---- */
 
-/* Hand an event to all who want it. Any lock but leaves may be held. */
-void ms_events_push(struct ms_events *events, const struct ms_event_note *note);
+/* Hand an event to all who want it. Any lock but leaves may be held. Returns how many of them had no
+ * room for it. */
+uint64_t ms_events_push(struct ms_events *events, const struct ms_event_note *note);
 /* The store is closed: who waits is told so when his queue is empty. */
 void ms_events_close(struct ms_events *events);
 

@@ -15,4 +15,8 @@ struct ms_file_text {
 /* Read a file, or the first `most` bytes of it. 0, or the system's error number. */
 int ms_file_read(const char *path, size_t most, struct ms_file_text *out);
 
+/* Let a file have this text, at one instant: it is written beside it under another name, which ends in
+ * ".tmp" and numbers, and renamed. 0, or the system's error number and the file is as it was. */
+int ms_file_replace(const char *path, const void *data, size_t size);
+
 #endif

@@ -65,6 +65,8 @@ static const char *name_of(enum ms_rank rank)
         return "flights";
     case MS_RANK_WAITS:
         return "waits";
+    case MS_RANK_LOG:
+        return "log";
     case MS_RANK_MAINTENANCE:
         return "maintenance";
     case MS_RANK_NUMBERS:

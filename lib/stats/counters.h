@@ -47,6 +47,9 @@ enum ms_counter {
     MS_COUNT_REFRESH_FAILURES,
     MS_COUNT_EXPIRED_UNREAD, /* of MS_COUNT_EXPIRATIONS, in a store whose policy counts uses */
     MS_COUNT_EVICTED_UNREAD, /* of MS_COUNT_EVICTIONS, likewise */
+    MS_COUNT_ROOM_MADE,
+    MS_COUNT_EXPORTS,
+    MS_COUNT_EXPORT_FAILURES,
     MS_COUNTERS
 };
 

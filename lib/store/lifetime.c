@@ -2,6 +2,7 @@
 /* Opening, closing, destroying. */
 #include "store/notify.h"
 #include "store/store.h"
+#include "store/tell.h"
 #include "store/validate.h"
 
 #include "platform/mem.h"
@@ -46,6 +47,7 @@ static bool alloc_table(void *context, size_t bytes, uint64_t *offset)
     node->next = store->retired_spare;
     store->retired_spare = node;
     ms_mutex_unlock(&store->retired_lock);
+    ms_tell_index_grown(store, bytes);
     *offset = (uint64_t)((char *)table - arena->base);
     return true;
 }
@@ -151,7 +153,8 @@ static enum ms_arena_paging paging_of(const struct ms_settings *settings)
     }
 }
 
-static void init_members(memstore *store, const struct ms_settings *settings)
+static void init_members(memstore *store, const struct ms_settings *settings,
+                         const struct ms_logger *logger)
 {
     store->settings = *settings;
     store->hasher = ms_hasher_of(settings->hash_function, ms_random_seed());
@@ -176,6 +179,7 @@ static void init_members(memstore *store, const struct ms_settings *settings)
     ms_due_init(&store->due, ms_store_sweep_slack(settings));
     ms_monitor_init(&store->monitor);
     ms_track_init(&store->track);
+    ms_log_init(&store->log, logger, ms_setting_text(settings->store_name));
 }
 
 static int init_arena(memstore *store, const char **why)
@@ -246,6 +250,7 @@ static void free_retired(struct ms_retired *retired)
 static void free_store(memstore *store)
 {
     ms_events_fini(&store->events);
+    ms_log_fini(&store->log);
     ms_combiner_fini(store);
     ms_flights_fini(&store->flights);
     ms_breakers_fini(&store->breakers);
@@ -371,7 +376,8 @@ static int build(memstore *store, const char **why)
     return status == MEMSTORE_OK ? ms_maintenance_register(store) : status;
 }
 
-int ms_store_open(const struct ms_settings *settings, memstore **out, const char **why)
+int ms_store_open(const struct ms_settings *settings, const struct ms_logger *logger,
+                  memstore **out, const char **why)
 {
     memstore *store = map_block(settings);
 
@@ -380,7 +386,7 @@ int ms_store_open(const struct ms_settings *settings, memstore **out, const char
     if (store == NULL)
         return MEMSTORE_ERR_MEMORY_EXHAUSTED;
 
-    init_members(store, settings);
+    init_members(store, settings, logger);
     const int status = build(store, why);
     if (status != MEMSTORE_OK) {
         free_store(store);
@@ -483,7 +489,10 @@ int ms_store_close(memstore *store)
     wait_for_calls(store);
     ms_combiner_drain(store);
     free_contents(store);
+    ms_exporter_close(store);
     ms_events_close(&store->events);
+    ms_tell_closed(store);
+    ms_log_flush(&store->log);
     return MEMSTORE_OK;
 }
 

@@ -5,6 +5,7 @@
 #include "platform/mem.h"
 #include "store/lookup.h"
 #include "store/writing.h"
+#include "store/tell.h"
 #include "util/glob.h"
 
 int ms_load_look(memstore *store, const memstore_key *key, memstore_view *out)

@@ -4,6 +4,7 @@
 
 #include "loader/kept.h"
 #include "store/writing.h"
+#include "store/tell.h"
 
 /* That a longer key does not exist is not remembered, so that `loader.max_absent` bounds memory. */
 #define ABSENT_KEY_MAX 1024
@@ -150,6 +151,7 @@ int ms_load_count_failure(memstore *store, int result)
         return MEMSTORE_ERR_LOADER_FAILED;
     }
     ms_count(&store->counters, MS_COUNT_LOAD_FAILURES, 1);
+    ms_tell_load_failed(store, result);
     return result;
 }
 

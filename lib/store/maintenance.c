@@ -49,7 +49,10 @@ static int64_t next_round(memstore *store, int64_t now_us)
 
     const int64_t combined_us = ms_combiner_when(store, now_us);
     const int64_t monitored_us = ms_monitor_when(store, now_us);
-    const int64_t planned_us = combined_us < monitored_us ? combined_us : monitored_us;
+    const int64_t exported_us = ms_exporter_when(store, now_us);
+    int64_t planned_us = combined_us < monitored_us ? combined_us : monitored_us;
+    if (exported_us < planned_us)
+        planned_us = exported_us;
     const int64_t when = ms_due_when(&store->due);
     const int64_t now = ms_clock_exact_ms();
     if (when <= now)
@@ -277,6 +280,9 @@ static void each_lock(memstore *store, enum ms_rank rank, void (*fn)(ms_mutex *l
     case MS_RANK_BREAKERS:
         fn(&store->breakers.lock);
         break;
+    case MS_RANK_LOG:
+        fn(&store->log.lock);
+        break;
     default:
         break;
     }
@@ -328,6 +334,8 @@ static void forget_other_threads(memstore *store)
     ms_combiner_forget(store);
     ms_events_forget_threads(&store->events);
     ms_flights_forget_threads(&store->flights);
+    ms_log_forget_threads(&store->log);
+    ms_exporter_forget_parent(store);
     ms_gate_forget_threads(&store->loads_gate, ms_load_places_held(store));
     ms_gate_forget_threads(&store->load_bytes_gate, ms_load_bytes_held(store));
 }

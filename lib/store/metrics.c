@@ -76,6 +76,10 @@ static void put_counts(struct ms_text *out, memstore *store)
     put_counter(out, "compactions", stats.compactions, "Segments emptied by moving entries.");
     put_counter(out, "moved_bytes", stats.moved_bytes, "Bytes moved by compaction and eviction.");
     put_counter(out, "written_bytes", stats.written_bytes, "Bytes appended by writes.");
+    put_counter(out, "room_made", stats.room_made,
+                "Entries whose writers had to reclaim memory themselves.");
+    put_counter(out, "exports", stats.exports, "Times the file of export_metrics was written.");
+    put_counter(out, "export_failures", stats.export_failures, "Times it could not be written.");
     put_gauge(out, "entries", (double)stats.entries, "Live entries.");
     put_loads(out, &stats);
 }
@@ -124,10 +128,16 @@ static void put_window(struct ms_text *out, memstore *store)
     if (ms_setting_of(&store->settings, track_memory_usage))
         put_gauge(out, "window_memory_usage_ratio", rates.memory_usage,
                   "Share of the limit in use at the end of the last window.");
+    if (ms_setting_of(&store->settings, track_memory_usage))
+        put_gauge(out, "window_pinned_ratio", rates.pinned,
+                  "Share of the limit that views held at the end of the last window.");
+    put_gauge(out, "window_reclaim_pressure_ratio", rates.reclaim_pressure,
+              "Writes of the last window that had to reclaim memory themselves.");
+    put_gauge(out, "window_load_failure_ratio", rates.load_failure_rate,
+              "Loads of the last window that failed.");
     put_family(out, "alert", "gauge", "1 while something is over its threshold.");
-    put_alert(out, "hit_rate", (rates.alerts & MEMSTORE_ALERT_HIT_RATE) != 0);
-    put_alert(out, "memory_usage", (rates.alerts & MEMSTORE_ALERT_MEMORY_USAGE) != 0);
-    put_alert(out, "latency", (rates.alerts & MEMSTORE_ALERT_LATENCY) != 0);
+    for (uint64_t alert = 1; ms_monitor_alert_name(alert) != NULL; alert <<= 1)
+        put_alert(out, ms_monitor_alert_name(alert), (rates.alerts & alert) != 0);
     put_counter(out, "alerts_raised", rates.alerts_raised,
                 "How often something went over its threshold.");
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* All that a store tells of itself, in OpenMetrics' text form. */
+/* All that a store tells of itself, as text. */
 #ifndef MS_STORE_METRICS_H
 #define MS_STORE_METRICS_H
 

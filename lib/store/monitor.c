@@ -2,14 +2,18 @@
 #include "store/monitor.h"
 
 #include "config/settings.h"
+#include "store/notify.h"
 #include "store/store.h"
+#include "store/tell.h"
 
 #include <string.h>
 
-/* A hit rate of fewer reads than this says little. */
+/* Shares of fewer than these say little. */
 #define READS_FOR_AN_ALERT 100
-/* How far back a share has to be for its alert to be cleared. */
-#define CLEARED_BY 0.01
+#define WRITES_FOR_AN_ALERT 100
+#define LOADS_FOR_AN_ALERT 10
+/* Of the calls measured: more that are slow raise an alert. */
+#define SLOW_SHARE 0.01
 
 #define MILLIONTHS 1e6
 
@@ -58,60 +62,157 @@ static double hit_rate_of(const struct ms_monitor_sums *sums)
     return reads > misses ? (double)(reads - misses) / (double)reads : 0;
 }
 
-/* The share of the limit in use. */
-static double usage_of(memstore *store)
+/* Shares of the limit. */
+struct shares {
+    double used, pinned;
+};
+
+/* Whatever performance.enable_memory_stats says: what is charged and free is not in use. */
+static struct shares shares_of(memstore *store)
 {
     memstore_memory_stats memory = {0};
 
-    ms_store_memory_stats(store, &memory);
-    const uint64_t unused = memory.free + memory.dead;
-    return memory.limit != 0 ? (double)less(memory.charged, unused) / (double)memory.limit : 0;
+    if (!ms_setting_of(&store->settings, track_memory_usage))
+        return (struct shares){0};
+    ms_store_measure_memory(store, &memory);
+    const double limit = memory.limit != 0 ? (double)memory.limit : 1;
+    return (struct shares){(double)less(memory.charged, memory.free + memory.dead) / limit,
+                           (double)memory.pinned / limit};
+}
+
+/* Writes of entries that got as far as looking for memory. */
+static uint64_t writes_of(const struct ms_monitor_sums *sums)
+{
+    return sums->counts[MS_COUNT_SETS] + sums->counts[MS_COUNT_REJECTED_FULL] +
+           sums->counts[MS_COUNT_REJECTED_MEMORY];
+}
+
+static double reclaim_pressure_of(const struct ms_monitor_sums *sums)
+{
+    const uint64_t writes = writes_of(sums), made = sums->counts[MS_COUNT_ROOM_MADE];
+
+    /* Writes that are not over yet, or that a condition refused, are among the latter alone. */
+    return made == 0 ? 0 : made < writes ? (double)made / (double)writes : 1;
+}
+
+static uint64_t loads_of(const struct ms_monitor_sums *sums)
+{
+    return sums->counts[MS_COUNT_LOADS] + sums->counts[MS_COUNT_ABSENT_LOADED] +
+           sums->counts[MS_COUNT_LOAD_FAILURES];
+}
+
+static double load_failures_of(const struct ms_monitor_sums *sums)
+{
+    const uint64_t loads = loads_of(sums);
+
+    return loads != 0 ? (double)sums->counts[MS_COUNT_LOAD_FAILURES] / (double)loads : 0;
 }
 
 /* ---- Alerts. The monitor's lock is held ---- */
 
-static void set_alert(struct ms_monitor *monitor, enum memstore_alert alert, bool raise, bool clear)
+/* What a window says about one of them. */
+struct verdict {
+    double value, threshold;
+    bool raise, clear;
+};
+
+const char *ms_monitor_alert_name(uint64_t alert)
 {
-    if (raise && (monitor->alerts & alert) == 0) {
-        monitor->alerts |= alert;
-        monitor->alerts_raised++;
-    } else if (clear) {
-        monitor->alerts &= ~(uint64_t)alert;
+    switch (alert) {
+    case MEMSTORE_ALERT_HIT_RATE:
+        return "hit_rate";
+    case MEMSTORE_ALERT_MEMORY_USAGE:
+        return "memory_usage";
+    case MEMSTORE_ALERT_LATENCY:
+        return "latency";
+    case MEMSTORE_ALERT_RECLAIM_PRESSURE:
+        return "reclaim_pressure";
+    case MEMSTORE_ALERT_LOAD_FAILURES:
+        return "load_failures";
+    case MEMSTORE_ALERT_PINNED:
+        return "pinned";
+    default:
+        return NULL;
     }
 }
 
-static void judge_hit_rate(struct ms_monitor *monitor, const struct ms_settings *settings)
+/* Told under the lock, so that raising and clearing come in order: what that takes are the events' lock
+ * and the log's, which nobody holds for long. */
+static void set_alert(memstore *store, enum memstore_alert alert, const struct verdict *verdict)
 {
-    const double threshold = ms_setting_of(settings, hit_rate_threshold) / MILLIONTHS;
-    const double rate = hit_rate_of(&monitor->window);
-    const double back = threshold + CLEARED_BY < 1 ? threshold + CLEARED_BY : 1;
+    struct ms_monitor *monitor = &store->monitor;
+    const bool raised = (monitor->alerts & alert) != 0;
 
-    if (threshold == 0 || !ms_setting_of(settings, track_hit_rate))
-        set_alert(monitor, MEMSTORE_ALERT_HIT_RATE, false, true);
-    else if (monitor->window.counts[MS_COUNT_READS] >= READS_FOR_AN_ALERT)
-        set_alert(monitor, MEMSTORE_ALERT_HIT_RATE, rate < threshold, rate >= back);
+    if (raised ? verdict->raise || !verdict->clear : !verdict->raise)
+        return;
+    monitor->alerts ^= alert;
+    monitor->alerts_raised += verdict->raise;
+    const struct ms_alert_note note = {alert, verdict->raise, verdict->value, verdict->threshold};
+    ms_notify_alert(store, &note);
+    ms_tell_alert(store, &note);
 }
 
-static void judge_memory_usage(struct ms_monitor *monitor, const struct ms_settings *settings)
+/* Too much of something. `telling`: the window has enough to say anything. */
+static void judge_above(memstore *store, enum memstore_alert alert, double value,
+                        uint32_t threshold_millionths, bool telling)
 {
-    const double threshold = ms_setting_of(settings, memory_usage_threshold) / MILLIONTHS;
-    const double usage = monitor->memory_usage;
+    const double threshold = threshold_millionths / MILLIONTHS;
+    const double hysteresis = ms_setting_of(&store->settings, alert_hysteresis) / MILLIONTHS;
+    const double back = threshold - (hysteresis < threshold / 2 ? hysteresis : threshold / 2);
+    const struct verdict verdict = {value, threshold,
+                                    threshold != 0 && telling && value > threshold,
+                                    threshold == 0 || (telling && value <= back)};
 
-    if (threshold == 0 || !ms_setting_of(settings, track_memory_usage))
-        set_alert(monitor, MEMSTORE_ALERT_MEMORY_USAGE, false, true);
-    else
-        set_alert(monitor, MEMSTORE_ALERT_MEMORY_USAGE, usage > threshold,
-                  usage <= threshold - CLEARED_BY);
+    set_alert(store, alert, &verdict);
 }
 
-static void judge_latency(struct ms_monitor *monitor, const struct ms_settings *settings)
+static void judge_hit_rate(memstore *store)
 {
-    const uint64_t measured = monitor->window.measured, slow = monitor->window.slow;
+    const struct ms_settings *settings = &store->settings;
+    const struct ms_monitor_sums *window = &store->monitor.window;
+    const bool tracked = ms_setting_of(settings, track_hit_rate);
+    const double threshold = tracked ? ms_setting_of(settings, hit_rate_threshold) / MILLIONTHS : 0;
+    const double hysteresis = ms_setting_of(settings, alert_hysteresis) / MILLIONTHS;
+    const double back = threshold + hysteresis < 1 ? threshold + hysteresis : 1;
+    const double rate = hit_rate_of(window);
+    const bool telling = window->counts[MS_COUNT_READS] >= READS_FOR_AN_ALERT;
+    const struct verdict verdict = {rate, threshold, telling && rate < threshold,
+                                    threshold == 0 || (telling && rate >= back)};
 
-    if (ms_setting_of(settings, latency_threshold) == 0)
-        set_alert(monitor, MEMSTORE_ALERT_LATENCY, false, true);
-    else if (measured != 0)
-        set_alert(monitor, MEMSTORE_ALERT_LATENCY, slow * 100 > measured, slow * 200 <= measured);
+    set_alert(store, MEMSTORE_ALERT_HIT_RATE, &verdict);
+}
+
+/* One call in a hundred may be slow, and one in two hundred is back. */
+static void judge_latency(memstore *store)
+{
+    const uint64_t measured = store->monitor.window.measured, slow = store->monitor.window.slow;
+    const bool off = ms_setting_of(&store->settings, latency_threshold) == 0;
+    const struct verdict verdict = {measured != 0 ? (double)slow / (double)measured : 0,
+                                    off ? 0 : SLOW_SHARE, !off && slow * 100 > measured,
+                                    off || (measured != 0 && slow * 200 <= measured)};
+
+    set_alert(store, MEMSTORE_ALERT_LATENCY, &verdict);
+}
+
+static void judge(memstore *store)
+{
+    const struct ms_settings *settings = &store->settings;
+    const struct ms_monitor *monitor = &store->monitor;
+    const struct ms_monitor_sums *window = &monitor->window;
+    const bool tracks_memory = ms_setting_of(settings, track_memory_usage);
+
+    judge_hit_rate(store);
+    judge_latency(store);
+    judge_above(store, MEMSTORE_ALERT_MEMORY_USAGE, monitor->memory_usage,
+                tracks_memory ? ms_setting_of(settings, memory_usage_threshold) : 0, true);
+    judge_above(store, MEMSTORE_ALERT_PINNED, monitor->pinned,
+                tracks_memory ? ms_setting_of(settings, pinned_threshold) : 0, true);
+    judge_above(store, MEMSTORE_ALERT_RECLAIM_PRESSURE, reclaim_pressure_of(window),
+                ms_setting_of(settings, reclaim_pressure_threshold),
+                writes_of(window) >= WRITES_FOR_AN_ALERT);
+    judge_above(store, MEMSTORE_ALERT_LOAD_FAILURES, load_failures_of(window),
+                ms_setting_of(settings, load_failure_threshold),
+                loads_of(window) >= LOADS_FOR_AN_ALERT);
 }
 
 /* ---- Windows ---- */
@@ -122,7 +223,7 @@ static bool is_over(memstore *store, int64_t now)
            ms_setting_of(&store->settings, metrics_interval);
 }
 
-static void end_window_locked(memstore *store, int64_t now, double usage)
+static void end_window_locked(memstore *store, int64_t now, const struct shares *shares)
 {
     struct ms_monitor *monitor = &store->monitor;
     struct ms_monitor_sums sums;
@@ -132,12 +233,11 @@ static void end_window_locked(memstore *store, int64_t now, double usage)
     subtract(&monitor->window, &monitor->base);
     monitor->base = sums;
     monitor->length_ms = now - ms_load_relaxed(&monitor->began_ms);
-    monitor->memory_usage = usage;
+    monitor->memory_usage = shares->used;
+    monitor->pinned = shares->pinned;
     monitor->has_window = true;
     ms_store_relaxed(&monitor->began_ms, now);
-    judge_hit_rate(monitor, &store->settings);
-    judge_memory_usage(monitor, &store->settings);
-    judge_latency(monitor, &store->settings);
+    judge(store);
 }
 
 void ms_monitor_look(memstore *store)
@@ -146,10 +246,10 @@ void ms_monitor_look(memstore *store)
 
     if (!ms_setting_of(&store->settings, enable_metrics) || !is_over(store, now))
         return;
-    const double usage = ms_setting_of(&store->settings, track_memory_usage) ? usage_of(store) : 0;
+    const struct shares shares = shares_of(store);
     ms_mutex_lock(&store->monitor.lock);
     if (is_over(store, now))
-        end_window_locked(store, now, usage);
+        end_window_locked(store, now, &shares);
     ms_mutex_unlock(&store->monitor.lock);
 }
 
@@ -198,6 +298,7 @@ int ms_monitor_rates(memstore *store, memstore_rates *out)
         sum_up(store, &sums);
     }
     out->memory_usage = monitor->memory_usage;
+    out->pinned = monitor->pinned;
     out->alerts = monitor->alerts;
     out->alerts_raised = monitor->alerts_raised;
     ms_mutex_unlock(&monitor->lock);
@@ -206,6 +307,8 @@ int ms_monitor_rates(memstore *store, memstore_rates *out)
         fill_rates(&sums, (double)length / 1000, out);
     if (length > 0 && ms_setting_of(&store->settings, track_hit_rate))
         out->hit_rate = hit_rate_of(&sums);
+    out->reclaim_pressure = reclaim_pressure_of(&sums);
+    out->load_failure_rate = load_failures_of(&sums);
     return MEMSTORE_OK;
 }
 

@@ -27,7 +27,7 @@ struct ms_monitor {
     bool has_window;               /* one has ended: */
     int64_t length_ms;
     struct ms_monitor_sums window; /* what was counted in it */
-    double memory_usage;           /* at its end */
+    double memory_usage, pinned;   /* at its end */
     uint64_t alerts, alerts_raised;
 };
 
@@ -38,6 +38,8 @@ void ms_monitor_fini(struct ms_monitor *monitor);
 void ms_monitor_look(memstore *store);
 /* When the window ends, in ms_clock_real_us(); INT64_MAX when none is kept. */
 int64_t ms_monitor_when(memstore *store, int64_t now_us);
+/* What an alert is called; NULL = there is none. */
+const char *ms_monitor_alert_name(uint64_t alert);
 /* OK, or UNSUPPORTED when no windows are kept. */
 int ms_monitor_rates(memstore *store, memstore_rates *out);
 /* What was measured is forgotten: the window goes on from here, as if nothing had been measured. */

@@ -2,10 +2,19 @@
 #include "store/notify.h"
 
 #include "store/lookup.h"
+#include "store/tell.h"
 
 /* Without events.queue_memory: this part of the limit, but not more than that. */
 #define ALLOWANCE_DIVISOR 16
 #define ALLOWANCE_MOST (UINT64_C(16) << 20)
+
+static void push(memstore *store, const struct ms_event_note *note)
+{
+    const uint64_t lost = ms_events_push(&store->events, note);
+
+    if (ms_unlikely(lost != 0))
+        ms_tell_events_dropped(store, lost);
+}
 
 /* ---- Removals ---- */
 
@@ -23,7 +32,18 @@ void ms_notify_of_removal(memstore *store, const struct ms_found *found, uint32_
         .expires_at_ms = expiry == MS_NEVER ? 0 : expiry + ms_clock_unix_ms() - ms_clock_exact_ms(),
     };
 
-    ms_events_push(&store->events, &note);
+    push(store, &note);
+}
+
+/* ---- Alerts ---- */
+
+void ms_notify_alert(memstore *store, const struct ms_alert_note *alert)
+{
+    const struct ms_event_note note = {
+        .kind = MEMSTORE_EVENT_ALERT, .key = "", .value = alert, .value_size = sizeof *alert};
+
+    if ((ms_load_relaxed(&store->events_wanted) & MEMSTORE_EVENT_ALERT) != 0)
+        push(store, &note);
 }
 
 /* ---- Memory ---- */

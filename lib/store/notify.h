@@ -23,6 +23,10 @@ static inline uint32_t ms_removal_kind(bool live, uint32_t kind)
     return live ? kind : MEMSTORE_EVENT_EXPIRED;
 }
 
+/* ---- Alerts ---- */
+
+void ms_notify_alert(memstore *store, const struct ms_alert_note *alert);
+
 /* ---- Subscribing; the caller has entered the store ---- */
 
 /* A subscription, with memory set aside for its events: OK, or why there is none. `fn` may be

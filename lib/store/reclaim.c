@@ -9,6 +9,7 @@
 
 #include "expiry/ttl_class.h"
 #include "store/notify.h"
+#include "store/tell.h"
 
 #define GROUP 16
 /* A shard that somebody holds longer than this is passed over; its entries stay where they are.
@@ -350,6 +351,7 @@ void ms_reclaim_compact_locked(memstore *store, struct ms_segment *victim)
 {
     ms_count(&store->counters, MS_COUNT_COMPACTIONS, 1);
     empty_segment(store, victim, PURPOSE_COMPACT);
+    ms_tell_compacted(store, victim);
 }
 
 static void sweep(struct pass *pass, uint32_t most)

@@ -63,6 +63,7 @@ int ms_store_reconfigure(memstore *store, const struct ms_settings *next,
         if (status != MEMSTORE_OK)
             return status;
         ms_track_resize(store);
+        ms_store_relaxed(&store->limit_told, false);
     }
     if (next->access_sample != store->settings.access_sample &&
         ms_track_start(store, next->access_sample) != MEMSTORE_OK) {
@@ -72,6 +73,7 @@ int ms_store_reconfigure(memstore *store, const struct ms_settings *next,
     ms_settings_put(&store->settings, offsetof(struct ms_settings, limit), sizeof next->limit,
                     next->limit);
     ms_settings_put(&store->settings, change->offset, change->size, change->value);
+    ms_log_set_level(&store->log, next->logger_enabled, next->verbose);
     ms_due_set_slack(&store->due, ms_store_sweep_slack(next));
     ms_combiner_retune(store);
     if (ms_notify_allowance(next) != store->events.allowance)

@@ -53,6 +53,9 @@ void ms_store_stats(memstore *store, memstore_stats *out)
     out->stale_served = sums[MS_COUNT_STALE_SERVED];
     out->refreshes = sums[MS_COUNT_REFRESHES];
     out->refresh_failures = sums[MS_COUNT_REFRESH_FAILURES];
+    out->room_made = sums[MS_COUNT_ROOM_MADE];
+    out->exports = sums[MS_COUNT_EXPORTS];
+    out->export_failures = sums[MS_COUNT_EXPORT_FAILURES];
 }
 
 /* ---- Bytes ---- */
@@ -84,17 +87,30 @@ void ms_store_live_and_dead(memstore *store, uint64_t *live, uint64_t *dead)
     *dead = sums.dead;
 }
 
-void ms_store_memory_stats(memstore *store, memstore_memory_stats *out)
+static void tell_sums(memstore *store, memstore_memory_stats *out)
 {
     struct ms_arena *arena = &store->arena;
-    struct byte_sums sums = {0};
 
     out->limit = ms_budget_limit(&arena->budget);
     out->charged = ms_budget_charged(&arena->budget);
     out->segment_size = ms_arena_segment_size(arena);
     out->index = ms_load_relaxed(&store->index.table_bytes);
-    if (!ms_setting_of(&store->settings, enable_memory_stats))
-        return;
+}
+
+void ms_store_memory_stats(memstore *store, memstore_memory_stats *out)
+{
+    if (ms_setting_of(&store->settings, enable_memory_stats))
+        ms_store_measure_memory(store, out);
+    else
+        tell_sums(store, out);
+}
+
+void ms_store_measure_memory(memstore *store, memstore_memory_stats *out)
+{
+    struct ms_arena *arena = &store->arena;
+    struct byte_sums sums = {0};
+
+    tell_sums(store, out);
     ms_arena_each(arena, sum_segment, &sums);
     out->live = sums.live;
     out->dead = sums.dead;

@@ -2,6 +2,7 @@
 /* Making room: expired entries first, then what is kept beyond that, then dead bytes, then what the
  * eviction policy gives up. */
 #include "store/store.h"
+#include "store/tell.h"
 
 #include "platform/mem.h"
 
@@ -168,6 +169,7 @@ static bool evict_victim(memstore *store)
 
         if (victim == NULL)
             return false;
+        ms_tell_limit_reached(store);
         failures += !ms_reclaim_evict_locked(store, victim);
         if (was_emptied(victim))
             return true;
@@ -371,6 +373,7 @@ int ms_room_reserve(memstore *store, const struct ms_placement *placement,
             size > ms_arena_solo_threshold(arena) ? size + sizeof(struct ms_segment) : 0;
         const int64_t deadline = ms_store_deadline(store);
 
+        ms_count(&store->counters, MS_COUNT_ROOM_MADE, 1);
         do {
             const int status = ms_room_make(store, bytes, deadline, &asked);
             if (status != MEMSTORE_OK)

@@ -9,7 +9,8 @@
  *     registry (maintenance.c) -> settings -> apply (combiner.h) -> reclaim -> shards, by number ->
  *     grace period -> open slot -> pool -> pages
  *     due, retired, counters, monitor, track, passes, gates, queue (combiner.h), events, flights,
- *     breakers and waits (loader/), maintenance thread, thread numbers: leaves, under any of these
+ *     breakers and waits (loader/), log, maintenance thread, thread numbers: leaves, under any of
+ *     these
  * Who waits at a gate (admission.h) holds none of them, but for the apply lock. Nobody waits for
  * the reclaim lock while he holds a shard's, and no thread in a read section waits for either.
  *
@@ -29,6 +30,7 @@
 #include "index/index.h"
 #include "loader/breaker.h"
 #include "loader/flights.h"
+#include "log/log.h"
 #include "platform/clock.h"
 #include "platform/gate.h"
 #include "platform/rcu.h"
@@ -38,6 +40,7 @@
 #include "stats/latency.h"
 #include "store/admission.h"
 #include "store/combiner.h"
+#include "store/exporter.h"
 #include "store/monitor.h"
 #include "store/stale.h"
 #include "store/track.h"
@@ -137,6 +140,10 @@ struct memstore {
 
     struct ms_monitor monitor;
     struct ms_track track;
+    struct ms_exporter exporter;
+
+    struct ms_log log;
+    atomic_bool limit_told; /* that it is reached was logged */
 
     /* Maintenance (maintenance.c). */
     struct memstore *next_store; /* registry lock */
@@ -154,7 +161,8 @@ struct ms_found {
 
 /* ---- store/lifetime.c ---- */
 /* On failure `*why` says why; on success it is NULL. */
-int ms_store_open(const struct ms_settings *settings, memstore **out, const char **why);
+int ms_store_open(const struct ms_settings *settings, const struct ms_logger *logger,
+                  memstore **out, const char **why);
 int ms_store_close(memstore *store);
 void ms_store_destroy(memstore *store);
 
@@ -405,6 +413,8 @@ bool ms_upkeep_expire(memstore *store, int64_t deadline_us);
 uint64_t ms_store_size(memstore *store);
 void ms_store_stats(memstore *store, memstore_stats *out);
 void ms_store_memory_stats(memstore *store, memstore_memory_stats *out);
+/* All of it, whether `performance.enable_memory_stats` is on or not. */
+void ms_store_measure_memory(memstore *store, memstore_memory_stats *out);
 /* OK, or UNSUPPORTED where calls are not measured. */
 int ms_store_latency(memstore *store, enum memstore_operation operation, memstore_latency *out);
 void ms_store_reset_stats(memstore *store);

@@ -81,6 +81,7 @@ int ms_upkeep_run(memstore *store, int64_t budget_us, bool exact)
     bool busy = true;
 
     ms_monitor_look(store);
+    ms_exporter_look(store);
     while (busy) {
         if (!lock_reclaim(store, exact, budget_us != 0 ? deadline : ms_store_deadline(store)))
             return MEMSTORE_ERR_LOCK_TIMEOUT;
@@ -111,7 +112,7 @@ bool ms_upkeep_expire(memstore *store, int64_t deadline_us)
 
     if (is_swept(store, now))
         return true;
-    if (!ms_mutex_lock_until(&store->reclaim_lock, deadline_us))
+    if (!lock_reclaim(store, !ms_maintenance_is_me(), deadline_us))
         return false;
     while (sweep_one(store, true))
         ;

@@ -5,6 +5,7 @@
 #include "expiry/ttl_class.h"
 #include "store/lookup.h"
 #include "store/notify.h"
+#include "store/tell.h"
 
 int ms_store_check_size(const memstore *store, size_t key_size, size_t value_size)
 {
@@ -257,11 +258,13 @@ void ms_store_count_refusal(memstore *store, int status)
         break;
     case MEMSTORE_ERR_CACHE_FULL:
         ms_count(&store->counters, MS_COUNT_REJECTED_FULL, 1);
+        ms_tell_no_room(store, status);
         break;
     case MEMSTORE_ERR_MEMORY_EXHAUSTED:
     case MEMSTORE_ERR_GC_PRESSURE:
     case MEMSTORE_ERR_SHARD_OVERFLOW:
         ms_count(&store->counters, MS_COUNT_REJECTED_MEMORY, 1);
+        ms_tell_no_room(store, status);
         break;
     case MEMSTORE_ERR_KEY_EXISTS:
     case MEMSTORE_ERR_KEY_NOT_FOUND:

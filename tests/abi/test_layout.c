@@ -63,14 +63,21 @@ AT(memstore_stats, breakers_open, 224);
 AT(memstore_stats, stale_served, 232);
 AT(memstore_stats, refreshes, 240);
 AT(memstore_stats, refresh_failures, 248);
+AT(memstore_stats, room_made, 256);
+AT(memstore_stats, exports, 264);
+AT(memstore_stats, export_failures, 272);
 
-SIZE_AT_LEAST(memstore_event, 88);
+SIZE_AT_LEAST(memstore_event, 112);
 AT(memstore_event, struct_size, 0);
 AT(memstore_event, kind, 8);
 AT(memstore_event, key, 16);
 AT(memstore_event, value, 32);
 AT(memstore_event, at_ms, 72);
 AT(memstore_event, dropped, 80);
+AT(memstore_event, alert, 88);
+AT(memstore_event, raised, 92);
+AT(memstore_event, alert_value, 96);
+AT(memstore_event, alert_threshold, 104);
 
 SIZE_AT_LEAST(memstore_event_stats, 7 * 8);
 AT(memstore_event_stats, struct_size, 0);
@@ -107,7 +114,7 @@ AT(memstore_latency, p9999_ns, 64);
 AT(memstore_latency, max_ns, 72);
 AT(memstore_latency, slow, 80);
 
-SIZE_AT_LEAST(memstore_rates, 15 * 8);
+SIZE_AT_LEAST(memstore_rates, 18 * 8);
 AT(memstore_rates, struct_size, 0);
 AT(memstore_rates, window_seconds, 8);
 AT(memstore_rates, hits, 16);
@@ -123,6 +130,25 @@ AT(memstore_rates, hit_rate, 88);
 AT(memstore_rates, memory_usage, 96);
 AT(memstore_rates, alerts, 104);
 AT(memstore_rates, alerts_raised, 112);
+AT(memstore_rates, reclaim_pressure, 120);
+AT(memstore_rates, load_failure_rate, 128);
+AT(memstore_rates, pinned, 136);
+
+SIZE_AT_LEAST(memstore_log_field, 24);
+AT(memstore_log_field, name, 0);
+AT(memstore_log_field, text, 8);
+AT(memstore_log_field, kind, 16);
+
+SIZE_AT_LEAST(memstore_log_record, 72);
+AT(memstore_log_record, struct_size, 0);
+AT(memstore_log_record, at_ms, 8);
+AT(memstore_log_record, level, 16);
+AT(memstore_log_record, store, 24);
+AT(memstore_log_record, event, 32);
+AT(memstore_log_record, message, 40);
+AT(memstore_log_record, fields, 48);
+AT(memstore_log_record, field_count, 56);
+AT(memstore_log_record, suppressed, 64);
 #endif
 
 VALUE(MEMSTORE_TTL_NONE, 0);
@@ -133,6 +159,13 @@ VALUE(MEMSTORE_EVENT_DELETED, 4);
 VALUE(MEMSTORE_EVENT_REPLACED, 8);
 VALUE(MEMSTORE_EVENT_CLEARED, 16);
 VALUE(MEMSTORE_EVENT_REMOVALS, 31);
+VALUE(MEMSTORE_EVENT_ALERT, 32);
+VALUE(MEMSTORE_ALERT_RECLAIM_PRESSURE, 8);
+VALUE(MEMSTORE_ALERT_LOAD_FAILURES, 16);
+VALUE(MEMSTORE_ALERT_PINNED, 32);
+VALUE(MEMSTORE_LOG_OFF, 0);
+VALUE(MEMSTORE_LOG_ERROR, 1);
+VALUE(MEMSTORE_LOG_DEBUG, 4);
 VALUE(MEMSTORE_OPERATION_GET, 0);
 VALUE(MEMSTORE_OPERATION_GET_VIEW, 1);
 VALUE(MEMSTORE_OPERATION_HAS, 2);

@@ -583,6 +583,9 @@ Test(settings, every_setting_reads_back_as_it_was_set)
         {"maintenance", "manual"},
         {"huge_pages", "off"},
         {"secure_wipe", "true"},
+        {"store_name", "blocks"},
+        {"logger_enabled", "true"},
+        {"verbose", "true"},
         {"ttl.default_ttl", "1h"},
         {"ttl.max_ttl", "24h"},
         {"ttl.min_ttl", "1m"},
@@ -608,6 +611,11 @@ Test(settings, every_setting_reads_back_as_it_was_set)
         {"monitoring.hit_rate_threshold", "0.8"},
         {"monitoring.memory_usage_threshold", "0.9"},
         {"monitoring.latency_threshold", "1ms"},
+        {"monitoring.reclaim_pressure_threshold", "0.5"},
+        {"monitoring.load_failure_threshold", "0.1"},
+        {"monitoring.pinned_threshold", "0.25"},
+        {"monitoring.alert_hysteresis", "0.05"},
+        {"monitoring.export_metrics", "/nowhere/at/all.prom"},
         {"events.queue_memory", "1MB"},
         {"loader.timeout", "5s"},
         {"loader.retry_initial", "5ms"},
@@ -628,9 +636,9 @@ Test(settings, every_setting_reads_back_as_it_was_set)
     memstore *store;
     const char *key;
 
-    /* All of them; and each has a test of its effect: in this file, in test_admission.c, in
-     * test_async.c, in test_events.c, in test_loading.c, in test_monitoring.c or in
-     * test_secure_wipe.c. */
+    /* All of them; and each has a test of its effect: in this file, in test_admission.c,
+     * test_alerts.c, test_async.c, test_events.c, test_export.c, test_loading.c, test_logging.c,
+     * test_monitoring.c or test_secure_wipe.c. */
     for (unsigned i = 0; (key = memstore_config_key(i)) != NULL; i++) {
         unsigned at = 0;
 

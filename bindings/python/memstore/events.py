@@ -16,6 +16,7 @@ from typing import Callable, NamedTuple, Optional
 
 from . import _native
 from .errors import CacheClosed
+from .stats import Alert
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
@@ -35,6 +36,8 @@ class EventKind(enum.IntFlag):
     CLEARED = 16
     #: All of the above: each entry that goes has exactly one of them.
     REMOVALS = 31
+    #: Something went over its threshold, or is back: ``event.alert``; key and value are empty.
+    ALERT = 32
 
 
 class Event(NamedTuple):
@@ -51,6 +54,14 @@ class Event(NamedTuple):
     at: datetime
     #: Events that this subscription lost right before this one.
     dropped: int
+    #: Of an alert, which; else ``Alert(0)``.
+    alert: Alert = Alert(0)
+    #: Whether it is over its threshold, or back.
+    raised: bool = False
+    #: What was found, a share from 0 to 1.
+    alert_value: float = 0.0
+    #: What it is held against; 0.0 when there is no threshold any more.
+    alert_threshold: float = 0.0
 
 
 class EventStats(NamedTuple):
@@ -74,13 +85,23 @@ def _datetime(milliseconds: int) -> datetime:
     return _EPOCH + timedelta(milliseconds=milliseconds)
 
 
-_RawEvent = tuple[int, bytes, bytes, int, int, int, int]
+_RawEvent = tuple[int, bytes, bytes, int, int, int, int, int, int, float, float]
 
 
 def _event(raw: _RawEvent) -> Event:
-    kind, key, value, version, expires_at, at, dropped = raw
+    kind, key, value, version, expires_at, at, dropped, alert, raised, found, threshold = raw
     return Event(
-        EventKind(kind), key, value, version, _datetime(expires_at) if expires_at else None, _datetime(at), dropped
+        EventKind(kind),
+        key,
+        value,
+        version,
+        _datetime(expires_at) if expires_at else None,
+        _datetime(at),
+        dropped,
+        Alert(alert),
+        bool(raised),
+        found,
+        threshold,
     )
 
 

@@ -14,7 +14,7 @@ from .errors import InvalidConfig
 
 #: Text with units is passed on as it is: "64MB", "1h". Numbers are bytes or counts, and seconds where the setting is a
 #: duration.
-Setting = Union[str, int, float, bool, timedelta, None]
+Setting = Union[str, int, float, bool, timedelta, "os.PathLike[str]", None]
 Path = Union[str, bytes, "os.PathLike[str]", "os.PathLike[bytes]"]
 #: Settings by path, nested or dotted: {"ttl": {"default_ttl": "1h"}} or {"ttl.default_ttl": "1h"}.
 Settings = Mapping[str, Union[Setting, "Settings"]]
@@ -115,15 +115,27 @@ class Configuration:
             return _c_text(path, value)
         if isinstance(value, bool):
             return "true" if value else "false"
+        if isinstance(value, os.PathLike):
+            return _c_text(path, os.fsdecode(value))
         if value is None:
-            return "0"
+            return "" if self._is_text(path) else "0"
         if isinstance(value, timedelta):
             return self._milliseconds(path, value.total_seconds())
         if isinstance(value, (int, float)):
-            if self._is_duration(path):
+            if not self._is_text(path) and self._is_duration(path):
                 return self._milliseconds(path, value)
             return str(int(value) if isinstance(value, float) and value.is_integer() else value)
         raise InvalidConfig(f"{path}: {value!r} is no str, number, bool, timedelta or None")
+
+    def _is_text(self, path: str) -> bool:
+        """Whether the library takes any text for this setting."""
+        before = self.get(path)
+        try:
+            _native.config_set(self.handle, path, "any text")
+        except InvalidConfig:
+            return False
+        _native.config_set(self.handle, path, before)
+        return True
 
     def _is_duration(self, path: str) -> bool:
         """Whether the library takes a duration for this setting: only such a one accepts a unit of time."""

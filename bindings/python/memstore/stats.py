@@ -76,6 +76,12 @@ class Stats:
     refreshes: int
     #: Those of ``load_failures`` likewise.
     refresh_failures: int
+    #: Entries whose writers had to reclaim memory themselves, or were refused for want of it.
+    room_made: int
+    #: Files written for ``monitoring.export_metrics``.
+    exports: int
+    #: Times that it could not be written.
+    export_failures: int
 
     @property
     def hit_rate(self) -> float:
@@ -168,6 +174,12 @@ class Alert(IntFlag):
     MEMORY_USAGE = _native.MEMSTORE_ALERT_MEMORY_USAGE
     #: More than 1 % of the measured calls took over ``monitoring.latency_threshold``.
     LATENCY = _native.MEMSTORE_ALERT_LATENCY
+    #: The share of writes that had to reclaim is over ``monitoring.reclaim_pressure_threshold``.
+    RECLAIM_PRESSURE = _native.MEMSTORE_ALERT_RECLAIM_PRESSURE
+    #: The share of loads that failed is over ``monitoring.load_failure_threshold``.
+    LOAD_FAILURES = _native.MEMSTORE_ALERT_LOAD_FAILURES
+    #: The memory that views hold is over ``monitoring.pinned_threshold``.
+    PINNED = _native.MEMSTORE_ALERT_PINNED
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,9 +215,15 @@ class Rates:
     alerts: Alert
     #: How often something went over its threshold since the store was opened.
     alerts_raised: int
+    #: The share of the window's writes that had to reclaim memory themselves.
+    reclaim_pressure: float
+    #: The share of its loads that failed.
+    load_failure_rate: float
+    #: The share of the limit that views held when it ended.
+    pinned: float
 
     @classmethod
     def _of(cls, fields: tuple[float, ...]) -> Rates:
-        *rates, alerts, raised = fields
-        typed: list[Any] = [*rates, Alert(int(alerts)), int(raised)]
+        *rates, alerts, raised, pressure, failures, pinned = fields
+        typed: list[Any] = [*rates, Alert(int(alerts)), int(raised), pressure, failures, pinned]
         return cls(*typed)

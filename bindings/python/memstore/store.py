@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
 import warnings
 from collections.abc import Awaitable, Callable, Hashable
@@ -18,6 +19,7 @@ from .codec import PICKLE, Codec, codec_of
 from .errors import InvalidArgument
 from .events import Event, EventKind, EventStats, Subscription, call_back
 from .loading import AsyncLoads
+from .log import Logger, LogReader, logger_of
 from .memoize import PLAIN, Memoized, Names, memoized
 from .settings import Configuration, Path, Setting, Settings
 from .stats import OPERATIONS, Latency, MemoryStats, Rates, Stats
@@ -72,6 +74,10 @@ class Store(_native.Handle):
     ...     store.ttl("k") > 3590
     True
 
+    ``logger=True`` tells ``logging.getLogger("memstore")`` what the store has to say, on a thread of its own: that it
+    was opened and with which settings, that it has reached its limit, that alerts were raised (``docs/logging.md``);
+    another logger is given in its place. Without one the setting ``logger_enabled`` writes to stderr.
+
     All methods may be called by any number of threads, and in a child after ``fork()``, which has a store of its own.
     Several operations at one instant: ``get_many``, ``set_many``, ``delete_many``, ``has_many``:
 
@@ -85,10 +91,11 @@ class Store(_native.Handle):
     2
     """
 
-    __slots__ = ("_async_loads", "_eviction", "_names")
+    __slots__ = ("_async_loads", "_eviction", "_log_reader", "_names")
 
     _async_loads: AsyncLoads
     _eviction: str
+    _log_reader: Optional[LogReader]
     _names: Names
 
     def __init__(
@@ -98,6 +105,7 @@ class Store(_native.Handle):
         *,
         memory_limit: Union[str, int, EllipsisType] = ...,
         default_ttl: Union[Setting, EllipsisType] = ...,
+        logger: Logger = None,
         **settings: Union[Setting, Settings],
     ) -> None:
         if memory_limit is not ...:
@@ -105,18 +113,34 @@ class Store(_native.Handle):
         if default_ttl is not ...:
             settings["default_ttl"] = default_ttl
         with Configuration(config or {}, settings) as configuration:
-            self._open(configuration)
+            self._open(configuration, logger_of(logger))
 
-    def _open(self, configuration: Configuration) -> None:
+    def _open(self, configuration: Configuration, logger: Optional[logging.Logger]) -> None:
         self._eviction = configuration.get("eviction")
         self._async_loads = AsyncLoads(configuration.get("loader.on_store_error"))
         self._names = Names()
         self._views_wait = configuration.get("performance.max_concurrent_readers") != "0"
-        _native.open_store(configuration.handle, self)
+        self._log_reader = None
+        if logger is None:
+            _native.open_store(configuration.handle, self)
+            return
+        self._log_reader = LogReader(configuration.handle, logger)
+        _native.keep_log(self, self._log_reader.queue)
+        try:
+            _native.open_store(configuration.handle, self)
+        except BaseException:
+            self._log_reader.end()
+            raise
 
     @classmethod
     def from_yaml(
-        cls, path: Path, /, *, environment: bool = False, **settings: Union[Setting, Settings]
+        cls,
+        path: Path,
+        /,
+        *,
+        environment: bool = False,
+        logger: Logger = None,
+        **settings: Union[Setting, Settings],
     ) -> Self:
         """Open a store with the settings of a YAML file, which stand under ``storage.memory`` or at the top.
 
@@ -135,7 +159,7 @@ class Store(_native.Handle):
         """
         with Configuration(settings, file=path, environment=environment) as configuration:
             store = cls.__new__(cls)
-            store._open(configuration)
+            store._open(configuration, logger_of(logger))
             return store
 
     def reconfigure(self, name: str, value: Setting, /) -> None:

@@ -48,6 +48,15 @@ memstore **ms_py_handle_slot(PyObject *object)
     return &as_handle(object)->store;
 }
 
+PyObject **ms_py_handle_log(PyObject *object)
+{
+    if (!PyObject_TypeCheck(object, ms_py_handle_type)) {
+        PyErr_SetString(PyExc_TypeError, "a Store is needed here");
+        return NULL;
+    }
+    return &as_handle(object)->log;
+}
+
 /* ---- Reading --------------------------------------------------------------------------------- */
 
 PyObject *ms_py_bytes_of_view(const memstore_view *view)
@@ -334,6 +343,8 @@ static PyObject *handle_close(PyObject *self, PyObject *Py_UNUSED(ignored))
         Py_END_ALLOW_THREADS
             /* Refused to a loader. */
             handle->closed = status != MEMSTORE_ERR_UNSUPPORTED;
+        if (handle->closed)
+            ms_py_log_end(handle->log);
     }
     if (status < 0)
         return fail(self, status, NULL);
@@ -358,6 +369,8 @@ static void handle_dealloc(PyObject *self)
         Py_BEGIN_ALLOW_THREADS memstore_destroy(store);
         Py_END_ALLOW_THREADS
     }
+    ms_py_log_end(handle->log);
+    Py_XDECREF(handle->log);
     release(self);
     Py_DECREF(type);
 }

@@ -3262,88 +3262,14 @@ static swig_module_info swig_module = {swig_types, 21, 0, 0, 0, 0};
 #include <stdint.h>		// Use the C99 official header
 
 
-SWIGINTERN swig_type_info*
-SWIG_pchar_descriptor(void)
-{
-  static swig_type_info* info = 0;
-  if (!info) {
-    info = SWIG_TypeQuery("_p_char");
-  }
-  return info;
-}
-
-
-/* Return string from Python obj. NOTE: obj must remain in scope in order
-   to use the returned cptr (but only when alloc is set to SWIG_OLDOBJ) */
-SWIGINTERN int
-SWIG_AsCharPtrAndSize(PyObject *obj, char **cptr, size_t *psize, int *alloc)
-{
-  int use_binary = 0;       /* extract the value as raw bytes rather than as UTF-8 text */
-  int is_binary = 0;        /* SWIG_BINARYSTR was passed: report the exact byte count */
-  if (alloc != NULL) {
-    is_binary = SWIG_IsBinaryStr(*alloc);
-    use_binary = is_binary;
-    *alloc = 0;
-  }
-#if defined(SWIG_PYTHON_STRICT_BYTE_CHAR)
-  use_binary = 1;
+#include <limits.h>
+#if !defined(SWIG_NO_LLONG_MAX)
+# if !defined(LLONG_MAX) && defined(__GNUC__) && defined (__LONG_LONG_MAX__)
+#   define LLONG_MAX __LONG_LONG_MAX__
+#   define LLONG_MIN (-LLONG_MAX - 1LL)
+#   define ULLONG_MAX (LLONG_MAX * 2ULL + 1ULL)
+# endif
 #endif
-  if (use_binary ? PyBytes_Check(obj) : PyUnicode_Check(obj))
-  {
-    char *cstr = NULL;
-    Py_ssize_t len = 0;
-    PyObject *bytes = NULL;
-    int ret = SWIG_OK;
-    if (alloc)
-      *alloc = SWIG_OLDOBJ;
-    if (use_binary) {
-      if (PyBytes_AsStringAndSize(obj, &cstr, &len) == -1)
-        return SWIG_TypeError;
-    } else {
-      cstr = (char *)SWIG_PyUnicode_AsUTF8AndSize(obj, &len, &bytes);
-      if (!cstr)
-        return SWIG_TypeError;
-      /* The returned string is only duplicated if the char * returned is not owned and memory managed by obj */
-      if (bytes && cptr) {
-        if (alloc) {
-          size_t alen = (size_t)(len + 1);
-          char *p = (char *)calloc(alen, sizeof(char));
-          if (p == NULL) {
-            SWIG_Py_XDECREF(bytes);
-            return SWIG_MemoryError;
-          }
-          memcpy(p, cstr, alen);
-          cstr = p;
-          *alloc = SWIG_NEWOBJ;
-        } else {
-          /* alloc must be set in order to clean up allocated memory */
-          SWIG_Py_XDECREF(bytes);
-          return SWIG_RuntimeError;
-        }
-      }
-    }
-    if (cptr) *cptr = cstr;
-    if (psize) *psize = is_binary ? (size_t)len : (size_t)(len + 1);
-    SWIG_Py_XDECREF(bytes);
-    return ret;
-  } else {
-
-    swig_type_info* pchar_descriptor = SWIG_pchar_descriptor();
-    if (pchar_descriptor) {
-      void* vptr = 0;
-      if (SWIG_ConvertPtr(obj, &vptr, pchar_descriptor, 0) == SWIG_OK) {
-	if (cptr) *cptr = (char *) vptr;
-	if (psize) *psize = vptr ? (strlen((char *)vptr) + 1) : 0;
-	if (alloc) *alloc = SWIG_OLDOBJ;
-	return SWIG_OK;
-      }
-    }
-  }
-  return SWIG_TypeError;
-}
-
-
-
 
 
 SWIGINTERN int
@@ -3429,6 +3355,148 @@ SWIG_CanCastAsInteger(double *d, double min, double max) {
 
 
 SWIGINTERN int
+SWIG_AsVal_long (PyObject *obj, long* val)
+{
+  if (PyLong_Check(obj)) {
+    long v = PyLong_AsLong(obj);
+    if (!PyErr_Occurred()) {
+      if (val) *val = v;
+      return SWIG_OK;
+    } else {
+      PyErr_Clear();
+      return SWIG_OverflowError;
+    }
+  }
+#ifdef SWIG_PYTHON_CAST_MODE
+  {
+    int dispatch = 0;
+    long v = PyLong_AsLong(obj);
+    if (!PyErr_Occurred()) {
+      if (val) *val = v;
+      return SWIG_AddCast(SWIG_OK);
+    } else {
+      PyErr_Clear();
+    }
+    if (!dispatch) {
+      double d;
+      int res = SWIG_AddCast(SWIG_AsVal_double (obj,&d));
+      // Largest double not larger than LONG_MAX (not portably calculated easily)
+      // Note that double(LONG_MAX) is stored in a double rounded up by one (for 64-bit long)
+      // 0x7ffffffffffffc00LL == (int64_t)std::nextafter(double(__uint128_t(LONG_MAX)+1), double(0))
+      const double long_max = sizeof(long) == 8 ? 0x7ffffffffffffc00LL : LONG_MAX;
+      // No equivalent needed for 64-bit double(LONG_MIN) is exactly LONG_MIN
+      if (SWIG_IsOK(res) && SWIG_CanCastAsInteger(&d, LONG_MIN, long_max)) {
+	if (val) *val = (long)(d);
+	return res;
+      }
+    }
+  }
+#endif
+  return SWIG_TypeError;
+}
+
+
+SWIGINTERN int
+SWIG_AsVal_int (PyObject * obj, int *val)
+{
+  long v;
+  int res = SWIG_AsVal_long (obj, &v);
+  if (SWIG_IsOK(res)) {
+    if ((v < INT_MIN || v > INT_MAX)) {
+      return SWIG_OverflowError;
+    } else {
+      if (val) *val = (int)(v);
+    }
+  }
+  return res;
+}
+
+
+SWIGINTERN swig_type_info*
+SWIG_pchar_descriptor(void)
+{
+  static swig_type_info* info = 0;
+  if (!info) {
+    info = SWIG_TypeQuery("_p_char");
+  }
+  return info;
+}
+
+
+/* Return string from Python obj. NOTE: obj must remain in scope in order
+   to use the returned cptr (but only when alloc is set to SWIG_OLDOBJ) */
+SWIGINTERN int
+SWIG_AsCharPtrAndSize(PyObject *obj, char **cptr, size_t *psize, int *alloc)
+{
+  int use_binary = 0;       /* extract the value as raw bytes rather than as UTF-8 text */
+  int is_binary = 0;        /* SWIG_BINARYSTR was passed: report the exact byte count */
+  if (alloc != NULL) {
+    is_binary = SWIG_IsBinaryStr(*alloc);
+    use_binary = is_binary;
+    *alloc = 0;
+  }
+#if defined(SWIG_PYTHON_STRICT_BYTE_CHAR)
+  use_binary = 1;
+#endif
+  if (use_binary ? PyBytes_Check(obj) : PyUnicode_Check(obj))
+  {
+    char *cstr = NULL;
+    Py_ssize_t len = 0;
+    PyObject *bytes = NULL;
+    int ret = SWIG_OK;
+    if (alloc)
+      *alloc = SWIG_OLDOBJ;
+    if (use_binary) {
+      if (PyBytes_AsStringAndSize(obj, &cstr, &len) == -1)
+        return SWIG_TypeError;
+    } else {
+      cstr = (char *)SWIG_PyUnicode_AsUTF8AndSize(obj, &len, &bytes);
+      if (!cstr)
+        return SWIG_TypeError;
+      /* The returned string is only duplicated if the char * returned is not owned and memory managed by obj */
+      if (bytes && cptr) {
+        if (alloc) {
+          size_t alen = (size_t)(len + 1);
+          char *p = (char *)calloc(alen, sizeof(char));
+          if (p == NULL) {
+            SWIG_Py_XDECREF(bytes);
+            return SWIG_MemoryError;
+          }
+          memcpy(p, cstr, alen);
+          cstr = p;
+          *alloc = SWIG_NEWOBJ;
+        } else {
+          /* alloc must be set in order to clean up allocated memory */
+          SWIG_Py_XDECREF(bytes);
+          return SWIG_RuntimeError;
+        }
+      }
+    }
+    if (cptr) *cptr = cstr;
+    if (psize) *psize = is_binary ? (size_t)len : (size_t)(len + 1);
+    SWIG_Py_XDECREF(bytes);
+    return ret;
+  } else {
+
+    swig_type_info* pchar_descriptor = SWIG_pchar_descriptor();
+    if (pchar_descriptor) {
+      void* vptr = 0;
+      if (SWIG_ConvertPtr(obj, &vptr, pchar_descriptor, 0) == SWIG_OK) {
+	if (cptr) *cptr = (char *) vptr;
+	if (psize) *psize = vptr ? (strlen((char *)vptr) + 1) : 0;
+	if (alloc) *alloc = SWIG_OLDOBJ;
+	return SWIG_OK;
+      }
+    }
+  }
+  return SWIG_TypeError;
+}
+
+
+
+
+
+SWIGINTERN int
 SWIG_AsVal_unsigned_SS_long (PyObject *obj, unsigned long *val)
 {
   if (PyLong_Check(obj)) {
@@ -3467,16 +3535,6 @@ SWIG_AsVal_unsigned_SS_long (PyObject *obj, unsigned long *val)
 #endif
   return SWIG_TypeError;
 }
-
-
-#include <limits.h>
-#if !defined(SWIG_NO_LLONG_MAX)
-# if !defined(LLONG_MAX) && defined(__GNUC__) && defined (__LONG_LONG_MAX__)
-#   define LLONG_MAX __LONG_LONG_MAX__
-#   define LLONG_MIN (-LLONG_MAX - 1LL)
-#   define ULLONG_MAX (LLONG_MAX * 2ULL + 1ULL)
-# endif
-#endif
 
 
 #if defined(LLONG_MAX) && !defined(SWIG_LONG_LONG_AVAILABLE)
@@ -3550,64 +3608,6 @@ SWIGINTERNINLINE PyObject*
   SWIG_From_int  (int value)
 {
   return PyLong_FromLong((long) value);
-}
-
-
-SWIGINTERN int
-SWIG_AsVal_long (PyObject *obj, long* val)
-{
-  if (PyLong_Check(obj)) {
-    long v = PyLong_AsLong(obj);
-    if (!PyErr_Occurred()) {
-      if (val) *val = v;
-      return SWIG_OK;
-    } else {
-      PyErr_Clear();
-      return SWIG_OverflowError;
-    }
-  }
-#ifdef SWIG_PYTHON_CAST_MODE
-  {
-    int dispatch = 0;
-    long v = PyLong_AsLong(obj);
-    if (!PyErr_Occurred()) {
-      if (val) *val = v;
-      return SWIG_AddCast(SWIG_OK);
-    } else {
-      PyErr_Clear();
-    }
-    if (!dispatch) {
-      double d;
-      int res = SWIG_AddCast(SWIG_AsVal_double (obj,&d));
-      // Largest double not larger than LONG_MAX (not portably calculated easily)
-      // Note that double(LONG_MAX) is stored in a double rounded up by one (for 64-bit long)
-      // 0x7ffffffffffffc00LL == (int64_t)std::nextafter(double(__uint128_t(LONG_MAX)+1), double(0))
-      const double long_max = sizeof(long) == 8 ? 0x7ffffffffffffc00LL : LONG_MAX;
-      // No equivalent needed for 64-bit double(LONG_MIN) is exactly LONG_MIN
-      if (SWIG_IsOK(res) && SWIG_CanCastAsInteger(&d, LONG_MIN, long_max)) {
-	if (val) *val = (long)(d);
-	return res;
-      }
-    }
-  }
-#endif
-  return SWIG_TypeError;
-}
-
-
-SWIGINTERN int
-SWIG_AsVal_int (PyObject * obj, int *val)
-{
-  long v;
-  int res = SWIG_AsVal_long (obj, &v);
-  if (SWIG_IsOK(res)) {
-    if ((v < INT_MIN || v > INT_MAX)) {
-      return SWIG_OverflowError;
-    } else {
-      if (val) *val = (int)(v);
-    }
-  }
-  return res;
 }
 
 
@@ -3712,6 +3712,70 @@ SWIGINTERN PyObject *_wrap_register_errors(PyObject *self, PyObject *args) {
   result = (PyObject *)ms_py_register_errors(arg1);
   resultobj = result;
   if (!resultobj) SWIG_fail;
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_set_logger(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  memstore_config *arg1 = 0 ;
+  int arg2 ;
+  PyObject *arg3 = 0 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  int val2 ;
+  int ecode2 = 0 ;
+  PyObject *swig_obj[3] ;
+  int result;
+
+  (void)self;
+  if (!SWIG_Python_UnpackTuple(args, "set_logger", 3, 3, swig_obj)) SWIG_fail;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_memstore_config, 0 |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "set_logger" "', argument " "1"" of type '" "memstore_config *""'");
+  }
+  arg1 = (memstore_config *)(argp1);
+  ecode2 = SWIG_AsVal_int(swig_obj[1], &val2);
+  if (!SWIG_IsOK(ecode2)) {
+    SWIG_exception_fail(SWIG_ArgError(ecode2), "in method '" "set_logger" "', argument " "2"" of type '" "int""'");
+  }
+  arg2 = (int)(val2);
+  arg3 = swig_obj[2];
+  result = (int)ms_py_set_logger(arg1,arg2,arg3);
+  {
+    if (result < 0) {
+      ms_py_raise(result, NULL);
+      SWIG_fail;
+    }
+    resultobj = SWIG_Py_Void();
+  }
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_keep_log(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  PyObject *arg1 = 0 ;
+  PyObject *arg2 = 0 ;
+  PyObject *swig_obj[2] ;
+  int result;
+
+  (void)self;
+  if (!SWIG_Python_UnpackTuple(args, "keep_log", 2, 2, swig_obj)) SWIG_fail;
+  arg1 = swig_obj[0];
+  arg2 = swig_obj[1];
+  result = (int)ms_py_keep_log(arg1,arg2);
+  {
+    if (result < 0) {
+      ms_py_raise(result, NULL);
+      SWIG_fail;
+    }
+    resultobj = SWIG_Py_Void();
+  }
   return resultobj;
 fail:
   return NULL;
@@ -3980,7 +4044,7 @@ SWIGINTERN PyObject *_wrap_config_get(PyObject *self, PyObject *args) {
   int res2 ;
   char *buf2 = 0 ;
   int alloc2 = 0 ;
-  char text3[128] ;
+  char text3[4096] ;
   PyObject *swig_obj[2] ;
   int result;
 
@@ -4017,7 +4081,7 @@ SWIGINTERN PyObject *_wrap_config_get(PyObject *self, PyObject *args) {
   }
   {
     Py_XDECREF(resultobj);
-    resultobj = PyUnicode_FromString(text3);
+    resultobj = PyUnicode_DecodeUTF8(text3, (Py_ssize_t)strlen(text3), "surrogateescape");
     if (resultobj == NULL)
     SWIG_fail;
   }
@@ -5515,6 +5579,8 @@ fail:
 
 static PyMethodDef SwigMethods[] = {
 	 { "register_errors", _wrap_register_errors, METH_O, NULL},
+	 { "set_logger", _wrap_set_logger, METH_VARARGS, NULL},
+	 { "keep_log", _wrap_keep_log, METH_VARARGS, NULL},
 	 { "keys", _wrap_keys, METH_VARARGS, NULL},
 	 { "metrics_text", _wrap_metrics_text, METH_O, NULL},
 	 { "advise_text", _wrap_advise_text, METH_O, NULL},
@@ -6354,6 +6420,9 @@ SWIGINTERN int SWIG_mod_exec(PyObject *m) {
   SWIG_Python_SetConstant(d, "MEMSTORE_ALERT_HIT_RATE",SWIG_From_int((int)(MEMSTORE_ALERT_HIT_RATE)));
   SWIG_Python_SetConstant(d, "MEMSTORE_ALERT_MEMORY_USAGE",SWIG_From_int((int)(MEMSTORE_ALERT_MEMORY_USAGE)));
   SWIG_Python_SetConstant(d, "MEMSTORE_ALERT_LATENCY",SWIG_From_int((int)(MEMSTORE_ALERT_LATENCY)));
+  SWIG_Python_SetConstant(d, "MEMSTORE_ALERT_RECLAIM_PRESSURE",SWIG_From_int((int)(MEMSTORE_ALERT_RECLAIM_PRESSURE)));
+  SWIG_Python_SetConstant(d, "MEMSTORE_ALERT_LOAD_FAILURES",SWIG_From_int((int)(MEMSTORE_ALERT_LOAD_FAILURES)));
+  SWIG_Python_SetConstant(d, "MEMSTORE_ALERT_PINNED",SWIG_From_int((int)(MEMSTORE_ALERT_PINNED)));
   SWIG_Python_SetConstant(d, "MEMSTORE_ADVICE_TRACKING",SWIG_From_int((int)(MEMSTORE_ADVICE_TRACKING)));
   SWIG_Python_SetConstant(d, "MEMSTORE_ADVICE_MORE_MEMORY",SWIG_From_int((int)(MEMSTORE_ADVICE_MORE_MEMORY)));
   SWIG_Python_SetConstant(d, "MEMSTORE_ADVICE_LESS_MEMORY",SWIG_From_int((int)(MEMSTORE_ADVICE_LESS_MEMORY)));
@@ -6377,6 +6446,7 @@ SWIGINTERN int SWIG_mod_exec(PyObject *m) {
   SWIG_Python_SetConstant(d, "MEMSTORE_EVENT_REPLACED",SWIG_From_int((int)(MEMSTORE_EVENT_REPLACED)));
   SWIG_Python_SetConstant(d, "MEMSTORE_EVENT_CLEARED",SWIG_From_int((int)(MEMSTORE_EVENT_CLEARED)));
   SWIG_Python_SetConstant(d, "MEMSTORE_EVENT_REMOVALS",SWIG_From_int((int)(MEMSTORE_EVENT_REMOVALS)));
+  SWIG_Python_SetConstant(d, "MEMSTORE_EVENT_ALERT",SWIG_From_int((int)(MEMSTORE_EVENT_ALERT)));
 
   /* Initialize threading */
   SWIG_PYTHON_INITIALIZE_THREADS;

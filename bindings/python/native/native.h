@@ -7,6 +7,7 @@
  *     KeyIterator owns one memstore_cursor.
  *     Subscription owns one memstore_subscription. memstore.Subscription derives from it.
  *     Lease     owns one memstore_lease.
+ *     LogQueue  holds the records of a store's log until a thread of memstore.log takes them.
  *
  * Invariants:
  *   PY-1  A View, a KeyIterator, a Subscription and a Lease hold a reference to their Handle, so
@@ -43,6 +44,7 @@ struct ms_py_handle {
      * which that may need */
     bool views_wait;
     PyObject *weak_references;
+    PyObject *log; /* a LogQueue, or NULL */
 };
 
 /* Bytes borrowed from a Python object for the length of a call. */
@@ -132,6 +134,8 @@ memstore *ms_py_handle_store(PyObject *object);
 /* Where to put the store of a Handle that was not opened yet; NULL with an exception set
  * otherwise. */
 memstore **ms_py_handle_slot(PyObject *object);
+/* Where a Handle keeps the queue of its log; NULL with an exception set if it is none. */
+PyObject **ms_py_handle_log(PyObject *object);
 /* The bytes of a view as a new bytes object. */
 PyObject *ms_py_bytes_of_view(const memstore_view *view);
 
@@ -159,6 +163,16 @@ int ms_py_add_type(PyObject *module, PyTypeObject **type, PyType_Spec *spec, con
 /* What the module does when it is imported. */
 int ms_py_module_init(PyObject *module);
 
+/* ---- log.c ---- */
+
+/* Stores that are opened from the configuration tell a LogQueue; one of them keeps it. A status, or
+ * INVALID_ARGUMENT for what is no LogQueue, or is in use. */
+int ms_py_set_logger(memstore_config *config, int level, PyObject *queue);
+int ms_py_keep_log(PyObject *handle, PyObject *queue);
+/* No more records come. `queue` may be NULL. */
+void ms_py_log_end(PyObject *queue);
+
+int ms_py_log_init(PyObject *module);
 int ms_py_handle_init(PyObject *module);
 int ms_py_view_init(PyObject *module);
 int ms_py_cursor_init(PyObject *module);

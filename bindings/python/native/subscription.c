@@ -79,16 +79,17 @@ static int subscription_init(PyObject *self, PyObject *args, PyObject *kwargs)
     return 0;
 }
 
-/* (kind, key, value, version, expires_at_ms, at_ms, dropped), of an event that is released. */
+/* (kind, key, value, version, expires_at_ms, at_ms, dropped, alert, raised, its value, its threshold), of an event that is released. */
 static PyObject *tuple_of_event(memstore_event *event)
 {
     PyObject *tuple = Py_BuildValue(
-        "(Iy#y#KLLK)", (unsigned int)event->kind,
+        "(Iy#y#KLLKIIdd)", (unsigned int)event->kind,
         event->key.data != NULL ? (const char *)event->key.data : "", (Py_ssize_t)event->key.size,
         event->value.data != NULL ? (const char *)event->value.data : "",
         (Py_ssize_t)event->value.size, (unsigned long long)event->value.version,
         (long long)event->value.expires_at_ms, (long long)event->at_ms,
-        (unsigned long long)event->dropped);
+        (unsigned long long)event->dropped, (unsigned int)event->alert, (unsigned int)event->raised,
+        event->alert_value, event->alert_threshold);
 
     memstore_view_release(&event->value);
     return tuple;

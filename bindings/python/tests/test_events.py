@@ -177,3 +177,18 @@ def test_a_subscription_keeps_what_it_needs():
     del store
     assert [event.value for event in removals] == [b"v"]
     removals.close()
+
+
+def test_alerts_are_events():
+    with memstore.Store(
+        hit_rate_threshold=0.8, metrics_interval=0.02, maintenance="manual"
+    ) as store, store.subscribe(memstore.EventKind.ALERT) as alerts:
+        event = None
+        while event is None:
+            for _ in range(200):
+                store.get("absent")
+            event = alerts.get(timeout=0.03)
+            store.maintain()
+        assert event.kind is memstore.EventKind.ALERT and event.alert is memstore.Alert.HIT_RATE
+        assert event.raised and (event.alert_value, event.alert_threshold) == (0.0, 0.8)
+        assert (event.key, event.value) == (b"", b"")

@@ -71,6 +71,10 @@ static const struct {
     {"eviction_goal", "hits", "bytes", "bytes"},
     {"maintenance", "background", "manual", "manual"},
     {"huge_pages", "auto", "off", "off"},
+    {"secure_wipe", "false", "yes", "true"},
+    {"store_name", "", "two words", "two words"},
+    {"logger_enabled", "false", "true", "true"},
+    {"verbose", "false", "on", "true"},
     {"ttl.default_ttl", "0", "1h", "1h"},
     {"ttl.min_ttl", "0", "60000", "1m"},
     {"ttl.max_ttl", "0", "1d", "24h"},
@@ -96,6 +100,11 @@ static const struct {
     {"monitoring.hit_rate_threshold", "0", "0.80", "0.8"},
     {"monitoring.memory_usage_threshold", "0", "1.0", "1"},
     {"monitoring.latency_threshold", "0", "1ms", "1ms"},
+    {"monitoring.reclaim_pressure_threshold", "0", "0.5", "0.5"},
+    {"monitoring.load_failure_threshold", "0", "0.10", "0.1"},
+    {"monitoring.pinned_threshold", "0", "0.25", "0.25"},
+    {"monitoring.alert_hysteresis", "0.01", "0.05", "0.05"},
+    {"monitoring.export_metrics", "", "/tmp/x.prom", "/tmp/x.prom"},
     {"events.queue_memory", "0", "5MB", "5MB"},
     {"loader.timeout", "30s", "0", "0"},
     {"loader.retry_initial", "10ms", "1s", "1s"},
@@ -172,13 +181,42 @@ Test(config, every_key_can_be_given_by_its_whole_path)
     }
 }
 
+Test(config, a_text_is_any_bytes_but_control_characters_up_to_its_longest)
+{
+    char text[102];
+
+    memset(text, 'x', sizeof text - 1);
+    text[101] = '\0';
+    expect_refused(
+        "store_name", text,
+        "store_name: \"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx...\" is "
+        "too long; expected a text of at most 100 bytes");
+    text[100] = '\0';
+    expect_refused(
+        "store_name", "a\nb",
+        "store_name: \"a?b\" holds a control character; expected a text of at most 100 bytes");
+    cr_assert_eq(ms_config_set(config, "store_name", text), MEMSTORE_OK);
+    expect_set("store_name", "Größe = \"\xff\"", "Größe = \"\xff\"");
+    expect_set("store_name", "", "");
+}
+
+Test(config, a_text_that_there_is_no_memory_for_is_refused)
+{
+    expect_set("store_name", "kept", "kept");
+    ms_testing_fail_memory(1, true);
+    expect_refused("store_name", "new",
+                   "store_name: \"new\" finds no memory; expected a text of at most 100 bytes");
+    expect_set("store_name", "kept", "kept");
+    ms_testing_fail_memory(0, false);
+}
+
 Test(config, every_choice_is_accepted)
 {
     static const struct {
-        const char *key, *values[6];
+        const char *key, *values[7];
     } choices[] = {
         {"hash_function", {"fnv", "crc32", "xxh3"}},
-        {"eviction", {"adaptive", "s3fifo", "lru", "fifo", "none"}},
+        {"eviction", {"adaptive", "s3fifo", "lru", "lfu", "fifo", "none"}},
         {"eviction_goal", {"hits", "bytes", "balanced"}},
         {"maintenance", {"background", "manual"}},
         {"huge_pages", {"auto", "on", "off"}},
@@ -326,7 +364,7 @@ Test(config, a_value_that_is_no_choice_is_explained)
         "hash_function: \"md5\" is not one of its values; expected one of fnv, crc32, xxh3");
     expect_refused("eviction", "LRU",
                    "eviction: \"LRU\" is not one of its values; expected one of adaptive, s3fifo, "
-                   "lru, fifo, none");
+                   "lru, lfu, fifo, none");
     expect_refused("maintenance", "",
                    "maintenance: \"\" is empty; expected one of background, manual");
     expect_refused("huge_pages", "yes",

@@ -64,7 +64,7 @@ Test(environment, every_setting_has_a_variable)
                                : row->type == MS_SETTING_DURATION ? "8ms"
                                : row->type == MS_SETTING_SIZE     ? "8"
                                                                   : text);
-        setenv(name, "!", 1);
+        setenv(name, row->type == MS_SETTING_STRING ? "\x01" : "!", 1);
         cr_assert_eq(ms_config_load_environment(config), MEMSTORE_ERR_INVALID_CONFIG);
         cr_expect_eq(strncmp(ms_config_error(config), name, used), 0);
         unsetenv(name);

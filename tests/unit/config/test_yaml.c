@@ -190,6 +190,8 @@ static const char *other_value(const struct ms_setting *row)
         return row->choices[strcmp(row->choices[0].name, row->initial) == 0].name;
     case MS_SETTING_POWER_OF_TWO:
         return "32";
+    case MS_SETTING_STRING:
+        return "any text";
     case MS_SETTING_MEGABYTES:
     case MS_SETTING_INTEGER:
         break;
@@ -232,7 +234,7 @@ Test(yaml, an_unknown_key_is_named_with_the_nearest_known_one)
     expect_refused("storage:\n  memory:\n    <<: {shards: 4}\n",
                    "yaml:3:5: <<: unknown key; the nearest known key is \"ttl\"");
     expect_refused("network: 1\n",
-                   "yaml:1:1: network: unknown key; the nearest known key is \"ttl.jitter\"");
+                   "yaml:1:1: network: unknown key; the nearest known key is \"verbose\"");
     expect_refused("storage:\n  badger: {}\n",
                    "yaml:2:3: storage.badger: unknown key; the nearest known key is \"loader\"");
 }
@@ -277,7 +279,7 @@ Test(yaml, a_wrong_value_is_explained_where_it_stands)
                                      "power of two from 1 to 65536");
     expect_refused("eviction: random\n",
                    "yaml:1:11: eviction: \"random\" is not one of its "
-                   "values; expected one of adaptive, s3fifo, lru, fifo, none");
+                   "values; expected one of adaptive, s3fifo, lru, lfu, fifo, none");
     expect_refused("ttl:\n  store_creation_time: 1\n",
                    "yaml:2:24: ttl.store_creation_time: \"1\" is not a boolean; expected true, "
                    "false, yes, no, on or off");
@@ -363,7 +365,7 @@ Test(yaml, what_is_not_yaml_is_refused_where_it_ends_to_be_it)
     expect_refused(
         "eviction: lru\n shards: 4\n",
         "yaml:1:11: eviction: \"lru shards\" is not one of its values; expected one of "
-        "adaptive, s3fifo, lru, fifo, none; the next line was taken as part of it: check the "
+        "adaptive, s3fifo, lru, lfu, fifo, none; the next line was taken as part of it: check the "
         "indentation");
     expect_refused("shards: [4\n",
                    "yaml:1:9: shards: a list is no value for it; expected a power of two from 1 "

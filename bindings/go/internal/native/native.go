@@ -189,6 +189,8 @@ typedef unsigned char *memstore_bytes;
 #cgo nocallback _wrap_MEMSTORE_EVENT_CLEARED_memstore
 #cgo noescape _wrap_MEMSTORE_EVENT_REMOVALS_memstore
 #cgo nocallback _wrap_MEMSTORE_EVENT_REMOVALS_memstore
+#cgo noescape _wrap_MEMSTORE_EVENT_ALERT_memstore
+#cgo nocallback _wrap_MEMSTORE_EVENT_ALERT_memstore
 #cgo noescape _wrap_GlueCopyText_memstore
 #cgo nocallback _wrap_GlueCopyText_memstore
 #cgo noescape _wrap_GlueGet_memstore
@@ -229,6 +231,14 @@ typedef unsigned char *memstore_bytes;
 #cgo nocallback _wrap_GlueEventsDropped_memstore
 #cgo noescape _wrap_GlueEventsFree_memstore
 #cgo nocallback _wrap_GlueEventsFree_memstore
+#cgo noescape _wrap_GlueLogNew_memstore
+#cgo nocallback _wrap_GlueLogNew_memstore
+#cgo noescape _wrap_GlueLogFill_memstore
+#cgo nocallback _wrap_GlueLogFill_memstore
+#cgo noescape _wrap_GlueLogEnd_memstore
+#cgo nocallback _wrap_GlueLogEnd_memstore
+#cgo noescape _wrap_GlueLogDrop_memstore
+#cgo nocallback _wrap_GlueLogDrop_memstore
 #cgo noescape _wrap_GlueGetEventStats_memstore
 #cgo nocallback _wrap_GlueGetEventStats_memstore
 #cgo noescape _wrap_GlueLeaseAcquire_memstore
@@ -290,6 +300,8 @@ typedef long long swig_type_34;
 typedef long long swig_type_35;
 typedef long long swig_type_36;
 typedef long long swig_type_37;
+typedef long long swig_type_38;
+typedef long long swig_type_39;
 extern void _wrap_Swig_free_memstore(uintptr_t arg1);
 extern uintptr_t _wrap_Swig_malloc_memstore(swig_intgo arg1);
 extern swig_intgo _wrap_MEMSTORE_OK_memstore(void);
@@ -368,6 +380,7 @@ extern swig_intgo _wrap_MEMSTORE_EVENT_DELETED_memstore(void);
 extern swig_intgo _wrap_MEMSTORE_EVENT_REPLACED_memstore(void);
 extern swig_intgo _wrap_MEMSTORE_EVENT_CLEARED_memstore(void);
 extern swig_intgo _wrap_MEMSTORE_EVENT_REMOVALS_memstore(void);
+extern swig_intgo _wrap_MEMSTORE_EVENT_ALERT_memstore(void);
 extern swig_type_18 _wrap_GlueCopyText_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3);
 extern swig_type_19 _wrap_GlueGet_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3, swig_voidp arg4, swig_intgo arg5);
 extern swig_type_20 _wrap_GlueGetVersioned_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3, swig_voidp arg4, swig_intgo arg5, swig_voidp arg6);
@@ -388,16 +401,20 @@ extern swig_type_30 _wrap_GlueEventsFill_memstore(uintptr_t arg1, swig_type_31 a
 extern void _wrap_GlueEventsWake_memstore(uintptr_t arg1);
 extern swig_type_32 _wrap_GlueEventsDropped_memstore(uintptr_t arg1);
 extern void _wrap_GlueEventsFree_memstore(uintptr_t arg1);
+extern uintptr_t _wrap_GlueLogNew_memstore(uintptr_t arg1, int arg2);
+extern swig_type_33 _wrap_GlueLogFill_memstore(uintptr_t arg1, swig_type_34 arg2, swig_voidp arg3, swig_intgo arg4);
+extern void _wrap_GlueLogEnd_memstore(uintptr_t arg1);
+extern void _wrap_GlueLogDrop_memstore(uintptr_t arg1);
 extern int _wrap_GlueGetEventStats_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3);
-extern swig_type_33 _wrap_GlueLeaseAcquire_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3, swig_voidp arg4, swig_intgo arg5, swig_voidp arg6);
+extern swig_type_35 _wrap_GlueLeaseAcquire_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3, swig_voidp arg4, swig_intgo arg5, swig_voidp arg6);
 extern int _wrap_GlueLeaseIsCurrent_memstore(uintptr_t arg1);
-extern int _wrap_GlueLeaseFill_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3, swig_type_34 arg4);
-extern swig_type_35 _wrap_GlueLeaseFail_memstore(uintptr_t arg1, int arg2, swig_voidp arg3);
+extern int _wrap_GlueLeaseFill_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3, swig_type_36 arg4);
+extern swig_type_37 _wrap_GlueLeaseFail_memstore(uintptr_t arg1, int arg2, swig_voidp arg3);
 extern int _wrap_GlueGetStats_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3);
 extern int _wrap_GlueGetMemoryStats_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3);
 extern int _wrap_GlueGetLatency_memstore(uintptr_t arg1, int arg2, swig_voidp arg3, swig_intgo arg4);
-extern swig_type_36 _wrap_GlueMetricsText_memstore(uintptr_t arg1, swig_voidp arg2);
-extern swig_type_37 _wrap_GlueAdvise_memstore(uintptr_t arg1, int arg2, swig_voidp arg3);
+extern swig_type_38 _wrap_GlueMetricsText_memstore(uintptr_t arg1, swig_voidp arg2);
+extern swig_type_39 _wrap_GlueAdvise_memstore(uintptr_t arg1, int arg2, swig_voidp arg3);
 extern int _wrap_GlueGetRates_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3, swig_voidp arg4);
 #undef intgo
 */
@@ -1142,6 +1159,14 @@ func _swig_getMEMSTORE_EVENT_REMOVALS() (_swig_ret Memstore_event_kind) {
 
 var MEMSTORE_EVENT_REMOVALS Memstore_event_kind = _swig_getMEMSTORE_EVENT_REMOVALS()
 
+func _swig_getMEMSTORE_EVENT_ALERT() (_swig_ret Memstore_event_kind) {
+	var swig_r Memstore_event_kind
+	swig_r = (Memstore_event_kind)(C._wrap_MEMSTORE_EVENT_ALERT_memstore())
+	return swig_r
+}
+
+var MEMSTORE_EVENT_ALERT Memstore_event_kind = _swig_getMEMSTORE_EVENT_ALERT()
+
 func GlueCopyText(arg1 uintptr, arg2 *byte, arg3 int) (_swig_ret int64) {
 	var swig_r int64
 	_swig_i_0 := arg1
@@ -1356,6 +1381,37 @@ func GlueEventsFree(arg1 uintptr) {
 	C._wrap_GlueEventsFree_memstore(C.uintptr_t(_swig_i_0))
 }
 
+func GlueLogNew(arg1 uintptr, arg2 int32) (_swig_ret uintptr) {
+	var swig_r uintptr
+	_swig_i_0 := arg1
+	_swig_i_1 := arg2
+	swig_r = (uintptr)(C._wrap_GlueLogNew_memstore(C.uintptr_t(_swig_i_0), C.int(_swig_i_1)))
+	var swig_r_1 uintptr
+	swig_r_1 = swig_r
+	return swig_r_1
+}
+
+func GlueLogFill(arg1 uintptr, arg2 int64, arg3 *byte, arg4 int) (_swig_ret int64) {
+	var swig_r int64
+	_swig_i_0 := arg1
+	_swig_i_1 := arg2
+	var _swig_i_2 *C.uchar
+	_swig_i_2 = (*C.uchar)(arg3)
+	_swig_i_3 := arg4
+	swig_r = (int64)(C._wrap_GlueLogFill_memstore(C.uintptr_t(_swig_i_0), C.swig_type_34(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_intgo(_swig_i_3)))
+	return swig_r
+}
+
+func GlueLogEnd(arg1 uintptr) {
+	_swig_i_0 := arg1
+	C._wrap_GlueLogEnd_memstore(C.uintptr_t(_swig_i_0))
+}
+
+func GlueLogDrop(arg1 uintptr) {
+	_swig_i_0 := arg1
+	C._wrap_GlueLogDrop_memstore(C.uintptr_t(_swig_i_0))
+}
+
 func GlueGetEventStats(arg1 uintptr, arg2 *byte, arg3 int) (_swig_ret int32) {
 	var swig_r int32
 	_swig_i_0 := arg1
@@ -1395,7 +1451,7 @@ func GlueLeaseFill(arg1 uintptr, arg2 *byte, arg3 int, arg4 int64) (_swig_ret in
 	_swig_i_1 = (*C.uchar)(arg2)
 	_swig_i_2 := arg3
 	_swig_i_3 := arg4
-	swig_r = (int32)(C._wrap_GlueLeaseFill_memstore(C.uintptr_t(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_intgo(_swig_i_2), C.swig_type_34(_swig_i_3)))
+	swig_r = (int32)(C._wrap_GlueLeaseFill_memstore(C.uintptr_t(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_intgo(_swig_i_2), C.swig_type_36(_swig_i_3)))
 	return swig_r
 }
 

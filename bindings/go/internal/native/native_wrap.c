@@ -216,6 +216,212 @@ static void* Swig_malloc(int c) {
 #include <memstore/memstore.h>
 
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Records of a store's log on their way to a language: the library's thread puts them into a queue, a
+ * goroutine or a thread of Python takes them out, so that the library neither runs code of the language
+ * nor waits for it. Part of the generated wrapper in Go, of native/log.c in Python.
+ *
+ * A record crosses as five uint64_t (bytes of all of it, level, when, records left out before it, number
+ * of fields) and texts that end in a NUL: store, event, message, and of each field its kind, one byte,
+ * its name and its value; padded to eight bytes. */
+#ifndef MEMSTORE_BINDINGS_LOG_QUEUE_H
+#define MEMSTORE_BINDINGS_LOG_QUEUE_H
+
+#include <memstore/memstore.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define GLUE_LOG_QUEUE 1024
+#define GLUE_LOG_HEAD 5
+/* The longest record that the library makes is shorter. */
+#define GLUE_LOG_LONGEST 8192
+
+typedef struct glue_log_record {
+    struct glue_log_record *next;
+    size_t size;
+    char bytes[];
+} glue_log_record;
+
+/* A queue; it lives until both the store and who takes records have dropped it. */
+typedef struct glue_log {
+    pthread_mutex_t lock;
+    pthread_cond_t changes;
+    glue_log_record *first, **last;
+    unsigned count, users;
+    uint64_t lost; /* since the last record that was queued */
+    int ended;
+} glue_log;
+
+static inline void glue_log_init(glue_log *log)
+{
+    pthread_condattr_t attributes;
+
+    pthread_mutex_init(&log->lock, NULL);
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&log->changes, &attributes);
+    pthread_condattr_destroy(&attributes);
+    log->first = NULL;
+    log->last = &log->first;
+    log->count = 0;
+}
+
+static inline size_t glue_log_size(const memstore_log_record *record)
+{
+    size_t size = GLUE_LOG_HEAD * sizeof(uint64_t) + strlen(record->store) + strlen(record->event) +
+                  strlen(record->message) + 3;
+
+    for (size_t i = 0; i < record->field_count; i++)
+        size += strlen(record->fields[i].name) + strlen(record->fields[i].text) + 3;
+    return (size + 7) & ~(size_t)7;
+}
+
+static inline char *glue_log_put_text(char *out, const char *text)
+{
+    const size_t size = strlen(text) + 1;
+
+    memcpy(out, text, size);
+    return out + size;
+}
+
+static inline void glue_log_pack(const memstore_log_record *record, uint64_t suppressed, char *out,
+                                 size_t size)
+{
+    const uint64_t head[GLUE_LOG_HEAD] = {size, (uint64_t)record->level, (uint64_t)record->at_ms,
+                                          suppressed, record->field_count};
+
+    memcpy(out, head, sizeof head);
+    out = glue_log_put_text(out + sizeof head, record->store);
+    out = glue_log_put_text(out, record->event);
+    out = glue_log_put_text(out, record->message);
+    for (size_t i = 0; i < record->field_count; i++) {
+        *out++ = (char)record->fields[i].kind;
+        out = glue_log_put_text(out, record->fields[i].name);
+        out = glue_log_put_text(out, record->fields[i].text);
+    }
+}
+
+/* The memstore_log_fn of a queue. */
+static void glue_log_take(const memstore_log_record *record, void *context)
+{
+    glue_log *log = (glue_log *)context;
+    const size_t size = glue_log_size(record);
+    glue_log_record *made =
+        size <= GLUE_LOG_LONGEST ? (glue_log_record *)calloc(1, sizeof *made + size) : NULL;
+
+    pthread_mutex_lock(&log->lock);
+    if (made == NULL || log->count >= GLUE_LOG_QUEUE) {
+        log->lost += 1 + record->suppressed;
+        free(made);
+    } else {
+        made->size = size;
+        glue_log_pack(record, record->suppressed + log->lost, made->bytes, size);
+        log->lost = 0;
+        *log->last = made;
+        log->last = &made->next;
+        log->count++;
+        pthread_cond_signal(&log->changes);
+    }
+    pthread_mutex_unlock(&log->lock);
+}
+
+/* A queue for the stores that are opened from a configuration, up to a level. */
+static inline glue_log *glue_log_new(memstore_config *config, int level)
+{
+    glue_log *log = (glue_log *)calloc(1, sizeof *log);
+
+    if (log == NULL)
+        return NULL;
+    glue_log_init(log);
+    log->users = 2;
+    memstore_set_logger(config, level, glue_log_take, log);
+    return log;
+}
+
+static inline void glue_log_wait_locked(glue_log *log, int64_t timeout_ms)
+{
+    struct timespec end;
+
+    if (timeout_ms < 0) {
+        pthread_cond_wait(&log->changes, &log->lock);
+        return;
+    }
+    clock_gettime(CLOCK_MONOTONIC, &end);
+    end.tv_sec += (time_t)(timeout_ms / 1000);
+    end.tv_nsec += (long)(timeout_ms % 1000) * 1000000;
+    if (end.tv_nsec >= 1000000000) {
+        end.tv_sec++;
+        end.tv_nsec -= 1000000000;
+    }
+    pthread_cond_timedwait(&log->changes, &log->lock, &end);
+}
+
+/* Writes records to buf, of GLUE_LOG_LONGEST bytes or more, waiting for the first one: the bytes
+ * written, 0 when none came in time, CACHE_CLOSED when no more will come. A negative timeout is
+ * none. */
+static inline int64_t glue_log_fill(glue_log *log, int64_t timeout_ms, void *buf, size_t cap)
+{
+    size_t used = 0;
+
+    pthread_mutex_lock(&log->lock);
+    if (log->first == NULL && !log->ended)
+        glue_log_wait_locked(log, timeout_ms);
+    const int ended = log->first == NULL && log->ended;
+    while (log->first != NULL && log->first->size <= cap - used) {
+        glue_log_record *record = log->first;
+
+        memcpy((char *)buf + used, record->bytes, record->size);
+        used += record->size;
+        log->first = record->next;
+        if (log->first == NULL)
+            log->last = &log->first;
+        log->count--;
+        free(record);
+    }
+    pthread_mutex_unlock(&log->lock);
+    return ended ? MEMSTORE_ERR_CACHE_CLOSED : (int64_t)used;
+}
+
+/* No more will come. */
+static inline void glue_log_end(glue_log *log)
+{
+    pthread_mutex_lock(&log->lock);
+    log->ended = 1;
+    pthread_cond_broadcast(&log->changes);
+    pthread_mutex_unlock(&log->lock);
+}
+
+/* One of both users does not need it any more. */
+static inline void glue_log_drop(glue_log *log)
+{
+    pthread_mutex_lock(&log->lock);
+    const unsigned left = --log->users;
+    pthread_mutex_unlock(&log->lock);
+    if (left != 0)
+        return;
+    while (log->first != NULL) {
+        glue_log_record *next = log->first->next;
+
+        free(log->first);
+        log->first = next;
+    }
+    pthread_cond_destroy(&log->changes);
+    pthread_mutex_destroy(&log->lock);
+    free(log);
+}
+
+/* In the child of a fork(), while it has one thread: the parent has what waited, and whoever held the
+ * lock is not there. */
+static inline void glue_log_forget(glue_log *log)
+{
+    glue_log_init(log);
+    log->lost = 0;
+}
+
+#endif
+
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What the language bindings call where one function of the public ABI is not one crossing: results
  * in the return value instead of behind a pointer, and batches whose keys and values cross as flat
  * memory, without a pointer or an allocation per key.
@@ -304,8 +510,9 @@ static inline int glue_events_new(memstore *store, uint32_t mask, size_t queue_s
                                   glue_events **out);
 
 /* Waits for an event as memstore_subscription_next(), then writes it and those that wait behind it to
- * buf, each as seven uint64_t (kind, size of the key, size of the value, version, when it was to
- * expire, when it happened, events lost before it), its key and its value, padded to eight bytes.
+ * buf, each as ten uint64_t (kind, size of the key, size of the value, version, when it was to expire,
+ * when it happened, events lost before it; of an alert which it is, with bit 32 set when it is raised, and
+ * the bits of its value and of its threshold), its key and its value, padded to eight bytes.
  * Returns the bytes written, or a memstore_status. A result above cap says that the next event alone
  * needs so much, and that nothing was written. One thread at a time. */
 static inline int64_t glue_events_fill(glue_events *events, int64_t timeout_ms, void *buf,
@@ -314,6 +521,13 @@ static inline int64_t glue_events_fill(glue_events *events, int64_t timeout_ms, 
 static inline void glue_events_wake(glue_events *events);
 static inline uint64_t glue_events_dropped(glue_events *events);
 static inline void glue_events_free(glue_events *events);
+
+/* log_queue.h, which has what these do. */
+typedef struct glue_log glue_log;
+static inline glue_log *glue_log_new(memstore_config *config, int level);
+static inline int64_t glue_log_fill(glue_log *log, int64_t timeout_ms, void *buf, size_t cap);
+static inline void glue_log_end(glue_log *log);
+static inline void glue_log_drop(glue_log *log);
 
 /* memstore_get_event_stats(): as glue_get_stats(). */
 static inline int glue_get_event_stats(memstore *store, uint64_t *out, size_t n);
@@ -699,7 +913,7 @@ static inline int glue_events_new(memstore *store, uint32_t mask, size_t queue_s
     return MEMSTORE_OK;
 }
 
-#define GLUE_EVENT_HEAD 7
+#define GLUE_EVENT_HEAD 10
 
 /* Bytes of the pending event as it is handed out. */
 static inline size_t glue_event_size(const memstore_event *event)
@@ -712,7 +926,7 @@ static inline size_t glue_event_size(const memstore_event *event)
 static inline size_t glue_put_event(memstore_event *event, char *out)
 {
     const size_t size = glue_event_size(event);
-    const uint64_t head[GLUE_EVENT_HEAD] = {
+    uint64_t head[GLUE_EVENT_HEAD] = {
         event->kind,
         event->key.size,
         event->value.size,
@@ -720,8 +934,11 @@ static inline size_t glue_put_event(memstore_event *event, char *out)
         (uint64_t)event->value.expires_at_ms,
         (uint64_t)event->at_ms,
         event->dropped,
+        event->alert | (uint64_t)event->raised << 32,
     };
 
+    memcpy(&head[8], &event->alert_value, sizeof(double));
+    memcpy(&head[9], &event->alert_threshold, sizeof(double));
     memcpy(out, head, sizeof head);
     if (event->key.size != 0)
         memcpy(out + sizeof head, event->key.data, event->key.size);
@@ -868,6 +1085,9 @@ static inline int glue_get_stats(memstore *store, uint64_t *out, size_t n)
         s.stale_served,
         s.refreshes,
         s.refresh_failures,
+        s.room_made,
+        s.exports,
+        s.export_failures,
     };
 
     if (status != MEMSTORE_OK)
@@ -920,8 +1140,14 @@ static inline int glue_get_rates(memstore *store, double *out, size_t n, uint64_
     memstore_rates r = {.struct_size = sizeof r};
     const int status = memstore_get_rates(store, &r);
     const double fields[] = {
-        r.window_seconds, r.hits,     r.misses,        r.sets,        r.deletes,  r.evictions,
-        r.expirations,    r.rejected, r.written_bytes, r.moved_bytes, r.hit_rate, r.memory_usage,
+        r.window_seconds,   r.hits,
+        r.misses,           r.sets,
+        r.deletes,          r.evictions,
+        r.expirations,      r.rejected,
+        r.written_bytes,    r.moved_bytes,
+        r.hit_rate,         r.memory_usage,
+        r.reclaim_pressure, r.load_failure_rate,
+        r.pinned,
     };
 
     if (status != MEMSTORE_OK)
@@ -2185,6 +2411,18 @@ intgo _wrap_MEMSTORE_EVENT_REMOVALS_memstore() {
 }
 
 
+intgo _wrap_MEMSTORE_EVENT_ALERT_memstore() {
+  enum memstore_event_kind result;
+  intgo _swig_go_result;
+
+
+  result = MEMSTORE_EVENT_ALERT;
+
+  _swig_go_result = (intgo)result;
+  return _swig_go_result;
+}
+
+
 long long _wrap_GlueCopyText_memstore(char *_swig_go_0, void *_swig_go_1, intgo _swig_go_2) {
   char *arg1 = 0 ;
   void *arg2 = 0 ;
@@ -2584,6 +2822,65 @@ void _wrap_GlueEventsFree_memstore(glue_events *_swig_go_0) {
   arg1 = (glue_events *)_swig_go_0;
 
   glue_events_free(arg1);
+
+
+}
+
+
+glue_log *_wrap_GlueLogNew_memstore(memstore_config *_swig_go_0, int _swig_go_1) {
+  memstore_config *arg1 = 0 ;
+  int arg2 ;
+  glue_log *result = 0 ;
+  glue_log *_swig_go_result;
+
+  arg1 = (memstore_config *)_swig_go_0;
+  arg2 = (int)_swig_go_1;
+
+  result = (glue_log *)glue_log_new(arg1,arg2);
+  _swig_go_result = (void *)result;
+
+  return _swig_go_result;
+}
+
+
+long long _wrap_GlueLogFill_memstore(glue_log *_swig_go_0, long long _swig_go_1, void *_swig_go_2, intgo _swig_go_3) {
+  glue_log *arg1 = 0 ;
+  int64_t arg2 ;
+  void *arg3 = 0 ;
+  size_t arg4 ;
+  int64_t result;
+  long long _swig_go_result;
+
+  arg1 = (glue_log *)_swig_go_0;
+  arg2 = (int64_t)_swig_go_1;
+  arg3 = (void *)_swig_go_2;
+  arg4 = (size_t)_swig_go_3;
+
+  result = glue_log_fill(arg1,arg2,arg3,arg4);
+  _swig_go_result = result;
+
+
+  return _swig_go_result;
+}
+
+
+void _wrap_GlueLogEnd_memstore(glue_log *_swig_go_0) {
+  glue_log *arg1 = 0 ;
+
+  arg1 = (glue_log *)_swig_go_0;
+
+  glue_log_end(arg1);
+
+
+}
+
+
+void _wrap_GlueLogDrop_memstore(glue_log *_swig_go_0) {
+  glue_log *arg1 = 0 ;
+
+  arg1 = (glue_log *)_swig_go_0;
+
+  glue_log_drop(arg1);
 
 
 }

@@ -12,6 +12,36 @@ struct ms_file_text {
     bool cut;
 };
 int ms_file_read(const char *path, size_t most, struct ms_file_text *out);
+int ms_file_replace(const char *path, const void *data, size_t size);
+#endif
+#ifndef MS_PLATFORM_ATOMIC_H
+#define MS_PLATFORM_ATOMIC_H
+#include <stdatomic.h>
+#define ms_load_relaxed(p) atomic_load_explicit((p), memory_order_relaxed)
+#define ms_load_acquire(p) atomic_load_explicit((p), memory_order_acquire)
+#define ms_load_seq_cst(p) atomic_load_explicit((p), memory_order_seq_cst)
+#define ms_store_relaxed(p, v) atomic_store_explicit((p), (v), memory_order_relaxed)
+#define ms_store_release(p, v) atomic_store_explicit((p), (v), memory_order_release)
+#define ms_store_seq_cst(p, v) atomic_store_explicit((p), (v), memory_order_seq_cst)
+#define ms_add_relaxed(p, v) atomic_fetch_add_explicit((p), (v), memory_order_relaxed)
+#define ms_add_acquire(p, v) atomic_fetch_add_explicit((p), (v), memory_order_acquire)
+#define ms_add_release(p, v) atomic_fetch_add_explicit((p), (v), memory_order_release)
+#define ms_add_seq_cst(p, v) atomic_fetch_add_explicit((p), (v), memory_order_seq_cst)
+#define ms_sub_relaxed(p, v) atomic_fetch_sub_explicit((p), (v), memory_order_relaxed)
+#define ms_sub_release(p, v) atomic_fetch_sub_explicit((p), (v), memory_order_release)
+#define ms_sub_acq_rel(p, v) atomic_fetch_sub_explicit((p), (v), memory_order_acq_rel)
+#define ms_sub_seq_cst(p, v) atomic_fetch_sub_explicit((p), (v), memory_order_seq_cst)
+#define ms_or_relaxed(p, v) atomic_fetch_or_explicit((p), (v), memory_order_relaxed)
+#define ms_exchange_acq_rel(p, v) atomic_exchange_explicit((p), (v), memory_order_acq_rel)
+#define ms_cas_relaxed(p, expected, desired)                                                       \
+    atomic_compare_exchange_strong_explicit((p), (expected), (desired), memory_order_relaxed,      \
+                                            memory_order_relaxed)
+#define ms_cas_acq_rel(p, expected, desired)                                                       \
+    atomic_compare_exchange_strong_explicit((p), (expected), (desired), memory_order_acq_rel,      \
+                                            memory_order_acquire)
+#define ms_plain_load_relaxed(p) __atomic_load_n((p), __ATOMIC_RELAXED)
+#define ms_plain_store_relaxed(p, v) __atomic_store_n((p), (v), __ATOMIC_RELAXED)
+#define MS_CACHE_LINE 64
 #endif
 #ifndef MS_PLATFORM_MEM_H
 #define MS_PLATFORM_MEM_H
@@ -33,6 +63,8 @@ void ms_mem_advise_huge(void *p, size_t size);
 #endif
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
 #include <unistd.h>
 static int platform_file_read_all(int descriptor, char *data, size_t cap, size_t *size)
 {
@@ -64,6 +96,43 @@ int ms_file_read(const char *path, size_t most, struct ms_file_text *out)
     }
     *out = (struct ms_file_text){data, size > most ? most : size, size > most};
     return 0;
+}
+static int platform_file_write_all(int descriptor, const char *data, size_t size)
+{
+    while (size != 0) {
+        const ssize_t written = write(descriptor, data, size);
+        if (written >= 0) {
+            data += written;
+            size -= (size_t)written;
+        } else if (errno != EINTR) {
+            return errno;
+        }
+    }
+    return 0;
+}
+static int write_new(const char *path, const void *data, size_t size)
+{
+    const int descriptor =
+        open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY | O_NOFOLLOW, 0644);
+    if (descriptor < 0)
+        return errno;
+    const int error = platform_file_write_all(descriptor, data, size);
+    return close(descriptor) == 0 || error != 0 ? error : errno;
+}
+int ms_file_replace(const char *path, const void *data, size_t size)
+{
+    static atomic_uint number;
+    char other[PATH_MAX];
+    const int length = snprintf(other, sizeof other, "%s.tmp.%ld.%u", path, (long)getpid(),
+                                ms_add_relaxed(&number, 1));
+    if (length < 0 || (size_t)length >= sizeof other)
+        return ENAMETOOLONG;
+    int error = write_new(other, data, size);
+    if (error == 0 && rename(other, path) != 0)
+        error = errno;
+    if (error != 0)
+        unlink(other);
+    return error;
 }
 
 /* lib/platform/fork.c */
@@ -152,35 +221,6 @@ void ms_fork_register(ms_fork_member *member)
 }
 
 /* lib/platform/gate.c */
-#ifndef MS_PLATFORM_ATOMIC_H
-#define MS_PLATFORM_ATOMIC_H
-#include <stdatomic.h>
-#define ms_load_relaxed(p) atomic_load_explicit((p), memory_order_relaxed)
-#define ms_load_acquire(p) atomic_load_explicit((p), memory_order_acquire)
-#define ms_load_seq_cst(p) atomic_load_explicit((p), memory_order_seq_cst)
-#define ms_store_relaxed(p, v) atomic_store_explicit((p), (v), memory_order_relaxed)
-#define ms_store_release(p, v) atomic_store_explicit((p), (v), memory_order_release)
-#define ms_store_seq_cst(p, v) atomic_store_explicit((p), (v), memory_order_seq_cst)
-#define ms_add_relaxed(p, v) atomic_fetch_add_explicit((p), (v), memory_order_relaxed)
-#define ms_add_acquire(p, v) atomic_fetch_add_explicit((p), (v), memory_order_acquire)
-#define ms_add_release(p, v) atomic_fetch_add_explicit((p), (v), memory_order_release)
-#define ms_add_seq_cst(p, v) atomic_fetch_add_explicit((p), (v), memory_order_seq_cst)
-#define ms_sub_relaxed(p, v) atomic_fetch_sub_explicit((p), (v), memory_order_relaxed)
-#define ms_sub_release(p, v) atomic_fetch_sub_explicit((p), (v), memory_order_release)
-#define ms_sub_acq_rel(p, v) atomic_fetch_sub_explicit((p), (v), memory_order_acq_rel)
-#define ms_sub_seq_cst(p, v) atomic_fetch_sub_explicit((p), (v), memory_order_seq_cst)
-#define ms_or_relaxed(p, v) atomic_fetch_or_explicit((p), (v), memory_order_relaxed)
-#define ms_exchange_acq_rel(p, v) atomic_exchange_explicit((p), (v), memory_order_acq_rel)
-#define ms_cas_relaxed(p, expected, desired)                                                       \
-    atomic_compare_exchange_strong_explicit((p), (expected), (desired), memory_order_relaxed,      \
-                                            memory_order_relaxed)
-#define ms_cas_acq_rel(p, expected, desired)                                                       \
-    atomic_compare_exchange_strong_explicit((p), (expected), (desired), memory_order_acq_rel,      \
-                                            memory_order_acquire)
-#define ms_plain_load_relaxed(p) __atomic_load_n((p), __ATOMIC_RELAXED)
-#define ms_plain_store_relaxed(p, v) __atomic_store_n((p), (v), __ATOMIC_RELAXED)
-#define MS_CACHE_LINE 64
-#endif
 #ifndef MS_PLATFORM_COMPILER_H
 #define MS_PLATFORM_COMPILER_H
 #define ms_likely(x) __builtin_expect(!!(x), 1)
@@ -208,12 +248,15 @@ enum ms_rank {
     MS_RANK_RETIRED,
     MS_RANK_COUNTERS,
     MS_RANK_MONITOR,
+    MS_RANK_TRACK,
     MS_RANK_PASSES,
     MS_RANK_GATE,
     MS_RANK_QUEUE,
     MS_RANK_EVENTS,
     MS_RANK_FLIGHTS,
+    MS_RANK_BREAKERS,
     MS_RANK_WAITS,
+    MS_RANK_LOG,
     MS_RANK_MAINTENANCE,
     MS_RANK_NUMBERS,
     MS_RANKS
@@ -766,6 +809,8 @@ static const char *name_of(enum ms_rank rank)
         return "counters";
     case MS_RANK_MONITOR:
         return "monitor";
+    case MS_RANK_TRACK:
+        return "sample";
     case MS_RANK_PASSES:
         return "passes";
     case MS_RANK_GATE:
@@ -774,10 +819,14 @@ static const char *name_of(enum ms_rank rank)
         return "queue";
     case MS_RANK_EVENTS:
         return "events";
+    case MS_RANK_BREAKERS:
+        return "breakers";
     case MS_RANK_FLIGHTS:
         return "flights";
     case MS_RANK_WAITS:
         return "waits";
+    case MS_RANK_LOG:
+        return "log";
     case MS_RANK_MAINTENANCE:
         return "maintenance";
     case MS_RANK_NUMBERS:
@@ -961,7 +1010,7 @@ static atomic_uint_least64_t words[MS_READER_SLOTS];
 extern int __cxa_thread_atexit_impl(void (*destructor)(void *), void *object, void *dso)
     __attribute__((weak));
 extern void *__dso_handle __attribute__((visibility("hidden")));
-static void end(void *unused)
+static void platform_reader_end(void *unused)
 {
     (void)unused;
     has_ended = true;
@@ -986,7 +1035,7 @@ void ms_reader_prepare(void)
     ms_rcu_read_unlock();
     const uint64_t address = record_address();
     if (address == 0 || address >> 48 != 0 ||
-        __cxa_thread_atexit_impl(end, NULL, &__dso_handle) != 0)
+        __cxa_thread_atexit_impl(platform_reader_end, NULL, &__dso_handle) != 0)
         return;
     ms_reader_word = (uint64_t)slot << 48 | address;
     ms_store_relaxed(&words[slot], ms_reader_word);
@@ -1568,6 +1617,57 @@ uint64_t ms_hash(const struct ms_hasher *hasher, const void *key, size_t size)
         return hash_crc32(hasher->seed, key, size);
     }
     __builtin_unreachable();
+}
+
+/* lib/util/text.c */
+#ifndef MS_UTIL_TEXT_H
+#define MS_UTIL_TEXT_H
+#include <stdbool.h>
+#include <stddef.h>
+struct ms_text {
+    char *data;
+    size_t size, room;
+    bool failed;
+    bool wipes;
+};
+#define MS_TEXT_PIECE 512
+void ms_text_put(struct ms_text *text, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+void ms_text_add(struct ms_text *text, const void *data, size_t size);
+#endif
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+static bool util_text_make_room(struct ms_text *text, size_t more)
+{
+    if (text->failed || text->room - text->size > more)
+        return !text->failed;
+    const size_t room = 2 * text->room + more + 4096;
+    char *data = ms_mem_resize_wiped(text->data, room, text->wipes);
+    if (data == NULL) {
+        text->failed = true;
+        return false;
+    }
+    text->data = data;
+    text->room = room;
+    return true;
+}
+void ms_text_put(struct ms_text *text, const char *format, ...)
+{
+    va_list arguments;
+    if (!util_text_make_room(text, MS_TEXT_PIECE))
+        return;
+    va_start(arguments, format);
+    const int size = vsnprintf(text->data + text->size, MS_TEXT_PIECE, format, arguments);
+    va_end(arguments);
+    text->size += size < 0 ? 0 : size < MS_TEXT_PIECE ? (size_t)size : MS_TEXT_PIECE - 1;
+}
+void ms_text_add(struct ms_text *text, const void *data, size_t size)
+{
+    if (!util_text_make_room(text, size))
+        return;
+    memcpy(text->data + text->size, data, size);
+    text->size += size;
 }
 
 /* lib/index/index.c */
@@ -2208,6 +2308,7 @@ static inline uint64_t ms_pages_charge_of(size_t size)
 #define MS_MARK_VERSIONED 0x20
 #define MS_MARK_PENDING 0x40
 #define MS_MARK_DEAD 0x80
+#define MS_MARK_STALE (MS_MARK_PENDING | MS_MARK_DEAD)
 #define MS_ENTRY_MAX_SHORT_VALUE 0xfffd
 #define MS_ENTRY_MAX_SHORT_KEY 0xff
 #define MS_ENTRY_LONG 0xffff
@@ -2353,6 +2454,7 @@ struct ms_segment {
     uint32_t due_position;
     atomic_int_least64_t earliest;
     int64_t due;
+    atomic_uint stale_bytes;
 } MS_ALIGNED(128);
 _Static_assert(sizeof(struct ms_segment) == 128, "a segment's record is two cache lines");
 static inline const struct ms_entry *ms_segment_entry(const struct ms_segment *segment,
@@ -3096,7 +3198,7 @@ void ms_pages_free(struct ms_pages *pages, void *memory, size_t size)
 }
 
 /* lib/segment/pool.c */
-static void push(struct ms_segment **stack, struct ms_segment *segment)
+static void segment_pool_push(struct ms_segment **stack, struct ms_segment *segment)
 {
     segment->newer = *stack;
     *stack = segment;
@@ -3155,6 +3257,7 @@ void ms_pool_init_segment(struct ms_arena *arena, struct ms_segment *segment,
 {
     ms_store_relaxed(&segment->live_entries, 0);
     ms_store_relaxed(&segment->live_bytes, 0);
+    ms_store_relaxed(&segment->stale_bytes, 0);
     ms_store_relaxed(&segment->inflight, 0);
     ms_store_relaxed(&segment->earliest, MS_NEVER);
     segment->sequence = ms_add_relaxed(&arena->sequence, 1) + 1;
@@ -3221,7 +3324,7 @@ static bool is_empty(struct ms_segment *segment)
 static void to_limbo_locked(struct ms_arena *arena, struct ms_segment *segment)
 {
     ms_store_relaxed(&segment->state, MS_SEGMENT_LIMBO);
-    push(&arena->limbo, segment);
+    segment_pool_push(&arena->limbo, segment);
 }
 void ms_pool_seal(struct ms_arena *arena, struct ms_segment *segment)
 {
@@ -3290,7 +3393,7 @@ static void forget_writers_of(struct ms_segment *segment, void *context)
         return;
     while (has_entries && offset < ms_load_relaxed(&segment->used)) {
         struct ms_entry *entry = (struct ms_entry *)(segment->base + offset);
-        if ((ms_load_relaxed(&entry->mark) & MS_MARK_PENDING) != 0)
+        if ((ms_load_relaxed(&entry->mark) & MS_MARK_STALE) == MS_MARK_PENDING)
             ms_store_relaxed(&entry->mark, MS_MARK_DEAD);
         offset += ms_arena_padded(arena, ms_entry_parts(entry, arena->keeps_created).size);
     }
@@ -3316,7 +3419,7 @@ void ms_arena_put_limbo(struct ms_arena *arena, struct ms_segment *limbo)
 {
     ms_mutex_lock(&arena->pool_lock);
     while (limbo != NULL)
-        push(&arena->limbo, pop(&limbo));
+        segment_pool_push(&arena->limbo, pop(&limbo));
     ms_mutex_unlock(&arena->pool_lock);
 }
 struct ms_segment *ms_arena_take_limbo(struct ms_arena *arena)
@@ -3346,7 +3449,7 @@ static void give_back_locked(struct ms_arena *arena, struct ms_segment *segment)
 {
     ms_mem_discard(memory_of(arena, segment), ms_arena_segment_size(arena));
     ms_budget_uncharge(&arena->budget, ms_arena_segment_size(arena));
-    push(&arena->cold, segment);
+    segment_pool_push(&arena->cold, segment);
 }
 static void free_locked(struct ms_arena *arena, struct ms_segment *segment)
 {
@@ -3355,7 +3458,7 @@ static void free_locked(struct ms_arena *arena, struct ms_segment *segment)
         ms_pages_free(&arena->pages, segment, sizeof *segment + segment->capacity);
         arena->solos--;
     } else if (arena->warm_count < arena->warm_keep) {
-        push(&arena->warm, segment);
+        segment_pool_push(&arena->warm, segment);
         arena->warm_count++;
     } else {
         give_back_locked(arena, segment);
@@ -3373,7 +3476,7 @@ static uint32_t recycle_locked(struct ms_arena *arena, struct ms_segment *stack)
             freed++;
         } else {
             ms_store_relaxed(&segment->state, MS_SEGMENT_WAITING);
-            push(&arena->waiting, segment);
+            segment_pool_push(&arena->waiting, segment);
         }
     }
     return freed;
@@ -3512,8 +3615,8 @@ static const char *segment_validate_walk(const struct ms_arena *arena, const str
         MS_REQUIRE(entry->key_size != 0 || ms_entry_is_long(entry),
                    "EN-2: a segment of entries holds something else");
         MS_REQUIRE(size <= used - offset, "SG-3: an entry reaches past the end of its segment");
-        segment_validate_tally->pending += (mark & MS_MARK_PENDING) != 0;
-        if ((mark & (MS_MARK_PENDING | MS_MARK_DEAD)) == 0) {
+        segment_validate_tally->pending += (mark & MS_MARK_STALE) == MS_MARK_PENDING;
+        if ((mark & MS_MARK_STALE) == 0 || (mark & MS_MARK_STALE) == MS_MARK_STALE) {
             segment_validate_tally->whole++;
             segment_validate_tally->whole_bytes += ms_arena_padded(arena, size);
         }
@@ -3549,7 +3652,7 @@ struct census {
     uint64_t charged;
     uint64_t solos;
 };
-static void note(struct census *census, const struct ms_segment *segment, bool charged)
+static void segment_validate_note(struct census *census, const struct ms_segment *segment, bool charged)
 {
     census->solos += segment->is_solo;
     census->ordinary += !segment->is_solo;
@@ -3572,7 +3675,7 @@ static const char *check_list(struct census *census, const struct ms_segment_lis
         MS_REQUIRE_VALID(check_segment(census->arena, segment));
         bytes += ms_load_relaxed(&segment->used);
         count++;
-        note(census, segment, true);
+        segment_validate_note(census, segment, true);
     }
     MS_REQUIRE(list->newest == older, "AR: a list's newest segment is not its last");
     MS_REQUIRE(list->count == count && list->bytes == bytes, "AR: a list miscounts itself");
@@ -3588,7 +3691,7 @@ static const char *check_unreferenced(struct census *census, const struct ms_seg
                        ms_load_relaxed(&segment->inflight) == 0,
                    "SG-2: a segment was retired that holds something");
         MS_REQUIRE_VALID(check_segment(census->arena, segment));
-        note(census, segment, true);
+        segment_validate_note(census, segment, true);
     }
     return NULL;
 }
@@ -3601,7 +3704,7 @@ static const char *check_free(struct census *census, const struct ms_segment *st
                    "AR: a free segment is in another state");
         MS_REQUIRE(ms_load_relaxed(&segment->pins) == 0, "AR: a free segment is pinned");
         ++*count;
-        note(census, segment, charged);
+        segment_validate_note(census, segment, charged);
     }
     return NULL;
 }
@@ -3615,7 +3718,7 @@ static const char *check_open(struct census *census, const struct ms_segment *se
     MS_REQUIRE(ms_load_relaxed(&segment->queue) == queue && segment->ttl_class == ttl_class,
                "AR-3: a segment is appended to for another queue or TTL class than its own");
     MS_REQUIRE_VALID(check_segment(census->arena, segment));
-    note(census, segment, true);
+    segment_validate_note(census, segment, true);
     return NULL;
 }
 static const char *check_open_slots(struct census *census)
@@ -4049,7 +4152,7 @@ static enum ms_queue eviction_adaptive_queue_for(struct ms_eviction *eviction, s
     entry->access = credit_of(eviction, entry);
     return MS_QUEUE_MAIN;
 }
-static void gather(struct ms_learned *learned)
+static void eviction_adaptive_gather(struct ms_learned *learned)
 {
     for (int kind = MS_GHOST_UNUSED; kind < MS_GHOST_KINDS; kind++) {
         const uint64_t returned = ms_load_relaxed(&learned->returned[kind]);
@@ -4109,7 +4212,7 @@ static void learn(struct ms_eviction *eviction)
         dropped += learned->dropped[kind];
     if (dropped < TELLING || dropped * STEPS_A_TURN < keys)
         return;
-    gather(learned);
+    eviction_adaptive_gather(learned);
     adjust_share(learned, (eviction->misses - learned->misses) * 2 >= dropped);
     learned->misses = eviction->misses;
     adjust_promotion(learned);
@@ -4353,13 +4456,13 @@ static uint32_t sets_for(uint64_t keys)
     const uint64_t sets = (keys + MS_GHOST_CELLS - 2) / (MS_GHOST_CELLS - 1);
     return sets == 0 ? 1 : sets > UINT32_MAX / 128 ? UINT32_MAX / 128 : (uint32_t)sets;
 }
-static uint64_t bytes_of(uint32_t sets)
+static uint64_t eviction_ghost_bytes_of(uint32_t sets)
 {
     return sizeof(struct ms_ghost_table) + (uint64_t)sets * MS_GHOST_CELLS * sizeof(atomic_ushort);
 }
 uint64_t ms_ghost_bytes(uint64_t keys)
 {
-    return bytes_of(sets_for(keys));
+    return eviction_ghost_bytes_of(sets_for(keys));
 }
 bool ms_ghost_needs_resize(struct ms_ghost *ghost, uint64_t keys)
 {
@@ -4371,7 +4474,7 @@ bool ms_ghost_resize(struct ms_ghost *ghost, struct ms_pages *pages, uint64_t ke
                      struct ms_ghost_table **old)
 {
     const uint32_t sets = sets_for(keys);
-    const uint64_t bytes = bytes_of(sets);
+    const uint64_t bytes = eviction_ghost_bytes_of(sets);
     struct ms_ghost_table *table = bytes <= UINT32_MAX ? ms_pages_alloc(pages, bytes, spare) : NULL;
     if (table == NULL)
         return false;
@@ -4649,17 +4752,37 @@ struct ms_settings {
     int64_t load_lease_timeout;
     enum ms_store_error_kind load_on_store_error;
     uint64_t load_bypass_limit;
+    int64_t load_refresh_after;
+    int64_t load_max_stale;
+    uint32_t breaker_failures;
+    int64_t breaker_open;
+    uint64_t load_max_load_bytes;
+    uint64_t store_name;
+    bool logger_enabled;
+    bool verbose;
+    uint64_t export_metrics;
     bool enable_memory_stats;
     bool enable_metrics;
     int64_t metrics_interval;
     bool track_hit_rate;
     bool track_memory_usage;
     bool track_operation_latency;
+    uint32_t access_sample;
     uint32_t hit_rate_threshold;
     uint32_t memory_usage_threshold;
     int64_t latency_threshold;
+    uint32_t reclaim_pressure_threshold;
+    uint32_t load_failure_threshold;
+    uint32_t pinned_threshold;
+    uint32_t alert_hysteresis;
 };
 #define ms_setting_of(settings, member) ms_plain_load_relaxed(&(settings)->member)
+static inline const char *ms_setting_text(uint64_t value)
+{
+    return (const char *)(uintptr_t)value;
+}
+#define ms_setting_text_of(settings, member)                                                       \
+    ms_setting_text(__atomic_load_n(&(settings)->member, __ATOMIC_ACQUIRE))
 static inline void ms_settings_put(struct ms_settings *settings, size_t offset, size_t size,
                                    uint64_t value)
 {
@@ -4669,7 +4792,7 @@ static inline void ms_settings_put(struct ms_settings *settings, size_t offset, 
     else if (size == sizeof(uint32_t))
         ms_plain_store_relaxed((uint32_t *)member, (uint32_t)value);
     else
-        ms_plain_store_relaxed((uint64_t *)member, value);
+        __atomic_store_n((uint64_t *)member, value, __ATOMIC_RELEASE);
 }
 #endif
 #ifndef MS_CONFIG_SCHEMA_H
@@ -4686,6 +4809,7 @@ enum ms_setting_type {
     MS_SETTING_RATIO,
     MS_SETTING_BOOL,
     MS_SETTING_CHOICE,
+    MS_SETTING_STRING,
 };
 struct ms_setting_choice {
     const char *name;
@@ -4718,11 +4842,103 @@ void ms_schema_store(const struct ms_setting *setting, struct ms_settings *setti
 #define MS_SETTING_PROBLEM_SIZE 128
 const char *ms_schema_parse(const struct ms_setting *setting, const char *text, uint64_t *value,
                             char problem[static MS_SETTING_PROBLEM_SIZE]);
+uint64_t ms_schema_keep(const char *text);
 const char *ms_schema_format(const struct ms_setting *setting, uint64_t value,
                              char buf[static MS_SETTING_TEXT_SIZE]);
 #define MS_SETTING_EXPECTED_SIZE 160
 const char *ms_schema_expected(const struct ms_setting *setting,
                                char buf[static MS_SETTING_EXPECTED_SIZE]);
+#endif
+#ifndef MS_LOG_LOG_H
+#define MS_LOG_LOG_H
+#include <memstore/log.h>
+#include <stdbool.h>
+enum ms_log_event {
+    MS_LOG_OPENED,
+    MS_LOG_CLOSED,
+    MS_LOG_RECONFIGURED,
+    MS_LOG_RECONFIGURE_REFUSED,
+    MS_LOG_CONFIG_REFUSED,
+    MS_LOG_LIMIT_REACHED,
+    MS_LOG_NO_ROOM,
+    MS_LOG_SHARD_OVERFLOW,
+    MS_LOG_LOAD_FAILED,
+    MS_LOG_EVENTS_DROPPED,
+    MS_LOG_ALERT_RAISED,
+    MS_LOG_ALERT_CLEARED,
+    MS_LOG_EXPORT_FAILED,
+    MS_LOG_INDEX_GROWN,
+    MS_LOG_COMPACTED,
+    MS_LOG_EVENTS
+};
+struct ms_logger {
+    int level;
+    memstore_log_fn fn;
+    void *context;
+};
+struct ms_log_limit {
+    int64_t began_ms;
+    uint32_t said;
+    uint64_t suppressed;
+};
+#define MS_LOG_QUEUE 128
+#define MS_LOG_FIELDS_MAX 112
+#define MS_LOG_FIELDS_SIZE 3072
+struct ms_log_line {
+    struct ms_log *log;
+    enum ms_log_event event;
+    uint64_t suppressed;
+    uint32_t count;
+    uint32_t size;
+    char fields[MS_LOG_FIELDS_SIZE];
+};
+struct ms_log_entry;
+struct ms_log {
+    atomic_int level;
+    struct ms_logger logger;
+    const char *name;
+    char number[24];
+    ms_mutex lock;
+    struct ms_log_limit limits[MS_LOG_EVENTS];
+    struct ms_log_entry *first, *last;
+    uint32_t waiting;
+    bool telling;
+    pthread_t teller;
+    bool started;
+    bool stops;
+    pthread_t thread;
+    pthread_cond_t wakes, idle;
+};
+void ms_log_init(struct ms_log *log, const struct ms_logger *logger, const char *name);
+void ms_log_fini(struct ms_log *log);
+void ms_log_set_level(struct ms_log *log, bool enabled, bool verbose);
+bool ms_log_begin(struct ms_log *log, enum ms_log_event event, struct ms_log_line *line);
+void ms_log_text(struct ms_log_line *line, const char *name, const char *text);
+void ms_log_integer(struct ms_log_line *line, const char *name, uint64_t value);
+void ms_log_real(struct ms_log_line *line, const char *name, double value);
+void ms_log_boolean(struct ms_log_line *line, const char *name, bool value);
+void ms_log_field(struct ms_log_line *line, const char *name, enum memstore_log_kind kind,
+                  const char *text);
+void ms_log_end(struct ms_log_line *line);
+void ms_log_flush(struct ms_log *log);
+void ms_log_refusal(const struct ms_logger *logger, bool enabled, struct ms_log_limit *limit,
+                    const char *status, const char *why);
+void ms_log_forget_threads(struct ms_log *log);
+struct ms_log_entry {
+    struct ms_log_entry *next;
+    enum ms_log_event event;
+    int64_t at_ms;
+    uint64_t suppressed;
+    uint32_t count;
+    uint32_t size;
+    char fields[];
+};
+bool ms_log_wake_locked(struct ms_log *log);
+void ms_log_tell_first_locked(struct ms_log *log);
+bool ms_log_tells_locked(const struct ms_log *log);
+#define MS_LOGFMT_SIZE 4096
+size_t ms_logfmt(const memstore_log_record *record, char out[static MS_LOGFMT_SIZE]);
+const char *ms_log_level_name(int level);
 #endif
 #ifndef MS_CONFIG_CONFIG_H
 #define MS_CONFIG_CONFIG_H
@@ -4750,6 +4966,9 @@ int ms_config_load_environment(memstore_config *config);
 const char *ms_config_error(const memstore_config *config);
 void ms_config_copy_settings(const memstore_config *config, struct ms_settings *out);
 void ms_config_replace_settings(memstore_config *config, const struct ms_settings *settings);
+struct ms_logger *ms_config_logger(memstore_config *config);
+extern const struct ms_logger ms_config_default_logger;
+int ms_config_told(const memstore_config *config, int status);
 #define MS_QUOTED_SIZE 68
 const char *ms_config_quote(const char *text, char buf[static MS_QUOTED_SIZE]);
 bool ms_config_parse(const struct ms_setting *setting, const char *text, uint64_t *value,
@@ -4780,7 +4999,10 @@ const char *ms_units_format_ratio(uint64_t millionths, char buf[static MS_UNITS_
 struct memstore_config {
     struct ms_settings settings;
     char error[MS_CONFIG_TEXT_SIZE];
+    struct ms_logger logger;
+    struct ms_log_limit refusals;
 };
+const struct ms_logger ms_config_default_logger = {.level = MEMSTORE_LOG_INFO};
 const char *ms_config_quote(const char *text, char buf[static MS_QUOTED_SIZE])
 {
     const size_t room = MS_QUOTED_SIZE - sizeof "\"...\"";
@@ -4807,9 +5029,34 @@ void ms_config_defaults(struct ms_settings *out)
 memstore_config *ms_config_create(void)
 {
     memstore_config *const config = ms_mem_alloc(sizeof *config);
-    if (config != NULL)
+    if (config != NULL) {
         ms_config_defaults(&config->settings);
+        config->logger = ms_config_default_logger;
+    }
     return config;
+}
+struct ms_logger *ms_config_logger(memstore_config *config)
+{
+    return &config->logger;
+}
+static const char *status_of(int status)
+{
+    switch (status) {
+    case MEMSTORE_ERR_INVALID_CONFIG:
+        return "MEMSTORE_ERR_INVALID_CONFIG";
+    case MEMSTORE_ERR_IO:
+        return "MEMSTORE_ERR_IO";
+    default:
+        return "MEMSTORE_ERR_MEMORY_EXHAUSTED";
+    }
+}
+int ms_config_told(const memstore_config *config, int status)
+{
+    memstore_config *const told = (memstore_config *)config;
+    if (config != NULL && status != MEMSTORE_OK)
+        ms_log_refusal(&config->logger, config->settings.logger_enabled, &told->refusals,
+                       status_of(status), config->error);
+    return status;
 }
 void ms_config_destroy(memstore_config *config)
 {
@@ -5104,6 +5351,10 @@ _Static_assert(MS_SETTING_TEXT_SIZE >= MS_UNITS_TEXT_SIZE,
     ROW(path, MS_SETTING_CHOICE, member, 0, UINT64_MAX, initial, __VA_ARGS__, .choices = choices_)
 #define BOOL(path, member, initial, ...)                                                           \
     ROW(path, MS_SETTING_BOOL, member, 0, 1, initial, __VA_ARGS__, )
+#define STRING(path, member, longest, ...)                                                         \
+    ROW(path, MS_SETTING_STRING, member, 0, longest, "", __VA_ARGS__, )
+#define LONGEST_PATH 4000
+#define LONGEST_NAME 100
 static const struct ms_setting_choice hash_functions[] = {
     {"fnv", MS_HASH_FNV},
     {"crc32", MS_HASH_CRC32},
@@ -5191,6 +5442,17 @@ const struct ms_setting ms_schema[] = {
          "whether memory that held keys and values is overwritten before it is used again or given "
          "back; memstore_compact(store, 0) has it done at once for all that was removed",
          .fixed = "what was removed before would not have been overwritten"),
+    STRING("store_name", store_name, LONGEST_NAME,
+           "what the store is called in its log and in the label `store` of "
+           "monitoring.export_metrics; none = a number in the log, no label",
+           .fixed = "what was logged and exported would be of another store"),
+    BOOL(
+        "logger_enabled", logger_enabled, "false",
+        "whether the default logger writes to stderr, a line for each record; one that the program "
+        "has set is told in any case",
+        .live = true),
+    BOOL("verbose", verbose, "false",
+         "whether details are logged, too: growth of the index, compaction", .live = true),
     DURATION("ttl.default_ttl", default_ttl, "0",
              "what MEMSTORE_TTL_DEFAULT stands for; 0 = never expires", .live = true),
     DURATION("ttl.min_ttl", min_ttl, "0", "shortest TTL accepted; 0 = no bound", .live = true),
@@ -5254,6 +5516,13 @@ const struct ms_setting ms_schema[] = {
          "whether calls are measured, writes and batches all, single reads one in 256; some ns a "
          "read, about 70 a write, and 107 kB of memory for each 16 MiB of limit up to 8",
          .fixed = "calls are measured from the first one on, or not at all"),
+    RATIO("monitoring.access_sample_ratio", access_sample, "0",
+          "share of the keys whose uses are followed, for memstore_advise(): 0.01 for many keys, "
+          "more "
+          "for few; a key more than fits what is set aside for it, 3 % of the limit between 170kB "
+          "and "
+          "2MB, lowers the share; 0 = none",
+          .live = true),
     RATIO("monitoring.hit_rate_threshold", hit_rate_threshold, "0",
           "an alert is raised when the hit rate of a window with 100 reads or more is below; 0 = "
           "none",
@@ -5266,6 +5535,28 @@ const struct ms_setting ms_schema[] = {
              "with track_operation_latency: an alert is raised when more than 1 % of a window's "
              "measured calls took longer; 0 = none",
              .live = true),
+    RATIO(
+        "monitoring.reclaim_pressure_threshold", reclaim_pressure_threshold, "0",
+        "an alert is raised when more than this share of a window's writes, of 100 or more, found "
+        "no free memory and had to reclaim some themselves; 0 = none",
+        .live = true),
+    RATIO(
+        "monitoring.load_failure_threshold", load_failure_threshold, "0",
+        "an alert is raised when more than this share of a window's loads, of 10 or more, failed; "
+        "0 = none",
+        .live = true),
+    RATIO("monitoring.pinned_threshold", pinned_threshold, "0",
+          "with track_memory_usage: an alert is raised when views hold more than this share of the "
+          "limit in place at the end of a window; 0 = none",
+          .live = true),
+    RATIO("monitoring.alert_hysteresis", alert_hysteresis, "0.01",
+          "how far back behind its threshold a share has to be for its alert to be cleared, but no "
+          "further than half of the threshold",
+          .live = true),
+    STRING("monitoring.export_metrics", export_metrics, LONGEST_PATH,
+           "a file to which the metrics are written each metrics_interval, for Prometheus' "
+           "node_exporter; it goes when the store is closed; none = no file",
+           .live = true),
     SIZE(
         "events.queue_memory", event_memory, "0",
         "what events that wait for subscribers may take; set aside within the limit while there is "
@@ -5297,6 +5588,27 @@ const struct ms_setting ms_schema[] = {
            .live = true),
     SIZE("loader.bypass_limit", load_bypass_limit, "16MB",
          "with bypass: bytes of such values held at most, beside the memory limit", .live = true),
+    DURATION(
+        "loader.refresh_after", load_refresh_after, "0",
+        "age from which a value is loaded anew by one caller while the others get the old one; "
+        "entries keep the time they were created for it, for 8 bytes each; 0 = not before it "
+        "expires",
+        .live = true),
+    DURATION("loader.max_stale", load_max_stale, "0",
+             "how long after its expiry a value is still given to callers whose load fails; until "
+             "then it stays in memory, unless that is needed; 0 = not at all",
+             .live = true),
+    INTEGER("loader.breaker_failures", breaker_failures, 1000 * 1000, "0",
+            "failed loads in a row after which a loader is not called for loader.breaker_open; 0 = "
+            "it always is",
+            .live = true),
+    ROW("loader.breaker_open", MS_SETTING_DURATION, breaker_open, 1, LONGEST_DURATION, "5s",
+        "how long loads are refused after that, before one is let through to try", .live = true),
+    SIZE(
+        "loader.max_load_bytes", load_max_load_bytes, "0",
+        "how much the values of all calls of loaders at once may take, as far as the mean of those "
+        "loaded before tells; further ones wait in line; 0 = no bound",
+        .fixed = "loads are counted from the first one on, or not at all"),
     {.path = NULL},
 };
 _Static_assert(sizeof ms_schema / sizeof ms_schema[0] <= MS_SETTINGS_MAX + 1,
@@ -5411,6 +5723,42 @@ static const char *parse_choice(const struct ms_setting_choice *choice, const ch
     }
     return text[0] == '\0' ? "is empty" : "is not one of its values";
 }
+struct kept {
+    struct kept *next;
+    char text[];
+};
+static _Atomic(struct kept *) all_kept;
+uint64_t ms_schema_keep(const char *text)
+{
+    const size_t size = strlen(text) + 1;
+    if (size == 1)
+        return (uintptr_t)"";
+    struct kept *first = ms_load_acquire(&all_kept);
+    for (struct kept *one = first; one != NULL; one = one->next) {
+        if (strcmp(one->text, text) == 0)
+            return (uintptr_t)one->text;
+    }
+    struct kept *const added = ms_mem_alloc(sizeof *added + size);
+    if (added == NULL)
+        return 0;
+    memcpy(added->text, text, size);
+    do
+        added->next = first;
+    while (!ms_cas_acq_rel(&all_kept, &first, added));
+    return (uintptr_t)added->text;
+}
+static const char *parse_string(const struct ms_setting *setting, const char *text, uint64_t *value)
+{
+    size_t size = 0;
+    for (; text[size] != '\0'; size++) {
+        if ((unsigned char)text[size] < ' ' || text[size] == 0x7f)
+            return "holds a control character";
+    }
+    if (size > setting->max)
+        return "is too long";
+    *value = ms_schema_keep(text);
+    return *value != 0 ? NULL : "finds no memory";
+}
 static const char *parse_typed(const struct ms_setting *setting, const char *text, uint64_t *value)
 {
     const char *problem = NULL;
@@ -5443,6 +5791,9 @@ static const char *parse_typed(const struct ms_setting *setting, const char *tex
     case MS_SETTING_CHOICE:
         problem = parse_choice(setting->choices, text, value);
         break;
+    case MS_SETTING_STRING:
+        problem = parse_string(setting, text, value);
+        break;
     }
     return problem;
 }
@@ -5454,6 +5805,10 @@ const char *ms_schema_parse(const struct ms_setting *setting, const char *text, 
     const char *const wrong = parse_typed(setting, text, &parsed);
     if (wrong != NULL)
         return wrong;
+    if (setting->type == MS_SETTING_STRING) {
+        *value = parsed;
+        return NULL;
+    }
     if (parsed < setting->min || (parsed > setting->max && setting->type != MS_SETTING_CHOICE)) {
         const bool below = parsed < setting->min;
         snprintf(problem, MS_SETTING_PROBLEM_SIZE, "is %s value allowed, %s",
@@ -5486,6 +5841,8 @@ const char *ms_schema_format(const struct ms_setting *setting, uint64_t value,
         return value != 0 ? "true" : "false";
     case MS_SETTING_CHOICE:
         return format_choice(setting->choices, value);
+    case MS_SETTING_STRING:
+        return ms_setting_text(value);
     case MS_SETTING_MEGABYTES:
         value >>= 20;
         break;
@@ -5529,6 +5886,10 @@ const char *ms_schema_expected(const struct ms_setting *setting,
         break;
     case MS_SETTING_CHOICE:
         list_choices(setting->choices, buf);
+        return buf;
+    case MS_SETTING_STRING:
+        snprintf(buf, MS_SETTING_EXPECTED_SIZE, "a text of at most %" PRIu64 " bytes",
+                 setting->max);
         return buf;
     case MS_SETTING_INTEGER:
     case MS_SETTING_POWER_OF_TWO:
@@ -6245,6 +6606,16 @@ enum ms_counter {
     MS_COUNT_LOADS_BYPASSED,
     MS_COUNT_ABSENT_LOADED,
     MS_COUNT_ABSENT_SERVED,
+    MS_COUNT_LOADS_REFUSED,
+    MS_COUNT_BREAKERS_OPENED,
+    MS_COUNT_STALE_SERVED,
+    MS_COUNT_REFRESHES,
+    MS_COUNT_REFRESH_FAILURES,
+    MS_COUNT_EXPIRED_UNREAD,
+    MS_COUNT_EVICTED_UNREAD,
+    MS_COUNT_ROOM_MADE,
+    MS_COUNT_EXPORTS,
+    MS_COUNT_EXPORT_FAILURES,
     MS_COUNTERS
 };
 struct ms_counter_stripe {
@@ -6594,6 +6965,10 @@ struct ms_event_note {
     uint64_t version;
     int64_t expires_at_ms;
 };
+struct ms_alert_note {
+    uint32_t alert, raised;
+    double value, threshold;
+};
 void ms_events_init(struct ms_events *events, struct ms_budget *budget,
                     atomic_uint_least32_t *wanted, bool wipes);
 void ms_events_fini(struct ms_events *events);
@@ -6601,7 +6976,7 @@ void ms_events_allow(struct ms_events *events, uint64_t bytes);
 uint64_t ms_events_uncharged(struct ms_events *events);
 uint64_t ms_events_charged(struct ms_events *events);
 void ms_events_fund(struct ms_events *events, uint64_t bytes);
-void ms_events_push(struct ms_events *events, const struct ms_event_note *note);
+uint64_t ms_events_push(struct ms_events *events, const struct ms_event_note *note);
 void ms_events_close(struct ms_events *events);
 memstore_subscription *ms_events_subscribe(struct ms_events *events, uint32_t mask, size_t limit,
                                            memstore_event_fn fn, void *context);
@@ -6912,11 +7287,24 @@ static void push_locked(struct ms_events *events, const struct ms_event_note *no
             lose_locked(one);
     }
 }
-void ms_events_push(struct ms_events *events, const struct ms_event_note *note)
+uint64_t ms_events_push(struct ms_events *events, const struct ms_event_note *note)
 {
     ms_mutex_lock(&events->lock);
+    const uint64_t before = events->dropped;
     push_locked(events, note);
+    const uint64_t lost = events->dropped - before;
     ms_mutex_unlock(&events->lock);
+    return lost;
+}
+static void show_alert(const struct ms_event *event, memstore_event *out)
+{
+    struct ms_alert_note note;
+    memcpy(&note, event->value, sizeof note);
+    out->value.size = 0;
+    out->alert = note.alert;
+    out->raised = note.raised;
+    out->alert_value = note.value;
+    out->alert_threshold = note.threshold;
 }
 void ms_subscription_take_locked(memstore_subscription *subscription, memstore_event *out)
 {
@@ -6932,6 +7320,8 @@ void ms_subscription_take_locked(memstore_subscription *subscription, memstore_e
                                       .pin = (void *)((uintptr_t)event | 2)},
                             .at_ms = event->at_ms,
                             .dropped = dropped};
+    if (event->kind == MEMSTORE_EVENT_ALERT)
+        show_alert(event, out);
 }
 static void sum_wanted_locked(struct ms_events *events)
 {
@@ -7129,6 +7519,122 @@ void ms_events_forget_threads(struct ms_events *events)
     ms_mutex_unlock(&events->lock);
 }
 
+/* lib/loader/breaker.c */
+#ifndef MS_LOADER_BREAKER_H
+#define MS_LOADER_BREAKER_H
+#include <stdbool.h>
+#include <stdint.h>
+#define MS_BREAKERS 32
+struct ms_breaker_rule {
+    uint32_t failures;
+    int64_t open_ms;
+};
+struct ms_breaker {
+    uint64_t loader;
+    uint32_t failures;
+    int64_t
+        open_until;
+};
+struct ms_breakers {
+    ms_mutex lock;
+    struct ms_breaker table[MS_BREAKERS];
+    atomic_uint failing;
+};
+void ms_breakers_init(struct ms_breakers *breakers);
+void ms_breakers_fini(struct ms_breakers *breakers);
+bool ms_breakers_let_through(struct ms_breakers *breakers, uint64_t loader,
+                             const struct ms_breaker_rule *rule, int64_t now);
+void ms_breakers_succeeded(struct ms_breakers *breakers, uint64_t loader);
+bool ms_breakers_failed(struct ms_breakers *breakers, uint64_t loader,
+                        const struct ms_breaker_rule *rule, int64_t now);
+uint32_t ms_breakers_open(struct ms_breakers *breakers, const struct ms_breaker_rule *rule);
+#endif
+void ms_breakers_init(struct ms_breakers *breakers)
+{
+    ms_mutex_init(&breakers->lock, MS_RANK_BREAKERS);
+}
+void ms_breakers_fini(struct ms_breakers *breakers)
+{
+    ms_mutex_destroy(&breakers->lock);
+}
+static struct ms_breaker *loader_breaker_find_locked(struct ms_breakers *breakers, uint64_t loader)
+{
+    for (struct ms_breaker *at = breakers->table; at < breakers->table + MS_BREAKERS; at++) {
+        if (at->failures != 0 && at->loader == loader)
+            return at;
+    }
+    return NULL;
+}
+static struct ms_breaker *take_place_locked(struct ms_breakers *breakers, uint64_t loader)
+{
+    for (struct ms_breaker *at = breakers->table; at < breakers->table + MS_BREAKERS; at++) {
+        if (at->failures == 0) {
+            *at = (struct ms_breaker){.loader = loader};
+            ms_add_relaxed(&breakers->failing, 1);
+            return at;
+        }
+    }
+    return NULL;
+}
+bool ms_breakers_let_through(struct ms_breakers *breakers, uint64_t loader,
+                             const struct ms_breaker_rule *rule, int64_t now)
+{
+    bool let_through = true;
+    if (rule->failures == 0 || ms_load_relaxed(&breakers->failing) == 0)
+        return true;
+    ms_mutex_lock(&breakers->lock);
+    struct ms_breaker *breaker = loader_breaker_find_locked(breakers, loader);
+    if (breaker != NULL && breaker->failures >= rule->failures) {
+        let_through = now >= breaker->open_until;
+        if (let_through)
+            breaker->open_until = now + rule->open_ms;
+    }
+    ms_mutex_unlock(&breakers->lock);
+    return let_through;
+}
+void ms_breakers_succeeded(struct ms_breakers *breakers, uint64_t loader)
+{
+    if (ms_load_relaxed(&breakers->failing) == 0)
+        return;
+    ms_mutex_lock(&breakers->lock);
+    struct ms_breaker *breaker = loader_breaker_find_locked(breakers, loader);
+    if (breaker != NULL) {
+        breaker->failures = 0;
+        ms_sub_relaxed(&breakers->failing, 1);
+    }
+    ms_mutex_unlock(&breakers->lock);
+}
+bool ms_breakers_failed(struct ms_breakers *breakers, uint64_t loader,
+                        const struct ms_breaker_rule *rule, int64_t now)
+{
+    bool opened = false;
+    if (rule->failures == 0)
+        return false;
+    ms_mutex_lock(&breakers->lock);
+    struct ms_breaker *breaker = loader_breaker_find_locked(breakers, loader);
+    if (breaker == NULL)
+        breaker = take_place_locked(breakers, loader);
+    if (breaker != NULL) {
+        breaker->failures += breaker->failures != UINT32_MAX;
+        opened = breaker->failures == rule->failures;
+        if (breaker->failures >= rule->failures)
+            breaker->open_until = now + rule->open_ms;
+    }
+    ms_mutex_unlock(&breakers->lock);
+    return opened;
+}
+uint32_t ms_breakers_open(struct ms_breakers *breakers, const struct ms_breaker_rule *rule)
+{
+    uint32_t open = 0;
+    if (rule->failures == 0)
+        return 0;
+    ms_mutex_lock(&breakers->lock);
+    for (int i = 0; i < MS_BREAKERS; i++)
+        open += breakers->table[i].failures >= rule->failures;
+    ms_mutex_unlock(&breakers->lock);
+    return open;
+}
+
 /* lib/loader/flights.c */
 #ifndef MS_LOADER_FLIGHTS_H
 #define MS_LOADER_FLIGHTS_H
@@ -7144,6 +7650,8 @@ struct ms_flight {
     uint32_t references;
     bool listed;
     bool absence;
+    bool pause;
+    bool refreshes;
     bool done;
     atomic_bool overtaken;
     int status;
@@ -7162,6 +7670,10 @@ struct ms_flights {
     bool closed;
     uint32_t leading;
     uint32_t absences;
+    uint64_t absent_bytes;
+    struct ms_budget *budget;
+    uint64_t spare;
+    atomic_uint_least64_t charged;
     struct ms_flight *first, *last;
     pthread_cond_t changes;
     atomic_uint_least64_t kept_bytes;
@@ -7172,17 +7684,23 @@ struct ms_flight_call {
     memstore_key key;
     uint64_t hash;
     int64_t lease_until;
+    bool refreshes;
 };
 enum ms_joined {
     MS_JOINED_AS_LEADER,
     MS_JOINED,
     MS_JOINED_ABSENCE,
+    MS_JOINED_NOT,
     MS_JOINED_CLOSED,
     MS_JOINED_NO_MEMORY
 };
 #define MS_FLIGHT_LAPSED 1
-void ms_flights_init(struct ms_flights *flights);
+void ms_flights_init(struct ms_flights *flights, struct ms_budget *budget);
 void ms_flights_fini(struct ms_flights *flights);
+static inline uint64_t ms_flight_bytes(size_t key_size)
+{
+    return sizeof(struct ms_flight) + key_size;
+}
 enum ms_joined ms_flights_join(struct ms_flights *flights, const struct ms_flight_call *call,
                                struct ms_flight **out);
 int ms_flights_wait(struct ms_flight *flight, int64_t deadline_us);
@@ -7190,6 +7708,8 @@ void ms_flight_drop(struct ms_flight *flight, memstore_view *left);
 bool ms_flights_are_led(const struct ms_flights *flights);
 void ms_flights_end(struct ms_flight *flight, int status, const memstore_view *value);
 bool ms_flights_end_absent(struct ms_flight *flight, int64_t until, uint32_t most);
+void ms_flights_hold_back(struct ms_flights *flights, const struct ms_flight *failed, int64_t until,
+                          uint32_t most);
 bool ms_flights_pause(struct ms_flights *flights, int64_t until);
 bool ms_flight_stands(struct ms_flight *flight);
 static inline bool ms_flight_is_overtaken(const struct ms_flight *flight)
@@ -7212,11 +7732,13 @@ void ms_flights_after_fork(void);
 void ms_flights_forget_threads(struct ms_flights *flights);
 #endif
 #include <string.h>
+#define ABSENT_SHARE_DIVISOR 16
 #define LOOK_AGAIN_US 100000
 static __thread struct ms_flight *led;
 static ms_mutex waits_lock = MS_MUTEX_INITIALIZER(MS_RANK_WAITS);
-void ms_flights_init(struct ms_flights *flights)
+void ms_flights_init(struct ms_flights *flights, struct ms_budget *budget)
 {
+    flights->budget = budget;
     ms_mutex_init(&flights->lock, MS_RANK_FLIGHTS);
     ms_cond_init(&flights->changes);
 }
@@ -7224,7 +7746,7 @@ static _Atomic(struct ms_flight *) *bucket_of(struct ms_flights *flights, uint64
 {
     return &flights->buckets[ms_mix64(hash) % MS_FLIGHT_BUCKETS];
 }
-static struct ms_flight *find_locked(struct ms_flights *flights, const memstore_key *key,
+static struct ms_flight *loader_flights_find_locked(struct ms_flights *flights, const memstore_key *key,
                                      uint64_t hash)
 {
     struct ms_flight *flight = ms_load_relaxed(bucket_of(flights, hash));
@@ -7253,9 +7775,23 @@ static void forget_absence_locked(struct ms_flights *flights, struct ms_flight *
         flights->last = absence->earlier;
     absence->absence = false;
     flights->absences--;
+    flights->absent_bytes -= ms_flight_bytes(absence->key_size);
+}
+static bool loader_flights_charge(struct ms_flights *flights, uint64_t bytes)
+{
+    if (!ms_budget_charge(flights->budget, bytes, flights->spare))
+        return false;
+    ms_add_relaxed(&flights->charged, bytes);
+    return true;
+}
+static void uncharge(struct ms_flights *flights, uint64_t bytes)
+{
+    ms_sub_relaxed(&flights->charged, bytes);
+    ms_budget_uncharge(flights->budget, bytes);
 }
 static void free_flight(struct ms_flight *flight)
 {
+    uncharge(flight->flights, ms_flight_bytes(flight->key_size));
     pthread_cond_destroy(&flight->ends);
     ms_mem_free(flight);
 }
@@ -7302,19 +7838,25 @@ void ms_flights_fini(struct ms_flights *flights)
     pthread_cond_destroy(&flights->changes);
     ms_mutex_destroy(&flights->lock);
 }
-static struct ms_flight *make_flight(struct ms_flights *flights, const struct ms_flight_call *call)
+static struct ms_flight *make_flight(struct ms_flights *flights, const struct ms_flight_call *loader_flights_call)
 {
-    struct ms_flight *flight = ms_mem_alloc(sizeof *flight + call->key.size);
-    if (flight == NULL)
+    const uint64_t bytes = ms_flight_bytes(loader_flights_call->key.size);
+    const bool charged = loader_flights_charge(flights, bytes);
+    struct ms_flight *flight = charged ? ms_mem_alloc(bytes) : NULL;
+    if (flight == NULL) {
+        if (charged)
+            uncharge(flights, bytes);
         return NULL;
+    }
     flight->flights = flights;
+    flight->refreshes = loader_flights_call->refreshes;
     flight->references = 1;
-    flight->until = call->lease_until;
-    ms_store_relaxed(&flight->leader, call->lease_until == 0 ? ms_thread_serial() : 0);
+    flight->until = loader_flights_call->lease_until;
+    ms_store_relaxed(&flight->leader, loader_flights_call->lease_until == 0 ? ms_thread_serial() : 0);
     ms_cond_init(&flight->ends);
-    flight->hash = call->hash;
-    flight->key_size = call->key.size;
-    memcpy(flight->key, call->key.data, call->key.size);
+    flight->hash = loader_flights_call->hash;
+    flight->key_size = loader_flights_call->key.size;
+    memcpy(flight->key, loader_flights_call->key.data, loader_flights_call->key.size);
     return flight;
 }
 static void lead_locked(struct ms_flights *flights, struct ms_flight *flight)
@@ -7326,18 +7868,26 @@ static void lead_locked(struct ms_flights *flights, struct ms_flight *flight)
     flight->outer = led;
     led = flight;
 }
-static enum ms_joined join_locked(struct ms_flights *flights, const struct ms_flight_call *call,
+static enum ms_joined join_flight_locked(struct ms_flight *flight, struct ms_flight **out)
+{
+    if (flight->absence)
+        return MS_JOINED_ABSENCE;
+    flight->references++;
+    *out = flight;
+    return MS_JOINED;
+}
+static enum ms_joined join_locked(struct ms_flights *flights, const struct ms_flight_call *loader_flights_call,
                                   struct ms_flight **made, struct ms_flight **out)
 {
     if (flights->closed)
         return MS_JOINED_CLOSED;
-    struct ms_flight *flight = find_locked(flights, &call->key, call->hash);
+    struct ms_flight *flight = loader_flights_find_locked(flights, &loader_flights_call->key, loader_flights_call->hash);
     if (flight != NULL && !has_lapsed_locked(flights, flight)) {
-        if (flight->absence)
-            return MS_JOINED_ABSENCE;
-        flight->references++;
-        *out = flight;
-        return MS_JOINED;
+        if (loader_flights_call->refreshes)
+            return MS_JOINED_NOT;
+        if (!flight->pause)
+            return join_flight_locked(flight, out);
+        overtake_locked(flights, flight);
     }
     if (*made == NULL)
         return MS_JOINED_NO_MEMORY;
@@ -7346,22 +7896,22 @@ static enum ms_joined join_locked(struct ms_flights *flights, const struct ms_fl
     *made = NULL;
     return MS_JOINED_AS_LEADER;
 }
-enum ms_joined ms_flights_join(struct ms_flights *flights, const struct ms_flight_call *call,
+enum ms_joined ms_flights_join(struct ms_flights *flights, const struct ms_flight_call *loader_flights_call,
                                struct ms_flight **out)
 {
     struct ms_flight *made = NULL;
     enum ms_joined joined;
     *out = NULL;
     ms_mutex_lock(&flights->lock);
-    joined = join_locked(flights, call, &made, out);
+    joined = join_locked(flights, loader_flights_call, &made, out);
     ms_mutex_unlock(&flights->lock);
     if (joined != MS_JOINED_NO_MEMORY)
         return joined;
-    made = make_flight(flights, call);
+    made = make_flight(flights, loader_flights_call);
     if (made == NULL)
         return joined;
     ms_mutex_lock(&flights->lock);
-    joined = join_locked(flights, call, &made, out);
+    joined = join_locked(flights, loader_flights_call, &made, out);
     ms_mutex_unlock(&flights->lock);
     if (made != NULL)
         free_flight(made);
@@ -7463,8 +8013,14 @@ void ms_flights_end(struct ms_flight *flight, int status, const memstore_view *v
     end_locked(flights, flight, by_thread);
     ms_mutex_unlock(&flights->lock);
 }
-static void keep_absence_locked(struct ms_flights *flights, struct ms_flight *flight)
+static bool keep_absence_locked(struct ms_flights *flights, struct ms_flight *flight, uint32_t most)
 {
+    const uint64_t bytes = ms_flight_bytes(flight->key_size);
+    const uint64_t most_bytes = ms_budget_limit(flights->budget) / ABSENT_SHARE_DIVISOR;
+    if (most == 0 || bytes > most_bytes)
+        return false;
+    while (flights->absences >= most || flights->absent_bytes > most_bytes - bytes)
+        unlist_locked(flights, flights->first);
     flight->absence = true;
     flight->references++;
     flight->earlier = flights->last;
@@ -7474,6 +8030,8 @@ static void keep_absence_locked(struct ms_flights *flights, struct ms_flight *fl
         flights->first = flight;
     flights->last = flight;
     flights->absences++;
+    flights->absent_bytes += bytes;
+    return true;
 }
 bool ms_flights_end_absent(struct ms_flight *flight, int64_t until, uint32_t most)
 {
@@ -7482,18 +8040,38 @@ bool ms_flights_end_absent(struct ms_flight *flight, int64_t until, uint32_t mos
     if (by_thread)
         stop_leading(flight);
     ms_mutex_lock(&flights->lock);
-    const bool keeps = flight->listed && !flights->closed && most != 0;
     flight->status = MEMSTORE_ERR_KEY_NOT_FOUND;
     flight->until = until;
-    while (keeps && flights->absences >= most)
-        unlist_locked(flights, flights->first);
-    if (keeps)
-        keep_absence_locked(flights, flight);
-    else
+    const bool keeps =
+        flight->listed && !flights->closed && keep_absence_locked(flights, flight, most);
+    if (!keeps)
         unlist_locked(flights, flight);
     end_locked(flights, flight, by_thread);
     ms_mutex_unlock(&flights->lock);
     return keeps;
+}
+void ms_flights_hold_back(struct ms_flights *flights, const struct ms_flight *failed, int64_t until,
+                          uint32_t most)
+{
+    const struct ms_flight_call loader_flights_call = {.key = {failed->key, failed->key_size},
+                                        .hash = failed->hash,
+                                        .lease_until = until,
+                                        .refreshes = true};
+    struct ms_flight *pause = make_flight(flights, &loader_flights_call);
+    if (pause == NULL)
+        return;
+    pause->pause = true;
+    pause->done = true;
+    pause->references = 0;
+    ms_mutex_lock(&flights->lock);
+    const bool keeps = !flights->closed && !ms_flight_is_overtaken(failed) &&
+                       loader_flights_find_locked(flights, &loader_flights_call.key, loader_flights_call.hash) == NULL &&
+                       keep_absence_locked(flights, pause, most);
+    if (keeps)
+        list_locked(flights, pause);
+    ms_mutex_unlock(&flights->lock);
+    if (!keeps)
+        free_flight(pause);
 }
 bool ms_flights_pause(struct ms_flights *flights, int64_t until)
 {
@@ -7522,7 +8100,7 @@ void ms_flights_overtake(struct ms_flights *flights, const memstore_key *key, ui
     if (ms_load_relaxed(bucket_of(flights, hash)) == NULL)
         return;
     ms_mutex_lock(&flights->lock);
-    struct ms_flight *flight = find_locked(flights, key, hash);
+    struct ms_flight *flight = loader_flights_find_locked(flights, key, hash);
     if (flight != NULL)
         overtake_locked(flights, flight);
     ms_mutex_unlock(&flights->lock);
@@ -7741,7 +8319,8 @@ struct ms_admission {
 enum ms_bounds {
     MS_BOUNDS_VIEWS = 1,
     MS_BOUNDS_WRITERS = 2,
-    MS_BOUNDS_MEASURED = 4
+    MS_BOUNDS_MEASURED = 4,
+    MS_BOUNDS_TRACKED = 8,
 };
 uint8_t ms_admission_bounds(const struct ms_settings *settings);
 uint64_t ms_admission_overhead(const struct ms_settings *settings);
@@ -7883,6 +8462,22 @@ static inline const char *ms_pending_value(const struct ms_pending *pending)
     return ms_pending_key(pending) + pending->key_size;
 }
 #endif
+#ifndef MS_STORE_EXPORTER_H
+#define MS_STORE_EXPORTER_H
+#include <memstore/memstore.h>
+#include <stdbool.h>
+struct ms_exporter {
+    atomic_bool busy;
+    atomic_int_least64_t tried_ms;
+    atomic_uintptr_t tried;
+    atomic_uintptr_t parents;
+    const char *file;
+};
+void ms_exporter_look(memstore *store);
+int64_t ms_exporter_when(memstore *store, int64_t now_us);
+void ms_exporter_close(memstore *store);
+void ms_exporter_forget_parent(memstore *store);
+#endif
 #ifndef MS_STORE_MONITOR_H
 #define MS_STORE_MONITOR_H
 #include <memstore/memstore.h>
@@ -7898,15 +8493,291 @@ struct ms_monitor {
     bool has_window;
     int64_t length_ms;
     struct ms_monitor_sums window;
-    double memory_usage;
+    double memory_usage, pinned;
     uint64_t alerts, alerts_raised;
 };
 void ms_monitor_init(struct ms_monitor *monitor);
 void ms_monitor_fini(struct ms_monitor *monitor);
 void ms_monitor_look(memstore *store);
 int64_t ms_monitor_when(memstore *store, int64_t now_us);
+const char *ms_monitor_alert_name(uint64_t alert);
 int ms_monitor_rates(memstore *store, memstore_rates *out);
 void ms_monitor_forget_latencies(memstore *store);
+#endif
+#ifndef MS_STORE_STALE_H
+#define MS_STORE_STALE_H
+#include <memstore/memstore.h>
+#include <stdbool.h>
+#include <stdint.h>
+struct ms_found;
+struct ms_segment;
+struct ms_stale_slot {
+    uint32_t tag;
+    uint32_t place;
+};
+struct ms_stale_shard {
+    struct ms_stale_slot *slots;
+    uint32_t room;
+    uint32_t used;
+};
+struct ms_stale {
+    struct ms_stale_shard *shards;
+    uint64_t credit;
+    uint64_t missed;
+    atomic_uint_least64_t charged;
+    atomic_uint_least64_t entries;
+};
+uint64_t ms_stale_overhead(uint32_t shards);
+bool ms_stale_init(struct ms_stale *stale, uint32_t shards);
+void ms_stale_fini(struct ms_stale *stale, uint32_t shards);
+static inline bool ms_stale_any(const struct ms_stale *stale)
+{
+    return ms_load_relaxed(&stale->entries) != 0;
+}
+void ms_stale_prepare_locked(memstore *store, const struct ms_segment *segment);
+void ms_stale_settle_locked(memstore *store);
+bool ms_stale_keep_locked(memstore *store, uint64_t hash, const struct ms_found *found);
+bool ms_stale_judge(memstore *store, uint64_t hash, const struct ms_found *found, bool drop);
+bool ms_stale_find(memstore *store, const memstore_key *key, uint64_t hash, struct ms_found *out);
+void ms_stale_forget(memstore *store, const memstore_key *key, uint64_t hash);
+void ms_stale_clear_shard(memstore *store, uint32_t shard);
+int ms_stale_forget_matching(memstore *store, const char *pattern, size_t pattern_size);
+#endif
+#ifndef MS_ADVICE_HOT_H
+#define MS_ADVICE_HOT_H
+#include <stddef.h>
+#include <stdint.h>
+#define MS_HOT_KEYS 64
+#define MS_HOT_KEY_BYTES 64
+struct ms_hot_key {
+    uint64_t hash;
+    uint64_t count, error;
+    uint32_t key_size;
+    char key[MS_HOT_KEY_BYTES];
+};
+struct ms_hot {
+    uint64_t noted;
+    uint32_t used;
+    uint64_t hashes[MS_HOT_KEYS], counts[MS_HOT_KEYS];
+    struct ms_hot_key keys[MS_HOT_KEYS];
+};
+void ms_hot_note(struct ms_hot *hot, uint64_t hash, const void *key, size_t key_size);
+uint32_t ms_hot_sorted(const struct ms_hot *hot, struct ms_hot_key *out);
+#endif
+#ifndef MS_ADVICE_CURVE_H
+#define MS_ADVICE_CURVE_H
+#include <stdbool.h>
+#include <stdint.h>
+#define MS_CURVE_SUB_BITS 5
+#define MS_CURVE_SUBS (1u << MS_CURVE_SUB_BITS)
+#define MS_CURVE_TOP 48
+#define MS_CURVE_BUCKETS ((MS_CURVE_TOP - MS_CURVE_SUB_BITS + 1) * MS_CURVE_SUBS)
+struct ms_curve_sums {
+    double weight, cross;
+};
+struct ms_curve {
+    struct ms_curve_sums buckets[MS_CURVE_BUCKETS];
+    struct ms_curve_sums infinite;
+    struct ms_curve_sums total;
+    double first, first_missed;
+};
+#define MS_CURVE_INFINITE (-1.0)
+void ms_curve_add(struct ms_curve *curve, double distance, double weight, uint32_t n);
+double ms_curve_miss_ratio(const struct ms_curve *curve, double size, double references);
+static inline double ms_curve_cross(uint32_t n)
+{
+    return 2.0 * (n - 1);
+}
+double ms_curve_slope(const struct ms_curve *curve, double cross, double first_missed);
+#endif
+#ifndef MS_ADVICE_MINIATURE_H
+#define MS_ADVICE_MINIATURE_H
+#include <stdbool.h>
+#include <stdint.h>
+enum ms_mini_policy { MS_MINI_LRU, MS_MINI_FIFO, MS_MINI_S3FIFO, MS_MINI_POLICIES };
+enum ms_mini_where { MS_MINI_NOWHERE, MS_MINI_SMALL, MS_MINI_MAIN, MS_MINI_GHOST, MS_MINI_LISTS };
+#define MS_MINI_NONE UINT32_MAX
+struct ms_mini_link {
+    uint32_t older, newer;
+    uint32_t size;
+    uint8_t where;
+    uint8_t uses;
+};
+struct ms_mini_list {
+    uint32_t oldest, newest;
+    uint32_t count;
+    uint64_t bytes;
+};
+struct ms_mini {
+    enum ms_mini_policy policy;
+    uint64_t capacity;
+    struct ms_mini_link *links;
+    struct ms_mini_list lists[MS_MINI_LISTS];
+    struct ms_curve_sums missed;
+    double first_missed;
+};
+void ms_mini_init(struct ms_mini *mini, enum ms_mini_policy policy, struct ms_mini_link *links);
+void ms_mini_resize(struct ms_mini *mini, uint64_t capacity);
+void ms_mini_read(struct ms_mini *mini, uint32_t key, uint32_t size, double weight, uint32_t n);
+void ms_mini_write(struct ms_mini *mini, uint32_t key, uint32_t size);
+void ms_mini_remove(struct ms_mini *mini, uint32_t key);
+double ms_mini_miss_ratio(const struct ms_mini *mini, const struct ms_curve *curve,
+                          double references);
+#endif
+#ifndef MS_ADVICE_REUSE_H
+#define MS_ADVICE_REUSE_H
+#include <stdbool.h>
+#include <stddef.h>
+#define MS_REUSE_ALL (UINT64_C(1) << 32)
+#define MS_REUSE_NONE UINT32_MAX
+#define MS_REUSE_BLOCK 128
+struct ms_followed {
+    uint64_t hash;
+    int64_t used_ms;
+    int64_t expires_ms;
+    uint32_t slot;
+    uint32_t size;
+    uint32_t reads;
+    bool is_used;
+};
+struct ms_reuse {
+    uint32_t capacity;
+    uint32_t count;
+    uint64_t threshold;
+    uint64_t horizon;
+    struct ms_followed *keys;
+    uint32_t *free_keys;
+    uint32_t *table;
+    uint32_t *slot_keys;
+    uint32_t *slot_sizes;
+    uint64_t *block_bytes;
+    uint32_t *block_counts;
+    uint32_t next_slot, oldest_slot;
+    uint64_t held_bytes;
+    uint32_t held;
+    struct ms_curve bytes, entries;
+    double gone, gone_read_once;
+    void (*on_drop)(void *context, uint32_t key);
+    void *context;
+};
+static inline size_t ms_reuse_bytes(uint32_t capacity)
+{
+    return capacity * (sizeof(struct ms_followed) + 7 * sizeof(uint32_t)) +
+           (2 * capacity / MS_REUSE_BLOCK + 1) * (sizeof(uint64_t) + sizeof(uint32_t)) + 8;
+}
+void ms_reuse_init(struct ms_reuse *reuse, uint32_t capacity, uint64_t threshold, void *memory);
+static inline bool ms_reuse_follows(const struct ms_reuse *reuse, uint64_t hash)
+{
+    return (uint32_t)hash < reuse->threshold;
+}
+static inline double ms_reuse_weight(const struct ms_reuse *reuse)
+{
+    return (double)MS_REUSE_ALL / (double)reuse->threshold;
+}
+uint32_t ms_reuse_key(struct ms_reuse *reuse, uint64_t hash);
+void ms_reuse_read(struct ms_reuse *reuse, uint32_t key, bool can_hit);
+void ms_reuse_touch(struct ms_reuse *reuse, uint32_t key, uint32_t size);
+double ms_reuse_read_once(const struct ms_reuse *reuse);
+#endif
+#ifndef MS_ADVICE_SPREAD_H
+#define MS_ADVICE_SPREAD_H
+#include <stdint.h>
+#define MS_SPREAD_BUCKETS 64
+struct ms_spread {
+    double counts[MS_SPREAD_BUCKETS];
+    double sums[MS_SPREAD_BUCKETS];
+    double total;
+};
+static inline uint32_t ms_spread_bucket(uint64_t n)
+{
+    const uint32_t bits = n == 0 ? 0 : 64 - (uint32_t)__builtin_clzll(n);
+    return bits < MS_SPREAD_BUCKETS ? bits : MS_SPREAD_BUCKETS - 1;
+}
+static inline void ms_spread_add(struct ms_spread *spread, uint64_t n, double weight, double sum)
+{
+    spread->counts[ms_spread_bucket(n)] += weight;
+    spread->sums[ms_spread_bucket(n)] += sum;
+    spread->total += weight;
+}
+static inline uint64_t ms_spread_below(const struct ms_spread *spread, double share)
+{
+    double below = 0;
+    for (uint32_t i = 0; i < MS_SPREAD_BUCKETS && spread->total > 0; i++) {
+        below += spread->counts[i];
+        if (below >= share * spread->total)
+            return UINT64_C(1) << i;
+    }
+    return 0;
+}
+#endif
+#ifndef MS_ADVICE_PATTERN_H
+#define MS_ADVICE_PATTERN_H
+#define MS_PATTERN_HORIZON 16
+enum ms_reference_kind {
+    MS_REFERENCE_READ,
+    MS_REFERENCE_WRITE,
+    MS_REFERENCE_DELETE,
+    MS_REFERENCE_RETIME
+};
+struct ms_reference {
+    enum ms_reference_kind kind;
+    uint64_t hash;
+    uint32_t size;
+    int64_t now_ms;
+    int64_t expires_ms;
+};
+struct ms_pattern {
+    struct ms_reuse reuse;
+    struct ms_mini minis[MS_MINI_POLICIES];
+    struct ms_hot hot;
+    uint64_t cache_bytes;
+    uint64_t sampled;
+    double reads, misses;
+    struct ms_spread reuse_ages, ttls, late;
+    struct ms_spread hit_sizes;
+};
+static inline size_t ms_pattern_bytes(uint32_t keys)
+{
+    return ms_reuse_bytes(keys) + MS_MINI_POLICIES * keys * sizeof(struct ms_mini_link);
+}
+void ms_pattern_init(struct ms_pattern *pattern, uint32_t keys, uint64_t threshold,
+                     uint64_t cache_bytes, void *memory);
+void ms_pattern_resize(struct ms_pattern *pattern, uint64_t cache_bytes);
+void ms_pattern_note(struct ms_pattern *pattern, const struct ms_reference *reference);
+void ms_pattern_clear(struct ms_pattern *pattern);
+void ms_pattern_forget(struct ms_pattern *pattern);
+#endif
+#ifndef MS_STORE_TRACK_H
+#define MS_STORE_TRACK_H
+#include <memstore/memstore.h>
+#define MS_TRACK_GATHERED 64
+struct ms_sampler {
+    struct ms_pattern pattern;
+    uint32_t gathered;
+    struct ms_reference references[MS_TRACK_GATHERED];
+    size_t bytes;
+    uint64_t reads_before;
+};
+struct ms_track {
+    ms_mutex lock;
+    struct ms_sampler *sampler;
+    atomic_uint_least64_t missed;
+};
+void ms_track_init(struct ms_track *track);
+void ms_track_fini(struct ms_track *track);
+int ms_track_start(memstore *store, uint32_t millionths);
+void ms_track_resize(memstore *store);
+void ms_track_settle_locked(memstore *store);
+void ms_track_forget(memstore *store);
+void ms_track_read(memstore *store, const void *key, size_t key_size, int status, size_t value_size,
+                   bool by_turn);
+void ms_track_any_read(memstore *store, const void *key, size_t key_size, int status,
+                       size_t value_size);
+void ms_track_write(memstore *store, uint64_t hash, size_t key_size, size_t value_size,
+                    int64_t expiry);
+void ms_track_delete(memstore *store, uint64_t hash);
+void ms_track_retime(memstore *store, uint64_t hash, int64_t expiry);
+void ms_track_clear(memstore *store);
 #endif
 #ifndef MS_STORE_STORE_H
 #define MS_STORE_STORE_H
@@ -7932,9 +8803,11 @@ struct memstore {
     atomic_bool closed;
     enum ms_touch touch;
     struct ms_hasher hasher;
-    uint8_t bounds;
+    atomic_uchar bounds;
     atomic_uint_least32_t events_wanted;
     uint64_t tick_mask;
+    atomic_uint_least64_t follows_below;
+    atomic_uint_least32_t turn_below;
     struct ms_index index;
     char *block;
     size_t block_bytes;
@@ -7942,6 +8815,7 @@ struct memstore {
     struct ms_counters counters;
     struct ms_settings settings;
     uint64_t hot_unmeasured;
+    bool is_shut;
     struct ms_latency latency;
     ms_mutex settings_lock;
     struct ms_eviction eviction;
@@ -7963,8 +8837,16 @@ struct memstore {
     struct ms_combiner combiner;
     struct ms_events events;
     struct ms_flights flights;
+    struct ms_breakers breakers;
     struct ms_gate loads_gate;
+    struct ms_gate load_bytes_gate;
+    atomic_uint_least64_t load_size MS_ALIGNED(MS_CACHE_LINE);
+    struct ms_stale stale;
     struct ms_monitor monitor;
+    struct ms_track track;
+    struct ms_exporter exporter;
+    struct ms_log log;
+    atomic_bool limit_told;
     struct memstore *next_store;
     bool in_round;
     atomic_bool wanted;
@@ -7975,11 +8857,13 @@ struct ms_found {
     struct ms_entry *entry;
     struct ms_entry_parts parts;
 };
-int ms_store_open(const struct ms_settings *settings, memstore **out, const char **why);
+int ms_store_open(const struct ms_settings *settings, const struct ms_logger *logger,
+                  memstore **out, const char **why);
 int ms_store_close(memstore *store);
 void ms_store_destroy(memstore *store);
 int ms_store_enter(memstore *store);
 void ms_store_leave(memstore *store);
+void ms_store_divert(memstore *store, enum ms_bounds why, bool wanted);
 #define MS_WHY_SIZE 256
 struct ms_setting_change {
     size_t offset;
@@ -8034,6 +8918,7 @@ struct ms_write_outcome {
     uint32_t size;
     bool updated;
     bool replaced_expired;
+    bool replaced_unread;
 };
 int ms_store_write(memstore *store, const struct ms_write *write);
 int ms_store_try_write(memstore *store, const struct ms_write *write, uint64_t hash,
@@ -8085,13 +8970,16 @@ int ms_room_reserve(memstore *store, const struct ms_placement *placement,
                     const struct ms_entry_shape *shape, struct ms_reserved *out);
 bool ms_room_step_locked(memstore *store, int64_t deadline_us);
 bool ms_room_harvest_locked(memstore *store, int64_t deadline_us);
+bool ms_room_evict_locked(memstore *store, int64_t deadline_us);
 void ms_room_retire(memstore *store, struct ms_retired *node);
 void ms_room_harvest_if_much(memstore *store);
 int ms_store_compact(memstore *store, double max_dead_ratio);
 bool ms_reclaim_evict_locked(memstore *store, struct ms_segment *victim);
 void ms_reclaim_compact_locked(memstore *store, struct ms_segment *victim);
 uint64_t ms_reclaim_sweep_locked(memstore *store, struct ms_segment *segment, int64_t now,
-                                 uint32_t most);
+                                 uint32_t most, bool keeps);
+uint64_t ms_reclaim_drop_stale_locked(memstore *store, struct ms_segment *segment);
+struct ms_segment *ms_reclaim_stalest(memstore *store);
 struct ms_segment *ms_reclaim_emptiest(memstore *store, uint32_t num, uint32_t den);
 int ms_maintenance_register(memstore *store);
 void ms_maintenance_unregister(memstore *store);
@@ -8105,6 +8993,7 @@ bool ms_upkeep_expire(memstore *store, int64_t deadline_us);
 uint64_t ms_store_size(memstore *store);
 void ms_store_stats(memstore *store, memstore_stats *out);
 void ms_store_memory_stats(memstore *store, memstore_memory_stats *out);
+void ms_store_measure_memory(memstore *store, memstore_memory_stats *out);
 int ms_store_latency(memstore *store, enum memstore_operation operation, memstore_latency *out);
 void ms_store_reset_stats(memstore *store);
 void ms_store_live_and_dead(memstore *store, uint64_t *live, uint64_t *dead);
@@ -8115,8 +9004,11 @@ int ms_load_get_many(memstore *store, const memstore_key *keys, size_t n,
 int ms_lease_acquire(memstore *store, const memstore_key *key, int64_t timeout_ms,
                      struct ms_flight **lease, memstore_view *out);
 int ms_lease_fill(struct ms_flight *lease, const memstore_load_value *value, memstore_view *out);
-void ms_lease_fail(struct ms_flight *lease, int result);
+int ms_lease_fail(struct ms_flight *lease, int result, memstore_view *out);
 uint32_t ms_load_places_held(const memstore *store);
+uint32_t ms_load_bytes_held(const memstore *store);
+uint32_t ms_load_byte_places(const struct ms_settings *settings);
+struct ms_breaker_rule ms_load_breaker_rule(const memstore *store);
 int ms_load_overtake_matching(memstore *store, const char *pattern, size_t pattern_size);
 static inline void ms_store_overtake(memstore *store, const memstore_key *key, uint64_t hash)
 {
@@ -8129,6 +9021,10 @@ static inline uint64_t ms_store_hash(const memstore *store, const void *key, siz
         return 0;
     return ms_hash(&store->hasher, key, key_size);
 }
+MS_ALWAYS_INLINE unsigned ms_store_bounds(const memstore *store)
+{
+    return ms_load_relaxed(&store->bounds);
+}
 static inline bool ms_store_is_closed(const memstore *store)
 {
     return ms_load_acquire(&store->closed);
@@ -8140,6 +9036,13 @@ static inline int64_t ms_store_deadline(const memstore *store)
     const int64_t deadline =
         ms_clock_real_us() + ms_setting_of(&store->settings, lock_timeout) * 1000;
     return deadline < ms_store_patience_us ? deadline : ms_store_patience_us;
+}
+static inline bool ms_store_is_unread(const memstore *store, const struct ms_found *found)
+{
+    return store->touch == MS_TOUCH_COUNT &&
+           (ms_load_relaxed(&found->entry->mark) & MS_MARK_ACCESS) == 0 &&
+           (ms_load_relaxed(&found->segment->queue) == MS_QUEUE_NEW ||
+            ms_load_relaxed(&store->eviction.ghost.table) == NULL);
 }
 static inline ms_mutex *ms_store_shard_lock(memstore *store, uint64_t hash)
 {
@@ -8182,6 +9085,14 @@ MS_ALWAYS_INLINE void ms_view_give_back(memstore_view *view)
         ms_view_give_back_marked(view);
     else
         ms_view_release(view);
+}
+MS_ALWAYS_INLINE bool ms_track_follows(const memstore *store, uint64_t hash)
+{
+    return ms_unlikely((uint32_t)hash < ms_load_relaxed(&store->follows_below));
+}
+MS_ALWAYS_INLINE bool ms_track_is_turn(const memstore *store, uint64_t n)
+{
+    return ms_unlikely((uint32_t)n * UINT32_C(0x9e3779b1) < ms_load_relaxed(&store->turn_below));
 }
 static inline void ms_store_tick(memstore *store, uint64_t before)
 {
@@ -8412,7 +9323,66 @@ void ms_admission_forget_threads(struct ms_admission *admission)
     ms_gate_forget_threads(&admission->views, ms_passes_recount(&admission->passes));
 }
 
-/* lib/store/batch.c */
+/* lib/store/advise.c */
+#ifndef MS_ADVICE_FINDINGS_H
+#define MS_ADVICE_FINDINGS_H
+#include <stdbool.h>
+#include <stdint.h>
+#define MS_FINDINGS_POINTS 64
+#define MS_FINDINGS_HOT_KEYS 16
+struct ms_point {
+    uint64_t bytes, entries;
+    double miss_ratio;
+};
+struct ms_findings_settings {
+    const char *eviction, *hash_function;
+    uint64_t limit, max_entry_size;
+    int64_t default_ttl, max_ttl;
+    uint32_t ttl_jitter;
+    double sample_ratio;
+};
+struct ms_findings_counts {
+    uint64_t entries, hits, misses, sets, evictions, expirations, rejected_full;
+    bool unread_is_known;
+    uint64_t expired_unread, evicted_unread;
+};
+struct ms_findings_entries {
+    uint64_t walked, expiring;
+    struct ms_spread sizes;
+    struct ms_spread ttls;
+    double burst_share;
+    int64_t burst_ms;
+    uint32_t shards;
+    uint64_t fullest_shard, all_in_shards;
+};
+struct ms_findings_pattern {
+    bool is_tracked;
+    double ratio;
+    uint32_t followed;
+    uint64_t sampled, missed, references;
+    double miss_ratio;
+    struct ms_point points[MS_FINDINGS_POINTS];
+    uint32_t point_count, at_limit;
+    double policies[MS_MINI_POLICIES];
+    struct ms_hot_key hot[MS_FINDINGS_HOT_KEYS];
+    uint32_t hot_count;
+    uint64_t hot_noted;
+    double read_once;
+    struct ms_spread reuse_ages, ttls, late, hit_sizes;
+};
+struct ms_findings {
+    struct ms_findings_settings settings;
+    struct ms_findings_counts counts;
+    struct ms_findings_entries entries;
+    struct ms_findings_pattern pattern;
+};
+const char *ms_findings_policy_name(enum ms_mini_policy policy);
+#endif
+#ifndef MS_STORE_ADVISE_H
+#define MS_STORE_ADVISE_H
+#include <memstore/memstore.h>
+int ms_advise_gather(memstore *store, struct ms_findings *out);
+#endif
 #ifndef MS_STORE_RECORD_H
 #define MS_STORE_RECORD_H
 struct ms_record {
@@ -8559,6 +9529,213 @@ static inline void ms_found_mark_versioned(const struct ms_found *found)
         ms_or_relaxed(&found->entry->mark, MS_MARK_VERSIONED);
 }
 #endif
+#include <stdlib.h>
+static const char *name_of_policy(enum ms_eviction_kind kind)
+{
+    static const char *const names[] = {
+        [MS_EVICTION_ADAPTIVE] = "adaptive", [MS_EVICTION_S3FIFO] = "s3fifo",
+        [MS_EVICTION_LRU] = "lru",           [MS_EVICTION_FIFO] = "fifo",
+        [MS_EVICTION_NONE] = "none",         [MS_EVICTION_LFU] = "lfu",
+    };
+    return names[kind];
+}
+static const char *name_of_hash(enum ms_hash_kind kind)
+{
+    static const char *const names[] = {
+        [MS_HASH_XXH3] = "xxh3", [MS_HASH_FNV] = "fnv", [MS_HASH_CRC32] = "crc32"};
+    return names[kind];
+}
+static void gather_settings(memstore *store, struct ms_findings_settings *out)
+{
+    const struct ms_settings *settings = &store->settings;
+    out->eviction = name_of_policy(settings->eviction);
+    out->hash_function = name_of_hash(settings->hash_function);
+    out->limit = ms_budget_limit(&store->arena.budget);
+    out->max_entry_size = ms_setting_of(settings, max_entry_size);
+    out->default_ttl = ms_setting_of(settings, default_ttl);
+    out->max_ttl = ms_setting_of(settings, max_ttl);
+    out->ttl_jitter = ms_setting_of(settings, ttl_jitter);
+    out->sample_ratio = ms_setting_of(settings, access_sample) / 1e6;
+}
+static void gather_counts(memstore *store, struct ms_findings_counts *out)
+{
+    memstore_stats stats = {0};
+    uint64_t sums[MS_COUNTERS];
+    ms_store_stats(store, &stats);
+    ms_counters_sum(&store->counters, sums);
+    out->entries = stats.entries;
+    out->hits = stats.hits;
+    out->misses = stats.misses;
+    out->sets = stats.sets;
+    out->evictions = stats.evictions;
+    out->expirations = stats.expirations;
+    out->rejected_full = stats.rejected_full;
+    out->unread_is_known = store->touch == MS_TOUCH_COUNT;
+    out->expired_unread = sums[MS_COUNT_EXPIRED_UNREAD];
+    out->evicted_unread = sums[MS_COUNT_EVICTED_UNREAD];
+}
+#define WALKED_MOST 65536
+#define BURST_LEAST_MS 1000
+struct store_advise_walk {
+    memstore *store;
+    struct ms_findings_entries *out;
+    int64_t now;
+    int64_t *expiries;
+};
+static bool look_at(void *context, uint32_t place)
+{
+    struct store_advise_walk *store_advise_walk = context;
+    memstore *store = store_advise_walk->store;
+    struct ms_findings_entries *out = store_advise_walk->out;
+    struct ms_found found;
+    if (ms_entry_is_record(ms_arena_entry(&store->arena, place)))
+        return true;
+    ms_found_at(store, place, &found);
+    const int64_t expiry = ms_found_expiry(&found);
+    if (expiry <= store_advise_walk->now)
+        return true;
+    const uint32_t size = found.parts.size;
+    ms_spread_add(&out->sizes, size, 1, size);
+    if (expiry != MS_NEVER) {
+        ms_spread_add(&out->ttls, (uint64_t)(expiry - store_advise_walk->now), 1, size);
+        store_advise_walk->expiries[out->expiring++] = expiry;
+    }
+    return ++out->walked < WALKED_MOST;
+}
+static int compare_times(const void *a, const void *b)
+{
+    const int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return (x > y) - (x < y);
+}
+static void find_burst(const struct store_advise_walk *store_advise_walk)
+{
+    struct ms_findings_entries *out = store_advise_walk->out;
+    const size_t count = out->expiring;
+    size_t first = 0, most = 0;
+    if (count == 0)
+        return;
+    qsort(store_advise_walk->expiries, count, sizeof *store_advise_walk->expiries, compare_times);
+    const int64_t middle = store_advise_walk->expiries[count / 2] - store_advise_walk->now;
+    out->burst_ms = middle / 100 > BURST_LEAST_MS ? middle / 100 : BURST_LEAST_MS;
+    for (size_t last = 0; last < count; last++) {
+        while (store_advise_walk->expiries[last] - store_advise_walk->expiries[first] > out->burst_ms)
+            first++;
+        if (last - first + 1 > most)
+            most = last - first + 1;
+    }
+    out->burst_share = (double)most / (double)count;
+}
+static int walk_entries(memstore *store, struct ms_findings_entries *out)
+{
+    struct store_advise_walk store_advise_walk = {store, out, ms_clock_exact_ms(),
+                        ms_mem_alloc(WALKED_MOST * sizeof *store_advise_walk.expiries)};
+    if (store_advise_walk.expiries == NULL)
+        return MEMSTORE_ERR_MEMORY_EXHAUSTED;
+    for (uint32_t shard = 0; shard < store->index.shard_count && out->walked < WALKED_MOST;
+         shard++) {
+        ms_rcu_read_lock();
+        ms_index_scan(&store->index, shard, 0, UINT32_MAX, look_at, &store_advise_walk);
+        ms_rcu_read_unlock();
+    }
+    find_burst(&store_advise_walk);
+    ms_mem_free(store_advise_walk.expiries);
+    return MEMSTORE_OK;
+}
+static void gather_shards(memstore *store, struct ms_findings_entries *out)
+{
+    out->shards = store->index.shard_count;
+    for (uint32_t shard = 0; shard < out->shards; shard++) {
+        const uint64_t entries = ms_index_entries(&store->index, shard);
+        out->all_in_shards += entries;
+        if (entries > out->fullest_shard)
+            out->fullest_shard = entries;
+    }
+}
+#define POINTS_BELOW 24
+#define POINTS_ABOVE 16
+static double power(int quarters)
+{
+    static const double parts[] = {1, 1.189207115002721, 1.4142135623730951, 1.681792830507429};
+    const int whole = (quarters - (quarters & 3)) / 4;
+    return whole >= 0 ? parts[quarters & 3] * (double)(1 << whole)
+                      : parts[quarters & 3] / (double)(1 << -whole);
+}
+static void fill_curve(const struct ms_pattern *pattern, uint64_t limit,
+                       struct ms_findings_pattern *out)
+{
+    const double references = (double)out->references;
+    const struct ms_reuse *reuse = &pattern->reuse;
+    const double mean = reuse->held != 0 ? (double)reuse->held_bytes / reuse->held : 0;
+    out->at_limit = POINTS_BELOW;
+    out->point_count = POINTS_BELOW + POINTS_ABOVE + 1;
+    for (uint32_t i = 0; i < out->point_count; i++) {
+        const double times = power((int)i - POINTS_BELOW);
+        const double bytes = times * (double)pattern->cache_bytes;
+        out->points[i] = (struct ms_point){
+            .bytes = (uint64_t)(times * (double)limit),
+            .entries = mean > 0 ? (uint64_t)(bytes / mean) : 0,
+            .miss_ratio = ms_curve_miss_ratio(&reuse->bytes, bytes, references),
+        };
+    }
+}
+static void fill_policies(const struct ms_pattern *pattern, struct ms_findings_pattern *out)
+{
+    const double references = (double)out->references;
+    const struct ms_curve *curve = &pattern->reuse.bytes;
+    const double lru = ms_mini_miss_ratio(&pattern->minis[MS_MINI_LRU], curve, references);
+    const double off = out->points[out->at_limit].miss_ratio - lru;
+    for (int i = 0; i < MS_MINI_POLICIES; i++) {
+        const double ratio = ms_mini_miss_ratio(&pattern->minis[i], curve, references) + off;
+        out->policies[i] = ratio < 0 ? 0 : ratio < 1 ? ratio : 1;
+    }
+}
+static void fill_hot(const struct ms_pattern *pattern, struct ms_findings_pattern *out)
+{
+    struct ms_hot_key sorted[MS_HOT_KEYS];
+    out->hot_noted = pattern->hot.noted;
+    out->hot_count = ms_hot_sorted(&pattern->hot, sorted);
+    if (out->hot_count > MS_FINDINGS_HOT_KEYS)
+        out->hot_count = MS_FINDINGS_HOT_KEYS;
+    memcpy(out->hot, sorted, out->hot_count * sizeof *sorted);
+}
+static void fill_pattern(memstore *store, const struct ms_sampler *sampler,
+                         struct ms_findings_pattern *out)
+{
+    const struct ms_pattern *pattern = &sampler->pattern;
+    out->is_tracked = true;
+    out->ratio = 1 / ms_reuse_weight(&pattern->reuse);
+    out->followed = pattern->reuse.count;
+    out->sampled = pattern->sampled;
+    out->missed = ms_load_relaxed(&store->track.missed);
+    out->references = ms_counters_total(&store->counters, MS_COUNT_READS) - sampler->reads_before;
+    out->miss_ratio = pattern->reads > 0 ? pattern->misses / pattern->reads : 0;
+    fill_curve(pattern, ms_budget_limit(&store->arena.budget), out);
+    fill_policies(pattern, out);
+    fill_hot(pattern, out);
+    out->read_once = ms_reuse_read_once(&pattern->reuse);
+    out->reuse_ages = pattern->reuse_ages;
+    out->ttls = pattern->ttls;
+    out->late = pattern->late;
+    out->hit_sizes = pattern->hit_sizes;
+}
+int ms_advise_gather(memstore *store, struct ms_findings *out)
+{
+    gather_settings(store, &out->settings);
+    gather_counts(store, &out->counts);
+    gather_shards(store, &out->entries);
+    const int status = walk_entries(store, &out->entries);
+    if (status != MEMSTORE_OK)
+        return status;
+    ms_mutex_lock(&store->track.lock);
+    if (store->track.sampler != NULL) {
+        ms_track_settle_locked(store);
+        fill_pattern(store, store->track.sampler, &out->pattern);
+    }
+    ms_mutex_unlock(&store->track.lock);
+    return MEMSTORE_OK;
+}
+
+/* lib/store/batch.c */
 #ifndef MS_STORE_BATCH_H
 #define MS_STORE_BATCH_H
 struct ms_step {
@@ -8791,11 +9968,11 @@ int ms_store_commit(memstore *store, const struct ms_op *ops, size_t n, size_t *
 void ms_measuring_add(memstore *store, enum memstore_operation operation, uint64_t start);
 MS_ALWAYS_INLINE uint64_t ms_measuring_begin(const memstore *store)
 {
-    return ms_unlikely((store->bounds & MS_BOUNDS_MEASURED) != 0) ? ms_clock_real_ns() : 0;
+    return ms_unlikely((ms_store_bounds(store) & MS_BOUNDS_MEASURED) != 0) ? ms_clock_real_ns() : 0;
 }
 MS_ALWAYS_INLINE uint64_t ms_measuring_begin_read(const memstore *store)
 {
-    return ms_unlikely((store->bounds & MS_BOUNDS_MEASURED) != 0) && ms_latency_is_turn()
+    return ms_unlikely((ms_store_bounds(store) & MS_BOUNDS_MEASURED) != 0) && ms_latency_is_turn()
                ? ms_clock_real_ns()
                : 0;
 }
@@ -8810,13 +9987,14 @@ MS_ALWAYS_INLINE void ms_measuring_end(memstore *store, enum memstore_operation 
 #define MS_STORE_WRITING_H
 MS_ALWAYS_INLINE bool ms_writing_waits(memstore *store)
 {
-    return (store->bounds & MS_BOUNDS_WRITERS) != 0 || !ms_combiner_is_idle(&store->combiner);
+    return (ms_store_bounds(store) & MS_BOUNDS_WRITERS) != 0 ||
+           !ms_combiner_is_idle(&store->combiner);
 }
 int ms_writing_admit(memstore *store, const memstore_key *key);
 void ms_writing_leave_place(memstore *store);
 MS_ALWAYS_INLINE void ms_writing_done(memstore *store)
 {
-    if (ms_unlikely((store->bounds & MS_BOUNDS_WRITERS) != 0))
+    if (ms_unlikely((ms_store_bounds(store) & MS_BOUNDS_WRITERS) != 0))
         ms_writing_leave_place(store);
 }
 MS_ALWAYS_INLINE int ms_writing_begin(memstore *store, const void *key, size_t key_size)
@@ -9210,6 +10388,7 @@ static inline uint32_t ms_removal_kind(bool live, uint32_t kind)
 {
     return live ? kind : MEMSTORE_EVENT_EXPIRED;
 }
+void ms_notify_alert(memstore *store, const struct ms_alert_note *alert);
 int ms_notify_subscribe(memstore *store, uint32_t mask, size_t limit, memstore_event_fn fn,
                         void *context, memstore_subscription **out);
 uint64_t ms_notify_allowance(const struct ms_settings *settings);
@@ -9287,12 +10466,35 @@ static void store_batch_publish_settle(struct ms_commit *commit, struct ms_step 
 }
 static void store_batch_publish_overtake_loads(const struct ms_commit *commit)
 {
-    if (!ms_flights_any(&commit->store->flights))
+    memstore *store = commit->store;
+    const bool stale = ms_stale_any(&store->stale);
+    if (!ms_flights_any(&store->flights) && !stale)
         return;
     for (size_t i = 0; i < commit->count; i++) {
         const struct ms_step *step = &commit->steps[i];
-        if (ms_step_writes(step) && step->op->kind != MS_OP_UPDATE_TTL)
-            ms_flights_overtake(&commit->store->flights, &step->op->key, step->hash);
+        if (!ms_step_writes(step) || step->op->kind == MS_OP_UPDATE_TTL)
+            continue;
+        ms_flights_overtake(&store->flights, &step->op->key, step->hash);
+        if (stale)
+            ms_stale_forget(store, &step->op->key, step->hash);
+    }
+}
+static void track(memstore *store, const struct ms_step *step)
+{
+    const struct ms_op *op = step->op;
+    if (op->kind == MS_OP_SET)
+        ms_track_write(store, step->hash, op->key.size, op->value_size, step->expiry);
+    else if (op->kind == MS_OP_DELETE)
+        ms_track_delete(store, step->hash);
+    else
+        ms_track_retime(store, step->hash, step->expiry);
+}
+static void track_followed(const struct ms_commit *commit)
+{
+    for (size_t i = 0; i < commit->count; i++) {
+        const struct ms_step *step = &commit->steps[i];
+        if (ms_step_writes(step) && ms_track_follows(commit->store, step->hash))
+            track(commit->store, step);
     }
 }
 void ms_commit_publish(struct ms_commit *commit)
@@ -9323,10 +10525,12 @@ void ms_commit_publish(struct ms_commit *commit)
     }
     bump_sequences(commit);
     atomic_fetch_add_explicit(&store->batches_done, 1, memory_order_release);
+    if ((ms_store_bounds(store) & MS_BOUNDS_TRACKED) != 0)
+        track_followed(commit);
 }
 
 /* lib/store/chunk.c */
-static bool charge(memstore *store, uint64_t bytes, uint64_t spare)
+static bool store_chunk_charge(memstore *store, uint64_t bytes, uint64_t spare)
 {
     struct ms_combiner *combiner = &store->combiner;
     ms_mutex_lock(&combiner->lock);
@@ -9349,9 +10553,9 @@ bool ms_chunk_charge(memstore *store, uint64_t bytes)
     struct ms_budget *budget = &store->arena.budget;
     const uint64_t spare = (uint64_t)store->arena.reserve << store->arena.segment_shift;
     struct ms_budget_mark asked = ms_budget_mark(budget);
-    return charge(store, bytes, spare) ||
+    return store_chunk_charge(store, bytes, spare) ||
            (ms_room_make(store, bytes, ms_store_deadline(store), &asked) == MEMSTORE_OK &&
-            charge(store, bytes, spare));
+            store_chunk_charge(store, bytes, spare));
 }
 struct ms_chunk *ms_chunk_new(memstore *store, uint64_t size)
 {
@@ -9409,6 +10613,8 @@ static void clear_shard_locked(memstore *store, uint32_t shard)
     const struct cleared_shard cleared = {&store->index, shard};
     if (ms_flights_any(&store->flights))
         ms_flights_overtake_those(&store->flights, is_in_shard, &cleared);
+    if (ms_stale_any(&store->stale))
+        ms_stale_clear_shard(store, shard);
     if (ms_load_relaxed(&store->index.views[shard].table) == 0)
         return;
     ms_index_scan(&store->index, shard, 0, UINT32_MAX, kill_entry, &clearing);
@@ -9428,6 +10634,7 @@ int ms_store_clear(memstore *store)
         clear_shard_locked(store, shard);
         ms_mutex_unlock(lock);
     }
+    ms_track_clear(store);
     ms_arena_seal_open(&store->arena);
     if (!ms_mutex_lock_until(&store->reclaim_lock, deadline))
         return MEMSTORE_OK;
@@ -9672,7 +10879,7 @@ static int write_first(memstore *store)
     ms_combiner_done_locked(store);
     return MEMSTORE_OK;
 }
-static int write_all(memstore *store)
+static int store_combiner_apply_write_all(memstore *store)
 {
     int status = MEMSTORE_OK;
     while (status == MEMSTORE_OK && store->combiner.taken.count != 0)
@@ -9693,7 +10900,7 @@ static int apply(memstore *store)
             return status;
         ms_store_patience_us = ms_store_deadline(store);
     }
-    return write_all(store);
+    return store_combiner_apply_write_all(store);
 }
 int ms_combiner_apply_locked(memstore *store, enum ms_combiner_place place)
 {
@@ -9702,7 +10909,7 @@ int ms_combiner_apply_locked(memstore *store, enum ms_combiner_place place)
     if (combiner->taken.count == 0)
         return MEMSTORE_OK;
     const bool takes_place =
-        place == MS_COMBINER_TAKES_PLACE && (store->bounds & MS_BOUNDS_WRITERS) != 0;
+        place == MS_COMBINER_TAKES_PLACE && (ms_store_bounds(store) & MS_BOUNDS_WRITERS) != 0;
     if (takes_place)
         status = ms_admission_enter_writer(store);
     if (status == MEMSTORE_OK) {
@@ -10068,11 +11275,131 @@ int ms_store_delete(memstore *store, const void *key, size_t key_size)
         ms_index_remove(&store->index, hash, &slot);
         ms_notify_removal(store, &found, ms_removal_kind(live, MEMSTORE_EVENT_DELETED));
         ms_store_entry_died(store, &found);
+    } else if (ms_unlikely(ms_stale_any(&store->stale))) {
+        ms_stale_forget(store, &(memstore_key){key, key_size}, hash);
     }
     ms_mutex_unlock(ms_store_shard_lock(store, hash));
+    if (ms_track_follows(store, hash))
+        ms_track_delete(store, hash);
     if (exists)
         ms_count(&store->counters, live ? MS_COUNT_DELETES : MS_COUNT_EXPIRATIONS, 1);
     return live ? MEMSTORE_OK : MEMSTORE_ERR_KEY_NOT_FOUND;
+}
+
+/* lib/store/exporter.c */
+#ifndef MS_STORE_METRICS_H
+#define MS_STORE_METRICS_H
+#include <memstore/memstore.h>
+int ms_metrics_write(memstore *store, struct ms_text *out);
+#endif
+#ifndef MS_STORE_METRICS_FILE_H
+#define MS_STORE_METRICS_FILE_H
+void ms_metrics_for_file(const struct ms_text *metrics, const char *store_name,
+                         struct ms_text *out);
+#endif
+#ifndef MS_STORE_TELL_H
+#define MS_STORE_TELL_H
+void ms_tell_closed(memstore *store);
+void ms_tell_limit_reached(memstore *store);
+void ms_tell_no_room(memstore *store, int status);
+void ms_tell_load_failed(memstore *store, int result);
+void ms_tell_events_dropped(memstore *store, uint64_t dropped);
+void ms_tell_export_failed(memstore *store, const char *file, int error);
+void ms_tell_alert(memstore *store, const struct ms_alert_note *alert);
+void ms_tell_index_grown(memstore *store, uint64_t bytes);
+void ms_tell_compacted(memstore *store, const struct ms_segment *segment);
+#endif
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+static const char *wanted_file(memstore *store)
+{
+    const char *const file = ms_setting_text_of(&store->settings, export_metrics);
+    const char *const parents = (const char *)ms_load_relaxed(&store->exporter.parents);
+    if (!ms_setting_of(&store->settings, enable_metrics) ||
+        (parents != NULL && strcmp(file, parents) == 0))
+        return "";
+    return file;
+}
+static bool was_tried(memstore *store, const char *file)
+{
+    return ms_load_relaxed(&store->exporter.tried) == (uintptr_t)file;
+}
+static int64_t left_ms(memstore *store)
+{
+    const char *const file = wanted_file(store);
+    if (!was_tried(store, file))
+        return file[0] == '\0' && ms_load_relaxed(&store->exporter.tried) == 0 ? -1 : 0;
+    if (file[0] == '\0')
+        return -1;
+    const int64_t left = ms_load_relaxed(&store->exporter.tried_ms) +
+                         ms_setting_of(&store->settings, metrics_interval) - ms_clock_exact_ms();
+    return left > 0 ? left : 0;
+}
+int64_t ms_exporter_when(memstore *store, int64_t now_us)
+{
+    const int64_t left = left_ms(store);
+    return left < 0 ? INT64_MAX : now_us + left * 1000;
+}
+static void remove_file(struct ms_exporter *exporter)
+{
+    if (exporter->file != NULL)
+        unlink(exporter->file);
+    exporter->file = NULL;
+}
+static int write_file(memstore *store, const char *file)
+{
+    struct ms_text metrics = {0}, text = {0};
+    int error = ENOMEM;
+    if (ms_metrics_write(store, &metrics) == MEMSTORE_OK)
+        ms_metrics_for_file(&metrics, ms_setting_text(store->settings.store_name), &text);
+    if (text.data != NULL && !text.failed)
+        error = ms_file_replace(file, text.data, text.size);
+    ms_mem_free(metrics.data);
+    ms_mem_free(text.data);
+    return error;
+}
+static void export_file(memstore *store, const char *file)
+{
+    struct ms_exporter *exporter = &store->exporter;
+    if (exporter->file != NULL && strcmp(exporter->file, file) != 0)
+        remove_file(exporter);
+    if (file[0] == '\0')
+        return;
+    const int error = write_file(store, file);
+    if (error == 0) {
+        exporter->file = file;
+        ms_count(&store->counters, MS_COUNT_EXPORTS, 1);
+    } else {
+        ms_count(&store->counters, MS_COUNT_EXPORT_FAILURES, 1);
+        ms_tell_export_failed(store, file, error);
+    }
+}
+void ms_exporter_look(memstore *store)
+{
+    struct ms_exporter *exporter = &store->exporter;
+    bool idle = false;
+    if (ms_likely(left_ms(store) != 0) || !ms_cas_acq_rel(&exporter->busy, &idle, true))
+        return;
+    if (left_ms(store) == 0) {
+        const char *const file = wanted_file(store);
+        ms_store_relaxed(&exporter->tried_ms, ms_clock_exact_ms());
+        ms_store_relaxed(&exporter->tried, (uintptr_t)file);
+        export_file(store, file);
+    }
+    ms_store_release(&exporter->busy, false);
+}
+void ms_exporter_close(memstore *store)
+{
+    remove_file(&store->exporter);
+}
+void ms_exporter_forget_parent(memstore *store)
+{
+    struct ms_exporter *exporter = &store->exporter;
+    ms_store_relaxed(&exporter->busy, false);
+    ms_store_relaxed(&exporter->parents,
+                     (uintptr_t)ms_setting_text_of(&store->settings, export_metrics));
+    exporter->file = NULL;
 }
 
 /* lib/store/increment.c */
@@ -10150,7 +11477,10 @@ struct ms_load {
     uint64_t hash;
     const memstore_loader *loader;
     int64_t deadline_us;
+    bool refreshes;
 };
+#define MS_LOAD_REFUSED 3
+#define MS_LOADER_OF_LEASES 0
 static inline bool ms_load_bypasses(const memstore *store)
 {
     return ms_setting_of(&store->settings, load_on_store_error) == MS_STORE_ERROR_BYPASS;
@@ -10165,15 +11495,28 @@ static inline int64_t ms_load_deadline(int64_t wait_ms)
     return wait_ms > (INT64_MAX - now) / 1000 ? INT64_MAX : now + wait_ms * 1000;
 }
 int ms_load_look(memstore *store, const memstore_key *key, memstore_view *out);
+enum ms_joined ms_load_join(memstore *store, const struct ms_flight_call *call,
+                            struct ms_flight **out);
 int ms_load_recheck(memstore *store, const memstore_key *key, uint64_t hash, memstore_view *found);
 int ms_load_aside(const struct ms_load *load, int status, memstore_view *out);
 int ms_load_await(const struct ms_load *load, struct ms_flight *flight, memstore_view *out);
+bool ms_load_is_old(const memstore *store, size_t key_size, const memstore_view *view);
+int ms_load_refresh(const struct ms_load *load, memstore_view *out);
+bool ms_load_begin_refresh(const struct ms_load *load, int64_t lease_until,
+                           struct ms_flight **flight, memstore_view *out);
 int ms_load_call(const struct ms_load *load, bool closed, memstore_load_value *value);
 void ms_load_call_many(const struct ms_load *load, memstore_key *keys, size_t n,
                        memstore_load_value *values, size_t *order);
 void ms_load_release(const memstore_load_value *value);
+void ms_load_done(memstore *store);
+bool ms_load_may_call(memstore *store, uint64_t loader);
+void ms_load_note_success(memstore *store, uint64_t loader);
+void ms_load_note_failure(memstore *store, uint64_t loader);
+bool ms_load_fall_back(memstore *store, const struct ms_flight *flight, memstore_view *view);
+bool ms_load_remove(memstore *store, const struct ms_flight *flight);
 int ms_load_settle(struct ms_flight *flight, int result, const memstore_load_value *value,
                    memstore_view *view, int *stored);
+int ms_load_count_failure(memstore *store, int result);
 int ms_load_hand_out(memstore *store, const memstore_view *view, memstore_view *out);
 int ms_load_finish(memstore *store, struct ms_flight *flight, int status, memstore_view *view,
                    memstore_view *out);
@@ -10187,22 +11530,42 @@ static int give_lease(memstore *store, struct ms_flight *flight, struct ms_fligh
 {
     const memstore_key key = {flight->key, flight->key_size};
     memstore_view view;
-    const int status = ms_load_recheck(store, &key, flight->hash, &view);
-    if (status == MEMSTORE_ERR_KEY_NOT_FOUND) {
+    int status = ms_load_recheck(store, &key, flight->hash, &view);
+    if (status != MEMSTORE_ERR_KEY_NOT_FOUND)
+        return ms_load_finish_found(store, flight, status, &view, out);
+    if (ms_load_may_call(store, MS_LOADER_OF_LEASES)) {
         *lease = flight;
         return MEMSTORE_OK;
     }
-    return ms_load_finish_found(store, flight, status, &view, out);
+    status = ms_load_settle(flight, MS_LOAD_REFUSED, NULL, &view, NULL);
+    return ms_load_finish(store, flight, status, &view, out);
+}
+static int64_t end_of_lease(const memstore *store)
+{
+    return ms_clock_exact_ms() + ms_setting_of(&store->settings, load_lease_timeout);
+}
+static void give_lease_to_refresh(const struct ms_load *load, struct ms_flight **lease,
+                                  memstore_view *out)
+{
+    struct ms_flight *flight;
+    memstore_view view;
+    if (!ms_load_begin_refresh(load, end_of_lease(load->store), &flight, out))
+        return;
+    if (ms_load_may_call(load->store, MS_LOADER_OF_LEASES)) {
+        *lease = flight;
+        return;
+    }
+    ms_load_settle(flight, MS_LOAD_REFUSED, NULL, &view, NULL);
+    ms_view_give_back(&view);
+    ms_load_drop(flight);
 }
 static int acquire_missed(const struct ms_load *load, struct ms_flight **lease, memstore_view *out)
 {
     memstore *store = load->store;
     const struct ms_flight_call call = {
-        .key = load->key,
-        .hash = load->hash,
-        .lease_until = ms_clock_exact_ms() + ms_setting_of(&store->settings, load_lease_timeout)};
+        .key = load->key, .hash = load->hash, .lease_until = end_of_lease(store)};
     struct ms_flight *flight;
-    switch (ms_flights_join(&store->flights, &call, &flight)) {
+    switch (ms_load_join(store, &call, &flight)) {
     case MS_JOINED_AS_LEADER:
         return give_lease(store, flight, lease, out);
     case MS_JOINED:
@@ -10212,6 +11575,7 @@ static int acquire_missed(const struct ms_load *load, struct ms_flight **lease, 
         return MEMSTORE_ERR_KEY_NOT_FOUND;
     case MS_JOINED_CLOSED:
         return MEMSTORE_ERR_CACHE_CLOSED;
+    case MS_JOINED_NOT:
     case MS_JOINED_NO_MEMORY:
         return MEMSTORE_ERR_MEMORY_EXHAUSTED;
     }
@@ -10229,6 +11593,8 @@ int ms_lease_acquire(memstore *store, const memstore_key *key, int64_t timeout_m
         return MEMSTORE_ERR_ENTRY_TOO_LARGE;
     do {
         status = ms_load_look(store, key, out);
+        if (status == MEMSTORE_OK && ms_load_is_old(store, key->size, out))
+            give_lease_to_refresh(&load, lease, out);
         if (status == MEMSTORE_ERR_KEY_NOT_FOUND)
             status = acquire_missed(&load, lease, out);
     } while (status == MS_FLIGHT_LAPSED);
@@ -10238,6 +11604,7 @@ int ms_lease_fill(struct ms_flight *lease, const memstore_load_value *value, mem
 {
     memstore_view view;
     int stored = MEMSTORE_ERR_LOADER_FAILED;
+    ms_load_note_success(ms_load_store_of(lease), MS_LOADER_OF_LEASES);
     ms_flight_stands(lease);
     const int status = ms_load_settle(lease, MEMSTORE_LOAD_OK, value, &view, &stored);
     if (out != NULL && status == MEMSTORE_OK)
@@ -10246,13 +11613,22 @@ int ms_lease_fill(struct ms_flight *lease, const memstore_load_value *value, mem
     ms_load_drop(lease);
     return stored;
 }
-void ms_lease_fail(struct ms_flight *lease, int result)
+int ms_lease_fail(struct ms_flight *lease, int result, memstore_view *out)
 {
+    memstore *store = ms_load_store_of(lease);
+    const bool absent = result == MEMSTORE_LOAD_ABSENT;
     memstore_view view;
-    ms_load_settle(
-        lease, result == MEMSTORE_LOAD_ABSENT ? MEMSTORE_LOAD_ABSENT : MEMSTORE_ERR_LOADER_FAILED,
-        NULL, &view, NULL);
+    if (absent)
+        ms_load_note_success(store, MS_LOADER_OF_LEASES);
+    else
+        ms_load_note_failure(store, MS_LOADER_OF_LEASES);
+    int status = ms_load_settle(lease, absent ? MEMSTORE_LOAD_ABSENT : MEMSTORE_ERR_LOADER_FAILED,
+                                NULL, &view, NULL);
+    if (out != NULL && status == MEMSTORE_OK)
+        status = ms_load_hand_out(store, &view, out);
+    ms_view_give_back(&view);
     ms_load_drop(lease);
+    return status;
 }
 
 /* lib/store/lifetime.c */
@@ -10297,6 +11673,7 @@ static bool alloc_table(void *context, size_t bytes, uint64_t *offset)
     node->next = store->retired_spare;
     store->retired_spare = node;
     ms_mutex_unlock(&store->retired_lock);
+    ms_tell_index_grown(store, bytes);
     *offset = (uint64_t)((char *)table - arena->base);
     return true;
 }
@@ -10384,27 +11761,33 @@ static enum ms_arena_paging paging_of(const struct ms_settings *settings)
         return MS_PAGING_SMALL;
     }
 }
-static void init_members(memstore *store, const struct ms_settings *settings)
+static void init_members(memstore *store, const struct ms_settings *settings,
+                         const struct ms_logger *logger)
 {
     store->settings = *settings;
     store->hasher = ms_hasher_of(settings->hash_function, ms_random_seed());
-    store->keeps_created = settings->store_creation_time || settings->life_window != 0;
+    store->keeps_created = settings->store_creation_time || settings->life_window != 0 ||
+                           settings->load_refresh_after != 0;
     store->short_head = (uint8_t)ms_entry_head_size(false, store->keeps_created);
     store->unix_offset_read = INT64_MIN / 2;
     ms_mutex_init(&store->settings_lock, MS_RANK_SETTINGS);
     ms_mutex_init(&store->reclaim_lock, MS_RANK_RECLAIM);
     ms_gate_init(&store->room_line, 1);
     ms_mutex_init(&store->retired_lock, MS_RANK_RETIRED);
-    store->bounds = ms_admission_bounds(settings);
+    ms_store_relaxed(&store->bounds, ms_admission_bounds(settings));
     ms_admission_init(&store->admission, settings);
     ms_combiner_init(&store->combiner, settings->limit);
     ms_events_init(&store->events, &store->arena.budget, &store->events_wanted,
                    settings->secure_wipe);
     ms_events_allow(&store->events, ms_notify_allowance(settings));
-    ms_flights_init(&store->flights);
+    ms_flights_init(&store->flights, &store->arena.budget);
+    ms_breakers_init(&store->breakers);
     ms_gate_init(&store->loads_gate, settings->load_max_loads);
+    ms_gate_init(&store->load_bytes_gate, ms_load_byte_places(settings));
     ms_due_init(&store->due, ms_store_sweep_slack(settings));
     ms_monitor_init(&store->monitor);
+    ms_track_init(&store->track);
+    ms_log_init(&store->log, logger, ms_setting_text(settings->store_name));
 }
 static int init_arena(memstore *store, const char **why)
 {
@@ -10415,7 +11798,7 @@ static int init_arena(memstore *store, const char **why)
                     ms_counters_bytes(stripes_of(settings)) +
                     ms_latency_bytes(latency_stripes_of(settings)) +
                     shards_of(settings) * sizeof(struct ms_retired) +
-                    ms_admission_overhead(settings),
+                    ms_admission_overhead(settings) + ms_stale_overhead(shards_of(settings)),
         .keeps_created = store->keeps_created,
         .wipes = settings->secure_wipe,
         .paging = paging_of(settings),
@@ -10465,9 +11848,13 @@ static void free_retired(struct ms_retired *retired)
 static void free_store(memstore *store)
 {
     ms_events_fini(&store->events);
+    ms_log_fini(&store->log);
     ms_combiner_fini(store);
     ms_flights_fini(&store->flights);
+    ms_breakers_fini(&store->breakers);
     ms_gate_fini(&store->loads_gate);
+    ms_gate_fini(&store->load_bytes_gate);
+    ms_stale_fini(&store->stale, store->index.shard_count);
     ms_index_fini(&store->index);
     if (store->arena.base != NULL)
         ms_arena_fini(&store->arena);
@@ -10477,6 +11864,7 @@ static void free_store(memstore *store)
     free_retired(store->retired_spare);
     ms_admission_fini(&store->admission);
     ms_monitor_fini(&store->monitor);
+    ms_track_fini(&store->track);
     ms_mutex_destroy(&store->settings_lock);
     ms_gate_fini(&store->room_line);
     ms_mutex_destroy(&store->reclaim_lock);
@@ -10503,6 +11891,23 @@ static memstore *map_block(const struct ms_settings *settings)
         ms_latency_init(&store->latency, latency_stripes, block + latencies);
     return store;
 }
+static void heat_locked(memstore *store)
+{
+    const uint64_t flags = store->hot_unmeasured;
+    const uint64_t diverted =
+        MS_HOT_MEASURED | ((flags & MS_HOT_USUAL) != 0 ? MS_HOT_MEASURED_USUAL : 0);
+    const bool diverts = (ms_store_bounds(store) & (MS_BOUNDS_MEASURED | MS_BOUNDS_TRACKED)) != 0;
+    const uint64_t rest = ms_load_relaxed(&store->hot) & ~(uint64_t)MS_HOT_FLAGS;
+    if (!store->is_shut)
+        ms_store_release(&store->hot, rest | (diverts ? diverted : flags));
+}
+void ms_store_divert(memstore *store, enum ms_bounds why, bool wanted)
+{
+    const unsigned others = ms_store_bounds(store) & ~(unsigned)why;
+    ms_store_relaxed(&store->bounds, (unsigned char)(others | (wanted ? why : 0)));
+    if (ms_load_relaxed(&store->hot) != 0)
+        heat_locked(store);
+}
 static void heat(memstore *store)
 {
     const uint64_t base = (uint64_t)(uintptr_t)store->arena.base;
@@ -10510,12 +11915,9 @@ static void heat(memstore *store)
     const bool usual = open && store->hasher.kind == MS_HASH_XXH3 && !store->keeps_created &&
                        store->arena.granule_shift == MS_HOT_GRANULE_SHIFT &&
                        store->touch == MS_TOUCH_COUNT;
-    const uint64_t flags = (open ? MS_HOT_OPEN : 0) | (usual ? MS_HOT_USUAL : 0);
-    const uint64_t measured = MS_HOT_MEASURED | (usual ? MS_HOT_MEASURED_USUAL : 0);
-    store->hot_unmeasured = flags;
-    ms_store_release(&store->hot,
-                     base | (store->index.shard_count - 1) |
-                         ((store->bounds & MS_BOUNDS_MEASURED) != 0 ? measured : flags));
+    store->hot_unmeasured = (open ? MS_HOT_OPEN : 0) | (usual ? MS_HOT_USUAL : 0);
+    ms_store_relaxed(&store->hot, base | (store->index.shard_count - 1));
+    heat_locked(store);
 }
 #define TICKS_SPARSE_FROM (16 << 20)
 #define LIMIT_PER_TICK (512 * 1024)
@@ -10533,25 +11935,33 @@ static int build(memstore *store, const char **why)
     int status = init_arena(store, why);
     if (status != MEMSTORE_OK)
         return status;
+    store->flights.spare = (uint64_t)store->arena.reserve << store->arena.segment_shift;
     if (!ms_due_reserve(&store->due, ms_arena_most_in_use(&store->arena)))
         return MEMSTORE_ERR_MEMORY_EXHAUSTED;
     ms_eviction_init(&store->eviction, policy_of(store->settings.eviction),
                      goal_of(store->settings.eviction_goal), &store->arena);
     store->touch = store->eviction.policy->touch;
     store->tick_mask = tick_mask_of(store);
-    if (!init_index(store))
+    if (!init_index(store) || !ms_stale_init(&store->stale, store->index.shard_count))
         return MEMSTORE_ERR_MEMORY_EXHAUSTED;
     status = presize_index(store, why);
+    if (status == MEMSTORE_OK && store->settings.access_sample != 0 &&
+        ms_track_start(store, store->settings.access_sample) != MEMSTORE_OK) {
+        *why = "performance.memory_limit: too small to hold what monitoring.access_sample_ratio "
+               "needs; 1MB is enough";
+        status = MEMSTORE_ERR_INVALID_CONFIG;
+    }
     return status == MEMSTORE_OK ? ms_maintenance_register(store) : status;
 }
-int ms_store_open(const struct ms_settings *settings, memstore **out, const char **why)
+int ms_store_open(const struct ms_settings *settings, const struct ms_logger *logger,
+                  memstore **out, const char **why)
 {
     memstore *store = map_block(settings);
     *why = "the system gave no memory, no addresses or no thread for a store with this "
            "performance.memory_limit";
     if (store == NULL)
         return MEMSTORE_ERR_MEMORY_EXHAUSTED;
-    init_members(store, settings);
+    init_members(store, settings, logger);
     const int status = build(store, why);
     if (status != MEMSTORE_OK) {
         free_store(store);
@@ -10606,23 +12016,34 @@ static void apply_queued(memstore *store)
     ms_combiner_settle_all(store);
     ms_store_leave(store);
 }
+static void shut(memstore *store)
+{
+    ms_mutex_lock(&store->settings_lock);
+    store->is_shut = true;
+    ms_store_release(&store->hot, ms_load_relaxed(&store->hot) & ~MS_HOT_FLAGS);
+    ms_mutex_unlock(&store->settings_lock);
+}
 int ms_store_close(memstore *store)
 {
     bool open = false;
     if (ms_flights_are_led(&store->flights))
         return MEMSTORE_ERR_UNSUPPORTED;
     apply_queued(store);
-    ms_store_release(&store->hot, ms_load_relaxed(&store->hot) & ~MS_HOT_FLAGS);
+    shut(store);
     if (!atomic_compare_exchange_strong(&store->closed, &open, true))
         return MEMSTORE_ERR_CACHE_CLOSED;
     ms_admission_close(&store->admission);
     ms_gate_close(&store->loads_gate);
+    ms_gate_close(&store->load_bytes_gate);
     ms_flights_close(&store->flights);
     ms_maintenance_unregister(store);
     wait_for_calls(store);
     ms_combiner_drain(store);
     free_contents(store);
+    ms_exporter_close(store);
     ms_events_close(&store->events);
+    ms_tell_closed(store);
+    ms_log_flush(&store->log);
     return MEMSTORE_OK;
 }
 void ms_store_destroy(memstore *store)
@@ -10634,9 +12055,25 @@ void ms_store_destroy(memstore *store)
 /* lib/store/load.c */
 int ms_load_look(memstore *store, const memstore_key *key, memstore_view *out)
 {
-    return (store->bounds & MS_BOUNDS_VIEWS) != 0
+    return (ms_store_bounds(store) & MS_BOUNDS_VIEWS) != 0
                ? ms_admission_get_view(store, key->data, key->size, out)
                : ms_store_get_view(store, key->data, key->size, out);
+}
+enum ms_joined ms_load_join(memstore *store, const struct ms_flight_call *store_load_call,
+                            struct ms_flight **out)
+{
+    struct ms_budget_mark asked = ms_budget_mark(&store->arena.budget);
+    enum ms_joined joined = ms_flights_join(&store->flights, store_load_call, out);
+    if (joined != MS_JOINED_NO_MEMORY || store_load_call->refreshes ||
+        ms_store_check_size(store, store_load_call->key.size, 0) != MEMSTORE_OK ||
+        ms_store_enter(store) != MEMSTORE_OK)
+        return joined;
+    const int status =
+        ms_room_make(store, ms_flight_bytes(store_load_call->key.size), ms_store_deadline(store), &asked);
+    if (status == MEMSTORE_OK)
+        joined = ms_flights_join(&store->flights, store_load_call, out);
+    ms_store_leave(store);
+    return joined;
 }
 static int recheck(memstore *store, const memstore_key *key, uint64_t hash, memstore_view *found)
 {
@@ -10670,18 +12107,19 @@ int ms_load_aside(const struct ms_load *load, int status, memstore_view *out)
     if (!ms_load_bypasses(store))
         return status;
     const int result = ms_load_call(load, ms_store_is_closed(store), &value);
+    if (result != MEMSTORE_LOAD_OK)
+        ms_load_done(store);
     if (result == MEMSTORE_LOAD_ABSENT) {
         ms_count(&store->counters, MS_COUNT_ABSENT_LOADED, 1);
         return MEMSTORE_ERR_KEY_NOT_FOUND;
     }
-    if (result != MEMSTORE_LOAD_OK) {
-        ms_count(&store->counters, MS_COUNT_LOAD_FAILURES, 1);
-        return result;
-    }
+    if (result != MEMSTORE_LOAD_OK)
+        return ms_load_count_failure(store, result);
     ms_count(&store->counters, MS_COUNT_LOADS, 1);
     ms_count(&store->counters, MS_COUNT_LOADS_BYPASSED, 1);
     status = ms_load_keep(store, &value, status, out);
     ms_load_release(&value);
+    ms_load_done(store);
     return status;
 }
 int ms_load_await(const struct ms_load *load, struct ms_flight *flight, memstore_view *out)
@@ -10712,13 +12150,14 @@ static int store_load_lead(const struct ms_load *load, struct ms_flight *flight,
     status = ms_load_settle(flight, result, &value, &view, NULL);
     if (result == MEMSTORE_LOAD_OK)
         ms_load_release(&value);
+    ms_load_done(store);
     return ms_load_finish(store, flight, status, &view, out);
 }
 static int load_missed(const struct ms_load *load, memstore_view *out)
 {
-    const struct ms_flight_call call = {.key = load->key, .hash = load->hash};
+    const struct ms_flight_call store_load_call = {.key = load->key, .hash = load->hash};
     struct ms_flight *flight;
-    switch (ms_flights_join(&load->store->flights, &call, &flight)) {
+    switch (ms_load_join(load->store, &store_load_call, &flight)) {
     case MS_JOINED_AS_LEADER:
         return store_load_lead(load, flight, out);
     case MS_JOINED:
@@ -10728,6 +12167,7 @@ static int load_missed(const struct ms_load *load, memstore_view *out)
         return MEMSTORE_ERR_KEY_NOT_FOUND;
     case MS_JOINED_CLOSED:
         return ms_load_aside(load, MEMSTORE_ERR_CACHE_CLOSED, out);
+    case MS_JOINED_NOT:
     case MS_JOINED_NO_MEMORY:
         return ms_load_aside(load, MEMSTORE_ERR_MEMORY_EXHAUSTED, out);
     }
@@ -10738,12 +12178,14 @@ int ms_load_get(memstore *store, const memstore_key *key, const memstore_loader 
 {
     struct ms_load load = {.store = store, .key = *key, .loader = loader};
     int status = ms_load_look(store, key, out);
-    if (status == MEMSTORE_OK)
+    if (status == MEMSTORE_OK && !ms_load_is_old(store, key->size, out))
         return status;
     load.deadline_us = loader->wait_ms == 0 ? INT64_MAX : ms_load_deadline(loader->wait_ms);
     if (key->size > MS_KEY_SIZE_MAX)
         return ms_load_aside(&load, MEMSTORE_ERR_ENTRY_TOO_LARGE, out);
     load.hash = ms_store_hash(store, key->data, key->size);
+    if (status == MEMSTORE_OK)
+        return ms_load_refresh(&load, out);
     for (;;) {
         status = status == MEMSTORE_ERR_KEY_NOT_FOUND ? load_missed(&load, out)
                                                       : ms_load_aside(&load, status, out);
@@ -10801,9 +12243,20 @@ static inline int64_t ms_backoff_pause(uint32_t attempt, int64_t initial, int64_
 #endif
 static __thread uint32_t loaders_inside;
 static __thread const memstore *place_of;
+static __thread const memstore *store_load_call_bytes_of;
+static __thread uint32_t bytes_held;
 uint32_t ms_load_places_held(const memstore *store)
 {
     return place_of == store;
+}
+uint32_t ms_load_bytes_held(const memstore *store)
+{
+    return store_load_call_bytes_of == store ? bytes_held : 0;
+}
+uint32_t ms_load_byte_places(const struct ms_settings *settings)
+{
+    const uint64_t places = (settings->load_max_load_bytes + 1023) / 1024;
+    return places < INT32_MAX ? (uint32_t)places : INT32_MAX;
 }
 void ms_load_release(const memstore_load_value *value)
 {
@@ -10834,15 +12287,88 @@ static void leave_place(memstore *store)
     place_of = NULL;
     ms_gate_leave(&store->loads_gate, 1);
 }
+static int take_bytes(memstore *store, size_t n, int64_t until, bool closed)
+{
+    const uint32_t most = store->load_bytes_gate.places;
+    int64_t deadline_us = INT64_MAX;
+    if (most == 0 || loaders_inside != 0 || closed || store_load_call_bytes_of != NULL)
+        return MEMSTORE_OK;
+    if (until != INT64_MAX)
+        deadline_us = ms_clock_real_us() + (until - ms_clock_exact_ms()) * 1000;
+    const uint64_t each = ms_load_relaxed(&store->load_size) / 1024 + 1;
+    const uint32_t wanted = n < most && each < most / n ? (uint32_t)(n * each) : most;
+    const int status =
+        ms_admission_status(ms_gate_enter(&store->load_bytes_gate, wanted, deadline_us));
+    if (status == MEMSTORE_OK) {
+        store_load_call_bytes_of = store;
+        bytes_held = wanted;
+    }
+    return status;
+}
+void ms_load_done(memstore *store)
+{
+    if (store_load_call_bytes_of != store || loaders_inside != 0)
+        return;
+    store_load_call_bytes_of = NULL;
+    ms_gate_leave(&store->load_bytes_gate, bytes_held);
+}
+static void note_size(memstore *store, size_t size)
+{
+    const uint64_t mean = ms_load_relaxed(&store->load_size);
+    if (store->load_bytes_gate.places != 0)
+        ms_store_relaxed(&store->load_size, mean == 0 ? size : mean - mean / 8 + size / 8);
+}
+struct ms_breaker_rule ms_load_breaker_rule(const memstore *store)
+{
+    return (struct ms_breaker_rule){ms_setting_of(&store->settings, breaker_failures),
+                                    ms_setting_of(&store->settings, breaker_open)};
+}
+static uint64_t loader_of(const struct ms_load *load)
+{
+    const memstore_loader *loader = load->loader;
+    if (loader->name != NULL && *loader->name == '\0')
+        return MS_LOADER_OF_LEASES;
+    if (loader->name != NULL)
+        return ms_hash(&load->store->hasher, loader->name, strlen(loader->name)) | 1;
+    const uintptr_t function =
+        loader->load != NULL ? (uintptr_t)loader->load : (uintptr_t)loader->load_many;
+    return ms_mix64(function ^ ms_mix64((uintptr_t)loader->context)) | 1;
+}
+bool ms_load_may_call(memstore *store, uint64_t loader)
+{
+    const struct ms_breaker_rule rule = ms_load_breaker_rule(store);
+    return ms_breakers_let_through(&store->breakers, loader, &rule, ms_clock_exact_ms());
+}
+void ms_load_note_success(memstore *store, uint64_t loader)
+{
+    ms_breakers_succeeded(&store->breakers, loader);
+}
+void ms_load_note_failure(memstore *store, uint64_t loader)
+{
+    const struct ms_breaker_rule rule = ms_load_breaker_rule(store);
+    if (ms_breakers_failed(&store->breakers, loader, &rule, ms_clock_exact_ms()))
+        ms_count(&store->counters, MS_COUNT_BREAKERS_OPENED, 1);
+}
+static void note_result(const struct ms_load *load, int result)
+{
+    if (result == MEMSTORE_LOAD_OK || result == MEMSTORE_LOAD_ABSENT)
+        ms_load_note_success(load->store, loader_of(load));
+    else if (result == MEMSTORE_ERR_LOADER_FAILED)
+        ms_load_note_failure(load->store, loader_of(load));
+}
 struct attempts {
     memstore *store;
     int64_t until;
     uint32_t made;
     bool closed;
+    bool once;
 };
-static struct attempts attempts_at(memstore *store, bool closed)
+static struct attempts attempts_of(const struct ms_load *load, bool closed)
 {
-    return (struct attempts){store, end_of_patience(store), 0, closed};
+    return (struct attempts){.store = load->store,
+                             .until = end_of_patience(load->store),
+                             .closed = closed,
+                             .once = closed || load->refreshes};
 }
 static int wait_for_next(struct attempts *attempts)
 {
@@ -10851,7 +12377,7 @@ static int wait_for_next(struct attempts *attempts)
         ms_backoff_pause(++attempts->made, ms_setting_of(&store->settings, load_retry_initial),
                          ms_setting_of(&store->settings, load_retry_max), ms_random_seed());
     const int64_t now = ms_clock_exact_ms();
-    if (now >= attempts->until || pause > attempts->until - now || attempts->closed)
+    if (now >= attempts->until || pause > attempts->until - now || attempts->once)
         return MEMSTORE_ERR_LOADER_FAILED;
     if (!ms_flights_pause(&store->flights, now + pause))
         return MEMSTORE_ERR_CACHE_CLOSED;
@@ -10883,15 +12409,27 @@ static int call_once(const struct ms_load *load, const struct attempts *attempts
     }
     return result;
 }
-int ms_load_call(const struct ms_load *load, bool closed, memstore_load_value *value)
+static int call_until_settled(const struct ms_load *load, bool closed, memstore_load_value *value)
 {
-    struct attempts attempts = attempts_at(load->store, closed);
-    int result;
+    struct attempts attempts = attempts_of(load, closed);
+    int result = take_bytes(load->store, 1, attempts.until, closed);
+    if (result != MEMSTORE_OK)
+        return result;
     while ((result = call_once(load, &attempts, value)) == MEMSTORE_LOAD_RETRY) {
         const int status = wait_for_next(&attempts);
         if (status != MEMSTORE_OK)
             return status;
     }
+    return result;
+}
+int ms_load_call(const struct ms_load *load, bool closed, memstore_load_value *value)
+{
+    if (!ms_load_may_call(load->store, loader_of(load)))
+        return MS_LOAD_REFUSED;
+    const int result = call_until_settled(load, closed, value);
+    note_result(load, result);
+    if (result == MEMSTORE_LOAD_OK)
+        note_size(load->store, value->value_size);
     return result;
 }
 static void call_each(const struct ms_load *load, const memstore_key *keys, size_t n,
@@ -10902,6 +12440,7 @@ static void call_each(const struct ms_load *load, const memstore_key *keys, size
         single.key = keys[i];
         const int result = ms_load_call(&single, false, &values[i]);
         values[i].result = result;
+        ms_load_done(load->store);
     }
 }
 static int call_many_once(const struct ms_load *load, const struct attempts *attempts,
@@ -10951,27 +12490,127 @@ static size_t settle_some(memstore_key *keys, memstore_load_value *values, size_
     }
     return settled;
 }
-void ms_load_call_many(const struct ms_load *load, memstore_key *keys, size_t n,
-                       memstore_load_value *values, size_t *order)
+static void note_results(const struct ms_load *load, const memstore_load_value *values, size_t n)
 {
-    struct attempts attempts = attempts_at(load->store, false);
-    if (load->loader->load_many == NULL) {
-        call_each(load, keys, n, values);
-        return;
+    int result = MEMSTORE_ERR_LOCK_TIMEOUT;
+    for (size_t i = 0; i < n; i++) {
+        if (values[i].result == MEMSTORE_LOAD_OK)
+            note_size(load->store, values[i].value_size);
+        if (values[i].result == MEMSTORE_LOAD_OK || values[i].result == MEMSTORE_LOAD_ABSENT)
+            result = MEMSTORE_LOAD_OK;
+        else if (values[i].result == MEMSTORE_ERR_LOADER_FAILED && result != MEMSTORE_LOAD_OK)
+            result = MEMSTORE_ERR_LOADER_FAILED;
     }
+    note_result(load, result);
+}
+static void call_together(const struct ms_load *load, struct attempts *attempts, memstore_key *keys,
+                          size_t n, memstore_load_value *values, size_t *order)
+{
     while (n != 0) {
-        tell_each(values, n, call_many_once(load, &attempts, keys, n, values));
+        tell_each(values, n, call_many_once(load, attempts, keys, n, values));
         const size_t settled = settle_some(keys, values, order, n);
         keys += settled;
         values += settled;
         order += settled;
         n -= settled;
-        const int status = n != 0 ? wait_for_next(&attempts) : MEMSTORE_OK;
+        const int status = n != 0 ? wait_for_next(attempts) : MEMSTORE_OK;
         if (status != MEMSTORE_OK) {
             tell_each(values, n, status);
             return;
         }
     }
+}
+void ms_load_call_many(const struct ms_load *load, memstore_key *keys, size_t n,
+                       memstore_load_value *values, size_t *order)
+{
+    struct attempts attempts = attempts_of(load, false);
+    if (load->loader->load_many == NULL) {
+        call_each(load, keys, n, values);
+        return;
+    }
+    if (!ms_load_may_call(load->store, loader_of(load))) {
+        tell_each(values, n, MS_LOAD_REFUSED);
+        return;
+    }
+    const int status = take_bytes(load->store, n, attempts.until, false);
+    if (status != MEMSTORE_OK) {
+        tell_each(values, n, status);
+        return;
+    }
+    call_together(load, &attempts, keys, n, values, order);
+    note_results(load, values, n);
+}
+
+/* lib/store/load_fallback.c */
+static bool store_load_fallback_find_locked(memstore *store, const struct ms_flight *flight, memstore_view *view)
+{
+    const int64_t max_stale = ms_setting_of(&store->settings, load_max_stale);
+    const memstore_key key = {flight->key, flight->key_size};
+    struct ms_index_slot slot;
+    struct ms_found found;
+    if (ms_flight_is_overtaken(flight))
+        return false;
+    if (!ms_lookup_find_slot(store, key.data, key.size, flight->hash, &slot, &found) &&
+        !ms_stale_find(store, &key, flight->hash, &found))
+        return false;
+    const int64_t expiry = ms_found_expiry(&found);
+    if (ms_has_expired(expiry)) {
+        if (ms_clock_exact_ms() - expiry >= max_stale)
+            return false;
+        ms_count(&store->counters, MS_COUNT_STALE_SERVED, 1);
+    }
+    ms_view_of(store, &found, view);
+    return true;
+}
+static bool begin(memstore *store, const struct ms_flight *flight)
+{
+    if (ms_writing_begin(store, flight->key, flight->key_size) != MEMSTORE_OK)
+        return false;
+    if (ms_store_lock_shard(store, flight->hash) == MEMSTORE_OK)
+        return true;
+    ms_writing_end(store);
+    return false;
+}
+static void store_load_fallback_end(memstore *store, const struct ms_flight *flight)
+{
+    ms_mutex_unlock(ms_store_shard_lock(store, flight->hash));
+    ms_writing_end(store);
+}
+bool ms_load_fall_back(memstore *store, const struct ms_flight *flight, memstore_view *view)
+{
+    if ((!flight->refreshes && ms_setting_of(&store->settings, load_max_stale) == 0) ||
+        !begin(store, flight))
+        return false;
+    const bool found = store_load_fallback_find_locked(store, flight, view);
+    store_load_fallback_end(store, flight);
+    return found;
+}
+static void store_load_fallback_remove_locked(memstore *store, const struct ms_flight *flight)
+{
+    const memstore_key key = {flight->key, flight->key_size};
+    struct ms_index_slot slot;
+    struct ms_found found;
+    if (ms_flight_is_overtaken(flight))
+        return;
+    if (!ms_lookup_find_slot(store, key.data, key.size, flight->hash, &slot, &found)) {
+        ms_stale_forget(store, &key, flight->hash);
+        return;
+    }
+    const bool live = !ms_has_expired(ms_found_expiry(&found));
+    ms_index_remove(&store->index, flight->hash, &slot);
+    ms_notify_removal(store, &found, ms_removal_kind(live, MEMSTORE_EVENT_DELETED));
+    ms_store_entry_died(store, &found);
+    ms_count(&store->counters, live ? MS_COUNT_DELETES : MS_COUNT_EXPIRATIONS, 1);
+}
+bool ms_load_remove(memstore *store, const struct ms_flight *flight)
+{
+    if (!flight->refreshes && ms_setting_of(&store->settings, load_max_stale) == 0)
+        return true;
+    if (!begin(store, flight))
+        return false;
+    store_load_fallback_remove_locked(store, flight);
+    store_load_fallback_end(store, flight);
+    return true;
 }
 
 /* lib/store/load_many.c */
@@ -11030,6 +12669,25 @@ static void free_all(struct gathering *gathering)
     ms_mem_free(gathering->leading);
     ms_mem_free(gathering->joined);
 }
+static void note_for_loader(struct gathering *gathering, size_t index, struct ms_flight *flight)
+{
+    gathering->keys[gathering->led] = gathering->asked[index];
+    gathering->indices[gathering->led] = index;
+    gathering->leading[gathering->led++] = flight;
+}
+static bool is_old(const struct gathering *gathering, size_t index)
+{
+    return ms_load_is_old(gathering->store, gathering->asked[index].size, &gathering->views[index]);
+}
+static void refresh(struct gathering *gathering, size_t index)
+{
+    const struct ms_load load = load_of(gathering, index);
+    struct ms_flight *flight;
+    if (!ms_load_begin_refresh(&load, 0, &flight, &gathering->views[index]))
+        return;
+    ms_view_give_back(&gathering->views[index]);
+    note_for_loader(gathering, index, flight);
+}
 static void store_load_many_lead(struct gathering *gathering, size_t index, struct ms_flight *flight)
 {
     const struct ms_load load = load_of(gathering, index);
@@ -11041,9 +12699,7 @@ static void store_load_many_lead(struct gathering *gathering, size_t index, stru
         status = MEMSTORE_ERR_KEY_NOT_FOUND;
     }
     if (status == MEMSTORE_ERR_KEY_NOT_FOUND) {
-        gathering->keys[gathering->led] = load.key;
-        gathering->indices[gathering->led] = index;
-        gathering->leading[gathering->led++] = flight;
+        note_for_loader(gathering, index, flight);
         return;
     }
     status = ms_load_finish_found(load.store, flight, status, &view, &gathering->views[index]);
@@ -11059,7 +12715,7 @@ static void join(struct gathering *gathering, size_t index)
         note_failure(gathering, index, ms_load_aside(&load, MEMSTORE_ERR_ENTRY_TOO_LARGE, out));
         return;
     }
-    switch (ms_flights_join(&load.store->flights, &call, &flight)) {
+    switch (ms_load_join(load.store, &call, &flight)) {
     case MS_JOINED_AS_LEADER:
         store_load_many_lead(gathering, index, flight);
         break;
@@ -11072,6 +12728,7 @@ static void join(struct gathering *gathering, size_t index)
     case MS_JOINED_CLOSED:
         note_failure(gathering, index, ms_load_aside(&load, MEMSTORE_ERR_CACHE_CLOSED, out));
         break;
+    case MS_JOINED_NOT:
     case MS_JOINED_NO_MEMORY:
         note_failure(gathering, index, ms_load_aside(&load, MEMSTORE_ERR_MEMORY_EXHAUSTED, out));
         break;
@@ -11096,6 +12753,7 @@ static void load_led(struct gathering *gathering)
         status = ms_load_finish(gathering->store, flight, status, &view, &gathering->views[index]);
         note_failure(gathering, index, status);
     }
+    ms_load_done(gathering->store);
 }
 static void await_joined(struct gathering *gathering)
 {
@@ -11119,6 +12777,8 @@ static int load_missing(struct gathering *gathering)
     for (size_t i = 0; i < gathering->n; i++) {
         if (gathering->views[i].data == NULL)
             join(gathering, i);
+        else if (is_old(gathering, i))
+            refresh(gathering, i);
     }
     load_led(gathering);
     await_joined(gathering);
@@ -11133,15 +12793,22 @@ static int load_aside(struct gathering *gathering, int status)
     }
     return gathering->status;
 }
+static bool any_is_old(const struct gathering *gathering)
+{
+    bool old = false;
+    for (size_t i = 0; i < gathering->n && !old; i++)
+        old = is_old(gathering, i);
+    return old;
+}
 int ms_load_get_many(memstore *store, const memstore_key *keys, size_t n,
                      const memstore_loader *loader, memstore_view *out, size_t *found)
 {
     struct gathering gathering = {
         .store = store, .loader = loader, .asked = keys, .n = n, .views = out};
-    int status = (store->bounds & MS_BOUNDS_VIEWS) != 0
+    int status = (ms_store_bounds(store) & MS_BOUNDS_VIEWS) != 0
                      ? ms_admission_get_many(store, keys, n, out, found)
                      : ms_store_get_many(store, keys, n, out, found);
-    if (status == MEMSTORE_OK && *found == n)
+    if (status == MEMSTORE_OK && *found == n && !any_is_old(&gathering))
         return status;
     gathering.deadline_us = loader->wait_ms == 0 ? INT64_MAX : ms_load_deadline(loader->wait_ms);
     status = status == MEMSTORE_OK ? load_missing(&gathering) : load_aside(&gathering, status);
@@ -11152,6 +12819,57 @@ int ms_load_get_many(memstore *store, const memstore_key *keys, size_t n,
         *found += out[i].data != NULL;
     }
     return status;
+}
+
+/* lib/store/load_refresh.c */
+bool ms_load_is_old(const memstore *store, size_t key_size, const memstore_view *view)
+{
+    const int64_t age = ms_setting_of(&store->settings, load_refresh_after);
+    int64_t created;
+    if (age == 0)
+        return false;
+    memcpy(&created, (const char *)view->data - key_size - sizeof created, sizeof created);
+    return ms_clock_exact_ms() - created >= age;
+}
+bool ms_load_begin_refresh(const struct ms_load *load, int64_t lease_until,
+                           struct ms_flight **flight, memstore_view *out)
+{
+    memstore *store = load->store;
+    const struct ms_flight_call call = {
+        .key = load->key, .hash = load->hash, .lease_until = lease_until, .refreshes = true};
+    memstore_view view, held;
+    if (ms_load_join(store, &call, flight) != MS_JOINED_AS_LEADER)
+        return false;
+    int status = ms_load_recheck(store, &load->key, load->hash, &view);
+    if (status == MEMSTORE_ERR_KEY_NOT_FOUND ||
+        (status == MEMSTORE_OK && ms_load_is_old(store, load->key.size, &view))) {
+        ms_view_give_back(&view);
+        return true;
+    }
+    status = ms_load_finish_found(store, *flight, status, &view, &held);
+    if (status == MEMSTORE_OK) {
+        ms_view_give_back(out);
+        *out = held;
+    }
+    return false;
+}
+int ms_load_refresh(const struct ms_load *load, memstore_view *out)
+{
+    memstore *store = load->store;
+    struct ms_flight *flight;
+    memstore_load_value value;
+    memstore_view view;
+    if (!ms_load_begin_refresh(load, 0, &flight, out))
+        return MEMSTORE_OK;
+    ms_view_give_back(out);
+    struct ms_load once = *load;
+    once.refreshes = true;
+    const int result = ms_load_call(&once, false, &value);
+    const int status = ms_load_settle(flight, result, &value, &view, NULL);
+    if (result == MEMSTORE_LOAD_OK)
+        ms_load_release(&value);
+    ms_load_done(store);
+    return ms_load_finish(store, flight, status, &view, out);
 }
 
 /* lib/store/load_settle.c */
@@ -11177,7 +12895,7 @@ int ms_load_keep(memstore *store, const memstore_load_value *value, int status, 
 int ms_load_hand_out(memstore *store, const memstore_view *view, memstore_view *out)
 {
     ms_view_share(view, out);
-    if ((store->bounds & MS_BOUNDS_VIEWS) == 0 || ms_view_is_kept(out))
+    if ((ms_store_bounds(store) & MS_BOUNDS_VIEWS) == 0 || ms_view_is_kept(out))
         return MEMSTORE_OK;
     const int status = ms_admission_hold(store, out);
     if (status == MEMSTORE_OK)
@@ -11259,14 +12977,42 @@ static int settle_absent(struct ms_flight *flight, memstore *store)
     const int64_t ttl = ms_setting_of(&store->settings, load_negative_ttl);
     const bool remembers = ttl != 0 && flight->key_size <= ABSENT_KEY_MAX;
     ms_count(&store->counters, MS_COUNT_ABSENT_LOADED, 1);
+    if (!ms_load_remove(store, flight))
+        ms_flight_overtake(flight);
     ms_flights_end_absent(flight, ms_clock_exact_ms() + ttl,
                           remembers ? ms_setting_of(&store->settings, load_max_absent) : 0);
     return MEMSTORE_ERR_KEY_NOT_FOUND;
 }
-static int settle_failed(struct ms_flight *flight, memstore *store, int status)
+int ms_load_count_failure(memstore *store, int result)
 {
+    if (result == MS_LOAD_REFUSED) {
+        ms_count(&store->counters, MS_COUNT_LOADS_REFUSED, 1);
+        return MEMSTORE_ERR_LOADER_FAILED;
+    }
     ms_count(&store->counters, MS_COUNT_LOAD_FAILURES, 1);
-    ms_flights_end(flight, status, &(memstore_view){0});
+    ms_tell_load_failed(store, result);
+    return result;
+}
+static void hold_back_refreshes(const struct ms_flight *flight, memstore *store)
+{
+    const int64_t pause = ms_setting_of(&store->settings, load_retry_max);
+    if (pause != 0 && flight->key_size <= ABSENT_KEY_MAX)
+        ms_flights_hold_back(&store->flights, flight, ms_clock_exact_ms() + pause,
+                             ms_setting_of(&store->settings, load_max_absent));
+}
+static int settle_failed(struct ms_flight *flight, memstore *store, int result, memstore_view *view)
+{
+    int status = ms_load_count_failure(store, result);
+    memstore_view shared = {0};
+    if (ms_load_fall_back(store, flight, view)) {
+        ms_view_share(view, &shared);
+        status = MEMSTORE_OK;
+    }
+    ms_flights_end(flight, status, &shared);
+    if (flight->refreshes && result != MS_LOAD_REFUSED)
+        ms_count(&store->counters, MS_COUNT_REFRESH_FAILURES, 1);
+    if (flight->refreshes)
+        hold_back_refreshes(flight, store);
     return status;
 }
 int ms_load_settle(struct ms_flight *flight, int result, const memstore_load_value *value,
@@ -11278,8 +13024,10 @@ int ms_load_settle(struct ms_flight *flight, int result, const memstore_load_val
     if (result == MEMSTORE_LOAD_ABSENT)
         return settle_absent(flight, store);
     if (result != MEMSTORE_LOAD_OK)
-        return settle_failed(flight, store, result);
+        return settle_failed(flight, store, result, view);
     ms_count(&store->counters, MS_COUNT_LOADS, 1);
+    if (flight->refreshes)
+        ms_count(&store->counters, MS_COUNT_REFRESHES, 1);
     const int outcome = store_value(flight, store, value, view);
     const int status = value_for_callers(store, outcome, value, view);
     if (status == MEMSTORE_OK)
@@ -11374,7 +13122,10 @@ static int64_t next_round(memstore *store, int64_t now_us)
         return now_us;
     const int64_t combined_us = ms_combiner_when(store, now_us);
     const int64_t monitored_us = ms_monitor_when(store, now_us);
-    const int64_t planned_us = combined_us < monitored_us ? combined_us : monitored_us;
+    const int64_t exported_us = ms_exporter_when(store, now_us);
+    int64_t planned_us = combined_us < monitored_us ? combined_us : monitored_us;
+    if (exported_us < planned_us)
+        planned_us = exported_us;
     const int64_t when = ms_due_when(&store->due);
     const int64_t now = ms_clock_exact_ms();
     if (when <= now)
@@ -11547,6 +13298,9 @@ static void each_lock(memstore *store, enum ms_rank rank, void (*fn)(ms_mutex *l
     case MS_RANK_MONITOR:
         fn(&store->monitor.lock);
         break;
+    case MS_RANK_TRACK:
+        fn(&store->track.lock);
+        break;
     case MS_RANK_PASSES:
         fn(&store->admission.passes.lock);
         break;
@@ -11555,6 +13309,7 @@ static void each_lock(memstore *store, enum ms_rank rank, void (*fn)(ms_mutex *l
         fn(&store->admission.writers.lock);
         fn(&store->room_line.lock);
         fn(&store->loads_gate.lock);
+        fn(&store->load_bytes_gate.lock);
         break;
     case MS_RANK_QUEUE:
         fn(&store->combiner.lock);
@@ -11564,6 +13319,12 @@ static void each_lock(memstore *store, enum ms_rank rank, void (*fn)(ms_mutex *l
         break;
     case MS_RANK_FLIGHTS:
         fn(&store->flights.lock);
+        break;
+    case MS_RANK_BREAKERS:
+        fn(&store->breakers.lock);
+        break;
+    case MS_RANK_LOG:
+        fn(&store->log.lock);
         break;
     default:
         break;
@@ -11606,7 +13367,10 @@ static void forget_other_threads(memstore *store)
     ms_combiner_forget(store);
     ms_events_forget_threads(&store->events);
     ms_flights_forget_threads(&store->flights);
+    ms_log_forget_threads(&store->log);
+    ms_exporter_forget_parent(store);
     ms_gate_forget_threads(&store->loads_gate, ms_load_places_held(store));
+    ms_gate_forget_threads(&store->load_bytes_gate, ms_load_bytes_held(store));
 }
 static void make_conditions(void)
 {
@@ -11845,7 +13609,7 @@ static bool try_quiet(struct reading *reading)
     store_many_look_up_all(reading);
     return ms_load_acquire(&store->batches_begun) == begun;
 }
-static uint32_t shard_of(const struct reading *reading, size_t i)
+static uint32_t store_many_shard_of(const struct reading *reading, size_t i)
 {
     const uint64_t hash =
         ms_store_hash(reading->store, reading->keys[i].data, reading->keys[i].size);
@@ -11860,7 +13624,7 @@ static size_t collect_shards(const struct reading *reading, uint32_t *shards)
 {
     size_t count = 0;
     for (size_t i = 0; i < reading->n; i++)
-        shards[i] = shard_of(reading, i);
+        shards[i] = store_many_shard_of(reading, i);
     qsort(shards, reading->n, sizeof *shards, compare_u32);
     for (size_t i = 0; i < reading->n; i++) {
         if (count == 0 || shards[count - 1] != shards[i])
@@ -11958,6 +13722,14 @@ static void complete_views(struct reading *reading)
         }
     }
 }
+static void track_reads(const struct reading *reading)
+{
+    for (size_t i = 0; i < reading->n; i++) {
+        const memstore_view *view = &reading->views[i];
+        ms_track_any_read(reading->store, reading->keys[i].data, reading->keys[i].size,
+                          view->pin != NULL ? MEMSTORE_OK : MEMSTORE_ERR_KEY_NOT_FOUND, view->size);
+    }
+}
 static void count_reads(memstore *store, size_t hits, size_t misses)
 {
     ms_count(&store->counters, MS_COUNT_READS, hits + misses);
@@ -11979,6 +13751,8 @@ int ms_store_get_many(memstore *store, const memstore_key *keys, size_t n, memst
         return status;
     }
     count_reads(store, reading.found, n - reading.found);
+    if (ms_unlikely((ms_store_bounds(store) & MS_BOUNDS_TRACKED) != 0))
+        track_reads(&reading);
     *found = reading.found;
     return MEMSTORE_OK;
 }
@@ -11996,65 +13770,23 @@ int ms_store_has_many(memstore *store, const memstore_key *keys, size_t n, unsig
 }
 
 /* lib/store/metrics.c */
-#ifndef MS_STORE_METRICS_H
-#define MS_STORE_METRICS_H
-#include <memstore/memstore.h>
-#include <stdbool.h>
-#include <stddef.h>
-struct ms_metrics_text {
-    char *data;
-    size_t size, room;
-    bool failed;
-};
-int ms_metrics_write(memstore *store, struct ms_metrics_text *out);
-#endif
 #include <inttypes.h>
 #include <memstore/version.h>
-#include <stdarg.h>
-#include <stdio.h>
-static bool store_metrics_make_room(struct ms_metrics_text *out, size_t more)
+static void put_family(struct ms_text *out, const char *name, const char *type, const char *help)
 {
-    if (out->room - out->size > more)
-        return true;
-    const size_t room = 2 * out->room + more + 4096;
-    char *data = ms_mem_resize(out->data, room);
-    if (data == NULL)
-        return false;
-    out->data = data;
-    out->room = room;
-    return true;
+    ms_text_put(out, "# TYPE memstore_%s %s\n# HELP memstore_%s %s\n", name, type, name, help);
 }
-static void store_metrics_put(struct ms_metrics_text *out, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
-#define LINE_SIZE 512
-static void store_metrics_put(struct ms_metrics_text *out, const char *format, ...)
-{
-    va_list arguments;
-    if (out->failed || !store_metrics_make_room(out, LINE_SIZE)) {
-        out->failed = true;
-        return;
-    }
-    va_start(arguments, format);
-    out->size += (size_t)vsnprintf(out->data + out->size, LINE_SIZE, format, arguments);
-    va_end(arguments);
-}
-static void put_family(struct ms_metrics_text *out, const char *name, const char *type,
-                       const char *help)
-{
-    store_metrics_put(out, "# TYPE memstore_%s %s\n# HELP memstore_%s %s\n", name, type, name, help);
-}
-static void put_counter(struct ms_metrics_text *out, const char *name, uint64_t value,
-                        const char *help)
+static void put_counter(struct ms_text *out, const char *name, uint64_t value, const char *help)
 {
     put_family(out, name, "counter", help);
-    store_metrics_put(out, "memstore_%s_total %" PRIu64 "\n", name, value);
+    ms_text_put(out, "memstore_%s_total %" PRIu64 "\n", name, value);
 }
-static void put_gauge(struct ms_metrics_text *out, const char *name, double value, const char *help)
+static void put_gauge(struct ms_text *out, const char *name, double value, const char *help)
 {
     put_family(out, name, "gauge", help);
-    store_metrics_put(out, "memstore_%s %.17g\n", name, value);
+    ms_text_put(out, "memstore_%s %.17g\n", name, value);
 }
-static void put_rejections(struct ms_metrics_text *out, const memstore_stats *stats)
+static void put_rejections(struct ms_text *out, const memstore_stats *stats)
 {
     const struct {
         const char *reason;
@@ -12066,10 +13798,27 @@ static void put_rejections(struct ms_metrics_text *out, const memstore_stats *st
     };
     put_family(out, "rejected_writes", "counter", "Writes refused, by the reason.");
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-        store_metrics_put(out, "memstore_rejected_writes_total{reason=\"%s\"} %" PRIu64 "\n", rows[i].reason,
-            rows[i].count);
+        ms_text_put(out, "memstore_rejected_writes_total{reason=\"%s\"} %" PRIu64 "\n",
+                    rows[i].reason, rows[i].count);
 }
-static void put_counts(struct ms_metrics_text *out, memstore *store)
+static void put_loads(struct ms_text *out, const memstore_stats *stats)
+{
+    put_counter(out, "loads", stats->loads, "Values that loaders gave.");
+    put_counter(out, "load_failures", stats->load_failures, "Loads that failed.");
+    put_counter(out, "load_retries", stats->load_retries, "Times that a loader was called again.");
+    put_counter(out, "loads_coalesced", stats->loads_coalesced, "Callers that waited for another.");
+    put_counter(out, "loads_overtaken", stats->loads_overtaken, "Values loaded but not stored.");
+    put_counter(out, "loads_bypassed", stats->loads_bypassed, "Values the store could not take.");
+    put_counter(out, "absent_loaded", stats->absent_loaded, "Loads that found no such key.");
+    put_counter(out, "absent_served", stats->absent_served, "Callers told so without a load.");
+    put_counter(out, "loads_refused", stats->loads_refused, "Loads refused by a breaker.");
+    put_counter(out, "breakers_opened", stats->breakers_opened, "Times that a breaker opened.");
+    put_gauge(out, "breakers_open", (double)stats->breakers_open, "Breakers open now.");
+    put_counter(out, "stale_served", stats->stale_served, "Failed loads served what had expired.");
+    put_counter(out, "refreshes", stats->refreshes, "Loads of what was there and old.");
+    put_counter(out, "refresh_failures", stats->refresh_failures, "Such loads that failed.");
+}
+static void put_counts(struct ms_text *out, memstore *store)
 {
     memstore_stats stats = {0};
     ms_store_stats(store, &stats);
@@ -12084,13 +13833,18 @@ static void put_counts(struct ms_metrics_text *out, memstore *store)
     put_counter(out, "compactions", stats.compactions, "Segments emptied by moving entries.");
     put_counter(out, "moved_bytes", stats.moved_bytes, "Bytes moved by compaction and eviction.");
     put_counter(out, "written_bytes", stats.written_bytes, "Bytes appended by writes.");
+    put_counter(out, "room_made", stats.room_made,
+                "Entries whose writers had to reclaim memory themselves.");
+    put_counter(out, "exports", stats.exports, "Times the file of export_metrics was written.");
+    put_counter(out, "export_failures", stats.export_failures, "Times it could not be written.");
     put_gauge(out, "entries", (double)stats.entries, "Live entries.");
+    put_loads(out, &stats);
 }
-static void put_kind(struct ms_metrics_text *out, const char *kind, uint64_t bytes)
+static void put_kind(struct ms_text *out, const char *kind, uint64_t bytes)
 {
-    store_metrics_put(out, "memstore_memory_bytes{kind=\"%s\"} %" PRIu64 "\n", kind, bytes);
+    ms_text_put(out, "memstore_memory_bytes{kind=\"%s\"} %" PRIu64 "\n", kind, bytes);
 }
-static void put_memory(struct ms_metrics_text *out, memstore *store)
+static void put_memory(struct ms_text *out, memstore *store)
 {
     memstore_memory_stats memory = {0};
     ms_store_memory_stats(store, &memory);
@@ -12101,6 +13855,7 @@ static void put_memory(struct ms_metrics_text *out, memstore *store)
         return;
     put_family(out, "memory_bytes", "gauge", "What the bytes that are charged hold.");
     put_kind(out, "live", memory.live);
+    put_kind(out, "stale", memory.stale);
     put_kind(out, "dead", memory.dead);
     put_kind(out, "index", memory.index);
     put_kind(out, "overhead", memory.overhead);
@@ -12109,11 +13864,11 @@ static void put_memory(struct ms_metrics_text *out, memstore *store)
               "Bytes of segments that views hold.");
     put_gauge(out, "segments", (double)memory.segments, "Segments in use.");
 }
-static void put_alert(struct ms_metrics_text *out, const char *kind, bool raised)
+static void put_alert(struct ms_text *out, const char *kind, bool raised)
 {
-    store_metrics_put(out, "memstore_alert{kind=\"%s\"} %d\n", kind, raised);
+    ms_text_put(out, "memstore_alert{kind=\"%s\"} %d\n", kind, raised);
 }
-static void put_window(struct ms_metrics_text *out, memstore *store)
+static void put_window(struct ms_text *out, memstore *store)
 {
     memstore_rates rates = {0};
     if (ms_monitor_rates(store, &rates) != MEMSTORE_OK)
@@ -12124,16 +13879,22 @@ static void put_window(struct ms_metrics_text *out, memstore *store)
     if (ms_setting_of(&store->settings, track_memory_usage))
         put_gauge(out, "window_memory_usage_ratio", rates.memory_usage,
                   "Share of the limit in use at the end of the last window.");
+    if (ms_setting_of(&store->settings, track_memory_usage))
+        put_gauge(out, "window_pinned_ratio", rates.pinned,
+                  "Share of the limit that views held at the end of the last window.");
+    put_gauge(out, "window_reclaim_pressure_ratio", rates.reclaim_pressure,
+              "Writes of the last window that had to reclaim memory themselves.");
+    put_gauge(out, "window_load_failure_ratio", rates.load_failure_rate,
+              "Loads of the last window that failed.");
     put_family(out, "alert", "gauge", "1 while something is over its threshold.");
-    put_alert(out, "hit_rate", (rates.alerts & MEMSTORE_ALERT_HIT_RATE) != 0);
-    put_alert(out, "memory_usage", (rates.alerts & MEMSTORE_ALERT_MEMORY_USAGE) != 0);
-    put_alert(out, "latency", (rates.alerts & MEMSTORE_ALERT_LATENCY) != 0);
+    for (uint64_t alert = 1; ms_monitor_alert_name(alert) != NULL; alert <<= 1)
+        put_alert(out, ms_monitor_alert_name(alert), (rates.alerts & alert) != 0);
     put_counter(out, "alerts_raised", rates.alerts_raised,
                 "How often something went over its threshold.");
 }
 #define FIRST_BOUND 6
 #define LAST_BOUND 34
-static void put_histogram(struct ms_metrics_text *out, const char *operation,
+static void put_histogram(struct ms_text *out, const char *operation,
                           const struct ms_histogram_sums *sums)
 {
     uint64_t below = 0;
@@ -12141,38 +13902,40 @@ static void put_histogram(struct ms_metrics_text *out, const char *operation,
     for (unsigned power = FIRST_BOUND; power <= LAST_BOUND; power += 2) {
         for (; ms_histogram_lowest(bucket) < UINT64_C(1) << power; bucket++)
             below += sums->counts[bucket];
-        store_metrics_put(out,
+        ms_text_put(
+            out,
             "memstore_operation_duration_seconds_bucket{operation=\"%s\",le=\"%.9f\"} %" PRIu64
             "\n",
             operation, (double)((UINT64_C(1) << power) - 1) / 1e9, below);
     }
-    store_metrics_put(out,
-        "memstore_operation_duration_seconds_bucket{operation=\"%s\",le=\"+Inf\"} %" PRIu64 "\n",
-        operation, sums->count);
-    store_metrics_put(out, "memstore_operation_duration_seconds_count{operation=\"%s\"} %" PRIu64 "\n", operation,
-        sums->count);
-    store_metrics_put(out, "memstore_operation_duration_seconds_sum{operation=\"%s\"} %.9f\n", operation,
-        (double)sums->sum_ns / 1e9);
+    ms_text_put(out,
+                "memstore_operation_duration_seconds_bucket{operation=\"%s\",le=\"+Inf\"} %" PRIu64
+                "\n",
+                operation, sums->count);
+    ms_text_put(out, "memstore_operation_duration_seconds_count{operation=\"%s\"} %" PRIu64 "\n",
+                operation, sums->count);
+    ms_text_put(out, "memstore_operation_duration_seconds_sum{operation=\"%s\"} %.9f\n", operation,
+                (double)sums->sum_ns / 1e9);
 }
-static void put_quantiles(struct ms_metrics_text *out, const char *operation,
+static void put_quantiles(struct ms_text *out, const char *operation,
                           const struct ms_histogram_sums *sums)
 {
     static const double shares[] = {0.5, 0.9, 0.99, 0.999, 0.9999, 1};
     for (size_t i = 0; i < sizeof shares / sizeof *shares; i++) {
         const uint64_t ns = shares[i] == 1 ? sums->max_ns : ms_histogram_quantile(sums, shares[i]);
-        store_metrics_put(out, "memstore_operation_quantile_seconds{operation=\"%s\",quantile=\"%g\"} %.9f\n",
-            operation, shares[i], (double)ns / 1e9);
+        ms_text_put(out,
+                    "memstore_operation_quantile_seconds{operation=\"%s\",quantile=\"%g\"} %.9f\n",
+                    operation, shares[i], (double)ns / 1e9);
     }
 }
-static void put_slow(struct ms_metrics_text *out, const char *operation,
+static void put_slow(struct ms_text *out, const char *operation,
                      const struct ms_histogram_sums *sums)
 {
-    store_metrics_put(out, "memstore_slow_operations_total{operation=\"%s\"} %" PRIu64 "\n", operation,
-        sums->slow);
+    ms_text_put(out, "memstore_slow_operations_total{operation=\"%s\"} %" PRIu64 "\n", operation,
+                sums->slow);
 }
-static void put_each(struct ms_metrics_text *out, memstore *store,
-                     void (*fn)(struct ms_metrics_text *, const char *,
-                                const struct ms_histogram_sums *))
+static void put_each(struct ms_text *out, memstore *store,
+                     void (*fn)(struct ms_text *, const char *, const struct ms_histogram_sums *))
 {
     struct ms_histogram_sums sums;
     for (int operation = 0; operation < MEMSTORE_OPERATIONS; operation++) {
@@ -12180,7 +13943,7 @@ static void put_each(struct ms_metrics_text *out, memstore *store,
         fn(out, ms_latency_name((enum memstore_operation)operation), &sums);
     }
 }
-static void put_latencies(struct ms_metrics_text *out, memstore *store)
+static void put_latencies(struct ms_text *out, memstore *store)
 {
     if (store->latency.histograms == NULL)
         return;
@@ -12194,22 +13957,97 @@ static void put_latencies(struct ms_metrics_text *out, memstore *store)
                "Measured calls that took longer than monitoring.latency_threshold.");
     put_each(out, store, put_slow);
 }
-int ms_metrics_write(memstore *store, struct ms_metrics_text *out)
+int ms_metrics_write(memstore *store, struct ms_text *out)
 {
-    store_metrics_put(out, "# TYPE memstore_build info\n# HELP memstore_build The library.\n"
-             "memstore_build_info{version=\"" MEMSTORE_VERSION_STRING "\"} 1\n");
+    ms_text_put(out, "# TYPE memstore_build info\n# HELP memstore_build The library.\n"
+                     "memstore_build_info{version=\"" MEMSTORE_VERSION_STRING "\"} 1\n");
     put_counts(out, store);
     put_memory(out, store);
     put_window(out, store);
     put_latencies(out, store);
-    store_metrics_put(out, "# EOF\n");
+    ms_text_put(out, "# EOF\n");
     return out->failed ? MEMSTORE_ERR_MEMORY_EXHAUSTED : MEMSTORE_OK;
+}
+
+/* lib/store/metrics_file.c */
+#include <string.h>
+struct line {
+    const char *text;
+    size_t size;
+};
+static bool begins_with(struct line line, const char *with)
+{
+    const size_t size = strlen(with);
+    return line.size >= size && memcmp(line.text, with, size) == 0;
+}
+static bool ends_with(struct line line, const char *with)
+{
+    const size_t size = strlen(with);
+    return line.size >= size && memcmp(line.text + line.size - size, with, size) == 0;
+}
+static const char *suffix_of(struct line type)
+{
+    return ends_with(type, " counter\n") ? "_total" : ends_with(type, " info\n") ? "_info" : "";
+}
+static void put_about(struct ms_text *out, struct line line, const char *suffix)
+{
+    const size_t name = strlen("# TYPE ");
+    const char *const rest = memchr(line.text + name, ' ', line.size - name);
+    ms_text_add(out, line.text, (size_t)(rest - line.text));
+    ms_text_add(out, suffix, strlen(suffix));
+    if (ends_with(line, " info\n"))
+        ms_text_add(out, " gauge\n", 7);
+    else
+        ms_text_add(out, rest, (size_t)(line.text + line.size - rest));
+}
+static void put_name(struct ms_text *out, const char *name)
+{
+    ms_text_add(out, "store=\"", 7);
+    for (; *name != '\0'; name++) {
+        if (*name == '"' || *name == '\\')
+            ms_text_add(out, "\\", 1);
+        ms_text_add(out, name, 1);
+    }
+    ms_text_add(out, "\"", 1);
+}
+static void put_sample(struct ms_text *out, struct line line, const char *store_name)
+{
+    size_t name = 0;
+    while (line.text[name] != '{' && line.text[name] != ' ')
+        name++;
+    const bool has_labels = line.text[name] == '{';
+    ms_text_add(out, line.text, name);
+    if (store_name[0] != '\0') {
+        ms_text_add(out, "{", 1);
+        put_name(out, store_name);
+        ms_text_add(out, has_labels ? "," : "}", 1);
+        name += has_labels;
+    }
+    ms_text_add(out, line.text + name, line.size - name);
+}
+void ms_metrics_for_file(const struct ms_text *metrics, const char *store_name, struct ms_text *out)
+{
+    const char *suffix = "";
+    for (size_t at = 0; at < metrics->size;) {
+        const char *const text = metrics->data + at;
+        const char *const end = (const char *)memchr(text, '\n', metrics->size - at) + 1;
+        const struct line line = {text, (size_t)(end - text)};
+        if (begins_with(line, "# TYPE "))
+            suffix = suffix_of(line);
+        if (begins_with(line, "# TYPE ") || begins_with(line, "# HELP "))
+            put_about(out, line, suffix);
+        else if (!begins_with(line, "# EOF"))
+            put_sample(out, line, store_name);
+        at += line.size;
+    }
 }
 
 /* lib/store/monitor.c */
 #include <string.h>
 #define READS_FOR_AN_ALERT 100
-#define CLEARED_BY 0.01
+#define WRITES_FOR_AN_ALERT 100
+#define LOADS_FOR_AN_ALERT 10
+#define SLOW_SHARE 0.01
 #define MILLIONTHS 1e6
 void ms_monitor_init(struct ms_monitor *monitor)
 {
@@ -12245,56 +14083,133 @@ static double hit_rate_of(const struct ms_monitor_sums *sums)
     const uint64_t misses = sums->counts[MS_COUNT_MISSES];
     return reads > misses ? (double)(reads - misses) / (double)reads : 0;
 }
-static double usage_of(memstore *store)
+struct shares {
+    double used, pinned;
+};
+static struct shares shares_of(memstore *store)
 {
     memstore_memory_stats memory = {0};
-    ms_store_memory_stats(store, &memory);
-    const uint64_t unused = memory.free + memory.dead;
-    return memory.limit != 0 ? (double)less(memory.charged, unused) / (double)memory.limit : 0;
+    if (!ms_setting_of(&store->settings, track_memory_usage))
+        return (struct shares){0};
+    ms_store_measure_memory(store, &memory);
+    const double limit = memory.limit != 0 ? (double)memory.limit : 1;
+    return (struct shares){(double)less(memory.charged, memory.free + memory.dead) / limit,
+                           (double)memory.pinned / limit};
 }
-static void set_alert(struct ms_monitor *monitor, enum memstore_alert alert, bool raise, bool clear)
+static uint64_t writes_of(const struct ms_monitor_sums *sums)
 {
-    if (raise && (monitor->alerts & alert) == 0) {
-        monitor->alerts |= alert;
-        monitor->alerts_raised++;
-    } else if (clear) {
-        monitor->alerts &= ~(uint64_t)alert;
+    return sums->counts[MS_COUNT_SETS] + sums->counts[MS_COUNT_REJECTED_FULL] +
+           sums->counts[MS_COUNT_REJECTED_MEMORY];
+}
+static double reclaim_pressure_of(const struct ms_monitor_sums *sums)
+{
+    const uint64_t writes = writes_of(sums), made = sums->counts[MS_COUNT_ROOM_MADE];
+    return made == 0 ? 0 : made < writes ? (double)made / (double)writes : 1;
+}
+static uint64_t loads_of(const struct ms_monitor_sums *sums)
+{
+    return sums->counts[MS_COUNT_LOADS] + sums->counts[MS_COUNT_ABSENT_LOADED] +
+           sums->counts[MS_COUNT_LOAD_FAILURES];
+}
+static double load_failures_of(const struct ms_monitor_sums *sums)
+{
+    const uint64_t loads = loads_of(sums);
+    return loads != 0 ? (double)sums->counts[MS_COUNT_LOAD_FAILURES] / (double)loads : 0;
+}
+struct verdict {
+    double value, threshold;
+    bool raise, clear;
+};
+const char *ms_monitor_alert_name(uint64_t alert)
+{
+    switch (alert) {
+    case MEMSTORE_ALERT_HIT_RATE:
+        return "hit_rate";
+    case MEMSTORE_ALERT_MEMORY_USAGE:
+        return "memory_usage";
+    case MEMSTORE_ALERT_LATENCY:
+        return "latency";
+    case MEMSTORE_ALERT_RECLAIM_PRESSURE:
+        return "reclaim_pressure";
+    case MEMSTORE_ALERT_LOAD_FAILURES:
+        return "load_failures";
+    case MEMSTORE_ALERT_PINNED:
+        return "pinned";
+    default:
+        return NULL;
     }
 }
-static void judge_hit_rate(struct ms_monitor *monitor, const struct ms_settings *settings)
+static void set_alert(memstore *store, enum memstore_alert alert, const struct verdict *verdict)
 {
-    const double threshold = ms_setting_of(settings, hit_rate_threshold) / MILLIONTHS;
-    const double rate = hit_rate_of(&monitor->window);
-    const double back = threshold + CLEARED_BY < 1 ? threshold + CLEARED_BY : 1;
-    if (threshold == 0 || !ms_setting_of(settings, track_hit_rate))
-        set_alert(monitor, MEMSTORE_ALERT_HIT_RATE, false, true);
-    else if (monitor->window.counts[MS_COUNT_READS] >= READS_FOR_AN_ALERT)
-        set_alert(monitor, MEMSTORE_ALERT_HIT_RATE, rate < threshold, rate >= back);
+    struct ms_monitor *monitor = &store->monitor;
+    const bool raised = (monitor->alerts & alert) != 0;
+    if (raised ? verdict->raise || !verdict->clear : !verdict->raise)
+        return;
+    monitor->alerts ^= alert;
+    monitor->alerts_raised += verdict->raise;
+    const struct ms_alert_note note = {alert, verdict->raise, verdict->value, verdict->threshold};
+    ms_notify_alert(store, &note);
+    ms_tell_alert(store, &note);
 }
-static void judge_memory_usage(struct ms_monitor *monitor, const struct ms_settings *settings)
+static void judge_above(memstore *store, enum memstore_alert alert, double value,
+                        uint32_t threshold_millionths, bool telling)
 {
-    const double threshold = ms_setting_of(settings, memory_usage_threshold) / MILLIONTHS;
-    const double usage = monitor->memory_usage;
-    if (threshold == 0 || !ms_setting_of(settings, track_memory_usage))
-        set_alert(monitor, MEMSTORE_ALERT_MEMORY_USAGE, false, true);
-    else
-        set_alert(monitor, MEMSTORE_ALERT_MEMORY_USAGE, usage > threshold,
-                  usage <= threshold - CLEARED_BY);
+    const double threshold = threshold_millionths / MILLIONTHS;
+    const double hysteresis = ms_setting_of(&store->settings, alert_hysteresis) / MILLIONTHS;
+    const double back = threshold - (hysteresis < threshold / 2 ? hysteresis : threshold / 2);
+    const struct verdict verdict = {value, threshold,
+                                    threshold != 0 && telling && value > threshold,
+                                    threshold == 0 || (telling && value <= back)};
+    set_alert(store, alert, &verdict);
 }
-static void judge_latency(struct ms_monitor *monitor, const struct ms_settings *settings)
+static void judge_hit_rate(memstore *store)
 {
-    const uint64_t measured = monitor->window.measured, slow = monitor->window.slow;
-    if (ms_setting_of(settings, latency_threshold) == 0)
-        set_alert(monitor, MEMSTORE_ALERT_LATENCY, false, true);
-    else if (measured != 0)
-        set_alert(monitor, MEMSTORE_ALERT_LATENCY, slow * 100 > measured, slow * 200 <= measured);
+    const struct ms_settings *settings = &store->settings;
+    const struct ms_monitor_sums *window = &store->monitor.window;
+    const bool tracked = ms_setting_of(settings, track_hit_rate);
+    const double threshold = tracked ? ms_setting_of(settings, hit_rate_threshold) / MILLIONTHS : 0;
+    const double hysteresis = ms_setting_of(settings, alert_hysteresis) / MILLIONTHS;
+    const double back = threshold + hysteresis < 1 ? threshold + hysteresis : 1;
+    const double rate = hit_rate_of(window);
+    const bool telling = window->counts[MS_COUNT_READS] >= READS_FOR_AN_ALERT;
+    const struct verdict verdict = {rate, threshold, telling && rate < threshold,
+                                    threshold == 0 || (telling && rate >= back)};
+    set_alert(store, MEMSTORE_ALERT_HIT_RATE, &verdict);
+}
+static void judge_latency(memstore *store)
+{
+    const uint64_t measured = store->monitor.window.measured, slow = store->monitor.window.slow;
+    const bool off = ms_setting_of(&store->settings, latency_threshold) == 0;
+    const struct verdict verdict = {measured != 0 ? (double)slow / (double)measured : 0,
+                                    off ? 0 : SLOW_SHARE, !off && slow * 100 > measured,
+                                    off || (measured != 0 && slow * 200 <= measured)};
+    set_alert(store, MEMSTORE_ALERT_LATENCY, &verdict);
+}
+static void store_monitor_judge(memstore *store)
+{
+    const struct ms_settings *settings = &store->settings;
+    const struct ms_monitor *monitor = &store->monitor;
+    const struct ms_monitor_sums *window = &monitor->window;
+    const bool tracks_memory = ms_setting_of(settings, track_memory_usage);
+    judge_hit_rate(store);
+    judge_latency(store);
+    judge_above(store, MEMSTORE_ALERT_MEMORY_USAGE, monitor->memory_usage,
+                tracks_memory ? ms_setting_of(settings, memory_usage_threshold) : 0, true);
+    judge_above(store, MEMSTORE_ALERT_PINNED, monitor->pinned,
+                tracks_memory ? ms_setting_of(settings, pinned_threshold) : 0, true);
+    judge_above(store, MEMSTORE_ALERT_RECLAIM_PRESSURE, reclaim_pressure_of(window),
+                ms_setting_of(settings, reclaim_pressure_threshold),
+                writes_of(window) >= WRITES_FOR_AN_ALERT);
+    judge_above(store, MEMSTORE_ALERT_LOAD_FAILURES, load_failures_of(window),
+                ms_setting_of(settings, load_failure_threshold),
+                loads_of(window) >= LOADS_FOR_AN_ALERT);
 }
 static bool is_over(memstore *store, int64_t now)
 {
     return now - ms_load_relaxed(&store->monitor.began_ms) >=
            ms_setting_of(&store->settings, metrics_interval);
 }
-static void end_window_locked(memstore *store, int64_t now, double usage)
+static void end_window_locked(memstore *store, int64_t now, const struct shares *shares)
 {
     struct ms_monitor *monitor = &store->monitor;
     struct ms_monitor_sums sums;
@@ -12303,22 +14218,21 @@ static void end_window_locked(memstore *store, int64_t now, double usage)
     subtract(&monitor->window, &monitor->base);
     monitor->base = sums;
     monitor->length_ms = now - ms_load_relaxed(&monitor->began_ms);
-    monitor->memory_usage = usage;
+    monitor->memory_usage = shares->used;
+    monitor->pinned = shares->pinned;
     monitor->has_window = true;
     ms_store_relaxed(&monitor->began_ms, now);
-    judge_hit_rate(monitor, &store->settings);
-    judge_memory_usage(monitor, &store->settings);
-    judge_latency(monitor, &store->settings);
+    store_monitor_judge(store);
 }
 void ms_monitor_look(memstore *store)
 {
     const int64_t now = ms_clock_exact_ms();
     if (!ms_setting_of(&store->settings, enable_metrics) || !is_over(store, now))
         return;
-    const double usage = ms_setting_of(&store->settings, track_memory_usage) ? usage_of(store) : 0;
+    const struct shares shares = shares_of(store);
     ms_mutex_lock(&store->monitor.lock);
     if (is_over(store, now))
-        end_window_locked(store, now, usage);
+        end_window_locked(store, now, &shares);
     ms_mutex_unlock(&store->monitor.lock);
 }
 int64_t ms_monitor_when(memstore *store, int64_t now_us)
@@ -12362,6 +14276,7 @@ int ms_monitor_rates(memstore *store, memstore_rates *out)
         sum_up(store, &sums);
     }
     out->memory_usage = monitor->memory_usage;
+    out->pinned = monitor->pinned;
     out->alerts = monitor->alerts;
     out->alerts_raised = monitor->alerts_raised;
     ms_mutex_unlock(&monitor->lock);
@@ -12369,6 +14284,8 @@ int ms_monitor_rates(memstore *store, memstore_rates *out)
         fill_rates(&sums, (double)length / 1000, out);
     if (length > 0 && ms_setting_of(&store->settings, track_hit_rate))
         out->hit_rate = hit_rate_of(&sums);
+    out->reclaim_pressure = reclaim_pressure_of(&sums);
+    out->load_failure_rate = load_failures_of(&sums);
     return MEMSTORE_OK;
 }
 void ms_monitor_forget_latencies(memstore *store)
@@ -12382,6 +14299,12 @@ void ms_monitor_forget_latencies(memstore *store)
 /* lib/store/notify.c */
 #define ALLOWANCE_DIVISOR 16
 #define ALLOWANCE_MOST (UINT64_C(16) << 20)
+static void store_notify_push(memstore *store, const struct ms_event_note *note)
+{
+    const uint64_t lost = ms_events_push(&store->events, note);
+    if (ms_unlikely(lost != 0))
+        ms_tell_events_dropped(store, lost);
+}
 void ms_notify_of_removal(memstore *store, const struct ms_found *found, uint32_t kind)
 {
     const int64_t expiry = ms_found_expiry(found);
@@ -12395,7 +14318,14 @@ void ms_notify_of_removal(memstore *store, const struct ms_found *found, uint32_
         .version = ms_found_version(store, found),
         .expires_at_ms = expiry == MS_NEVER ? 0 : expiry + ms_clock_unix_ms() - ms_clock_exact_ms(),
     };
-    ms_events_push(&store->events, &note);
+    store_notify_push(store, &note);
+}
+void ms_notify_alert(memstore *store, const struct ms_alert_note *alert)
+{
+    const struct ms_event_note note = {
+        .kind = MEMSTORE_EVENT_ALERT, .key = "", .value = alert, .value_size = sizeof *alert};
+    if ((ms_load_relaxed(&store->events_wanted) & MEMSTORE_EVENT_ALERT) != 0)
+        store_notify_push(store, &note);
 }
 uint64_t ms_notify_allowance(const struct ms_settings *settings)
 {
@@ -12682,20 +14612,24 @@ struct ms_quick_found {
     struct ms_entry *entry;
     uint64_t head;
 };
-MS_ALWAYS_INLINE struct ms_quick_found ms_quick_find_usual(const memstore *store, uint64_t hot,
-                                                           const void *key, size_t key_size)
+MS_ALWAYS_INLINE struct ms_quick_found
+ms_quick_find_hashed(const memstore *store, uint64_t hot, struct ms_quick_key quick, uint64_t hash)
 {
-    const struct ms_quick_key quick = ms_quick_key(key, key_size);
-    const uint64_t hash = ms_quick_key_hash(&store->hasher, quick);
     struct ms_entry *entry = ms_quick_candidate(store, hot, hash, true);
     struct ms_quick_found found = {NULL, 0};
     if (ms_unlikely(entry == NULL))
         return found;
     found.head = ms_quick_head(entry);
-    if (ms_likely((uint8_t)(found.head >> 40) == (uint8_t)key_size) &&
+    if (ms_likely((uint8_t)(found.head >> 40) == (uint8_t)quick.size) &&
         ms_likely(ms_quick_key_is(quick, (const char *)(entry + 1))))
         found.entry = entry;
     return found;
+}
+MS_ALWAYS_INLINE struct ms_quick_found ms_quick_find_usual(const memstore *store, uint64_t hot,
+                                                           const void *key, size_t key_size)
+{
+    const struct ms_quick_key quick = ms_quick_key(key, key_size);
+    return ms_quick_find_hashed(store, hot, quick, ms_quick_key_hash(&store->hasher, quick));
 }
 MS_ALWAYS_INLINE struct ms_quick_found ms_quick_find_any(const memstore *store, uint64_t hot,
                                                          const void *key, size_t key_size)
@@ -12915,16 +14849,22 @@ static MS_NOINLINE int get_expiring(memstore *store, const void *key, size_t key
         return leave_and_get_whole(store, key, key_size, buf, cap, value_size);
     return get_found(store, found, key_size, buf, cap, value_size, false);
 }
-MS_ALWAYS_INLINE int get_quick(memstore *store, uint64_t hot, const void *key, size_t key_size,
-                               void *buf, size_t cap, size_t *value_size, bool usual)
+MS_ALWAYS_INLINE int get_looked_up(memstore *store, struct ms_quick_found found, const void *key,
+                                   size_t key_size, void *buf, size_t cap, size_t *value_size,
+                                   bool usual)
 {
-    const struct ms_quick_found found = usual ? ms_quick_find_usual(store, hot, key, key_size)
-                                              : ms_quick_find_any(store, hot, key, key_size);
     if (ms_unlikely(found.entry == NULL))
         return leave_and_get_whole(store, key, key_size, buf, cap, value_size);
     if (ms_unlikely(!ms_quick_never_expires(found.head)))
         return get_expiring(store, key, key_size, buf, cap, value_size);
     return get_found(store, found, key_size, buf, cap, value_size, usual);
+}
+MS_ALWAYS_INLINE int get_quick(memstore *store, uint64_t hot, const void *key, size_t key_size,
+                               void *buf, size_t cap, size_t *value_size, bool usual)
+{
+    const struct ms_quick_found found = usual ? ms_quick_find_usual(store, hot, key, key_size)
+                                              : ms_quick_find_any(store, hot, key, key_size);
+    return get_looked_up(store, found, key, key_size, buf, cap, value_size, usual);
 }
 static MS_NOINLINE int get_unmeasured(memstore *store, const void *key, size_t key_size, void *buf,
                                       size_t cap, size_t *value_size)
@@ -12945,12 +14885,58 @@ static MS_NOINLINE int get_timed(memstore *store, const void *key, size_t key_si
     ms_measuring_add(store, MEMSTORE_OPERATION_GET, start);
     return status;
 }
+static MS_NOINLINE int get_noted(memstore *store, const void *key, size_t key_size, void *buf,
+                                 size_t cap, size_t *value_size, bool by_turn)
+{
+    const bool timed = (ms_store_bounds(store) & MS_BOUNDS_MEASURED) != 0 && ms_latency_is_turn();
+    size_t size = 0;
+    const int status = timed ? get_timed(store, key, key_size, buf, cap, &size)
+                             : get_unmeasured(store, key, key_size, buf, cap, &size);
+    if (status != MEMSTORE_ERR_CACHE_CLOSED)
+        tell(value_size, size);
+    ms_track_read(store, key, key_size, status, size, by_turn);
+    return status;
+}
+static MS_NOINLINE int get_again_noted(memstore *store, const void *key, size_t key_size, void *buf,
+                                       size_t cap, size_t *value_size)
+{
+    uncount_read(store);
+    return get_noted(store, key, key_size, buf, cap, value_size, false);
+}
+static MS_NOINLINE int get_followed(memstore *store, const void *key, size_t key_size, void *buf,
+                                    size_t cap, size_t *value_size)
+{
+    struct ms_counter_stripe *stripe = ms_quick_stripe(store, ms_reader_current());
+    if (ms_track_is_turn(store, ms_load_relaxed(&stripe->counts[MS_COUNT_READS])))
+        return get_noted(store, key, key_size, buf, cap, value_size, true);
+    ms_count_own(stripe, MS_COUNT_READS, 1);
+    const struct ms_quick_key quick = ms_quick_key(key, key_size);
+    const uint64_t hash = ms_quick_key_hash(&store->hasher, quick);
+    if (ms_track_follows(store, hash))
+        return get_again_noted(store, key, key_size, buf, cap, value_size);
+    return get_looked_up(store, ms_quick_find_hashed(store, ms_quick_hot(store), quick, hash), key,
+                         key_size, buf, cap, value_size, true);
+}
+static MS_NOINLINE int get_followed_any(memstore *store, const void *key, size_t key_size,
+                                        void *buf, size_t cap, size_t *value_size)
+{
+    const uint64_t n = ms_latency_turn++;
+    const bool by_turn = ms_track_is_turn(store, n);
+    if (by_turn || ms_track_follows(store, ms_store_hash(store, key, key_size)))
+        return get_noted(store, key, key_size, buf, cap, value_size, by_turn);
+    if ((ms_store_bounds(store) & MS_BOUNDS_MEASURED) != 0 && ms_latency_is_sampled(n))
+        return get_timed(store, key, key_size, buf, cap, value_size);
+    return get_unmeasured(store, key, key_size, buf, cap, value_size);
+}
 static MS_NOINLINE int get_otherwise(memstore *store, const void *key, size_t key_size, void *buf,
                                      size_t cap, size_t *value_size)
 {
-    if ((ms_quick_hot(store) & MS_HOT_MEASURED) != 0)
+    if ((ms_quick_hot(store) & MS_HOT_MEASURED) != 0) {
+        if ((ms_store_bounds(store) & MS_BOUNDS_TRACKED) != 0)
+            return get_followed_any(store, key, key_size, buf, cap, value_size);
         return ms_latency_is_turn() ? get_timed(store, key, key_size, buf, cap, value_size)
                                     : get_unmeasured(store, key, key_size, buf, cap, value_size);
+    }
     count_read(store);
     return leave_and_get_whole(store, key, key_size, buf, cap, value_size);
 }
@@ -12960,9 +14946,14 @@ static MS_NOINLINE int get_first(memstore *store, const void *key, size_t key_si
     if (ms_reader_current() == 0)
         ms_reader_prepare();
     const uint64_t start = ms_measuring_begin_read(store);
+    size_t size = 0;
     count_read(store);
-    const int status = get_whole(store, key, key_size, buf, cap, value_size);
+    const int status = get_whole(store, key, key_size, buf, cap, &size);
+    if (status != MEMSTORE_ERR_CACHE_CLOSED)
+        tell(value_size, size);
     ms_measuring_end(store, MEMSTORE_OPERATION_GET, start);
+    if ((ms_store_bounds(store) & MS_BOUNDS_TRACKED) != 0)
+        ms_track_any_read(store, key, key_size, status, size);
     return status;
 }
 static MS_NOINLINE int get_any(memstore *store, const void *key, size_t key_size, void *buf,
@@ -12984,6 +14975,11 @@ int ms_store_get(memstore *store, const void *key, size_t key_size, void *buf, s
     if (ms_unlikely((hot & MS_HOT_USUAL) == 0) || ms_unlikely(!ms_is_quick_size(key_size))) {
         if (!ms_is_quick_measured(hot, key_size))
             return get_any(store, key, key_size, buf, cap, value_size);
+        const unsigned diverts = ms_store_bounds(store) & (MS_BOUNDS_TRACKED | MS_BOUNDS_MEASURED);
+        if (ms_likely(diverts == MS_BOUNDS_TRACKED))
+            return get_followed(store, key, key_size, buf, cap, value_size);
+        if ((diverts & MS_BOUNDS_TRACKED) != 0)
+            return get_followed_any(store, key, key_size, buf, cap, value_size);
         if (ms_latency_is_sampled(
                 ms_load_relaxed(&ms_quick_stripe(store, reader)->counts[MS_COUNT_READS])))
             return get_timed(store, key, key_size, buf, cap, value_size);
@@ -13005,6 +15001,13 @@ static void fill_view(memstore *store, const struct ms_found *found, memstore_vi
     out->expires_at_ms = ms_store_unix_expiry(store, expiry);
     out->pin = found->segment;
 }
+static MS_NOINLINE int missed_view(memstore *store, const void *key, size_t key_size)
+{
+    const int status = missed(store);
+    if ((ms_store_bounds(store) & MS_BOUNDS_TRACKED) != 0)
+        ms_track_any_read(store, key, key_size, status, 0);
+    return status;
+}
 int ms_store_get_view(memstore *store, const void *key, size_t key_size, memstore_view *out)
 {
     const uint64_t hash = ms_store_hash(store, key, key_size);
@@ -13014,12 +15017,14 @@ int ms_store_get_view(memstore *store, const void *key, size_t key_size, memstor
         return refused_closed();
     count_read(store);
     if (!ms_lookup_live(store, key, key_size, hash, &found))
-        return missed(store);
+        return missed_view(store, key, key_size);
     ms_testing_reach(MS_POINT_READ_KEPT);
     pin(found.segment);
     touch(store, found.entry);
     fill_view(store, &found, out);
     ms_rcu_read_unlock();
+    if (ms_unlikely((ms_store_bounds(store) & MS_BOUNDS_TRACKED) != 0))
+        ms_track_any_read(store, key, key_size, MEMSTORE_OK, out->size);
     return MEMSTORE_OK;
 }
 void ms_view_of(memstore *store, const struct ms_found *found, memstore_view *out)
@@ -13117,8 +15122,9 @@ static MS_NOINLINE int has_otherwise(memstore *store, const void *key, size_t ke
 {
     if ((ms_quick_hot(store) & MS_HOT_MEASURED) == 0)
         return leave_and_has_whole(store, key, key_size);
-    return ms_latency_is_turn() ? has_timed(store, key, key_size)
-                                : has_unmeasured(store, key, key_size);
+    return (ms_store_bounds(store) & MS_BOUNDS_MEASURED) != 0 && ms_latency_is_turn()
+               ? has_timed(store, key, key_size)
+               : has_unmeasured(store, key, key_size);
 }
 static MS_NOINLINE int has_any(memstore *store, const void *key, size_t key_size)
 {
@@ -13136,7 +15142,7 @@ int ms_store_has(memstore *store, const void *key, size_t key_size)
     if (ms_unlikely((hot & MS_HOT_USUAL) == 0) || ms_unlikely(!ms_is_quick_size(key_size))) {
         if (!ms_is_quick_measured(hot, key_size))
             return has_any(store, key, key_size);
-        if (ms_latency_is_turn())
+        if ((ms_store_bounds(store) & MS_BOUNDS_MEASURED) != 0 && ms_latency_is_turn())
             return has_timed(store, key, key_size);
     }
     return has_found(store, ms_quick_find_usual(store, hot, key, key_size), key, key_size);
@@ -13208,14 +15214,16 @@ static bool walk_next(struct store_reclaim_walk *store_reclaim_walk, struct ms_f
     store_reclaim_walk->offset += ms_arena_padded(&store_reclaim_walk->store->arena, out->parts.size);
     return true;
 }
-enum purpose { PURPOSE_EVICT, PURPOSE_COMPACT, PURPOSE_SWEEP };
+enum purpose { PURPOSE_EVICT, PURPOSE_COMPACT, PURPOSE_SWEEP, PURPOSE_DROP_STALE };
 struct pass {
     memstore *store;
     struct ms_segment *segment;
     enum purpose purpose;
     int64_t now;
+    int64_t max_stale;
+    int64_t earliest;
     bool passed_over;
-    uint64_t removed_expired, evicted, moved_bytes;
+    uint64_t removed_expired, expired_unread, evicted, evicted_unread, moved_bytes, dropped_stale;
 };
 struct candidate {
     struct ms_found found;
@@ -13227,6 +15235,49 @@ static void remove_entry(struct pass *pass, const struct candidate *candidate,
     ms_index_remove(&pass->store->index, candidate->hash, slot);
     ms_notify_removal(pass->store, &candidate->found, cause);
     ms_store_entry_died(pass->store, &candidate->found);
+}
+static bool mark_is_stale(unsigned mark)
+{
+    return (mark & MS_MARK_STALE) == MS_MARK_STALE;
+}
+static int64_t end_of_stale(const struct pass *pass, const struct ms_found *found)
+{
+    const int64_t expiry = ms_found_expiry(found);
+    return expiry > MS_NEVER - pass->max_stale ? MS_NEVER : expiry + pass->max_stale;
+}
+static void note_earliest(struct pass *pass, int64_t when)
+{
+    if (when < pass->earliest)
+        pass->earliest = when;
+}
+static void expire_entry(struct pass *pass, const struct candidate *candidate,
+                         const struct ms_index_slot *slot)
+{
+    memstore *store = pass->store;
+    const int64_t end = end_of_stale(pass, &candidate->found);
+    pass->removed_expired++;
+    pass->expired_unread += ms_store_is_unread(store, &candidate->found);
+    if (end <= pass->now) {
+        remove_entry(pass, candidate, slot, MEMSTORE_EVENT_EXPIRED);
+        return;
+    }
+    ms_index_remove(&store->index, candidate->hash, slot);
+    ms_notify_removal(store, &candidate->found, MEMSTORE_EVENT_EXPIRED);
+    if (ms_stale_keep_locked(store, candidate->hash, &candidate->found))
+        note_earliest(pass, end);
+    else
+        ms_store_entry_died(store, &candidate->found);
+}
+static void judge_stale(struct pass *pass, const struct candidate *candidate)
+{
+    const int64_t end = end_of_stale(pass, &candidate->found);
+    const bool drops = pass->purpose != PURPOSE_SWEEP || end <= pass->now;
+    if (!ms_stale_judge(pass->store, candidate->hash, &candidate->found, drops))
+        return;
+    if (drops)
+        pass->dropped_stale++;
+    else
+        note_earliest(pass, end);
 }
 static bool move_entry(struct pass *pass, const struct candidate *candidate,
                        const struct ms_index_slot *slot, const struct ms_verdict *verdict)
@@ -13280,6 +15331,7 @@ static void evict_entry(struct pass *pass, const struct candidate *candidate,
     }
     if (keep && move_entry(pass, candidate, slot, &verdict))
         return;
+    pass->evicted_unread += ms_store_is_unread(store, &candidate->found);
     const enum ms_ghost_kind kind = policy->drop(&store->eviction, pass->segment, access);
     remove_entry(pass, candidate, slot, MEMSTORE_EVENT_EVICTED);
     ms_ghost_insert(&store->eviction.ghost, candidate->hash, kind);
@@ -13316,30 +15368,40 @@ static void take_entry(struct pass *pass, const struct candidate *candidate)
         return;
     if (ms_index_find_place(&store->index, candidate->hash, candidate->found.place, &slot)) {
         if (ms_found_expiry(&candidate->found) <= pass->now) {
-            remove_entry(pass, candidate, &slot, MEMSTORE_EVENT_EXPIRED);
-            pass->removed_expired++;
+            expire_entry(pass, candidate, &slot);
         } else if (pass->purpose == PURPOSE_EVICT) {
             evict_entry(pass, candidate, &slot);
         } else if (pass->purpose == PURPOSE_COMPACT) {
             compact_entry(pass, candidate, &slot);
         }
+    } else if (ms_unlikely(ms_stale_any(&store->stale))) {
+        judge_stale(pass, candidate);
     }
     ms_mutex_unlock(lock);
 }
 static bool is_candidate(const struct pass *pass, const struct ms_found *found)
 {
-    if ((ms_load_acquire(&found->entry->mark) & (MS_MARK_DEAD | MS_MARK_PENDING)) != 0)
+    const unsigned mark = ms_load_acquire(&found->entry->mark);
+    const bool sweeps = pass->purpose == PURPOSE_SWEEP;
+    if (mark_is_stale(mark))
+        return !sweeps || end_of_stale(pass, found) <= pass->now;
+    if ((mark & (MS_MARK_DEAD | MS_MARK_PENDING)) != 0)
         return false;
-    return pass->purpose != PURPOSE_SWEEP || ms_found_expiry(found) <= pass->now;
+    return (!sweeps && pass->purpose != PURPOSE_DROP_STALE) || ms_found_expiry(found) <= pass->now;
 }
-static size_t collect_group(struct pass *pass, struct store_reclaim_walk *store_reclaim_walk, struct candidate group[store_reclaim_GROUP],
-                            int64_t *earliest)
+static void leave_alone(struct pass *pass, const struct ms_found *found)
+{
+    const unsigned mark = ms_load_relaxed(&found->entry->mark);
+    if (mark_is_stale(mark))
+        note_earliest(pass, end_of_stale(pass, found));
+    else if ((mark & MS_MARK_DEAD) == 0)
+        note_earliest(pass, ms_found_expiry(found));
+}
+static size_t collect_group(struct pass *pass, struct store_reclaim_walk *store_reclaim_walk, struct candidate group[store_reclaim_GROUP])
 {
     size_t count = 0;
     struct ms_found found;
     while (count < store_reclaim_GROUP && walk_next(store_reclaim_walk, &found)) {
-        const unsigned mark = ms_load_relaxed(&found.entry->mark);
-        const int64_t expiry = ms_found_expiry(&found);
         if (is_candidate(pass, &found)) {
             group[count].found = found;
             group[count].hash = ms_store_hash(pass->store, found.parts.key, found.parts.key_size);
@@ -13347,8 +15409,8 @@ static size_t collect_group(struct pass *pass, struct store_reclaim_walk *store_
             if (pass->purpose == PURPOSE_EVICT)
                 ms_ghost_prefetch(&pass->store->eviction.ghost, group[count].hash);
             count++;
-        } else if ((mark & MS_MARK_DEAD) == 0 && expiry < *earliest) {
-            *earliest = expiry;
+        } else {
+            leave_alone(pass, &found);
         }
     }
     return count;
@@ -13358,39 +15420,40 @@ static void count_pass(const struct pass *pass)
     struct ms_counters *counters = &pass->store->counters;
     if (pass->removed_expired != 0)
         ms_count(counters, MS_COUNT_EXPIRATIONS, pass->removed_expired);
+    if (pass->expired_unread != 0)
+        ms_count(counters, MS_COUNT_EXPIRED_UNREAD, pass->expired_unread);
+    if (pass->evicted_unread != 0)
+        ms_count(counters, MS_COUNT_EVICTED_UNREAD, pass->evicted_unread);
     if (pass->evicted != 0)
         ms_count(counters, MS_COUNT_EVICTIONS, pass->evicted);
     if (pass->moved_bytes != 0)
         ms_count(counters, MS_COUNT_MOVED_BYTES, pass->moved_bytes);
 }
-static int64_t run_pass(struct pass *pass, uint32_t most, bool *finished)
+static void run_pass(struct pass *pass, uint32_t most)
 {
     struct store_reclaim_walk store_reclaim_walk = walk_start(pass->store, pass->segment);
     struct candidate group[store_reclaim_GROUP];
-    int64_t earliest = MS_NEVER;
     size_t count;
-    *finished = true;
+    pass->earliest = MS_NEVER;
     ms_testing_reach(MS_POINT_RECLAIMING);
-    while ((count = collect_group(pass, &store_reclaim_walk, group, &earliest)) != 0) {
+    while ((count = collect_group(pass, &store_reclaim_walk, group)) != 0) {
         for (size_t i = 0; i < count; i++) {
             if (most != 0 && pass->removed_expired >= most) {
-                *finished = false;
+                pass->earliest = pass->now;
                 count_pass(pass);
-                return pass->now;
+                return;
             }
             take_entry(pass, &group[i]);
         }
     }
     count_pass(pass);
-    return earliest;
 }
 static bool empty_segment(memstore *store, struct ms_segment *segment, enum purpose purpose)
 {
     struct pass pass = {
         .store = store, .segment = segment, .purpose = purpose, .now = ms_clock_exact_ms()};
     const uint64_t rank = segment->rank;
-    bool finished;
-    run_pass(&pass, 0, &finished);
+    run_pass(&pass, 0);
     if (ms_load_relaxed(&segment->state) != MS_SEGMENT_SEALED || segment->rank != rank)
         return true;
     ms_arena_requeue(&store->arena, segment,
@@ -13405,19 +15468,58 @@ void ms_reclaim_compact_locked(memstore *store, struct ms_segment *victim)
 {
     ms_count(&store->counters, MS_COUNT_COMPACTIONS, 1);
     empty_segment(store, victim, PURPOSE_COMPACT);
+    ms_tell_compacted(store, victim);
 }
-uint64_t ms_reclaim_sweep_locked(memstore *store, struct ms_segment *segment, int64_t now,
-                                 uint32_t most)
+static void sweep(struct pass *pass, uint32_t most)
 {
-    struct pass pass = {.store = store, .segment = segment, .purpose = PURPOSE_SWEEP, .now = now};
-    bool finished;
+    memstore *store = pass->store;
+    struct ms_segment *segment = pass->segment;
     ms_store_relaxed(&store->sweeping, true);
     ms_due_sweep_begins(&store->due, segment);
     ms_arena_await_appends(&store->arena, segment);
-    const int64_t earliest = run_pass(&pass, most, &finished);
-    ms_due_swept(&store->due, segment, pass.passed_over ? now : earliest, now);
+    run_pass(pass, most);
+    ms_due_swept(&store->due, segment, pass->passed_over ? pass->now : pass->earliest, pass->now);
     ms_store_release(&store->sweeping, false);
-    return pass.removed_expired;
+}
+uint64_t ms_reclaim_sweep_locked(memstore *store, struct ms_segment *segment, int64_t now,
+                                 uint32_t most, bool keeps)
+{
+    struct pass pass = {.store = store, .segment = segment, .purpose = PURPOSE_SWEEP, .now = now};
+    if (keeps)
+        pass.max_stale = ms_setting_of(&store->settings, load_max_stale);
+    if (pass.max_stale == 0) {
+        sweep(&pass, most);
+    } else {
+        ms_add_acquire(&segment->pins, 1);
+        ms_stale_prepare_locked(store, segment);
+        sweep(&pass, most);
+        ms_stale_settle_locked(store);
+        ms_sub_release(&segment->pins, 1);
+    }
+    return pass.removed_expired + pass.dropped_stale;
+}
+uint64_t ms_reclaim_drop_stale_locked(memstore *store, struct ms_segment *segment)
+{
+    struct pass pass = {.store = store,
+                        .segment = segment,
+                        .purpose = PURPOSE_DROP_STALE,
+                        .now = ms_clock_exact_ms()};
+    run_pass(&pass, 0);
+    return pass.removed_expired + pass.dropped_stale;
+}
+static void consider_stale(struct ms_segment *segment, void *context)
+{
+    struct ms_segment **stalest = context;
+    if (ms_load_relaxed(&segment->stale_bytes) != 0 &&
+        (*stalest == NULL ||
+         ms_load_relaxed(&segment->earliest) < ms_load_relaxed(&(*stalest)->earliest)))
+        *stalest = segment;
+}
+struct ms_segment *ms_reclaim_stalest(memstore *store)
+{
+    struct ms_segment *stalest = NULL;
+    ms_arena_each(&store->arena, consider_stale, &stalest);
+    return stalest;
 }
 struct emptiest {
     struct ms_segment *segment;
@@ -13481,14 +15583,28 @@ int ms_store_reconfigure(memstore *store, const struct ms_settings *next,
                  "life_window or with ttl.store_creation_time");
         return MEMSTORE_ERR_UNSUPPORTED;
     }
+    if (next->load_refresh_after != 0 && !store->keeps_created) {
+        snprintf(why, MS_WHY_SIZE,
+                 "entries do not keep their creation time in this store; open it with a "
+                 "loader.refresh_after or with ttl.store_creation_time");
+        return MEMSTORE_ERR_UNSUPPORTED;
+    }
     if (next->limit != store->settings.limit) {
         const int status = store_reconfigure_resize(store, next, why);
         if (status != MEMSTORE_OK)
             return status;
+        ms_track_resize(store);
+        ms_store_relaxed(&store->limit_told, false);
+    }
+    if (next->access_sample != store->settings.access_sample &&
+        ms_track_start(store, next->access_sample) != MEMSTORE_OK) {
+        snprintf(why, MS_WHY_SIZE, "performance.memory_limit has no room for what it needs");
+        return MEMSTORE_ERR_MEMORY_EXHAUSTED;
     }
     ms_settings_put(&store->settings, offsetof(struct ms_settings, limit), sizeof next->limit,
                     next->limit);
     ms_settings_put(&store->settings, change->offset, change->size, change->value);
+    ms_log_set_level(&store->log, next->logger_enabled, next->verbose);
     ms_due_set_slack(&store->due, ms_store_sweep_slack(next));
     ms_combiner_retune(store);
     if (ms_notify_allowance(next) != store->events.allowance)
@@ -13536,14 +15652,26 @@ void ms_store_stats(memstore *store, memstore_stats *out)
     out->loads_bypassed = sums[MS_COUNT_LOADS_BYPASSED];
     out->absent_loaded = sums[MS_COUNT_ABSENT_LOADED];
     out->absent_served = sums[MS_COUNT_ABSENT_SERVED];
+    out->loads_refused = sums[MS_COUNT_LOADS_REFUSED];
+    out->breakers_opened = sums[MS_COUNT_BREAKERS_OPENED];
+    const struct ms_breaker_rule rule = ms_load_breaker_rule(store);
+    out->breakers_open = ms_breakers_open(&store->breakers, &rule);
+    out->stale_served = sums[MS_COUNT_STALE_SERVED];
+    out->refreshes = sums[MS_COUNT_REFRESHES];
+    out->refresh_failures = sums[MS_COUNT_REFRESH_FAILURES];
+    out->room_made = sums[MS_COUNT_ROOM_MADE];
+    out->exports = sums[MS_COUNT_EXPORTS];
+    out->export_failures = sums[MS_COUNT_EXPORT_FAILURES];
 }
 struct byte_sums {
-    uint64_t live, dead, unused, pinned, segments;
+    uint64_t live, dead, stale, unused, pinned, segments;
 };
 static void sum_segment(struct ms_segment *segment, void *context)
 {
     struct byte_sums *sums = context;
-    sums->live += ms_load_relaxed(&segment->live_bytes);
+    const uint32_t stale = ms_load_relaxed(&segment->stale_bytes);
+    sums->live += ms_load_relaxed(&segment->live_bytes) - stale;
+    sums->stale += stale;
     sums->dead += ms_segment_dead_bytes(segment);
     sums->unused += segment->capacity - ms_load_relaxed(&segment->used);
     sums->pinned += ms_load_relaxed(&segment->pins) != 0 ? segment->capacity : 0;
@@ -13556,25 +15684,36 @@ void ms_store_live_and_dead(memstore *store, uint64_t *live, uint64_t *dead)
     *live = sums.live;
     *dead = sums.dead;
 }
-void ms_store_memory_stats(memstore *store, memstore_memory_stats *out)
+static void tell_sums(memstore *store, memstore_memory_stats *out)
 {
     struct ms_arena *arena = &store->arena;
-    struct byte_sums sums = {0};
     out->limit = ms_budget_limit(&arena->budget);
     out->charged = ms_budget_charged(&arena->budget);
     out->segment_size = ms_arena_segment_size(arena);
     out->index = ms_load_relaxed(&store->index.table_bytes);
-    if (!ms_setting_of(&store->settings, enable_memory_stats))
-        return;
+}
+void ms_store_memory_stats(memstore *store, memstore_memory_stats *out)
+{
+    if (ms_setting_of(&store->settings, enable_memory_stats))
+        ms_store_measure_memory(store, out);
+    else
+        tell_sums(store, out);
+}
+void ms_store_measure_memory(memstore *store, memstore_memory_stats *out)
+{
+    struct ms_arena *arena = &store->arena;
+    struct byte_sums sums = {0};
+    tell_sums(store, out);
     ms_arena_each(arena, sum_segment, &sums);
     out->live = sums.live;
     out->dead = sums.dead;
     out->pinned = sums.pinned;
     out->segments = sums.segments;
+    out->stale = sums.stale;
     ms_mutex_lock(&arena->pool_lock);
     out->free = sums.unused + ((uint64_t)arena->warm_count << arena->segment_shift);
     ms_mutex_unlock(&arena->pool_lock);
-    const uint64_t known = out->live + out->dead + out->index + out->free;
+    const uint64_t known = out->live + out->dead + out->stale + out->index + out->free;
     out->overhead = out->charged > known ? out->charged - known : 0;
 }
 void ms_measuring_add(memstore *store, enum memstore_operation store_report_operation, uint64_t start)
@@ -13604,6 +15743,7 @@ int ms_store_latency(memstore *store, enum memstore_operation store_report_opera
 void ms_store_reset_stats(memstore *store)
 {
     ms_counters_reset(&store->counters);
+    ms_track_forget(store);
     if (store->latency.histograms != NULL)
         ms_monitor_forget_latencies(store);
 }
@@ -13848,6 +15988,8 @@ static int update_ttl_locked(memstore *store, const memstore_key *key, uint64_t 
     expiry = ms_ttl_bound_by_age(store, &found, expiry);
     if (change_in_place(&found, expiry)) {
         note_changed(store, found.segment, expiry, now);
+        if (ms_track_follows(store, hash))
+            ms_track_retime(store, hash, expiry);
         return MEMSTORE_OK;
     }
     *pinned = found.segment;
@@ -13966,7 +16108,12 @@ static bool sweep_expired(memstore *store)
 {
     const int64_t now = ms_clock_exact_ms();
     struct ms_segment *segment = ms_due_any_expired(&store->due, now);
-    return segment != NULL && ms_reclaim_sweep_locked(store, segment, now, 0) != 0;
+    return segment != NULL && ms_reclaim_sweep_locked(store, segment, now, 0, false) != 0;
+}
+static bool drop_stale(memstore *store)
+{
+    struct ms_segment *segment = ms_stale_any(&store->stale) ? ms_reclaim_stalest(store) : NULL;
+    return segment != NULL && ms_reclaim_drop_stale_locked(store, segment) != 0;
 }
 static bool store_room_compact_one(memstore *store)
 {
@@ -14008,6 +16155,7 @@ static bool evict_victim(memstore *store)
         struct ms_segment *victim = store->eviction.policy->victim(&store->eviction);
         if (victim == NULL)
             return false;
+        ms_tell_limit_reached(store);
         failures += !ms_reclaim_evict_locked(store, victim);
         if (was_emptied(victim))
             return true;
@@ -14045,7 +16193,15 @@ bool ms_room_step_locked(memstore *store, int64_t deadline_us)
         return true;
     if (ms_arena_has_limbo(arena) && ms_clock_real_us() >= deadline_us)
         return false;
-    return sweep_expired(store) || store_room_compact_one(store) || evict_one(store, deadline_us);
+    return sweep_expired(store) || drop_stale(store) || store_room_compact_one(store) ||
+           evict_one(store, deadline_us);
+}
+bool ms_room_evict_locked(memstore *store, int64_t deadline_us)
+{
+    if (store->settings.eviction == MS_EVICTION_NONE || !evict_one(store, deadline_us) ||
+        !ms_room_harvest_locked(store, deadline_us))
+        return false;
+    return ms_arena_cool(&store->arena, 0) != 0;
 }
 static bool is_satisfied(memstore *store, uint64_t bytes)
 {
@@ -14155,6 +16311,7 @@ int ms_room_reserve(memstore *store, const struct ms_placement *placement,
         const uint64_t bytes =
             size > ms_arena_solo_threshold(arena) ? size + sizeof(struct ms_segment) : 0;
         const int64_t deadline = ms_store_deadline(store);
+        ms_count(&store->counters, MS_COUNT_ROOM_MADE, 1);
         do {
             const int status = ms_room_make(store, bytes, deadline, &asked);
             if (status != MEMSTORE_OK)
@@ -14388,6 +16545,538 @@ void ms_cursor_free(memstore_cursor *cursor)
     ms_mem_free(cursor);
 }
 
+/* lib/store/stale.c */
+#define ROOM_FIRST 8
+#define TABLE_BYTES_AN_ENTRY (4 * sizeof(struct ms_stale_slot))
+#define VICTIMS 4
+_Static_assert(MS_PLACE_NONE == 0, "zeroed slots are free");
+uint64_t ms_stale_overhead(uint32_t shards)
+{
+    return shards * sizeof(struct ms_stale_shard);
+}
+bool ms_stale_init(struct ms_stale *stale, uint32_t shards)
+{
+    stale->shards = ms_mem_alloc(ms_stale_overhead(shards));
+    return stale->shards != NULL;
+}
+void ms_stale_fini(struct ms_stale *stale, uint32_t shards)
+{
+    for (uint32_t i = 0; stale->shards != NULL && i < shards; i++)
+        ms_mem_free(stale->shards[i].slots);
+    ms_mem_free(stale->shards);
+}
+static uint32_t tag_of(uint64_t hash)
+{
+    return (uint32_t)(ms_mix64(hash) >> 32);
+}
+static struct ms_stale_shard *store_stale_shard_of(memstore *store, uint64_t hash)
+{
+    return &store->stale.shards[ms_index_shard_of(&store->index, hash)];
+}
+static void store_stale_put(struct ms_stale_shard *shard, struct ms_stale_slot slot)
+{
+    uint32_t at = slot.tag & (shard->room - 1);
+    while (shard->slots[at].place != MS_PLACE_NONE)
+        at = (at + 1) & (shard->room - 1);
+    shard->slots[at] = slot;
+    shard->used++;
+}
+static void free_table(memstore *store, struct ms_stale_shard *shard)
+{
+    const uint64_t bytes = shard->room * sizeof *shard->slots;
+    ms_mem_free(shard->slots);
+    *shard = (struct ms_stale_shard){0};
+    ms_sub_relaxed(&store->stale.charged, bytes);
+    ms_budget_uncharge(&store->arena.budget, bytes);
+}
+static void take_out(memstore *store, struct ms_stale_shard *shard, uint32_t at)
+{
+    const uint32_t mask = shard->room - 1;
+    uint32_t gap = at;
+    for (uint32_t i = (at + 1) & mask; shard->slots[i].place != MS_PLACE_NONE; i = (i + 1) & mask) {
+        const uint32_t home = shard->slots[i].tag & mask;
+        if (((i - home) & mask) >= ((i - gap) & mask)) {
+            shard->slots[gap] = shard->slots[i];
+            gap = i;
+        }
+    }
+    shard->slots[gap].place = MS_PLACE_NONE;
+    if (--shard->used == 0)
+        free_table(store, shard);
+}
+static bool ensure_room(struct ms_stale *stale, struct ms_stale_shard *shard)
+{
+    const uint32_t room = shard->room != 0 ? 2 * shard->room : ROOM_FIRST;
+    const uint64_t more = (uint64_t)(room - shard->room) * sizeof *shard->slots;
+    struct ms_stale_shard grown = {.room = room};
+    if (shard->room - shard->used > shard->room / 4)
+        return true;
+    if (stale->credit < more) {
+        stale->missed += more;
+        return false;
+    }
+    grown.slots = ms_mem_alloc(room * sizeof *grown.slots);
+    if (grown.slots == NULL)
+        return false;
+    for (uint32_t i = 0; i < shard->room; i++) {
+        if (shard->slots[i].place != MS_PLACE_NONE)
+            store_stale_put(&grown, shard->slots[i]);
+    }
+    ms_mem_free(shard->slots);
+    *shard = grown;
+    stale->credit -= more;
+    return true;
+}
+static uint32_t store_stale_bytes_of(const memstore *store, const struct ms_found *found)
+{
+    return ms_arena_padded(&store->arena, found->parts.size);
+}
+static void mark_stale(const struct ms_found *found)
+{
+    ms_store_release(&found->entry->mark,
+                     (unsigned char)(ms_load_relaxed(&found->entry->mark) | MS_MARK_STALE));
+}
+static void store_stale_drop(memstore *store, struct ms_stale_shard *shard, uint32_t at,
+                 const struct ms_found *found)
+{
+    take_out(store, shard, at);
+    ms_sub_relaxed(&store->stale.entries, 1);
+    ms_sub_relaxed(&found->segment->stale_bytes, store_stale_bytes_of(store, found));
+    ms_store_relaxed(&found->entry->mark, MS_MARK_DEAD);
+    ms_store_entry_died(store, found);
+}
+bool ms_stale_keep_locked(memstore *store, uint64_t hash, const struct ms_found *found)
+{
+    struct ms_stale_shard *shard = store_stale_shard_of(store, hash);
+    if (!ensure_room(&store->stale, shard))
+        return false;
+    store_stale_put(shard, (struct ms_stale_slot){tag_of(hash), found->place});
+    ms_add_relaxed(&store->stale.entries, 1);
+    ms_add_relaxed(&found->segment->stale_bytes, store_stale_bytes_of(store, found));
+    mark_stale(found);
+    return true;
+}
+bool ms_stale_judge(memstore *store, uint64_t hash, const struct ms_found *found, bool drops)
+{
+    struct ms_stale_shard *shard = store_stale_shard_of(store, hash);
+    uint32_t at = tag_of(hash) & (shard->room - 1);
+    if (shard->used == 0)
+        return false;
+    while (shard->slots[at].place != found->place) {
+        if (shard->slots[at].place == MS_PLACE_NONE)
+            return false;
+        at = (at + 1) & (shard->room - 1);
+    }
+    if (drops)
+        store_stale_drop(store, shard, at, found);
+    else
+        mark_stale(found);
+    return true;
+}
+static bool store_stale_find(memstore *store, const memstore_key *key, uint64_t hash, uint32_t *at,
+                 struct ms_found *out)
+{
+    const struct ms_stale_shard *shard = store_stale_shard_of(store, hash);
+    const uint32_t tag = tag_of(hash);
+    if (shard->used == 0)
+        return false;
+    for (*at = tag & (shard->room - 1); shard->slots[*at].place != MS_PLACE_NONE;
+         *at = (*at + 1) & (shard->room - 1)) {
+        if (shard->slots[*at].tag != tag)
+            continue;
+        ms_found_at(store, shard->slots[*at].place, out);
+        if (out->parts.key_size == key->size && ms_key_equal(out->parts.key, key->data, key->size))
+            return true;
+    }
+    return false;
+}
+bool ms_stale_find(memstore *store, const memstore_key *key, uint64_t hash, struct ms_found *out)
+{
+    uint32_t at;
+    return ms_stale_any(&store->stale) && store_stale_find(store, key, hash, &at, out);
+}
+void ms_stale_forget(memstore *store, const memstore_key *key, uint64_t hash)
+{
+    struct ms_found found;
+    uint32_t at;
+    if (store_stale_find(store, key, hash, &at, &found))
+        store_stale_drop(store, store_stale_shard_of(store, hash), at, &found);
+}
+static void forget_those(memstore *store, uint32_t number, const char *pattern, size_t pattern_size)
+{
+    struct ms_stale_shard *shard = &store->stale.shards[number];
+    for (uint32_t at = 0; at < shard->room;) {
+        struct ms_found found;
+        if (shard->slots[at].place == MS_PLACE_NONE) {
+            at++;
+            continue;
+        }
+        ms_found_at(store, shard->slots[at].place, &found);
+        if (pattern == NULL ||
+            ms_glob_match(pattern, pattern_size, found.parts.key, found.parts.key_size))
+            store_stale_drop(store, shard, at, &found);
+        else
+            at++;
+    }
+}
+void ms_stale_clear_shard(memstore *store, uint32_t shard)
+{
+    forget_those(store, shard, NULL, 0);
+}
+int ms_stale_forget_matching(memstore *store, const char *pattern, size_t pattern_size)
+{
+    const int64_t deadline = ms_store_deadline(store);
+    if (ms_setting_of(&store->settings, load_max_stale) != 0 && !ms_upkeep_expire(store, deadline))
+        return MEMSTORE_ERR_LOCK_TIMEOUT;
+    for (uint32_t i = 0; ms_stale_any(&store->stale) && i < store->index.shard_count; i++) {
+        if (!ms_mutex_lock_until(&store->index.shards[i].lock, deadline))
+            return MEMSTORE_ERR_LOCK_TIMEOUT;
+        forget_those(store, i, pattern, pattern_size);
+        ms_mutex_unlock(&store->index.shards[i].lock);
+    }
+    return MEMSTORE_OK;
+}
+void ms_stale_prepare_locked(memstore *store, const struct ms_segment *segment)
+{
+    struct ms_stale *stale = &store->stale;
+    const uint64_t charged = ms_load_relaxed(&stale->charged);
+    const uint64_t missed = stale->missed < charged ? stale->missed : charged;
+    const uint64_t bytes = ms_load_relaxed(&segment->live_entries) * TABLE_BYTES_AN_ENTRY +
+                           ROOM_FIRST * sizeof(struct ms_stale_slot) + missed;
+    const uint64_t spare = (uint64_t)store->arena.reserve << store->arena.segment_shift;
+    stale->missed = 0;
+    for (int i = 0; !ms_budget_charge(&store->arena.budget, bytes, spare); i++) {
+        if (ms_arena_cool(&store->arena, 0) != 0)
+            continue;
+        if (i == VICTIMS || !ms_room_evict_locked(store, ms_store_deadline(store)))
+            return;
+    }
+    stale->credit = bytes;
+    ms_add_relaxed(&stale->charged, bytes);
+}
+void ms_stale_settle_locked(memstore *store)
+{
+    struct ms_stale *stale = &store->stale;
+    if (stale->credit == 0)
+        return;
+    ms_sub_relaxed(&stale->charged, stale->credit);
+    ms_budget_uncharge(&store->arena.budget, stale->credit);
+    stale->credit = 0;
+}
+
+/* lib/store/tell.c */
+#include <stdio.h>
+#include <string.h>
+void ms_tell_closed(memstore *store)
+{
+    uint64_t sums[MS_COUNTERS];
+    struct ms_log_line line;
+    if (!ms_log_begin(&store->log, MS_LOG_CLOSED, &line))
+        return;
+    ms_counters_sum_all(&store->counters, sums);
+    ms_log_integer(&line, "hits",
+                   sums[MS_COUNT_READS] > sums[MS_COUNT_MISSES]
+                       ? sums[MS_COUNT_READS] - sums[MS_COUNT_MISSES]
+                       : 0);
+    ms_log_integer(&line, "misses", sums[MS_COUNT_MISSES]);
+    ms_log_integer(&line, "sets", sums[MS_COUNT_SETS]);
+    ms_log_integer(&line, "evictions", sums[MS_COUNT_EVICTIONS]);
+    ms_log_integer(&line, "expirations", sums[MS_COUNT_EXPIRATIONS]);
+    ms_log_end(&line);
+}
+void ms_tell_limit_reached(memstore *store)
+{
+    struct ms_log_line line;
+    if (ms_load_relaxed(&store->limit_told))
+        return;
+    ms_store_relaxed(&store->limit_told, true);
+    if (!ms_log_begin(&store->log, MS_LOG_LIMIT_REACHED, &line))
+        return;
+    uint64_t entries = 0;
+    for (uint32_t i = 0; i < store->index.shard_count; i++)
+        entries += ms_index_entries(&store->index, i);
+    ms_log_integer(&line, "limit", ms_budget_limit(&store->arena.budget));
+    ms_log_integer(&line, "entries", entries);
+    ms_log_end(&line);
+}
+static const char *reason_of(int status)
+{
+    switch (status) {
+    case MEMSTORE_ERR_CACHE_FULL:
+        return "eviction is off";
+    case MEMSTORE_ERR_MEMORY_EXHAUSTED:
+        return "views hold the memory or the system gave none";
+    case MEMSTORE_ERR_GC_PRESSURE:
+        return "no memory came free within performance.lock_timeout";
+    default:
+        return "no memory for a larger table";
+    }
+}
+void ms_tell_no_room(memstore *store, int status)
+{
+    const enum ms_log_event event =
+        status == MEMSTORE_ERR_SHARD_OVERFLOW ? MS_LOG_SHARD_OVERFLOW : MS_LOG_NO_ROOM;
+    struct ms_log_line line;
+    if (!ms_log_begin(&store->log, event, &line))
+        return;
+    ms_log_text(&line, "why", reason_of(status));
+    ms_log_integer(&line, "limit", ms_budget_limit(&store->arena.budget));
+    ms_log_integer(&line, "charged", ms_budget_charged(&store->arena.budget));
+    ms_log_end(&line);
+}
+void ms_tell_load_failed(memstore *store, int result)
+{
+    struct ms_log_line line;
+    char text[16];
+    if (ms_store_is_closed(store) || !ms_log_begin(&store->log, MS_LOG_LOAD_FAILED, &line))
+        return;
+    snprintf(text, sizeof text, "%d", result);
+    ms_log_field(&line, "result", MEMSTORE_LOG_INTEGER, text);
+    ms_log_end(&line);
+}
+void ms_tell_events_dropped(memstore *store, uint64_t dropped)
+{
+    struct ms_log_line line;
+    if (!ms_log_begin(&store->log, MS_LOG_EVENTS_DROPPED, &line))
+        return;
+    ms_log_integer(&line, "dropped", dropped);
+    ms_log_end(&line);
+}
+void ms_tell_export_failed(memstore *store, const char *file, int error)
+{
+    struct ms_log_line line;
+    char text[128];
+    if (!ms_log_begin(&store->log, MS_LOG_EXPORT_FAILED, &line))
+        return;
+    ms_log_text(&line, "path", file);
+    ms_log_text(&line, "why", strerror_r(error, text, sizeof text));
+    ms_log_end(&line);
+}
+void ms_tell_alert(memstore *store, const struct ms_alert_note *alert)
+{
+    const enum ms_log_event event = alert->raised != 0 ? MS_LOG_ALERT_RAISED : MS_LOG_ALERT_CLEARED;
+    struct ms_log_line line;
+    if (!ms_log_begin(&store->log, event, &line))
+        return;
+    ms_log_text(&line, "alert", ms_monitor_alert_name(alert->alert));
+    ms_log_real(&line, "value", alert->value);
+    ms_log_real(&line, "threshold", alert->threshold);
+    ms_log_end(&line);
+}
+void ms_tell_index_grown(memstore *store, uint64_t bytes)
+{
+    struct ms_log_line line;
+    if (!ms_log_begin(&store->log, MS_LOG_INDEX_GROWN, &line))
+        return;
+    ms_log_integer(&line, "table_bytes", bytes);
+    ms_log_integer(&line, "index_bytes", ms_load_relaxed(&store->index.table_bytes));
+    ms_log_end(&line);
+}
+void ms_tell_compacted(memstore *store, const struct ms_segment *segment)
+{
+    struct ms_log_line line;
+    if (!ms_log_begin(&store->log, MS_LOG_COMPACTED, &line))
+        return;
+    ms_log_integer(&line, "used_bytes", ms_load_relaxed(&segment->used));
+    ms_log_boolean(&line, "emptied", ms_load_relaxed(&segment->state) == MS_SEGMENT_LIMBO);
+    ms_log_end(&line);
+}
+
+/* lib/store/track.c */
+#define LIMIT_PER_KEY 4096
+#define KEYS_MIN 1024
+#define KEYS_MAX 16384
+#define MILLION 1000000
+#define USABLE 0.95
+void ms_track_init(struct ms_track *track)
+{
+    *track = (struct ms_track){0};
+    ms_mutex_init(&track->lock, MS_RANK_TRACK);
+}
+void ms_track_fini(struct ms_track *track)
+{
+    ms_mutex_destroy(&track->lock);
+}
+static uint32_t keys_for(uint64_t limit)
+{
+    uint32_t keys = KEYS_MIN;
+    while (keys < KEYS_MAX && (uint64_t)keys * LIMIT_PER_KEY < limit)
+        keys *= 2;
+    return keys;
+}
+static uint64_t cache_bytes(const memstore *store)
+{
+    const struct ms_arena *arena = &store->arena;
+    return (uint64_t)((double)(ms_budget_limit(&arena->budget) - arena->overhead) * USABLE);
+}
+static void *alloc(memstore *store, size_t bytes)
+{
+    struct ms_arena *arena = &store->arena;
+    const int64_t deadline = ms_store_deadline(store);
+    struct ms_budget_mark mark = ms_budget_mark(&arena->budget);
+    for (;;) {
+        void *memory =
+            ms_pages_alloc(&arena->pages, bytes, (uint64_t)arena->reserve << arena->segment_shift);
+        if (memory != NULL || ms_room_make(store, bytes, deadline, &mark) != MEMSTORE_OK)
+            return memory;
+    }
+}
+static struct ms_sampler *make_sampler(memstore *store, uint32_t millionths)
+{
+    const uint32_t keys = keys_for(ms_budget_limit(&store->arena.budget));
+    const size_t head = (sizeof(struct ms_sampler) + 7) & ~(size_t)7;
+    const size_t bytes = head + ms_pattern_bytes(keys);
+    struct ms_sampler *sampler = alloc(store, bytes);
+    if (sampler == NULL)
+        return NULL;
+    sampler->bytes = bytes;
+    sampler->reads_before = ms_counters_total(&store->counters, MS_COUNT_READS);
+    ms_pattern_init(&sampler->pattern, keys, MS_REUSE_ALL * millionths / MILLION,
+                    cache_bytes(store), (char *)sampler + head);
+    return sampler;
+}
+#define TURNS_ONE_IN 8
+static void publish_threshold(memstore *store, uint64_t threshold)
+{
+    if (ms_load_relaxed(&store->follows_below) != threshold)
+        ms_store_relaxed(&store->follows_below, threshold);
+}
+int ms_track_start(memstore *store, uint32_t millionths)
+{
+    struct ms_sampler *sampler = NULL;
+    if (millionths != 0) {
+        sampler = make_sampler(store, millionths);
+        if (sampler == NULL)
+            return MEMSTORE_ERR_MEMORY_EXHAUSTED;
+    }
+    ms_mutex_lock(&store->track.lock);
+    struct ms_sampler *old = store->track.sampler;
+    store->track.sampler = sampler;
+    ms_store_relaxed(&store->track.missed, 0);
+    publish_threshold(store, sampler != NULL ? sampler->pattern.reuse.threshold : 0);
+    ms_store_relaxed(&store->turn_below,
+                     (uint32_t)(MS_REUSE_ALL / TURNS_ONE_IN * millionths / MILLION));
+    ms_mutex_unlock(&store->track.lock);
+    if (old != NULL)
+        ms_pages_free(&store->arena.pages, old, old->bytes);
+    ms_store_divert(store, MS_BOUNDS_TRACKED, sampler != NULL);
+    return MEMSTORE_OK;
+}
+void ms_track_settle_locked(memstore *store)
+{
+    struct ms_sampler *sampler = store->track.sampler;
+    for (uint32_t i = 0; i < sampler->gathered; i++) {
+        if (ms_reuse_follows(&sampler->pattern.reuse, sampler->references[i].hash))
+            ms_pattern_note(&sampler->pattern, &sampler->references[i]);
+    }
+    sampler->gathered = 0;
+    publish_threshold(store, sampler->pattern.reuse.threshold);
+}
+void ms_track_resize(memstore *store)
+{
+    ms_mutex_lock(&store->track.lock);
+    if (store->track.sampler != NULL)
+        ms_pattern_resize(&store->track.sampler->pattern, cache_bytes(store));
+    ms_mutex_unlock(&store->track.lock);
+}
+void ms_track_forget(memstore *store)
+{
+    ms_mutex_lock(&store->track.lock);
+    if (store->track.sampler != NULL) {
+        ms_track_settle_locked(store);
+        ms_pattern_forget(&store->track.sampler->pattern);
+        store->track.sampler->reads_before = ms_counters_total(&store->counters, MS_COUNT_READS);
+        ms_store_relaxed(&store->track.missed, 0);
+    }
+    ms_mutex_unlock(&store->track.lock);
+}
+static struct ms_sampler *try_sampler(memstore *store)
+{
+    if (!ms_mutex_try_lock(&store->track.lock)) {
+        ms_add_relaxed(&store->track.missed, 1);
+        return NULL;
+    }
+    if (store->track.sampler == NULL)
+        ms_mutex_unlock(&store->track.lock);
+    return store->track.sampler;
+}
+static void store_track_gather(memstore *store, struct ms_sampler *sampler,
+                   const struct ms_reference *reference)
+{
+    if (!ms_reuse_follows(&sampler->pattern.reuse, reference->hash))
+        return;
+    sampler->references[sampler->gathered++] = *reference;
+    if (sampler->gathered == MS_TRACK_GATHERED)
+        ms_track_settle_locked(store);
+}
+#define SLOT_BYTES 8
+static uint32_t entry_bytes(const memstore *store, size_t key_size, size_t value_size)
+{
+    const uint64_t bytes = ms_arena_padded(
+        &store->arena, (uint32_t)(store->short_head + key_size + value_size + SLOT_BYTES));
+    return bytes < UINT32_MAX ? (uint32_t)bytes : UINT32_MAX;
+}
+void ms_track_read(memstore *store, const void *key, size_t key_size, int status, size_t value_size,
+                   bool by_turn)
+{
+    const uint64_t hash = ms_store_hash(store, key, key_size);
+    const bool found = status == MEMSTORE_OK;
+    const struct ms_reference reference = {
+        .kind = MS_REFERENCE_READ,
+        .hash = hash,
+        .size = found ? entry_bytes(store, key_size, value_size) : 0,
+        .now_ms = ms_clock_coarse_ms(),
+    };
+    if (key_size > MS_KEY_SIZE_MAX || (!found && status != MEMSTORE_ERR_KEY_NOT_FOUND))
+        return;
+    struct ms_sampler *sampler = try_sampler(store);
+    if (sampler == NULL)
+        return;
+    if (by_turn)
+        ms_hot_note(&sampler->pattern.hot, hash, key, key_size);
+    store_track_gather(store, sampler, &reference);
+    ms_mutex_unlock(&store->track.lock);
+}
+void ms_track_any_read(memstore *store, const void *key, size_t key_size, int status,
+                       size_t value_size)
+{
+    const bool by_turn = ms_track_is_turn(store, ms_latency_turn++);
+    if (by_turn || ms_track_follows(store, ms_store_hash(store, key, key_size)))
+        ms_track_read(store, key, key_size, status, value_size, by_turn);
+}
+static void store_track_note(memstore *store, enum ms_reference_kind kind, uint64_t hash, uint32_t size,
+                 int64_t expiry)
+{
+    const struct ms_reference reference = {kind, hash, size, ms_clock_coarse_ms(), expiry};
+    struct ms_sampler *sampler = try_sampler(store);
+    if (sampler == NULL)
+        return;
+    store_track_gather(store, sampler, &reference);
+    ms_mutex_unlock(&store->track.lock);
+}
+void ms_track_write(memstore *store, uint64_t hash, size_t key_size, size_t value_size,
+                    int64_t expiry)
+{
+    store_track_note(store, MS_REFERENCE_WRITE, hash, entry_bytes(store, key_size, value_size), expiry);
+}
+void ms_track_delete(memstore *store, uint64_t hash)
+{
+    store_track_note(store, MS_REFERENCE_DELETE, hash, 0, MS_NEVER);
+}
+void ms_track_retime(memstore *store, uint64_t hash, int64_t expiry)
+{
+    store_track_note(store, MS_REFERENCE_RETIME, hash, 0, expiry);
+}
+void ms_track_clear(memstore *store)
+{
+    ms_mutex_lock(&store->track.lock);
+    if (store->track.sampler != NULL) {
+        ms_track_settle_locked(store);
+        ms_pattern_clear(&store->track.sampler->pattern);
+    }
+    ms_mutex_unlock(&store->track.lock);
+}
+
 /* lib/store/ttl.c */
 #define LONGEST_TTL_MS (INT64_MAX / 2)
 static bool is_within_bounds(const struct ms_settings *settings, int64_t ttl_ms)
@@ -14472,7 +17161,7 @@ static bool sweep_one(memstore *store, bool exact)
     if (segment == NULL)
         return false;
     const uint64_t removed = ms_reclaim_sweep_locked(
-        store, segment, now, ms_setting_of(&store->settings, batch_cleanup_size));
+        store, segment, now, ms_setting_of(&store->settings, batch_cleanup_size), true);
     return removed != 0 || ms_load_relaxed(&segment->earliest) > now;
 }
 static bool store_upkeep_compact_one(memstore *store)
@@ -14517,6 +17206,7 @@ int ms_upkeep_run(memstore *store, int64_t budget_us, bool exact)
     const int combined = ms_combiner_run_due(store);
     bool busy = true;
     ms_monitor_look(store);
+    ms_exporter_look(store);
     while (busy) {
         if (!store_upkeep_lock_reclaim(store, exact, budget_us != 0 ? deadline : ms_store_deadline(store)))
             return MEMSTORE_ERR_LOCK_TIMEOUT;
@@ -14538,7 +17228,7 @@ bool ms_upkeep_expire(memstore *store, int64_t deadline_us)
     const int64_t now = ms_clock_exact_ms();
     if (is_swept(store, now))
         return true;
-    if (!ms_mutex_lock_until(&store->reclaim_lock, deadline_us))
+    if (!store_upkeep_lock_reclaim(store, !ms_maintenance_is_me(), deadline_us))
         return false;
     while (sweep_one(store, true))
         ;
@@ -14553,10 +17243,11 @@ bool ms_upkeep_expire(memstore *store, int64_t deadline_us)
 struct comparison {
     memstore *store;
     uint64_t entries;
+    uint64_t kept;
     const char *problem;
 };
 struct referred {
-    uint32_t entries, bytes;
+    uint32_t entries, bytes, kept, kept_bytes;
     int64_t earliest;
 };
 static bool is_referred_to(memstore *store, const struct ms_entry *entry,
@@ -14565,6 +17256,14 @@ static bool is_referred_to(memstore *store, const struct ms_entry *entry,
     const uint64_t hash = ms_store_hash(store, parts->key, parts->key_size);
     struct ms_index_slot slot;
     return ms_index_find_place(&store->index, hash, ms_arena_place_of(&store->arena, entry), &slot);
+}
+static bool is_kept(memstore *store, const struct ms_entry *entry,
+                    const struct ms_entry_parts *parts)
+{
+    const memstore_key key = {parts->key, parts->key_size};
+    struct ms_found found;
+    return ms_stale_find(store, &key, ms_store_hash(store, key.data, key.size), &found) &&
+           found.entry == entry;
 }
 static const char *store_validate_look_up_all(memstore *store, const struct ms_segment *segment,
                                struct referred *referred)
@@ -14577,6 +17276,12 @@ static const char *store_validate_look_up_all(memstore *store, const struct ms_s
         const unsigned mark = ms_load_relaxed(&entry->mark);
         const int64_t expiry = ms_entry_expiry(entry, segment->time_base);
         padded = ms_arena_padded(&store->arena, parts.size);
+        if (is_kept(store, entry, &parts)) {
+            MS_REQUIRE(!is_referred_to(store, entry, &parts),
+                       "SL-1: what is kept beyond its expiry is in the index");
+            referred->kept++;
+            referred->kept_bytes += padded;
+        }
         if (!is_referred_to(store, entry, &parts))
             continue;
         MS_REQUIRE((mark & (MS_MARK_PENDING | MS_MARK_DEAD)) == 0,
@@ -14596,10 +17301,12 @@ static const char *compare(struct comparison *comparison, const struct ms_segmen
     if (ms_load_relaxed(&segment->queue) == MS_QUEUE_RECORDS)
         return NULL;
     MS_REQUIRE_VALID(store_validate_look_up_all(comparison->store, segment, &referred));
-    MS_REQUIRE(referred.entries == ms_load_relaxed(&segment->live_entries),
+    MS_REQUIRE(referred.entries + referred.kept == ms_load_relaxed(&segment->live_entries),
                "SG-1: a segment counts other live entries than slots refer to");
-    MS_REQUIRE(referred.bytes == ms_load_relaxed(&segment->live_bytes),
+    MS_REQUIRE(referred.bytes + referred.kept_bytes == ms_load_relaxed(&segment->live_bytes),
                "SG-1: a segment counts other live bytes than slots refer to");
+    MS_REQUIRE(referred.kept_bytes == ms_load_relaxed(&segment->stale_bytes),
+               "SL-2: a segment counts other bytes as kept than slots refer to");
     MS_REQUIRE(earliest <= referred.earliest || earliest <= ms_clock_exact_ms(),
                "DU-2: an entry expires before its segment's first");
     MS_REQUIRE(earliest == MS_NEVER ||
@@ -14607,6 +17314,7 @@ static const char *compare(struct comparison *comparison, const struct ms_segmen
                     due->heap[segment->due_position] == segment),
                "DU-1: a segment in which something expires is not in the heap");
     comparison->entries += referred.entries;
+    comparison->kept += referred.kept;
     return NULL;
 }
 static void compare_next(struct ms_segment *segment, void *context)
@@ -14621,13 +17329,17 @@ const char *ms_store_validate(memstore *store)
     uint64_t entries = 0;
     MS_REQUIRE_VALID(ms_index_validate(&store->index));
     MS_REQUIRE_VALID(
-        ms_arena_validate(&store->arena, store->combiner.charged + store->events.charged));
+        ms_arena_validate(&store->arena, store->combiner.charged + store->events.charged +
+                                             ms_load_relaxed(&store->stale.charged) +
+                                             ms_load_relaxed(&store->flights.charged)));
     MS_REQUIRE_VALID(ms_due_validate(&store->due));
     ms_arena_each(&store->arena, compare_next, &comparison);
     MS_REQUIRE_VALID(comparison.problem);
     for (uint32_t shard = 0; shard < store->index.shard_count; shard++)
         entries += ms_index_entries(&store->index, shard);
     MS_REQUIRE(comparison.entries == entries, "ST-1: a slot refers to no segment's entry");
+    MS_REQUIRE(comparison.kept == ms_load_relaxed(&store->stale.entries),
+               "SL-2: what is kept beyond its expiry is miscounted");
     MS_REQUIRE(ms_load_relaxed(&store->batches_begun) == ms_load_relaxed(&store->batches_done),
                "ST: a batch is in publication");
     return NULL;
@@ -14760,6 +17472,12 @@ static int publish_locked(memstore *store, const struct ms_write *write, uint64_
         return MEMSTORE_ERR_SHARD_OVERFLOW;
     if (write->flight == NULL)
         ms_store_overtake(store, &write->key, hash);
+    *outcome = (struct ms_write_outcome){
+        .size = reserved->size,
+        .updated = live,
+        .replaced_expired = exists && !live,
+        .replaced_unread = exists && !live && ms_store_is_unread(store, &found),
+    };
     ms_arena_publish(reserved);
     if (write->pinned != NULL)
         ms_or_relaxed(&reserved->entry->mark, MS_MARK_VERSIONED);
@@ -14769,10 +17487,10 @@ static int publish_locked(memstore *store, const struct ms_write *write, uint64_
             ms_notify_removal(store, &found, ms_removal_kind(live, MEMSTORE_EVENT_REPLACED));
         ms_store_entry_died(store, &found);
     } else {
+        if (ms_unlikely(ms_stale_any(&store->stale)))
+            ms_stale_forget(store, &write->key, hash);
         ms_index_insert(&store->index, hash, reserved->place, &slot);
     }
-    *outcome = (struct ms_write_outcome){
-        .size = reserved->size, .updated = live, .replaced_expired = exists && !live};
     return MEMSTORE_OK;
 }
 static int publish(memstore *store, const struct ms_write *write, uint64_t hash,
@@ -14840,11 +17558,14 @@ int ms_store_try_write(memstore *store, const struct ms_write *write, uint64_t h
     if (write->pinned != NULL)
         view_reserved(store, write, &reserved);
     status = publish(store, write, hash, &reserved, outcome);
-    if (status == MEMSTORE_OK)
-        ms_store_land(store, &reserved);
-    else
+    if (status != MEMSTORE_OK) {
         ms_store_abandon(store, &reserved);
-    return status;
+        return status;
+    }
+    ms_store_land(store, &reserved);
+    if (ms_track_follows(store, hash))
+        ms_track_write(store, hash, write->key.size, write->value_size, write->expiry);
+    return MEMSTORE_OK;
 }
 void ms_store_count_refusal(memstore *store, int status)
 {
@@ -14858,11 +17579,13 @@ void ms_store_count_refusal(memstore *store, int status)
         break;
     case MEMSTORE_ERR_CACHE_FULL:
         ms_count(&store->counters, MS_COUNT_REJECTED_FULL, 1);
+        ms_tell_no_room(store, status);
         break;
     case MEMSTORE_ERR_MEMORY_EXHAUSTED:
     case MEMSTORE_ERR_GC_PRESSURE:
     case MEMSTORE_ERR_SHARD_OVERFLOW:
         ms_count(&store->counters, MS_COUNT_REJECTED_MEMORY, 1);
+        ms_tell_no_room(store, status);
         break;
     case MEMSTORE_ERR_KEY_EXISTS:
     case MEMSTORE_ERR_KEY_NOT_FOUND:
@@ -14889,6 +17612,8 @@ void ms_store_count_write(memstore *store, int status, const struct ms_write_out
         ms_count(&store->counters, MS_COUNT_UPDATES, 1);
     if (outcome->replaced_expired)
         ms_count(&store->counters, MS_COUNT_EXPIRATIONS, 1);
+    if (outcome->replaced_unread)
+        ms_count(&store->counters, MS_COUNT_EXPIRED_UNREAD, 1);
 }
 int ms_store_write(memstore *store, const struct ms_write *write)
 {
@@ -14906,7 +17631,7 @@ int ms_store_write(memstore *store, const struct ms_write *write)
 static int store_writing_take_place(memstore *store, int settled)
 {
     int status = settled;
-    if (status == MEMSTORE_OK && (store->bounds & MS_BOUNDS_WRITERS) != 0)
+    if (status == MEMSTORE_OK && (ms_store_bounds(store) & MS_BOUNDS_WRITERS) != 0)
         status = ms_admission_enter_writer(store);
     if (status != MEMSTORE_OK)
         ms_store_count_refusal(store, status);
@@ -14940,6 +17665,169 @@ int ms_writing_begin_all(memstore *store)
     status = store_writing_take_place(store, ms_combiner_settle_all(store));
     if (status != MEMSTORE_OK)
         ms_store_leave(store);
+    return status;
+}
+
+/* lib/api/advise.c */
+#ifndef MS_ADVICE_ADVICE_H
+#define MS_ADVICE_ADVICE_H
+enum ms_advice_kind {
+    MS_ADVICE_TRACKING = 1,
+    MS_ADVICE_MORE_MEMORY,
+    MS_ADVICE_LESS_MEMORY,
+    MS_ADVICE_EVICTION,
+    MS_ADVICE_TTL_TOO_LONG,
+    MS_ADVICE_TTL_TOO_SHORT,
+    MS_ADVICE_TTL_JITTER,
+    MS_ADVICE_HOT_KEYS,
+    MS_ADVICE_READ_ONCE,
+    MS_ADVICE_LARGE_ENTRIES,
+    MS_ADVICE_SHARDS,
+    MS_ADVICE_REFUSED,
+    MS_ADVICE_KINDS = MS_ADVICE_REFUSED
+};
+enum ms_advice_severity { MS_ADVICE_INFO, MS_ADVICE_SUGGESTION, MS_ADVICE_WARNING };
+struct ms_advice {
+    enum ms_advice_kind kind;
+    enum ms_advice_severity severity;
+    const char *setting;
+    char what[160];
+    char evidence[320];
+    char current[48];
+    char suggested[48];
+    char expected[200];
+};
+struct ms_advice_list {
+    uint32_t count;
+    struct ms_advice items[MS_ADVICE_KINDS];
+};
+const char *ms_advice_name(enum ms_advice_kind kind);
+const char *ms_advice_severity_name(enum ms_advice_severity severity);
+void ms_advise(const struct ms_findings *findings, struct ms_advice_list *list);
+#endif
+#ifndef MS_ADVICE_REPORT_H
+#define MS_ADVICE_REPORT_H
+void ms_report_text(const struct ms_findings *findings, const struct ms_advice_list *list,
+                    struct ms_text *out);
+void ms_report_json(const struct ms_findings *findings, const struct ms_advice_list *list,
+                    struct ms_text *out);
+#endif
+#include <memstore/advice.h>
+_Static_assert((int)MEMSTORE_ADVICE_REFUSED == (int)MS_ADVICE_REFUSED &&
+                   (int)MEMSTORE_ADVICE_HOT_KEYS == (int)MS_ADVICE_HOT_KEYS &&
+                   (int)MEMSTORE_ADVICE_WARNING == (int)MS_ADVICE_WARNING,
+               "advice has one numbering");
+_Static_assert(MEMSTORE_CURVE_POINTS == MS_FINDINGS_POINTS, "as many points as are promised");
+struct inquiry {
+    struct ms_findings findings;
+    struct ms_advice_list list;
+};
+static int inquire(memstore *store, struct inquiry **out)
+{
+    int status = ms_store_enter(store);
+    *out = NULL;
+    if (status != MEMSTORE_OK)
+        return status;
+    struct inquiry *inquiry = ms_mem_alloc(sizeof *inquiry);
+    status = inquiry != NULL ? ms_advise_gather(store, &inquiry->findings)
+                             : MEMSTORE_ERR_MEMORY_EXHAUSTED;
+    ms_store_leave(store);
+    if (status != MEMSTORE_OK) {
+        ms_mem_free(inquiry);
+        return status;
+    }
+    ms_advise(&inquiry->findings, &inquiry->list);
+    *out = inquiry;
+    return MEMSTORE_OK;
+}
+static memstore_advice public_form(const struct ms_advice *advice)
+{
+    return (memstore_advice){
+        .struct_size = sizeof(memstore_advice),
+        .kind = (int32_t)advice->kind,
+        .severity = (int32_t)advice->severity,
+        .name = ms_advice_name(advice->kind),
+        .what = advice->what,
+        .evidence = advice->evidence,
+        .setting = advice->setting,
+        .current = advice->current,
+        .suggested = advice->suggested,
+        .expected = advice->expected,
+    };
+}
+int memstore_advise(memstore *store, memstore_advice_fn fn, void *context)
+{
+    struct inquiry *inquiry;
+    if (store == NULL || fn == NULL)
+        return MEMSTORE_ERR_INVALID_ARGUMENT;
+    const int status = inquire(store, &inquiry);
+    if (status != MEMSTORE_OK)
+        return status;
+    for (uint32_t i = 0; i < inquiry->list.count; i++) {
+        const memstore_advice advice = public_form(&inquiry->list.items[i]);
+        if (fn(&advice, context) != 0)
+            break;
+    }
+    ms_mem_free_wiped(inquiry, store->settings.secure_wipe);
+    return MEMSTORE_OK;
+}
+static int write_report(memstore *store, memstore_write_fn fn, void *context,
+                        void (*report)(const struct ms_findings *, const struct ms_advice_list *,
+                                       struct ms_text *))
+{
+    struct ms_text text = {0};
+    struct inquiry *inquiry;
+    if (store == NULL || fn == NULL)
+        return MEMSTORE_ERR_INVALID_ARGUMENT;
+    int status = inquire(store, &inquiry);
+    if (status != MEMSTORE_OK)
+        return status;
+    text.wipes = store->settings.secure_wipe;
+    report(&inquiry->findings, &inquiry->list, &text);
+    ms_mem_free_wiped(inquiry, text.wipes);
+    if (text.failed)
+        status = MEMSTORE_ERR_MEMORY_EXHAUSTED;
+    else if (fn(text.data, text.size, context) != 0)
+        status = MEMSTORE_ERR_IO;
+    ms_mem_free_wiped(text.data, text.wipes);
+    return status;
+}
+int memstore_advise_text(memstore *store, memstore_write_fn fn, void *context)
+{
+    return write_report(store, fn, context, ms_report_text);
+}
+int memstore_advise_json(memstore *store, memstore_write_fn fn, void *context)
+{
+    return write_report(store, fn, context, ms_report_json);
+}
+static int copy_curve(const struct ms_findings_pattern *pattern, memstore_miss_ratio_point *points,
+                      size_t cap, size_t *n)
+{
+    if (!pattern->is_tracked)
+        return MEMSTORE_ERR_UNSUPPORTED;
+    *n = pattern->point_count;
+    if (cap < *n)
+        return MEMSTORE_ERR_BUFFER_TOO_SMALL;
+    for (size_t i = 0; i < *n; i++) {
+        const struct ms_point *point = &pattern->points[i];
+        points[i] = (memstore_miss_ratio_point){point->bytes, point->entries, point->miss_ratio};
+    }
+    return MEMSTORE_OK;
+}
+int memstore_get_miss_ratio_curve(memstore *store, memstore_miss_ratio_point *points, size_t cap,
+                                  size_t *n)
+{
+    struct inquiry *inquiry;
+    if (n == NULL)
+        return MEMSTORE_ERR_INVALID_ARGUMENT;
+    *n = 0;
+    if (store == NULL || (points == NULL && cap != 0))
+        return MEMSTORE_ERR_INVALID_ARGUMENT;
+    int status = inquire(store, &inquiry);
+    if (status != MEMSTORE_OK)
+        return status;
+    status = copy_curve(&inquiry->findings.pattern, points, cap, n);
+    ms_mem_free_wiped(inquiry, store->settings.secure_wipe);
     return status;
 }
 
@@ -15044,7 +17932,7 @@ int memstore_get_many(memstore *store, const memstore_key *keys, size_t api_batc
     if (store == NULL || !ms_are_keys(keys, api_batch_n))
         return MEMSTORE_ERR_INVALID_ARGUMENT;
     const uint64_t start = ms_measuring_begin(store);
-    const int status = (store->bounds & MS_BOUNDS_VIEWS) != 0
+    const int status = (ms_store_bounds(store) & MS_BOUNDS_VIEWS) != 0
                            ? ms_admission_get_many(store, keys, api_batch_n, out, &hits)
                            : ms_store_get_many(store, keys, api_batch_n, out, &hits);
     ms_measuring_end(store, MEMSTORE_OPERATION_GET_MANY, start);
@@ -15189,7 +18077,7 @@ int memstore_config_load_file(memstore_config *config, const char *path)
         ms_config_set_error(config, "the path is NULL");
         return MEMSTORE_ERR_INVALID_ARGUMENT;
     }
-    return ms_config_load_file(config, path);
+    return ms_config_told(config, ms_config_load_file(config, path));
 }
 int memstore_config_load_yaml(memstore_config *config, const char *text, size_t size)
 {
@@ -15199,11 +18087,12 @@ int memstore_config_load_yaml(memstore_config *config, const char *text, size_t 
         ms_config_set_error(config, "the text is NULL");
         return MEMSTORE_ERR_INVALID_ARGUMENT;
     }
-    return ms_config_load_yaml(config, text, size);
+    return ms_config_told(config, ms_config_load_yaml(config, text, size));
 }
 int memstore_config_load_environment(memstore_config *config)
 {
-    return config != NULL ? ms_config_load_environment(config) : MEMSTORE_ERR_INVALID_ARGUMENT;
+    return config != NULL ? ms_config_told(config, ms_config_load_environment(config))
+                          : MEMSTORE_ERR_INVALID_ARGUMENT;
 }
 const char *memstore_config_key(size_t number)
 {
@@ -15220,7 +18109,7 @@ const char *memstore_config_error(const memstore_config *config)
 /* lib/api/events.c */
 static bool is_mask(uint32_t mask)
 {
-    return mask != 0 && (mask & ~(uint32_t)MEMSTORE_EVENT_REMOVALS) == 0;
+    return mask != 0 && (mask & ~(uint32_t)(MEMSTORE_EVENT_REMOVALS | MEMSTORE_EVENT_ALERT)) == 0;
 }
 static int subscribe(memstore *store, uint32_t mask, size_t limit, memstore_event_fn fn,
                      void *context, memstore_subscription **out)
@@ -15426,7 +18315,7 @@ static MS_NOINLINE int get_view_otherwise(memstore *store, const void *key, size
                                           memstore_view *out)
 {
     const uint64_t start = ms_measuring_begin_read(store);
-    const int status = (store->bounds & MS_BOUNDS_VIEWS) != 0
+    const int status = (ms_store_bounds(store) & MS_BOUNDS_VIEWS) != 0
                            ? ms_admission_get_view(store, key, key_size, out)
                            : ms_store_get_view(store, key, key_size, out);
     ms_measuring_end(store, MEMSTORE_OPERATION_GET_VIEW, start);
@@ -15439,7 +18328,7 @@ int memstore_get_view(memstore *store, const void *key, size_t key_size, memstor
     *out = (memstore_view){0};
     if (store == NULL || !ms_is_key(key, key_size))
         return MEMSTORE_ERR_INVALID_ARGUMENT;
-    if (ms_unlikely((store->bounds & (MS_BOUNDS_VIEWS | MS_BOUNDS_MEASURED)) != 0))
+    if (ms_unlikely((ms_store_bounds(store) & (MS_BOUNDS_VIEWS | MS_BOUNDS_MEASURED)) != 0))
         return get_view_otherwise(store, key, key_size, out);
     return ms_store_get_view(store, key, key_size, out);
 }
@@ -15456,8 +18345,16 @@ int memstore_has(memstore *store, const void *key, size_t key_size)
 }
 
 /* lib/api/lifetime.c */
+#ifndef MS_API_TELL_H
+#define MS_API_TELL_H
+void ms_tell_opened(memstore *store);
+void ms_tell_reconfigured(memstore *store, const struct ms_setting *setting, uint64_t before,
+                          uint64_t now);
+void ms_tell_reconfigure_refused(memstore *store, int status, const char *why);
+#endif
 int memstore_open(const memstore_config *config, memstore **out)
 {
+    struct ms_logger logger;
     struct ms_settings settings;
     const char *why = NULL;
     if (out == NULL) {
@@ -15467,11 +18364,15 @@ int memstore_open(const memstore_config *config, memstore **out)
     *out = NULL;
     int status = ms_config_resolve(config, &settings);
     if (status != MEMSTORE_OK)
-        return status;
-    status = ms_store_open(&settings, out, &why);
+        return ms_config_told(config, status);
+    logger =
+        config != NULL ? *ms_config_logger((memstore_config *)config) : ms_config_default_logger;
+    status = ms_store_open(&settings, &logger, out, &why);
     if (why != NULL)
         ms_config_set_error(config, "%s", why);
-    return status;
+    if (status == MEMSTORE_OK)
+        ms_tell_opened(*out);
+    return ms_config_told(config, status);
 }
 int memstore_close(memstore *store)
 {
@@ -15561,16 +18462,91 @@ int memstore_lease_fill(memstore_lease *lease, const void *value, size_t value_s
     if (lease == NULL)
         return MEMSTORE_ERR_INVALID_ARGUMENT;
     if (!ms_is_bytes(value, value_size)) {
-        ms_lease_fail(flight_of(lease), MEMSTORE_LOAD_FAILED);
+        ms_lease_fail(flight_of(lease), MEMSTORE_LOAD_FAILED, NULL);
         return MEMSTORE_ERR_INVALID_ARGUMENT;
     }
     const memstore_load_value loaded = {.value = value, .value_size = value_size, .ttl_ms = ttl_ms};
     return ms_lease_fill(flight_of(lease), &loaded, out);
 }
-void memstore_lease_fail(memstore_lease *lease, int result)
+int memstore_lease_fail(memstore_lease *lease, int result, memstore_view *out)
 {
-    if (lease != NULL)
-        ms_lease_fail(flight_of(lease), result);
+    if (out != NULL)
+        *out = (memstore_view){0};
+    return lease != NULL ? ms_lease_fail(flight_of(lease), result, out)
+                         : MEMSTORE_ERR_INVALID_ARGUMENT;
+}
+
+/* lib/api/log.c */
+int memstore_set_logger(memstore_config *config, int level, memstore_log_fn fn, void *context)
+{
+    if (config == NULL)
+        return MEMSTORE_ERR_INVALID_ARGUMENT;
+    if (level < MEMSTORE_LOG_OFF || level > MEMSTORE_LOG_DEBUG) {
+        ms_config_set_error(config, "there is no such level of a logger");
+        return MEMSTORE_ERR_INVALID_ARGUMENT;
+    }
+    *ms_config_logger(config) = (struct ms_logger){level, fn, context};
+    return MEMSTORE_OK;
+}
+static enum memstore_log_kind kind_of(const struct ms_setting *setting)
+{
+    switch (setting->type) {
+    case MS_SETTING_INTEGER:
+    case MS_SETTING_POWER_OF_TWO:
+    case MS_SETTING_MEGABYTES:
+        return MEMSTORE_LOG_INTEGER;
+    case MS_SETTING_RATIO:
+        return MEMSTORE_LOG_REAL;
+    case MS_SETTING_BOOL:
+        return MEMSTORE_LOG_BOOLEAN;
+    default:
+        return MEMSTORE_LOG_TEXT;
+    }
+}
+static void put_setting(struct ms_log_line *line, const char *name,
+                        const struct ms_setting *setting, uint64_t value)
+{
+    char text[MS_SETTING_TEXT_SIZE];
+    ms_log_field(line, name, kind_of(setting), ms_schema_format(setting, value, text));
+}
+void ms_tell_opened(memstore *store)
+{
+    const struct ms_settings *settings = &store->settings;
+    struct ms_settings defaults;
+    struct ms_log_line line;
+    ms_log_set_level(&store->log, ms_setting_of(settings, logger_enabled),
+                     ms_setting_of(settings, verbose));
+    if (!ms_log_begin(&store->log, MS_LOG_OPENED, &line))
+        return;
+    ms_log_text(&line, "version", MEMSTORE_VERSION_STRING);
+    ms_log_integer(&line, "limit", settings->limit);
+    ms_config_defaults(&defaults);
+    for (const struct ms_setting *setting = ms_schema; setting->path != NULL; setting++) {
+        const uint64_t value = ms_schema_load(setting, settings);
+        if (value != ms_schema_load(setting, &defaults))
+            put_setting(&line, setting->path, setting, value);
+    }
+    ms_log_end(&line);
+}
+void ms_tell_reconfigured(memstore *store, const struct ms_setting *setting, uint64_t before,
+                          uint64_t now)
+{
+    struct ms_log_line line;
+    if (before == now || !ms_log_begin(&store->log, MS_LOG_RECONFIGURED, &line))
+        return;
+    ms_log_text(&line, "key", setting->path);
+    put_setting(&line, "before", setting, before);
+    put_setting(&line, "now", setting, now);
+    ms_log_end(&line);
+}
+void ms_tell_reconfigure_refused(memstore *store, int status, const char *why)
+{
+    struct ms_log_line line;
+    if (!ms_log_begin(&store->log, MS_LOG_RECONFIGURE_REFUSED, &line))
+        return;
+    ms_log_text(&line, "status", memstore_status_name(status));
+    ms_log_text(&line, "why", why);
+    ms_log_end(&line);
 }
 
 /* lib/api/manage.c */
@@ -15717,6 +18693,15 @@ static int api_pattern_overtake_loads(memstore *store, const char *pattern, size
     }
     return status;
 }
+static int forget_stale(memstore *store, const char *pattern, size_t pattern_size)
+{
+    int status = ms_store_enter(store);
+    if (status == MEMSTORE_OK) {
+        status = ms_stale_forget_matching(store, pattern, pattern_size);
+        ms_store_leave(store);
+    }
+    return status;
+}
 int memstore_delete_by_pattern(memstore *store, const char *pattern, size_t pattern_size,
                                uint64_t *deleted)
 {
@@ -15729,7 +18714,8 @@ int memstore_delete_by_pattern(memstore *store, const char *pattern, size_t patt
         status = api_pattern_overtake_loads(store, pattern, pattern_size);
     if (status != MEMSTORE_OK)
         return status;
-    return for_each_key(store, pattern, pattern_size, delete_key, deleted);
+    status = for_each_key(store, pattern, pattern_size, delete_key, deleted);
+    return status == MEMSTORE_OK ? forget_stale(store, pattern, pattern_size) : status;
 }
 
 /* lib/api/reconfigure.c */
@@ -15738,9 +18724,10 @@ static int reconfigure(memstore *store, const char *key, const char *value,
                        char why[static MS_CONFIG_TEXT_SIZE])
 {
     const struct ms_setting *setting;
-    struct ms_settings next;
+    struct ms_settings before, next;
     char reason[MS_WHY_SIZE];
-    ms_store_begin_reconfiguration(store, &next);
+    ms_store_begin_reconfiguration(store, &before);
+    next = before;
     int status = ms_config_change(&next, key, value, &setting, why);
     if (status == MEMSTORE_OK) {
         const struct ms_setting_change change = {setting->offset, setting->size,
@@ -15748,8 +18735,12 @@ static int reconfigure(memstore *store, const char *key, const char *value,
         status = ms_store_reconfigure(store, &next, &change, reason);
         if (status != MEMSTORE_OK)
             snprintf(why, MS_CONFIG_TEXT_SIZE, "%s: %s", setting->path, reason);
+        else
+            ms_tell_reconfigured(store, setting, ms_schema_load(setting, &before), change.value);
     }
     ms_store_end_reconfiguration(store);
+    if (status != MEMSTORE_OK)
+        ms_tell_reconfigure_refused(store, status, why);
     return status;
 }
 int memstore_reconfigure_explained(memstore *store, const char *key, const char *value, char *why,
@@ -15853,7 +18844,7 @@ int memstore_get_rates(memstore *store, memstore_rates *rates)
 }
 int memstore_metrics_text(memstore *store, memstore_write_fn fn, void *context)
 {
-    struct ms_metrics_text text = {0};
+    struct ms_text text = {0};
     if (store == NULL || fn == NULL)
         return MEMSTORE_ERR_INVALID_ARGUMENT;
     int status = ms_store_enter(store);

@@ -12,6 +12,11 @@
  *   keys, and take its time. Asking in a loader for the key that it loads, or for one whose load
  *   waits for this one, fails at once with LOADER_FAILED. memstore_close() in a loader is refused
  *   with UNSUPPORTED.
+ * - **What is old is refreshed.** From the age `loader.refresh_after` on one caller of those who ask
+ *   calls the loader anew, once and without retries, while the others are given what there is.
+ * - **The loader may fail.** A value that expired within `loader.max_stale` is given to those whose
+ *   load failed; its `expires_at_ms` is in the past. After `loader.breaker_failures` failures in a
+ *   row the loader is not called at all for `loader.breaker_open`.
  * - **The store may fail.** With `loader.on_store_error: bypass` a value that the store cannot take
  *   (too large, no memory, closed) is given to the callers all the same. */
 #ifndef MEMSTORE_LOADER_H
@@ -78,6 +83,9 @@ typedef struct memstore_loader {
     int64_t wait_ms;
     /** used by memstore_get_or_load_many(); NULL = `load` is called for each key */
     memstore_load_many_fn load_many;
+    /** what loaders share a circuit breaker by, see `loader.breaker_failures`; NULL = `load` (or else
+     * `load_many`) and `context` together stand for it; "" = the one of all leases */
+    const char *name;
 } memstore_loader;
 
 /** The right to load a key, and the duty to say how it went: see memstore_lease_acquire(). */
@@ -92,11 +100,11 @@ typedef struct memstore_lease memstore_lease;
  * @retval MEMSTORE_OK out is filled
  * @retval MEMSTORE_ERR_KEY_NOT_FOUND the loader says that there is no such key, now or within
  *     `loader.negative_ttl`
- * @retval MEMSTORE_ERR_LOADER_FAILED the loader failed, here or in the thread that was waited for;
- *     its retries took all of `loader.timeout`; or the key is being loaded by this thread, or by
+ * @retval MEMSTORE_ERR_LOADER_FAILED the loader failed, here or in the thread that was waited for,
+ *     and there is no older value that may serve; its breaker is open; its retries took all of `loader.timeout`; or the key is being loaded by this thread, or by
  *     one that waits for it
  * @retval MEMSTORE_ERR_LOCK_TIMEOUT the load of another took longer than `wait_ms`; or there was
- *     no place among `loader.max_loads` for `loader.timeout`
+ *     no place among `loader.max_loads` or `loader.max_load_bytes` for `loader.timeout`
  * @retval MEMSTORE_ERR_INVALID_TTL the loader gave a TTL that is not accepted
  * @retval MEMSTORE_ERR_INVALID_ARGUMENT an argument is NULL, the key is empty, struct_size is
  *     wrong, the loader has no `load`, or wait_ms is negative
@@ -142,11 +150,13 @@ MEMSTORE_API int memstore_get_or_load_many(memstore *store, const memstore_key *
  * @param[in] timeout_ms how long to wait for the load of another; 0 = not at all
  * @param[out] lease a lease, when the value is to be loaded; NULL otherwise
  * @param[out] out the value, when it is there or another has loaded it; all zero otherwise
- * @retval MEMSTORE_OK one of lease and out is filled
+ * @retval MEMSTORE_OK one of lease and out is filled; or both, when the value is there and older than
+ *     `loader.refresh_after`, and it is the caller who is to load it anew, at his leisure
  * @retval MEMSTORE_ERR_KEY_NOT_FOUND it is known that there is no such key
  * @retval MEMSTORE_ERR_LOCK_TIMEOUT another loads the key, and did for timeout_ms; or as
  *     memstore_set()
- * @retval MEMSTORE_ERR_LOADER_FAILED the load of another that was waited for failed
+ * @retval MEMSTORE_ERR_LOADER_FAILED the load of another that was waited for failed; or the breaker
+ *     that all leases of a store share is open
  * @retval MEMSTORE_ERR_INVALID_ARGUMENT an argument is NULL, the key is empty or timeout_ms is
  *     negative
  * @retval MEMSTORE_ERR_ENTRY_TOO_LARGE no entry can have so long a key
@@ -190,13 +200,21 @@ MEMSTORE_API int memstore_lease_fill(memstore_lease *lease, const void *value, s
                                      int64_t ttl_ms, memstore_view *out);
 
 /** Give a lease back without a value.
- * @param[in] lease the lease, may be NULL; not valid afterwards
+ * @param[in] lease the lease; not valid afterwards
  * @param[in] result MEMSTORE_LOAD_ABSENT: those who wait get KEY_NOT_FOUND, which is remembered for
- *     `loader.negative_ttl`; anything else: they get LOADER_FAILED
+ *     `loader.negative_ttl`; anything else: the load failed
+ * @param[out] out an older value that serves in place of the one that was to be loaded, for
+ *     memstore_view_release(); all zero otherwise. May be NULL
+ * @retval MEMSTORE_OK those who wait, and out, get a value that expired within `loader.max_stale`, or
+ *     the one that was to be refreshed
+ * @retval MEMSTORE_ERR_KEY_NOT_FOUND the result was MEMSTORE_LOAD_ABSENT
+ * @retval MEMSTORE_ERR_LOADER_FAILED those who wait get this
+ * @retval MEMSTORE_ERR_INVALID_ARGUMENT lease is NULL
+ * @return with `performance.max_concurrent_readers` also what memstore_get_view() gives
  * @threadsafety any
- * @progress Waits only for locks that others hold for a few steps.
+ * @progress Waits as memstore_delete().
  * @since 0.1 */
-MEMSTORE_API void memstore_lease_fail(memstore_lease *lease, int result);
+MEMSTORE_API int memstore_lease_fail(memstore_lease *lease, int result, memstore_view *out);
 
 #ifdef __cplusplus
 }

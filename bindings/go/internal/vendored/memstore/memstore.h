@@ -63,8 +63,10 @@
 #ifndef MEMSTORE_H
 #define MEMSTORE_H
 
+#include <memstore/advice.h>
 #include <memstore/config.h>
 #include <memstore/export.h>
+#include <memstore/log.h>
 #include <memstore/stats.h>
 #include <memstore/status.h>
 #include <memstore/version.h>

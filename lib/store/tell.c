@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "store/tell.h"
+
+#include <stdio.h>
+#include <string.h>
+
+void ms_tell_closed(memstore *store)
+{
+    uint64_t sums[MS_COUNTERS];
+    struct ms_log_line line;
+
+    if (!ms_log_begin(&store->log, MS_LOG_CLOSED, &line))
+        return;
+    ms_counters_sum_all(&store->counters, sums);
+    ms_log_integer(&line, "hits",
+                   sums[MS_COUNT_READS] > sums[MS_COUNT_MISSES]
+                       ? sums[MS_COUNT_READS] - sums[MS_COUNT_MISSES]
+                       : 0);
+    ms_log_integer(&line, "misses", sums[MS_COUNT_MISSES]);
+    ms_log_integer(&line, "sets", sums[MS_COUNT_SETS]);
+    ms_log_integer(&line, "evictions", sums[MS_COUNT_EVICTIONS]);
+    ms_log_integer(&line, "expirations", sums[MS_COUNT_EXPIRATIONS]);
+    ms_log_end(&line);
+}
+
+void ms_tell_limit_reached(memstore *store)
+{
+    struct ms_log_line line;
+
+    if (ms_load_relaxed(&store->limit_told))
+        return;
+    ms_store_relaxed(&store->limit_told, true);
+    if (!ms_log_begin(&store->log, MS_LOG_LIMIT_REACHED, &line))
+        return;
+    uint64_t entries = 0;
+    for (uint32_t i = 0; i < store->index.shard_count; i++)
+        entries += ms_index_entries(&store->index, i);
+    ms_log_integer(&line, "limit", ms_budget_limit(&store->arena.budget));
+    ms_log_integer(&line, "entries", entries);
+    ms_log_end(&line);
+}
+
+static const char *reason_of(int status)
+{
+    switch (status) {
+    case MEMSTORE_ERR_CACHE_FULL:
+        return "eviction is off";
+    case MEMSTORE_ERR_MEMORY_EXHAUSTED:
+        return "views hold the memory or the system gave none";
+    case MEMSTORE_ERR_GC_PRESSURE:
+        return "no memory came free within performance.lock_timeout";
+    default:
+        return "no memory for a larger table";
+    }
+}
+
+void ms_tell_no_room(memstore *store, int status)
+{
+    const enum ms_log_event event =
+        status == MEMSTORE_ERR_SHARD_OVERFLOW ? MS_LOG_SHARD_OVERFLOW : MS_LOG_NO_ROOM;
+    struct ms_log_line line;
+
+    if (!ms_log_begin(&store->log, event, &line))
+        return;
+    ms_log_text(&line, "why", reason_of(status));
+    ms_log_integer(&line, "limit", ms_budget_limit(&store->arena.budget));
+    ms_log_integer(&line, "charged", ms_budget_charged(&store->arena.budget));
+    ms_log_end(&line);
+}
+
+void ms_tell_load_failed(memstore *store, int result)
+{
+    struct ms_log_line line;
+    char text[16];
+
+    if (ms_store_is_closed(store) || !ms_log_begin(&store->log, MS_LOG_LOAD_FAILED, &line))
+        return;
+    snprintf(text, sizeof text, "%d", result);
+    ms_log_field(&line, "result", MEMSTORE_LOG_INTEGER, text);
+    ms_log_end(&line);
+}
+
+void ms_tell_events_dropped(memstore *store, uint64_t dropped)
+{
+    struct ms_log_line line;
+
+    if (!ms_log_begin(&store->log, MS_LOG_EVENTS_DROPPED, &line))
+        return;
+    ms_log_integer(&line, "dropped", dropped);
+    ms_log_end(&line);
+}
+
+void ms_tell_export_failed(memstore *store, const char *file, int error)
+{
+    struct ms_log_line line;
+    char text[128];
+
+    if (!ms_log_begin(&store->log, MS_LOG_EXPORT_FAILED, &line))
+        return;
+    ms_log_text(&line, "path", file);
+    ms_log_text(&line, "why", strerror_r(error, text, sizeof text));
+    ms_log_end(&line);
+}
+
+void ms_tell_alert(memstore *store, const struct ms_alert_note *alert)
+{
+    const enum ms_log_event event = alert->raised != 0 ? MS_LOG_ALERT_RAISED : MS_LOG_ALERT_CLEARED;
+    struct ms_log_line line;
+
+    if (!ms_log_begin(&store->log, event, &line))
+        return;
+    ms_log_text(&line, "alert", ms_monitor_alert_name(alert->alert));
+    ms_log_real(&line, "value", alert->value);
+    ms_log_real(&line, "threshold", alert->threshold);
+    ms_log_end(&line);
+}
+
+void ms_tell_index_grown(memstore *store, uint64_t bytes)
+{
+    struct ms_log_line line;
+
+    if (!ms_log_begin(&store->log, MS_LOG_INDEX_GROWN, &line))
+        return;
+    ms_log_integer(&line, "table_bytes", bytes);
+    ms_log_integer(&line, "index_bytes", ms_load_relaxed(&store->index.table_bytes));
+    ms_log_end(&line);
+}
+
+void ms_tell_compacted(memstore *store, const struct ms_segment *segment)
+{
+    struct ms_log_line line;
+
+    if (!ms_log_begin(&store->log, MS_LOG_COMPACTED, &line))
+        return;
+    ms_log_integer(&line, "used_bytes", ms_load_relaxed(&segment->used));
+    ms_log_boolean(&line, "emptied", ms_load_relaxed(&segment->state) == MS_SEGMENT_LIMBO);
+    ms_log_end(&line);
+}

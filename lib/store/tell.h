@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a store says in its log. Any lock may be held but the log's. */
+#ifndef MS_STORE_TELL_H
+#define MS_STORE_TELL_H
+
+#include "store/store.h"
+
+/* It is closed; what it has done is told. */
+void ms_tell_closed(memstore *store);
+/* Something is evicted: told once after it was opened and after each change of the limit. */
+void ms_tell_limit_reached(memstore *store);
+/* A write was refused with this status for want of room. */
+void ms_tell_no_room(memstore *store, int status);
+/* A load ended with this result of its loader, or status. */
+void ms_tell_load_failed(memstore *store, int result);
+/* So many events found no room in this moment. */
+void ms_tell_events_dropped(memstore *store, uint64_t dropped);
+/* The metrics could not be written to a file. */
+void ms_tell_export_failed(memstore *store, const char *file, int error);
+/* An alert is raised or cleared. */
+void ms_tell_alert(memstore *store, const struct ms_alert_note *alert);
+/* A table of so many bytes takes the place of a shard's smaller one. */
+void ms_tell_index_grown(memstore *store, uint64_t bytes);
+/* The live entries of a segment were moved. */
+void ms_tell_compacted(memstore *store, const struct ms_segment *segment);
+
+#endif

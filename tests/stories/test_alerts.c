@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Alerts: raised once by a window over its threshold, cleared once by one that is clearly back, and
+ * told by events, the log and the metrics. */
+#include "support/clock.h"
+#include "support/criterion.h"
+
+#include <memstore/events.h>
+#include <memstore/loader.h>
+#include <stdlib.h>
+
+static memstore_rates rates_of(memstore *store)
+{
+    memstore_rates rates = {.struct_size = sizeof rates};
+
+    assert_ok(memstore_get_rates(store, &rates));
+    return rates;
+}
+
+static void end_window(memstore *store)
+{
+    test_clock_advance(30000);
+    assert_ok(memstore_maintain(store, 0));
+}
+
+static void read_some(memstore *store, unsigned hits, unsigned misses)
+{
+    assert_ok(test_set(store, "there", "v", 0));
+    for (unsigned i = 0; i < hits; i++)
+        assert_holds(store, "there", "v");
+    for (unsigned i = 0; i < misses; i++)
+        assert_holds(store, "absent", NULL);
+}
+
+static void expect_alert(memstore_subscription *subscription, uint32_t alert, bool raised,
+                         double value, double threshold)
+{
+    memstore_event event = {.struct_size = sizeof event};
+
+    assert_ok(memstore_subscription_next(subscription, 0, &event));
+    cr_expect_eq(event.kind, MEMSTORE_EVENT_ALERT);
+    cr_expect(event.key.size == 0 && event.value.size == 0);
+    cr_expect_eq(event.alert, alert);
+    cr_expect_eq(event.raised, raised);
+    cr_expect(event.alert_value > value - 1e-9 && event.alert_value < value + 1e-9, "%g",
+              event.alert_value);
+    cr_expect_eq(event.alert_threshold, threshold);
+    memstore_view_release(&event.value);
+}
+
+static void expect_none(memstore_subscription *subscription)
+{
+    memstore_event event = {.struct_size = sizeof event};
+
+    assert_status(memstore_subscription_next(subscription, 0, &event), MEMSTORE_ERR_LOCK_TIMEOUT);
+}
+
+Test(alerts, are_events_raised_once_and_cleared_once)
+{
+    memstore_subscription *alerts;
+
+    test_clock_start();
+    memstore *store = test_open("maintenance=manual", "monitoring.hit_rate_threshold=0.8", NULL);
+    assert_ok(memstore_subscribe(store, MEMSTORE_EVENT_ALERT, 0, &alerts));
+    read_some(store, 79, 21);
+    end_window(store);
+    expect_alert(alerts, MEMSTORE_ALERT_HIT_RATE, true, 0.79, 0.8);
+    read_some(store, 10, 90);
+    end_window(store);
+    read_some(store, 805, 195);
+    end_window(store);
+    expect_none(alerts);
+    read_some(store, 90, 10);
+    end_window(store);
+    expect_alert(alerts, MEMSTORE_ALERT_HIT_RATE, false, 0.9, 0.8);
+    read_some(store, 0, 100);
+    end_window(store);
+    expect_alert(alerts, MEMSTORE_ALERT_HIT_RATE, true, 0, 0.8);
+    assert_ok(memstore_reconfigure(store, "monitoring.hit_rate_threshold", "0"));
+    end_window(store);
+    expect_alert(alerts, MEMSTORE_ALERT_HIT_RATE, false, 0, 0);
+    cr_assert_eq(rates_of(store).alerts_raised, 2);
+    memstore_subscription_close(alerts);
+    memstore_destroy(store);
+}
+
+Test(alerts, come_beside_removals_to_those_who_asked_for_both)
+{
+    memstore_subscription *both, *removals;
+    memstore_event event = {.struct_size = sizeof event};
+
+    test_clock_start();
+    memstore *store = test_open("maintenance=manual", "monitoring.hit_rate_threshold=0.8", NULL);
+    assert_ok(memstore_subscribe(store, MEMSTORE_EVENT_ALERT | MEMSTORE_EVENT_REMOVALS, 0, &both));
+    assert_ok(memstore_subscribe(store, MEMSTORE_EVENT_REMOVALS, 0, &removals));
+    read_some(store, 0, 100);
+    end_window(store);
+    assert_ok(test_delete(store, "there"));
+    expect_alert(both, MEMSTORE_ALERT_HIT_RATE, true, 0, 0.8);
+    assert_ok(memstore_subscription_next(both, 0, &event));
+    cr_assert(event.kind == MEMSTORE_EVENT_DELETED && event.alert_threshold == 0);
+    memstore_view_release(&event.value);
+    memstore_subscription_close(both);
+    assert_ok(memstore_subscription_next(removals, 0, &event));
+    cr_assert(event.kind == MEMSTORE_EVENT_DELETED && event.alert == 0);
+    memstore_view_release(&event.value);
+    expect_none(removals);
+    memstore_subscription_close(removals);
+    memstore_destroy(store);
+}
+
+Test(alerts, a_mask_with_other_bits_is_refused)
+{
+    memstore_subscription *none;
+    memstore *store = test_open("maintenance=manual", NULL);
+
+    assert_status(memstore_subscribe(store, 64 | MEMSTORE_EVENT_ALERT, 0, &none),
+                  MEMSTORE_ERR_INVALID_ARGUMENT);
+    memstore_destroy(store);
+}
+
+Test(alerts, alert_hysteresis_is_how_far_back_is_back)
+{
+    test_clock_start();
+    memstore *store = test_open("maintenance=manual", "monitoring.hit_rate_threshold=0.5",
+                                "monitoring.alert_hysteresis=0.2", NULL);
+
+    read_some(store, 10, 90);
+    end_window(store);
+    read_some(store, 69, 31);
+    end_window(store);
+    cr_assert_eq(rates_of(store).alerts, MEMSTORE_ALERT_HIT_RATE);
+    assert_ok(memstore_reconfigure(store, "monitoring.alert_hysteresis", "0.1"));
+    read_some(store, 69, 31);
+    end_window(store);
+    cr_assert_eq(rates_of(store).alerts, 0);
+    memstore_destroy(store);
+}
+
+static void fill(memstore *store, unsigned n)
+{
+    static char value[1000];
+    char key[16];
+
+    for (unsigned i = 0; i < n; i++) {
+        snprintf(key, sizeof key, "key/%u", i);
+        memstore_set(store, key, strlen(key), value, sizeof value, 0);
+    }
+}
+
+Test(alerts, reclaim_pressure_threshold_counts_writers_that_reclaim)
+{
+    test_clock_start();
+    memstore *store = test_open("maintenance=manual", "performance.memory_limit=1MB",
+                                "eviction=none", "monitoring.reclaim_pressure_threshold=0.5", NULL);
+
+    fill(store, 200);
+    end_window(store);
+    cr_assert(rates_of(store).alerts == 0 && rates_of(store).reclaim_pressure == 0);
+    fill(store, 50);
+    assert_ok(memstore_clear(store));
+    end_window(store);
+    fill(store, 5000);
+    end_window(store);
+    cr_assert_eq(rates_of(store).alerts, MEMSTORE_ALERT_RECLAIM_PRESSURE);
+    cr_assert_gt(rates_of(store).reclaim_pressure, 0.5);
+    cr_assert_gt(test_stats(store).room_made, 2500);
+    assert_ok(memstore_clear(store));
+    end_window(store);
+    cr_assert_eq(rates_of(store).alerts, MEMSTORE_ALERT_RECLAIM_PRESSURE, "few writes say little");
+    fill(store, 200);
+    end_window(store);
+    cr_assert_eq(rates_of(store).alerts, 0);
+    memstore_destroy(store);
+}
+
+static int load(const void *key, size_t key_size, memstore_load_value *out, void *context)
+{
+    (void)key;
+    (void)key_size;
+    if (*(bool *)context)
+        return MEMSTORE_LOAD_FAILED;
+    out->value = "v";
+    out->value_size = 1;
+    return MEMSTORE_LOAD_OK;
+}
+
+static void load_some(memstore *store, unsigned n, bool fails)
+{
+    const memstore_loader loader = {
+        .struct_size = sizeof loader, .load = load, .context = &fails, .ttl_ms = 1};
+    memstore_view view;
+    char key[16];
+
+    for (unsigned i = 0; i < n; i++) {
+        snprintf(key, sizeof key, "%s/%u", fails ? "bad" : "good", i);
+        if (memstore_get_or_load(store, key, strlen(key), &loader, &view) == MEMSTORE_OK)
+            memstore_view_release(&view);
+    }
+}
+
+Test(alerts, load_failure_threshold_is_a_share_of_loads)
+{
+    test_clock_start();
+    memstore *store =
+        test_open("maintenance=manual", "monitoring.load_failure_threshold=0.2", NULL);
+
+    load_some(store, 9, true);
+    end_window(store);
+    cr_assert_eq(rates_of(store).alerts, 0, "nine loads say little");
+    load_some(store, 5, true);
+    load_some(store, 15, false);
+    end_window(store);
+    cr_assert_eq(rates_of(store).alerts, MEMSTORE_ALERT_LOAD_FAILURES);
+    cr_assert_eq(rates_of(store).load_failure_rate, 0.25);
+    load_some(store, 20, false);
+    end_window(store);
+    cr_assert_eq(rates_of(store).alerts, 0);
+    memstore_destroy(store);
+}
+
+Test(alerts, pinned_threshold_is_a_share_of_the_limit)
+{
+    memstore_view view;
+    char *value = calloc(1, 300000);
+
+    test_clock_start();
+    memstore *store = test_open("maintenance=manual", "performance.memory_limit=1MB",
+                                "monitoring.pinned_threshold=0.25", NULL);
+    assert_ok(memstore_set(store, "large", 5, value, 300000, 0));
+    end_window(store);
+    cr_assert_eq(rates_of(store).alerts, 0);
+    assert_ok(memstore_get_view(store, "large", 5, &view));
+    end_window(store);
+    cr_assert(rates_of(store).alerts == MEMSTORE_ALERT_PINNED && rates_of(store).pinned > 0.29);
+    memstore_view_release(&view);
+    end_window(store);
+    cr_assert(rates_of(store).alerts == 0 && rates_of(store).pinned == 0);
+    memstore_destroy(store);
+    free(value);
+}
+
+Test(alerts, memory_in_use_is_the_same_with_and_without_memory_stats)
+{
+    test_clock_start();
+    memstore *with = test_open("maintenance=manual", NULL);
+    memstore *without =
+        test_open("maintenance=manual", "performance.enable_memory_stats=false", NULL);
+
+    fill(with, 1000);
+    fill(without, 1000);
+    test_clock_advance(30000);
+    assert_ok(memstore_maintain(with, 0));
+    assert_ok(memstore_maintain(without, 0));
+    cr_assert_float_eq(rates_of(with).memory_usage, rates_of(without).memory_usage, 0.001);
+    memstore_destroy(with);
+    memstore_destroy(without);
+}
+
+/* ---- In the log ---- */
+
+static unsigned raised, cleared;
+
+static void note(const memstore_log_record *record, void *context)
+{
+    (void)context;
+    raised += strcmp(record->event, "alert_raised") == 0 &&
+              strcmp(record->fields[0].text, "hit_rate") == 0 &&
+              strcmp(record->fields[1].text, "0.25") == 0;
+    cleared += strcmp(record->event, "alert_cleared") == 0;
+}
+
+Test(alerts, are_told_in_the_log)
+{
+    memstore_config *config = memstore_config_new();
+    memstore *store;
+
+    test_clock_start();
+    assert_ok(memstore_config_set(config, "maintenance", "manual"));
+    assert_ok(memstore_config_set(config, "monitoring.hit_rate_threshold", "0.5"));
+    assert_ok(memstore_set_logger(config, MEMSTORE_LOG_INFO, note, NULL));
+    assert_ok(memstore_open(config, &store));
+    memstore_config_free(config);
+    read_some(store, 25, 75);
+    end_window(store);
+    read_some(store, 100, 0);
+    end_window(store);
+    assert_ok(memstore_close(store));
+    cr_assert(raised == 1 && cleared == 1);
+    memstore_destroy(store);
+}

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* monitoring.export_metrics: a file that always holds one whole text of the store's metrics. */
+#include "support/clock.h"
+#include "support/criterion.h"
+
+#include <dirent.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+static char folder[] = "/tmp/memstore-export-XXXXXX";
+static char path[64], other[64], text[1 << 16];
+
+static void make_folder(void)
+{
+    cr_assert_not_null(mkdtemp(folder));
+    snprintf(path, sizeof path, "%s/store.prom", folder);
+    snprintf(other, sizeof other, "%s/other.prom", folder);
+}
+
+static void remove_folder(void)
+{
+    unlink(path);
+    unlink(other);
+    rmdir(folder);
+}
+
+TestSuite(export, .init = make_folder, .fini = remove_folder);
+
+/* What the file holds; NULL when there is none. */
+static const char *contents(const char *of)
+{
+    FILE *file = fopen(of, "r");
+
+    if (file == NULL)
+        return NULL;
+    text[fread(text, 1, sizeof text - 1, file)] = '\0';
+    fclose(file);
+    return text;
+}
+
+static unsigned files(void)
+{
+    DIR *directory = opendir(folder);
+    unsigned count = 0;
+
+    while (readdir(directory) != NULL)
+        count++;
+    closedir(directory);
+    return count - 2;
+}
+
+static memstore *open_exporting(const char *more)
+{
+    char setting[96];
+
+    snprintf(setting, sizeof setting, "monitoring.export_metrics=%s", path);
+    return test_open(setting, "maintenance=manual", more, NULL);
+}
+
+static void pass(memstore *store, int64_t ms)
+{
+    test_clock_advance(ms);
+    assert_ok(memstore_maintain(store, 0));
+}
+
+Test(export, the_file_is_written_at_once_and_each_metrics_interval)
+{
+    test_clock_start();
+    memstore *store = open_exporting("monitoring.metrics_interval=10s");
+
+    pass(store, 0);
+    cr_assert_not_null(strstr(contents(path), "\n# HELP memstore_sets_total "));
+    cr_assert_not_null(strstr(text, "\nmemstore_sets_total 0\n"));
+    assert_ok(test_set(store, "k", "v", 0));
+    pass(store, 9999);
+    cr_assert_not_null(strstr(contents(path), "\nmemstore_sets_total 0\n"));
+    pass(store, 1);
+    cr_assert_not_null(strstr(contents(path), "\nmemstore_sets_total 1\n"));
+    cr_assert_eq(files(), 1, "nothing is left beside it");
+    cr_assert_eq(test_stats(store).exports, 2);
+    memstore_destroy(store);
+    cr_assert_eq(files(), 0, "it goes when the store is closed");
+}
+
+Test(export, the_text_is_in_the_form_of_node_exporter)
+{
+    memstore *store = open_exporting("store_name=say \"x\"\\y");
+
+    assert_ok(memstore_maintain(store, 0));
+    cr_assert_not_null(contents(path));
+    cr_assert_eq(strncmp(text, "# TYPE memstore_build_info gauge\n", 33), 0, "%.40s", text);
+    cr_assert_not_null(strstr(text, "\nmemstore_build_info{store=\"say \\\"x\\\"\\\\y\",version="));
+    cr_assert_not_null(strstr(text, "\nmemstore_sets_total{store=\"say \\\"x\\\"\\\\y\"} 0\n"));
+    cr_assert_null(strstr(text, "# EOF"));
+    cr_assert_null(strstr(text, " info\n"));
+    cr_assert_null(strstr(text, "\nmemstore_sets "));
+    memstore_destroy(store);
+}
+
+Test(export, the_maintenance_thread_writes_it)
+{
+    char setting[96];
+
+    snprintf(setting, sizeof setting, "monitoring.export_metrics=%s", path);
+    memstore *store = test_open(setting, NULL);
+    for (int i = 0; i < 3000 && contents(path) == NULL; i++)
+        test_sleep_ms(10);
+    cr_assert_not_null(contents(path));
+    memstore_destroy(store);
+    cr_assert_null(contents(path));
+}
+
+Test(export, another_file_can_be_named_and_none)
+{
+    test_clock_start();
+    memstore *store = open_exporting("shards=16");
+
+    pass(store, 0);
+    assert_ok(memstore_reconfigure(store, "monitoring.export_metrics", other));
+    pass(store, 0);
+    cr_assert(contents(other) != NULL && contents(path) == NULL);
+    assert_ok(memstore_reconfigure(store, "monitoring.enable_metrics", "false"));
+    pass(store, 0);
+    cr_assert_eq(files(), 0);
+    assert_ok(memstore_reconfigure(store, "monitoring.enable_metrics", "true"));
+    pass(store, 0);
+    cr_assert_eq(files(), 1);
+    assert_ok(memstore_reconfigure(store, "monitoring.export_metrics", ""));
+    pass(store, 0);
+    cr_assert_eq(files(), 0);
+    memstore_destroy(store);
+}
+
+static unsigned failures;
+
+static void note(const memstore_log_record *record, void *context)
+{
+    (void)context;
+    failures += strcmp(record->event, "export_failed") == 0 &&
+                strcmp(record->fields[1].text, "No such file or directory") == 0;
+}
+
+Test(export, what_cannot_be_written_is_counted_and_logged)
+{
+    memstore_config *config = memstore_config_new();
+    memstore *store;
+
+    test_clock_start();
+    assert_ok(memstore_config_set(config, "maintenance", "manual"));
+    assert_ok(memstore_config_set(config, "monitoring.export_metrics", "/no/such/folder/x.prom"));
+    assert_ok(memstore_set_logger(config, MEMSTORE_LOG_INFO, note, NULL));
+    assert_ok(memstore_open(config, &store));
+    memstore_config_free(config);
+    pass(store, 0);
+    pass(store, 30000);
+    cr_assert(test_stats(store).export_failures == 2 && test_stats(store).exports == 0);
+    assert_ok(memstore_reconfigure(store, "monitoring.export_metrics", path));
+    pass(store, 0);
+    cr_assert_not_null(strstr(contents(path), "\nmemstore_export_failures_total 2\n"));
+    cr_assert_eq(mkdir(other, 0755), 0);
+    assert_ok(memstore_reconfigure(store, "monitoring.export_metrics", other));
+    pass(store, 0);
+    cr_assert_eq(test_stats(store).export_failures, 3, "a folder is no file");
+    cr_assert_eq(files(), 1, "and nothing is left beside it");
+    assert_ok(memstore_close(store));
+    cr_assert_eq(failures, 1, "at most one in a minute");
+    memstore_destroy(store);
+    rmdir(other);
+}
+
+static void child_of(memstore *store)
+{
+    pass(store, 60000);
+    if (test_stats(store).exports != 1)
+        _exit(1);
+    assert_ok(memstore_reconfigure(store, "monitoring.export_metrics", other));
+    pass(store, 0);
+    if (contents(other) == NULL || test_stats(store).exports != 2)
+        _exit(2);
+    memstore_destroy(store);
+    _exit(contents(other) == NULL && contents(path) != NULL ? 0 : 3);
+}
+
+Test(export, a_child_leaves_the_file_of_its_parent_alone)
+{
+    struct stat before, after;
+    int status;
+
+    test_clock_start();
+    memstore *store = open_exporting("shards=16");
+    pass(store, 0);
+    cr_assert_eq(stat(path, &before), 0);
+    const pid_t child = fork();
+    if (child == 0)
+        child_of(store);
+    cr_assert(waitpid(child, &status, 0) == child && WIFEXITED(status));
+    cr_assert_eq(WEXITSTATUS(status), 0, "%d", WEXITSTATUS(status));
+    cr_assert(stat(path, &after) == 0 && after.st_ino == before.st_ino);
+    pass(store, 30000);
+    cr_assert_eq(test_stats(store).exports, 2);
+    memstore_destroy(store);
+    cr_assert_eq(files(), 0);
+}
