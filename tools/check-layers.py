@@ -21,8 +21,9 @@ MAY_INCLUDE = {
     "stats": {"util", "platform"},
     "events": {"segment", "util", "platform"},
     "loader": {"segment", "util", "platform"},
-    "store": {"index", "segment", "expiry", "eviction", "stats", "events", "loader", "util", "platform"},
-    "api": {"store", "config", "stats", "util", "platform"},
+    "snapshot": {"util", "platform"},
+    "store": {"index", "segment", "expiry", "eviction", "stats", "events", "loader", "snapshot", "util", "platform"},
+    "api": {"store", "config", "stats", "snapshot", "util", "platform"},
 }
 # Single headers that hold types alone, for modules that may not include the rest of their folder.
 MAY_INCLUDE_HEADER = {

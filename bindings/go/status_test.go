@@ -14,7 +14,7 @@ func TestEveryStatusHasItsSentinel(t *testing.T) {
 		1: ErrKeyNotFound, ErrCacheFull, ErrEntryTooLarge, ErrCacheClosed, ErrInvalidTTL, ErrTTLExpired, ErrTTLNotSet,
 		ErrTTLUpdateFailed, ErrMemoryExhausted, ErrMemoryFragmentation, ErrShardOverflow, ErrGCPressure,
 		ErrInvalidArgument, ErrInvalidConfig, ErrInvalidPattern, ErrBufferTooSmall, ErrLockTimeout, ErrKeyExists,
-		ErrVersionMismatch, ErrNotANumber, ErrLoaderFailed, ErrIO, ErrCorruptSnapshot, ErrUnsupported,
+		ErrVersionMismatch, ErrNotANumber, ErrLoaderFailed, ErrIO, ErrCorruptSnapshot, ErrUnsupported, ErrCancelled,
 	} {
 		if status == 0 {
 			continue

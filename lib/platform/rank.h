@@ -45,6 +45,7 @@ enum ms_rank {
     MS_RANK_FLIGHTS,     /* the loads in flight */
     MS_RANK_BREAKERS,    /* which loaders fail */
     MS_RANK_WAITS,       /* which load waits for which */
+    MS_RANK_CAPTURES,    /* what snapshots keep of what batches overwrite */
     MS_RANK_MAINTENANCE, /* the maintenance thread's state */
     MS_RANK_NUMBERS,     /* the numbers of threads */
     MS_RANKS

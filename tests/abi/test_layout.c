@@ -174,6 +174,7 @@ VALUE(MEMSTORE_ERR_LOADER_FAILED, -21);
 VALUE(MEMSTORE_ERR_IO, -22);
 VALUE(MEMSTORE_ERR_CORRUPT_SNAPSHOT, -23);
 VALUE(MEMSTORE_ERR_UNSUPPORTED, -24);
+VALUE(MEMSTORE_ERR_CANCELLED, -25);
 
 /* Room for a struct of any size, filled with a pattern that shows what was written. */
 #define ROOM 1024
