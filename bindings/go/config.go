@@ -105,8 +105,7 @@ type Config struct {
 	// although the store cannot take them.
 	OnStoreError string `yaml:"loader.on_store_error,omitempty"`
 	BypassLimit  int64  `yaml:"loader.bypass_limit,omitempty"`
-	// WarmRate is how many keys a second the library's own warming asks a loader for; Store.Warm, whose
-	// loader is Go's, goes by it too.
+	// WarmRate is how many keys Warm asks its loader for in a second.
 	WarmRate int `yaml:"loader.warm_rate,omitempty"`
 	// SnapshotCompression is "none" or "zstd".
 	SnapshotCompression string `yaml:"snapshot.compression,omitempty"`

@@ -160,6 +160,7 @@ var (
 	statusTTLExpired  = int32(native.MEMSTORE_ERR_TTL_EXPIRED)
 	statusLockTimeout = int32(native.MEMSTORE_ERR_LOCK_TIMEOUT)
 	statusInvalidTTL  = int32(native.MEMSTORE_ERR_INVALID_TTL)
+	statusCancelled   = int32(native.MEMSTORE_ERR_CANCELLED)
 )
 
 // check turns the status of a call into its error; nil for success.

@@ -26,6 +26,8 @@ type Store struct {
 	// largeValues is set once a value did not fit the small buffer; see Get.
 	largeValues atomic.Bool
 	loads       loads
+	// warmRate is the setting loader.warm_rate.
+	warmRate atomic.Int64
 }
 
 // Open makes a new, empty store.
@@ -52,6 +54,7 @@ func open(op string, config Config) (*Store, error) {
 		return nil, configFailure(op, settings, "", status)
 	}
 	store := &Store{handle: handle, library: &library{handle: handle}}
+	store.warmRate.Store(warmRate(settings))
 	store.library.retain()
 	runtime.AddCleanup(store, (*library).release, store.library)
 	return store, nil
@@ -89,6 +92,7 @@ func (s *Store) Reconfigure(ctx context.Context, key, value string) error {
 	status := native.MemstoreReconfigureExplained(s.handle, &keyText[0], &valueText[0], &why[0], len(why))
 	runtime.KeepAlive(s)
 	if status == 0 {
+		s.noteWarmRate(key, value)
 		return nil
 	}
 	return explain("Reconfigure", key, string(why[:bytes.IndexByte(why, 0)]), status)

@@ -11,6 +11,8 @@ from .codec import JSON, PICKLE, RAW, Codec
 from .errors import (
     CacheClosed,
     CacheFull,
+    Cancelled,
+    CorruptSnapshot,
     EntryTooLarge,
     Error,
     GCPressure,
@@ -33,6 +35,7 @@ from .errors import (
     Unsupported,
 )
 from .events import Event, EventKind, EventStats, Subscription
+from .snapshots import Phase, Progress, SnapshotInfo
 from .stats import OPERATIONS, Alert, Latency, MemoryStats, Rates, Stats
 from .store import DEFAULT_TTL, Store
 
@@ -46,7 +49,9 @@ __all__ = [
     "Cache",
     "CacheClosed",
     "CacheFull",
+    "Cancelled",
     "Codec",
+    "CorruptSnapshot",
     "EntryTooLarge",
     "Error",
     "Event",
@@ -67,8 +72,11 @@ __all__ = [
     "MemoryFragmentation",
     "MemoryStats",
     "NotANumber",
+    "Phase",
+    "Progress",
     "Rates",
     "ShardOverflow",
+    "SnapshotInfo",
     "Stats",
     "Store",
     "Subscription",

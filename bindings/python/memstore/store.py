@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import datetime, timedelta, timezone
 from types import EllipsisType, TracebackType
 from typing import Any, Callable, Final, NoReturn, Optional, Self, Union
@@ -16,6 +16,7 @@ from .errors import InvalidArgument
 from .events import Event, EventKind, EventStats, Subscription, call_back
 from .loading import AsyncLoads
 from .settings import Configuration, Path, Setting, Settings
+from .snapshots import Progress, SnapshotInfo, progress_of, telling
 from .stats import OPERATIONS, Latency, MemoryStats, Rates, Stats
 
 #: The TTL that stands for the configured ``ttl.default_ttl``; the same as leaving the TTL out.
@@ -183,6 +184,60 @@ class Store(_native.Handle):
         b'row of k'
         """
         return await self._async_loads.get(self, key, loader, ttl)
+
+    # ---- Filling a store before it is used
+
+    def save(self, path: Path, progress: Optional[Callable[[Progress], object]] = None) -> Progress:
+        """Save all live entries to a file, which is replaced in one step when the new one is whole.
+
+        Readers and writers go on meanwhile; each batch is saved as a whole or not at all. ``progress`` is called now
+        and then with a Progress; if it returns something true, Cancelled is raised and the old file stays.
+
+        >>> import os, tempfile
+        >>> path = os.path.join(tempfile.mkdtemp(), "snapshot")
+        >>> with Store() as store:
+        ...     store["k"] = b"v"
+        ...     store.save(path).stored
+        1
+        >>> with Store() as store:
+        ...     store.load(path).stored, store["k"]
+        (1, b'v')
+        """
+        return progress_of(self._save(path, telling(progress)))
+
+    def load(self, path: Path, progress: Optional[Callable[[Progress], object]] = None) -> Progress:
+        """Load a snapshot: entries keep what is left of their TTL, and those that the store holds already stay.
+
+        All of the file is verified first: CorruptSnapshot means that nothing was loaded. Nothing is evicted for it; if
+        not all fits, what was of most use is loaded (``Progress.left_out`` counts the rest).
+        """
+        return progress_of(self._load(path, telling(progress)))
+
+    @staticmethod
+    def snapshot_info(path: Path) -> SnapshotInfo:
+        """What the beginning of a snapshot tells, also of one that this version cannot load."""
+        version, compressed, saved_at, entries, size = _native.Handle._snapshot_info(path)
+        return SnapshotInfo(version, bool(compressed), _EPOCH + timedelta(milliseconds=saved_at), entries, size)
+
+    def warm(
+        self,
+        keys: Iterable[Key],
+        loader: Callable[[list[Any]], Mapping[Any, Loaded]],
+        ttl: TTL = ...,
+        progress: Optional[Callable[[Progress], object]] = None,
+    ) -> Progress:
+        """Load many keys ahead: ``loader`` is called with lists of those that are not there, at the rate that the
+        setting ``loader.warm_rate`` allows, and returns a mapping of what it knows: of values, or of (value, ttl).
+
+        An exception of the loader is raised in the end; what the other calls returned is stored all the same.
+
+        >>> with Store() as store:
+        ...     store["a"] = b"mine"
+        ...     done = store.warm(["a", "b", "c"], lambda keys: {"b": b"row of b"}, ttl=60)
+        ...     done.present, done.stored, done.absent, store["b"]
+        (1, 1, 1, b'row of b')
+        """
+        return progress_of(self._warm(keys, loader, ttl, telling(progress)))
 
     # ---- Conditional writes and counters
 
