@@ -398,7 +398,6 @@ extern swig_type_33 _wrap_GlueLeaseAcquire_memstore(uintptr_t arg1, swig_voidp a
 extern int _wrap_GlueLeaseIsCurrent_memstore(uintptr_t arg1);
 extern int _wrap_GlueLeaseFill_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3, swig_type_34 arg4);
 extern swig_type_35 _wrap_GlueLeaseFail_memstore(uintptr_t arg1, int arg2, swig_voidp arg3);
-extern void _wrap_GlueLeaseFail_memstore(uintptr_t arg1, int arg2);
 extern int _wrap_GlueSave_memstore(uintptr_t arg1, swig_voidp arg2, swig_voidp arg3);
 extern int _wrap_GlueLoad_memstore(uintptr_t arg1, swig_voidp arg2, swig_voidp arg3);
 extern int _wrap_GlueGetStats_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3);
