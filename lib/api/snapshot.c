@@ -42,7 +42,7 @@ int memstore_read_snapshot_info(const char *path, memstore_snapshot_info *info)
 
     if (info == NULL || !is_path(path))
         return MEMSTORE_ERR_INVALID_ARGUMENT;
-    const int status = ms_snapshot_open(&reader, path);
+    const int status = ms_snapshot_open(&reader, path, false);
     if (status == MEMSTORE_OK)
         ms_snapshot_close(&reader);
     if (status == MEMSTORE_OK || status == MEMSTORE_ERR_UNSUPPORTED) {

@@ -16,14 +16,14 @@ static int read_exactly(struct ms_snapshot_reader *reader, uint64_t offset, void
     return got == size ? MEMSTORE_OK : MEMSTORE_ERR_CORRUPT_SNAPSHOT;
 }
 
-static bool reserve(char **buffer, size_t *cap, size_t size)
+static bool reserve(char **buffer, size_t *cap, size_t size, bool wipes)
 {
     if (size <= *cap)
         return true;
     if (size < MS_SNAPSHOT_BLOCK_SIZE)
         size = MS_SNAPSHOT_BLOCK_SIZE;
     /* Its content is not needed any more. */
-    ms_mem_free(*buffer);
+    ms_mem_free_wiped(*buffer, wipes);
     *buffer = ms_mem_resize(NULL, size);
     *cap = *buffer != NULL ? size : 0;
     return *buffer != NULL;
@@ -60,11 +60,11 @@ static int take_header(struct ms_snapshot_reader *reader, const char *header)
                                                                 : MEMSTORE_OK;
 }
 
-int ms_snapshot_open(struct ms_snapshot_reader *reader, const char *path)
+int ms_snapshot_open(struct ms_snapshot_reader *reader, const char *path, bool wipes)
 {
     char header[MS_SNAPSHOT_HEADER_SIZE];
 
-    *reader = (struct ms_snapshot_reader){0};
+    *reader = (struct ms_snapshot_reader){.wipes = wipes};
     if (ms_file_open(&reader->file, path) != 0)
         return MEMSTORE_ERR_IO;
     int status = read_exactly(reader, 0, header, sizeof header);
@@ -83,8 +83,8 @@ int ms_snapshot_open(struct ms_snapshot_reader *reader, const char *path)
 void ms_snapshot_close(struct ms_snapshot_reader *reader)
 {
     ms_packing_free(reader->packing);
-    ms_mem_free(reader->stored);
-    ms_mem_free(reader->plain);
+    ms_mem_free_wiped(reader->stored, reader->wipes);
+    ms_mem_free_wiped(reader->plain, reader->wipes);
     ms_mem_free(reader->spots);
     ms_file_close(&reader->file);
 }
@@ -127,7 +127,7 @@ static int read_block(struct ms_snapshot_reader *reader, uint64_t offset,
     if (bytes[3] != 0 || payload > reader->file.size ||
         !is_possible(reader, head, reader->file.size - payload))
         return MEMSTORE_ERR_CORRUPT_SNAPSHOT;
-    if (!reserve(&reader->stored, &reader->stored_cap, head->stored))
+    if (!reserve(&reader->stored, &reader->stored_cap, head->stored, reader->wipes))
         return MEMSTORE_ERR_MEMORY_EXHAUSTED;
     status = read_exactly(reader, payload, reader->stored, head->stored);
     if (status != MEMSTORE_OK)
@@ -144,7 +144,7 @@ static int unpack(struct ms_snapshot_reader *reader, const struct ms_snapshot_he
     const char *plain = reader->stored;
 
     if (head->encoding == MS_SNAPSHOT_ZSTD) {
-        if (!reserve(&reader->plain, &reader->plain_cap, head->size))
+        if (!reserve(&reader->plain, &reader->plain_cap, head->size, reader->wipes))
             return MEMSTORE_ERR_MEMORY_EXHAUSTED;
         if (!ms_packing_unpack(reader->packing, reader->stored, head->stored, reader->plain,
                                head->size))

@@ -39,12 +39,13 @@ struct ms_snapshot_reader {
     size_t stored_cap, plain_cap;
     const char *at, *end; /* of the block read last: what ms_snapshot_next() takes next */
     unsigned heat;
+    bool wipes;
 };
 
 /* Open a file and read its header: OK, IO, CORRUPT_SNAPSHOT, MEMORY_EXHAUSTED, or UNSUPPORTED for one
- * of a later version, which *summary of the reader tells, or packed where there is no libzstd. On
- * failure nothing is left open. */
-int ms_snapshot_open(struct ms_snapshot_reader *reader, const char *path);
+ * of a later version, which the reader's summary tells, or packed where there is no libzstd. On
+ * failure nothing is left open. `wipes`: memory is overwritten before it is given back. */
+int ms_snapshot_open(struct ms_snapshot_reader *reader, const char *path, bool wipes);
 /* Told of each block that has been verified; false ends it. */
 typedef bool (*ms_snapshot_step)(void *context, uint32_t entries);
 /* Verify the whole file: the same statuses, and CANCELLED when `fn` ended it. */

@@ -178,7 +178,7 @@ static int pack_large(struct ms_snapshot_writer *writer, const struct ms_snapsho
         *packed = ms_packing_pack(writer->packing, plain, size,
                                   *bytes + MS_SNAPSHOT_BLOCK_HEAD_SIZE, bound);
     }
-    ms_mem_free(plain);
+    ms_mem_free_wiped(plain, writer->options.wipes);
     return has_memory ? MEMSTORE_OK : MEMSTORE_ERR_MEMORY_EXHAUSTED;
 }
 
@@ -193,11 +193,15 @@ static int write_in_pieces(struct ms_snapshot_writer *writer, const struct ms_sn
     const char *const end = put_entry_head(writer, entry, bytes + MS_SNAPSHOT_BLOCK_HEAD_SIZE);
     const size_t before_key = (size_t)(end - bytes) - MS_SNAPSHOT_BLOCK_HEAD_SIZE;
 
+    XXH3_INITSTATE(&state);
     XXH3_64bits_reset_withSeed(&state, ms_snapshot_seed(bytes));
     XXH3_64bits_update(&state, bytes + MS_SNAPSHOT_BLOCK_HEAD_SIZE, before_key);
     XXH3_64bits_update(&state, entry->key, entry->key_size);
     XXH3_64bits_update(&state, entry->value, entry->value_size);
     const uint64_t checksum = XXH3_64bits_digest(&state);
+    /* It keeps the end of the value. */
+    if (writer->options.wipes)
+        ms_mem_wipe(&state, sizeof state);
     ms_put_u64(bytes + MS_SNAPSHOT_BLOCK_HEAD_SIZE - 8, checksum);
     writer->chain = ms_snapshot_chain(writer->chain, checksum);
 
@@ -229,7 +233,7 @@ int ms_snapshot_add_large(struct ms_snapshot_writer *writer, const struct ms_sna
     } else if (status == MEMSTORE_OK) {
         status = write_in_pieces(writer, &head, entry);
     }
-    ms_mem_free(bytes);
+    ms_mem_free_wiped(bytes, writer->options.wipes);
     return status;
 }
 
@@ -270,12 +274,12 @@ static int write_end(struct ms_snapshot_writer *writer)
     return write_whole(writer, &head, bytes);
 }
 
-static void free_blocks(struct ms_snapshot_block *block)
+static void free_blocks(struct ms_snapshot_block *block, bool wipes)
 {
     while (block != NULL) {
         struct ms_snapshot_block *next = block->next;
 
-        ms_mem_free(block);
+        ms_mem_free_wiped(block, wipes);
         block = next;
     }
 }
@@ -283,11 +287,11 @@ static void free_blocks(struct ms_snapshot_block *block)
 static void free_memory(struct ms_snapshot_writer *writer)
 {
     for (unsigned heat = 0; heat < MS_SNAPSHOT_HEATS; heat++)
-        free_blocks(writer->gathered[heat]);
-    free_blocks(writer->full);
-    free_blocks(writer->spare);
+        free_blocks(writer->gathered[heat], writer->options.wipes);
+    free_blocks(writer->full, writer->options.wipes);
+    free_blocks(writer->spare, writer->options.wipes);
     ms_packing_free(writer->packing);
-    ms_mem_free(writer->packed);
+    ms_mem_free_wiped(writer->packed, writer->options.wipes);
 }
 
 int ms_snapshot_begin(struct ms_snapshot_writer *writer, const char *path,

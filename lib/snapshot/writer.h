@@ -13,7 +13,8 @@ struct ms_snapshot_options {
     int64_t saved_at; /* Unix milliseconds */
     bool keeps_created;
     bool packs;
-    bool sync; /* do not end before the disk has all of it */
+    bool sync;  /* do not end before the disk has all of it */
+    bool wipes; /* memory is overwritten before it is given back */
 };
 
 /* A block being gathered: its head and its payload. */

@@ -34,6 +34,7 @@ int ms_capture_begin(memstore *store, struct ms_capture *capture, uint64_t most_
     *capture = (struct ms_capture){
         .range_shift = bits - MS_CAPTURE_RANGES_LOG2,
         .most_bytes = most_bytes,
+        .wipes = store->settings.secure_wipe,
         .ranges = ms_mem_alloc(MS_CAPTURE_RANGES * sizeof(struct ms_image *)),
     };
     if (capture->ranges == NULL)
@@ -43,12 +44,6 @@ int ms_capture_begin(memstore *store, struct ms_capture *capture, uint64_t most_
     ms_store_relaxed(&store->captures.first, capture);
     ms_mutex_unlock(&store->captures.lock);
     return MEMSTORE_OK;
-}
-
-static void free_image(struct ms_image *image)
-{
-    ms_mem_free(image->bytes);
-    ms_mem_free(image);
 }
 
 static void free_range(struct ms_capture *capture, uint64_t range)
@@ -61,7 +56,8 @@ static void free_range(struct ms_capture *capture, uint64_t range)
 
         capture->bytes -= sizeof *image + image->key_size + image->value_size;
         ms_sub_relaxed(&capture->images, 1);
-        free_image(image);
+        ms_mem_free_wiped(image->bytes, capture->wipes);
+        ms_mem_free(image);
         image = next;
     }
 }
@@ -201,7 +197,7 @@ void ms_capture_written(memstore *store, struct ms_capture *capture, struct ms_i
 {
     ms_mutex_lock(&store->captures.lock);
     while (images != NULL) {
-        char *key_only = ms_mem_resize(images->bytes, images->key_size);
+        char *key_only = ms_mem_resize_wiped(images->bytes, images->key_size, capture->wipes);
 
         /* Memory that cannot be made smaller is none lost. */
         if (key_only != NULL)

@@ -53,6 +53,7 @@ struct ms_capture {
     atomic_uint_least64_t position;
     unsigned range_shift; /* constant */
     uint64_t most_bytes;  /* constant */
+    bool wipes;           /* constant */
     /* Captures lock, all of these. */
     struct ms_image **ranges;
     struct ms_image *fresh;

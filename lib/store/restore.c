@@ -247,7 +247,7 @@ static int verify(struct restoring *restoring)
 int ms_store_restore(memstore *store, const char *path, memstore_progress_fn fn, void *context)
 {
     struct restoring restoring = {.store = store, .reporting = ms_reporting_to(fn, context)};
-    int status = ms_snapshot_open(&restoring.reader, path);
+    int status = ms_snapshot_open(&restoring.reader, path, store->settings.secure_wipe);
 
     if (status != MEMSTORE_OK)
         return status;

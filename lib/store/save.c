@@ -276,6 +276,7 @@ int ms_store_save(memstore *store, const char *path, memstore_progress_fn fn, vo
         .keeps_created = store->keeps_created,
         .packs = ms_setting_of(&store->settings, snapshot_compression) == MS_COMPRESSION_ZSTD,
         .sync = ms_setting_of(&store->settings, snapshot_fsync),
+        .wipes = store->settings.secure_wipe,
     };
     int status =
         ms_combiner_is_idle(&store->combiner) ? MEMSTORE_OK : ms_combiner_settle_all(store);

@@ -86,7 +86,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     free(copy);
     snprintf(path, sizeof path, "/proc/self/fd/%d", file);
 
-    int status = ms_snapshot_open(&reader, path);
+    int status = ms_snapshot_open(&reader, path, false);
     if (status == MEMSTORE_OK) {
         status = ms_snapshot_verify(&reader, go_on, &entries);
         if (status == MEMSTORE_OK)

@@ -270,6 +270,7 @@ Test(snapshots, what_does_not_fit_is_what_was_of_least_use)
 {
     expect_hot_ones_loaded("eviction=adaptive");
     expect_hot_ones_loaded("eviction=s3fifo");
+    expect_hot_ones_loaded("eviction=lfu");
 }
 
 Test(snapshots, a_full_store_keeps_what_it_has)

@@ -66,7 +66,7 @@ static int64_t verify(const char *path)
 {
     struct ms_snapshot_reader reader;
     uint64_t entries = 0;
-    int status = ms_snapshot_open(&reader, path);
+    int status = ms_snapshot_open(&reader, path, false);
 
     if (status != MEMSTORE_OK)
         return status;
@@ -81,7 +81,7 @@ static void expect_entries(const char *path, bool created, size_t large)
     struct ms_snapshot_entry entry;
     uint64_t entries = 0, found = 0;
 
-    expect_ok(ms_snapshot_open(&reader, path));
+    expect_ok(ms_snapshot_open(&reader, path, false));
     expect_ok(ms_snapshot_verify(&reader, go_on, &entries));
     for (uint64_t i = 0; i < reader.count; i++) {
         expect_ok(ms_snapshot_read(&reader, i));
@@ -206,7 +206,7 @@ Test(snapshot, a_later_version_is_told_from_damage)
     struct ms_snapshot_reader reader;
 
     forge_header(path, 8, 7, 4);
-    expect(ms_snapshot_open(&reader, path), MEMSTORE_ERR_UNSUPPORTED);
+    expect(ms_snapshot_open(&reader, path, false), MEMSTORE_ERR_UNSUPPORTED);
     cr_assert_eq(reader.summary.version, 7);
 }
 
@@ -239,9 +239,9 @@ Test(snapshot, what_is_no_file_is_not_waited_for)
 {
     struct ms_snapshot_reader reader;
 
-    expect(ms_snapshot_open(&reader, test_folder()), MEMSTORE_ERR_IO);
-    expect(ms_snapshot_open(&reader, test_path("absent")), MEMSTORE_ERR_IO);
-    expect(ms_snapshot_open(&reader, "/dev/zero"), MEMSTORE_ERR_IO);
+    expect(ms_snapshot_open(&reader, test_folder(), false), MEMSTORE_ERR_IO);
+    expect(ms_snapshot_open(&reader, test_path("absent"), false), MEMSTORE_ERR_IO);
+    expect(ms_snapshot_open(&reader, "/dev/zero", false), MEMSTORE_ERR_IO);
 }
 
 Test(snapshot, a_block_that_changed_after_it_was_verified_is_refused)
@@ -252,7 +252,7 @@ Test(snapshot, a_block_that_changed_after_it_was_verified_is_refused)
     size_t size;
     char *const data = test_file_read(path, &size);
 
-    expect_ok(ms_snapshot_open(&reader, path));
+    expect_ok(ms_snapshot_open(&reader, path, false));
     expect_ok(ms_snapshot_verify(&reader, go_on, &entries));
     /* Two whole blocks of one size change places. */
     const size_t block = (size_t)(reader.spots[1].offset - reader.spots[0].offset);
