@@ -63,6 +63,8 @@ static const char *name_of(enum ms_rank rank)
         return "flights";
     case MS_RANK_WAITS:
         return "waits";
+    case MS_RANK_CAPTURES:
+        return "captures";
     case MS_RANK_MAINTENANCE:
         return "maintenance";
     case MS_RANK_NUMBERS:
