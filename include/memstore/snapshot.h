@@ -19,6 +19,9 @@
 extern "C" {
 #endif
 
+/** In loader.h. */
+struct memstore_loader;
+
 /** What is being done. */
 enum memstore_phase {
     MEMSTORE_PHASE_SAVING = 1,    /**< entries are written to the file */
@@ -154,7 +157,7 @@ MEMSTORE_API int memstore_read_snapshot_info(const char *path, memstore_snapshot
  * @progress Waits for the loader, and as memstore_get_or_load().
  * @since 0.1 */
 MEMSTORE_API int memstore_warm(memstore *store, const memstore_key *keys, size_t n,
-                               const memstore_loader *loader, memstore_progress_fn fn,
+                               const struct memstore_loader *loader, memstore_progress_fn fn,
                                void *context);
 
 #ifdef __cplusplus
