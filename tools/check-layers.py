@@ -23,8 +23,22 @@ MAY_INCLUDE = {
     "advice": {"util", "platform"},
     "events": {"segment", "util", "platform"},
     "loader": {"segment", "util", "platform"},
-    "store": {"index", "segment", "expiry", "eviction", "stats", "advice", "events", "loader", "log", "util", "platform"},
-    "api": {"store", "config", "stats", "advice", "log", "util", "platform"},
+    "snapshot": {"util", "platform"},
+    "store": {
+        "index",
+        "segment",
+        "expiry",
+        "eviction",
+        "stats",
+        "advice",
+        "events",
+        "loader",
+        "log",
+        "snapshot",
+        "util",
+        "platform",
+    },
+    "api": {"store", "config", "stats", "advice", "log", "snapshot", "util", "platform"},
 }
 # Single headers that hold types alone, for modules that may not include the rest of their folder.
 MAY_INCLUDE_HEADER = {

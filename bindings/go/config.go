@@ -106,6 +106,14 @@ type Config struct {
 	// although the store cannot take them.
 	OnStoreError string `yaml:"loader.on_store_error,omitempty"`
 	BypassLimit  int64  `yaml:"loader.bypass_limit,omitempty"`
+	// WarmRate is how many keys Warm asks its loader for in a second.
+	WarmRate int `yaml:"loader.warm_rate,omitempty"`
+	// SnapshotCompression is "none" or "zstd".
+	SnapshotCompression string `yaml:"snapshot.compression,omitempty"`
+	// SnapshotFsync points to false to let Save end before the disk has the file.
+	SnapshotFsync *bool `yaml:"snapshot.fsync,omitempty"`
+	// SnapshotBatchMemory bounds the bytes kept of what batches overwrite during a Save.
+	SnapshotBatchMemory int64 `yaml:"snapshot.batch_memory,omitempty"`
 	// EnableMemoryStats points to false to leave the bytes of MemoryStats by kind out, for which each
 	// GetMemoryUsage visits every segment; nil leaves the default.
 	EnableMemoryStats *bool `yaml:"performance.enable_memory_stats,omitempty"`

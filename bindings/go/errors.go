@@ -66,6 +66,8 @@ var (
 	ErrCorruptSnapshot = sentinel(native.MEMSTORE_ERR_CORRUPT_SNAPSHOT)
 	// ErrUnsupported says that this store cannot do what was asked for.
 	ErrUnsupported = sentinel(native.MEMSTORE_ERR_UNSUPPORTED)
+	// ErrCancelled says that the caller stopped it. Calls that are given a context return its error.
+	ErrCancelled = sentinel(native.MEMSTORE_ERR_CANCELLED)
 )
 
 // Error is what every method returns that fails.
@@ -138,7 +140,7 @@ var byStatus = func() map[int32]error {
 		ErrMemoryExhausted, ErrMemoryFragmentation, ErrShardOverflow, ErrGCPressure, ErrInvalidArgument,
 		ErrInvalidConfig,
 		ErrInvalidPattern, ErrBufferTooSmall, ErrLockTimeout, ErrKeyExists, ErrVersionMismatch, ErrNotANumber,
-		ErrLoaderFailed, ErrIO, ErrCorruptSnapshot, ErrUnsupported,
+		ErrLoaderFailed, ErrIO, ErrCorruptSnapshot, ErrUnsupported, ErrCancelled,
 	}
 	table := map[int32]error{int32(native.MEMSTORE_ERR_TTL_EXPIRED): ErrTTLExpired}
 	for _, err := range all {
@@ -158,6 +160,7 @@ var (
 	statusTTLExpired  = int32(native.MEMSTORE_ERR_TTL_EXPIRED)
 	statusLockTimeout = int32(native.MEMSTORE_ERR_LOCK_TIMEOUT)
 	statusInvalidTTL  = int32(native.MEMSTORE_ERR_INVALID_TTL)
+	statusCancelled   = int32(native.MEMSTORE_ERR_CANCELLED)
 )
 
 // check turns the status of a call into its error; nil for success.

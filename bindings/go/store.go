@@ -28,6 +28,8 @@ type Store struct {
 	// largeValues is set once a value did not fit the small buffer; see Get.
 	largeValues atomic.Bool
 	loads       loads
+	// warmRate is the setting loader.warm_rate.
+	warmRate atomic.Int64
 }
 
 // Open makes a new, empty store.
@@ -59,6 +61,7 @@ func open(op string, config Config) (*Store, error) {
 	if _, file, line, known := runtime.Caller(2); known {
 		store.library.opened = fmt.Sprintf("%s:%d", file, line)
 	}
+	store.warmRate.Store(warmRate(settings))
 	store.library.retain()
 	runtime.AddCleanup(store, (*library).abandoned, store.library)
 	return store, nil
@@ -118,6 +121,7 @@ func (s *Store) Reconfigure(ctx context.Context, key, value string) error {
 	status := native.MemstoreReconfigureExplained(s.handle, &keyText[0], &valueText[0], &why[0], len(why))
 	runtime.KeepAlive(s)
 	if status == 0 {
+		s.noteWarmRate(key, value)
 		return nil
 	}
 	return explain("Reconfigure", key, string(why[:bytes.IndexByte(why, 0)]), status)

@@ -484,6 +484,22 @@ static inline int64_t glue_lease_fail(memstore_lease *lease, int absent, void **
     return *kept != NULL ? (int64_t)size : MEMSTORE_ERR_LOADER_FAILED;
 }
 
+static int glue_is_cancelled(const memstore_progress *progress, void *context)
+{
+    (void)progress;
+    return __atomic_load_n((const int64_t *)context, __ATOMIC_RELAXED) != 0;
+}
+
+static inline int glue_save(memstore *store, const char *path, int64_t *cancelled)
+{
+    return memstore_save(store, path, glue_is_cancelled, cancelled);
+}
+
+static inline int glue_load(memstore *store, const char *path, int64_t *cancelled)
+{
+    return memstore_load(store, path, glue_is_cancelled, cancelled);
+}
+
 static inline int glue_get_stats(memstore *store, uint64_t *out, size_t n)
 {
     memstore_stats s = {.struct_size = sizeof s};

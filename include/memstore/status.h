@@ -65,7 +65,9 @@ enum memstore_status {
     /** A snapshot is damaged, truncated or not a snapshot; nothing of it was loaded. */
     MEMSTORE_ERR_CORRUPT_SNAPSHOT = -23,
     /** This build or this running store cannot do it. */
-    MEMSTORE_ERR_UNSUPPORTED = -24
+    MEMSTORE_ERR_UNSUPPORTED = -24,
+    /** A callback that was told of the progress asked for the end. */
+    MEMSTORE_ERR_CANCELLED = -25
 };
 
 /** A sentence that explains a status to a person.

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "api/arguments.h"
+#include "api/loading.h"
 #include "store/store.h"
 #include "util/abi.h"
 
@@ -14,8 +14,7 @@ static struct ms_flight *flight_of(const memstore_lease *lease)
     return (struct ms_flight *)lease;
 }
 
-/* Read a loader. `needs_load`: a loader of many keys will not do. */
-static int read_loader(const memstore_loader *theirs, bool needs_load, memstore_loader *ours)
+int ms_read_loader(const memstore_loader *theirs, bool needs_load, memstore_loader *ours)
 {
     if (theirs == NULL)
         return MEMSTORE_ERR_INVALID_ARGUMENT;
@@ -37,7 +36,7 @@ int memstore_get_or_load(memstore *store, const void *key, size_t key_size,
     *out = (memstore_view){0};
     if (store == NULL || !ms_is_key(key, key_size))
         return MEMSTORE_ERR_INVALID_ARGUMENT;
-    const int status = read_loader(loader, true, &ours);
+    const int status = ms_read_loader(loader, true, &ours);
     return status == MEMSTORE_OK ? ms_load_get(store, &(memstore_key){key, key_size}, &ours, out)
                                  : status;
 }
@@ -57,7 +56,7 @@ int memstore_get_or_load_many(memstore *store, const memstore_key *keys, size_t 
         memset(out, 0, n * sizeof *out);
     if (store == NULL || !ms_are_keys(keys, n))
         return MEMSTORE_ERR_INVALID_ARGUMENT;
-    const int status = read_loader(loader, false, &ours);
+    const int status = ms_read_loader(loader, false, &ours);
     return status == MEMSTORE_OK ? ms_load_get_many(store, keys, n, &ours, out, found) : status;
 }
 

@@ -57,6 +57,8 @@ const char *memstore_strerror(int status)
         return "the snapshot is damaged, truncated or not a snapshot";
     case MEMSTORE_ERR_UNSUPPORTED:
         return "this build or this running store cannot do it";
+    case MEMSTORE_ERR_CANCELLED:
+        return "a callback of progress asked for the end";
     }
     return "a status that this version does not know";
 }
@@ -93,6 +95,7 @@ const char *memstore_status_name(int status)
         NAME(MEMSTORE_ERR_IO);
         NAME(MEMSTORE_ERR_CORRUPT_SNAPSHOT);
         NAME(MEMSTORE_ERR_UNSUPPORTED);
+        NAME(MEMSTORE_ERR_CANCELLED);
     }
     return "MEMSTORE_ERR_UNKNOWN";
 }

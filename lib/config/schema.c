@@ -87,6 +87,12 @@ static const struct ms_setting_choice store_errors[] = {
     {NULL, 0},
 };
 
+static const struct ms_setting_choice compressions[] = {
+    {"none", MS_COMPRESSION_NONE},
+    {"zstd", MS_COMPRESSION_ZSTD},
+    {NULL, 0},
+};
+
 static const struct ms_setting_choice precisions[] = {
     {"millisecond", 1},
     {"second", 1000},
@@ -311,6 +317,24 @@ const struct ms_setting ms_schema[] = {
         "how much the values of all calls of loaders at once may take, as far as the mean of those "
         "loaded before tells; further ones wait in line; 0 = no bound",
         .fixed = "loads are counted from the first one on, or not at all"),
+    INTEGER("loader.warm_rate", load_warm_rate, 1000 * 1000 * 1000, "0",
+            "most keys that one memstore_warm() asks its loader for in a second; 0 = no bound",
+            .live = true),
+
+    CHOICE(
+        "snapshot.compression", snapshot_compression, compressions, "none",
+        "how memstore_save() packs entries: none, or zstd, which a library built without libzstd "
+        "refuses when saving",
+        .live = true),
+    BOOL("snapshot.fsync", snapshot_fsync, "true",
+         "whether memstore_save() ends when the disk has the file; false = when the system has it, "
+         "which a crash of the machine, not of the process, may lose, the older file with it",
+         .live = true),
+    SIZE(
+        "snapshot.batch_memory", snapshot_batch_memory, "64MB",
+        "what batches may overwrite during a memstore_save() before it has come there, kept beside "
+        "the memory limit so that no batch is saved by half; beyond, saving fails",
+        .live = true),
     {.path = NULL},
 };
 

@@ -26,6 +26,7 @@ enum ms_eviction_kind {
 };
 enum ms_maintenance_kind { MS_MAINTENANCE_BACKGROUND, MS_MAINTENANCE_MANUAL };
 enum ms_store_error_kind { MS_STORE_ERROR_BYPASS, MS_STORE_ERROR_FAIL };
+enum ms_compression_kind { MS_COMPRESSION_NONE, MS_COMPRESSION_ZSTD };
 enum ms_huge_pages_kind { MS_HUGE_PAGES_AUTO, MS_HUGE_PAGES_ON, MS_HUGE_PAGES_OFF };
 
 struct ms_settings {
@@ -90,6 +91,13 @@ struct ms_settings {
     uint32_t breaker_failures;    /* failed loads in a row that open a breaker; 0 = none do */
     int64_t breaker_open;         /* how long it stays open */
     uint64_t load_max_load_bytes; /* values expected of the loads in flight; 0 = no bound */
+
+    uint32_t load_warm_rate; /* keys a second that memstore_warm() asks for; 0 = no bound */
+
+    /* Snapshots. */
+    enum ms_compression_kind snapshot_compression;
+    bool snapshot_fsync;            /* saving ends when the disk has it */
+    uint64_t snapshot_batch_memory; /* bytes of what batches overwrite meanwhile */
 
     /* What the store tells of itself. Texts by ms_setting_text(). */
     uint64_t store_name;      /* what it is called, "" = a number */

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "platform/file.h"
 
-#include "platform/atomic.h"
 #include "platform/mem.h"
+#include "platform/testing.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* Read until the end or until the buffer is full. 0 or an error number. */
@@ -49,47 +51,209 @@ int ms_file_read(const char *path, size_t most, struct ms_file_text *out)
     return 0;
 }
 
-/* 0 or an error number. */
-static int write_all(int descriptor, const char *data, size_t size)
-{
-    while (size != 0) {
-        const ssize_t written = write(descriptor, data, size);
+/* ---- Reading by pieces ---- */
 
-        if (written >= 0) {
-            data += written;
-            size -= (size_t)written;
-        } else if (errno != EINTR) {
+int ms_file_open(struct ms_file_in *in, const char *path)
+{
+    struct stat status;
+
+    /* A pipe that nobody writes to would be waited for. */
+    in->descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    if (in->descriptor < 0)
+        return errno;
+    int error = fstat(in->descriptor, &status) == 0 ? 0 : errno;
+    if (error == 0 && !S_ISREG(status.st_mode))
+        error = EINVAL;
+    if (error != 0)
+        close(in->descriptor);
+    else
+        in->size = (uint64_t)status.st_size;
+    return error;
+}
+
+int ms_file_read_at(const struct ms_file_in *in, uint64_t offset, void *data, size_t size,
+                    size_t *got)
+{
+    *got = 0;
+    while (*got < size) {
+        const ssize_t more =
+            pread(in->descriptor, (char *)data + *got, size - *got, (off_t)(offset + *got));
+
+        if (more == 0)
+            break;
+        if (more > 0)
+            *got += (size_t)more;
+        else if (errno != EINTR)
             return errno;
-        }
     }
     return 0;
 }
 
-static int write_new(const char *path, const void *data, size_t size)
+void ms_file_close(struct ms_file_in *in)
 {
-    const int descriptor =
-        open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY | O_NOFOLLOW, 0644);
-
-    if (descriptor < 0)
-        return errno;
-    const int error = write_all(descriptor, data, size);
-    return close(descriptor) == 0 || error != 0 ? error : errno;
+    close(in->descriptor);
 }
 
-int ms_file_replace(const char *path, const void *data, size_t size)
-{
-    /* Several files, or the same one by several stores, may be written at once. */
-    static atomic_uint number;
-    char other[PATH_MAX];
-    const int length = snprintf(other, sizeof other, "%s.tmp.%ld.%u", path, (long)getpid(),
-                                ms_add_relaxed(&number, 1));
+/* ---- Replacing a file ---- */
 
-    if (length < 0 || (size_t)length >= sizeof other)
-        return ENAMETOOLONG;
-    int error = write_new(other, data, size);
-    if (error == 0 && rename(other, path) != 0)
-        error = errno;
+#define SUFFIX ".tmp"
+
+/* Others may put this file into its place, or remove it, between our opening it and locking it. */
+#define LOCK_TRIES 16
+
+static bool is_still(int descriptor, const char *path)
+{
+    struct stat ours, theirs;
+
+    return fstat(descriptor, &ours) == 0 && lstat(path, &theirs) == 0 &&
+           ours.st_dev == theirs.st_dev && ours.st_ino == theirs.st_ino;
+}
+
+/* Open and lock the file at `path`, empty. */
+static int open_locked(const char *path, unsigned mode, int *descriptor)
+{
+    for (int i = 0; i < LOCK_TRIES; i++) {
+        int error = ms_testing_file_step(NULL);
+        if (error != 0)
+            return error;
+        *descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NOFOLLOW, mode);
+        if (*descriptor < 0)
+            return errno;
+        if (flock(*descriptor, LOCK_EX | LOCK_NB) != 0)
+            error = errno;
+        else if (!is_still(*descriptor, path))
+            error = EAGAIN;
+        else if (ftruncate(*descriptor, 0) != 0)
+            error = errno;
+        else
+            return 0;
+        close(*descriptor);
+        if (error != EAGAIN)
+            return error;
+    }
+    return EWOULDBLOCK;
+}
+
+static void free_names(struct ms_file_out *out)
+{
+    ms_mem_free(out->path);
+    ms_mem_free(out->temporary);
+}
+
+/* A child of fork() may have the descriptor too, and with it the lock: giving that back is not left
+ * to the closing. */
+static void close_locked(struct ms_file_out *out)
+{
+    flock(out->descriptor, LOCK_UN);
+    close(out->descriptor);
+    free_names(out);
+}
+
+int ms_file_create(struct ms_file_out *out, const char *path, unsigned mode)
+{
+    const size_t size = strlen(path);
+    int error = ENOMEM;
+
+    *out = (struct ms_file_out){.path = ms_mem_alloc(size + 1),
+                                .temporary = ms_mem_alloc(size + sizeof SUFFIX)};
+    if (out->path != NULL && out->temporary != NULL) {
+        memcpy(out->path, path, size);
+        memcpy(out->temporary, path, size);
+        memcpy(out->temporary + size, SUFFIX, sizeof SUFFIX);
+        error = open_locked(out->temporary, mode, &out->descriptor);
+    }
     if (error != 0)
-        unlink(other);
+        free_names(out);
+    return error;
+}
+
+int ms_file_append(struct ms_file_out *out, const void *data, size_t size)
+{
+    size_t left = size;
+
+    while (left > 0) {
+        size_t most = left;
+        const int error = ms_testing_file_step(&most);
+        const ssize_t wrote = write(out->descriptor, (const char *)data + size - left, most);
+
+        ms_testing_file_wrote();
+        if (error != 0)
+            return error;
+        if (wrote > 0)
+            left -= (size_t)wrote;
+        else if (wrote == 0)
+            return EIO;
+        else if (errno != EINTR)
+            return errno;
+    }
+    return 0;
+}
+
+int ms_file_rewrite(struct ms_file_out *out, uint64_t offset, const void *data, size_t size)
+{
+    if (lseek(out->descriptor, (off_t)offset, SEEK_SET) < 0)
+        return errno;
+    return ms_file_append(out, data, size);
+}
+
+/* Let the disk have what a directory says. */
+static int sync_directory_of(const char *path)
+{
+    const char *const slash = strrchr(path, '/');
+    const size_t size = slash == NULL ? 0 : (size_t)(slash - path) + 1;
+    char *directory = ms_mem_alloc(size + 2);
+
+    if (directory == NULL)
+        return ENOMEM;
+    memcpy(directory, slash == NULL ? "." : path, slash == NULL ? 1 : size);
+    const int descriptor = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    ms_mem_free(directory);
+    if (descriptor < 0)
+        return errno;
+    int error = ms_testing_file_step(NULL);
+    /* Some file systems cannot, and need not. */
+    if (error == 0 && fsync(descriptor) != 0 && errno != EINVAL)
+        error = errno;
+    close(descriptor);
+    return error;
+}
+
+int ms_file_commit(struct ms_file_out *out, bool sync)
+{
+    int error = sync ? ms_testing_file_step(NULL) : 0;
+
+    if (error == 0 && sync && fsync(out->descriptor) != 0)
+        error = errno;
+    if (error == 0)
+        error = ms_testing_file_step(NULL);
+    if (error == 0 && rename(out->temporary, out->path) != 0)
+        error = errno;
+    if (error != 0) {
+        ms_file_abandon(out);
+        return error;
+    }
+    if (sync)
+        error = sync_directory_of(out->path);
+    close_locked(out);
+    return error;
+}
+
+void ms_file_abandon(struct ms_file_out *out)
+{
+    unlink(out->temporary);
+    close_locked(out);
+}
+
+int ms_file_replace(const char *path, unsigned mode, const void *data, size_t size)
+{
+    struct ms_file_out out;
+    int error = ms_file_create(&out, path, mode);
+
+    if (error != 0)
+        return error;
+    error = ms_file_append(&out, data, size);
+    if (error == 0)
+        return ms_file_commit(&out, false);
+    ms_file_abandon(&out);
     return error;
 }

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Files, whole. */
+/* Files: small ones read whole, large ones read by pieces, and files that replace another once they
+ * are whole. Every function returns 0 or the system's error number. */
 #ifndef MS_PLATFORM_FILE_H
 #define MS_PLATFORM_FILE_H
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct ms_file_text {
     char *data; /* for ms_mem_free(); NULL on failure */
@@ -12,11 +14,50 @@ struct ms_file_text {
     bool cut; /* there is more than was asked for */
 };
 
-/* Read a file, or the first `most` bytes of it. 0, or the system's error number. */
+/* Read a file, or the first `most` bytes of it. */
 int ms_file_read(const char *path, size_t most, struct ms_file_text *out);
 
-/* Let a file have this text, at one instant: it is written beside it under another name, which ends in
- * ".tmp" and numbers, and renamed. 0, or the system's error number and the file is as it was. */
-int ms_file_replace(const char *path, const void *data, size_t size);
+/* ---- Reading by pieces ---- */
+
+struct ms_file_in {
+    int descriptor;
+    uint64_t size; /* when it was opened */
+};
+
+/* Open a regular file; EINVAL when it is something else. */
+int ms_file_open(struct ms_file_in *in, const char *path);
+/* Read what there is at an offset, at most `size` bytes. */
+int ms_file_read_at(const struct ms_file_in *in, uint64_t offset, void *data, size_t size,
+                    size_t *got);
+void ms_file_close(struct ms_file_in *in);
+
+/* ---- Replacing a file ----
+ *
+ * What is written goes to `path`.tmp, which takes the place of `path` in one step when it is whole.
+ * Until then, whatever happens, `path` is what it was. The other file is locked, so that two who
+ * write the same file do not mix; one that was left behind by a process that was killed is used
+ * again. */
+
+struct ms_file_out {
+    char *path;
+    char *temporary;
+    int descriptor;
+};
+
+/* Begin, with these permissions. EWOULDBLOCK when somebody else is writing that file. */
+int ms_file_create(struct ms_file_out *out, const char *path, unsigned mode);
+/* Write at the end. */
+int ms_file_append(struct ms_file_out *out, const void *data, size_t size);
+/* Write at an offset that was written before. */
+int ms_file_rewrite(struct ms_file_out *out, uint64_t offset, const void *data, size_t size);
+/* Put the file into its place; `sync`: not before the disk has it, and until the disk has that as
+ * well. On failure nothing has changed, unless it is the last of these steps that failed. Ends the
+ * writing in any case. */
+int ms_file_commit(struct ms_file_out *out, bool sync);
+/* End the writing and remove what was written. */
+void ms_file_abandon(struct ms_file_out *out);
+
+/* All of it for a file that is small, without waiting for the disk. */
+int ms_file_replace(const char *path, unsigned mode, const void *data, size_t size);
 
 #endif

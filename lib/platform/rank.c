@@ -67,6 +67,8 @@ static const char *name_of(enum ms_rank rank)
         return "waits";
     case MS_RANK_LOG:
         return "log";
+    case MS_RANK_CAPTURES:
+        return "captures";
     case MS_RANK_MAINTENANCE:
         return "maintenance";
     case MS_RANK_NUMBERS:

@@ -47,6 +47,7 @@ enum ms_rank {
     MS_RANK_BREAKERS,    /* which loaders fail */
     MS_RANK_WAITS,       /* which load waits for which */
     MS_RANK_LOG,         /* what the store has to say; alone waited for under other leaves */
+    MS_RANK_CAPTURES,    /* what snapshots keep of what batches overwrite */
     MS_RANK_MAINTENANCE, /* the maintenance thread's state */
     MS_RANK_NUMBERS,     /* the numbers of threads */
     MS_RANKS

@@ -5,7 +5,10 @@
 
 #include "platform/atomic.h"
 
+#include <errno.h>
+#include <signal.h>
 #include <stddef.h>
+#include <unistd.h>
 
 static _Atomic(ms_testing_hook) hook;
 static _Atomic(void *) hook_context;
@@ -15,6 +18,11 @@ static atomic_int planted;
 static atomic_uint_least64_t memory_requests;
 static atomic_uint_least64_t failing_request;
 static atomic_bool fail_all_after;
+
+static atomic_uint_least64_t file_steps;
+static atomic_uint_least64_t stopping_step;
+static atomic_int file_end;
+static _Thread_local bool dies_after_writing;
 
 static atomic_bool clock_replaced;
 static atomic_int_least64_t fake_monotonic;
@@ -64,6 +72,40 @@ bool ms_testing_refuses_memory(void)
     if (failing == 0)
         return false;
     return request == failing || (request > failing && atomic_load(&fail_all_after));
+}
+
+void ms_testing_stop_file(uint64_t n, enum ms_testing_file_end end)
+{
+    atomic_store(&file_steps, 0);
+    atomic_store(&file_end, (int)end);
+    atomic_store(&stopping_step, n);
+}
+
+uint64_t ms_testing_file_steps(void)
+{
+    return atomic_load(&file_steps);
+}
+
+int ms_testing_file_step(size_t *size)
+{
+    const uint64_t step = atomic_fetch_add(&file_steps, 1) + 1;
+
+    if (step != atomic_load(&stopping_step))
+        return 0;
+    if (size != NULL)
+        *size /= 2;
+    if (atomic_load(&file_end) == MS_FILE_FAILS)
+        return EIO;
+    dies_after_writing = size != NULL;
+    if (!dies_after_writing)
+        kill(getpid(), SIGKILL);
+    return 0;
+}
+
+void ms_testing_file_wrote(void)
+{
+    if (dies_after_writing)
+        kill(getpid(), SIGKILL);
 }
 
 void ms_testing_set_clock(int64_t monotonic_ms, int64_t unix_ms)

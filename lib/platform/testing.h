@@ -7,6 +7,7 @@
 #define MS_PLATFORM_TESTING_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /* Where a test may stop or delay a thread. */
@@ -25,19 +26,21 @@ enum ms_testing_point {
     MS_POINT_RECLAIMING,      /* a segment's entries are being removed or moved */
     MS_POINT_RETIRING,        /* a segment that nothing refers to is about to go to limbo */
     MS_POINT_CHUNK_MADE,      /* memory for queued writes is made and in no list yet */
+    MS_POINT_INTERVAL_NOTED,  /* a snapshot holds a shard and knows what of it to copy */
     MS_POINT_COUNT
 };
 
 /* Faults that a test may plant, one at a time, to see that the checks of concurrency find it. */
 enum ms_testing_fault {
     MS_FAULT_NONE,
-    MS_FAULT_UNCHECKED_READ_MANY,  /* get_many does not look whether a batch came in between */
-    MS_FAULT_BATCH_WITHOUT_RECORD, /* a batch switches its slots to the entries one by one */
-    MS_FAULT_NO_GRACE_PERIOD,      /* memory is used again without waiting for readers */
-    MS_FAULT_PINS_IGNORED,         /* memory is used again although views hold it */
-    MS_FAULT_EXPIRED_SERVED,       /* expiries are not looked at */
-    MS_FAULT_PLACE_BEFORE_TAG,     /* an insert stores the place first and then the tag */
-    MS_FAULT_UNLOCKED_CONDITION,   /* a condition is judged without the lock and not again */
+    MS_FAULT_UNCHECKED_READ_MANY,     /* get_many does not look whether a batch came in between */
+    MS_FAULT_BATCH_WITHOUT_RECORD,    /* a batch switches its slots to the entries one by one */
+    MS_FAULT_NO_GRACE_PERIOD,         /* memory is used again without waiting for readers */
+    MS_FAULT_PINS_IGNORED,            /* memory is used again although views hold it */
+    MS_FAULT_EXPIRED_SERVED,          /* expiries are not looked at */
+    MS_FAULT_PLACE_BEFORE_TAG,        /* an insert stores the place first and then the tag */
+    MS_FAULT_UNLOCKED_CONDITION,      /* a condition is judged without the lock and not again */
+    MS_FAULT_CAPTURE_WITHOUT_BATCHES, /* a snapshot does not keep what batches overwrite meanwhile */
 };
 
 #ifdef MS_TESTING
@@ -59,6 +62,19 @@ void ms_testing_fail_memory(uint64_t n, bool all_after);
 uint64_t ms_testing_memory_requests(void);
 bool ms_testing_refuses_memory(void);
 
+/* What becomes of the `n`-th step of writing files from now on (1 is the next; a step is an opening, a
+ * write, a sync or a rename): it fails, after half of what was to be written; or the process is
+ * killed there, as by kill -9. 0 stops that. */
+enum ms_testing_file_end { MS_FILE_FAILS, MS_FILE_IS_KILLED };
+void ms_testing_stop_file(uint64_t n, enum ms_testing_file_end end);
+/* Steps since the last ms_testing_stop_file(). */
+uint64_t ms_testing_file_steps(void);
+/* A step is about to be taken: 0, or the error it fails with. `size` bytes are to be written, or
+ * NULL. */
+int ms_testing_file_step(size_t *size);
+/* That many were. */
+void ms_testing_file_wrote(void);
+
 /* Replace both clocks: monotonic and Unix milliseconds. ms_testing_use_real_clock() ends it. */
 void ms_testing_set_clock(int64_t monotonic_ms, int64_t unix_ms);
 void ms_testing_use_real_clock(void);
@@ -79,6 +95,14 @@ static inline bool ms_testing_has_fault(enum ms_testing_fault fault)
 static inline bool ms_testing_refuses_memory(void)
 {
     return false;
+}
+static inline int ms_testing_file_step(size_t *size)
+{
+    (void)size;
+    return 0;
+}
+static inline void ms_testing_file_wrote(void)
+{
 }
 static inline bool ms_testing_clock(int64_t *monotonic_ms, int64_t *unix_ms)
 {

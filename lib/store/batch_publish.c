@@ -146,6 +146,9 @@ void ms_commit_publish(struct ms_commit *commit)
     struct record_cursor cursor = {.commit = commit};
 
     overtake_loads(commit);
+    /* ORDER: relaxed; the shards' locks order it (CT-2). */
+    if (ms_load_relaxed(&store->captures.first) != NULL)
+        ms_capture_batch(commit);
     ms_store_relaxed(word, 0);
     for (size_t i = 0; i < commit->count; i++) {
         if (ms_step_stores(&commit->steps[i]))

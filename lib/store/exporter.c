@@ -66,7 +66,7 @@ static int write_file(memstore *store, const char *file)
     if (ms_metrics_write(store, &metrics) == MEMSTORE_OK)
         ms_metrics_for_file(&metrics, ms_setting_text(store->settings.store_name), &text);
     if (text.data != NULL && !text.failed)
-        error = ms_file_replace(file, text.data, text.size);
+        error = ms_file_replace(file, 0644, text.data, text.size);
     ms_mem_free(metrics.data);
     ms_mem_free(text.data);
     return error;

@@ -174,6 +174,7 @@ static void init_members(memstore *store, const struct ms_settings *settings,
     ms_events_allow(&store->events, ms_notify_allowance(settings));
     ms_flights_init(&store->flights, &store->arena.budget);
     ms_breakers_init(&store->breakers);
+    ms_captures_init(&store->captures);
     ms_gate_init(&store->loads_gate, settings->load_max_loads);
     ms_gate_init(&store->load_bytes_gate, ms_load_byte_places(settings));
     ms_due_init(&store->due, ms_store_sweep_slack(settings));
@@ -267,6 +268,7 @@ static void free_store(memstore *store)
     ms_admission_fini(&store->admission);
     ms_monitor_fini(&store->monitor);
     ms_track_fini(&store->track);
+    ms_captures_fini(&store->captures);
     ms_mutex_destroy(&store->settings_lock);
     ms_gate_fini(&store->room_line);
     ms_mutex_destroy(&store->reclaim_lock);

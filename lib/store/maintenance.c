@@ -283,6 +283,9 @@ static void each_lock(memstore *store, enum ms_rank rank, void (*fn)(ms_mutex *l
     case MS_RANK_LOG:
         fn(&store->log.lock);
         break;
+    case MS_RANK_CAPTURES:
+        fn(&store->captures.lock);
+        break;
     default:
         break;
     }
@@ -336,6 +339,7 @@ static void forget_other_threads(memstore *store)
     ms_flights_forget_threads(&store->flights);
     ms_log_forget_threads(&store->log);
     ms_exporter_forget_parent(store);
+    ms_captures_forget(&store->captures);
     ms_gate_forget_threads(&store->loads_gate, ms_load_places_held(store));
     ms_gate_forget_threads(&store->load_bytes_gate, ms_load_bytes_held(store));
 }

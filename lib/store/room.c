@@ -360,6 +360,21 @@ int ms_room_make_for_index(memstore *store, uint64_t bytes, int64_t deadline_us,
     return status == MEMSTORE_ERR_CACHE_FULL ? MEMSTORE_ERR_SHARD_OVERFLOW : status;
 }
 
+/* What is to be done for an entry that has got its room. */
+static int settle_in(memstore *store, const struct ms_reserved *reserved)
+{
+    if (ms_unlikely(reserved->segment->is_solo) &&
+        !ms_due_reserve(&store->due, ms_arena_most_in_use(&store->arena))) {
+        ms_store_abandon(store, reserved);
+        return MEMSTORE_ERR_MEMORY_EXHAUSTED;
+    }
+    /* The first entry of a segment is the time to see that others stay free and that dead bytes
+     * do not pile up. */
+    if (ms_unlikely((char *)reserved->entry == reserved->segment->base))
+        ms_maintenance_wake(store);
+    return MEMSTORE_OK;
+}
+
 int ms_room_reserve(memstore *store, const struct ms_placement *placement,
                     const struct ms_entry_shape *shape, struct ms_reserved *out)
 {
@@ -380,16 +395,24 @@ int ms_room_reserve(memstore *store, const struct ms_placement *placement,
                 return status;
         } while (!ms_arena_reserve(arena, placement, shape, out));
     }
-    if (ms_unlikely(out->segment->is_solo) &&
-        !ms_due_reserve(&store->due, ms_arena_most_in_use(arena))) {
+    return settle_in(store, out);
+}
+
+int ms_room_take(memstore *store, const struct ms_placement *placement,
+                 const struct ms_entry_shape *shape, struct ms_reserved *out)
+{
+    struct ms_arena *arena = &store->arena;
+
+    if (!ms_arena_reserve(arena, placement, shape, out))
+        return MEMSTORE_ERR_CACHE_FULL;
+    /* A segment was opened for it: the next one would be taken from those kept free for writers,
+     * and something be evicted in its place. */
+    if ((char *)out->entry == out->segment->base && store->settings.eviction != MS_EVICTION_NONE &&
+        ms_arena_available(arena) < ms_upkeep_low_water(store)) {
         ms_store_abandon(store, out);
-        return MEMSTORE_ERR_MEMORY_EXHAUSTED;
+        return MEMSTORE_ERR_CACHE_FULL;
     }
-    /* The first entry of a segment is the time to see that others stay free and that dead bytes
-     * do not pile up. */
-    if (ms_unlikely((char *)out->entry == out->segment->base))
-        ms_maintenance_wake(store);
-    return MEMSTORE_OK;
+    return settle_in(store, out);
 }
 
 /* ---- Compaction on demand ---- */

@@ -2,16 +2,13 @@
 /* Iterating over keys while everything goes on.
  *
  * A cursor walks the shards, and each shard in the order of the keys' home hashes, an interval
- * at a time. The keys of an interval are copied in one read section; between intervals nothing
- * is held. A key's home hash never changes, so each key belongs to exactly one interval, however
- * often the table is replaced meanwhile: a key that is there throughout is met once. */
+ * at a time (interval.h). The keys of an interval are copied in one read section; between intervals
+ * nothing is held. */
+#include "store/interval.h"
 #include "store/lookup.h"
 
 #include "platform/mem.h"
 #include "util/glob.h"
-
-/* Home hashes are divided so that an interval covers about this many buckets. */
-#define INTERVAL_BUCKETS 64
 
 struct memstore_cursor {
     memstore *store;
@@ -51,30 +48,8 @@ static bool copy_key(memstore_cursor *cursor, const struct ms_entry_parts *parts
 
 /* ---- Intervals ---- */
 
-/* Home hashes from..to of a shard. */
-struct interval {
-    uint32_t shard;
-    uint32_t from, to;
-};
-
-/* The interval that begins at a home hash, and covers about INTERVAL_BUCKETS of the table there is
- * now. In a read section. */
-static struct interval interval_from(const memstore *store, uint32_t shard, uint64_t from)
-{
-    const uint64_t table = ms_load_acquire(&store->index.views[shard].table);
-    const uint32_t buckets = ms_table_buckets(table);
-    const uint64_t width = buckets <= INTERVAL_BUCKETS
-                               ? UINT64_C(1) << 32
-                               : (UINT64_C(1) << 32) / buckets * INTERVAL_BUCKETS;
-    const uint64_t end = from + width;
-
-    return (struct interval){.shard = shard,
-                             .from = (uint32_t)from,
-                             .to = end >> 32 != 0 ? UINT32_MAX : (uint32_t)(end - 1)};
-}
-
 /* Whether what a slot refers to is a live entry of the interval, and its parts. */
-static bool is_live_in(const memstore *store, const struct interval *interval, uint32_t place,
+static bool is_live_in(const memstore *store, const struct ms_interval *interval, uint32_t place,
                        struct ms_entry_parts *parts)
 {
     const struct ms_entry *entry = ms_arena_entry(&store->arena, place);
@@ -86,10 +61,10 @@ static bool is_live_in(const memstore *store, const struct interval *interval, u
         entry = ms_arena_entry(&store->arena, place);
     }
     *parts = ms_entry_parts(entry, store->keeps_created);
-    const uint32_t home = (uint32_t)ms_store_hash(store, parts->key, parts->key_size);
+    const uint64_t hash = ms_store_hash(store, parts->key, parts->key_size);
     const struct ms_segment *segment = ms_arena_segment_of(&store->arena, place);
 
-    return home >= interval->from && home <= interval->to &&
+    return ms_interval_has(interval, hash) &&
            !ms_has_expired(ms_entry_expiry(entry, segment->time_base));
 }
 
@@ -97,7 +72,7 @@ static bool is_live_in(const memstore *store, const struct interval *interval, u
 
 struct counting {
     const memstore *store;
-    struct interval interval;
+    struct ms_interval interval;
     uint64_t count;
 };
 
@@ -117,7 +92,7 @@ uint64_t ms_scan_count(memstore *store)
     for (uint32_t shard = 0; shard < store->index.shard_count; shard++) {
         for (uint64_t from = 0; from >> 32 == 0; from = (uint64_t)counting.interval.to + 1) {
             ms_rcu_read_lock();
-            counting.interval = interval_from(store, shard, from);
+            counting.interval = ms_interval_from(store, shard, from);
             ms_index_scan(&store->index, shard, counting.interval.from, counting.interval.to,
                           count_entry, &counting);
             ms_rcu_read_unlock();
@@ -130,7 +105,7 @@ uint64_t ms_scan_count(memstore *store)
 
 struct collecting {
     memstore_cursor *cursor;
-    struct interval interval;
+    struct ms_interval interval;
     bool out_of_memory;
 };
 
@@ -163,7 +138,8 @@ static int collect_interval(memstore_cursor *cursor)
         status = MEMSTORE_ERR_CACHE_CLOSED;
     } else {
         struct collecting collecting = {
-            .cursor = cursor, .interval = interval_from(store, cursor->shard, cursor->next_home)};
+            .cursor = cursor,
+            .interval = ms_interval_from(store, cursor->shard, cursor->next_home)};
 
         ms_index_scan(&store->index, cursor->shard, collecting.interval.from,
                       collecting.interval.to, collect_key, &collecting);

@@ -9,8 +9,8 @@
  *     registry (maintenance.c) -> settings -> apply (combiner.h) -> reclaim -> shards, by number ->
  *     grace period -> open slot -> pool -> pages
  *     due, retired, counters, monitor, track, passes, gates, queue (combiner.h), events, flights,
- *     breakers and waits (loader/), log, maintenance thread, thread numbers: leaves, under any of
- *     these
+ *     breakers and waits (loader/), log, captures, maintenance thread, thread numbers: leaves,
+ *     under any of these
  * Who waits at a gate (admission.h) holds none of them, but for the apply lock. Nobody waits for
  * the reclaim lock while he holds a shard's, and no thread in a read section waits for either.
  *
@@ -39,6 +39,7 @@
 #include "stats/counters.h"
 #include "stats/latency.h"
 #include "store/admission.h"
+#include "store/capture.h"
 #include "store/combiner.h"
 #include "store/exporter.h"
 #include "store/monitor.h"
@@ -47,6 +48,7 @@
 #include "util/hash.h"
 
 #include <memstore/memstore.h>
+#include <memstore/snapshot.h>
 
 /* No store has room for a longer key or value; a lookup of one is a miss without reading it. */
 #define MS_KEY_SIZE_MAX (UINT32_MAX / 4)
@@ -129,6 +131,8 @@ struct memstore {
     struct ms_admission admission;
     struct ms_combiner combiner;
     struct ms_events events;
+
+    struct ms_captures captures; /* the snapshots that are being taken */
 
     struct ms_flights flights; /* the loads */
     struct ms_breakers breakers;
@@ -257,6 +261,9 @@ struct ms_write {
     const struct ms_flight *flight;
     /* Becomes a view of what was appended, stored or not; NULL = none is wanted. */
     memstore_view *pinned;
+    /* It comes from a snapshot, where it was of this use plus one: it takes only room that there is,
+     * else CACHE_FULL or SHARD_OVERFLOW. 0 = it does not. */
+    unsigned heat_plus_one;
 };
 
 /* What a write did, for the counters. */
@@ -265,6 +272,7 @@ struct ms_write_outcome {
     bool updated;          /* a live entry was replaced */
     bool replaced_expired; /* an expired one was, */
     bool replaced_unread;  /* which had never been read */
+    uint64_t instance;     /* of the new entry, if it comes from a snapshot */
 };
 
 /* Store an entry. The caller has entered. Sizes are checked by ms_store_write(), for the others
@@ -361,6 +369,9 @@ bool ms_room_evict_locked(memstore *store, int64_t deadline_us);
 void ms_room_retire(memstore *store, struct ms_retired *node);
 /* Growing tables have left much behind: free it, unless somebody is at it. No lock held. */
 void ms_room_harvest_if_much(memstore *store);
+/* The same without reclaiming: OK or CACHE_FULL. Leaves alone what is kept free for writers. */
+int ms_room_take(memstore *store, const struct ms_placement *placement,
+                 const struct ms_entry_shape *shape, struct ms_reserved *out);
 int ms_store_compact(memstore *store, double max_dead_ratio);
 
 /* ---- store/reclaim.c: what happens to a segment's entries. Reclaim lock held. ---- */
@@ -439,6 +450,12 @@ uint32_t ms_load_byte_places(const struct ms_settings *settings);
 struct ms_breaker_rule ms_load_breaker_rule(const memstore *store);
 /* Overtake the loads of all keys that match a pattern: OK, LOCK_TIMEOUT or MEMORY_EXHAUSTED. */
 int ms_load_overtake_matching(memstore *store, const char *pattern, size_t pattern_size);
+
+/* ---- store/save.c, restore.c, warm.c ---- */
+int ms_store_save(memstore *store, const char *path, memstore_progress_fn fn, void *context);
+int ms_store_restore(memstore *store, const char *path, memstore_progress_fn fn, void *context);
+int ms_store_warm(memstore *store, const memstore_key *keys, size_t n,
+                  const memstore_loader *loader, memstore_progress_fn fn, void *context);
 
 /* ---- Small things that several of these need ---- */
 

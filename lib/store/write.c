@@ -3,6 +3,7 @@
  * the condition checked and the entry published by one store to the key's slot. So a refused
  * write has changed nothing that a reader can see. */
 #include "expiry/ttl_class.h"
+#include "store/heat.h"
 #include "store/lookup.h"
 #include "store/notify.h"
 #include "store/tell.h"
@@ -74,6 +75,10 @@ static struct foresight look_ahead(memstore *store, const struct ms_write *write
                                                             live ? found.segment : NULL);
         foresight.access = entry.access;
     }
+    if (ms_unlikely(write->heat_plus_one != 0)) {
+        foresight.queue = ms_heat_queue(store, write->heat_plus_one - 1);
+        foresight.access = ms_heat_access(store, write->heat_plus_one - 1);
+    }
     ms_section_end(reader);
     return foresight;
 }
@@ -97,7 +102,9 @@ static int append(memstore *store, const struct ms_write *write, const struct fo
         .access = foresight->access,
         .now = now,
     };
-    const int status = ms_room_reserve(store, &placement, &shape, out);
+    const int status = ms_unlikely(write->heat_plus_one != 0)
+                           ? ms_room_take(store, &placement, &shape, out)
+                           : ms_room_reserve(store, &placement, &shape, out);
 
     if (status != MEMSTORE_OK)
         return status;
@@ -159,6 +166,8 @@ static int publish_locked(memstore *store, const struct ms_write *write, uint64_
             ms_stale_forget(store, &write->key, hash);
         ms_index_insert(&store->index, hash, reserved->place, &slot);
     }
+    if (ms_unlikely(write->heat_plus_one != 0))
+        outcome->instance = ms_arena_version(&store->arena, reserved->place, reserved->segment);
     return MEMSTORE_OK;
 }
 
@@ -180,7 +189,7 @@ static int publish(memstore *store, const struct ms_write *write, uint64_t hash,
         const uint32_t buckets =
             ms_table_buckets(ms_load_relaxed(&store->index.views[shard].table));
         ms_mutex_unlock(ms_store_shard_lock(store, hash));
-        if (status != MEMSTORE_ERR_SHARD_OVERFLOW) {
+        if (status != MEMSTORE_ERR_SHARD_OVERFLOW || write->heat_plus_one != 0) {
             ms_room_harvest_if_much(store);
             return status;
         }

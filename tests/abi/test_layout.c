@@ -114,6 +114,26 @@ AT(memstore_latency, p9999_ns, 64);
 AT(memstore_latency, max_ns, 72);
 AT(memstore_latency, slow, 80);
 
+SIZE_AT_LEAST(memstore_progress, 10 * 8);
+AT(memstore_progress, struct_size, 0);
+AT(memstore_progress, phase, 8);
+AT(memstore_progress, done, 16);
+AT(memstore_progress, total, 24);
+AT(memstore_progress, stored, 32);
+AT(memstore_progress, present, 40);
+AT(memstore_progress, expired, 48);
+AT(memstore_progress, left_out, 56);
+AT(memstore_progress, absent, 64);
+AT(memstore_progress, failed, 72);
+
+SIZE_AT_LEAST(memstore_snapshot_info, 40);
+AT(memstore_snapshot_info, struct_size, 0);
+AT(memstore_snapshot_info, version, 8);
+AT(memstore_snapshot_info, compressed, 12);
+AT(memstore_snapshot_info, saved_at_ms, 16);
+AT(memstore_snapshot_info, entries, 24);
+AT(memstore_snapshot_info, bytes, 32);
+
 SIZE_AT_LEAST(memstore_rates, 18 * 8);
 AT(memstore_rates, struct_size, 0);
 AT(memstore_rates, window_seconds, 8);
@@ -207,6 +227,11 @@ VALUE(MEMSTORE_ERR_LOADER_FAILED, -21);
 VALUE(MEMSTORE_ERR_IO, -22);
 VALUE(MEMSTORE_ERR_CORRUPT_SNAPSHOT, -23);
 VALUE(MEMSTORE_ERR_UNSUPPORTED, -24);
+VALUE(MEMSTORE_ERR_CANCELLED, -25);
+VALUE(MEMSTORE_PHASE_SAVING, 1);
+VALUE(MEMSTORE_PHASE_VERIFYING, 2);
+VALUE(MEMSTORE_PHASE_LOADING, 3);
+VALUE(MEMSTORE_PHASE_WARMING, 4);
 
 /* Room for a struct of any size, filled with a pattern that shows what was written. */
 #define ROOM 1024

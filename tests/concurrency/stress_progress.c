@@ -74,6 +74,8 @@ static void get_batch(void)
 
 static void read_each_way(uint64_t number);
 
+static char snapshot_path[64];
+
 /* One call; each point lies on the way of one of these. */
 static void be_stopped(void *context)
 {
@@ -121,6 +123,9 @@ static void be_stopped(void *context)
         break;
     case MS_POINT_CHUNK_MADE:
         CHECK_OK(memstore_set_async(store, "queued", 6, "v", 1, 0));
+        break;
+    case MS_POINT_INTERVAL_NOTED:
+        CHECK_OK(memstore_save(store, snapshot_path, NULL, NULL));
         break;
     case MS_POINT_COUNT:
         abort();
@@ -417,6 +422,14 @@ static void reads_pass_a_writer_that_makes_room_in_the_queue(void)
     check_point(MS_POINT_CHUNK_MADE);
 }
 
+static void reads_pass_a_save_that_holds_a_shard(void)
+{
+    snprintf(snapshot_path, sizeof snapshot_path, "/tmp/memstore-progress-%d.snapshot",
+             (int)getpid());
+    check_point(MS_POINT_INTERVAL_NOTED);
+    unlink(snapshot_path);
+}
+
 int main(int argc, char **argv)
 {
     static const struct test_case cases[] = {
@@ -439,6 +452,7 @@ int main(int argc, char **argv)
         {"reads_pass_a_writer_that_retires_a_segment", reads_pass_a_writer_that_retires_a_segment},
         {"reads_pass_a_writer_that_makes_room_in_the_queue",
          reads_pass_a_writer_that_makes_room_in_the_queue},
+        {"reads_pass_a_save_that_holds_a_shard", reads_pass_a_save_that_holds_a_shard},
     };
     /* A new point needs its case here. */
     _Static_assert(TEST_COUNT_OF(cases) == MS_POINT_COUNT, "every point is tested");

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* With secure_wipe nothing that was removed is left in memory, wherever a copy of it has been. */
 #include "support/criterion.h"
+#include "support/folder.h"
 
 #include <memstore/events.h>
 #include <stdlib.h>
@@ -146,6 +147,44 @@ Test(secure_wipe, what_is_evicted_goes_before_its_memory_is_used_again)
     cr_assert_eq(memstore_has(store, "evicted", 7), MEMSTORE_ERR_KEY_NOT_FOUND);
     cr_assert_eq(count_in_memory(), 0);
     memstore_destroy(store);
+}
+
+/* Overwrites what the snapshot has not come to yet, so that it is kept beside the store. */
+static int overwrite(const memstore_progress *progress, void *context)
+{
+    memstore *store = context;
+    const memstore_entry entries[] = {test_entry("small", "other", 0),
+                                      test_entry("large", "other", 0)};
+
+    if (progress->done == 0)
+        assert_ok(memstore_set_many(store, entries, 2));
+    return 0;
+}
+
+static unsigned left_after_snapshots(const char *secure_wipe)
+{
+    memstore *store = test_open(secure_wipe, "performance.memory_limit=2MiB", "maintenance=manual",
+                                "snapshot.compression=none", NULL);
+
+    set(store, "small", 100);
+    set(store, "large", 90000);
+    assert_ok(memstore_save(store, test_path("file"), overwrite, store));
+    assert_ok(memstore_delete(store, "small", 5));
+    assert_ok(memstore_delete(store, "large", 5));
+    assert_ok(memstore_load(store, test_path("file"), NULL, NULL));
+    cr_assert_eq(memstore_size(store), 2);
+    assert_ok(memstore_clear(store));
+    assert_ok(memstore_compact(store, 0));
+    const unsigned left = count_in_memory();
+    memstore_destroy(store);
+    test_folder_remove();
+    return left;
+}
+
+Test(secure_wipe, nothing_of_a_snapshot_is_left_in_memory)
+{
+    cr_assert_eq(left_after_snapshots("secure_wipe=true"), 0);
+    cr_assert_gt(left_after_snapshots("secure_wipe=false"), 0);
 }
 
 #endif

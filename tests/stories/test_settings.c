@@ -631,6 +631,10 @@ Test(settings, every_setting_reads_back_as_it_was_set)
         {"loader.breaker_failures", "5"},
         {"loader.breaker_open", "10s"},
         {"loader.max_load_bytes", "1MB"},
+        {"loader.warm_rate", "1000"},
+        {"snapshot.compression", "zstd"},
+        {"snapshot.fsync", "false"},
+        {"snapshot.batch_memory", "1MB"},
     };
     memstore_config *config = memstore_config_new(), *copy = memstore_config_new();
     memstore *store;

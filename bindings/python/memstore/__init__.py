@@ -12,6 +12,8 @@ from .codec import JSON, MSGPACK, PICKLE, RAW, Codec
 from .errors import (
     CacheClosed,
     CacheFull,
+    Cancelled,
+    CorruptSnapshot,
     EntryTooLarge,
     Error,
     GCPressure,
@@ -35,6 +37,7 @@ from .errors import (
 )
 from .events import Event, EventKind, EventStats, Subscription
 from .memoize import CacheInfo, Memoized
+from .snapshots import Phase, Progress, SnapshotInfo
 from .stats import OPERATIONS, Alert, Latency, MemoryStats, Rates, Stats
 from .store import DEFAULT_TTL, Store
 
@@ -51,7 +54,9 @@ __all__ = [
     "CacheClosed",
     "CacheFull",
     "CacheInfo",
+    "Cancelled",
     "Codec",
+    "CorruptSnapshot",
     "CurvePoint",
     "EntryTooLarge",
     "Error",
@@ -75,9 +80,12 @@ __all__ = [
     "MemoryFragmentation",
     "MemoryStats",
     "NotANumber",
+    "Phase",
+    "Progress",
     "Rates",
     "Report",
     "ShardOverflow",
+    "SnapshotInfo",
     "Stats",
     "Store",
     "Subscription",

@@ -140,6 +140,18 @@ class IOFailed(Error, OSError):
     status = "MEMSTORE_ERR_IO"
 
 
+class CorruptSnapshot(Error):
+    """A snapshot is damaged, cut off, or none; nothing of it was loaded."""
+
+    status = "MEMSTORE_ERR_CORRUPT_SNAPSHOT"
+
+
+class Cancelled(Error):
+    """A function that was told of the progress asked for the end, by returning something true."""
+
+    status = "MEMSTORE_ERR_CANCELLED"
+
+
 class Unsupported(Error):
     """The store does not keep what was asked for, or cannot change it while it is open."""
 

@@ -7,7 +7,7 @@ import asyncio
 import logging
 import math
 import warnings
-from collections.abc import Awaitable, Callable, Hashable
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping
 from datetime import datetime, timedelta, timezone
 from types import EllipsisType, TracebackType
 from typing import Any, Final, NoReturn, Optional, ParamSpec, Self, TypeVar, Union, overload
@@ -22,6 +22,7 @@ from .loading import AsyncLoads
 from .log import Logger, LogReader, logger_of
 from .memoize import PLAIN, Memoized, Names, memoized
 from .settings import Configuration, Path, Setting, Settings
+from .snapshots import Progress, SnapshotInfo, progress_of, telling
 from .stats import OPERATIONS, Latency, MemoryStats, Rates, Stats
 
 #: The TTL that stands for the configured ``ttl.default_ttl``; the same as leaving the TTL out.
@@ -283,6 +284,60 @@ class Store(_native.Handle):
             return memoized(self, function, name=name, naming=PLAIN, codec=codec_of(codec), ttl=ttl, key=key)
 
         return decorate if function is None else decorate(function)
+
+    # ---- Filling a store before it is used
+
+    def save(self, path: Path, progress: Optional[Callable[[Progress], object]] = None) -> Progress:
+        """Save all live entries to a file, which is replaced in one step when the new one is whole.
+
+        Readers and writers go on meanwhile; each batch is saved as a whole or not at all. ``progress`` is called now
+        and then with a Progress; if it returns something true, Cancelled is raised and the old file stays.
+
+        >>> import os, tempfile
+        >>> path = os.path.join(tempfile.mkdtemp(), "snapshot")
+        >>> with Store() as store:
+        ...     store["k"] = b"v"
+        ...     store.save(path).stored
+        1
+        >>> with Store() as store:
+        ...     store.load(path).stored, store["k"]
+        (1, b'v')
+        """
+        return progress_of(self._save(path, telling(progress)))
+
+    def load(self, path: Path, progress: Optional[Callable[[Progress], object]] = None) -> Progress:
+        """Load a snapshot: entries keep what is left of their TTL, and those that the store holds already stay.
+
+        All of the file is verified first: CorruptSnapshot means that nothing was loaded. Nothing is evicted for it; if
+        not all fits, what was of most use is loaded (``Progress.left_out`` counts the rest).
+        """
+        return progress_of(self._load(path, telling(progress)))
+
+    @staticmethod
+    def snapshot_info(path: Path) -> SnapshotInfo:
+        """What the beginning of a snapshot tells, also of one that this version cannot load."""
+        version, compressed, saved_at, entries, size = _native.Handle._snapshot_info(path)
+        return SnapshotInfo(version, bool(compressed), _EPOCH + timedelta(milliseconds=saved_at), entries, size)
+
+    def warm(
+        self,
+        keys: Iterable[Key],
+        loader: Callable[[list[Any]], Mapping[Any, Loaded]],
+        ttl: TTL = ...,
+        progress: Optional[Callable[[Progress], object]] = None,
+    ) -> Progress:
+        """Load many keys ahead: ``loader`` is called with lists of those that are not there, at the rate that the
+        setting ``loader.warm_rate`` allows, and returns a mapping of what it knows: of values, or of (value, ttl).
+
+        An exception of the loader is raised in the end; what the other calls returned is stored all the same.
+
+        >>> with Store() as store:
+        ...     store["a"] = b"mine"
+        ...     done = store.warm(["a", "b", "c"], lambda keys: {"b": b"row of b"}, ttl=60)
+        ...     done.present, done.stored, done.absent, store["b"]
+        (1, 1, 1, b'row of b')
+        """
+        return progress_of(self._warm(keys, loader, ttl, telling(progress)))
 
     # ---- Conditional writes and counters
 

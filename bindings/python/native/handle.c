@@ -428,6 +428,10 @@ static PyMethodDef handle_methods[] = {
      "then the value is returned and not stored. `timeout` bounds how many seconds to wait for the\n"
      "load of another thread; raises LockTimeout."},
     {"_lease_acquire", ms_py_lease_acquire, METH_O, "For aget_or_load()."},
+    {"_save", FAST(ms_py_save), METH_FASTCALL, "For save()."},
+    {"_load", FAST(ms_py_load), METH_FASTCALL, "For load()."},
+    {"_warm", FAST(ms_py_warm), METH_FASTCALL, "For warm()."},
+    {"_snapshot_info", ms_py_snapshot_info, METH_O | METH_STATIC, "For snapshot_info()."},
     {"close", handle_close, METH_NOARGS,
      "close($self, /)\n--\n\n"
      "Close the store and free its memory, but for what views hold. Closing again does nothing."},

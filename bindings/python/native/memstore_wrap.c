@@ -6399,6 +6399,7 @@ SWIGINTERN int SWIG_mod_exec(PyObject *m) {
   SWIG_Python_SetConstant(d, "MEMSTORE_ERR_IO",SWIG_From_int((int)(MEMSTORE_ERR_IO)));
   SWIG_Python_SetConstant(d, "MEMSTORE_ERR_CORRUPT_SNAPSHOT",SWIG_From_int((int)(MEMSTORE_ERR_CORRUPT_SNAPSHOT)));
   SWIG_Python_SetConstant(d, "MEMSTORE_ERR_UNSUPPORTED",SWIG_From_int((int)(MEMSTORE_ERR_UNSUPPORTED)));
+  SWIG_Python_SetConstant(d, "MEMSTORE_ERR_CANCELLED",SWIG_From_int((int)(MEMSTORE_ERR_CANCELLED)));
   SWIG_Python_SetConstant(d, "MEMSTORE_VERSION_MAJOR",SWIG_From_int((int)(0)));
   SWIG_Python_SetConstant(d, "MEMSTORE_VERSION_MINOR",SWIG_From_int((int)(1)));
   SWIG_Python_SetConstant(d, "MEMSTORE_VERSION_PATCH",SWIG_From_int((int)(0)));

@@ -16,8 +16,9 @@
  *   PY-2  Key and value bytes are borrowed from objects that the call holds references to (and, for
  *         buffers, exports of), so that they stay in place also while the GIL is released.
  *   PY-3  No callback into Python happens inside a call of the library, but for the making of
- *         objects in the function that memstore_read_many() calls, and the loader that
- *         memstore_get_or_load() calls; neither holds a lock.
+ *         objects in the function that memstore_read_many() calls, the loaders that
+ *         memstore_get_or_load() and memstore_warm() call, and the functions that are told the
+ *         progress of saving, loading and warming; none holds a lock.
  *
  * Locking: the GIL guards all fields of these objects. It is released around calls that may take
  * long: see MS_PY_LARGE_BYTES and MS_PY_LARGE_BATCH. */
@@ -124,7 +125,7 @@ PyObject *ms_py_register_errors(PyObject *classes);
 /* The exception class of a status, or of MEMSTORE_LOAD_RETRY, borrowed. */
 PyObject *ms_py_class_of(int status);
 
-/* ---- handle.c, view.c, cursor.c, many.c, subscription.c, load.c ---- */
+/* ---- handle.c, view.c, cursor.c, many.c, subscription.c, load.c, snapshot.c ---- */
 
 extern PyTypeObject *ms_py_handle_type;
 
@@ -153,6 +154,11 @@ PyObject *ms_py_set_many(PyObject *self, PyObject *const *args, Py_ssize_t count
 PyObject *ms_py_get_or_load(PyObject *self, PyObject *const *args, Py_ssize_t count,
                             PyObject *kwnames);
 PyObject *ms_py_lease_acquire(PyObject *self, PyObject *key);
+
+PyObject *ms_py_save(PyObject *self, PyObject *const *args, Py_ssize_t count);
+PyObject *ms_py_load(PyObject *self, PyObject *const *args, Py_ssize_t count);
+PyObject *ms_py_warm(PyObject *self, PyObject *const *args, Py_ssize_t count);
+PyObject *ms_py_snapshot_info(PyObject *self, PyObject *path);
 
 /* ---- module.c ---- */
 

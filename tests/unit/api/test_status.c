@@ -5,7 +5,7 @@
 #include <string.h>
 
 /* One below the last status. */
-#define FIRST_UNKNOWN (MEMSTORE_ERR_UNSUPPORTED - 1)
+#define FIRST_UNKNOWN (MEMSTORE_ERR_CANCELLED - 1)
 
 Test(status, every_status_has_its_own_sentence_and_name)
 {

@@ -115,6 +115,10 @@ static const struct {
     {"loader.lease_timeout", "10s", "250ms", "250ms"},
     {"loader.on_store_error", "bypass", "fail", "fail"},
     {"loader.bypass_limit", "16MB", "1MB", "1MB"},
+    {"loader.warm_rate", "0", "1000", "1000"},
+    {"snapshot.compression", "none", "zstd", "zstd"},
+    {"snapshot.fsync", "true", "false", "false"},
+    {"snapshot.batch_memory", "64MB", "1MB", "1MB"},
 };
 
 Test(config, every_key_of_the_schema_is_tested_here)

@@ -87,6 +87,8 @@ typedef unsigned char *memstore_bytes;
 #cgo nocallback _wrap_MEMSTORE_ERR_CORRUPT_SNAPSHOT_memstore
 #cgo noescape _wrap_MEMSTORE_ERR_UNSUPPORTED_memstore
 #cgo nocallback _wrap_MEMSTORE_ERR_UNSUPPORTED_memstore
+#cgo noescape _wrap_MEMSTORE_ERR_CANCELLED_memstore
+#cgo nocallback _wrap_MEMSTORE_ERR_CANCELLED_memstore
 #cgo noescape _wrap_MemstoreStrerror_memstore
 #cgo nocallback _wrap_MemstoreStrerror_memstore
 #cgo noescape _wrap_MemstoreStatusName_memstore
@@ -249,6 +251,10 @@ typedef unsigned char *memstore_bytes;
 #cgo nocallback _wrap_GlueLeaseFill_memstore
 #cgo noescape _wrap_GlueLeaseFail_memstore
 #cgo nocallback _wrap_GlueLeaseFail_memstore
+#cgo noescape _wrap_GlueSave_memstore
+#cgo nocallback _wrap_GlueSave_memstore
+#cgo noescape _wrap_GlueLoad_memstore
+#cgo nocallback _wrap_GlueLoad_memstore
 #cgo noescape _wrap_GlueGetStats_memstore
 #cgo nocallback _wrap_GlueGetStats_memstore
 #cgo noescape _wrap_GlueGetMemoryStats_memstore
@@ -329,6 +335,7 @@ extern swig_intgo _wrap_MEMSTORE_ERR_LOADER_FAILED_memstore(void);
 extern swig_intgo _wrap_MEMSTORE_ERR_IO_memstore(void);
 extern swig_intgo _wrap_MEMSTORE_ERR_CORRUPT_SNAPSHOT_memstore(void);
 extern swig_intgo _wrap_MEMSTORE_ERR_UNSUPPORTED_memstore(void);
+extern swig_intgo _wrap_MEMSTORE_ERR_CANCELLED_memstore(void);
 extern uintptr_t _wrap_MemstoreStrerror_memstore(int arg1);
 extern uintptr_t _wrap_MemstoreStatusName_memstore(int arg1);
 extern uintptr_t _wrap_MemstoreConfigNew_memstore(void);
@@ -410,6 +417,8 @@ extern swig_type_35 _wrap_GlueLeaseAcquire_memstore(uintptr_t arg1, swig_voidp a
 extern int _wrap_GlueLeaseIsCurrent_memstore(uintptr_t arg1);
 extern int _wrap_GlueLeaseFill_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3, swig_type_36 arg4);
 extern swig_type_37 _wrap_GlueLeaseFail_memstore(uintptr_t arg1, int arg2, swig_voidp arg3);
+extern int _wrap_GlueSave_memstore(uintptr_t arg1, swig_voidp arg2, swig_voidp arg3);
+extern int _wrap_GlueLoad_memstore(uintptr_t arg1, swig_voidp arg2, swig_voidp arg3);
 extern int _wrap_GlueGetStats_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3);
 extern int _wrap_GlueGetMemoryStats_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3);
 extern int _wrap_GlueGetLatency_memstore(uintptr_t arg1, int arg2, swig_voidp arg3, swig_intgo arg4);
@@ -654,6 +663,14 @@ func _swig_getMEMSTORE_ERR_UNSUPPORTED() (_swig_ret Memstore_status) {
 }
 
 var MEMSTORE_ERR_UNSUPPORTED Memstore_status = _swig_getMEMSTORE_ERR_UNSUPPORTED()
+
+func _swig_getMEMSTORE_ERR_CANCELLED() (_swig_ret Memstore_status) {
+	var swig_r Memstore_status
+	swig_r = (Memstore_status)(C._wrap_MEMSTORE_ERR_CANCELLED_memstore())
+	return swig_r
+}
+
+var MEMSTORE_ERR_CANCELLED Memstore_status = _swig_getMEMSTORE_ERR_CANCELLED()
 
 func MemstoreStrerror(arg1 int32) (_swig_ret uintptr) {
 	var swig_r uintptr
@@ -1462,6 +1479,28 @@ func GlueLeaseFail(arg1 uintptr, arg2 int32, arg3 *byte) (_swig_ret int64) {
 	var _swig_i_2 *C.uchar
 	_swig_i_2 = (*C.uchar)(arg3)
 	swig_r = (int64)(C._wrap_GlueLeaseFail_memstore(C.uintptr_t(_swig_i_0), C.int(_swig_i_1), C.swig_voidp(_swig_i_2)))
+	return swig_r
+}
+
+func GlueSave(arg1 uintptr, arg2 *byte, arg3 *byte) (_swig_ret int32) {
+	var swig_r int32
+	_swig_i_0 := arg1
+	var _swig_i_1 *C.uchar
+	_swig_i_1 = (*C.uchar)(arg2)
+	var _swig_i_2 *C.uchar
+	_swig_i_2 = (*C.uchar)(arg3)
+	swig_r = (int32)(C._wrap_GlueSave_memstore(C.uintptr_t(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_voidp(_swig_i_2)))
+	return swig_r
+}
+
+func GlueLoad(arg1 uintptr, arg2 *byte, arg3 *byte) (_swig_ret int32) {
+	var swig_r int32
+	_swig_i_0 := arg1
+	var _swig_i_1 *C.uchar
+	_swig_i_1 = (*C.uchar)(arg2)
+	var _swig_i_2 *C.uchar
+	_swig_i_2 = (*C.uchar)(arg3)
+	swig_r = (int32)(C._wrap_GlueLoad_memstore(C.uintptr_t(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_voidp(_swig_i_2)))
 	return swig_r
 }
 

@@ -544,6 +544,10 @@ static inline int glue_lease_fill(memstore_lease *lease, const void *value, size
  * instead, which is in *kept for glue_take_many(), or a status. */
 static inline int64_t glue_lease_fail(memstore_lease *lease, int absent, void **kept);
 
+/* memstore_save(), memstore_load(), until *cancelled, which others may set meanwhile, is not 0. */
+static inline int glue_save(memstore *store, const char *path, int64_t *cancelled);
+static inline int glue_load(memstore *store, const char *path, int64_t *cancelled);
+
 /* memstore_get_stats(), memstore_get_memory_stats(): the first n fields after struct_size, in the
  * order of stats.h. */
 static inline int glue_get_stats(memstore *store, uint64_t *out, size_t n);
@@ -1049,6 +1053,22 @@ static inline int64_t glue_lease_fail(memstore_lease *lease, int absent, void **
     return *kept != NULL ? (int64_t)size : MEMSTORE_ERR_LOADER_FAILED;
 }
 
+static int glue_is_cancelled(const memstore_progress *progress, void *context)
+{
+    (void)progress;
+    return __atomic_load_n((const int64_t *)context, __ATOMIC_RELAXED) != 0;
+}
+
+static inline int glue_save(memstore *store, const char *path, int64_t *cancelled)
+{
+    return memstore_save(store, path, glue_is_cancelled, cancelled);
+}
+
+static inline int glue_load(memstore *store, const char *path, int64_t *cancelled)
+{
+    return memstore_load(store, path, glue_is_cancelled, cancelled);
+}
+
 static inline int glue_get_stats(memstore *store, uint64_t *out, size_t n)
 {
     memstore_stats s = {.struct_size = sizeof s};
@@ -1522,6 +1542,18 @@ intgo _wrap_MEMSTORE_ERR_UNSUPPORTED_memstore() {
 
 
   result = MEMSTORE_ERR_UNSUPPORTED;
+
+  _swig_go_result = (intgo)result;
+  return _swig_go_result;
+}
+
+
+intgo _wrap_MEMSTORE_ERR_CANCELLED_memstore() {
+  enum memstore_status result;
+  intgo _swig_go_result;
+
+
+  result = MEMSTORE_ERR_CANCELLED;
 
   _swig_go_result = (intgo)result;
   return _swig_go_result;
@@ -2980,6 +3012,46 @@ long long _wrap_GlueLeaseFail_memstore(memstore_lease *_swig_go_0, int _swig_go_
 
   result = glue_lease_fail(arg1,arg2,arg3);
   _swig_go_result = result;
+
+
+  return _swig_go_result;
+}
+
+
+int _wrap_GlueSave_memstore(memstore *_swig_go_0, char *_swig_go_1, int64_t *_swig_go_2) {
+  memstore *arg1 = 0 ;
+  char *arg2 = 0 ;
+  int64_t *arg3 = 0 ;
+  int result;
+  int _swig_go_result;
+
+  arg1 = (memstore *)_swig_go_0;
+  arg2 = (char *)_swig_go_1;
+  arg3 = (int64_t *)_swig_go_2;
+
+  result = (int)glue_save(arg1,(char const *)arg2,arg3);
+  _swig_go_result = result;
+
+
+
+  return _swig_go_result;
+}
+
+
+int _wrap_GlueLoad_memstore(memstore *_swig_go_0, char *_swig_go_1, int64_t *_swig_go_2) {
+  memstore *arg1 = 0 ;
+  char *arg2 = 0 ;
+  int64_t *arg3 = 0 ;
+  int result;
+  int _swig_go_result;
+
+  arg1 = (memstore *)_swig_go_0;
+  arg2 = (char *)_swig_go_1;
+  arg3 = (int64_t *)_swig_go_2;
+
+  result = (int)glue_load(arg1,(char const *)arg2,arg3);
+  _swig_go_result = result;
+
 
 
   return _swig_go_result;

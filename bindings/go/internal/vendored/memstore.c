@@ -6,42 +6,32 @@
 #define MS_PLATFORM_FILE_H
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 struct ms_file_text {
     char *data;
     size_t size;
     bool cut;
 };
 int ms_file_read(const char *path, size_t most, struct ms_file_text *out);
-int ms_file_replace(const char *path, const void *data, size_t size);
-#endif
-#ifndef MS_PLATFORM_ATOMIC_H
-#define MS_PLATFORM_ATOMIC_H
-#include <stdatomic.h>
-#define ms_load_relaxed(p) atomic_load_explicit((p), memory_order_relaxed)
-#define ms_load_acquire(p) atomic_load_explicit((p), memory_order_acquire)
-#define ms_load_seq_cst(p) atomic_load_explicit((p), memory_order_seq_cst)
-#define ms_store_relaxed(p, v) atomic_store_explicit((p), (v), memory_order_relaxed)
-#define ms_store_release(p, v) atomic_store_explicit((p), (v), memory_order_release)
-#define ms_store_seq_cst(p, v) atomic_store_explicit((p), (v), memory_order_seq_cst)
-#define ms_add_relaxed(p, v) atomic_fetch_add_explicit((p), (v), memory_order_relaxed)
-#define ms_add_acquire(p, v) atomic_fetch_add_explicit((p), (v), memory_order_acquire)
-#define ms_add_release(p, v) atomic_fetch_add_explicit((p), (v), memory_order_release)
-#define ms_add_seq_cst(p, v) atomic_fetch_add_explicit((p), (v), memory_order_seq_cst)
-#define ms_sub_relaxed(p, v) atomic_fetch_sub_explicit((p), (v), memory_order_relaxed)
-#define ms_sub_release(p, v) atomic_fetch_sub_explicit((p), (v), memory_order_release)
-#define ms_sub_acq_rel(p, v) atomic_fetch_sub_explicit((p), (v), memory_order_acq_rel)
-#define ms_sub_seq_cst(p, v) atomic_fetch_sub_explicit((p), (v), memory_order_seq_cst)
-#define ms_or_relaxed(p, v) atomic_fetch_or_explicit((p), (v), memory_order_relaxed)
-#define ms_exchange_acq_rel(p, v) atomic_exchange_explicit((p), (v), memory_order_acq_rel)
-#define ms_cas_relaxed(p, expected, desired)                                                       \
-    atomic_compare_exchange_strong_explicit((p), (expected), (desired), memory_order_relaxed,      \
-                                            memory_order_relaxed)
-#define ms_cas_acq_rel(p, expected, desired)                                                       \
-    atomic_compare_exchange_strong_explicit((p), (expected), (desired), memory_order_acq_rel,      \
-                                            memory_order_acquire)
-#define ms_plain_load_relaxed(p) __atomic_load_n((p), __ATOMIC_RELAXED)
-#define ms_plain_store_relaxed(p, v) __atomic_store_n((p), (v), __ATOMIC_RELAXED)
-#define MS_CACHE_LINE 64
+struct ms_file_in {
+    int descriptor;
+    uint64_t size;
+};
+int ms_file_open(struct ms_file_in *in, const char *path);
+int ms_file_read_at(const struct ms_file_in *in, uint64_t offset, void *data, size_t size,
+                    size_t *got);
+void ms_file_close(struct ms_file_in *in);
+struct ms_file_out {
+    char *path;
+    char *temporary;
+    int descriptor;
+};
+int ms_file_create(struct ms_file_out *out, const char *path, unsigned mode);
+int ms_file_append(struct ms_file_out *out, const void *data, size_t size);
+int ms_file_rewrite(struct ms_file_out *out, uint64_t offset, const void *data, size_t size);
+int ms_file_commit(struct ms_file_out *out, bool sync);
+void ms_file_abandon(struct ms_file_out *out);
+int ms_file_replace(const char *path, unsigned mode, const void *data, size_t size);
 #endif
 #ifndef MS_PLATFORM_MEM_H
 #define MS_PLATFORM_MEM_H
@@ -61,10 +51,93 @@ bool ms_mem_commit(void *p, size_t size);
 void ms_mem_discard(void *p, size_t size);
 void ms_mem_advise_huge(void *p, size_t size);
 #endif
+#ifndef MS_PLATFORM_TESTING_H
+#define MS_PLATFORM_TESTING_H
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+enum ms_testing_point {
+    MS_POINT_SHARD_LOCKED,
+    MS_POINT_ENTRY_WRITTEN,
+    MS_POINT_BATCH_PREPARED,
+    MS_POINT_BATCH_PENDING,
+    MS_POINT_BATCH_COMMITTED,
+    MS_POINT_READ_FOUND,
+    MS_POINT_READ_LOADED,
+    MS_POINT_READ_KEPT,
+    MS_POINT_INDEX_GROWN,
+    MS_POINT_INDEX_TAGGED,
+    MS_POINT_BATCH_SLOT,
+    MS_POINT_RECLAIMING,
+    MS_POINT_RETIRING,
+    MS_POINT_CHUNK_MADE,
+    MS_POINT_INTERVAL_NOTED,
+    MS_POINT_COUNT
+};
+enum ms_testing_fault {
+    MS_FAULT_NONE,
+    MS_FAULT_UNCHECKED_READ_MANY,
+    MS_FAULT_BATCH_WITHOUT_RECORD,
+    MS_FAULT_NO_GRACE_PERIOD,
+    MS_FAULT_PINS_IGNORED,
+    MS_FAULT_EXPIRED_SERVED,
+    MS_FAULT_PLACE_BEFORE_TAG,
+    MS_FAULT_UNLOCKED_CONDITION,
+    MS_FAULT_CAPTURE_WITHOUT_BATCHES,
+};
+#ifdef MS_TESTING
+typedef void (*ms_testing_hook)(enum ms_testing_point point, void *context);
+void ms_testing_set_hook(ms_testing_hook hook, void *context);
+void ms_testing_reach(enum ms_testing_point point);
+void ms_testing_plant(enum ms_testing_fault fault);
+bool ms_testing_has_fault(enum ms_testing_fault fault);
+void ms_testing_fail_memory(uint64_t n, bool all_after);
+uint64_t ms_testing_memory_requests(void);
+bool ms_testing_refuses_memory(void);
+enum ms_testing_file_end { MS_FILE_FAILS, MS_FILE_IS_KILLED };
+void ms_testing_stop_file(uint64_t n, enum ms_testing_file_end end);
+uint64_t ms_testing_file_steps(void);
+int ms_testing_file_step(size_t *size);
+void ms_testing_file_wrote(void);
+void ms_testing_set_clock(int64_t monotonic_ms, int64_t unix_ms);
+void ms_testing_use_real_clock(void);
+bool ms_testing_clock(int64_t *monotonic_ms, int64_t *unix_ms);
+#else
+static inline void ms_testing_reach(enum ms_testing_point point)
+{
+    (void)point;
+}
+static inline bool ms_testing_has_fault(enum ms_testing_fault fault)
+{
+    (void)fault;
+    return false;
+}
+static inline bool ms_testing_refuses_memory(void)
+{
+    return false;
+}
+static inline int ms_testing_file_step(size_t *size)
+{
+    (void)size;
+    return 0;
+}
+static inline void ms_testing_file_wrote(void)
+{
+}
+static inline bool ms_testing_clock(int64_t *monotonic_ms, int64_t *unix_ms)
+{
+    (void)monotonic_ms;
+    (void)unix_ms;
+    return false;
+}
+#endif
+#endif
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 static int platform_file_read_all(int descriptor, char *data, size_t cap, size_t *size)
 {
@@ -97,41 +170,175 @@ int ms_file_read(const char *path, size_t most, struct ms_file_text *out)
     *out = (struct ms_file_text){data, size > most ? most : size, size > most};
     return 0;
 }
-static int platform_file_write_all(int descriptor, const char *data, size_t size)
+int ms_file_open(struct ms_file_in *in, const char *path)
 {
-    while (size != 0) {
-        const ssize_t written = write(descriptor, data, size);
-        if (written >= 0) {
-            data += written;
-            size -= (size_t)written;
-        } else if (errno != EINTR) {
+    struct stat status;
+    in->descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    if (in->descriptor < 0)
+        return errno;
+    int error = fstat(in->descriptor, &status) == 0 ? 0 : errno;
+    if (error == 0 && !S_ISREG(status.st_mode))
+        error = EINVAL;
+    if (error != 0)
+        close(in->descriptor);
+    else
+        in->size = (uint64_t)status.st_size;
+    return error;
+}
+int ms_file_read_at(const struct ms_file_in *in, uint64_t offset, void *data, size_t size,
+                    size_t *got)
+{
+    *got = 0;
+    while (*got < size) {
+        const ssize_t more =
+            pread(in->descriptor, (char *)data + *got, size - *got, (off_t)(offset + *got));
+        if (more == 0)
+            break;
+        if (more > 0)
+            *got += (size_t)more;
+        else if (errno != EINTR)
             return errno;
-        }
     }
     return 0;
 }
-static int write_new(const char *path, const void *data, size_t size)
+void ms_file_close(struct ms_file_in *in)
 {
-    const int descriptor =
-        open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY | O_NOFOLLOW, 0644);
+    close(in->descriptor);
+}
+#define SUFFIX ".tmp"
+#define LOCK_TRIES 16
+static bool is_still(int descriptor, const char *path)
+{
+    struct stat ours, theirs;
+    return fstat(descriptor, &ours) == 0 && lstat(path, &theirs) == 0 &&
+           ours.st_dev == theirs.st_dev && ours.st_ino == theirs.st_ino;
+}
+static int open_locked(const char *path, unsigned mode, int *descriptor)
+{
+    for (int i = 0; i < LOCK_TRIES; i++) {
+        int error = ms_testing_file_step(NULL);
+        if (error != 0)
+            return error;
+        *descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NOFOLLOW, mode);
+        if (*descriptor < 0)
+            return errno;
+        if (flock(*descriptor, LOCK_EX | LOCK_NB) != 0)
+            error = errno;
+        else if (!is_still(*descriptor, path))
+            error = EAGAIN;
+        else if (ftruncate(*descriptor, 0) != 0)
+            error = errno;
+        else
+            return 0;
+        close(*descriptor);
+        if (error != EAGAIN)
+            return error;
+    }
+    return EWOULDBLOCK;
+}
+static void free_names(struct ms_file_out *out)
+{
+    ms_mem_free(out->path);
+    ms_mem_free(out->temporary);
+}
+static void close_locked(struct ms_file_out *out)
+{
+    flock(out->descriptor, LOCK_UN);
+    close(out->descriptor);
+    free_names(out);
+}
+int ms_file_create(struct ms_file_out *out, const char *path, unsigned mode)
+{
+    const size_t size = strlen(path);
+    int error = ENOMEM;
+    *out = (struct ms_file_out){.path = ms_mem_alloc(size + 1),
+                                .temporary = ms_mem_alloc(size + sizeof SUFFIX)};
+    if (out->path != NULL && out->temporary != NULL) {
+        memcpy(out->path, path, size);
+        memcpy(out->temporary, path, size);
+        memcpy(out->temporary + size, SUFFIX, sizeof SUFFIX);
+        error = open_locked(out->temporary, mode, &out->descriptor);
+    }
+    if (error != 0)
+        free_names(out);
+    return error;
+}
+int ms_file_append(struct ms_file_out *out, const void *data, size_t size)
+{
+    size_t left = size;
+    while (left > 0) {
+        size_t most = left;
+        const int error = ms_testing_file_step(&most);
+        const ssize_t wrote = write(out->descriptor, (const char *)data + size - left, most);
+        ms_testing_file_wrote();
+        if (error != 0)
+            return error;
+        if (wrote > 0)
+            left -= (size_t)wrote;
+        else if (wrote == 0)
+            return EIO;
+        else if (errno != EINTR)
+            return errno;
+    }
+    return 0;
+}
+int ms_file_rewrite(struct ms_file_out *out, uint64_t offset, const void *data, size_t size)
+{
+    if (lseek(out->descriptor, (off_t)offset, SEEK_SET) < 0)
+        return errno;
+    return ms_file_append(out, data, size);
+}
+static int sync_directory_of(const char *path)
+{
+    const char *const slash = strrchr(path, '/');
+    const size_t size = slash == NULL ? 0 : (size_t)(slash - path) + 1;
+    char *directory = ms_mem_alloc(size + 2);
+    if (directory == NULL)
+        return ENOMEM;
+    memcpy(directory, slash == NULL ? "." : path, slash == NULL ? 1 : size);
+    const int descriptor = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    ms_mem_free(directory);
     if (descriptor < 0)
         return errno;
-    const int error = platform_file_write_all(descriptor, data, size);
-    return close(descriptor) == 0 || error != 0 ? error : errno;
-}
-int ms_file_replace(const char *path, const void *data, size_t size)
-{
-    static atomic_uint number;
-    char other[PATH_MAX];
-    const int length = snprintf(other, sizeof other, "%s.tmp.%ld.%u", path, (long)getpid(),
-                                ms_add_relaxed(&number, 1));
-    if (length < 0 || (size_t)length >= sizeof other)
-        return ENAMETOOLONG;
-    int error = write_new(other, data, size);
-    if (error == 0 && rename(other, path) != 0)
+    int error = ms_testing_file_step(NULL);
+    if (error == 0 && fsync(descriptor) != 0 && errno != EINVAL)
         error = errno;
+    close(descriptor);
+    return error;
+}
+int ms_file_commit(struct ms_file_out *out, bool sync)
+{
+    int error = sync ? ms_testing_file_step(NULL) : 0;
+    if (error == 0 && sync && fsync(out->descriptor) != 0)
+        error = errno;
+    if (error == 0)
+        error = ms_testing_file_step(NULL);
+    if (error == 0 && rename(out->temporary, out->path) != 0)
+        error = errno;
+    if (error != 0) {
+        ms_file_abandon(out);
+        return error;
+    }
+    if (sync)
+        error = sync_directory_of(out->path);
+    close_locked(out);
+    return error;
+}
+void ms_file_abandon(struct ms_file_out *out)
+{
+    unlink(out->temporary);
+    close_locked(out);
+}
+int ms_file_replace(const char *path, unsigned mode, const void *data, size_t size)
+{
+    struct ms_file_out out;
+    int error = ms_file_create(&out, path, mode);
     if (error != 0)
-        unlink(other);
+        return error;
+    error = ms_file_append(&out, data, size);
+    if (error == 0)
+        return ms_file_commit(&out, false);
+    ms_file_abandon(&out);
     return error;
 }
 
@@ -221,6 +428,35 @@ void ms_fork_register(ms_fork_member *member)
 }
 
 /* lib/platform/gate.c */
+#ifndef MS_PLATFORM_ATOMIC_H
+#define MS_PLATFORM_ATOMIC_H
+#include <stdatomic.h>
+#define ms_load_relaxed(p) atomic_load_explicit((p), memory_order_relaxed)
+#define ms_load_acquire(p) atomic_load_explicit((p), memory_order_acquire)
+#define ms_load_seq_cst(p) atomic_load_explicit((p), memory_order_seq_cst)
+#define ms_store_relaxed(p, v) atomic_store_explicit((p), (v), memory_order_relaxed)
+#define ms_store_release(p, v) atomic_store_explicit((p), (v), memory_order_release)
+#define ms_store_seq_cst(p, v) atomic_store_explicit((p), (v), memory_order_seq_cst)
+#define ms_add_relaxed(p, v) atomic_fetch_add_explicit((p), (v), memory_order_relaxed)
+#define ms_add_acquire(p, v) atomic_fetch_add_explicit((p), (v), memory_order_acquire)
+#define ms_add_release(p, v) atomic_fetch_add_explicit((p), (v), memory_order_release)
+#define ms_add_seq_cst(p, v) atomic_fetch_add_explicit((p), (v), memory_order_seq_cst)
+#define ms_sub_relaxed(p, v) atomic_fetch_sub_explicit((p), (v), memory_order_relaxed)
+#define ms_sub_release(p, v) atomic_fetch_sub_explicit((p), (v), memory_order_release)
+#define ms_sub_acq_rel(p, v) atomic_fetch_sub_explicit((p), (v), memory_order_acq_rel)
+#define ms_sub_seq_cst(p, v) atomic_fetch_sub_explicit((p), (v), memory_order_seq_cst)
+#define ms_or_relaxed(p, v) atomic_fetch_or_explicit((p), (v), memory_order_relaxed)
+#define ms_exchange_acq_rel(p, v) atomic_exchange_explicit((p), (v), memory_order_acq_rel)
+#define ms_cas_relaxed(p, expected, desired)                                                       \
+    atomic_compare_exchange_strong_explicit((p), (expected), (desired), memory_order_relaxed,      \
+                                            memory_order_relaxed)
+#define ms_cas_acq_rel(p, expected, desired)                                                       \
+    atomic_compare_exchange_strong_explicit((p), (expected), (desired), memory_order_acq_rel,      \
+                                            memory_order_acquire)
+#define ms_plain_load_relaxed(p) __atomic_load_n((p), __ATOMIC_RELAXED)
+#define ms_plain_store_relaxed(p, v) __atomic_store_n((p), (v), __ATOMIC_RELAXED)
+#define MS_CACHE_LINE 64
+#endif
 #ifndef MS_PLATFORM_COMPILER_H
 #define MS_PLATFORM_COMPILER_H
 #define ms_likely(x) __builtin_expect(!!(x), 1)
@@ -257,6 +493,7 @@ enum ms_rank {
     MS_RANK_BREAKERS,
     MS_RANK_WAITS,
     MS_RANK_LOG,
+    MS_RANK_CAPTURES,
     MS_RANK_MAINTENANCE,
     MS_RANK_NUMBERS,
     MS_RANKS
@@ -370,71 +607,6 @@ static inline void ms_gate_leave(struct ms_gate *gate, uint32_t n)
 }
 void ms_gate_close(struct ms_gate *gate);
 void ms_gate_forget_threads(struct ms_gate *gate, uint32_t taken);
-#endif
-#ifndef MS_PLATFORM_TESTING_H
-#define MS_PLATFORM_TESTING_H
-#include <stdbool.h>
-#include <stdint.h>
-enum ms_testing_point {
-    MS_POINT_SHARD_LOCKED,
-    MS_POINT_ENTRY_WRITTEN,
-    MS_POINT_BATCH_PREPARED,
-    MS_POINT_BATCH_PENDING,
-    MS_POINT_BATCH_COMMITTED,
-    MS_POINT_READ_FOUND,
-    MS_POINT_READ_LOADED,
-    MS_POINT_READ_KEPT,
-    MS_POINT_INDEX_GROWN,
-    MS_POINT_INDEX_TAGGED,
-    MS_POINT_BATCH_SLOT,
-    MS_POINT_RECLAIMING,
-    MS_POINT_RETIRING,
-    MS_POINT_CHUNK_MADE,
-    MS_POINT_COUNT
-};
-enum ms_testing_fault {
-    MS_FAULT_NONE,
-    MS_FAULT_UNCHECKED_READ_MANY,
-    MS_FAULT_BATCH_WITHOUT_RECORD,
-    MS_FAULT_NO_GRACE_PERIOD,
-    MS_FAULT_PINS_IGNORED,
-    MS_FAULT_EXPIRED_SERVED,
-    MS_FAULT_PLACE_BEFORE_TAG,
-    MS_FAULT_UNLOCKED_CONDITION,
-};
-#ifdef MS_TESTING
-typedef void (*ms_testing_hook)(enum ms_testing_point point, void *context);
-void ms_testing_set_hook(ms_testing_hook hook, void *context);
-void ms_testing_reach(enum ms_testing_point point);
-void ms_testing_plant(enum ms_testing_fault fault);
-bool ms_testing_has_fault(enum ms_testing_fault fault);
-void ms_testing_fail_memory(uint64_t n, bool all_after);
-uint64_t ms_testing_memory_requests(void);
-bool ms_testing_refuses_memory(void);
-void ms_testing_set_clock(int64_t monotonic_ms, int64_t unix_ms);
-void ms_testing_use_real_clock(void);
-bool ms_testing_clock(int64_t *monotonic_ms, int64_t *unix_ms);
-#else
-static inline void ms_testing_reach(enum ms_testing_point point)
-{
-    (void)point;
-}
-static inline bool ms_testing_has_fault(enum ms_testing_fault fault)
-{
-    (void)fault;
-    return false;
-}
-static inline bool ms_testing_refuses_memory(void)
-{
-    return false;
-}
-static inline bool ms_testing_clock(int64_t *monotonic_ms, int64_t *unix_ms)
-{
-    (void)monotonic_ms;
-    (void)unix_ms;
-    return false;
-}
-#endif
 #endif
 #ifndef MS_PLATFORM_CLOCK_H
 #define MS_PLATFORM_CLOCK_H
@@ -827,6 +999,8 @@ static const char *name_of(enum ms_rank rank)
         return "waits";
     case MS_RANK_LOG:
         return "log";
+    case MS_RANK_CAPTURES:
+        return "captures";
     case MS_RANK_MAINTENANCE:
         return "maintenance";
     case MS_RANK_NUMBERS:
@@ -1072,13 +1246,20 @@ void ms_reader_let_leave(void)
 
 /* lib/platform/testing.c */
 #ifdef MS_TESTING
+#include <errno.h>
+#include <signal.h>
 #include <stddef.h>
+#include <unistd.h>
 static _Atomic(ms_testing_hook) hook;
 static _Atomic(void *) hook_context;
 static atomic_int planted;
 static atomic_uint_least64_t memory_requests;
 static atomic_uint_least64_t failing_request;
 static atomic_bool fail_all_after;
+static atomic_uint_least64_t file_steps;
+static atomic_uint_least64_t stopping_step;
+static atomic_int file_end;
+static _Thread_local bool dies_after_writing;
 static atomic_bool clock_replaced;
 static atomic_int_least64_t fake_monotonic;
 static atomic_int_least64_t fake_unix;
@@ -1118,6 +1299,35 @@ bool ms_testing_refuses_memory(void)
     if (failing == 0)
         return false;
     return request == failing || (request > failing && atomic_load(&fail_all_after));
+}
+void ms_testing_stop_file(uint64_t n, enum ms_testing_file_end end)
+{
+    atomic_store(&file_steps, 0);
+    atomic_store(&file_end, (int)end);
+    atomic_store(&stopping_step, n);
+}
+uint64_t ms_testing_file_steps(void)
+{
+    return atomic_load(&file_steps);
+}
+int ms_testing_file_step(size_t *size)
+{
+    const uint64_t step = atomic_fetch_add(&file_steps, 1) + 1;
+    if (step != atomic_load(&stopping_step))
+        return 0;
+    if (size != NULL)
+        *size /= 2;
+    if (atomic_load(&file_end) == MS_FILE_FAILS)
+        return EIO;
+    dies_after_writing = size != NULL;
+    if (!dies_after_writing)
+        kill(getpid(), SIGKILL);
+    return 0;
+}
+void ms_testing_file_wrote(void)
+{
+    if (dies_after_writing)
+        kill(getpid(), SIGKILL);
 }
 void ms_testing_set_clock(int64_t monotonic_ms, int64_t unix_ms)
 {
@@ -2659,7 +2869,7 @@ static void claim(struct ms_arena *arena, struct ms_segment *segment, uint32_t s
     out->size = size;
     ms_add_seq_cst(&segment->inflight, 1);
 }
-static void write_entry(struct ms_arena *arena, const struct ms_placement *placement,
+static void segment_append_write_entry(struct ms_arena *arena, const struct ms_placement *placement,
                         const struct ms_entry_shape *shape, bool is_long, struct ms_reserved *out)
 {
     struct ms_segment *segment = out->segment;
@@ -2685,7 +2895,7 @@ static void make_way(struct ms_arena *arena, struct ms_open_slot *slot)
     if (sealed != NULL)
         ms_pool_seal(arena, sealed);
 }
-static bool fits(const struct ms_arena *arena, const struct ms_segment *segment,
+static bool segment_append_fits(const struct ms_arena *arena, const struct ms_segment *segment,
                  const struct ms_entry_shape *shape, uint32_t raw)
 {
     bool is_long;
@@ -2696,9 +2906,9 @@ static struct ms_segment *segment_with_room(struct ms_arena *arena, struct ms_op
                                             const struct ms_placement *placement,
                                             const struct ms_entry_shape *shape, uint32_t raw)
 {
-    if (fits(arena, slot->spare, shape, raw))
+    if (segment_append_fits(arena, slot->spare, shape, raw))
         return slot->spare;
-    if (fits(arena, slot->segment, shape, raw))
+    if (segment_append_fits(arena, slot->segment, shape, raw))
         return slot->segment;
     struct ms_segment *fresh = ms_pool_open_segment(arena, placement);
     if (fresh == NULL)
@@ -2723,7 +2933,7 @@ static bool reserve_solo(struct ms_arena *arena, const struct ms_placement *plac
     segment->capacity = size;
     segment->base = (char *)(segment + 1);
     claim(arena, segment, size, out);
-    write_entry(arena, placement, shape, is_long, out);
+    segment_append_write_entry(arena, placement, shape, is_long, out);
     ms_pool_seal(arena, segment);
     return true;
 }
@@ -2740,7 +2950,7 @@ bool ms_arena_reserve(struct ms_arena *arena, const struct ms_placement *placeme
     if (segment != NULL) {
         const uint32_t size = size_in(arena, segment, shape, &is_long);
         claim(arena, segment, size, out);
-        write_entry(arena, placement, shape, is_long, out);
+        segment_append_write_entry(arena, placement, shape, is_long, out);
         reserved = true;
     }
     ms_mutex_unlock(&slot->lock);
@@ -4711,6 +4921,7 @@ enum ms_eviction_kind {
 };
 enum ms_maintenance_kind { MS_MAINTENANCE_BACKGROUND, MS_MAINTENANCE_MANUAL };
 enum ms_store_error_kind { MS_STORE_ERROR_BYPASS, MS_STORE_ERROR_FAIL };
+enum ms_compression_kind { MS_COMPRESSION_NONE, MS_COMPRESSION_ZSTD };
 enum ms_huge_pages_kind { MS_HUGE_PAGES_AUTO, MS_HUGE_PAGES_ON, MS_HUGE_PAGES_OFF };
 struct ms_settings {
     uint64_t limit;
@@ -4757,6 +4968,10 @@ struct ms_settings {
     uint32_t breaker_failures;
     int64_t breaker_open;
     uint64_t load_max_load_bytes;
+    uint32_t load_warm_rate;
+    enum ms_compression_kind snapshot_compression;
+    bool snapshot_fsync;
+    uint64_t snapshot_batch_memory;
     uint64_t store_name;
     bool logger_enabled;
     bool verbose;
@@ -5392,6 +5607,11 @@ static const struct ms_setting_choice store_errors[] = {
     {"fail", MS_STORE_ERROR_FAIL},
     {NULL, 0},
 };
+static const struct ms_setting_choice compressions[] = {
+    {"none", MS_COMPRESSION_NONE},
+    {"zstd", MS_COMPRESSION_ZSTD},
+    {NULL, 0},
+};
 static const struct ms_setting_choice precisions[] = {
     {"millisecond", 1},
     {"second", 1000},
@@ -5609,6 +5829,23 @@ const struct ms_setting ms_schema[] = {
         "how much the values of all calls of loaders at once may take, as far as the mean of those "
         "loaded before tells; further ones wait in line; 0 = no bound",
         .fixed = "loads are counted from the first one on, or not at all"),
+    INTEGER("loader.warm_rate", load_warm_rate, 1000 * 1000 * 1000, "0",
+            "most keys that one memstore_warm() asks its loader for in a second; 0 = no bound",
+            .live = true),
+    CHOICE(
+        "snapshot.compression", snapshot_compression, compressions, "none",
+        "how memstore_save() packs entries: none, or zstd, which a library built without libzstd "
+        "refuses when saving",
+        .live = true),
+    BOOL("snapshot.fsync", snapshot_fsync, "true",
+         "whether memstore_save() ends when the disk has the file; false = when the system has it, "
+         "which a crash of the machine, not of the process, may lose, the older file with it",
+         .live = true),
+    SIZE(
+        "snapshot.batch_memory", snapshot_batch_memory, "64MB",
+        "what batches may overwrite during a memstore_save() before it has come there, kept beside "
+        "the memory limit so that no batch is saved by half; beyond, saving fails",
+        .live = true),
     {.path = NULL},
 };
 _Static_assert(sizeof ms_schema / sizeof ms_schema[0] <= MS_SETTINGS_MAX + 1,
@@ -8337,6 +8574,56 @@ int ms_admission_enter_writer(memstore *store);
 void ms_admission_leave_writer(memstore *store);
 void ms_admission_forget_threads(struct ms_admission *admission);
 #endif
+#ifndef MS_STORE_CAPTURE_H
+#define MS_STORE_CAPTURE_H
+#include <memstore/memstore.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+struct ms_commit;
+struct ms_image {
+    struct ms_image *next;
+    struct ms_image *next_fresh;
+    uint64_t hash;
+    char *bytes;
+    uint32_t key_size;
+    uint32_t value_size;
+    int64_t expiry;
+    int64_t created;
+    unsigned heat;
+    bool was_there;
+};
+#define MS_CAPTURE_RANGES_LOG2 14
+#define MS_CAPTURE_RANGES (1u << MS_CAPTURE_RANGES_LOG2)
+struct ms_capture {
+    struct ms_capture *next;
+    atomic_uint_least64_t position;
+    unsigned range_shift;
+    uint64_t most_bytes;
+    bool wipes;
+    struct ms_image **ranges;
+    struct ms_image *fresh;
+    uint64_t purged;
+    atomic_uint_least64_t images;
+    uint64_t bytes;
+    int status;
+};
+struct ms_captures {
+    ms_mutex lock;
+    _Atomic(struct ms_capture *) first;
+};
+void ms_captures_init(struct ms_captures *captures);
+void ms_captures_fini(struct ms_captures *captures);
+void ms_captures_forget(struct ms_captures *captures);
+int ms_capture_begin(memstore *store, struct ms_capture *capture, uint64_t most_bytes);
+void ms_capture_end(memstore *store, struct ms_capture *capture);
+void ms_capture_batch(const struct ms_commit *commit);
+bool ms_capture_has(memstore *store, struct ms_capture *capture, uint64_t hash, const char *key,
+                    size_t key_size);
+int ms_capture_take(memstore *store, struct ms_capture *capture, struct ms_image **images);
+void ms_capture_written(memstore *store, struct ms_capture *capture, struct ms_image *images);
+void ms_capture_purge(memstore *store, struct ms_capture *capture);
+#endif
 #ifndef MS_STORE_CHUNK_H
 #define MS_STORE_CHUNK_H
 #include <memstore/memstore.h>
@@ -8782,6 +9069,7 @@ void ms_track_clear(memstore *store);
 #ifndef MS_STORE_STORE_H
 #define MS_STORE_STORE_H
 #include <memstore/memstore.h>
+#include <memstore/snapshot.h>
 #define MS_KEY_SIZE_MAX (UINT32_MAX / 4)
 struct ms_retired {
     struct ms_retired *next;
@@ -8836,6 +9124,7 @@ struct memstore {
     struct ms_admission admission;
     struct ms_combiner combiner;
     struct ms_events events;
+    struct ms_captures captures;
     struct ms_flights flights;
     struct ms_breakers breakers;
     struct ms_gate loads_gate;
@@ -8913,12 +9202,14 @@ struct ms_write {
     int64_t keep_created;
     const struct ms_flight *flight;
     memstore_view *pinned;
+    unsigned heat_plus_one;
 };
 struct ms_write_outcome {
     uint32_t size;
     bool updated;
     bool replaced_expired;
     bool replaced_unread;
+    uint64_t instance;
 };
 int ms_store_write(memstore *store, const struct ms_write *write);
 int ms_store_try_write(memstore *store, const struct ms_write *write, uint64_t hash,
@@ -8973,6 +9264,8 @@ bool ms_room_harvest_locked(memstore *store, int64_t deadline_us);
 bool ms_room_evict_locked(memstore *store, int64_t deadline_us);
 void ms_room_retire(memstore *store, struct ms_retired *node);
 void ms_room_harvest_if_much(memstore *store);
+int ms_room_take(memstore *store, const struct ms_placement *placement,
+                 const struct ms_entry_shape *shape, struct ms_reserved *out);
 int ms_store_compact(memstore *store, double max_dead_ratio);
 bool ms_reclaim_evict_locked(memstore *store, struct ms_segment *victim);
 void ms_reclaim_compact_locked(memstore *store, struct ms_segment *victim);
@@ -9010,6 +9303,10 @@ uint32_t ms_load_bytes_held(const memstore *store);
 uint32_t ms_load_byte_places(const struct ms_settings *settings);
 struct ms_breaker_rule ms_load_breaker_rule(const memstore *store);
 int ms_load_overtake_matching(memstore *store, const char *pattern, size_t pattern_size);
+int ms_store_save(memstore *store, const char *path, memstore_progress_fn fn, void *context);
+int ms_store_restore(memstore *store, const char *path, memstore_progress_fn fn, void *context);
+int ms_store_warm(memstore *store, const memstore_key *keys, size_t n,
+                  const memstore_loader *loader, memstore_progress_fn fn, void *context);
 static inline void ms_store_overtake(memstore *store, const memstore_key *key, uint64_t hash)
 {
     if (ms_unlikely(ms_flights_any(&store->flights)))
@@ -10504,6 +10801,8 @@ void ms_commit_publish(struct ms_commit *commit)
     const ms_place word_place = ms_arena_place_of(&store->arena, word);
     struct record_cursor cursor = {.commit = commit};
     store_batch_publish_overtake_loads(commit);
+    if (ms_load_relaxed(&store->captures.first) != NULL)
+        ms_capture_batch(commit);
     ms_store_relaxed(word, 0);
     for (size_t i = 0; i < commit->count; i++) {
         if (ms_step_stores(&commit->steps[i]))
@@ -10527,6 +10826,240 @@ void ms_commit_publish(struct ms_commit *commit)
     atomic_fetch_add_explicit(&store->batches_done, 1, memory_order_release);
     if ((ms_store_bounds(store) & MS_BOUNDS_TRACKED) != 0)
         track_followed(commit);
+}
+
+/* lib/store/capture.c */
+#ifndef MS_STORE_HEAT_H
+#define MS_STORE_HEAT_H
+#define MS_HEATS 8
+static const unsigned char ms_heat_least[MS_HEATS] = {0, 1, 2, 3, 5, 8, 12, 17};
+static inline unsigned ms_heat_of_count(unsigned count)
+{
+    unsigned heat = MS_HEATS - 1;
+    while (ms_heat_least[heat] > count)
+        heat--;
+    return heat;
+}
+static inline unsigned ms_heat_of(memstore *store, const struct ms_entry *entry,
+                                  const struct ms_segment *segment)
+{
+    const unsigned access = ms_load_relaxed(&entry->mark) & MS_MARK_ACCESS;
+    switch (store->touch) {
+    case MS_TOUCH_COUNT: {
+        const unsigned uses = access < MS_ACCESS_COUNT_MAX ? access : MS_ACCESS_COUNT_MAX;
+        return uses + (ms_load_relaxed(&segment->queue) == MS_QUEUE_MAIN ? MS_HEATS / 2 : 0);
+    }
+    case MS_TOUCH_FREQUENCY:
+        return ms_heat_of_count(access);
+    case MS_TOUCH_STAMP: {
+        const unsigned age =
+            (ms_load_relaxed(&store->eviction.stamp) + MS_STAMPS - access) % MS_STAMPS;
+        return MS_HEATS - 1 - age * MS_HEATS / MS_STAMPS;
+    }
+    case MS_TOUCH_NOTHING: {
+        const uint64_t opened = ms_load_relaxed(&store->arena.sequence);
+        const uint64_t age = opened - segment->sequence;
+        const uint64_t step = age * MS_HEATS / store->arena.segment_count;
+        return step < MS_HEATS ? MS_HEATS - 1 - (unsigned)step : 0;
+    }
+    }
+    return 0;
+}
+static inline enum ms_queue ms_heat_queue(const memstore *store, unsigned heat)
+{
+    if (store->touch == MS_TOUCH_FREQUENCY)
+        return MS_QUEUE_MAIN;
+    return store->touch == MS_TOUCH_COUNT && heat >= MS_HEATS / 2 ? MS_QUEUE_MAIN : MS_QUEUE_NEW;
+}
+static inline unsigned ms_heat_access(memstore *store, unsigned heat)
+{
+    switch (store->touch) {
+    case MS_TOUCH_COUNT:
+        return heat % (MS_HEATS / 2);
+    case MS_TOUCH_FREQUENCY:
+        return ms_heat_least[heat];
+    default:
+        return ms_eviction_initial_access(&store->eviction, 0);
+    }
+}
+#endif
+void ms_captures_init(struct ms_captures *captures)
+{
+    ms_mutex_init(&captures->lock, MS_RANK_CAPTURES);
+}
+void ms_captures_fini(struct ms_captures *captures)
+{
+    ms_mutex_destroy(&captures->lock);
+}
+void ms_captures_forget(struct ms_captures *captures)
+{
+    ms_store_relaxed(&captures->first, NULL);
+}
+static uint64_t position_of(const memstore *store, uint64_t hash)
+{
+    return (uint64_t)ms_index_shard_of(&store->index, hash) << 32 | (hash & UINT32_MAX);
+}
+int ms_capture_begin(memstore *store, struct ms_capture *capture, uint64_t most_bytes)
+{
+    const unsigned bits = 32 + (unsigned)__builtin_ctz(store->index.shard_count);
+    *capture = (struct ms_capture){
+        .range_shift = bits - MS_CAPTURE_RANGES_LOG2,
+        .most_bytes = most_bytes,
+        .wipes = store->settings.secure_wipe,
+        .ranges = ms_mem_alloc(MS_CAPTURE_RANGES * sizeof(struct ms_image *)),
+    };
+    if (capture->ranges == NULL)
+        return MEMSTORE_ERR_MEMORY_EXHAUSTED;
+    ms_mutex_lock(&store->captures.lock);
+    capture->next = ms_load_relaxed(&store->captures.first);
+    ms_store_relaxed(&store->captures.first, capture);
+    ms_mutex_unlock(&store->captures.lock);
+    return MEMSTORE_OK;
+}
+static void free_range(struct ms_capture *capture, uint64_t range)
+{
+    struct ms_image *image = capture->ranges[range];
+    capture->ranges[range] = NULL;
+    while (image != NULL) {
+        struct ms_image *next = image->next;
+        capture->bytes -= sizeof *image + image->key_size + image->value_size;
+        ms_sub_relaxed(&capture->images, 1);
+        ms_mem_free_wiped(image->bytes, capture->wipes);
+        ms_mem_free(image);
+        image = next;
+    }
+}
+void ms_capture_end(memstore *store, struct ms_capture *capture)
+{
+    ms_mutex_lock(&store->captures.lock);
+    struct ms_capture *before = ms_load_relaxed(&store->captures.first);
+    if (before == capture) {
+        ms_store_relaxed(&store->captures.first, capture->next);
+    } else {
+        while (before != NULL && before->next != capture)
+            before = before->next;
+        if (before != NULL)
+            before->next = capture->next;
+    }
+    ms_mutex_unlock(&store->captures.lock);
+    for (uint64_t range = capture->purged; range < MS_CAPTURE_RANGES; range++)
+        free_range(capture, range);
+    ms_mem_free(capture->ranges);
+}
+static struct ms_image *store_capture_find(const struct ms_capture *capture, uint64_t range, uint64_t hash,
+                             const void *key, size_t key_size)
+{
+    struct ms_image *image = capture->ranges[range];
+    while (image != NULL && (image->hash != hash || image->key_size != key_size ||
+                             memcmp(image->bytes, key, key_size) != 0))
+        image = image->next;
+    return image;
+}
+static struct ms_image *image_of(memstore *store, const struct ms_step *step)
+{
+    const struct ms_entry_parts *parts = &step->found.parts;
+    const memstore_key *key = &step->op->key;
+    const uint32_t value_size = step->live ? parts->value_size : 0;
+    struct ms_image *image = ms_mem_alloc(sizeof *image);
+    if (image == NULL)
+        return NULL;
+    image->bytes = ms_mem_resize(NULL, key->size + value_size);
+    if (image->bytes == NULL) {
+        ms_mem_free(image);
+        return NULL;
+    }
+    image->hash = step->hash;
+    image->key_size = (uint32_t)key->size;
+    image->value_size = value_size;
+    memcpy(image->bytes, key->data, key->size);
+    if (!step->live)
+        return image;
+    memcpy(image->bytes + key->size, parts->value, value_size);
+    image->was_there = true;
+    image->expiry = ms_found_expiry(&step->found);
+    image->created = store->keeps_created ? ms_entry_created(step->found.entry) : 0;
+    image->heat = ms_heat_of(store, step->found.entry, step->found.segment);
+    return image;
+}
+static void keep_image(memstore *store, struct ms_capture *capture, const struct ms_step *step)
+{
+    const uint64_t position = position_of(store, step->hash);
+    const uint64_t range = position >> capture->range_shift;
+    const memstore_key *key = &step->op->key;
+    if (position < ms_load_relaxed(&capture->position) || capture->status != MEMSTORE_OK ||
+        store_capture_find(capture, range, step->hash, key->data, key->size) != NULL)
+        return;
+    struct ms_image *image = image_of(store, step);
+    if (image == NULL) {
+        capture->status = MEMSTORE_ERR_MEMORY_EXHAUSTED;
+        return;
+    }
+    image->next = capture->ranges[range];
+    capture->ranges[range] = image;
+    if (image->was_there) {
+        image->next_fresh = capture->fresh;
+        capture->fresh = image;
+    }
+    ms_add_relaxed(&capture->images, 1);
+    capture->bytes += sizeof *image + image->key_size + image->value_size;
+    if (capture->bytes > capture->most_bytes)
+        capture->status = MEMSTORE_ERR_MEMORY_EXHAUSTED;
+}
+void ms_capture_batch(const struct ms_commit *commit)
+{
+    struct ms_captures *captures = &commit->store->captures;
+    if (ms_testing_has_fault(MS_FAULT_CAPTURE_WITHOUT_BATCHES))
+        return;
+    ms_mutex_lock(&captures->lock);
+    for (struct ms_capture *capture = ms_load_relaxed(&captures->first); capture != NULL;
+         capture = capture->next) {
+        for (size_t i = 0; i < commit->count; i++) {
+            if (ms_step_writes(&commit->steps[i]))
+                keep_image(commit->store, capture, &commit->steps[i]);
+        }
+    }
+    ms_mutex_unlock(&captures->lock);
+}
+bool ms_capture_has(memstore *store, struct ms_capture *capture, uint64_t hash, const char *key,
+                    size_t key_size)
+{
+    const uint64_t range = position_of(store, hash) >> capture->range_shift;
+    if (ms_load_relaxed(&capture->images) == 0)
+        return false;
+    ms_mutex_lock(&store->captures.lock);
+    const bool has = store_capture_find(capture, range, hash, key, key_size) != NULL;
+    ms_mutex_unlock(&store->captures.lock);
+    return has;
+}
+int ms_capture_take(memstore *store, struct ms_capture *capture, struct ms_image **images)
+{
+    ms_mutex_lock(&store->captures.lock);
+    const int status = capture->status;
+    *images = capture->fresh;
+    capture->fresh = NULL;
+    ms_mutex_unlock(&store->captures.lock);
+    return status;
+}
+void ms_capture_written(memstore *store, struct ms_capture *capture, struct ms_image *images)
+{
+    ms_mutex_lock(&store->captures.lock);
+    while (images != NULL) {
+        char *key_only = ms_mem_resize_wiped(images->bytes, images->key_size, capture->wipes);
+        if (key_only != NULL)
+            images->bytes = key_only;
+        capture->bytes -= images->value_size;
+        images->value_size = 0;
+        images = images->next_fresh;
+    }
+    ms_mutex_unlock(&store->captures.lock);
+}
+void ms_capture_purge(memstore *store, struct ms_capture *capture)
+{
+    const uint64_t passed = ms_load_relaxed(&capture->position) >> capture->range_shift;
+    ms_mutex_lock(&store->captures.lock);
+    for (; capture->purged < passed; capture->purged++)
+        free_range(capture, capture->purged);
+    ms_mutex_unlock(&store->captures.lock);
 }
 
 /* lib/store/chunk.c */
@@ -10879,7 +11412,7 @@ static int write_first(memstore *store)
     ms_combiner_done_locked(store);
     return MEMSTORE_OK;
 }
-static int store_combiner_apply_write_all(memstore *store)
+static int write_all(memstore *store)
 {
     int status = MEMSTORE_OK;
     while (status == MEMSTORE_OK && store->combiner.taken.count != 0)
@@ -10900,7 +11433,7 @@ static int apply(memstore *store)
             return status;
         ms_store_patience_us = ms_store_deadline(store);
     }
-    return store_combiner_apply_write_all(store);
+    return write_all(store);
 }
 int ms_combiner_apply_locked(memstore *store, enum ms_combiner_place place)
 {
@@ -11008,7 +11541,7 @@ static size_t size_of(const struct ms_write *write)
     const size_t alignment = _Alignof(struct ms_pending);
     return (size + alignment - 1) & ~(alignment - 1);
 }
-static bool is_large(const struct ms_combiner *combiner, size_t size)
+static bool store_combiner_queue_is_large(const struct ms_combiner *combiner, size_t size)
 {
     return size > combiner->chunk_size / LARGE_DIVISOR;
 }
@@ -11080,7 +11613,7 @@ bool ms_combiner_queue(memstore *store, const struct ms_write *write, uint64_t h
     struct ms_pending *pending = NULL;
     if (size > bytes_max(store))
         return false;
-    if (is_large(combiner, size)) {
+    if (store_combiner_queue_is_large(combiner, size)) {
         own = ms_chunk_new(store, sizeof *own + size);
         if (own == NULL)
             return false;
@@ -11354,7 +11887,7 @@ static int write_file(memstore *store, const char *file)
     if (ms_metrics_write(store, &metrics) == MEMSTORE_OK)
         ms_metrics_for_file(&metrics, ms_setting_text(store->settings.store_name), &text);
     if (text.data != NULL && !text.failed)
-        error = ms_file_replace(file, text.data, text.size);
+        error = ms_file_replace(file, 0644, text.data, text.size);
     ms_mem_free(metrics.data);
     ms_mem_free(text.data);
     return error;
@@ -11782,6 +12315,7 @@ static void init_members(memstore *store, const struct ms_settings *settings,
     ms_events_allow(&store->events, ms_notify_allowance(settings));
     ms_flights_init(&store->flights, &store->arena.budget);
     ms_breakers_init(&store->breakers);
+    ms_captures_init(&store->captures);
     ms_gate_init(&store->loads_gate, settings->load_max_loads);
     ms_gate_init(&store->load_bytes_gate, ms_load_byte_places(settings));
     ms_due_init(&store->due, ms_store_sweep_slack(settings));
@@ -11865,6 +12399,7 @@ static void free_store(memstore *store)
     ms_admission_fini(&store->admission);
     ms_monitor_fini(&store->monitor);
     ms_track_fini(&store->track);
+    ms_captures_fini(&store->captures);
     ms_mutex_destroy(&store->settings_lock);
     ms_gate_fini(&store->room_line);
     ms_mutex_destroy(&store->reclaim_lock);
@@ -12349,7 +12884,7 @@ void ms_load_note_failure(memstore *store, uint64_t loader)
     if (ms_breakers_failed(&store->breakers, loader, &rule, ms_clock_exact_ms()))
         ms_count(&store->counters, MS_COUNT_BREAKERS_OPENED, 1);
 }
-static void note_result(const struct ms_load *load, int result)
+static void store_load_call_note_result(const struct ms_load *load, int result)
 {
     if (result == MEMSTORE_LOAD_OK || result == MEMSTORE_LOAD_ABSENT)
         ms_load_note_success(load->store, loader_of(load));
@@ -12427,7 +12962,7 @@ int ms_load_call(const struct ms_load *load, bool closed, memstore_load_value *v
     if (!ms_load_may_call(load->store, loader_of(load)))
         return MS_LOAD_REFUSED;
     const int result = call_until_settled(load, closed, value);
-    note_result(load, result);
+    store_load_call_note_result(load, result);
     if (result == MEMSTORE_LOAD_OK)
         note_size(load->store, value->value_size);
     return result;
@@ -12501,7 +13036,7 @@ static void note_results(const struct ms_load *load, const memstore_load_value *
         else if (values[i].result == MEMSTORE_ERR_LOADER_FAILED && result != MEMSTORE_LOAD_OK)
             result = MEMSTORE_ERR_LOADER_FAILED;
     }
-    note_result(load, result);
+    store_load_call_note_result(load, result);
 }
 static void call_together(const struct ms_load *load, struct attempts *attempts, memstore_key *keys,
                           size_t n, memstore_load_value *values, size_t *order)
@@ -13326,6 +13861,9 @@ static void each_lock(memstore *store, enum ms_rank rank, void (*fn)(ms_mutex *l
     case MS_RANK_LOG:
         fn(&store->log.lock);
         break;
+    case MS_RANK_CAPTURES:
+        fn(&store->captures.lock);
+        break;
     default:
         break;
     }
@@ -13369,6 +13907,7 @@ static void forget_other_threads(memstore *store)
     ms_flights_forget_threads(&store->flights);
     ms_log_forget_threads(&store->log);
     ms_exporter_forget_parent(store);
+    ms_captures_forget(&store->captures);
     ms_gate_forget_threads(&store->loads_gate, ms_load_places_held(store));
     ms_gate_forget_threads(&store->load_bytes_gate, ms_load_bytes_held(store));
 }
@@ -14740,7 +15279,7 @@ static void touch(memstore *store, struct ms_entry *entry)
 {
     ms_eviction_touch(store->touch, &store->eviction, entry);
 }
-static void pin(struct ms_segment *segment)
+static void store_read_pin(struct ms_segment *segment)
 {
     ms_add_acquire(&segment->pins, 1);
 }
@@ -14750,7 +15289,7 @@ static void unpin(struct ms_segment *segment)
 }
 static MS_NOINLINE int copy_pinned(struct ms_segment *segment, struct ms_bytes value, void *buf)
 {
-    pin(segment);
+    store_read_pin(segment);
     ms_rcu_read_unlock();
     memcpy(buf, value.data, value.size);
     unpin(segment);
@@ -15019,7 +15558,7 @@ int ms_store_get_view(memstore *store, const void *key, size_t key_size, memstor
     if (!ms_lookup_live(store, key, key_size, hash, &found))
         return missed_view(store, key, key_size);
     ms_testing_reach(MS_POINT_READ_KEPT);
-    pin(found.segment);
+    store_read_pin(found.segment);
     touch(store, found.entry);
     fill_view(store, &found, out);
     ms_rcu_read_unlock();
@@ -15029,7 +15568,7 @@ int ms_store_get_view(memstore *store, const void *key, size_t key_size, memstor
 }
 void ms_view_of(memstore *store, const struct ms_found *found, memstore_view *out)
 {
-    pin(found->segment);
+    store_read_pin(found->segment);
     fill_view(store, found, out);
 }
 void ms_view_share(const memstore_view *view, memstore_view *out)
@@ -15037,7 +15576,7 @@ void ms_view_share(const memstore_view *view, memstore_view *out)
     if (ms_view_is_kept(view))
         ms_kept_share(view);
     else if (view->pin != NULL)
-        pin(view->pin);
+        store_read_pin(view->pin);
     *out = *view;
 }
 void ms_view_give_back_marked(memstore_view *view)
@@ -15945,6 +16484,405 @@ int ms_store_resize(memstore *store, uint64_t limit, char why[static MS_WHY_SIZE
     return status;
 }
 
+/* lib/store/restore.c */
+#ifndef MS_SNAPSHOT_FORMAT_H
+#define MS_SNAPSHOT_FORMAT_H
+#include <endian.h>
+#include <string.h>
+#define MS_SNAPSHOT_VERSION 1
+#define MS_SNAPSHOT_MAGIC "\x89MSNAP\r\n"
+#define MS_SNAPSHOT_HEADER_SIZE 64
+#define MS_SNAPSHOT_BLOCK_HEAD_SIZE 32
+#define MS_SNAPSHOT_END_SIZE 32
+#define MS_SNAPSHOT_HAS_CREATED 1u
+#define MS_SNAPSHOT_MAY_BE_PACKED 2u
+#define MS_SNAPSHOT_FLAGS (MS_SNAPSHOT_HAS_CREATED | MS_SNAPSHOT_MAY_BE_PACKED)
+enum ms_snapshot_kind { MS_SNAPSHOT_ENTRIES = 1, MS_SNAPSHOT_END = 2 };
+enum ms_snapshot_encoding { MS_SNAPSHOT_PLAIN, MS_SNAPSHOT_ZSTD };
+#define MS_SNAPSHOT_HEATS 8
+#define MS_SNAPSHOT_BLOCK_SIZE ((size_t)256 << 10)
+#define MS_SNAPSHOT_PACKED_MOST ((size_t)16 << 20)
+static inline void ms_put_u32(char *at, uint32_t value)
+{
+    value = htole32(value);
+    memcpy(at, &value, sizeof value);
+}
+static inline void ms_put_u64(char *at, uint64_t value)
+{
+    value = htole64(value);
+    memcpy(at, &value, sizeof value);
+}
+static inline uint32_t ms_take_u32(const char *at)
+{
+    uint32_t value;
+    memcpy(&value, at, sizeof value);
+    return le32toh(value);
+}
+static inline uint64_t ms_take_u64(const char *at)
+{
+    uint64_t value;
+    memcpy(&value, at, sizeof value);
+    return le64toh(value);
+}
+struct ms_snapshot_head {
+    uint8_t kind;
+    uint8_t encoding;
+    uint8_t heat;
+    uint32_t entries;
+    uint32_t size;
+    uint32_t stored;
+    uint64_t number;
+    uint64_t checksum;
+};
+static inline uint64_t ms_snapshot_chain(uint64_t chain, uint64_t checksum)
+{
+    char bytes[8];
+    ms_put_u64(bytes, checksum);
+    return XXH3_64bits_withSeed(bytes, sizeof bytes, chain);
+}
+static inline uint64_t ms_snapshot_seed(const char head[MS_SNAPSHOT_BLOCK_HEAD_SIZE])
+{
+    return XXH3_64bits(head, MS_SNAPSHOT_BLOCK_HEAD_SIZE - 8);
+}
+static inline void ms_snapshot_put_head(char *at, const struct ms_snapshot_head *head)
+{
+    at[0] = (char)head->kind;
+    at[1] = (char)head->encoding;
+    at[2] = (char)head->heat;
+    at[3] = 0;
+    ms_put_u32(at + 4, head->entries);
+    ms_put_u32(at + 8, head->size);
+    ms_put_u32(at + 12, head->stored);
+    ms_put_u64(at + 16, head->number);
+}
+static inline void ms_snapshot_take_head(const char *at, struct ms_snapshot_head *head)
+{
+    head->kind = (uint8_t)at[0];
+    head->encoding = (uint8_t)at[1];
+    head->heat = (uint8_t)at[2];
+    head->entries = ms_take_u32(at + 4);
+    head->size = ms_take_u32(at + 8);
+    head->stored = ms_take_u32(at + 12);
+    head->number = ms_take_u64(at + 16);
+    head->checksum = ms_take_u64(at + 24);
+}
+static inline size_t ms_snapshot_entry_head(bool has_created)
+{
+    return has_created ? 24 : 16;
+}
+struct ms_snapshot_entry {
+    const char *key;
+    const char *value;
+    uint32_t key_size;
+    uint32_t value_size;
+    int64_t expires_at;
+    int64_t created_at;
+    unsigned heat;
+};
+#endif
+#ifndef MS_SNAPSHOT_PACKING_H
+#define MS_SNAPSHOT_PACKING_H
+#include <stdbool.h>
+#include <stddef.h>
+struct ms_packing;
+bool ms_packing_is_supported(void);
+struct ms_packing *ms_packing_new(void);
+void ms_packing_free(struct ms_packing *packing);
+size_t ms_packing_bound(size_t size);
+size_t ms_packing_pack(struct ms_packing *packing, const void *from, size_t size, void *to,
+                       size_t cap);
+bool ms_packing_unpack(struct ms_packing *packing, const void *from, size_t stored, void *to,
+                       size_t size);
+#endif
+#ifndef MS_SNAPSHOT_READER_H
+#define MS_SNAPSHOT_READER_H
+struct ms_snapshot_summary {
+    uint32_t version;
+    bool has_created;
+    bool may_be_packed;
+    int64_t saved_at;
+    uint64_t entries;
+    uint64_t blocks;
+    uint64_t file_size;
+};
+struct ms_snapshot_spot {
+    uint64_t offset;
+    uint64_t checksum;
+    uint32_t entries;
+    uint32_t heat;
+};
+struct ms_snapshot_reader {
+    struct ms_file_in file;
+    struct ms_snapshot_summary summary;
+    struct ms_snapshot_spot *spots;
+    uint64_t count;
+    uint64_t bytes;
+    struct ms_packing *packing;
+    char *stored, *plain;
+    size_t stored_cap, plain_cap;
+    const char *at, *end;
+    unsigned heat;
+    bool wipes;
+};
+int ms_snapshot_open(struct ms_snapshot_reader *reader, const char *path, bool wipes);
+typedef bool (*ms_snapshot_step)(void *context, uint32_t entries);
+int ms_snapshot_verify(struct ms_snapshot_reader *reader, ms_snapshot_step fn, void *context);
+int ms_snapshot_read(struct ms_snapshot_reader *reader, uint64_t number);
+bool ms_snapshot_next(struct ms_snapshot_reader *reader, struct ms_snapshot_entry *entry);
+void ms_snapshot_close(struct ms_snapshot_reader *reader);
+#endif
+#ifndef MS_STORE_PROGRESS_H
+#define MS_STORE_PROGRESS_H
+#include <memstore/snapshot.h>
+#include <stdbool.h>
+#define MS_REPORT_EVERY 2048
+struct ms_reporting {
+    memstore_progress_fn fn;
+    void *context;
+    memstore_progress progress;
+    uint64_t reported;
+};
+static inline struct ms_reporting ms_reporting_to(memstore_progress_fn fn, void *context)
+{
+    return (struct ms_reporting){
+        .fn = fn, .context = context, .progress = {.struct_size = sizeof(memstore_progress)}};
+}
+static inline int ms_report(struct ms_reporting *reporting)
+{
+    reporting->reported = reporting->progress.done;
+    return reporting->fn == NULL || reporting->fn(&reporting->progress, reporting->context) == 0
+               ? MEMSTORE_OK
+               : MEMSTORE_ERR_CANCELLED;
+}
+static inline int ms_report_some(struct ms_reporting *reporting)
+{
+    return reporting->progress.done - reporting->reported >= MS_REPORT_EVERY ? ms_report(reporting)
+                                                                             : MEMSTORE_OK;
+}
+static inline int ms_report_phase(struct ms_reporting *reporting, enum memstore_phase phase,
+                                  uint64_t total)
+{
+    reporting->progress.phase = phase;
+    reporting->progress.done = 0;
+    reporting->progress.total = total;
+    return ms_report(reporting);
+}
+static inline int ms_report_end(struct ms_reporting *reporting)
+{
+    reporting->progress.total = reporting->progress.done;
+    return ms_report(reporting);
+}
+#endif
+#define LONGEST_MS (INT64_MAX / 4)
+struct added {
+    uint64_t hash;
+    uint64_t instance;
+};
+struct restoring {
+    memstore *store;
+    struct ms_reporting reporting;
+    struct ms_snapshot_reader reader;
+    int64_t now, unix_now;
+    struct added *added;
+    size_t count, cap;
+    bool full;
+};
+static bool note_added(struct restoring *restoring, uint64_t hash, uint64_t instance)
+{
+    if (restoring->count == restoring->cap) {
+        const size_t cap = restoring->cap == 0 ? 1024 : restoring->cap * 2;
+        struct added *added = ms_mem_resize(restoring->added, cap * sizeof *added);
+        if (added == NULL)
+            return false;
+        restoring->added = added;
+        restoring->cap = cap;
+    }
+    restoring->added[restoring->count++] = (struct added){hash, instance};
+    return true;
+}
+struct sought {
+    const memstore *store;
+    uint64_t instance;
+};
+static bool is_instance(void *context, uint32_t *place)
+{
+    const struct sought *sought = context;
+    const struct ms_arena *arena = &sought->store->arena;
+    return ms_arena_version(arena, *place, ms_arena_segment_of(arena, *place)) == sought->instance;
+}
+static void take_back(memstore *store, const struct added *added)
+{
+    struct sought sought = {store, added->instance};
+    struct ms_index_slot slot;
+    struct ms_found found;
+    ms_mutex_lock(ms_store_shard_lock(store, added->hash));
+    if (ms_index_find_slot(&store->index, added->hash, is_instance, &sought, &slot)) {
+        ms_found_at(store, ms_slot_place(&slot), &found);
+        ms_index_remove(&store->index, added->hash, &slot);
+        ms_store_entry_died(store, &found);
+    }
+    ms_mutex_unlock(ms_store_shard_lock(store, added->hash));
+}
+static void take_all_back(struct restoring *restoring)
+{
+    for (size_t i = 0; i < restoring->count; i++)
+        take_back(restoring->store, &restoring->added[i]);
+}
+static int64_t past_of(const struct restoring *restoring, int64_t unix_ms)
+{
+    const int64_t age = restoring->unix_now - unix_ms;
+    return age > 0 && age < restoring->now ? restoring->now - age : restoring->now;
+}
+static bool expiry_of(const struct restoring *restoring, const struct ms_snapshot_entry *entry,
+                      int64_t created, int64_t *expiry)
+{
+    const struct ms_settings *settings = &restoring->store->settings;
+    const int64_t max_ttl = ms_setting_of(settings, max_ttl);
+    const int64_t window = ms_setting_of(settings, life_window);
+    int64_t left = entry->expires_at == 0 ? LONGEST_MS : entry->expires_at - restoring->unix_now;
+    if (max_ttl != 0 && left > max_ttl)
+        left = max_ttl;
+    if (window != 0 && left > created + window - restoring->now)
+        left = created + window - restoring->now;
+    *expiry = left >= LONGEST_MS ? MS_NEVER : restoring->now + left;
+    return left > 0;
+}
+static int add(struct restoring *restoring, const struct ms_snapshot_entry *entry, int64_t expiry,
+               int64_t created)
+{
+    memstore *store = restoring->store;
+    const struct ms_write write = {
+        .key = {entry->key, entry->key_size},
+        .value = entry->value,
+        .value_size = entry->value_size,
+        .expiry = expiry,
+        .mode = MS_WRITE_ADD,
+        .keep_created = store->keeps_created ? created : 0,
+        .heat_plus_one = entry->heat + 1,
+    };
+    const uint64_t hash = ms_store_hash(store, entry->key, entry->key_size);
+    struct ms_write_outcome outcome;
+    int status = ms_store_check_size(store, entry->key_size, entry->value_size);
+    if (status == MEMSTORE_OK)
+        status = ms_store_try_write(store, &write, hash, &outcome);
+    if (status != MEMSTORE_OK)
+        return status;
+    if (outcome.replaced_expired)
+        ms_count(&store->counters, MS_COUNT_EXPIRATIONS, 1);
+    return note_added(restoring, hash, outcome.instance) ? MEMSTORE_OK
+                                                         : MEMSTORE_ERR_MEMORY_EXHAUSTED;
+}
+static bool store_restore_is_large(const memstore *store, const struct ms_snapshot_entry *entry)
+{
+    return (uint64_t)entry->key_size + entry->value_size + sizeof(struct ms_entry_long) +
+               sizeof(struct ms_entry) + 8 >
+           ms_arena_solo_threshold(&store->arena);
+}
+static int restore_entry(struct restoring *restoring, const struct ms_snapshot_entry *entry)
+{
+    memstore_progress *progress = &restoring->reporting.progress;
+    const int64_t created = restoring->reader.summary.has_created
+                                ? past_of(restoring, entry->created_at)
+                                : restoring->now;
+    int64_t expiry;
+    progress->done++;
+    if (!expiry_of(restoring, entry, created, &expiry)) {
+        progress->expired++;
+        return MEMSTORE_OK;
+    }
+    const int status =
+        restoring->full ? MEMSTORE_ERR_CACHE_FULL : add(restoring, entry, expiry, created);
+    switch (status) {
+    case MEMSTORE_OK:
+        progress->stored++;
+        return status;
+    case MEMSTORE_ERR_KEY_EXISTS:
+        progress->present++;
+        return MEMSTORE_OK;
+    case MEMSTORE_ERR_CACHE_FULL:
+        restoring->full |= !store_restore_is_large(restoring->store, entry);
+        progress->left_out++;
+        return MEMSTORE_OK;
+    case MEMSTORE_ERR_ENTRY_TOO_LARGE:
+    case MEMSTORE_ERR_SHARD_OVERFLOW:
+        progress->left_out++;
+        return MEMSTORE_OK;
+    default:
+        return status;
+    }
+}
+static int restore_block(struct restoring *restoring, uint64_t number)
+{
+    struct ms_snapshot_entry entry;
+    int status = ms_snapshot_read(&restoring->reader, number);
+    while (status == MEMSTORE_OK && ms_snapshot_next(&restoring->reader, &entry))
+        status = restore_entry(restoring, &entry);
+    return status == MEMSTORE_OK ? ms_report_some(&restoring->reporting) : status;
+}
+static int restore_heat(struct restoring *restoring, unsigned heat)
+{
+    const struct ms_snapshot_reader *reader = &restoring->reader;
+    int status = MEMSTORE_OK;
+    for (uint64_t i = 0; i < reader->count && status == MEMSTORE_OK; i++) {
+        if (reader->spots[i].heat == heat)
+            status = restore_block(restoring, i);
+    }
+    return status;
+}
+static bool store_restore_fits(const struct restoring *restoring)
+{
+    memstore *store = restoring->store;
+    const uint64_t room = (uint64_t)ms_arena_available(&store->arena) << store->arena.segment_shift;
+    const uint64_t index =
+        restoring->reader.summary.entries * 2 * sizeof(struct ms_bucket) / MS_BUCKET_SLOTS;
+    return restoring->reader.bytes + index < room / 2;
+}
+static int restore_all(struct restoring *restoring)
+{
+    const bool coldest_first = store_restore_fits(restoring);
+    int status = ms_report_phase(&restoring->reporting, MEMSTORE_PHASE_LOADING,
+                                 restoring->reader.summary.entries);
+    for (unsigned i = 0; i < MS_SNAPSHOT_HEATS && status == MEMSTORE_OK; i++)
+        status = restore_heat(restoring, coldest_first ? i : MS_SNAPSHOT_HEATS - 1 - i);
+    return status == MEMSTORE_OK ? ms_report_end(&restoring->reporting) : status;
+}
+static bool verified_block(void *context, uint32_t entries)
+{
+    struct restoring *restoring = context;
+    restoring->reporting.progress.done += entries;
+    return ms_report_some(&restoring->reporting) == MEMSTORE_OK;
+}
+static int verify(struct restoring *restoring)
+{
+    int status = ms_report_phase(&restoring->reporting, MEMSTORE_PHASE_VERIFYING,
+                                 restoring->reader.summary.entries);
+    if (status == MEMSTORE_OK)
+        status = ms_snapshot_verify(&restoring->reader, verified_block, restoring);
+    return status == MEMSTORE_OK ? ms_report_end(&restoring->reporting) : status;
+}
+int ms_store_restore(memstore *store, const char *path, memstore_progress_fn fn, void *context)
+{
+    struct restoring restoring = {.store = store, .reporting = ms_reporting_to(fn, context)};
+    int status = ms_snapshot_open(&restoring.reader, path, store->settings.secure_wipe);
+    if (status != MEMSTORE_OK)
+        return status;
+    status = verify(&restoring);
+    if (status == MEMSTORE_OK) {
+        const int64_t saved_at = restoring.reader.summary.saved_at;
+        ms_upkeep_expire(store, ms_store_deadline(store));
+        restoring.now = ms_clock_exact_ms();
+        restoring.unix_now = ms_clock_unix_ms();
+        if (restoring.unix_now < saved_at)
+            restoring.unix_now = saved_at;
+        status = restore_all(&restoring);
+        if (status != MEMSTORE_OK)
+            take_all_back(&restoring);
+    }
+    ms_snapshot_close(&restoring.reader);
+    ms_mem_free(restoring.added);
+    return status;
+}
+
 /* lib/store/retime.c */
 int64_t ms_ttl_bound_by_age(const memstore *store, const struct ms_found *found, int64_t expiry)
 {
@@ -16301,6 +17239,17 @@ int ms_room_make_for_index(memstore *store, uint64_t bytes, int64_t deadline_us,
     const int status = ms_room_make(store, bytes, deadline_us, since);
     return status == MEMSTORE_ERR_CACHE_FULL ? MEMSTORE_ERR_SHARD_OVERFLOW : status;
 }
+static int settle_in(memstore *store, const struct ms_reserved *reserved)
+{
+    if (ms_unlikely(reserved->segment->is_solo) &&
+        !ms_due_reserve(&store->due, ms_arena_most_in_use(&store->arena))) {
+        ms_store_abandon(store, reserved);
+        return MEMSTORE_ERR_MEMORY_EXHAUSTED;
+    }
+    if (ms_unlikely((char *)reserved->entry == reserved->segment->base))
+        ms_maintenance_wake(store);
+    return MEMSTORE_OK;
+}
 int ms_room_reserve(memstore *store, const struct ms_placement *placement,
                     const struct ms_entry_shape *shape, struct ms_reserved *out)
 {
@@ -16318,14 +17267,20 @@ int ms_room_reserve(memstore *store, const struct ms_placement *placement,
                 return status;
         } while (!ms_arena_reserve(arena, placement, shape, out));
     }
-    if (ms_unlikely(out->segment->is_solo) &&
-        !ms_due_reserve(&store->due, ms_arena_most_in_use(arena))) {
+    return settle_in(store, out);
+}
+int ms_room_take(memstore *store, const struct ms_placement *placement,
+                 const struct ms_entry_shape *shape, struct ms_reserved *out)
+{
+    struct ms_arena *arena = &store->arena;
+    if (!ms_arena_reserve(arena, placement, shape, out))
+        return MEMSTORE_ERR_CACHE_FULL;
+    if ((char *)out->entry == out->segment->base && store->settings.eviction != MS_EVICTION_NONE &&
+        ms_arena_available(arena) < ms_upkeep_low_water(store)) {
         ms_store_abandon(store, out);
-        return MEMSTORE_ERR_MEMORY_EXHAUSTED;
+        return MEMSTORE_ERR_CACHE_FULL;
     }
-    if (ms_unlikely((char *)out->entry == out->segment->base))
-        ms_maintenance_wake(store);
-    return MEMSTORE_OK;
+    return settle_in(store, out);
 }
 static double dead_ratio(memstore *store)
 {
@@ -16358,8 +17313,297 @@ int ms_store_compact(memstore *store, double max_dead_ratio)
     return status;
 }
 
+/* lib/store/save.c */
+#ifndef MS_SNAPSHOT_WRITER_H
+#define MS_SNAPSHOT_WRITER_H
+struct ms_snapshot_options {
+    int64_t saved_at;
+    bool keeps_created;
+    bool packs;
+    bool sync;
+    bool wipes;
+};
+struct ms_snapshot_block {
+    struct ms_snapshot_block *next;
+    struct ms_snapshot_head head;
+    char bytes[MS_SNAPSHOT_BLOCK_HEAD_SIZE + MS_SNAPSHOT_BLOCK_SIZE];
+};
+struct ms_snapshot_writer {
+    struct ms_file_out file;
+    struct ms_snapshot_options options;
+    struct ms_snapshot_block *gathered[MS_SNAPSHOT_HEATS];
+    struct ms_snapshot_block *full;
+    struct ms_snapshot_block *spare;
+    struct ms_packing *packing;
+    char *packed;
+    uint64_t entries, blocks, bytes, chain;
+    uint64_t file_size;
+};
+int ms_snapshot_begin(struct ms_snapshot_writer *writer, const char *path,
+                      const struct ms_snapshot_options *options);
+bool ms_snapshot_is_small(const struct ms_snapshot_writer *writer,
+                          const struct ms_snapshot_entry *entry);
+int ms_snapshot_add(struct ms_snapshot_writer *writer, const struct ms_snapshot_entry *entry);
+int ms_snapshot_add_large(struct ms_snapshot_writer *writer, const struct ms_snapshot_entry *entry);
+int ms_snapshot_write_full(struct ms_snapshot_writer *writer);
+int ms_snapshot_commit(struct ms_snapshot_writer *writer);
+void ms_snapshot_abandon(struct ms_snapshot_writer *writer);
+#endif
+#ifndef MS_STORE_INTERVAL_H
+#define MS_STORE_INTERVAL_H
+#define MS_INTERVAL_BUCKETS 64
+struct ms_interval {
+    uint32_t shard;
+    uint32_t from, to;
+};
+static inline struct ms_interval ms_interval_from(const memstore *store, uint32_t shard,
+                                                  uint64_t from)
+{
+    const uint64_t table = ms_load_acquire(&store->index.views[shard].table);
+    const uint32_t buckets = ms_table_buckets(table);
+    const uint64_t width = buckets <= MS_INTERVAL_BUCKETS
+                               ? UINT64_C(1) << 32
+                               : (UINT64_C(1) << 32) / buckets * MS_INTERVAL_BUCKETS;
+    const uint64_t end = from + width;
+    return (struct ms_interval){.shard = shard,
+                                .from = (uint32_t)from,
+                                .to = end >> 32 != 0 ? UINT32_MAX : (uint32_t)(end - 1)};
+}
+static inline bool ms_interval_has(const struct ms_interval *interval, uint64_t hash)
+{
+    return (uint32_t)hash >= interval->from && (uint32_t)hash <= interval->to;
+}
+#endif
+_Static_assert(MS_HEATS == MS_SNAPSHOT_HEATS, "blocks are kept apart by heat");
+#define PINNED_FROM ((size_t)16 << 10)
+struct saving {
+    memstore *store;
+    struct ms_reporting reporting;
+    struct ms_snapshot_writer writer;
+    struct ms_capture capture;
+    int64_t unix_offset;
+    struct ms_interval interval;
+    ms_place *places;
+    size_t count, cap;
+    struct ms_found *pinned;
+    size_t pinned_count, pinned_cap;
+};
+static bool reserve(void **array, size_t *cap, size_t count, size_t each)
+{
+    if (count < *cap)
+        return true;
+    const size_t more = *cap == 0 ? 1024 : *cap * 2;
+    void *larger = ms_mem_resize(*array, more * each);
+    if (larger == NULL)
+        return false;
+    *array = larger;
+    *cap = more;
+    return true;
+}
+static bool note_place(void *context, uint32_t place)
+{
+    struct saving *saving = context;
+    void *places = saving->places;
+    if (!reserve(&places, &saving->cap, saving->count, sizeof *saving->places))
+        return false;
+    saving->places = places;
+    saving->places[saving->count++] = place;
+    return true;
+}
+static bool store_save_pin(struct saving *saving, const struct ms_found *found)
+{
+    void *pinned = saving->pinned;
+    if (!reserve(&pinned, &saving->pinned_cap, saving->pinned_count, sizeof *saving->pinned))
+        return false;
+    saving->pinned = pinned;
+    ms_add_acquire(&found->segment->pins, 1);
+    saving->pinned[saving->pinned_count++] = *found;
+    return true;
+}
+static int64_t unix_of(const struct saving *saving, int64_t monotonic)
+{
+    const int64_t at = monotonic + saving->unix_offset;
+    return at > 0 ? at : 1;
+}
+static int64_t unix_expiry(const struct saving *saving, int64_t expiry)
+{
+    if (expiry > INT64_MAX / 2)
+        return 0;
+    return unix_of(saving, expiry);
+}
+static struct ms_snapshot_entry entry_of(const struct saving *saving, const struct ms_found *found)
+{
+    memstore *store = saving->store;
+    return (struct ms_snapshot_entry){
+        .key = found->parts.key,
+        .value = found->parts.value,
+        .key_size = found->parts.key_size,
+        .value_size = found->parts.value_size,
+        .expires_at = unix_expiry(saving, ms_found_expiry(found)),
+        .created_at = store->keeps_created ? unix_of(saving, ms_entry_created(found->entry)) : 0,
+        .heat = ms_heat_of(store, found->entry, found->segment),
+    };
+}
+static int store_save_take_place(struct saving *saving, ms_place place)
+{
+    memstore *store = saving->store;
+    struct ms_found found;
+    ms_found_at(store, place, &found);
+    const uint64_t hash = ms_store_hash(store, found.parts.key, found.parts.key_size);
+    if (!ms_interval_has(&saving->interval, hash) || ms_has_expired(ms_found_expiry(&found)) ||
+        ms_capture_has(store, &saving->capture, hash, found.parts.key, found.parts.key_size))
+        return MEMSTORE_OK;
+    saving->reporting.progress.done++;
+    if (found.parts.size >= PINNED_FROM)
+        return store_save_pin(saving, &found) ? MEMSTORE_OK : MEMSTORE_ERR_MEMORY_EXHAUSTED;
+    const struct ms_snapshot_entry entry = entry_of(saving, &found);
+    return ms_snapshot_add(&saving->writer, &entry);
+}
+static int store_save_write_entry(struct saving *saving, const struct ms_snapshot_entry *entry)
+{
+    int status = MEMSTORE_OK;
+    if (!ms_snapshot_is_small(&saving->writer, entry))
+        return ms_snapshot_add_large(&saving->writer, entry);
+    status = ms_snapshot_add(&saving->writer, entry);
+    return status == MEMSTORE_OK ? ms_snapshot_write_full(&saving->writer) : status;
+}
+static int write_pinned(struct saving *saving, int status)
+{
+    for (size_t i = 0; i < saving->pinned_count; i++) {
+        const struct ms_found *found = &saving->pinned[i];
+        if (status == MEMSTORE_OK) {
+            const struct ms_snapshot_entry entry = entry_of(saving, found);
+            status = store_save_write_entry(saving, &entry);
+        }
+        ms_sub_release(&found->segment->pins, 1);
+    }
+    saving->pinned_count = 0;
+    return status;
+}
+static int write_image(struct saving *saving, const struct ms_image *image)
+{
+    const struct ms_snapshot_entry entry = {
+        .key = image->bytes,
+        .value = image->bytes + image->key_size,
+        .key_size = image->key_size,
+        .value_size = image->value_size,
+        .expires_at = unix_expiry(saving, image->expiry),
+        .created_at = saving->store->keeps_created ? unix_of(saving, image->created) : 0,
+        .heat = image->heat,
+    };
+    saving->reporting.progress.done++;
+    return store_save_write_entry(saving, &entry);
+}
+static int write_images(struct saving *saving)
+{
+    struct ms_image *images;
+    int status = ms_capture_take(saving->store, &saving->capture, &images);
+    for (struct ms_image *image = images; image != NULL && status == MEMSTORE_OK;
+         image = image->next_fresh)
+        status = write_image(saving, image);
+    if (images != NULL)
+        ms_capture_written(saving->store, &saving->capture, images);
+    ms_capture_purge(saving->store, &saving->capture);
+    return status;
+}
+static bool note_interval(struct saving *saving)
+{
+    memstore *store = saving->store;
+    const uint64_t position = ms_load_relaxed(&saving->capture.position);
+    const uint32_t shard = (uint32_t)(position >> 32);
+    saving->count = 0;
+    saving->interval = ms_interval_from(store, shard, position & UINT32_MAX);
+    const bool noted = ms_index_scan(&store->index, shard, saving->interval.from,
+                                     saving->interval.to, note_place, saving);
+    ms_store_relaxed(&saving->capture.position,
+                     ((uint64_t)shard << 32) + (uint64_t)saving->interval.to + 1);
+    ms_testing_reach(MS_POINT_INTERVAL_NOTED);
+    return noted;
+}
+static int copy_interval(struct saving *saving)
+{
+    memstore *store = saving->store;
+    const uint64_t shard = ms_load_relaxed(&saving->capture.position) >> 32;
+    ms_mutex *lock = &store->index.shards[shard].lock;
+    if (!ms_mutex_lock_until(lock, ms_store_deadline(store)))
+        return MEMSTORE_ERR_LOCK_TIMEOUT;
+    ms_rcu_read_lock();
+    int status = note_interval(saving) ? MEMSTORE_OK : MEMSTORE_ERR_MEMORY_EXHAUSTED;
+    ms_mutex_unlock(lock);
+    for (size_t i = 0; i < saving->count && status == MEMSTORE_OK; i++)
+        status = store_save_take_place(saving, saving->places[i]);
+    ms_rcu_read_unlock();
+    return write_pinned(saving, status);
+}
+static int copy_all(struct saving *saving)
+{
+    const uint64_t end = (uint64_t)saving->store->index.shard_count << 32;
+    int status = MEMSTORE_OK;
+    while (status == MEMSTORE_OK && ms_load_relaxed(&saving->capture.position) < end) {
+        status = copy_interval(saving);
+        if (status == MEMSTORE_OK)
+            status = write_images(saving);
+        if (status == MEMSTORE_OK)
+            status = ms_snapshot_write_full(&saving->writer);
+        if (status == MEMSTORE_OK)
+            status = ms_report_some(&saving->reporting);
+    }
+    return status;
+}
+static uint64_t store_save_count_entries(const memstore *store)
+{
+    uint64_t entries = 0;
+    for (uint32_t i = 0; i < store->index.shard_count; i++)
+        entries += ms_index_entries(&store->index, i);
+    return entries;
+}
+static int store_save_gather(struct saving *saving)
+{
+    memstore *store = saving->store;
+    int status = ms_capture_begin(store, &saving->capture,
+                                  ms_setting_of(&store->settings, snapshot_batch_memory));
+    if (status != MEMSTORE_OK)
+        return status;
+    status = ms_report_phase(&saving->reporting, MEMSTORE_PHASE_SAVING, store_save_count_entries(store));
+    if (status == MEMSTORE_OK)
+        status = copy_all(saving);
+    ms_capture_end(store, &saving->capture);
+    ms_mem_free(saving->places);
+    ms_mem_free(saving->pinned);
+    if (status != MEMSTORE_OK)
+        return status;
+    saving->reporting.progress.stored = saving->reporting.progress.done;
+    return ms_report_end(&saving->reporting);
+}
+int ms_store_save(memstore *store, const char *path, memstore_progress_fn fn, void *context)
+{
+    const int64_t now = ms_clock_unix_ms();
+    struct saving saving = {
+        .store = store,
+        .reporting = ms_reporting_to(fn, context),
+        .unix_offset = now - ms_clock_exact_ms(),
+    };
+    const struct ms_snapshot_options options = {
+        .saved_at = now > 0 ? now : 1,
+        .keeps_created = store->keeps_created,
+        .packs = ms_setting_of(&store->settings, snapshot_compression) == MS_COMPRESSION_ZSTD,
+        .sync = ms_setting_of(&store->settings, snapshot_fsync),
+        .wipes = store->settings.secure_wipe,
+    };
+    int status =
+        ms_combiner_is_idle(&store->combiner) ? MEMSTORE_OK : ms_combiner_settle_all(store);
+    if (status == MEMSTORE_OK)
+        status = ms_snapshot_begin(&saving.writer, path, &options);
+    if (status != MEMSTORE_OK)
+        return status;
+    status = store_save_gather(&saving);
+    if (status == MEMSTORE_OK)
+        return ms_snapshot_commit(&saving.writer);
+    ms_snapshot_abandon(&saving.writer);
+    return status;
+}
+
 /* lib/store/scan.c */
-#define INTERVAL_BUCKETS 64
 struct memstore_cursor {
     memstore *store;
     char *pattern;
@@ -16391,23 +17635,7 @@ static bool copy_key(memstore_cursor *cursor, const struct ms_entry_parts *parts
     cursor->used += sizeof parts->key_size + parts->key_size;
     return true;
 }
-struct interval {
-    uint32_t shard;
-    uint32_t from, to;
-};
-static struct interval interval_from(const memstore *store, uint32_t shard, uint64_t from)
-{
-    const uint64_t table = ms_load_acquire(&store->index.views[shard].table);
-    const uint32_t buckets = ms_table_buckets(table);
-    const uint64_t width = buckets <= INTERVAL_BUCKETS
-                               ? UINT64_C(1) << 32
-                               : (UINT64_C(1) << 32) / buckets * INTERVAL_BUCKETS;
-    const uint64_t end = from + width;
-    return (struct interval){.shard = shard,
-                             .from = (uint32_t)from,
-                             .to = end >> 32 != 0 ? UINT32_MAX : (uint32_t)(end - 1)};
-}
-static bool is_live_in(const memstore *store, const struct interval *interval, uint32_t place,
+static bool is_live_in(const memstore *store, const struct ms_interval *interval, uint32_t place,
                        struct ms_entry_parts *parts)
 {
     const struct ms_entry *entry = ms_arena_entry(&store->arena, place);
@@ -16418,14 +17646,14 @@ static bool is_live_in(const memstore *store, const struct interval *interval, u
         entry = ms_arena_entry(&store->arena, place);
     }
     *parts = ms_entry_parts(entry, store->keeps_created);
-    const uint32_t home = (uint32_t)ms_store_hash(store, parts->key, parts->key_size);
+    const uint64_t hash = ms_store_hash(store, parts->key, parts->key_size);
     const struct ms_segment *segment = ms_arena_segment_of(&store->arena, place);
-    return home >= interval->from && home <= interval->to &&
+    return ms_interval_has(interval, hash) &&
            !ms_has_expired(ms_entry_expiry(entry, segment->time_base));
 }
 struct counting {
     const memstore *store;
-    struct interval interval;
+    struct ms_interval interval;
     uint64_t count;
 };
 static bool count_entry(void *context, uint32_t place)
@@ -16441,7 +17669,7 @@ uint64_t ms_scan_count(memstore *store)
     for (uint32_t shard = 0; shard < store->index.shard_count; shard++) {
         for (uint64_t from = 0; from >> 32 == 0; from = (uint64_t)counting.interval.to + 1) {
             ms_rcu_read_lock();
-            counting.interval = interval_from(store, shard, from);
+            counting.interval = ms_interval_from(store, shard, from);
             ms_index_scan(&store->index, shard, counting.interval.from, counting.interval.to,
                           count_entry, &counting);
             ms_rcu_read_unlock();
@@ -16451,7 +17679,7 @@ uint64_t ms_scan_count(memstore *store)
 }
 struct collecting {
     memstore_cursor *cursor;
-    struct interval interval;
+    struct ms_interval interval;
     bool out_of_memory;
 };
 static bool collect_key(void *context, uint32_t place)
@@ -16479,7 +17707,8 @@ static int collect_interval(memstore_cursor *cursor)
         status = MEMSTORE_ERR_CACHE_CLOSED;
     } else {
         struct collecting collecting = {
-            .cursor = cursor, .interval = interval_from(store, cursor->shard, cursor->next_home)};
+            .cursor = cursor,
+            .interval = ms_interval_from(store, cursor->shard, cursor->next_home)};
         ms_index_scan(&store->index, cursor->shard, collecting.interval.from,
                       collecting.interval.to, collect_key, &collecting);
         if (collecting.out_of_memory) {
@@ -17358,6 +18587,167 @@ void ms_store_assert_valid(memstore *store)
 typedef int ms_store_validate_is_compiled_out;
 #endif
 
+/* lib/store/warm.c */
+#include <unistd.h>
+#define store_warm_GROUP 128
+#define GROUPS_A_SECOND 10
+#define PAUSE_MS 10
+#define NOT_ASKED 127
+struct warming {
+    memstore *store;
+    const memstore_loader *theirs;
+    memstore_loader loader;
+    struct ms_reporting reporting;
+    int64_t began;
+    uint64_t asked_for;
+    int status;
+    memstore_key keys[store_warm_GROUP];
+    signed char results[store_warm_GROUP];
+    size_t count;
+};
+static void store_warm_note_result(struct warming *warming, const memstore_key *key, int result)
+{
+    for (size_t i = 0; i < warming->count; i++) {
+        if (warming->keys[i].data == key->data)
+            warming->results[i] = (signed char)(result >= 0 && result < NOT_ASKED ? result : -1);
+    }
+}
+static int load_one(const void *key, size_t key_size, memstore_load_value *out, void *context)
+{
+    struct warming *warming = context;
+    const int result = warming->theirs->load(key, key_size, out, warming->theirs->context);
+    store_warm_note_result(warming, &(memstore_key){key, key_size}, result);
+    return result;
+}
+static int load_some(const memstore_key *keys, size_t n, memstore_load_value *out, void *context)
+{
+    struct warming *warming = context;
+    const int result = warming->theirs->load_many(keys, n, out, warming->theirs->context);
+    for (size_t i = 0; i < n; i++)
+        store_warm_note_result(warming, &keys[i], result == MEMSTORE_LOAD_OK ? out[i].result : result);
+    return result;
+}
+static int pass_over_present(struct warming *warming, size_t *present)
+{
+    unsigned char there[store_warm_GROUP];
+    size_t kept = 0;
+    const int status =
+        ms_store_has_many(warming->store, warming->keys, warming->count, there, present);
+    if (status != MEMSTORE_OK)
+        return status;
+    for (size_t i = 0; i < warming->count; i++) {
+        if (!there[i]) {
+            warming->results[kept] = warming->results[i];
+            warming->keys[kept++] = warming->keys[i];
+        }
+    }
+    warming->count = kept;
+    return MEMSTORE_OK;
+}
+static int count_failed(struct warming *warming)
+{
+    memstore_progress *progress = &warming->reporting.progress;
+    size_t stored = 0;
+    const int status = pass_over_present(warming, &stored);
+    progress->stored += stored;
+    for (size_t i = 0; i < warming->count && status == MEMSTORE_OK; i++) {
+        if (warming->results[i] == MEMSTORE_LOAD_ABSENT)
+            progress->absent++;
+        else
+            progress->failed++;
+    }
+    return status;
+}
+static int load_group(struct warming *warming)
+{
+    memstore_progress *progress = &warming->reporting.progress;
+    memstore_view views[store_warm_GROUP] = {0};
+    size_t found = 0;
+    memset(warming->results, NOT_ASKED, sizeof warming->results);
+    const int status = ms_load_get_many(warming->store, warming->keys, warming->count,
+                                        &warming->loader, views, &found);
+    for (size_t i = 0; i < warming->count; i++)
+        ms_view_give_back(&views[i]);
+    if (ms_store_is_closed(warming->store))
+        return MEMSTORE_ERR_CACHE_CLOSED;
+    if (status == MEMSTORE_OK) {
+        progress->stored += found;
+        progress->absent += warming->count - found;
+        return MEMSTORE_OK;
+    }
+    if (warming->status == MEMSTORE_OK)
+        warming->status = status;
+    return count_failed(warming);
+}
+static size_t group_size(const struct warming *warming)
+{
+    const struct ms_settings *settings = &warming->store->settings;
+    const uint32_t rate = ms_setting_of(settings, load_warm_rate);
+    size_t size = store_warm_GROUP;
+    if (rate != 0 && rate / GROUPS_A_SECOND < size)
+        size = rate / GROUPS_A_SECOND + 1;
+    if (settings->max_concurrent_readers != 0 && settings->max_concurrent_readers < size)
+        size = settings->max_concurrent_readers;
+    return size;
+}
+static int await_turn(struct warming *warming)
+{
+    for (;;) {
+        const uint32_t rate = ms_setting_of(&warming->store->settings, load_warm_rate);
+        const int64_t now = ms_clock_exact_ms();
+        const int64_t turn =
+            rate != 0 ? warming->began + (int64_t)(warming->asked_for * 1000 / rate) : now;
+        if (ms_store_is_closed(warming->store))
+            return MEMSTORE_ERR_CACHE_CLOSED;
+        if (now >= turn)
+            return MEMSTORE_OK;
+        usleep((useconds_t)(turn - now < PAUSE_MS ? turn - now : PAUSE_MS) * 1000);
+        const int status = ms_report(&warming->reporting);
+        if (status != MEMSTORE_OK)
+            return status;
+    }
+}
+static int warm_group(struct warming *warming, const memstore_key *keys, size_t n)
+{
+    size_t present = 0;
+    memcpy(warming->keys, keys, n * sizeof *keys);
+    warming->count = n;
+    int status = pass_over_present(warming, &present);
+    warming->reporting.progress.present += present;
+    if (status == MEMSTORE_OK && warming->count != 0) {
+        status = await_turn(warming);
+        warming->asked_for += warming->count;
+        if (status == MEMSTORE_OK)
+            status = load_group(warming);
+    }
+    if (status != MEMSTORE_OK)
+        return status;
+    warming->reporting.progress.done += n;
+    return ms_report(&warming->reporting);
+}
+int ms_store_warm(memstore *store, const memstore_key *keys, size_t n,
+                  const memstore_loader *loader, memstore_progress_fn fn, void *context)
+{
+    struct warming warming = {
+        .store = store,
+        .theirs = loader,
+        .loader = *loader,
+        .reporting = ms_reporting_to(fn, context),
+        .began = ms_clock_exact_ms(),
+    };
+    int status = ms_report_phase(&warming.reporting, MEMSTORE_PHASE_WARMING, n);
+    warming.loader.context = &warming;
+    warming.loader.load = loader->load != NULL ? load_one : NULL;
+    warming.loader.load_many = loader->load_many != NULL ? load_some : NULL;
+    for (size_t done = 0; status == MEMSTORE_OK && done < n;) {
+        const size_t most = group_size(&warming);
+        const size_t size = n - done < most ? n - done : most;
+        status = warm_group(&warming, keys + done, size);
+        done += size;
+    }
+    return status == MEMSTORE_OK ? warming.status : status;
+}
+
 /* lib/store/write.c */
 int ms_store_check_size(const memstore *store, size_t key_size, size_t value_size)
 {
@@ -17417,6 +18807,10 @@ static struct foresight look_ahead(memstore *store, const struct ms_write *write
                                                             live ? found.segment : NULL);
         foresight.access = entry.access;
     }
+    if (ms_unlikely(write->heat_plus_one != 0)) {
+        foresight.queue = ms_heat_queue(store, write->heat_plus_one - 1);
+        foresight.access = ms_heat_access(store, write->heat_plus_one - 1);
+    }
     ms_section_end(reader);
     return foresight;
 }
@@ -17438,7 +18832,9 @@ static int append(memstore *store, const struct ms_write *write, const struct fo
         .access = foresight->access,
         .now = now,
     };
-    const int status = ms_room_reserve(store, &placement, &shape, out);
+    const int status = ms_unlikely(write->heat_plus_one != 0)
+                           ? ms_room_take(store, &placement, &shape, out)
+                           : ms_room_reserve(store, &placement, &shape, out);
     if (status != MEMSTORE_OK)
         return status;
     memcpy(out->key, write->key.data, write->key.size);
@@ -17491,6 +18887,8 @@ static int publish_locked(memstore *store, const struct ms_write *write, uint64_
             ms_stale_forget(store, &write->key, hash);
         ms_index_insert(&store->index, hash, reserved->place, &slot);
     }
+    if (ms_unlikely(write->heat_plus_one != 0))
+        outcome->instance = ms_arena_version(&store->arena, reserved->place, reserved->segment);
     return MEMSTORE_OK;
 }
 static int publish(memstore *store, const struct ms_write *write, uint64_t hash,
@@ -17509,7 +18907,7 @@ static int publish(memstore *store, const struct ms_write *write, uint64_t hash,
         const uint32_t buckets =
             ms_table_buckets(ms_load_relaxed(&store->index.views[shard].table));
         ms_mutex_unlock(ms_store_shard_lock(store, hash));
-        if (status != MEMSTORE_ERR_SHARD_OVERFLOW) {
+        if (status != MEMSTORE_ERR_SHARD_OVERFLOW || write->heat_plus_one != 0) {
             ms_room_harvest_if_much(store);
             return status;
         }
@@ -18385,6 +19783,10 @@ void memstore_destroy(memstore *store)
 }
 
 /* lib/api/loader.c */
+#ifndef MS_API_LOADING_H
+#define MS_API_LOADING_H
+int ms_read_loader(const memstore_loader *theirs, bool needs_load, memstore_loader *ours);
+#endif
 static memstore_lease *lease_of(struct ms_flight *flight)
 {
     return (memstore_lease *)flight;
@@ -18393,7 +19795,7 @@ static struct ms_flight *flight_of(const memstore_lease *lease)
 {
     return (struct ms_flight *)lease;
 }
-static int read_loader(const memstore_loader *theirs, bool needs_load, memstore_loader *ours)
+int ms_read_loader(const memstore_loader *theirs, bool needs_load, memstore_loader *ours)
 {
     if (theirs == NULL)
         return MEMSTORE_ERR_INVALID_ARGUMENT;
@@ -18413,7 +19815,7 @@ int memstore_get_or_load(memstore *store, const void *key, size_t key_size,
     *out = (memstore_view){0};
     if (store == NULL || !ms_is_key(key, key_size))
         return MEMSTORE_ERR_INVALID_ARGUMENT;
-    const int status = read_loader(loader, true, &ours);
+    const int status = ms_read_loader(loader, true, &ours);
     return status == MEMSTORE_OK ? ms_load_get(store, &(memstore_key){key, key_size}, &ours, out)
                                  : status;
 }
@@ -18431,7 +19833,7 @@ int memstore_get_or_load_many(memstore *store, const memstore_key *keys, size_t 
         memset(out, 0, n * sizeof *out);
     if (store == NULL || !ms_are_keys(keys, n))
         return MEMSTORE_ERR_INVALID_ARGUMENT;
-    const int status = read_loader(loader, false, &ours);
+    const int status = ms_read_loader(loader, false, &ours);
     return status == MEMSTORE_OK ? ms_load_get_many(store, keys, n, &ours, out, found) : status;
 }
 int memstore_lease_acquire(memstore *store, const void *key, size_t key_size, int64_t timeout_ms,
@@ -18769,6 +20171,69 @@ int memstore_reconfigure(memstore *store, const char *key, const char *value)
     return memstore_reconfigure_explained(store, key, value, NULL, 0);
 }
 
+/* lib/api/snapshot.c */
+static bool is_path(const char *path)
+{
+    return path != NULL && path[0] != '\0';
+}
+int memstore_save(memstore *store, const char *path, memstore_progress_fn fn, void *context)
+{
+    if (store == NULL || !is_path(path))
+        return MEMSTORE_ERR_INVALID_ARGUMENT;
+    int status = ms_store_enter(store);
+    if (status == MEMSTORE_OK) {
+        status = ms_store_save(store, path, fn, context);
+        ms_store_leave(store);
+    }
+    return status;
+}
+int memstore_load(memstore *store, const char *path, memstore_progress_fn fn, void *context)
+{
+    if (store == NULL || !is_path(path))
+        return MEMSTORE_ERR_INVALID_ARGUMENT;
+    int status = ms_store_enter(store);
+    if (status == MEMSTORE_OK) {
+        status = ms_store_restore(store, path, fn, context);
+        ms_store_leave(store);
+    }
+    return status;
+}
+int memstore_read_snapshot_info(const char *path, memstore_snapshot_info *info)
+{
+    memstore_snapshot_info ours = {.struct_size = sizeof ours};
+    struct ms_snapshot_reader reader;
+    if (info == NULL || !is_path(path))
+        return MEMSTORE_ERR_INVALID_ARGUMENT;
+    const int status = ms_snapshot_open(&reader, path, false);
+    if (status == MEMSTORE_OK)
+        ms_snapshot_close(&reader);
+    if (status == MEMSTORE_OK || status == MEMSTORE_ERR_UNSUPPORTED) {
+        ours.version = reader.summary.version;
+        ours.compressed = reader.summary.may_be_packed;
+        ours.saved_at_ms = reader.summary.saved_at;
+        ours.entries = reader.summary.entries;
+        ours.bytes = reader.summary.file_size;
+    }
+    const int stored = ms_abi_store(info, &ours, sizeof ours);
+    return stored == MEMSTORE_OK ? status : stored;
+}
+int memstore_warm(memstore *store, const memstore_key *keys, size_t n,
+                  const memstore_loader *loader, memstore_progress_fn fn, void *context)
+{
+    memstore_loader ours;
+    if (store == NULL || !ms_are_keys(keys, n))
+        return MEMSTORE_ERR_INVALID_ARGUMENT;
+    int status = ms_read_loader(loader, false, &ours);
+    if (status != MEMSTORE_OK)
+        return status;
+    status = ms_store_enter(store);
+    if (status == MEMSTORE_OK) {
+        status = ms_store_warm(store, keys, n, &ours, fn, context);
+        ms_store_leave(store);
+    }
+    return status;
+}
+
 /* lib/api/stats.c */
 int memstore_get_stats(memstore *store, memstore_stats *stats)
 {
@@ -18914,6 +20379,8 @@ const char *memstore_strerror(int status)
         return "the snapshot is damaged, truncated or not a snapshot";
     case MEMSTORE_ERR_UNSUPPORTED:
         return "this build or this running store cannot do it";
+    case MEMSTORE_ERR_CANCELLED:
+        return "a callback of progress asked for the end";
     }
     return "a status that this version does not know";
 }
@@ -18948,6 +20415,7 @@ const char *memstore_status_name(int status)
         NAME(MEMSTORE_ERR_IO);
         NAME(MEMSTORE_ERR_CORRUPT_SNAPSHOT);
         NAME(MEMSTORE_ERR_UNSUPPORTED);
+        NAME(MEMSTORE_ERR_CANCELLED);
     }
     return "MEMSTORE_ERR_UNKNOWN";
 }

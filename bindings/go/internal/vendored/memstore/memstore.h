@@ -808,5 +808,6 @@ MEMSTORE_API void memstore_cursor_free(memstore_cursor *cursor);
 /* They need the types above. */
 #include <memstore/events.h>
 #include <memstore/loader.h>
+#include <memstore/snapshot.h>
 
 #endif

@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package memstore
+
+import (
+	"context"
+	"errors"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/weisyn/memstore/bindings/go/internal/native"
+)
+
+// Save writes all live entries to a file, which replaces the one at path in one step when it is whole:
+// whatever happens before, the end of the process too, the old file stays as it is. Readers and writers
+// go on meanwhile; of each batch all is saved or nothing. When the context ends, so does the saving.
+func (s *Store) Save(ctx context.Context, path string) error {
+	return s.withFile(ctx, "Save", path, func(path, cancelled *byte) int32 {
+		return native.GlueSave(s.handle, path, cancelled)
+	})
+}
+
+// Load adds the entries of a snapshot that have not expired since; the time in the file counts. What the
+// store holds under their keys stays. All of the file is verified first: with ErrCorruptSnapshot nothing
+// was loaded. Nothing is evicted for it: if not all fits, what was of most use is loaded. When the context
+// ends before, what was loaded is taken back.
+func (s *Store) Load(ctx context.Context, path string) error {
+	return s.withFile(ctx, "Load", path, func(path, cancelled *byte) int32 {
+		return native.GlueLoad(s.handle, path, cancelled)
+	})
+}
+
+func (s *Store) withFile(ctx context.Context, op, path string, call func(path, cancelled *byte) int32) error {
+	if err := live(ctx, op, path); err != nil {
+		return err
+	}
+	text, ok := cText(path)
+	if !ok || path == "" {
+		return &Error{op, path, explained{"a path is not empty and holds no NUL bytes", ErrInvalidArgument}}
+	}
+	cancelled := new(int64)
+	if ctx != nil {
+		defer context.AfterFunc(ctx, func() { atomic.StoreInt64(cancelled, 1) })()
+	}
+	status := call(&text[0], pointerTo(cancelled))
+	runtime.KeepAlive(s)
+	if status == statusCancelled && ctx != nil {
+		return &Error{op, path, ctx.Err()}
+	}
+	return check(op, path, status)
+}
+
+const (
+	warmRateSetting = "loader.warm_rate"
+	// How many keys are looked for in one call, and how many are loaded at once.
+	warmGroup, warmLoads = 128, 16
+)
+
+// warmRate reads the setting before the store has it.
+func warmRate(settings uintptr) int64 {
+	name, _ := cText(warmRateSetting)
+	var buf [32]byte
+	var size int
+	if native.MemstoreConfigGet(settings, &name[0], &buf[0], len(buf), pointerTo(&size)) != 0 {
+		return 0
+	}
+	rate, _ := strconv.ParseInt(string(buf[:size]), 10, 64)
+	return rate
+}
+
+// noteWarmRate keeps the rate when it was changed.
+func (s *Store) noteWarmRate(key, value string) {
+	if strings.TrimPrefix(key, "storage.memory.") == warmRateSetting {
+		if rate, err := strconv.ParseInt(value, 10, 64); err == nil {
+			s.warmRate.Store(rate)
+		}
+	}
+}
+
+// Warm loads the keys that are not there, as GetOrLoad does, a few at once and at most as many in a
+// second as the setting loader.warm_rate says. Keys that the loader says do not exist, by an error for
+// which errors.Is(err, ErrKeyNotFound) holds, are passed over. What fails does not keep the others from
+// being loaded; the first such error is returned in the end. When the context ends, so does the warming,
+// and what was loaded stays.
+func (s *Store) Warm(ctx context.Context, keys []string, ttl time.Duration, load Loader) error {
+	const op = "Warm"
+	if ctx == nil {
+		ctx = context.Background()
+	}
+	warming := warming{store: s, ttl: ttl, load: load, began: time.Now()}
+	for first := 0; first < len(keys); {
+		if err := live(ctx, op, ""); err != nil {
+			return err
+		}
+		group := keys[first:min(first+warming.groupSize(), len(keys))]
+		if err := warming.loadGroup(ctx, group); err != nil {
+			return err
+		}
+		first += len(group)
+	}
+	return warming.err
+}
+
+// warming is one call of Warm.
+type warming struct {
+	store *Store
+	ttl   time.Duration
+	load  Loader
+	began time.Time
+	asked int64
+	once  sync.Once
+	err   error // the first of a load
+}
+
+func (w *warming) groupSize() int {
+	if rate := w.store.warmRate.Load(); rate > 0 {
+		return int(min(warmGroup, rate/10+1))
+	}
+	return warmGroup
+}
+
+// loadGroup loads what is missing of some keys. An error ends all of it.
+func (w *warming) loadGroup(ctx context.Context, keys []string) error {
+	there, err := w.store.HasMany(ctx, keys)
+	if err != nil {
+		return &Error{"Warm", "", errors.Unwrap(err)}
+	}
+	var missing []string
+	for _, key := range keys {
+		if !there[key] {
+			missing = append(missing, key)
+			there[key] = true
+		}
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	if err := w.awaitTurn(ctx); err != nil {
+		return err
+	}
+	w.asked += int64(len(missing))
+	var loads sync.WaitGroup
+	places := make(chan struct{}, warmLoads)
+	for _, key := range missing {
+		places <- struct{}{}
+		loads.Add(1)
+		go func() {
+			defer loads.Done()
+			w.loadOne(ctx, key)
+			<-places
+		}()
+	}
+	loads.Wait()
+	return live(ctx, "Warm", "")
+}
+
+func (w *warming) loadOne(ctx context.Context, key string) {
+	_, err := w.store.GetOrLoad(ctx, key, w.ttl, w.load)
+	if err != nil && !errors.Is(err, ErrKeyNotFound) {
+		w.once.Do(func() { w.err = &Error{"Warm", key, errors.Unwrap(err)} })
+	}
+}
+
+// awaitTurn waits until more keys may be asked for.
+func (w *warming) awaitTurn(ctx context.Context) error {
+	rate := w.store.warmRate.Load()
+	if rate == 0 {
+		return nil
+	}
+	turn := w.began.Add(time.Duration(float64(w.asked) / float64(rate) * float64(time.Second)))
+	timer := time.NewTimer(time.Until(turn))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return &Error{"Warm", "", ctx.Err()}
+	}
+}

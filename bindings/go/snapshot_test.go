@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package memstore_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	memstore "github.com/weisyn/memstore/bindings/go"
+)
+
+func TestASnapshotBringsAStoreBack(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "snapshot")
+	store := open(t, memstore.Config{})
+	must(t, store.Set(ctx, "forever", []byte("v"), 0))
+	must(t, store.Set(ctx, "timed", []byte("w"), time.Hour))
+	must(t, store.Save(ctx, path))
+	must(t, store.Set(ctx, "forever", []byte("changed"), 0))
+	must(t, store.Close())
+
+	again := open(t, memstore.Config{})
+	must(t, again.Set(ctx, "timed", []byte("mine"), 0))
+	must(t, again.Load(ctx, path))
+	for key, want := range map[string]string{"forever": "v", "timed": "mine"} {
+		value, found, err := again.Get(ctx, key)
+		must(t, err)
+		if !found || string(value) != want {
+			t.Errorf("%s is %q, %v, want %q", key, value, found, want)
+		}
+	}
+	if size := again.Size(); size != 2 {
+		t.Errorf("%d entries, want 2", size)
+	}
+}
+
+func TestADamagedSnapshotIsRefused(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "snapshot")
+	store := open(t, memstore.Config{})
+	must(t, store.Set(ctx, "key", []byte("value"), 0))
+	must(t, store.Save(ctx, path))
+	data, err := os.ReadFile(path)
+	must(t, err)
+	data[len(data)/2] ^= 1
+	must(t, os.WriteFile(path, data, 0o600))
+
+	other := open(t, memstore.Config{})
+	wantError(t, other.Load(ctx, path), memstore.ErrCorruptSnapshot)
+	wantError(t, other.Load(ctx, path+".absent"), memstore.ErrIO)
+	wantError(t, other.Load(ctx, ""), memstore.ErrInvalidArgument)
+	wantError(t, other.Save(ctx, "a\x00b"), memstore.ErrInvalidArgument)
+	if size := other.Size(); size != 0 {
+		t.Errorf("%d entries, want none", size)
+	}
+}
+
+func TestAContextThatHasEndedSavesAndLoadsNothing(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "snapshot")
+	store := open(t, memstore.Config{})
+	ended, cancel := context.WithCancel(ctx)
+	cancel()
+	wantError(t, store.Save(ended, path), context.Canceled)
+	wantError(t, store.Load(ended, path), context.Canceled)
+	if _, err := os.Stat(path); err == nil {
+		t.Error("there is a file")
+	}
+}
+
+// A context that ends while the file is written: however far it came, the file is the old or the new.
+func TestAContextThatEndsStopsASave(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "snapshot")
+	store := open(t, memstore.Config{MemoryLimit: 64 << 20})
+	must(t, store.Set(ctx, "old", []byte("v"), 0))
+	must(t, store.Save(ctx, path))
+	for i := range 100000 {
+		must(t, store.Set(ctx, fmt.Sprint("key/", i), make([]byte, 100), 0))
+	}
+	stopped := 0
+	for delay := time.Duration(0); delay < 20*time.Millisecond; delay += time.Millisecond {
+		ending, cancel := context.WithTimeout(ctx, delay+time.Microsecond)
+		err := store.Save(ending, path)
+		cancel()
+		if err != nil {
+			wantError(t, err, context.DeadlineExceeded)
+			stopped++
+		}
+		if _, err := os.Stat(path + ".tmp"); err == nil {
+			t.Fatal("something was left behind")
+		}
+	}
+	if stopped == 0 {
+		t.Error("no context has stopped it")
+	}
+	again := open(t, memstore.Config{MemoryLimit: 64 << 20})
+	must(t, again.Load(ctx, path))
+	if size := again.Size(); size != 1 && size != 100001 {
+		t.Errorf("%d entries", size)
+	}
+}
+
+func TestWarmLoadsWhatIsNotThere(t *testing.T) {
+	store := open(t, memstore.Config{})
+	var keys []string
+	for i := range 1000 {
+		keys = append(keys, fmt.Sprint("key/", i))
+	}
+	must(t, store.Set(ctx, "key/7", []byte("mine"), 0))
+	var asked atomic.Int64
+	load := func(_ context.Context, key string) ([]byte, error) {
+		asked.Add(1)
+		if key == "key/8" {
+			return nil, memstore.ErrKeyNotFound
+		}
+		return []byte("row of " + key), nil
+	}
+	must(t, store.Warm(ctx, append(keys, "key/9"), time.Hour, load))
+	if asked.Load() != 999 || store.Size() != 999 {
+		t.Errorf("asked for %d keys, %d are there; want 999 both", asked.Load(), store.Size())
+	}
+	if value, _, _ := store.Get(ctx, "key/7"); string(value) != "mine" {
+		t.Errorf("key/7 is %q", value)
+	}
+}
+
+func TestWarmGoesOnWhenAKeyFails(t *testing.T) {
+	store := open(t, memstore.Config{})
+	broken := errors.New("broken")
+	err := store.Warm(ctx, []string{"a", "b", "c"}, 0, func(_ context.Context, key string) ([]byte, error) {
+		if key == "b" {
+			return nil, broken
+		}
+		return []byte(key), nil
+	})
+	wantError(t, err, broken)
+	if store.Size() != 2 {
+		t.Errorf("%d entries, want 2", store.Size())
+	}
+}
+
+func TestWarmEndsWithItsContext(t *testing.T) {
+	store := open(t, memstore.Config{})
+	ending, cancel := context.WithCancel(ctx)
+	var keys []string
+	for i := range 1000 {
+		keys = append(keys, fmt.Sprint("key/", i))
+	}
+	err := store.Warm(ending, keys, 0, func(_ context.Context, key string) ([]byte, error) {
+		if key == "key/200" {
+			cancel()
+		}
+		return []byte("v"), nil
+	})
+	wantError(t, err, context.Canceled)
+	if size := store.Size(); size < 128 || size >= 999 {
+		t.Errorf("%d entries are there", size)
+	}
+}
+
+func TestWarmRateBoundsTheKeysAskedFor(t *testing.T) {
+	store := open(t, memstore.Config{WarmRate: 10})
+	must(t, store.Reconfigure(ctx, "loader.warm_rate", "1000"))
+	var keys []string
+	for i := range 400 {
+		keys = append(keys, fmt.Sprint("key/", i))
+	}
+	began := time.Now()
+	must(t, store.Warm(ctx, keys, 0, func(_ context.Context, key string) ([]byte, error) { return []byte("v"), nil }))
+	// The last group waits until the others have had their time.
+	if took := time.Since(began); took < 298*time.Millisecond {
+		t.Errorf("400 keys at 1000 a second took %v", took)
+	}
+}

@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Saving, loading and warming: calls that take long and tell how far they have come. */
+#include "native.h"
+
+#include <string.h>
+
+/* A call on its way, whose thread has no GIL. */
+struct telling {
+    PyThreadState *thread;
+    PyObject *function; /* told of the progress; NULL = none */
+    memstore_progress last;
+    bool ends;          /* something was raised that ends the call */
+    PyObject *error[3]; /* what was raised first: type, value, traceback */
+};
+
+static PyObject *tuple_of(const memstore_progress *progress)
+{
+    return Py_BuildValue("(iKKKKKKKK)", progress->phase, progress->done, progress->total,
+                         progress->stored, progress->present, progress->expired, progress->left_out,
+                         progress->absent, progress->failed);
+}
+
+/* Keep what is raised, if it is the first. */
+static void keep_error(struct telling *telling)
+{
+    if (telling->error[0] != NULL)
+        PyErr_Clear();
+    else
+        PyErr_Fetch(&telling->error[0], &telling->error[1], &telling->error[2]);
+}
+
+static bool is_told_to_stop(struct telling *telling)
+{
+    PyObject *fields = tuple_of(&telling->last);
+    PyObject *answer = fields != NULL ? PyObject_Call(telling->function, fields, NULL) : NULL;
+    const int stops = answer != NULL ? PyObject_IsTrue(answer) : -1;
+
+    Py_XDECREF(fields);
+    Py_XDECREF(answer);
+    if (stops < 0)
+        keep_error(telling);
+    return stops != 0;
+}
+
+static int tell(const memstore_progress *progress, void *context)
+{
+    struct telling *telling = context;
+
+    telling->last = *progress;
+    if (telling->function != NULL && !telling->ends) {
+        PyEval_RestoreThread(telling->thread);
+        telling->ends = is_told_to_stop(telling);
+        telling->thread = PyEval_SaveThread();
+    }
+    return telling->ends;
+}
+
+/* What the call returns: how far it came, or the exception. */
+static PyObject *result_of(struct telling *telling, int status)
+{
+    if (telling->error[0] == NULL)
+        return status == MEMSTORE_OK ? tuple_of(&telling->last) : ms_py_raise(status, NULL);
+    PyErr_Restore(telling->error[0], telling->error[1], telling->error[2]);
+    return NULL;
+}
+
+/* ---- Files ---- */
+
+typedef int (*file_function)(memstore *store, const char *path, memstore_progress_fn fn,
+                             void *context);
+
+static PyObject *call_with_path(PyObject *self, const char *name, file_function function,
+                                PyObject *const *args, Py_ssize_t count)
+{
+    static const char *const names[] = {"path", "progress"};
+    PyObject *given[2], *path;
+
+    if (ms_py_arguments(name, args, count, NULL, names, 2, 2, given) != 0)
+        return NULL;
+    memstore *store = ms_py_handle_store(self);
+    if (store == NULL || !PyUnicode_FSConverter(given[0], &path))
+        return NULL;
+    struct telling telling = {.function = given[1] != Py_None ? given[1] : NULL};
+    const char *const text = PyBytes_AsString(path);
+    telling.thread = PyEval_SaveThread();
+    const int status = function(store, text, tell, &telling);
+    PyEval_RestoreThread(telling.thread);
+    Py_DECREF(path);
+    return result_of(&telling, status);
+}
+
+PyObject *ms_py_save(PyObject *self, PyObject *const *args, Py_ssize_t count)
+{
+    return call_with_path(self, "_save", memstore_save, args, count);
+}
+
+PyObject *ms_py_load(PyObject *self, PyObject *const *args, Py_ssize_t count)
+{
+    return call_with_path(self, "_load", memstore_load, args, count);
+}
+
+PyObject *ms_py_snapshot_info(PyObject *self, PyObject *path)
+{
+    memstore_snapshot_info info = {.struct_size = sizeof(info)};
+    PyObject *encoded;
+    int status;
+
+    (void)self;
+    if (!PyUnicode_FSConverter(path, &encoded))
+        return NULL;
+    const char *const text = PyBytes_AsString(encoded);
+    Py_BEGIN_ALLOW_THREADS status = memstore_read_snapshot_info(text, &info);
+    Py_END_ALLOW_THREADS Py_DECREF(encoded);
+    if (status != MEMSTORE_OK && status != MEMSTORE_ERR_UNSUPPORTED)
+        return ms_py_raise(status, NULL);
+    return Py_BuildValue("(IILKK)", info.version, info.compressed, (long long)info.saved_at_ms,
+                         info.entries, info.bytes);
+}
+
+/* ---- Warming ---- */
+
+/* The keys, and what the loader gave for the group at hand. */
+struct warming {
+    struct telling telling; /* first, so that it is told the progress */
+    PyObject *loader;
+    PyObject *objects; /* a tuple of the keys */
+    struct ms_py_bytes *borrowed;
+    memstore_key *keys;
+    size_t count;
+    size_t next;       /* of the keys, about where the next group lies */
+    PyObject *results; /* a list of what `values` are borrowed from */
+    struct ms_py_bytes *values;
+    size_t valued;
+};
+
+static void forget_group(struct warming *warming)
+{
+    for (size_t i = 0; i < warming->valued; i++)
+        ms_py_bytes_release(&warming->values[i]);
+    PyMem_Free(warming->values);
+    warming->values = NULL;
+    warming->valued = 0;
+    Py_CLEAR(warming->results);
+}
+
+/* The object that a key of the library's is of: they come in the order in which they were given. */
+static PyObject *object_of(struct warming *warming, const memstore_key *key)
+{
+    while (warming->keys[warming->next].data != key->data)
+        warming->next = (warming->next + 1) % warming->count;
+    return PyTuple_GetItem(warming->objects, (Py_ssize_t)warming->next);
+}
+
+static PyObject *list_of(struct warming *warming, const memstore_key *keys, size_t n)
+{
+    PyObject *list = PyList_New((Py_ssize_t)n);
+
+    for (size_t i = 0; list != NULL && i < n; i++)
+        PyList_SetItem(list, (Py_ssize_t)i, Py_NewRef(object_of(warming, &keys[i])));
+    return list;
+}
+
+/* One value, a new reference; None where the loader has none. */
+static int take_value(struct warming *warming, PyObject *result, memstore_load_value *out)
+{
+    PyObject *value = result;
+
+    if (result == Py_None)
+        return 0;
+    if (PyTuple_Check(result)) {
+        if (PyTuple_Size(result) != 2) {
+            PyErr_SetString(PyExc_TypeError, "a loader gives a value or (value, ttl) for a key");
+            return -1;
+        }
+        value = PyTuple_GetItem(result, 0);
+        if (ms_py_ttl(PyTuple_GetItem(result, 1), &out->ttl_ms) != 0)
+            return -1;
+    }
+    struct ms_py_bytes *bytes = &warming->values[warming->valued];
+    if (PyList_Append(warming->results, result) != 0 || ms_py_borrow_value(value, bytes) != 0)
+        return -1;
+    warming->valued++;
+    out->value = bytes->data;
+    out->value_size = bytes->size;
+    out->result = MEMSTORE_LOAD_OK;
+    return 0;
+}
+
+static int take_values(struct warming *warming, PyObject *list, PyObject *loaded,
+                       memstore_load_value *out)
+{
+    const Py_ssize_t n = PyList_Size(list);
+
+    warming->results = PyList_New(0);
+    warming->values = PyMem_Calloc((size_t)n, sizeof(*warming->values));
+    if (warming->results == NULL || warming->values == NULL)
+        return -1;
+    for (Py_ssize_t i = 0; i < n; i++) {
+        PyObject *result = PyObject_CallMethod(loaded, "get", "O", PyList_GetItem(list, i));
+        const int taken = result != NULL ? take_value(warming, result, &out[i]) : -1;
+
+        Py_XDECREF(result);
+        if (taken != 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int load_with_gil(struct warming *warming, const memstore_key *keys, size_t n,
+                         memstore_load_value *out)
+{
+    forget_group(warming);
+    PyObject *list = list_of(warming, keys, n);
+    PyObject *loaded =
+        list != NULL ? PyObject_CallFunctionObjArgs(warming->loader, list, NULL) : NULL;
+    int answer = MEMSTORE_LOAD_OK;
+
+    if (loaded == NULL || take_values(warming, list, loaded, out) != 0) {
+        PyObject *retry = ms_py_class_of(MEMSTORE_LOAD_RETRY);
+
+        answer = retry != NULL && PyErr_ExceptionMatches(retry) ? MEMSTORE_LOAD_RETRY
+                                                                : MEMSTORE_LOAD_FAILED;
+        /* Interrupts end all of it. */
+        warming->telling.ends |= !PyErr_ExceptionMatches(PyExc_Exception);
+        if (answer == MEMSTORE_LOAD_RETRY)
+            PyErr_Clear();
+        else
+            keep_error(&warming->telling);
+    }
+    Py_XDECREF(list);
+    Py_XDECREF(loaded);
+    return answer;
+}
+
+static int load_group(const memstore_key *keys, size_t n, memstore_load_value *out, void *context)
+{
+    struct warming *warming = context;
+
+    PyEval_RestoreThread(warming->telling.thread);
+    const int answer = load_with_gil(warming, keys, n, out);
+    warming->telling.thread = PyEval_SaveThread();
+    return answer;
+}
+
+static int borrow_keys(struct warming *warming)
+{
+    const size_t n = (size_t)PyTuple_Size(warming->objects);
+
+    warming->borrowed = PyMem_Calloc(n + 1, sizeof(*warming->borrowed));
+    warming->keys = PyMem_Calloc(n + 1, sizeof(*warming->keys));
+    if (warming->borrowed == NULL || warming->keys == NULL) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    for (; warming->count < n; warming->count++) {
+        struct ms_py_bytes *bytes = &warming->borrowed[warming->count];
+
+        if (ms_py_borrow_key(PyTuple_GetItem(warming->objects, (Py_ssize_t)warming->count),
+                             bytes) != 0)
+            return -1;
+        warming->keys[warming->count] = (memstore_key){bytes->data, bytes->size};
+    }
+    return 0;
+}
+
+static PyObject *warm(memstore *store, struct warming *warming, int64_t ttl_ms)
+{
+    const memstore_loader loader = {.struct_size = sizeof(loader),
+                                    .load_many = load_group,
+                                    .context = warming,
+                                    .ttl_ms = ttl_ms};
+
+    if (borrow_keys(warming) != 0)
+        return NULL;
+    warming->telling.thread = PyEval_SaveThread();
+    const int status =
+        memstore_warm(store, warming->keys, warming->count, &loader, tell, &warming->telling);
+    PyEval_RestoreThread(warming->telling.thread);
+    return result_of(&warming->telling, status);
+}
+
+/* _warm(keys, loader, ttl, progress) */
+PyObject *ms_py_warm(PyObject *self, PyObject *const *args, Py_ssize_t count)
+{
+    static const char *const names[] = {"keys", "loader", "ttl", "progress"};
+    PyObject *given[4];
+    int64_t ttl_ms;
+
+    if (ms_py_arguments("_warm", args, count, NULL, names, 4, 4, given) != 0)
+        return NULL;
+    memstore *store = ms_py_handle_store(self);
+    if (store == NULL || ms_py_ttl(given[2], &ttl_ms) != 0)
+        return NULL;
+    struct warming warming = {.telling.function = given[3] != Py_None ? given[3] : NULL,
+                              .loader = given[1],
+                              .objects = PySequence_Tuple(given[0])};
+    PyObject *result = warming.objects != NULL ? warm(store, &warming, ttl_ms) : NULL;
+    forget_group(&warming);
+    for (size_t i = 0; i < warming.count; i++)
+        ms_py_bytes_release(&warming.borrowed[i]);
+    PyMem_Free(warming.borrowed);
+    PyMem_Free(warming.keys);
+    Py_XDECREF(warming.objects);
+    return result;
+}

@@ -1,0 +1,217 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Saving, loading and warming."""
+
+import pathlib
+import threading
+import time
+
+import memstore
+import pytest
+from memstore import Phase, Progress
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "snapshot"
+
+
+def fill(store, count, prefix="key"):
+    store.set_many({f"{prefix}/{i}": f"value/{i}".encode() for i in range(count)})
+
+
+def test_a_store_comes_back_with_what_it_held(path):
+    with memstore.Store() as store:
+        fill(store, 1000)
+        store.set("timed", b"v", ttl=3600)
+        assert store.save(path).stored == 1001
+    with memstore.Store(shards=4, hash_function="fnv") as store:
+        store["key/1"] = b"mine"
+        done = store.load(str(path))
+        assert (done.phase, done.done, done.total) == (Phase.LOADING, 1001, 1001)
+        assert (done.stored, done.present) == (1000, 1)
+        assert len(store) == 1001
+        assert store["key/1"] == b"mine"
+        assert store["key/999"] == b"value/999"
+        assert 3500 < store.ttl("timed") <= 3600
+
+
+def test_paths_of_every_kind_are_taken(path):
+    with memstore.Store() as store:
+        for kind in (path, str(path), bytes(path)):
+            store.save(kind)
+            store.load(kind)
+        with pytest.raises(ValueError):
+            store.save("a\0b")
+        with pytest.raises(TypeError):
+            store.save(7)
+        with pytest.raises(memstore.InvalidArgument):
+            store.save("")
+
+
+def test_a_damaged_file_is_refused_and_loads_nothing(path):
+    with memstore.Store() as store:
+        fill(store, 100)
+        store.save(path)
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 4
+    path.write_bytes(data)
+    with memstore.Store() as store:
+        with pytest.raises(memstore.CorruptSnapshot):
+            store.load(path)
+        with pytest.raises(OSError):
+            store.load(path.with_name("absent"))
+        assert len(store) == 0
+
+
+def test_progress_is_told_and_can_end_it(path):
+    told = []
+    with memstore.Store() as store:
+        fill(store, 10000)
+        store.save(path, progress=told.append)
+        assert all(isinstance(progress, Progress) for progress in told)
+        assert told[0].phase == Phase.SAVING and told[-1].done == told[-1].total == 10000
+        before = path.read_bytes()
+        store["more"] = b"v"
+        with pytest.raises(memstore.Cancelled):
+            store.save(path, progress=lambda progress: progress.done > 3000)
+        assert path.read_bytes() == before
+        with pytest.raises(ZeroDivisionError):
+            store.save(path, progress=lambda progress: 1 / 0)
+        assert path.read_bytes() == before
+    with memstore.Store() as store:
+        phases = []
+        store.load(path, progress=lambda progress: phases.append(progress.phase))
+        assert phases == sorted(phases) and set(phases) == {Phase.VERIFYING, Phase.LOADING}
+    with memstore.Store() as store:
+        with pytest.raises(memstore.Cancelled):
+            store.load(path, progress=lambda progress: progress.phase == Phase.LOADING and progress.done > 3000)
+        assert len(store) == 0
+
+
+def test_others_run_and_write_while_it_saves(path):
+    """The GIL is free: another thread writes during one call of save()."""
+    with memstore.Store() as store:
+        fill(store, 20000)
+        wrote, may_end = threading.Event(), threading.Event()
+
+        def write():
+            may_end.wait(60)
+            store["new"] = b"v"
+            wrote.set()
+
+        thread = threading.Thread(target=write)
+        thread.start()
+
+        def progress(progress):
+            may_end.set()
+            return not wrote.wait(60)
+
+        store.save(path, progress=progress)
+        thread.join()
+        assert store["new"] == b"v"
+
+
+def test_compression_makes_the_file_smaller(path):
+    with memstore.Store() as store:
+        fill(store, 5000)
+        store.save(path)
+        plain = path.stat().st_size
+        store.reconfigure("snapshot.compression", "zstd")
+        try:
+            store.save(path)
+        except memstore.Unsupported:
+            pytest.skip("built without libzstd")
+        assert path.stat().st_size < plain / 2
+        info = store.snapshot_info(path)
+        assert info.compressed and info.entries == 5000 and info.version == 1
+        assert info.bytes == path.stat().st_size
+        assert abs(info.saved_at.timestamp() - time.time()) < 600
+    with memstore.Store() as store:
+        assert store.load(path).stored == 5000
+
+
+def test_a_file_of_the_process_alone(path):
+    with memstore.Store() as store:
+        store.save(path)
+    assert path.stat().st_mode & 0o077 == 0
+    assert [file.name for file in pathlib.Path(path.parent).iterdir()] == ["snapshot"]
+
+
+# ---- Warming
+
+
+def test_warming_asks_in_lists_for_what_is_not_there():
+    asked = []
+
+    def load(keys):
+        asked.append(keys)
+        return {key: f"row of {key}".encode() for key in keys if key != "key/5"}
+
+    with memstore.Store() as store:
+        store["key/7"] = b"mine"
+        done = store.warm([f"key/{i}" for i in range(1000)], load, ttl=60)
+        assert (done.phase, done.done, done.total) == (Phase.WARMING, 1000, 1000)
+        assert (done.present, done.stored, done.absent, done.failed) == (1, 998, 1, 0)
+        assert sum(map(len, asked)) == 999 and len(asked) < 20
+        assert store["key/7"] == b"mine"
+        assert store["key/999"] == b"row of key/999"
+        assert 0 < store.ttl("key/999") <= 60
+
+
+def test_warming_takes_values_with_their_ttl_and_keys_of_both_kinds():
+    with memstore.Store() as store:
+        done = store.warm((key for key in ("a", b"b")), lambda keys: {key: (b"v", 30) for key in keys})
+        assert done.stored == 2
+        assert 0 < store.ttl("a") <= 30 and 0 < store.ttl("b") <= 30
+
+
+def test_what_a_loader_raises_is_raised_in_the_end():
+    def load(keys):
+        if "key/0" in keys:
+            raise LookupError("no such table")
+        return dict.fromkeys(keys, b"v")
+
+    with memstore.Store() as store:
+        with pytest.raises(LookupError, match="no such table"):
+            store.warm([f"key/{i}" for i in range(1000)], load)
+        assert 800 <= len(store) < 1000
+        for wrong in (7, {"a": 7}, {"a": (b"v", 1, 2)}):
+            with pytest.raises((TypeError, AttributeError)):
+                store.warm(["a"], lambda keys, wrong=wrong: wrong)
+
+
+def test_an_interrupt_ends_all_of_it():
+    calls = []
+
+    def load(keys):
+        calls.append(keys)
+        raise KeyboardInterrupt
+
+    with memstore.Store() as store:
+        with pytest.raises(KeyboardInterrupt):
+            store.warm([f"key/{i}" for i in range(1000)], load)
+    assert len(calls) == 1
+
+
+def test_warming_retries_and_can_be_ended():
+    calls = []
+
+    def load(keys):
+        calls.append(keys)
+        if len(calls) == 1:
+            raise memstore.LoadRetry
+        return dict.fromkeys(keys, b"v")
+
+    with memstore.Store(loader={"retry_initial": "1ms"}) as store:
+        store.warm(["a", "b"], load)
+        assert len(calls) == 2 and len(store) == 2
+        with pytest.raises(memstore.Cancelled):
+            store.warm([f"key/{i}" for i in range(1000)], load, progress=lambda progress: progress.done >= 200)
+        assert 200 <= len(store) < 900
+
+
+def test_warm_rate_bounds_the_keys_asked_for():
+    with memstore.Store({"loader.warm_rate": 1000}) as store:
+        began = time.monotonic()
+        store.warm([f"key/{i}" for i in range(400)], lambda keys: dict.fromkeys(keys, b"v"))
+        assert time.monotonic() - began > 0.29

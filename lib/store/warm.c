@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Loading many keys ahead: group by group through load_many.c, at the rate that is asked for. */
+#include "store/load.h"
+#include "store/progress.h"
+
+#include <unistd.h>
+
+/* Keys that are loaded by one call of the loader. */
+#define GROUP 128
+/* Where the rate is bounded, groups are small enough for about as many a second. */
+#define GROUPS_A_SECOND 10
+/* Longest pause between two reports. */
+#define PAUSE_MS 10
+
+/* The loader said nothing about the key. */
+#define NOT_ASKED 127
+
+struct warming {
+    memstore *store;
+    const memstore_loader *theirs;
+    memstore_loader loader; /* that notes what theirs says */
+    struct ms_reporting reporting;
+    int64_t began; /* in ms_clock_exact_ms() */
+    uint64_t asked_for;
+    int status; /* of the first group that failed */
+    /* The group at hand: what is not there. */
+    memstore_key keys[GROUP];
+    signed char results[GROUP];
+    size_t count;
+};
+
+/* ---- What the loader says ---- */
+
+static void note_result(struct warming *warming, const memstore_key *key, int result)
+{
+    for (size_t i = 0; i < warming->count; i++) {
+        if (warming->keys[i].data == key->data)
+            warming->results[i] = (signed char)(result >= 0 && result < NOT_ASKED ? result : -1);
+    }
+}
+
+static int load_one(const void *key, size_t key_size, memstore_load_value *out, void *context)
+{
+    struct warming *warming = context;
+    const int result = warming->theirs->load(key, key_size, out, warming->theirs->context);
+
+    note_result(warming, &(memstore_key){key, key_size}, result);
+    return result;
+}
+
+static int load_some(const memstore_key *keys, size_t n, memstore_load_value *out, void *context)
+{
+    struct warming *warming = context;
+    const int result = warming->theirs->load_many(keys, n, out, warming->theirs->context);
+
+    for (size_t i = 0; i < n; i++)
+        note_result(warming, &keys[i], result == MEMSTORE_LOAD_OK ? out[i].result : result);
+    return result;
+}
+
+/* ---- Groups ---- */
+
+/* Keep the keys that are not there; returns how many are. */
+static int pass_over_present(struct warming *warming, size_t *present)
+{
+    unsigned char there[GROUP];
+    size_t kept = 0;
+    const int status =
+        ms_store_has_many(warming->store, warming->keys, warming->count, there, present);
+
+    if (status != MEMSTORE_OK)
+        return status;
+    for (size_t i = 0; i < warming->count; i++) {
+        if (!there[i]) {
+            warming->results[kept] = warming->results[i];
+            warming->keys[kept++] = warming->keys[i];
+        }
+    }
+    warming->count = kept;
+    return MEMSTORE_OK;
+}
+
+/* Count a group of which something failed. */
+static int count_failed(struct warming *warming)
+{
+    memstore_progress *progress = &warming->reporting.progress;
+    size_t stored = 0;
+    const int status = pass_over_present(warming, &stored);
+
+    progress->stored += stored;
+    for (size_t i = 0; i < warming->count && status == MEMSTORE_OK; i++) {
+        if (warming->results[i] == MEMSTORE_LOAD_ABSENT)
+            progress->absent++;
+        else
+            progress->failed++;
+    }
+    return status;
+}
+
+static int load_group(struct warming *warming)
+{
+    memstore_progress *progress = &warming->reporting.progress;
+    memstore_view views[GROUP] = {0};
+    size_t found = 0;
+
+    memset(warming->results, NOT_ASKED, sizeof warming->results);
+    const int status = ms_load_get_many(warming->store, warming->keys, warming->count,
+                                        &warming->loader, views, &found);
+    for (size_t i = 0; i < warming->count; i++)
+        ms_view_give_back(&views[i]);
+    if (ms_store_is_closed(warming->store))
+        return MEMSTORE_ERR_CACHE_CLOSED;
+    if (status == MEMSTORE_OK) {
+        progress->stored += found;
+        progress->absent += warming->count - found;
+        return MEMSTORE_OK;
+    }
+    if (warming->status == MEMSTORE_OK)
+        warming->status = status;
+    return count_failed(warming);
+}
+
+/* ---- The rate ---- */
+
+/* Keys of the next group, at most. */
+static size_t group_size(const struct warming *warming)
+{
+    const struct ms_settings *settings = &warming->store->settings;
+    const uint32_t rate = ms_setting_of(settings, load_warm_rate);
+    size_t size = GROUP;
+
+    if (rate != 0 && rate / GROUPS_A_SECOND < size)
+        size = rate / GROUPS_A_SECOND + 1;
+    /* Each key that is loaded is a view for a moment. */
+    if (settings->max_concurrent_readers != 0 && settings->max_concurrent_readers < size)
+        size = settings->max_concurrent_readers;
+    return size;
+}
+
+/* Wait until that many more keys may be asked for. */
+static int await_turn(struct warming *warming)
+{
+    for (;;) {
+        const uint32_t rate = ms_setting_of(&warming->store->settings, load_warm_rate);
+        const int64_t now = ms_clock_exact_ms();
+        const int64_t turn =
+            rate != 0 ? warming->began + (int64_t)(warming->asked_for * 1000 / rate) : now;
+
+        if (ms_store_is_closed(warming->store))
+            return MEMSTORE_ERR_CACHE_CLOSED;
+        if (now >= turn)
+            return MEMSTORE_OK;
+        usleep((useconds_t)(turn - now < PAUSE_MS ? turn - now : PAUSE_MS) * 1000);
+        const int status = ms_report(&warming->reporting);
+        if (status != MEMSTORE_OK)
+            return status;
+    }
+}
+
+/* ---- All of them ---- */
+
+static int warm_group(struct warming *warming, const memstore_key *keys, size_t n)
+{
+    size_t present = 0;
+
+    memcpy(warming->keys, keys, n * sizeof *keys);
+    warming->count = n;
+    int status = pass_over_present(warming, &present);
+    warming->reporting.progress.present += present;
+    if (status == MEMSTORE_OK && warming->count != 0) {
+        status = await_turn(warming);
+        warming->asked_for += warming->count;
+        if (status == MEMSTORE_OK)
+            status = load_group(warming);
+    }
+    if (status != MEMSTORE_OK)
+        return status;
+    warming->reporting.progress.done += n;
+    return ms_report(&warming->reporting);
+}
+
+int ms_store_warm(memstore *store, const memstore_key *keys, size_t n,
+                  const memstore_loader *loader, memstore_progress_fn fn, void *context)
+{
+    struct warming warming = {
+        .store = store,
+        .theirs = loader,
+        .loader = *loader,
+        .reporting = ms_reporting_to(fn, context),
+        .began = ms_clock_exact_ms(),
+    };
+    int status = ms_report_phase(&warming.reporting, MEMSTORE_PHASE_WARMING, n);
+
+    warming.loader.context = &warming;
+    warming.loader.load = loader->load != NULL ? load_one : NULL;
+    warming.loader.load_many = loader->load_many != NULL ? load_some : NULL;
+    for (size_t done = 0; status == MEMSTORE_OK && done < n;) {
+        const size_t most = group_size(&warming);
+        const size_t size = n - done < most ? n - done : most;
+
+        status = warm_group(&warming, keys + done, size);
+        done += size;
+    }
+    return status == MEMSTORE_OK ? warming.status : status;
+}

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Saving that fails, or whose process is killed, at each of its steps in turn: each opening, write,
+ * sync and rename. The file is then the old one, whole, or, after the rename, the new one. */
+#include "platform/testing.h"
+#include "support/folder.h"
+#include "support/support.h"
+
+#include <stdlib.h>
+#include <sys/wait.h>
+
+#define ENTRIES 3000
+
+static const char large[400000];
+
+static void fill(memstore *store, const char *prefix)
+{
+    char key[32], value[200];
+
+    memset(value, 'v', sizeof value);
+    for (unsigned i = 0; i < ENTRIES; i++) {
+        const int size = snprintf(key, sizeof key, "%s/%u", prefix, i);
+        CHECK_OK(memstore_set(store, key, (size_t)size, value, sizeof value, 0));
+    }
+}
+
+static memstore *open_filled(const char *prefix)
+{
+    memstore *store = test_open("maintenance=manual", NULL);
+
+    fill(store, prefix);
+    CHECK_OK(memstore_set(store, "large", 5, large, sizeof large, 0));
+    return store;
+}
+
+/* Whose entries the file holds. */
+static bool holds(const char *path, const char *key)
+{
+    memstore *store = test_open("maintenance=manual", NULL);
+
+    CHECK_OK(memstore_load(store, path, NULL, NULL));
+    CHECK(memstore_size(store) == ENTRIES + 1);
+    const bool is_there = test_has(store, key) == MEMSTORE_OK;
+    memstore_destroy(store);
+    return is_there;
+}
+
+static uint64_t count_steps(memstore *store, const char *path)
+{
+    ms_testing_stop_file(0, MS_FILE_FAILS);
+    CHECK_OK(memstore_save(store, path, NULL, NULL));
+    return ms_testing_file_steps();
+}
+
+static void a_save_that_fails_leaves_the_old_file_whole(void)
+{
+    memstore *old = open_filled("old"), *new = open_filled("new");
+    const char *const path = test_path("snapshot");
+    const uint64_t steps = count_steps(new, path);
+
+    CHECK(steps > 8);
+    for (uint64_t step = 1; step <= steps; step++) {
+        ms_testing_stop_file(0, MS_FILE_FAILS);
+        CHECK_OK(memstore_save(old, path, NULL, NULL));
+        ms_testing_stop_file(step, MS_FILE_FAILS);
+        CHECK_STATUS(memstore_save(new, path, NULL, NULL), MEMSTORE_ERR_IO);
+        ms_testing_stop_file(0, MS_FILE_FAILS);
+        /* The last step lets the disk have the name that is already there. */
+        CHECK(holds(path, step < steps ? "old/7" : "new/7"));
+        CHECK(!test_file_exists(test_path("snapshot.tmp")));
+    }
+    memstore_destroy(old);
+    memstore_destroy(new);
+}
+
+static void save_and_be_killed(memstore *store, const char *path, uint64_t step)
+{
+    const pid_t child = fork();
+    int status;
+
+    if (child == 0) {
+        ms_testing_stop_file(step, MS_FILE_IS_KILLED);
+        memstore_save(store, path, NULL, NULL);
+        _exit(0);
+    }
+    CHECK(child > 0 && waitpid(child, &status, 0) == child);
+    CHECK(WIFSIGNALED(status) && WTERMSIG(status) == 9);
+}
+
+static void a_process_that_is_killed_leaves_the_old_file_whole(void)
+{
+    memstore *old = open_filled("old"), *new = open_filled("new");
+    const char *const path = test_path("snapshot");
+    const uint64_t steps = count_steps(new, path);
+
+    for (uint64_t step = 1; step <= steps; step++) {
+        CHECK_OK(memstore_save(old, path, NULL, NULL));
+        save_and_be_killed(new, path, step);
+        CHECK(holds(path, step < steps ? "old/7" : "new/7"));
+    }
+    memstore_destroy(old);
+    memstore_destroy(new);
+}
+
+/* ---- Memory ---- */
+
+static void saving_and_loading_without_memory_says_so(void)
+{
+    memstore *store = open_filled("old");
+    const char *const path = test_path("memory");
+    int status = MEMSTORE_ERR_MEMORY_EXHAUSTED;
+
+    for (uint64_t n = 1; status == MEMSTORE_ERR_MEMORY_EXHAUSTED; n++) {
+        ms_testing_fail_memory(n, false);
+        status = memstore_save(store, path, NULL, NULL);
+        ms_testing_fail_memory(0, false);
+    }
+    CHECK_OK(status);
+    CHECK(holds(path, "old/7"));
+    status = MEMSTORE_ERR_MEMORY_EXHAUSTED;
+    for (uint64_t n = 1; status == MEMSTORE_ERR_MEMORY_EXHAUSTED; n++) {
+        memstore *loaded = test_open("maintenance=manual", NULL);
+
+        ms_testing_fail_memory(n, false);
+        status = memstore_load(loaded, path, NULL, NULL);
+        ms_testing_fail_memory(0, false);
+        CHECK(status == MEMSTORE_OK || memstore_size(loaded) == 0);
+        memstore_destroy(loaded);
+    }
+    CHECK_OK(status);
+    memstore_destroy(store);
+}
+
+int main(int argc, char **argv)
+{
+    static const struct test_case cases[] = {
+        {"a_save_that_fails_leaves_the_old_file_whole",
+         a_save_that_fails_leaves_the_old_file_whole},
+        {"a_process_that_is_killed_leaves_the_old_file_whole",
+         a_process_that_is_killed_leaves_the_old_file_whole},
+        {"saving_and_loading_without_memory_says_so", saving_and_loading_without_memory_says_so},
+    };
+    const int result =
+        test_run_cases("snapshot_failure", cases, TEST_COUNT_OF(cases), argc > 1 ? argv[1] : NULL);
+
+    test_folder_remove();
+    return result;
+}

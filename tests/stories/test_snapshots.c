@@ -1,0 +1,783 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A restart that keeps what the cache knew: snapshots that are whole or refused, entries that expire
+ * when they would have, and stores that are warm before they are asked. */
+#include "platform/testing.h"
+#include "support/clock.h"
+#include "support/criterion.h"
+#include "support/folder.h"
+
+#include <stdlib.h>
+
+static void stop_clock_and_make_folder(void)
+{
+    test_clock_start();
+    test_folder();
+}
+
+TestSuite(snapshots, .init = stop_clock_and_make_folder, .fini = test_folder_remove);
+
+static memstore *open_manual(void)
+{
+    return test_open("maintenance=manual", NULL);
+}
+
+static int keep_last(const memstore_progress *progress, void *context)
+{
+    *(memstore_progress *)context = *progress;
+    return 0;
+}
+
+/* Save and close a store, and load what was saved into another. */
+static memstore *reopen(memstore *store, memstore *other, memstore_progress *last)
+{
+    memstore_progress unwanted;
+
+    assert_ok(memstore_save(store, test_path("snapshot"), NULL, NULL));
+    memstore_destroy(store);
+    assert_ok(
+        memstore_load(other, test_path("snapshot"), keep_last, last != NULL ? last : &unwanted));
+    return other;
+}
+
+static void set_numbered(memstore *store, const char *prefix, unsigned count)
+{
+    char key[64];
+
+    for (unsigned i = 0; i < count; i++) {
+        snprintf(key, sizeof key, "%s/%u", prefix, i);
+        assert_ok(test_set(store, key, key, 0));
+    }
+}
+
+/* ---- What comes back ---- */
+
+Test(snapshots, a_store_comes_back_with_what_it_held)
+{
+    memstore *store = open_manual();
+    char *const large = (char *)test_bytes(300000, 7);
+    memstore_progress last;
+    memstore_view view;
+
+    set_numbered(store, "key", 5000);
+    assert_ok(memstore_set(store, "large", 5, large, 300000, 0));
+    assert_ok(memstore_set(store, "empty", 5, NULL, 0, 0));
+    assert_ok(memstore_set(store, "nul\0inside", 10, "v\0w", 3, 0));
+    store = reopen(store, open_manual(), &last);
+    cr_assert_eq(memstore_size(store), 5003);
+    assert_holds(store, "key/4999", "key/4999");
+    assert_holds(store, "empty", "");
+    assert_ok(memstore_get_view(store, "large", 5, &view));
+    cr_assert(view.size == 300000 && memcmp(view.data, large, 300000) == 0);
+    memstore_view_release(&view);
+    assert_ok(memstore_get_view(store, "nul\0inside", 10, &view));
+    cr_assert(view.size == 3 && memcmp(view.data, "v\0w", 3) == 0);
+    memstore_view_release(&view);
+    cr_assert_eq(last.phase, MEMSTORE_PHASE_LOADING);
+    cr_assert_eq(last.done, 5003);
+    cr_assert_eq(last.total, 5003);
+    cr_assert_eq(last.stored, 5003);
+    memstore_destroy(store);
+    free(large);
+}
+
+Test(snapshots, they_move_between_shards_hash_functions_and_policies)
+{
+    static const char *const to[][4] = {
+        {"shards=1", "hash_function=fnv", "maintenance=manual"},
+        {"shards=4096", "hash_function=crc32", "eviction=lru", "maintenance=manual"},
+        {"eviction=fifo", "ttl.store_creation_time=true", "maintenance=manual"},
+        {"eviction=none", "performance.memory_limit=4MB", "maintenance=manual"},
+    };
+
+    for (size_t i = 0; i < TEST_COUNT_OF(to); i++) {
+        memstore *store = test_open("shards=64", "maintenance=manual", NULL);
+
+        set_numbered(store, "key", 3000);
+        store = reopen(store, test_open(to[i][0], to[i][1], to[i][2], to[i][3], NULL), NULL);
+        cr_assert_eq(memstore_size(store), 3000);
+        assert_holds(store, "key/2999", "key/2999");
+        /* And back again from there. */
+        store = reopen(store, open_manual(), NULL);
+        cr_assert_eq(memstore_size(store), 3000);
+        memstore_destroy(store);
+    }
+}
+
+Test(snapshots, asynchronous_writes_that_are_queued_are_saved)
+{
+    memstore *store = open_manual();
+
+    assert_ok(memstore_set_async(store, "queued", 6, "v", 1, 0));
+    store = reopen(store, open_manual(), NULL);
+    assert_holds(store, "queued", "v");
+    memstore_destroy(store);
+}
+
+/* ---- Time ---- */
+
+Test(snapshots, the_time_away_counts)
+{
+    memstore *store = open_manual();
+    memstore_progress last;
+    int64_t ttl;
+
+    assert_ok(test_set(store, "short", "v", 5000));
+    assert_ok(test_set(store, "long", "v", 60000));
+    assert_ok(test_set(store, "forever", "v", 0));
+    assert_ok(memstore_save(store, test_path("snapshot"), NULL, NULL));
+    memstore_destroy(store);
+    test_clock_advance(10000);
+    store = open_manual();
+    assert_ok(memstore_load(store, test_path("snapshot"), keep_last, &last));
+    cr_assert_eq(last.expired, 1);
+    cr_assert_eq(test_has(store, "short"), MEMSTORE_ERR_KEY_NOT_FOUND);
+    assert_ok(memstore_get_ttl(store, "long", 4, &ttl));
+    cr_assert_eq(ttl, 50000);
+    assert_status(memstore_get_ttl(store, "forever", 7, &ttl), MEMSTORE_ERR_TTL_NOT_SET);
+    test_clock_advance(50000);
+    cr_assert_eq(test_has(store, "long"), MEMSTORE_ERR_KEY_NOT_FOUND);
+    memstore_destroy(store);
+}
+
+Test(snapshots, expiry_follows_the_wall_clock_between_processes)
+{
+    memstore *store = open_manual();
+    int64_t ttl;
+
+    assert_ok(test_set(store, "key", "v", 60000));
+    assert_ok(memstore_save(store, test_path("snapshot"), NULL, NULL));
+    memstore_destroy(store);
+    /* Another machine, or this one after a boot: its monotonic clock is another. */
+    ms_testing_set_clock(1000, test_clock_unix() + 20000);
+    store = open_manual();
+    assert_ok(memstore_load(store, test_path("snapshot"), NULL, NULL));
+    assert_ok(memstore_get_ttl(store, "key", 3, &ttl));
+    cr_assert_eq(ttl, 40000);
+    memstore_destroy(store);
+}
+
+Test(snapshots, a_clock_that_was_set_back_gives_no_longer_life)
+{
+    memstore *store = open_manual();
+    int64_t ttl;
+
+    assert_ok(test_set(store, "key", "v", 60000));
+    assert_ok(memstore_save(store, test_path("snapshot"), NULL, NULL));
+    memstore_destroy(store);
+    test_clock_step_unix(-86400000);
+    store = open_manual();
+    assert_ok(memstore_load(store, test_path("snapshot"), NULL, NULL));
+    assert_ok(memstore_get_ttl(store, "key", 3, &ttl));
+    cr_assert_eq(ttl, 60000);
+    memstore_destroy(store);
+}
+
+Test(snapshots, creation_times_are_kept_where_both_keep_them)
+{
+    memstore *store = test_open("ttl.store_creation_time=true", "maintenance=manual", NULL);
+    int64_t before, after;
+
+    test_clock_advance(5000);
+    assert_ok(test_set(store, "key", "v", 0));
+    assert_ok(memstore_get_created(store, "key", 3, &before));
+    test_clock_advance(5000);
+    store =
+        reopen(store, test_open("ttl.store_creation_time=true", "maintenance=manual", NULL), NULL);
+    assert_ok(memstore_get_created(store, "key", 3, &after));
+    cr_assert_eq(after, before);
+    memstore_destroy(store);
+}
+
+Test(snapshots, bounds_of_age_and_ttl_hold_for_what_is_loaded)
+{
+    memstore *store = test_open("ttl.store_creation_time=true", "maintenance=manual", NULL);
+    memstore_progress last;
+    int64_t ttl;
+
+    assert_ok(test_set(store, "old", "v", 0));
+    test_clock_advance(8000);
+    assert_ok(test_set(store, "new", "v", 0));
+    test_clock_advance(3000);
+    store = reopen(
+        store, test_open("life_window=10s", "ttl.max_ttl=4s", "maintenance=manual", NULL), &last);
+    cr_assert_eq(last.expired, 1);
+    cr_assert_eq(test_has(store, "old"), MEMSTORE_ERR_KEY_NOT_FOUND);
+    assert_ok(memstore_get_ttl(store, "new", 3, &ttl));
+    cr_assert_eq(ttl, 4000);
+    memstore_destroy(store);
+}
+
+/* ---- What is there already, and what does not fit ---- */
+
+Test(snapshots, what_the_store_holds_is_newer_and_stays)
+{
+    memstore *store = open_manual();
+    memstore *other = open_manual();
+    memstore_progress last;
+
+    assert_ok(test_set(store, "both", "old", 0));
+    assert_ok(test_set(store, "file", "old", 0));
+    assert_ok(test_set(other, "both", "new", 0));
+    assert_ok(test_set(other, "store", "new", 0));
+    other = reopen(store, other, &last);
+    cr_assert_eq(last.present, 1);
+    cr_assert_eq(last.stored, 1);
+    assert_holds(other, "both", "new");
+    assert_holds(other, "file", "old");
+    assert_holds(other, "store", "new");
+    memstore_destroy(other);
+}
+
+static void read_twice(memstore *store, unsigned from, unsigned to)
+{
+    char key[32], value[1024];
+    size_t size;
+
+    for (unsigned i = from; i < to; i++) {
+        snprintf(key, sizeof key, "key/%u", i);
+        for (unsigned times = 0; times < 3; times++)
+            assert_ok(memstore_get(store, key, strlen(key), value, sizeof value, &size));
+    }
+}
+
+static void expect_hot_ones_loaded(const char *eviction)
+{
+    memstore *store = test_open(eviction, "maintenance=manual", NULL);
+    memstore_progress last;
+    char key[32], value[1000] = {0};
+
+    for (unsigned i = 0; i < 4000; i++) {
+        snprintf(key, sizeof key, "key/%u", i);
+        assert_ok(memstore_set(store, key, strlen(key), value, sizeof value, 0));
+    }
+    /* Some from the middle, so that neither the first nor the last written will do. */
+    read_twice(store, 2000, 2400);
+    store = reopen(store,
+                   test_open(eviction, "performance.memory_limit=1MiB", "maintenance=manual", NULL),
+                   &last);
+    cr_assert_gt(last.left_out, 2500);
+    cr_assert_gt(last.stored, 500);
+    cr_assert_eq(last.stored, memstore_size(store));
+    cr_assert_eq(test_stats(store).evictions, 0);
+    for (unsigned i = 2000; i < 2400; i++) {
+        snprintf(key, sizeof key, "key/%u", i);
+        cr_assert_eq(test_has(store, key), MEMSTORE_OK, "%s with %s", key, eviction);
+    }
+    memstore_destroy(store);
+}
+
+Test(snapshots, what_does_not_fit_is_what_was_of_least_use)
+{
+    expect_hot_ones_loaded("eviction=adaptive");
+    expect_hot_ones_loaded("eviction=s3fifo");
+    expect_hot_ones_loaded("eviction=lfu");
+}
+
+Test(snapshots, a_full_store_keeps_what_it_has)
+{
+    memstore *store = open_manual();
+    memstore *full = test_open("performance.memory_limit=1MiB", "maintenance=manual", NULL);
+    memstore_progress last;
+    char key[32], value[1000] = {0};
+
+    set_numbered(store, "file", 2000);
+    for (unsigned i = 0; i < 3000; i++) {
+        snprintf(key, sizeof key, "store/%u", i);
+        assert_ok(memstore_set(full, key, strlen(key), value, sizeof value, 0));
+    }
+    const uint64_t evictions = test_stats(full).evictions;
+    const uint64_t size = memstore_size(full);
+    full = reopen(store, full, &last);
+    cr_assert_eq(test_stats(full).evictions, evictions);
+    cr_assert_eq(memstore_size(full), size + last.stored);
+    cr_assert_gt(last.left_out, 0);
+    memstore_destroy(full);
+}
+
+Test(snapshots, entries_above_max_entry_size_are_left_out)
+{
+    memstore *store = open_manual();
+    memstore_progress last;
+
+    assert_ok(test_set(store, "key", "a value of more than twenty bytes", 0));
+    assert_ok(test_set(store, "small", "v", 0));
+    store = reopen(store, test_open("max_entry_size=20", "maintenance=manual", NULL), &last);
+    cr_assert_eq(last.left_out, 1);
+    cr_assert_eq(memstore_size(store), 1);
+    memstore_destroy(store);
+}
+
+/* ---- Refusals ---- */
+
+Test(snapshots, a_damaged_file_loads_nothing)
+{
+    memstore *store = open_manual();
+    size_t size;
+
+    set_numbered(store, "key", 5000);
+    assert_ok(memstore_save(store, test_path("snapshot"), NULL, NULL));
+    char *const data = test_file_read(test_path("snapshot"), &size);
+    memstore *other = open_manual();
+    assert_ok(test_set(other, "mine", "v", 0));
+    for (size_t at = 0; at < size; at += 1 + size / 97) {
+        data[at] ^= 0x10;
+        test_file_write(test_path("damaged"), data, size);
+        assert_status(memstore_load(other, test_path("damaged"), NULL, NULL),
+                      MEMSTORE_ERR_CORRUPT_SNAPSHOT);
+        data[at] ^= 0x10;
+        test_file_write(test_path("damaged"), data, at);
+        assert_status(memstore_load(other, test_path("damaged"), NULL, NULL),
+                      MEMSTORE_ERR_CORRUPT_SNAPSHOT);
+        cr_assert_eq(memstore_size(other), 1);
+    }
+    assert_holds(other, "mine", "v");
+    memstore_destroy(other);
+    memstore_destroy(store);
+    free(data);
+}
+
+/* What somebody writes into the file when it is verified and partly loaded. */
+struct meddling {
+    uint64_t after; /* entries */
+    bool done;
+};
+
+static int meddle(const memstore_progress *progress, void *context)
+{
+    struct meddling *meddling = context;
+
+    if (progress->phase != MEMSTORE_PHASE_LOADING || meddling->done ||
+        progress->done < meddling->after)
+        return 0;
+    FILE *const file = fopen(test_path("snapshot"), "r+b");
+    cr_assert(file != NULL && fseek(file, -500, SEEK_END) == 0 && fputs("xyz", file) > 0);
+    fclose(file);
+    meddling->done = true;
+    return 0;
+}
+
+Test(snapshots, a_file_that_is_written_to_while_it_is_loaded_leaves_nothing_behind)
+{
+    for (uint64_t after = 0; after <= 4096; after += 2048) {
+        struct meddling meddling = {.after = after};
+        memstore *store = open_manual();
+        memstore *other = open_manual();
+
+        set_numbered(store, "key", 20000);
+        assert_ok(test_set(other, "key/1", "mine", 0));
+        assert_ok(memstore_save(store, test_path("snapshot"), NULL, NULL));
+        assert_status(memstore_load(other, test_path("snapshot"), meddle, &meddling),
+                      MEMSTORE_ERR_CORRUPT_SNAPSHOT);
+        cr_assert(meddling.done);
+        cr_assert_eq(memstore_size(other), 1);
+        assert_holds(other, "key/1", "mine");
+        memstore_destroy(store);
+        memstore_destroy(other);
+    }
+}
+
+Test(snapshots, bad_paths_are_refused)
+{
+    memstore *store = open_manual();
+
+    assert_status(memstore_save(store, NULL, NULL, NULL), MEMSTORE_ERR_INVALID_ARGUMENT);
+    assert_status(memstore_save(store, "", NULL, NULL), MEMSTORE_ERR_INVALID_ARGUMENT);
+    assert_status(memstore_load(store, NULL, NULL, NULL), MEMSTORE_ERR_INVALID_ARGUMENT);
+    assert_status(memstore_save(NULL, "x", NULL, NULL), MEMSTORE_ERR_INVALID_ARGUMENT);
+    assert_status(memstore_load(store, test_path("absent"), NULL, NULL), MEMSTORE_ERR_IO);
+    assert_status(memstore_save(store, test_path("no/folder"), NULL, NULL), MEMSTORE_ERR_IO);
+    assert_status(memstore_load(store, test_folder(), NULL, NULL), MEMSTORE_ERR_IO);
+    assert_ok(memstore_close(store));
+    assert_status(memstore_save(store, test_path("x"), NULL, NULL), MEMSTORE_ERR_CACHE_CLOSED);
+    assert_status(memstore_load(store, test_path("x"), NULL, NULL), MEMSTORE_ERR_CACHE_CLOSED);
+    memstore_destroy(store);
+}
+
+Test(snapshots, the_beginning_of_a_file_tells_what_it_is)
+{
+    memstore *store = open_manual();
+    memstore_snapshot_info info = {.struct_size = sizeof info};
+    size_t size;
+
+    set_numbered(store, "key", 10);
+    assert_ok(memstore_save(store, test_path("snapshot"), NULL, NULL));
+    free(test_file_read(test_path("snapshot"), &size));
+    assert_ok(memstore_read_snapshot_info(test_path("snapshot"), &info));
+    cr_assert_eq(info.version, 1);
+    cr_assert_eq(info.entries, 10);
+    cr_assert_eq(info.bytes, size);
+    cr_assert_eq(info.saved_at_ms, test_clock_unix());
+    test_file_write(test_path("other"), "other", 5);
+    assert_status(memstore_read_snapshot_info(test_path("other"), &info),
+                  MEMSTORE_ERR_CORRUPT_SNAPSHOT);
+    cr_assert_eq(info.entries, 0);
+    info.struct_size = 3;
+    assert_status(memstore_read_snapshot_info(test_path("snapshot"), &info),
+                  MEMSTORE_ERR_INVALID_ARGUMENT);
+    memstore_destroy(store);
+}
+
+/* ---- Progress ---- */
+
+struct watching {
+    uint64_t calls;
+    uint64_t stop_at; /* 0 = do not stop */
+    int stop_phase;
+    memstore_progress last;
+    bool went_back;
+};
+
+static int watch(const memstore_progress *progress, void *context)
+{
+    struct watching *watching = context;
+
+    watching->went_back |=
+        progress->phase == watching->last.phase && progress->done < watching->last.done;
+    watching->last = *progress;
+    watching->calls++;
+    return watching->stop_at != 0 && progress->phase == watching->stop_phase &&
+           progress->done >= watching->stop_at;
+}
+
+Test(snapshots, progress_is_told_and_ends_at_the_total)
+{
+    struct watching watching = {0};
+    memstore *store = open_manual();
+
+    set_numbered(store, "key", 10000);
+    assert_ok(memstore_save(store, test_path("snapshot"), watch, &watching));
+    cr_assert_gt(watching.calls, 4);
+    cr_assert_eq(watching.last.done, 10000);
+    cr_assert_eq(watching.last.total, 10000);
+    cr_assert_not(watching.went_back);
+    memstore_destroy(store);
+}
+
+Test(snapshots, a_save_that_is_stopped_leaves_the_old_file)
+{
+    struct watching watching = {.stop_at = 5000, .stop_phase = MEMSTORE_PHASE_SAVING};
+    memstore *store = open_manual();
+
+    assert_ok(test_set(store, "old", "v", 0));
+    assert_ok(memstore_save(store, test_path("snapshot"), NULL, NULL));
+    set_numbered(store, "key", 10000);
+    assert_status(memstore_save(store, test_path("snapshot"), watch, &watching),
+                  MEMSTORE_ERR_CANCELLED);
+    cr_assert_not(test_file_exists(test_path("snapshot.tmp")));
+    store = (memstore_destroy(store), open_manual());
+    assert_ok(memstore_load(store, test_path("snapshot"), NULL, NULL));
+    cr_assert_eq(memstore_size(store), 1);
+    memstore_destroy(store);
+}
+
+Test(snapshots, a_load_that_is_stopped_takes_back_what_it_stored)
+{
+    static const int phases[] = {MEMSTORE_PHASE_VERIFYING, MEMSTORE_PHASE_LOADING};
+    memstore *store = open_manual();
+
+    set_numbered(store, "key", 10000);
+    assert_ok(memstore_save(store, test_path("snapshot"), NULL, NULL));
+    for (size_t i = 0; i < TEST_COUNT_OF(phases); i++) {
+        struct watching watching = {.stop_at = 5000, .stop_phase = phases[i]};
+        memstore *other = open_manual();
+
+        assert_status(memstore_load(other, test_path("snapshot"), watch, &watching),
+                      MEMSTORE_ERR_CANCELLED);
+        cr_assert_eq(memstore_size(other), 0);
+        memstore_destroy(other);
+    }
+    memstore_destroy(store);
+}
+
+/* ---- Settings ---- */
+
+Test(snapshots, compression_makes_the_file_smaller)
+{
+    memstore *store = open_manual();
+    char key[32], value[500];
+    size_t plain, packed;
+
+    memset(value, 'v', sizeof value);
+    for (unsigned i = 0; i < 2000; i++) {
+        snprintf(key, sizeof key, "key/%u", i);
+        assert_ok(memstore_set(store, key, strlen(key), value, sizeof value, 0));
+    }
+    assert_ok(memstore_save(store, test_path("snapshot"), NULL, NULL));
+    free(test_file_read(test_path("snapshot"), &plain));
+    assert_ok(memstore_reconfigure(store, "snapshot.compression", "zstd"));
+    const int status = memstore_save(store, test_path("packed"), NULL, NULL);
+    if (status == MEMSTORE_ERR_UNSUPPORTED)
+        cr_skip("built without libzstd");
+    assert_ok(status);
+    free(test_file_read(test_path("packed"), &packed));
+    cr_assert_lt(packed, plain / 5);
+    memstore_destroy(store);
+    store = open_manual();
+    assert_ok(memstore_load(store, test_path("packed"), NULL, NULL));
+    cr_assert_eq(memstore_size(store), 2000);
+    memstore_destroy(store);
+}
+
+Test(snapshots, without_fsync_nothing_is_waited_for_but_the_name)
+{
+    memstore *store = open_manual();
+
+    ms_testing_stop_file(0, MS_FILE_FAILS);
+    assert_ok(memstore_save(store, test_path("snapshot"), NULL, NULL));
+    const uint64_t with = ms_testing_file_steps();
+    assert_ok(memstore_reconfigure(store, "snapshot.fsync", "false"));
+    ms_testing_stop_file(0, MS_FILE_FAILS);
+    assert_ok(memstore_save(store, test_path("snapshot"), NULL, NULL));
+    /* The file's and the directory's. */
+    cr_assert_eq(ms_testing_file_steps(), with - 2);
+    memstore_destroy(store);
+}
+
+/* ---- Batches ---- */
+
+/* Rewrites all pairs when the saving has come some way. */
+struct rewriting {
+    memstore *store;
+    bool done;
+};
+
+#define PAIRS 3000
+
+static void write_pairs(memstore *store, const char *value)
+{
+    memstore_batch *batch = memstore_batch_new(store);
+    char key[32];
+
+    for (unsigned i = 0; i < PAIRS; i++) {
+        for (unsigned half = 0; half < 2; half++) {
+            snprintf(key, sizeof key, "pair/%u/%u", i, half);
+            assert_ok(memstore_batch_set(batch, key, strlen(key), value, strlen(value), 0));
+        }
+    }
+    /* One that comes, and one that goes. */
+    assert_ok(memstore_batch_set(batch, value, strlen(value), value, strlen(value), 0));
+    assert_ok(memstore_batch_delete(batch, "before", 6));
+    assert_ok(memstore_batch_commit(batch));
+    memstore_batch_free(batch);
+}
+
+static int rewrite(const memstore_progress *progress, void *context)
+{
+    struct rewriting *rewriting = context;
+
+    if (progress->done >= PAIRS / 2 && !rewriting->done) {
+        rewriting->done = true;
+        write_pairs(rewriting->store, "after");
+        write_pairs(rewriting->store, "later");
+    }
+    return 0;
+}
+
+static bool all_are_old(memstore *store)
+{
+    char key[32];
+
+    for (unsigned i = 0; i < PAIRS * 2; i++) {
+        snprintf(key, sizeof key, "pair/%u/%u", i / 2, i % 2);
+        if (!test_holds(store, key, "before"))
+            return false;
+    }
+    return test_holds(store, "before", "before") && memstore_size(store) == PAIRS * 2 + 1;
+}
+
+/* Save while two batches rewrite everything, and see whether they are left out. */
+static bool batches_are_left_out(const char *shards)
+{
+    memstore *store = test_open(shards, "maintenance=manual", NULL);
+    memstore *other = open_manual();
+    struct rewriting rewriting = {.store = store};
+
+    write_pairs(store, "before");
+    assert_ok(test_set(store, "before", "before", 0));
+    assert_ok(memstore_save(store, test_path("snapshot"), rewrite, &rewriting));
+    cr_assert(rewriting.done);
+    assert_ok(memstore_load(other, test_path("snapshot"), NULL, NULL));
+    const bool left_out = all_are_old(other);
+    memstore_destroy(store);
+    memstore_destroy(other);
+    return left_out;
+}
+
+Test(snapshots, a_batch_that_comes_during_a_save_is_left_out_as_a_whole)
+{
+    cr_assert(batches_are_left_out("shards=1024"));
+    cr_assert(batches_are_left_out("shards=1"));
+}
+
+Test(snapshots, without_images_a_batch_would_be_saved_by_half)
+{
+    ms_testing_plant(MS_FAULT_CAPTURE_WITHOUT_BATCHES);
+    cr_assert_not(batches_are_left_out("shards=1024"));
+    ms_testing_plant(MS_FAULT_NONE);
+}
+
+Test(snapshots, batches_that_overwrite_too_much_fail_the_save_and_not_themselves)
+{
+    memstore *store = test_open("snapshot.batch_memory=64kB", "maintenance=manual", NULL);
+    struct rewriting rewriting = {.store = store};
+
+    write_pairs(store, "before");
+    assert_ok(test_set(store, "before", "before", 0));
+    assert_status(memstore_save(store, test_path("snapshot"), rewrite, &rewriting),
+                  MEMSTORE_ERR_MEMORY_EXHAUSTED);
+    cr_assert_not(test_file_exists(test_path("snapshot")));
+    assert_holds(store, "pair/0/0", "later");
+    memstore_destroy(store);
+}
+
+/* ---- Warming ---- */
+
+struct database {
+    unsigned calls, keys;
+    bool fails;           /* all keys of a call in which "key/100" is */
+    unsigned absent_from; /* keys numbered from here do not exist */
+};
+
+static int load_rows(const memstore_key *keys, size_t n, memstore_load_value *out, void *context)
+{
+    struct database *database = context;
+
+    database->calls++;
+    database->keys += (unsigned)n;
+    for (size_t i = 0; i < n; i++) {
+        char name[32] = "";
+
+        memcpy(name, keys[i].data, keys[i].size);
+        if (database->fails && strcmp(name, "key/100") == 0)
+            return MEMSTORE_LOAD_FAILED;
+        if (database->absent_from != 0 && (unsigned)atoi(name + 4) >= database->absent_from)
+            continue;
+        out[i].value = "loaded";
+        out[i].value_size = 6;
+        out[i].result = MEMSTORE_LOAD_OK;
+    }
+    return MEMSTORE_LOAD_OK;
+}
+
+#define ROWS 1000
+
+static char row_names[ROWS][32];
+static memstore_key row_keys[ROWS];
+
+static memstore_loader loader_of(struct database *database)
+{
+    for (unsigned i = 0; i < ROWS; i++) {
+        snprintf(row_names[i], sizeof row_names[i], "key/%u", i);
+        row_keys[i] = test_key(row_names[i]);
+    }
+    return (memstore_loader){
+        .struct_size = sizeof(memstore_loader), .load_many = load_rows, .context = database};
+}
+
+Test(snapshots, warming_loads_in_groups_what_is_not_there)
+{
+    struct database database = {0};
+    const memstore_loader loader = loader_of(&database);
+    struct watching watching = {0};
+    memstore *store = open_manual();
+
+    for (unsigned i = 0; i < ROWS; i += 2)
+        assert_ok(test_set(store, row_names[i], "mine", 0));
+    assert_ok(memstore_warm(store, row_keys, ROWS, &loader, watch, &watching));
+    cr_assert_eq(memstore_size(store), ROWS);
+    assert_holds(store, "key/0", "mine");
+    assert_holds(store, "key/1", "loaded");
+    cr_assert_eq(database.keys, ROWS / 2);
+    cr_assert_leq(database.calls, 8);
+    cr_assert_eq(watching.last.phase, MEMSTORE_PHASE_WARMING);
+    cr_assert_eq(watching.last.done, ROWS);
+    cr_assert_eq(watching.last.total, ROWS);
+    cr_assert_eq(watching.last.present, ROWS / 2);
+    cr_assert_eq(watching.last.stored, ROWS / 2);
+    cr_assert_geq(watching.calls, 8);
+    /* Again, there is nothing to load. */
+    assert_ok(memstore_warm(store, row_keys, ROWS, &loader, NULL, NULL));
+    cr_assert_eq(database.keys, ROWS / 2);
+    memstore_destroy(store);
+}
+
+Test(snapshots, what_fails_while_warming_is_counted_and_the_rest_is_loaded)
+{
+    struct database database = {.fails = true, .absent_from = 900};
+    const memstore_loader loader = loader_of(&database);
+    struct watching watching = {0};
+    memstore *store = open_manual();
+
+    assert_status(memstore_warm(store, row_keys, ROWS, &loader, watch, &watching),
+                  MEMSTORE_ERR_LOADER_FAILED);
+    cr_assert_eq(watching.last.failed, 128);
+    cr_assert_eq(watching.last.absent, 100);
+    cr_assert_eq(watching.last.stored, ROWS - 100 - 128);
+    cr_assert_eq(watching.last.done, ROWS);
+    cr_assert_eq(memstore_size(store), ROWS - 100 - 128);
+    memstore_destroy(store);
+}
+
+Test(snapshots, warming_stops_when_it_is_told_to)
+{
+    struct database database = {0};
+    const memstore_loader loader = loader_of(&database);
+    struct watching watching = {.stop_at = 300, .stop_phase = MEMSTORE_PHASE_WARMING};
+    memstore *store = open_manual();
+
+    assert_status(memstore_warm(store, row_keys, ROWS, &loader, watch, &watching),
+                  MEMSTORE_ERR_CANCELLED);
+    cr_assert_eq(memstore_size(store), 384);
+    memstore_destroy(store);
+}
+
+/* Lets a tenth of a second pass at each report. */
+static int pass_time(const memstore_progress *progress, void *context)
+{
+    (void)progress;
+    ++*(unsigned *)context;
+    test_clock_advance(100);
+    return 0;
+}
+
+Test(snapshots, warming_goes_at_the_rate_that_is_asked_for)
+{
+    struct database database = {0};
+    const memstore_loader loader = loader_of(&database);
+    unsigned tenths = 0;
+    memstore *store = test_open("loader.warm_rate=500", "maintenance=manual", NULL);
+    const int64_t began = test_clock_unix();
+
+    assert_ok(memstore_warm(store, row_keys, ROWS, &loader, pass_time, &tenths));
+    cr_assert_eq(memstore_size(store), ROWS);
+    /* The last group is asked for when the others have had their time. */
+    cr_assert_geq(test_clock_unix() - began, (ROWS - 51) * 1000 / 500);
+    cr_assert_geq(database.calls, 19);
+    memstore_destroy(store);
+}
+
+Test(snapshots, bad_arguments_of_warming_are_refused)
+{
+    struct database database = {0};
+    memstore_loader loader = loader_of(&database);
+    memstore *store = open_manual();
+    const memstore_key none = {"", 0};
+
+    assert_ok(memstore_warm(store, NULL, 0, &loader, NULL, NULL));
+    assert_status(memstore_warm(NULL, row_keys, 1, &loader, NULL, NULL),
+                  MEMSTORE_ERR_INVALID_ARGUMENT);
+    assert_status(memstore_warm(store, NULL, 1, &loader, NULL, NULL),
+                  MEMSTORE_ERR_INVALID_ARGUMENT);
+    assert_status(memstore_warm(store, &none, 1, &loader, NULL, NULL),
+                  MEMSTORE_ERR_INVALID_ARGUMENT);
+    assert_status(memstore_warm(store, row_keys, 1, NULL, NULL, NULL),
+                  MEMSTORE_ERR_INVALID_ARGUMENT);
+    loader.load_many = NULL;
+    assert_status(memstore_warm(store, row_keys, 1, &loader, NULL, NULL),
+                  MEMSTORE_ERR_INVALID_ARGUMENT);
+    assert_ok(memstore_close(store));
+    loader.load_many = load_rows;
+    assert_status(memstore_warm(store, row_keys, 1, &loader, NULL, NULL),
+                  MEMSTORE_ERR_CACHE_CLOSED);
+    memstore_destroy(store);
+}
