@@ -49,9 +49,9 @@ type CacheStats struct {
 	StaleServed     uint64 // failed loads in whose place an expired value was given: loader.max_stale
 	Refreshes       uint64 // those of Loads for a key that was there: loader.refresh_after
 	RefreshFailures uint64 // those of LoadFailures likewise
-	RoomMade       uint64 // entries whose writers had to reclaim memory, or were refused for want of it
-	Exports        uint64 // files written for ExportMetrics
-	ExportFailures uint64 // times that it could not be written
+	RoomMade        uint64 // entries whose writers had to reclaim memory, or were refused for want of it
+	Exports         uint64 // files written for ExportMetrics
+	ExportFailures  uint64 // times that it could not be written
 
 	HitRate float64 // hits as a share of hits and misses, 0 when nothing was read
 }

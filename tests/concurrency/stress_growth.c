@@ -109,8 +109,8 @@ static void run_round(const char *shards, const char *hash, double seconds)
 
     memset(ranges, 0, sizeof ranges);
     /* With one shard all wait for each other, on a machine that is busy for long. */
-    store = test_open("performance.memory_limit=256MiB", "performance.lock_timeout=60s", shards, hash,
-                      NULL);
+    store = test_open("performance.memory_limit=256MiB", "performance.lock_timeout=60s", shards,
+                      hash, NULL);
     test_team_start(&team, WRITERS, write_range, NULL);
     test_team_start(&team, 3, read_ranges, NULL);
     test_team_finish_when(&team, seconds, has_done_enough);
