@@ -608,6 +608,7 @@ Test(settings, every_setting_reads_back_as_it_was_set)
         {"monitoring.track_hit_rate", "false"},
         {"monitoring.track_memory_usage", "false"},
         {"monitoring.track_operation_latency", "true"},
+        {"monitoring.access_sample_ratio", "0.01"},
         {"monitoring.hit_rate_threshold", "0.8"},
         {"monitoring.memory_usage_threshold", "0.9"},
         {"monitoring.latency_threshold", "1ms"},
