@@ -39,7 +39,7 @@ def logger_of(logger: Logger) -> Optional[logging.Logger]:
 class LogReader:
     """Hands the records of a store to a logger, on a thread of its own that ends with the store."""
 
-    def __init__(self, configuration: object, logger: logging.Logger) -> None:
+    def __init__(self, configuration: _native._Config, logger: logging.Logger) -> None:
         self.queue = _native.LogQueue()
         self._logger = logger
         _native.set_logger(configuration, self._level(), self.queue)

@@ -2,6 +2,8 @@
 """Every public call, with the types that a checker is to see. test_types.py checks it and runs it."""
 
 import asyncio
+import logging
+import os
 import tempfile
 from collections.abc import Coroutine, Iterator
 from datetime import datetime, timedelta, timezone
@@ -147,7 +149,22 @@ def statistics(store: Store) -> None:
     assert_type(store.latency("set"), Latency)
     assert_type(store.rates(), Rates)
     assert_type(store.metrics_text(), str)
+    assert_type(store.advise(), memstore.Report)
+    assert_type(str(store.advise()), str)
+    assert_type(store.advise().to_json(), str)
     store.reset_stats()
+
+
+def snapshots(store: Store) -> None:
+    def stop_never(progress: memstore.Progress) -> bool:
+        return progress.done > progress.total
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "snapshot")
+        assert_type(store.save(path, stop_never), memstore.Progress)
+        assert_type(store.load(path), memstore.Progress)
+        assert_type(Store.snapshot_info(path), memstore.SnapshotInfo)
+    assert_type(store.warm(["x", "y"], lambda keys: {"x": b"row"}, ttl=60), memstore.Progress)
 
 
 def management(store: Store) -> None:
@@ -199,11 +216,15 @@ def main() -> None:
         assert_type(Store.from_yaml(file.name, environment=False, shards=16), Store).close()
     settings: memstore.Store
     with Store(
-        {"ttl": {"store_creation_time": True}}, memory_limit="16MB", default_ttl=60, track_operation_latency=True
+        {"ttl": {"store_creation_time": True}},
+        memory_limit="16MB",
+        default_ttl=60,
+        track_operation_latency=True,
+        logger=logging.getLogger("sample"),
     ) as settings:
         store: Store = settings
         cache: Cache[str, int] = Cache(memory_limit="16MB", codec=memstore.JSON)
-        for use in (reading_and_writing, views, batches, conditions, times, patterns, loading, events, statistics, errors):
+        for use in (reading_and_writing, views, batches, conditions, times, patterns, loading, events, statistics, snapshots, errors):
             use(store)
         memoizing(store, cache)
         caches(cache)

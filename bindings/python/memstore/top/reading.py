@@ -44,7 +44,9 @@ class Reading:
 
 def _families(text: str) -> Iterable[Metric]:
     # Servers that do not know OpenMetrics answer in the older form.
-    return list(parse_openmetrics(text) if text.rstrip().endswith("# EOF") else parse_plain(text))
+    if text.rstrip().endswith("# EOF"):
+        return list(parse_openmetrics(text))  # type: ignore[no-untyped-call,unused-ignore]
+    return list(parse_plain(text))
 
 
 def parse(time: float, text: str) -> dict[str, Reading]:

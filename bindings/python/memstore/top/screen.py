@@ -83,8 +83,9 @@ def _hits(change: Change, history: Sequence[float | None]) -> RenderableType:
 def _throughput(change: Change) -> RenderableType:
     names = ("hits", "misses", "sets", "updates", "deletes", "evictions", "expirations", "rejected_writes", "loads")
     table = Table.grid(padding=(0, 2))
-    for justify in ("left", "right", "right"):
-        table.add_column(justify=justify)  # type: ignore[arg-type]
+    table.add_column()
+    table.add_column(justify="right")
+    table.add_column(justify="right")
     table.add_row("", Text("/s", "bright_black"), Text("in all", "bright_black"))
     for name in names:
         if (f"memstore_{name}_total", frozenset[tuple[str, str]]()) in change.now.values or change.now.total(name):
