@@ -225,7 +225,9 @@ static void write_type(FILE *out, const struct ms_setting *row)
         write_choices(out, row);
         break;
     case MS_SETTING_STRING:
-        fprintf(out, "\"type\": \"string\", \"maxLength\": %llu", (unsigned long long)row->max);
+        fprintf(out, "\"type\": %s, \"maxLength\": %llu",
+                row->flag_is_none ? "[\"string\", \"boolean\"]" : "\"string\"",
+                (unsigned long long)row->max);
         break;
     }
 }

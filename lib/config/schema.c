@@ -261,8 +261,8 @@ const struct ms_setting ms_schema[] = {
           .live = true),
     STRING("monitoring.export_metrics", export_metrics, LONGEST_PATH,
            "a file to which the metrics are written each metrics_interval, for Prometheus' "
-           "node_exporter; it goes when the store is closed; none = no file",
-           .live = true),
+           "node_exporter; it goes when the store is closed; none, true or false = no file",
+           .live = true, .flag_is_none = true),
 
     SIZE(
         "events.queue_memory", event_memory, "0",

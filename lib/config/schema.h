@@ -40,6 +40,7 @@ struct ms_setting {
     const char *initial; /* the built-in default, as text */
     const char *doc;
     const struct ms_setting_choice *choices;
+    bool flag_is_none; /* of a text: true and false stand for an empty one */
     /* A running store takes a new value; the member is read by ms_setting_of() alone. */
     bool live;
     const char *fixed; /* otherwise why not, as the end of a sentence; NULL for the usual reason */

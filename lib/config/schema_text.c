@@ -57,7 +57,10 @@ uint64_t ms_schema_keep(const char *text)
 static const char *parse_string(const struct ms_setting *setting, const char *text, uint64_t *value)
 {
     size_t size = 0;
+    bool flag;
 
+    if (setting->flag_is_none && ms_units_parse_bool(text, &flag) == NULL)
+        text = "";
     for (; text[size] != '\0'; size++) {
         if ((unsigned char)text[size] < ' ' || text[size] == 0x7f)
             return "holds a control character";

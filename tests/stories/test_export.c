@@ -202,3 +202,18 @@ Test(export, a_child_leaves_the_file_of_its_parent_alone)
     memstore_destroy(store);
     cr_assert_eq(files(), 0);
 }
+
+Test(export, a_flag_in_place_of_a_path_is_no_file)
+{
+    static const char *const flags[] = {"monitoring.export_metrics=true",
+                                        "monitoring.export_metrics=false"};
+
+    for (unsigned i = 0; i < TEST_COUNT_OF(flags); i++) {
+        memstore *store = test_open(flags[i], NULL);
+
+        assert_ok(memstore_maintain(store, 0));
+        cr_assert_eq(test_stats(store).exports, 0);
+        cr_assert_eq(test_stats(store).export_failures, 0);
+        memstore_destroy(store);
+    }
+}

@@ -5039,6 +5039,7 @@ struct ms_setting {
     const char *initial;
     const char *doc;
     const struct ms_setting_choice *choices;
+    bool flag_is_none;
     bool live;
     const char *fixed;
 };
@@ -5775,8 +5776,8 @@ const struct ms_setting ms_schema[] = {
           .live = true),
     STRING("monitoring.export_metrics", export_metrics, LONGEST_PATH,
            "a file to which the metrics are written each metrics_interval, for Prometheus' "
-           "node_exporter; it goes when the store is closed; none = no file",
-           .live = true),
+           "node_exporter; it goes when the store is closed; none, true or false = no file",
+           .live = true, .flag_is_none = true),
     SIZE(
         "events.queue_memory", event_memory, "0",
         "what events that wait for subscribers may take; set aside within the limit while there is "
@@ -5987,6 +5988,9 @@ uint64_t ms_schema_keep(const char *text)
 static const char *parse_string(const struct ms_setting *setting, const char *text, uint64_t *value)
 {
     size_t size = 0;
+    bool flag;
+    if (setting->flag_is_none && ms_units_parse_bool(text, &flag) == NULL)
+        text = "";
     for (; text[size] != '\0'; size++) {
         if ((unsigned char)text[size] < ' ' || text[size] == 0x7f)
             return "holds a control character";
