@@ -53,6 +53,14 @@ type CacheStats struct {
 	Exports         uint64 // files written for ExportMetrics
 	ExportFailures  uint64 // times that it could not be written
 
+	RejectedTTLExpired      uint64 // those of RejectedInvalidTTL with ErrTTLExpired
+	RejectedGCPressure      uint64 // those of RejectedMemory with ErrGCPressure
+	RejectedShardOverflow   uint64 // those of RejectedMemory with ErrShardOverflow
+	RejectedKeyExists       uint64 // those of RejectedCondition with ErrKeyExists
+	RejectedKeyNotFound     uint64 // failed Replaces
+	RejectedVersionMismatch uint64 // those of RejectedCondition with ErrVersionMismatch
+	RejectedNotANumber      uint64 // those of RejectedCondition with ErrNotANumber
+
 	HitRate float64 // hits as a share of hits and misses, 0 when nothing was read
 }
 

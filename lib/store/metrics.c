@@ -42,6 +42,34 @@ static void put_rejections(struct ms_text *out, const memstore_stats *stats)
                     rows[i].reason, rows[i].count);
 }
 
+/* The groups above by what the callers were told. */
+static void put_refusals(struct ms_text *out, const memstore_stats *stats)
+{
+    const struct {
+        const char *status;
+        uint64_t count;
+    } rows[] = {
+        {"ENTRY_TOO_LARGE", stats->rejected_too_large},
+        {"INVALID_TTL", stats->rejected_invalid_ttl - stats->rejected_ttl_expired},
+        {"TTL_EXPIRED", stats->rejected_ttl_expired},
+        {"CACHE_FULL", stats->rejected_full},
+        {"MEMORY_EXHAUSTED",
+         stats->rejected_memory - stats->rejected_gc_pressure - stats->rejected_shard_overflow},
+        {"GC_PRESSURE", stats->rejected_gc_pressure},
+        {"SHARD_OVERFLOW", stats->rejected_shard_overflow},
+        {"KEY_EXISTS", stats->rejected_key_exists},
+        {"KEY_NOT_FOUND", stats->rejected_key_not_found},
+        {"VERSION_MISMATCH", stats->rejected_version_mismatch},
+        {"NOT_A_NUMBER", stats->rejected_not_a_number},
+        {"LOCK_TIMEOUT", stats->rejected_timeout},
+    };
+
+    put_family(out, "refusals", "counter", "Writes refused, by the status they were given.");
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        ms_text_put(out, "memstore_refusals_total{status=\"%s\"} %" PRIu64 "\n", rows[i].status,
+                    rows[i].count);
+}
+
 static void put_loads(struct ms_text *out, const memstore_stats *stats)
 {
     put_counter(out, "loads", stats->loads, "Values that loaders gave.");
@@ -73,6 +101,7 @@ static void put_counts(struct ms_text *out, memstore *store)
     put_counter(out, "evictions", stats.evictions, "Live entries removed to make room.");
     put_counter(out, "expirations", stats.expirations, "Entries removed because they expired.");
     put_rejections(out, &stats);
+    put_refusals(out, &stats);
     put_counter(out, "compactions", stats.compactions, "Segments emptied by moving entries.");
     put_counter(out, "moved_bytes", stats.moved_bytes, "Bytes moved by compaction and eviction.");
     put_counter(out, "written_bytes", stats.written_bytes, "Bytes appended by writes.");

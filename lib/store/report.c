@@ -56,6 +56,13 @@ void ms_store_stats(memstore *store, memstore_stats *out)
     out->room_made = sums[MS_COUNT_ROOM_MADE];
     out->exports = sums[MS_COUNT_EXPORTS];
     out->export_failures = sums[MS_COUNT_EXPORT_FAILURES];
+    out->rejected_ttl_expired = sums[MS_COUNT_REJECTED_TTL_EXPIRED];
+    out->rejected_gc_pressure = sums[MS_COUNT_REJECTED_GC_PRESSURE];
+    out->rejected_shard_overflow = sums[MS_COUNT_REJECTED_SHARD_OVERFLOW];
+    out->rejected_key_exists = sums[MS_COUNT_REJECTED_KEY_EXISTS];
+    out->rejected_key_not_found = sums[MS_COUNT_REJECTED_KEY_NOT_FOUND];
+    out->rejected_version_mismatch = sums[MS_COUNT_REJECTED_VERSION_MISMATCH];
+    out->rejected_not_a_number = sums[MS_COUNT_REJECTED_NOT_A_NUMBER];
 }
 
 /* ---- Bytes ---- */

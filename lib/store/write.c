@@ -255,8 +255,35 @@ int ms_store_try_write(memstore *store, const struct ms_write *write, uint64_t h
     return MEMSTORE_OK;
 }
 
+/* What a status adds to besides its group; MS_COUNTERS where it is all of it. */
+static enum ms_counter counter_of(int status)
+{
+    switch (status) {
+    case MEMSTORE_ERR_TTL_EXPIRED:
+        return MS_COUNT_REJECTED_TTL_EXPIRED;
+    case MEMSTORE_ERR_GC_PRESSURE:
+        return MS_COUNT_REJECTED_GC_PRESSURE;
+    case MEMSTORE_ERR_SHARD_OVERFLOW:
+        return MS_COUNT_REJECTED_SHARD_OVERFLOW;
+    case MEMSTORE_ERR_KEY_EXISTS:
+        return MS_COUNT_REJECTED_KEY_EXISTS;
+    case MEMSTORE_ERR_KEY_NOT_FOUND:
+        return MS_COUNT_REJECTED_KEY_NOT_FOUND;
+    case MEMSTORE_ERR_VERSION_MISMATCH:
+        return MS_COUNT_REJECTED_VERSION_MISMATCH;
+    case MEMSTORE_ERR_NOT_A_NUMBER:
+        return MS_COUNT_REJECTED_NOT_A_NUMBER;
+    default:
+        return MS_COUNTERS;
+    }
+}
+
 void ms_store_count_refusal(memstore *store, int status)
 {
+    const enum ms_counter own = counter_of(status);
+
+    if (own != MS_COUNTERS)
+        ms_count(&store->counters, own, 1);
     switch (status) {
     case MEMSTORE_ERR_ENTRY_TOO_LARGE:
         ms_count(&store->counters, MS_COUNT_REJECTED_TOO_LARGE, 1);

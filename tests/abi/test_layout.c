@@ -66,6 +66,13 @@ AT(memstore_stats, refresh_failures, 248);
 AT(memstore_stats, room_made, 256);
 AT(memstore_stats, exports, 264);
 AT(memstore_stats, export_failures, 272);
+AT(memstore_stats, rejected_ttl_expired, 280);
+AT(memstore_stats, rejected_gc_pressure, 288);
+AT(memstore_stats, rejected_shard_overflow, 296);
+AT(memstore_stats, rejected_key_exists, 304);
+AT(memstore_stats, rejected_key_not_found, 312);
+AT(memstore_stats, rejected_version_mismatch, 320);
+AT(memstore_stats, rejected_not_a_number, 328);
 
 SIZE_AT_LEAST(memstore_event, 112);
 AT(memstore_event, struct_size, 0);

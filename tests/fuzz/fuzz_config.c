@@ -10,7 +10,8 @@
 #include <string.h>
 
 struct snapshot {
-    char text[64][MS_SETTING_TEXT_SIZE];
+    char text[MS_SETTINGS_MAX][MS_SETTING_TEXT_SIZE]; /* "" where it is longer */
+    size_t size[MS_SETTINGS_MAX];
     size_t count;
 };
 
@@ -18,13 +19,17 @@ static void take_snapshot(const memstore_config *config, struct snapshot *out)
 {
     memset(out, 0, sizeof *out);
     for (const struct ms_setting *setting = ms_schema; setting->path != NULL; setting++) {
-        size_t size;
-
-        FUZZ_CHECK(out->count < 64);
+        FUZZ_CHECK(out->count < MS_SETTINGS_MAX);
+        size_t *const size = &out->size[out->count];
         char *const text = out->text[out->count++];
-        FUZZ_CHECK(ms_config_get(config, setting->path, text, MS_SETTING_TEXT_SIZE, &size) ==
-                   MEMSTORE_OK);
-        FUZZ_CHECK(strlen(text) == size);
+        const int status = ms_config_get(config, setting->path, text, MS_SETTING_TEXT_SIZE, size);
+
+        FUZZ_CHECK(status ==
+                   (*size < MS_SETTING_TEXT_SIZE ? MEMSTORE_OK : MEMSTORE_ERR_BUFFER_TOO_SMALL));
+        if (status == MEMSTORE_OK)
+            FUZZ_CHECK(strlen(text) == *size);
+        else
+            text[0] = '\0';
     }
 }
 
@@ -44,7 +49,7 @@ static void check_set(memstore_config *config, const char *key, const char *valu
     take_snapshot(config, &before);
     const int status = ms_config_set(config, key, value);
     if (status == MEMSTORE_OK) {
-        char text[MS_SETTING_TEXT_SIZE];
+        static char text[1 << 16]; /* as long as any text may be */
 
         FUZZ_CHECK(ms_config_error(config)[0] == '\0');
         take_snapshot(config, &before);

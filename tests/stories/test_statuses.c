@@ -162,7 +162,11 @@ Test(statuses, version_mismatch_and_key_exists_and_not_found)
     assert_status(memstore_compare_and_set(store, "key", 3, "third", 5, 0, view.version),
                   MEMSTORE_ERR_VERSION_MISMATCH);
     assert_ok(memstore_compare_and_set(store, "key", 3, "third", 5, 0, 0));
-    cr_assert_eq(test_stats(store).rejected_condition, 5);
+    const memstore_stats stats = test_stats(store);
+    cr_assert_eq(stats.rejected_condition, 5);
+    cr_assert_eq(stats.rejected_key_exists, 1);
+    cr_assert_eq(stats.rejected_key_not_found, 1);
+    cr_assert_eq(stats.rejected_version_mismatch, 3);
     memstore_view_release(&view);
     memstore_destroy(store);
 }

@@ -82,6 +82,20 @@ class Stats:
     exports: int
     #: Times that it could not be written.
     export_failures: int
+    #: Those of ``rejected_invalid_ttl`` that raised TTLExpired.
+    rejected_ttl_expired: int
+    #: Those of ``rejected_memory`` that raised GCPressure,
+    rejected_gc_pressure: int
+    #: and ShardOverflow.
+    rejected_shard_overflow: int
+    #: Those of ``rejected_condition`` because the key existed,
+    rejected_key_exists: int
+    #: did not exist,
+    rejected_key_not_found: int
+    #: had another version,
+    rejected_version_mismatch: int
+    #: or held no number.
+    rejected_not_a_number: int
 
     @property
     def hit_rate(self) -> float:

@@ -1108,6 +1108,13 @@ static inline int glue_get_stats(memstore *store, uint64_t *out, size_t n)
         s.room_made,
         s.exports,
         s.export_failures,
+        s.rejected_ttl_expired,
+        s.rejected_gc_pressure,
+        s.rejected_shard_overflow,
+        s.rejected_key_exists,
+        s.rejected_key_not_found,
+        s.rejected_version_mismatch,
+        s.rejected_not_a_number,
     };
 
     if (status != MEMSTORE_OK)

@@ -6857,6 +6857,13 @@ enum ms_counter {
     MS_COUNT_ROOM_MADE,
     MS_COUNT_EXPORTS,
     MS_COUNT_EXPORT_FAILURES,
+    MS_COUNT_REJECTED_TTL_EXPIRED,
+    MS_COUNT_REJECTED_GC_PRESSURE,
+    MS_COUNT_REJECTED_SHARD_OVERFLOW,
+    MS_COUNT_REJECTED_KEY_EXISTS,
+    MS_COUNT_REJECTED_KEY_NOT_FOUND,
+    MS_COUNT_REJECTED_VERSION_MISMATCH,
+    MS_COUNT_REJECTED_NOT_A_NUMBER,
     MS_COUNTERS
 };
 struct ms_counter_stripe {
@@ -14344,6 +14351,31 @@ static void put_rejections(struct ms_text *out, const memstore_stats *stats)
         ms_text_put(out, "memstore_rejected_writes_total{reason=\"%s\"} %" PRIu64 "\n",
                     rows[i].reason, rows[i].count);
 }
+static void put_refusals(struct ms_text *out, const memstore_stats *stats)
+{
+    const struct {
+        const char *status;
+        uint64_t count;
+    } rows[] = {
+        {"ENTRY_TOO_LARGE", stats->rejected_too_large},
+        {"INVALID_TTL", stats->rejected_invalid_ttl - stats->rejected_ttl_expired},
+        {"TTL_EXPIRED", stats->rejected_ttl_expired},
+        {"CACHE_FULL", stats->rejected_full},
+        {"MEMORY_EXHAUSTED",
+         stats->rejected_memory - stats->rejected_gc_pressure - stats->rejected_shard_overflow},
+        {"GC_PRESSURE", stats->rejected_gc_pressure},
+        {"SHARD_OVERFLOW", stats->rejected_shard_overflow},
+        {"KEY_EXISTS", stats->rejected_key_exists},
+        {"KEY_NOT_FOUND", stats->rejected_key_not_found},
+        {"VERSION_MISMATCH", stats->rejected_version_mismatch},
+        {"NOT_A_NUMBER", stats->rejected_not_a_number},
+        {"LOCK_TIMEOUT", stats->rejected_timeout},
+    };
+    put_family(out, "refusals", "counter", "Writes refused, by the status they were given.");
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        ms_text_put(out, "memstore_refusals_total{status=\"%s\"} %" PRIu64 "\n", rows[i].status,
+                    rows[i].count);
+}
 static void put_loads(struct ms_text *out, const memstore_stats *stats)
 {
     put_counter(out, "loads", stats->loads, "Values that loaders gave.");
@@ -14373,6 +14405,7 @@ static void put_counts(struct ms_text *out, memstore *store)
     put_counter(out, "evictions", stats.evictions, "Live entries removed to make room.");
     put_counter(out, "expirations", stats.expirations, "Entries removed because they expired.");
     put_rejections(out, &stats);
+    put_refusals(out, &stats);
     put_counter(out, "compactions", stats.compactions, "Segments emptied by moving entries.");
     put_counter(out, "moved_bytes", stats.moved_bytes, "Bytes moved by compaction and eviction.");
     put_counter(out, "written_bytes", stats.written_bytes, "Bytes appended by writes.");
@@ -16205,6 +16238,13 @@ void ms_store_stats(memstore *store, memstore_stats *out)
     out->room_made = sums[MS_COUNT_ROOM_MADE];
     out->exports = sums[MS_COUNT_EXPORTS];
     out->export_failures = sums[MS_COUNT_EXPORT_FAILURES];
+    out->rejected_ttl_expired = sums[MS_COUNT_REJECTED_TTL_EXPIRED];
+    out->rejected_gc_pressure = sums[MS_COUNT_REJECTED_GC_PRESSURE];
+    out->rejected_shard_overflow = sums[MS_COUNT_REJECTED_SHARD_OVERFLOW];
+    out->rejected_key_exists = sums[MS_COUNT_REJECTED_KEY_EXISTS];
+    out->rejected_key_not_found = sums[MS_COUNT_REJECTED_KEY_NOT_FOUND];
+    out->rejected_version_mismatch = sums[MS_COUNT_REJECTED_VERSION_MISMATCH];
+    out->rejected_not_a_number = sums[MS_COUNT_REJECTED_NOT_A_NUMBER];
 }
 struct byte_sums {
     uint64_t live, dead, stale, unused, pinned, segments;
@@ -18969,8 +19009,32 @@ int ms_store_try_write(memstore *store, const struct ms_write *write, uint64_t h
         ms_track_write(store, hash, write->key.size, write->value_size, write->expiry);
     return MEMSTORE_OK;
 }
+static enum ms_counter counter_of(int status)
+{
+    switch (status) {
+    case MEMSTORE_ERR_TTL_EXPIRED:
+        return MS_COUNT_REJECTED_TTL_EXPIRED;
+    case MEMSTORE_ERR_GC_PRESSURE:
+        return MS_COUNT_REJECTED_GC_PRESSURE;
+    case MEMSTORE_ERR_SHARD_OVERFLOW:
+        return MS_COUNT_REJECTED_SHARD_OVERFLOW;
+    case MEMSTORE_ERR_KEY_EXISTS:
+        return MS_COUNT_REJECTED_KEY_EXISTS;
+    case MEMSTORE_ERR_KEY_NOT_FOUND:
+        return MS_COUNT_REJECTED_KEY_NOT_FOUND;
+    case MEMSTORE_ERR_VERSION_MISMATCH:
+        return MS_COUNT_REJECTED_VERSION_MISMATCH;
+    case MEMSTORE_ERR_NOT_A_NUMBER:
+        return MS_COUNT_REJECTED_NOT_A_NUMBER;
+    default:
+        return MS_COUNTERS;
+    }
+}
 void ms_store_count_refusal(memstore *store, int status)
 {
+    const enum ms_counter own = counter_of(status);
+    if (own != MS_COUNTERS)
+        ms_count(&store->counters, own, 1);
     switch (status) {
     case MEMSTORE_ERR_ENTRY_TOO_LARGE:
         ms_count(&store->counters, MS_COUNT_REJECTED_TOO_LARGE, 1);

@@ -67,8 +67,15 @@ typedef struct memstore_stats {
     uint64_t refresh_failures; /**< those of `load_failures` likewise */
     /** entries whose writers found no free memory and reclaimed some, or were refused for want of it */
     uint64_t room_made;
-    uint64_t exports;         /**< files written for `monitoring.export_metrics` */
-    uint64_t export_failures; /**< times that it could not be written */
+    uint64_t exports;                   /**< files written for `monitoring.export_metrics` */
+    uint64_t export_failures;           /**< times that it could not be written */
+    uint64_t rejected_ttl_expired;      /**< those of rejected_invalid_ttl with TTL_EXPIRED */
+    uint64_t rejected_gc_pressure;      /**< those of rejected_memory with GC_PRESSURE, */
+    uint64_t rejected_shard_overflow;   /**< and with SHARD_OVERFLOW */
+    uint64_t rejected_key_exists;       /**< those of rejected_condition with KEY_EXISTS, */
+    uint64_t rejected_key_not_found;    /**< with KEY_NOT_FOUND, */
+    uint64_t rejected_version_mismatch; /**< with VERSION_MISMATCH, */
+    uint64_t rejected_not_a_number;     /**< and with NOT_A_NUMBER */
 } memstore_stats;
 
 /** Where a store's bytes are. `charged` is the sum the memory limit is held against. */
