@@ -116,7 +116,7 @@ func TestDroppedStoresAreFreed(t *testing.T) {
 
 func TestADroppedStoreIsWarnedOfAndAClosedOneIsNot(t *testing.T) {
 	var log lockedBuffer
-	logger := slog.New(slog.NewTextHandler(&log, nil))
+	logger := slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	drop := func(close bool) {
 		store, err := memstore.New(memstore.WithMemoryLimit(8<<20), memstore.WithLogger(logger))
 		must(t, err)

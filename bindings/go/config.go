@@ -106,6 +106,15 @@ type Config struct {
 	// although the store cannot take them.
 	OnStoreError string `yaml:"loader.on_store_error,omitempty"`
 	BypassLimit  int64  `yaml:"loader.bypass_limit,omitempty"`
+	// RefreshAfter is the age from which a value is loaded anew while callers get the old one, MaxStale how
+	// long after its expiry it is still given to callers whose load fails.
+	RefreshAfter time.Duration `yaml:"loader.refresh_after,omitempty"`
+	MaxStale     time.Duration `yaml:"loader.max_stale,omitempty"`
+	// After BreakerFailures failed loads in a row none is begun for BreakerOpen; all loads of a store count.
+	BreakerFailures int           `yaml:"loader.breaker_failures,omitempty"`
+	BreakerOpen     time.Duration `yaml:"loader.breaker_open,omitempty"`
+	// MaxLoadBytes bounds what the values of the library's loads at once may take; it does not bound GetOrLoad.
+	MaxLoadBytes int64 `yaml:"loader.max_load_bytes,omitempty"`
 	// WarmRate is how many keys Warm asks its loader for in a second.
 	WarmRate int `yaml:"loader.warm_rate,omitempty"`
 	// SnapshotCompression is "none" or "zstd".

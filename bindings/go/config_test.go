@@ -81,6 +81,59 @@ func TestUnmarshalYAMLFillsTheFields(t *testing.T) {
 	}
 }
 
+// The newest settings, as the library writes them, and the fields they have.
+func TestSettingsAndFieldsAreTheSame(t *testing.T) {
+	no := false
+	config := Config{
+		RefreshAfter: 30 * time.Second, MaxStale: 2 * time.Minute, BreakerFailures: 5, BreakerOpen: 10 * time.Second,
+		MaxLoadBytes: 8_000_000, WarmRate: 1000, SnapshotCompression: "zstd", SnapshotFsync: &no,
+		SnapshotBatchMemory: 32_000_000, AccessSampleRatio: 0.01, ReclaimPressureThreshold: 0.05,
+		LoadFailureThreshold: 0.5, PinnedThreshold: 1, AlertHysteresis: 0.02, ExportMetrics: "/nowhere/memstore.prom",
+		StoreName: "blocks", LoggerEnabled: true, Verbose: true, SecureWipe: true, EvictionGoal: "bytes",
+	}
+	texts := map[string]string{
+		"loader.refresh_after": "30s", "loader.max_stale": "2m", "loader.breaker_failures": "5", "loader.breaker_open": "10s",
+		"loader.max_load_bytes": "8MB", "loader.warm_rate": "1000", "snapshot.compression": "zstd", "snapshot.fsync": "false",
+		"snapshot.batch_memory": "32MB", "monitoring.access_sample_ratio": "0.01",
+		"monitoring.reclaim_pressure_threshold": "0.05", "monitoring.load_failure_threshold": "0.5",
+		"monitoring.pinned_threshold": "1", "monitoring.alert_hysteresis": "0.02",
+		"monitoring.export_metrics": "/nowhere/memstore.prom", "store_name": "blocks", "logger_enabled": "true",
+		"verbose": "true", "secure_wipe": "true", "eviction_goal": "bytes",
+	}
+	document := make(map[string]any)
+	for path, text := range texts {
+		document[path] = text
+	}
+	var read Config
+	if err := read.UnmarshalYAML(unmarshal(document)); err != nil || !reflect.DeepEqual(read, config) {
+		t.Errorf("%v\n got %+v\nwant %+v", err, read, config)
+	}
+	made, log, err := config.native("Open")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		native.MemstoreConfigFree(made)
+		log.free()
+	}()
+	for path, want := range texts {
+		if got, err := canonical(made, path); err != nil || got != want {
+			t.Errorf("%s is %q, %v, want %q", path, got, err, want)
+		}
+	}
+}
+
+func TestSharesOfNoneAndAllAreRead(t *testing.T) {
+	var config Config
+	err := config.UnmarshalYAML(unmarshal(map[string]any{"monitoring": map[string]any{
+		"hit_rate_threshold": 0.0, "memory_usage_threshold": 1, "pinned_threshold": "0.25", "alert_hysteresis": 0}}))
+	want := Config{MemoryUsageThreshold: 1, PinnedThreshold: 0.25,
+		Settings: map[string]string{"monitoring.hit_rate_threshold": "0", "monitoring.alert_hysteresis": "0"}}
+	if err != nil || !reflect.DeepEqual(config, want) {
+		t.Errorf("%v\n got %+v\nwant %+v", err, config, want)
+	}
+}
+
 func TestUnmarshalYAMLRefusesWhatOpenYAMLRefuses(t *testing.T) {
 	for name, document := range map[string]map[string]any{
 		"unknown":    {"shard": 4},

@@ -44,6 +44,13 @@
 // Close among them. A store dropped without Close is freed when the garbage collector finds it, with a
 // warning to [Config.Logger]; until then it holds its memory, so close stores.
 //
+// # In operation
+//
+// [Store.Save] and [Store.Load] bring a store over a restart, and [Store.Warm] loads many keys ahead.
+// [Store.Advise] tells which settings to change. [Config.Logger] is told what the store has to say; the
+// thresholds of [Config] raise alerts, which are events ([EventAlert]), lines of the log and part of
+// [Store.GetRates].
+//
 // # Building
 //
 // The package needs cgo and the library, found by pkg-config. The build tag memstore_static links

@@ -134,6 +134,13 @@ func setField(field reflect.Value, text string) bool {
 		field.SetString(text)
 	case reflect.Bool:
 		field.SetBool(text == "true")
+	case reflect.Float64:
+		share, err := strconv.ParseFloat(text, 64)
+		if err != nil {
+			field.SetZero()
+			return false
+		}
+		field.SetFloat(share)
 	case reflect.Pointer:
 		value := text == "true"
 		field.Set(reflect.ValueOf(&value))

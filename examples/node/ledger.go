@@ -25,10 +25,12 @@ import (
 //     the request's context.
 //   - What the store does not take is deleted there. If that fails, too, the store is cleared.
 type ledger struct {
-	db    *badger.DB
-	store *memstore.Store
-	ttl   time.Duration
-	locks [256]sync.Mutex
+	db     *badger.DB
+	store  *memstore.Store
+	ttl    time.Duration
+	folder string // of the database
+	mark   string // of the snapshot that was left with it, if any: see warm
+	locks  [256]sync.Mutex
 }
 
 // errAbsent says that the database has no such key.
@@ -41,12 +43,16 @@ func openLedger(folder string, memory int64, ttl time.Duration) (*ledger, error)
 	if err != nil {
 		return nil, err
 	}
+	mark, err := takeMark(folder)
+	if err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
 	store, err := memstore.New(memstore.WithMemoryLimit(memory), memstore.WithNegativeTTL(time.Minute),
 		memstore.WithTTLJitter(10), memstore.WithLatencies())
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
-	return &ledger{db: db, store: store, ttl: ttl}, nil
+	return &ledger{db: db, store: store, ttl: ttl, folder: folder, mark: mark}, nil
 }
 
 // close closes both. No call may be in progress.

@@ -7,7 +7,8 @@
 //	node -load http://127.0.0.1:8080
 //	curl 127.0.0.1:8080/metrics
 //
-// On SIGTERM and SIGINT it says on /readyz that it leaves, answers what it has, and closes the database.
+// On SIGTERM and SIGINT it says on /readyz that it leaves, answers what it has, and closes the database. With
+// -snapshot PATH it leaves what the store holds there, and starts with that.
 package main
 
 import (
@@ -29,6 +30,7 @@ func main() {
 	data := flag.String("data", "node-data", "folder of the database")
 	memory := flag.Int64("memory", 256<<20, "bytes that the store in front of it may take")
 	ttl := flag.Duration("ttl", time.Hour, "how long the store keeps an entry")
+	snapshot := flag.String("snapshot", "", "file in which the store's entries outlive a restart")
 	leave := flag.Duration("leave", time.Second, "how long /readyz says so before the node leaves")
 	url := flag.String("load", "", "send requests to the node there, instead of being one")
 	clients := flag.Int("clients", 8, "clients of the load")
@@ -45,7 +47,8 @@ func main() {
 		report, err = newLoad(*url, *clients, *requests, *keys, *writes).run(ctx)
 		fmt.Println(report)
 	} else {
-		err = serve(ctx, *listen, *data, *memory, *ttl, *leave)
+		n := &node{listen: *listen, data: *data, snapshot: *snapshot, memory: *memory, ttl: *ttl, leave: *leave}
+		err = n.serve(ctx)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "node:", err)
@@ -53,43 +56,73 @@ func main() {
 	}
 }
 
-// longestLeave bounds how long requests in flight are waited for.
+// longestLeave bounds how long requests in flight are waited for, and then how long saving may take.
 const longestLeave = 30 * time.Second
 
+// node is one that serves; its fields are the flags.
+type node struct {
+	listen, data, snapshot string
+	memory                 int64
+	ttl, leave             time.Duration
+}
+
 // serve runs a node until the context ends.
-func serve(ctx context.Context, listen, data string, memory int64, ttl, leave time.Duration) (err error) {
-	ledger, err := openLedger(data, memory, ttl)
+func (n *node) serve(ctx context.Context) (err error) {
+	ledger, err := openLedger(n.data, n.memory, n.ttl)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, ledger.close()) }()
-	listener, err := net.Listen("tcp", listen)
+	if n.snapshot != "" {
+		ledger.warm(ctx, n.snapshot)
+	}
+	listener, err := net.Listen("tcp", n.listen)
 	if err != nil {
 		return err
 	}
 	slog.Info("node: listening", "address", listener.Addr().String())
 
+	tidying, enough := context.WithCancel(ctx)
 	tidied := make(chan struct{})
 	go func() {
 		defer close(tidied)
-		ledger.tidy(ctx, 5*time.Minute)
+		ledger.tidy(tidying, 5*time.Minute)
 	}()
+	err = n.answer(ctx, ledger, listener)
+	enough()
+	<-tidied
+	if err == nil && n.snapshot != "" {
+		n.keep(ledger)
+	}
+	return err
+}
+
+// answer answers requests until the context ends, and those that came before. With an error some may
+// be in progress yet.
+func (n *node) answer(ctx context.Context, ledger *ledger, listener net.Listener) error {
 	s := &server{ledger: ledger}
 	h := &http.Server{Handler: s.handler(), ReadHeaderTimeout: 10 * time.Second}
 	served := make(chan error, 1)
 	go func() { served <- h.Serve(listener) }()
 	select {
-	case err = <-served:
+	case err := <-served:
 		return err
 	case <-ctx.Done():
 	}
 
 	slog.Info("node: leaving")
 	s.leaving.Store(true)
-	time.Sleep(leave) // so that who balances load has seen it
+	time.Sleep(n.leave) // so that who balances load has seen it
 	patience, cancel := context.WithTimeout(context.Background(), longestLeave)
 	defer cancel()
-	err = h.Shutdown(patience)
-	<-tidied
-	return err
+	return h.Shutdown(patience)
+}
+
+// keep saves the store. That it cannot is no failure of the node: the next start is a cold one.
+func (n *node) keep(ledger *ledger) {
+	patience, cancel := context.WithTimeout(context.Background(), longestLeave)
+	defer cancel()
+	if err := ledger.keep(patience, n.snapshot); err != nil {
+		slog.Warn("node: no snapshot is left", "path", n.snapshot, "error", err)
+	}
 }

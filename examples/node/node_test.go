@@ -3,19 +3,15 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"os/exec"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 )
@@ -137,83 +133,4 @@ func TestAClientThatHasGoneLeavesNothingHalfDone(t *testing.T) {
 	if got, err := l.get(ctx, "k"); err != nil || string(got) != "1" {
 		t.Errorf("got %q, %v", got, err)
 	}
-}
-
-// node is a process.
-type node struct {
-	command *exec.Cmd
-	url     string
-}
-
-// start runs the program and waits until it listens.
-func start(t *testing.T, program, data string) *node {
-	t.Helper()
-	command := exec.Command(program, "-listen", "127.0.0.1:0", "-data", data, "-memory", "16777216", "-leave", "10ms")
-	output, err := command.StderrPipe()
-	must(t, err)
-	must(t, command.Start())
-	n := &node{command: command}
-	t.Cleanup(func() { _ = command.Process.Kill() })
-	lines := bufio.NewScanner(output)
-	for lines.Scan() {
-		if _, address, found := strings.Cut(lines.Text(), "address="); found {
-			n.url = "http://" + address
-			go func() { _, _ = io.Copy(io.Discard, output) }()
-			return n
-		}
-	}
-	t.Fatal("the node does not listen")
-	return nil
-}
-
-// stop asks the process to leave, and waits.
-func (n *node) stop(t *testing.T) {
-	t.Helper()
-	must(t, n.command.Process.Signal(syscall.SIGTERM))
-	if err := n.command.Wait(); err != nil {
-		t.Errorf("the node left with %v", err)
-	}
-}
-
-func TestANodeUnderLoadLeavesInGoodOrderAndComesBack(t *testing.T) {
-	program := filepath.Join(t.TempDir(), "node")
-	if output, err := exec.Command("go", "build", "-o", program, ".").CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, output)
-	}
-	data := t.TempDir()
-	first := start(t, program, data)
-	report, err := exec.Command(program, "-load", first.url, "-requests", "500", "-keys", "200").CombinedOutput()
-	if err != nil {
-		t.Fatalf("%v: %s", err, report)
-	}
-	t.Logf("%s", report)
-	_, metrics := ask(t, "GET", first.url+"/metrics", "")
-	if hits := metric(t, metrics, "memstore_hits_total"); hits < 1000 {
-		t.Errorf("%v hits", hits)
-	}
-	status, _ := ask(t, "PUT", first.url+"/v1/entries/kept", "value")
-	if status != 204 {
-		t.Errorf("status %d", status)
-	}
-	first.stop(t)
-
-	second := start(t, program, data)
-	if status, value := ask(t, "GET", second.url+"/v1/entries/kept", ""); status != 200 || value != "value" {
-		t.Errorf("after a restart: %d, %q", status, value)
-	}
-	second.stop(t)
-}
-
-// metric is the value of a metric without labels.
-func metric(t *testing.T, text, name string) float64 {
-	t.Helper()
-	for _, line := range strings.Split(text, "\n") {
-		if value, found := strings.CutPrefix(line, name+" "); found {
-			number, err := strconv.ParseFloat(value, 64)
-			must(t, err)
-			return number
-		}
-	}
-	t.Fatalf("there is no metric %s in %s", name, text)
-	return 0
 }
