@@ -154,13 +154,30 @@ def test_a_histogram_has_the_gaps_between_its_buckets():
     assert len(bars) == 4 and bars[1] == bars[2] == 0 and bars[0] == pytest.approx(2 * bars[3])
 
 
+def test_latencies_are_in_the_buckets_of_the_metrics():
+    counts = {"0.000000063": 1, "0.000000255": 1, "0.000001023": 4, "0.000004095": 4, "+Inf": 5}
+    text = "".join(
+        f'memstore_operation_duration_seconds_bucket{{operation="set",le="{bound}"}} {count}\n' for bound, count in counts.items()
+    )
+    text += 'memstore_operation_duration_seconds_count{operation="set"} 5\n'
+    page = memstore.Report.from_json(figures()).to_html(metrics=text)
+    titles = re.findall(r"<title>(\S+ \S+ to \S+ \S+: \S+ %)</title>", page)
+    assert titles == [
+        "16 ns to 64 ns: 20 %",
+        "64 ns to 256 ns: 0 %",
+        "256 ns to 1.02 µs: 60 %",
+        "1.02 µs to 4.1 µs: 0 %",
+        "4.1 µs to 16.4 µs: 20 %",
+    ]
+
+
 @pytest.mark.parametrize("least", [1, 2**20])
 def test_labels_of_a_histogram_are_few(least):
     svg = chart.histogram("sizes", [(least << i, 1) for i in range(40)], str)
     assert svg.count("<text") <= 40 + chart.LABELS_MOST + 2
 
 
-@pytest.mark.parametrize("buckets", [[], [(1, 0)]])
+@pytest.mark.parametrize("buckets", [[], [(1, 0)], [(0, 1)], [(float("inf"), 1)]])
 def test_a_histogram_of_nothing_is_none(buckets):
     assert chart.histogram("sizes", buckets, str) is None
 
@@ -217,6 +234,7 @@ def test_the_command_writes_a_page(used, tmp_path, capsys):
         ('{"advice": [3], "curve": [], "hot_keys": []}', None),
         ('{"advice": [], "curve": [], "hot_keys": [], "sizes": [{"below": "x", "count": {}}]}', None),
         ('{"advice": [], "curve": [], "hot_keys": [], "settings": 3}', None),
+        (figures(sizes=[{"below": 1e-300, "count": 1}, {"below": 1e300, "count": 1}]), None),
         (figures(), "nothing"),
         ("\ud800", None),
     ],

@@ -33,7 +33,7 @@ def page(options: argparse.Namespace) -> str:
         report = Report.from_json(advice)
         if metrics is None:
             return report.to_html(title=options.title)
-    except (AttributeError, KeyError, TypeError, ValueError) as failure:
+    except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError) as failure:
         raise ValueError(f"{options.advice}: this is no report of memstore's: {failure!r}") from failure
     try:
         return report.to_html(title=options.title, metrics=metrics, store=options.store)

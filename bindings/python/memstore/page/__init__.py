@@ -110,7 +110,7 @@ def _curve(report: Report) -> Markup:
     rows = [(policy["policy"], percent(policy["miss_ratio"])) for policy in policies]
     return _section(
         "Misses by memory",
-        tag("div", drawn, _note("The curve is what lru would miss. The dot is what the store misses."), class_="card"),
+        tag("div", drawn, _note("The curve is what lru would miss. The dot is what the store misses."), class_="card wide"),
         _table(("simulated policy, at the limit", "reads that miss"), rows, [1]) if rows else None,
     )
 
@@ -134,7 +134,7 @@ def _hot_keys(keys: Sequence[HotKey]) -> Markup:
     largest = max(key.share for key in keys)
     rows = []
     for key in keys:
-        shown = join(tag("code", key_text(key.key) or "(empty)"), "…" if key.key_size > len(key.key) else None)
+        shown = tag("code", key_text(key.key) or "(empty)", "…" if key.key_size > len(key.key) else None)
         least = max(key.share - key.error, 0)
         rows.append((shown, _meter(key, largest), count(key.key_size), percent(least), percent(key.share)))
     titles = ("key", "", "bytes", "of reads, at least", "at most")
@@ -180,10 +180,13 @@ def _memory(samples: Samples | None) -> Markup:
 
 
 def _latency_buckets(samples: Samples, operation: str) -> list[tuple[float, float]]:
-    """Buckets that are not one in the other; what is above the last bound is in one more."""
+    """Bounds that values are below, and counts; what is above the last bound is in one more.
+
+    The metrics have in each bucket what is in the ones before it too, and the largest whole nanosecond in it.
+    """
     buckets, before, last = [], 0.0, 0.0
     for bound, below in samples.by("operation_duration_seconds_bucket", "le", operation=operation).items():
-        last = last * 4 if bound == "+Inf" else float(bound)
+        last = last * 4 if bound == "+Inf" else float(bound) + 1e-9
         buckets.append((last, below - before))
         before = below
     return buckets

@@ -111,13 +111,15 @@ def histogram(
     name: str, buckets: Sequence[tuple[float, float]], bound: Callable[[float], str], *, factor: float = 2
 ) -> Markup | None:
     """Buckets as bounds that their values are below, and counts; each bound is ``factor`` times the one before it."""
-    counts = {below: count for below, count in buckets if count > 0}
-    if not counts:
+    buckets = [(below, count) for below, count in buckets if count > 0 and 0 < below < math.inf]
+    if not buckets:
         return None
-    bounds = [min(counts)]
-    while bounds[-1] < max(counts) * 0.99:
-        bounds.append(bounds[-1] * factor)
-    bars = [sum(count for below, count in counts.items() if end / factor * 1.01 < below <= end * 1.01) for end in bounds]
+    first = min(below for below, _ in buckets)
+    places = [round(math.log(below / first, factor)) for below, _ in buckets]
+    bounds = [first * factor**i for i in range(max(places) + 1)]
+    bars = [0.0] * len(bounds)
+    for place, (_, count) in zip(places, buckets):
+        bars[place] += count
     every = math.ceil(len(bars) / LABELS_MOST)
     left, right = 28, 28
     step = min((BARS_WIDTH - left - right) / len(bars), 60)

@@ -35,7 +35,8 @@ th, td { padding: 4px 0 4px 16px; border-bottom: 1px solid var(--line); vertical
 th.number, td.number { text-align: right; white-space: nowrap; }
 th:first-child, td:first-child { padding-left: 0; }
 tbody tr:last-child td { border-bottom: 0; }
-.wide { overflow-x: auto; }
+td:first-child { min-width: 10em; }
+.wide { overflow-x: auto; } .wide > svg { min-width: 560px; }
 .charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(320px, 1fr)); gap: 10px; }
 .meter { display: block; width: 120px; height: 12px; margin-top: 5px; }
 svg { display: block; width: 100%; height: auto; }
