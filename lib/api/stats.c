@@ -102,10 +102,11 @@ int memstore_metrics_text(memstore *store, memstore_write_fn fn, void *context)
     int status = ms_store_enter(store);
     if (status != MEMSTORE_OK)
         return status;
+    text.wipes = store->settings.secure_wipe;
     status = ms_metrics_write(store, &text);
     ms_store_leave(store);
     if (status == MEMSTORE_OK && fn(text.data, text.size, context) != 0)
         status = MEMSTORE_ERR_IO;
-    ms_mem_free(text.data);
+    ms_mem_free_wiped(text.data, text.wipes);
     return status;
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "config/yaml_reader.h"
 
+#include "util/utf8.h"
+
 #include <memstore/status.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -14,21 +16,11 @@
 /* ---- Saying what is wrong ---- */
 
 /* Bytes of the character at `p` in UTF-8; 0 when there is none that can be shown. */
-static size_t character_size(const unsigned char *p)
+static size_t character_size(const char *p)
 {
-    const size_t size = p[0] < 0x80 ? 1 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : 4;
+    const size_t size = ms_utf8_character(p, strnlen(p, 4));
 
-    if (p[0] < ' ' || p[0] == 0x7f || (p[0] >= 0x80 && p[0] < 0xc2) || p[0] > 0xf4)
-        return 0;
-    for (size_t i = 1; i < size; i++) {
-        if ((p[i] & 0xc0) != 0x80)
-            return 0;
-    }
-    /* Longer than needed, half of a UTF-16 pair, or past the last character. */
-    if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) ||
-        (p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f))
-        return 0;
-    return size;
+    return size == 1 && (*p < ' ' || *p == 0x7f) ? 0 : size;
 }
 
 /* "name:line:column: ", or "name: " for what concerns all of the text. */
@@ -42,7 +34,7 @@ static size_t write_position(struct ms_yaml *yaml, struct ms_yaml_mark at)
 
     /* A name in UTF-8 is shown as it is. */
     for (char *p = why; *p != '\0';) {
-        const size_t bytes = character_size((const unsigned char *)p);
+        const size_t bytes = character_size(p);
 
         if (bytes == 0)
             *p = '?';

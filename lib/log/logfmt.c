@@ -2,6 +2,8 @@
 /* A record as one line: ts=... level=... store=... event=... msg="..." field=value ... */
 #include "log/log.h"
 
+#include "util/utf8.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -22,27 +24,6 @@ static bool put(struct line *line, const char *bytes, size_t size)
     return true;
 }
 
-/* Bytes of the UTF-8 character at `text`, 0 when it is none. */
-static size_t character(const unsigned char *text)
-{
-    const unsigned char c = text[0];
-    const size_t size = c < 0x80                ? 1
-                        : c >= 0xc2 && c < 0xe0 ? 2
-                        : c >= 0xe0 && c < 0xf0 ? 3
-                        : c >= 0xf0 && c < 0xf5 ? 4
-                                                : 0;
-
-    for (size_t i = 1; i < size; i++) {
-        if ((text[i] & 0xc0) != 0x80)
-            return 0;
-    }
-    /* Longer forms than need be, surrogates, and what is beyond the last character. */
-    if ((c == 0xe0 && text[1] < 0xa0) || (c == 0xed && text[1] > 0x9f) ||
-        (c == 0xf0 && text[1] < 0x90) || (c == 0xf4 && text[1] > 0x8f))
-        return 0;
-    return size;
-}
-
 static bool is_plain(const char *text)
 {
     for (const unsigned char *c = (const unsigned char *)text; *c != '\0'; c++) {
@@ -55,7 +36,7 @@ static bool is_plain(const char *text)
 /* One character as it stands in quotes. Returns the bytes of `text` it was. */
 static size_t put_quoted_character(struct line *line, const unsigned char *text, bool *fits)
 {
-    const size_t size = character(text);
+    const size_t size = ms_utf8_character((const char *)text, strnlen((const char *)text, 4));
     char escaped[8];
 
     if (size == 0)

@@ -60,15 +60,16 @@ static void remove_file(struct ms_exporter *exporter)
 /* 0 or an error number. */
 static int write_file(memstore *store, const char *file)
 {
-    struct ms_text metrics = {0}, text = {0};
+    const bool wipes = store->settings.secure_wipe;
+    struct ms_text metrics = {.wipes = wipes}, text = {.wipes = wipes};
     int error = ENOMEM;
 
     if (ms_metrics_write(store, &metrics) == MEMSTORE_OK)
         ms_metrics_for_file(&metrics, ms_setting_text(store->settings.store_name), &text);
     if (text.data != NULL && !text.failed)
         error = ms_file_replace(file, 0644, text.data, text.size);
-    ms_mem_free(metrics.data);
-    ms_mem_free(text.data);
+    ms_mem_free_wiped(metrics.data, wipes);
+    ms_mem_free_wiped(text.data, wipes);
     return error;
 }
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/metrics.h"
 
+#include "platform/mem.h"
+#include "store/metrics_keys.h"
 #include "store/store.h"
 
 #include <inttypes.h>
@@ -250,6 +252,22 @@ static void put_latencies(struct ms_text *out, memstore *store)
     put_each(out, store, put_slow);
 }
 
+/* ---- Hot keys ---- */
+
+static void put_hot_keys(struct ms_text *out, memstore *store)
+{
+    struct ms_metrics_key keys[MS_METRICS_KEYS];
+    const uint32_t count = ms_metrics_hot_keys(store, keys);
+
+    if (count != 0)
+        put_family(out, "hot_key_share", "gauge",
+                   "Share of the reads that a key gets, at most and at least half; the hottest.");
+    for (uint32_t i = 0; i < count; i++)
+        ms_text_put(out, "memstore_hot_key_share{key=\"%s\"} %.6g\n", keys[i].label, keys[i].share);
+    if (out->wipes)
+        ms_mem_wipe(keys, sizeof keys);
+}
+
 int ms_metrics_write(memstore *store, struct ms_text *out)
 {
     ms_text_put(out, "# TYPE memstore_build info\n# HELP memstore_build The library.\n"
@@ -258,6 +276,7 @@ int ms_metrics_write(memstore *store, struct ms_text *out)
     put_memory(out, store);
     put_window(out, store);
     put_latencies(out, store);
+    put_hot_keys(out, store);
     ms_text_put(out, "# EOF\n");
     return out->failed ? MEMSTORE_ERR_MEMORY_EXHAUSTED : MEMSTORE_OK;
 }

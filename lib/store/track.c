@@ -125,6 +125,20 @@ void ms_track_resize(memstore *store)
     ms_mutex_unlock(&store->track.lock);
 }
 
+uint32_t ms_track_hot_keys(memstore *store, struct ms_hot_key *out, uint64_t *noted)
+{
+    uint32_t count = 0;
+
+    *noted = 0;
+    ms_mutex_lock(&store->track.lock);
+    if (store->track.sampler != NULL) {
+        *noted = store->track.sampler->pattern.hot.noted;
+        count = ms_hot_sorted(&store->track.sampler->pattern.hot, out);
+    }
+    ms_mutex_unlock(&store->track.lock);
+    return count;
+}
+
 void ms_track_forget(memstore *store)
 {
     ms_mutex_lock(&store->track.lock);

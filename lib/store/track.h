@@ -51,6 +51,9 @@ int ms_track_start(memstore *store, uint32_t millionths);
 void ms_track_resize(memstore *store);
 /* Let the pattern know of all that was gathered. Track's lock is held. */
 void ms_track_settle_locked(memstore *store);
+/* The keys that are read most, most read first, of `noted` reads taken at random; `out` has room for
+ * MS_HOT_KEYS. None while no keys are followed. Returns how many. */
+uint32_t ms_track_hot_keys(memstore *store, struct ms_hot_key *out, uint64_t *noted);
 /* What was counted is forgotten. */
 void ms_track_forget(memstore *store);
 

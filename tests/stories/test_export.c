@@ -98,6 +98,24 @@ Test(export, the_text_is_in_the_form_of_node_exporter)
     memstore_destroy(store);
 }
 
+Test(export, labels_with_hot_keys_are_as_in_the_other_form)
+{
+    memstore *store = open_exporting("store_name=blocks");
+    static const char key[] = "a \"b\"\n, {c}\xff";
+
+    assert_ok(memstore_reconfigure(store, "monitoring.access_sample_ratio", "1"));
+    assert_ok(test_set(store, key, "v", 0));
+    for (int i = 0; i < 4000; i++)
+        assert_holds(store, key, "v");
+    assert_ok(memstore_maintain(store, 0));
+    cr_assert_not_null(contents(path));
+    cr_assert_not_null(strstr(text, "\n# TYPE memstore_hot_key_share gauge\n"));
+    cr_assert_not_null(strstr(text, "\nmemstore_hot_key_share{store=\"blocks\","
+                                    "key=\"a \\\"b\\\"\\n, {c}\\\\xff\"} 1\n"),
+                       "%s", text);
+    memstore_destroy(store);
+}
+
 Test(export, the_maintenance_thread_writes_it)
 {
     char setting[96];

@@ -56,6 +56,136 @@ static void maintain_for(memstore *store, int64_t ms)
     assert_ok(memstore_maintain(store, 0));
 }
 
+/* ---- Hot keys ---- */
+
+static char metrics[1 << 17];
+
+static int keep(const char *data, size_t size, void *context)
+{
+    (void)context;
+    cr_assert_lt(size, sizeof metrics);
+    memcpy(metrics, data, size);
+    metrics[size] = '\0';
+    return 0;
+}
+
+/* What the metrics say of a key by this label; below 0 when nothing. */
+static double share_of(memstore *store, const char *label)
+{
+    char begin[400];
+
+    snprintf(begin, sizeof begin, "\nmemstore_hot_key_share{key=\"%s\"} ", label);
+    assert_ok(memstore_metrics_text(store, keep, NULL));
+    const char *found = strstr(metrics, begin);
+    return found != NULL ? strtod(found + strlen(begin), NULL) : -1;
+}
+
+static unsigned hot_rows(memstore *store)
+{
+    unsigned rows = 0;
+
+    assert_ok(memstore_metrics_text(store, keep, NULL));
+    for (const char *row = metrics; (row = strstr(row, "\nmemstore_hot_key_share{")) != NULL; row++)
+        rows++;
+    return rows;
+}
+
+static void read_key(memstore *store, const void *key, size_t size, unsigned times)
+{
+    char value[8];
+    size_t found;
+
+    assert_ok(memstore_set(store, key, size, "v", 1, 0));
+    for (unsigned i = 0; i < times; i++)
+        assert_ok(memstore_get(store, key, size, value, sizeof value, &found));
+}
+
+Test(monitoring, hot_keys_are_told_while_keys_are_followed)
+{
+    memstore *store = test_open("maintenance=manual", NULL);
+
+    read_key(store, "cold", 4, 4000);
+    cr_assert_null(strstr((hot_rows(store), metrics), "hot_key"));
+    assert_ok(memstore_reconfigure(store, "monitoring.access_sample_ratio", "1"));
+    cr_assert_eq(hot_rows(store), 0, "nothing is read yet");
+    read_key(store, "hot", 3, 6000);
+    read_key(store, "warm", 4, 2000);
+    cr_assert_float_eq(share_of(store, "hot"), 0.75, 0.05);
+    cr_assert_float_eq(share_of(store, "warm"), 0.25, 0.05);
+    cr_assert_eq(hot_rows(store), 2);
+    assert_ok(memstore_reconfigure(store, "monitoring.access_sample_ratio", "0"));
+    cr_assert_eq(hot_rows(store), 0);
+    memstore_destroy(store);
+}
+
+Test(monitoring, hot_keys_are_the_ten_hottest_and_none_where_all_are_alike)
+{
+    memstore *store =
+        test_open("maintenance=manual", "monitoring.access_sample_ratio=1", "shards=16", NULL);
+    char key[32];
+
+    for (unsigned round = 0; round < 20; round++) {
+        for (unsigned i = 0; i < 2000; i++)
+            read_key(store, key, (size_t)snprintf(key, sizeof key, "key/%u", i), 1);
+    }
+    cr_assert_eq(hot_rows(store), 0, "%s", strstr(metrics, "\nmemstore_hot_key_share{"));
+    assert_ok(memstore_reset_stats(store));
+    for (unsigned i = 0; i < 20; i++)
+        read_key(store, key, (size_t)snprintf(key, sizeof key, "key/%u", i), 1000 + 100 * i);
+    cr_assert_eq(hot_rows(store), 10);
+    cr_assert(share_of(store, "key/19") > 0 && share_of(store, "key/0") < 0);
+    memstore_destroy(store);
+}
+
+Test(monitoring, any_bytes_of_a_hot_key_are_shown_in_a_label)
+{
+    static const struct {
+        const char *key, *label;
+    } cases[] = {
+        {"a\\b", "a\\\\b"},
+        {"say \"x\", {y}", "say \\\"x\\\", {y}"},
+        {"two\nlines", "two\\nlines"},
+        {"\xff\x01\x7f", "\\\\xff\\\\x01\\\\x7f"},
+        {"caf\u00e9 \u2713 \U0001f600", "caf\u00e9 \u2713 \U0001f600"},
+        {"\xe2\x9c", "\\\\xe2\\\\x9c"},
+        {"\xc2\x9b[2J", "\\\\xc2\\\\x9b[2J"},
+        {"\xed\xa0\x80\xc0\xaf", "\\\\xed\\\\xa0\\\\x80\\\\xc0\\\\xaf"},
+    };
+    const unsigned count = sizeof cases / sizeof *cases;
+    memstore *store =
+        test_open("maintenance=manual", "monitoring.access_sample_ratio=1", "shards=16", NULL);
+
+    for (unsigned i = 0; i < count; i++)
+        read_key(store, cases[i].key, strlen(cases[i].key), 4000);
+    for (unsigned i = 0; i < count; i++)
+        cr_assert_float_eq(share_of(store, cases[i].label), 1.0 / count, 0.03, "%s", metrics);
+    memstore_destroy(store);
+}
+
+Test(monitoring, long_hot_keys_are_cut_between_characters)
+{
+    char alike[80], split[80], whole[64], label[80];
+    memstore *store =
+        test_open("maintenance=manual", "monitoring.access_sample_ratio=1", "shards=16", NULL);
+
+    memset(alike, 'a', sizeof alike);
+    memset(split, 's', sizeof split);
+    memset(whole, 'w', sizeof whole);
+    memcpy(split + 62, "\u2713", 3);
+    read_key(store, alike, 70, 4000);
+    read_key(store, alike, 80, 4000);
+    read_key(store, split, 80, 4000);
+    read_key(store, whole, 64, 4000);
+    snprintf(label, sizeof label, "%.64s\u2026", alike);
+    cr_assert_float_eq(share_of(store, label), 0.5, 0.05, "those that look alike are one");
+    snprintf(label, sizeof label, "%.62s\u2026", split);
+    cr_assert_float_eq(share_of(store, label), 0.25, 0.05);
+    snprintf(label, sizeof label, "%.64s", whole);
+    cr_assert_float_eq(share_of(store, label), 0.25, 0.05);
+    cr_assert_eq(hot_rows(store), 3);
+    memstore_destroy(store);
+}
+
 /* ---- Latencies ---- */
 
 static void write_each_way(memstore *store)

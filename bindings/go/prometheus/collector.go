@@ -63,7 +63,7 @@ type sample struct {
 	value  float64
 }
 
-// parse reads the library's text, whose labels hold no escapes.
+// parse reads the library's text.
 func parse(text []byte) ([]*family, error) {
 	var families []*family
 	for lines := bufio.NewScanner(bytes.NewReader(text)); lines.Scan(); {
@@ -99,13 +99,32 @@ func parseSample(line string) (sample, error) {
 		return sample{}, fmt.Errorf("memstore: no metric: %q: %w", line, err)
 	}
 	name, inside, _ := strings.Cut(line[:space], "{")
+	return sample{name, parseLabels(inside), value}, nil
+}
+
+// parseLabels reads key="value" pairs with commas between them and a brace behind them.
+func parseLabels(text string) map[string]string {
 	labels := make(map[string]string)
-	for _, pair := range strings.Split(strings.TrimSuffix(inside, "}"), ",") {
-		if key, quoted, found := strings.Cut(pair, "="); found {
-			labels[key] = strings.Trim(quoted, `"`)
+	for {
+		key, rest, found := strings.Cut(text, `="`)
+		if !found {
+			return labels
 		}
+		var value strings.Builder
+		for rest != "" && rest[0] != '"' {
+			char := rest[0]
+			rest = rest[1:]
+			if char == '\\' && rest != "" {
+				char, rest = rest[0], rest[1:]
+				if char == 'n' {
+					char = '\n'
+				}
+			}
+			value.WriteByte(char)
+		}
+		labels[key] = value.String()
+		text = strings.TrimPrefix(strings.TrimPrefix(rest, `"`), ",")
 	}
-	return sample{name, labels, value}, nil
 }
 
 func (f *family) send(metrics chan<- prometheus.Metric, labels prometheus.Labels) {

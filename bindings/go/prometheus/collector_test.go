@@ -74,6 +74,29 @@ func TestAScrapeOverHTTP(t *testing.T) {
 	}
 }
 
+func TestLabelsOfAnyHotKey(t *testing.T) {
+	store, err := memstore.Open(memstore.Config{MemoryLimit: 32 << 20, AccessSampleRatio: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = store.Close() })
+	const key = "a \"b\",{c=\"d\"}\\n\n\xff"
+	if err := store.Set(context.Background(), key, []byte("value"), 0); err != nil {
+		t.Fatal(err)
+	}
+	for i := 0; i < 4000; i++ {
+		if _, _, err := store.Get(context.Background(), key); err != nil {
+			t.Fatal(err)
+		}
+	}
+	registry := prometheus.NewPedanticRegistry()
+	registry.MustRegister(memstoreprometheus.NewCollector(store, prometheus.Labels{"store": "blocks"}))
+	const line = `memstore_hot_key_share{key="a \"b\",{c=\"d\"}\\n\n\\xff",store="blocks"} 1` + "\n"
+	if text := scrape(t, registry); !strings.Contains(text, line) {
+		t.Errorf("%s is missing in %s", line, text)
+	}
+}
+
 func TestAClosedStoreHasNoMetrics(t *testing.T) {
 	registry := prometheus.NewPedanticRegistry()
 	store := open(t)

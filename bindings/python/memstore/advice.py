@@ -8,6 +8,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Optional, Union, overload
 
+TITLE = "How the store is used"
+
 
 @dataclass(frozen=True, slots=True)
 class Advice:
@@ -88,6 +90,17 @@ class Report(Sequence[Advice]):
     def to_json(self) -> str:
         """All of it as JSON."""
         return json.dumps(self.figures)
+
+    def to_html(self, *, title: str = TITLE, metrics: Optional[str] = None, store: str = "") -> str:
+        """All of it as a page of HTML that needs no other file.
+
+        ``metrics``, what ``Store.metrics_text()`` or a file of ``monitoring.export_metrics`` has, add memory by kind and latencies;
+        ``store`` is a part of the labels of the store that is meant, when several are in it. ValueError when there is none.
+        """
+        from .page import render
+        from .page.samples import parse
+
+        return render(self, title, None if metrics is None else parse(metrics, store))
 
     @overload
     def __getitem__(self, index: int) -> Advice: ...

@@ -83,6 +83,18 @@ def test_alerts_hot_keys_and_refusals_are_seen():
     assert "ALERT: hit rate" in text and re.search(r"block/42 +25.00 %", text) and re.search(r"rejected writes.* 7\b", text)
 
 
+def test_the_hot_keys_of_a_store_are_seen():
+    with memstore.Store(memory_limit="4MB", access_sample_ratio=1) as store:
+        for key, times in ((b'a "b",{c}\\\n\xff', 3000), (b"block/42", 1000)):
+            store[key] = b"v"
+            for _ in range(times):
+                store.get(key)
+        (now,) = parse(1.0, store.metrics_text()).values()
+    shares = now.by("hot_key_share", "key")
+    assert list(shares) == ['a "b",{c}\\\n\\xff', "block/42"] and shares["block/42"] == pytest.approx(0.25, abs=0.05)
+    assert "block/42" in shown(Change(None, now))
+
+
 @pytest.mark.parametrize("width", [40, 80, 120, 300])
 def test_nothing_is_wider_than_the_terminal(store, width):
     store["k"] = b"v"

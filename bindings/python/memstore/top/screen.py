@@ -10,6 +10,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from .._units import count, duration, percent, size
 from .reading import Change, Reading
 
 BARS = "▁▂▃▄▅▆▇█"
@@ -18,43 +19,6 @@ QUANTILES = {"0.5": "p50", "0.99": "p99", "0.999": "p99.9", "0.9999": "p99.99", 
 PANEL_WIDTH = 52
 BAR_WIDTH = PANEL_WIDTH - 4
 HOT_KEYS_SHOWN = 8
-
-
-def count(number: float | None) -> str:
-    """A number as people read it: 1234567 is 1.23 M."""
-    if number is None:
-        return "-"
-    for unit in ("", " k", " M", " G"):
-        if abs(number) < 1000:
-            return f"{number:.0f}{unit}" if unit == "" and number == int(number) else f"{number:.3g}{unit}"
-        number /= 1000
-    return f"{number:.3g} T"
-
-
-def size(number: float | None) -> str:
-    """Bytes as people read them."""
-    if number is None:
-        return "-"
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if abs(number) < 1024:
-            return f"{number:.0f} {unit}" if unit == "B" else f"{number:.1f} {unit}"
-        number /= 1024
-    return f"{number:.1f} TiB"
-
-
-def duration(seconds: float | None) -> str:
-    """A short time as people read it."""
-    if seconds is None:
-        return "-"
-    for factor, unit in ((1e9, "ns"), (1e6, "µs"), (1e3, "ms")):
-        if seconds * factor < 1000:
-            return f"{seconds * factor:.3g} {unit}"
-    return f"{seconds:.3g} s"
-
-
-def percent(share: float | None) -> str:
-    """A share of one."""
-    return "-" if share is None else f"{share * 100:.2f} %"
 
 
 def sparkline(values: Sequence[float | None]) -> str:
