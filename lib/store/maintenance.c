@@ -310,8 +310,9 @@ static void lock_outer(void)
 
 static void lock_inner(void)
 {
-    lock_ranks(MS_RANK_GRACE_PERIOD, MS_RANKS);
+    lock_ranks(MS_RANK_GRACE_PERIOD, MS_RANK_WAITS);
     ms_flights_before_fork();
+    lock_ranks(MS_RANK_WAITS, MS_RANKS);
     ms_mutex_lock(&thread_lock);
     ms_thread_before_fork();
 }

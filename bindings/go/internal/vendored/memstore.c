@@ -4432,13 +4432,13 @@ static struct ms_segment *eviction_adaptive_victim(struct ms_eviction *eviction)
     learn(eviction);
     return ms_eviction_oldest_by_share(eviction, eviction->learned.small_share);
 }
-static bool is_control(uint64_t hash)
+static bool eviction_adaptive_is_control(uint64_t hash)
 {
     return hash >> 61 == 0;
 }
 static struct ms_verdict judge_small(struct ms_eviction *eviction, const struct ms_subject *entry)
 {
-    const unsigned uses = eviction->learned.one_use_promotes && !is_control(entry->hash) ? 1 : 2;
+    const unsigned uses = eviction->learned.one_use_promotes && !eviction_adaptive_is_control(entry->hash) ? 1 : 2;
     return (struct ms_verdict){.keep = entry->access >= uses, .access = credit_of(eviction, entry)};
 }
 static struct ms_verdict judge_main(struct ms_eviction *eviction, const struct ms_subject *entry)
@@ -6631,25 +6631,40 @@ int ms_config_load_file(memstore_config *config, const char *path)
 }
 
 /* lib/config/yaml_reader.c */
+#ifndef MS_UTIL_UTF8_H
+#define MS_UTIL_UTF8_H
+#include <stddef.h>
+static inline size_t ms_utf8_character(const char *text, size_t size)
+{
+    const unsigned char *const p = (const unsigned char *)text;
+    const size_t bytes = size == 0                      ? 0
+                         : p[0] < 0x80                  ? 1
+                         : p[0] >= 0xc2 && p[0] < 0xe0  ? 2
+                         : p[0] >= 0xe0 && p[0] < 0xf0  ? 3
+                         : p[0] >= 0xf0 && p[0] <= 0xf4 ? 4
+                                                        : 0;
+    if (bytes > size)
+        return 0;
+    for (size_t i = 1; i < bytes; i++) {
+        if ((p[i] & 0xc0) != 0x80)
+            return 0;
+    }
+    if (bytes > 1 && ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) ||
+                      (p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f)))
+        return 0;
+    return bytes;
+}
+#endif
 #include <memstore/status.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #define DEEPEST 64
 #define NAME_SHOWN 160
-static size_t character_size(const unsigned char *p)
+static size_t character_size(const char *p)
 {
-    const size_t size = p[0] < 0x80 ? 1 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : 4;
-    if (p[0] < ' ' || p[0] == 0x7f || (p[0] >= 0x80 && p[0] < 0xc2) || p[0] > 0xf4)
-        return 0;
-    for (size_t i = 1; i < size; i++) {
-        if ((p[i] & 0xc0) != 0x80)
-            return 0;
-    }
-    if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) ||
-        (p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f))
-        return 0;
-    return size;
+    const size_t size = ms_utf8_character(p, strnlen(p, 4));
+    return size == 1 && (*p < ' ' || *p == 0x7f) ? 0 : size;
 }
 static size_t write_position(struct ms_yaml *yaml, struct ms_yaml_mark at)
 {
@@ -6659,7 +6674,7 @@ static size_t write_position(struct ms_yaml *yaml, struct ms_yaml_mark at)
     int used = snprintf(why, sizeof yaml->why, "%s%s:", cut ? "..." : "",
                         cut ? yaml->name + length - NAME_SHOWN : yaml->name);
     for (char *p = why; *p != '\0';) {
-        const size_t bytes = character_size((const unsigned char *)p);
+        const size_t bytes = character_size(p);
         if (bytes == 0)
             *p = '?';
         p += bytes != 0 ? bytes : 1;
@@ -9066,6 +9081,7 @@ void ms_track_fini(struct ms_track *track);
 int ms_track_start(memstore *store, uint32_t millionths);
 void ms_track_resize(memstore *store);
 void ms_track_settle_locked(memstore *store);
+uint32_t ms_track_hot_keys(memstore *store, struct ms_hot_key *out, uint64_t *noted);
 void ms_track_forget(memstore *store);
 void ms_track_read(memstore *store, const void *key, size_t key_size, int status, size_t value_size,
                    bool by_turn);
@@ -11893,14 +11909,15 @@ static void remove_file(struct ms_exporter *exporter)
 }
 static int write_file(memstore *store, const char *file)
 {
-    struct ms_text metrics = {0}, text = {0};
+    const bool wipes = store->settings.secure_wipe;
+    struct ms_text metrics = {.wipes = wipes}, text = {.wipes = wipes};
     int error = ENOMEM;
     if (ms_metrics_write(store, &metrics) == MEMSTORE_OK)
         ms_metrics_for_file(&metrics, ms_setting_text(store->settings.store_name), &text);
     if (text.data != NULL && !text.failed)
         error = ms_file_replace(file, 0644, text.data, text.size);
-    ms_mem_free(metrics.data);
-    ms_mem_free(text.data);
+    ms_mem_free_wiped(metrics.data, wipes);
+    ms_mem_free_wiped(text.data, wipes);
     return error;
 }
 static void export_file(memstore *store, const char *file)
@@ -13893,8 +13910,9 @@ static void lock_outer(void)
 }
 static void lock_inner(void)
 {
-    lock_ranks(MS_RANK_GRACE_PERIOD, MS_RANKS);
+    lock_ranks(MS_RANK_GRACE_PERIOD, MS_RANK_WAITS);
     ms_flights_before_fork();
+    lock_ranks(MS_RANK_WAITS, MS_RANKS);
     ms_mutex_lock(&thread_lock);
     ms_thread_before_fork();
 }
@@ -14320,6 +14338,17 @@ int ms_store_has_many(memstore *store, const memstore_key *keys, size_t n, unsig
 }
 
 /* lib/store/metrics.c */
+#ifndef MS_STORE_METRICS_KEYS_H
+#define MS_STORE_METRICS_KEYS_H
+#include <memstore/memstore.h>
+#define MS_METRICS_KEYS 10
+#define MS_METRICS_LABEL (MS_HOT_KEY_BYTES * 5 + 4)
+struct ms_metrics_key {
+    char label[MS_METRICS_LABEL];
+    double share;
+};
+uint32_t ms_metrics_hot_keys(memstore *store, struct ms_metrics_key out[MS_METRICS_KEYS]);
+#endif
 #include <inttypes.h>
 #include <memstore/version.h>
 static void put_family(struct ms_text *out, const char *name, const char *type, const char *help)
@@ -14533,6 +14562,18 @@ static void put_latencies(struct ms_text *out, memstore *store)
                "Measured calls that took longer than monitoring.latency_threshold.");
     put_each(out, store, put_slow);
 }
+static void put_hot_keys(struct ms_text *out, memstore *store)
+{
+    struct ms_metrics_key keys[MS_METRICS_KEYS];
+    const uint32_t count = ms_metrics_hot_keys(store, keys);
+    if (count != 0)
+        put_family(out, "hot_key_share", "gauge",
+                   "Share of the reads that a key gets, at most and at least half; the hottest.");
+    for (uint32_t i = 0; i < count; i++)
+        ms_text_put(out, "memstore_hot_key_share{key=\"%s\"} %.6g\n", keys[i].label, keys[i].share);
+    if (out->wipes)
+        ms_mem_wipe(keys, sizeof keys);
+}
 int ms_metrics_write(memstore *store, struct ms_text *out)
 {
     ms_text_put(out, "# TYPE memstore_build info\n# HELP memstore_build The library.\n"
@@ -14541,6 +14582,7 @@ int ms_metrics_write(memstore *store, struct ms_text *out)
     put_memory(out, store);
     put_window(out, store);
     put_latencies(out, store);
+    put_hot_keys(out, store);
     ms_text_put(out, "# EOF\n");
     return out->failed ? MEMSTORE_ERR_MEMORY_EXHAUSTED : MEMSTORE_OK;
 }
@@ -14616,6 +14658,75 @@ void ms_metrics_for_file(const struct ms_text *metrics, const char *store_name, 
             put_sample(out, line, store_name);
         at += line.size;
     }
+}
+
+/* lib/store/metrics_keys.c */
+#include <stdio.h>
+#include <string.h>
+static bool store_metrics_keys_is_control(const char *text, size_t bytes)
+{
+    const unsigned char *const p = (const unsigned char *)text;
+    return bytes == 1 ? p[0] < ' ' || p[0] == 0x7f : bytes == 2 && p[0] == 0xc2 && p[1] < 0xa0;
+}
+static size_t put_character(char **out, const char *text, size_t size)
+{
+    const size_t bytes = ms_utf8_character(text, size);
+    if (bytes == 1 && (*text == '\\' || *text == '"' || *text == '\n')) {
+        *(*out)++ = '\\';
+        *(*out)++ = *text == '\n' ? 'n' : *text;
+    } else if (bytes == 0 || store_metrics_keys_is_control(text, bytes)) {
+        *out += sprintf(*out, "\\\\x%02x", (unsigned char)*text);
+        return 1;
+    } else {
+        memcpy(*out, text, bytes);
+        *out += bytes;
+    }
+    return bytes;
+}
+static size_t whole_characters(const char *key)
+{
+    for (size_t cut = 1; cut < 4; cut++) {
+        const unsigned char first = (unsigned char)key[MS_HOT_KEY_BYTES - cut];
+        if ((first & 0xc0) == 0xc0)
+            return first >= (cut == 3 ? 0xf0 : cut == 2 ? 0xe0 : 0xc0) ? MS_HOT_KEY_BYTES - cut
+                                                                       : MS_HOT_KEY_BYTES;
+        if ((first & 0xc0) != 0x80)
+            break;
+    }
+    return MS_HOT_KEY_BYTES;
+}
+static void put_label(char *out, const struct ms_hot_key *key)
+{
+    const bool is_cut = key->key_size > MS_HOT_KEY_BYTES;
+    const size_t size = is_cut ? whole_characters(key->key) : key->key_size;
+    for (size_t at = 0; at < size;)
+        at += put_character(&out, key->key + at, size - at);
+    memcpy(out, is_cut ? "\u2026" : "", is_cut ? 4 : 1);
+}
+#define ENOUGH_NOTED 100
+static uint32_t store_metrics_keys_add(struct ms_metrics_key *out, uint32_t count, const struct ms_hot_key *key,
+                    uint64_t noted)
+{
+    uint32_t at = 0;
+    put_label(out[count].label, key);
+    while (strcmp(out[at].label, out[count].label) != 0)
+        at++;
+    out[at].share = (double)key->count / (double)noted + (at < count ? out[at].share : 0);
+    return at < count ? count : count + 1;
+}
+uint32_t ms_metrics_hot_keys(memstore *store, struct ms_metrics_key out[MS_METRICS_KEYS])
+{
+    struct ms_hot_key keys[MS_HOT_KEYS];
+    uint64_t noted;
+    const uint32_t found = ms_track_hot_keys(store, keys, &noted);
+    uint32_t count = 0;
+    for (uint32_t i = 0; noted >= ENOUGH_NOTED && i < found && count < MS_METRICS_KEYS; i++) {
+        if (keys[i].error <= keys[i].count / 2)
+            count = store_metrics_keys_add(out, count, &keys[i], noted);
+    }
+    if (store->settings.secure_wipe)
+        ms_mem_wipe(keys, sizeof keys);
+    return count;
 }
 
 /* lib/store/monitor.c */
@@ -16791,7 +16902,7 @@ static bool expiry_of(const struct restoring *restoring, const struct ms_snapsho
     *expiry = left >= LONGEST_MS ? MS_NEVER : restoring->now + left;
     return left > 0;
 }
-static int add(struct restoring *restoring, const struct ms_snapshot_entry *entry, int64_t expiry,
+static int store_restore_add(struct restoring *restoring, const struct ms_snapshot_entry *entry, int64_t expiry,
                int64_t created)
 {
     memstore *store = restoring->store;
@@ -16835,7 +16946,7 @@ static int restore_entry(struct restoring *restoring, const struct ms_snapshot_e
         return MEMSTORE_OK;
     }
     const int status =
-        restoring->full ? MEMSTORE_ERR_CACHE_FULL : add(restoring, entry, expiry, created);
+        restoring->full ? MEMSTORE_ERR_CACHE_FULL : store_restore_add(restoring, entry, expiry, created);
     switch (status) {
     case MEMSTORE_OK:
         progress->stored++;
@@ -18251,6 +18362,18 @@ void ms_track_resize(memstore *store)
     if (store->track.sampler != NULL)
         ms_pattern_resize(&store->track.sampler->pattern, cache_bytes(store));
     ms_mutex_unlock(&store->track.lock);
+}
+uint32_t ms_track_hot_keys(memstore *store, struct ms_hot_key *out, uint64_t *noted)
+{
+    uint32_t count = 0;
+    *noted = 0;
+    ms_mutex_lock(&store->track.lock);
+    if (store->track.sampler != NULL) {
+        *noted = store->track.sampler->pattern.hot.noted;
+        count = ms_hot_sorted(&store->track.sampler->pattern.hot, out);
+    }
+    ms_mutex_unlock(&store->track.lock);
+    return count;
 }
 void ms_track_forget(memstore *store)
 {
@@ -20383,11 +20506,12 @@ int memstore_metrics_text(memstore *store, memstore_write_fn fn, void *context)
     int status = ms_store_enter(store);
     if (status != MEMSTORE_OK)
         return status;
+    text.wipes = store->settings.secure_wipe;
     status = ms_metrics_write(store, &text);
     ms_store_leave(store);
     if (status == MEMSTORE_OK && fn(text.data, text.size, context) != 0)
         status = MEMSTORE_ERR_IO;
-    ms_mem_free(text.data);
+    ms_mem_free_wiped(text.data, text.wipes);
     return status;
 }
 
