@@ -14688,8 +14688,11 @@ static size_t whole_characters(const char *key)
     for (size_t cut = 1; cut < 4; cut++) {
         const unsigned char first = (unsigned char)key[MS_HOT_KEY_BYTES - cut];
         if ((first & 0xc0) == 0xc0)
-            return first >= (cut == 3 ? 0xf0 : cut == 2 ? 0xe0 : 0xc0) ? MS_HOT_KEY_BYTES - cut
-                                                                       : MS_HOT_KEY_BYTES;
+            return first >= (cut == 3   ? 0xf0
+                             : cut == 2 ? 0xe0
+                                        : 0xc0)
+                       ? MS_HOT_KEY_BYTES - cut
+                       : MS_HOT_KEY_BYTES;
         if ((first & 0xc0) != 0x80)
             break;
     }
