@@ -37,20 +37,17 @@ static size_t put_character(char **out, const char *text, size_t size)
     return bytes;
 }
 
-/* Of a key that was cut, the bytes up to a character that was cut with it. */
+/* Of a key that was cut, the bytes before a character that was cut with it. */
 static size_t whole_characters(const char *key)
 {
-    for (size_t cut = 1; cut < 4; cut++) {
-        const unsigned char first = (unsigned char)key[MS_HOT_KEY_BYTES - cut];
+    /* The least first bytes of characters that have more bytes than are left. */
+    static const unsigned char least[] = {[1] = 0xc0, [2] = 0xe0, [3] = 0xf0};
 
-        if ((first & 0xc0) == 0xc0)
-            return first >= (cut == 3   ? 0xf0
-                             : cut == 2 ? 0xe0
-                                        : 0xc0)
-                       ? MS_HOT_KEY_BYTES - cut
-                       : MS_HOT_KEY_BYTES;
-        if ((first & 0xc0) != 0x80)
-            break;
+    for (size_t left = 1; left < sizeof least; left++) {
+        const unsigned char byte = (unsigned char)key[MS_HOT_KEY_BYTES - left];
+
+        if ((byte & 0xc0) != 0x80)
+            return byte >= least[left] ? MS_HOT_KEY_BYTES - left : MS_HOT_KEY_BYTES;
     }
     return MS_HOT_KEY_BYTES;
 }

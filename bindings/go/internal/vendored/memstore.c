@@ -14685,16 +14685,11 @@ static size_t put_character(char **out, const char *text, size_t size)
 }
 static size_t whole_characters(const char *key)
 {
-    for (size_t cut = 1; cut < 4; cut++) {
-        const unsigned char first = (unsigned char)key[MS_HOT_KEY_BYTES - cut];
-        if ((first & 0xc0) == 0xc0)
-            return first >= (cut == 3   ? 0xf0
-                             : cut == 2 ? 0xe0
-                                        : 0xc0)
-                       ? MS_HOT_KEY_BYTES - cut
-                       : MS_HOT_KEY_BYTES;
-        if ((first & 0xc0) != 0x80)
-            break;
+    static const unsigned char least[] = {[1] = 0xc0, [2] = 0xe0, [3] = 0xf0};
+    for (size_t left = 1; left < sizeof least; left++) {
+        const unsigned char byte = (unsigned char)key[MS_HOT_KEY_BYTES - left];
+        if ((byte & 0xc0) != 0x80)
+            return byte >= least[left] ? MS_HOT_KEY_BYTES - left : MS_HOT_KEY_BYTES;
     }
     return MS_HOT_KEY_BYTES;
 }
