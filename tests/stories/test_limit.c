@@ -170,6 +170,13 @@ Test(limit, huge_pages_that_are_always_on_are_resident_from_the_first_byte)
     assert_resident(resident_of_a_small_store("huge_pages=on") > MIB, "on");
 }
 
+/* Locks are larger where their order is checked. */
+#ifdef NDEBUG
+#define FOR_RANKS 0
+#else
+#define FOR_RANKS (64 << 10)
+#endif
+
 Test(limit, an_empty_store_with_a_gigabyte_limit_holds_less_than_a_megabyte)
 {
     const size_t before = test_resident();
@@ -178,7 +185,7 @@ Test(limit, an_empty_store_with_a_gigabyte_limit_holds_less_than_a_megabyte)
     assert_ok(test_set(store, "key", "value", 0));
     assert_ok(test_delete(store, "key"));
     assert_resident(test_resident() <= before + MIB, "%zu bytes", test_resident() - before);
-    cr_assert(test_memory(store).charged <= MIB, "%llu bytes",
+    cr_assert(test_memory(store).charged <= MIB + FOR_RANKS, "%llu bytes",
               (unsigned long long)test_memory(store).charged);
     memstore_destroy(store);
 }
