@@ -258,7 +258,7 @@ func TestAlertsAreEvents(t *testing.T) {
 		t.Fatal(err)
 	}
 	if event.Kind != memstore.EventAlert || event.Alert != memstore.AlertHitRate || !event.Raised ||
-		event.AlertValue != 0 || event.AlertThreshold != 0.8 || event.Key != "" || len(event.Value) != 0 {
+		event.AlertValue > 0.01 || event.AlertThreshold != 0.8 || event.Key != "" || len(event.Value) != 0 {
 		t.Errorf("%+v", event)
 	}
 	if event.Kind.String() != "alert" {

@@ -18390,9 +18390,10 @@ static struct ms_sampler *try_sampler(memstore *store)
         ms_add_relaxed(&store->track.missed, 1);
         return NULL;
     }
-    if (store->track.sampler == NULL)
+    struct ms_sampler *const sampler = store->track.sampler;
+    if (sampler == NULL)
         ms_mutex_unlock(&store->track.lock);
-    return store->track.sampler;
+    return sampler;
 }
 static void store_track_gather(memstore *store, struct ms_sampler *sampler,
                    const struct ms_reference *reference)
