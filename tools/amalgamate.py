@@ -14,8 +14,8 @@ import pathlib
 import re
 import sys
 
-# As lib/meson.build has them: lowest first.
-MODULES = "platform util index segment expiry eviction config stats events loader store api".split()
+# The modules in lib/meson.build, which has them lowest first.
+MODULE = re.compile(r"^  '(\w+)': \{$", re.MULTILINE)
 
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]+"([^"]+)"[^\n]*\n', re.MULTILINE)
 TOKEN = re.compile(
@@ -84,7 +84,8 @@ def without_comments(text):
 class Amalgamation:
     def __init__(self, root):
         self.lib = root / "lib"
-        self.sources = [source for module in MODULES for source in sorted((self.lib / module).glob("*.c"))]
+        modules = MODULE.findall((self.lib / "meson.build").read_text(encoding="utf-8"))
+        self.sources = [source for module in modules for source in sorted((self.lib / module).glob("*.c"))]
         self.headers = sorted(self.lib.rglob("*.h"))
         self.count = collections.Counter()
         for path in self.sources + self.headers:

@@ -98,7 +98,7 @@ def check_content(here):
     for licence in ("LICENSE", "NOTICE"):
         assert any(name.endswith(f"licenses/{licence}") for name in names), names
     assert not any("libmemstore" in name for name in names), "the engine is part of the extension module"
-    assert {name.split("/")[-1].split("-")[0] for name in names if name.startswith("memstore.libs/l")} == {"liburcu", "libyaml"}
+    assert {name.split("/")[-1].split("-")[0] for name in names if name.startswith("memstore.libs/l")} == {"liburcu", "libyaml", "libzstd"}
 
 
 def check_library_is_not_needed(here):
@@ -107,7 +107,7 @@ def check_library_is_not_needed(here):
         wheel.extractall(extracted)
     dynamic = run("readelf", "-d", extracted / "memstore/_native.abi3.so")
     needed = set(re.findall(r"NEEDED.*\[(.*?)[-.].*\]", dynamic))
-    assert needed <= {"liburcu", "libyaml", "libc", "libm", "libpthread", "ld"}, needed
+    assert needed <= {"liburcu", "libyaml", "libzstd", "libc", "libm", "libpthread", "ld"}, needed
     exported = run("nm", "-D", "--defined-only", extracted / "memstore/_native.abi3.so").split()[2::3]
     assert exported == ["PyInit__native"], exported
 

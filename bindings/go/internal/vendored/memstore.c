@@ -4864,8 +4864,8 @@ const struct ms_policy ms_policy_lru = {
 };
 
 /* lib/eviction/s3fifo.c */
-#define SMALL_SHARE 0.1
-#define PROMOTION_COUNT 2
+#define eviction_s3fifo_SMALL_SHARE 0.1
+#define eviction_s3fifo_PROMOTION_COUNT 2
 static enum ms_queue eviction_s3fifo_queue_for(struct ms_eviction *eviction, struct ms_subject *entry,
                                const struct ms_segment *old)
 {
@@ -4876,7 +4876,7 @@ static enum ms_queue eviction_s3fifo_queue_for(struct ms_eviction *eviction, str
 }
 static struct ms_segment *eviction_s3fifo_victim(struct ms_eviction *eviction)
 {
-    return ms_eviction_oldest_by_share(eviction, SMALL_SHARE);
+    return ms_eviction_oldest_by_share(eviction, eviction_s3fifo_SMALL_SHARE);
 }
 static struct ms_verdict eviction_s3fifo_judge(struct ms_eviction *eviction, const struct ms_segment *eviction_s3fifo_victim,
                                const struct ms_subject *entry)
@@ -4884,7 +4884,7 @@ static struct ms_verdict eviction_s3fifo_judge(struct ms_eviction *eviction, con
     const unsigned access = entry->access;
     (void)eviction;
     if (eviction_s3fifo_victim->queue == MS_QUEUE_NEW)
-        return (struct ms_verdict){.keep = access >= PROMOTION_COUNT, .queue = MS_QUEUE_MAIN};
+        return (struct ms_verdict){.keep = access >= eviction_s3fifo_PROMOTION_COUNT, .queue = MS_QUEUE_MAIN};
     return (struct ms_verdict){
         .keep = access > 0, .queue = MS_QUEUE_MAIN, .access = access > 0 ? access - 1 : 0};
 }
@@ -4903,6 +4903,532 @@ const struct ms_policy ms_policy_s3fifo = {
     .drop = eviction_s3fifo_drop,
     .ghost_percent = 100,
 };
+
+/* lib/log/log.c */
+#ifndef MS_LOG_LOG_H
+#define MS_LOG_LOG_H
+#include <memstore/log.h>
+#include <stdbool.h>
+enum ms_log_event {
+    MS_LOG_OPENED,
+    MS_LOG_CLOSED,
+    MS_LOG_RECONFIGURED,
+    MS_LOG_RECONFIGURE_REFUSED,
+    MS_LOG_CONFIG_REFUSED,
+    MS_LOG_LIMIT_REACHED,
+    MS_LOG_NO_ROOM,
+    MS_LOG_SHARD_OVERFLOW,
+    MS_LOG_LOAD_FAILED,
+    MS_LOG_EVENTS_DROPPED,
+    MS_LOG_ALERT_RAISED,
+    MS_LOG_ALERT_CLEARED,
+    MS_LOG_EXPORT_FAILED,
+    MS_LOG_INDEX_GROWN,
+    MS_LOG_COMPACTED,
+    MS_LOG_EVENTS
+};
+struct ms_logger {
+    int level;
+    memstore_log_fn fn;
+    void *context;
+};
+struct ms_log_limit {
+    int64_t began_ms;
+    uint32_t said;
+    uint64_t suppressed;
+};
+#define MS_LOG_QUEUE 128
+#define MS_LOG_FIELDS_MAX 112
+#define MS_LOG_FIELDS_SIZE 3072
+struct ms_log_line {
+    struct ms_log *log;
+    enum ms_log_event event;
+    uint64_t suppressed;
+    uint32_t count;
+    uint32_t size;
+    char fields[MS_LOG_FIELDS_SIZE];
+};
+struct ms_log_entry;
+struct ms_log {
+    atomic_int level;
+    struct ms_logger logger;
+    const char *name;
+    char number[24];
+    ms_mutex lock;
+    struct ms_log_limit limits[MS_LOG_EVENTS];
+    struct ms_log_entry *first, *last;
+    uint32_t waiting;
+    bool telling;
+    pthread_t teller;
+    bool started;
+    bool stops;
+    pthread_t thread;
+    pthread_cond_t wakes, idle;
+};
+void ms_log_init(struct ms_log *log, const struct ms_logger *logger, const char *name);
+void ms_log_fini(struct ms_log *log);
+void ms_log_set_level(struct ms_log *log, bool enabled, bool verbose);
+bool ms_log_begin(struct ms_log *log, enum ms_log_event event, struct ms_log_line *line);
+void ms_log_text(struct ms_log_line *line, const char *name, const char *text);
+void ms_log_integer(struct ms_log_line *line, const char *name, uint64_t value);
+void ms_log_real(struct ms_log_line *line, const char *name, double value);
+void ms_log_boolean(struct ms_log_line *line, const char *name, bool value);
+void ms_log_field(struct ms_log_line *line, const char *name, enum memstore_log_kind kind,
+                  const char *text);
+void ms_log_end(struct ms_log_line *line);
+void ms_log_flush(struct ms_log *log);
+void ms_log_refusal(const struct ms_logger *logger, bool enabled, struct ms_log_limit *limit,
+                    const char *status, const char *why);
+void ms_log_forget_threads(struct ms_log *log);
+struct ms_log_entry {
+    struct ms_log_entry *next;
+    enum ms_log_event event;
+    int64_t at_ms;
+    uint64_t suppressed;
+    uint32_t count;
+    uint32_t size;
+    char fields[];
+};
+bool ms_log_wake_locked(struct ms_log *log);
+void ms_log_tell_first_locked(struct ms_log *log);
+bool ms_log_tells_locked(const struct ms_log *log);
+#define MS_LOGFMT_SIZE 4096
+size_t ms_logfmt(const memstore_log_record *record, char out[static MS_LOGFMT_SIZE]);
+const char *ms_log_level_name(int level);
+#endif
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+struct row {
+    const char *event, *message;
+    int level;
+    uint32_t burst;
+    int64_t interval_ms;
+};
+#define BY_HAND 20, 10000
+#define BY_ITSELF 1, 10000
+#define IN_DETAIL 10, 10000
+#define ONCE_A_MINUTE 1, 60000
+static const struct row rows[MS_LOG_EVENTS] = {
+    [MS_LOG_OPENED] = {"opened", "store opened", MEMSTORE_LOG_INFO, BY_HAND},
+    [MS_LOG_CLOSED] = {"closed", "store closed", MEMSTORE_LOG_INFO, BY_HAND},
+    [MS_LOG_RECONFIGURED] = {"reconfigured", "setting changed", MEMSTORE_LOG_INFO, BY_HAND},
+    [MS_LOG_RECONFIGURE_REFUSED] = {"reconfigure_refused", "change of a setting refused",
+                                    MEMSTORE_LOG_WARN, BY_HAND},
+    [MS_LOG_CONFIG_REFUSED] = {"config_refused", "configuration refused", MEMSTORE_LOG_ERROR,
+                               BY_HAND},
+    [MS_LOG_LIMIT_REACHED] = {"limit_reached", "memory limit reached", MEMSTORE_LOG_INFO, BY_HAND},
+    [MS_LOG_NO_ROOM] = {"no_room", "no room could be made for a write", MEMSTORE_LOG_WARN,
+                        BY_ITSELF},
+    [MS_LOG_SHARD_OVERFLOW] = {"shard_overflow", "the index of a shard cannot grow",
+                               MEMSTORE_LOG_ERROR, BY_ITSELF},
+    [MS_LOG_LOAD_FAILED] = {"load_failed", "a loader failed", MEMSTORE_LOG_WARN, BY_ITSELF},
+    [MS_LOG_EVENTS_DROPPED] = {"events_dropped", "a subscriber was too slow for its events",
+                               MEMSTORE_LOG_WARN, BY_ITSELF},
+    [MS_LOG_ALERT_RAISED] = {"alert_raised", "alert raised", MEMSTORE_LOG_WARN, IN_DETAIL},
+    [MS_LOG_ALERT_CLEARED] = {"alert_cleared", "alert cleared", MEMSTORE_LOG_INFO, IN_DETAIL},
+    [MS_LOG_EXPORT_FAILED] = {"export_failed", "metrics cannot be exported", MEMSTORE_LOG_ERROR,
+                              ONCE_A_MINUTE},
+    [MS_LOG_INDEX_GROWN] = {"index_grown", "the index of a shard has grown", MEMSTORE_LOG_DEBUG,
+                            IN_DETAIL},
+    [MS_LOG_COMPACTED] = {"compacted", "a segment was compacted", MEMSTORE_LOG_DEBUG, IN_DETAIL},
+};
+static atomic_uint_least64_t stores_named;
+void ms_log_init(struct ms_log *log, const struct ms_logger *logger, const char *name)
+{
+    *log = (struct ms_log){.logger = *logger, .name = name};
+    if (name[0] == '\0') {
+        snprintf(log->number, sizeof log->number, "%" PRIu64, ms_add_relaxed(&stores_named, 1) + 1);
+        log->name = log->number;
+    }
+    ms_mutex_init(&log->lock, MS_RANK_LOG);
+    ms_cond_init(&log->wakes);
+    ms_cond_init(&log->idle);
+}
+static int level_of(const struct ms_logger *logger, bool enabled, bool verbose)
+{
+    const int level = logger->fn != NULL || enabled ? logger->level : MEMSTORE_LOG_OFF;
+    return verbose && level != MEMSTORE_LOG_OFF ? MEMSTORE_LOG_DEBUG : level;
+}
+void ms_log_set_level(struct ms_log *log, bool enabled, bool verbose)
+{
+    ms_store_relaxed(&log->level, level_of(&log->logger, enabled, verbose));
+}
+static bool admit(struct ms_log_limit *limit, enum ms_log_event event, uint64_t *suppressed)
+{
+    const int64_t now = ms_clock_exact_ms();
+    if (limit->said == 0 || now - limit->began_ms >= rows[event].interval_ms) {
+        limit->began_ms = now;
+        limit->said = 0;
+    }
+    if (limit->said >= rows[event].burst) {
+        limit->suppressed++;
+        return false;
+    }
+    limit->said++;
+    *suppressed = limit->suppressed;
+    limit->suppressed = 0;
+    return true;
+}
+bool ms_log_begin(struct ms_log *log, enum ms_log_event event, struct ms_log_line *line)
+{
+    if (rows[event].level > ms_load_relaxed(&log->level))
+        return false;
+    line->log = log;
+    line->event = event;
+    line->count = line->size = 0;
+    ms_mutex_lock(&log->lock);
+    const bool admitted = admit(&log->limits[event], event, &line->suppressed);
+    ms_mutex_unlock(&log->lock);
+    return admitted;
+}
+void ms_log_field(struct ms_log_line *line, const char *name, enum memstore_log_kind kind,
+                  const char *text)
+{
+    const size_t name_size = strlen(name) + 1;
+    const size_t left = sizeof line->fields - line->size;
+    size_t text_size = strlen(text);
+    char *out = line->fields + line->size;
+    if (line->count == MS_LOG_FIELDS_MAX || left < name_size + 2)
+        return;
+    if (text_size > left - name_size - 2) {
+        if (kind != MEMSTORE_LOG_TEXT)
+            return;
+        text_size = left - name_size - 2;
+    }
+    *out++ = (char)kind;
+    memcpy(out, name, name_size);
+    memcpy(out + name_size, text, text_size);
+    out[name_size + text_size] = '\0';
+    line->size += (uint32_t)(name_size + text_size + 2);
+    line->count++;
+}
+void ms_log_text(struct ms_log_line *line, const char *name, const char *text)
+{
+    ms_log_field(line, name, MEMSTORE_LOG_TEXT, text);
+}
+void ms_log_integer(struct ms_log_line *line, const char *name, uint64_t value)
+{
+    char text[24];
+    snprintf(text, sizeof text, "%" PRIu64, value <= INT64_MAX ? value : INT64_MAX);
+    ms_log_field(line, name, MEMSTORE_LOG_INTEGER, text);
+}
+void ms_log_real(struct ms_log_line *line, const char *name, double value)
+{
+    char text[32];
+    snprintf(text, sizeof text, "%.6g", value);
+    ms_log_field(line, name, MEMSTORE_LOG_REAL, text);
+}
+void ms_log_boolean(struct ms_log_line *line, const char *name, bool value)
+{
+    ms_log_field(line, name, MEMSTORE_LOG_BOOLEAN, value ? "true" : "false");
+}
+static void log_log_append_locked(struct ms_log *log, struct ms_log_entry *entry)
+{
+    if (log->last != NULL)
+        log->last->next = entry;
+    else
+        log->first = entry;
+    log->last = entry;
+    log->waiting++;
+    ms_log_wake_locked(log);
+}
+void ms_log_end(struct ms_log_line *line)
+{
+    struct ms_log *log = line->log;
+    struct ms_log_entry *entry = ms_mem_alloc(sizeof *entry + line->size);
+    if (entry != NULL) {
+        *entry = (struct ms_log_entry){.event = line->event,
+                                       .at_ms = ms_clock_unix_ms(),
+                                       .suppressed = line->suppressed,
+                                       .count = line->count,
+                                       .size = line->size};
+        memcpy(entry->fields, line->fields, line->size);
+    }
+    ms_mutex_lock(&log->lock);
+    if (entry != NULL && log->waiting < MS_LOG_QUEUE) {
+        log_log_append_locked(log, entry);
+        entry = NULL;
+    } else {
+        log->limits[line->event].suppressed += 1 + line->suppressed;
+    }
+    ms_mutex_unlock(&log->lock);
+    ms_mem_free(entry);
+}
+static void write_line(const memstore_log_record *record)
+{
+    char line[MS_LOGFMT_SIZE];
+    const size_t size = ms_logfmt(record, line);
+    if (write(STDERR_FILENO, line, size) < 0)
+        return;
+}
+static void hand_out(const struct ms_logger *logger, const memstore_log_record *record)
+{
+    if (logger->fn != NULL)
+        logger->fn(record, logger->context);
+    else
+        write_line(record);
+}
+static void log_log_tell(const struct ms_logger *logger, const char *store,
+                 const struct ms_log_entry *entry)
+{
+    memstore_log_field fields[MS_LOG_FIELDS_MAX];
+    const char *next = entry->fields;
+    for (uint32_t i = 0; i < entry->count; i++) {
+        const char *const name = next + 1;
+        const char *const text = name + strlen(name) + 1;
+        fields[i] = (memstore_log_field){.name = name, .text = text, .kind = *next};
+        next = text + strlen(text) + 1;
+    }
+    const memstore_log_record record = {.struct_size = sizeof record,
+                                        .at_ms = entry->at_ms,
+                                        .level = rows[entry->event].level,
+                                        .store = store,
+                                        .event = rows[entry->event].event,
+                                        .message = rows[entry->event].message,
+                                        .fields = fields,
+                                        .field_count = entry->count,
+                                        .suppressed = entry->suppressed};
+    hand_out(logger, &record);
+}
+void ms_log_tell_first_locked(struct ms_log *log)
+{
+    struct ms_log_entry *entry = log->first;
+    log->first = entry->next;
+    if (log->first == NULL)
+        log->last = NULL;
+    log->waiting--;
+    log->telling = true;
+    log->teller = pthread_self();
+    ms_mutex_unlock(&log->lock);
+    log_log_tell(&log->logger, log->name, entry);
+    ms_mem_free(entry);
+    ms_mutex_lock(&log->lock);
+    log->telling = false;
+    if (log->first == NULL)
+        pthread_cond_broadcast(&log->idle);
+}
+void ms_log_flush(struct ms_log *log)
+{
+    ms_mutex_lock(&log->lock);
+    if (log->first != NULL && !ms_log_wake_locked(log)) {
+        while (log->first != NULL && !log->telling)
+            ms_log_tell_first_locked(log);
+    }
+    while ((log->first != NULL || log->telling) && !ms_log_tells_locked(log))
+        ms_cond_wait(&log->idle, &log->lock);
+    ms_mutex_unlock(&log->lock);
+}
+void ms_log_refusal(const struct ms_logger *logger, bool enabled, struct ms_log_limit *limit,
+                    const char *status, const char *why)
+{
+    const struct row *const row = &rows[MS_LOG_CONFIG_REFUSED];
+    const memstore_log_field fields[] = {{.name = "status", .text = status},
+                                         {.name = "why", .text = why}};
+    memstore_log_record record = {.struct_size = sizeof record,
+                                  .at_ms = ms_clock_unix_ms(),
+                                  .level = row->level,
+                                  .store = "",
+                                  .event = row->event,
+                                  .message = row->message,
+                                  .fields = fields,
+                                  .field_count = sizeof fields / sizeof *fields};
+    if (level_of(logger, enabled, false) >= row->level &&
+        admit(limit, MS_LOG_CONFIG_REFUSED, &record.suppressed))
+        hand_out(logger, &record);
+}
+
+/* lib/log/logfmt.c */
+#ifndef MS_UTIL_UTF8_H
+#define MS_UTIL_UTF8_H
+#include <stddef.h>
+static inline size_t ms_utf8_character(const char *text, size_t size)
+{
+    const unsigned char *const p = (const unsigned char *)text;
+    const size_t bytes = size == 0                      ? 0
+                         : p[0] < 0x80                  ? 1
+                         : p[0] >= 0xc2 && p[0] < 0xe0  ? 2
+                         : p[0] >= 0xe0 && p[0] < 0xf0  ? 3
+                         : p[0] >= 0xf0 && p[0] <= 0xf4 ? 4
+                                                        : 0;
+    if (bytes > size)
+        return 0;
+    for (size_t i = 1; i < bytes; i++) {
+        if ((p[i] & 0xc0) != 0x80)
+            return 0;
+    }
+    if (bytes > 1 && ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) ||
+                      (p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f)))
+        return 0;
+    return bytes;
+}
+#endif
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+struct log_logfmt_line {
+    char *data;
+    size_t size, room;
+};
+static bool log_logfmt_put(struct log_logfmt_line *log_logfmt_line, const char *bytes, size_t size)
+{
+    if (size > log_logfmt_line->room - log_logfmt_line->size)
+        return false;
+    memcpy(log_logfmt_line->data + log_logfmt_line->size, bytes, size);
+    log_logfmt_line->size += size;
+    return true;
+}
+static bool is_plain(const char *text)
+{
+    for (const unsigned char *c = (const unsigned char *)text; *c != '\0'; c++) {
+        if (*c <= ' ' || *c == '"' || *c == '=' || *c == '\\' || *c >= 0x7f)
+            return false;
+    }
+    return text[0] != '\0';
+}
+static size_t put_quoted_character(struct log_logfmt_line *log_logfmt_line, const unsigned char *text, bool *fits)
+{
+    const size_t size = ms_utf8_character((const char *)text, strnlen((const char *)text, 4));
+    char escaped[8];
+    if (size == 0)
+        *fits = log_logfmt_put(log_logfmt_line, "\\ufffd", 6);
+    else if (*text == '"' || *text == '\\')
+        *fits = log_logfmt_put(log_logfmt_line, *text == '"' ? "\\\"" : "\\\\", 2);
+    else if (*text == '\n' || *text == '\t' || *text == '\r')
+        *fits = log_logfmt_put(log_logfmt_line, *text == '\n' ? "\\n" : *text == '\t' ? "\\t" : "\\r", 2);
+    else if (*text < ' ' || *text == 0x7f)
+        *fits = log_logfmt_put(log_logfmt_line, escaped, (size_t)snprintf(escaped, sizeof escaped, "\\u%04x", *text));
+    else
+        *fits = log_logfmt_put(log_logfmt_line, (const char *)text, size);
+    return size != 0 ? size : 1;
+}
+static void put_value(struct log_logfmt_line *log_logfmt_line, const char *text)
+{
+    const unsigned char *next = (const unsigned char *)text;
+    bool fits = true;
+    if (is_plain(text) && log_logfmt_put(log_logfmt_line, text, strlen(text)))
+        return;
+    if (!log_logfmt_put(log_logfmt_line, "\"", 1))
+        return;
+    log_logfmt_line->room--;
+    while (*next != '\0' && fits)
+        next += put_quoted_character(log_logfmt_line, next, &fits);
+    log_logfmt_line->room++;
+    log_logfmt_put(log_logfmt_line, "\"", 1);
+}
+static void put_field(struct log_logfmt_line *log_logfmt_line, const char *name, const char *text)
+{
+    const size_t size = strlen(name);
+    if (log_logfmt_line->room - log_logfmt_line->size < size + 4)
+        return;
+    log_logfmt_put(log_logfmt_line, " ", 1);
+    log_logfmt_put(log_logfmt_line, name, size);
+    log_logfmt_put(log_logfmt_line, "=", 1);
+    put_value(log_logfmt_line, text);
+}
+static void put_time(struct log_logfmt_line *log_logfmt_line, int64_t at_ms)
+{
+    const time_t seconds = (time_t)(at_ms / 1000);
+    char text[48];
+    struct tm utc;
+    if (at_ms < 0 || gmtime_r(&seconds, &utc) == NULL)
+        return;
+    size_t size = strftime(text, sizeof text, "ts=%Y-%m-%dT%H:%M:%S", &utc);
+    size += (size_t)snprintf(text + size, sizeof text - size, ".%03dZ", (int)(at_ms % 1000));
+    log_logfmt_put(log_logfmt_line, text, size);
+}
+const char *ms_log_level_name(int level)
+{
+    static const char *const names[] = {"off", "error", "warn", "info", "debug"};
+    return names[level];
+}
+size_t ms_logfmt(const memstore_log_record *record, char out[static MS_LOGFMT_SIZE])
+{
+    struct log_logfmt_line log_logfmt_line = {.data = out, .room = MS_LOGFMT_SIZE - 1};
+    char count[24];
+    put_time(&log_logfmt_line, record->at_ms);
+    put_field(&log_logfmt_line, "level", ms_log_level_name(record->level));
+    if (record->store[0] != '\0')
+        put_field(&log_logfmt_line, "store", record->store);
+    put_field(&log_logfmt_line, "event", record->event);
+    put_field(&log_logfmt_line, "msg", record->message);
+    if (record->suppressed != 0) {
+        snprintf(count, sizeof count, "%" PRIu64, record->suppressed);
+        put_field(&log_logfmt_line, "suppressed", count);
+    }
+    for (size_t i = 0; i < record->field_count; i++)
+        put_field(&log_logfmt_line, record->fields[i].name, record->fields[i].text);
+    out[log_logfmt_line.size++] = '\n';
+    return log_logfmt_line.size;
+}
+
+/* lib/log/thread.c */
+#include <signal.h>
+static void *run(void *argument)
+{
+    struct ms_log *log = argument;
+    ms_mutex_lock(&log->lock);
+    for (;;) {
+        if (log->first != NULL)
+            ms_log_tell_first_locked(log);
+        else if (log->stops)
+            break;
+        else
+            ms_cond_wait(&log->wakes, &log->lock);
+    }
+    ms_mutex_unlock(&log->lock);
+    return NULL;
+}
+bool ms_log_wake_locked(struct ms_log *log)
+{
+    sigset_t all, before;
+    if (log->started) {
+        pthread_cond_signal(&log->wakes);
+        return true;
+    }
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    log->started =
+        !ms_testing_refuses_memory() && pthread_create(&log->thread, NULL, run, log) == 0;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return log->started;
+}
+bool ms_log_tells_locked(const struct ms_log *log)
+{
+    return log->telling && pthread_equal(log->teller, pthread_self());
+}
+void ms_log_fini(struct ms_log *log)
+{
+    ms_log_flush(log);
+    ms_mutex_lock(&log->lock);
+    const bool started = log->started;
+    log->stops = true;
+    pthread_cond_signal(&log->wakes);
+    ms_mutex_unlock(&log->lock);
+    if (started)
+        pthread_join(log->thread, NULL);
+    pthread_cond_destroy(&log->wakes);
+    pthread_cond_destroy(&log->idle);
+    ms_mutex_destroy(&log->lock);
+}
+void ms_log_forget_threads(struct ms_log *log)
+{
+    ms_mutex_lock(&log->lock);
+    while (log->first != NULL) {
+        struct ms_log_entry *const next = log->first->next;
+        ms_mem_free(log->first);
+        log->first = next;
+    }
+    log->last = NULL;
+    log->waiting = 0;
+    log->telling = ms_log_tells_locked(log);
+    log->started = log->started && pthread_equal(log->thread, pthread_self());
+    ms_cond_init(&log->wakes);
+    ms_cond_init(&log->idle);
+    ms_mutex_unlock(&log->lock);
+}
 
 /* lib/config/config.c */
 #ifndef MS_CONFIG_SETTINGS_H
@@ -5065,97 +5591,6 @@ const char *ms_schema_format(const struct ms_setting *setting, uint64_t value,
 const char *ms_schema_expected(const struct ms_setting *setting,
                                char buf[static MS_SETTING_EXPECTED_SIZE]);
 #endif
-#ifndef MS_LOG_LOG_H
-#define MS_LOG_LOG_H
-#include <memstore/log.h>
-#include <stdbool.h>
-enum ms_log_event {
-    MS_LOG_OPENED,
-    MS_LOG_CLOSED,
-    MS_LOG_RECONFIGURED,
-    MS_LOG_RECONFIGURE_REFUSED,
-    MS_LOG_CONFIG_REFUSED,
-    MS_LOG_LIMIT_REACHED,
-    MS_LOG_NO_ROOM,
-    MS_LOG_SHARD_OVERFLOW,
-    MS_LOG_LOAD_FAILED,
-    MS_LOG_EVENTS_DROPPED,
-    MS_LOG_ALERT_RAISED,
-    MS_LOG_ALERT_CLEARED,
-    MS_LOG_EXPORT_FAILED,
-    MS_LOG_INDEX_GROWN,
-    MS_LOG_COMPACTED,
-    MS_LOG_EVENTS
-};
-struct ms_logger {
-    int level;
-    memstore_log_fn fn;
-    void *context;
-};
-struct ms_log_limit {
-    int64_t began_ms;
-    uint32_t said;
-    uint64_t suppressed;
-};
-#define MS_LOG_QUEUE 128
-#define MS_LOG_FIELDS_MAX 112
-#define MS_LOG_FIELDS_SIZE 3072
-struct ms_log_line {
-    struct ms_log *log;
-    enum ms_log_event event;
-    uint64_t suppressed;
-    uint32_t count;
-    uint32_t size;
-    char fields[MS_LOG_FIELDS_SIZE];
-};
-struct ms_log_entry;
-struct ms_log {
-    atomic_int level;
-    struct ms_logger logger;
-    const char *name;
-    char number[24];
-    ms_mutex lock;
-    struct ms_log_limit limits[MS_LOG_EVENTS];
-    struct ms_log_entry *first, *last;
-    uint32_t waiting;
-    bool telling;
-    pthread_t teller;
-    bool started;
-    bool stops;
-    pthread_t thread;
-    pthread_cond_t wakes, idle;
-};
-void ms_log_init(struct ms_log *log, const struct ms_logger *logger, const char *name);
-void ms_log_fini(struct ms_log *log);
-void ms_log_set_level(struct ms_log *log, bool enabled, bool verbose);
-bool ms_log_begin(struct ms_log *log, enum ms_log_event event, struct ms_log_line *line);
-void ms_log_text(struct ms_log_line *line, const char *name, const char *text);
-void ms_log_integer(struct ms_log_line *line, const char *name, uint64_t value);
-void ms_log_real(struct ms_log_line *line, const char *name, double value);
-void ms_log_boolean(struct ms_log_line *line, const char *name, bool value);
-void ms_log_field(struct ms_log_line *line, const char *name, enum memstore_log_kind kind,
-                  const char *text);
-void ms_log_end(struct ms_log_line *line);
-void ms_log_flush(struct ms_log *log);
-void ms_log_refusal(const struct ms_logger *logger, bool enabled, struct ms_log_limit *limit,
-                    const char *status, const char *why);
-void ms_log_forget_threads(struct ms_log *log);
-struct ms_log_entry {
-    struct ms_log_entry *next;
-    enum ms_log_event event;
-    int64_t at_ms;
-    uint64_t suppressed;
-    uint32_t count;
-    uint32_t size;
-    char fields[];
-};
-bool ms_log_wake_locked(struct ms_log *log);
-void ms_log_tell_first_locked(struct ms_log *log);
-bool ms_log_tells_locked(const struct ms_log *log);
-#define MS_LOGFMT_SIZE 4096
-size_t ms_logfmt(const memstore_log_record *record, char out[static MS_LOGFMT_SIZE]);
-const char *ms_log_level_name(int level);
-#endif
 #ifndef MS_CONFIG_CONFIG_H
 #define MS_CONFIG_CONFIG_H
 #include <memstore/config.h>
@@ -5255,7 +5690,7 @@ struct ms_logger *ms_config_logger(memstore_config *config)
 {
     return &config->logger;
 }
-static const char *status_of(int status)
+static const char *config_config_status_of(int status)
 {
     switch (status) {
     case MEMSTORE_ERR_INVALID_CONFIG:
@@ -5271,7 +5706,7 @@ int ms_config_told(const memstore_config *config, int status)
     memstore_config *const told = (memstore_config *)config;
     if (config != NULL && status != MEMSTORE_OK)
         ms_log_refusal(&config->logger, config->settings.logger_enabled, &told->refusals,
-                       status_of(status), config->error);
+                       config_config_status_of(status), config->error);
     return status;
 }
 void ms_config_destroy(memstore_config *config)
@@ -6631,30 +7066,6 @@ int ms_config_load_file(memstore_config *config, const char *path)
 }
 
 /* lib/config/yaml_reader.c */
-#ifndef MS_UTIL_UTF8_H
-#define MS_UTIL_UTF8_H
-#include <stddef.h>
-static inline size_t ms_utf8_character(const char *text, size_t size)
-{
-    const unsigned char *const p = (const unsigned char *)text;
-    const size_t bytes = size == 0                      ? 0
-                         : p[0] < 0x80                  ? 1
-                         : p[0] >= 0xc2 && p[0] < 0xe0  ? 2
-                         : p[0] >= 0xe0 && p[0] < 0xf0  ? 3
-                         : p[0] >= 0xf0 && p[0] <= 0xf4 ? 4
-                                                        : 0;
-    if (bytes > size)
-        return 0;
-    for (size_t i = 1; i < bytes; i++) {
-        if ((p[i] & 0xc0) != 0x80)
-            return 0;
-    }
-    if (bytes > 1 && ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) ||
-                      (p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f)))
-        return 0;
-    return bytes;
-}
-#endif
 #include <memstore/status.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -7172,6 +7583,1597 @@ void ms_latency_totals(const struct ms_latency *latency, uint64_t *measured, uin
         for (uint32_t bucket = 0; bucket < MS_HISTOGRAM_BUCKETS; bucket++)
             *measured += ms_load_relaxed(&histogram->counts[bucket]);
     }
+}
+
+/* lib/advice/advice.c */
+#ifndef MS_ADVICE_HOT_H
+#define MS_ADVICE_HOT_H
+#include <stddef.h>
+#include <stdint.h>
+#define MS_HOT_KEYS 64
+#define MS_HOT_KEY_BYTES 64
+struct ms_hot_key {
+    uint64_t hash;
+    uint64_t count, error;
+    uint32_t key_size;
+    char key[MS_HOT_KEY_BYTES];
+};
+struct ms_hot {
+    uint64_t noted;
+    uint32_t used;
+    uint64_t hashes[MS_HOT_KEYS], counts[MS_HOT_KEYS];
+    struct ms_hot_key keys[MS_HOT_KEYS];
+};
+void ms_hot_note(struct ms_hot *hot, uint64_t hash, const void *key, size_t key_size);
+uint32_t ms_hot_sorted(const struct ms_hot *hot, struct ms_hot_key *out);
+#endif
+#ifndef MS_ADVICE_CURVE_H
+#define MS_ADVICE_CURVE_H
+#include <stdbool.h>
+#include <stdint.h>
+#define MS_CURVE_SUB_BITS 5
+#define MS_CURVE_SUBS (1u << MS_CURVE_SUB_BITS)
+#define MS_CURVE_TOP 48
+#define MS_CURVE_BUCKETS ((MS_CURVE_TOP - MS_CURVE_SUB_BITS + 1) * MS_CURVE_SUBS)
+struct ms_curve_sums {
+    double weight, cross;
+};
+struct ms_curve {
+    struct ms_curve_sums buckets[MS_CURVE_BUCKETS];
+    struct ms_curve_sums infinite;
+    struct ms_curve_sums total;
+    double first, first_missed;
+};
+#define MS_CURVE_INFINITE (-1.0)
+void ms_curve_add(struct ms_curve *curve, double distance, double weight, uint32_t n);
+double ms_curve_miss_ratio(const struct ms_curve *curve, double size, double references);
+static inline double ms_curve_cross(uint32_t n)
+{
+    return 2.0 * (n - 1);
+}
+double ms_curve_slope(const struct ms_curve *curve, double cross, double first_missed);
+#endif
+#ifndef MS_ADVICE_MINIATURE_H
+#define MS_ADVICE_MINIATURE_H
+#include <stdbool.h>
+#include <stdint.h>
+enum ms_mini_policy { MS_MINI_LRU, MS_MINI_FIFO, MS_MINI_S3FIFO, MS_MINI_POLICIES };
+enum ms_mini_where { MS_MINI_NOWHERE, MS_MINI_SMALL, MS_MINI_MAIN, MS_MINI_GHOST, MS_MINI_LISTS };
+#define MS_MINI_NONE UINT32_MAX
+struct ms_mini_link {
+    uint32_t older, newer;
+    uint32_t size;
+    uint8_t where;
+    uint8_t uses;
+};
+struct ms_mini_list {
+    uint32_t oldest, newest;
+    uint32_t count;
+    uint64_t bytes;
+};
+struct ms_mini {
+    enum ms_mini_policy policy;
+    uint64_t capacity;
+    struct ms_mini_link *links;
+    struct ms_mini_list lists[MS_MINI_LISTS];
+    struct ms_curve_sums missed;
+    double first_missed;
+};
+void ms_mini_init(struct ms_mini *mini, enum ms_mini_policy policy, struct ms_mini_link *links);
+void ms_mini_resize(struct ms_mini *mini, uint64_t capacity);
+void ms_mini_read(struct ms_mini *mini, uint32_t key, uint32_t size, double weight, uint32_t n);
+void ms_mini_write(struct ms_mini *mini, uint32_t key, uint32_t size);
+void ms_mini_remove(struct ms_mini *mini, uint32_t key);
+double ms_mini_miss_ratio(const struct ms_mini *mini, const struct ms_curve *curve,
+                          double references);
+#endif
+#ifndef MS_ADVICE_SPREAD_H
+#define MS_ADVICE_SPREAD_H
+#include <stdint.h>
+#define MS_SPREAD_BUCKETS 64
+struct ms_spread {
+    double counts[MS_SPREAD_BUCKETS];
+    double sums[MS_SPREAD_BUCKETS];
+    double total;
+};
+static inline uint32_t ms_spread_bucket(uint64_t n)
+{
+    const uint32_t bits = n == 0 ? 0 : 64 - (uint32_t)__builtin_clzll(n);
+    return bits < MS_SPREAD_BUCKETS ? bits : MS_SPREAD_BUCKETS - 1;
+}
+static inline void ms_spread_add(struct ms_spread *spread, uint64_t n, double weight, double sum)
+{
+    spread->counts[ms_spread_bucket(n)] += weight;
+    spread->sums[ms_spread_bucket(n)] += sum;
+    spread->total += weight;
+}
+static inline uint64_t ms_spread_below(const struct ms_spread *spread, double share)
+{
+    double below = 0;
+    for (uint32_t i = 0; i < MS_SPREAD_BUCKETS && spread->total > 0; i++) {
+        below += spread->counts[i];
+        if (below >= share * spread->total)
+            return UINT64_C(1) << i;
+    }
+    return 0;
+}
+#endif
+#ifndef MS_ADVICE_FINDINGS_H
+#define MS_ADVICE_FINDINGS_H
+#include <stdbool.h>
+#include <stdint.h>
+#define MS_FINDINGS_POINTS 64
+#define MS_FINDINGS_HOT_KEYS 16
+struct ms_point {
+    uint64_t bytes, entries;
+    double miss_ratio;
+};
+struct ms_findings_settings {
+    const char *eviction, *hash_function;
+    uint64_t limit, max_entry_size;
+    int64_t default_ttl, max_ttl;
+    uint32_t ttl_jitter;
+    double sample_ratio;
+};
+struct ms_findings_counts {
+    uint64_t entries, hits, misses, sets, evictions, expirations, rejected_full;
+    bool unread_is_known;
+    uint64_t expired_unread, evicted_unread;
+};
+struct ms_findings_entries {
+    uint64_t walked, expiring;
+    struct ms_spread sizes;
+    struct ms_spread ttls;
+    double burst_share;
+    int64_t burst_ms;
+    uint32_t shards;
+    uint64_t fullest_shard, all_in_shards;
+};
+struct ms_findings_pattern {
+    bool is_tracked;
+    double ratio;
+    uint32_t followed;
+    uint64_t sampled, missed, references;
+    double miss_ratio;
+    struct ms_point points[MS_FINDINGS_POINTS];
+    uint32_t point_count, at_limit;
+    double policies[MS_MINI_POLICIES];
+    struct ms_hot_key hot[MS_FINDINGS_HOT_KEYS];
+    uint32_t hot_count;
+    uint64_t hot_noted;
+    double read_once;
+    struct ms_spread reuse_ages, ttls, late, hit_sizes;
+};
+struct ms_findings {
+    struct ms_findings_settings settings;
+    struct ms_findings_counts counts;
+    struct ms_findings_entries entries;
+    struct ms_findings_pattern pattern;
+};
+const char *ms_findings_policy_name(enum ms_mini_policy policy);
+#endif
+#ifndef MS_ADVICE_ADVICE_H
+#define MS_ADVICE_ADVICE_H
+enum ms_advice_kind {
+    MS_ADVICE_TRACKING = 1,
+    MS_ADVICE_MORE_MEMORY,
+    MS_ADVICE_LESS_MEMORY,
+    MS_ADVICE_EVICTION,
+    MS_ADVICE_TTL_TOO_LONG,
+    MS_ADVICE_TTL_TOO_SHORT,
+    MS_ADVICE_TTL_JITTER,
+    MS_ADVICE_HOT_KEYS,
+    MS_ADVICE_READ_ONCE,
+    MS_ADVICE_LARGE_ENTRIES,
+    MS_ADVICE_SHARDS,
+    MS_ADVICE_REFUSED,
+    MS_ADVICE_KINDS = MS_ADVICE_REFUSED
+};
+enum ms_advice_severity { MS_ADVICE_INFO, MS_ADVICE_SUGGESTION, MS_ADVICE_WARNING };
+struct ms_advice {
+    enum ms_advice_kind kind;
+    enum ms_advice_severity severity;
+    const char *setting;
+    char what[160];
+    char evidence[320];
+    char current[48];
+    char suggested[48];
+    char expected[200];
+};
+struct ms_advice_list {
+    uint32_t count;
+    struct ms_advice items[MS_ADVICE_KINDS];
+};
+const char *ms_advice_name(enum ms_advice_kind kind);
+const char *ms_advice_severity_name(enum ms_advice_severity severity);
+void ms_advise(const struct ms_findings *findings, struct ms_advice_list *list);
+#endif
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#define WORTH 0.02
+#define NO_LOSS 0.005
+#define ENOUGH_SAMPLED 1000
+#define ENOUGH_COUNTED 100
+const char *ms_advice_name(enum ms_advice_kind kind)
+{
+    static const char *const names[] = {
+        [MS_ADVICE_TRACKING] = "tracking",
+        [MS_ADVICE_MORE_MEMORY] = "more_memory",
+        [MS_ADVICE_LESS_MEMORY] = "less_memory",
+        [MS_ADVICE_EVICTION] = "eviction",
+        [MS_ADVICE_TTL_TOO_LONG] = "ttl_too_long",
+        [MS_ADVICE_TTL_TOO_SHORT] = "ttl_too_short",
+        [MS_ADVICE_TTL_JITTER] = "ttl_jitter",
+        [MS_ADVICE_HOT_KEYS] = "hot_keys",
+        [MS_ADVICE_READ_ONCE] = "read_once",
+        [MS_ADVICE_LARGE_ENTRIES] = "large_entries",
+        [MS_ADVICE_SHARDS] = "shards",
+        [MS_ADVICE_REFUSED] = "refused",
+    };
+    return names[kind];
+}
+const char *ms_advice_severity_name(enum ms_advice_severity severity)
+{
+    static const char *const names[] = {"info", "suggestion", "warning"};
+    return names[severity];
+}
+const char *ms_findings_policy_name(enum ms_mini_policy policy)
+{
+    static const char *const names[MS_MINI_POLICIES] = {"lru", "fifo", "s3fifo"};
+    return names[policy];
+}
+static struct ms_advice *advice_advice_add(struct ms_advice_list *list, enum ms_advice_kind kind,
+                             enum ms_advice_severity severity, const char *setting)
+{
+    struct ms_advice *advice = &list->items[list->count++];
+    *advice = (struct ms_advice){.kind = kind, .severity = severity, .setting = setting};
+    return advice;
+}
+#define SAY(member, ...) snprintf(member, sizeof(member), __VA_ARGS__)
+static double advice_advice_percent(double share)
+{
+    return 100 * share;
+}
+static void say_size(char *out, size_t cap, double bytes)
+{
+    if (bytes >= 100e6)
+        snprintf(out, cap, "%.0fMB", bytes / 1e6 + 0.49);
+    else if (bytes >= 100e3)
+        snprintf(out, cap, "%.0fkB", bytes / 1e3 + 0.49);
+    else
+        snprintf(out, cap, "%.0f", bytes);
+}
+static void say_time(char *out, size_t cap, double ms)
+{
+    if (ms >= 120e3)
+        snprintf(out, cap, "%.0fs", ms / 1e3);
+    else
+        snprintf(out, cap, "%.0fms", ms);
+}
+static bool is_enough(const struct ms_findings *findings)
+{
+    return findings->pattern.is_tracked && findings->pattern.sampled >= ENOUGH_SAMPLED;
+}
+static const struct ms_point *worth_growing_to(const struct ms_findings_pattern *pattern)
+{
+    const struct ms_point *now = &pattern->points[pattern->at_limit];
+    const struct ms_point *last = &pattern->points[pattern->point_count - 1];
+    const double most = now->miss_ratio - last->miss_ratio;
+    for (const struct ms_point *point = now + 1; point <= last; point++) {
+        if (now->miss_ratio - point->miss_ratio >= 0.8 * most)
+            return point;
+    }
+    return last;
+}
+static void judge_more_memory(const struct ms_findings *findings, struct ms_advice_list *list)
+{
+    const struct ms_findings_pattern *pattern = &findings->pattern;
+    if (!is_enough(findings) || findings->counts.evictions == 0 || pattern->point_count == 0)
+        return;
+    const struct ms_point *now = &pattern->points[pattern->at_limit];
+    const struct ms_point *better = worth_growing_to(pattern);
+    const double saved = now->miss_ratio - better->miss_ratio;
+    if (saved < WORTH)
+        return;
+    struct ms_advice *advice =
+        advice_advice_add(list, MS_ADVICE_MORE_MEMORY, MS_ADVICE_SUGGESTION, "performance.memory_limit");
+    SAY(advice->what, "More memory would save misses.");
+    SAY(advice->evidence,
+        "by the reuse distances of %" PRIu64 " references, %.1f %% of reads miss with %.1f MB and "
+        "%.1f %% with %.1f MB",
+        pattern->sampled, advice_advice_percent(now->miss_ratio), (double)now->bytes / 1e6,
+        advice_advice_percent(better->miss_ratio), (double)better->bytes / 1e6);
+    say_size(advice->current, sizeof advice->current, (double)findings->settings.limit);
+    say_size(advice->suggested, sizeof advice->suggested, (double)better->bytes);
+    SAY(advice->expected, "%.1f points fewer misses", advice_advice_percent(saved));
+}
+static const struct ms_point *enough_of(const struct ms_findings_pattern *pattern)
+{
+    const struct ms_point *now = &pattern->points[pattern->at_limit];
+    for (const struct ms_point *point = pattern->points; point < now; point++) {
+        if (point->miss_ratio - now->miss_ratio < NO_LOSS)
+            return point;
+    }
+    return now;
+}
+static void judge_less_memory(const struct ms_findings *findings, struct ms_advice_list *list)
+{
+    const struct ms_findings_pattern *pattern = &findings->pattern;
+    if (!is_enough(findings) || pattern->point_count == 0)
+        return;
+    const struct ms_point *now = &pattern->points[pattern->at_limit];
+    const struct ms_point *enough = enough_of(pattern);
+    if (enough->bytes * 2 > now->bytes)
+        return;
+    struct ms_advice *advice =
+        advice_advice_add(list, MS_ADVICE_LESS_MEMORY, MS_ADVICE_INFO, "performance.memory_limit");
+    SAY(advice->what, "Less memory would do.");
+    SAY(advice->evidence,
+        "by the reuse distances of %" PRIu64 " references, %.1f %% of reads miss with %.1f MB and "
+        "%.1f %% with %.1f MB",
+        pattern->sampled, advice_advice_percent(now->miss_ratio), (double)now->bytes / 1e6,
+        advice_advice_percent(enough->miss_ratio), (double)enough->bytes / 1e6);
+    say_size(advice->current, sizeof advice->current, (double)findings->settings.limit);
+    say_size(advice->suggested, sizeof advice->suggested, (double)enough->bytes);
+    SAY(advice->expected, "%.1f MB free for others at %.1f points more misses",
+        (double)(now->bytes - enough->bytes) / 1e6, advice_advice_percent(enough->miss_ratio - now->miss_ratio));
+}
+static int own_miniature(const struct ms_findings *findings)
+{
+    int i = 0;
+    while (i < MS_MINI_POLICIES && strcmp(findings->settings.eviction,
+                                          ms_findings_policy_name((enum ms_mini_policy)i)) != 0)
+        i++;
+    return i;
+}
+static void judge_eviction(const struct ms_findings *findings, struct ms_advice_list *list)
+{
+    const struct ms_findings_pattern *pattern = &findings->pattern;
+    const int own = own_miniature(findings);
+    const bool is_simulated = own < MS_MINI_POLICIES;
+    const double now = is_simulated ? pattern->policies[own] : pattern->miss_ratio;
+    int best = 0;
+    if (!is_enough(findings) || findings->counts.evictions == 0)
+        return;
+    for (int i = 1; i < MS_MINI_POLICIES; i++) {
+        if (pattern->policies[i] < pattern->policies[best])
+            best = i;
+    }
+    const double saved = now - pattern->policies[best];
+    const bool adapts = strcmp(findings->settings.eviction, "adaptive") == 0;
+    if (saved < (is_simulated ? WORTH : 2 * WORTH) || (adapts && best == MS_MINI_S3FIFO))
+        return;
+    struct ms_advice *advice = advice_advice_add(list, MS_ADVICE_EVICTION, MS_ADVICE_SUGGESTION, "eviction");
+    SAY(advice->what, "Another eviction policy would save misses.");
+    SAY(advice->evidence,
+        "by simulations of %" PRIu64 " references, lru misses %.1f %%, fifo %.1f %%, s3fifo %.1f "
+        "%%; %s misses %.1f %%",
+        pattern->sampled, advice_advice_percent(pattern->policies[MS_MINI_LRU]),
+        advice_advice_percent(pattern->policies[MS_MINI_FIFO]), advice_advice_percent(pattern->policies[MS_MINI_S3FIFO]),
+        findings->settings.eviction, advice_advice_percent(now));
+    SAY(advice->current, "%s", findings->settings.eviction);
+    SAY(advice->suggested, "%s",
+        best == MS_MINI_S3FIFO ? "adaptive" : ms_findings_policy_name((enum ms_mini_policy)best));
+    SAY(advice->expected, "%.1f points fewer misses, from when the store is opened with it",
+        advice_advice_percent(saved));
+}
+static void judge_read_once(const struct ms_findings *findings, struct ms_advice_list *list)
+{
+    const struct ms_findings_pattern *pattern = &findings->pattern;
+    const bool keeps_all = strcmp(findings->settings.eviction, "lru") == 0 ||
+                           strcmp(findings->settings.eviction, "fifo") == 0;
+    if (!is_enough(findings) || !keeps_all || pattern->read_once < 0.6 ||
+        findings->counts.evictions == 0)
+        return;
+    struct ms_advice *advice = advice_advice_add(list, MS_ADVICE_READ_ONCE, MS_ADVICE_SUGGESTION, "eviction");
+    SAY(advice->what, "Most keys are read once at most, and %s keeps each as long as the others.",
+        findings->settings.eviction);
+    SAY(advice->evidence, "%.1f %% of %u keys followed were read once at most",
+        advice_advice_percent(pattern->read_once), pattern->followed);
+    SAY(advice->current, "%s", findings->settings.eviction);
+    SAY(advice->suggested, "adaptive");
+    SAY(advice->expected, "what is read once leaves after a twentieth of the memory");
+}
+static double share(uint64_t part, uint64_t all)
+{
+    return all != 0 ? (double)part / (double)all : 0;
+}
+static const char *ttl_setting(const struct ms_findings_settings *settings, int64_t *value)
+{
+    const bool has_default = settings->default_ttl != 0;
+    *value = has_default ? settings->default_ttl : settings->max_ttl;
+    return has_default || settings->max_ttl == 0 ? "ttl.default_ttl" : "ttl.max_ttl";
+}
+static void judge_long_ttl(const struct ms_findings *findings, struct ms_advice_list *list)
+{
+    const struct ms_findings_counts *counts = &findings->counts;
+    const struct ms_findings_pattern *pattern = &findings->pattern;
+    const double unread = share(counts->expired_unread, counts->expirations);
+    int64_t current;
+    if (!counts->unread_is_known || counts->expirations < ENOUGH_COUNTED || unread < 0.5)
+        return;
+    const char *setting = ttl_setting(&findings->settings, &current);
+    const double reused = (double)ms_spread_below(&pattern->reuse_ages, 0.99);
+    const bool is_foretold = reused != 0 && (current == 0 || reused < (double)current);
+    struct ms_advice *advice = advice_advice_add(list, MS_ADVICE_TTL_TOO_LONG, MS_ADVICE_SUGGESTION,
+                                   is_foretold ? setting : "monitoring.access_sample_ratio");
+    SAY(advice->what, "Most entries that expire were never read.");
+    SAY(advice->evidence, "%" PRIu64 " of %" PRIu64 " expired entries, %.1f %%, had not been read",
+        counts->expired_unread, counts->expirations, advice_advice_percent(unread));
+    if (is_foretold) {
+        const size_t used = strlen(advice->evidence);
+        snprintf(advice->evidence + used, sizeof advice->evidence - used,
+                 "; 99 %% of reads of a key come within %.0f s of the one before", reused / 1e3);
+        say_time(advice->current, sizeof advice->current, (double)current);
+        say_time(advice->suggested, sizeof advice->suggested, reused);
+        SAY(advice->expected, "unread entries give up their memory earlier, 99 %% of hits stay");
+    } else {
+        SAY(advice->current, "%g", findings->settings.sample_ratio);
+        SAY(advice->suggested, "%g",
+            findings->settings.sample_ratio != 0 ? findings->settings.sample_ratio : 0.01);
+        SAY(advice->expected, "after which time keys are read again, and so which TTL is enough");
+    }
+}
+static void judge_short_ttl(const struct ms_findings *findings, struct ms_advice_list *list)
+{
+    const struct ms_findings_pattern *pattern = &findings->pattern;
+    int64_t current;
+    if (!is_enough(findings) || pattern->references == 0)
+        return;
+    const double late = pattern->late.total / (double)pattern->references;
+    if (late < 0.05)
+        return;
+    const char *setting = ttl_setting(&findings->settings, &current);
+    const double ttl =
+        current != 0 ? (double)current : (double)ms_spread_below(&pattern->ttls, 0.5);
+    const double most = (double)ms_spread_below(&pattern->late, 0.9);
+    struct ms_advice *advice = advice_advice_add(list, MS_ADVICE_TTL_TOO_SHORT, MS_ADVICE_SUGGESTION, setting);
+    SAY(advice->what, "Keys are read again soon after they have expired.");
+    SAY(advice->evidence,
+        "%.1f %% of reads missed because the entry had expired, 90 %% of these within %.0f s",
+        advice_advice_percent(late), most / 1e3);
+    say_time(advice->current, sizeof advice->current, (double)current);
+    say_time(advice->suggested, sizeof advice->suggested, ttl + most);
+    SAY(advice->expected, "up to %.1f points fewer misses, if values may be so old",
+        advice_advice_percent(0.9 * late));
+}
+static void judge_jitter(const struct ms_findings *findings, struct ms_advice_list *list)
+{
+    const struct ms_findings_entries *entries = &findings->entries;
+    if (entries->expiring < ENOUGH_COUNTED || entries->burst_share < 0.25 ||
+        findings->settings.ttl_jitter != 0)
+        return;
+    struct ms_advice *advice = advice_advice_add(list, MS_ADVICE_TTL_JITTER, MS_ADVICE_SUGGESTION, "ttl.jitter");
+    SAY(advice->what, "Many entries expire at one moment, and will be loaded at one moment.");
+    SAY(advice->evidence, "%.1f %% of %" PRIu64 " entries that expire do so within %" PRId64 " ms",
+        advice_advice_percent(entries->burst_share), entries->expiring, entries->burst_ms);
+    SAY(advice->current, "0");
+    SAY(advice->suggested, "10");
+    SAY(advice->expected, "they expire spread over the last tenth of their TTL");
+}
+static double hot_share(const struct ms_findings_pattern *pattern, uint32_t i)
+{
+    return share(pattern->hot[i].count - pattern->hot[i].error, pattern->hot_noted);
+}
+static void judge_hot_keys(const struct ms_findings *findings, struct ms_advice_list *list)
+{
+    const struct ms_findings_pattern *pattern = &findings->pattern;
+    double sum = 0;
+    uint32_t count = 0;
+    if (pattern->hot_noted < ENOUGH_COUNTED)
+        return;
+    for (; count < pattern->hot_count && hot_share(pattern, count) >= 0.05; count++)
+        sum += hot_share(pattern, count);
+    if (count == 0)
+        return;
+    struct ms_advice *advice =
+        advice_advice_add(list, MS_ADVICE_HOT_KEYS, sum >= 0.5 ? MS_ADVICE_WARNING : MS_ADVICE_INFO, "");
+    SAY(advice->what, "Few keys get much of the reads.");
+    SAY(advice->evidence,
+        "%u key%s get%s %.1f %% of reads, by %" PRIu64
+        " reads taken at random, less %.1f points at "
+        "most",
+        count, count == 1 ? "" : "s", count == 1 ? "s" : "", advice_advice_percent(sum), pattern->hot_noted,
+        advice_advice_percent(1.0 / MS_HOT_KEYS));
+    SAY(advice->expected,
+        "a view that the caller keeps (memstore_get_view) saves the lookups; loader.refresh_after "
+        "keeps them from running out at once");
+}
+struct large {
+    double entries, bytes, hits;
+};
+static struct large large_from(const struct ms_findings *findings, uint32_t bucket)
+{
+    const struct ms_spread *sizes = &findings->entries.sizes;
+    const struct ms_spread *hits = &findings->pattern.hit_sizes;
+    struct large large = {0};
+    double bytes = 0;
+    for (uint32_t i = 0; i < MS_SPREAD_BUCKETS; i++) {
+        bytes += sizes->sums[i];
+        if (i > bucket) {
+            large.entries += sizes->counts[i] / sizes->total;
+            large.bytes += sizes->sums[i];
+            large.hits += hits->counts[i] / hits->total;
+        }
+    }
+    large.bytes = bytes > 0 ? large.bytes / bytes : 0;
+    return large;
+}
+static void judge_sizes(const struct ms_findings *findings, struct ms_advice_list *list)
+{
+    if (!is_enough(findings) || findings->entries.sizes.total < ENOUGH_COUNTED ||
+        findings->pattern.hit_sizes.total <= 0 || findings->counts.evictions == 0)
+        return;
+    for (uint32_t bucket = 8; bucket < 40; bucket++) {
+        const struct large large = large_from(findings, bucket);
+        if (large.bytes < 0.3 || large.entries > 0.2 || large.hits > 0.02)
+            continue;
+        struct ms_advice *advice =
+            advice_advice_add(list, MS_ADVICE_LARGE_ENTRIES, MS_ADVICE_SUGGESTION, "max_entry_size");
+        SAY(advice->what, "Large entries take memory and are hardly read.");
+        SAY(advice->evidence,
+            "entries of %" PRIu64
+            " bytes and more are %.1f %% of the entries, %.1f %% of the bytes "
+            "and %.1f %% of the hits",
+            UINT64_C(1) << bucket, advice_advice_percent(large.entries), advice_advice_percent(large.bytes),
+            advice_advice_percent(large.hits));
+        SAY(advice->current, "%" PRIu64, findings->settings.max_entry_size);
+        SAY(advice->suggested, "%" PRIu64, UINT64_C(1) << bucket);
+        SAY(advice->expected, "%.1f %% of the memory for the others", advice_advice_percent(large.bytes));
+        return;
+    }
+}
+static void judge_shards(const struct ms_findings *findings, struct ms_advice_list *list)
+{
+    const struct ms_findings_entries *entries = &findings->entries;
+    const double mean = share(entries->all_in_shards, entries->shards);
+    const double most = (double)entries->fullest_shard;
+    if (mean < 1 || most < 2 * mean || (most - mean) * (most - mean) < 100 * mean ||
+        strcmp(findings->settings.hash_function, "xxh3") == 0)
+        return;
+    struct ms_advice *advice = advice_advice_add(list, MS_ADVICE_SHARDS, MS_ADVICE_WARNING, "hash_function");
+    SAY(advice->what, "Entries crowd in few shards: many keys have one hash.");
+    SAY(advice->evidence,
+        "the fullest of %u shards holds %" PRIu64 " entries, which is %.1f times the mean of %.1f",
+        entries->shards, entries->fullest_shard, most / mean, mean);
+    SAY(advice->current, "%s", findings->settings.hash_function);
+    SAY(advice->suggested, "xxh3");
+    SAY(advice->expected, "shards of equal size, from when the store is opened with it");
+}
+static void judge_refusals(const struct ms_findings *findings, struct ms_advice_list *list)
+{
+    const struct ms_findings_counts *counts = &findings->counts;
+    const double refused = share(counts->rejected_full, counts->rejected_full + counts->sets);
+    if (counts->rejected_full == 0 || refused < 0.001)
+        return;
+    struct ms_advice *advice = advice_advice_add(list, MS_ADVICE_REFUSED, MS_ADVICE_WARNING, "eviction");
+    SAY(advice->what, "Writes are refused because the store is full and evicts nothing.");
+    SAY(advice->evidence, "%" PRIu64 " writes were refused, %.1f %% of all", counts->rejected_full,
+        advice_advice_percent(refused));
+    SAY(advice->current, "%s", findings->settings.eviction);
+    SAY(advice->suggested, "adaptive");
+    SAY(advice->expected, "none are, from when the store is opened with it; a larger "
+                          "performance.memory_limit helps for as long as it is not full");
+}
+static void judge_tracking(const struct ms_findings *findings, struct ms_advice_list *list)
+{
+    const struct ms_findings_pattern *pattern = &findings->pattern;
+    const double lost = share(pattern->missed, pattern->missed + pattern->sampled);
+    const double ratio = findings->settings.sample_ratio;
+    const bool few = pattern->is_tracked && pattern->sampled < ENOUGH_SAMPLED && ratio < 1 &&
+                     pattern->references >= 10 * ENOUGH_SAMPLED;
+    if (pattern->is_tracked && !few && lost < 0.05)
+        return;
+    struct ms_advice *advice =
+        advice_advice_add(list, MS_ADVICE_TRACKING, MS_ADVICE_INFO, "monitoring.access_sample_ratio");
+    SAY(advice->current, "%g", ratio);
+    if (!pattern->is_tracked) {
+        SAY(advice->what, "Some of the keys have to be followed to tell more.");
+        SAY(advice->evidence, "no key is followed");
+        SAY(advice->suggested, "0.01");
+        SAY(advice->expected, "the miss-ratio curve, hot keys, other policies, TTLs against use");
+    } else if (few) {
+        const double wanted = ratio * 2 * ENOUGH_SAMPLED / (double)(pattern->sampled + 1);
+        SAY(advice->what, "Too few keys are followed to tell much.");
+        SAY(advice->evidence, "%" PRIu64 " of %" PRIu64 " reads are in the sample",
+            pattern->sampled, pattern->references);
+        SAY(advice->suggested, "%.2g", wanted < 1 ? wanted : 1);
+        SAY(advice->expected, "a curve within two points");
+    } else {
+        SAY(advice->what, "So many keys are followed that threads are in each other's way.");
+        SAY(advice->evidence, "%" PRIu64 " references, %.1f %% of the sample, were lost",
+            pattern->missed, advice_advice_percent(lost));
+        SAY(advice->suggested, "%.2g", ratio / 4);
+        SAY(advice->expected, "a sample with less missing");
+    }
+}
+static int advice_advice_compare(const void *a, const void *b)
+{
+    const struct ms_advice *x = a, *y = b;
+    if (x->severity != y->severity)
+        return (int)y->severity - (int)x->severity;
+    return (int)x->kind - (int)y->kind;
+}
+void ms_advise(const struct ms_findings *findings, struct ms_advice_list *list)
+{
+    list->count = 0;
+    judge_more_memory(findings, list);
+    judge_less_memory(findings, list);
+    judge_eviction(findings, list);
+    judge_read_once(findings, list);
+    judge_long_ttl(findings, list);
+    judge_short_ttl(findings, list);
+    judge_jitter(findings, list);
+    judge_hot_keys(findings, list);
+    judge_sizes(findings, list);
+    judge_shards(findings, list);
+    judge_refusals(findings, list);
+    judge_tracking(findings, list);
+    qsort(list->items, list->count, sizeof *list->items, advice_advice_compare);
+}
+
+/* lib/advice/curve.c */
+static uint32_t advice_curve_bucket_of(uint64_t distance)
+{
+    if (distance < 2 * MS_CURVE_SUBS)
+        return (uint32_t)distance;
+    if (distance >> MS_CURVE_TOP != 0)
+        return MS_CURVE_BUCKETS - 1;
+    const uint32_t shift = 63 - (uint32_t)__builtin_clzll(distance) - MS_CURVE_SUB_BITS;
+    return shift * MS_CURVE_SUBS + (uint32_t)(distance >> shift);
+}
+static uint64_t width_of(uint32_t bucket)
+{
+    return bucket < 2 * MS_CURVE_SUBS ? 1 : UINT64_C(1) << (bucket / MS_CURVE_SUBS - 1);
+}
+static uint64_t lowest_of(uint32_t bucket)
+{
+    if (bucket < 2 * MS_CURVE_SUBS)
+        return bucket;
+    return (uint64_t)(MS_CURVE_SUBS + bucket % MS_CURVE_SUBS) * width_of(bucket);
+}
+void ms_curve_add(struct ms_curve *curve, double distance, double weight, uint32_t n)
+{
+    const bool infinite = distance < 0;
+    struct ms_curve_sums *sums =
+        infinite ? &curve->infinite : &curve->buckets[advice_curve_bucket_of((uint64_t)distance)];
+    sums->weight += weight;
+    sums->cross += weight * ms_curve_cross(n);
+    curve->total.weight += weight;
+    curve->total.cross += weight * (1 + ms_curve_cross(n));
+    if (n == 1) {
+        curve->first += weight;
+        curve->first_missed += infinite ? weight : 0;
+    }
+}
+static struct ms_curve_sums sum_beyond(const struct ms_curve *curve, uint64_t size)
+{
+    const uint32_t bucket = advice_curve_bucket_of(size);
+    const uint64_t last = lowest_of(bucket) + width_of(bucket) - 1;
+    const double part = size >= last ? 0 : (double)(last - size) / (double)width_of(bucket);
+    struct ms_curve_sums beyond = {
+        curve->infinite.weight + curve->buckets[bucket].weight * part,
+        curve->infinite.cross + curve->buckets[bucket].cross * part,
+    };
+    for (uint32_t i = bucket + 1; i < MS_CURVE_BUCKETS; i++) {
+        beyond.weight += curve->buckets[i].weight;
+        beyond.cross += curve->buckets[i].cross;
+    }
+    return beyond;
+}
+double ms_curve_slope(const struct ms_curve *curve, double cross, double first_missed)
+{
+    const double each = curve->first > 0 ? curve->total.weight / curve->first : 0;
+    return curve->total.cross > 0 ? (cross + first_missed * each) / curve->total.cross : 0;
+}
+static double stretch_of(const struct ms_curve *curve, double lacking)
+{
+    const double keys = curve->first + ms_curve_slope(curve, 0, curve->first) * lacking;
+    return keys > 0 && curve->first > 0 ? curve->first / keys : 1;
+}
+double ms_curve_miss_ratio(const struct ms_curve *curve, double size, double references)
+{
+    if (references <= 0 || curve->total.weight <= 0)
+        return 0;
+    const double lacking = references - curve->total.weight;
+    const struct ms_curve_sums beyond =
+        sum_beyond(curve, (uint64_t)(size * stretch_of(curve, lacking)));
+    const double slope = ms_curve_slope(curve, beyond.cross, curve->first_missed);
+    const double ratio = (beyond.weight + slope * lacking) / references;
+    return ratio < 0 ? 0 : ratio < 1 ? ratio : 1;
+}
+
+/* lib/advice/hot.c */
+#include <stdlib.h>
+#include <string.h>
+static uint32_t advice_hot_find(const struct ms_hot *hot, uint64_t hash)
+{
+    uint32_t i = 0;
+    while (i < hot->used && hot->hashes[i] != hash)
+        i++;
+    return i;
+}
+static uint32_t least_counted(const struct ms_hot *hot)
+{
+    uint32_t least = 0;
+    for (uint32_t i = 1; i < MS_HOT_KEYS; i++) {
+        if (hot->counts[i] < hot->counts[least])
+            least = i;
+    }
+    return least;
+}
+static uint32_t advice_hot_add(struct ms_hot *hot, uint64_t hash, const void *key, size_t key_size)
+{
+    const uint32_t at = hot->used < MS_HOT_KEYS ? hot->used++ : least_counted(hot);
+    hot->hashes[at] = hash;
+    hot->keys[at].error = hot->counts[at];
+    hot->keys[at].key_size = (uint32_t)key_size;
+    memcpy(hot->keys[at].key, key, key_size < MS_HOT_KEY_BYTES ? key_size : MS_HOT_KEY_BYTES);
+    return at;
+}
+void ms_hot_note(struct ms_hot *hot, uint64_t hash, const void *key, size_t key_size)
+{
+    uint32_t at = advice_hot_find(hot, hash);
+    hot->noted++;
+    if (at == hot->used)
+        at = advice_hot_add(hot, hash, key, key_size);
+    hot->counts[at]++;
+}
+static int advice_hot_compare(const void *a, const void *b)
+{
+    const struct ms_hot_key *x = a, *y = b;
+    if (x->count != y->count)
+        return x->count < y->count ? 1 : -1;
+    return (x->hash > y->hash) - (x->hash < y->hash);
+}
+uint32_t ms_hot_sorted(const struct ms_hot *hot, struct ms_hot_key *out)
+{
+    memcpy(out, hot->keys, hot->used * sizeof *out);
+    for (uint32_t i = 0; i < hot->used; i++) {
+        out[i].hash = hot->hashes[i];
+        out[i].count = hot->counts[i];
+    }
+    qsort(out, hot->used, sizeof *out, advice_hot_compare);
+    return hot->used;
+}
+
+/* lib/advice/miniature.c */
+#define advice_miniature_SMALL_SHARE 10
+#define advice_miniature_PROMOTION_COUNT 2
+#define USES_MAX 3
+void ms_mini_init(struct ms_mini *mini, enum ms_mini_policy policy, struct ms_mini_link *links)
+{
+    *mini = (struct ms_mini){.policy = policy, .links = links};
+    for (int i = 0; i < MS_MINI_LISTS; i++)
+        mini->lists[i].oldest = mini->lists[i].newest = MS_MINI_NONE;
+}
+static void advice_miniature_take_out(struct ms_mini *mini, uint32_t key)
+{
+    struct ms_mini_link *link = &mini->links[key];
+    struct ms_mini_list *list = &mini->lists[link->where];
+    if (link->older != MS_MINI_NONE)
+        mini->links[link->older].newer = link->newer;
+    else
+        list->oldest = link->newer;
+    if (link->newer != MS_MINI_NONE)
+        mini->links[link->newer].older = link->older;
+    else
+        list->newest = link->older;
+    list->count--;
+    list->bytes -= link->size;
+    link->where = MS_MINI_NOWHERE;
+}
+static void put_in(struct ms_mini *mini, uint32_t key, enum ms_mini_where where)
+{
+    struct ms_mini_link *link = &mini->links[key];
+    struct ms_mini_list *list = &mini->lists[where];
+    link->where = (uint8_t)where;
+    link->older = list->newest;
+    link->newer = MS_MINI_NONE;
+    if (list->newest != MS_MINI_NONE)
+        mini->links[list->newest].newer = key;
+    else
+        list->oldest = key;
+    list->newest = key;
+    list->count++;
+    list->bytes += link->size;
+}
+static void move(struct ms_mini *mini, uint32_t key, enum ms_mini_where where)
+{
+    advice_miniature_take_out(mini, key);
+    put_in(mini, key, where);
+}
+static uint64_t used(const struct ms_mini *mini)
+{
+    return mini->lists[MS_MINI_SMALL].bytes + mini->lists[MS_MINI_MAIN].bytes;
+}
+static void bound_ghost(struct ms_mini *mini)
+{
+    const uint32_t entries = mini->lists[MS_MINI_SMALL].count + mini->lists[MS_MINI_MAIN].count;
+    while (mini->lists[MS_MINI_GHOST].count > entries)
+        advice_miniature_take_out(mini, mini->lists[MS_MINI_GHOST].oldest);
+}
+static void take_from_small(struct ms_mini *mini)
+{
+    const uint32_t key = mini->lists[MS_MINI_SMALL].oldest;
+    const bool promoted = mini->links[key].uses >= advice_miniature_PROMOTION_COUNT;
+    mini->links[key].uses = 0;
+    move(mini, key, promoted ? MS_MINI_MAIN : MS_MINI_GHOST);
+}
+static void take_from_main(struct ms_mini *mini)
+{
+    const uint32_t key = mini->lists[MS_MINI_MAIN].oldest;
+    if (mini->links[key].uses > 0) {
+        mini->links[key].uses--;
+        move(mini, key, MS_MINI_MAIN);
+    } else {
+        advice_miniature_take_out(mini, key);
+    }
+}
+static void evict(struct ms_mini *mini)
+{
+    while (used(mini) > mini->capacity) {
+        const struct ms_mini_list *small = &mini->lists[MS_MINI_SMALL];
+        if (small->count != 0 &&
+            (small->bytes * advice_miniature_SMALL_SHARE > used(mini) || mini->lists[MS_MINI_MAIN].count == 0))
+            take_from_small(mini);
+        else
+            take_from_main(mini);
+    }
+    bound_ghost(mini);
+}
+void ms_mini_resize(struct ms_mini *mini, uint64_t capacity)
+{
+    mini->capacity = capacity;
+    evict(mini);
+}
+static bool is_there(const struct ms_mini_link *link)
+{
+    return link->where == MS_MINI_SMALL || link->where == MS_MINI_MAIN;
+}
+static void store(struct ms_mini *mini, uint32_t key, uint32_t size)
+{
+    struct ms_mini_link *link = &mini->links[key];
+    enum ms_mini_where where = mini->policy == MS_MINI_S3FIFO ? MS_MINI_SMALL : MS_MINI_MAIN;
+    if (is_there(link))
+        where = (enum ms_mini_where)link->where;
+    else if (link->where == MS_MINI_GHOST)
+        where = MS_MINI_MAIN;
+    if (!is_there(link))
+        link->uses = 0;
+    ms_mini_remove(mini, key);
+    if (size > mini->capacity)
+        return;
+    link->size = size;
+    put_in(mini, key, where);
+    evict(mini);
+}
+static void count_miss(struct ms_mini *mini, double weight, uint32_t n)
+{
+    mini->missed.weight += weight;
+    mini->missed.cross += weight * ms_curve_cross(n);
+    mini->first_missed += n == 1 ? weight : 0;
+}
+void ms_mini_read(struct ms_mini *mini, uint32_t key, uint32_t size, double weight, uint32_t n)
+{
+    struct ms_mini_link *link = &mini->links[key];
+    if (!is_there(link)) {
+        count_miss(mini, weight, n);
+        if (size != 0)
+            store(mini, key, size);
+        return;
+    }
+    if (mini->policy == MS_MINI_LRU)
+        move(mini, key, MS_MINI_MAIN);
+    else if (mini->policy == MS_MINI_S3FIFO)
+        link->uses += link->uses < USES_MAX;
+}
+void ms_mini_write(struct ms_mini *mini, uint32_t key, uint32_t size)
+{
+    store(mini, key, size);
+}
+void ms_mini_remove(struct ms_mini *mini, uint32_t key)
+{
+    if (mini->links[key].where != MS_MINI_NOWHERE)
+        advice_miniature_take_out(mini, key);
+}
+double ms_mini_miss_ratio(const struct ms_mini *mini, const struct ms_curve *curve,
+                          double references)
+{
+    const double lacking = references - curve->total.weight;
+    const double slope = ms_curve_slope(curve, mini->missed.cross, mini->first_missed);
+    const double ratio = references > 0 ? (mini->missed.weight + slope * lacking) / references : 0;
+    return ratio < 0 ? 0 : ratio < 1 ? ratio : 1;
+}
+
+/* lib/advice/pattern.c */
+#ifndef MS_ADVICE_REUSE_H
+#define MS_ADVICE_REUSE_H
+#include <stdbool.h>
+#include <stddef.h>
+#define MS_REUSE_ALL (UINT64_C(1) << 32)
+#define MS_REUSE_NONE UINT32_MAX
+#define MS_REUSE_BLOCK 128
+struct ms_followed {
+    uint64_t hash;
+    int64_t used_ms;
+    int64_t expires_ms;
+    uint32_t slot;
+    uint32_t size;
+    uint32_t reads;
+    bool is_used;
+};
+struct ms_reuse {
+    uint32_t capacity;
+    uint32_t count;
+    uint64_t threshold;
+    uint64_t horizon;
+    struct ms_followed *keys;
+    uint32_t *free_keys;
+    uint32_t *table;
+    uint32_t *slot_keys;
+    uint32_t *slot_sizes;
+    uint64_t *block_bytes;
+    uint32_t *block_counts;
+    uint32_t next_slot, oldest_slot;
+    uint64_t held_bytes;
+    uint32_t held;
+    struct ms_curve bytes, entries;
+    double gone, gone_read_once;
+    void (*on_drop)(void *context, uint32_t key);
+    void *context;
+};
+static inline size_t ms_reuse_bytes(uint32_t capacity)
+{
+    return capacity * (sizeof(struct ms_followed) + 7 * sizeof(uint32_t)) +
+           (2 * capacity / MS_REUSE_BLOCK + 1) * (sizeof(uint64_t) + sizeof(uint32_t)) + 8;
+}
+void ms_reuse_init(struct ms_reuse *reuse, uint32_t capacity, uint64_t threshold, void *memory);
+static inline bool ms_reuse_follows(const struct ms_reuse *reuse, uint64_t hash)
+{
+    return (uint32_t)hash < reuse->threshold;
+}
+static inline double ms_reuse_weight(const struct ms_reuse *reuse)
+{
+    return (double)MS_REUSE_ALL / (double)reuse->threshold;
+}
+uint32_t ms_reuse_key(struct ms_reuse *reuse, uint64_t hash);
+void ms_reuse_read(struct ms_reuse *reuse, uint32_t key, bool can_hit);
+void ms_reuse_touch(struct ms_reuse *reuse, uint32_t key, uint32_t size);
+double ms_reuse_read_once(const struct ms_reuse *reuse);
+#endif
+#ifndef MS_ADVICE_PATTERN_H
+#define MS_ADVICE_PATTERN_H
+#define MS_PATTERN_HORIZON 16
+enum ms_reference_kind {
+    MS_REFERENCE_READ,
+    MS_REFERENCE_WRITE,
+    MS_REFERENCE_DELETE,
+    MS_REFERENCE_RETIME
+};
+struct ms_reference {
+    enum ms_reference_kind kind;
+    uint64_t hash;
+    uint32_t size;
+    int64_t now_ms;
+    int64_t expires_ms;
+};
+struct ms_pattern {
+    struct ms_reuse reuse;
+    struct ms_mini minis[MS_MINI_POLICIES];
+    struct ms_hot hot;
+    uint64_t cache_bytes;
+    uint64_t sampled;
+    double reads, misses;
+    struct ms_spread reuse_ages, ttls, late;
+    struct ms_spread hit_sizes;
+};
+static inline size_t ms_pattern_bytes(uint32_t keys)
+{
+    return ms_reuse_bytes(keys) + MS_MINI_POLICIES * keys * sizeof(struct ms_mini_link);
+}
+void ms_pattern_init(struct ms_pattern *pattern, uint32_t keys, uint64_t threshold,
+                     uint64_t cache_bytes, void *memory);
+void ms_pattern_resize(struct ms_pattern *pattern, uint64_t cache_bytes);
+void ms_pattern_note(struct ms_pattern *pattern, const struct ms_reference *reference);
+void ms_pattern_clear(struct ms_pattern *pattern);
+void ms_pattern_forget(struct ms_pattern *pattern);
+#endif
+#include <string.h>
+static void on_drop(void *context, uint32_t key)
+{
+    struct ms_pattern *pattern = context;
+    for (int i = 0; i < MS_MINI_POLICIES; i++)
+        ms_mini_remove(&pattern->minis[i], key);
+}
+static void scale_minis(struct ms_pattern *pattern)
+{
+    const double scaled = (double)pattern->cache_bytes / ms_reuse_weight(&pattern->reuse);
+    for (int i = 0; i < MS_MINI_POLICIES; i++) {
+        if (pattern->minis[i].capacity != (uint64_t)scaled)
+            ms_mini_resize(&pattern->minis[i], (uint64_t)scaled);
+    }
+}
+void ms_pattern_init(struct ms_pattern *pattern, uint32_t keys, uint64_t threshold,
+                     uint64_t cache_bytes, void *memory)
+{
+    struct ms_mini_link *links = (struct ms_mini_link *)((char *)memory + ms_reuse_bytes(keys));
+    memset(pattern, 0, sizeof *pattern);
+    ms_reuse_init(&pattern->reuse, keys, threshold, memory);
+    pattern->reuse.on_drop = on_drop;
+    pattern->reuse.context = pattern;
+    for (int i = 0; i < MS_MINI_POLICIES; i++)
+        ms_mini_init(&pattern->minis[i], (enum ms_mini_policy)i, links + (size_t)i * keys);
+    ms_pattern_resize(pattern, cache_bytes);
+}
+void ms_pattern_resize(struct ms_pattern *pattern, uint64_t cache_bytes)
+{
+    pattern->cache_bytes = cache_bytes;
+    pattern->reuse.horizon = cache_bytes * MS_PATTERN_HORIZON;
+    scale_minis(pattern);
+}
+static void remove_everywhere(struct ms_pattern *pattern, uint32_t key)
+{
+    on_drop(pattern, key);
+    ms_reuse_touch(&pattern->reuse, key, 0);
+}
+static uint64_t span(int64_t from, int64_t to)
+{
+    return to > from ? (uint64_t)(to - from) : 0;
+}
+static void note_read(struct ms_pattern *pattern, uint32_t key, const struct ms_reference *read)
+{
+    struct ms_followed *followed = &pattern->reuse.keys[key];
+    const double weight = ms_reuse_weight(&pattern->reuse);
+    const bool expired = followed->expires_ms <= read->now_ms;
+    pattern->reads += weight;
+    pattern->misses += read->size == 0 ? weight : 0;
+    if (read->size != 0)
+        ms_spread_add(&pattern->hit_sizes, read->size, weight, 0);
+    if (followed->reads != 0)
+        ms_spread_add(&pattern->reuse_ages, span(followed->used_ms, read->now_ms), weight, 0);
+    if (expired && followed->size != 0 && read->size == 0) {
+        ms_spread_add(&pattern->late, span(followed->expires_ms, read->now_ms), weight, 0);
+        on_drop(pattern, key);
+    }
+    ms_reuse_read(&pattern->reuse, key, !(expired && read->size == 0));
+    const uint32_t size = read->size != 0 ? read->size : followed->size;
+    for (int i = 0; i < MS_MINI_POLICIES; i++)
+        ms_mini_read(&pattern->minis[i], key, size, weight, followed->reads);
+    ms_reuse_touch(&pattern->reuse, key, size);
+    followed->used_ms = read->now_ms;
+    followed->expires_ms = expired ? INT64_MAX : followed->expires_ms;
+}
+static void note_write(struct ms_pattern *pattern, uint32_t key, const struct ms_reference *write)
+{
+    struct ms_followed *followed = &pattern->reuse.keys[key];
+    ms_reuse_touch(&pattern->reuse, key, write->size);
+    for (int i = 0; i < MS_MINI_POLICIES; i++)
+        ms_mini_write(&pattern->minis[i], key, write->size);
+    followed->expires_ms = write->expires_ms;
+    if (write->expires_ms != INT64_MAX)
+        ms_spread_add(&pattern->ttls, span(write->now_ms, write->expires_ms),
+                      ms_reuse_weight(&pattern->reuse), 0);
+}
+void ms_pattern_note(struct ms_pattern *pattern, const struct ms_reference *reference)
+{
+    const uint32_t key = ms_reuse_key(&pattern->reuse, reference->hash);
+    scale_minis(pattern);
+    if (key == MS_REUSE_NONE)
+        return;
+    pattern->sampled++;
+    switch (reference->kind) {
+    case MS_REFERENCE_READ:
+        note_read(pattern, key, reference);
+        break;
+    case MS_REFERENCE_WRITE:
+        note_write(pattern, key, reference);
+        break;
+    case MS_REFERENCE_DELETE:
+        remove_everywhere(pattern, key);
+        pattern->reuse.keys[key].expires_ms = INT64_MAX;
+        break;
+    case MS_REFERENCE_RETIME:
+        pattern->reuse.keys[key].expires_ms = reference->expires_ms;
+        break;
+    }
+}
+void ms_pattern_clear(struct ms_pattern *pattern)
+{
+    for (uint32_t key = 0; key < pattern->reuse.capacity; key++) {
+        if (pattern->reuse.keys[key].is_used)
+            remove_everywhere(pattern, key);
+    }
+}
+void ms_pattern_forget(struct ms_pattern *pattern)
+{
+    memset(&pattern->reuse.bytes, 0, sizeof pattern->reuse.bytes);
+    memset(&pattern->reuse.entries, 0, sizeof pattern->reuse.entries);
+    memset(&pattern->hot, 0, sizeof pattern->hot);
+    memset(&pattern->reuse_ages, 0, sizeof pattern->reuse_ages);
+    memset(&pattern->ttls, 0, sizeof pattern->ttls);
+    memset(&pattern->late, 0, sizeof pattern->late);
+    memset(&pattern->hit_sizes, 0, sizeof pattern->hit_sizes);
+    pattern->sampled = 0;
+    pattern->reads = pattern->misses = 0;
+    pattern->reuse.gone = pattern->reuse.gone_read_once = 0;
+    for (uint32_t key = 0; key < pattern->reuse.capacity; key++)
+        pattern->reuse.keys[key].reads = 0;
+    for (int i = 0; i < MS_MINI_POLICIES; i++) {
+        pattern->minis[i].missed = (struct ms_curve_sums){0};
+        pattern->minis[i].first_missed = 0;
+    }
+}
+
+/* lib/advice/report_json.c */
+#ifndef MS_ADVICE_REPORT_H
+#define MS_ADVICE_REPORT_H
+void ms_report_text(const struct ms_findings *findings, const struct ms_advice_list *list,
+                    struct ms_text *out);
+void ms_report_json(const struct ms_findings *findings, const struct ms_advice_list *list,
+                    struct ms_text *out);
+#endif
+#include <inttypes.h>
+#include <string.h>
+static void put_string(struct ms_text *out, const char *bytes, size_t size)
+{
+    ms_text_put(out, "\"");
+    for (size_t i = 0; i < size; i++) {
+        const unsigned char byte = (unsigned char)bytes[i];
+        if (byte == '"' || byte == '\\')
+            ms_text_put(out, "\\%c", byte);
+        else
+            ms_text_put(out, byte >= ' ' && byte < 127 ? "%c" : "\\u%04x", byte);
+    }
+    ms_text_put(out, "\"");
+}
+static void put_text(struct ms_text *out, const char *name, const char *text)
+{
+    ms_text_put(out, "\"%s\":", name);
+    put_string(out, text, strlen(text));
+}
+static void put_number(struct ms_text *out, const char *name, uint64_t value)
+{
+    ms_text_put(out, "\"%s\":%" PRIu64, name, value);
+}
+static void put_real(struct ms_text *out, const char *name, double value)
+{
+    ms_text_put(out, "\"%s\":%.6g", name, value);
+}
+static const char *comma(uint32_t i)
+{
+    return i == 0 ? "" : ",";
+}
+static void advice_report_json_put_advice(struct ms_text *out, const struct ms_advice *advice)
+{
+    ms_text_put(out, "{");
+    put_number(out, "kind", advice->kind);
+    ms_text_put(out, ",");
+    put_text(out, "name", ms_advice_name(advice->kind));
+    ms_text_put(out, ",");
+    put_text(out, "severity", ms_advice_severity_name(advice->severity));
+    ms_text_put(out, ",");
+    put_text(out, "what", advice->what);
+    ms_text_put(out, ",");
+    put_text(out, "evidence", advice->evidence);
+    ms_text_put(out, ",");
+    put_text(out, "setting", advice->setting);
+    ms_text_put(out, ",");
+    put_text(out, "current", advice->current);
+    ms_text_put(out, ",");
+    put_text(out, "suggested", advice->suggested);
+    ms_text_put(out, ",");
+    put_text(out, "expected", advice->expected);
+    ms_text_put(out, "}");
+}
+static void advice_report_json_put_spread(struct ms_text *out, const char *name, const struct ms_spread *spread)
+{
+    uint32_t put = 0;
+    ms_text_put(out, ",\"%s\":[", name);
+    for (uint32_t i = 0; i < MS_SPREAD_BUCKETS; i++) {
+        if (spread->counts[i] <= 0)
+            continue;
+        ms_text_put(out, "%s{\"below\":%" PRIu64 ",\"count\":%.6g,\"bytes\":%.15g}", comma(put++),
+                    UINT64_C(1) << i, spread->counts[i], spread->sums[i]);
+    }
+    ms_text_put(out, "]");
+}
+static void put_settings(struct ms_text *out, const struct ms_findings_settings *settings)
+{
+    ms_text_put(out, ",\"settings\":{");
+    put_number(out, "memory_limit", settings->limit);
+    ms_text_put(out, ",");
+    put_text(out, "eviction", settings->eviction);
+    ms_text_put(out, ",");
+    put_text(out, "hash_function", settings->hash_function);
+    ms_text_put(out, ",");
+    put_real(out, "access_sample_ratio", settings->sample_ratio);
+    ms_text_put(out, "}");
+}
+static void advice_report_json_put_counts(struct ms_text *out, const struct ms_findings_counts *counts)
+{
+    ms_text_put(out,
+                ",\"counts\":{\"entries\":%" PRIu64 ",\"hits\":%" PRIu64 ",\"misses\":%" PRIu64
+                ",\"sets\":%" PRIu64 ",\"evictions\":%" PRIu64 ",\"expirations\":%" PRIu64,
+                counts->entries, counts->hits, counts->misses, counts->sets, counts->evictions,
+                counts->expirations);
+    if (counts->unread_is_known)
+        ms_text_put(out, ",\"expired_unread\":%" PRIu64 ",\"evicted_unread\":%" PRIu64,
+                    counts->expired_unread, counts->evicted_unread);
+    ms_text_put(out, "}");
+}
+static void put_entries(struct ms_text *out, const struct ms_findings_entries *entries)
+{
+    advice_report_json_put_spread(out, "sizes", &entries->sizes);
+    advice_report_json_put_spread(out, "ttls_left", &entries->ttls);
+    ms_text_put(out,
+                ",\"expiry_burst\":{\"share\":%.6g,\"within_ms\":%" PRId64
+                "},\"shards\":{\"count\":%" PRIu32 ",\"entries\":%" PRIu64 ",\"fullest\":%" PRIu64
+                "}",
+                entries->burst_share, entries->burst_ms, entries->shards, entries->all_in_shards,
+                entries->fullest_shard);
+}
+static void advice_report_json_put_curve(struct ms_text *out, const struct ms_findings_pattern *pattern)
+{
+    ms_text_put(out, ",\"curve\":[");
+    for (uint32_t i = 0; i < pattern->point_count; i++) {
+        const struct ms_point *point = &pattern->points[i];
+        ms_text_put(out, "%s{\"bytes\":%" PRIu64 ",\"entries\":%" PRIu64 ",\"miss_ratio\":%.6g}",
+                    comma(i), point->bytes, point->entries, point->miss_ratio);
+    }
+    ms_text_put(out, "],\"policies\":[");
+    for (uint32_t i = 0; i < (pattern->is_tracked ? MS_MINI_POLICIES : 0); i++)
+        ms_text_put(out, "%s{\"policy\":\"%s\",\"miss_ratio\":%.6g}", comma(i),
+                    ms_findings_policy_name((enum ms_mini_policy)i), pattern->policies[i]);
+    ms_text_put(out, "]");
+}
+static void advice_report_json_put_hot_keys(struct ms_text *out, const struct ms_findings_pattern *pattern)
+{
+    ms_text_put(out, ",\"hot_keys\":[");
+    for (uint32_t i = 0; i < pattern->hot_count; i++) {
+        const struct ms_hot_key *key = &pattern->hot[i];
+        const uint32_t kept = key->key_size < MS_HOT_KEY_BYTES ? key->key_size : MS_HOT_KEY_BYTES;
+        ms_text_put(out, "%s{\"key\":", comma(i));
+        put_string(out, key->key, kept);
+        ms_text_put(out, ",\"key_size\":%" PRIu32 ",\"share\":%.6g,\"error\":%.6g}", key->key_size,
+                    (double)key->count / (double)pattern->hot_noted,
+                    (double)key->error / (double)pattern->hot_noted);
+    }
+    ms_text_put(out, "]");
+}
+static void advice_report_json_put_pattern(struct ms_text *out, const struct ms_findings_pattern *pattern)
+{
+    ms_text_put(out,
+                ",\"tracking\":{\"on\":%s,\"ratio\":%.6g,\"keys\":%" PRIu32
+                ",\"references\":%" PRIu64 ",\"sampled\":%" PRIu64 ",\"lost\":%" PRIu64
+                ",\"miss_ratio\":%.6g,\"read_once\":%.6g}",
+                pattern->is_tracked ? "true" : "false", pattern->ratio, pattern->followed,
+                pattern->references, pattern->sampled, pattern->missed, pattern->miss_ratio,
+                pattern->read_once);
+    advice_report_json_put_curve(out, pattern);
+    advice_report_json_put_hot_keys(out, pattern);
+    advice_report_json_put_spread(out, "reuse_ages", &pattern->reuse_ages);
+    advice_report_json_put_spread(out, "ttls_given", &pattern->ttls);
+    advice_report_json_put_spread(out, "late_reads", &pattern->late);
+    advice_report_json_put_spread(out, "hit_sizes", &pattern->hit_sizes);
+}
+void ms_report_json(const struct ms_findings *findings, const struct ms_advice_list *list,
+                    struct ms_text *out)
+{
+    ms_text_put(out, "{\"advice\":[");
+    for (uint32_t i = 0; i < list->count; i++) {
+        ms_text_add(out, ",", i != 0);
+        advice_report_json_put_advice(out, &list->items[i]);
+    }
+    ms_text_put(out, "]");
+    put_settings(out, &findings->settings);
+    advice_report_json_put_counts(out, &findings->counts);
+    put_entries(out, &findings->entries);
+    advice_report_json_put_pattern(out, &findings->pattern);
+    ms_text_put(out, "}\n");
+}
+
+/* lib/advice/report_text.c */
+#include <inttypes.h>
+static double advice_report_text_percent(double share)
+{
+    return 100 * share;
+}
+static void advice_report_text_put_advice(struct ms_text *out, const struct ms_advice_list *list)
+{
+    if (list->count == 0)
+        ms_text_put(out, "Nothing to change.\n");
+    for (uint32_t i = 0; i < list->count; i++) {
+        const struct ms_advice *advice = &list->items[i];
+        ms_text_put(out, "[%s] %s\n", ms_advice_severity_name(advice->severity), advice->what);
+        ms_text_put(out, "    because   %s\n", advice->evidence);
+        if (advice->setting[0] != '\0')
+            ms_text_put(out, "    set       %s: %s (is %s)\n", advice->setting, advice->suggested,
+                        advice->current);
+        ms_text_put(out, "    expect    %s\n", advice->expected);
+    }
+}
+static void advice_report_text_put_counts(struct ms_text *out, const struct ms_findings_counts *counts)
+{
+    ms_text_put(out,
+                "\nEntries %" PRIu64 ", hits %" PRIu64 ", misses %" PRIu64 ", expired %" PRIu64
+                ", evicted %" PRIu64 "\n",
+                counts->entries, counts->hits, counts->misses, counts->expirations,
+                counts->evictions);
+    if (counts->unread_is_known)
+        ms_text_put(out, "Never read: %" PRIu64 " of those expired, %" PRIu64 " of those evicted\n",
+                    counts->expired_unread, counts->evicted_unread);
+}
+#define BAR 40
+static void advice_report_text_put_spread(struct ms_text *out, const char *title, const char *unit,
+                       const struct ms_spread *spread)
+{
+    static const char bar[] = "########################################";
+    if (spread->total <= 0)
+        return;
+    ms_text_put(out, "\n%s\n", title);
+    for (uint32_t i = 0; i < MS_SPREAD_BUCKETS; i++) {
+        const double part = spread->counts[i] / spread->total;
+        if (spread->counts[i] > 0)
+            ms_text_put(out, "  below %14" PRIu64 " %-2s  %5.1f %%  %.*s\n", UINT64_C(1) << i, unit,
+                        advice_report_text_percent(part), (int)(part * BAR + 0.5), bar);
+    }
+}
+static void advice_report_text_put_curve(struct ms_text *out, const struct ms_findings_pattern *pattern)
+{
+    ms_text_put(out, "\nReads that miss, by performance.memory_limit (least recently used)\n");
+    for (uint32_t i = 0; i < pattern->point_count; i++) {
+        const struct ms_point *point = &pattern->points[i];
+        ms_text_put(out, "  %10.1f MB  %5.1f %%%s\n", (double)point->bytes / 1e6,
+                    advice_report_text_percent(point->miss_ratio), i == pattern->at_limit ? "  the limit now" : "");
+    }
+    ms_text_put(out,
+                "\nReads that miss with the limit now, by policy: lru %.1f %%, fifo %.1f %%, "
+                "s3fifo %.1f %%; the store %.1f %%\n",
+                advice_report_text_percent(pattern->policies[MS_MINI_LRU]), advice_report_text_percent(pattern->policies[MS_MINI_FIFO]),
+                advice_report_text_percent(pattern->policies[MS_MINI_S3FIFO]), advice_report_text_percent(pattern->miss_ratio));
+}
+static void put_key(struct ms_text *out, const struct ms_hot_key *key)
+{
+    const uint32_t kept = key->key_size < MS_HOT_KEY_BYTES ? key->key_size : MS_HOT_KEY_BYTES;
+    for (uint32_t i = 0; i < kept; i++) {
+        const unsigned char byte = (unsigned char)key->key[i];
+        ms_text_put(out, byte >= ' ' && byte < 127 && byte != '\\' ? "%c" : "\\x%02x", byte);
+    }
+    if (kept < key->key_size)
+        ms_text_put(out, "... (%" PRIu32 " bytes)", key->key_size);
+}
+static void advice_report_text_put_hot_keys(struct ms_text *out, const struct ms_findings_pattern *pattern)
+{
+    if (pattern->hot_count == 0)
+        return;
+    ms_text_put(out, "\nKeys that are read most, of %" PRIu64 " reads taken at random\n",
+                pattern->hot_noted);
+    for (uint32_t i = 0; i < pattern->hot_count; i++) {
+        const struct ms_hot_key *key = &pattern->hot[i];
+        const double all = (double)pattern->hot_noted;
+        ms_text_put(out, "  %5.1f %% (at least %.1f)  ", advice_report_text_percent((double)key->count / all),
+                    advice_report_text_percent((double)(key->count - key->error) / all));
+        put_key(out, key);
+        ms_text_put(out, "\n");
+    }
+}
+static void advice_report_text_put_pattern(struct ms_text *out, const struct ms_findings_pattern *pattern)
+{
+    if (!pattern->is_tracked)
+        return;
+    ms_text_put(out,
+                "\n%" PRIu32 " keys are followed, %.3g %% of all: %" PRIu64 " references, %" PRIu64
+                " lost; %.1f %% of the keys were read once at most\n",
+                pattern->followed, advice_report_text_percent(pattern->ratio), pattern->sampled, pattern->missed,
+                advice_report_text_percent(pattern->read_once));
+    advice_report_text_put_curve(out, pattern);
+    advice_report_text_put_hot_keys(out, pattern);
+    advice_report_text_put_spread(out, "Time between reads of a key", "ms", &pattern->reuse_ages);
+    advice_report_text_put_spread(out, "TTLs given", "ms", &pattern->ttls);
+    advice_report_text_put_spread(out, "Time from an expiry to the read that came too late", "ms", &pattern->late);
+}
+void ms_report_text(const struct ms_findings *findings, const struct ms_advice_list *list,
+                    struct ms_text *out)
+{
+    advice_report_text_put_advice(out, list);
+    advice_report_text_put_counts(out, &findings->counts);
+    advice_report_text_put_spread(out, "Sizes of entries", "B", &findings->entries.sizes);
+    advice_report_text_put_spread(out, "What is left of TTLs", "ms", &findings->entries.ttls);
+    advice_report_text_put_pattern(out, &findings->pattern);
+}
+
+/* lib/advice/reuse.c */
+#include <string.h>
+#define LOWERED_BY 8
+static uint32_t block_count(uint32_t capacity)
+{
+    return 2 * capacity / MS_REUSE_BLOCK + 1;
+}
+void ms_reuse_init(struct ms_reuse *reuse, uint32_t capacity, uint64_t threshold, void *memory)
+{
+    *reuse = (struct ms_reuse){.capacity = capacity, .threshold = threshold};
+    reuse->keys = memory;
+    reuse->block_bytes = (uint64_t *)(reuse->keys + capacity);
+    reuse->block_counts = (uint32_t *)(reuse->block_bytes + block_count(capacity));
+    reuse->slot_sizes = reuse->block_counts + block_count(capacity);
+    reuse->slot_keys = reuse->slot_sizes + 2 * capacity;
+    reuse->table = reuse->slot_keys + 2 * capacity;
+    reuse->free_keys = reuse->table + 2 * capacity;
+    for (uint32_t i = 0; i < capacity; i++)
+        reuse->free_keys[i] = capacity - 1 - i;
+}
+static uint32_t slot_count(const struct ms_reuse *reuse)
+{
+    return 2 * reuse->capacity;
+}
+static void fill_slot(struct ms_reuse *reuse, uint32_t key, uint32_t slot)
+{
+    struct ms_followed *followed = &reuse->keys[key];
+    followed->slot = slot;
+    reuse->slot_keys[slot] = key + 1;
+    reuse->held++;
+    reuse->held_bytes += followed->size;
+    reuse->slot_sizes[slot] = followed->size;
+    reuse->block_bytes[slot / MS_REUSE_BLOCK] += followed->size;
+    reuse->block_counts[slot / MS_REUSE_BLOCK]++;
+}
+static void empty_slot(struct ms_reuse *reuse, uint32_t key)
+{
+    struct ms_followed *followed = &reuse->keys[key];
+    const uint32_t slot = followed->slot;
+    if (slot == MS_REUSE_NONE)
+        return;
+    reuse->slot_sizes[slot] = reuse->slot_keys[slot] = 0;
+    reuse->block_bytes[slot / MS_REUSE_BLOCK] -= followed->size;
+    reuse->block_counts[slot / MS_REUSE_BLOCK]--;
+    reuse->held--;
+    reuse->held_bytes -= followed->size;
+    followed->slot = MS_REUSE_NONE;
+}
+static void renumber(struct ms_reuse *reuse)
+{
+    const uint32_t end = reuse->next_slot;
+    memset(reuse->slot_sizes, 0, end * sizeof *reuse->slot_sizes);
+    memset(reuse->block_bytes, 0, block_count(reuse->capacity) * sizeof *reuse->block_bytes);
+    memset(reuse->block_counts, 0, block_count(reuse->capacity) * sizeof *reuse->block_counts);
+    reuse->next_slot = reuse->oldest_slot = reuse->held = 0;
+    reuse->held_bytes = 0;
+    for (uint32_t slot = 0; slot < end; slot++) {
+        const uint32_t key = reuse->slot_keys[slot];
+        reuse->slot_keys[slot] = 0;
+        if (key != 0)
+            fill_slot(reuse, key - 1, reuse->next_slot++);
+    }
+}
+static void sum_after(const struct ms_reuse *reuse, uint32_t slot, uint32_t *count, uint64_t *bytes)
+{
+    const uint32_t block = slot / MS_REUSE_BLOCK;
+    const uint32_t last = reuse->next_slot - 1;
+    const uint32_t end = last / MS_REUSE_BLOCK == block ? last + 1 : (block + 1) * MS_REUSE_BLOCK;
+    *count = 0;
+    *bytes = 0;
+    for (uint32_t i = slot + 1; i < end; i++) {
+        *count += reuse->slot_sizes[i] != 0;
+        *bytes += reuse->slot_sizes[i];
+    }
+    for (uint32_t i = block + 1; i <= last / MS_REUSE_BLOCK; i++) {
+        *count += reuse->block_counts[i];
+        *bytes += reuse->block_bytes[i];
+    }
+}
+static uint32_t home_of(const struct ms_reuse *reuse, uint64_t hash)
+{
+    return (uint32_t)ms_mix64(hash) & (slot_count(reuse) - 1);
+}
+static uint32_t advice_reuse_find(const struct ms_reuse *reuse, uint64_t hash)
+{
+    uint32_t at = home_of(reuse, hash);
+    while (reuse->table[at] != 0 && reuse->keys[reuse->table[at] - 1].hash != hash)
+        at = (at + 1) & (slot_count(reuse) - 1);
+    return at;
+}
+static void empty_place(struct ms_reuse *reuse, uint32_t at)
+{
+    const uint32_t mask = slot_count(reuse) - 1;
+    for (uint32_t next = (at + 1) & mask; reuse->table[next] != 0; next = (next + 1) & mask) {
+        const uint32_t home = home_of(reuse, reuse->keys[reuse->table[next] - 1].hash);
+        if (((next - home) & mask) >= ((next - at) & mask)) {
+            reuse->table[at] = reuse->table[next];
+            at = next;
+        }
+    }
+    reuse->table[at] = 0;
+}
+static void advice_reuse_drop(struct ms_reuse *reuse, uint32_t key)
+{
+    struct ms_followed *followed = &reuse->keys[key];
+    if (reuse->on_drop != NULL)
+        reuse->on_drop(reuse->context, key);
+    empty_slot(reuse, key);
+    empty_place(reuse, advice_reuse_find(reuse, followed->hash));
+    followed->is_used = false;
+    reuse->free_keys[reuse->capacity - reuse->count--] = key;
+}
+static bool drop_oldest(struct ms_reuse *reuse)
+{
+    if (reuse->horizon == 0 ||
+        (double)reuse->held_bytes * ms_reuse_weight(reuse) < (double)reuse->horizon)
+        return false;
+    while (reuse->oldest_slot < reuse->next_slot && reuse->slot_keys[reuse->oldest_slot] == 0)
+        reuse->oldest_slot++;
+    if (reuse->oldest_slot == reuse->next_slot)
+        return false;
+    const uint32_t key = reuse->slot_keys[reuse->oldest_slot] - 1;
+    reuse->gone += ms_reuse_weight(reuse);
+    reuse->gone_read_once += reuse->keys[key].reads <= 1 ? ms_reuse_weight(reuse) : 0;
+    advice_reuse_drop(reuse, key);
+    return true;
+}
+static void lower_threshold(struct ms_reuse *reuse)
+{
+    reuse->threshold -= (reuse->threshold + LOWERED_BY - 1) / LOWERED_BY;
+    for (uint32_t key = 0; key < reuse->capacity; key++) {
+        if (reuse->keys[key].is_used && !ms_reuse_follows(reuse, reuse->keys[key].hash))
+            advice_reuse_drop(reuse, key);
+    }
+}
+static uint32_t advice_reuse_add(struct ms_reuse *reuse, uint64_t hash)
+{
+    while (reuse->count == reuse->capacity && !drop_oldest(reuse))
+        lower_threshold(reuse);
+    if (!ms_reuse_follows(reuse, hash))
+        return MS_REUSE_NONE;
+    const uint32_t key = reuse->free_keys[reuse->capacity - ++reuse->count];
+    reuse->keys[key] = (struct ms_followed){
+        .hash = hash, .expires_ms = INT64_MAX, .slot = MS_REUSE_NONE, .is_used = true};
+    reuse->table[advice_reuse_find(reuse, hash)] = key + 1;
+    return key;
+}
+uint32_t ms_reuse_key(struct ms_reuse *reuse, uint64_t hash)
+{
+    const uint32_t at = advice_reuse_find(reuse, hash);
+    return reuse->table[at] != 0 ? reuse->table[at] - 1 : advice_reuse_add(reuse, hash);
+}
+void ms_reuse_read(struct ms_reuse *reuse, uint32_t key, bool can_hit)
+{
+    struct ms_followed *followed = &reuse->keys[key];
+    const double weight = ms_reuse_weight(reuse);
+    uint32_t count;
+    uint64_t bytes;
+    followed->reads += followed->reads != UINT32_MAX;
+    if (followed->slot == MS_REUSE_NONE || !can_hit) {
+        ms_curve_add(&reuse->entries, MS_CURVE_INFINITE, weight, followed->reads);
+        ms_curve_add(&reuse->bytes, MS_CURVE_INFINITE, weight, followed->reads);
+        return;
+    }
+    sum_after(reuse, followed->slot, &count, &bytes);
+    ms_curve_add(&reuse->entries, (double)count * weight + 1, weight, followed->reads);
+    ms_curve_add(&reuse->bytes, (double)bytes * weight + followed->size, weight, followed->reads);
+}
+void ms_reuse_touch(struct ms_reuse *reuse, uint32_t key, uint32_t size)
+{
+    empty_slot(reuse, key);
+    reuse->keys[key].size = size;
+    if (size == 0)
+        return;
+    if (reuse->next_slot == slot_count(reuse))
+        renumber(reuse);
+    fill_slot(reuse, key, reuse->next_slot++);
+}
+double ms_reuse_read_once(const struct ms_reuse *reuse)
+{
+    const double weight = ms_reuse_weight(reuse);
+    double all = reuse->gone, once = reuse->gone_read_once;
+    for (uint32_t key = 0; key < reuse->capacity; key++) {
+        if (reuse->keys[key].is_used) {
+            all += weight;
+            once += reuse->keys[key].reads <= 1 ? weight : 0;
+        }
+    }
+    return all > 0 ? once / all : 0;
 }
 
 /* lib/events/dispatcher.c */
@@ -8005,14 +10007,14 @@ void ms_flights_init(struct ms_flights *flights, struct ms_budget *budget)
     ms_mutex_init(&flights->lock, MS_RANK_FLIGHTS);
     ms_cond_init(&flights->changes);
 }
-static _Atomic(struct ms_flight *) *bucket_of(struct ms_flights *flights, uint64_t hash)
+static _Atomic(struct ms_flight *) *loader_flights_bucket_of(struct ms_flights *flights, uint64_t hash)
 {
     return &flights->buckets[ms_mix64(hash) % MS_FLIGHT_BUCKETS];
 }
 static struct ms_flight *loader_flights_find_locked(struct ms_flights *flights, const memstore_key *key,
                                      uint64_t hash)
 {
-    struct ms_flight *flight = ms_load_relaxed(bucket_of(flights, hash));
+    struct ms_flight *flight = ms_load_relaxed(loader_flights_bucket_of(flights, hash));
     while (flight != NULL && (flight->hash != hash || flight->key_size != key->size ||
                               memcmp(flight->key, key->data, key->size) != 0))
         flight = flight->next;
@@ -8020,7 +10022,7 @@ static struct ms_flight *loader_flights_find_locked(struct ms_flights *flights, 
 }
 static void list_locked(struct ms_flights *flights, struct ms_flight *flight)
 {
-    _Atomic(struct ms_flight *) *bucket = bucket_of(flights, flight->hash);
+    _Atomic(struct ms_flight *) *bucket = loader_flights_bucket_of(flights, flight->hash);
     flight->next = ms_load_relaxed(bucket);
     flight->listed = true;
     ms_store_relaxed(bucket, flight);
@@ -8060,7 +10062,7 @@ static void free_flight(struct ms_flight *flight)
 }
 static void unlist_locked(struct ms_flights *flights, struct ms_flight *flight)
 {
-    _Atomic(struct ms_flight *) *bucket = bucket_of(flights, flight->hash);
+    _Atomic(struct ms_flight *) *bucket = loader_flights_bucket_of(flights, flight->hash);
     struct ms_flight *at = ms_load_relaxed(bucket);
     if (!flight->listed)
         return;
@@ -8360,7 +10362,7 @@ bool ms_flight_stands(struct ms_flight *flight)
 }
 void ms_flights_overtake(struct ms_flights *flights, const memstore_key *key, uint64_t hash)
 {
-    if (ms_load_relaxed(bucket_of(flights, hash)) == NULL)
+    if (ms_load_relaxed(loader_flights_bucket_of(flights, hash)) == NULL)
         return;
     ms_mutex_lock(&flights->lock);
     struct ms_flight *flight = loader_flights_find_locked(flights, key, hash);
@@ -8539,6 +10541,804 @@ void ms_kept_release(const memstore_view *view)
         return;
     ms_sub_relaxed(kept->bytes, kept->size);
     ms_mem_free_wiped(kept, kept->wipes);
+}
+
+/* lib/snapshot/packing.c */
+#ifndef MS_SNAPSHOT_PACKING_H
+#define MS_SNAPSHOT_PACKING_H
+#include <stdbool.h>
+#include <stddef.h>
+struct ms_packing;
+bool ms_packing_is_supported(void);
+struct ms_packing *ms_packing_new(void);
+void ms_packing_free(struct ms_packing *packing);
+size_t ms_packing_bound(size_t size);
+size_t ms_packing_pack(struct ms_packing *packing, const void *from, size_t size, void *to,
+                       size_t cap);
+bool ms_packing_unpack(struct ms_packing *packing, const void *from, size_t stored, void *to,
+                       size_t size);
+#endif
+#ifdef MS_HAVE_ZSTD
+#include <zstd.h>
+#define LEVEL 1
+struct ms_packing {
+    ZSTD_CCtx *packs;
+    ZSTD_DCtx *unpacks;
+};
+bool ms_packing_is_supported(void)
+{
+    return true;
+}
+struct ms_packing *ms_packing_new(void)
+{
+    struct ms_packing *packing = ms_mem_alloc(sizeof *packing);
+    if (packing == NULL)
+        return NULL;
+    packing->packs = ZSTD_createCCtx();
+    packing->unpacks = ZSTD_createDCtx();
+    if (packing->packs == NULL || packing->unpacks == NULL) {
+        ms_packing_free(packing);
+        return NULL;
+    }
+    return packing;
+}
+void ms_packing_free(struct ms_packing *packing)
+{
+    if (packing == NULL)
+        return;
+    ZSTD_freeCCtx(packing->packs);
+    ZSTD_freeDCtx(packing->unpacks);
+    ms_mem_free(packing);
+}
+size_t ms_packing_bound(size_t size)
+{
+    return ZSTD_compressBound(size);
+}
+size_t ms_packing_pack(struct ms_packing *packing, const void *from, size_t size, void *to,
+                       size_t cap)
+{
+    const size_t packed = ZSTD_compressCCtx(packing->packs, to, cap, from, size, LEVEL);
+    return ZSTD_isError(packed) || packed >= size ? 0 : packed;
+}
+bool ms_packing_unpack(struct ms_packing *packing, const void *from, size_t stored, void *to,
+                       size_t size)
+{
+    return ZSTD_decompressDCtx(packing->unpacks, to, size, from, stored) == size;
+}
+#else
+bool ms_packing_is_supported(void)
+{
+    return false;
+}
+struct ms_packing *ms_packing_new(void)
+{
+    return NULL;
+}
+void ms_packing_free(struct ms_packing *packing)
+{
+    (void)packing;
+}
+size_t ms_packing_bound(size_t size)
+{
+    return size;
+}
+size_t ms_packing_pack(struct ms_packing *packing, const void *from, size_t size, void *to,
+                       size_t cap)
+{
+    (void)packing;
+    (void)from;
+    (void)size;
+    (void)to;
+    (void)cap;
+    return 0;
+}
+bool ms_packing_unpack(struct ms_packing *packing, const void *from, size_t stored, void *to,
+                       size_t size)
+{
+    (void)packing;
+    (void)from;
+    (void)stored;
+    (void)to;
+    (void)size;
+    return false;
+}
+#endif
+
+/* lib/snapshot/reader.c */
+#ifndef MS_SNAPSHOT_FORMAT_H
+#define MS_SNAPSHOT_FORMAT_H
+#include <endian.h>
+#include <string.h>
+#define MS_SNAPSHOT_VERSION 1
+#define MS_SNAPSHOT_MAGIC "\x89MSNAP\r\n"
+#define MS_SNAPSHOT_HEADER_SIZE 64
+#define MS_SNAPSHOT_BLOCK_HEAD_SIZE 32
+#define MS_SNAPSHOT_END_SIZE 32
+#define MS_SNAPSHOT_HAS_CREATED 1u
+#define MS_SNAPSHOT_MAY_BE_PACKED 2u
+#define MS_SNAPSHOT_FLAGS (MS_SNAPSHOT_HAS_CREATED | MS_SNAPSHOT_MAY_BE_PACKED)
+enum ms_snapshot_kind { MS_SNAPSHOT_ENTRIES = 1, MS_SNAPSHOT_END = 2 };
+enum ms_snapshot_encoding { MS_SNAPSHOT_PLAIN, MS_SNAPSHOT_ZSTD };
+#define MS_SNAPSHOT_HEATS 8
+#define MS_SNAPSHOT_BLOCK_SIZE ((size_t)256 << 10)
+#define MS_SNAPSHOT_PACKED_MOST ((size_t)16 << 20)
+static inline void ms_put_u32(char *at, uint32_t value)
+{
+    value = htole32(value);
+    memcpy(at, &value, sizeof value);
+}
+static inline void ms_put_u64(char *at, uint64_t value)
+{
+    value = htole64(value);
+    memcpy(at, &value, sizeof value);
+}
+static inline uint32_t ms_take_u32(const char *at)
+{
+    uint32_t value;
+    memcpy(&value, at, sizeof value);
+    return le32toh(value);
+}
+static inline uint64_t ms_take_u64(const char *at)
+{
+    uint64_t value;
+    memcpy(&value, at, sizeof value);
+    return le64toh(value);
+}
+struct ms_snapshot_head {
+    uint8_t kind;
+    uint8_t encoding;
+    uint8_t heat;
+    uint32_t entries;
+    uint32_t size;
+    uint32_t stored;
+    uint64_t number;
+    uint64_t checksum;
+};
+static inline uint64_t ms_snapshot_chain(uint64_t chain, uint64_t checksum)
+{
+    char bytes[8];
+    ms_put_u64(bytes, checksum);
+    return XXH3_64bits_withSeed(bytes, sizeof bytes, chain);
+}
+static inline uint64_t ms_snapshot_seed(const char head[MS_SNAPSHOT_BLOCK_HEAD_SIZE])
+{
+    return XXH3_64bits(head, MS_SNAPSHOT_BLOCK_HEAD_SIZE - 8);
+}
+static inline void ms_snapshot_put_head(char *at, const struct ms_snapshot_head *head)
+{
+    at[0] = (char)head->kind;
+    at[1] = (char)head->encoding;
+    at[2] = (char)head->heat;
+    at[3] = 0;
+    ms_put_u32(at + 4, head->entries);
+    ms_put_u32(at + 8, head->size);
+    ms_put_u32(at + 12, head->stored);
+    ms_put_u64(at + 16, head->number);
+}
+static inline void ms_snapshot_take_head(const char *at, struct ms_snapshot_head *head)
+{
+    head->kind = (uint8_t)at[0];
+    head->encoding = (uint8_t)at[1];
+    head->heat = (uint8_t)at[2];
+    head->entries = ms_take_u32(at + 4);
+    head->size = ms_take_u32(at + 8);
+    head->stored = ms_take_u32(at + 12);
+    head->number = ms_take_u64(at + 16);
+    head->checksum = ms_take_u64(at + 24);
+}
+static inline size_t ms_snapshot_entry_head(bool has_created)
+{
+    return has_created ? 24 : 16;
+}
+struct ms_snapshot_entry {
+    const char *key;
+    const char *value;
+    uint32_t key_size;
+    uint32_t value_size;
+    int64_t expires_at;
+    int64_t created_at;
+    unsigned heat;
+};
+#endif
+#ifndef MS_SNAPSHOT_READER_H
+#define MS_SNAPSHOT_READER_H
+struct ms_snapshot_summary {
+    uint32_t version;
+    bool has_created;
+    bool may_be_packed;
+    int64_t saved_at;
+    uint64_t entries;
+    uint64_t blocks;
+    uint64_t file_size;
+};
+struct ms_snapshot_spot {
+    uint64_t offset;
+    uint64_t checksum;
+    uint32_t entries;
+    uint32_t heat;
+};
+struct ms_snapshot_reader {
+    struct ms_file_in file;
+    struct ms_snapshot_summary summary;
+    struct ms_snapshot_spot *spots;
+    uint64_t count;
+    uint64_t bytes;
+    struct ms_packing *packing;
+    char *stored, *plain;
+    size_t stored_cap, plain_cap;
+    const char *at, *end;
+    unsigned heat;
+    bool wipes;
+};
+int ms_snapshot_open(struct ms_snapshot_reader *reader, const char *path, bool wipes);
+typedef bool (*ms_snapshot_step)(void *context, uint32_t entries);
+int ms_snapshot_verify(struct ms_snapshot_reader *reader, ms_snapshot_step fn, void *context);
+int ms_snapshot_read(struct ms_snapshot_reader *reader, uint64_t number);
+bool ms_snapshot_next(struct ms_snapshot_reader *reader, struct ms_snapshot_entry *entry);
+void ms_snapshot_close(struct ms_snapshot_reader *reader);
+#endif
+#include <errno.h>
+#include <memstore/status.h>
+static int read_exactly(struct ms_snapshot_reader *reader, uint64_t offset, void *data, size_t size)
+{
+    size_t got;
+    const int error = ms_file_read_at(&reader->file, offset, data, size, &got);
+    if (error != 0)
+        return MEMSTORE_ERR_IO;
+    return got == size ? MEMSTORE_OK : MEMSTORE_ERR_CORRUPT_SNAPSHOT;
+}
+static bool snapshot_reader_reserve(char **buffer, size_t *cap, size_t size, bool wipes)
+{
+    if (size <= *cap)
+        return true;
+    if (size < MS_SNAPSHOT_BLOCK_SIZE)
+        size = MS_SNAPSHOT_BLOCK_SIZE;
+    ms_mem_free_wiped(*buffer, wipes);
+    *buffer = ms_mem_resize(NULL, size);
+    *cap = *buffer != NULL ? size : 0;
+    return *buffer != NULL;
+}
+static int take_header(struct ms_snapshot_reader *reader, const char *header)
+{
+    struct ms_snapshot_summary *summary = &reader->summary;
+    if (memcmp(header, MS_SNAPSHOT_MAGIC, 8) != 0 ||
+        ms_take_u64(header + 56) != XXH3_64bits(header, 56))
+        return MEMSTORE_ERR_CORRUPT_SNAPSHOT;
+    const uint32_t flags = ms_take_u32(header + 12);
+    *summary = (struct ms_snapshot_summary){
+        .version = ms_take_u32(header + 8),
+        .has_created = (flags & MS_SNAPSHOT_HAS_CREATED) != 0,
+        .may_be_packed = (flags & MS_SNAPSHOT_MAY_BE_PACKED) != 0,
+        .saved_at = (int64_t)ms_take_u64(header + 16),
+        .entries = ms_take_u64(header + 24),
+        .blocks = ms_take_u64(header + 32),
+        .file_size = ms_take_u64(header + 40),
+    };
+    if (summary->version > MS_SNAPSHOT_VERSION)
+        return MEMSTORE_ERR_UNSUPPORTED;
+    if (summary->version == 0 || (flags & ~MS_SNAPSHOT_FLAGS) != 0 ||
+        ms_take_u64(header + 48) != 0 || summary->saved_at < 0 ||
+        summary->file_size != reader->file.size ||
+        summary->blocks > summary->file_size / MS_SNAPSHOT_BLOCK_HEAD_SIZE)
+        return MEMSTORE_ERR_CORRUPT_SNAPSHOT;
+    return summary->may_be_packed && !ms_packing_is_supported() ? MEMSTORE_ERR_UNSUPPORTED
+                                                                : MEMSTORE_OK;
+}
+int ms_snapshot_open(struct ms_snapshot_reader *reader, const char *path, bool wipes)
+{
+    char header[MS_SNAPSHOT_HEADER_SIZE];
+    *reader = (struct ms_snapshot_reader){.wipes = wipes};
+    if (ms_file_open(&reader->file, path) != 0)
+        return MEMSTORE_ERR_IO;
+    int status = read_exactly(reader, 0, header, sizeof header);
+    if (status == MEMSTORE_OK)
+        status = take_header(reader, header);
+    if (status == MEMSTORE_OK && reader->summary.may_be_packed) {
+        reader->packing = ms_packing_new();
+        if (reader->packing == NULL)
+            status = MEMSTORE_ERR_MEMORY_EXHAUSTED;
+    }
+    if (status != MEMSTORE_OK)
+        ms_snapshot_close(reader);
+    return status;
+}
+void ms_snapshot_close(struct ms_snapshot_reader *reader)
+{
+    ms_packing_free(reader->packing);
+    ms_mem_free_wiped(reader->stored, reader->wipes);
+    ms_mem_free_wiped(reader->plain, reader->wipes);
+    ms_mem_free(reader->spots);
+    ms_file_close(&reader->file);
+}
+static bool is_possible(const struct ms_snapshot_reader *reader,
+                        const struct ms_snapshot_head *head, uint64_t left)
+{
+    if (head->stored > left)
+        return false;
+    if (head->kind == MS_SNAPSHOT_END)
+        return head->encoding == MS_SNAPSHOT_PLAIN && head->heat == 0 && head->entries == 0 &&
+               head->size == MS_SNAPSHOT_END_SIZE && head->stored == head->size;
+    if (head->kind != MS_SNAPSHOT_ENTRIES || head->heat >= MS_SNAPSHOT_HEATS ||
+        head->entries == 0 || (head->entries > 1 && head->size > MS_SNAPSHOT_BLOCK_SIZE))
+        return false;
+    switch (head->encoding) {
+    case MS_SNAPSHOT_PLAIN:
+        return head->stored == head->size;
+    case MS_SNAPSHOT_ZSTD:
+        return reader->summary.may_be_packed && head->size <= MS_SNAPSHOT_PACKED_MOST;
+    default:
+        return false;
+    }
+}
+static int read_block(struct ms_snapshot_reader *reader, uint64_t offset,
+                      struct ms_snapshot_head *head)
+{
+    char bytes[MS_SNAPSHOT_BLOCK_HEAD_SIZE];
+    const uint64_t payload = offset + sizeof bytes;
+    int status = read_exactly(reader, offset, bytes, sizeof bytes);
+    if (status != MEMSTORE_OK)
+        return status;
+    ms_snapshot_take_head(bytes, head);
+    if (bytes[3] != 0 || payload > reader->file.size ||
+        !is_possible(reader, head, reader->file.size - payload))
+        return MEMSTORE_ERR_CORRUPT_SNAPSHOT;
+    if (!snapshot_reader_reserve(&reader->stored, &reader->stored_cap, head->stored, reader->wipes))
+        return MEMSTORE_ERR_MEMORY_EXHAUSTED;
+    status = read_exactly(reader, payload, reader->stored, head->stored);
+    if (status != MEMSTORE_OK)
+        return status;
+    return XXH3_64bits_withSeed(reader->stored, head->stored, ms_snapshot_seed(bytes)) ==
+                   head->checksum
+               ? MEMSTORE_OK
+               : MEMSTORE_ERR_CORRUPT_SNAPSHOT;
+}
+static int unpack(struct ms_snapshot_reader *reader, const struct ms_snapshot_head *head)
+{
+    const char *plain = reader->stored;
+    if (head->encoding == MS_SNAPSHOT_ZSTD) {
+        if (!snapshot_reader_reserve(&reader->plain, &reader->plain_cap, head->size, reader->wipes))
+            return MEMSTORE_ERR_MEMORY_EXHAUSTED;
+        if (!ms_packing_unpack(reader->packing, reader->stored, head->stored, reader->plain,
+                               head->size))
+            return MEMSTORE_ERR_CORRUPT_SNAPSHOT;
+        plain = reader->plain;
+    }
+    reader->at = plain;
+    reader->end = plain + head->size;
+    reader->heat = head->heat;
+    return MEMSTORE_OK;
+}
+static const char *snapshot_reader_take_entry(const struct ms_snapshot_reader *reader,
+                              struct ms_snapshot_entry *entry)
+{
+    const size_t head = ms_snapshot_entry_head(reader->summary.has_created);
+    const char *at = reader->at;
+    if ((size_t)(reader->end - at) < head)
+        return NULL;
+    entry->expires_at = (int64_t)ms_take_u64(at);
+    entry->created_at = reader->summary.has_created ? (int64_t)ms_take_u64(at + 8) : 0;
+    at += head;
+    entry->key_size = ms_take_u32(at - 8);
+    entry->value_size = ms_take_u32(at - 4);
+    if (entry->expires_at < 0 || entry->created_at < 0 || entry->key_size == 0 ||
+        (uint64_t)(reader->end - at) < (uint64_t)entry->key_size + entry->value_size)
+        return NULL;
+    entry->key = at;
+    entry->value = at + entry->key_size;
+    entry->heat = reader->heat;
+    return entry->value + entry->value_size;
+}
+bool ms_snapshot_next(struct ms_snapshot_reader *reader, struct ms_snapshot_entry *entry)
+{
+    if (reader->at == reader->end)
+        return false;
+    reader->at = snapshot_reader_take_entry(reader, entry);
+    return true;
+}
+static bool has_entries(struct ms_snapshot_reader *reader, uint32_t count)
+{
+    struct ms_snapshot_entry entry;
+    while (count > 0 && reader->at != reader->end) {
+        reader->at = snapshot_reader_take_entry(reader, &entry);
+        if (reader->at == NULL)
+            return false;
+        count--;
+    }
+    return count == 0 && reader->at == reader->end;
+}
+int ms_snapshot_read(struct ms_snapshot_reader *reader, uint64_t number)
+{
+    const struct ms_snapshot_spot *spot = &reader->spots[number];
+    struct ms_snapshot_head head;
+    int status = read_block(reader, spot->offset, &head);
+    if (status == MEMSTORE_OK && (head.checksum != spot->checksum || head.number != number))
+        status = MEMSTORE_ERR_CORRUPT_SNAPSHOT;
+    return status == MEMSTORE_OK ? unpack(reader, &head) : status;
+}
+struct verifying {
+    uint64_t offset, number, entries, bytes, chain;
+};
+static int verify_end(const struct ms_snapshot_reader *reader, const struct verifying *verifying,
+                      const struct ms_snapshot_head *head)
+{
+    const char *const totals = reader->stored;
+    const uint64_t end = verifying->offset + MS_SNAPSHOT_BLOCK_HEAD_SIZE + MS_SNAPSHOT_END_SIZE;
+    const bool fits =
+        head->number == verifying->number && reader->summary.blocks == verifying->number &&
+        reader->summary.entries == verifying->entries &&
+        ms_take_u64(totals) == verifying->entries && ms_take_u64(totals + 8) == verifying->number &&
+        ms_take_u64(totals + 16) == verifying->bytes &&
+        ms_take_u64(totals + 24) == verifying->chain && end == reader->file.size;
+    return fits ? MEMSTORE_OK : MEMSTORE_ERR_CORRUPT_SNAPSHOT;
+}
+static int verify_block(struct ms_snapshot_reader *reader, struct verifying *verifying,
+                        const struct ms_snapshot_head *head)
+{
+    if (head->number != verifying->number || verifying->number >= reader->summary.blocks)
+        return MEMSTORE_ERR_CORRUPT_SNAPSHOT;
+    const int status = unpack(reader, head);
+    if (status != MEMSTORE_OK)
+        return status;
+    if (!has_entries(reader, head->entries))
+        return MEMSTORE_ERR_CORRUPT_SNAPSHOT;
+    reader->spots[verifying->number++] =
+        (struct ms_snapshot_spot){verifying->offset, head->checksum, head->entries, head->heat};
+    verifying->offset += MS_SNAPSHOT_BLOCK_HEAD_SIZE + head->stored;
+    verifying->entries += head->entries;
+    verifying->bytes += head->size;
+    verifying->chain = ms_snapshot_chain(verifying->chain, head->checksum);
+    return MEMSTORE_OK;
+}
+int ms_snapshot_verify(struct ms_snapshot_reader *reader, ms_snapshot_step fn, void *context)
+{
+    struct verifying verifying = {.offset = MS_SNAPSHOT_HEADER_SIZE};
+    reader->spots = ms_mem_resize(NULL, (reader->summary.blocks + 1) * sizeof *reader->spots);
+    if (reader->spots == NULL)
+        return MEMSTORE_ERR_MEMORY_EXHAUSTED;
+    for (;;) {
+        struct ms_snapshot_head head;
+        int status = read_block(reader, verifying.offset, &head);
+        if (status != MEMSTORE_OK)
+            return status;
+        if (head.kind == MS_SNAPSHOT_END) {
+            reader->count = verifying.number;
+            reader->bytes = verifying.bytes;
+            return verify_end(reader, &verifying, &head);
+        }
+        status = verify_block(reader, &verifying, &head);
+        if (status != MEMSTORE_OK)
+            return status;
+        if (!fn(context, head.entries))
+            return MEMSTORE_ERR_CANCELLED;
+    }
+}
+
+/* lib/snapshot/writer.c */
+#ifndef MS_SNAPSHOT_WRITER_H
+#define MS_SNAPSHOT_WRITER_H
+struct ms_snapshot_options {
+    int64_t saved_at;
+    bool keeps_created;
+    bool packs;
+    bool sync;
+    bool wipes;
+};
+struct ms_snapshot_block {
+    struct ms_snapshot_block *next;
+    struct ms_snapshot_head head;
+    char bytes[MS_SNAPSHOT_BLOCK_HEAD_SIZE + MS_SNAPSHOT_BLOCK_SIZE];
+};
+struct ms_snapshot_writer {
+    struct ms_file_out file;
+    struct ms_snapshot_options options;
+    struct ms_snapshot_block *gathered[MS_SNAPSHOT_HEATS];
+    struct ms_snapshot_block *full;
+    struct ms_snapshot_block *spare;
+    struct ms_packing *packing;
+    char *packed;
+    uint64_t entries, blocks, bytes, chain;
+    uint64_t file_size;
+};
+int ms_snapshot_begin(struct ms_snapshot_writer *writer, const char *path,
+                      const struct ms_snapshot_options *options);
+bool ms_snapshot_is_small(const struct ms_snapshot_writer *writer,
+                          const struct ms_snapshot_entry *entry);
+int ms_snapshot_add(struct ms_snapshot_writer *writer, const struct ms_snapshot_entry *entry);
+int ms_snapshot_add_large(struct ms_snapshot_writer *writer, const struct ms_snapshot_entry *entry);
+int ms_snapshot_write_full(struct ms_snapshot_writer *writer);
+int ms_snapshot_commit(struct ms_snapshot_writer *writer);
+void ms_snapshot_abandon(struct ms_snapshot_writer *writer);
+#endif
+#include <errno.h>
+#include <memstore/status.h>
+static int snapshot_writer_status_of(int error)
+{
+    switch (error) {
+    case 0:
+        return MEMSTORE_OK;
+    case ENOMEM:
+        return MEMSTORE_ERR_MEMORY_EXHAUSTED;
+    case EWOULDBLOCK:
+        return MEMSTORE_ERR_LOCK_TIMEOUT;
+    default:
+        return MEMSTORE_ERR_IO;
+    }
+}
+static int snapshot_writer_append(struct ms_snapshot_writer *writer, const void *data, size_t size)
+{
+    writer->file_size += size;
+    return snapshot_writer_status_of(ms_file_append(&writer->file, data, size));
+}
+static struct ms_snapshot_block *new_block(struct ms_snapshot_writer *writer, unsigned heat)
+{
+    struct ms_snapshot_block *block = writer->spare;
+    if (block != NULL)
+        writer->spare = block->next;
+    else
+        block = ms_mem_resize(NULL, sizeof *block);
+    if (block != NULL) {
+        block->next = NULL;
+        block->head = (struct ms_snapshot_head){.kind = MS_SNAPSHOT_ENTRIES, .heat = (uint8_t)heat};
+    }
+    return block;
+}
+static void number(struct ms_snapshot_writer *writer, struct ms_snapshot_head *head)
+{
+    head->number = writer->blocks++;
+    writer->entries += head->entries;
+    writer->bytes += head->size;
+}
+static int write_whole(struct ms_snapshot_writer *writer, const struct ms_snapshot_head *head,
+                       char *bytes)
+{
+    ms_snapshot_put_head(bytes, head);
+    const uint64_t checksum = XXH3_64bits_withSeed(bytes + MS_SNAPSHOT_BLOCK_HEAD_SIZE,
+                                                   head->stored, ms_snapshot_seed(bytes));
+    ms_put_u64(bytes + MS_SNAPSHOT_BLOCK_HEAD_SIZE - 8, checksum);
+    writer->chain = ms_snapshot_chain(writer->chain, checksum);
+    return snapshot_writer_append(writer, bytes, MS_SNAPSHOT_BLOCK_HEAD_SIZE + head->stored);
+}
+static int write_block(struct ms_snapshot_writer *writer, struct ms_snapshot_block *block)
+{
+    struct ms_snapshot_head *head = &block->head;
+    char *bytes = block->bytes;
+    number(writer, head);
+    head->stored = head->size;
+    if (writer->options.packs) {
+        const size_t packed = ms_packing_pack(
+            writer->packing, bytes + MS_SNAPSHOT_BLOCK_HEAD_SIZE, head->size,
+            writer->packed + MS_SNAPSHOT_BLOCK_HEAD_SIZE, ms_packing_bound(MS_SNAPSHOT_BLOCK_SIZE));
+        if (packed != 0) {
+            head->encoding = MS_SNAPSHOT_ZSTD;
+            head->stored = (uint32_t)packed;
+            bytes = writer->packed;
+        }
+    }
+    return write_whole(writer, head, bytes);
+}
+int ms_snapshot_write_full(struct ms_snapshot_writer *writer)
+{
+    int status = MEMSTORE_OK;
+    while (status == MEMSTORE_OK && writer->full != NULL) {
+        struct ms_snapshot_block *block = writer->full;
+        status = write_block(writer, block);
+        writer->full = block->next;
+        block->next = writer->spare;
+        writer->spare = block;
+    }
+    return status;
+}
+static size_t snapshot_writer_size_of(const struct ms_snapshot_writer *writer,
+                      const struct ms_snapshot_entry *entry)
+{
+    return ms_snapshot_entry_head(writer->options.keeps_created) + entry->key_size +
+           entry->value_size;
+}
+bool ms_snapshot_is_small(const struct ms_snapshot_writer *writer,
+                          const struct ms_snapshot_entry *entry)
+{
+    return snapshot_writer_size_of(writer, entry) <= MS_SNAPSHOT_BLOCK_SIZE;
+}
+static char *put_entry_head(const struct ms_snapshot_writer *writer,
+                            const struct ms_snapshot_entry *entry, char *at)
+{
+    ms_put_u64(at, (uint64_t)entry->expires_at);
+    at += 8;
+    if (writer->options.keeps_created) {
+        ms_put_u64(at, (uint64_t)entry->created_at);
+        at += 8;
+    }
+    ms_put_u32(at, entry->key_size);
+    ms_put_u32(at + 4, entry->value_size);
+    return at + 8;
+}
+static void put_entry(const struct ms_snapshot_writer *writer,
+                      const struct ms_snapshot_entry *entry, char *at)
+{
+    char *const key = put_entry_head(writer, entry, at);
+    memcpy(key, entry->key, entry->key_size);
+    if (entry->value_size != 0)
+        memcpy(key + entry->key_size, entry->value, entry->value_size);
+}
+static void set_full(struct ms_snapshot_writer *writer, unsigned heat)
+{
+    writer->gathered[heat]->next = writer->full;
+    writer->full = writer->gathered[heat];
+    writer->gathered[heat] = NULL;
+}
+int ms_snapshot_add(struct ms_snapshot_writer *writer, const struct ms_snapshot_entry *entry)
+{
+    struct ms_snapshot_block **block = &writer->gathered[entry->heat];
+    const size_t size = snapshot_writer_size_of(writer, entry);
+    if (*block != NULL && size > MS_SNAPSHOT_BLOCK_SIZE - (*block)->head.size)
+        set_full(writer, entry->heat);
+    if (*block == NULL)
+        *block = new_block(writer, entry->heat);
+    if (*block == NULL)
+        return MEMSTORE_ERR_MEMORY_EXHAUSTED;
+    put_entry(writer, entry, (*block)->bytes + MS_SNAPSHOT_BLOCK_HEAD_SIZE + (*block)->head.size);
+    (*block)->head.size += (uint32_t)size;
+    (*block)->head.entries++;
+    return MEMSTORE_OK;
+}
+static int pack_large(struct ms_snapshot_writer *writer, const struct ms_snapshot_entry *entry,
+                      size_t size, char **bytes, size_t *packed)
+{
+    const size_t bound = ms_packing_bound(size);
+    char *const plain = ms_mem_resize(NULL, size);
+    *packed = 0;
+    *bytes = ms_mem_resize(NULL, MS_SNAPSHOT_BLOCK_HEAD_SIZE + bound);
+    const bool has_memory = plain != NULL && *bytes != NULL;
+    if (has_memory) {
+        put_entry(writer, entry, plain);
+        *packed = ms_packing_pack(writer->packing, plain, size,
+                                  *bytes + MS_SNAPSHOT_BLOCK_HEAD_SIZE, bound);
+    }
+    ms_mem_free_wiped(plain, writer->options.wipes);
+    return has_memory ? MEMSTORE_OK : MEMSTORE_ERR_MEMORY_EXHAUSTED;
+}
+static int write_in_pieces(struct ms_snapshot_writer *writer, const struct ms_snapshot_head *head,
+                           const struct ms_snapshot_entry *entry)
+{
+    char bytes[MS_SNAPSHOT_BLOCK_HEAD_SIZE + 24];
+    XXH3_state_t state;
+    ms_snapshot_put_head(bytes, head);
+    const char *const end = put_entry_head(writer, entry, bytes + MS_SNAPSHOT_BLOCK_HEAD_SIZE);
+    const size_t before_key = (size_t)(end - bytes) - MS_SNAPSHOT_BLOCK_HEAD_SIZE;
+    XXH3_INITSTATE(&state);
+    XXH3_64bits_reset_withSeed(&state, ms_snapshot_seed(bytes));
+    XXH3_64bits_update(&state, bytes + MS_SNAPSHOT_BLOCK_HEAD_SIZE, before_key);
+    XXH3_64bits_update(&state, entry->key, entry->key_size);
+    XXH3_64bits_update(&state, entry->value, entry->value_size);
+    const uint64_t checksum = XXH3_64bits_digest(&state);
+    if (writer->options.wipes)
+        ms_mem_wipe(&state, sizeof state);
+    ms_put_u64(bytes + MS_SNAPSHOT_BLOCK_HEAD_SIZE - 8, checksum);
+    writer->chain = ms_snapshot_chain(writer->chain, checksum);
+    int status = snapshot_writer_append(writer, bytes, (size_t)(end - bytes));
+    if (status == MEMSTORE_OK)
+        status = snapshot_writer_append(writer, entry->key, entry->key_size);
+    return status == MEMSTORE_OK ? snapshot_writer_append(writer, entry->value, entry->value_size) : status;
+}
+int ms_snapshot_add_large(struct ms_snapshot_writer *writer, const struct ms_snapshot_entry *entry)
+{
+    const size_t size = snapshot_writer_size_of(writer, entry);
+    struct ms_snapshot_head head = {.kind = MS_SNAPSHOT_ENTRIES,
+                                    .heat = (uint8_t)entry->heat,
+                                    .entries = 1,
+                                    .size = (uint32_t)size,
+                                    .stored = (uint32_t)size};
+    char *bytes = NULL;
+    size_t packed = 0;
+    int status = MEMSTORE_OK;
+    number(writer, &head);
+    if (writer->options.packs && size <= MS_SNAPSHOT_PACKED_MOST)
+        status = pack_large(writer, entry, size, &bytes, &packed);
+    if (status == MEMSTORE_OK && packed != 0) {
+        head.encoding = MS_SNAPSHOT_ZSTD;
+        head.stored = (uint32_t)packed;
+        status = write_whole(writer, &head, bytes);
+    } else if (status == MEMSTORE_OK) {
+        status = write_in_pieces(writer, &head, entry);
+    }
+    ms_mem_free_wiped(bytes, writer->options.wipes);
+    return status;
+}
+static int write_header(struct ms_snapshot_writer *writer, bool is_last)
+{
+    char header[MS_SNAPSHOT_HEADER_SIZE] = {0};
+    if (!is_last)
+        return snapshot_writer_append(writer, header, sizeof header);
+    memcpy(header, MS_SNAPSHOT_MAGIC, 8);
+    ms_put_u32(header + 8, MS_SNAPSHOT_VERSION);
+    ms_put_u32(header + 12, (writer->options.keeps_created ? MS_SNAPSHOT_HAS_CREATED : 0) |
+                                (writer->options.packs ? MS_SNAPSHOT_MAY_BE_PACKED : 0));
+    ms_put_u64(header + 16, (uint64_t)writer->options.saved_at);
+    ms_put_u64(header + 24, writer->entries);
+    ms_put_u64(header + 32, writer->blocks);
+    ms_put_u64(header + 40, writer->file_size);
+    ms_put_u64(header + 56, XXH3_64bits(header, 56));
+    return snapshot_writer_status_of(ms_file_rewrite(&writer->file, 0, header, sizeof header));
+}
+static int write_end(struct ms_snapshot_writer *writer)
+{
+    char bytes[MS_SNAPSHOT_BLOCK_HEAD_SIZE + MS_SNAPSHOT_END_SIZE];
+    char *const totals = bytes + MS_SNAPSHOT_BLOCK_HEAD_SIZE;
+    const struct ms_snapshot_head head = {.kind = MS_SNAPSHOT_END,
+                                          .size = MS_SNAPSHOT_END_SIZE,
+                                          .stored = MS_SNAPSHOT_END_SIZE,
+                                          .number = writer->blocks};
+    ms_put_u64(totals, writer->entries);
+    ms_put_u64(totals + 8, writer->blocks);
+    ms_put_u64(totals + 16, writer->bytes);
+    ms_put_u64(totals + 24, writer->chain);
+    return write_whole(writer, &head, bytes);
+}
+static void free_blocks(struct ms_snapshot_block *block, bool wipes)
+{
+    while (block != NULL) {
+        struct ms_snapshot_block *next = block->next;
+        ms_mem_free_wiped(block, wipes);
+        block = next;
+    }
+}
+static void free_memory(struct ms_snapshot_writer *writer)
+{
+    for (unsigned heat = 0; heat < MS_SNAPSHOT_HEATS; heat++)
+        free_blocks(writer->gathered[heat], writer->options.wipes);
+    free_blocks(writer->full, writer->options.wipes);
+    free_blocks(writer->spare, writer->options.wipes);
+    ms_packing_free(writer->packing);
+    ms_mem_free_wiped(writer->packed, writer->options.wipes);
+}
+int ms_snapshot_begin(struct ms_snapshot_writer *writer, const char *path,
+                      const struct ms_snapshot_options *options)
+{
+    *writer = (struct ms_snapshot_writer){.options = *options};
+    if (options->packs) {
+        if (!ms_packing_is_supported())
+            return MEMSTORE_ERR_UNSUPPORTED;
+        writer->packing = ms_packing_new();
+        writer->packed = ms_mem_resize(NULL, MS_SNAPSHOT_BLOCK_HEAD_SIZE +
+                                                 ms_packing_bound(MS_SNAPSHOT_BLOCK_SIZE));
+        if (writer->packing == NULL || writer->packed == NULL) {
+            free_memory(writer);
+            return MEMSTORE_ERR_MEMORY_EXHAUSTED;
+        }
+    }
+    int status = snapshot_writer_status_of(ms_file_create(&writer->file, path, 0600));
+    if (status != MEMSTORE_OK) {
+        free_memory(writer);
+        return status;
+    }
+    status = write_header(writer, false);
+    if (status != MEMSTORE_OK)
+        ms_snapshot_abandon(writer);
+    return status;
+}
+int ms_snapshot_commit(struct ms_snapshot_writer *writer)
+{
+    int status;
+    for (unsigned heat = 0; heat < MS_SNAPSHOT_HEATS; heat++) {
+        if (writer->gathered[heat] != NULL)
+            set_full(writer, heat);
+    }
+    status = ms_snapshot_write_full(writer);
+    if (status == MEMSTORE_OK)
+        status = write_end(writer);
+    if (status == MEMSTORE_OK)
+        status = write_header(writer, true);
+    if (status != MEMSTORE_OK) {
+        ms_snapshot_abandon(writer);
+        return status;
+    }
+    free_memory(writer);
+    return snapshot_writer_status_of(ms_file_commit(&writer->file, writer->options.sync));
+}
+void ms_snapshot_abandon(struct ms_snapshot_writer *writer)
+{
+    free_memory(writer);
+    ms_file_abandon(&writer->file);
 }
 
 /* lib/store/admission.c */
@@ -8855,210 +11655,6 @@ bool ms_stale_find(memstore *store, const memstore_key *key, uint64_t hash, stru
 void ms_stale_forget(memstore *store, const memstore_key *key, uint64_t hash);
 void ms_stale_clear_shard(memstore *store, uint32_t shard);
 int ms_stale_forget_matching(memstore *store, const char *pattern, size_t pattern_size);
-#endif
-#ifndef MS_ADVICE_HOT_H
-#define MS_ADVICE_HOT_H
-#include <stddef.h>
-#include <stdint.h>
-#define MS_HOT_KEYS 64
-#define MS_HOT_KEY_BYTES 64
-struct ms_hot_key {
-    uint64_t hash;
-    uint64_t count, error;
-    uint32_t key_size;
-    char key[MS_HOT_KEY_BYTES];
-};
-struct ms_hot {
-    uint64_t noted;
-    uint32_t used;
-    uint64_t hashes[MS_HOT_KEYS], counts[MS_HOT_KEYS];
-    struct ms_hot_key keys[MS_HOT_KEYS];
-};
-void ms_hot_note(struct ms_hot *hot, uint64_t hash, const void *key, size_t key_size);
-uint32_t ms_hot_sorted(const struct ms_hot *hot, struct ms_hot_key *out);
-#endif
-#ifndef MS_ADVICE_CURVE_H
-#define MS_ADVICE_CURVE_H
-#include <stdbool.h>
-#include <stdint.h>
-#define MS_CURVE_SUB_BITS 5
-#define MS_CURVE_SUBS (1u << MS_CURVE_SUB_BITS)
-#define MS_CURVE_TOP 48
-#define MS_CURVE_BUCKETS ((MS_CURVE_TOP - MS_CURVE_SUB_BITS + 1) * MS_CURVE_SUBS)
-struct ms_curve_sums {
-    double weight, cross;
-};
-struct ms_curve {
-    struct ms_curve_sums buckets[MS_CURVE_BUCKETS];
-    struct ms_curve_sums infinite;
-    struct ms_curve_sums total;
-    double first, first_missed;
-};
-#define MS_CURVE_INFINITE (-1.0)
-void ms_curve_add(struct ms_curve *curve, double distance, double weight, uint32_t n);
-double ms_curve_miss_ratio(const struct ms_curve *curve, double size, double references);
-static inline double ms_curve_cross(uint32_t n)
-{
-    return 2.0 * (n - 1);
-}
-double ms_curve_slope(const struct ms_curve *curve, double cross, double first_missed);
-#endif
-#ifndef MS_ADVICE_MINIATURE_H
-#define MS_ADVICE_MINIATURE_H
-#include <stdbool.h>
-#include <stdint.h>
-enum ms_mini_policy { MS_MINI_LRU, MS_MINI_FIFO, MS_MINI_S3FIFO, MS_MINI_POLICIES };
-enum ms_mini_where { MS_MINI_NOWHERE, MS_MINI_SMALL, MS_MINI_MAIN, MS_MINI_GHOST, MS_MINI_LISTS };
-#define MS_MINI_NONE UINT32_MAX
-struct ms_mini_link {
-    uint32_t older, newer;
-    uint32_t size;
-    uint8_t where;
-    uint8_t uses;
-};
-struct ms_mini_list {
-    uint32_t oldest, newest;
-    uint32_t count;
-    uint64_t bytes;
-};
-struct ms_mini {
-    enum ms_mini_policy policy;
-    uint64_t capacity;
-    struct ms_mini_link *links;
-    struct ms_mini_list lists[MS_MINI_LISTS];
-    struct ms_curve_sums missed;
-    double first_missed;
-};
-void ms_mini_init(struct ms_mini *mini, enum ms_mini_policy policy, struct ms_mini_link *links);
-void ms_mini_resize(struct ms_mini *mini, uint64_t capacity);
-void ms_mini_read(struct ms_mini *mini, uint32_t key, uint32_t size, double weight, uint32_t n);
-void ms_mini_write(struct ms_mini *mini, uint32_t key, uint32_t size);
-void ms_mini_remove(struct ms_mini *mini, uint32_t key);
-double ms_mini_miss_ratio(const struct ms_mini *mini, const struct ms_curve *curve,
-                          double references);
-#endif
-#ifndef MS_ADVICE_REUSE_H
-#define MS_ADVICE_REUSE_H
-#include <stdbool.h>
-#include <stddef.h>
-#define MS_REUSE_ALL (UINT64_C(1) << 32)
-#define MS_REUSE_NONE UINT32_MAX
-#define MS_REUSE_BLOCK 128
-struct ms_followed {
-    uint64_t hash;
-    int64_t used_ms;
-    int64_t expires_ms;
-    uint32_t slot;
-    uint32_t size;
-    uint32_t reads;
-    bool is_used;
-};
-struct ms_reuse {
-    uint32_t capacity;
-    uint32_t count;
-    uint64_t threshold;
-    uint64_t horizon;
-    struct ms_followed *keys;
-    uint32_t *free_keys;
-    uint32_t *table;
-    uint32_t *slot_keys;
-    uint32_t *slot_sizes;
-    uint64_t *block_bytes;
-    uint32_t *block_counts;
-    uint32_t next_slot, oldest_slot;
-    uint64_t held_bytes;
-    uint32_t held;
-    struct ms_curve bytes, entries;
-    double gone, gone_read_once;
-    void (*on_drop)(void *context, uint32_t key);
-    void *context;
-};
-static inline size_t ms_reuse_bytes(uint32_t capacity)
-{
-    return capacity * (sizeof(struct ms_followed) + 7 * sizeof(uint32_t)) +
-           (2 * capacity / MS_REUSE_BLOCK + 1) * (sizeof(uint64_t) + sizeof(uint32_t)) + 8;
-}
-void ms_reuse_init(struct ms_reuse *reuse, uint32_t capacity, uint64_t threshold, void *memory);
-static inline bool ms_reuse_follows(const struct ms_reuse *reuse, uint64_t hash)
-{
-    return (uint32_t)hash < reuse->threshold;
-}
-static inline double ms_reuse_weight(const struct ms_reuse *reuse)
-{
-    return (double)MS_REUSE_ALL / (double)reuse->threshold;
-}
-uint32_t ms_reuse_key(struct ms_reuse *reuse, uint64_t hash);
-void ms_reuse_read(struct ms_reuse *reuse, uint32_t key, bool can_hit);
-void ms_reuse_touch(struct ms_reuse *reuse, uint32_t key, uint32_t size);
-double ms_reuse_read_once(const struct ms_reuse *reuse);
-#endif
-#ifndef MS_ADVICE_SPREAD_H
-#define MS_ADVICE_SPREAD_H
-#include <stdint.h>
-#define MS_SPREAD_BUCKETS 64
-struct ms_spread {
-    double counts[MS_SPREAD_BUCKETS];
-    double sums[MS_SPREAD_BUCKETS];
-    double total;
-};
-static inline uint32_t ms_spread_bucket(uint64_t n)
-{
-    const uint32_t bits = n == 0 ? 0 : 64 - (uint32_t)__builtin_clzll(n);
-    return bits < MS_SPREAD_BUCKETS ? bits : MS_SPREAD_BUCKETS - 1;
-}
-static inline void ms_spread_add(struct ms_spread *spread, uint64_t n, double weight, double sum)
-{
-    spread->counts[ms_spread_bucket(n)] += weight;
-    spread->sums[ms_spread_bucket(n)] += sum;
-    spread->total += weight;
-}
-static inline uint64_t ms_spread_below(const struct ms_spread *spread, double share)
-{
-    double below = 0;
-    for (uint32_t i = 0; i < MS_SPREAD_BUCKETS && spread->total > 0; i++) {
-        below += spread->counts[i];
-        if (below >= share * spread->total)
-            return UINT64_C(1) << i;
-    }
-    return 0;
-}
-#endif
-#ifndef MS_ADVICE_PATTERN_H
-#define MS_ADVICE_PATTERN_H
-#define MS_PATTERN_HORIZON 16
-enum ms_reference_kind {
-    MS_REFERENCE_READ,
-    MS_REFERENCE_WRITE,
-    MS_REFERENCE_DELETE,
-    MS_REFERENCE_RETIME
-};
-struct ms_reference {
-    enum ms_reference_kind kind;
-    uint64_t hash;
-    uint32_t size;
-    int64_t now_ms;
-    int64_t expires_ms;
-};
-struct ms_pattern {
-    struct ms_reuse reuse;
-    struct ms_mini minis[MS_MINI_POLICIES];
-    struct ms_hot hot;
-    uint64_t cache_bytes;
-    uint64_t sampled;
-    double reads, misses;
-    struct ms_spread reuse_ages, ttls, late;
-    struct ms_spread hit_sizes;
-};
-static inline size_t ms_pattern_bytes(uint32_t keys)
-{
-    return ms_reuse_bytes(keys) + MS_MINI_POLICIES * keys * sizeof(struct ms_mini_link);
-}
-void ms_pattern_init(struct ms_pattern *pattern, uint32_t keys, uint64_t threshold,
-                     uint64_t cache_bytes, void *memory);
-void ms_pattern_resize(struct ms_pattern *pattern, uint64_t cache_bytes);
-void ms_pattern_note(struct ms_pattern *pattern, const struct ms_reference *reference);
-void ms_pattern_clear(struct ms_pattern *pattern);
-void ms_pattern_forget(struct ms_pattern *pattern);
 #endif
 #ifndef MS_STORE_TRACK_H
 #define MS_STORE_TRACK_H
@@ -9648,60 +12244,6 @@ void ms_admission_forget_threads(struct ms_admission *admission)
 }
 
 /* lib/store/advise.c */
-#ifndef MS_ADVICE_FINDINGS_H
-#define MS_ADVICE_FINDINGS_H
-#include <stdbool.h>
-#include <stdint.h>
-#define MS_FINDINGS_POINTS 64
-#define MS_FINDINGS_HOT_KEYS 16
-struct ms_point {
-    uint64_t bytes, entries;
-    double miss_ratio;
-};
-struct ms_findings_settings {
-    const char *eviction, *hash_function;
-    uint64_t limit, max_entry_size;
-    int64_t default_ttl, max_ttl;
-    uint32_t ttl_jitter;
-    double sample_ratio;
-};
-struct ms_findings_counts {
-    uint64_t entries, hits, misses, sets, evictions, expirations, rejected_full;
-    bool unread_is_known;
-    uint64_t expired_unread, evicted_unread;
-};
-struct ms_findings_entries {
-    uint64_t walked, expiring;
-    struct ms_spread sizes;
-    struct ms_spread ttls;
-    double burst_share;
-    int64_t burst_ms;
-    uint32_t shards;
-    uint64_t fullest_shard, all_in_shards;
-};
-struct ms_findings_pattern {
-    bool is_tracked;
-    double ratio;
-    uint32_t followed;
-    uint64_t sampled, missed, references;
-    double miss_ratio;
-    struct ms_point points[MS_FINDINGS_POINTS];
-    uint32_t point_count, at_limit;
-    double policies[MS_MINI_POLICIES];
-    struct ms_hot_key hot[MS_FINDINGS_HOT_KEYS];
-    uint32_t hot_count;
-    uint64_t hot_noted;
-    double read_once;
-    struct ms_spread reuse_ages, ttls, late, hit_sizes;
-};
-struct ms_findings {
-    struct ms_findings_settings settings;
-    struct ms_findings_counts counts;
-    struct ms_findings_entries entries;
-    struct ms_findings_pattern pattern;
-};
-const char *ms_findings_policy_name(enum ms_mini_policy policy);
-#endif
 #ifndef MS_STORE_ADVISE_H
 #define MS_STORE_ADVISE_H
 #include <memstore/memstore.h>
@@ -11562,7 +14104,7 @@ static bool provide(memstore *store)
     ms_mutex_unlock(&store->combiner.lock);
     return has_filter ? make_spare(store) : make_filter(store);
 }
-static size_t size_of(const struct ms_write *write)
+static size_t store_combiner_queue_size_of(const struct ms_write *write)
 {
     const size_t size = sizeof(struct ms_pending) + write->key.size + write->value_size;
     const size_t alignment = _Alignof(struct ms_pending);
@@ -11635,7 +14177,7 @@ static bool watch_locked(memstore *store)
 bool ms_combiner_queue(memstore *store, const struct ms_write *write, uint64_t hash)
 {
     struct ms_combiner *combiner = &store->combiner;
-    const size_t size = size_of(write);
+    const size_t size = store_combiner_queue_size_of(write);
     struct ms_chunk *own = NULL;
     struct ms_pending *pending = NULL;
     if (size > bytes_max(store))
@@ -14422,7 +16964,7 @@ static void put_loads(struct ms_text *out, const memstore_stats *stats)
     put_counter(out, "refreshes", stats->refreshes, "Loads of what was there and old.");
     put_counter(out, "refresh_failures", stats->refresh_failures, "Such loads that failed.");
 }
-static void put_counts(struct ms_text *out, memstore *store)
+static void store_metrics_put_counts(struct ms_text *out, memstore *store)
 {
     memstore_stats stats = {0};
     ms_store_stats(store, &stats);
@@ -14562,7 +17104,7 @@ static void put_latencies(struct ms_text *out, memstore *store)
                "Measured calls that took longer than monitoring.latency_threshold.");
     put_each(out, store, put_slow);
 }
-static void put_hot_keys(struct ms_text *out, memstore *store)
+static void store_metrics_put_hot_keys(struct ms_text *out, memstore *store)
 {
     struct ms_metrics_key keys[MS_METRICS_KEYS];
     const uint32_t count = ms_metrics_hot_keys(store, keys);
@@ -14578,45 +17120,45 @@ int ms_metrics_write(memstore *store, struct ms_text *out)
 {
     ms_text_put(out, "# TYPE memstore_build info\n# HELP memstore_build The library.\n"
                      "memstore_build_info{version=\"" MEMSTORE_VERSION_STRING "\"} 1\n");
-    put_counts(out, store);
+    store_metrics_put_counts(out, store);
     put_memory(out, store);
     put_window(out, store);
     put_latencies(out, store);
-    put_hot_keys(out, store);
+    store_metrics_put_hot_keys(out, store);
     ms_text_put(out, "# EOF\n");
     return out->failed ? MEMSTORE_ERR_MEMORY_EXHAUSTED : MEMSTORE_OK;
 }
 
 /* lib/store/metrics_file.c */
 #include <string.h>
-struct line {
+struct store_metrics_file_line {
     const char *text;
     size_t size;
 };
-static bool begins_with(struct line line, const char *with)
+static bool begins_with(struct store_metrics_file_line store_metrics_file_line, const char *with)
 {
     const size_t size = strlen(with);
-    return line.size >= size && memcmp(line.text, with, size) == 0;
+    return store_metrics_file_line.size >= size && memcmp(store_metrics_file_line.text, with, size) == 0;
 }
-static bool ends_with(struct line line, const char *with)
+static bool ends_with(struct store_metrics_file_line store_metrics_file_line, const char *with)
 {
     const size_t size = strlen(with);
-    return line.size >= size && memcmp(line.text + line.size - size, with, size) == 0;
+    return store_metrics_file_line.size >= size && memcmp(store_metrics_file_line.text + store_metrics_file_line.size - size, with, size) == 0;
 }
-static const char *suffix_of(struct line type)
+static const char *suffix_of(struct store_metrics_file_line type)
 {
     return ends_with(type, " counter\n") ? "_total" : ends_with(type, " info\n") ? "_info" : "";
 }
-static void put_about(struct ms_text *out, struct line line, const char *suffix)
+static void put_about(struct ms_text *out, struct store_metrics_file_line store_metrics_file_line, const char *suffix)
 {
     const size_t name = strlen("# TYPE ");
-    const char *const rest = memchr(line.text + name, ' ', line.size - name);
-    ms_text_add(out, line.text, (size_t)(rest - line.text));
+    const char *const rest = memchr(store_metrics_file_line.text + name, ' ', store_metrics_file_line.size - name);
+    ms_text_add(out, store_metrics_file_line.text, (size_t)(rest - store_metrics_file_line.text));
     ms_text_add(out, suffix, strlen(suffix));
-    if (ends_with(line, " info\n"))
+    if (ends_with(store_metrics_file_line, " info\n"))
         ms_text_add(out, " gauge\n", 7);
     else
-        ms_text_add(out, rest, (size_t)(line.text + line.size - rest));
+        ms_text_add(out, rest, (size_t)(store_metrics_file_line.text + store_metrics_file_line.size - rest));
 }
 static void put_name(struct ms_text *out, const char *name)
 {
@@ -14628,20 +17170,20 @@ static void put_name(struct ms_text *out, const char *name)
     }
     ms_text_add(out, "\"", 1);
 }
-static void put_sample(struct ms_text *out, struct line line, const char *store_name)
+static void put_sample(struct ms_text *out, struct store_metrics_file_line store_metrics_file_line, const char *store_name)
 {
     size_t name = 0;
-    while (line.text[name] != '{' && line.text[name] != ' ')
+    while (store_metrics_file_line.text[name] != '{' && store_metrics_file_line.text[name] != ' ')
         name++;
-    const bool has_labels = line.text[name] == '{';
-    ms_text_add(out, line.text, name);
+    const bool has_labels = store_metrics_file_line.text[name] == '{';
+    ms_text_add(out, store_metrics_file_line.text, name);
     if (store_name[0] != '\0') {
         ms_text_add(out, "{", 1);
         put_name(out, store_name);
         ms_text_add(out, has_labels ? "," : "}", 1);
         name += has_labels;
     }
-    ms_text_add(out, line.text + name, line.size - name);
+    ms_text_add(out, store_metrics_file_line.text + name, store_metrics_file_line.size - name);
 }
 void ms_metrics_for_file(const struct ms_text *metrics, const char *store_name, struct ms_text *out)
 {
@@ -14649,14 +17191,14 @@ void ms_metrics_for_file(const struct ms_text *metrics, const char *store_name, 
     for (size_t at = 0; at < metrics->size;) {
         const char *const text = metrics->data + at;
         const char *const end = (const char *)memchr(text, '\n', metrics->size - at) + 1;
-        const struct line line = {text, (size_t)(end - text)};
-        if (begins_with(line, "# TYPE "))
-            suffix = suffix_of(line);
-        if (begins_with(line, "# TYPE ") || begins_with(line, "# HELP "))
-            put_about(out, line, suffix);
-        else if (!begins_with(line, "# EOF"))
-            put_sample(out, line, store_name);
-        at += line.size;
+        const struct store_metrics_file_line store_metrics_file_line = {text, (size_t)(end - text)};
+        if (begins_with(store_metrics_file_line, "# TYPE "))
+            suffix = suffix_of(store_metrics_file_line);
+        if (begins_with(store_metrics_file_line, "# TYPE ") || begins_with(store_metrics_file_line, "# HELP "))
+            put_about(out, store_metrics_file_line, suffix);
+        else if (!begins_with(store_metrics_file_line, "# EOF"))
+            put_sample(out, store_metrics_file_line, store_name);
+        at += store_metrics_file_line.size;
     }
 }
 
@@ -15441,7 +17983,7 @@ static MS_NOINLINE int copy_pinned(struct ms_segment *segment, struct ms_bytes v
     unpin(segment);
     return MEMSTORE_OK;
 }
-MS_ALWAYS_INLINE void tell(size_t *value_size, size_t size)
+MS_ALWAYS_INLINE void store_read_tell(size_t *value_size, size_t size)
 {
     if (ms_likely(value_size != NULL))
         *value_size = size;
@@ -15468,19 +18010,19 @@ static MS_NOINLINE int get_whole(memstore *store, const void *key, size_t key_si
         return counted_refused_closed(store);
     ms_place place = store_read_find(store, key, key_size);
     if (ms_unlikely(place == MS_PLACE_NONE)) {
-        tell(value_size, 0);
+        store_read_tell(value_size, 0);
         return missed(store);
     }
     struct ms_entry *entry = (struct ms_entry *)ms_arena_entry(&store->arena, place);
     if (ms_unlikely(!ms_lookup_is_live(store, place, entry))) {
         if (!ms_lookup_renewed(store, key, key_size, &place)) {
-            tell(value_size, 0);
+            store_read_tell(value_size, 0);
             return missed(store);
         }
         entry = (struct ms_entry *)ms_arena_entry(&store->arena, place);
     }
     const struct ms_bytes value = value_of(store, entry, key_size);
-    tell(value_size, value.size);
+    store_read_tell(value_size, value.size);
     if (ms_unlikely(value.size > cap))
         return too_small(store);
     touch(store, entry);
@@ -15504,7 +18046,7 @@ MS_ALWAYS_INLINE int get_found(memstore *store, struct ms_quick_found found, siz
 {
     const size_t size = ms_quick_value_size(found.head);
     const char *value = (const char *)found.entry + ms_quick_head_size(store, usual) + key_size;
-    tell(value_size, size);
+    store_read_tell(value_size, size);
     if (ms_unlikely(size > cap))
         return too_small(store);
     ms_testing_reach(MS_POINT_READ_KEPT);
@@ -15578,7 +18120,7 @@ static MS_NOINLINE int get_noted(memstore *store, const void *key, size_t key_si
     const int status = timed ? get_timed(store, key, key_size, buf, cap, &size)
                              : get_unmeasured(store, key, key_size, buf, cap, &size);
     if (status != MEMSTORE_ERR_CACHE_CLOSED)
-        tell(value_size, size);
+        store_read_tell(value_size, size);
     ms_track_read(store, key, key_size, status, size, by_turn);
     return status;
 }
@@ -15635,7 +18177,7 @@ static MS_NOINLINE int get_first(memstore *store, const void *key, size_t key_si
     count_read(store);
     const int status = get_whole(store, key, key_size, buf, cap, &size);
     if (status != MEMSTORE_ERR_CACHE_CLOSED)
-        tell(value_size, size);
+        store_read_tell(value_size, size);
     ms_measuring_end(store, MEMSTORE_OPERATION_GET, start);
     if ((ms_store_bounds(store) & MS_BOUNDS_TRACKED) != 0)
         ms_track_any_read(store, key, key_size, status, size);
@@ -16044,7 +18586,7 @@ static bool lock_shard(struct pass *pass, ms_mutex *lock)
     }
     return true;
 }
-static void take_entry(struct pass *pass, const struct candidate *candidate)
+static void store_reclaim_take_entry(struct pass *pass, const struct candidate *candidate)
 {
     memstore *store = pass->store;
     ms_mutex *lock = ms_store_shard_lock(store, candidate->hash);
@@ -16128,7 +18670,7 @@ static void run_pass(struct pass *pass, uint32_t most)
                 count_pass(pass);
                 return;
             }
-            take_entry(pass, &group[i]);
+            store_reclaim_take_entry(pass, &group[i]);
         }
     }
     count_pass(pass);
@@ -16638,152 +19180,6 @@ int ms_store_resize(memstore *store, uint64_t limit, char why[static MS_WHY_SIZE
 }
 
 /* lib/store/restore.c */
-#ifndef MS_SNAPSHOT_FORMAT_H
-#define MS_SNAPSHOT_FORMAT_H
-#include <endian.h>
-#include <string.h>
-#define MS_SNAPSHOT_VERSION 1
-#define MS_SNAPSHOT_MAGIC "\x89MSNAP\r\n"
-#define MS_SNAPSHOT_HEADER_SIZE 64
-#define MS_SNAPSHOT_BLOCK_HEAD_SIZE 32
-#define MS_SNAPSHOT_END_SIZE 32
-#define MS_SNAPSHOT_HAS_CREATED 1u
-#define MS_SNAPSHOT_MAY_BE_PACKED 2u
-#define MS_SNAPSHOT_FLAGS (MS_SNAPSHOT_HAS_CREATED | MS_SNAPSHOT_MAY_BE_PACKED)
-enum ms_snapshot_kind { MS_SNAPSHOT_ENTRIES = 1, MS_SNAPSHOT_END = 2 };
-enum ms_snapshot_encoding { MS_SNAPSHOT_PLAIN, MS_SNAPSHOT_ZSTD };
-#define MS_SNAPSHOT_HEATS 8
-#define MS_SNAPSHOT_BLOCK_SIZE ((size_t)256 << 10)
-#define MS_SNAPSHOT_PACKED_MOST ((size_t)16 << 20)
-static inline void ms_put_u32(char *at, uint32_t value)
-{
-    value = htole32(value);
-    memcpy(at, &value, sizeof value);
-}
-static inline void ms_put_u64(char *at, uint64_t value)
-{
-    value = htole64(value);
-    memcpy(at, &value, sizeof value);
-}
-static inline uint32_t ms_take_u32(const char *at)
-{
-    uint32_t value;
-    memcpy(&value, at, sizeof value);
-    return le32toh(value);
-}
-static inline uint64_t ms_take_u64(const char *at)
-{
-    uint64_t value;
-    memcpy(&value, at, sizeof value);
-    return le64toh(value);
-}
-struct ms_snapshot_head {
-    uint8_t kind;
-    uint8_t encoding;
-    uint8_t heat;
-    uint32_t entries;
-    uint32_t size;
-    uint32_t stored;
-    uint64_t number;
-    uint64_t checksum;
-};
-static inline uint64_t ms_snapshot_chain(uint64_t chain, uint64_t checksum)
-{
-    char bytes[8];
-    ms_put_u64(bytes, checksum);
-    return XXH3_64bits_withSeed(bytes, sizeof bytes, chain);
-}
-static inline uint64_t ms_snapshot_seed(const char head[MS_SNAPSHOT_BLOCK_HEAD_SIZE])
-{
-    return XXH3_64bits(head, MS_SNAPSHOT_BLOCK_HEAD_SIZE - 8);
-}
-static inline void ms_snapshot_put_head(char *at, const struct ms_snapshot_head *head)
-{
-    at[0] = (char)head->kind;
-    at[1] = (char)head->encoding;
-    at[2] = (char)head->heat;
-    at[3] = 0;
-    ms_put_u32(at + 4, head->entries);
-    ms_put_u32(at + 8, head->size);
-    ms_put_u32(at + 12, head->stored);
-    ms_put_u64(at + 16, head->number);
-}
-static inline void ms_snapshot_take_head(const char *at, struct ms_snapshot_head *head)
-{
-    head->kind = (uint8_t)at[0];
-    head->encoding = (uint8_t)at[1];
-    head->heat = (uint8_t)at[2];
-    head->entries = ms_take_u32(at + 4);
-    head->size = ms_take_u32(at + 8);
-    head->stored = ms_take_u32(at + 12);
-    head->number = ms_take_u64(at + 16);
-    head->checksum = ms_take_u64(at + 24);
-}
-static inline size_t ms_snapshot_entry_head(bool has_created)
-{
-    return has_created ? 24 : 16;
-}
-struct ms_snapshot_entry {
-    const char *key;
-    const char *value;
-    uint32_t key_size;
-    uint32_t value_size;
-    int64_t expires_at;
-    int64_t created_at;
-    unsigned heat;
-};
-#endif
-#ifndef MS_SNAPSHOT_PACKING_H
-#define MS_SNAPSHOT_PACKING_H
-#include <stdbool.h>
-#include <stddef.h>
-struct ms_packing;
-bool ms_packing_is_supported(void);
-struct ms_packing *ms_packing_new(void);
-void ms_packing_free(struct ms_packing *packing);
-size_t ms_packing_bound(size_t size);
-size_t ms_packing_pack(struct ms_packing *packing, const void *from, size_t size, void *to,
-                       size_t cap);
-bool ms_packing_unpack(struct ms_packing *packing, const void *from, size_t stored, void *to,
-                       size_t size);
-#endif
-#ifndef MS_SNAPSHOT_READER_H
-#define MS_SNAPSHOT_READER_H
-struct ms_snapshot_summary {
-    uint32_t version;
-    bool has_created;
-    bool may_be_packed;
-    int64_t saved_at;
-    uint64_t entries;
-    uint64_t blocks;
-    uint64_t file_size;
-};
-struct ms_snapshot_spot {
-    uint64_t offset;
-    uint64_t checksum;
-    uint32_t entries;
-    uint32_t heat;
-};
-struct ms_snapshot_reader {
-    struct ms_file_in file;
-    struct ms_snapshot_summary summary;
-    struct ms_snapshot_spot *spots;
-    uint64_t count;
-    uint64_t bytes;
-    struct ms_packing *packing;
-    char *stored, *plain;
-    size_t stored_cap, plain_cap;
-    const char *at, *end;
-    unsigned heat;
-    bool wipes;
-};
-int ms_snapshot_open(struct ms_snapshot_reader *reader, const char *path, bool wipes);
-typedef bool (*ms_snapshot_step)(void *context, uint32_t entries);
-int ms_snapshot_verify(struct ms_snapshot_reader *reader, ms_snapshot_step fn, void *context);
-int ms_snapshot_read(struct ms_snapshot_reader *reader, uint64_t number);
-bool ms_snapshot_next(struct ms_snapshot_reader *reader, struct ms_snapshot_entry *entry);
-void ms_snapshot_close(struct ms_snapshot_reader *reader);
-#endif
 #ifndef MS_STORE_PROGRESS_H
 #define MS_STORE_PROGRESS_H
 #include <memstore/snapshot.h>
@@ -17467,41 +19863,6 @@ int ms_store_compact(memstore *store, double max_dead_ratio)
 }
 
 /* lib/store/save.c */
-#ifndef MS_SNAPSHOT_WRITER_H
-#define MS_SNAPSHOT_WRITER_H
-struct ms_snapshot_options {
-    int64_t saved_at;
-    bool keeps_created;
-    bool packs;
-    bool sync;
-    bool wipes;
-};
-struct ms_snapshot_block {
-    struct ms_snapshot_block *next;
-    struct ms_snapshot_head head;
-    char bytes[MS_SNAPSHOT_BLOCK_HEAD_SIZE + MS_SNAPSHOT_BLOCK_SIZE];
-};
-struct ms_snapshot_writer {
-    struct ms_file_out file;
-    struct ms_snapshot_options options;
-    struct ms_snapshot_block *gathered[MS_SNAPSHOT_HEATS];
-    struct ms_snapshot_block *full;
-    struct ms_snapshot_block *spare;
-    struct ms_packing *packing;
-    char *packed;
-    uint64_t entries, blocks, bytes, chain;
-    uint64_t file_size;
-};
-int ms_snapshot_begin(struct ms_snapshot_writer *writer, const char *path,
-                      const struct ms_snapshot_options *options);
-bool ms_snapshot_is_small(const struct ms_snapshot_writer *writer,
-                          const struct ms_snapshot_entry *entry);
-int ms_snapshot_add(struct ms_snapshot_writer *writer, const struct ms_snapshot_entry *entry);
-int ms_snapshot_add_large(struct ms_snapshot_writer *writer, const struct ms_snapshot_entry *entry);
-int ms_snapshot_write_full(struct ms_snapshot_writer *writer);
-int ms_snapshot_commit(struct ms_snapshot_writer *writer);
-void ms_snapshot_abandon(struct ms_snapshot_writer *writer);
-#endif
 #ifndef MS_STORE_INTERVAL_H
 #define MS_STORE_INTERVAL_H
 #define MS_INTERVAL_BUCKETS 64
@@ -17541,7 +19902,7 @@ struct saving {
     struct ms_found *pinned;
     size_t pinned_count, pinned_cap;
 };
-static bool reserve(void **array, size_t *cap, size_t count, size_t each)
+static bool store_save_reserve(void **array, size_t *cap, size_t count, size_t each)
 {
     if (count < *cap)
         return true;
@@ -17557,7 +19918,7 @@ static bool note_place(void *context, uint32_t place)
 {
     struct saving *saving = context;
     void *places = saving->places;
-    if (!reserve(&places, &saving->cap, saving->count, sizeof *saving->places))
+    if (!store_save_reserve(&places, &saving->cap, saving->count, sizeof *saving->places))
         return false;
     saving->places = places;
     saving->places[saving->count++] = place;
@@ -17566,7 +19927,7 @@ static bool note_place(void *context, uint32_t place)
 static bool store_save_pin(struct saving *saving, const struct ms_found *found)
 {
     void *pinned = saving->pinned;
-    if (!reserve(&pinned, &saving->pinned_cap, saving->pinned_count, sizeof *saving->pinned))
+    if (!store_save_reserve(&pinned, &saving->pinned_cap, saving->pinned_count, sizeof *saving->pinned))
         return false;
     saving->pinned = pinned;
     ms_add_acquire(&found->segment->pins, 1);
@@ -17971,7 +20332,7 @@ static void free_table(memstore *store, struct ms_stale_shard *shard)
     ms_sub_relaxed(&store->stale.charged, bytes);
     ms_budget_uncharge(&store->arena.budget, bytes);
 }
-static void take_out(memstore *store, struct ms_stale_shard *shard, uint32_t at)
+static void store_stale_take_out(memstore *store, struct ms_stale_shard *shard, uint32_t at)
 {
     const uint32_t mask = shard->room - 1;
     uint32_t gap = at;
@@ -18021,7 +20382,7 @@ static void mark_stale(const struct ms_found *found)
 static void store_stale_drop(memstore *store, struct ms_stale_shard *shard, uint32_t at,
                  const struct ms_found *found)
 {
-    take_out(store, shard, at);
+    store_stale_take_out(store, shard, at);
     ms_sub_relaxed(&store->stale.entries, 1);
     ms_sub_relaxed(&found->segment->stale_bytes, store_stale_bytes_of(store, found));
     ms_store_relaxed(&found->entry->mark, MS_MARK_DEAD);
@@ -18688,7 +21049,7 @@ static const char *store_validate_look_up_all(memstore *store, const struct ms_s
     }
     return NULL;
 }
-static const char *compare(struct comparison *comparison, const struct ms_segment *segment)
+static const char *store_validate_compare(struct comparison *comparison, const struct ms_segment *segment)
 {
     const struct ms_due *due = &comparison->store->due;
     const int64_t earliest = ms_load_relaxed(&segment->earliest);
@@ -18716,7 +21077,7 @@ static void compare_next(struct ms_segment *segment, void *context)
 {
     struct comparison *comparison = context;
     if (comparison->problem == NULL)
-        comparison->problem = compare(comparison, segment);
+        comparison->problem = store_validate_compare(comparison, segment);
 }
 const char *ms_store_validate(memstore *store)
 {
@@ -18980,7 +21341,7 @@ static struct foresight look_ahead(memstore *store, const struct ms_write *write
     ms_section_end(reader);
     return foresight;
 }
-static int append(memstore *store, const struct ms_write *write, const struct foresight *foresight,
+static int store_write_append(memstore *store, const struct ms_write *write, const struct foresight *foresight,
                   int64_t now, struct ms_reserved *out)
 {
     const struct ms_entry_shape shape = {
@@ -19115,7 +21476,7 @@ int ms_store_try_write(memstore *store, const struct ms_write *write, uint64_t h
     struct ms_reserved reserved;
     if (foresight.status != MEMSTORE_OK)
         return foresight.status;
-    int status = append(store, write, &foresight, now, &reserved);
+    int status = store_write_append(store, write, &foresight, now, &reserved);
     if (status != MEMSTORE_OK)
         return status;
     ms_store_note_expiry(store, reserved.segment, write->expiry, now);
@@ -19257,49 +21618,6 @@ int ms_writing_begin_all(memstore *store)
 }
 
 /* lib/api/advise.c */
-#ifndef MS_ADVICE_ADVICE_H
-#define MS_ADVICE_ADVICE_H
-enum ms_advice_kind {
-    MS_ADVICE_TRACKING = 1,
-    MS_ADVICE_MORE_MEMORY,
-    MS_ADVICE_LESS_MEMORY,
-    MS_ADVICE_EVICTION,
-    MS_ADVICE_TTL_TOO_LONG,
-    MS_ADVICE_TTL_TOO_SHORT,
-    MS_ADVICE_TTL_JITTER,
-    MS_ADVICE_HOT_KEYS,
-    MS_ADVICE_READ_ONCE,
-    MS_ADVICE_LARGE_ENTRIES,
-    MS_ADVICE_SHARDS,
-    MS_ADVICE_REFUSED,
-    MS_ADVICE_KINDS = MS_ADVICE_REFUSED
-};
-enum ms_advice_severity { MS_ADVICE_INFO, MS_ADVICE_SUGGESTION, MS_ADVICE_WARNING };
-struct ms_advice {
-    enum ms_advice_kind kind;
-    enum ms_advice_severity severity;
-    const char *setting;
-    char what[160];
-    char evidence[320];
-    char current[48];
-    char suggested[48];
-    char expected[200];
-};
-struct ms_advice_list {
-    uint32_t count;
-    struct ms_advice items[MS_ADVICE_KINDS];
-};
-const char *ms_advice_name(enum ms_advice_kind kind);
-const char *ms_advice_severity_name(enum ms_advice_severity severity);
-void ms_advise(const struct ms_findings *findings, struct ms_advice_list *list);
-#endif
-#ifndef MS_ADVICE_REPORT_H
-#define MS_ADVICE_REPORT_H
-void ms_report_text(const struct ms_findings *findings, const struct ms_advice_list *list,
-                    struct ms_text *out);
-void ms_report_json(const struct ms_findings *findings, const struct ms_advice_list *list,
-                    struct ms_text *out);
-#endif
 #include <memstore/advice.h>
 _Static_assert((int)MEMSTORE_ADVICE_REFUSED == (int)MS_ADVICE_REFUSED &&
                    (int)MEMSTORE_ADVICE_HOT_KEYS == (int)MS_ADVICE_HOT_KEYS &&
