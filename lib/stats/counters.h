@@ -23,15 +23,9 @@ enum ms_counter {
     MS_COUNT_DELETES,
     MS_COUNT_EVICTIONS,
     MS_COUNT_EXPIRATIONS,
-    MS_COUNT_REJECTED_TOO_LARGE,
-    MS_COUNT_REJECTED_INVALID_TTL,
-    MS_COUNT_REJECTED_FULL,
-    MS_COUNT_REJECTED_MEMORY,
-    MS_COUNT_REJECTED_CONDITION,
     MS_COUNT_COMPACTIONS,
     MS_COUNT_MOVED_BYTES,
     MS_COUNT_WRITTEN_BYTES,
-    MS_COUNT_REJECTED_TIMEOUT,
     MS_COUNT_LOADS,
     MS_COUNT_LOAD_FAILURES,
     MS_COUNT_LOAD_RETRIES,
@@ -50,8 +44,13 @@ enum ms_counter {
     MS_COUNT_ROOM_MADE,
     MS_COUNT_EXPORTS,
     MS_COUNT_EXPORT_FAILURES,
-    /* Parts of those above, by status. */
+    /* Refused writes, one for each status; what is summed up stands together. */
+    MS_COUNT_REJECTED_TOO_LARGE,
+    MS_COUNT_REJECTED_TIMEOUT,
+    MS_COUNT_REJECTED_INVALID_TTL,
     MS_COUNT_REJECTED_TTL_EXPIRED,
+    MS_COUNT_REJECTED_FULL,
+    MS_COUNT_REJECTED_MEMORY_EXHAUSTED,
     MS_COUNT_REJECTED_GC_PRESSURE,
     MS_COUNT_REJECTED_SHARD_OVERFLOW,
     MS_COUNT_REJECTED_KEY_EXISTS,
@@ -60,6 +59,17 @@ enum ms_counter {
     MS_COUNT_REJECTED_NOT_A_NUMBER,
     MS_COUNTERS
 };
+
+/* Of the values of all counters, the sum of those from one to another. */
+static inline uint64_t ms_counts_from_to(const uint64_t counts[MS_COUNTERS], enum ms_counter first,
+                                         enum ms_counter last)
+{
+    uint64_t sum = 0;
+
+    for (int i = first; i <= (int)last; i++)
+        sum += counts[i];
+    return sum;
+}
 
 struct ms_counter_stripe {
     atomic_uint_least64_t counts[MS_COUNTERS];

@@ -27,30 +27,36 @@ static void put_gauge(struct ms_text *out, const char *name, double value, const
 
 /* ---- What there is ---- */
 
+/* One value of a counter's label, and how much it counts. */
+struct labelled {
+    const char *value;
+    uint64_t count;
+};
+
+static void put_labelled(struct ms_text *out, const char *name, const char *label,
+                         const struct labelled *rows, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        ms_text_put(out, "memstore_%s_total{%s=\"%s\"} %" PRIu64 "\n", name, label, rows[i].value,
+                    rows[i].count);
+}
+
 static void put_rejections(struct ms_text *out, const memstore_stats *stats)
 {
-    const struct {
-        const char *reason;
-        uint64_t count;
-    } rows[] = {
+    const struct labelled rows[] = {
         {"too_large", stats->rejected_too_large}, {"invalid_ttl", stats->rejected_invalid_ttl},
         {"full", stats->rejected_full},           {"memory", stats->rejected_memory},
         {"condition", stats->rejected_condition}, {"timeout", stats->rejected_timeout},
     };
 
     put_family(out, "rejected_writes", "counter", "Writes refused, by the reason.");
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-        ms_text_put(out, "memstore_rejected_writes_total{reason=\"%s\"} %" PRIu64 "\n",
-                    rows[i].reason, rows[i].count);
+    put_labelled(out, "rejected_writes", "reason", rows, sizeof rows / sizeof *rows);
 }
 
 /* The groups above by what the callers were told. */
 static void put_refusals(struct ms_text *out, const memstore_stats *stats)
 {
-    const struct {
-        const char *status;
-        uint64_t count;
-    } rows[] = {
+    const struct labelled rows[] = {
         {"ENTRY_TOO_LARGE", stats->rejected_too_large},
         {"INVALID_TTL", stats->rejected_invalid_ttl - stats->rejected_ttl_expired},
         {"TTL_EXPIRED", stats->rejected_ttl_expired},
@@ -67,9 +73,7 @@ static void put_refusals(struct ms_text *out, const memstore_stats *stats)
     };
 
     put_family(out, "refusals", "counter", "Writes refused, by the status they were given.");
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-        ms_text_put(out, "memstore_refusals_total{status=\"%s\"} %" PRIu64 "\n", rows[i].status,
-                    rows[i].count);
+    put_labelled(out, "refusals", "status", rows, sizeof rows / sizeof *rows);
 }
 
 static void put_loads(struct ms_text *out, const memstore_stats *stats)

@@ -83,8 +83,8 @@ static struct shares shares_of(memstore *store)
 /* Writes of entries that got as far as looking for memory. */
 static uint64_t writes_of(const struct ms_monitor_sums *sums)
 {
-    return sums->counts[MS_COUNT_SETS] + sums->counts[MS_COUNT_REJECTED_FULL] +
-           sums->counts[MS_COUNT_REJECTED_MEMORY];
+    return sums->counts[MS_COUNT_SETS] + ms_counts_from_to(sums->counts, MS_COUNT_REJECTED_FULL,
+                                                           MS_COUNT_REJECTED_SHARD_OVERFLOW);
 }
 
 static double reclaim_pressure_of(const struct ms_monitor_sums *sums)
@@ -273,11 +273,9 @@ static void fill_rates(const struct ms_monitor_sums *sums, double seconds, memst
     out->deletes = (double)counts[MS_COUNT_DELETES] / seconds;
     out->evictions = (double)counts[MS_COUNT_EVICTIONS] / seconds;
     out->expirations = (double)counts[MS_COUNT_EXPIRATIONS] / seconds;
-    out->rejected =
-        (double)(counts[MS_COUNT_REJECTED_TOO_LARGE] + counts[MS_COUNT_REJECTED_INVALID_TTL] +
-                 counts[MS_COUNT_REJECTED_FULL] + counts[MS_COUNT_REJECTED_MEMORY] +
-                 counts[MS_COUNT_REJECTED_CONDITION] + counts[MS_COUNT_REJECTED_TIMEOUT]) /
-        seconds;
+    out->rejected = (double)ms_counts_from_to(counts, MS_COUNT_REJECTED_TOO_LARGE,
+                                              MS_COUNT_REJECTED_NOT_A_NUMBER) /
+                    seconds;
     out->written_bytes = (double)counts[MS_COUNT_WRITTEN_BYTES] / seconds;
     out->moved_bytes = (double)counts[MS_COUNT_MOVED_BYTES] / seconds;
 }

@@ -30,10 +30,13 @@ void ms_store_stats(memstore *store, memstore_stats *out)
     out->evictions = sums[MS_COUNT_EVICTIONS];
     out->expirations = sums[MS_COUNT_EXPIRATIONS];
     out->rejected_too_large = sums[MS_COUNT_REJECTED_TOO_LARGE];
-    out->rejected_invalid_ttl = sums[MS_COUNT_REJECTED_INVALID_TTL];
+    out->rejected_invalid_ttl =
+        ms_counts_from_to(sums, MS_COUNT_REJECTED_INVALID_TTL, MS_COUNT_REJECTED_TTL_EXPIRED);
     out->rejected_full = sums[MS_COUNT_REJECTED_FULL];
-    out->rejected_memory = sums[MS_COUNT_REJECTED_MEMORY];
-    out->rejected_condition = sums[MS_COUNT_REJECTED_CONDITION];
+    out->rejected_memory = ms_counts_from_to(sums, MS_COUNT_REJECTED_MEMORY_EXHAUSTED,
+                                             MS_COUNT_REJECTED_SHARD_OVERFLOW);
+    out->rejected_condition =
+        ms_counts_from_to(sums, MS_COUNT_REJECTED_KEY_EXISTS, MS_COUNT_REJECTED_NOT_A_NUMBER);
     out->compactions = sums[MS_COUNT_COMPACTIONS];
     out->moved_bytes = sums[MS_COUNT_MOVED_BYTES];
     out->written_bytes = sums[MS_COUNT_WRITTEN_BYTES];

@@ -255,12 +255,22 @@ int ms_store_try_write(memstore *store, const struct ms_write *write, uint64_t h
     return MEMSTORE_OK;
 }
 
-/* What a status adds to besides its group; MS_COUNTERS where it is all of it. */
+/* What counts refusals with this status; MS_COUNTERS where nothing does. */
 static enum ms_counter counter_of(int status)
 {
     switch (status) {
+    case MEMSTORE_ERR_ENTRY_TOO_LARGE:
+        return MS_COUNT_REJECTED_TOO_LARGE;
+    case MEMSTORE_ERR_LOCK_TIMEOUT:
+        return MS_COUNT_REJECTED_TIMEOUT;
+    case MEMSTORE_ERR_INVALID_TTL:
+        return MS_COUNT_REJECTED_INVALID_TTL;
     case MEMSTORE_ERR_TTL_EXPIRED:
         return MS_COUNT_REJECTED_TTL_EXPIRED;
+    case MEMSTORE_ERR_CACHE_FULL:
+        return MS_COUNT_REJECTED_FULL;
+    case MEMSTORE_ERR_MEMORY_EXHAUSTED:
+        return MS_COUNT_REJECTED_MEMORY_EXHAUSTED;
     case MEMSTORE_ERR_GC_PRESSURE:
         return MS_COUNT_REJECTED_GC_PRESSURE;
     case MEMSTORE_ERR_SHARD_OVERFLOW:
@@ -280,40 +290,13 @@ static enum ms_counter counter_of(int status)
 
 void ms_store_count_refusal(memstore *store, int status)
 {
-    const enum ms_counter own = counter_of(status);
+    const enum ms_counter counter = counter_of(status);
 
-    if (own != MS_COUNTERS)
-        ms_count(&store->counters, own, 1);
-    switch (status) {
-    case MEMSTORE_ERR_ENTRY_TOO_LARGE:
-        ms_count(&store->counters, MS_COUNT_REJECTED_TOO_LARGE, 1);
-        break;
-    case MEMSTORE_ERR_TTL_EXPIRED:
-    case MEMSTORE_ERR_INVALID_TTL:
-        ms_count(&store->counters, MS_COUNT_REJECTED_INVALID_TTL, 1);
-        break;
-    case MEMSTORE_ERR_CACHE_FULL:
-        ms_count(&store->counters, MS_COUNT_REJECTED_FULL, 1);
+    if (counter == MS_COUNTERS)
+        return;
+    ms_count(&store->counters, counter, 1);
+    if (counter >= MS_COUNT_REJECTED_FULL && counter <= MS_COUNT_REJECTED_SHARD_OVERFLOW)
         ms_tell_no_room(store, status);
-        break;
-    case MEMSTORE_ERR_MEMORY_EXHAUSTED:
-    case MEMSTORE_ERR_GC_PRESSURE:
-    case MEMSTORE_ERR_SHARD_OVERFLOW:
-        ms_count(&store->counters, MS_COUNT_REJECTED_MEMORY, 1);
-        ms_tell_no_room(store, status);
-        break;
-    case MEMSTORE_ERR_KEY_EXISTS:
-    case MEMSTORE_ERR_KEY_NOT_FOUND:
-    case MEMSTORE_ERR_NOT_A_NUMBER:
-    case MEMSTORE_ERR_VERSION_MISMATCH:
-        ms_count(&store->counters, MS_COUNT_REJECTED_CONDITION, 1);
-        break;
-    case MEMSTORE_ERR_LOCK_TIMEOUT:
-        ms_count(&store->counters, MS_COUNT_REJECTED_TIMEOUT, 1);
-        break;
-    default:
-        break;
-    }
 }
 
 void ms_store_count_write(memstore *store, int status, const struct ms_write_outcome *outcome)

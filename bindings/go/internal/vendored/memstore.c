@@ -7256,15 +7256,9 @@ enum ms_counter {
     MS_COUNT_DELETES,
     MS_COUNT_EVICTIONS,
     MS_COUNT_EXPIRATIONS,
-    MS_COUNT_REJECTED_TOO_LARGE,
-    MS_COUNT_REJECTED_INVALID_TTL,
-    MS_COUNT_REJECTED_FULL,
-    MS_COUNT_REJECTED_MEMORY,
-    MS_COUNT_REJECTED_CONDITION,
     MS_COUNT_COMPACTIONS,
     MS_COUNT_MOVED_BYTES,
     MS_COUNT_WRITTEN_BYTES,
-    MS_COUNT_REJECTED_TIMEOUT,
     MS_COUNT_LOADS,
     MS_COUNT_LOAD_FAILURES,
     MS_COUNT_LOAD_RETRIES,
@@ -7283,7 +7277,12 @@ enum ms_counter {
     MS_COUNT_ROOM_MADE,
     MS_COUNT_EXPORTS,
     MS_COUNT_EXPORT_FAILURES,
+    MS_COUNT_REJECTED_TOO_LARGE,
+    MS_COUNT_REJECTED_TIMEOUT,
+    MS_COUNT_REJECTED_INVALID_TTL,
     MS_COUNT_REJECTED_TTL_EXPIRED,
+    MS_COUNT_REJECTED_FULL,
+    MS_COUNT_REJECTED_MEMORY_EXHAUSTED,
     MS_COUNT_REJECTED_GC_PRESSURE,
     MS_COUNT_REJECTED_SHARD_OVERFLOW,
     MS_COUNT_REJECTED_KEY_EXISTS,
@@ -7292,6 +7291,14 @@ enum ms_counter {
     MS_COUNT_REJECTED_NOT_A_NUMBER,
     MS_COUNTERS
 };
+static inline uint64_t ms_counts_from_to(const uint64_t counts[MS_COUNTERS], enum ms_counter first,
+                                         enum ms_counter last)
+{
+    uint64_t sum = 0;
+    for (int i = first; i <= (int)last; i++)
+        sum += counts[i];
+    return sum;
+}
 struct ms_counter_stripe {
     atomic_uint_least64_t counts[MS_COUNTERS];
     atomic_uint writers;
@@ -16907,27 +16914,30 @@ static void put_gauge(struct ms_text *out, const char *name, double value, const
     put_family(out, name, "gauge", help);
     ms_text_put(out, "memstore_%s %.17g\n", name, value);
 }
+struct labelled {
+    const char *value;
+    uint64_t count;
+};
+static void put_labelled(struct ms_text *out, const char *name, const char *label,
+                         const struct labelled *rows, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        ms_text_put(out, "memstore_%s_total{%s=\"%s\"} %" PRIu64 "\n", name, label, rows[i].value,
+                    rows[i].count);
+}
 static void put_rejections(struct ms_text *out, const memstore_stats *stats)
 {
-    const struct {
-        const char *reason;
-        uint64_t count;
-    } rows[] = {
+    const struct labelled rows[] = {
         {"too_large", stats->rejected_too_large}, {"invalid_ttl", stats->rejected_invalid_ttl},
         {"full", stats->rejected_full},           {"memory", stats->rejected_memory},
         {"condition", stats->rejected_condition}, {"timeout", stats->rejected_timeout},
     };
     put_family(out, "rejected_writes", "counter", "Writes refused, by the reason.");
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-        ms_text_put(out, "memstore_rejected_writes_total{reason=\"%s\"} %" PRIu64 "\n",
-                    rows[i].reason, rows[i].count);
+    put_labelled(out, "rejected_writes", "reason", rows, sizeof rows / sizeof *rows);
 }
 static void put_refusals(struct ms_text *out, const memstore_stats *stats)
 {
-    const struct {
-        const char *status;
-        uint64_t count;
-    } rows[] = {
+    const struct labelled rows[] = {
         {"ENTRY_TOO_LARGE", stats->rejected_too_large},
         {"INVALID_TTL", stats->rejected_invalid_ttl - stats->rejected_ttl_expired},
         {"TTL_EXPIRED", stats->rejected_ttl_expired},
@@ -16943,9 +16953,7 @@ static void put_refusals(struct ms_text *out, const memstore_stats *stats)
         {"LOCK_TIMEOUT", stats->rejected_timeout},
     };
     put_family(out, "refusals", "counter", "Writes refused, by the status they were given.");
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-        ms_text_put(out, "memstore_refusals_total{status=\"%s\"} %" PRIu64 "\n", rows[i].status,
-                    rows[i].count);
+    put_labelled(out, "refusals", "status", rows, sizeof rows / sizeof *rows);
 }
 static void put_loads(struct ms_text *out, const memstore_stats *stats)
 {
@@ -17325,8 +17333,8 @@ static struct shares shares_of(memstore *store)
 }
 static uint64_t writes_of(const struct ms_monitor_sums *sums)
 {
-    return sums->counts[MS_COUNT_SETS] + sums->counts[MS_COUNT_REJECTED_FULL] +
-           sums->counts[MS_COUNT_REJECTED_MEMORY];
+    return sums->counts[MS_COUNT_SETS] + ms_counts_from_to(sums->counts, MS_COUNT_REJECTED_FULL,
+                                                           MS_COUNT_REJECTED_SHARD_OVERFLOW);
 }
 static double reclaim_pressure_of(const struct ms_monitor_sums *sums)
 {
@@ -17480,11 +17488,9 @@ static void fill_rates(const struct ms_monitor_sums *sums, double seconds, memst
     out->deletes = (double)counts[MS_COUNT_DELETES] / seconds;
     out->evictions = (double)counts[MS_COUNT_EVICTIONS] / seconds;
     out->expirations = (double)counts[MS_COUNT_EXPIRATIONS] / seconds;
-    out->rejected =
-        (double)(counts[MS_COUNT_REJECTED_TOO_LARGE] + counts[MS_COUNT_REJECTED_INVALID_TTL] +
-                 counts[MS_COUNT_REJECTED_FULL] + counts[MS_COUNT_REJECTED_MEMORY] +
-                 counts[MS_COUNT_REJECTED_CONDITION] + counts[MS_COUNT_REJECTED_TIMEOUT]) /
-        seconds;
+    out->rejected = (double)ms_counts_from_to(counts, MS_COUNT_REJECTED_TOO_LARGE,
+                                              MS_COUNT_REJECTED_NOT_A_NUMBER) /
+                    seconds;
     out->written_bytes = (double)counts[MS_COUNT_WRITTEN_BYTES] / seconds;
     out->moved_bytes = (double)counts[MS_COUNT_MOVED_BYTES] / seconds;
 }
@@ -18863,10 +18869,13 @@ void ms_store_stats(memstore *store, memstore_stats *out)
     out->evictions = sums[MS_COUNT_EVICTIONS];
     out->expirations = sums[MS_COUNT_EXPIRATIONS];
     out->rejected_too_large = sums[MS_COUNT_REJECTED_TOO_LARGE];
-    out->rejected_invalid_ttl = sums[MS_COUNT_REJECTED_INVALID_TTL];
+    out->rejected_invalid_ttl =
+        ms_counts_from_to(sums, MS_COUNT_REJECTED_INVALID_TTL, MS_COUNT_REJECTED_TTL_EXPIRED);
     out->rejected_full = sums[MS_COUNT_REJECTED_FULL];
-    out->rejected_memory = sums[MS_COUNT_REJECTED_MEMORY];
-    out->rejected_condition = sums[MS_COUNT_REJECTED_CONDITION];
+    out->rejected_memory = ms_counts_from_to(sums, MS_COUNT_REJECTED_MEMORY_EXHAUSTED,
+                                             MS_COUNT_REJECTED_SHARD_OVERFLOW);
+    out->rejected_condition =
+        ms_counts_from_to(sums, MS_COUNT_REJECTED_KEY_EXISTS, MS_COUNT_REJECTED_NOT_A_NUMBER);
     out->compactions = sums[MS_COUNT_COMPACTIONS];
     out->moved_bytes = sums[MS_COUNT_MOVED_BYTES];
     out->written_bytes = sums[MS_COUNT_WRITTEN_BYTES];
@@ -21495,8 +21504,18 @@ int ms_store_try_write(memstore *store, const struct ms_write *write, uint64_t h
 static enum ms_counter counter_of(int status)
 {
     switch (status) {
+    case MEMSTORE_ERR_ENTRY_TOO_LARGE:
+        return MS_COUNT_REJECTED_TOO_LARGE;
+    case MEMSTORE_ERR_LOCK_TIMEOUT:
+        return MS_COUNT_REJECTED_TIMEOUT;
+    case MEMSTORE_ERR_INVALID_TTL:
+        return MS_COUNT_REJECTED_INVALID_TTL;
     case MEMSTORE_ERR_TTL_EXPIRED:
         return MS_COUNT_REJECTED_TTL_EXPIRED;
+    case MEMSTORE_ERR_CACHE_FULL:
+        return MS_COUNT_REJECTED_FULL;
+    case MEMSTORE_ERR_MEMORY_EXHAUSTED:
+        return MS_COUNT_REJECTED_MEMORY_EXHAUSTED;
     case MEMSTORE_ERR_GC_PRESSURE:
         return MS_COUNT_REJECTED_GC_PRESSURE;
     case MEMSTORE_ERR_SHARD_OVERFLOW:
@@ -21515,39 +21534,12 @@ static enum ms_counter counter_of(int status)
 }
 void ms_store_count_refusal(memstore *store, int status)
 {
-    const enum ms_counter own = counter_of(status);
-    if (own != MS_COUNTERS)
-        ms_count(&store->counters, own, 1);
-    switch (status) {
-    case MEMSTORE_ERR_ENTRY_TOO_LARGE:
-        ms_count(&store->counters, MS_COUNT_REJECTED_TOO_LARGE, 1);
-        break;
-    case MEMSTORE_ERR_TTL_EXPIRED:
-    case MEMSTORE_ERR_INVALID_TTL:
-        ms_count(&store->counters, MS_COUNT_REJECTED_INVALID_TTL, 1);
-        break;
-    case MEMSTORE_ERR_CACHE_FULL:
-        ms_count(&store->counters, MS_COUNT_REJECTED_FULL, 1);
+    const enum ms_counter counter = counter_of(status);
+    if (counter == MS_COUNTERS)
+        return;
+    ms_count(&store->counters, counter, 1);
+    if (counter >= MS_COUNT_REJECTED_FULL && counter <= MS_COUNT_REJECTED_SHARD_OVERFLOW)
         ms_tell_no_room(store, status);
-        break;
-    case MEMSTORE_ERR_MEMORY_EXHAUSTED:
-    case MEMSTORE_ERR_GC_PRESSURE:
-    case MEMSTORE_ERR_SHARD_OVERFLOW:
-        ms_count(&store->counters, MS_COUNT_REJECTED_MEMORY, 1);
-        ms_tell_no_room(store, status);
-        break;
-    case MEMSTORE_ERR_KEY_EXISTS:
-    case MEMSTORE_ERR_KEY_NOT_FOUND:
-    case MEMSTORE_ERR_NOT_A_NUMBER:
-    case MEMSTORE_ERR_VERSION_MISMATCH:
-        ms_count(&store->counters, MS_COUNT_REJECTED_CONDITION, 1);
-        break;
-    case MEMSTORE_ERR_LOCK_TIMEOUT:
-        ms_count(&store->counters, MS_COUNT_REJECTED_TIMEOUT, 1);
-        break;
-    default:
-        break;
-    }
 }
 void ms_store_count_write(memstore *store, int status, const struct ms_write_outcome *outcome)
 {
