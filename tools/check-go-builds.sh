@@ -69,7 +69,8 @@ build() {
 
 # needs NAME LIBRARY: whether a program needs a shared library.
 needs() {
-    ldd "$work/$1" | grep -q "$2"
+    local libraries
+    libraries="$(ldd "$work/$1")" && grep -q "$2" <<<"$libraries"
 }
 
 shared() {

@@ -218,18 +218,24 @@ static void refill_from(const struct ms_index *index, const struct ms_bucket *ol
     }
 }
 
-static void publish_table(struct ms_index *index, uint32_t shard, uint64_t word, int64_t bytes)
+/* Nobody finds the table any more. */
+static void retire_table(struct ms_index *index, uint64_t word)
+{
+    const size_t bytes = ms_table_buckets(word) * sizeof(struct ms_bucket);
+
+    index->owner.retire_table(index->owner.context, word >> 32 << 6, bytes);
+    ms_sub_relaxed(&index->table_bytes, bytes);
+}
+
+/* Returns the word of the table before, which is to be retired. */
+static uint64_t publish_table(struct ms_index *index, uint32_t shard, uint64_t word)
 {
     const uint64_t old = ms_load_relaxed(&index->views[shard].table);
 
     /* ORDER: release, pairs with the acquire in ms_index_table. */
     ms_store_release(&index->views[shard].table, word);
-    if (old != 0) {
-        const size_t old_bytes = ms_table_buckets(old) * sizeof(struct ms_bucket);
-        bytes -= (int64_t)old_bytes;
-        index->owner.retire_table(index->owner.context, old >> 32 << 6, old_bytes);
-    }
-    ms_add_relaxed(&index->table_bytes, (uint64_t)bytes);
+    ms_add_relaxed(&index->table_bytes, ms_table_buckets(word) * sizeof(struct ms_bucket));
+    return old;
 }
 
 /* Give a shard a table of `count` buckets. */
@@ -245,7 +251,9 @@ static enum ms_index_growth replace_table(struct ms_index *index, uint32_t shard
     const struct probe table = {(struct ms_bucket *)(index->base + offset), (uint32_t)count, 0};
     refill_from(index, ms_table_at(index, old), ms_table_buckets(old), table);
     ms_testing_reach(MS_POINT_INDEX_GROWN);
-    publish_table(index, shard, offset >> 6 << 32 | count, (int64_t)bytes);
+    publish_table(index, shard, offset >> 6 << 32 | count);
+    if (old != 0)
+        retire_table(index, old);
     return MS_INDEX_GROWN;
 }
 
@@ -276,12 +284,6 @@ bool ms_index_shrink(struct ms_index *index, uint32_t shard)
 {
     return ms_index_is_oversized(index, shard) &&
            replace_table(index, shard, buckets_needed(index, shard)) == MS_INDEX_GROWN;
-}
-
-void ms_index_drop_table(struct ms_index *index, uint32_t shard)
-{
-    publish_table(index, shard, 0, 0);
-    ms_store_relaxed(&index->shards[shard].entries, 0);
 }
 
 /* ---- Scanning ---- */
@@ -321,4 +323,16 @@ bool ms_index_scan(const struct ms_index *index, uint32_t shard, uint32_t from, 
         at = at + 1 == count ? 0 : at + 1;
     }
     return true;
+}
+
+void ms_index_drop_table(struct ms_index *index, uint32_t shard, ms_index_visit fn, void *context)
+{
+    const uint64_t table = publish_table(index, shard, 0);
+    const struct ms_bucket *buckets = ms_table_at(index, table);
+
+    ms_store_relaxed(&index->shards[shard].entries, 0);
+    for (uint32_t i = 0; i < ms_table_buckets(table); i++)
+        visit_bucket(&buckets[i], fn, context);
+    if (table != 0)
+        retire_table(index, table);
 }

@@ -114,7 +114,7 @@ static inline uint32_t ms_table_home(uint64_t table, uint64_t hash)
 
 static inline uint64_t ms_index_table(const struct ms_index *index, uint64_t hash)
 {
-    /* ORDER: acquire, pairs with the release in ms_index_grow: the table is filled. */
+    /* ORDER: acquire, pairs with the release in publish_table: the table is filled. */
     return ms_load_acquire(&index->views[ms_index_shard_of(index, hash)].table);
 }
 
@@ -222,9 +222,6 @@ bool ms_index_is_oversized(const struct ms_index *index, uint32_t shard);
 /* Replace such a table by one that has a little room. False when there is nothing to win, or no
  * memory for a moment with both; the shard is as before. */
 bool ms_index_shrink(struct ms_index *index, uint32_t shard);
-/* Forget all entries of a shard and its table. */
-void ms_index_drop_table(struct ms_index *index, uint32_t shard);
-
 /* ---- For scans ---- */
 
 /* Visit the places in the buckets that entries with home hashes (low halves) in [from, to] may
@@ -233,5 +230,12 @@ void ms_index_drop_table(struct ms_index *index, uint32_t shard);
 typedef bool (*ms_index_visit)(void *context, uint32_t place);
 bool ms_index_scan(const struct ms_index *index, uint32_t shard, uint32_t from, uint32_t to,
                    ms_index_visit fn, void *context);
+
+/* ---- Dropping ---- */
+
+/* Forget all entries of a shard and its table. `fn` is shown each entry once readers that begin
+ * now do not find it any more, and not before: what it counts as dead may be freed by others a
+ * grace period later, while the lock is still held. What it returns is not looked at. */
+void ms_index_drop_table(struct ms_index *index, uint32_t shard, ms_index_visit fn, void *context);
 
 #endif

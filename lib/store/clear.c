@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Removing everything. Shard by shard: under the lock each entry is told to be dead, then the
- * table is dropped as a whole. */
+/* Removing everything. Shard by shard: under the lock the table is dropped as a whole, then each
+ * entry that was in it is told to be dead. */
 #include "store/lookup.h"
 #include "store/notify.h"
 
@@ -49,8 +49,7 @@ static void clear_shard_locked(memstore *store, uint32_t shard)
         ms_stale_clear_shard(store, shard);
     if (ms_load_relaxed(&store->index.views[shard].table) == 0)
         return;
-    ms_index_scan(&store->index, shard, 0, UINT32_MAX, kill_entry, &clearing);
-    ms_index_drop_table(&store->index, shard);
+    ms_index_drop_table(&store->index, shard, kill_entry, &clearing);
     if (clearing.expired != 0)
         ms_count(&store->counters, MS_COUNT_EXPIRATIONS, clearing.expired);
 }

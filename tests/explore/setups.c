@@ -177,6 +177,14 @@ void do_clear(memstore *store)
     memstore_clear(store);
 }
 
+/* Free what nothing refers to any more. */
+void do_harvest(memstore *store)
+{
+    ms_mutex_lock(&store->reclaim_lock);
+    ms_room_harvest_locked(store, 0);
+    ms_mutex_unlock(&store->reclaim_lock);
+}
+
 void do_compact(memstore *store)
 {
     memstore_compact(store, 0);

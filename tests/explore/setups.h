@@ -26,6 +26,7 @@ void setup_used(memstore *store);
 void do_clear(memstore *store);
 void do_compact(memstore *store);
 void do_evict(memstore *store);
+void do_harvest(memstore *store);
 void do_maintain(memstore *store);
 void do_seal(memstore *store);
 

@@ -32,10 +32,16 @@ static void check_error(const char *error, const uint8_t *data, size_t size)
 static void check_values(memstore_config *config)
 {
     for (const struct ms_setting *row = ms_schema; row->path != NULL; row++) {
-        char text[MS_SETTING_TEXT_SIZE];
+        size_t size;
 
-        FUZZ_CHECK(ms_config_get(config, row->path, text, sizeof text, NULL) == MEMSTORE_OK);
+        /* A text may have any length. */
+        FUZZ_CHECK(ms_config_get(config, row->path, NULL, 0, &size) ==
+                   MEMSTORE_ERR_BUFFER_TOO_SMALL);
+        char *const text = malloc(size + 1);
+        FUZZ_CHECK(text != NULL);
+        FUZZ_CHECK(ms_config_get(config, row->path, text, size + 1, NULL) == MEMSTORE_OK);
         FUZZ_CHECK(ms_config_set(config, row->path, text) == MEMSTORE_OK);
+        free(text);
     }
 }
 

@@ -2061,10 +2061,10 @@ enum ms_index_growth { MS_INDEX_GROWN, MS_INDEX_NO_ROOM };
 enum ms_index_growth ms_index_grow(struct ms_index *index, uint32_t shard, uint32_t more);
 bool ms_index_is_oversized(const struct ms_index *index, uint32_t shard);
 bool ms_index_shrink(struct ms_index *index, uint32_t shard);
-void ms_index_drop_table(struct ms_index *index, uint32_t shard);
 typedef bool (*ms_index_visit)(void *context, uint32_t place);
 bool ms_index_scan(const struct ms_index *index, uint32_t shard, uint32_t from, uint32_t to,
                    ms_index_visit fn, void *context);
+void ms_index_drop_table(struct ms_index *index, uint32_t shard, ms_index_visit fn, void *context);
 #endif
 static size_t shards_bytes(uint32_t shards)
 {
@@ -2238,16 +2238,18 @@ static void refill_from(const struct ms_index *index, const struct ms_bucket *ol
         }
     }
 }
-static void publish_table(struct ms_index *index, uint32_t shard, uint64_t word, int64_t bytes)
+static void index_index_retire_table(struct ms_index *index, uint64_t word)
+{
+    const size_t bytes = ms_table_buckets(word) * sizeof(struct ms_bucket);
+    index->owner.retire_table(index->owner.context, word >> 32 << 6, bytes);
+    ms_sub_relaxed(&index->table_bytes, bytes);
+}
+static uint64_t publish_table(struct ms_index *index, uint32_t shard, uint64_t word)
 {
     const uint64_t old = ms_load_relaxed(&index->views[shard].table);
     ms_store_release(&index->views[shard].table, word);
-    if (old != 0) {
-        const size_t old_bytes = ms_table_buckets(old) * sizeof(struct ms_bucket);
-        bytes -= (int64_t)old_bytes;
-        index->owner.retire_table(index->owner.context, old >> 32 << 6, old_bytes);
-    }
-    ms_add_relaxed(&index->table_bytes, (uint64_t)bytes);
+    ms_add_relaxed(&index->table_bytes, ms_table_buckets(word) * sizeof(struct ms_bucket));
+    return old;
 }
 static enum ms_index_growth replace_table(struct ms_index *index, uint32_t shard, uint64_t count)
 {
@@ -2259,7 +2261,9 @@ static enum ms_index_growth replace_table(struct ms_index *index, uint32_t shard
     const struct probe table = {(struct ms_bucket *)(index->base + offset), (uint32_t)count, 0};
     refill_from(index, ms_table_at(index, old), ms_table_buckets(old), table);
     ms_testing_reach(MS_POINT_INDEX_GROWN);
-    publish_table(index, shard, offset >> 6 << 32 | count, (int64_t)bytes);
+    publish_table(index, shard, offset >> 6 << 32 | count);
+    if (old != 0)
+        index_index_retire_table(index, old);
     return MS_INDEX_GROWN;
 }
 enum ms_index_growth ms_index_grow(struct ms_index *index, uint32_t shard, uint32_t more)
@@ -2282,11 +2286,6 @@ bool ms_index_shrink(struct ms_index *index, uint32_t shard)
 {
     return ms_index_is_oversized(index, shard) &&
            replace_table(index, shard, buckets_needed(index, shard)) == MS_INDEX_GROWN;
-}
-void ms_index_drop_table(struct ms_index *index, uint32_t shard)
-{
-    publish_table(index, shard, 0, 0);
-    ms_store_relaxed(&index->shards[shard].entries, 0);
 }
 static bool visit_bucket(const struct ms_bucket *bucket, ms_index_visit fn, void *context)
 {
@@ -2315,6 +2314,16 @@ bool ms_index_scan(const struct ms_index *index, uint32_t shard, uint32_t from, 
         at = at + 1 == count ? 0 : at + 1;
     }
     return true;
+}
+void ms_index_drop_table(struct ms_index *index, uint32_t shard, ms_index_visit fn, void *context)
+{
+    const uint64_t table = publish_table(index, shard, 0);
+    const struct ms_bucket *buckets = ms_table_at(index, table);
+    ms_store_relaxed(&index->shards[shard].entries, 0);
+    for (uint32_t i = 0; i < ms_table_buckets(table); i++)
+        visit_bucket(&buckets[i], fn, context);
+    if (table != 0)
+        index_index_retire_table(index, table);
 }
 
 /* lib/index/validate.c */
@@ -13726,8 +13735,7 @@ static void clear_shard_locked(memstore *store, uint32_t shard)
         ms_stale_clear_shard(store, shard);
     if (ms_load_relaxed(&store->index.views[shard].table) == 0)
         return;
-    ms_index_scan(&store->index, shard, 0, UINT32_MAX, kill_entry, &clearing);
-    ms_index_drop_table(&store->index, shard);
+    ms_index_drop_table(&store->index, shard, kill_entry, &clearing);
     if (clearing.expired != 0)
         ms_count(&store->counters, MS_COUNT_EXPIRATIONS, clearing.expired);
 }
@@ -14787,7 +14795,7 @@ static bool alloc_table(void *context, size_t bytes, uint64_t *offset)
     *offset = (uint64_t)((char *)table - arena->base);
     return true;
 }
-static void retire_table(void *context, uint64_t offset, size_t bytes)
+static void store_lifetime_retire_table(void *context, uint64_t offset, size_t bytes)
 {
     memstore *store = context;
     ms_mutex_lock(&store->retired_lock);
@@ -14925,7 +14933,7 @@ static int init_arena(memstore *store, const char **why)
 }
 static bool init_index(memstore *store)
 {
-    const struct ms_index_owner owner = {alloc_table, retire_table, entry_address, entry_hash,
+    const struct ms_index_owner owner = {alloc_table, store_lifetime_retire_table, entry_address, entry_hash,
                                          store};
     return ms_index_init(&store->index, shards_of(&store->settings),
                          (struct ms_shard_view *)(store + 1), store->arena.base, &owner);
@@ -15108,13 +15116,19 @@ static void wait_for_calls(memstore *store)
             sched_yield();
     }
 }
+static bool pass_over(void *context, uint32_t place)
+{
+    (void)context;
+    (void)place;
+    return true;
+}
 static void free_contents(memstore *store)
 {
     ms_store_assert_valid(store);
     ms_mutex_lock(&store->reclaim_lock);
     for (uint32_t shard = 0; shard < store->index.shard_count; shard++) {
         if (ms_load_relaxed(&store->index.views[shard].table) != 0)
-            ms_index_drop_table(&store->index, shard);
+            ms_index_drop_table(&store->index, shard, pass_over, NULL);
     }
     ms_arena_seal_open(&store->arena);
     ms_room_harvest_locked(store, INT64_MAX);
