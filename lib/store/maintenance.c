@@ -431,10 +431,13 @@ void ms_maintenance_unregister(memstore *store)
     ms_mutex_unlock(&registry_lock);
 }
 
-void ms_maintenance_wake(memstore *store)
+bool ms_maintenance_wake(memstore *store)
 {
-    if (is_background(store) && !atomic_exchange(&store->wanted, true))
+    if (!is_background(store))
+        return false;
+    if (!ms_load_relaxed(&store->wanted) && !atomic_exchange(&store->wanted, true))
         ms_maintenance_plan(store);
+    return true;
 }
 
 bool ms_maintenance_plan(memstore *store)

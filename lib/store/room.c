@@ -28,9 +28,10 @@
 /* A writer that keeps losing what it makes room for goes on this long after its deadline. */
 #define GRACE_FOR_OTHERS_US 10000
 
-/* A writer that has grown a table frees the old ones when they hold more than this share of the
- * limit. */
+/* Old tables are freed when they hold more than this share of the limit, by the maintenance thread; by
+ * the writer that has grown a table when they hold the larger share, or there is no such thread. */
 #define RETIRED_SHARE_DIVISOR 256
+#define RETIRED_SHARE_DIVISOR_AT_MOST 32
 
 static bool was_emptied(struct ms_segment *segment)
 {
@@ -58,10 +59,14 @@ void ms_room_retire(memstore *store, struct ms_retired *node)
 
 void ms_room_harvest_if_much(memstore *store)
 {
-    const uint64_t much = ms_budget_limit(&store->arena.budget) / RETIRED_SHARE_DIVISOR;
+    const uint64_t limit = ms_budget_limit(&store->arena.budget);
+    const uint64_t bytes = ms_load_relaxed(&store->retired_bytes);
 
-    if (ms_likely(ms_load_relaxed(&store->retired_bytes) < much) ||
-        !ms_mutex_try_lock(&store->reclaim_lock))
+    if (ms_likely(bytes < limit / RETIRED_SHARE_DIVISOR))
+        return;
+    if (ms_maintenance_wake(store) && bytes < limit / RETIRED_SHARE_DIVISOR_AT_MOST)
+        return;
+    if (!ms_mutex_try_lock(&store->reclaim_lock))
         return;
     ms_room_harvest_locked(store, ms_store_deadline(store));
     ms_mutex_unlock(&store->reclaim_lock);

@@ -367,7 +367,7 @@ bool ms_room_harvest_locked(memstore *store, int64_t deadline_us);
 bool ms_room_evict_locked(memstore *store, int64_t deadline_us);
 /* Let `node`'s memory wait for a grace period. */
 void ms_room_retire(memstore *store, struct ms_retired *node);
-/* Growing tables have left much behind: free it, unless somebody is at it. No lock held. */
+/* Growing tables have left much behind: have it freed, unless somebody is at it. No lock held. */
 void ms_room_harvest_if_much(memstore *store);
 /* The same without reclaiming: OK or CACHE_FULL. Leaves alone what is kept free for writers. */
 int ms_room_take(memstore *store, const struct ms_placement *placement,
@@ -396,8 +396,9 @@ struct ms_segment *ms_reclaim_emptiest(memstore *store, uint32_t num, uint32_t d
  * looked after. */
 int ms_maintenance_register(memstore *store);
 void ms_maintenance_unregister(memstore *store);
-/* Something is to be done before the time it was planned for. */
-void ms_maintenance_wake(memstore *store);
+/* Something is to be done before the time it was planned for. False when nobody does it in the
+ * background. */
+bool ms_maintenance_wake(memstore *store);
 /* Wait for a grace period, at most until the deadline. With background maintenance its thread
  * does the waiting that has no bound; with manual maintenance the caller does. False when the
  * deadline passed. */

@@ -203,9 +203,10 @@ void ms_maintenance_unregister(memstore *store)
     (void)store;
 }
 
-void ms_maintenance_wake(memstore *store)
+bool ms_maintenance_wake(memstore *store)
 {
     (void)store;
+    return false;
 }
 
 bool ms_maintenance_plan(memstore *store)

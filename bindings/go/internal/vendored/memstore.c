@@ -11915,7 +11915,7 @@ struct ms_segment *ms_reclaim_stalest(memstore *store);
 struct ms_segment *ms_reclaim_emptiest(memstore *store, uint32_t num, uint32_t den);
 int ms_maintenance_register(memstore *store);
 void ms_maintenance_unregister(memstore *store);
-void ms_maintenance_wake(memstore *store);
+bool ms_maintenance_wake(memstore *store);
 bool ms_maintenance_grace_period(memstore *store, int64_t deadline_us);
 bool ms_maintenance_plan(memstore *store);
 bool ms_maintenance_is_me(void);
@@ -16576,10 +16576,13 @@ void ms_maintenance_unregister(memstore *store)
         start();
     ms_mutex_unlock(&registry_lock);
 }
-void ms_maintenance_wake(memstore *store)
+bool ms_maintenance_wake(memstore *store)
 {
-    if (is_background(store) && !atomic_exchange(&store->wanted, true))
+    if (!is_background(store))
+        return false;
+    if (!ms_load_relaxed(&store->wanted) && !atomic_exchange(&store->wanted, true))
         ms_maintenance_plan(store);
+    return true;
 }
 bool ms_maintenance_plan(memstore *store)
 {
@@ -19553,6 +19556,7 @@ int ms_store_update_ttl(memstore *store, const void *key, size_t key_size, int64
 #define GIVE_WAY_US 200
 #define GRACE_FOR_OTHERS_US 10000
 #define RETIRED_SHARE_DIVISOR 256
+#define RETIRED_SHARE_DIVISOR_AT_MOST 32
 static bool was_emptied(struct ms_segment *segment)
 {
     return ms_load_relaxed(&segment->state) == MS_SEGMENT_LIMBO;
@@ -19576,9 +19580,13 @@ void ms_room_retire(memstore *store, struct ms_retired *node)
 }
 void ms_room_harvest_if_much(memstore *store)
 {
-    const uint64_t much = ms_budget_limit(&store->arena.budget) / RETIRED_SHARE_DIVISOR;
-    if (ms_likely(ms_load_relaxed(&store->retired_bytes) < much) ||
-        !ms_mutex_try_lock(&store->reclaim_lock))
+    const uint64_t limit = ms_budget_limit(&store->arena.budget);
+    const uint64_t bytes = ms_load_relaxed(&store->retired_bytes);
+    if (ms_likely(bytes < limit / RETIRED_SHARE_DIVISOR))
+        return;
+    if (ms_maintenance_wake(store) && bytes < limit / RETIRED_SHARE_DIVISOR_AT_MOST)
+        return;
+    if (!ms_mutex_try_lock(&store->reclaim_lock))
         return;
     ms_room_harvest_locked(store, ms_store_deadline(store));
     ms_mutex_unlock(&store->reclaim_lock);
