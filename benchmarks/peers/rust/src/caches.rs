@@ -2,6 +2,7 @@
 //! The caches that are compared, each configured as its documentation says is best for a byte limit and a TTL.
 
 use crate::memstore::Store;
+use crate::servers::{open_memcached, open_redis};
 use heed::types::Bytes;
 use heed::{Database, Env, EnvFlags, EnvOpenOptions, WithoutTls};
 use std::collections::HashMap;
@@ -35,6 +36,8 @@ pub const PEERS: &[Peer] = &[
     Peer { name: CAFFEINE, described: "byte[] weighed by bytes, a TTL of an hour; memory is what lives on the heap", open: None },
     Peer { name: "HashMap", described: "with a RwLock; no bound, no TTL", open: Some(open_map) },
     Peer { name: "LMDB", described: "on tmpfs without syncs, a transaction a call; no bound, no TTL", open: Some(open_lmdb) },
+    Peer { name: "memcached", described: "a server of two threads on a Unix socket, a connection a thread, a TTL of an hour", open: Some(open_memcached) },
+    Peer { name: "Redis", described: "a server on a Unix socket, a connection a thread, allkeys-lru, a TTL of an hour", open: Some(open_redis) },
 ];
 
 // ---- memstore ----

@@ -155,9 +155,14 @@ fn hits(peer: &Peer, requests: usize, out: &mut Results) {
     out.insert("resident beside it, MiB".into(), (resident() - before) / (1 << 20) as f64);
 }
 
-/// What this process has in memory, tmpfs included as far as it is mapped.
+/// What this process has in memory, tmpfs included as far as it is mapped, and the servers it has started.
 fn resident() -> f64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let children = std::fs::read_to_string(format!("/proc/self/task/{}/children", std::process::id())).unwrap();
+    std::iter::once("self").chain(children.split_whitespace()).map(resident_of).sum()
+}
+
+fn resident_of(process: &str) -> f64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
     let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
     line.split_whitespace().nth(1).unwrap().parse::<f64>().unwrap() * 1024.0
 }
