@@ -133,8 +133,9 @@ tap_suite() {
 test_python() {
     prepared python-build build_python || return 0
     quietly fetch-django-tests fetch_django_tests || say "python: Django's own tests cannot be had, and are skipped"
+    # Files take turns in as many processes as there are processors, and one more, since some wait most of the time.
     suite python junit "$LOGS/python.xml" \
-        "$VENV/bin/python" -m pytest -q -p no:cacheprovider --junit-xml="$LOGS/python.xml" bindings/python/tests
+        "$VENV/bin/python" -m pytest -q -p no:cacheprovider -n "$(($(jobs_count) + 1))" --dist loadfile --junit-xml="$LOGS/python.xml" bindings/python/tests
 }
 
 # What --long adds: 10 million calls that must leave no byte behind, and the random tests with other seeds.

@@ -2,6 +2,9 @@
 """memstore.integrations.dogpile: the suites that dogpile.cache has for its backends, and what goes beyond them."""
 
 import itertools
+import pathlib
+import subprocess
+import sys
 
 import memstore
 import pytest
@@ -92,3 +95,9 @@ def test_settings_beside_an_open_store_are_refused(store):
 def test_what_is_no_setting_is_warned_of(store):
     with pytest.warns(UserWarning, match="'memory_limt' is no setting"):
         make_region().configure("memstore", arguments={"store": store, "memory_limt": "1MB"})
+
+
+def test_the_example_with_sqlalchemy():
+    pytest.importorskip("sqlalchemy")
+    example = pathlib.Path(__file__).parents[1] / "examples/sqlalchemy_queries.py"
+    subprocess.run([sys.executable, "-W", "error", str(example)], check=True, timeout=120)
