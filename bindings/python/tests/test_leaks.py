@@ -39,7 +39,7 @@ def calls(store):
         lambda: store.set(key, key, ttl=100),
         lambda: store.set("key", "text"),
         lambda: store.set("key", b"", ttl="x"),
-        lambda: store.set("key", bytes(2_000_000)),
+        lambda: store.set("key", bytes(110_000)),
         lambda: store.get_versioned("key"),
         lambda: store.set_many(items),
         lambda: store.set_many([("a", b"1"), ("b", 5), (key, key)]),
@@ -70,7 +70,7 @@ def calls(store):
         lambda: store.view("key-1").__enter__(),
         lambda: store.set("key", memoryview(b"abcdef")[::2]),
         lambda: store.get_or_load("absent", lambda key: None),
-        lambda: store.get_or_load("large", lambda key: bytes(2_000_000)),
+        lambda: store.get_or_load("large", lambda key: bytes(110_000)),
         lambda: store.get_or_load("wrong", lambda key: 5),
         lambda: square(7),
         lambda: square.invalidate(7),
@@ -84,7 +84,7 @@ def calls(store):
 
 @pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="needs /proc")
 def test_nothing_leaks():
-    with memstore.Store(memory_limit="8MB", max_entry_size="1MB") as store:
+    with memstore.Store(memory_limit="8MB", max_entry_size="100kB") as store:
         every = calls(store)
 
         def run(times):
