@@ -28,9 +28,13 @@ def draw(results, output):
     matplotlib.rcParams["svg.fonttype"] = "none"  # text that can be read and searched
     from matplotlib import pyplot
 
-    figure, panes = pyplot.subplots(2, 2, figsize=(10, 7), layout="constrained")
-    for pane, (curve, (field, label)) in zip(panes.flat, CURVES.items()):
-        points = results.get(curve, [])
+    measured = [curve for curve in CURVES if results.get(curve)]
+    figure, panes = pyplot.subplots(
+        1, len(measured), figsize=(5 * len(measured), 4), layout="constrained", squeeze=False
+    )
+    for pane, curve in zip(panes.flat, measured):
+        field, label = CURVES[curve]
+        points = results[curve]
         for name, shown in LINES.items():
             pane.plot(
                 [point[field] for point in points],
@@ -57,6 +61,8 @@ def main():
         results = json.loads(arguments.results.read_text(encoding="utf-8"))
     except (OSError, ValueError) as problem:
         sys.exit(f"plot_growth.py: {arguments.results}: no results of bench_growth ({problem})")
+    if not any(results.get(curve) for curve in CURVES):
+        sys.exit(f"plot_growth.py: {arguments.results} has no curve")
     draw(results, arguments.output)
 
 
