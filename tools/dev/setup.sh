@@ -38,6 +38,20 @@ install_packages() {
         apt-get install -y --no-install-recommends "${missing[@]}"
 }
 
+# The programs of a PostgreSQL server. The package would also start a server for everybody, which nobody here needs.
+install_postgresql() {
+    local folder=/etc/postgresql-common/createcluster.d sudo=()
+    command -v apt-get >/dev/null && ! package_is_installed postgresql || return 0
+    if [ "$(id -u)" -ne 0 ]; then
+        command -v sudo >/dev/null || die "to install postgresql, run as root or install sudo"
+        sudo=(sudo)
+    fi
+    "${sudo[@]}" mkdir -p "$folder"
+    "${sudo[@]}" tee "$folder/memstore.conf" <<<"create_main_cluster = false" >/dev/null
+    install_packages postgresql
+    "${sudo[@]}" rm "$folder/memstore.conf"
+}
+
 # Whether this Python can make an environment and compile an extension.
 python_is_complete() {
     "$1" - <<'END' >/dev/null 2>&1
@@ -78,6 +92,7 @@ dev_setup() {
     mkdir -p "$ROOT/.dev"
     command -v gcc >/dev/null || install_packages gcc libc6-dev
     install_packages "${APT_PACKAGES[@]}"
+    install_postgresql
     make_environment
     command -v go >/dev/null || say "setup: no go command was found; the Go binding needs Go 1.22 or later"
     # The path of python3 is another once the environment exists.

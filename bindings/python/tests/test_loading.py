@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 import asyncio
+import importlib
 import subprocess
 import sys
 import threading
@@ -351,9 +352,19 @@ def test_what_is_old_is_loaded_anew_by_a_task_while_others_get_it():
         assert store.stats().refreshes == 1
 
 
-def test_the_example_in_front_of_a_database():
-    example = Path(__file__).parents[3] / "examples/databases/sqlite.py"
-    subprocess.run([sys.executable, str(example)], check=True, timeout=300)
+EXAMPLES = Path(__file__).parents[3] / "examples/databases"
+
+
+def test_the_example_in_front_of_sqlite():
+    subprocess.run([sys.executable, str(EXAMPLES / "sqlite.py")], check=True, timeout=300)
+
+
+def test_the_example_in_front_of_postgresql(monkeypatch):
+    pytest.importorskip("psycopg")
+    monkeypatch.syspath_prepend(str(EXAMPLES))
+    if importlib.import_module("postgresql").programs() is None:
+        pytest.skip("PostgreSQL is not installed")
+    subprocess.run([sys.executable, str(EXAMPLES / "postgresql.py")], check=True, timeout=300)
 
 
 def test_tasks_get_what_the_store_cannot_take():
