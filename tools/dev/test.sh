@@ -65,6 +65,17 @@ test_release() {
     meson_suite release "$BUILD"
 }
 
+# What --long adds: what saves and loads snapshots, in a library that was built without libzstd.
+build_no_zstd() {
+    configure "$BUILD/no-zstd" --buildtype=release -Doptimization=2 -Dzstd=disabled -Dbenchmarks=false -Dexamples=false &&
+        compile "$BUILD/no-zstd" tests/unit_snapshot tests/snapshot_failure
+}
+
+test_no_zstd() {
+    prepared no-zstd-build build_no_zstd || return 0
+    meson_suite no-zstd "$BUILD/no-zstd" unit_snapshot snapshot_failure
+}
+
 build_asan() {
     configure "$BUILD/asan" --buildtype=debug -Doptimization=1 -Db_sanitize=address,undefined \
         -Dbenchmarks=false -Dexamples=false &&
@@ -191,6 +202,7 @@ dev_test() {
     test_tsan
     if [ "$long" = true ]; then
         test_long
+        test_no_zstd
     fi
     if prepared stage build_stage; then
         tap_suite install python3 tools/check-install.py "$STAGE"
