@@ -6,9 +6,11 @@
 
 static struct ms_open_slot *open_slot(struct ms_arena *arena, const struct ms_placement *placement)
 {
-    /* The reclaimer has a stripe of its own: no writer fills up what it opened from the reserve. */
-    const uint32_t stripe =
-        placement->privileged ? arena->stripes : placement->stripe & (arena->stripes - 1);
+    /* The reclaimer has a stripe of its own: no writer fills up what it opened from the reserve.
+     * Not in a small store that evicts: a segment more that is half empty costs more there than an
+     * entry now and then that finds no room to be moved to. */
+    const bool apart = placement->privileged && (arena->stripes > 1 || !arena->evicts);
+    const uint32_t stripe = apart ? arena->stripes : placement->stripe & (arena->stripes - 1);
 
     return &arena->open[((size_t)placement->queue * arena->ttl_classes + placement->ttl_class) *
                             (arena->stripes + 1) +

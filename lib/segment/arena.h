@@ -64,7 +64,8 @@ struct ms_arena_options {
     uint64_t limit;
     uint64_t overhead; /* bytes of bookkeeping outside the arena, charged from the start */
     bool keeps_created;
-    bool wipes; /* what held entries is overwritten before it is free */
+    bool wipes;  /* what held entries is overwritten before it is free */
+    bool evicts; /* what cannot be moved for want of room may go */
     enum ms_arena_paging paging;
 };
 
@@ -77,6 +78,7 @@ struct ms_arena {
     unsigned segment_shift;
     bool keeps_created;
     bool wipes;
+    bool evicts;
     /* segments are listed by when they were sealed, not by when they were opened */
     bool ranks_at_sealing;
 
@@ -188,7 +190,8 @@ uint64_t ms_arena_solo_threshold(const struct ms_arena *arena);
 struct ms_placement {
     enum ms_queue queue;
     uint32_t ttl_class;
-    /* any number; taken modulo the stripes. A privileged placement has one of its own */
+    /* any number; taken modulo the stripes. A privileged placement has one of its own, but in a
+     * store of one stripe that evicts */
     uint32_t stripe;
     unsigned access; /* initial MS_MARK_ACCESS bits */
     uint64_t rank;   /* where the segment is listed when sealed; 0 = as the newest */

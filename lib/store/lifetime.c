@@ -195,6 +195,7 @@ static int init_arena(memstore *store, const char **why)
                     ms_admission_overhead(settings) + ms_stale_overhead(shards_of(settings)),
         .keeps_created = store->keeps_created,
         .wipes = settings->secure_wipe,
+        .evicts = settings->eviction != MS_EVICTION_NONE,
         .paging = paging_of(settings),
     };
     bool out_of_memory;

@@ -336,6 +336,22 @@ Test(append, entries_up_to_the_threshold_share_segments)
     room_close(arena);
 }
 
+Test(append, moves_share_the_writers_segment_in_a_small_store_that_evicts)
+{
+    for (int evicts = 0; evicts < 2; evicts++) {
+        struct ms_arena *arena = room_open(1 * MIB);
+        struct ms_placement placement = room_placement(MS_QUEUE_MAIN);
+        struct ms_reserved written, moved;
+
+        arena->evicts = evicts;
+        cr_assert(room_write(arena, &placement, 100, &written));
+        placement.privileged = true;
+        cr_assert(room_write(arena, &placement, 100, &moved));
+        cr_assert_eq(written.segment == moved.segment, evicts == 1);
+        room_close(arena);
+    }
+}
+
 Test(append, a_large_entry_may_take_half_of_the_memory)
 {
     struct ms_arena *arena = room_open(8 * MIB);
