@@ -22,8 +22,9 @@
  * queue buy at most two more rounds.
  *
  * Sizes count by the goal: for hits and balanced, an entry must be used the more often to be kept the
- * larger it is, and a small one is given credit for a use or two; for hits, a large one that
- * comes back begins anew, too. For bytes they do not count, which suits bytes. */
+ * larger it is, and a small one is given credit for a use or two in the main queue; for hits, in the
+ * small queue, too, and a large one that comes back begins anew. For bytes they do not count, which
+ * suits bytes. */
 #include "eviction/eviction.h"
 
 #define SMALL_SHARE_LEAST 0.01
@@ -48,7 +49,7 @@
 /* Fewer keys than this tell nothing. */
 #define TELLING 20
 /* An entry of more than so many mean sizes for each of its uses is not kept. */
-#define MEANS_A_USE 2.5
+#define MEANS_A_USE 3
 
 /* ---- Size ---- */
 
@@ -62,8 +63,7 @@ static bool is_too_large(struct ms_eviction *eviction, const struct ms_subject *
            (double)entry->size > MEANS_A_USE * mean * uses;
 }
 
-/* Uses that an entry is given credit for in the main queue: one for half the mean size, two for a
- * quarter. */
+/* Uses that an entry is given credit for: one for half the mean size, two for a quarter. */
 static unsigned credit_of(struct ms_eviction *eviction, const struct ms_subject *entry)
 {
     const uint64_t mean = ms_load_relaxed(&eviction->mean_size);
@@ -186,11 +186,16 @@ static bool is_control(uint64_t hash)
     return hash >> 61 == 0;
 }
 
+/* Small entries are kept without having been used where hits are what counts: several of them take
+ * the room of one. */
 static struct ms_verdict judge_small(struct ms_eviction *eviction, const struct ms_subject *entry)
 {
-    const unsigned uses = eviction->learned.one_use_promotes && !is_control(entry->hash) ? 1 : 2;
+    const unsigned needed = eviction->learned.one_use_promotes && !is_control(entry->hash) ? 1 : 2;
+    const unsigned credit = credit_of(eviction, entry);
+    const unsigned uses = entry->access + (eviction->goal == MS_GOAL_HITS ? credit : 0);
 
-    return (struct ms_verdict){.keep = entry->access >= uses, .access = credit_of(eviction, entry)};
+    return (struct ms_verdict){.keep = uses >= needed && !is_too_large(eviction, entry, uses),
+                               .access = credit};
 }
 
 /* Uses count down from round to round; as many as are counted at all buy one more, or what an entry
@@ -200,7 +205,7 @@ static struct ms_verdict judge_main(struct ms_eviction *eviction, const struct m
     const unsigned credit = credit_of(eviction, entry);
     const unsigned access = entry->access;
 
-    if (access == 0)
+    if (access == 0 || is_too_large(eviction, entry, access))
         return (struct ms_verdict){.keep = false};
     if (access < MS_ACCESS_COUNT_MAX)
         return (struct ms_verdict){.keep = true, .access = access - 1};
@@ -214,7 +219,6 @@ static struct ms_verdict judge(struct ms_eviction *eviction, const struct ms_seg
         victim->queue == MS_QUEUE_NEW ? judge_small(eviction, entry) : judge_main(eviction, entry);
 
     verdict.queue = MS_QUEUE_MAIN;
-    verdict.keep = verdict.keep && !is_too_large(eviction, entry, entry->access);
     return verdict;
 }
 

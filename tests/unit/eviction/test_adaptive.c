@@ -274,8 +274,8 @@ Test(adaptive, the_larger_it_is_the_more_often_it_must_be_used_to_be_kept_unless
     for (int i = 0; i < 2; i++) {
         open_with_goal(goals[i]);
         cr_assert(judge(main_segment, hash_of(1), 2 * MEAN, 1).keep);
-        cr_assert_not(judge(main_segment, hash_of(1), 3 * MEAN, 1).keep);
-        cr_assert(judge(main_segment, hash_of(1), 3 * MEAN, 2).keep);
+        cr_assert_not(judge(main_segment, hash_of(1), 4 * MEAN, 1).keep);
+        cr_assert(judge(main_segment, hash_of(1), 4 * MEAN, 2).keep);
         cr_assert_not(judge(new_segment, hash_of(1), 10 * MEAN, 3).keep);
     }
     eviction.goal = MS_GOAL_BYTES;
@@ -300,6 +300,20 @@ Test(adaptive, what_is_small_is_given_credit_for_a_use_unless_bytes_count)
     cr_assert_eq(judge(new_segment, hash_of(1), MEAN / 2, 2).access, 0);
 }
 
+Test(adaptive, what_is_small_is_kept_unused_where_hits_count_alone)
+{
+    open_with_goal(MS_GOAL_HITS);
+    cr_assert(judge(new_segment, hash_of(1), MEAN / 4, 0).keep, "credit for two uses");
+    cr_assert_not(judge(new_segment, hash_of(1), MEAN / 2, 0).keep, "for one");
+    cr_assert(judge(new_segment, hash_of(1), MEAN / 2, 1).keep, "and it was used once");
+    cr_assert_not(judge(new_segment, hash_of(1), MEAN, 1).keep);
+    cr_assert_not(judge(main_segment, hash_of(1), MEAN / 4, 0).keep, "once");
+    eviction.goal = MS_GOAL_BALANCED;
+    cr_assert_not(judge(new_segment, hash_of(1), MEAN / 4, 1).keep);
+    eviction.goal = MS_GOAL_BYTES;
+    cr_assert_not(judge(new_segment, hash_of(1), MEAN / 4, 1).keep);
+}
+
 Test(adaptive, what_comes_back_large_begins_anew_where_hits_count_alone)
 {
     static const enum ms_goal goals[] = {MS_GOAL_HITS, MS_GOAL_BALANCED, MS_GOAL_BYTES};
@@ -308,7 +322,7 @@ Test(adaptive, what_comes_back_large_begins_anew_where_hits_count_alone)
         enum ms_queue queue;
 
         open_with_goal(goals[i]);
-        come_back(3 * MEAN, &queue);
+        come_back(4 * MEAN, &queue);
         cr_assert_eq(queue, goals[i] == MS_GOAL_HITS ? MS_QUEUE_NEW : MS_QUEUE_MAIN);
     }
 }
