@@ -2716,6 +2716,7 @@ struct ms_arena_options {
     uint64_t overhead;
     bool keeps_created;
     bool wipes;
+    bool evicts;
     enum ms_arena_paging paging;
 };
 struct ms_arena {
@@ -2726,6 +2727,7 @@ struct ms_arena {
     unsigned segment_shift;
     bool keeps_created;
     bool wipes;
+    bool evicts;
     bool ranks_at_sealing;
     uint32_t segment_count;
     uint32_t range_segments;
@@ -2854,8 +2856,8 @@ void ms_pool_init_segment(struct ms_arena *arena, struct ms_segment *segment,
 #include <assert.h>
 static struct ms_open_slot *open_slot(struct ms_arena *arena, const struct ms_placement *placement)
 {
-    const uint32_t stripe =
-        placement->privileged ? arena->stripes : placement->stripe & (arena->stripes - 1);
+    const bool apart = placement->privileged && (arena->stripes > 1 || !arena->evicts);
+    const uint32_t stripe = apart ? arena->stripes : placement->stripe & (arena->stripes - 1);
     return &arena->open[((size_t)placement->queue * arena->ttl_classes + placement->ttl_class) *
                             (arena->stripes + 1) +
                         stripe];
@@ -3124,7 +3126,9 @@ static size_t open_slot_count(const struct ms_arena *arena)
 bool ms_arena_init(struct ms_arena *arena, const struct ms_arena_options *options,
                    bool *out_of_memory)
 {
-    *arena = (struct ms_arena){.keeps_created = options->keeps_created, .wipes = options->wipes};
+    *arena = (struct ms_arena){.keeps_created = options->keeps_created,
+                               .wipes = options->wipes,
+                               .evicts = options->evicts};
     *out_of_memory = false;
     shape_arena(arena, options->limit, largest_limit_for(options->limit));
     arena->overhead = options->overhead + arena->segment_count * sizeof(struct ms_segment) +
@@ -4340,7 +4344,7 @@ struct ms_segment *ms_eviction_oldest_by_share(struct ms_eviction *eviction, dou
 #define PROMOTES_FROM 1.5
 #define PROMOTES_UNTIL 1.2
 #define TELLING 20
-#define MEANS_A_USE 2.5
+#define MEANS_A_USE 3
 static bool is_too_large(struct ms_eviction *eviction, const struct ms_subject *entry,
                          unsigned uses)
 {
@@ -4447,14 +4451,17 @@ static bool eviction_adaptive_is_control(uint64_t hash)
 }
 static struct ms_verdict judge_small(struct ms_eviction *eviction, const struct ms_subject *entry)
 {
-    const unsigned uses = eviction->learned.one_use_promotes && !eviction_adaptive_is_control(entry->hash) ? 1 : 2;
-    return (struct ms_verdict){.keep = entry->access >= uses, .access = credit_of(eviction, entry)};
+    const unsigned needed = eviction->learned.one_use_promotes && !eviction_adaptive_is_control(entry->hash) ? 1 : 2;
+    const unsigned credit = credit_of(eviction, entry);
+    const unsigned uses = entry->access + (eviction->goal == MS_GOAL_HITS ? credit : 0);
+    return (struct ms_verdict){.keep = uses >= needed && !is_too_large(eviction, entry, uses),
+                               .access = credit};
 }
 static struct ms_verdict judge_main(struct ms_eviction *eviction, const struct ms_subject *entry)
 {
     const unsigned credit = credit_of(eviction, entry);
     const unsigned access = entry->access;
-    if (access == 0)
+    if (access == 0 || is_too_large(eviction, entry, access))
         return (struct ms_verdict){.keep = false};
     if (access < MS_ACCESS_COUNT_MAX)
         return (struct ms_verdict){.keep = true, .access = access - 1};
@@ -4466,7 +4473,6 @@ static struct ms_verdict eviction_adaptive_judge(struct ms_eviction *eviction, c
     struct ms_verdict verdict =
         eviction_adaptive_victim->queue == MS_QUEUE_NEW ? judge_small(eviction, entry) : judge_main(eviction, entry);
     verdict.queue = MS_QUEUE_MAIN;
-    verdict.keep = verdict.keep && !is_too_large(eviction, entry, entry->access);
     return verdict;
 }
 static enum ms_ghost_kind eviction_adaptive_drop(struct ms_eviction *eviction, const struct ms_segment *eviction_adaptive_victim,
@@ -14920,6 +14926,7 @@ static int init_arena(memstore *store, const char **why)
                     ms_admission_overhead(settings) + ms_stale_overhead(shards_of(settings)),
         .keeps_created = store->keeps_created,
         .wipes = settings->secure_wipe,
+        .evicts = settings->eviction != MS_EVICTION_NONE,
         .paging = paging_of(settings),
     };
     bool out_of_memory;
