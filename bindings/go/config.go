@@ -33,7 +33,7 @@ type Config struct {
 	// library, where the processor, Go's release and the kernel are ones that this was tried on: Linux on
 	// amd64, Go 1.24 to 1.26. Elsewhere, for stores with another policy than "adaptive" and "s3fifo", another hash
 	// or a limit outside of 4 MiB to 8 GiB, for keys above 128 bytes and for values of 64 KiB, it changes nothing.
-	// A process has at most 64 such readers at once, one for each processor.
+	// What a process may use of it are 64 of Go's processors. docs/design/go-reads.md says more.
 	DirectReads bool `yaml:"-"`
 
 	// MemoryLimit is the most bytes the store may use, index and bookkeeping included.
