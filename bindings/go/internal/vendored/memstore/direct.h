@@ -46,10 +46,10 @@ struct memstore;
 
 /** Lanes that were claimed. */
 typedef struct memstore_lanes {
-    uint64_t *turns;      /**< the first lane's turn */
-    size_t stride;        /**< bytes from one to the next */
-    uint32_t count;       /**< as many */
-    uint32_t first;       /**< for memstore_get_layout() */
+    uint64_t *turns; /**< the first lane's turn */
+    size_t stride;   /**< bytes from one to the next */
+    uint32_t count;  /**< as many */
+    uint32_t first;  /**< for memstore_get_layout() */
 } memstore_lanes;
 
 /** Where a store's memory is; all of it stays mapped until memstore_destroy(). Grows at its end;
