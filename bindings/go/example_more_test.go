@@ -246,3 +246,19 @@ func ExampleStore_Reconfigure() {
 	fmt.Println(err, store.Capacity()>>20)
 	// Output: <nil> 32
 }
+
+// Reads that are made by Go code itself, where that is possible; what they return is the same.
+func ExampleWithDirectReads() {
+	store, err := memstore.New(memstore.WithMemoryLimit(64<<20), memstore.WithDirectReads())
+	if err != nil {
+		panic(err)
+	}
+	defer store.Close()
+
+	ctx := context.Background()
+	_ = store.Set(ctx, "block/42", []byte("a block"), 0)
+	buffer := make([]byte, 4096)
+	value, found, err := store.GetInto(ctx, "block/42", buffer)
+	fmt.Println(string(value), found, err)
+	// Output: a block true <nil>
+}

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"unsafe"
 
+	"github.com/weisyn/memstore/bindings/go/internal/direct"
 	"github.com/weisyn/memstore/bindings/go/internal/native"
 )
 
@@ -36,11 +37,38 @@ func (s *Store) Get(ctx context.Context, key string) ([]byte, bool, error) {
 	return s.getThrough(key, scratch[:])
 }
 
+// read copies the value under a key to dst: its size, or a status. Of a size above len(dst) nothing was copied.
+func (s *Store) read(key string, dst []byte) int64 {
+	if s.direct != nil {
+		size := s.direct.Get(key, dst)
+		runtime.KeepAlive(s)
+		if size >= 0 {
+			return int64(size)
+		}
+		if size == direct.Absent {
+			return int64(statusKeyNotFound)
+		}
+	}
+	size := native.GlueGet(s.handle, unsafe.StringData(key), len(key), unsafe.SliceData(dst), len(dst))
+	runtime.KeepAlive(s)
+	return size
+}
+
+// directReader is a reader without crossings, or nil.
+func directReader(handle uintptr) *direct.Reader {
+	return direct.New(
+		func(count uint32, out *[direct.LanesWords]uint64) bool {
+			return native.GlueClaimLanes(count, pointerTo(out)) == 0
+		},
+		func(lanes *[direct.LanesWords]uint64, out *[direct.LayoutWords]uint64) bool {
+			return native.GlueGetLayout(handle, pointerTo(lanes), pointerTo(out)) == 0
+		})
+}
+
 // getThrough gets a value by way of a scratch buffer, or, when it is larger, straight into its
 // allocation.
 func (s *Store) getThrough(key string, scratch []byte) ([]byte, bool, error) {
-	size := native.GlueGet(s.handle, unsafe.StringData(key), len(key), &scratch[0], len(scratch))
-	runtime.KeepAlive(s)
+	size := s.read(key, scratch)
 	if uint64(size) <= uint64(len(scratch)) {
 		return append([]byte{}, scratch[:size]...), true, nil
 	}
@@ -57,8 +85,7 @@ func (s *Store) getLarge(key string, size int64) ([]byte, bool, error) {
 	}
 	for {
 		value := make([]byte, size)
-		size = native.GlueGet(s.handle, unsafe.StringData(key), len(key), &value[0], len(value))
-		runtime.KeepAlive(s)
+		size = s.read(key, value)
 		if size < 0 {
 			return notGot(key, size)
 		}
@@ -83,8 +110,7 @@ func (s *Store) GetInto(ctx context.Context, key string, dst []byte) ([]byte, bo
 		return dst[:0], false, err
 	}
 	for {
-		size := native.GlueGet(s.handle, unsafe.StringData(key), len(key), unsafe.SliceData(dst), cap(dst))
-		runtime.KeepAlive(s)
+		size := s.read(key, dst[:cap(dst)])
 		switch {
 		case int32(size) == statusKeyNotFound:
 			return dst[:0], false, nil

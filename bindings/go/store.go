@@ -13,6 +13,7 @@ import (
 	"time"
 	"unsafe"
 
+	"github.com/weisyn/memstore/bindings/go/internal/direct"
 	"github.com/weisyn/memstore/bindings/go/internal/native"
 )
 
@@ -28,6 +29,8 @@ type Store struct {
 	// largeValues is set once a value did not fit the small buffer; see Get.
 	largeValues atomic.Bool
 	loads       loads
+	// direct reads without a crossing; nil without Config.DirectReads, and where it cannot.
+	direct *direct.Reader
 	// warmRate is the setting loader.warm_rate.
 	warmRate atomic.Int64
 }
@@ -62,6 +65,9 @@ func open(op string, config Config) (*Store, error) {
 		store.library.opened = fmt.Sprintf("%s:%d", file, line)
 	}
 	store.warmRate.Store(warmRate(settings))
+	if config.DirectReads {
+		store.direct = directReader(handle)
+	}
 	store.library.retain()
 	runtime.AddCleanup(store, (*library).abandoned, store.library)
 	return store, nil
@@ -184,6 +190,13 @@ func (s *Store) Remove(ctx context.Context, key string) (existed bool, err error
 func (s *Store) Has(ctx context.Context, key string) (bool, error) {
 	if err := live(ctx, "Has", key); err != nil {
 		return false, err
+	}
+	if s.direct != nil {
+		size := s.direct.Has(key)
+		runtime.KeepAlive(s)
+		if size != direct.Elsewhere {
+			return size != direct.Absent, nil
+		}
 	}
 	status := native.MemstoreHas(s.handle, unsafe.StringData(key), len(key))
 	runtime.KeepAlive(s)

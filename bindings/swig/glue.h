@@ -9,6 +9,7 @@
 #ifndef MEMSTORE_BINDINGS_GLUE_H
 #define MEMSTORE_BINDINGS_GLUE_H
 
+#include <memstore/direct.h>
 #include <memstore/memstore.h>
 
 /* One entry of a packed set_many. A value too large to be worth copying into the packed memory is
@@ -138,6 +139,13 @@ static inline int64_t glue_metrics_text(memstore *store, void **kept);
 
 /* memstore_advise_json(), or memstore_advise_text() `for_people`: the same. */
 static inline int64_t glue_advise(memstore *store, int for_people, void **kept);
+
+/* memstore_claim_lanes(): turns, stride, count and first, in this order. */
+static inline int glue_claim_lanes(uint32_t count, uint64_t *out);
+/* memstore_get_layout() with what glue_claim_lanes() told: the members after struct_size, of which there
+ * are GLUE_LAYOUT_MEMBERS. */
+#define GLUE_LAYOUT_MEMBERS 11
+static inline int glue_get_layout(memstore *store, const uint64_t *lanes, uint64_t *out);
 
 /* memstore_get_rates(): the first n fields that are fractions, and both that count alerts. */
 static inline int glue_get_rates(memstore *store, double *out, size_t n, uint64_t *alerts);

@@ -16,6 +16,9 @@
 /* The glue becomes part of the generated wrapper, so that the wrapper is complete in itself
  * wherever it is compiled. Python has bindings/python/native in its place, which makes Python's
  * objects without a copy through flat memory. */
+%{
+#include <memstore/direct.h>
+%}
 %insert("header") "log_queue.h"
 %insert("header") "glue.h"
 %insert("header") "glue.c"

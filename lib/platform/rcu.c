@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "platform/rcu.h"
 
+#include "platform/lanes.h"
 #include "platform/rank.h"
 #include "platform/reader.h"
 
@@ -22,6 +23,7 @@ void ms_rcu_synchronize(void)
     ms_rank_before_wait(MS_RANK_GRACE_PERIOD, NULL);
     ms_reader_let_leave();
     urcu_bp_synchronize_rcu();
+    ms_lanes_wait();
     MS_RCU_TSAN_GRACE_PERIOD_ENDS();
 }
 

@@ -96,11 +96,16 @@ static void release_slot(void *slot_plus_one)
     ms_thread_slot_plus_one = 0;
 }
 
+static bool is_slot_free(uint32_t slot)
+{
+    return (slots_taken[slot / 64] >> slot % 64 & 1) == 0;
+}
+
 /* The lowest free number, or the shared last one. */
 static uint32_t take_free_slot(void)
 {
     for (uint32_t slot = 0; slot < MS_THREAD_SLOTS - 1; slot++) {
-        if ((slots_taken[slot / 64] >> slot % 64 & 1) == 0) {
+        if (is_slot_free(slot)) {
             slots_taken[slot / 64] |= UINT64_C(1) << slot % 64;
             return slot;
         }
@@ -125,6 +130,30 @@ uint32_t ms_thread_slot_assign(void)
     }
     ms_thread_slot_plus_one = slot + 1;
     return slot;
+}
+
+static bool claim_slots_locked(uint32_t n, uint32_t below, uint32_t *first)
+{
+    uint32_t in_a_row = 0;
+
+    for (uint32_t slot = below; slot-- > 0;) {
+        in_a_row = is_slot_free(slot) ? in_a_row + 1 : 0;
+        if (in_a_row < n)
+            continue;
+        for (uint32_t taken = slot; taken < slot + n; taken++)
+            slots_taken[taken / 64] |= UINT64_C(1) << taken % 64;
+        *first = slot;
+        return true;
+    }
+    return false;
+}
+
+bool ms_thread_slots_claim(uint32_t n, uint32_t below, uint32_t *first)
+{
+    ms_mutex_lock(&slots_lock);
+    const bool claimed = n != 0 && claim_slots_locked(n, below, first);
+    ms_mutex_unlock(&slots_lock);
+    return claimed;
 }
 
 /* Threads that outlive the library must not run a destructor that is no longer mapped. */

@@ -76,6 +76,10 @@ static inline uint32_t ms_thread_slot(void)
                                                    : ms_thread_slot_assign();
 }
 
+/* Take `n` numbers in a row below `below`, the highest that are free, from threads for good; *first is
+ * the lowest of them. False when there are none. */
+bool ms_thread_slots_claim(uint32_t n, uint32_t below, uint32_t *first);
+
 /* What tells the calling thread from every other that this process and its parents ever had; never
  * 0, and the same in a child for the thread that called fork(). */
 uint64_t ms_thread_serial(void);

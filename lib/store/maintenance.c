@@ -7,6 +7,7 @@
  * fork() the child has no such thread; it is started again when a store of the child first needs
  * it. */
 #include "platform/fork.h"
+#include "platform/lanes.h"
 #include "store/store.h"
 
 #include <signal.h>
@@ -357,6 +358,7 @@ static void unlock(bool in_child)
 {
     ms_thread_after_fork();
     if (in_child) {
+        ms_lanes_forget_readers();
         thread_runs = false;
         grace_done = grace_wanted;
         make_conditions();

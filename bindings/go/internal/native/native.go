@@ -265,6 +265,10 @@ typedef unsigned char *memstore_bytes;
 #cgo nocallback _wrap_GlueMetricsText_memstore
 #cgo noescape _wrap_GlueAdvise_memstore
 #cgo nocallback _wrap_GlueAdvise_memstore
+#cgo noescape _wrap_GlueClaimLanes_memstore
+#cgo nocallback _wrap_GlueClaimLanes_memstore
+#cgo noescape _wrap_GlueGetLayout_memstore
+#cgo nocallback _wrap_GlueGetLayout_memstore
 #cgo noescape _wrap_GlueGetRates_memstore
 #cgo nocallback _wrap_GlueGetRates_memstore
 #define swig_voidp memstore_bytes
@@ -424,6 +428,8 @@ extern int _wrap_GlueGetMemoryStats_memstore(uintptr_t arg1, swig_voidp arg2, sw
 extern int _wrap_GlueGetLatency_memstore(uintptr_t arg1, int arg2, swig_voidp arg3, swig_intgo arg4);
 extern swig_type_38 _wrap_GlueMetricsText_memstore(uintptr_t arg1, swig_voidp arg2);
 extern swig_type_39 _wrap_GlueAdvise_memstore(uintptr_t arg1, int arg2, swig_voidp arg3);
+extern int _wrap_GlueClaimLanes_memstore(int arg1, swig_voidp arg2);
+extern int _wrap_GlueGetLayout_memstore(uintptr_t arg1, swig_voidp arg2, swig_voidp arg3);
 extern int _wrap_GlueGetRates_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3, swig_voidp arg4);
 #undef intgo
 */
@@ -1551,6 +1557,28 @@ func GlueAdvise(arg1 uintptr, arg2 int32, arg3 *byte) (_swig_ret int64) {
 	var _swig_i_2 *C.uchar
 	_swig_i_2 = (*C.uchar)(arg3)
 	swig_r = (int64)(C._wrap_GlueAdvise_memstore(C.uintptr_t(_swig_i_0), C.int(_swig_i_1), C.swig_voidp(_swig_i_2)))
+	return swig_r
+}
+
+func GlueClaimLanes(arg1 uint32, arg2 *byte) (_swig_ret int32) {
+	var swig_r int32
+	_swig_i_0 := arg1
+	var _swig_i_1 *C.uchar
+	_swig_i_1 = (*C.uchar)(arg2)
+	swig_r = (int32)(C._wrap_GlueClaimLanes_memstore(C.int(_swig_i_0), C.swig_voidp(_swig_i_1)))
+	return swig_r
+}
+
+const GLUE_LAYOUT_MEMBERS int32 = 11
+
+func GlueGetLayout(arg1 uintptr, arg2 *byte, arg3 *byte) (_swig_ret int32) {
+	var swig_r int32
+	_swig_i_0 := arg1
+	var _swig_i_1 *C.uchar
+	_swig_i_1 = (*C.uchar)(arg2)
+	var _swig_i_2 *C.uchar
+	_swig_i_2 = (*C.uchar)(arg3)
+	swig_r = (int32)(C._wrap_GlueGetLayout_memstore(C.uintptr_t(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_voidp(_swig_i_2)))
 	return swig_r
 }
 

@@ -215,6 +215,9 @@ static void* Swig_malloc(int c) {
 
 #include <memstore/memstore.h>
 
+
+#include <memstore/direct.h>
+
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Records of a store's log on their way to a language: the library's thread puts them into a queue, a
  * goroutine or a thread of Python takes them out, so that the library neither runs code of the language
@@ -432,6 +435,7 @@ static inline void glue_log_forget(glue_log *log)
 #ifndef MEMSTORE_BINDINGS_GLUE_H
 #define MEMSTORE_BINDINGS_GLUE_H
 
+#include <memstore/direct.h>
 #include <memstore/memstore.h>
 
 /* One entry of a packed set_many. A value too large to be worth copying into the packed memory is
@@ -561,6 +565,13 @@ static inline int64_t glue_metrics_text(memstore *store, void **kept);
 
 /* memstore_advise_json(), or memstore_advise_text() `for_people`: the same. */
 static inline int64_t glue_advise(memstore *store, int for_people, void **kept);
+
+/* memstore_claim_lanes(): turns, stride, count and first, in this order. */
+static inline int glue_claim_lanes(uint32_t count, uint64_t *out);
+/* memstore_get_layout() with what glue_claim_lanes() told: the members after struct_size, of which there
+ * are GLUE_LAYOUT_MEMBERS. */
+#define GLUE_LAYOUT_MEMBERS 11
+static inline int glue_get_layout(memstore *store, const uint64_t *lanes, uint64_t *out);
 
 /* memstore_get_rates(): the first n fields that are fractions, and both that count alerts. */
 static inline int glue_get_rates(memstore *store, double *out, size_t n, uint64_t *alerts);
@@ -1226,6 +1237,35 @@ static inline int64_t glue_metrics_text(memstore *store, void **kept)
 static inline int64_t glue_advise(memstore *store, int for_people, void **kept)
 {
     return glue_written_text(store, for_people ? memstore_advise_text : memstore_advise_json, kept);
+}
+
+static inline int glue_claim_lanes(uint32_t count, uint64_t *out)
+{
+    memstore_lanes lanes;
+    const int status = memstore_claim_lanes(count, &lanes);
+
+    if (status == MEMSTORE_OK) {
+        out[0] = (uint64_t)(uintptr_t)lanes.turns;
+        out[1] = lanes.stride;
+        out[2] = lanes.count;
+        out[3] = lanes.first;
+    }
+    return status;
+}
+
+static inline int glue_get_layout(memstore *store, const uint64_t *lanes, uint64_t *out)
+{
+    const memstore_lanes claimed = {(uint64_t *)(uintptr_t)lanes[0], (size_t)lanes[1],
+                                    (uint32_t)lanes[2], (uint32_t)lanes[3]};
+    memstore_layout layout = {.struct_size = sizeof layout};
+    const int status = memstore_get_layout(store, &claimed, &layout);
+
+    if (status == MEMSTORE_OK) {
+        _Static_assert(sizeof layout == sizeof(size_t) + GLUE_LAYOUT_MEMBERS * sizeof(uint64_t),
+                       "all members are words");
+        memcpy(out, (const char *)&layout + sizeof(size_t), GLUE_LAYOUT_MEMBERS * sizeof(uint64_t));
+    }
+    return status;
 }
 
 #ifdef __cplusplus
@@ -3154,6 +3194,42 @@ long long _wrap_GlueAdvise_memstore(memstore *_swig_go_0, int _swig_go_1, void *
 
   result = glue_advise(arg1,arg2,arg3);
   _swig_go_result = result;
+
+
+  return _swig_go_result;
+}
+
+
+int _wrap_GlueClaimLanes_memstore(int _swig_go_0, uint64_t *_swig_go_1) {
+  uint32_t arg1 ;
+  uint64_t *arg2 = 0 ;
+  int result;
+  int _swig_go_result;
+
+  arg1 = (uint32_t)_swig_go_0;
+  arg2 = (uint64_t *)_swig_go_1;
+
+  result = (int)glue_claim_lanes(arg1,arg2);
+  _swig_go_result = result;
+
+  return _swig_go_result;
+}
+
+
+int _wrap_GlueGetLayout_memstore(memstore *_swig_go_0, uint64_t *_swig_go_1, uint64_t *_swig_go_2) {
+  memstore *arg1 = 0 ;
+  uint64_t *arg2 = 0 ;
+  uint64_t *arg3 = 0 ;
+  int result;
+  int _swig_go_result;
+
+  arg1 = (memstore *)_swig_go_0;
+  arg2 = (uint64_t *)_swig_go_1;
+  arg3 = (uint64_t *)_swig_go_2;
+
+  result = (int)glue_get_layout(arg1,(uint64_t const *)arg2,arg3);
+  _swig_go_result = result;
+
 
 
   return _swig_go_result;

@@ -569,6 +569,7 @@ static inline uint32_t ms_thread_slot(void)
     return ms_likely(ms_thread_slot_plus_one != 0) ? ms_thread_slot_plus_one - 1
                                                    : ms_thread_slot_assign();
 }
+bool ms_thread_slots_claim(uint32_t n, uint32_t below, uint32_t *first);
 uint64_t ms_thread_serial(void);
 void ms_thread_before_fork(void);
 void ms_thread_after_fork(void);
@@ -774,6 +775,177 @@ void ms_gate_forget_threads(struct ms_gate *gate, uint32_t taken)
     ms_store_relaxed(&gate->state, gate->places - taken);
 }
 
+/* lib/platform/lanes.c */
+#ifndef MS_PLATFORM_LANES_H
+#define MS_PLATFORM_LANES_H
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+struct ms_lane {
+    atomic_uint_least64_t turn;
+} MS_ALIGNED(2 * MS_CACHE_LINE);
+struct ms_lane *ms_lanes_claim(uint32_t n, uint32_t *first);
+void ms_lanes_wait(void);
+void ms_lanes_forget_readers(void);
+#endif
+#ifndef MS_PLATFORM_RCU_H
+#define MS_PLATFORM_RCU_H
+#if !defined(__SANITIZE_ADDRESS__)
+#define _LGPL_SOURCE
+#endif
+#include <stdbool.h>
+#include <urcu-bp.h>
+#if defined(__SANITIZE_THREAD__)
+extern char ms_rcu_tsan_edge;
+void __tsan_acquire(void *address);
+void __tsan_release(void *address);
+#define MS_RCU_TSAN_READ_ENDS() __tsan_release(&ms_rcu_tsan_edge)
+#define MS_RCU_TSAN_GRACE_PERIOD_ENDS() __tsan_acquire(&ms_rcu_tsan_edge)
+#else
+#define MS_RCU_TSAN_READ_ENDS() ((void)0)
+#define MS_RCU_TSAN_GRACE_PERIOD_ENDS() ((void)0)
+#endif
+static inline void ms_rcu_read_lock(void)
+{
+    urcu_bp_read_lock();
+}
+static inline void ms_rcu_read_unlock(void)
+{
+    MS_RCU_TSAN_READ_ENDS();
+    urcu_bp_read_unlock();
+}
+bool ms_rcu_needs_no_fence(void);
+void ms_rcu_synchronize(void);
+#ifndef NDEBUG
+bool ms_rcu_is_reading(void);
+#endif
+void ms_rcu_before_fork(void);
+void ms_rcu_after_fork(bool in_child);
+const void *ms_rcu_domain(void);
+#endif
+#ifndef MS_PLATFORM_READER_H
+#define MS_PLATFORM_READER_H
+#define MS_READER_SLOTS 128
+typedef uint64_t ms_reader;
+void ms_reader_prepare(void);
+void ms_reader_let_leave(void);
+extern __thread ms_reader ms_reader_word;
+MS_ALWAYS_INLINE ms_reader ms_reader_current(void)
+{
+    return ms_reader_word;
+}
+MS_ALWAYS_INLINE uint32_t ms_reader_slot(ms_reader reader)
+{
+    return (uint32_t)(reader >> 48);
+}
+#if defined(_LGPL_SOURCE) && !defined(__SANITIZE_THREAD__)
+#define MS_READER_BY_WORD 1
+#else
+#define MS_READER_BY_WORD 0
+#endif
+#if MS_READER_BY_WORD
+MS_ALWAYS_INLINE struct urcu_bp_reader *ms_reader_record(ms_reader reader)
+{
+    return (struct urcu_bp_reader *)(uintptr_t)(reader << 16 >> 16);
+}
+MS_ALWAYS_INLINE bool ms_reader_is_inside(ms_reader reader)
+{
+    return (_CMM_LOAD_SHARED(ms_reader_record(reader)->ctr) & URCU_BP_GP_CTR_NEST_MASK) != 0;
+}
+MS_ALWAYS_INLINE bool ms_reader_enter(ms_reader reader)
+{
+    struct urcu_bp_reader *record = ms_reader_record(reader);
+    if (ms_unlikely(ms_reader_is_inside(reader)))
+        return false;
+    _CMM_STORE_SHARED(record->ctr, _CMM_LOAD_SHARED(urcu_bp_gp.ctr));
+    cmm_barrier();
+    return true;
+}
+MS_ALWAYS_INLINE void ms_reader_leave(ms_reader reader)
+{
+    cmm_barrier();
+    _CMM_STORE_SHARED(ms_reader_record(reader)->ctr, 0);
+    cmm_barrier();
+}
+#else
+static inline bool ms_reader_enter(ms_reader reader)
+{
+    (void)reader;
+    ms_rcu_read_lock();
+    return true;
+}
+static inline void ms_reader_leave(ms_reader reader)
+{
+    (void)reader;
+    ms_rcu_read_unlock();
+}
+#endif
+MS_ALWAYS_INLINE ms_reader ms_section_begin(void)
+{
+    const ms_reader reader = ms_reader_current();
+    if (ms_likely(reader != 0) && ms_likely(ms_reader_enter(reader)))
+        return reader;
+    ms_rcu_read_lock();
+    return 0;
+}
+MS_ALWAYS_INLINE void ms_section_end(ms_reader reader)
+{
+    if (ms_likely(reader != 0))
+        ms_reader_leave(reader);
+    else
+        ms_rcu_read_unlock();
+}
+#endif
+#include <linux/membarrier.h>
+#include <sched.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#define platform_lanes_LOOKS 200
+#define YIELDS 10
+#define platform_lanes_PAUSE_US 50
+static struct ms_lane lanes[MS_READER_SLOTS];
+static atomic_uint lowest = MS_READER_SLOTS;
+static bool run_barrier(int command)
+{
+    return syscall(SYS_membarrier, command, 0) == 0;
+}
+struct ms_lane *ms_lanes_claim(uint32_t n, uint32_t *first)
+{
+    if (n == 0 || !run_barrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED) ||
+        !ms_thread_slots_claim(n, MS_READER_SLOTS, first))
+        return NULL;
+    unsigned before = ms_load_seq_cst(&lowest);
+    while (*first < before && !atomic_compare_exchange_weak(&lowest, &before, *first))
+        continue;
+    return &lanes[*first];
+}
+static void wait_for(const struct ms_lane *lane)
+{
+    const uint64_t seen = ms_load_acquire(&lane->turn);
+    if (seen % 2 == 0)
+        return;
+    for (unsigned look = 0; ms_load_acquire(&lane->turn) == seen; look++) {
+        if (look >= platform_lanes_LOOKS + YIELDS)
+            usleep(platform_lanes_PAUSE_US);
+        else if (look >= platform_lanes_LOOKS)
+            sched_yield();
+    }
+}
+void ms_lanes_wait(void)
+{
+    const unsigned from = ms_add_seq_cst(&lowest, 0);
+    if (from == MS_READER_SLOTS)
+        return;
+    run_barrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED);
+    for (uint32_t number = from; number < MS_READER_SLOTS; number++)
+        wait_for(&lanes[number]);
+}
+void ms_lanes_forget_readers(void)
+{
+    for (uint32_t number = 0; number < MS_READER_SLOTS; number++)
+        ms_store_relaxed(&lanes[number].turn, 0);
+}
+
 /* lib/platform/mem.c */
 #include <malloc.h>
 #include <stdint.h>
@@ -907,41 +1079,6 @@ uint64_t ms_random_cheap(void)
 }
 
 /* lib/platform/rank.c */
-#ifndef MS_PLATFORM_RCU_H
-#define MS_PLATFORM_RCU_H
-#if !defined(__SANITIZE_ADDRESS__)
-#define _LGPL_SOURCE
-#endif
-#include <stdbool.h>
-#include <urcu-bp.h>
-#if defined(__SANITIZE_THREAD__)
-extern char ms_rcu_tsan_edge;
-void __tsan_acquire(void *address);
-void __tsan_release(void *address);
-#define MS_RCU_TSAN_READ_ENDS() __tsan_release(&ms_rcu_tsan_edge)
-#define MS_RCU_TSAN_GRACE_PERIOD_ENDS() __tsan_acquire(&ms_rcu_tsan_edge)
-#else
-#define MS_RCU_TSAN_READ_ENDS() ((void)0)
-#define MS_RCU_TSAN_GRACE_PERIOD_ENDS() ((void)0)
-#endif
-static inline void ms_rcu_read_lock(void)
-{
-    urcu_bp_read_lock();
-}
-static inline void ms_rcu_read_unlock(void)
-{
-    MS_RCU_TSAN_READ_ENDS();
-    urcu_bp_read_unlock();
-}
-bool ms_rcu_needs_no_fence(void);
-void ms_rcu_synchronize(void);
-#ifndef NDEBUG
-bool ms_rcu_is_reading(void);
-#endif
-void ms_rcu_before_fork(void);
-void ms_rcu_after_fork(bool in_child);
-const void *ms_rcu_domain(void);
-#endif
 #ifndef NDEBUG
 #include <stdbool.h>
 #include <stdint.h>
@@ -1057,79 +1194,6 @@ typedef int ms_rank_is_not_checked;
 #endif
 
 /* lib/platform/rcu.c */
-#ifndef MS_PLATFORM_READER_H
-#define MS_PLATFORM_READER_H
-#define MS_READER_SLOTS 128
-typedef uint64_t ms_reader;
-void ms_reader_prepare(void);
-void ms_reader_let_leave(void);
-extern __thread ms_reader ms_reader_word;
-MS_ALWAYS_INLINE ms_reader ms_reader_current(void)
-{
-    return ms_reader_word;
-}
-MS_ALWAYS_INLINE uint32_t ms_reader_slot(ms_reader reader)
-{
-    return (uint32_t)(reader >> 48);
-}
-#if defined(_LGPL_SOURCE) && !defined(__SANITIZE_THREAD__)
-#define MS_READER_BY_WORD 1
-#else
-#define MS_READER_BY_WORD 0
-#endif
-#if MS_READER_BY_WORD
-MS_ALWAYS_INLINE struct urcu_bp_reader *ms_reader_record(ms_reader reader)
-{
-    return (struct urcu_bp_reader *)(uintptr_t)(reader << 16 >> 16);
-}
-MS_ALWAYS_INLINE bool ms_reader_is_inside(ms_reader reader)
-{
-    return (_CMM_LOAD_SHARED(ms_reader_record(reader)->ctr) & URCU_BP_GP_CTR_NEST_MASK) != 0;
-}
-MS_ALWAYS_INLINE bool ms_reader_enter(ms_reader reader)
-{
-    struct urcu_bp_reader *record = ms_reader_record(reader);
-    if (ms_unlikely(ms_reader_is_inside(reader)))
-        return false;
-    _CMM_STORE_SHARED(record->ctr, _CMM_LOAD_SHARED(urcu_bp_gp.ctr));
-    cmm_barrier();
-    return true;
-}
-MS_ALWAYS_INLINE void ms_reader_leave(ms_reader reader)
-{
-    cmm_barrier();
-    _CMM_STORE_SHARED(ms_reader_record(reader)->ctr, 0);
-    cmm_barrier();
-}
-#else
-static inline bool ms_reader_enter(ms_reader reader)
-{
-    (void)reader;
-    ms_rcu_read_lock();
-    return true;
-}
-static inline void ms_reader_leave(ms_reader reader)
-{
-    (void)reader;
-    ms_rcu_read_unlock();
-}
-#endif
-MS_ALWAYS_INLINE ms_reader ms_section_begin(void)
-{
-    const ms_reader reader = ms_reader_current();
-    if (ms_likely(reader != 0) && ms_likely(ms_reader_enter(reader)))
-        return reader;
-    ms_rcu_read_lock();
-    return 0;
-}
-MS_ALWAYS_INLINE void ms_section_end(ms_reader reader)
-{
-    if (ms_likely(reader != 0))
-        ms_reader_leave(reader);
-    else
-        ms_rcu_read_unlock();
-}
-#endif
 #if defined(__SANITIZE_THREAD__)
 char ms_rcu_tsan_edge;
 #endif
@@ -1146,6 +1210,7 @@ void ms_rcu_synchronize(void)
     ms_rank_before_wait(MS_RANK_GRACE_PERIOD, NULL);
     ms_reader_let_leave();
     urcu_bp_synchronize_rcu();
+    ms_lanes_wait();
     MS_RCU_TSAN_GRACE_PERIOD_ENDS();
 }
 #ifndef NDEBUG
@@ -1175,8 +1240,8 @@ const void *ms_rcu_domain(void)
 
 /* lib/platform/reader.c */
 #include <unistd.h>
-#define LOOKS 200
-#define PAUSE_US 50
+#define platform_reader_LOOKS 200
+#define platform_reader_PAUSE_US 50
 #define PAUSES 40
 __thread ms_reader ms_reader_word;
 static __thread bool has_ended;
@@ -1217,7 +1282,7 @@ void ms_reader_prepare(void)
 #if MS_READER_BY_WORD
 static bool stands_inside(ms_reader reader)
 {
-    for (unsigned i = 0; i < LOOKS; i++) {
+    for (unsigned i = 0; i < platform_reader_LOOKS; i++) {
         if (!ms_reader_is_inside(reader))
             return false;
         caa_cpu_relax();
@@ -1236,7 +1301,7 @@ static bool somebody_stands_inside(void)
 void ms_reader_let_leave(void)
 {
     for (unsigned i = 0; i < PAUSES && somebody_stands_inside(); i++)
-        usleep(PAUSE_US);
+        usleep(platform_reader_PAUSE_US);
 }
 #else
 void ms_reader_let_leave(void)
@@ -1424,10 +1489,14 @@ static void release_slot(void *slot_plus_one)
     ms_mutex_unlock(&slots_lock);
     ms_thread_slot_plus_one = 0;
 }
+static bool is_slot_free(uint32_t slot)
+{
+    return (slots_taken[slot / 64] >> slot % 64 & 1) == 0;
+}
 static uint32_t take_free_slot(void)
 {
     for (uint32_t slot = 0; slot < MS_THREAD_SLOTS - 1; slot++) {
-        if ((slots_taken[slot / 64] >> slot % 64 & 1) == 0) {
+        if (is_slot_free(slot)) {
             slots_taken[slot / 64] |= UINT64_C(1) << slot % 64;
             return slot;
         }
@@ -1448,6 +1517,27 @@ uint32_t ms_thread_slot_assign(void)
     }
     ms_thread_slot_plus_one = slot + 1;
     return slot;
+}
+static bool claim_slots_locked(uint32_t n, uint32_t below, uint32_t *first)
+{
+    uint32_t in_a_row = 0;
+    for (uint32_t slot = below; slot-- > 0;) {
+        in_a_row = is_slot_free(slot) ? in_a_row + 1 : 0;
+        if (in_a_row < n)
+            continue;
+        for (uint32_t taken = slot; taken < slot + n; taken++)
+            slots_taken[taken / 64] |= UINT64_C(1) << taken % 64;
+        *first = slot;
+        return true;
+    }
+    return false;
+}
+bool ms_thread_slots_claim(uint32_t n, uint32_t below, uint32_t *first)
+{
+    ms_mutex_lock(&slots_lock);
+    const bool claimed = n != 0 && claim_slots_locked(n, below, first);
+    ms_mutex_unlock(&slots_lock);
+    return claimed;
 }
 __attribute__((destructor)) static void forget_slot_key(void)
 {
@@ -16520,6 +16610,7 @@ static void unlock(bool in_child)
 {
     ms_thread_after_fork();
     if (in_child) {
+        ms_lanes_forget_readers();
         thread_runs = false;
         grace_done = grace_wanted;
         make_conditions();
@@ -22031,6 +22122,66 @@ const char *memstore_config_key(size_t number)
 const char *memstore_config_error(const memstore_config *config)
 {
     return ms_config_error(config);
+}
+
+/* lib/api/direct.c */
+#include <memstore/direct.h>
+_Static_assert(MS_HOT_SHARDS == 0xffff && MS_HOT_USUAL == UINT64_C(1) << 16, "direct.h: hot");
+_Static_assert(sizeof(struct ms_shard_view) == 16 && offsetof(struct ms_shard_view, table) == 0,
+               "direct.h: the views");
+_Static_assert(offsetof(struct ms_bucket, last_tags) == 16 &&
+                   offsetof(struct ms_bucket, overflow) == 20 &&
+                   offsetof(struct ms_bucket, places) == 24 && MS_BUCKET_SLOTS == 10,
+               "direct.h: the bucket");
+_Static_assert(offsetof(struct ms_entry, mark) == 4 && offsetof(struct ms_entry, key_size) == 5 &&
+                   offsetof(struct ms_entry, value_size) == 6 && MS_HOT_GRANULE_SHIFT == 2,
+               "direct.h: the entry");
+_Static_assert(MS_EXPIRY_NEVER == 0xffffffff && MS_EXPIRY_FAR == 0xfffffffe &&
+                   MS_MARK_ACCESS == 0x1f && MS_ACCESS_COUNT_MAX == 3,
+               "direct.h: expiry and mark");
+_Static_assert(offsetof(struct ms_segment, time_base) == 16, "direct.h: the segment's record");
+_Static_assert(MS_READER_SLOTS >= 2 * MEMSTORE_LANES_MAX, "threads have as many numbers as lanes");
+int memstore_claim_lanes(uint32_t count, memstore_lanes *out)
+{
+    static atomic_uint claimed;
+    uint32_t first;
+    if (out == NULL || count == 0)
+        return MEMSTORE_ERR_INVALID_ARGUMENT;
+    if (count > MEMSTORE_LANES_MAX)
+        return MEMSTORE_ERR_UNSUPPORTED;
+    if (ms_add_relaxed(&claimed, count) + count > MEMSTORE_LANES_MAX) {
+        ms_sub_relaxed(&claimed, count);
+        return MEMSTORE_ERR_UNSUPPORTED;
+    }
+    struct ms_lane *lanes = ms_lanes_claim(count, &first);
+    if (lanes == NULL) {
+        ms_sub_relaxed(&claimed, count);
+        return MEMSTORE_ERR_UNSUPPORTED;
+    }
+    *out = (memstore_lanes){(uint64_t *)&lanes->turn, sizeof *lanes, count, first};
+    return MEMSTORE_OK;
+}
+int memstore_get_layout(memstore *store, const memstore_lanes *lanes, memstore_layout *out)
+{
+    if (store == NULL || lanes == NULL || out == NULL)
+        return MEMSTORE_ERR_INVALID_ARGUMENT;
+    if ((store->hot_unmeasured & MS_HOT_USUAL) == 0)
+        return MEMSTORE_ERR_UNSUPPORTED;
+    struct ms_counter_stripe *stripe = (struct ms_counter_stripe *)store - 1 - lanes->first;
+    const memstore_layout layout = {
+        .version = MEMSTORE_LAYOUT_VERSION,
+        .hot = (const uint64_t *)&store->hot,
+        .base = store->arena.base,
+        .views = store->index.views,
+        .segments = store->arena.segments,
+        .segment_shift = store->arena.segment_shift,
+        .pages_offset = store->arena.pages_offset,
+        .reads = (uint64_t *)&stripe->counts[MS_COUNT_READS],
+        .misses = (uint64_t *)&stripe->counts[MS_COUNT_MISSES],
+        .stripe_bytes = sizeof *stripe,
+        .seed = store->hasher.seed,
+    };
+    return ms_abi_store(out, &layout, sizeof layout);
 }
 
 /* lib/api/events.c */

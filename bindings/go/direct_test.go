@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package memstore_test
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	memstore "github.com/weisyn/memstore/bindings/go"
+)
+
+var directReads = flag.Int("memstore.direct", 2_000_000, "reads of the test that looks for torn values")
+
+// TestDirectReadsAgreeWithTheLibrary asks both ways for keys of every size, with values of many, with and
+// without a ttl; a second store, filled alike, is read through the library alone.
+func TestDirectReadsAgreeWithTheLibrary(t *testing.T) {
+	store, oracle := open(t, memstore.Config{DirectReads: true}), open(t, memstore.Config{})
+	random := rand.New(rand.NewPCG(1, 2))
+	var keys []string
+	for size := range 300 {
+		for range 4 {
+			key := make([]byte, size+1)
+			for i := range key {
+				key[i] = byte(random.Uint32())
+			}
+			keys = append(keys, string(key))
+		}
+	}
+	for i, key := range keys {
+		value := bytes.Repeat([]byte{byte(i)}, []int{0, 1, 100, 511, 512, 513, 5000, 65533, 65534}[i%9])
+		ttl := []time.Duration{0, time.Hour, 100 * 24 * time.Hour, time.Millisecond}[i/9%4]
+		for _, s := range []*memstore.Store{store, oracle} {
+			must(t, s.Set(ctx, key, value, ttl))
+		}
+	}
+	time.Sleep(5 * time.Millisecond) // past the shortest ttl
+	reads, misses := 0, 0
+	buffer := make([]byte, 600)
+	for _, key := range append(keys, "absent", "absent too, and rather long for a key", strings.Repeat("a", 120)) {
+		want, there, err := oracle.Get(ctx, key)
+		must(t, err)
+		for range 3 {
+			got, found, err := store.Get(ctx, key)
+			if err != nil || found != there || !bytes.Equal(got, want) {
+				t.Fatalf("Get(%q): %d bytes, %v, %v, want %d, %v", key, len(got), found, err, len(want), there)
+			}
+			got, found, err = store.GetInto(ctx, key, buffer)
+			if err != nil || found != there || !bytes.Equal(got, want) {
+				t.Fatalf("GetInto(%q): %d bytes, %v, %v, want %d, %v", key, len(got), found, err, len(want), there)
+			}
+			if found, err := store.Has(ctx, key); err != nil || found != there {
+				t.Fatalf("Has(%q): %v, %v, want %v", key, found, err, there)
+			}
+			reads += 2
+			if !there {
+				misses += 2
+			}
+		}
+	}
+	if stats := store.GetStats(); stats.Misses != uint64(misses) || stats.Hits != uint64(reads-misses) {
+		t.Errorf("counted %d hits and %d misses of %d reads that missed %d times", stats.Hits, stats.Misses, reads, misses)
+	}
+}
+
+// stamped is a value that shows whether it is whole and whose it is.
+func stamped(key uint64, size int, stamp uint64) []byte {
+	value := make([]byte, 16+size*8)
+	for i := 0; i < len(value); i += 8 {
+		binary.LittleEndian.PutUint64(value[i:], key*0x9e3779b97f4a7c15^stamp)
+	}
+	binary.LittleEndian.PutUint64(value, stamp)
+	return value
+}
+
+func isWhole(value []byte, key uint64) bool {
+	if len(value) < 16 || len(value)%8 != 0 {
+		return false
+	}
+	want := key*0x9e3779b97f4a7c15 ^ binary.LittleEndian.Uint64(value)
+	for i := 8; i < len(value); i += 8 {
+		if binary.LittleEndian.Uint64(value[i:]) != want {
+			return false
+		}
+	}
+	return true
+}
+
+// TestDirectReadsAreNeverTorn reads while others overwrite, evict, grow the index, delete, batch and clear, in
+// a store so small that memory is used again all the time.
+func TestDirectReadsAreNeverTorn(t *testing.T) {
+	const keys, readers = 40000, 3
+	store := open(t, memstore.Config{DirectReads: true, MemoryLimit: 4 << 20})
+	names := make([]string, keys)
+	for i := range names {
+		names[i] = fmt.Sprintf("a key of some length %d%s", i, strings.Repeat("+", i%40))
+	}
+	var stop atomic.Bool
+	var stamp, refused atomic.Uint64
+	var writers, group sync.WaitGroup
+	write := func(work func(random *rand.Rand, stamp uint64) error) {
+		writers.Add(1)
+		go func() {
+			defer writers.Done()
+			random := rand.New(rand.NewPCG(3, stamp.Add(1)))
+			for !stop.Load() {
+				err := work(random, stamp.Add(1))
+				if errors.Is(err, memstore.ErrGCPressure) || errors.Is(err, memstore.ErrLockTimeout) {
+					refused.Add(1) // a machine on which a reader gets no processor for so long
+				} else if err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		}()
+	}
+	write(func(random *rand.Rand, stamp uint64) error {
+		i := random.IntN(keys)
+		ttl := []time.Duration{0, 0, time.Hour, 2 * time.Millisecond}[random.IntN(4)]
+		return store.Set(ctx, names[i], stamped(uint64(i), random.IntN(60), stamp), ttl)
+	})
+	write(func(random *rand.Rand, stamp uint64) error {
+		items := make(map[string][]byte)
+		for range 20 {
+			i := random.IntN(keys)
+			items[names[i]] = stamped(uint64(i), random.IntN(20), stamp)
+		}
+		if err := store.SetMany(ctx, items, 0); err != nil {
+			return err
+		}
+		if stamp%4000 == 0 {
+			return store.Clear(ctx)
+		}
+		if stamp%50 == 0 {
+			_ = store.Compact(ctx, 0.1)
+		}
+		return store.Delete(ctx, names[random.IntN(keys)])
+	})
+	var torn, hits atomic.Int64
+	for r := range readers {
+		group.Add(1)
+		go func() {
+			defer group.Done()
+			random := rand.New(rand.NewPCG(5, uint64(r)))
+			buffer, mine := make([]byte, 600), int64(0)
+			for range *directReads / readers {
+				i := random.Uint64N(keys)
+				value, found, err := store.GetInto(ctx, names[i], buffer)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if found {
+					mine++
+					if !isWhole(value, i) {
+						torn.Add(1)
+					}
+				}
+			}
+			hits.Add(mine)
+		}()
+	}
+	group.Wait()
+	stop.Store(true)
+	writers.Wait()
+	stats := store.GetStats()
+	t.Logf("%d reads, %d hits, %d writes of which %d were refused, %d evictions, %d expirations", *directReads, hits.Load(),
+		stamp.Load(), refused.Load(), stats.Evictions, stats.Expirations)
+	if torn.Load() != 0 {
+		t.Errorf("%d values were torn", torn.Load())
+	}
+	if hits.Load() == 0 || stats.Evictions == 0 {
+		t.Error("nothing was read, or nothing evicted")
+	}
+}
+
+// TestDirectReadsEndWithTheStore closes stores that are being read.
+func TestDirectReadsEndWithTheStore(t *testing.T) {
+	for range 20 {
+		store := open(t, memstore.Config{DirectReads: true})
+		must(t, store.Set(ctx, "key", []byte("value"), 0))
+		var group sync.WaitGroup
+		for range 3 {
+			group.Add(1)
+			go func() {
+				defer group.Done()
+				for {
+					value, found, err := store.Get(ctx, "key")
+					if err != nil {
+						return
+					}
+					if !found || string(value) != "value" {
+						t.Errorf("got %q, %v", value, found)
+						return
+					}
+				}
+			}()
+		}
+		time.Sleep(time.Millisecond)
+		must(t, store.Close())
+		group.Wait()
+		if _, err := store.Has(ctx, "key"); err == nil {
+			t.Error("a closed store answers")
+		}
+	}
+}
+
+// BenchmarkDirect compares the two ways to read, in turn on the same keys.
+func BenchmarkDirect(b *testing.B) {
+	for _, way := range []bool{false, true} {
+		store, err := memstore.Open(memstore.Config{MemoryLimit: 1 << 30, MaxEntriesInWindow: benchEntries, DirectReads: way})
+		must(b, err)
+		_, keys := openBench()
+		for i := range benchEntries {
+			must(b, store.Set(ctx, keys.at(i), make([]byte, benchValue), 0))
+		}
+		buffer := make([]byte, benchValue)
+		for name, read := range map[string]func(key string) bool{
+			"Get":     func(key string) bool { _, found, _ := store.Get(ctx, key); return found },
+			"GetInto": func(key string) bool { _, found, _ := store.GetInto(ctx, key, buffer); return found },
+			"Has":     func(key string) bool { found, _ := store.Has(ctx, key); return found },
+		} {
+			b.Run(fmt.Sprintf("%s/direct=%v", name, way), func(b *testing.B) {
+				at := rand.IntN(benchEntries)
+				for b.Loop() {
+					if at = (at*1664525 + 1013904223) & (1<<40 - 1); !read(keys.at(at)) {
+						b.Fatal("not found")
+					}
+				}
+			})
+			b.Run(fmt.Sprintf("%s/hot/direct=%v", name, way), func(b *testing.B) {
+				for b.Loop() {
+					read(keys.at(7))
+				}
+			})
+		}
+		must(b, store.Close())
+	}
+}

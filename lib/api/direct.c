@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "platform/lanes.h"
+#include "store/store.h"
+#include "util/abi.h"
+
+#include <memstore/direct.h>
+
+/* What direct.h says of the layout. */
+_Static_assert(MS_HOT_SHARDS == 0xffff && MS_HOT_USUAL == UINT64_C(1) << 16, "direct.h: hot");
+_Static_assert(sizeof(struct ms_shard_view) == 16 && offsetof(struct ms_shard_view, table) == 0,
+               "direct.h: the views");
+_Static_assert(offsetof(struct ms_bucket, last_tags) == 16 &&
+                   offsetof(struct ms_bucket, overflow) == 20 &&
+                   offsetof(struct ms_bucket, places) == 24 && MS_BUCKET_SLOTS == 10,
+               "direct.h: the bucket");
+_Static_assert(offsetof(struct ms_entry, mark) == 4 && offsetof(struct ms_entry, key_size) == 5 &&
+                   offsetof(struct ms_entry, value_size) == 6 && MS_HOT_GRANULE_SHIFT == 2,
+               "direct.h: the entry");
+_Static_assert(MS_EXPIRY_NEVER == 0xffffffff && MS_EXPIRY_FAR == 0xfffffffe &&
+                   MS_MARK_ACCESS == 0x1f && MS_ACCESS_COUNT_MAX == 3,
+               "direct.h: expiry and mark");
+_Static_assert(offsetof(struct ms_segment, time_base) == 16, "direct.h: the segment's record");
+_Static_assert(MS_READER_SLOTS >= 2 * MEMSTORE_LANES_MAX, "threads have as many numbers as lanes");
+
+int memstore_claim_lanes(uint32_t count, memstore_lanes *out)
+{
+    static atomic_uint claimed;
+    uint32_t first;
+
+    if (out == NULL || count == 0)
+        return MEMSTORE_ERR_INVALID_ARGUMENT;
+    if (count > MEMSTORE_LANES_MAX)
+        return MEMSTORE_ERR_UNSUPPORTED;
+    if (ms_add_relaxed(&claimed, count) + count > MEMSTORE_LANES_MAX) {
+        ms_sub_relaxed(&claimed, count);
+        return MEMSTORE_ERR_UNSUPPORTED;
+    }
+    struct ms_lane *lanes = ms_lanes_claim(count, &first);
+    if (lanes == NULL) {
+        ms_sub_relaxed(&claimed, count);
+        return MEMSTORE_ERR_UNSUPPORTED;
+    }
+    *out = (memstore_lanes){(uint64_t *)&lanes->turn, sizeof *lanes, count, first};
+    return MEMSTORE_OK;
+}
+
+int memstore_get_layout(memstore *store, const memstore_lanes *lanes, memstore_layout *out)
+{
+    if (store == NULL || lanes == NULL || out == NULL)
+        return MEMSTORE_ERR_INVALID_ARGUMENT;
+    if ((store->hot_unmeasured & MS_HOT_USUAL) == 0)
+        return MEMSTORE_ERR_UNSUPPORTED;
+
+    /* A usual store has a stripe for each number; CO-2. */
+    struct ms_counter_stripe *stripe = (struct ms_counter_stripe *)store - 1 - lanes->first;
+    const memstore_layout layout = {
+        .version = MEMSTORE_LAYOUT_VERSION,
+        .hot = (const uint64_t *)&store->hot,
+        .base = store->arena.base,
+        .views = store->index.views,
+        .segments = store->arena.segments,
+        .segment_shift = store->arena.segment_shift,
+        .pages_offset = store->arena.pages_offset,
+        .reads = (uint64_t *)&stripe->counts[MS_COUNT_READS],
+        .misses = (uint64_t *)&stripe->counts[MS_COUNT_MISSES],
+        .stripe_bytes = sizeof *stripe,
+        .seed = store->hasher.seed,
+    };
+    return ms_abi_store(out, &layout, sizeof layout);
+}
