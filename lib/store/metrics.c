@@ -143,6 +143,8 @@ static void put_memory(struct ms_text *out, memstore *store)
     put_kind(out, "free", memory.free);
     put_gauge(out, "memory_pinned_bytes", (double)memory.pinned,
               "Bytes of segments that views hold.");
+    put_gauge(out, "memory_resident_bytes", (double)memory.resident,
+              "Bytes of the store's mappings that are in memory.");
     put_gauge(out, "segments", (double)memory.segments, "Segments in use.");
 }
 
