@@ -17141,7 +17141,7 @@ static void put_quantiles(struct ms_text *out, const char *operation,
     for (size_t i = 0; i < sizeof shares / sizeof *shares; i++) {
         const uint64_t ns = shares[i] == 1 ? sums->max_ns : ms_histogram_quantile(sums, shares[i]);
         ms_text_put(out,
-                    "memstore_operation_quantile_seconds{operation=\"%s\",quantile=\"%g\"} %.9f\n",
+                    "memstore_operation_quantile_seconds{operation=\"%s\",q=\"%g\"} %.9f\n",
                     operation, shares[i], (double)ns / 1e9);
     }
 }
