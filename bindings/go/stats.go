@@ -78,6 +78,7 @@ type MemoryStats struct {
 	Segments    uint64 // segments in use
 	SegmentSize uint64 // bytes of one ordinary segment
 	Stale       uint64 // bytes of expired entries kept for loader.max_stale
+	Resident    uint64 // bytes of the store's mappings that are in memory
 }
 
 // word is the size of one counter as the library writes it.

@@ -32,6 +32,11 @@ void ms_index_fini(struct ms_index *index)
     index->shards = NULL;
 }
 
+size_t ms_index_resident(const struct ms_index *index)
+{
+    return ms_mem_resident(index->shards, shards_bytes(index->shard_count));
+}
+
 /* ---- Walking the buckets that a hash may be in ---- */
 
 struct probe {

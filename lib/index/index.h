@@ -118,6 +118,9 @@ static inline uint64_t ms_index_table(const struct ms_index *index, uint64_t has
     return ms_load_acquire(&index->views[ms_index_shard_of(index, hash)].table);
 }
 
+/* Bytes of the shards' locks and counts that are in memory; views and tables are the owner's. */
+size_t ms_index_resident(const struct ms_index *index);
+
 static inline uint32_t ms_index_entries(const struct ms_index *index, uint32_t shard)
 {
     return ms_load_relaxed(&index->shards[shard].entries);

@@ -97,3 +97,23 @@ void ms_mem_advise_huge(void *p, size_t size)
 {
     madvise(p, size, MADV_HUGEPAGE);
 }
+
+/* Pages that the system is asked about at once: 64 MiB. */
+#define RESIDENT_PAGES ((size_t)16384)
+
+size_t ms_mem_resident(void *p, size_t size)
+{
+    unsigned char in_memory[RESIDENT_PAGES];
+    size_t resident = 0;
+
+    for (size_t at = 0; at < size; at += RESIDENT_PAGES * MS_PAGE_SIZE) {
+        const size_t left = (size - at + MS_PAGE_SIZE - 1) / MS_PAGE_SIZE;
+        const size_t pages = left < RESIDENT_PAGES ? left : RESIDENT_PAGES;
+
+        if (mincore((char *)p + at, pages * MS_PAGE_SIZE, in_memory) != 0)
+            continue;
+        for (size_t i = 0; i < pages; i++)
+            resident += in_memory[i] & 1;
+    }
+    return resident * MS_PAGE_SIZE;
+}

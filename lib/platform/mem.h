@@ -34,6 +34,9 @@ bool ms_mem_commit(void *p, size_t size);
 /* Give the pages of [p, p + size) back to the system; they read as zero when touched again. Both
  * are page-aligned. */
 void ms_mem_discard(void *p, size_t size);
+/* How many bytes of the mapping [p, p + size) are in memory; `p` is page-aligned. 0 for what the
+ * system does not tell. */
+size_t ms_mem_resident(void *p, size_t size);
 /* Ask for huge pages in [p, p + size). Advice: failure changes nothing. */
 void ms_mem_advise_huge(void *p, size_t size);
 

@@ -241,6 +241,19 @@ void ms_arena_each(struct ms_arena *arena, ms_segment_fn fn, void *context)
     ms_mutex_unlock(&arena->pool_lock);
 }
 
+uint64_t ms_arena_resident(struct ms_arena *arena)
+{
+    /* Segments from `fresh` on were never touched: with the room to grow that is most of the range. */
+    ms_mutex_lock(&arena->pool_lock);
+    const size_t touched = (size_t)arena->fresh << arena->segment_shift;
+    ms_mutex_unlock(&arena->pool_lock);
+
+    return ms_mem_resident(arena->base, round_up(touched + 1, MS_HUGE_PAGE_SIZE)) +
+           ms_mem_resident(arena->base + arena->pages_offset, ms_pages_reach(&arena->pages)) +
+           ms_mem_resident(arena->pages.map, arena->pages.map_bytes) +
+           ms_mem_resident(arena->segments, records_bytes(arena));
+}
+
 void ms_arena_each_slot_lock(struct ms_arena *arena, void (*fn)(ms_mutex *lock))
 {
     for (size_t i = 0; i < open_slot_count(arena); i++)

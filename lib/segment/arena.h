@@ -266,6 +266,9 @@ bool ms_arena_has_waiting(struct ms_arena *arena);
 typedef void (*ms_segment_fn)(struct ms_segment *segment, void *context);
 void ms_arena_each(struct ms_arena *arena, ms_segment_fn fn, void *context);
 
+/* Bytes of its mappings that are in memory. */
+uint64_t ms_arena_resident(struct ms_arena *arena);
+
 /* For fork(), which holds all locks: those of the open slots. */
 void ms_arena_each_slot_lock(struct ms_arena *arena, void (*fn)(ms_mutex *lock));
 /* In the child of a fork() no writer is in flight: what others had reserved and not published is

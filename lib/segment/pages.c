@@ -80,6 +80,7 @@ static size_t take_run_locked(struct ms_pages *pages, size_t n)
         const size_t length = free_run(pages, page, n);
         if (length == n) {
             mark_run(pages, page, n, true);
+            pages->reach = page + n > pages->reach ? page + n : pages->reach;
             if (page == pages->first_free)
                 pages->first_free = page + n;
             return page;
@@ -210,4 +211,14 @@ void ms_pages_free(struct ms_pages *pages, void *memory, size_t size)
         give_run_locked(pages, (size_t)((char *)memory - pages->base) / MS_PAGE_SIZE,
                         ms_pages_charge_of(size) / MS_PAGE_SIZE);
     ms_mutex_unlock(&pages->lock);
+}
+
+size_t ms_pages_reach(struct ms_pages *pages)
+{
+    ms_mutex_lock(&pages->lock);
+    const size_t reach = pages->reach * MS_PAGE_SIZE;
+    ms_mutex_unlock(&pages->lock);
+
+    const size_t whole = (reach + MS_HUGE_PAGE_SIZE - 1) & ~(MS_HUGE_PAGE_SIZE - 1);
+    return whole < pages->count * MS_PAGE_SIZE ? whole : pages->count * MS_PAGE_SIZE;
 }

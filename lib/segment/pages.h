@@ -34,6 +34,7 @@ struct ms_pages {
     char *base;
     size_t count;                       /* pages in the range */
     size_t first_free;                  /* no page below this one is free */
+    size_t reach;                       /* no page from this one on was ever used */
     uint64_t *used;                     /* a bit for each page */
     struct ms_page_blocks *blocks;      /* one for each page, looked at for pages of blocks only */
     uint32_t partial[MS_BLOCK_CLASSES]; /* pages with a free block, by class */
@@ -51,6 +52,9 @@ void ms_pages_fini(struct ms_pages *pages);
 void *ms_pages_alloc(struct ms_pages *pages, size_t size, uint64_t spare);
 /* Give back what ms_pages_alloc() gave for the same `size`. */
 void ms_pages_free(struct ms_pages *pages, void *memory, size_t size);
+
+/* Bytes of the range up to the end of the last page that was ever used, huge pages whole. */
+size_t ms_pages_reach(struct ms_pages *pages);
 
 /* Bytes that ms_pages_alloc() charges at most for `size`. */
 static inline uint64_t ms_pages_charge_of(size_t size)

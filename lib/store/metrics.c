@@ -143,6 +143,8 @@ static void put_memory(struct ms_text *out, memstore *store)
     put_kind(out, "free", memory.free);
     put_gauge(out, "memory_pinned_bytes", (double)memory.pinned,
               "Bytes of segments that views hold.");
+    put_gauge(out, "memory_resident_bytes", (double)memory.resident,
+              "Bytes of the store's mappings that are in memory.");
     put_gauge(out, "segments", (double)memory.segments, "Segments in use.");
 }
 
@@ -217,8 +219,7 @@ static void put_quantiles(struct ms_text *out, const char *operation,
     for (size_t i = 0; i < sizeof shares / sizeof *shares; i++) {
         const uint64_t ns = shares[i] == 1 ? sums->max_ns : ms_histogram_quantile(sums, shares[i]);
 
-        ms_text_put(out,
-                    "memstore_operation_quantile_seconds{operation=\"%s\",quantile=\"%g\"} %.9f\n",
+        ms_text_put(out, "memstore_operation_quantile_seconds{operation=\"%s\",q=\"%g\"} %.9f\n",
                     operation, shares[i], (double)ns / 1e9);
     }
 }

@@ -3,6 +3,8 @@
 #include "store/lookup.h"
 #include "store/measuring.h"
 
+#include "platform/mem.h"
+
 uint64_t ms_store_size(memstore *store)
 {
     uint64_t entries = 0;
@@ -109,10 +111,13 @@ static void tell_sums(memstore *store, memstore_memory_stats *out)
 
 void ms_store_memory_stats(memstore *store, memstore_memory_stats *out)
 {
-    if (ms_setting_of(&store->settings, enable_memory_stats))
-        ms_store_measure_memory(store, out);
-    else
+    if (!ms_setting_of(&store->settings, enable_memory_stats)) {
         tell_sums(store, out);
+        return;
+    }
+    ms_store_measure_memory(store, out);
+    out->resident = ms_arena_resident(&store->arena) + ms_index_resident(&store->index) +
+                    ms_mem_resident(store->block, store->block_bytes);
 }
 
 void ms_store_measure_memory(memstore *store, memstore_memory_stats *out)

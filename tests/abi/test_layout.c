@@ -107,6 +107,8 @@ AT(memstore_memory_stats, pinned, 56);
 AT(memstore_memory_stats, free, 64);
 AT(memstore_memory_stats, segments, 72);
 AT(memstore_memory_stats, segment_size, 80);
+AT(memstore_memory_stats, stale, 88);
+AT(memstore_memory_stats, resident, 96);
 
 SIZE_AT_LEAST(memstore_latency, 11 * 8);
 AT(memstore_latency, struct_size, 0);

@@ -124,6 +124,24 @@ Test(limit, resident_memory_stays_under_the_limit, .timeout = 120)
     memstore_destroy(store);
 }
 
+Test(limit, resident_bytes_are_those_that_the_kernel_counts)
+{
+    memstore *store = test_open("performance.memory_limit=64MiB", NULL);
+    const size_t empty = test_resident();
+    const uint64_t told_empty = test_memory(store).resident;
+
+    fill(store, 0, 30000, 1000);
+    const uint64_t told = test_memory(store).resident - told_empty;
+    const size_t grown = test_resident() - empty;
+    cr_assert(told_empty > 0 && told > 30000000);
+    assert_resident(told <= grown + MIB && grown <= told + MIB,
+                    "%zu bytes are told, the process grew by %zu", (size_t)told, grown);
+    assert_ok(memstore_clear(store));
+    assert_ok(memstore_maintain(store, 0));
+    cr_assert_lt(test_memory(store).resident, told_empty + told / 4);
+    memstore_destroy(store);
+}
+
 Test(limit, memory_goes_back_to_the_system_when_entries_are_gone)
 {
     const size_t before = test_resident();

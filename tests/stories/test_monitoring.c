@@ -537,7 +537,7 @@ Test(monitoring, without_memory_stats_only_sums_are_told)
     cr_assert(memory.limit > 0 && memory.charged > 0 && memory.index > 0 &&
               memory.segment_size > 0);
     cr_assert(memory.live == 0 && memory.dead == 0 && memory.free == 0 && memory.segments == 0 &&
-              memory.overhead == 0 && memory.pinned == 0);
+              memory.overhead == 0 && memory.pinned == 0 && memory.resident == 0);
     assert_ok(memstore_reconfigure(store, "performance.enable_memory_stats", "true"));
     cr_assert(test_memory(store).live > 1000 && test_memory(store).segments > 0);
     memstore_destroy(store);

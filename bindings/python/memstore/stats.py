@@ -129,6 +129,8 @@ class MemoryStats:
     segment_size: int
     #: Bytes of expired entries that are kept for ``loader.max_stale``.
     stale: int
+    #: Bytes of the store's mappings that are in memory, as the kernel tells.
+    resident: int
 
 
 def _operations() -> tuple[str, ...]:

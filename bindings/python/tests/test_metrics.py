@@ -2,6 +2,8 @@
 import json
 import pathlib
 import re
+import shutil
+import subprocess
 import threading
 import urllib.request
 from wsgiref.simple_server import make_server
@@ -62,10 +64,26 @@ def test_histograms_count_up_to_all_that_was_measured(tracked):
     assert [s.value for s in buckets] == sorted(s.value for s in buckets)
     assert buckets[-1].labels["le"] == "+Inf" and buckets[-1].value == 100
     told, latency = samples(tracked), tracked.latency("set")
-    quantile = ("memstore_operation_quantile_seconds", ("operation", "set"), ("quantile", "0.99"))
+    quantile = ("memstore_operation_quantile_seconds", ("operation", "set"), ("q", "0.99"))
     assert told[quantile] == pytest.approx(latency.p99, abs=1e-9)
     total = ("memstore_operation_duration_seconds_sum", ("operation", "set"))
     assert told[total] == pytest.approx(latency.total, abs=1e-8)
+
+
+def test_promtool_has_nothing_to_say_of_the_file(tmp_path):
+    promtool = shutil.which("promtool")
+    if promtool is None:
+        pytest.skip("promtool is not installed: Debian has it in the package prometheus")
+    path = tmp_path / "blocks.prom"
+    with memstore.Store(
+        export_metrics=str(path), track_operation_latency=True, access_sample_ratio=1, store_name="blocks"
+    ) as store:
+        for number in range(2000):
+            store.set(f"key/{number % 5}", b"value")
+            store.get(f"key/{number % 5}")
+        store.maintain()
+        told = subprocess.run([promtool, "check", "metrics"], input=path.read_bytes(), capture_output=True)
+    assert (told.returncode, told.stdout, told.stderr) == (0, b"", b"")
 
 
 def test_what_is_switched_off_is_not_told(store):

@@ -49,6 +49,7 @@ void *ms_mem_reserve(size_t size);
 void ms_mem_unreserve(void *base, size_t size);
 bool ms_mem_commit(void *p, size_t size);
 void ms_mem_discard(void *p, size_t size);
+size_t ms_mem_resident(void *p, size_t size);
 void ms_mem_advise_huge(void *p, size_t size);
 #endif
 #ifndef MS_PLATFORM_TESTING_H
@@ -1025,6 +1026,21 @@ void ms_mem_discard(void *p, size_t size)
 void ms_mem_advise_huge(void *p, size_t size)
 {
     madvise(p, size, MADV_HUGEPAGE);
+}
+#define RESIDENT_PAGES ((size_t)16384)
+size_t ms_mem_resident(void *p, size_t size)
+{
+    unsigned char in_memory[RESIDENT_PAGES];
+    size_t resident = 0;
+    for (size_t at = 0; at < size; at += RESIDENT_PAGES * MS_PAGE_SIZE) {
+        const size_t left = (size - at + MS_PAGE_SIZE - 1) / MS_PAGE_SIZE;
+        const size_t pages = left < RESIDENT_PAGES ? left : RESIDENT_PAGES;
+        if (mincore((char *)p + at, pages * MS_PAGE_SIZE, in_memory) != 0)
+            continue;
+        for (size_t i = 0; i < pages; i++)
+            resident += in_memory[i] & 1;
+    }
+    return resident * MS_PAGE_SIZE;
 }
 
 /* lib/platform/random.c */
@@ -2087,6 +2103,7 @@ static inline uint64_t ms_index_table(const struct ms_index *index, uint64_t has
 {
     return ms_load_acquire(&index->views[ms_index_shard_of(index, hash)].table);
 }
+size_t ms_index_resident(const struct ms_index *index);
 static inline uint32_t ms_index_entries(const struct ms_index *index, uint32_t shard)
 {
     return ms_load_relaxed(&index->shards[shard].entries);
@@ -2180,6 +2197,10 @@ void ms_index_fini(struct ms_index *index)
 {
     ms_mem_unreserve(index->shards, shards_bytes(index->shard_count));
     index->shards = NULL;
+}
+size_t ms_index_resident(const struct ms_index *index)
+{
+    return ms_mem_resident(index->shards, shards_bytes(index->shard_count));
 }
 struct probe {
     struct ms_bucket *buckets;
@@ -2588,6 +2609,7 @@ struct ms_pages {
     char *base;
     size_t count;
     size_t first_free;
+    size_t reach;
     uint64_t *used;
     struct ms_page_blocks *blocks;
     uint32_t partial[MS_BLOCK_CLASSES];
@@ -2598,6 +2620,7 @@ bool ms_pages_init(struct ms_pages *pages, struct ms_budget *budget, char *base,
 void ms_pages_fini(struct ms_pages *pages);
 void *ms_pages_alloc(struct ms_pages *pages, size_t size, uint64_t spare);
 void ms_pages_free(struct ms_pages *pages, void *memory, size_t size);
+size_t ms_pages_reach(struct ms_pages *pages);
 static inline uint64_t ms_pages_charge_of(size_t size)
 {
     return (size + MS_PAGE_SIZE - 1) & ~(MS_PAGE_SIZE - 1);
@@ -2931,6 +2954,7 @@ bool ms_arena_has_limbo(struct ms_arena *arena);
 bool ms_arena_has_waiting(struct ms_arena *arena);
 typedef void (*ms_segment_fn)(struct ms_segment *segment, void *context);
 void ms_arena_each(struct ms_arena *arena, ms_segment_fn fn, void *context);
+uint64_t ms_arena_resident(struct ms_arena *arena);
 void ms_arena_each_slot_lock(struct ms_arena *arena, void (*fn)(ms_mutex *lock));
 void ms_arena_forget_writers(struct ms_arena *arena);
 #endif
@@ -3295,6 +3319,16 @@ void ms_arena_each(struct ms_arena *arena, ms_segment_fn fn, void *context)
     }
     ms_mutex_unlock(&arena->pool_lock);
 }
+uint64_t ms_arena_resident(struct ms_arena *arena)
+{
+    ms_mutex_lock(&arena->pool_lock);
+    const size_t touched = (size_t)arena->fresh << arena->segment_shift;
+    ms_mutex_unlock(&arena->pool_lock);
+    return ms_mem_resident(arena->base, segment_arena_round_up(touched + 1, MS_HUGE_PAGE_SIZE)) +
+           ms_mem_resident(arena->base + arena->pages_offset, ms_pages_reach(&arena->pages)) +
+           ms_mem_resident(arena->pages.map, arena->pages.map_bytes) +
+           ms_mem_resident(arena->segments, records_bytes(arena));
+}
 void ms_arena_each_slot_lock(struct ms_arena *arena, void (*fn)(ms_mutex *lock))
 {
     for (size_t i = 0; i < open_slot_count(arena); i++)
@@ -3398,6 +3432,7 @@ static size_t take_run_locked(struct ms_pages *pages, size_t n)
         const size_t length = free_run(pages, page, n);
         if (length == n) {
             mark_run(pages, page, n, true);
+            pages->reach = page + n > pages->reach ? page + n : pages->reach;
             if (page == pages->first_free)
                 pages->first_free = page + n;
             return page;
@@ -3508,6 +3543,14 @@ void ms_pages_free(struct ms_pages *pages, void *memory, size_t size)
         give_run_locked(pages, (size_t)((char *)memory - pages->base) / MS_PAGE_SIZE,
                         ms_pages_charge_of(size) / MS_PAGE_SIZE);
     ms_mutex_unlock(&pages->lock);
+}
+size_t ms_pages_reach(struct ms_pages *pages)
+{
+    ms_mutex_lock(&pages->lock);
+    const size_t reach = pages->reach * MS_PAGE_SIZE;
+    ms_mutex_unlock(&pages->lock);
+    const size_t whole = (reach + MS_HUGE_PAGE_SIZE - 1) & ~(MS_HUGE_PAGE_SIZE - 1);
+    return whole < pages->count * MS_PAGE_SIZE ? whole : pages->count * MS_PAGE_SIZE;
 }
 
 /* lib/segment/pool.c */
@@ -17132,6 +17175,8 @@ static void put_memory(struct ms_text *out, memstore *store)
     put_kind(out, "free", memory.free);
     put_gauge(out, "memory_pinned_bytes", (double)memory.pinned,
               "Bytes of segments that views hold.");
+    put_gauge(out, "memory_resident_bytes", (double)memory.resident,
+              "Bytes of the store's mappings that are in memory.");
     put_gauge(out, "segments", (double)memory.segments, "Segments in use.");
 }
 static void put_alert(struct ms_text *out, const char *kind, bool raised)
@@ -17194,7 +17239,7 @@ static void put_quantiles(struct ms_text *out, const char *operation,
     for (size_t i = 0; i < sizeof shares / sizeof *shares; i++) {
         const uint64_t ns = shares[i] == 1 ? sums->max_ns : ms_histogram_quantile(sums, shares[i]);
         ms_text_put(out,
-                    "memstore_operation_quantile_seconds{operation=\"%s\",quantile=\"%g\"} %.9f\n",
+                    "memstore_operation_quantile_seconds{operation=\"%s\",q=\"%g\"} %.9f\n",
                     operation, shares[i], (double)ns / 1e9);
     }
 }
@@ -19052,10 +19097,13 @@ static void tell_sums(memstore *store, memstore_memory_stats *out)
 }
 void ms_store_memory_stats(memstore *store, memstore_memory_stats *out)
 {
-    if (ms_setting_of(&store->settings, enable_memory_stats))
-        ms_store_measure_memory(store, out);
-    else
+    if (!ms_setting_of(&store->settings, enable_memory_stats)) {
         tell_sums(store, out);
+        return;
+    }
+    ms_store_measure_memory(store, out);
+    out->resident = ms_arena_resident(&store->arena) + ms_index_resident(&store->index) +
+                    ms_mem_resident(store->block, store->block_bytes);
 }
 void ms_store_measure_memory(memstore *store, memstore_memory_stats *out)
 {

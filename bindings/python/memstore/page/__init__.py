@@ -199,7 +199,7 @@ def _latencies(samples: Samples | None) -> Markup:
         return _section("Latencies", _note("Needs the metrics, with monitoring.track_operation_latency."))
     rows, cards = [], []
     for operation, calls in measured.items():
-        quantiles = samples.by("operation_quantile_seconds", "quantile", operation=operation)
+        quantiles = samples.by("operation_quantile_seconds", "q", operation=operation)
         rows.append((operation, count(calls), *(duration(quantiles.get(quantile)) for quantile in QUANTILES)))
     for operation in sorted(measured, key=lambda name: -measured[name])[:LATENCIES_SHOWN]:
         drawn = chart.histogram(f"{operation}, measured calls", _latency_buckets(samples, operation), duration, factor=4)

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 _SAMPLE = re.compile(r'(memstore_\w+)(?:\{((?:[^"}]|"(?:[^"\\]|\\.)*")*)\})? (\S+)(?: \S+)?$')
 _LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 # Labels that are the library's own; the others tell stores apart.
-_OWN = {"version", "kind", "reason", "operation", "quantile", "le", "key"}
+_OWN = {"version", "kind", "reason", "operation", "q", "le", "key"}
 
 
 def _unescaped(text: str) -> str:

@@ -11,7 +11,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as parse_plain
 
 # Labels that are the library's own; the others tell stores apart.
-OWN_LABELS = {"version", "kind", "reason", "operation", "quantile", "le", "key", "ttl", "result", "status"}
+OWN_LABELS = {"version", "kind", "reason", "operation", "q", "le", "key", "ttl", "result", "status"}
 
 Key = tuple[str, frozenset[tuple[str, str]]]
 

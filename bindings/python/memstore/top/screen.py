@@ -89,7 +89,7 @@ def _latencies(reading: Reading) -> RenderableType | None:
         if not measured:
             continue
         quantiles = [
-            duration(reading.value("operation_quantile_seconds", operation=operation, quantile=q)) for q in QUANTILES
+            duration(reading.value("operation_quantile_seconds", operation=operation, q=q)) for q in QUANTILES
         ]
         rows.append((operation, count(measured), *quantiles))
     if not rows:

@@ -96,6 +96,9 @@ typedef struct memstore_memory_stats {
     uint64_t segments;     /**< segments in use, large entries included */
     uint64_t segment_size; /**< bytes of one ordinary segment */
     uint64_t stale;        /**< bytes of expired entries that are kept for `loader.max_stale` */
+    /** bytes of the store's mappings that are in memory, as the kernel tells; what is charged and
+     * was never touched is not */
+    uint64_t resident;
 } memstore_memory_stats;
 
 /** What is measured with `monitoring.track_operation_latency`. Values are never renumbered. */
