@@ -1143,8 +1143,7 @@ static inline int glue_get_memory_stats(memstore *store, uint64_t *out, size_t n
     const int status = memstore_get_memory_stats(store, &s);
     const uint64_t fields[] = {
         s.limit,  s.charged, s.live,     s.dead,         s.index, s.overhead,
-        s.pinned, s.free,    s.segments, s.segment_size, s.stale,
-        s.resident,
+        s.pinned, s.free,    s.segments, s.segment_size, s.stale, s.resident,
     };
 
     if (status != MEMSTORE_OK)

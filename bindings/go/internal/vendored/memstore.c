@@ -17238,8 +17238,7 @@ static void put_quantiles(struct ms_text *out, const char *operation,
     static const double shares[] = {0.5, 0.9, 0.99, 0.999, 0.9999, 1};
     for (size_t i = 0; i < sizeof shares / sizeof *shares; i++) {
         const uint64_t ns = shares[i] == 1 ? sums->max_ns : ms_histogram_quantile(sums, shares[i]);
-        ms_text_put(out,
-                    "memstore_operation_quantile_seconds{operation=\"%s\",q=\"%g\"} %.9f\n",
+        ms_text_put(out, "memstore_operation_quantile_seconds{operation=\"%s\",q=\"%g\"} %.9f\n",
                     operation, shares[i], (double)ns / 1e9);
     }
 }
