@@ -8,8 +8,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* Bytes of limit for each entry of the store that has room for all, and of the other. */
-enum { ROOM_EACH = 256, ROOM_PRESSED = 64 };
+/* Bytes of limit for each entry of the store that has room for all and for what is overwritten, and of
+ * the other. */
+enum { ROOM_EACH = 192, ROOM_PRESSED = 64 };
 
 static void *function_of(const struct engine *engine, const char *name)
 {
@@ -58,11 +59,11 @@ static memstore *open_store(const struct engine *engine, uint64_t bytes)
     return store;
 }
 
-void engine_open(struct engine *engine, uint64_t entries)
+void engine_open(struct engine *engine, uint64_t entries, uint64_t overwrites)
 {
     char key[BENCH_KEY_SIZE], value[VALUE_SIZE];
 
-    engine->full = open_store(engine, entries * ROOM_EACH);
+    engine->full = open_store(engine, (entries + overwrites) * ROOM_EACH + (16u << 20));
     engine->pressed = open_store(engine, entries * ROOM_PRESSED);
     for (uint64_t id = 0; id < entries; id++) {
         bench_key_format(key, id);
