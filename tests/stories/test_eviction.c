@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The ways of asking that are known to defeat one eviction policy or another, and what the default
  * makes of them. */
+#include "store/store.h"
 #include "support/criterion.h"
 
 #define LIMIT "performance.memory_limit=4MiB"
@@ -122,4 +123,65 @@ Test(eviction, the_goal_decides_between_requests_and_bytes, .timeout = 60)
     ask_for_sizes("eviction_goal=bytes", &bytes_requests, &bytes_bytes);
     cr_assert_gt(hits_requests, bytes_requests + 0.03, "%g, %g", hits_requests, bytes_requests);
     cr_assert_lt(hits_bytes, bytes_bytes + 0.02, "%g, %g", hits_bytes, bytes_bytes);
+}
+
+/* ---- How much goes at once ---- */
+
+struct steps {
+    memstore *store;
+    uint64_t evicted; /* when the step began */
+    double largest;   /* share of the entries that a step removed */
+    unsigned count;
+};
+
+static void end_step(struct steps *steps)
+{
+    const uint64_t evicted = ms_counters_total(&steps->store->counters, MS_COUNT_EVICTIONS);
+    const uint64_t removed = evicted - steps->evicted;
+    uint64_t entries = removed;
+
+    for (uint32_t i = 0; i < steps->store->index.shard_count; i++)
+        entries += ms_index_entries(&steps->store->index, i);
+    if (removed != 0 && (double)removed / (double)entries > steps->largest)
+        steps->largest = (double)removed / (double)entries;
+    steps->count += removed != 0;
+    steps->evicted = evicted;
+}
+
+/* A segment's turn begins, so that of the one before is over. */
+static void note_step(enum ms_testing_point point, void *context)
+{
+    if (point == MS_POINT_RECLAIMING)
+        end_step(context);
+}
+
+/* More than fits. Of so large a store a segment is a fifth of a percent. */
+static void assert_small_steps(const char *eviction)
+{
+    static char value[4000];
+    memstore *store =
+        test_open("performance.memory_limit=128MiB", eviction, "maintenance=manual", NULL);
+    struct steps steps = {.store = store};
+
+    ms_testing_set_hook(note_step, &steps);
+    for (uint64_t key = 0; key < 66000; key++) {
+        const uint64_t earlier = key * 7919 % (key + 1);
+
+        assert_ok(memstore_set(store, &key, sizeof key, value, 1000 + key * 7919 % 3000, 0));
+        memstore_has(store, &earlier, sizeof earlier);
+    }
+    ms_testing_set_hook(NULL, NULL);
+    end_step(&steps);
+    cr_assert_gt(steps.count, 100, "%s: %u steps", eviction, steps.count);
+    cr_assert_leq(steps.largest, 0.005, "%s: %.4f of the entries", eviction, steps.largest);
+    memstore_destroy(store);
+}
+
+Test(eviction, no_step_removes_more_than_half_a_percent_of_the_entries)
+{
+    assert_small_steps("eviction=adaptive");
+    assert_small_steps("eviction=s3fifo");
+    assert_small_steps("eviction=lru");
+    assert_small_steps("eviction=lfu");
+    assert_small_steps("eviction=fifo");
 }

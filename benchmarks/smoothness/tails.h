@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* How long calls took, beside what the clock takes and what interrupts a loop that calls nothing. */
+#ifndef SMOOTHNESS_TAILS_H
+#define SMOOTHNESS_TAILS_H
+
+#include "common/histogram.h"
+
+enum tails_kind { TAILS_NOTHING, TAILS_SPIN, TAILS_GET, TAILS_SET, TAILS_KINDS };
+
+struct tails {
+    struct histogram of[TAILS_KINDS];
+};
+
+void tails_merge(struct tails *into, const struct tails *from);
+/* Percentiles, and how many took how long by powers of two. */
+void tails_print(const struct tails *tails);
+
+#endif
