@@ -33,12 +33,11 @@ struct arguments {
     uint64_t seconds, threads, limit;
 };
 
-static const char usage[] =
-    "usage: bench_smoothness [options]\n"
-    "  --seconds N   how long each load runs at the limit (60)\n"
-    "  --threads N   threads that call (1)\n"
-    "  --limit SIZE  memory limit (256MiB)\n"
-    "status: 0 done, 1 a call failed, 2 bad arguments\n";
+static const char usage[] = "usage: bench_smoothness [options]\n"
+                            "  --seconds N   how long each load runs at the limit (60)\n"
+                            "  --threads N   threads that call (1)\n"
+                            "  --limit SIZE  memory limit (256MiB)\n"
+                            "status: 0 done, 1 a call failed, 2 bad arguments\n";
 
 enum load { LOAD_MIX, LOAD_NEW, LOADS };
 

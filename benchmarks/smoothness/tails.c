@@ -16,8 +16,9 @@ static void print_percentiles(const struct tails *tails)
 {
     const int64_t clock = (int64_t)histogram_percentile(&tails->of[TAILS_NOTHING], 0.5);
 
-    puts("ns            count    mean     p50     p99   p99.9   p99.99         max  p99.9 above the "
-         "clock");
+    puts(
+        "ns            count    mean     p50     p99   p99.9   p99.99         max  p99.9 above the "
+        "clock");
     for (unsigned kind = 0; kind < TAILS_KINDS; kind++) {
         const struct histogram *calls = &tails->of[kind];
         const uint64_t p999 = histogram_percentile(calls, 0.999);
