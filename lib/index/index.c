@@ -223,11 +223,13 @@ static void refill_from(const struct ms_index *index, const struct ms_bucket *ol
     }
 }
 
-/* Nobody finds the table any more. */
+/* Nobody finds the table any more, if it is one. */
 static void retire_table(struct ms_index *index, uint64_t word)
 {
     const size_t bytes = ms_table_buckets(word) * sizeof(struct ms_bucket);
 
+    if (word == 0)
+        return;
     index->owner.retire_table(index->owner.context, word >> 32 << 6, bytes);
     ms_sub_relaxed(&index->table_bytes, bytes);
 }
@@ -256,9 +258,7 @@ static enum ms_index_growth replace_table(struct ms_index *index, uint32_t shard
     const struct probe table = {(struct ms_bucket *)(index->base + offset), (uint32_t)count, 0};
     refill_from(index, ms_table_at(index, old), ms_table_buckets(old), table);
     ms_testing_reach(MS_POINT_INDEX_GROWN);
-    publish_table(index, shard, offset >> 6 << 32 | count);
-    if (old != 0)
-        retire_table(index, old);
+    retire_table(index, publish_table(index, shard, offset >> 6 << 32 | count));
     return MS_INDEX_GROWN;
 }
 
@@ -336,8 +336,7 @@ void ms_index_drop_table(struct ms_index *index, uint32_t shard, ms_index_visit 
     const struct ms_bucket *buckets = ms_table_at(index, table);
 
     ms_store_relaxed(&index->shards[shard].entries, 0);
-    for (uint32_t i = 0; i < ms_table_buckets(table); i++)
+    for (uint32_t i = 0; fn != NULL && i < ms_table_buckets(table); i++)
         visit_bucket(&buckets[i], fn, context);
-    if (table != 0)
-        retire_table(index, table);
+    retire_table(index, table);
 }

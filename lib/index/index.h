@@ -225,6 +225,7 @@ bool ms_index_is_oversized(const struct ms_index *index, uint32_t shard);
 /* Replace such a table by one that has a little room. False when there is nothing to win, or no
  * memory for a moment with both; the shard is as before. */
 bool ms_index_shrink(struct ms_index *index, uint32_t shard);
+
 /* ---- For scans ---- */
 
 /* Visit the places in the buckets that entries with home hashes (low halves) in [from, to] may
@@ -238,7 +239,8 @@ bool ms_index_scan(const struct ms_index *index, uint32_t shard, uint32_t from, 
 
 /* Forget all entries of a shard and its table. `fn` is shown each entry once readers that begin
  * now do not find it any more, and not before: what it counts as dead may be freed by others a
- * grace period later, while the lock is still held. What it returns is not looked at. */
+ * grace period later, while the lock is still held. What it returns is not looked at; NULL when
+ * nobody is to be shown them. */
 void ms_index_drop_table(struct ms_index *index, uint32_t shard, ms_index_visit fn, void *context);
 
 #endif

@@ -439,13 +439,6 @@ static void wait_for_calls(memstore *store)
 
 /* ---- Closing ---- */
 
-static bool pass_over(void *context, uint32_t place)
-{
-    (void)context;
-    (void)place;
-    return true;
-}
-
 /* Free all memory but what views hold. Nobody reads or writes any more. */
 static void free_contents(memstore *store)
 {
@@ -453,7 +446,7 @@ static void free_contents(memstore *store)
     ms_mutex_lock(&store->reclaim_lock);
     for (uint32_t shard = 0; shard < store->index.shard_count; shard++) {
         if (ms_load_relaxed(&store->index.views[shard].table) != 0)
-            ms_index_drop_table(&store->index, shard, pass_over, NULL);
+            ms_index_drop_table(&store->index, shard, NULL, NULL);
     }
     ms_arena_seal_open(&store->arena);
     ms_room_harvest_locked(store, INT64_MAX);

@@ -2352,6 +2352,8 @@ static void refill_from(const struct ms_index *index, const struct ms_bucket *ol
 static void index_index_retire_table(struct ms_index *index, uint64_t word)
 {
     const size_t bytes = ms_table_buckets(word) * sizeof(struct ms_bucket);
+    if (word == 0)
+        return;
     index->owner.retire_table(index->owner.context, word >> 32 << 6, bytes);
     ms_sub_relaxed(&index->table_bytes, bytes);
 }
@@ -2372,9 +2374,7 @@ static enum ms_index_growth replace_table(struct ms_index *index, uint32_t shard
     const struct probe table = {(struct ms_bucket *)(index->base + offset), (uint32_t)count, 0};
     refill_from(index, ms_table_at(index, old), ms_table_buckets(old), table);
     ms_testing_reach(MS_POINT_INDEX_GROWN);
-    publish_table(index, shard, offset >> 6 << 32 | count);
-    if (old != 0)
-        index_index_retire_table(index, old);
+    index_index_retire_table(index, publish_table(index, shard, offset >> 6 << 32 | count));
     return MS_INDEX_GROWN;
 }
 enum ms_index_growth ms_index_grow(struct ms_index *index, uint32_t shard, uint32_t more)
@@ -2431,10 +2431,9 @@ void ms_index_drop_table(struct ms_index *index, uint32_t shard, ms_index_visit 
     const uint64_t table = publish_table(index, shard, 0);
     const struct ms_bucket *buckets = ms_table_at(index, table);
     ms_store_relaxed(&index->shards[shard].entries, 0);
-    for (uint32_t i = 0; i < ms_table_buckets(table); i++)
+    for (uint32_t i = 0; fn != NULL && i < ms_table_buckets(table); i++)
         visit_bucket(&buckets[i], fn, context);
-    if (table != 0)
-        index_index_retire_table(index, table);
+    index_index_retire_table(index, table);
 }
 
 /* lib/index/validate.c */
@@ -15256,19 +15255,13 @@ static void wait_for_calls(memstore *store)
             sched_yield();
     }
 }
-static bool pass_over(void *context, uint32_t place)
-{
-    (void)context;
-    (void)place;
-    return true;
-}
 static void free_contents(memstore *store)
 {
     ms_store_assert_valid(store);
     ms_mutex_lock(&store->reclaim_lock);
     for (uint32_t shard = 0; shard < store->index.shard_count; shard++) {
         if (ms_load_relaxed(&store->index.views[shard].table) != 0)
-            ms_index_drop_table(&store->index, shard, pass_over, NULL);
+            ms_index_drop_table(&store->index, shard, NULL, NULL);
     }
     ms_arena_seal_open(&store->arena);
     ms_room_harvest_locked(store, INT64_MAX);
