@@ -92,7 +92,7 @@ KEYS = [
 ]
 
 
-@pytest.mark.parametrize("key", KEYS, ids=repr)
+@pytest.mark.parametrize("key", KEYS, ids=lambda key: type(key).__name__)
 def test_keys_of_every_kind_come_back(cache, key):
     cache[key] = "value"
     assert cache[key] == "value"

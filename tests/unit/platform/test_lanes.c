@@ -50,9 +50,12 @@ Test(lanes, a_section_that_follows_at_once_does_not_keep_a_grace_period_waiting)
     claim(&lanes, 1, &first);
     ms_add_seq_cst(&lanes[0].turn, 1);
     cr_assert_eq(pthread_create(&waiter, NULL, wait_for_grace_period, &ended), 0);
-    usleep(1000);
-    /* The end of one and the begin of the next. */
-    ms_add_seq_cst(&lanes[0].turn, 2);
+    /* The end of one and the begin of the next, until the waiter has come to look between two: there is
+     * no moment at which the lane is even. */
+    while (!ms_load_seq_cst(&ended)) {
+        ms_add_seq_cst(&lanes[0].turn, 2);
+        usleep(100);
+    }
     cr_assert_eq(pthread_join(waiter, NULL), 0);
 }
 
