@@ -56,6 +56,8 @@ type Config struct {
 	// (bytes missed) or "balanced".
 	EvictionGoal string `yaml:"eviction_goal,omitempty"`
 
+	// TTLMode says what a ttl is counted from: "write", or "access", the last read, as for sessions.
+	TTLMode string `yaml:"ttl.mode,omitempty"`
 	// DefaultTTL is what DefaultTTL stands for in a call.
 	DefaultTTL time.Duration `yaml:"ttl.default_ttl,omitempty"`
 	// MinTTL and MaxTTL bound the ttl of a call; others are refused with ErrInvalidTTL. With MaxTTL

@@ -23,7 +23,7 @@ static int checked_write(memstore *store, struct ms_write *write, int64_t ttl_ms
     const uint64_t start = ms_measuring_begin(store);
     int status = ms_writing_begin(store, write->key.data, write->key.size);
     if (status == MEMSTORE_OK) {
-        status = write_with_expiry(store, write, ms_ttl_to_expiry(store, ttl_ms, &write->expiry));
+        status = write_with_expiry(store, write, ms_ttl_to_life(store, ttl_ms, &write->life));
         ms_writing_end(store);
     }
     ms_measuring_end(store, MEMSTORE_OPERATION_SET, start);
@@ -73,7 +73,7 @@ int memstore_set_until(memstore *store, const void *key, size_t key_size, const 
     const uint64_t start = ms_measuring_begin(store);
     int status = ms_writing_begin(store, key, key_size);
     if (status == MEMSTORE_OK) {
-        status = write_with_expiry(store, &write, ms_ttl_until(store, unix_ms, &write.expiry));
+        status = write_with_expiry(store, &write, ms_ttl_until(store, unix_ms, &write.life));
         ms_writing_end(store);
     }
     ms_measuring_end(store, MEMSTORE_OPERATION_SET, start);
@@ -113,11 +113,11 @@ int memstore_flush(memstore *store)
 static int increment(memstore *store, const memstore_key *key, int64_t delta, int64_t initial,
                      int64_t ttl_ms, int64_t *sum)
 {
-    int64_t expiry;
-    const int status = ms_ttl_to_expiry(store, ttl_ms, &expiry);
+    struct ms_life life;
+    const int status = ms_ttl_to_life(store, ttl_ms, &life);
 
     if (status == MEMSTORE_OK)
-        return ms_store_increment(store, key->data, key->size, delta, initial, expiry, sum);
+        return ms_store_increment(store, key->data, key->size, delta, initial, &life, sum);
     ms_store_count_refusal(store, status);
     return status;
 }

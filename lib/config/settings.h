@@ -24,6 +24,7 @@ enum ms_eviction_kind {
     MS_EVICTION_FIFO,
     MS_EVICTION_NONE
 };
+enum ms_ttl_mode { MS_TTL_MODE_WRITE, MS_TTL_MODE_ACCESS };
 enum ms_maintenance_kind { MS_MAINTENANCE_BACKGROUND, MS_MAINTENANCE_MANUAL };
 enum ms_store_error_kind { MS_STORE_ERROR_BYPASS, MS_STORE_ERROR_FAIL };
 enum ms_compression_kind { MS_COMPRESSION_NONE, MS_COMPRESSION_ZSTD };
@@ -52,6 +53,7 @@ struct ms_settings {
     int64_t life_window; /* no entry outlives this age; 0 = no bound */
     /* longest wait between looks for entries past life_window; 0 = no bound of its own */
     int64_t clean_window;
+    enum ms_ttl_mode ttl_mode;
     int64_t default_ttl;   /* 0 = never */
     int64_t min_ttl;       /* 0 = no bound */
     int64_t max_ttl;       /* 0 = no bound; else "never" is bounded by it too */

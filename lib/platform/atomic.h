@@ -18,6 +18,7 @@
 #define ms_add_relaxed(p, v) atomic_fetch_add_explicit((p), (v), memory_order_relaxed)
 #define ms_add_acquire(p, v) atomic_fetch_add_explicit((p), (v), memory_order_acquire)
 #define ms_add_release(p, v) atomic_fetch_add_explicit((p), (v), memory_order_release)
+#define ms_add_acq_rel(p, v) atomic_fetch_add_explicit((p), (v), memory_order_acq_rel)
 #define ms_add_seq_cst(p, v) atomic_fetch_add_explicit((p), (v), memory_order_seq_cst)
 #define ms_sub_relaxed(p, v) atomic_fetch_sub_explicit((p), (v), memory_order_relaxed)
 #define ms_sub_release(p, v) atomic_fetch_sub_explicit((p), (v), memory_order_release)

@@ -24,6 +24,7 @@ enum ms_testing_point {
     MS_POINT_INDEX_TAGGED,    /* an insert has stored a slot's tag and not its place */
     MS_POINT_BATCH_SLOT,      /* a batch has switched one of its slots */
     MS_POINT_RECLAIMING,      /* a segment's entries are being removed or moved */
+    MS_POINT_ENTRY_COPIED,    /* an entry was copied, to be moved, and its slot not changed yet */
     MS_POINT_RETIRING,        /* a segment that nothing refers to is about to go to limbo */
     MS_POINT_CHUNK_MADE,      /* memory for queued writes is made and in no list yet */
     MS_POINT_INTERVAL_NOTED,  /* a snapshot holds a shard and knows what of it to copy */

@@ -22,7 +22,7 @@ static uint32_t size_in(const struct ms_arena *arena, const struct ms_segment *s
                         const struct ms_entry_shape *shape, bool *is_long)
 {
     *is_long = ms_shape_is_long(shape, segment->time_base);
-    return ms_arena_padded(arena, ms_shape_size(shape, *is_long, arena->keeps_created));
+    return ms_arena_padded(arena, ms_shape_size(shape, *is_long, arena->kept));
 }
 
 /* Claim `size` bytes at the end of the segment. Slot lock held, unless nobody else has the
@@ -47,7 +47,7 @@ static void write_entry(struct ms_arena *arena, const struct ms_placement *place
     struct ms_segment *segment = out->segment;
 
     out->key = ms_entry_write_head(out->entry, shape, is_long, segment->time_base,
-                                   arena->keeps_created, placement->access);
+                                   arena->kept, placement->access);
     /* ORDER: release, pairs with the acquire of whoever walks the segment: below `used` every
      * head is whole. */
     ms_store_release(&segment->used, ms_load_relaxed(&segment->used) + out->size);
@@ -116,7 +116,7 @@ static bool reserve_solo(struct ms_arena *arena, const struct ms_placement *plac
 {
     const bool is_long = ms_shape_is_long(shape, placement->now - MS_TIME_BASE_MARGIN_MS);
     const uint32_t size =
-        ms_arena_padded(arena, ms_shape_size(shape, is_long, arena->keeps_created));
+        ms_arena_padded(arena, ms_shape_size(shape, is_long, arena->kept));
     const uint64_t spare =
         placement->privileged ? 0 : (uint64_t)arena->reserve << arena->segment_shift;
     struct ms_segment *segment = ms_pages_alloc(&arena->pages, sizeof *segment + size, spare);
@@ -137,7 +137,7 @@ bool ms_arena_reserve(struct ms_arena *arena, const struct ms_placement *placeme
                       const struct ms_entry_shape *shape, struct ms_reserved *out)
 {
     /* The longest form decides, so that one entry is not moved back and forth. */
-    if (ms_shape_size(shape, true, arena->keeps_created) > ms_arena_solo_threshold(arena))
+    if (ms_shape_size(shape, true, arena->kept) > ms_arena_solo_threshold(arena))
         return reserve_solo(arena, placement, shape, out);
 
     struct ms_open_slot *slot = open_slot(arena, placement);

@@ -63,9 +63,14 @@ enum ms_arena_paging {
 struct ms_arena_options {
     uint64_t limit;
     uint64_t overhead; /* bytes of bookkeeping outside the arena, charged from the start */
+<<<<<<< HEAD
     bool keeps_created;
     bool wipes;  /* what held entries is overwritten before it is free */
     bool evicts; /* what cannot be moved for want of room may go */
+=======
+    unsigned kept; /* MS_KEPT_ of every entry */
+    bool wipes; /* what held entries is overwritten before it is free */
+>>>>>>> a5a65b1 (Expiries that reads renew: ttl.mode: access)
     enum ms_arena_paging paging;
 };
 
@@ -76,7 +81,7 @@ struct ms_arena {
     size_t pages_offset;
     unsigned granule_shift;
     unsigned segment_shift;
-    bool keeps_created;
+    unsigned kept; /* MS_KEPT_ of every entry */
     bool wipes;
     bool evicts;
     /* segments are listed by when they were sealed, not by when they were opened */

@@ -2,7 +2,7 @@
 #include "segment/entry.h"
 
 char *ms_entry_write_head(struct ms_entry *entry, const struct ms_entry_shape *shape, bool is_long,
-                          int64_t time_base, bool keeps_created, unsigned access)
+                          int64_t time_base, unsigned kept, unsigned access)
 {
     char *next = (char *)(entry + 1);
 
@@ -26,9 +26,13 @@ char *ms_entry_write_head(struct ms_entry *entry, const struct ms_entry_shape *s
         entry->key_size = (uint8_t)shape->key_size;
         entry->value_size = (uint16_t)shape->value_size;
     }
-    if (keeps_created) {
+    if ((kept & MS_KEPT_CREATED) != 0) {
         memcpy(next, &shape->created, sizeof shape->created);
         next += sizeof shape->created;
+    }
+    if ((kept & MS_KEPT_TTL) != 0) {
+        ms_store_relaxed(ms_entry_ttl_at(entry, kept), ms_entry_ttl_encode(shape->ttl));
+        next += MS_KEPT_TTL;
     }
     return next;
 }

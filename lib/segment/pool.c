@@ -245,7 +245,7 @@ static void forget_writers_of(struct ms_segment *segment, void *context)
 
         if ((ms_load_relaxed(&entry->mark) & MS_MARK_STALE) == MS_MARK_PENDING)
             ms_store_relaxed(&entry->mark, MS_MARK_DEAD);
-        offset += ms_arena_padded(arena, ms_entry_parts(entry, arena->keeps_created).size);
+        offset += ms_arena_padded(arena, ms_entry_parts(entry, arena->kept).size);
     }
     ms_store_relaxed(&segment->inflight, 0);
 }

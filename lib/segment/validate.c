@@ -61,7 +61,7 @@ static const char *walk(const struct ms_arena *arena, const struct ms_segment *s
     while (offset < used) {
         const struct ms_entry *entry = ms_segment_entry(segment, offset);
         const unsigned mark = ms_load_relaxed(&entry->mark);
-        const uint64_t size = ms_entry_parts(entry, arena->keeps_created).size;
+        const uint64_t size = ms_entry_parts(entry, arena->kept).size;
 
         MS_REQUIRE(entry->key_size != 0 || ms_entry_is_long(entry),
                    "EN-2: a segment of entries holds something else");

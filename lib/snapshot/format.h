@@ -8,7 +8,7 @@
  *              40 bytes of the file 8 | 48 reserved 8 | 56 checksum of the 56 before 8
  *     block    0 kind 1 | 1 encoding 1 | 2 heat 1 | 3 reserved 1 | 4 entries 4 | 8 size 4 |
  *              12 size as it lies in the file 4 | 16 number 8 | 24 checksum 8 | payload
- *     entry    0 expires at 8 | (created at 8) | key size 4 | value size 4 | key | value
+ *     entry    0 expires at 8 | (created at 8) | (ttl 8) | key size 4 | value size 4 | key | value
  *     end      payload: 0 entries 8 | 8 blocks 8 | 16 bytes of payloads, unpacked 8 | 24 chain 8
  *
  * SN-1  A block's checksum is XXH3 of the payload as it lies in the file, seeded with XXH3 of the 24
@@ -37,7 +37,9 @@
 /* flags */
 #define MS_SNAPSHOT_HAS_CREATED 1u
 #define MS_SNAPSHOT_MAY_BE_PACKED 2u
-#define MS_SNAPSHOT_FLAGS (MS_SNAPSHOT_HAS_CREATED | MS_SNAPSHOT_MAY_BE_PACKED)
+#define MS_SNAPSHOT_HAS_TTL 4u
+#define MS_SNAPSHOT_FLAGS                                                                          \
+    (MS_SNAPSHOT_HAS_CREATED | MS_SNAPSHOT_MAY_BE_PACKED | MS_SNAPSHOT_HAS_TTL)
 
 enum ms_snapshot_kind { MS_SNAPSHOT_ENTRIES = 1, MS_SNAPSHOT_END = 2 };
 enum ms_snapshot_encoding { MS_SNAPSHOT_PLAIN, MS_SNAPSHOT_ZSTD };
@@ -129,9 +131,9 @@ static inline void ms_snapshot_take_head(const char *at, struct ms_snapshot_head
 }
 
 /* Bytes of an entry before its key. */
-static inline size_t ms_snapshot_entry_head(bool has_created)
+static inline size_t ms_snapshot_entry_head(bool has_created, bool has_ttl)
 {
-    return has_created ? 24 : 16;
+    return 16 + (has_created ? 8 : 0) + (has_ttl ? 8 : 0);
 }
 
 /* An entry as it is written and read. */
@@ -142,6 +144,7 @@ struct ms_snapshot_entry {
     uint32_t value_size;
     int64_t expires_at; /* Unix milliseconds, 0 = never */
     int64_t created_at; /* Unix milliseconds, where they are kept */
+    int64_t ttl;        /* what reads renew the expiry by, likewise; 0 = they do not */
     unsigned heat;
 };
 

@@ -42,6 +42,7 @@ static int take_header(struct ms_snapshot_reader *reader, const char *header)
     *summary = (struct ms_snapshot_summary){
         .version = ms_take_u32(header + 8),
         .has_created = (flags & MS_SNAPSHOT_HAS_CREATED) != 0,
+        .has_ttl = (flags & MS_SNAPSHOT_HAS_TTL) != 0,
         .may_be_packed = (flags & MS_SNAPSHOT_MAY_BE_PACKED) != 0,
         .saved_at = (int64_t)ms_take_u64(header + 16),
         .entries = ms_take_u64(header + 24),
@@ -161,17 +162,19 @@ static int unpack(struct ms_snapshot_reader *reader, const struct ms_snapshot_he
 static const char *take_entry(const struct ms_snapshot_reader *reader,
                               struct ms_snapshot_entry *entry)
 {
-    const size_t head = ms_snapshot_entry_head(reader->summary.has_created);
+    const struct ms_snapshot_summary *summary = &reader->summary;
+    const size_t head = ms_snapshot_entry_head(summary->has_created, summary->has_ttl);
     const char *at = reader->at;
 
     if ((size_t)(reader->end - at) < head)
         return NULL;
     entry->expires_at = (int64_t)ms_take_u64(at);
-    entry->created_at = reader->summary.has_created ? (int64_t)ms_take_u64(at + 8) : 0;
+    entry->created_at = summary->has_created ? (int64_t)ms_take_u64(at + 8) : 0;
     at += head;
+    entry->ttl = summary->has_ttl ? (int64_t)ms_take_u64(at - 16) : 0;
     entry->key_size = ms_take_u32(at - 8);
     entry->value_size = ms_take_u32(at - 4);
-    if (entry->expires_at < 0 || entry->created_at < 0 || entry->key_size == 0 ||
+    if (entry->expires_at < 0 || entry->created_at < 0 || entry->ttl < 0 || entry->key_size == 0 ||
         (uint64_t)(reader->end - at) < (uint64_t)entry->key_size + entry->value_size)
         return NULL;
     entry->key = at;

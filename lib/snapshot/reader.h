@@ -13,6 +13,7 @@
 struct ms_snapshot_summary {
     uint32_t version;
     bool has_created;
+    bool has_ttl;
     bool may_be_packed;
     int64_t saved_at;
     uint64_t entries;

@@ -103,7 +103,7 @@ int ms_snapshot_write_full(struct ms_snapshot_writer *writer)
 static size_t size_of(const struct ms_snapshot_writer *writer,
                       const struct ms_snapshot_entry *entry)
 {
-    return ms_snapshot_entry_head(writer->options.keeps_created) + entry->key_size +
+    return ms_snapshot_entry_head(writer->options.keeps_created, writer->options.keeps_ttl) + entry->key_size +
            entry->value_size;
 }
 
@@ -121,6 +121,10 @@ static char *put_entry_head(const struct ms_snapshot_writer *writer,
     at += 8;
     if (writer->options.keeps_created) {
         ms_put_u64(at, (uint64_t)entry->created_at);
+        at += 8;
+    }
+    if (writer->options.keeps_ttl) {
+        ms_put_u64(at, (uint64_t)entry->ttl);
         at += 8;
     }
     ms_put_u32(at, entry->key_size);
@@ -249,6 +253,7 @@ static int write_header(struct ms_snapshot_writer *writer, bool is_last)
     memcpy(header, MS_SNAPSHOT_MAGIC, 8);
     ms_put_u32(header + 8, MS_SNAPSHOT_VERSION);
     ms_put_u32(header + 12, (writer->options.keeps_created ? MS_SNAPSHOT_HAS_CREATED : 0) |
+                                (writer->options.keeps_ttl ? MS_SNAPSHOT_HAS_TTL : 0) |
                                 (writer->options.packs ? MS_SNAPSHOT_MAY_BE_PACKED : 0));
     ms_put_u64(header + 16, (uint64_t)writer->options.saved_at);
     ms_put_u64(header + 24, writer->entries);

@@ -12,6 +12,7 @@
 struct ms_snapshot_options {
     int64_t saved_at; /* Unix milliseconds */
     bool keeps_created;
+    bool keeps_ttl;
     bool packs;
     bool sync;  /* do not end before the disk has all of it */
     bool wipes; /* memory is overwritten before it is given back */

@@ -18,7 +18,7 @@ struct ms_step {
     uint32_t shard;
     bool superseded;   /* a later operation of the batch writes the same key */
     bool reserved_any; /* `reserved` holds something */
-    int64_t expiry;    /* for sets and TTL changes */
+    struct ms_life life; /* for sets and TTL changes */
     uint64_t instance; /* of the entry that a TTL change was prepared from */
     struct ms_reserved reserved;
     /* Under the locks. */

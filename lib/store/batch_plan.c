@@ -37,10 +37,10 @@ static int check_op(struct ms_commit *commit, struct ms_step *step)
     else if (op->key.size > MS_KEY_SIZE_MAX)
         status = MEMSTORE_ERR_ENTRY_TOO_LARGE;
 
-    if (op->expiry != 0)
-        step->expiry = op->expiry;
+    if (op->life.expiry != 0)
+        step->life = op->life;
     else if (status == MEMSTORE_OK && (op->kind == MS_OP_SET || op->kind == MS_OP_UPDATE_TTL))
-        status = ms_ttl_to_expiry_at(commit->store, op->ttl_ms, commit->now, &step->expiry);
+        status = ms_ttl_to_life_at(commit->store, op->ttl_ms, commit->now, &step->life);
     return status;
 }
 

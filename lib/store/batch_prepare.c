@@ -17,7 +17,8 @@ static void draft_set(struct ms_commit *commit, struct ms_step *step, struct dra
 
     draft->shape.value_size = (uint32_t)step->op->value_size;
     draft->value = step->op->value;
-    draft->shape.expiry = step->expiry;
+    draft->shape.expiry = step->life.expiry;
+    draft->shape.ttl = step->life.ttl;
     draft->shape.created = step->op->created;
     if (store->keeps_created && draft->shape.created == 0)
         draft->shape.created = commit->now;
@@ -52,13 +53,14 @@ static int draft_retimed(struct ms_commit *commit, struct ms_step *step, struct 
         draft->value = found.parts.value;
         draft->shape.value_size = found.parts.value_size;
         draft->shape.version = ms_found_version(store, &found);
-        draft->shape.expiry = ms_ttl_bound_by_age(store, &found, step->expiry);
+        draft->shape.expiry = ms_ttl_bound_by_age(store, &found, step->life.expiry);
+        draft->shape.ttl = step->life.ttl;
         draft->shape.created = store->keeps_created ? ms_entry_created(found.entry) : 0;
         draft->placement.access = ms_load_relaxed(&found.entry->mark) & MS_MARK_ACCESS;
         draft->placement.queue =
             found.segment->queue == MS_QUEUE_NEW ? MS_QUEUE_NEW : MS_QUEUE_MAIN;
         step->instance = ms_found_instance(store, &found);
-        step->expiry = draft->shape.expiry;
+        step->life.expiry = draft->shape.expiry;
     }
     ms_rcu_read_unlock();
     return live ? MEMSTORE_OK : MEMSTORE_ERR_KEY_NOT_FOUND;

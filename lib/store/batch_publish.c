@@ -121,11 +121,11 @@ static void track(memstore *store, const struct ms_step *step)
     const struct ms_op *op = step->op;
 
     if (op->kind == MS_OP_SET)
-        ms_track_write(store, step->hash, op->key.size, op->value_size, step->expiry);
+        ms_track_write(store, step->hash, op->key.size, op->value_size, step->life.expiry);
     else if (op->kind == MS_OP_DELETE)
         ms_track_delete(store, step->hash);
     else
-        ms_track_retime(store, step->hash, step->expiry);
+        ms_track_retime(store, step->hash, step->life.expiry);
 }
 
 static void track_followed(const struct ms_commit *commit)

@@ -118,6 +118,7 @@ static struct ms_image *image_of(memstore *store, const struct ms_step *step)
     memcpy(image->bytes + key->size, parts->value, value_size);
     image->was_there = true;
     image->expiry = ms_found_expiry(&step->found);
+    image->ttl = ms_found_ttl(store, &step->found);
     image->created = store->keeps_created ? ms_entry_created(step->found.entry) : 0;
     image->heat = ms_heat_of(store, step->found.entry, step->found.segment);
     return image;

@@ -38,6 +38,7 @@ struct ms_image {
     uint32_t key_size;
     uint32_t value_size;
     int64_t expiry;  /* monotonic, or MS_NEVER */
+    int64_t ttl;     /* what reads renew it by; 0 = they do not */
     int64_t created; /* monotonic */
     unsigned heat;
     bool was_there;

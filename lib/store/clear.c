@@ -16,7 +16,7 @@ static bool kill_entry(void *context, uint32_t place)
     struct ms_found found = {.place = place,
                              .entry = (struct ms_entry *)ms_arena_entry(&store->arena, place)};
 
-    found.parts = ms_entry_parts(found.entry, store->keeps_created);
+    found.parts = ms_entry_parts(found.entry, store->kept);
     found.segment = ms_arena_segment_of(&store->arena, place);
     const bool live = !ms_has_expired(ms_found_expiry(&found));
     clearing->expired += !live;

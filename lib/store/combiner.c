@@ -147,7 +147,7 @@ int ms_combiner_set(memstore *store, const memstore_key *key, const void *value,
                     int64_t ttl_ms)
 {
     struct ms_write write = {*key, value, value_size, .mode = MS_WRITE_SET};
-    int status = ms_ttl_to_expiry(store, ttl_ms, &write.expiry);
+    int status = ms_ttl_to_life(store, ttl_ms, &write.life);
 
     if (status == MEMSTORE_OK)
         status = ms_store_check_size(store, key->size, value_size);

@@ -40,7 +40,8 @@ struct ms_op;
 struct ms_pending {
     struct ms_pending *next;
     uint64_t hash;
-    int64_t expiry;  /* absolute, as the call asked for it */
+    int64_t expiry;  /* absolute, as the call asked for it, */
+    int64_t ttl;     /* and what reads renew it by */
     int64_t created; /* 0 unless the store keeps creation times */
     uint32_t key_size;
     uint32_t value_size;

@@ -37,7 +37,7 @@ static void make_op(const struct ms_pending *pending, struct ms_op *op)
                          .key = {ms_pending_key(pending), pending->key_size},
                          .value = ms_pending_value(pending),
                          .value_size = pending->value_size,
-                         .expiry = pending->expiry,
+                         .life = {pending->expiry, pending->ttl},
                          .created = pending->created};
 }
 
@@ -66,7 +66,7 @@ static int write_first(memstore *store)
     const struct ms_write write = {.key = {ms_pending_key(first), first->key_size},
                                    .value = ms_pending_value(first),
                                    .value_size = first->value_size,
-                                   .expiry = first->expiry,
+                                   .life = {first->expiry, first->ttl},
                                    .mode = MS_WRITE_SET,
                                    .keep_created = first->created};
     struct ms_write_outcome outcome;

@@ -129,7 +129,8 @@ static struct ms_pending *carve_locked(struct ms_combiner *combiner, size_t size
 static void fill(struct ms_pending *pending, const struct ms_write *write, uint64_t hash)
 {
     *pending = (struct ms_pending){.hash = hash,
-                                   .expiry = write->expiry,
+                                   .expiry = write->life.expiry,
+                                   .ttl = write->life.ttl,
                                    .created = write->keep_created,
                                    .key_size = (uint32_t)write->key.size,
                                    .value_size = (uint32_t)write->value_size};

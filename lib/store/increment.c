@@ -2,6 +2,7 @@
 /* Counters kept as decimal numbers in values. The sum is computed without a lock and written on
  * the condition that the entry is still the one it was computed from. */
 #include "store/lookup.h"
+#include "store/slide.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -33,7 +34,7 @@ static int read_counter(memstore *store, struct ms_write *write, uint64_t hash, 
     ms_rcu_read_lock();
     if (ms_lookup_live(store, write->key.data, write->key.size, hash, &found)) {
         write->instance = ms_found_instance(store, &found);
-        write->expiry = ms_found_expiry(&found);
+        write->life = ms_slide_life(store, &found);
         if (!parse_decimal(found.parts.value, found.parts.value_size, number))
             status = MEMSTORE_ERR_NOT_A_NUMBER;
     }
@@ -59,7 +60,7 @@ static int increment_once(memstore *store, struct ms_write *write, uint64_t hash
 }
 
 int ms_store_increment(memstore *store, const void *key, size_t key_size, int64_t delta,
-                       int64_t initial, int64_t expiry, int64_t *result)
+                       int64_t initial, const struct ms_life *life, int64_t *result)
 {
     struct ms_write_outcome outcome;
     const uint64_t hash = ms_store_hash(store, key, key_size);
@@ -68,7 +69,7 @@ int ms_store_increment(memstore *store, const void *key, size_t key_size, int64_
 
     do {
         struct ms_write write = {
-            .key = {key, key_size}, .expiry = expiry, .mode = MS_WRITE_IF_SAME};
+            .key = {key, key_size}, .life = *life, .mode = MS_WRITE_IF_SAME};
         sum = initial;
         status = increment_once(store, &write, hash, delta, &sum, &outcome);
     } while (status == MS_WRITE_AGAIN);

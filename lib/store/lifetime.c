@@ -76,7 +76,7 @@ static uint64_t entry_hash(void *context, uint32_t place)
 {
     memstore *store = context;
     const struct ms_entry_parts parts =
-        ms_entry_parts(ms_arena_entry(&store->arena, place), store->keeps_created);
+        ms_entry_parts(ms_arena_entry(&store->arena, place), store->kept);
 
     return ms_store_hash(store, parts.key, parts.key_size);
 }
@@ -160,7 +160,9 @@ static void init_members(memstore *store, const struct ms_settings *settings,
     store->hasher = ms_hasher_of(settings->hash_function, ms_random_seed());
     store->keeps_created = settings->store_creation_time || settings->life_window != 0 ||
                            settings->load_refresh_after != 0;
-    store->short_head = (uint8_t)ms_entry_head_size(false, store->keeps_created);
+    store->kept = (uint8_t)((store->keeps_created ? MS_KEPT_CREATED : 0) |
+                            (settings->ttl_mode == MS_TTL_MODE_ACCESS ? MS_KEPT_TTL : 0));
+    store->short_head = (uint8_t)ms_entry_head_size(false, store->kept);
     store->unix_offset_read = INT64_MIN / 2;
     ms_mutex_init(&store->settings_lock, MS_RANK_SETTINGS);
     ms_mutex_init(&store->reclaim_lock, MS_RANK_RECLAIM);
@@ -193,7 +195,7 @@ static int init_arena(memstore *store, const char **why)
                     ms_latency_bytes(latency_stripes_of(settings)) +
                     shards_of(settings) * sizeof(struct ms_retired) +
                     ms_admission_overhead(settings) + ms_stale_overhead(shards_of(settings)),
-        .keeps_created = store->keeps_created,
+        .kept = store->kept,
         .wipes = settings->secure_wipe,
         .evicts = settings->eviction != MS_EVICTION_NONE,
         .paging = paging_of(settings),
@@ -329,7 +331,7 @@ static void heat(memstore *store)
 {
     const uint64_t base = (uint64_t)(uintptr_t)store->arena.base;
     const bool open = store->counters.exclusive == MS_READER_SLOTS;
-    const bool usual = open && store->hasher.kind == MS_HASH_XXH3 && !store->keeps_created &&
+    const bool usual = open && store->hasher.kind == MS_HASH_XXH3 && store->kept == 0 &&
                        store->arena.granule_shift == MS_HOT_GRANULE_SHIFT &&
                        store->touch == MS_TOUCH_COUNT;
 

@@ -9,8 +9,9 @@ bool ms_load_is_old(const memstore *store, size_t key_size, const memstore_view 
 
     if (age == 0)
         return false;
-    /* The time stands right before the key, whatever form the entry has: EN-4. */
-    memcpy(&created, (const char *)view->data - key_size - sizeof created, sizeof created);
+    /* Whatever form the entry has, what is kept of it stands right before the key, the time first:
+     * EN-4. */
+    memcpy(&created, (const char *)view->data - key_size - store->kept, sizeof created);
     return ms_clock_exact_ms() - created >= age;
 }
 

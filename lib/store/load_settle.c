@@ -20,14 +20,14 @@ void ms_load_drop(struct ms_flight *flight)
 int ms_load_keep(memstore *store, const memstore_load_value *value, int status, memstore_view *out)
 {
     const uint64_t most = ms_setting_of(&store->settings, load_bypass_limit);
-    int64_t expiry;
+    struct ms_life life;
 
     if (!ms_load_bypasses(store) ||
         !ms_kept_make(&store->flights.kept_bytes, most, value->value, value->value_size,
                       store->settings.secure_wipe, out))
         return status;
-    if (ms_ttl_to_expiry(store, value->ttl_ms, &expiry) == MEMSTORE_OK)
-        out->expires_at_ms = ms_store_unix_expiry(store, expiry);
+    if (ms_ttl_to_life(store, value->ttl_ms, &life) == MEMSTORE_OK)
+        out->expires_at_ms = ms_store_unix_expiry(store, life.expiry);
     return MEMSTORE_OK;
 }
 
@@ -86,7 +86,7 @@ static int write_value(struct ms_flight *flight, memstore *store, const memstore
                              .flight = flight,
                              .pinned = view};
     struct ms_write_outcome outcome;
-    int status = ms_ttl_to_expiry(store, value->ttl_ms, &write.expiry);
+    int status = ms_ttl_to_life(store, value->ttl_ms, &write.life);
 
     if (status == MEMSTORE_OK)
         status = ms_store_check_size(store, write.key.size, write.value_size);

@@ -13,7 +13,7 @@ bool ms_lookup_match_rare(const struct ms_lookup *lookup, uint32_t *place)
             return false;
         entry = ms_arena_entry(arena, *place);
     }
-    const struct ms_entry_parts parts = ms_entry_parts(entry, lookup->store->keeps_created);
+    const struct ms_entry_parts parts = ms_entry_parts(entry, lookup->store->kept);
     return parts.key_size == lookup->key_size &&
            ms_key_equal(parts.key, lookup->key, lookup->key_size);
 }

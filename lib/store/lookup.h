@@ -81,7 +81,7 @@ MS_ALWAYS_INLINE void ms_found_at(const memstore *store, ms_place place, struct 
     out->place = place;
     out->segment = ms_arena_segment_of(&store->arena, place);
     out->entry = (struct ms_entry *)ms_arena_entry(&store->arena, place);
-    out->parts = ms_entry_parts(out->entry, store->keeps_created);
+    out->parts = ms_entry_parts(out->entry, store->kept);
 }
 
 /* Find an entry, expired or not. In a read section. */
@@ -104,6 +104,12 @@ bool ms_lookup_find_slot(memstore *store, const void *key, size_t key_size, uint
 static inline int64_t ms_found_expiry(const struct ms_found *found)
 {
     return ms_entry_expiry(found->entry, found->segment->time_base);
+}
+
+/* What reads renew the entry's expiry by; 0 = they do not. */
+static inline int64_t ms_found_ttl(const memstore *store, const struct ms_found *found)
+{
+    return (store->kept & MS_KEPT_TTL) != 0 ? ms_entry_ttl(found->entry, store->kept) : 0;
 }
 
 /* Whether an expiry has passed. The coarse clock decides, unless it is too close to tell. */

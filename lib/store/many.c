@@ -7,6 +7,7 @@
  * batch sequences of the shards concerned are compared, and if batches keep coming, the shards
  * are locked. */
 #include "store/lookup.h"
+#include "store/slide.h"
 
 #include "platform/mem.h"
 
@@ -292,6 +293,10 @@ static void complete_views(struct reading *reading)
         ms_add_acquire(&found.segment->pins, 1);
         ms_eviction_touch(store->touch, &store->eviction, found.entry);
         ms_found_mark_versioned(&found);
+        if (ms_unlikely((store->kept & MS_KEPT_TTL) != 0)) {
+            ms_slide_read(store, reading->keys[i].data, reading->keys[i].size, found.place);
+            view->expires_at_ms = ms_found_expiry(&found);
+        }
         view->version = ms_found_version(store, &found);
         view->pin = found.segment;
         if (view->expires_at_ms == MS_NEVER) {

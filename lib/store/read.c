@@ -2,6 +2,7 @@
 /* Single reads: no lock, and no shared line written. */
 #include "store/measuring.h"
 #include "store/quick.h"
+#include "store/slide.h"
 
 #include "loader/kept.h"
 #include "util/bytes.h"
@@ -119,7 +120,7 @@ MS_ALWAYS_INLINE struct ms_bytes value_of(const memstore *store, const struct ms
 {
     if (ms_likely(!ms_entry_is_long(entry)))
         return ms_bytes((const char *)entry + store->short_head + key_size, entry->value_size);
-    const struct ms_entry_parts parts = ms_entry_parts(entry, store->keeps_created);
+    const struct ms_entry_parts parts = ms_entry_parts(entry, store->kept);
     return ms_bytes(parts.value, parts.value_size);
 }
 
@@ -153,6 +154,7 @@ static MS_NOINLINE int get_whole(memstore *store, const void *key, size_t key_si
         return too_small(store);
     touch(store, entry);
     ms_testing_reach(MS_POINT_READ_KEPT);
+    ms_slide_read(store, key, key_size, place);
     if (ms_unlikely(value.size >= COPY_PINNED_FROM))
         return copy_pinned(ms_arena_segment_of(&store->arena, place), value, buf);
     if (ms_likely(value.size != 0))
@@ -206,9 +208,13 @@ static MS_NOINLINE int get_expiring(memstore *store, const void *key, size_t key
     const struct ms_quick_found found =
         ms_quick_find_any(store, ms_quick_hot(store), key, key_size);
 
-    if (ms_unlikely(found.entry == NULL) ||
-        ms_lookup_has_expired(store, ms_arena_place_of(&store->arena, found.entry)))
+    if (ms_unlikely(found.entry == NULL))
         return leave_and_get_whole(store, key, key_size, buf, cap, value_size);
+    const ms_place place = ms_arena_place_of(&store->arena, found.entry);
+    if (ms_lookup_has_expired(store, place))
+        return leave_and_get_whole(store, key, key_size, buf, cap, value_size);
+    if (ms_quick_value_size(found.head) <= cap)
+        ms_slide_read(store, key, key_size, place);
     return get_found(store, found, key_size, buf, cap, value_size, false);
 }
 
@@ -426,6 +432,7 @@ int ms_store_get_view(memstore *store, const void *key, size_t key_size, memstor
     ms_testing_reach(MS_POINT_READ_KEPT);
     pin(found.segment);
     touch(store, found.entry);
+    ms_slide_read(store, key, key_size, found.place);
     fill_view(store, &found, out);
     ms_rcu_read_unlock();
     if (ms_unlikely((ms_store_bounds(store) & MS_BOUNDS_TRACKED) != 0))

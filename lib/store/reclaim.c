@@ -9,6 +9,7 @@
 
 #include "expiry/ttl_class.h"
 #include "store/notify.h"
+#include "store/slide.h"
 #include "store/tell.h"
 
 #define GROUP 16
@@ -38,7 +39,7 @@ static bool walk_next(struct walk *walk, struct ms_found *out)
 
     out->segment = walk->segment;
     out->entry = (struct ms_entry *)(walk->segment->base + walk->offset);
-    out->parts = ms_entry_parts(out->entry, walk->store->keeps_created);
+    out->parts = ms_entry_parts(out->entry, walk->store->kept);
     out->place = ms_arena_place_of(&walk->store->arena, out->entry);
     walk->offset += ms_arena_padded(&walk->store->arena, out->parts.size);
     return true;
@@ -143,6 +144,7 @@ static bool move_entry(struct pass *pass, const struct candidate *candidate,
         .version = told ? version : 0,
         .expiry = expiry,
         .created = store->keeps_created ? ms_entry_created(found->entry) : 0,
+        .ttl = ms_found_ttl(store, found),
     };
     const struct ms_placement placement = {
         .queue = verdict->queue,
@@ -159,7 +161,9 @@ static bool move_entry(struct pass *pass, const struct candidate *candidate,
     memcpy(reserved.key, found->parts.key, (size_t)found->parts.key_size + found->parts.value_size);
     ms_store_note_expiry(store, reserved.segment, expiry, pass->now);
     ms_arena_publish(&reserved);
+    ms_testing_reach(MS_POINT_ENTRY_COPIED);
     ms_slot_set(slot, reserved.place);
+    ms_slide_carry(store, found, &reserved, expiry);
     ms_store_entry_died(store, found);
     ms_store_land(store, &reserved);
     pass->moved_bytes += reserved.size;
@@ -232,6 +236,9 @@ static void take_entry(struct pass *pass, const struct candidate *candidate)
             evict_entry(pass, candidate, &slot);
         } else if (pass->purpose == PURPOSE_COMPACT) {
             compact_entry(pass, candidate, &slot);
+        } else {
+            /* Its expiry was moved after it was chosen. */
+            note_earliest(pass, ms_found_expiry(&candidate->found));
         }
     } else if (ms_unlikely(ms_stale_any(&store->stale))) {
         judge_stale(pass, candidate);

@@ -91,9 +91,9 @@ static int64_t past_of(const struct restoring *restoring, int64_t unix_ms)
     return age > 0 && age < restoring->now ? restoring->now - age : restoring->now;
 }
 
-/* The expiry of an entry within the bounds of this store; false when it has expired. */
-static bool expiry_of(const struct restoring *restoring, const struct ms_snapshot_entry *entry,
-                      int64_t created, int64_t *expiry)
+/* The life of an entry within the bounds of this store; false when it has expired. */
+static bool life_of(const struct restoring *restoring, const struct ms_snapshot_entry *entry,
+                    int64_t created, struct ms_life *life)
 {
     const struct ms_settings *settings = &restoring->store->settings;
     const int64_t max_ttl = ms_setting_of(settings, max_ttl);
@@ -104,19 +104,25 @@ static bool expiry_of(const struct restoring *restoring, const struct ms_snapsho
         left = max_ttl;
     if (window != 0 && left > created + window - restoring->now)
         left = created + window - restoring->now;
-    *expiry = left >= LONGEST_MS ? MS_NEVER : restoring->now + left;
+    life->expiry = left >= LONGEST_MS ? MS_NEVER : restoring->now + left;
+    /* Of an entry whose TTL is not known, it is what was left of it. */
+    life->ttl = restoring->reader.summary.has_ttl ? entry->ttl : left;
+    if (left >= LONGEST_MS)
+        life->ttl = 0;
+    else if (max_ttl != 0 && life->ttl > max_ttl)
+        life->ttl = max_ttl;
     return left > 0;
 }
 
-static int add(struct restoring *restoring, const struct ms_snapshot_entry *entry, int64_t expiry,
-               int64_t created)
+static int add(struct restoring *restoring, const struct ms_snapshot_entry *entry,
+               const struct ms_life *life, int64_t created)
 {
     memstore *store = restoring->store;
     const struct ms_write write = {
         .key = {entry->key, entry->key_size},
         .value = entry->value,
         .value_size = entry->value_size,
-        .expiry = expiry,
+        .life = *life,
         .mode = MS_WRITE_ADD,
         .keep_created = store->keeps_created ? created : 0,
         .heat_plus_one = entry->heat + 1,
@@ -149,15 +155,15 @@ static int restore_entry(struct restoring *restoring, const struct ms_snapshot_e
     const int64_t created = restoring->reader.summary.has_created
                                 ? past_of(restoring, entry->created_at)
                                 : restoring->now;
-    int64_t expiry;
+    struct ms_life life;
 
     progress->done++;
-    if (!expiry_of(restoring, entry, created, &expiry)) {
+    if (!life_of(restoring, entry, created, &life)) {
         progress->expired++;
         return MEMSTORE_OK;
     }
     const int status =
-        restoring->full ? MEMSTORE_ERR_CACHE_FULL : add(restoring, entry, expiry, created);
+        restoring->full ? MEMSTORE_ERR_CACHE_FULL : add(restoring, entry, &life, created);
     switch (status) {
     case MEMSTORE_OK:
         progress->stored++;

@@ -2,6 +2,7 @@
 /* Changing an entry's TTL: one store into the entry, unless the new expiry needs a longer form;
  * then the entry is rewritten with the same value, version and creation time. */
 #include "store/lookup.h"
+#include "store/slide.h"
 
 int64_t ms_ttl_bound_by_age(const memstore *store, const struct ms_found *found, int64_t expiry)
 {
@@ -13,14 +14,17 @@ int64_t ms_ttl_bound_by_age(const memstore *store, const struct ms_found *found,
     return expiry < bound ? expiry : bound;
 }
 
-/* Write a new expiry into a published entry, if it has a form that 32 bits hold. Shard lock
- * held. */
-static bool change_in_place(const struct ms_found *found, int64_t expiry)
+/* Write a new expiry into a published entry, if it can be changed there and has a form that 32
+ * bits hold. Shard lock held. */
+static bool change_in_place(const memstore *store, const struct ms_found *found,
+                            const struct ms_life *life)
 {
-    const uint32_t encoded = ms_expiry_encode(expiry, found->segment->time_base);
+    const uint32_t encoded = ms_expiry_encode(life->expiry, found->segment->time_base);
 
     if (encoded == MS_EXPIRY_FAR)
         return false;
+    if (ms_unlikely((store->kept & MS_KEPT_TTL) != 0))
+        return ms_slide_set(store, found->entry, encoded, life->ttl);
     ms_store_relaxed(&found->entry->expiry, encoded);
     return true;
 }
@@ -45,21 +49,21 @@ static int update_ttl_locked(memstore *store, const memstore_key *key, uint64_t 
 {
     struct ms_index_slot slot;
     struct ms_found found;
-    int64_t expiry;
+    struct ms_life life;
 
     if (!ms_lookup_find_slot(store, key->data, key->size, hash, &slot, &found))
         return MEMSTORE_ERR_KEY_NOT_FOUND;
     if (ms_has_expired(ms_found_expiry(&found)))
         return MEMSTORE_ERR_TTL_EXPIRED;
 
-    const int status = ms_ttl_to_expiry_at(store, ttl_ms, now, &expiry);
+    const int status = ms_ttl_to_life_at(store, ttl_ms, now, &life);
     if (status != MEMSTORE_OK)
         return status;
-    expiry = ms_ttl_bound_by_age(store, &found, expiry);
-    if (change_in_place(&found, expiry)) {
-        note_changed(store, found.segment, expiry, now);
+    life.expiry = ms_ttl_bound_by_age(store, &found, life.expiry);
+    if (change_in_place(store, &found, &life)) {
+        note_changed(store, found.segment, life.expiry, now);
         if (ms_track_follows(store, hash))
-            ms_track_retime(store, hash, expiry);
+            ms_track_retime(store, hash, life.expiry);
         return MEMSTORE_OK;
     }
 
@@ -69,7 +73,7 @@ static int update_ttl_locked(memstore *store, const memstore_key *key, uint64_t 
         .key = *key,
         .value = found.parts.value,
         .value_size = found.parts.value_size,
-        .expiry = expiry,
+        .life = life,
         .mode = MS_WRITE_IF_SAME,
         .instance = ms_found_instance(store, &found),
         .keep_version = ms_found_version(store, &found),

@@ -388,7 +388,7 @@ int ms_room_reserve(memstore *store, const struct ms_placement *placement,
     struct ms_budget_mark asked = ms_budget_mark(&arena->budget);
 
     if (ms_unlikely(!ms_arena_reserve(arena, placement, shape, out))) {
-        const uint64_t size = ms_shape_size(shape, true, store->keeps_created);
+        const uint64_t size = ms_shape_size(shape, true, store->kept);
         const uint64_t bytes =
             size > ms_arena_solo_threshold(arena) ? size + sizeof(struct ms_segment) : 0;
         const int64_t deadline = ms_store_deadline(store);

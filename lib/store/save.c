@@ -98,6 +98,7 @@ static struct ms_snapshot_entry entry_of(const struct saving *saving, const stru
         .key_size = found->parts.key_size,
         .value_size = found->parts.value_size,
         .expires_at = unix_expiry(saving, ms_found_expiry(found)),
+        .ttl = ms_found_ttl(store, found),
         .created_at = store->keeps_created ? unix_of(saving, ms_entry_created(found->entry)) : 0,
         .heat = ms_heat_of(store, found->entry, found->segment),
     };
@@ -156,6 +157,7 @@ static int write_image(struct saving *saving, const struct ms_image *image)
         .key_size = image->key_size,
         .value_size = image->value_size,
         .expires_at = unix_expiry(saving, image->expiry),
+        .ttl = image->ttl,
         .created_at = saving->store->keeps_created ? unix_of(saving, image->created) : 0,
         .heat = image->heat,
     };
@@ -274,6 +276,7 @@ int ms_store_save(memstore *store, const char *path, memstore_progress_fn fn, vo
     const struct ms_snapshot_options options = {
         .saved_at = now > 0 ? now : 1,
         .keeps_created = store->keeps_created,
+        .keeps_ttl = (store->kept & MS_KEPT_TTL) != 0,
         .packs = ms_setting_of(&store->settings, snapshot_compression) == MS_COMPRESSION_ZSTD,
         .sync = ms_setting_of(&store->settings, snapshot_fsync),
         .wipes = store->settings.secure_wipe,

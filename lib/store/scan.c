@@ -60,7 +60,7 @@ static bool is_live_in(const memstore *store, const struct ms_interval *interval
             return false;
         entry = ms_arena_entry(&store->arena, place);
     }
-    *parts = ms_entry_parts(entry, store->keeps_created);
+    *parts = ms_entry_parts(entry, store->kept);
     const uint64_t hash = ms_store_hash(store, parts->key, parts->key_size);
     const struct ms_segment *segment = ms_arena_segment_of(&store->arena, place);
 

@@ -83,6 +83,7 @@ struct memstore {
     /* Constant after open, but for the atomic ones; read by every call. */
     atomic_uint_least64_t hot; /* ORDER: release by close, acquire by readers */
     bool keeps_created;
+    uint8_t kept;       /* MS_KEPT_ of every entry */
     uint8_t short_head; /* bytes of an entry in the short form before its key */
     atomic_bool closed; /* ORDER: seq_cst by close and ms_store_enter(), acquire by readers */
     enum ms_touch touch;
@@ -232,6 +233,12 @@ int ms_store_get_many(memstore *store, const memstore_key *keys, size_t n, memst
 int ms_store_has_many(memstore *store, const memstore_key *keys, size_t n, unsigned char *out,
                       size_t *found);
 
+/* How long an entry is to live. */
+struct ms_life {
+    int64_t expiry; /* absolute monotonic milliseconds, or MS_NEVER */
+    int64_t ttl;    /* what reads renew it by, in a store in which they do; 0 = they do not */
+};
+
 /* ---- store/write.c ---- */
 enum ms_write_mode {
     MS_WRITE_SET,
@@ -250,7 +257,7 @@ struct ms_write {
     memstore_key key;
     const void *value;
     size_t value_size;
-    int64_t expiry; /* absolute monotonic milliseconds, or MS_NEVER */
+    struct ms_life life;
     enum ms_write_mode mode;
     uint64_t version;
     uint64_t instance;
@@ -289,18 +296,21 @@ int ms_store_check_size(const memstore *store, size_t key_size, size_t value_siz
 void ms_store_note_expiry(memstore *store, struct ms_segment *segment, int64_t expiry, int64_t now);
 /* ---- store/increment.c, delete.c, retime.c ---- */
 int ms_store_increment(memstore *store, const void *key, size_t key_size, int64_t delta,
-                       int64_t initial, int64_t expiry, int64_t *result);
+                       int64_t initial, const struct ms_life *life, int64_t *result);
 int ms_store_delete(memstore *store, const void *key, size_t key_size);
 int ms_store_update_ttl(memstore *store, const void *key, size_t key_size, int64_t ttl_ms);
 /* An expiry asked for, bounded by the age that the entry may reach. */
 int64_t ms_ttl_bound_by_age(const memstore *store, const struct ms_found *found, int64_t expiry);
 /* ---- store/ttl.c ---- */
-/* The absolute expiry that a TTL given now asks for: OK or INVALID_TTL. */
-int ms_ttl_to_expiry(const memstore *store, int64_t ttl_ms, int64_t *expiry);
+/* When a TTL that begins now ends, as precise as ends are. */
+int64_t ms_ttl_end(const memstore *store, int64_t ttl_ms, int64_t now);
+/* What a TTL given now asks for: OK or INVALID_TTL. */
+int ms_ttl_to_life(const memstore *store, int64_t ttl_ms, struct ms_life *life);
 /* The same for one given at `now`, in exact monotonic milliseconds. */
-int ms_ttl_to_expiry_at(const memstore *store, int64_t ttl_ms, int64_t now, int64_t *expiry);
-/* The same for a Unix time, which is kept without jitter: OK, TTL_EXPIRED or INVALID_TTL. */
-int ms_ttl_until(const memstore *store, int64_t unix_ms, int64_t *expiry);
+int ms_ttl_to_life_at(const memstore *store, int64_t ttl_ms, int64_t now, struct ms_life *life);
+/* The same for a Unix time, which is kept without jitter, and which reads do not move: OK,
+ * TTL_EXPIRED or INVALID_TTL. */
+int ms_ttl_until(const memstore *store, int64_t unix_ms, struct ms_life *life);
 
 /* ---- store/batch.c ---- */
 enum ms_op_kind {
@@ -318,9 +328,10 @@ struct ms_op {
     size_t value_size;
     int64_t ttl_ms;
     uint64_t version;
-    /* Of a set that was asked for earlier: its expiry, in place of ttl_ms, and when that was, where
+    /* Of a set that was asked for earlier: its life, in place of ttl_ms, and when that was, where
      * creation times are kept; 0 = neither. */
-    int64_t expiry, created;
+    struct ms_life life;
+    int64_t created;
 };
 
 /* Apply all operations at one instant, or none. */

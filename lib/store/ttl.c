@@ -12,9 +12,11 @@ static bool is_within_bounds(const struct ms_settings *settings, int64_t ttl_ms)
     return ttl_ms >= ms_setting_of(settings, min_ttl) && (max_ttl == 0 || ttl_ms <= max_ttl);
 }
 
-static int64_t round_up(int64_t expiry, int64_t precision)
+int64_t ms_ttl_end(const memstore *store, int64_t ttl_ms, int64_t now)
 {
-    return (expiry + precision - 1) / precision * precision;
+    const int64_t precision = ms_setting_of(&store->settings, ttl_precision);
+
+    return (now + ttl_ms + precision - 1) / precision * precision;
 }
 
 /* Shorten a TTL within `ttl.jitter`: by chance from one millisecond to the next, but what a batch
@@ -32,9 +34,9 @@ static int64_t jittered(const memstore *store, int64_t ttl_ms, int64_t now)
     return ttl_ms > least ? ttl_ms : least;
 }
 
-/* ms_ttl_to_expiry_at(), with jitter or without. */
-static int to_expiry(const memstore *store, int64_t ttl_ms, int64_t now, bool jitters,
-                     int64_t *expiry)
+/* ms_ttl_to_life_at(), with jitter or without. */
+static int to_life(const memstore *store, int64_t ttl_ms, int64_t now, bool jitters,
+                   struct ms_life *life)
 {
     const struct ms_settings *settings = &store->settings;
 
@@ -51,33 +53,32 @@ static int to_expiry(const memstore *store, int64_t ttl_ms, int64_t now, bool ji
         ttl_ms = jittered(store, ttl_ms, now);
 
     const int64_t window = ms_setting_of(settings, life_window);
-    *expiry = ttl_ms == MEMSTORE_TTL_NONE
-                  ? MS_NEVER
-                  : round_up(now + ttl_ms, ms_setting_of(settings, ttl_precision));
-    if (window != 0 && *expiry > now + window)
-        *expiry = now + window;
+    life->ttl = ttl_ms;
+    life->expiry = ttl_ms == MEMSTORE_TTL_NONE ? MS_NEVER : ms_ttl_end(store, ttl_ms, now);
+    if (window != 0 && life->expiry > now + window)
+        life->expiry = now + window;
     return MEMSTORE_OK;
 }
 
-int ms_ttl_to_expiry_at(const memstore *store, int64_t ttl_ms, int64_t now, int64_t *expiry)
+int ms_ttl_to_life_at(const memstore *store, int64_t ttl_ms, int64_t now, struct ms_life *life)
 {
-    return to_expiry(store, ttl_ms, now, true, expiry);
+    return to_life(store, ttl_ms, now, true, life);
 }
 
-int ms_ttl_to_expiry(const memstore *store, int64_t ttl_ms, int64_t *expiry)
+int ms_ttl_to_life(const memstore *store, int64_t ttl_ms, struct ms_life *life)
 {
     const struct ms_settings *settings = &store->settings;
 
     /* What never expires needs no clock. */
     if (ttl_ms == MEMSTORE_TTL_NONE && ms_setting_of(settings, max_ttl) == 0 &&
         ms_setting_of(settings, life_window) == 0) {
-        *expiry = MS_NEVER;
+        *life = (struct ms_life){MS_NEVER, 0};
         return MEMSTORE_OK;
     }
-    return ms_ttl_to_expiry_at(store, ttl_ms, ms_clock_exact_ms(), expiry);
+    return ms_ttl_to_life_at(store, ttl_ms, ms_clock_exact_ms(), life);
 }
 
-int ms_ttl_until(const memstore *store, int64_t unix_ms, int64_t *expiry)
+int ms_ttl_until(const memstore *store, int64_t unix_ms, struct ms_life *life)
 {
     const int64_t now = ms_clock_unix_ms();
 
@@ -86,5 +87,7 @@ int ms_ttl_until(const memstore *store, int64_t unix_ms, int64_t *expiry)
     /* A clock before 1970 could make the difference overflow. */
     if (now < 0 && unix_ms > LONGEST_TTL_MS)
         return MEMSTORE_ERR_INVALID_TTL;
-    return to_expiry(store, unix_ms - now, ms_clock_exact_ms(), false, expiry);
+    const int status = to_life(store, unix_ms - now, ms_clock_exact_ms(), false, life);
+    life->ttl = 0;
+    return status;
 }

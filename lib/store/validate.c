@@ -51,7 +51,7 @@ static const char *look_up_all(memstore *store, const struct ms_segment *segment
 
     for (uint32_t offset = 0; offset < used; offset += padded) {
         const struct ms_entry *entry = ms_segment_entry(segment, offset);
-        const struct ms_entry_parts parts = ms_entry_parts(entry, store->keeps_created);
+        const struct ms_entry_parts parts = ms_entry_parts(entry, store->kept);
         const unsigned mark = ms_load_relaxed(&entry->mark);
         const int64_t expiry = ms_entry_expiry(entry, segment->time_base);
 

@@ -91,13 +91,14 @@ static int append(memstore *store, const struct ms_write *write, const struct fo
         .key_size = (uint32_t)write->key.size,
         .value_size = (uint32_t)write->value_size,
         .version = write->keep_version,
-        .expiry = write->expiry,
+        .expiry = write->life.expiry,
+        .ttl = write->life.ttl,
         .created = write->keep_created != 0 || !store->keeps_created ? write->keep_created
                                                                      : ms_clock_exact_ms(),
     };
     const struct ms_placement placement = {
         .queue = foresight->queue,
-        .ttl_class = ms_ttl_class(write->expiry, now, store->arena.ttl_classes),
+        .ttl_class = ms_ttl_class(write->life.expiry, now, store->arena.ttl_classes),
         .stripe = ms_thread_slot(),
         .access = foresight->access,
         .now = now,
@@ -224,7 +225,7 @@ static void view_reserved(memstore *store, const struct ms_write *write,
         .data = reserved->key + write->key.size,
         .size = write->value_size,
         .version = ms_arena_version(&store->arena, reserved->place, reserved->segment),
-        .expires_at_ms = ms_store_unix_expiry(store, write->expiry),
+        .expires_at_ms = ms_store_unix_expiry(store, write->life.expiry),
         .pin = reserved->segment,
     };
 }
@@ -241,7 +242,7 @@ int ms_store_try_write(memstore *store, const struct ms_write *write, uint64_t h
     if (status != MEMSTORE_OK)
         return status;
 
-    ms_store_note_expiry(store, reserved.segment, write->expiry, now);
+    ms_store_note_expiry(store, reserved.segment, write->life.expiry, now);
     if (write->pinned != NULL)
         view_reserved(store, write, &reserved);
     status = publish(store, write, hash, &reserved, outcome);
@@ -251,7 +252,7 @@ int ms_store_try_write(memstore *store, const struct ms_write *write, uint64_t h
     }
     ms_store_land(store, &reserved);
     if (ms_track_follows(store, hash))
-        ms_track_write(store, hash, write->key.size, write->value_size, write->expiry);
+        ms_track_write(store, hash, write->key.size, write->value_size, write->life.expiry);
     return MEMSTORE_OK;
 }
 

@@ -8,11 +8,14 @@
 #include "support/support.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 static memstore *store;
-/* What happens, in another thread, when a call has found its n-th entry. */
+/* What happens, in another thread, when a call has found its n-th entry or is at another point. */
 static void (*disturbance)(void);
 static unsigned found_until_then;
+static enum ms_testing_point disturbed_point;
+static atomic_uint retiring; /* segments that nothing referred to any more */
 
 static void *disturb(void *unused)
 {
@@ -26,15 +29,24 @@ static void at_point(enum ms_testing_point point, void *context)
     pthread_t thread;
 
     (void)context;
-    if (point != MS_POINT_READ_FOUND || found_until_then == 0 || --found_until_then != 0)
+    if (point == MS_POINT_RETIRING)
+        atomic_fetch_add(&retiring, 1);
+    if (point != disturbed_point || found_until_then == 0 || --found_until_then != 0)
         return;
     CHECK(pthread_create(&thread, NULL, disturb, NULL) == 0);
     CHECK(pthread_join(thread, NULL) == 0);
 }
 
+static void disturb_point(enum ms_testing_point point, void (*what)(void))
+{
+    disturbed_point = point;
+    disturbance = what;
+    found_until_then = 1;
+}
+
 static void disturb_at(unsigned nth, void (*what)(void))
 {
-    disturbance = what;
+    disturb_point(MS_POINT_READ_FOUND, what);
     found_until_then = nth;
 }
 
@@ -210,6 +222,89 @@ static void batch_runs_out_at_once_for_get_many(void)
     read_two_of_a_batch(2);
 }
 
+/* ---- Reads that renew an expiry, and moves ---- */
+
+static pthread_t compactor;
+
+static void *compact(void *unused)
+{
+    const int status = memstore_compact(store, 0);
+
+    CHECK(status == MEMSTORE_OK || status == MEMSTORE_ERR_MEMORY_FRAGMENTATION);
+    return unused;
+}
+
+/* A compaction waits for the read that it overtakes; what it waits with has been moved by then. */
+static void move(void)
+{
+    atomic_store(&retiring, 0);
+    CHECK(pthread_create(&compactor, NULL, compact, NULL) == 0);
+    while (atomic_load(&retiring) == 0)
+        test_sleep_ms(1);
+}
+
+static void start_to_renew(void)
+{
+    start("ttl.mode=access");
+    CHECK_OK(test_set(store, "dead", "value", 500));
+    CHECK_OK(test_delete(store, "dead"));
+    /* So that nothing else waits for readers before that is moved. */
+    CHECK_OK(memstore_maintain(store, 0));
+    test_clock_advance(400);
+}
+
+static void check_renewed(void)
+{
+    int64_t ttl_ms;
+
+    CHECK_OK(memstore_get_ttl(store, "key", 3, &ttl_ms));
+    CHECK(ttl_ms == 500);
+    end();
+}
+
+static void a_read_renews_what_is_moved_under_it(void)
+{
+    char value[8];
+    size_t size;
+
+    start_to_renew();
+    /* A get finds what expires twice. */
+    disturb_at(2, move);
+    CHECK_OK(memstore_get(store, "key", 3, value, sizeof value, &size));
+    CHECK(pthread_join(compactor, NULL) == 0);
+    CHECK(test_stats(store).compactions >= 1);
+    check_renewed();
+}
+
+static void a_view_renews_what_is_moved_under_it(void)
+{
+    memstore_view view;
+
+    start_to_renew();
+    disturb_at(1, move);
+    CHECK_OK(memstore_get_view(store, "key", 3, &view));
+    memstore_view_release(&view);
+    CHECK(pthread_join(compactor, NULL) == 0);
+    CHECK(test_stats(store).compactions >= 1);
+    check_renewed();
+}
+
+static void read_key(void)
+{
+    char value[8];
+    size_t size;
+
+    CHECK_OK(memstore_get(store, "key", 3, value, sizeof value, &size));
+}
+
+static void a_move_keeps_what_a_read_renewed_meanwhile(void)
+{
+    start_to_renew();
+    disturb_point(MS_POINT_ENTRY_COPIED, read_key);
+    CHECK_OK(memstore_compact(store, 0));
+    check_renewed();
+}
+
 static const struct test_case cases[] = {
     {"get finds what overtook it", get_finds_what_overtook_it},
     {"get_view finds what overtook it", get_view_finds_what_overtook_it},
@@ -221,6 +316,9 @@ static const struct test_case cases[] = {
     {"replace finds what overtook it", replace_finds_what_overtook_it},
     {"a batch retimes what overtook it", batch_retimes_what_overtook_it},
     {"get misses what expired under it", get_misses_what_expired_under_it},
+    {"a read renews what is moved under it", a_read_renews_what_is_moved_under_it},
+    {"a view renews what is moved under it", a_view_renews_what_is_moved_under_it},
+    {"a move keeps what a read renewed meanwhile", a_move_keeps_what_a_read_renewed_meanwhile},
     {"a batch runs out at once for get_many", batch_runs_out_at_once_for_get_many},
 };
 

@@ -116,6 +116,7 @@ static void be_stopped(void *context)
         delete_one("victim");
         break;
     case MS_POINT_RECLAIMING:
+    case MS_POINT_ENTRY_COPIED:
         set_one(i % KEYS, "new");
         /* Those who came by meanwhile may have left something behind. */
         status = memstore_compact(store, 0);
@@ -412,6 +413,11 @@ static void reads_pass_a_reclaimer(void)
     check_point(MS_POINT_RECLAIMING);
 }
 
+static void reads_pass_a_reclaimer_that_moves_an_entry(void)
+{
+    check_point(MS_POINT_ENTRY_COPIED);
+}
+
 static void reads_pass_a_writer_that_retires_a_segment(void)
 {
     check_point(MS_POINT_RETIRING);
@@ -449,6 +455,7 @@ int main(int argc, char **argv)
          reads_pass_a_batch_that_has_switched_a_slot},
         {"reads_pass_a_growing_index", reads_pass_a_growing_index},
         {"reads_pass_a_reclaimer", reads_pass_a_reclaimer},
+        {"reads_pass_a_reclaimer", reads_pass_a_reclaimer_that_moves_an_entry},
         {"reads_pass_a_writer_that_retires_a_segment", reads_pass_a_writer_that_retires_a_segment},
         {"reads_pass_a_writer_that_makes_room_in_the_queue",
          reads_pass_a_writer_that_makes_room_in_the_queue},

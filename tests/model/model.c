@@ -164,8 +164,28 @@ void model_write(struct model *model, struct model_entry *entry, const void *val
     entry->size = size;
     entry->state = MODEL_LIVE;
     entry->sometime = true;
-    entry->expiry = expiry;
     entry->written = model->now;
+    model_retime(model, entry, expiry);
+}
+
+/* Without a precision and a bound of age, what is left now is the TTL. */
+static int64_t ttl_of(const struct model *model, int64_t expiry, int64_t since)
+{
+    return model->rules.slides && expiry != MODEL_NEVER ? expiry - since : 0;
+}
+
+void model_retime(const struct model *model, struct model_entry *entry, int64_t expiry)
+{
+    entry->expiry = expiry;
+    entry->ttl = ttl_of(model, expiry, model->now);
+}
+
+void model_read(const struct model *model, struct model_entry *entry)
+{
+    const int64_t renewed = model->now + entry->ttl;
+
+    if (entry->ttl != 0 && renewed > entry->expiry && renewed - entry->expiry >= entry->ttl / 16)
+        entry->expiry = renewed;
 }
 
 bool model_queue(struct model *model, struct model_entry *entry, const void *value, size_t size,
@@ -208,6 +228,7 @@ void model_apply(struct model *model)
         if (!is_superseded(model, i)) {
             model_write(model, queued->entry, queued->value, queued->size, queued->expiry);
             queued->entry->written = queued->written;
+            queued->entry->ttl = ttl_of(model, queued->expiry, queued->written);
         }
         free(queued->value);
     }

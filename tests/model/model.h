@@ -26,6 +26,7 @@ struct model_rules {
     int64_t life_window; /* 0 = no bound */
     size_t max_entry_size;
     bool keeps_created;
+    bool slides; /* ttl.mode: access */
     /* asynchronous writes; 0 counts as the default */
     unsigned batch_size;
     int64_t batch_timeout;
@@ -46,6 +47,7 @@ struct model_entry {
     unsigned char *value;
     size_t size;
     int64_t expiry;  /* monotonic, or MODEL_NEVER */
+    int64_t ttl;     /* what reads renew it by, where they do; 0 = they do not */
     int64_t written; /* monotonic */
 
     /* as a view told since the last write; 0 = nobody asked */
@@ -99,6 +101,9 @@ bool model_is_live(const struct model_entry *entry);
  * is known by: no version. */
 void model_write(struct model *model, struct model_entry *entry, const void *value, size_t size,
                  int64_t expiry);
+/* It is read, or gets an expiry of its own: whether reads renew that counts from now. */
+void model_read(const struct model *model, struct model_entry *entry);
+void model_retime(const struct model *model, struct model_entry *entry, int64_t expiry);
 /* Queue a write; true when the queue is full now. */
 bool model_queue(struct model *model, struct model_entry *entry, const void *value, size_t size,
                  int64_t expiry);

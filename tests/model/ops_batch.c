@@ -301,7 +301,7 @@ static void apply_step(struct run *run, const struct step *step)
         run->model.counts.deletes++;
         model_remove(step->entry);
     } else if (step->kind == STEP_UPDATE_TTL) {
-        step->entry->expiry = step->expiry;
+        model_retime(&run->model, step->entry, step->expiry);
     }
 }
 

@@ -12,6 +12,7 @@ struct write {
     int64_t ttl;
     int wanted; /* what the size and the TTL alone would give */
     int64_t expiry;
+    bool is_until; /* which no read renews */
 };
 
 static struct write pick_write(struct run *run)
@@ -33,8 +34,11 @@ static struct write pick_write(struct run *run)
 
 static void finish(struct run *run, struct write *write, const char *call, int got)
 {
-    if (run_settle(run, call, got, write->wanted))
+    if (run_settle(run, call, got, write->wanted)) {
         model_write(&run->model, write->entry, write->value, write->size, write->expiry);
+        if (write->is_until)
+            write->entry->ttl = 0;
+    }
     free(write->value);
     run_check_after(run, write->entry);
 }
@@ -65,6 +69,7 @@ void op_set_until(struct run *run)
         run_flush(run);
         return;
     }
+    write.is_until = true;
     finish(run, &write, "set_until",
            memstore_set_until(run->store, entry->key, entry->key_size, write.value, write.size,
                               until));
@@ -147,7 +152,7 @@ static int admit_increment(const struct run *run, const struct model_entry *entr
 
     const int status = model_admit(&run->model, entry->key_size, strlen(text), ttl, expiry);
     if (model_is_live(entry))
-        *expiry = entry->expiry;
+        *expiry = entry->ttl != 0 ? run->model.now + entry->ttl : entry->expiry;
     return status;
 }
 
@@ -172,7 +177,12 @@ void op_increment(struct run *run)
     if (run_settle(run, "increment", got, wanted)) {
         if (result != strtoll(text, NULL, 10))
             run_fail(run, "increment gave %" PRId64 ", expected %s", result, text);
+        const bool keeps_ttl = model_is_live(entry);
+        const int64_t kept = entry->ttl;
+
         model_write(&run->model, entry, text, strlen(text), expiry);
+        if (keeps_ttl)
+            entry->ttl = kept;
     }
     run_check_after(run, entry);
 }
@@ -323,7 +333,7 @@ void op_update_ttl(struct run *run)
         return;
     }
     if (run_settle(run, "update_ttl", got, model_admit_ttl(&run->model, entry, ttl, &expiry)))
-        entry->expiry = expiry;
+        model_retime(&run->model, entry, expiry);
     /* Bounded by its age, the entry may have run out at once. */
     model_advance(&run->model, run->model.now, run->model.unix_now);
     run_sync(run, entry);

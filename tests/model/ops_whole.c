@@ -18,8 +18,10 @@ void op_advance(struct run *run)
 {
     static const int64_t most[] = {10, 1000, 60000, 3600000, INT64_C(60) * 86400000};
     const struct model_entry *entry = run_pick(run);
-    int64_t step =
-        (int64_t)test_below(&run->rng, (uint64_t)most[test_below(&run->rng, TEST_COUNT_OF(most))]);
+    /* In segments of more than 46 days renewed expiries are rounded up. */
+    const size_t which =
+        test_below(&run->rng, TEST_COUNT_OF(most) - (run->model.rules.slides ? 1 : 0));
+    int64_t step = (int64_t)test_below(&run->rng, (uint64_t)most[which]);
 
     if (model_is_live(entry) && entry->expiry - run->model.now < INT64_C(200) * 86400000 &&
         test_one_in(&run->rng, 2))

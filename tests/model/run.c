@@ -115,6 +115,7 @@ static void check_value(struct run *run, const struct model_entry *entry, const 
 
 void run_check_view(struct run *run, struct model_entry *entry, const memstore_view *view)
 {
+    model_read(&run->model, entry);
     const int64_t expires =
         entry->expiry == MODEL_NEVER ? 0 : run->model.unix_now + (entry->expiry - run->model.now);
 
@@ -143,7 +144,7 @@ static void check_short_buffer(struct run *run, const struct model_entry *entry)
         run_fail(run, "a short buffer got size %zu of %zu, or was written to", size, entry->size);
 }
 
-static void check_copy(struct run *run, const struct model_entry *entry)
+static void check_copy(struct run *run, struct model_entry *entry)
 {
     unsigned char *buffer = malloc(entry->size + 1);
     size_t size = 0;
@@ -153,6 +154,7 @@ static void check_copy(struct run *run, const struct model_entry *entry)
         memstore_get(run->store, entry->key, entry->key_size, buffer, entry->size + 1, &size),
         MEMSTORE_OK);
     check_value(run, entry, buffer, size);
+    model_read(&run->model, entry);
     free(buffer);
 }
 

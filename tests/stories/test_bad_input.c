@@ -209,6 +209,7 @@ Test(bad_input, null_and_unknown_settings)
         {"ttl.default_ttl", "-5s"},
         {"ttl.default_ttl", "1MB"},
         {"ttl.ttl_precision", "fortnight"},
+        {"ttl.mode", "idle"},
         {"hash_function", "md5"},
         {"eviction", "random"},
         {"ttl.store_creation_time", "maybe"},

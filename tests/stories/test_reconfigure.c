@@ -449,6 +449,7 @@ Test(reconfigure, what_is_fixed_is_refused_with_its_reason)
         {"secure_wipe", "true", "what was removed before would not have been overwritten"},
         {"max_entries_in_window", "5",
          "the index is sized when the store is opened, and grows by itself"},
+        {"ttl.mode", "access", "it decides how the entries that are there are laid out"},
         {"ttl.store_creation_time", "true",
          "it decides how the entries that are there are laid out"},
     };

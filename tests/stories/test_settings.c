@@ -592,6 +592,7 @@ Test(settings, every_setting_reads_back_as_it_was_set)
         {"ttl.cleanup_interval", "5m"},
         {"ttl.batch_cleanup_size", "1000"},
         {"ttl.jitter", "10"},
+        {"ttl.mode", "access"},
         {"ttl.ttl_precision", "second"},
         {"ttl.store_creation_time", "true"},
         {"performance.lock_timeout", "1s"},

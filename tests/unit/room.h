@@ -40,7 +40,7 @@ static inline void room_close(struct ms_arena *arena)
 /* An entry of so many bytes without padding, key and value together. */
 static inline struct ms_entry_shape room_shape(const struct ms_arena *arena, uint32_t size)
 {
-    const uint32_t head = ms_entry_head_size(false, arena->keeps_created);
+    const uint32_t head = ms_entry_head_size(false, arena->kept);
     struct ms_entry_shape shape = {.key_size = 8, .expiry = MS_NEVER};
 
     /* One that needs the long form is a little longer than asked for. */

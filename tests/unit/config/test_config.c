@@ -75,6 +75,7 @@ static const struct {
     {"store_name", "", "two words", "two words"},
     {"logger_enabled", "false", "true", "true"},
     {"verbose", "false", "on", "true"},
+    {"ttl.mode", "write", "access", "access"},
     {"ttl.default_ttl", "0", "1h", "1h"},
     {"ttl.min_ttl", "0", "60000", "1m"},
     {"ttl.max_ttl", "0", "1d", "24h"},
@@ -418,7 +419,7 @@ Test(config, an_unknown_key_is_named_with_the_nearest_known_one)
         "storage.memory.evictions",
         "unknown key \"storage.memory.evictions\"; the nearest known key is \"eviction\"");
     expect_unknown("EVICTION", "unknown key \"EVICTION\"; the nearest known key is \"eviction\"");
-    expect_unknown("", "unknown key \"\"; the nearest known key is \"shards\"");
+    expect_unknown("", "unknown key \"\"; the nearest known key is \"ttl.mode\"");
     expect_unknown("shards ", "unknown key \"shards \"; the nearest known key is \"shards\"");
     expect_unknown("storage.memory.storage.memory.shards",
                    "unknown key \"storage.memory.storage.memory.shards\"; the nearest known key is "

@@ -253,7 +253,7 @@ Test(yaml, a_misplaced_or_misspelt_key_beside_storage_memory_is_not_taken_for_an
                    "yaml:4:5: shards: settings stand either all under storage.memory or all "
                    "outside of it; one in line 1 is outside");
     expect_refused("storage: {memory: {shards: 4}}\nttl.bogus: 1\n",
-                   "yaml:2:1: ttl.bogus: unknown key; the nearest known key is \"shards\"");
+                   "yaml:2:1: ttl.bogus: unknown key; the nearest known key is \"ttl.mode\"");
     expect_refused("storages: {memory: {shards: 4}}\n",
                    "yaml:1:1: storages: unknown key; the nearest known key is \"loader\"");
 }
@@ -391,7 +391,7 @@ Test(yaml, what_is_not_utf_8_is_refused_where_it_stands)
                          "yaml:1:10: not a text in UTF-8: control characters are not allowed");
     /* Columns count characters. */
     expect_refused("ttl: {\"\xc3\xa9\xe2\x82\xac\": 1}\n",
-                   "yaml:1:7: ttl.?????: unknown key; the nearest known key is \"ttl.jitter\"");
+                   "yaml:1:7: ttl.?????: unknown key; the nearest known key is \"ttl.mode\"");
     expect_refused("ttl: {min_ttl: \"\xc3\xa9\", x: 1}\n",
                    "yaml:1:16: ttl.min_ttl: \"??\" is not a number; " DURATION_EXPECTED);
 }
