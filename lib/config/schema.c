@@ -163,10 +163,11 @@ const struct ms_setting ms_schema[] = {
     BOOL("verbose", verbose, "false",
          "whether details are logged, too: growth of the index, compaction", .live = true),
 
-    CHOICE("ttl.mode", ttl_mode, ttl_modes, "write",
-           "what a TTL is counted from: write = the write that gave it; access = the last read, for "
-           "4 bytes an entry",
-           .fixed = "it decides how the entries that are there are laid out"),
+    CHOICE(
+        "ttl.mode", ttl_mode, ttl_modes, "write",
+        "what a TTL is counted from: write = the write that gave it; access = the last read, for "
+        "4 bytes an entry",
+        .fixed = "it decides how the entries that are there are laid out"),
     DURATION("ttl.default_ttl", default_ttl, "0",
              "what MEMSTORE_TTL_DEFAULT stands for; 0 = never expires", .live = true),
     DURATION("ttl.min_ttl", min_ttl, "0", "shortest TTL accepted; 0 = no bound", .live = true),

@@ -46,8 +46,8 @@ static void write_entry(struct ms_arena *arena, const struct ms_placement *place
 {
     struct ms_segment *segment = out->segment;
 
-    out->key = ms_entry_write_head(out->entry, shape, is_long, segment->time_base,
-                                   arena->kept, placement->access);
+    out->key = ms_entry_write_head(out->entry, shape, is_long, segment->time_base, arena->kept,
+                                   placement->access);
     /* ORDER: release, pairs with the acquire of whoever walks the segment: below `used` every
      * head is whole. */
     ms_store_release(&segment->used, ms_load_relaxed(&segment->used) + out->size);
@@ -115,8 +115,7 @@ static bool reserve_solo(struct ms_arena *arena, const struct ms_placement *plac
                          const struct ms_entry_shape *shape, struct ms_reserved *out)
 {
     const bool is_long = ms_shape_is_long(shape, placement->now - MS_TIME_BASE_MARGIN_MS);
-    const uint32_t size =
-        ms_arena_padded(arena, ms_shape_size(shape, is_long, arena->kept));
+    const uint32_t size = ms_arena_padded(arena, ms_shape_size(shape, is_long, arena->kept));
     const uint64_t spare =
         placement->privileged ? 0 : (uint64_t)arena->reserve << arena->segment_shift;
     struct ms_segment *segment = ms_pages_alloc(&arena->pages, sizeof *segment + size, spare);

@@ -144,13 +144,8 @@ static size_t open_slot_count(const struct ms_arena *arena)
 bool ms_arena_init(struct ms_arena *arena, const struct ms_arena_options *options,
                    bool *out_of_memory)
 {
-<<<<<<< HEAD
-    *arena = (struct ms_arena){.keeps_created = options->keeps_created,
-                               .wipes = options->wipes,
-                               .evicts = options->evicts};
-=======
-    *arena = (struct ms_arena){.kept = options->kept, .wipes = options->wipes};
->>>>>>> a5a65b1 (Expiries that reads renew: ttl.mode: access)
+    *arena = (struct ms_arena){
+        .kept = options->kept, .wipes = options->wipes, .evicts = options->evicts};
     *out_of_memory = false;
     shape_arena(arena, options->limit, largest_limit_for(options->limit));
 

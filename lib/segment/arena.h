@@ -63,14 +63,9 @@ enum ms_arena_paging {
 struct ms_arena_options {
     uint64_t limit;
     uint64_t overhead; /* bytes of bookkeeping outside the arena, charged from the start */
-<<<<<<< HEAD
-    bool keeps_created;
-    bool wipes;  /* what held entries is overwritten before it is free */
-    bool evicts; /* what cannot be moved for want of room may go */
-=======
-    unsigned kept; /* MS_KEPT_ of every entry */
-    bool wipes; /* what held entries is overwritten before it is free */
->>>>>>> a5a65b1 (Expiries that reads renew: ttl.mode: access)
+    unsigned kept;     /* MS_KEPT_ of every entry */
+    bool wipes;        /* what held entries is overwritten before it is free */
+    bool evicts;       /* what cannot be moved for want of room may go */
     enum ms_arena_paging paging;
 };
 

@@ -103,8 +103,8 @@ int ms_snapshot_write_full(struct ms_snapshot_writer *writer)
 static size_t size_of(const struct ms_snapshot_writer *writer,
                       const struct ms_snapshot_entry *entry)
 {
-    return ms_snapshot_entry_head(writer->options.keeps_created, writer->options.keeps_ttl) + entry->key_size +
-           entry->value_size;
+    return ms_snapshot_entry_head(writer->options.keeps_created, writer->options.keeps_ttl) +
+           entry->key_size + entry->value_size;
 }
 
 bool ms_snapshot_is_small(const struct ms_snapshot_writer *writer,

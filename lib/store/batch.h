@@ -16,10 +16,10 @@ struct ms_step {
     const struct ms_op *op;
     uint64_t hash;
     uint32_t shard;
-    bool superseded;   /* a later operation of the batch writes the same key */
-    bool reserved_any; /* `reserved` holds something */
+    bool superseded;     /* a later operation of the batch writes the same key */
+    bool reserved_any;   /* `reserved` holds something */
     struct ms_life life; /* for sets and TTL changes */
-    uint64_t instance; /* of the entry that a TTL change was prepared from */
+    uint64_t instance;   /* of the entry that a TTL change was prepared from */
     struct ms_reserved reserved;
     /* Under the locks. */
     bool exists, live;

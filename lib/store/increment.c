@@ -68,8 +68,7 @@ int ms_store_increment(memstore *store, const void *key, size_t key_size, int64_
     int status;
 
     do {
-        struct ms_write write = {
-            .key = {key, key_size}, .life = *life, .mode = MS_WRITE_IF_SAME};
+        struct ms_write write = {.key = {key, key_size}, .life = *life, .mode = MS_WRITE_IF_SAME};
         sum = initial;
         status = increment_once(store, &write, hash, delta, &sum, &outcome);
     } while (status == MS_WRITE_AGAIN);

@@ -70,6 +70,7 @@ enum ms_testing_point {
     MS_POINT_INDEX_TAGGED,
     MS_POINT_BATCH_SLOT,
     MS_POINT_RECLAIMING,
+    MS_POINT_ENTRY_COPIED,
     MS_POINT_RETIRING,
     MS_POINT_CHUNK_MADE,
     MS_POINT_INTERVAL_NOTED,
@@ -441,6 +442,7 @@ void ms_fork_register(ms_fork_member *member)
 #define ms_add_relaxed(p, v) atomic_fetch_add_explicit((p), (v), memory_order_relaxed)
 #define ms_add_acquire(p, v) atomic_fetch_add_explicit((p), (v), memory_order_acquire)
 #define ms_add_release(p, v) atomic_fetch_add_explicit((p), (v), memory_order_release)
+#define ms_add_acq_rel(p, v) atomic_fetch_add_explicit((p), (v), memory_order_acq_rel)
 #define ms_add_seq_cst(p, v) atomic_fetch_add_explicit((p), (v), memory_order_seq_cst)
 #define ms_sub_relaxed(p, v) atomic_fetch_sub_explicit((p), (v), memory_order_relaxed)
 #define ms_sub_release(p, v) atomic_fetch_sub_explicit((p), (v), memory_order_release)
@@ -2633,7 +2635,9 @@ static inline uint64_t ms_pages_charge_of(size_t size)
 #include <string.h>
 #define MS_EXPIRY_NEVER UINT32_C(0xffffffff)
 #define MS_EXPIRY_FAR UINT32_C(0xfffffffe)
-#define MS_EXPIRY_MAX UINT32_C(0xfffffffd)
+#define MS_EXPIRY_COARSE UINT32_C(0xf0000000)
+#define MS_EXPIRY_COARSE_SHIFT 12
+#define MS_EXPIRY_MAX (MS_EXPIRY_COARSE - 1)
 #define MS_NEVER INT64_MAX
 #define MS_MARK_ACCESS 0x1f
 #define MS_MARK_VERSIONED 0x20
@@ -2658,12 +2662,15 @@ struct ms_entry_long {
 };
 _Static_assert(sizeof(struct ms_entry) == 8, "an entry's head is 8 bytes");
 _Static_assert(sizeof(struct ms_entry_long) == 24, "the long form adds 24 bytes");
+#define MS_KEPT_CREATED 8u
+#define MS_KEPT_TTL 4u
 struct ms_entry_shape {
     uint32_t key_size;
     uint32_t value_size;
     uint64_t version;
     int64_t expiry;
     int64_t created;
+    int64_t ttl;
 };
 struct ms_entry_parts {
     const char *key;
@@ -2684,23 +2691,22 @@ static inline const struct ms_entry_long *ms_entry_long_form(const struct ms_ent
 {
     return (const struct ms_entry_long *)(entry + 1);
 }
-static inline uint32_t ms_entry_head_size(bool is_long, bool keeps_created)
+static inline uint32_t ms_entry_head_size(bool is_long, unsigned kept)
 {
     return (uint32_t)(sizeof(struct ms_entry) + (is_long ? sizeof(struct ms_entry_long) : 0) +
-                      (keeps_created ? 8 : 0));
+                      kept);
 }
-MS_ALWAYS_INLINE struct ms_entry_parts ms_entry_parts(const struct ms_entry *entry,
-                                                      bool keeps_created)
+MS_ALWAYS_INLINE struct ms_entry_parts ms_entry_parts(const struct ms_entry *entry, unsigned kept)
 {
     struct ms_entry_parts parts;
     if (ms_likely(!ms_entry_is_long(entry))) {
         parts.key_size = entry->key_size;
         parts.value_size = entry->value_size;
-        parts.key = (const char *)entry + ms_entry_head_size(false, keeps_created);
+        parts.key = (const char *)entry + ms_entry_head_size(false, kept);
     } else {
         parts.key_size = ms_entry_long_form(entry)->key_size;
         parts.value_size = ms_entry_long_form(entry)->value_size;
-        parts.key = (const char *)entry + ms_entry_head_size(true, keeps_created);
+        parts.key = (const char *)entry + ms_entry_head_size(true, kept);
     }
     parts.value = parts.key + parts.key_size;
     parts.size = (uint32_t)(parts.value - (const char *)entry) + parts.value_size;
@@ -2709,7 +2715,7 @@ MS_ALWAYS_INLINE struct ms_entry_parts ms_entry_parts(const struct ms_entry *ent
 static inline int64_t ms_entry_created(const struct ms_entry *entry)
 {
     int64_t created;
-    memcpy(&created, (const char *)entry + ms_entry_head_size(ms_entry_is_long(entry), false),
+    memcpy(&created, (const char *)entry + ms_entry_head_size(ms_entry_is_long(entry), 0),
            sizeof created);
     return created;
 }
@@ -2720,10 +2726,9 @@ static inline bool ms_shape_is_long(const struct ms_entry_shape *shape, int64_t 
            (shape->expiry != MS_NEVER && shape->expiry - time_base > (int64_t)MS_EXPIRY_MAX);
 }
 static inline uint64_t ms_shape_size(const struct ms_entry_shape *shape, bool is_long,
-                                     bool keeps_created)
+                                     unsigned kept)
 {
-    return (uint64_t)ms_entry_head_size(is_long, keeps_created) + shape->key_size +
-           shape->value_size;
+    return (uint64_t)ms_entry_head_size(is_long, kept) + shape->key_size + shape->value_size;
 }
 static inline uint32_t ms_expiry_encode(int64_t expiry, int64_t time_base)
 {
@@ -2734,17 +2739,50 @@ static inline uint32_t ms_expiry_encode(int64_t expiry, int64_t time_base)
     return expiry - time_base > (int64_t)MS_EXPIRY_MAX ? MS_EXPIRY_FAR
                                                        : (uint32_t)(expiry - time_base);
 }
-MS_ALWAYS_INLINE int64_t ms_entry_expiry(const struct ms_entry *entry, int64_t time_base)
+static inline uint32_t ms_expiry_encode_coarse(int64_t expiry, int64_t time_base)
 {
-    const uint32_t stored = ms_load_relaxed(&entry->expiry);
+    const uint32_t exact = ms_expiry_encode(expiry, time_base);
+    if (exact != MS_EXPIRY_FAR)
+        return exact;
+    const int64_t unit = INT64_C(1) << MS_EXPIRY_COARSE_SHIFT;
+    const int64_t beyond = expiry - time_base - (int64_t)MS_EXPIRY_COARSE;
+    const int64_t units = beyond / unit + (beyond % unit != 0);
+    return units < (int64_t)(MS_EXPIRY_FAR - MS_EXPIRY_COARSE) ? MS_EXPIRY_COARSE + (uint32_t)units
+                                                               : MS_EXPIRY_FAR;
+}
+MS_ALWAYS_INLINE int64_t ms_expiry_decode(const struct ms_entry *entry, uint32_t stored,
+                                          int64_t time_base)
+{
     if (stored == MS_EXPIRY_NEVER)
         return MS_NEVER;
-    if (ms_unlikely(stored == MS_EXPIRY_FAR))
+    if (ms_likely(stored < MS_EXPIRY_COARSE))
+        return time_base + stored;
+    if (stored == MS_EXPIRY_FAR)
         return (int64_t)ms_u64_of_halves(ms_entry_long_form(entry)->far_expiry);
-    return time_base + stored;
+    return time_base + MS_EXPIRY_COARSE +
+           ((int64_t)(stored - MS_EXPIRY_COARSE) << MS_EXPIRY_COARSE_SHIFT);
+}
+MS_ALWAYS_INLINE int64_t ms_entry_expiry(const struct ms_entry *entry, int64_t time_base)
+{
+    return ms_expiry_decode(entry, ms_load_relaxed(&entry->expiry), time_base);
+}
+static inline atomic_uint_least32_t *ms_entry_ttl_at(struct ms_entry *entry, unsigned kept)
+{
+    const uint32_t head = ms_entry_head_size(ms_entry_is_long(entry), kept);
+    return (atomic_uint_least32_t *)((char *)entry + head - MS_KEPT_TTL);
+}
+static inline uint32_t ms_entry_ttl_encode(int64_t ttl)
+{
+    const uint32_t stored = ms_expiry_encode_coarse(ttl, 0);
+    return stored == MS_EXPIRY_FAR ? 0 : stored;
+}
+static inline int64_t ms_entry_ttl(const struct ms_entry *entry, unsigned kept)
+{
+    const uint32_t stored = ms_load_relaxed(ms_entry_ttl_at((struct ms_entry *)entry, kept));
+    return ms_expiry_decode(entry, stored, 0);
 }
 char *ms_entry_write_head(struct ms_entry *entry, const struct ms_entry_shape *shape, bool is_long,
-                          int64_t time_base, bool keeps_created, unsigned access);
+                          int64_t time_base, unsigned kept, unsigned access);
 #endif
 #ifndef MS_SEGMENT_SEGMENT_H
 #define MS_SEGMENT_SEGMENT_H
@@ -2826,7 +2864,7 @@ enum ms_arena_paging {
 struct ms_arena_options {
     uint64_t limit;
     uint64_t overhead;
-    bool keeps_created;
+    unsigned kept;
     bool wipes;
     bool evicts;
     enum ms_arena_paging paging;
@@ -2837,7 +2875,7 @@ struct ms_arena {
     size_t pages_offset;
     unsigned granule_shift;
     unsigned segment_shift;
-    bool keeps_created;
+    unsigned kept;
     bool wipes;
     bool evicts;
     bool ranks_at_sealing;
@@ -2979,7 +3017,7 @@ static uint32_t size_in(const struct ms_arena *arena, const struct ms_segment *s
                         const struct ms_entry_shape *shape, bool *is_long)
 {
     *is_long = ms_shape_is_long(shape, segment->time_base);
-    return ms_arena_padded(arena, ms_shape_size(shape, *is_long, arena->keeps_created));
+    return ms_arena_padded(arena, ms_shape_size(shape, *is_long, arena->kept));
 }
 static void claim(struct ms_arena *arena, struct ms_segment *segment, uint32_t size,
                   struct ms_reserved *out)
@@ -2997,8 +3035,8 @@ static void segment_append_write_entry(struct ms_arena *arena, const struct ms_p
                         const struct ms_entry_shape *shape, bool is_long, struct ms_reserved *out)
 {
     struct ms_segment *segment = out->segment;
-    out->key = ms_entry_write_head(out->entry, shape, is_long, segment->time_base,
-                                   arena->keeps_created, placement->access);
+    out->key = ms_entry_write_head(out->entry, shape, is_long, segment->time_base, arena->kept,
+                                   placement->access);
     ms_store_release(&segment->used, ms_load_relaxed(&segment->used) + out->size);
 }
 static uint32_t room_in(const struct ms_segment *segment)
@@ -3045,8 +3083,7 @@ static bool reserve_solo(struct ms_arena *arena, const struct ms_placement *plac
                          const struct ms_entry_shape *shape, struct ms_reserved *out)
 {
     const bool is_long = ms_shape_is_long(shape, placement->now - MS_TIME_BASE_MARGIN_MS);
-    const uint32_t size =
-        ms_arena_padded(arena, ms_shape_size(shape, is_long, arena->keeps_created));
+    const uint32_t size = ms_arena_padded(arena, ms_shape_size(shape, is_long, arena->kept));
     const uint64_t spare =
         placement->privileged ? 0 : (uint64_t)arena->reserve << arena->segment_shift;
     struct ms_segment *segment = ms_pages_alloc(&arena->pages, sizeof *segment + size, spare);
@@ -3064,7 +3101,7 @@ static bool reserve_solo(struct ms_arena *arena, const struct ms_placement *plac
 bool ms_arena_reserve(struct ms_arena *arena, const struct ms_placement *placement,
                       const struct ms_entry_shape *shape, struct ms_reserved *out)
 {
-    if (ms_shape_size(shape, true, arena->keeps_created) > ms_arena_solo_threshold(arena))
+    if (ms_shape_size(shape, true, arena->kept) > ms_arena_solo_threshold(arena))
         return reserve_solo(arena, placement, shape, out);
     struct ms_open_slot *slot = open_slot(arena, placement);
     bool is_long;
@@ -3158,14 +3195,14 @@ static uint32_t clamp_u32(uint32_t n, uint32_t low, uint32_t high)
 {
     return n < low ? low : n > high ? high : n;
 }
-static size_t segment_arena_round_up(size_t n, size_t to)
+static size_t round_up(size_t n, size_t to)
 {
     return (n + to - 1) & ~(to - 1);
 }
 #define GROWTH 4
 static size_t reserved_for(uint64_t limit)
 {
-    return segment_arena_round_up(limit, MS_HUGE_PAGE_SIZE) + segment_arena_round_up(3 * limit + (1 << 20), MS_HUGE_PAGE_SIZE);
+    return round_up(limit, MS_HUGE_PAGE_SIZE) + round_up(3 * limit + (1 << 20), MS_HUGE_PAGE_SIZE);
 }
 static uint64_t largest_limit_for(uint64_t limit)
 {
@@ -3190,14 +3227,14 @@ static void shape_arena(struct ms_arena *arena, uint64_t limit, uint64_t largest
     arena->largest_limit = largest_limit;
     arena->range_segments = (uint32_t)(largest_limit >> arena->segment_shift);
     arena->segments_bytes =
-        segment_arena_round_up((size_t)arena->range_segments << arena->segment_shift, MS_HUGE_PAGE_SIZE);
+        round_up((size_t)arena->range_segments << arena->segment_shift, MS_HUGE_PAGE_SIZE);
     arena->pages_offset = arena->segments_bytes;
     arena->reserved_bytes = reserved_for(largest_limit);
     arena->granule_shift = granule_shift_of(arena->reserved_bytes);
 }
 static size_t records_bytes(const struct ms_arena *arena)
 {
-    return segment_arena_round_up(arena->range_segments * sizeof(struct ms_segment), MS_PAGE_SIZE);
+    return round_up(arena->range_segments * sizeof(struct ms_segment), MS_PAGE_SIZE);
 }
 static void unmap_range(struct ms_arena *arena)
 {
@@ -3239,9 +3276,8 @@ static size_t open_slot_count(const struct ms_arena *arena)
 bool ms_arena_init(struct ms_arena *arena, const struct ms_arena_options *options,
                    bool *out_of_memory)
 {
-    *arena = (struct ms_arena){.keeps_created = options->keeps_created,
-                               .wipes = options->wipes,
-                               .evicts = options->evicts};
+    *arena = (struct ms_arena){
+        .kept = options->kept, .wipes = options->wipes, .evicts = options->evicts};
     *out_of_memory = false;
     shape_arena(arena, options->limit, largest_limit_for(options->limit));
     arena->overhead = options->overhead + arena->segment_count * sizeof(struct ms_segment) +
@@ -3323,7 +3359,7 @@ uint64_t ms_arena_resident(struct ms_arena *arena)
     ms_mutex_lock(&arena->pool_lock);
     const size_t touched = (size_t)arena->fresh << arena->segment_shift;
     ms_mutex_unlock(&arena->pool_lock);
-    return ms_mem_resident(arena->base, segment_arena_round_up(touched + 1, MS_HUGE_PAGE_SIZE)) +
+    return ms_mem_resident(arena->base, round_up(touched + 1, MS_HUGE_PAGE_SIZE)) +
            ms_mem_resident(arena->base + arena->pages_offset, ms_pages_reach(&arena->pages)) +
            ms_mem_resident(arena->pages.map, arena->pages.map_bytes) +
            ms_mem_resident(arena->segments, records_bytes(arena));
@@ -3336,7 +3372,7 @@ void ms_arena_each_slot_lock(struct ms_arena *arena, void (*fn)(ms_mutex *lock))
 
 /* lib/segment/entry.c */
 char *ms_entry_write_head(struct ms_entry *entry, const struct ms_entry_shape *shape, bool is_long,
-                          int64_t time_base, bool keeps_created, unsigned access)
+                          int64_t time_base, unsigned kept, unsigned access)
 {
     char *next = (char *)(entry + 1);
     ms_store_relaxed(&entry->expiry, ms_expiry_encode(shape->expiry, time_base));
@@ -3357,9 +3393,13 @@ char *ms_entry_write_head(struct ms_entry *entry, const struct ms_entry_shape *s
         entry->key_size = (uint8_t)shape->key_size;
         entry->value_size = (uint16_t)shape->value_size;
     }
-    if (keeps_created) {
+    if ((kept & MS_KEPT_CREATED) != 0) {
         memcpy(next, &shape->created, sizeof shape->created);
         next += sizeof shape->created;
+    }
+    if ((kept & MS_KEPT_TTL) != 0) {
+        ms_store_relaxed(ms_entry_ttl_at(entry, kept), ms_entry_ttl_encode(shape->ttl));
+        next += MS_KEPT_TTL;
     }
     return next;
 }
@@ -3750,7 +3790,7 @@ static void forget_writers_of(struct ms_segment *segment, void *context)
         struct ms_entry *entry = (struct ms_entry *)(segment->base + offset);
         if ((ms_load_relaxed(&entry->mark) & MS_MARK_STALE) == MS_MARK_PENDING)
             ms_store_relaxed(&entry->mark, MS_MARK_DEAD);
-        offset += ms_arena_padded(arena, ms_entry_parts(entry, arena->keeps_created).size);
+        offset += ms_arena_padded(arena, ms_entry_parts(entry, arena->kept).size);
     }
     ms_store_relaxed(&segment->inflight, 0);
 }
@@ -3966,7 +4006,7 @@ static const char *segment_validate_walk(const struct ms_arena *arena, const str
     while (offset < used) {
         const struct ms_entry *entry = ms_segment_entry(segment, offset);
         const unsigned mark = ms_load_relaxed(&entry->mark);
-        const uint64_t size = ms_entry_parts(entry, arena->keeps_created).size;
+        const uint64_t size = ms_entry_parts(entry, arena->kept).size;
         MS_REQUIRE(entry->key_size != 0 || ms_entry_is_long(entry),
                    "EN-2: a segment of entries holds something else");
         MS_REQUIRE(size <= used - offset, "SG-3: an entry reaches past the end of its segment");
@@ -5592,6 +5632,7 @@ enum ms_eviction_kind {
     MS_EVICTION_FIFO,
     MS_EVICTION_NONE
 };
+enum ms_ttl_mode { MS_TTL_MODE_WRITE, MS_TTL_MODE_ACCESS };
 enum ms_maintenance_kind { MS_MAINTENANCE_BACKGROUND, MS_MAINTENANCE_MANUAL };
 enum ms_store_error_kind { MS_STORE_ERROR_BYPASS, MS_STORE_ERROR_FAIL };
 enum ms_compression_kind { MS_COMPRESSION_NONE, MS_COMPRESSION_ZSTD };
@@ -5612,6 +5653,7 @@ struct ms_settings {
     bool secure_wipe;
     int64_t life_window;
     int64_t clean_window;
+    enum ms_ttl_mode ttl_mode;
     int64_t default_ttl;
     int64_t min_ttl;
     int64_t max_ttl;
@@ -6195,6 +6237,11 @@ static const struct ms_setting_choice compressions[] = {
     {"zstd", MS_COMPRESSION_ZSTD},
     {NULL, 0},
 };
+static const struct ms_setting_choice ttl_modes[] = {
+    {"write", MS_TTL_MODE_WRITE},
+    {"access", MS_TTL_MODE_ACCESS},
+    {NULL, 0},
+};
 static const struct ms_setting_choice precisions[] = {
     {"millisecond", 1},
     {"second", 1000},
@@ -6256,6 +6303,11 @@ const struct ms_setting ms_schema[] = {
         .live = true),
     BOOL("verbose", verbose, "false",
          "whether details are logged, too: growth of the index, compaction", .live = true),
+    CHOICE(
+        "ttl.mode", ttl_mode, ttl_modes, "write",
+        "what a TTL is counted from: write = the write that gave it; access = the last read, for "
+        "4 bytes an entry",
+        .fixed = "it decides how the entries that are there are laid out"),
     DURATION("ttl.default_ttl", default_ttl, "0",
              "what MEMSTORE_TTL_DEFAULT stands for; 0 = never expires", .live = true),
     DURATION("ttl.min_ttl", min_ttl, "0", "shortest TTL accepted; 0 = no bound", .live = true),
@@ -10810,7 +10862,9 @@ bool ms_packing_unpack(struct ms_packing *packing, const void *from, size_t stor
 #define MS_SNAPSHOT_END_SIZE 32
 #define MS_SNAPSHOT_HAS_CREATED 1u
 #define MS_SNAPSHOT_MAY_BE_PACKED 2u
-#define MS_SNAPSHOT_FLAGS (MS_SNAPSHOT_HAS_CREATED | MS_SNAPSHOT_MAY_BE_PACKED)
+#define MS_SNAPSHOT_HAS_TTL 4u
+#define MS_SNAPSHOT_FLAGS                                                                          \
+    (MS_SNAPSHOT_HAS_CREATED | MS_SNAPSHOT_MAY_BE_PACKED | MS_SNAPSHOT_HAS_TTL)
 enum ms_snapshot_kind { MS_SNAPSHOT_ENTRIES = 1, MS_SNAPSHOT_END = 2 };
 enum ms_snapshot_encoding { MS_SNAPSHOT_PLAIN, MS_SNAPSHOT_ZSTD };
 #define MS_SNAPSHOT_HEATS 8
@@ -10880,9 +10934,9 @@ static inline void ms_snapshot_take_head(const char *at, struct ms_snapshot_head
     head->number = ms_take_u64(at + 16);
     head->checksum = ms_take_u64(at + 24);
 }
-static inline size_t ms_snapshot_entry_head(bool has_created)
+static inline size_t ms_snapshot_entry_head(bool has_created, bool has_ttl)
 {
-    return has_created ? 24 : 16;
+    return 16 + (has_created ? 8 : 0) + (has_ttl ? 8 : 0);
 }
 struct ms_snapshot_entry {
     const char *key;
@@ -10891,6 +10945,7 @@ struct ms_snapshot_entry {
     uint32_t value_size;
     int64_t expires_at;
     int64_t created_at;
+    int64_t ttl;
     unsigned heat;
 };
 #endif
@@ -10899,6 +10954,7 @@ struct ms_snapshot_entry {
 struct ms_snapshot_summary {
     uint32_t version;
     bool has_created;
+    bool has_ttl;
     bool may_be_packed;
     int64_t saved_at;
     uint64_t entries;
@@ -10962,6 +11018,7 @@ static int take_header(struct ms_snapshot_reader *reader, const char *header)
     *summary = (struct ms_snapshot_summary){
         .version = ms_take_u32(header + 8),
         .has_created = (flags & MS_SNAPSHOT_HAS_CREATED) != 0,
+        .has_ttl = (flags & MS_SNAPSHOT_HAS_TTL) != 0,
         .may_be_packed = (flags & MS_SNAPSHOT_MAY_BE_PACKED) != 0,
         .saved_at = (int64_t)ms_take_u64(header + 16),
         .entries = ms_take_u64(header + 24),
@@ -11065,16 +11122,18 @@ static int unpack(struct ms_snapshot_reader *reader, const struct ms_snapshot_he
 static const char *snapshot_reader_take_entry(const struct ms_snapshot_reader *reader,
                               struct ms_snapshot_entry *entry)
 {
-    const size_t head = ms_snapshot_entry_head(reader->summary.has_created);
+    const struct ms_snapshot_summary *summary = &reader->summary;
+    const size_t head = ms_snapshot_entry_head(summary->has_created, summary->has_ttl);
     const char *at = reader->at;
     if ((size_t)(reader->end - at) < head)
         return NULL;
     entry->expires_at = (int64_t)ms_take_u64(at);
-    entry->created_at = reader->summary.has_created ? (int64_t)ms_take_u64(at + 8) : 0;
+    entry->created_at = summary->has_created ? (int64_t)ms_take_u64(at + 8) : 0;
     at += head;
+    entry->ttl = summary->has_ttl ? (int64_t)ms_take_u64(at - 16) : 0;
     entry->key_size = ms_take_u32(at - 8);
     entry->value_size = ms_take_u32(at - 4);
-    if (entry->expires_at < 0 || entry->created_at < 0 || entry->key_size == 0 ||
+    if (entry->expires_at < 0 || entry->created_at < 0 || entry->ttl < 0 || entry->key_size == 0 ||
         (uint64_t)(reader->end - at) < (uint64_t)entry->key_size + entry->value_size)
         return NULL;
     entry->key = at;
@@ -11173,6 +11232,7 @@ int ms_snapshot_verify(struct ms_snapshot_reader *reader, ms_snapshot_step fn, v
 struct ms_snapshot_options {
     int64_t saved_at;
     bool keeps_created;
+    bool keeps_ttl;
     bool packs;
     bool sync;
     bool wipes;
@@ -11285,8 +11345,8 @@ int ms_snapshot_write_full(struct ms_snapshot_writer *writer)
 static size_t snapshot_writer_size_of(const struct ms_snapshot_writer *writer,
                       const struct ms_snapshot_entry *entry)
 {
-    return ms_snapshot_entry_head(writer->options.keeps_created) + entry->key_size +
-           entry->value_size;
+    return ms_snapshot_entry_head(writer->options.keeps_created, writer->options.keeps_ttl) +
+           entry->key_size + entry->value_size;
 }
 bool ms_snapshot_is_small(const struct ms_snapshot_writer *writer,
                           const struct ms_snapshot_entry *entry)
@@ -11300,6 +11360,10 @@ static char *put_entry_head(const struct ms_snapshot_writer *writer,
     at += 8;
     if (writer->options.keeps_created) {
         ms_put_u64(at, (uint64_t)entry->created_at);
+        at += 8;
+    }
+    if (writer->options.keeps_ttl) {
+        ms_put_u64(at, (uint64_t)entry->ttl);
         at += 8;
     }
     ms_put_u32(at, entry->key_size);
@@ -11406,6 +11470,7 @@ static int write_header(struct ms_snapshot_writer *writer, bool is_last)
     memcpy(header, MS_SNAPSHOT_MAGIC, 8);
     ms_put_u32(header + 8, MS_SNAPSHOT_VERSION);
     ms_put_u32(header + 12, (writer->options.keeps_created ? MS_SNAPSHOT_HAS_CREATED : 0) |
+                                (writer->options.keeps_ttl ? MS_SNAPSHOT_HAS_TTL : 0) |
                                 (writer->options.packs ? MS_SNAPSHOT_MAY_BE_PACKED : 0));
     ms_put_u64(header + 16, (uint64_t)writer->options.saved_at);
     ms_put_u64(header + 24, writer->entries);
@@ -11569,6 +11634,7 @@ struct ms_image {
     uint32_t key_size;
     uint32_t value_size;
     int64_t expiry;
+    int64_t ttl;
     int64_t created;
     unsigned heat;
     bool was_there;
@@ -11652,6 +11718,7 @@ struct ms_pending {
     struct ms_pending *next;
     uint64_t hash;
     int64_t expiry;
+    int64_t ttl;
     int64_t created;
     uint32_t key_size;
     uint32_t value_size;
@@ -11864,6 +11931,7 @@ struct ms_retired {
 struct memstore {
     atomic_uint_least64_t hot;
     bool keeps_created;
+    uint8_t kept;
     uint8_t short_head;
     atomic_bool closed;
     enum ms_touch touch;
@@ -11959,6 +12027,10 @@ int ms_store_get_many(memstore *store, const memstore_key *keys, size_t n, memst
                       size_t *found);
 int ms_store_has_many(memstore *store, const memstore_key *keys, size_t n, unsigned char *out,
                       size_t *found);
+struct ms_life {
+    int64_t expiry;
+    int64_t ttl;
+};
 enum ms_write_mode {
     MS_WRITE_SET,
     MS_WRITE_ADD,
@@ -11971,7 +12043,7 @@ struct ms_write {
     memstore_key key;
     const void *value;
     size_t value_size;
-    int64_t expiry;
+    struct ms_life life;
     enum ms_write_mode mode;
     uint64_t version;
     uint64_t instance;
@@ -11996,13 +12068,14 @@ void ms_store_count_refusal(memstore *store, int status);
 int ms_store_check_size(const memstore *store, size_t key_size, size_t value_size);
 void ms_store_note_expiry(memstore *store, struct ms_segment *segment, int64_t expiry, int64_t now);
 int ms_store_increment(memstore *store, const void *key, size_t key_size, int64_t delta,
-                       int64_t initial, int64_t expiry, int64_t *result);
+                       int64_t initial, const struct ms_life *life, int64_t *result);
 int ms_store_delete(memstore *store, const void *key, size_t key_size);
 int ms_store_update_ttl(memstore *store, const void *key, size_t key_size, int64_t ttl_ms);
 int64_t ms_ttl_bound_by_age(const memstore *store, const struct ms_found *found, int64_t expiry);
-int ms_ttl_to_expiry(const memstore *store, int64_t ttl_ms, int64_t *expiry);
-int ms_ttl_to_expiry_at(const memstore *store, int64_t ttl_ms, int64_t now, int64_t *expiry);
-int ms_ttl_until(const memstore *store, int64_t unix_ms, int64_t *expiry);
+int64_t ms_ttl_end(const memstore *store, int64_t ttl_ms, int64_t now);
+int ms_ttl_to_life(const memstore *store, int64_t ttl_ms, struct ms_life *life);
+int ms_ttl_to_life_at(const memstore *store, int64_t ttl_ms, int64_t now, struct ms_life *life);
+int ms_ttl_until(const memstore *store, int64_t unix_ms, struct ms_life *life);
 enum ms_op_kind {
     MS_OP_SET,
     MS_OP_DELETE,
@@ -12017,7 +12090,8 @@ struct ms_op {
     size_t value_size;
     int64_t ttl_ms;
     uint64_t version;
-    int64_t expiry, created;
+    struct ms_life life;
+    int64_t created;
 };
 int ms_store_commit(memstore *store, const struct ms_op *ops, size_t n, size_t *deleted);
 int ms_store_try_commit(memstore *store, const struct ms_op *ops, size_t n, size_t *deleted);
@@ -12482,7 +12556,7 @@ MS_ALWAYS_INLINE void ms_found_at(const memstore *store, ms_place place, struct 
     out->place = place;
     out->segment = ms_arena_segment_of(&store->arena, place);
     out->entry = (struct ms_entry *)ms_arena_entry(&store->arena, place);
-    out->parts = ms_entry_parts(out->entry, store->keeps_created);
+    out->parts = ms_entry_parts(out->entry, store->kept);
 }
 MS_ALWAYS_INLINE bool ms_lookup_find(memstore *store, const void *key, size_t key_size,
                                      uint64_t hash, struct ms_found *out)
@@ -12499,6 +12573,10 @@ bool ms_lookup_find_slot(memstore *store, const void *key, size_t key_size, uint
 static inline int64_t ms_found_expiry(const struct ms_found *found)
 {
     return ms_entry_expiry(found->entry, found->segment->time_base);
+}
+static inline int64_t ms_found_ttl(const memstore *store, const struct ms_found *found)
+{
+    return (store->kept & MS_KEPT_TTL) != 0 ? ms_entry_ttl(found->entry, store->kept) : 0;
 }
 MS_ALWAYS_INLINE bool ms_has_expired(int64_t expiry)
 {
@@ -12764,7 +12842,7 @@ struct ms_step {
     uint32_t shard;
     bool superseded;
     bool reserved_any;
-    int64_t expiry;
+    struct ms_life life;
     uint64_t instance;
     struct ms_reserved reserved;
     bool exists, live;
@@ -13156,10 +13234,10 @@ static int check_op(struct ms_commit *commit, struct ms_step *step)
         status = ms_store_check_size(commit->store, op->key.size, op->value_size);
     else if (op->key.size > MS_KEY_SIZE_MAX)
         status = MEMSTORE_ERR_ENTRY_TOO_LARGE;
-    if (op->expiry != 0)
-        step->expiry = op->expiry;
+    if (op->life.expiry != 0)
+        step->life = op->life;
     else if (status == MEMSTORE_OK && (op->kind == MS_OP_SET || op->kind == MS_OP_UPDATE_TTL))
-        status = ms_ttl_to_expiry_at(commit->store, op->ttl_ms, commit->now, &step->expiry);
+        status = ms_ttl_to_life_at(commit->store, op->ttl_ms, commit->now, &step->life);
     return status;
 }
 static void supersede(struct ms_commit *commit)
@@ -13268,7 +13346,8 @@ static void draft_set(struct ms_commit *commit, struct ms_step *step, struct dra
     struct ms_found found;
     draft->shape.value_size = (uint32_t)step->op->value_size;
     draft->value = step->op->value;
-    draft->shape.expiry = step->expiry;
+    draft->shape.expiry = step->life.expiry;
+    draft->shape.ttl = step->life.ttl;
     draft->shape.created = step->op->created;
     if (store->keeps_created && draft->shape.created == 0)
         draft->shape.created = commit->now;
@@ -13299,13 +13378,14 @@ static int draft_retimed(struct ms_commit *commit, struct ms_step *step, struct 
         draft->value = found.parts.value;
         draft->shape.value_size = found.parts.value_size;
         draft->shape.version = ms_found_version(store, &found);
-        draft->shape.expiry = ms_ttl_bound_by_age(store, &found, step->expiry);
+        draft->shape.expiry = ms_ttl_bound_by_age(store, &found, step->life.expiry);
+        draft->shape.ttl = step->life.ttl;
         draft->shape.created = store->keeps_created ? ms_entry_created(found.entry) : 0;
         draft->placement.access = ms_load_relaxed(&found.entry->mark) & MS_MARK_ACCESS;
         draft->placement.queue =
             found.segment->queue == MS_QUEUE_NEW ? MS_QUEUE_NEW : MS_QUEUE_MAIN;
         step->instance = ms_found_instance(store, &found);
-        step->expiry = draft->shape.expiry;
+        step->life.expiry = draft->shape.expiry;
     }
     ms_rcu_read_unlock();
     return live ? MEMSTORE_OK : MEMSTORE_ERR_KEY_NOT_FOUND;
@@ -13503,11 +13583,11 @@ static void track(memstore *store, const struct ms_step *step)
 {
     const struct ms_op *op = step->op;
     if (op->kind == MS_OP_SET)
-        ms_track_write(store, step->hash, op->key.size, op->value_size, step->expiry);
+        ms_track_write(store, step->hash, op->key.size, op->value_size, step->life.expiry);
     else if (op->kind == MS_OP_DELETE)
         ms_track_delete(store, step->hash);
     else
-        ms_track_retime(store, step->hash, step->expiry);
+        ms_track_retime(store, step->hash, step->life.expiry);
 }
 static void track_followed(const struct ms_commit *commit)
 {
@@ -13700,6 +13780,7 @@ static struct ms_image *image_of(memstore *store, const struct ms_step *step)
     memcpy(image->bytes + key->size, parts->value, value_size);
     image->was_there = true;
     image->expiry = ms_found_expiry(&step->found);
+    image->ttl = ms_found_ttl(store, &step->found);
     image->created = store->keeps_created ? ms_entry_created(step->found.entry) : 0;
     image->heat = ms_heat_of(store, step->found.entry, step->found.segment);
     return image;
@@ -13846,7 +13927,7 @@ static bool kill_entry(void *context, uint32_t place)
     memstore *store = clearing->store;
     struct ms_found found = {.place = place,
                              .entry = (struct ms_entry *)ms_arena_entry(&store->arena, place)};
-    found.parts = ms_entry_parts(found.entry, store->keeps_created);
+    found.parts = ms_entry_parts(found.entry, store->kept);
     found.segment = ms_arena_segment_of(&store->arena, place);
     const bool live = !ms_has_expired(ms_found_expiry(&found));
     clearing->expired += !live;
@@ -14009,7 +14090,7 @@ int ms_combiner_set(memstore *store, const memstore_key *key, const void *value,
                     int64_t ttl_ms)
 {
     struct ms_write write = {*key, value, value_size, .mode = MS_WRITE_SET};
-    int status = ms_ttl_to_expiry(store, ttl_ms, &write.expiry);
+    int status = ms_ttl_to_life(store, ttl_ms, &write.life);
     if (status == MEMSTORE_OK)
         status = ms_store_check_size(store, key->size, value_size);
     if (status != MEMSTORE_OK) {
@@ -14098,7 +14179,7 @@ static void make_op(const struct ms_pending *pending, struct ms_op *op)
                          .key = {ms_pending_key(pending), pending->key_size},
                          .value = ms_pending_value(pending),
                          .value_size = pending->value_size,
-                         .expiry = pending->expiry,
+                         .life = {pending->expiry, pending->ttl},
                          .created = pending->created};
 }
 static int commit_all(memstore *store)
@@ -14121,7 +14202,7 @@ static int write_first(memstore *store)
     const struct ms_write write = {.key = {ms_pending_key(first), first->key_size},
                                    .value = ms_pending_value(first),
                                    .value_size = first->value_size,
-                                   .expiry = first->expiry,
+                                   .life = {first->expiry, first->ttl},
                                    .mode = MS_WRITE_SET,
                                    .keep_created = first->created};
     struct ms_write_outcome outcome;
@@ -14280,7 +14361,8 @@ static struct ms_pending *carve_locked(struct ms_combiner *combiner, size_t size
 static void fill(struct ms_pending *pending, const struct ms_write *write, uint64_t hash)
 {
     *pending = (struct ms_pending){.hash = hash,
-                                   .expiry = write->expiry,
+                                   .expiry = write->life.expiry,
+                                   .ttl = write->life.ttl,
                                    .created = write->keep_created,
                                    .key_size = (uint32_t)write->key.size,
                                    .value_size = (uint32_t)write->value_size};
@@ -14659,6 +14741,20 @@ void ms_exporter_forget_parent(memstore *store)
 }
 
 /* lib/store/increment.c */
+#ifndef MS_STORE_SLIDE_H
+#define MS_STORE_SLIDE_H
+void ms_slide_renew(memstore *store, const void *key, size_t key_size, ms_place place);
+MS_ALWAYS_INLINE void ms_slide_read(memstore *store, const void *key, size_t key_size,
+                                    ms_place place)
+{
+    if (ms_unlikely((store->kept & MS_KEPT_TTL) != 0))
+        ms_slide_renew(store, key, key_size, place);
+}
+struct ms_life ms_slide_life(memstore *store, const struct ms_found *found);
+bool ms_slide_set(const memstore *store, struct ms_entry *entry, uint32_t encoded, int64_t ttl);
+void ms_slide_carry(const memstore *store, const struct ms_found *from,
+                    const struct ms_reserved *to, int64_t expiry);
+#endif
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -14683,7 +14779,7 @@ static int read_counter(memstore *store, struct ms_write *write, uint64_t hash, 
     ms_rcu_read_lock();
     if (ms_lookup_live(store, write->key.data, write->key.size, hash, &found)) {
         write->instance = ms_found_instance(store, &found);
-        write->expiry = ms_found_expiry(&found);
+        write->life = ms_slide_life(store, &found);
         if (!parse_decimal(found.parts.value, found.parts.value_size, number))
             status = MEMSTORE_ERR_NOT_A_NUMBER;
     }
@@ -14706,15 +14802,14 @@ static int increment_once(memstore *store, struct ms_write *write, uint64_t hash
     return status == MEMSTORE_OK ? ms_store_try_write(store, write, hash, outcome) : status;
 }
 int ms_store_increment(memstore *store, const void *key, size_t key_size, int64_t delta,
-                       int64_t initial, int64_t expiry, int64_t *result)
+                       int64_t initial, const struct ms_life *life, int64_t *result)
 {
     struct ms_write_outcome outcome;
     const uint64_t hash = ms_store_hash(store, key, key_size);
     int64_t sum;
     int status;
     do {
-        struct ms_write write = {
-            .key = {key, key_size}, .expiry = expiry, .mode = MS_WRITE_IF_SAME};
+        struct ms_write write = {.key = {key, key_size}, .life = *life, .mode = MS_WRITE_IF_SAME};
         sum = initial;
         status = increment_once(store, &write, hash, delta, &sum, &outcome);
     } while (status == MS_WRITE_AGAIN);
@@ -14952,7 +15047,7 @@ static uint64_t entry_hash(void *context, uint32_t place)
 {
     memstore *store = context;
     const struct ms_entry_parts parts =
-        ms_entry_parts(ms_arena_entry(&store->arena, place), store->keeps_created);
+        ms_entry_parts(ms_arena_entry(&store->arena, place), store->kept);
     return ms_store_hash(store, parts.key, parts.key_size);
 }
 static const struct ms_policy *policy_of(enum ms_eviction_kind kind)
@@ -15024,7 +15119,9 @@ static void init_members(memstore *store, const struct ms_settings *settings,
     store->hasher = ms_hasher_of(settings->hash_function, ms_random_seed());
     store->keeps_created = settings->store_creation_time || settings->life_window != 0 ||
                            settings->load_refresh_after != 0;
-    store->short_head = (uint8_t)ms_entry_head_size(false, store->keeps_created);
+    store->kept = (uint8_t)((store->keeps_created ? MS_KEPT_CREATED : 0) |
+                            (settings->ttl_mode == MS_TTL_MODE_ACCESS ? MS_KEPT_TTL : 0));
+    store->short_head = (uint8_t)ms_entry_head_size(false, store->kept);
     store->unix_offset_read = INT64_MIN / 2;
     ms_mutex_init(&store->settings_lock, MS_RANK_SETTINGS);
     ms_mutex_init(&store->reclaim_lock, MS_RANK_RECLAIM);
@@ -15056,7 +15153,7 @@ static int init_arena(memstore *store, const char **why)
                     ms_latency_bytes(latency_stripes_of(settings)) +
                     shards_of(settings) * sizeof(struct ms_retired) +
                     ms_admission_overhead(settings) + ms_stale_overhead(shards_of(settings)),
-        .keeps_created = store->keeps_created,
+        .kept = store->kept,
         .wipes = settings->secure_wipe,
         .evicts = settings->eviction != MS_EVICTION_NONE,
         .paging = paging_of(settings),
@@ -15171,7 +15268,7 @@ static void heat(memstore *store)
 {
     const uint64_t base = (uint64_t)(uintptr_t)store->arena.base;
     const bool open = store->counters.exclusive == MS_READER_SLOTS;
-    const bool usual = open && store->hasher.kind == MS_HASH_XXH3 && !store->keeps_created &&
+    const bool usual = open && store->hasher.kind == MS_HASH_XXH3 && store->kept == 0 &&
                        store->arena.granule_shift == MS_HOT_GRANULE_SHIFT &&
                        store->touch == MS_TOUCH_COUNT;
     store->hot_unmeasured = (open ? MS_HOT_OPEN : 0) | (usual ? MS_HOT_USUAL : 0);
@@ -16087,7 +16184,7 @@ bool ms_load_is_old(const memstore *store, size_t key_size, const memstore_view 
     int64_t created;
     if (age == 0)
         return false;
-    memcpy(&created, (const char *)view->data - key_size - sizeof created, sizeof created);
+    memcpy(&created, (const char *)view->data - key_size - store->kept, sizeof created);
     return ms_clock_exact_ms() - created >= age;
 }
 bool ms_load_begin_refresh(const struct ms_load *load, int64_t lease_until,
@@ -16142,13 +16239,13 @@ void ms_load_drop(struct ms_flight *flight)
 int ms_load_keep(memstore *store, const memstore_load_value *value, int status, memstore_view *out)
 {
     const uint64_t most = ms_setting_of(&store->settings, load_bypass_limit);
-    int64_t expiry;
+    struct ms_life life;
     if (!ms_load_bypasses(store) ||
         !ms_kept_make(&store->flights.kept_bytes, most, value->value, value->value_size,
                       store->settings.secure_wipe, out))
         return status;
-    if (ms_ttl_to_expiry(store, value->ttl_ms, &expiry) == MEMSTORE_OK)
-        out->expires_at_ms = ms_store_unix_expiry(store, expiry);
+    if (ms_ttl_to_life(store, value->ttl_ms, &life) == MEMSTORE_OK)
+        out->expires_at_ms = ms_store_unix_expiry(store, life.expiry);
     return MEMSTORE_OK;
 }
 int ms_load_hand_out(memstore *store, const memstore_view *view, memstore_view *out)
@@ -16197,7 +16294,7 @@ static int write_value(struct ms_flight *flight, memstore *store, const memstore
                              .flight = flight,
                              .pinned = view};
     struct ms_write_outcome outcome;
-    int status = ms_ttl_to_expiry(store, value->ttl_ms, &write.expiry);
+    int status = ms_ttl_to_life(store, value->ttl_ms, &write.life);
     if (status == MEMSTORE_OK)
         status = ms_store_check_size(store, write.key.size, write.value_size);
     if (status == MEMSTORE_OK)
@@ -16308,7 +16405,7 @@ bool ms_lookup_match_rare(const struct ms_lookup *lookup, uint32_t *place)
             return false;
         entry = ms_arena_entry(arena, *place);
     }
-    const struct ms_entry_parts parts = ms_entry_parts(entry, lookup->store->keeps_created);
+    const struct ms_entry_parts parts = ms_entry_parts(entry, lookup->store->kept);
     return parts.key_size == lookup->key_size &&
            ms_key_equal(parts.key, lookup->key, lookup->key_size);
 }
@@ -16979,6 +17076,10 @@ static void complete_views(struct reading *reading)
         ms_add_acquire(&found.segment->pins, 1);
         ms_eviction_touch(store->touch, &store->eviction, found.entry);
         ms_found_mark_versioned(&found);
+        if (ms_unlikely((store->kept & MS_KEPT_TTL) != 0)) {
+            ms_slide_read(store, reading->keys[i].data, reading->keys[i].size, found.place);
+            view->expires_at_ms = ms_found_expiry(&found);
+        }
         view->version = ms_found_version(store, &found);
         view->pin = found.segment;
         if (view->expires_at_ms == MS_NEVER) {
@@ -18157,7 +18258,7 @@ MS_ALWAYS_INLINE struct ms_bytes value_of(const memstore *store, const struct ms
 {
     if (ms_likely(!ms_entry_is_long(entry)))
         return ms_bytes((const char *)entry + store->short_head + key_size, entry->value_size);
-    const struct ms_entry_parts parts = ms_entry_parts(entry, store->keeps_created);
+    const struct ms_entry_parts parts = ms_entry_parts(entry, store->kept);
     return ms_bytes(parts.value, parts.value_size);
 }
 static MS_NOINLINE int get_whole(memstore *store, const void *key, size_t key_size, void *buf,
@@ -18185,6 +18286,7 @@ static MS_NOINLINE int get_whole(memstore *store, const void *key, size_t key_si
         return too_small(store);
     touch(store, entry);
     ms_testing_reach(MS_POINT_READ_KEPT);
+    ms_slide_read(store, key, key_size, place);
     if (ms_unlikely(value.size >= COPY_PINNED_FROM))
         return copy_pinned(ms_arena_segment_of(&store->arena, place), value, buf);
     if (ms_likely(value.size != 0))
@@ -18229,9 +18331,13 @@ static MS_NOINLINE int get_expiring(memstore *store, const void *key, size_t key
 {
     const struct ms_quick_found found =
         ms_quick_find_any(store, ms_quick_hot(store), key, key_size);
-    if (ms_unlikely(found.entry == NULL) ||
-        ms_lookup_has_expired(store, ms_arena_place_of(&store->arena, found.entry)))
+    if (ms_unlikely(found.entry == NULL))
         return leave_and_get_whole(store, key, key_size, buf, cap, value_size);
+    const ms_place place = ms_arena_place_of(&store->arena, found.entry);
+    if (ms_lookup_has_expired(store, place))
+        return leave_and_get_whole(store, key, key_size, buf, cap, value_size);
+    if (ms_quick_value_size(found.head) <= cap)
+        ms_slide_read(store, key, key_size, place);
     return get_found(store, found, key_size, buf, cap, value_size, false);
 }
 MS_ALWAYS_INLINE int get_looked_up(memstore *store, struct ms_quick_found found, const void *key,
@@ -18406,6 +18512,7 @@ int ms_store_get_view(memstore *store, const void *key, size_t key_size, memstor
     ms_testing_reach(MS_POINT_READ_KEPT);
     store_read_pin(found.segment);
     touch(store, found.entry);
+    ms_slide_read(store, key, key_size, found.place);
     fill_view(store, &found, out);
     ms_rcu_read_unlock();
     if (ms_unlikely((ms_store_bounds(store) & MS_BOUNDS_TRACKED) != 0))
@@ -18594,7 +18701,7 @@ static bool walk_next(struct store_reclaim_walk *store_reclaim_walk, struct ms_f
         return false;
     out->segment = store_reclaim_walk->segment;
     out->entry = (struct ms_entry *)(store_reclaim_walk->segment->base + store_reclaim_walk->offset);
-    out->parts = ms_entry_parts(out->entry, store_reclaim_walk->store->keeps_created);
+    out->parts = ms_entry_parts(out->entry, store_reclaim_walk->store->kept);
     out->place = ms_arena_place_of(&store_reclaim_walk->store->arena, out->entry);
     store_reclaim_walk->offset += ms_arena_padded(&store_reclaim_walk->store->arena, out->parts.size);
     return true;
@@ -18679,6 +18786,7 @@ static bool move_entry(struct pass *pass, const struct candidate *candidate,
         .version = told ? version : 0,
         .expiry = expiry,
         .created = store->keeps_created ? ms_entry_created(found->entry) : 0,
+        .ttl = ms_found_ttl(store, found),
     };
     const struct ms_placement placement = {
         .queue = verdict->queue,
@@ -18694,7 +18802,9 @@ static bool move_entry(struct pass *pass, const struct candidate *candidate,
     memcpy(reserved.key, found->parts.key, (size_t)found->parts.key_size + found->parts.value_size);
     ms_store_note_expiry(store, reserved.segment, expiry, pass->now);
     ms_arena_publish(&reserved);
+    ms_testing_reach(MS_POINT_ENTRY_COPIED);
     ms_slot_set(slot, reserved.place);
+    ms_slide_carry(store, found, &reserved, expiry);
     ms_store_entry_died(store, found);
     ms_store_land(store, &reserved);
     pass->moved_bytes += reserved.size;
@@ -18758,6 +18868,8 @@ static void store_reclaim_take_entry(struct pass *pass, const struct candidate *
             evict_entry(pass, candidate, &slot);
         } else if (pass->purpose == PURPOSE_COMPACT) {
             compact_entry(pass, candidate, &slot);
+        } else {
+            note_earliest(pass, ms_found_expiry(&candidate->found));
         }
     } else if (ms_unlikely(ms_stale_any(&store->stale))) {
         judge_stale(pass, candidate);
@@ -19446,8 +19558,8 @@ static int64_t past_of(const struct restoring *restoring, int64_t unix_ms)
     const int64_t age = restoring->unix_now - unix_ms;
     return age > 0 && age < restoring->now ? restoring->now - age : restoring->now;
 }
-static bool expiry_of(const struct restoring *restoring, const struct ms_snapshot_entry *entry,
-                      int64_t created, int64_t *expiry)
+static bool life_of(const struct restoring *restoring, const struct ms_snapshot_entry *entry,
+                    int64_t created, struct ms_life *life)
 {
     const struct ms_settings *settings = &restoring->store->settings;
     const int64_t max_ttl = ms_setting_of(settings, max_ttl);
@@ -19457,18 +19569,23 @@ static bool expiry_of(const struct restoring *restoring, const struct ms_snapsho
         left = max_ttl;
     if (window != 0 && left > created + window - restoring->now)
         left = created + window - restoring->now;
-    *expiry = left >= LONGEST_MS ? MS_NEVER : restoring->now + left;
+    life->expiry = left >= LONGEST_MS ? MS_NEVER : restoring->now + left;
+    life->ttl = restoring->reader.summary.has_ttl ? entry->ttl : left;
+    if (left >= LONGEST_MS)
+        life->ttl = 0;
+    else if (max_ttl != 0 && life->ttl > max_ttl)
+        life->ttl = max_ttl;
     return left > 0;
 }
-static int store_restore_add(struct restoring *restoring, const struct ms_snapshot_entry *entry, int64_t expiry,
-               int64_t created)
+static int store_restore_add(struct restoring *restoring, const struct ms_snapshot_entry *entry,
+               const struct ms_life *life, int64_t created)
 {
     memstore *store = restoring->store;
     const struct ms_write write = {
         .key = {entry->key, entry->key_size},
         .value = entry->value,
         .value_size = entry->value_size,
-        .expiry = expiry,
+        .life = *life,
         .mode = MS_WRITE_ADD,
         .keep_created = store->keeps_created ? created : 0,
         .heat_plus_one = entry->heat + 1,
@@ -19497,14 +19614,14 @@ static int restore_entry(struct restoring *restoring, const struct ms_snapshot_e
     const int64_t created = restoring->reader.summary.has_created
                                 ? past_of(restoring, entry->created_at)
                                 : restoring->now;
-    int64_t expiry;
+    struct ms_life life;
     progress->done++;
-    if (!expiry_of(restoring, entry, created, &expiry)) {
+    if (!life_of(restoring, entry, created, &life)) {
         progress->expired++;
         return MEMSTORE_OK;
     }
     const int status =
-        restoring->full ? MEMSTORE_ERR_CACHE_FULL : store_restore_add(restoring, entry, expiry, created);
+        restoring->full ? MEMSTORE_ERR_CACHE_FULL : store_restore_add(restoring, entry, &life, created);
     switch (status) {
     case MEMSTORE_OK:
         progress->stored++;
@@ -19605,11 +19722,14 @@ int64_t ms_ttl_bound_by_age(const memstore *store, const struct ms_found *found,
     const int64_t bound = ms_entry_created(found->entry) + window;
     return expiry < bound ? expiry : bound;
 }
-static bool change_in_place(const struct ms_found *found, int64_t expiry)
+static bool change_in_place(const memstore *store, const struct ms_found *found,
+                            const struct ms_life *life)
 {
-    const uint32_t encoded = ms_expiry_encode(expiry, found->segment->time_base);
+    const uint32_t encoded = ms_expiry_encode(life->expiry, found->segment->time_base);
     if (encoded == MS_EXPIRY_FAR)
         return false;
+    if (ms_unlikely((store->kept & MS_KEPT_TTL) != 0))
+        return ms_slide_set(store, found->entry, encoded, life->ttl);
     ms_store_relaxed(&found->entry->expiry, encoded);
     return true;
 }
@@ -19628,19 +19748,19 @@ static int update_ttl_locked(memstore *store, const memstore_key *key, uint64_t 
 {
     struct ms_index_slot slot;
     struct ms_found found;
-    int64_t expiry;
+    struct ms_life life;
     if (!ms_lookup_find_slot(store, key->data, key->size, hash, &slot, &found))
         return MEMSTORE_ERR_KEY_NOT_FOUND;
     if (ms_has_expired(ms_found_expiry(&found)))
         return MEMSTORE_ERR_TTL_EXPIRED;
-    const int status = ms_ttl_to_expiry_at(store, ttl_ms, now, &expiry);
+    const int status = ms_ttl_to_life_at(store, ttl_ms, now, &life);
     if (status != MEMSTORE_OK)
         return status;
-    expiry = ms_ttl_bound_by_age(store, &found, expiry);
-    if (change_in_place(&found, expiry)) {
-        note_changed(store, found.segment, expiry, now);
+    life.expiry = ms_ttl_bound_by_age(store, &found, life.expiry);
+    if (change_in_place(store, &found, &life)) {
+        note_changed(store, found.segment, life.expiry, now);
         if (ms_track_follows(store, hash))
-            ms_track_retime(store, hash, expiry);
+            ms_track_retime(store, hash, life.expiry);
         return MEMSTORE_OK;
     }
     *pinned = found.segment;
@@ -19649,7 +19769,7 @@ static int update_ttl_locked(memstore *store, const memstore_key *key, uint64_t 
         .key = *key,
         .value = found.parts.value,
         .value_size = found.parts.value_size,
-        .expiry = expiry,
+        .life = life,
         .mode = MS_WRITE_IF_SAME,
         .instance = ms_found_instance(store, &found),
         .keep_version = ms_found_version(store, &found),
@@ -19974,7 +20094,7 @@ int ms_room_reserve(memstore *store, const struct ms_placement *placement,
     struct ms_arena *arena = &store->arena;
     struct ms_budget_mark asked = ms_budget_mark(&arena->budget);
     if (ms_unlikely(!ms_arena_reserve(arena, placement, shape, out))) {
-        const uint64_t size = ms_shape_size(shape, true, store->keeps_created);
+        const uint64_t size = ms_shape_size(shape, true, store->kept);
         const uint64_t bytes =
             size > ms_arena_solo_threshold(arena) ? size + sizeof(struct ms_segment) : 0;
         const int64_t deadline = ms_store_deadline(store);
@@ -20123,6 +20243,7 @@ static struct ms_snapshot_entry entry_of(const struct saving *saving, const stru
         .key_size = found->parts.key_size,
         .value_size = found->parts.value_size,
         .expires_at = unix_expiry(saving, ms_found_expiry(found)),
+        .ttl = ms_found_ttl(store, found),
         .created_at = store->keeps_created ? unix_of(saving, ms_entry_created(found->entry)) : 0,
         .heat = ms_heat_of(store, found->entry, found->segment),
     };
@@ -20171,6 +20292,7 @@ static int write_image(struct saving *saving, const struct ms_image *image)
         .key_size = image->key_size,
         .value_size = image->value_size,
         .expires_at = unix_expiry(saving, image->expiry),
+        .ttl = image->ttl,
         .created_at = saving->store->keeps_created ? unix_of(saving, image->created) : 0,
         .heat = image->heat,
     };
@@ -20269,6 +20391,7 @@ int ms_store_save(memstore *store, const char *path, memstore_progress_fn fn, vo
     const struct ms_snapshot_options options = {
         .saved_at = now > 0 ? now : 1,
         .keeps_created = store->keeps_created,
+        .keeps_ttl = (store->kept & MS_KEPT_TTL) != 0,
         .packs = ms_setting_of(&store->settings, snapshot_compression) == MS_COMPRESSION_ZSTD,
         .sync = ms_setting_of(&store->settings, snapshot_fsync),
         .wipes = store->settings.secure_wipe,
@@ -20328,7 +20451,7 @@ static bool is_live_in(const memstore *store, const struct ms_interval *interval
             return false;
         entry = ms_arena_entry(&store->arena, place);
     }
-    *parts = ms_entry_parts(entry, store->keeps_created);
+    *parts = ms_entry_parts(entry, store->kept);
     const uint64_t hash = ms_store_hash(store, parts->key, parts->key_size);
     const struct ms_segment *segment = ms_arena_segment_of(&store->arena, place);
     return ms_interval_has(interval, hash) &&
@@ -20455,6 +20578,98 @@ void ms_cursor_free(memstore_cursor *cursor)
     ms_mem_free_wiped(cursor->keys, cursor->store->settings.secure_wipe);
     ms_mem_free(cursor->pattern);
     ms_mem_free(cursor);
+}
+
+/* lib/store/slide.c */
+#define SHARE_DIVISOR 16
+static int64_t renewed(const memstore *store, const struct ms_found *found, int64_t ttl,
+                       int64_t now)
+{
+    return ms_ttl_bound_by_age(store, found, ms_ttl_end(store, ttl, now));
+}
+static bool is_worth_it(int64_t expiry, int64_t renewed, int64_t ttl)
+{
+    return renewed > expiry && renewed - expiry >= ttl / SHARE_DIVISOR;
+}
+static bool renew(const memstore *store, const struct ms_found *found, uint32_t *before,
+                  uint32_t *after)
+{
+    const int64_t base = found->segment->time_base;
+    *before = ms_load_acquire(&found->entry->expiry);
+    for (;;) {
+        const int64_t ttl = ms_entry_ttl(found->entry, store->kept);
+        const int64_t expiry = ms_expiry_decode(found->entry, *before, base);
+        if (expiry == MS_NEVER || ttl == 0 ||
+            !is_worth_it(expiry, renewed(store, found, ttl, ms_clock_coarse_ms()), ttl))
+            return false;
+        const int64_t now = ms_clock_exact_ms();
+        *after = ms_expiry_encode_coarse(renewed(store, found, ttl, now), base);
+        if (expiry <= now || *after == MS_EXPIRY_FAR)
+            return false;
+        if (ms_cas_acq_rel(&found->entry->expiry, before, *after))
+            return true;
+    }
+}
+void ms_slide_renew(memstore *store, const void *key, size_t key_size, ms_place place)
+{
+    const struct ms_lookup lookup = {.store = store, .key = key, .key_size = key_size};
+    uint32_t before, after;
+    struct ms_found found;
+    ms_found_at(store, place, &found);
+    while (renew(store, &found, &before, &after)) {
+        const uint64_t hash = ms_store_hash(store, key, key_size);
+        place = ms_lookup_place(&lookup, ms_index_probe(&store->index, hash), hash);
+        if (place == found.place) {
+            if (ms_track_follows(store, hash))
+                ms_track_retime(store, hash, ms_found_expiry(&found));
+            return;
+        }
+        ms_cas_acq_rel(&found.entry->expiry, &after, before);
+        if (place == MS_PLACE_NONE)
+            return;
+        ms_found_at(store, place, &found);
+    }
+}
+struct ms_life ms_slide_life(memstore *store, const struct ms_found *found)
+{
+    struct ms_life life = {ms_found_expiry(found), ms_found_ttl(store, found)};
+    if (life.expiry != MS_NEVER && life.ttl != 0) {
+        const int64_t later = renewed(store, found, life.ttl, ms_clock_exact_ms());
+        if (later > life.expiry)
+            life.expiry = later;
+    }
+    return life;
+}
+bool ms_slide_set(const memstore *store, struct ms_entry *entry, uint32_t encoded, int64_t ttl)
+{
+    atomic_uint_least32_t *at = ms_entry_ttl_at(entry, store->kept);
+    const uint32_t ttl_before = ms_load_relaxed(at);
+    uint32_t current = ms_load_relaxed(&entry->expiry);
+    ms_store_relaxed(at, ms_entry_ttl_encode(ttl));
+    while (encoded != current) {
+        if (ms_cas_acq_rel(&entry->expiry, &current, encoded))
+            return true;
+    }
+    if (ms_load_relaxed(at) == ttl_before)
+        return true;
+    ms_store_relaxed(at, ttl_before);
+    return false;
+}
+void ms_slide_carry(const memstore *store, const struct ms_found *from,
+                    const struct ms_reserved *to, int64_t expiry)
+{
+    const int64_t base = to->segment->time_base;
+    uint32_t current = ms_load_relaxed(&to->entry->expiry);
+    if ((store->kept & MS_KEPT_TTL) == 0)
+        return;
+    const uint32_t stored = ms_add_acq_rel(&from->entry->expiry, 0);
+    const int64_t later = ms_expiry_decode(from->entry, stored, from->segment->time_base);
+    const uint32_t next = ms_expiry_encode_coarse(later, base);
+    if (later <= expiry || next == MS_EXPIRY_FAR)
+        return;
+    while (ms_expiry_decode(to->entry, current, base) < later &&
+           !ms_cas_acq_rel(&to->entry->expiry, &current, next))
+        ;
 }
 
 /* lib/store/stale.c */
@@ -21009,9 +21224,10 @@ static bool is_within_bounds(const struct ms_settings *settings, int64_t ttl_ms)
     const int64_t max_ttl = ms_setting_of(settings, max_ttl);
     return ttl_ms >= ms_setting_of(settings, min_ttl) && (max_ttl == 0 || ttl_ms <= max_ttl);
 }
-static int64_t store_ttl_round_up(int64_t expiry, int64_t precision)
+int64_t ms_ttl_end(const memstore *store, int64_t ttl_ms, int64_t now)
 {
-    return (expiry + precision - 1) / precision * precision;
+    const int64_t precision = ms_setting_of(&store->settings, ttl_precision);
+    return (now + ttl_ms + precision - 1) / precision * precision;
 }
 static int64_t jittered(const memstore *store, int64_t ttl_ms, int64_t now)
 {
@@ -21024,8 +21240,8 @@ static int64_t jittered(const memstore *store, int64_t ttl_ms, int64_t now)
     ttl_ms -= (int64_t)(random % ((uint64_t)most + 1));
     return ttl_ms > least ? ttl_ms : least;
 }
-static int to_expiry(const memstore *store, int64_t ttl_ms, int64_t now, bool jitters,
-                     int64_t *expiry)
+static int to_life(const memstore *store, int64_t ttl_ms, int64_t now, bool jitters,
+                   struct ms_life *life)
 {
     const struct ms_settings *settings = &store->settings;
     if (ttl_ms == MEMSTORE_TTL_DEFAULT)
@@ -21039,35 +21255,36 @@ static int to_expiry(const memstore *store, int64_t ttl_ms, int64_t now, bool ji
     else if (jitters)
         ttl_ms = jittered(store, ttl_ms, now);
     const int64_t window = ms_setting_of(settings, life_window);
-    *expiry = ttl_ms == MEMSTORE_TTL_NONE
-                  ? MS_NEVER
-                  : store_ttl_round_up(now + ttl_ms, ms_setting_of(settings, ttl_precision));
-    if (window != 0 && *expiry > now + window)
-        *expiry = now + window;
+    life->ttl = ttl_ms;
+    life->expiry = ttl_ms == MEMSTORE_TTL_NONE ? MS_NEVER : ms_ttl_end(store, ttl_ms, now);
+    if (window != 0 && life->expiry > now + window)
+        life->expiry = now + window;
     return MEMSTORE_OK;
 }
-int ms_ttl_to_expiry_at(const memstore *store, int64_t ttl_ms, int64_t now, int64_t *expiry)
+int ms_ttl_to_life_at(const memstore *store, int64_t ttl_ms, int64_t now, struct ms_life *life)
 {
-    return to_expiry(store, ttl_ms, now, true, expiry);
+    return to_life(store, ttl_ms, now, true, life);
 }
-int ms_ttl_to_expiry(const memstore *store, int64_t ttl_ms, int64_t *expiry)
+int ms_ttl_to_life(const memstore *store, int64_t ttl_ms, struct ms_life *life)
 {
     const struct ms_settings *settings = &store->settings;
     if (ttl_ms == MEMSTORE_TTL_NONE && ms_setting_of(settings, max_ttl) == 0 &&
         ms_setting_of(settings, life_window) == 0) {
-        *expiry = MS_NEVER;
+        *life = (struct ms_life){MS_NEVER, 0};
         return MEMSTORE_OK;
     }
-    return ms_ttl_to_expiry_at(store, ttl_ms, ms_clock_exact_ms(), expiry);
+    return ms_ttl_to_life_at(store, ttl_ms, ms_clock_exact_ms(), life);
 }
-int ms_ttl_until(const memstore *store, int64_t unix_ms, int64_t *expiry)
+int ms_ttl_until(const memstore *store, int64_t unix_ms, struct ms_life *life)
 {
     const int64_t now = ms_clock_unix_ms();
     if (unix_ms <= now)
         return MEMSTORE_ERR_TTL_EXPIRED;
     if (now < 0 && unix_ms > LONGEST_TTL_MS)
         return MEMSTORE_ERR_INVALID_TTL;
-    return to_expiry(store, unix_ms - now, ms_clock_exact_ms(), false, expiry);
+    const int status = to_life(store, unix_ms - now, ms_clock_exact_ms(), false, life);
+    life->ttl = 0;
+    return status;
 }
 
 /* lib/store/upkeep.c */
@@ -21197,7 +21414,7 @@ static const char *store_validate_look_up_all(memstore *store, const struct ms_s
     uint32_t padded;
     for (uint32_t offset = 0; offset < used; offset += padded) {
         const struct ms_entry *entry = ms_segment_entry(segment, offset);
-        const struct ms_entry_parts parts = ms_entry_parts(entry, store->keeps_created);
+        const struct ms_entry_parts parts = ms_entry_parts(entry, store->kept);
         const unsigned mark = ms_load_relaxed(&entry->mark);
         const int64_t expiry = ms_entry_expiry(entry, segment->time_base);
         padded = ms_arena_padded(&store->arena, parts.size);
@@ -21517,13 +21734,14 @@ static int store_write_append(memstore *store, const struct ms_write *write, con
         .key_size = (uint32_t)write->key.size,
         .value_size = (uint32_t)write->value_size,
         .version = write->keep_version,
-        .expiry = write->expiry,
+        .expiry = write->life.expiry,
+        .ttl = write->life.ttl,
         .created = write->keep_created != 0 || !store->keeps_created ? write->keep_created
                                                                      : ms_clock_exact_ms(),
     };
     const struct ms_placement placement = {
         .queue = foresight->queue,
-        .ttl_class = ms_ttl_class(write->expiry, now, store->arena.ttl_classes),
+        .ttl_class = ms_ttl_class(write->life.expiry, now, store->arena.ttl_classes),
         .stripe = ms_thread_slot(),
         .access = foresight->access,
         .now = now,
@@ -21633,7 +21851,7 @@ static void view_reserved(memstore *store, const struct ms_write *write,
         .data = reserved->key + write->key.size,
         .size = write->value_size,
         .version = ms_arena_version(&store->arena, reserved->place, reserved->segment),
-        .expires_at_ms = ms_store_unix_expiry(store, write->expiry),
+        .expires_at_ms = ms_store_unix_expiry(store, write->life.expiry),
         .pin = reserved->segment,
     };
 }
@@ -21648,7 +21866,7 @@ int ms_store_try_write(memstore *store, const struct ms_write *write, uint64_t h
     int status = store_write_append(store, write, &foresight, now, &reserved);
     if (status != MEMSTORE_OK)
         return status;
-    ms_store_note_expiry(store, reserved.segment, write->expiry, now);
+    ms_store_note_expiry(store, reserved.segment, write->life.expiry, now);
     if (write->pinned != NULL)
         view_reserved(store, write, &reserved);
     status = publish(store, write, hash, &reserved, outcome);
@@ -21658,7 +21876,7 @@ int ms_store_try_write(memstore *store, const struct ms_write *write, uint64_t h
     }
     ms_store_land(store, &reserved);
     if (ms_track_follows(store, hash))
-        ms_track_write(store, hash, write->key.size, write->value_size, write->expiry);
+        ms_track_write(store, hash, write->key.size, write->value_size, write->life.expiry);
     return MEMSTORE_OK;
 }
 static enum ms_counter counter_of(int status)
@@ -22311,7 +22529,7 @@ static int checked_write(memstore *store, struct ms_write *write, int64_t ttl_ms
     const uint64_t start = ms_measuring_begin(store);
     int status = ms_writing_begin(store, write->key.data, write->key.size);
     if (status == MEMSTORE_OK) {
-        status = write_with_expiry(store, write, ms_ttl_to_expiry(store, ttl_ms, &write->expiry));
+        status = write_with_expiry(store, write, ms_ttl_to_life(store, ttl_ms, &write->life));
         ms_writing_end(store);
     }
     ms_measuring_end(store, MEMSTORE_OPERATION_SET, start);
@@ -22351,7 +22569,7 @@ int memstore_set_until(memstore *store, const void *key, size_t key_size, const 
     const uint64_t start = ms_measuring_begin(store);
     int status = ms_writing_begin(store, key, key_size);
     if (status == MEMSTORE_OK) {
-        status = write_with_expiry(store, &write, ms_ttl_until(store, unix_ms, &write.expiry));
+        status = write_with_expiry(store, &write, ms_ttl_until(store, unix_ms, &write.life));
         ms_writing_end(store);
     }
     ms_measuring_end(store, MEMSTORE_OPERATION_SET, start);
@@ -22385,10 +22603,10 @@ int memstore_flush(memstore *store)
 static int increment(memstore *store, const memstore_key *key, int64_t delta, int64_t initial,
                      int64_t ttl_ms, int64_t *sum)
 {
-    int64_t expiry;
-    const int status = ms_ttl_to_expiry(store, ttl_ms, &expiry);
+    struct ms_life life;
+    const int status = ms_ttl_to_life(store, ttl_ms, &life);
     if (status == MEMSTORE_OK)
-        return ms_store_increment(store, key->data, key->size, delta, initial, expiry, sum);
+        return ms_store_increment(store, key->data, key->size, delta, initial, &life, sum);
     ms_store_count_refusal(store, status);
     return status;
 }
