@@ -4,12 +4,17 @@
 
 #include <assert.h>
 
+/* The reclaimer has a stripe of its own: no writer fills up what it opened from the reserve. Not in a
+ * small store that evicts, where a segment more that is half empty costs too much: what it opens there
+ * is its own until it has done with its pass. */
+static bool shares_slots(const struct ms_arena *arena)
+{
+    return arena->stripes == 1 && arena->evicts;
+}
+
 static struct ms_open_slot *open_slot(struct ms_arena *arena, const struct ms_placement *placement)
 {
-    /* The reclaimer has a stripe of its own: no writer fills up what it opened from the reserve.
-     * Not in a small store that evicts: a segment more that is half empty costs more there than an
-     * entry now and then that finds no room to be moved to. */
-    const bool apart = placement->privileged && (arena->stripes > 1 || !arena->evicts);
+    const bool apart = placement->privileged && !shares_slots(arena);
     const uint32_t stripe = apart ? arena->stripes : placement->stripe & (arena->stripes - 1);
 
     return &arena->open[((size_t)placement->queue * arena->ttl_classes + placement->ttl_class) *
@@ -91,6 +96,24 @@ static bool fits(const struct ms_arena *arena, const struct ms_segment *segment,
            room_in(segment) >= (shape != NULL ? size_in(arena, segment, shape, &is_long) : raw);
 }
 
+/* A new segment for the slot, or NULL. Slot lock held. */
+static struct ms_segment *open_fresh(struct ms_arena *arena, struct ms_open_slot *slot,
+                                     const struct ms_placement *placement)
+{
+    const bool from_reserve =
+        placement->privileged && shares_slots(arena) && ms_arena_available(arena) == 0;
+    struct ms_segment *fresh = ms_pool_open_segment(arena, placement);
+
+    if (fresh == NULL)
+        return NULL;
+    make_way(arena, slot);
+    slot->segment = fresh;
+    slot->is_held = from_reserve;
+    if (from_reserve)
+        arena->holds = true;
+    return fresh;
+}
+
 /* One of the slot's segments if what is to be appended fits, else a new one, else NULL. Slot
  * lock held. */
 static struct ms_segment *segment_with_room(struct ms_arena *arena, struct ms_open_slot *slot,
@@ -99,15 +122,11 @@ static struct ms_segment *segment_with_room(struct ms_arena *arena, struct ms_op
 {
     if (fits(arena, slot->spare, shape, raw))
         return slot->spare;
+    if (ms_unlikely(slot->is_held) && !placement->privileged)
+        return NULL;
     if (fits(arena, slot->segment, shape, raw))
         return slot->segment;
-
-    struct ms_segment *fresh = ms_pool_open_segment(arena, placement);
-    if (fresh == NULL)
-        return NULL;
-    make_way(arena, slot);
-    slot->segment = fresh;
-    return fresh;
+    return open_fresh(arena, slot, placement);
 }
 
 /* A large entry, in a run of pages with the segment's record in front. */
@@ -185,6 +204,18 @@ void ms_arena_await_appends(struct ms_arena *arena, const struct ms_segment *seg
         ms_mutex_lock(&slots[stripe].lock);
         ms_mutex_unlock(&slots[stripe].lock);
     }
+}
+
+void ms_arena_let_writers_in(struct ms_arena *arena)
+{
+    if (!arena->holds)
+        return;
+    for (size_t i = 0; i < ms_pool_slots(arena); i++) {
+        ms_mutex_lock(&arena->open[i].lock);
+        arena->open[i].is_held = false;
+        ms_mutex_unlock(&arena->open[i].lock);
+    }
+    arena->holds = false;
 }
 
 void ms_arena_publish(struct ms_reserved *reserved)

@@ -4,6 +4,7 @@
 #include "segment/arena.h"
 
 #include "platform/mem.h"
+#include "segment/pool.h"
 
 #define SEGMENT_SHIFT_MIN 12 /* 4 KiB */
 #define SEGMENT_SHIFT_MAX 21 /* 2 MiB, a huge page */
@@ -136,11 +137,6 @@ static bool map_range_or_less(struct ms_arena *arena, const struct ms_arena_opti
     return map_range(arena, options->paging);
 }
 
-static size_t open_slot_count(const struct ms_arena *arena)
-{
-    return (size_t)MS_QUEUES * arena->ttl_classes * (arena->stripes + 1);
-}
-
 bool ms_arena_init(struct ms_arena *arena, const struct ms_arena_options *options,
                    bool *out_of_memory)
 {
@@ -150,20 +146,20 @@ bool ms_arena_init(struct ms_arena *arena, const struct ms_arena_options *option
     shape_arena(arena, options->limit, largest_limit_for(options->limit));
 
     arena->overhead = options->overhead + arena->segment_count * sizeof(struct ms_segment) +
-                      open_slot_count(arena) * sizeof(struct ms_open_slot) + MS_PAGE_SIZE;
+                      ms_pool_slots(arena) * sizeof(struct ms_open_slot) + MS_PAGE_SIZE;
     arena->charged_records = arena->segment_count;
     ms_store_relaxed(&arena->budget.limit, options->limit);
     if (!ms_budget_charge(&arena->budget, arena->overhead,
                           (uint64_t)MS_ARENA_MIN_SEGMENTS << arena->segment_shift))
         return false;
 
-    arena->open = ms_mem_alloc(open_slot_count(arena) * sizeof(struct ms_open_slot));
+    arena->open = ms_mem_alloc(ms_pool_slots(arena) * sizeof(struct ms_open_slot));
     if (arena->open == NULL || !map_range_or_less(arena, options)) {
         ms_arena_fini(arena);
         *out_of_memory = true;
         return false;
     }
-    for (size_t i = 0; i < open_slot_count(arena); i++)
+    for (size_t i = 0; i < ms_pool_slots(arena); i++)
         ms_mutex_init(&arena->open[i].lock, MS_RANK_OPEN_SLOT);
     ms_mutex_init(&arena->pool_lock, MS_RANK_POOL);
     return true;
@@ -255,6 +251,6 @@ uint64_t ms_arena_resident(struct ms_arena *arena)
 
 void ms_arena_each_slot_lock(struct ms_arena *arena, void (*fn)(ms_mutex *lock))
 {
-    for (size_t i = 0; i < open_slot_count(arena); i++)
+    for (size_t i = 0; i < ms_pool_slots(arena); i++)
         fn(&arena->open[i].lock);
 }

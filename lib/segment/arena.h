@@ -50,6 +50,7 @@ struct ms_open_slot {
     /* an earlier one, too full for some large entry, that smaller ones still go to; or NULL */
     struct ms_segment *spare;
     uint32_t spare_age; /* segments opened since it was made the spare */
+    bool is_held;       /* `segment` came out of the reserve, and the reclaimer needs it */
 } MS_ALIGNED(MS_CACHE_LINE);
 
 /* Which memory is on huge pages, each of which is resident as a whole when its first byte is
@@ -94,6 +95,7 @@ struct ms_arena {
 
     uint64_t largest_limit;   /* that the range has room for */
     uint32_t charged_records; /* segments whose records are charged; the store's reclaim lock */
+    bool holds;               /* some slot has one that is held; likewise */
 
     struct ms_budget budget;
     struct ms_pages pages;
@@ -191,7 +193,7 @@ struct ms_placement {
     enum ms_queue queue;
     uint32_t ttl_class;
     /* any number; taken modulo the stripes. A privileged placement has one of its own, but in a
-     * store of one stripe that evicts */
+     * store of one stripe that evicts: see ms_arena_let_writers_in() */
     uint32_t stripe;
     unsigned access; /* initial MS_MARK_ACCESS bits */
     uint64_t rank;   /* where the segment is listed when sealed; 0 = as the newest */
@@ -237,6 +239,10 @@ void ms_arena_seal_open(struct ms_arena *arena);
 /* Return when everybody who was appending to an open segment has done so: what is appended from
  * now on is ordered after what the caller did before. */
 void ms_arena_await_appends(struct ms_arena *arena, const struct ms_segment *segment);
+/* The reclaimer has done with a pass. Where writers share its open segments, those that came out of
+ * the reserve were closed to them: they would have left it no room to empty its victim, and so never
+ * to give the reserve back. */
+void ms_arena_let_writers_in(struct ms_arena *arena);
 /* Move a sealed segment to its place in a list by this rank; 0 = to the newest end. */
 void ms_arena_requeue(struct ms_arena *arena, struct ms_segment *segment, enum ms_list list,
                       uint64_t rank);

@@ -201,9 +201,7 @@ bool ms_arena_retire(struct ms_arena *arena, struct ms_segment *segment)
 
 void ms_arena_seal_open(struct ms_arena *arena)
 {
-    const size_t slots = (size_t)MS_QUEUES * arena->ttl_classes * (arena->stripes + 1);
-
-    for (size_t i = 0; i < slots; i++) {
+    for (size_t i = 0; i < ms_pool_slots(arena); i++) {
         struct ms_open_slot *slot = &arena->open[i];
 
         ms_mutex_lock(&slot->lock);

@@ -9,6 +9,12 @@
  * was then held up longer than this finds its entry expired, as it is. */
 #define MS_TIME_BASE_MARGIN_MS 60000
 
+/* How many slots have open segments: for each queue and TTL class one a stripe, and the reclaimer's. */
+static inline size_t ms_pool_slots(const struct ms_arena *arena)
+{
+    return (size_t)MS_QUEUES * arena->ttl_classes * (arena->stripes + 1);
+}
+
 /* A free segment, charged and in state OPEN, or NULL. */
 struct ms_segment *ms_pool_open_segment(struct ms_arena *arena,
                                         const struct ms_placement *placement);

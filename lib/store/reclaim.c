@@ -16,6 +16,9 @@
 /* A shard that somebody holds longer than this is passed over; its entries stay where they are.
  * Waited for once in a pass, not for each entry. */
 #define SHARD_PATIENCE_US 5000
+/* How often a compaction walks a segment for the sake of shards that were held: to give up on one that
+ * is nearly empty is to evict in its place. */
+#define COMPACT_PASSES 4
 
 /* ---- Walking ---- */
 
@@ -332,14 +335,20 @@ static void run_pass(struct pass *pass, uint32_t most)
     count_pass(pass);
 }
 
-/* False when something could not be taken. */
-static bool empty_segment(memstore *store, struct ms_segment *segment, enum purpose purpose)
+/* Walk the segment up to `passes` times, until no shard was passed over. False when something could
+ * not be taken. */
+static bool empty_segment(memstore *store, struct ms_segment *segment, enum purpose purpose,
+                          unsigned passes)
 {
-    struct pass pass = {
-        .store = store, .segment = segment, .purpose = purpose, .now = ms_clock_exact_ms()};
     const uint64_t rank = segment->rank;
+    struct pass pass;
 
-    run_pass(&pass, 0);
+    do {
+        pass = (struct pass){
+            .store = store, .segment = segment, .purpose = purpose, .now = ms_clock_exact_ms()};
+        run_pass(&pass, 0);
+    } while (pass.passed_over && --passes != 0);
+    ms_arena_let_writers_in(&store->arena);
     /* A solo that was kept has been listed anew already. */
     if (ms_load_relaxed(&segment->state) != MS_SEGMENT_SEALED || segment->rank != rank)
         return true;
@@ -351,13 +360,13 @@ static bool empty_segment(memstore *store, struct ms_segment *segment, enum purp
 
 bool ms_reclaim_evict_locked(memstore *store, struct ms_segment *victim)
 {
-    return empty_segment(store, victim, PURPOSE_EVICT);
+    return empty_segment(store, victim, PURPOSE_EVICT, 1);
 }
 
 void ms_reclaim_compact_locked(memstore *store, struct ms_segment *victim)
 {
     ms_count(&store->counters, MS_COUNT_COMPACTIONS, 1);
-    empty_segment(store, victim, PURPOSE_COMPACT);
+    empty_segment(store, victim, PURPOSE_COMPACT, COMPACT_PASSES);
     ms_tell_compacted(store, victim);
 }
 

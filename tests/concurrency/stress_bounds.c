@@ -93,6 +93,33 @@ static void size_does_not_wait_for_each_entry_of_a_held_shard(void)
     ms_testing_use_real_clock();
 }
 
+/* ---- A writer holds its shard's lock for a while ---- */
+
+static void let_go_at_second_pass(enum ms_testing_point point, void *passes)
+{
+    if (point == MS_POINT_RECLAIMING && ++*(unsigned *)passes == 2)
+        test_let_go();
+}
+
+static void compaction_comes_back_to_a_shard_that_was_held(void)
+{
+    unsigned passes = 0;
+
+    store = test_open("shards=1", "performance.memory_limit=8MiB", "maintenance=manual", NULL);
+    for (uint64_t i = 0; i < 10; i++)
+        CHECK_OK(memstore_set(store, &i, sizeof i, "v", 1, 0));
+    CHECK_OK(test_set(store, "replaced", "v", 0));
+    CHECK_OK(test_set(store, "replaced", "again", 0));
+    test_stop_at(MS_POINT_SHARD_LOCKED, set_stopped, NULL);
+    ms_testing_set_hook(let_go_at_second_pass, &passes);
+
+    CHECK_OK(in_time(compact));
+    CHECK(passes == 2);
+    CHECK(memstore_size(store) == 12);
+    CHECK(test_stats(store).evictions == 0);
+    memstore_destroy(store);
+}
+
 /* ---- Who reclaims stands still ---- */
 
 static void compact_stopped(void *context)
@@ -294,6 +321,8 @@ static void writers_pass_a_stopped_reader(void)
 int main(int argc, char **argv)
 {
     static const struct test_case cases[] = {
+        {"compaction_comes_back_to_a_shard_that_was_held",
+         compaction_comes_back_to_a_shard_that_was_held},
         {"size_does_not_wait_for_each_entry_of_a_held_shard",
          size_does_not_wait_for_each_entry_of_a_held_shard},
         {"calls_give_up_on_who_reclaims", calls_give_up_on_who_reclaims},

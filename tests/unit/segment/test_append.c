@@ -352,6 +352,45 @@ Test(append, moves_share_the_writers_segment_in_a_small_store_that_evicts)
     }
 }
 
+Test(append, what_comes_out_of_the_reserve_is_closed_to_writers_until_the_reclaimer_has_done)
+{
+    struct ms_arena *arena = room_open(1 * MIB);
+    struct ms_placement writer = room_placement(MS_QUEUE_MAIN), reclaimer = writer;
+    struct ms_reserved moved, written;
+
+    arena->evicts = true;
+    reclaimer.privileged = true;
+    while (room_write(arena, &writer, 1000, &written))
+        ;
+    while (room_write(arena, &writer, 100, &written))
+        ;
+    cr_assert_eq(ms_arena_available(arena), 0);
+    cr_assert(room_write(arena, &reclaimer, 1000, &moved));
+    cr_assert_neq(moved.segment, written.segment, "from the reserve");
+    cr_assert_not(room_write(arena, &writer, 1000, &written));
+    cr_assert_not(room_write(arena, &writer, 100, &written));
+    cr_assert(room_write(arena, &reclaimer, 1000, &moved));
+
+    ms_arena_let_writers_in(arena);
+    cr_assert(room_write(arena, &writer, 1000, &written));
+    cr_assert_eq(moved.segment, written.segment);
+    room_close(arena);
+}
+
+Test(append, writers_share_what_the_reclaimer_opens_while_there_is_room)
+{
+    struct ms_arena *arena = room_open(1 * MIB);
+    struct ms_placement writer = room_placement(MS_QUEUE_MAIN), reclaimer = writer;
+    struct ms_reserved moved, written;
+
+    arena->evicts = true;
+    reclaimer.privileged = true;
+    cr_assert(room_write(arena, &reclaimer, 1000, &moved));
+    cr_assert(room_write(arena, &writer, 1000, &written));
+    cr_assert_eq(moved.segment, written.segment);
+    room_close(arena);
+}
+
 Test(append, a_large_entry_may_take_half_of_the_memory)
 {
     struct ms_arena *arena = room_open(8 * MIB);

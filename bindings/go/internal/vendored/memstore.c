@@ -2855,6 +2855,7 @@ struct ms_open_slot {
     struct ms_segment *segment;
     struct ms_segment *spare;
     uint32_t spare_age;
+    bool is_held;
 } MS_ALIGNED(MS_CACHE_LINE);
 enum ms_arena_paging {
     MS_PAGING_SMALL,
@@ -2890,6 +2891,7 @@ struct ms_arena {
     uint64_t overhead;
     uint64_t largest_limit;
     uint32_t charged_records;
+    bool holds;
     struct ms_budget budget;
     struct ms_pages pages;
     atomic_uint_least64_t sequence;
@@ -2977,6 +2979,7 @@ void ms_arena_wipe(struct ms_arena *arena);
 bool ms_arena_retire(struct ms_arena *arena, struct ms_segment *segment);
 void ms_arena_seal_open(struct ms_arena *arena);
 void ms_arena_await_appends(struct ms_arena *arena, const struct ms_segment *segment);
+void ms_arena_let_writers_in(struct ms_arena *arena);
 void ms_arena_requeue(struct ms_arena *arena, struct ms_segment *segment, enum ms_list list,
                       uint64_t rank);
 struct ms_segment *ms_arena_take_limbo(struct ms_arena *arena);
@@ -2998,6 +3001,10 @@ void ms_arena_forget_writers(struct ms_arena *arena);
 #ifndef MS_SEGMENT_POOL_H
 #define MS_SEGMENT_POOL_H
 #define MS_TIME_BASE_MARGIN_MS 60000
+static inline size_t ms_pool_slots(const struct ms_arena *arena)
+{
+    return (size_t)MS_QUEUES * arena->ttl_classes * (arena->stripes + 1);
+}
 struct ms_segment *ms_pool_open_segment(struct ms_arena *arena,
                                         const struct ms_placement *placement);
 void ms_pool_seal(struct ms_arena *arena, struct ms_segment *segment);
@@ -3005,9 +3012,13 @@ void ms_pool_init_segment(struct ms_arena *arena, struct ms_segment *segment,
                           const struct ms_placement *placement);
 #endif
 #include <assert.h>
+static bool shares_slots(const struct ms_arena *arena)
+{
+    return arena->stripes == 1 && arena->evicts;
+}
 static struct ms_open_slot *open_slot(struct ms_arena *arena, const struct ms_placement *placement)
 {
-    const bool apart = placement->privileged && (arena->stripes > 1 || !arena->evicts);
+    const bool apart = placement->privileged && !shares_slots(arena);
     const uint32_t stripe = apart ? arena->stripes : placement->stripe & (arena->stripes - 1);
     return &arena->open[((size_t)placement->queue * arena->ttl_classes + placement->ttl_class) *
                             (arena->stripes + 1) +
@@ -3064,20 +3075,32 @@ static bool segment_append_fits(const struct ms_arena *arena, const struct ms_se
     return segment != NULL &&
            room_in(segment) >= (shape != NULL ? size_in(arena, segment, shape, &is_long) : raw);
 }
+static struct ms_segment *open_fresh(struct ms_arena *arena, struct ms_open_slot *slot,
+                                     const struct ms_placement *placement)
+{
+    const bool from_reserve =
+        placement->privileged && shares_slots(arena) && ms_arena_available(arena) == 0;
+    struct ms_segment *fresh = ms_pool_open_segment(arena, placement);
+    if (fresh == NULL)
+        return NULL;
+    make_way(arena, slot);
+    slot->segment = fresh;
+    slot->is_held = from_reserve;
+    if (from_reserve)
+        arena->holds = true;
+    return fresh;
+}
 static struct ms_segment *segment_with_room(struct ms_arena *arena, struct ms_open_slot *slot,
                                             const struct ms_placement *placement,
                                             const struct ms_entry_shape *shape, uint32_t raw)
 {
     if (segment_append_fits(arena, slot->spare, shape, raw))
         return slot->spare;
+    if (ms_unlikely(slot->is_held) && !placement->privileged)
+        return NULL;
     if (segment_append_fits(arena, slot->segment, shape, raw))
         return slot->segment;
-    struct ms_segment *fresh = ms_pool_open_segment(arena, placement);
-    if (fresh == NULL)
-        return NULL;
-    make_way(arena, slot);
-    slot->segment = fresh;
-    return fresh;
+    return open_fresh(arena, slot, placement);
 }
 static bool reserve_solo(struct ms_arena *arena, const struct ms_placement *placement,
                          const struct ms_entry_shape *shape, struct ms_reserved *out)
@@ -3142,6 +3165,17 @@ void ms_arena_await_appends(struct ms_arena *arena, const struct ms_segment *seg
         ms_mutex_lock(&slots[stripe].lock);
         ms_mutex_unlock(&slots[stripe].lock);
     }
+}
+void ms_arena_let_writers_in(struct ms_arena *arena)
+{
+    if (!arena->holds)
+        return;
+    for (size_t i = 0; i < ms_pool_slots(arena); i++) {
+        ms_mutex_lock(&arena->open[i].lock);
+        arena->open[i].is_held = false;
+        ms_mutex_unlock(&arena->open[i].lock);
+    }
+    arena->holds = false;
 }
 void ms_arena_publish(struct ms_reserved *reserved)
 {
@@ -3269,10 +3303,6 @@ static bool map_range_or_less(struct ms_arena *arena, const struct ms_arena_opti
     shape_arena(arena, options->limit, options->limit);
     return map_range(arena, options->paging);
 }
-static size_t open_slot_count(const struct ms_arena *arena)
-{
-    return (size_t)MS_QUEUES * arena->ttl_classes * (arena->stripes + 1);
-}
 bool ms_arena_init(struct ms_arena *arena, const struct ms_arena_options *options,
                    bool *out_of_memory)
 {
@@ -3281,19 +3311,19 @@ bool ms_arena_init(struct ms_arena *arena, const struct ms_arena_options *option
     *out_of_memory = false;
     shape_arena(arena, options->limit, largest_limit_for(options->limit));
     arena->overhead = options->overhead + arena->segment_count * sizeof(struct ms_segment) +
-                      open_slot_count(arena) * sizeof(struct ms_open_slot) + MS_PAGE_SIZE;
+                      ms_pool_slots(arena) * sizeof(struct ms_open_slot) + MS_PAGE_SIZE;
     arena->charged_records = arena->segment_count;
     ms_store_relaxed(&arena->budget.limit, options->limit);
     if (!ms_budget_charge(&arena->budget, arena->overhead,
                           (uint64_t)MS_ARENA_MIN_SEGMENTS << arena->segment_shift))
         return false;
-    arena->open = ms_mem_alloc(open_slot_count(arena) * sizeof(struct ms_open_slot));
+    arena->open = ms_mem_alloc(ms_pool_slots(arena) * sizeof(struct ms_open_slot));
     if (arena->open == NULL || !map_range_or_less(arena, options)) {
         ms_arena_fini(arena);
         *out_of_memory = true;
         return false;
     }
-    for (size_t i = 0; i < open_slot_count(arena); i++)
+    for (size_t i = 0; i < ms_pool_slots(arena); i++)
         ms_mutex_init(&arena->open[i].lock, MS_RANK_OPEN_SLOT);
     ms_mutex_init(&arena->pool_lock, MS_RANK_POOL);
     return true;
@@ -3366,7 +3396,7 @@ uint64_t ms_arena_resident(struct ms_arena *arena)
 }
 void ms_arena_each_slot_lock(struct ms_arena *arena, void (*fn)(ms_mutex *lock))
 {
-    for (size_t i = 0; i < open_slot_count(arena); i++)
+    for (size_t i = 0; i < ms_pool_slots(arena); i++)
         fn(&arena->open[i].lock);
 }
 
@@ -3754,8 +3784,7 @@ bool ms_arena_retire(struct ms_arena *arena, struct ms_segment *segment)
 }
 void ms_arena_seal_open(struct ms_arena *arena)
 {
-    const size_t slots = (size_t)MS_QUEUES * arena->ttl_classes * (arena->stripes + 1);
-    for (size_t i = 0; i < slots; i++) {
+    for (size_t i = 0; i < ms_pool_slots(arena); i++) {
         struct ms_open_slot *slot = &arena->open[i];
         ms_mutex_lock(&slot->lock);
         if (slot->spare != NULL)
@@ -18685,6 +18714,7 @@ int ms_store_get_created(memstore *store, const void *key, size_t key_size, int6
 /* lib/store/reclaim.c */
 #define store_reclaim_GROUP 16
 #define store_reclaim_SHARD_PATIENCE_US 5000
+#define COMPACT_PASSES 4
 struct store_reclaim_walk {
     const memstore *store;
     struct ms_segment *segment;
@@ -18945,12 +18975,17 @@ static void run_pass(struct pass *pass, uint32_t most)
     }
     count_pass(pass);
 }
-static bool empty_segment(memstore *store, struct ms_segment *segment, enum purpose purpose)
+static bool empty_segment(memstore *store, struct ms_segment *segment, enum purpose purpose,
+                          unsigned passes)
 {
-    struct pass pass = {
-        .store = store, .segment = segment, .purpose = purpose, .now = ms_clock_exact_ms()};
     const uint64_t rank = segment->rank;
-    run_pass(&pass, 0);
+    struct pass pass;
+    do {
+        pass = (struct pass){
+            .store = store, .segment = segment, .purpose = purpose, .now = ms_clock_exact_ms()};
+        run_pass(&pass, 0);
+    } while (pass.passed_over && --passes != 0);
+    ms_arena_let_writers_in(&store->arena);
     if (ms_load_relaxed(&segment->state) != MS_SEGMENT_SEALED || segment->rank != rank)
         return true;
     ms_arena_requeue(&store->arena, segment,
@@ -18959,12 +18994,12 @@ static bool empty_segment(memstore *store, struct ms_segment *segment, enum purp
 }
 bool ms_reclaim_evict_locked(memstore *store, struct ms_segment *victim)
 {
-    return empty_segment(store, victim, PURPOSE_EVICT);
+    return empty_segment(store, victim, PURPOSE_EVICT, 1);
 }
 void ms_reclaim_compact_locked(memstore *store, struct ms_segment *victim)
 {
     ms_count(&store->counters, MS_COUNT_COMPACTIONS, 1);
-    empty_segment(store, victim, PURPOSE_COMPACT);
+    empty_segment(store, victim, PURPOSE_COMPACT, COMPACT_PASSES);
     ms_tell_compacted(store, victim);
 }
 static void sweep(struct pass *pass, uint32_t most)
