@@ -3,6 +3,7 @@
 #include "segment/pool.h"
 
 #include <assert.h>
+#include <string.h>
 
 /* The reclaimer has a stripe of its own: no writer fills up what it opened from the reserve. Not in a
  * small store that evicts, where a segment more that is half empty costs too much: what it opens there
@@ -129,7 +130,7 @@ static struct ms_segment *segment_with_room(struct ms_arena *arena, struct ms_op
     return open_fresh(arena, slot, placement);
 }
 
-/* A large entry, in a run of pages with the segment's record in front. */
+/* A large entry, in a packed run with the segment's record in front. */
 static bool reserve_solo(struct ms_arena *arena, const struct ms_placement *placement,
                          const struct ms_entry_shape *shape, struct ms_reserved *out)
 {
@@ -137,10 +138,12 @@ static bool reserve_solo(struct ms_arena *arena, const struct ms_placement *plac
     const uint32_t size = ms_arena_padded(arena, ms_shape_size(shape, is_long, arena->kept));
     const uint64_t spare =
         placement->privileged ? 0 : (uint64_t)arena->reserve << arena->segment_shift;
-    struct ms_segment *segment = ms_pages_alloc(&arena->pages, sizeof *segment + size, spare);
+    struct ms_segment *segment =
+        ms_pages_alloc_packed(&arena->pages, sizeof *segment + size, spare);
 
     if (segment == NULL)
         return false;
+    memset(segment, 0, sizeof *segment);
     ms_pool_init_segment(arena, segment, placement);
     segment->is_solo = 1;
     segment->capacity = size;

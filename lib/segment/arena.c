@@ -115,6 +115,16 @@ static void advise_range(const struct ms_arena *arena, enum ms_arena_paging pagi
         ms_mem_advise_huge(arena->base + HUGE_PAGES_FROM, arena->segments_bytes - HUGE_PAGES_FROM);
 }
 
+/* Large entries waste half a unit on average: less than a hundredth of the smallest. */
+static unsigned unit_shift_of(const struct ms_arena *arena)
+{
+    const unsigned shift = log2_floor(ms_arena_solo_threshold(arena) / 64);
+
+    return shift < MS_UNIT_SHIFT_MIN ? MS_UNIT_SHIFT_MIN
+           : shift > MS_PAGE_SHIFT   ? MS_PAGE_SHIFT
+                                     : shift;
+}
+
 static bool map_range(struct ms_arena *arena, enum ms_arena_paging paging)
 {
     const size_t pages = (arena->reserved_bytes - arena->pages_offset) / MS_PAGE_SIZE;
@@ -124,7 +134,8 @@ static bool map_range(struct ms_arena *arena, enum ms_arena_paging paging)
     if (arena->base == NULL || arena->segments == NULL)
         return false;
     advise_range(arena, paging);
-    return ms_pages_init(&arena->pages, &arena->budget, arena->base + arena->pages_offset, pages);
+    return ms_pages_init(&arena->pages, &arena->budget, arena->base + arena->pages_offset, pages,
+                         unit_shift_of(arena));
 }
 
 /* Where address space is rationed, do without room to grow. */
@@ -204,9 +215,10 @@ void ms_arena_keep_warm(struct ms_arena *arena, uint32_t keep)
 
 uint64_t ms_arena_solo_threshold(const struct ms_arena *arena)
 {
-    /* A run of pages wastes half a page on average; an entry of s bytes in a segment of G some s
-     * / 2 of every G, that is s * s / 2G for itself. From the square root of G pages on the run
-     * wastes less: about a quarter of a segment, unless segments are small themselves. */
+    /* An entry of s bytes in a segment of G wastes some s / 2 of every G, that is s * s / 2G for
+     * itself; in a packed run half a unit and the segment's record. Less than that from a tenth of
+     * a segment on or so, but then its memory comes from the system and goes back each time: about a
+     * quarter of a segment, unless segments are small themselves. */
     const uint64_t quarter = (uint64_t)1 << (arena->segment_shift - 2);
     const uint64_t floor = 4 * MS_PAGE_SIZE;
     const uint64_t whole = ms_arena_segment_size(arena) - MS_ARENA_EMPTY_BYTES;

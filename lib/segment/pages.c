@@ -1,16 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "segment/pages.h"
 
+#include "segment/bitmap.h"
+
 #include <string.h>
 
-bool ms_pages_init(struct ms_pages *pages, struct ms_budget *budget, char *base, size_t count)
+bool ms_pages_init(struct ms_pages *pages, struct ms_budget *budget, char *base, size_t count,
+                   unsigned unit_shift)
 {
-    const size_t bitmap_bytes = (count + 63) / 64 * 8;
+    const size_t units = count << (MS_PAGE_SHIFT - unit_shift);
+    const size_t bitmap_bytes = (units + 63) / 64 * 8;
     const size_t map_bytes =
-        ms_pages_charge_of(bitmap_bytes + count * sizeof(struct ms_page_blocks));
+        (bitmap_bytes + count * sizeof(struct ms_page_blocks) + MS_PAGE_SIZE - 1) &
+        ~(MS_PAGE_SIZE - 1);
 
-    *pages =
-        (struct ms_pages){.budget = budget, .base = base, .count = count, .map_bytes = map_bytes};
+    *pages = (struct ms_pages){.budget = budget,
+                               .base = base,
+                               .unit_shift = unit_shift,
+                               .count = count,
+                               .units = units,
+                               .map_bytes = map_bytes};
     pages->map = ms_mem_reserve(map_bytes);
     if (pages->map == NULL)
         return false;
@@ -31,91 +40,104 @@ void ms_pages_fini(struct ms_pages *pages)
     pages->map = NULL;
 }
 
-static bool page_is_used(const struct ms_pages *pages, size_t page)
+/* ---- Runs ---- */
+
+/* A run of units. */
+struct run {
+    size_t first;
+    size_t n;
+};
+
+static size_t units_of_page(const struct ms_pages *pages)
 {
-    return pages->used[page / 64] >> page % 64 & 1;
+    return MS_PAGE_SIZE >> pages->unit_shift;
 }
 
-static void mark_run(struct ms_pages *pages, size_t first, size_t n, bool used)
+static struct run run_at(const struct ms_pages *pages, const void *memory, size_t n)
 {
-    for (size_t page = first; page < first + n; page++) {
-        if (used)
-            pages->used[page / 64] |= UINT64_C(1) << page % 64;
-        else
-            pages->used[page / 64] &= ~(UINT64_C(1) << page % 64);
-    }
+    return (struct run){(size_t)((const char *)memory - pages->base) >> pages->unit_shift, n};
 }
 
-/* The first free page at or after `page`; `count` when there is none. */
-static size_t next_free(const struct ms_pages *pages, size_t page)
+/* Units that are enough for `size` bytes: of whole pages, or as they come. */
+static size_t units_for(const struct ms_pages *pages, size_t size, bool packed)
 {
-    while (page < pages->count) {
-        const uint64_t free = ~pages->used[page / 64] >> page % 64;
-        if (free != 0) {
-            page += (size_t)__builtin_ctzll(free);
-            break;
+    const size_t unit = (size_t)1 << pages->unit_shift;
+
+    return packed ? (size + unit - 1) >> pages->unit_shift
+                  : ms_pages_charge_of(size) >> pages->unit_shift;
+}
+
+static bool page_is_free(const struct ms_pages *pages, size_t page)
+{
+    const size_t first = page * units_of_page(pages), end = first + units_of_page(pages);
+
+    return ms_bitmap_find(pages->used, first, end, true) == end;
+}
+
+/* The pages that are this run's alone, while it is marked as free. */
+static struct run own_pages(const struct ms_pages *pages, struct run run)
+{
+    const size_t in_page = units_of_page(pages);
+    size_t first = run.first / in_page;
+    size_t end = (run.first + run.n + in_page - 1) / in_page;
+
+    if (!page_is_free(pages, first))
+        first++;
+    if (end > first && !page_is_free(pages, end - 1))
+        end--;
+    return (struct run){first, end - first};
+}
+
+/* Find the lowest run of `n` free units that begins at a multiple of `align`. False when there is
+ * none. */
+static bool find_run_locked(struct ms_pages *pages, size_t n, size_t align, struct run *run)
+{
+    pages->first_free = ms_bitmap_find(pages->used, pages->first_free, pages->units, false);
+    size_t first = (pages->first_free + align - 1) / align * align;
+
+    while (first + n <= pages->units) {
+        const size_t used = ms_bitmap_find(pages->used, first, first + n, true);
+        if (used == first + n) {
+            *run = (struct run){first, n};
+            return true;
         }
-        page = (page / 64 + 1) * 64;
+        const size_t free = ms_bitmap_find(pages->used, used, pages->units, false);
+        first = (free + align - 1) / align * align;
     }
-    return page < pages->count ? page : pages->count;
+    return false;
 }
 
-/* Pages from `page` on that are free, counted up to `n`. */
-static size_t free_run(const struct ms_pages *pages, size_t page, size_t n)
+static void give_run_locked(struct ms_pages *pages, struct run run)
 {
-    size_t length = 0;
+    ms_bitmap_fill(pages->used, run.first, run.n, false);
+    const struct run own = own_pages(pages, run);
 
-    while (length < n && page + length < pages->count && !page_is_used(pages, page + length))
-        length++;
-    return length;
+    if (own.n != 0)
+        ms_mem_discard(pages->base + own.first * MS_PAGE_SIZE, own.n * MS_PAGE_SIZE);
+    if (run.first < pages->first_free)
+        pages->first_free = run.first;
+    ms_budget_uncharge(pages->budget, own.n * MS_PAGE_SIZE);
 }
 
-/* Take the lowest run of `n` free pages; `count` when there is none. */
-static size_t take_run_locked(struct ms_pages *pages, size_t n)
+static void *alloc_run_locked(struct ms_pages *pages, size_t n, size_t align, uint64_t spare)
 {
-    size_t page = next_free(pages, pages->first_free);
+    struct run run;
 
-    pages->first_free = page;
-    while (page + n <= pages->count) {
-        const size_t length = free_run(pages, page, n);
-        if (length == n) {
-            mark_run(pages, page, n, true);
-            pages->reach = page + n > pages->reach ? page + n : pages->reach;
-            if (page == pages->first_free)
-                pages->first_free = page + n;
-            return page;
-        }
-        page = next_free(pages, page + length);
-    }
-    return pages->count;
-}
-
-static void give_run_locked(struct ms_pages *pages, size_t first, size_t n)
-{
-    ms_mem_discard(pages->base + first * MS_PAGE_SIZE, n * MS_PAGE_SIZE);
-    mark_run(pages, first, n, false);
-    if (first < pages->first_free)
-        pages->first_free = first;
-    ms_budget_uncharge(pages->budget, n * MS_PAGE_SIZE);
-}
-
-static void *alloc_run_locked(struct ms_pages *pages, size_t n, uint64_t spare)
-{
-    if (n > pages->count || !ms_budget_charge(pages->budget, n * MS_PAGE_SIZE, spare))
+    if (!find_run_locked(pages, n, align, &run))
         return NULL;
-
-    const size_t first = take_run_locked(pages, n);
-    const bool found = first != pages->count;
-    if (!found || !ms_mem_commit(pages->base + first * MS_PAGE_SIZE, n * MS_PAGE_SIZE)) {
-        if (found) {
-            mark_run(pages, first, n, false);
-            pages->first_free = first < pages->first_free ? first : pages->first_free;
-            ms_budget_note_refusal(pages->budget);
-        }
-        ms_budget_uncharge(pages->budget, n * MS_PAGE_SIZE);
+    const struct run own = own_pages(pages, run);
+    const uint64_t bytes = own.n * MS_PAGE_SIZE;
+    if (!ms_budget_charge(pages->budget, bytes, spare))
+        return NULL;
+    if (!ms_mem_commit(pages->base + own.first * MS_PAGE_SIZE, bytes)) {
+        ms_budget_note_refusal(pages->budget);
+        ms_budget_uncharge(pages->budget, bytes);
         return NULL;
     }
-    return pages->base + first * MS_PAGE_SIZE;
+    ms_bitmap_fill(pages->used, run.first, run.n, true);
+    if (own.first + own.n > pages->reach)
+        pages->reach = own.first + own.n;
+    return pages->base + (run.first << pages->unit_shift);
 }
 
 /* ---- Blocks under a page ---- */
@@ -146,7 +168,8 @@ static void *alloc_block_locked(struct ms_pages *pages, int class, uint64_t spar
     uint32_t page = pages->partial[class];
 
     if (page == MS_PAGE_NONE) {
-        const char *fresh = alloc_run_locked(pages, 1, spare);
+        const size_t units = units_of_page(pages);
+        const char *fresh = alloc_run_locked(pages, units, units, spare);
         if (fresh == NULL)
             return NULL;
         page = (uint32_t)((size_t)(fresh - pages->base) / MS_PAGE_SIZE);
@@ -185,7 +208,7 @@ static void free_block_locked(struct ms_pages *pages, const char *memory, int cl
     if (blocks->free == all_blocks_free(class)) {
         if (!was_full)
             unlink_partial_locked(pages, page, class);
-        give_run_locked(pages, page, 1);
+        give_run_locked(pages, (struct run){page * units_of_page(pages), units_of_page(pages)});
     } else if (was_full) {
         blocks->next = pages->partial[class];
         pages->partial[class] = page;
@@ -195,9 +218,9 @@ static void free_block_locked(struct ms_pages *pages, const char *memory, int cl
 void *ms_pages_alloc(struct ms_pages *pages, size_t size, uint64_t spare)
 {
     ms_mutex_lock(&pages->lock);
-    void *memory = is_block_size(size)
-                       ? alloc_block_locked(pages, block_class(size), spare)
-                       : alloc_run_locked(pages, ms_pages_charge_of(size) / MS_PAGE_SIZE, spare);
+    void *memory = is_block_size(size) ? alloc_block_locked(pages, block_class(size), spare)
+                                       : alloc_run_locked(pages, units_for(pages, size, false),
+                                                          units_of_page(pages), spare);
     ms_mutex_unlock(&pages->lock);
     return memory;
 }
@@ -208,8 +231,22 @@ void ms_pages_free(struct ms_pages *pages, void *memory, size_t size)
     if (is_block_size(size))
         free_block_locked(pages, memory, block_class(size));
     else
-        give_run_locked(pages, (size_t)((char *)memory - pages->base) / MS_PAGE_SIZE,
-                        ms_pages_charge_of(size) / MS_PAGE_SIZE);
+        give_run_locked(pages, run_at(pages, memory, units_for(pages, size, false)));
+    ms_mutex_unlock(&pages->lock);
+}
+
+void *ms_pages_alloc_packed(struct ms_pages *pages, size_t size, uint64_t spare)
+{
+    ms_mutex_lock(&pages->lock);
+    void *memory = alloc_run_locked(pages, units_for(pages, size, true), 1, spare);
+    ms_mutex_unlock(&pages->lock);
+    return memory;
+}
+
+void ms_pages_free_packed(struct ms_pages *pages, void *memory, size_t size)
+{
+    ms_mutex_lock(&pages->lock);
+    give_run_locked(pages, run_at(pages, memory, units_for(pages, size, true)));
     ms_mutex_unlock(&pages->lock);
 }
 

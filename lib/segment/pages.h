@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Memory that is not segments: index tables, large entries, the ghost. Runs of pages out of a
- * reserved address range, first fit from the low end, and blocks of a power of two under a page
- * carved out of single pages.
+ * reserved address range, first fit from the low end; packed runs, which begin and end anywhere at
+ * multiples of a unit under a page; and blocks of a power of two under a page carved out of single
+ * pages.
  *
- *     | run of 3 pages | 1 KiB x 4 blocks | free | run of 17 pages ... |
+ *     | run of 3 pages | 1 KiB x 4 blocks | free | packed, 16.1 pages |, 16.1 pages | run ...
  *
  * PA-1  Every page of a run or with a block in use is charged to the budget; a page is given
  *       back to the system and uncharged as soon as nothing in it is in use.
- * PA-2  Free pages read as zero. Blocks do not: they are zeroed when handed out.
+ * PA-2  Free pages read as zero. Blocks do not: they are zeroed when handed out. The ends of
+ *       packed runs do not, either.
  *
  * All functions may be called by any thread; the lock inside is a leaf. */
 #ifndef MS_SEGMENT_PAGES_H
@@ -16,6 +18,9 @@
 #include "platform/mem.h"
 #include "platform/thread.h"
 #include "segment/budget.h"
+
+#define MS_PAGE_SHIFT 12
+#define MS_UNIT_SHIFT_MIN 9
 
 #define MS_BLOCK_MIN ((size_t)64)
 #define MS_BLOCK_CLASSES 6 /* 64 B .. 2 KiB */
@@ -32,18 +37,22 @@ struct ms_pages {
     ms_mutex lock;
     struct ms_budget *budget;
     char *base;
+    unsigned unit_shift;
     size_t count;                       /* pages in the range */
-    size_t first_free;                  /* no page below this one is free */
+    size_t units;                       /* the same in units */
+    size_t first_free;                  /* no unit below this one is free */
     size_t reach;                       /* no page from this one on was ever used */
-    uint64_t *used;                     /* a bit for each page */
+    uint64_t *used;                     /* a bit for each unit */
     struct ms_page_blocks *blocks;      /* one for each page, looked at for pages of blocks only */
     uint32_t partial[MS_BLOCK_CLASSES]; /* pages with a free block, by class */
     size_t map_bytes;                   /* reserved behind `used` and `blocks` */
     char *map;
 };
 
-/* Manage `count` pages at `base`. False when the system gives no memory. */
-bool ms_pages_init(struct ms_pages *pages, struct ms_budget *budget, char *base, size_t count);
+/* Manage `count` pages at `base`, in units of 1 << unit_shift bytes, from MS_UNIT_SHIFT_MIN up to
+ * MS_PAGE_SHIFT: a search looks at as many bits. False when the system gives no memory. */
+bool ms_pages_init(struct ms_pages *pages, struct ms_budget *budget, char *base, size_t count,
+                   unsigned unit_shift);
 void ms_pages_fini(struct ms_pages *pages);
 
 /* Zeroed memory of `size` bytes: up to half a page a power of two from MS_BLOCK_MIN on, else
@@ -53,10 +62,16 @@ void *ms_pages_alloc(struct ms_pages *pages, size_t size, uint64_t spare);
 /* Give back what ms_pages_alloc() gave for the same `size`. */
 void ms_pages_free(struct ms_pages *pages, void *memory, size_t size);
 
+/* The same in a packed run, of any size, which may share its first and its last page with others,
+ * and is not zeroed there. */
+void *ms_pages_alloc_packed(struct ms_pages *pages, size_t size, uint64_t spare);
+void ms_pages_free_packed(struct ms_pages *pages, void *memory, size_t size);
+
 /* Bytes of the range up to the end of the last page that was ever used, huge pages whole. */
 size_t ms_pages_reach(struct ms_pages *pages);
 
-/* Bytes that ms_pages_alloc() charges at most for `size`. */
+/* Bytes that either charges at most for `size`: a packed run begins inside a page only where somebody
+ * pays for that page. */
 static inline uint64_t ms_pages_charge_of(size_t size)
 {
     return (size + MS_PAGE_SIZE - 1) & ~(MS_PAGE_SIZE - 1);

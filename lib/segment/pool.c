@@ -315,7 +315,7 @@ static void free_locked(struct ms_arena *arena, struct ms_segment *segment)
 {
     ms_store_relaxed(&segment->state, MS_SEGMENT_FREE);
     if (segment->is_solo) {
-        ms_pages_free(&arena->pages, segment, sizeof *segment + segment->capacity);
+        ms_pages_free_packed(&arena->pages, segment, sizeof *segment + segment->capacity);
         arena->solos--;
     } else if (arena->warm_count < arena->warm_keep) {
         push(&arena->warm, segment);

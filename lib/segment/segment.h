@@ -11,7 +11,7 @@
  * WAITING  that has passed, but views hold it
  *
  * A large entry has a segment of its own: its record stands in front of the entry, at the start
- * of a run of pages.
+ * of a packed run.
  *
  * SG-1  live_entries is the number of index slots that refer into the segment, and of entries that
  *       are kept beyond their expiry (store/stale.h); live_bytes the bytes behind them.

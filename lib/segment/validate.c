@@ -1,13 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "segment/validate.h"
 
+#include "segment/bitmap.h"
+
 #if MS_VALIDATES
 
 /* ---- Pages ---- */
 
-static bool page_is_used(const struct ms_pages *pages, size_t page)
+/* How many of a page's units are in use. */
+static unsigned used_units(const struct ms_pages *pages, size_t page)
 {
-    return pages->used[page / 64] >> page % 64 & 1;
+    const size_t in_page = MS_PAGE_SIZE >> pages->unit_shift;
+    unsigned used = 0;
+
+    for (size_t unit = page * in_page; unit < (page + 1) * in_page; unit++)
+        used += pages->used[unit / 64] >> unit % 64 & 1;
+    return used;
 }
 
 static const char *check_partial(const struct ms_pages *pages, uint32_t class)
@@ -19,7 +27,8 @@ static const char *check_partial(const struct ms_pages *pages, uint32_t class)
          page = pages->blocks[page].next) {
         const uint64_t free = pages->blocks[page].free;
 
-        MS_REQUIRE(page < pages->count && page_is_used(pages, page),
+        MS_REQUIRE(page < pages->count &&
+                       used_units(pages, page) == MS_PAGE_SIZE >> pages->unit_shift,
                    "PA-1: a page with blocks in use is not marked as used");
         MS_REQUIRE(pages->blocks[page].class_ == class, "PA: a page is listed for other blocks");
         MS_REQUIRE(free != 0, "PA: a page without a free block is listed as having one");
@@ -32,12 +41,18 @@ static const char *check_partial(const struct ms_pages *pages, uint32_t class)
 
 const char *ms_pages_validate(const struct ms_pages *pages, uint64_t *charged)
 {
+    const size_t in_page = MS_PAGE_SIZE >> pages->unit_shift;
     uint64_t used = 0;
 
-    for (size_t page = 0; page < pages->first_free; page++)
-        MS_REQUIRE(page_is_used(pages, page), "PA: there is a free page below the first free one");
-    for (size_t word = 0; word < (pages->count + 63) / 64; word++)
-        used += (uint64_t)__builtin_popcountll(pages->used[word]);
+    for (size_t unit = 0; unit < pages->first_free; unit++)
+        MS_REQUIRE(pages->used[unit / 64] >> unit % 64 & 1,
+                   "PA: there is a free unit below the first free one");
+    for (size_t unit = ms_bitmap_find(pages->used, 0, pages->units, true); unit < pages->units;) {
+        const size_t page = unit / in_page;
+
+        used++;
+        unit = ms_bitmap_find(pages->used, (page + 1) * in_page, pages->units, true);
+    }
     *charged = used * MS_PAGE_SIZE;
     for (uint32_t class = 0; class < MS_BLOCK_CLASSES; class ++)
         MS_REQUIRE_VALID(check_partial(pages, class));

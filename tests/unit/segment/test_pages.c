@@ -10,6 +10,8 @@
 
 #define PAGE MS_PAGE_SIZE
 #define PAGES 64
+#define UNIT_SHIFT 9
+#define UNIT ((size_t)1 << UNIT_SHIFT)
 
 static struct ms_budget budget;
 static struct ms_pages pages;
@@ -20,7 +22,7 @@ static void open_pages(void)
     budget = (struct ms_budget){.limit = PAGES * PAGE};
     base = ms_mem_reserve(PAGES * PAGE);
     cr_assert_not_null(base);
-    cr_assert(ms_pages_init(&pages, &budget, base, PAGES));
+    cr_assert(ms_pages_init(&pages, &budget, base, PAGES, UNIT_SHIFT));
 }
 
 static void close_pages(void)
@@ -175,9 +177,64 @@ Test(pages, init_fails_when_the_system_gives_no_memory)
     struct ms_pages others;
 
     ms_testing_fail_memory(1, false);
-    cr_assert_not(ms_pages_init(&others, &budget, base, PAGES));
+    cr_assert_not(ms_pages_init(&others, &budget, base, PAGES, UNIT_SHIFT));
     ms_testing_fail_memory(0, false);
     ms_pages_fini(&others);
+}
+
+/* ---- Packed runs ---- */
+
+Test(pages, packed_runs_lie_wall_to_wall_and_share_the_pages_between_them)
+{
+    const size_t size = 2 * PAGE + 1;
+    char *first = ms_pages_alloc_packed(&pages, size, 0);
+    char *second = ms_pages_alloc_packed(&pages, size, 0);
+
+    cr_assert_eq(first, base);
+    cr_assert_eq(second, base + 2 * PAGE + UNIT);
+    cr_assert_eq(ms_budget_charged(&budget), 5 * PAGE, "and not 6");
+    check();
+    ms_pages_free_packed(&pages, first, size);
+    cr_assert_eq(ms_budget_charged(&budget), 3 * PAGE, "the page between is the second's");
+    check();
+    ms_pages_free_packed(&pages, second, size);
+    cr_assert_eq(ms_budget_charged(&budget), 0);
+    check();
+}
+
+Test(pages, what_lies_beside_a_packed_run_that_goes_stays_as_it_is)
+{
+    char *runs[3];
+
+    for (int i = 0; i < 3; i++) {
+        runs[i] = ms_pages_alloc_packed(&pages, PAGE + UNIT, 0);
+        memset(runs[i], 1 + i, PAGE + UNIT);
+    }
+    ms_pages_free_packed(&pages, runs[1], PAGE + UNIT);
+    for (int i = 0; i < 3; i += 2) {
+        for (size_t k = 0; k < PAGE + UNIT; k++)
+            cr_assert_eq(runs[i][k], 1 + i);
+    }
+    cr_assert_eq(ms_pages_alloc_packed(&pages, PAGE + UNIT, 0), runs[1]);
+    check();
+}
+
+Test(pages, a_run_of_pages_begins_at_a_page_behind_a_packed_one)
+{
+    cr_assert_eq(ms_pages_alloc_packed(&pages, UNIT, 0), base);
+    cr_assert_eq(ms_pages_alloc(&pages, PAGE, 0), page(1));
+    cr_assert_eq(ms_pages_alloc_packed(&pages, PAGE - UNIT, 0), base + UNIT, "the gap is used");
+    cr_assert_eq(ms_budget_charged(&budget), 2 * PAGE);
+    check();
+}
+
+Test(pages, a_packed_run_is_charged_for_no_page_that_is_paid_for)
+{
+    cr_assert_not_null(ms_pages_alloc_packed(&pages, UNIT, 0));
+    budget.limit = PAGE;
+    cr_assert_null(ms_pages_alloc_packed(&pages, PAGE, 0));
+    cr_assert_not_null(ms_pages_alloc_packed(&pages, PAGE - UNIT, 0));
+    check();
 }
 
 /* ---- Blocks ---- */
@@ -250,17 +307,21 @@ static struct {
     unsigned char *memory;
     size_t size;
     unsigned char pattern;
+    bool packed;
 } held[HELD];
 
 static void drop(size_t i)
 {
     for (size_t k = 0; k < held[i].size; k++)
         cr_assert_eq(held[i].memory[k], held[i].pattern, "memory was handed out twice");
-    ms_pages_free(&pages, held[i].memory, held[i].size);
+    if (held[i].packed)
+        ms_pages_free_packed(&pages, held[i].memory, held[i].size);
+    else
+        ms_pages_free(&pages, held[i].memory, held[i].size);
     held[i].memory = NULL;
 }
 
-Test(pages, random_runs_and_blocks_stay_apart_and_come_back)
+Test(pages, random_runs_packed_ones_and_blocks_stay_apart_and_come_back)
 {
     struct unit_random random = unit_random_start("pages");
 
@@ -273,10 +334,12 @@ Test(pages, random_runs_and_blocks_stay_apart_and_come_back)
         }
         held[i].size = unit_random_below(&random, 3) == 0 ? 1 + unit_random_below(&random, 5 * PAGE)
                                                           : 1 + unit_random_below(&random, 2048);
-        held[i].memory = ms_pages_alloc(&pages, held[i].size, 0);
+        held[i].packed = unit_random_below(&random, 3) == 0;
+        held[i].memory = held[i].packed ? ms_pages_alloc_packed(&pages, held[i].size, 0)
+                                        : ms_pages_alloc(&pages, held[i].size, 0);
         if (held[i].memory == NULL)
             continue;
-        cr_assert(is_zero(held[i].memory, held[i].size));
+        cr_assert(held[i].packed || is_zero(held[i].memory, held[i].size));
         held[i].pattern = (unsigned char)(1 + unit_random_below(&random, 255));
         memset(held[i].memory, held[i].pattern, held[i].size);
         if (round % 100 == 0)

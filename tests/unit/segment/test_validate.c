@@ -36,7 +36,7 @@ Test(segment_validate, finds_a_page_that_nobody_was_given)
 {
     struct ms_arena *arena = open_filled();
 
-    arena->pages.used[0] |= 1 << 5;
+    arena->pages.used[5] |= 1;
     expect_problem(arena, "AR-1");
 }
 

@@ -2596,6 +2596,8 @@ static inline uint64_t ms_budget_charged(struct ms_budget *budget)
 #endif
 #ifndef MS_SEGMENT_PAGES_H
 #define MS_SEGMENT_PAGES_H
+#define MS_PAGE_SHIFT 12
+#define MS_UNIT_SHIFT_MIN 9
 #define MS_BLOCK_MIN ((size_t)64)
 #define MS_BLOCK_CLASSES 6
 struct ms_page_blocks {
@@ -2608,7 +2610,9 @@ struct ms_pages {
     ms_mutex lock;
     struct ms_budget *budget;
     char *base;
+    unsigned unit_shift;
     size_t count;
+    size_t units;
     size_t first_free;
     size_t reach;
     uint64_t *used;
@@ -2617,10 +2621,13 @@ struct ms_pages {
     size_t map_bytes;
     char *map;
 };
-bool ms_pages_init(struct ms_pages *pages, struct ms_budget *budget, char *base, size_t count);
+bool ms_pages_init(struct ms_pages *pages, struct ms_budget *budget, char *base, size_t count,
+                   unsigned unit_shift);
 void ms_pages_fini(struct ms_pages *pages);
 void *ms_pages_alloc(struct ms_pages *pages, size_t size, uint64_t spare);
 void ms_pages_free(struct ms_pages *pages, void *memory, size_t size);
+void *ms_pages_alloc_packed(struct ms_pages *pages, size_t size, uint64_t spare);
+void ms_pages_free_packed(struct ms_pages *pages, void *memory, size_t size);
 size_t ms_pages_reach(struct ms_pages *pages);
 static inline uint64_t ms_pages_charge_of(size_t size)
 {
@@ -3012,6 +3019,7 @@ void ms_pool_init_segment(struct ms_arena *arena, struct ms_segment *segment,
                           const struct ms_placement *placement);
 #endif
 #include <assert.h>
+#include <string.h>
 static bool shares_slots(const struct ms_arena *arena)
 {
     return arena->stripes == 1 && arena->evicts;
@@ -3109,9 +3117,11 @@ static bool reserve_solo(struct ms_arena *arena, const struct ms_placement *plac
     const uint32_t size = ms_arena_padded(arena, ms_shape_size(shape, is_long, arena->kept));
     const uint64_t spare =
         placement->privileged ? 0 : (uint64_t)arena->reserve << arena->segment_shift;
-    struct ms_segment *segment = ms_pages_alloc(&arena->pages, sizeof *segment + size, spare);
+    struct ms_segment *segment =
+        ms_pages_alloc_packed(&arena->pages, sizeof *segment + size, spare);
     if (segment == NULL)
         return false;
+    memset(segment, 0, sizeof *segment);
     ms_pool_init_segment(arena, segment, placement);
     segment->is_solo = 1;
     segment->capacity = size;
@@ -3285,6 +3295,13 @@ static void advise_range(const struct ms_arena *arena, enum ms_arena_paging pagi
     if (paging == MS_PAGING_MIXED && arena->segments_bytes > segment_arena_HUGE_PAGES_FROM)
         ms_mem_advise_huge(arena->base + segment_arena_HUGE_PAGES_FROM, arena->segments_bytes - segment_arena_HUGE_PAGES_FROM);
 }
+static unsigned unit_shift_of(const struct ms_arena *arena)
+{
+    const unsigned shift = log2_floor(ms_arena_solo_threshold(arena) / 64);
+    return shift < MS_UNIT_SHIFT_MIN ? MS_UNIT_SHIFT_MIN
+           : shift > MS_PAGE_SHIFT   ? MS_PAGE_SHIFT
+                                     : shift;
+}
 static bool map_range(struct ms_arena *arena, enum ms_arena_paging paging)
 {
     const size_t pages = (arena->reserved_bytes - arena->pages_offset) / MS_PAGE_SIZE;
@@ -3293,7 +3310,8 @@ static bool map_range(struct ms_arena *arena, enum ms_arena_paging paging)
     if (arena->base == NULL || arena->segments == NULL)
         return false;
     advise_range(arena, paging);
-    return ms_pages_init(&arena->pages, &arena->budget, arena->base + arena->pages_offset, pages);
+    return ms_pages_init(&arena->pages, &arena->budget, arena->base + arena->pages_offset, pages,
+                         unit_shift_of(arena));
 }
 static bool map_range_or_less(struct ms_arena *arena, const struct ms_arena_options *options)
 {
@@ -3400,6 +3418,43 @@ void ms_arena_each_slot_lock(struct ms_arena *arena, void (*fn)(ms_mutex *lock))
         fn(&arena->open[i].lock);
 }
 
+/* lib/segment/bitmap.c */
+#ifndef MS_SEGMENT_BITMAP_H
+#define MS_SEGMENT_BITMAP_H
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+size_t ms_bitmap_find(const uint64_t *words, size_t from, size_t end, bool value);
+void ms_bitmap_fill(uint64_t *words, size_t first, size_t n, bool value);
+#endif
+size_t ms_bitmap_find(const uint64_t *words, size_t from, size_t end, bool value)
+{
+    const uint64_t flip = value ? 0 : ~UINT64_C(0);
+    while (from < end) {
+        const uint64_t left = (words[from / 64] ^ flip) >> from % 64;
+        if (left != 0) {
+            from += (size_t)__builtin_ctzll(left);
+            break;
+        }
+        from = (from / 64 + 1) * 64;
+    }
+    return from < end ? from : end;
+}
+void ms_bitmap_fill(uint64_t *words, size_t first, size_t n, bool value)
+{
+    const size_t end = first + n;
+    while (first < end) {
+        const size_t bit = first % 64;
+        const size_t count = end - first < 64 - bit ? end - first : 64 - bit;
+        const uint64_t mask = ~UINT64_C(0) >> (64 - count) << bit;
+        if (value)
+            words[first / 64] |= mask;
+        else
+            words[first / 64] &= ~mask;
+        first += count;
+    }
+}
+
 /* lib/segment/entry.c */
 char *ms_entry_write_head(struct ms_entry *entry, const struct ms_entry_shape *shape, bool is_long,
                           int64_t time_base, unsigned kept, unsigned access)
@@ -3436,13 +3491,20 @@ char *ms_entry_write_head(struct ms_entry *entry, const struct ms_entry_shape *s
 
 /* lib/segment/pages.c */
 #include <string.h>
-bool ms_pages_init(struct ms_pages *pages, struct ms_budget *budget, char *base, size_t count)
+bool ms_pages_init(struct ms_pages *pages, struct ms_budget *budget, char *base, size_t count,
+                   unsigned unit_shift)
 {
-    const size_t bitmap_bytes = (count + 63) / 64 * 8;
+    const size_t units = count << (MS_PAGE_SHIFT - unit_shift);
+    const size_t bitmap_bytes = (units + 63) / 64 * 8;
     const size_t map_bytes =
-        ms_pages_charge_of(bitmap_bytes + count * sizeof(struct ms_page_blocks));
-    *pages =
-        (struct ms_pages){.budget = budget, .base = base, .count = count, .map_bytes = map_bytes};
+        (bitmap_bytes + count * sizeof(struct ms_page_blocks) + MS_PAGE_SIZE - 1) &
+        ~(MS_PAGE_SIZE - 1);
+    *pages = (struct ms_pages){.budget = budget,
+                               .base = base,
+                               .unit_shift = unit_shift,
+                               .count = count,
+                               .units = units,
+                               .map_bytes = map_bytes};
     pages->map = ms_mem_reserve(map_bytes);
     if (pages->map == NULL)
         return false;
@@ -3461,79 +3523,83 @@ void ms_pages_fini(struct ms_pages *pages)
     ms_mutex_destroy(&pages->lock);
     pages->map = NULL;
 }
-static bool segment_pages_page_is_used(const struct ms_pages *pages, size_t page)
+struct segment_pages_run {
+    size_t first;
+    size_t n;
+};
+static size_t units_of_page(const struct ms_pages *pages)
 {
-    return pages->used[page / 64] >> page % 64 & 1;
+    return MS_PAGE_SIZE >> pages->unit_shift;
 }
-static void mark_run(struct ms_pages *pages, size_t first, size_t n, bool used)
+static struct segment_pages_run run_at(const struct ms_pages *pages, const void *memory, size_t n)
 {
-    for (size_t page = first; page < first + n; page++) {
-        if (used)
-            pages->used[page / 64] |= UINT64_C(1) << page % 64;
-        else
-            pages->used[page / 64] &= ~(UINT64_C(1) << page % 64);
-    }
+    return (struct segment_pages_run){(size_t)((const char *)memory - pages->base) >> pages->unit_shift, n};
 }
-static size_t next_free(const struct ms_pages *pages, size_t page)
+static size_t units_for(const struct ms_pages *pages, size_t size, bool packed)
 {
-    while (page < pages->count) {
-        const uint64_t free = ~pages->used[page / 64] >> page % 64;
-        if (free != 0) {
-            page += (size_t)__builtin_ctzll(free);
-            break;
+    const size_t unit = (size_t)1 << pages->unit_shift;
+    return packed ? (size + unit - 1) >> pages->unit_shift
+                  : ms_pages_charge_of(size) >> pages->unit_shift;
+}
+static bool page_is_free(const struct ms_pages *pages, size_t page)
+{
+    const size_t first = page * units_of_page(pages), end = first + units_of_page(pages);
+    return ms_bitmap_find(pages->used, first, end, true) == end;
+}
+static struct segment_pages_run own_pages(const struct ms_pages *pages, struct segment_pages_run segment_pages_run)
+{
+    const size_t in_page = units_of_page(pages);
+    size_t first = segment_pages_run.first / in_page;
+    size_t end = (segment_pages_run.first + segment_pages_run.n + in_page - 1) / in_page;
+    if (!page_is_free(pages, first))
+        first++;
+    if (end > first && !page_is_free(pages, end - 1))
+        end--;
+    return (struct segment_pages_run){first, end - first};
+}
+static bool find_run_locked(struct ms_pages *pages, size_t n, size_t align, struct segment_pages_run *segment_pages_run)
+{
+    pages->first_free = ms_bitmap_find(pages->used, pages->first_free, pages->units, false);
+    size_t first = (pages->first_free + align - 1) / align * align;
+    while (first + n <= pages->units) {
+        const size_t used = ms_bitmap_find(pages->used, first, first + n, true);
+        if (used == first + n) {
+            *segment_pages_run = (struct segment_pages_run){first, n};
+            return true;
         }
-        page = (page / 64 + 1) * 64;
+        const size_t free = ms_bitmap_find(pages->used, used, pages->units, false);
+        first = (free + align - 1) / align * align;
     }
-    return page < pages->count ? page : pages->count;
+    return false;
 }
-static size_t free_run(const struct ms_pages *pages, size_t page, size_t n)
+static void give_run_locked(struct ms_pages *pages, struct segment_pages_run segment_pages_run)
 {
-    size_t length = 0;
-    while (length < n && page + length < pages->count && !segment_pages_page_is_used(pages, page + length))
-        length++;
-    return length;
+    ms_bitmap_fill(pages->used, segment_pages_run.first, segment_pages_run.n, false);
+    const struct segment_pages_run own = own_pages(pages, segment_pages_run);
+    if (own.n != 0)
+        ms_mem_discard(pages->base + own.first * MS_PAGE_SIZE, own.n * MS_PAGE_SIZE);
+    if (segment_pages_run.first < pages->first_free)
+        pages->first_free = segment_pages_run.first;
+    ms_budget_uncharge(pages->budget, own.n * MS_PAGE_SIZE);
 }
-static size_t take_run_locked(struct ms_pages *pages, size_t n)
+static void *alloc_run_locked(struct ms_pages *pages, size_t n, size_t align, uint64_t spare)
 {
-    size_t page = next_free(pages, pages->first_free);
-    pages->first_free = page;
-    while (page + n <= pages->count) {
-        const size_t length = free_run(pages, page, n);
-        if (length == n) {
-            mark_run(pages, page, n, true);
-            pages->reach = page + n > pages->reach ? page + n : pages->reach;
-            if (page == pages->first_free)
-                pages->first_free = page + n;
-            return page;
-        }
-        page = next_free(pages, page + length);
-    }
-    return pages->count;
-}
-static void give_run_locked(struct ms_pages *pages, size_t first, size_t n)
-{
-    ms_mem_discard(pages->base + first * MS_PAGE_SIZE, n * MS_PAGE_SIZE);
-    mark_run(pages, first, n, false);
-    if (first < pages->first_free)
-        pages->first_free = first;
-    ms_budget_uncharge(pages->budget, n * MS_PAGE_SIZE);
-}
-static void *alloc_run_locked(struct ms_pages *pages, size_t n, uint64_t spare)
-{
-    if (n > pages->count || !ms_budget_charge(pages->budget, n * MS_PAGE_SIZE, spare))
+    struct segment_pages_run segment_pages_run;
+    if (!find_run_locked(pages, n, align, &segment_pages_run))
         return NULL;
-    const size_t first = take_run_locked(pages, n);
-    const bool found = first != pages->count;
-    if (!found || !ms_mem_commit(pages->base + first * MS_PAGE_SIZE, n * MS_PAGE_SIZE)) {
-        if (found) {
-            mark_run(pages, first, n, false);
-            pages->first_free = first < pages->first_free ? first : pages->first_free;
-            ms_budget_note_refusal(pages->budget);
-        }
-        ms_budget_uncharge(pages->budget, n * MS_PAGE_SIZE);
+    const struct segment_pages_run own = own_pages(pages, segment_pages_run);
+    const uint64_t bytes = own.n * MS_PAGE_SIZE;
+    if (!ms_budget_charge(pages->budget, bytes, spare))
+        return NULL;
+    if (!ms_mem_commit(pages->base + own.first * MS_PAGE_SIZE, bytes)) {
+        ms_budget_note_refusal(pages->budget);
+        ms_budget_uncharge(pages->budget, bytes);
         return NULL;
     }
-    return pages->base + first * MS_PAGE_SIZE;
+    ms_bitmap_fill(pages->used, segment_pages_run.first, segment_pages_run.n, true);
+    if (own.first + own.n > pages->reach)
+        pages->reach = own.first + own.n;
+    return pages->base + (segment_pages_run.first << pages->unit_shift);
 }
 static bool is_block_size(size_t size)
 {
@@ -3555,7 +3621,8 @@ static void *alloc_block_locked(struct ms_pages *pages, int class, uint64_t spar
 {
     uint32_t page = pages->partial[class];
     if (page == MS_PAGE_NONE) {
-        const char *fresh = alloc_run_locked(pages, 1, spare);
+        const size_t units = units_of_page(pages);
+        const char *fresh = alloc_run_locked(pages, units, units, spare);
         if (fresh == NULL)
             return NULL;
         page = (uint32_t)((size_t)(fresh - pages->base) / MS_PAGE_SIZE);
@@ -3588,7 +3655,7 @@ static void free_block_locked(struct ms_pages *pages, const char *memory, int cl
     if (blocks->free == all_blocks_free(class)) {
         if (!was_full)
             unlink_partial_locked(pages, page, class);
-        give_run_locked(pages, page, 1);
+        give_run_locked(pages, (struct segment_pages_run){page * units_of_page(pages), units_of_page(pages)});
     } else if (was_full) {
         blocks->next = pages->partial[class];
         pages->partial[class] = page;
@@ -3597,9 +3664,9 @@ static void free_block_locked(struct ms_pages *pages, const char *memory, int cl
 void *ms_pages_alloc(struct ms_pages *pages, size_t size, uint64_t spare)
 {
     ms_mutex_lock(&pages->lock);
-    void *memory = is_block_size(size)
-                       ? alloc_block_locked(pages, block_class(size), spare)
-                       : alloc_run_locked(pages, ms_pages_charge_of(size) / MS_PAGE_SIZE, spare);
+    void *memory = is_block_size(size) ? alloc_block_locked(pages, block_class(size), spare)
+                                       : alloc_run_locked(pages, units_for(pages, size, false),
+                                                          units_of_page(pages), spare);
     ms_mutex_unlock(&pages->lock);
     return memory;
 }
@@ -3609,8 +3676,20 @@ void ms_pages_free(struct ms_pages *pages, void *memory, size_t size)
     if (is_block_size(size))
         free_block_locked(pages, memory, block_class(size));
     else
-        give_run_locked(pages, (size_t)((char *)memory - pages->base) / MS_PAGE_SIZE,
-                        ms_pages_charge_of(size) / MS_PAGE_SIZE);
+        give_run_locked(pages, run_at(pages, memory, units_for(pages, size, false)));
+    ms_mutex_unlock(&pages->lock);
+}
+void *ms_pages_alloc_packed(struct ms_pages *pages, size_t size, uint64_t spare)
+{
+    ms_mutex_lock(&pages->lock);
+    void *memory = alloc_run_locked(pages, units_for(pages, size, true), 1, spare);
+    ms_mutex_unlock(&pages->lock);
+    return memory;
+}
+void ms_pages_free_packed(struct ms_pages *pages, void *memory, size_t size)
+{
+    ms_mutex_lock(&pages->lock);
+    give_run_locked(pages, run_at(pages, memory, units_for(pages, size, true)));
     ms_mutex_unlock(&pages->lock);
 }
 size_t ms_pages_reach(struct ms_pages *pages)
@@ -3879,7 +3958,7 @@ static void free_locked(struct ms_arena *arena, struct ms_segment *segment)
 {
     ms_store_relaxed(&segment->state, MS_SEGMENT_FREE);
     if (segment->is_solo) {
-        ms_pages_free(&arena->pages, segment, sizeof *segment + segment->capacity);
+        ms_pages_free_packed(&arena->pages, segment, sizeof *segment + segment->capacity);
         arena->solos--;
     } else if (arena->warm_count < arena->warm_keep) {
         segment_pool_push(&arena->warm, segment);
@@ -3990,9 +4069,13 @@ const char *ms_arena_validate(struct ms_arena *arena, uint64_t others);
 #endif
 #endif
 #if MS_VALIDATES
-static bool segment_validate_page_is_used(const struct ms_pages *pages, size_t page)
+static unsigned used_units(const struct ms_pages *pages, size_t page)
 {
-    return pages->used[page / 64] >> page % 64 & 1;
+    const size_t in_page = MS_PAGE_SIZE >> pages->unit_shift;
+    unsigned used = 0;
+    for (size_t unit = page * in_page; unit < (page + 1) * in_page; unit++)
+        used += pages->used[unit / 64] >> unit % 64 & 1;
+    return used;
 }
 static const char *check_partial(const struct ms_pages *pages, uint32_t class)
 {
@@ -4001,7 +4084,8 @@ static const char *check_partial(const struct ms_pages *pages, uint32_t class)
     for (uint32_t page = pages->partial[class]; page != MS_PAGE_NONE;
          page = pages->blocks[page].next) {
         const uint64_t free = pages->blocks[page].free;
-        MS_REQUIRE(page < pages->count && segment_validate_page_is_used(pages, page),
+        MS_REQUIRE(page < pages->count &&
+                       used_units(pages, page) == MS_PAGE_SIZE >> pages->unit_shift,
                    "PA-1: a page with blocks in use is not marked as used");
         MS_REQUIRE(pages->blocks[page].class_ == class, "PA: a page is listed for other blocks");
         MS_REQUIRE(free != 0, "PA: a page without a free block is listed as having one");
@@ -4013,11 +4097,16 @@ static const char *check_partial(const struct ms_pages *pages, uint32_t class)
 }
 const char *ms_pages_validate(const struct ms_pages *pages, uint64_t *charged)
 {
+    const size_t in_page = MS_PAGE_SIZE >> pages->unit_shift;
     uint64_t used = 0;
-    for (size_t page = 0; page < pages->first_free; page++)
-        MS_REQUIRE(segment_validate_page_is_used(pages, page), "PA: there is a free page below the first free one");
-    for (size_t word = 0; word < (pages->count + 63) / 64; word++)
-        used += (uint64_t)__builtin_popcountll(pages->used[word]);
+    for (size_t unit = 0; unit < pages->first_free; unit++)
+        MS_REQUIRE(pages->used[unit / 64] >> unit % 64 & 1,
+                   "PA: there is a free unit below the first free one");
+    for (size_t unit = ms_bitmap_find(pages->used, 0, pages->units, true); unit < pages->units;) {
+        const size_t page = unit / in_page;
+        used++;
+        unit = ms_bitmap_find(pages->used, (page + 1) * in_page, pages->units, true);
+    }
     *charged = used * MS_PAGE_SIZE;
     for (uint32_t class = 0; class < MS_BLOCK_CLASSES; class ++)
         MS_REQUIRE_VALID(check_partial(pages, class));
@@ -5582,7 +5671,7 @@ size_t ms_logfmt(const memstore_log_record *record, char out[static MS_LOGFMT_SI
 
 /* lib/log/thread.c */
 #include <signal.h>
-static void *run(void *argument)
+static void *log_thread_run(void *argument)
 {
     struct ms_log *log = argument;
     ms_mutex_lock(&log->lock);
@@ -5607,7 +5696,7 @@ bool ms_log_wake_locked(struct ms_log *log)
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     log->started =
-        !ms_testing_refuses_memory() && pthread_create(&log->thread, NULL, run, log) == 0;
+        !ms_testing_refuses_memory() && pthread_create(&log->thread, NULL, log_thread_run, log) == 0;
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     return log->started;
 }
