@@ -24,6 +24,7 @@ MAY_INCLUDE = {
     "events": {"segment", "util", "platform"},
     "loader": {"segment", "util", "platform"},
     "snapshot": {"util", "platform"},
+    "pressure": {"util", "platform"},
     "store": {
         "index",
         "segment",
@@ -35,6 +36,7 @@ MAY_INCLUDE = {
         "loader",
         "log",
         "snapshot",
+        "pressure",
         "util",
         "platform",
     },

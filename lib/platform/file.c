@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -49,6 +50,20 @@ int ms_file_read(const char *path, size_t most, struct ms_file_text *out)
     }
     *out = (struct ms_file_text){data, size > most ? most : size, size > most};
     return 0;
+}
+
+int ms_file_read_system(const char *path, size_t most, struct ms_file_text *out)
+{
+    char whole[PATH_MAX];
+    const int size = snprintf(whole, sizeof whole, "%s%s", ms_testing_system_root(), path);
+
+    *out = (struct ms_file_text){0};
+    if (size < 0 || (size_t)size >= sizeof whole)
+        return ENAMETOOLONG;
+    const int error = ms_file_read(whole, most, out);
+    if (error == 0)
+        out->data[out->size] = '\0';
+    return error;
 }
 
 /* ---- Reading by pieces ---- */

@@ -17,6 +17,10 @@ struct ms_file_text {
 /* Read a file, or the first `most` bytes of it. */
 int ms_file_read(const char *path, size_t most, struct ms_file_text *out);
 
+/* Read one of the system's own files (/proc, /sys), or its beginning; what was read ends in a NUL that
+ * does not count. Tests put other files in their place. */
+int ms_file_read_system(const char *path, size_t most, struct ms_file_text *out);
+
 /* ---- Reading by pieces ---- */
 
 struct ms_file_in {

@@ -24,6 +24,8 @@ static atomic_uint_least64_t stopping_step;
 static atomic_int file_end;
 static _Thread_local bool dies_after_writing;
 
+static _Atomic(const char *) system_root;
+
 static atomic_bool clock_replaced;
 static atomic_int_least64_t fake_monotonic;
 static atomic_int_least64_t fake_unix;
@@ -106,6 +108,18 @@ void ms_testing_file_wrote(void)
 {
     if (dies_after_writing)
         kill(getpid(), SIGKILL);
+}
+
+void ms_testing_set_system_root(const char *folder)
+{
+    atomic_store(&system_root, folder);
+}
+
+const char *ms_testing_system_root(void)
+{
+    const char *const folder = ms_load_acquire(&system_root);
+
+    return folder != NULL ? folder : "";
 }
 
 void ms_testing_set_clock(int64_t monotonic_ms, int64_t unix_ms)

@@ -76,6 +76,12 @@ int ms_testing_file_step(size_t *size);
 /* That many were. */
 void ms_testing_file_wrote(void);
 
+/* Look for the system's own files, those of ms_file_read_system(), under this folder, whose name stays
+ * the caller's; NULL = where they are. */
+void ms_testing_set_system_root(const char *folder);
+/* What goes before their paths. */
+const char *ms_testing_system_root(void);
+
 /* Replace both clocks: monotonic and Unix milliseconds. ms_testing_use_real_clock() ends it. */
 void ms_testing_set_clock(int64_t monotonic_ms, int64_t unix_ms);
 void ms_testing_use_real_clock(void);
@@ -104,6 +110,10 @@ static inline int ms_testing_file_step(size_t *size)
 }
 static inline void ms_testing_file_wrote(void)
 {
+}
+static inline const char *ms_testing_system_root(void)
+{
+    return "";
 }
 static inline bool ms_testing_clock(int64_t *monotonic_ms, int64_t *unix_ms)
 {
