@@ -176,6 +176,9 @@ type Config struct {
 	Maintenance string `yaml:"maintenance,omitempty"`
 	// HugePages is "auto", "on" or "off".
 	HugePages string `yaml:"huge_pages,omitempty"`
+	// MemoryPressure is "off"; "cgroup" or "psi" have the limit give way while the process's control
+	// group or the machine is short of memory.
+	MemoryPressure string `yaml:"memory_pressure,omitempty"`
 	// SecureWipe has memory that held keys and values overwritten before it is used again.
 	SecureWipe bool `yaml:"secure_wipe,omitempty"`
 

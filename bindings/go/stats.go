@@ -61,13 +61,16 @@ type CacheStats struct {
 	RejectedVersionMismatch uint64 // those of RejectedCondition with ErrVersionMismatch
 	RejectedNotANumber      uint64 // those of RejectedCondition with ErrNotANumber
 
+	LimitLowered uint64 // times that MemoryPressure has lowered the limit in force
+	LimitRaised  uint64 // times that it was raised again
+
 	HitRate float64 // hits as a share of hits and misses, 0 when nothing was read
 }
 
 // MemoryStats is where a store's bytes are: memstore_memory_stats in the library's header, in its
 // order.
 type MemoryStats struct {
-	Limit       uint64 // bytes the store may use
+	Limit       uint64 // bytes the store may use, which MemoryPressure may have lowered
 	Charged     uint64 // bytes that count against the limit
 	Live        uint64 // bytes of live entries with their headers
 	Dead        uint64 // bytes of replaced, deleted and expired entries that are not reclaimed yet
@@ -79,6 +82,8 @@ type MemoryStats struct {
 	SegmentSize uint64 // bytes of one ordinary segment
 	Stale       uint64 // bytes of expired entries kept for loader.max_stale
 	Resident    uint64 // bytes of the store's mappings that are in memory
+
+	ConfiguredLimit uint64 // what Limit is while memory is not short
 }
 
 // word is the size of one counter as the library writes it.

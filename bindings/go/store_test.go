@@ -161,7 +161,7 @@ func TestOpenDefaultsAndSettings(t *testing.T) {
 		TTLPrecision: "second", LifeWindow: 48 * time.Hour, CleanWindow: time.Minute, CleanupInterval: time.Minute,
 		BatchCleanupSize: 100, StoreCreationTime: true, LockTimeout: time.Second, GCPercent: 50,
 		MaxConcurrentReaders: 100, MaxConcurrentWriters: 10, BatchSize: 50, BatchTimeout: time.Second,
-		Maintenance: "manual", HugePages: "off",
+		Maintenance: "manual", HugePages: "off", MemoryPressure: "psi",
 		Settings: map[string]string{"ttl.default_ttl": "2h"},
 	})
 	if store.Capacity() != 48<<20 {

@@ -546,6 +546,8 @@ static inline int glue_get_stats(memstore *store, uint64_t *out, size_t n)
         s.rejected_key_not_found,
         s.rejected_version_mismatch,
         s.rejected_not_a_number,
+        s.limit_lowered,
+        s.limit_raised,
     };
 
     if (status != MEMSTORE_OK)
@@ -562,8 +564,8 @@ static inline int glue_get_memory_stats(memstore *store, uint64_t *out, size_t n
     memstore_memory_stats s = {.struct_size = sizeof s};
     const int status = memstore_get_memory_stats(store, &s);
     const uint64_t fields[] = {
-        s.limit,  s.charged, s.live,     s.dead,         s.index, s.overhead,
-        s.pinned, s.free,    s.segments, s.segment_size, s.stale, s.resident,
+        s.limit, s.charged,  s.live,         s.dead,  s.index,    s.overhead,         s.pinned,
+        s.free,  s.segments, s.segment_size, s.stale, s.resident, s.configured_limit,
     };
 
     if (status != MEMSTORE_OK)

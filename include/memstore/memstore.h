@@ -676,7 +676,8 @@ MEMSTORE_API int memstore_clear(memstore *store);
  * @since 0.1 */
 MEMSTORE_API uint64_t memstore_size(memstore *store);
 
-/** How many bytes the store may use, index and slack included.
+/** How many bytes the store may use, index and slack included: the limit in force, which
+ * `memory_pressure` may have lowered. memstore_memory_stats has the configured one beside it.
  * @param[in] store the store
  * @return the limit; 0 when store is NULL or closed
  * @threadsafety any
@@ -700,7 +701,7 @@ MEMSTORE_API uint64_t memstore_capacity(memstore *store);
 MEMSTORE_API int memstore_compact(memstore *store, double max_dead_ratio);
 
 /** Do the maintenance thread's work in the caller: apply asynchronous writes that are due, remove
- * what has expired, reclaim, keep free segments ready. Needed only with `maintenance: manual`, allowed always.
+ * what has expired, reclaim, keep free segments ready, watch `memory_pressure`. Needed only with `maintenance: manual`, allowed always.
  * @param[in] store the store
  * @param[in] budget_us stop after about this many microseconds; 0 does all there is
  * @retval MEMSTORE_OK nothing is left to do

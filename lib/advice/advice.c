@@ -28,6 +28,7 @@ const char *ms_advice_name(enum ms_advice_kind kind)
         [MS_ADVICE_LARGE_ENTRIES] = "large_entries",
         [MS_ADVICE_SHARDS] = "shards",
         [MS_ADVICE_REFUSED] = "refused",
+        [MS_ADVICE_MEMORY_PRESSURE] = "memory_pressure",
     };
 
     return names[kind];
@@ -91,6 +92,12 @@ static bool is_enough(const struct ms_findings *findings)
     return findings->pattern.is_tracked && findings->pattern.sampled >= ENOUGH_SAMPLED;
 }
 
+/* Whether the limit in force is the one configured, which alone can be judged by what it brings. */
+static bool is_whole(const struct ms_findings *findings)
+{
+    return findings->settings.limit >= findings->settings.configured_limit;
+}
+
 /* The least of the larger sizes that brings most of what the largest does. */
 static const struct ms_point *worth_growing_to(const struct ms_findings_pattern *pattern)
 {
@@ -109,7 +116,8 @@ static void judge_more_memory(const struct ms_findings *findings, struct ms_advi
 {
     const struct ms_findings_pattern *pattern = &findings->pattern;
 
-    if (!is_enough(findings) || findings->counts.evictions == 0 || pattern->point_count == 0)
+    if (!is_enough(findings) || !is_whole(findings) || findings->counts.evictions == 0 ||
+        pattern->point_count == 0)
         return;
     const struct ms_point *now = &pattern->points[pattern->at_limit];
     const struct ms_point *better = worth_growing_to(pattern);
@@ -146,7 +154,7 @@ static void judge_less_memory(const struct ms_findings *findings, struct ms_advi
 {
     const struct ms_findings_pattern *pattern = &findings->pattern;
 
-    if (!is_enough(findings) || pattern->point_count == 0)
+    if (!is_enough(findings) || !is_whole(findings) || pattern->point_count == 0)
         return;
     const struct ms_point *now = &pattern->points[pattern->at_limit];
     const struct ms_point *enough = enough_of(pattern);
@@ -165,6 +173,27 @@ static void judge_less_memory(const struct ms_findings *findings, struct ms_advi
     say_size(advice->suggested, sizeof advice->suggested, (double)enough->bytes);
     SAY(advice->expected, "%.1f MB free for others at %.1f points more misses",
         (double)(now->bytes - enough->bytes) / 1e6, percent(enough->miss_ratio - now->miss_ratio));
+}
+
+static void judge_memory_pressure(const struct ms_findings *findings, struct ms_advice_list *list)
+{
+    const struct ms_findings_settings *settings = &findings->settings;
+
+    if (is_whole(findings))
+        return;
+    struct ms_advice *advice =
+        add(list, MS_ADVICE_MEMORY_PRESSURE, MS_ADVICE_WARNING, "performance.memory_limit");
+    SAY(advice->what, "Memory is short, and the limit is lowered.");
+    SAY(advice->evidence,
+        "%.1f MB of %.1f MB configured are in force; the limit was lowered %" PRIu64 " times",
+        (double)settings->limit / 1e6, (double)settings->configured_limit / 1e6,
+        findings->counts.limit_lowered);
+    say_size(advice->current, sizeof advice->current, (double)settings->configured_limit);
+    say_size(advice->suggested, sizeof advice->suggested, (double)settings->limit);
+    SAY(advice->expected,
+        "a limit that stays; what is configured needs %.1f MB more for the "
+        "process or the machine",
+        (double)(settings->configured_limit - settings->limit) / 1e6);
 }
 
 /* ---- Eviction ---- */
@@ -496,6 +525,7 @@ void ms_advise(const struct ms_findings *findings, struct ms_advice_list *list)
     list->count = 0;
     judge_more_memory(findings, list);
     judge_less_memory(findings, list);
+    judge_memory_pressure(findings, list);
     judge_eviction(findings, list);
     judge_read_once(findings, list);
     judge_long_ttl(findings, list);

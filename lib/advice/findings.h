@@ -22,7 +22,8 @@ struct ms_point {
 /* The settings that advice is about; times in milliseconds, 0 = not given. */
 struct ms_findings_settings {
     const char *eviction, *hash_function; /* static */
-    uint64_t limit, max_entry_size;
+    uint64_t limit;                       /* in force; below the next while memory is short */
+    uint64_t configured_limit, max_entry_size;
     int64_t default_ttl, max_ttl;
     uint32_t ttl_jitter;
     double sample_ratio;
@@ -30,7 +31,7 @@ struct ms_findings_settings {
 
 /* What is counted of every store. */
 struct ms_findings_counts {
-    uint64_t entries, hits, misses, sets, evictions, expirations, rejected_full;
+    uint64_t entries, hits, misses, sets, evictions, expirations, rejected_full, limit_lowered;
     bool unread_is_known; /* the policy counts uses: */
     uint64_t expired_unread, evicted_unread;
 };

@@ -82,6 +82,8 @@ static void put_settings(struct ms_text *out, const struct ms_findings_settings 
     ms_text_put(out, ",\"settings\":{");
     put_number(out, "memory_limit", settings->limit);
     ms_text_put(out, ",");
+    put_number(out, "configured_limit", settings->configured_limit);
+    ms_text_put(out, ",");
     put_text(out, "eviction", settings->eviction);
     ms_text_put(out, ",");
     put_text(out, "hash_function", settings->hash_function);

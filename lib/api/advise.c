@@ -6,7 +6,7 @@
 
 #include <memstore/advice.h>
 
-_Static_assert((int)MEMSTORE_ADVICE_REFUSED == (int)MS_ADVICE_REFUSED &&
+_Static_assert((int)MEMSTORE_ADVICE_MEMORY_PRESSURE == (int)MS_ADVICE_MEMORY_PRESSURE &&
                    (int)MEMSTORE_ADVICE_HOT_KEYS == (int)MS_ADVICE_HOT_KEYS &&
                    (int)MEMSTORE_ADVICE_WARNING == (int)MS_ADVICE_WARNING,
                "advice has one numbering");

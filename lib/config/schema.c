@@ -81,6 +81,13 @@ static const struct ms_setting_choice huge_pages[] = {
     {NULL, 0},
 };
 
+static const struct ms_setting_choice memory_pressures[] = {
+    {"off", MS_MEMORY_PRESSURE_OFF},
+    {"cgroup", MS_MEMORY_PRESSURE_CGROUP},
+    {"psi", MS_MEMORY_PRESSURE_PSI},
+    {NULL, 0},
+};
+
 static const struct ms_setting_choice store_errors[] = {
     {"bypass", MS_STORE_ERROR_BYPASS},
     {"fail", MS_STORE_ERROR_FAIL},
@@ -146,6 +153,12 @@ const struct ms_setting ms_schema[] = {
         "beyond the limit resident; auto = from 64MiB on, all but the index and the first 16MiB "
         "of entries, within the limit",
         .fixed = "the system is asked when the memory is mapped"),
+    CHOICE(
+        "memory_pressure", memory_pressure, memory_pressures, "off",
+        "when the limit gives way, to a quarter of itself at most, and comes back when there is "
+        "room: off = never; cgroup = the process's control group, or one above it, is close to its "
+        "memory limit; psi = waits for memory take a tenth of the time",
+        .live = true),
     BOOL("secure_wipe", secure_wipe, "false",
          "whether memory that held keys and values is overwritten before it is used again or given "
          "back; memstore_compact(store, 0) has it done at once for all that was removed",

@@ -28,6 +28,11 @@ enum ms_ttl_mode { MS_TTL_MODE_WRITE, MS_TTL_MODE_ACCESS };
 enum ms_maintenance_kind { MS_MAINTENANCE_BACKGROUND, MS_MAINTENANCE_MANUAL };
 enum ms_store_error_kind { MS_STORE_ERROR_BYPASS, MS_STORE_ERROR_FAIL };
 enum ms_compression_kind { MS_COMPRESSION_NONE, MS_COMPRESSION_ZSTD };
+enum ms_memory_pressure_kind {
+    MS_MEMORY_PRESSURE_OFF,
+    MS_MEMORY_PRESSURE_CGROUP,
+    MS_MEMORY_PRESSURE_PSI
+};
 enum ms_huge_pages_kind { MS_HUGE_PAGES_AUTO, MS_HUGE_PAGES_ON, MS_HUGE_PAGES_OFF };
 
 struct ms_settings {
@@ -47,6 +52,7 @@ struct ms_settings {
     enum ms_eviction_goal eviction_goal;
     enum ms_maintenance_kind maintenance;
     enum ms_huge_pages_kind huge_pages;
+    enum ms_memory_pressure_kind memory_pressure; /* what the limit gives way to */
     bool secure_wipe; /* memory that held keys and values is overwritten before it is free */
 
     /* Time, milliseconds. */

@@ -94,8 +94,8 @@ struct ms_arena {
     uint64_t overhead;
 
     uint64_t largest_limit;   /* that the range has room for */
-    uint32_t charged_records; /* segments whose records are charged; the store's reclaim lock */
-    bool holds;               /* some slot has one that is held; likewise */
+    uint32_t charged_records; /* segments whose records are charged; see set_limit */
+    bool holds;               /* some slot has one that is held; the store's reclaim lock */
 
     struct ms_budget budget;
     struct ms_pages pages;
@@ -132,7 +132,8 @@ static inline uint64_t ms_arena_further_records(const struct ms_arena *arena)
 
 /* The least that it can do with, pins apart. */
 uint64_t ms_arena_least_limit(const struct ms_arena *arena);
-/* Up to `largest_limit`. What is charged beyond a lower one is the caller's to reclaim. */
+/* Up to `largest_limit`. What is charged beyond a lower one is the caller's to reclaim. The store's
+ * settings lock is held, and its reclaim lock. */
 void ms_arena_set_limit(struct ms_arena *arena, uint64_t limit);
 /* How many free segments to keep at hand, at least the reserve, or as many as suits the limit at
  * open when `keep` is 0. */

@@ -44,6 +44,8 @@ enum ms_counter {
     MS_COUNT_ROOM_MADE,
     MS_COUNT_EXPORTS,
     MS_COUNT_EXPORT_FAILURES,
+    MS_COUNT_LIMIT_LOWERED,
+    MS_COUNT_LIMIT_RAISED,
     /* Refused writes, one for each status; what is summed up stands together. */
     MS_COUNT_REJECTED_TOO_LARGE,
     MS_COUNT_REJECTED_TIMEOUT,

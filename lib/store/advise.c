@@ -34,6 +34,7 @@ static void gather_settings(memstore *store, struct ms_findings_settings *out)
     out->eviction = name_of_policy(settings->eviction);
     out->hash_function = name_of_hash(settings->hash_function);
     out->limit = ms_budget_limit(&store->arena.budget);
+    out->configured_limit = ms_setting_of(settings, limit);
     out->max_entry_size = ms_setting_of(settings, max_entry_size);
     out->default_ttl = ms_setting_of(settings, default_ttl);
     out->max_ttl = ms_setting_of(settings, max_ttl);
@@ -55,6 +56,7 @@ static void gather_counts(memstore *store, struct ms_findings_counts *out)
     out->evictions = stats.evictions;
     out->expirations = stats.expirations;
     out->rejected_full = stats.rejected_full;
+    out->limit_lowered = stats.limit_lowered;
     out->unread_is_known = store->touch == MS_TOUCH_COUNT;
     out->expired_unread = sums[MS_COUNT_EXPIRED_UNREAD];
     out->evicted_unread = sums[MS_COUNT_EVICTED_UNREAD];

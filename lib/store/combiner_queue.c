@@ -36,7 +36,7 @@ void ms_combiner_init(struct ms_combiner *combiner, uint64_t limit)
 /* What the queue may take. */
 static uint64_t bytes_max(const memstore *store)
 {
-    return ms_setting_of(&store->settings, limit) / QUEUE_SHARE_DIVISOR;
+    return ms_budget_limit(&store->arena.budget) / QUEUE_SHARE_DIVISOR;
 }
 
 static uint32_t filter_places(const memstore *store)

@@ -495,6 +495,7 @@ int ms_store_close(memstore *store)
     ms_combiner_drain(store);
     free_contents(store);
     ms_exporter_close(store);
+    ms_guard_close(store);
     ms_events_close(&store->events);
     ms_tell_closed(store);
     ms_log_flush(&store->log);

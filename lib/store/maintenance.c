@@ -52,8 +52,11 @@ static int64_t next_round(memstore *store, int64_t now_us)
     const int64_t monitored_us = ms_monitor_when(store, now_us);
     const int64_t exported_us = ms_exporter_when(store, now_us);
     int64_t planned_us = combined_us < monitored_us ? combined_us : monitored_us;
+    const int64_t guarded_us = ms_guard_when(store, now_us);
     if (exported_us < planned_us)
         planned_us = exported_us;
+    if (guarded_us < planned_us)
+        planned_us = guarded_us;
     const int64_t when = ms_due_when(&store->due);
     const int64_t now = ms_clock_exact_ms();
     if (when <= now)
@@ -341,6 +344,7 @@ static void forget_other_threads(memstore *store)
     ms_flights_forget_threads(&store->flights);
     ms_log_forget_threads(&store->log);
     ms_exporter_forget_parent(store);
+    ms_guard_forget_parent(store);
     ms_captures_forget(&store->captures);
     ms_gate_forget_threads(&store->loads_gate, ms_load_places_held(store));
     ms_gate_forget_threads(&store->load_bytes_gate, ms_load_bytes_held(store));

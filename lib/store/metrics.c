@@ -115,6 +115,9 @@ static void put_counts(struct ms_text *out, memstore *store)
                 "Entries whose writers had to reclaim memory themselves.");
     put_counter(out, "exports", stats.exports, "Times the file of export_metrics was written.");
     put_counter(out, "export_failures", stats.export_failures, "Times it could not be written.");
+    put_counter(out, "limit_lowered", stats.limit_lowered,
+                "Times that memory pressure lowered the limit.");
+    put_counter(out, "limit_raised", stats.limit_raised, "Times that it was raised again.");
     put_gauge(out, "entries", (double)stats.entries, "Live entries.");
     put_loads(out, &stats);
 }
@@ -130,6 +133,8 @@ static void put_memory(struct ms_text *out, memstore *store)
 
     ms_store_memory_stats(store, &memory);
     put_gauge(out, "memory_limit_bytes", (double)memory.limit, "Bytes the store may use.");
+    put_gauge(out, "memory_configured_limit_bytes", (double)memory.configured_limit,
+              "Bytes the store may use while memory is not short.");
     put_gauge(out, "memory_charged_bytes", (double)memory.charged,
               "Bytes that count against the limit.");
     if (!ms_setting_of(&store->settings, enable_memory_stats))

@@ -30,14 +30,17 @@ int64_t ms_store_sweep_slack(const struct ms_settings *settings)
     return slack;
 }
 
-/* Bring about another limit. What is set aside for events is part of what has to go below it. */
+/* Bring about another limit: the one configured, or what memory pressure leaves of it. What is set
+ * aside for events is part of what has to go below it. */
 static int resize(memstore *store, const struct ms_settings *next, char why[static MS_WHY_SIZE])
 {
     const bool less = ms_notify_allowance(next) < ms_notify_allowance(&store->settings);
 
+    if (ms_store_check_limit(store, next->limit, why) != MEMSTORE_OK)
+        return MEMSTORE_ERR_UNSUPPORTED;
     if (less)
         ms_events_allow(&store->events, ms_notify_allowance(next));
-    const int status = ms_store_resize(store, next->limit, why);
+    const int status = ms_store_resize(store, ms_guard_limit(store, next), why);
     if (status != MEMSTORE_OK && less)
         ms_notify_reconfigured(store, &store->settings);
     return status;
@@ -58,7 +61,8 @@ int ms_store_reconfigure(memstore *store, const struct ms_settings *next,
                  "loader.refresh_after or with ttl.store_creation_time");
         return MEMSTORE_ERR_UNSUPPORTED;
     }
-    if (next->limit != store->settings.limit) {
+    if (next->limit != store->settings.limit ||
+        next->memory_pressure != store->settings.memory_pressure) {
         const int status = resize(store, next, why);
         if (status != MEMSTORE_OK)
             return status;

@@ -68,6 +68,8 @@ void ms_store_stats(memstore *store, memstore_stats *out)
     out->rejected_key_not_found = sums[MS_COUNT_REJECTED_KEY_NOT_FOUND];
     out->rejected_version_mismatch = sums[MS_COUNT_REJECTED_VERSION_MISMATCH];
     out->rejected_not_a_number = sums[MS_COUNT_REJECTED_NOT_A_NUMBER];
+    out->limit_lowered = sums[MS_COUNT_LIMIT_LOWERED];
+    out->limit_raised = sums[MS_COUNT_LIMIT_RAISED];
 }
 
 /* ---- Bytes ---- */
@@ -104,6 +106,7 @@ static void tell_sums(memstore *store, memstore_memory_stats *out)
     struct ms_arena *arena = &store->arena;
 
     out->limit = ms_budget_limit(&arena->budget);
+    out->configured_limit = ms_setting_of(&store->settings, limit);
     out->charged = ms_budget_charged(&arena->budget);
     out->segment_size = ms_arena_segment_size(arena);
     out->index = ms_load_relaxed(&store->index.table_bytes);

@@ -6,6 +6,9 @@
  * as it always is, and so on. So the reclaimer has room to move what is worth keeping, and
  * writers go on meanwhile, at the limit of the moment.
  *
+ * Who asks for another limit by hand waits for it, and has the old one if it cannot be reached. What
+ * memory pressure asks for (guard.h) is brought about as far as it goes, a while at a time.
+ *
  * Lock: the settings lock throughout; the reclaim lock for a step at a time. */
 #include "store/store.h"
 
@@ -142,14 +145,16 @@ static void lower_limit_locked(struct resize *resize)
 }
 
 /* Go down for as long as a step may take: reclaim until there is room, and at once let the limit
- * down by it. `*idle` when there is nothing to reclaim. False when the reclaim lock was not had. */
+ * down by it. `*idle` when there is nothing to reclaim. False when the reclaim lock was not had.
+ * Until the way down is over nothing of what comes free is to stay with writers. */
 static bool step(struct resize *resize, int64_t deadline_us, bool *idle)
 {
     memstore *store = resize->store;
 
-    if (!ms_mutex_lock_until(&store->reclaim_lock, deadline_us))
+    if (!ms_room_lock(store, deadline_us))
         return false;
     const int64_t end = ms_clock_real_us() + STEP_US;
+    ms_arena_keep_warm(&store->arena, store->arena.reserve);
     *idle = false;
     while (!*idle && !has_arrived(resize) && ms_clock_real_us() < end) {
         if (has_room(resize, headroom(resize)))
@@ -157,6 +162,8 @@ static bool step(struct resize *resize, int64_t deadline_us, bool *idle)
         else
             *idle = !reclaim_locked(resize, deadline_us);
     }
+    if (*idle || has_arrived(resize))
+        ms_arena_keep_warm(&store->arena, 0);
     ms_mutex_unlock(&store->reclaim_lock);
     return true;
 }
@@ -219,18 +226,30 @@ static int shrink(memstore *store, uint64_t target, char why[static MS_WHY_SIZE]
 
 /* ---- Both ways ---- */
 
+/* A limit as high as the one there is, or higher. Reclaim lock held. */
+static void raise_locked(memstore *store, uint64_t limit)
+{
+    ms_arena_set_limit(&store->arena, limit);
+    /* It may have been on its way down. */
+    ms_arena_keep_warm(&store->arena, 0);
+}
+
+int ms_store_check_limit(const memstore *store, uint64_t limit, char why[static MS_WHY_SIZE])
+{
+    if (limit <= store->arena.largest_limit)
+        return MEMSTORE_OK;
+    snprintf(why, MS_WHY_SIZE,
+             "%" PRIu64 " bytes are more than this store can grow to; when it was opened, "
+             "addresses were reserved for %" PRIu64,
+             limit, store->arena.largest_limit);
+    return MEMSTORE_ERR_UNSUPPORTED;
+}
+
 int ms_store_resize(memstore *store, uint64_t limit, char why[static MS_WHY_SIZE])
 {
     struct ms_arena *arena = &store->arena;
     int status = MEMSTORE_OK;
 
-    if (limit > arena->largest_limit) {
-        snprintf(why, MS_WHY_SIZE,
-                 "%" PRIu64 " bytes are more than this store can grow to; when it was opened, "
-                 "addresses were reserved for %" PRIu64,
-                 limit, arena->largest_limit);
-        return MEMSTORE_ERR_UNSUPPORTED;
-    }
     if (!ms_mutex_lock_until(&store->reclaim_lock, ms_store_deadline(store))) {
         snprintf(why, MS_WHY_SIZE,
                  "somebody has been reclaiming for all of "
@@ -239,10 +258,9 @@ int ms_store_resize(memstore *store, uint64_t limit, char why[static MS_WHY_SIZE
     }
     const bool down = limit < ms_budget_limit(&arena->budget);
     if (!down)
-        ms_arena_set_limit(arena, limit);
-    else if ((status = check_target(store, limit, why)) == MEMSTORE_OK)
-        /* Nothing of what comes free is to stay with writers until the limit is reached. */
-        ms_arena_keep_warm(arena, arena->reserve);
+        raise_locked(store, limit);
+    else
+        status = check_target(store, limit, why);
     ms_mutex_unlock(&store->reclaim_lock);
     if (!down || status != MEMSTORE_OK)
         return status;
@@ -255,4 +273,28 @@ int ms_store_resize(memstore *store, uint64_t limit, char why[static MS_WHY_SIZE
     ms_arena_keep_warm(arena, 0);
     ms_mutex_unlock(&store->reclaim_lock);
     return status;
+}
+
+enum ms_resize_end ms_store_resize_some(memstore *store, uint64_t limit, int64_t until_us)
+{
+    struct resize resize = {store, ms_budget_limit(&store->arena.budget), limit, false};
+    bool idle = false, locked = true;
+
+    if (limit >= resize.before) {
+        locked = ms_room_lock(store, ms_store_deadline(store));
+        if (!locked)
+            return MS_RESIZE_LATER;
+        raise_locked(store, limit);
+        ms_mutex_unlock(&store->reclaim_lock);
+        return MS_RESIZE_DONE;
+    }
+    ms_combiner_free_spare(store);
+    ms_store_relaxed(&store->resizing, true);
+    while (locked && !idle && !has_arrived(&resize) && ms_clock_real_us() < until_us &&
+           !ms_store_is_closed(store)) {
+        locked = step(&resize, ms_store_deadline(store), &idle);
+        sched_yield();
+    }
+    ms_store_relaxed(&store->resizing, false);
+    return has_arrived(&resize) ? MS_RESIZE_DONE : idle ? MS_RESIZE_STUCK : MS_RESIZE_LATER;
 }

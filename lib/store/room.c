@@ -291,9 +291,7 @@ static bool may_try_again(memstore *store, bool *sealed, int64_t deadline_us, bo
     return *locked;
 }
 
-/* The maintenance thread does not wait: who holds the lock may be waiting for a grace period from
- * it. */
-static bool lock_reclaim(memstore *store, int64_t deadline_us)
+bool ms_room_lock(memstore *store, int64_t deadline_us)
 {
     return ms_maintenance_is_me() ? ms_mutex_try_lock(&store->reclaim_lock)
                                   : ms_mutex_lock_until(&store->reclaim_lock, deadline_us);
@@ -309,7 +307,7 @@ static int make_room_in_turn(memstore *store, uint64_t bytes, int64_t deadline_u
     /* A mutex is not fair, and writers that fill the store take it again and again. */
     if (ms_load_relaxed(&store->resizing))
         usleep(GIVE_WAY_US);
-    bool locked = lock_reclaim(store, deadline_us);
+    bool locked = ms_room_lock(store, deadline_us);
 
     if (!locked)
         return MEMSTORE_ERR_GC_PRESSURE;

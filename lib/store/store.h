@@ -42,6 +42,7 @@
 #include "store/capture.h"
 #include "store/combiner.h"
 #include "store/exporter.h"
+#include "store/guard.h"
 #include "store/monitor.h"
 #include "store/stale.h"
 #include "store/track.h"
@@ -146,6 +147,7 @@ struct memstore {
     struct ms_monitor monitor;
     struct ms_track track;
     struct ms_exporter exporter;
+    struct ms_guard guard;
 
     struct ms_log log;
     atomic_bool limit_told; /* that it is reached was logged */
@@ -203,8 +205,20 @@ void ms_store_end_reconfiguration(memstore *store);
 int64_t ms_store_sweep_slack(const struct ms_settings *settings);
 
 /* ---- store/resize.c ---- */
-/* Bring about another memory limit. The settings lock is held. */
+/* Bring about another memory limit, which is not above what the next function allows. The settings
+ * lock is held. */
 int ms_store_resize(memstore *store, uint64_t limit, char why[static MS_WHY_SIZE]);
+/* Whether there are addresses for such a limit: OK or UNSUPPORTED. */
+int ms_store_check_limit(const memstore *store, uint64_t limit, char why[static MS_WHY_SIZE]);
+
+enum ms_resize_end {
+    MS_RESIZE_DONE,
+    MS_RESIZE_LATER, /* the time is over, or somebody else reclaims: go on another time */
+    MS_RESIZE_STUCK, /* nothing more is to be had back now */
+};
+/* Go towards another limit until it is there or until `until_us`; what is reached stays. Waits for
+ * views for no time. The settings lock is held. */
+enum ms_resize_end ms_store_resize_some(memstore *store, uint64_t limit, int64_t until_us);
 
 /* ---- store/read.c ---- */
 int ms_store_get(memstore *store, const void *key, size_t key_size, void *buf, size_t cap,
@@ -360,6 +374,9 @@ int ms_store_clear(memstore *store);
  * pages when that is not 0. OK when it is worth trying again, else why not. Not when the system
  * has refused memory since the mark, which was taken before trying and is moved on for the next
  * try; and not for ever. */
+/* Take the reclaim lock; the maintenance thread does not wait for it, since who holds it may be
+ * waiting for a grace period from that thread. */
+bool ms_room_lock(memstore *store, int64_t deadline_us);
 int ms_room_make(memstore *store, uint64_t bytes, int64_t deadline_us,
                  struct ms_budget_mark *since);
 /* The same for one whose table could not grow: where nothing is evicted it stays as it is. */

@@ -102,6 +102,42 @@ void ms_tell_export_failed(memstore *store, const char *file, int error)
     ms_log_end(&line);
 }
 
+void ms_tell_limit_moved(memstore *store, uint64_t before)
+{
+    const uint64_t now = ms_budget_limit(&store->arena.budget);
+    struct ms_log_line line;
+
+    if (!ms_log_begin(&store->log, now < before ? MS_LOG_LIMIT_LOWERED : MS_LOG_LIMIT_RAISED,
+                      &line))
+        return;
+    ms_log_integer(&line, "limit", now);
+    ms_log_integer(&line, "before", before);
+    ms_log_integer(&line, "configured", ms_setting_of(&store->settings, limit));
+    ms_log_text(&line, "path", store->guard.sensor.file);
+    ms_log_end(&line);
+}
+
+void ms_tell_pressure_watched(memstore *store, const char *path)
+{
+    struct ms_log_line line;
+
+    if (!ms_log_begin(&store->log, MS_LOG_PRESSURE_WATCHED, &line))
+        return;
+    ms_log_text(&line, "path", path);
+    ms_log_end(&line);
+}
+
+void ms_tell_pressure_unknown(memstore *store, const char *path, const char *why)
+{
+    struct ms_log_line line;
+
+    if (!ms_log_begin(&store->log, MS_LOG_PRESSURE_UNKNOWN, &line))
+        return;
+    ms_log_text(&line, "path", path);
+    ms_log_text(&line, "why", why);
+    ms_log_end(&line);
+}
+
 void ms_tell_alert(memstore *store, const struct ms_alert_note *alert)
 {
     const enum ms_log_event event = alert->raised != 0 ? MS_LOG_ALERT_RAISED : MS_LOG_ALERT_CLEARED;

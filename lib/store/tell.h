@@ -17,6 +17,12 @@ void ms_tell_load_failed(memstore *store, int result);
 void ms_tell_events_dropped(memstore *store, uint64_t dropped);
 /* The metrics could not be written to a file. */
 void ms_tell_export_failed(memstore *store, const char *file, int error);
+/* Memory pressure has brought the limit from `before` to where it is. */
+void ms_tell_limit_moved(memstore *store, uint64_t before);
+/* It is watched by this file, or by what is in this folder, */
+void ms_tell_pressure_watched(memstore *store, const char *path);
+/* or it cannot be: the end of a sentence about the path. */
+void ms_tell_pressure_unknown(memstore *store, const char *path, const char *why);
 /* An alert is raised or cleared. */
 void ms_tell_alert(memstore *store, const struct ms_alert_note *alert);
 /* A table of so many bytes takes the place of a shard's smaller one. */

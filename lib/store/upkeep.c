@@ -82,6 +82,7 @@ int ms_upkeep_run(memstore *store, int64_t budget_us, bool exact)
 
     ms_monitor_look(store);
     ms_exporter_look(store);
+    const bool guarded = ms_guard_run(store, budget_us != 0 ? deadline : INT64_MAX);
     while (busy) {
         if (!lock_reclaim(store, exact, budget_us != 0 ? deadline : ms_store_deadline(store)))
             return MEMSTORE_ERR_LOCK_TIMEOUT;
@@ -93,6 +94,8 @@ int ms_upkeep_run(memstore *store, int64_t budget_us, bool exact)
         if (busy)
             sched_yield();
     }
+    if (!guarded)
+        return MEMSTORE_ERR_LOCK_TIMEOUT;
     /* The maintenance thread knows when it comes back. */
     return exact ? combined : MEMSTORE_OK;
 }

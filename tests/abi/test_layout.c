@@ -73,6 +73,8 @@ AT(memstore_stats, rejected_key_exists, 304);
 AT(memstore_stats, rejected_key_not_found, 312);
 AT(memstore_stats, rejected_version_mismatch, 320);
 AT(memstore_stats, rejected_not_a_number, 328);
+AT(memstore_stats, limit_lowered, 336);
+AT(memstore_stats, limit_raised, 344);
 
 SIZE_AT_LEAST(memstore_event, 112);
 AT(memstore_event, struct_size, 0);
@@ -109,6 +111,7 @@ AT(memstore_memory_stats, segments, 72);
 AT(memstore_memory_stats, segment_size, 80);
 AT(memstore_memory_stats, stale, 88);
 AT(memstore_memory_stats, resident, 96);
+AT(memstore_memory_stats, configured_limit, 104);
 
 SIZE_AT_LEAST(memstore_latency, 11 * 8);
 AT(memstore_latency, struct_size, 0);

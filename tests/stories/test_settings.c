@@ -582,6 +582,7 @@ Test(settings, every_setting_reads_back_as_it_was_set)
         {"eviction_goal", "balanced"},
         {"maintenance", "manual"},
         {"huge_pages", "off"},
+        {"memory_pressure", "psi"},
         {"secure_wipe", "true"},
         {"store_name", "blocks"},
         {"logger_enabled", "true"},

@@ -96,6 +96,10 @@ class Stats:
     rejected_version_mismatch: int
     #: or held no number.
     rejected_not_a_number: int
+    #: Times that ``memory_pressure`` has lowered the limit in force,
+    limit_lowered: int
+    #: and raised it again.
+    limit_raised: int
 
     @property
     def hit_rate(self) -> float:
@@ -107,7 +111,7 @@ class Stats:
 class MemoryStats:
     """Where a store's bytes are. ``charged`` is what the limit is held against."""
 
-    #: Bytes the store may use.
+    #: Bytes the store may use, which ``memory_pressure`` may have lowered.
     limit: int
     #: Bytes charged to the limit: segments, large entries, index, bookkeeping.
     charged: int
@@ -131,6 +135,8 @@ class MemoryStats:
     stale: int
     #: Bytes of the store's mappings that are in memory, as the kernel tells.
     resident: int
+    #: What ``limit`` is while memory is not short.
+    configured_limit: int
 
 
 def _operations() -> tuple[str, ...]:

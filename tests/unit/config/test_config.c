@@ -71,6 +71,7 @@ static const struct {
     {"eviction_goal", "hits", "bytes", "bytes"},
     {"maintenance", "background", "manual", "manual"},
     {"huge_pages", "auto", "off", "off"},
+    {"memory_pressure", "off", "cgroup", "cgroup"},
     {"secure_wipe", "false", "yes", "true"},
     {"store_name", "", "two words", "two words"},
     {"logger_enabled", "false", "true", "true"},
@@ -231,6 +232,7 @@ Test(config, every_choice_is_accepted)
         {"eviction_goal", {"hits", "bytes", "balanced"}},
         {"maintenance", {"background", "manual"}},
         {"huge_pages", {"auto", "on", "off"}},
+        {"memory_pressure", {"off", "cgroup", "psi"}},
         {"ttl.ttl_precision", {"millisecond", "second", "minute"}},
     };
 
@@ -257,6 +259,7 @@ Test(config, settings_reach_their_members)
     cr_expect_eq(settings.eviction, MS_EVICTION_LRU);
     cr_expect_eq(settings.maintenance, MS_MAINTENANCE_MANUAL);
     cr_expect_eq(settings.huge_pages, MS_HUGE_PAGES_OFF);
+    cr_expect_eq(settings.memory_pressure, MS_MEMORY_PRESSURE_CGROUP);
     cr_expect_eq(settings.default_ttl, 3600000);
     cr_expect_eq(settings.min_ttl, 60000);
     cr_expect_eq(settings.max_ttl, 86400000);
@@ -380,6 +383,9 @@ Test(config, a_value_that_is_no_choice_is_explained)
                    "maintenance: \"\" is empty; expected one of background, manual");
     expect_refused("huge_pages", "yes",
                    "huge_pages: \"yes\" is not one of its values; expected one of auto, on, off");
+    expect_refused("memory_pressure", "on",
+                   "memory_pressure: \"on\" is not one of its values; expected one of off, cgroup, "
+                   "psi");
     expect_refused("ttl.ttl_precision", "hour",
                    "ttl.ttl_precision: \"hour\" is not one of its values; expected one of "
                    "millisecond, second, minute");

@@ -13,6 +13,7 @@ struct ms_file_text {
     bool cut;
 };
 int ms_file_read(const char *path, size_t most, struct ms_file_text *out);
+int ms_file_read_system(const char *path, size_t most, struct ms_file_text *out);
 struct ms_file_in {
     int descriptor;
     uint64_t size;
@@ -101,6 +102,8 @@ void ms_testing_stop_file(uint64_t n, enum ms_testing_file_end end);
 uint64_t ms_testing_file_steps(void);
 int ms_testing_file_step(size_t *size);
 void ms_testing_file_wrote(void);
+void ms_testing_set_system_root(const char *folder);
+const char *ms_testing_system_root(void);
 void ms_testing_set_clock(int64_t monotonic_ms, int64_t unix_ms);
 void ms_testing_use_real_clock(void);
 bool ms_testing_clock(int64_t *monotonic_ms, int64_t *unix_ms);
@@ -126,6 +129,10 @@ static inline int ms_testing_file_step(size_t *size)
 static inline void ms_testing_file_wrote(void)
 {
 }
+static inline const char *ms_testing_system_root(void)
+{
+    return "";
+}
 static inline bool ms_testing_clock(int64_t *monotonic_ms, int64_t *unix_ms)
 {
     (void)monotonic_ms;
@@ -136,6 +143,7 @@ static inline bool ms_testing_clock(int64_t *monotonic_ms, int64_t *unix_ms)
 #endif
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -171,6 +179,18 @@ int ms_file_read(const char *path, size_t most, struct ms_file_text *out)
     }
     *out = (struct ms_file_text){data, size > most ? most : size, size > most};
     return 0;
+}
+int ms_file_read_system(const char *path, size_t most, struct ms_file_text *out)
+{
+    char whole[PATH_MAX];
+    const int size = snprintf(whole, sizeof whole, "%s%s", ms_testing_system_root(), path);
+    *out = (struct ms_file_text){0};
+    if (size < 0 || (size_t)size >= sizeof whole)
+        return ENAMETOOLONG;
+    const int error = ms_file_read(whole, most, out);
+    if (error == 0)
+        out->data[out->size] = '\0';
+    return error;
 }
 int ms_file_open(struct ms_file_in *in, const char *path)
 {
@@ -1343,6 +1363,7 @@ static atomic_uint_least64_t file_steps;
 static atomic_uint_least64_t stopping_step;
 static atomic_int file_end;
 static _Thread_local bool dies_after_writing;
+static _Atomic(const char *) system_root;
 static atomic_bool clock_replaced;
 static atomic_int_least64_t fake_monotonic;
 static atomic_int_least64_t fake_unix;
@@ -1411,6 +1432,15 @@ void ms_testing_file_wrote(void)
 {
     if (dies_after_writing)
         kill(getpid(), SIGKILL);
+}
+void ms_testing_set_system_root(const char *folder)
+{
+    atomic_store(&system_root, folder);
+}
+const char *ms_testing_system_root(void)
+{
+    const char *const folder = ms_load_acquire(&system_root);
+    return folder != NULL ? folder : "";
 }
 void ms_testing_set_clock(int64_t monotonic_ms, int64_t unix_ms)
 {
@@ -5228,6 +5258,10 @@ enum ms_log_event {
     MS_LOG_ALERT_RAISED,
     MS_LOG_ALERT_CLEARED,
     MS_LOG_EXPORT_FAILED,
+    MS_LOG_LIMIT_LOWERED,
+    MS_LOG_LIMIT_RAISED,
+    MS_LOG_PRESSURE_WATCHED,
+    MS_LOG_PRESSURE_UNKNOWN,
     MS_LOG_INDEX_GROWN,
     MS_LOG_COMPACTED,
     MS_LOG_EVENTS
@@ -5335,6 +5369,15 @@ static const struct row rows[MS_LOG_EVENTS] = {
     [MS_LOG_ALERT_CLEARED] = {"alert_cleared", "alert cleared", MEMSTORE_LOG_INFO, IN_DETAIL},
     [MS_LOG_EXPORT_FAILED] = {"export_failed", "metrics cannot be exported", MEMSTORE_LOG_ERROR,
                               ONCE_A_MINUTE},
+    [MS_LOG_LIMIT_LOWERED] = {"limit_lowered", "memory is short: the limit was lowered",
+                              MEMSTORE_LOG_WARN, BY_HAND},
+    [MS_LOG_LIMIT_RAISED] = {"limit_raised", "memory is no longer short: the limit was raised",
+                             MEMSTORE_LOG_INFO, BY_HAND},
+    [MS_LOG_PRESSURE_WATCHED] = {"memory_pressure", "memory pressure is watched", MEMSTORE_LOG_INFO,
+                                 BY_HAND},
+    [MS_LOG_PRESSURE_UNKNOWN] = {"memory_pressure_unknown",
+                                 "it cannot be told whether memory is short", MEMSTORE_LOG_WARN,
+                                 BY_HAND},
     [MS_LOG_INDEX_GROWN] = {"index_grown", "the index of a shard has grown", MEMSTORE_LOG_DEBUG,
                             IN_DETAIL},
     [MS_LOG_COMPACTED] = {"compacted", "a segment was compacted", MEMSTORE_LOG_DEBUG, IN_DETAIL},
@@ -5754,6 +5797,11 @@ enum ms_ttl_mode { MS_TTL_MODE_WRITE, MS_TTL_MODE_ACCESS };
 enum ms_maintenance_kind { MS_MAINTENANCE_BACKGROUND, MS_MAINTENANCE_MANUAL };
 enum ms_store_error_kind { MS_STORE_ERROR_BYPASS, MS_STORE_ERROR_FAIL };
 enum ms_compression_kind { MS_COMPRESSION_NONE, MS_COMPRESSION_ZSTD };
+enum ms_memory_pressure_kind {
+    MS_MEMORY_PRESSURE_OFF,
+    MS_MEMORY_PRESSURE_CGROUP,
+    MS_MEMORY_PRESSURE_PSI
+};
 enum ms_huge_pages_kind { MS_HUGE_PAGES_AUTO, MS_HUGE_PAGES_ON, MS_HUGE_PAGES_OFF };
 struct ms_settings {
     uint64_t limit;
@@ -5768,6 +5816,7 @@ struct ms_settings {
     enum ms_eviction_goal eviction_goal;
     enum ms_maintenance_kind maintenance;
     enum ms_huge_pages_kind huge_pages;
+    enum ms_memory_pressure_kind memory_pressure;
     bool secure_wipe;
     int64_t life_window;
     int64_t clean_window;
@@ -6345,6 +6394,12 @@ static const struct ms_setting_choice huge_pages[] = {
     {"off", MS_HUGE_PAGES_OFF},
     {NULL, 0},
 };
+static const struct ms_setting_choice memory_pressures[] = {
+    {"off", MS_MEMORY_PRESSURE_OFF},
+    {"cgroup", MS_MEMORY_PRESSURE_CGROUP},
+    {"psi", MS_MEMORY_PRESSURE_PSI},
+    {NULL, 0},
+};
 static const struct ms_setting_choice store_errors[] = {
     {"bypass", MS_STORE_ERROR_BYPASS},
     {"fail", MS_STORE_ERROR_FAIL},
@@ -6406,6 +6461,12 @@ const struct ms_setting ms_schema[] = {
         "beyond the limit resident; auto = from 64MiB on, all but the index and the first 16MiB "
         "of entries, within the limit",
         .fixed = "the system is asked when the memory is mapped"),
+    CHOICE(
+        "memory_pressure", memory_pressure, memory_pressures, "off",
+        "when the limit gives way, to a quarter of itself at most, and comes back when there is "
+        "room: off = never; cgroup = the process's control group, or one above it, is close to its "
+        "memory limit; psi = waits for memory take a tenth of the time",
+        .live = true),
     BOOL("secure_wipe", secure_wipe, "false",
          "whether memory that held keys and values is overwritten before it is used again or given "
          "back; memstore_compact(store, 0) has it done at once for all that was removed",
@@ -7594,6 +7655,8 @@ enum ms_counter {
     MS_COUNT_ROOM_MADE,
     MS_COUNT_EXPORTS,
     MS_COUNT_EXPORT_FAILURES,
+    MS_COUNT_LIMIT_LOWERED,
+    MS_COUNT_LIMIT_RAISED,
     MS_COUNT_REJECTED_TOO_LARGE,
     MS_COUNT_REJECTED_TIMEOUT,
     MS_COUNT_REJECTED_INVALID_TTL,
@@ -8034,13 +8097,14 @@ struct ms_point {
 };
 struct ms_findings_settings {
     const char *eviction, *hash_function;
-    uint64_t limit, max_entry_size;
+    uint64_t limit;
+    uint64_t configured_limit, max_entry_size;
     int64_t default_ttl, max_ttl;
     uint32_t ttl_jitter;
     double sample_ratio;
 };
 struct ms_findings_counts {
-    uint64_t entries, hits, misses, sets, evictions, expirations, rejected_full;
+    uint64_t entries, hits, misses, sets, evictions, expirations, rejected_full, limit_lowered;
     bool unread_is_known;
     uint64_t expired_unread, evicted_unread;
 };
@@ -8091,7 +8155,8 @@ enum ms_advice_kind {
     MS_ADVICE_LARGE_ENTRIES,
     MS_ADVICE_SHARDS,
     MS_ADVICE_REFUSED,
-    MS_ADVICE_KINDS = MS_ADVICE_REFUSED
+    MS_ADVICE_MEMORY_PRESSURE,
+    MS_ADVICE_KINDS = MS_ADVICE_MEMORY_PRESSURE
 };
 enum ms_advice_severity { MS_ADVICE_INFO, MS_ADVICE_SUGGESTION, MS_ADVICE_WARNING };
 struct ms_advice {
@@ -8135,6 +8200,7 @@ const char *ms_advice_name(enum ms_advice_kind kind)
         [MS_ADVICE_LARGE_ENTRIES] = "large_entries",
         [MS_ADVICE_SHARDS] = "shards",
         [MS_ADVICE_REFUSED] = "refused",
+        [MS_ADVICE_MEMORY_PRESSURE] = "memory_pressure",
     };
     return names[kind];
 }
@@ -8176,9 +8242,13 @@ static void say_time(char *out, size_t cap, double ms)
     else
         snprintf(out, cap, "%.0fms", ms);
 }
-static bool is_enough(const struct ms_findings *findings)
+static bool advice_advice_is_enough(const struct ms_findings *findings)
 {
     return findings->pattern.is_tracked && findings->pattern.sampled >= ENOUGH_SAMPLED;
+}
+static bool is_whole(const struct ms_findings *findings)
+{
+    return findings->settings.limit >= findings->settings.configured_limit;
 }
 static const struct ms_point *worth_growing_to(const struct ms_findings_pattern *pattern)
 {
@@ -8194,7 +8264,8 @@ static const struct ms_point *worth_growing_to(const struct ms_findings_pattern 
 static void judge_more_memory(const struct ms_findings *findings, struct ms_advice_list *list)
 {
     const struct ms_findings_pattern *pattern = &findings->pattern;
-    if (!is_enough(findings) || findings->counts.evictions == 0 || pattern->point_count == 0)
+    if (!advice_advice_is_enough(findings) || !is_whole(findings) || findings->counts.evictions == 0 ||
+        pattern->point_count == 0)
         return;
     const struct ms_point *now = &pattern->points[pattern->at_limit];
     const struct ms_point *better = worth_growing_to(pattern);
@@ -8225,7 +8296,7 @@ static const struct ms_point *enough_of(const struct ms_findings_pattern *patter
 static void judge_less_memory(const struct ms_findings *findings, struct ms_advice_list *list)
 {
     const struct ms_findings_pattern *pattern = &findings->pattern;
-    if (!is_enough(findings) || pattern->point_count == 0)
+    if (!advice_advice_is_enough(findings) || !is_whole(findings) || pattern->point_count == 0)
         return;
     const struct ms_point *now = &pattern->points[pattern->at_limit];
     const struct ms_point *enough = enough_of(pattern);
@@ -8244,6 +8315,25 @@ static void judge_less_memory(const struct ms_findings *findings, struct ms_advi
     SAY(advice->expected, "%.1f MB free for others at %.1f points more misses",
         (double)(now->bytes - enough->bytes) / 1e6, advice_advice_percent(enough->miss_ratio - now->miss_ratio));
 }
+static void judge_memory_pressure(const struct ms_findings *findings, struct ms_advice_list *list)
+{
+    const struct ms_findings_settings *settings = &findings->settings;
+    if (is_whole(findings))
+        return;
+    struct ms_advice *advice =
+        advice_advice_add(list, MS_ADVICE_MEMORY_PRESSURE, MS_ADVICE_WARNING, "performance.memory_limit");
+    SAY(advice->what, "Memory is short, and the limit is lowered.");
+    SAY(advice->evidence,
+        "%.1f MB of %.1f MB configured are in force; the limit was lowered %" PRIu64 " times",
+        (double)settings->limit / 1e6, (double)settings->configured_limit / 1e6,
+        findings->counts.limit_lowered);
+    say_size(advice->current, sizeof advice->current, (double)settings->configured_limit);
+    say_size(advice->suggested, sizeof advice->suggested, (double)settings->limit);
+    SAY(advice->expected,
+        "a limit that stays; what is configured needs %.1f MB more for the "
+        "process or the machine",
+        (double)(settings->configured_limit - settings->limit) / 1e6);
+}
 static int own_miniature(const struct ms_findings *findings)
 {
     int i = 0;
@@ -8259,7 +8349,7 @@ static void judge_eviction(const struct ms_findings *findings, struct ms_advice_
     const bool is_simulated = own < MS_MINI_POLICIES;
     const double now = is_simulated ? pattern->policies[own] : pattern->miss_ratio;
     int best = 0;
-    if (!is_enough(findings) || findings->counts.evictions == 0)
+    if (!advice_advice_is_enough(findings) || findings->counts.evictions == 0)
         return;
     for (int i = 1; i < MS_MINI_POLICIES; i++) {
         if (pattern->policies[i] < pattern->policies[best])
@@ -8288,7 +8378,7 @@ static void judge_read_once(const struct ms_findings *findings, struct ms_advice
     const struct ms_findings_pattern *pattern = &findings->pattern;
     const bool keeps_all = strcmp(findings->settings.eviction, "lru") == 0 ||
                            strcmp(findings->settings.eviction, "fifo") == 0;
-    if (!is_enough(findings) || !keeps_all || pattern->read_once < 0.6 ||
+    if (!advice_advice_is_enough(findings) || !keeps_all || pattern->read_once < 0.6 ||
         findings->counts.evictions == 0)
         return;
     struct ms_advice *advice = advice_advice_add(list, MS_ADVICE_READ_ONCE, MS_ADVICE_SUGGESTION, "eviction");
@@ -8344,7 +8434,7 @@ static void judge_short_ttl(const struct ms_findings *findings, struct ms_advice
 {
     const struct ms_findings_pattern *pattern = &findings->pattern;
     int64_t current;
-    if (!is_enough(findings) || pattern->references == 0)
+    if (!advice_advice_is_enough(findings) || pattern->references == 0)
         return;
     const double late = pattern->late.total / (double)pattern->references;
     if (late < 0.05)
@@ -8427,7 +8517,7 @@ static struct large large_from(const struct ms_findings *findings, uint32_t buck
 }
 static void judge_sizes(const struct ms_findings *findings, struct ms_advice_list *list)
 {
-    if (!is_enough(findings) || findings->entries.sizes.total < ENOUGH_COUNTED ||
+    if (!advice_advice_is_enough(findings) || findings->entries.sizes.total < ENOUGH_COUNTED ||
         findings->pattern.hit_sizes.total <= 0 || findings->counts.evictions == 0)
         return;
     for (uint32_t bucket = 8; bucket < 40; bucket++) {
@@ -8525,6 +8615,7 @@ void ms_advise(const struct ms_findings *findings, struct ms_advice_list *list)
     list->count = 0;
     judge_more_memory(findings, list);
     judge_less_memory(findings, list);
+    judge_memory_pressure(findings, list);
     judge_eviction(findings, list);
     judge_read_once(findings, list);
     judge_long_ttl(findings, list);
@@ -8704,7 +8795,7 @@ static void put_in(struct ms_mini *mini, uint32_t key, enum ms_mini_where where)
     list->count++;
     list->bytes += link->size;
 }
-static void move(struct ms_mini *mini, uint32_t key, enum ms_mini_where where)
+static void advice_miniature_move(struct ms_mini *mini, uint32_t key, enum ms_mini_where where)
 {
     advice_miniature_take_out(mini, key);
     put_in(mini, key, where);
@@ -8724,14 +8815,14 @@ static void take_from_small(struct ms_mini *mini)
     const uint32_t key = mini->lists[MS_MINI_SMALL].oldest;
     const bool promoted = mini->links[key].uses >= advice_miniature_PROMOTION_COUNT;
     mini->links[key].uses = 0;
-    move(mini, key, promoted ? MS_MINI_MAIN : MS_MINI_GHOST);
+    advice_miniature_move(mini, key, promoted ? MS_MINI_MAIN : MS_MINI_GHOST);
 }
 static void take_from_main(struct ms_mini *mini)
 {
     const uint32_t key = mini->lists[MS_MINI_MAIN].oldest;
     if (mini->links[key].uses > 0) {
         mini->links[key].uses--;
-        move(mini, key, MS_MINI_MAIN);
+        advice_miniature_move(mini, key, MS_MINI_MAIN);
     } else {
         advice_miniature_take_out(mini, key);
     }
@@ -8790,7 +8881,7 @@ void ms_mini_read(struct ms_mini *mini, uint32_t key, uint32_t size, double weig
         return;
     }
     if (mini->policy == MS_MINI_LRU)
-        move(mini, key, MS_MINI_MAIN);
+        advice_miniature_move(mini, key, MS_MINI_MAIN);
     else if (mini->policy == MS_MINI_S3FIFO)
         link->uses += link->uses < USES_MAX;
 }
@@ -9108,6 +9199,8 @@ static void put_settings(struct ms_text *out, const struct ms_findings_settings 
 {
     ms_text_put(out, ",\"settings\":{");
     put_number(out, "memory_limit", settings->limit);
+    ms_text_put(out, ",");
+    put_number(out, "configured_limit", settings->configured_limit);
     ms_text_put(out, ",");
     put_text(out, "eviction", settings->eviction);
     ms_text_put(out, ",");
@@ -11678,6 +11771,569 @@ void ms_snapshot_abandon(struct ms_snapshot_writer *writer)
     ms_file_abandon(&writer->file);
 }
 
+/* lib/pressure/groups.c */
+#ifndef MS_PRESSURE_GROUPS_H
+#define MS_PRESSURE_GROUPS_H
+#include <stdbool.h>
+#include <stddef.h>
+enum ms_groups_version { MS_GROUPS_V1 = 1, MS_GROUPS_V2 = 2 };
+struct ms_groups {
+    enum ms_groups_version version;
+    char *folder;
+    size_t size;
+    size_t root;
+    struct ms_file_text told;
+};
+int ms_groups_find(struct ms_groups *groups);
+void ms_groups_forget(struct ms_groups *groups);
+size_t ms_groups_above(const struct ms_groups *groups, size_t size);
+#endif
+#include <errno.h>
+#include <string.h>
+#define CGROUP_MOST ((size_t)16 << 10)
+#define MOUNTINFO_MOST ((size_t)4 << 20)
+struct piece {
+    const char *text;
+    size_t size;
+};
+static bool take(struct piece *rest, char end, struct piece *out)
+{
+    if (rest->size == 0)
+        return false;
+    const char *const found = memchr(rest->text, end, rest->size);
+    const size_t size = found != NULL ? (size_t)(found - rest->text) : rest->size;
+    const size_t skipped = size + (found != NULL);
+    *out = (struct piece){rest->text, size};
+    rest->text += skipped;
+    rest->size -= skipped;
+    return true;
+}
+static bool is(struct piece piece, const char *word)
+{
+    return piece.size == strlen(word) && memcmp(piece.text, word, piece.size) == 0;
+}
+static bool lists(struct piece list, const char *word)
+{
+    struct piece item;
+    while (take(&list, ',', &item)) {
+        if (is(item, word))
+            return true;
+    }
+    return false;
+}
+static bool find_path(const struct ms_file_text *file, enum ms_groups_version *version,
+                      struct piece *path)
+{
+    struct piece text = {file->data, file->size}, line, number, controllers;
+    bool found = false;
+    while (take(&text, '\n', &line)) {
+        if (!take(&line, ':', &number) || !take(&line, ':', &controllers) || line.size == 0 ||
+            line.text[0] != '/')
+            continue;
+        if (lists(controllers, "memory")) {
+            *version = MS_GROUPS_V1;
+            *path = line;
+            return true;
+        }
+        if (is(number, "0") && controllers.size == 0) {
+            *version = MS_GROUPS_V2;
+            *path = line;
+            found = true;
+        }
+    }
+    return found;
+}
+struct mount {
+    struct piece root, point;
+};
+static bool is_mount(struct piece line, enum ms_groups_version version, struct mount *out)
+{
+    struct piece field, options;
+    for (int i = 0; i < 6; i++) {
+        if (!take(&line, ' ', &field))
+            return false;
+        if (i == 3)
+            out->root = field;
+        if (i == 4)
+            out->point = field;
+    }
+    do {
+        if (!take(&line, ' ', &field))
+            return false;
+    } while (!is(field, "-"));
+    struct piece type;
+    if (!take(&line, ' ', &type) || !take(&line, ' ', &field) || !take(&line, ' ', &options))
+        return false;
+    return version == MS_GROUPS_V2 ? is(type, "cgroup2")
+                                   : is(type, "cgroup") && lists(options, "memory");
+}
+static bool leads_out(struct piece path)
+{
+    return path.size >= 3 && memcmp(path.text, "/..", 3) == 0 &&
+           (path.size == 3 || path.text[3] == '/');
+}
+static bool is_below(struct piece path, struct piece root, struct piece *below)
+{
+    const size_t skipped = is(root, "/") ? 0 : root.size;
+    if (leads_out(path) || path.size < skipped || memcmp(path.text, root.text, skipped) != 0 ||
+        (path.size > skipped && path.text[skipped] != '/'))
+        return false;
+    *below = (struct piece){path.text + skipped, path.size - skipped};
+    if (is(*below, "/"))
+        below->size = 0;
+    return true;
+}
+static bool find_mount(const struct ms_file_text *file, enum ms_groups_version version,
+                       struct piece path, struct mount *out, struct piece *below)
+{
+    struct piece text = {file->data, file->size}, line;
+    struct mount mount = {.root = {"", 0}};
+    bool found = false;
+    while (take(&text, '\n', &line)) {
+        if (!is_mount(line, version, &mount))
+            continue;
+        if (is_below(path, mount.root, below)) {
+            *out = mount;
+            return true;
+        }
+        if (!found)
+            *out = mount;
+        found = true;
+    }
+    *below = (struct piece){"", 0};
+    return found;
+}
+static bool is_octal(const char *digits)
+{
+    for (int i = 0; i < 3; i++) {
+        if (digits[i] < '0' || digits[i] > '7')
+            return false;
+    }
+    return true;
+}
+static size_t copy_unescaped(char *to, struct piece from)
+{
+    size_t size = 0;
+    for (size_t i = 0; i < from.size; i++) {
+        const char *const at = from.text + i;
+        if (*at == '\\' && from.size - i > 3 && is_octal(at + 1)) {
+            to[size++] = (char)(((at[1] - '0') << 6) | ((at[2] - '0') << 3) | (at[3] - '0'));
+            i += 3;
+        } else {
+            to[size++] = *at;
+        }
+    }
+    return size;
+}
+static int set_folder(struct ms_groups *groups, const struct mount *mount, struct piece below)
+{
+    groups->folder = ms_mem_alloc(mount->point.size + below.size + 1);
+    if (groups->folder == NULL)
+        return ENOMEM;
+    groups->root = copy_unescaped(groups->folder, mount->point);
+    memcpy(groups->folder + groups->root, below.text, below.size);
+    groups->size = groups->root + below.size;
+    return 0;
+}
+static int find_folder(struct ms_groups *groups)
+{
+    struct ms_file_text mounts;
+    struct piece path, below;
+    struct mount mount;
+    if (!find_path(&groups->told, &groups->version, &path))
+        return ENOENT;
+    int error = ms_file_read_system("/proc/self/mountinfo", MOUNTINFO_MOST, &mounts);
+    if (error != 0)
+        return error;
+    error = find_mount(&mounts, groups->version, path, &mount, &below)
+                ? set_folder(groups, &mount, below)
+                : ENOENT;
+    ms_mem_free(mounts.data);
+    return error;
+}
+void ms_groups_forget(struct ms_groups *groups)
+{
+    ms_mem_free(groups->folder);
+    ms_mem_free(groups->told.data);
+    *groups = (struct ms_groups){.folder = NULL};
+}
+int ms_groups_find(struct ms_groups *groups)
+{
+    struct ms_file_text told;
+    int error = ms_file_read_system("/proc/self/cgroup", CGROUP_MOST, &told);
+    if (error != 0)
+        return error;
+    if (groups->folder != NULL && told.size == groups->told.size &&
+        memcmp(told.data, groups->told.data, told.size) == 0) {
+        ms_mem_free(told.data);
+        return 0;
+    }
+    ms_groups_forget(groups);
+    groups->told = told;
+    error = find_folder(groups);
+    if (error != 0)
+        ms_groups_forget(groups);
+    return error;
+}
+size_t ms_groups_above(const struct ms_groups *groups, size_t size)
+{
+    if (size <= groups->root)
+        return 0;
+    while (groups->folder[size - 1] != '/')
+        size--;
+    size--;
+    return size > groups->root ? size : groups->root;
+}
+
+/* lib/pressure/rule.c */
+#ifndef MS_PRESSURE_SENSOR_H
+#define MS_PRESSURE_SENSOR_H
+#include <stdint.h>
+enum ms_pressure_source { MS_PRESSURE_OFF, MS_PRESSURE_CGROUP, MS_PRESSURE_PSI };
+enum ms_pressure_outcome {
+    MS_PRESSURE_READ,
+    MS_PRESSURE_UNBOUNDED,
+    MS_PRESSURE_UNKNOWN,
+};
+struct ms_pressure_reading {
+    enum ms_pressure_source source;
+    enum ms_pressure_outcome outcome;
+    uint64_t used, bound;
+    uint32_t stalled;
+    const char *why;
+};
+#define MS_PRESSURE_MARGIN_DIVISOR 10
+#define MS_PRESSURE_MARGIN_MOST (UINT64_C(1) << 30)
+static inline uint64_t ms_pressure_margin(uint64_t bound)
+{
+    const uint64_t part = bound / MS_PRESSURE_MARGIN_DIVISOR;
+    return part < MS_PRESSURE_MARGIN_MOST ? part : MS_PRESSURE_MARGIN_MOST;
+}
+static inline int64_t ms_pressure_room(const struct ms_pressure_reading *reading)
+{
+    return (int64_t)(reading->bound - ms_pressure_margin(reading->bound)) - (int64_t)reading->used;
+}
+#define MS_PRESSURE_FILE_SIZE 256
+struct ms_pressure_sensor {
+    struct ms_groups groups;
+    char file[MS_PRESSURE_FILE_SIZE];
+};
+struct ms_pressure_reading ms_pressure_read(struct ms_pressure_sensor *sensor,
+                                            enum ms_pressure_source source);
+void ms_pressure_forget(struct ms_pressure_sensor *sensor);
+#endif
+#ifndef MS_PRESSURE_RULE_H
+#define MS_PRESSURE_RULE_H
+#define MS_PRESSURE_STEP_DIVISOR 16
+#define MS_PRESSURE_LARGEST_STEP_DIVISOR 4
+#define MS_PRESSURE_FLOOR_DIVISOR 4
+struct ms_pressure_state {
+    bool has_begun;
+    int64_t short_ms;
+    int64_t changed_ms;
+    int64_t judged_ms;
+    int64_t raised_ms;
+    int64_t calm_ms;
+    uint32_t stalled;
+};
+struct ms_pressure_limits {
+    uint64_t configured, floor, now, charged;
+};
+uint64_t ms_pressure_judge(struct ms_pressure_state *state,
+                           const struct ms_pressure_reading *reading,
+                           const struct ms_pressure_limits *limits, int64_t now_ms);
+#endif
+#define STALLS_SHORT 1000
+#define STALLS_ENOUGH 100
+#define STALLS_INTERVAL_MS 2000
+#define CALM_LEAST_MS 10000
+#define CALM_MOST_MS 320000
+#define RAISE_INTERVAL_MS 2000
+static uint64_t clamp(uint64_t value, uint64_t least, uint64_t most)
+{
+    return value < least ? least : value > most ? most : value;
+}
+static uint64_t lacking(const struct ms_pressure_reading *reading, uint64_t step)
+{
+    if (reading->source == MS_PRESSURE_PSI)
+        return reading->stalled >= STALLS_SHORT ? step : 0;
+    const int64_t room = ms_pressure_room(reading);
+    return room < 0 ? (uint64_t)-room : 0;
+}
+static bool pressure_rule_is_enough(const struct ms_pressure_reading *reading, uint64_t step)
+{
+    if (reading->outcome == MS_PRESSURE_UNBOUNDED)
+        return true;
+    if (reading->source == MS_PRESSURE_PSI)
+        return reading->stalled <= STALLS_ENOUGH;
+    const int64_t room = ms_pressure_room(reading);
+    return room > 0 && (uint64_t)room >= ms_pressure_margin(reading->bound) + step;
+}
+static bool is_getting_better(struct ms_pressure_state *state,
+                              const struct ms_pressure_reading *reading, int64_t now_ms)
+{
+    if (reading->source != MS_PRESSURE_PSI)
+        return false;
+    if (state->stalled != 0 && now_ms - state->judged_ms < STALLS_INTERVAL_MS)
+        return true;
+    const bool fewer = reading->stalled < state->stalled;
+    state->stalled = reading->stalled;
+    state->judged_ms = now_ms;
+    return fewer;
+}
+static uint64_t lower(const struct ms_pressure_limits *limits, uint64_t bytes)
+{
+    const uint64_t from = limits->now < limits->charged ? limits->now : limits->charged;
+    const uint64_t to = from > bytes ? from - bytes : 0;
+    return clamp(to, limits->floor, limits->now);
+}
+static void note_short(struct ms_pressure_state *state, int64_t now_ms)
+{
+    if (state->raised_ms > state->short_ms && now_ms - state->raised_ms < 2 * state->calm_ms)
+        state->calm_ms = (int64_t)clamp((uint64_t)state->calm_ms * 2, CALM_LEAST_MS, CALM_MOST_MS);
+    state->short_ms = now_ms;
+}
+static bool may_rise(const struct ms_pressure_state *state, int64_t now_ms)
+{
+    return now_ms - state->short_ms >= state->calm_ms &&
+           now_ms - state->changed_ms >= RAISE_INTERVAL_MS;
+}
+static void pressure_rule_begin(struct ms_pressure_state *state, int64_t now_ms)
+{
+    if (state->has_begun)
+        return;
+    *state = (struct ms_pressure_state){.has_begun = true,
+                                        .short_ms = now_ms,
+                                        .changed_ms = now_ms,
+                                        .raised_ms = now_ms,
+                                        .calm_ms = CALM_LEAST_MS};
+}
+static uint64_t pressure_rule_judge(struct ms_pressure_state *state, const struct ms_pressure_reading *reading,
+                      const struct ms_pressure_limits *limits, int64_t now_ms)
+{
+    const uint64_t step = limits->configured / MS_PRESSURE_STEP_DIVISOR;
+    const uint64_t bytes = lacking(reading, step);
+    if (reading->outcome == MS_PRESSURE_READ && bytes != 0) {
+        note_short(state, now_ms);
+        if (is_getting_better(state, reading, now_ms))
+            return limits->now;
+        return lower(limits,
+                     clamp(bytes, step, limits->configured / MS_PRESSURE_LARGEST_STEP_DIVISOR));
+    }
+    state->stalled = 0;
+    if (limits->now >= limits->configured) {
+        state->calm_ms = now_ms - state->short_ms >= CALM_MOST_MS ? CALM_LEAST_MS : state->calm_ms;
+        return limits->now;
+    }
+    if (!pressure_rule_is_enough(reading, step) || !may_rise(state, now_ms))
+        return limits->now;
+    return clamp(limits->now + step, limits->now, limits->configured);
+}
+uint64_t ms_pressure_judge(struct ms_pressure_state *state,
+                           const struct ms_pressure_reading *reading,
+                           const struct ms_pressure_limits *limits, int64_t now_ms)
+{
+    pressure_rule_begin(state, now_ms);
+    if (reading->outcome == MS_PRESSURE_UNKNOWN)
+        return limits->now;
+    const uint64_t next = pressure_rule_judge(state, reading, limits, now_ms);
+    if (next != limits->now)
+        state->changed_ms = now_ms;
+    if (next > limits->now)
+        state->raised_ms = now_ms;
+    return next;
+}
+
+/* lib/pressure/sensor.c */
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#define FILE_MOST ((size_t)16 << 10)
+#define NO_LIMIT_FROM (UINT64_C(1) << 60)
+#define WHOLE_PERCENT 100
+static const char absent[] = "is not there or cannot be read";
+static const char garbled[] = "does not hold what was expected";
+static const char no_group[] = "names no group with a memory controller that is mounted";
+struct names {
+    const char *used, *limits[2], *reclaimable;
+};
+static const struct names names_of[] = {
+    [MS_GROUPS_V1] = {"memory.usage_in_bytes", {"memory.limit_in_bytes"}, "total_inactive_file "},
+    [MS_GROUPS_V2] = {"memory.current", {"memory.max", "memory.high"}, "inactive_file "},
+};
+static void note_file(struct ms_pressure_sensor *sensor, const char *path)
+{
+    const size_t size = strlen(path) + 1, room = sizeof sensor->file;
+    const size_t skipped = size > room ? size - room : 0;
+    memcpy(sensor->file, path + skipped, size - skipped);
+}
+static char *read_file(struct ms_pressure_sensor *sensor, size_t folder, const char *name)
+{
+    char path[PATH_MAX];
+    struct ms_file_text text;
+    snprintf(path, sizeof path, "%.*s/%s", (int)folder, sensor->groups.folder, name);
+    note_file(sensor, path);
+    return ms_file_read_system(path, FILE_MOST, &text) == 0 ? text.data : NULL;
+}
+static bool parse_bytes(const char *text, uint64_t *out)
+{
+    uint64_t value = 0;
+    if (strncmp(text, "max", 3) == 0 && (text[3] == '\n' || text[3] == '\0')) {
+        *out = UINT64_MAX;
+        return true;
+    }
+    const char *digit = text;
+    for (; *digit >= '0' && *digit <= '9' && digit - text < 19; digit++)
+        value = value * 10 + (uint64_t)(*digit - '0');
+    *out = value;
+    return digit != text && (*digit == '\n' || *digit == '\0');
+}
+static const char *read_bytes(struct ms_pressure_sensor *sensor, size_t folder, const char *name,
+                              uint64_t *out)
+{
+    char *const text = read_file(sensor, folder, name);
+    const char *const wrong = text == NULL ? absent : parse_bytes(text, out) ? NULL : garbled;
+    ms_mem_free(text);
+    return wrong;
+}
+static const char *read_limit(struct ms_pressure_sensor *sensor, size_t folder, uint64_t *out)
+{
+    const struct names *names = &names_of[sensor->groups.version];
+    *out = UINT64_MAX;
+    for (size_t i = 0; i < 2 && names->limits[i] != NULL; i++) {
+        uint64_t limit = UINT64_MAX;
+        const char *const wrong = read_bytes(sensor, folder, names->limits[i], &limit);
+        if (wrong == garbled)
+            return wrong;
+        if (limit < NO_LIMIT_FROM && limit < *out)
+            *out = limit;
+    }
+    return NULL;
+}
+static uint64_t read_reclaimable(struct ms_pressure_sensor *sensor, size_t folder)
+{
+    const char *const name = names_of[sensor->groups.version].reclaimable;
+    char *const text = read_file(sensor, folder, "memory.stat");
+    uint64_t bytes = 0;
+    for (const char *line = text; line != NULL && *line != '\0';) {
+        if (strncmp(line, name, strlen(name)) == 0) {
+            if (!parse_bytes(line + strlen(name), &bytes))
+                bytes = 0;
+            break;
+        }
+        line = strchr(line, '\n');
+        line += line != NULL;
+    }
+    ms_mem_free(text);
+    return bytes;
+}
+static const char *read_used(struct ms_pressure_sensor *sensor, size_t folder, uint64_t *out)
+{
+    uint64_t all = 0;
+    const uint64_t reclaimable = read_reclaimable(sensor, folder);
+    const char *const wrong =
+        read_bytes(sensor, folder, names_of[sensor->groups.version].used, &all);
+    *out = all > reclaimable ? all - reclaimable : 0;
+    return wrong;
+}
+static void fail(struct ms_pressure_reading *reading, const char *why)
+{
+    reading->outcome = MS_PRESSURE_UNKNOWN;
+    reading->why = why;
+}
+static bool find_groups(struct ms_pressure_sensor *sensor, struct ms_pressure_reading *reading)
+{
+    note_file(sensor, "/proc/self/cgroup");
+    const int error = ms_groups_find(&sensor->groups);
+    if (error != 0)
+        fail(reading, error == ENOENT ? no_group : absent);
+    return error == 0;
+}
+static void read_groups(struct ms_pressure_sensor *sensor, struct ms_pressure_reading *reading)
+{
+    char file[MS_PRESSURE_FILE_SIZE];
+    struct ms_pressure_reading group = *reading;
+    note_file(sensor, sensor->groups.folder);
+    strcpy(file, sensor->file);
+    reading->outcome = MS_PRESSURE_UNBOUNDED;
+    for (size_t folder = sensor->groups.size; folder != 0;
+         folder = ms_groups_above(&sensor->groups, folder)) {
+        const char *wrong = read_limit(sensor, folder, &group.bound);
+        if (wrong == NULL && group.bound == UINT64_MAX)
+            continue;
+        if (wrong == NULL)
+            wrong = read_used(sensor, folder, &group.used);
+        if (wrong != NULL) {
+            fail(reading, wrong);
+            return;
+        }
+        group.outcome = MS_PRESSURE_READ;
+        if (reading->outcome == MS_PRESSURE_READ &&
+            ms_pressure_room(&group) >= ms_pressure_room(reading))
+            continue;
+        *reading = group;
+        strcpy(file, sensor->file);
+    }
+    strcpy(sensor->file, file);
+}
+static bool parse_stalls(const char *text, uint32_t *out)
+{
+    static const char before[] = "some avg10=";
+    unsigned whole, hundredths;
+    char after;
+    if (strncmp(text, before, sizeof before - 1) != 0 ||
+        sscanf(text + sizeof before - 1, "%3u.%2u%c", &whole, &hundredths, &after) != 3 ||
+        after != ' ' || whole > WHOLE_PERCENT || hundredths > 99)
+        return false;
+    *out = whole * 100 + hundredths;
+    return true;
+}
+static size_t stalling_group(struct ms_pressure_sensor *sensor)
+{
+    uint64_t limit;
+    if (ms_groups_find(&sensor->groups) != 0 || sensor->groups.version != MS_GROUPS_V2)
+        return 0;
+    for (size_t folder = sensor->groups.size; folder != 0;
+         folder = ms_groups_above(&sensor->groups, folder)) {
+        if (read_limit(sensor, folder, &limit) == NULL && limit != UINT64_MAX)
+            return folder;
+    }
+    return 0;
+}
+static void read_stalls(struct ms_pressure_sensor *sensor, struct ms_pressure_reading *reading)
+{
+    static const char machine[] = "/proc/pressure/memory";
+    const size_t folder = stalling_group(sensor);
+    char *text = folder != 0 ? read_file(sensor, folder, "memory.pressure") : NULL;
+    struct ms_file_text file;
+    if (text == NULL) {
+        note_file(sensor, machine);
+        if (ms_file_read_system(machine, FILE_MOST, &file) == 0)
+            text = file.data;
+    }
+    if (text == NULL)
+        fail(reading, absent);
+    else if (!parse_stalls(text, &reading->stalled))
+        fail(reading, garbled);
+    ms_mem_free(text);
+}
+struct ms_pressure_reading ms_pressure_read(struct ms_pressure_sensor *sensor,
+                                            enum ms_pressure_source source)
+{
+    struct ms_pressure_reading reading = {.source = source, .outcome = MS_PRESSURE_READ};
+    if (source == MS_PRESSURE_PSI)
+        read_stalls(sensor, &reading);
+    else if (find_groups(sensor, &reading))
+        read_groups(sensor, &reading);
+    return reading;
+}
+void ms_pressure_forget(struct ms_pressure_sensor *sensor)
+{
+    ms_groups_forget(&sensor->groups);
+    sensor->file[0] = '\0';
+}
+
 /* lib/store/admission.c */
 #ifndef MS_STORE_PASS_H
 #define MS_STORE_PASS_H
@@ -11930,6 +12586,26 @@ int64_t ms_exporter_when(memstore *store, int64_t now_us);
 void ms_exporter_close(memstore *store);
 void ms_exporter_forget_parent(memstore *store);
 #endif
+#ifndef MS_STORE_GUARD_H
+#define MS_STORE_GUARD_H
+#include <memstore/memstore.h>
+#include <stdbool.h>
+struct ms_guard {
+    atomic_bool busy;
+    atomic_int_least64_t look_ms;
+    atomic_int watched;
+    atomic_bool moving;
+    struct ms_pressure_sensor sensor;
+    const char *told;
+    struct ms_pressure_state state;
+    uint64_t before, target;
+};
+bool ms_guard_run(memstore *store, int64_t until_us);
+int64_t ms_guard_when(memstore *store, int64_t now_us);
+uint64_t ms_guard_limit(memstore *store, const struct ms_settings *next);
+void ms_guard_close(memstore *store);
+void ms_guard_forget_parent(memstore *store);
+#endif
 #ifndef MS_STORE_MONITOR_H
 #define MS_STORE_MONITOR_H
 #include <memstore/memstore.h>
@@ -12097,6 +12773,7 @@ struct memstore {
     struct ms_monitor monitor;
     struct ms_track track;
     struct ms_exporter exporter;
+    struct ms_guard guard;
     struct ms_log log;
     atomic_bool limit_told;
     struct memstore *next_store;
@@ -12128,6 +12805,13 @@ int ms_store_reconfigure(memstore *store, const struct ms_settings *next,
 void ms_store_end_reconfiguration(memstore *store);
 int64_t ms_store_sweep_slack(const struct ms_settings *settings);
 int ms_store_resize(memstore *store, uint64_t limit, char why[static MS_WHY_SIZE]);
+int ms_store_check_limit(const memstore *store, uint64_t limit, char why[static MS_WHY_SIZE]);
+enum ms_resize_end {
+    MS_RESIZE_DONE,
+    MS_RESIZE_LATER,
+    MS_RESIZE_STUCK,
+};
+enum ms_resize_end ms_store_resize_some(memstore *store, uint64_t limit, int64_t until_us);
 int ms_store_get(memstore *store, const void *key, size_t key_size, void *buf, size_t cap,
                  size_t *value_size);
 int ms_store_get_view(memstore *store, const void *key, size_t key_size, memstore_view *out);
@@ -12222,6 +12906,7 @@ int ms_cursor_next(memstore_cursor *cursor, memstore_key *key);
 void ms_cursor_free(memstore_cursor *cursor);
 uint64_t ms_scan_count(memstore *store);
 int ms_store_clear(memstore *store);
+bool ms_room_lock(memstore *store, int64_t deadline_us);
 int ms_room_make(memstore *store, uint64_t bytes, int64_t deadline_us,
                  struct ms_budget_mark *since);
 int ms_room_make_for_index(memstore *store, uint64_t bytes, int64_t deadline_us,
@@ -12767,6 +13452,7 @@ static void gather_settings(memstore *store, struct ms_findings_settings *out)
     out->eviction = name_of_policy(settings->eviction);
     out->hash_function = name_of_hash(settings->hash_function);
     out->limit = ms_budget_limit(&store->arena.budget);
+    out->configured_limit = ms_setting_of(settings, limit);
     out->max_entry_size = ms_setting_of(settings, max_entry_size);
     out->default_ttl = ms_setting_of(settings, default_ttl);
     out->max_ttl = ms_setting_of(settings, max_ttl);
@@ -12786,6 +13472,7 @@ static void gather_counts(memstore *store, struct ms_findings_counts *out)
     out->evictions = stats.evictions;
     out->expirations = stats.expirations;
     out->rejected_full = stats.rejected_full;
+    out->limit_lowered = stats.limit_lowered;
     out->unread_is_known = store->touch == MS_TOUCH_COUNT;
     out->expired_unread = sums[MS_COUNT_EXPIRED_UNREAD];
     out->evicted_unread = sums[MS_COUNT_EVICTED_UNREAD];
@@ -14404,7 +15091,7 @@ void ms_combiner_init(struct ms_combiner *combiner, uint64_t limit)
 }
 static uint64_t bytes_max(const memstore *store)
 {
-    return ms_setting_of(&store->settings, limit) / QUEUE_SHARE_DIVISOR;
+    return ms_budget_limit(&store->arena.budget) / QUEUE_SHARE_DIVISOR;
 }
 static uint32_t filter_places(const memstore *store)
 {
@@ -14760,6 +15447,9 @@ void ms_tell_no_room(memstore *store, int status);
 void ms_tell_load_failed(memstore *store, int result);
 void ms_tell_events_dropped(memstore *store, uint64_t dropped);
 void ms_tell_export_failed(memstore *store, const char *file, int error);
+void ms_tell_limit_moved(memstore *store, uint64_t before);
+void ms_tell_pressure_watched(memstore *store, const char *path);
+void ms_tell_pressure_unknown(memstore *store, const char *path, const char *why);
 void ms_tell_alert(memstore *store, const struct ms_alert_note *alert);
 void ms_tell_index_grown(memstore *store, uint64_t bytes);
 void ms_tell_compacted(memstore *store, const struct ms_segment *segment);
@@ -14856,6 +15546,150 @@ void ms_exporter_forget_parent(memstore *store)
     ms_store_relaxed(&exporter->parents,
                      (uintptr_t)ms_setting_text_of(&store->settings, export_metrics));
     exporter->file = NULL;
+}
+
+/* lib/store/guard.c */
+#define LOOK_INTERVAL_MS 500
+#define RESUME_US 10000
+_Static_assert((int)MS_PRESSURE_CGROUP == (int)MS_MEMORY_PRESSURE_CGROUP &&
+                   (int)MS_PRESSURE_PSI == (int)MS_MEMORY_PRESSURE_PSI,
+               "the setting names the source");
+static bool is_time(memstore *store, int source)
+{
+    return ms_load_relaxed(&store->guard.watched) != source ||
+           ms_clock_exact_ms() >= ms_load_relaxed(&store->guard.look_ms);
+}
+int64_t ms_guard_when(memstore *store, int64_t now_us)
+{
+    const int source = (int)ms_setting_of(&store->settings, memory_pressure);
+    if (source == MS_MEMORY_PRESSURE_OFF)
+        return INT64_MAX;
+    if (is_time(store, source))
+        return now_us;
+    if (ms_load_relaxed(&store->guard.moving))
+        return now_us + RESUME_US;
+    return now_us + (ms_load_relaxed(&store->guard.look_ms) - ms_clock_exact_ms()) * 1000;
+}
+static uint64_t floor_of(memstore *store, uint64_t configured)
+{
+    const uint64_t least = ms_arena_least_limit(&store->arena) + ms_events_charged(&store->events);
+    const uint64_t part = configured / MS_PRESSURE_FLOOR_DIVISOR;
+    const uint64_t floor = part > least ? part : least;
+    return floor < configured ? floor : configured;
+}
+uint64_t ms_guard_limit(memstore *store, const struct ms_settings *next)
+{
+    const uint64_t now = ms_budget_limit(&store->arena.budget);
+    ms_store_relaxed(&store->guard.moving, false);
+    if (next->memory_pressure == MS_MEMORY_PRESSURE_OFF || now >= store->settings.limit)
+        return next->limit;
+    const uint64_t floor = floor_of(store, next->limit);
+    const uint64_t held = now > floor ? now : floor;
+    return held < next->limit ? held : next->limit;
+}
+static void begin_change(memstore *store, const struct ms_pressure_reading *reading)
+{
+    struct ms_guard *guard = &store->guard;
+    const uint64_t configured = store->settings.limit;
+    const struct ms_pressure_limits limits = {.configured = configured,
+                                              .floor = floor_of(store, configured),
+                                              .now = ms_budget_limit(&store->arena.budget),
+                                              .charged = ms_budget_charged(&store->arena.budget)};
+    guard->before = limits.now;
+    guard->target = ms_pressure_judge(&guard->state, reading, &limits, ms_clock_exact_ms());
+    ms_store_relaxed(&guard->moving, guard->target != guard->before);
+}
+static void end_change(memstore *store)
+{
+    struct ms_guard *guard = &store->guard;
+    const uint64_t now = ms_budget_limit(&store->arena.budget);
+    ms_store_relaxed(&guard->moving, false);
+    if (now == guard->before)
+        return;
+    ms_count(&store->counters, now < guard->before ? MS_COUNT_LIMIT_LOWERED : MS_COUNT_LIMIT_RAISED,
+             1);
+    ms_track_resize(store);
+    ms_store_relaxed(&store->limit_told, false);
+    ms_tell_limit_moved(store, guard->before);
+}
+static bool store_guard_move(memstore *store, int64_t until_us)
+{
+    const enum ms_resize_end end = ms_store_resize_some(store, store->guard.target, until_us);
+    if (end != MS_RESIZE_LATER)
+        end_change(store);
+    return end != MS_RESIZE_LATER;
+}
+static void tell_reading(memstore *store, const struct ms_pressure_reading *reading)
+{
+    static const char watched[] = "", unbounded[] = "no group up the hierarchy has a limit";
+    struct ms_guard *guard = &store->guard;
+    const char *const text = reading->outcome == MS_PRESSURE_READ        ? watched
+                             : reading->outcome == MS_PRESSURE_UNBOUNDED ? unbounded
+                                                                         : reading->why;
+    if (guard->told == text)
+        return;
+    guard->told = text;
+    if (text == watched)
+        ms_tell_pressure_watched(store, guard->sensor.file);
+    else
+        ms_tell_pressure_unknown(store, guard->sensor.file, text);
+}
+static struct ms_pressure_reading look(memstore *store, int source)
+{
+    struct ms_guard *guard = &store->guard;
+    if (ms_load_relaxed(&guard->watched) != source) {
+        guard->told = NULL;
+        guard->state.has_begun = false;
+        ms_store_relaxed(&guard->watched, source);
+    }
+    ms_store_relaxed(&guard->look_ms, ms_clock_exact_ms() + LOOK_INTERVAL_MS);
+    const struct ms_pressure_reading reading =
+        ms_pressure_read(&guard->sensor, (enum ms_pressure_source)source);
+    tell_reading(store, &reading);
+    return reading;
+}
+static bool store_guard_run(memstore *store, int source, int64_t until_us)
+{
+    struct ms_guard *guard = &store->guard;
+    struct ms_pressure_reading reading = {.outcome = MS_PRESSURE_UNKNOWN};
+    const bool looks = is_time(store, source);
+    bool done = true;
+    if (!looks && !ms_load_relaxed(&guard->moving))
+        return true;
+    if (looks)
+        reading = look(store, source);
+    if (!ms_mutex_try_lock(&store->settings_lock))
+        return true;
+    if ((int)ms_setting_of(&store->settings, memory_pressure) == source) {
+        if (looks && !ms_load_relaxed(&guard->moving))
+            begin_change(store, &reading);
+        if (ms_load_relaxed(&guard->moving))
+            done = store_guard_move(store, until_us);
+    }
+    ms_mutex_unlock(&store->settings_lock);
+    return done;
+}
+bool ms_guard_run(memstore *store, int64_t until_us)
+{
+    const int source = (int)ms_setting_of(&store->settings, memory_pressure);
+    bool idle = false;
+    if (ms_likely(source == MS_MEMORY_PRESSURE_OFF) ||
+        !ms_cas_acq_rel(&store->guard.busy, &idle, true))
+        return true;
+    const bool done = store_guard_run(store, source, until_us);
+    ms_store_release(&store->guard.busy, false);
+    return done;
+}
+void ms_guard_close(memstore *store)
+{
+    ms_pressure_forget(&store->guard.sensor);
+}
+void ms_guard_forget_parent(memstore *store)
+{
+    struct ms_guard *guard = &store->guard;
+    if (ms_load_relaxed(&guard->busy))
+        guard->sensor = (struct ms_pressure_sensor){.file = ""};
+    ms_store_relaxed(&guard->busy, false);
 }
 
 /* lib/store/increment.c */
@@ -15515,6 +16349,7 @@ int ms_store_close(memstore *store)
     ms_combiner_drain(store);
     free_contents(store);
     ms_exporter_close(store);
+    ms_guard_close(store);
     ms_events_close(&store->events);
     ms_tell_closed(store);
     ms_log_flush(&store->log);
@@ -16036,7 +16871,7 @@ static bool store_load_fallback_find_locked(memstore *store, const struct ms_fli
     ms_view_of(store, &found, view);
     return true;
 }
-static bool begin(memstore *store, const struct ms_flight *flight)
+static bool store_load_fallback_begin(memstore *store, const struct ms_flight *flight)
 {
     if (ms_writing_begin(store, flight->key, flight->key_size) != MEMSTORE_OK)
         return false;
@@ -16053,7 +16888,7 @@ static void store_load_fallback_end(memstore *store, const struct ms_flight *fli
 bool ms_load_fall_back(memstore *store, const struct ms_flight *flight, memstore_view *view)
 {
     if ((!flight->refreshes && ms_setting_of(&store->settings, load_max_stale) == 0) ||
-        !begin(store, flight))
+        !store_load_fallback_begin(store, flight))
         return false;
     const bool found = store_load_fallback_find_locked(store, flight, view);
     store_load_fallback_end(store, flight);
@@ -16080,7 +16915,7 @@ bool ms_load_remove(memstore *store, const struct ms_flight *flight)
 {
     if (!flight->refreshes && ms_setting_of(&store->settings, load_max_stale) == 0)
         return true;
-    if (!begin(store, flight))
+    if (!store_load_fallback_begin(store, flight))
         return false;
     store_load_fallback_remove_locked(store, flight);
     store_load_fallback_end(store, flight);
@@ -16598,8 +17433,11 @@ static int64_t next_round(memstore *store, int64_t now_us)
     const int64_t monitored_us = ms_monitor_when(store, now_us);
     const int64_t exported_us = ms_exporter_when(store, now_us);
     int64_t planned_us = combined_us < monitored_us ? combined_us : monitored_us;
+    const int64_t guarded_us = ms_guard_when(store, now_us);
     if (exported_us < planned_us)
         planned_us = exported_us;
+    if (guarded_us < planned_us)
+        planned_us = guarded_us;
     const int64_t when = ms_due_when(&store->due);
     const int64_t now = ms_clock_exact_ms();
     if (when <= now)
@@ -16847,6 +17685,7 @@ static void forget_other_threads(memstore *store)
     ms_flights_forget_threads(&store->flights);
     ms_log_forget_threads(&store->log);
     ms_exporter_forget_parent(store);
+    ms_guard_forget_parent(store);
     ms_captures_forget(&store->captures);
     ms_gate_forget_threads(&store->loads_gate, ms_load_places_held(store));
     ms_gate_forget_threads(&store->load_bytes_gate, ms_load_bytes_held(store));
@@ -17362,6 +18201,9 @@ static void store_metrics_put_counts(struct ms_text *out, memstore *store)
                 "Entries whose writers had to reclaim memory themselves.");
     put_counter(out, "exports", stats.exports, "Times the file of export_metrics was written.");
     put_counter(out, "export_failures", stats.export_failures, "Times it could not be written.");
+    put_counter(out, "limit_lowered", stats.limit_lowered,
+                "Times that memory pressure lowered the limit.");
+    put_counter(out, "limit_raised", stats.limit_raised, "Times that it was raised again.");
     put_gauge(out, "entries", (double)stats.entries, "Live entries.");
     put_loads(out, &stats);
 }
@@ -17374,6 +18216,8 @@ static void put_memory(struct ms_text *out, memstore *store)
     memstore_memory_stats memory = {0};
     ms_store_memory_stats(store, &memory);
     put_gauge(out, "memory_limit_bytes", (double)memory.limit, "Bytes the store may use.");
+    put_gauge(out, "memory_configured_limit_bytes", (double)memory.configured_limit,
+              "Bytes the store may use while memory is not short.");
     put_gauge(out, "memory_charged_bytes", (double)memory.charged,
               "Bytes that count against the limit.");
     if (!ms_setting_of(&store->settings, enable_memory_stats))
@@ -19188,9 +20032,11 @@ int64_t ms_store_sweep_slack(const struct ms_settings *settings)
 static int store_reconfigure_resize(memstore *store, const struct ms_settings *next, char why[static MS_WHY_SIZE])
 {
     const bool less = ms_notify_allowance(next) < ms_notify_allowance(&store->settings);
+    if (ms_store_check_limit(store, next->limit, why) != MEMSTORE_OK)
+        return MEMSTORE_ERR_UNSUPPORTED;
     if (less)
         ms_events_allow(&store->events, ms_notify_allowance(next));
-    const int status = ms_store_resize(store, next->limit, why);
+    const int status = ms_store_resize(store, ms_guard_limit(store, next), why);
     if (status != MEMSTORE_OK && less)
         ms_notify_reconfigured(store, &store->settings);
     return status;
@@ -19210,7 +20056,8 @@ int ms_store_reconfigure(memstore *store, const struct ms_settings *next,
                  "loader.refresh_after or with ttl.store_creation_time");
         return MEMSTORE_ERR_UNSUPPORTED;
     }
-    if (next->limit != store->settings.limit) {
+    if (next->limit != store->settings.limit ||
+        next->memory_pressure != store->settings.memory_pressure) {
         const int status = store_reconfigure_resize(store, next, why);
         if (status != MEMSTORE_OK)
             return status;
@@ -19293,6 +20140,8 @@ void ms_store_stats(memstore *store, memstore_stats *out)
     out->rejected_key_not_found = sums[MS_COUNT_REJECTED_KEY_NOT_FOUND];
     out->rejected_version_mismatch = sums[MS_COUNT_REJECTED_VERSION_MISMATCH];
     out->rejected_not_a_number = sums[MS_COUNT_REJECTED_NOT_A_NUMBER];
+    out->limit_lowered = sums[MS_COUNT_LIMIT_LOWERED];
+    out->limit_raised = sums[MS_COUNT_LIMIT_RAISED];
 }
 struct byte_sums {
     uint64_t live, dead, stale, unused, pinned, segments;
@@ -19319,6 +20168,7 @@ static void tell_sums(memstore *store, memstore_memory_stats *out)
 {
     struct ms_arena *arena = &store->arena;
     out->limit = ms_budget_limit(&arena->budget);
+    out->configured_limit = ms_setting_of(&store->settings, limit);
     out->charged = ms_budget_charged(&arena->budget);
     out->segment_size = ms_arena_segment_size(arena);
     out->index = ms_load_relaxed(&store->index.table_bytes);
@@ -19484,9 +20334,10 @@ static void lower_limit_locked(struct store_resize_resize *store_resize_resize)
 static bool step(struct store_resize_resize *store_resize_resize, int64_t deadline_us, bool *idle)
 {
     memstore *store = store_resize_resize->store;
-    if (!ms_mutex_lock_until(&store->reclaim_lock, deadline_us))
+    if (!ms_room_lock(store, deadline_us))
         return false;
     const int64_t end = ms_clock_real_us() + STEP_US;
+    ms_arena_keep_warm(&store->arena, store->arena.reserve);
     *idle = false;
     while (!*idle && !has_arrived(store_resize_resize) && ms_clock_real_us() < end) {
         if (store_resize_has_room(store_resize_resize, headroom(store_resize_resize)))
@@ -19494,6 +20345,8 @@ static bool step(struct store_resize_resize *store_resize_resize, int64_t deadli
         else
             *idle = !reclaim_locked(store_resize_resize, deadline_us);
     }
+    if (*idle || has_arrived(store_resize_resize))
+        ms_arena_keep_warm(&store->arena, 0);
     ms_mutex_unlock(&store->reclaim_lock);
     return true;
 }
@@ -19544,17 +20397,25 @@ static int shrink(memstore *store, uint64_t target, char why[static MS_WHY_SIZE]
     }
     return MEMSTORE_OK;
 }
+static void raise_locked(memstore *store, uint64_t limit)
+{
+    ms_arena_set_limit(&store->arena, limit);
+    ms_arena_keep_warm(&store->arena, 0);
+}
+int ms_store_check_limit(const memstore *store, uint64_t limit, char why[static MS_WHY_SIZE])
+{
+    if (limit <= store->arena.largest_limit)
+        return MEMSTORE_OK;
+    snprintf(why, MS_WHY_SIZE,
+             "%" PRIu64 " bytes are more than this store can grow to; when it was opened, "
+             "addresses were reserved for %" PRIu64,
+             limit, store->arena.largest_limit);
+    return MEMSTORE_ERR_UNSUPPORTED;
+}
 int ms_store_resize(memstore *store, uint64_t limit, char why[static MS_WHY_SIZE])
 {
     struct ms_arena *arena = &store->arena;
     int status = MEMSTORE_OK;
-    if (limit > arena->largest_limit) {
-        snprintf(why, MS_WHY_SIZE,
-                 "%" PRIu64 " bytes are more than this store can grow to; when it was opened, "
-                 "addresses were reserved for %" PRIu64,
-                 limit, arena->largest_limit);
-        return MEMSTORE_ERR_UNSUPPORTED;
-    }
     if (!ms_mutex_lock_until(&store->reclaim_lock, ms_store_deadline(store))) {
         snprintf(why, MS_WHY_SIZE,
                  "somebody has been reclaiming for all of "
@@ -19563,9 +20424,9 @@ int ms_store_resize(memstore *store, uint64_t limit, char why[static MS_WHY_SIZE
     }
     const bool down = limit < ms_budget_limit(&arena->budget);
     if (!down)
-        ms_arena_set_limit(arena, limit);
-    else if ((status = check_target(store, limit, why)) == MEMSTORE_OK)
-        ms_arena_keep_warm(arena, arena->reserve);
+        raise_locked(store, limit);
+    else
+        status = check_target(store, limit, why);
     ms_mutex_unlock(&store->reclaim_lock);
     if (!down || status != MEMSTORE_OK)
         return status;
@@ -19577,6 +20438,28 @@ int ms_store_resize(memstore *store, uint64_t limit, char why[static MS_WHY_SIZE
     ms_arena_keep_warm(arena, 0);
     ms_mutex_unlock(&store->reclaim_lock);
     return status;
+}
+enum ms_resize_end ms_store_resize_some(memstore *store, uint64_t limit, int64_t until_us)
+{
+    struct store_resize_resize store_resize_resize = {store, ms_budget_limit(&store->arena.budget), limit, false};
+    bool idle = false, locked = true;
+    if (limit >= store_resize_resize.before) {
+        locked = ms_room_lock(store, ms_store_deadline(store));
+        if (!locked)
+            return MS_RESIZE_LATER;
+        raise_locked(store, limit);
+        ms_mutex_unlock(&store->reclaim_lock);
+        return MS_RESIZE_DONE;
+    }
+    ms_combiner_free_spare(store);
+    ms_store_relaxed(&store->resizing, true);
+    while (locked && !idle && !has_arrived(&store_resize_resize) && ms_clock_real_us() < until_us &&
+           !ms_store_is_closed(store)) {
+        locked = step(&store_resize_resize, ms_store_deadline(store), &idle);
+        sched_yield();
+    }
+    ms_store_relaxed(&store->resizing, false);
+    return has_arrived(&store_resize_resize) ? MS_RESIZE_DONE : idle ? MS_RESIZE_STUCK : MS_RESIZE_LATER;
 }
 
 /* lib/store/restore.c */
@@ -20145,7 +21028,7 @@ static bool may_try_again(memstore *store, bool *sealed, int64_t deadline_us, bo
     *sealed = false;
     return *locked;
 }
-static bool store_room_lock_reclaim(memstore *store, int64_t deadline_us)
+bool ms_room_lock(memstore *store, int64_t deadline_us)
 {
     return ms_maintenance_is_me() ? ms_mutex_try_lock(&store->reclaim_lock)
                                   : ms_mutex_lock_until(&store->reclaim_lock, deadline_us);
@@ -20157,7 +21040,7 @@ static int make_room_in_turn(memstore *store, uint64_t bytes, int64_t deadline_u
     int status = MEMSTORE_OK;
     if (ms_load_relaxed(&store->resizing))
         usleep(GIVE_WAY_US);
-    bool locked = store_room_lock_reclaim(store, deadline_us);
+    bool locked = ms_room_lock(store, deadline_us);
     if (!locked)
         return MEMSTORE_ERR_GC_PRESSURE;
     bool insist = bytes != 0 && !ms_budget_was_released(&store->arena.budget, since);
@@ -21103,6 +21986,36 @@ void ms_tell_export_failed(memstore *store, const char *file, int error)
     ms_log_text(&line, "why", strerror_r(error, text, sizeof text));
     ms_log_end(&line);
 }
+void ms_tell_limit_moved(memstore *store, uint64_t before)
+{
+    const uint64_t now = ms_budget_limit(&store->arena.budget);
+    struct ms_log_line line;
+    if (!ms_log_begin(&store->log, now < before ? MS_LOG_LIMIT_LOWERED : MS_LOG_LIMIT_RAISED,
+                      &line))
+        return;
+    ms_log_integer(&line, "limit", now);
+    ms_log_integer(&line, "before", before);
+    ms_log_integer(&line, "configured", ms_setting_of(&store->settings, limit));
+    ms_log_text(&line, "path", store->guard.sensor.file);
+    ms_log_end(&line);
+}
+void ms_tell_pressure_watched(memstore *store, const char *path)
+{
+    struct ms_log_line line;
+    if (!ms_log_begin(&store->log, MS_LOG_PRESSURE_WATCHED, &line))
+        return;
+    ms_log_text(&line, "path", path);
+    ms_log_end(&line);
+}
+void ms_tell_pressure_unknown(memstore *store, const char *path, const char *why)
+{
+    struct ms_log_line line;
+    if (!ms_log_begin(&store->log, MS_LOG_PRESSURE_UNKNOWN, &line))
+        return;
+    ms_log_text(&line, "path", path);
+    ms_log_text(&line, "why", why);
+    ms_log_end(&line);
+}
 void ms_tell_alert(memstore *store, const struct ms_alert_note *alert)
 {
     const enum ms_log_event event = alert->raised != 0 ? MS_LOG_ALERT_RAISED : MS_LOG_ALERT_CLEARED;
@@ -21461,7 +22374,7 @@ static bool step_locked(memstore *store, bool exact)
     return ms_room_harvest_locked(store, ms_store_deadline(store)) || refill(store) ||
            store_upkeep_compact_one(store);
 }
-static bool store_upkeep_lock_reclaim(memstore *store, bool exact, int64_t deadline_us)
+static bool lock_reclaim(memstore *store, bool exact, int64_t deadline_us)
 {
     return exact ? ms_mutex_lock_until(&store->reclaim_lock, deadline_us)
                  : ms_mutex_try_lock(&store->reclaim_lock);
@@ -21473,8 +22386,9 @@ int ms_upkeep_run(memstore *store, int64_t budget_us, bool exact)
     bool busy = true;
     ms_monitor_look(store);
     ms_exporter_look(store);
+    const bool guarded = ms_guard_run(store, budget_us != 0 ? deadline : INT64_MAX);
     while (busy) {
-        if (!store_upkeep_lock_reclaim(store, exact, budget_us != 0 ? deadline : ms_store_deadline(store)))
+        if (!lock_reclaim(store, exact, budget_us != 0 ? deadline : ms_store_deadline(store)))
             return MEMSTORE_ERR_LOCK_TIMEOUT;
         busy = !ms_store_is_closed(store) && step_locked(store, exact);
         ms_mutex_unlock(&store->reclaim_lock);
@@ -21483,6 +22397,8 @@ int ms_upkeep_run(memstore *store, int64_t budget_us, bool exact)
         if (busy)
             sched_yield();
     }
+    if (!guarded)
+        return MEMSTORE_ERR_LOCK_TIMEOUT;
     return exact ? combined : MEMSTORE_OK;
 }
 static bool is_swept(memstore *store, int64_t now)
@@ -21494,7 +22410,7 @@ bool ms_upkeep_expire(memstore *store, int64_t deadline_us)
     const int64_t now = ms_clock_exact_ms();
     if (is_swept(store, now))
         return true;
-    if (!store_upkeep_lock_reclaim(store, !ms_maintenance_is_me(), deadline_us))
+    if (!lock_reclaim(store, !ms_maintenance_is_me(), deadline_us))
         return false;
     while (sweep_one(store, true))
         ;
@@ -22113,7 +23029,7 @@ int ms_writing_begin_all(memstore *store)
 
 /* lib/api/advise.c */
 #include <memstore/advice.h>
-_Static_assert((int)MEMSTORE_ADVICE_REFUSED == (int)MS_ADVICE_REFUSED &&
+_Static_assert((int)MEMSTORE_ADVICE_MEMORY_PRESSURE == (int)MS_ADVICE_MEMORY_PRESSURE &&
                    (int)MEMSTORE_ADVICE_HOT_KEYS == (int)MS_ADVICE_HOT_KEYS &&
                    (int)MEMSTORE_ADVICE_WARNING == (int)MS_ADVICE_WARNING,
                "advice has one numbering");

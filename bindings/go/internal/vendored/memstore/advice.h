@@ -22,18 +22,19 @@ struct memstore;
 
 /** What a piece of advice is about. */
 enum memstore_advice_kind {
-    MEMSTORE_ADVICE_TRACKING = 1,       /**< keys are not followed, or too few, or too many */
-    MEMSTORE_ADVICE_MORE_MEMORY = 2,    /**< a larger limit would save misses */
-    MEMSTORE_ADVICE_LESS_MEMORY = 3,    /**< a smaller limit would cost none */
-    MEMSTORE_ADVICE_EVICTION = 4,       /**< another policy would save misses */
-    MEMSTORE_ADVICE_TTL_TOO_LONG = 5,   /**< entries expire without having been read */
-    MEMSTORE_ADVICE_TTL_TOO_SHORT = 6,  /**< entries are read after they have expired */
-    MEMSTORE_ADVICE_TTL_JITTER = 7,     /**< many entries expire at one moment */
-    MEMSTORE_ADVICE_HOT_KEYS = 8,       /**< few keys get much of the reads */
-    MEMSTORE_ADVICE_READ_ONCE = 9,      /**< most keys are read once, and the policy keeps them */
-    MEMSTORE_ADVICE_LARGE_ENTRIES = 10, /**< large entries take room and are not read */
-    MEMSTORE_ADVICE_SHARDS = 11,        /**< entries crowd in few shards */
-    MEMSTORE_ADVICE_REFUSED = 12        /**< writes are refused because the store is full */
+    MEMSTORE_ADVICE_TRACKING = 1,        /**< keys are not followed, or too few, or too many */
+    MEMSTORE_ADVICE_MORE_MEMORY = 2,     /**< a larger limit would save misses */
+    MEMSTORE_ADVICE_LESS_MEMORY = 3,     /**< a smaller limit would cost none */
+    MEMSTORE_ADVICE_EVICTION = 4,        /**< another policy would save misses */
+    MEMSTORE_ADVICE_TTL_TOO_LONG = 5,    /**< entries expire without having been read */
+    MEMSTORE_ADVICE_TTL_TOO_SHORT = 6,   /**< entries are read after they have expired */
+    MEMSTORE_ADVICE_TTL_JITTER = 7,      /**< many entries expire at one moment */
+    MEMSTORE_ADVICE_HOT_KEYS = 8,        /**< few keys get much of the reads */
+    MEMSTORE_ADVICE_READ_ONCE = 9,       /**< most keys are read once, and the policy keeps them */
+    MEMSTORE_ADVICE_LARGE_ENTRIES = 10,  /**< large entries take room and are not read */
+    MEMSTORE_ADVICE_SHARDS = 11,         /**< entries crowd in few shards */
+    MEMSTORE_ADVICE_REFUSED = 12,        /**< writes are refused because the store is full */
+    MEMSTORE_ADVICE_MEMORY_PRESSURE = 13 /**< the limit is lowered because memory is short */
 };
 
 /** How much a piece of advice matters. */

@@ -76,12 +76,15 @@ typedef struct memstore_stats {
     uint64_t rejected_key_not_found;    /**< with KEY_NOT_FOUND, */
     uint64_t rejected_version_mismatch; /**< with VERSION_MISMATCH, */
     uint64_t rejected_not_a_number;     /**< and with NOT_A_NUMBER */
+    uint64_t limit_lowered; /**< times that `memory_pressure` has lowered the limit in force, */
+    uint64_t limit_raised;  /**< and raised it again */
 } memstore_stats;
 
 /** Where a store's bytes are. `charged` is the sum the memory limit is held against. */
 typedef struct memstore_memory_stats {
     size_t struct_size; /**< [in] sizeof(memstore_memory_stats) as the caller knows it */
-    uint64_t limit;     /**< bytes the store may use */
+    /** bytes the store may use: the limit in force, which `memory_pressure` may have lowered */
+    uint64_t limit;
     /** bytes charged to the limit: segments, large entries, index, ghost, bookkeeping */
     uint64_t charged;
     uint64_t live; /**< bytes of live entries: headers, keys, values, padding */
@@ -99,6 +102,7 @@ typedef struct memstore_memory_stats {
     /** bytes of the store's mappings that are in memory, as the kernel tells; what is charged and
      * was never touched is not */
     uint64_t resident;
+    uint64_t configured_limit; /**< what `limit` is while memory is not short */
 } memstore_memory_stats;
 
 /** What is measured with `monitoring.track_operation_latency`. Values are never renumbered. */
@@ -169,7 +173,7 @@ typedef struct memstore_rates {
     /** hits / (hits + misses) of the window, not a rate; 0 when nothing was read or
      * `monitoring.track_hit_rate` is off */
     double hit_rate;
-    /** the share of the limit in use when the window ended: what is charged less what is free or
+    /** the share of the limit in force that was in use when the window ended: what is charged less what is free or
      * dead; 0 before, or when `monitoring.track_memory_usage` is off */
     double memory_usage;
     uint64_t alerts;        /**< what is over its threshold now: bits of memstore_alert */
@@ -203,7 +207,7 @@ MEMSTORE_API int memstore_get_stats(struct memstore *store, memstore_stats *stat
  * @since 0.1 */
 MEMSTORE_API double memstore_get_hit_rate(struct memstore *store);
 
-/** Read where the bytes are. With `performance.enable_memory_stats` off only the limit, what is
+/** Read where the bytes are. With `performance.enable_memory_stats` off only the limits, what is
  * charged, what the index takes and the size of a segment are told, and the rest reads 0; on, each
  * call visits every segment.
  * @param[in] store the store
