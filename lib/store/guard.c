@@ -8,7 +8,7 @@
  * up the margin; and a look is some ten small files. */
 #define LOOK_INTERVAL_MS 500
 /* Somebody is changing a setting: after this it may be over. */
-#define RESUME_US 10000
+#define RESUME_MS 10
 
 _Static_assert((int)MS_PRESSURE_CGROUP == (int)MS_MEMORY_PRESSURE_CGROUP &&
                    (int)MS_PRESSURE_PSI == (int)MS_MEMORY_PRESSURE_PSI,
@@ -31,7 +31,7 @@ int64_t ms_guard_when(memstore *store, int64_t now_us)
     if (is_time(store, source))
         return now_us;
     if (ms_load_relaxed(&store->guard.moving))
-        return now_us + RESUME_US;
+        return now_us + RESUME_MS * 1000;
     return now_us + (ms_load_relaxed(&store->guard.look_ms) - ms_clock_exact_ms()) * 1000;
 }
 
@@ -149,8 +149,10 @@ static bool run(memstore *store, int source, int64_t until_us)
         return true;
     if (looks)
         reading = look(store, source);
-    if (!ms_mutex_try_lock(&store->settings_lock))
+    if (!ms_mutex_try_lock(&store->settings_lock)) {
+        ms_store_relaxed(&guard->look_ms, ms_clock_exact_ms() + RESUME_MS);
         return true;
+    }
     /* It may have been changed meanwhile. */
     if ((int)ms_setting_of(&store->settings, memory_pressure) == source) {
         if (looks && !ms_load_relaxed(&guard->moving))

@@ -38,9 +38,13 @@ static int resize(memstore *store, const struct ms_settings *next, char why[stat
 
     if (ms_store_check_limit(store, next->limit, why) != MEMSTORE_OK)
         return MEMSTORE_ERR_UNSUPPORTED;
+    const bool moving = ms_load_relaxed(&store->guard.moving);
+    const uint64_t limit = ms_guard_limit(store, next);
+    if (!moving && limit == ms_budget_limit(&store->arena.budget))
+        return MEMSTORE_OK;
     if (less)
         ms_events_allow(&store->events, ms_notify_allowance(next));
-    const int status = ms_store_resize(store, ms_guard_limit(store, next), why);
+    const int status = ms_store_resize(store, limit, why);
     if (status != MEMSTORE_OK && less)
         ms_notify_reconfigured(store, &store->settings);
     return status;

@@ -25,6 +25,9 @@
 #define PARTS 64
 /* The reclaim lock is held for so long at a time; writers that find no room wait for it. */
 #define STEP_US 20000
+/* Who may not wait for that lock tries for so long, with such pauses. */
+#define TRIES_US 2000
+#define TRY_US 50
 /* How long to wait for views, or for a shard that somebody holds. */
 #define POLL_US 500
 #define SHARD_PATIENCE_US 5000
@@ -275,6 +278,19 @@ int ms_store_resize(memstore *store, uint64_t limit, char why[static MS_WHY_SIZE
     return status;
 }
 
+/* The maintenance thread does not wait for the reclaim lock; but writers, who stand back from it while
+ * the limit goes down, may be just done with it. */
+static bool step_soon(struct resize *resize, bool *idle)
+{
+    const int64_t end = ms_clock_real_us() + TRIES_US;
+    bool locked;
+
+    while (!(locked = step(resize, ms_store_deadline(resize->store), idle)) &&
+           ms_clock_real_us() < end)
+        usleep(TRY_US);
+    return locked;
+}
+
 enum ms_resize_end ms_store_resize_some(memstore *store, uint64_t limit, int64_t until_us)
 {
     struct resize resize = {store, ms_budget_limit(&store->arena.budget), limit, false};
@@ -292,7 +308,7 @@ enum ms_resize_end ms_store_resize_some(memstore *store, uint64_t limit, int64_t
     ms_store_relaxed(&store->resizing, true);
     while (locked && !idle && !has_arrived(&resize) && ms_clock_real_us() < until_us &&
            !ms_store_is_closed(store)) {
-        locked = step(&resize, ms_store_deadline(store), &idle);
+        locked = step_soon(&resize, &idle);
         sched_yield();
     }
     ms_store_relaxed(&store->resizing, false);

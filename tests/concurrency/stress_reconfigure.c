@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Settings that change while everybody works: the limit goes up and down, TTL bounds and waits
- * come and go. Values stay whole, TTLs are within bounds that were in force, whoever changes the
+ * come and go, memory is short and is not. Values stay whole, TTLs are within bounds that were in force, whoever changes the
  * limit finds it kept on return, and in the end all is as the last changes say. */
 #include "support/stamp.h"
 #include "support/support.h"
+#include "support/system.h"
 #include "support/team.h"
 
 #include <inttypes.h>
@@ -88,6 +89,7 @@ static void change_limit(unsigned number, void *context)
                                                           limits[pick], why, sizeof why);
 
         /* Views may hold too much of a small limit, and others may be at it for too long. */
+        test_sleep_ms(10);
         if (status == MEMSTORE_ERR_MEMORY_EXHAUSTED || status == MEMSTORE_ERR_GC_PRESSURE ||
             status == MEMSTORE_ERR_LOCK_TIMEOUT)
             continue;
@@ -98,7 +100,6 @@ static void change_limit(unsigned number, void *context)
             test_fail(__FILE__, __LINE__, "charged %" PRIu64 " of %" PRIu64, memory.charged,
                       memory.limit);
         atomic_fetch_add(&resized, 1);
-        test_sleep_ms(2);
     }
 }
 
@@ -140,18 +141,42 @@ static void change_others(unsigned number, void *context)
         CHECK_STATUS(memstore_reconfigure(store, "ttl.min_ttl", "40m"),
                      MEMSTORE_ERR_INVALID_CONFIG);
         atomic_fetch_add(&changed, 1);
+        /* Whoever only tries the settings' lock is to have it, too. */
+        test_sleep_ms(1);
+    }
+}
+
+/* Memory is short and is not, and the store looks whenever what it watches is another one. What it reads
+ * may be half written. */
+static void press(unsigned number, void *context)
+{
+    static const char *const sources[] = {"cgroup", "psi", "cgroup", "psi", "off"};
+    struct test_rng rng = {seed + number};
+
+    (void)context;
+    while (test_team_goes_on()) {
+        const bool is_short = test_one_in(&rng, 2);
+        const size_t pick = (size_t)test_below(&rng, TEST_COUNT_OF(sources));
+
+        test_system_group(is_short ? (1 << 30) - test_below(&rng, 100 << 20) : 1 << 20, 0, 1 << 30);
+        test_system_stalls(is_short ? 20 : 0);
+        const int status = memstore_reconfigure(store, "memory_pressure", sources[pick]);
+        CHECK(status == MEMSTORE_OK || status == MEMSTORE_ERR_LOCK_TIMEOUT);
+        test_sleep_ms((unsigned)test_below(&rng, 20));
     }
 }
 
 static bool has_done_enough(void)
 {
-    return atomic_load(&resized) > 0 && atomic_load(&changed) > 0;
+    return atomic_load(&resized) > 0 && atomic_load(&changed) > 0 &&
+           test_stats(store).limit_lowered > 0;
 }
 
 static void check_end(void)
 {
     uint64_t there = 0;
 
+    CHECK_OK(memstore_reconfigure(store, "memory_pressure", "off"));
     CHECK_OK(memstore_reconfigure(store, "performance.memory_limit", "3MiB"));
     CHECK(memstore_capacity(store) == 3 << 20 && test_memory(store).charged <= 3 << 20);
     for (uint64_t key = 0; key < KEYS; key++)
@@ -167,6 +192,7 @@ int main(int argc, char **argv)
     const double seconds = test_seconds(argc, argv, 4);
 
     seed = test_seed("stress_reconfigure");
+    test_system_start();
     for (size_t i = 0; i < TEST_COUNT_OF(evictions); i++) {
         struct test_team team = {0};
 
@@ -179,15 +205,18 @@ int main(int argc, char **argv)
         test_team_start(&team, 1, read_keys, NULL);
         test_team_start(&team, 2, change_limit, NULL);
         test_team_start(&team, 1, change_others, NULL);
+        test_team_start(&team, 1, press, NULL);
         test_team_finish_when(&team, seconds / TEST_COUNT_OF(evictions), has_done_enough);
+        const uint64_t lowered = test_stats(store).limit_lowered;
         check_end();
         memstore_destroy(store);
         printf("ok   %s: %" PRIu64 " stored, %" PRIu64 " refused, %" PRIu64 " limits, %" PRIu64
-               " changes\n",
+               " changes, %" PRIu64 " lowered\n",
                evictions[i], (uint64_t)atomic_load(&stored), (uint64_t)atomic_load(&refused),
-               (uint64_t)atomic_load(&resized), (uint64_t)atomic_load(&changed));
+               (uint64_t)atomic_load(&resized), (uint64_t)atomic_load(&changed), lowered);
         CHECK(atomic_load(&resized) > 0 && atomic_load(&changed) > 0);
     }
+    test_system_end();
     printf("stress_reconfigure: %zu passed, 0 failed\n", TEST_COUNT_OF(evictions));
     return 0;
 }

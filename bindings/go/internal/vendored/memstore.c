@@ -15550,7 +15550,7 @@ void ms_exporter_forget_parent(memstore *store)
 
 /* lib/store/guard.c */
 #define LOOK_INTERVAL_MS 500
-#define RESUME_US 10000
+#define RESUME_MS 10
 _Static_assert((int)MS_PRESSURE_CGROUP == (int)MS_MEMORY_PRESSURE_CGROUP &&
                    (int)MS_PRESSURE_PSI == (int)MS_MEMORY_PRESSURE_PSI,
                "the setting names the source");
@@ -15567,7 +15567,7 @@ int64_t ms_guard_when(memstore *store, int64_t now_us)
     if (is_time(store, source))
         return now_us;
     if (ms_load_relaxed(&store->guard.moving))
-        return now_us + RESUME_US;
+        return now_us + RESUME_MS * 1000;
     return now_us + (ms_load_relaxed(&store->guard.look_ms) - ms_clock_exact_ms()) * 1000;
 }
 static uint64_t floor_of(memstore *store, uint64_t configured)
@@ -15658,8 +15658,10 @@ static bool store_guard_run(memstore *store, int source, int64_t until_us)
         return true;
     if (looks)
         reading = look(store, source);
-    if (!ms_mutex_try_lock(&store->settings_lock))
+    if (!ms_mutex_try_lock(&store->settings_lock)) {
+        ms_store_relaxed(&guard->look_ms, ms_clock_exact_ms() + RESUME_MS);
         return true;
+    }
     if ((int)ms_setting_of(&store->settings, memory_pressure) == source) {
         if (looks && !ms_load_relaxed(&guard->moving))
             begin_change(store, &reading);
@@ -20034,9 +20036,13 @@ static int store_reconfigure_resize(memstore *store, const struct ms_settings *n
     const bool less = ms_notify_allowance(next) < ms_notify_allowance(&store->settings);
     if (ms_store_check_limit(store, next->limit, why) != MEMSTORE_OK)
         return MEMSTORE_ERR_UNSUPPORTED;
+    const bool moving = ms_load_relaxed(&store->guard.moving);
+    const uint64_t limit = ms_guard_limit(store, next);
+    if (!moving && limit == ms_budget_limit(&store->arena.budget))
+        return MEMSTORE_OK;
     if (less)
         ms_events_allow(&store->events, ms_notify_allowance(next));
-    const int status = ms_store_resize(store, ms_guard_limit(store, next), why);
+    const int status = ms_store_resize(store, limit, why);
     if (status != MEMSTORE_OK && less)
         ms_notify_reconfigured(store, &store->settings);
     return status;
@@ -20241,6 +20247,8 @@ void ms_store_reset_stats(memstore *store)
 #define HEADROOM_DIVISOR 32
 #define PARTS 64
 #define STEP_US 20000
+#define TRIES_US 2000
+#define TRY_US 50
 #define POLL_US 500
 #define store_resize_SHARD_PATIENCE_US 5000
 struct store_resize_resize {
@@ -20439,6 +20447,15 @@ int ms_store_resize(memstore *store, uint64_t limit, char why[static MS_WHY_SIZE
     ms_mutex_unlock(&store->reclaim_lock);
     return status;
 }
+static bool step_soon(struct store_resize_resize *store_resize_resize, bool *idle)
+{
+    const int64_t end = ms_clock_real_us() + TRIES_US;
+    bool locked;
+    while (!(locked = step(store_resize_resize, ms_store_deadline(store_resize_resize->store), idle)) &&
+           ms_clock_real_us() < end)
+        usleep(TRY_US);
+    return locked;
+}
 enum ms_resize_end ms_store_resize_some(memstore *store, uint64_t limit, int64_t until_us)
 {
     struct store_resize_resize store_resize_resize = {store, ms_budget_limit(&store->arena.budget), limit, false};
@@ -20455,7 +20472,7 @@ enum ms_resize_end ms_store_resize_some(memstore *store, uint64_t limit, int64_t
     ms_store_relaxed(&store->resizing, true);
     while (locked && !idle && !has_arrived(&store_resize_resize) && ms_clock_real_us() < until_us &&
            !ms_store_is_closed(store)) {
-        locked = step(&store_resize_resize, ms_store_deadline(store), &idle);
+        locked = step_soon(&store_resize_resize, &idle);
         sched_yield();
     }
     ms_store_relaxed(&store->resizing, false);
