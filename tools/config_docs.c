@@ -177,15 +177,16 @@ static void write_string(FILE *out, const char *text)
 
 static void write_choices(FILE *out, const struct ms_setting *row)
 {
-    bool switches = false;
+    bool has_on = false, has_off = false;
 
     fputs("\"enum\": [", out);
     for (const struct ms_setting_choice *choice = row->choices; choice->name != NULL; choice++) {
         fprintf(out, "%s\"%s\"", choice == row->choices ? "" : ", ", choice->name);
-        switches |= strcmp(choice->name, "on") == 0;
+        has_on |= strcmp(choice->name, "on") == 0;
+        has_off |= strcmp(choice->name, "off") == 0;
     }
     /* Readers of YAML 1.1 take these words for booleans. */
-    fprintf(out, "%s]", switches ? ", true, false" : "");
+    fprintf(out, "%s%s]", has_on ? ", true" : "", has_off ? ", false" : "");
 }
 
 static void write_type(FILE *out, const struct ms_setting *row)

@@ -132,3 +132,19 @@ func TestMemoryByKindCanBeOff(t *testing.T) {
 		t.Errorf("%+v", memory)
 	}
 }
+
+func TestTheConfiguredLimitIsBesideTheOneInForce(t *testing.T) {
+	store := open(t, memstore.Config{MemoryLimit: 64 << 20, MemoryPressure: "off"})
+	memory, stats := store.GetMemoryUsage(), store.GetStats()
+	if memory.Limit != 64<<20 || memory.ConfiguredLimit != 64<<20 {
+		t.Errorf("limits: %+v", memory)
+	}
+	if stats.LimitLowered != 0 || stats.LimitRaised != 0 {
+		t.Errorf("counts: %+v", stats)
+	}
+	must(t, store.Reconfigure(ctx, "memory_pressure", "cgroup"))
+	must(t, store.Reconfigure(ctx, "performance.memory_limit", "32MiB"))
+	if memory := store.GetMemoryUsage(); memory.ConfiguredLimit != 32<<20 || memory.Limit > 32<<20 {
+		t.Errorf("limits: %+v", memory)
+	}
+}

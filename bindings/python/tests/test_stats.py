@@ -64,3 +64,16 @@ def test_memory_by_kind_can_be_off():
     with memstore.Store(enable_memory_stats=False) as store:
         store["k"] = b"v"
         assert store.memory().charged > 0 and store.memory().live == 0
+
+
+def test_the_configured_limit_is_beside_the_one_in_force():
+    with memstore.Store(memory_limit="64MiB", memory_pressure="off") as store:
+        memory, stats = store.memory(), store.stats()
+        assert memory.limit == memory.configured_limit == 64 << 20
+        assert (stats.limit_lowered, stats.limit_raised) == (0, 0)
+        store.reconfigure("memory_pressure", "psi")
+        store.reconfigure("memory_limit", "32MiB")
+        memory = store.memory()
+        assert memory.configured_limit == 32 << 20 and memory.limit <= memory.configured_limit
+        with pytest.raises(memstore.InvalidConfig, match="off, cgroup, psi"):
+            store.reconfigure("memory_pressure", "on")
