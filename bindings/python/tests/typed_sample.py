@@ -47,6 +47,7 @@ def views(store: Store) -> None:
 def batches(store: Store) -> None:
     store.set_many({"a": b"1", "b": b"2"}, ttl=5)
     store.set_many([("c", b"3"), (b"d", b"4")])
+    store.set_many(["e", b"f"], values=[b"5", memoryview(b"6")], ttl=60)
     assert_type(store.get_many(["a", "b"]), dict[str, bytes])
     assert_type(store.get_many([b"a"]), dict[bytes, bytes])
     assert_type(store.has_many(["a"]), dict[str, bool])
