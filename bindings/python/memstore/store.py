@@ -642,9 +642,15 @@ class Store(_native.Handle):
         )
 
     def __del__(self, _warn: Any = warnings.warn) -> None:
-        if not self.closed:
-            _warn(f"unclosed {self!r}", ResourceWarning, source=self)
-            self.close()
+        if self.closed:
+            return
+        try:
+            about = repr(self)
+        except Exception:
+            # An interpreter that ends may have taken the names of this module away.
+            about = "<memstore.Store>"
+        _warn(f"unclosed {about}", ResourceWarning, source=self)
+        self.close()
 
 
 def _unix_seconds(when: Union[datetime, float]) -> float:
