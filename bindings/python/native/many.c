@@ -53,6 +53,15 @@ struct reading {
     PyObject *dict;
 };
 
+static size_t count_found(const memstore_view *views, size_t n)
+{
+    size_t found = 0;
+
+    for (size_t i = 0; i < n; i++)
+        found += views[i].data != NULL;
+    return found;
+}
+
 /* With all values pinned. The GIL is held from here on: what is left to do takes less time than giving
  * it away again. */
 static void make_dict(const memstore_view *views, size_t n, void *context)
@@ -62,7 +71,7 @@ static void make_dict(const memstore_view *views, size_t n, void *context)
     if (reading->released != NULL)
         PyEval_RestoreThread(reading->released);
     reading->released = NULL;
-    reading->dict = new_dict(n);
+    reading->dict = new_dict(count_found(views, n));
     for (size_t i = 0; reading->dict != NULL && i < n; i++) {
         if (views[i].data != NULL &&
             add_result(reading->dict, reading->operands, i, ms_py_bytes_of_view(&views[i])) != 0)
