@@ -76,7 +76,7 @@ def functions(store):
         return {"year": year, "total": year * 2}
 
     assert report(2026) == report(2026) == {"year": 2026, "total": 4052} and calls == [2026]
-    report.invalidate(2026)  # also while it is being computed
+    report.invalidate(2026)  # also while it is being computed; invalidate_tags() forgets what memoize(tags=…) marked
     report(2026)
     assert calls == [2026, 2026]
 

@@ -18,6 +18,7 @@ from ._patterns import starting_with
 from ._types import TTL
 from .codec import Codec, encode_key
 from .errors import CacheClosed, LoaderFailed
+from .tags import TagsOf, tags_of, versions
 
 if TYPE_CHECKING:
     from .store import Store
@@ -108,7 +109,7 @@ class _Memo:
 
     def __init__(
         self, store: Store, function: Callable[..., Any], name: str, naming: Naming, codec: Codec, ttl: TTL,
-        key: Optional[Callable[..., Hashable]],
+        key: Optional[Callable[..., Hashable]], tags: Optional[TagsOf],
     ) -> None:  # fmt: skip
         self.store = store
         self.function = function
@@ -117,13 +118,15 @@ class _Memo:
         self.codec = codec
         self.ttl = ttl
         self.arguments = key if key is not None else _arguments_of(function)
+        self.tags = tags_of(tags) if tags is not None else None
         self.hits = 0
         self.misses = 0
         self.flights: dict[bytes, _Flight] = {}
         self.lock = threading.Lock()
 
     def key_of(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bytes:
-        return self.naming.key(self.name, self.arguments(*args, **kwargs))
+        key = self.naming.key(self.name, self.arguments(*args, **kwargs))
+        return key if self.tags is None else key + versions(self.store, self.tags(*args, **kwargs))
 
     def kept(self, key: bytes) -> Optional[bytes]:
         """The kept result. A store that is closed has none: then the function is called, as with get_or_load()."""
@@ -243,11 +246,12 @@ def memoized(
     codec: Codec,
     ttl: TTL,
     key: Optional[Callable[..., Hashable]],
+    tags: Optional[TagsOf] = None,
 ) -> Memoized[P, R]:
     """Make a function one whose results are kept in a store."""
     if not callable(function):
         raise TypeError(f"memoize() is for functions, not for {function!r}; its options are keyword arguments")
-    memo = _Memo(store, function, name or store._names.unique(_name_of(function)), naming, codec, ttl, key)
+    memo = _Memo(store, function, name or store._names.unique(_name_of(function)), naming, codec, ttl, key, tags)
 
     # Functions, not bound methods: as attributes of a class they become methods of its objects.
     def call(*args: Any, **kwargs: Any) -> Any:

@@ -24,6 +24,7 @@ from .memoize import PLAIN, Memoized, Names, memoized
 from .settings import Configuration, Path, Setting, Settings
 from .snapshots import Progress, SnapshotInfo, progress_of, telling
 from .stats import OPERATIONS, Latency, MemoryStats, Rates, Stats
+from .tags import TagsOf, forget
 
 #: The TTL that stands for the configured ``ttl.default_ttl``; the same as leaving the TTL out.
 DEFAULT_TTL: Final[EllipsisType] = ...
@@ -236,6 +237,7 @@ class Store(_native.Handle):
         key: Optional[Callable[..., Hashable]] = None,
         name: Optional[str] = None,
         codec: Union[str, Codec] = PICKLE,
+        tags: Optional[TagsOf] = None,
     ) -> Callable[[Callable[P, R]], Memoized[P, R]]: ...
     def memoize(
         self,
@@ -246,6 +248,7 @@ class Store(_native.Handle):
         key: Optional[Callable[..., Hashable]] = None,
         name: Optional[str] = None,
         codec: Union[str, Codec] = PICKLE,
+        tags: Optional[TagsOf] = None,
     ) -> Any:
         """A decorator: keep the results of a function, or of a coroutine function, in the store for ``ttl``.
 
@@ -273,6 +276,18 @@ class Store(_native.Handle):
         ...     return ["read"]
         >>> rights({"id": 42}), store.keys("rights:user/*")
         (['read'], [b'rights:user/42'])
+
+        ``tags`` say what a result depends on, the same for all calls or by the call's arguments. ``invalidate_tags()``
+        forgets what has a tag, of all functions, in the time that one removal takes:
+
+        >>> @store.memoize(tags=lambda user, year: [f"user/{user}", f"year/{year}"])
+        ... def report(user, year):
+        ...     print("computing")
+        ...     return user * year
+        >>> report(1, 2026), report(1, 2026), store.invalidate_tags("user/1"), report(1, 2026)
+        computing
+        computing
+        (2026, 2026, 1, 2026)
         >>> store.close()
 
         The name is the function's own, made unique; what is given as ``name`` is taken as it is, so that a function in
@@ -281,9 +296,17 @@ class Store(_native.Handle):
         """
 
         def decorate(function: Callable[..., Any]) -> Any:
-            return memoized(self, function, name=name, naming=PLAIN, codec=codec_of(codec), ttl=ttl, key=key)
+            return memoized(self, function, name=name, naming=PLAIN, codec=codec_of(codec), ttl=ttl, key=key, tags=tags)
 
         return decorate if function is None else decorate(function)
+
+    def invalidate_tags(self, *tags: str) -> int:
+        """Forget the results of memoized functions that have one of these tags, also those that are being computed.
+
+        All tags are forgotten at one instant. Returns how many of them were in use. The memory of the results is free
+        when their TTL is over, or when the store needs it.
+        """
+        return forget(self, tags)
 
     # ---- Filling a store before it is used
 
@@ -619,9 +642,15 @@ class Store(_native.Handle):
         )
 
     def __del__(self, _warn: Any = warnings.warn) -> None:
-        if not self.closed:
-            _warn(f"unclosed {self!r}", ResourceWarning, source=self)
-            self.close()
+        if self.closed:
+            return
+        try:
+            about = repr(self)
+        except Exception:
+            # An interpreter that ends may have taken the names of this module away.
+            about = "<memstore.Store>"
+        _warn(f"unclosed {about}", ResourceWarning, source=self)
+        self.close()
 
 
 def _unix_seconds(when: Union[datetime, float]) -> float:

@@ -407,10 +407,13 @@ static PyMethodDef handle_methods[] = {
      "left and nothing made from the memoryview is alive. Raises KeyNotFound."},
     {"get_many", ms_py_get_many, METH_O,
      "get_many($self, keys, /)\n--\n\n"
-     "The values of the keys that are there, as a dict, as of one moment between batches."},
+     "The values of the keys that are there, as a dict, as of one moment between batches.\n\n"
+     "Keys may be an array of numpy's, of bytes (dtype S) or of rows of numbers."},
     {"set_many", FAST(ms_py_set_many), METH_FASTCALL | METH_KEYWORDS,
-     "set_many($self, items, ttl=...)\n--\n\n"
-     "Store all items of a mapping, or all (key, value) pairs, at one instant; or none of them."},
+     "set_many($self, items, ttl=..., values=None)\n--\n\n"
+     "Store all items of a mapping, or all (key, value) pairs, at one instant; or none of them.\n\n"
+     "Keys and values may be given apart, as `items` and `values`: as many of each, in iterables\n"
+     "or in arrays of numpy's, of bytes (dtype S) or of rows of numbers."},
     {"delete_many", ms_py_delete_many, METH_O,
      "delete_many($self, keys, /)\n--\n\n"
      "Remove entries at one instant. Returns how many were there."},

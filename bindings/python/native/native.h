@@ -89,7 +89,7 @@ static inline int ms_py_borrow_key(PyObject *object, struct ms_py_bytes *out)
 {
     Py_ssize_t size = 0;
 
-    if (PyUnicode_Check(object)) {
+    if (PyUnicode_CheckExact(object)) {
         out->data = PyUnicode_AsUTF8AndSize(object, &size);
         if (out->data == NULL)
             return -1;
@@ -178,6 +178,7 @@ int ms_py_keep_log(PyObject *handle, PyObject *queue);
 /* No more records come. `queue` may be NULL. */
 void ms_py_log_end(PyObject *queue);
 
+void ms_py_many_init(void);
 int ms_py_log_init(PyObject *module);
 int ms_py_handle_init(PyObject *module);
 int ms_py_view_init(PyObject *module);

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 import collections
+import sys
 
 import memstore
 import pytest
@@ -126,3 +127,10 @@ def test_buffers_are_given_back(store):
     # Resizing is an error while an export is held.
     key.extend(b"more")
     value.extend(b"more")
+
+
+def test_a_result_takes_memory_for_what_was_found_alone(store):
+    store["a"] = b"1"
+    absent = [f"absent-{i}" for i in range(10_000)]
+    assert sys.getsizeof(store.get_many(["a", *absent])) <= sys.getsizeof({f"k{i}": 0 for i in range(5)})
+    assert store.get_many(absent) == {}

@@ -182,6 +182,7 @@ def write():
         store.set_async(f"k{i % 100}", b"x" * 500, ttl=0.05)
         store.set_many({"a": b"%d" % i, "b": b"%d" % i})
 
+store.set_many({"a": b"0", "b": b"0"})
 for _ in range(2):
     threading.Thread(target=write, daemon=True).start()
 
@@ -189,7 +190,7 @@ def application(environ, start_response):
     try:
         assert os.getpid() != master
         pair = store.get_many(["a", "b"])
-        assert len(set(pair.values())) == 1, pair
+        assert len(pair) == 2 and len(set(pair.values())) == 1, pair
         store.set("seen", b"%d" % (int(store.get("seen", b"0")) + 1))
         store.set("brief", b"v", ttl=0.01)
         assert store["config"] == b"of the master"

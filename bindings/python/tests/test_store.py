@@ -348,6 +348,18 @@ def test_a_store_that_is_dropped_open_warns_and_is_closed():
     assert gone() is None
 
 
+def test_a_store_that_outlives_the_names_of_its_module_warns_and_is_closed(monkeypatch):
+    """As one may that is dropped by an interpreter that ends."""
+    store = memstore.Store()
+    for name in vars(memstore.store).copy():
+        if not name.startswith("__"):
+            monkeypatch.setattr(memstore.store, name, None)
+    with pytest.warns(ResourceWarning, match="unclosed <memstore.Store>"):
+        type(store).__del__(store)
+    monkeypatch.undo()
+    assert store.closed
+
+
 def test_a_closed_store_is_dropped_in_silence():
     with warnings.catch_warnings():
         warnings.simplefilter("error")

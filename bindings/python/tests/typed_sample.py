@@ -47,6 +47,7 @@ def views(store: Store) -> None:
 def batches(store: Store) -> None:
     store.set_many({"a": b"1", "b": b"2"}, ttl=5)
     store.set_many([("c", b"3"), (b"d", b"4")])
+    store.set_many(["e", b"f"], values=[b"5", memoryview(b"6")], ttl=60)
     assert_type(store.get_many(["a", "b"]), dict[str, bytes])
     assert_type(store.get_many([b"a"]), dict[bytes, bytes])
     assert_type(store.has_many(["a"]), dict[str, bool])
@@ -95,6 +96,14 @@ def memoizing(store: Store, cache: Cache[str, int]) -> None:
     async def asquare(n: int) -> int:
         return n * n
 
+    @store.memoize(tags=_tags)
+    def tagged(n: int) -> int:
+        return n
+
+    @store.memoize(tags=["all"])
+    def also_tagged(n: int) -> int:
+        return n
+
     @cache.memoize(key=_text, name="cube")
     def cube(n: int) -> int:
         return n**3
@@ -112,10 +121,16 @@ def memoizing(store: Store, cache: Cache[str, int]) -> None:
     assert_type(square.invalidate(5, scale=2.0), bool)
     assert_type(square.cache_key(5), bytes)
     square.cache_clear()
+    assert_type(tagged(5) + also_tagged(5), int)
+    assert_type(store.invalidate_tags("n/5", "all"), int)
 
 
 def _text(n: int) -> str:
     return str(n)
+
+
+def _tags(n: int) -> list[str]:
+    return [f"n/{n}"]
 
 
 def _year(account: object, year: int) -> int:
