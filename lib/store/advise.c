@@ -155,6 +155,18 @@ static void gather_shards(memstore *store, struct ms_findings_entries *out)
     }
 }
 
+_Static_assert(MS_FINDINGS_TTLS == MEMSTORE_TTL_CLASSES, "all classes are told");
+
+static void gather_ttls(memstore *store, struct ms_findings_ttls *out)
+{
+    memstore_ttl_stats stats = {0};
+
+    ms_store_ttl_stats(store, &stats);
+    out->classes = (uint32_t)stats.classes;
+    memcpy(out->from_ms, stats.from_ms, sizeof out->from_ms);
+    memcpy(out->entries, stats.entries, sizeof out->entries);
+}
+
 /* ---- The pattern ---- */
 
 /* Points of the curve: four to each doubling, from a 64th of the limit to sixteen times of it. */
@@ -247,6 +259,7 @@ int ms_advise_gather(memstore *store, struct ms_findings *out)
     gather_settings(store, &out->settings);
     gather_counts(store, &out->counts);
     gather_shards(store, &out->entries);
+    gather_ttls(store, &out->ttls);
     const int status = walk_entries(store, &out->entries);
     if (status != MEMSTORE_OK)
         return status;

@@ -436,6 +436,8 @@ bool ms_upkeep_expire(memstore *store, int64_t deadline_us);
 uint64_t ms_store_size(memstore *store);
 void ms_store_stats(memstore *store, memstore_stats *out);
 void ms_store_memory_stats(memstore *store, memstore_memory_stats *out);
+/* Entries by TTL; `out` is zeroed. */
+void ms_store_ttl_stats(memstore *store, memstore_ttl_stats *out);
 /* All of it, whether `performance.enable_memory_stats` is on or not. */
 void ms_store_measure_memory(memstore *store, memstore_memory_stats *out);
 /* OK, or UNSUPPORTED where calls are not measured. */

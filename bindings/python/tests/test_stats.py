@@ -64,3 +64,15 @@ def test_memory_by_kind_can_be_off():
     with memstore.Store(enable_memory_stats=False) as store:
         store["k"] = b"v"
         assert store.memory().charged > 0 and store.memory().live == 0
+
+
+def test_entries_are_counted_by_ttl_and_add_up():
+    with memstore.Store(memory_limit="256MB") as store:
+        store["never"] = b"v"
+        for number in range(10):
+            store.set(f"minute/{number}", b"v", ttl=60)
+        classes = store.ttls()
+        assert classes[0] == memstore.TTLClass(None, 1)
+        assert [c.entries for c in classes[1:] if c.shortest <= 60][-1] == 10
+        assert [c.shortest for c in classes[1:]] == sorted(c.shortest for c in classes[1:])
+        assert sum(c.entries for c in classes) == len(store)

@@ -2831,6 +2831,7 @@ struct ms_segment {
     atomic_int_least64_t earliest;
     int64_t due;
     atomic_uint stale_bytes;
+    atomic_uint stale_entries;
 } MS_ALIGNED(128);
 _Static_assert(sizeof(struct ms_segment) == 128, "a segment's record is two cache lines");
 static inline const struct ms_entry *ms_segment_entry(const struct ms_segment *segment,
@@ -2851,6 +2852,7 @@ static inline uint32_t ms_segment_dead_bytes(struct ms_segment *segment)
 typedef uint32_t ms_place;
 #define MS_PLACE_NONE UINT32_C(0)
 #define MS_ARENA_EMPTY_BYTES MS_CACHE_LINE
+#define MS_TTL_CLASSES_MOST 17
 struct ms_segment_list {
     struct ms_segment *oldest;
     struct ms_segment *newest;
@@ -3265,7 +3267,7 @@ static void shape_arena(struct ms_arena *arena, uint64_t limit, uint64_t largest
     arena->segment_shift = segment_shift_of(limit);
     arena->segment_count = (uint32_t)(limit >> arena->segment_shift);
     arena->stripes = arena->segment_count >= 1024 ? 4 : arena->segment_count >= 256 ? 2 : 1;
-    arena->ttl_classes = 1 + clamp_u32(arena->segment_count / 32, 1, 16);
+    arena->ttl_classes = 1 + clamp_u32(arena->segment_count / 32, 1, MS_TTL_CLASSES_MOST - 1);
     arena->reserve = arena->segment_count >= 256 ? 2 : 1;
     arena->warm_keep = warm_segments(arena);
     arena->largest_limit = largest_limit;
@@ -3762,6 +3764,7 @@ void ms_pool_init_segment(struct ms_arena *arena, struct ms_segment *segment,
     ms_store_relaxed(&segment->live_entries, 0);
     ms_store_relaxed(&segment->live_bytes, 0);
     ms_store_relaxed(&segment->stale_bytes, 0);
+    ms_store_relaxed(&segment->stale_entries, 0);
     ms_store_relaxed(&segment->inflight, 0);
     ms_store_relaxed(&segment->earliest, MS_NEVER);
     segment->sequence = ms_add_relaxed(&arena->sequence, 1) + 1;
@@ -8068,10 +8071,16 @@ struct ms_findings_pattern {
     double read_once;
     struct ms_spread reuse_ages, ttls, late, hit_sizes;
 };
+#define MS_FINDINGS_TTLS 17
+struct ms_findings_ttls {
+    uint32_t classes;
+    uint64_t from_ms[MS_FINDINGS_TTLS], entries[MS_FINDINGS_TTLS];
+};
 struct ms_findings {
     struct ms_findings_settings settings;
     struct ms_findings_counts counts;
     struct ms_findings_entries entries;
+    struct ms_findings_ttls ttls;
     struct ms_findings_pattern pattern;
 };
 const char *ms_findings_policy_name(enum ms_mini_policy policy);
@@ -9139,6 +9148,14 @@ static void put_entries(struct ms_text *out, const struct ms_findings_entries *e
                 entries->burst_share, entries->burst_ms, entries->shards, entries->all_in_shards,
                 entries->fullest_shard);
 }
+static void advice_report_json_put_ttls(struct ms_text *out, const struct ms_findings_ttls *ttls)
+{
+    ms_text_put(out, ",\"ttls\":[{\"never\":true,\"entries\":%" PRIu64 "}", ttls->entries[0]);
+    for (uint32_t i = 1; i < ttls->classes; i++)
+        ms_text_put(out, ",{\"from_ms\":%" PRIu64 ",\"entries\":%" PRIu64 "}", ttls->from_ms[i],
+                    ttls->entries[i]);
+    ms_text_put(out, "]");
+}
 static void advice_report_json_put_curve(struct ms_text *out, const struct ms_findings_pattern *pattern)
 {
     ms_text_put(out, ",\"curve\":[");
@@ -9195,6 +9212,7 @@ void ms_report_json(const struct ms_findings *findings, const struct ms_advice_l
     put_settings(out, &findings->settings);
     advice_report_json_put_counts(out, &findings->counts);
     put_entries(out, &findings->entries);
+    advice_report_json_put_ttls(out, &findings->ttls);
     advice_report_json_put_pattern(out, &findings->pattern);
     ms_text_put(out, "}\n");
 }
@@ -9229,6 +9247,19 @@ static void advice_report_text_put_counts(struct ms_text *out, const struct ms_f
     if (counts->unread_is_known)
         ms_text_put(out, "Never read: %" PRIu64 " of those expired, %" PRIu64 " of those evicted\n",
                     counts->expired_unread, counts->evicted_unread);
+}
+static void advice_report_text_put_ttls(struct ms_text *out, const struct ms_findings_ttls *ttls)
+{
+    ms_text_put(out, "\nEntries by TTL, when they were written or moved\n");
+    for (uint32_t i = 0; i < ttls->classes; i++) {
+        if (ttls->entries[i] == 0)
+            continue;
+        if (i == 0)
+            ms_text_put(out, "  never expire           ");
+        else
+            ms_text_put(out, "  from %14" PRIu64 " s  ", ttls->from_ms[i] / 1000);
+        ms_text_put(out, "%12" PRIu64 "\n", ttls->entries[i]);
+    }
 }
 #define BAR 40
 static void advice_report_text_put_spread(struct ms_text *out, const char *title, const char *unit,
@@ -9304,6 +9335,8 @@ void ms_report_text(const struct ms_findings *findings, const struct ms_advice_l
 {
     advice_report_text_put_advice(out, list);
     advice_report_text_put_counts(out, &findings->counts);
+    if (findings->counts.entries != 0)
+        advice_report_text_put_ttls(out, &findings->ttls);
     advice_report_text_put_spread(out, "Sizes of entries", "B", &findings->entries.sizes);
     advice_report_text_put_spread(out, "What is left of TTLs", "ms", &findings->entries.ttls);
     advice_report_text_put_pattern(out, &findings->pattern);
@@ -12255,6 +12288,7 @@ bool ms_upkeep_expire(memstore *store, int64_t deadline_us);
 uint64_t ms_store_size(memstore *store);
 void ms_store_stats(memstore *store, memstore_stats *out);
 void ms_store_memory_stats(memstore *store, memstore_memory_stats *out);
+void ms_store_ttl_stats(memstore *store, memstore_ttl_stats *out);
 void ms_store_measure_memory(memstore *store, memstore_memory_stats *out);
 int ms_store_latency(memstore *store, enum memstore_operation operation, memstore_latency *out);
 void ms_store_reset_stats(memstore *store);
@@ -12867,6 +12901,15 @@ static void gather_shards(memstore *store, struct ms_findings_entries *out)
             out->fullest_shard = entries;
     }
 }
+_Static_assert(MS_FINDINGS_TTLS == MEMSTORE_TTL_CLASSES, "all classes are told");
+static void gather_ttls(memstore *store, struct ms_findings_ttls *out)
+{
+    memstore_ttl_stats stats = {0};
+    ms_store_ttl_stats(store, &stats);
+    out->classes = (uint32_t)stats.classes;
+    memcpy(out->from_ms, stats.from_ms, sizeof out->from_ms);
+    memcpy(out->entries, stats.entries, sizeof out->entries);
+}
 #define POINTS_BELOW 24
 #define POINTS_ABOVE 16
 static double power(int quarters)
@@ -12939,6 +12982,7 @@ int ms_advise_gather(memstore *store, struct ms_findings *out)
     gather_settings(store, &out->settings);
     gather_counts(store, &out->counts);
     gather_shards(store, &out->entries);
+    gather_ttls(store, &out->ttls);
     const int status = walk_entries(store, &out->entries);
     if (status != MEMSTORE_OK)
         return status;
@@ -13450,6 +13494,13 @@ static inline uint32_t ms_ttl_class(int64_t expiry, int64_t now, uint32_t classe
     if (octave >= MS_TTL_OCTAVES)
         octave = MS_TTL_OCTAVES - 1;
     return 1 + octave * (classes - 1) / MS_TTL_OCTAVES;
+}
+static inline int64_t ms_ttl_class_from_ms(uint32_t ttl_class, uint32_t classes)
+{
+    if (ttl_class <= 1)
+        return 0;
+    const uint32_t octave = ((ttl_class - 1) * MS_TTL_OCTAVES + classes - 2) / (classes - 1);
+    return INT64_C(1000) << octave;
 }
 #endif
 struct draft {
@@ -17391,6 +17442,18 @@ static void put_memory(struct ms_text *out, memstore *store)
               "Bytes of the store's mappings that are in memory.");
     put_gauge(out, "segments", (double)memory.segments, "Segments in use.");
 }
+static void store_metrics_put_ttls(struct ms_text *out, memstore *store)
+{
+    memstore_ttl_stats ttls = {0};
+    if (!ms_setting_of(&store->settings, enable_memory_stats))
+        return;
+    ms_store_ttl_stats(store, &ttls);
+    put_family(out, "ttl_entries", "gauge", "Live entries by TTL, from so many seconds on.");
+    ms_text_put(out, "memstore_ttl_entries{from=\"never\"} %" PRIu64 "\n", ttls.entries[0]);
+    for (uint64_t i = 1; i < ttls.classes; i++)
+        ms_text_put(out, "memstore_ttl_entries{from=\"%" PRIu64 "\"} %" PRIu64 "\n",
+                    ttls.from_ms[i] / 1000, ttls.entries[i]);
+}
 static void put_alert(struct ms_text *out, const char *kind, bool raised)
 {
     ms_text_put(out, "memstore_alert{kind=\"%s\"} %d\n", kind, raised);
@@ -17501,6 +17564,7 @@ int ms_metrics_write(memstore *store, struct ms_text *out)
                      "memstore_build_info{version=\"" MEMSTORE_VERSION_STRING "\"} 1\n");
     store_metrics_put_counts(out, store);
     put_memory(out, store);
+    store_metrics_put_ttls(out, store);
     put_window(out, store);
     put_latencies(out, store);
     store_metrics_put_hot_keys(out, store);
@@ -19350,6 +19414,23 @@ void ms_store_measure_memory(memstore *store, memstore_memory_stats *out)
     const uint64_t known = out->live + out->dead + out->stale + out->index + out->free;
     out->overhead = out->charged > known ? out->charged - known : 0;
 }
+_Static_assert(MS_TTL_CLASSES_MOST == MEMSTORE_TTL_CLASSES, "all classes are told");
+static void store_report_count_entries(struct ms_segment *segment, void *context)
+{
+    memstore_ttl_stats *out = context;
+    const uint32_t live = ms_load_relaxed(&segment->live_entries);
+    const uint32_t stale = ms_load_relaxed(&segment->stale_entries);
+    out->entries[segment->ttl_class] += live > stale ? live - stale : 0;
+}
+void ms_store_ttl_stats(memstore *store, memstore_ttl_stats *out)
+{
+    const uint32_t classes = store->arena.ttl_classes;
+    (void)ms_upkeep_expire(store, ms_store_deadline(store));
+    out->classes = classes;
+    for (uint32_t i = 0; i < classes; i++)
+        out->from_ms[i] = (uint64_t)ms_ttl_class_from_ms(i, classes);
+    ms_arena_each(&store->arena, store_report_count_entries, out);
+}
 void ms_measuring_add(memstore *store, enum memstore_operation store_report_operation, uint64_t start)
 {
     const int64_t slow_ms = ms_setting_of(&store->settings, latency_threshold);
@@ -20893,6 +20974,7 @@ static void store_stale_drop(memstore *store, struct ms_stale_shard *shard, uint
     store_stale_take_out(store, shard, at);
     ms_sub_relaxed(&store->stale.entries, 1);
     ms_sub_relaxed(&found->segment->stale_bytes, store_stale_bytes_of(store, found));
+    ms_sub_relaxed(&found->segment->stale_entries, 1);
     ms_store_relaxed(&found->entry->mark, MS_MARK_DEAD);
     ms_store_entry_died(store, found);
 }
@@ -20904,6 +20986,7 @@ bool ms_stale_keep_locked(memstore *store, uint64_t hash, const struct ms_found 
     store_stale_put(shard, (struct ms_stale_slot){tag_of(hash), found->place});
     ms_add_relaxed(&store->stale.entries, 1);
     ms_add_relaxed(&found->segment->stale_bytes, store_stale_bytes_of(store, found));
+    ms_add_relaxed(&found->segment->stale_entries, 1);
     mark_stale(found);
     return true;
 }
@@ -21573,6 +21656,8 @@ static const char *store_validate_compare(struct comparison *comparison, const s
                "SG-1: a segment counts other live bytes than slots refer to");
     MS_REQUIRE(referred.kept_bytes == ms_load_relaxed(&segment->stale_bytes),
                "SL-2: a segment counts other bytes as kept than slots refer to");
+    MS_REQUIRE(referred.kept == ms_load_relaxed(&segment->stale_entries),
+               "SL-2: a segment counts other entries as kept than slots refer to");
     MS_REQUIRE(earliest <= referred.earliest || earliest <= ms_clock_exact_ms(),
                "DU-2: an entry expires before its segment's first");
     MS_REQUIRE(earliest == MS_NEVER ||
@@ -23325,6 +23410,18 @@ int memstore_get_memory_stats(memstore *store, memstore_memory_stats *stats)
     if (status != MEMSTORE_OK)
         return status;
     ms_store_memory_stats(store, &now);
+    ms_store_leave(store);
+    return ms_abi_store(stats, &now, sizeof now);
+}
+int memstore_get_ttl_stats(memstore *store, memstore_ttl_stats *stats)
+{
+    memstore_ttl_stats now = {0};
+    if (store == NULL || stats == NULL)
+        return MEMSTORE_ERR_INVALID_ARGUMENT;
+    const int status = ms_store_enter(store);
+    if (status != MEMSTORE_OK)
+        return status;
+    ms_store_ttl_stats(store, &now);
     ms_store_leave(store);
     return ms_abi_store(stats, &now, sizeof now);
 }
