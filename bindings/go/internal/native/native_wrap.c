@@ -559,7 +559,8 @@ static inline int glue_get_memory_stats(memstore *store, uint64_t *out, size_t n
 
 /* memstore_get_ttl_stats(): entries and shortest TTLs of up to n classes. How many there are, or a
  * status. */
-static inline int glue_get_ttl_stats(memstore *store, uint64_t *entries, uint64_t *from_ms, size_t n);
+static inline int glue_get_ttl_stats(memstore *store, uint64_t *entries, uint64_t *from_ms,
+                                     size_t n);
 
 /* memstore_get_latency(): the first n fields after struct_size. */
 static inline int glue_get_latency(memstore *store, int operation, uint64_t *out, size_t n);
@@ -1159,7 +1160,8 @@ static inline int glue_get_memory_stats(memstore *store, uint64_t *out, size_t n
     return MEMSTORE_OK;
 }
 
-static inline int glue_get_ttl_stats(memstore *store, uint64_t *entries, uint64_t *from_ms, size_t n)
+static inline int glue_get_ttl_stats(memstore *store, uint64_t *entries, uint64_t *from_ms,
+                                     size_t n)
 {
     memstore_ttl_stats s = {.struct_size = sizeof s};
     const int status = memstore_get_ttl_stats(store, &s);
