@@ -264,9 +264,10 @@ int ms_advise_gather(memstore *store, struct ms_findings *out)
     if (status != MEMSTORE_OK)
         return status;
     ms_mutex_lock(&store->track.lock);
-    if (store->track.sampler != NULL) {
+    const struct ms_sampler *sampler = ms_load_relaxed(&store->track.sampler);
+    if (sampler != NULL) {
         ms_track_settle_locked(store);
-        fill_pattern(store, store->track.sampler, &out->pattern);
+        fill_pattern(store, sampler, &out->pattern);
     }
     ms_mutex_unlock(&store->track.lock);
     return MEMSTORE_OK;
