@@ -266,9 +266,8 @@ static MS_NOINLINE int get_timed(memstore *store, const void *key, size_t key_si
 
 /* A get of the sample: what it finds is noted when it has left the section. */
 static MS_NOINLINE int get_noted(memstore *store, const void *key, size_t key_size, void *buf,
-                                 size_t cap, size_t *value_size, bool by_turn)
+                                 size_t cap, size_t *value_size, bool by_turn, bool timed)
 {
-    const bool timed = (ms_store_bounds(store) & MS_BOUNDS_MEASURED) != 0 && ms_latency_is_turn();
     size_t size = 0;
     const int status = timed ? get_timed(store, key, key_size, buf, cap, &size)
                              : get_unmeasured(store, key, key_size, buf, cap, &size);
@@ -286,7 +285,7 @@ static MS_NOINLINE int get_again_noted(memstore *store, const void *key, size_t 
     const bool by_turn = ms_track_take_turn(store, ms_quick_stripe(store, ms_reader_current()));
 
     uncount_read(store);
-    return get_noted(store, key, key_size, buf, cap, value_size, by_turn);
+    return get_noted(store, key, key_size, buf, cap, value_size, by_turn, false);
 }
 
 /* A get in any store in which keys are followed, measured or not. */
@@ -295,12 +294,13 @@ static MS_NOINLINE int get_followed_any(memstore *store, const void *key, size_t
 {
     const uint64_t n = ms_latency_turn++;
     const bool by_turn = ms_track_is_turn(store, n);
+    const bool timed =
+        (ms_store_bounds(store) & MS_BOUNDS_MEASURED) != 0 && ms_latency_is_sampled(n);
 
     if (by_turn || ms_track_follows(store, ms_store_hash(store, key, key_size)))
-        return get_noted(store, key, key_size, buf, cap, value_size, by_turn);
-    if ((ms_store_bounds(store) & MS_BOUNDS_MEASURED) != 0 && ms_latency_is_sampled(n))
-        return get_timed(store, key, key_size, buf, cap, value_size);
-    return get_unmeasured(store, key, key_size, buf, cap, value_size);
+        return get_noted(store, key, key_size, buf, cap, value_size, by_turn, timed);
+    return timed ? get_timed(store, key, key_size, buf, cap, value_size)
+                 : get_unmeasured(store, key, key_size, buf, cap, value_size);
 }
 
 /* The quick way is closed to this store: it is closed or small, it measures, or it follows keys. */

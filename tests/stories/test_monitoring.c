@@ -407,6 +407,25 @@ Test(monitoring, one_single_read_in_256_is_measured_and_all_are_counted)
     }
 }
 
+Test(monitoring, as_many_reads_are_measured_where_keys_are_followed)
+{
+    static const char *const ratios[] = {"0.01", "0.1", "1"};
+
+    for (size_t i = 0; i < sizeof ratios / sizeof *ratios; i++) {
+        memstore *store =
+            test_open("maintenance=manual", "monitoring.track_operation_latency=true", NULL);
+
+        assert_ok(memstore_reconfigure(store, "monitoring.access_sample_ratio", ratios[i]));
+        assert_ok(test_set(store, "key", "value", 0));
+        for (unsigned n = 0; n < 256 * 100; n++)
+            cr_assert(gets(store, "key"));
+        const uint64_t measured = latency_of(store, MEMSTORE_OPERATION_GET).count;
+        cr_assert(measured >= 90 && measured <= 110, "%lu with %s", (unsigned long)measured,
+                  ratios[i]);
+        memstore_destroy(store);
+    }
+}
+
 Test(monitoring, a_measured_store_reads_as_any_other)
 {
     char buf[4];
