@@ -243,7 +243,10 @@ static void fill_pattern(memstore *store, const struct ms_sampler *sampler,
     out->sampled = pattern->sampled;
     out->missed = ms_load_relaxed(&store->track.missed);
     out->references = ms_counters_total(&store->counters, MS_COUNT_READS) - sampler->reads_before;
-    out->miss_ratio = pattern->reads > 0 ? pattern->misses / pattern->reads : 0;
+    /* Of all reads, as the curve has it: those of the sample are fewer or more than their share. */
+    out->miss_ratio = out->references > 0 ? pattern->misses / (double)out->references : 0;
+    if (out->miss_ratio > 1)
+        out->miss_ratio = 1;
     fill_curve(pattern, ms_budget_limit(&store->arena.budget), out);
     fill_policies(pattern, out);
     fill_hot(pattern, out);
