@@ -8900,7 +8900,7 @@ struct ms_pattern {
     struct ms_hot hot;
     uint64_t cache_bytes;
     uint64_t sampled;
-    double reads, misses;
+    double misses;
     struct ms_spread reuse_ages, ttls, late;
     struct ms_spread hit_sizes;
 };
@@ -8962,7 +8962,6 @@ static void note_read(struct ms_pattern *pattern, uint32_t key, const struct ms_
     struct ms_followed *followed = &pattern->reuse.keys[key];
     const double weight = ms_reuse_weight(&pattern->reuse);
     const bool expired = followed->expires_ms <= read->now_ms;
-    pattern->reads += weight;
     pattern->misses += read->size == 0 ? weight : 0;
     if (read->size != 0)
         ms_spread_add(&pattern->hit_sizes, read->size, weight, 0);
@@ -9031,7 +9030,7 @@ void ms_pattern_forget(struct ms_pattern *pattern)
     memset(&pattern->late, 0, sizeof pattern->late);
     memset(&pattern->hit_sizes, 0, sizeof pattern->hit_sizes);
     pattern->sampled = 0;
-    pattern->reads = pattern->misses = 0;
+    pattern->misses = 0;
     pattern->reuse.gone = pattern->reuse.gone_read_once = 0;
     for (uint32_t key = 0; key < pattern->reuse.capacity; key++)
         pattern->reuse.keys[key].reads = 0;
@@ -13054,7 +13053,9 @@ static void fill_pattern(memstore *store, const struct ms_sampler *sampler,
     out->sampled = pattern->sampled;
     out->missed = ms_load_relaxed(&store->track.missed);
     out->references = ms_counters_total(&store->counters, MS_COUNT_READS) - sampler->reads_before;
-    out->miss_ratio = pattern->reads > 0 ? pattern->misses / pattern->reads : 0;
+    out->miss_ratio = out->references > 0 ? pattern->misses / (double)out->references : 0;
+    if (out->miss_ratio > 1)
+        out->miss_ratio = 1;
     fill_curve(pattern, ms_budget_limit(&store->arena.budget), out);
     fill_policies(pattern, out);
     fill_hot(pattern, out);
@@ -18661,9 +18662,8 @@ static MS_NOINLINE int get_timed(memstore *store, const void *key, size_t key_si
     return status;
 }
 static MS_NOINLINE int get_noted(memstore *store, const void *key, size_t key_size, void *buf,
-                                 size_t cap, size_t *value_size, bool by_turn)
+                                 size_t cap, size_t *value_size, bool by_turn, bool timed)
 {
-    const bool timed = (ms_store_bounds(store) & MS_BOUNDS_MEASURED) != 0 && ms_latency_is_turn();
     size_t size = 0;
     const int status = timed ? get_timed(store, key, key_size, buf, cap, &size)
                              : get_unmeasured(store, key, key_size, buf, cap, &size);
@@ -18677,18 +18677,19 @@ static MS_NOINLINE int get_again_noted(memstore *store, const void *key, size_t 
 {
     const bool by_turn = ms_track_take_turn(store, ms_quick_stripe(store, ms_reader_current()));
     uncount_read(store);
-    return get_noted(store, key, key_size, buf, cap, value_size, by_turn);
+    return get_noted(store, key, key_size, buf, cap, value_size, by_turn, false);
 }
 static MS_NOINLINE int get_followed_any(memstore *store, const void *key, size_t key_size,
                                         void *buf, size_t cap, size_t *value_size)
 {
     const uint64_t n = ms_latency_turn++;
     const bool by_turn = ms_track_is_turn(store, n);
+    const bool timed =
+        (ms_store_bounds(store) & MS_BOUNDS_MEASURED) != 0 && ms_latency_is_sampled(n);
     if (by_turn || ms_track_follows(store, ms_store_hash(store, key, key_size)))
-        return get_noted(store, key, key_size, buf, cap, value_size, by_turn);
-    if ((ms_store_bounds(store) & MS_BOUNDS_MEASURED) != 0 && ms_latency_is_sampled(n))
-        return get_timed(store, key, key_size, buf, cap, value_size);
-    return get_unmeasured(store, key, key_size, buf, cap, value_size);
+        return get_noted(store, key, key_size, buf, cap, value_size, by_turn, timed);
+    return timed ? get_timed(store, key, key_size, buf, cap, value_size)
+                 : get_unmeasured(store, key, key_size, buf, cap, value_size);
 }
 static MS_NOINLINE int get_otherwise(memstore *store, const void *key, size_t key_size, void *buf,
                                      size_t cap, size_t *value_size)
