@@ -116,6 +116,27 @@ func (s *Store) GetMemoryUsage() *MemoryStats {
 	return stats
 }
 
+// TTLClass is how many entries have similar TTLs, which lie together in memory: by the TTL that was
+// left when they were written or last moved.
+type TTLClass struct {
+	Expires  bool          // false: the class of entries that never expire
+	Shortest time.Duration // the shortest TTL of the class, which reaches to that of the next
+	Entries  uint64        // live entries
+}
+
+// GetTTLs returns how many entries there are by their TTL: those that never expire, then classes from
+// the shortest TTL on. Together they are Size. There are none when the store is closed.
+func (s *Store) GetTTLs() []TTLClass {
+	var entries, shortest [32]uint64
+	count := native.GlueGetTtlStats(s.handle, pointerTo(&entries), pointerTo(&shortest), len(entries))
+	runtime.KeepAlive(s)
+	classes := make([]TTLClass, max(count, 0))
+	for i := range classes {
+		classes[i] = TTLClass{i != 0, time.Duration(shortest[i]) * time.Millisecond, entries[i]}
+	}
+	return classes
+}
+
 // Operation is a kind of call whose latency is measured; its values are those of enum
 // memstore_operation in the library's header.
 type Operation int

@@ -148,3 +148,29 @@ func TestTheConfiguredLimitIsBesideTheOneInForce(t *testing.T) {
 		t.Errorf("limits: %+v", memory)
 	}
 }
+
+func TestEntriesByTTLAddUp(t *testing.T) {
+	store := open(t, memstore.Config{MemoryLimit: 256 << 20})
+	must(t, store.Set(ctx, "never", []byte("v"), 0))
+	for i := range 10 {
+		must(t, store.Set(ctx, fmt.Sprint("minute/", i), []byte("v"), time.Minute))
+	}
+	classes := store.GetTTLs()
+	if len(classes) < 2 || classes[0] != (memstore.TTLClass{Entries: 1}) {
+		t.Fatalf("classes %+v", classes)
+	}
+	var sum, minutes uint64
+	for i, class := range classes {
+		sum += class.Entries
+		if i != 0 && class.Shortest <= time.Minute {
+			minutes = class.Entries
+		}
+	}
+	if sum != uint64(store.Size()) || minutes != 10 {
+		t.Errorf("%d entries of %d, %d with a minute: %+v", sum, store.Size(), minutes, classes)
+	}
+	must(t, store.Close())
+	if classes := store.GetTTLs(); len(classes) != 0 {
+		t.Errorf("a closed store has %+v", classes)
+	}
+}

@@ -86,6 +86,8 @@ MEMSTORE_NUMBER(size_t, int)
 %ignore memstore_view;
 %ignore memstore_stats;
 %ignore memstore_memory_stats;
+%ignore memstore_ttl_stats;
+%ignore MEMSTORE_TTL_CLASSES;
 %ignore memstore_event;
 %ignore memstore_event_stats;
 %ignore memstore_subscribe;
@@ -116,6 +118,7 @@ MEMSTORE_NUMBER(size_t, int)
 %ignore memstore_cursor_free;
 %ignore memstore_get_stats;
 %ignore memstore_get_memory_stats;
+%ignore memstore_get_ttl_stats;
 %ignore memstore_latency;
 %ignore memstore_rates;
 %ignore memstore_get_latency;

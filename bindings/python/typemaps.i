@@ -45,6 +45,8 @@
 %ignore memstore_view;
 %ignore memstore_stats;
 %ignore memstore_memory_stats;
+%ignore memstore_ttl_stats;
+%ignore MEMSTORE_TTL_CLASSES;
 %ignore memstore_event;
 %ignore memstore_event_stats;
 %ignore memstore_subscribe;
@@ -249,6 +251,7 @@
 
 %statistics(memstore_stats, stats, hits)
 %statistics(memstore_memory_stats, stats, limit)
+%statistics(memstore_ttl_stats, stats, classes)
 %statistics(memstore_event_stats, stats, subscriptions)
 %statistics(memstore_latency, latency, count)
 

@@ -577,6 +577,21 @@ static inline int glue_get_memory_stats(memstore *store, uint64_t *out, size_t n
     return MEMSTORE_OK;
 }
 
+static inline int glue_get_ttl_stats(memstore *store, uint64_t *entries, uint64_t *from_ms,
+                                     size_t n)
+{
+    memstore_ttl_stats s = {.struct_size = sizeof s};
+    const int status = memstore_get_ttl_stats(store, &s);
+
+    if (status != MEMSTORE_OK)
+        return status;
+    if (n < s.classes)
+        return MEMSTORE_ERR_INVALID_ARGUMENT;
+    memcpy(entries, s.entries, s.classes * sizeof *entries);
+    memcpy(from_ms, s.from_ms, s.classes * sizeof *from_ms);
+    return (int)s.classes;
+}
+
 static inline int glue_get_latency(memstore *store, int operation, uint64_t *out, size_t n)
 {
     memstore_latency l = {.struct_size = sizeof l};

@@ -131,6 +131,11 @@ static inline int glue_load(memstore *store, const char *path, int64_t *cancelle
 static inline int glue_get_stats(memstore *store, uint64_t *out, size_t n);
 static inline int glue_get_memory_stats(memstore *store, uint64_t *out, size_t n);
 
+/* memstore_get_ttl_stats(): entries and shortest TTLs of up to n classes. How many there are, or a
+ * status. */
+static inline int glue_get_ttl_stats(memstore *store, uint64_t *entries, uint64_t *from_ms,
+                                     size_t n);
+
 /* memstore_get_latency(): the first n fields after struct_size. */
 static inline int glue_get_latency(memstore *store, int operation, uint64_t *out, size_t n);
 

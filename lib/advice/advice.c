@@ -503,7 +503,7 @@ static void judge_tracking(const struct ms_findings *findings, struct ms_advice_
         SAY(advice->suggested, "%.2g", wanted < 1 ? wanted : 1);
         SAY(advice->expected, "a curve within two points");
     } else {
-        SAY(advice->what, "So many keys are followed that threads are in each other's way.");
+        SAY(advice->what, "So many keys are followed that not all of it can be digested.");
         SAY(advice->evidence, "%" PRIu64 " references, %.1f %% of the sample, were lost",
             pattern->missed, percent(lost));
         SAY(advice->suggested, "%.2g", ratio / 4);

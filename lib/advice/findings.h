@@ -64,10 +64,19 @@ struct ms_findings_pattern {
     struct ms_spread reuse_ages, ttls, late, hit_sizes;
 };
 
+/* Entries by TTL: class 0 never expires, others have those from so many milliseconds on. */
+#define MS_FINDINGS_TTLS 17
+
+struct ms_findings_ttls {
+    uint32_t classes;
+    uint64_t from_ms[MS_FINDINGS_TTLS], entries[MS_FINDINGS_TTLS];
+};
+
 struct ms_findings {
     struct ms_findings_settings settings;
     struct ms_findings_counts counts;
     struct ms_findings_entries entries;
+    struct ms_findings_ttls ttls;
     struct ms_findings_pattern pattern;
 };
 

@@ -60,7 +60,6 @@ static void note_read(struct ms_pattern *pattern, uint32_t key, const struct ms_
     const double weight = ms_reuse_weight(&pattern->reuse);
     const bool expired = followed->expires_ms <= read->now_ms;
 
-    pattern->reads += weight;
     pattern->misses += read->size == 0 ? weight : 0;
     if (read->size != 0)
         ms_spread_add(&pattern->hit_sizes, read->size, weight, 0);
@@ -136,7 +135,7 @@ void ms_pattern_forget(struct ms_pattern *pattern)
     memset(&pattern->late, 0, sizeof pattern->late);
     memset(&pattern->hit_sizes, 0, sizeof pattern->hit_sizes);
     pattern->sampled = 0;
-    pattern->reads = pattern->misses = 0;
+    pattern->misses = 0;
     pattern->reuse.gone = pattern->reuse.gone_read_once = 0;
     for (uint32_t key = 0; key < pattern->reuse.capacity; key++)
         pattern->reuse.keys[key].reads = 0;

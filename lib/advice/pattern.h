@@ -37,7 +37,7 @@ struct ms_pattern {
     struct ms_hot hot;
     uint64_t cache_bytes; /* entries of so many bytes fit the cache */
     uint64_t sampled;     /* references of followed keys */
-    double reads, misses; /* of followed keys, weighted; in the store */
+    double misses;        /* reads of followed keys that missed in the store, weighted */
     /* Milliseconds: between reads of a key; from a write to the expiry asked for; from an expiry to
      * the read that came after it. */
     struct ms_spread reuse_ages, ttls, late;

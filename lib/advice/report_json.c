@@ -117,6 +117,15 @@ static void put_entries(struct ms_text *out, const struct ms_findings_entries *e
                 entries->fullest_shard);
 }
 
+static void put_ttls(struct ms_text *out, const struct ms_findings_ttls *ttls)
+{
+    ms_text_put(out, ",\"ttls\":[{\"never\":true,\"entries\":%" PRIu64 "}", ttls->entries[0]);
+    for (uint32_t i = 1; i < ttls->classes; i++)
+        ms_text_put(out, ",{\"from_ms\":%" PRIu64 ",\"entries\":%" PRIu64 "}", ttls->from_ms[i],
+                    ttls->entries[i]);
+    ms_text_put(out, "]");
+}
+
 static void put_curve(struct ms_text *out, const struct ms_findings_pattern *pattern)
 {
     ms_text_put(out, ",\"curve\":[");
@@ -178,6 +187,7 @@ void ms_report_json(const struct ms_findings *findings, const struct ms_advice_l
     put_settings(out, &findings->settings);
     put_counts(out, &findings->counts);
     put_entries(out, &findings->entries);
+    put_ttls(out, &findings->ttls);
     put_pattern(out, &findings->pattern);
     ms_text_put(out, "}\n");
 }

@@ -36,6 +36,20 @@ static void put_counts(struct ms_text *out, const struct ms_findings_counts *cou
                     counts->expired_unread, counts->evicted_unread);
 }
 
+static void put_ttls(struct ms_text *out, const struct ms_findings_ttls *ttls)
+{
+    ms_text_put(out, "\nEntries by TTL, when they were written or moved\n");
+    for (uint32_t i = 0; i < ttls->classes; i++) {
+        if (ttls->entries[i] == 0)
+            continue;
+        if (i == 0)
+            ms_text_put(out, "  never expire           ");
+        else
+            ms_text_put(out, "  from %14" PRIu64 " s  ", ttls->from_ms[i] / 1000);
+        ms_text_put(out, "%12" PRIu64 "\n", ttls->entries[i]);
+    }
+}
+
 #define BAR 40
 
 static void put_spread(struct ms_text *out, const char *title, const char *unit,
@@ -123,6 +137,8 @@ void ms_report_text(const struct ms_findings *findings, const struct ms_advice_l
 {
     put_advice(out, list);
     put_counts(out, &findings->counts);
+    if (findings->counts.entries != 0)
+        put_ttls(out, &findings->ttls);
     put_spread(out, "Sizes of entries", "B", &findings->entries.sizes);
     put_spread(out, "What is left of TTLs", "ms", &findings->entries.ttls);
     put_pattern(out, &findings->pattern);

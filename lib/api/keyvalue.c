@@ -163,7 +163,7 @@ int memstore_get(memstore *store, const void *key, size_t key_size, void *buf, s
 {
     if (store == NULL || !ms_is_key(key, key_size) || !ms_is_bytes(buf, cap))
         return MEMSTORE_ERR_INVALID_ARGUMENT;
-    return ms_store_get(store, key, key_size, buf, cap, value_size);
+    return ms_load_relaxed(&store->get)(store, key, key_size, buf, cap, value_size);
 }
 
 /* A view in a store that bounds them or measures calls. */

@@ -41,6 +41,20 @@ int memstore_get_memory_stats(memstore *store, memstore_memory_stats *stats)
     return ms_abi_store(stats, &now, sizeof now);
 }
 
+int memstore_get_ttl_stats(memstore *store, memstore_ttl_stats *stats)
+{
+    memstore_ttl_stats now = {0};
+
+    if (store == NULL || stats == NULL)
+        return MEMSTORE_ERR_INVALID_ARGUMENT;
+    const int status = ms_store_enter(store);
+    if (status != MEMSTORE_OK)
+        return status;
+    ms_store_ttl_stats(store, &now);
+    ms_store_leave(store);
+    return ms_abi_store(stats, &now, sizeof now);
+}
+
 int memstore_reset_stats(memstore *store)
 {
     if (store == NULL)

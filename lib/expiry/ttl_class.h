@@ -26,4 +26,14 @@ static inline uint32_t ms_ttl_class(int64_t expiry, int64_t now, uint32_t classe
     return 1 + octave * (classes - 1) / MS_TTL_OCTAVES;
 }
 
+/* The shortest TTL of a class, in milliseconds; 0 of the first that expires, and of class 0. */
+static inline int64_t ms_ttl_class_from_ms(uint32_t ttl_class, uint32_t classes)
+{
+    if (ttl_class <= 1)
+        return 0;
+    const uint32_t octave = ((ttl_class - 1) * MS_TTL_OCTAVES + classes - 2) / (classes - 1);
+
+    return INT64_C(1000) << octave;
+}
+
 #endif

@@ -81,7 +81,7 @@ static void shape_arena(struct ms_arena *arena, uint64_t limit, uint64_t largest
     arena->segment_shift = segment_shift_of(limit);
     arena->segment_count = (uint32_t)(limit >> arena->segment_shift);
     arena->stripes = arena->segment_count >= 1024 ? 4 : arena->segment_count >= 256 ? 2 : 1;
-    arena->ttl_classes = 1 + clamp_u32(arena->segment_count / 32, 1, 16);
+    arena->ttl_classes = 1 + clamp_u32(arena->segment_count / 32, 1, MS_TTL_CLASSES_MOST - 1);
     arena->reserve = arena->segment_count >= 256 ? 2 : 1;
     arena->warm_keep = warm_segments(arena);
     arena->largest_limit = largest_limit;

@@ -37,6 +37,8 @@ typedef uint32_t ms_place;
  * bucket of shards that have no table. The first segment is smaller by it. */
 #define MS_ARENA_EMPTY_BYTES MS_CACHE_LINE
 
+#define MS_TTL_CLASSES_MOST 17
+
 struct ms_segment_list {
     struct ms_segment *oldest;
     struct ms_segment *newest;

@@ -78,6 +78,7 @@ void ms_pool_init_segment(struct ms_arena *arena, struct ms_segment *segment,
     ms_store_relaxed(&segment->live_entries, 0);
     ms_store_relaxed(&segment->live_bytes, 0);
     ms_store_relaxed(&segment->stale_bytes, 0);
+    ms_store_relaxed(&segment->stale_entries, 0);
     ms_store_relaxed(&segment->inflight, 0);
     ms_store_relaxed(&segment->earliest, MS_NEVER);
     segment->sequence = ms_add_relaxed(&arena->sequence, 1) + 1;

@@ -77,6 +77,7 @@ struct ms_segment {
     atomic_int_least64_t earliest; /* no entry expires before this; written under the due lock */
     int64_t due;                   /* when to sweep it; due lock */
     atomic_uint stale_bytes;       /* of `live_bytes`: what store/stale.h keeps; shard lock */
+    atomic_uint stale_entries;     /* of `live_entries` likewise */
 } MS_ALIGNED(128);
 
 _Static_assert(sizeof(struct ms_segment) == 128, "a segment's record is two cache lines");

@@ -76,6 +76,8 @@ static inline uint64_t ms_counts_from_to(const uint64_t counts[MS_COUNTERS], enu
 struct ms_counter_stripe {
     atomic_uint_least64_t counts[MS_COUNTERS];
     atomic_uint writers; /* calls in flight that write: what closing waits for */
+    /* A read that finds as many counted is looked at more closely. Like counts */
+    atomic_uint_least64_t next_turn;
 } MS_ALIGNED(2 * MS_CACHE_LINE);
 
 struct ms_counters {

@@ -157,6 +157,18 @@ static void gather_shards(memstore *store, struct ms_findings_entries *out)
     }
 }
 
+_Static_assert(MS_FINDINGS_TTLS == MEMSTORE_TTL_CLASSES, "all classes are told");
+
+static void gather_ttls(memstore *store, struct ms_findings_ttls *out)
+{
+    memstore_ttl_stats stats = {0};
+
+    ms_store_ttl_stats(store, &stats);
+    out->classes = (uint32_t)stats.classes;
+    memcpy(out->from_ms, stats.from_ms, sizeof out->from_ms);
+    memcpy(out->entries, stats.entries, sizeof out->entries);
+}
+
 /* ---- The pattern ---- */
 
 /* Points of the curve: four to each doubling, from a 64th of the limit to sixteen times of it. */
@@ -233,7 +245,10 @@ static void fill_pattern(memstore *store, const struct ms_sampler *sampler,
     out->sampled = pattern->sampled;
     out->missed = ms_load_relaxed(&store->track.missed);
     out->references = ms_counters_total(&store->counters, MS_COUNT_READS) - sampler->reads_before;
-    out->miss_ratio = pattern->reads > 0 ? pattern->misses / pattern->reads : 0;
+    /* Of all reads, as the curve has it: those of the sample are fewer or more than their share. */
+    out->miss_ratio = out->references > 0 ? pattern->misses / (double)out->references : 0;
+    if (out->miss_ratio > 1)
+        out->miss_ratio = 1;
     fill_curve(pattern, ms_budget_limit(&store->arena.budget), out);
     fill_policies(pattern, out);
     fill_hot(pattern, out);
@@ -249,13 +264,15 @@ int ms_advise_gather(memstore *store, struct ms_findings *out)
     gather_settings(store, &out->settings);
     gather_counts(store, &out->counts);
     gather_shards(store, &out->entries);
+    gather_ttls(store, &out->ttls);
     const int status = walk_entries(store, &out->entries);
     if (status != MEMSTORE_OK)
         return status;
     ms_mutex_lock(&store->track.lock);
-    if (store->track.sampler != NULL) {
+    const struct ms_sampler *sampler = ms_load_relaxed(&store->track.sampler);
+    if (sampler != NULL) {
         ms_track_settle_locked(store);
-        fill_pattern(store, store->track.sampler, &out->pattern);
+        fill_pattern(store, sampler, &out->pattern);
     }
     ms_mutex_unlock(&store->track.lock);
     return MEMSTORE_OK;

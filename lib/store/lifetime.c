@@ -307,13 +307,16 @@ static memstore *map_block(const struct ms_settings *settings)
 static void heat_locked(memstore *store)
 {
     const uint64_t flags = store->hot_unmeasured;
-    const uint64_t diverted =
-        MS_HOT_MEASURED | ((flags & MS_HOT_USUAL) != 0 ? MS_HOT_MEASURED_USUAL : 0);
-    const bool diverts = (ms_store_bounds(store) & (MS_BOUNDS_MEASURED | MS_BOUNDS_TRACKED)) != 0;
+    const unsigned diverts = ms_store_bounds(store) & (MS_BOUNDS_MEASURED | MS_BOUNDS_TRACKED);
+    const bool followed = diverts == MS_BOUNDS_TRACKED && (flags & MS_HOT_USUAL) != 0;
+    const uint64_t diverted = MS_HOT_MEASURED |
+                              ((flags & MS_HOT_USUAL) != 0 ? MS_HOT_MEASURED_USUAL : 0) |
+                              (followed ? MS_HOT_FOLLOWED_USUAL : 0);
     const uint64_t rest = ms_load_relaxed(&store->hot) & ~(uint64_t)MS_HOT_FLAGS;
 
+    ms_store_relaxed(&store->get, followed ? ms_store_get_followed : ms_store_get);
     if (!store->is_shut)
-        ms_store_release(&store->hot, rest | (diverts ? diverted : flags));
+        ms_store_release(&store->hot, rest | (diverts != 0 ? diverted : flags));
 }
 
 void ms_store_divert(memstore *store, enum ms_bounds why, bool wanted)

@@ -337,6 +337,7 @@ static void forget_other_threads(memstore *store)
         ms_store_relaxed(&store->counters.stripes[i].writers, 0);
     store->in_round = false;
     ms_arena_forget_writers(&store->arena);
+    ms_track_forget_users(store);
     ms_gate_forget_threads(&store->room_line, 0);
     ms_admission_forget_threads(&store->admission);
     ms_combiner_forget(store);
@@ -444,6 +445,17 @@ bool ms_maintenance_wake(memstore *store)
     if (!ms_load_relaxed(&store->wanted) && !atomic_exchange(&store->wanted, true))
         ms_maintenance_plan(store);
     return true;
+}
+
+void ms_maintenance_try_wake(memstore *store)
+{
+    if (!is_background(store) || ms_load_relaxed(&store->wanted) ||
+        !ms_mutex_try_lock(&thread_lock))
+        return;
+    ms_store_relaxed(&store->wanted, true);
+    wake_pending = true;
+    pthread_cond_signal(&thread_wakes);
+    ms_mutex_unlock(&thread_lock);
 }
 
 bool ms_maintenance_plan(memstore *store)

@@ -153,6 +153,20 @@ static void put_memory(struct ms_text *out, memstore *store)
     put_gauge(out, "segments", (double)memory.segments, "Segments in use.");
 }
 
+static void put_ttls(struct ms_text *out, memstore *store)
+{
+    memstore_ttl_stats ttls = {0};
+
+    if (!ms_setting_of(&store->settings, enable_memory_stats))
+        return;
+    ms_store_ttl_stats(store, &ttls);
+    put_family(out, "ttl_entries", "gauge", "Live entries by TTL, from so many seconds on.");
+    ms_text_put(out, "memstore_ttl_entries{from=\"never\"} %" PRIu64 "\n", ttls.entries[0]);
+    for (uint64_t i = 1; i < ttls.classes; i++)
+        ms_text_put(out, "memstore_ttl_entries{from=\"%" PRIu64 "\"} %" PRIu64 "\n",
+                    ttls.from_ms[i] / 1000, ttls.entries[i]);
+}
+
 static void put_alert(struct ms_text *out, const char *kind, bool raised)
 {
     ms_text_put(out, "memstore_alert{kind=\"%s\"} %d\n", kind, raised);
@@ -284,6 +298,7 @@ int ms_metrics_write(memstore *store, struct ms_text *out)
                      "memstore_build_info{version=\"" MEMSTORE_VERSION_STRING "\"} 1\n");
     put_counts(out, store);
     put_memory(out, store);
+    put_ttls(out, store);
     put_window(out, store);
     put_latencies(out, store);
     put_hot_keys(out, store);

@@ -266,9 +266,8 @@ static MS_NOINLINE int get_timed(memstore *store, const void *key, size_t key_si
 
 /* A get of the sample: what it finds is noted when it has left the section. */
 static MS_NOINLINE int get_noted(memstore *store, const void *key, size_t key_size, void *buf,
-                                 size_t cap, size_t *value_size, bool by_turn)
+                                 size_t cap, size_t *value_size, bool by_turn, bool timed)
 {
-    const bool timed = (ms_store_bounds(store) & MS_BOUNDS_MEASURED) != 0 && ms_latency_is_turn();
     size_t size = 0;
     const int status = timed ? get_timed(store, key, key_size, buf, cap, &size)
                              : get_unmeasured(store, key, key_size, buf, cap, &size);
@@ -279,44 +278,29 @@ static MS_NOINLINE int get_noted(memstore *store, const void *key, size_t key_si
     return status;
 }
 
-/* A get that has been counted is of a followed key. */
+/* A get of a followed key, or taken at random; it has been counted. */
 static MS_NOINLINE int get_again_noted(memstore *store, const void *key, size_t key_size, void *buf,
                                        size_t cap, size_t *value_size)
 {
+    const bool by_turn = ms_track_take_turn(store, ms_quick_stripe(store, ms_reader_current()));
+
     uncount_read(store);
-    return get_noted(store, key, key_size, buf, cap, value_size, false);
+    return get_noted(store, key, key_size, buf, cap, value_size, by_turn, false);
 }
 
-/* A get in what would be a usual store, in which some keys are followed and calls are not measured;
- * from inside the section on. In this order, because few registers are free beside the arguments. */
-static MS_NOINLINE int get_followed(memstore *store, const void *key, size_t key_size, void *buf,
-                                    size_t cap, size_t *value_size)
-{
-    struct ms_counter_stripe *stripe = ms_quick_stripe(store, ms_reader_current());
-
-    if (ms_track_is_turn(store, ms_load_relaxed(&stripe->counts[MS_COUNT_READS])))
-        return get_noted(store, key, key_size, buf, cap, value_size, true);
-    ms_count_own(stripe, MS_COUNT_READS, 1);
-    const struct ms_quick_key quick = ms_quick_key(key, key_size);
-    const uint64_t hash = ms_quick_key_hash(&store->hasher, quick);
-    if (ms_track_follows(store, hash))
-        return get_again_noted(store, key, key_size, buf, cap, value_size);
-    return get_looked_up(store, ms_quick_find_hashed(store, ms_quick_hot(store), quick, hash), key,
-                         key_size, buf, cap, value_size, true);
-}
-
-/* The same in any store, measured or not. */
+/* A get in any store in which keys are followed, measured or not. */
 static MS_NOINLINE int get_followed_any(memstore *store, const void *key, size_t key_size,
                                         void *buf, size_t cap, size_t *value_size)
 {
     const uint64_t n = ms_latency_turn++;
     const bool by_turn = ms_track_is_turn(store, n);
+    const bool timed =
+        (ms_store_bounds(store) & MS_BOUNDS_MEASURED) != 0 && ms_latency_is_sampled(n);
 
     if (by_turn || ms_track_follows(store, ms_store_hash(store, key, key_size)))
-        return get_noted(store, key, key_size, buf, cap, value_size, by_turn);
-    if ((ms_store_bounds(store) & MS_BOUNDS_MEASURED) != 0 && ms_latency_is_sampled(n))
-        return get_timed(store, key, key_size, buf, cap, value_size);
-    return get_unmeasured(store, key, key_size, buf, cap, value_size);
+        return get_noted(store, key, key_size, buf, cap, value_size, by_turn, timed);
+    return timed ? get_timed(store, key, key_size, buf, cap, value_size)
+                 : get_unmeasured(store, key, key_size, buf, cap, value_size);
 }
 
 /* The quick way is closed to this store: it is closed or small, it measures, or it follows keys. */
@@ -374,10 +358,7 @@ int ms_store_get(memstore *store, const void *key, size_t key_size, void *buf, s
     if (ms_unlikely((hot & MS_HOT_USUAL) == 0) || ms_unlikely(!ms_is_quick_size(key_size))) {
         if (!ms_is_quick_measured(hot, key_size))
             return get_any(store, key, key_size, buf, cap, value_size);
-        const unsigned diverts = ms_store_bounds(store) & (MS_BOUNDS_TRACKED | MS_BOUNDS_MEASURED);
-        if (ms_likely(diverts == MS_BOUNDS_TRACKED))
-            return get_followed(store, key, key_size, buf, cap, value_size);
-        if ((diverts & MS_BOUNDS_TRACKED) != 0)
+        if ((ms_store_bounds(store) & MS_BOUNDS_TRACKED) != 0)
             return get_followed_any(store, key, key_size, buf, cap, value_size);
         /* Calls are measured: this one, or it goes on as any other. */
         if (ms_latency_is_sampled(
@@ -387,6 +368,35 @@ int ms_store_get(memstore *store, const void *key, size_t key_size, void *buf, s
 
     ms_count_own(ms_quick_stripe(store, reader), MS_COUNT_READS, 1);
     return get_quick(store, hot, key, key_size, buf, cap, value_size, true);
+}
+
+/* The quick way where keys are followed, but not this way: from inside the section on. */
+static MS_NOINLINE int leave_and_get(memstore *store, const void *key, size_t key_size, void *buf,
+                                     size_t cap, size_t *value_size)
+{
+    ms_reader_leave(ms_reader_current());
+    return ms_store_get(store, key, key_size, buf, cap, value_size);
+}
+
+int ms_store_get_followed(memstore *store, const void *key, size_t key_size, void *buf, size_t cap,
+                          size_t *value_size)
+{
+    const ms_reader reader = ms_reader_current();
+
+    if (ms_unlikely(reader == 0) || ms_unlikely(!ms_reader_enter(reader)))
+        return get_first(store, key, key_size, buf, cap, value_size);
+    const uint64_t hot = ms_quick_hot(store);
+    if (ms_unlikely((hot & MS_HOT_FOLLOWED_USUAL) == 0) || ms_unlikely(!ms_is_quick_size(key_size)))
+        return leave_and_get(store, key, key_size, buf, cap, value_size);
+
+    struct ms_counter_stripe *stripe = ms_quick_stripe(store, reader);
+    const uint64_t before = ms_count_own(stripe, MS_COUNT_READS, 1);
+    const struct ms_quick_key quick = ms_quick_key(key, key_size);
+    const uint64_t hash = ms_quick_key_hash(&store->hasher, quick);
+    if (ms_unlikely(before >= ms_load_relaxed(&stripe->next_turn)) || ms_track_follows(store, hash))
+        return get_again_noted(store, key, key_size, buf, cap, value_size);
+    return get_looked_up(store, ms_quick_find_hashed(store, hot, quick, hash), key, key_size, buf,
+                         cap, value_size, true);
 }
 
 /* ---- get_view ---- */

@@ -3,6 +3,7 @@
 #include "store/lookup.h"
 #include "store/measuring.h"
 
+#include "expiry/ttl_class.h"
 #include "platform/mem.h"
 
 uint64_t ms_store_size(memstore *store)
@@ -141,6 +142,31 @@ void ms_store_measure_memory(memstore *store, memstore_memory_stats *out)
     ms_mutex_unlock(&arena->pool_lock);
     const uint64_t known = out->live + out->dead + out->stale + out->index + out->free;
     out->overhead = out->charged > known ? out->charged - known : 0;
+}
+
+/* ---- Entries by TTL ---- */
+
+_Static_assert(MS_TTL_CLASSES_MOST == MEMSTORE_TTL_CLASSES, "all classes are told");
+
+static void count_entries(struct ms_segment *segment, void *context)
+{
+    memstore_ttl_stats *out = context;
+    const uint32_t live = ms_load_relaxed(&segment->live_entries);
+    const uint32_t stale = ms_load_relaxed(&segment->stale_entries);
+
+    out->entries[segment->ttl_class] += live > stale ? live - stale : 0;
+}
+
+void ms_store_ttl_stats(memstore *store, memstore_ttl_stats *out)
+{
+    const uint32_t classes = store->arena.ttl_classes;
+
+    /* What cannot be removed now counts until it can. */
+    (void)ms_upkeep_expire(store, ms_store_deadline(store));
+    out->classes = classes;
+    for (uint32_t i = 0; i < classes; i++)
+        out->from_ms[i] = (uint64_t)ms_ttl_class_from_ms(i, classes);
+    ms_arena_each(&store->arena, count_entries, out);
 }
 
 /* ---- Latencies ---- */

@@ -128,6 +128,7 @@ static void drop(memstore *store, struct ms_stale_shard *shard, uint32_t at,
     take_out(store, shard, at);
     ms_sub_relaxed(&store->stale.entries, 1);
     ms_sub_relaxed(&found->segment->stale_bytes, bytes_of(store, found));
+    ms_sub_relaxed(&found->segment->stale_entries, 1);
     ms_store_relaxed(&found->entry->mark, MS_MARK_DEAD);
     ms_store_entry_died(store, found);
 }
@@ -141,6 +142,7 @@ bool ms_stale_keep_locked(memstore *store, uint64_t hash, const struct ms_found 
     put(shard, (struct ms_stale_slot){tag_of(hash), found->place});
     ms_add_relaxed(&store->stale.entries, 1);
     ms_add_relaxed(&found->segment->stale_bytes, bytes_of(store, found));
+    ms_add_relaxed(&found->segment->stale_entries, 1);
     mark_stale(found);
     return true;
 }

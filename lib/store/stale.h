@@ -12,8 +12,8 @@
  *
  * SL-1  An entry is referred to by a slot of the index, or by one here, or is dead; of a key one
  *       of both is there at most.
- * SL-2  `entries` is the number of slots in use of all shards; a segment's `stale_bytes` are those
- *       of the entries in it.
+ * SL-2  `entries` is the number of slots in use of all shards; a segment's `stale_entries` and
+ *       `stale_bytes` are those of the entries in it.
  * SL-3  Tables are charged to the store's limit. They grow in sweeps alone, from what these have
  *       charged before.
  *

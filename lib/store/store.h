@@ -75,14 +75,22 @@ struct ms_retired {
 #define MS_HOT_MEASURED (UINT64_C(1) << 18)
 /* The same in what would be a usual store. */
 #define MS_HOT_MEASURED_USUAL (UINT64_C(1) << 19)
-#define MS_HOT_FLAGS (MS_HOT_USUAL | MS_HOT_OPEN | MS_HOT_MEASURED | MS_HOT_MEASURED_USUAL)
+/* That, and only because keys are followed: ms_store_get_followed() is for these. */
+#define MS_HOT_FOLLOWED_USUAL (UINT64_C(1) << 20)
+#define MS_HOT_FLAGS                                                                               \
+    (MS_HOT_USUAL | MS_HOT_OPEN | MS_HOT_MEASURED | MS_HOT_MEASURED_USUAL | MS_HOT_FOLLOWED_USUAL)
 #define MS_HOT_GRANULE_SHIFT 2
+
+typedef int (*ms_get_fn)(memstore *store, const void *key, size_t key_size, void *buf, size_t cap,
+                         size_t *value_size);
 
 /* The counters lie right before it in memory and the shards' views right behind it, so that a read
  * finds both without a pointer (lifetime.c). */
 struct memstore {
     /* Constant after open, but for the atomic ones; read by every call. */
     atomic_uint_least64_t hot; /* ORDER: release by close, acquire by readers */
+    /* ms_store_get() or ms_store_get_followed(), either of which will do; relaxed */
+    _Atomic(ms_get_fn) get;
     bool keeps_created;
     uint8_t kept;       /* MS_KEPT_ of every entry */
     uint8_t short_head; /* bytes of an entry in the short form before its key */
@@ -94,18 +102,18 @@ struct memstore {
     /* bits of memstore_event_kind: what somebody has subscribed to. Events' lock to write */
     atomic_uint_least32_t events_wanted;
     uint64_t tick_mask; /* accesses are reported to the policy each tick_mask + 1 of a thread */
-    /* A key is followed if the lower half of its hash is below; track.h. Track's lock to write,
-     * relaxed, like the next: a thread's read is taken at random by its number */
-    atomic_uint_least64_t follows_below;
-    atomic_uint_least32_t turn_below;
     struct ms_index index;
     char *block; /* what is mapped for all three */
     size_t block_bytes;
     struct ms_arena arena;
     struct ms_counters counters;
     struct ms_settings settings; /* live ones by ms_setting_of() */
-    uint64_t hot_unmeasured;     /* MS_HOT_USUAL and MS_HOT_OPEN, wherever calls are diverted */
-    bool is_shut;                /* close has cleared the flags of `hot`; settings lock */
+    /* A key is followed if the lower half of its hash is below; track.h. Track's lock to write,
+     * relaxed, like the next: a thread's read is taken at random by its number */
+    atomic_uint_least64_t follows_below;
+    atomic_uint_least32_t turn_below;
+    uint64_t hot_unmeasured; /* MS_HOT_USUAL and MS_HOT_OPEN, wherever calls are diverted */
+    bool is_shut;            /* close has cleared the flags of `hot`; settings lock */
     struct ms_latency latency;
     ms_mutex settings_lock; /* to change one */
     struct ms_eviction eviction;
@@ -223,6 +231,9 @@ enum ms_resize_end ms_store_resize_some(memstore *store, uint64_t limit, int64_t
 /* ---- store/read.c ---- */
 int ms_store_get(memstore *store, const void *key, size_t key_size, void *buf, size_t cap,
                  size_t *value_size);
+/* The same for where keys are followed. */
+int ms_store_get_followed(memstore *store, const void *key, size_t key_size, void *buf, size_t cap,
+                          size_t *value_size);
 int ms_store_get_view(memstore *store, const void *key, size_t key_size, memstore_view *out);
 int ms_store_has(memstore *store, const void *key, size_t key_size);
 int ms_store_get_expiry(memstore *store, const void *key, size_t key_size, int64_t *expiry,
@@ -427,6 +438,8 @@ void ms_maintenance_unregister(memstore *store);
 /* Something is to be done before the time it was planned for. False when nobody does it in the
  * background. */
 bool ms_maintenance_wake(memstore *store);
+/* The same from a read: nothing is waited for, and if the thread is just being woken it is not. */
+void ms_maintenance_try_wake(memstore *store);
 /* Wait for a grace period, at most until the deadline. With background maintenance its thread
  * does the waiting that has no bound; with manual maintenance the caller does. False when the
  * deadline passed. */
@@ -453,6 +466,8 @@ bool ms_upkeep_expire(memstore *store, int64_t deadline_us);
 uint64_t ms_store_size(memstore *store);
 void ms_store_stats(memstore *store, memstore_stats *out);
 void ms_store_memory_stats(memstore *store, memstore_memory_stats *out);
+/* Entries by TTL; `out` is zeroed. */
+void ms_store_ttl_stats(memstore *store, memstore_ttl_stats *out);
 /* All of it, whether `performance.enable_memory_stats` is on or not. */
 void ms_store_measure_memory(memstore *store, memstore_memory_stats *out);
 /* OK, or UNSUPPORTED where calls are not measured. */

@@ -23,6 +23,12 @@ void ms_track_fini(struct ms_track *track)
     ms_mutex_destroy(&track->lock);
 }
 
+/* Track's lock held. */
+static struct ms_sampler *sampler_of(memstore *store)
+{
+    return ms_load_relaxed(&store->track.sampler);
+}
+
 /* ---- On and off ---- */
 
 static uint32_t keys_for(uint64_t limit)
@@ -57,19 +63,68 @@ static void *alloc(memstore *store, size_t bytes)
     }
 }
 
+/* A record that something was done with a followed key. */
+struct use {
+    ms_ring_turn turn;
+    uint32_t size;
+    uint64_t hash;
+    uint64_t when; /* milliseconds << KIND_BITS | kind */
+    int64_t expires_ms;
+};
+
+#define KIND_BITS 2
+_Static_assert(MS_REFERENCE_RETIME < 1 << KIND_BITS, "kinds fit their bits");
+
+/* A record that a key was read. */
+struct noted_key {
+    ms_ring_turn turn;
+    uint32_t key_size;
+    uint64_t hash;
+    char key[MS_HOT_KEY_BYTES];
+};
+
+/* Cells of a ring of uses: one for each so many bytes of the limit. */
+#define LIMIT_PER_CELL 65536
+#define CELLS_MIN 64
+#define CELLS_MAX 1024
+/* There is a key for so many uses. */
+#define USES_PER_KEY 16
+
+static uint32_t cells_for(uint64_t limit)
+{
+    uint32_t cells = CELLS_MIN;
+
+    while (cells < CELLS_MAX && (uint64_t)cells * LIMIT_PER_CELL < limit)
+        cells *= 2;
+    return cells;
+}
+
+static void init_rings(struct ms_sampler *sampler, uint32_t cells, char *memory)
+{
+    for (int i = 0; i < MS_TRACK_RINGS; i++) {
+        ms_ring_init(&sampler->uses[i], cells, sizeof(struct use), memory);
+        memory += cells * sizeof(struct use);
+        ms_ring_init(&sampler->keys[i], cells / USES_PER_KEY, sizeof(struct noted_key), memory);
+        memory += cells / USES_PER_KEY * sizeof(struct noted_key);
+    }
+}
+
 static struct ms_sampler *make_sampler(memstore *store, uint32_t millionths)
 {
-    const uint32_t keys = keys_for(ms_budget_limit(&store->arena.budget));
-    const size_t head = (sizeof(struct ms_sampler) + 7) & ~(size_t)7;
-    const size_t bytes = head + ms_pattern_bytes(keys);
+    const uint64_t limit = ms_budget_limit(&store->arena.budget);
+    const uint32_t keys = keys_for(limit), cells = cells_for(limit);
+    const size_t rings = MS_TRACK_RINGS * (cells * sizeof(struct use) +
+                                           cells / USES_PER_KEY * sizeof(struct noted_key));
+    const size_t bytes = sizeof(struct ms_sampler) + rings + ms_pattern_bytes(keys);
     struct ms_sampler *sampler = alloc(store, bytes);
 
     if (sampler == NULL)
         return NULL;
     sampler->bytes = bytes;
     sampler->reads_before = ms_counters_total(&store->counters, MS_COUNT_READS);
+    init_rings(sampler, cells, (char *)(sampler + 1));
     ms_pattern_init(&sampler->pattern, keys, MS_REUSE_ALL * millionths / MILLION,
-                    cache_bytes(store), (char *)sampler + head);
+                    cache_bytes(store), (char *)(sampler + 1) + rings);
     return sampler;
 }
 
@@ -92,36 +147,126 @@ int ms_track_start(memstore *store, uint32_t millionths)
             return MEMSTORE_ERR_MEMORY_EXHAUSTED;
     }
     ms_mutex_lock(&store->track.lock);
-    struct ms_sampler *old = store->track.sampler;
-    store->track.sampler = sampler;
+    struct ms_sampler *old = sampler_of(store);
+    /* ORDER: release, pairs with the acquire of put_use() and put_key(): it is set up. */
+    ms_store_release(&store->track.sampler, sampler);
     ms_store_relaxed(&store->track.missed, 0);
     publish_threshold(store, sampler != NULL ? sampler->pattern.reuse.threshold : 0);
     ms_store_relaxed(&store->turn_below,
                      (uint32_t)(MS_REUSE_ALL / TURNS_ONE_IN * millionths / MILLION));
     ms_mutex_unlock(&store->track.lock);
-    if (old != NULL)
-        ms_pages_free(&store->arena.pages, old, old->bytes);
+    for (uint32_t i = 0; i < store->counters.stripe_count; i++)
+        ms_store_relaxed(&store->counters.stripes[i].next_turn, 0);
     ms_store_divert(store, MS_BOUNDS_TRACKED, sampler != NULL);
+    if (old != NULL) {
+        ms_rcu_synchronize();
+        ms_pages_free(&store->arena.pages, old, old->bytes);
+    }
     return MEMSTORE_OK;
+}
+
+/* ---- Digesting; track's lock held ---- */
+
+/* References that are digested before somebody else may have the lock. */
+#define DIGESTED_AT_ONCE 64
+
+/* The ring whose first record is the oldest of all; NULL when there is none. */
+static struct ms_ring *oldest_use(struct ms_sampler *sampler)
+{
+    struct ms_ring *oldest = NULL;
+    uint64_t when = UINT64_MAX;
+
+    for (int i = 0; i < MS_TRACK_RINGS; i++) {
+        const struct use *use = ms_ring_first(&sampler->uses[i]);
+
+        if (use != NULL && use->when >> KIND_BITS < when) {
+            oldest = &sampler->uses[i];
+            when = use->when >> KIND_BITS;
+        }
+    }
+    return oldest;
+}
+
+static void digest_use(struct ms_sampler *sampler, struct ms_ring *ring)
+{
+    const struct use *use = ms_ring_first(ring);
+    const struct ms_reference reference = {
+        .kind = (enum ms_reference_kind)(use->when & ((1 << KIND_BITS) - 1)),
+        .hash = use->hash,
+        .size = use->size,
+        .now_ms = (int64_t)(use->when >> KIND_BITS),
+        .expires_ms = use->expires_ms,
+    };
+
+    ms_ring_take(ring);
+    if (ms_reuse_follows(&sampler->pattern.reuse, reference.hash))
+        ms_pattern_note(&sampler->pattern, &reference);
+}
+
+static void digest_keys(struct ms_sampler *sampler)
+{
+    for (int i = 0; i < MS_TRACK_RINGS; i++) {
+        const struct noted_key *noted;
+
+        for (uint32_t n = 0; n <= sampler->keys[i].mask; n++) {
+            noted = ms_ring_first(&sampler->keys[i]);
+            if (noted == NULL)
+                break;
+            ms_hot_note(&sampler->pattern.hot, noted->hash, noted->key, noted->key_size);
+            ms_ring_take(&sampler->keys[i]);
+        }
+    }
+}
+
+/* Up to so many uses. False when none are left. */
+static bool digest_locked(memstore *store, struct ms_sampler *sampler, uint32_t most)
+{
+    struct ms_ring *ring = NULL;
+
+    digest_keys(sampler);
+    for (uint32_t i = 0; i < most && (ring = oldest_use(sampler)) != NULL; i++)
+        digest_use(sampler, ring);
+    publish_threshold(store, sampler->pattern.reuse.threshold);
+    return ring != NULL;
 }
 
 void ms_track_settle_locked(memstore *store)
 {
-    struct ms_sampler *sampler = store->track.sampler;
+    struct ms_sampler *sampler = sampler_of(store);
 
-    for (uint32_t i = 0; i < sampler->gathered; i++) {
-        if (ms_reuse_follows(&sampler->pattern.reuse, sampler->references[i].hash))
-            ms_pattern_note(&sampler->pattern, &sampler->references[i]);
-    }
-    sampler->gathered = 0;
-    publish_threshold(store, sampler->pattern.reuse.threshold);
+    /* Not more than there can be at a time, though others go on. */
+    digest_locked(store, sampler, MS_TRACK_RINGS * (sampler->uses[0].mask + 1));
 }
+
+void ms_track_digest(memstore *store)
+{
+    bool more = ms_load_relaxed(&store->track.sampler) != NULL;
+
+    for (uint32_t i = 0; more && i < MS_TRACK_RINGS * CELLS_MAX / DIGESTED_AT_ONCE; i++) {
+        ms_mutex_lock(&store->track.lock);
+        struct ms_sampler *sampler = sampler_of(store);
+        more = sampler != NULL && digest_locked(store, sampler, DIGESTED_AT_ONCE);
+        ms_mutex_unlock(&store->track.lock);
+    }
+}
+
+void ms_track_forget_users(memstore *store)
+{
+    struct ms_sampler *sampler = ms_load_relaxed(&store->track.sampler);
+
+    for (int i = 0; sampler != NULL && i < MS_TRACK_RINGS; i++) {
+        ms_ring_reset(&sampler->uses[i]);
+        ms_ring_reset(&sampler->keys[i]);
+    }
+}
+
+/* ---- For who asks ---- */
 
 void ms_track_resize(memstore *store)
 {
     ms_mutex_lock(&store->track.lock);
-    if (store->track.sampler != NULL)
-        ms_pattern_resize(&store->track.sampler->pattern, cache_bytes(store));
+    if (sampler_of(store) != NULL)
+        ms_pattern_resize(&sampler_of(store)->pattern, cache_bytes(store));
     ms_mutex_unlock(&store->track.lock);
 }
 
@@ -131,9 +276,10 @@ uint32_t ms_track_hot_keys(memstore *store, struct ms_hot_key *out, uint64_t *no
 
     *noted = 0;
     ms_mutex_lock(&store->track.lock);
-    if (store->track.sampler != NULL) {
-        *noted = store->track.sampler->pattern.hot.noted;
-        count = ms_hot_sorted(&store->track.sampler->pattern.hot, out);
+    if (sampler_of(store) != NULL) {
+        ms_track_settle_locked(store);
+        *noted = sampler_of(store)->pattern.hot.noted;
+        count = ms_hot_sorted(&sampler_of(store)->pattern.hot, out);
     }
     ms_mutex_unlock(&store->track.lock);
     return count;
@@ -142,38 +288,113 @@ uint32_t ms_track_hot_keys(memstore *store, struct ms_hot_key *out, uint64_t *no
 void ms_track_forget(memstore *store)
 {
     ms_mutex_lock(&store->track.lock);
-    if (store->track.sampler != NULL) {
+    if (sampler_of(store) != NULL) {
         ms_track_settle_locked(store);
-        ms_pattern_forget(&store->track.sampler->pattern);
-        store->track.sampler->reads_before = ms_counters_total(&store->counters, MS_COUNT_READS);
+        ms_pattern_forget(&sampler_of(store)->pattern);
+        sampler_of(store)->reads_before = ms_counters_total(&store->counters, MS_COUNT_READS);
         ms_store_relaxed(&store->track.missed, 0);
     }
     ms_mutex_unlock(&store->track.lock);
 }
 
-/* ---- References ---- */
+/* ---- Records of what is done ---- */
 
-/* The sampler, with its lock held, or NULL: others have it, or nothing is followed any more. */
-static struct ms_sampler *try_sampler(memstore *store)
+/* A ring that is half full is seen to by the maintenance thread, and again a quarter later. */
+static void wake_if_filling(memstore *store, const struct ms_ring *ring, uint32_t ticket)
 {
-    if (!ms_mutex_try_lock(&store->track.lock)) {
-        ms_add_relaxed(&store->track.missed, 1);
-        return NULL;
-    }
-    struct ms_sampler *const sampler = store->track.sampler;
-    if (sampler == NULL)
-        ms_mutex_unlock(&store->track.lock);
-    return sampler;
+    const uint32_t used = ms_ring_used(ring, ticket), cells = ring->mask + 1;
+
+    if (ms_unlikely(used >= cells / 2) && (used & (cells / 4 - 1)) == 0)
+        ms_maintenance_try_wake(store);
 }
 
-static void gather(memstore *store, struct ms_sampler *sampler,
-                   const struct ms_reference *reference)
+/* Both in a read section. False when there is no room. */
+static bool put_use(memstore *store, const struct ms_reference *reference)
 {
-    if (!ms_reuse_follows(&sampler->pattern.reuse, reference->hash))
-        return;
-    sampler->references[sampler->gathered++] = *reference;
-    if (sampler->gathered == MS_TRACK_GATHERED)
-        ms_track_settle_locked(store);
+    /* ORDER: acquire, pairs with the release of ms_track_start(). */
+    struct ms_sampler *sampler = ms_load_acquire(&store->track.sampler);
+    uint32_t ticket;
+
+    if (sampler == NULL)
+        return true;
+    struct ms_ring *ring = &sampler->uses[ms_thread_slot_plus_one % MS_TRACK_RINGS];
+    struct use *use = ms_ring_claim(ring, &ticket);
+    if (use == NULL)
+        return false;
+    use->size = reference->size;
+    use->hash = reference->hash;
+    use->when = (uint64_t)reference->now_ms << KIND_BITS | reference->kind;
+    use->expires_ms = reference->expires_ms;
+    ms_ring_filled(use, ticket);
+    wake_if_filling(store, ring, ticket);
+    return true;
+}
+
+static bool put_key(memstore *store, uint64_t hash, const void *key, size_t key_size)
+{
+    /* ORDER: as above. */
+    struct ms_sampler *sampler = ms_load_acquire(&store->track.sampler);
+    uint32_t ticket;
+
+    if (sampler == NULL)
+        return true;
+    struct ms_ring *ring = &sampler->keys[ms_thread_slot_plus_one % MS_TRACK_RINGS];
+    struct noted_key *noted = ms_ring_claim(ring, &ticket);
+    if (noted == NULL)
+        return false;
+    noted->hash = hash;
+    noted->key_size = (uint32_t)key_size;
+    memcpy(noted->key, key, key_size < sizeof noted->key ? key_size : sizeof noted->key);
+    ms_ring_filled(noted, ticket);
+    return true;
+}
+
+/* There is no room: digest a few. False when somebody else has the lock. */
+static bool help(memstore *store)
+{
+    if (!ms_mutex_try_lock(&store->track.lock))
+        return false;
+    struct ms_sampler *sampler = sampler_of(store);
+    if (sampler != NULL)
+        digest_locked(store, sampler, DIGESTED_AT_ONCE);
+    ms_mutex_unlock(&store->track.lock);
+    return true;
+}
+
+/* How often at most: what is older in other rings comes first. */
+#define HELPS 16
+
+/* There was no room. Whether to try once more, the n-th time; else the reference is lost. */
+static bool has_helped(memstore *store, int n)
+{
+    if (n < HELPS && help(store))
+        return true;
+    ms_add_relaxed(&store->track.missed, 1);
+    return false;
+}
+
+static void note(memstore *store, const struct ms_reference *reference)
+{
+    for (int n = 0;; n++) {
+        const ms_reader section = ms_section_begin();
+        const bool done = put_use(store, reference);
+
+        ms_section_end(section);
+        if (ms_likely(done) || !has_helped(store, n))
+            return;
+    }
+}
+
+static MS_NOINLINE void note_key(memstore *store, uint64_t hash, const void *key, size_t key_size)
+{
+    for (int n = 0;; n++) {
+        const ms_reader section = ms_section_begin();
+        const bool done = put_key(store, hash, key, key_size);
+
+        ms_section_end(section);
+        if (ms_likely(done) || !has_helped(store, n))
+            return;
+    }
 }
 
 /* What an entry takes, its slot included. */
@@ -202,13 +423,23 @@ void ms_track_read(memstore *store, const void *key, size_t key_size, int status
     /* The bytes of a key that no entry has are not looked at. */
     if (key_size > MS_KEY_SIZE_MAX || (!found && status != MEMSTORE_ERR_KEY_NOT_FOUND))
         return;
-    struct ms_sampler *sampler = try_sampler(store);
-    if (sampler == NULL)
-        return;
-    if (by_turn)
-        ms_hot_note(&sampler->pattern.hot, hash, key, key_size);
-    gather(store, sampler, &reference);
-    ms_mutex_unlock(&store->track.lock);
+    if (ms_unlikely(by_turn))
+        note_key(store, hash, key, key_size);
+    if (!by_turn || ms_track_follows(store, hash))
+        note(store, &reference);
+}
+
+bool ms_track_take_turn(memstore *store, struct ms_counter_stripe *stripe)
+{
+    const uint64_t count = ms_load_relaxed(&stripe->counts[MS_COUNT_READS]);
+    const uint32_t below = ms_load_relaxed(&store->turn_below);
+    const uint64_t mean = below != 0 ? MS_REUSE_ALL / below : MS_REUSE_ALL;
+
+    if (count <= ms_load_relaxed(&stripe->next_turn))
+        return false;
+    const uint64_t drawn = ms_mix64(count ^ (uint64_t)(uintptr_t)stripe);
+    ms_store_relaxed(&stripe->next_turn, count + (drawn >> 32) * 2 * mean / MS_REUSE_ALL);
+    return true;
 }
 
 void ms_track_any_read(memstore *store, const void *key, size_t key_size, int status,
@@ -220,40 +451,34 @@ void ms_track_any_read(memstore *store, const void *key, size_t key_size, int st
         ms_track_read(store, key, key_size, status, value_size, by_turn);
 }
 
-static void note(memstore *store, enum ms_reference_kind kind, uint64_t hash, uint32_t size,
-                 int64_t expiry)
+static void note_now(memstore *store, enum ms_reference_kind kind, uint64_t hash, uint32_t size,
+                     int64_t expiry)
 {
-    const struct ms_reference reference = {kind, hash, size, ms_clock_coarse_ms(), expiry};
-    struct ms_sampler *sampler = try_sampler(store);
-
-    if (sampler == NULL)
-        return;
-    gather(store, sampler, &reference);
-    ms_mutex_unlock(&store->track.lock);
+    note(store, &(struct ms_reference){kind, hash, size, ms_clock_coarse_ms(), expiry});
 }
 
 void ms_track_write(memstore *store, uint64_t hash, size_t key_size, size_t value_size,
                     int64_t expiry)
 {
-    note(store, MS_REFERENCE_WRITE, hash, entry_bytes(store, key_size, value_size), expiry);
+    note_now(store, MS_REFERENCE_WRITE, hash, entry_bytes(store, key_size, value_size), expiry);
 }
 
 void ms_track_delete(memstore *store, uint64_t hash)
 {
-    note(store, MS_REFERENCE_DELETE, hash, 0, MS_NEVER);
+    note_now(store, MS_REFERENCE_DELETE, hash, 0, MS_NEVER);
 }
 
 void ms_track_retime(memstore *store, uint64_t hash, int64_t expiry)
 {
-    note(store, MS_REFERENCE_RETIME, hash, 0, expiry);
+    note_now(store, MS_REFERENCE_RETIME, hash, 0, expiry);
 }
 
 void ms_track_clear(memstore *store)
 {
     ms_mutex_lock(&store->track.lock);
-    if (store->track.sampler != NULL) {
+    if (sampler_of(store) != NULL) {
         ms_track_settle_locked(store);
-        ms_pattern_clear(&store->track.sampler->pattern);
+        ms_pattern_clear(&sampler_of(store)->pattern);
     }
     ms_mutex_unlock(&store->track.lock);
 }

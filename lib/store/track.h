@@ -3,42 +3,50 @@
  * the store's pattern (advice/pattern.h), which memstore_advise() reads.
  *
  * Whether a key is followed is a comparison of its hash with a number, which is 0 while nothing is
- * followed. Reads do not even look at that then: they are diverted by `hot` like those that are
- * measured (quick.h). Which keys are read most is told by reads taken at random, an eighth as many,
- * since the keys followed are not those.
+ * followed; reads do not even look at that then, but those that are diverted by `hot` or by `get`.
+ * Which keys are read most is told by reads taken at random, an eighth as many, since the keys
+ * followed are not those.
  *
- * Who is in the sample tries the lock; when somebody else has it the reference is lost, and counted
- * as lost.
+ *     who uses a followed key -> one of a few rings, by thread -> pattern
+ *
+ * What is done with a key is a record in a ring (advice/ring.h), and the maintenance thread, which is
+ * woken when a ring is half full, digests the records, in the order of their times. Who finds a ring
+ * full digests a few itself, with `maintenance: manual` always, and else when the thread does not
+ * keep up; it only tries the lock for that, and when somebody else has it the reference is lost, and
+ * counted as lost. Who asks for something has all of them digested.
  *
  * TR-1  `sampler` is not NULL exactly while the ratio is not 0. Its memory is out of the store's
- *       pages, so that it counts against the limit. */
+ *       pages, so that it counts against the limit.
+ * TR-2  Whoever puts a record in is in a read section, and a sampler is freed a grace period after
+ *       it was taken away. */
 #ifndef MS_STORE_TRACK_H
 #define MS_STORE_TRACK_H
 
 #include "advice/pattern.h"
+#include "advice/ring.h"
 #include "config/settings.h"
 #include "platform/atomic.h"
 #include "platform/compiler.h"
 #include "platform/thread.h"
+#include "stats/counters.h"
 
 #include <memstore/memstore.h>
 
-/* References that are gathered before they go to the pattern, whose memory is then in the caches for
- * all but the first. */
-#define MS_TRACK_GATHERED 64
+/* Threads share them by their numbers. */
+#define MS_TRACK_RINGS 8
 
 struct ms_sampler {
+    struct ms_ring uses[MS_TRACK_RINGS]; /* of what is done with followed keys */
+    struct ms_ring keys[MS_TRACK_RINGS]; /* of keys of reads taken at random */
     struct ms_pattern pattern;
-    uint32_t gathered;
-    struct ms_reference references[MS_TRACK_GATHERED];
     size_t bytes;          /* of this allocation */
     uint64_t reads_before; /* reads that the store had counted when it began */
 };
 
 struct ms_track {
-    ms_mutex lock;
-    struct ms_sampler *sampler;   /* lock */
-    atomic_uint_least64_t missed; /* references that found the lock taken */
+    ms_mutex lock;                        /* for all of a sampler but putting records in */
+    _Atomic(struct ms_sampler *) sampler; /* lock to write. ORDER: release, acquired by readers */
+    atomic_uint_least64_t missed;         /* references that found a full ring and the lock taken */
 };
 
 void ms_track_init(struct ms_track *track);
@@ -49,14 +57,20 @@ void ms_track_fini(struct ms_track *track);
 int ms_track_start(memstore *store, uint32_t millionths);
 /* The limit has changed. */
 void ms_track_resize(memstore *store);
-/* Let the pattern know of all that was gathered. Track's lock is held. */
+/* Let the pattern know of all records. Track's lock is held. */
 void ms_track_settle_locked(memstore *store);
+/* The same from the maintenance, a part at a time. */
+void ms_track_digest(memstore *store);
+/* In the child of a fork() nobody else puts a record in. */
+void ms_track_forget_users(memstore *store);
 /* The keys that are read most, most read first, of `noted` reads taken at random; `out` has room for
  * MS_HOT_KEYS. None while no keys are followed. Returns how many. */
 uint32_t ms_track_hot_keys(memstore *store, struct ms_hot_key *out, uint64_t *noted);
 /* What was counted is forgotten. */
 void ms_track_forget(memstore *store);
 
+/* Whether it is a thread's turn to have a read taken at random; if so, its next one is drawn. */
+bool ms_track_take_turn(memstore *store, struct ms_counter_stripe *stripe);
 /* A read is in the sample: what it found is `status`, and a value of this size. */
 void ms_track_read(memstore *store, const void *key, size_t key_size, int status, size_t value_size,
                    bool by_turn);

@@ -81,6 +81,7 @@ int ms_upkeep_run(memstore *store, int64_t budget_us, bool exact)
     bool busy = true;
 
     ms_monitor_look(store);
+    ms_track_digest(store);
     ms_exporter_look(store);
     const bool guarded = ms_guard_run(store, budget_us != 0 ? deadline : INT64_MAX);
     while (busy) {

@@ -89,6 +89,8 @@ static const char *compare(struct comparison *comparison, const struct ms_segmen
                "SG-1: a segment counts other live bytes than slots refer to");
     MS_REQUIRE(referred.kept_bytes == ms_load_relaxed(&segment->stale_bytes),
                "SL-2: a segment counts other bytes as kept than slots refer to");
+    MS_REQUIRE(referred.kept == ms_load_relaxed(&segment->stale_entries),
+               "SL-2: a segment counts other entries as kept than slots refer to");
     /* What a sweep had to leave counts as expiring then. */
     MS_REQUIRE(earliest <= referred.earliest || earliest <= ms_clock_exact_ms(),
                "DU-2: an entry expires before its segment's first");

@@ -113,6 +113,12 @@ AT(memstore_memory_stats, stale, 88);
 AT(memstore_memory_stats, resident, 96);
 AT(memstore_memory_stats, configured_limit, 104);
 
+SIZE_AT_LEAST(memstore_ttl_stats, 36 * 8);
+AT(memstore_ttl_stats, struct_size, 0);
+AT(memstore_ttl_stats, classes, 8);
+AT(memstore_ttl_stats, entries, 16);
+AT(memstore_ttl_stats, from_ms, 16 + 17 * 8);
+
 SIZE_AT_LEAST(memstore_latency, 11 * 8);
 AT(memstore_latency, struct_size, 0);
 AT(memstore_latency, count, 8);

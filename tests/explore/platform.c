@@ -210,6 +210,11 @@ bool ms_maintenance_wake(memstore *store)
     return false;
 }
 
+void ms_maintenance_try_wake(memstore *store)
+{
+    (void)store;
+}
+
 bool ms_maintenance_plan(memstore *store)
 {
     (void)store;

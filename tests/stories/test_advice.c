@@ -111,7 +111,8 @@ static double use_at_random(memstore *store, uint64_t keys, int times)
 
 /* No write gives up for want of time, on a machine that has none. */
 #define PATIENT "performance.lock_timeout=10m"
-#define FOLLOWED "monitoring.access_sample_ratio=1", PATIENT
+/* Without a maintenance thread none of what is followed is lost to it. */
+#define FOLLOWED "monitoring.access_sample_ratio=1", "maintenance=manual", PATIENT
 
 /* ---- Memory ---- */
 
@@ -549,7 +550,7 @@ Test(advice, has_nothing_to_say_of_tracking_where_enough_keys_are_followed)
 
 Test(advice, following_is_switched_on_and_off_in_a_store_in_use)
 {
-    memstore *store = test_open("performance.memory_limit=16MB", NULL);
+    memstore *store = test_open("performance.memory_limit=16MB", "maintenance=manual", NULL);
     size_t n;
 
     use_at_random(store, 2000, 20000);
@@ -589,6 +590,75 @@ Test(advice, reads_of_every_kind_are_followed)
     memstore_destroy(store);
 }
 
+struct taken {
+    char *text;
+    int calls;
+};
+
+static int take(const char *data, size_t size, void *context)
+{
+    struct taken *taken = context;
+
+    taken->text = strndup(data, size);
+    taken->calls++;
+    return 0;
+}
+
+static uint64_t lost_of(memstore *store)
+{
+    struct taken taken = {0};
+    char *found;
+
+    assert_ok(memstore_advise_json(store, take, &taken));
+    found = strstr(taken.text, "\"lost\":");
+    cr_assert_not_null(found);
+    const uint64_t lost = strtoull(found + strlen("\"lost\":"), NULL, 10);
+    free(taken.text);
+    return lost;
+}
+
+static uint64_t sampled_of(memstore *store)
+{
+    struct taken taken = {0};
+    char *found;
+
+    assert_ok(memstore_advise_json(store, take, &taken));
+    found = strstr(taken.text, "\"sampled\":");
+    cr_assert_not_null(found);
+    const uint64_t sampled = strtoull(found + strlen("\"sampled\":"), NULL, 10);
+    free(taken.text);
+    return sampled;
+}
+
+Test(advice, the_maintenance_thread_digests_what_is_followed_or_its_loss_is_counted)
+{
+    memstore *store = test_open("monitoring.access_sample_ratio=1", NULL);
+    enum { READS = 200000 };
+
+    assert_ok(test_set(store, "key", "value", 0));
+    for (int i = 0; i < READS; i++)
+        assert_holds(store, "key", "value");
+    const uint64_t lost = lost_of(store), sampled = sampled_of(store);
+    /* The write and the reads; of those taken at random for their keys some more may be lost. */
+    cr_assert_geq(sampled + lost, READS + 1, "%lu and %lu", (unsigned long)sampled,
+                  (unsigned long)lost);
+    cr_assert_leq(sampled, READS + 1);
+    memstore_destroy(store);
+}
+
+Test(advice, nothing_is_lost_where_readers_see_to_it_themselves)
+{
+    memstore *store = test_open(FOLLOWED, NULL);
+    enum { READS = 50000 };
+
+    assert_ok(test_set(store, "key", "value", 0));
+    for (int i = 0; i < READS; i++)
+        assert_holds(store, "key", "value");
+    cr_assert_eq(sampled_of(store), READS + 1);
+    cr_assert_eq(lost_of(store), 0);
+    memstore_destroy(store);
+}
+
 Test(advice, what_was_counted_is_forgotten_with_the_statistics)
 {
     memstore *store = test_open(FOLLOWED, NULL);
@@ -604,20 +674,6 @@ Test(advice, what_was_counted_is_forgotten_with_the_statistics)
 }
 
 /* ---- Reports ---- */
-
-struct taken {
-    char *text;
-    int calls;
-};
-
-static int take(const char *data, size_t size, void *context)
-{
-    struct taken *taken = context;
-
-    taken->text = strndup(data, size);
-    taken->calls++;
-    return 0;
-}
 
 static int refuse(const char *data, size_t size, void *context)
 {

@@ -168,6 +168,7 @@ Test(bad_input, null_and_ranges_in_management)
 {
     memstore_stats stats = {.struct_size = sizeof stats};
     memstore_memory_stats memory = {.struct_size = sizeof memory};
+    memstore_ttl_stats ttls = {.struct_size = sizeof ttls};
 
     assert_invalid(memstore_open(NULL, NULL));
     assert_invalid(memstore_close(NULL));
@@ -185,6 +186,8 @@ Test(bad_input, null_and_ranges_in_management)
     assert_invalid(memstore_get_stats(store, NULL));
     assert_invalid(memstore_get_memory_stats(NULL, &memory));
     assert_invalid(memstore_get_memory_stats(store, NULL));
+    assert_invalid(memstore_get_ttl_stats(NULL, &ttls));
+    assert_invalid(memstore_get_ttl_stats(store, NULL));
     assert_invalid(memstore_reset_stats(NULL));
     check_untouched();
 }
@@ -288,6 +291,7 @@ Test(bad_input, use_after_close)
     memstore_view view = {0};
     memstore_stats stats = {.struct_size = sizeof stats};
     memstore_memory_stats memory = {.struct_size = sizeof memory};
+    memstore_ttl_stats ttls = {.struct_size = sizeof ttls};
     memstore_batch *batch = memstore_batch_new(store);
     memstore_cursor *cursor, *second;
     unsigned char there;
@@ -330,6 +334,7 @@ Test(bad_input, use_after_close)
     assert_closed(memstore_cursor_next(cursor, &(memstore_key){0}));
     assert_closed(memstore_get_stats(store, &stats));
     assert_closed(memstore_get_memory_stats(store, &memory));
+    assert_closed(memstore_get_ttl_stats(store, &ttls));
     assert_closed(memstore_reset_stats(store));
     cr_assert(memstore_size(store) == 0 && memstore_capacity(store) == 0 &&
               memstore_get_hit_rate(store) == 0);

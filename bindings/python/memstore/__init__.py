@@ -38,7 +38,7 @@ from .errors import (
 from .events import Event, EventKind, EventStats, Subscription
 from .memoize import CacheInfo, Memoized
 from .snapshots import Phase, Progress, SnapshotInfo
-from .stats import OPERATIONS, Alert, Latency, MemoryStats, Rates, Stats
+from .stats import OPERATIONS, Alert, Latency, MemoryStats, Rates, Stats, TTLClass
 from .store import DEFAULT_TTL, Store
 
 __all__ = [
@@ -89,6 +89,7 @@ __all__ = [
     "Stats",
     "Store",
     "Subscription",
+    "TTLClass",
     "TTLExpired",
     "TTLNotSet",
     "TTLUpdateFailed",

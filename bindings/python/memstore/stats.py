@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntFlag
-from typing import Any, Final
+from typing import Any, Final, Optional
 
 from . import _native
 
@@ -137,6 +137,23 @@ class MemoryStats:
     resident: int
     #: What ``limit`` is while memory is not short.
     configured_limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class TTLClass:
+    """Entries with similar TTLs, which lie together: by the TTL that was left when they were written or last moved."""
+
+    #: The shortest TTL of the class in seconds, which reaches to that of the next; ``None``: they never expire.
+    shortest: Optional[float]
+    #: Live entries.
+    entries: int
+
+    @classmethod
+    def _all(cls, counts: tuple[int, ...]) -> list[TTLClass]:
+        number, room = counts[0], len(counts) // 2
+        entries, from_ms = counts[1 : 1 + number], counts[1 + room : 1 + room + number]
+        expiring = [cls(start / 1000, count) for start, count in zip(from_ms[1:], entries[1:])]
+        return [cls(None, entries[0]), *expiring]
 
 
 def _operations() -> tuple[str, ...]:

@@ -23,7 +23,7 @@ from .log import Logger, LogReader, logger_of
 from .memoize import PLAIN, Memoized, Names, memoized
 from .settings import Configuration, Path, Setting, Settings
 from .snapshots import Progress, SnapshotInfo, progress_of, telling
-from .stats import OPERATIONS, Latency, MemoryStats, Rates, Stats
+from .stats import OPERATIONS, Latency, MemoryStats, Rates, Stats, TTLClass
 from .tags import TagsOf, forget
 
 #: The TTL that stands for the configured ``ttl.default_ttl``; the same as leaving the TTL out.
@@ -530,6 +530,17 @@ class Store(_native.Handle):
     def memory(self) -> MemoryStats:
         """Where the store's bytes are."""
         return MemoryStats(*_native.get_memory_stats(self))
+
+    def ttls(self) -> list[TTLClass]:
+        """How many entries there are by their TTL: those that never expire, then classes from the shortest TTL on.
+
+        >>> with Store() as store:
+        ...     store.set("k", b"v", ttl=60)
+        ...     store["l"] = b"v"
+        ...     [c.entries for c in store.ttls() if c.entries]
+        [1, 1]
+        """
+        return TTLClass._all(_native.get_ttl_stats(self))
 
     def hit_rate(self) -> float:
         """hits / (hits + misses), 0.0 when nothing was read."""

@@ -3223,16 +3223,17 @@ SWIG_Python_NonDynamicSetAttr(PyObject *obj, PyObject *name, PyObject *value) {
 #define SWIGTYPE_p_memstore_rates swig_types[10]
 #define SWIGTYPE_p_memstore_stats swig_types[11]
 #define SWIGTYPE_p_memstore_subscription swig_types[12]
-#define SWIGTYPE_p_p_memstore swig_types[13]
-#define SWIGTYPE_p_short swig_types[14]
-#define SWIGTYPE_p_signed_char swig_types[15]
-#define SWIGTYPE_p_size_t swig_types[16]
-#define SWIGTYPE_p_unsigned_char swig_types[17]
-#define SWIGTYPE_p_unsigned_int swig_types[18]
-#define SWIGTYPE_p_unsigned_long_long swig_types[19]
-#define SWIGTYPE_p_unsigned_short swig_types[20]
-static swig_type_info *swig_types[22];
-static swig_module_info swig_module = {swig_types, 21, 0, 0, 0, 0};
+#define SWIGTYPE_p_memstore_ttl_stats swig_types[13]
+#define SWIGTYPE_p_p_memstore swig_types[14]
+#define SWIGTYPE_p_short swig_types[15]
+#define SWIGTYPE_p_signed_char swig_types[16]
+#define SWIGTYPE_p_size_t swig_types[17]
+#define SWIGTYPE_p_unsigned_char swig_types[18]
+#define SWIGTYPE_p_unsigned_int swig_types[19]
+#define SWIGTYPE_p_unsigned_long_long swig_types[20]
+#define SWIGTYPE_p_unsigned_short swig_types[21]
+static swig_type_info *swig_types[23];
+static swig_module_info swig_module = {swig_types, 22, 0, 0, 0, 0};
 #define SWIG_TypeQuery(name) SWIG_TypeQueryModule(&swig_module, &swig_module, name)
 #define SWIG_MangledTypeQuery(name) SWIG_MangledTypeQueryModule(&swig_module, &swig_module, name)
 
@@ -4376,6 +4377,48 @@ SWIGINTERN PyObject *_wrap_get_memory_stats(PyObject *self, PyObject *args) {
     Py_XDECREF(resultobj);
     resultobj = ms_py_tuple_of_counts(&value2.limit,
       (sizeof(memstore_memory_stats) - offsetof(memstore_memory_stats, limit)) / sizeof(uint64_t));
+    if (resultobj == NULL)
+    SWIG_fail;
+  }
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_get_ttl_stats(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  struct memstore *arg1 = 0 ;
+  memstore_ttl_stats *arg2 = 0 ;
+  memstore_ttl_stats value2 ;
+  PyObject *swig_obj[1] ;
+  int result;
+
+  {
+    memset(&value2, 0, sizeof(value2));
+    value2.struct_size = sizeof(value2);
+    arg2 = &value2;
+  }
+  (void)self;
+  if (!args) SWIG_fail;
+  swig_obj[0] = args;
+  {
+    arg1 = ms_py_handle_store(swig_obj[0]);
+    if (arg1 == NULL)
+    SWIG_fail;
+  }
+  result = (int)memstore_get_ttl_stats(arg1,arg2);
+  {
+    if (result < 0) {
+      ms_py_raise(result, NULL);
+      SWIG_fail;
+    }
+    resultobj = SWIG_Py_Void();
+  }
+  {
+    Py_XDECREF(resultobj);
+    resultobj = ms_py_tuple_of_counts(&value2.classes,
+      (sizeof(memstore_ttl_stats) - offsetof(memstore_ttl_stats, classes)) / sizeof(uint64_t));
     if (resultobj == NULL)
     SWIG_fail;
   }
@@ -5599,6 +5642,7 @@ static PyMethodDef SwigMethods[] = {
 	 { "get_stats", _wrap_get_stats, METH_O, NULL},
 	 { "get_hit_rate", _wrap_get_hit_rate, METH_O, NULL},
 	 { "get_memory_stats", _wrap_get_memory_stats, METH_O, NULL},
+	 { "get_ttl_stats", _wrap_get_ttl_stats, METH_O, NULL},
 	 { "get_latency", _wrap_get_latency, METH_VARARGS, NULL},
 	 { "operation_name", _wrap_operation_name, METH_O, NULL},
 	 { "get_rates", _wrap_get_rates, METH_O, NULL},
@@ -5642,6 +5686,7 @@ static swig_type_info _swigt__p_memstore_memory_stats = {"_p_memstore_memory_sta
 static swig_type_info _swigt__p_memstore_rates = {"_p_memstore_rates", "memstore_rates *|struct memstore_rates *", 0, 0, (void*)0, 0};
 static swig_type_info _swigt__p_memstore_stats = {"_p_memstore_stats", "memstore_stats *|struct memstore_stats *", 0, 0, (void*)0, 0};
 static swig_type_info _swigt__p_memstore_subscription = {"_p_memstore_subscription", "memstore_subscription *|struct memstore_subscription *", 0, 0, (void*)0, 0};
+static swig_type_info _swigt__p_memstore_ttl_stats = {"_p_memstore_ttl_stats", "memstore_ttl_stats *|struct memstore_ttl_stats *", 0, 0, (void*)0, 0};
 static swig_type_info _swigt__p_p_memstore = {"_p_p_memstore", "memstore **", 0, 0, (void*)0, 0};
 static swig_type_info _swigt__p_short = {"_p_short", "int16_t *|int_least16_t *|short *", 0, 0, (void*)0, 0};
 static swig_type_info _swigt__p_signed_char = {"_p_signed_char", "int8_t *|int_fast8_t *|int_least8_t *|signed char *", 0, 0, (void*)0, 0};
@@ -5665,6 +5710,7 @@ static swig_type_info *swig_type_initial[] = {
   &_swigt__p_memstore_rates,
   &_swigt__p_memstore_stats,
   &_swigt__p_memstore_subscription,
+  &_swigt__p_memstore_ttl_stats,
   &_swigt__p_p_memstore,
   &_swigt__p_short,
   &_swigt__p_signed_char,
@@ -5688,6 +5734,7 @@ static swig_cast_info _swigc__p_memstore_memory_stats[] = {  {&_swigt__p_memstor
 static swig_cast_info _swigc__p_memstore_rates[] = {  {&_swigt__p_memstore_rates, 0, 0, 0},{0, 0, 0, 0}};
 static swig_cast_info _swigc__p_memstore_stats[] = {  {&_swigt__p_memstore_stats, 0, 0, 0},{0, 0, 0, 0}};
 static swig_cast_info _swigc__p_memstore_subscription[] = {  {&_swigt__p_memstore_subscription, 0, 0, 0},{0, 0, 0, 0}};
+static swig_cast_info _swigc__p_memstore_ttl_stats[] = {  {&_swigt__p_memstore_ttl_stats, 0, 0, 0},{0, 0, 0, 0}};
 static swig_cast_info _swigc__p_p_memstore[] = {  {&_swigt__p_p_memstore, 0, 0, 0},{0, 0, 0, 0}};
 static swig_cast_info _swigc__p_short[] = {  {&_swigt__p_short, 0, 0, 0},{0, 0, 0, 0}};
 static swig_cast_info _swigc__p_signed_char[] = {  {&_swigt__p_signed_char, 0, 0, 0},{0, 0, 0, 0}};
@@ -5711,6 +5758,7 @@ static swig_cast_info *swig_cast_initial[] = {
   _swigc__p_memstore_rates,
   _swigc__p_memstore_stats,
   _swigc__p_memstore_subscription,
+  _swigc__p_memstore_ttl_stats,
   _swigc__p_p_memstore,
   _swigc__p_short,
   _swigc__p_signed_char,

@@ -77,3 +77,15 @@ def test_the_configured_limit_is_beside_the_one_in_force():
         assert memory.configured_limit == 32 << 20 and memory.limit <= memory.configured_limit
         with pytest.raises(memstore.InvalidConfig, match="off, cgroup, psi"):
             store.reconfigure("memory_pressure", "on")
+
+
+def test_entries_are_counted_by_ttl_and_add_up():
+    with memstore.Store(memory_limit="256MB") as store:
+        store["never"] = b"v"
+        for number in range(10):
+            store.set(f"minute/{number}", b"v", ttl=60)
+        classes = store.ttls()
+        assert classes[0] == memstore.TTLClass(None, 1)
+        assert [c.entries for c in classes[1:] if c.shortest <= 60][-1] == 10
+        assert [c.shortest for c in classes[1:]] == sorted(c.shortest for c in classes[1:])
+        assert sum(c.entries for c in classes) == len(store)

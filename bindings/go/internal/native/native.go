@@ -259,6 +259,8 @@ typedef unsigned char *memstore_bytes;
 #cgo nocallback _wrap_GlueGetStats_memstore
 #cgo noescape _wrap_GlueGetMemoryStats_memstore
 #cgo nocallback _wrap_GlueGetMemoryStats_memstore
+#cgo noescape _wrap_GlueGetTtlStats_memstore
+#cgo nocallback _wrap_GlueGetTtlStats_memstore
 #cgo noescape _wrap_GlueGetLatency_memstore
 #cgo nocallback _wrap_GlueGetLatency_memstore
 #cgo noescape _wrap_GlueMetricsText_memstore
@@ -425,6 +427,7 @@ extern int _wrap_GlueSave_memstore(uintptr_t arg1, swig_voidp arg2, swig_voidp a
 extern int _wrap_GlueLoad_memstore(uintptr_t arg1, swig_voidp arg2, swig_voidp arg3);
 extern int _wrap_GlueGetStats_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3);
 extern int _wrap_GlueGetMemoryStats_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3);
+extern int _wrap_GlueGetTtlStats_memstore(uintptr_t arg1, swig_voidp arg2, swig_voidp arg3, swig_intgo arg4);
 extern int _wrap_GlueGetLatency_memstore(uintptr_t arg1, int arg2, swig_voidp arg3, swig_intgo arg4);
 extern swig_type_38 _wrap_GlueMetricsText_memstore(uintptr_t arg1, swig_voidp arg2);
 extern swig_type_39 _wrap_GlueAdvise_memstore(uintptr_t arg1, int arg2, swig_voidp arg3);
@@ -1527,6 +1530,18 @@ func GlueGetMemoryStats(arg1 uintptr, arg2 *byte, arg3 int) (_swig_ret int32) {
 	_swig_i_1 = (*C.uchar)(arg2)
 	_swig_i_2 := arg3
 	swig_r = (int32)(C._wrap_GlueGetMemoryStats_memstore(C.uintptr_t(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_intgo(_swig_i_2)))
+	return swig_r
+}
+
+func GlueGetTtlStats(arg1 uintptr, arg2 *byte, arg3 *byte, arg4 int) (_swig_ret int32) {
+	var swig_r int32
+	_swig_i_0 := arg1
+	var _swig_i_1 *C.uchar
+	_swig_i_1 = (*C.uchar)(arg2)
+	var _swig_i_2 *C.uchar
+	_swig_i_2 = (*C.uchar)(arg3)
+	_swig_i_3 := arg4
+	swig_r = (int32)(C._wrap_GlueGetTtlStats_memstore(C.uintptr_t(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_intgo(_swig_i_3)))
 	return swig_r
 }
 

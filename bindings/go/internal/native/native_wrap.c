@@ -557,6 +557,11 @@ static inline int glue_load(memstore *store, const char *path, int64_t *cancelle
 static inline int glue_get_stats(memstore *store, uint64_t *out, size_t n);
 static inline int glue_get_memory_stats(memstore *store, uint64_t *out, size_t n);
 
+/* memstore_get_ttl_stats(): entries and shortest TTLs of up to n classes. How many there are, or a
+ * status. */
+static inline int glue_get_ttl_stats(memstore *store, uint64_t *entries, uint64_t *from_ms,
+                                     size_t n);
+
 /* memstore_get_latency(): the first n fields after struct_size. */
 static inline int glue_get_latency(memstore *store, int operation, uint64_t *out, size_t n);
 
@@ -1155,6 +1160,21 @@ static inline int glue_get_memory_stats(memstore *store, uint64_t *out, size_t n
     if (n != 0)
         memcpy(out, fields, n * sizeof *fields);
     return MEMSTORE_OK;
+}
+
+static inline int glue_get_ttl_stats(memstore *store, uint64_t *entries, uint64_t *from_ms,
+                                     size_t n)
+{
+    memstore_ttl_stats s = {.struct_size = sizeof s};
+    const int status = memstore_get_ttl_stats(store, &s);
+
+    if (status != MEMSTORE_OK)
+        return status;
+    if (n < s.classes)
+        return MEMSTORE_ERR_INVALID_ARGUMENT;
+    memcpy(entries, s.entries, s.classes * sizeof *entries);
+    memcpy(from_ms, s.from_ms, s.classes * sizeof *from_ms);
+    return (int)s.classes;
 }
 
 static inline int glue_get_latency(memstore *store, int operation, uint64_t *out, size_t n)
@@ -3139,6 +3159,28 @@ int _wrap_GlueGetMemoryStats_memstore(memstore *_swig_go_0, uint64_t *_swig_go_1
 
   result = (int)glue_get_memory_stats(arg1,arg2,arg3);
   _swig_go_result = result;
+
+
+  return _swig_go_result;
+}
+
+
+int _wrap_GlueGetTtlStats_memstore(memstore *_swig_go_0, uint64_t *_swig_go_1, uint64_t *_swig_go_2, intgo _swig_go_3) {
+  memstore *arg1 = 0 ;
+  uint64_t *arg2 = 0 ;
+  uint64_t *arg3 = 0 ;
+  size_t arg4 ;
+  int result;
+  int _swig_go_result;
+
+  arg1 = (memstore *)_swig_go_0;
+  arg2 = (uint64_t *)_swig_go_1;
+  arg3 = (uint64_t *)_swig_go_2;
+  arg4 = (size_t)_swig_go_3;
+
+  result = (int)glue_get_ttl_stats(arg1,arg2,arg3,arg4);
+  _swig_go_result = result;
+
 
 
   return _swig_go_result;

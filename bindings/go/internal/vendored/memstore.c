@@ -2861,6 +2861,7 @@ struct ms_segment {
     atomic_int_least64_t earliest;
     int64_t due;
     atomic_uint stale_bytes;
+    atomic_uint stale_entries;
 } MS_ALIGNED(128);
 _Static_assert(sizeof(struct ms_segment) == 128, "a segment's record is two cache lines");
 static inline const struct ms_entry *ms_segment_entry(const struct ms_segment *segment,
@@ -2881,6 +2882,7 @@ static inline uint32_t ms_segment_dead_bytes(struct ms_segment *segment)
 typedef uint32_t ms_place;
 #define MS_PLACE_NONE UINT32_C(0)
 #define MS_ARENA_EMPTY_BYTES MS_CACHE_LINE
+#define MS_TTL_CLASSES_MOST 17
 struct ms_segment_list {
     struct ms_segment *oldest;
     struct ms_segment *newest;
@@ -3295,7 +3297,7 @@ static void shape_arena(struct ms_arena *arena, uint64_t limit, uint64_t largest
     arena->segment_shift = segment_shift_of(limit);
     arena->segment_count = (uint32_t)(limit >> arena->segment_shift);
     arena->stripes = arena->segment_count >= 1024 ? 4 : arena->segment_count >= 256 ? 2 : 1;
-    arena->ttl_classes = 1 + clamp_u32(arena->segment_count / 32, 1, 16);
+    arena->ttl_classes = 1 + clamp_u32(arena->segment_count / 32, 1, MS_TTL_CLASSES_MOST - 1);
     arena->reserve = arena->segment_count >= 256 ? 2 : 1;
     arena->warm_keep = warm_segments(arena);
     arena->largest_limit = largest_limit;
@@ -3792,6 +3794,7 @@ void ms_pool_init_segment(struct ms_arena *arena, struct ms_segment *segment,
     ms_store_relaxed(&segment->live_entries, 0);
     ms_store_relaxed(&segment->live_bytes, 0);
     ms_store_relaxed(&segment->stale_bytes, 0);
+    ms_store_relaxed(&segment->stale_entries, 0);
     ms_store_relaxed(&segment->inflight, 0);
     ms_store_relaxed(&segment->earliest, MS_NEVER);
     segment->sequence = ms_add_relaxed(&arena->sequence, 1) + 1;
@@ -4919,7 +4922,7 @@ static atomic_ushort *set_of(struct ms_ghost_table *table, uint64_t hash)
     return &table->cells[set * MS_GHOST_CELLS];
 }
 #define KIND_SHIFT 14
-#define KIND_BITS (16 - KIND_SHIFT)
+#define eviction_ghost_KIND_BITS (16 - KIND_SHIFT)
 static uint16_t fingerprint_of(uint64_t hash)
 {
     const uint16_t fingerprint = hash >> 46 & ((1u << KIND_SHIFT) - 1);
@@ -4929,14 +4932,14 @@ static uint16_t fingerprint_of(uint64_t hash)
 static uint32_t equal_in_half(const __m128i *eighths, __m128i wanted)
 {
     const __m128i low =
-        _mm_cmpeq_epi16(_mm_slli_epi16(_mm_loadu_si128(&eighths[0]), KIND_BITS), wanted);
+        _mm_cmpeq_epi16(_mm_slli_epi16(_mm_loadu_si128(&eighths[0]), eviction_ghost_KIND_BITS), wanted);
     const __m128i high =
-        _mm_cmpeq_epi16(_mm_slli_epi16(_mm_loadu_si128(&eighths[1]), KIND_BITS), wanted);
+        _mm_cmpeq_epi16(_mm_slli_epi16(_mm_loadu_si128(&eighths[1]), eviction_ghost_KIND_BITS), wanted);
     return (uint32_t)_mm_movemask_epi8(_mm_packs_epi16(low, high));
 }
 static uint32_t cells_with(const atomic_ushort *set, uint16_t fingerprint)
 {
-    const __m128i wanted = _mm_set1_epi16((short)(fingerprint << KIND_BITS));
+    const __m128i wanted = _mm_set1_epi16((short)(fingerprint << eviction_ghost_KIND_BITS));
     const __m128i *eighths = (const __m128i *)set;
     return equal_in_half(eighths, wanted) | equal_in_half(eighths + 2, wanted) << 16;
 }
@@ -4946,7 +4949,7 @@ static uint32_t cells_with(const atomic_ushort *set, uint16_t fingerprint)
     uint32_t equal = 0;
     for (unsigned i = 1; i < MS_GHOST_CELLS; i++) {
         const uint16_t cell = ms_load_relaxed(&set[i]);
-        equal |= (uint32_t)((uint16_t)(cell << KIND_BITS) == (uint16_t)(fingerprint << KIND_BITS))
+        equal |= (uint32_t)((uint16_t)(cell << eviction_ghost_KIND_BITS) == (uint16_t)(fingerprint << eviction_ghost_KIND_BITS))
                  << i;
     }
     return equal;
@@ -7682,6 +7685,7 @@ static inline uint64_t ms_counts_from_to(const uint64_t counts[MS_COUNTERS], enu
 struct ms_counter_stripe {
     atomic_uint_least64_t counts[MS_COUNTERS];
     atomic_uint writers;
+    atomic_uint_least64_t next_turn;
 } MS_ALIGNED(2 * MS_CACHE_LINE);
 struct ms_counters {
     struct ms_counter_stripe *stripes;
@@ -8132,10 +8136,16 @@ struct ms_findings_pattern {
     double read_once;
     struct ms_spread reuse_ages, ttls, late, hit_sizes;
 };
+#define MS_FINDINGS_TTLS 17
+struct ms_findings_ttls {
+    uint32_t classes;
+    uint64_t from_ms[MS_FINDINGS_TTLS], entries[MS_FINDINGS_TTLS];
+};
 struct ms_findings {
     struct ms_findings_settings settings;
     struct ms_findings_counts counts;
     struct ms_findings_entries entries;
+    struct ms_findings_ttls ttls;
     struct ms_findings_pattern pattern;
 };
 const char *ms_findings_policy_name(enum ms_mini_policy policy);
@@ -8596,7 +8606,7 @@ static void judge_tracking(const struct ms_findings *findings, struct ms_advice_
         SAY(advice->suggested, "%.2g", wanted < 1 ? wanted : 1);
         SAY(advice->expected, "a curve within two points");
     } else {
-        SAY(advice->what, "So many keys are followed that threads are in each other's way.");
+        SAY(advice->what, "So many keys are followed that not all of it can be digested.");
         SAY(advice->evidence, "%" PRIu64 " references, %.1f %% of the sample, were lost",
             pattern->missed, advice_advice_percent(lost));
         SAY(advice->suggested, "%.2g", ratio / 4);
@@ -8981,7 +8991,7 @@ struct ms_pattern {
     struct ms_hot hot;
     uint64_t cache_bytes;
     uint64_t sampled;
-    double reads, misses;
+    double misses;
     struct ms_spread reuse_ages, ttls, late;
     struct ms_spread hit_sizes;
 };
@@ -9043,7 +9053,6 @@ static void note_read(struct ms_pattern *pattern, uint32_t key, const struct ms_
     struct ms_followed *followed = &pattern->reuse.keys[key];
     const double weight = ms_reuse_weight(&pattern->reuse);
     const bool expired = followed->expires_ms <= read->now_ms;
-    pattern->reads += weight;
     pattern->misses += read->size == 0 ? weight : 0;
     if (read->size != 0)
         ms_spread_add(&pattern->hit_sizes, read->size, weight, 0);
@@ -9112,7 +9121,7 @@ void ms_pattern_forget(struct ms_pattern *pattern)
     memset(&pattern->late, 0, sizeof pattern->late);
     memset(&pattern->hit_sizes, 0, sizeof pattern->hit_sizes);
     pattern->sampled = 0;
-    pattern->reads = pattern->misses = 0;
+    pattern->misses = 0;
     pattern->reuse.gone = pattern->reuse.gone_read_once = 0;
     for (uint32_t key = 0; key < pattern->reuse.capacity; key++)
         pattern->reuse.keys[key].reads = 0;
@@ -9232,6 +9241,14 @@ static void put_entries(struct ms_text *out, const struct ms_findings_entries *e
                 entries->burst_share, entries->burst_ms, entries->shards, entries->all_in_shards,
                 entries->fullest_shard);
 }
+static void advice_report_json_put_ttls(struct ms_text *out, const struct ms_findings_ttls *ttls)
+{
+    ms_text_put(out, ",\"ttls\":[{\"never\":true,\"entries\":%" PRIu64 "}", ttls->entries[0]);
+    for (uint32_t i = 1; i < ttls->classes; i++)
+        ms_text_put(out, ",{\"from_ms\":%" PRIu64 ",\"entries\":%" PRIu64 "}", ttls->from_ms[i],
+                    ttls->entries[i]);
+    ms_text_put(out, "]");
+}
 static void advice_report_json_put_curve(struct ms_text *out, const struct ms_findings_pattern *pattern)
 {
     ms_text_put(out, ",\"curve\":[");
@@ -9288,6 +9305,7 @@ void ms_report_json(const struct ms_findings *findings, const struct ms_advice_l
     put_settings(out, &findings->settings);
     advice_report_json_put_counts(out, &findings->counts);
     put_entries(out, &findings->entries);
+    advice_report_json_put_ttls(out, &findings->ttls);
     advice_report_json_put_pattern(out, &findings->pattern);
     ms_text_put(out, "}\n");
 }
@@ -9323,6 +9341,19 @@ static void advice_report_text_put_counts(struct ms_text *out, const struct ms_f
         ms_text_put(out, "Never read: %" PRIu64 " of those expired, %" PRIu64 " of those evicted\n",
                     counts->expired_unread, counts->evicted_unread);
 }
+static void advice_report_text_put_ttls(struct ms_text *out, const struct ms_findings_ttls *ttls)
+{
+    ms_text_put(out, "\nEntries by TTL, when they were written or moved\n");
+    for (uint32_t i = 0; i < ttls->classes; i++) {
+        if (ttls->entries[i] == 0)
+            continue;
+        if (i == 0)
+            ms_text_put(out, "  never expire           ");
+        else
+            ms_text_put(out, "  from %14" PRIu64 " s  ", ttls->from_ms[i] / 1000);
+        ms_text_put(out, "%12" PRIu64 "\n", ttls->entries[i]);
+    }
+}
 #define BAR 40
 static void advice_report_text_put_spread(struct ms_text *out, const char *title, const char *unit,
                        const struct ms_spread *spread)
@@ -9352,7 +9383,7 @@ static void advice_report_text_put_curve(struct ms_text *out, const struct ms_fi
                 advice_report_text_percent(pattern->policies[MS_MINI_LRU]), advice_report_text_percent(pattern->policies[MS_MINI_FIFO]),
                 advice_report_text_percent(pattern->policies[MS_MINI_S3FIFO]), advice_report_text_percent(pattern->miss_ratio));
 }
-static void put_key(struct ms_text *out, const struct ms_hot_key *key)
+static void advice_report_text_put_key(struct ms_text *out, const struct ms_hot_key *key)
 {
     const uint32_t kept = key->key_size < MS_HOT_KEY_BYTES ? key->key_size : MS_HOT_KEY_BYTES;
     for (uint32_t i = 0; i < kept; i++) {
@@ -9373,7 +9404,7 @@ static void advice_report_text_put_hot_keys(struct ms_text *out, const struct ms
         const double all = (double)pattern->hot_noted;
         ms_text_put(out, "  %5.1f %% (at least %.1f)  ", advice_report_text_percent((double)key->count / all),
                     advice_report_text_percent((double)(key->count - key->error) / all));
-        put_key(out, key);
+        advice_report_text_put_key(out, key);
         ms_text_put(out, "\n");
     }
 }
@@ -9397,6 +9428,8 @@ void ms_report_text(const struct ms_findings *findings, const struct ms_advice_l
 {
     advice_report_text_put_advice(out, list);
     advice_report_text_put_counts(out, &findings->counts);
+    if (findings->counts.entries != 0)
+        advice_report_text_put_ttls(out, &findings->ttls);
     advice_report_text_put_spread(out, "Sizes of entries", "B", &findings->entries.sizes);
     advice_report_text_put_spread(out, "What is left of TTLs", "ms", &findings->entries.ttls);
     advice_report_text_put_pattern(out, &findings->pattern);
@@ -9591,6 +9624,81 @@ double ms_reuse_read_once(const struct ms_reuse *reuse)
         }
     }
     return all > 0 ? once / all : 0;
+}
+
+/* lib/advice/ring.c */
+#ifndef MS_ADVICE_RING_H
+#define MS_ADVICE_RING_H
+#include <stddef.h>
+#include <stdint.h>
+struct ms_ring {
+    char *cells;
+    uint32_t mask;
+    uint32_t cell_bytes;
+    atomic_uint tail MS_ALIGNED(MS_CACHE_LINE);
+    atomic_uint head MS_ALIGNED(MS_CACHE_LINE);
+};
+typedef atomic_uint ms_ring_turn;
+void ms_ring_init(struct ms_ring *ring, uint32_t cells, uint32_t cell_bytes, void *memory);
+void ms_ring_reset(struct ms_ring *ring);
+MS_ALWAYS_INLINE void *ms_ring_claim(struct ms_ring *ring, uint32_t *ticket)
+{
+    uint32_t at = ms_load_relaxed(&ring->tail);
+    for (;;) {
+        ms_ring_turn *turn =
+            (ms_ring_turn *)(ring->cells + (size_t)(at & ring->mask) * ring->cell_bytes);
+        const int32_t ahead = (int32_t)(ms_load_acquire(turn) - at);
+        if (ahead < 0)
+            return NULL;
+        if (ahead > 0)
+            at = ms_load_relaxed(&ring->tail);
+        else if (atomic_compare_exchange_strong_explicit(
+                     &ring->tail, &at, at + 1, memory_order_relaxed, memory_order_relaxed)) {
+            *ticket = at;
+            return turn;
+        }
+    }
+}
+MS_ALWAYS_INLINE void ms_ring_filled(void *cell, uint32_t ticket)
+{
+    ms_store_release((ms_ring_turn *)cell, ticket + 1);
+}
+static inline uint32_t ms_ring_used(const struct ms_ring *ring, uint32_t ticket)
+{
+    return ticket + 1 - ms_load_relaxed(&ring->head);
+}
+const void *ms_ring_first(const struct ms_ring *ring);
+void ms_ring_take(struct ms_ring *ring);
+#endif
+static ms_ring_turn *turn_of(const struct ms_ring *ring, uint32_t ticket)
+{
+    return (ms_ring_turn *)(ring->cells + (size_t)(ticket & ring->mask) * ring->cell_bytes);
+}
+void ms_ring_init(struct ms_ring *ring, uint32_t cells, uint32_t cell_bytes, void *memory)
+{
+    ring->cells = memory;
+    ring->mask = cells - 1;
+    ring->cell_bytes = cell_bytes;
+    ms_ring_reset(ring);
+}
+void ms_ring_reset(struct ms_ring *ring)
+{
+    ms_store_relaxed(&ring->tail, 0);
+    ms_store_relaxed(&ring->head, 0);
+    for (uint32_t i = 0; i <= ring->mask; i++)
+        ms_store_relaxed(turn_of(ring, i), i);
+}
+const void *ms_ring_first(const struct ms_ring *ring)
+{
+    const uint32_t head = ms_load_relaxed(&ring->head);
+    ms_ring_turn *turn = turn_of(ring, head);
+    return ms_load_acquire(turn) == head + 1 ? (const void *)turn : NULL;
+}
+void ms_ring_take(struct ms_ring *ring)
+{
+    const uint32_t head = ms_load_relaxed(&ring->head);
+    ms_store_release(turn_of(ring, head), head + ring->mask + 1);
+    ms_store_relaxed(&ring->head, head + 1);
 }
 
 /* lib/events/dispatcher.c */
@@ -12674,17 +12782,17 @@ int ms_stale_forget_matching(memstore *store, const char *pattern, size_t patter
 #ifndef MS_STORE_TRACK_H
 #define MS_STORE_TRACK_H
 #include <memstore/memstore.h>
-#define MS_TRACK_GATHERED 64
+#define MS_TRACK_RINGS 8
 struct ms_sampler {
+    struct ms_ring uses[MS_TRACK_RINGS];
+    struct ms_ring keys[MS_TRACK_RINGS];
     struct ms_pattern pattern;
-    uint32_t gathered;
-    struct ms_reference references[MS_TRACK_GATHERED];
     size_t bytes;
     uint64_t reads_before;
 };
 struct ms_track {
     ms_mutex lock;
-    struct ms_sampler *sampler;
+    _Atomic(struct ms_sampler *) sampler;
     atomic_uint_least64_t missed;
 };
 void ms_track_init(struct ms_track *track);
@@ -12692,8 +12800,11 @@ void ms_track_fini(struct ms_track *track);
 int ms_track_start(memstore *store, uint32_t millionths);
 void ms_track_resize(memstore *store);
 void ms_track_settle_locked(memstore *store);
+void ms_track_digest(memstore *store);
+void ms_track_forget_users(memstore *store);
 uint32_t ms_track_hot_keys(memstore *store, struct ms_hot_key *out, uint64_t *noted);
 void ms_track_forget(memstore *store);
+bool ms_track_take_turn(memstore *store, struct ms_counter_stripe *stripe);
 void ms_track_read(memstore *store, const void *key, size_t key_size, int status, size_t value_size,
                    bool by_turn);
 void ms_track_any_read(memstore *store, const void *key, size_t key_size, int status,
@@ -12720,10 +12831,15 @@ struct ms_retired {
 #define MS_HOT_OPEN (UINT64_C(1) << 17)
 #define MS_HOT_MEASURED (UINT64_C(1) << 18)
 #define MS_HOT_MEASURED_USUAL (UINT64_C(1) << 19)
-#define MS_HOT_FLAGS (MS_HOT_USUAL | MS_HOT_OPEN | MS_HOT_MEASURED | MS_HOT_MEASURED_USUAL)
+#define MS_HOT_FOLLOWED_USUAL (UINT64_C(1) << 20)
+#define MS_HOT_FLAGS                                                                               \
+    (MS_HOT_USUAL | MS_HOT_OPEN | MS_HOT_MEASURED | MS_HOT_MEASURED_USUAL | MS_HOT_FOLLOWED_USUAL)
 #define MS_HOT_GRANULE_SHIFT 2
+typedef int (*ms_get_fn)(memstore *store, const void *key, size_t key_size, void *buf, size_t cap,
+                         size_t *value_size);
 struct memstore {
     atomic_uint_least64_t hot;
+    _Atomic(ms_get_fn) get;
     bool keeps_created;
     uint8_t kept;
     uint8_t short_head;
@@ -12733,14 +12849,14 @@ struct memstore {
     atomic_uchar bounds;
     atomic_uint_least32_t events_wanted;
     uint64_t tick_mask;
-    atomic_uint_least64_t follows_below;
-    atomic_uint_least32_t turn_below;
     struct ms_index index;
     char *block;
     size_t block_bytes;
     struct ms_arena arena;
     struct ms_counters counters;
     struct ms_settings settings;
+    atomic_uint_least64_t follows_below;
+    atomic_uint_least32_t turn_below;
     uint64_t hot_unmeasured;
     bool is_shut;
     struct ms_latency latency;
@@ -12814,6 +12930,8 @@ enum ms_resize_end {
 enum ms_resize_end ms_store_resize_some(memstore *store, uint64_t limit, int64_t until_us);
 int ms_store_get(memstore *store, const void *key, size_t key_size, void *buf, size_t cap,
                  size_t *value_size);
+int ms_store_get_followed(memstore *store, const void *key, size_t key_size, void *buf, size_t cap,
+                          size_t *value_size);
 int ms_store_get_view(memstore *store, const void *key, size_t key_size, memstore_view *out);
 int ms_store_has(memstore *store, const void *key, size_t key_size);
 int ms_store_get_expiry(memstore *store, const void *key, size_t key_size, int64_t *expiry,
@@ -12931,6 +13049,7 @@ struct ms_segment *ms_reclaim_emptiest(memstore *store, uint32_t num, uint32_t d
 int ms_maintenance_register(memstore *store);
 void ms_maintenance_unregister(memstore *store);
 bool ms_maintenance_wake(memstore *store);
+void ms_maintenance_try_wake(memstore *store);
 bool ms_maintenance_grace_period(memstore *store, int64_t deadline_us);
 bool ms_maintenance_plan(memstore *store);
 bool ms_maintenance_is_me(void);
@@ -12940,6 +13059,7 @@ bool ms_upkeep_expire(memstore *store, int64_t deadline_us);
 uint64_t ms_store_size(memstore *store);
 void ms_store_stats(memstore *store, memstore_stats *out);
 void ms_store_memory_stats(memstore *store, memstore_memory_stats *out);
+void ms_store_ttl_stats(memstore *store, memstore_ttl_stats *out);
 void ms_store_measure_memory(memstore *store, memstore_memory_stats *out);
 int ms_store_latency(memstore *store, enum memstore_operation operation, memstore_latency *out);
 void ms_store_reset_stats(memstore *store);
@@ -13554,6 +13674,15 @@ static void gather_shards(memstore *store, struct ms_findings_entries *out)
             out->fullest_shard = entries;
     }
 }
+_Static_assert(MS_FINDINGS_TTLS == MEMSTORE_TTL_CLASSES, "all classes are told");
+static void gather_ttls(memstore *store, struct ms_findings_ttls *out)
+{
+    memstore_ttl_stats stats = {0};
+    ms_store_ttl_stats(store, &stats);
+    out->classes = (uint32_t)stats.classes;
+    memcpy(out->from_ms, stats.from_ms, sizeof out->from_ms);
+    memcpy(out->entries, stats.entries, sizeof out->entries);
+}
 #define POINTS_BELOW 24
 #define POINTS_ABOVE 16
 static double power(int quarters)
@@ -13611,7 +13740,9 @@ static void fill_pattern(memstore *store, const struct ms_sampler *sampler,
     out->sampled = pattern->sampled;
     out->missed = ms_load_relaxed(&store->track.missed);
     out->references = ms_counters_total(&store->counters, MS_COUNT_READS) - sampler->reads_before;
-    out->miss_ratio = pattern->reads > 0 ? pattern->misses / pattern->reads : 0;
+    out->miss_ratio = out->references > 0 ? pattern->misses / (double)out->references : 0;
+    if (out->miss_ratio > 1)
+        out->miss_ratio = 1;
     fill_curve(pattern, ms_budget_limit(&store->arena.budget), out);
     fill_policies(pattern, out);
     fill_hot(pattern, out);
@@ -13626,13 +13757,15 @@ int ms_advise_gather(memstore *store, struct ms_findings *out)
     gather_settings(store, &out->settings);
     gather_counts(store, &out->counts);
     gather_shards(store, &out->entries);
+    gather_ttls(store, &out->ttls);
     const int status = walk_entries(store, &out->entries);
     if (status != MEMSTORE_OK)
         return status;
     ms_mutex_lock(&store->track.lock);
-    if (store->track.sampler != NULL) {
+    const struct ms_sampler *sampler = ms_load_relaxed(&store->track.sampler);
+    if (sampler != NULL) {
         ms_track_settle_locked(store);
-        fill_pattern(store, store->track.sampler, &out->pattern);
+        fill_pattern(store, sampler, &out->pattern);
     }
     ms_mutex_unlock(&store->track.lock);
     return MEMSTORE_OK;
@@ -14137,6 +14270,13 @@ static inline uint32_t ms_ttl_class(int64_t expiry, int64_t now, uint32_t classe
     if (octave >= MS_TTL_OCTAVES)
         octave = MS_TTL_OCTAVES - 1;
     return 1 + octave * (classes - 1) / MS_TTL_OCTAVES;
+}
+static inline int64_t ms_ttl_class_from_ms(uint32_t ttl_class, uint32_t classes)
+{
+    if (ttl_class <= 1)
+        return 0;
+    const uint32_t octave = ((ttl_class - 1) * MS_TTL_OCTAVES + classes - 2) / (classes - 1);
+    return INT64_C(1000) << octave;
 }
 #endif
 struct draft {
@@ -16204,12 +16344,15 @@ static memstore *map_block(const struct ms_settings *settings)
 static void heat_locked(memstore *store)
 {
     const uint64_t flags = store->hot_unmeasured;
-    const uint64_t diverted =
-        MS_HOT_MEASURED | ((flags & MS_HOT_USUAL) != 0 ? MS_HOT_MEASURED_USUAL : 0);
-    const bool diverts = (ms_store_bounds(store) & (MS_BOUNDS_MEASURED | MS_BOUNDS_TRACKED)) != 0;
+    const unsigned diverts = ms_store_bounds(store) & (MS_BOUNDS_MEASURED | MS_BOUNDS_TRACKED);
+    const bool followed = diverts == MS_BOUNDS_TRACKED && (flags & MS_HOT_USUAL) != 0;
+    const uint64_t diverted = MS_HOT_MEASURED |
+                              ((flags & MS_HOT_USUAL) != 0 ? MS_HOT_MEASURED_USUAL : 0) |
+                              (followed ? MS_HOT_FOLLOWED_USUAL : 0);
     const uint64_t rest = ms_load_relaxed(&store->hot) & ~(uint64_t)MS_HOT_FLAGS;
+    ms_store_relaxed(&store->get, followed ? ms_store_get_followed : ms_store_get);
     if (!store->is_shut)
-        ms_store_release(&store->hot, rest | (diverts ? diverted : flags));
+        ms_store_release(&store->hot, rest | (diverts != 0 ? diverted : flags));
 }
 void ms_store_divert(memstore *store, enum ms_bounds why, bool wanted)
 {
@@ -17680,6 +17823,7 @@ static void forget_other_threads(memstore *store)
         ms_store_relaxed(&store->counters.stripes[i].writers, 0);
     store->in_round = false;
     ms_arena_forget_writers(&store->arena);
+    ms_track_forget_users(store);
     ms_gate_forget_threads(&store->room_line, 0);
     ms_admission_forget_threads(&store->admission);
     ms_combiner_forget(store);
@@ -17773,6 +17917,16 @@ bool ms_maintenance_wake(memstore *store)
     if (!ms_load_relaxed(&store->wanted) && !atomic_exchange(&store->wanted, true))
         ms_maintenance_plan(store);
     return true;
+}
+void ms_maintenance_try_wake(memstore *store)
+{
+    if (!is_background(store) || ms_load_relaxed(&store->wanted) ||
+        !ms_mutex_try_lock(&thread_lock))
+        return;
+    ms_store_relaxed(&store->wanted, true);
+    wake_pending = true;
+    pthread_cond_signal(&thread_wakes);
+    ms_mutex_unlock(&thread_lock);
 }
 bool ms_maintenance_plan(memstore *store)
 {
@@ -18237,6 +18391,18 @@ static void put_memory(struct ms_text *out, memstore *store)
               "Bytes of the store's mappings that are in memory.");
     put_gauge(out, "segments", (double)memory.segments, "Segments in use.");
 }
+static void store_metrics_put_ttls(struct ms_text *out, memstore *store)
+{
+    memstore_ttl_stats ttls = {0};
+    if (!ms_setting_of(&store->settings, enable_memory_stats))
+        return;
+    ms_store_ttl_stats(store, &ttls);
+    put_family(out, "ttl_entries", "gauge", "Live entries by TTL, from so many seconds on.");
+    ms_text_put(out, "memstore_ttl_entries{from=\"never\"} %" PRIu64 "\n", ttls.entries[0]);
+    for (uint64_t i = 1; i < ttls.classes; i++)
+        ms_text_put(out, "memstore_ttl_entries{from=\"%" PRIu64 "\"} %" PRIu64 "\n",
+                    ttls.from_ms[i] / 1000, ttls.entries[i]);
+}
 static void put_alert(struct ms_text *out, const char *kind, bool raised)
 {
     ms_text_put(out, "memstore_alert{kind=\"%s\"} %d\n", kind, raised);
@@ -18347,6 +18513,7 @@ int ms_metrics_write(memstore *store, struct ms_text *out)
                      "memstore_build_info{version=\"" MEMSTORE_VERSION_STRING "\"} 1\n");
     store_metrics_put_counts(out, store);
     put_memory(out, store);
+    store_metrics_put_ttls(out, store);
     put_window(out, store);
     put_latencies(out, store);
     store_metrics_put_hot_keys(out, store);
@@ -19341,9 +19508,8 @@ static MS_NOINLINE int get_timed(memstore *store, const void *key, size_t key_si
     return status;
 }
 static MS_NOINLINE int get_noted(memstore *store, const void *key, size_t key_size, void *buf,
-                                 size_t cap, size_t *value_size, bool by_turn)
+                                 size_t cap, size_t *value_size, bool by_turn, bool timed)
 {
-    const bool timed = (ms_store_bounds(store) & MS_BOUNDS_MEASURED) != 0 && ms_latency_is_turn();
     size_t size = 0;
     const int status = timed ? get_timed(store, key, key_size, buf, cap, &size)
                              : get_unmeasured(store, key, key_size, buf, cap, &size);
@@ -19355,33 +19521,21 @@ static MS_NOINLINE int get_noted(memstore *store, const void *key, size_t key_si
 static MS_NOINLINE int get_again_noted(memstore *store, const void *key, size_t key_size, void *buf,
                                        size_t cap, size_t *value_size)
 {
+    const bool by_turn = ms_track_take_turn(store, ms_quick_stripe(store, ms_reader_current()));
     uncount_read(store);
-    return get_noted(store, key, key_size, buf, cap, value_size, false);
-}
-static MS_NOINLINE int get_followed(memstore *store, const void *key, size_t key_size, void *buf,
-                                    size_t cap, size_t *value_size)
-{
-    struct ms_counter_stripe *stripe = ms_quick_stripe(store, ms_reader_current());
-    if (ms_track_is_turn(store, ms_load_relaxed(&stripe->counts[MS_COUNT_READS])))
-        return get_noted(store, key, key_size, buf, cap, value_size, true);
-    ms_count_own(stripe, MS_COUNT_READS, 1);
-    const struct ms_quick_key quick = ms_quick_key(key, key_size);
-    const uint64_t hash = ms_quick_key_hash(&store->hasher, quick);
-    if (ms_track_follows(store, hash))
-        return get_again_noted(store, key, key_size, buf, cap, value_size);
-    return get_looked_up(store, ms_quick_find_hashed(store, ms_quick_hot(store), quick, hash), key,
-                         key_size, buf, cap, value_size, true);
+    return get_noted(store, key, key_size, buf, cap, value_size, by_turn, false);
 }
 static MS_NOINLINE int get_followed_any(memstore *store, const void *key, size_t key_size,
                                         void *buf, size_t cap, size_t *value_size)
 {
     const uint64_t n = ms_latency_turn++;
     const bool by_turn = ms_track_is_turn(store, n);
+    const bool timed =
+        (ms_store_bounds(store) & MS_BOUNDS_MEASURED) != 0 && ms_latency_is_sampled(n);
     if (by_turn || ms_track_follows(store, ms_store_hash(store, key, key_size)))
-        return get_noted(store, key, key_size, buf, cap, value_size, by_turn);
-    if ((ms_store_bounds(store) & MS_BOUNDS_MEASURED) != 0 && ms_latency_is_sampled(n))
-        return get_timed(store, key, key_size, buf, cap, value_size);
-    return get_unmeasured(store, key, key_size, buf, cap, value_size);
+        return get_noted(store, key, key_size, buf, cap, value_size, by_turn, timed);
+    return timed ? get_timed(store, key, key_size, buf, cap, value_size)
+                 : get_unmeasured(store, key, key_size, buf, cap, value_size);
 }
 static MS_NOINLINE int get_otherwise(memstore *store, const void *key, size_t key_size, void *buf,
                                      size_t cap, size_t *value_size)
@@ -19430,10 +19584,7 @@ int ms_store_get(memstore *store, const void *key, size_t key_size, void *buf, s
     if (ms_unlikely((hot & MS_HOT_USUAL) == 0) || ms_unlikely(!ms_is_quick_size(key_size))) {
         if (!ms_is_quick_measured(hot, key_size))
             return get_any(store, key, key_size, buf, cap, value_size);
-        const unsigned diverts = ms_store_bounds(store) & (MS_BOUNDS_TRACKED | MS_BOUNDS_MEASURED);
-        if (ms_likely(diverts == MS_BOUNDS_TRACKED))
-            return get_followed(store, key, key_size, buf, cap, value_size);
-        if ((diverts & MS_BOUNDS_TRACKED) != 0)
+        if ((ms_store_bounds(store) & MS_BOUNDS_TRACKED) != 0)
             return get_followed_any(store, key, key_size, buf, cap, value_size);
         if (ms_latency_is_sampled(
                 ms_load_relaxed(&ms_quick_stripe(store, reader)->counts[MS_COUNT_READS])))
@@ -19441,6 +19592,30 @@ int ms_store_get(memstore *store, const void *key, size_t key_size, void *buf, s
     }
     ms_count_own(ms_quick_stripe(store, reader), MS_COUNT_READS, 1);
     return get_quick(store, hot, key, key_size, buf, cap, value_size, true);
+}
+static MS_NOINLINE int leave_and_get(memstore *store, const void *key, size_t key_size, void *buf,
+                                     size_t cap, size_t *value_size)
+{
+    ms_reader_leave(ms_reader_current());
+    return ms_store_get(store, key, key_size, buf, cap, value_size);
+}
+int ms_store_get_followed(memstore *store, const void *key, size_t key_size, void *buf, size_t cap,
+                          size_t *value_size)
+{
+    const ms_reader reader = ms_reader_current();
+    if (ms_unlikely(reader == 0) || ms_unlikely(!ms_reader_enter(reader)))
+        return get_first(store, key, key_size, buf, cap, value_size);
+    const uint64_t hot = ms_quick_hot(store);
+    if (ms_unlikely((hot & MS_HOT_FOLLOWED_USUAL) == 0) || ms_unlikely(!ms_is_quick_size(key_size)))
+        return leave_and_get(store, key, key_size, buf, cap, value_size);
+    struct ms_counter_stripe *stripe = ms_quick_stripe(store, reader);
+    const uint64_t before = ms_count_own(stripe, MS_COUNT_READS, 1);
+    const struct ms_quick_key quick = ms_quick_key(key, key_size);
+    const uint64_t hash = ms_quick_key_hash(&store->hasher, quick);
+    if (ms_unlikely(before >= ms_load_relaxed(&stripe->next_turn)) || ms_track_follows(store, hash))
+        return get_again_noted(store, key, key_size, buf, cap, value_size);
+    return get_looked_up(store, ms_quick_find_hashed(store, hot, quick, hash), key, key_size, buf,
+                         cap, value_size, true);
 }
 int64_t ms_store_unix_expiry(memstore *store, int64_t expiry)
 {
@@ -20205,6 +20380,23 @@ void ms_store_measure_memory(memstore *store, memstore_memory_stats *out)
     ms_mutex_unlock(&arena->pool_lock);
     const uint64_t known = out->live + out->dead + out->stale + out->index + out->free;
     out->overhead = out->charged > known ? out->charged - known : 0;
+}
+_Static_assert(MS_TTL_CLASSES_MOST == MEMSTORE_TTL_CLASSES, "all classes are told");
+static void store_report_count_entries(struct ms_segment *segment, void *context)
+{
+    memstore_ttl_stats *out = context;
+    const uint32_t live = ms_load_relaxed(&segment->live_entries);
+    const uint32_t stale = ms_load_relaxed(&segment->stale_entries);
+    out->entries[segment->ttl_class] += live > stale ? live - stale : 0;
+}
+void ms_store_ttl_stats(memstore *store, memstore_ttl_stats *out)
+{
+    const uint32_t classes = store->arena.ttl_classes;
+    (void)ms_upkeep_expire(store, ms_store_deadline(store));
+    out->classes = classes;
+    for (uint32_t i = 0; i < classes; i++)
+        out->from_ms[i] = (uint64_t)ms_ttl_class_from_ms(i, classes);
+    ms_arena_each(&store->arena, store_report_count_entries, out);
 }
 void ms_measuring_add(memstore *store, enum memstore_operation store_report_operation, uint64_t start)
 {
@@ -21793,6 +21985,7 @@ static void store_stale_drop(memstore *store, struct ms_stale_shard *shard, uint
     store_stale_take_out(store, shard, at);
     ms_sub_relaxed(&store->stale.entries, 1);
     ms_sub_relaxed(&found->segment->stale_bytes, store_stale_bytes_of(store, found));
+    ms_sub_relaxed(&found->segment->stale_entries, 1);
     ms_store_relaxed(&found->entry->mark, MS_MARK_DEAD);
     ms_store_entry_died(store, found);
 }
@@ -21804,6 +21997,7 @@ bool ms_stale_keep_locked(memstore *store, uint64_t hash, const struct ms_found 
     store_stale_put(shard, (struct ms_stale_slot){tag_of(hash), found->place});
     ms_add_relaxed(&store->stale.entries, 1);
     ms_add_relaxed(&found->segment->stale_bytes, store_stale_bytes_of(store, found));
+    ms_add_relaxed(&found->segment->stale_entries, 1);
     mark_stale(found);
     return true;
 }
@@ -22078,6 +22272,10 @@ void ms_track_fini(struct ms_track *track)
 {
     ms_mutex_destroy(&track->lock);
 }
+static struct ms_sampler *sampler_of(memstore *store)
+{
+    return ms_load_relaxed(&store->track.sampler);
+}
 static uint32_t keys_for(uint64_t limit)
 {
     uint32_t keys = KEYS_MIN;
@@ -22102,18 +22300,56 @@ static void *alloc(memstore *store, size_t bytes)
             return memory;
     }
 }
+struct use {
+    ms_ring_turn turn;
+    uint32_t size;
+    uint64_t hash;
+    uint64_t when;
+    int64_t expires_ms;
+};
+#define store_track_KIND_BITS 2
+_Static_assert(MS_REFERENCE_RETIME < 1 << store_track_KIND_BITS, "kinds fit their bits");
+struct noted_key {
+    ms_ring_turn turn;
+    uint32_t key_size;
+    uint64_t hash;
+    char key[MS_HOT_KEY_BYTES];
+};
+#define LIMIT_PER_CELL 65536
+#define CELLS_MIN 64
+#define CELLS_MAX 1024
+#define USES_PER_KEY 16
+static uint32_t cells_for(uint64_t limit)
+{
+    uint32_t cells = CELLS_MIN;
+    while (cells < CELLS_MAX && (uint64_t)cells * LIMIT_PER_CELL < limit)
+        cells *= 2;
+    return cells;
+}
+static void init_rings(struct ms_sampler *sampler, uint32_t cells, char *memory)
+{
+    for (int i = 0; i < MS_TRACK_RINGS; i++) {
+        ms_ring_init(&sampler->uses[i], cells, sizeof(struct use), memory);
+        memory += cells * sizeof(struct use);
+        ms_ring_init(&sampler->keys[i], cells / USES_PER_KEY, sizeof(struct noted_key), memory);
+        memory += cells / USES_PER_KEY * sizeof(struct noted_key);
+    }
+}
 static struct ms_sampler *make_sampler(memstore *store, uint32_t millionths)
 {
-    const uint32_t keys = keys_for(ms_budget_limit(&store->arena.budget));
-    const size_t head = (sizeof(struct ms_sampler) + 7) & ~(size_t)7;
-    const size_t bytes = head + ms_pattern_bytes(keys);
+    const uint64_t limit = ms_budget_limit(&store->arena.budget);
+    const uint32_t keys = keys_for(limit), cells = cells_for(limit);
+    const size_t rings = MS_TRACK_RINGS * (cells * sizeof(struct use) +
+                                           cells / USES_PER_KEY * sizeof(struct noted_key));
+    const size_t bytes = sizeof(struct ms_sampler) + rings + ms_pattern_bytes(keys);
     struct ms_sampler *sampler = alloc(store, bytes);
     if (sampler == NULL)
         return NULL;
     sampler->bytes = bytes;
     sampler->reads_before = ms_counters_total(&store->counters, MS_COUNT_READS);
+    init_rings(sampler, cells, (char *)(sampler + 1));
     ms_pattern_init(&sampler->pattern, keys, MS_REUSE_ALL * millionths / MILLION,
-                    cache_bytes(store), (char *)sampler + head);
+                    cache_bytes(store), (char *)(sampler + 1) + rings);
     return sampler;
 }
 #define TURNS_ONE_IN 8
@@ -22131,33 +22367,100 @@ int ms_track_start(memstore *store, uint32_t millionths)
             return MEMSTORE_ERR_MEMORY_EXHAUSTED;
     }
     ms_mutex_lock(&store->track.lock);
-    struct ms_sampler *old = store->track.sampler;
-    store->track.sampler = sampler;
+    struct ms_sampler *old = sampler_of(store);
+    ms_store_release(&store->track.sampler, sampler);
     ms_store_relaxed(&store->track.missed, 0);
     publish_threshold(store, sampler != NULL ? sampler->pattern.reuse.threshold : 0);
     ms_store_relaxed(&store->turn_below,
                      (uint32_t)(MS_REUSE_ALL / TURNS_ONE_IN * millionths / MILLION));
     ms_mutex_unlock(&store->track.lock);
-    if (old != NULL)
-        ms_pages_free(&store->arena.pages, old, old->bytes);
+    for (uint32_t i = 0; i < store->counters.stripe_count; i++)
+        ms_store_relaxed(&store->counters.stripes[i].next_turn, 0);
     ms_store_divert(store, MS_BOUNDS_TRACKED, sampler != NULL);
+    if (old != NULL) {
+        ms_rcu_synchronize();
+        ms_pages_free(&store->arena.pages, old, old->bytes);
+    }
     return MEMSTORE_OK;
+}
+#define DIGESTED_AT_ONCE 64
+static struct ms_ring *oldest_use(struct ms_sampler *sampler)
+{
+    struct ms_ring *oldest = NULL;
+    uint64_t when = UINT64_MAX;
+    for (int i = 0; i < MS_TRACK_RINGS; i++) {
+        const struct use *use = ms_ring_first(&sampler->uses[i]);
+        if (use != NULL && use->when >> store_track_KIND_BITS < when) {
+            oldest = &sampler->uses[i];
+            when = use->when >> store_track_KIND_BITS;
+        }
+    }
+    return oldest;
+}
+static void digest_use(struct ms_sampler *sampler, struct ms_ring *ring)
+{
+    const struct use *use = ms_ring_first(ring);
+    const struct ms_reference reference = {
+        .kind = (enum ms_reference_kind)(use->when & ((1 << store_track_KIND_BITS) - 1)),
+        .hash = use->hash,
+        .size = use->size,
+        .now_ms = (int64_t)(use->when >> store_track_KIND_BITS),
+        .expires_ms = use->expires_ms,
+    };
+    ms_ring_take(ring);
+    if (ms_reuse_follows(&sampler->pattern.reuse, reference.hash))
+        ms_pattern_note(&sampler->pattern, &reference);
+}
+static void digest_keys(struct ms_sampler *sampler)
+{
+    for (int i = 0; i < MS_TRACK_RINGS; i++) {
+        const struct noted_key *noted;
+        for (uint32_t n = 0; n <= sampler->keys[i].mask; n++) {
+            noted = ms_ring_first(&sampler->keys[i]);
+            if (noted == NULL)
+                break;
+            ms_hot_note(&sampler->pattern.hot, noted->hash, noted->key, noted->key_size);
+            ms_ring_take(&sampler->keys[i]);
+        }
+    }
+}
+static bool digest_locked(memstore *store, struct ms_sampler *sampler, uint32_t most)
+{
+    struct ms_ring *ring = NULL;
+    digest_keys(sampler);
+    for (uint32_t i = 0; i < most && (ring = oldest_use(sampler)) != NULL; i++)
+        digest_use(sampler, ring);
+    publish_threshold(store, sampler->pattern.reuse.threshold);
+    return ring != NULL;
 }
 void ms_track_settle_locked(memstore *store)
 {
-    struct ms_sampler *sampler = store->track.sampler;
-    for (uint32_t i = 0; i < sampler->gathered; i++) {
-        if (ms_reuse_follows(&sampler->pattern.reuse, sampler->references[i].hash))
-            ms_pattern_note(&sampler->pattern, &sampler->references[i]);
+    struct ms_sampler *sampler = sampler_of(store);
+    digest_locked(store, sampler, MS_TRACK_RINGS * (sampler->uses[0].mask + 1));
+}
+void ms_track_digest(memstore *store)
+{
+    bool more = ms_load_relaxed(&store->track.sampler) != NULL;
+    for (uint32_t i = 0; more && i < MS_TRACK_RINGS * CELLS_MAX / DIGESTED_AT_ONCE; i++) {
+        ms_mutex_lock(&store->track.lock);
+        struct ms_sampler *sampler = sampler_of(store);
+        more = sampler != NULL && digest_locked(store, sampler, DIGESTED_AT_ONCE);
+        ms_mutex_unlock(&store->track.lock);
     }
-    sampler->gathered = 0;
-    publish_threshold(store, sampler->pattern.reuse.threshold);
+}
+void ms_track_forget_users(memstore *store)
+{
+    struct ms_sampler *sampler = ms_load_relaxed(&store->track.sampler);
+    for (int i = 0; sampler != NULL && i < MS_TRACK_RINGS; i++) {
+        ms_ring_reset(&sampler->uses[i]);
+        ms_ring_reset(&sampler->keys[i]);
+    }
 }
 void ms_track_resize(memstore *store)
 {
     ms_mutex_lock(&store->track.lock);
-    if (store->track.sampler != NULL)
-        ms_pattern_resize(&store->track.sampler->pattern, cache_bytes(store));
+    if (sampler_of(store) != NULL)
+        ms_pattern_resize(&sampler_of(store)->pattern, cache_bytes(store));
     ms_mutex_unlock(&store->track.lock);
 }
 uint32_t ms_track_hot_keys(memstore *store, struct ms_hot_key *out, uint64_t *noted)
@@ -22165,9 +22468,10 @@ uint32_t ms_track_hot_keys(memstore *store, struct ms_hot_key *out, uint64_t *no
     uint32_t count = 0;
     *noted = 0;
     ms_mutex_lock(&store->track.lock);
-    if (store->track.sampler != NULL) {
-        *noted = store->track.sampler->pattern.hot.noted;
-        count = ms_hot_sorted(&store->track.sampler->pattern.hot, out);
+    if (sampler_of(store) != NULL) {
+        ms_track_settle_locked(store);
+        *noted = sampler_of(store)->pattern.hot.noted;
+        count = ms_hot_sorted(&sampler_of(store)->pattern.hot, out);
     }
     ms_mutex_unlock(&store->track.lock);
     return count;
@@ -22175,33 +22479,91 @@ uint32_t ms_track_hot_keys(memstore *store, struct ms_hot_key *out, uint64_t *no
 void ms_track_forget(memstore *store)
 {
     ms_mutex_lock(&store->track.lock);
-    if (store->track.sampler != NULL) {
+    if (sampler_of(store) != NULL) {
         ms_track_settle_locked(store);
-        ms_pattern_forget(&store->track.sampler->pattern);
-        store->track.sampler->reads_before = ms_counters_total(&store->counters, MS_COUNT_READS);
+        ms_pattern_forget(&sampler_of(store)->pattern);
+        sampler_of(store)->reads_before = ms_counters_total(&store->counters, MS_COUNT_READS);
         ms_store_relaxed(&store->track.missed, 0);
     }
     ms_mutex_unlock(&store->track.lock);
 }
-static struct ms_sampler *try_sampler(memstore *store)
+static void wake_if_filling(memstore *store, const struct ms_ring *ring, uint32_t ticket)
 {
-    if (!ms_mutex_try_lock(&store->track.lock)) {
-        ms_add_relaxed(&store->track.missed, 1);
-        return NULL;
-    }
-    struct ms_sampler *const sampler = store->track.sampler;
-    if (sampler == NULL)
-        ms_mutex_unlock(&store->track.lock);
-    return sampler;
+    const uint32_t used = ms_ring_used(ring, ticket), cells = ring->mask + 1;
+    if (ms_unlikely(used >= cells / 2) && (used & (cells / 4 - 1)) == 0)
+        ms_maintenance_try_wake(store);
 }
-static void store_track_gather(memstore *store, struct ms_sampler *sampler,
-                   const struct ms_reference *reference)
+static bool put_use(memstore *store, const struct ms_reference *reference)
 {
-    if (!ms_reuse_follows(&sampler->pattern.reuse, reference->hash))
-        return;
-    sampler->references[sampler->gathered++] = *reference;
-    if (sampler->gathered == MS_TRACK_GATHERED)
-        ms_track_settle_locked(store);
+    struct ms_sampler *sampler = ms_load_acquire(&store->track.sampler);
+    uint32_t ticket;
+    if (sampler == NULL)
+        return true;
+    struct ms_ring *ring = &sampler->uses[ms_thread_slot_plus_one % MS_TRACK_RINGS];
+    struct use *use = ms_ring_claim(ring, &ticket);
+    if (use == NULL)
+        return false;
+    use->size = reference->size;
+    use->hash = reference->hash;
+    use->when = (uint64_t)reference->now_ms << store_track_KIND_BITS | reference->kind;
+    use->expires_ms = reference->expires_ms;
+    ms_ring_filled(use, ticket);
+    wake_if_filling(store, ring, ticket);
+    return true;
+}
+static bool store_track_put_key(memstore *store, uint64_t hash, const void *key, size_t key_size)
+{
+    struct ms_sampler *sampler = ms_load_acquire(&store->track.sampler);
+    uint32_t ticket;
+    if (sampler == NULL)
+        return true;
+    struct ms_ring *ring = &sampler->keys[ms_thread_slot_plus_one % MS_TRACK_RINGS];
+    struct noted_key *noted = ms_ring_claim(ring, &ticket);
+    if (noted == NULL)
+        return false;
+    noted->hash = hash;
+    noted->key_size = (uint32_t)key_size;
+    memcpy(noted->key, key, key_size < sizeof noted->key ? key_size : sizeof noted->key);
+    ms_ring_filled(noted, ticket);
+    return true;
+}
+static bool help(memstore *store)
+{
+    if (!ms_mutex_try_lock(&store->track.lock))
+        return false;
+    struct ms_sampler *sampler = sampler_of(store);
+    if (sampler != NULL)
+        digest_locked(store, sampler, DIGESTED_AT_ONCE);
+    ms_mutex_unlock(&store->track.lock);
+    return true;
+}
+#define HELPS 16
+static bool has_helped(memstore *store, int n)
+{
+    if (n < HELPS && help(store))
+        return true;
+    ms_add_relaxed(&store->track.missed, 1);
+    return false;
+}
+static void store_track_note(memstore *store, const struct ms_reference *reference)
+{
+    for (int n = 0;; n++) {
+        const ms_reader section = ms_section_begin();
+        const bool done = put_use(store, reference);
+        ms_section_end(section);
+        if (ms_likely(done) || !has_helped(store, n))
+            return;
+    }
+}
+static MS_NOINLINE void note_key(memstore *store, uint64_t hash, const void *key, size_t key_size)
+{
+    for (int n = 0;; n++) {
+        const ms_reader section = ms_section_begin();
+        const bool done = store_track_put_key(store, hash, key, key_size);
+        ms_section_end(section);
+        if (ms_likely(done) || !has_helped(store, n))
+            return;
+    }
 }
 #define SLOT_BYTES 8
 static uint32_t entry_bytes(const memstore *store, size_t key_size, size_t value_size)
@@ -22223,13 +22585,21 @@ void ms_track_read(memstore *store, const void *key, size_t key_size, int status
     };
     if (key_size > MS_KEY_SIZE_MAX || (!found && status != MEMSTORE_ERR_KEY_NOT_FOUND))
         return;
-    struct ms_sampler *sampler = try_sampler(store);
-    if (sampler == NULL)
-        return;
-    if (by_turn)
-        ms_hot_note(&sampler->pattern.hot, hash, key, key_size);
-    store_track_gather(store, sampler, &reference);
-    ms_mutex_unlock(&store->track.lock);
+    if (ms_unlikely(by_turn))
+        note_key(store, hash, key, key_size);
+    if (!by_turn || ms_track_follows(store, hash))
+        store_track_note(store, &reference);
+}
+bool ms_track_take_turn(memstore *store, struct ms_counter_stripe *stripe)
+{
+    const uint64_t count = ms_load_relaxed(&stripe->counts[MS_COUNT_READS]);
+    const uint32_t below = ms_load_relaxed(&store->turn_below);
+    const uint64_t mean = below != 0 ? MS_REUSE_ALL / below : MS_REUSE_ALL;
+    if (count <= ms_load_relaxed(&stripe->next_turn))
+        return false;
+    const uint64_t drawn = ms_mix64(count ^ (uint64_t)(uintptr_t)stripe);
+    ms_store_relaxed(&stripe->next_turn, count + (drawn >> 32) * 2 * mean / MS_REUSE_ALL);
+    return true;
 }
 void ms_track_any_read(memstore *store, const void *key, size_t key_size, int status,
                        size_t value_size)
@@ -22238,35 +22608,30 @@ void ms_track_any_read(memstore *store, const void *key, size_t key_size, int st
     if (by_turn || ms_track_follows(store, ms_store_hash(store, key, key_size)))
         ms_track_read(store, key, key_size, status, value_size, by_turn);
 }
-static void store_track_note(memstore *store, enum ms_reference_kind kind, uint64_t hash, uint32_t size,
-                 int64_t expiry)
+static void note_now(memstore *store, enum ms_reference_kind kind, uint64_t hash, uint32_t size,
+                     int64_t expiry)
 {
-    const struct ms_reference reference = {kind, hash, size, ms_clock_coarse_ms(), expiry};
-    struct ms_sampler *sampler = try_sampler(store);
-    if (sampler == NULL)
-        return;
-    store_track_gather(store, sampler, &reference);
-    ms_mutex_unlock(&store->track.lock);
+    store_track_note(store, &(struct ms_reference){kind, hash, size, ms_clock_coarse_ms(), expiry});
 }
 void ms_track_write(memstore *store, uint64_t hash, size_t key_size, size_t value_size,
                     int64_t expiry)
 {
-    store_track_note(store, MS_REFERENCE_WRITE, hash, entry_bytes(store, key_size, value_size), expiry);
+    note_now(store, MS_REFERENCE_WRITE, hash, entry_bytes(store, key_size, value_size), expiry);
 }
 void ms_track_delete(memstore *store, uint64_t hash)
 {
-    store_track_note(store, MS_REFERENCE_DELETE, hash, 0, MS_NEVER);
+    note_now(store, MS_REFERENCE_DELETE, hash, 0, MS_NEVER);
 }
 void ms_track_retime(memstore *store, uint64_t hash, int64_t expiry)
 {
-    store_track_note(store, MS_REFERENCE_RETIME, hash, 0, expiry);
+    note_now(store, MS_REFERENCE_RETIME, hash, 0, expiry);
 }
 void ms_track_clear(memstore *store)
 {
     ms_mutex_lock(&store->track.lock);
-    if (store->track.sampler != NULL) {
+    if (sampler_of(store) != NULL) {
         ms_track_settle_locked(store);
-        ms_pattern_clear(&store->track.sampler->pattern);
+        ms_pattern_clear(&sampler_of(store)->pattern);
     }
     ms_mutex_unlock(&store->track.lock);
 }
@@ -22402,6 +22767,7 @@ int ms_upkeep_run(memstore *store, int64_t budget_us, bool exact)
     const int combined = ms_combiner_run_due(store);
     bool busy = true;
     ms_monitor_look(store);
+    ms_track_digest(store);
     ms_exporter_look(store);
     const bool guarded = ms_guard_run(store, budget_us != 0 ? deadline : INT64_MAX);
     while (busy) {
@@ -22506,6 +22872,8 @@ static const char *store_validate_compare(struct comparison *comparison, const s
                "SG-1: a segment counts other live bytes than slots refer to");
     MS_REQUIRE(referred.kept_bytes == ms_load_relaxed(&segment->stale_bytes),
                "SL-2: a segment counts other bytes as kept than slots refer to");
+    MS_REQUIRE(referred.kept == ms_load_relaxed(&segment->stale_entries),
+               "SL-2: a segment counts other entries as kept than slots refer to");
     MS_REQUIRE(earliest <= referred.earliest || earliest <= ms_clock_exact_ms(),
                "DU-2: an entry expires before its segment's first");
     MS_REQUIRE(earliest == MS_NEVER ||
@@ -23702,7 +24070,7 @@ int memstore_get(memstore *store, const void *key, size_t key_size, void *buf, s
 {
     if (store == NULL || !ms_is_key(key, key_size) || !ms_is_bytes(buf, cap))
         return MEMSTORE_ERR_INVALID_ARGUMENT;
-    return ms_store_get(store, key, key_size, buf, cap, value_size);
+    return ms_load_relaxed(&store->get)(store, key, key_size, buf, cap, value_size);
 }
 static MS_NOINLINE int get_view_otherwise(memstore *store, const void *key, size_t key_size,
                                           memstore_view *out)
@@ -24258,6 +24626,18 @@ int memstore_get_memory_stats(memstore *store, memstore_memory_stats *stats)
     if (status != MEMSTORE_OK)
         return status;
     ms_store_memory_stats(store, &now);
+    ms_store_leave(store);
+    return ms_abi_store(stats, &now, sizeof now);
+}
+int memstore_get_ttl_stats(memstore *store, memstore_ttl_stats *stats)
+{
+    memstore_ttl_stats now = {0};
+    if (store == NULL || stats == NULL)
+        return MEMSTORE_ERR_INVALID_ARGUMENT;
+    const int status = ms_store_enter(store);
+    if (status != MEMSTORE_OK)
+        return status;
+    ms_store_ttl_stats(store, &now);
     ms_store_leave(store);
     return ms_abi_store(stats, &now, sizeof now);
 }

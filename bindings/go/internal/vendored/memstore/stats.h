@@ -105,6 +105,22 @@ typedef struct memstore_memory_stats {
     uint64_t configured_limit; /**< what `limit` is while memory is not short */
 } memstore_memory_stats;
 
+/** The most classes of TTLs that a store tells apart. */
+#define MEMSTORE_TTL_CLASSES 17
+
+/** How many entries there are by their TTL. A store keeps entries with similar TTLs together: class
+ * 0 are those that never expire, and each further one has those from its `from_ms` on and below that
+ * of the next. What counts is the TTL that an entry had left when it was written, or last moved by
+ * the store itself; a new expiry alone leaves it in its class. */
+typedef struct memstore_ttl_stats {
+    size_t struct_size; /**< [in] sizeof(memstore_ttl_stats) as the caller knows it */
+    uint64_t classes;   /**< how many the store tells apart, by its memory limit: from 2 on */
+    /** live entries of each class; together memstore_stats.entries */
+    uint64_t entries[MEMSTORE_TTL_CLASSES];
+    /** the shortest TTL of each class in milliseconds; 0 of classes 0 and 1 */
+    uint64_t from_ms[MEMSTORE_TTL_CLASSES];
+} memstore_ttl_stats;
+
 /** What is measured with `monitoring.track_operation_latency`. Values are never renumbered. */
 enum memstore_operation {
     MEMSTORE_OPERATION_GET = 0,          /**< memstore_get(), one in 256 of each thread's */
@@ -220,6 +236,19 @@ MEMSTORE_API double memstore_get_hit_rate(struct memstore *store);
  * @progress Waits only for locks that others hold for a few steps.
  * @since 0.1 */
 MEMSTORE_API int memstore_get_memory_stats(struct memstore *store, memstore_memory_stats *stats);
+
+/** Count the live entries by their TTL. Each call visits every segment, no entry. The sum over all
+ * classes is memstore_size() when no call is in flight.
+ * @param[in] store the store
+ * @param[in,out] stats `struct_size` is read, the rest is written
+ * @retval MEMSTORE_OK stats is filled
+ * @retval MEMSTORE_ERR_INVALID_ARGUMENT an argument is NULL or struct_size is too small to hold
+ *     any field
+ * @retval MEMSTORE_ERR_CACHE_CLOSED the store is closed
+ * @threadsafety any
+ * @progress Waits as memstore_size().
+ * @since 0.1 */
+MEMSTORE_API int memstore_get_ttl_stats(struct memstore *store, memstore_ttl_stats *stats);
 
 /** Read how long the calls of an operation took.
  * @param[in] store the store
