@@ -67,6 +67,50 @@ build() {
         [ "$("$work/$name")" = "value <nil>" ]
 }
 
+# What a musl system has of the libraries below: their headers, without glibc's, and static archives. Debian's archives will
+# do: they ask for nothing that musl lacks but glibc's checking printf functions, which are given to them.
+make_musl() {
+    local system archives name
+    system="/usr/include/$(gcc -print-multiarch)"
+    archives="$(pkg-config --variable=libdir liburcu-bp)"
+    mkdir -p "$work/musl/include" "$work/musl/lib/pkgconfig" || return
+    for name in "$system"/urcu* /usr/include/urcu* /usr/include/{yaml.h,xxhash.h,linux,asm-generic} "$system/asm"; do
+        [ ! -e "$name" ] || ln -s "$name" "$work/musl/include/" || return
+    done
+    ln -s "$archives"/lib{urcu-bp,urcu-common,yaml,xxhash}.a "$work/musl/lib/"
+    cat >"$work/musl/checks.c" <<'END'
+#include <stdarg.h>
+#include <stdio.h>
+
+int __fprintf_chk(FILE *file, int flag, const char *format, ...)
+{
+    va_list values;
+    va_start(values, format);
+    (void)flag;
+    const int written = vfprintf(file, format, values);
+    va_end(values);
+    return written;
+}
+
+int __sprintf_chk(char *text, int flag, size_t size, const char *format, ...)
+{
+    va_list values;
+    va_start(values, format);
+    (void)flag;
+    const int written = vsnprintf(text, size, format, values);
+    va_end(values);
+    return written;
+}
+END
+    musl-gcc -O2 -c "$work/musl/checks.c" -o "$work/musl/lib/checks.o" || return
+    for name in liburcu-bp:urcu-bp:-lurcu-common yaml-0.1:yaml: libxxhash:xxhash:; do
+        IFS=: read -r name library more <<<"$name"
+        printf 'Name: %s\nDescription: for musl\nVersion: 1\nCflags: -I%s\nLibs: -L%s -l%s %s %s\n' "$name" \
+            "$work/musl/include" "$work/musl/lib" "$library" "$more" "$work/musl/lib/checks.o" \
+            >"$work/musl/lib/pkgconfig/$name.pc"
+    done
+}
+
 # needs NAME LIBRARY: whether a program needs a shared library.
 needs() {
     local libraries
@@ -95,6 +139,15 @@ vendor_folder() {
         rm -rf "$work/program/vendor"
 }
 
+# A program for musl, of static archives alone, and the module's tests built in the same way.
+musl() {
+    local flags=(-tags memstore_vendored -ldflags '-linkmode external -extldflags -static')
+    make_musl || return
+    export CC=musl-gcc PKG_CONFIG_LIBDIR="$work/musl/lib/pkgconfig"
+    build musl-program "" "${flags[@]}" && ! ldd "$work/musl-program" && ! grep -aq 'GNU C Library' "$work/musl-program" &&
+        cd "$module" && CGO_ENABLED=1 go test -count=1 "${flags[@]}" .
+}
+
 without_cgo() {
     local output
     output="$(cd "$work/program" && CGO_ENABLED=0 go build -o "$work/none" . 2>&1)" && return 1
@@ -103,7 +156,7 @@ without_cgo() {
 }
 
 echo "TAP version 13"
-echo "1..6"
+echo "1..7"
 make_program
 check "with the shared library by pkg-config" shared
 check "memstore_static: no library of the project's or below it is needed to run" static
@@ -111,4 +164,9 @@ check "memstore_static and -extldflags -static: no shared library at all" wholly
 check "memstore_vendored: out of the module alone, with no library installed" vendored
 check "memstore_vendored out of a vendor folder" vendor_folder
 check "without cgo one line says what to do" without_cgo
+if command -v musl-gcc >/dev/null; then
+    check "CC=musl-gcc: a program without glibc, and all tests" musl
+else
+    echo "ok - CC=musl-gcc # SKIP musl-gcc is not installed"
+fi
 exit "$failed"

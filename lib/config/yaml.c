@@ -332,7 +332,7 @@ static int fail_to_read(memstore_config *config, const char *path, int error)
     struct ms_yaml yaml = {.name = path};
     char room[128];
 
-    ms_yaml_fail(&yaml, MS_YAML_WHOLE, "%s", strerror_r(error, room, sizeof room));
+    ms_yaml_fail(&yaml, MS_YAML_WHOLE, "%s", ms_file_error(error, room, sizeof room));
     ms_config_set_error(config, "%s", yaml.why);
     return error == ENOMEM ? MEMSTORE_ERR_MEMORY_EXHAUSTED : MEMSTORE_ERR_IO;
 }

@@ -13,6 +13,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+const char *ms_file_error(int error, char *room, size_t size)
+{
+#ifdef __GLIBC__
+    return strerror_r(error, room, size);
+#else
+    return strerror_r(error, room, size) == 0 ? room : "an error without a name";
+#endif
+}
+
 /* Read until the end or until the buffer is full. 0 or an error number. */
 static int read_all(int descriptor, char *data, size_t cap, size_t *size)
 {

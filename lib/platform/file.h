@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Files: small ones read whole, large ones read by pieces, and files that replace another once they
- * are whole. Every function returns 0 or the system's error number. */
+ * are whole. Functions return 0 or the system's error number. */
 #ifndef MS_PLATFORM_FILE_H
 #define MS_PLATFORM_FILE_H
 
@@ -20,6 +20,9 @@ int ms_file_read(const char *path, size_t most, struct ms_file_text *out);
 /* Read one of the system's own files (/proc, /sys), or its beginning; what was read ends in a NUL that
  * does not count. Tests put other files in their place. */
 int ms_file_read_system(const char *path, size_t most, struct ms_file_text *out);
+
+/* What an error number means, in words: `room`, or a constant. */
+const char *ms_file_error(int error, char *room, size_t size);
 
 /* ---- Reading by pieces ---- */
 

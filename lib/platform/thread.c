@@ -27,22 +27,49 @@ static struct timespec timespec_of_us(int64_t us)
     return (struct timespec){.tv_sec = us / 1000000, .tv_nsec = us % 1000000 * 1000};
 }
 
+/* gcc 12's ThreadSanitizer does not know pthread_mutex_clocklock() and would take the mutex for
+ * unlocked. */
+#if defined(__GLIBC_PREREQ) && !defined(__SANITIZE_THREAD__)
+#if __GLIBC_PREREQ(2, 30)
+#define HAS_CLOCKLOCK
+#endif
+#endif
+
+#ifdef HAS_CLOCKLOCK
 static int lock_until(ms_mutex *mutex, int64_t deadline_us)
 {
-#if defined(__SANITIZE_THREAD__)
-    /* gcc 12's ThreadSanitizer does not know pthread_mutex_clocklock() and would take the mutex
-     * for unlocked. */
+    const struct timespec deadline = timespec_of_us(deadline_us);
+
+    return pthread_mutex_clocklock(&mutex->mutex, CLOCK_MONOTONIC, &deadline);
+}
+#else
+/* Elsewhere (musl) a mutex can be waited for by the wall clock alone: for this long at once, so that
+ * somebody who sets that clock does not change the wait by much. */
+#define SLICE_US 50000
+
+static int lock_for(ms_mutex *mutex, int64_t us)
+{
     struct timespec unix_now;
 
     clock_gettime(CLOCK_REALTIME, &unix_now);
     const int64_t unix_us = (int64_t)unix_now.tv_sec * 1000000 + unix_now.tv_nsec / 1000;
-    const struct timespec deadline = timespec_of_us(unix_us + deadline_us - ms_clock_real_us());
+    const struct timespec deadline = timespec_of_us(unix_us + us);
     return pthread_mutex_timedlock(&mutex->mutex, &deadline);
-#else
-    const struct timespec deadline = timespec_of_us(deadline_us);
-    return pthread_mutex_clocklock(&mutex->mutex, CLOCK_MONOTONIC, &deadline);
-#endif
 }
+
+static int lock_until(ms_mutex *mutex, int64_t deadline_us)
+{
+    for (;;) {
+        const int64_t left_us = deadline_us - ms_clock_real_us();
+
+        if (left_us <= SLICE_US)
+            return lock_for(mutex, left_us);
+        const int error = lock_for(mutex, SLICE_US);
+        if (error != ETIMEDOUT)
+            return error;
+    }
+}
+#endif
 
 bool ms_mutex_lock_until(ms_mutex *mutex, int64_t deadline_us)
 {

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/tell.h"
 
+#include "platform/file.h"
+
 #include <stdio.h>
-#include <string.h>
 
 void ms_tell_closed(memstore *store)
 {
@@ -98,7 +99,7 @@ void ms_tell_export_failed(memstore *store, const char *file, int error)
     if (!ms_log_begin(&store->log, MS_LOG_EXPORT_FAILED, &line))
         return;
     ms_log_text(&line, "path", file);
-    ms_log_text(&line, "why", strerror_r(error, text, sizeof text));
+    ms_log_text(&line, "why", ms_file_error(error, text, sizeof text));
     ms_log_end(&line);
 }
 

@@ -2,7 +2,7 @@
 # ./dev setup: what a fresh Debian or Ubuntu lacks. A stamp keyed by what is asked for lets later runs skip at once.
 
 APT_PACKAGES=(ninja-build pkg-config g++ liburcu-dev libxxhash-dev libyaml-dev libcriterion-dev libzstd-dev zstd libsqlite3-dev liblmdb-dev
-    redis-tools)
+    redis-tools musl-tools)
 
 setup_stamp() {
     {

@@ -16,8 +16,8 @@ import (
 	memstore "github.com/weisyn/memstore/bindings/go"
 )
 
-// server starts a Redis server for the test, and returns its address.
-func server(t *testing.T) string {
+// server starts a Redis server for the test, with more settings if there are any, and returns its address.
+func server(t *testing.T, settings ...string) string {
 	t.Helper()
 	program, err := exec.LookPath("redis-server")
 	if err != nil {
@@ -27,12 +27,10 @@ func server(t *testing.T) string {
 	if err != nil {
 		t.Skip("Redis is not installed")
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	must(t, err)
-	address := listener.Addr().String()
-	must(t, listener.Close())
-	_, port, _ := net.SplitHostPort(address)
+	port := freePort(t)
+	address := net.JoinHostPort("127.0.0.1", port)
 	command := exec.Command(program, "--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", t.TempDir())
+	command.Args = append(command.Args, settings...)
 	command.Args[0] = "redis-server"
 	must(t, command.Start())
 	t.Cleanup(func() {
@@ -47,6 +45,17 @@ func server(t *testing.T) string {
 		return err == nil
 	})
 	return address
+}
+
+// freePort returns a port that nobody listens to.
+func freePort(t *testing.T) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	defer listener.Close()
+	_, port, err := net.SplitHostPort(listener.Addr().String())
+	must(t, err)
+	return port
 }
 
 func client(t *testing.T, address string, options ...memstore.Option) rueidis.Client {

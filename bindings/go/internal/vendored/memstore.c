@@ -14,6 +14,7 @@ struct ms_file_text {
 };
 int ms_file_read(const char *path, size_t most, struct ms_file_text *out);
 int ms_file_read_system(const char *path, size_t most, struct ms_file_text *out);
+const char *ms_file_error(int error, char *room, size_t size);
 struct ms_file_in {
     int descriptor;
     uint64_t size;
@@ -149,6 +150,14 @@ static inline bool ms_testing_clock(int64_t *monotonic_ms, int64_t *unix_ms)
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
+const char *ms_file_error(int error, char *room, size_t size)
+{
+#ifdef __GLIBC__
+    return strerror_r(error, room, size);
+#else
+    return strerror_r(error, room, size) == 0 ? room : "an error without a name";
+#endif
+}
 static int platform_file_read_all(int descriptor, char *data, size_t cap, size_t *size)
 {
     *size = 0;
@@ -1484,19 +1493,39 @@ static struct timespec timespec_of_us(int64_t us)
 {
     return (struct timespec){.tv_sec = us / 1000000, .tv_nsec = us % 1000000 * 1000};
 }
+#if defined(__GLIBC_PREREQ) && !defined(__SANITIZE_THREAD__)
+#if __GLIBC_PREREQ(2, 30)
+#define HAS_CLOCKLOCK
+#endif
+#endif
+#ifdef HAS_CLOCKLOCK
 static int lock_until(ms_mutex *mutex, int64_t deadline_us)
 {
-#if defined(__SANITIZE_THREAD__)
+    const struct timespec deadline = timespec_of_us(deadline_us);
+    return pthread_mutex_clocklock(&mutex->mutex, CLOCK_MONOTONIC, &deadline);
+}
+#else
+#define SLICE_US 50000
+static int lock_for(ms_mutex *mutex, int64_t us)
+{
     struct timespec unix_now;
     clock_gettime(CLOCK_REALTIME, &unix_now);
     const int64_t unix_us = (int64_t)unix_now.tv_sec * 1000000 + unix_now.tv_nsec / 1000;
-    const struct timespec deadline = timespec_of_us(unix_us + deadline_us - ms_clock_real_us());
+    const struct timespec deadline = timespec_of_us(unix_us + us);
     return pthread_mutex_timedlock(&mutex->mutex, &deadline);
-#else
-    const struct timespec deadline = timespec_of_us(deadline_us);
-    return pthread_mutex_clocklock(&mutex->mutex, CLOCK_MONOTONIC, &deadline);
-#endif
 }
+static int lock_until(ms_mutex *mutex, int64_t deadline_us)
+{
+    for (;;) {
+        const int64_t left_us = deadline_us - ms_clock_real_us();
+        if (left_us <= SLICE_US)
+            return lock_for(mutex, left_us);
+        const int error = lock_for(mutex, SLICE_US);
+        if (error != ETIMEDOUT)
+            return error;
+    }
+}
+#endif
 bool ms_mutex_lock_until(ms_mutex *mutex, int64_t deadline_us)
 {
     ms_rank_before_wait(ms_mutex_rank(mutex), mutex);
@@ -7431,7 +7460,7 @@ static int fail_to_read(memstore_config *config, const char *path, int error)
 {
     struct ms_yaml yaml = {.name = path};
     char room[128];
-    ms_yaml_fail(&yaml, MS_YAML_WHOLE, "%s", strerror_r(error, room, sizeof room));
+    ms_yaml_fail(&yaml, MS_YAML_WHOLE, "%s", ms_file_error(error, room, sizeof room));
     ms_config_set_error(config, "%s", yaml.why);
     return error == ENOMEM ? MEMSTORE_ERR_MEMORY_EXHAUSTED : MEMSTORE_ERR_IO;
 }
@@ -22111,7 +22140,6 @@ void ms_stale_settle_locked(memstore *store)
 
 /* lib/store/tell.c */
 #include <stdio.h>
-#include <string.h>
 void ms_tell_closed(memstore *store)
 {
     uint64_t sums[MS_COUNTERS];
@@ -22194,7 +22222,7 @@ void ms_tell_export_failed(memstore *store, const char *file, int error)
     if (!ms_log_begin(&store->log, MS_LOG_EXPORT_FAILED, &line))
         return;
     ms_log_text(&line, "path", file);
-    ms_log_text(&line, "why", strerror_r(error, text, sizeof text));
+    ms_log_text(&line, "why", ms_file_error(error, text, sizeof text));
     ms_log_end(&line);
 }
 void ms_tell_limit_moved(memstore *store, uint64_t before)
