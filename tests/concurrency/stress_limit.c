@@ -63,8 +63,9 @@ static void check_write(int status)
 {
     if (status == MEMSTORE_OK)
         return;
-    CHECK(status == MEMSTORE_ERR_ENTRY_TOO_LARGE || status == MEMSTORE_ERR_GC_PRESSURE ||
-          status == MEMSTORE_ERR_MEMORY_EXHAUSTED || status == MEMSTORE_ERR_SHARD_OVERFLOW);
+    if (status != MEMSTORE_ERR_GC_PRESSURE && status != MEMSTORE_ERR_MEMORY_EXHAUSTED &&
+        status != MEMSTORE_ERR_SHARD_OVERFLOW)
+        CHECK_STATUS(status, MEMSTORE_ERR_ENTRY_TOO_LARGE);
     atomic_fetch_add(&refused, 1);
 }
 
