@@ -13,6 +13,9 @@
 static _Atomic(ms_testing_hook) hook;
 static _Atomic(void *) hook_context;
 
+/* Of this thread, under the lock that it holds. */
+static _Thread_local size_t work_done;
+
 static atomic_int planted;
 
 static atomic_uint_least64_t memory_requests;
@@ -42,6 +45,17 @@ void ms_testing_reach(enum ms_testing_point point)
 
     if (current != NULL)
         current(point, ms_load_relaxed(&hook_context));
+}
+
+void ms_testing_reach_after(enum ms_testing_point point, size_t work)
+{
+    work_done = work;
+    ms_testing_reach(point);
+}
+
+size_t ms_testing_work(void)
+{
+    return work_done;
 }
 
 void ms_testing_plant(enum ms_testing_fault fault)

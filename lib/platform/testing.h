@@ -28,6 +28,7 @@ enum ms_testing_point {
     MS_POINT_RETIRING,        /* a segment that nothing refers to is about to go to limbo */
     MS_POINT_CHUNK_MADE,      /* memory for queued writes is made and in no list yet */
     MS_POINT_INTERVAL_NOTED,  /* a snapshot holds a shard and knows what of it to copy */
+    MS_POINT_IMAGES_DONE, /* a snapshot holds what batches leave images in, and has seen to some */
     MS_POINT_COUNT
 };
 
@@ -51,6 +52,9 @@ typedef void (*ms_testing_hook)(enum ms_testing_point point, void *context);
 /* Call `hook` at every point; NULL stops that. */
 void ms_testing_set_hook(ms_testing_hook hook, void *context);
 void ms_testing_reach(enum ms_testing_point point);
+/* The same, where what was done under a lock is told in numbers; the hook asks for that. */
+void ms_testing_reach_after(enum ms_testing_point point, size_t work);
+size_t ms_testing_work(void);
 
 /* Plant a fault instead of the one before; MS_FAULT_NONE plants none. */
 void ms_testing_plant(enum ms_testing_fault fault);
@@ -93,6 +97,11 @@ bool ms_testing_clock(int64_t *monotonic_ms, int64_t *unix_ms);
 static inline void ms_testing_reach(enum ms_testing_point point)
 {
     (void)point;
+}
+static inline void ms_testing_reach_after(enum ms_testing_point point, size_t work)
+{
+    (void)point;
+    (void)work;
 }
 static inline bool ms_testing_has_fault(enum ms_testing_fault fault)
 {

@@ -46,12 +46,13 @@ int ms_capture_begin(memstore *store, struct ms_capture *capture, uint64_t most_
     return MEMSTORE_OK;
 }
 
-static void free_range(struct ms_capture *capture, uint64_t range)
+/* Free so many images of a range at most; how many they were. */
+static size_t free_some(struct ms_capture *capture, uint64_t range, size_t most)
 {
     struct ms_image *image = capture->ranges[range];
+    size_t freed = 0;
 
-    capture->ranges[range] = NULL;
-    while (image != NULL) {
+    for (; image != NULL && freed < most; freed++) {
         struct ms_image *next = image->next;
 
         capture->bytes -= sizeof *image + image->key_size + image->value_size;
@@ -60,6 +61,8 @@ static void free_range(struct ms_capture *capture, uint64_t range)
         ms_mem_free(image);
         image = next;
     }
+    capture->ranges[range] = image;
+    return freed;
 }
 
 void ms_capture_end(memstore *store, struct ms_capture *capture)
@@ -77,7 +80,7 @@ void ms_capture_end(memstore *store, struct ms_capture *capture)
     }
     ms_mutex_unlock(&store->captures.lock);
     for (uint64_t range = capture->purged; range < MS_CAPTURE_RANGES; range++)
-        free_range(capture, range);
+        free_some(capture, range, SIZE_MAX);
     ms_mem_free(capture->ranges);
 }
 
@@ -194,10 +197,15 @@ int ms_capture_take(memstore *store, struct ms_capture *capture, struct ms_image
     return status;
 }
 
-void ms_capture_written(memstore *store, struct ms_capture *capture, struct ms_image *images)
+/* Of so many images. Batches wait for the lock with their shards locked. */
+#define IMAGES_IN_ONE_HOLD 64
+
+/* The values of some are not needed any more; the first of the rest, or NULL. */
+static struct ms_image *free_values_locked(struct ms_capture *capture, struct ms_image *images)
 {
-    ms_mutex_lock(&store->captures.lock);
-    while (images != NULL) {
+    size_t done = 0;
+
+    for (; images != NULL && done < IMAGES_IN_ONE_HOLD; images = images->next_fresh, done++) {
         char *key_only = ms_mem_resize_wiped(images->bytes, images->key_size, capture->wipes);
 
         /* Memory that cannot be made smaller is none lost. */
@@ -205,17 +213,40 @@ void ms_capture_written(memstore *store, struct ms_capture *capture, struct ms_i
             images->bytes = key_only;
         capture->bytes -= images->value_size;
         images->value_size = 0;
-        images = images->next_fresh;
     }
-    ms_mutex_unlock(&store->captures.lock);
+    ms_testing_reach_after(MS_POINT_IMAGES_DONE, done);
+    return images;
+}
+
+void ms_capture_written(memstore *store, struct ms_capture *capture, struct ms_image *images)
+{
+    while (images != NULL) {
+        ms_mutex_lock(&store->captures.lock);
+        images = free_values_locked(capture, images);
+        ms_mutex_unlock(&store->captures.lock);
+    }
+}
+
+/* Free images of ranges before `passed`. */
+static void purge_locked(struct ms_capture *capture, uint64_t passed)
+{
+    size_t done = 0;
+
+    while (capture->purged < passed && done < IMAGES_IN_ONE_HOLD) {
+        done += free_some(capture, capture->purged, IMAGES_IN_ONE_HOLD - done);
+        capture->purged += capture->ranges[capture->purged] == NULL;
+    }
+    ms_testing_reach_after(MS_POINT_IMAGES_DONE, done);
 }
 
 void ms_capture_purge(memstore *store, struct ms_capture *capture)
 {
     const uint64_t passed = ms_load_relaxed(&capture->position) >> capture->range_shift;
 
-    ms_mutex_lock(&store->captures.lock);
-    for (; capture->purged < passed; capture->purged++)
-        free_range(capture, capture->purged);
-    ms_mutex_unlock(&store->captures.lock);
+    /* Only this thread changes `purged`. */
+    while (capture->purged < passed) {
+        ms_mutex_lock(&store->captures.lock);
+        purge_locked(capture, passed);
+        ms_mutex_unlock(&store->captures.lock);
+    }
 }

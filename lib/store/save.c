@@ -196,7 +196,7 @@ static bool note_interval(struct saving *saving)
     /* ORDER: relaxed, the shard's lock orders it (CT-1). */
     ms_store_relaxed(&saving->capture.position,
                      ((uint64_t)shard << 32) + (uint64_t)saving->interval.to + 1);
-    ms_testing_reach(MS_POINT_INTERVAL_NOTED);
+    ms_testing_reach_after(MS_POINT_INTERVAL_NOTED, saving->count);
     return noted;
 }
 

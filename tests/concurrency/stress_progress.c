@@ -126,6 +126,7 @@ static void be_stopped(void *context)
         CHECK_OK(memstore_set_async(store, "queued", 6, "v", 1, 0));
         break;
     case MS_POINT_INTERVAL_NOTED:
+    case MS_POINT_IMAGES_DONE:
         CHECK_OK(memstore_save(store, snapshot_path, NULL, NULL));
         break;
     case MS_POINT_COUNT:
@@ -428,12 +429,22 @@ static void reads_pass_a_writer_that_makes_room_in_the_queue(void)
     check_point(MS_POINT_CHUNK_MADE);
 }
 
-static void reads_pass_a_save_that_holds_a_shard(void)
+static void check_point_of_saving(enum ms_testing_point point)
 {
     snprintf(snapshot_path, sizeof snapshot_path, "/tmp/memstore-progress-%d.snapshot",
              (int)getpid());
-    check_point(MS_POINT_INTERVAL_NOTED);
+    check_point(point);
     unlink(snapshot_path);
+}
+
+static void reads_pass_a_save_that_holds_a_shard(void)
+{
+    check_point_of_saving(MS_POINT_INTERVAL_NOTED);
+}
+
+static void reads_pass_a_save_that_holds_what_batches_leave(void)
+{
+    check_point_of_saving(MS_POINT_IMAGES_DONE);
 }
 
 int main(int argc, char **argv)
@@ -460,6 +471,8 @@ int main(int argc, char **argv)
         {"reads_pass_a_writer_that_makes_room_in_the_queue",
          reads_pass_a_writer_that_makes_room_in_the_queue},
         {"reads_pass_a_save_that_holds_a_shard", reads_pass_a_save_that_holds_a_shard},
+        {"reads_pass_a_save_that_holds_what_batches_leave",
+         reads_pass_a_save_that_holds_what_batches_leave},
     };
     /* A new point needs its case here. */
     _Static_assert(TEST_COUNT_OF(cases) == MS_POINT_COUNT, "every point is tested");

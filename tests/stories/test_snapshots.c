@@ -630,6 +630,66 @@ Test(snapshots, batches_that_overwrite_too_much_fail_the_save_and_not_themselves
     memstore_destroy(store);
 }
 
+/* ---- What writers wait for ---- */
+
+/* More than 64 buckets and those that entries have passed on to hold. */
+#define MOST_IN_ONE_HOLD 1280
+
+struct holds {
+    size_t count, work, most;
+    enum ms_testing_point point;
+};
+
+static void note_hold(enum ms_testing_point point, void *context)
+{
+    struct holds *holds = context;
+
+    if (point != holds->point)
+        return;
+    holds->count++;
+    holds->work += ms_testing_work();
+    holds->most = ms_testing_work() > holds->most ? ms_testing_work() : holds->most;
+}
+
+static void assert_holds_are_short(const char *shards)
+{
+    struct holds holds = {.point = MS_POINT_INTERVAL_NOTED};
+    memstore *store = test_open(shards, "maintenance=manual", NULL);
+
+    set_numbered(store, "key", 50000);
+    ms_testing_set_hook(note_hold, &holds);
+    assert_ok(memstore_save(store, test_path("snapshot"), NULL, NULL));
+    ms_testing_set_hook(NULL, NULL);
+    cr_assert_geq(holds.work, 50000);
+    cr_assert_leq(holds.most, MOST_IN_ONE_HOLD);
+    memstore_destroy(store);
+}
+
+Test(snapshots, a_writer_waits_for_some_hundred_addresses_to_be_noted_and_no_more)
+{
+    assert_holds_are_short("shards=1");
+    assert_holds_are_short("shards=4");
+    assert_holds_are_short("shards=1024");
+}
+
+Test(snapshots, a_batch_waits_for_few_images_to_be_seen_to)
+{
+    struct holds holds = {.point = MS_POINT_IMAGES_DONE};
+    memstore *store = test_open("shards=1", "maintenance=manual", NULL);
+    struct rewriting rewriting = {.store = store};
+
+    write_pairs(store, "before");
+    assert_ok(test_set(store, "before", "before", 0));
+    ms_testing_set_hook(note_hold, &holds);
+    assert_ok(memstore_save(store, test_path("snapshot"), rewrite, &rewriting));
+    ms_testing_set_hook(NULL, NULL);
+    cr_assert(rewriting.done);
+    /* Each is written once, and freed unless the save ends before it is passed. */
+    cr_assert_geq(holds.work, PAIRS / 2);
+    cr_assert_leq(holds.most, 64);
+    memstore_destroy(store);
+}
+
 /* ---- Warming ---- */
 
 struct database {

@@ -76,6 +76,7 @@ enum ms_testing_point {
     MS_POINT_RETIRING,
     MS_POINT_CHUNK_MADE,
     MS_POINT_INTERVAL_NOTED,
+    MS_POINT_IMAGES_DONE,
     MS_POINT_COUNT
 };
 enum ms_testing_fault {
@@ -93,6 +94,8 @@ enum ms_testing_fault {
 typedef void (*ms_testing_hook)(enum ms_testing_point point, void *context);
 void ms_testing_set_hook(ms_testing_hook hook, void *context);
 void ms_testing_reach(enum ms_testing_point point);
+void ms_testing_reach_after(enum ms_testing_point point, size_t work);
+size_t ms_testing_work(void);
 void ms_testing_plant(enum ms_testing_fault fault);
 bool ms_testing_has_fault(enum ms_testing_fault fault);
 void ms_testing_fail_memory(uint64_t n, bool all_after);
@@ -112,6 +115,11 @@ bool ms_testing_clock(int64_t *monotonic_ms, int64_t *unix_ms);
 static inline void ms_testing_reach(enum ms_testing_point point)
 {
     (void)point;
+}
+static inline void ms_testing_reach_after(enum ms_testing_point point, size_t work)
+{
+    (void)point;
+    (void)work;
 }
 static inline bool ms_testing_has_fault(enum ms_testing_fault fault)
 {
@@ -1364,6 +1372,7 @@ void ms_reader_let_leave(void)
 #include <unistd.h>
 static _Atomic(ms_testing_hook) hook;
 static _Atomic(void *) hook_context;
+static _Thread_local size_t work_done;
 static atomic_int planted;
 static atomic_uint_least64_t memory_requests;
 static atomic_uint_least64_t failing_request;
@@ -1386,6 +1395,15 @@ void ms_testing_reach(enum ms_testing_point point)
     const ms_testing_hook current = ms_load_acquire(&hook);
     if (current != NULL)
         current(point, ms_load_relaxed(&hook_context));
+}
+void ms_testing_reach_after(enum ms_testing_point point, size_t work)
+{
+    work_done = work;
+    ms_testing_reach(point);
+}
+size_t ms_testing_work(void)
+{
+    return work_done;
 }
 void ms_testing_plant(enum ms_testing_fault fault)
 {
@@ -14693,11 +14711,11 @@ int ms_capture_begin(memstore *store, struct ms_capture *capture, uint64_t most_
     ms_mutex_unlock(&store->captures.lock);
     return MEMSTORE_OK;
 }
-static void free_range(struct ms_capture *capture, uint64_t range)
+static size_t free_some(struct ms_capture *capture, uint64_t range, size_t most)
 {
     struct ms_image *image = capture->ranges[range];
-    capture->ranges[range] = NULL;
-    while (image != NULL) {
+    size_t freed = 0;
+    for (; image != NULL && freed < most; freed++) {
         struct ms_image *next = image->next;
         capture->bytes -= sizeof *image + image->key_size + image->value_size;
         ms_sub_relaxed(&capture->images, 1);
@@ -14705,6 +14723,8 @@ static void free_range(struct ms_capture *capture, uint64_t range)
         ms_mem_free(image);
         image = next;
     }
+    capture->ranges[range] = image;
+    return freed;
 }
 void ms_capture_end(memstore *store, struct ms_capture *capture)
 {
@@ -14720,7 +14740,7 @@ void ms_capture_end(memstore *store, struct ms_capture *capture)
     }
     ms_mutex_unlock(&store->captures.lock);
     for (uint64_t range = capture->purged; range < MS_CAPTURE_RANGES; range++)
-        free_range(capture, range);
+        free_some(capture, range, SIZE_MAX);
     ms_mem_free(capture->ranges);
 }
 static struct ms_image *store_capture_find(const struct ms_capture *capture, uint64_t range, uint64_t hash,
@@ -14818,26 +14838,45 @@ int ms_capture_take(memstore *store, struct ms_capture *capture, struct ms_image
     ms_mutex_unlock(&store->captures.lock);
     return status;
 }
-void ms_capture_written(memstore *store, struct ms_capture *capture, struct ms_image *images)
+#define IMAGES_IN_ONE_HOLD 64
+static struct ms_image *free_values_locked(struct ms_capture *capture, struct ms_image *images)
 {
-    ms_mutex_lock(&store->captures.lock);
-    while (images != NULL) {
+    size_t done = 0;
+    for (; images != NULL && done < IMAGES_IN_ONE_HOLD; images = images->next_fresh, done++) {
         char *key_only = ms_mem_resize_wiped(images->bytes, images->key_size, capture->wipes);
         if (key_only != NULL)
             images->bytes = key_only;
         capture->bytes -= images->value_size;
         images->value_size = 0;
-        images = images->next_fresh;
     }
-    ms_mutex_unlock(&store->captures.lock);
+    ms_testing_reach_after(MS_POINT_IMAGES_DONE, done);
+    return images;
+}
+void ms_capture_written(memstore *store, struct ms_capture *capture, struct ms_image *images)
+{
+    while (images != NULL) {
+        ms_mutex_lock(&store->captures.lock);
+        images = free_values_locked(capture, images);
+        ms_mutex_unlock(&store->captures.lock);
+    }
+}
+static void purge_locked(struct ms_capture *capture, uint64_t passed)
+{
+    size_t done = 0;
+    while (capture->purged < passed && done < IMAGES_IN_ONE_HOLD) {
+        done += free_some(capture, capture->purged, IMAGES_IN_ONE_HOLD - done);
+        capture->purged += capture->ranges[capture->purged] == NULL;
+    }
+    ms_testing_reach_after(MS_POINT_IMAGES_DONE, done);
 }
 void ms_capture_purge(memstore *store, struct ms_capture *capture)
 {
     const uint64_t passed = ms_load_relaxed(&capture->position) >> capture->range_shift;
-    ms_mutex_lock(&store->captures.lock);
-    for (; capture->purged < passed; capture->purged++)
-        free_range(capture, capture->purged);
-    ms_mutex_unlock(&store->captures.lock);
+    while (capture->purged < passed) {
+        ms_mutex_lock(&store->captures.lock);
+        purge_locked(capture, passed);
+        ms_mutex_unlock(&store->captures.lock);
+    }
 }
 
 /* lib/store/chunk.c */
@@ -21567,7 +21606,7 @@ static bool note_interval(struct saving *saving)
                                      saving->interval.to, note_place, saving);
     ms_store_relaxed(&saving->capture.position,
                      ((uint64_t)shard << 32) + (uint64_t)saving->interval.to + 1);
-    ms_testing_reach(MS_POINT_INTERVAL_NOTED);
+    ms_testing_reach_after(MS_POINT_INTERVAL_NOTED, saving->count);
     return noted;
 }
 static int copy_interval(struct saving *saving)
