@@ -64,7 +64,7 @@ static void check_write(int status)
     if (status == MEMSTORE_OK)
         return;
     if (status != MEMSTORE_ERR_GC_PRESSURE && status != MEMSTORE_ERR_MEMORY_EXHAUSTED &&
-        status != MEMSTORE_ERR_SHARD_OVERFLOW)
+        status != MEMSTORE_ERR_SHARD_OVERFLOW && status != MEMSTORE_ERR_LOCK_TIMEOUT)
         CHECK_STATUS(status, MEMSTORE_ERR_ENTRY_TOO_LARGE);
     atomic_fetch_add(&refused, 1);
 }
