@@ -60,7 +60,7 @@ def memory_stats(one: memstore.MemoryStats) -> None:
     assert_type(
         [
             one.limit, one.charged, one.live, one.dead, one.index, one.overhead, one.pinned, one.free, one.segments,
-            one.segment_size, one.stale, one.resident,
+            one.segment_size, one.stale, one.resident, one.configured_limit,
         ],
         list[int],
     )  # fmt: skip
@@ -106,9 +106,15 @@ def stats(one: memstore.Stats) -> None:
             one.stale_served, one.refreshes, one.refresh_failures, one.room_made, one.exports, one.export_failures,
             one.rejected_ttl_expired, one.rejected_gc_pressure, one.rejected_shard_overflow, one.rejected_key_exists,
             one.rejected_key_not_found, one.rejected_version_mismatch, one.rejected_not_a_number,
+            one.limit_lowered, one.limit_raised,
         ],
         list[int],
     )  # fmt: skip
+
+
+def ttl_class(one: memstore.TTLClass) -> None:
+    assert_type(one.shortest, Optional[float])
+    assert_type(one.entries, int)
 
 
 def report(one: memstore.Report) -> None:

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any, Optional, Union, assert_type
 
 import memstore
-from memstore import Cache, Event, EventKind, EventStats, Latency, MemoryStats, Rates, Stats, Store, Subscription
+from memstore import Cache, Event, EventKind, EventStats, Latency, MemoryStats, Rates, Stats, Store, Subscription, TTLClass
 
 
 def reading_and_writing(store: Store) -> None:
@@ -160,6 +160,7 @@ def statistics(store: Store) -> None:
     assert_type(store.stats().hits, int)
     assert_type(store.stats().hit_rate, float)
     assert_type(store.memory(), MemoryStats)
+    assert_type(store.ttls(), list[TTLClass])
     assert_type(store.hit_rate(), float)
     assert_type(store.latency("set"), Latency)
     assert_type(store.rates(), Rates)
