@@ -63,6 +63,10 @@ type CacheStats struct {
 
 	LimitLowered uint64 // times that MemoryPressure has lowered the limit in force
 	LimitRaised  uint64 // times that it was raised again
+	LoadsTimedOut     uint64 // those of LoadFailures that asked for another attempt after all of loader.timeout
+	LoadsWithoutPlace uint64 // those that waited so long for a place among loader.max_loads
+	LoadsWithoutBytes uint64 // those that waited so long for one among loader.max_load_bytes
+	BreakersHalfOpen  uint64 // those of BreakersOpen that let a load through to try
 
 	HitRate float64 // hits as a share of hits and misses, 0 when nothing was read
 }
@@ -213,6 +217,7 @@ const (
 	AlertReclaimPressure                   // the share of writes that had to reclaim is over ReclaimPressureThreshold
 	AlertLoadFailures                      // the share of loads that failed is over LoadFailureThreshold
 	AlertPinned                            // the memory held in place is over PinnedThreshold
+	AlertBreaker                           // the breaker of loads is open or half open: BreakerFailures
 )
 
 // Rates is what went on in the last whole window of MetricsInterval; before the first one has ended,

@@ -548,6 +548,10 @@ static inline int glue_get_stats(memstore *store, uint64_t *out, size_t n)
         s.rejected_not_a_number,
         s.limit_lowered,
         s.limit_raised,
+        s.loads_timed_out,
+        s.loads_without_place,
+        s.loads_without_bytes,
+        s.breakers_half_open,
     };
 
     if (status != MEMSTORE_OK)

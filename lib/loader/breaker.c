@@ -35,66 +35,98 @@ static struct ms_breaker *take_place_locked(struct ms_breakers *breakers, uint64
 }
 
 bool ms_breakers_let_through(struct ms_breakers *breakers, uint64_t loader,
-                             const struct ms_breaker_rule *rule, int64_t now)
+                             const struct ms_breaker_rule *rule, int64_t now,
+                             enum ms_breaker_change *change)
 {
     bool let_through = true;
 
+    *change = MS_BREAKER_STAYS;
     if (rule->failures == 0 || ms_load_relaxed(&breakers->failing) == 0)
         return true;
     ms_mutex_lock(&breakers->lock);
     struct ms_breaker *breaker = find_locked(breakers, loader);
     if (breaker != NULL && breaker->failures >= rule->failures) {
         let_through = now >= breaker->open_until;
-        if (let_through)
+        if (let_through) {
             breaker->open_until = now + rule->open_ms;
+            *change = breaker->state == MS_BREAKER_HALF_OPEN ? MS_BREAKER_STAYS
+                                                             : MS_BREAKER_HALF_OPENS;
+            breaker->state = MS_BREAKER_HALF_OPEN;
+        }
     }
     ms_mutex_unlock(&breakers->lock);
     return let_through;
 }
 
-void ms_breakers_succeeded(struct ms_breakers *breakers, uint64_t loader)
+enum ms_breaker_change ms_breakers_succeeded(struct ms_breakers *breakers, uint64_t loader)
 {
+    enum ms_breaker_change change = MS_BREAKER_STAYS;
+
     if (ms_load_relaxed(&breakers->failing) == 0)
-        return;
+        return change;
     ms_mutex_lock(&breakers->lock);
     struct ms_breaker *breaker = find_locked(breakers, loader);
     if (breaker != NULL) {
+        if (breaker->state != MS_BREAKER_CLOSED)
+            change = MS_BREAKER_CLOSES;
         breaker->failures = 0;
         ms_sub_relaxed(&breakers->failing, 1);
     }
     ms_mutex_unlock(&breakers->lock);
+    return change;
 }
 
-bool ms_breakers_failed(struct ms_breakers *breakers, uint64_t loader,
-                        const struct ms_breaker_rule *rule, int64_t now)
+/* It has failed as often as opens it. */
+static enum ms_breaker_change open_locked(struct ms_breaker *breaker, int64_t until)
 {
-    bool opened = false;
+    static const enum ms_breaker_change changes[] = {
+        [MS_BREAKER_CLOSED] = MS_BREAKER_OPENS,
+        [MS_BREAKER_OPEN] = MS_BREAKER_STAYS,
+        [MS_BREAKER_HALF_OPEN] = MS_BREAKER_REOPENS,
+    };
+    const enum ms_breaker_change change = changes[breaker->state];
+
+    breaker->state = MS_BREAKER_OPEN;
+    breaker->open_until = until;
+    return change;
+}
+
+enum ms_breaker_change ms_breakers_failed(struct ms_breakers *breakers, uint64_t loader,
+                                          const struct ms_breaker_rule *rule, int64_t now)
+{
+    enum ms_breaker_change change = MS_BREAKER_STAYS;
 
     if (rule->failures == 0)
-        return false;
+        return change;
     ms_mutex_lock(&breakers->lock);
     struct ms_breaker *breaker = find_locked(breakers, loader);
     if (breaker == NULL)
         breaker = take_place_locked(breakers, loader);
     if (breaker != NULL) {
         breaker->failures += breaker->failures != UINT32_MAX;
-        opened = breaker->failures == rule->failures;
         if (breaker->failures >= rule->failures)
-            breaker->open_until = now + rule->open_ms;
+            change = open_locked(breaker, now + rule->open_ms);
     }
     ms_mutex_unlock(&breakers->lock);
-    return opened;
+    return change;
 }
 
-uint32_t ms_breakers_open(struct ms_breakers *breakers, const struct ms_breaker_rule *rule)
+struct ms_breakers_sum ms_breakers_sum_up(struct ms_breakers *breakers,
+                                          const struct ms_breaker_rule *rule, int64_t now)
 {
-    uint32_t open = 0;
+    struct ms_breakers_sum sum = {0};
 
     if (rule->failures == 0)
-        return 0;
+        return sum;
     ms_mutex_lock(&breakers->lock);
-    for (int i = 0; i < MS_BREAKERS; i++)
-        open += breakers->table[i].failures >= rule->failures;
+    for (int i = 0; i < MS_BREAKERS; i++) {
+        const struct ms_breaker *breaker = &breakers->table[i];
+
+        if (breaker->failures < rule->failures)
+            continue;
+        sum.open++;
+        sum.half_open += breaker->state == MS_BREAKER_HALF_OPEN || now >= breaker->open_until;
+    }
     ms_mutex_unlock(&breakers->lock);
-    return open;
+    return sum;
 }

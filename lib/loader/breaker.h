@@ -4,7 +4,8 @@
  *     closed    failures < threshold       every load is let through
  *     open      until `open_until`         none is
  *     half open from then on               one is, which sets `open_until` anew and so holds the
- *                                          others back; if it succeeds the breaker is forgotten
+ *                                          others back; if it succeeds the breaker is forgotten,
+ *                                          if it fails it is open again
  *
  * Breakers are told apart by a number that stands for the loader; 0 stands for all leases. Only
  * those that have failed since they last succeeded take a place. When all places are taken, further
@@ -28,9 +29,21 @@ struct ms_breaker_rule {
     int64_t open_ms;
 };
 
+enum ms_breaker_state { MS_BREAKER_CLOSED, MS_BREAKER_OPEN, MS_BREAKER_HALF_OPEN };
+
+/* What a call has made of the breaker. */
+enum ms_breaker_change {
+    MS_BREAKER_STAYS,
+    MS_BREAKER_OPENS,
+    MS_BREAKER_HALF_OPENS, /* one is let through */
+    MS_BREAKER_REOPENS,    /* that failed */
+    MS_BREAKER_CLOSES,
+};
+
 struct ms_breaker {
     uint64_t loader;
     uint32_t failures;
+    enum ms_breaker_state state; /* as the calls have left it */
     int64_t
         open_until; /* in ms_clock_exact_ms(); counts once failures have reached the threshold */
 };
@@ -43,14 +56,21 @@ struct ms_breakers {
 
 void ms_breakers_init(struct ms_breakers *breakers);
 void ms_breakers_fini(struct ms_breakers *breakers);
-/* Whether a load may call its loader at this time. */
+/* Whether a load may call its loader at this time; *change is MS_BREAKER_HALF_OPENS for the first that
+ * may again. */
 bool ms_breakers_let_through(struct ms_breakers *breakers, uint64_t loader,
-                             const struct ms_breaker_rule *rule, int64_t now);
-void ms_breakers_succeeded(struct ms_breakers *breakers, uint64_t loader);
-/* A loader has failed. True when that opened its breaker, which was closed. */
-bool ms_breakers_failed(struct ms_breakers *breakers, uint64_t loader,
-                        const struct ms_breaker_rule *rule, int64_t now);
-/* How many are open or half open. */
-uint32_t ms_breakers_open(struct ms_breakers *breakers, const struct ms_breaker_rule *rule);
+                             const struct ms_breaker_rule *rule, int64_t now,
+                             enum ms_breaker_change *change);
+/* A loader has succeeded or failed. */
+enum ms_breaker_change ms_breakers_succeeded(struct ms_breakers *breakers, uint64_t loader);
+enum ms_breaker_change ms_breakers_failed(struct ms_breakers *breakers, uint64_t loader,
+                                          const struct ms_breaker_rule *rule, int64_t now);
+
+/* How many are open or half open, and how many of these are half open. */
+struct ms_breakers_sum {
+    uint32_t open, half_open;
+};
+struct ms_breakers_sum ms_breakers_sum_up(struct ms_breakers *breakers,
+                                          const struct ms_breaker_rule *rule, int64_t now);
 
 #endif

@@ -48,8 +48,8 @@ static int64_t end_of_patience(const memstore *store)
     return timeout == 0 ? INT64_MAX : ms_clock_exact_ms() + timeout;
 }
 
-/* OK, LOCK_TIMEOUT or CACHE_CLOSED. A store that is closed bounds nothing. */
-static int take_place(memstore *store, int64_t until, bool closed)
+/* For `n` keys: OK, LOCK_TIMEOUT or CACHE_CLOSED. A store that is closed bounds nothing. */
+static int take_place(memstore *store, size_t n, int64_t until, bool closed)
 {
     int64_t deadline_us = INT64_MAX;
 
@@ -60,6 +60,8 @@ static int take_place(memstore *store, int64_t until, bool closed)
     const int status = ms_admission_status(ms_gate_enter(&store->loads_gate, 1, deadline_us));
     if (status == MEMSTORE_OK)
         place_of = store;
+    else if (status == MEMSTORE_ERR_LOCK_TIMEOUT)
+        ms_count(&store->counters, MS_COUNT_LOADS_WITHOUT_PLACE, n);
     return status;
 }
 
@@ -88,6 +90,8 @@ static int take_bytes(memstore *store, size_t n, int64_t until, bool closed)
     if (status == MEMSTORE_OK) {
         bytes_of = store;
         bytes_held = wanted;
+    } else if (status == MEMSTORE_ERR_LOCK_TIMEOUT) {
+        ms_count(&store->counters, MS_COUNT_LOADS_WITHOUT_BYTES, n);
     }
     return status;
 }
@@ -135,21 +139,28 @@ static uint64_t loader_of(const struct ms_load *load)
 bool ms_load_may_call(memstore *store, uint64_t loader)
 {
     const struct ms_breaker_rule rule = ms_load_breaker_rule(store);
+    enum ms_breaker_change change;
+    const bool may =
+        ms_breakers_let_through(&store->breakers, loader, &rule, ms_clock_exact_ms(), &change);
 
-    return ms_breakers_let_through(&store->breakers, loader, &rule, ms_clock_exact_ms());
+    ms_monitor_breaker(store, change);
+    return may;
 }
 
 void ms_load_note_success(memstore *store, uint64_t loader)
 {
-    ms_breakers_succeeded(&store->breakers, loader);
+    ms_monitor_breaker(store, ms_breakers_succeeded(&store->breakers, loader));
 }
 
 void ms_load_note_failure(memstore *store, uint64_t loader)
 {
     const struct ms_breaker_rule rule = ms_load_breaker_rule(store);
+    const enum ms_breaker_change change =
+        ms_breakers_failed(&store->breakers, loader, &rule, ms_clock_exact_ms());
 
-    if (ms_breakers_failed(&store->breakers, loader, &rule, ms_clock_exact_ms()))
+    if (change == MS_BREAKER_OPENS)
         ms_count(&store->counters, MS_COUNT_BREAKERS_OPENED, 1);
+    ms_monitor_breaker(store, change);
 }
 
 /* That a caller found no place says nothing about the loader. */
@@ -180,8 +191,8 @@ static struct attempts attempts_of(const struct ms_load *load, bool closed)
                              .once = closed || load->refreshes};
 }
 
-/* An attempt was made and asks for another: wait for its time. OK, or why there is none. */
-static int wait_for_next(struct attempts *attempts)
+/* An attempt at `n` keys was made and asks for another: wait for its time. OK, or why there is none. */
+static int wait_for_next(struct attempts *attempts, size_t n)
 {
     memstore *store = attempts->store;
     const int64_t pause =
@@ -189,8 +200,12 @@ static int wait_for_next(struct attempts *attempts)
                          ms_setting_of(&store->settings, load_retry_max), ms_random_seed());
     const int64_t now = ms_clock_exact_ms();
 
-    if (now >= attempts->until || pause > attempts->until - now || attempts->once)
+    if (attempts->once)
         return MEMSTORE_ERR_LOADER_FAILED;
+    if (now >= attempts->until || pause > attempts->until - now) {
+        ms_count(&store->counters, MS_COUNT_LOADS_TIMED_OUT, n);
+        return MEMSTORE_ERR_LOADER_FAILED;
+    }
     if (!ms_flights_pause(&store->flights, now + pause))
         return MEMSTORE_ERR_CACHE_CLOSED;
     ms_count(&store->counters, MS_COUNT_LOAD_RETRIES, 1);
@@ -212,7 +227,7 @@ static int call_once(const struct ms_load *load, const struct attempts *attempts
                      memstore_load_value *value)
 {
     const memstore_loader *loader = load->loader;
-    int result = take_place(load->store, attempts->until, attempts->closed);
+    int result = take_place(load->store, 1, attempts->until, attempts->closed);
 
     if (result != MEMSTORE_OK)
         return result;
@@ -236,7 +251,7 @@ static int call_until_settled(const struct ms_load *load, bool closed, memstore_
     if (result != MEMSTORE_OK)
         return result;
     while ((result = call_once(load, &attempts, value)) == MEMSTORE_LOAD_RETRY) {
-        const int status = wait_for_next(&attempts);
+        const int status = wait_for_next(&attempts, 1);
         if (status != MEMSTORE_OK)
             return status;
     }
@@ -273,7 +288,7 @@ static int call_many_once(const struct ms_load *load, const struct attempts *att
                           const memstore_key *keys, size_t n, memstore_load_value *values)
 {
     const memstore_loader *loader = load->loader;
-    int result = take_place(load->store, attempts->until, false);
+    int result = take_place(load->store, n, attempts->until, false);
 
     if (result != MEMSTORE_OK)
         return result;
@@ -351,7 +366,7 @@ static void call_together(const struct ms_load *load, struct attempts *attempts,
         values += settled;
         order += settled;
         n -= settled;
-        const int status = n != 0 ? wait_for_next(attempts) : MEMSTORE_OK;
+        const int status = n != 0 ? wait_for_next(attempts, n) : MEMSTORE_OK;
         if (status != MEMSTORE_OK) {
             tell_each(values, n, status);
             return;

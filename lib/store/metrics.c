@@ -89,9 +89,16 @@ static void put_loads(struct ms_text *out, const memstore_stats *stats)
     put_counter(out, "loads_refused", stats->loads_refused, "Loads refused by a breaker.");
     put_counter(out, "breakers_opened", stats->breakers_opened, "Times that a breaker opened.");
     put_gauge(out, "breakers_open", (double)stats->breakers_open, "Breakers open now.");
+    put_gauge(out, "breakers_half_open", (double)stats->breakers_half_open,
+              "Those of them that let a load through to try.");
     put_counter(out, "stale_served", stats->stale_served, "Failed loads served what had expired.");
     put_counter(out, "refreshes", stats->refreshes, "Loads of what was there and old.");
     put_counter(out, "refresh_failures", stats->refresh_failures, "Such loads that failed.");
+    put_counter(out, "loads_timed_out", stats->loads_timed_out, "Loads tried for loader.timeout.");
+    put_counter(out, "loads_without_place", stats->loads_without_place,
+                "Loads for which loader.max_loads left no place.");
+    put_counter(out, "loads_without_bytes", stats->loads_without_bytes,
+                "Loads for which loader.max_load_bytes left none.");
 }
 
 static void put_counts(struct ms_text *out, memstore *store)

@@ -131,6 +131,8 @@ const char *ms_monitor_alert_name(uint64_t alert)
         return "load_failures";
     case MEMSTORE_ALERT_PINNED:
         return "pinned";
+    case MEMSTORE_ALERT_BREAKER:
+        return "breaker";
     default:
         return NULL;
     }
@@ -194,6 +196,22 @@ static void judge_latency(memstore *store)
     set_alert(store, MEMSTORE_ALERT_LATENCY, &verdict);
 }
 
+static uint32_t open_breakers(memstore *store)
+{
+    const struct ms_breaker_rule rule = ms_load_breaker_rule(store);
+
+    return ms_breakers_sum_up(&store->breakers, &rule, ms_clock_exact_ms()).open;
+}
+
+/* For when `loader.breaker_failures` was changed: else changes are told as they come. */
+static void judge_breakers(memstore *store)
+{
+    const uint32_t open = open_breakers(store);
+    const struct verdict verdict = {open != 0, 0, open != 0, open == 0};
+
+    set_alert(store, MEMSTORE_ALERT_BREAKER, &verdict);
+}
+
 static void judge(memstore *store)
 {
     const struct ms_settings *settings = &store->settings;
@@ -213,6 +231,34 @@ static void judge(memstore *store)
     judge_above(store, MEMSTORE_ALERT_LOAD_FAILURES, load_failures_of(window),
                 ms_setting_of(settings, load_failure_threshold),
                 loads_of(window) >= LOADS_FOR_AN_ALERT);
+    judge_breakers(store);
+}
+
+/* How open a breaker is that has changed so. */
+static double openness_after(enum ms_breaker_change change)
+{
+    return change == MS_BREAKER_CLOSES ? 0 : change == MS_BREAKER_HALF_OPENS ? 0.5 : 1;
+}
+
+/* Judged by what is open now, so that of two who come at once the last leaves it as it is. */
+void ms_monitor_breaker(memstore *store, enum ms_breaker_change change)
+{
+    struct ms_monitor *monitor = &store->monitor;
+
+    if (change == MS_BREAKER_STAYS || ms_store_is_closed(store))
+        return;
+    ms_mutex_lock(&monitor->lock);
+    const uint32_t open = open_breakers(store);
+    const bool was_raised = (monitor->alerts & MEMSTORE_ALERT_BREAKER) != 0, raised = open != 0;
+    const struct ms_alert_note note = {MEMSTORE_ALERT_BREAKER, raised, openness_after(change), 0};
+    ms_tell_breaker(store, change, open);
+    ms_notify_alert(store, &note);
+    if (raised != was_raised) {
+        monitor->alerts ^= MEMSTORE_ALERT_BREAKER;
+        monitor->alerts_raised += raised;
+        ms_tell_alert(store, &note);
+    }
+    ms_mutex_unlock(&monitor->lock);
 }
 
 /* ---- Windows ---- */

@@ -55,10 +55,16 @@ void ms_store_stats(memstore *store, memstore_stats *out)
     out->loads_refused = sums[MS_COUNT_LOADS_REFUSED];
     out->breakers_opened = sums[MS_COUNT_BREAKERS_OPENED];
     const struct ms_breaker_rule rule = ms_load_breaker_rule(store);
-    out->breakers_open = ms_breakers_open(&store->breakers, &rule);
+    const struct ms_breakers_sum breakers =
+        ms_breakers_sum_up(&store->breakers, &rule, ms_clock_exact_ms());
+    out->breakers_open = breakers.open;
+    out->breakers_half_open = breakers.half_open;
     out->stale_served = sums[MS_COUNT_STALE_SERVED];
     out->refreshes = sums[MS_COUNT_REFRESHES];
     out->refresh_failures = sums[MS_COUNT_REFRESH_FAILURES];
+    out->loads_timed_out = sums[MS_COUNT_LOADS_TIMED_OUT];
+    out->loads_without_place = sums[MS_COUNT_LOADS_WITHOUT_PLACE];
+    out->loads_without_bytes = sums[MS_COUNT_LOADS_WITHOUT_BYTES];
     out->room_made = sums[MS_COUNT_ROOM_MADE];
     out->exports = sums[MS_COUNT_EXPORTS];
     out->export_failures = sums[MS_COUNT_EXPORT_FAILURES];

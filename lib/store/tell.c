@@ -152,6 +152,21 @@ void ms_tell_alert(memstore *store, const struct ms_alert_note *alert)
     ms_log_end(&line);
 }
 
+void ms_tell_breaker(memstore *store, enum ms_breaker_change change, uint32_t open)
+{
+    const enum ms_log_event event = change == MS_BREAKER_CLOSES       ? MS_LOG_BREAKER_CLOSED
+                                    : change == MS_BREAKER_HALF_OPENS ? MS_LOG_BREAKER_HALF_OPEN
+                                                                      : MS_LOG_BREAKER_OPENED;
+    struct ms_log_line line;
+
+    if (!ms_log_begin(&store->log, event, &line))
+        return;
+    ms_log_integer(&line, "open", open);
+    if (event == MS_LOG_BREAKER_OPENED)
+        ms_log_boolean(&line, "again", change == MS_BREAKER_REOPENS);
+    ms_log_end(&line);
+}
+
 void ms_tell_index_grown(memstore *store, uint64_t bytes)
 {
     struct ms_log_line line;

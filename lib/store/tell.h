@@ -25,6 +25,8 @@ void ms_tell_pressure_watched(memstore *store, const char *path);
 void ms_tell_pressure_unknown(memstore *store, const char *path, const char *why);
 /* An alert is raised or cleared. */
 void ms_tell_alert(memstore *store, const struct ms_alert_note *alert);
+/* A breaker has changed; so many are open now, half open ones included. */
+void ms_tell_breaker(memstore *store, enum ms_breaker_change change, uint32_t open);
 /* A table of so many bytes takes the place of a shard's smaller one. */
 void ms_tell_index_grown(memstore *store, uint64_t bytes);
 /* The live entries of a segment were moved. */

@@ -75,6 +75,10 @@ AT(memstore_stats, rejected_version_mismatch, 320);
 AT(memstore_stats, rejected_not_a_number, 328);
 AT(memstore_stats, limit_lowered, 336);
 AT(memstore_stats, limit_raised, 344);
+AT(memstore_stats, loads_timed_out, 352);
+AT(memstore_stats, loads_without_place, 360);
+AT(memstore_stats, loads_without_bytes, 368);
+AT(memstore_stats, breakers_half_open, 376);
 
 SIZE_AT_LEAST(memstore_event, 112);
 AT(memstore_event, struct_size, 0);
@@ -201,6 +205,7 @@ VALUE(MEMSTORE_EVENT_ALERT, 32);
 VALUE(MEMSTORE_ALERT_RECLAIM_PRESSURE, 8);
 VALUE(MEMSTORE_ALERT_LOAD_FAILURES, 16);
 VALUE(MEMSTORE_ALERT_PINNED, 32);
+VALUE(MEMSTORE_ALERT_BREAKER, 64);
 VALUE(MEMSTORE_LOG_OFF, 0);
 VALUE(MEMSTORE_LOG_ERROR, 1);
 VALUE(MEMSTORE_LOG_DEBUG, 4);

@@ -532,6 +532,20 @@ Test(loading, retries_end_with_loader_timeout)
 
     assert_status(get_or_load(store, "key", &row, &view), MEMSTORE_ERR_LOADER_FAILED);
     cr_assert_eq(row.calls, 5);
+    const memstore_stats stats = test_stats(store);
+    cr_assert(stats.loads_timed_out == 1 && stats.load_failures == 1);
+    memstore_destroy(store);
+}
+
+Test(loading, a_load_that_fails_at_once_has_not_timed_out)
+{
+    memstore *store = test_open("maintenance=manual", NULL);
+    struct row row = {.fails = true};
+    memstore_view view;
+
+    assert_status(get_or_load(store, "key", &row, &view), MEMSTORE_ERR_LOADER_FAILED);
+    const memstore_stats stats = test_stats(store);
+    cr_assert(stats.loads_timed_out == 0 && stats.load_failures == 1);
     memstore_destroy(store);
 }
 
@@ -1089,6 +1103,8 @@ Test(loading, who_finds_no_place_within_loader_timeout_is_told)
     wait_for_calls(&first, 1);
     assert_status(get_or_load(store, "two", &second, &view), MEMSTORE_ERR_LOCK_TIMEOUT);
     cr_assert_eq(second.calls, 0);
+    cr_assert(test_stats(store).loads_without_place == 1);
+    cr_assert(test_stats(store).loads_without_bytes == 0);
     atomic_store(&first.may_end, true);
     assert_ok(result_of(&one));
     memstore_view_release(&one.view);

@@ -576,6 +576,140 @@ Test(loading_policy, leases_share_a_breaker)
     memstore_destroy(store);
 }
 
+/* What a subscriber and the log are told of breakers, in the order in which it happens. */
+static void expect_breaker(memstore_subscription *alerts, double openness, bool raised)
+{
+    memstore_event event = {.struct_size = sizeof event};
+
+    assert_ok(memstore_subscription_next(alerts, 0, &event));
+    cr_expect(event.kind == MEMSTORE_EVENT_ALERT && event.alert == MEMSTORE_ALERT_BREAKER);
+    cr_expect(event.alert_value > openness - 1e-9 && event.alert_value < openness + 1e-9, "%g",
+              event.alert_value);
+    cr_expect_eq(event.raised, raised);
+    memstore_view_release(&event.value);
+}
+
+static void expect_breakers(memstore *store, uint64_t open, uint64_t half_open)
+{
+    const memstore_stats stats = test_stats(store);
+
+    cr_expect_eq(stats.breakers_open, open);
+    cr_expect_eq(stats.breakers_half_open, half_open);
+}
+
+Test(loading_policy, each_change_of_a_breaker_is_an_event)
+{
+    test_clock_start();
+    memstore *store = test_open("maintenance=manual", "loader.breaker_failures=2",
+                                "loader.breaker_open=10s", NULL);
+    struct source source = {.value = "row", .result = MEMSTORE_LOAD_FAILED};
+    memstore_subscription *alerts;
+    memstore_event event = {.struct_size = sizeof event};
+
+    assert_ok(memstore_subscribe(store, MEMSTORE_EVENT_ALERT, 0, &alerts));
+    assert_fails(store, &source);
+    expect_breakers(store, 0, 0);
+    assert_fails(store, &source);
+    expect_breaker(alerts, 1, true);
+    expect_breakers(store, 1, 0);
+    assert_fails(store, &source); /* refused, which changes nothing */
+
+    test_clock_advance(10000);
+    expect_breakers(store, 1, 1);
+    assert_fails(store, &source);
+    expect_breaker(alerts, 0.5, true);
+    expect_breaker(alerts, 1, true);
+    expect_breakers(store, 1, 0);
+
+    test_clock_advance(10000);
+    source.result = MEMSTORE_LOAD_OK;
+    assert_asks(store, &source, "row");
+    expect_breaker(alerts, 0.5, true);
+    expect_breaker(alerts, 0, false);
+    expect_breakers(store, 0, 0);
+    assert_status(memstore_subscription_next(alerts, 0, &event), MEMSTORE_ERR_LOCK_TIMEOUT);
+    cr_assert_eq(test_stats(store).breakers_opened, 1);
+    memstore_subscription_close(alerts);
+    memstore_destroy(store);
+}
+
+Test(loading_policy, the_alert_stays_until_the_last_breaker_is_closed)
+{
+    test_clock_start();
+    memstore *store = test_open("maintenance=manual", "loader.breaker_failures=1",
+                                "loader.breaker_open=10s", NULL);
+    struct source one = {.value = "row", .result = MEMSTORE_LOAD_FAILED}, two = one;
+    memstore_subscription *alerts;
+
+    assert_ok(memstore_subscribe(store, MEMSTORE_EVENT_ALERT, 0, &alerts));
+    assert_fails(store, &one);
+    assert_fails(store, &two);
+    expect_breaker(alerts, 1, true);
+    expect_breaker(alerts, 1, true);
+    test_clock_advance(10000);
+    one.result = two.result = MEMSTORE_LOAD_OK;
+    assert_asks(store, &one, "row");
+    expect_breaker(alerts, 0.5, true);
+    expect_breaker(alerts, 0, true);
+    assert_ok(memstore_delete(store, "key", 3));
+    assert_asks(store, &two, "row");
+    expect_breaker(alerts, 0.5, true);
+    expect_breaker(alerts, 0, false);
+    memstore_subscription_close(alerts);
+    memstore_destroy(store);
+}
+
+Test(loading_policy, the_alert_goes_when_breakers_are_switched_off)
+{
+    test_clock_start();
+    memstore *store = test_open("maintenance=manual", "loader.breaker_failures=1", NULL);
+    struct source source = {.result = MEMSTORE_LOAD_FAILED};
+    memstore_rates rates = {.struct_size = sizeof rates};
+
+    assert_fails(store, &source);
+    assert_ok(memstore_get_rates(store, &rates));
+    cr_assert_eq(rates.alerts, MEMSTORE_ALERT_BREAKER);
+    assert_ok(memstore_reconfigure(store, "loader.breaker_failures", "0"));
+    test_clock_advance(3600 * 1000);
+    assert_ok(memstore_maintain(store, 0));
+    assert_ok(memstore_get_rates(store, &rates));
+    cr_assert(rates.alerts == 0 && rates.alerts_raised == 1);
+    memstore_destroy(store);
+}
+
+static char told[1024];
+
+static void note_breakers(const memstore_log_record *record, void *unused)
+{
+    const size_t length = strlen(told);
+
+    (void)unused;
+    if (strncmp(record->event, "breaker_", 8) == 0)
+        snprintf(told + length, sizeof told - length, "%s ", record->event);
+}
+
+Test(loading_policy, each_change_of_a_breaker_is_in_the_log)
+{
+    memstore_config *config = memstore_config_new();
+    struct source source = {.value = "row", .result = MEMSTORE_LOAD_FAILED};
+    memstore *store;
+
+    test_clock_start();
+    assert_ok(memstore_config_set(config, "maintenance", "manual"));
+    assert_ok(memstore_config_set(config, "loader.breaker_failures", "1"));
+    assert_ok(memstore_config_set(config, "loader.breaker_open", "10s"));
+    assert_ok(memstore_set_logger(config, MEMSTORE_LOG_INFO, note_breakers, NULL));
+    assert_ok(memstore_open(config, &store));
+    memstore_config_free(config);
+    assert_fails(store, &source);
+    test_clock_advance(10000);
+    source.result = MEMSTORE_LOAD_OK;
+    assert_asks(store, &source, "row");
+    assert_ok(memstore_close(store));
+    cr_assert_str_eq(told, "breaker_opened breaker_half_open breaker_closed ");
+    memstore_destroy(store);
+}
+
 /* ---- What loads take ---- */
 
 Test(loading_policy, max_load_bytes_holds_loads_back_by_what_values_were_before)
@@ -595,6 +729,8 @@ Test(loading_policy, max_load_bytes_holds_loads_back_by_what_values_were_before)
     memstore_view view;
     assert_status(memstore_get_or_load(store, "another", 7, &loader, &view),
                   MEMSTORE_ERR_LOCK_TIMEOUT);
+    cr_assert(test_stats(store).loads_without_bytes == 1);
+    cr_assert(test_stats(store).loads_without_place == 0);
     atomic_store(&held.holds, false);
     pthread_join(asker.thread, NULL);
     memstore_view_release(&asker.view);

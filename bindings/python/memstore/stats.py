@@ -100,6 +100,14 @@ class Stats:
     limit_lowered: int
     #: and raised it again.
     limit_raised: int
+    #: Those of ``load_failures`` that asked for another attempt after all of ``loader.timeout``.
+    loads_timed_out: int
+    #: Those that waited so long for a place among ``loader.max_loads``,
+    loads_without_place: int
+    #: and among ``loader.max_load_bytes``.
+    loads_without_bytes: int
+    #: Those of ``breakers_open`` that let a load through to try.
+    breakers_half_open: int
 
     @property
     def hit_rate(self) -> float:
@@ -219,6 +227,8 @@ class Alert(IntFlag):
     LOAD_FAILURES = _native.MEMSTORE_ALERT_LOAD_FAILURES
     #: The memory that views hold is over ``monitoring.pinned_threshold``.
     PINNED = _native.MEMSTORE_ALERT_PINNED
+    #: The breaker of loads is open or half open: ``loader.breaker_failures``.
+    BREAKER = _native.MEMSTORE_ALERT_BREAKER
 
 
 @dataclass(frozen=True, slots=True)

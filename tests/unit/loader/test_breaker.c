@@ -13,9 +13,24 @@ static void init(void)
 
 TestSuite(breaker, .init = init);
 
+/* What the last call has made of its breaker. */
+static enum ms_breaker_change change;
+
 static bool may(uint64_t loader, int64_t now)
 {
-    return ms_breakers_let_through(&breakers, loader, &rule, now);
+    return ms_breakers_let_through(&breakers, loader, &rule, now, &change);
+}
+
+static enum ms_breaker_change fail(uint64_t loader, int64_t now)
+{
+    return ms_breakers_failed(&breakers, loader, &rule, now);
+}
+
+static bool are_open(int64_t now, uint32_t open, uint32_t half_open)
+{
+    const struct ms_breakers_sum sum = ms_breakers_sum_up(&breakers, &rule, now);
+
+    return sum.open == open && sum.half_open == half_open;
 }
 
 static void fail_times(uint64_t loader, unsigned times, int64_t now)
@@ -30,9 +45,9 @@ Test(breaker, opens_after_so_many_failures_in_a_row)
     ms_breakers_succeeded(&breakers, 1);
     fail_times(1, 2, 0);
     cr_assert(may(1, 0));
-    cr_assert(ms_breakers_failed(&breakers, 1, &rule, 0));
+    cr_assert_eq(fail(1, 0), MS_BREAKER_OPENS);
     cr_assert(!may(1, 0) && !may(1, 99) && may(2, 0));
-    cr_assert_eq(ms_breakers_open(&breakers, &rule), 1);
+    cr_assert(are_open(99, 1, 0));
 }
 
 Test(breaker, lets_one_through_when_it_has_been_open_and_closes_when_that_succeeds)
@@ -42,14 +57,14 @@ Test(breaker, lets_one_through_when_it_has_been_open_and_closes_when_that_succee
     cr_assert(!may(1, 100) && !may(1, 199));
     ms_breakers_succeeded(&breakers, 1);
     cr_assert(may(1, 100) && may(1, 100));
-    cr_assert_eq(ms_breakers_open(&breakers, &rule), 0);
+    cr_assert(are_open(100, 0, 0));
 }
 
 Test(breaker, stays_open_when_what_was_let_through_fails)
 {
     fail_times(1, 3, 0);
     cr_assert(may(1, 100));
-    cr_assert(!ms_breakers_failed(&breakers, 1, &rule, 150));
+    cr_assert_eq(fail(1, 150), MS_BREAKER_REOPENS);
     cr_assert(!may(1, 249) && may(1, 250));
 }
 
@@ -76,7 +91,34 @@ Test(breaker, a_threshold_of_0_never_opens)
     const struct ms_breaker_rule never = {0};
 
     for (int i = 0; i < 100; i++)
-        cr_assert(!ms_breakers_failed(&breakers, 1, &never, 0));
-    cr_assert(ms_breakers_let_through(&breakers, 1, &never, 0));
-    cr_assert_eq(ms_breakers_open(&breakers, &never), 0);
+        cr_assert_eq(ms_breakers_failed(&breakers, 1, &never, 0), MS_BREAKER_STAYS);
+    cr_assert(ms_breakers_let_through(&breakers, 1, &never, 0, &change));
+    cr_assert_eq(ms_breakers_sum_up(&breakers, &never, 0).open, 0);
+}
+
+Test(breaker, tells_each_of_its_changes_once)
+{
+    cr_assert(may(1, 0) && change == MS_BREAKER_STAYS);
+    cr_assert(fail(1, 0) == MS_BREAKER_STAYS && fail(1, 0) == MS_BREAKER_STAYS);
+    cr_assert(fail(1, 0) == MS_BREAKER_OPENS && fail(1, 10) == MS_BREAKER_STAYS);
+    cr_assert(!may(1, 109) && change == MS_BREAKER_STAYS);
+    cr_assert(are_open(109, 1, 0) && are_open(110, 1, 1));
+    cr_assert(may(1, 110) && change == MS_BREAKER_HALF_OPENS);
+    cr_assert(!may(1, 111) && change == MS_BREAKER_STAYS && are_open(111, 1, 1));
+    cr_assert(fail(1, 120) == MS_BREAKER_REOPENS && are_open(120, 1, 0));
+    cr_assert(may(1, 220) && change == MS_BREAKER_HALF_OPENS);
+    cr_assert(may(1, 320) && change == MS_BREAKER_STAYS);
+    cr_assert_eq(ms_breakers_succeeded(&breakers, 1), MS_BREAKER_CLOSES);
+    cr_assert_eq(ms_breakers_succeeded(&breakers, 1), MS_BREAKER_STAYS);
+    cr_assert(fail(1, 400) == MS_BREAKER_STAYS);
+    cr_assert_eq(ms_breakers_succeeded(&breakers, 1), MS_BREAKER_STAYS);
+    cr_assert(are_open(400, 0, 0));
+}
+
+Test(breaker, opens_by_a_threshold_that_was_lowered_below_its_failures)
+{
+    const struct ms_breaker_rule lower = {.failures = 1, .open_ms = 100};
+
+    fail_times(1, 2, 0);
+    cr_assert_eq(ms_breakers_failed(&breakers, 1, &lower, 0), MS_BREAKER_OPENS);
 }

@@ -252,7 +252,7 @@ static bool is_still(int descriptor, const char *path)
     return fstat(descriptor, &ours) == 0 && lstat(path, &theirs) == 0 &&
            ours.st_dev == theirs.st_dev && ours.st_ino == theirs.st_ino;
 }
-static int open_locked(const char *path, unsigned mode, int *descriptor)
+static int platform_file_open_locked(const char *path, unsigned mode, int *descriptor)
 {
     for (int i = 0; i < LOCK_TRIES; i++) {
         int error = ms_testing_file_step(NULL);
@@ -296,7 +296,7 @@ int ms_file_create(struct ms_file_out *out, const char *path, unsigned mode)
         memcpy(out->path, path, size);
         memcpy(out->temporary, path, size);
         memcpy(out->temporary + size, SUFFIX, sizeof SUFFIX);
-        error = open_locked(out->temporary, mode, &out->descriptor);
+        error = platform_file_open_locked(out->temporary, mode, &out->descriptor);
     }
     if (error != 0)
         free_names(out);
@@ -5307,6 +5307,9 @@ enum ms_log_event {
     MS_LOG_EVENTS_DROPPED,
     MS_LOG_ALERT_RAISED,
     MS_LOG_ALERT_CLEARED,
+    MS_LOG_BREAKER_OPENED,
+    MS_LOG_BREAKER_HALF_OPEN,
+    MS_LOG_BREAKER_CLOSED,
     MS_LOG_EXPORT_FAILED,
     MS_LOG_LIMIT_LOWERED,
     MS_LOG_LIMIT_RAISED,
@@ -5390,7 +5393,7 @@ const char *ms_log_level_name(int level);
 #include <string.h>
 #include <unistd.h>
 struct row {
-    const char *event, *message;
+    const char *log_log_event, *message;
     int level;
     uint32_t burst;
     int64_t interval_ms;
@@ -5417,6 +5420,12 @@ static const struct row rows[MS_LOG_EVENTS] = {
                                MEMSTORE_LOG_WARN, BY_ITSELF},
     [MS_LOG_ALERT_RAISED] = {"alert_raised", "alert raised", MEMSTORE_LOG_WARN, IN_DETAIL},
     [MS_LOG_ALERT_CLEARED] = {"alert_cleared", "alert cleared", MEMSTORE_LOG_INFO, IN_DETAIL},
+    [MS_LOG_BREAKER_OPENED] = {"breaker_opened", "a loader is not called for a while",
+                               MEMSTORE_LOG_WARN, IN_DETAIL},
+    [MS_LOG_BREAKER_HALF_OPEN] = {"breaker_half_open", "a loader is called to try",
+                                  MEMSTORE_LOG_INFO, IN_DETAIL},
+    [MS_LOG_BREAKER_CLOSED] = {"breaker_closed", "a loader is called again", MEMSTORE_LOG_INFO,
+                               IN_DETAIL},
     [MS_LOG_EXPORT_FAILED] = {"export_failed", "metrics cannot be exported", MEMSTORE_LOG_ERROR,
                               ONCE_A_MINUTE},
     [MS_LOG_LIMIT_LOWERED] = {"limit_lowered", "memory is short: the limit was lowered",
@@ -5453,14 +5462,14 @@ void ms_log_set_level(struct ms_log *log, bool enabled, bool verbose)
 {
     ms_store_relaxed(&log->level, level_of(&log->logger, enabled, verbose));
 }
-static bool admit(struct ms_log_limit *limit, enum ms_log_event event, uint64_t *suppressed)
+static bool admit(struct ms_log_limit *limit, enum ms_log_event log_log_event, uint64_t *suppressed)
 {
     const int64_t now = ms_clock_exact_ms();
-    if (limit->said == 0 || now - limit->began_ms >= rows[event].interval_ms) {
+    if (limit->said == 0 || now - limit->began_ms >= rows[log_log_event].interval_ms) {
         limit->began_ms = now;
         limit->said = 0;
     }
-    if (limit->said >= rows[event].burst) {
+    if (limit->said >= rows[log_log_event].burst) {
         limit->suppressed++;
         return false;
     }
@@ -5469,15 +5478,15 @@ static bool admit(struct ms_log_limit *limit, enum ms_log_event event, uint64_t 
     limit->suppressed = 0;
     return true;
 }
-bool ms_log_begin(struct ms_log *log, enum ms_log_event event, struct ms_log_line *line)
+bool ms_log_begin(struct ms_log *log, enum ms_log_event log_log_event, struct ms_log_line *line)
 {
-    if (rows[event].level > ms_load_relaxed(&log->level))
+    if (rows[log_log_event].level > ms_load_relaxed(&log->level))
         return false;
     line->log = log;
-    line->event = event;
+    line->event = log_log_event;
     line->count = line->size = 0;
     ms_mutex_lock(&log->lock);
-    const bool admitted = admit(&log->limits[event], event, &line->suppressed);
+    const bool admitted = admit(&log->limits[log_log_event], log_log_event, &line->suppressed);
     ms_mutex_unlock(&log->lock);
     return admitted;
 }
@@ -7700,6 +7709,9 @@ enum ms_counter {
     MS_COUNT_STALE_SERVED,
     MS_COUNT_REFRESHES,
     MS_COUNT_REFRESH_FAILURES,
+    MS_COUNT_LOADS_TIMED_OUT,
+    MS_COUNT_LOADS_WITHOUT_PLACE,
+    MS_COUNT_LOADS_WITHOUT_BYTES,
     MS_COUNT_EXPIRED_UNREAD,
     MS_COUNT_EVICTED_UNREAD,
     MS_COUNT_ROOM_MADE,
@@ -10366,9 +10378,18 @@ struct ms_breaker_rule {
     uint32_t failures;
     int64_t open_ms;
 };
+enum ms_breaker_state { MS_BREAKER_CLOSED, MS_BREAKER_OPEN, MS_BREAKER_HALF_OPEN };
+enum ms_breaker_change {
+    MS_BREAKER_STAYS,
+    MS_BREAKER_OPENS,
+    MS_BREAKER_HALF_OPENS,
+    MS_BREAKER_REOPENS,
+    MS_BREAKER_CLOSES,
+};
 struct ms_breaker {
     uint64_t loader;
     uint32_t failures;
+    enum ms_breaker_state state;
     int64_t
         open_until;
 };
@@ -10380,11 +10401,16 @@ struct ms_breakers {
 void ms_breakers_init(struct ms_breakers *breakers);
 void ms_breakers_fini(struct ms_breakers *breakers);
 bool ms_breakers_let_through(struct ms_breakers *breakers, uint64_t loader,
-                             const struct ms_breaker_rule *rule, int64_t now);
-void ms_breakers_succeeded(struct ms_breakers *breakers, uint64_t loader);
-bool ms_breakers_failed(struct ms_breakers *breakers, uint64_t loader,
-                        const struct ms_breaker_rule *rule, int64_t now);
-uint32_t ms_breakers_open(struct ms_breakers *breakers, const struct ms_breaker_rule *rule);
+                             const struct ms_breaker_rule *rule, int64_t now,
+                             enum ms_breaker_change *change);
+enum ms_breaker_change ms_breakers_succeeded(struct ms_breakers *breakers, uint64_t loader);
+enum ms_breaker_change ms_breakers_failed(struct ms_breakers *breakers, uint64_t loader,
+                                          const struct ms_breaker_rule *rule, int64_t now);
+struct ms_breakers_sum {
+    uint32_t open, half_open;
+};
+struct ms_breakers_sum ms_breakers_sum_up(struct ms_breakers *breakers,
+                                          const struct ms_breaker_rule *rule, int64_t now);
 #endif
 void ms_breakers_init(struct ms_breakers *breakers)
 {
@@ -10414,62 +10440,89 @@ static struct ms_breaker *take_place_locked(struct ms_breakers *breakers, uint64
     return NULL;
 }
 bool ms_breakers_let_through(struct ms_breakers *breakers, uint64_t loader,
-                             const struct ms_breaker_rule *rule, int64_t now)
+                             const struct ms_breaker_rule *rule, int64_t now,
+                             enum ms_breaker_change *change)
 {
     bool let_through = true;
+    *change = MS_BREAKER_STAYS;
     if (rule->failures == 0 || ms_load_relaxed(&breakers->failing) == 0)
         return true;
     ms_mutex_lock(&breakers->lock);
     struct ms_breaker *breaker = loader_breaker_find_locked(breakers, loader);
     if (breaker != NULL && breaker->failures >= rule->failures) {
         let_through = now >= breaker->open_until;
-        if (let_through)
+        if (let_through) {
             breaker->open_until = now + rule->open_ms;
+            *change = breaker->state == MS_BREAKER_HALF_OPEN ? MS_BREAKER_STAYS
+                                                             : MS_BREAKER_HALF_OPENS;
+            breaker->state = MS_BREAKER_HALF_OPEN;
+        }
     }
     ms_mutex_unlock(&breakers->lock);
     return let_through;
 }
-void ms_breakers_succeeded(struct ms_breakers *breakers, uint64_t loader)
+enum ms_breaker_change ms_breakers_succeeded(struct ms_breakers *breakers, uint64_t loader)
 {
+    enum ms_breaker_change change = MS_BREAKER_STAYS;
     if (ms_load_relaxed(&breakers->failing) == 0)
-        return;
+        return change;
     ms_mutex_lock(&breakers->lock);
     struct ms_breaker *breaker = loader_breaker_find_locked(breakers, loader);
     if (breaker != NULL) {
+        if (breaker->state != MS_BREAKER_CLOSED)
+            change = MS_BREAKER_CLOSES;
         breaker->failures = 0;
         ms_sub_relaxed(&breakers->failing, 1);
     }
     ms_mutex_unlock(&breakers->lock);
+    return change;
 }
-bool ms_breakers_failed(struct ms_breakers *breakers, uint64_t loader,
-                        const struct ms_breaker_rule *rule, int64_t now)
+static enum ms_breaker_change loader_breaker_open_locked(struct ms_breaker *breaker, int64_t until)
 {
-    bool opened = false;
+    static const enum ms_breaker_change changes[] = {
+        [MS_BREAKER_CLOSED] = MS_BREAKER_OPENS,
+        [MS_BREAKER_OPEN] = MS_BREAKER_STAYS,
+        [MS_BREAKER_HALF_OPEN] = MS_BREAKER_REOPENS,
+    };
+    const enum ms_breaker_change change = changes[breaker->state];
+    breaker->state = MS_BREAKER_OPEN;
+    breaker->open_until = until;
+    return change;
+}
+enum ms_breaker_change ms_breakers_failed(struct ms_breakers *breakers, uint64_t loader,
+                                          const struct ms_breaker_rule *rule, int64_t now)
+{
+    enum ms_breaker_change change = MS_BREAKER_STAYS;
     if (rule->failures == 0)
-        return false;
+        return change;
     ms_mutex_lock(&breakers->lock);
     struct ms_breaker *breaker = loader_breaker_find_locked(breakers, loader);
     if (breaker == NULL)
         breaker = take_place_locked(breakers, loader);
     if (breaker != NULL) {
         breaker->failures += breaker->failures != UINT32_MAX;
-        opened = breaker->failures == rule->failures;
         if (breaker->failures >= rule->failures)
-            breaker->open_until = now + rule->open_ms;
+            change = loader_breaker_open_locked(breaker, now + rule->open_ms);
     }
     ms_mutex_unlock(&breakers->lock);
-    return opened;
+    return change;
 }
-uint32_t ms_breakers_open(struct ms_breakers *breakers, const struct ms_breaker_rule *rule)
+struct ms_breakers_sum ms_breakers_sum_up(struct ms_breakers *breakers,
+                                          const struct ms_breaker_rule *rule, int64_t now)
 {
-    uint32_t open = 0;
+    struct ms_breakers_sum sum = {0};
     if (rule->failures == 0)
-        return 0;
+        return sum;
     ms_mutex_lock(&breakers->lock);
-    for (int i = 0; i < MS_BREAKERS; i++)
-        open += breakers->table[i].failures >= rule->failures;
+    for (int i = 0; i < MS_BREAKERS; i++) {
+        const struct ms_breaker *breaker = &breakers->table[i];
+        if (breaker->failures < rule->failures)
+            continue;
+        sum.open++;
+        sum.half_open += breaker->state == MS_BREAKER_HALF_OPEN || now >= breaker->open_until;
+    }
     ms_mutex_unlock(&breakers->lock);
-    return open;
+    return sum;
 }
 
 /* lib/loader/flights.c */
@@ -12783,6 +12836,7 @@ void ms_monitor_init(struct ms_monitor *monitor);
 void ms_monitor_fini(struct ms_monitor *monitor);
 void ms_monitor_look(memstore *store);
 int64_t ms_monitor_when(memstore *store, int64_t now_us);
+void ms_monitor_breaker(memstore *store, enum ms_breaker_change change);
 const char *ms_monitor_alert_name(uint64_t alert);
 int ms_monitor_rates(memstore *store, memstore_rates *out);
 void ms_monitor_forget_latencies(memstore *store);
@@ -15659,6 +15713,7 @@ void ms_tell_limit_moved(memstore *store, uint64_t before);
 void ms_tell_pressure_watched(memstore *store, const char *path);
 void ms_tell_pressure_unknown(memstore *store, const char *path, const char *why);
 void ms_tell_alert(memstore *store, const struct ms_alert_note *alert);
+void ms_tell_breaker(memstore *store, enum ms_breaker_change change, uint32_t open);
 void ms_tell_index_grown(memstore *store, uint64_t bytes);
 void ms_tell_compacted(memstore *store, const struct ms_segment *segment);
 #endif
@@ -16790,7 +16845,7 @@ static int64_t end_of_patience(const memstore *store)
     const int64_t timeout = ms_setting_of(&store->settings, load_timeout);
     return timeout == 0 ? INT64_MAX : ms_clock_exact_ms() + timeout;
 }
-static int store_load_call_take_place(memstore *store, int64_t until, bool closed)
+static int store_load_call_take_place(memstore *store, size_t n, int64_t until, bool closed)
 {
     int64_t deadline_us = INT64_MAX;
     if (store->loads_gate.places == 0 || loaders_inside != 0 || closed)
@@ -16800,6 +16855,8 @@ static int store_load_call_take_place(memstore *store, int64_t until, bool close
     const int status = ms_admission_status(ms_gate_enter(&store->loads_gate, 1, deadline_us));
     if (status == MEMSTORE_OK)
         place_of = store;
+    else if (status == MEMSTORE_ERR_LOCK_TIMEOUT)
+        ms_count(&store->counters, MS_COUNT_LOADS_WITHOUT_PLACE, n);
     return status;
 }
 static void leave_place(memstore *store)
@@ -16824,6 +16881,8 @@ static int take_bytes(memstore *store, size_t n, int64_t until, bool closed)
     if (status == MEMSTORE_OK) {
         store_load_call_bytes_of = store;
         bytes_held = wanted;
+    } else if (status == MEMSTORE_ERR_LOCK_TIMEOUT) {
+        ms_count(&store->counters, MS_COUNT_LOADS_WITHOUT_BYTES, n);
     }
     return status;
 }
@@ -16859,17 +16918,24 @@ static uint64_t loader_of(const struct ms_load *load)
 bool ms_load_may_call(memstore *store, uint64_t loader)
 {
     const struct ms_breaker_rule rule = ms_load_breaker_rule(store);
-    return ms_breakers_let_through(&store->breakers, loader, &rule, ms_clock_exact_ms());
+    enum ms_breaker_change change;
+    const bool may =
+        ms_breakers_let_through(&store->breakers, loader, &rule, ms_clock_exact_ms(), &change);
+    ms_monitor_breaker(store, change);
+    return may;
 }
 void ms_load_note_success(memstore *store, uint64_t loader)
 {
-    ms_breakers_succeeded(&store->breakers, loader);
+    ms_monitor_breaker(store, ms_breakers_succeeded(&store->breakers, loader));
 }
 void ms_load_note_failure(memstore *store, uint64_t loader)
 {
     const struct ms_breaker_rule rule = ms_load_breaker_rule(store);
-    if (ms_breakers_failed(&store->breakers, loader, &rule, ms_clock_exact_ms()))
+    const enum ms_breaker_change change =
+        ms_breakers_failed(&store->breakers, loader, &rule, ms_clock_exact_ms());
+    if (change == MS_BREAKER_OPENS)
         ms_count(&store->counters, MS_COUNT_BREAKERS_OPENED, 1);
+    ms_monitor_breaker(store, change);
 }
 static void store_load_call_note_result(const struct ms_load *load, int result)
 {
@@ -16892,15 +16958,19 @@ static struct attempts attempts_of(const struct ms_load *load, bool closed)
                              .closed = closed,
                              .once = closed || load->refreshes};
 }
-static int wait_for_next(struct attempts *attempts)
+static int wait_for_next(struct attempts *attempts, size_t n)
 {
     memstore *store = attempts->store;
     const int64_t pause =
         ms_backoff_pause(++attempts->made, ms_setting_of(&store->settings, load_retry_initial),
                          ms_setting_of(&store->settings, load_retry_max), ms_random_seed());
     const int64_t now = ms_clock_exact_ms();
-    if (now >= attempts->until || pause > attempts->until - now || attempts->once)
+    if (attempts->once)
         return MEMSTORE_ERR_LOADER_FAILED;
+    if (now >= attempts->until || pause > attempts->until - now) {
+        ms_count(&store->counters, MS_COUNT_LOADS_TIMED_OUT, n);
+        return MEMSTORE_ERR_LOADER_FAILED;
+    }
     if (!ms_flights_pause(&store->flights, now + pause))
         return MEMSTORE_ERR_CACHE_CLOSED;
     ms_count(&store->counters, MS_COUNT_LOAD_RETRIES, 1);
@@ -16917,7 +16987,7 @@ static int call_once(const struct ms_load *load, const struct attempts *attempts
                      memstore_load_value *value)
 {
     const memstore_loader *loader = load->loader;
-    int result = store_load_call_take_place(load->store, attempts->until, attempts->closed);
+    int result = store_load_call_take_place(load->store, 1, attempts->until, attempts->closed);
     if (result != MEMSTORE_OK)
         return result;
     *value = (memstore_load_value){.ttl_ms = loader->ttl_ms};
@@ -16938,7 +17008,7 @@ static int call_until_settled(const struct ms_load *load, bool closed, memstore_
     if (result != MEMSTORE_OK)
         return result;
     while ((result = call_once(load, &attempts, value)) == MEMSTORE_LOAD_RETRY) {
-        const int status = wait_for_next(&attempts);
+        const int status = wait_for_next(&attempts, 1);
         if (status != MEMSTORE_OK)
             return status;
     }
@@ -16969,7 +17039,7 @@ static int call_many_once(const struct ms_load *load, const struct attempts *att
                           const memstore_key *keys, size_t n, memstore_load_value *values)
 {
     const memstore_loader *loader = load->loader;
-    int result = store_load_call_take_place(load->store, attempts->until, false);
+    int result = store_load_call_take_place(load->store, n, attempts->until, false);
     if (result != MEMSTORE_OK)
         return result;
     for (size_t i = 0; i < n; i++)
@@ -17035,7 +17105,7 @@ static void call_together(const struct ms_load *load, struct attempts *attempts,
         values += settled;
         order += settled;
         n -= settled;
-        const int status = n != 0 ? wait_for_next(attempts) : MEMSTORE_OK;
+        const int status = n != 0 ? wait_for_next(attempts, n) : MEMSTORE_OK;
         if (status != MEMSTORE_OK) {
             tell_each(values, n, status);
             return;
@@ -18401,9 +18471,16 @@ static void put_loads(struct ms_text *out, const memstore_stats *stats)
     put_counter(out, "loads_refused", stats->loads_refused, "Loads refused by a breaker.");
     put_counter(out, "breakers_opened", stats->breakers_opened, "Times that a breaker opened.");
     put_gauge(out, "breakers_open", (double)stats->breakers_open, "Breakers open now.");
+    put_gauge(out, "breakers_half_open", (double)stats->breakers_half_open,
+              "Those of them that let a load through to try.");
     put_counter(out, "stale_served", stats->stale_served, "Failed loads served what had expired.");
     put_counter(out, "refreshes", stats->refreshes, "Loads of what was there and old.");
     put_counter(out, "refresh_failures", stats->refresh_failures, "Such loads that failed.");
+    put_counter(out, "loads_timed_out", stats->loads_timed_out, "Loads tried for loader.timeout.");
+    put_counter(out, "loads_without_place", stats->loads_without_place,
+                "Loads for which loader.max_loads left no place.");
+    put_counter(out, "loads_without_bytes", stats->loads_without_bytes,
+                "Loads for which loader.max_load_bytes left none.");
 }
 static void store_metrics_put_counts(struct ms_text *out, memstore *store)
 {
@@ -18822,6 +18899,8 @@ const char *ms_monitor_alert_name(uint64_t alert)
         return "load_failures";
     case MEMSTORE_ALERT_PINNED:
         return "pinned";
+    case MEMSTORE_ALERT_BREAKER:
+        return "breaker";
     default:
         return NULL;
     }
@@ -18872,6 +18951,17 @@ static void judge_latency(memstore *store)
                                     off || (measured != 0 && slow * 200 <= measured)};
     set_alert(store, MEMSTORE_ALERT_LATENCY, &verdict);
 }
+static uint32_t open_breakers(memstore *store)
+{
+    const struct ms_breaker_rule rule = ms_load_breaker_rule(store);
+    return ms_breakers_sum_up(&store->breakers, &rule, ms_clock_exact_ms()).open;
+}
+static void judge_breakers(memstore *store)
+{
+    const uint32_t open = open_breakers(store);
+    const struct verdict verdict = {open != 0, 0, open != 0, open == 0};
+    set_alert(store, MEMSTORE_ALERT_BREAKER, &verdict);
+}
 static void store_monitor_judge(memstore *store)
 {
     const struct ms_settings *settings = &store->settings;
@@ -18890,6 +18980,29 @@ static void store_monitor_judge(memstore *store)
     judge_above(store, MEMSTORE_ALERT_LOAD_FAILURES, load_failures_of(window),
                 ms_setting_of(settings, load_failure_threshold),
                 loads_of(window) >= LOADS_FOR_AN_ALERT);
+    judge_breakers(store);
+}
+static double openness_after(enum ms_breaker_change change)
+{
+    return change == MS_BREAKER_CLOSES ? 0 : change == MS_BREAKER_HALF_OPENS ? 0.5 : 1;
+}
+void ms_monitor_breaker(memstore *store, enum ms_breaker_change change)
+{
+    struct ms_monitor *monitor = &store->monitor;
+    if (change == MS_BREAKER_STAYS || ms_store_is_closed(store))
+        return;
+    ms_mutex_lock(&monitor->lock);
+    const uint32_t open = open_breakers(store);
+    const bool was_raised = (monitor->alerts & MEMSTORE_ALERT_BREAKER) != 0, raised = open != 0;
+    const struct ms_alert_note note = {MEMSTORE_ALERT_BREAKER, raised, openness_after(change), 0};
+    ms_tell_breaker(store, change, open);
+    ms_notify_alert(store, &note);
+    if (raised != was_raised) {
+        monitor->alerts ^= MEMSTORE_ALERT_BREAKER;
+        monitor->alerts_raised += raised;
+        ms_tell_alert(store, &note);
+    }
+    ms_mutex_unlock(&monitor->lock);
 }
 static bool is_over(memstore *store, int64_t now)
 {
@@ -20375,10 +20488,16 @@ void ms_store_stats(memstore *store, memstore_stats *out)
     out->loads_refused = sums[MS_COUNT_LOADS_REFUSED];
     out->breakers_opened = sums[MS_COUNT_BREAKERS_OPENED];
     const struct ms_breaker_rule rule = ms_load_breaker_rule(store);
-    out->breakers_open = ms_breakers_open(&store->breakers, &rule);
+    const struct ms_breakers_sum breakers =
+        ms_breakers_sum_up(&store->breakers, &rule, ms_clock_exact_ms());
+    out->breakers_open = breakers.open;
+    out->breakers_half_open = breakers.half_open;
     out->stale_served = sums[MS_COUNT_STALE_SERVED];
     out->refreshes = sums[MS_COUNT_REFRESHES];
     out->refresh_failures = sums[MS_COUNT_REFRESH_FAILURES];
+    out->loads_timed_out = sums[MS_COUNT_LOADS_TIMED_OUT];
+    out->loads_without_place = sums[MS_COUNT_LOADS_WITHOUT_PLACE];
+    out->loads_without_bytes = sums[MS_COUNT_LOADS_WITHOUT_BYTES];
     out->room_made = sums[MS_COUNT_ROOM_MADE];
     out->exports = sums[MS_COUNT_EXPORTS];
     out->export_failures = sums[MS_COUNT_EXPORT_FAILURES];
@@ -22226,10 +22345,10 @@ static const char *reason_of(int status)
 }
 void ms_tell_no_room(memstore *store, int status)
 {
-    const enum ms_log_event event =
+    const enum ms_log_event store_tell_event =
         status == MEMSTORE_ERR_SHARD_OVERFLOW ? MS_LOG_SHARD_OVERFLOW : MS_LOG_NO_ROOM;
     struct ms_log_line line;
-    if (!ms_log_begin(&store->log, event, &line))
+    if (!ms_log_begin(&store->log, store_tell_event, &line))
         return;
     ms_log_text(&line, "why", reason_of(status));
     ms_log_integer(&line, "limit", ms_budget_limit(&store->arena.budget));
@@ -22296,13 +22415,26 @@ void ms_tell_pressure_unknown(memstore *store, const char *path, const char *why
 }
 void ms_tell_alert(memstore *store, const struct ms_alert_note *alert)
 {
-    const enum ms_log_event event = alert->raised != 0 ? MS_LOG_ALERT_RAISED : MS_LOG_ALERT_CLEARED;
+    const enum ms_log_event store_tell_event = alert->raised != 0 ? MS_LOG_ALERT_RAISED : MS_LOG_ALERT_CLEARED;
     struct ms_log_line line;
-    if (!ms_log_begin(&store->log, event, &line))
+    if (!ms_log_begin(&store->log, store_tell_event, &line))
         return;
     ms_log_text(&line, "alert", ms_monitor_alert_name(alert->alert));
     ms_log_real(&line, "value", alert->value);
     ms_log_real(&line, "threshold", alert->threshold);
+    ms_log_end(&line);
+}
+void ms_tell_breaker(memstore *store, enum ms_breaker_change change, uint32_t open)
+{
+    const enum ms_log_event store_tell_event = change == MS_BREAKER_CLOSES       ? MS_LOG_BREAKER_CLOSED
+                                    : change == MS_BREAKER_HALF_OPENS ? MS_LOG_BREAKER_HALF_OPEN
+                                                                      : MS_LOG_BREAKER_OPENED;
+    struct ms_log_line line;
+    if (!ms_log_begin(&store->log, store_tell_event, &line))
+        return;
+    ms_log_integer(&line, "open", open);
+    if (store_tell_event == MS_LOG_BREAKER_OPENED)
+        ms_log_boolean(&line, "again", change == MS_BREAKER_REOPENS);
     ms_log_end(&line);
 }
 void ms_tell_index_grown(memstore *store, uint64_t bytes)

@@ -66,7 +66,9 @@ typedef struct memstore_event {
     /* Of an alert; else 0: */
     uint32_t alert;         /**< which: one bit of enum memstore_alert */
     uint32_t raised;        /**< 1 = it is over its threshold, 0 = it is back */
-    double alert_value;     /**< what was found, a share from 0 to 1 */
+    /** what was found, a share from 0 to 1. Of MEMSTORE_ALERT_BREAKER there is an event for each
+     * change of a breaker, and this tells it: 1 it opened, 0.5 it is half open, 0 it closed */
+    double alert_value;
     double alert_threshold; /**< what it is held against; 0 when there is no threshold any more */
 } memstore_event;
 

@@ -78,6 +78,13 @@ typedef struct memstore_stats {
     uint64_t rejected_not_a_number;     /**< and with NOT_A_NUMBER */
     uint64_t limit_lowered; /**< times that `memory_pressure` has lowered the limit in force, */
     uint64_t limit_raised;  /**< and raised it again */
+    /** those of `load_failures` that asked for another attempt after all of `loader.timeout` */
+    uint64_t loads_timed_out;
+    /** those that waited so long for a place among `loader.max_loads`, */
+    uint64_t loads_without_place;
+    uint64_t loads_without_bytes; /**< and among `loader.max_load_bytes` */
+    /** those of `breakers_open` that are half open: a load is let through to try, or will be */
+    uint64_t breakers_half_open;
 } memstore_stats;
 
 /** Where a store's bytes are. `charged` is the sum the memory limit is held against. */
@@ -169,7 +176,9 @@ enum memstore_alert {
     /** the share of loads that failed is over `monitoring.load_failure_threshold` */
     MEMSTORE_ALERT_LOAD_FAILURES = 16,
     /** the memory that views hold is over `monitoring.pinned_threshold` */
-    MEMSTORE_ALERT_PINNED = 32
+    MEMSTORE_ALERT_PINNED = 32,
+    /** the circuit breaker of a loader is open or half open: `loader.breaker_failures` */
+    MEMSTORE_ALERT_BREAKER = 64
 };
 
 /** What went on in the last whole window of `monitoring.metrics_interval`; before the first one
