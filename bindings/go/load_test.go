@@ -321,8 +321,11 @@ func TestALoaderThatKeepsFailingIsNotCalled(t *testing.T) {
 	}
 	_, err := store.GetOrLoad(ctx, "k", 0, failing(&calls))
 	stats := store.GetStats()
-	if !errors.Is(err, memstore.ErrLoaderFailed) || calls.Load() != 3 || stats.BreakersOpen != 1 {
+	if !errors.Is(err, memstore.ErrLoaderFailed) || calls.Load() != 3 || stats.BreakersOpen != 1 || stats.BreakersHalfOpen != 0 {
 		t.Fatalf("%v, %d calls, %+v", err, calls.Load(), stats)
+	}
+	if rates, err := store.GetRates(); err != nil || rates.Alerts != memstore.AlertBreaker {
+		t.Fatalf("%v, %+v", err, rates)
 	}
 }
 

@@ -61,8 +61,8 @@ type CacheStats struct {
 	RejectedVersionMismatch uint64 // those of RejectedCondition with ErrVersionMismatch
 	RejectedNotANumber      uint64 // those of RejectedCondition with ErrNotANumber
 
-	LimitLowered uint64 // times that MemoryPressure has lowered the limit in force
-	LimitRaised  uint64 // times that it was raised again
+	LimitLowered      uint64 // times that MemoryPressure has lowered the limit in force
+	LimitRaised       uint64 // times that it was raised again
 	LoadsTimedOut     uint64 // those of LoadFailures that asked for another attempt after all of loader.timeout
 	LoadsWithoutPlace uint64 // those that waited so long for a place among loader.max_loads
 	LoadsWithoutBytes uint64 // those that waited so long for one among loader.max_load_bytes

@@ -318,7 +318,10 @@ def test_a_loader_that_keeps_failing_is_not_called_for_a_while():
             store.get_or_load("k", row)
         with pytest.raises(memstore.LoaderFailed):
             asyncio.run(store.aget_or_load("k", fail))
-        assert row.calls == 3 and store.stats().breakers_open == 1
+        stats = store.stats()
+        assert row.calls == 3 and (stats.breakers_open, stats.breakers_half_open) == (1, 0)
+        assert stats.loads_timed_out == stats.loads_without_place == stats.loads_without_bytes == 0
+        assert store.rates().alerts == memstore.Alert.BREAKER
 
 
 def test_what_is_old_is_loaded_anew_by_the_caller():

@@ -106,7 +106,8 @@ def stats(one: memstore.Stats) -> None:
             one.stale_served, one.refreshes, one.refresh_failures, one.room_made, one.exports, one.export_failures,
             one.rejected_ttl_expired, one.rejected_gc_pressure, one.rejected_shard_overflow, one.rejected_key_exists,
             one.rejected_key_not_found, one.rejected_version_mismatch, one.rejected_not_a_number,
-            one.limit_lowered, one.limit_raised,
+            one.limit_lowered, one.limit_raised, one.loads_timed_out, one.loads_without_place, one.loads_without_bytes,
+            one.breakers_half_open,
         ],
         list[int],
     )  # fmt: skip
@@ -136,7 +137,7 @@ def kinds() -> None:
     assert_type(memstore.OPERATIONS, tuple[str, ...])
     assert_type(memstore.__version__, str)
 
-    alerts: set[Alert] = {Alert.HIT_RATE, Alert.MEMORY_USAGE, Alert.LATENCY, Alert.RECLAIM_PRESSURE, Alert.LOAD_FAILURES, Alert.PINNED}
+    alerts: set[Alert] = {Alert.HIT_RATE, Alert.MEMORY_USAGE, Alert.LATENCY, Alert.RECLAIM_PRESSURE, Alert.LOAD_FAILURES, Alert.PINNED, Alert.BREAKER}
     assert len(alerts) > 1
     events: set[EventKind] = {EventKind.EXPIRED, EventKind.EVICTED, EventKind.DELETED, EventKind.REPLACED, EventKind.CLEARED, EventKind.REMOVALS, EventKind.ALERT}
     assert len(events) > 1
