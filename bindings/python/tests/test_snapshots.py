@@ -158,6 +158,23 @@ def test_warming_asks_in_lists_for_what_is_not_there():
         assert 0 < store.ttl("key/999") <= 60
 
 
+def test_the_hot_keys_of_one_run_warm_the_next():
+    rows = {f"key/{i}": f"row {i}".encode() for i in range(200)}
+
+    with memstore.Store(access_sample_ratio=1) as store:
+        for key, row in rows.items():
+            store[key] = row
+        for _ in range(200):
+            for i in range(5):
+                assert store[f"key/{i}"]
+        kept = store.advise().to_json()
+    hot = [one.key for one in memstore.Report.from_json(kept).hot_keys if one.key_size == len(one.key)]
+    with memstore.Store() as store:
+        done = store.warm(hot, lambda keys: {key: rows[key.decode()] for key in keys})
+        assert done.stored == len(hot) < len(rows)
+        assert all(f"key/{i}" in store for i in range(5))
+
+
 def test_warming_takes_values_with_their_ttl_and_keys_of_both_kinds():
     with memstore.Store() as store:
         done = store.warm((key for key in ("a", b"b")), lambda keys: {key: (b"v", 30) for key in keys})
