@@ -9,7 +9,7 @@ from collections.abc import Mapping
 _SAMPLE = re.compile(r'(memstore_\w+)(?:\{((?:[^"}]|"(?:[^"\\]|\\.)*")*)\})? (\S+)(?: \S+)?$')
 _LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 # Labels that are the library's own; the others tell stores apart.
-_OWN = {"version", "kind", "reason", "operation", "q", "le", "key"}
+OWN_LABELS = {"version", "kind", "reason", "operation", "q", "le", "key", "from", "status"}
 
 
 def _unescaped(text: str) -> str:
@@ -45,8 +45,8 @@ def parse(text: str, wanted: str = "") -> Samples:
         if match is None:
             continue
         labels = {name: _unescaped(value) for name, value in _LABEL.findall(match[2] or "")}
-        store = ", ".join(f"{name}={value}" for name, value in sorted(labels.items()) if name not in _OWN)
-        own = frozenset((name, value) for name, value in labels.items() if name in _OWN)
+        store = ", ".join(f"{name}={value}" for name, value in sorted(labels.items()) if name not in OWN_LABELS)
+        own = frozenset((name, value) for name, value in labels.items() if name in OWN_LABELS)
         stores.setdefault(store, {})[match[1], own] = float(match[3])
     if not stores:
         raise ValueError("there are no metrics of a store in it")

@@ -10,8 +10,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_plain
 
-# Labels that are the library's own; the others tell stores apart.
-OWN_LABELS = {"version", "kind", "reason", "operation", "q", "le", "key", "ttl", "result", "status"}
+from ..page.samples import OWN_LABELS
 
 Key = tuple[str, frozenset[tuple[str, str]]]
 
