@@ -10453,8 +10453,8 @@ bool ms_breakers_let_through(struct ms_breakers *breakers, uint64_t loader,
         let_through = now >= breaker->open_until;
         if (let_through) {
             breaker->open_until = now + rule->open_ms;
-            *change = breaker->state == MS_BREAKER_HALF_OPEN ? MS_BREAKER_STAYS
-                                                             : MS_BREAKER_HALF_OPENS;
+            *change =
+                breaker->state == MS_BREAKER_HALF_OPEN ? MS_BREAKER_STAYS : MS_BREAKER_HALF_OPENS;
             breaker->state = MS_BREAKER_HALF_OPEN;
         }
     }

@@ -64,8 +64,8 @@ typedef struct memstore_event {
     int64_t at_ms;    /**< when it happened, Unix milliseconds */
     uint64_t dropped; /**< events that this subscription lost right before this one */
     /* Of an alert; else 0: */
-    uint32_t alert;         /**< which: one bit of enum memstore_alert */
-    uint32_t raised;        /**< 1 = it is over its threshold, 0 = it is back */
+    uint32_t alert;  /**< which: one bit of enum memstore_alert */
+    uint32_t raised; /**< 1 = it is over its threshold, 0 = it is back */
     /** what was found, a share from 0 to 1. Of MEMSTORE_ALERT_BREAKER there is an event for each
      * change of a breaker, and this tells it: 1 it opened, 0.5 it is half open, 0 it closed */
     double alert_value;
