@@ -118,11 +118,8 @@ static void advise_range(const struct ms_arena *arena, enum ms_arena_paging pagi
 /* Large entries waste half a unit on average: less than a hundredth of the smallest. */
 static unsigned unit_shift_of(const struct ms_arena *arena)
 {
-    const unsigned shift = log2_floor(ms_arena_solo_threshold(arena) / 64);
-
-    return shift < MS_UNIT_SHIFT_MIN ? MS_UNIT_SHIFT_MIN
-           : shift > MS_PAGE_SHIFT   ? MS_PAGE_SHIFT
-                                     : shift;
+    return clamp_u32(log2_floor(ms_arena_solo_threshold(arena) / 64), MS_UNIT_SHIFT_MIN,
+                     MS_PAGE_SHIFT);
 }
 
 static bool map_range(struct ms_arena *arena, enum ms_arena_paging paging)

@@ -140,18 +140,24 @@ const char *ms_monitor_alert_name(uint64_t alert)
 
 /* Told under the lock, so that raising and clearing come in order: what that takes are the events' lock
  * and the log's, which nobody holds for long. */
+
+/* An alert is raised that was not, or cleared. */
+static void switch_alert(memstore *store, const struct ms_alert_note *note)
+{
+    store->monitor.alerts ^= note->alert;
+    store->monitor.alerts_raised += note->raised;
+    ms_tell_alert(store, note);
+}
+
 static void set_alert(memstore *store, enum memstore_alert alert, const struct verdict *verdict)
 {
-    struct ms_monitor *monitor = &store->monitor;
-    const bool raised = (monitor->alerts & alert) != 0;
+    const bool raised = (store->monitor.alerts & alert) != 0;
 
     if (raised ? verdict->raise || !verdict->clear : !verdict->raise)
         return;
-    monitor->alerts ^= alert;
-    monitor->alerts_raised += verdict->raise;
     const struct ms_alert_note note = {alert, verdict->raise, verdict->value, verdict->threshold};
     ms_notify_alert(store, &note);
-    ms_tell_alert(store, &note);
+    switch_alert(store, &note);
 }
 
 /* Too much of something. `telling`: the window has enough to say anything. */
@@ -253,11 +259,8 @@ void ms_monitor_breaker(memstore *store, enum ms_breaker_change change)
     const struct ms_alert_note note = {MEMSTORE_ALERT_BREAKER, raised, openness_after(change), 0};
     ms_tell_breaker(store, change, open);
     ms_notify_alert(store, &note);
-    if (raised != was_raised) {
-        monitor->alerts ^= MEMSTORE_ALERT_BREAKER;
-        monitor->alerts_raised += raised;
-        ms_tell_alert(store, &note);
-    }
+    if (raised != was_raised)
+        switch_alert(store, &note);
     ms_mutex_unlock(&monitor->lock);
 }
 

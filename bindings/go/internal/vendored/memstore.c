@@ -3376,10 +3376,8 @@ static void advise_range(const struct ms_arena *arena, enum ms_arena_paging pagi
 }
 static unsigned unit_shift_of(const struct ms_arena *arena)
 {
-    const unsigned shift = log2_floor(ms_arena_solo_threshold(arena) / 64);
-    return shift < MS_UNIT_SHIFT_MIN ? MS_UNIT_SHIFT_MIN
-           : shift > MS_PAGE_SHIFT   ? MS_PAGE_SHIFT
-                                     : shift;
+    return clamp_u32(log2_floor(ms_arena_solo_threshold(arena) / 64), MS_UNIT_SHIFT_MIN,
+                     MS_PAGE_SHIFT);
 }
 static bool map_range(struct ms_arena *arena, enum ms_arena_paging paging)
 {
@@ -18905,17 +18903,20 @@ const char *ms_monitor_alert_name(uint64_t alert)
         return NULL;
     }
 }
+static void switch_alert(memstore *store, const struct ms_alert_note *note)
+{
+    store->monitor.alerts ^= note->alert;
+    store->monitor.alerts_raised += note->raised;
+    ms_tell_alert(store, note);
+}
 static void set_alert(memstore *store, enum memstore_alert alert, const struct verdict *verdict)
 {
-    struct ms_monitor *monitor = &store->monitor;
-    const bool raised = (monitor->alerts & alert) != 0;
+    const bool raised = (store->monitor.alerts & alert) != 0;
     if (raised ? verdict->raise || !verdict->clear : !verdict->raise)
         return;
-    monitor->alerts ^= alert;
-    monitor->alerts_raised += verdict->raise;
     const struct ms_alert_note note = {alert, verdict->raise, verdict->value, verdict->threshold};
     ms_notify_alert(store, &note);
-    ms_tell_alert(store, &note);
+    switch_alert(store, &note);
 }
 static void judge_above(memstore *store, enum memstore_alert alert, double value,
                         uint32_t threshold_millionths, bool telling)
@@ -18997,11 +18998,8 @@ void ms_monitor_breaker(memstore *store, enum ms_breaker_change change)
     const struct ms_alert_note note = {MEMSTORE_ALERT_BREAKER, raised, openness_after(change), 0};
     ms_tell_breaker(store, change, open);
     ms_notify_alert(store, &note);
-    if (raised != was_raised) {
-        monitor->alerts ^= MEMSTORE_ALERT_BREAKER;
-        monitor->alerts_raised += raised;
-        ms_tell_alert(store, &note);
-    }
+    if (raised != was_raised)
+        switch_alert(store, &note);
     ms_mutex_unlock(&monitor->lock);
 }
 static bool is_over(memstore *store, int64_t now)
