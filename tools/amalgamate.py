@@ -31,7 +31,7 @@ TYPEDEF = re.compile(r"\btypedef\b[^;]*?(\w+)\s*$", re.DOTALL)
 # What has parentheses and is no function.
 NO_NAME = re.compile(r"__attribute__\s*\(\(.*?\)\)|\b_Atomic\s*\([^)]*\)|\b_Alignas\s*\([^)]*\)|\b_Static_assert\s*\([^)]*\)")
 VARIABLE = re.compile(r"(\w+)\s*(?:\[[^\]]*\]\s*)*(?:=.*)?$", re.DOTALL)
-ENUM_BODY = re.compile(r"\benum\b[^{;]*\{([^}]*)\}", re.DOTALL)
+ENUM_BODY = re.compile(r"\benum\b\s*\w*\s*\{([^}]*)\}", re.DOTALL)
 
 
 def top_level(text):

@@ -14,12 +14,19 @@ check_generated() {
     sh "$copy/tools/swig-generate.sh" "$1" && diff -r -u -x __pycache__ bindings "$copy/bindings"
 }
 
-# check_vendored: the same for the library in one file.
+# compile_vendored FOLDER: names of two files that meet in the one are a compiler's errors; rather here than in a Go build.
+compile_vendored() {
+    # shellcheck disable=SC2046 # flags are words
+    cc -fsyntax-only -Wall -Werror -std=gnu11 -D_GNU_SOURCE -DNDEBUG "-I$1" $(pkg-config --cflags liburcu-bp yaml-0.1 libxxhash) \
+        "$1/memstore.c"
+}
+
+# check_vendored: the same for the library in one file, which compiles.
 check_vendored() {
     local copy="$BUILD/swig-check/vendored"
     rm -rf "$copy"
     python3 tools/amalgamate.py . "$copy" && diff -u "$VENDORED/memstore.c" "$copy/memstore.c" &&
-        diff -r -u -x '*.go' "$VENDORED/memstore" "$copy/memstore"
+        diff -r -u -x '*.go' "$VENDORED/memstore" "$copy/memstore" && compile_vendored "$VENDORED"
 }
 
 # For the tests: one result for each language, by TAP.
@@ -52,7 +59,7 @@ dev_swig() {
         --check) check_generated go && check_generated python && check_vendored && say "the generated sources are up to date" ;;
         "")
             sh tools/swig-generate.sh
-            python3 tools/amalgamate.py . "$VENDORED"
+            python3 tools/amalgamate.py . "$VENDORED" && compile_vendored "$VENDORED"
             ;;
         *) die "usage: ./dev swig [--check]" ;;
     esac

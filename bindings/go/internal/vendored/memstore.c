@@ -740,22 +740,22 @@ static void call_first_locked(struct ms_gate *gate, enum ms_gate_result result)
     first->called = true;
     pthread_cond_signal(&first->is_called);
 }
-static bool take_or_wait_locked(struct ms_gate *gate, uint32_t platform_gate_n)
+static bool take_or_wait_locked(struct ms_gate *gate, uint32_t n)
 {
     uint64_t state = ms_load_relaxed(&gate->state);
     for (;;) {
-        const bool takes = gate->first == NULL && free_places(state) >= platform_gate_n;
-        if (ms_cas_acq_rel(&gate->state, &state, takes ? state - platform_gate_n : state + MS_GATE_WAITER))
+        const bool takes = gate->first == NULL && free_places(state) >= n;
+        if (ms_cas_acq_rel(&gate->state, &state, takes ? state - n : state + MS_GATE_WAITER))
             return takes;
     }
 }
-static bool take_for_waiter_locked(struct ms_gate *gate, uint32_t platform_gate_n)
+static bool take_for_waiter_locked(struct ms_gate *gate, uint32_t n)
 {
     uint64_t state = ms_load_relaxed(&gate->state);
     do {
-        if (free_places(state) < platform_gate_n)
+        if (free_places(state) < n)
             return false;
-    } while (!ms_cas_acq_rel(&gate->state, &state, state - platform_gate_n - MS_GATE_WAITER));
+    } while (!ms_cas_acq_rel(&gate->state, &state, state - n - MS_GATE_WAITER));
     return true;
 }
 static void serve_locked(struct ms_gate *gate)
@@ -769,9 +769,9 @@ void ms_gate_serve(struct ms_gate *gate)
     serve_locked(gate);
     ms_mutex_unlock(&gate->lock);
 }
-static enum ms_gate_result platform_gate_wait_locked(struct ms_gate *gate, uint32_t platform_gate_n, int64_t deadline_us)
+static enum ms_gate_result platform_gate_wait_locked(struct ms_gate *gate, uint32_t n, int64_t deadline_us)
 {
-    struct ms_gate_waiter me = {.need = platform_gate_n, .result = MS_GATE_TIMED_OUT};
+    struct ms_gate_waiter me = {.need = n, .result = MS_GATE_TIMED_OUT};
     ms_cond_init(&me.is_called);
     platform_gate_append_locked(gate, &me);
     while (!me.called && ms_clock_real_us() < deadline_us)
@@ -784,18 +784,18 @@ static enum ms_gate_result platform_gate_wait_locked(struct ms_gate *gate, uint3
     pthread_cond_destroy(&me.is_called);
     return me.result;
 }
-enum ms_gate_result ms_gate_enter(struct ms_gate *gate, uint32_t platform_gate_n, int64_t deadline_us)
+enum ms_gate_result ms_gate_enter(struct ms_gate *gate, uint32_t n, int64_t deadline_us)
 {
     enum ms_gate_result result = MS_GATE_ENTERED;
-    if (ms_gate_try_enter(gate, platform_gate_n))
+    if (ms_gate_try_enter(gate, n))
         return MS_GATE_ENTERED;
-    if (platform_gate_n > gate->places)
+    if (n > gate->places)
         return MS_GATE_TIMED_OUT;
     ms_mutex_lock(&gate->lock);
     if (gate->closed)
         result = MS_GATE_CLOSED;
-    else if (!take_or_wait_locked(gate, platform_gate_n))
-        result = platform_gate_wait_locked(gate, platform_gate_n, deadline_us);
+    else if (!take_or_wait_locked(gate, n))
+        result = platform_gate_wait_locked(gate, n, deadline_us);
     ms_mutex_unlock(&gate->lock);
     return result;
 }
@@ -5391,7 +5391,7 @@ const char *ms_log_level_name(int level);
 #include <string.h>
 #include <unistd.h>
 struct row {
-    const char *log_log_event, *message;
+    const char *event, *message;
     int level;
     uint32_t burst;
     int64_t interval_ms;
@@ -5460,14 +5460,14 @@ void ms_log_set_level(struct ms_log *log, bool enabled, bool verbose)
 {
     ms_store_relaxed(&log->level, level_of(&log->logger, enabled, verbose));
 }
-static bool admit(struct ms_log_limit *limit, enum ms_log_event log_log_event, uint64_t *suppressed)
+static bool admit(struct ms_log_limit *limit, enum ms_log_event event, uint64_t *suppressed)
 {
     const int64_t now = ms_clock_exact_ms();
-    if (limit->said == 0 || now - limit->began_ms >= rows[log_log_event].interval_ms) {
+    if (limit->said == 0 || now - limit->began_ms >= rows[event].interval_ms) {
         limit->began_ms = now;
         limit->said = 0;
     }
-    if (limit->said >= rows[log_log_event].burst) {
+    if (limit->said >= rows[event].burst) {
         limit->suppressed++;
         return false;
     }
@@ -5476,15 +5476,15 @@ static bool admit(struct ms_log_limit *limit, enum ms_log_event log_log_event, u
     limit->suppressed = 0;
     return true;
 }
-bool ms_log_begin(struct ms_log *log, enum ms_log_event log_log_event, struct ms_log_line *line)
+bool ms_log_begin(struct ms_log *log, enum ms_log_event event, struct ms_log_line *line)
 {
-    if (rows[log_log_event].level > ms_load_relaxed(&log->level))
+    if (rows[event].level > ms_load_relaxed(&log->level))
         return false;
     line->log = log;
-    line->event = log_log_event;
+    line->event = event;
     line->count = line->size = 0;
     ms_mutex_lock(&log->lock);
-    const bool admitted = admit(&log->limits[log_log_event], log_log_event, &line->suppressed);
+    const bool admitted = admit(&log->limits[event], event, &line->suppressed);
     ms_mutex_unlock(&log->lock);
     return admitted;
 }
@@ -10726,9 +10726,9 @@ void ms_flights_fini(struct ms_flights *flights)
     pthread_cond_destroy(&flights->changes);
     ms_mutex_destroy(&flights->lock);
 }
-static struct ms_flight *make_flight(struct ms_flights *flights, const struct ms_flight_call *loader_flights_call)
+static struct ms_flight *make_flight(struct ms_flights *flights, const struct ms_flight_call *call)
 {
-    const uint64_t bytes = ms_flight_bytes(loader_flights_call->key.size);
+    const uint64_t bytes = ms_flight_bytes(call->key.size);
     const bool charged = loader_flights_charge(flights, bytes);
     struct ms_flight *flight = charged ? ms_mem_alloc(bytes) : NULL;
     if (flight == NULL) {
@@ -10737,14 +10737,14 @@ static struct ms_flight *make_flight(struct ms_flights *flights, const struct ms
         return NULL;
     }
     flight->flights = flights;
-    flight->refreshes = loader_flights_call->refreshes;
+    flight->refreshes = call->refreshes;
     flight->references = 1;
-    flight->until = loader_flights_call->lease_until;
-    ms_store_relaxed(&flight->leader, loader_flights_call->lease_until == 0 ? ms_thread_serial() : 0);
+    flight->until = call->lease_until;
+    ms_store_relaxed(&flight->leader, call->lease_until == 0 ? ms_thread_serial() : 0);
     ms_cond_init(&flight->ends);
-    flight->hash = loader_flights_call->hash;
-    flight->key_size = loader_flights_call->key.size;
-    memcpy(flight->key, loader_flights_call->key.data, loader_flights_call->key.size);
+    flight->hash = call->hash;
+    flight->key_size = call->key.size;
+    memcpy(flight->key, call->key.data, call->key.size);
     return flight;
 }
 static void lead_locked(struct ms_flights *flights, struct ms_flight *flight)
@@ -10764,14 +10764,14 @@ static enum ms_joined join_flight_locked(struct ms_flight *flight, struct ms_fli
     *out = flight;
     return MS_JOINED;
 }
-static enum ms_joined join_locked(struct ms_flights *flights, const struct ms_flight_call *loader_flights_call,
+static enum ms_joined join_locked(struct ms_flights *flights, const struct ms_flight_call *call,
                                   struct ms_flight **made, struct ms_flight **out)
 {
     if (flights->closed)
         return MS_JOINED_CLOSED;
-    struct ms_flight *flight = loader_flights_find_locked(flights, &loader_flights_call->key, loader_flights_call->hash);
+    struct ms_flight *flight = loader_flights_find_locked(flights, &call->key, call->hash);
     if (flight != NULL && !has_lapsed_locked(flights, flight)) {
-        if (loader_flights_call->refreshes)
+        if (call->refreshes)
             return MS_JOINED_NOT;
         if (!flight->pause)
             return join_flight_locked(flight, out);
@@ -10784,22 +10784,22 @@ static enum ms_joined join_locked(struct ms_flights *flights, const struct ms_fl
     *made = NULL;
     return MS_JOINED_AS_LEADER;
 }
-enum ms_joined ms_flights_join(struct ms_flights *flights, const struct ms_flight_call *loader_flights_call,
+enum ms_joined ms_flights_join(struct ms_flights *flights, const struct ms_flight_call *call,
                                struct ms_flight **out)
 {
     struct ms_flight *made = NULL;
     enum ms_joined joined;
     *out = NULL;
     ms_mutex_lock(&flights->lock);
-    joined = join_locked(flights, loader_flights_call, &made, out);
+    joined = join_locked(flights, call, &made, out);
     ms_mutex_unlock(&flights->lock);
     if (joined != MS_JOINED_NO_MEMORY)
         return joined;
-    made = make_flight(flights, loader_flights_call);
+    made = make_flight(flights, call);
     if (made == NULL)
         return joined;
     ms_mutex_lock(&flights->lock);
-    joined = join_locked(flights, loader_flights_call, &made, out);
+    joined = join_locked(flights, call, &made, out);
     ms_mutex_unlock(&flights->lock);
     if (made != NULL)
         free_flight(made);
@@ -10941,11 +10941,11 @@ bool ms_flights_end_absent(struct ms_flight *flight, int64_t until, uint32_t mos
 void ms_flights_hold_back(struct ms_flights *flights, const struct ms_flight *failed, int64_t until,
                           uint32_t most)
 {
-    const struct ms_flight_call loader_flights_call = {.key = {failed->key, failed->key_size},
+    const struct ms_flight_call call = {.key = {failed->key, failed->key_size},
                                         .hash = failed->hash,
                                         .lease_until = until,
                                         .refreshes = true};
-    struct ms_flight *pause = make_flight(flights, &loader_flights_call);
+    struct ms_flight *pause = make_flight(flights, &call);
     if (pause == NULL)
         return;
     pause->pause = true;
@@ -10953,7 +10953,7 @@ void ms_flights_hold_back(struct ms_flights *flights, const struct ms_flight *fa
     pause->references = 0;
     ms_mutex_lock(&flights->lock);
     const bool keeps = !flights->closed && !ms_flight_is_overtaken(failed) &&
-                       loader_flights_find_locked(flights, &loader_flights_call.key, loader_flights_call.hash) == NULL &&
+                       loader_flights_find_locked(flights, &call.key, call.hash) == NULL &&
                        keep_absence_locked(flights, pause, most);
     if (keeps)
         list_locked(flights, pause);
@@ -16634,19 +16634,19 @@ int ms_load_look(memstore *store, const memstore_key *key, memstore_view *out)
                ? ms_admission_get_view(store, key->data, key->size, out)
                : ms_store_get_view(store, key->data, key->size, out);
 }
-enum ms_joined ms_load_join(memstore *store, const struct ms_flight_call *store_load_call,
+enum ms_joined ms_load_join(memstore *store, const struct ms_flight_call *call,
                             struct ms_flight **out)
 {
     struct ms_budget_mark asked = ms_budget_mark(&store->arena.budget);
-    enum ms_joined joined = ms_flights_join(&store->flights, store_load_call, out);
-    if (joined != MS_JOINED_NO_MEMORY || store_load_call->refreshes ||
-        ms_store_check_size(store, store_load_call->key.size, 0) != MEMSTORE_OK ||
+    enum ms_joined joined = ms_flights_join(&store->flights, call, out);
+    if (joined != MS_JOINED_NO_MEMORY || call->refreshes ||
+        ms_store_check_size(store, call->key.size, 0) != MEMSTORE_OK ||
         ms_store_enter(store) != MEMSTORE_OK)
         return joined;
     const int status =
-        ms_room_make(store, ms_flight_bytes(store_load_call->key.size), ms_store_deadline(store), &asked);
+        ms_room_make(store, ms_flight_bytes(call->key.size), ms_store_deadline(store), &asked);
     if (status == MEMSTORE_OK)
-        joined = ms_flights_join(&store->flights, store_load_call, out);
+        joined = ms_flights_join(&store->flights, call, out);
     ms_store_leave(store);
     return joined;
 }
@@ -16730,9 +16730,9 @@ static int store_load_lead(const struct ms_load *load, struct ms_flight *flight,
 }
 static int load_missed(const struct ms_load *load, memstore_view *out)
 {
-    const struct ms_flight_call store_load_call = {.key = load->key, .hash = load->hash};
+    const struct ms_flight_call call = {.key = load->key, .hash = load->hash};
     struct ms_flight *flight;
-    switch (ms_load_join(load->store, &store_load_call, &flight)) {
+    switch (ms_load_join(load->store, &call, &flight)) {
     case MS_JOINED_AS_LEADER:
         return store_load_lead(load, flight, out);
     case MS_JOINED:
@@ -20583,20 +20583,20 @@ void ms_store_ttl_stats(memstore *store, memstore_ttl_stats *out)
         out->from_ms[i] = (uint64_t)ms_ttl_class_from_ms(i, classes);
     ms_arena_each(&store->arena, store_report_count_entries, out);
 }
-void ms_measuring_add(memstore *store, enum memstore_operation store_report_operation, uint64_t start)
+void ms_measuring_add(memstore *store, enum memstore_operation operation, uint64_t start)
 {
     const int64_t slow_ms = ms_setting_of(&store->settings, latency_threshold);
-    ms_latency_add(&store->latency, store_report_operation, ms_clock_real_ns() - start,
+    ms_latency_add(&store->latency, operation, ms_clock_real_ns() - start,
                    slow_ms != 0 ? (uint64_t)slow_ms * 1000000 : UINT64_MAX);
 }
-int ms_store_latency(memstore *store, enum memstore_operation store_report_operation, memstore_latency *out)
+int ms_store_latency(memstore *store, enum memstore_operation operation, memstore_latency *out)
 {
     struct ms_histogram_sums sums;
     if (store->latency.histograms == NULL)
         return MEMSTORE_ERR_UNSUPPORTED;
-    ms_latency_sum(&store->latency, store_report_operation, &sums);
+    ms_latency_sum(&store->latency, operation, &sums);
     out->count = sums.count;
-    out->one_in = ms_latency_one_in(store_report_operation);
+    out->one_in = ms_latency_one_in(operation);
     out->total_ns = sums.sum_ns;
     out->p50_ns = ms_histogram_quantile(&sums, 0.5);
     out->p90_ns = ms_histogram_quantile(&sums, 0.9);
@@ -22343,10 +22343,10 @@ static const char *reason_of(int status)
 }
 void ms_tell_no_room(memstore *store, int status)
 {
-    const enum ms_log_event store_tell_event =
+    const enum ms_log_event event =
         status == MEMSTORE_ERR_SHARD_OVERFLOW ? MS_LOG_SHARD_OVERFLOW : MS_LOG_NO_ROOM;
     struct ms_log_line line;
-    if (!ms_log_begin(&store->log, store_tell_event, &line))
+    if (!ms_log_begin(&store->log, event, &line))
         return;
     ms_log_text(&line, "why", reason_of(status));
     ms_log_integer(&line, "limit", ms_budget_limit(&store->arena.budget));
@@ -22413,9 +22413,9 @@ void ms_tell_pressure_unknown(memstore *store, const char *path, const char *why
 }
 void ms_tell_alert(memstore *store, const struct ms_alert_note *alert)
 {
-    const enum ms_log_event store_tell_event = alert->raised != 0 ? MS_LOG_ALERT_RAISED : MS_LOG_ALERT_CLEARED;
+    const enum ms_log_event event = alert->raised != 0 ? MS_LOG_ALERT_RAISED : MS_LOG_ALERT_CLEARED;
     struct ms_log_line line;
-    if (!ms_log_begin(&store->log, store_tell_event, &line))
+    if (!ms_log_begin(&store->log, event, &line))
         return;
     ms_log_text(&line, "alert", ms_monitor_alert_name(alert->alert));
     ms_log_real(&line, "value", alert->value);
@@ -22424,14 +22424,14 @@ void ms_tell_alert(memstore *store, const struct ms_alert_note *alert)
 }
 void ms_tell_breaker(memstore *store, enum ms_breaker_change change, uint32_t open)
 {
-    const enum ms_log_event store_tell_event = change == MS_BREAKER_CLOSES       ? MS_LOG_BREAKER_CLOSED
+    const enum ms_log_event event = change == MS_BREAKER_CLOSES       ? MS_LOG_BREAKER_CLOSED
                                     : change == MS_BREAKER_HALF_OPENS ? MS_LOG_BREAKER_HALF_OPEN
                                                                       : MS_LOG_BREAKER_OPENED;
     struct ms_log_line line;
-    if (!ms_log_begin(&store->log, store_tell_event, &line))
+    if (!ms_log_begin(&store->log, event, &line))
         return;
     ms_log_integer(&line, "open", open);
-    if (store_tell_event == MS_LOG_BREAKER_OPENED)
+    if (event == MS_LOG_BREAKER_OPENED)
         ms_log_boolean(&line, "again", change == MS_BREAKER_REOPENS);
     ms_log_end(&line);
 }
@@ -23754,11 +23754,11 @@ static inline bool ms_are_keys(const memstore_key *keys, size_t n)
 }
 #endif
 #include <string.h>
-static bool are_entries(const memstore_entry *entries, size_t api_batch_n)
+static bool are_entries(const memstore_entry *entries, size_t n)
 {
     if (entries == NULL)
-        return api_batch_n == 0;
-    for (size_t i = 0; i < api_batch_n; i++) {
+        return n == 0;
+    for (size_t i = 0; i < n; i++) {
         if (!ms_is_key(entries[i].key.data, entries[i].key.size) ||
             !ms_is_bytes(entries[i].value, entries[i].value_size))
             return false;
@@ -23766,12 +23766,12 @@ static bool are_entries(const memstore_entry *entries, size_t api_batch_n)
     return true;
 }
 static int commit_ops(memstore *store, enum memstore_operation operation, struct ms_op *ops,
-                      size_t api_batch_n, size_t *deleted)
+                      size_t n, size_t *deleted)
 {
     const uint64_t start = ms_measuring_begin(store);
-    int status = ms_writing_begin_ops(store, ops, api_batch_n);
+    int status = ms_writing_begin_ops(store, ops, n);
     if (status == MEMSTORE_OK) {
-        status = ms_store_commit(store, ops, api_batch_n, deleted);
+        status = ms_store_commit(store, ops, n, deleted);
         ms_writing_end(store);
     }
     ms_measuring_end(store, operation, start);
@@ -23782,107 +23782,107 @@ static int commit_nothing(memstore *store)
 {
     return ms_store_is_closed(store) ? MEMSTORE_ERR_CACHE_CLOSED : MEMSTORE_OK;
 }
-int memstore_set_many(memstore *store, const memstore_entry *entries, size_t api_batch_n)
+int memstore_set_many(memstore *store, const memstore_entry *entries, size_t n)
 {
     size_t deleted;
-    if (store == NULL || !are_entries(entries, api_batch_n))
+    if (store == NULL || !are_entries(entries, n))
         return MEMSTORE_ERR_INVALID_ARGUMENT;
-    if (api_batch_n == 0)
+    if (n == 0)
         return commit_nothing(store);
-    struct ms_op *ops = ms_mem_alloc(api_batch_n * sizeof *ops);
+    struct ms_op *ops = ms_mem_alloc(n * sizeof *ops);
     if (ops == NULL)
         return MEMSTORE_ERR_MEMORY_EXHAUSTED;
-    for (size_t i = 0; i < api_batch_n; i++) {
+    for (size_t i = 0; i < n; i++) {
         ops[i] = (struct ms_op){MS_OP_SET, entries[i].key, entries[i].value, entries[i].value_size,
                                 .ttl_ms = entries[i].ttl_ms};
     }
-    return commit_ops(store, MEMSTORE_OPERATION_SET_MANY, ops, api_batch_n, &deleted);
+    return commit_ops(store, MEMSTORE_OPERATION_SET_MANY, ops, n, &deleted);
 }
-int memstore_delete_many(memstore *store, const memstore_key *keys, size_t api_batch_n, size_t *deleted)
+int memstore_delete_many(memstore *store, const memstore_key *keys, size_t n, size_t *deleted)
 {
     size_t removed = 0;
     if (deleted != NULL)
         *deleted = 0;
-    if (store == NULL || !ms_are_keys(keys, api_batch_n))
+    if (store == NULL || !ms_are_keys(keys, n))
         return MEMSTORE_ERR_INVALID_ARGUMENT;
-    if (api_batch_n == 0)
+    if (n == 0)
         return commit_nothing(store);
-    struct ms_op *ops = ms_mem_alloc(api_batch_n * sizeof *ops);
+    struct ms_op *ops = ms_mem_alloc(n * sizeof *ops);
     if (ops == NULL)
         return MEMSTORE_ERR_MEMORY_EXHAUSTED;
-    for (size_t i = 0; i < api_batch_n; i++)
+    for (size_t i = 0; i < n; i++)
         ops[i] = (struct ms_op){.kind = MS_OP_DELETE, .key = keys[i]};
-    const int status = commit_ops(store, MEMSTORE_OPERATION_DELETE_MANY, ops, api_batch_n, &removed);
+    const int status = commit_ops(store, MEMSTORE_OPERATION_DELETE_MANY, ops, n, &removed);
     if (deleted != NULL)
         *deleted = removed;
     return status;
 }
-int memstore_get_many(memstore *store, const memstore_key *keys, size_t api_batch_n, memstore_view *out,
+int memstore_get_many(memstore *store, const memstore_key *keys, size_t n, memstore_view *out,
                       size_t *found)
 {
     size_t hits = 0;
     if (found != NULL)
         *found = 0;
-    if (api_batch_n != 0 && out == NULL)
+    if (n != 0 && out == NULL)
         return MEMSTORE_ERR_INVALID_ARGUMENT;
-    if (api_batch_n != 0)
-        memset(out, 0, api_batch_n * sizeof *out);
-    if (store == NULL || !ms_are_keys(keys, api_batch_n))
+    if (n != 0)
+        memset(out, 0, n * sizeof *out);
+    if (store == NULL || !ms_are_keys(keys, n))
         return MEMSTORE_ERR_INVALID_ARGUMENT;
     const uint64_t start = ms_measuring_begin(store);
     const int status = (ms_store_bounds(store) & MS_BOUNDS_VIEWS) != 0
-                           ? ms_admission_get_many(store, keys, api_batch_n, out, &hits)
-                           : ms_store_get_many(store, keys, api_batch_n, out, &hits);
+                           ? ms_admission_get_many(store, keys, n, out, &hits)
+                           : ms_store_get_many(store, keys, n, out, &hits);
     ms_measuring_end(store, MEMSTORE_OPERATION_GET_MANY, start);
     if (found != NULL)
         *found = hits;
     return status;
 }
-void memstore_view_release_many(memstore_view *views, size_t api_batch_n)
+void memstore_view_release_many(memstore_view *views, size_t n)
 {
-    for (size_t i = 0; views != NULL && i < api_batch_n; i++)
+    for (size_t i = 0; views != NULL && i < n; i++)
         ms_view_give_back(&views[i]);
 }
 #define VIEWS_ON_STACK 32
-static int read_into(memstore *store, const memstore_key *keys, size_t api_batch_n, memstore_view *views,
+static int read_into(memstore *store, const memstore_key *keys, size_t n, memstore_view *views,
                      memstore_read_fn fn, void *context)
 {
     size_t found;
     const uint64_t start = ms_measuring_begin(store);
-    const int status = ms_store_get_many(store, keys, api_batch_n, views, &found);
+    const int status = ms_store_get_many(store, keys, n, views, &found);
     ms_measuring_end(store, MEMSTORE_OPERATION_GET_MANY, start);
     if (status != MEMSTORE_OK)
         return status;
-    fn(views, api_batch_n, context);
-    for (size_t i = 0; i < api_batch_n; i++)
+    fn(views, n, context);
+    for (size_t i = 0; i < n; i++)
         ms_view_release(&views[i]);
     return MEMSTORE_OK;
 }
-int memstore_read_many(memstore *store, const memstore_key *keys, size_t api_batch_n, memstore_read_fn fn,
+int memstore_read_many(memstore *store, const memstore_key *keys, size_t n, memstore_read_fn fn,
                        void *context)
 {
     memstore_view on_stack[VIEWS_ON_STACK];
-    if (store == NULL || fn == NULL || !ms_are_keys(keys, api_batch_n))
+    if (store == NULL || fn == NULL || !ms_are_keys(keys, n))
         return MEMSTORE_ERR_INVALID_ARGUMENT;
-    if (api_batch_n <= VIEWS_ON_STACK)
-        return read_into(store, keys, api_batch_n, on_stack, fn, context);
-    memstore_view *views = ms_mem_alloc(api_batch_n * sizeof *views);
+    if (n <= VIEWS_ON_STACK)
+        return read_into(store, keys, n, on_stack, fn, context);
+    memstore_view *views = ms_mem_alloc(n * sizeof *views);
     if (views == NULL)
         return MEMSTORE_ERR_MEMORY_EXHAUSTED;
-    const int status = read_into(store, keys, api_batch_n, views, fn, context);
+    const int status = read_into(store, keys, n, views, fn, context);
     ms_mem_free(views);
     return status;
 }
-int memstore_has_many(memstore *store, const memstore_key *keys, size_t api_batch_n, unsigned char *out,
+int memstore_has_many(memstore *store, const memstore_key *keys, size_t n, unsigned char *out,
                       size_t *found)
 {
     size_t present = 0;
     if (found != NULL)
         *found = 0;
-    if (store == NULL || !ms_are_keys(keys, api_batch_n) || (api_batch_n != 0 && out == NULL))
+    if (store == NULL || !ms_are_keys(keys, n) || (n != 0 && out == NULL))
         return MEMSTORE_ERR_INVALID_ARGUMENT;
     const uint64_t start = ms_measuring_begin(store);
-    const int status = ms_store_has_many(store, keys, api_batch_n, out, &present);
+    const int status = ms_store_has_many(store, keys, n, out, &present);
     ms_measuring_end(store, MEMSTORE_OPERATION_HAS_MANY, start);
     if (found != NULL)
         *found = present;
