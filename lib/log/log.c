@@ -50,6 +50,13 @@ static const struct row rows[MS_LOG_EVENTS] = {
                                IN_DETAIL},
     [MS_LOG_EXPORT_FAILED] = {"export_failed", "metrics cannot be exported", MEMSTORE_LOG_ERROR,
                               ONCE_A_MINUTE},
+    [MS_LOG_SNAPSHOT_SAVED] = {"snapshot_saved", "snapshot saved", MEMSTORE_LOG_INFO, BY_HAND},
+    [MS_LOG_SNAPSHOT_LOADED] = {"snapshot_loaded", "snapshot loaded", MEMSTORE_LOG_INFO, BY_HAND},
+    [MS_LOG_SNAPSHOT_NOT_SAVED] =
+        {"snapshot_not_saved", "a snapshot could not be saved; what was at the path is still there",
+         MEMSTORE_LOG_WARN, BY_HAND},
+    [MS_LOG_SNAPSHOT_REFUSED] = {"snapshot_refused", "nothing was loaded from a snapshot",
+                                 MEMSTORE_LOG_WARN, BY_HAND},
     [MS_LOG_LIMIT_LOWERED] = {"limit_lowered", "memory is short: the limit was lowered",
                               MEMSTORE_LOG_WARN, BY_HAND},
     [MS_LOG_LIMIT_RAISED] = {"limit_raised", "memory is no longer short: the limit was raised",

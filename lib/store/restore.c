@@ -7,6 +7,7 @@
 #include "store/heat.h"
 #include "store/lookup.h"
 #include "store/progress.h"
+#include "store/tell.h"
 
 /* No time to live is longer; it keeps sums of times far from overflow. */
 #define LONGEST_MS (INT64_MAX / 4)
@@ -250,28 +251,35 @@ static int verify(struct restoring *restoring)
     return status == MEMSTORE_OK ? ms_report_end(&restoring->reporting) : status;
 }
 
+static int restore(struct restoring *restoring)
+{
+    const int64_t saved_at = restoring->reader.summary.saved_at;
+    int status = verify(restoring);
+
+    if (status != MEMSTORE_OK)
+        return status;
+    ms_upkeep_expire(restoring->store, ms_store_deadline(restoring->store));
+    restoring->now = ms_clock_exact_ms();
+    restoring->unix_now = ms_clock_unix_ms();
+    /* A clock that was set back gives no entry a longer life. */
+    if (restoring->unix_now < saved_at)
+        restoring->unix_now = saved_at;
+    status = restore_all(restoring);
+    if (status != MEMSTORE_OK)
+        take_all_back(restoring);
+    return status;
+}
+
 int ms_store_restore(memstore *store, const char *path, memstore_progress_fn fn, void *context)
 {
     struct restoring restoring = {.store = store, .reporting = ms_reporting_to(fn, context)};
     int status = ms_snapshot_open(&restoring.reader, path, store->settings.secure_wipe);
 
-    if (status != MEMSTORE_OK)
-        return status;
-    status = verify(&restoring);
     if (status == MEMSTORE_OK) {
-        const int64_t saved_at = restoring.reader.summary.saved_at;
-
-        ms_upkeep_expire(store, ms_store_deadline(store));
-        restoring.now = ms_clock_exact_ms();
-        restoring.unix_now = ms_clock_unix_ms();
-        /* A clock that was set back gives no entry a longer life. */
-        if (restoring.unix_now < saved_at)
-            restoring.unix_now = saved_at;
-        status = restore_all(&restoring);
-        if (status != MEMSTORE_OK)
-            take_all_back(&restoring);
+        status = restore(&restoring);
+        ms_snapshot_close(&restoring.reader);
+        ms_mem_free(restoring.added);
     }
-    ms_snapshot_close(&restoring.reader);
-    ms_mem_free(restoring.added);
+    ms_tell_loaded(store, path, status, &restoring.reader.summary, &restoring.reporting.progress);
     return status;
 }

@@ -11,6 +11,7 @@
 #include "store/interval.h"
 #include "store/lookup.h"
 #include "store/progress.h"
+#include "store/tell.h"
 
 _Static_assert(MS_HEATS == MS_SNAPSHOT_HEATS, "blocks are kept apart by heat");
 
@@ -265,14 +266,10 @@ static int gather(struct saving *saving)
     return ms_report_end(&saving->reporting);
 }
 
-int ms_store_save(memstore *store, const char *path, memstore_progress_fn fn, void *context)
+static int save(struct saving *saving, const char *path)
 {
+    memstore *store = saving->store;
     const int64_t now = ms_clock_unix_ms();
-    struct saving saving = {
-        .store = store,
-        .reporting = ms_reporting_to(fn, context),
-        .unix_offset = now - ms_clock_exact_ms(),
-    };
     const struct ms_snapshot_options options = {
         .saved_at = now > 0 ? now : 1,
         .keeps_created = store->keeps_created,
@@ -285,12 +282,22 @@ int ms_store_save(memstore *store, const char *path, memstore_progress_fn fn, vo
         ms_combiner_is_idle(&store->combiner) ? MEMSTORE_OK : ms_combiner_settle_all(store);
 
     if (status == MEMSTORE_OK)
-        status = ms_snapshot_begin(&saving.writer, path, &options);
+        status = ms_snapshot_begin(&saving->writer, path, &options);
     if (status != MEMSTORE_OK)
         return status;
-    status = gather(&saving);
+    saving->unix_offset = now - ms_clock_exact_ms();
+    status = gather(saving);
     if (status == MEMSTORE_OK)
-        return ms_snapshot_commit(&saving.writer);
-    ms_snapshot_abandon(&saving.writer);
+        return ms_snapshot_commit(&saving->writer);
+    ms_snapshot_abandon(&saving->writer);
+    return status;
+}
+
+int ms_store_save(memstore *store, const char *path, memstore_progress_fn fn, void *context)
+{
+    struct saving saving = {.store = store, .reporting = ms_reporting_to(fn, context)};
+    const int status = save(&saving, path);
+
+    ms_tell_saved(store, path, status, saving.reporting.progress.stored);
     return status;
 }

@@ -103,6 +103,67 @@ void ms_tell_export_failed(memstore *store, const char *file, int error)
     ms_log_end(&line);
 }
 
+/* Why there is no snapshot, or nothing of one; who stopped it himself knows. */
+static const char *snapshot_reason_of(int status, const struct ms_snapshot_summary *summary)
+{
+    switch (status) {
+    case MEMSTORE_ERR_IO:
+        return "the file could not be opened, read or written";
+    case MEMSTORE_ERR_LOCK_TIMEOUT:
+        return "somebody else saves to this path";
+    case MEMSTORE_ERR_CORRUPT_SNAPSHOT:
+        return "the file is damaged, cut short or no snapshot";
+    case MEMSTORE_ERR_MEMORY_EXHAUSTED:
+        return "there was not enough memory";
+    case MEMSTORE_ERR_UNSUPPORTED:
+        return summary != NULL && summary->version > MS_SNAPSHOT_VERSION
+                   ? "the version of its format is later than what this library reads"
+                   : "it is or would be compressed, and this library was built without libzstd";
+    default:
+        return "the store could not do it";
+    }
+}
+
+void ms_tell_saved(memstore *store, const char *path, int status, uint64_t entries)
+{
+    const bool saved = status == MEMSTORE_OK;
+    struct ms_log_line line;
+
+    if (status == MEMSTORE_ERR_CANCELLED ||
+        !ms_log_begin(&store->log, saved ? MS_LOG_SNAPSHOT_SAVED : MS_LOG_SNAPSHOT_NOT_SAVED,
+                      &line))
+        return;
+    ms_log_text(&line, "path", path);
+    if (saved)
+        ms_log_integer(&line, "entries", entries);
+    else
+        ms_log_text(&line, "why", snapshot_reason_of(status, NULL));
+    ms_log_end(&line);
+}
+
+void ms_tell_loaded(memstore *store, const char *path, int status,
+                    const struct ms_snapshot_summary *summary, const memstore_progress *progress)
+{
+    const bool loaded = status == MEMSTORE_OK;
+    struct ms_log_line line;
+
+    if (status == MEMSTORE_ERR_CANCELLED ||
+        !ms_log_begin(&store->log, loaded ? MS_LOG_SNAPSHOT_LOADED : MS_LOG_SNAPSHOT_REFUSED,
+                      &line))
+        return;
+    ms_log_text(&line, "path", path);
+    ms_log_integer(&line, "version", summary->version);
+    if (loaded) {
+        ms_log_integer(&line, "stored", progress->stored);
+        ms_log_integer(&line, "present", progress->present);
+        ms_log_integer(&line, "expired", progress->expired);
+        ms_log_integer(&line, "left_out", progress->left_out);
+    } else {
+        ms_log_text(&line, "why", snapshot_reason_of(status, summary));
+    }
+    ms_log_end(&line);
+}
+
 void ms_tell_limit_moved(memstore *store, uint64_t before)
 {
     const uint64_t now = ms_budget_limit(&store->arena.budget);

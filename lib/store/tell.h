@@ -3,6 +3,7 @@
 #ifndef MS_STORE_TELL_H
 #define MS_STORE_TELL_H
 
+#include "snapshot/reader.h"
 #include "store/store.h"
 
 /* It is closed; what it has done is told. */
@@ -17,6 +18,11 @@ void ms_tell_load_failed(memstore *store, int result);
 void ms_tell_events_dropped(memstore *store, uint64_t dropped);
 /* The metrics could not be written to a file. */
 void ms_tell_export_failed(memstore *store, const char *file, int error);
+/* A save ended with this status, */
+void ms_tell_saved(memstore *store, const char *path, int status, uint64_t entries);
+/* or a load of what the summary tells did. */
+void ms_tell_loaded(memstore *store, const char *path, int status,
+                    const struct ms_snapshot_summary *summary, const memstore_progress *progress);
 /* Memory pressure has brought the limit from `before` to where it is. */
 void ms_tell_limit_moved(memstore *store, uint64_t before);
 /* It is watched by this file, or by what is in this folder, */

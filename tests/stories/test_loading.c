@@ -4,6 +4,7 @@
 #include "store/store.h"
 #include "support/clock.h"
 #include "support/criterion.h"
+#include "support/stopper.h"
 
 #include <pthread.h>
 #include <sched.h>
@@ -179,7 +180,7 @@ Test(loading, what_is_not_there_is_loaded_stored_and_handed_out)
     memstore_destroy(store);
 }
 
-#define MANY 200
+#define MANY 1000
 
 Test(loading, many_threads_that_miss_one_key_load_it_once)
 {
@@ -669,6 +670,72 @@ Test(loading, with_on_store_error_fail_the_error_is_told)
     assert_ok(memstore_close(store));
     assert_status(get_or_load(store, "key", &row, &view), MEMSTORE_ERR_CACHE_CLOSED);
     cr_assert(row.calls == 1 && row.released == 1);
+    memstore_destroy(store);
+}
+
+/* Write until a store whose reader stands still has nothing left to reuse, and what it says then. */
+static int write_until_refused(memstore *store)
+{
+    unsigned char value[1000] = {0};
+    int status = MEMSTORE_OK;
+
+    for (uint64_t key = 0; status == MEMSTORE_OK; key++)
+        status = memstore_set(store, &key, sizeof key, value, sizeof value, 0);
+    return status;
+}
+
+static void read_first(void *store)
+{
+    const uint64_t key = 0;
+    unsigned char value[1000];
+
+    (void)memstore_get(store, &key, sizeof key, value, sizeof value, NULL);
+}
+
+/* A row that is loaded while a reader that stands still keeps all memory from being reused. */
+static int load_under_pressure(const char *on_store_error, struct row *row)
+{
+    memstore *store = test_open("performance.memory_limit=1MiB", "performance.lock_timeout=5ms",
+                                on_store_error, NULL);
+    memstore_view view = {0};
+
+    assert_ok(memstore_set(store, &(uint64_t){0}, 8, "first", 5, 0));
+    test_stop_at(MS_POINT_READ_FOUND, read_first, store);
+    assert_status(write_until_refused(store), MEMSTORE_ERR_GC_PRESSURE);
+    const int status = get_or_load(store, "key", row, &view);
+    cr_assert(status != MEMSTORE_OK || shows(&view, row->value));
+    memstore_view_release(&view);
+    test_let_go();
+    memstore_destroy(store);
+    return status;
+}
+
+Test(loading, what_finds_no_memory_to_be_stored_in_is_handed_out_all_the_same)
+{
+    char value[1001];
+    struct row row = {.value = memset(value, 'v', sizeof value - 1)};
+
+    value[sizeof value - 1] = '\0';
+    assert_ok(load_under_pressure("loader.on_store_error=bypass", &row));
+    assert_status(load_under_pressure("loader.on_store_error=fail", &row),
+                  MEMSTORE_ERR_GC_PRESSURE);
+    cr_assert(row.calls == 2 && row.released == 2);
+}
+
+Test(loading, what_a_full_store_does_not_take_is_handed_out_all_the_same)
+{
+    memstore *store =
+        test_open("performance.memory_limit=1MiB", "eviction=none", "maintenance=manual", NULL);
+    char value[1001];
+    struct row row = {.value = memset(value, 'v', sizeof value - 1)};
+    memstore_view view;
+
+    value[sizeof value - 1] = '\0';
+    assert_status(write_until_refused(store), MEMSTORE_ERR_CACHE_FULL);
+    assert_loads(store, "key", &row, row.value);
+    assert_holds(store, "key", NULL);
+    assert_ok(memstore_reconfigure(store, "loader.on_store_error", "fail"));
+    assert_status(get_or_load(store, "key", &row, &view), MEMSTORE_ERR_CACHE_FULL);
     memstore_destroy(store);
 }
 

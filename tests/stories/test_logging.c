@@ -2,6 +2,7 @@
 /* What a store says to whoever operates it, and to whom. */
 #include "support/clock.h"
 #include "support/criterion.h"
+#include "support/folder.h"
 
 #include <memstore/events.h>
 #include <memstore/loader.h>
@@ -354,4 +355,49 @@ Test(logging, a_child_has_a_log_of_its_own)
     assert_ok(memstore_close(store));
     cr_assert_eq(count_of("reconfigured"), 0);
     memstore_destroy(store);
+}
+
+/* ---- Snapshots ---- */
+
+Test(logging, snapshots_are_told_and_why_there_is_none)
+{
+    memstore *store = OPEN(MEMSTORE_LOG_INFO, "maintenance", "manual");
+
+    assert_ok(test_set(store, "k", "v", 0));
+    assert_ok(memstore_save(store, test_path("snapshot"), NULL, NULL));
+    assert_ok(memstore_load(store, test_path("snapshot"), NULL, NULL));
+    test_file_write(test_path("damaged"), "damaged", 7);
+    assert_status(memstore_load(store, test_path("damaged"), NULL, NULL),
+                  MEMSTORE_ERR_CORRUPT_SNAPSHOT);
+    assert_status(memstore_save(store, test_path("no/such/folder"), NULL, NULL), MEMSTORE_ERR_IO);
+    assert_ok(memstore_close(store));
+    expect("snapshot_saved", MEMSTORE_LOG_INFO, "/snapshot;entries=1;");
+    expect("snapshot_loaded", MEMSTORE_LOG_INFO,
+           "/snapshot;version=1;stored=0;present=1;expired=0;left_out=0;");
+    expect("snapshot_refused", MEMSTORE_LOG_WARN, "/damaged;version=0;why=the file is damaged");
+    expect("snapshot_not_saved", MEMSTORE_LOG_WARN,
+           "/no/such/folder;why=the file could not be opened");
+    memstore_destroy(store);
+    test_folder_remove();
+}
+
+static int stop(const memstore_progress *progress, void *context)
+{
+    (void)progress;
+    (void)context;
+    return 1;
+}
+
+Test(logging, who_stops_a_snapshot_himself_is_not_warned)
+{
+    memstore *store = OPEN(MEMSTORE_LOG_INFO, "maintenance", "manual");
+
+    assert_ok(memstore_save(store, test_path("snapshot"), NULL, NULL));
+    assert_status(memstore_save(store, test_path("snapshot"), stop, NULL), MEMSTORE_ERR_CANCELLED);
+    assert_status(memstore_load(store, test_path("snapshot"), stop, NULL), MEMSTORE_ERR_CANCELLED);
+    assert_ok(memstore_close(store));
+    cr_assert_eq(count_of("snapshot_not_saved") + count_of("snapshot_refused"), 0);
+    cr_assert_eq(count_of("snapshot_saved"), 1);
+    memstore_destroy(store);
+    test_folder_remove();
 }

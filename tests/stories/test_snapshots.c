@@ -2,6 +2,7 @@
 /* A restart that keeps what the cache knew: snapshots that are whole or refused, entries that expire
  * when they would have, and stores that are warm before they are asked. */
 #include "platform/testing.h"
+#include "snapshot/format.h"
 #include "support/clock.h"
 #include "support/criterion.h"
 #include "support/folder.h"
@@ -414,6 +415,37 @@ Test(snapshots, the_beginning_of_a_file_tells_what_it_is)
     info.struct_size = 3;
     assert_status(memstore_read_snapshot_info(test_path("snapshot"), &info),
                   MEMSTORE_ERR_INVALID_ARGUMENT);
+    memstore_destroy(store);
+}
+
+/* Let the header say another version, with a checksum that fits. */
+static void forge_version(const char *path, uint32_t version)
+{
+    size_t size;
+    char *const data = test_file_read(path, &size);
+
+    ms_put_u32(data + 8, version);
+    ms_put_u64(data + 56, XXH3_64bits(data, 56));
+    test_file_write(path, data, size);
+    free(data);
+}
+
+Test(snapshots, one_of_a_later_version_is_refused_by_name)
+{
+    memstore *store = open_manual();
+    memstore_snapshot_info info = {.struct_size = sizeof info};
+
+    set_numbered(store, "key", 10);
+    assert_ok(memstore_save(store, test_path("snapshot"), NULL, NULL));
+    memstore_destroy(store);
+    forge_version(test_path("snapshot"), 2);
+    store = open_manual();
+    assert_status(memstore_load(store, test_path("snapshot"), NULL, NULL),
+                  MEMSTORE_ERR_UNSUPPORTED);
+    cr_assert_eq(memstore_size(store), 0);
+    assert_status(memstore_read_snapshot_info(test_path("snapshot"), &info),
+                  MEMSTORE_ERR_UNSUPPORTED);
+    cr_assert_eq(info.version, 2);
     memstore_destroy(store);
 }
 

@@ -5309,6 +5309,10 @@ enum ms_log_event {
     MS_LOG_BREAKER_HALF_OPEN,
     MS_LOG_BREAKER_CLOSED,
     MS_LOG_EXPORT_FAILED,
+    MS_LOG_SNAPSHOT_SAVED,
+    MS_LOG_SNAPSHOT_LOADED,
+    MS_LOG_SNAPSHOT_NOT_SAVED,
+    MS_LOG_SNAPSHOT_REFUSED,
     MS_LOG_LIMIT_LOWERED,
     MS_LOG_LIMIT_RAISED,
     MS_LOG_PRESSURE_WATCHED,
@@ -5426,6 +5430,13 @@ static const struct row rows[MS_LOG_EVENTS] = {
                                IN_DETAIL},
     [MS_LOG_EXPORT_FAILED] = {"export_failed", "metrics cannot be exported", MEMSTORE_LOG_ERROR,
                               ONCE_A_MINUTE},
+    [MS_LOG_SNAPSHOT_SAVED] = {"snapshot_saved", "snapshot saved", MEMSTORE_LOG_INFO, BY_HAND},
+    [MS_LOG_SNAPSHOT_LOADED] = {"snapshot_loaded", "snapshot loaded", MEMSTORE_LOG_INFO, BY_HAND},
+    [MS_LOG_SNAPSHOT_NOT_SAVED] =
+        {"snapshot_not_saved", "a snapshot could not be saved; what was at the path is still there",
+         MEMSTORE_LOG_WARN, BY_HAND},
+    [MS_LOG_SNAPSHOT_REFUSED] = {"snapshot_refused", "nothing was loaded from a snapshot",
+                                 MEMSTORE_LOG_WARN, BY_HAND},
     [MS_LOG_LIMIT_LOWERED] = {"limit_lowered", "memory is short: the limit was lowered",
                               MEMSTORE_LOG_WARN, BY_HAND},
     [MS_LOG_LIMIT_RAISED] = {"limit_raised", "memory is no longer short: the limit was raised",
@@ -15707,6 +15718,9 @@ void ms_tell_no_room(memstore *store, int status);
 void ms_tell_load_failed(memstore *store, int result);
 void ms_tell_events_dropped(memstore *store, uint64_t dropped);
 void ms_tell_export_failed(memstore *store, const char *file, int error);
+void ms_tell_saved(memstore *store, const char *path, int status, uint64_t entries);
+void ms_tell_loaded(memstore *store, const char *path, int status,
+                    const struct ms_snapshot_summary *summary, const memstore_progress *progress);
 void ms_tell_limit_moved(memstore *store, uint64_t before);
 void ms_tell_pressure_watched(memstore *store, const char *path);
 void ms_tell_pressure_unknown(memstore *store, const char *path, const char *why);
@@ -21091,26 +21105,32 @@ static int verify(struct restoring *restoring)
         status = ms_snapshot_verify(&restoring->reader, verified_block, restoring);
     return status == MEMSTORE_OK ? ms_report_end(&restoring->reporting) : status;
 }
+static int restore(struct restoring *restoring)
+{
+    const int64_t saved_at = restoring->reader.summary.saved_at;
+    int status = verify(restoring);
+    if (status != MEMSTORE_OK)
+        return status;
+    ms_upkeep_expire(restoring->store, ms_store_deadline(restoring->store));
+    restoring->now = ms_clock_exact_ms();
+    restoring->unix_now = ms_clock_unix_ms();
+    if (restoring->unix_now < saved_at)
+        restoring->unix_now = saved_at;
+    status = restore_all(restoring);
+    if (status != MEMSTORE_OK)
+        take_all_back(restoring);
+    return status;
+}
 int ms_store_restore(memstore *store, const char *path, memstore_progress_fn fn, void *context)
 {
     struct restoring restoring = {.store = store, .reporting = ms_reporting_to(fn, context)};
     int status = ms_snapshot_open(&restoring.reader, path, store->settings.secure_wipe);
-    if (status != MEMSTORE_OK)
-        return status;
-    status = verify(&restoring);
     if (status == MEMSTORE_OK) {
-        const int64_t saved_at = restoring.reader.summary.saved_at;
-        ms_upkeep_expire(store, ms_store_deadline(store));
-        restoring.now = ms_clock_exact_ms();
-        restoring.unix_now = ms_clock_unix_ms();
-        if (restoring.unix_now < saved_at)
-            restoring.unix_now = saved_at;
-        status = restore_all(&restoring);
-        if (status != MEMSTORE_OK)
-            take_all_back(&restoring);
+        status = restore(&restoring);
+        ms_snapshot_close(&restoring.reader);
+        ms_mem_free(restoring.added);
     }
-    ms_snapshot_close(&restoring.reader);
-    ms_mem_free(restoring.added);
+    ms_tell_loaded(store, path, status, &restoring.reader.summary, &restoring.reporting.progress);
     return status;
 }
 
@@ -21781,14 +21801,10 @@ static int store_save_gather(struct saving *saving)
     saving->reporting.progress.stored = saving->reporting.progress.done;
     return ms_report_end(&saving->reporting);
 }
-int ms_store_save(memstore *store, const char *path, memstore_progress_fn fn, void *context)
+static int save(struct saving *saving, const char *path)
 {
+    memstore *store = saving->store;
     const int64_t now = ms_clock_unix_ms();
-    struct saving saving = {
-        .store = store,
-        .reporting = ms_reporting_to(fn, context),
-        .unix_offset = now - ms_clock_exact_ms(),
-    };
     const struct ms_snapshot_options options = {
         .saved_at = now > 0 ? now : 1,
         .keeps_created = store->keeps_created,
@@ -21800,13 +21816,21 @@ int ms_store_save(memstore *store, const char *path, memstore_progress_fn fn, vo
     int status =
         ms_combiner_is_idle(&store->combiner) ? MEMSTORE_OK : ms_combiner_settle_all(store);
     if (status == MEMSTORE_OK)
-        status = ms_snapshot_begin(&saving.writer, path, &options);
+        status = ms_snapshot_begin(&saving->writer, path, &options);
     if (status != MEMSTORE_OK)
         return status;
-    status = store_save_gather(&saving);
+    saving->unix_offset = now - ms_clock_exact_ms();
+    status = store_save_gather(saving);
     if (status == MEMSTORE_OK)
-        return ms_snapshot_commit(&saving.writer);
-    ms_snapshot_abandon(&saving.writer);
+        return ms_snapshot_commit(&saving->writer);
+    ms_snapshot_abandon(&saving->writer);
+    return status;
+}
+int ms_store_save(memstore *store, const char *path, memstore_progress_fn fn, void *context)
+{
+    struct saving saving = {.store = store, .reporting = ms_reporting_to(fn, context)};
+    const int status = save(&saving, path);
+    ms_tell_saved(store, path, status, saving.reporting.progress.stored);
     return status;
 }
 
@@ -22379,6 +22403,61 @@ void ms_tell_export_failed(memstore *store, const char *file, int error)
         return;
     ms_log_text(&line, "path", file);
     ms_log_text(&line, "why", ms_file_error(error, text, sizeof text));
+    ms_log_end(&line);
+}
+static const char *snapshot_reason_of(int status, const struct ms_snapshot_summary *summary)
+{
+    switch (status) {
+    case MEMSTORE_ERR_IO:
+        return "the file could not be opened, read or written";
+    case MEMSTORE_ERR_LOCK_TIMEOUT:
+        return "somebody else saves to this path";
+    case MEMSTORE_ERR_CORRUPT_SNAPSHOT:
+        return "the file is damaged, cut short or no snapshot";
+    case MEMSTORE_ERR_MEMORY_EXHAUSTED:
+        return "there was not enough memory";
+    case MEMSTORE_ERR_UNSUPPORTED:
+        return summary != NULL && summary->version > MS_SNAPSHOT_VERSION
+                   ? "the version of its format is later than what this library reads"
+                   : "it is or would be compressed, and this library was built without libzstd";
+    default:
+        return "the store could not do it";
+    }
+}
+void ms_tell_saved(memstore *store, const char *path, int status, uint64_t entries)
+{
+    const bool saved = status == MEMSTORE_OK;
+    struct ms_log_line line;
+    if (status == MEMSTORE_ERR_CANCELLED ||
+        !ms_log_begin(&store->log, saved ? MS_LOG_SNAPSHOT_SAVED : MS_LOG_SNAPSHOT_NOT_SAVED,
+                      &line))
+        return;
+    ms_log_text(&line, "path", path);
+    if (saved)
+        ms_log_integer(&line, "entries", entries);
+    else
+        ms_log_text(&line, "why", snapshot_reason_of(status, NULL));
+    ms_log_end(&line);
+}
+void ms_tell_loaded(memstore *store, const char *path, int status,
+                    const struct ms_snapshot_summary *summary, const memstore_progress *progress)
+{
+    const bool loaded = status == MEMSTORE_OK;
+    struct ms_log_line line;
+    if (status == MEMSTORE_ERR_CANCELLED ||
+        !ms_log_begin(&store->log, loaded ? MS_LOG_SNAPSHOT_LOADED : MS_LOG_SNAPSHOT_REFUSED,
+                      &line))
+        return;
+    ms_log_text(&line, "path", path);
+    ms_log_integer(&line, "version", summary->version);
+    if (loaded) {
+        ms_log_integer(&line, "stored", progress->stored);
+        ms_log_integer(&line, "present", progress->present);
+        ms_log_integer(&line, "expired", progress->expired);
+        ms_log_integer(&line, "left_out", progress->left_out);
+    } else {
+        ms_log_text(&line, "why", snapshot_reason_of(status, summary));
+    }
     ms_log_end(&line);
 }
 void ms_tell_limit_moved(memstore *store, uint64_t before)
