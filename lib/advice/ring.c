@@ -1,11 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "advice/ring.h"
 
-static ms_ring_turn *turn_of(const struct ms_ring *ring, uint32_t ticket)
-{
-    return (ms_ring_turn *)(ring->cells + (size_t)(ticket & ring->mask) * ring->cell_bytes);
-}
-
 void ms_ring_init(struct ms_ring *ring, uint32_t cells, uint32_t cell_bytes, void *memory)
 {
     ring->cells = memory;
@@ -19,13 +14,13 @@ void ms_ring_reset(struct ms_ring *ring)
     ms_store_relaxed(&ring->tail, 0);
     ms_store_relaxed(&ring->head, 0);
     for (uint32_t i = 0; i <= ring->mask; i++)
-        ms_store_relaxed(turn_of(ring, i), i);
+        ms_store_relaxed(ms_ring_turn_of(ring, i), i);
 }
 
 const void *ms_ring_first(const struct ms_ring *ring)
 {
     const uint32_t head = ms_load_relaxed(&ring->head);
-    ms_ring_turn *turn = turn_of(ring, head);
+    ms_ring_turn *turn = ms_ring_turn_of(ring, head);
 
     /* ORDER: acquire, pairs with the release of ms_ring_filled(). */
     return ms_load_acquire(turn) == head + 1 ? (const void *)turn : NULL;
@@ -36,6 +31,6 @@ void ms_ring_take(struct ms_ring *ring)
     const uint32_t head = ms_load_relaxed(&ring->head);
 
     /* ORDER: release, pairs with the acquire of ms_ring_claim(). */
-    ms_store_release(turn_of(ring, head), head + ring->mask + 1);
+    ms_store_release(ms_ring_turn_of(ring, head), head + ring->mask + 1);
     ms_store_relaxed(&ring->head, head + 1);
 }

@@ -39,14 +39,21 @@ void ms_ring_init(struct ms_ring *ring, uint32_t cells, uint32_t cell_bytes, voi
 /* Nothing is in it, whoever had claimed a cell. Nobody else uses it. */
 void ms_ring_reset(struct ms_ring *ring);
 
+MS_ALWAYS_INLINE ms_ring_turn *ms_ring_turn_of(const struct ms_ring *ring, uint32_t ticket)
+{
+    return (ms_ring_turn *)(ring->cells + (size_t)(ticket & ring->mask) * ring->cell_bytes);
+}
+
+/* How far ahead of its use a cell is fetched, which who took it out was the last to write. */
+#define MS_RING_AHEAD 2
+
 /* A cell to fill, which ends with ms_ring_filled(), and its ticket. NULL: all are taken. */
 MS_ALWAYS_INLINE void *ms_ring_claim(struct ms_ring *ring, uint32_t *ticket)
 {
     uint32_t at = ms_load_relaxed(&ring->tail);
 
     for (;;) {
-        ms_ring_turn *turn =
-            (ms_ring_turn *)(ring->cells + (size_t)(at & ring->mask) * ring->cell_bytes);
+        ms_ring_turn *turn = ms_ring_turn_of(ring, at);
         /* ORDER: acquire, pairs with the release of ms_ring_take(): the record before was read. */
         const int32_t ahead = (int32_t)(ms_load_acquire(turn) - at);
 
@@ -57,6 +64,7 @@ MS_ALWAYS_INLINE void *ms_ring_claim(struct ms_ring *ring, uint32_t *ticket)
         else if (atomic_compare_exchange_strong_explicit(
                      &ring->tail, &at, at + 1, memory_order_relaxed, memory_order_relaxed)) {
             *ticket = at;
+            ms_prefetch_write(ms_ring_turn_of(ring, at + MS_RING_AHEAD));
             return turn;
         }
     }

@@ -299,12 +299,13 @@ void ms_track_forget(memstore *store)
 
 /* ---- Records of what is done ---- */
 
-/* A ring that is half full is seen to by the maintenance thread, and again a quarter later. */
+/* A ring that is half full is seen to by the maintenance thread. Each quarter it is looked at how full
+ * it is: the thread was the last to write what tells it. */
 static void wake_if_filling(memstore *store, const struct ms_ring *ring, uint32_t ticket)
 {
-    const uint32_t used = ms_ring_used(ring, ticket), cells = ring->mask + 1;
+    const uint32_t cells = ring->mask + 1;
 
-    if (ms_unlikely(used >= cells / 2) && (used & (cells / 4 - 1)) == 0)
+    if (ms_unlikely((ticket & (cells / 4 - 1)) == 0) && ms_ring_used(ring, ticket) > cells / 2)
         ms_maintenance_try_wake(store);
 }
 

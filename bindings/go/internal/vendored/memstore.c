@@ -9709,12 +9709,16 @@ struct ms_ring {
 typedef atomic_uint ms_ring_turn;
 void ms_ring_init(struct ms_ring *ring, uint32_t cells, uint32_t cell_bytes, void *memory);
 void ms_ring_reset(struct ms_ring *ring);
+MS_ALWAYS_INLINE ms_ring_turn *ms_ring_turn_of(const struct ms_ring *ring, uint32_t ticket)
+{
+    return (ms_ring_turn *)(ring->cells + (size_t)(ticket & ring->mask) * ring->cell_bytes);
+}
+#define MS_RING_AHEAD 2
 MS_ALWAYS_INLINE void *ms_ring_claim(struct ms_ring *ring, uint32_t *ticket)
 {
     uint32_t at = ms_load_relaxed(&ring->tail);
     for (;;) {
-        ms_ring_turn *turn =
-            (ms_ring_turn *)(ring->cells + (size_t)(at & ring->mask) * ring->cell_bytes);
+        ms_ring_turn *turn = ms_ring_turn_of(ring, at);
         const int32_t ahead = (int32_t)(ms_load_acquire(turn) - at);
         if (ahead < 0)
             return NULL;
@@ -9723,6 +9727,7 @@ MS_ALWAYS_INLINE void *ms_ring_claim(struct ms_ring *ring, uint32_t *ticket)
         else if (atomic_compare_exchange_strong_explicit(
                      &ring->tail, &at, at + 1, memory_order_relaxed, memory_order_relaxed)) {
             *ticket = at;
+            ms_prefetch_write(ms_ring_turn_of(ring, at + MS_RING_AHEAD));
             return turn;
         }
     }
@@ -9738,10 +9743,6 @@ static inline uint32_t ms_ring_used(const struct ms_ring *ring, uint32_t ticket)
 const void *ms_ring_first(const struct ms_ring *ring);
 void ms_ring_take(struct ms_ring *ring);
 #endif
-static ms_ring_turn *turn_of(const struct ms_ring *ring, uint32_t ticket)
-{
-    return (ms_ring_turn *)(ring->cells + (size_t)(ticket & ring->mask) * ring->cell_bytes);
-}
 void ms_ring_init(struct ms_ring *ring, uint32_t cells, uint32_t cell_bytes, void *memory)
 {
     ring->cells = memory;
@@ -9754,18 +9755,18 @@ void ms_ring_reset(struct ms_ring *ring)
     ms_store_relaxed(&ring->tail, 0);
     ms_store_relaxed(&ring->head, 0);
     for (uint32_t i = 0; i <= ring->mask; i++)
-        ms_store_relaxed(turn_of(ring, i), i);
+        ms_store_relaxed(ms_ring_turn_of(ring, i), i);
 }
 const void *ms_ring_first(const struct ms_ring *ring)
 {
     const uint32_t head = ms_load_relaxed(&ring->head);
-    ms_ring_turn *turn = turn_of(ring, head);
+    ms_ring_turn *turn = ms_ring_turn_of(ring, head);
     return ms_load_acquire(turn) == head + 1 ? (const void *)turn : NULL;
 }
 void ms_ring_take(struct ms_ring *ring)
 {
     const uint32_t head = ms_load_relaxed(&ring->head);
-    ms_store_release(turn_of(ring, head), head + ring->mask + 1);
+    ms_store_release(ms_ring_turn_of(ring, head), head + ring->mask + 1);
     ms_store_relaxed(&ring->head, head + 1);
 }
 
@@ -22765,8 +22766,8 @@ void ms_track_forget(memstore *store)
 }
 static void wake_if_filling(memstore *store, const struct ms_ring *ring, uint32_t ticket)
 {
-    const uint32_t used = ms_ring_used(ring, ticket), cells = ring->mask + 1;
-    if (ms_unlikely(used >= cells / 2) && (used & (cells / 4 - 1)) == 0)
+    const uint32_t cells = ring->mask + 1;
+    if (ms_unlikely((ticket & (cells / 4 - 1)) == 0) && ms_ring_used(ring, ticket) > cells / 2)
         ms_maintenance_try_wake(store);
 }
 static bool put_use(memstore *store, const struct ms_reference *reference)
