@@ -19,21 +19,43 @@
         }                                                                                          \
     } while (0)
 
-static memstore *open_from(const char *path)
+/* The file first; then what the environment says, because this program wants it to; then what this
+ * program insists on. */
+static memstore_config *read_settings(const char *path)
 {
     memstore_config *config = memstore_config_new();
-    memstore *store = NULL;
 
     EXPECT(config != NULL);
-    /* The file first; then what the environment says, because this program wants it to; then
-     * what this program insists on. */
-    if (memstore_config_load_file(config, path) != MEMSTORE_OK ||
-        memstore_config_load_environment(config) != MEMSTORE_OK ||
-        memstore_config_set(config, "performance.memory_limit", "256MB") != MEMSTORE_OK ||
-        memstore_open(config, &store) != MEMSTORE_OK)
+    if (memstore_config_load_file(config, path) == MEMSTORE_OK &&
+        memstore_config_load_environment(config) == MEMSTORE_OK &&
+        memstore_config_set(config, "performance.memory_limit", "256MB") == MEMSTORE_OK)
+        return config;
+    fprintf(stderr, "%s\n", memstore_config_error(config));
+    memstore_config_free(config);
+    return NULL;
+}
+
+static memstore *open_from(const char *path)
+{
+    memstore_config *config = read_settings(path);
+    memstore *store = NULL;
+
+    if (config != NULL && memstore_open(config, &store) != MEMSTORE_OK)
         fprintf(stderr, "%s\n", memstore_config_error(config));
     memstore_config_free(config);
     return store;
+}
+
+/* What a service does when it is told that its file has changed, by SIGHUP for example: all of it
+ * counts from now on, or nothing does and the reason is in its log. */
+static void reload(memstore *store, const char *path)
+{
+    memstore_config *config = read_settings(path);
+    char why[512] = "";
+
+    if (config != NULL && memstore_reconfigure_all(store, config, why, sizeof why) != MEMSTORE_OK)
+        fprintf(stderr, "the settings stay as they were: %s\n", why);
+    memstore_config_free(config);
 }
 
 /* What is wrong is named with its place, and nothing of it is applied. */
@@ -74,12 +96,18 @@ static void change_while_running(memstore *store)
 
 int main(int argc, char **argv)
 {
-    memstore *store = open_from(argc > 1 ? argv[1] : "wes.yaml");
+    const char *const path = argc > 1 ? argv[1] : "wes.yaml";
+    memstore *store = open_from(path);
+    char limit[32];
 
     if (store == NULL)
         return 1;
     show_mistake();
     change_while_running(store);
+    reload(store, path);
+    EXPECT(memstore_get_setting(store, "performance.memory_limit", limit, sizeof limit, NULL) ==
+           MEMSTORE_OK);
+    printf("as the program wants it again: %s\n", limit);
     memstore_destroy(store);
     return 0;
 }

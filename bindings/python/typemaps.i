@@ -273,13 +273,17 @@
     $1 = text;
     $2 = sizeof(text);
 }
-%typemap(out) int memstore_reconfigure_explained {
+%define %explained_in(FUNCTION, WHY)
+%typemap(out) int FUNCTION {
     if ($1 < 0) {
-        ms_py_raise_text($1, arg4);
+        ms_py_raise_text($1, WHY);
         SWIG_fail;
     }
     $result = SWIG_Py_Void();
 }
+%enddef
+%explained_in(memstore_reconfigure_explained, arg4)
+%explained_in(memstore_reconfigure_all, arg3)
 %rename(reconfigure) memstore_reconfigure_explained;
 %ignore memstore_reconfigure;
 
@@ -303,6 +307,8 @@
 %thread memstore_open;
 %thread memstore_config_load_file;
 %thread memstore_reconfigure_explained;
+%thread memstore_reconfigure_all;
+%thread memstore_get_setting;
 %thread memstore_flush;
 %thread memstore_clear;
 %thread memstore_compact;

@@ -192,6 +192,46 @@ MEMSTORE_API int memstore_reconfigure(memstore *store, const char *key, const ch
 MEMSTORE_API int memstore_reconfigure_explained(memstore *store, const char *key, const char *value,
                                                 char *why, size_t cap);
 
+/** Change the settings of an open store to those of a configuration, all together: what a program does
+ * when its file of settings has changed. Build the configuration as the one that the store was opened
+ * with was built, from the file, the environment and calls, in this order: a setting that it does not
+ * name goes back to its built-in default.
+ *
+ * All of them are put into force, or none: when one is refused, or one that a running store cannot
+ * change would be another, nothing is changed (entries that a lower memory limit evicted before the
+ * refusal are gone, as with memstore_reconfigure()). Settings that stay as they are cost nothing. The
+ * logger of the configuration is not looked at.
+ * @param[in] store the store
+ * @param[in] config the configuration, which stays the caller's
+ * @param[out] why receives the reason of a refusal, as in memstore_reconfigure_explained()
+ * @param[in] cap bytes at why; 512 is enough for most
+ * @return as memstore_reconfigure(); MEMSTORE_ERR_INVALID_CONFIG also when settings of the
+ *     configuration contradict each other; MEMSTORE_ERR_INVALID_ARGUMENT when store or config is NULL,
+ *     or why is and cap is not 0
+ * @progress Waits as memstore_reconfigure().
+ * @threadsafety any; nobody changes the configuration meanwhile
+ * @since 0.1 */
+MEMSTORE_API int memstore_reconfigure_all(memstore *store, const memstore_config *config, char *why,
+                                          size_t cap);
+
+/** A setting of an open store as it is in force now, as text that memstore_config_set() reads as the
+ * same value.
+ * @param[in] store the store
+ * @param[in] key the setting's path, for example "performance.memory_limit"
+ * @param[out] buf receives the text and a NUL when cap is enough for both; may be NULL when cap is 0
+ * @param[in] cap bytes at buf; 4096 is enough for all
+ * @param[out] size length of the text without the NUL, also when buf is too small; may be NULL
+ * @retval MEMSTORE_OK the text is in buf
+ * @retval MEMSTORE_ERR_INVALID_ARGUMENT store or key is NULL, or buf is and cap is not 0
+ * @retval MEMSTORE_ERR_INVALID_CONFIG there is no such setting
+ * @retval MEMSTORE_ERR_BUFFER_TOO_SMALL the text does not fit
+ * @retval MEMSTORE_ERR_CACHE_CLOSED the store is closed
+ * @progress Waits for a change of settings in progress.
+ * @threadsafety any
+ * @since 0.1 */
+MEMSTORE_API int memstore_get_setting(memstore *store, const char *key, char *buf, size_t cap,
+                                      size_t *size);
+
 /* ---- Key-value ------------------------------------------------------------------------------- */
 
 /** Store a value under a key, in place of what was there.

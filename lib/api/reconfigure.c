@@ -4,57 +4,140 @@
 
 #include <stdio.h>
 
-/* Check a change against the settings in force and put it into force. */
-static int reconfigure(memstore *store, const char *key, const char *value,
-                       char why[static MS_CONFIG_TEXT_SIZE])
-{
-    const struct ms_setting *setting;
+/* Settings of an open store that are being changed. */
+struct change {
     struct ms_settings before, next;
+    const struct ms_setting *settings[MS_SETTINGS_MAX]; /* the rows of those that differ */
+    size_t count;
+    char why[MS_CONFIG_TEXT_SIZE];
+};
+
+/* The path of the setting that a reason is about; of what several make up, the first. */
+static const char *path_at(const struct change *change, size_t offset)
+{
+    const struct ms_setting *setting = ms_schema;
+
+    if (change->count == 1)
+        return change->settings[0]->path;
+    while (setting->path != NULL && setting->offset != offset)
+        setting++;
+    return setting->path;
+}
+
+/* Put what was checked into force, and tell it. */
+static int apply(memstore *store, struct change *change)
+{
+    struct ms_setting_change changes[MS_SETTINGS_MAX];
     char reason[MS_WHY_SIZE];
+    size_t refused = 0;
 
-    ms_store_begin_reconfiguration(store, &before);
-    next = before;
-    int status = ms_config_change(&next, key, value, &setting, why);
-    if (status == MEMSTORE_OK) {
-        const struct ms_setting_change change = {setting->offset, setting->size,
-                                                 ms_schema_load(setting, &next)};
+    for (size_t i = 0; i < change->count; i++) {
+        const struct ms_setting *const setting = change->settings[i];
 
-        status = ms_store_reconfigure(store, &next, &change, reason);
-        if (status != MEMSTORE_OK)
-            snprintf(why, MS_CONFIG_TEXT_SIZE, "%s: %s", setting->path, reason);
-        else
-            ms_tell_reconfigured(store, setting, ms_schema_load(setting, &before), change.value);
+        changes[i] = (struct ms_setting_change){setting->offset, setting->size,
+                                                ms_schema_load(setting, &change->next)};
     }
-    ms_store_end_reconfiguration(store);
-    if (status != MEMSTORE_OK)
-        ms_tell_reconfigure_refused(store, status, why);
+    const int status =
+        ms_store_reconfigure(store, &change->next, changes, change->count, &refused, reason);
+    if (status != MEMSTORE_OK) {
+        snprintf(change->why, sizeof change->why, "%s: %s", path_at(change, refused), reason);
+        return status;
+    }
+    for (size_t i = 0; i < change->count; i++)
+        ms_tell_reconfigured(store, change->settings[i],
+                             ms_schema_load(change->settings[i], &change->before),
+                             changes[i].value);
     return status;
+}
+
+/* Check a change against the settings in force and put it into force. */
+static int change_one(memstore *store, struct change *change, const char *key, const char *value)
+{
+    change->next = change->before;
+    change->count = 1;
+    const int status =
+        ms_config_change(&change->next, key, value, &change->settings[0], change->why);
+    return status == MEMSTORE_OK ? apply(store, change) : status;
+}
+
+static int change_all(memstore *store, struct change *change, const memstore_config *config)
+{
+    int status = ms_config_resolve(config, &change->next);
+
+    if (status != MEMSTORE_OK) {
+        snprintf(change->why, sizeof change->why, "%s", ms_config_error(config));
+        return status;
+    }
+    status = ms_config_compare(&change->before, &change->next, change->settings, &change->count,
+                               change->why);
+    return status == MEMSTORE_OK && change->count != 0 ? apply(store, change) : status;
+}
+
+/* One setting, or all of a configuration when there is one. */
+static int reconfigure(memstore *store, const memstore_config *config, const char *key,
+                       const char *value, char *why, size_t cap)
+{
+    struct change change = {.why = ""};
+    int status = ms_store_enter(store);
+
+    if (status == MEMSTORE_OK) {
+        ms_store_begin_reconfiguration(store, &change.before);
+        status = config != NULL ? change_all(store, &change, config)
+                                : change_one(store, &change, key, value);
+        ms_store_end_reconfiguration(store);
+        if (status != MEMSTORE_OK)
+            ms_tell_reconfigure_refused(store, status, change.why);
+        ms_store_leave(store);
+    }
+    if (cap != 0)
+        snprintf(why, cap, "%s",
+                 status == MEMSTORE_OK   ? ""
+                 : change.why[0] != '\0' ? change.why
+                                         : memstore_strerror(status));
+    return status;
+}
+
+/* An argument is missing; there may be room to say so. */
+static int refuse_arguments(char *why, size_t cap)
+{
+    if (why != NULL && cap != 0)
+        snprintf(why, cap, "%s", memstore_strerror(MEMSTORE_ERR_INVALID_ARGUMENT));
+    return MEMSTORE_ERR_INVALID_ARGUMENT;
 }
 
 int memstore_reconfigure_explained(memstore *store, const char *key, const char *value, char *why,
                                    size_t cap)
 {
-    char text[MS_CONFIG_TEXT_SIZE] = "";
-    int status = MEMSTORE_ERR_INVALID_ARGUMENT;
-
-    if (why == NULL && cap != 0)
-        return status;
-    if (store != NULL && key != NULL && value != NULL) {
-        status = ms_store_enter(store);
-        if (status == MEMSTORE_OK) {
-            status = reconfigure(store, key, value, text);
-            ms_store_leave(store);
-        }
-    }
-    if (cap != 0)
-        snprintf(why, cap, "%s",
-                 status == MEMSTORE_OK ? ""
-                 : text[0] != '\0'     ? text
-                                       : memstore_strerror(status));
-    return status;
+    if (store == NULL || key == NULL || value == NULL || (why == NULL && cap != 0))
+        return refuse_arguments(why, cap);
+    return reconfigure(store, NULL, key, value, why, cap);
 }
 
 int memstore_reconfigure(memstore *store, const char *key, const char *value)
 {
     return memstore_reconfigure_explained(store, key, value, NULL, 0);
+}
+
+int memstore_reconfigure_all(memstore *store, const memstore_config *config, char *why, size_t cap)
+{
+    if (store == NULL || config == NULL || (why == NULL && cap != 0))
+        return refuse_arguments(why, cap);
+    return reconfigure(store, config, NULL, NULL, why, cap);
+}
+
+int memstore_get_setting(memstore *store, const char *key, char *buf, size_t cap, size_t *size)
+{
+    struct ms_settings settings;
+    char why[MS_CONFIG_TEXT_SIZE];
+
+    if (store == NULL || key == NULL || (buf == NULL && cap != 0))
+        return MEMSTORE_ERR_INVALID_ARGUMENT;
+    int status = ms_store_enter(store);
+    if (status == MEMSTORE_OK) {
+        ms_store_begin_reconfiguration(store, &settings);
+        ms_store_end_reconfiguration(store);
+        status = ms_config_text(&settings, key, buf, cap, size, why);
+        ms_store_leave(store);
+    }
+    return status;
 }

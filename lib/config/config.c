@@ -160,17 +160,16 @@ int ms_config_set(memstore_config *config, const char *key, const char *value)
     return MEMSTORE_OK;
 }
 
-int ms_config_get(const memstore_config *config, const char *key, char *buf, size_t cap,
-                  size_t *size)
+int ms_config_text(const struct ms_settings *settings, const char *key, char *buf, size_t cap,
+                   size_t *size, char why[static MS_CONFIG_TEXT_SIZE])
 {
-    const struct ms_setting *const setting = find_setting(key, ((memstore_config *)config)->error);
+    const struct ms_setting *const setting = find_setting(key, why);
     char room[MS_SETTING_TEXT_SIZE];
 
     if (setting == NULL)
         return MEMSTORE_ERR_INVALID_CONFIG;
 
-    const char *const text =
-        ms_schema_format(setting, ms_schema_load(setting, &config->settings), room);
+    const char *const text = ms_schema_format(setting, ms_schema_load(setting, settings), room);
     const size_t length = strlen(text);
 
     if (size != NULL)
@@ -179,6 +178,13 @@ int ms_config_get(const memstore_config *config, const char *key, char *buf, siz
         return MEMSTORE_ERR_BUFFER_TOO_SMALL;
     memcpy(buf, text, length + 1);
     return MEMSTORE_OK;
+}
+
+int ms_config_get(const memstore_config *config, const char *key, char *buf, size_t cap,
+                  size_t *size)
+{
+    return ms_config_text(&config->settings, key, buf, cap, size,
+                          ((memstore_config *)config)->error);
 }
 
 /* ---- What several settings must agree on ---- */
@@ -251,6 +257,14 @@ int ms_config_resolve(const memstore_config *config, struct ms_settings *out)
     return MEMSTORE_OK;
 }
 
+/* Say why a running store cannot change a setting. */
+static int refuse_fixed(const struct ms_setting *setting, char why[static MS_CONFIG_TEXT_SIZE])
+{
+    snprintf(why, MS_CONFIG_TEXT_SIZE, "%s: cannot be changed while the store is open: %s",
+             setting->path, ms_schema_why_fixed(setting));
+    return MEMSTORE_ERR_UNSUPPORTED;
+}
+
 int ms_config_change(struct ms_settings *settings, const char *key, const char *value,
                      const struct ms_setting **setting, char why[static MS_CONFIG_TEXT_SIZE])
 {
@@ -260,17 +274,29 @@ int ms_config_change(struct ms_settings *settings, const char *key, const char *
     *setting = find_setting(key, why);
     if (*setting == NULL)
         return MEMSTORE_ERR_INVALID_CONFIG;
-    if (!(*setting)->live) {
-        snprintf(why, MS_CONFIG_TEXT_SIZE, "%s: cannot be changed while the store is open: %s",
-                 (*setting)->path, ms_schema_why_fixed(*setting));
-        return MEMSTORE_ERR_UNSUPPORTED;
-    }
+    if (!(*setting)->live)
+        return refuse_fixed(*setting, why);
     if (!ms_config_parse(*setting, value, &parsed, why))
         return MEMSTORE_ERR_INVALID_CONFIG;
     ms_schema_store(*setting, settings, parsed);
     if (!ms_config_settle(settings, &conflict)) {
         snprintf(why, MS_CONFIG_TEXT_SIZE, "%s", conflict.text);
         return MEMSTORE_ERR_INVALID_CONFIG;
+    }
+    return MEMSTORE_OK;
+}
+
+int ms_config_compare(const struct ms_settings *now, const struct ms_settings *next,
+                      const struct ms_setting *changed[static MS_SETTINGS_MAX], size_t *count,
+                      char why[static MS_CONFIG_TEXT_SIZE])
+{
+    *count = 0;
+    for (const struct ms_setting *setting = ms_schema; setting->path != NULL; setting++) {
+        if (ms_schema_load(setting, now) == ms_schema_load(setting, next))
+            continue;
+        if (!setting->live)
+            return refuse_fixed(setting, why);
+        changed[(*count)++] = setting;
     }
     return MEMSTORE_OK;
 }

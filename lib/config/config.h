@@ -54,6 +54,16 @@ bool ms_config_settle(struct ms_settings *settings, struct ms_config_conflict *c
 int ms_config_change(struct ms_settings *settings, const char *key, const char *value,
                      const struct ms_setting **setting, char why[static MS_CONFIG_TEXT_SIZE]);
 
+/* Which settings of a running store are others in `next`, and how many: OK, or UNSUPPORTED with the
+ * reason in `why` when there is one among them that a running store cannot change. */
+int ms_config_compare(const struct ms_settings *now, const struct ms_settings *next,
+                      const struct ms_setting *changed[static MS_SETTINGS_MAX], size_t *count,
+                      char why[static MS_CONFIG_TEXT_SIZE]);
+
+/* The text of a setting: see memstore_config_get(). */
+int ms_config_text(const struct ms_settings *settings, const char *key, char *buf, size_t cap,
+                   size_t *size, char why[static MS_CONFIG_TEXT_SIZE]);
+
 /* Check that the settings agree with each other, and copy them to `out`. `config` may be NULL,
  * which means the defaults.
  *

@@ -242,6 +242,19 @@ static int presize_index(memstore *store, const char **why)
     return MEMSTORE_OK;
 }
 
+static int follow_keys(memstore *store, const char **why)
+{
+    struct ms_sampler *sampler;
+
+    if (!ms_track_prepare(store, store->settings.access_sample, &sampler)) {
+        *why = "performance.memory_limit: too small to hold what monitoring.access_sample_ratio "
+               "needs; 1MB is enough";
+        return MEMSTORE_ERR_INVALID_CONFIG;
+    }
+    ms_track_start(store, sampler, store->settings.access_sample);
+    return MEMSTORE_OK;
+}
+
 static void free_retired(struct ms_retired *retired)
 {
     while (retired != NULL) {
@@ -375,12 +388,8 @@ static int build(memstore *store, const char **why)
     if (!init_index(store) || !ms_stale_init(&store->stale, store->index.shard_count))
         return MEMSTORE_ERR_MEMORY_EXHAUSTED;
     status = presize_index(store, why);
-    if (status == MEMSTORE_OK && store->settings.access_sample != 0 &&
-        ms_track_start(store, store->settings.access_sample) != MEMSTORE_OK) {
-        *why = "performance.memory_limit: too small to hold what monitoring.access_sample_ratio "
-               "needs; 1MB is enough";
-        status = MEMSTORE_ERR_INVALID_CONFIG;
-    }
+    if (status == MEMSTORE_OK && store->settings.access_sample != 0)
+        status = follow_keys(store, why);
     return status == MEMSTORE_OK ? ms_maintenance_register(store) : status;
 }
 

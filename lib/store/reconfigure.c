@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Changing the settings of a running store, one at a time.
+/* Changing settings of a running store.
  *
  * Most take effect by being read: whoever needs a setting loads it when it needs it. The memory
  * limit is brought about (resize.c), and what sleeps until a moment that a setting had a part in
@@ -50,37 +50,65 @@ static int resize(memstore *store, const struct ms_settings *next, char why[stat
     return status;
 }
 
-int ms_store_reconfigure(memstore *store, const struct ms_settings *next,
-                         const struct ms_setting_change *change, char why[static MS_WHY_SIZE])
+/* Whether entries know their age where a setting goes by it. */
+static bool knows_ages(const memstore *store, const struct ms_settings *next, size_t *refused,
+                       char why[static MS_WHY_SIZE])
 {
-    if (next->life_window != 0 && !store->keeps_created) {
-        snprintf(why, MS_WHY_SIZE,
-                 "entries do not keep their creation time in this store; open it with a "
-                 "life_window or with ttl.store_creation_time");
-        return MEMSTORE_ERR_UNSUPPORTED;
-    }
-    if (next->load_refresh_after != 0 && !store->keeps_created) {
-        snprintf(why, MS_WHY_SIZE,
-                 "entries do not keep their creation time in this store; open it with a "
-                 "loader.refresh_after or with ttl.store_creation_time");
-        return MEMSTORE_ERR_UNSUPPORTED;
-    }
-    if (next->limit != store->settings.limit ||
-        next->memory_pressure != store->settings.memory_pressure) {
-        const int status = resize(store, next, why);
-        if (status != MEMSTORE_OK)
-            return status;
-        ms_track_resize(store);
-        ms_store_relaxed(&store->limit_told, false);
-    }
-    if (next->access_sample != store->settings.access_sample &&
-        ms_track_start(store, next->access_sample) != MEMSTORE_OK) {
+    const char *const key = next->life_window != 0 ? "life_window" : "loader.refresh_after";
+
+    if ((next->life_window == 0 && next->load_refresh_after == 0) || store->keeps_created)
+        return true;
+    *refused = next->life_window != 0 ? offsetof(struct ms_settings, life_window)
+                                      : offsetof(struct ms_settings, load_refresh_after);
+    snprintf(why, MS_WHY_SIZE,
+             "entries do not keep their creation time in this store; open it with a %s or with "
+             "ttl.store_creation_time",
+             key);
+    return false;
+}
+
+/* What takes memory or gives it back, and may be refused. */
+static int reconfigure_memory(memstore *store, const struct ms_settings *next, size_t *refused,
+                              char why[static MS_WHY_SIZE])
+{
+    const struct ms_settings *const now = &store->settings;
+    const bool samples_anew = next->access_sample != now->access_sample;
+    struct ms_sampler *sampler = NULL;
+
+    *refused = offsetof(struct ms_settings, access_sample);
+    if (samples_anew && !ms_track_prepare(store, next->access_sample, &sampler)) {
         snprintf(why, MS_WHY_SIZE, "performance.memory_limit has no room for what it needs");
         return MEMSTORE_ERR_MEMORY_EXHAUSTED;
     }
+    if (next->limit != now->limit || next->memory_pressure != now->memory_pressure) {
+        const int status = resize(store, next, why);
+
+        if (status != MEMSTORE_OK) {
+            *refused = offsetof(struct ms_settings, memory_limit);
+            ms_track_discard(store, sampler);
+            return status;
+        }
+        ms_track_resize(store);
+        ms_store_relaxed(&store->limit_told, false);
+    }
+    if (samples_anew)
+        ms_track_start(store, sampler, next->access_sample);
+    return MEMSTORE_OK;
+}
+
+int ms_store_reconfigure(memstore *store, const struct ms_settings *next,
+                         const struct ms_setting_change *changes, size_t count, size_t *refused,
+                         char why[static MS_WHY_SIZE])
+{
+    if (!knows_ages(store, next, refused, why))
+        return MEMSTORE_ERR_UNSUPPORTED;
+    const int status = reconfigure_memory(store, next, refused, why);
+    if (status != MEMSTORE_OK)
+        return status;
     ms_settings_put(&store->settings, offsetof(struct ms_settings, limit), sizeof next->limit,
                     next->limit);
-    ms_settings_put(&store->settings, change->offset, change->size, change->value);
+    for (size_t i = 0; i < count; i++)
+        ms_settings_put(&store->settings, changes[i].offset, changes[i].size, changes[i].value);
     ms_log_set_level(&store->log, next->logger_enabled, next->verbose);
     ms_due_set_slack(&store->due, ms_store_sweep_slack(next));
     ms_combiner_retune(store);

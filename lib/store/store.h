@@ -194,7 +194,7 @@ void ms_store_divert(memstore *store, enum ms_bounds why, bool wanted);
 /* What a sentence about a change takes. */
 #define MS_WHY_SIZE 256
 
-/* The member of struct ms_settings that changes. */
+/* A member of struct ms_settings that changes. */
 struct ms_setting_change {
     size_t offset;
     size_t size;
@@ -203,10 +203,11 @@ struct ms_setting_change {
 
 /* Between the two nobody else changes settings; `now` are those in force. */
 void ms_store_begin_reconfiguration(memstore *store, struct ms_settings *now);
-/* Put a change into force: `next` are the settings with it. OK, or nothing is changed and `why`
- * is the end of a sentence about the setting. */
+/* Put changes into force: `next` are the settings with them. OK, or nothing is changed and `why`
+ * is the end of a sentence about the setting whose offset is in `*refused`. */
 int ms_store_reconfigure(memstore *store, const struct ms_settings *next,
-                         const struct ms_setting_change *change, char why[static MS_WHY_SIZE]);
+                         const struct ms_setting_change *changes, size_t count, size_t *refused,
+                         char why[static MS_WHY_SIZE]);
 void ms_store_end_reconfiguration(memstore *store);
 /* Longest wait until something that has expired is swept: the tightest of what is configured; 0 =
  * no bound. */

@@ -137,15 +137,20 @@ static void publish_threshold(memstore *store, uint64_t threshold)
         ms_store_relaxed(&store->follows_below, threshold);
 }
 
-int ms_track_start(memstore *store, uint32_t millionths)
+bool ms_track_prepare(memstore *store, uint32_t millionths, struct ms_sampler **sampler)
 {
-    struct ms_sampler *sampler = NULL;
+    *sampler = millionths != 0 ? make_sampler(store, millionths) : NULL;
+    return *sampler != NULL || millionths == 0;
+}
 
-    if (millionths != 0) {
-        sampler = make_sampler(store, millionths);
-        if (sampler == NULL)
-            return MEMSTORE_ERR_MEMORY_EXHAUSTED;
-    }
+void ms_track_discard(memstore *store, struct ms_sampler *sampler)
+{
+    if (sampler != NULL)
+        ms_pages_free(&store->arena.pages, sampler, sampler->bytes);
+}
+
+void ms_track_start(memstore *store, struct ms_sampler *sampler, uint32_t millionths)
+{
     ms_mutex_lock(&store->track.lock);
     struct ms_sampler *old = sampler_of(store);
     /* ORDER: release, pairs with the acquire of put_use() and put_key(): it is set up. */
@@ -160,9 +165,8 @@ int ms_track_start(memstore *store, uint32_t millionths)
     ms_store_divert(store, MS_BOUNDS_TRACKED, sampler != NULL);
     if (old != NULL) {
         ms_rcu_synchronize();
-        ms_pages_free(&store->arena.pages, old, old->bytes);
+        ms_track_discard(store, old);
     }
-    return MEMSTORE_OK;
 }
 
 /* ---- Digesting; track's lock held ---- */

@@ -52,9 +52,15 @@ struct ms_track {
 void ms_track_init(struct ms_track *track);
 void ms_track_fini(struct ms_track *track);
 
-/* Follow this share of the keys, in millionths; 0 = none. OK, or MEMORY_EXHAUSTED and everything is
- * as before. The settings lock is held, or nobody else knows the store yet. */
-int ms_track_start(memstore *store, uint32_t millionths);
+/* Following keys, which begins in two steps, the first of which may fail. The settings lock is held
+ * throughout, or nobody else knows the store yet. */
+/* Have what it takes to follow this share of the keys, in millionths; nothing for 0. False: there is
+ * no room for it. */
+bool ms_track_prepare(memstore *store, uint32_t millionths, struct ms_sampler **sampler);
+/* Follow them, with what was prepared, and not those that were followed until now. */
+void ms_track_start(memstore *store, struct ms_sampler *sampler, uint32_t millionths);
+/* Give back what was prepared. */
+void ms_track_discard(memstore *store, struct ms_sampler *sampler);
 /* The limit has changed. */
 void ms_track_resize(memstore *store);
 /* Let the pattern know of all records. Track's lock is held. */

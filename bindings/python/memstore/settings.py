@@ -107,8 +107,12 @@ class Configuration:
 
     def named(self, name: str, value: Setting) -> tuple[str, str]:
         """The path and the text of a setting as people may write them."""
-        path = self._path(name.replace("__", "."))
+        path = self.path(name)
         return path, self._text(path, value)
+
+    def path(self, name: str) -> str:
+        """The path of a setting as people may write it."""
+        return self._path(name.replace("__", "."))
 
     def _text(self, path: str, value: Setting) -> str:
         if isinstance(value, str):

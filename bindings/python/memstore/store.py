@@ -180,8 +180,37 @@ class Store(_native.Handle):
         with Configuration() as configuration:
             path, text = configuration.named(name, value)
         _native.reconfigure(self, path, text)
-        if path == "loader.on_store_error":
-            self._async_loads.bypass = text == "bypass"
+        self._async_loads.bypass = self.setting("loader.on_store_error") == "bypass"
+
+    def reload_yaml(self, path: Path, /, *, environment: bool = False, **settings: Union[Setting, Settings]) -> None:
+        """Change the settings of the open store to those of a YAML file that has changed, all together.
+
+        Give it what ``from_yaml`` was given: a setting that is named nowhere goes back to its default. All of it is put
+        into force, or nothing: InvalidConfig tells the file, the line and the column, Unsupported the setting that an
+        open store cannot change, and why.
+
+        >>> import tempfile
+        >>> with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file, Store() as store:
+        ...     _ = file.write("ttl: {min_ttl: 1h, max_ttl: 2h}")
+        ...     file.flush()
+        ...     store.reload_yaml(file.name)
+        ...     store.setting("ttl.min_ttl")
+        '1h'
+        """
+        with Configuration(settings, file=path, environment=environment) as configuration:
+            _native.reconfigure_all(self, configuration.handle)
+        self._async_loads.bypass = self.setting("loader.on_store_error") == "bypass"
+
+    def setting(self, name: str, /) -> str:
+        """A setting of the open store as it is in force now, named as for ``Store`` and as text.
+
+        >>> with Store(memory_limit="64MB") as store:
+        ...     store.setting("memory_limit")
+        '64MB'
+        """
+        with Configuration() as configuration:
+            path = configuration.path(name)
+        return _native.get_setting(self, path)
 
     # ---- Asynchronous writes
 

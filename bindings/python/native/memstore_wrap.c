@@ -4675,6 +4675,111 @@ fail:
 }
 
 
+SWIGINTERN PyObject *_wrap_reconfigure_all(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  memstore *arg1 = 0 ;
+  memstore_config *arg2 = 0 ;
+  char *arg3 = 0 ;
+  size_t arg4 ;
+  void *argp2 = 0 ;
+  int res2 = 0 ;
+  char text3[1024] ;
+  PyObject *swig_obj[2] ;
+  int result;
+
+  {
+    text3[0] = '\0';
+    arg3 = text3;
+    arg4 = sizeof(text3);
+  }
+  (void)self;
+  if (!SWIG_Python_UnpackTuple(args, "reconfigure_all", 2, 2, swig_obj)) SWIG_fail;
+  {
+    arg1 = ms_py_handle_store(swig_obj[0]);
+    if (arg1 == NULL)
+    SWIG_fail;
+  }
+  res2 = SWIG_ConvertPtr(swig_obj[1], &argp2,SWIGTYPE_p_memstore_config, 0 |  0 );
+  if (!SWIG_IsOK(res2)) {
+    SWIG_exception_fail(SWIG_ArgError(res2), "in method '" "reconfigure_all" "', argument " "2"" of type '" "memstore_config const *""'");
+  }
+  arg2 = (memstore_config *)(argp2);
+  {
+    SWIG_PYTHON_THREAD_BEGIN_ALLOW;
+    result = (int)memstore_reconfigure_all(arg1,(struct memstore_config const *)arg2,arg3,arg4);
+    SWIG_PYTHON_THREAD_END_ALLOW;
+  }
+  {
+    if (result < 0) {
+      ms_py_raise_text(result, arg3);
+      SWIG_fail;
+    }
+    resultobj = SWIG_Py_Void();
+  }
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_get_setting(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  memstore *arg1 = 0 ;
+  char *arg2 = 0 ;
+  char *arg3 = 0 ;
+  size_t arg4 ;
+  size_t *arg5 = 0 ;
+  int res2 ;
+  char *buf2 = 0 ;
+  int alloc2 = 0 ;
+  char text3[4096] ;
+  PyObject *swig_obj[2] ;
+  int result;
+
+  {
+    text3[0] = '\0';
+    arg3 = text3;
+    arg4 = sizeof(text3);
+    arg5 = NULL;
+  }
+  (void)self;
+  if (!SWIG_Python_UnpackTuple(args, "get_setting", 2, 2, swig_obj)) SWIG_fail;
+  {
+    arg1 = ms_py_handle_store(swig_obj[0]);
+    if (arg1 == NULL)
+    SWIG_fail;
+  }
+  res2 = SWIG_AsCharPtrAndSize(swig_obj[1], &buf2, NULL, &alloc2);
+  if (!SWIG_IsOK(res2)) {
+    SWIG_exception_fail(SWIG_ArgError(res2), "in method '" "get_setting" "', argument " "2"" of type '" "char const *""'");
+  }
+  arg2 = (char *)(buf2);
+  {
+    SWIG_PYTHON_THREAD_BEGIN_ALLOW;
+    result = (int)memstore_get_setting(arg1,(char const *)arg2,arg3,arg4,arg5);
+    SWIG_PYTHON_THREAD_END_ALLOW;
+  }
+  {
+    if (result < 0) {
+      ms_py_raise(result, NULL);
+      SWIG_fail;
+    }
+    resultobj = SWIG_Py_Void();
+  }
+  {
+    Py_XDECREF(resultobj);
+    resultobj = PyUnicode_DecodeUTF8(text3, (Py_ssize_t)strlen(text3), "surrogateescape");
+    if (resultobj == NULL)
+    SWIG_fail;
+  }
+  if (alloc2 == SWIG_NEWOBJ) free((char*)buf2);
+  return resultobj;
+fail:
+  if (alloc2 == SWIG_NEWOBJ) free((char*)buf2);
+  return NULL;
+}
+
+
 SWIGINTERN PyObject *_wrap_set_until(PyObject *self, PyObject *args) {
   PyObject *resultobj = 0;
   memstore *arg1 = 0 ;
@@ -5649,6 +5754,8 @@ static PyMethodDef SwigMethods[] = {
 	 { "reset_stats", _wrap_reset_stats, METH_O, NULL},
 	 { "open_store", _wrap_open_store, METH_VARARGS, NULL},
 	 { "reconfigure", _wrap_reconfigure, METH_VARARGS, NULL},
+	 { "reconfigure_all", _wrap_reconfigure_all, METH_VARARGS, NULL},
+	 { "get_setting", _wrap_get_setting, METH_VARARGS, NULL},
 	 { "set_until", _wrap_set_until, METH_VARARGS, NULL},
 	 { "flush", _wrap_flush, METH_O, NULL},
 	 { "add", _wrap_add, METH_VARARGS, NULL},

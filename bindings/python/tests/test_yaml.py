@@ -108,6 +108,29 @@ def test_a_subclass_is_opened_as_such(tmp_path):
 # ---- In an open store
 
 
+def test_a_file_that_has_changed_is_taken_as_a_whole(tmp_path):
+    file = tmp_path / "store.yaml"
+    file.write_text("ttl: {min_ttl: 1m, max_ttl: 2m}\nloader: {on_store_error: bypass}\n")
+    with memstore.Store.from_yaml(file, shards=16) as store:
+        file.write_text("ttl: {min_ttl: 1h, max_ttl: 2h}\nloader: {on_store_error: fail}\n")
+        store.reload_yaml(file, shards=16)
+        assert store.setting("ttl.min_ttl") == store.setting("min_ttl") == "1h"
+        assert store.setting("storage.memory.ttl.max_ttl") == store.setting("ttl__max_ttl") == "2h"
+        assert not store._async_loads.bypass
+        with pytest.raises(memstore.Unsupported, match="shards: cannot be changed"):
+            store.reload_yaml(file, min_ttl="2h")
+        file.write_text("ttl: {min_ttl: often}\n")
+        with pytest.raises(memstore.InvalidConfig, match=r"store\.yaml:1:"):
+            store.reload_yaml(file, shards=16)
+        assert store.setting("min_ttl") == "1h"
+        with pytest.raises(memstore.InvalidConfig, match="nearest known key"):
+            store.setting("max_tll")
+    file.write_text("shards: 16\n")
+    for call in (lambda: store.reload_yaml(file), lambda: store.setting("shards")):
+        with pytest.raises(memstore.CacheClosed):
+            call()
+
+
 def test_reconfigure():
     with memstore.Store(memory_limit="16MiB") as store:
         for i in range(60_000):

@@ -188,6 +188,7 @@ def management(store: Store) -> None:
     assert_type(store.maintain(0.01), bool)
     store.compact(0.9)
     store.reconfigure("ttl.default_ttl", timedelta(hours=1))
+    assert_type(store.setting("max_ttl"), str)
     store.clear()
     assert_type(store.closed, bool)
     store.close()
@@ -229,7 +230,8 @@ def main() -> None:
     with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
         file.write("ttl: {default_ttl: 1h}\n")
         file.flush()
-        assert_type(Store.from_yaml(file.name, environment=False, shards=16), Store).close()
+        with assert_type(Store.from_yaml(file.name, environment=False, shards=16), Store) as store:
+            store.reload_yaml(file.name, environment=False, shards=16)
     settings: memstore.Store
     with Store(
         {"ttl": {"store_creation_time": True}},

@@ -125,6 +125,10 @@ typedef unsigned char *memstore_bytes;
 #cgo nocallback _wrap_MemstoreDestroy_memstore
 #cgo noescape _wrap_MemstoreReconfigureExplained_memstore
 #cgo nocallback _wrap_MemstoreReconfigureExplained_memstore
+#cgo noescape _wrap_MemstoreReconfigureAll_memstore
+#cgo nocallback _wrap_MemstoreReconfigureAll_memstore
+#cgo noescape _wrap_MemstoreGetSetting_memstore
+#cgo nocallback _wrap_MemstoreGetSetting_memstore
 #cgo noescape _wrap_MemstoreSet_memstore
 #cgo nocallback _wrap_MemstoreSet_memstore
 #cgo noescape _wrap_MemstoreSetUntil_memstore
@@ -360,6 +364,8 @@ extern int _wrap_MemstoreOpen_memstore(uintptr_t arg1, swig_voidp arg2);
 extern int _wrap_MemstoreClose_memstore(uintptr_t arg1);
 extern void _wrap_MemstoreDestroy_memstore(uintptr_t arg1);
 extern int _wrap_MemstoreReconfigureExplained_memstore(uintptr_t arg1, swig_voidp arg2, swig_voidp arg3, swig_voidp arg4, swig_intgo arg5);
+extern int _wrap_MemstoreReconfigureAll_memstore(uintptr_t arg1, uintptr_t arg2, swig_voidp arg3, swig_intgo arg4);
+extern int _wrap_MemstoreGetSetting_memstore(uintptr_t arg1, swig_voidp arg2, swig_voidp arg3, swig_intgo arg4, swig_voidp arg5);
 extern int _wrap_MemstoreSet_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3, swig_voidp arg4, swig_intgo arg5, swig_type_1 arg6);
 extern int _wrap_MemstoreSetUntil_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3, swig_voidp arg4, swig_intgo arg5, swig_type_2 arg6);
 extern int _wrap_MemstoreSetAsync_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3, swig_voidp arg4, swig_intgo arg5, swig_type_3 arg6);
@@ -850,6 +856,31 @@ func MemstoreReconfigureExplained(arg1 uintptr, arg2 *byte, arg3 *byte, arg4 *by
 	_swig_i_3 = (*C.uchar)(arg4)
 	_swig_i_4 := arg5
 	swig_r = (int32)(C._wrap_MemstoreReconfigureExplained_memstore(C.uintptr_t(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3), C.swig_intgo(_swig_i_4)))
+	return swig_r
+}
+
+func MemstoreReconfigureAll(arg1 uintptr, arg2 uintptr, arg3 *byte, arg4 int) (_swig_ret int32) {
+	var swig_r int32
+	_swig_i_0 := arg1
+	_swig_i_1 := arg2
+	var _swig_i_2 *C.uchar
+	_swig_i_2 = (*C.uchar)(arg3)
+	_swig_i_3 := arg4
+	swig_r = (int32)(C._wrap_MemstoreReconfigureAll_memstore(C.uintptr_t(_swig_i_0), C.uintptr_t(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_intgo(_swig_i_3)))
+	return swig_r
+}
+
+func MemstoreGetSetting(arg1 uintptr, arg2 *byte, arg3 *byte, arg4 int, arg5 *byte) (_swig_ret int32) {
+	var swig_r int32
+	_swig_i_0 := arg1
+	var _swig_i_1 *C.uchar
+	_swig_i_1 = (*C.uchar)(arg2)
+	var _swig_i_2 *C.uchar
+	_swig_i_2 = (*C.uchar)(arg3)
+	_swig_i_3 := arg4
+	var _swig_i_4 *C.uchar
+	_swig_i_4 = (*C.uchar)(arg5)
+	swig_r = (int32)(C._wrap_MemstoreGetSetting_memstore(C.uintptr_t(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_intgo(_swig_i_3), C.swig_voidp(_swig_i_4)))
 	return swig_r
 }
 

@@ -1911,6 +1911,53 @@ int _wrap_MemstoreReconfigureExplained_memstore(memstore *_swig_go_0, char *_swi
 }
 
 
+int _wrap_MemstoreReconfigureAll_memstore(memstore *_swig_go_0, memstore_config *_swig_go_1, char *_swig_go_2, intgo _swig_go_3) {
+  memstore *arg1 = 0 ;
+  memstore_config *arg2 = 0 ;
+  char *arg3 = 0 ;
+  size_t arg4 ;
+  int result;
+  int _swig_go_result;
+
+  arg1 = (memstore *)_swig_go_0;
+  arg2 = (memstore_config *)_swig_go_1;
+  arg3 = (char *)_swig_go_2;
+  arg4 = (size_t)_swig_go_3;
+
+  result = (int)memstore_reconfigure_all(arg1,(struct memstore_config const *)arg2,arg3,arg4);
+  _swig_go_result = result;
+
+
+
+  return _swig_go_result;
+}
+
+
+int _wrap_MemstoreGetSetting_memstore(memstore *_swig_go_0, char *_swig_go_1, char *_swig_go_2, intgo _swig_go_3, size_t *_swig_go_4) {
+  memstore *arg1 = 0 ;
+  char *arg2 = 0 ;
+  char *arg3 = 0 ;
+  size_t arg4 ;
+  size_t *arg5 = 0 ;
+  int result;
+  int _swig_go_result;
+
+  arg1 = (memstore *)_swig_go_0;
+  arg2 = (char *)_swig_go_1;
+  arg3 = (char *)_swig_go_2;
+  arg4 = (size_t)_swig_go_3;
+  arg5 = (size_t *)_swig_go_4;
+
+  result = (int)memstore_get_setting(arg1,(char const *)arg2,arg3,arg4,arg5);
+  _swig_go_result = result;
+
+
+
+
+  return _swig_go_result;
+}
+
+
 int _wrap_MemstoreSet_memstore(memstore *_swig_go_0, void *_swig_go_1, intgo _swig_go_2, void *_swig_go_3, intgo _swig_go_4, long long _swig_go_5) {
   memstore *arg1 = 0 ;
   void *arg2 = 0 ;

@@ -6034,6 +6034,11 @@ struct ms_config_conflict {
 bool ms_config_settle(struct ms_settings *settings, struct ms_config_conflict *conflict);
 int ms_config_change(struct ms_settings *settings, const char *key, const char *value,
                      const struct ms_setting **setting, char why[static MS_CONFIG_TEXT_SIZE]);
+int ms_config_compare(const struct ms_settings *now, const struct ms_settings *next,
+                      const struct ms_setting *changed[static MS_SETTINGS_MAX], size_t *count,
+                      char why[static MS_CONFIG_TEXT_SIZE]);
+int ms_config_text(const struct ms_settings *settings, const char *key, char *buf, size_t cap,
+                   size_t *size, char why[static MS_CONFIG_TEXT_SIZE]);
 int ms_config_resolve(const memstore_config *config, struct ms_settings *out);
 int ms_config_load_file(memstore_config *config, const char *path);
 int ms_config_load_yaml(memstore_config *config, const char *text, size_t size);
@@ -6194,15 +6199,14 @@ int ms_config_set(memstore_config *config, const char *key, const char *value)
     clear_error(config);
     return MEMSTORE_OK;
 }
-int ms_config_get(const memstore_config *config, const char *key, char *buf, size_t cap,
-                  size_t *size)
+int ms_config_text(const struct ms_settings *settings, const char *key, char *buf, size_t cap,
+                   size_t *size, char why[static MS_CONFIG_TEXT_SIZE])
 {
-    const struct ms_setting *const setting = find_setting(key, ((memstore_config *)config)->error);
+    const struct ms_setting *const setting = find_setting(key, why);
     char room[MS_SETTING_TEXT_SIZE];
     if (setting == NULL)
         return MEMSTORE_ERR_INVALID_CONFIG;
-    const char *const text =
-        ms_schema_format(setting, ms_schema_load(setting, &config->settings), room);
+    const char *const text = ms_schema_format(setting, ms_schema_load(setting, settings), room);
     const size_t length = strlen(text);
     if (size != NULL)
         *size = length;
@@ -6210,6 +6214,12 @@ int ms_config_get(const memstore_config *config, const char *key, char *buf, siz
         return MEMSTORE_ERR_BUFFER_TOO_SMALL;
     memcpy(buf, text, length + 1);
     return MEMSTORE_OK;
+}
+int ms_config_get(const memstore_config *config, const char *key, char *buf, size_t cap,
+                  size_t *size)
+{
+    return ms_config_text(&config->settings, key, buf, cap, size,
+                          ((memstore_config *)config)->error);
 }
 static bool durations_agree(struct ms_config_conflict *conflict, const char *a_path, int64_t a,
                             const char *b_path, int64_t b)
@@ -6269,6 +6279,12 @@ int ms_config_resolve(const memstore_config *config, struct ms_settings *out)
     *out = settings;
     return MEMSTORE_OK;
 }
+static int refuse_fixed(const struct ms_setting *setting, char why[static MS_CONFIG_TEXT_SIZE])
+{
+    snprintf(why, MS_CONFIG_TEXT_SIZE, "%s: cannot be changed while the store is open: %s",
+             setting->path, ms_schema_why_fixed(setting));
+    return MEMSTORE_ERR_UNSUPPORTED;
+}
 int ms_config_change(struct ms_settings *settings, const char *key, const char *value,
                      const struct ms_setting **setting, char why[static MS_CONFIG_TEXT_SIZE])
 {
@@ -6277,17 +6293,28 @@ int ms_config_change(struct ms_settings *settings, const char *key, const char *
     *setting = find_setting(key, why);
     if (*setting == NULL)
         return MEMSTORE_ERR_INVALID_CONFIG;
-    if (!(*setting)->live) {
-        snprintf(why, MS_CONFIG_TEXT_SIZE, "%s: cannot be changed while the store is open: %s",
-                 (*setting)->path, ms_schema_why_fixed(*setting));
-        return MEMSTORE_ERR_UNSUPPORTED;
-    }
+    if (!(*setting)->live)
+        return refuse_fixed(*setting, why);
     if (!ms_config_parse(*setting, value, &parsed, why))
         return MEMSTORE_ERR_INVALID_CONFIG;
     ms_schema_store(*setting, settings, parsed);
     if (!ms_config_settle(settings, &conflict)) {
         snprintf(why, MS_CONFIG_TEXT_SIZE, "%s", conflict.text);
         return MEMSTORE_ERR_INVALID_CONFIG;
+    }
+    return MEMSTORE_OK;
+}
+int ms_config_compare(const struct ms_settings *now, const struct ms_settings *next,
+                      const struct ms_setting *changed[static MS_SETTINGS_MAX], size_t *count,
+                      char why[static MS_CONFIG_TEXT_SIZE])
+{
+    *count = 0;
+    for (const struct ms_setting *setting = ms_schema; setting->path != NULL; setting++) {
+        if (ms_schema_load(setting, now) == ms_schema_load(setting, next))
+            continue;
+        if (!setting->live)
+            return refuse_fixed(setting, why);
+        changed[(*count)++] = setting;
     }
     return MEMSTORE_OK;
 }
@@ -12908,7 +12935,9 @@ struct ms_track {
 };
 void ms_track_init(struct ms_track *track);
 void ms_track_fini(struct ms_track *track);
-int ms_track_start(memstore *store, uint32_t millionths);
+bool ms_track_prepare(memstore *store, uint32_t millionths, struct ms_sampler **sampler);
+void ms_track_start(memstore *store, struct ms_sampler *sampler, uint32_t millionths);
+void ms_track_discard(memstore *store, struct ms_sampler *sampler);
 void ms_track_resize(memstore *store);
 void ms_track_settle_locked(memstore *store);
 void ms_track_digest(memstore *store);
@@ -13028,7 +13057,8 @@ struct ms_setting_change {
 };
 void ms_store_begin_reconfiguration(memstore *store, struct ms_settings *now);
 int ms_store_reconfigure(memstore *store, const struct ms_settings *next,
-                         const struct ms_setting_change *change, char why[static MS_WHY_SIZE]);
+                         const struct ms_setting_change *changes, size_t count, size_t *refused,
+                         char why[static MS_WHY_SIZE]);
 void ms_store_end_reconfiguration(memstore *store);
 int64_t ms_store_sweep_slack(const struct ms_settings *settings);
 int ms_store_resize(memstore *store, uint64_t limit, char why[static MS_WHY_SIZE]);
@@ -15299,7 +15329,7 @@ static int write_all(memstore *store)
         status = write_first(store);
     return status;
 }
-static int apply(memstore *store)
+static int store_combiner_apply_apply(memstore *store)
 {
     struct ms_combiner *combiner = &store->combiner;
     if (combiner->taken.count > 1) {
@@ -15328,7 +15358,7 @@ int ms_combiner_apply_locked(memstore *store, enum ms_combiner_place place)
     if (status == MEMSTORE_OK) {
         if (ms_maintenance_is_me())
             ms_store_patience_us = ms_clock_real_us() + MAINTENANCE_PATIENCE_US;
-        status = apply(store);
+        status = store_combiner_apply_apply(store);
         ms_store_patience_us = MS_STORE_PATIENT;
         if (takes_place)
             ms_admission_leave_writer(store);
@@ -16422,6 +16452,17 @@ static int presize_index(memstore *store, const char **why)
     }
     return MEMSTORE_OK;
 }
+static int follow_keys(memstore *store, const char **why)
+{
+    struct ms_sampler *sampler;
+    if (!ms_track_prepare(store, store->settings.access_sample, &sampler)) {
+        *why = "performance.memory_limit: too small to hold what monitoring.access_sample_ratio "
+               "needs; 1MB is enough";
+        return MEMSTORE_ERR_INVALID_CONFIG;
+    }
+    ms_track_start(store, sampler, store->settings.access_sample);
+    return MEMSTORE_OK;
+}
 static void free_retired(struct ms_retired *retired)
 {
     while (retired != NULL) {
@@ -16534,12 +16575,8 @@ static int build(memstore *store, const char **why)
     if (!init_index(store) || !ms_stale_init(&store->stale, store->index.shard_count))
         return MEMSTORE_ERR_MEMORY_EXHAUSTED;
     status = presize_index(store, why);
-    if (status == MEMSTORE_OK && store->settings.access_sample != 0 &&
-        ms_track_start(store, store->settings.access_sample) != MEMSTORE_OK) {
-        *why = "performance.memory_limit: too small to hold what monitoring.access_sample_ratio "
-               "needs; 1MB is enough";
-        status = MEMSTORE_ERR_INVALID_CONFIG;
-    }
+    if (status == MEMSTORE_OK && store->settings.access_sample != 0)
+        status = follow_keys(store, why);
     return status == MEMSTORE_OK ? ms_maintenance_register(store) : status;
 }
 int ms_store_open(const struct ms_settings *settings, const struct ms_logger *logger,
@@ -20416,37 +20453,58 @@ static int store_reconfigure_resize(memstore *store, const struct ms_settings *n
         ms_notify_reconfigured(store, &store->settings);
     return status;
 }
-int ms_store_reconfigure(memstore *store, const struct ms_settings *next,
-                         const struct ms_setting_change *change, char why[static MS_WHY_SIZE])
+static bool knows_ages(const memstore *store, const struct ms_settings *next, size_t *refused,
+                       char why[static MS_WHY_SIZE])
 {
-    if (next->life_window != 0 && !store->keeps_created) {
-        snprintf(why, MS_WHY_SIZE,
-                 "entries do not keep their creation time in this store; open it with a "
-                 "life_window or with ttl.store_creation_time");
-        return MEMSTORE_ERR_UNSUPPORTED;
-    }
-    if (next->load_refresh_after != 0 && !store->keeps_created) {
-        snprintf(why, MS_WHY_SIZE,
-                 "entries do not keep their creation time in this store; open it with a "
-                 "loader.refresh_after or with ttl.store_creation_time");
-        return MEMSTORE_ERR_UNSUPPORTED;
-    }
-    if (next->limit != store->settings.limit ||
-        next->memory_pressure != store->settings.memory_pressure) {
-        const int status = store_reconfigure_resize(store, next, why);
-        if (status != MEMSTORE_OK)
-            return status;
-        ms_track_resize(store);
-        ms_store_relaxed(&store->limit_told, false);
-    }
-    if (next->access_sample != store->settings.access_sample &&
-        ms_track_start(store, next->access_sample) != MEMSTORE_OK) {
+    const char *const key = next->life_window != 0 ? "life_window" : "loader.refresh_after";
+    if ((next->life_window == 0 && next->load_refresh_after == 0) || store->keeps_created)
+        return true;
+    *refused = next->life_window != 0 ? offsetof(struct ms_settings, life_window)
+                                      : offsetof(struct ms_settings, load_refresh_after);
+    snprintf(why, MS_WHY_SIZE,
+             "entries do not keep their creation time in this store; open it with a %s or with "
+             "ttl.store_creation_time",
+             key);
+    return false;
+}
+static int reconfigure_memory(memstore *store, const struct ms_settings *next, size_t *refused,
+                              char why[static MS_WHY_SIZE])
+{
+    const struct ms_settings *const now = &store->settings;
+    const bool samples_anew = next->access_sample != now->access_sample;
+    struct ms_sampler *sampler = NULL;
+    *refused = offsetof(struct ms_settings, access_sample);
+    if (samples_anew && !ms_track_prepare(store, next->access_sample, &sampler)) {
         snprintf(why, MS_WHY_SIZE, "performance.memory_limit has no room for what it needs");
         return MEMSTORE_ERR_MEMORY_EXHAUSTED;
     }
+    if (next->limit != now->limit || next->memory_pressure != now->memory_pressure) {
+        const int status = store_reconfigure_resize(store, next, why);
+        if (status != MEMSTORE_OK) {
+            *refused = offsetof(struct ms_settings, memory_limit);
+            ms_track_discard(store, sampler);
+            return status;
+        }
+        ms_track_resize(store);
+        ms_store_relaxed(&store->limit_told, false);
+    }
+    if (samples_anew)
+        ms_track_start(store, sampler, next->access_sample);
+    return MEMSTORE_OK;
+}
+int ms_store_reconfigure(memstore *store, const struct ms_settings *next,
+                         const struct ms_setting_change *changes, size_t count, size_t *refused,
+                         char why[static MS_WHY_SIZE])
+{
+    if (!knows_ages(store, next, refused, why))
+        return MEMSTORE_ERR_UNSUPPORTED;
+    const int status = reconfigure_memory(store, next, refused, why);
+    if (status != MEMSTORE_OK)
+        return status;
     ms_settings_put(&store->settings, offsetof(struct ms_settings, limit), sizeof next->limit,
                     next->limit);
-    ms_settings_put(&store->settings, change->offset, change->size, change->value);
+    for (size_t i = 0; i < count; i++)
+        ms_settings_put(&store->settings, changes[i].offset, changes[i].size, changes[i].value);
     ms_log_set_level(&store->log, next->logger_enabled, next->verbose);
     ms_due_set_slack(&store->due, ms_store_sweep_slack(next));
     ms_combiner_retune(store);
@@ -22635,14 +22693,18 @@ static void publish_threshold(memstore *store, uint64_t threshold)
     if (ms_load_relaxed(&store->follows_below) != threshold)
         ms_store_relaxed(&store->follows_below, threshold);
 }
-int ms_track_start(memstore *store, uint32_t millionths)
+bool ms_track_prepare(memstore *store, uint32_t millionths, struct ms_sampler **sampler)
 {
-    struct ms_sampler *sampler = NULL;
-    if (millionths != 0) {
-        sampler = make_sampler(store, millionths);
-        if (sampler == NULL)
-            return MEMSTORE_ERR_MEMORY_EXHAUSTED;
-    }
+    *sampler = millionths != 0 ? make_sampler(store, millionths) : NULL;
+    return *sampler != NULL || millionths == 0;
+}
+void ms_track_discard(memstore *store, struct ms_sampler *sampler)
+{
+    if (sampler != NULL)
+        ms_pages_free(&store->arena.pages, sampler, sampler->bytes);
+}
+void ms_track_start(memstore *store, struct ms_sampler *sampler, uint32_t millionths)
+{
     ms_mutex_lock(&store->track.lock);
     struct ms_sampler *old = sampler_of(store);
     ms_store_release(&store->track.sampler, sampler);
@@ -22656,9 +22718,8 @@ int ms_track_start(memstore *store, uint32_t millionths)
     ms_store_divert(store, MS_BOUNDS_TRACKED, sampler != NULL);
     if (old != NULL) {
         ms_rcu_synchronize();
-        ms_pages_free(&store->arena.pages, old, old->bytes);
+        ms_track_discard(store, old);
     }
-    return MEMSTORE_OK;
 }
 #define DIGESTED_AT_ONCE 64
 static struct ms_ring *oldest_use(struct ms_sampler *sampler)
@@ -24762,53 +24823,120 @@ int memstore_delete_by_pattern(memstore *store, const char *pattern, size_t patt
 
 /* lib/api/reconfigure.c */
 #include <stdio.h>
-static int reconfigure(memstore *store, const char *key, const char *value,
-                       char why[static MS_CONFIG_TEXT_SIZE])
-{
-    const struct ms_setting *setting;
+struct change {
     struct ms_settings before, next;
+    const struct ms_setting *settings[MS_SETTINGS_MAX];
+    size_t count;
+    char why[MS_CONFIG_TEXT_SIZE];
+};
+static const char *path_at(const struct change *change, size_t offset)
+{
+    const struct ms_setting *setting = ms_schema;
+    if (change->count == 1)
+        return change->settings[0]->path;
+    while (setting->path != NULL && setting->offset != offset)
+        setting++;
+    return setting->path;
+}
+static int api_reconfigure_apply(memstore *store, struct change *change)
+{
+    struct ms_setting_change changes[MS_SETTINGS_MAX];
     char reason[MS_WHY_SIZE];
-    ms_store_begin_reconfiguration(store, &before);
-    next = before;
-    int status = ms_config_change(&next, key, value, &setting, why);
-    if (status == MEMSTORE_OK) {
-        const struct ms_setting_change change = {setting->offset, setting->size,
-                                                 ms_schema_load(setting, &next)};
-        status = ms_store_reconfigure(store, &next, &change, reason);
-        if (status != MEMSTORE_OK)
-            snprintf(why, MS_CONFIG_TEXT_SIZE, "%s: %s", setting->path, reason);
-        else
-            ms_tell_reconfigured(store, setting, ms_schema_load(setting, &before), change.value);
+    size_t refused = 0;
+    for (size_t i = 0; i < change->count; i++) {
+        const struct ms_setting *const setting = change->settings[i];
+        changes[i] = (struct ms_setting_change){setting->offset, setting->size,
+                                                ms_schema_load(setting, &change->next)};
     }
-    ms_store_end_reconfiguration(store);
-    if (status != MEMSTORE_OK)
-        ms_tell_reconfigure_refused(store, status, why);
+    const int status =
+        ms_store_reconfigure(store, &change->next, changes, change->count, &refused, reason);
+    if (status != MEMSTORE_OK) {
+        snprintf(change->why, sizeof change->why, "%s: %s", path_at(change, refused), reason);
+        return status;
+    }
+    for (size_t i = 0; i < change->count; i++)
+        ms_tell_reconfigured(store, change->settings[i],
+                             ms_schema_load(change->settings[i], &change->before),
+                             changes[i].value);
     return status;
+}
+static int change_one(memstore *store, struct change *change, const char *key, const char *value)
+{
+    change->next = change->before;
+    change->count = 1;
+    const int status =
+        ms_config_change(&change->next, key, value, &change->settings[0], change->why);
+    return status == MEMSTORE_OK ? api_reconfigure_apply(store, change) : status;
+}
+static int change_all(memstore *store, struct change *change, const memstore_config *config)
+{
+    int status = ms_config_resolve(config, &change->next);
+    if (status != MEMSTORE_OK) {
+        snprintf(change->why, sizeof change->why, "%s", ms_config_error(config));
+        return status;
+    }
+    status = ms_config_compare(&change->before, &change->next, change->settings, &change->count,
+                               change->why);
+    return status == MEMSTORE_OK && change->count != 0 ? api_reconfigure_apply(store, change) : status;
+}
+static int reconfigure(memstore *store, const memstore_config *config, const char *key,
+                       const char *value, char *why, size_t cap)
+{
+    struct change change = {.why = ""};
+    int status = ms_store_enter(store);
+    if (status == MEMSTORE_OK) {
+        ms_store_begin_reconfiguration(store, &change.before);
+        status = config != NULL ? change_all(store, &change, config)
+                                : change_one(store, &change, key, value);
+        ms_store_end_reconfiguration(store);
+        if (status != MEMSTORE_OK)
+            ms_tell_reconfigure_refused(store, status, change.why);
+        ms_store_leave(store);
+    }
+    if (cap != 0)
+        snprintf(why, cap, "%s",
+                 status == MEMSTORE_OK    ? ""
+                 : change.why[0] != '\0' ? change.why
+                                         : memstore_strerror(status));
+    return status;
+}
+static int refuse_arguments(char *why, size_t cap)
+{
+    if (why != NULL && cap != 0)
+        snprintf(why, cap, "%s", memstore_strerror(MEMSTORE_ERR_INVALID_ARGUMENT));
+    return MEMSTORE_ERR_INVALID_ARGUMENT;
 }
 int memstore_reconfigure_explained(memstore *store, const char *key, const char *value, char *why,
                                    size_t cap)
 {
-    char text[MS_CONFIG_TEXT_SIZE] = "";
-    int status = MEMSTORE_ERR_INVALID_ARGUMENT;
-    if (why == NULL && cap != 0)
-        return status;
-    if (store != NULL && key != NULL && value != NULL) {
-        status = ms_store_enter(store);
-        if (status == MEMSTORE_OK) {
-            status = reconfigure(store, key, value, text);
-            ms_store_leave(store);
-        }
-    }
-    if (cap != 0)
-        snprintf(why, cap, "%s",
-                 status == MEMSTORE_OK ? ""
-                 : text[0] != '\0'     ? text
-                                       : memstore_strerror(status));
-    return status;
+    if (store == NULL || key == NULL || value == NULL || (why == NULL && cap != 0))
+        return refuse_arguments(why, cap);
+    return reconfigure(store, NULL, key, value, why, cap);
 }
 int memstore_reconfigure(memstore *store, const char *key, const char *value)
 {
     return memstore_reconfigure_explained(store, key, value, NULL, 0);
+}
+int memstore_reconfigure_all(memstore *store, const memstore_config *config, char *why, size_t cap)
+{
+    if (store == NULL || config == NULL || (why == NULL && cap != 0))
+        return refuse_arguments(why, cap);
+    return reconfigure(store, config, NULL, NULL, why, cap);
+}
+int memstore_get_setting(memstore *store, const char *key, char *buf, size_t cap, size_t *size)
+{
+    struct ms_settings settings;
+    char why[MS_CONFIG_TEXT_SIZE];
+    if (store == NULL || key == NULL || (buf == NULL && cap != 0))
+        return MEMSTORE_ERR_INVALID_ARGUMENT;
+    int status = ms_store_enter(store);
+    if (status == MEMSTORE_OK) {
+        ms_store_begin_reconfiguration(store, &settings);
+        ms_store_end_reconfiguration(store);
+        status = ms_config_text(&settings, key, buf, cap, size, why);
+        ms_store_leave(store);
+    }
+    return status;
 }
 
 /* lib/api/snapshot.c */

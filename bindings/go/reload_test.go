@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package memstore_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	memstore "github.com/weisyn/memstore/bindings/go"
+)
+
+func setting(t *testing.T, store *memstore.Store, name string) string {
+	t.Helper()
+	text, err := store.Setting(name)
+	must(t, err)
+	return text
+}
+
+func TestReconfigureAllTakesAFileAsAWhole(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "store.yaml")
+	write := func(text string) {
+		t.Helper()
+		must(t, os.WriteFile(file, []byte(text), 0o600))
+	}
+	write("ttl: {min_ttl: 1m, max_ttl: 2m}\nloader: {warm_rate: 5}\n")
+	store, err := memstore.OpenYAML(file)
+	must(t, err)
+	defer store.Close()
+
+	write("ttl: {min_ttl: 1h, max_ttl: 2h}\nloader: {warm_rate: 7}\n")
+	must(t, store.ReconfigureAll(ctx, memstore.Config{File: file}))
+	if got := setting(t, store, "ttl.min_ttl"); got != "1h" {
+		t.Errorf("min_ttl is %s", got)
+	}
+	if got := setting(t, store, "loader.warm_rate"); got != "7" {
+		t.Errorf("warm_rate is %s", got)
+	}
+
+	write("shards: 16\nttl: {min_ttl: 2h, max_ttl: 3h}\n")
+	err = store.ReconfigureAll(ctx, memstore.Config{File: file})
+	if !errors.Is(err, memstore.ErrUnsupported) || !strings.Contains(err.Error(), "shards: cannot be changed") {
+		t.Errorf("a setting that is fixed: %v", err)
+	}
+	write("ttl: {min_ttl: often}\n")
+	err = store.ReconfigureAll(ctx, memstore.Config{File: file})
+	if !errors.Is(err, memstore.ErrInvalidConfig) || !strings.Contains(err.Error(), file+":1:") {
+		t.Errorf("a file with a mistake: %v", err)
+	}
+	if got := setting(t, store, "ttl.max_ttl"); got != "2h" {
+		t.Errorf("after refusals max_ttl is %s", got)
+	}
+}
+
+func TestSettingKnowsItsNames(t *testing.T) {
+	store := open(t, memstore.Config{})
+	if got := setting(t, store, "storage.memory.shards"); got != "1024" {
+		t.Errorf("shards are %s", got)
+	}
+	for _, name := range []string{"shard", "", "shards\x00"} {
+		if _, err := store.Setting(name); !errors.Is(err, memstore.ErrInvalidConfig) {
+			t.Errorf("%q: %v", name, err)
+		}
+	}
+	_ = store.Close()
+	if _, err := store.Setting("shards"); !errors.Is(err, memstore.ErrCacheClosed) {
+		t.Errorf("closed: %v", err)
+	}
+	if err := store.ReconfigureAll(ctx, memstore.Config{}); !errors.Is(err, memstore.ErrCacheClosed) {
+		t.Errorf("closed: %v", err)
+	}
+}
