@@ -230,8 +230,8 @@ def main() -> None:
     with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
         file.write("ttl: {default_ttl: 1h}\n")
         file.flush()
-        with assert_type(Store.from_yaml(file.name, environment=False, shards=16), Store) as store:
-            store.reload_yaml(file.name, environment=False, shards=16)
+        with assert_type(Store.from_yaml(file.name, environment=False, shards=16), Store) as reloaded:
+            reloaded.reload_yaml(file.name, environment=False, shards=16)
     settings: memstore.Store
     with Store(
         {"ttl": {"store_creation_time": True}},
