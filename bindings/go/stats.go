@@ -239,6 +239,10 @@ type Rates struct {
 	ReclaimPressure float64 // the share of the window's writes that had to reclaim memory themselves
 	LoadFailureRate float64 // the share of its loads that failed
 	Pinned          float64 // the share of the limit held in place when it ended
+	Updates         float64 // of sets, those that replaced a live entry
+	Loads           float64 // values that loaders gave
+	LoadFailures    float64 // loads that failed
+	StaleServed     float64 // expired values served in place of a load that failed
 	Alerts          Alert   // what is over its threshold now
 	AlertsRaised    uint64  // how often something went over its threshold since the store was opened
 }

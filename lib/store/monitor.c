@@ -202,6 +202,17 @@ static void judge_latency(memstore *store)
     set_alert(store, MEMSTORE_ALERT_LATENCY, &verdict);
 }
 
+/* Nothing is judged any more: what a window has raised is over. */
+static void clear_alerts(memstore *store)
+{
+    static const struct verdict off = {.clear = true};
+
+    for (uint64_t alert = 1; ms_monitor_alert_name(alert) != NULL; alert <<= 1) {
+        if (alert != MEMSTORE_ALERT_BREAKER)
+            set_alert(store, (enum memstore_alert)alert, &off);
+    }
+}
+
 static uint32_t open_breakers(memstore *store)
 {
     const struct ms_breaker_rule rule = ms_load_breaker_rule(store);
@@ -297,8 +308,17 @@ void ms_monitor_look(memstore *store)
         return;
     const struct shares shares = shares_of(store);
     ms_mutex_lock(&store->monitor.lock);
-    if (is_over(store, now))
+    if (is_over(store, now) && ms_setting_of(&store->settings, enable_metrics))
         end_window_locked(store, now, &shares);
+    ms_mutex_unlock(&store->monitor.lock);
+}
+
+void ms_monitor_reconfigured(memstore *store)
+{
+    if (ms_setting_of(&store->settings, enable_metrics))
+        return;
+    ms_mutex_lock(&store->monitor.lock);
+    clear_alerts(store);
     ms_mutex_unlock(&store->monitor.lock);
 }
 
@@ -327,6 +347,10 @@ static void fill_rates(const struct ms_monitor_sums *sums, double seconds, memst
                     seconds;
     out->written_bytes = (double)counts[MS_COUNT_WRITTEN_BYTES] / seconds;
     out->moved_bytes = (double)counts[MS_COUNT_MOVED_BYTES] / seconds;
+    out->updates = (double)counts[MS_COUNT_UPDATES] / seconds;
+    out->loads = (double)counts[MS_COUNT_LOADS] / seconds;
+    out->load_failures = (double)counts[MS_COUNT_LOAD_FAILURES] / seconds;
+    out->stale_served = (double)counts[MS_COUNT_STALE_SERVED] / seconds;
 }
 
 int ms_monitor_rates(memstore *store, memstore_rates *out)

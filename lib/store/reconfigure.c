@@ -114,6 +114,7 @@ int ms_store_reconfigure(memstore *store, const struct ms_settings *next,
     ms_combiner_retune(store);
     if (ms_notify_allowance(next) != store->events.allowance)
         ms_notify_reconfigured(store, next);
+    ms_monitor_reconfigured(store);
     ms_maintenance_wake(store);
     return MEMSTORE_OK;
 }

@@ -175,6 +175,10 @@ AT(memstore_rates, alerts_raised, 112);
 AT(memstore_rates, reclaim_pressure, 120);
 AT(memstore_rates, load_failure_rate, 128);
 AT(memstore_rates, pinned, 136);
+AT(memstore_rates, updates, 144);
+AT(memstore_rates, loads, 152);
+AT(memstore_rates, load_failures, 160);
+AT(memstore_rates, stale_served, 168);
 
 SIZE_AT_LEAST(memstore_log_field, 24);
 AT(memstore_log_field, name, 0);

@@ -83,6 +83,26 @@ Test(alerts, are_events_raised_once_and_cleared_once)
     memstore_destroy(store);
 }
 
+Test(alerts, are_cleared_when_metrics_are_switched_off)
+{
+    memstore_subscription *alerts;
+
+    test_clock_start();
+    memstore *store = test_open("maintenance=manual", "monitoring.hit_rate_threshold=0.8", NULL);
+    assert_ok(memstore_subscribe(store, MEMSTORE_EVENT_ALERT, 0, &alerts));
+    read_some(store, 10, 90);
+    end_window(store);
+    expect_alert(alerts, MEMSTORE_ALERT_HIT_RATE, true, 0.1, 0.8);
+    assert_ok(memstore_reconfigure(store, "monitoring.enable_metrics", "false"));
+    expect_alert(alerts, MEMSTORE_ALERT_HIT_RATE, false, 0, 0);
+    assert_ok(memstore_reconfigure(store, "monitoring.enable_metrics", "true"));
+    read_some(store, 10, 90);
+    end_window(store);
+    expect_alert(alerts, MEMSTORE_ALERT_HIT_RATE, true, 0.1, 0.8);
+    memstore_subscription_close(alerts);
+    memstore_destroy(store);
+}
+
 Test(alerts, come_beside_removals_to_those_who_asked_for_both)
 {
     memstore_subscription *both, *removals;
@@ -215,6 +235,29 @@ Test(alerts, load_failure_threshold_is_a_share_of_loads)
     load_some(store, 20, false);
     end_window(store);
     cr_assert_eq(rates_of(store).alerts, 0);
+    memstore_destroy(store);
+}
+
+Test(alerts, rates_have_updates_loads_failures_and_what_was_served_stale)
+{
+    test_clock_start();
+    memstore *store = test_open("maintenance=manual", "loader.max_stale=1h", NULL);
+
+    for (unsigned i = 0; i < 4; i++)
+        assert_ok(test_set(store, "key", "v", 0));
+    load_some(store, 10, false);
+    load_some(store, 5, true);
+    test_clock_advance(1000);
+    assert_ok(test_set(store, "bad/0", "old", 1));
+    test_clock_advance(1000);
+    load_some(store, 1, true);
+    test_clock_advance(8000);
+    memstore_rates rates = rates_of(store);
+    cr_assert_eq(rates.window_seconds, 10);
+    cr_assert(rates.updates == 0.3 && rates.loads == 1 && rates.load_failures == 0.6 &&
+                  rates.stale_served == 0.1,
+              "%g updates, %g loads, %g failures, %g stale", rates.updates, rates.loads,
+              rates.load_failures, rates.stale_served);
     memstore_destroy(store);
 }
 

@@ -270,9 +270,16 @@ class Rates:
     load_failure_rate: float
     #: The share of the limit that views held when it ended.
     pinned: float
+    #: Of sets, those that replaced a live entry.
+    updates: float
+    #: Values that loaders gave.
+    loads: float
+    #: Loads that failed.
+    load_failures: float
+    #: Expired values served in place of a load that failed.
+    stale_served: float
 
     @classmethod
     def _of(cls, fields: tuple[float, ...]) -> Rates:
-        *rates, alerts, raised, pressure, failures, pinned = fields
-        typed: list[Any] = [*rates, Alert(int(alerts)), int(raised), pressure, failures, pinned]
+        typed: list[Any] = [*fields[:12], Alert(int(fields[12])), int(fields[13]), *fields[14:]]
         return cls(*typed)

@@ -242,12 +242,12 @@ PyObject *ms_py_tuple_of_counts(const uint64_t *counts, size_t n)
 
 PyObject *ms_py_tuple_of_rates(const memstore_rates *rates)
 {
-    return Py_BuildValue("(ddddddddddddKKddd)", rates->window_seconds, rates->hits, rates->misses,
-                         rates->sets, rates->deletes, rates->evictions, rates->expirations,
-                         rates->rejected, rates->written_bytes, rates->moved_bytes, rates->hit_rate,
-                         rates->memory_usage, (unsigned long long)rates->alerts,
-                         (unsigned long long)rates->alerts_raised, rates->reclaim_pressure,
-                         rates->load_failure_rate, rates->pinned);
+    return Py_BuildValue(
+        "(ddddddddddddKKddddddd)", rates->window_seconds, rates->hits, rates->misses, rates->sets,
+        rates->deletes, rates->evictions, rates->expirations, rates->rejected, rates->written_bytes,
+        rates->moved_bytes, rates->hit_rate, rates->memory_usage, (unsigned long long)rates->alerts,
+        (unsigned long long)rates->alerts_raised, rates->reclaim_pressure, rates->load_failure_rate,
+        rates->pinned, rates->updates, rates->loads, rates->load_failures, rates->stale_served);
 }
 
 static int take_text(const char *data, size_t size, void *context)

@@ -81,7 +81,7 @@ def rates(one: memstore.Rates) -> None:
         [
             one.window, one.hits, one.misses, one.sets, one.deletes, one.evictions, one.expirations, one.rejected,
             one.written_bytes, one.moved_bytes, one.hit_rate, one.memory_usage, one.reclaim_pressure, one.load_failure_rate,
-            one.pinned,
+            one.pinned, one.updates, one.loads, one.load_failures, one.stale_served,
         ],
         list[float],
     )  # fmt: skip

@@ -1204,14 +1204,25 @@ static inline int glue_get_rates(memstore *store, double *out, size_t n, uint64_
     memstore_rates r = {.struct_size = sizeof r};
     const int status = memstore_get_rates(store, &r);
     const double fields[] = {
-        r.window_seconds,   r.hits,
-        r.misses,           r.sets,
-        r.deletes,          r.evictions,
-        r.expirations,      r.rejected,
-        r.written_bytes,    r.moved_bytes,
-        r.hit_rate,         r.memory_usage,
-        r.reclaim_pressure, r.load_failure_rate,
+        r.window_seconds,
+        r.hits,
+        r.misses,
+        r.sets,
+        r.deletes,
+        r.evictions,
+        r.expirations,
+        r.rejected,
+        r.written_bytes,
+        r.moved_bytes,
+        r.hit_rate,
+        r.memory_usage,
+        r.reclaim_pressure,
+        r.load_failure_rate,
         r.pinned,
+        r.updates,
+        r.loads,
+        r.load_failures,
+        r.stale_served,
     };
 
     if (status != MEMSTORE_OK)

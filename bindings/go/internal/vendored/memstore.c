@@ -12872,6 +12872,7 @@ struct ms_monitor {
 void ms_monitor_init(struct ms_monitor *monitor);
 void ms_monitor_fini(struct ms_monitor *monitor);
 void ms_monitor_look(memstore *store);
+void ms_monitor_reconfigured(memstore *store);
 int64_t ms_monitor_when(memstore *store, int64_t now_us);
 void ms_monitor_breaker(memstore *store, enum ms_breaker_change change);
 const char *ms_monitor_alert_name(uint64_t alert);
@@ -19004,6 +19005,14 @@ static void judge_latency(memstore *store)
                                     off || (measured != 0 && slow * 200 <= measured)};
     set_alert(store, MEMSTORE_ALERT_LATENCY, &verdict);
 }
+static void clear_alerts(memstore *store)
+{
+    static const struct verdict off = {.clear = true};
+    for (uint64_t alert = 1; ms_monitor_alert_name(alert) != NULL; alert <<= 1) {
+        if (alert != MEMSTORE_ALERT_BREAKER)
+            set_alert(store, (enum memstore_alert)alert, &off);
+    }
+}
 static uint32_t open_breakers(memstore *store)
 {
     const struct ms_breaker_rule rule = ms_load_breaker_rule(store);
@@ -19081,8 +19090,16 @@ void ms_monitor_look(memstore *store)
         return;
     const struct shares shares = shares_of(store);
     ms_mutex_lock(&store->monitor.lock);
-    if (is_over(store, now))
+    if (is_over(store, now) && ms_setting_of(&store->settings, enable_metrics))
         end_window_locked(store, now, &shares);
+    ms_mutex_unlock(&store->monitor.lock);
+}
+void ms_monitor_reconfigured(memstore *store)
+{
+    if (ms_setting_of(&store->settings, enable_metrics))
+        return;
+    ms_mutex_lock(&store->monitor.lock);
+    clear_alerts(store);
     ms_mutex_unlock(&store->monitor.lock);
 }
 int64_t ms_monitor_when(memstore *store, int64_t now_us)
@@ -19108,6 +19125,10 @@ static void fill_rates(const struct ms_monitor_sums *sums, double seconds, memst
                     seconds;
     out->written_bytes = (double)counts[MS_COUNT_WRITTEN_BYTES] / seconds;
     out->moved_bytes = (double)counts[MS_COUNT_MOVED_BYTES] / seconds;
+    out->updates = (double)counts[MS_COUNT_UPDATES] / seconds;
+    out->loads = (double)counts[MS_COUNT_LOADS] / seconds;
+    out->load_failures = (double)counts[MS_COUNT_LOAD_FAILURES] / seconds;
+    out->stale_served = (double)counts[MS_COUNT_STALE_SERVED] / seconds;
 }
 int ms_monitor_rates(memstore *store, memstore_rates *out)
 {
@@ -20510,6 +20531,7 @@ int ms_store_reconfigure(memstore *store, const struct ms_settings *next,
     ms_combiner_retune(store);
     if (ms_notify_allowance(next) != store->events.allowance)
         ms_notify_reconfigured(store, next);
+    ms_monitor_reconfigured(store);
     ms_maintenance_wake(store);
     return MEMSTORE_OK;
 }
@@ -24895,7 +24917,7 @@ static int reconfigure(memstore *store, const memstore_config *config, const cha
     }
     if (cap != 0)
         snprintf(why, cap, "%s",
-                 status == MEMSTORE_OK    ? ""
+                 status == MEMSTORE_OK   ? ""
                  : change.why[0] != '\0' ? change.why
                                          : memstore_strerror(status));
     return status;

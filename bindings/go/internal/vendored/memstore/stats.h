@@ -210,6 +210,10 @@ typedef struct memstore_rates {
     /** the share of the limit in segments that views held when the window ended; 0 when
      * `monitoring.track_memory_usage` is off */
     double pinned;
+    double updates;       /**< of sets, those that replaced a live entry */
+    double loads;         /**< values that loaders gave */
+    double load_failures; /**< loads that failed */
+    double stale_served;  /**< expired values served in place of a load that failed */
 } memstore_rates;
 
 /** Read the counters. The sum over all threads is exact when no call is in flight.
