@@ -72,6 +72,66 @@ Test(configuration, a_store_is_what_its_file_says)
     unlink(path);
 }
 
+/* The example as it lies in the source. */
+static const char *example(void)
+{
+    const char *const root = getenv("MEMSTORE_SOURCE_ROOT");
+    static char path[4096];
+
+    snprintf(path, sizeof path, "%s/examples/wes.yaml", root != NULL ? root : ".");
+    return path;
+}
+
+Test(configuration, the_example_file_names_every_setting_of_a_wes_node)
+{
+    static const char *const settings[][2] = {
+        {"life_window", "10m"},
+        {"clean_window", "5m"},
+        {"max_entries_in_window", "1000000"},
+        {"max_entry_size", "500"},
+        {"hard_max_cache_size", "0"},
+        {"shards", "1024"},
+        {"hash_function", "fnv"},
+        {"logger_enabled", "true"},
+        {"verbose", "false"},
+        {"ttl.default_ttl", "1h"},
+        {"ttl.max_ttl", "24h"},
+        {"ttl.min_ttl", "1m"},
+        {"ttl.cleanup_interval", "5m"},
+        {"ttl.batch_cleanup_size", "1000"},
+        {"ttl.ttl_precision", "second"},
+        {"ttl.store_creation_time", "true"},
+        {"performance.lock_timeout", "1s"},
+        {"performance.max_concurrent_readers", "100"},
+        {"performance.max_concurrent_writers", "10"},
+        {"performance.batch_size", "100"},
+        {"performance.batch_timeout", "10ms"},
+        {"performance.enable_batch_optimization", "true"},
+        {"performance.gc_percent", "100"},
+        {"performance.memory_limit", "1GB"},
+        {"performance.enable_memory_stats", "true"},
+        {"monitoring.enable_metrics", "true"},
+        {"monitoring.metrics_interval", "30s"},
+        {"monitoring.export_metrics", ""},
+        {"monitoring.track_hit_rate", "true"},
+        {"monitoring.track_memory_usage", "true"},
+        {"monitoring.track_operation_latency", "true"},
+        {"monitoring.hit_rate_threshold", "0.8"},
+        {"monitoring.memory_usage_threshold", "0.9"},
+        {"monitoring.latency_threshold", "1ms"},
+    };
+    memstore *store;
+
+    assert_ok(memstore_config_load_file(config, example()));
+    for (unsigned i = 0; i < TEST_COUNT_OF(settings); i++)
+        cr_expect_str_eq(value_of(settings[i][0]), settings[i][1], "%s is %s", settings[i][0],
+                         value_of(settings[i][0]));
+    assert_ok(memstore_config_set(config, "logger_enabled", "false"));
+    assert_ok(memstore_open(config, &store));
+    cr_assert_eq(memstore_capacity(store), 1000000000);
+    memstore_destroy(store);
+}
+
 Test(configuration, the_later_source_wins)
 {
     setenv("MEMSTORE_SHARDS", "32", 1);

@@ -452,6 +452,15 @@ Test(reconfigure, what_is_fixed_is_refused_with_its_reason)
         {"ttl.mode", "access", "it decides how the entries that are there are laid out"},
         {"ttl.store_creation_time", "true",
          "it decides how the entries that are there are laid out"},
+        {"store_name", "other", "what was logged and exported would be of another store"},
+        {"performance.max_concurrent_readers", "5",
+         "views are counted from the first one on, or not at all"},
+        {"performance.max_concurrent_writers", "5",
+         "writers are counted from the first one on, or not at all"},
+        {"monitoring.track_operation_latency", "true",
+         "calls are measured from the first one on, or not at all"},
+        {"loader.max_loads", "5", "loads are counted from the first one on, or not at all"},
+        {"loader.max_load_bytes", "5MB", "loads are counted from the first one on, or not at all"},
     };
     memstore *store = test_open_defaults();
 

@@ -643,9 +643,7 @@ Test(settings, every_setting_reads_back_as_it_was_set)
     memstore *store;
     const char *key;
 
-    /* All of them; and each has a test of its effect: in this file, in test_admission.c,
-     * test_alerts.c, test_async.c, test_events.c, test_export.c, test_loading.c, test_logging.c,
-     * test_monitoring.c or test_secure_wipe.c. */
+    /* All of them; which test shows the effect of each is in docs/seed-conformance.md. */
     for (unsigned i = 0; (key = memstore_config_key(i)) != NULL; i++) {
         unsigned at = 0;
 

@@ -55,6 +55,7 @@ dev_lint() {
     lint_shell_syntax || failed=1
     python3 tools/check-layers.py || failed=1
     python3 tools/check-docs.py || failed=1
+    python3 tools/check-conformance.py || failed=1
     lint_symbols || failed=1
     lint_config_docs || failed=1
     [ "$failed" -eq 0 ] && say "lint: all is well"
