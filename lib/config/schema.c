@@ -207,7 +207,7 @@ const struct ms_setting ms_schema[] = {
              "that reclaims also waits for reads in progress",
              .live = true),
     INTEGER("performance.max_concurrent_readers", max_concurrent_readers, 65536, "0",
-            "most views pinned at once; a call that would pin one more waits; 0 = no bound",
+            "most views pinned and loaders called at once; one more waits; 0 = no bound",
             .fixed = "views are counted from the first one on, or not at all"),
     INTEGER("performance.max_concurrent_writers", max_concurrent_writers, 65536, "0",
             "most writers at work at once, a batch being one; the others wait; 0 = no bound",

@@ -253,6 +253,22 @@ int ms_admission_get_many(memstore *store, const memstore_key *keys, size_t n, m
     return status;
 }
 
+/* ---- Loads ---- */
+
+int ms_admission_enter_load(memstore *store)
+{
+    struct ms_gate *gate = &store->admission.views;
+
+    if (ms_gate_try_enter(gate, 1))
+        return MEMSTORE_OK;
+    return ms_admission_status(ms_gate_enter(gate, 1, ms_store_deadline(store)));
+}
+
+void ms_admission_leave_load(memstore *store)
+{
+    ms_gate_leave(&store->admission.views, 1);
+}
+
 /* ---- Writers ---- */
 
 int ms_admission_enter_writer(memstore *store)
@@ -274,8 +290,8 @@ void ms_admission_leave_writer(memstore *store)
 
 /* ---- fork ---- */
 
-void ms_admission_forget_threads(struct ms_admission *admission)
+void ms_admission_forget_threads(struct ms_admission *admission, uint32_t loads)
 {
     ms_gate_forget_threads(&admission->writers, 0);
-    ms_gate_forget_threads(&admission->views, ms_passes_recount(&admission->passes));
+    ms_gate_forget_threads(&admission->views, ms_passes_recount(&admission->passes) + loads);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* How many views may be held and how many writers may be at work at once: max_concurrent_readers
- * and max_concurrent_writers. Both are unbounded unless configured, and then cost one branch.
+ * and max_concurrent_writers. Both are unbounded unless configured, and then cost one branch. A loader
+ * that is called counts as a view does.
  *
  * Where views are bounded each one holds a pass (pass.h).
  *
@@ -58,6 +59,10 @@ int ms_admission_hold(memstore *store, memstore_view *view);
 /* ms_view_release() of a view that has a pass. */
 void ms_admission_release(memstore_view *view);
 
+/* Take a place for a call of a loader, and give it back: OK, LOCK_TIMEOUT or CACHE_CLOSED. */
+int ms_admission_enter_load(memstore *store);
+void ms_admission_leave_load(memstore *store);
+
 /* ---- Writers, in a store that bounds them ---- */
 
 /* Take a place, waiting for it: OK, LOCK_TIMEOUT or CACHE_CLOSED. The caller has entered the
@@ -66,7 +71,7 @@ int ms_admission_enter_writer(memstore *store);
 void ms_admission_leave_writer(memstore *store);
 
 /* In the child of a fork(), across which all locks were held, while it has one thread: that one
- * holds the views it has got, and nobody else is there. */
-void ms_admission_forget_threads(struct ms_admission *admission);
+ * holds the views it has got, and so many places for loaders that it is in, and nobody else is there. */
+void ms_admission_forget_threads(struct ms_admission *admission, uint32_t loads);
 
 #endif

@@ -11,13 +11,20 @@
 static __thread uint32_t loaders_inside;
 /* The store among whose places this thread has one. */
 static __thread const memstore *place_of;
-/* The same of `loader.max_load_bytes`, in KiB, which are held until the value is released. */
+/* The same of `performance.max_concurrent_readers`, */
+static __thread const memstore *reader_of;
+/* and of `loader.max_load_bytes`, in KiB, which are held until the value is released. */
 static __thread const memstore *bytes_of;
 static __thread uint32_t bytes_held;
 
 uint32_t ms_load_places_held(const memstore *store)
 {
     return place_of == store;
+}
+
+uint32_t ms_load_readers_held(const memstore *store)
+{
+    return reader_of == store;
 }
 
 uint32_t ms_load_bytes_held(const memstore *store)
@@ -38,6 +45,15 @@ void ms_load_release(const memstore_load_value *value)
         value->release(value->release_context);
 }
 
+/* A number of attempts at one thing. */
+struct attempts {
+    memstore *store;
+    int64_t until;
+    uint32_t made;
+    bool closed;
+    bool once;
+};
+
 /* ---- A place ---- */
 
 /* The time until which a load is tried, in ms_clock_exact_ms(). */
@@ -48,12 +64,26 @@ static int64_t end_of_patience(const memstore *store)
     return timeout == 0 ? INT64_MAX : ms_clock_exact_ms() + timeout;
 }
 
-/* For `n` keys: OK, LOCK_TIMEOUT or CACHE_CLOSED. A store that is closed bounds nothing. */
-static int take_place(memstore *store, size_t n, int64_t until, bool closed)
+/* Among those who hold views or load: OK, LOCK_TIMEOUT or CACHE_CLOSED. Who refreshes holds the view of
+ * the old value, and that is his place. */
+static int take_reader(const struct ms_load *load)
+{
+    memstore *store = load->store;
+
+    if (store->admission.views.places == 0 || load->refreshes)
+        return MEMSTORE_OK;
+    const int status = ms_admission_enter_load(store);
+    if (status == MEMSTORE_OK)
+        reader_of = store;
+    return status;
+}
+
+/* Among those who load, for `n` keys: the same. */
+static int take_turn(memstore *store, size_t n, int64_t until)
 {
     int64_t deadline_us = INT64_MAX;
 
-    if (store->loads_gate.places == 0 || loaders_inside != 0 || closed)
+    if (store->loads_gate.places == 0)
         return MEMSTORE_OK;
     if (until != INT64_MAX)
         deadline_us = ms_clock_real_us() + (until - ms_clock_exact_ms()) * 1000;
@@ -67,10 +97,30 @@ static int take_place(memstore *store, size_t n, int64_t until, bool closed)
 
 static void leave_place(memstore *store)
 {
-    if (loaders_inside != 0 || place_of != store)
+    if (loaders_inside != 0)
         return;
-    place_of = NULL;
-    ms_gate_leave(&store->loads_gate, 1);
+    if (place_of == store) {
+        place_of = NULL;
+        ms_gate_leave(&store->loads_gate, 1);
+    }
+    if (reader_of == store) {
+        reader_of = NULL;
+        ms_admission_leave_load(store);
+    }
+}
+
+/* What it takes to call a loader for `n` keys. A store that is closed bounds nothing. */
+static int take_place(const struct ms_load *load, size_t n, const struct attempts *attempts)
+{
+    if (loaders_inside != 0 || attempts->closed)
+        return MEMSTORE_OK;
+    int status = take_reader(load);
+    if (status != MEMSTORE_OK)
+        return status;
+    status = take_turn(load->store, n, attempts->until);
+    if (status != MEMSTORE_OK)
+        leave_place(load->store);
+    return status;
 }
 
 /* Places for the bytes that `n` values are expected to have, none of them known yet. */
@@ -174,15 +224,6 @@ static void note_result(const struct ms_load *load, int result)
 
 /* ---- Attempts ---- */
 
-/* A number of attempts at one thing. */
-struct attempts {
-    memstore *store;
-    int64_t until;
-    uint32_t made;
-    bool closed;
-    bool once;
-};
-
 static struct attempts attempts_of(const struct ms_load *load, bool closed)
 {
     return (struct attempts){.store = load->store,
@@ -227,7 +268,7 @@ static int call_once(const struct ms_load *load, const struct attempts *attempts
                      memstore_load_value *value)
 {
     const memstore_loader *loader = load->loader;
-    int result = take_place(load->store, 1, attempts->until, attempts->closed);
+    int result = take_place(load, 1, attempts);
 
     if (result != MEMSTORE_OK)
         return result;
@@ -288,7 +329,7 @@ static int call_many_once(const struct ms_load *load, const struct attempts *att
                           const memstore_key *keys, size_t n, memstore_load_value *values)
 {
     const memstore_loader *loader = load->loader;
-    int result = take_place(load->store, n, attempts->until, false);
+    int result = take_place(load, n, attempts);
 
     if (result != MEMSTORE_OK)
         return result;

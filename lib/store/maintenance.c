@@ -339,7 +339,7 @@ static void forget_other_threads(memstore *store)
     ms_arena_forget_writers(&store->arena);
     ms_track_forget_users(store);
     ms_gate_forget_threads(&store->room_line, 0);
-    ms_admission_forget_threads(&store->admission);
+    ms_admission_forget_threads(&store->admission, ms_load_readers_held(store));
     ms_combiner_forget(store);
     ms_events_forget_threads(&store->events);
     ms_flights_forget_threads(&store->flights);

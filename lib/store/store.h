@@ -488,6 +488,8 @@ int ms_lease_fill(struct ms_flight *lease, const memstore_load_value *value, mem
 int ms_lease_fail(struct ms_flight *lease, int result, memstore_view *out);
 /* Places among `loader.max_loads` that the calling thread holds. */
 uint32_t ms_load_places_held(const memstore *store);
+/* The same of performance.max_concurrent_readers, for a loader that it is in; */
+uint32_t ms_load_readers_held(const memstore *store);
 /* The same of the KiB of `loader.max_load_bytes`, and how many those are. */
 uint32_t ms_load_bytes_held(const memstore *store);
 uint32_t ms_load_byte_places(const struct ms_settings *settings);

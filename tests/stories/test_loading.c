@@ -776,10 +776,53 @@ Test(loading, where_views_are_bounded_loaded_ones_count_too)
 
     assert_ok(get_or_load(store, "one", &row, &one));
     assert_status(get_or_load(store, "two", &row, &two), MEMSTORE_ERR_LOCK_TIMEOUT);
-    assert_ok(test_has(store, "two"));
+    cr_assert_eq(row.calls, 1, "the loader is called when there is a place for it");
     memstore_view_release(&one);
     assert_ok(get_or_load(store, "two", &row, &two));
     memstore_view_release(&two);
+    memstore_destroy(store);
+}
+
+Test(loading, where_views_are_bounded_a_load_in_flight_counts_as_one)
+{
+    memstore *store = test_open("maintenance=manual", "performance.max_concurrent_readers=1",
+                                "performance.lock_timeout=20ms", NULL);
+    struct row row = {.value = "row", .during = wait_for_leave};
+    struct caller loading;
+    memstore_view view;
+    char value[8];
+
+    assert_ok(test_set(store, "there", "v", 0));
+    start(&loading, store, "key", &row);
+    wait_for_calls(&row, 1);
+    assert_status(memstore_get_view(store, "there", 5, &view), MEMSTORE_ERR_LOCK_TIMEOUT);
+    assert_ok(memstore_get(store, "there", 5, value, sizeof value, NULL));
+    atomic_store(&row.may_end, true);
+    assert_ok(result_of(&loading));
+    assert_status(memstore_get_view(store, "there", 5, &view), MEMSTORE_ERR_LOCK_TIMEOUT);
+    memstore_view_release(&loading.view);
+    assert_ok(memstore_get_view(store, "there", 5, &view));
+    memstore_view_release(&view);
+    memstore_destroy(store);
+}
+
+Test(loading, where_views_are_bounded_what_a_loader_loads_is_a_view_of_its_own)
+{
+    memstore *store =
+        test_open("maintenance=manual", "performance.max_concurrent_readers=2",
+                  "performance.lock_timeout=20ms", "loader.on_store_error=fail", NULL);
+    struct row row = {.store = store, .value = "row", .during = load_other_key};
+    memstore_view held, view;
+
+    assert_ok(get_or_load(store, "key", &row, &view));
+    assert_ok(row.during_status);
+    memstore_view_release(&view);
+    assert_ok(memstore_get_view(store, "key", 3, &held));
+    assert_ok(test_delete(store, "other"));
+    assert_ok(get_or_load(store, "another", &row, &view));
+    assert_status(row.during_status, MEMSTORE_ERR_LOCK_TIMEOUT);
+    memstore_view_release(&view);
+    memstore_view_release(&held);
     memstore_destroy(store);
 }
 
@@ -821,18 +864,22 @@ static int fork_and_exit(struct row *row)
         waitpid(child, &status, 0);
         return status;
     }
-    /* In the child this load goes on, and that of the other thread has failed. */
+    /* In the child this load goes on, and that of the other thread has failed: of the two places one is
+     * this loader's, and one is free. */
     struct row other = {.value = "child"};
-    memstore_view view;
-    const bool good =
-        get_or_load(row->store, "slow", &other, &view) == MEMSTORE_OK && shows(&view, "child");
+    memstore_view view, more;
+    const bool good = get_or_load(row->store, "slow", &other, &view) == MEMSTORE_OK &&
+                      shows(&view, "child") &&
+                      memstore_get_view(row->store, "slow", 4, &more) == MEMSTORE_ERR_LOCK_TIMEOUT;
     memstore_view_release(&view);
     _exit(good ? 0 : 1);
 }
 
 Test(loading, a_loader_may_fork_and_the_child_loads_what_other_threads_were_loading)
 {
-    memstore *store = test_open("maintenance=manual", "loader.max_loads=2", NULL);
+    memstore *store =
+        test_open("maintenance=manual", "loader.max_loads=2",
+                  "performance.max_concurrent_readers=2", "performance.lock_timeout=20ms", NULL);
     struct row slow = {.value = "slow", .during = wait_for_leave};
     struct row row = {.store = store, .value = "row", .during = fork_and_exit};
     struct caller caller;

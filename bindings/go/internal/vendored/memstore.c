@@ -6607,7 +6607,7 @@ const struct ms_setting ms_schema[] = {
              "that reclaims also waits for reads in progress",
              .live = true),
     INTEGER("performance.max_concurrent_readers", max_concurrent_readers, 65536, "0",
-            "most views pinned at once; a call that would pin one more waits; 0 = no bound",
+            "most views pinned and loaders called at once; one more waits; 0 = no bound",
             .fixed = "views are counted from the first one on, or not at all"),
     INTEGER("performance.max_concurrent_writers", max_concurrent_writers, 65536, "0",
             "most writers at work at once, a batch being one; the others wait; 0 = no bound",
@@ -12634,9 +12634,11 @@ int ms_admission_get_many(memstore *store, const memstore_key *keys, size_t n, m
 int ms_admission_status(enum ms_gate_result result);
 int ms_admission_hold(memstore *store, memstore_view *view);
 void ms_admission_release(memstore_view *view);
+int ms_admission_enter_load(memstore *store);
+void ms_admission_leave_load(memstore *store);
 int ms_admission_enter_writer(memstore *store);
 void ms_admission_leave_writer(memstore *store);
-void ms_admission_forget_threads(struct ms_admission *admission);
+void ms_admission_forget_threads(struct ms_admission *admission, uint32_t loads);
 #endif
 #ifndef MS_STORE_CAPTURE_H
 #define MS_STORE_CAPTURE_H
@@ -13215,6 +13217,7 @@ int ms_lease_acquire(memstore *store, const memstore_key *key, int64_t timeout_m
 int ms_lease_fill(struct ms_flight *lease, const memstore_load_value *value, memstore_view *out);
 int ms_lease_fail(struct ms_flight *lease, int result, memstore_view *out);
 uint32_t ms_load_places_held(const memstore *store);
+uint32_t ms_load_readers_held(const memstore *store);
 uint32_t ms_load_bytes_held(const memstore *store);
 uint32_t ms_load_byte_places(const struct ms_settings *settings);
 struct ms_breaker_rule ms_load_breaker_rule(const memstore *store);
@@ -13517,6 +13520,17 @@ int ms_admission_get_many(memstore *store, const memstore_key *keys, size_t n, m
         *found = taking.found;
     return status;
 }
+int ms_admission_enter_load(memstore *store)
+{
+    struct ms_gate *gate = &store->admission.views;
+    if (ms_gate_try_enter(gate, 1))
+        return MEMSTORE_OK;
+    return ms_admission_status(ms_gate_enter(gate, 1, ms_store_deadline(store)));
+}
+void ms_admission_leave_load(memstore *store)
+{
+    ms_gate_leave(&store->admission.views, 1);
+}
 int ms_admission_enter_writer(memstore *store)
 {
     struct ms_gate *gate = &store->admission.writers;
@@ -13530,10 +13544,10 @@ void ms_admission_leave_writer(memstore *store)
 {
     ms_gate_leave(&store->admission.writers, 1);
 }
-void ms_admission_forget_threads(struct ms_admission *admission)
+void ms_admission_forget_threads(struct ms_admission *admission, uint32_t loads)
 {
     ms_gate_forget_threads(&admission->writers, 0);
-    ms_gate_forget_threads(&admission->views, ms_passes_recount(&admission->passes));
+    ms_gate_forget_threads(&admission->views, ms_passes_recount(&admission->passes) + loads);
 }
 
 /* lib/store/advise.c */
@@ -16871,11 +16885,16 @@ static inline int64_t ms_backoff_pause(uint32_t attempt, int64_t initial, int64_
 #endif
 static __thread uint32_t loaders_inside;
 static __thread const memstore *place_of;
+static __thread const memstore *reader_of;
 static __thread const memstore *store_load_call_bytes_of;
 static __thread uint32_t bytes_held;
 uint32_t ms_load_places_held(const memstore *store)
 {
     return place_of == store;
+}
+uint32_t ms_load_readers_held(const memstore *store)
+{
+    return reader_of == store;
 }
 uint32_t ms_load_bytes_held(const memstore *store)
 {
@@ -16891,15 +16910,32 @@ void ms_load_release(const memstore_load_value *value)
     if (value->release != NULL)
         value->release(value->release_context);
 }
+struct attempts {
+    memstore *store;
+    int64_t until;
+    uint32_t made;
+    bool closed;
+    bool once;
+};
 static int64_t end_of_patience(const memstore *store)
 {
     const int64_t timeout = ms_setting_of(&store->settings, load_timeout);
     return timeout == 0 ? INT64_MAX : ms_clock_exact_ms() + timeout;
 }
-static int store_load_call_take_place(memstore *store, size_t n, int64_t until, bool closed)
+static int take_reader(const struct ms_load *load)
+{
+    memstore *store = load->store;
+    if (store->admission.views.places == 0 || load->refreshes)
+        return MEMSTORE_OK;
+    const int status = ms_admission_enter_load(store);
+    if (status == MEMSTORE_OK)
+        reader_of = store;
+    return status;
+}
+static int take_turn(memstore *store, size_t n, int64_t until)
 {
     int64_t deadline_us = INT64_MAX;
-    if (store->loads_gate.places == 0 || loaders_inside != 0 || closed)
+    if (store->loads_gate.places == 0)
         return MEMSTORE_OK;
     if (until != INT64_MAX)
         deadline_us = ms_clock_real_us() + (until - ms_clock_exact_ms()) * 1000;
@@ -16912,10 +16948,28 @@ static int store_load_call_take_place(memstore *store, size_t n, int64_t until, 
 }
 static void leave_place(memstore *store)
 {
-    if (loaders_inside != 0 || place_of != store)
+    if (loaders_inside != 0)
         return;
-    place_of = NULL;
-    ms_gate_leave(&store->loads_gate, 1);
+    if (place_of == store) {
+        place_of = NULL;
+        ms_gate_leave(&store->loads_gate, 1);
+    }
+    if (reader_of == store) {
+        reader_of = NULL;
+        ms_admission_leave_load(store);
+    }
+}
+static int store_load_call_take_place(const struct ms_load *load, size_t n, const struct attempts *attempts)
+{
+    if (loaders_inside != 0 || attempts->closed)
+        return MEMSTORE_OK;
+    int status = take_reader(load);
+    if (status != MEMSTORE_OK)
+        return status;
+    status = take_turn(load->store, n, attempts->until);
+    if (status != MEMSTORE_OK)
+        leave_place(load->store);
+    return status;
 }
 static int take_bytes(memstore *store, size_t n, int64_t until, bool closed)
 {
@@ -16995,13 +17049,6 @@ static void store_load_call_note_result(const struct ms_load *load, int result)
     else if (result == MEMSTORE_ERR_LOADER_FAILED)
         ms_load_note_failure(load->store, loader_of(load));
 }
-struct attempts {
-    memstore *store;
-    int64_t until;
-    uint32_t made;
-    bool closed;
-    bool once;
-};
 static struct attempts attempts_of(const struct ms_load *load, bool closed)
 {
     return (struct attempts){.store = load->store,
@@ -17038,7 +17085,7 @@ static int call_once(const struct ms_load *load, const struct attempts *attempts
                      memstore_load_value *value)
 {
     const memstore_loader *loader = load->loader;
-    int result = store_load_call_take_place(load->store, 1, attempts->until, attempts->closed);
+    int result = store_load_call_take_place(load, 1, attempts);
     if (result != MEMSTORE_OK)
         return result;
     *value = (memstore_load_value){.ttl_ms = loader->ttl_ms};
@@ -17090,7 +17137,7 @@ static int call_many_once(const struct ms_load *load, const struct attempts *att
                           const memstore_key *keys, size_t n, memstore_load_value *values)
 {
     const memstore_loader *loader = load->loader;
-    int result = store_load_call_take_place(load->store, n, attempts->until, false);
+    int result = store_load_call_take_place(load, n, attempts);
     if (result != MEMSTORE_OK)
         return result;
     for (size_t i = 0; i < n; i++)
@@ -18014,7 +18061,7 @@ static void forget_other_threads(memstore *store)
     ms_arena_forget_writers(&store->arena);
     ms_track_forget_users(store);
     ms_gate_forget_threads(&store->room_line, 0);
-    ms_admission_forget_threads(&store->admission);
+    ms_admission_forget_threads(&store->admission, ms_load_readers_held(store));
     ms_combiner_forget(store);
     ms_events_forget_threads(&store->events);
     ms_flights_forget_threads(&store->flights);
