@@ -159,6 +159,7 @@ const (
 	OperationDeleteMany                  // DeleteMany
 	OperationUpdateTTL                   // UpdateTTL
 	OperationCommit                      // Batch.Commit
+	OperationLoad                        // calls of the library's loaders; Go's are called by this package
 )
 
 // String is the operation's name: "get", "set_many"; "" when there is no such operation.

@@ -48,7 +48,7 @@ func TestLatenciesAreRefusedWhenTheyAreNotTracked(t *testing.T) {
 
 func TestOperationsAreThoseOfTheLibrary(t *testing.T) {
 	all := memstore.Operations()
-	if len(all) != int(memstore.OperationCommit)+1 {
+	if len(all) != int(memstore.OperationLoad)+1 {
 		t.Errorf("%d operations", len(all))
 	}
 	for operation, name := range map[memstore.Operation]string{
@@ -59,6 +59,7 @@ func TestOperationsAreThoseOfTheLibrary(t *testing.T) {
 		memstore.OperationIncrement: "increment",
 		memstore.OperationUpdateTTL: "update_ttl",
 		memstore.OperationCommit:    "commit",
+		memstore.OperationLoad:      "load",
 		-1:                          "",
 	} {
 		if operation.String() != name {

@@ -244,7 +244,7 @@ const struct ms_setting ms_schema[] = {
          .live = true),
     BOOL("monitoring.track_operation_latency", track_operation_latency, "false",
          "whether calls are measured, writes and batches all, single reads one in 256; some ns a "
-         "read, about 70 a write, and 107 kB of memory for each 16 MiB of limit up to 8",
+         "read, about 70 a write, and 115 kB of memory for each 16 MiB of limit up to 8",
          .fixed = "calls are measured from the first one on, or not at all"),
     RATIO("monitoring.access_sample_ratio", access_sample, "0",
           "share of the keys whose uses are followed, for memstore_advise(): 0.01 for many keys, "

@@ -21,6 +21,7 @@ const char *ms_latency_name(enum memstore_operation operation)
         [MEMSTORE_OPERATION_DELETE_MANY] = "delete_many",
         [MEMSTORE_OPERATION_UPDATE_TTL] = "update_ttl",
         [MEMSTORE_OPERATION_COMMIT] = "commit",
+        [MEMSTORE_OPERATION_LOAD] = "load",
     };
 
     return names[operation];
@@ -72,6 +73,8 @@ void ms_latency_totals(const struct ms_latency *latency, uint64_t *measured, uin
     for (uint32_t i = 0; i < latency->stripe_count * MEMSTORE_OPERATIONS; i++) {
         const struct ms_histogram *histogram = &latency->histograms[i];
 
+        if (i % MEMSTORE_OPERATIONS == MEMSTORE_OPERATION_LOAD)
+            continue;
         *slow += ms_load_relaxed(&histogram->slow);
         for (uint32_t bucket = 0; bucket < MS_HISTOGRAM_BUCKETS; bucket++)
             *measured += ms_load_relaxed(&histogram->counts[bucket]);

@@ -59,7 +59,8 @@ void ms_latency_add(struct ms_latency *latency, enum memstore_operation operatio
 void ms_latency_sum(const struct ms_latency *latency, enum memstore_operation operation,
                     struct ms_histogram_sums *sums);
 void ms_latency_clear(struct ms_latency *latency);
-/* What was measured of all operations, and how much of it was slow. */
+/* What was measured of all operations but loads, which take as long as they take, and how much of it was
+ * slow. */
 void ms_latency_totals(const struct ms_latency *latency, uint64_t *measured, uint64_t *slow);
 
 #endif

@@ -5,6 +5,7 @@
 
 #include "loader/backoff.h"
 #include "platform/random.h"
+#include "store/measuring.h"
 
 /* Loaders that this thread is in. One that is called by another takes no place: it would wait for
  * the other's. */
@@ -262,6 +263,19 @@ static int result_of(int result)
                : MEMSTORE_ERR_LOADER_FAILED;
 }
 
+/* Around the call of a loader; a store that is closed measures nothing. */
+static uint64_t begin_call(const memstore *store, const struct attempts *attempts)
+{
+    loaders_inside++;
+    return attempts->closed ? 0 : ms_measuring_begin(store);
+}
+
+static void end_call(memstore *store, uint64_t start)
+{
+    ms_measuring_end(store, MEMSTORE_OPERATION_LOAD, start);
+    loaders_inside--;
+}
+
 /* ---- One key ---- */
 
 static int call_once(const struct ms_load *load, const struct attempts *attempts,
@@ -273,9 +287,9 @@ static int call_once(const struct ms_load *load, const struct attempts *attempts
     if (result != MEMSTORE_OK)
         return result;
     *value = (memstore_load_value){.ttl_ms = loader->ttl_ms};
-    loaders_inside++;
+    const uint64_t start = begin_call(load->store, attempts);
     result = result_of(loader->load(load->key.data, load->key.size, value, loader->context));
-    loaders_inside--;
+    end_call(load->store, start);
     leave_place(load->store);
     if (result == MEMSTORE_LOAD_OK && value->value == NULL && value->value_size != 0) {
         ms_load_release(value);
@@ -335,9 +349,9 @@ static int call_many_once(const struct ms_load *load, const struct attempts *att
         return result;
     for (size_t i = 0; i < n; i++)
         values[i] = (memstore_load_value){.ttl_ms = loader->ttl_ms, .result = MEMSTORE_LOAD_ABSENT};
-    loaders_inside++;
+    const uint64_t start = begin_call(load->store, attempts);
     result = result_of(loader->load_many(keys, n, values, loader->context));
-    loaders_inside--;
+    end_call(load->store, start);
     leave_place(load->store);
     return result;
 }

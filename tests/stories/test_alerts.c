@@ -238,6 +238,34 @@ Test(alerts, load_failure_threshold_is_a_share_of_loads)
     memstore_destroy(store);
 }
 
+static int load_slowly(const void *key, size_t key_size, memstore_load_value *out, void *context)
+{
+    bool fails = false;
+
+    (void)context;
+    test_sleep_ms(2);
+    return load(key, key_size, out, &fails);
+}
+
+Test(alerts, slow_loads_are_measured_and_raise_no_alert_of_latency)
+{
+    test_clock_start();
+    memstore *store = test_open("maintenance=manual", "monitoring.track_operation_latency=true",
+                                "monitoring.latency_threshold=1ms", NULL);
+    const memstore_loader loader = {.struct_size = sizeof loader, .load = load_slowly};
+    memstore_latency latency = {.struct_size = sizeof latency};
+    memstore_view view;
+
+    assert_ok(memstore_get_or_load(store, "key", 3, &loader, &view));
+    memstore_view_release(&view);
+    assert_ok(memstore_get_latency(store, MEMSTORE_OPERATION_LOAD, &latency));
+    cr_assert(latency.count == 1 && latency.one_in == 1 && latency.max_ns >= 2000000);
+    cr_assert_eq(latency.slow, 1);
+    end_window(store);
+    cr_assert_eq(rates_of(store).alerts, 0);
+    memstore_destroy(store);
+}
+
 Test(alerts, rates_have_updates_loads_failures_and_what_was_served_stale)
 {
     test_clock_start();

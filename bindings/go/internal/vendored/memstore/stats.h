@@ -143,7 +143,10 @@ enum memstore_operation {
     MEMSTORE_OPERATION_DELETE_MANY = 10, /**< memstore_delete_many() */
     MEMSTORE_OPERATION_UPDATE_TTL = 11,  /**< memstore_update_ttl() */
     MEMSTORE_OPERATION_COMMIT = 12,      /**< memstore_batch_commit() */
-    MEMSTORE_OPERATIONS = 13             /**< how many this version knows */
+    /** each call of a loader, for one key or several; the alert of `monitoring.latency_threshold` goes
+     * by the other operations alone */
+    MEMSTORE_OPERATION_LOAD = 13,
+    MEMSTORE_OPERATIONS = 14 /**< how many this version knows */
 };
 
 /** How long the calls of one operation took since the store was opened or since
