@@ -3,19 +3,23 @@
 // Package bigcache is a store with the methods of allegro/bigcache, for programs that are to move with a
 // change of one import. What is different:
 //
-//   - Settings that mean nothing here are not fields of Config: MaxEntrySize (it only sizes shards there),
-//     Verbose, Logger, Hasher, StatsEnabled. The compiler finds them.
+//   - Memory is taken as entries come: MaxEntrySize, by which bigcache sizes shards beforehand, changes nothing.
+//   - Keys do not collide. Hasher is for EntryInfo.Hash and for the counts of StatsEnabled, which are on the Go
+//     heap, and of which two keys with the same hash have one.
 //   - There is always a limit: HardMaxCacheSize 0 stands for memstore's default, 64 MB. It counts all memory
 //     taken.
 //   - What is used stays, where bigcache drops what is oldest. An expired entry is never served.
 //   - Set returns an error for the empty key.
-//   - OnRemove is called a moment later, on a goroutine of its own, and may call the cache.
+//   - OnRemove and the others are called a moment later, on a goroutine of its own, and may call the cache. With
+//     them, or with StatsEnabled, that goroutine waits in C and so holds a thread.
+//   - With Verbose the Logger is told what the store has to say: that it is open, full, or refuses writes.
 //   - Iterator shows the keys that are there when it is made.
 package bigcache
 
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"time"
 
 	memstore "github.com/weisyn/memstore/bindings/go"
@@ -47,23 +51,39 @@ type Config struct {
 	Shards int
 	// LifeWindow is how long an entry lives; 0 = for good.
 	LifeWindow time.Duration
-	// CleanWindow is the longest wait between two looks for expired entries; 0 leaves memstore's default.
+	// CleanWindow is the longest wait between two looks for expired entries; 0 and less leave memstore's default.
 	CleanWindow time.Duration
 	// MaxEntriesInWindow sizes the index; it is not a limit.
 	MaxEntriesInWindow int
+	// MaxEntrySize is not needed here; a negative one is refused.
+	MaxEntrySize int
+	// StatsEnabled counts the reads of each key for KeyMetadata and OnRemoveWithMetadata.
+	StatsEnabled bool
+	// Verbose has Logger told what the store has to say.
+	Verbose bool
+	// Hasher is FNV-1a when nil.
+	Hasher Hasher
 	// HardMaxCacheSize is the limit in MiB.
 	HardMaxCacheSize int
-	// OnRemove is called with each entry that expired, was evicted or deleted.
+	// OnRemove is called with each entry that expired, was evicted or deleted. It is not called when
+	// OnRemoveWithMetadata is set.
 	OnRemove func(key string, entry []byte)
-	// OnRemoveWithReason is OnRemove that is told why. It is not called when OnRemove is set.
+	// OnRemoveWithMetadata is OnRemove that is told how often the key was read; see StatsEnabled.
+	OnRemoveWithMetadata func(key string, entry []byte, keyMetadata Metadata)
+	// OnRemoveWithReason is OnRemove that is told why. It is not called when one of the others is set.
 	OnRemoveWithReason func(key string, entry []byte, reason RemoveReason)
+	// Logger is DefaultLogger when nil.
+	Logger Logger
 
 	reasons memstore.EventKind
 }
 
 // DefaultConfig is a configuration for entries that live so long.
 func DefaultConfig(eviction time.Duration) Config {
-	return Config{Shards: 1024, LifeWindow: eviction, CleanWindow: time.Second, MaxEntriesInWindow: 1000 * 10 * 60}
+	return Config{
+		Shards: 1024, LifeWindow: eviction, CleanWindow: time.Second, MaxEntriesInWindow: 1000 * 10 * 60,
+		MaxEntrySize: 500, Verbose: true, Hasher: fnv64a{}, Logger: DefaultLogger(),
+	}
 }
 
 // OnRemoveFilterSet has OnRemoveWithReason called for these reasons only.
@@ -79,49 +99,90 @@ var kinds = map[RemoveReason]memstore.EventKind{
 	Expired: memstore.EventExpired, NoSpace: memstore.EventEvicted, Deleted: memstore.EventDeleted,
 }
 
+const allKinds = memstore.EventExpired | memstore.EventEvicted | memstore.EventDeleted
+
+func reason(kind memstore.EventKind) RemoveReason {
+	for reason, of := range kinds {
+		if of == kind {
+			return reason
+		}
+	}
+	return 0
+}
+
 // BigCache is a cache; see New.
 type BigCache struct {
-	store *memstore.Store
-	ttl   time.Duration
-	stop  func() bool
+	store        *memstore.Store
+	ttl          time.Duration
+	hasher       Hasher
+	requests     *requests // nil: they are not counted
+	deleteMisses atomic.Int64
+	stop         func() bool
 }
 
 var background = context.Background()
 
 // New makes a cache, which is closed when the context ends.
 func New(ctx context.Context, config Config) (*BigCache, error) {
+	if config.MaxEntrySize < 0 {
+		return nil, errors.New("MaxEntrySize must be >= 0")
+	}
 	store, err := memstore.Open(memstore.Config{
 		MemoryLimit: int64(config.HardMaxCacheSize) << 20, Shards: config.Shards,
-		MaxEntriesInWindow: config.MaxEntriesInWindow, CleanupInterval: config.CleanWindow,
+		MaxEntriesInWindow: config.MaxEntriesInWindow, CleanupInterval: max(0, config.CleanWindow),
+		StoreCreationTime: true, Logger: config.logger(),
 	})
 	if err != nil {
 		return nil, err
 	}
-	if err := config.watch(store); err != nil {
+	c := &BigCache{store: store, ttl: config.LifeWindow, hasher: config.Hasher}
+	if c.hasher == nil {
+		c.hasher = fnv64a{}
+	}
+	if config.StatsEnabled {
+		c.requests = newRequests()
+	}
+	if err := c.watch(config.callback()); err != nil {
 		return nil, errors.Join(err, store.Close())
 	}
-	c := &BigCache{store: store, ttl: config.LifeWindow}
 	c.stop = context.AfterFunc(ctx, func() { _ = store.Close() })
 	return c, nil
 }
 
-// watch has the callbacks called.
-func (c *Config) watch(store *memstore.Store) error {
-	call, reasons := c.OnRemoveWithReason, c.reasons
-	if c.OnRemove != nil {
-		call, reasons = func(key string, entry []byte, _ RemoveReason) { c.OnRemove(key, entry) }, 0
+// callback is the one that is to be called for removals, and for which of them; nil when there is none.
+func (c *Config) callback() (call func(memstore.Event, Metadata), kinds memstore.EventKind) {
+	switch {
+	case c.OnRemoveWithMetadata != nil:
+		call = func(event memstore.Event, data Metadata) { c.OnRemoveWithMetadata(event.Key, event.Value, data) }
+	case c.OnRemove != nil:
+		call = func(event memstore.Event, _ Metadata) { c.OnRemove(event.Key, event.Value) }
+	case c.OnRemoveWithReason != nil:
+		call = func(event memstore.Event, _ Metadata) {
+			c.OnRemoveWithReason(event.Key, event.Value, reason(event.Kind))
+		}
+		if c.reasons != 0 {
+			return call, c.reasons
+		}
 	}
-	if call == nil {
+	return call, allKinds
+}
+
+// watch has a callback called, and the counts of what is gone forgotten.
+func (c *BigCache) watch(call func(memstore.Event, Metadata), wanted memstore.EventKind) error {
+	kinds := wanted
+	switch {
+	case c.requests != nil:
+		kinds = allKinds
+	case call == nil:
 		return nil
 	}
-	if reasons == 0 {
-		reasons = memstore.EventExpired | memstore.EventEvicted | memstore.EventDeleted
-	}
-	_, err := store.OnEvent(reasons, func(event memstore.Event) {
-		for reason, kind := range kinds {
-			if event.Kind == kind {
-				call(event.Key, event.Value, reason)
-			}
+	_, err := c.store.OnEvent(kinds, func(event memstore.Event) {
+		if event.Dropped != 0 {
+			c.sweep()
+		}
+		metadata := Metadata{c.requests.forget(c.hasher.Sum64(event.Key))}
+		if call != nil && event.Kind&wanted != 0 {
+			call(event, metadata)
 		}
 	})
 	return err
@@ -147,6 +208,9 @@ func (c *BigCache) Get(key string) ([]byte, error) {
 	entry, found, err := c.store.Get(background, key)
 	if err == nil && !found || errors.Is(err, memstore.ErrInvalidArgument) {
 		err = ErrEntryNotFound
+	}
+	if err == nil && c.requests != nil {
+		c.requests.add(c.hasher.Sum64(key))
 	}
 	return entry, err
 }
@@ -180,13 +244,18 @@ func (c *BigCache) Append(key string, entry []byte) error {
 func (c *BigCache) Delete(key string) error {
 	existed, err := c.store.Remove(background, key)
 	if err == nil && !existed || errors.Is(err, memstore.ErrInvalidArgument) {
+		c.deleteMisses.Add(1)
 		return ErrEntryNotFound
 	}
 	return err
 }
 
 // Reset removes all entries.
-func (c *BigCache) Reset() error { return c.store.Clear(background) }
+func (c *BigCache) Reset() error {
+	err := c.store.Clear(background)
+	c.sweep()
+	return err
+}
 
 // Len is the number of entries.
 func (c *BigCache) Len() int { return c.store.Size() }
@@ -194,22 +263,27 @@ func (c *BigCache) Len() int { return c.store.Size() }
 // Capacity is the number of bytes taken.
 func (c *BigCache) Capacity() int { return int(c.store.GetMemoryUsage().Charged) }
 
-// Stats counts what was asked of a cache. Deletions of what is not there are not counted, and keys do not
-// collide.
+// Stats counts what was asked of a cache. Keys do not collide: Collisions is 0.
 type Stats struct {
-	Hits    int64 `json:"hits"`
-	Misses  int64 `json:"misses"`
-	DelHits int64 `json:"delete_hits"`
+	Hits       int64 `json:"hits"`
+	Misses     int64 `json:"misses"`
+	DelHits    int64 `json:"delete_hits"`
+	DelMisses  int64 `json:"delete_misses"`
+	Collisions int64 `json:"collisions"`
 }
 
 // Stats returns the counts.
 func (c *BigCache) Stats() Stats {
 	stats := c.store.GetStats()
-	return Stats{Hits: int64(stats.Hits), Misses: int64(stats.Misses), DelHits: int64(stats.Deletes)}
+	return Stats{
+		Hits: int64(stats.Hits), Misses: int64(stats.Misses), DelHits: int64(stats.Deletes),
+		DelMisses: c.deleteMisses.Load(),
+	}
 }
 
 // ResetStats sets the counts to zero.
 func (c *BigCache) ResetStats() error {
 	c.store.ResetStats()
+	c.deleteMisses.Store(0)
 	return nil
 }

@@ -58,10 +58,17 @@ func openOriginal(t testing.TB) *original.BigCache {
 	return c
 }
 
+// quiet is the default configuration without its log.
+func quiet() Config {
+	config := DefaultConfig(time.Hour)
+	config.Verbose = false
+	return config
+}
+
 // both runs a test with the original and with this one.
 func both(t *testing.T, test func(t *testing.T, c shape)) {
 	t.Run("original", func(t *testing.T) { test(t, openOriginal(t)) })
-	t.Run("memstore", func(t *testing.T) { test(t, open(t, DefaultConfig(time.Hour))) })
+	t.Run("memstore", func(t *testing.T) { test(t, open(t, quiet())) })
 }
 
 // absent says whether an error is either one's "not found".
@@ -125,7 +132,7 @@ func TestRandomCallsHaveTheSameResults(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	random := rand.New(rand.NewPCG(seed, 0))
-	theirs, ours := openOriginal(t), open(t, DefaultConfig(time.Hour))
+	theirs, ours := openOriginal(t), open(t, quiet())
 	for range 20_000 {
 		key := fmt.Sprint(random.IntN(500))
 		var want, got error
@@ -153,7 +160,7 @@ func TestRandomCallsHaveTheSameResults(t *testing.T) {
 		t.Errorf("%d entries, want %d", ours.Len(), theirs.Len())
 	}
 	stats, theirStats := ours.Stats(), theirs.Stats()
-	if stats.DelHits != theirStats.DelHits {
+	if stats != Stats(theirStats) {
 		t.Errorf("%+v, want %+v", stats, theirStats)
 	}
 	seen := map[string]bool{}
@@ -166,6 +173,12 @@ func TestRandomCallsHaveTheSameResults(t *testing.T) {
 		want, theirErr := theirs.Get(entry.Key())
 		if err != nil || theirErr != nil || seen[entry.Key()] || !bytes.Equal(entry.Value(), want) {
 			t.Errorf("%q: %v, %v", entry.Key(), err, theirErr)
+		}
+		if age := time.Since(time.Unix(int64(entry.Timestamp()), 0)); age < 0 || age > time.Hour {
+			t.Errorf("%q is %v old", entry.Key(), age)
+		}
+		if entry.Hash() != (fnv64a{}).Sum64(entry.Key()) {
+			t.Errorf("%q: hash %d", entry.Key(), entry.Hash())
 		}
 		seen[entry.Key()] = true
 	}
@@ -180,7 +193,7 @@ func TestCallbacksAreToldWhy(t *testing.T) {
 		reason RemoveReason
 	}
 	removed := make(chan removal, 10)
-	config := DefaultConfig(time.Hour)
+	config := quiet()
 	config.OnRemoveWithReason = func(key string, _ []byte, reason RemoveReason) {
 		select {
 		case removed <- removal{key, reason}:
@@ -229,7 +242,7 @@ func TestOnRemoveAndInfo(t *testing.T) {
 
 func TestTheContextClosesTheCache(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
-	c, err := New(ctx, DefaultConfig(time.Minute))
+	c, err := New(ctx, quiet())
 	must(t, err)
 	cancel()
 	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package bigcache
+
+import "sync"
+
+// Metadata is what is known of a key.
+type Metadata struct {
+	RequestCount uint32 // reads that found an entry since the key was stored
+}
+
+// KeyMetadata tells how often a key was read; nothing without Config.StatsEnabled. What is known of a key is
+// forgotten a moment after its entry is gone.
+func (c *BigCache) KeyMetadata(key string) Metadata {
+	return Metadata{c.requests.of(c.hasher.Sum64(key))}
+}
+
+// requests counts the reads of each key, by its hash. A nil one counts nothing.
+type requests struct{ shards [64]requestShard }
+
+type requestShard struct {
+	mutex  sync.Mutex
+	counts map[uint64]uint32
+}
+
+func newRequests() *requests {
+	r := new(requests)
+	for i := range r.shards {
+		r.shards[i].counts = make(map[uint64]uint32)
+	}
+	return r
+}
+
+// lock returns the shard of a hash, locked.
+func (r *requests) lock(hash uint64) *requestShard {
+	shard := &r.shards[hash%uint64(len(r.shards))]
+	shard.mutex.Lock()
+	return shard
+}
+
+func (r *requests) add(hash uint64) {
+	shard := r.lock(hash)
+	defer shard.mutex.Unlock()
+	shard.counts[hash]++
+}
+
+func (r *requests) of(hash uint64) uint32 {
+	if r == nil {
+		return 0
+	}
+	shard := r.lock(hash)
+	defer shard.mutex.Unlock()
+	return shard.counts[hash]
+}
+
+// forget drops a count and returns what it was.
+func (r *requests) forget(hash uint64) uint32 {
+	if r == nil {
+		return 0
+	}
+	shard := r.lock(hash)
+	defer shard.mutex.Unlock()
+	count := shard.counts[hash]
+	delete(shard.counts, hash)
+	return count
+}
+
+// sweep forgets the counts of all keys that are not there: after events were lost that would have told of them.
+func (c *BigCache) sweep() {
+	if c.requests == nil {
+		return
+	}
+	keys, err := c.store.Keys(background, "")
+	if err != nil {
+		return // closed
+	}
+	there := make(map[uint64]bool, len(keys))
+	for _, key := range keys {
+		there[c.hasher.Sum64(key)] = true
+	}
+	for i := range c.requests.shards {
+		c.requests.shards[i].keep(there)
+	}
+}
+
+func (s *requestShard) keep(there map[uint64]bool) {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	for hash := range s.counts {
+		if !there[hash] {
+			delete(s.counts, hash)
+		}
+	}
+}
