@@ -5,7 +5,8 @@
 //
 //   - Entries of any size go by Set and Get; SetBig and GetBig are other names for these.
 //   - The empty key is not stored.
-//   - There are no files: LoadFromFile and SaveToFile are missing.
+//   - SaveToFile writes a format of its own, which keeps what is left of a time to live; what fastcache has saved is
+//     not read: LoadFromFileOrNew begins with an empty cache then.
 //   - What is used stays, where fastcache drops what is oldest; the limit counts all memory taken.
 //   - Close gives the memory back. Reset keeps the cache ready for use.
 package fastcache
@@ -13,13 +14,17 @@ package fastcache
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 	"unsafe"
 
 	memstore "github.com/weisyn/memstore/bindings/go"
 )
 
 // Cache is a cache; see New.
-type Cache struct{ store *memstore.Store }
+type Cache struct {
+	store            *memstore.Store
+	bigGets, bigSets atomic.Uint64
+}
 
 // smallest is the least capacity, as in fastcache.
 const smallest = 32 << 20
@@ -36,7 +41,7 @@ func New(maxBytes int) *Cache {
 	if err != nil {
 		panic(err)
 	}
-	return &Cache{store}
+	return &Cache{store: store}
 }
 
 // Store is the store below, for what fastcache has no method for: a time to live, batches, statistics.
@@ -89,22 +94,44 @@ func (c *Cache) Del(k []byte) { _ = c.store.Delete(ctx, text(k)) }
 func (c *Cache) Reset() {
 	_ = c.store.Clear(ctx)
 	c.store.ResetStats()
+	c.bigGets.Store(0)
+	c.bigSets.Store(0)
 }
 
 // SetBig is Set.
-func (c *Cache) SetBig(k, v []byte) { c.Set(k, v) }
+func (c *Cache) SetBig(k, v []byte) {
+	c.bigSets.Add(1)
+	c.Set(k, v)
+}
 
 // GetBig is Get.
-func (c *Cache) GetBig(dst, k []byte) []byte { return c.Get(dst, k) }
+func (c *Cache) GetBig(dst, k []byte) []byte {
+	c.bigGets.Add(1)
+	return c.Get(dst, k)
+}
 
 // Stats is what a cache comes to.
 type Stats struct {
-	GetCalls     uint64 // reads
-	SetCalls     uint64 // writes
+	GetCalls     uint64 // reads, GetBig's included
+	SetCalls     uint64 // writes, SetBig's included
 	Misses       uint64 // reads that found nothing
+	Collisions   uint64 // 0: keys do not collide
+	Corruptions  uint64 // 0: a damaged file is not loaded
 	EntriesCount uint64 // entries now
 	BytesSize    uint64 // bytes taken
 	MaxBytesSize uint64 // bytes that may be taken
+
+	BigStats
+}
+
+// BigStats is what GetBig and SetBig come to. The errors are 0: keys and values of any size are stored whole.
+type BigStats struct {
+	GetBigCalls            uint64 // calls of GetBig
+	SetBigCalls            uint64 // calls of SetBig
+	TooBigKeyErrors        uint64
+	InvalidMetavalueErrors uint64
+	InvalidValueLenErrors  uint64
+	InvalidValueHashErrors uint64
 }
 
 // Reset sets all to zero, for another UpdateStats.
@@ -119,4 +146,6 @@ func (c *Cache) UpdateStats(s *Stats) {
 	s.EntriesCount += stats.Entries
 	s.BytesSize += memory.Charged
 	s.MaxBytesSize += memory.Limit
+	s.GetBigCalls += c.bigGets.Load()
+	s.SetBigCalls += c.bigSets.Load()
 }

@@ -23,6 +23,8 @@ type shape interface {
 	Reset()
 	SetBig(k, v []byte)
 	GetBig(dst, k []byte) []byte
+	SaveToFile(filePath string) error
+	SaveToFileConcurrent(filePath string, concurrency int) error
 }
 
 var (

@@ -13,10 +13,10 @@ import (
 )
 
 // A state of a blockchain of which a quarter of the keys asked for stands for nothing, and whose other values are of
-// 32 to 600 bytes as nodes of tries are: more than the smallest cache has room for.
+// 32 to 600 bytes as nodes of tries are: far more than the smallest cache has room for.
 const (
 	stateKeys  = 300_000
-	stateReads = 800_000
+	stateReads = 700_000
 )
 
 // stateValue is the value of a key: nothing, or bytes that only its number says.
