@@ -10,7 +10,6 @@ package otel
 import (
 	"context"
 	"errors"
-	"time"
 
 	memstore "github.com/weisyn/memstore/bindings/go"
 	"go.opentelemetry.io/otel/attribute"
@@ -21,119 +20,93 @@ import (
 // attributes are added to each metric and tell the stores of a program apart. A store that is closed has
 // no metrics any more.
 //
-// Counters: memstore.reads by outcome, memstore.writes, memstore.deletes, memstore.evictions,
-// memstore.expirations, memstore.rejections by reason, memstore.loads by outcome. What there is now:
-// memstore.entries, memstore.memory.limit, memstore.memory.charged, memstore.memory.usage by kind; with the
-// setting monitoring.track_operation_latency memstore.operation.duration by operation and quantile.
+// The metrics are those of MetricsText, which docs/metrics.md explains, but for the version, the hot keys and the
+// histograms of latencies, in whose place there are quantiles; what OpenMetrics has one metric each for is often one
+// with an attribute here. Counters:
+//
+//	memstore.reads (outcome), writes, updates, deletes, evictions, expirations, rejections (reason), refusals (status)
+//	memstore.loads (outcome), loads.retries, loads.saved (by), loads.unstored (reason), loads.ended (bound),
+//	loads.refreshes (outcome), breakers.opened
+//	memstore.compactions, moved, written, room_made, exports (outcome), memory.limit.changes (direction)
+//
+// What there is now:
+//
+//	memstore.entries, ttl.entries (from), segments, breakers.open, breakers.half_open
+//	memstore.memory.limit, memory.configured_limit, memory.charged, memory.usage (kind), memory.pinned, memory.resident
+//
+// While EnableMetrics is on, of the last window: memstore.window.duration, window.hit_ratio and others in _ratio,
+// memstore.alert (kind), alerts.raised. With TrackOperationLatency, of each operation that was called:
+// memstore.operation.duration (operation, quantile), operation.slow (operation).
 func Register(meter metric.Meter, store *memstore.Store, attributes ...attribute.KeyValue) (metric.Registration, error) {
-	o := &observer{store: store}
-	all, err := o.instruments(meter, attributes)
-	if err != nil {
+	o := &observer{store: store, shared: attributes}
+	if err := o.instrument(meter); err != nil {
 		return nil, err
 	}
-	return meter.RegisterCallback(o.observe, all...)
+	return meter.RegisterCallback(o.observe, o.all...)
 }
 
 // observer reads a store once and hands on what each of its instruments is to show.
 type observer struct {
-	store    *memstore.Store
-	counts   []count
-	duration metric.Float64ObservableGauge
-	shared   []attribute.KeyValue
+	store  *memstore.Store
+	shared []attribute.KeyValue
+	all    []metric.Observable
+
+	counts, rates []count // those of rates need rates
+	windows       []metric.Float64ObservableGauge
+	classes       metric.Int64ObservableUpDownCounter
+	duration      metric.Float64ObservableGauge
+	slow          metric.Int64ObservableCounter
 }
 
 // count is an instrument, or one of its series.
 type count struct {
 	instrument metric.Int64Observable
 	attributes metric.MeasurementOption
-	value      func(*memstore.CacheStats, *memstore.MemoryStats) uint64
+	value      func(*reading) uint64
 }
 
-type series = map[string]func(*memstore.CacheStats, *memstore.MemoryStats) uint64
-
-// counters and gauges have the series of each instrument by the value of its attribute.
-var counters = []struct {
-	name, unit, help, attribute string
-	series                      series
-}{
-	{"memstore.reads", "{read}", "Reads", "outcome", series{
-		"hit":  func(s *memstore.CacheStats, _ *memstore.MemoryStats) uint64 { return s.Hits },
-		"miss": func(s *memstore.CacheStats, _ *memstore.MemoryStats) uint64 { return s.Misses },
-	}},
-	{"memstore.writes", "{entry}", "Entries stored", "", series{
-		"": func(s *memstore.CacheStats, _ *memstore.MemoryStats) uint64 { return s.Sets },
-	}},
-	{"memstore.deletes", "{entry}", "Live entries removed by deleting calls", "", series{
-		"": func(s *memstore.CacheStats, _ *memstore.MemoryStats) uint64 { return s.Deletes },
-	}},
-	{"memstore.evictions", "{entry}", "Live entries removed to make room", "", series{
-		"": func(s *memstore.CacheStats, _ *memstore.MemoryStats) uint64 { return s.Evictions },
-	}},
-	{"memstore.expirations", "{entry}", "Entries removed because their time was over", "", series{
-		"": func(s *memstore.CacheStats, _ *memstore.MemoryStats) uint64 { return s.Expirations },
-	}},
-	{"memstore.rejections", "{write}", "Writes refused", "reason", series{
-		"too_large":   func(s *memstore.CacheStats, _ *memstore.MemoryStats) uint64 { return s.RejectedTooLarge },
-		"invalid_ttl": func(s *memstore.CacheStats, _ *memstore.MemoryStats) uint64 { return s.RejectedInvalidTTL },
-		"full":        func(s *memstore.CacheStats, _ *memstore.MemoryStats) uint64 { return s.RejectedFull },
-		"memory":      func(s *memstore.CacheStats, _ *memstore.MemoryStats) uint64 { return s.RejectedMemory },
-		"condition":   func(s *memstore.CacheStats, _ *memstore.MemoryStats) uint64 { return s.RejectedCondition },
-		"timeout":     func(s *memstore.CacheStats, _ *memstore.MemoryStats) uint64 { return s.RejectedTimeout },
-	}},
-	{"memstore.loads", "{load}", "Loads of what was not there", "outcome", series{
-		"loaded": func(s *memstore.CacheStats, _ *memstore.MemoryStats) uint64 { return s.Loads },
-		"failed": func(s *memstore.CacheStats, _ *memstore.MemoryStats) uint64 { return s.LoadFailures },
-		"absent": func(s *memstore.CacheStats, _ *memstore.MemoryStats) uint64 { return s.AbsentLoaded },
-	}},
-}
-
-var gauges = []struct {
-	name, unit, help, attribute string
-	series                      series
-}{
-	{"memstore.entries", "{entry}", "Live entries", "", series{
-		"": func(s *memstore.CacheStats, _ *memstore.MemoryStats) uint64 { return s.Entries },
-	}},
-	{"memstore.memory.limit", "By", "Bytes that the store may use", "", series{
-		"": func(_ *memstore.CacheStats, m *memstore.MemoryStats) uint64 { return m.Limit },
-	}},
-	{"memstore.memory.charged", "By", "Bytes that count against the limit", "", series{
-		"": func(_ *memstore.CacheStats, m *memstore.MemoryStats) uint64 { return m.Charged },
-	}},
-	{"memstore.memory.usage", "By", "Bytes by what they are used for", "kind", series{
-		"live":     func(_ *memstore.CacheStats, m *memstore.MemoryStats) uint64 { return m.Live },
-		"dead":     func(_ *memstore.CacheStats, m *memstore.MemoryStats) uint64 { return m.Dead },
-		"index":    func(_ *memstore.CacheStats, m *memstore.MemoryStats) uint64 { return m.Index },
-		"overhead": func(_ *memstore.CacheStats, m *memstore.MemoryStats) uint64 { return m.Overhead },
-		"free":     func(_ *memstore.CacheStats, m *memstore.MemoryStats) uint64 { return m.Free },
-	}},
-}
-
-// instruments makes all of them.
-func (o *observer) instruments(meter metric.Meter, shared []attribute.KeyValue) ([]metric.Observable, error) {
-	var all []metric.Observable
-	var failures []error
-	o.shared = shared
-	for _, c := range counters {
-		instrument, err := meter.Int64ObservableCounter(c.name, metric.WithUnit(c.unit), metric.WithDescription(c.help))
-		all, failures = append(all, instrument), append(failures, err)
-		o.add(instrument, c.attribute, c.series)
+// instrument makes all instruments.
+func (o *observer) instrument(meter metric.Meter) error {
+	errs := []error{
+		o.countAll(meter, counters, &o.counts, true), o.countAll(meter, gauges, &o.counts, false),
+		o.countAll(meter, rateCounters, &o.rates, true), o.countAll(meter, rateGauges, &o.rates, false),
 	}
-	for _, g := range gauges {
-		instrument, err := meter.Int64ObservableUpDownCounter(g.name, metric.WithUnit(g.unit), metric.WithDescription(g.help))
-		all, failures = append(all, instrument), append(failures, err)
-		o.add(instrument, g.attribute, g.series)
+	for _, w := range windows {
+		gauge, err := meter.Float64ObservableGauge(w.name, metric.WithUnit(w.unit), metric.WithDescription(w.help))
+		o.windows, errs = append(o.windows, gauge), append(errs, err)
+		o.all = append(o.all, gauge)
 	}
 	var err error
+	o.classes, err = meter.Int64ObservableUpDownCounter("memstore.ttl.entries", metric.WithUnit("{entry}"),
+		metric.WithDescription("Live entries by their TTL when they were written"))
+	errs = append(errs, err)
 	o.duration, err = meter.Float64ObservableGauge("memstore.operation.duration", metric.WithUnit("s"),
 		metric.WithDescription("How long calls took, by quantile"))
-	return append(all, o.duration), errors.Join(append(failures, err)...)
+	errs = append(errs, err)
+	o.slow, err = meter.Int64ObservableCounter("memstore.operation.slow", metric.WithUnit("{call}"),
+		metric.WithDescription("Measured calls that took longer than LatencyThreshold"))
+	o.all = append(o.all, o.classes, o.duration, o.slow)
+	return errors.Join(append(errs, err)...)
 }
 
-func (o *observer) add(instrument metric.Int64Observable, name string, all series) {
-	for value, read := range all {
-		o.counts = append(o.counts, count{instrument, o.with(attribute.String(name, value)), read})
+// countAll makes instruments of a table, and adds their series to counts.
+func (o *observer) countAll(meter metric.Meter, table []instrument, counts *[]count, counter bool) error {
+	var errs []error
+	for _, i := range table {
+		var made metric.Int64Observable
+		var err error
+		if counter {
+			made, err = meter.Int64ObservableCounter(i.name, metric.WithUnit(i.unit), metric.WithDescription(i.help))
+		} else {
+			made, err = meter.Int64ObservableUpDownCounter(i.name, metric.WithUnit(i.unit), metric.WithDescription(i.help))
+		}
+		errs = append(errs, err)
+		o.all = append(o.all, made)
+		for value, read := range i.series {
+			*counts = append(*counts, count{made, o.with(attribute.String(i.attribute, value)), read})
+		}
 	}
+	return errors.Join(errs...)
 }
 
 // with is the shared attributes and those with a name among others.
@@ -149,30 +122,47 @@ func (o *observer) with(more ...attribute.KeyValue) metric.MeasurementOption {
 
 // observe is called for each collection.
 func (o *observer) observe(_ context.Context, to metric.Observer) error {
-	stats, memory := o.store.GetStats(), o.store.GetMemoryUsage()
-	if memory.Limit == 0 {
+	r := &reading{stats: o.store.GetStats(), memory: o.store.GetMemoryUsage()}
+	if r.memory.Limit == 0 {
 		return nil // closed
 	}
 	for _, c := range o.counts {
-		to.ObserveInt64(c.instrument, int64(c.value(stats, memory)), c.attributes)
+		to.ObserveInt64(c.instrument, int64(c.value(r)), c.attributes)
 	}
-	for _, operation := range memstore.Operations() {
-		latency, err := o.store.GetLatency(operation)
-		if err != nil {
-			return nil // they are not tracked
-		}
-		if latency.Count != 0 {
-			o.observeLatency(to, operation, latency)
-		}
+	for _, class := range o.store.GetTTLs() {
+		to.ObserveInt64(o.classes, int64(class.Entries), o.with(attribute.String("from", classFrom(class))))
 	}
+	o.observeRates(to, r)
+	o.observeLatencies(to)
 	return nil
 }
 
-func (o *observer) observeLatency(to metric.Observer, operation memstore.Operation, latency *memstore.Latency) {
-	for quantile, duration := range map[string]time.Duration{
-		"0.5": latency.P50, "0.99": latency.P99, "0.999": latency.P999, "1": latency.Max,
-	} {
-		to.ObserveFloat64(o.duration, duration.Seconds(),
-			o.with(attribute.String("operation", operation.String()), attribute.String("quantile", quantile)))
+func (o *observer) observeRates(to metric.Observer, r *reading) {
+	var err error
+	if r.rates, err = o.store.GetRates(); err != nil {
+		return // EnableMetrics is off
+	}
+	for _, c := range o.rates {
+		to.ObserveInt64(c.instrument, int64(c.value(r)), c.attributes)
+	}
+	for i, w := range windows {
+		to.ObserveFloat64(o.windows[i], w.value(r.rates), o.with())
+	}
+}
+
+func (o *observer) observeLatencies(to metric.Observer) {
+	for _, operation := range memstore.Operations() {
+		latency, err := o.store.GetLatency(operation)
+		if err != nil {
+			return // they are not tracked
+		}
+		if latency.Count == 0 {
+			continue
+		}
+		name := attribute.String("operation", operation.String())
+		to.ObserveInt64(o.slow, int64(latency.Slow), o.with(name))
+		for quantile, duration := range quantiles(latency) {
+			to.ObserveFloat64(o.duration, duration.Seconds(), o.with(name, attribute.String("quantile", quantile)))
+		}
 	}
 }
