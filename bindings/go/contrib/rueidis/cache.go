@@ -13,6 +13,7 @@ package rueidis
 import (
 	"context"
 	"encoding/binary"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -22,16 +23,30 @@ import (
 
 // NewCacheStore returns what ClientOption.NewCacheStoreFn wants: a store for each connection, as large as
 // ClientOption.CacheSizeEachConn says. Options change it further. Where a store cannot be opened, because
-// the options are wrong or memory is short, rueidis' requests go to the server, one for each key at a time.
+// the options are wrong or memory is short, the logger of the options (memstore.WithLogger), or slog's default one, is
+// told so as an error, and rueidis' requests go to the server, one for each key at a time.
 func NewCacheStore(options ...memstore.Option) rueidis.NewCacheStoreFn {
 	return func(option rueidis.CacheStoreOption) rueidis.CacheStore {
-		all := []memstore.Option{memstore.WithMemoryLimit(int64(option.CacheSizeEachConn))}
-		store, err := memstore.New(append(all, options...)...)
+		all := append([]memstore.Option{memstore.WithMemoryLimit(int64(option.CacheSizeEachConn))}, options...)
+		store, err := memstore.New(all...)
 		if err != nil {
+			loggerOf(all).Error("memstore: nothing is cached for this connection", "error", err)
 			store = nil
 		}
 		return newCache(store)
 	}
+}
+
+// loggerOf is the logger that options name.
+func loggerOf(options []memstore.Option) *slog.Logger {
+	var config memstore.Config
+	for _, option := range options {
+		option(&config)
+	}
+	if config.Logger != nil {
+		return config.Logger
+	}
+	return slog.Default()
 }
 
 // cache has an entry for each key of the server's, which holds the response to each command; see records.

@@ -3,11 +3,16 @@
 package rueidis
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"log/slog"
 	"net"
+	"os"
 	"os/exec"
+	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -19,19 +24,14 @@ import (
 // server starts a Redis server for the test, with more settings if there are any, and returns its address.
 func server(t *testing.T, settings ...string) string {
 	t.Helper()
-	program, err := exec.LookPath("redis-server")
-	if err != nil {
-		// One program, which is the server when it is called so. Debian has it in redis-tools, without the service.
-		program, err = exec.LookPath("redis-check-rdb")
-	}
-	if err != nil {
-		t.Skip("Redis is not installed")
-	}
+	program := serverProgram(t)
 	port := freePort(t)
 	address := net.JoinHostPort("127.0.0.1", port)
 	command := exec.Command(program, "--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", t.TempDir())
 	command.Args = append(command.Args, settings...)
-	command.Args[0] = "redis-server"
+	if strings.HasSuffix(program, checkProgram) {
+		command.Args[0] = "redis-server"
+	}
 	must(t, command.Start())
 	t.Cleanup(func() {
 		_ = command.Process.Kill()
@@ -45,6 +45,29 @@ func server(t *testing.T, settings ...string) string {
 		return err == nil
 	})
 	return address
+}
+
+// checkProgram is the same program as redis-server, which is the server when it is called so. Debian has it in
+// redis-tools, without the service.
+const checkProgram = "redis-check-rdb"
+
+// serverProgram is the server to test with: that of MEMSTORE_TEST_REDIS, say valkey-server, or Redis. Without one the test
+// fails, since hardly anything of this package is tested then; MEMSTORE_TEST_REDIS=none skips it.
+func serverProgram(t *testing.T) string {
+	t.Helper()
+	names := []string{"redis-server", checkProgram, "valkey-server"}
+	if name := os.Getenv("MEMSTORE_TEST_REDIS"); name == "none" {
+		t.Skip("MEMSTORE_TEST_REDIS=none")
+	} else if name != "" {
+		names = []string{name}
+	}
+	for _, name := range names {
+		if program, err := exec.LookPath(name); err == nil {
+			return program
+		}
+	}
+	t.Fatalf("none of %v is installed; MEMSTORE_TEST_REDIS names another server, or is none", names)
+	return ""
 }
 
 // freePort returns a port that nobody listens to.
@@ -104,8 +127,8 @@ func set(t testing.TB, c rueidis.Client, key, value string) {
 func TestAChangeOnTheServerInvalidates(t *testing.T) {
 	address := server(t)
 	reader, writer := client(t, address), client(t, address)
-	fastest := time.Hour
-	for round := range 20 {
+	var took []time.Duration
+	for round := range 21 {
 		want := strconv.Itoa(round)
 		set(t, writer, "k", want)
 		eventually(t, "the new value is read", func() bool { got, _ := cached(t, reader, "k"); return got == want })
@@ -113,11 +136,19 @@ func TestAChangeOnTheServerInvalidates(t *testing.T) {
 		set(t, writer, "k", "newer")
 		begun := time.Now()
 		eventually(t, "it is invalidated", func() bool { got, _ := cached(t, reader, "k"); return got == "newer" })
-		fastest = min(fastest, time.Since(begun))
+		took = append(took, time.Since(begun))
 	}
-	t.Logf("the fastest of 20 invalidations took %v", fastest)
-	if fastest > 50*time.Millisecond {
-		t.Errorf("no invalidation took less than 50 ms: %v", fastest)
+	checkInvalidations(t, took)
+}
+
+// checkInvalidations asks that most took less than 50 ms.
+func checkInvalidations(t *testing.T, took []time.Duration) {
+	t.Helper()
+	slices.Sort(took)
+	median := took[len(took)/2]
+	t.Logf("%d invalidations took %v to %v, half of them up to %v", len(took), took[0], took[len(took)-1], median)
+	if median > 50*time.Millisecond {
+		t.Errorf("half of the invalidations took %v and more, which is over 50 ms", median)
 	}
 }
 
@@ -217,9 +248,14 @@ func TestManyGoroutinesAskTheServerOnce(t *testing.T) {
 	}
 }
 
-func TestAStoreThatCannotBeOpenedCachesNothing(t *testing.T) {
+func TestAStoreThatCannotBeOpenedCachesNothingAndSaysSo(t *testing.T) {
 	address := server(t)
-	c := client(t, address, memstore.WithEviction("sometimes"))
+	var told bytes.Buffer
+	logger := slog.New(slog.NewTextHandler(&told, nil))
+	c := client(t, address, memstore.WithEviction("sometimes"), memstore.WithLogger(logger))
+	if text := told.String(); !strings.Contains(text, "level=ERROR") || !strings.Contains(text, "sometimes") {
+		t.Errorf("it is not said why: %q", text)
+	}
 	set(t, c, "k", "v")
 	for range 3 {
 		if got, hit := cached(t, c, "k"); got != "v" || hit {

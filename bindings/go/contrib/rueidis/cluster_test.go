@@ -105,20 +105,18 @@ func TestAChangeOnAnyNodeOfAClusterInvalidates(t *testing.T) {
 	nodes := cluster(t)
 	reader := clusterClient(t, nodes)
 	for i, n := range nodes {
-		fastest := time.Hour
-		for round := range 20 {
+		var took []time.Duration
+		for round := range 21 {
 			key, newer := n.keys[round], fmt.Sprint("newer ", round)
 			set(t, n, key, "older")
 			eventually(t, "it is cached", func() bool { got, hit := cached(t, reader, key); return hit && got == "older" })
 			set(t, n, key, newer)
 			begun := time.Now()
 			eventually(t, "it is invalidated", func() bool { got, _ := cached(t, reader, key); return got == newer })
-			fastest = min(fastest, time.Since(begun))
+			took = append(took, time.Since(begun))
 		}
-		t.Logf("node %d: the fastest of 20 invalidations took %v", i, fastest)
-		if fastest > 50*time.Millisecond {
-			t.Errorf("node %d: no invalidation took less than 50 ms: %v", i, fastest)
-		}
+		t.Logf("node %d", i)
+		checkInvalidations(t, took)
 	}
 }
 
