@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package rueidis
+
+import (
+	"testing"
+
+	"github.com/weisyn/memstore/bindings/go/internal/leaktest"
+)
+
+func TestMain(m *testing.M) { leaktest.Main(m) }
