@@ -43,14 +43,14 @@ func openLedger(folder string, memory int64, ttl time.Duration) (*ledger, error)
 	if err != nil {
 		return nil, err
 	}
-	mark, err := takeMark(folder)
-	if err != nil {
-		return nil, errors.Join(err, db.Close())
-	}
 	store, err := memstore.New(memstore.WithMemoryLimit(memory), memstore.WithNegativeTTL(time.Minute),
 		memstore.WithTTLJitter(10), memstore.WithLatencies())
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
+	}
+	mark, err := takeMark(folder)
+	if err != nil {
+		return nil, errors.Join(err, store.Close(), db.Close())
 	}
 	return &ledger{db: db, store: store, ttl: ttl, folder: folder, mark: mark}, nil
 }

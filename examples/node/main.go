@@ -68,6 +68,12 @@ type node struct {
 
 // serve runs a node until the context ends.
 func (n *node) serve(ctx context.Context) (err error) {
+	// First, since who comes early waits, and without the port the mark of a snapshot is to stay; see markName.
+	listener, err := net.Listen("tcp", n.listen)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = listener.Close() }()
 	ledger, err := openLedger(n.data, n.memory, n.ttl)
 	if err != nil {
 		return err
@@ -75,10 +81,6 @@ func (n *node) serve(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, ledger.close()) }()
 	if n.snapshot != "" {
 		ledger.warm(ctx, n.snapshot)
-	}
-	listener, err := net.Listen("tcp", n.listen)
-	if err != nil {
-		return err
 	}
 	slog.Info("node: listening", "address", listener.Addr().String())
 

@@ -5,6 +5,8 @@ package main
 import (
 	"bufio"
 	"fmt"
+	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,6 +14,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // process is a node that runs by itself.
@@ -220,4 +223,95 @@ func TestANodeThatCannotSaveLeavesAllTheSame(t *testing.T) {
 	second := start(t, program, data, "--snapshot", path)
 	second.want(t, 20, "value")
 	second.stop(t)
+}
+
+// eventually waits until something is so.
+func eventually(t *testing.T, what string, condition func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); !condition(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("still not after 30 s: %s", what)
+		}
+	}
+}
+
+// unfinished is a PUT of which the last byte is missing.
+func (p *process) unfinished(t *testing.T, path, body string) (connection net.Conn, last string) {
+	t.Helper()
+	connection, err := net.Dial("tcp", strings.TrimPrefix(p.url, "http://"))
+	must(t, err)
+	end := len(body) - 1
+	_, err = fmt.Fprintf(connection, "PUT %s HTTP/1.1\r\nHost: node\r\nContent-Length: %d\r\n\r\n%s", path, len(body), body[:end])
+	must(t, err)
+	return connection, body[end:]
+}
+
+func TestARequestInFlightIsAnsweredByANodeThatLeaves(t *testing.T) {
+	program, data := build(t), t.TempDir()
+	first := start(t, program, data, "-leave", "5s")
+	if ready, _ := ask(t, "GET", first.url+"/readyz", ""); ready != 200 {
+		t.Errorf("a node that serves says %d", ready)
+	}
+	connection, last := first.unfinished(t, "/v1/entries/key", "value")
+	defer connection.Close()
+	must(t, first.command.Process.Signal(syscall.SIGTERM))
+
+	eventually(t, "/readyz says that the node leaves", func() bool {
+		ready, _ := ask(t, "GET", first.url+"/readyz", "")
+		return ready == 503
+	})
+	if alive, _ := ask(t, "GET", first.url+"/healthz", ""); alive != 200 {
+		t.Errorf("a node that leaves is not alive: %d", alive)
+	}
+	first.put(t, 1, "written meanwhile ")
+	eventually(t, "nobody is let in any more", func() bool {
+		other, err := net.Dial("tcp", strings.TrimPrefix(first.url, "http://"))
+		if err == nil {
+			_ = other.Close()
+		}
+		return err != nil
+	})
+	_, err := connection.Write([]byte(last))
+	must(t, err)
+	response, err := http.ReadResponse(bufio.NewReader(connection), nil)
+	must(t, err)
+	if response.StatusCode != 204 {
+		t.Errorf("the request in flight is answered by %s", response.Status)
+	}
+	if err := first.command.Wait(); err != nil {
+		t.Errorf("the node left with %v", err)
+	}
+
+	second := start(t, program, data)
+	if status, got := ask(t, "GET", second.url+"/v1/entries/key", ""); status != 200 || got != "value" {
+		t.Errorf("what was in flight is %d, %q", status, got)
+	}
+	second.want(t, 1, "written meanwhile ")
+	second.stop(t)
+}
+
+// Who cannot serve leaves to the next start what it found.
+func TestABusyPortDoesNotCostTheWarmStart(t *testing.T) {
+	program, data, path := build(t), t.TempDir(), filepath.Join(t.TempDir(), "snapshot")
+	first := start(t, program, data, "--snapshot", path)
+	first.put(t, 20, "value")
+	first.stop(t)
+	busy, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	defer busy.Close()
+	for name, flags := range map[string][]string{
+		"a busy port":             {"-listen", busy.Addr().String(), "-memory", "16777216"},
+		"a store that is refused": {"-listen", "127.0.0.1:0", "-memory", "-1"},
+	} {
+		output, err := exec.Command(program, append(flags, "-data", data, "--snapshot", path)...).CombinedOutput()
+		if err == nil {
+			t.Errorf("%s: it left in good order: %s", name, output)
+		}
+	}
+	third := start(t, program, data, "--snapshot", path)
+	if !strings.Contains(third.log, "warm start") {
+		t.Errorf("it is not warm: %s", third.log)
+	}
+	third.want(t, 20, "value")
+	third.stop(t)
 }

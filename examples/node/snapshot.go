@@ -18,8 +18,9 @@ import (
 //
 //   - The mark is set when the node leaves in order: after the last request, when the database has
 //     brought its writes to the disk and the snapshot is whole, but before another process can open it.
-//   - Every start takes it away, with a snapshot or without, before the database can be written to. Who is
-//     killed leaves none, and the next start is cold, whatever lies at the snapshot's path.
+//   - Every start that gets so far as to serve takes it away, with a snapshot or without, before the database
+//     can be written to; one that finds its port in use leaves it to the next. Who is killed leaves none, and
+//     the next start is cold, whatever lies at the snapshot's path.
 //   - It names the file by its size and time, so that another one at its path, such as that of
 //     another database or of last week, is none.
 const markName = "SNAPSHOT-OF-THIS"
