@@ -66,7 +66,8 @@ type sample struct {
 // parse reads the library's text.
 func parse(text []byte) ([]*family, error) {
 	var families []*family
-	for lines := bufio.NewScanner(bytes.NewReader(text)); lines.Scan(); {
+	lines := bufio.NewScanner(bytes.NewReader(text))
+	for lines.Scan() {
 		line := lines.Text()
 		switch fields := strings.SplitN(line, " ", 4); {
 		case line == "# EOF":
@@ -85,6 +86,9 @@ func parse(text []byte) ([]*family, error) {
 			last := families[len(families)-1]
 			last.samples = append(last.samples, read)
 		}
+	}
+	if err := lines.Err(); err != nil {
+		return nil, fmt.Errorf("memstore: the metrics cannot be read: %w", err)
 	}
 	return nil, fmt.Errorf("memstore: the metrics have no end")
 }
