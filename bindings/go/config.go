@@ -126,7 +126,8 @@ type Config struct {
 	MaxLoadBytes int64 `yaml:"loader.max_load_bytes,omitempty"`
 	// WarmRate is how many keys Warm asks its loader for in a second.
 	WarmRate int `yaml:"loader.warm_rate,omitempty"`
-	// SnapshotCompression is "none" or "zstd".
+	// SnapshotCompression is "none" or "zstd". Where the library was built without libzstd, as with the build
+	// tag memstore_vendored and without memstore_zstd, Save is ErrUnsupported with "zstd".
 	SnapshotCompression string `yaml:"snapshot.compression,omitempty"`
 	// SnapshotFsync points to false to let Save end before the disk has the file.
 	SnapshotFsync *bool `yaml:"snapshot.fsync,omitempty"`
