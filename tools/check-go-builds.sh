@@ -25,7 +25,7 @@ check() {
 
 # A program of somebody else's, in a module of its own, that uses a copy of the module by a replace directive.
 make_program() {
-    cp -a "$module" "$work/module"
+    mkdir -p "$work/tree/bindings" && cp -a "$module" "$work/tree/bindings/go" && ln -s "$module/../../examples" "$work/tree/"
     mkdir "$work/program"
     cat >"$work/program/go.mod" <<'END'
 module example.com/program
@@ -34,27 +34,32 @@ go 1.24
 
 require github.com/weisyn/memstore/bindings/go v0.0.0
 
-replace github.com/weisyn/memstore/bindings/go => ../module
+replace github.com/weisyn/memstore/bindings/go => ../tree/bindings/go
 END
     cat >"$work/program/main.go" <<'END'
 package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"os"
 
 	memstore "github.com/weisyn/memstore/bindings/go"
 )
 
 func main() {
-	store, err := memstore.Open(memstore.Config{})
+	store, err := memstore.Open(memstore.Config{SnapshotCompression: "zstd"})
 	if err != nil {
 		panic(err)
 	}
 	defer store.Close()
 	err = store.Set(context.Background(), "key", []byte("value"), 0)
 	value, _, _ := store.Get(context.Background(), "key")
-	fmt.Println(string(value), err)
+	if len(os.Args) == 2 {
+		err = store.Save(context.Background(), os.Args[1])
+	}
+	fmt.Println(string(value), err, errors.Is(err, memstore.ErrUnsupported))
 }
 END
 }
@@ -64,7 +69,7 @@ build() {
     local name="$1" path="$2"
     shift 2
     (cd "$work/program" && PKG_CONFIG_PATH="$path" CGO_ENABLED=1 go build -o "$work/$name" "$@" .) &&
-        [ "$("$work/$name")" = "value <nil>" ]
+        [ "$("$work/$name")" = "value <nil> false" ]
 }
 
 # What a musl system has of the libraries below: their headers, without glibc's, and static archives. Debian's archives will
@@ -117,21 +122,34 @@ needs() {
     libraries="$(ldd "$work/$1")" && grep -q "$2" <<<"$libraries"
 }
 
+# compresses NAME: whether a program saves a compressed snapshot.
+compresses() {
+    [ "$("$work/$1" "$work/$1.snapshot")" = "value <nil> false" ]
+}
+
 shared() {
     build shared "$stage/lib/pkgconfig" && needs shared libmemstore
 }
 
 static() {
-    build static "$stage/lib/pkgconfig" -tags memstore_static && ! needs static 'memstore\|urcu\|yaml'
+    build static "$stage/lib/pkgconfig" -tags memstore_static && ! needs static 'memstore\|urcu\|yaml\|zstd' &&
+        compresses static
 }
 
 wholly_static() {
     build wholly "$stage/lib/pkgconfig" -tags memstore_static -ldflags '-linkmode external -extldflags -static' &&
-        ! ldd "$work/wholly"
+        ! ldd "$work/wholly" && compresses wholly
 }
 
 vendored() {
-    build vendored "" -tags memstore_vendored && ! needs vendored memstore
+    build vendored "" -tags memstore_vendored && ! needs vendored 'memstore\|zstd' &&
+        grep -q ' true$' <<<"$("$work/vendored" "$work/vendored.snapshot")"
+}
+
+# The module's tests, too: in this form it is another library, of one file.
+vendored_tests() {
+    local flags=(-tags memstore_vendored,memstore_zstd)
+    build zstd "" "${flags[@]}" && compresses zstd && cd "$module" && CGO_ENABLED=1 go test -count=1 "${flags[@]}" .
 }
 
 vendor_folder() {
@@ -139,13 +157,14 @@ vendor_folder() {
         rm -rf "$work/program/vendor"
 }
 
-# A program for musl, of static archives alone, and the module's tests built in the same way.
+# A program for musl, of static archives alone, and the tests of the module's copy built in the same way: Go's cache would remember
+# of the module itself where these archives were.
 musl() {
     local flags=(-tags memstore_vendored -ldflags '-linkmode external -extldflags -static')
     make_musl || return
     export CC=musl-gcc PKG_CONFIG_LIBDIR="$work/musl/lib/pkgconfig"
     build musl-program "" "${flags[@]}" && ! ldd "$work/musl-program" && ! grep -aq 'GNU C Library' "$work/musl-program" &&
-        cd "$module" && CGO_ENABLED=1 go test -count=1 "${flags[@]}" .
+        cd "$work/tree/bindings/go" && CGO_ENABLED=1 go test -count=1 "${flags[@]}" .
 }
 
 without_cgo() {
@@ -155,13 +174,40 @@ without_cgo() {
     [ "$(grep -c . <<<"$output")" -eq 2 ] && grep -q 'memstore_needs_cgo__install_a_C_compiler' <<<"$output"
 }
 
+# get MODULE VERSION: somebody else's module gets one of ours from the proxy, and all that it imports is found. Modules of
+# others come out of the cache that there is, or from where they always do; those of ours go into a cache that is thrown away.
+get() {
+    local module="$1" version="$2" theirs
+    theirs="$(go env GOMODCACHE)/cache/download,$(go env GOPROXY)"
+    export GOMODCACHE="$work/modules" GOFLAGS=-modcacherw GOPROXY="file://$work/proxy,file://$theirs"
+    export GONOSUMDB=github.com/weisyn/memstore GOTOOLCHAIN=local
+    mkdir -p "$work/consumers/$module" && cd "$work/consumers/$module" &&
+        printf 'module example.com/consumer\n\ngo 1.24\n' >go.mod &&
+        printf 'package consumer\n\nimport _ "%s"\n' "$module" >consumer.go &&
+        go get "$module@$version" && go list -deps . >dependencies && grep -qx "$module" dependencies
+}
+
+# The program with what `go get` brings, and no replace directive.
+got_program() {
+    local consumer="$work/consumers/github.com/weisyn/memstore/bindings/go"
+    cp "$work/program/main.go" "$consumer/consumer.go" && cd "$consumer" &&
+        GOMODCACHE="$work/modules" PKG_CONFIG_PATH="$stage/lib/pkgconfig" go build -o "$work/got" . && [ "$("$work/got")" = "value <nil> false" ]
+}
+
+modules="$("$module/../../tools/go-proxy.py" "$work/proxy")" || exit
+
 echo "TAP version 13"
-echo "1..7"
+echo "1..$((9 + $(wc -l <<<"$modules")))"
 make_program
+while read -r path version; do
+    check "go get $path@$version" get "$path" "$version"
+done <<<"$modules"
+check "a program of what go get brings" got_program
 check "with the shared library by pkg-config" shared
 check "memstore_static: no library of the project's or below it is needed to run" static
 check "memstore_static and -extldflags -static: no shared library at all" wholly_static
 check "memstore_vendored: out of the module alone, with no library installed" vendored
+check "memstore_vendored,memstore_zstd: compressed snapshots, and all tests" vendored_tests
 check "memstore_vendored out of a vendor folder" vendor_folder
 check "without cgo one line says what to do" without_cgo
 if command -v musl-gcc >/dev/null; then

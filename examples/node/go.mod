@@ -4,7 +4,7 @@ go 1.24.0
 
 require (
 	github.com/dgraph-io/badger/v4 v4.9.6
-	github.com/weisyn/memstore/bindings/go v0.0.0
+	github.com/weisyn/memstore/bindings/go v0.1.0
 )
 
 require (

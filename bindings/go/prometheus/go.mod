@@ -4,7 +4,7 @@ go 1.24
 
 require (
 	github.com/prometheus/client_golang v1.20.5
-	github.com/weisyn/memstore/bindings/go v0.0.0
+	github.com/weisyn/memstore/bindings/go v0.1.0
 )
 
 require (

@@ -6,7 +6,7 @@ require (
 	github.com/allegro/bigcache/v3 v3.1.0
 	github.com/eko/gocache/lib/v4 v4.2.0
 	github.com/eko/gocache/store/bigcache/v4 v4.2.2
-	github.com/weisyn/memstore/bindings/go v0.0.0
+	github.com/weisyn/memstore/bindings/go v0.1.0
 )
 
 require (

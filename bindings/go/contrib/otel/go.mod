@@ -3,7 +3,7 @@ module github.com/weisyn/memstore/bindings/go/contrib/otel
 go 1.24
 
 require (
-	github.com/weisyn/memstore/bindings/go v0.0.0
+	github.com/weisyn/memstore/bindings/go v0.1.0
 	go.opentelemetry.io/otel v1.38.0
 	go.opentelemetry.io/otel/metric v1.38.0
 	go.opentelemetry.io/otel/sdk/metric v1.38.0
