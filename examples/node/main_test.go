@@ -15,6 +15,9 @@ import (
 // TestMain fails when goroutines of the node or of the store are left over.
 func TestMain(m *testing.M) {
 	code := m.Run()
+	if builds != "" {
+		_ = os.RemoveAll(builds)
+	}
 	http.DefaultClient.CloseIdleConnections()
 	left := goroutines()
 	for deadline := time.Now().Add(10 * time.Second); left != "" && time.Now().Before(deadline); left = goroutines() {

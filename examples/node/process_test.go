@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -24,13 +25,25 @@ type process struct {
 	log     string // until it listened
 }
 
-// build builds the program and returns its path.
+// builds is where the program is built, once for all tests; TestMain removes it.
+var builds string
+
+var built = sync.OnceValues(func() (program string, err error) {
+	if builds, err = os.MkdirTemp("", "node"); err != nil {
+		return "", err
+	}
+	program = filepath.Join(builds, "node")
+	if output, err := exec.Command("go", "build", "-o", program, ".").CombinedOutput(); err != nil {
+		return "", fmt.Errorf("%w: %s", err, output)
+	}
+	return program, nil
+})
+
+// build builds the program, unless another test has, and returns its path.
 func build(t *testing.T) string {
 	t.Helper()
-	program := filepath.Join(t.TempDir(), "node")
-	if output, err := exec.Command("go", "build", "-o", program, ".").CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, output)
-	}
+	program, err := built()
+	must(t, err)
 	return program
 }
 
