@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, MutableMapping
+import itertools
+from collections.abc import Callable, Hashable, ItemsView, Iterator, MutableMapping, ValuesView
 from types import TracebackType
 from typing import Any, NoReturn, Optional, ParamSpec, Self, TypeVar, Union, overload
 
@@ -13,12 +14,41 @@ from .errors import KeyNotFound
 from .memoize import PAIRS, Memoized, memoized
 from .settings import Setting, Settings
 from .store import Store
+from .tags import TagsOf, count_versions, is_version
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 D = TypeVar("D")
 P = ParamSpec("P")
 R = TypeVar("R")
+
+#: How many values are read at one instant by who goes through all of them.
+_AT_ONCE = 16
+#: What pop() is not given.
+_NONE: Any = object()
+
+
+class _Items(ItemsView[K, V]):
+    """The items there are when iteration comes to them: what has gone meanwhile is passed over."""
+
+    __slots__ = ()
+    _mapping: Cache[K, V]
+
+    def __iter__(self) -> Iterator[tuple[K, V]]:
+        return self._mapping._rows()
+
+
+class _Values(ValuesView[V]):
+    """Their values."""
+
+    __slots__ = ()
+    _mapping: Cache[Any, V]
+
+    def __iter__(self) -> Iterator[V]:
+        return (value for _, value in self._mapping._rows())
+
+    def __contains__(self, value: object) -> bool:
+        return any(each is value or each == value for each in self)
 
 
 class Cache(MutableMapping[K, V]):
@@ -37,6 +67,11 @@ class Cache(MutableMapping[K, V]):
     through a codec: PICKLE by default, JSON, MSGPACK, RAW, or a ``Codec(encode, decode)`` of your own. What comes out is a
     new object each time, so changing it changes nothing in the cache.
 
+    Entries may be evicted, expire or be deleted by other threads at any time. ``items()`` and ``values()`` pass over those
+    that go while one iterates, ``==`` too. ``dict(cache)`` asks for each key and raises KeyNotFound then:
+    ``dict(cache.items())`` does not. Of several threads one adds what ``setdefault()`` is given, and what ``pop()`` and
+    ``popitem()`` remove goes to one of them; they read a value and then remove its key, with what was written meanwhile.
+
     The settings are those of Store. It is what ``cachetools.cached`` takes:
 
     >>> from cachetools import cached
@@ -49,7 +84,7 @@ class Cache(MutableMapping[K, V]):
     (49, 49)
     """
 
-    __slots__ = ("_store", "_codec", "__weakref__")
+    __slots__ = ("_store", "_codec", "_tagged", "__weakref__")
 
     def __init__(
         self,
@@ -60,6 +95,8 @@ class Cache(MutableMapping[K, V]):
         **settings: Union[Setting, Settings],
     ) -> None:
         self._codec = codec_of(codec)
+        #: Whether the store may hold versions of tags.
+        self._tagged = False
         self._store = Store(config, **settings)  # type: ignore[arg-type]
 
     @property
@@ -105,11 +142,76 @@ class Cache(MutableMapping[K, V]):
         return isinstance(key, Hashable) and encode_key(key) in self._store
 
     def __len__(self) -> int:
-        return len(self._store)
+        return len(self._store) - (count_versions(self._store) if self._tagged else 0)
+
+    def _keys(self) -> Iterator[bytes]:
+        return (data for data in self._store if not is_version(data))
 
     def __iter__(self) -> Iterator[K]:
-        for data in self._store:
-            yield decode_key(data)
+        return map(decode_key, self._keys())
+
+    def _rows(self) -> Iterator[tuple[K, V]]:
+        keys = self._keys()
+        while some := list(itertools.islice(keys, _AT_ONCE)):
+            for data, value in self._store.get_many(some).items():
+                yield decode_key(data), self._codec.decode(value)
+
+    def items(self) -> ItemsView[K, V]:
+        """A view of the keys and values: each as it is when iteration comes to it."""
+        return _Items(self)
+
+    def values(self) -> ValuesView[V]:
+        """A view of the values: each as it is when iteration comes to it."""
+        return _Values(self)
+
+    def _take(self, key: bytes) -> Any:
+        """Remove an entry for its value, or for ``_NONE`` if another thread did."""
+        data = self._store.get(key)
+        if data is None:
+            return _NONE
+        value = self._codec.decode(data)
+        return value if self._store.delete(key) else _NONE
+
+    @overload
+    def pop(self, key: K) -> V: ...
+    @overload
+    def pop(self, key: K, default: V) -> V: ...
+    @overload
+    def pop(self, key: K, default: D) -> Union[V, D]: ...
+    def pop(self, key: K, default: Any = _NONE) -> Any:
+        """Remove an entry and return its value; without one return ``default``, or raise KeyNotFound."""
+        value = self._take(encode_key(key))
+        if value is not _NONE:
+            return value
+        if default is _NONE:
+            raise KeyNotFound(key)
+        return default
+
+    def popitem(self) -> tuple[K, V]:
+        """Remove some entry and return its key and value. Raises KeyError when there is none."""
+        while True:
+            for data in self._keys():
+                value = self._take(data)
+                if value is not _NONE:
+                    return decode_key(data), value
+            if not self:
+                raise KeyError("popitem(): the cache is empty")
+
+    @overload
+    def setdefault(self: Cache[K, Optional[D]], key: K, default: None = None) -> Optional[D]: ...
+    @overload
+    def setdefault(self, key: K, default: V) -> V: ...
+    def setdefault(self, key: K, default: Any = None) -> Any:
+        """The value of a key; if no live entry has it, ``default``, which is kept from now on."""
+        name = encode_key(key)
+        encoded: Any = None
+        while True:
+            data = self._store.get(name)
+            if data is not None:
+                return self._codec.decode(data)
+            encoded = self._codec.encode(default) if encoded is None else encoded
+            if self._store.add(name, encoded):
+                return default
 
     @overload
     def memoize(self, function: Callable[P, R], /) -> Memoized[P, R]: ...
@@ -122,6 +224,7 @@ class Cache(MutableMapping[K, V]):
         ttl: TTL = ...,
         key: Optional[Callable[..., Hashable]] = None,
         name: Optional[str] = None,
+        tags: Optional[TagsOf] = None,
     ) -> Callable[[Callable[P, R]], Memoized[P, R]]: ...
     def memoize(
         self,
@@ -131,11 +234,13 @@ class Cache(MutableMapping[K, V]):
         ttl: TTL = ...,
         key: Optional[Callable[..., Hashable]] = None,
         name: Optional[str] = None,
+        tags: Optional[TagsOf] = None,
     ) -> Any:
-        """A decorator: keep the results of a function in the cache, as ``Store.memoize()`` does.
+        """A decorator: keep the results of a function in the cache, as ``Store.memoize()`` does in a store.
 
-        They go through the cache's codec, and their keys are pairs of the function's name and what ``key(*args)``
-        gives, or the arguments.
+        The results are entries of the cache like others. That is why they go through its codec, and there is none of the
+        function's own; and why their keys are pairs of the function's name and what ``key(*args)`` gives, or the
+        arguments. With ``tags``, which ``invalidate_tags()`` forgets, what tells the tags' versions is a third part of them.
 
         >>> with Cache(memory_limit="16MB") as cache:
         ...     @cache.memoize(ttl=60, key=lambda n: n, name="square")
@@ -146,9 +251,19 @@ class Cache(MutableMapping[K, V]):
         """
 
         def decorate(function: Callable[..., Any]) -> Any:
-            return memoized(self._store, function, name=name, naming=PAIRS, codec=self._codec, ttl=ttl, key=key)
+            self._tagged |= tags is not None
+            return memoized(
+                self._store, function, name=name, naming=PAIRS, codec=self._codec, ttl=ttl, key=key, tags=tags
+            )
 
         return decorate if function is None else decorate(function)
+
+    def invalidate_tags(self, *tags: str) -> int:
+        """Forget the results that have one of these tags: as ``Store.invalidate_tags()``.
+
+        Nobody finds them any more; they count as entries until their TTL is over or the store needs their room.
+        """
+        return self._store.invalidate_tags(*tags)
 
     def clear(self) -> None:
         """Remove all entries."""

@@ -35,6 +35,8 @@ class CacheInfo(NamedTuple):
     misses: int
     #: None: the store is bounded in bytes.
     maxsize: Optional[int]
+    #: How many results are in the store, those included that were forgotten by a tag: nobody finds them any more, and they
+    #: go when their TTL is over or the store needs their room.
     currsize: int
 
 
@@ -56,6 +58,10 @@ class Memoized(Protocol[P, R_co]):
         """Hits and misses since the start, and how many results are kept now, for which every key is looked at."""
         ...
 
+    def cache_parameters(self) -> dict[str, Any]:
+        """What was chosen, in the form of ``functools.lru_cache``: with the function's name in the store, and the TTL."""
+        ...
+
     def cache_clear(self) -> None:
         """Forget all results, also those that are being computed; hits and misses start at 0."""
         ...
@@ -70,10 +76,11 @@ class Memoized(Protocol[P, R_co]):
 
 
 class Naming(NamedTuple):
-    """How keys are made of a function's name: what all of them begin with, and one of them."""
+    """How keys are made of a function's name: what all of them begin with, one of them, and one with its tags' versions."""
 
     start: Callable[[str], bytes]
     key: Callable[[str, Hashable], bytes]
+    tagged: Callable[[bytes, bytes], bytes]
 
 
 def _plain_start(name: str) -> bytes:
@@ -89,9 +96,14 @@ def _plain_key(name: str, key: Hashable) -> bytes:
 
 
 #: In a Store: the name, a colon, and the key: as it is when it is text or bytes.
-PLAIN = Naming(_plain_start, _plain_key)
-#: In a Cache: the pair (name, key), which is a key like others of it. What is written of a tuple begins its longer ones.
-PAIRS = Naming(lambda name: encode_key((name,)), lambda name, key: encode_key((name, key)))
+PLAIN = Naming(_plain_start, _plain_key, lambda key, versions: key + versions)
+#: In a Cache: the pair (name, key), with tags (name, key, versions), which is a key like others of it. What is written of a
+#: tuple begins its longer ones.
+PAIRS = Naming(
+    lambda name: encode_key((name,)),
+    lambda name, key: encode_key((name, key)),
+    lambda key, versions: key + encode_key((versions,))[1:],
+)
 
 
 class _Flight:
@@ -126,7 +138,9 @@ class _Memo:
 
     def key_of(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bytes:
         key = self.naming.key(self.name, self.arguments(*args, **kwargs))
-        return key if self.tags is None else key + versions(self.store, self.tags(*args, **kwargs))
+        if self.tags is None:
+            return key
+        return self.naming.tagged(key, versions(self.store, self.tags(*args, **kwargs)))
 
     def kept(self, key: bytes) -> Optional[bytes]:
         """The kept result. A store that is closed has none: then the function is called, as with get_or_load()."""
@@ -194,6 +208,9 @@ class _Memo:
         self.store.delete_pattern(starting_with(self.naming.start(self.name)))
         self.hits = self.misses = 0
 
+    def cache_parameters(self) -> dict[str, Any]:
+        return {"maxsize": None, "typed": False, "name": self.name, "ttl": self.ttl}
+
     def cache_info(self) -> CacheInfo:
         return CacheInfo(self.hits, self.misses, None, self.store.count(starting_with(self.naming.start(self.name))))
 
@@ -215,6 +232,13 @@ def _arguments_of(function: Callable[..., Any]) -> Callable[..., Hashable]:
         return (args, tuple(sorted(kwargs.items()))) if kwargs else (args,)
 
     return arguments
+
+
+def _is_coroutine_function(function: Callable[..., Any]) -> bool:
+    """Whether a call has to be awaited, also of an object that has an ``async def __call__``."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__)
 
 
 def _name_of(function: Callable[..., Any]) -> str:
@@ -260,8 +284,8 @@ def memoized(
     async def acall(*args: Any, **kwargs: Any) -> Any:
         return await memo.acall(*args, **kwargs)
 
-    made: Callable[..., Any] = acall if inspect.iscoroutinefunction(function) else call
+    made: Callable[..., Any] = acall if _is_coroutine_function(function) else call
     functools.update_wrapper(made, function)
-    for attribute in ("cache_key", "invalidate", "cache_clear", "cache_info"):
+    for attribute in ("cache_key", "invalidate", "cache_clear", "cache_info", "cache_parameters"):
         setattr(made, attribute, getattr(memo, attribute))
     return cast("Memoized[P, R]", made)

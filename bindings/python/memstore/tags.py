@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 #: Tags of all calls of a function, or a function of a call's arguments that tells its tags.
 TagsOf = Union[Iterable[str], Callable[..., Iterable[str]]]
 
+# No key of a Cache begins with an m: see encode_key().
 _PREFIX = "memstore.tag:"
+_PREFIX_BYTES = _PREFIX.encode()
 
 
 def _checked(tags: Iterable[str]) -> list[str]:
@@ -65,6 +67,16 @@ def versions(store: Store, keys: list[str]) -> bytes:
     except CacheClosed:
         found = {}
     return b"\0" + b"".join(found.get(key) or _new_version(store, key) for key in keys)
+
+
+def is_version(key: bytes) -> bool:
+    """Whether a key of a store is that of a tag's version."""
+    return key.startswith(_PREFIX_BYTES)
+
+
+def count_versions(store: Store) -> int:
+    """How many versions of tags a store has, for which every key is looked at."""
+    return store.count(_PREFIX + "*")
 
 
 def forget(store: Store, tags: Iterable[str]) -> int:

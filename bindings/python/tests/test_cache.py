@@ -3,6 +3,8 @@ import copy
 import enum
 import pickle
 import sys
+import threading
+import time
 from collections.abc import MutableMapping
 from decimal import Decimal
 
@@ -11,6 +13,7 @@ import pytest
 from cachetools import TTLCache, cached, keys
 from conftest import wait_until
 from memstore.codec import decode_key, encode_key
+from test_threads import run_in_threads
 
 
 @pytest.fixture
@@ -209,3 +212,174 @@ def test_it_cannot_be_pickled(cache):
     for attempt in (pickle.dumps, copy.copy, copy.deepcopy):
         with pytest.raises(TypeError, match=r"Store\.save\(\).*Store\.load\(\)"):
             attempt(cache)
+
+
+# ---- Entries that go while one looks
+
+
+@pytest.fixture
+def meddled():
+    """A cache in which something happens when a value is read or written: what is put into ``meddle.decode``, ``.encode``."""
+
+    class Meddle:
+        decode = encode = staticmethod(lambda: None)
+
+    meddle = Meddle()
+
+    def encode(value):
+        meddle.encode()
+        return pickle.dumps(value)
+
+    def decode(data):
+        meddle.decode()
+        return pickle.loads(data)
+
+    with memstore.Cache(memory_limit="64MB", codec=memstore.Codec(encode, decode)) as cache:
+        yield cache, meddle
+
+
+def test_iteration_passes_over_what_is_deleted_meanwhile(meddled):
+    cache, meddle = meddled
+    for look in (
+        lambda: list(cache.items()),
+        lambda: list(cache.values()),
+        lambda: cache == {},
+        lambda: 5000 in cache.values(),
+        lambda: dict(cache.items()),
+    ):
+        cache.update({i: i for i in range(1000)})
+        meddle.decode = cache.clear
+        look()
+        meddle.decode = lambda: None
+        assert len(cache) == 0
+
+
+def test_iteration_passes_over_what_expires_meanwhile(cache):
+    cache.update({i: i for i in range(100)})
+    cache.set("short", 1, ttl=0.05)
+    items, values = iter(cache.items()), iter(cache.values())
+    first = next(items), next(values)
+    assert wait_until(lambda: "short" not in cache)
+    assert {("short", 1), first[0], *items} == {("short", 1), *((i, i) for i in range(100))}
+    assert {first[1], *values} == set(range(100))
+
+
+def test_iteration_beside_eviction():
+    with memstore.Cache(memory_limit="2MB") as cache:
+        cache.update({i: bytes(1000) for i in range(1000)})
+        for i, (key, value) in enumerate(cache.items()):
+            assert type(key) is int and value == bytes(1000)
+            cache[1000 + i] = bytes(1000)
+            if i > 5000:
+                break
+        assert cache == cache and cache != {}
+
+
+def test_the_views_are_views(cache):
+    assert list(cache.items()) == [] and list(cache.values()) == []
+    items, values = cache.items(), cache.values()
+    cache.update({i: str(i) for i in range(100)})
+    assert len(items) == len(values) == 100
+    assert set(items) == {(i, str(i)) for i in range(100)} and set(values) == {str(i) for i in range(100)}
+    assert (5, "5") in items and (5, "6") not in items and (500, "5") not in items
+    assert "5" in values and 5 not in values
+    assert items & {(5, "5"), (5, "6")} == {(5, "5")}
+
+
+def test_pop_of_what_goes_meanwhile_is_its_default(meddled):
+    cache, meddle = meddled
+    cache["k"] = 1
+    meddle.decode = cache.clear
+    assert cache.pop("k", "default") == "default"
+    cache["k"] = 1
+    with pytest.raises(memstore.KeyNotFound) as caught:
+        cache.pop("k")
+    assert caught.value.args == ("k",)
+    meddle.decode = lambda: None
+    assert cache.pop("k", None) is None
+
+
+def test_popitem(meddled):
+    cache, meddle = meddled
+    cache.update({i: -i for i in range(100)})
+    assert sorted(cache.popitem() for _ in range(100)) == [(i, -i) for i in range(100)]
+    with pytest.raises(KeyError):
+        cache.popitem()
+    cache.update({"a": 1, "b": 2})
+    meddle.decode = lambda: cache.store.delete(next(iter(cache.store))) if len(cache) == 2 else None
+    assert cache.popitem() in [("a", 1), ("b", 2)]
+    assert len(cache) == 0
+
+
+def test_setdefault_returns_what_is_kept(meddled):
+    cache, meddle = meddled
+
+    def another():
+        cache.store.set(encode_key("k"), pickle.dumps("another's"))
+
+    meddle.encode = another
+    assert cache.setdefault("k", "mine") == "another's" == cache["k"]
+    meddle.encode = lambda: None
+    assert cache.setdefault("n") is None and "n" in cache
+
+
+def test_threads_agree_on_what_setdefault_keeps(cache):
+    results = [[] for _ in range(4)]
+
+    def run(mine):
+        for i in range(2000):
+            mine.append(cache.setdefault(i, id(mine)))
+
+    run_in_threads(*[lambda mine=mine: run(mine) for mine in results])
+    assert all(mine == results[0] for mine in results)
+    assert [cache[i] for i in range(2000)] == results[0]
+
+
+def test_what_is_popped_goes_to_one_thread(cache):
+    cache.update({i: i for i in range(4000)})
+    taken = [[] for _ in range(4)]
+
+    def pop(mine):
+        for i in range(2000):
+            if (value := cache.pop(i, None)) is not None:
+                mine.append(value)
+
+    def popitem(mine):
+        try:
+            while True:
+                mine.append(cache.popitem()[1])
+        except KeyError:
+            pass
+
+    run_in_threads(*[lambda mine=mine, take=take: take(mine) for mine, take in zip(taken, [pop, pop, popitem, popitem])])
+    assert sorted(value for mine in taken for value in mine) == list(range(4000))
+
+
+# ---- cachetools' options
+
+
+def test_cachetools_with_a_lock_and_information(cache):
+    @cached(cache, lock=threading.Lock(), info=True)
+    def square(n):
+        return n * n
+
+    assert [square(3), square(3), square(4)] == [9, 9, 16]
+    hits, misses, maxsize, currsize = square.cache_info()
+    assert (hits, misses, maxsize, currsize) == (1, 2, None, 2)
+    square.cache_clear()
+    assert square.cache_info()[:2] == (0, 0) and len(cache) == 0
+
+
+def test_cachetools_with_a_condition(cache):
+    calls, started = [], threading.Event()
+
+    @cached(cache, condition=threading.Condition())
+    def slow(n):
+        calls.append(n)
+        started.set()
+        time.sleep(0.05)
+        return n * n
+
+    results = []
+    run_in_threads(*[lambda: results.append(slow(3))] * 8)
+    assert results == [9] * 8 and calls == [3]

@@ -200,6 +200,35 @@ def test_methods(keeper):
     assert first.balance(3) == 3 and first.calls == 2
 
 
+def test_what_was_chosen(keeper):
+    memoized = keeper.memoize(ttl=60, name="square")(lambda n: n * n)
+    assert memoized.cache_parameters() == {"maxsize": None, "typed": False, "name": "square", "ttl": 60}
+
+
+def test_tags_in_a_cache(cache):
+    calls = []
+
+    @cache.memoize(tags=lambda user: [f"user/{user}", "users"], name="report")
+    def report(user):
+        calls.append(user)
+        return user * 2
+
+    assert [report(1), report(2), report(1)] == [2, 4, 2] and calls == [1, 2]
+    # The versions of tags are no entries.
+    assert len(cache) == 2 == len(list(cache)) and set(cache.values()) == {2, 4}
+    assert {key[:2] for key in cache} == {("report", ((1,),)), ("report", ((2,),))}
+    assert cache.invalidate_tags("user/1") == 1
+    assert [report(1), report(2)] == [2, 4] and calls == [1, 2, 1]
+    assert report.invalidate(2) and report.cache_info().currsize == 2
+    assert cache.invalidate_tags("users", "nothing") == 1
+    assert [report(1), report(2)] == [2, 4] and calls == [1, 2, 1, 1, 2]
+    for _ in range(len(cache)):
+        cache.popitem()
+    assert len(cache) == 0 and not list(cache.items())
+    report.cache_clear()
+    assert report.cache_info() == (0, 0, None, 0)
+
+
 def test_invalidate_and_clear(keeper):
     function, calls = counted(lambda n: n)
     memoized = keeper.memoize(function)
@@ -362,6 +391,25 @@ def test_coroutine_functions(keeper):
     assert asyncio.run(square(n=1)) == [1] and calls == [0, 1]
     assert square.cache_info() == (1, 200, None, 2)
     assert square.invalidate(1) and asyncio.run(square(1)) == [1] and calls == [0, 1, 1]
+
+
+def test_objects_whose_calls_are_awaited(keeper):
+    class Square:
+        def __init__(self):
+            self.calls = []
+
+        async def __call__(self, n, more=0):
+            self.calls.append(n)
+            return n * n + more
+
+    square = Square()
+    for function, expected in ((square, 9), (functools.partial(square, more=1), 10), (functools.partial(square.__call__), 9)):
+        square.calls.clear()
+        memoized = keeper.memoize(function)
+        assert inspect.iscoroutinefunction(memoized)
+        assert [asyncio.run(memoized(3)), asyncio.run(memoized(3))] == [expected] * 2
+        assert square.calls == [3]
+    assert not inspect.iscoroutinefunction(keeper.memoize(Square))
 
 
 def test_coroutine_functions_that_fail_or_find_nothing(keeper):

@@ -5,7 +5,7 @@ import asyncio
 import logging
 import os
 import tempfile
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine, ItemsView, Iterator, ValuesView
 from datetime import datetime, timedelta, timezone
 from typing import Any, Optional, Union, assert_type
 
@@ -104,7 +104,7 @@ def memoizing(store: Store, cache: Cache[str, int]) -> None:
     def also_tagged(n: int) -> int:
         return n
 
-    @cache.memoize(key=_text, name="cube")
+    @cache.memoize(key=_text, name="cube", tags=["cubes"])
     def cube(n: int) -> int:
         return n**3
 
@@ -123,6 +123,8 @@ def memoizing(store: Store, cache: Cache[str, int]) -> None:
     square.cache_clear()
     assert_type(tagged(5) + also_tagged(5), int)
     assert_type(store.invalidate_tags("n/5", "all"), int)
+    assert_type(cache.invalidate_tags("cubes"), int)
+    assert_type(square.cache_parameters(), dict[str, Any])
 
 
 def _text(n: int) -> str:
@@ -209,7 +211,13 @@ def caches(cache: Cache[str, int]) -> None:
     assert_type(cache.get("a", 5), int)
     assert_type(cache.ttl("b"), Optional[float])
     assert_type(list(cache), list[str])
+    assert_type(cache.items(), ItemsView[str, int])
+    assert_type(cache.values(), ValuesView[int])
+    assert_type(list(cache.items()), list[tuple[str, int]])
     assert_type(cache.pop("a"), int)
+    assert_type(cache.pop("a", None), Optional[int])
+    assert_type(cache.setdefault("c", 3), int)
+    assert_type(cache.popitem(), tuple[str, int])
     assert_type(cache.store, Store)
     cache.clear()
     cache.close()
