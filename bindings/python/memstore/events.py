@@ -5,10 +5,12 @@ from __future__ import annotations
 
 import asyncio
 import enum
+import heapq
 import math
-import queue
+import os
 import sys
 import threading
+from collections import deque
 from collections.abc import AsyncIterator, Iterator
 from datetime import datetime, timedelta, timezone
 from types import TracebackType
@@ -86,6 +88,8 @@ def _datetime(milliseconds: int) -> datetime:
 
 
 _RawEvent = tuple[int, bytes, bytes, int, int, int, int, int, int, float, float]
+#: In the order in which they were taken.
+_Numbered = tuple[int, _RawEvent]
 
 
 def _event(raw: _RawEvent) -> Event:
@@ -123,8 +127,6 @@ class Subscription(_native.Subscription):
     taken. Several threads may take events: each goes to one of them.
     """
 
-    _thread: Optional[_Waiter] = None
-
     def get(self, timeout: Optional[float] = None) -> Optional[Event]:
         """The next event, waiting for it at most ``timeout`` seconds; None if there was none in time.
 
@@ -153,14 +155,11 @@ class Subscription(_native.Subscription):
         return self
 
     async def __anext__(self) -> Event:
+        # One in each process, also when several threads' loops ask for it at once.
+        waiters: dict[int, _Waiter] = self.__dict__.setdefault("_waiters", {})
+        waiter = waiters.get(os.getpid()) or waiters.setdefault(os.getpid(), _Waiter(self))
         try:
-            raw = None
-            if self._thread is None or self._thread.answer is None:
-                raw = self._next(0)
-            if raw is None:
-                if self._thread is None:
-                    self._thread = _Waiter(self)
-                raw = await self._thread.next()
+            raw = await waiter.next()
         except CacheClosed:
             raise StopAsyncIteration from None
         return _event(raw)
@@ -168,9 +167,9 @@ class Subscription(_native.Subscription):
     def close(self) -> None:
         """End the subscription; whoever waits for an event of it stops. Closing again does nothing."""
         super().close()
-        if self._thread is not None:
-            self._thread.requests.put(None)
-            self._thread = None
+        waiter: Optional[_Waiter] = self.__dict__.get("_waiters", {}).get(os.getpid())
+        if waiter is not None:
+            waiter.close()
 
     def __enter__(self) -> Subscription:
         return self
@@ -189,57 +188,134 @@ class Subscription(_native.Subscription):
 
 
 class _Waiter:
-    """A thread that waits for one event at a time, for an event loop.
+    """Waits for the events of a subscription, on a thread, for the tasks of event loops.
 
-    A task that is cancelled leaves its question behind: the answer is for the next one who asks, so that no event is
-    lost.
+    Each event goes to one task, in the order in which they asked. What was taken for a task that does not wait any more, or for
+    a loop that has ended, goes to the next who asks: no event is lost.
     """
 
     def __init__(self, subscription: Subscription) -> None:
-        self.answer: Optional[asyncio.Future[_RawEvent]] = None
-        self.requests: queue.SimpleQueue[Optional[asyncio.Future[_RawEvent]]] = queue.SimpleQueue()
-        threading.Thread(
-            target=self._run, args=(subscription,), name="memstore-events", daemon=True
-        ).start()
+        self._subscription = subscription
+        self._thread: Optional[threading.Thread] = None
+        # Held for what follows, also by a task that is destroyed while this thread holds it. Told when somebody asks, or of the
+        # end.
+        self._change = threading.Condition(threading.RLock())
+        self._asking: deque[asyncio.Future[_Numbered]] = deque()
+        # Given to the loops of these, which have not come to it yet.
+        self._given: dict[asyncio.Future[_Numbered], _Numbered] = {}
+        # A heap: what nobody has taken.
+        self._left: list[_Numbered] = []
+        # Whether the thread is about to have an event.
+        self._taking = False
+        self._taken = 0
+        self._closed = False
 
     async def next(self) -> _RawEvent:
-        if self.answer is None:
-            self.answer = asyncio.get_running_loop().create_future()
-            self.requests.put(self.answer)
-        answer = self.answer
-        raw = await asyncio.shield(answer)
-        if self.answer is answer:
-            self.answer = None
-        return raw
+        answer: asyncio.Future[_Numbered] = asyncio.get_running_loop().create_future()
+        with self._change:
+            raw = self._at_once()
+            if raw is not None:
+                return raw
+            self._asking.append(answer)
+            self._wake_thread()
+        try:
+            return (await answer)[1]
+        except BaseException:
+            with self._change:
+                self._give_up(answer)
+            raise
 
-    def _run(self, subscription: Subscription) -> None:
-        while (answer := self.requests.get()) is not None:
-            loop = answer.get_loop()
+    def close(self) -> None:
+        with self._change:
+            self._closed = True
+            self._left.clear()
+            self._change.notify()
+
+    # ---- With the lock held
+
+    def _at_once(self) -> Optional[_RawEvent]:
+        """An event that need not be waited for."""
+        for answer in [answer for answer in list(self._given) if answer.get_loop().is_closed()]:
+            heapq.heappush(self._left, self._given.pop(answer))
+        if self._left:
+            return heapq.heappop(self._left)[1]
+        return None if self._asking or self._taking else self._subscription._next(0)
+
+    def _wake_thread(self) -> None:
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="memstore-events", daemon=True)
+            self._thread.start()
+        self._change.notify()
+
+    def _give_up(self, answer: asyncio.Future[_Numbered]) -> None:
+        """A task does not wait any more. What was given to its loop and has not arrived comes back from there."""
+        if answer in self._asking:
+            self._asking.remove(answer)
+        elif answer.done() and not answer.cancelled() and answer.exception() is None:
+            self._give(answer.result())
+
+    def _give(self, event: _Numbered) -> None:
+        """Give an event to the one who has asked first, or keep it for one who will."""
+        while self._asking:
+            answer = self._asking.popleft()
             try:
-                raw = None
-                while raw is None:
-                    raw = subscription._next(-1)
-                loop.call_soon_threadsafe(self._resolve, answer, raw, None)
-            except CacheClosed as closed:
-                try:
-                    loop.call_soon_threadsafe(self._resolve, answer, None, closed)
-                except RuntimeError:
-                    pass
-                return
+                answer.get_loop().call_soon_threadsafe(self._arrive, answer)
             except RuntimeError:
-                return  # the loop is closed: nobody asks any more
+                continue  # the loop is closed
+            self._given[answer] = event
+            return
+        heapq.heappush(self._left, event)
+
+    def _end(self, closed: CacheClosed) -> None:
+        """Tell all who have asked that no more will come."""
+        while self._asking:
+            answer = self._asking.popleft()
+            try:
+                answer.get_loop().call_soon_threadsafe(self._refuse, answer, CacheClosed(*closed.args))
+            except RuntimeError:
+                pass
+
+    # ---- On the loop of who has asked
+
+    def _arrive(self, answer: asyncio.Future[_Numbered]) -> None:
+        with self._change:
+            event = self._given.pop(answer, None)
+            if event is None:
+                return
+            if answer.done():
+                self._give(event)
+            else:
+                answer.set_result(event)
 
     @staticmethod
-    def _resolve(
-        answer: asyncio.Future[_RawEvent], raw: Optional[_RawEvent], error: Optional[Exception]
-    ) -> None:
-        if answer.done():
-            return
-        if error is not None:
-            answer.set_exception(error)
-            answer.exception()  # nobody has to have asked
-        elif raw is not None:
-            answer.set_result(raw)
+    def _refuse(answer: asyncio.Future[_Numbered], closed: CacheClosed) -> None:
+        if not answer.done():
+            answer.set_exception(closed)
+
+    # ---- On the thread
+
+    def _run(self) -> None:
+        try:
+            while self._is_wanted():
+                raw = self._subscription._next(-1)
+                if raw is not None:
+                    with self._change:
+                        self._taking = False
+                        self._taken += 1
+                        self._give((self._taken, raw))
+        except CacheClosed as closed:
+            with self._change:
+                self._taking = False
+                self._end(closed)
+
+    def _is_wanted(self) -> bool:
+        """Wait until somebody asks."""
+        with self._change:
+            self._change.wait_for(lambda: self._asking or self._closed)
+            self._taking = not self._closed
+            if self._closed:
+                self._end(CacheClosed("the subscription is closed"))
+            return self._taking
 
 
 def call_back(subscription: Subscription, callback: Callable[[Event], object]) -> None:

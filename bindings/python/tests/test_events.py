@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import asyncio
+import gc
+import random
 import threading
 import time
 from datetime import datetime, timedelta, timezone
@@ -153,6 +155,139 @@ def test_a_cancelled_task_loses_no_event(store):
             await asyncio.wait_for(waits, 60)
 
     asyncio.run(main())
+
+
+def test_tasks_that_wait_at_once_share_the_events(store):
+    async def take(got):
+        async for event in removals:
+            got.append(int(event.value))
+
+    async def main():
+        shares = [[] for _ in range(5)]
+        tasks = [asyncio.create_task(take(got)) for got in shares]
+        await asyncio.sleep(0.01)  # all of them wait
+        for i in range(501):
+            store["k"] = str(i).encode()
+            if i % 7 == 0:
+                await asyncio.sleep(0)
+        while sum(map(len, shares)) < 500:
+            await asyncio.sleep(0.001)
+        removals.close()
+        await asyncio.wait_for(asyncio.gather(*tasks), 60)
+        assert all(got == sorted(got) for got in shares) and all(shares)
+        return [number for got in shares for number in got]
+
+    removals = store.subscribe()
+    assert sorted(asyncio.run(main())) == list(range(500))
+
+
+def test_another_loop_gets_what_the_first_left_behind(store):
+    async def give_up():
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(removals.__anext__(), 0.01)
+
+    async def take(number):
+        return [(await asyncio.wait_for(removals.__anext__(), 60)).value for _ in range(number)]
+
+    removals = store.subscribe()
+    for _ in range(3):
+        asyncio.run(give_up())
+        for value in (b"1", b"2", b"3", b""):
+            store["k"] = value
+        del store["k"]
+        # What was wanted by the first loop is taken from the queue by now.
+        assert wait_until(lambda: store.event_stats().waiting < 4, 60)
+        assert asyncio.run(take(2)) == [b"1", b"2"]
+        assert asyncio.run(take(2)) == [b"3", b""]
+    removals.close()
+
+
+def test_an_event_that_a_loop_did_not_come_to_is_not_lost(store):
+    """The loop ends with the event among the calls that it has to make, or with a task that was told and did not run."""
+
+    async def ask():
+        asyncio.get_running_loop().create_task(removals.__anext__())
+        await asyncio.sleep(0.01)
+        store["k"] = b"v"
+        del store["k"]
+        # Nothing of the loop runs meanwhile.
+        assert wait_until(lambda: store.event_stats().waiting == 0, 60)
+        time.sleep(0.01)
+
+    async def take():
+        return (await asyncio.wait_for(removals.__anext__(), 60)).value
+
+    removals = store.subscribe(EventKind.DELETED)
+    for turns in range(4):
+        loop = asyncio.new_event_loop()
+        loop.run_until_complete(ask())
+        for _ in range(turns):
+            loop.run_until_complete(asyncio.sleep(0))
+        tasks = asyncio.all_tasks(loop)
+        if tasks:
+            for task in tasks:
+                task.cancel()
+            if turns != 1:  # a loop that is closed under its tasks
+                loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+            loop.close()
+            got = [task.result().value for task in tasks if task.done() and not task.cancelled()]
+            task = tasks = None
+            gc.collect()
+            assert got or asyncio.run(take()) == b"v", turns
+        else:
+            loop.close()
+    removals.close()
+
+
+def test_cancelled_tasks_lose_nothing_and_leave_the_order(store, seed):
+    rng = random.Random(seed)
+
+    async def main():
+        got = []
+
+        async def take():
+            while len(got) < 1000:
+                task = asyncio.create_task(removals.__anext__())
+                for _ in range(rng.randrange(4)):
+                    await asyncio.sleep(0)
+                task.cancel()
+                try:
+                    got.append(int((await task).value))
+                except asyncio.CancelledError:
+                    await asyncio.sleep(0)
+
+        taker = asyncio.create_task(take())
+        for i in range(1001):
+            store["k"] = str(i).encode()
+            if i % 5 == 0:
+                await asyncio.sleep(0)
+        await asyncio.wait_for(taker, 60)
+        return got
+
+    removals = store.subscribe()
+    assert asyncio.run(main()) == list(range(1000))
+    removals.close()
+
+
+def test_loops_of_several_threads_share_the_events(store):
+    async def take(got):
+        async for event in removals:
+            got.append(int(event.value))
+
+    removals = store.subscribe()
+    shares = [[] for _ in range(4)]
+    threads = [threading.Thread(target=lambda got=got: asyncio.run(take(got))) for got in shares]
+    for thread in threads:
+        thread.start()
+    for i in range(1001):
+        store["k"] = str(i).encode()
+    assert wait_until(lambda: sum(map(len, shares)) == 1000, 60)
+    store.close()
+    for thread in threads:
+        thread.join(60)
+        assert not thread.is_alive()
+    assert sorted(number for got in shares for number in got) == list(range(1000))
+    removals.close()
 
 
 def test_what_is_refused(store):
