@@ -5,43 +5,79 @@
 >>> from memstore import Store
 >>> from memstore.prometheus import Collector
 >>> registry = prometheus_client.CollectorRegistry()
->>> with Store() as store:
-...     registry.register(Collector(store, {"store": "blocks"}))
-...     store["k"] = b"v"
-...     registry.get_sample_value("memstore_sets_total", {"store": "blocks"}) == 1
-True
+>>> with Store() as blocks, Store() as states:
+...     registry.register(Collector({"blocks": blocks, "states": states}))
+...     blocks["k"] = b"v"
+...     [registry.get_sample_value("memstore_sets_total", {"store": name}) for name in ("blocks", "states")]
+[1, 0]
 """
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Mapping
-from typing import Optional
+from typing import Optional, Union
 
 from prometheus_client.core import Metric
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
+from .errors import CacheClosed
 from .store import Store
+
+_Labels = tuple[tuple[str, str], ...]
 
 
 class Collector:
-    """Collects the metrics of a store, all that its ``metrics_text()`` has; a store that is closed has none.
+    """Collects the metrics of stores, all that their ``metrics_text()`` has; a store that is closed has none.
 
-    ``labels`` are added to each metric: they tell the stores of a program apart.
+    ``stores`` is a store, or stores by their names, which become the label ``store``. ``labels`` are added to each metric.
+    A registry takes one Collector: what is told of a metric, its type and its help, is told once for all stores.
     """
 
-    def __init__(self, store: Store, labels: Optional[Mapping[str, str]] = None) -> None:
-        self._store = store
-        self._labels = dict(labels or {})
+    def __init__(
+        self, stores: Union[Store, Mapping[str, Store], None] = None, labels: Optional[Mapping[str, str]] = None
+    ) -> None:
+        self._stores: dict[_Labels, Store] = {}
+        self._lock = threading.Lock()
+        if isinstance(stores, Store):
+            self.add(stores, labels)
+        elif stores is not None:
+            for name, store in stores.items():
+                self.add(store, {**(labels or {}), "store": name})
+
+    def add(self, store: Store, labels: Optional[Mapping[str, str]] = None) -> None:
+        """Collect the metrics of another store, too, with these labels. Raises ValueError if an open store has them."""
+        key = tuple(sorted((labels or {}).items()))
+        with self._lock:
+            if key in self._stores and not self._stores[key].closed:
+                raise ValueError(f"another store is collected with the labels {dict(key)}")
+            self._stores[key] = store
+
+    def remove(self, store: Store) -> None:
+        """Collect the metrics of a store no more. Of one that is not collected this does nothing."""
+        with self._lock:
+            self._stores = {key: each for key, each in self._stores.items() if each is not store}
 
     def describe(self) -> list[Metric]:
-        """Nothing: which metrics there are depends on the store's settings, which may change."""
-        return []
+        """One metric, so that a registry refuses a second Collector. Which others there are depends on settings."""
+        return [Metric("memstore_build", "The library.", "info")]
 
     def collect(self) -> Iterator[Metric]:
         """The metrics as they are now."""
-        if self._store.closed:
-            return
-        families = text_string_to_metric_families(self._store.metrics_text())  # type: ignore[no-untyped-call,unused-ignore]
-        for family in families:
-            family.samples = [sample._replace(labels=self._labels | sample.labels) for sample in family.samples]
-            yield family
+        with self._lock:
+            stores = list(self._stores.items())
+        merged: dict[str, Metric] = {}
+        for labels, store in stores:
+            for family in _families(store):
+                samples = [sample._replace(labels=dict(labels) | sample.labels) for sample in family.samples]
+                family.samples = []
+                merged.setdefault(family.name, family).samples += samples
+        yield from merged.values()
+
+
+def _families(store: Store) -> list[Metric]:
+    try:
+        text = store.metrics_text()
+    except CacheClosed:
+        return []
+    return list(text_string_to_metric_families(text))  # type: ignore[no-untyped-call,unused-ignore]

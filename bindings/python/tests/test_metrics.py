@@ -13,6 +13,7 @@ import memstore
 import prometheus_client
 import pytest
 from memstore.prometheus import Collector
+from prometheus_client.openmetrics.exposition import generate_latest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 ROOT = pathlib.Path(__file__).parents[3]
@@ -116,6 +117,67 @@ def test_a_scrape_over_http(tracked, accept):
     server.server_close()
     assert 'memstore_sets_total{store="blocks"} 1.0' in text
     assert 'memstore_operation_duration_seconds_count{operation="set",store="blocks"} 1.0' in text
+
+
+@pytest.fixture
+def stores():
+    with memstore.Store(track_operation_latency=True) as blocks, memstore.Store() as states:
+        blocks["k"] = b"v"
+        yield {"blocks": blocks, "states": states}
+
+
+def scraped(registry):
+    """The families of what a scrape gets, which are told of once."""
+    text = generate_latest(registry).decode()
+    found = list(text_string_to_metric_families(text))
+    assert len({family.name for family in found}) == len(found)
+    return text, {family.name: family for family in found}
+
+
+def test_a_scrape_of_several_stores(stores):
+    registry = prometheus_client.CollectorRegistry()
+    collector = Collector(stores, {"node": "7"})
+    registry.register(collector)
+    text, found = scraped(registry)
+    assert text.count("# TYPE memstore_sets ") == 1
+    told = {sample.labels["store"]: sample.value for sample in found["memstore_sets"].samples}
+    assert told == {"blocks": 1, "states": 0}
+    assert all(sample.labels["node"] == "7" for family in found.values() for sample in family.samples)
+    # What one of the stores does not tell is there for the other.
+    assert {sample.labels["store"] for sample in found["memstore_operation_duration_seconds"].samples} == {"blocks"}
+    collector.remove(stores["blocks"])
+    collector.remove(stores["blocks"])
+    assert {sample.labels["store"] for family in scraped(registry)[1].values() for sample in family.samples} == {"states"}
+
+
+def test_a_registry_takes_one_collector(stores):
+    registry = prometheus_client.CollectorRegistry()
+    registry.register(Collector(stores["blocks"]))
+    with pytest.raises(ValueError, match="Duplicated timeseries"):
+        registry.register(Collector(stores["states"]))
+
+
+def test_stores_are_added_with_labels_of_their_own(stores):
+    registry = prometheus_client.CollectorRegistry()
+    collector = Collector()
+    registry.register(collector)
+    assert scraped(registry)[1] == {}
+    collector.add(stores["blocks"], {"store": "a"})
+    with pytest.raises(ValueError, match="another store is collected with the labels {'store': 'a'}"):
+        collector.add(stores["states"], {"store": "a"})
+    stores["blocks"].close()
+    collector.add(stores["states"], {"store": "a"})
+    assert [sample.value for sample in scraped(registry)[1]["memstore_sets"].samples] == [0]
+
+
+def test_a_store_that_is_closed_during_a_scrape_is_left_out(stores):
+    class ClosesLate(memstore.Store):
+        closed = False  # as it was a moment before
+
+    late = ClosesLate()
+    collector = Collector({**stores, "late": late})
+    late.close()
+    assert {sample.labels["store"] for family in collector.collect() for sample in family.samples} == set(stores)
 
 
 def all_names(store):

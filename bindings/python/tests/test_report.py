@@ -3,6 +3,7 @@
 
 import html.parser
 import json
+import pathlib
 import re
 import xml.etree.ElementTree as ElementTree
 
@@ -15,7 +16,7 @@ from memstore.page.samples import parse
 
 HOSTILE = b"\xff\x00</script><img src=x onerror=alert(1)>&amp;\"'\n\xe2\x80\xae\\"
 KINDS = (
-    "tracking more_memory less_memory eviction ttl_too_long ttl_too_short ttl_jitter hot_keys read_once large_entries shards refused"
+    "tracking more_memory less_memory eviction ttl_too_long ttl_too_short ttl_jitter hot_keys read_once large_entries shards refused memory_pressure"
 ).split()
 VOID = {"meta"}
 
@@ -105,6 +106,12 @@ def test_keys_of_any_bytes_are_shown_and_run_nothing(used):
 )
 def test_keys_that_differ_are_shown_differently(key, shown):
     assert key_text(key) == shown
+
+
+def test_the_kinds_of_advice_are_those_that_are_documented():
+    text = (pathlib.Path(__file__).parents[3] / "docs" / "advice.md").read_text(encoding="utf-8")
+    rows = text[text.index("| name |") :].partition("\n\n")[0]
+    assert set(KINDS) == set(re.findall(r"^\| `(\w+)` ", rows, re.MULTILINE))
 
 
 def test_every_kind_of_advice_is_shown():

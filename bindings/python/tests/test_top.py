@@ -10,6 +10,7 @@ import threading
 
 import memstore
 import pytest
+from memstore import page
 from memstore.__main__ import main
 from memstore.commands.top import Watch
 from memstore.top import screen
@@ -54,6 +55,14 @@ def test_two_readings_tell_rates():
 
 def test_a_counter_that_was_reset_began_at_zero():
     assert Change(reading(10.0, hits=100), reading(12.0, hits=6)).rate("hits") == 3
+
+
+def test_every_kind_of_memory_is_shown(store):
+    (now,) = parse(1.0, store.metrics_text()).values()
+    kinds = set(now.by("memory_bytes", "kind"))
+    assert kinds == set(screen.KINDS) == set(page.KINDS) and "stale" in kinds
+    text = shown(Change(None, now))
+    assert all(f"█ {kind} " in text for kind in kinds)
 
 
 def test_nothing_happened():

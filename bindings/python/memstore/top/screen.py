@@ -14,7 +14,7 @@ from .._units import count, duration, percent, size
 from .reading import Change, Reading
 
 BARS = "▁▂▃▄▅▆▇█"
-KINDS = {"live": "green", "dead": "red", "index": "cyan", "overhead": "blue", "free": "bright_black"}
+KINDS = {"live": "green", "stale": "yellow", "dead": "red", "index": "cyan", "overhead": "blue", "free": "bright_black"}
 QUANTILES = {"0.5": "p50", "0.99": "p99", "0.999": "p99.9", "0.9999": "p99.99", "1": "max"}
 PANEL_WIDTH = 52
 BAR_WIDTH = PANEL_WIDTH - 4
