@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Writes what is generated from the table of settings, lib/config/schema.c: docs/configuration.md
- * for people and docs/configuration.schema.json for editors.
+ * for people, docs/configuration.schema.json for editors and bindings/python/memstore/_settings.py
+ * for Python's type checkers.
  *
  *     config_docs ROOT            write them
  *     config_docs --check ROOT    compare them; 1 when they are not what would be written */
 #include "config/schema.h"
+#include "config_python.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -353,7 +355,7 @@ static bool handle(const char *root, const char *name, void (*write)(FILE *), bo
         die("open_memstream");
     write(memory);
     fclose(memory);
-    snprintf(path, sizeof path, "%s/docs/%s", root, name);
+    snprintf(path, sizeof path, "%s/%s", root, name);
     if (check) {
         current = is_current(path, text, size);
     } else {
@@ -373,7 +375,10 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: config_docs [--check] ROOT\n");
         return 2;
     }
-    const bool markdown = handle(argv[argc - 1], "configuration.md", write_markdown, check);
-    const bool schema = handle(argv[argc - 1], "configuration.schema.json", write_schema, check);
-    return markdown && schema ? 0 : 1;
+    const char *const root = argv[argc - 1];
+    const bool markdown = handle(root, "docs/configuration.md", write_markdown, check);
+    const bool schema = handle(root, "docs/configuration.schema.json", write_schema, check);
+    const bool types =
+        handle(root, "bindings/python/memstore/_settings.py", config_write_python, check);
+    return markdown && schema && types ? 0 : 1;
 }

@@ -5,5 +5,5 @@ source tools/dev/build.sh
 
 dev_docs() {
     need setup
-    build_main && "$BUILD/tests/config_docs" "$ROOT" && say "docs/configuration.md and docs/configuration.schema.json are written"
+    build_main && "$BUILD/tests/config_docs" "$ROOT" && say "docs/configuration.md, docs/configuration.schema.json and bindings/python/memstore/_settings.py are written"
 }

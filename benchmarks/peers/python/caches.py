@@ -71,7 +71,7 @@ def _item(cache: Any) -> Callable[[str, bytes], Any]:
 
 
 PEERS = {
-    "memstore": Peer("Store", _memstore, lambda c: c.get, lambda c: c.set, lambda c: c.get_many),
+    "memstore": Peer("Store, with `huge_pages=\"on\"`", _memstore, lambda c: c.get, lambda c: c.set, lambda c: c.get_many),
     "dict": Peer("no bound, no TTL", lambda entries, size: {}, lambda c: c.get, _item),
     "lru-dict": Peer("LRU, no TTL", _lru_dict, lambda c: c.get, _item),
     "cachebox LRU": Peer("LRUCache, no TTL", _cachebox_lru, lambda c: c.get, _item),

@@ -6,6 +6,7 @@
 
 from ._native import MEMSTORE_VERSION_STRING as __version__
 from ._native import View
+from ._settings import StoreSettings
 from .advice import Advice, CurvePoint, HotKey, Report
 from .cache import Cache
 from .codec import JSON, MSGPACK, PICKLE, RAW, Codec
@@ -88,6 +89,7 @@ __all__ = [
     "SnapshotInfo",
     "Stats",
     "Store",
+    "StoreSettings",
     "Subscription",
     "TTLClass",
     "TTLExpired",

@@ -7,15 +7,88 @@ from typing import Any, NoReturn, TypeVar, Union, final, overload
 
 from ._types import TTL, Buffer, Key, Loaded
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 _Path = Union[str, bytes, os.PathLike[str], os.PathLike[bytes]]
 _Progress = tuple[int, int, int, int, int, int, int, int, int]
-H = TypeVar("H", str, bytes, Union[str, bytes])
+_H = TypeVar("_H", str, bytes, Union[str, bytes])
 
 MEMSTORE_VERSION_MAJOR: int
 MEMSTORE_VERSION_MINOR: int
 MEMSTORE_VERSION_PATCH: int
 MEMSTORE_VERSION_STRING: str
+
+MEMSTORE_ADVICE_EVICTION: int
+MEMSTORE_ADVICE_HOT_KEYS: int
+MEMSTORE_ADVICE_INFO: int
+MEMSTORE_ADVICE_LARGE_ENTRIES: int
+MEMSTORE_ADVICE_LESS_MEMORY: int
+MEMSTORE_ADVICE_MEMORY_PRESSURE: int
+MEMSTORE_ADVICE_MORE_MEMORY: int
+MEMSTORE_ADVICE_READ_ONCE: int
+MEMSTORE_ADVICE_REFUSED: int
+MEMSTORE_ADVICE_SHARDS: int
+MEMSTORE_ADVICE_SUGGESTION: int
+MEMSTORE_ADVICE_TRACKING: int
+MEMSTORE_ADVICE_TTL_JITTER: int
+MEMSTORE_ADVICE_TTL_TOO_LONG: int
+MEMSTORE_ADVICE_TTL_TOO_SHORT: int
+MEMSTORE_ADVICE_WARNING: int
+MEMSTORE_ALERT_BREAKER: int
+MEMSTORE_ALERT_HIT_RATE: int
+MEMSTORE_ALERT_LATENCY: int
+MEMSTORE_ALERT_LOAD_FAILURES: int
+MEMSTORE_ALERT_MEMORY_USAGE: int
+MEMSTORE_ALERT_PINNED: int
+MEMSTORE_ALERT_RECLAIM_PRESSURE: int
+MEMSTORE_ERR_BUFFER_TOO_SMALL: int
+MEMSTORE_ERR_CACHE_CLOSED: int
+MEMSTORE_ERR_CACHE_FULL: int
+MEMSTORE_ERR_CANCELLED: int
+MEMSTORE_ERR_CORRUPT_SNAPSHOT: int
+MEMSTORE_ERR_ENTRY_TOO_LARGE: int
+MEMSTORE_ERR_GC_PRESSURE: int
+MEMSTORE_ERR_INVALID_ARGUMENT: int
+MEMSTORE_ERR_INVALID_CONFIG: int
+MEMSTORE_ERR_INVALID_PATTERN: int
+MEMSTORE_ERR_INVALID_TTL: int
+MEMSTORE_ERR_IO: int
+MEMSTORE_ERR_KEY_EXISTS: int
+MEMSTORE_ERR_KEY_NOT_FOUND: int
+MEMSTORE_ERR_LOADER_FAILED: int
+MEMSTORE_ERR_LOCK_TIMEOUT: int
+MEMSTORE_ERR_MEMORY_EXHAUSTED: int
+MEMSTORE_ERR_MEMORY_FRAGMENTATION: int
+MEMSTORE_ERR_NOT_A_NUMBER: int
+MEMSTORE_ERR_SHARD_OVERFLOW: int
+MEMSTORE_ERR_TTL_EXPIRED: int
+MEMSTORE_ERR_TTL_NOT_SET: int
+MEMSTORE_ERR_TTL_UPDATE_FAILED: int
+MEMSTORE_ERR_UNSUPPORTED: int
+MEMSTORE_ERR_VERSION_MISMATCH: int
+MEMSTORE_EVENT_ALERT: int
+MEMSTORE_EVENT_CLEARED: int
+MEMSTORE_EVENT_DELETED: int
+MEMSTORE_EVENT_EVICTED: int
+MEMSTORE_EVENT_EXPIRED: int
+MEMSTORE_EVENT_REMOVALS: int
+MEMSTORE_EVENT_REPLACED: int
+MEMSTORE_OK: int
+MEMSTORE_OPERATIONS: int
+MEMSTORE_OPERATION_COMMIT: int
+MEMSTORE_OPERATION_DELETE: int
+MEMSTORE_OPERATION_DELETE_MANY: int
+MEMSTORE_OPERATION_GET: int
+MEMSTORE_OPERATION_GET_MANY: int
+MEMSTORE_OPERATION_GET_VIEW: int
+MEMSTORE_OPERATION_HAS: int
+MEMSTORE_OPERATION_HAS_MANY: int
+MEMSTORE_OPERATION_INCREMENT: int
+MEMSTORE_OPERATION_SET: int
+MEMSTORE_OPERATION_SET_ASYNC: int
+MEMSTORE_OPERATION_SET_MANY: int
+MEMSTORE_OPERATION_UPDATE_TTL: int
+MEMSTORE_TTL_DEFAULT: int
+MEMSTORE_TTL_NONE: int
 
 _BUILD: str
 
@@ -29,14 +102,14 @@ class Handle:
     @overload
     def get(self, key: Key, default: None = None) -> bytes | None: ...
     @overload
-    def get(self, key: Key, default: T) -> bytes | T: ...
+    def get(self, key: Key, default: _T) -> bytes | _T: ...
     def set(self, key: Key, value: Buffer, ttl: TTL = ...) -> None: ...
     def set_async(self, key: Key, value: Buffer, ttl: TTL = ...) -> None: ...
     def delete(self, key: Key, /) -> bool: ...
     def get_versioned(self, key: Key, /) -> tuple[bytes | None, int]: ...
     def view(self, key: Key, /) -> View: ...
     @overload
-    def get_many(self, keys: Iterable[H], /) -> dict[H, bytes]: ...
+    def get_many(self, keys: Iterable[_H], /) -> dict[_H, bytes]: ...
     @overload
     def get_many(self, keys: Iterable[Key], /) -> dict[str | bytes, bytes]: ...
     @overload
@@ -45,12 +118,12 @@ class Handle:
     def set_many(self, items: Iterable[Key], ttl: TTL = ..., *, values: Iterable[Buffer]) -> None: ...
     def delete_many(self, keys: Iterable[Key], /) -> int: ...
     @overload
-    def has_many(self, keys: Iterable[H], /) -> dict[H, bool]: ...
+    def has_many(self, keys: Iterable[_H], /) -> dict[_H, bool]: ...
     @overload
     def has_many(self, keys: Iterable[Key], /) -> dict[str | bytes, bool]: ...
     @overload
     def get_or_load(
-        self, key: H, loader: Callable[[H], Loaded], ttl: TTL = ..., timeout: float | None = None
+        self, key: _H, loader: Callable[[_H], Loaded], ttl: TTL = ..., timeout: float | None = None
     ) -> bytes | None: ...
     @overload
     def get_or_load(
@@ -173,4 +246,3 @@ def get_rates(store: Handle, /) -> tuple[float, ...]: ...
 def operation_name(operation: int, /) -> str | None: ...
 def get_hit_rate(store: Handle, /) -> float: ...
 def reset_stats(store: Handle, /) -> None: ...
-def __getattr__(name: str) -> Any: ...  # the statuses, MEMSTORE_OK and MEMSTORE_ERR_*

@@ -6,13 +6,14 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Hashable, ItemsView, Iterator, MutableMapping, ValuesView
 from types import TracebackType
-from typing import Any, NoReturn, Optional, ParamSpec, Self, TypeVar, Union, overload
+from typing import Any, NoReturn, Optional, ParamSpec, Self, TypeVar, Union, Unpack, overload
 
+from ._settings import AllSettings
 from ._types import TTL
 from .codec import PICKLE, Codec, codec_of, decode_key, encode_key
 from .errors import KeyNotFound
 from .memoize import PAIRS, Memoized, memoized
-from .settings import Setting, Settings
+from .settings import Settings
 from .store import Store
 from .tags import TagsOf, count_versions, is_version
 
@@ -92,12 +93,12 @@ class Cache(MutableMapping[K, V]):
         /,
         *,
         codec: Union[str, Codec] = PICKLE,
-        **settings: Union[Setting, Settings],
+        **settings: Unpack[AllSettings],
     ) -> None:
         self._codec = codec_of(codec)
         #: Whether the store may hold versions of tags.
         self._tagged = False
-        self._store = Store(config, **settings)  # type: ignore[arg-type]
+        self._store = Store(config, **settings)
 
     @property
     def store(self) -> Store:

@@ -62,7 +62,7 @@ class AsyncLoads:
 
     def __init__(self, on_store_error: str) -> None:
         #: Whether a closed store has everything loaded, as the setting ``loader.on_store_error`` says.
-        self.bypass = on_store_error == "bypass"
+        self.bypass: bool = on_store_error == "bypass"
         self._by_loop: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, dict[bytes, _Load]] = (
             weakref.WeakKeyDictionary()
         )

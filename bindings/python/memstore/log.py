@@ -40,7 +40,7 @@ class LogReader:
     """Hands the records of a store to a logger, on a thread of its own that ends with the store."""
 
     def __init__(self, configuration: _native._Config, logger: logging.Logger) -> None:
-        self.queue = _native.LogQueue()
+        self.queue: _native.LogQueue = _native.LogQueue()
         self._logger = logger
         _native.set_logger(configuration, self._level(), self.queue)
         _readers.add(self)

@@ -72,7 +72,7 @@ class Configuration:
     context manager."""
 
     def __init__(self, *sources: Settings, file: Optional[Path] = None, environment: bool = False) -> None:
-        self.handle = _native.config_new()
+        self.handle: _native._Config = _native.config_new()
         try:
             if file is not None:
                 _native.config_load_file(self.handle, file)

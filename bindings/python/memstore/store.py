@@ -10,9 +10,10 @@ import warnings
 from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping
 from datetime import datetime, timedelta, timezone
 from types import EllipsisType, TracebackType
-from typing import Any, Final, NoReturn, Optional, ParamSpec, Self, TypeVar, Union, overload
+from typing import Any, Final, NoReturn, Optional, ParamSpec, Self, TypeVar, Union, Unpack, cast, overload
 
 from . import _native
+from ._settings import AllSettings, Duration, Size, StoreSettings
 from .advice import Report
 from ._types import TTL, Buffer, Key, Loaded
 from .codec import PICKLE, Codec, codec_of
@@ -105,16 +106,17 @@ class Store(_native.Handle):
         config: Optional[Settings] = None,
         /,
         *,
-        memory_limit: Union[str, int, EllipsisType] = ...,
-        default_ttl: Union[Setting, EllipsisType] = ...,
+        memory_limit: Union[Size, EllipsisType] = ...,
+        default_ttl: Union[Duration, EllipsisType] = ...,
         logger: Logger = None,
-        **settings: Union[Setting, Settings],
+        **settings: Unpack[StoreSettings],
     ) -> None:
+        given = cast("dict[str, Setting]", settings)
         if memory_limit is not ...:
-            settings["memory_limit"] = memory_limit
+            given["memory_limit"] = memory_limit
         if default_ttl is not ...:
-            settings["default_ttl"] = default_ttl
-        with Configuration(config or {}, settings) as configuration:
+            given["default_ttl"] = default_ttl
+        with Configuration(config or {}, given) as configuration:
             self._open(configuration, logger_of(logger))
 
     def _open(self, configuration: Configuration, logger: Optional[logging.Logger]) -> None:
@@ -142,7 +144,7 @@ class Store(_native.Handle):
         *,
         environment: bool = False,
         logger: Logger = None,
-        **settings: Union[Setting, Settings],
+        **settings: Unpack[AllSettings],
     ) -> Self:
         """Open a store with the settings of a YAML file, which stand under ``storage.memory`` or at the top.
 
@@ -159,7 +161,7 @@ class Store(_native.Handle):
         ...         store.capacity(), store.ttl("k") > 3590
         (16000000, True)
         """
-        with Configuration(settings, file=path, environment=environment) as configuration:
+        with Configuration(cast("Settings", settings), file=path, environment=environment) as configuration:
             store = cls.__new__(cls)
             store._open(configuration, logger_of(logger))
             return store

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 from datetime import timedelta
+from typing import get_type_hints
 
 import memstore
 import pytest
+from memstore import _settings, settings
 from memstore.settings import Configuration
 
 
@@ -93,3 +95,14 @@ def test_a_limit_that_holds_nothing():
 def test_an_unknown_keyword_is_named():
     with pytest.raises(memstore.InvalidConfig, match="evicton"):
         memstore.Store(evicton="lru")
+
+
+def test_the_types_name_every_setting():
+    known = set(settings.names())
+    sections = {path.partition(".")[0] for path in known if "." in path}
+    keywords = {name.replace(".", "__") for name in settings._PATHS} | sections
+    assert set(_settings.AllSettings.__annotations__) == keywords
+    assert set(_settings.StoreSettings.__annotations__) == keywords - {"memory_limit", "default_ttl"}
+    for section in sections:
+        typed = get_type_hints(_settings.StoreSettings)[section].__annotations__
+        assert {f"{section}.{name}" for name in typed} == {path for path in known if path.startswith(section + ".")}

@@ -223,6 +223,15 @@ def caches(cache: Cache[str, int]) -> None:
     cache.close()
 
 
+def keywords() -> None:
+    settings: memstore.StoreSettings = {"eviction": "lru", "shards": 4, "ttl": {"max_ttl": "24h"}, "loader__timeout": 5}
+    settings["huge_pages"] = "off"
+    with Store(memory_limit="16MB", logger=None, **settings) as store:
+        assert_type(store.capacity(), int)
+    cache: Cache[str, int] = Cache(codec="json", memory_limit="16MB", default_ttl=timedelta(hours=1), jitter=5)
+    cache.close()
+
+
 def errors(store: Store) -> None:
     try:
         store["absent"]
@@ -252,6 +261,7 @@ def main() -> None:
         cache: Cache[str, int] = Cache(memory_limit="16MB", codec=memstore.JSON)
         for use in (reading_and_writing, views, batches, conditions, times, patterns, loading, events, statistics, snapshots, errors):
             use(store)
+        keywords()
         memoizing(store, cache)
         caches(cache)
         management(store)

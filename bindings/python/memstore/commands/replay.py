@@ -32,7 +32,7 @@ def replay(requests: Iterable[Request], limit: str, eviction: str) -> dict[str, 
     """Replay requests with a store; what came of it, as a row."""
     requests = list(requests)
     largest = memoryview(bytes(max((request.size for request in requests), default=0)))
-    with Store(memory_limit=limit, eviction=eviction) as store:
+    with Store({"memory_limit": limit, "eviction": eviction}) as store:
         refused = 0
         started = time.perf_counter()
         for key, size, ttl in requests:

@@ -36,7 +36,7 @@ class Watch:
         self._wanted = wanted
         self._last: Change | None = None
         self.history: collections.deque[float | None] = collections.deque(maxlen=HISTORY)
-        self.name = ""
+        self.name: str = ""
 
     def _choose(self, stores: dict[str, Reading]) -> Reading:
         for name, reading in stores.items():

@@ -49,7 +49,7 @@ class MemstoreCache(BaseCache):
         if store is not None and settings:
             raise ValueError(f"beside a store that is open there are no settings: {', '.join(settings)}")
         #: The store underneath: statistics, metrics, events.
-        self.store = store if store is not None else Store(settings)
+        self.store: Store = store if store is not None else Store(settings)
 
     def _text(self, data: Optional[bytes], encoding: Optional[str]) -> Any:
         return data if data is None or encoding is None else data.decode(encoding)

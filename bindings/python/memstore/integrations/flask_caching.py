@@ -30,7 +30,7 @@ class MemstoreCache(BaseCache):
     ) -> None:
         super().__init__(default_timeout=default_timeout, ignore_delete_many_errors=ignore_delete_many_errors)
         #: The store underneath: statistics, metrics, events.
-        self.store = Store(settings)
+        self.store: Store = Store(settings)
 
     @classmethod
     def factory(cls, app: Any, config: dict[str, Any], args: list[Any], kwargs: dict[str, Any]) -> MemstoreCache:

@@ -102,7 +102,7 @@ class NearCache(CacheInterface):
         if store is not None and settings:
             raise ValueError(f"beside a store that is open there are no settings: {', '.join(settings)}")
         #: The store underneath: statistics, metrics, events.
-        self.store = store if store is not None else Store(settings)
+        self.store: Store = store if store is not None else Store(settings)
         self._config = config if config is not None else CacheConfig()
         self._policy = _Policy(self)
         self._ttl = ttl
