@@ -1,15 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """memstore.integrations.redis: redis-py with a real server that tells what changes."""
 
+import functools
 import random
 import shutil
 import socket
 import subprocess
 import threading
+import types
 
 import memstore
 import pytest
 from conftest import wait_until
+from test_documents import program_of
 from test_threads import run_in_threads
 
 redis = pytest.importorskip("redis", minversion="5.1")
@@ -152,6 +155,20 @@ def test_a_reader_sees_what_was_written_last(client, other, seed):
         assert wait_until(lambda: all(client.get(key) == b"1000000" for key in keys), 30)
 
     run_in_threads(write, read)
+
+
+@needs_server
+def test_the_program_of_the_module(port, other, near):
+    from memstore.integrations import redis as module
+
+    other.set("user/42", "v")
+    here = types.SimpleNamespace(Redis=functools.partial(redis.Redis, port=port))
+    before = asked(other)
+    given = {"redis": here, "NearCache": NearCache}
+    exec(program_of(module.__doc__), given)
+    assert asked(other) - before == 1 and given["near"].size == 1
+    given["client"].close()
+    given["near"].close()
 
 
 # ---- Without a server
