@@ -152,7 +152,7 @@ PACKAGES = {"aiocache": "aiocache", "django": "django", "dogpile": "dogpile.cach
 
 def program_of(docstring):
     """What is indented after two colons."""
-    lines = docstring.partition("::\n")[2].splitlines()
+    lines = docstring.partition("::\n")[2].lstrip("\n").splitlines()
     end = next((i for i, line in enumerate(lines) if line and not line.startswith("    ")), len(lines))
     return textwrap.dedent("\n".join(lines[:end]))
 

@@ -9,4 +9,5 @@
 | ``memstore.integrations.aiocache`` | aiocache | ``MemstoreCache`` |
 | ``memstore.integrations.requests_cache`` | requests-cache | ``MemstoreCache`` |
 | ``memstore.integrations.redis`` | redis-py | a near cache for client-side caching, ``NearCache`` |
+| ``memstore.integrations.valkey`` | valkey-py | the same |
 """

@@ -16,6 +16,9 @@ its memory has room for, and those that are used most; a change of a key costs o
 
 An answer holds while the tokens it names are those that the store has, which a look at all of them at one instant tells.
 The change of a key removes its token. A token that was evicted makes answers go that could have stayed, never the reverse.
+
+redis-py caches only what a server of Redis 7.4 or later tells: it looks at the version that the server says it has, and at whether
+it calls itself Redis. For Valkey there is ``memstore.integrations.valkey``.
 """
 
 from __future__ import annotations

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A near cache for valkey-py: client-side caching, with what Valkey says of changes, in a store.
+
+::
+
+    near = NearCache(memory_limit="256MB")
+    client = valkey.Valkey(protocol=3, client_cache=near, single_connection_client=True)
+    client.get("user/42")   # asks Valkey
+    client.get("user/42")   # does not, until another client changes the key
+
+It keeps answers as ``memstore.integrations.redis`` does, each with the tokens of the keys it was made of; a change of a key
+removes its token, and with it all answers that name it.
+
+valkey-py hears of changes by the connection that asked, and when that is used. So a near cache is for one connection, as above
+or with ``max_connections=1`` of a pool: where several share one, an answer that one of them asked for may be old for as long
+as that one is idle. Keys that are text have to be UTF-8, the default. A client that loses its connection forgets all answers.
+"""
+
+from __future__ import annotations
+
+import itertools
+import pickle
+from collections.abc import Iterable, Sequence
+from typing import Any, Optional, Union
+
+from valkey._cache import AbstractCache
+
+from .._types import TTL
+from ..codec import encode_key
+from ..store import Store
+from ._shared import NO_ROOM
+
+_ANSWER, _TOKEN = b"a", b"t"
+_Command = Union[str, Sequence[Any]]
+
+
+def _part(argument: Any) -> Union[str, bytes]:
+    """An argument as it goes over the wire, where 1 and 1.0 are two."""
+    if isinstance(argument, str):
+        return argument
+    return bytes(argument) if isinstance(argument, (bytes, bytearray, memoryview)) else repr(argument)
+
+
+def _name(command: _Command) -> bytes:
+    return _ANSWER + encode_key(command if isinstance(command, str) else tuple(_part(argument) for argument in command))
+
+
+def _token_name(key: Any) -> bytes:
+    """As valkey-py tells of keys that have changed: as text, with marks in place of what is none."""
+    part = _part(key)
+    return _TOKEN + (part if isinstance(part, str) else part.decode(errors="replace")).encode()
+
+
+class NearCache(AbstractCache):
+    """See the module. The settings are those of the store; ``store`` gives one that is open, of which the near cache takes
+    possession; ``ttl`` bounds how long an answer may be kept."""
+
+    def __init__(self, *, store: Optional[Store] = None, ttl: TTL = None, **settings: Any) -> None:
+        if store is not None and settings:
+            raise ValueError(f"beside a store that is open there are no settings: {', '.join(settings)}")
+        #: The store underneath: statistics, metrics, events.
+        self.store: Store = store if store is not None else Store(settings)
+        self._ttl = ttl
+        self._numbers = itertools.count(1)
+
+    def get(self, command: _Command) -> Any:
+        data = self.store.get(_name(command))
+        if data is None:
+            return None
+        tokens, answer = pickle.loads(data)
+        # A number is given once: while all are there, none of the keys has changed.
+        return answer if self.store.get_many(tokens) == tokens else None
+
+    def set(self, command: _Command, response: Any, keys_in_command: Iterable[Any]) -> None:
+        # Whoever stores an answer that is old by then hears of the change afterwards, by the same connection.
+        names = [_token_name(key) for key in keys_in_command]
+        try:
+            found = self.store.get_many(names)
+            new = {name: b"%d" % next(self._numbers) for name in names if name not in found}
+            answer = pickle.dumps((found | new, response), pickle.HIGHEST_PROTOCOL)
+            self.store.set_many({**new, _name(command): answer}, self._ttl)
+        except NO_ROOM:
+            self.store.delete(_name(command))
+
+    def delete_command(self, command: _Command) -> None:
+        self.store.delete(_name(command))
+
+    def delete_commands(self, commands: Iterable[_Command]) -> None:
+        self.store.delete_many([_name(command) for command in commands])
+
+    def invalidate_key(self, key: Any) -> None:
+        self.store.delete(_token_name(key))
+
+    def flush(self) -> None:
+        self.store.clear()
+
+    @property
+    def size(self) -> int:
+        """How many answers there are, those included that no longer hold and are not removed yet."""
+        return self.store.count(_ANSWER + b"*")
+
+    def close(self) -> None:
+        """Close the store."""
+        self.store.close()
