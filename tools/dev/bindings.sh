@@ -18,17 +18,17 @@ build_dist() {
         "$VENV/bin/python" -m auditwheel repair --wheel-dir "$BUILD/dist" "$BUILD"/dist-raw/*.whl
 }
 
-# The tests that Django's source distribution has for its caches, into .dev/django-VERSION; where they cannot be had, the
-# test that runs them is skipped.
-fetch_django_tests() {
-    local version folder
-    version="$("$VENV/bin/python" -c 'import django; print(django.__version__)')" || return
-    folder="$ROOT/.dev/django-$version"
-    [ -d "$folder/tests/cache" ] && return
+# fetch_tests NAME PATTERN: the tests that a framework's source distribution has, into .dev/NAME-VERSION; where they cannot be
+# had, what runs them is skipped.
+fetch_tests() {
+    local name="$1" pattern="$2" version folder
+    version="$("$VENV/bin/python" -c 'import importlib.metadata, sys; print(importlib.metadata.version(sys.argv[1]))' "$name")" || return
+    folder="$ROOT/.dev/$name-$version"
+    [ -d "$folder/tests" ] && return
     rm -rf "$folder.part" && mkdir -p "$folder.part" &&
-        "$VENV/bin/python" -m pip download --disable-pip-version-check --no-deps --no-binary Django \
-            --dest "$folder.part" "Django==$version" &&
-        tar -xzf "$folder.part"/*.tar.gz -C "$folder.part" --strip-components=1 --wildcards '*/tests/cache/*' &&
+        "$VENV/bin/python" -m pip download --disable-pip-version-check --no-deps --no-binary "$name" \
+            --dest "$folder.part" "$name==$version" &&
+        tar -xzf "$folder.part"/*.tar.gz -C "$folder.part" --strip-components=1 --wildcards "$pattern" &&
         rm -f "$folder.part"/*.tar.gz && rm -rf "$folder" && mv "$folder.part" "$folder"
 }
 

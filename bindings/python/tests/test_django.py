@@ -38,7 +38,7 @@ def djangos_tests():
     import django
 
     given = os.environ.get("MEMSTORE_DJANGO_TESTS")
-    return pathlib.Path(given) if given else HERE.parents[2] / f".dev/django-{django.__version__}/tests"
+    return pathlib.Path(given) if given else HERE.parents[2] / f".dev/Django-{django.__version__}/tests"
 
 
 def test_djangos_own_cases():

@@ -1,6 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """memstore.integrations.flask_caching, as a cache and in an application."""
 
+import importlib.metadata
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
 from datetime import timedelta
 
 import pytest
@@ -12,6 +19,32 @@ pytest.importorskip("flask_caching")
 import flask
 import flask_caching
 from memstore.integrations.flask_caching import MemstoreCache
+
+
+HERE = pathlib.Path(__file__).parent
+
+
+def flask_cachings_tests():
+    """The folder with Flask-Caching's tests, which come with its source distribution: ``./dev test`` fetches it."""
+    given = os.environ.get("MEMSTORE_FLASK_CACHING_TESTS")
+    version = importlib.metadata.version("Flask-Caching")
+    return pathlib.Path(given) if given else HERE.parents[2] / f".dev/Flask-Caching-{version}/tests"
+
+
+def test_flask_cachings_own_tests(tmp_path):
+    source = flask_cachings_tests()
+    if not (source / "test_memoize.py").is_file():
+        pytest.skip("Flask-Caching's source distribution is not there")
+    for pattern in ("test_cache.py", "test_memoize.py", "test_view.py", "test_templates.py", "*.html"):
+        for path in source.glob(pattern):
+            shutil.copy(path, tmp_path)
+    shutil.copy(HERE / "flask_caching_fixtures.py", tmp_path / "conftest.py")
+    result = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "ignore", "--rootdir", str(tmp_path), str(tmp_path)],
+        capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert int(re.search(r"(\d+) passed", result.stdout)[1]) > 80
 
 
 @pytest.fixture
