@@ -12,9 +12,10 @@ import threading
 from collections.abc import AsyncIterator, Iterator
 from datetime import datetime, timedelta, timezone
 from types import TracebackType
-from typing import Callable, NamedTuple, Optional
+from typing import Callable, ClassVar, NamedTuple, Optional
 
 from . import _native
+from ._fork import after_fork
 from .errors import CacheClosed
 from .stats import Alert
 
@@ -124,6 +125,18 @@ class Subscription(_native.Subscription):
     """
 
     _thread: Optional[_Waiter] = None
+    _caller: Optional[_Caller] = None
+
+    def __init__(self, store: _native.Handle, kinds: int, queue_size: int, /) -> None:
+        super().__init__(store, kinds, queue_size)
+        after_fork(self)
+
+    def _after_fork(self) -> None:
+        """The child has the queue, which is empty, and none of the threads that waited."""
+        self._forget_users()
+        self._thread = None
+        if self._caller is not None:
+            self._caller.restart()
 
     def get(self, timeout: Optional[float] = None) -> Optional[Event]:
         """The next event, waiting for it at most ``timeout`` seconds; None if there was none in time.
@@ -242,14 +255,36 @@ class _Waiter:
             answer.set_result(raw)
 
 
-def call_back(subscription: Subscription, callback: Callable[[Event], object]) -> None:
-    """Call a function for each event, on a thread of its own that ends with the subscription."""
+class _Caller:
+    """Calls a function for each event, on a thread of its own that ends with the subscription."""
 
-    def run() -> None:
-        for event in subscription:
+    #: Those whose threads run: a child of a fork, which has not the threads, finds them here.
+    _running: ClassVar[set[_Caller]] = set()
+
+    def __init__(self, subscription: Subscription, callback: Callable[[Event], object]) -> None:
+        self._subscription = subscription
+        self._callback = callback
+        self._running.add(self)
+        self._start()
+
+    def _start(self) -> None:
+        self._thread = threading.Thread(target=self._run, name="memstore-events", daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        for event in self._subscription:
             try:
-                callback(event)
+                self._callback(event)
             except Exception:
                 sys.excepthook(*sys.exc_info())
+        self._running.discard(self)
 
-    threading.Thread(target=run, name="memstore-events", daemon=True).start()
+    def restart(self) -> None:
+        """In the child of a fork. If it was the callback that forked, its thread is there and goes on."""
+        if self in self._running and self._thread is not threading.current_thread():
+            self._start()
+
+
+def call_back(subscription: Subscription, callback: Callable[[Event], object]) -> None:
+    """Call a function for each event, until the subscription is closed or the store is."""
+    subscription._caller = _Caller(subscription, callback)
