@@ -214,5 +214,8 @@ int ms_py_view_init(PyObject *module);
 int ms_py_cursor_init(PyObject *module);
 int ms_py_subscription_init(PyObject *module);
 int ms_py_load_init(PyObject *module);
+#ifdef MS_TESTING
+int ms_py_clock_init(PyObject *module);
+#endif
 
 #endif
