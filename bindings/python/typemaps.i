@@ -315,7 +315,28 @@
 %thread memstore_maintain;
 %thread memstore_count_by_pattern;
 %thread memstore_delete_by_pattern;
-%thread memstore_size;
+
+/* By all else that may wait: at once where the value is large, else when it does wait; see ms_py_call_begins(). */
+%define %may_wait(FUNCTION, AT_ONCE)
+%exception FUNCTION {
+    ms_py_call_begins(AT_ONCE);
+    $action
+    ms_py_call_ends();
+}
+%enddef
+
+%may_wait(memstore_set_until, arg5 >= MS_PY_LARGE_BYTES)
+%may_wait(memstore_add, arg5 >= MS_PY_LARGE_BYTES)
+%may_wait(memstore_replace, arg5 >= MS_PY_LARGE_BYTES)
+%may_wait(memstore_compare_and_set, arg5 >= MS_PY_LARGE_BYTES)
+%may_wait(memstore_increment, false)
+%may_wait(memstore_update_ttl, false)
+%may_wait(memstore_size, false)
+%may_wait(memstore_get_stats, false)
+%may_wait(memstore_get_memory_stats, false)
+%may_wait(memstore_get_ttl_stats, false)
+%may_wait(memstore_get_rates, false)
+%may_wait(memstore_reset_stats, false)
 
 /* ---- The hand-written half ------------------------------------------------------------------------------------- */
 

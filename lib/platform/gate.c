@@ -2,6 +2,7 @@
 #include "platform/gate.h"
 
 #include "platform/clock.h"
+#include "platform/wait.h"
 
 #include <stddef.h>
 
@@ -133,6 +134,7 @@ enum ms_gate_result ms_gate_enter(struct ms_gate *gate, uint32_t n, int64_t dead
         return MS_GATE_ENTERED;
     if (n > gate->places)
         return MS_GATE_TIMED_OUT;
+    ms_wait_begins();
     ms_mutex_lock(&gate->lock);
     if (gate->closed)
         result = MS_GATE_CLOSED;

@@ -3,6 +3,7 @@
 
 #include "platform/atomic.h"
 #include "platform/clock.h"
+#include "platform/wait.h"
 
 #include <errno.h>
 #include <time.h>
@@ -76,6 +77,7 @@ bool ms_mutex_lock_until(ms_mutex *mutex, int64_t deadline_us)
     ms_rank_before_wait(ms_mutex_rank(mutex), mutex);
     if (ms_likely(ms_mutex_try_lock(mutex)))
         return true;
+    ms_wait_begins();
     if (lock_until(mutex, deadline_us) != 0)
         return false;
     ms_rank_taken(ms_mutex_rank(mutex), mutex);

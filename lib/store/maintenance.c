@@ -8,6 +8,7 @@
  * it. */
 #include "platform/fork.h"
 #include "platform/lanes.h"
+#include "platform/wait.h"
 #include "store/store.h"
 
 #include <signal.h>
@@ -482,6 +483,7 @@ bool ms_maintenance_grace_period(memstore *store, int64_t deadline_us)
 {
     if (ms_testing_has_fault(MS_FAULT_NO_GRACE_PERIOD))
         return true;
+    ms_wait_begins();
     ms_mutex_lock(&thread_lock);
     if (is_maintenance_thread || !is_background(store) || ms_store_is_closed(store) ||
         !start_locked()) {

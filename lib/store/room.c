@@ -5,8 +5,7 @@
 #include "store/tell.h"
 
 #include "platform/mem.h"
-
-#include <unistd.h>
+#include "platform/wait.h"
 
 /* Dead bytes from which a segment is worth compacting when memory is short: moving three bytes
  * wins one. Without eviction every byte counts. */
@@ -285,7 +284,7 @@ static bool may_try_again(memstore *store, bool *sealed, int64_t deadline_us, bo
         ms_maintenance_is_me())
         return false;
     ms_mutex_unlock(&store->reclaim_lock);
-    usleep(PIN_POLL_US);
+    ms_wait_us(PIN_POLL_US);
     *locked = ms_mutex_lock_until(&store->reclaim_lock, deadline_us);
     *sealed = false;
     return *locked;
@@ -306,7 +305,7 @@ static int make_room_in_turn(memstore *store, uint64_t bytes, int64_t deadline_u
 
     /* A mutex is not fair, and writers that fill the store take it again and again. */
     if (ms_load_relaxed(&store->resizing))
-        usleep(GIVE_WAY_US);
+        ms_wait_us(GIVE_WAY_US);
     bool locked = ms_room_lock(store, deadline_us);
 
     if (!locked)

@@ -3,6 +3,8 @@
  * compaction. Run by the maintenance thread, or by memstore_maintain(). */
 #include "store/store.h"
 
+#include "platform/wait.h"
+
 #include <sched.h>
 
 #define COMPACT_NUM 1
@@ -116,6 +118,8 @@ bool ms_upkeep_expire(memstore *store, int64_t deadline_us)
 
     if (is_swept(store, now))
         return true;
+    /* How much there is to sweep nobody knows. */
+    ms_wait_begins();
     if (!lock_reclaim(store, !ms_maintenance_is_me(), deadline_us))
         return false;
     while (sweep_one(store, true))

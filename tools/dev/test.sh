@@ -148,11 +148,20 @@ test_python() {
     # Files take turns in as many processes as there are processors, and one more, since some wait most of the time.
     suite python junit "$LOGS/python.xml" \
         "$VENV/bin/python" -m pytest -q -p no:cacheprovider -n "$(($(jobs_count) + 1))" --dist loadfile --junit-xml="$LOGS/python.xml" bindings/python/tests
+    python_clock python-clock
 }
 
-# What --long adds: 10 million calls that must leave no byte behind, and the random tests with other seeds.
+# Any operations at any time, in the package with a clock that tests set.
+python_clock() {
+    prepared python-clock-build build_python_clock || return 0
+    PYTHONPATH="$BUILD/python-clock/package" suite "$1" junit "$LOGS/$1.xml" \
+        "$VENV/bin/python" -m pytest -q -p no:cacheprovider --junit-xml="$LOGS/$1.xml" bindings/python/tests/test_clock.py
+}
+
+# What --long adds: more than 10 million calls that must leave no byte behind, and the random tests with other seeds.
 test_python_long() {
-    MEMSTORE_LEAK_ROUNDS=200000 suite python-long junit "$LOGS/python-long.xml" \
+    MEMSTORE_CLOCK_EXAMPLES=3000 python_clock python-clock-long
+    MEMSTORE_LEAK_CALLS=10000000 suite python-long junit "$LOGS/python-long.xml" \
         "$VENV/bin/python" -m pytest -q -p no:cacheprovider --junit-xml="$LOGS/python-long.xml" \
         bindings/python/tests/test_leaks.py bindings/python/tests/test_model.py bindings/python/tests/test_properties.py
 }

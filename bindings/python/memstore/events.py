@@ -7,16 +7,16 @@ import asyncio
 import enum
 import heapq
 import math
-import os
 import sys
 import threading
 from collections import deque
 from collections.abc import AsyncIterator, Iterator
 from datetime import datetime, timedelta, timezone
 from types import TracebackType
-from typing import Callable, NamedTuple, Optional
+from typing import Callable, ClassVar, NamedTuple, Optional
 
 from . import _native
+from ._fork import after_fork
 from .errors import CacheClosed
 from .stats import Alert
 
@@ -127,6 +127,19 @@ class Subscription(_native.Subscription):
     taken. Several threads may take events: each goes to one of them.
     """
 
+    _caller: Optional[_Caller] = None
+
+    def __init__(self, store: _native.Handle, kinds: int, queue_size: int, /) -> None:
+        super().__init__(store, kinds, queue_size)
+        after_fork(self)
+
+    def _after_fork(self) -> None:
+        """The child has the queue, which is empty, and none of the threads that waited."""
+        self._forget_users()
+        self.__dict__.pop("_waiter", None)
+        if self._caller is not None:
+            self._caller.restart()
+
     def get(self, timeout: Optional[float] = None) -> Optional[Event]:
         """The next event, waiting for it at most ``timeout`` seconds; None if there was none in time.
 
@@ -155,9 +168,8 @@ class Subscription(_native.Subscription):
         return self
 
     async def __anext__(self) -> Event:
-        # One in each process, also when several threads' loops ask for it at once.
-        waiters: dict[int, _Waiter] = self.__dict__.setdefault("_waiters", {})
-        waiter = waiters.get(os.getpid()) or waiters.setdefault(os.getpid(), _Waiter(self))
+        # One, also when several threads' loops ask for it at once.
+        waiter: _Waiter = self.__dict__.get("_waiter") or self.__dict__.setdefault("_waiter", _Waiter(self))
         try:
             raw = await waiter.next()
         except CacheClosed:
@@ -167,7 +179,7 @@ class Subscription(_native.Subscription):
     def close(self) -> None:
         """End the subscription; whoever waits for an event of it stops. Closing again does nothing."""
         super().close()
-        waiter: Optional[_Waiter] = self.__dict__.get("_waiters", {}).get(os.getpid())
+        waiter: Optional[_Waiter] = self.__dict__.get("_waiter")
         if waiter is not None:
             waiter.close()
 
@@ -318,14 +330,36 @@ class _Waiter:
             return self._taking
 
 
-def call_back(subscription: Subscription, callback: Callable[[Event], object]) -> None:
-    """Call a function for each event, on a thread of its own that ends with the subscription."""
+class _Caller:
+    """Calls a function for each event, on a thread of its own that ends with the subscription."""
 
-    def run() -> None:
-        for event in subscription:
+    #: Those whose threads run: a child of a fork, which has not the threads, finds them here.
+    _running: ClassVar[set[_Caller]] = set()
+
+    def __init__(self, subscription: Subscription, callback: Callable[[Event], object]) -> None:
+        self._subscription = subscription
+        self._callback = callback
+        self._running.add(self)
+        self._start()
+
+    def _start(self) -> None:
+        self._thread = threading.Thread(target=self._run, name="memstore-events", daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        for event in self._subscription:
             try:
-                callback(event)
+                self._callback(event)
             except Exception:
                 sys.excepthook(*sys.exc_info())
+        self._running.discard(self)
 
-    threading.Thread(target=run, name="memstore-events", daemon=True).start()
+    def restart(self) -> None:
+        """In the child of a fork. If it was the callback that forked, its thread is there and goes on."""
+        if self in self._running and self._thread is not threading.current_thread():
+            self._start()
+
+
+def call_back(subscription: Subscription, callback: Callable[[Event], object]) -> None:
+    """Call a function for each event, until the subscription is closed or the store is."""
+    subscription._caller = _Caller(subscription, callback)

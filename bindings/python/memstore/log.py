@@ -5,13 +5,13 @@ from __future__ import annotations
 
 import atexit
 import logging
-import os
 import sys
 import threading
 import weakref
 from typing import Optional, Union
 
 from . import _native
+from ._fork import after_fork
 
 #: Levels of the library, by its numbers.
 _LEVELS = {1: logging.ERROR, 2: logging.WARNING, 3: logging.INFO, 4: logging.DEBUG}
@@ -44,6 +44,7 @@ class LogReader:
         self._logger = logger
         _native.set_logger(configuration, self._level(), self.queue)
         _readers.add(self)
+        after_fork(self)
         self._start()
 
     def _level(self) -> int:
@@ -61,8 +62,8 @@ class LogReader:
         if threading.current_thread() is not self._thread:
             self._thread.join(timeout)
 
-    def restart(self) -> None:
-        """In the child of a fork(), which has the queue and not the thread."""
+    def _after_fork(self) -> None:
+        """The child has the queue and not the thread."""
         self.queue.forget()
         self._start()
 
@@ -99,10 +100,4 @@ def _end_all() -> None:
         reader.end(timeout=1)
 
 
-def _restart_all() -> None:
-    for reader in list(_readers):
-        reader.restart()
-
-
 atexit.register(_end_all)
-os.register_at_fork(after_in_child=_restart_all)

@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import functools
 import inspect
+import itertools
 import threading
 from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, Any, NamedTuple, Optional, ParamSpec, Protocol, TypeVar, cast, overload
 
+from ._fork import after_fork
 from ._patterns import starting_with
 from ._types import TTL
 from .codec import Codec, encode_key
@@ -112,7 +114,8 @@ class _Flight:
     __slots__ = ("callers", "error")
 
     def __init__(self) -> None:
-        self.callers = 0
+        #: The threads that wait for it, the one that computes among them.
+        self.callers: list[int] = []
         self.error: Optional[BaseException] = None
 
 
@@ -135,6 +138,14 @@ class _Memo:
         self.misses = 0
         self.flights: dict[bytes, _Flight] = {}
         self.lock = threading.Lock()
+        after_fork(self)
+
+    def _after_fork(self) -> None:
+        self.lock = threading.Lock()
+        me = threading.get_ident()
+        for flight in self.flights.values():
+            flight.callers = [caller for caller in flight.callers if caller == me]
+        self.flights = {key: flight for key, flight in self.flights.items() if flight.callers}
 
     def key_of(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bytes:
         key = self.naming.key(self.name, self.arguments(*args, **kwargs))
@@ -162,7 +173,7 @@ class _Memo:
     def _compute(self, key: bytes, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Optional[bytes]:
         with self.lock:
             flight = self.flights.setdefault(key, _Flight())
-            flight.callers += 1
+            flight.callers.append(threading.get_ident())
             self.misses += 1
 
         def load(_: bytes) -> Any:
@@ -180,7 +191,7 @@ class _Memo:
             raise flight.error from None
         finally:
             with self.lock:
-                flight.callers -= 1
+                flight.callers.remove(threading.get_ident())
                 if not flight.callers:
                     del self.flights[key]
 
@@ -249,15 +260,14 @@ def _name_of(function: Callable[..., Any]) -> str:
 class Names:
     """The names of a store's memoized functions; a name is never given out again."""
 
-    __slots__ = ("_given", "_lock")
+    __slots__ = ("_given",)
 
     def __init__(self) -> None:
-        self._given: dict[str, int] = {}
-        self._lock = threading.Lock()
+        #: Both steps of unique() are atomic each, so that there is no lock that a fork could leave locked.
+        self._given: dict[str, itertools.count[int]] = {}
 
     def unique(self, name: str) -> str:
-        with self._lock:
-            number = self._given[name] = self._given.get(name, 0) + 1
+        number = next(self._given.setdefault(name, itertools.count(1)))
         return name if number == 1 else f"{name}#{number}"
 
 

@@ -123,7 +123,6 @@ class Store(_native.Handle):
         self._eviction = configuration.get("eviction")
         self._async_loads = AsyncLoads(configuration.get("loader.on_store_error"))
         self._names = Names()
-        self._views_wait = configuration.get("performance.max_concurrent_readers") != "0"
         self._log_reader = None
         if logger is None:
             _native.open_store(configuration.handle, self)

@@ -254,6 +254,7 @@ static int take_text(const char *data, size_t size, void *context)
 {
     PyObject **text = context;
 
+    ms_py_call_ends();
     *text = PyUnicode_DecodeUTF8(data, (Py_ssize_t)size, NULL);
     return *text == NULL;
 }
@@ -261,7 +262,10 @@ static int take_text(const char *data, size_t size, void *context)
 static PyObject *text_of(memstore *store, int (*write)(memstore *, memstore_write_fn, void *))
 {
     PyObject *text = NULL;
+    /* A report looks at many entries. */
+    ms_py_call_begins(true);
     const int status = write(store, take_text, &text);
+    ms_py_call_ends();
 
     if (status != MEMSTORE_OK && !PyErr_Occurred())
         ms_py_raise(status, NULL);

@@ -86,6 +86,7 @@ static void copy_value(const memstore_view *view, size_t n, void *context)
     struct copied *copied = context;
 
     (void)n;
+    ms_py_call_ends();
     if (view->data == NULL)
         return;
     copied->bytes = ms_py_bytes_of_view(view);
@@ -101,7 +102,9 @@ static int copy_in_place(PyObject *self, PyObject *key, struct copied *out)
     if (ms_py_borrow_key(key, &name) != 0)
         return -1;
     const memstore_key one = {name.data, name.size};
+    ms_py_call_begins(false);
     const int status = memstore_read_many(as_handle(self)->store, &one, 1, copy_value, out);
+    ms_py_call_ends();
     ms_py_bytes_release(&name);
     if (status != MEMSTORE_OK)
         fail(self, status, key);
@@ -187,12 +190,9 @@ static PyObject *handle_view(PyObject *self, PyObject *key)
 
     if (ms_py_borrow_key(key, &name) != 0)
         return NULL;
-    if (as_handle(self)->views_wait) {
-        Py_BEGIN_ALLOW_THREADS status = memstore_get_view(store, name.data, name.size, &view);
-        Py_END_ALLOW_THREADS
-    } else {
-        status = memstore_get_view(store, name.data, name.size, &view);
-    }
+    ms_py_call_begins(false);
+    status = memstore_get_view(store, name.data, name.size, &view);
+    ms_py_call_ends();
     ms_py_bytes_release(&name);
     return status == MEMSTORE_OK ? ms_py_view_new(as_handle(self), &view) : fail(self, status, key);
 }
@@ -232,13 +232,9 @@ static int store_value(PyObject *self, PyObject *key, PyObject *value, PyObject 
         ms_py_bytes_release(&name);
         return -1;
     }
-    if (bytes.size < MS_PY_LARGE_BYTES) {
-        status = set(store, name.data, name.size, bytes.data, bytes.size, ttl_ms);
-    } else {
-        Py_BEGIN_ALLOW_THREADS status =
-            set(store, name.data, name.size, bytes.data, bytes.size, ttl_ms);
-        Py_END_ALLOW_THREADS
-    }
+    ms_py_call_begins(bytes.size >= MS_PY_LARGE_BYTES);
+    status = set(store, name.data, name.size, bytes.data, bytes.size, ttl_ms);
+    ms_py_call_ends();
     ms_py_bytes_release(&bytes);
     ms_py_bytes_release(&name);
     if (status == MEMSTORE_OK)
@@ -284,7 +280,9 @@ static int delete_key(PyObject *self, PyObject *key)
 
     if (ms_py_borrow_key(key, &name) != 0)
         return -1;
+    ms_py_call_begins(false);
     status = memstore_delete(as_handle(self)->store, name.data, name.size);
+    ms_py_call_ends();
     ms_py_bytes_release(&name);
     if (status == MEMSTORE_OK || status == MEMSTORE_ERR_KEY_NOT_FOUND)
         return status == MEMSTORE_OK;
@@ -321,7 +319,10 @@ static Py_ssize_t handle_length(PyObject *self)
         fail(self, MEMSTORE_ERR_CACHE_CLOSED, NULL);
         return -1;
     }
-    return (Py_ssize_t)memstore_size(handle->store);
+    ms_py_call_begins(false);
+    const uint64_t size = memstore_size(handle->store);
+    ms_py_call_ends();
+    return (Py_ssize_t)size;
 }
 
 static PyObject *handle_iterate(PyObject *self)
@@ -448,7 +449,6 @@ static PyGetSetDef handle_properties[] = {
 };
 
 static PyMemberDef handle_members[] = {
-    {"_views_wait", T_BOOL, offsetof(struct ms_py_handle, views_wait), 0, NULL},
     {"__weaklistoffset__", T_PYSSIZET, offsetof(struct ms_py_handle, weak_references), READONLY,
      NULL},
     {NULL, 0, 0, 0, NULL},

@@ -215,7 +215,9 @@ PyObject *ms_py_lease_acquire(PyObject *self, PyObject *key)
 
     if (store == NULL || ms_py_borrow_key(key, &name) != 0)
         return NULL;
+    ms_py_call_begins(false);
     const int status = memstore_lease_acquire(store, name.data, name.size, 0, &lease, &view);
+    ms_py_call_ends();
     ms_py_bytes_release(&name);
     if (status == MEMSTORE_ERR_KEY_NOT_FOUND)
         return Py_BuildValue("(OO)", Py_None, Py_None);
@@ -293,7 +295,9 @@ static PyObject *lease_fail(PyObject *self, PyObject *absent)
 
     if (lease == NULL)
         return NULL;
+    ms_py_call_begins(false);
     memstore_lease_fail(lease, is_absent ? MEMSTORE_LOAD_ABSENT : MEMSTORE_LOAD_FAILED, &view);
+    ms_py_call_ends();
     return bytes_or_none(&view);
 }
 

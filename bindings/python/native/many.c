@@ -49,7 +49,6 @@ static int add_result(PyObject *dict, const struct ms_py_operands *operands, siz
 /* A get_many() on its way. */
 struct reading {
     const struct ms_py_operands *operands;
-    PyThreadState *released; /* when the GIL is */
     PyObject *dict;
 };
 
@@ -68,9 +67,7 @@ static void make_dict(const memstore_view *views, size_t n, void *context)
 {
     struct reading *reading = context;
 
-    if (reading->released != NULL)
-        PyEval_RestoreThread(reading->released);
-    reading->released = NULL;
+    ms_py_call_ends();
     reading->dict = new_dict(count_found(views, n));
     for (size_t i = 0; reading->dict != NULL && i < n; i++) {
         if (views[i].data != NULL &&
@@ -89,11 +86,9 @@ PyObject *ms_py_get_many(PyObject *self, PyObject *keys)
 
     if (store == NULL || ms_py_take_keys(&operands, "get_many", keys, stack) != 0)
         return NULL;
-    if (operands.count >= MS_PY_LARGE_BATCH)
-        reading.released = PyEval_SaveThread();
+    ms_py_call_begins(operands.count >= MS_PY_LARGE_BATCH);
     status = memstore_read_many(store, operands.keys, operands.count, make_dict, &reading);
-    if (reading.released != NULL)
-        PyEval_RestoreThread(reading.released);
+    ms_py_call_ends();
     ms_py_drop_operands(&operands);
     return status == MEMSTORE_OK ? reading.dict : ms_py_raise(status, NULL);
 }
@@ -114,18 +109,15 @@ PyObject *ms_py_has_many(PyObject *self, PyObject *keys)
 {
     _Alignas(max_align_t) char stack[MS_PY_ROOM_KEYS * MS_PY_KEY_ROOM];
     struct ms_py_operands operands;
-    PyThreadState *released = NULL;
     PyObject *dict;
     int status;
     memstore *store = ms_py_handle_store(self);
 
     if (store == NULL || ms_py_take_keys(&operands, "has_many", keys, stack) != 0)
         return NULL;
-    if (operands.count >= MS_PY_LARGE_BATCH)
-        released = PyEval_SaveThread();
+    ms_py_call_begins(operands.count >= MS_PY_LARGE_BATCH);
     status = memstore_has_many(store, operands.keys, operands.count, operands.flags, NULL);
-    if (released != NULL)
-        PyEval_RestoreThread(released);
+    ms_py_call_ends();
     dict = status < 0 ? ms_py_raise(status, NULL) : dict_of_flags(&operands);
     ms_py_drop_operands(&operands);
     return dict;

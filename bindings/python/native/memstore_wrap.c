@@ -4301,7 +4301,11 @@ SWIGINTERN PyObject *_wrap_get_stats(PyObject *self, PyObject *args) {
     if (arg1 == NULL)
     SWIG_fail;
   }
-  result = (int)memstore_get_stats(arg1,arg2);
+  {
+    ms_py_call_begins(false);
+    result = (int)memstore_get_stats(arg1,arg2);
+    ms_py_call_ends();
+  }
   {
     if (result < 0) {
       ms_py_raise(result, NULL);
@@ -4365,7 +4369,11 @@ SWIGINTERN PyObject *_wrap_get_memory_stats(PyObject *self, PyObject *args) {
     if (arg1 == NULL)
     SWIG_fail;
   }
-  result = (int)memstore_get_memory_stats(arg1,arg2);
+  {
+    ms_py_call_begins(false);
+    result = (int)memstore_get_memory_stats(arg1,arg2);
+    ms_py_call_ends();
+  }
   {
     if (result < 0) {
       ms_py_raise(result, NULL);
@@ -4407,7 +4415,11 @@ SWIGINTERN PyObject *_wrap_get_ttl_stats(PyObject *self, PyObject *args) {
     if (arg1 == NULL)
     SWIG_fail;
   }
-  result = (int)memstore_get_ttl_stats(arg1,arg2);
+  {
+    ms_py_call_begins(false);
+    result = (int)memstore_get_ttl_stats(arg1,arg2);
+    ms_py_call_ends();
+  }
   {
     if (result < 0) {
       ms_py_raise(result, NULL);
@@ -4522,7 +4534,11 @@ SWIGINTERN PyObject *_wrap_get_rates(PyObject *self, PyObject *args) {
     if (arg1 == NULL)
     SWIG_fail;
   }
-  result = (int)memstore_get_rates(arg1,arg2);
+  {
+    ms_py_call_begins(false);
+    result = (int)memstore_get_rates(arg1,arg2);
+    ms_py_call_ends();
+  }
   {
     if (result < 0) {
       ms_py_raise(result, NULL);
@@ -4556,7 +4572,11 @@ SWIGINTERN PyObject *_wrap_reset_stats(PyObject *self, PyObject *args) {
     if (arg1 == NULL)
     SWIG_fail;
   }
-  result = (int)memstore_reset_stats(arg1);
+  {
+    ms_py_call_begins(false);
+    result = (int)memstore_reset_stats(arg1);
+    ms_py_call_ends();
+  }
   {
     if (result < 0) {
       ms_py_raise(result, NULL);
@@ -4822,7 +4842,11 @@ SWIGINTERN PyObject *_wrap_set_until(PyObject *self, PyObject *args) {
     if (ms_py_unix_time(swig_obj[3], &arg6) != 0)
     SWIG_fail;
   }
-  result = (int)memstore_set_until(arg1,(void const *)arg2,arg3,(void const *)arg4,arg5,arg6);
+  {
+    ms_py_call_begins(arg5 >= MS_PY_LARGE_BYTES);
+    result = (int)memstore_set_until(arg1,(void const *)arg2,arg3,(void const *)arg4,arg5,arg6);
+    ms_py_call_ends();
+  }
   {
     if (result < 0) {
       ms_py_raise(result, swig_obj[1]);
@@ -4922,7 +4946,11 @@ SWIGINTERN PyObject *_wrap_add(PyObject *self, PyObject *args) {
     if (ms_py_ttl(swig_obj[3], &arg6) != 0)
     SWIG_fail;
   }
-  result = (int)memstore_add(arg1,(void const *)arg2,arg3,(void const *)arg4,arg5,arg6);
+  {
+    ms_py_call_begins(arg5 >= MS_PY_LARGE_BYTES);
+    result = (int)memstore_add(arg1,(void const *)arg2,arg3,(void const *)arg4,arg5,arg6);
+    ms_py_call_ends();
+  }
   {
     if (result < 0 && result != MEMSTORE_ERR_KEY_EXISTS) {
       ms_py_raise(result, swig_obj[1]);
@@ -4990,7 +5018,11 @@ SWIGINTERN PyObject *_wrap_replace(PyObject *self, PyObject *args) {
     if (ms_py_ttl(swig_obj[3], &arg6) != 0)
     SWIG_fail;
   }
-  result = (int)memstore_replace(arg1,(void const *)arg2,arg3,(void const *)arg4,arg5,arg6);
+  {
+    ms_py_call_begins(arg5 >= MS_PY_LARGE_BYTES);
+    result = (int)memstore_replace(arg1,(void const *)arg2,arg3,(void const *)arg4,arg5,arg6);
+    ms_py_call_ends();
+  }
   {
     if (result < 0 && result != MEMSTORE_ERR_KEY_NOT_FOUND) {
       ms_py_raise(result, swig_obj[1]);
@@ -5066,7 +5098,11 @@ SWIGINTERN PyObject *_wrap_compare_and_set(PyObject *self, PyObject *args) {
     SWIG_exception_fail(SWIG_ArgError(ecode7), "in method '" "compare_and_set" "', argument " "7"" of type '" "uint64_t""'");
   }
   arg7 = (uint64_t)(val7);
-  result = (int)memstore_compare_and_set(arg1,(void const *)arg2,arg3,(void const *)arg4,arg5,arg6,arg7);
+  {
+    ms_py_call_begins(arg5 >= MS_PY_LARGE_BYTES);
+    result = (int)memstore_compare_and_set(arg1,(void const *)arg2,arg3,(void const *)arg4,arg5,arg6,arg7);
+    ms_py_call_ends();
+  }
   {
     if (result < 0 && result != MEMSTORE_ERR_VERSION_MISMATCH) {
       ms_py_raise(result, swig_obj[1]);
@@ -5144,7 +5180,11 @@ SWIGINTERN PyObject *_wrap_increment(PyObject *self, PyObject *args) {
     if (ms_py_ttl(swig_obj[4], &arg6) != 0)
     SWIG_fail;
   }
-  result = (int)memstore_increment(arg1,(void const *)arg2,arg3,arg4,arg5,arg6,arg7);
+  {
+    ms_py_call_begins(false);
+    result = (int)memstore_increment(arg1,(void const *)arg2,arg3,arg4,arg5,arg6,arg7);
+    ms_py_call_ends();
+  }
   {
     if (result < 0) {
       ms_py_raise(result, swig_obj[1]);
@@ -5379,7 +5419,11 @@ SWIGINTERN PyObject *_wrap_update_ttl(PyObject *self, PyObject *args) {
     if (ms_py_ttl(swig_obj[2], &arg4) != 0)
     SWIG_fail;
   }
-  result = (int)memstore_update_ttl(arg1,(void const *)arg2,arg3,arg4);
+  {
+    ms_py_call_begins(false);
+    result = (int)memstore_update_ttl(arg1,(void const *)arg2,arg3,arg4);
+    ms_py_call_ends();
+  }
   {
     if (result < 0) {
       ms_py_raise(result, swig_obj[1]);
@@ -5446,9 +5490,9 @@ SWIGINTERN PyObject *_wrap_size(PyObject *self, PyObject *args) {
     SWIG_fail;
   }
   {
-    SWIG_PYTHON_THREAD_BEGIN_ALLOW;
+    ms_py_call_begins(false);
     result = (uint64_t)memstore_size(arg1);
-    SWIG_PYTHON_THREAD_END_ALLOW;
+    ms_py_call_ends();
   }
   resultobj = SWIG_From_unsigned_SS_long_SS_long((unsigned long long)(result));
   return resultobj;

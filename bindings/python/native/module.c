@@ -58,6 +58,10 @@ int ms_py_module_init(PyObject *module)
     if (PyModule_AddStringConstant(module, "_BUILD", MS_PY_BUILD) != 0)
         return -1;
     ms_py_many_init();
+#ifdef MS_TESTING
+    if (ms_py_clock_init(module) != 0)
+        return -1;
+#endif
     return ms_py_convert_init() != 0 || ms_py_handle_init(module) != 0 ||
                    ms_py_view_init(module) != 0 || ms_py_cursor_init(module) != 0 ||
                    ms_py_subscription_init(module) != 0 || ms_py_load_init(module) != 0 ||

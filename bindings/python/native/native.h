@@ -20,13 +20,19 @@
  *         memstore_get_or_load() and memstore_warm() call, and the functions that are told the
  *         progress of saving, loading and warming; none holds a lock.
  *
- * Locking: the GIL guards all fields of these objects. It is released around calls that may take
- * long: see MS_PY_LARGE_BYTES and MS_PY_LARGE_BATCH. */
+ *   PY-4  The GIL is never waited for inside a call of the library, but in the functions of PY-3: a
+ *         call that has given it up takes it back when it has returned.
+ *
+ * Locking: the GIL guards all fields of these objects. It is released around calls that take long: see
+ * MS_PY_LARGE_BYTES and MS_PY_LARGE_BATCH. Short calls that may have to wait keep it until they do:
+ * see ms_py_call_begins(). */
 #ifndef MS_PY_NATIVE_H
 #define MS_PY_NATIVE_H
 
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
+#include "platform/wait.h"
+
 #include <memstore/memstore.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -41,9 +47,6 @@ struct ms_py_handle {
     /* NULL until opened; then valid until the object dies, closed or not */
     PyObject_HEAD memstore *store;
     bool closed;
-    /* how many views are held is bounded: who waits for one to be released must not hold the GIL,
-     * which that may need */
-    bool views_wait;
     PyObject *weak_references;
     PyObject *log; /* a LogQueue, or NULL */
 };
@@ -55,6 +58,32 @@ struct ms_py_bytes {
     bool exported; /* `buffer` is held */
     Py_buffer buffer;
 };
+
+/* ---- gil.c: calls that may wait ---- */
+
+/* Give the GIL up, and take it back if this thread has given it up so. */
+void ms_py_release_gil(void);
+void ms_py_take_gil(void);
+
+/* Before a call of the library, with the GIL held: it is given up at once, or else as soon as the call
+ * waits for anything, if it does. Between the two there is the call alone. */
+static inline void ms_py_call_begins(bool at_once)
+{
+    if (at_once)
+        ms_py_release_gil();
+    else
+        ms_before_wait = ms_py_release_gil;
+}
+
+/* After the call, or in a function that it calls to make objects, after which it waits for nothing:
+ * the GIL is held. Doing it again does nothing. */
+static inline void ms_py_call_ends(void)
+{
+    if (ms_before_wait != NULL)
+        ms_before_wait = NULL;
+    else
+        ms_py_take_gil();
+}
 
 /* ---- convert.c: from Python objects; on failure an exception is set and -1 returned ---- */
 
@@ -185,5 +214,8 @@ int ms_py_view_init(PyObject *module);
 int ms_py_cursor_init(PyObject *module);
 int ms_py_subscription_init(PyObject *module);
 int ms_py_load_init(PyObject *module);
+#ifdef MS_TESTING
+int ms_py_clock_init(PyObject *module);
+#endif
 
 #endif

@@ -132,7 +132,8 @@ static PyObject *subscription_next(PyObject *object, PyObject *args)
         status = memstore_subscription_next(self->subscription, 0, &event);
     else
         status = wait_in_slices(self, timeout_ms, &event);
-    self->users--;
+    /* Unless a signal's handler has forked meanwhile, and the child forgotten this. */
+    self->users -= self->users != 0;
     PyObject *result = NULL;
     if (status == MEMSTORE_OK) {
         result = tuple_of_event(&event);
@@ -149,6 +150,14 @@ static PyObject *subscription_next(PyObject *object, PyObject *args)
 static PyObject *subscription_close(PyObject *self, PyObject *Py_UNUSED(ignored))
 {
     as_subscription(self)->closed = true;
+    close_when_unused(as_subscription(self));
+    Py_RETURN_NONE;
+}
+
+/* In the child of a fork(): the threads that were in next() are not here to leave it. */
+static PyObject *subscription_forget_users(PyObject *self, PyObject *Py_UNUSED(ignored))
+{
+    as_subscription(self)->users = 0;
     close_when_unused(as_subscription(self));
     Py_RETURN_NONE;
 }
@@ -176,6 +185,7 @@ static void subscription_dealloc(PyObject *self)
 
 static PyMethodDef subscription_methods[] = {
     {"_next", subscription_next, METH_VARARGS, NULL},
+    {"_forget_users", subscription_forget_users, METH_NOARGS, NULL},
     {"close", subscription_close, METH_NOARGS,
      "close($self, /)\n--\n\n"
      "End the subscription; whoever waits for an event of it stops. Closing again does nothing."},

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
+import contextlib
 import os
+import signal
 import sys
 import threading
 import traceback
@@ -7,6 +9,7 @@ import warnings
 
 import memstore
 import pytest
+from conftest import wait_until
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 
@@ -19,6 +22,7 @@ def in_child(function):
         child = os.fork()
     if child == 0:
         code = 1
+        signal.alarm(60)  # what waits for a thread that the child does not have waits for ever
         try:
             function()
             code = 0
@@ -100,3 +104,177 @@ def test_a_fork_while_threads_write(store):
         done.set()
         for thread in threads:
             thread.join()
+
+
+# ---- What the package holds in Python
+
+
+@contextlib.contextmanager
+def held(lock):
+    """A lock that another thread holds."""
+    taken, ends = threading.Event(), threading.Event()
+
+    def hold():
+        with lock:
+            taken.set()
+            ends.wait()
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    taken.wait()
+    try:
+        yield
+    finally:
+        ends.set()
+        thread.join()
+
+
+def test_memoized_functions_are_called_in_a_child_whatever_others_were_at(store):
+    @store.memoize()
+    def double(number):
+        return 2 * number
+
+    @store.memoize
+    def triple(number):
+        return 3 * number
+
+    def child():
+        assert double(4) == 8
+        assert triple(5) == 15
+        assert store.memoize(lambda number: number)(1) == 1
+
+    assert double(3) == 6
+    with held(double.cache_info.__self__.lock):
+        in_child(child)
+    assert double(3) == 6
+
+
+def test_a_child_computes_what_another_thread_was_computing(store):
+    begins, ends = threading.Event(), threading.Event()
+
+    @store.memoize
+    def slow(number):
+        if os.getpid() == parent:
+            begins.set()
+            ends.wait()
+        return os.getpid()
+
+    def child():
+        assert slow(1) == os.getpid()
+        assert not slow.cache_info.__self__.flights
+
+    parent = os.getpid()
+    thread = threading.Thread(target=slow, args=(1,))
+    thread.start()
+    begins.wait()
+    try:
+        in_child(child)
+    finally:
+        ends.set()
+        thread.join()
+    assert slow(1) == parent
+
+
+def test_a_function_that_forks_goes_on_in_both(store):
+    @store.memoize
+    def forks(number):
+        children.append(os.fork())
+        return number
+
+    children = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        result = forks(7)
+    if children == [0]:
+        os._exit(result != 7 or bool(forks.cache_info.__self__.flights))
+    assert os.waitstatus_to_exitcode(os.waitpid(children[0], 0)[1]) == 0
+    assert result == 7
+    assert not forks.cache_info.__self__.flights
+
+
+def test_named_stores_are_had_in_a_child_whatever_others_were_at():
+    from memstore.integrations import _shared
+
+    def child():
+        assert _shared.named_store("forked", {}).get("k") == b"v"
+        _shared.close_named("forked")
+
+    _shared.named_store("forked", {})["k"] = b"v"
+    with held(_shared._lock):
+        in_child(child)
+    _shared.close_named("forked")
+
+
+def test_callbacks_are_called_in_a_child(store):
+    parents, childs = [], []
+
+    def child():
+        store.delete("of the child")
+        assert wait_until(lambda: childs, 30)
+        removals.close()
+        with memstore.Store() as other:
+            with other.on_event(lambda event: childs.append(event.key)):
+                other["k"] = b"v"
+                other.delete("k")
+                assert wait_until(lambda: len(childs) > 1, 30)
+        assert childs == [b"of the child", b"k"]
+        assert parents == [b"before"]
+
+    parent = os.getpid()
+    store.set_many(dict.fromkeys(["before", "of the child", "after"], b""))
+    removals = store.on_event(lambda event: (parents if os.getpid() == parent else childs).append(event.key))
+    store.delete("before")
+    assert wait_until(lambda: parents, 30)
+    in_child(child)
+    store.delete("after")
+    assert wait_until(lambda: len(parents) > 1, 30)
+    removals.close()
+    in_child(lambda: store.delete("of the child"))
+
+
+def test_a_callback_that_forks_goes_on_in_both(store):
+    reports, tells = os.pipe()
+
+    def fork_or_tell(event):
+        if event.key == b"fork":
+            child = os.fork()
+            if child == 0:
+                store.delete("k")
+            else:
+                children.append(child)
+        else:
+            os.write(tells, b"%s by %d in %s\n" % (event.key, os.getpid(), threading.current_thread().name.encode()))
+            if os.getpid() != parent:
+                os._exit(0)
+
+    parent, children = os.getpid(), []
+    store.set_many(dict.fromkeys(["fork", "k"], b""))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        with store.on_event(fork_or_tell):
+            store.delete("fork")
+            assert wait_until(lambda: children, 30)
+            assert os.waitstatus_to_exitcode(os.waitpid(children[0], 0)[1]) == 0
+            assert os.read(reports, 1000).startswith(b"k by %d in" % children[0])
+            store.delete("k")
+            assert os.read(reports, 1000).startswith(b"k by %d in" % parent)
+    os.close(reports)
+    os.close(tells)
+
+
+def test_a_subscription_that_a_thread_waits_on_is_of_use_in_a_child(store):
+    """The child does not have the thread: it takes events itself, and closing waits for nobody."""
+    with store.subscribe() as removals:
+        thread = threading.Thread(target=lambda: list(removals))
+        thread.start()
+
+        def child():
+            assert store.event_stats().subscriptions == 1
+            store["k"] = b"v"
+            store.delete("k")
+            assert removals.get(30).key == b"k"
+            removals.close()
+            assert store.event_stats().subscriptions == 0
+
+        in_child(child)
+    thread.join()

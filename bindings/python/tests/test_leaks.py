@@ -1,11 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """Resident memory stays where it is while everything is called over and over, the failures too."""
 
+import asyncio
 import gc
+import itertools
+import logging
 import os
 
 import memstore
 import pytest
+from memstore import EventKind
+
+try:
+    import numpy
+except ImportError:
+    numpy = None
 
 
 def resident():
@@ -21,14 +30,45 @@ def attempt(call):
         pass
 
 
-def calls(store):
+def calls(store, cache):
     key = bytearray(b"key")
     square = store.memoize(lambda n: n * n)
     failing = store.memoize(lambda n: 1 // n)
     cache_info = square.cache_info
     items = {f"key-{i}": b"v" * 100 for i in range(100)}
     mixed = [*items, key, b"bytes", memoryview(b"view")]
+    doubled = cache.memoize()(lambda n: 2 * n)
+    removals = store.subscribe(EventKind.REMOVALS, queue_size=10)
+    closed = store.subscribe(EventKind.REMOVALS)
+    closed.close()
+    rows = []
+    if numpy is not None:
+        names = numpy.array([f"key-{i}" for i in range(100)], dtype="S8")
+        values = numpy.arange(300, dtype="u4").reshape(100, 3)
+        rows = [
+            lambda: store.set_many(names, values=values),
+            lambda: store.get_many(names),
+            lambda: store.has_many(names),
+            lambda: store.delete_many(values),
+            lambda: store.set_many(names, values=values[:7]),
+            lambda: store.set_many(names.reshape(10, 10), values=values),
+        ]
     return [
+        *rows,
+        lambda: removals.get(0),
+        lambda: removals.get(0),
+        lambda: closed.get(0),
+        lambda: store.subscribe(EventKind.ALERT).close(),
+        lambda: store.subscribe(-1),
+        lambda: store.event_stats(),
+        lambda: cache.__setitem__(("a", 1), {"value": [1.5]}),
+        lambda: cache.get(("a", 1)),
+        lambda: cache["absent"],
+        lambda: cache.__setitem__("key", (n for n in ())),
+        lambda: cache.__setitem__([], 1),
+        lambda: cache.pop("absent", None),
+        lambda: doubled(4),
+        lambda: doubled.invalidate(4),
         lambda: store.get("absent"),
         lambda: store.get("key-1", default=5),
         lambda: store["absent"],
@@ -81,10 +121,69 @@ def calls(store):
     ]
 
 
+def slow_calls(store, folder):
+    """What takes long, for every hundredth round."""
+    path, numbers = folder / "snapshot", itertools.count()
+    logger = logging.getLogger("memstore.test_leaks")
+    logger.setLevel(logging.DEBUG)
+    logger.propagate = False
+    logger.addHandler(logging.NullHandler())
+
+    async def load(key):
+        await asyncio.sleep(0)
+        if next(numbers) % 3 == 0:
+            raise ValueError(key)
+        return b"loaded"
+
+    async def loads():
+        keys = [f"load {next(numbers)}", "absent"]
+        await asyncio.gather(*[store.aget_or_load(key, load, ttl=0.001) for key in keys * 3], return_exceptions=True)
+
+    async def events():
+        with store.subscribe() as removals:
+            store["gone"] = b""
+            store.delete("gone")
+            async for _ in removals:
+                break
+
+    def call_back():
+        with store.on_event(lambda event: None):
+            store["gone"] = b""
+            store.delete("gone")
+
+    def log():
+        with memstore.Store(memory_limit="1MB", logger=logger) as other:
+            other["k"] = b"v"
+
+    def other_store():
+        with memstore.Store(memory_limit="8MB") as other:
+            other.load(path)
+            other.warm([b"a", b"b"], lambda keys: dict.fromkeys(keys, b"warmed"))
+
+    def refuse(*_):
+        raise ValueError
+
+    return [
+        lambda: asyncio.run(loads()),
+        lambda: asyncio.run(events()),
+        call_back,
+        log,
+        lambda: store.save(path),
+        lambda: store.save(path, progress=refuse),
+        lambda: store.save(folder / "nowhere" / "snapshot"),
+        lambda: store.load(folder / "absent"),
+        lambda: memstore.Store.snapshot_info(path),
+        other_store,
+        lambda: store.warm([b"a"], refuse),
+        lambda: store.advise(),
+    ]
+
+
 @pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="needs /proc")
-def test_nothing_leaks():
-    with memstore.Store(memory_limit="8MB", max_entry_size="100kB") as store:
-        every = calls(store)
+def test_nothing_leaks(tmp_path):
+    with memstore.Store(memory_limit="8MB", max_entry_size="100kB") as store, memstore.Cache(memory_limit="4MB") as cache:
+        every = calls(store, cache)
+        seldom = slow_calls(store, tmp_path)
 
         def run(times):
             for i in range(times):
@@ -93,13 +192,15 @@ def test_nothing_leaks():
                 # A view that was entered and not left is a cycle. Free-threaded Pythons look for those so seldom that all
                 # of the store would be pinned.
                 if i % 100 == 0:
+                    for call in seldom:
+                        attempt(call)
                     gc.collect()
             gc.collect()
 
         run(500)
         before = resident()
-        # 150,000 calls; `./dev test --long` makes 10 million.
-        run(int(os.environ.get("MEMSTORE_LEAK_ROUNDS", "3000")))
+        # `./dev test --long` makes 10 million.
+        run(-(-int(os.environ.get("MEMSTORE_LEAK_CALLS", "150000")) // len(every)))
         grown = resident() - before
     # One leaked object of 50 bytes a round would be 150 kB; the allocators' own ups and downs are below 2 MB.
     assert grown < 2_000_000

@@ -2,6 +2,7 @@
 """memstore.integrations.redis: redis-py with a real server that tells what changes."""
 
 import functools
+import os
 import random
 import shutil
 import socket
@@ -13,6 +14,7 @@ import memstore
 import pytest
 from conftest import wait_until
 from test_documents import program_of
+from test_fork import held, in_child
 from test_threads import run_in_threads
 
 redis = pytest.importorskip("redis", minversion="5.1")
@@ -246,3 +248,33 @@ def test_an_answer_without_room_is_not_kept():
         assert not near.set(answer(get, b"x" * 5000)) and near.get(get) is None
         with pytest.raises(ValueError, match="shards"):
             NearCache(store=store, shards=1)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_child_asks_for_itself():
+    """It has neither the threads whose answers were under way, nor connections that are told of changes."""
+
+    class Connection:
+        pass
+
+    def child():
+        assert near._asked == {}
+        assert near.get(told.cache_key) is None
+        assert near.get(asked.cache_key) is None
+        assert near.set(CacheEntry(told.cache_key, b"1", CacheEntryStatus.VALID, Connection()))
+
+    connection = Connection()
+    key = CacheKey("GET", ("k",), ("GET", "k"))
+    other = CacheKey("GET", ("l",), ("GET", "l"))
+    told = CacheEntry(key, b"1", CacheEntryStatus.VALID, connection)
+    asked = CacheEntry(other, None, CacheEntryStatus.IN_PROGRESS, connection)
+    near = NearCache(memory_limit="16MB")
+    near.set(told)
+    thread = threading.Thread(target=near.set, args=(asked,))
+    thread.start()
+    thread.join()
+    assert near.get(key) is not None
+    with held(near._lock):
+        in_child(child)
+    assert near.get(key) is not None
+    near.close()

@@ -4,7 +4,6 @@ import threading
 import time
 
 import memstore
-import pytest
 
 THREADS = 4
 
@@ -147,28 +146,3 @@ def test_iteration_while_others_write(store):
             done.set()
 
     run_in_threads(write, read)
-
-
-@pytest.mark.parametrize("size", [1000, 10_000_000])
-def test_large_copies_let_other_threads_run(size):
-    """One thread copies, another counts; the second must not stand still meanwhile."""
-    with memstore.Store(memory_limit="64MB") as store:
-        value = bytes(size)
-        done = threading.Event()
-        counted = []
-
-        def copy():
-            deadline = time.monotonic() + 0.3
-            while time.monotonic() < deadline:
-                store["k"] = value
-                store.get("k")
-            done.set()
-
-        def count():
-            n = 0
-            while not done.is_set():
-                n += 1
-            counted.append(n)
-
-        run_in_threads(copy, count)
-        assert counted[0] > 1000

@@ -689,6 +689,21 @@ static inline uint64_t ms_clock_real_ns(void)
     return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 #endif
+#ifndef MS_PLATFORM_WAIT_H
+#define MS_PLATFORM_WAIT_H
+#include <stddef.h>
+#include <stdint.h>
+extern __thread void (*ms_before_wait)(void);
+static inline void ms_wait_begins(void)
+{
+    void (*const before_wait)(void) = ms_before_wait;
+    if (ms_likely(before_wait == NULL))
+        return;
+    ms_before_wait = NULL;
+    before_wait();
+}
+void ms_wait_us(uint32_t us);
+#endif
 #include <stddef.h>
 struct ms_gate_waiter {
     struct ms_gate_waiter *next;
@@ -791,6 +806,7 @@ enum ms_gate_result ms_gate_enter(struct ms_gate *gate, uint32_t n, int64_t dead
         return MS_GATE_ENTERED;
     if (n > gate->places)
         return MS_GATE_TIMED_OUT;
+    ms_wait_begins();
     ms_mutex_lock(&gate->lock);
     if (gate->closed)
         result = MS_GATE_CLOSED;
@@ -1549,6 +1565,7 @@ bool ms_mutex_lock_until(ms_mutex *mutex, int64_t deadline_us)
     ms_rank_before_wait(ms_mutex_rank(mutex), mutex);
     if (ms_likely(ms_mutex_try_lock(mutex)))
         return true;
+    ms_wait_begins();
     if (lock_until(mutex, deadline_us) != 0)
         return false;
     ms_rank_taken(ms_mutex_rank(mutex), mutex);
@@ -1654,6 +1671,15 @@ void ms_thread_before_fork(void)
 void ms_thread_after_fork(void)
 {
     ms_mutex_unlock(&slots_lock);
+}
+
+/* lib/platform/wait.c */
+#include <unistd.h>
+__thread void (*ms_before_wait)(void);
+void ms_wait_us(uint32_t us)
+{
+    ms_wait_begins();
+    usleep(us);
 }
 
 /* lib/util/crc32.c */
@@ -18198,6 +18224,7 @@ bool ms_maintenance_grace_period(memstore *store, int64_t deadline_us)
 {
     if (ms_testing_has_fault(MS_FAULT_NO_GRACE_PERIOD))
         return true;
+    ms_wait_begins();
     ms_mutex_lock(&thread_lock);
     if (is_maintenance_thread || !is_background(store) || ms_store_is_closed(store) ||
         !start_locked()) {
@@ -21366,7 +21393,6 @@ int ms_store_update_ttl(memstore *store, const void *key, size_t key_size, int64
 }
 
 /* lib/store/room.c */
-#include <unistd.h>
 #define store_room_COMPACT_NUM 1
 #define store_room_COMPACT_DEN 4
 #define COMPACT_DEN_WITHOUT_EVICTION 16
@@ -21578,7 +21604,7 @@ static bool may_try_again(memstore *store, bool *sealed, int64_t deadline_us, bo
         ms_maintenance_is_me())
         return false;
     ms_mutex_unlock(&store->reclaim_lock);
-    usleep(PIN_POLL_US);
+    ms_wait_us(PIN_POLL_US);
     *locked = ms_mutex_lock_until(&store->reclaim_lock, deadline_us);
     *sealed = false;
     return *locked;
@@ -21594,7 +21620,7 @@ static int make_room_in_turn(memstore *store, uint64_t bytes, int64_t deadline_u
     bool sealed = false;
     int status = MEMSTORE_OK;
     if (ms_load_relaxed(&store->resizing))
-        usleep(GIVE_WAY_US);
+        ms_wait_us(GIVE_WAY_US);
     bool locked = ms_room_lock(store, deadline_us);
     if (!locked)
         return MEMSTORE_ERR_GC_PRESSURE;
@@ -23213,6 +23239,7 @@ bool ms_upkeep_expire(memstore *store, int64_t deadline_us)
     const int64_t now = ms_clock_exact_ms();
     if (is_swept(store, now))
         return true;
+    ms_wait_begins();
     if (!lock_reclaim(store, !ms_maintenance_is_me(), deadline_us))
         return false;
     while (sweep_one(store, true))

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 import threading
 from collections.abc import Callable, Mapping
@@ -26,6 +27,14 @@ NO_ROOM = (EntryTooLarge, CacheFull, GCPressure, MemoryExhausted, ShardOverflow,
 
 _stores: dict[str, tuple[Store, dict[str, Any]]] = {}
 _lock = threading.Lock()
+
+
+def _after_fork() -> None:
+    global _lock
+    _lock = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_after_fork)
 
 
 def named_store(name: str, settings: Mapping[str, Any]) -> Store:

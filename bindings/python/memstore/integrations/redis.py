@@ -42,6 +42,7 @@ from redis.cache import (
     EvictionPolicyType,
 )
 
+from .._fork import after_fork
 from .._types import TTL
 from ..codec import decode_key, encode_key
 from ..store import Store
@@ -116,6 +117,13 @@ class NearCache(CacheInterface):
         # What was asked and not answered yet, by thread: a connection that finds what another has asked for does not ask, and
         # waits for an answer that does not come.
         self._asked: dict[tuple[int, bytes], CacheEntry] = {}
+        after_fork(self)
+
+    def _after_fork(self) -> None:
+        """What a child gets of its parent's connections is told to the parent, and the answers asked for are, too."""
+        self._lock = threading.Lock()
+        self._connections = weakref.WeakValueDictionary()
+        self._asked = {}
 
     # ---- What redis-py calls for each command
 

@@ -1,0 +1,294 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which calls let other Python threads run meanwhile.
+
+Threads are switched here only when one gives the GIL away by itself: what another thread has done when a call returns,
+it has done in the call.
+"""
+
+import contextlib
+import subprocess
+import sys
+import threading
+import time
+
+import memstore
+import pytest
+from conftest import wait_until
+
+#: Whoever waits in vain waits as long.
+PATIENCE = "20s"
+LARGE = bytes(50_000_000)
+
+
+@pytest.fixture(autouse=True)
+def switched_by_itself():
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1000)
+    yield
+    sys.setswitchinterval(before)
+
+
+class Beside:
+    """A thread that does something again and again, giving the GIL away in between."""
+
+    def __init__(self, step=lambda: None):
+        self.ticks = 0
+        self._step = step
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+
+    def _run(self):
+        while not self._ended.wait(0.0001):
+            self._step()
+            self.ticks += 1
+
+    def __enter__(self):
+        self._thread.start()
+        assert wait_until(lambda: self.ticks > 0, 60)
+        return self
+
+    def __exit__(self, *_):
+        self._ended.set()
+        self._thread.join(60)
+
+
+def lets_others_run(call, tries=100):
+    """Whether another thread gets on during a call. A busy machine may not have run it in the first ones."""
+    with Beside() as other:
+        for _ in range(tries):
+            before = other.ticks
+            call()
+            if other.ticks != before:
+                return True
+    return False
+
+
+# ---- Large values
+
+
+@contextlib.contextmanager
+def large_store():
+    with memstore.Store(memory_limit="400MB") as store:
+        store["here"] = b""
+        yield store
+
+
+LARGE_WRITES = {
+    "set": lambda store: store.set("k", LARGE),
+    "assignment": lambda store: store.__setitem__("k", LARGE),
+    "set_async": lambda store: store.set_async("k", LARGE),
+    "set_many": lambda store: store.set_many({"k": LARGE}),
+    "add": lambda store: (store.delete("k"), store.add("k", LARGE))[-1],
+    "replace": lambda store: store.replace("here", LARGE),
+    "compare_and_set": lambda store: (
+        store.set("here", b""),
+        store.compare_and_set("here", LARGE, store.get_versioned("here")[1]),
+    )[-1],
+    "set_until": lambda store: store.set_until("k", LARGE, time.time() + 1000),
+}
+
+
+@pytest.mark.parametrize("name", LARGE_WRITES)
+def test_others_run_while_a_large_value_is_written(name):
+    with large_store() as store:
+        assert lets_others_run(lambda: LARGE_WRITES[name](store))
+
+
+def test_others_run_while_a_large_value_is_read():
+    with large_store() as store:
+        store["k"] = LARGE
+        assert lets_others_run(lambda: store.get("k"))
+        assert lets_others_run(lambda: store.get_versioned("k"))
+
+
+def test_small_values_are_written_and_read_without_a_switch():
+    with large_store() as store:
+        value = bytes(1000)
+
+        def small():
+            store.set("k", value)
+            assert store.get("k") == value
+            store.add("l", value)
+            store.incr("n")
+            store.delete("l")
+
+        assert not lets_others_run(small)
+
+
+@pytest.mark.parametrize("name", [name for name in LARGE_WRITES if name not in ("add", "compare_and_set")])
+def test_what_is_being_written_cannot_be_resized(name):
+    """The value is lent to the call: a thread that would resize it meanwhile gets BufferError."""
+    value = bytearray(LARGE)
+    refused, resized, is_inside = 0, 0, False
+
+    def resize():
+        nonlocal refused, resized
+        if is_inside:
+            try:
+                value.append(1)
+                resized += 1
+            except BufferError:
+                refused += 1
+
+    writes = {
+        "set": lambda store: store.set("here", value),
+        "assignment": lambda store: store.__setitem__("here", value),
+        "set_async": lambda store: store.set_async("here", value),
+        "set_many": lambda store: store.set_many({"here": value}),
+        "replace": lambda store: store.replace("here", value),
+        "set_until": lambda store: store.set_until("here", value, time.time() + 1000),
+    }
+    with large_store() as store, Beside(resize):
+        for _ in range(100):
+            is_inside = True
+            writes[name](store)
+            is_inside = False
+            if refused:
+                break
+        store.flush()
+        assert (refused > 0, resized) == (True, 0)
+        assert store["here"] == LARGE
+    value.append(1)
+
+
+# ---- Waiting
+
+
+@contextlib.contextmanager
+def held_store(**settings):
+    """A store whose memory is all held by views, and a function that releases them."""
+    with memstore.Store(memory_limit="4MB", shards=1, lock_timeout=PATIENCE, **settings) as store:
+        held = contextlib.ExitStack()
+        store["n"] = b"1"
+        store["gone"] = b"1"
+        store.reconfigure("performance.lock_timeout", "1ms")
+        with contextlib.suppress(memstore.Error):
+            for i in range(10000):
+                store[f"held {i}"] = bytes(3000)
+                held.enter_context(store.view(f"held {i}"))
+        store.reconfigure("performance.lock_timeout", PATIENCE)
+        with held:
+            yield store, held.close
+
+
+WRITES = {
+    "set": lambda store: store.set("k", bytes(3000)),
+    "set of a large value": lambda store: store.set("k", bytes(100_000)),
+    "assignment": lambda store: store.__setitem__("k", bytes(3000)),
+    "add": lambda store: store.add("k", bytes(3000)),
+    "replace": lambda store: store.replace("n", bytes(3000)),
+    "compare_and_set": lambda store: store.compare_and_set("n", bytes(3000), store.get_versioned("n")[1]),
+    "set_until": lambda store: store.set_until("k", bytes(3000), time.time() + 1000),
+    "set_async": lambda store: [store.set_async(f"async {i}", bytes(3000)) for i in range(200)],
+    "set_many": lambda store: store.set_many({"k": bytes(3000)}),
+    "incr": lambda store: [store.incr(f"n {i}" + "n" * 200) for i in range(3000)],
+}
+
+
+@pytest.mark.parametrize("name", WRITES)
+def test_a_write_that_waits_for_memory_lets_others_release_it(name):
+    """One thread holds all memory in views and lets go when it gets to run; a third is to get on meanwhile."""
+    with held_store() as (store, release):
+        ticks_before = 0
+
+        def tick_and_release():
+            if is_waiting.is_set() and releaser.ticks > ticks_before + 20:
+                release()
+
+        is_waiting = threading.Event()
+        with Beside(tick_and_release) as releaser, Beside() as third:
+            ticks_before, third_before = releaser.ticks, third.ticks
+            is_waiting.set()
+            WRITES[name](store)
+            assert third.ticks > third_before
+            assert releaser.ticks > ticks_before
+
+
+def test_a_view_that_waits_for_its_place_lets_others_release_theirs():
+    with memstore.Store(memory_limit="4MB", max_concurrent_readers=1, lock_timeout=PATIENCE) as store:
+        store["k"] = b"value"
+        held = contextlib.ExitStack()
+        held.enter_context(store.view("k"))
+        with Beside(held.close), store.view("k") as memory:
+            assert memory == b"value"
+
+
+def test_a_sweep_that_len_has_to_do_lets_others_run():
+    def fill_and_count():
+        with memstore.Store(memory_limit="64MB", maintenance="manual") as store:
+            store.set_many({f"k{i}": b"" for i in range(20_000)}, ttl=0.001)
+            # What has expired is swept by whoever asks how many there are.
+            time.sleep(0.01)
+            before = other.ticks
+            assert len(store) == 0
+            return other.ticks != before
+
+    with Beside() as other:
+        assert any(fill_and_count() for _ in range(100))
+
+
+@pytest.mark.parametrize("settings", [{}, {"maintenance": "manual"}, {"max_concurrent_writers": 1}])
+def test_threads_that_wait_for_each_other_in_turn_come_to_an_end(settings):
+    """Each holds views and writes, in a store that has room for less: whoever waits, for memory, for locks or for its
+    turn, lets the others release what it waits for."""
+    sys.setswitchinterval(1e-5)
+    threads, rounds, failures = 6, 150, []
+
+    def work(number):
+        held = []
+        try:
+            for i in range(rounds):
+                key = f"{number}-{i % 20}"
+                with contextlib.suppress(memstore.MemoryExhausted, memstore.GCPressure, memstore.LockTimeout):
+                    store.set(key, bytes(30_000))
+                    store.incr(f"n{i % 3}")
+                    store.set_async(f"async {i % 10}", bytes(5000))
+                    store.replace(key, bytes(100_000))
+                with contextlib.suppress(memstore.KeyNotFound):
+                    held.append(contextlib.ExitStack())
+                    held[-1].enter_context(store.view(key))
+                if len(held) > 5:
+                    held.pop(0).close()
+                with contextlib.suppress(memstore.LockTimeout):
+                    store.delete(f"{number}-{(i + 7) % 20}")
+                len(store)
+        except BaseException as failure:
+            failures.append(failure)
+        finally:
+            for each in held:
+                each.close()
+
+    with memstore.Store(memory_limit="4MB", shards=1, lock_timeout="20ms", **settings) as store:
+        workers = [threading.Thread(target=work, args=(number,), daemon=True) for number in range(threads)]
+        for worker in workers:
+            worker.start()
+        for worker in workers:
+            worker.join(300)
+            assert not worker.is_alive()
+        assert not failures
+
+
+def test_a_program_ends_while_a_daemon_waits_for_memory():
+    program = """if True:
+        import contextlib, threading, time, memstore
+        store = memstore.Store(memory_limit="4MB", lock_timeout="2s", shards=1)
+        held = contextlib.ExitStack()
+        store.reconfigure("performance.lock_timeout", "1ms")
+        with contextlib.suppress(memstore.Error):
+            for i in range(10000):
+                store[f"k{i}"] = bytes(3000)
+                held.enter_context(store.view(f"k{i}"))
+        store.reconfigure("performance.lock_timeout", "2s")
+        begins = threading.Event()
+        def write():
+            begins.set()
+            while True:
+                with contextlib.suppress(memstore.MemoryExhausted):
+                    store["k"] = bytes(3000)
+        threading.Thread(target=write, daemon=True).start()
+        begins.wait()
+        time.sleep(0.1)
+        print("ends")
+    """
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=300)
+    assert (ran.returncode, ran.stdout) == (0, "ends\n"), ran.stderr
