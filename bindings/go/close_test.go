@@ -140,25 +140,6 @@ func TestADroppedStoreIsWarnedOfAndAClosedOneIsNot(t *testing.T) {
 	}
 }
 
-func TestAnEventQueueOutlivesItsDroppedStore(t *testing.T) {
-	store, err := memstore.New(memstore.WithMemoryLimit(8 << 20))
-	must(t, err)
-	events, err := store.Subscribe(memstore.EventDeleted, 0)
-	must(t, err)
-	must(t, store.Set(ctx, "k", nil, 0))
-	must(t, store.Delete(ctx, "k"))
-	must(t, store.Close())
-	store = nil
-	for range 5 {
-		runtime.GC()
-	}
-	event, err := events.Next(ctx)
-	if err != nil || event.Key != "k" {
-		t.Errorf("got %v, %v", event, err)
-	}
-	must(t, events.Close())
-}
-
 func TestAStoreThatWasNeverOpenedGivesErrors(t *testing.T) {
 	store := new(memstore.Store)
 	for name, call := range methods(store, "k") {

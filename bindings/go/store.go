@@ -85,12 +85,20 @@ type library struct {
 }
 
 // abandoned is called when nothing reaches the Store any more, which should have been closed before.
+// It is closed now, so that those who wait for its events learn that no more come.
 func (l *library) abandoned() {
-	if !l.closed.Load() {
-		// A logger may block, and other cleanups wait behind this one.
-		go l.warn()
+	if l.closed.Load() {
+		l.release()
+		return
 	}
-	l.release()
+	// A logger may block, closing takes a moment, and other cleanups wait behind this one.
+	go l.warn()
+	go func() {
+		if native.MemstoreClose(l.handle) == 0 {
+			l.log.end()
+		}
+		l.release()
+	}()
 }
 
 func (l *library) warn() {
