@@ -9,6 +9,8 @@ import (
 	"log/slog"
 	"math"
 	"runtime"
+	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
 	"unsafe"
@@ -31,8 +33,9 @@ type Store struct {
 	loads       loads
 	// direct reads without a crossing; nil without Config.DirectReads, and where it cannot.
 	direct *direct.Reader
-	// warmRate is the setting loader.warm_rate.
-	warmRate atomic.Int64
+	// warmRate is the setting loader.warm_rate; refreshes is false only if loader.refresh_after is 0.
+	warmRate  atomic.Int64
+	refreshes atomic.Bool
 }
 
 // Open makes a new, empty store.
@@ -64,7 +67,12 @@ func open(op string, config Config) (*Store, error) {
 	if _, file, line, known := runtime.Caller(2); known {
 		store.library.opened = fmt.Sprintf("%s:%d", file, line)
 	}
-	store.warmRate.Store(warmRate(settings))
+	for _, name := range []string{warmRateSetting, refreshSetting} {
+		value, err := canonical(settings, name)
+		if err == nil {
+			store.note(name, value)
+		}
+	}
 	if config.DirectReads {
 		store.direct = directReader(handle)
 	}
@@ -135,10 +143,27 @@ func (s *Store) Reconfigure(ctx context.Context, key, value string) error {
 	status := native.MemstoreReconfigureExplained(s.handle, &keyText[0], &valueText[0], &why[0], len(why))
 	runtime.KeepAlive(s)
 	if status == 0 {
-		s.noteWarmRate(key, value)
+		s.note(strings.TrimPrefix(key, "storage.memory."), value)
 		return nil
 	}
 	return explain("Reconfigure", key, string(why[:bytes.IndexByte(why, 0)]), status)
+}
+
+const (
+	warmRateSetting = "loader.warm_rate"
+	refreshSetting  = "loader.refresh_after"
+)
+
+// note keeps those settings that this side needs to know.
+func (s *Store) note(key, value string) {
+	switch key {
+	case warmRateSetting:
+		if rate, err := strconv.ParseInt(value, 10, 64); err == nil {
+			s.warmRate.Store(rate)
+		}
+	case refreshSetting:
+		s.refreshes.Store(value != "0")
+	}
 }
 
 // Close waits for the calls in flight and frees the store's memory. Every call after it, another
