@@ -203,7 +203,8 @@ func TestEmptyKeyIsRefusedByEveryMethod(t *testing.T) {
 	store := open(t, memstore.Config{StoreCreationTime: true})
 	noKey := map[string]bool{"Clear": true, "Compact": true, "Maintain": true, "Reconfigure": true, "Count": true, "Keys": true, "Flush": true,
 		"CountByPattern": true, "DeleteByPattern": true, "Add": true, "CompareAndSet": true, "Increment": true,
-		"Scan": true, "GetOrLoad": true, "GetOrLoadMany": true}
+		"Scan": true, "GetOrLoad": true, "GetOrLoadMany": true,
+		"Save": true, "Load": true}
 	for name, call := range methods(store, "") {
 		if !noKey[name] {
 			if err := call(ctx); !errors.Is(err, memstore.ErrInvalidArgument) {

@@ -145,14 +145,18 @@ func (q *eventQueue) wake() {
 // subscription when it is not needed any more. It does not keep the store from being found dropped,
 // which closes it.
 func (s *Store) Subscribe(kinds EventKind, queueSize int) (*Subscription, error) {
+	return s.subscribe("Subscribe", kinds, queueSize)
+}
+
+func (s *Store) subscribe(op string, kinds EventKind, queueSize int) (*Subscription, error) {
 	if queueSize < 0 {
-		return nil, &Error{"Subscribe", "", explained{"the queue's size is negative", ErrInvalidArgument}}
+		return nil, &Error{op, "", explained{"the queue's size is negative", ErrInvalidArgument}}
 	}
 	var handle uintptr
 	status := native.GlueEventsNew(s.handle, uint32(kinds), queueSize, pointerTo(&handle))
 	runtime.KeepAlive(s)
 	if status != 0 {
-		return nil, fail("Subscribe", "", status)
+		return nil, fail(op, "", status)
 	}
 	s.library.retain()
 	subscription := &Subscription{
@@ -168,7 +172,7 @@ func (s *Store) Subscribe(kinds EventKind, queueSize int) (*Subscription, error)
 // the store is and it was called for all that had happened. A function that refers to the store keeps it
 // reachable: such a store is never found dropped, and has to be closed.
 func (s *Store) OnEvent(kinds EventKind, call func(Event)) (*Subscription, error) {
-	subscription, err := s.Subscribe(kinds, 0)
+	subscription, err := s.subscribe("OnEvent", kinds, 0)
 	if err != nil {
 		return nil, err
 	}
