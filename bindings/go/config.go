@@ -18,7 +18,8 @@ import (
 // Config says how a store behaves. The zero value of a field leaves in place what File, the
 // environment or else the library's default says; where zero or false is what you want instead,
 // name the setting in Settings. docs/configuration.md explains every setting; the tags are the names
-// that it has there and in YAML.
+// that it has there and in YAML. A Config is read and written by YAML packages: see UnmarshalYAML and
+// MarshalYAML.
 //
 // Sources are applied in this order, each over what was before it: File, Environment, the other
 // fields, Settings.
@@ -185,7 +186,7 @@ type Config struct {
 	SecureWipe bool `yaml:"secure_wipe,omitempty"`
 
 	// Settings holds further settings by the names the library knows them by, such as
-	// "ttl.default_ttl": "1h30m". They are applied after the fields.
+	// "ttl.default_ttl": "90m". They are applied after the fields.
 	Settings map[string]string `yaml:"-"`
 
 	// Logger is told what the store has to say: that it was opened and with which settings, that it

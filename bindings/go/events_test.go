@@ -405,3 +405,69 @@ func TestAlertsAreEvents(t *testing.T) {
 		t.Error(event.Kind)
 	}
 }
+
+// TestABlockedCallbackHoldsUpNobody has a function that events are told to, and a logger, stand still while
+// writers go on: the library's threads run no code of Go's, so that nothing of it can wait for them.
+func TestABlockedCallbackHoldsUpNobody(t *testing.T) {
+	blocked, release := make(chan struct{}), make(chan struct{})
+	logging := &blockingHandler{entered: make(chan struct{}, 1), leave: release}
+	store := open(t, memstore.Config{MemoryLimit: 8 << 20, EventQueueMemory: 64 << 10, Logger: slog.New(logging), Verbose: true})
+	var once sync.Once
+	told := make(chan memstore.Event, 1)
+	_, err := store.OnEvent(memstore.EventRemovals, func(event memstore.Event) {
+		once.Do(func() {
+			close(blocked)
+			<-release
+		})
+		select {
+		case told <- event:
+		default:
+		}
+	})
+	must(t, err)
+	must(t, store.Set(ctx, "k", nil, 0))
+	must(t, store.Delete(ctx, "k"))
+	<-blocked
+	<-logging.entered
+
+	// Far more events than their queue has room for, evictions and, by Reconfigure, more records than theirs.
+	var writers sync.WaitGroup
+	for writer := range 4 {
+		spawn(&writers, func() {
+			for i := range 5000 {
+				noError(t, store.Set(ctx, fmt.Sprint(writer, "/", i%3000), make([]byte, 1000), time.Hour))
+			}
+			for range 400 {
+				noError(t, store.Reconfigure(ctx, "ttl.max_ttl", "1h"))
+			}
+		})
+	}
+	writers.Wait()
+	must(t, store.Compact(ctx, 1))
+	if stats := store.GetEventStats(); stats.Dropped == 0 || store.GetStats().Evictions == 0 {
+		t.Errorf("nothing was lost, or nothing evicted: %+v", *stats)
+	}
+	close(release)
+	if event := <-told; event.Key == "" {
+		t.Errorf("%+v", event)
+	}
+	must(t, store.Close())
+}
+
+// blockingHandler stands still in its first record.
+type blockingHandler struct {
+	slog.Handler
+	entered chan struct{}
+	leave   chan struct{}
+}
+
+func (h *blockingHandler) Enabled(context.Context, slog.Level) bool { return true }
+
+func (h *blockingHandler) Handle(context.Context, slog.Record) error {
+	select {
+	case h.entered <- struct{}{}:
+		<-h.leave
+	default:
+	}
+	return nil
+}
