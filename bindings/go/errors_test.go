@@ -201,7 +201,7 @@ func TestCacheFull(t *testing.T) {
 
 func TestEmptyKeyIsRefusedByEveryMethod(t *testing.T) {
 	store := open(t, memstore.Config{StoreCreationTime: true})
-	noKey := map[string]bool{"Clear": true, "Compact": true, "Maintain": true, "Reconfigure": true, "Count": true, "Keys": true, "Flush": true,
+	noKey := map[string]bool{"Clear": true, "Compact": true, "Maintain": true, "Reconfigure": true, "ReconfigureAll": true, "Count": true, "Keys": true, "Flush": true,
 		"CountByPattern": true, "DeleteByPattern": true, "Add": true, "CompareAndSet": true, "Increment": true,
 		"Scan": true, "GetOrLoad": true, "GetOrLoadMany": true,
 		"Save": true, "Load": true}

@@ -50,6 +50,7 @@ func methods(store *memstore.Store, key string) map[string]func(context.Context)
 		"GetCreated":      func(c context.Context) error { _, err := store.GetCreated(c, key); return err },
 		"Compact":         func(c context.Context) error { return store.Compact(c, 1) },
 		"Reconfigure":     func(c context.Context) error { return store.Reconfigure(c, "ttl.max_ttl", "0") },
+		"ReconfigureAll":  func(c context.Context) error { return store.ReconfigureAll(c, memstore.Config{MemoryLimit: 32 << 20}) },
 		"Maintain":        func(c context.Context) error { return store.Maintain(c, 0) },
 		"GetManyInto":     func(c context.Context) error { return store.GetManyInto(c, keys, new(memstore.Values)) },
 		"Scan":            func(c context.Context) error { return scanAll(store.Scan(c, "")) },
@@ -80,6 +81,7 @@ func otherMethods(store *memstore.Store) map[string]func() error {
 		"GetRates":     func() error { _, err := store.GetRates(); return err },
 		"Subscribe":    func() error { _, err := store.Subscribe(memstore.EventRemovals, 0); return err },
 		"OnEvent":      func() error { _, err := store.OnEvent(memstore.EventRemovals, func(memstore.Event) {}); return err },
+		"Setting":      func() error { _, err := store.Setting("shards"); return err },
 		"Close":        func() error { return store.Close() },
 	}
 }
@@ -175,7 +177,12 @@ func TestEveryMethodAfterClose(t *testing.T) {
 			}
 		}
 		for name, call := range otherMethods(store) {
-			wantErrorOf(t, call(), name, "", memstore.ErrCacheClosed)
+			err := call()
+			wantError(t, err, memstore.ErrCacheClosed)
+			var detail *memstore.Error
+			if !errors.As(err, &detail) || detail.Op != name {
+				t.Errorf("%s: %#v", name, err)
+			}
 		}
 		wantNothing(t, store)
 		_, _, err := all.Poll()

@@ -67,12 +67,7 @@ func open(op string, config Config) (*Store, error) {
 	if _, file, line, known := runtime.Caller(2); known {
 		store.library.opened = fmt.Sprintf("%s:%d", file, line)
 	}
-	for _, name := range []string{warmRateSetting, refreshSetting} {
-		value, err := canonical(settings, name)
-		if err == nil {
-			store.note(name, value)
-		}
-	}
+	store.noteAll(settings)
 	if config.DirectReads {
 		store.direct = directReader(handle)
 	}
@@ -153,6 +148,15 @@ const (
 	warmRateSetting = "loader.warm_rate"
 	refreshSetting  = "loader.refresh_after"
 )
+
+// noteAll notes the settings of a native configuration.
+func (s *Store) noteAll(settings uintptr) {
+	for _, name := range []string{warmRateSetting, refreshSetting} {
+		if value, err := canonical(settings, name); err == nil {
+			s.note(name, value)
+		}
+	}
+}
 
 // note keeps those settings that this side needs to know.
 func (s *Store) note(key, value string) {
