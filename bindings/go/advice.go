@@ -81,7 +81,7 @@ func (s *Store) adviceText(call string, forPeople int32) ([]byte, error) {
 // Advise tells which settings to change, each with the figure behind it, what matters most first.
 // Some of it needs AccessSampleRatio not to be 0, which can be changed in a store in use.
 func (s *Store) Advise() ([]Advice, error) {
-	report, err := s.AdviseReport()
+	report, err := s.adviseReport("Advise")
 	if err != nil {
 		return nil, err
 	}
@@ -89,14 +89,16 @@ func (s *Store) Advise() ([]Advice, error) {
 }
 
 // AdviseReport is Advise with the miss-ratio curve and the keys that are read most.
-func (s *Store) AdviseReport() (*AdviceReport, error) {
-	text, err := s.adviceText("Advise", 0)
+func (s *Store) AdviseReport() (*AdviceReport, error) { return s.adviseReport("AdviseReport") }
+
+func (s *Store) adviseReport(call string) (*AdviceReport, error) {
+	text, err := s.adviceText(call, 0)
 	if err != nil {
 		return nil, err
 	}
 	report := new(AdviceReport)
 	if err := json.Unmarshal(text, report); err != nil {
-		return nil, err
+		return nil, &Error{call, "", err}
 	}
 	return report, nil
 }

@@ -24,7 +24,21 @@ func (s *Store) SetMany(ctx context.Context, items map[string][]byte, ttl time.D
 	status := native.GlueSetMany(s.handle, pack.bytesPointer(), len(pack.bytes), pack.sizesPointer(), len(items),
 		ttlMillis(ttl))
 	runtime.KeepAlive(s)
+	if status == statusEntryTooLarge {
+		return fail("SetMany", largestItem(items), status)
+	}
 	return check("SetMany", "", status)
+}
+
+// largestItem is the key of the entry that is too large if one is.
+func largestItem(items map[string][]byte) (largest string) {
+	size := -1
+	for key, value := range items {
+		if len(key)+len(value) > size {
+			largest, size = key, len(key)+len(value)
+		}
+	}
+	return largest
 }
 
 // GetMany returns copies of the values found under the keys, as of one moment between batches. Keys
@@ -42,8 +56,8 @@ func (s *Store) GetMany(ctx context.Context, keys []string) (map[string][]byte, 
 	}
 	if len(values) <= len(pack.values) {
 		values = append([]byte{}, values...)
-	} else {
-		pack.values = make([]byte, min(len(values), packKeep/2))
+	} else if more := min(len(values), packKeep/2); more > len(pack.values) {
+		pack.values = make([]byte, more)
 	}
 	return pack.deal(keys, values), nil
 }

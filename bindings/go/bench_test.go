@@ -5,6 +5,7 @@ package memstore_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"sync"
 	"testing"
 
@@ -178,26 +179,77 @@ func BenchmarkSetMany(b *testing.B) {
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*n), "ns/key")
 }
 
-// TestGetAllocatesTheValueAlone holds what the layer promises about garbage.
-func TestGetAllocatesTheValueAlone(t *testing.T) {
-	store := open(t, memstore.Config{})
-	must(t, store.Set(ctx, "k", make([]byte, 100), 0))
-	value := make([]byte, 100)
-	for name, test := range map[string]struct {
-		want float64
-		call func()
-	}{
-		"Get of a hit":  {1, func() { _, _, _ = store.Get(ctx, "k") }},
-		"GetInto":       {0, func() { _, _, _ = store.GetInto(ctx, "k", value) }},
-		"View":          {0, func() { _, _ = store.View(ctx, "k", func([]byte) error { return nil }) }},
-		"Get of a miss": {0, func() { _, _, _ = store.Get(ctx, "absent") }},
-		"Has":           {0, func() { _, _ = store.Has(ctx, "k") }},
-		"Set":           {0, func() { _ = store.Set(ctx, "k", value, 0) }},
-		"Delete":        {0, func() { _ = store.Delete(ctx, "absent") }},
-		"GetTTL":        {1, func() { _, _ = store.GetTTL(ctx, "k") }}, // the error that there is none
-	} {
-		if got := testing.AllocsPerRun(100, test.call); got > test.want {
-			t.Errorf("%s makes %v allocations, want %v", name, got, test.want)
+// TestCallsAllocateWhatTheyReturn holds what the layer promises about garbage.
+func TestCallsAllocateWhatTheyReturn(t *testing.T) {
+	for _, way := range []bool{false, true} {
+		store := open(t, memstore.Config{DirectReads: way})
+		must(t, store.Set(ctx, "k", make([]byte, 100), 0))
+		value := make([]byte, 100)
+		batch := store.NewBatch()
+		for name, test := range map[string]struct {
+			want float64
+			call func()
+		}{
+			"Get of a hit":           {1, func() { _, _, _ = store.Get(ctx, "k") }},
+			"GetInto":                {0, func() { _, _, _ = store.GetInto(ctx, "k", value) }},
+			"View":                   {0, func() { _, _ = store.View(ctx, "k", func([]byte) error { return nil }) }},
+			"Get of a miss":          {0, func() { _, _, _ = store.Get(ctx, "absent") }},
+			"GetVersioned":           {1, func() { _, _, _, _ = store.GetVersioned(ctx, "k") }},
+			"GetVersioned, absent":   {0, func() { _, _, _, _ = store.GetVersioned(ctx, "absent") }},
+			"GetOrLoad of a hit":     {1, func() { _, _ = store.GetOrLoad(ctx, "k", 0, constant) }},
+			"Has":                    {0, func() { _, _ = store.Has(ctx, "k") }},
+			"Set":                    {0, func() { _ = store.Set(ctx, "k", value, 0) }},
+			"Delete":                 {0, func() { _ = store.Delete(ctx, "absent") }},
+			"GetTTL":                 {1, func() { _, _ = store.GetTTL(ctx, "k") }}, // the error that there is none
+			"a batch that is reused": {0, func() { _ = batch.Set("k", value, 0).Delete("absent").Commit(ctx) }},
+		} {
+			if got := testing.AllocsPerRun(100, test.call); got > test.want {
+				t.Errorf("%s, direct %v: makes %v allocations, want %v", name, way, got, test.want)
+			}
 		}
+	}
+}
+
+// TestWhatCallsReturnHasItsOwnSize: a value that is kept does not keep a larger buffer.
+func TestWhatCallsReturnHasItsOwnSize(t *testing.T) {
+	for _, way := range []bool{false, true} {
+		store := open(t, memstore.Config{DirectReads: way})
+		for _, size := range []int{0, 1, 100, 512, 513, 5000, 16 << 10, 16<<10 + 1, 100_000} {
+			must(t, store.Set(ctx, "k", make([]byte, size), 0))
+			got, _, err := store.Get(ctx, "k")
+			must(t, err)
+			versioned, _, _, err := store.GetVersioned(ctx, "k")
+			must(t, err)
+			loaded, err := store.GetOrLoad(ctx, "k", 0, constant)
+			must(t, err)
+			for name, value := range map[string][]byte{"Get": got, "GetVersioned": versioned, "GetOrLoad": loaded} {
+				// The allocator rounds up by an eighth at most, to 8 bytes at least.
+				if value == nil || len(value) != size || cap(value) > size+size/8+64 {
+					t.Errorf("%s of %d bytes, direct %v: %d in %d", name, size, way, len(value), cap(value))
+				}
+			}
+		}
+	}
+}
+
+func TestManyLargeValuesMakeNoGarbageBesidesThem(t *testing.T) {
+	store := open(t, memstore.Config{MemoryLimit: 64 << 20})
+	keys := make([]string, 100)
+	for i := range keys {
+		keys[i] = fmt.Sprint(i)
+		must(t, store.Set(ctx, keys[i], make([]byte, 8<<10), 0))
+	}
+	var before, after runtime.MemStats
+	read := func() { _, err := store.GetMany(ctx, keys); must(t, err) }
+	read()
+	const rounds = 50
+	runtime.ReadMemStats(&before)
+	for range rounds {
+		read()
+	}
+	runtime.ReadMemStats(&after)
+	// The values are 800 kB, which a buffer of half a megabyte does not hold; a collection may take it.
+	if each := (after.TotalAlloc - before.TotalAlloc) / rounds; each > 1_150_000 {
+		t.Errorf("GetMany of 819200 bytes allocates %d", each)
 	}
 }

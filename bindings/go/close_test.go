@@ -16,25 +16,6 @@ import (
 	memstore "github.com/weisyn/memstore/bindings/go"
 )
 
-func TestEveryMethodAfterClose(t *testing.T) {
-	store := open(t, memstore.Config{})
-	must(t, store.Set(ctx, "k", []byte("v"), 0))
-	must(t, store.Close())
-	for name, call := range methods(store, "k") {
-		if err := call(ctx); !errors.Is(err, memstore.ErrCacheClosed) {
-			t.Errorf("%s after Close: %v", name, err)
-		}
-	}
-	wantError(t, store.Close(), memstore.ErrCacheClosed)
-	if store.Size() != 0 || store.Capacity() != 0 || store.GetHitRate() != 0 {
-		t.Error("a closed store has entries")
-	}
-	if *store.GetStats() != (memstore.CacheStats{}) || *store.GetMemoryUsage() != (memstore.MemoryStats{}) {
-		t.Error("a closed store has statistics")
-	}
-	store.ResetStats()
-}
-
 func TestCloseWhileInUse(t *testing.T) {
 	for round := range 20 {
 		store := open(t, memstore.Config{})
@@ -137,40 +118,6 @@ func TestADroppedStoreIsWarnedOfAndAClosedOneIsNot(t *testing.T) {
 	}
 	if text := log.String(); strings.Count(text, "\n") != 1 || !strings.Contains(text, "close_test.go:") {
 		t.Errorf("the log is %q, want one line that says where the store was opened", text)
-	}
-}
-
-func TestAnEventQueueOutlivesItsDroppedStore(t *testing.T) {
-	store, err := memstore.New(memstore.WithMemoryLimit(8 << 20))
-	must(t, err)
-	events, err := store.Subscribe(memstore.EventDeleted, 0)
-	must(t, err)
-	must(t, store.Set(ctx, "k", nil, 0))
-	must(t, store.Delete(ctx, "k"))
-	must(t, store.Close())
-	store = nil
-	for range 5 {
-		runtime.GC()
-	}
-	event, err := events.Next(ctx)
-	if err != nil || event.Key != "k" {
-		t.Errorf("got %v, %v", event, err)
-	}
-	must(t, events.Close())
-}
-
-func TestAStoreThatWasNeverOpenedGivesErrors(t *testing.T) {
-	store := new(memstore.Store)
-	for name, call := range methods(store, "k") {
-		if err := call(ctx); err == nil {
-			t.Errorf("%s of a zero Store succeeds", name)
-		}
-	}
-	if store.Close() == nil || store.Size() != 0 {
-		t.Error("a zero Store can be closed")
-	}
-	if _, err := store.Subscribe(memstore.EventRemovals, 0); err == nil {
-		t.Error("a zero Store can be subscribed to")
 	}
 }
 

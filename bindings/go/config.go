@@ -18,7 +18,8 @@ import (
 // Config says how a store behaves. The zero value of a field leaves in place what File, the
 // environment or else the library's default says; where zero or false is what you want instead,
 // name the setting in Settings. docs/configuration.md explains every setting; the tags are the names
-// that it has there and in YAML.
+// that it has there and in YAML. A Config is read and written by YAML packages: see UnmarshalYAML and
+// MarshalYAML.
 //
 // Sources are applied in this order, each over what was before it: File, Environment, the other
 // fields, Settings.
@@ -33,6 +34,8 @@ type Config struct {
 	// library, where the processor, Go's release and the kernel are ones that this was tried on: Linux on
 	// amd64, Go 1.24 to 1.26. Elsewhere, for stores with another policy than "adaptive" and "s3fifo", another hash
 	// or a limit outside of 4 MiB to 8 GiB, for keys above 128 bytes and for values of 64 KiB, it changes nothing.
+	// Neither does it with TTLMode "access", StoreCreationTime or RefreshAfter, nor while TrackOperationLatency
+	// or AccessSampleRatio is set: the library sees every read then.
 	// What a process may use of it are 64 of Go's processors. docs/design/go-reads.md says more.
 	DirectReads bool `yaml:"-"`
 
@@ -184,14 +187,15 @@ type Config struct {
 	SecureWipe bool `yaml:"secure_wipe,omitempty"`
 
 	// Settings holds further settings by the names the library knows them by, such as
-	// "ttl.default_ttl": "1h30m". They are applied after the fields.
+	// "ttl.default_ttl": "90m". They are applied after the fields.
 	Settings map[string]string `yaml:"-"`
 
 	// Logger is told what the store has to say: that it was opened and with which settings, that it
 	// has reached its limit, that alerts were raised (docs/logging.md). Up to which level is decided
 	// when the store is opened, by what the logger is enabled for then; Verbose makes it debug. It is
-	// called on a goroutine of its own and may call every method of the store; Close waits for it,
-	// a second at most, so that nothing is lost when the program ends. Without one the library
+	// called on a goroutine of its own, which holds an operating system thread while it waits for records,
+	// and may call every method of the store. Close waits for it, a second at most and not when it is
+	// the logger that calls Close, so that nothing is lost when the program ends. Without one the library
 	// writes to stderr if LoggerEnabled. It also gets the warning that a store was dropped without
 	// Close; without one slog.Default() does.
 	Logger *slog.Logger `yaml:"-"`

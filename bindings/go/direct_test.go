@@ -4,10 +4,12 @@ package memstore_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"errors"
 	"flag"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"strings"
 	"sync"
@@ -20,10 +22,58 @@ import (
 
 var directReads = flag.Int("memstore.direct", 2_000_000, "reads of the test that looks for torn values")
 
+// openDirect opens a store that is read directly, unless this build cannot.
+func openDirect(t testing.TB, config memstore.Config) *memstore.Store {
+	t.Helper()
+	config.DirectReads = true
+	store := open(t, config)
+	if _, direct := store.DirectAnswers(); direct != memstore.DirectAvailable {
+		t.Fatalf("the store is read directly: %v, this build can: %v", direct, memstore.DirectAvailable)
+	}
+	return store
+}
+
+// wantAnswers checks how many reads were answered without the library.
+func wantAnswers(t testing.TB, store *memstore.Store, fewest int) {
+	t.Helper()
+	if answers, direct := store.DirectAnswers(); direct {
+		t.Logf("%d reads were answered directly", answers)
+		if answers < uint64(fewest) {
+			t.Errorf("%d reads were answered directly, want %d at least", answers, fewest)
+		}
+	}
+}
+
+func TestStoresThatAreNotReadDirectly(t *testing.T) {
+	for name, config := range map[string]memstore.Config{
+		"not asked for":       {},
+		"another hash":        {DirectReads: true, HashFunction: "fnv"},
+		"another policy":      {DirectReads: true, Eviction: "lru"},
+		"a small limit":       {DirectReads: true, MemoryLimit: 2 << 20},
+		"creation times":      {DirectReads: true, StoreCreationTime: true},
+		"ttls of last access": {DirectReads: true, TTLMode: "access", DefaultTTL: time.Hour},
+		"refreshes":           {DirectReads: true, RefreshAfter: time.Hour},
+		"latencies":           {DirectReads: true, TrackOperationLatency: true},
+		"followed keys":       {DirectReads: true, AccessSampleRatio: 1},
+	} {
+		store := open(t, config)
+		must(t, store.Set(ctx, "k", []byte("v"), 0))
+		for range 100 {
+			wantValue(t, store, "k", "v")
+		}
+		if answers, _ := store.DirectAnswers(); answers != 0 {
+			t.Errorf("%s: %d reads were answered directly", name, answers)
+		}
+		if stats := store.GetStats(); stats.Hits != 100 {
+			t.Errorf("%s: %d hits are counted", name, stats.Hits)
+		}
+	}
+}
+
 // TestDirectReadsAgreeWithTheLibrary asks both ways for keys of every size, with values of many, with and
 // without a ttl; a second store, filled alike, is read through the library alone.
 func TestDirectReadsAgreeWithTheLibrary(t *testing.T) {
-	store, oracle := open(t, memstore.Config{DirectReads: true}), open(t, memstore.Config{})
+	store, oracle := openDirect(t, memstore.Config{}), open(t, memstore.Config{})
 	random := rand.New(rand.NewPCG(1, 2))
 	var keys []string
 	for size := range 300 {
@@ -43,7 +93,7 @@ func TestDirectReadsAgreeWithTheLibrary(t *testing.T) {
 		}
 	}
 	time.Sleep(5 * time.Millisecond) // past the shortest ttl
-	reads, misses := 0, 0
+	reads, misses, direct := 0, 0, 0
 	buffer := make([]byte, 600)
 	for _, key := range append(keys, "absent", "absent too, and rather long for a key", strings.Repeat("a", 120)) {
 		want, there, err := oracle.Get(ctx, key)
@@ -64,11 +114,15 @@ func TestDirectReadsAgreeWithTheLibrary(t *testing.T) {
 			if !there {
 				misses += 2
 			}
+			if len(key) <= 128 && there && len(want) <= 513 {
+				direct++ // the other way's buffer may be too small for the value
+			}
 		}
 	}
 	if stats := store.GetStats(); stats.Misses != uint64(misses) || stats.Hits != uint64(reads-misses) {
 		t.Errorf("counted %d hits and %d misses of %d reads that missed %d times", stats.Hits, stats.Misses, reads, misses)
 	}
+	wantAnswers(t, store, direct)
 }
 
 // stamped is a value that shows whether it is whole and whose it is.
@@ -98,7 +152,8 @@ func isWhole(value []byte, key uint64) bool {
 // a store so small that memory is used again all the time.
 func TestDirectReadsAreNeverTorn(t *testing.T) {
 	const keys, readers = 40000, 3
-	store := open(t, memstore.Config{DirectReads: true, MemoryLimit: 4 << 20})
+	grown := &countingHandler{event: "index_grown"}
+	store := openDirect(t, memstore.Config{MemoryLimit: 4 << 20, Verbose: true, Logger: slog.New(grown)})
 	names := make([]string, keys)
 	for i := range names {
 		names[i] = fmt.Sprintf("a key of some length %d%s", i, strings.Repeat("+", i%40))
@@ -180,12 +235,36 @@ func TestDirectReadsAreNeverTorn(t *testing.T) {
 	if hits.Load() == 0 || stats.Evictions == 0 {
 		t.Error("nothing was read, or nothing evicted")
 	}
+	wantAnswers(t, store, *directReads/2) // what is about to expire is asked of the library
+	must(t, store.Close())
+	if grown.count.Load() == 0 {
+		t.Error("the index did not grow")
+	}
+}
+
+// countingHandler counts the records of an event.
+type countingHandler struct {
+	slog.Handler
+	event string
+	count atomic.Int64
+}
+
+func (h *countingHandler) Enabled(context.Context, slog.Level) bool { return true }
+
+func (h *countingHandler) Handle(_ context.Context, record slog.Record) error {
+	record.Attrs(func(attr slog.Attr) bool {
+		if attr.Key == "event" && attr.Value.String() == h.event {
+			h.count.Add(1)
+		}
+		return true
+	})
+	return nil
 }
 
 // TestDirectReadsEndWithTheStore closes stores that are being read.
 func TestDirectReadsEndWithTheStore(t *testing.T) {
 	for range 20 {
-		store := open(t, memstore.Config{DirectReads: true})
+		store := openDirect(t, memstore.Config{})
 		must(t, store.Set(ctx, "key", []byte("value"), 0))
 		var group sync.WaitGroup
 		for range 3 {

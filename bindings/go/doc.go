@@ -44,6 +44,11 @@
 // Close among them. A store dropped without Close is freed when the garbage collector finds it, with a
 // warning to [Config.Logger]; until then it holds its memory, so close stores.
 //
+// A goroutine in a call of the library is on an operating system thread, as for every call of C. Calls
+// end soon, but for two kinds: a [Subscription] that is waited for, by Next, a loop, a Channel or OnEvent,
+// holds one thread, however many wait for it, and so does a store with a [Config.Logger]. GetOrLoad holds
+// none while it waits.
+//
 // # In operation
 //
 // [Store.Save] and [Store.Load] bring a store over a restart, and [Store.Warm] loads many keys ahead.

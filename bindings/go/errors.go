@@ -74,7 +74,8 @@ var (
 type Error struct {
 	// Op is the method that failed, such as "Set".
 	Op string
-	// Key is the key, pattern or setting it was about; empty for calls about several keys or none.
+	// Key is the key, pattern, setting or path it was about; empty when that is none or several. Calls with
+	// several keys tell which one they were refused for, if only one of them can be.
 	Key string
 	// Err is the cause: a sentinel of this package or the error of a context.
 	Err error
@@ -161,6 +162,11 @@ var (
 	statusLockTimeout = int32(native.MEMSTORE_ERR_LOCK_TIMEOUT)
 	statusInvalidTTL  = int32(native.MEMSTORE_ERR_INVALID_TTL)
 	statusCancelled   = int32(native.MEMSTORE_ERR_CANCELLED)
+
+	statusKeyExists       = int32(native.MEMSTORE_ERR_KEY_EXISTS)
+	statusVersionMismatch = int32(native.MEMSTORE_ERR_VERSION_MISMATCH)
+	statusTTLUpdateFailed = int32(native.MEMSTORE_ERR_TTL_UPDATE_FAILED)
+	statusEntryTooLarge   = int32(native.MEMSTORE_ERR_ENTRY_TOO_LARGE)
 )
 
 // check turns the status of a call into its error; nil for success.

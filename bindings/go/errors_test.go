@@ -3,9 +3,11 @@
 package memstore_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -26,6 +28,140 @@ func TestErrorsTellOperationAndKey(t *testing.T) {
 	err = store.Set(ctx, strings.Repeat("k", 1<<20), nil, 0)
 	if len(err.Error()) > 300 {
 		t.Errorf("the message of a long key has %d bytes", len(err.Error()))
+	}
+}
+
+func wantErrorOf(t *testing.T, err error, op, key string, cause error) {
+	t.Helper()
+	var detail *memstore.Error
+	if !errors.As(err, &detail) || detail.Op != op || detail.Key != key || !errors.Is(err, cause) {
+		t.Errorf("%#v (%v), want one of %s, %q: %v", err, err, op, key, cause)
+	}
+}
+
+func TestErrorsOfSeveralKeysTellTheOneToBlame(t *testing.T) {
+	store := open(t, memstore.Config{MaxEntrySize: 100})
+	must(t, store.Set(ctx, "there", nil, 0))
+	for _, test := range []struct {
+		batch *memstore.Batch
+		key   string
+		cause error
+	}{
+		{store.NewBatch().Set("a", nil, 0).Expect("there", 1<<60).Delete("b"), "there", memstore.ErrVersionMismatch},
+		{store.NewBatch().Set("a", nil, 0).ExpectAbsent("there").Delete("b"), "there", memstore.ErrKeyExists},
+		{store.NewBatch().Delete("a").UpdateTTL("absent", time.Hour), "absent", memstore.ErrKeyNotFound},
+		{store.NewBatch().Set("a", nil, 0).Set("b", nil, -time.Hour).Set("c", nil, 0), "b", memstore.ErrInvalidTTL},
+		{store.NewBatch().Set("a", []byte("v"), 0).Set("large", make([]byte, 100), 0).Set("c", nil, 0), "large",
+			memstore.ErrEntryTooLarge},
+		{store.NewBatch().Set("a", []byte("v"), 0).Set("", []byte("v"), 0), "", memstore.ErrInvalidArgument},
+		// Which of them was it?
+		{store.NewBatch().Expect("there", 1<<60).Expect("a", 1), "", memstore.ErrVersionMismatch},
+	} {
+		steps := test.batch.Len()
+		wantErrorOf(t, test.batch.Commit(ctx), "Commit", test.key, test.cause)
+		if test.batch.Len() != steps {
+			t.Error("a refused batch was changed")
+		}
+	}
+	huge := store.NewBatch().Delete("a").Set(strings.Repeat("k", 1<<20), nil, 0)
+	wantErrorOf(t, huge.Commit(ctx), "Commit", strings.Repeat("k", 1<<20), memstore.ErrEntryTooLarge)
+	err := store.SetMany(ctx, map[string][]byte{"a": nil, "large": make([]byte, 100), "c": []byte("v")}, 0)
+	wantErrorOf(t, err, "SetMany", "large", memstore.ErrEntryTooLarge)
+	if store.Size() != 1 {
+		t.Errorf("Size = %d", store.Size())
+	}
+}
+
+func TestErrorsTellTheMethodThatWasCalled(t *testing.T) {
+	store := open(t, memstore.Config{})
+	failing := errors.New("no database")
+	_, err := store.GetOrLoadMany(ctx, []string{"k"}, 0,
+		func(context.Context, []string) (map[string][]byte, error) { return nil, failing })
+	wantErrorOf(t, err, "GetOrLoadMany", "k", failing)
+	_, err = store.GetOrLoad(ctx, "k", 0, func(context.Context, string) ([]byte, error) { return nil, failing })
+	wantErrorOf(t, err, "GetOrLoad", "k", failing)
+	_, err = store.GetOrLoadMany(ctx, []string{""}, 0, constants)
+	wantErrorOf(t, err, "GetOrLoadMany", "", memstore.ErrInvalidArgument)
+
+	soon, cancel := context.WithTimeout(ctx, 10*time.Millisecond)
+	defer cancel()
+	_, err = store.GetOrLoadMany(soon, []string{"slow"}, 0,
+		func(ctx context.Context, _ []string) (map[string][]byte, error) { <-ctx.Done(); return nil, ctx.Err() })
+	wantErrorOf(t, err, "GetOrLoadMany", "slow", context.DeadlineExceeded)
+
+	must(t, store.Set(ctx, "k", []byte("v"), 0))
+	ended, end := context.WithCancel(ctx)
+	defer end()
+	scan := store.Scan(ended, "")
+	for range scan.Keys() {
+		end()
+	}
+	scan = store.Scan(ended, "")
+	for range scan.All() {
+		t.Error("a pass with a context that has ended")
+	}
+	wantErrorOf(t, scan.Err(), "Scan", "", context.Canceled)
+
+	all := subscribe(t, store, memstore.EventRemovals, 0)
+	_, err = all.Next(soon)
+	wantErrorOf(t, err, "Next", "", context.DeadlineExceeded)
+	for _, err = range all.All(soon) {
+		break
+	}
+	wantErrorOf(t, err, "All", "", context.DeadlineExceeded)
+	must(t, all.Close())
+	_, _, err = all.Poll()
+	wantErrorOf(t, err, "Poll", "", memstore.ErrCacheClosed)
+}
+
+func TestErrorsOfTypedViewsTellMethodAndKey(t *testing.T) {
+	store := open(t, memstore.Config{})
+	refused := errors.New("refused")
+	codec := memstore.CodecOf(
+		func(n int) ([]byte, error) {
+			if n < 0 {
+				return nil, refused
+			}
+			return strconv.AppendInt(nil, int64(n), 10), nil
+		},
+		func(data []byte) (int, error) { return strconv.Atoi(string(data)) })
+	typed := memstore.NewTyped(store, "n/", codec, codec)
+	must(t, store.Set(ctx, "n/1", []byte("one"), 0))
+	one := func(context.Context, int) (int, error) { return -1, nil }
+	ones := func(context.Context, []int) (map[int]int, error) { return map[int]int{2: -1}, nil }
+	for name, calls := range map[string]struct{ ofKey, ofValue func() error }{
+		"Get": {func() error { _, _, err := typed.Get(ctx, -1); return err },
+			func() error { _, _, err := typed.Get(ctx, 1); return err }},
+		"GetVersioned": {func() error { _, _, _, err := typed.GetVersioned(ctx, -1); return err },
+			func() error { _, _, _, err := typed.GetVersioned(ctx, 1); return err }},
+		"Set":     {func() error { return typed.Set(ctx, -1, 1, 0) }, func() error { return typed.Set(ctx, 1, -1, 0) }},
+		"Add":     {func() error { return typed.Add(ctx, -1, 1, 0) }, func() error { return typed.Add(ctx, 1, -1, 0) }},
+		"Replace": {func() error { return typed.Replace(ctx, -1, 1, 0) }, func() error { return typed.Replace(ctx, 1, -1, 0) }},
+		"CompareAndSet": {func() error { return typed.CompareAndSet(ctx, -1, 1, 0, 0) },
+			func() error { return typed.CompareAndSet(ctx, 1, -1, 0, 0) }},
+		"Delete": {func() error { return typed.Delete(ctx, -1) }, nil},
+		"Has":    {func() error { _, err := typed.Has(ctx, -1); return err }, nil},
+		"Key":    {func() error { _, err := typed.Key(-1); return err }, nil},
+		"SetMany": {func() error { return typed.SetMany(ctx, map[int]int{-1: 1}, 0) },
+			func() error { return typed.SetMany(ctx, map[int]int{1: -1}, 0) }},
+		"GetMany": {func() error { _, err := typed.GetMany(ctx, []int{-1}); return err },
+			func() error { _, err := typed.GetMany(ctx, []int{1}); return err }},
+		"GetOrLoad": {func() error { _, err := typed.GetOrLoad(ctx, -1, 0, one); return err },
+			func() error { _, err := typed.GetOrLoad(ctx, 1, 0, one); return err }},
+		"GetOrLoadMany": {func() error { _, err := typed.GetOrLoadMany(ctx, []int{-1}, 0, ones); return err },
+			func() error { _, err := typed.GetOrLoadMany(ctx, []int{1}, 0, ones); return err }},
+	} {
+		wantErrorOf(t, calls.ofKey(), name, "n/", memstore.ErrCodec)
+		if calls.ofValue != nil {
+			wantErrorOf(t, calls.ofValue(), name, "n/1", memstore.ErrCodec)
+		}
+	}
+	_, err := typed.GetOrLoad(ctx, 2, 0, one)
+	wantErrorOf(t, err, "GetOrLoad", "n/2", refused)
+	_, err = typed.GetOrLoadMany(ctx, []int{2}, 0, ones)
+	wantErrorOf(t, err, "GetOrLoadMany", "n/2", refused)
+	for _, err := range typed.All(ctx) {
+		wantErrorOf(t, err, "All", "n/1", memstore.ErrCodec)
 	}
 }
 
@@ -65,9 +201,10 @@ func TestCacheFull(t *testing.T) {
 
 func TestEmptyKeyIsRefusedByEveryMethod(t *testing.T) {
 	store := open(t, memstore.Config{StoreCreationTime: true})
-	noKey := map[string]bool{"Clear": true, "Compact": true, "Maintain": true, "Reconfigure": true, "Count": true, "Keys": true, "Flush": true,
+	noKey := map[string]bool{"Clear": true, "Compact": true, "Maintain": true, "Reconfigure": true, "ReconfigureAll": true, "Count": true, "Keys": true, "Flush": true,
 		"CountByPattern": true, "DeleteByPattern": true, "Add": true, "CompareAndSet": true, "Increment": true,
-		"Scan": true, "GetOrLoad": true, "GetOrLoadMany": true}
+		"Scan": true, "GetOrLoad": true, "GetOrLoadMany": true,
+		"Save": true, "Load": true}
 	for name, call := range methods(store, "") {
 		if !noKey[name] {
 			if err := call(ctx); !errors.Is(err, memstore.ErrInvalidArgument) {

@@ -99,13 +99,14 @@ const eventHead = 10
 // Subscription is a queue of events; see [Store.Subscribe]. Its methods may be called by any number
 // of goroutines: each event goes to one of them.
 type Subscription struct {
-	store  *Store
 	closed atomic.Bool
 	queue  *eventQueue
-
-	mutex  sync.Mutex // guards what follows, and is held while one waits
+	// turn is full while somebody takes events, be it that he waits for one, and guards what follows.
+	turn   chan struct{}
 	buffer []byte
 	unread []byte // of the buffer
+	// pollers are waiting for the turn, which who waits for an event then lets go of.
+	pollers atomic.Int32
 }
 
 // eventQueue is the library's side of a subscription, which outlives an unreachable Subscription.
@@ -141,28 +142,37 @@ func (q *eventQueue) wake() {
 // ranging over All or Events, or from a Channel. At most queueSize events wait, 0 = as many as there is
 // memory for (the setting events.queue_memory). Nobody waits for a subscriber: what finds the queue
 // full is dropped and counted, and the next event says how many were lost before it. Close the
-// subscription when it is not needed any more.
+// subscription when it is not needed any more. It does not keep the store from being found dropped,
+// which closes it.
 func (s *Store) Subscribe(kinds EventKind, queueSize int) (*Subscription, error) {
+	return s.subscribe("Subscribe", kinds, queueSize)
+}
+
+func (s *Store) subscribe(op string, kinds EventKind, queueSize int) (*Subscription, error) {
 	if queueSize < 0 {
-		return nil, &Error{"Subscribe", "", explained{"the queue's size is negative", ErrInvalidArgument}}
+		return nil, &Error{op, "", explained{"the queue's size is negative", ErrInvalidArgument}}
 	}
 	var handle uintptr
 	status := native.GlueEventsNew(s.handle, uint32(kinds), queueSize, pointerTo(&handle))
 	runtime.KeepAlive(s)
 	if status != 0 {
-		return nil, fail("Subscribe", "", status)
+		return nil, fail(op, "", status)
 	}
 	s.library.retain()
-	subscription := &Subscription{store: s, queue: &eventQueue{handle: handle, library: s.library}}
+	subscription := &Subscription{
+		queue: &eventQueue{handle: handle, library: s.library},
+		turn:  make(chan struct{}, 1),
+	}
 	runtime.AddCleanup(subscription, (*eventQueue).free, subscription.queue)
 	return subscription, nil
 }
 
 // OnEvent calls a function for each event of some kinds, from now on, on a goroutine of its own. It
 // may call every method of the store, Close included. It ends when the subscription is closed, or when
-// the store is and it was called for all that had happened.
+// the store is and it was called for all that had happened. A function that refers to the store keeps it
+// reachable: such a store is never found dropped, and has to be closed.
 func (s *Store) OnEvent(kinds EventKind, call func(Event)) (*Subscription, error) {
-	subscription, err := s.Subscribe(kinds, 0)
+	subscription, err := s.subscribe("OnEvent", kinds, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -176,33 +186,88 @@ func (s *Store) OnEvent(kinds EventKind, call func(Event)) (*Subscription, error
 }
 
 // Next takes the next event, waiting for one. When no more will come, because the subscription is
-// closed, or the store is and all that had happened is taken, it returns ErrCacheClosed.
-func (s *Subscription) Next(ctx context.Context) (Event, error) {
-	s.mutex.Lock()
-	defer s.mutex.Unlock()
-	if len(s.unread) == 0 {
-		if err := s.fill(ctx, 0); err != nil {
-			return Event{}, err
-		}
+// closed, or the store is and all that had happened is taken, it returns ErrCacheClosed. Of those who
+// wait for a subscription's events one holds an operating system thread.
+func (s *Subscription) Next(ctx context.Context) (Event, error) { return s.next(ctx, "Next") }
+
+func (s *Subscription) next(ctx context.Context, op string) (Event, error) {
+	if ctx == nil {
+		ctx = context.Background()
 	}
-	if len(s.unread) == 0 {
-		stop := context.AfterFunc(ctx, s.queue.wake)
-		defer stop()
-		for len(s.unread) == 0 {
-			if err := s.fill(ctx, -1); err != nil {
-				return Event{}, err
-			}
+	wait := &eventWait{Subscription: s, ctx: ctx, op: op}
+	defer wait.end()
+	for {
+		event, found, err := wait.once()
+		if found || err != nil {
+			return event, err
 		}
+		runtime.Gosched() // somebody polls
 	}
-	return s.take(), nil
 }
+
+// eventWait is one call that waits for an event.
+type eventWait struct {
+	*Subscription
+	ctx  context.Context
+	op   string
+	stop func() bool // nil until it waits
+}
+
+func (w *eventWait) end() {
+	if w.stop != nil {
+		w.stop()
+	}
+}
+
+// once waits for an event or for somebody to poll.
+func (w *eventWait) once() (Event, bool, error) {
+	if err := live(w.ctx, w.op, ""); err != nil {
+		return Event{}, false, err
+	}
+	select {
+	case w.turn <- struct{}{}:
+		defer w.endTurn()
+	case <-w.ctx.Done():
+		return Event{}, false, live(w.ctx, w.op, "")
+	}
+	event, found, err := w.takeWithin(0, w.op)
+	if found || err != nil || w.pollers.Load() != 0 {
+		return event, found, err
+	}
+	if w.stop == nil {
+		w.stop = context.AfterFunc(w.ctx, w.queue.wake)
+	}
+	if event, found, err = w.takeWithin(-1, w.op); !found && err == nil {
+		err = live(w.ctx, w.op, "")
+	}
+	return event, found, err
+}
+
+func (s *Subscription) endTurn() { <-s.turn }
 
 // Poll takes the next event if there is one now, and says whether there was.
 func (s *Subscription) Poll() (Event, bool, error) {
-	s.mutex.Lock()
-	defer s.mutex.Unlock()
+	select {
+	case s.turn <- struct{}{}:
+	default:
+		s.interrupt()
+	}
+	defer s.endTurn()
+	return s.takeWithin(0, "Poll")
+}
+
+// interrupt takes the turn from somebody who may be waiting for an event.
+func (s *Subscription) interrupt() {
+	s.pollers.Add(1)
+	defer s.pollers.Add(-1)
+	s.queue.wake()
+	s.turn <- struct{}{}
+}
+
+// takeWithin takes an event that comes within so many milliseconds, if one does; with the turn.
+func (s *Subscription) takeWithin(timeout int64, op string) (Event, bool, error) {
 	if len(s.unread) == 0 {
-		if err := s.fill(context.Background(), 0); err != nil || len(s.unread) == 0 {
+		if err := s.fill(timeout, op); err != nil || len(s.unread) == 0 {
 			return Event{}, false, err
 		}
 	}
@@ -210,12 +275,9 @@ func (s *Subscription) Poll() (Event, bool, error) {
 }
 
 // fill reads what waits into the buffer; that nothing came in time is no error.
-func (s *Subscription) fill(ctx context.Context, timeout int64) error {
+func (s *Subscription) fill(timeout int64, op string) error {
 	if s.closed.Load() {
-		return fail("Next", "", int32(native.MEMSTORE_ERR_CACHE_CLOSED))
-	}
-	if err := live(ctx, "Next", ""); err != nil {
-		return err
+		return fail(op, "", int32(native.MEMSTORE_ERR_CACHE_CLOSED))
 	}
 	if s.buffer == nil {
 		s.buffer = make([]byte, eventBuffer)
@@ -230,10 +292,10 @@ func (s *Subscription) fill(ctx context.Context, timeout int64) error {
 	case used >= 0:
 		s.unread = s.buffer[:used]
 		return nil
-	case int32(used) == int32(native.MEMSTORE_ERR_LOCK_TIMEOUT):
+	case int32(used) == statusLockTimeout:
 		return nil
 	}
-	return fail("Next", "", int32(used))
+	return fail(op, "", int32(used))
 }
 
 // take cuts the first event off the buffer, as glue_events_fill writes it.
@@ -269,7 +331,7 @@ func (s *Subscription) take() Event {
 func (s *Subscription) All(ctx context.Context) iter.Seq2[Event, error] {
 	return func(yield func(Event, error) bool) {
 		for {
-			event, err := s.Next(ctx)
+			event, err := s.next(ctx, "All")
 			if errors.Is(err, ErrCacheClosed) {
 				return
 			}
@@ -295,6 +357,9 @@ func (s *Subscription) Events(ctx context.Context) iter.Seq[Event] {
 // come or the context is done. An event that was taken for the channel and not received when the
 // context is done is lost.
 func (s *Subscription) Channel(ctx context.Context, room int) <-chan Event {
+	if ctx == nil {
+		ctx = context.Background()
+	}
 	events := make(chan Event, room)
 	go func() {
 		defer close(events)
@@ -328,10 +393,8 @@ func (s *Subscription) Close() error {
 	if s.closed.Swap(true) {
 		return nil
 	}
-	s.queue.wake()
-	// Whoever is in Next leaves it; others wait for the mutex and find the subscription closed.
-	s.mutex.Lock()
-	defer s.mutex.Unlock()
+	s.interrupt() // others wait for the turn and find the subscription closed
+	defer s.endTurn()
 	s.unread = nil
 	s.queue.free()
 	runtime.KeepAlive(s)

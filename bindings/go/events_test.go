@@ -6,8 +6,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"runtime"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -199,20 +202,157 @@ func TestACallbackMayCallTheStoreAndCloseIt(t *testing.T) {
 	must(t, <-done)
 }
 
-func TestASubscriptionOutlivesAnUnreachableStore(t *testing.T) {
-	for range 20 {
-		store, err := memstore.Open(memstore.Config{MemoryLimit: 4 << 20})
-		must(t, err)
+// dropped opens a store that nobody closes and hands it to use; what use returns outlives it.
+func dropped[T any](t testing.TB, use func(store *memstore.Store) T) T {
+	t.Helper()
+	store, err := memstore.Open(memstore.Config{
+		MemoryLimit: 8 << 20, StoreName: t.Name(), Logger: slog.New(slog.DiscardHandler)})
+	must(t, err)
+	return use(store)
+}
+
+// collect runs the collector until a channel has something or is closed.
+func collect[T any](t testing.TB, what string, channel <-chan T) (value T) {
+	t.Helper()
+	eventually(t, what, func() bool {
+		runtime.GC()
+		select {
+		case value = <-channel:
+			return true
+		default:
+			return false
+		}
+	})
+	return value
+}
+
+func TestASubscriptionOutlivesADroppedStore(t *testing.T) {
+	all := dropped(t, func(store *memstore.Store) *memstore.Subscription {
 		all, err := store.Subscribe(memstore.EventRemovals, 0)
 		must(t, err)
 		must(t, store.Set(ctx, "k", []byte("v"), 0))
 		must(t, store.Delete(ctx, "k"))
-		must(t, store.Close())
-		store = nil
+		return all
+	})
+	told := make(chan error)
+	go func() {
+		event, err := all.Next(ctx)
+		if err == nil {
+			wantEvent(t, event, memstore.EventDeleted, "k", "v")
+			_, err = all.Next(ctx)
+		}
+		told <- err
+	}()
+	wantError(t, collect(t, "the end of the events", told), memstore.ErrCacheClosed)
+	must(t, all.Close())
+}
+
+func TestWhoIsToldEventsDoesNotKeepAStoreFromBeingFreed(t *testing.T) {
+	before := residentBytes(t)
+	told := make(chan memstore.Event, 1)
+	var log lockedBuffer
+	logger := slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	var channels []<-chan memstore.Event
+	for range 20 {
+		func() {
+			store, err := memstore.Open(memstore.Config{MemoryLimit: 16 << 20, Logger: logger})
+			must(t, err)
+			_, err = store.OnEvent(memstore.EventDeleted, func(event memstore.Event) { told <- event })
+			must(t, err)
+			all, err := store.Subscribe(memstore.EventDeleted, 0)
+			must(t, err)
+			channels = append(channels, all.Channel(ctx, 1))
+			for i := range 80 {
+				must(t, store.Set(ctx, fmt.Sprint(i), make([]byte, 100<<10), 0))
+			}
+			must(t, store.Delete(ctx, "79"))
+		}()
+		if event := <-told; event.Key != "79" {
+			t.Errorf("%+v", event)
+		}
+	}
+	for _, channel := range channels {
+		if event := <-channel; event.Key != "79" {
+			t.Errorf("%+v", event)
+		}
+		collect(t, "the end of the channel", channel)
+	}
+	eventually(t, "resident memory is back, and warnings are there", func() bool {
 		runtime.GC()
-		wantEvent(t, nextEvent(t, all), memstore.EventDeleted, "k", "v")
-		all = nil
-		runtime.GC()
+		return residentBytes(t) < before+100<<20 && strings.Count(log.String(), "dropped without Close") == len(channels)
+	})
+}
+
+func TestEachOfThoseWhoWaitHasItsOwnContext(t *testing.T) {
+	store := open(t, memstore.Config{})
+	all := subscribe(t, store, memstore.EventRemovals, 0)
+	first := make(chan error)
+	go func() {
+		event, err := all.Next(ctx)
+		wantEvent(t, event, memstore.EventDeleted, "k", "v")
+		first <- err
+	}()
+	for range 20 { // before and while the other one waits
+		soon, cancel := context.WithTimeout(ctx, time.Millisecond)
+		_, err := all.Next(soon)
+		cancel()
+		wantError(t, err, context.DeadlineExceeded)
+	}
+	for range 1000 {
+		if _, found, err := all.Poll(); found || err != nil {
+			t.Fatalf("Poll of an empty queue that another waits for: %v, %v", found, err)
+		}
+	}
+	must(t, store.Set(ctx, "k", []byte("v"), 0))
+	must(t, store.Delete(ctx, "k"))
+	must(t, <-first)
+}
+
+func TestPollAndNextTakeEachEventOnce(t *testing.T) {
+	store := open(t, memstore.Config{})
+	all := subscribe(t, store, memstore.EventRemovals, 0)
+	const count = 3000
+	var told atomic.Int64
+	var takers sync.WaitGroup
+	for range 2 {
+		spawn(&takers, func() {
+			for range all.Events(ctx) {
+				told.Add(1)
+			}
+		})
+		spawn(&takers, func() {
+			for {
+				_, found, err := all.Poll()
+				if err != nil {
+					wantError(t, err, memstore.ErrCacheClosed)
+					return
+				}
+				if found {
+					told.Add(1)
+				}
+				runtime.Gosched()
+			}
+		})
+	}
+	for range count + 1 {
+		must(t, store.Set(ctx, "k", nil, 0))
+	}
+	eventually(t, "all events are taken", func() bool { return told.Load() == count })
+	must(t, store.Close())
+	takers.Wait()
+}
+
+func TestANilContextWaitsForEvents(t *testing.T) {
+	store := open(t, memstore.Config{})
+	all := subscribe(t, store, memstore.EventRemovals, 0)
+	must(t, store.Set(ctx, "k", nil, 0))
+	var none context.Context
+	channel := all.Channel(none, 0)
+	must(t, store.Delete(ctx, "k"))
+	wantEvent(t, <-channel, memstore.EventDeleted, "k", "")
+	time.AfterFunc(time.Millisecond, func() { noError(t, store.Close()) })
+	if _, err := all.Next(none); !errors.Is(err, memstore.ErrCacheClosed) {
+		t.Error(err)
 	}
 }
 
@@ -264,4 +404,70 @@ func TestAlertsAreEvents(t *testing.T) {
 	if event.Kind.String() != "alert" {
 		t.Error(event.Kind)
 	}
+}
+
+// TestABlockedCallbackHoldsUpNobody has a function that events are told to, and a logger, stand still while
+// writers go on: the library's threads run no code of Go's, so that nothing of it can wait for them.
+func TestABlockedCallbackHoldsUpNobody(t *testing.T) {
+	blocked, release := make(chan struct{}), make(chan struct{})
+	logging := &blockingHandler{entered: make(chan struct{}, 1), leave: release}
+	store := open(t, memstore.Config{MemoryLimit: 8 << 20, EventQueueMemory: 64 << 10, Logger: slog.New(logging), Verbose: true})
+	var once sync.Once
+	told := make(chan memstore.Event, 1)
+	_, err := store.OnEvent(memstore.EventRemovals, func(event memstore.Event) {
+		once.Do(func() {
+			close(blocked)
+			<-release
+		})
+		select {
+		case told <- event:
+		default:
+		}
+	})
+	must(t, err)
+	must(t, store.Set(ctx, "k", nil, 0))
+	must(t, store.Delete(ctx, "k"))
+	<-blocked
+	<-logging.entered
+
+	// Far more events than their queue has room for, evictions and, by Reconfigure, more records than theirs.
+	var writers sync.WaitGroup
+	for writer := range 4 {
+		spawn(&writers, func() {
+			for i := range 5000 {
+				noError(t, store.Set(ctx, fmt.Sprint(writer, "/", i%3000), make([]byte, 1000), time.Hour))
+			}
+			for range 400 {
+				noError(t, store.Reconfigure(ctx, "ttl.max_ttl", "1h"))
+			}
+		})
+	}
+	writers.Wait()
+	must(t, store.Compact(ctx, 1))
+	if stats := store.GetEventStats(); stats.Dropped == 0 || store.GetStats().Evictions == 0 {
+		t.Errorf("nothing was lost, or nothing evicted: %+v", *stats)
+	}
+	close(release)
+	if event := <-told; event.Key == "" {
+		t.Errorf("%+v", event)
+	}
+	must(t, store.Close())
+}
+
+// blockingHandler stands still in its first record.
+type blockingHandler struct {
+	slog.Handler
+	entered chan struct{}
+	leave   chan struct{}
+}
+
+func (h *blockingHandler) Enabled(context.Context, slog.Level) bool { return true }
+
+func (h *blockingHandler) Handle(context.Context, slog.Record) error {
+	select {
+	case h.entered <- struct{}{}:
+		<-h.leave
+	default:
+	}
+	return nil
 }

@@ -47,12 +47,12 @@ func (s *Store) GetOrLoad(ctx context.Context, key string, ttl time.Duration, lo
 		return nil, err
 	}
 	for pause := firstLook; ; {
-		found, err := s.find(key, nil)
+		found, err := s.find(getOrLoad, key, nil)
 		switch {
 		case err != nil || found.call == nil:
 			return found.value, err
 		case found.call == loadedElsewhere:
-			if err := sleep(ctx, key, pause); err != nil {
+			if err := sleep(ctx, getOrLoad, key, pause); err != nil {
 				return nil, err
 			}
 			pause = min(2*pause, longestLook)
@@ -63,7 +63,7 @@ func (s *Store) GetOrLoad(ctx context.Context, key string, ttl time.Duration, lo
 		if found.call.refreshes && found.mine {
 			return found.value, nil
 		}
-		value, err := s.await(ctx, key, found.call)
+		value, err := s.await(ctx, getOrLoad, key, found.call)
 		if !found.again(ctx, err) {
 			return value, err
 		}
@@ -101,7 +101,7 @@ type loadCall struct {
 	cancel    context.CancelFunc // once the load has begun, before which nobody can be the last to leave
 	done      chan struct{}
 	value     []byte
-	err       error
+	err       error   // the cause alone: each who waits has an operation of his own
 	flight    *flight // constant
 }
 
@@ -130,7 +130,13 @@ type found struct {
 
 // find looks for a value, and else joins its load. The caller must begin one that is mine, which has a
 // lease now; it is part of the flight, or of one of its own.
-func (s *Store) find(key string, flight *flight) (found, error) {
+func (s *Store) find(op, key string, flight *flight) (found, error) {
+	// Nearly all callers find a value. Where values are refreshed the library has to see how old it is.
+	if !s.refreshes.Load() {
+		if value, present := s.getPresent(key); present {
+			return found{value: value}, nil
+		}
+	}
 	shard := &s.loads[maphash.String(loadSeed, key)%uint64(len(s.loads))]
 	shard.mutex.Lock()
 	defer shard.mutex.Unlock()
@@ -148,7 +154,7 @@ func (s *Store) find(key string, flight *flight) (found, error) {
 	case status == statusLockTimeout:
 		return found{call: loadedElsewhere}, nil
 	case status != 0:
-		return found{}, fail(getOrLoad, key, status)
+		return found{}, fail(op, key, status)
 	case lease == 0:
 		return found{value: value}, nil
 	}
@@ -192,11 +198,12 @@ const noValue = math.MaxInt64
 
 // acquire returns the value, a lease, or a status; both of the former when the value is to be refreshed.
 func (s *Store) acquire(key string) (value []byte, lease uintptr, status int32) {
-	value = make([]byte, smallScratch)
+	var scratch [smallScratch]byte
+	size := s.leaseAcquire(key, scratch[:], &lease)
+	if uint64(size) <= smallScratch {
+		return append([]byte{}, scratch[:size]...), lease, 0
+	}
 	for {
-		size := native.GlueLeaseAcquire(s.handle, unsafe.StringData(key), len(key), &value[0], len(value),
-			pointerTo(&lease))
-		runtime.KeepAlive(s)
 		switch {
 		case size < 0:
 			return nil, 0, int32(size)
@@ -210,7 +217,15 @@ func (s *Store) acquire(key string) (value []byte, lease uintptr, status int32) 
 			return value, lease, 0
 		}
 		value = make([]byte, size)
+		size = s.leaseAcquire(key, value, &lease)
 	}
+}
+
+func (s *Store) leaseAcquire(key string, dst []byte, lease *uintptr) int64 {
+	size := native.GlueLeaseAcquire(s.handle, unsafe.StringData(key), len(key), unsafe.SliceData(dst), len(dst),
+		pointerTo(lease))
+	runtime.KeepAlive(s)
+	return size
 }
 
 // settle gives the lease back with what the loader gave, and wakes those who wait.
@@ -222,10 +237,10 @@ func (s *Store) settle(key string, call *loadCall, ttl time.Duration, value []by
 	if err != nil {
 		var old bool
 		if value, old = s.failLease(lease, errors.Is(err, ErrKeyNotFound)); !old {
-			call.err = &Error{getOrLoad, key, err}
+			call.err = err
 		}
 	} else if status := native.GlueLeaseFill(lease, unsafe.SliceData(value), len(value), ttlMillis(ttl)); status == statusInvalidTTL {
-		call.err = fail(getOrLoad, key, status)
+		call.err = byStatus[status]
 	}
 	call.value = bytes.Clone(value)
 	runtime.KeepAlive(s)
@@ -287,20 +302,20 @@ func guarded[T any](load func() (T, error)) (value T, err error) {
 }
 
 // await waits for a load.
-func (s *Store) await(ctx context.Context, key string, call *loadCall) ([]byte, error) {
+func (s *Store) await(ctx context.Context, op, key string, call *loadCall) ([]byte, error) {
 	if !beginToWait(ctx, call) {
 		s.leave(key, call)
-		return nil, &Error{getOrLoad, key, explained{"a loader waits for its own load", ErrLoaderFailed}}
+		return nil, &Error{op, key, explained{"a loader waits for its own load", ErrLoaderFailed}}
 	}
 	defer endToWait(ctx, call)
 	select {
 	case <-call.done:
 	case <-ctx.Done():
 		s.leave(key, call)
-		return nil, &Error{getOrLoad, key, ctx.Err()}
+		return nil, &Error{op, key, ctx.Err()}
 	}
 	if call.err != nil {
-		return nil, call.err
+		return nil, &Error{op, key, call.err}
 	}
 	return append([]byte{}, call.value...), nil
 }
@@ -317,14 +332,14 @@ func (s *Store) leave(key string, call *loadCall) {
 	call.cancel()
 }
 
-func sleep(ctx context.Context, key string, pause time.Duration) error {
+func sleep(ctx context.Context, op, key string, pause time.Duration) error {
 	timer := time.NewTimer(pause)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
 		return nil
 	case <-ctx.Done():
-		return &Error{getOrLoad, key, ctx.Err()}
+		return &Error{op, key, ctx.Err()}
 	}
 }
 

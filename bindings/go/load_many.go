@@ -25,7 +25,7 @@ func (s *Store) GetOrLoadMany(ctx context.Context, keys []string, ttl time.Durat
 	if ctx == nil {
 		ctx = context.Background()
 	}
-	if err := live(ctx, "GetOrLoadMany", ""); err != nil {
+	if err := live(ctx, getOrLoadMany, ""); err != nil {
 		return nil, err
 	}
 	many := &manyLoad{store: s, values: make(map[string][]byte, len(keys))}
@@ -38,12 +38,14 @@ func (s *Store) GetOrLoadMany(ctx context.Context, keys []string, ttl time.Durat
 		if len(keys) == 0 {
 			return many.values, nil
 		}
-		if err := sleep(ctx, "", pause); err != nil {
+		if err := sleep(ctx, getOrLoadMany, "", pause); err != nil {
 			return nil, err
 		}
 		pause = min(2*pause, longestLook)
 	}
 }
+
+const getOrLoadMany = "GetOrLoadMany"
 
 // manyLoad is one call of GetOrLoadMany.
 type manyLoad struct {
@@ -80,7 +82,7 @@ func (m *manyLoad) findAll(ctx context.Context, keys []string, ttl time.Duration
 			continue
 		}
 		seen[key] = true
-		found, err := m.store.find(key, shared)
+		found, err := m.store.find(getOrLoadMany, key, shared)
 		if err != nil || found.call == nil {
 			m.note(key, found.value, err)
 			continue
@@ -108,7 +110,7 @@ func (m *manyLoad) awaitAll(ctx context.Context, waits []wait) []string {
 			again = append(again, w.key)
 			continue
 		}
-		value, err := m.store.await(ctx, w.key, w.call) // also when another has failed, which takes no time
+		value, err := m.store.await(ctx, getOrLoadMany, w.key, w.call) // also when another has failed, which takes no time
 		if w.again(ctx, err) {
 			again = append(again, w.key)
 		} else {

@@ -7,9 +7,11 @@ import (
 	"context"
 	"encoding/binary"
 	"log/slog"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/weisyn/memstore/bindings/go/internal/native"
@@ -41,7 +43,10 @@ const logDrain = time.Second
 type logQueue struct {
 	handle uintptr
 	done   chan struct{} // closed when the logger has got all
+	drain  time.Duration
 	once   sync.Once
+	// teller is the goroutine that calls the logger.
+	teller atomic.Pointer[string]
 }
 
 // newLogQueue makes stores that are opened from a native configuration tell a logger.
@@ -50,8 +55,8 @@ func newLogQueue(config uintptr, logger *slog.Logger) *logQueue {
 	if handle == 0 {
 		return nil
 	}
-	queue := &logQueue{handle: handle, done: make(chan struct{})}
-	go tellLogger(handle, logger, queue.done)
+	queue := &logQueue{handle: handle, done: make(chan struct{}), drain: logDrain}
+	go queue.tell(logger)
 	return queue
 }
 
@@ -65,16 +70,27 @@ func logLevelOf(logger *slog.Logger) int32 {
 	return 0
 }
 
-// end says that no more records come, and waits for a moment until the logger has got those there are.
+// end says that no more records come, and waits for a moment until the logger has got those there are,
+// unless it is the logger who says so.
 func (q *logQueue) end() {
 	if q == nil {
 		return
 	}
 	native.GlueLogEnd(q.handle)
+	if teller := q.teller.Load(); teller != nil && *teller == goroutineName() {
+		return
+	}
 	select {
 	case <-q.done:
-	case <-time.After(logDrain):
+	case <-time.After(q.drain):
 	}
+}
+
+// goroutineName is what the runtime calls this goroutine in traces, "goroutine 18".
+func goroutineName() string {
+	var trace [64]byte
+	name, _, _ := strings.Cut(string(trace[:runtime.Stack(trace[:], false)]), " [")
+	return name
 }
 
 // free gives the queue up; the library is not going to use it any more.
@@ -88,13 +104,15 @@ func (q *logQueue) free() {
 	})
 }
 
-// tellLogger hands out records until no more come.
-func tellLogger(handle uintptr, logger *slog.Logger, done chan<- struct{}) {
-	defer close(done)
-	defer native.GlueLogDrop(handle)
+// tell hands out records until no more come.
+func (q *logQueue) tell(logger *slog.Logger) {
+	defer close(q.done)
+	defer native.GlueLogDrop(q.handle)
+	name := goroutineName()
+	q.teller.Store(&name)
 	buffer := make([]byte, logBuffer)
 	for {
-		used := native.GlueLogFill(handle, -1, &buffer[0], len(buffer))
+		used := native.GlueLogFill(q.handle, -1, &buffer[0], len(buffer))
 		if used < 0 {
 			return
 		}

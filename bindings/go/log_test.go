@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"sync"
 	"testing"
+	"time"
 )
 
 // recorder is a handler that keeps what it is given.
@@ -130,8 +131,13 @@ func TestLoggerMayCallTheStore(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	store.library.log.drain = time.Hour // the end of this test shows that nobody waits for himself
 	close(ready)
 	if err := <-closed; err != nil {
 		t.Fatal(err)
+	}
+	<-store.library.log.done
+	if handler.find("closed") == nil {
+		t.Error("the logger was not told of the end")
 	}
 }

@@ -84,7 +84,7 @@ func WithManualMaintenance() Option { return func(c *Config) { c.Maintenance = "
 func WithLogger(logger *slog.Logger) Option { return func(c *Config) { c.Logger = logger } }
 
 // WithSetting sets any setting by the name and the text that it has in YAML, such as
-// "ttl.default_ttl" and "1h30m".
+// "ttl.default_ttl" and "90m".
 func WithSetting(key, value string) Option {
 	return func(c *Config) {
 		settings := make(map[string]string, len(c.Settings)+1)

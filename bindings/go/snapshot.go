@@ -6,8 +6,6 @@ import (
 	"context"
 	"errors"
 	"runtime"
-	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -55,31 +53,9 @@ func (s *Store) withFile(ctx context.Context, op, path string, call func(path, c
 }
 
 const (
-	warmRateSetting = "loader.warm_rate"
 	// How many keys are looked for in one call, and how many are loaded at once.
 	warmGroup, warmLoads = 128, 16
 )
-
-// warmRate reads the setting before the store has it.
-func warmRate(settings uintptr) int64 {
-	name, _ := cText(warmRateSetting)
-	var buf [32]byte
-	var size int
-	if native.MemstoreConfigGet(settings, &name[0], &buf[0], len(buf), pointerTo(&size)) != 0 {
-		return 0
-	}
-	rate, _ := strconv.ParseInt(string(buf[:size]), 10, 64)
-	return rate
-}
-
-// noteWarmRate keeps the rate when it was changed.
-func (s *Store) noteWarmRate(key, value string) {
-	if strings.TrimPrefix(key, "storage.memory.") == warmRateSetting {
-		if rate, err := strconv.ParseInt(value, 10, 64); err == nil {
-			s.warmRate.Store(rate)
-		}
-	}
-}
 
 // Warm loads the keys that are not there, as GetOrLoad does, a few at once and at most as many in a
 // second as the setting loader.warm_rate says. Keys that the loader says do not exist, by an error for

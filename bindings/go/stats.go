@@ -146,16 +146,16 @@ func (s *Store) GetTTLs() []TTLClass {
 type Operation int
 
 const (
-	OperationGet        Operation = iota // Get, one in 256 of each thread's calls is measured
-	OperationGetView                     // the library's memstore_get_view, one in 256
+	OperationGet        Operation = iota // Get, GetInto: one in 256 of each thread's calls is measured
+	OperationGetView                     // View, one in 256
 	OperationHas                         // Has, one in 256
-	OperationGetMany                     // GetMany, GetVersioned
+	OperationGetMany                     // GetMany, GetManyInto, GetVersioned, Scan's values
 	OperationHasMany                     // HasMany
-	OperationSet                         // Set, SetWithTTL, Add, Replace, CompareAndSet
+	OperationSet                         // Set, SetUntil, SetWithTTL, Add, Replace, CompareAndSet
 	OperationSetAsync                    // SetAsync: handing over, not applying
 	OperationSetMany                     // SetMany
 	OperationIncrement                   // Increment
-	OperationDelete                      // Delete
+	OperationDelete                      // Delete, Remove
 	OperationDeleteMany                  // DeleteMany
 	OperationUpdateTTL                   // UpdateTTL
 	OperationCommit                      // Batch.Commit

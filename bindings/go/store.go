@@ -9,6 +9,8 @@ import (
 	"log/slog"
 	"math"
 	"runtime"
+	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
 	"unsafe"
@@ -31,8 +33,9 @@ type Store struct {
 	loads       loads
 	// direct reads without a crossing; nil without Config.DirectReads, and where it cannot.
 	direct *direct.Reader
-	// warmRate is the setting loader.warm_rate.
-	warmRate atomic.Int64
+	// warmRate is the setting loader.warm_rate; refreshes is false only if loader.refresh_after is 0.
+	warmRate  atomic.Int64
+	refreshes atomic.Bool
 }
 
 // Open makes a new, empty store.
@@ -64,7 +67,7 @@ func open(op string, config Config) (*Store, error) {
 	if _, file, line, known := runtime.Caller(2); known {
 		store.library.opened = fmt.Sprintf("%s:%d", file, line)
 	}
-	store.warmRate.Store(warmRate(settings))
+	store.noteAll(settings)
 	if config.DirectReads {
 		store.direct = directReader(handle)
 	}
@@ -85,12 +88,20 @@ type library struct {
 }
 
 // abandoned is called when nothing reaches the Store any more, which should have been closed before.
+// It is closed now, so that those who wait for its events learn that no more come.
 func (l *library) abandoned() {
-	if !l.closed.Load() {
-		// A logger may block, and other cleanups wait behind this one.
-		go l.warn()
+	if l.closed.Load() {
+		l.release()
+		return
 	}
-	l.release()
+	// A logger may block, closing takes a moment, and other cleanups wait behind this one.
+	go l.warn()
+	go func() {
+		if native.MemstoreClose(l.handle) == 0 {
+			l.log.end()
+		}
+		l.release()
+	}()
 }
 
 func (l *library) warn() {
@@ -127,10 +138,36 @@ func (s *Store) Reconfigure(ctx context.Context, key, value string) error {
 	status := native.MemstoreReconfigureExplained(s.handle, &keyText[0], &valueText[0], &why[0], len(why))
 	runtime.KeepAlive(s)
 	if status == 0 {
-		s.noteWarmRate(key, value)
+		s.note(strings.TrimPrefix(key, "storage.memory."), value)
 		return nil
 	}
 	return explain("Reconfigure", key, string(why[:bytes.IndexByte(why, 0)]), status)
+}
+
+const (
+	warmRateSetting = "loader.warm_rate"
+	refreshSetting  = "loader.refresh_after"
+)
+
+// noteAll notes the settings of a native configuration.
+func (s *Store) noteAll(settings uintptr) {
+	for _, name := range []string{warmRateSetting, refreshSetting} {
+		if value, err := canonical(settings, name); err == nil {
+			s.note(name, value)
+		}
+	}
+}
+
+// note keeps those settings that this side needs to know.
+func (s *Store) note(key, value string) {
+	switch key {
+	case warmRateSetting:
+		if rate, err := strconv.ParseInt(value, 10, 64); err == nil {
+			s.warmRate.Store(rate)
+		}
+	case refreshSetting:
+		s.refreshes.Store(value != "0")
+	}
 }
 
 // Close waits for the calls in flight and frees the store's memory. Every call after it, another

@@ -228,55 +228,10 @@ func TestANilContextIsNeverDone(t *testing.T) {
 	if value, found, err := store.Get(none, "k"); string(value) != "v" || !found || err != nil {
 		t.Errorf("Get = %q, %v, %v", value, found, err)
 	}
-}
-
-// methods is every method that takes a context.
-func methods(store *memstore.Store, key string) map[string]func(context.Context) error {
-	keys, items, soon := []string{key}, map[string][]byte{key: []byte("w")}, time.Now().Add(time.Hour)
-	return map[string]func(context.Context) error{
-		"Set":             func(c context.Context) error { return store.Set(c, key, nil, 0) },
-		"SetAsync":        func(c context.Context) error { return store.SetAsync(c, key, nil, 0) },
-		"Flush":           func(c context.Context) error { return store.Flush(c) },
-		"Get":             func(c context.Context) error { _, _, err := store.Get(c, key); return err },
-		"Delete":          func(c context.Context) error { return store.Delete(c, key) },
-		"Remove":          func(c context.Context) error { _, err := store.Remove(c, key); return err },
-		"Has":             func(c context.Context) error { _, err := store.Has(c, key); return err },
-		"GetTTL":          func(c context.Context) error { _, err := store.GetTTL(c, key); return err },
-		"UpdateTTL":       func(c context.Context) error { return store.UpdateTTL(c, key, 0) },
-		"SetWithTTL":      func(c context.Context) error { return store.SetWithTTL(c, key, nil, 0) },
-		"GetExpiration":   func(c context.Context) error { _, err := store.GetExpiration(c, key); return err },
-		"SetMany":         func(c context.Context) error { return store.SetMany(c, items, 0) },
-		"GetMany":         func(c context.Context) error { _, err := store.GetMany(c, keys); return err },
-		"DeleteMany":      func(c context.Context) error { return store.DeleteMany(c, keys) },
-		"HasMany":         func(c context.Context) error { _, err := store.HasMany(c, keys); return err },
-		"Clear":           func(c context.Context) error { return store.Clear(c) },
-		"Keys":            func(c context.Context) error { _, err := store.Keys(c, ""); return err },
-		"DeleteByPattern": func(c context.Context) error { _, err := store.DeleteByPattern(c, ""); return err },
-		"CountByPattern":  func(c context.Context) error { _, err := store.CountByPattern(c, ""); return err },
-		"Add":             func(c context.Context) error { return store.Add(c, "new", nil, 0) },
-		"Replace":         func(c context.Context) error { return store.Replace(c, key, nil, 0) },
-		"CompareAndSet":   func(c context.Context) error { return store.CompareAndSet(c, "new", nil, 0, 0) },
-		"Increment":       func(c context.Context) error { _, err := store.Increment(c, "new", 1, 0, 0); return err },
-		"SetUntil":        func(c context.Context) error { return store.SetUntil(c, key, nil, soon) },
-		"GetVersioned":    func(c context.Context) error { _, _, _, err := store.GetVersioned(c, key); return err },
-		"GetCreated":      func(c context.Context) error { _, err := store.GetCreated(c, key); return err },
-		"Compact":         func(c context.Context) error { return store.Compact(c, 1) },
-		"Reconfigure":     func(c context.Context) error { return store.Reconfigure(c, "ttl.max_ttl", "0") },
-		"Maintain":        func(c context.Context) error { return store.Maintain(c, 0) },
-		"GetManyInto":     func(c context.Context) error { return store.GetManyInto(c, keys, new(memstore.Values)) },
-		"Scan":            func(c context.Context) error { return scanAll(store.Scan(c, "")) },
-		"Commit":          func(c context.Context) error { return store.NewBatch().Set(key, nil, 0).Commit(c) },
-		"GetOrLoad":       func(c context.Context) error { _, err := store.GetOrLoad(c, "loaded", 0, constant); return err },
-		"GetOrLoadMany": func(c context.Context) error {
-			_, err := store.GetOrLoadMany(c, []string{"loaded 2"}, 0, constants)
-			return err
-		},
-		"View": func(c context.Context) error {
-			_, err := store.View(c, key, func([]byte) error { return nil })
-			return err
-		},
-		"GetInto": func(c context.Context) error { _, _, err := store.GetInto(c, key, nil); return err },
-		"Count":   func(c context.Context) error { _, err := store.MemoryStore().Count(c); return err },
+	for name, call := range methods(store, "k") {
+		if err := call(none); errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
 

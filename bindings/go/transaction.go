@@ -20,17 +20,17 @@ type Batch struct {
 	steps []step
 }
 
-// step is one call of Batch; its key and its value lie one after the other.
+// step is one call of Batch, as glue_step; its key and its value lie one after the other.
 type step struct {
-	kind       stepKind
-	keySize    int
-	valueSize  int
-	ttl        int64
-	version    uint64
-	bytesStart int
+	kind      stepKind
+	keySize   uint64
+	valueSize uint64
+	ttl       int64
+	version   uint64
 }
 
-type stepKind uint8
+// stepKind is one of GLUE_STEP.
+type stepKind uint64
 
 const (
 	stepSet stepKind = iota
@@ -44,7 +44,7 @@ const (
 func (s *Store) NewBatch() *Batch { return &Batch{store: s} }
 
 func (b *Batch) add(kind stepKind, key string, value []byte) *step {
-	b.steps = append(b.steps, step{kind: kind, keySize: len(key), valueSize: len(value), bytesStart: len(b.bytes)})
+	b.steps = append(b.steps, step{kind: kind, keySize: uint64(len(key)), valueSize: uint64(len(value))})
 	b.bytes = append(append(b.bytes, key...), value...)
 	return &b.steps[len(b.steps)-1]
 }
@@ -86,43 +86,58 @@ func (b *Batch) Len() int { return len(b.steps) }
 // Reset empties the batch.
 func (b *Batch) Reset() { b.steps, b.bytes = b.steps[:0], b.bytes[:0] }
 
-// Commit applies the batch at one instant if all that it expects holds, and empties it. When it fails
-// nothing has changed and the batch is as it was, to be tried again.
+// Commit applies the batch at one instant if all that it expects holds, and empties it, in one call of the
+// library. When it fails nothing has changed and the batch is as it was, to be tried again; the error has
+// the key when only one of the calls can be to blame.
 func (b *Batch) Commit(ctx context.Context) error {
 	if err := live(ctx, "Commit", ""); err != nil {
 		return err
 	}
-	defer runtime.KeepAlive(b.store)
-	batch := native.MemstoreBatchNew(b.store.handle)
-	if batch == 0 {
-		return &Error{"Commit", "", ErrMemoryExhausted}
-	}
-	defer native.MemstoreBatchFree(batch)
-	for i := range b.steps {
-		at := &b.steps[i]
-		if status := at.hand(batch, b.bytes[at.bytesStart:]); status != 0 {
-			return fail("Commit", string(b.bytes[at.bytesStart:][:at.keySize]), status)
-		}
-	}
-	if status := native.MemstoreBatchCommit(batch); status != 0 {
-		return fail("Commit", "", status)
+	var refused uint64
+	status := native.GlueCommit(b.store.handle, unsafe.SliceData(b.bytes), len(b.bytes),
+		pointerTo(unsafe.SliceData(b.steps)), len(b.steps), pointerTo(&refused))
+	runtime.KeepAlive(b.store)
+	if status != 0 {
+		return fail("Commit", b.blame(int(refused), status), status)
 	}
 	b.Reset()
 	return nil
 }
 
-// hand adds the step to a batch of the library's; its bytes come first in packed.
-func (at *step) hand(batch uintptr, packed []byte) int32 {
-	key, size := unsafe.SliceData(packed), at.keySize
-	switch at.kind {
-	case stepSet:
-		return native.MemstoreBatchSet(batch, key, size, unsafe.SliceData(packed[size:]), at.valueSize, at.ttl)
-	case stepDelete:
-		return native.MemstoreBatchDelete(batch, key, size)
-	case stepUpdateTTL:
-		return native.MemstoreBatchUpdateTtl(batch, key, size, at.ttl)
-	case stepExpectAbsent:
-		return native.MemstoreBatchExpectAbsent(batch, key, size)
+// blame is the key of the step that was refused, or else of the only one that a status can be about; ""
+// when several can.
+func (b *Batch) blame(refused int, status int32) string {
+	key, suspects, largest := "", 0, uint64(0)
+	from := uint64(0)
+	for i := range b.steps {
+		at := &b.steps[i]
+		size := at.keySize + at.valueSize
+		if i == refused || refused == len(b.steps) && at.canFail(status) {
+			suspects++
+			// One size is too large for all, so the largest is.
+			if status != statusEntryTooLarge || size >= largest {
+				key, largest = string(b.bytes[from:from+at.keySize]), size
+			}
+		}
+		from += size
 	}
-	return native.MemstoreBatchExpectVersion(batch, key, size, at.version)
+	if suspects == 1 || status == statusEntryTooLarge {
+		return key
+	}
+	return ""
+}
+
+// canFail says whether a commit with this step can get a status for it.
+func (at *step) canFail(status int32) bool {
+	switch status {
+	case statusVersionMismatch:
+		return at.kind == stepExpect
+	case statusKeyExists:
+		return at.kind == stepExpectAbsent
+	case statusKeyNotFound, statusTTLExpired, statusTTLUpdateFailed:
+		return at.kind == stepUpdateTTL
+	case statusInvalidTTL:
+		return at.ttl != 0 && at.ttl != int64(native.MEMSTORE_TTL_DEFAULT)
+	}
+	return status == statusEntryTooLarge
 }

@@ -31,11 +31,14 @@ func NewTyped[K comparable, V any](store *Store, prefix string, keys Codec[K], v
 func (t *Typed[K, V]) Store() *Store { return t.store }
 
 // Key is the key that the store has for one of this view's.
-func (t *Typed[K, V]) Key(key K) (string, error) {
+func (t *Typed[K, V]) Key(key K) (string, error) { return t.name("Key", key) }
+
+// name is Key for a method; the error of a key that has no name tells the prefix.
+func (t *Typed[K, V]) name(op string, key K) (string, error) {
 	var small [64]byte
 	data, err := t.keys.Append(append(small[:0], t.prefix...), key)
 	if err != nil {
-		return "", codecFailure("Key", t.prefix, err)
+		return "", codecFailure(op, t.prefix, err)
 	}
 	return string(data), nil
 }
@@ -55,7 +58,7 @@ func (t *Typed[K, V]) decode(op, key string, data []byte) (V, error) {
 
 // encode makes the key and the value of an entry.
 func (t *Typed[K, V]) encode(op string, key K, value V) (string, []byte, error) {
-	name, err := t.Key(key)
+	name, err := t.name(op, key)
 	if err != nil {
 		return "", nil, err
 	}
@@ -68,7 +71,7 @@ func (t *Typed[K, V]) encode(op string, key K, value V) (string, []byte, error) 
 
 // Get returns the value under a key, and whether there is one.
 func (t *Typed[K, V]) Get(ctx context.Context, key K) (value V, found bool, err error) {
-	name, err := t.Key(key)
+	name, err := t.name("Get", key)
 	if err != nil {
 		return value, false, err
 	}
@@ -82,7 +85,7 @@ func (t *Typed[K, V]) Get(ctx context.Context, key K) (value V, found bool, err 
 
 // GetVersioned is Get that also returns the entry's version, for CompareAndSet.
 func (t *Typed[K, V]) GetVersioned(ctx context.Context, key K) (value V, version uint64, found bool, err error) {
-	name, err := t.Key(key)
+	name, err := t.name("GetVersioned", key)
 	if err != nil {
 		return value, 0, false, err
 	}
@@ -130,7 +133,7 @@ func (t *Typed[K, V]) write(ctx context.Context, op string, write writer, key K,
 
 // Delete removes an entry. That there is none is no error.
 func (t *Typed[K, V]) Delete(ctx context.Context, key K) error {
-	name, err := t.Key(key)
+	name, err := t.name("Delete", key)
 	if err != nil {
 		return err
 	}
@@ -139,7 +142,7 @@ func (t *Typed[K, V]) Delete(ctx context.Context, key K) error {
 
 // Has says whether a live entry has the key.
 func (t *Typed[K, V]) Has(ctx context.Context, key K) (bool, error) {
-	name, err := t.Key(key)
+	name, err := t.name("Has", key)
 	if err != nil {
 		return false, err
 	}
@@ -161,7 +164,7 @@ func (t *Typed[K, V]) SetMany(ctx context.Context, items map[K]V, ttl time.Durat
 
 // GetMany is [Store.GetMany].
 func (t *Typed[K, V]) GetMany(ctx context.Context, keys []K) (map[K]V, error) {
-	names, err := t.names(keys)
+	names, err := t.names("GetMany", keys)
 	if err != nil {
 		return nil, err
 	}
@@ -172,11 +175,11 @@ func (t *Typed[K, V]) GetMany(ctx context.Context, keys []K) (map[K]V, error) {
 	return t.decodeMany("GetMany", keys, names, found)
 }
 
-func (t *Typed[K, V]) names(keys []K) ([]string, error) {
+func (t *Typed[K, V]) names(op string, keys []K) ([]string, error) {
 	names := make([]string, len(keys))
 	for i, key := range keys {
 		var err error
-		if names[i], err = t.Key(key); err != nil {
+		if names[i], err = t.name(op, key); err != nil {
 			return nil, err
 		}
 	}
@@ -202,7 +205,7 @@ func (t *Typed[K, V]) decodeMany(op string, keys []K, names []string, found map[
 // GetOrLoad returns the value under a key, and loads it if it is not there, as [Store.GetOrLoad] does.
 // An error of load that matches ErrKeyNotFound says that there is no such key.
 func (t *Typed[K, V]) GetOrLoad(ctx context.Context, key K, ttl time.Duration, load func(context.Context, K) (V, error)) (value V, err error) {
-	name, err := t.Key(key)
+	name, err := t.name(getOrLoad, key)
 	if err != nil {
 		return value, err
 	}
@@ -211,19 +214,19 @@ func (t *Typed[K, V]) GetOrLoad(ctx context.Context, key K, ttl time.Duration, l
 		if err != nil {
 			return nil, err
 		}
-		_, data, err := t.encode("GetOrLoad", key, loaded)
+		_, data, err := t.encode(getOrLoad, key, loaded)
 		return data, err
 	})
 	if err != nil {
 		return value, err
 	}
-	return t.decode("GetOrLoad", name, data)
+	return t.decode(getOrLoad, name, data)
 }
 
 // GetOrLoadMany returns the values under the keys, and loads those that are not there by one call, as
 // [Store.GetOrLoadMany] does. What load leaves out of its result does not exist.
 func (t *Typed[K, V]) GetOrLoadMany(ctx context.Context, keys []K, ttl time.Duration, load func(context.Context, []K) (map[K]V, error)) (map[K]V, error) {
-	names, err := t.names(keys)
+	names, err := t.names(getOrLoadMany, keys)
 	if err != nil {
 		return nil, err
 	}
@@ -245,13 +248,13 @@ func (t *Typed[K, V]) GetOrLoadMany(ctx context.Context, keys []K, ttl time.Dura
 	if err != nil {
 		return nil, err
 	}
-	return t.decodeMany("GetOrLoadMany", keys, names, found)
+	return t.decodeMany(getOrLoadMany, keys, names, found)
 }
 
 func (t *Typed[K, V]) encodeMany(values map[K]V) (map[string][]byte, error) {
 	encoded := make(map[string][]byte, len(values))
 	for key, value := range values {
-		name, data, err := t.encode("GetOrLoadMany", key, value)
+		name, data, err := t.encode(getOrLoadMany, key, value)
 		if err != nil {
 			return nil, err
 		}

@@ -36,7 +36,7 @@ typedef unsigned char *memstore_bytes;
 %apply const void *MEMSTORE_DATA {
     const char *key, const char *value, const char *path, char *buf, char *why,
     size_t *, int64_t *, uint64_t *, const uint64_t *, double *, unsigned char *,
-    const glue_item *, memstore **, memstore_view *, void **, glue_scan **, glue_events **,
+    const glue_item *, const glue_step *, memstore **, memstore_view *, void **, glue_scan **, glue_events **,
     memstore_lease **
 };
 
@@ -51,7 +51,6 @@ MEMSTORE_HANDLE(memstore *)
 MEMSTORE_HANDLE(struct memstore *)
 MEMSTORE_HANDLE(memstore_config *)
 MEMSTORE_HANDLE(const memstore_config *)
-MEMSTORE_HANDLE(memstore_batch *)
 MEMSTORE_HANDLE(void *kept)
 MEMSTORE_HANDLE(glue_scan *)
 MEMSTORE_HANDLE(glue_events *)
@@ -100,6 +99,9 @@ MEMSTORE_NUMBER(size_t, int)
 %ignore MEMSTORE_EVENTS_H;
 %ignore memstore_get_event_stats;
 %ignore glue_item;
+%ignore glue_step;
+%rename("$ignore", regexmatch$name="^GLUE_STEP") "";
+%rename("$ignore", regexmatch$name="^memstore_batch_") "";
 %ignore memstore_reconfigure;
 %ignore memstore_get;
 %ignore memstore_get_ttl;

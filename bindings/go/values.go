@@ -48,8 +48,12 @@ func (v *Values) All() iter.Seq2[int, []byte] {
 // GetManyInto is GetMany without garbage: the values are copied over those that into held before. After
 // an error it holds none.
 func (s *Store) GetManyInto(ctx context.Context, keys []string, into *Values) error {
+	return s.getManyInto(ctx, "GetManyInto", keys, into)
+}
+
+func (s *Store) getManyInto(ctx context.Context, op string, keys []string, into *Values) error {
 	into.spans = into.spans[:0]
-	if err := live(ctx, "GetManyInto", ""); err != nil {
+	if err := live(ctx, op, ""); err != nil {
 		return err
 	}
 	pack := getPack()
@@ -57,7 +61,7 @@ func (s *Store) GetManyInto(ctx context.Context, keys []string, into *Values) er
 	if cap(into.bytes) == 0 {
 		into.bytes = make([]byte, packFirst)
 	}
-	values, err := s.readMany("GetManyInto", keys, pack, into.bytes[:cap(into.bytes)])
+	values, err := s.readMany(op, keys, pack, into.bytes[:cap(into.bytes)])
 	if err != nil {
 		return err
 	}

@@ -35,6 +35,50 @@ func (c *Config) UnmarshalYAML(unmarshal func(any) error) error {
 	return nil
 }
 
+// MarshalYAML is the counterpart of UnmarshalYAML: the settings that the Config has other than by default,
+// in sections, as UnmarshalYAML and OpenYAML take them. What is no setting is left out: File, Environment,
+// DirectReads and Logger.
+func (c Config) MarshalYAML() (any, error) {
+	config := native.MemstoreConfigNew()
+	if config == 0 {
+		return nil, &Error{"MarshalYAML", "", ErrMemoryExhausted}
+	}
+	defer native.MemstoreConfigFree(config)
+	tree := make(map[string]any)
+	for _, setting := range c.settings() {
+		if err := setting.apply("MarshalYAML", config); err != nil {
+			return nil, err
+		}
+		text, err := canonical(config, setting.key)
+		if err != nil {
+			return nil, err
+		}
+		under, name := tree, strings.TrimPrefix(setting.key, "storage.memory.")
+		if section, inner, nested := strings.Cut(name, "."); nested {
+			if tree[section] == nil {
+				tree[section] = make(map[string]any)
+			}
+			under, name = tree[section].(map[string]any), inner
+		}
+		under[name] = plain(text)
+	}
+	return tree, nil
+}
+
+// plain is a canonical text as YAML has it without quotes.
+func plain(text string) any {
+	if number, err := strconv.ParseInt(text, 10, 64); err == nil && strconv.FormatInt(number, 10) == text {
+		return number
+	}
+	if share, err := strconv.ParseFloat(text, 64); err == nil && strconv.FormatFloat(share, 'f', -1, 64) == text {
+		return share
+	}
+	if text == "true" || text == "false" {
+		return text == "true"
+	}
+	return text
+}
+
 // flatten turns nested settings into paths and texts.
 func flatten(prefix string, tree map[string]any, out map[string]string) error {
 	for _, name := range slices.Sorted(maps.Keys(tree)) {

@@ -30,6 +30,14 @@ static inline int64_t glue_get(memstore *store, const void *key, size_t key_size
                                                                             : status;
 }
 
+static inline int64_t glue_get_present(memstore *store, const void *key, size_t key_size, void *buf,
+                                       size_t cap)
+{
+    const int status = memstore_has(store, key, key_size);
+
+    return status == MEMSTORE_OK ? glue_get(store, key, key_size, buf, cap) : status;
+}
+
 struct glue_versioned {
     void *buf;
     size_t cap;
@@ -253,6 +261,67 @@ static inline int64_t glue_delete_many(memstore *store, const void *keys, size_t
     if (unpacked != on_stack)
         free(unpacked);
     return status == MEMSTORE_OK ? (int64_t)deleted : status;
+}
+
+/* Adds a step to a batch, whose key and value begin at `key`. */
+static inline int glue_add_step(memstore_batch *batch, const char *key, const glue_step *step)
+{
+    const size_t size = (size_t)step->key_size;
+
+    switch (step->kind) {
+    case GLUE_STEP_SET:
+        return memstore_batch_set(batch, key, size, key + size, (size_t)step->value_size,
+                                  step->ttl_ms);
+    case GLUE_STEP_DELETE:
+        return memstore_batch_delete(batch, key, size);
+    case GLUE_STEP_UPDATE_TTL:
+        return memstore_batch_update_ttl(batch, key, size, step->ttl_ms);
+    case GLUE_STEP_EXPECT_VERSION:
+        return memstore_batch_expect_version(batch, key, size, step->version);
+    case GLUE_STEP_EXPECT_ABSENT:
+        return memstore_batch_expect_absent(batch, key, size);
+    default:
+        return MEMSTORE_ERR_INVALID_ARGUMENT;
+    }
+}
+
+/* Adds steps until one is refused, whose number *refused is then. */
+static inline int glue_add_steps(memstore_batch *batch, const void *packed, size_t packed_size,
+                                 const glue_step *steps, size_t n, uint64_t *refused)
+{
+    const char *next = packed;
+    size_t left = packed_size;
+
+    for (size_t i = 0; i < n; i++) {
+        const glue_step *step = &steps[i];
+        int status = MEMSTORE_ERR_INVALID_ARGUMENT;
+
+        if (step->key_size <= left && step->value_size <= left - step->key_size)
+            status = glue_add_step(batch, next, step);
+        if (status != MEMSTORE_OK) {
+            *refused = i;
+            return status;
+        }
+        next += step->key_size + step->value_size;
+        left -= (size_t)(step->key_size + step->value_size);
+    }
+    return MEMSTORE_OK;
+}
+
+static inline int glue_commit(memstore *store, const void *packed, size_t packed_size,
+                              const glue_step *steps, size_t n, uint64_t *refused)
+{
+    memstore_batch *batch = memstore_batch_new(store);
+
+    *refused = n;
+    if (batch == NULL)
+        return store != NULL ? MEMSTORE_ERR_MEMORY_EXHAUSTED : MEMSTORE_ERR_INVALID_ARGUMENT;
+    int status = glue_add_steps(batch, packed, packed_size, steps, n, refused);
+
+    if (status == MEMSTORE_OK)
+        status = memstore_batch_commit(batch);
+    memstore_batch_free(batch);
+    return status;
 }
 
 static inline int64_t glue_count_by_pattern(memstore *store, const char *pattern,

@@ -21,6 +21,21 @@ typedef struct glue_item {
     uint64_t value_address; /* 0: the value follows its key in the packed memory */
 } glue_item;
 
+/* One call of a packed batch. */
+typedef struct glue_step {
+    uint64_t kind; /* one of those below */
+    uint64_t key_size;
+    uint64_t value_size; /* of a set, else 0 */
+    int64_t ttl_ms;      /* of a set or an update_ttl */
+    uint64_t version;    /* of an expect_version */
+} glue_step;
+
+#define GLUE_STEP_SET 0
+#define GLUE_STEP_DELETE 1
+#define GLUE_STEP_UPDATE_TTL 2
+#define GLUE_STEP_EXPECT_VERSION 3
+#define GLUE_STEP_EXPECT_ABSENT 4
+
 /* A pass over keys: a cursor and the key that did not fit the caller's last buffer. */
 typedef struct glue_scan glue_scan;
 
@@ -31,6 +46,10 @@ static inline int64_t glue_copy_text(const char *text, void *buf, size_t cap);
 /* memstore_get(): the value's size. A size above cap says that nothing was copied. */
 static inline int64_t glue_get(memstore *store, const void *key, size_t key_size, void *buf,
                                size_t cap);
+
+/* glue_get() that counts nothing when no live entry has the key, for who then asks in another way. */
+static inline int64_t glue_get_present(memstore *store, const void *key, size_t key_size, void *buf,
+                                       size_t cap);
 
 /* glue_get() that tells the entry's version as well; *version is 0 unless there is one. */
 static inline int64_t glue_get_versioned(memstore *store, const void *key, size_t key_size,
@@ -64,6 +83,11 @@ static inline int64_t glue_has_many(memstore *store, const void *keys, size_t ke
 /* memstore_delete_many() of n packed keys: how many were removed. */
 static inline int64_t glue_delete_many(memstore *store, const void *keys, size_t keys_size,
                                        const uint64_t *key_sizes, size_t n);
+
+/* A batch of n steps: packed holds the key and the value of each. Returns as memstore_batch_commit();
+ * *refused is the number of the step that was refused before that, or n. */
+static inline int glue_commit(memstore *store, const void *packed, size_t packed_size,
+                              const glue_step *steps, size_t n, uint64_t *refused);
 
 /* memstore_count_by_pattern(): the count. */
 static inline int64_t glue_count_by_pattern(memstore *store, const char *pattern,

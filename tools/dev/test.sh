@@ -179,22 +179,70 @@ go_suite() {
     suite "$name" go "$LOGS/test-$name.log" go_in "$folder" test -json "$@" ./...
 }
 
+# The folders of all Go modules.
+go_modules() {
+    find bindings/go examples -name go.mod -printf '%h\n' | sort
+}
+
+# `go test` runs a few of vet's checks; these are all, of all packages and their tests. One result a module, by TAP.
+vet_go() {
+    local module modules failed=0
+    mapfile -t modules < <(go_modules)
+    say "TAP version 13"
+    say "1..${#modules[@]}"
+    for module in "${modules[@]}"; do
+        if go_in "$module" vet ./...; then
+            say "ok - $module"
+        else
+            say "not ok - $module"
+            failed=1
+        fi
+    done
+    return "$failed"
+}
+
+# fuzz_go SECONDS ARGUMENT...: mutate the inputs of each fuzz target for as long, in a test program that is built with these
+# arguments of `go test`. What fails is kept in testdata/fuzz of the package, where `go test` finds it again.
+fuzz_go() {
+    local seconds="$1" program="$BUILD/go-fuzz.test" target targets failed=0
+    shift
+    go_here test -c -o "$program" "$@" . || return
+    mapfile -t targets < <(cd bindings/go && "$program" -test.list Fuzz)
+    say "TAP version 13"
+    say "1..${#targets[@]}"
+    for target in "${targets[@]}"; do
+        if (cd bindings/go && "$program" -test.run '^$' -test.fuzz "^$target\$" -test.fuzztime "${seconds}s" \
+            -test.fuzzcachedir "$BUILD/go-fuzz"); then
+            say "ok - $target"
+        else
+            say "not ok - $target"
+            failed=1
+        fi
+    done
+    return "$failed"
+}
+
 test_go() {
-    # A package that does not pass vet fails as a package; -count=1, since the library is no input that Go knows of.
+    tap_suite go-vet vet_go
+    # -count=1, since the library is no input that Go knows of.
     go_suite go bindings/go -count=1
     go_suite go-race bindings/go -count=1 -race
     # Pointers to Go memory that C must not keep; the experiment builds the standard library anew, once.
-    GOEXPERIMENT=cgocheck2 go_suite go-cgocheck bindings/go -count=1 -run 'Value|Batch|Many|Load|Event|Scan|Typed|Fuzz|Example'
+    GOEXPERIMENT=cgocheck2 go_suite go-cgocheck bindings/go -count=1
+    # Without coverage, which would have the standard library built once more.
+    tap_suite go-fuzz fuzz_go 2
     tap_suite go-builds tools/check-go-builds.sh "$STAGE"
-    go_suite go-prometheus bindings/go/prometheus -count=1
-    # What stands in for other programs' caches or serves their interfaces; each a module for its dependencies.
-    local contrib
-    for contrib in bindings/go/contrib/*/; do
-        go_suite "go-$(basename "$contrib")" "$contrib" -count=1
+    # Each a module for its dependencies: what serves other programs' interfaces or stands in for their caches, a service,
+    # and what compares the binding with checkers and packages.
+    local module
+    for module in $(go_modules); do
+        [ "$module" = bindings/go ] || go_suite "go-$(basename "$module")" "$module" -count=1 -race
     done
-    go_suite go-node examples/node -count=1
-    # A module of its own, for its dependency on a checker.
-    go_suite go-linear bindings/go/internal/lineartest -count=1
+}
+
+# What --long adds: each fuzz target for a minute, led by what the Go code does with an input.
+test_go_long() {
+    tap_suite go-long-fuzz fuzz_go 60 -fuzz .
 }
 
 dev_test() {
@@ -217,6 +265,7 @@ dev_test() {
     if prepared stage build_stage; then
         tap_suite install python3 tools/check-install.py "$STAGE"
         test_go
+        [ "$long" = false ] || test_go_long
     fi
     tap_suite generated check_generated_tap
     test_python

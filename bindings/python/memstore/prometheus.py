@@ -21,6 +21,7 @@ from typing import Optional, Union
 from prometheus_client.core import Metric
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
+from ._fork import after_fork
 from .errors import CacheClosed
 from .store import Store
 
@@ -38,12 +39,16 @@ class Collector:
         self, stores: Union[Store, Mapping[str, Store], None] = None, labels: Optional[Mapping[str, str]] = None
     ) -> None:
         self._stores: dict[_Labels, Store] = {}
-        self._lock = threading.Lock()
+        self._after_fork()
+        after_fork(self)
         if isinstance(stores, Store):
             self.add(stores, labels)
         elif stores is not None:
             for name, store in stores.items():
                 self.add(store, {**(labels or {}), "store": name})
+
+    def _after_fork(self) -> None:
+        self._lock = threading.Lock()
 
     def add(self, store: Store, labels: Optional[Mapping[str, str]] = None) -> None:
         """Collect the metrics of another store, too, with these labels. Raises ValueError if an open store has them."""

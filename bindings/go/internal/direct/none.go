@@ -18,5 +18,8 @@ func New(func(uint32, *[LanesWords]uint64) bool, func(*[LanesWords]uint64, *[Lay
 // Get is never called.
 func (*Reader) Get(string, []byte) int { return Elsewhere }
 
+// Answered is never called.
+func (*Reader) Answered() uint64 { return 0 }
+
 // Has is never called.
 func (*Reader) Has(string) int { return Elsewhere }

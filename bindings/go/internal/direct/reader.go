@@ -152,6 +152,15 @@ func (r *Reader) count(first unsafe.Pointer, processor uint) *uint64 {
 	return (*uint64)(unsafe.Add(first, -int(uintptr(processor)*r.stripe)))
 }
 
+// Answered is how many calls of Get the library was not asked for, since the store was opened.
+func (r *Reader) Answered() uint64 {
+	sum := uint64(0)
+	for processor := range r.lanes.count {
+		sum += atomic.LoadUint64(r.count(r.reads, processor))
+	}
+	return sum
+}
+
 // find returns the live entry of a key and the size of its value, or Absent or Elsewhere. In a section.
 func (r *Reader) find(hash uint64, key unsafe.Pointer, n int) (unsafe.Pointer, int) {
 	hot := atomic.LoadUint64(r.hot)

@@ -155,22 +155,6 @@ typedef unsigned char *memstore_bytes;
 #cgo nocallback _wrap_MemstoreHas_memstore
 #cgo noescape _wrap_MemstoreUpdateTtl_memstore
 #cgo nocallback _wrap_MemstoreUpdateTtl_memstore
-#cgo noescape _wrap_MemstoreBatchNew_memstore
-#cgo nocallback _wrap_MemstoreBatchNew_memstore
-#cgo noescape _wrap_MemstoreBatchSet_memstore
-#cgo nocallback _wrap_MemstoreBatchSet_memstore
-#cgo noescape _wrap_MemstoreBatchDelete_memstore
-#cgo nocallback _wrap_MemstoreBatchDelete_memstore
-#cgo noescape _wrap_MemstoreBatchUpdateTtl_memstore
-#cgo nocallback _wrap_MemstoreBatchUpdateTtl_memstore
-#cgo noescape _wrap_MemstoreBatchExpectVersion_memstore
-#cgo nocallback _wrap_MemstoreBatchExpectVersion_memstore
-#cgo noescape _wrap_MemstoreBatchExpectAbsent_memstore
-#cgo nocallback _wrap_MemstoreBatchExpectAbsent_memstore
-#cgo noescape _wrap_MemstoreBatchCommit_memstore
-#cgo nocallback _wrap_MemstoreBatchCommit_memstore
-#cgo noescape _wrap_MemstoreBatchFree_memstore
-#cgo nocallback _wrap_MemstoreBatchFree_memstore
 #cgo noescape _wrap_MemstoreClear_memstore
 #cgo nocallback _wrap_MemstoreClear_memstore
 #cgo noescape _wrap_MemstoreSize_memstore
@@ -201,6 +185,8 @@ typedef unsigned char *memstore_bytes;
 #cgo nocallback _wrap_GlueCopyText_memstore
 #cgo noescape _wrap_GlueGet_memstore
 #cgo nocallback _wrap_GlueGet_memstore
+#cgo noescape _wrap_GlueGetPresent_memstore
+#cgo nocallback _wrap_GlueGetPresent_memstore
 #cgo noescape _wrap_GlueGetVersioned_memstore
 #cgo nocallback _wrap_GlueGetVersioned_memstore
 #cgo noescape _wrap_GlueGetTtl_memstore
@@ -219,6 +205,8 @@ typedef unsigned char *memstore_bytes;
 #cgo nocallback _wrap_GlueHasMany_memstore
 #cgo noescape _wrap_GlueDeleteMany_memstore
 #cgo nocallback _wrap_GlueDeleteMany_memstore
+#cgo noescape _wrap_GlueCommit_memstore
+#cgo nocallback _wrap_GlueCommit_memstore
 #cgo noescape _wrap_GlueCountByPattern_memstore
 #cgo nocallback _wrap_GlueCountByPattern_memstore
 #cgo noescape _wrap_GlueScanNew_memstore
@@ -316,8 +304,6 @@ typedef long long swig_type_34;
 typedef long long swig_type_35;
 typedef long long swig_type_36;
 typedef long long swig_type_37;
-typedef long long swig_type_38;
-typedef long long swig_type_39;
 extern void _wrap_Swig_free_memstore(uintptr_t arg1);
 extern uintptr_t _wrap_Swig_malloc_memstore(swig_intgo arg1);
 extern swig_intgo _wrap_MEMSTORE_OK_memstore(void);
@@ -379,19 +365,11 @@ extern void _wrap_MemstoreViewRelease_memstore(swig_voidp arg1);
 extern int _wrap_MemstoreDelete_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3);
 extern int _wrap_MemstoreHas_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3);
 extern int _wrap_MemstoreUpdateTtl_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3, swig_type_11 arg4);
-extern uintptr_t _wrap_MemstoreBatchNew_memstore(uintptr_t arg1);
-extern int _wrap_MemstoreBatchSet_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3, swig_voidp arg4, swig_intgo arg5, swig_type_12 arg6);
-extern int _wrap_MemstoreBatchDelete_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3);
-extern int _wrap_MemstoreBatchUpdateTtl_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3, swig_type_13 arg4);
-extern int _wrap_MemstoreBatchExpectVersion_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3, swig_type_14 arg4);
-extern int _wrap_MemstoreBatchExpectAbsent_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3);
-extern int _wrap_MemstoreBatchCommit_memstore(uintptr_t arg1);
-extern void _wrap_MemstoreBatchFree_memstore(uintptr_t arg1);
 extern int _wrap_MemstoreClear_memstore(uintptr_t arg1);
-extern swig_type_15 _wrap_MemstoreSize_memstore(uintptr_t arg1);
-extern swig_type_16 _wrap_MemstoreCapacity_memstore(uintptr_t arg1);
+extern swig_type_12 _wrap_MemstoreSize_memstore(uintptr_t arg1);
+extern swig_type_13 _wrap_MemstoreCapacity_memstore(uintptr_t arg1);
 extern int _wrap_MemstoreCompact_memstore(uintptr_t arg1, double arg2);
-extern int _wrap_MemstoreMaintain_memstore(uintptr_t arg1, swig_type_17 arg2);
+extern int _wrap_MemstoreMaintain_memstore(uintptr_t arg1, swig_type_14 arg2);
 extern int _wrap_MemstoreDeleteByPattern_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3, swig_voidp arg4);
 extern swig_intgo _wrap_MEMSTORE_EVENT_EXPIRED_memstore(void);
 extern swig_intgo _wrap_MEMSTORE_EVENT_EVICTED_memstore(void);
@@ -400,43 +378,45 @@ extern swig_intgo _wrap_MEMSTORE_EVENT_REPLACED_memstore(void);
 extern swig_intgo _wrap_MEMSTORE_EVENT_CLEARED_memstore(void);
 extern swig_intgo _wrap_MEMSTORE_EVENT_REMOVALS_memstore(void);
 extern swig_intgo _wrap_MEMSTORE_EVENT_ALERT_memstore(void);
-extern swig_type_18 _wrap_GlueCopyText_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3);
-extern swig_type_19 _wrap_GlueGet_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3, swig_voidp arg4, swig_intgo arg5);
-extern swig_type_20 _wrap_GlueGetVersioned_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3, swig_voidp arg4, swig_intgo arg5, swig_voidp arg6);
-extern swig_type_21 _wrap_GlueGetTtl_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3);
-extern swig_type_22 _wrap_GlueGetExpiration_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3);
-extern swig_type_23 _wrap_GlueGetCreated_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3);
-extern int _wrap_GlueSetMany_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3, swig_voidp arg4, swig_intgo arg5, swig_type_24 arg6);
-extern swig_type_25 _wrap_GlueGetMany_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3, swig_voidp arg4, swig_intgo arg5, swig_voidp arg6, swig_intgo arg7, swig_voidp arg8, swig_voidp arg9);
+extern swig_type_15 _wrap_GlueCopyText_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3);
+extern swig_type_16 _wrap_GlueGet_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3, swig_voidp arg4, swig_intgo arg5);
+extern swig_type_17 _wrap_GlueGetPresent_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3, swig_voidp arg4, swig_intgo arg5);
+extern swig_type_18 _wrap_GlueGetVersioned_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3, swig_voidp arg4, swig_intgo arg5, swig_voidp arg6);
+extern swig_type_19 _wrap_GlueGetTtl_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3);
+extern swig_type_20 _wrap_GlueGetExpiration_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3);
+extern swig_type_21 _wrap_GlueGetCreated_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3);
+extern int _wrap_GlueSetMany_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3, swig_voidp arg4, swig_intgo arg5, swig_type_22 arg6);
+extern swig_type_23 _wrap_GlueGetMany_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3, swig_voidp arg4, swig_intgo arg5, swig_voidp arg6, swig_intgo arg7, swig_voidp arg8, swig_voidp arg9);
 extern void _wrap_GlueTakeMany_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3);
-extern swig_type_26 _wrap_GlueHasMany_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3, swig_voidp arg4, swig_intgo arg5, swig_voidp arg6);
-extern swig_type_27 _wrap_GlueDeleteMany_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3, swig_voidp arg4, swig_intgo arg5);
-extern swig_type_28 _wrap_GlueCountByPattern_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3);
+extern swig_type_24 _wrap_GlueHasMany_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3, swig_voidp arg4, swig_intgo arg5, swig_voidp arg6);
+extern swig_type_25 _wrap_GlueDeleteMany_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3, swig_voidp arg4, swig_intgo arg5);
+extern int _wrap_GlueCommit_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3, swig_voidp arg4, swig_intgo arg5, swig_voidp arg6);
+extern swig_type_26 _wrap_GlueCountByPattern_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3);
 extern int _wrap_GlueScanNew_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3, swig_voidp arg4);
-extern swig_type_29 _wrap_GlueScanFill_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3);
+extern swig_type_27 _wrap_GlueScanFill_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3);
 extern void _wrap_GlueScanFree_memstore(uintptr_t arg1);
 extern int _wrap_GlueEventsNew_memstore(uintptr_t arg1, int arg2, swig_intgo arg3, swig_voidp arg4);
-extern swig_type_30 _wrap_GlueEventsFill_memstore(uintptr_t arg1, swig_type_31 arg2, swig_voidp arg3, swig_intgo arg4);
+extern swig_type_28 _wrap_GlueEventsFill_memstore(uintptr_t arg1, swig_type_29 arg2, swig_voidp arg3, swig_intgo arg4);
 extern void _wrap_GlueEventsWake_memstore(uintptr_t arg1);
-extern swig_type_32 _wrap_GlueEventsDropped_memstore(uintptr_t arg1);
+extern swig_type_30 _wrap_GlueEventsDropped_memstore(uintptr_t arg1);
 extern void _wrap_GlueEventsFree_memstore(uintptr_t arg1);
 extern uintptr_t _wrap_GlueLogNew_memstore(uintptr_t arg1, int arg2);
-extern swig_type_33 _wrap_GlueLogFill_memstore(uintptr_t arg1, swig_type_34 arg2, swig_voidp arg3, swig_intgo arg4);
+extern swig_type_31 _wrap_GlueLogFill_memstore(uintptr_t arg1, swig_type_32 arg2, swig_voidp arg3, swig_intgo arg4);
 extern void _wrap_GlueLogEnd_memstore(uintptr_t arg1);
 extern void _wrap_GlueLogDrop_memstore(uintptr_t arg1);
 extern int _wrap_GlueGetEventStats_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3);
-extern swig_type_35 _wrap_GlueLeaseAcquire_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3, swig_voidp arg4, swig_intgo arg5, swig_voidp arg6);
+extern swig_type_33 _wrap_GlueLeaseAcquire_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3, swig_voidp arg4, swig_intgo arg5, swig_voidp arg6);
 extern int _wrap_GlueLeaseIsCurrent_memstore(uintptr_t arg1);
-extern int _wrap_GlueLeaseFill_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3, swig_type_36 arg4);
-extern swig_type_37 _wrap_GlueLeaseFail_memstore(uintptr_t arg1, int arg2, swig_voidp arg3);
+extern int _wrap_GlueLeaseFill_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3, swig_type_34 arg4);
+extern swig_type_35 _wrap_GlueLeaseFail_memstore(uintptr_t arg1, int arg2, swig_voidp arg3);
 extern int _wrap_GlueSave_memstore(uintptr_t arg1, swig_voidp arg2, swig_voidp arg3);
 extern int _wrap_GlueLoad_memstore(uintptr_t arg1, swig_voidp arg2, swig_voidp arg3);
 extern int _wrap_GlueGetStats_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3);
 extern int _wrap_GlueGetMemoryStats_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3);
 extern int _wrap_GlueGetTtlStats_memstore(uintptr_t arg1, swig_voidp arg2, swig_voidp arg3, swig_intgo arg4);
 extern int _wrap_GlueGetLatency_memstore(uintptr_t arg1, int arg2, swig_voidp arg3, swig_intgo arg4);
-extern swig_type_38 _wrap_GlueMetricsText_memstore(uintptr_t arg1, swig_voidp arg2);
-extern swig_type_39 _wrap_GlueAdvise_memstore(uintptr_t arg1, int arg2, swig_voidp arg3);
+extern swig_type_36 _wrap_GlueMetricsText_memstore(uintptr_t arg1, swig_voidp arg2);
+extern swig_type_37 _wrap_GlueAdvise_memstore(uintptr_t arg1, int arg2, swig_voidp arg3);
 extern int _wrap_GlueClaimLanes_memstore(int arg1, swig_voidp arg2);
 extern int _wrap_GlueGetLayout_memstore(uintptr_t arg1, swig_voidp arg2, swig_voidp arg3);
 extern int _wrap_GlueGetRates_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3, swig_voidp arg4);
@@ -1040,83 +1020,6 @@ func MemstoreUpdateTtl(arg1 uintptr, arg2 *byte, arg3 int, arg4 int64) (_swig_re
 	return swig_r
 }
 
-func MemstoreBatchNew(arg1 uintptr) (_swig_ret uintptr) {
-	var swig_r uintptr
-	_swig_i_0 := arg1
-	swig_r = (uintptr)(C._wrap_MemstoreBatchNew_memstore(C.uintptr_t(_swig_i_0)))
-	var swig_r_1 uintptr
-	swig_r_1 = swig_r
-	return swig_r_1
-}
-
-func MemstoreBatchSet(arg1 uintptr, arg2 *byte, arg3 int, arg4 *byte, arg5 int, arg6 int64) (_swig_ret int32) {
-	var swig_r int32
-	_swig_i_0 := arg1
-	var _swig_i_1 *C.uchar
-	_swig_i_1 = (*C.uchar)(arg2)
-	_swig_i_2 := arg3
-	var _swig_i_3 *C.uchar
-	_swig_i_3 = (*C.uchar)(arg4)
-	_swig_i_4 := arg5
-	_swig_i_5 := arg6
-	swig_r = (int32)(C._wrap_MemstoreBatchSet_memstore(C.uintptr_t(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_intgo(_swig_i_2), C.swig_voidp(_swig_i_3), C.swig_intgo(_swig_i_4), C.swig_type_12(_swig_i_5)))
-	return swig_r
-}
-
-func MemstoreBatchDelete(arg1 uintptr, arg2 *byte, arg3 int) (_swig_ret int32) {
-	var swig_r int32
-	_swig_i_0 := arg1
-	var _swig_i_1 *C.uchar
-	_swig_i_1 = (*C.uchar)(arg2)
-	_swig_i_2 := arg3
-	swig_r = (int32)(C._wrap_MemstoreBatchDelete_memstore(C.uintptr_t(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_intgo(_swig_i_2)))
-	return swig_r
-}
-
-func MemstoreBatchUpdateTtl(arg1 uintptr, arg2 *byte, arg3 int, arg4 int64) (_swig_ret int32) {
-	var swig_r int32
-	_swig_i_0 := arg1
-	var _swig_i_1 *C.uchar
-	_swig_i_1 = (*C.uchar)(arg2)
-	_swig_i_2 := arg3
-	_swig_i_3 := arg4
-	swig_r = (int32)(C._wrap_MemstoreBatchUpdateTtl_memstore(C.uintptr_t(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_intgo(_swig_i_2), C.swig_type_13(_swig_i_3)))
-	return swig_r
-}
-
-func MemstoreBatchExpectVersion(arg1 uintptr, arg2 *byte, arg3 int, arg4 uint64) (_swig_ret int32) {
-	var swig_r int32
-	_swig_i_0 := arg1
-	var _swig_i_1 *C.uchar
-	_swig_i_1 = (*C.uchar)(arg2)
-	_swig_i_2 := arg3
-	_swig_i_3 := arg4
-	swig_r = (int32)(C._wrap_MemstoreBatchExpectVersion_memstore(C.uintptr_t(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_intgo(_swig_i_2), C.swig_type_14(_swig_i_3)))
-	return swig_r
-}
-
-func MemstoreBatchExpectAbsent(arg1 uintptr, arg2 *byte, arg3 int) (_swig_ret int32) {
-	var swig_r int32
-	_swig_i_0 := arg1
-	var _swig_i_1 *C.uchar
-	_swig_i_1 = (*C.uchar)(arg2)
-	_swig_i_2 := arg3
-	swig_r = (int32)(C._wrap_MemstoreBatchExpectAbsent_memstore(C.uintptr_t(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_intgo(_swig_i_2)))
-	return swig_r
-}
-
-func MemstoreBatchCommit(arg1 uintptr) (_swig_ret int32) {
-	var swig_r int32
-	_swig_i_0 := arg1
-	swig_r = (int32)(C._wrap_MemstoreBatchCommit_memstore(C.uintptr_t(_swig_i_0)))
-	return swig_r
-}
-
-func MemstoreBatchFree(arg1 uintptr) {
-	_swig_i_0 := arg1
-	C._wrap_MemstoreBatchFree_memstore(C.uintptr_t(_swig_i_0))
-}
-
 func MemstoreClear(arg1 uintptr) (_swig_ret int32) {
 	var swig_r int32
 	_swig_i_0 := arg1
@@ -1150,7 +1053,7 @@ func MemstoreMaintain(arg1 uintptr, arg2 int64) (_swig_ret int32) {
 	var swig_r int32
 	_swig_i_0 := arg1
 	_swig_i_1 := arg2
-	swig_r = (int32)(C._wrap_MemstoreMaintain_memstore(C.uintptr_t(_swig_i_0), C.swig_type_17(_swig_i_1)))
+	swig_r = (int32)(C._wrap_MemstoreMaintain_memstore(C.uintptr_t(_swig_i_0), C.swig_type_14(_swig_i_1)))
 	return swig_r
 }
 
@@ -1247,6 +1150,19 @@ func GlueGet(arg1 uintptr, arg2 *byte, arg3 int, arg4 *byte, arg5 int) (_swig_re
 	return swig_r
 }
 
+func GlueGetPresent(arg1 uintptr, arg2 *byte, arg3 int, arg4 *byte, arg5 int) (_swig_ret int64) {
+	var swig_r int64
+	_swig_i_0 := arg1
+	var _swig_i_1 *C.uchar
+	_swig_i_1 = (*C.uchar)(arg2)
+	_swig_i_2 := arg3
+	var _swig_i_3 *C.uchar
+	_swig_i_3 = (*C.uchar)(arg4)
+	_swig_i_4 := arg5
+	swig_r = (int64)(C._wrap_GlueGetPresent_memstore(C.uintptr_t(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_intgo(_swig_i_2), C.swig_voidp(_swig_i_3), C.swig_intgo(_swig_i_4)))
+	return swig_r
+}
+
 func GlueGetVersioned(arg1 uintptr, arg2 *byte, arg3 int, arg4 *byte, arg5 int, arg6 *byte) (_swig_ret int64) {
 	var swig_r int64
 	_swig_i_0 := arg1
@@ -1302,7 +1218,7 @@ func GlueSetMany(arg1 uintptr, arg2 *byte, arg3 int, arg4 *byte, arg5 int, arg6 
 	_swig_i_3 = (*C.uchar)(arg4)
 	_swig_i_4 := arg5
 	_swig_i_5 := arg6
-	swig_r = (int32)(C._wrap_GlueSetMany_memstore(C.uintptr_t(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_intgo(_swig_i_2), C.swig_voidp(_swig_i_3), C.swig_intgo(_swig_i_4), C.swig_type_24(_swig_i_5)))
+	swig_r = (int32)(C._wrap_GlueSetMany_memstore(C.uintptr_t(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_intgo(_swig_i_2), C.swig_voidp(_swig_i_3), C.swig_intgo(_swig_i_4), C.swig_type_22(_swig_i_5)))
 	return swig_r
 }
 
@@ -1362,6 +1278,21 @@ func GlueDeleteMany(arg1 uintptr, arg2 *byte, arg3 int, arg4 *byte, arg5 int) (_
 	return swig_r
 }
 
+func GlueCommit(arg1 uintptr, arg2 *byte, arg3 int, arg4 *byte, arg5 int, arg6 *byte) (_swig_ret int32) {
+	var swig_r int32
+	_swig_i_0 := arg1
+	var _swig_i_1 *C.uchar
+	_swig_i_1 = (*C.uchar)(arg2)
+	_swig_i_2 := arg3
+	var _swig_i_3 *C.uchar
+	_swig_i_3 = (*C.uchar)(arg4)
+	_swig_i_4 := arg5
+	var _swig_i_5 *C.uchar
+	_swig_i_5 = (*C.uchar)(arg6)
+	swig_r = (int32)(C._wrap_GlueCommit_memstore(C.uintptr_t(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_intgo(_swig_i_2), C.swig_voidp(_swig_i_3), C.swig_intgo(_swig_i_4), C.swig_voidp(_swig_i_5)))
+	return swig_r
+}
+
 func GlueCountByPattern(arg1 uintptr, arg2 *byte, arg3 int) (_swig_ret int64) {
 	var swig_r int64
 	_swig_i_0 := arg1
@@ -1417,7 +1348,7 @@ func GlueEventsFill(arg1 uintptr, arg2 int64, arg3 *byte, arg4 int) (_swig_ret i
 	var _swig_i_2 *C.uchar
 	_swig_i_2 = (*C.uchar)(arg3)
 	_swig_i_3 := arg4
-	swig_r = (int64)(C._wrap_GlueEventsFill_memstore(C.uintptr_t(_swig_i_0), C.swig_type_31(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_intgo(_swig_i_3)))
+	swig_r = (int64)(C._wrap_GlueEventsFill_memstore(C.uintptr_t(_swig_i_0), C.swig_type_29(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_intgo(_swig_i_3)))
 	return swig_r
 }
 
@@ -1455,7 +1386,7 @@ func GlueLogFill(arg1 uintptr, arg2 int64, arg3 *byte, arg4 int) (_swig_ret int6
 	var _swig_i_2 *C.uchar
 	_swig_i_2 = (*C.uchar)(arg3)
 	_swig_i_3 := arg4
-	swig_r = (int64)(C._wrap_GlueLogFill_memstore(C.uintptr_t(_swig_i_0), C.swig_type_34(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_intgo(_swig_i_3)))
+	swig_r = (int64)(C._wrap_GlueLogFill_memstore(C.uintptr_t(_swig_i_0), C.swig_type_32(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_intgo(_swig_i_3)))
 	return swig_r
 }
 
@@ -1508,7 +1439,7 @@ func GlueLeaseFill(arg1 uintptr, arg2 *byte, arg3 int, arg4 int64) (_swig_ret in
 	_swig_i_1 = (*C.uchar)(arg2)
 	_swig_i_2 := arg3
 	_swig_i_3 := arg4
-	swig_r = (int32)(C._wrap_GlueLeaseFill_memstore(C.uintptr_t(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_intgo(_swig_i_2), C.swig_type_36(_swig_i_3)))
+	swig_r = (int32)(C._wrap_GlueLeaseFill_memstore(C.uintptr_t(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_intgo(_swig_i_2), C.swig_type_34(_swig_i_3)))
 	return swig_r
 }
 

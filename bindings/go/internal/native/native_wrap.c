@@ -447,6 +447,21 @@ typedef struct glue_item {
     uint64_t value_address; /* 0: the value follows its key in the packed memory */
 } glue_item;
 
+/* One call of a packed batch. */
+typedef struct glue_step {
+    uint64_t kind; /* one of those below */
+    uint64_t key_size;
+    uint64_t value_size; /* of a set, else 0 */
+    int64_t ttl_ms;      /* of a set or an update_ttl */
+    uint64_t version;    /* of an expect_version */
+} glue_step;
+
+#define GLUE_STEP_SET 0
+#define GLUE_STEP_DELETE 1
+#define GLUE_STEP_UPDATE_TTL 2
+#define GLUE_STEP_EXPECT_VERSION 3
+#define GLUE_STEP_EXPECT_ABSENT 4
+
 /* A pass over keys: a cursor and the key that did not fit the caller's last buffer. */
 typedef struct glue_scan glue_scan;
 
@@ -457,6 +472,10 @@ static inline int64_t glue_copy_text(const char *text, void *buf, size_t cap);
 /* memstore_get(): the value's size. A size above cap says that nothing was copied. */
 static inline int64_t glue_get(memstore *store, const void *key, size_t key_size, void *buf,
                                size_t cap);
+
+/* glue_get() that counts nothing when no live entry has the key, for who then asks in another way. */
+static inline int64_t glue_get_present(memstore *store, const void *key, size_t key_size, void *buf,
+                                       size_t cap);
 
 /* glue_get() that tells the entry's version as well; *version is 0 unless there is one. */
 static inline int64_t glue_get_versioned(memstore *store, const void *key, size_t key_size,
@@ -490,6 +509,11 @@ static inline int64_t glue_has_many(memstore *store, const void *keys, size_t ke
 /* memstore_delete_many() of n packed keys: how many were removed. */
 static inline int64_t glue_delete_many(memstore *store, const void *keys, size_t keys_size,
                                        const uint64_t *key_sizes, size_t n);
+
+/* A batch of n steps: packed holds the key and the value of each. Returns as memstore_batch_commit();
+ * *refused is the number of the step that was refused before that, or n. */
+static inline int glue_commit(memstore *store, const void *packed, size_t packed_size,
+                              const glue_step *steps, size_t n, uint64_t *refused);
 
 /* memstore_count_by_pattern(): the count. */
 static inline int64_t glue_count_by_pattern(memstore *store, const char *pattern,
@@ -613,6 +637,14 @@ static inline int64_t glue_get(memstore *store, const void *key, size_t key_size
 
     return status == MEMSTORE_OK || status == MEMSTORE_ERR_BUFFER_TOO_SMALL ? (int64_t)size
                                                                             : status;
+}
+
+static inline int64_t glue_get_present(memstore *store, const void *key, size_t key_size, void *buf,
+                                       size_t cap)
+{
+    const int status = memstore_has(store, key, key_size);
+
+    return status == MEMSTORE_OK ? glue_get(store, key, key_size, buf, cap) : status;
 }
 
 struct glue_versioned {
@@ -838,6 +870,67 @@ static inline int64_t glue_delete_many(memstore *store, const void *keys, size_t
     if (unpacked != on_stack)
         free(unpacked);
     return status == MEMSTORE_OK ? (int64_t)deleted : status;
+}
+
+/* Adds a step to a batch, whose key and value begin at `key`. */
+static inline int glue_add_step(memstore_batch *batch, const char *key, const glue_step *step)
+{
+    const size_t size = (size_t)step->key_size;
+
+    switch (step->kind) {
+    case GLUE_STEP_SET:
+        return memstore_batch_set(batch, key, size, key + size, (size_t)step->value_size,
+                                  step->ttl_ms);
+    case GLUE_STEP_DELETE:
+        return memstore_batch_delete(batch, key, size);
+    case GLUE_STEP_UPDATE_TTL:
+        return memstore_batch_update_ttl(batch, key, size, step->ttl_ms);
+    case GLUE_STEP_EXPECT_VERSION:
+        return memstore_batch_expect_version(batch, key, size, step->version);
+    case GLUE_STEP_EXPECT_ABSENT:
+        return memstore_batch_expect_absent(batch, key, size);
+    default:
+        return MEMSTORE_ERR_INVALID_ARGUMENT;
+    }
+}
+
+/* Adds steps until one is refused, whose number *refused is then. */
+static inline int glue_add_steps(memstore_batch *batch, const void *packed, size_t packed_size,
+                                 const glue_step *steps, size_t n, uint64_t *refused)
+{
+    const char *next = packed;
+    size_t left = packed_size;
+
+    for (size_t i = 0; i < n; i++) {
+        const glue_step *step = &steps[i];
+        int status = MEMSTORE_ERR_INVALID_ARGUMENT;
+
+        if (step->key_size <= left && step->value_size <= left - step->key_size)
+            status = glue_add_step(batch, next, step);
+        if (status != MEMSTORE_OK) {
+            *refused = i;
+            return status;
+        }
+        next += step->key_size + step->value_size;
+        left -= (size_t)(step->key_size + step->value_size);
+    }
+    return MEMSTORE_OK;
+}
+
+static inline int glue_commit(memstore *store, const void *packed, size_t packed_size,
+                              const glue_step *steps, size_t n, uint64_t *refused)
+{
+    memstore_batch *batch = memstore_batch_new(store);
+
+    *refused = n;
+    if (batch == NULL)
+        return store != NULL ? MEMSTORE_ERR_MEMORY_EXHAUSTED : MEMSTORE_ERR_INVALID_ARGUMENT;
+    int status = glue_add_steps(batch, packed, packed_size, steps, n, refused);
+
+    if (status == MEMSTORE_OK)
+        status = memstore_batch_commit(batch);
+    memstore_batch_free(batch);
+    return status;
 }
 
 static inline int64_t glue_count_by_pattern(memstore *store, const char *pattern,
@@ -2261,151 +2354,6 @@ int _wrap_MemstoreUpdateTtl_memstore(memstore *_swig_go_0, void *_swig_go_1, int
 }
 
 
-memstore_batch *_wrap_MemstoreBatchNew_memstore(memstore *_swig_go_0) {
-  memstore *arg1 = 0 ;
-  memstore_batch *result = 0 ;
-  memstore_batch *_swig_go_result;
-
-  arg1 = (memstore *)_swig_go_0;
-
-  result = (memstore_batch *)memstore_batch_new(arg1);
-  _swig_go_result = (void *)result;
-
-  return _swig_go_result;
-}
-
-
-int _wrap_MemstoreBatchSet_memstore(memstore_batch *_swig_go_0, void *_swig_go_1, intgo _swig_go_2, void *_swig_go_3, intgo _swig_go_4, long long _swig_go_5) {
-  memstore_batch *arg1 = 0 ;
-  void *arg2 = 0 ;
-  size_t arg3 ;
-  void *arg4 = 0 ;
-  size_t arg5 ;
-  int64_t arg6 ;
-  int result;
-  int _swig_go_result;
-
-  arg1 = (memstore_batch *)_swig_go_0;
-  arg2 = (void *)_swig_go_1;
-  arg3 = (size_t)_swig_go_2;
-  arg4 = (void *)_swig_go_3;
-  arg5 = (size_t)_swig_go_4;
-  arg6 = (int64_t)_swig_go_5;
-
-  result = (int)memstore_batch_set(arg1,(void const *)arg2,arg3,(void const *)arg4,arg5,arg6);
-  _swig_go_result = result;
-
-
-
-  return _swig_go_result;
-}
-
-
-int _wrap_MemstoreBatchDelete_memstore(memstore_batch *_swig_go_0, void *_swig_go_1, intgo _swig_go_2) {
-  memstore_batch *arg1 = 0 ;
-  void *arg2 = 0 ;
-  size_t arg3 ;
-  int result;
-  int _swig_go_result;
-
-  arg1 = (memstore_batch *)_swig_go_0;
-  arg2 = (void *)_swig_go_1;
-  arg3 = (size_t)_swig_go_2;
-
-  result = (int)memstore_batch_delete(arg1,(void const *)arg2,arg3);
-  _swig_go_result = result;
-
-
-  return _swig_go_result;
-}
-
-
-int _wrap_MemstoreBatchUpdateTtl_memstore(memstore_batch *_swig_go_0, void *_swig_go_1, intgo _swig_go_2, long long _swig_go_3) {
-  memstore_batch *arg1 = 0 ;
-  void *arg2 = 0 ;
-  size_t arg3 ;
-  int64_t arg4 ;
-  int result;
-  int _swig_go_result;
-
-  arg1 = (memstore_batch *)_swig_go_0;
-  arg2 = (void *)_swig_go_1;
-  arg3 = (size_t)_swig_go_2;
-  arg4 = (int64_t)_swig_go_3;
-
-  result = (int)memstore_batch_update_ttl(arg1,(void const *)arg2,arg3,arg4);
-  _swig_go_result = result;
-
-
-  return _swig_go_result;
-}
-
-
-int _wrap_MemstoreBatchExpectVersion_memstore(memstore_batch *_swig_go_0, void *_swig_go_1, intgo _swig_go_2, long long _swig_go_3) {
-  memstore_batch *arg1 = 0 ;
-  void *arg2 = 0 ;
-  size_t arg3 ;
-  uint64_t arg4 ;
-  int result;
-  int _swig_go_result;
-
-  arg1 = (memstore_batch *)_swig_go_0;
-  arg2 = (void *)_swig_go_1;
-  arg3 = (size_t)_swig_go_2;
-  arg4 = (uint64_t)_swig_go_3;
-
-  result = (int)memstore_batch_expect_version(arg1,(void const *)arg2,arg3,arg4);
-  _swig_go_result = result;
-
-
-  return _swig_go_result;
-}
-
-
-int _wrap_MemstoreBatchExpectAbsent_memstore(memstore_batch *_swig_go_0, void *_swig_go_1, intgo _swig_go_2) {
-  memstore_batch *arg1 = 0 ;
-  void *arg2 = 0 ;
-  size_t arg3 ;
-  int result;
-  int _swig_go_result;
-
-  arg1 = (memstore_batch *)_swig_go_0;
-  arg2 = (void *)_swig_go_1;
-  arg3 = (size_t)_swig_go_2;
-
-  result = (int)memstore_batch_expect_absent(arg1,(void const *)arg2,arg3);
-  _swig_go_result = result;
-
-
-  return _swig_go_result;
-}
-
-
-int _wrap_MemstoreBatchCommit_memstore(memstore_batch *_swig_go_0) {
-  memstore_batch *arg1 = 0 ;
-  int result;
-  int _swig_go_result;
-
-  arg1 = (memstore_batch *)_swig_go_0;
-
-  result = (int)memstore_batch_commit(arg1);
-  _swig_go_result = result;
-
-  return _swig_go_result;
-}
-
-
-void _wrap_MemstoreBatchFree_memstore(memstore_batch *_swig_go_0) {
-  memstore_batch *arg1 = 0 ;
-
-  arg1 = (memstore_batch *)_swig_go_0;
-
-  memstore_batch_free(arg1);
-
-
-}
-
-
 int _wrap_MemstoreClear_memstore(memstore *_swig_go_0) {
   memstore *arg1 = 0 ;
   int result;
@@ -2629,6 +2577,30 @@ long long _wrap_GlueGet_memstore(memstore *_swig_go_0, void *_swig_go_1, intgo _
 }
 
 
+long long _wrap_GlueGetPresent_memstore(memstore *_swig_go_0, void *_swig_go_1, intgo _swig_go_2, void *_swig_go_3, intgo _swig_go_4) {
+  memstore *arg1 = 0 ;
+  void *arg2 = 0 ;
+  size_t arg3 ;
+  void *arg4 = 0 ;
+  size_t arg5 ;
+  int64_t result;
+  long long _swig_go_result;
+
+  arg1 = (memstore *)_swig_go_0;
+  arg2 = (void *)_swig_go_1;
+  arg3 = (size_t)_swig_go_2;
+  arg4 = (void *)_swig_go_3;
+  arg5 = (size_t)_swig_go_4;
+
+  result = glue_get_present(arg1,(void const *)arg2,arg3,arg4,arg5);
+  _swig_go_result = result;
+
+
+
+  return _swig_go_result;
+}
+
+
 long long _wrap_GlueGetVersioned_memstore(memstore *_swig_go_0, void *_swig_go_1, intgo _swig_go_2, void *_swig_go_3, intgo _swig_go_4, uint64_t *_swig_go_5) {
   memstore *arg1 = 0 ;
   void *arg2 = 0 ;
@@ -2834,6 +2806,33 @@ long long _wrap_GlueDeleteMany_memstore(memstore *_swig_go_0, void *_swig_go_1, 
 
   result = glue_delete_many(arg1,(void const *)arg2,arg3,(uint64_t const *)arg4,arg5);
   _swig_go_result = result;
+
+
+
+  return _swig_go_result;
+}
+
+
+int _wrap_GlueCommit_memstore(memstore *_swig_go_0, void *_swig_go_1, intgo _swig_go_2, glue_step *_swig_go_3, intgo _swig_go_4, uint64_t *_swig_go_5) {
+  memstore *arg1 = 0 ;
+  void *arg2 = 0 ;
+  size_t arg3 ;
+  glue_step *arg4 = 0 ;
+  size_t arg5 ;
+  uint64_t *arg6 = 0 ;
+  int result;
+  int _swig_go_result;
+
+  arg1 = (memstore *)_swig_go_0;
+  arg2 = (void *)_swig_go_1;
+  arg3 = (size_t)_swig_go_2;
+  arg4 = (glue_step *)_swig_go_3;
+  arg5 = (size_t)_swig_go_4;
+  arg6 = (uint64_t *)_swig_go_5;
+
+  result = (int)glue_commit(arg1,(void const *)arg2,arg3,(struct glue_step const *)arg4,arg5,arg6);
+  _swig_go_result = result;
+
 
 
 
