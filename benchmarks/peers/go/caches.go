@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"runtime"
+	"sync"
 	"time"
 
 	"github.com/VictoriaMetrics/fastcache"
@@ -38,7 +39,9 @@ var background = context.Background()
 const ttl = time.Hour
 
 var peers = []peer{
-	{"memstore", "Config{MemoryLimit}; GetInto, Set", openMemstore},
+	{"memstore", "Config{MemoryLimit}; GetInto, Set; GetManyInto of as many keys", openMemstore},
+	{"memstore direct", "the same with DirectReads", openDirect},
+	{"memstore Get", "the same as memstore, but Get, which allocates the value", openAllocating},
 	{"bigcache", "1024 shards, HardMaxCacheSize, no clean-up", openBigcache},
 	{"freecache", "NewCache(bytes); GetWithBuf", openFreecache},
 	{"fastcache", "New(bytes); no TTL", openFastcache},
@@ -46,16 +49,46 @@ var peers = []peer{
 	{"otter", "MaximumWeight, weight of an entry its bytes; expiry after write; the value is not copied", openOtter},
 	{"theine", "cost of an entry its bytes", openTheine},
 	{"golang-lru", "expirable.NewLRU(entries)", openLRU},
+	{"map", "map[string][]byte and an RWMutex: no bound, no TTL", openMap},
+	{"sync.Map", "no bound, no TTL", openSyncMap},
 }
 
 // ---- memstore ----
 
 type memstoreCache struct{ store *memstore.Store }
 
-func openMemstore(bytes int64, _ int) cache {
-	store, err := memstore.Open(memstore.Config{MemoryLimit: bytes})
+func openStore(config memstore.Config) memstoreCache {
+	store, err := memstore.Open(config)
 	check(err)
 	return memstoreCache{store}
+}
+
+func openMemstore(bytes int64, _ int) cache { return openStore(memstore.Config{MemoryLimit: bytes}) }
+
+func openDirect(bytes int64, _ int) cache {
+	return openStore(memstore.Config{MemoryLimit: bytes, DirectReads: true})
+}
+
+// allocatingCache reads by Get.
+type allocatingCache struct{ memstoreCache }
+
+func openAllocating(bytes int64, _ int) cache {
+	return allocatingCache{openStore(memstore.Config{MemoryLimit: bytes})}
+}
+
+func (c allocatingCache) get(key string, _ []byte) ([]byte, bool) {
+	value, found, err := c.store.Get(background, key)
+	check(err)
+	return value, found
+}
+
+// many is what reads several keys at once, into values that are used again.
+type many interface {
+	getMany(keys []string, values *memstore.Values)
+}
+
+func (c memstoreCache) getMany(keys []string, values *memstore.Values) {
+	check(c.store.GetManyInto(background, keys, values))
 }
 
 func (c memstoreCache) get(key string, dst []byte) ([]byte, bool) {
@@ -222,3 +255,45 @@ func (c lruCache) close() {
 	c.cache.Purge()
 	runtime.GC()
 }
+
+// ---- Maps, which are no caches ----
+
+type mapCache struct {
+	lock   *sync.RWMutex
+	values map[string][]byte
+}
+
+func openMap(int64, int) cache { return mapCache{new(sync.RWMutex), map[string][]byte{}} }
+
+func (c mapCache) get(key string, dst []byte) ([]byte, bool) {
+	c.lock.RLock()
+	defer c.lock.RUnlock()
+	value, found := c.values[key]
+	return append(dst[:0], value...), found
+}
+
+func (c mapCache) set(key string, value []byte) {
+	c.lock.Lock()
+	defer c.lock.Unlock()
+	c.values[clone(key)] = append([]byte{}, value...)
+}
+
+func (c mapCache) close() { clear(c.values) }
+
+type syncMap struct{ values *sync.Map }
+
+func openSyncMap(int64, int) cache { return syncMap{new(sync.Map)} }
+
+func (c syncMap) get(key string, dst []byte) ([]byte, bool) {
+	value, found := c.values.Load(key)
+	if !found {
+		return dst[:0], false
+	}
+	return append(dst[:0], value.([]byte)...), true
+}
+
+func (c syncMap) set(key string, value []byte) {
+	c.values.Store(clone(key), append([]byte{}, value...))
+}
+
+func (c syncMap) close() { c.values.Clear() }

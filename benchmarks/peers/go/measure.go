@@ -12,7 +12,10 @@ import (
 	"sort"
 	"strings"
 	"sync"
+	"testing"
 	"time"
+
+	memstore "github.com/weisyn/memstore/bindings/go"
 )
 
 // results is figures by name; each name is a row of the table.
@@ -71,6 +74,35 @@ func reader(c cache, s stream) func(from, to int) {
 	}
 }
 
+// manyReader reads as many keys at a time.
+func manyReader(c many, s stream, batch int) func(from, to int) {
+	return func(from, to int) {
+		var values memstore.Values
+		keys := make([]string, 0, batch)
+		for i := from; i+batch <= to; i += batch {
+			keys = keys[:0]
+			for j := range batch {
+				keys = append(keys, s.key(i+j))
+			}
+			c.getMany(keys, &values)
+			for j := range batch {
+				if value, found := values.At(j); found {
+					verify(value, s.numbers[i+j], valueSize)
+				}
+			}
+		}
+	}
+}
+
+// allocations is how many objects a get leaves to the collector.
+func allocations(c cache, s stream) float64 {
+	buffer, at := make([]byte, 0, 4*valueSize), 0
+	return testing.AllocsPerRun(10000, func() {
+		c.get(s.key(at), buffer)
+		at++
+	})
+}
+
 func writer(c cache, s stream, size int) func(from, to int) {
 	return func(from, to int) {
 		value := make([]byte, size)
@@ -117,6 +149,14 @@ func measureSpeed(p peer, entries, operations int, out results) {
 		out[fmt.Sprintf("get uniform %dg", goroutines)] = each(goroutines, flat, reader(c, flat))
 		out[fmt.Sprintf("get Zipf %dg", goroutines)] = each(goroutines, skewed, reader(c, skewed))
 	}
+	for name, s := range map[string]stream{"uniform": flat, "Zipf": skewed} {
+		if m, ok := c.(many); ok {
+			for _, batch := range []int{16, 100} {
+				out[fmt.Sprintf("many %s %d", name, batch)] = each(1, s, manyReader(m, s, batch))
+			}
+		}
+	}
+	out["get, allocations"] = allocations(c, flat)
 	var latencies []time.Duration
 	var lock sync.Mutex
 	out["mixed 95/5 2g"] = each(2, skewed, mixer(c, skewed, &latencies, &lock))
