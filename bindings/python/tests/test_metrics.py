@@ -12,6 +12,7 @@ from wsgiref.simple_server import make_server
 import memstore
 import prometheus_client
 import pytest
+from conftest import wait_until
 from memstore.prometheus import Collector
 from prometheus_client.openmetrics.exposition import generate_latest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
@@ -83,7 +84,7 @@ def test_promtool_has_nothing_to_say_of_the_file(tmp_path):
         for number in range(2000):
             store.set(f"key/{number % 5}", b"value")
             store.get(f"key/{number % 5}")
-        store.maintain()
+        wait_until(path.exists)
         told = subprocess.run([promtool, "check", "metrics"], input=path.read_bytes(), capture_output=True)
     assert (told.returncode, told.stdout, told.stderr) == (0, b"", b"")
 

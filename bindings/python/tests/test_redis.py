@@ -95,6 +95,13 @@ def test_a_second_read_does_not_ask_the_server(client, other, near):
 
 
 @needs_server
+def test_keys_that_are_equal_but_not_on_the_wire_are_two(client):
+    client.set(1, "one")
+    client.set(1.0, "a float")
+    assert (client.get(1), client.get(1.0), client.get("1")) == (b"one", b"a float", b"one")
+
+
+@needs_server
 def test_a_change_by_another_client_is_seen(client, other):
     for i in range(20):
         other.set("k", i)
