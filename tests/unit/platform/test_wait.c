@@ -5,6 +5,9 @@
 #include "platform/gate.h"
 
 #include <criterion/criterion.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
 
 static int calls;
 
@@ -51,23 +54,41 @@ Test(wait, the_function_of_one_thread_is_not_called_for_another)
 }
 
 static ms_mutex mutex;
+static atomic_bool is_held, may_let_go;
 
-static void unlock_mutex(void)
+static void *hold_mutex(void *unused)
+{
+    ms_mutex_lock(&mutex);
+    atomic_store(&is_held, true);
+    while (!atomic_load(&may_let_go))
+        sched_yield();
+    ms_mutex_unlock(&mutex);
+    return unused;
+}
+
+static void let_go(void)
 {
     calls++;
-    ms_mutex_unlock(&mutex);
+    atomic_store(&may_let_go, true);
 }
 
 Test(wait, a_lock_is_waited_for_after_the_function_was_called)
 {
+    pthread_t holder;
+
     ms_mutex_init(&mutex, MS_RANK_RECLAIM);
-    ms_before_wait = unlock_mutex;
+    ms_before_wait = let_go;
     cr_assert(ms_mutex_lock_until(&mutex, in_ms(20000)));
     cr_assert_eq(calls, 0, "a free lock is not waited for");
-    /* The function lets go of what is waited for. */
-    ms_rank_given_back(ms_mutex_rank(&mutex));
+    ms_mutex_unlock(&mutex);
+    cr_assert_eq(pthread_create(&holder, NULL, hold_mutex, NULL), 0);
+    while (!atomic_load(&is_held))
+        sched_yield();
     cr_assert(ms_mutex_lock_until(&mutex, in_ms(20000)));
     cr_assert_eq(calls, 1);
+    ms_mutex_unlock(&mutex);
+    pthread_join(holder, NULL);
+    ms_mutex_destroy(&mutex);
 }
 
 static struct ms_gate gate;
