@@ -151,18 +151,17 @@ void ms_index_remove(struct ms_index *index, uint64_t hash, const struct ms_inde
 
 /* ---- Growth ---- */
 
-/* Buckets that hold this many entries at the highest load. Under a page a power of two; then
- * whole pages, so that tables fit what they are allocated in. Large tables grow by a fifth at a
- * time, which keeps the load between 75 and 90 %. */
-static uint64_t buckets_for(uint64_t entries, uint64_t now)
+/* Buckets that hold this many entries at the highest load, and as many as there are to be at least.
+ * Under a page a power of two; then whole pages, so that tables fit what they are allocated in. */
+static uint64_t buckets_for(uint64_t entries, uint64_t least)
 {
     const uint64_t per_page = MS_PAGE_SIZE / sizeof(struct ms_bucket);
     uint64_t need =
         (entries * MS_INDEX_MAX_LOAD_DEN + MS_INDEX_MAX_LOAD_NUM * MS_BUCKET_SLOTS - 1) /
         (MS_INDEX_MAX_LOAD_NUM * MS_BUCKET_SLOTS);
 
-    if (need <= now)
-        need = now + now / 5 + 1;
+    if (need < least)
+        need = least;
     if (need <= per_page / 2) {
         uint64_t power = 1;
         while (power < need)
@@ -262,12 +261,17 @@ static enum ms_index_growth replace_table(struct ms_index *index, uint32_t shard
     return MS_INDEX_GROWN;
 }
 
+/* By a fifth at a time, so that an entry is moved six times or so however many there will be, and the
+ * load of large tables is between 75 and 90 %; where there is no room for that, by what is needed. */
 enum ms_index_growth ms_index_grow(struct ms_index *index, uint32_t shard, uint32_t more)
 {
     const uint64_t now = ms_table_buckets(ms_load_relaxed(&index->views[shard].table));
+    const uint64_t entries = (uint64_t)ms_index_entries(index, shard) + more;
+    const uint64_t roomy = buckets_for(entries, now + now / 5 + 1);
+    const uint64_t scanty = buckets_for(entries, now + 1);
+    const enum ms_index_growth grown = replace_table(index, shard, roomy);
 
-    return replace_table(index, shard,
-                         buckets_for((uint64_t)ms_index_entries(index, shard) + more, now));
+    return grown == MS_INDEX_GROWN || scanty == roomy ? grown : replace_table(index, shard, scanty);
 }
 
 /* Buckets for the entries that a shard has, and an eighth more. */

@@ -56,6 +56,18 @@ Test(growth, keeps_the_load_under_its_bound_and_above_a_half)
     shelf_close(shelf);
 }
 
+Test(growth, of_a_large_table_is_by_a_fifth)
+{
+    struct shelf *shelf = shelf_open(1);
+
+    insert_keys(shelf, 0, 20000);
+    const unsigned before = shelf->retired_tables;
+    insert_keys(shelf, 20000, 150000);
+    /* 7.5 is 1.2 to the power of 11. */
+    cr_assert_leq(shelf->retired_tables - before, 12);
+    shelf_close(shelf);
+}
+
 Test(growth, makes_room_for_as_many_as_are_asked_for)
 {
     static const uint32_t wanted[] = {1, 9, 10, 11, 100, 577, 1000, 12345};

@@ -2398,14 +2398,14 @@ void ms_index_remove(struct ms_index *index, uint64_t hash, const struct ms_inde
     }
     index_index_count_entries(index, ms_index_shard_of(index, hash), -1);
 }
-static uint64_t buckets_for(uint64_t entries, uint64_t now)
+static uint64_t buckets_for(uint64_t entries, uint64_t least)
 {
     const uint64_t per_page = MS_PAGE_SIZE / sizeof(struct ms_bucket);
     uint64_t need =
         (entries * MS_INDEX_MAX_LOAD_DEN + MS_INDEX_MAX_LOAD_NUM * MS_BUCKET_SLOTS - 1) /
         (MS_INDEX_MAX_LOAD_NUM * MS_BUCKET_SLOTS);
-    if (need <= now)
-        need = now + now / 5 + 1;
+    if (need < least)
+        need = least;
     if (need <= per_page / 2) {
         uint64_t power = 1;
         while (power < need)
@@ -2485,8 +2485,11 @@ static enum ms_index_growth replace_table(struct ms_index *index, uint32_t shard
 enum ms_index_growth ms_index_grow(struct ms_index *index, uint32_t shard, uint32_t more)
 {
     const uint64_t now = ms_table_buckets(ms_load_relaxed(&index->views[shard].table));
-    return replace_table(index, shard,
-                         buckets_for((uint64_t)ms_index_entries(index, shard) + more, now));
+    const uint64_t entries = (uint64_t)ms_index_entries(index, shard) + more;
+    const uint64_t roomy = buckets_for(entries, now + now / 5 + 1);
+    const uint64_t scanty = buckets_for(entries, now + 1);
+    const enum ms_index_growth grown = replace_table(index, shard, roomy);
+    return grown == MS_INDEX_GROWN || scanty == roomy ? grown : replace_table(index, shard, scanty);
 }
 static uint64_t buckets_needed(const struct ms_index *index, uint32_t shard)
 {
