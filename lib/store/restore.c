@@ -115,7 +115,7 @@ static bool life_of(const struct restoring *restoring, const struct ms_snapshot_
     return left > 0;
 }
 
-static int add(struct restoring *restoring, const struct ms_snapshot_entry *entry,
+static int add(struct restoring *restoring, const struct ms_snapshot_entry *entry, uint64_t hash,
                const struct ms_life *life, int64_t created)
 {
     memstore *store = restoring->store;
@@ -128,7 +128,6 @@ static int add(struct restoring *restoring, const struct ms_snapshot_entry *entr
         .keep_created = store->keeps_created ? created : 0,
         .heat_plus_one = entry->heat + 1,
     };
-    const uint64_t hash = ms_store_hash(store, entry->key, entry->key_size);
     struct ms_write_outcome outcome;
     int status = ms_store_check_size(store, entry->key_size, entry->value_size);
 
@@ -150,7 +149,8 @@ static bool is_large(const memstore *store, const struct ms_snapshot_entry *entr
            ms_arena_solo_threshold(&store->arena);
 }
 
-static int restore_entry(struct restoring *restoring, const struct ms_snapshot_entry *entry)
+static int restore_entry(struct restoring *restoring, const struct ms_snapshot_entry *entry,
+                         uint64_t hash)
 {
     memstore_progress *progress = &restoring->reporting.progress;
     const int64_t created = restoring->reader.summary.has_created
@@ -164,7 +164,7 @@ static int restore_entry(struct restoring *restoring, const struct ms_snapshot_e
         return MEMSTORE_OK;
     }
     const int status =
-        restoring->full ? MEMSTORE_ERR_CACHE_FULL : add(restoring, entry, &life, created);
+        restoring->full ? MEMSTORE_ERR_CACHE_FULL : add(restoring, entry, hash, &life, created);
     switch (status) {
     case MEMSTORE_OK:
         progress->stored++;
@@ -187,13 +187,39 @@ static int restore_entry(struct restoring *restoring, const struct ms_snapshot_e
 
 /* ---- Blocks ---- */
 
+/* Entries whose places in the index are on their way to the processor at once. */
+#define AHEAD 16
+
+struct ahead {
+    struct ms_snapshot_entry entries[AHEAD];
+    uint64_t hashes[AHEAD];
+};
+
+/* Take the next few entries of a block; 0 when there are no more. */
+static size_t take_ahead(struct restoring *restoring, struct ahead *ahead)
+{
+    memstore *store = restoring->store;
+    size_t n = 0;
+
+    for (; n < AHEAD && ms_snapshot_next(&restoring->reader, &ahead->entries[n]); n++) {
+        const struct ms_snapshot_entry *const entry = &ahead->entries[n];
+
+        ahead->hashes[n] = ms_store_hash(store, entry->key, entry->key_size);
+        ms_index_prefetch(&store->index, ahead->hashes[n]);
+    }
+    return n;
+}
+
 static int restore_block(struct restoring *restoring, uint64_t number)
 {
-    struct ms_snapshot_entry entry;
+    struct ahead ahead;
     int status = ms_snapshot_read(&restoring->reader, number);
+    size_t n;
 
-    while (status == MEMSTORE_OK && ms_snapshot_next(&restoring->reader, &entry))
-        status = restore_entry(restoring, &entry);
+    while (status == MEMSTORE_OK && (n = take_ahead(restoring, &ahead)) != 0) {
+        for (size_t i = 0; i < n && status == MEMSTORE_OK; i++)
+            status = restore_entry(restoring, &ahead.entries[i], ahead.hashes[i]);
+    }
     return status == MEMSTORE_OK ? ms_report_some(&restoring->reporting) : status;
 }
 
