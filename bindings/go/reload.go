@@ -36,7 +36,7 @@ func (s *Store) ReconfigureAll(ctx context.Context, config Config) error {
 	if status != 0 {
 		return explain(op, config.File, string(why[:bytes.IndexByte(why, 0)]), status)
 	}
-	s.noteAll(settings)
+	s.noteSettings()
 	return nil
 }
 

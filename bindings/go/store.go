@@ -10,7 +10,6 @@ import (
 	"math"
 	"runtime"
 	"strconv"
-	"strings"
 	"sync/atomic"
 	"time"
 	"unsafe"
@@ -67,7 +66,7 @@ func open(op string, config Config) (*Store, error) {
 	if _, file, line, known := runtime.Caller(2); known {
 		store.library.opened = fmt.Sprintf("%s:%d", file, line)
 	}
-	store.noteAll(settings)
+	store.noteSettings()
 	if config.DirectReads {
 		store.direct = directReader(handle)
 	}
@@ -138,35 +137,21 @@ func (s *Store) Reconfigure(ctx context.Context, key, value string) error {
 	status := native.MemstoreReconfigureExplained(s.handle, &keyText[0], &valueText[0], &why[0], len(why))
 	runtime.KeepAlive(s)
 	if status == 0 {
-		s.note(strings.TrimPrefix(key, "storage.memory."), value)
+		s.noteSettings()
 		return nil
 	}
 	return explain("Reconfigure", key, string(why[:bytes.IndexByte(why, 0)]), status)
 }
 
-const (
-	warmRateSetting = "loader.warm_rate"
-	refreshSetting  = "loader.refresh_after"
-)
-
-// noteAll notes the settings of a native configuration.
-func (s *Store) noteAll(settings uintptr) {
-	for _, name := range []string{warmRateSetting, refreshSetting} {
-		if value, err := canonical(settings, name); err == nil {
-			s.note(name, value)
-		}
-	}
-}
-
-// note keeps those settings that this side needs to know.
-func (s *Store) note(key, value string) {
-	switch key {
-	case warmRateSetting:
-		if rate, err := strconv.ParseInt(value, 10, 64); err == nil {
+// noteSettings keeps those settings that this side needs to know, as they are in force now.
+func (s *Store) noteSettings() {
+	if text, err := s.Setting("loader.warm_rate"); err == nil {
+		if rate, err := strconv.ParseInt(text, 10, 64); err == nil {
 			s.warmRate.Store(rate)
 		}
-	case refreshSetting:
-		s.refreshes.Store(value != "0")
+	}
+	if text, err := s.Setting("loader.refresh_after"); err == nil {
+		s.refreshes.Store(text != "0")
 	}
 }
 

@@ -257,11 +257,7 @@ int ms_admission_get_many(memstore *store, const memstore_key *keys, size_t n, m
 
 int ms_admission_enter_load(memstore *store)
 {
-    struct ms_gate *gate = &store->admission.views;
-
-    if (ms_gate_try_enter(gate, 1))
-        return MEMSTORE_OK;
-    return ms_admission_status(ms_gate_enter(gate, 1, ms_store_deadline(store)));
+    return ms_admission_status(ms_gate_enter(&store->admission.views, 1, ms_store_deadline(store)));
 }
 
 void ms_admission_leave_load(memstore *store)

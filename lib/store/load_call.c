@@ -65,6 +65,13 @@ static int64_t end_of_patience(const memstore *store)
     return timeout == 0 ? INT64_MAX : ms_clock_exact_ms() + timeout;
 }
 
+/* The same time in ms_clock_real_us(). */
+static int64_t deadline_of(int64_t until)
+{
+    return until == INT64_MAX ? INT64_MAX
+                              : ms_clock_real_us() + (until - ms_clock_exact_ms()) * 1000;
+}
+
 /* Among those who hold views or load: OK, LOCK_TIMEOUT or CACHE_CLOSED. Who refreshes holds the view of
  * the old value, and that is his place. */
 static int take_reader(const struct ms_load *load)
@@ -82,13 +89,10 @@ static int take_reader(const struct ms_load *load)
 /* Among those who load, for `n` keys: the same. */
 static int take_turn(memstore *store, size_t n, int64_t until)
 {
-    int64_t deadline_us = INT64_MAX;
-
     if (store->loads_gate.places == 0)
         return MEMSTORE_OK;
-    if (until != INT64_MAX)
-        deadline_us = ms_clock_real_us() + (until - ms_clock_exact_ms()) * 1000;
-    const int status = ms_admission_status(ms_gate_enter(&store->loads_gate, 1, deadline_us));
+    const int status =
+        ms_admission_status(ms_gate_enter(&store->loads_gate, 1, deadline_of(until)));
     if (status == MEMSTORE_OK)
         place_of = store;
     else if (status == MEMSTORE_ERR_LOCK_TIMEOUT)
@@ -128,16 +132,13 @@ static int take_place(const struct ms_load *load, size_t n, const struct attempt
 static int take_bytes(memstore *store, size_t n, int64_t until, bool closed)
 {
     const uint32_t most = store->load_bytes_gate.places;
-    int64_t deadline_us = INT64_MAX;
 
     if (most == 0 || loaders_inside != 0 || closed || bytes_of != NULL)
         return MEMSTORE_OK;
-    if (until != INT64_MAX)
-        deadline_us = ms_clock_real_us() + (until - ms_clock_exact_ms()) * 1000;
     const uint64_t each = ms_load_relaxed(&store->load_size) / 1024 + 1;
     const uint32_t wanted = n < most && each < most / n ? (uint32_t)(n * each) : most;
     const int status =
-        ms_admission_status(ms_gate_enter(&store->load_bytes_gate, wanted, deadline_us));
+        ms_admission_status(ms_gate_enter(&store->load_bytes_gate, wanted, deadline_of(until)));
     if (status == MEMSTORE_OK) {
         bytes_of = store;
         bytes_held = wanted;

@@ -13554,10 +13554,7 @@ int ms_admission_get_many(memstore *store, const memstore_key *keys, size_t n, m
 }
 int ms_admission_enter_load(memstore *store)
 {
-    struct ms_gate *gate = &store->admission.views;
-    if (ms_gate_try_enter(gate, 1))
-        return MEMSTORE_OK;
-    return ms_admission_status(ms_gate_enter(gate, 1, ms_store_deadline(store)));
+    return ms_admission_status(ms_gate_enter(&store->admission.views, 1, ms_store_deadline(store)));
 }
 void ms_admission_leave_load(memstore *store)
 {
@@ -16954,6 +16951,11 @@ static int64_t end_of_patience(const memstore *store)
     const int64_t timeout = ms_setting_of(&store->settings, load_timeout);
     return timeout == 0 ? INT64_MAX : ms_clock_exact_ms() + timeout;
 }
+static int64_t deadline_of(int64_t until)
+{
+    return until == INT64_MAX ? INT64_MAX
+                              : ms_clock_real_us() + (until - ms_clock_exact_ms()) * 1000;
+}
 static int take_reader(const struct ms_load *load)
 {
     memstore *store = load->store;
@@ -16966,12 +16968,10 @@ static int take_reader(const struct ms_load *load)
 }
 static int take_turn(memstore *store, size_t n, int64_t until)
 {
-    int64_t deadline_us = INT64_MAX;
     if (store->loads_gate.places == 0)
         return MEMSTORE_OK;
-    if (until != INT64_MAX)
-        deadline_us = ms_clock_real_us() + (until - ms_clock_exact_ms()) * 1000;
-    const int status = ms_admission_status(ms_gate_enter(&store->loads_gate, 1, deadline_us));
+    const int status =
+        ms_admission_status(ms_gate_enter(&store->loads_gate, 1, deadline_of(until)));
     if (status == MEMSTORE_OK)
         place_of = store;
     else if (status == MEMSTORE_ERR_LOCK_TIMEOUT)
@@ -17006,15 +17006,12 @@ static int store_load_call_take_place(const struct ms_load *load, size_t n, cons
 static int take_bytes(memstore *store, size_t n, int64_t until, bool closed)
 {
     const uint32_t most = store->load_bytes_gate.places;
-    int64_t deadline_us = INT64_MAX;
     if (most == 0 || loaders_inside != 0 || closed || store_load_call_bytes_of != NULL)
         return MEMSTORE_OK;
-    if (until != INT64_MAX)
-        deadline_us = ms_clock_real_us() + (until - ms_clock_exact_ms()) * 1000;
     const uint64_t each = ms_load_relaxed(&store->load_size) / 1024 + 1;
     const uint32_t wanted = n < most && each < most / n ? (uint32_t)(n * each) : most;
     const int status =
-        ms_admission_status(ms_gate_enter(&store->load_bytes_gate, wanted, deadline_us));
+        ms_admission_status(ms_gate_enter(&store->load_bytes_gate, wanted, deadline_of(until)));
     if (status == MEMSTORE_OK) {
         store_load_call_bytes_of = store;
         bytes_held = wanted;
