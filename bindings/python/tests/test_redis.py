@@ -3,7 +3,6 @@
 
 import functools
 import os
-import random
 import shutil
 import socket
 import subprocess
@@ -13,6 +12,7 @@ import types
 import memstore
 import pytest
 from conftest import wait_until
+from near_cache_cases import read_while_another_writes
 from test_documents import program_of
 from test_fork import held, in_child
 from test_threads import run_in_threads
@@ -143,27 +143,7 @@ def test_a_reader_sees_what_was_written_last(client, other, seed):
     One thread, since those of redis-py look at each other's connections, whatever cache it is given, and may find them
     closed.
     """
-    rng = random.Random(seed)
-    keys = [f"k{i}" for i in range(5)]
-    done = threading.Event()
-
-    def write():
-        for i in range(100):
-            other.set(rng.choice(keys), i)
-        for key in keys:
-            other.set(key, 1_000_000)
-        done.set()
-
-    def read():
-        latest = dict.fromkeys(keys, -1)
-        while not done.is_set():
-            for key in keys:
-                value = int(client.get(key) or -1)
-                assert value >= latest[key]
-                latest[key] = value
-        assert wait_until(lambda: all(client.get(key) == b"1000000" for key in keys), 30)
-
-    run_in_threads(write, read)
+    read_while_another_writes(client, other, seed)
 
 
 @needs_server
