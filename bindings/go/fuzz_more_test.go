@@ -197,7 +197,8 @@ func FuzzDirectReads(f *testing.F) {
 func FuzzUnmarshalYAML(f *testing.F) {
 	for _, tree := range []string{`{"shards": 8, "ttl": {"max_ttl": "1h"}}`, `{"ttl.max_ttl": 1.5e3}`, `{"verbose": true}`,
 		`{"loader": {"retry_max": 0}, "monitoring": {"hit_rate_threshold": 0.25}}`, `{"a": [1]}`, `{"ttl": null}`, `[]`,
-		`{"store_name": "7"}`, `{"performance": {"enable_memory_stats": false, "memory_limit": "1GiB"}}`} {
+		`{"store_name": "7"}`, `{"store_name": "10000000000000001"}`, `{"store_name": "NaN"}`, `{"store_name": "+Inf"}`,
+		`{"store_name": "-0"}`, `{"store_name": "true"}`, `{"performance": {"enable_memory_stats": false, "memory_limit": "1GiB"}}`} {
 		f.Add([]byte(tree))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {

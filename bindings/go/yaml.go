@@ -5,6 +5,7 @@ package memstore
 import (
 	"fmt"
 	"maps"
+	"math"
 	"reflect"
 	"slices"
 	"strconv"
@@ -65,18 +66,20 @@ func (c Config) MarshalYAML() (any, error) {
 	return tree, nil
 }
 
-// plain is a canonical text as YAML has it without quotes.
+// plain is a canonical text as YAML has it without quotes, where what reads it gives the same text back: a number
+// becomes a float64 in some packages, so one that is not the same there stays a text.
 func plain(text string) any {
-	if number, err := strconv.ParseInt(text, 10, 64); err == nil && strconv.FormatInt(number, 10) == text {
-		return number
-	}
-	if share, err := strconv.ParseFloat(text, 64); err == nil && strconv.FormatFloat(share, 'f', -1, 64) == text {
-		return share
-	}
 	if text == "true" || text == "false" {
 		return text == "true"
 	}
-	return text
+	share, err := strconv.ParseFloat(text, 64)
+	if err != nil || math.IsInf(share, 0) || math.IsNaN(share) || strconv.FormatFloat(share, 'f', -1, 64) != text {
+		return text
+	}
+	if number, err := strconv.ParseInt(text, 10, 64); err == nil && number != 0 {
+		return number
+	}
+	return share
 }
 
 // flatten turns nested settings into paths and texts.
