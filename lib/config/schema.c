@@ -149,9 +149,9 @@ const struct ms_setting ms_schema[] = {
            .fixed = "whether the store has a thread is decided when it is opened"),
     CHOICE(
         "huge_pages", huge_pages, huge_pages, "auto",
-        "on = all memory is on huge pages, which makes lookups some percent faster and up to 4MiB "
-        "beyond the limit resident; auto = from 64MiB on, all but the index and the first 16MiB "
-        "of entries, within the limit",
+        "on = all memory is on huge pages, which makes lookups some percent faster, and what is "
+        "unused of them is resident beyond the limit; auto = from 64MiB on, all but the index, "
+        "large entries and the first 16MiB of others, within the limit",
         .fixed = "the system is asked when the memory is mapped"),
     CHOICE(
         "memory_pressure", memory_pressure, memory_pressures, "off",

@@ -72,6 +72,7 @@ void *ms_mem_reserve(size_t size)
         munmap(map, head);
     if (padded - head > size)
         munmap(map + head + size, padded - head - size);
+    ms_mem_advise_small(map + head, size);
     return map + head;
 }
 
@@ -96,6 +97,11 @@ void ms_mem_discard(void *p, size_t size)
 void ms_mem_advise_huge(void *p, size_t size)
 {
     madvise(p, size, MADV_HUGEPAGE);
+}
+
+void ms_mem_advise_small(void *p, size_t size)
+{
+    madvise(p, size, MADV_NOHUGEPAGE);
 }
 
 /* Pages that the system is asked about at once: 64 MiB. */

@@ -23,8 +23,8 @@ void ms_mem_free_wiped(void *block, bool wipes);
 void *ms_mem_resize_wiped(void *block, size_t size, bool wipes);
 
 /* Reserve address space that costs nothing until it is touched, aligned to MS_HUGE_PAGE_SIZE.
- * Touched pages read as zero. NULL when the system refuses. `size` is a multiple of the page
- * size. */
+ * Touched pages read as zero, and are not huge even where the system prefers that. NULL when the
+ * system refuses. `size` is a multiple of the page size. */
 void *ms_mem_reserve(size_t size);
 /* Give reserved address space back. */
 void ms_mem_unreserve(void *base, size_t size);
@@ -37,7 +37,9 @@ void ms_mem_discard(void *p, size_t size);
 /* How many bytes of the mapping [p, p + size) are in memory; `p` is page-aligned. 0 for what the
  * system does not tell. */
 size_t ms_mem_resident(void *p, size_t size);
-/* Ask for huge pages in [p, p + size). Advice: failure changes nothing. */
+/* Ask for huge pages in [p, p + size), or for none, as in what was just reserved. Advice: failure
+ * changes nothing. */
 void ms_mem_advise_huge(void *p, size_t size);
+void ms_mem_advise_small(void *p, size_t size);
 
 #endif

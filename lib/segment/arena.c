@@ -4,11 +4,11 @@
 #include "segment/arena.h"
 
 #include "platform/mem.h"
+#include "segment/backing.h"
 #include "segment/pool.h"
 
 #define SEGMENT_SHIFT_MIN 12 /* 4 KiB */
 #define SEGMENT_SHIFT_MAX 21 /* 2 MiB, a huge page */
-#define HUGE_PAGES_FROM ((size_t)16 << 20)
 
 static unsigned log2_floor(uint64_t n)
 {
@@ -107,14 +107,6 @@ static void unmap_range(struct ms_arena *arena)
     arena->base = NULL;
 }
 
-static void advise_range(const struct ms_arena *arena, enum ms_arena_paging paging)
-{
-    if (paging == MS_PAGING_HUGE)
-        ms_mem_advise_huge(arena->base, arena->reserved_bytes);
-    if (paging == MS_PAGING_MIXED && arena->segments_bytes > HUGE_PAGES_FROM)
-        ms_mem_advise_huge(arena->base + HUGE_PAGES_FROM, arena->segments_bytes - HUGE_PAGES_FROM);
-}
-
 /* Large entries waste half a unit on average: less than a hundredth of the smallest. */
 static unsigned unit_shift_of(const struct ms_arena *arena)
 {
@@ -130,7 +122,7 @@ static bool map_range(struct ms_arena *arena, enum ms_arena_paging paging)
     arena->segments = ms_mem_reserve(records_bytes(arena));
     if (arena->base == NULL || arena->segments == NULL)
         return false;
-    advise_range(arena, paging);
+    ms_backing_init(arena, paging);
     return ms_pages_init(&arena->pages, &arena->budget, arena->base + arena->pages_offset, pages,
                          unit_shift_of(arena));
 }

@@ -11,8 +11,8 @@
  * Addresses within the range are 32-bit places, counted in granules, 0 meaning none. The range
  * stays mapped until the store is destroyed, so that a stale place still points into it.
  *
- * AR-1  A segment of the range is charged to the budget from ms_arena_take_locked() until it is
- *       discarded.
+ * AR-1  A segment of the range is charged to the budget before it is touched, and until it is
+ *       discarded: see segment/backing.h.
  * AR-2  `reserve` free segments are kept for the reclaimer, which needs room to move entries in
  *       order to make room.
  * AR-3  Open slots: one segment at a time is appended to per queue, TTL class and writer stripe.
@@ -59,7 +59,7 @@ struct ms_open_slot {
  * touched. */
 enum ms_arena_paging {
     MS_PAGING_SMALL, /* none */
-    MS_PAGING_MIXED, /* segments, but for the first 16 MiB: a store that holds little takes little */
+    MS_PAGING_MIXED, /* segments, but for the first 16 MiB and where that would hold too much */
     MS_PAGING_HUGE   /* all, the index and large entries with it */
 };
 
@@ -90,6 +90,7 @@ struct ms_arena {
     uint32_t stripes;        /* power of two */
     uint32_t ttl_classes;    /* class 0 never expires */
     uint32_t reserve;        /* AR-2 */
+    uint32_t huge_from;      /* segments from this number on may be on huge pages: BK-1 */
     size_t reserved_bytes;
     size_t segments_bytes;
     struct ms_open_slot *open;
@@ -108,6 +109,7 @@ struct ms_arena {
     ms_mutex pool_lock MS_ALIGNED(MS_CACHE_LINE);
     uint32_t solos;          /* segments of one large entry that are in use */
     uint32_t fresh;          /* segments from this number on were never used */
+    uint32_t ahead;          /* as many of them are charged already */
     uint32_t warm_count;     /* in `warm` */
     uint32_t warm_keep;      /* warm segments kept; further ones are given back to the system */
     struct ms_segment *warm; /* free and still charged */
@@ -258,8 +260,8 @@ void ms_arena_put_limbo(struct ms_arena *arena, struct ms_segment *limbo);
 uint32_t ms_arena_recycle(struct ms_arena *arena, struct ms_segment *limbo);
 /* Free waiting segments that are not pinned any more. Returns how many. Reclaim lock held. */
 uint32_t ms_arena_recycle_waiting(struct ms_arena *arena);
-/* Give warm segments back to the system until at most `keep` are left; returns the bytes given
- * back. */
+/* Give warm segments back to the system until at most `keep` are left, and what is charged ahead;
+ * returns the bytes given back. */
 uint64_t ms_arena_cool(struct ms_arena *arena, uint32_t keep);
 /* Free every segment that is not pinned, whatever is in it: the store is closed, nobody reads or
  * writes. Pinned ones stay as they are until ms_arena_fini(). */

@@ -4,6 +4,7 @@
 
 #include "platform/mem.h"
 #include "platform/testing.h"
+#include "segment/backing.h"
 
 static void push(struct ms_segment **stack, struct ms_segment *segment)
 {
@@ -92,37 +93,6 @@ void ms_pool_init_segment(struct ms_arena *arena, struct ms_segment *segment,
         segment->rank = ms_add_relaxed(&arena->rank_clock, 1) + 1;
 }
 
-static char *memory_of(const struct ms_arena *arena, const struct ms_segment *segment)
-{
-    return arena->base + ((size_t)(segment - arena->segments) << arena->segment_shift);
-}
-
-/* A segment without memory: one that was given back, or one never used. */
-static struct ms_segment *take_cold_locked(struct ms_arena *arena, uint64_t spare)
-{
-    const size_t size = ms_arena_segment_size(arena);
-
-    if (arena->cold == NULL && arena->fresh == arena->range_segments)
-        return NULL;
-    if (!ms_budget_charge(&arena->budget, size, spare))
-        return NULL;
-
-    struct ms_segment *segment = arena->cold != NULL ? arena->cold : &arena->segments[arena->fresh];
-    if (!ms_mem_commit(memory_of(arena, segment), size)) {
-        ms_budget_note_refusal(&arena->budget);
-        ms_budget_uncharge(&arena->budget, size);
-        return NULL;
-    }
-    if (arena->cold != NULL)
-        pop(&arena->cold);
-    else
-        arena->fresh++;
-    const uint32_t left_out = segment == arena->segments ? MS_ARENA_EMPTY_BYTES : 0;
-    segment->base = memory_of(arena, segment) + left_out;
-    segment->capacity = (uint32_t)size - left_out;
-    return segment;
-}
-
 struct ms_segment *ms_pool_open_segment(struct ms_arena *arena,
                                         const struct ms_placement *placement)
 {
@@ -135,7 +105,7 @@ struct ms_segment *ms_pool_open_segment(struct ms_arena *arena,
         arena->warm_count--;
     } else {
         const uint32_t missing = withheld > arena->warm_count ? withheld - arena->warm_count : 0;
-        segment = take_cold_locked(arena, (uint64_t)missing << arena->segment_shift);
+        segment = ms_backing_take(arena, (uint64_t)missing << arena->segment_shift);
     }
     if (segment != NULL) {
         ms_pool_init_segment(arena, segment, placement);
@@ -305,13 +275,6 @@ void ms_arena_wipe(struct ms_arena *arena)
     ms_arena_each(arena, wipe_each, NULL);
 }
 
-static void give_back_locked(struct ms_arena *arena, struct ms_segment *segment)
-{
-    ms_mem_discard(memory_of(arena, segment), ms_arena_segment_size(arena));
-    ms_budget_uncharge(&arena->budget, ms_arena_segment_size(arena));
-    push(&arena->cold, segment);
-}
-
 static void free_locked(struct ms_arena *arena, struct ms_segment *segment)
 {
     ms_store_relaxed(&segment->state, MS_SEGMENT_FREE);
@@ -322,7 +285,7 @@ static void free_locked(struct ms_arena *arena, struct ms_segment *segment)
         push(&arena->warm, segment);
         arena->warm_count++;
     } else {
-        give_back_locked(arena, segment);
+        ms_backing_give(arena, segment);
     }
 }
 
@@ -373,10 +336,11 @@ uint64_t ms_arena_cool(struct ms_arena *arena, uint32_t keep)
 
     ms_mutex_lock(&arena->pool_lock);
     while (arena->warm_count > keep) {
-        give_back_locked(arena, pop(&arena->warm));
+        ms_backing_give(arena, pop(&arena->warm));
         arena->warm_count--;
         bytes += ms_arena_segment_size(arena);
     }
+    bytes += ms_backing_give_ahead(arena);
     ms_mutex_unlock(&arena->pool_lock);
     return bytes;
 }
@@ -392,9 +356,10 @@ void ms_arena_close(struct ms_arena *arena)
         recycle_locked(arena, segments);
     }
     while (arena->warm != NULL) {
-        give_back_locked(arena, pop(&arena->warm));
+        ms_backing_give(arena, pop(&arena->warm));
         arena->warm_count--;
     }
+    ms_backing_give_ahead(arena);
     ms_mutex_unlock(&arena->pool_lock);
 }
 
@@ -404,7 +369,7 @@ uint32_t ms_arena_available(struct ms_arena *arena)
     const uint64_t charged = ms_budget_charged(&arena->budget);
     const uint64_t limit = ms_budget_limit(&arena->budget);
     const uint64_t room = limit > charged ? limit - charged : 0;
-    uint64_t available = arena->warm_count + (room >> arena->segment_shift);
+    uint64_t available = arena->warm_count + arena->ahead + (room >> arena->segment_shift);
     ms_mutex_unlock(&arena->pool_lock);
 
     available = available > arena->reserve ? available - arena->reserve : 0;

@@ -65,6 +65,8 @@ struct ms_segment {
     uint64_t rank;            /* lists are sorted by it; pool lock */
     struct ms_segment *older; /* towards the end that is evicted first; pool lock */
     struct ms_segment *newer;
+    /* of the huge page that begins with this segment: how many are not charged; pool lock */
+    uint32_t missing;
 
     /* views that hold it. Any thread; ORDER: release to give back, acquire to reclaim */
     atomic_uint pins MS_ALIGNED(MS_CACHE_LINE);

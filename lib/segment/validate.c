@@ -239,7 +239,7 @@ const char *ms_arena_validate(struct ms_arena *arena, uint64_t others)
     MS_REQUIRE_VALID(ms_pages_validate(&arena->pages, &pages));
     MS_REQUIRE(ms_budget_charged(&arena->budget) ==
                    arena->overhead + ms_arena_further_records(arena) + others + pages +
-                       (census.charged << arena->segment_shift),
+                       ((census.charged + arena->ahead) << arena->segment_shift),
                "AR-1, BU-2: the charge is not what is in use");
     return NULL;
 }

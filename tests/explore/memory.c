@@ -307,6 +307,12 @@ void ms_mem_advise_huge(void *p, size_t size)
     (void)size;
 }
 
+void ms_mem_advise_small(void *p, size_t size)
+{
+    (void)p;
+    (void)size;
+}
+
 uint64_t ms_random_seed(void)
 {
     return 1;

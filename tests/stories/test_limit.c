@@ -3,7 +3,9 @@
 #include "support/criterion.h"
 #include "support/stopper.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 
 #define MIB ((size_t)1 << 20)
 
@@ -186,6 +188,68 @@ Test(limit, huge_pages_that_are_always_on_are_resident_from_the_first_byte)
     if (!system_has_huge_pages())
         cr_skip("the system gives no huge pages");
     assert_resident(resident_of_a_small_store("huge_pages=on") > MIB, "on");
+}
+
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE 25
+#endif
+
+/* Do at once what the system does in time: put on huge pages whatever this process asked that for. */
+static void collapse_what_asks_for_it(void)
+{
+    FILE *file = fopen("/proc/self/smaps", "r");
+    char line[512];
+    uintptr_t begin = 0, end = 0, from[512], to[512];
+    size_t n = 0;
+
+    while (file != NULL && fgets(line, sizeof line, file) != NULL) {
+        if (sscanf(line, "%" SCNxPTR "-%" SCNxPTR " ", &begin, &end) != 2 &&
+            strncmp(line, "VmFlags:", 8) == 0 && strstr(line, " hg") != NULL && n < 512) {
+            from[n] = begin;
+            to[n++] = end;
+        }
+    }
+    fclose(file);
+    while (n-- > 0)
+        madvise((void *)from[n], to[n] - from[n], MADV_COLLAPSE);
+}
+
+/* At most this much more is in memory than is charged: the index of shards, what tests add. */
+static void assert_resident_is_charged(memstore *store, const char *when)
+{
+    const memstore_memory_stats memory = test_memory(store);
+
+    assert_resident(memory.resident <= memory.charged + 256 * 1024,
+                    "%s: %" PRIu64 " bytes are charged and %" PRIu64 " resident", when,
+                    memory.charged, memory.resident);
+}
+
+Test(limit, huge_pages_hold_no_more_than_what_is_charged)
+{
+    memstore *store = test_open("performance.memory_limit=256MiB", "maintenance=manual", NULL);
+    struct test_rng rng = {42};
+
+    /* Wherever the last huge page begins, and as they are begun. */
+    for (int i = 0; i < 40; i++) {
+        fill(store, i * 1000, 1000, 1000);
+        assert_resident_is_charged(store, "as it fills");
+    }
+    collapse_what_asks_for_it();
+    assert_resident_is_charged(store, "filled in part");
+    /* Large entries take the memory of segments here and there, and give it up again. */
+    fill(store, 0, 300000, 1000);
+    for (int i = 0; i < 600; i++) {
+        const size_t size = test_below(&rng, 100) < 30 ? MIB + test_below(&rng, MIB) : 20000;
+        fill(store, 1000000 + (int)test_below(&rng, 200), 1, size);
+        assert_resident_is_charged(store, "with large entries");
+    }
+    collapse_what_asks_for_it();
+    assert_resident_is_charged(store, "on huge pages, with large entries");
+    assert_ok(memstore_clear(store));
+    assert_ok(memstore_maintain(store, 0));
+    collapse_what_asks_for_it();
+    assert_resident_is_charged(store, "cleared");
+    memstore_destroy(store);
 }
 
 /* Locks are larger where their order is checked. */

@@ -53,6 +53,7 @@ bool ms_mem_commit(void *p, size_t size);
 void ms_mem_discard(void *p, size_t size);
 size_t ms_mem_resident(void *p, size_t size);
 void ms_mem_advise_huge(void *p, size_t size);
+void ms_mem_advise_small(void *p, size_t size);
 #endif
 #ifndef MS_PLATFORM_TESTING_H
 #define MS_PLATFORM_TESTING_H
@@ -1061,6 +1062,7 @@ void *ms_mem_reserve(size_t size)
         munmap(map, head);
     if (padded - head > size)
         munmap(map + head + size, padded - head - size);
+    ms_mem_advise_small(map + head, size);
     return map + head;
 }
 void ms_mem_unreserve(void *base, size_t size)
@@ -1081,6 +1083,10 @@ void ms_mem_discard(void *p, size_t size)
 void ms_mem_advise_huge(void *p, size_t size)
 {
     madvise(p, size, MADV_HUGEPAGE);
+}
+void ms_mem_advise_small(void *p, size_t size)
+{
+    madvise(p, size, MADV_NOHUGEPAGE);
 }
 #define RESIDENT_PAGES ((size_t)16384)
 size_t ms_mem_resident(void *p, size_t size)
@@ -2928,6 +2934,7 @@ struct ms_segment {
     uint64_t rank;
     struct ms_segment *older;
     struct ms_segment *newer;
+    uint32_t missing;
     atomic_uint pins MS_ALIGNED(MS_CACHE_LINE);
     atomic_uint inflight;
     atomic_uint live_entries;
@@ -3000,6 +3007,7 @@ struct ms_arena {
     uint32_t stripes;
     uint32_t ttl_classes;
     uint32_t reserve;
+    uint32_t huge_from;
     size_t reserved_bytes;
     size_t segments_bytes;
     struct ms_open_slot *open;
@@ -3014,6 +3022,7 @@ struct ms_arena {
     ms_mutex pool_lock MS_ALIGNED(MS_CACHE_LINE);
     uint32_t solos;
     uint32_t fresh;
+    uint32_t ahead;
     uint32_t warm_count;
     uint32_t warm_keep;
     struct ms_segment *warm;
@@ -3321,9 +3330,15 @@ bool ms_arena_entry_died(struct ms_segment *segment, uint32_t size)
 }
 
 /* lib/segment/arena.c */
+#ifndef MS_SEGMENT_BACKING_H
+#define MS_SEGMENT_BACKING_H
+void ms_backing_init(struct ms_arena *arena, enum ms_arena_paging paging);
+struct ms_segment *ms_backing_take(struct ms_arena *arena, uint64_t spare);
+void ms_backing_give(struct ms_arena *arena, struct ms_segment *segment);
+uint64_t ms_backing_give_ahead(struct ms_arena *arena);
+#endif
 #define SEGMENT_SHIFT_MIN 12
 #define SEGMENT_SHIFT_MAX 21
-#define segment_arena_HUGE_PAGES_FROM ((size_t)16 << 20)
 static unsigned log2_floor(uint64_t n)
 {
     return 63 - (unsigned)__builtin_clzll(n | 1);
@@ -3396,13 +3411,6 @@ static void unmap_range(struct ms_arena *arena)
     arena->segments = NULL;
     arena->base = NULL;
 }
-static void advise_range(const struct ms_arena *arena, enum ms_arena_paging paging)
-{
-    if (paging == MS_PAGING_HUGE)
-        ms_mem_advise_huge(arena->base, arena->reserved_bytes);
-    if (paging == MS_PAGING_MIXED && arena->segments_bytes > segment_arena_HUGE_PAGES_FROM)
-        ms_mem_advise_huge(arena->base + segment_arena_HUGE_PAGES_FROM, arena->segments_bytes - segment_arena_HUGE_PAGES_FROM);
-}
 static unsigned unit_shift_of(const struct ms_arena *arena)
 {
     return clamp_u32(log2_floor(ms_arena_solo_threshold(arena) / 64), MS_UNIT_SHIFT_MIN,
@@ -3415,7 +3423,7 @@ static bool map_range(struct ms_arena *arena, enum ms_arena_paging paging)
     arena->segments = ms_mem_reserve(records_bytes(arena));
     if (arena->base == NULL || arena->segments == NULL)
         return false;
-    advise_range(arena, paging);
+    ms_backing_init(arena, paging);
     return ms_pages_init(&arena->pages, &arena->budget, arena->base + arena->pages_offset, pages,
                          unit_shift_of(arena));
 }
@@ -3522,6 +3530,110 @@ void ms_arena_each_slot_lock(struct ms_arena *arena, void (*fn)(ms_mutex *lock))
 {
     for (size_t i = 0; i < ms_pool_slots(arena); i++)
         fn(&arena->open[i].lock);
+}
+
+/* lib/segment/backing.c */
+#define segment_backing_HUGE_PAGES_FROM ((size_t)16 << 20)
+void ms_backing_init(struct ms_arena *arena, enum ms_arena_paging paging)
+{
+    arena->huge_from = UINT32_MAX;
+    if (paging == MS_PAGING_HUGE)
+        ms_mem_advise_huge(arena->base, arena->reserved_bytes);
+    if (paging == MS_PAGING_MIXED)
+        arena->huge_from = (uint32_t)(segment_backing_HUGE_PAGES_FROM >> arena->segment_shift);
+}
+static char *memory_of(const struct ms_arena *arena, uint32_t number)
+{
+    return arena->base + ((size_t)number << arena->segment_shift);
+}
+static uint32_t segments_of_stretch(const struct ms_arena *arena)
+{
+    return (uint32_t)(MS_HUGE_PAGE_SIZE >> arena->segment_shift);
+}
+static bool begins_stretch(const struct ms_arena *arena, uint32_t number)
+{
+    return number >= arena->huge_from && number % segments_of_stretch(arena) == 0;
+}
+static void note_charged(struct ms_arena *arena, uint32_t number, uint32_t n, bool charged)
+{
+    const uint32_t in_stretch = segments_of_stretch(arena);
+    struct ms_segment *head = &arena->segments[number - number % in_stretch];
+    char *stretch = memory_of(arena, number - number % in_stretch);
+    if (number < arena->huge_from)
+        return;
+    if (!charged && head->missing == 0 && n < in_stretch)
+        ms_mem_advise_small(stretch, MS_HUGE_PAGE_SIZE);
+    head->missing += charged ? -n : n;
+    if (head->missing == 0)
+        ms_mem_advise_huge(stretch, MS_HUGE_PAGE_SIZE);
+}
+static bool segment_backing_charge(struct ms_arena *arena, uint32_t number, uint32_t n, uint64_t spare)
+{
+    const size_t bytes = (size_t)n << arena->segment_shift;
+    if (!ms_budget_charge(&arena->budget, bytes, spare))
+        return false;
+    if (!ms_mem_commit(memory_of(arena, number), bytes)) {
+        ms_budget_note_refusal(&arena->budget);
+        ms_budget_uncharge(&arena->budget, bytes);
+        return false;
+    }
+    note_charged(arena, number, n, true);
+    return true;
+}
+static bool charge_fresh(struct ms_arena *arena, uint64_t spare)
+{
+    const uint32_t in_stretch = segments_of_stretch(arena);
+    if (arena->ahead != 0)
+        return true;
+    if (begins_stretch(arena, arena->fresh)) {
+        arena->segments[arena->fresh].missing = in_stretch;
+        if (arena->fresh + in_stretch <= arena->range_segments &&
+            segment_backing_charge(arena, arena->fresh, in_stretch, spare)) {
+            arena->ahead = in_stretch;
+            return true;
+        }
+    }
+    arena->ahead = segment_backing_charge(arena, arena->fresh, 1, spare) ? 1 : 0;
+    return arena->ahead != 0;
+}
+struct ms_segment *ms_backing_take(struct ms_arena *arena, uint64_t spare)
+{
+    struct ms_segment *segment = arena->cold;
+    if (segment != NULL) {
+        if (!segment_backing_charge(arena, (uint32_t)(segment - arena->segments), 1, spare))
+            return NULL;
+        arena->cold = segment->newer;
+    } else {
+        if (arena->fresh == arena->range_segments || !charge_fresh(arena, spare))
+            return NULL;
+        segment = &arena->segments[arena->fresh++];
+        arena->ahead--;
+    }
+    const uint32_t left_out = segment == arena->segments ? MS_ARENA_EMPTY_BYTES : 0;
+    segment->base = memory_of(arena, (uint32_t)(segment - arena->segments)) + left_out;
+    segment->capacity = (uint32_t)ms_arena_segment_size(arena) - left_out;
+    return segment;
+}
+static void give(struct ms_arena *arena, uint32_t number, uint32_t n)
+{
+    const size_t bytes = (size_t)n << arena->segment_shift;
+    note_charged(arena, number, n, false);
+    ms_mem_discard(memory_of(arena, number), bytes);
+    ms_budget_uncharge(&arena->budget, bytes);
+}
+void ms_backing_give(struct ms_arena *arena, struct ms_segment *segment)
+{
+    give(arena, (uint32_t)(segment - arena->segments), 1);
+    segment->newer = arena->cold;
+    arena->cold = segment;
+}
+uint64_t ms_backing_give_ahead(struct ms_arena *arena)
+{
+    const uint32_t n = arena->ahead;
+    if (n != 0)
+        give(arena, arena->fresh, n);
+    arena->ahead = 0;
+    return (uint64_t)n << arena->segment_shift;
 }
 
 /* lib/segment/bitmap.c */
@@ -3881,32 +3993,6 @@ void ms_pool_init_segment(struct ms_arena *arena, struct ms_segment *segment,
     if (segment->rank == 0 && !arena->ranks_at_sealing)
         segment->rank = ms_add_relaxed(&arena->rank_clock, 1) + 1;
 }
-static char *memory_of(const struct ms_arena *arena, const struct ms_segment *segment)
-{
-    return arena->base + ((size_t)(segment - arena->segments) << arena->segment_shift);
-}
-static struct ms_segment *take_cold_locked(struct ms_arena *arena, uint64_t spare)
-{
-    const size_t size = ms_arena_segment_size(arena);
-    if (arena->cold == NULL && arena->fresh == arena->range_segments)
-        return NULL;
-    if (!ms_budget_charge(&arena->budget, size, spare))
-        return NULL;
-    struct ms_segment *segment = arena->cold != NULL ? arena->cold : &arena->segments[arena->fresh];
-    if (!ms_mem_commit(memory_of(arena, segment), size)) {
-        ms_budget_note_refusal(&arena->budget);
-        ms_budget_uncharge(&arena->budget, size);
-        return NULL;
-    }
-    if (arena->cold != NULL)
-        pop(&arena->cold);
-    else
-        arena->fresh++;
-    const uint32_t left_out = segment == arena->segments ? MS_ARENA_EMPTY_BYTES : 0;
-    segment->base = memory_of(arena, segment) + left_out;
-    segment->capacity = (uint32_t)size - left_out;
-    return segment;
-}
 struct ms_segment *ms_pool_open_segment(struct ms_arena *arena,
                                         const struct ms_placement *placement)
 {
@@ -3918,7 +4004,7 @@ struct ms_segment *ms_pool_open_segment(struct ms_arena *arena,
         arena->warm_count--;
     } else {
         const uint32_t missing = withheld > arena->warm_count ? withheld - arena->warm_count : 0;
-        segment = take_cold_locked(arena, (uint64_t)missing << arena->segment_shift);
+        segment = ms_backing_take(arena, (uint64_t)missing << arena->segment_shift);
     }
     if (segment != NULL) {
         ms_pool_init_segment(arena, segment, placement);
@@ -4055,12 +4141,6 @@ void ms_arena_wipe(struct ms_arena *arena)
 {
     ms_arena_each(arena, wipe_each, NULL);
 }
-static void give_back_locked(struct ms_arena *arena, struct ms_segment *segment)
-{
-    ms_mem_discard(memory_of(arena, segment), ms_arena_segment_size(arena));
-    ms_budget_uncharge(&arena->budget, ms_arena_segment_size(arena));
-    segment_pool_push(&arena->cold, segment);
-}
 static void free_locked(struct ms_arena *arena, struct ms_segment *segment)
 {
     ms_store_relaxed(&segment->state, MS_SEGMENT_FREE);
@@ -4071,7 +4151,7 @@ static void free_locked(struct ms_arena *arena, struct ms_segment *segment)
         segment_pool_push(&arena->warm, segment);
         arena->warm_count++;
     } else {
-        give_back_locked(arena, segment);
+        ms_backing_give(arena, segment);
     }
 }
 static uint32_t recycle_locked(struct ms_arena *arena, struct ms_segment *stack)
@@ -4112,10 +4192,11 @@ uint64_t ms_arena_cool(struct ms_arena *arena, uint32_t keep)
     uint64_t bytes = 0;
     ms_mutex_lock(&arena->pool_lock);
     while (arena->warm_count > keep) {
-        give_back_locked(arena, pop(&arena->warm));
+        ms_backing_give(arena, pop(&arena->warm));
         arena->warm_count--;
         bytes += ms_arena_segment_size(arena);
     }
+    bytes += ms_backing_give_ahead(arena);
     ms_mutex_unlock(&arena->pool_lock);
     return bytes;
 }
@@ -4129,9 +4210,10 @@ void ms_arena_close(struct ms_arena *arena)
         recycle_locked(arena, segments);
     }
     while (arena->warm != NULL) {
-        give_back_locked(arena, pop(&arena->warm));
+        ms_backing_give(arena, pop(&arena->warm));
         arena->warm_count--;
     }
+    ms_backing_give_ahead(arena);
     ms_mutex_unlock(&arena->pool_lock);
 }
 uint32_t ms_arena_available(struct ms_arena *arena)
@@ -4140,7 +4222,7 @@ uint32_t ms_arena_available(struct ms_arena *arena)
     const uint64_t charged = ms_budget_charged(&arena->budget);
     const uint64_t limit = ms_budget_limit(&arena->budget);
     const uint64_t room = limit > charged ? limit - charged : 0;
-    uint64_t available = arena->warm_count + (room >> arena->segment_shift);
+    uint64_t available = arena->warm_count + arena->ahead + (room >> arena->segment_shift);
     ms_mutex_unlock(&arena->pool_lock);
     available = available > arena->reserve ? available - arena->reserve : 0;
     return available > UINT32_MAX ? UINT32_MAX : (uint32_t)available;
@@ -4374,7 +4456,7 @@ const char *ms_arena_validate(struct ms_arena *arena, uint64_t others)
     MS_REQUIRE_VALID(ms_pages_validate(&arena->pages, &pages));
     MS_REQUIRE(ms_budget_charged(&arena->budget) ==
                    arena->overhead + ms_arena_further_records(arena) + others + pages +
-                       (census.charged << arena->segment_shift),
+                       ((census.charged + arena->ahead) << arena->segment_shift),
                "AR-1, BU-2: the charge is not what is in use");
     return NULL;
 }
@@ -6581,9 +6663,9 @@ const struct ms_setting ms_schema[] = {
            .fixed = "whether the store has a thread is decided when it is opened"),
     CHOICE(
         "huge_pages", huge_pages, huge_pages, "auto",
-        "on = all memory is on huge pages, which makes lookups some percent faster and up to 4MiB "
-        "beyond the limit resident; auto = from 64MiB on, all but the index and the first 16MiB "
-        "of entries, within the limit",
+        "on = all memory is on huge pages, which makes lookups some percent faster, and what is "
+        "unused of them is resident beyond the limit; auto = from 64MiB on, all but the index, "
+        "large entries and the first 16MiB of others, within the limit",
         .fixed = "the system is asked when the memory is mapped"),
     CHOICE(
         "memory_pressure", memory_pressure, memory_pressures, "off",
@@ -20743,7 +20825,8 @@ void ms_store_measure_memory(memstore *store, memstore_memory_stats *out)
     out->segments = sums.segments;
     out->stale = sums.stale;
     ms_mutex_lock(&arena->pool_lock);
-    out->free = sums.unused + ((uint64_t)arena->warm_count << arena->segment_shift);
+    out->free =
+        sums.unused + ((uint64_t)(arena->warm_count + arena->ahead) << arena->segment_shift);
     ms_mutex_unlock(&arena->pool_lock);
     const uint64_t known = out->live + out->dead + out->stale + out->index + out->free;
     out->overhead = out->charged > known ? out->charged - known : 0;

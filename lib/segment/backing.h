@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The memory behind segments: taken from the system and given back to it, so that what is resident
+ * is what is charged; for the files of this module.
+ *
+ * A huge page is resident as a whole, and the system makes one of any page that is there, in an area
+ * that asks for them. So:
+ *
+ * BK-1  In MS_PAGING_MIXED a stretch of MS_HUGE_PAGE_SIZE asks for a huge page only while all of the
+ *       segments in it are charged.
+ *
+ * To have huge pages from the first touch on, the first segment of a stretch is charged for all of
+ * them where the budget allows: the others are `ahead`.
+ *
+ * The pool lock is held in all functions. */
+#ifndef MS_SEGMENT_BACKING_H
+#define MS_SEGMENT_BACKING_H
+
+#include "segment/arena.h"
+
+/* Advise the system of the range as it was reserved. */
+void ms_backing_init(struct ms_arena *arena, enum ms_arena_paging paging);
+/* A segment with memory that is charged; NULL when the budget, with `spare` bytes left for others,
+ * or the system has none. */
+struct ms_segment *ms_backing_take(struct ms_arena *arena, uint64_t spare);
+/* Give the memory of a free segment back. */
+void ms_backing_give(struct ms_arena *arena, struct ms_segment *segment);
+/* Give back what is charged ahead; returns the bytes. */
+uint64_t ms_backing_give_ahead(struct ms_arena *arena);
+
+#endif
