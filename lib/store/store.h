@@ -35,6 +35,7 @@
 #include "platform/gate.h"
 #include "platform/rcu.h"
 #include "platform/reader.h"
+#include "platform/wait.h"
 #include "segment/arena.h"
 #include "stats/counters.h"
 #include "stats/latency.h"
@@ -201,8 +202,9 @@ struct ms_setting_change {
     uint64_t value;
 };
 
-/* Between the two nobody else changes settings; `now` are those in force. */
-void ms_store_begin_reconfiguration(memstore *store, struct ms_settings *now);
+/* Between the two nobody else changes settings; `now` are those in force. False when the caller's bound
+ * on waits was over first. */
+bool ms_store_begin_reconfiguration(memstore *store, struct ms_settings *now);
 /* Put changes into force: `next` are the settings with them. OK, or nothing is changed and `why`
  * is the end of a sentence about the setting whose offset is in `*refused`. */
 int ms_store_reconfigure(memstore *store, const struct ms_settings *next,
@@ -541,8 +543,12 @@ static inline int64_t ms_store_deadline(const memstore *store)
     const int64_t deadline =
         ms_clock_real_us() + ms_setting_of(&store->settings, lock_timeout) * 1000;
 
-    return deadline < ms_store_patience_us ? deadline : ms_store_patience_us;
+    return ms_wait_deadline(deadline < ms_store_patience_us ? deadline : ms_store_patience_us);
 }
+
+/* Whether a call ends with this status for want of its caller's patience, where the store would have
+ * let it wait. */
+bool ms_store_gave_up(int status);
 
 /* Whether an entry was surely never read: its use bits say so, unless the policy may have had it in
  * hand since it was written, which takes from them. */
