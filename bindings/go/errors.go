@@ -163,6 +163,11 @@ var (
 	statusInvalidTTL  = int32(native.MEMSTORE_ERR_INVALID_TTL)
 	statusCancelled   = int32(native.MEMSTORE_ERR_CANCELLED)
 
+	statusGCPressure      = int32(native.MEMSTORE_ERR_GC_PRESSURE)
+	statusMemoryExhausted = int32(native.MEMSTORE_ERR_MEMORY_EXHAUSTED)
+	statusCacheFull       = int32(native.MEMSTORE_ERR_CACHE_FULL)
+	statusShardOverflow   = int32(native.MEMSTORE_ERR_SHARD_OVERFLOW)
+
 	statusKeyExists       = int32(native.MEMSTORE_ERR_KEY_EXISTS)
 	statusVersionMismatch = int32(native.MEMSTORE_ERR_VERSION_MISMATCH)
 	statusTTLUpdateFailed = int32(native.MEMSTORE_ERR_TTL_UPDATE_FAILED)

@@ -94,11 +94,13 @@ func (b *Batch) Commit(ctx context.Context) error {
 		return err
 	}
 	var refused uint64
-	status := native.GlueCommit(b.store.handle, unsafe.SliceData(b.bytes), len(b.bytes),
-		pointerTo(unsafe.SliceData(b.steps)), len(b.steps), pointerTo(&refused))
+	status := waiting(ctx, func(wait bound) int32 {
+		return native.GlueCommit(b.store.handle, wait.ms, wait.stop, unsafe.SliceData(b.bytes), len(b.bytes),
+			pointerTo(unsafe.SliceData(b.steps)), len(b.steps), pointerTo(&refused))
+	})
 	runtime.KeepAlive(b.store)
 	if status != 0 {
-		return fail("Commit", b.blame(int(refused), status), status)
+		return checkWaiting(ctx, "Commit", b.blame(int(refused), status), status)
 	}
 	b.Reset()
 	return nil

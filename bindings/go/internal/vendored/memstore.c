@@ -692,6 +692,7 @@ static inline uint64_t ms_clock_real_ns(void)
 #endif
 #ifndef MS_PLATFORM_WAIT_H
 #define MS_PLATFORM_WAIT_H
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 extern __thread void (*ms_before_wait)(void);
@@ -704,6 +705,23 @@ static inline void ms_wait_begins(void)
     before_wait();
 }
 void ms_wait_us(uint32_t us);
+#define MS_WAIT_UNBOUNDED INT64_MAX
+struct ms_wait_bound {
+    int64_t allowed_us;
+    int64_t until_us;
+    const int64_t *stop;
+};
+extern __thread struct ms_wait_bound ms_wait_bound;
+void ms_wait_bind(int64_t allowed_us, const int64_t *stop);
+int64_t ms_wait_deadline(int64_t deadline_us);
+bool ms_wait_was_cut(void);
+static inline bool ms_wait_is_stopped(void)
+{
+    const int64_t *const stop = ms_wait_bound.stop;
+    return ms_unlikely(stop != NULL) && __atomic_load_n(stop, __ATOMIC_RELAXED) != 0;
+}
+bool ms_wait_is_over(int64_t deadline_us);
+int64_t ms_wait_look(int64_t deadline_us);
 #endif
 #include <stddef.h>
 struct ms_gate_waiter {
@@ -790,8 +808,8 @@ static enum ms_gate_result platform_gate_wait_locked(struct ms_gate *gate, uint3
     struct ms_gate_waiter me = {.need = n, .result = MS_GATE_TIMED_OUT};
     ms_cond_init(&me.is_called);
     platform_gate_append_locked(gate, &me);
-    while (!me.called && ms_clock_real_us() < deadline_us)
-        ms_cond_wait_until(&me.is_called, &gate->lock, deadline_us);
+    while (!me.called && !ms_wait_is_over(deadline_us))
+        ms_cond_wait_until(&me.is_called, &gate->lock, ms_wait_look(deadline_us));
     if (!me.called) {
         platform_gate_remove_locked(gate, &me);
         ms_sub_seq_cst(&gate->state, MS_GATE_WAITER);
@@ -1572,7 +1590,11 @@ bool ms_mutex_lock_until(ms_mutex *mutex, int64_t deadline_us)
     if (ms_likely(ms_mutex_try_lock(mutex)))
         return true;
     ms_wait_begins();
-    if (lock_until(mutex, deadline_us) != 0)
+    int error;
+    do {
+        error = lock_until(mutex, ms_wait_look(deadline_us));
+    } while (error == ETIMEDOUT && !ms_wait_is_over(deadline_us));
+    if (error != 0)
         return false;
     ms_rank_taken(ms_mutex_rank(mutex), mutex);
     return true;
@@ -1681,11 +1703,43 @@ void ms_thread_after_fork(void)
 
 /* lib/platform/wait.c */
 #include <unistd.h>
+#define LOOK_US 5000
 __thread void (*ms_before_wait)(void);
+__thread struct ms_wait_bound ms_wait_bound = {MS_WAIT_UNBOUNDED, MS_WAIT_UNBOUNDED, NULL};
 void ms_wait_us(uint32_t us)
 {
     ms_wait_begins();
     usleep(us);
+}
+void ms_wait_bind(int64_t allowed_us, const int64_t *stop)
+{
+    ms_wait_bound = (struct ms_wait_bound){allowed_us, MS_WAIT_UNBOUNDED, stop};
+}
+int64_t ms_wait_deadline(int64_t deadline_us)
+{
+    struct ms_wait_bound *const bound = &ms_wait_bound;
+    if (ms_wait_is_stopped())
+        return 0;
+    if (bound->until_us == MS_WAIT_UNBOUNDED && bound->allowed_us != MS_WAIT_UNBOUNDED)
+        bound->until_us = ms_clock_real_us() + bound->allowed_us;
+    return deadline_us < bound->until_us ? deadline_us : bound->until_us;
+}
+bool ms_wait_was_cut(void)
+{
+    const int64_t until_us = ms_wait_bound.until_us;
+    return ms_wait_is_stopped() ||
+           (until_us != MS_WAIT_UNBOUNDED && ms_clock_real_us() >= until_us);
+}
+bool ms_wait_is_over(int64_t deadline_us)
+{
+    return ms_wait_is_stopped() || ms_clock_real_us() >= deadline_us;
+}
+int64_t ms_wait_look(int64_t deadline_us)
+{
+    if (ms_likely(ms_wait_bound.stop == NULL))
+        return deadline_us;
+    const int64_t look_us = ms_clock_real_us() + LOOK_US;
+    return look_us < deadline_us ? look_us : deadline_us;
 }
 
 /* lib/util/crc32.c */
@@ -13172,7 +13226,7 @@ struct ms_setting_change {
     size_t size;
     uint64_t value;
 };
-void ms_store_begin_reconfiguration(memstore *store, struct ms_settings *now);
+bool ms_store_begin_reconfiguration(memstore *store, struct ms_settings *now);
 int ms_store_reconfigure(memstore *store, const struct ms_settings *next,
                          const struct ms_setting_change *changes, size_t count, size_t *refused,
                          char why[static MS_WHY_SIZE]);
@@ -13365,8 +13419,9 @@ static inline int64_t ms_store_deadline(const memstore *store)
 {
     const int64_t deadline =
         ms_clock_real_us() + ms_setting_of(&store->settings, lock_timeout) * 1000;
-    return deadline < ms_store_patience_us ? deadline : ms_store_patience_us;
+    return ms_wait_deadline(deadline < ms_store_patience_us ? deadline : ms_store_patience_us);
 }
+bool ms_store_gave_up(int status);
 static inline bool ms_store_is_unread(const memstore *store, const struct ms_found *found)
 {
     return store->touch == MS_TOUCH_COUNT &&
@@ -15250,7 +15305,8 @@ static int apply_all(memstore *store)
 int ms_combiner_flush(memstore *store)
 {
     struct ms_combiner *combiner = &store->combiner;
-    ms_mutex_lock(&combiner->apply_lock);
+    if (!ms_mutex_lock_until(&combiner->apply_lock, ms_wait_deadline(MS_WAIT_UNBOUNDED)))
+        return MEMSTORE_ERR_LOCK_TIMEOUT;
     const int status = apply_all_locked(store, MS_COMBINER_TAKES_PLACE);
     ms_mutex_unlock(&combiner->apply_lock);
     return status == MEMSTORE_OK ? take_error(combiner) : status;
@@ -15274,10 +15330,13 @@ void ms_combiner_retune(memstore *store)
 }
 void ms_combiner_drain(memstore *store)
 {
+    const struct ms_wait_bound bound = ms_wait_bound;
+    ms_wait_bind(MS_WAIT_UNBOUNDED, NULL);
     ms_mutex_lock(&store->combiner.apply_lock);
     apply_all_locked(store, MS_COMBINER_NEEDS_NONE);
     ms_combiner_forget(store);
     ms_mutex_unlock(&store->combiner.apply_lock);
+    ms_wait_bound = bound;
 }
 static int write_now(memstore *store, const struct ms_write *write)
 {
@@ -15399,6 +15458,8 @@ static bool is_want_of_patience(int status)
 static bool is_postponed(memstore *store, int status)
 {
     struct ms_combiner *combiner = &store->combiner;
+    if (ms_store_gave_up(status))
+        return true;
     if (!ms_maintenance_is_me() || !is_want_of_patience(status))
         return false;
     const int64_t now = ms_clock_real_us();
@@ -18317,8 +18378,8 @@ bool ms_maintenance_grace_period(memstore *store, int64_t deadline_us)
     const uint64_t ticket = ++grace_wanted;
     wake_pending = true;
     pthread_cond_signal(&thread_wakes);
-    while (grace_done < ticket && ms_clock_real_us() < deadline_us)
-        ms_cond_wait_until(&grace_ends, &thread_lock, deadline_us);
+    while (grace_done < ticket && !ms_wait_is_over(deadline_us))
+        ms_cond_wait_until(&grace_ends, &thread_lock, ms_wait_look(deadline_us));
     const bool passed = grace_done >= ticket;
     ms_mutex_unlock(&thread_lock);
     return passed;
@@ -20610,10 +20671,12 @@ struct ms_segment *ms_reclaim_emptiest(memstore *store, uint32_t num, uint32_t d
 
 /* lib/store/reconfigure.c */
 #include <stdio.h>
-void ms_store_begin_reconfiguration(memstore *store, struct ms_settings *now)
+bool ms_store_begin_reconfiguration(memstore *store, struct ms_settings *now)
 {
-    ms_mutex_lock(&store->settings_lock);
+    if (!ms_mutex_lock_until(&store->settings_lock, ms_wait_deadline(MS_WAIT_UNBOUNDED)))
+        return false;
     *now = store->settings;
+    return true;
 }
 void ms_store_end_reconfiguration(memstore *store)
 {
@@ -21034,7 +21097,7 @@ static int shrink(memstore *store, uint64_t target, char why[static MS_WHY_SIZE]
     int64_t deadline = ms_store_deadline(store);
     while (!has_arrived(&store_resize_resize)) {
         bool idle;
-        if (!step(&store_resize_resize, deadline, &idle))
+        if (!step(&store_resize_resize, deadline, &idle) || (ms_wait_was_cut() && !has_arrived(&store_resize_resize)))
             return give_up(&store_resize_resize, why);
         if (!idle) {
             deadline = ms_store_deadline(store);
@@ -21657,7 +21720,7 @@ bool ms_room_step_locked(memstore *store, int64_t deadline_us)
         return true;
     if (ms_room_harvest_locked(store, deadline_us))
         return true;
-    if (ms_arena_has_limbo(arena) && ms_clock_real_us() >= deadline_us)
+    if (ms_arena_has_limbo(arena) && ms_wait_is_over(deadline_us))
         return false;
     return sweep_expired(store) || drop_stale(store) || store_room_compact_one(store) ||
            evict_one(store, deadline_us);
@@ -21702,7 +21765,7 @@ static bool may_try_again(memstore *store, bool *sealed, int64_t deadline_us, bo
         ms_arena_seal_open(&store->arena);
         return true;
     }
-    if ((!evicts && !ms_arena_has_waiting(&store->arena)) || ms_clock_real_us() >= deadline_us ||
+    if ((!evicts && !ms_arena_has_waiting(&store->arena)) || ms_wait_is_over(deadline_us) ||
         ms_maintenance_is_me())
         return false;
     ms_mutex_unlock(&store->reclaim_lock);
@@ -21755,7 +21818,7 @@ int ms_room_make(memstore *store, uint64_t bytes, int64_t deadline_us, struct ms
 {
     if (ms_budget_was_refused(&store->arena.budget, since))
         return MEMSTORE_ERR_MEMORY_EXHAUSTED;
-    if (ms_clock_real_us() > deadline_us + GRACE_FOR_OTHERS_US)
+    if (ms_wait_is_stopped() || ms_clock_real_us() > deadline_us + GRACE_FOR_OTHERS_US)
         return MEMSTORE_ERR_GC_PRESSURE;
     const int status = store_room_make_room(store, bytes, deadline_us, since);
     *since = ms_budget_mark(&store->arena.budget);
@@ -23884,10 +23947,23 @@ static enum ms_counter counter_of(int status)
         return MS_COUNTERS;
     }
 }
+bool ms_store_gave_up(int status)
+{
+    switch (status) {
+    case MEMSTORE_ERR_LOCK_TIMEOUT:
+    case MEMSTORE_ERR_GC_PRESSURE:
+    case MEMSTORE_ERR_MEMORY_EXHAUSTED:
+    case MEMSTORE_ERR_CACHE_FULL:
+    case MEMSTORE_ERR_SHARD_OVERFLOW:
+        return ms_wait_was_cut();
+    default:
+        return false;
+    }
+}
 void ms_store_count_refusal(memstore *store, int status)
 {
     const enum ms_counter counter = counter_of(status);
-    if (counter == MS_COUNTERS)
+    if (counter == MS_COUNTERS || ms_store_gave_up(status))
         return;
     ms_count(&store->counters, counter, 1);
     if (counter >= MS_COUNT_REJECTED_FULL && counter <= MS_COUNT_REJECTED_SHARD_OVERFLOW)
@@ -25090,16 +25166,23 @@ static int change_all(memstore *store, struct change *change, const memstore_con
                                change->why);
     return status == MEMSTORE_OK && change->count != 0 ? api_reconfigure_apply(store, change) : status;
 }
+static int change_in_turn(memstore *store, struct change *change, const memstore_config *config,
+                          const char *key, const char *value)
+{
+    if (!ms_store_begin_reconfiguration(store, &change->before))
+        return MEMSTORE_ERR_LOCK_TIMEOUT;
+    const int status =
+        config != NULL ? change_all(store, change, config) : change_one(store, change, key, value);
+    ms_store_end_reconfiguration(store);
+    return status;
+}
 static int reconfigure(memstore *store, const memstore_config *config, const char *key,
                        const char *value, char *why, size_t cap)
 {
     struct change change = {.why = ""};
     int status = ms_store_enter(store);
     if (status == MEMSTORE_OK) {
-        ms_store_begin_reconfiguration(store, &change.before);
-        status = config != NULL ? change_all(store, &change, config)
-                                : change_one(store, &change, key, value);
-        ms_store_end_reconfiguration(store);
+        status = change_in_turn(store, &change, config, key, value);
         if (status != MEMSTORE_OK)
             ms_tell_reconfigure_refused(store, status, change.why);
         ms_store_leave(store);
@@ -25142,9 +25225,11 @@ int memstore_get_setting(memstore *store, const char *key, char *buf, size_t cap
         return MEMSTORE_ERR_INVALID_ARGUMENT;
     int status = ms_store_enter(store);
     if (status == MEMSTORE_OK) {
-        ms_store_begin_reconfiguration(store, &settings);
-        ms_store_end_reconfiguration(store);
-        status = ms_config_text(&settings, key, buf, cap, size, why);
+        status = MEMSTORE_ERR_LOCK_TIMEOUT;
+        if (ms_store_begin_reconfiguration(store, &settings)) {
+            ms_store_end_reconfiguration(store);
+            status = ms_config_text(&settings, key, buf, cap, size, why);
+        }
         ms_store_leave(store);
     }
     return status;
@@ -25453,4 +25538,15 @@ int memstore_update_ttl(memstore *store, const void *key, size_t key_size, int64
     }
     ms_measuring_end(store, MEMSTORE_OPERATION_UPDATE_TTL, start);
     return status;
+}
+
+/* lib/api/waiting.c */
+#include <memstore/memstore.h>
+int memstore_bound_waits(int64_t wait_ms, const int64_t *stop)
+{
+    const bool was_cut = ms_wait_was_cut();
+    ms_wait_bind(wait_ms < 0 || wait_ms > MS_WAIT_UNBOUNDED / 1000 / 2 ? MS_WAIT_UNBOUNDED
+                                                                      : wait_ms * 1000,
+                 stop);
+    return was_cut;
 }
