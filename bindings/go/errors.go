@@ -168,10 +168,7 @@ var (
 	statusCacheFull       = int32(native.MEMSTORE_ERR_CACHE_FULL)
 	statusShardOverflow   = int32(native.MEMSTORE_ERR_SHARD_OVERFLOW)
 
-	statusKeyExists       = int32(native.MEMSTORE_ERR_KEY_EXISTS)
-	statusVersionMismatch = int32(native.MEMSTORE_ERR_VERSION_MISMATCH)
-	statusTTLUpdateFailed = int32(native.MEMSTORE_ERR_TTL_UPDATE_FAILED)
-	statusEntryTooLarge   = int32(native.MEMSTORE_ERR_ENTRY_TOO_LARGE)
+	statusEntryTooLarge = int32(native.MEMSTORE_ERR_ENTRY_TOO_LARGE)
 )
 
 // check turns the status of a call into its error; nil for success.

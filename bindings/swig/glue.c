@@ -456,6 +456,9 @@ static inline int glue_commit(memstore *store, int64_t wait_ms, const int64_t *s
     if (status == MEMSTORE_OK) {
         glue_bound(wait_ms, stop);
         status = glue_unbound(wait_ms, stop, memstore_batch_commit(batch));
+        size_t number = n;
+        memstore_batch_refused(batch, &number, NULL);
+        *refused = number;
     }
     memstore_batch_free(batch);
     return status;
@@ -646,11 +649,15 @@ static inline int glue_get_event_stats(memstore *store, uint64_t *out, size_t n)
     return MEMSTORE_OK;
 }
 
-static inline int64_t glue_lease_acquire(memstore *store, const void *key, size_t key_size,
-                                         void *buf, size_t cap, memstore_lease **lease)
+static inline int64_t glue_lease_acquire(memstore *store, int64_t wait_ms, const int64_t *stop,
+                                         const void *key, size_t key_size, void *buf, size_t cap,
+                                         memstore_lease **lease)
 {
     memstore_view view;
-    const int status = memstore_lease_acquire(store, key, key_size, 0, lease, &view);
+
+    glue_bound(wait_ms, stop);
+    const int status =
+        glue_unbound(wait_ms, stop, memstore_lease_acquire(store, key, key_size, 0, lease, &view));
     const size_t size = view.size;
 
     if (status != MEMSTORE_OK)

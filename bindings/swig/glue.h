@@ -126,7 +126,7 @@ static inline int64_t glue_delete_many(memstore *store, int64_t wait_ms, const i
                                        const uint64_t *key_sizes, size_t n);
 
 /* A batch of n steps: packed holds the key and the value of each. Returns as memstore_batch_commit();
- * *refused is the number of the step that was refused before that, or n. */
+ * *refused is the number of the step that was refused, or n. */
 static inline int glue_commit(memstore *store, int64_t wait_ms, const int64_t *stop,
                               const void *packed, size_t packed_size, const glue_step *steps,
                               size_t n, uint64_t *refused);
@@ -179,8 +179,9 @@ static inline int glue_get_event_stats(memstore *store, uint64_t *out, size_t n)
 /* memstore_lease_acquire() that waits for nobody: the value's size as glue_get(), with a lease if it is
  * to be refreshed; or GLUE_NO_VALUE and a lease. */
 #define GLUE_NO_VALUE INT64_MAX
-static inline int64_t glue_lease_acquire(memstore *store, const void *key, size_t key_size,
-                                         void *buf, size_t cap, memstore_lease **lease);
+static inline int64_t glue_lease_acquire(memstore *store, int64_t wait_ms, const int64_t *stop,
+                                         const void *key, size_t key_size, void *buf, size_t cap,
+                                         memstore_lease **lease);
 static inline int glue_lease_is_current(memstore_lease *lease);
 static inline int glue_lease_fill(memstore_lease *lease, const void *value, size_t value_size,
                                   int64_t ttl_ms);

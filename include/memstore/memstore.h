@@ -673,7 +673,8 @@ MEMSTORE_API int memstore_batch_expect_absent(memstore_batch *batch, const void 
                                               size_t key_size);
 
 /** Apply a batch at one instant, if all its conditions hold. The batch is empty afterwards when
- * the call succeeds, and unchanged, ready to be tried again, when it does not.
+ * the call succeeds, and unchanged, ready to be tried again, when it does not;
+ * memstore_batch_refused() tells then what was to blame.
  * @param[in,out] batch the batch
  * @retval MEMSTORE_OK all operations are applied
  * @retval MEMSTORE_ERR_VERSION_MISMATCH an expect_version does not hold
@@ -684,6 +685,21 @@ MEMSTORE_API int memstore_batch_expect_absent(memstore_batch *batch, const void 
  * @progress Waits as memstore_set_many().
  * @since 0.1 */
 MEMSTORE_API int memstore_batch_commit(memstore_batch *batch);
+
+/** Which operation or condition of a batch was to blame when it was last refused: of the conditions that
+ * did not hold the first, else the one that could not be done.
+ * @param[in] batch the batch, after a memstore_batch_commit() that was refused
+ * @param[out] number how many were added to the batch before that one; may be NULL
+ * @param[out] key its key, valid until the batch is next changed, committed or freed; may be NULL
+ * @retval MEMSTORE_OK they are set
+ * @retval MEMSTORE_ERR_KEY_NOT_FOUND none was to blame by itself, but want of memory or a lock, for
+ *     instance; or nothing was refused since the batch was last changed
+ * @retval MEMSTORE_ERR_INVALID_ARGUMENT batch is NULL
+ * @threadsafety object
+ * @progress Lock-free: waits for nothing.
+ * @since 0.1 */
+MEMSTORE_API int memstore_batch_refused(const memstore_batch *batch, size_t *number,
+                                        memstore_key *key);
 
 /** Free a batch; what was not committed is dropped.
  * @param[in] batch may be NULL

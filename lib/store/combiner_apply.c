@@ -48,13 +48,14 @@ static int commit_all(memstore *store)
 {
     const struct ms_pending_list *taken = &store->combiner.taken;
     struct ms_op *ops = ms_mem_alloc(taken->count * sizeof *ops);
-    size_t n = 0, deleted;
+    struct ms_commit_result result;
+    size_t n = 0;
 
     if (ops == NULL)
         return MEMSTORE_ERR_MEMORY_EXHAUSTED;
     for (const struct ms_pending *pending = taken->first; pending != NULL; pending = pending->next)
         make_op(pending, &ops[n++]);
-    const int status = ms_store_try_commit(store, ops, n, &deleted);
+    const int status = ms_store_try_commit(store, ops, n, &result);
     ms_mem_free(ops);
     return status;
 }

@@ -362,15 +362,24 @@ struct ms_op {
     int64_t created;
 };
 
+struct ms_commit_result {
+    size_t deleted; /* entries */
+    size_t refused; /* the number of the operation that was refused; n if none was by itself */
+};
+
 /* Apply all operations at one instant, or none. */
-int ms_store_commit(memstore *store, const struct ms_op *ops, size_t n, size_t *deleted);
+int ms_store_commit(memstore *store, const struct ms_op *ops, size_t n,
+                    struct ms_commit_result *result);
 /* The same without counting a refusal. */
-int ms_store_try_commit(memstore *store, const struct ms_op *ops, size_t n, size_t *deleted);
+int ms_store_try_commit(memstore *store, const struct ms_op *ops, size_t n,
+                        struct ms_commit_result *result);
 
 /* ---- store/batch_object.c ---- */
 memstore_batch *ms_batch_new(memstore *store);
 int ms_batch_add(memstore_batch *batch, const struct ms_op *op);
 int ms_batch_commit(memstore_batch *batch);
+/* As memstore_batch_refused(). */
+int ms_batch_refused(const memstore_batch *batch, size_t *number, memstore_key *key);
 void ms_batch_free(memstore_batch *batch);
 
 /* ---- store/scan.c ---- */

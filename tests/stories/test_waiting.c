@@ -18,11 +18,15 @@ static void release_views(void)
     memstore_view_release_many(held, held_count);
 }
 
-/* A store whose memory is all held by views. */
-static memstore *open_held(const char *setting)
+static memstore *open_small(const char *setting)
 {
-    memstore *store = test_open("performance.memory_limit=4MB", "shards=1",
-                                "performance.lock_timeout=1ms", setting, NULL);
+    return test_open("performance.memory_limit=4MB", "shards=1", "performance.lock_timeout=1ms",
+                     setting, NULL);
+}
+
+/* Have views hold all memory of a store. */
+static void hold_all(memstore *store)
+{
     char value[3000] = {0}, key[32];
 
     for (held_count = 0; held_count < VIEWS_MAX; held_count++) {
@@ -35,6 +39,13 @@ static memstore *open_held(const char *setting)
     }
     cr_assert_lt(held_count, VIEWS_MAX);
     assert_ok(memstore_reconfigure(store, "performance.lock_timeout", "20s"));
+}
+
+static memstore *open_held(const char *setting)
+{
+    memstore *store = open_small(setting);
+
+    hold_all(store);
     return store;
 }
 
@@ -187,16 +198,13 @@ Test(waiting, a_batch_that_gives_up_has_stored_nothing)
 
 Test(waiting, who_gives_up_leaves_what_was_queued_before)
 {
-    memstore *store = open_held("maintenance=manual");
+    memstore *store = open_small("maintenance=manual");
     char value[3000] = {0};
 
+    assert_ok(memstore_set_async(store, "q0", 2, value, sizeof value, MEMSTORE_TTL_NONE));
+    assert_ok(memstore_set_async(store, "q1", 2, value, sizeof value, MEMSTORE_TTL_NONE));
+    hold_all(store);
     assert_ok(memstore_reconfigure(store, "performance.lock_timeout", "10m"));
-    value[0] = 'q';
-    for (int i = 0; i < 2; i++) {
-        const char key[] = {'q', (char)('0' + i)};
-        assert_ok(
-            memstore_set_async(store, key, sizeof key, value, sizeof value, MEMSTORE_TTL_NONE));
-    }
     memstore_bound_waits(5, NULL);
     cr_assert_neq(memstore_delete(store, "q0", 2), MEMSTORE_OK);
     cr_assert_eq(memstore_bound_waits(5, NULL), 1);
@@ -235,8 +243,7 @@ Test(waiting, a_memory_limit_on_its_way_down_is_put_back)
     char value[10000] = {0};
 
     for (uint32_t i = 0; i < 20000; i++)
-        assert_ok(
-            memstore_set(store, &i, sizeof i, value, sizeof value, MEMSTORE_TTL_NONE));
+        assert_ok(memstore_set(store, &i, sizeof i, value, sizeof value, MEMSTORE_TTL_NONE));
     stop = 1;
     memstore_bound_waits(-1, &stop);
     cr_assert_eq(memstore_reconfigure(store, "performance.memory_limit", "16MiB"),

@@ -552,7 +552,7 @@ static inline int64_t glue_delete_many(memstore *store, int64_t wait_ms, const i
                                        const uint64_t *key_sizes, size_t n);
 
 /* A batch of n steps: packed holds the key and the value of each. Returns as memstore_batch_commit();
- * *refused is the number of the step that was refused before that, or n. */
+ * *refused is the number of the step that was refused, or n. */
 static inline int glue_commit(memstore *store, int64_t wait_ms, const int64_t *stop,
                               const void *packed, size_t packed_size, const glue_step *steps,
                               size_t n, uint64_t *refused);
@@ -605,8 +605,9 @@ static inline int glue_get_event_stats(memstore *store, uint64_t *out, size_t n)
 /* memstore_lease_acquire() that waits for nobody: the value's size as glue_get(), with a lease if it is
  * to be refreshed; or GLUE_NO_VALUE and a lease. */
 #define GLUE_NO_VALUE INT64_MAX
-static inline int64_t glue_lease_acquire(memstore *store, const void *key, size_t key_size,
-                                         void *buf, size_t cap, memstore_lease **lease);
+static inline int64_t glue_lease_acquire(memstore *store, int64_t wait_ms, const int64_t *stop,
+                                         const void *key, size_t key_size, void *buf, size_t cap,
+                                         memstore_lease **lease);
 static inline int glue_lease_is_current(memstore_lease *lease);
 static inline int glue_lease_fill(memstore_lease *lease, const void *value, size_t value_size,
                                   int64_t ttl_ms);
@@ -1107,6 +1108,9 @@ static inline int glue_commit(memstore *store, int64_t wait_ms, const int64_t *s
     if (status == MEMSTORE_OK) {
         glue_bound(wait_ms, stop);
         status = glue_unbound(wait_ms, stop, memstore_batch_commit(batch));
+        size_t number = n;
+        memstore_batch_refused(batch, &number, NULL);
+        *refused = number;
     }
     memstore_batch_free(batch);
     return status;
@@ -1297,11 +1301,15 @@ static inline int glue_get_event_stats(memstore *store, uint64_t *out, size_t n)
     return MEMSTORE_OK;
 }
 
-static inline int64_t glue_lease_acquire(memstore *store, const void *key, size_t key_size,
-                                         void *buf, size_t cap, memstore_lease **lease)
+static inline int64_t glue_lease_acquire(memstore *store, int64_t wait_ms, const int64_t *stop,
+                                         const void *key, size_t key_size, void *buf, size_t cap,
+                                         memstore_lease **lease)
 {
     memstore_view view;
-    const int status = memstore_lease_acquire(store, key, key_size, 0, lease, &view);
+
+    glue_bound(wait_ms, stop);
+    const int status =
+        glue_unbound(wait_ms, stop, memstore_lease_acquire(store, key, key_size, 0, lease, &view));
     const size_t size = view.size;
 
     if (status != MEMSTORE_OK)
@@ -3341,25 +3349,30 @@ int _wrap_GlueGetEventStats_memstore(memstore *_swig_go_0, uint64_t *_swig_go_1,
 }
 
 
-long long _wrap_GlueLeaseAcquire_memstore(memstore *_swig_go_0, void *_swig_go_1, intgo _swig_go_2, void *_swig_go_3, intgo _swig_go_4, memstore_lease **_swig_go_5) {
+long long _wrap_GlueLeaseAcquire_memstore(memstore *_swig_go_0, long long _swig_go_1, int64_t *_swig_go_2, void *_swig_go_3, intgo _swig_go_4, void *_swig_go_5, intgo _swig_go_6, memstore_lease **_swig_go_7) {
   memstore *arg1 = 0 ;
-  void *arg2 = 0 ;
-  size_t arg3 ;
+  int64_t arg2 ;
+  int64_t *arg3 = 0 ;
   void *arg4 = 0 ;
   size_t arg5 ;
-  memstore_lease **arg6 = 0 ;
+  void *arg6 = 0 ;
+  size_t arg7 ;
+  memstore_lease **arg8 = 0 ;
   int64_t result;
   long long _swig_go_result;
 
   arg1 = (memstore *)_swig_go_0;
-  arg2 = (void *)_swig_go_1;
-  arg3 = (size_t)_swig_go_2;
+  arg2 = (int64_t)_swig_go_1;
+  arg3 = (int64_t *)_swig_go_2;
   arg4 = (void *)_swig_go_3;
   arg5 = (size_t)_swig_go_4;
-  arg6 = (memstore_lease **)_swig_go_5;
+  arg6 = (void *)_swig_go_5;
+  arg7 = (size_t)_swig_go_6;
+  arg8 = (memstore_lease **)_swig_go_7;
 
-  result = glue_lease_acquire(arg1,(void const *)arg2,arg3,arg4,arg5,arg6);
+  result = glue_lease_acquire(arg1,arg2,(int64_t const *)arg3,(void const *)arg4,arg5,arg6,arg7,arg8);
   _swig_go_result = result;
+
 
 
 

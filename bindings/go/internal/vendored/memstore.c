@@ -13325,11 +13325,18 @@ struct ms_op {
     struct ms_life life;
     int64_t created;
 };
-int ms_store_commit(memstore *store, const struct ms_op *ops, size_t n, size_t *deleted);
-int ms_store_try_commit(memstore *store, const struct ms_op *ops, size_t n, size_t *deleted);
+struct ms_commit_result {
+    size_t deleted;
+    size_t refused;
+};
+int ms_store_commit(memstore *store, const struct ms_op *ops, size_t n,
+                    struct ms_commit_result *result);
+int ms_store_try_commit(memstore *store, const struct ms_op *ops, size_t n,
+                        struct ms_commit_result *result);
 memstore_batch *ms_batch_new(memstore *store);
 int ms_batch_add(memstore_batch *batch, const struct ms_op *op);
 int ms_batch_commit(memstore_batch *batch);
+int ms_batch_refused(const memstore_batch *batch, size_t *number, memstore_key *key);
 void ms_batch_free(memstore_batch *batch);
 int ms_cursor_new(memstore *store, const char *pattern, size_t pattern_size, memstore_cursor **out);
 int ms_cursor_next(memstore_cursor *cursor, memstore_key *key);
@@ -14121,6 +14128,7 @@ struct ms_commit {
     struct ms_record_chunk *chunks;
     size_t chunk_count, chunks_reserved;
     int64_t now;
+    const struct ms_op *refused;
 };
 static inline bool ms_step_writes(const struct ms_step *step)
 {
@@ -14197,14 +14205,14 @@ static int check_step(const struct ms_commit *commit, const struct ms_step *step
 }
 static int check_all(struct ms_commit *commit)
 {
-    const struct ms_op *first = NULL;
     int refusal = MEMSTORE_OK;
+    commit->refused = NULL;
     for (size_t i = 0; i < commit->count; i++) {
         struct ms_step *step = &commit->steps[i];
         store_batch_find(commit, step);
         const int status = check_step(commit, step);
-        if (status != MEMSTORE_OK && (first == NULL || step->op < first)) {
-            first = step->op;
+        if (status != MEMSTORE_OK && (commit->refused == NULL || step->op < commit->refused)) {
+            commit->refused = step->op;
             refusal = status;
         }
     }
@@ -14293,11 +14301,12 @@ static int commit_planned(struct ms_commit *commit, struct store_batch_tally *st
     }
     return status == MS_WRITE_AGAIN ? MEMSTORE_ERR_TTL_UPDATE_FAILED : status;
 }
-int ms_store_try_commit(memstore *store, const struct ms_op *ops, size_t n, size_t *deleted)
+int ms_store_try_commit(memstore *store, const struct ms_op *ops, size_t n,
+                        struct ms_commit_result *result)
 {
     struct ms_commit commit;
     struct store_batch_tally store_batch_tally = {{0}};
-    *deleted = 0;
+    *result = (struct ms_commit_result){.refused = n};
     if (n == 0)
         return MEMSTORE_OK;
     int status = ms_commit_plan(&commit, store, ops, n);
@@ -14305,16 +14314,20 @@ int ms_store_try_commit(memstore *store, const struct ms_op *ops, size_t n, size
         status = commit_planned(&commit, &store_batch_tally);
         ms_commit_free(&commit);
     }
-    if (status != MEMSTORE_OK)
+    if (status != MEMSTORE_OK) {
+        if (commit.refused != NULL)
+            result->refused = (size_t)(commit.refused - ops);
         return status;
+    }
     ms_room_harvest_if_much(store);
     count_commit(store, &store_batch_tally);
-    *deleted = store_batch_tally.counts[MS_COUNT_DELETES];
+    result->deleted = store_batch_tally.counts[MS_COUNT_DELETES];
     return MEMSTORE_OK;
 }
-int ms_store_commit(memstore *store, const struct ms_op *ops, size_t n, size_t *deleted)
+int ms_store_commit(memstore *store, const struct ms_op *ops, size_t n,
+                    struct ms_commit_result *result)
 {
-    const int status = ms_store_try_commit(store, ops, n, deleted);
+    const int status = ms_store_try_commit(store, ops, n, result);
     if (status != MEMSTORE_OK)
         ms_store_count_refusal(store, status);
     return status;
@@ -14373,18 +14386,22 @@ MS_ALWAYS_INLINE void ms_writing_end(memstore *store)
     ms_store_leave(store);
 }
 #endif
+#define NONE SIZE_MAX
 struct memstore_batch {
     memstore *store;
     struct ms_op *ops;
     size_t count, capacity;
+    size_t refused;
     char *bytes;
     size_t used, size;
 };
 memstore_batch *ms_batch_new(memstore *store)
 {
     memstore_batch *batch = ms_mem_alloc(sizeof *batch);
-    if (batch != NULL)
+    if (batch != NULL) {
         batch->store = store;
+        batch->refused = NONE;
+    }
     return batch;
 }
 void ms_batch_free(memstore_batch *batch)
@@ -14433,6 +14450,7 @@ int ms_batch_add(memstore_batch *batch, const struct ms_op *op)
         return MEMSTORE_ERR_ENTRY_TOO_LARGE;
     if (!ensure_op(batch) || !store_batch_object_ensure_bytes(batch, op->key.size + op->value_size))
         return MEMSTORE_ERR_MEMORY_EXHAUSTED;
+    batch->refused = NONE;
     struct ms_op *kept = &batch->ops[batch->count++];
     *kept = *op;
     kept->key.data = keep(batch, op->key.data, op->key.size);
@@ -14451,21 +14469,33 @@ static void relocate(memstore_batch *batch, bool to_pointers)
 }
 int ms_batch_commit(memstore_batch *batch)
 {
-    size_t deleted;
+    struct ms_commit_result result = {.refused = batch->count};
     relocate(batch, true);
     const uint64_t start = ms_measuring_begin(batch->store);
     int status = ms_writing_begin_ops(batch->store, batch->ops, batch->count);
     if (status == MEMSTORE_OK) {
-        status = ms_store_commit(batch->store, batch->ops, batch->count, &deleted);
+        status = ms_store_commit(batch->store, batch->ops, batch->count, &result);
         ms_writing_end(batch->store);
     }
     ms_measuring_end(batch->store, MEMSTORE_OPERATION_COMMIT, start);
     relocate(batch, false);
+    batch->refused = result.refused < batch->count ? result.refused : NONE;
     if (status == MEMSTORE_OK) {
         batch->count = 0;
         batch->used = 0;
     }
     return status;
+}
+int ms_batch_refused(const memstore_batch *batch, size_t *number, memstore_key *key)
+{
+    if (batch->refused == NONE)
+        return MEMSTORE_ERR_KEY_NOT_FOUND;
+    const struct ms_op *refused = &batch->ops[batch->refused];
+    if (number != NULL)
+        *number = batch->refused;
+    if (key != NULL)
+        *key = (memstore_key){batch->bytes + (uintptr_t)refused->key.data, refused->key.size};
+    return MEMSTORE_OK;
 }
 
 /* lib/store/batch_plan.c */
@@ -14558,6 +14588,8 @@ int ms_commit_plan(struct ms_commit *commit, memstore *store, const struct ms_op
         if (status == MEMSTORE_OK) {
             step->hash = ms_store_hash(store, ops[i].key.data, ops[i].key.size);
             step->shard = ms_index_shard_of(&store->index, step->hash);
+        } else {
+            commit->refused = step->op;
         }
     }
     if (status == MEMSTORE_OK) {
@@ -14670,6 +14702,8 @@ static int prepare_step(struct ms_commit *commit, struct ms_step *step)
         draft_set(commit, step, &draft);
     else
         status = draft_retimed(commit, step, &draft);
+    if (status != MEMSTORE_OK)
+        commit->refused = step->op;
     if (status == MEMSTORE_OK) {
         draft.placement.ttl_class =
             ms_ttl_class(draft.shape.expiry, commit->now, store->arena.ttl_classes);
@@ -14711,6 +14745,7 @@ static int reserve_records(struct ms_commit *commit)
 int ms_commit_prepare(struct ms_commit *commit)
 {
     int status = MEMSTORE_OK;
+    commit->refused = NULL;
     for (size_t i = 0; i < commit->count && status == MEMSTORE_OK; i++) {
         if (ms_step_stores(&commit->steps[i]))
             status = prepare_step(commit, &commit->steps[i]);
@@ -15480,12 +15515,13 @@ static int commit_all(memstore *store)
 {
     const struct ms_pending_list *taken = &store->combiner.taken;
     struct ms_op *ops = ms_mem_alloc(taken->count * sizeof *ops);
-    size_t n = 0, deleted;
+    struct ms_commit_result result;
+    size_t n = 0;
     if (ops == NULL)
         return MEMSTORE_ERR_MEMORY_EXHAUSTED;
     for (const struct ms_pending *pending = taken->first; pending != NULL; pending = pending->next)
         make_op(pending, &ops[n++]);
-    const int status = ms_store_try_commit(store, ops, n, &deleted);
+    const int status = ms_store_try_commit(store, ops, n, &result);
     ms_mem_free(ops);
     return status;
 }
@@ -24196,14 +24232,16 @@ static bool are_entries(const memstore_entry *entries, size_t n)
 static int commit_ops(memstore *store, enum memstore_operation operation, struct ms_op *ops,
                       size_t n, size_t *deleted)
 {
+    struct ms_commit_result result = {0};
     const uint64_t start = ms_measuring_begin(store);
     int status = ms_writing_begin_ops(store, ops, n);
     if (status == MEMSTORE_OK) {
-        status = ms_store_commit(store, ops, n, deleted);
+        status = ms_store_commit(store, ops, n, &result);
         ms_writing_end(store);
     }
     ms_measuring_end(store, operation, start);
     ms_mem_free(ops);
+    *deleted = result.deleted;
     return status;
 }
 static int commit_nothing(memstore *store)
@@ -24358,6 +24396,10 @@ int memstore_batch_expect_version(memstore_batch *batch, const void *key, size_t
 int memstore_batch_expect_absent(memstore_batch *batch, const void *key, size_t key_size)
 {
     return add_checked(batch, &(struct ms_op){.kind = MS_OP_EXPECT_ABSENT, .key = {key, key_size}});
+}
+int memstore_batch_refused(const memstore_batch *batch, size_t *number, memstore_key *key)
+{
+    return batch != NULL ? ms_batch_refused(batch, number, key) : MEMSTORE_ERR_INVALID_ARGUMENT;
 }
 int memstore_batch_commit(memstore_batch *batch)
 {
@@ -25546,7 +25588,7 @@ int memstore_bound_waits(int64_t wait_ms, const int64_t *stop)
 {
     const bool was_cut = ms_wait_was_cut();
     ms_wait_bind(wait_ms < 0 || wait_ms > MS_WAIT_UNBOUNDED / 1000 / 2 ? MS_WAIT_UNBOUNDED
-                                                                      : wait_ms * 1000,
+                                                                       : wait_ms * 1000,
                  stop);
     return was_cut;
 }
