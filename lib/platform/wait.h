@@ -43,8 +43,8 @@ void ms_wait_us(uint32_t us);
 
 /* How long the calls of a thread may wait, whatever else bounds them. */
 struct ms_wait_bound {
-    int64_t allowed_us;  /* in all, or MS_WAIT_UNBOUNDED */
-    int64_t until_us;    /* when that is over, in ms_clock_real_us(), once something was waited for */
+    int64_t allowed_us; /* in all, or MS_WAIT_UNBOUNDED */
+    int64_t until_us; /* when that is over, in ms_clock_real_us(), once something was waited for */
     const int64_t *stop; /* no longer once others have set this to another value than 0; or NULL */
 };
 extern __thread struct ms_wait_bound ms_wait_bound;
