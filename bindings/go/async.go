@@ -20,10 +20,12 @@ func (s *Store) SetAsync(ctx context.Context, key string, value []byte, ttl time
 	if err := live(ctx, "SetAsync", key); err != nil {
 		return err
 	}
-	status := native.MemstoreSetAsync(s.handle, unsafe.StringData(key), len(key), unsafe.SliceData(value), len(value),
-		ttlMillis(ttl))
+	status := waiting(ctx, func(wait bound) int32 {
+		return native.GlueSetAsync(s.handle, wait.ms, wait.stop, unsafe.StringData(key), len(key),
+			unsafe.SliceData(value), len(value), ttlMillis(ttl))
+	})
 	runtime.KeepAlive(s)
-	return check("SetAsync", key, status)
+	return checkWaiting(ctx, "SetAsync", key, status)
 }
 
 // Flush waits until all that SetAsync was given before is applied. It returns the error of the

@@ -21,13 +21,15 @@ func (s *Store) SetMany(ctx context.Context, items map[string][]byte, ttl time.D
 	pack := getPack()
 	defer pack.put()
 	pack.addItems(items, &pinner)
-	status := native.GlueSetMany(s.handle, pack.bytesPointer(), len(pack.bytes), pack.sizesPointer(), len(items),
-		ttlMillis(ttl))
+	status := waiting(ctx, func(wait bound) int32 {
+		return native.GlueSetMany(s.handle, wait.ms, wait.stop, pack.bytesPointer(), len(pack.bytes),
+			pack.sizesPointer(), len(items), ttlMillis(ttl))
+	})
 	runtime.KeepAlive(s)
 	if status == statusEntryTooLarge {
-		return fail("SetMany", largestItem(items), status)
+		return checkWaiting(ctx, "SetMany", largestItem(items), status)
 	}
-	return check("SetMany", "", status)
+	return checkWaiting(ctx, "SetMany", "", status)
 }
 
 // largestItem is the key of the entry that is too large if one is.
@@ -50,7 +52,7 @@ func (s *Store) GetMany(ctx context.Context, keys []string) (map[string][]byte, 
 	}
 	pack := getPack()
 	defer pack.put()
-	values, err := s.readMany("GetMany", keys, pack, pack.values)
+	values, err := s.readMany(ctx, "GetMany", keys, pack, pack.values)
 	if err != nil {
 		return nil, err
 	}
@@ -85,18 +87,21 @@ func (s *Store) DeleteMany(ctx context.Context, keys []string) error {
 	if err := live(ctx, "DeleteMany", ""); err != nil {
 		return err
 	}
-	_, err := s.deleteMany("DeleteMany", keys)
+	_, err := s.deleteMany(ctx, "DeleteMany", keys)
 	return err
 }
 
 // deleteMany returns how many entries there were.
-func (s *Store) deleteMany(op string, keys []string) (int, error) {
+func (s *Store) deleteMany(ctx context.Context, op string, keys []string) (int, error) {
 	pack := getPack()
 	defer pack.put()
 	pack.addKeys(keys)
-	deleted := native.GlueDeleteMany(s.handle, pack.bytesPointer(), len(pack.bytes), pack.sizesPointer(), len(keys))
+	deleted := waiting(ctx, func(wait bound) int64 {
+		return native.GlueDeleteMany(s.handle, wait.ms, wait.stop, pack.bytesPointer(), len(pack.bytes),
+			pack.sizesPointer(), len(keys))
+	})
 	runtime.KeepAlive(s)
-	return int(max(deleted, 0)), check(op, "", int32(min(deleted, 0)))
+	return int(max(deleted, 0)), checkWaiting(ctx, op, "", int32(min(deleted, 0)))
 }
 
 // HasMany says for each key whether a live entry has it, as of one moment between batches.
@@ -108,11 +113,13 @@ func (s *Store) HasMany(ctx context.Context, keys []string) (map[string]bool, er
 	defer pack.put()
 	pack.addKeys(keys)
 	pack.room(len(keys))
-	found := native.GlueHasMany(s.handle, pack.bytesPointer(), len(pack.bytes), pack.sizesPointer(), len(keys),
-		&pack.flags[0])
+	found := waiting(ctx, func(wait bound) int64 {
+		return native.GlueHasMany(s.handle, wait.ms, wait.stop, pack.bytesPointer(), len(pack.bytes),
+			pack.sizesPointer(), len(keys), &pack.flags[0])
+	})
 	runtime.KeepAlive(s)
 	if found < 0 {
-		return nil, fail("HasMany", "", int32(found))
+		return nil, checkWaiting(ctx, "HasMany", "", int32(found))
 	}
 	result := make(map[string]bool, len(keys))
 	for i, key := range keys {

@@ -16,10 +16,12 @@ func (s *Store) Add(ctx context.Context, key string, value []byte, ttl time.Dura
 	if err := live(ctx, "Add", key); err != nil {
 		return err
 	}
-	status := native.MemstoreAdd(s.handle, unsafe.StringData(key), len(key), unsafe.SliceData(value), len(value),
-		ttlMillis(ttl))
+	status := waiting(ctx, func(wait bound) int32 {
+		return native.GlueAdd(s.handle, wait.ms, wait.stop, unsafe.StringData(key), len(key),
+			unsafe.SliceData(value), len(value), ttlMillis(ttl))
+	})
 	runtime.KeepAlive(s)
-	return check("Add", key, status)
+	return checkWaiting(ctx, "Add", key, status)
 }
 
 // Replace stores a value only if a live entry has the key; else it returns ErrKeyNotFound.
@@ -27,10 +29,12 @@ func (s *Store) Replace(ctx context.Context, key string, value []byte, ttl time.
 	if err := live(ctx, "Replace", key); err != nil {
 		return err
 	}
-	status := native.MemstoreReplace(s.handle, unsafe.StringData(key), len(key), unsafe.SliceData(value), len(value),
-		ttlMillis(ttl))
+	status := waiting(ctx, func(wait bound) int32 {
+		return native.GlueReplace(s.handle, wait.ms, wait.stop, unsafe.StringData(key), len(key),
+			unsafe.SliceData(value), len(value), ttlMillis(ttl))
+	})
 	runtime.KeepAlive(s)
-	return check("Replace", key, status)
+	return checkWaiting(ctx, "Replace", key, status)
 }
 
 // CompareAndSet stores a value only if the entry still has the version that GetVersioned told; else
@@ -39,10 +43,12 @@ func (s *Store) CompareAndSet(ctx context.Context, key string, value []byte, ttl
 	if err := live(ctx, "CompareAndSet", key); err != nil {
 		return err
 	}
-	status := native.MemstoreCompareAndSet(s.handle, unsafe.StringData(key), len(key), unsafe.SliceData(value),
-		len(value), ttlMillis(ttl), version)
+	status := waiting(ctx, func(wait bound) int32 {
+		return native.GlueCompareAndSet(s.handle, wait.ms, wait.stop, unsafe.StringData(key), len(key),
+			unsafe.SliceData(value), len(value), ttlMillis(ttl), version)
+	})
 	runtime.KeepAlive(s)
-	return check("CompareAndSet", key, status)
+	return checkWaiting(ctx, "CompareAndSet", key, status)
 }
 
 // Increment adds to a counter kept as a decimal number in a value, and returns the sum. An absent
@@ -52,10 +58,12 @@ func (s *Store) Increment(ctx context.Context, key string, delta, initial int64,
 		return 0, err
 	}
 	var sum int64
-	status := native.MemstoreIncrement(s.handle, unsafe.StringData(key), len(key), delta, initial,
-		ttlMillis(ttl), pointerTo(&sum))
+	status := waiting(ctx, func(wait bound) int32 {
+		return native.GlueIncrement(s.handle, wait.ms, wait.stop, unsafe.StringData(key), len(key), delta, initial,
+			ttlMillis(ttl), pointerTo(&sum))
+	})
 	runtime.KeepAlive(s)
-	return sum, check("Increment", key, status)
+	return sum, checkWaiting(ctx, "Increment", key, status)
 }
 
 // SetUntil stores a value that expires at a point of the wall clock as it stands now. When that has
@@ -68,11 +76,13 @@ func (s *Store) SetUntil(ctx context.Context, key string, value []byte, expiry t
 	if expiry.Nanosecond()%int(time.Millisecond) != 0 {
 		ms++
 	}
-	status := native.MemstoreSetUntil(s.handle, unsafe.StringData(key), len(key), unsafe.SliceData(value), len(value),
-		ms)
+	status := waiting(ctx, func(wait bound) int32 {
+		return native.GlueSetUntil(s.handle, wait.ms, wait.stop, unsafe.StringData(key), len(key),
+			unsafe.SliceData(value), len(value), ms)
+	})
 	runtime.KeepAlive(s)
 	if status == statusTTLExpired {
 		return &Error{"SetUntil", key, expiryPassed{}}
 	}
-	return check("SetUntil", key, status)
+	return checkWaiting(ctx, "SetUntil", key, status)
 }

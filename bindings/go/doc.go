@@ -35,8 +35,13 @@
 //
 // A context that is done before the call stops it; its error is then what the call's error matches.
 // A nil context counts as one that is never done. What can take long looks at its context meanwhile:
-// loads, events, passes over keys, Flush, Compact, Maintain. A write that has to wait for a lock or for
-// memory does so for [Config.LockTimeout] at most, whatever its context.
+// loads, events, passes over keys, Flush, Compact, Maintain. So does every call that has to wait for a
+// lock, for a place or for memory: it ends within milliseconds after its context, and otherwise when
+// [Config.LockTimeout] is over. Its error matches then that of the context and that of what it waited
+// for, such as [ErrLockTimeout], and nothing of it was done, but that [Store.Clear] and
+// [Store.DeleteByPattern] may have removed entries. The store counts no refusal for it. A context that
+// never ends costs nothing, and one that may end next to nothing before a call waits. Calls of one
+// entry's value, Get, GetInto and Has, wait for nothing.
 //
 // # Goroutines
 //

@@ -163,10 +163,12 @@ var (
 	statusInvalidTTL  = int32(native.MEMSTORE_ERR_INVALID_TTL)
 	statusCancelled   = int32(native.MEMSTORE_ERR_CANCELLED)
 
-	statusKeyExists       = int32(native.MEMSTORE_ERR_KEY_EXISTS)
-	statusVersionMismatch = int32(native.MEMSTORE_ERR_VERSION_MISMATCH)
-	statusTTLUpdateFailed = int32(native.MEMSTORE_ERR_TTL_UPDATE_FAILED)
-	statusEntryTooLarge   = int32(native.MEMSTORE_ERR_ENTRY_TOO_LARGE)
+	statusGCPressure      = int32(native.MEMSTORE_ERR_GC_PRESSURE)
+	statusMemoryExhausted = int32(native.MEMSTORE_ERR_MEMORY_EXHAUSTED)
+	statusCacheFull       = int32(native.MEMSTORE_ERR_CACHE_FULL)
+	statusShardOverflow   = int32(native.MEMSTORE_ERR_SHARD_OVERFLOW)
+
+	statusEntryTooLarge = int32(native.MEMSTORE_ERR_ENTRY_TOO_LARGE)
 )
 
 // check turns the status of a call into its error; nil for success.

@@ -54,8 +54,7 @@ func TestErrorsOfSeveralKeysTellTheOneToBlame(t *testing.T) {
 		{store.NewBatch().Set("a", []byte("v"), 0).Set("large", make([]byte, 100), 0).Set("c", nil, 0), "large",
 			memstore.ErrEntryTooLarge},
 		{store.NewBatch().Set("a", []byte("v"), 0).Set("", []byte("v"), 0), "", memstore.ErrInvalidArgument},
-		// Which of them was it?
-		{store.NewBatch().Expect("there", 1<<60).Expect("a", 1), "", memstore.ErrVersionMismatch},
+		{store.NewBatch().Expect("there", 1<<60).Expect("a", 1), "there", memstore.ErrVersionMismatch},
 	} {
 		steps := test.batch.Len()
 		wantErrorOf(t, test.batch.Commit(ctx), "Commit", test.key, test.cause)

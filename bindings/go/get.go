@@ -140,39 +140,41 @@ func (s *Store) GetVersioned(ctx context.Context, key string) (value []byte, ver
 	if s.largeValues.Load() {
 		scratch := scratchPool.Get().(*[largeScratch]byte)
 		defer scratchPool.Put(scratch)
-		value, version, size = s.getVersioned(key, scratch[:])
+		value, version, size = s.getVersioned(ctx, key, scratch[:])
 	} else {
 		var scratch [smallScratch]byte
-		value, version, size = s.getVersioned(key, scratch[:])
+		value, version, size = s.getVersioned(ctx, key, scratch[:])
 	}
 	if int32(size) == statusKeyNotFound {
 		return nil, 0, false, nil
 	}
 	if size < 0 {
-		return nil, 0, false, fail("GetVersioned", key, int32(size))
+		return nil, 0, false, checkWaiting(ctx, "GetVersioned", key, int32(size))
 	}
 	return value, version, true, nil
 }
 
 // getVersioned gets a value, its version, and its size or a status.
-func (s *Store) getVersioned(key string, scratch []byte) (value []byte, version uint64, size int64) {
-	size = s.readVersioned(key, scratch, &version)
+func (s *Store) getVersioned(ctx context.Context, key string, scratch []byte) (value []byte, version uint64, size int64) {
+	size = s.readVersioned(ctx, key, scratch, &version)
 	if size <= int64(len(scratch)) {
 		return append([]byte{}, scratch[:max(size, 0)]...), version, size
 	}
 	s.noteLarge()
 	for {
 		value = make([]byte, size)
-		size = s.readVersioned(key, value, &version)
+		size = s.readVersioned(ctx, key, value, &version)
 		if size <= int64(len(value)) {
 			return value[:max(size, 0):max(size, 0)], version, size
 		}
 	}
 }
 
-func (s *Store) readVersioned(key string, dst []byte, version *uint64) int64 {
-	size := native.GlueGetVersioned(s.handle, unsafe.StringData(key), len(key), unsafe.SliceData(dst), len(dst),
-		pointerTo(version))
+func (s *Store) readVersioned(ctx context.Context, key string, dst []byte, version *uint64) int64 {
+	size := waiting(ctx, func(wait bound) int64 {
+		return native.GlueGetVersioned(s.handle, wait.ms, wait.stop, unsafe.StringData(key), len(key),
+			unsafe.SliceData(dst), len(dst), pointerTo(version))
+	})
 	runtime.KeepAlive(s)
 	return size
 }

@@ -47,7 +47,7 @@ func (s *Store) GetOrLoad(ctx context.Context, key string, ttl time.Duration, lo
 		return nil, err
 	}
 	for pause := firstLook; ; {
-		found, err := s.find(getOrLoad, key, nil)
+		found, err := s.find(ctx, getOrLoad, key, nil)
 		switch {
 		case err != nil || found.call == nil:
 			return found.value, err
@@ -130,7 +130,7 @@ type found struct {
 
 // find looks for a value, and else joins its load. The caller must begin one that is mine, which has a
 // lease now; it is part of the flight, or of one of its own.
-func (s *Store) find(op, key string, flight *flight) (found, error) {
+func (s *Store) find(ctx context.Context, op, key string, flight *flight) (found, error) {
 	// Nearly all callers find a value. Where values are refreshed the library has to see how old it is.
 	if !s.refreshes.Load() {
 		if value, present := s.getPresent(key); present {
@@ -146,7 +146,7 @@ func (s *Store) find(op, key string, flight *flight) (found, error) {
 		call.waiters++
 		return found{call: call, late: call.ending}, nil
 	}
-	value, lease, status := s.acquire(key)
+	value, lease, status := s.acquire(ctx, key)
 	switch {
 	case status == statusLockTimeout && running:
 		call.waiters++
@@ -154,7 +154,7 @@ func (s *Store) find(op, key string, flight *flight) (found, error) {
 	case status == statusLockTimeout:
 		return found{call: loadedElsewhere}, nil
 	case status != 0:
-		return found{}, fail(op, key, status)
+		return found{}, checkWaiting(ctx, op, key, status)
 	case lease == 0:
 		return found{value: value}, nil
 	}
@@ -197,9 +197,9 @@ func (call *loadCall) cancelBy(cancel context.CancelFunc) {
 const noValue = math.MaxInt64
 
 // acquire returns the value, a lease, or a status; both of the former when the value is to be refreshed.
-func (s *Store) acquire(key string) (value []byte, lease uintptr, status int32) {
+func (s *Store) acquire(ctx context.Context, key string) (value []byte, lease uintptr, status int32) {
 	var scratch [smallScratch]byte
-	size := s.leaseAcquire(key, scratch[:], &lease)
+	size := s.leaseAcquire(ctx, key, scratch[:], &lease)
 	if uint64(size) <= smallScratch {
 		return append([]byte{}, scratch[:size]...), lease, 0
 	}
@@ -217,13 +217,15 @@ func (s *Store) acquire(key string) (value []byte, lease uintptr, status int32) 
 			return value, lease, 0
 		}
 		value = make([]byte, size)
-		size = s.leaseAcquire(key, value, &lease)
+		size = s.leaseAcquire(ctx, key, value, &lease)
 	}
 }
 
-func (s *Store) leaseAcquire(key string, dst []byte, lease *uintptr) int64 {
-	size := native.GlueLeaseAcquire(s.handle, unsafe.StringData(key), len(key), unsafe.SliceData(dst), len(dst),
-		pointerTo(lease))
+func (s *Store) leaseAcquire(ctx context.Context, key string, dst []byte, lease *uintptr) int64 {
+	size := waiting(ctx, func(wait bound) int64 {
+		return native.GlueLeaseAcquire(s.handle, wait.ms, wait.stop, unsafe.StringData(key), len(key),
+			unsafe.SliceData(dst), len(dst), pointerTo(lease))
+	})
 	runtime.KeepAlive(s)
 	return size
 }

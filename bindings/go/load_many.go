@@ -82,7 +82,7 @@ func (m *manyLoad) findAll(ctx context.Context, keys []string, ttl time.Duration
 			continue
 		}
 		seen[key] = true
-		found, err := m.store.find(getOrLoadMany, key, shared)
+		found, err := m.store.find(ctx, getOrLoadMany, key, shared)
 		if err != nil || found.call == nil {
 			m.note(key, found.value, err)
 			continue

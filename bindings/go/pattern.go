@@ -125,7 +125,7 @@ func (s *Store) DeleteByPattern(ctx context.Context, pattern string) (int, error
 			if err := live(ctx, "DeleteByPattern", pattern); err != nil {
 				return total, err
 			}
-			deleted, err := s.deleteMany("DeleteByPattern", some)
+			deleted, err := s.deleteMany(ctx, "DeleteByPattern", some)
 			if err != nil {
 				return total, err
 			}

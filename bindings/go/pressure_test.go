@@ -39,7 +39,7 @@ func pin(t *testing.T, store *Store, keys []string) (release func()) {
 	t.Helper()
 	views := make([]view, len(keys))
 	for i, key := range keys {
-		if status := native.MemstoreGetView(store.handle, unsafe.StringData(key), len(key), pointerTo(&views[i])); status != 0 {
+		if status := native.GlueGetView(store.handle, -1, nil, unsafe.StringData(key), len(key), pointerTo(&views[i])); status != 0 {
 			t.Fatalf("nothing to pin under %s: %d", key, status)
 		}
 	}
@@ -225,7 +225,7 @@ func TestMaxConcurrentReaders(t *testing.T) {
 	release := pin(t, store, keys[:2])
 	var third view
 	start := time.Now()
-	status := native.MemstoreGetView(store.handle, unsafe.StringData(keys[2]), len(keys[2]), pointerTo(&third))
+	status := native.GlueGetView(store.handle, -1, nil, unsafe.StringData(keys[2]), len(keys[2]), pointerTo(&third))
 	if err := check("GetView", keys[2], status); !errors.Is(err, ErrLockTimeout) || time.Since(start) < 50*time.Millisecond {
 		t.Errorf("one value too many: %v after %v", err, time.Since(start))
 	}

@@ -31,10 +31,12 @@ func (s *Store) ReconfigureAll(ctx context.Context, config Config) error {
 	}
 	defer native.MemstoreConfigFree(settings)
 	why := make([]byte, 1024)
-	status := native.MemstoreReconfigureAll(s.handle, settings, &why[0], len(why))
+	status := waitingLong(ctx, func(wait bound) int32 {
+		return native.GlueReconfigureAll(s.handle, wait.ms, wait.stop, settings, &why[0], len(why))
+	})
 	runtime.KeepAlive(s)
 	if status != 0 {
-		return explain(op, config.File, string(why[:bytes.IndexByte(why, 0)]), status)
+		return interruption(ctx, explain(op, config.File, string(why[:bytes.IndexByte(why, 0)]), status), status)
 	}
 	s.noteSettings()
 	return nil

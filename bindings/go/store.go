@@ -134,13 +134,15 @@ func (s *Store) Reconfigure(ctx context.Context, key, value string) error {
 		return &Error{"Reconfigure", key, explained{"a setting's name and value cannot hold NUL bytes", ErrInvalidConfig}}
 	}
 	why := make([]byte, 1024)
-	status := native.MemstoreReconfigureExplained(s.handle, &keyText[0], &valueText[0], &why[0], len(why))
+	status := waitingLong(ctx, func(wait bound) int32 {
+		return native.GlueReconfigure(s.handle, wait.ms, wait.stop, &keyText[0], &valueText[0], &why[0], len(why))
+	})
 	runtime.KeepAlive(s)
 	if status == 0 {
 		s.noteSettings()
 		return nil
 	}
-	return explain("Reconfigure", key, string(why[:bytes.IndexByte(why, 0)]), status)
+	return interruption(ctx, explain("Reconfigure", key, string(why[:bytes.IndexByte(why, 0)]), status), status)
 }
 
 // noteSettings keeps those settings that this side needs to know, as they are in force now.
@@ -176,10 +178,12 @@ func (s *Store) set(ctx context.Context, op, key string, value []byte, ttl time.
 	if err := live(ctx, op, key); err != nil {
 		return err
 	}
-	status := native.MemstoreSet(s.handle, unsafe.StringData(key), len(key), unsafe.SliceData(value), len(value),
-		ttlMillis(ttl))
+	status := waiting(ctx, func(wait bound) int32 {
+		return native.GlueSet(s.handle, wait.ms, wait.stop, unsafe.StringData(key), len(key),
+			unsafe.SliceData(value), len(value), ttlMillis(ttl))
+	})
 	runtime.KeepAlive(s)
-	return check(op, key, status)
+	return checkWaiting(ctx, op, key, status)
 }
 
 // Delete removes an entry. That there is none is no error.
@@ -187,12 +191,14 @@ func (s *Store) Delete(ctx context.Context, key string) error {
 	if err := live(ctx, "Delete", key); err != nil {
 		return err
 	}
-	status := native.MemstoreDelete(s.handle, unsafe.StringData(key), len(key))
+	status := waiting(ctx, func(wait bound) int32 {
+		return native.GlueDelete(s.handle, wait.ms, wait.stop, unsafe.StringData(key), len(key))
+	})
 	runtime.KeepAlive(s)
 	if status == statusKeyNotFound {
 		return nil
 	}
-	return check("Delete", key, status)
+	return checkWaiting(ctx, "Delete", key, status)
 }
 
 // Remove is Delete that says whether there was an entry.
@@ -200,12 +206,14 @@ func (s *Store) Remove(ctx context.Context, key string) (existed bool, err error
 	if err := live(ctx, "Remove", key); err != nil {
 		return false, err
 	}
-	status := native.MemstoreDelete(s.handle, unsafe.StringData(key), len(key))
+	status := waiting(ctx, func(wait bound) int32 {
+		return native.GlueDelete(s.handle, wait.ms, wait.stop, unsafe.StringData(key), len(key))
+	})
 	runtime.KeepAlive(s)
 	if status == statusKeyNotFound {
 		return false, nil
 	}
-	return status == 0, check("Remove", key, status)
+	return status == 0, checkWaiting(ctx, "Remove", key, status)
 }
 
 // Has says whether a live entry has the key. It counts neither as hit nor as miss.
@@ -233,9 +241,11 @@ func (s *Store) Clear(ctx context.Context) error {
 	if err := live(ctx, "Clear", ""); err != nil {
 		return err
 	}
-	status := native.MemstoreClear(s.handle)
+	status := waitingLong(ctx, func(wait bound) int32 {
+		return native.GlueClear(s.handle, wait.ms, wait.stop)
+	})
 	runtime.KeepAlive(s)
-	return check("Clear", "", status)
+	return checkWaiting(ctx, "Clear", "", status)
 }
 
 // Size is the exact number of live entries, 0 when the store is closed.

@@ -88,56 +88,32 @@ func (b *Batch) Reset() { b.steps, b.bytes = b.steps[:0], b.bytes[:0] }
 
 // Commit applies the batch at one instant if all that it expects holds, and empties it, in one call of the
 // library. When it fails nothing has changed and the batch is as it was, to be tried again; the error has
-// the key when only one of the calls can be to blame.
+// the key of what was expected in vain, or could not be done.
 func (b *Batch) Commit(ctx context.Context) error {
 	if err := live(ctx, "Commit", ""); err != nil {
 		return err
 	}
 	var refused uint64
-	status := native.GlueCommit(b.store.handle, unsafe.SliceData(b.bytes), len(b.bytes),
-		pointerTo(unsafe.SliceData(b.steps)), len(b.steps), pointerTo(&refused))
+	status := waiting(ctx, func(wait bound) int32 {
+		return native.GlueCommit(b.store.handle, wait.ms, wait.stop, unsafe.SliceData(b.bytes), len(b.bytes),
+			pointerTo(unsafe.SliceData(b.steps)), len(b.steps), pointerTo(&refused))
+	})
 	runtime.KeepAlive(b.store)
 	if status != 0 {
-		return fail("Commit", b.blame(int(refused), status), status)
+		return checkWaiting(ctx, "Commit", b.keyOf(int(refused)), status)
 	}
 	b.Reset()
 	return nil
 }
 
-// blame is the key of the step that was refused, or else of the only one that a status can be about; ""
-// when several can.
-func (b *Batch) blame(refused int, status int32) string {
-	key, suspects, largest := "", 0, uint64(0)
+// keyOf is the key of a step; "" behind the last.
+func (b *Batch) keyOf(number int) string {
 	from := uint64(0)
-	for i := range b.steps {
-		at := &b.steps[i]
-		size := at.keySize + at.valueSize
-		if i == refused || refused == len(b.steps) && at.canFail(status) {
-			suspects++
-			// One size is too large for all, so the largest is.
-			if status != statusEntryTooLarge || size >= largest {
-				key, largest = string(b.bytes[from:from+at.keySize]), size
-			}
+	for i, at := range b.steps {
+		if i == number {
+			return string(b.bytes[from : from+at.keySize])
 		}
-		from += size
-	}
-	if suspects == 1 || status == statusEntryTooLarge {
-		return key
+		from += at.keySize + at.valueSize
 	}
 	return ""
-}
-
-// canFail says whether a commit with this step can get a status for it.
-func (at *step) canFail(status int32) bool {
-	switch status {
-	case statusVersionMismatch:
-		return at.kind == stepExpect
-	case statusKeyExists:
-		return at.kind == stepExpectAbsent
-	case statusKeyNotFound, statusTTLExpired, statusTTLUpdateFailed:
-		return at.kind == stepUpdateTTL
-	case statusInvalidTTL:
-		return at.ttl != 0 && at.ttl != int64(native.MEMSTORE_TTL_DEFAULT)
-	}
-	return status == statusEntryTooLarge
 }

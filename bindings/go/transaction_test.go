@@ -106,3 +106,23 @@ func transfer(t *testing.T, store *memstore.Store, from, to string) {
 		}
 	}
 }
+
+func TestARefusedBatchTellsTheKey(t *testing.T) {
+	store := open(t, memstore.Config{})
+	must(t, store.Set(ctx, "there", []byte("1"), 0))
+	_, version, _, err := store.GetVersioned(ctx, "there")
+	must(t, err)
+	for key, batch := range map[string]*memstore.Batch{
+		"there":    store.NewBatch().ExpectAbsent("a").ExpectAbsent("there").Set("b", nil, 0).ExpectAbsent("c"),
+		"absent":   store.NewBatch().Expect("there", version).Expect("absent", version).Expect("a", version+1),
+		"retimed":  store.NewBatch().UpdateTTL("there", time.Hour).UpdateTTL("retimed", time.Hour),
+		"negative": store.NewBatch().Set("a", nil, time.Hour).Set("negative", nil, -time.Second).Set("b", nil, time.Hour),
+		"large":    store.NewBatch().Set("large", make([]byte, 30<<20), 0).Set("larger", make([]byte, 31<<20), 0),
+	} {
+		var failure *memstore.Error
+		err := batch.Commit(ctx)
+		if !errors.As(err, &failure) || failure.Key != key || failure.Op != "Commit" {
+			t.Errorf("%s: got error %v", key, err)
+		}
+	}
+}

@@ -64,9 +64,11 @@ func (s *Store) UpdateTTL(ctx context.Context, key string, ttl time.Duration) er
 	if err := live(ctx, "UpdateTTL", key); err != nil {
 		return err
 	}
-	status := native.MemstoreUpdateTtl(s.handle, unsafe.StringData(key), len(key), ttlMillis(ttl))
+	status := waiting(ctx, func(wait bound) int32 {
+		return native.GlueUpdateTtl(s.handle, wait.ms, wait.stop, unsafe.StringData(key), len(key), ttlMillis(ttl))
+	})
 	runtime.KeepAlive(s)
-	return check("UpdateTTL", key, status)
+	return checkWaiting(ctx, "UpdateTTL", key, status)
 }
 
 // duration is so many milliseconds; the library can keep longer ones than time.Duration can tell.

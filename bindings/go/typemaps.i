@@ -35,7 +35,7 @@ typedef unsigned char *memstore_bytes;
 /* Arrays and results of the caller's, and text that ends in a NUL. */
 %apply const void *MEMSTORE_DATA {
     const char *key, const char *value, const char *path, char *buf, char *why,
-    size_t *, int64_t *, uint64_t *, const uint64_t *, double *, unsigned char *,
+    size_t *, int64_t *, const int64_t *, uint64_t *, const uint64_t *, double *, unsigned char *,
     const glue_item *, const glue_step *, memstore **, memstore_view *, void **, glue_scan **, glue_events **,
     memstore_lease **
 };
@@ -103,6 +103,20 @@ MEMSTORE_NUMBER(size_t, int)
 %rename("$ignore", regexmatch$name="^GLUE_STEP") "";
 %rename("$ignore", regexmatch$name="^memstore_batch_") "";
 %ignore memstore_reconfigure;
+%ignore memstore_set;
+%ignore memstore_set_until;
+%ignore memstore_set_async;
+%ignore memstore_add;
+%ignore memstore_replace;
+%ignore memstore_compare_and_set;
+%ignore memstore_increment;
+%ignore memstore_delete;
+%ignore memstore_update_ttl;
+%ignore memstore_get_view;
+%ignore memstore_clear;
+%ignore memstore_reconfigure_explained;
+%ignore memstore_reconfigure_all;
+%ignore memstore_bound_waits;
 %ignore memstore_get;
 %ignore memstore_get_ttl;
 %ignore memstore_get_expiration;

@@ -61,7 +61,7 @@ func (s *Store) getManyInto(ctx context.Context, op string, keys []string, into 
 	if cap(into.bytes) == 0 {
 		into.bytes = make([]byte, packFirst)
 	}
-	values, err := s.readMany(op, keys, pack, into.bytes[:cap(into.bytes)])
+	values, err := s.readMany(ctx, op, keys, pack, into.bytes[:cap(into.bytes)])
 	if err != nil {
 		return err
 	}
@@ -80,15 +80,17 @@ func (s *Store) getManyInto(ctx context.Context, op string, keys []string, into 
 
 // readMany reads the values of keys, packed: into buf, or, when they do not fit, into an allocation. The
 // pack gets their sizes.
-func (s *Store) readMany(op string, keys []string, pack *pack, buf []byte) ([]byte, error) {
+func (s *Store) readMany(ctx context.Context, op string, keys []string, pack *pack, buf []byte) ([]byte, error) {
 	pack.addKeys(keys)
 	pack.room(len(keys))
 	var kept uintptr
-	total := native.GlueGetMany(s.handle, pack.bytesPointer(), len(pack.bytes), pack.sizesPointer(), len(keys),
-		&buf[0], len(buf), pointerTo(&pack.found[0]), pointerTo(&kept))
+	total := waiting(ctx, func(wait bound) int64 {
+		return native.GlueGetMany(s.handle, wait.ms, wait.stop, pack.bytesPointer(), len(pack.bytes),
+			pack.sizesPointer(), len(keys), &buf[0], len(buf), pointerTo(&pack.found[0]), pointerTo(&kept))
+	})
 	runtime.KeepAlive(s)
 	if total < 0 {
-		return nil, fail(op, "", int32(total))
+		return nil, checkWaiting(ctx, op, "", int32(total))
 	}
 	if kept == 0 {
 		return buf[:total], nil

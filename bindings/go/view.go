@@ -29,13 +29,15 @@ func (s *Store) View(ctx context.Context, key string, fn func(value []byte) erro
 		return false, err
 	}
 	view := new(rawView)
-	status := native.MemstoreGetView(s.handle, unsafe.StringData(key), len(key), pointerTo(view))
+	status := waiting(ctx, func(wait bound) int32 {
+		return native.GlueGetView(s.handle, wait.ms, wait.stop, unsafe.StringData(key), len(key), pointerTo(view))
+	})
 	runtime.KeepAlive(s)
 	if status == statusKeyNotFound {
 		return false, nil
 	}
 	if status != 0 {
-		return false, fail("View", key, status)
+		return false, checkWaiting(ctx, "View", key, status)
 	}
 	defer runtime.KeepAlive(s) // behind the release: nothing else may reach the store by then
 	defer native.MemstoreViewRelease(pointerTo(view))

@@ -21,6 +21,7 @@
 
 /* ---- What Handle does ------------------------------------------------------------------------------------------ */
 
+%ignore memstore_bound_waits;
 %ignore memstore_close;
 %ignore memstore_destroy;
 %ignore memstore_set;

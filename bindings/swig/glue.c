@@ -20,6 +20,127 @@ static inline int64_t glue_copy_text(const char *text, void *buf, size_t cap)
     return (int64_t)size;
 }
 
+/* ---- Calls that may wait ---- */
+
+/* Before a call that may wait, and after it. */
+static inline void glue_bound(int64_t wait_ms, const int64_t *stop)
+{
+    if (wait_ms >= 0 || stop != NULL)
+        memstore_bound_waits(wait_ms, stop);
+}
+
+static inline int glue_unbound(int64_t wait_ms, const int64_t *stop, int status)
+{
+    if (wait_ms < 0 && stop == NULL)
+        return status;
+    const int is_over = memstore_bound_waits(-1, NULL);
+
+    return is_over && status != MEMSTORE_OK ? status - GLUE_GAVE_UP : status;
+}
+
+static inline int glue_set(memstore *store, int64_t wait_ms, const int64_t *stop, const void *key,
+                           size_t key_size, const void *value, size_t value_size, int64_t ttl_ms)
+{
+    glue_bound(wait_ms, stop);
+    return glue_unbound(wait_ms, stop,
+                        memstore_set(store, key, key_size, value, value_size, ttl_ms));
+}
+
+static inline int glue_set_until(memstore *store, int64_t wait_ms, const int64_t *stop,
+                                 const void *key, size_t key_size, const void *value,
+                                 size_t value_size, int64_t unix_ms)
+{
+    glue_bound(wait_ms, stop);
+    return glue_unbound(wait_ms, stop,
+                        memstore_set_until(store, key, key_size, value, value_size, unix_ms));
+}
+
+static inline int glue_set_async(memstore *store, int64_t wait_ms, const int64_t *stop,
+                                 const void *key, size_t key_size, const void *value,
+                                 size_t value_size, int64_t ttl_ms)
+{
+    glue_bound(wait_ms, stop);
+    return glue_unbound(wait_ms, stop,
+                        memstore_set_async(store, key, key_size, value, value_size, ttl_ms));
+}
+
+static inline int glue_add(memstore *store, int64_t wait_ms, const int64_t *stop, const void *key,
+                           size_t key_size, const void *value, size_t value_size, int64_t ttl_ms)
+{
+    glue_bound(wait_ms, stop);
+    return glue_unbound(wait_ms, stop,
+                        memstore_add(store, key, key_size, value, value_size, ttl_ms));
+}
+
+static inline int glue_replace(memstore *store, int64_t wait_ms, const int64_t *stop,
+                               const void *key, size_t key_size, const void *value,
+                               size_t value_size, int64_t ttl_ms)
+{
+    glue_bound(wait_ms, stop);
+    return glue_unbound(wait_ms, stop,
+                        memstore_replace(store, key, key_size, value, value_size, ttl_ms));
+}
+
+static inline int glue_compare_and_set(memstore *store, int64_t wait_ms, const int64_t *stop,
+                                       const void *key, size_t key_size, const void *value,
+                                       size_t value_size, int64_t ttl_ms, uint64_t version)
+{
+    glue_bound(wait_ms, stop);
+    return glue_unbound(
+        wait_ms, stop,
+        memstore_compare_and_set(store, key, key_size, value, value_size, ttl_ms, version));
+}
+
+static inline int glue_increment(memstore *store, int64_t wait_ms, const int64_t *stop,
+                                 const void *key, size_t key_size, int64_t delta, int64_t initial,
+                                 int64_t ttl_ms, int64_t *result)
+{
+    glue_bound(wait_ms, stop);
+    return glue_unbound(wait_ms, stop,
+                        memstore_increment(store, key, key_size, delta, initial, ttl_ms, result));
+}
+
+static inline int glue_delete(memstore *store, int64_t wait_ms, const int64_t *stop,
+                              const void *key, size_t key_size)
+{
+    glue_bound(wait_ms, stop);
+    return glue_unbound(wait_ms, stop, memstore_delete(store, key, key_size));
+}
+
+static inline int glue_update_ttl(memstore *store, int64_t wait_ms, const int64_t *stop,
+                                  const void *key, size_t key_size, int64_t ttl_ms)
+{
+    glue_bound(wait_ms, stop);
+    return glue_unbound(wait_ms, stop, memstore_update_ttl(store, key, key_size, ttl_ms));
+}
+
+static inline int glue_get_view(memstore *store, int64_t wait_ms, const int64_t *stop,
+                                const void *key, size_t key_size, memstore_view *out)
+{
+    glue_bound(wait_ms, stop);
+    return glue_unbound(wait_ms, stop, memstore_get_view(store, key, key_size, out));
+}
+
+static inline int glue_clear(memstore *store, int64_t wait_ms, const int64_t *stop)
+{
+    glue_bound(wait_ms, stop);
+    return glue_unbound(wait_ms, stop, memstore_clear(store));
+}
+
+static inline int glue_reconfigure(memstore *store, int64_t wait_ms, const int64_t *stop,
+                                   const char *key, const char *value, char *why, size_t cap)
+{
+    glue_bound(wait_ms, stop);
+    return glue_unbound(wait_ms, stop, memstore_reconfigure_explained(store, key, value, why, cap));
+}
+
+static inline int glue_reconfigure_all(memstore *store, int64_t wait_ms, const int64_t *stop,
+                                       const memstore_config *config, char *why, size_t cap)
+{
+    glue_bound(wait_ms, stop);
+    return glue_unbound(wait_ms, stop, memstore_reconfigure_all(store, config, why, cap));
+}
+
 static inline int64_t glue_get(memstore *store, const void *key, size_t key_size, void *buf,
                                size_t cap)
 {
@@ -60,12 +181,15 @@ static void glue_take_versioned(const memstore_view *view, size_t n, void *conte
         memcpy(out->buf, view->data, view->size);
 }
 
-static inline int64_t glue_get_versioned(memstore *store, const void *key, size_t key_size,
-                                         void *buf, size_t cap, uint64_t *version)
+static inline int64_t glue_get_versioned(memstore *store, int64_t wait_ms, const int64_t *stop,
+                                         const void *key, size_t key_size, void *buf, size_t cap,
+                                         uint64_t *version)
 {
     const memstore_key one = {key, key_size};
     struct glue_versioned out = {.buf = buf, .cap = cap};
-    const int status = memstore_read_many(store, &one, 1, glue_take_versioned, &out);
+    glue_bound(wait_ms, stop);
+    const int status =
+        glue_unbound(wait_ms, stop, memstore_read_many(store, &one, 1, glue_take_versioned, &out));
 
     *version = out.version;
     return status == MEMSTORE_OK ? out.size : status;
@@ -119,8 +243,9 @@ static inline int glue_unpack_items(const void *packed, size_t packed_size, cons
     return MEMSTORE_OK;
 }
 
-static inline int glue_set_many(memstore *store, const void *packed, size_t packed_size,
-                                const glue_item *items, size_t n, int64_t ttl_ms)
+static inline int glue_set_many(memstore *store, int64_t wait_ms, const int64_t *stop,
+                                const void *packed, size_t packed_size, const glue_item *items,
+                                size_t n, int64_t ttl_ms)
 {
     memstore_entry on_stack[GLUE_ON_STACK];
     memstore_entry *entries = on_stack;
@@ -129,8 +254,10 @@ static inline int glue_set_many(memstore *store, const void *packed, size_t pack
         return MEMSTORE_ERR_MEMORY_EXHAUSTED;
     int status = glue_unpack_items(packed, packed_size, items, n, ttl_ms, entries);
 
-    if (status == MEMSTORE_OK)
-        status = memstore_set_many(store, entries, n);
+    if (status == MEMSTORE_OK) {
+        glue_bound(wait_ms, stop);
+        status = glue_unbound(wait_ms, stop, memstore_set_many(store, entries, n));
+    }
     if (entries != on_stack)
         free(entries);
     return status;
@@ -205,9 +332,10 @@ static void glue_deliver(const memstore_view *views, size_t n, void *context)
         delivery->result = MEMSTORE_ERR_MEMORY_EXHAUSTED;
 }
 
-static inline int64_t glue_get_many(memstore *store, const void *keys, size_t keys_size,
-                                    const uint64_t *key_sizes, size_t n, void *buf, size_t cap,
-                                    int64_t *value_sizes, void **kept)
+static inline int64_t glue_get_many(memstore *store, int64_t wait_ms, const int64_t *stop,
+                                    const void *keys, size_t keys_size, const uint64_t *key_sizes,
+                                    size_t n, void *buf, size_t cap, int64_t *value_sizes,
+                                    void **kept)
 {
     memstore_key on_stack[GLUE_ON_STACK];
     struct glue_delivery delivery = {.buf = buf, .cap = cap, .value_sizes = value_sizes};
@@ -218,7 +346,9 @@ static inline int64_t glue_get_many(memstore *store, const void *keys, size_t ke
 
     if (unpacked == NULL)
         return status;
-    status = memstore_read_many(store, unpacked, n, glue_deliver, &delivery);
+    glue_bound(wait_ms, stop);
+    status = glue_unbound(wait_ms, stop,
+                          memstore_read_many(store, unpacked, n, glue_deliver, &delivery));
     if (unpacked != on_stack)
         free(unpacked);
     *kept = delivery.kept;
@@ -231,8 +361,9 @@ static inline void glue_take_many(void *kept, void *buf, size_t cap)
     free(kept);
 }
 
-static inline int64_t glue_has_many(memstore *store, const void *keys, size_t keys_size,
-                                    const uint64_t *key_sizes, size_t n, unsigned char *out)
+static inline int64_t glue_has_many(memstore *store, int64_t wait_ms, const int64_t *stop,
+                                    const void *keys, size_t keys_size, const uint64_t *key_sizes,
+                                    size_t n, unsigned char *out)
 {
     memstore_key on_stack[GLUE_ON_STACK];
     size_t found = 0;
@@ -241,13 +372,15 @@ static inline int64_t glue_has_many(memstore *store, const void *keys, size_t ke
 
     if (unpacked == NULL)
         return status;
-    status = memstore_has_many(store, unpacked, n, out, &found);
+    glue_bound(wait_ms, stop);
+    status = glue_unbound(wait_ms, stop, memstore_has_many(store, unpacked, n, out, &found));
     if (unpacked != on_stack)
         free(unpacked);
     return status == MEMSTORE_OK ? (int64_t)found : status;
 }
 
-static inline int64_t glue_delete_many(memstore *store, const void *keys, size_t keys_size,
+static inline int64_t glue_delete_many(memstore *store, int64_t wait_ms, const int64_t *stop,
+                                       const void *keys, size_t keys_size,
                                        const uint64_t *key_sizes, size_t n)
 {
     memstore_key on_stack[GLUE_ON_STACK];
@@ -257,7 +390,8 @@ static inline int64_t glue_delete_many(memstore *store, const void *keys, size_t
 
     if (unpacked == NULL)
         return status;
-    status = memstore_delete_many(store, unpacked, n, &deleted);
+    glue_bound(wait_ms, stop);
+    status = glue_unbound(wait_ms, stop, memstore_delete_many(store, unpacked, n, &deleted));
     if (unpacked != on_stack)
         free(unpacked);
     return status == MEMSTORE_OK ? (int64_t)deleted : status;
@@ -308,8 +442,9 @@ static inline int glue_add_steps(memstore_batch *batch, const void *packed, size
     return MEMSTORE_OK;
 }
 
-static inline int glue_commit(memstore *store, const void *packed, size_t packed_size,
-                              const glue_step *steps, size_t n, uint64_t *refused)
+static inline int glue_commit(memstore *store, int64_t wait_ms, const int64_t *stop,
+                              const void *packed, size_t packed_size, const glue_step *steps,
+                              size_t n, uint64_t *refused)
 {
     memstore_batch *batch = memstore_batch_new(store);
 
@@ -318,8 +453,13 @@ static inline int glue_commit(memstore *store, const void *packed, size_t packed
         return store != NULL ? MEMSTORE_ERR_MEMORY_EXHAUSTED : MEMSTORE_ERR_INVALID_ARGUMENT;
     int status = glue_add_steps(batch, packed, packed_size, steps, n, refused);
 
-    if (status == MEMSTORE_OK)
-        status = memstore_batch_commit(batch);
+    if (status == MEMSTORE_OK) {
+        glue_bound(wait_ms, stop);
+        status = glue_unbound(wait_ms, stop, memstore_batch_commit(batch));
+        size_t number = n;
+        memstore_batch_refused(batch, &number, NULL);
+        *refused = number;
+    }
     memstore_batch_free(batch);
     return status;
 }
@@ -509,11 +649,15 @@ static inline int glue_get_event_stats(memstore *store, uint64_t *out, size_t n)
     return MEMSTORE_OK;
 }
 
-static inline int64_t glue_lease_acquire(memstore *store, const void *key, size_t key_size,
-                                         void *buf, size_t cap, memstore_lease **lease)
+static inline int64_t glue_lease_acquire(memstore *store, int64_t wait_ms, const int64_t *stop,
+                                         const void *key, size_t key_size, void *buf, size_t cap,
+                                         memstore_lease **lease)
 {
     memstore_view view;
-    const int status = memstore_lease_acquire(store, key, key_size, 0, lease, &view);
+
+    glue_bound(wait_ms, stop);
+    const int status =
+        glue_unbound(wait_ms, stop, memstore_lease_acquire(store, key, key_size, 0, lease, &view));
     const size_t size = view.size;
 
     if (status != MEMSTORE_OK)

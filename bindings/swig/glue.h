@@ -12,6 +12,10 @@
 #include <memstore/direct.h>
 #include <memstore/memstore.h>
 
+/* Calls that may wait take a bound, as memstore_bound_waits(): `wait_ms` -1 and `stop` NULL for none. Where
+ * a call gave up because of it, its status is told less GLUE_GAVE_UP. */
+#define GLUE_GAVE_UP 1000
+
 /* One entry of a packed set_many. A value too large to be worth copying into the packed memory is
  * lent by address instead, and then takes no bytes of it; the caller keeps it in place for the
  * call. */
@@ -52,42 +56,80 @@ static inline int64_t glue_get_present(memstore *store, const void *key, size_t 
                                        size_t cap);
 
 /* glue_get() that tells the entry's version as well; *version is 0 unless there is one. */
-static inline int64_t glue_get_versioned(memstore *store, const void *key, size_t key_size,
-                                         void *buf, size_t cap, uint64_t *version);
+static inline int64_t glue_get_versioned(memstore *store, int64_t wait_ms, const int64_t *stop,
+                                         const void *key, size_t key_size, void *buf, size_t cap,
+                                         uint64_t *version);
 
 /* memstore_get_ttl(), memstore_get_expiration(), memstore_get_created(): the milliseconds. */
 static inline int64_t glue_get_ttl(memstore *store, const void *key, size_t key_size);
 static inline int64_t glue_get_expiration(memstore *store, const void *key, size_t key_size);
 static inline int64_t glue_get_created(memstore *store, const void *key, size_t key_size);
 
+/* The functions of the same names, with a bound. */
+static inline int glue_set(memstore *store, int64_t wait_ms, const int64_t *stop, const void *key,
+                           size_t key_size, const void *value, size_t value_size, int64_t ttl_ms);
+static inline int glue_set_until(memstore *store, int64_t wait_ms, const int64_t *stop,
+                                 const void *key, size_t key_size, const void *value,
+                                 size_t value_size, int64_t unix_ms);
+static inline int glue_set_async(memstore *store, int64_t wait_ms, const int64_t *stop,
+                                 const void *key, size_t key_size, const void *value,
+                                 size_t value_size, int64_t ttl_ms);
+static inline int glue_add(memstore *store, int64_t wait_ms, const int64_t *stop, const void *key,
+                           size_t key_size, const void *value, size_t value_size, int64_t ttl_ms);
+static inline int glue_replace(memstore *store, int64_t wait_ms, const int64_t *stop,
+                               const void *key, size_t key_size, const void *value,
+                               size_t value_size, int64_t ttl_ms);
+static inline int glue_compare_and_set(memstore *store, int64_t wait_ms, const int64_t *stop,
+                                       const void *key, size_t key_size, const void *value,
+                                       size_t value_size, int64_t ttl_ms, uint64_t version);
+static inline int glue_increment(memstore *store, int64_t wait_ms, const int64_t *stop,
+                                 const void *key, size_t key_size, int64_t delta, int64_t initial,
+                                 int64_t ttl_ms, int64_t *result);
+static inline int glue_delete(memstore *store, int64_t wait_ms, const int64_t *stop,
+                              const void *key, size_t key_size);
+static inline int glue_update_ttl(memstore *store, int64_t wait_ms, const int64_t *stop,
+                                  const void *key, size_t key_size, int64_t ttl_ms);
+static inline int glue_get_view(memstore *store, int64_t wait_ms, const int64_t *stop,
+                                const void *key, size_t key_size, memstore_view *out);
+static inline int glue_clear(memstore *store, int64_t wait_ms, const int64_t *stop);
+static inline int glue_reconfigure(memstore *store, int64_t wait_ms, const int64_t *stop,
+                                   const char *key, const char *value, char *why, size_t cap);
+static inline int glue_reconfigure_all(memstore *store, int64_t wait_ms, const int64_t *stop,
+                                       const memstore_config *config, char *why, size_t cap);
+
 /* memstore_set_many() of n entries with one TTL: packed holds key, value, key, value, … as items
  * tells. */
-static inline int glue_set_many(memstore *store, const void *packed, size_t packed_size,
-                                const glue_item *items, size_t n, int64_t ttl_ms);
+static inline int glue_set_many(memstore *store, int64_t wait_ms, const int64_t *stop,
+                                const void *packed, size_t packed_size, const glue_item *items,
+                                size_t n, int64_t ttl_ms);
 
 /* memstore_read_many() of n packed keys: copies the values found to buf, packed, in the order of the
  * keys, and sets value_sizes[i], -1 for a miss. Returns the bytes of all values. When that is above
  * cap they are in *kept instead, for glue_take_many(), so that nothing is looked up twice; otherwise
  * *kept is NULL. */
-static inline int64_t glue_get_many(memstore *store, const void *keys, size_t keys_size,
-                                    const uint64_t *key_sizes, size_t n, void *buf, size_t cap,
-                                    int64_t *value_sizes, void **kept);
+static inline int64_t glue_get_many(memstore *store, int64_t wait_ms, const int64_t *stop,
+                                    const void *keys, size_t keys_size, const uint64_t *key_sizes,
+                                    size_t n, void *buf, size_t cap, int64_t *value_sizes,
+                                    void **kept);
 
 /* Copies what glue_get_many() kept to buf and frees it; cap is the number of bytes it told. */
 static inline void glue_take_many(void *kept, void *buf, size_t cap);
 
 /* memstore_has_many() of n packed keys: how many were found; out[i] is 1 or 0. */
-static inline int64_t glue_has_many(memstore *store, const void *keys, size_t keys_size,
-                                    const uint64_t *key_sizes, size_t n, unsigned char *out);
+static inline int64_t glue_has_many(memstore *store, int64_t wait_ms, const int64_t *stop,
+                                    const void *keys, size_t keys_size, const uint64_t *key_sizes,
+                                    size_t n, unsigned char *out);
 
 /* memstore_delete_many() of n packed keys: how many were removed. */
-static inline int64_t glue_delete_many(memstore *store, const void *keys, size_t keys_size,
+static inline int64_t glue_delete_many(memstore *store, int64_t wait_ms, const int64_t *stop,
+                                       const void *keys, size_t keys_size,
                                        const uint64_t *key_sizes, size_t n);
 
 /* A batch of n steps: packed holds the key and the value of each. Returns as memstore_batch_commit();
- * *refused is the number of the step that was refused before that, or n. */
-static inline int glue_commit(memstore *store, const void *packed, size_t packed_size,
-                              const glue_step *steps, size_t n, uint64_t *refused);
+ * *refused is the number of the step that was refused, or n. */
+static inline int glue_commit(memstore *store, int64_t wait_ms, const int64_t *stop,
+                              const void *packed, size_t packed_size, const glue_step *steps,
+                              size_t n, uint64_t *refused);
 
 /* memstore_count_by_pattern(): the count. */
 static inline int64_t glue_count_by_pattern(memstore *store, const char *pattern,
@@ -137,8 +179,9 @@ static inline int glue_get_event_stats(memstore *store, uint64_t *out, size_t n)
 /* memstore_lease_acquire() that waits for nobody: the value's size as glue_get(), with a lease if it is
  * to be refreshed; or GLUE_NO_VALUE and a lease. */
 #define GLUE_NO_VALUE INT64_MAX
-static inline int64_t glue_lease_acquire(memstore *store, const void *key, size_t key_size,
-                                         void *buf, size_t cap, memstore_lease **lease);
+static inline int64_t glue_lease_acquire(memstore *store, int64_t wait_ms, const int64_t *stop,
+                                         const void *key, size_t key_size, void *buf, size_t cap,
+                                         memstore_lease **lease);
 static inline int glue_lease_is_current(memstore_lease *lease);
 static inline int glue_lease_fill(memstore_lease *lease, const void *value, size_t value_size,
                                   int64_t ttl_ms);

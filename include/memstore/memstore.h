@@ -41,7 +41,8 @@
  * a write; the others wait for any one thing no longer than `performance.lock_timeout`, closing
  * and opening excepted. But where `performance.max_concurrent_readers` bounds how many views are
  * held, calls that pin wait for one to be released. A thread's first call registers it, which takes
- * a lock for a few steps. A store may be used in a child after fork(). There no view counts for that
+ * a lock for a few steps. A thread that has less time than that bounds its own waits:
+ * memstore_bound_waits(). A store may be used in a child after fork(). There no view counts for that
  * bound but those that the forking thread got, and no asynchronous write is queued.
  *
  * ## Settings
@@ -672,7 +673,8 @@ MEMSTORE_API int memstore_batch_expect_absent(memstore_batch *batch, const void 
                                               size_t key_size);
 
 /** Apply a batch at one instant, if all its conditions hold. The batch is empty afterwards when
- * the call succeeds, and unchanged, ready to be tried again, when it does not.
+ * the call succeeds, and unchanged, ready to be tried again, when it does not;
+ * memstore_batch_refused() tells then what was to blame.
  * @param[in,out] batch the batch
  * @retval MEMSTORE_OK all operations are applied
  * @retval MEMSTORE_ERR_VERSION_MISMATCH an expect_version does not hold
@@ -683,6 +685,21 @@ MEMSTORE_API int memstore_batch_expect_absent(memstore_batch *batch, const void 
  * @progress Waits as memstore_set_many().
  * @since 0.1 */
 MEMSTORE_API int memstore_batch_commit(memstore_batch *batch);
+
+/** Which operation or condition of a batch was to blame when it was last refused: of the conditions that
+ * did not hold the first, else the one that could not be done.
+ * @param[in] batch the batch, after a memstore_batch_commit() that was refused
+ * @param[out] number how many were added to the batch before that one; may be NULL
+ * @param[out] key its key, valid until the batch is next changed, committed or freed; may be NULL
+ * @retval MEMSTORE_OK they are set
+ * @retval MEMSTORE_ERR_KEY_NOT_FOUND none was to blame by itself, but want of memory or a lock, for
+ *     instance; or nothing was refused since the batch was last changed
+ * @retval MEMSTORE_ERR_INVALID_ARGUMENT batch is NULL
+ * @threadsafety object
+ * @progress Lock-free: waits for nothing.
+ * @since 0.1 */
+MEMSTORE_API int memstore_batch_refused(const memstore_batch *batch, size_t *number,
+                                        memstore_key *key);
 
 /** Free a batch; what was not committed is dropped.
  * @param[in] batch may be NULL
@@ -841,6 +858,38 @@ MEMSTORE_API int memstore_cursor_next(memstore_cursor *cursor, memstore_key *key
  * @progress Lock-free, but for the system's allocator.
  * @since 0.1 */
 MEMSTORE_API void memstore_cursor_free(memstore_cursor *cursor);
+
+/* ---- Waiting --------------------------------------------------------------------------------- */
+
+/** Bound how long the calls of the calling thread wait, until this is called again: for a program that
+ * has an answer to give by some time, or whose own caller may go. Where `performance.lock_timeout` lets
+ * a call wait, for locks, places or memory, it waits no longer than this allows either. The time counts
+ * for all waits together, from the first one on; so set a bound for each piece of work, and none after
+ * it.
+ *
+ *     memstore_bound_waits(5, NULL);
+ *     int status = memstore_set(store, key, key_size, value, value_size, 60000);
+ *     int gave_up = memstore_bound_waits(-1, NULL) && status != MEMSTORE_OK;
+ *
+ * A call that gives up ends as one for which performance.lock_timeout has passed, with
+ * MEMSTORE_ERR_LOCK_TIMEOUT, _GC_PRESSURE, _MEMORY_EXHAUSTED, _CACHE_FULL or _SHARD_OVERFLOW. It has
+ * changed nothing, as each that is refused; but it is not counted as refused, nor told in the log, for
+ * it was not the store that refused it. What memstore_set_async() has queued, and such a call was to
+ * apply first, stays queued.
+ *
+ * memstore_close() and memstore_destroy() are not bounded, nor is the wait for a loader, for which
+ * memstore_get_or_load() says how long it is. Work that goes on is ended only where one call can have
+ * much of it: a memory limit on its way down is given up.
+ * @param[in] wait_ms milliseconds to wait at most, all waits together; 0 waits for nothing; a negative
+ *     number sets no bound
+ * @param[in] stop NULL, or what another thread sets to another value than 0, in one atomic step, to end
+ *     the waits within milliseconds. It is read until the thread next calls this function
+ * @return 1 if the bound that was in force until now is over, or was stopped, so that a call which was
+ *     refused under it may have given up; else 0
+ * @threadsafety any; the bound is that of the calling thread alone
+ * @progress Lock-free: waits for nothing.
+ * @since 0.1 */
+MEMSTORE_API int memstore_bound_waits(int64_t wait_ms, const int64_t *stop);
 
 #ifdef __cplusplus
 }

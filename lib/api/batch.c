@@ -24,15 +24,17 @@ static bool are_entries(const memstore_entry *entries, size_t n)
 static int commit_ops(memstore *store, enum memstore_operation operation, struct ms_op *ops,
                       size_t n, size_t *deleted)
 {
+    struct ms_commit_result result = {0};
     const uint64_t start = ms_measuring_begin(store);
     int status = ms_writing_begin_ops(store, ops, n);
 
     if (status == MEMSTORE_OK) {
-        status = ms_store_commit(store, ops, n, deleted);
+        status = ms_store_commit(store, ops, n, &result);
         ms_writing_end(store);
     }
     ms_measuring_end(store, operation, start);
     ms_mem_free(ops);
+    *deleted = result.deleted;
     return status;
 }
 
@@ -218,6 +220,11 @@ int memstore_batch_expect_version(memstore_batch *batch, const void *key, size_t
 int memstore_batch_expect_absent(memstore_batch *batch, const void *key, size_t key_size)
 {
     return add_checked(batch, &(struct ms_op){.kind = MS_OP_EXPECT_ABSENT, .key = {key, key_size}});
+}
+
+int memstore_batch_refused(const memstore_batch *batch, size_t *number, memstore_key *key)
+{
+    return batch != NULL ? ms_batch_refused(batch, number, key) : MEMSTORE_ERR_INVALID_ARGUMENT;
 }
 
 int memstore_batch_commit(memstore_batch *batch)

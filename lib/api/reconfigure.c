@@ -73,7 +73,18 @@ static int change_all(memstore *store, struct change *change, const memstore_con
     return status == MEMSTORE_OK && change->count != 0 ? apply(store, change) : status;
 }
 
-/* One setting, or all of a configuration when there is one. */
+/* Alone, one setting, or all of a configuration when there is one. */
+static int change_in_turn(memstore *store, struct change *change, const memstore_config *config,
+                          const char *key, const char *value)
+{
+    if (!ms_store_begin_reconfiguration(store, &change->before))
+        return MEMSTORE_ERR_LOCK_TIMEOUT;
+    const int status =
+        config != NULL ? change_all(store, change, config) : change_one(store, change, key, value);
+    ms_store_end_reconfiguration(store);
+    return status;
+}
+
 static int reconfigure(memstore *store, const memstore_config *config, const char *key,
                        const char *value, char *why, size_t cap)
 {
@@ -81,10 +92,7 @@ static int reconfigure(memstore *store, const memstore_config *config, const cha
     int status = ms_store_enter(store);
 
     if (status == MEMSTORE_OK) {
-        ms_store_begin_reconfiguration(store, &change.before);
-        status = config != NULL ? change_all(store, &change, config)
-                                : change_one(store, &change, key, value);
-        ms_store_end_reconfiguration(store);
+        status = change_in_turn(store, &change, config, key, value);
         if (status != MEMSTORE_OK)
             ms_tell_reconfigure_refused(store, status, change.why);
         ms_store_leave(store);
@@ -134,9 +142,11 @@ int memstore_get_setting(memstore *store, const char *key, char *buf, size_t cap
         return MEMSTORE_ERR_INVALID_ARGUMENT;
     int status = ms_store_enter(store);
     if (status == MEMSTORE_OK) {
-        ms_store_begin_reconfiguration(store, &settings);
-        ms_store_end_reconfiguration(store);
-        status = ms_config_text(&settings, key, buf, cap, size, why);
+        status = MEMSTORE_ERR_LOCK_TIMEOUT;
+        if (ms_store_begin_reconfiguration(store, &settings)) {
+            ms_store_end_reconfiguration(store);
+            status = ms_config_text(&settings, key, buf, cap, size, why);
+        }
         ms_store_leave(store);
     }
     return status;

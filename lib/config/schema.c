@@ -147,12 +147,11 @@ const struct ms_setting ms_schema[] = {
     CHOICE("maintenance", maintenance, maintenances, "background",
            "background = by a thread of the library; manual = by calls of memstore_maintain()",
            .fixed = "whether the store has a thread is decided when it is opened"),
-    CHOICE(
-        "huge_pages", huge_pages, huge_pages, "auto",
-        "on = all memory is on huge pages, which makes lookups some percent faster, and what is "
-        "unused of them is resident beyond the limit; auto = from 64MiB on, all but the index, "
-        "large entries and the first 16MiB of others, within the limit",
-        .fixed = "the system is asked when the memory is mapped"),
+    CHOICE("huge_pages", huge_pages, huge_pages, "auto",
+           "on = all memory is on huge pages, which makes lookups some percent faster, and what is "
+           "unused of them is resident beyond the limit; auto = from 64MiB on, all but the index, "
+           "large entries and the first 16MiB of others, within the limit",
+           .fixed = "the system is asked when the memory is mapped"),
     CHOICE(
         "memory_pressure", memory_pressure, memory_pressures, "off",
         "when the limit gives way, to a quarter of itself at most, and comes back when there is "

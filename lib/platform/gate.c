@@ -114,8 +114,8 @@ static enum ms_gate_result wait_locked(struct ms_gate *gate, uint32_t n, int64_t
 
     ms_cond_init(&me.is_called);
     append_locked(gate, &me);
-    while (!me.called && ms_clock_real_us() < deadline_us)
-        ms_cond_wait_until(&me.is_called, &gate->lock, deadline_us);
+    while (!me.called && !ms_wait_is_over(deadline_us))
+        ms_cond_wait_until(&me.is_called, &gate->lock, ms_wait_look(deadline_us));
     if (!me.called) {
         remove_locked(gate, &me);
         ms_sub_seq_cst(&gate->state, MS_GATE_WAITER);

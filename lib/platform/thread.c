@@ -78,7 +78,11 @@ bool ms_mutex_lock_until(ms_mutex *mutex, int64_t deadline_us)
     if (ms_likely(ms_mutex_try_lock(mutex)))
         return true;
     ms_wait_begins();
-    if (lock_until(mutex, deadline_us) != 0)
+    int error;
+    do {
+        error = lock_until(mutex, ms_wait_look(deadline_us));
+    } while (error == ETIMEDOUT && !ms_wait_is_over(deadline_us));
+    if (error != 0)
         return false;
     ms_rank_taken(ms_mutex_rank(mutex), mutex);
     return true;

@@ -1,12 +1,57 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "platform/wait.h"
 
+#include "platform/clock.h"
+
 #include <unistd.h>
 
+/* How soon a wait ends that is stopped. */
+#define LOOK_US 5000
+
 __thread void (*ms_before_wait)(void);
+__thread struct ms_wait_bound ms_wait_bound = {MS_WAIT_UNBOUNDED, MS_WAIT_UNBOUNDED, NULL};
 
 void ms_wait_us(uint32_t us)
 {
     ms_wait_begins();
     usleep(us);
+}
+
+/* ---- By the caller's own wish ---- */
+
+void ms_wait_bind(int64_t allowed_us, const int64_t *stop)
+{
+    ms_wait_bound = (struct ms_wait_bound){allowed_us, MS_WAIT_UNBOUNDED, stop};
+}
+
+int64_t ms_wait_deadline(int64_t deadline_us)
+{
+    struct ms_wait_bound *const bound = &ms_wait_bound;
+
+    if (ms_wait_is_stopped())
+        return 0;
+    if (bound->until_us == MS_WAIT_UNBOUNDED && bound->allowed_us != MS_WAIT_UNBOUNDED)
+        bound->until_us = ms_clock_real_us() + bound->allowed_us;
+    return deadline_us < bound->until_us ? deadline_us : bound->until_us;
+}
+
+bool ms_wait_was_cut(void)
+{
+    const int64_t until_us = ms_wait_bound.until_us;
+
+    return ms_wait_is_stopped() ||
+           (until_us != MS_WAIT_UNBOUNDED && ms_clock_real_us() >= until_us);
+}
+
+bool ms_wait_is_over(int64_t deadline_us)
+{
+    return ms_wait_is_stopped() || ms_clock_real_us() >= deadline_us;
+}
+
+int64_t ms_wait_look(int64_t deadline_us)
+{
+    if (ms_likely(ms_wait_bound.stop == NULL))
+        return deadline_us;
+    const int64_t look_us = ms_clock_real_us() + LOOK_US;
+    return look_us < deadline_us ? look_us : deadline_us;
 }

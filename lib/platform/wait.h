@@ -7,12 +7,15 @@
  * the most, before the first wait of the call that may be long, and what is given up is taken back
  * by the caller, after the call:
  *
- * WT-1  Nothing of the caller's is waited for inside the library, where locks may be held. */
+ * WT-1  Nothing of the caller's is waited for inside the library, where locks may be held.
+ *
+ * And how long it waits, where its caller does not have as much time as the store would give it. */
 #ifndef MS_PLATFORM_WAIT_H
 #define MS_PLATFORM_WAIT_H
 
 #include "platform/compiler.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -33,5 +36,42 @@ static inline void ms_wait_begins(void)
 
 /* Sleep for a moment, to look again after it. */
 void ms_wait_us(uint32_t us);
+
+/* ---- By the caller's own wish ---- */
+
+#define MS_WAIT_UNBOUNDED INT64_MAX
+
+/* How long the calls of a thread may wait, whatever else bounds them. */
+struct ms_wait_bound {
+    int64_t allowed_us; /* in all, or MS_WAIT_UNBOUNDED */
+    int64_t until_us; /* when that is over, in ms_clock_real_us(), once something was waited for */
+    const int64_t *stop; /* no longer once others have set this to another value than 0; or NULL */
+};
+extern __thread struct ms_wait_bound ms_wait_bound;
+
+/* From now on. */
+void ms_wait_bind(int64_t allowed_us, const int64_t *stop);
+
+/* The deadline of a wait that begins now, in ms_clock_real_us(), which may come sooner than the one
+ * given. */
+int64_t ms_wait_deadline(int64_t deadline_us);
+
+/* Whether the bound is over, so that what was not had may be for want of patience. */
+bool ms_wait_was_cut(void);
+
+/* Whether somebody ended the thread's waits. */
+static inline bool ms_wait_is_stopped(void)
+{
+    const int64_t *const stop = ms_wait_bound.stop;
+
+    return ms_unlikely(stop != NULL) && __atomic_load_n(stop, __ATOMIC_RELAXED) != 0;
+}
+
+/* Whether a wait is over that was to last until this deadline. */
+bool ms_wait_is_over(int64_t deadline_us);
+
+/* How long to sleep in such a wait before looking whether it is: until the deadline, or shorter where
+ * it may be stopped. */
+int64_t ms_wait_look(int64_t deadline_us);
 
 #endif

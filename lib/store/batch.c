@@ -78,16 +78,16 @@ static int check_step(const struct ms_commit *commit, const struct ms_step *step
 /* Conditions are told in the order in which they were given, whatever the order of the locks. */
 static int check_all(struct ms_commit *commit)
 {
-    const struct ms_op *first = NULL;
     int refusal = MEMSTORE_OK;
 
+    commit->refused = NULL;
     for (size_t i = 0; i < commit->count; i++) {
         struct ms_step *step = &commit->steps[i];
 
         find(commit, step);
         const int status = check_step(commit, step);
-        if (status != MEMSTORE_OK && (first == NULL || step->op < first)) {
-            first = step->op;
+        if (status != MEMSTORE_OK && (commit->refused == NULL || step->op < commit->refused)) {
+            commit->refused = step->op;
             refusal = status;
         }
     }
@@ -197,12 +197,13 @@ static int commit_planned(struct ms_commit *commit, struct tally *tally)
     return status == MS_WRITE_AGAIN ? MEMSTORE_ERR_TTL_UPDATE_FAILED : status;
 }
 
-int ms_store_try_commit(memstore *store, const struct ms_op *ops, size_t n, size_t *deleted)
+int ms_store_try_commit(memstore *store, const struct ms_op *ops, size_t n,
+                        struct ms_commit_result *result)
 {
     struct ms_commit commit;
     struct tally tally = {{0}};
 
-    *deleted = 0;
+    *result = (struct ms_commit_result){.refused = n};
     if (n == 0)
         return MEMSTORE_OK;
     int status = ms_commit_plan(&commit, store, ops, n);
@@ -210,17 +211,21 @@ int ms_store_try_commit(memstore *store, const struct ms_op *ops, size_t n, size
         status = commit_planned(&commit, &tally);
         ms_commit_free(&commit);
     }
-    if (status != MEMSTORE_OK)
+    if (status != MEMSTORE_OK) {
+        if (commit.refused != NULL)
+            result->refused = (size_t)(commit.refused - ops);
         return status;
+    }
     ms_room_harvest_if_much(store);
     count_commit(store, &tally);
-    *deleted = tally.counts[MS_COUNT_DELETES];
+    result->deleted = tally.counts[MS_COUNT_DELETES];
     return MEMSTORE_OK;
 }
 
-int ms_store_commit(memstore *store, const struct ms_op *ops, size_t n, size_t *deleted)
+int ms_store_commit(memstore *store, const struct ms_op *ops, size_t n,
+                    struct ms_commit_result *result)
 {
-    const int status = ms_store_try_commit(store, ops, n, deleted);
+    const int status = ms_store_try_commit(store, ops, n, result);
 
     if (status != MEMSTORE_OK)
         ms_store_count_refusal(store, status);

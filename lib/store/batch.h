@@ -40,6 +40,7 @@ struct ms_commit {
     struct ms_record_chunk *chunks;
     size_t chunk_count, chunks_reserved;
     int64_t now;
+    const struct ms_op *refused; /* what a refusal is about, or NULL */
 };
 
 static inline bool ms_step_writes(const struct ms_step *step)

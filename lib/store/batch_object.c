@@ -4,10 +4,13 @@
 #include "store/measuring.h"
 #include "store/writing.h"
 
+#define NONE SIZE_MAX
+
 struct memstore_batch {
     memstore *store;
     struct ms_op *ops; /* keys and values are offsets into `bytes` until the commit */
     size_t count, capacity;
+    size_t refused; /* the number of the operation that the last commit was refused for, or NONE */
     char *bytes;
     size_t used, size;
 };
@@ -16,8 +19,10 @@ memstore_batch *ms_batch_new(memstore *store)
 {
     memstore_batch *batch = ms_mem_alloc(sizeof *batch);
 
-    if (batch != NULL)
+    if (batch != NULL) {
         batch->store = store;
+        batch->refused = NONE;
+    }
     return batch;
 }
 
@@ -78,6 +83,7 @@ int ms_batch_add(memstore_batch *batch, const struct ms_op *op)
     if (!ensure_op(batch) || !ensure_bytes(batch, op->key.size + op->value_size))
         return MEMSTORE_ERR_MEMORY_EXHAUSTED;
 
+    batch->refused = NONE;
     struct ms_op *kept = &batch->ops[batch->count++];
     *kept = *op;
     kept->key.data = keep(batch, op->key.data, op->key.size);
@@ -101,19 +107,33 @@ static void relocate(memstore_batch *batch, bool to_pointers)
 
 int ms_batch_commit(memstore_batch *batch)
 {
-    size_t deleted;
+    struct ms_commit_result result = {.refused = batch->count};
     relocate(batch, true);
     const uint64_t start = ms_measuring_begin(batch->store);
     int status = ms_writing_begin_ops(batch->store, batch->ops, batch->count);
     if (status == MEMSTORE_OK) {
-        status = ms_store_commit(batch->store, batch->ops, batch->count, &deleted);
+        status = ms_store_commit(batch->store, batch->ops, batch->count, &result);
         ms_writing_end(batch->store);
     }
     ms_measuring_end(batch->store, MEMSTORE_OPERATION_COMMIT, start);
     relocate(batch, false);
+    batch->refused = result.refused < batch->count ? result.refused : NONE;
     if (status == MEMSTORE_OK) {
         batch->count = 0;
         batch->used = 0;
     }
     return status;
+}
+
+int ms_batch_refused(const memstore_batch *batch, size_t *number, memstore_key *key)
+{
+    if (batch->refused == NONE)
+        return MEMSTORE_ERR_KEY_NOT_FOUND;
+    const struct ms_op *refused = &batch->ops[batch->refused];
+
+    if (number != NULL)
+        *number = batch->refused;
+    if (key != NULL)
+        *key = (memstore_key){batch->bytes + (uintptr_t)refused->key.data, refused->key.size};
+    return MEMSTORE_OK;
 }

@@ -114,6 +114,8 @@ int ms_commit_plan(struct ms_commit *commit, memstore *store, const struct ms_op
         if (status == MEMSTORE_OK) {
             step->hash = ms_store_hash(store, ops[i].key.data, ops[i].key.size);
             step->shard = ms_index_shard_of(&store->index, step->hash);
+        } else {
+            commit->refused = step->op;
         }
     }
     if (status == MEMSTORE_OK) {

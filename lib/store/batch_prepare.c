@@ -80,6 +80,8 @@ static int prepare_step(struct ms_commit *commit, struct ms_step *step)
         draft_set(commit, step, &draft);
     else
         status = draft_retimed(commit, step, &draft);
+    if (status != MEMSTORE_OK)
+        commit->refused = step->op;
     if (status == MEMSTORE_OK) {
         draft.placement.ttl_class =
             ms_ttl_class(draft.shape.expiry, commit->now, store->arena.ttl_classes);
@@ -126,6 +128,7 @@ int ms_commit_prepare(struct ms_commit *commit)
 {
     int status = MEMSTORE_OK;
 
+    commit->refused = NULL;
     for (size_t i = 0; i < commit->count && status == MEMSTORE_OK; i++) {
         if (ms_step_stores(&commit->steps[i]))
             status = prepare_step(commit, &commit->steps[i]);

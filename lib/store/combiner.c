@@ -54,8 +54,9 @@ int ms_combiner_flush(memstore *store)
 {
     struct ms_combiner *combiner = &store->combiner;
 
-    /* Without a bound of its own: those before us have theirs. */
-    ms_mutex_lock(&combiner->apply_lock);
+    /* Without a bound of the store's: those before us have theirs. */
+    if (!ms_mutex_lock_until(&combiner->apply_lock, ms_wait_deadline(MS_WAIT_UNBOUNDED)))
+        return MEMSTORE_ERR_LOCK_TIMEOUT;
     const int status = apply_all_locked(store, MS_COMBINER_TAKES_PLACE);
     ms_mutex_unlock(&combiner->apply_lock);
     return status == MEMSTORE_OK ? take_error(combiner) : status;
@@ -84,10 +85,15 @@ void ms_combiner_retune(memstore *store)
 
 void ms_combiner_drain(memstore *store)
 {
+    const struct ms_wait_bound bound = ms_wait_bound;
+
+    /* What is not applied now is lost. */
+    ms_wait_bind(MS_WAIT_UNBOUNDED, NULL);
     ms_mutex_lock(&store->combiner.apply_lock);
     apply_all_locked(store, MS_COMBINER_NEEDS_NONE);
     ms_combiner_forget(store);
     ms_mutex_unlock(&store->combiner.apply_lock);
+    ms_wait_bound = bound;
 }
 
 /* ---- Handing over ---- */

@@ -16,11 +16,14 @@ static bool is_want_of_patience(int status)
 }
 
 /* Whether a failure is to be tried again later: the maintenance thread does not wait as long as a
- * writer may, so it comes back until that has passed. */
+ * writer may, so it comes back until that has passed. A writer that may wait less by its own wish leaves
+ * what others have queued to those who come after it. */
 static bool is_postponed(memstore *store, int status)
 {
     struct ms_combiner *combiner = &store->combiner;
 
+    if (ms_store_gave_up(status))
+        return true;
     if (!ms_maintenance_is_me() || !is_want_of_patience(status))
         return false;
     const int64_t now = ms_clock_real_us();
@@ -45,13 +48,14 @@ static int commit_all(memstore *store)
 {
     const struct ms_pending_list *taken = &store->combiner.taken;
     struct ms_op *ops = ms_mem_alloc(taken->count * sizeof *ops);
-    size_t n = 0, deleted;
+    struct ms_commit_result result;
+    size_t n = 0;
 
     if (ops == NULL)
         return MEMSTORE_ERR_MEMORY_EXHAUSTED;
     for (const struct ms_pending *pending = taken->first; pending != NULL; pending = pending->next)
         make_op(pending, &ops[n++]);
-    const int status = ms_store_try_commit(store, ops, n, &deleted);
+    const int status = ms_store_try_commit(store, ops, n, &result);
     ms_mem_free(ops);
     return status;
 }

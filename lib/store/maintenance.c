@@ -494,8 +494,8 @@ bool ms_maintenance_grace_period(memstore *store, int64_t deadline_us)
     const uint64_t ticket = ++grace_wanted;
     wake_pending = true;
     pthread_cond_signal(&thread_wakes);
-    while (grace_done < ticket && ms_clock_real_us() < deadline_us)
-        ms_cond_wait_until(&grace_ends, &thread_lock, deadline_us);
+    while (grace_done < ticket && !ms_wait_is_over(deadline_us))
+        ms_cond_wait_until(&grace_ends, &thread_lock, ms_wait_look(deadline_us));
     const bool passed = grace_done >= ticket;
     ms_mutex_unlock(&thread_lock);
     return passed;

@@ -9,10 +9,12 @@
 
 #include <stdio.h>
 
-void ms_store_begin_reconfiguration(memstore *store, struct ms_settings *now)
+bool ms_store_begin_reconfiguration(memstore *store, struct ms_settings *now)
 {
-    ms_mutex_lock(&store->settings_lock);
+    if (!ms_mutex_lock_until(&store->settings_lock, ms_wait_deadline(MS_WAIT_UNBOUNDED)))
+        return false;
     *now = store->settings;
+    return true;
 }
 
 void ms_store_end_reconfiguration(memstore *store)

@@ -212,7 +212,7 @@ static int shrink(memstore *store, uint64_t target, char why[static MS_WHY_SIZE]
     while (!has_arrived(&resize)) {
         bool idle;
 
-        if (!step(&resize, deadline, &idle))
+        if (!step(&resize, deadline, &idle) || (ms_wait_was_cut() && !has_arrived(&resize)))
             return give_up(&resize, why);
         if (!idle) {
             /* As long as it goes on it may take its time. */

@@ -219,7 +219,7 @@ bool ms_room_step_locked(memstore *store, int64_t deadline_us)
         return true;
     /* The grace period of those emptied before did not end in time. Emptying more would not help
      * and would cost the store its entries. */
-    if (ms_arena_has_limbo(arena) && ms_clock_real_us() >= deadline_us)
+    if (ms_arena_has_limbo(arena) && ms_wait_is_over(deadline_us))
         return false;
     return sweep_expired(store) || drop_stale(store) || compact_one(store) ||
            evict_one(store, deadline_us);
@@ -280,7 +280,7 @@ static bool may_try_again(memstore *store, bool *sealed, int64_t deadline_us, bo
         ms_arena_seal_open(&store->arena);
         return true;
     }
-    if ((!evicts && !ms_arena_has_waiting(&store->arena)) || ms_clock_real_us() >= deadline_us ||
+    if ((!evicts && !ms_arena_has_waiting(&store->arena)) || ms_wait_is_over(deadline_us) ||
         ms_maintenance_is_me())
         return false;
     ms_mutex_unlock(&store->reclaim_lock);
@@ -347,7 +347,7 @@ int ms_room_make(memstore *store, uint64_t bytes, int64_t deadline_us, struct ms
     if (ms_budget_was_refused(&store->arena.budget, since))
         return MEMSTORE_ERR_MEMORY_EXHAUSTED;
     /* Others may take what was made room for, again and again. */
-    if (ms_clock_real_us() > deadline_us + GRACE_FOR_OTHERS_US)
+    if (ms_wait_is_stopped() || ms_clock_real_us() > deadline_us + GRACE_FOR_OTHERS_US)
         return MEMSTORE_ERR_GC_PRESSURE;
     const int status = make_room(store, bytes, deadline_us, since);
     *since = ms_budget_mark(&store->arena.budget);

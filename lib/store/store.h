@@ -35,6 +35,7 @@
 #include "platform/gate.h"
 #include "platform/rcu.h"
 #include "platform/reader.h"
+#include "platform/wait.h"
 #include "segment/arena.h"
 #include "stats/counters.h"
 #include "stats/latency.h"
@@ -201,8 +202,9 @@ struct ms_setting_change {
     uint64_t value;
 };
 
-/* Between the two nobody else changes settings; `now` are those in force. */
-void ms_store_begin_reconfiguration(memstore *store, struct ms_settings *now);
+/* Between the two nobody else changes settings; `now` are those in force. False when the caller's bound
+ * on waits was over first. */
+bool ms_store_begin_reconfiguration(memstore *store, struct ms_settings *now);
 /* Put changes into force: `next` are the settings with them. OK, or nothing is changed and `why`
  * is the end of a sentence about the setting whose offset is in `*refused`. */
 int ms_store_reconfigure(memstore *store, const struct ms_settings *next,
@@ -360,15 +362,24 @@ struct ms_op {
     int64_t created;
 };
 
+struct ms_commit_result {
+    size_t deleted; /* entries */
+    size_t refused; /* the number of the operation that was refused; n if none was by itself */
+};
+
 /* Apply all operations at one instant, or none. */
-int ms_store_commit(memstore *store, const struct ms_op *ops, size_t n, size_t *deleted);
+int ms_store_commit(memstore *store, const struct ms_op *ops, size_t n,
+                    struct ms_commit_result *result);
 /* The same without counting a refusal. */
-int ms_store_try_commit(memstore *store, const struct ms_op *ops, size_t n, size_t *deleted);
+int ms_store_try_commit(memstore *store, const struct ms_op *ops, size_t n,
+                        struct ms_commit_result *result);
 
 /* ---- store/batch_object.c ---- */
 memstore_batch *ms_batch_new(memstore *store);
 int ms_batch_add(memstore_batch *batch, const struct ms_op *op);
 int ms_batch_commit(memstore_batch *batch);
+/* As memstore_batch_refused(). */
+int ms_batch_refused(const memstore_batch *batch, size_t *number, memstore_key *key);
 void ms_batch_free(memstore_batch *batch);
 
 /* ---- store/scan.c ---- */
@@ -541,8 +552,12 @@ static inline int64_t ms_store_deadline(const memstore *store)
     const int64_t deadline =
         ms_clock_real_us() + ms_setting_of(&store->settings, lock_timeout) * 1000;
 
-    return deadline < ms_store_patience_us ? deadline : ms_store_patience_us;
+    return ms_wait_deadline(deadline < ms_store_patience_us ? deadline : ms_store_patience_us);
 }
+
+/* Whether a call ends with this status for want of its caller's patience, where the store would have
+ * let it wait. */
+bool ms_store_gave_up(int status);
 
 /* Whether an entry was surely never read: its use bits say so, unless the policy may have had it in
  * hand since it was written, which takes from them. */

@@ -289,11 +289,25 @@ static enum ms_counter counter_of(int status)
     }
 }
 
+bool ms_store_gave_up(int status)
+{
+    switch (status) {
+    case MEMSTORE_ERR_LOCK_TIMEOUT:
+    case MEMSTORE_ERR_GC_PRESSURE:
+    case MEMSTORE_ERR_MEMORY_EXHAUSTED:
+    case MEMSTORE_ERR_CACHE_FULL:
+    case MEMSTORE_ERR_SHARD_OVERFLOW:
+        return ms_wait_was_cut();
+    default:
+        return false;
+    }
+}
+
 void ms_store_count_refusal(memstore *store, int status)
 {
     const enum ms_counter counter = counter_of(status);
 
-    if (counter == MS_COUNTERS)
+    if (counter == MS_COUNTERS || ms_store_gave_up(status))
         return;
     ms_count(&store->counters, counter, 1);
     if (counter >= MS_COUNT_REJECTED_FULL && counter <= MS_COUNT_REJECTED_SHARD_OVERFLOW)

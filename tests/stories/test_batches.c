@@ -332,3 +332,57 @@ Test(batches, a_batch_too_large_for_the_store_is_refused_whole)
     free(value);
     memstore_destroy(small);
 }
+
+/* ---- What a batch was refused for ---- */
+
+static void assert_refused(memstore_batch *batch, int status, size_t number, const char *key)
+{
+    memstore_key told;
+    size_t at;
+
+    assert_status(memstore_batch_commit(batch), status);
+    assert_ok(memstore_batch_refused(batch, &at, &told));
+    cr_assert_eq(at, number);
+    cr_assert_eq(told.size, strlen(key));
+    cr_assert_arr_eq(told.data, key, told.size);
+    assert_ok(memstore_batch_refused(batch, NULL, NULL));
+}
+
+Test(batches, the_first_condition_that_did_not_hold_is_told)
+{
+    memstore_batch *batch = memstore_batch_new(store);
+
+    assert_ok(memstore_set(store, "there", 5, "1", 1, MEMSTORE_TTL_NONE));
+    for (char key = 'a'; key < 'k'; key++)
+        assert_ok(memstore_batch_expect_absent(batch, &key, 1));
+    assert_status(memstore_batch_refused(batch, NULL, NULL), MEMSTORE_ERR_KEY_NOT_FOUND);
+    assert_ok(memstore_batch_set(batch, "k", 1, "value", 5, MEMSTORE_TTL_NONE));
+    assert_ok(memstore_batch_expect_absent(batch, "there", 5));
+    assert_ok(memstore_batch_expect_version(batch, "there", 5, 0));
+    assert_ok(memstore_batch_expect_version(batch, "absent", 6, 7));
+    assert_refused(batch, MEMSTORE_ERR_KEY_EXISTS, 11, "there");
+    assert_ok(memstore_delete(store, "there", 5));
+    assert_refused(batch, MEMSTORE_ERR_VERSION_MISMATCH, 13, "absent");
+    memstore_batch_free(batch);
+}
+
+Test(batches, an_operation_that_cannot_be_done_is_told)
+{
+    memstore_batch *batch = memstore_batch_new(store);
+    memstore_key key;
+
+    assert_ok(memstore_batch_set(batch, "fine", 4, "", 0, 1000));
+    assert_ok(memstore_batch_update_ttl(batch, "absent", 6, 1000));
+    assert_refused(batch, MEMSTORE_ERR_KEY_NOT_FOUND, 1, "absent");
+    assert_ok(memstore_batch_set(batch, "negative", 8, "", 0, -5));
+    assert_status(memstore_batch_refused(batch, NULL, NULL), MEMSTORE_ERR_KEY_NOT_FOUND);
+    assert_refused(batch, MEMSTORE_ERR_INVALID_TTL, 2, "negative");
+    memstore_batch_free(batch);
+
+    batch = memstore_batch_new(store);
+    assert_ok(memstore_batch_delete(batch, "absent", 6));
+    assert_ok(memstore_batch_commit(batch));
+    assert_status(memstore_batch_refused(batch, NULL, &key), MEMSTORE_ERR_KEY_NOT_FOUND);
+    assert_status(memstore_batch_refused(NULL, NULL, &key), MEMSTORE_ERR_INVALID_ARGUMENT);
+    memstore_batch_free(batch);
+}

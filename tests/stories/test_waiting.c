@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a caller gives up before a call waits, and that it is asked to in time: here, the views that the
- * call waits for. */
+ * call waits for. And that a call waits no longer than its caller wants to. */
 #include "platform/wait.h"
 #include "store/store.h"
 #include "support/criterion.h"
+#include "support/support.h"
 
 #define VIEWS_MAX 4000
 
@@ -17,11 +18,15 @@ static void release_views(void)
     memstore_view_release_many(held, held_count);
 }
 
-/* A store whose memory is all held by views. */
-static memstore *open_held(const char *setting)
+static memstore *open_small(const char *setting)
 {
-    memstore *store = test_open("performance.memory_limit=4MB", "shards=1",
-                                "performance.lock_timeout=1ms", setting, NULL);
+    return test_open("performance.memory_limit=4MB", "shards=1", "performance.lock_timeout=1ms",
+                     setting, NULL);
+}
+
+/* Have views hold all memory of a store. */
+static void hold_all(memstore *store)
+{
     char value[3000] = {0}, key[32];
 
     for (held_count = 0; held_count < VIEWS_MAX; held_count++) {
@@ -34,6 +39,13 @@ static memstore *open_held(const char *setting)
     }
     cr_assert_lt(held_count, VIEWS_MAX);
     assert_ok(memstore_reconfigure(store, "performance.lock_timeout", "20s"));
+}
+
+static memstore *open_held(const char *setting)
+{
+    memstore *store = open_small(setting);
+
+    hold_all(store);
     return store;
 }
 
@@ -71,5 +83,173 @@ Test(waiting, what_needs_no_wait_says_nothing)
     assert_ok(memstore_delete(store, "k", 1));
     cr_assert_eq(calls, 0);
     ms_before_wait = NULL;
+    memstore_destroy(store);
+}
+
+/* ---- By the caller's own wish ---- */
+
+#define LONG "performance.lock_timeout=10m"
+#define SOON 60 /* seconds; a call that waits for its lock_timeout takes ten times as long */
+
+static int64_t stop;
+
+static void *stop_waits(void *unused)
+{
+    ms_wait_us(20000);
+    __atomic_store_n(&stop, 1, __ATOMIC_RELAXED);
+    return unused;
+}
+
+static uint64_t refusals(memstore *store)
+{
+    memstore_stats stats = {.struct_size = sizeof stats};
+
+    assert_ok(memstore_get_stats(store, &stats));
+    return stats.rejected_full + stats.rejected_memory + stats.rejected_timeout;
+}
+
+static memstore *open_held_long(void)
+{
+    memstore *store = open_held("maintenance=background");
+
+    assert_ok(memstore_reconfigure(store, "performance.lock_timeout", "10m"));
+    return store;
+}
+
+static void assert_gives_up(memstore *store)
+{
+    const uint64_t before = refusals(store);
+    const double start = test_now();
+    char value[3000] = {0};
+
+    const int status = memstore_set(store, "held 1", 6, value, 2900, MEMSTORE_TTL_NONE);
+    cr_assert(status == MEMSTORE_ERR_MEMORY_EXHAUSTED || status == MEMSTORE_ERR_GC_PRESSURE, "%s",
+              memstore_status_name(status));
+    cr_assert_lt(test_now() - start, SOON);
+    cr_assert_eq(refusals(store), before, "the store did not refuse it");
+    cr_assert_eq(memstore_bound_waits(-1, NULL), 1);
+}
+
+static void assert_as_before(memstore *store)
+{
+    memstore_view view;
+    char value[3000] = {0};
+
+    assert_ok(memstore_get_view(store, "held 1", 6, &view));
+    cr_assert_eq(view.size, sizeof value);
+    memstore_view_release(&view);
+    release_views();
+    assert_ok(memstore_set(store, "held 1", 6, value, 2900, MEMSTORE_TTL_NONE));
+    cr_assert_eq(memstore_bound_waits(-1, NULL), 0);
+    memstore_destroy(store);
+}
+
+Test(waiting, a_write_gives_up_when_its_callers_time_is_over)
+{
+    memstore *store = open_held_long();
+
+    cr_assert_eq(memstore_bound_waits(20, NULL), 0);
+    assert_gives_up(store);
+    assert_as_before(store);
+}
+
+Test(waiting, a_write_gives_up_when_its_caller_is_told_to)
+{
+    memstore *store = open_held_long();
+    pthread_t thread;
+
+    memstore_bound_waits(-1, &stop);
+    cr_assert_eq(pthread_create(&thread, NULL, stop_waits, NULL), 0);
+    assert_gives_up(store);
+    pthread_join(thread, NULL);
+    assert_as_before(store);
+}
+
+Test(waiting, without_time_to_wait_a_call_that_needs_none_succeeds)
+{
+    memstore *store = test_open(LONG, NULL);
+
+    memstore_bound_waits(0, NULL);
+    assert_ok(memstore_set(store, "k", 1, "1", 1, MEMSTORE_TTL_NONE));
+    assert_ok(memstore_delete(store, "k", 1));
+    cr_assert_eq(memstore_bound_waits(-1, NULL), 0, "nothing was waited for");
+    memstore_destroy(store);
+}
+
+Test(waiting, a_batch_that_gives_up_has_stored_nothing)
+{
+    memstore *store = open_held_long();
+    memstore_batch *batch = memstore_batch_new(store);
+    char value[3000] = {0};
+
+    assert_ok(memstore_batch_delete(batch, "held 2", 6));
+    for (int i = 0; i < 40; i++)
+        assert_ok(memstore_batch_set(batch, "held 1", 6, value, sizeof value, MEMSTORE_TTL_NONE));
+    memstore_bound_waits(5, NULL);
+    cr_assert_neq(memstore_batch_commit(batch), MEMSTORE_OK);
+    cr_assert_eq(memstore_bound_waits(-1, NULL), 1);
+    assert_ok(memstore_has(store, "held 2", 6));
+    release_views();
+    assert_ok(memstore_batch_commit(batch));
+    cr_assert_eq(memstore_has(store, "held 2", 6), MEMSTORE_ERR_KEY_NOT_FOUND);
+    memstore_batch_free(batch);
+    memstore_destroy(store);
+}
+
+Test(waiting, who_gives_up_leaves_what_was_queued_before)
+{
+    memstore *store = open_small("maintenance=manual");
+    char value[3000] = {0};
+
+    assert_ok(memstore_set_async(store, "q0", 2, value, sizeof value, MEMSTORE_TTL_NONE));
+    assert_ok(memstore_set_async(store, "q1", 2, value, sizeof value, MEMSTORE_TTL_NONE));
+    hold_all(store);
+    assert_ok(memstore_reconfigure(store, "performance.lock_timeout", "10m"));
+    memstore_bound_waits(5, NULL);
+    cr_assert_neq(memstore_delete(store, "q0", 2), MEMSTORE_OK);
+    cr_assert_eq(memstore_bound_waits(5, NULL), 1);
+    cr_assert_neq(memstore_flush(store), MEMSTORE_OK);
+    cr_assert_eq(memstore_bound_waits(-1, NULL), 1);
+    release_views();
+    assert_ok(memstore_flush(store));
+    assert_ok(memstore_has(store, "q0", 2));
+    assert_ok(memstore_has(store, "q1", 2));
+    memstore_destroy(store);
+}
+
+Test(waiting, a_view_is_not_waited_for_any_longer)
+{
+    memstore *store = test_open("performance.max_concurrent_readers=1", LONG, NULL);
+    memstore_view one, other;
+    pthread_t thread;
+
+    assert_ok(memstore_set(store, "k", 1, "1", 1, MEMSTORE_TTL_NONE));
+    assert_ok(memstore_get_view(store, "k", 1, &one));
+    memstore_bound_waits(-1, &stop);
+    cr_assert_eq(pthread_create(&thread, NULL, stop_waits, NULL), 0);
+    cr_assert_eq(memstore_get_view(store, "k", 1, &other), MEMSTORE_ERR_LOCK_TIMEOUT);
+    pthread_join(thread, NULL);
+    cr_assert_eq(memstore_bound_waits(-1, NULL), 1);
+    memstore_view_release(&one);
+    assert_ok(memstore_get_view(store, "k", 1, &other));
+    memstore_view_release(&other);
+    memstore_destroy(store);
+}
+
+Test(waiting, a_memory_limit_on_its_way_down_is_put_back)
+{
+    memstore *store = test_open("performance.memory_limit=128MiB", LONG, NULL);
+    const uint64_t limit = memstore_capacity(store);
+    char value[10000] = {0};
+
+    for (uint32_t i = 0; i < 20000; i++)
+        assert_ok(memstore_set(store, &i, sizeof i, value, sizeof value, MEMSTORE_TTL_NONE));
+    stop = 1;
+    memstore_bound_waits(-1, &stop);
+    cr_assert_eq(memstore_reconfigure(store, "performance.memory_limit", "16MiB"),
+                 MEMSTORE_ERR_GC_PRESSURE);
+    cr_assert_eq(memstore_bound_waits(-1, NULL), 1);
+    cr_assert_eq(memstore_capacity(store), limit);
+    assert_ok(memstore_reconfigure(store, "performance.memory_limit", "16MiB"));
     memstore_destroy(store);
 }

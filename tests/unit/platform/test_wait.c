@@ -108,3 +108,97 @@ Test(wait, a_place_is_waited_for_after_the_function_was_called)
     cr_assert_eq(ms_gate_enter(&gate, 1, in_ms(20000)), MS_GATE_ENTERED);
     cr_assert_eq(calls, 1);
 }
+
+/* ---- By the caller's own wish ---- */
+
+static int64_t stop;
+
+static void *stop_waits(void *unused)
+{
+    ms_wait_us(5000);
+    __atomic_store_n(&stop, 1, __ATOMIC_RELAXED);
+    return unused;
+}
+
+/* Run a wait that would last ten minutes, which another thread stops. */
+static void assert_stops(bool (*wait)(int64_t deadline_us))
+{
+    pthread_t thread;
+
+    ms_wait_bind(MS_WAIT_UNBOUNDED, &stop);
+    cr_assert_not(ms_wait_was_cut());
+    cr_assert_eq(pthread_create(&thread, NULL, stop_waits, NULL), 0);
+    cr_assert_not(wait(in_ms(600000)));
+    cr_assert(ms_wait_was_cut());
+    pthread_join(thread, NULL);
+    cr_assert_leq(ms_wait_deadline(in_ms(600000)), ms_clock_real_us());
+    ms_wait_bind(MS_WAIT_UNBOUNDED, NULL);
+    cr_assert_not(ms_wait_was_cut());
+}
+
+static bool wait_for_mutex(int64_t deadline_us)
+{
+    return ms_mutex_lock_until(&mutex, deadline_us);
+}
+
+Test(wait, a_lock_is_waited_for_no_longer_once_that_is_stopped, .timeout = 60)
+{
+    pthread_t holder;
+
+    ms_mutex_init(&mutex, MS_RANK_RECLAIM);
+    cr_assert_eq(pthread_create(&holder, NULL, hold_mutex, NULL), 0);
+    while (!atomic_load(&is_held))
+        sched_yield();
+    assert_stops(wait_for_mutex);
+    atomic_store(&may_let_go, true);
+    pthread_join(holder, NULL);
+    ms_mutex_destroy(&mutex);
+}
+
+static bool wait_for_place(int64_t deadline_us)
+{
+    return ms_gate_enter(&gate, 1, deadline_us) == MS_GATE_ENTERED;
+}
+
+Test(wait, nor_is_a_place, .timeout = 60)
+{
+    ms_gate_init(&gate, 1);
+    cr_assert(ms_gate_try_enter(&gate, 1));
+    assert_stops(wait_for_place);
+    ms_gate_leave(&gate, 1);
+    cr_assert(ms_gate_try_enter(&gate, 1), "nobody is left in line");
+}
+
+Test(wait, the_time_allowed_counts_from_the_first_wait_on)
+{
+    ms_wait_bind(1000, NULL);
+    ms_wait_us(2000);
+    cr_assert_not(ms_wait_was_cut());
+    const int64_t first = ms_wait_deadline(in_ms(600000));
+    cr_assert_leq(first, in_ms(1));
+    ms_wait_us(2000);
+    cr_assert_eq(ms_wait_deadline(in_ms(600000)), first);
+    cr_assert_eq(ms_wait_deadline(5), 5, "a deadline that is sooner stays");
+    cr_assert(ms_wait_was_cut());
+    ms_wait_bind(MS_WAIT_UNBOUNDED, NULL);
+}
+
+static void *ask_whether_cut(void *cut)
+{
+    *(bool *)cut = ms_wait_was_cut();
+    return NULL;
+}
+
+Test(wait, the_bound_of_one_thread_is_not_that_of_another)
+{
+    bool cut = true;
+    pthread_t thread;
+
+    stop = 1;
+    ms_wait_bind(0, &stop);
+    cr_assert(ms_wait_was_cut());
+    cr_assert_eq(pthread_create(&thread, NULL, ask_whether_cut, &cut), 0);
+    pthread_join(thread, NULL);
+    cr_assert_not(cut);
+    ms_wait_bind(MS_WAIT_UNBOUNDED, NULL);
+}

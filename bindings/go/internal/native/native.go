@@ -123,40 +123,14 @@ typedef unsigned char *memstore_bytes;
 #cgo nocallback _wrap_MemstoreClose_memstore
 #cgo noescape _wrap_MemstoreDestroy_memstore
 #cgo nocallback _wrap_MemstoreDestroy_memstore
-#cgo noescape _wrap_MemstoreReconfigureExplained_memstore
-#cgo nocallback _wrap_MemstoreReconfigureExplained_memstore
-#cgo noescape _wrap_MemstoreReconfigureAll_memstore
-#cgo nocallback _wrap_MemstoreReconfigureAll_memstore
 #cgo noescape _wrap_MemstoreGetSetting_memstore
 #cgo nocallback _wrap_MemstoreGetSetting_memstore
-#cgo noescape _wrap_MemstoreSet_memstore
-#cgo nocallback _wrap_MemstoreSet_memstore
-#cgo noescape _wrap_MemstoreSetUntil_memstore
-#cgo nocallback _wrap_MemstoreSetUntil_memstore
-#cgo noescape _wrap_MemstoreSetAsync_memstore
-#cgo nocallback _wrap_MemstoreSetAsync_memstore
 #cgo noescape _wrap_MemstoreFlush_memstore
 #cgo nocallback _wrap_MemstoreFlush_memstore
-#cgo noescape _wrap_MemstoreAdd_memstore
-#cgo nocallback _wrap_MemstoreAdd_memstore
-#cgo noescape _wrap_MemstoreReplace_memstore
-#cgo nocallback _wrap_MemstoreReplace_memstore
-#cgo noescape _wrap_MemstoreCompareAndSet_memstore
-#cgo nocallback _wrap_MemstoreCompareAndSet_memstore
-#cgo noescape _wrap_MemstoreIncrement_memstore
-#cgo nocallback _wrap_MemstoreIncrement_memstore
-#cgo noescape _wrap_MemstoreGetView_memstore
-#cgo nocallback _wrap_MemstoreGetView_memstore
 #cgo noescape _wrap_MemstoreViewRelease_memstore
 #cgo nocallback _wrap_MemstoreViewRelease_memstore
-#cgo noescape _wrap_MemstoreDelete_memstore
-#cgo nocallback _wrap_MemstoreDelete_memstore
 #cgo noescape _wrap_MemstoreHas_memstore
 #cgo nocallback _wrap_MemstoreHas_memstore
-#cgo noescape _wrap_MemstoreUpdateTtl_memstore
-#cgo nocallback _wrap_MemstoreUpdateTtl_memstore
-#cgo noescape _wrap_MemstoreClear_memstore
-#cgo nocallback _wrap_MemstoreClear_memstore
 #cgo noescape _wrap_MemstoreSize_memstore
 #cgo nocallback _wrap_MemstoreSize_memstore
 #cgo noescape _wrap_MemstoreCapacity_memstore
@@ -195,6 +169,32 @@ typedef unsigned char *memstore_bytes;
 #cgo nocallback _wrap_GlueGetExpiration_memstore
 #cgo noescape _wrap_GlueGetCreated_memstore
 #cgo nocallback _wrap_GlueGetCreated_memstore
+#cgo noescape _wrap_GlueSet_memstore
+#cgo nocallback _wrap_GlueSet_memstore
+#cgo noescape _wrap_GlueSetUntil_memstore
+#cgo nocallback _wrap_GlueSetUntil_memstore
+#cgo noescape _wrap_GlueSetAsync_memstore
+#cgo nocallback _wrap_GlueSetAsync_memstore
+#cgo noescape _wrap_GlueAdd_memstore
+#cgo nocallback _wrap_GlueAdd_memstore
+#cgo noescape _wrap_GlueReplace_memstore
+#cgo nocallback _wrap_GlueReplace_memstore
+#cgo noescape _wrap_GlueCompareAndSet_memstore
+#cgo nocallback _wrap_GlueCompareAndSet_memstore
+#cgo noescape _wrap_GlueIncrement_memstore
+#cgo nocallback _wrap_GlueIncrement_memstore
+#cgo noescape _wrap_GlueDelete_memstore
+#cgo nocallback _wrap_GlueDelete_memstore
+#cgo noescape _wrap_GlueUpdateTtl_memstore
+#cgo nocallback _wrap_GlueUpdateTtl_memstore
+#cgo noescape _wrap_GlueGetView_memstore
+#cgo nocallback _wrap_GlueGetView_memstore
+#cgo noescape _wrap_GlueClear_memstore
+#cgo nocallback _wrap_GlueClear_memstore
+#cgo noescape _wrap_GlueReconfigure_memstore
+#cgo nocallback _wrap_GlueReconfigure_memstore
+#cgo noescape _wrap_GlueReconfigureAll_memstore
+#cgo nocallback _wrap_GlueReconfigureAll_memstore
 #cgo noescape _wrap_GlueSetMany_memstore
 #cgo nocallback _wrap_GlueSetMany_memstore
 #cgo noescape _wrap_GlueGetMany_memstore
@@ -304,6 +304,26 @@ typedef long long swig_type_34;
 typedef long long swig_type_35;
 typedef long long swig_type_36;
 typedef long long swig_type_37;
+typedef long long swig_type_38;
+typedef long long swig_type_39;
+typedef long long swig_type_40;
+typedef long long swig_type_41;
+typedef long long swig_type_42;
+typedef long long swig_type_43;
+typedef long long swig_type_44;
+typedef long long swig_type_45;
+typedef long long swig_type_46;
+typedef long long swig_type_47;
+typedef long long swig_type_48;
+typedef long long swig_type_49;
+typedef long long swig_type_50;
+typedef long long swig_type_51;
+typedef long long swig_type_52;
+typedef long long swig_type_53;
+typedef long long swig_type_54;
+typedef long long swig_type_55;
+typedef long long swig_type_56;
+typedef long long swig_type_57;
 extern void _wrap_Swig_free_memstore(uintptr_t arg1);
 extern uintptr_t _wrap_Swig_malloc_memstore(swig_intgo arg1);
 extern swig_intgo _wrap_MEMSTORE_OK_memstore(void);
@@ -349,27 +369,14 @@ extern int _wrap_MemstoreResetStats_memstore(uintptr_t arg1);
 extern int _wrap_MemstoreOpen_memstore(uintptr_t arg1, swig_voidp arg2);
 extern int _wrap_MemstoreClose_memstore(uintptr_t arg1);
 extern void _wrap_MemstoreDestroy_memstore(uintptr_t arg1);
-extern int _wrap_MemstoreReconfigureExplained_memstore(uintptr_t arg1, swig_voidp arg2, swig_voidp arg3, swig_voidp arg4, swig_intgo arg5);
-extern int _wrap_MemstoreReconfigureAll_memstore(uintptr_t arg1, uintptr_t arg2, swig_voidp arg3, swig_intgo arg4);
 extern int _wrap_MemstoreGetSetting_memstore(uintptr_t arg1, swig_voidp arg2, swig_voidp arg3, swig_intgo arg4, swig_voidp arg5);
-extern int _wrap_MemstoreSet_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3, swig_voidp arg4, swig_intgo arg5, swig_type_1 arg6);
-extern int _wrap_MemstoreSetUntil_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3, swig_voidp arg4, swig_intgo arg5, swig_type_2 arg6);
-extern int _wrap_MemstoreSetAsync_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3, swig_voidp arg4, swig_intgo arg5, swig_type_3 arg6);
 extern int _wrap_MemstoreFlush_memstore(uintptr_t arg1);
-extern int _wrap_MemstoreAdd_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3, swig_voidp arg4, swig_intgo arg5, swig_type_4 arg6);
-extern int _wrap_MemstoreReplace_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3, swig_voidp arg4, swig_intgo arg5, swig_type_5 arg6);
-extern int _wrap_MemstoreCompareAndSet_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3, swig_voidp arg4, swig_intgo arg5, swig_type_6 arg6, swig_type_7 arg7);
-extern int _wrap_MemstoreIncrement_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3, swig_type_8 arg4, swig_type_9 arg5, swig_type_10 arg6, swig_voidp arg7);
-extern int _wrap_MemstoreGetView_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3, swig_voidp arg4);
 extern void _wrap_MemstoreViewRelease_memstore(swig_voidp arg1);
-extern int _wrap_MemstoreDelete_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3);
 extern int _wrap_MemstoreHas_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3);
-extern int _wrap_MemstoreUpdateTtl_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3, swig_type_11 arg4);
-extern int _wrap_MemstoreClear_memstore(uintptr_t arg1);
-extern swig_type_12 _wrap_MemstoreSize_memstore(uintptr_t arg1);
-extern swig_type_13 _wrap_MemstoreCapacity_memstore(uintptr_t arg1);
+extern swig_type_1 _wrap_MemstoreSize_memstore(uintptr_t arg1);
+extern swig_type_2 _wrap_MemstoreCapacity_memstore(uintptr_t arg1);
 extern int _wrap_MemstoreCompact_memstore(uintptr_t arg1, double arg2);
-extern int _wrap_MemstoreMaintain_memstore(uintptr_t arg1, swig_type_14 arg2);
+extern int _wrap_MemstoreMaintain_memstore(uintptr_t arg1, swig_type_3 arg2);
 extern int _wrap_MemstoreDeleteByPattern_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3, swig_voidp arg4);
 extern swig_intgo _wrap_MEMSTORE_EVENT_EXPIRED_memstore(void);
 extern swig_intgo _wrap_MEMSTORE_EVENT_EVICTED_memstore(void);
@@ -378,45 +385,58 @@ extern swig_intgo _wrap_MEMSTORE_EVENT_REPLACED_memstore(void);
 extern swig_intgo _wrap_MEMSTORE_EVENT_CLEARED_memstore(void);
 extern swig_intgo _wrap_MEMSTORE_EVENT_REMOVALS_memstore(void);
 extern swig_intgo _wrap_MEMSTORE_EVENT_ALERT_memstore(void);
-extern swig_type_15 _wrap_GlueCopyText_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3);
-extern swig_type_16 _wrap_GlueGet_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3, swig_voidp arg4, swig_intgo arg5);
-extern swig_type_17 _wrap_GlueGetPresent_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3, swig_voidp arg4, swig_intgo arg5);
-extern swig_type_18 _wrap_GlueGetVersioned_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3, swig_voidp arg4, swig_intgo arg5, swig_voidp arg6);
-extern swig_type_19 _wrap_GlueGetTtl_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3);
-extern swig_type_20 _wrap_GlueGetExpiration_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3);
-extern swig_type_21 _wrap_GlueGetCreated_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3);
-extern int _wrap_GlueSetMany_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3, swig_voidp arg4, swig_intgo arg5, swig_type_22 arg6);
-extern swig_type_23 _wrap_GlueGetMany_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3, swig_voidp arg4, swig_intgo arg5, swig_voidp arg6, swig_intgo arg7, swig_voidp arg8, swig_voidp arg9);
+extern swig_type_4 _wrap_GlueCopyText_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3);
+extern swig_type_5 _wrap_GlueGet_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3, swig_voidp arg4, swig_intgo arg5);
+extern swig_type_6 _wrap_GlueGetPresent_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3, swig_voidp arg4, swig_intgo arg5);
+extern swig_type_7 _wrap_GlueGetVersioned_memstore(uintptr_t arg1, swig_type_8 arg2, swig_voidp arg3, swig_voidp arg4, swig_intgo arg5, swig_voidp arg6, swig_intgo arg7, swig_voidp arg8);
+extern swig_type_9 _wrap_GlueGetTtl_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3);
+extern swig_type_10 _wrap_GlueGetExpiration_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3);
+extern swig_type_11 _wrap_GlueGetCreated_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3);
+extern int _wrap_GlueSet_memstore(uintptr_t arg1, swig_type_12 arg2, swig_voidp arg3, swig_voidp arg4, swig_intgo arg5, swig_voidp arg6, swig_intgo arg7, swig_type_13 arg8);
+extern int _wrap_GlueSetUntil_memstore(uintptr_t arg1, swig_type_14 arg2, swig_voidp arg3, swig_voidp arg4, swig_intgo arg5, swig_voidp arg6, swig_intgo arg7, swig_type_15 arg8);
+extern int _wrap_GlueSetAsync_memstore(uintptr_t arg1, swig_type_16 arg2, swig_voidp arg3, swig_voidp arg4, swig_intgo arg5, swig_voidp arg6, swig_intgo arg7, swig_type_17 arg8);
+extern int _wrap_GlueAdd_memstore(uintptr_t arg1, swig_type_18 arg2, swig_voidp arg3, swig_voidp arg4, swig_intgo arg5, swig_voidp arg6, swig_intgo arg7, swig_type_19 arg8);
+extern int _wrap_GlueReplace_memstore(uintptr_t arg1, swig_type_20 arg2, swig_voidp arg3, swig_voidp arg4, swig_intgo arg5, swig_voidp arg6, swig_intgo arg7, swig_type_21 arg8);
+extern int _wrap_GlueCompareAndSet_memstore(uintptr_t arg1, swig_type_22 arg2, swig_voidp arg3, swig_voidp arg4, swig_intgo arg5, swig_voidp arg6, swig_intgo arg7, swig_type_23 arg8, swig_type_24 arg9);
+extern int _wrap_GlueIncrement_memstore(uintptr_t arg1, swig_type_25 arg2, swig_voidp arg3, swig_voidp arg4, swig_intgo arg5, swig_type_26 arg6, swig_type_27 arg7, swig_type_28 arg8, swig_voidp arg9);
+extern int _wrap_GlueDelete_memstore(uintptr_t arg1, swig_type_29 arg2, swig_voidp arg3, swig_voidp arg4, swig_intgo arg5);
+extern int _wrap_GlueUpdateTtl_memstore(uintptr_t arg1, swig_type_30 arg2, swig_voidp arg3, swig_voidp arg4, swig_intgo arg5, swig_type_31 arg6);
+extern int _wrap_GlueGetView_memstore(uintptr_t arg1, swig_type_32 arg2, swig_voidp arg3, swig_voidp arg4, swig_intgo arg5, swig_voidp arg6);
+extern int _wrap_GlueClear_memstore(uintptr_t arg1, swig_type_33 arg2, swig_voidp arg3);
+extern int _wrap_GlueReconfigure_memstore(uintptr_t arg1, swig_type_34 arg2, swig_voidp arg3, swig_voidp arg4, swig_voidp arg5, swig_voidp arg6, swig_intgo arg7);
+extern int _wrap_GlueReconfigureAll_memstore(uintptr_t arg1, swig_type_35 arg2, swig_voidp arg3, uintptr_t arg4, swig_voidp arg5, swig_intgo arg6);
+extern int _wrap_GlueSetMany_memstore(uintptr_t arg1, swig_type_36 arg2, swig_voidp arg3, swig_voidp arg4, swig_intgo arg5, swig_voidp arg6, swig_intgo arg7, swig_type_37 arg8);
+extern swig_type_38 _wrap_GlueGetMany_memstore(uintptr_t arg1, swig_type_39 arg2, swig_voidp arg3, swig_voidp arg4, swig_intgo arg5, swig_voidp arg6, swig_intgo arg7, swig_voidp arg8, swig_intgo arg9, swig_voidp arg10, swig_voidp arg11);
 extern void _wrap_GlueTakeMany_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3);
-extern swig_type_24 _wrap_GlueHasMany_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3, swig_voidp arg4, swig_intgo arg5, swig_voidp arg6);
-extern swig_type_25 _wrap_GlueDeleteMany_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3, swig_voidp arg4, swig_intgo arg5);
-extern int _wrap_GlueCommit_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3, swig_voidp arg4, swig_intgo arg5, swig_voidp arg6);
-extern swig_type_26 _wrap_GlueCountByPattern_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3);
+extern swig_type_40 _wrap_GlueHasMany_memstore(uintptr_t arg1, swig_type_41 arg2, swig_voidp arg3, swig_voidp arg4, swig_intgo arg5, swig_voidp arg6, swig_intgo arg7, swig_voidp arg8);
+extern swig_type_42 _wrap_GlueDeleteMany_memstore(uintptr_t arg1, swig_type_43 arg2, swig_voidp arg3, swig_voidp arg4, swig_intgo arg5, swig_voidp arg6, swig_intgo arg7);
+extern int _wrap_GlueCommit_memstore(uintptr_t arg1, swig_type_44 arg2, swig_voidp arg3, swig_voidp arg4, swig_intgo arg5, swig_voidp arg6, swig_intgo arg7, swig_voidp arg8);
+extern swig_type_45 _wrap_GlueCountByPattern_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3);
 extern int _wrap_GlueScanNew_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3, swig_voidp arg4);
-extern swig_type_27 _wrap_GlueScanFill_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3);
+extern swig_type_46 _wrap_GlueScanFill_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3);
 extern void _wrap_GlueScanFree_memstore(uintptr_t arg1);
 extern int _wrap_GlueEventsNew_memstore(uintptr_t arg1, int arg2, swig_intgo arg3, swig_voidp arg4);
-extern swig_type_28 _wrap_GlueEventsFill_memstore(uintptr_t arg1, swig_type_29 arg2, swig_voidp arg3, swig_intgo arg4);
+extern swig_type_47 _wrap_GlueEventsFill_memstore(uintptr_t arg1, swig_type_48 arg2, swig_voidp arg3, swig_intgo arg4);
 extern void _wrap_GlueEventsWake_memstore(uintptr_t arg1);
-extern swig_type_30 _wrap_GlueEventsDropped_memstore(uintptr_t arg1);
+extern swig_type_49 _wrap_GlueEventsDropped_memstore(uintptr_t arg1);
 extern void _wrap_GlueEventsFree_memstore(uintptr_t arg1);
 extern uintptr_t _wrap_GlueLogNew_memstore(uintptr_t arg1, int arg2);
-extern swig_type_31 _wrap_GlueLogFill_memstore(uintptr_t arg1, swig_type_32 arg2, swig_voidp arg3, swig_intgo arg4);
+extern swig_type_50 _wrap_GlueLogFill_memstore(uintptr_t arg1, swig_type_51 arg2, swig_voidp arg3, swig_intgo arg4);
 extern void _wrap_GlueLogEnd_memstore(uintptr_t arg1);
 extern void _wrap_GlueLogDrop_memstore(uintptr_t arg1);
 extern int _wrap_GlueGetEventStats_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3);
-extern swig_type_33 _wrap_GlueLeaseAcquire_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3, swig_voidp arg4, swig_intgo arg5, swig_voidp arg6);
+extern swig_type_52 _wrap_GlueLeaseAcquire_memstore(uintptr_t arg1, swig_type_53 arg2, swig_voidp arg3, swig_voidp arg4, swig_intgo arg5, swig_voidp arg6, swig_intgo arg7, swig_voidp arg8);
 extern int _wrap_GlueLeaseIsCurrent_memstore(uintptr_t arg1);
-extern int _wrap_GlueLeaseFill_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3, swig_type_34 arg4);
-extern swig_type_35 _wrap_GlueLeaseFail_memstore(uintptr_t arg1, int arg2, swig_voidp arg3);
+extern int _wrap_GlueLeaseFill_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3, swig_type_54 arg4);
+extern swig_type_55 _wrap_GlueLeaseFail_memstore(uintptr_t arg1, int arg2, swig_voidp arg3);
 extern int _wrap_GlueSave_memstore(uintptr_t arg1, swig_voidp arg2, swig_voidp arg3);
 extern int _wrap_GlueLoad_memstore(uintptr_t arg1, swig_voidp arg2, swig_voidp arg3);
 extern int _wrap_GlueGetStats_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3);
 extern int _wrap_GlueGetMemoryStats_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3);
 extern int _wrap_GlueGetTtlStats_memstore(uintptr_t arg1, swig_voidp arg2, swig_voidp arg3, swig_intgo arg4);
 extern int _wrap_GlueGetLatency_memstore(uintptr_t arg1, int arg2, swig_voidp arg3, swig_intgo arg4);
-extern swig_type_36 _wrap_GlueMetricsText_memstore(uintptr_t arg1, swig_voidp arg2);
-extern swig_type_37 _wrap_GlueAdvise_memstore(uintptr_t arg1, int arg2, swig_voidp arg3);
+extern swig_type_56 _wrap_GlueMetricsText_memstore(uintptr_t arg1, swig_voidp arg2);
+extern swig_type_57 _wrap_GlueAdvise_memstore(uintptr_t arg1, int arg2, swig_voidp arg3);
 extern int _wrap_GlueClaimLanes_memstore(int arg1, swig_voidp arg2);
 extern int _wrap_GlueGetLayout_memstore(uintptr_t arg1, swig_voidp arg2, swig_voidp arg3);
 extern int _wrap_GlueGetRates_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3, swig_voidp arg4);
@@ -825,31 +845,6 @@ func MemstoreDestroy(arg1 uintptr) {
 	C._wrap_MemstoreDestroy_memstore(C.uintptr_t(_swig_i_0))
 }
 
-func MemstoreReconfigureExplained(arg1 uintptr, arg2 *byte, arg3 *byte, arg4 *byte, arg5 int) (_swig_ret int32) {
-	var swig_r int32
-	_swig_i_0 := arg1
-	var _swig_i_1 *C.uchar
-	_swig_i_1 = (*C.uchar)(arg2)
-	var _swig_i_2 *C.uchar
-	_swig_i_2 = (*C.uchar)(arg3)
-	var _swig_i_3 *C.uchar
-	_swig_i_3 = (*C.uchar)(arg4)
-	_swig_i_4 := arg5
-	swig_r = (int32)(C._wrap_MemstoreReconfigureExplained_memstore(C.uintptr_t(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3), C.swig_intgo(_swig_i_4)))
-	return swig_r
-}
-
-func MemstoreReconfigureAll(arg1 uintptr, arg2 uintptr, arg3 *byte, arg4 int) (_swig_ret int32) {
-	var swig_r int32
-	_swig_i_0 := arg1
-	_swig_i_1 := arg2
-	var _swig_i_2 *C.uchar
-	_swig_i_2 = (*C.uchar)(arg3)
-	_swig_i_3 := arg4
-	swig_r = (int32)(C._wrap_MemstoreReconfigureAll_memstore(C.uintptr_t(_swig_i_0), C.uintptr_t(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_intgo(_swig_i_3)))
-	return swig_r
-}
-
 func MemstoreGetSetting(arg1 uintptr, arg2 *byte, arg3 *byte, arg4 int, arg5 *byte) (_swig_ret int32) {
 	var swig_r int32
 	_swig_i_0 := arg1
@@ -864,122 +859,10 @@ func MemstoreGetSetting(arg1 uintptr, arg2 *byte, arg3 *byte, arg4 int, arg5 *by
 	return swig_r
 }
 
-func MemstoreSet(arg1 uintptr, arg2 *byte, arg3 int, arg4 *byte, arg5 int, arg6 int64) (_swig_ret int32) {
-	var swig_r int32
-	_swig_i_0 := arg1
-	var _swig_i_1 *C.uchar
-	_swig_i_1 = (*C.uchar)(arg2)
-	_swig_i_2 := arg3
-	var _swig_i_3 *C.uchar
-	_swig_i_3 = (*C.uchar)(arg4)
-	_swig_i_4 := arg5
-	_swig_i_5 := arg6
-	swig_r = (int32)(C._wrap_MemstoreSet_memstore(C.uintptr_t(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_intgo(_swig_i_2), C.swig_voidp(_swig_i_3), C.swig_intgo(_swig_i_4), C.swig_type_1(_swig_i_5)))
-	return swig_r
-}
-
-func MemstoreSetUntil(arg1 uintptr, arg2 *byte, arg3 int, arg4 *byte, arg5 int, arg6 int64) (_swig_ret int32) {
-	var swig_r int32
-	_swig_i_0 := arg1
-	var _swig_i_1 *C.uchar
-	_swig_i_1 = (*C.uchar)(arg2)
-	_swig_i_2 := arg3
-	var _swig_i_3 *C.uchar
-	_swig_i_3 = (*C.uchar)(arg4)
-	_swig_i_4 := arg5
-	_swig_i_5 := arg6
-	swig_r = (int32)(C._wrap_MemstoreSetUntil_memstore(C.uintptr_t(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_intgo(_swig_i_2), C.swig_voidp(_swig_i_3), C.swig_intgo(_swig_i_4), C.swig_type_2(_swig_i_5)))
-	return swig_r
-}
-
-func MemstoreSetAsync(arg1 uintptr, arg2 *byte, arg3 int, arg4 *byte, arg5 int, arg6 int64) (_swig_ret int32) {
-	var swig_r int32
-	_swig_i_0 := arg1
-	var _swig_i_1 *C.uchar
-	_swig_i_1 = (*C.uchar)(arg2)
-	_swig_i_2 := arg3
-	var _swig_i_3 *C.uchar
-	_swig_i_3 = (*C.uchar)(arg4)
-	_swig_i_4 := arg5
-	_swig_i_5 := arg6
-	swig_r = (int32)(C._wrap_MemstoreSetAsync_memstore(C.uintptr_t(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_intgo(_swig_i_2), C.swig_voidp(_swig_i_3), C.swig_intgo(_swig_i_4), C.swig_type_3(_swig_i_5)))
-	return swig_r
-}
-
 func MemstoreFlush(arg1 uintptr) (_swig_ret int32) {
 	var swig_r int32
 	_swig_i_0 := arg1
 	swig_r = (int32)(C._wrap_MemstoreFlush_memstore(C.uintptr_t(_swig_i_0)))
-	return swig_r
-}
-
-func MemstoreAdd(arg1 uintptr, arg2 *byte, arg3 int, arg4 *byte, arg5 int, arg6 int64) (_swig_ret int32) {
-	var swig_r int32
-	_swig_i_0 := arg1
-	var _swig_i_1 *C.uchar
-	_swig_i_1 = (*C.uchar)(arg2)
-	_swig_i_2 := arg3
-	var _swig_i_3 *C.uchar
-	_swig_i_3 = (*C.uchar)(arg4)
-	_swig_i_4 := arg5
-	_swig_i_5 := arg6
-	swig_r = (int32)(C._wrap_MemstoreAdd_memstore(C.uintptr_t(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_intgo(_swig_i_2), C.swig_voidp(_swig_i_3), C.swig_intgo(_swig_i_4), C.swig_type_4(_swig_i_5)))
-	return swig_r
-}
-
-func MemstoreReplace(arg1 uintptr, arg2 *byte, arg3 int, arg4 *byte, arg5 int, arg6 int64) (_swig_ret int32) {
-	var swig_r int32
-	_swig_i_0 := arg1
-	var _swig_i_1 *C.uchar
-	_swig_i_1 = (*C.uchar)(arg2)
-	_swig_i_2 := arg3
-	var _swig_i_3 *C.uchar
-	_swig_i_3 = (*C.uchar)(arg4)
-	_swig_i_4 := arg5
-	_swig_i_5 := arg6
-	swig_r = (int32)(C._wrap_MemstoreReplace_memstore(C.uintptr_t(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_intgo(_swig_i_2), C.swig_voidp(_swig_i_3), C.swig_intgo(_swig_i_4), C.swig_type_5(_swig_i_5)))
-	return swig_r
-}
-
-func MemstoreCompareAndSet(arg1 uintptr, arg2 *byte, arg3 int, arg4 *byte, arg5 int, arg6 int64, arg7 uint64) (_swig_ret int32) {
-	var swig_r int32
-	_swig_i_0 := arg1
-	var _swig_i_1 *C.uchar
-	_swig_i_1 = (*C.uchar)(arg2)
-	_swig_i_2 := arg3
-	var _swig_i_3 *C.uchar
-	_swig_i_3 = (*C.uchar)(arg4)
-	_swig_i_4 := arg5
-	_swig_i_5 := arg6
-	_swig_i_6 := arg7
-	swig_r = (int32)(C._wrap_MemstoreCompareAndSet_memstore(C.uintptr_t(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_intgo(_swig_i_2), C.swig_voidp(_swig_i_3), C.swig_intgo(_swig_i_4), C.swig_type_6(_swig_i_5), C.swig_type_7(_swig_i_6)))
-	return swig_r
-}
-
-func MemstoreIncrement(arg1 uintptr, arg2 *byte, arg3 int, arg4 int64, arg5 int64, arg6 int64, arg7 *byte) (_swig_ret int32) {
-	var swig_r int32
-	_swig_i_0 := arg1
-	var _swig_i_1 *C.uchar
-	_swig_i_1 = (*C.uchar)(arg2)
-	_swig_i_2 := arg3
-	_swig_i_3 := arg4
-	_swig_i_4 := arg5
-	_swig_i_5 := arg6
-	var _swig_i_6 *C.uchar
-	_swig_i_6 = (*C.uchar)(arg7)
-	swig_r = (int32)(C._wrap_MemstoreIncrement_memstore(C.uintptr_t(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_intgo(_swig_i_2), C.swig_type_8(_swig_i_3), C.swig_type_9(_swig_i_4), C.swig_type_10(_swig_i_5), C.swig_voidp(_swig_i_6)))
-	return swig_r
-}
-
-func MemstoreGetView(arg1 uintptr, arg2 *byte, arg3 int, arg4 *byte) (_swig_ret int32) {
-	var swig_r int32
-	_swig_i_0 := arg1
-	var _swig_i_1 *C.uchar
-	_swig_i_1 = (*C.uchar)(arg2)
-	_swig_i_2 := arg3
-	var _swig_i_3 *C.uchar
-	_swig_i_3 = (*C.uchar)(arg4)
-	swig_r = (int32)(C._wrap_MemstoreGetView_memstore(C.uintptr_t(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_intgo(_swig_i_2), C.swig_voidp(_swig_i_3)))
 	return swig_r
 }
 
@@ -989,16 +872,6 @@ func MemstoreViewRelease(arg1 *byte) {
 	C._wrap_MemstoreViewRelease_memstore(C.swig_voidp(_swig_i_0))
 }
 
-func MemstoreDelete(arg1 uintptr, arg2 *byte, arg3 int) (_swig_ret int32) {
-	var swig_r int32
-	_swig_i_0 := arg1
-	var _swig_i_1 *C.uchar
-	_swig_i_1 = (*C.uchar)(arg2)
-	_swig_i_2 := arg3
-	swig_r = (int32)(C._wrap_MemstoreDelete_memstore(C.uintptr_t(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_intgo(_swig_i_2)))
-	return swig_r
-}
-
 func MemstoreHas(arg1 uintptr, arg2 *byte, arg3 int) (_swig_ret int32) {
 	var swig_r int32
 	_swig_i_0 := arg1
@@ -1006,24 +879,6 @@ func MemstoreHas(arg1 uintptr, arg2 *byte, arg3 int) (_swig_ret int32) {
 	_swig_i_1 = (*C.uchar)(arg2)
 	_swig_i_2 := arg3
 	swig_r = (int32)(C._wrap_MemstoreHas_memstore(C.uintptr_t(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_intgo(_swig_i_2)))
-	return swig_r
-}
-
-func MemstoreUpdateTtl(arg1 uintptr, arg2 *byte, arg3 int, arg4 int64) (_swig_ret int32) {
-	var swig_r int32
-	_swig_i_0 := arg1
-	var _swig_i_1 *C.uchar
-	_swig_i_1 = (*C.uchar)(arg2)
-	_swig_i_2 := arg3
-	_swig_i_3 := arg4
-	swig_r = (int32)(C._wrap_MemstoreUpdateTtl_memstore(C.uintptr_t(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_intgo(_swig_i_2), C.swig_type_11(_swig_i_3)))
-	return swig_r
-}
-
-func MemstoreClear(arg1 uintptr) (_swig_ret int32) {
-	var swig_r int32
-	_swig_i_0 := arg1
-	swig_r = (int32)(C._wrap_MemstoreClear_memstore(C.uintptr_t(_swig_i_0)))
 	return swig_r
 }
 
@@ -1053,7 +908,7 @@ func MemstoreMaintain(arg1 uintptr, arg2 int64) (_swig_ret int32) {
 	var swig_r int32
 	_swig_i_0 := arg1
 	_swig_i_1 := arg2
-	swig_r = (int32)(C._wrap_MemstoreMaintain_memstore(C.uintptr_t(_swig_i_0), C.swig_type_14(_swig_i_1)))
+	swig_r = (int32)(C._wrap_MemstoreMaintain_memstore(C.uintptr_t(_swig_i_0), C.swig_type_3(_swig_i_1)))
 	return swig_r
 }
 
@@ -1127,6 +982,8 @@ func _swig_getMEMSTORE_EVENT_ALERT() (_swig_ret Memstore_event_kind) {
 
 var MEMSTORE_EVENT_ALERT Memstore_event_kind = _swig_getMEMSTORE_EVENT_ALERT()
 
+const GLUE_GAVE_UP int32 = 1000
+
 func GlueCopyText(arg1 uintptr, arg2 *byte, arg3 int) (_swig_ret int64) {
 	var swig_r int64
 	_swig_i_0 := arg1
@@ -1163,18 +1020,21 @@ func GlueGetPresent(arg1 uintptr, arg2 *byte, arg3 int, arg4 *byte, arg5 int) (_
 	return swig_r
 }
 
-func GlueGetVersioned(arg1 uintptr, arg2 *byte, arg3 int, arg4 *byte, arg5 int, arg6 *byte) (_swig_ret int64) {
+func GlueGetVersioned(arg1 uintptr, arg2 int64, arg3 *byte, arg4 *byte, arg5 int, arg6 *byte, arg7 int, arg8 *byte) (_swig_ret int64) {
 	var swig_r int64
 	_swig_i_0 := arg1
-	var _swig_i_1 *C.uchar
-	_swig_i_1 = (*C.uchar)(arg2)
-	_swig_i_2 := arg3
+	_swig_i_1 := arg2
+	var _swig_i_2 *C.uchar
+	_swig_i_2 = (*C.uchar)(arg3)
 	var _swig_i_3 *C.uchar
 	_swig_i_3 = (*C.uchar)(arg4)
 	_swig_i_4 := arg5
 	var _swig_i_5 *C.uchar
 	_swig_i_5 = (*C.uchar)(arg6)
-	swig_r = (int64)(C._wrap_GlueGetVersioned_memstore(C.uintptr_t(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_intgo(_swig_i_2), C.swig_voidp(_swig_i_3), C.swig_intgo(_swig_i_4), C.swig_voidp(_swig_i_5)))
+	_swig_i_6 := arg7
+	var _swig_i_7 *C.uchar
+	_swig_i_7 = (*C.uchar)(arg8)
+	swig_r = (int64)(C._wrap_GlueGetVersioned_memstore(C.uintptr_t(_swig_i_0), C.swig_type_8(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3), C.swig_intgo(_swig_i_4), C.swig_voidp(_swig_i_5), C.swig_intgo(_swig_i_6), C.swig_voidp(_swig_i_7)))
 	return swig_r
 }
 
@@ -1208,26 +1068,233 @@ func GlueGetCreated(arg1 uintptr, arg2 *byte, arg3 int) (_swig_ret int64) {
 	return swig_r
 }
 
-func GlueSetMany(arg1 uintptr, arg2 *byte, arg3 int, arg4 *byte, arg5 int, arg6 int64) (_swig_ret int32) {
+func GlueSet(arg1 uintptr, arg2 int64, arg3 *byte, arg4 *byte, arg5 int, arg6 *byte, arg7 int, arg8 int64) (_swig_ret int32) {
 	var swig_r int32
 	_swig_i_0 := arg1
-	var _swig_i_1 *C.uchar
-	_swig_i_1 = (*C.uchar)(arg2)
-	_swig_i_2 := arg3
+	_swig_i_1 := arg2
+	var _swig_i_2 *C.uchar
+	_swig_i_2 = (*C.uchar)(arg3)
+	var _swig_i_3 *C.uchar
+	_swig_i_3 = (*C.uchar)(arg4)
+	_swig_i_4 := arg5
+	var _swig_i_5 *C.uchar
+	_swig_i_5 = (*C.uchar)(arg6)
+	_swig_i_6 := arg7
+	_swig_i_7 := arg8
+	swig_r = (int32)(C._wrap_GlueSet_memstore(C.uintptr_t(_swig_i_0), C.swig_type_12(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3), C.swig_intgo(_swig_i_4), C.swig_voidp(_swig_i_5), C.swig_intgo(_swig_i_6), C.swig_type_13(_swig_i_7)))
+	return swig_r
+}
+
+func GlueSetUntil(arg1 uintptr, arg2 int64, arg3 *byte, arg4 *byte, arg5 int, arg6 *byte, arg7 int, arg8 int64) (_swig_ret int32) {
+	var swig_r int32
+	_swig_i_0 := arg1
+	_swig_i_1 := arg2
+	var _swig_i_2 *C.uchar
+	_swig_i_2 = (*C.uchar)(arg3)
+	var _swig_i_3 *C.uchar
+	_swig_i_3 = (*C.uchar)(arg4)
+	_swig_i_4 := arg5
+	var _swig_i_5 *C.uchar
+	_swig_i_5 = (*C.uchar)(arg6)
+	_swig_i_6 := arg7
+	_swig_i_7 := arg8
+	swig_r = (int32)(C._wrap_GlueSetUntil_memstore(C.uintptr_t(_swig_i_0), C.swig_type_14(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3), C.swig_intgo(_swig_i_4), C.swig_voidp(_swig_i_5), C.swig_intgo(_swig_i_6), C.swig_type_15(_swig_i_7)))
+	return swig_r
+}
+
+func GlueSetAsync(arg1 uintptr, arg2 int64, arg3 *byte, arg4 *byte, arg5 int, arg6 *byte, arg7 int, arg8 int64) (_swig_ret int32) {
+	var swig_r int32
+	_swig_i_0 := arg1
+	_swig_i_1 := arg2
+	var _swig_i_2 *C.uchar
+	_swig_i_2 = (*C.uchar)(arg3)
+	var _swig_i_3 *C.uchar
+	_swig_i_3 = (*C.uchar)(arg4)
+	_swig_i_4 := arg5
+	var _swig_i_5 *C.uchar
+	_swig_i_5 = (*C.uchar)(arg6)
+	_swig_i_6 := arg7
+	_swig_i_7 := arg8
+	swig_r = (int32)(C._wrap_GlueSetAsync_memstore(C.uintptr_t(_swig_i_0), C.swig_type_16(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3), C.swig_intgo(_swig_i_4), C.swig_voidp(_swig_i_5), C.swig_intgo(_swig_i_6), C.swig_type_17(_swig_i_7)))
+	return swig_r
+}
+
+func GlueAdd(arg1 uintptr, arg2 int64, arg3 *byte, arg4 *byte, arg5 int, arg6 *byte, arg7 int, arg8 int64) (_swig_ret int32) {
+	var swig_r int32
+	_swig_i_0 := arg1
+	_swig_i_1 := arg2
+	var _swig_i_2 *C.uchar
+	_swig_i_2 = (*C.uchar)(arg3)
+	var _swig_i_3 *C.uchar
+	_swig_i_3 = (*C.uchar)(arg4)
+	_swig_i_4 := arg5
+	var _swig_i_5 *C.uchar
+	_swig_i_5 = (*C.uchar)(arg6)
+	_swig_i_6 := arg7
+	_swig_i_7 := arg8
+	swig_r = (int32)(C._wrap_GlueAdd_memstore(C.uintptr_t(_swig_i_0), C.swig_type_18(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3), C.swig_intgo(_swig_i_4), C.swig_voidp(_swig_i_5), C.swig_intgo(_swig_i_6), C.swig_type_19(_swig_i_7)))
+	return swig_r
+}
+
+func GlueReplace(arg1 uintptr, arg2 int64, arg3 *byte, arg4 *byte, arg5 int, arg6 *byte, arg7 int, arg8 int64) (_swig_ret int32) {
+	var swig_r int32
+	_swig_i_0 := arg1
+	_swig_i_1 := arg2
+	var _swig_i_2 *C.uchar
+	_swig_i_2 = (*C.uchar)(arg3)
+	var _swig_i_3 *C.uchar
+	_swig_i_3 = (*C.uchar)(arg4)
+	_swig_i_4 := arg5
+	var _swig_i_5 *C.uchar
+	_swig_i_5 = (*C.uchar)(arg6)
+	_swig_i_6 := arg7
+	_swig_i_7 := arg8
+	swig_r = (int32)(C._wrap_GlueReplace_memstore(C.uintptr_t(_swig_i_0), C.swig_type_20(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3), C.swig_intgo(_swig_i_4), C.swig_voidp(_swig_i_5), C.swig_intgo(_swig_i_6), C.swig_type_21(_swig_i_7)))
+	return swig_r
+}
+
+func GlueCompareAndSet(arg1 uintptr, arg2 int64, arg3 *byte, arg4 *byte, arg5 int, arg6 *byte, arg7 int, arg8 int64, arg9 uint64) (_swig_ret int32) {
+	var swig_r int32
+	_swig_i_0 := arg1
+	_swig_i_1 := arg2
+	var _swig_i_2 *C.uchar
+	_swig_i_2 = (*C.uchar)(arg3)
+	var _swig_i_3 *C.uchar
+	_swig_i_3 = (*C.uchar)(arg4)
+	_swig_i_4 := arg5
+	var _swig_i_5 *C.uchar
+	_swig_i_5 = (*C.uchar)(arg6)
+	_swig_i_6 := arg7
+	_swig_i_7 := arg8
+	_swig_i_8 := arg9
+	swig_r = (int32)(C._wrap_GlueCompareAndSet_memstore(C.uintptr_t(_swig_i_0), C.swig_type_22(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3), C.swig_intgo(_swig_i_4), C.swig_voidp(_swig_i_5), C.swig_intgo(_swig_i_6), C.swig_type_23(_swig_i_7), C.swig_type_24(_swig_i_8)))
+	return swig_r
+}
+
+func GlueIncrement(arg1 uintptr, arg2 int64, arg3 *byte, arg4 *byte, arg5 int, arg6 int64, arg7 int64, arg8 int64, arg9 *byte) (_swig_ret int32) {
+	var swig_r int32
+	_swig_i_0 := arg1
+	_swig_i_1 := arg2
+	var _swig_i_2 *C.uchar
+	_swig_i_2 = (*C.uchar)(arg3)
 	var _swig_i_3 *C.uchar
 	_swig_i_3 = (*C.uchar)(arg4)
 	_swig_i_4 := arg5
 	_swig_i_5 := arg6
-	swig_r = (int32)(C._wrap_GlueSetMany_memstore(C.uintptr_t(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_intgo(_swig_i_2), C.swig_voidp(_swig_i_3), C.swig_intgo(_swig_i_4), C.swig_type_22(_swig_i_5)))
+	_swig_i_6 := arg7
+	_swig_i_7 := arg8
+	var _swig_i_8 *C.uchar
+	_swig_i_8 = (*C.uchar)(arg9)
+	swig_r = (int32)(C._wrap_GlueIncrement_memstore(C.uintptr_t(_swig_i_0), C.swig_type_25(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3), C.swig_intgo(_swig_i_4), C.swig_type_26(_swig_i_5), C.swig_type_27(_swig_i_6), C.swig_type_28(_swig_i_7), C.swig_voidp(_swig_i_8)))
 	return swig_r
 }
 
-func GlueGetMany(arg1 uintptr, arg2 *byte, arg3 int, arg4 *byte, arg5 int, arg6 *byte, arg7 int, arg8 *byte, arg9 *byte) (_swig_ret int64) {
+func GlueDelete(arg1 uintptr, arg2 int64, arg3 *byte, arg4 *byte, arg5 int) (_swig_ret int32) {
+	var swig_r int32
+	_swig_i_0 := arg1
+	_swig_i_1 := arg2
+	var _swig_i_2 *C.uchar
+	_swig_i_2 = (*C.uchar)(arg3)
+	var _swig_i_3 *C.uchar
+	_swig_i_3 = (*C.uchar)(arg4)
+	_swig_i_4 := arg5
+	swig_r = (int32)(C._wrap_GlueDelete_memstore(C.uintptr_t(_swig_i_0), C.swig_type_29(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3), C.swig_intgo(_swig_i_4)))
+	return swig_r
+}
+
+func GlueUpdateTtl(arg1 uintptr, arg2 int64, arg3 *byte, arg4 *byte, arg5 int, arg6 int64) (_swig_ret int32) {
+	var swig_r int32
+	_swig_i_0 := arg1
+	_swig_i_1 := arg2
+	var _swig_i_2 *C.uchar
+	_swig_i_2 = (*C.uchar)(arg3)
+	var _swig_i_3 *C.uchar
+	_swig_i_3 = (*C.uchar)(arg4)
+	_swig_i_4 := arg5
+	_swig_i_5 := arg6
+	swig_r = (int32)(C._wrap_GlueUpdateTtl_memstore(C.uintptr_t(_swig_i_0), C.swig_type_30(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3), C.swig_intgo(_swig_i_4), C.swig_type_31(_swig_i_5)))
+	return swig_r
+}
+
+func GlueGetView(arg1 uintptr, arg2 int64, arg3 *byte, arg4 *byte, arg5 int, arg6 *byte) (_swig_ret int32) {
+	var swig_r int32
+	_swig_i_0 := arg1
+	_swig_i_1 := arg2
+	var _swig_i_2 *C.uchar
+	_swig_i_2 = (*C.uchar)(arg3)
+	var _swig_i_3 *C.uchar
+	_swig_i_3 = (*C.uchar)(arg4)
+	_swig_i_4 := arg5
+	var _swig_i_5 *C.uchar
+	_swig_i_5 = (*C.uchar)(arg6)
+	swig_r = (int32)(C._wrap_GlueGetView_memstore(C.uintptr_t(_swig_i_0), C.swig_type_32(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3), C.swig_intgo(_swig_i_4), C.swig_voidp(_swig_i_5)))
+	return swig_r
+}
+
+func GlueClear(arg1 uintptr, arg2 int64, arg3 *byte) (_swig_ret int32) {
+	var swig_r int32
+	_swig_i_0 := arg1
+	_swig_i_1 := arg2
+	var _swig_i_2 *C.uchar
+	_swig_i_2 = (*C.uchar)(arg3)
+	swig_r = (int32)(C._wrap_GlueClear_memstore(C.uintptr_t(_swig_i_0), C.swig_type_33(_swig_i_1), C.swig_voidp(_swig_i_2)))
+	return swig_r
+}
+
+func GlueReconfigure(arg1 uintptr, arg2 int64, arg3 *byte, arg4 *byte, arg5 *byte, arg6 *byte, arg7 int) (_swig_ret int32) {
+	var swig_r int32
+	_swig_i_0 := arg1
+	_swig_i_1 := arg2
+	var _swig_i_2 *C.uchar
+	_swig_i_2 = (*C.uchar)(arg3)
+	var _swig_i_3 *C.uchar
+	_swig_i_3 = (*C.uchar)(arg4)
+	var _swig_i_4 *C.uchar
+	_swig_i_4 = (*C.uchar)(arg5)
+	var _swig_i_5 *C.uchar
+	_swig_i_5 = (*C.uchar)(arg6)
+	_swig_i_6 := arg7
+	swig_r = (int32)(C._wrap_GlueReconfigure_memstore(C.uintptr_t(_swig_i_0), C.swig_type_34(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3), C.swig_voidp(_swig_i_4), C.swig_voidp(_swig_i_5), C.swig_intgo(_swig_i_6)))
+	return swig_r
+}
+
+func GlueReconfigureAll(arg1 uintptr, arg2 int64, arg3 *byte, arg4 uintptr, arg5 *byte, arg6 int) (_swig_ret int32) {
+	var swig_r int32
+	_swig_i_0 := arg1
+	_swig_i_1 := arg2
+	var _swig_i_2 *C.uchar
+	_swig_i_2 = (*C.uchar)(arg3)
+	_swig_i_3 := arg4
+	var _swig_i_4 *C.uchar
+	_swig_i_4 = (*C.uchar)(arg5)
+	_swig_i_5 := arg6
+	swig_r = (int32)(C._wrap_GlueReconfigureAll_memstore(C.uintptr_t(_swig_i_0), C.swig_type_35(_swig_i_1), C.swig_voidp(_swig_i_2), C.uintptr_t(_swig_i_3), C.swig_voidp(_swig_i_4), C.swig_intgo(_swig_i_5)))
+	return swig_r
+}
+
+func GlueSetMany(arg1 uintptr, arg2 int64, arg3 *byte, arg4 *byte, arg5 int, arg6 *byte, arg7 int, arg8 int64) (_swig_ret int32) {
+	var swig_r int32
+	_swig_i_0 := arg1
+	_swig_i_1 := arg2
+	var _swig_i_2 *C.uchar
+	_swig_i_2 = (*C.uchar)(arg3)
+	var _swig_i_3 *C.uchar
+	_swig_i_3 = (*C.uchar)(arg4)
+	_swig_i_4 := arg5
+	var _swig_i_5 *C.uchar
+	_swig_i_5 = (*C.uchar)(arg6)
+	_swig_i_6 := arg7
+	_swig_i_7 := arg8
+	swig_r = (int32)(C._wrap_GlueSetMany_memstore(C.uintptr_t(_swig_i_0), C.swig_type_36(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3), C.swig_intgo(_swig_i_4), C.swig_voidp(_swig_i_5), C.swig_intgo(_swig_i_6), C.swig_type_37(_swig_i_7)))
+	return swig_r
+}
+
+func GlueGetMany(arg1 uintptr, arg2 int64, arg3 *byte, arg4 *byte, arg5 int, arg6 *byte, arg7 int, arg8 *byte, arg9 int, arg10 *byte, arg11 *byte) (_swig_ret int64) {
 	var swig_r int64
 	_swig_i_0 := arg1
-	var _swig_i_1 *C.uchar
-	_swig_i_1 = (*C.uchar)(arg2)
-	_swig_i_2 := arg3
+	_swig_i_1 := arg2
+	var _swig_i_2 *C.uchar
+	_swig_i_2 = (*C.uchar)(arg3)
 	var _swig_i_3 *C.uchar
 	_swig_i_3 = (*C.uchar)(arg4)
 	_swig_i_4 := arg5
@@ -1236,9 +1303,12 @@ func GlueGetMany(arg1 uintptr, arg2 *byte, arg3 int, arg4 *byte, arg5 int, arg6 
 	_swig_i_6 := arg7
 	var _swig_i_7 *C.uchar
 	_swig_i_7 = (*C.uchar)(arg8)
-	var _swig_i_8 *C.uchar
-	_swig_i_8 = (*C.uchar)(arg9)
-	swig_r = (int64)(C._wrap_GlueGetMany_memstore(C.uintptr_t(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_intgo(_swig_i_2), C.swig_voidp(_swig_i_3), C.swig_intgo(_swig_i_4), C.swig_voidp(_swig_i_5), C.swig_intgo(_swig_i_6), C.swig_voidp(_swig_i_7), C.swig_voidp(_swig_i_8)))
+	_swig_i_8 := arg9
+	var _swig_i_9 *C.uchar
+	_swig_i_9 = (*C.uchar)(arg10)
+	var _swig_i_10 *C.uchar
+	_swig_i_10 = (*C.uchar)(arg11)
+	swig_r = (int64)(C._wrap_GlueGetMany_memstore(C.uintptr_t(_swig_i_0), C.swig_type_39(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3), C.swig_intgo(_swig_i_4), C.swig_voidp(_swig_i_5), C.swig_intgo(_swig_i_6), C.swig_voidp(_swig_i_7), C.swig_intgo(_swig_i_8), C.swig_voidp(_swig_i_9), C.swig_voidp(_swig_i_10)))
 	return swig_r
 }
 
@@ -1250,46 +1320,55 @@ func GlueTakeMany(arg1 uintptr, arg2 *byte, arg3 int) {
 	C._wrap_GlueTakeMany_memstore(C.uintptr_t(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_intgo(_swig_i_2))
 }
 
-func GlueHasMany(arg1 uintptr, arg2 *byte, arg3 int, arg4 *byte, arg5 int, arg6 *byte) (_swig_ret int64) {
+func GlueHasMany(arg1 uintptr, arg2 int64, arg3 *byte, arg4 *byte, arg5 int, arg6 *byte, arg7 int, arg8 *byte) (_swig_ret int64) {
 	var swig_r int64
 	_swig_i_0 := arg1
-	var _swig_i_1 *C.uchar
-	_swig_i_1 = (*C.uchar)(arg2)
-	_swig_i_2 := arg3
+	_swig_i_1 := arg2
+	var _swig_i_2 *C.uchar
+	_swig_i_2 = (*C.uchar)(arg3)
 	var _swig_i_3 *C.uchar
 	_swig_i_3 = (*C.uchar)(arg4)
 	_swig_i_4 := arg5
 	var _swig_i_5 *C.uchar
 	_swig_i_5 = (*C.uchar)(arg6)
-	swig_r = (int64)(C._wrap_GlueHasMany_memstore(C.uintptr_t(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_intgo(_swig_i_2), C.swig_voidp(_swig_i_3), C.swig_intgo(_swig_i_4), C.swig_voidp(_swig_i_5)))
+	_swig_i_6 := arg7
+	var _swig_i_7 *C.uchar
+	_swig_i_7 = (*C.uchar)(arg8)
+	swig_r = (int64)(C._wrap_GlueHasMany_memstore(C.uintptr_t(_swig_i_0), C.swig_type_41(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3), C.swig_intgo(_swig_i_4), C.swig_voidp(_swig_i_5), C.swig_intgo(_swig_i_6), C.swig_voidp(_swig_i_7)))
 	return swig_r
 }
 
-func GlueDeleteMany(arg1 uintptr, arg2 *byte, arg3 int, arg4 *byte, arg5 int) (_swig_ret int64) {
+func GlueDeleteMany(arg1 uintptr, arg2 int64, arg3 *byte, arg4 *byte, arg5 int, arg6 *byte, arg7 int) (_swig_ret int64) {
 	var swig_r int64
 	_swig_i_0 := arg1
-	var _swig_i_1 *C.uchar
-	_swig_i_1 = (*C.uchar)(arg2)
-	_swig_i_2 := arg3
+	_swig_i_1 := arg2
+	var _swig_i_2 *C.uchar
+	_swig_i_2 = (*C.uchar)(arg3)
 	var _swig_i_3 *C.uchar
 	_swig_i_3 = (*C.uchar)(arg4)
 	_swig_i_4 := arg5
-	swig_r = (int64)(C._wrap_GlueDeleteMany_memstore(C.uintptr_t(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_intgo(_swig_i_2), C.swig_voidp(_swig_i_3), C.swig_intgo(_swig_i_4)))
+	var _swig_i_5 *C.uchar
+	_swig_i_5 = (*C.uchar)(arg6)
+	_swig_i_6 := arg7
+	swig_r = (int64)(C._wrap_GlueDeleteMany_memstore(C.uintptr_t(_swig_i_0), C.swig_type_43(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3), C.swig_intgo(_swig_i_4), C.swig_voidp(_swig_i_5), C.swig_intgo(_swig_i_6)))
 	return swig_r
 }
 
-func GlueCommit(arg1 uintptr, arg2 *byte, arg3 int, arg4 *byte, arg5 int, arg6 *byte) (_swig_ret int32) {
+func GlueCommit(arg1 uintptr, arg2 int64, arg3 *byte, arg4 *byte, arg5 int, arg6 *byte, arg7 int, arg8 *byte) (_swig_ret int32) {
 	var swig_r int32
 	_swig_i_0 := arg1
-	var _swig_i_1 *C.uchar
-	_swig_i_1 = (*C.uchar)(arg2)
-	_swig_i_2 := arg3
+	_swig_i_1 := arg2
+	var _swig_i_2 *C.uchar
+	_swig_i_2 = (*C.uchar)(arg3)
 	var _swig_i_3 *C.uchar
 	_swig_i_3 = (*C.uchar)(arg4)
 	_swig_i_4 := arg5
 	var _swig_i_5 *C.uchar
 	_swig_i_5 = (*C.uchar)(arg6)
-	swig_r = (int32)(C._wrap_GlueCommit_memstore(C.uintptr_t(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_intgo(_swig_i_2), C.swig_voidp(_swig_i_3), C.swig_intgo(_swig_i_4), C.swig_voidp(_swig_i_5)))
+	_swig_i_6 := arg7
+	var _swig_i_7 *C.uchar
+	_swig_i_7 = (*C.uchar)(arg8)
+	swig_r = (int32)(C._wrap_GlueCommit_memstore(C.uintptr_t(_swig_i_0), C.swig_type_44(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3), C.swig_intgo(_swig_i_4), C.swig_voidp(_swig_i_5), C.swig_intgo(_swig_i_6), C.swig_voidp(_swig_i_7)))
 	return swig_r
 }
 
@@ -1348,7 +1427,7 @@ func GlueEventsFill(arg1 uintptr, arg2 int64, arg3 *byte, arg4 int) (_swig_ret i
 	var _swig_i_2 *C.uchar
 	_swig_i_2 = (*C.uchar)(arg3)
 	_swig_i_3 := arg4
-	swig_r = (int64)(C._wrap_GlueEventsFill_memstore(C.uintptr_t(_swig_i_0), C.swig_type_29(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_intgo(_swig_i_3)))
+	swig_r = (int64)(C._wrap_GlueEventsFill_memstore(C.uintptr_t(_swig_i_0), C.swig_type_48(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_intgo(_swig_i_3)))
 	return swig_r
 }
 
@@ -1386,7 +1465,7 @@ func GlueLogFill(arg1 uintptr, arg2 int64, arg3 *byte, arg4 int) (_swig_ret int6
 	var _swig_i_2 *C.uchar
 	_swig_i_2 = (*C.uchar)(arg3)
 	_swig_i_3 := arg4
-	swig_r = (int64)(C._wrap_GlueLogFill_memstore(C.uintptr_t(_swig_i_0), C.swig_type_32(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_intgo(_swig_i_3)))
+	swig_r = (int64)(C._wrap_GlueLogFill_memstore(C.uintptr_t(_swig_i_0), C.swig_type_51(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_intgo(_swig_i_3)))
 	return swig_r
 }
 
@@ -1410,18 +1489,21 @@ func GlueGetEventStats(arg1 uintptr, arg2 *byte, arg3 int) (_swig_ret int32) {
 	return swig_r
 }
 
-func GlueLeaseAcquire(arg1 uintptr, arg2 *byte, arg3 int, arg4 *byte, arg5 int, arg6 *byte) (_swig_ret int64) {
+func GlueLeaseAcquire(arg1 uintptr, arg2 int64, arg3 *byte, arg4 *byte, arg5 int, arg6 *byte, arg7 int, arg8 *byte) (_swig_ret int64) {
 	var swig_r int64
 	_swig_i_0 := arg1
-	var _swig_i_1 *C.uchar
-	_swig_i_1 = (*C.uchar)(arg2)
-	_swig_i_2 := arg3
+	_swig_i_1 := arg2
+	var _swig_i_2 *C.uchar
+	_swig_i_2 = (*C.uchar)(arg3)
 	var _swig_i_3 *C.uchar
 	_swig_i_3 = (*C.uchar)(arg4)
 	_swig_i_4 := arg5
 	var _swig_i_5 *C.uchar
 	_swig_i_5 = (*C.uchar)(arg6)
-	swig_r = (int64)(C._wrap_GlueLeaseAcquire_memstore(C.uintptr_t(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_intgo(_swig_i_2), C.swig_voidp(_swig_i_3), C.swig_intgo(_swig_i_4), C.swig_voidp(_swig_i_5)))
+	_swig_i_6 := arg7
+	var _swig_i_7 *C.uchar
+	_swig_i_7 = (*C.uchar)(arg8)
+	swig_r = (int64)(C._wrap_GlueLeaseAcquire_memstore(C.uintptr_t(_swig_i_0), C.swig_type_53(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3), C.swig_intgo(_swig_i_4), C.swig_voidp(_swig_i_5), C.swig_intgo(_swig_i_6), C.swig_voidp(_swig_i_7)))
 	return swig_r
 }
 
@@ -1439,7 +1521,7 @@ func GlueLeaseFill(arg1 uintptr, arg2 *byte, arg3 int, arg4 int64) (_swig_ret in
 	_swig_i_1 = (*C.uchar)(arg2)
 	_swig_i_2 := arg3
 	_swig_i_3 := arg4
-	swig_r = (int32)(C._wrap_GlueLeaseFill_memstore(C.uintptr_t(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_intgo(_swig_i_2), C.swig_type_34(_swig_i_3)))
+	swig_r = (int32)(C._wrap_GlueLeaseFill_memstore(C.uintptr_t(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_intgo(_swig_i_2), C.swig_type_54(_swig_i_3)))
 	return swig_r
 }
 

@@ -438,6 +438,10 @@ static inline void glue_log_forget(glue_log *log)
 #include <memstore/direct.h>
 #include <memstore/memstore.h>
 
+/* Calls that may wait take a bound, as memstore_bound_waits(): `wait_ms` -1 and `stop` NULL for none. Where
+ * a call gave up because of it, its status is told less GLUE_GAVE_UP. */
+#define GLUE_GAVE_UP 1000
+
 /* One entry of a packed set_many. A value too large to be worth copying into the packed memory is
  * lent by address instead, and then takes no bytes of it; the caller keeps it in place for the
  * call. */
@@ -478,42 +482,80 @@ static inline int64_t glue_get_present(memstore *store, const void *key, size_t 
                                        size_t cap);
 
 /* glue_get() that tells the entry's version as well; *version is 0 unless there is one. */
-static inline int64_t glue_get_versioned(memstore *store, const void *key, size_t key_size,
-                                         void *buf, size_t cap, uint64_t *version);
+static inline int64_t glue_get_versioned(memstore *store, int64_t wait_ms, const int64_t *stop,
+                                         const void *key, size_t key_size, void *buf, size_t cap,
+                                         uint64_t *version);
 
 /* memstore_get_ttl(), memstore_get_expiration(), memstore_get_created(): the milliseconds. */
 static inline int64_t glue_get_ttl(memstore *store, const void *key, size_t key_size);
 static inline int64_t glue_get_expiration(memstore *store, const void *key, size_t key_size);
 static inline int64_t glue_get_created(memstore *store, const void *key, size_t key_size);
 
+/* The functions of the same names, with a bound. */
+static inline int glue_set(memstore *store, int64_t wait_ms, const int64_t *stop, const void *key,
+                           size_t key_size, const void *value, size_t value_size, int64_t ttl_ms);
+static inline int glue_set_until(memstore *store, int64_t wait_ms, const int64_t *stop,
+                                 const void *key, size_t key_size, const void *value,
+                                 size_t value_size, int64_t unix_ms);
+static inline int glue_set_async(memstore *store, int64_t wait_ms, const int64_t *stop,
+                                 const void *key, size_t key_size, const void *value,
+                                 size_t value_size, int64_t ttl_ms);
+static inline int glue_add(memstore *store, int64_t wait_ms, const int64_t *stop, const void *key,
+                           size_t key_size, const void *value, size_t value_size, int64_t ttl_ms);
+static inline int glue_replace(memstore *store, int64_t wait_ms, const int64_t *stop,
+                               const void *key, size_t key_size, const void *value,
+                               size_t value_size, int64_t ttl_ms);
+static inline int glue_compare_and_set(memstore *store, int64_t wait_ms, const int64_t *stop,
+                                       const void *key, size_t key_size, const void *value,
+                                       size_t value_size, int64_t ttl_ms, uint64_t version);
+static inline int glue_increment(memstore *store, int64_t wait_ms, const int64_t *stop,
+                                 const void *key, size_t key_size, int64_t delta, int64_t initial,
+                                 int64_t ttl_ms, int64_t *result);
+static inline int glue_delete(memstore *store, int64_t wait_ms, const int64_t *stop,
+                              const void *key, size_t key_size);
+static inline int glue_update_ttl(memstore *store, int64_t wait_ms, const int64_t *stop,
+                                  const void *key, size_t key_size, int64_t ttl_ms);
+static inline int glue_get_view(memstore *store, int64_t wait_ms, const int64_t *stop,
+                                const void *key, size_t key_size, memstore_view *out);
+static inline int glue_clear(memstore *store, int64_t wait_ms, const int64_t *stop);
+static inline int glue_reconfigure(memstore *store, int64_t wait_ms, const int64_t *stop,
+                                   const char *key, const char *value, char *why, size_t cap);
+static inline int glue_reconfigure_all(memstore *store, int64_t wait_ms, const int64_t *stop,
+                                       const memstore_config *config, char *why, size_t cap);
+
 /* memstore_set_many() of n entries with one TTL: packed holds key, value, key, value, … as items
  * tells. */
-static inline int glue_set_many(memstore *store, const void *packed, size_t packed_size,
-                                const glue_item *items, size_t n, int64_t ttl_ms);
+static inline int glue_set_many(memstore *store, int64_t wait_ms, const int64_t *stop,
+                                const void *packed, size_t packed_size, const glue_item *items,
+                                size_t n, int64_t ttl_ms);
 
 /* memstore_read_many() of n packed keys: copies the values found to buf, packed, in the order of the
  * keys, and sets value_sizes[i], -1 for a miss. Returns the bytes of all values. When that is above
  * cap they are in *kept instead, for glue_take_many(), so that nothing is looked up twice; otherwise
  * *kept is NULL. */
-static inline int64_t glue_get_many(memstore *store, const void *keys, size_t keys_size,
-                                    const uint64_t *key_sizes, size_t n, void *buf, size_t cap,
-                                    int64_t *value_sizes, void **kept);
+static inline int64_t glue_get_many(memstore *store, int64_t wait_ms, const int64_t *stop,
+                                    const void *keys, size_t keys_size, const uint64_t *key_sizes,
+                                    size_t n, void *buf, size_t cap, int64_t *value_sizes,
+                                    void **kept);
 
 /* Copies what glue_get_many() kept to buf and frees it; cap is the number of bytes it told. */
 static inline void glue_take_many(void *kept, void *buf, size_t cap);
 
 /* memstore_has_many() of n packed keys: how many were found; out[i] is 1 or 0. */
-static inline int64_t glue_has_many(memstore *store, const void *keys, size_t keys_size,
-                                    const uint64_t *key_sizes, size_t n, unsigned char *out);
+static inline int64_t glue_has_many(memstore *store, int64_t wait_ms, const int64_t *stop,
+                                    const void *keys, size_t keys_size, const uint64_t *key_sizes,
+                                    size_t n, unsigned char *out);
 
 /* memstore_delete_many() of n packed keys: how many were removed. */
-static inline int64_t glue_delete_many(memstore *store, const void *keys, size_t keys_size,
+static inline int64_t glue_delete_many(memstore *store, int64_t wait_ms, const int64_t *stop,
+                                       const void *keys, size_t keys_size,
                                        const uint64_t *key_sizes, size_t n);
 
 /* A batch of n steps: packed holds the key and the value of each. Returns as memstore_batch_commit();
- * *refused is the number of the step that was refused before that, or n. */
-static inline int glue_commit(memstore *store, const void *packed, size_t packed_size,
-                              const glue_step *steps, size_t n, uint64_t *refused);
+ * *refused is the number of the step that was refused, or n. */
+static inline int glue_commit(memstore *store, int64_t wait_ms, const int64_t *stop,
+                              const void *packed, size_t packed_size, const glue_step *steps,
+                              size_t n, uint64_t *refused);
 
 /* memstore_count_by_pattern(): the count. */
 static inline int64_t glue_count_by_pattern(memstore *store, const char *pattern,
@@ -563,8 +605,9 @@ static inline int glue_get_event_stats(memstore *store, uint64_t *out, size_t n)
 /* memstore_lease_acquire() that waits for nobody: the value's size as glue_get(), with a lease if it is
  * to be refreshed; or GLUE_NO_VALUE and a lease. */
 #define GLUE_NO_VALUE INT64_MAX
-static inline int64_t glue_lease_acquire(memstore *store, const void *key, size_t key_size,
-                                         void *buf, size_t cap, memstore_lease **lease);
+static inline int64_t glue_lease_acquire(memstore *store, int64_t wait_ms, const int64_t *stop,
+                                         const void *key, size_t key_size, void *buf, size_t cap,
+                                         memstore_lease **lease);
 static inline int glue_lease_is_current(memstore_lease *lease);
 static inline int glue_lease_fill(memstore_lease *lease, const void *value, size_t value_size,
                                   int64_t ttl_ms);
@@ -629,6 +672,127 @@ static inline int64_t glue_copy_text(const char *text, void *buf, size_t cap)
     return (int64_t)size;
 }
 
+/* ---- Calls that may wait ---- */
+
+/* Before a call that may wait, and after it. */
+static inline void glue_bound(int64_t wait_ms, const int64_t *stop)
+{
+    if (wait_ms >= 0 || stop != NULL)
+        memstore_bound_waits(wait_ms, stop);
+}
+
+static inline int glue_unbound(int64_t wait_ms, const int64_t *stop, int status)
+{
+    if (wait_ms < 0 && stop == NULL)
+        return status;
+    const int is_over = memstore_bound_waits(-1, NULL);
+
+    return is_over && status != MEMSTORE_OK ? status - GLUE_GAVE_UP : status;
+}
+
+static inline int glue_set(memstore *store, int64_t wait_ms, const int64_t *stop, const void *key,
+                           size_t key_size, const void *value, size_t value_size, int64_t ttl_ms)
+{
+    glue_bound(wait_ms, stop);
+    return glue_unbound(wait_ms, stop,
+                        memstore_set(store, key, key_size, value, value_size, ttl_ms));
+}
+
+static inline int glue_set_until(memstore *store, int64_t wait_ms, const int64_t *stop,
+                                 const void *key, size_t key_size, const void *value,
+                                 size_t value_size, int64_t unix_ms)
+{
+    glue_bound(wait_ms, stop);
+    return glue_unbound(wait_ms, stop,
+                        memstore_set_until(store, key, key_size, value, value_size, unix_ms));
+}
+
+static inline int glue_set_async(memstore *store, int64_t wait_ms, const int64_t *stop,
+                                 const void *key, size_t key_size, const void *value,
+                                 size_t value_size, int64_t ttl_ms)
+{
+    glue_bound(wait_ms, stop);
+    return glue_unbound(wait_ms, stop,
+                        memstore_set_async(store, key, key_size, value, value_size, ttl_ms));
+}
+
+static inline int glue_add(memstore *store, int64_t wait_ms, const int64_t *stop, const void *key,
+                           size_t key_size, const void *value, size_t value_size, int64_t ttl_ms)
+{
+    glue_bound(wait_ms, stop);
+    return glue_unbound(wait_ms, stop,
+                        memstore_add(store, key, key_size, value, value_size, ttl_ms));
+}
+
+static inline int glue_replace(memstore *store, int64_t wait_ms, const int64_t *stop,
+                               const void *key, size_t key_size, const void *value,
+                               size_t value_size, int64_t ttl_ms)
+{
+    glue_bound(wait_ms, stop);
+    return glue_unbound(wait_ms, stop,
+                        memstore_replace(store, key, key_size, value, value_size, ttl_ms));
+}
+
+static inline int glue_compare_and_set(memstore *store, int64_t wait_ms, const int64_t *stop,
+                                       const void *key, size_t key_size, const void *value,
+                                       size_t value_size, int64_t ttl_ms, uint64_t version)
+{
+    glue_bound(wait_ms, stop);
+    return glue_unbound(
+        wait_ms, stop,
+        memstore_compare_and_set(store, key, key_size, value, value_size, ttl_ms, version));
+}
+
+static inline int glue_increment(memstore *store, int64_t wait_ms, const int64_t *stop,
+                                 const void *key, size_t key_size, int64_t delta, int64_t initial,
+                                 int64_t ttl_ms, int64_t *result)
+{
+    glue_bound(wait_ms, stop);
+    return glue_unbound(wait_ms, stop,
+                        memstore_increment(store, key, key_size, delta, initial, ttl_ms, result));
+}
+
+static inline int glue_delete(memstore *store, int64_t wait_ms, const int64_t *stop,
+                              const void *key, size_t key_size)
+{
+    glue_bound(wait_ms, stop);
+    return glue_unbound(wait_ms, stop, memstore_delete(store, key, key_size));
+}
+
+static inline int glue_update_ttl(memstore *store, int64_t wait_ms, const int64_t *stop,
+                                  const void *key, size_t key_size, int64_t ttl_ms)
+{
+    glue_bound(wait_ms, stop);
+    return glue_unbound(wait_ms, stop, memstore_update_ttl(store, key, key_size, ttl_ms));
+}
+
+static inline int glue_get_view(memstore *store, int64_t wait_ms, const int64_t *stop,
+                                const void *key, size_t key_size, memstore_view *out)
+{
+    glue_bound(wait_ms, stop);
+    return glue_unbound(wait_ms, stop, memstore_get_view(store, key, key_size, out));
+}
+
+static inline int glue_clear(memstore *store, int64_t wait_ms, const int64_t *stop)
+{
+    glue_bound(wait_ms, stop);
+    return glue_unbound(wait_ms, stop, memstore_clear(store));
+}
+
+static inline int glue_reconfigure(memstore *store, int64_t wait_ms, const int64_t *stop,
+                                   const char *key, const char *value, char *why, size_t cap)
+{
+    glue_bound(wait_ms, stop);
+    return glue_unbound(wait_ms, stop, memstore_reconfigure_explained(store, key, value, why, cap));
+}
+
+static inline int glue_reconfigure_all(memstore *store, int64_t wait_ms, const int64_t *stop,
+                                       const memstore_config *config, char *why, size_t cap)
+{
+    glue_bound(wait_ms, stop);
+    return glue_unbound(wait_ms, stop, memstore_reconfigure_all(store, config, why, cap));
+}
+
 static inline int64_t glue_get(memstore *store, const void *key, size_t key_size, void *buf,
                                size_t cap)
 {
@@ -669,12 +833,15 @@ static void glue_take_versioned(const memstore_view *view, size_t n, void *conte
         memcpy(out->buf, view->data, view->size);
 }
 
-static inline int64_t glue_get_versioned(memstore *store, const void *key, size_t key_size,
-                                         void *buf, size_t cap, uint64_t *version)
+static inline int64_t glue_get_versioned(memstore *store, int64_t wait_ms, const int64_t *stop,
+                                         const void *key, size_t key_size, void *buf, size_t cap,
+                                         uint64_t *version)
 {
     const memstore_key one = {key, key_size};
     struct glue_versioned out = {.buf = buf, .cap = cap};
-    const int status = memstore_read_many(store, &one, 1, glue_take_versioned, &out);
+    glue_bound(wait_ms, stop);
+    const int status =
+        glue_unbound(wait_ms, stop, memstore_read_many(store, &one, 1, glue_take_versioned, &out));
 
     *version = out.version;
     return status == MEMSTORE_OK ? out.size : status;
@@ -728,8 +895,9 @@ static inline int glue_unpack_items(const void *packed, size_t packed_size, cons
     return MEMSTORE_OK;
 }
 
-static inline int glue_set_many(memstore *store, const void *packed, size_t packed_size,
-                                const glue_item *items, size_t n, int64_t ttl_ms)
+static inline int glue_set_many(memstore *store, int64_t wait_ms, const int64_t *stop,
+                                const void *packed, size_t packed_size, const glue_item *items,
+                                size_t n, int64_t ttl_ms)
 {
     memstore_entry on_stack[GLUE_ON_STACK];
     memstore_entry *entries = on_stack;
@@ -738,8 +906,10 @@ static inline int glue_set_many(memstore *store, const void *packed, size_t pack
         return MEMSTORE_ERR_MEMORY_EXHAUSTED;
     int status = glue_unpack_items(packed, packed_size, items, n, ttl_ms, entries);
 
-    if (status == MEMSTORE_OK)
-        status = memstore_set_many(store, entries, n);
+    if (status == MEMSTORE_OK) {
+        glue_bound(wait_ms, stop);
+        status = glue_unbound(wait_ms, stop, memstore_set_many(store, entries, n));
+    }
     if (entries != on_stack)
         free(entries);
     return status;
@@ -814,9 +984,10 @@ static void glue_deliver(const memstore_view *views, size_t n, void *context)
         delivery->result = MEMSTORE_ERR_MEMORY_EXHAUSTED;
 }
 
-static inline int64_t glue_get_many(memstore *store, const void *keys, size_t keys_size,
-                                    const uint64_t *key_sizes, size_t n, void *buf, size_t cap,
-                                    int64_t *value_sizes, void **kept)
+static inline int64_t glue_get_many(memstore *store, int64_t wait_ms, const int64_t *stop,
+                                    const void *keys, size_t keys_size, const uint64_t *key_sizes,
+                                    size_t n, void *buf, size_t cap, int64_t *value_sizes,
+                                    void **kept)
 {
     memstore_key on_stack[GLUE_ON_STACK];
     struct glue_delivery delivery = {.buf = buf, .cap = cap, .value_sizes = value_sizes};
@@ -827,7 +998,9 @@ static inline int64_t glue_get_many(memstore *store, const void *keys, size_t ke
 
     if (unpacked == NULL)
         return status;
-    status = memstore_read_many(store, unpacked, n, glue_deliver, &delivery);
+    glue_bound(wait_ms, stop);
+    status = glue_unbound(wait_ms, stop,
+                          memstore_read_many(store, unpacked, n, glue_deliver, &delivery));
     if (unpacked != on_stack)
         free(unpacked);
     *kept = delivery.kept;
@@ -840,8 +1013,9 @@ static inline void glue_take_many(void *kept, void *buf, size_t cap)
     free(kept);
 }
 
-static inline int64_t glue_has_many(memstore *store, const void *keys, size_t keys_size,
-                                    const uint64_t *key_sizes, size_t n, unsigned char *out)
+static inline int64_t glue_has_many(memstore *store, int64_t wait_ms, const int64_t *stop,
+                                    const void *keys, size_t keys_size, const uint64_t *key_sizes,
+                                    size_t n, unsigned char *out)
 {
     memstore_key on_stack[GLUE_ON_STACK];
     size_t found = 0;
@@ -850,13 +1024,15 @@ static inline int64_t glue_has_many(memstore *store, const void *keys, size_t ke
 
     if (unpacked == NULL)
         return status;
-    status = memstore_has_many(store, unpacked, n, out, &found);
+    glue_bound(wait_ms, stop);
+    status = glue_unbound(wait_ms, stop, memstore_has_many(store, unpacked, n, out, &found));
     if (unpacked != on_stack)
         free(unpacked);
     return status == MEMSTORE_OK ? (int64_t)found : status;
 }
 
-static inline int64_t glue_delete_many(memstore *store, const void *keys, size_t keys_size,
+static inline int64_t glue_delete_many(memstore *store, int64_t wait_ms, const int64_t *stop,
+                                       const void *keys, size_t keys_size,
                                        const uint64_t *key_sizes, size_t n)
 {
     memstore_key on_stack[GLUE_ON_STACK];
@@ -866,7 +1042,8 @@ static inline int64_t glue_delete_many(memstore *store, const void *keys, size_t
 
     if (unpacked == NULL)
         return status;
-    status = memstore_delete_many(store, unpacked, n, &deleted);
+    glue_bound(wait_ms, stop);
+    status = glue_unbound(wait_ms, stop, memstore_delete_many(store, unpacked, n, &deleted));
     if (unpacked != on_stack)
         free(unpacked);
     return status == MEMSTORE_OK ? (int64_t)deleted : status;
@@ -917,8 +1094,9 @@ static inline int glue_add_steps(memstore_batch *batch, const void *packed, size
     return MEMSTORE_OK;
 }
 
-static inline int glue_commit(memstore *store, const void *packed, size_t packed_size,
-                              const glue_step *steps, size_t n, uint64_t *refused)
+static inline int glue_commit(memstore *store, int64_t wait_ms, const int64_t *stop,
+                              const void *packed, size_t packed_size, const glue_step *steps,
+                              size_t n, uint64_t *refused)
 {
     memstore_batch *batch = memstore_batch_new(store);
 
@@ -927,8 +1105,13 @@ static inline int glue_commit(memstore *store, const void *packed, size_t packed
         return store != NULL ? MEMSTORE_ERR_MEMORY_EXHAUSTED : MEMSTORE_ERR_INVALID_ARGUMENT;
     int status = glue_add_steps(batch, packed, packed_size, steps, n, refused);
 
-    if (status == MEMSTORE_OK)
-        status = memstore_batch_commit(batch);
+    if (status == MEMSTORE_OK) {
+        glue_bound(wait_ms, stop);
+        status = glue_unbound(wait_ms, stop, memstore_batch_commit(batch));
+        size_t number = n;
+        memstore_batch_refused(batch, &number, NULL);
+        *refused = number;
+    }
     memstore_batch_free(batch);
     return status;
 }
@@ -1118,11 +1301,15 @@ static inline int glue_get_event_stats(memstore *store, uint64_t *out, size_t n)
     return MEMSTORE_OK;
 }
 
-static inline int64_t glue_lease_acquire(memstore *store, const void *key, size_t key_size,
-                                         void *buf, size_t cap, memstore_lease **lease)
+static inline int64_t glue_lease_acquire(memstore *store, int64_t wait_ms, const int64_t *stop,
+                                         const void *key, size_t key_size, void *buf, size_t cap,
+                                         memstore_lease **lease)
 {
     memstore_view view;
-    const int status = memstore_lease_acquire(store, key, key_size, 0, lease, &view);
+
+    glue_bound(wait_ms, stop);
+    const int status =
+        glue_unbound(wait_ms, stop, memstore_lease_acquire(store, key, key_size, 0, lease, &view));
     const size_t size = view.size;
 
     if (status != MEMSTORE_OK)
@@ -1990,53 +2177,6 @@ void _wrap_MemstoreDestroy_memstore(memstore *_swig_go_0) {
 }
 
 
-int _wrap_MemstoreReconfigureExplained_memstore(memstore *_swig_go_0, char *_swig_go_1, char *_swig_go_2, char *_swig_go_3, intgo _swig_go_4) {
-  memstore *arg1 = 0 ;
-  char *arg2 = 0 ;
-  char *arg3 = 0 ;
-  char *arg4 = 0 ;
-  size_t arg5 ;
-  int result;
-  int _swig_go_result;
-
-  arg1 = (memstore *)_swig_go_0;
-  arg2 = (char *)_swig_go_1;
-  arg3 = (char *)_swig_go_2;
-  arg4 = (char *)_swig_go_3;
-  arg5 = (size_t)_swig_go_4;
-
-  result = (int)memstore_reconfigure_explained(arg1,(char const *)arg2,(char const *)arg3,arg4,arg5);
-  _swig_go_result = result;
-
-
-
-
-  return _swig_go_result;
-}
-
-
-int _wrap_MemstoreReconfigureAll_memstore(memstore *_swig_go_0, memstore_config *_swig_go_1, char *_swig_go_2, intgo _swig_go_3) {
-  memstore *arg1 = 0 ;
-  memstore_config *arg2 = 0 ;
-  char *arg3 = 0 ;
-  size_t arg4 ;
-  int result;
-  int _swig_go_result;
-
-  arg1 = (memstore *)_swig_go_0;
-  arg2 = (memstore_config *)_swig_go_1;
-  arg3 = (char *)_swig_go_2;
-  arg4 = (size_t)_swig_go_3;
-
-  result = (int)memstore_reconfigure_all(arg1,(struct memstore_config const *)arg2,arg3,arg4);
-  _swig_go_result = result;
-
-
-
-  return _swig_go_result;
-}
-
-
 int _wrap_MemstoreGetSetting_memstore(memstore *_swig_go_0, char *_swig_go_1, char *_swig_go_2, intgo _swig_go_3, size_t *_swig_go_4) {
   memstore *arg1 = 0 ;
   char *arg2 = 0 ;
@@ -2062,84 +2202,6 @@ int _wrap_MemstoreGetSetting_memstore(memstore *_swig_go_0, char *_swig_go_1, ch
 }
 
 
-int _wrap_MemstoreSet_memstore(memstore *_swig_go_0, void *_swig_go_1, intgo _swig_go_2, void *_swig_go_3, intgo _swig_go_4, long long _swig_go_5) {
-  memstore *arg1 = 0 ;
-  void *arg2 = 0 ;
-  size_t arg3 ;
-  void *arg4 = 0 ;
-  size_t arg5 ;
-  int64_t arg6 ;
-  int result;
-  int _swig_go_result;
-
-  arg1 = (memstore *)_swig_go_0;
-  arg2 = (void *)_swig_go_1;
-  arg3 = (size_t)_swig_go_2;
-  arg4 = (void *)_swig_go_3;
-  arg5 = (size_t)_swig_go_4;
-  arg6 = (int64_t)_swig_go_5;
-
-  result = (int)memstore_set(arg1,(void const *)arg2,arg3,(void const *)arg4,arg5,arg6);
-  _swig_go_result = result;
-
-
-
-  return _swig_go_result;
-}
-
-
-int _wrap_MemstoreSetUntil_memstore(memstore *_swig_go_0, void *_swig_go_1, intgo _swig_go_2, void *_swig_go_3, intgo _swig_go_4, long long _swig_go_5) {
-  memstore *arg1 = 0 ;
-  void *arg2 = 0 ;
-  size_t arg3 ;
-  void *arg4 = 0 ;
-  size_t arg5 ;
-  int64_t arg6 ;
-  int result;
-  int _swig_go_result;
-
-  arg1 = (memstore *)_swig_go_0;
-  arg2 = (void *)_swig_go_1;
-  arg3 = (size_t)_swig_go_2;
-  arg4 = (void *)_swig_go_3;
-  arg5 = (size_t)_swig_go_4;
-  arg6 = (int64_t)_swig_go_5;
-
-  result = (int)memstore_set_until(arg1,(void const *)arg2,arg3,(void const *)arg4,arg5,arg6);
-  _swig_go_result = result;
-
-
-
-  return _swig_go_result;
-}
-
-
-int _wrap_MemstoreSetAsync_memstore(memstore *_swig_go_0, void *_swig_go_1, intgo _swig_go_2, void *_swig_go_3, intgo _swig_go_4, long long _swig_go_5) {
-  memstore *arg1 = 0 ;
-  void *arg2 = 0 ;
-  size_t arg3 ;
-  void *arg4 = 0 ;
-  size_t arg5 ;
-  int64_t arg6 ;
-  int result;
-  int _swig_go_result;
-
-  arg1 = (memstore *)_swig_go_0;
-  arg2 = (void *)_swig_go_1;
-  arg3 = (size_t)_swig_go_2;
-  arg4 = (void *)_swig_go_3;
-  arg5 = (size_t)_swig_go_4;
-  arg6 = (int64_t)_swig_go_5;
-
-  result = (int)memstore_set_async(arg1,(void const *)arg2,arg3,(void const *)arg4,arg5,arg6);
-  _swig_go_result = result;
-
-
-
-  return _swig_go_result;
-}
-
-
 int _wrap_MemstoreFlush_memstore(memstore *_swig_go_0) {
   memstore *arg1 = 0 ;
   int result;
@@ -2154,136 +2216,6 @@ int _wrap_MemstoreFlush_memstore(memstore *_swig_go_0) {
 }
 
 
-int _wrap_MemstoreAdd_memstore(memstore *_swig_go_0, void *_swig_go_1, intgo _swig_go_2, void *_swig_go_3, intgo _swig_go_4, long long _swig_go_5) {
-  memstore *arg1 = 0 ;
-  void *arg2 = 0 ;
-  size_t arg3 ;
-  void *arg4 = 0 ;
-  size_t arg5 ;
-  int64_t arg6 ;
-  int result;
-  int _swig_go_result;
-
-  arg1 = (memstore *)_swig_go_0;
-  arg2 = (void *)_swig_go_1;
-  arg3 = (size_t)_swig_go_2;
-  arg4 = (void *)_swig_go_3;
-  arg5 = (size_t)_swig_go_4;
-  arg6 = (int64_t)_swig_go_5;
-
-  result = (int)memstore_add(arg1,(void const *)arg2,arg3,(void const *)arg4,arg5,arg6);
-  _swig_go_result = result;
-
-
-
-  return _swig_go_result;
-}
-
-
-int _wrap_MemstoreReplace_memstore(memstore *_swig_go_0, void *_swig_go_1, intgo _swig_go_2, void *_swig_go_3, intgo _swig_go_4, long long _swig_go_5) {
-  memstore *arg1 = 0 ;
-  void *arg2 = 0 ;
-  size_t arg3 ;
-  void *arg4 = 0 ;
-  size_t arg5 ;
-  int64_t arg6 ;
-  int result;
-  int _swig_go_result;
-
-  arg1 = (memstore *)_swig_go_0;
-  arg2 = (void *)_swig_go_1;
-  arg3 = (size_t)_swig_go_2;
-  arg4 = (void *)_swig_go_3;
-  arg5 = (size_t)_swig_go_4;
-  arg6 = (int64_t)_swig_go_5;
-
-  result = (int)memstore_replace(arg1,(void const *)arg2,arg3,(void const *)arg4,arg5,arg6);
-  _swig_go_result = result;
-
-
-
-  return _swig_go_result;
-}
-
-
-int _wrap_MemstoreCompareAndSet_memstore(memstore *_swig_go_0, void *_swig_go_1, intgo _swig_go_2, void *_swig_go_3, intgo _swig_go_4, long long _swig_go_5, long long _swig_go_6) {
-  memstore *arg1 = 0 ;
-  void *arg2 = 0 ;
-  size_t arg3 ;
-  void *arg4 = 0 ;
-  size_t arg5 ;
-  int64_t arg6 ;
-  uint64_t arg7 ;
-  int result;
-  int _swig_go_result;
-
-  arg1 = (memstore *)_swig_go_0;
-  arg2 = (void *)_swig_go_1;
-  arg3 = (size_t)_swig_go_2;
-  arg4 = (void *)_swig_go_3;
-  arg5 = (size_t)_swig_go_4;
-  arg6 = (int64_t)_swig_go_5;
-  arg7 = (uint64_t)_swig_go_6;
-
-  result = (int)memstore_compare_and_set(arg1,(void const *)arg2,arg3,(void const *)arg4,arg5,arg6,arg7);
-  _swig_go_result = result;
-
-
-
-  return _swig_go_result;
-}
-
-
-int _wrap_MemstoreIncrement_memstore(memstore *_swig_go_0, void *_swig_go_1, intgo _swig_go_2, long long _swig_go_3, long long _swig_go_4, long long _swig_go_5, int64_t *_swig_go_6) {
-  memstore *arg1 = 0 ;
-  void *arg2 = 0 ;
-  size_t arg3 ;
-  int64_t arg4 ;
-  int64_t arg5 ;
-  int64_t arg6 ;
-  int64_t *arg7 = 0 ;
-  int result;
-  int _swig_go_result;
-
-  arg1 = (memstore *)_swig_go_0;
-  arg2 = (void *)_swig_go_1;
-  arg3 = (size_t)_swig_go_2;
-  arg4 = (int64_t)_swig_go_3;
-  arg5 = (int64_t)_swig_go_4;
-  arg6 = (int64_t)_swig_go_5;
-  arg7 = (int64_t *)_swig_go_6;
-
-  result = (int)memstore_increment(arg1,(void const *)arg2,arg3,arg4,arg5,arg6,arg7);
-  _swig_go_result = result;
-
-
-
-  return _swig_go_result;
-}
-
-
-int _wrap_MemstoreGetView_memstore(memstore *_swig_go_0, void *_swig_go_1, intgo _swig_go_2, memstore_view *_swig_go_3) {
-  memstore *arg1 = 0 ;
-  void *arg2 = 0 ;
-  size_t arg3 ;
-  memstore_view *arg4 = 0 ;
-  int result;
-  int _swig_go_result;
-
-  arg1 = (memstore *)_swig_go_0;
-  arg2 = (void *)_swig_go_1;
-  arg3 = (size_t)_swig_go_2;
-  arg4 = (memstore_view *)_swig_go_3;
-
-  result = (int)memstore_get_view(arg1,(void const *)arg2,arg3,arg4);
-  _swig_go_result = result;
-
-
-
-  return _swig_go_result;
-}
-
-
 void _wrap_MemstoreViewRelease_memstore(memstore_view *_swig_go_0) {
   memstore_view *arg1 = 0 ;
 
@@ -2292,25 +2224,6 @@ void _wrap_MemstoreViewRelease_memstore(memstore_view *_swig_go_0) {
   memstore_view_release(arg1);
 
 
-}
-
-
-int _wrap_MemstoreDelete_memstore(memstore *_swig_go_0, void *_swig_go_1, intgo _swig_go_2) {
-  memstore *arg1 = 0 ;
-  void *arg2 = 0 ;
-  size_t arg3 ;
-  int result;
-  int _swig_go_result;
-
-  arg1 = (memstore *)_swig_go_0;
-  arg2 = (void *)_swig_go_1;
-  arg3 = (size_t)_swig_go_2;
-
-  result = (int)memstore_delete(arg1,(void const *)arg2,arg3);
-  _swig_go_result = result;
-
-
-  return _swig_go_result;
 }
 
 
@@ -2328,41 +2241,6 @@ int _wrap_MemstoreHas_memstore(memstore *_swig_go_0, void *_swig_go_1, intgo _sw
   result = (int)memstore_has(arg1,(void const *)arg2,arg3);
   _swig_go_result = result;
 
-
-  return _swig_go_result;
-}
-
-
-int _wrap_MemstoreUpdateTtl_memstore(memstore *_swig_go_0, void *_swig_go_1, intgo _swig_go_2, long long _swig_go_3) {
-  memstore *arg1 = 0 ;
-  void *arg2 = 0 ;
-  size_t arg3 ;
-  int64_t arg4 ;
-  int result;
-  int _swig_go_result;
-
-  arg1 = (memstore *)_swig_go_0;
-  arg2 = (void *)_swig_go_1;
-  arg3 = (size_t)_swig_go_2;
-  arg4 = (int64_t)_swig_go_3;
-
-  result = (int)memstore_update_ttl(arg1,(void const *)arg2,arg3,arg4);
-  _swig_go_result = result;
-
-
-  return _swig_go_result;
-}
-
-
-int _wrap_MemstoreClear_memstore(memstore *_swig_go_0) {
-  memstore *arg1 = 0 ;
-  int result;
-  int _swig_go_result;
-
-  arg1 = (memstore *)_swig_go_0;
-
-  result = (int)memstore_clear(arg1);
-  _swig_go_result = result;
 
   return _swig_go_result;
 }
@@ -2601,25 +2479,30 @@ long long _wrap_GlueGetPresent_memstore(memstore *_swig_go_0, void *_swig_go_1, 
 }
 
 
-long long _wrap_GlueGetVersioned_memstore(memstore *_swig_go_0, void *_swig_go_1, intgo _swig_go_2, void *_swig_go_3, intgo _swig_go_4, uint64_t *_swig_go_5) {
+long long _wrap_GlueGetVersioned_memstore(memstore *_swig_go_0, long long _swig_go_1, int64_t *_swig_go_2, void *_swig_go_3, intgo _swig_go_4, void *_swig_go_5, intgo _swig_go_6, uint64_t *_swig_go_7) {
   memstore *arg1 = 0 ;
-  void *arg2 = 0 ;
-  size_t arg3 ;
+  int64_t arg2 ;
+  int64_t *arg3 = 0 ;
   void *arg4 = 0 ;
   size_t arg5 ;
-  uint64_t *arg6 = 0 ;
+  void *arg6 = 0 ;
+  size_t arg7 ;
+  uint64_t *arg8 = 0 ;
   int64_t result;
   long long _swig_go_result;
 
   arg1 = (memstore *)_swig_go_0;
-  arg2 = (void *)_swig_go_1;
-  arg3 = (size_t)_swig_go_2;
+  arg2 = (int64_t)_swig_go_1;
+  arg3 = (int64_t *)_swig_go_2;
   arg4 = (void *)_swig_go_3;
   arg5 = (size_t)_swig_go_4;
-  arg6 = (uint64_t *)_swig_go_5;
+  arg6 = (void *)_swig_go_5;
+  arg7 = (size_t)_swig_go_6;
+  arg8 = (uint64_t *)_swig_go_7;
 
-  result = glue_get_versioned(arg1,(void const *)arg2,arg3,arg4,arg5,arg6);
+  result = glue_get_versioned(arg1,arg2,(int64_t const *)arg3,(void const *)arg4,arg5,arg6,arg7,arg8);
   _swig_go_result = result;
+
 
 
 
@@ -2685,24 +2568,243 @@ long long _wrap_GlueGetCreated_memstore(memstore *_swig_go_0, void *_swig_go_1, 
 }
 
 
-int _wrap_GlueSetMany_memstore(memstore *_swig_go_0, void *_swig_go_1, intgo _swig_go_2, glue_item *_swig_go_3, intgo _swig_go_4, long long _swig_go_5) {
+int _wrap_GlueSet_memstore(memstore *_swig_go_0, long long _swig_go_1, int64_t *_swig_go_2, void *_swig_go_3, intgo _swig_go_4, void *_swig_go_5, intgo _swig_go_6, long long _swig_go_7) {
   memstore *arg1 = 0 ;
-  void *arg2 = 0 ;
-  size_t arg3 ;
-  glue_item *arg4 = 0 ;
+  int64_t arg2 ;
+  int64_t *arg3 = 0 ;
+  void *arg4 = 0 ;
   size_t arg5 ;
-  int64_t arg6 ;
+  void *arg6 = 0 ;
+  size_t arg7 ;
+  int64_t arg8 ;
   int result;
   int _swig_go_result;
 
   arg1 = (memstore *)_swig_go_0;
-  arg2 = (void *)_swig_go_1;
-  arg3 = (size_t)_swig_go_2;
-  arg4 = (glue_item *)_swig_go_3;
+  arg2 = (int64_t)_swig_go_1;
+  arg3 = (int64_t *)_swig_go_2;
+  arg4 = (void *)_swig_go_3;
+  arg5 = (size_t)_swig_go_4;
+  arg6 = (void *)_swig_go_5;
+  arg7 = (size_t)_swig_go_6;
+  arg8 = (int64_t)_swig_go_7;
+
+  result = (int)glue_set(arg1,arg2,(int64_t const *)arg3,(void const *)arg4,arg5,(void const *)arg6,arg7,arg8);
+  _swig_go_result = result;
+
+
+
+
+  return _swig_go_result;
+}
+
+
+int _wrap_GlueSetUntil_memstore(memstore *_swig_go_0, long long _swig_go_1, int64_t *_swig_go_2, void *_swig_go_3, intgo _swig_go_4, void *_swig_go_5, intgo _swig_go_6, long long _swig_go_7) {
+  memstore *arg1 = 0 ;
+  int64_t arg2 ;
+  int64_t *arg3 = 0 ;
+  void *arg4 = 0 ;
+  size_t arg5 ;
+  void *arg6 = 0 ;
+  size_t arg7 ;
+  int64_t arg8 ;
+  int result;
+  int _swig_go_result;
+
+  arg1 = (memstore *)_swig_go_0;
+  arg2 = (int64_t)_swig_go_1;
+  arg3 = (int64_t *)_swig_go_2;
+  arg4 = (void *)_swig_go_3;
+  arg5 = (size_t)_swig_go_4;
+  arg6 = (void *)_swig_go_5;
+  arg7 = (size_t)_swig_go_6;
+  arg8 = (int64_t)_swig_go_7;
+
+  result = (int)glue_set_until(arg1,arg2,(int64_t const *)arg3,(void const *)arg4,arg5,(void const *)arg6,arg7,arg8);
+  _swig_go_result = result;
+
+
+
+
+  return _swig_go_result;
+}
+
+
+int _wrap_GlueSetAsync_memstore(memstore *_swig_go_0, long long _swig_go_1, int64_t *_swig_go_2, void *_swig_go_3, intgo _swig_go_4, void *_swig_go_5, intgo _swig_go_6, long long _swig_go_7) {
+  memstore *arg1 = 0 ;
+  int64_t arg2 ;
+  int64_t *arg3 = 0 ;
+  void *arg4 = 0 ;
+  size_t arg5 ;
+  void *arg6 = 0 ;
+  size_t arg7 ;
+  int64_t arg8 ;
+  int result;
+  int _swig_go_result;
+
+  arg1 = (memstore *)_swig_go_0;
+  arg2 = (int64_t)_swig_go_1;
+  arg3 = (int64_t *)_swig_go_2;
+  arg4 = (void *)_swig_go_3;
+  arg5 = (size_t)_swig_go_4;
+  arg6 = (void *)_swig_go_5;
+  arg7 = (size_t)_swig_go_6;
+  arg8 = (int64_t)_swig_go_7;
+
+  result = (int)glue_set_async(arg1,arg2,(int64_t const *)arg3,(void const *)arg4,arg5,(void const *)arg6,arg7,arg8);
+  _swig_go_result = result;
+
+
+
+
+  return _swig_go_result;
+}
+
+
+int _wrap_GlueAdd_memstore(memstore *_swig_go_0, long long _swig_go_1, int64_t *_swig_go_2, void *_swig_go_3, intgo _swig_go_4, void *_swig_go_5, intgo _swig_go_6, long long _swig_go_7) {
+  memstore *arg1 = 0 ;
+  int64_t arg2 ;
+  int64_t *arg3 = 0 ;
+  void *arg4 = 0 ;
+  size_t arg5 ;
+  void *arg6 = 0 ;
+  size_t arg7 ;
+  int64_t arg8 ;
+  int result;
+  int _swig_go_result;
+
+  arg1 = (memstore *)_swig_go_0;
+  arg2 = (int64_t)_swig_go_1;
+  arg3 = (int64_t *)_swig_go_2;
+  arg4 = (void *)_swig_go_3;
+  arg5 = (size_t)_swig_go_4;
+  arg6 = (void *)_swig_go_5;
+  arg7 = (size_t)_swig_go_6;
+  arg8 = (int64_t)_swig_go_7;
+
+  result = (int)glue_add(arg1,arg2,(int64_t const *)arg3,(void const *)arg4,arg5,(void const *)arg6,arg7,arg8);
+  _swig_go_result = result;
+
+
+
+
+  return _swig_go_result;
+}
+
+
+int _wrap_GlueReplace_memstore(memstore *_swig_go_0, long long _swig_go_1, int64_t *_swig_go_2, void *_swig_go_3, intgo _swig_go_4, void *_swig_go_5, intgo _swig_go_6, long long _swig_go_7) {
+  memstore *arg1 = 0 ;
+  int64_t arg2 ;
+  int64_t *arg3 = 0 ;
+  void *arg4 = 0 ;
+  size_t arg5 ;
+  void *arg6 = 0 ;
+  size_t arg7 ;
+  int64_t arg8 ;
+  int result;
+  int _swig_go_result;
+
+  arg1 = (memstore *)_swig_go_0;
+  arg2 = (int64_t)_swig_go_1;
+  arg3 = (int64_t *)_swig_go_2;
+  arg4 = (void *)_swig_go_3;
+  arg5 = (size_t)_swig_go_4;
+  arg6 = (void *)_swig_go_5;
+  arg7 = (size_t)_swig_go_6;
+  arg8 = (int64_t)_swig_go_7;
+
+  result = (int)glue_replace(arg1,arg2,(int64_t const *)arg3,(void const *)arg4,arg5,(void const *)arg6,arg7,arg8);
+  _swig_go_result = result;
+
+
+
+
+  return _swig_go_result;
+}
+
+
+int _wrap_GlueCompareAndSet_memstore(memstore *_swig_go_0, long long _swig_go_1, int64_t *_swig_go_2, void *_swig_go_3, intgo _swig_go_4, void *_swig_go_5, intgo _swig_go_6, long long _swig_go_7, long long _swig_go_8) {
+  memstore *arg1 = 0 ;
+  int64_t arg2 ;
+  int64_t *arg3 = 0 ;
+  void *arg4 = 0 ;
+  size_t arg5 ;
+  void *arg6 = 0 ;
+  size_t arg7 ;
+  int64_t arg8 ;
+  uint64_t arg9 ;
+  int result;
+  int _swig_go_result;
+
+  arg1 = (memstore *)_swig_go_0;
+  arg2 = (int64_t)_swig_go_1;
+  arg3 = (int64_t *)_swig_go_2;
+  arg4 = (void *)_swig_go_3;
+  arg5 = (size_t)_swig_go_4;
+  arg6 = (void *)_swig_go_5;
+  arg7 = (size_t)_swig_go_6;
+  arg8 = (int64_t)_swig_go_7;
+  arg9 = (uint64_t)_swig_go_8;
+
+  result = (int)glue_compare_and_set(arg1,arg2,(int64_t const *)arg3,(void const *)arg4,arg5,(void const *)arg6,arg7,arg8,arg9);
+  _swig_go_result = result;
+
+
+
+
+  return _swig_go_result;
+}
+
+
+int _wrap_GlueIncrement_memstore(memstore *_swig_go_0, long long _swig_go_1, int64_t *_swig_go_2, void *_swig_go_3, intgo _swig_go_4, long long _swig_go_5, long long _swig_go_6, long long _swig_go_7, int64_t *_swig_go_8) {
+  memstore *arg1 = 0 ;
+  int64_t arg2 ;
+  int64_t *arg3 = 0 ;
+  void *arg4 = 0 ;
+  size_t arg5 ;
+  int64_t arg6 ;
+  int64_t arg7 ;
+  int64_t arg8 ;
+  int64_t *arg9 = 0 ;
+  int result;
+  int _swig_go_result;
+
+  arg1 = (memstore *)_swig_go_0;
+  arg2 = (int64_t)_swig_go_1;
+  arg3 = (int64_t *)_swig_go_2;
+  arg4 = (void *)_swig_go_3;
   arg5 = (size_t)_swig_go_4;
   arg6 = (int64_t)_swig_go_5;
+  arg7 = (int64_t)_swig_go_6;
+  arg8 = (int64_t)_swig_go_7;
+  arg9 = (int64_t *)_swig_go_8;
 
-  result = (int)glue_set_many(arg1,(void const *)arg2,arg3,(struct glue_item const *)arg4,arg5,arg6);
+  result = (int)glue_increment(arg1,arg2,(int64_t const *)arg3,(void const *)arg4,arg5,arg6,arg7,arg8,arg9);
+  _swig_go_result = result;
+
+
+
+
+  return _swig_go_result;
+}
+
+
+int _wrap_GlueDelete_memstore(memstore *_swig_go_0, long long _swig_go_1, int64_t *_swig_go_2, void *_swig_go_3, intgo _swig_go_4) {
+  memstore *arg1 = 0 ;
+  int64_t arg2 ;
+  int64_t *arg3 = 0 ;
+  void *arg4 = 0 ;
+  size_t arg5 ;
+  int result;
+  int _swig_go_result;
+
+  arg1 = (memstore *)_swig_go_0;
+  arg2 = (int64_t)_swig_go_1;
+  arg3 = (int64_t *)_swig_go_2;
+  arg4 = (void *)_swig_go_3;
+  arg5 = (size_t)_swig_go_4;
+
+  result = (int)glue_delete(arg1,arg2,(int64_t const *)arg3,(void const *)arg4,arg5);
   _swig_go_result = result;
 
 
@@ -2711,31 +2813,196 @@ int _wrap_GlueSetMany_memstore(memstore *_swig_go_0, void *_swig_go_1, intgo _sw
 }
 
 
-long long _wrap_GlueGetMany_memstore(memstore *_swig_go_0, void *_swig_go_1, intgo _swig_go_2, uint64_t *_swig_go_3, intgo _swig_go_4, void *_swig_go_5, intgo _swig_go_6, int64_t *_swig_go_7, void **_swig_go_8) {
+int _wrap_GlueUpdateTtl_memstore(memstore *_swig_go_0, long long _swig_go_1, int64_t *_swig_go_2, void *_swig_go_3, intgo _swig_go_4, long long _swig_go_5) {
   memstore *arg1 = 0 ;
-  void *arg2 = 0 ;
-  size_t arg3 ;
-  uint64_t *arg4 = 0 ;
+  int64_t arg2 ;
+  int64_t *arg3 = 0 ;
+  void *arg4 = 0 ;
   size_t arg5 ;
-  void *arg6 = 0 ;
+  int64_t arg6 ;
+  int result;
+  int _swig_go_result;
+
+  arg1 = (memstore *)_swig_go_0;
+  arg2 = (int64_t)_swig_go_1;
+  arg3 = (int64_t *)_swig_go_2;
+  arg4 = (void *)_swig_go_3;
+  arg5 = (size_t)_swig_go_4;
+  arg6 = (int64_t)_swig_go_5;
+
+  result = (int)glue_update_ttl(arg1,arg2,(int64_t const *)arg3,(void const *)arg4,arg5,arg6);
+  _swig_go_result = result;
+
+
+
+  return _swig_go_result;
+}
+
+
+int _wrap_GlueGetView_memstore(memstore *_swig_go_0, long long _swig_go_1, int64_t *_swig_go_2, void *_swig_go_3, intgo _swig_go_4, memstore_view *_swig_go_5) {
+  memstore *arg1 = 0 ;
+  int64_t arg2 ;
+  int64_t *arg3 = 0 ;
+  void *arg4 = 0 ;
+  size_t arg5 ;
+  memstore_view *arg6 = 0 ;
+  int result;
+  int _swig_go_result;
+
+  arg1 = (memstore *)_swig_go_0;
+  arg2 = (int64_t)_swig_go_1;
+  arg3 = (int64_t *)_swig_go_2;
+  arg4 = (void *)_swig_go_3;
+  arg5 = (size_t)_swig_go_4;
+  arg6 = (memstore_view *)_swig_go_5;
+
+  result = (int)glue_get_view(arg1,arg2,(int64_t const *)arg3,(void const *)arg4,arg5,arg6);
+  _swig_go_result = result;
+
+
+
+
+  return _swig_go_result;
+}
+
+
+int _wrap_GlueClear_memstore(memstore *_swig_go_0, long long _swig_go_1, int64_t *_swig_go_2) {
+  memstore *arg1 = 0 ;
+  int64_t arg2 ;
+  int64_t *arg3 = 0 ;
+  int result;
+  int _swig_go_result;
+
+  arg1 = (memstore *)_swig_go_0;
+  arg2 = (int64_t)_swig_go_1;
+  arg3 = (int64_t *)_swig_go_2;
+
+  result = (int)glue_clear(arg1,arg2,(int64_t const *)arg3);
+  _swig_go_result = result;
+
+
+  return _swig_go_result;
+}
+
+
+int _wrap_GlueReconfigure_memstore(memstore *_swig_go_0, long long _swig_go_1, int64_t *_swig_go_2, char *_swig_go_3, char *_swig_go_4, char *_swig_go_5, intgo _swig_go_6) {
+  memstore *arg1 = 0 ;
+  int64_t arg2 ;
+  int64_t *arg3 = 0 ;
+  char *arg4 = 0 ;
+  char *arg5 = 0 ;
+  char *arg6 = 0 ;
   size_t arg7 ;
-  int64_t *arg8 = 0 ;
-  void **arg9 = 0 ;
+  int result;
+  int _swig_go_result;
+
+  arg1 = (memstore *)_swig_go_0;
+  arg2 = (int64_t)_swig_go_1;
+  arg3 = (int64_t *)_swig_go_2;
+  arg4 = (char *)_swig_go_3;
+  arg5 = (char *)_swig_go_4;
+  arg6 = (char *)_swig_go_5;
+  arg7 = (size_t)_swig_go_6;
+
+  result = (int)glue_reconfigure(arg1,arg2,(int64_t const *)arg3,(char const *)arg4,(char const *)arg5,arg6,arg7);
+  _swig_go_result = result;
+
+
+
+
+
+  return _swig_go_result;
+}
+
+
+int _wrap_GlueReconfigureAll_memstore(memstore *_swig_go_0, long long _swig_go_1, int64_t *_swig_go_2, memstore_config *_swig_go_3, char *_swig_go_4, intgo _swig_go_5) {
+  memstore *arg1 = 0 ;
+  int64_t arg2 ;
+  int64_t *arg3 = 0 ;
+  memstore_config *arg4 = 0 ;
+  char *arg5 = 0 ;
+  size_t arg6 ;
+  int result;
+  int _swig_go_result;
+
+  arg1 = (memstore *)_swig_go_0;
+  arg2 = (int64_t)_swig_go_1;
+  arg3 = (int64_t *)_swig_go_2;
+  arg4 = (memstore_config *)_swig_go_3;
+  arg5 = (char *)_swig_go_4;
+  arg6 = (size_t)_swig_go_5;
+
+  result = (int)glue_reconfigure_all(arg1,arg2,(int64_t const *)arg3,(struct memstore_config const *)arg4,arg5,arg6);
+  _swig_go_result = result;
+
+
+
+
+  return _swig_go_result;
+}
+
+
+int _wrap_GlueSetMany_memstore(memstore *_swig_go_0, long long _swig_go_1, int64_t *_swig_go_2, void *_swig_go_3, intgo _swig_go_4, glue_item *_swig_go_5, intgo _swig_go_6, long long _swig_go_7) {
+  memstore *arg1 = 0 ;
+  int64_t arg2 ;
+  int64_t *arg3 = 0 ;
+  void *arg4 = 0 ;
+  size_t arg5 ;
+  glue_item *arg6 = 0 ;
+  size_t arg7 ;
+  int64_t arg8 ;
+  int result;
+  int _swig_go_result;
+
+  arg1 = (memstore *)_swig_go_0;
+  arg2 = (int64_t)_swig_go_1;
+  arg3 = (int64_t *)_swig_go_2;
+  arg4 = (void *)_swig_go_3;
+  arg5 = (size_t)_swig_go_4;
+  arg6 = (glue_item *)_swig_go_5;
+  arg7 = (size_t)_swig_go_6;
+  arg8 = (int64_t)_swig_go_7;
+
+  result = (int)glue_set_many(arg1,arg2,(int64_t const *)arg3,(void const *)arg4,arg5,(struct glue_item const *)arg6,arg7,arg8);
+  _swig_go_result = result;
+
+
+
+
+  return _swig_go_result;
+}
+
+
+long long _wrap_GlueGetMany_memstore(memstore *_swig_go_0, long long _swig_go_1, int64_t *_swig_go_2, void *_swig_go_3, intgo _swig_go_4, uint64_t *_swig_go_5, intgo _swig_go_6, void *_swig_go_7, intgo _swig_go_8, int64_t *_swig_go_9, void **_swig_go_10) {
+  memstore *arg1 = 0 ;
+  int64_t arg2 ;
+  int64_t *arg3 = 0 ;
+  void *arg4 = 0 ;
+  size_t arg5 ;
+  uint64_t *arg6 = 0 ;
+  size_t arg7 ;
+  void *arg8 = 0 ;
+  size_t arg9 ;
+  int64_t *arg10 = 0 ;
+  void **arg11 = 0 ;
   int64_t result;
   long long _swig_go_result;
 
   arg1 = (memstore *)_swig_go_0;
-  arg2 = (void *)_swig_go_1;
-  arg3 = (size_t)_swig_go_2;
-  arg4 = (uint64_t *)_swig_go_3;
+  arg2 = (int64_t)_swig_go_1;
+  arg3 = (int64_t *)_swig_go_2;
+  arg4 = (void *)_swig_go_3;
   arg5 = (size_t)_swig_go_4;
-  arg6 = (void *)_swig_go_5;
+  arg6 = (uint64_t *)_swig_go_5;
   arg7 = (size_t)_swig_go_6;
-  arg8 = (int64_t *)_swig_go_7;
-  arg9 = (void **)_swig_go_8;
+  arg8 = (void *)_swig_go_7;
+  arg9 = (size_t)_swig_go_8;
+  arg10 = (int64_t *)_swig_go_9;
+  arg11 = (void **)_swig_go_10;
 
-  result = glue_get_many(arg1,(void const *)arg2,arg3,(uint64_t const *)arg4,arg5,arg6,arg7,arg8,arg9);
+  result = glue_get_many(arg1,arg2,(int64_t const *)arg3,(void const *)arg4,arg5,(uint64_t const *)arg6,arg7,arg8,arg9,arg10,arg11);
   _swig_go_result = result;
+
 
 
 
@@ -2762,76 +3029,91 @@ void _wrap_GlueTakeMany_memstore(void *_swig_go_0, void *_swig_go_1, intgo _swig
 }
 
 
-long long _wrap_GlueHasMany_memstore(memstore *_swig_go_0, void *_swig_go_1, intgo _swig_go_2, uint64_t *_swig_go_3, intgo _swig_go_4, unsigned char *_swig_go_5) {
+long long _wrap_GlueHasMany_memstore(memstore *_swig_go_0, long long _swig_go_1, int64_t *_swig_go_2, void *_swig_go_3, intgo _swig_go_4, uint64_t *_swig_go_5, intgo _swig_go_6, unsigned char *_swig_go_7) {
   memstore *arg1 = 0 ;
-  void *arg2 = 0 ;
-  size_t arg3 ;
-  uint64_t *arg4 = 0 ;
-  size_t arg5 ;
-  unsigned char *arg6 = 0 ;
-  int64_t result;
-  long long _swig_go_result;
-
-  arg1 = (memstore *)_swig_go_0;
-  arg2 = (void *)_swig_go_1;
-  arg3 = (size_t)_swig_go_2;
-  arg4 = (uint64_t *)_swig_go_3;
-  arg5 = (size_t)_swig_go_4;
-  arg6 = (unsigned char *)_swig_go_5;
-
-  result = glue_has_many(arg1,(void const *)arg2,arg3,(uint64_t const *)arg4,arg5,arg6);
-  _swig_go_result = result;
-
-
-
-
-  return _swig_go_result;
-}
-
-
-long long _wrap_GlueDeleteMany_memstore(memstore *_swig_go_0, void *_swig_go_1, intgo _swig_go_2, uint64_t *_swig_go_3, intgo _swig_go_4) {
-  memstore *arg1 = 0 ;
-  void *arg2 = 0 ;
-  size_t arg3 ;
-  uint64_t *arg4 = 0 ;
-  size_t arg5 ;
-  int64_t result;
-  long long _swig_go_result;
-
-  arg1 = (memstore *)_swig_go_0;
-  arg2 = (void *)_swig_go_1;
-  arg3 = (size_t)_swig_go_2;
-  arg4 = (uint64_t *)_swig_go_3;
-  arg5 = (size_t)_swig_go_4;
-
-  result = glue_delete_many(arg1,(void const *)arg2,arg3,(uint64_t const *)arg4,arg5);
-  _swig_go_result = result;
-
-
-
-  return _swig_go_result;
-}
-
-
-int _wrap_GlueCommit_memstore(memstore *_swig_go_0, void *_swig_go_1, intgo _swig_go_2, glue_step *_swig_go_3, intgo _swig_go_4, uint64_t *_swig_go_5) {
-  memstore *arg1 = 0 ;
-  void *arg2 = 0 ;
-  size_t arg3 ;
-  glue_step *arg4 = 0 ;
+  int64_t arg2 ;
+  int64_t *arg3 = 0 ;
+  void *arg4 = 0 ;
   size_t arg5 ;
   uint64_t *arg6 = 0 ;
+  size_t arg7 ;
+  unsigned char *arg8 = 0 ;
+  int64_t result;
+  long long _swig_go_result;
+
+  arg1 = (memstore *)_swig_go_0;
+  arg2 = (int64_t)_swig_go_1;
+  arg3 = (int64_t *)_swig_go_2;
+  arg4 = (void *)_swig_go_3;
+  arg5 = (size_t)_swig_go_4;
+  arg6 = (uint64_t *)_swig_go_5;
+  arg7 = (size_t)_swig_go_6;
+  arg8 = (unsigned char *)_swig_go_7;
+
+  result = glue_has_many(arg1,arg2,(int64_t const *)arg3,(void const *)arg4,arg5,(uint64_t const *)arg6,arg7,arg8);
+  _swig_go_result = result;
+
+
+
+
+
+  return _swig_go_result;
+}
+
+
+long long _wrap_GlueDeleteMany_memstore(memstore *_swig_go_0, long long _swig_go_1, int64_t *_swig_go_2, void *_swig_go_3, intgo _swig_go_4, uint64_t *_swig_go_5, intgo _swig_go_6) {
+  memstore *arg1 = 0 ;
+  int64_t arg2 ;
+  int64_t *arg3 = 0 ;
+  void *arg4 = 0 ;
+  size_t arg5 ;
+  uint64_t *arg6 = 0 ;
+  size_t arg7 ;
+  int64_t result;
+  long long _swig_go_result;
+
+  arg1 = (memstore *)_swig_go_0;
+  arg2 = (int64_t)_swig_go_1;
+  arg3 = (int64_t *)_swig_go_2;
+  arg4 = (void *)_swig_go_3;
+  arg5 = (size_t)_swig_go_4;
+  arg6 = (uint64_t *)_swig_go_5;
+  arg7 = (size_t)_swig_go_6;
+
+  result = glue_delete_many(arg1,arg2,(int64_t const *)arg3,(void const *)arg4,arg5,(uint64_t const *)arg6,arg7);
+  _swig_go_result = result;
+
+
+
+
+  return _swig_go_result;
+}
+
+
+int _wrap_GlueCommit_memstore(memstore *_swig_go_0, long long _swig_go_1, int64_t *_swig_go_2, void *_swig_go_3, intgo _swig_go_4, glue_step *_swig_go_5, intgo _swig_go_6, uint64_t *_swig_go_7) {
+  memstore *arg1 = 0 ;
+  int64_t arg2 ;
+  int64_t *arg3 = 0 ;
+  void *arg4 = 0 ;
+  size_t arg5 ;
+  glue_step *arg6 = 0 ;
+  size_t arg7 ;
+  uint64_t *arg8 = 0 ;
   int result;
   int _swig_go_result;
 
   arg1 = (memstore *)_swig_go_0;
-  arg2 = (void *)_swig_go_1;
-  arg3 = (size_t)_swig_go_2;
-  arg4 = (glue_step *)_swig_go_3;
+  arg2 = (int64_t)_swig_go_1;
+  arg3 = (int64_t *)_swig_go_2;
+  arg4 = (void *)_swig_go_3;
   arg5 = (size_t)_swig_go_4;
-  arg6 = (uint64_t *)_swig_go_5;
+  arg6 = (glue_step *)_swig_go_5;
+  arg7 = (size_t)_swig_go_6;
+  arg8 = (uint64_t *)_swig_go_7;
 
-  result = (int)glue_commit(arg1,(void const *)arg2,arg3,(struct glue_step const *)arg4,arg5,arg6);
+  result = (int)glue_commit(arg1,arg2,(int64_t const *)arg3,(void const *)arg4,arg5,(struct glue_step const *)arg6,arg7,arg8);
   _swig_go_result = result;
+
 
 
 
@@ -3067,25 +3349,30 @@ int _wrap_GlueGetEventStats_memstore(memstore *_swig_go_0, uint64_t *_swig_go_1,
 }
 
 
-long long _wrap_GlueLeaseAcquire_memstore(memstore *_swig_go_0, void *_swig_go_1, intgo _swig_go_2, void *_swig_go_3, intgo _swig_go_4, memstore_lease **_swig_go_5) {
+long long _wrap_GlueLeaseAcquire_memstore(memstore *_swig_go_0, long long _swig_go_1, int64_t *_swig_go_2, void *_swig_go_3, intgo _swig_go_4, void *_swig_go_5, intgo _swig_go_6, memstore_lease **_swig_go_7) {
   memstore *arg1 = 0 ;
-  void *arg2 = 0 ;
-  size_t arg3 ;
+  int64_t arg2 ;
+  int64_t *arg3 = 0 ;
   void *arg4 = 0 ;
   size_t arg5 ;
-  memstore_lease **arg6 = 0 ;
+  void *arg6 = 0 ;
+  size_t arg7 ;
+  memstore_lease **arg8 = 0 ;
   int64_t result;
   long long _swig_go_result;
 
   arg1 = (memstore *)_swig_go_0;
-  arg2 = (void *)_swig_go_1;
-  arg3 = (size_t)_swig_go_2;
+  arg2 = (int64_t)_swig_go_1;
+  arg3 = (int64_t *)_swig_go_2;
   arg4 = (void *)_swig_go_3;
   arg5 = (size_t)_swig_go_4;
-  arg6 = (memstore_lease **)_swig_go_5;
+  arg6 = (void *)_swig_go_5;
+  arg7 = (size_t)_swig_go_6;
+  arg8 = (memstore_lease **)_swig_go_7;
 
-  result = glue_lease_acquire(arg1,(void const *)arg2,arg3,arg4,arg5,arg6);
+  result = glue_lease_acquire(arg1,arg2,(int64_t const *)arg3,(void const *)arg4,arg5,arg6,arg7,arg8);
   _swig_go_result = result;
+
 
 
 

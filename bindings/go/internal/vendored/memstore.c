@@ -692,6 +692,7 @@ static inline uint64_t ms_clock_real_ns(void)
 #endif
 #ifndef MS_PLATFORM_WAIT_H
 #define MS_PLATFORM_WAIT_H
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 extern __thread void (*ms_before_wait)(void);
@@ -704,6 +705,23 @@ static inline void ms_wait_begins(void)
     before_wait();
 }
 void ms_wait_us(uint32_t us);
+#define MS_WAIT_UNBOUNDED INT64_MAX
+struct ms_wait_bound {
+    int64_t allowed_us;
+    int64_t until_us;
+    const int64_t *stop;
+};
+extern __thread struct ms_wait_bound ms_wait_bound;
+void ms_wait_bind(int64_t allowed_us, const int64_t *stop);
+int64_t ms_wait_deadline(int64_t deadline_us);
+bool ms_wait_was_cut(void);
+static inline bool ms_wait_is_stopped(void)
+{
+    const int64_t *const stop = ms_wait_bound.stop;
+    return ms_unlikely(stop != NULL) && __atomic_load_n(stop, __ATOMIC_RELAXED) != 0;
+}
+bool ms_wait_is_over(int64_t deadline_us);
+int64_t ms_wait_look(int64_t deadline_us);
 #endif
 #include <stddef.h>
 struct ms_gate_waiter {
@@ -790,8 +808,8 @@ static enum ms_gate_result platform_gate_wait_locked(struct ms_gate *gate, uint3
     struct ms_gate_waiter me = {.need = n, .result = MS_GATE_TIMED_OUT};
     ms_cond_init(&me.is_called);
     platform_gate_append_locked(gate, &me);
-    while (!me.called && ms_clock_real_us() < deadline_us)
-        ms_cond_wait_until(&me.is_called, &gate->lock, deadline_us);
+    while (!me.called && !ms_wait_is_over(deadline_us))
+        ms_cond_wait_until(&me.is_called, &gate->lock, ms_wait_look(deadline_us));
     if (!me.called) {
         platform_gate_remove_locked(gate, &me);
         ms_sub_seq_cst(&gate->state, MS_GATE_WAITER);
@@ -1572,7 +1590,11 @@ bool ms_mutex_lock_until(ms_mutex *mutex, int64_t deadline_us)
     if (ms_likely(ms_mutex_try_lock(mutex)))
         return true;
     ms_wait_begins();
-    if (lock_until(mutex, deadline_us) != 0)
+    int error;
+    do {
+        error = lock_until(mutex, ms_wait_look(deadline_us));
+    } while (error == ETIMEDOUT && !ms_wait_is_over(deadline_us));
+    if (error != 0)
         return false;
     ms_rank_taken(ms_mutex_rank(mutex), mutex);
     return true;
@@ -1681,11 +1703,43 @@ void ms_thread_after_fork(void)
 
 /* lib/platform/wait.c */
 #include <unistd.h>
+#define LOOK_US 5000
 __thread void (*ms_before_wait)(void);
+__thread struct ms_wait_bound ms_wait_bound = {MS_WAIT_UNBOUNDED, MS_WAIT_UNBOUNDED, NULL};
 void ms_wait_us(uint32_t us)
 {
     ms_wait_begins();
     usleep(us);
+}
+void ms_wait_bind(int64_t allowed_us, const int64_t *stop)
+{
+    ms_wait_bound = (struct ms_wait_bound){allowed_us, MS_WAIT_UNBOUNDED, stop};
+}
+int64_t ms_wait_deadline(int64_t deadline_us)
+{
+    struct ms_wait_bound *const bound = &ms_wait_bound;
+    if (ms_wait_is_stopped())
+        return 0;
+    if (bound->until_us == MS_WAIT_UNBOUNDED && bound->allowed_us != MS_WAIT_UNBOUNDED)
+        bound->until_us = ms_clock_real_us() + bound->allowed_us;
+    return deadline_us < bound->until_us ? deadline_us : bound->until_us;
+}
+bool ms_wait_was_cut(void)
+{
+    const int64_t until_us = ms_wait_bound.until_us;
+    return ms_wait_is_stopped() ||
+           (until_us != MS_WAIT_UNBOUNDED && ms_clock_real_us() >= until_us);
+}
+bool ms_wait_is_over(int64_t deadline_us)
+{
+    return ms_wait_is_stopped() || ms_clock_real_us() >= deadline_us;
+}
+int64_t ms_wait_look(int64_t deadline_us)
+{
+    if (ms_likely(ms_wait_bound.stop == NULL))
+        return deadline_us;
+    const int64_t look_us = ms_clock_real_us() + LOOK_US;
+    return look_us < deadline_us ? look_us : deadline_us;
 }
 
 /* lib/util/crc32.c */
@@ -6661,12 +6715,11 @@ const struct ms_setting ms_schema[] = {
     CHOICE("maintenance", maintenance, maintenances, "background",
            "background = by a thread of the library; manual = by calls of memstore_maintain()",
            .fixed = "whether the store has a thread is decided when it is opened"),
-    CHOICE(
-        "huge_pages", huge_pages, huge_pages, "auto",
-        "on = all memory is on huge pages, which makes lookups some percent faster, and what is "
-        "unused of them is resident beyond the limit; auto = from 64MiB on, all but the index, "
-        "large entries and the first 16MiB of others, within the limit",
-        .fixed = "the system is asked when the memory is mapped"),
+    CHOICE("huge_pages", huge_pages, huge_pages, "auto",
+           "on = all memory is on huge pages, which makes lookups some percent faster, and what is "
+           "unused of them is resident beyond the limit; auto = from 64MiB on, all but the index, "
+           "large entries and the first 16MiB of others, within the limit",
+           .fixed = "the system is asked when the memory is mapped"),
     CHOICE(
         "memory_pressure", memory_pressure, memory_pressures, "off",
         "when the limit gives way, to a quarter of itself at most, and comes back when there is "
@@ -13172,7 +13225,7 @@ struct ms_setting_change {
     size_t size;
     uint64_t value;
 };
-void ms_store_begin_reconfiguration(memstore *store, struct ms_settings *now);
+bool ms_store_begin_reconfiguration(memstore *store, struct ms_settings *now);
 int ms_store_reconfigure(memstore *store, const struct ms_settings *next,
                          const struct ms_setting_change *changes, size_t count, size_t *refused,
                          char why[static MS_WHY_SIZE]);
@@ -13271,11 +13324,18 @@ struct ms_op {
     struct ms_life life;
     int64_t created;
 };
-int ms_store_commit(memstore *store, const struct ms_op *ops, size_t n, size_t *deleted);
-int ms_store_try_commit(memstore *store, const struct ms_op *ops, size_t n, size_t *deleted);
+struct ms_commit_result {
+    size_t deleted;
+    size_t refused;
+};
+int ms_store_commit(memstore *store, const struct ms_op *ops, size_t n,
+                    struct ms_commit_result *result);
+int ms_store_try_commit(memstore *store, const struct ms_op *ops, size_t n,
+                        struct ms_commit_result *result);
 memstore_batch *ms_batch_new(memstore *store);
 int ms_batch_add(memstore_batch *batch, const struct ms_op *op);
 int ms_batch_commit(memstore_batch *batch);
+int ms_batch_refused(const memstore_batch *batch, size_t *number, memstore_key *key);
 void ms_batch_free(memstore_batch *batch);
 int ms_cursor_new(memstore *store, const char *pattern, size_t pattern_size, memstore_cursor **out);
 int ms_cursor_next(memstore_cursor *cursor, memstore_key *key);
@@ -13365,8 +13425,9 @@ static inline int64_t ms_store_deadline(const memstore *store)
 {
     const int64_t deadline =
         ms_clock_real_us() + ms_setting_of(&store->settings, lock_timeout) * 1000;
-    return deadline < ms_store_patience_us ? deadline : ms_store_patience_us;
+    return ms_wait_deadline(deadline < ms_store_patience_us ? deadline : ms_store_patience_us);
 }
+bool ms_store_gave_up(int status);
 static inline bool ms_store_is_unread(const memstore *store, const struct ms_found *found)
 {
     return store->touch == MS_TOUCH_COUNT &&
@@ -14066,6 +14127,7 @@ struct ms_commit {
     struct ms_record_chunk *chunks;
     size_t chunk_count, chunks_reserved;
     int64_t now;
+    const struct ms_op *refused;
 };
 static inline bool ms_step_writes(const struct ms_step *step)
 {
@@ -14142,14 +14204,14 @@ static int check_step(const struct ms_commit *commit, const struct ms_step *step
 }
 static int check_all(struct ms_commit *commit)
 {
-    const struct ms_op *first = NULL;
     int refusal = MEMSTORE_OK;
+    commit->refused = NULL;
     for (size_t i = 0; i < commit->count; i++) {
         struct ms_step *step = &commit->steps[i];
         store_batch_find(commit, step);
         const int status = check_step(commit, step);
-        if (status != MEMSTORE_OK && (first == NULL || step->op < first)) {
-            first = step->op;
+        if (status != MEMSTORE_OK && (commit->refused == NULL || step->op < commit->refused)) {
+            commit->refused = step->op;
             refusal = status;
         }
     }
@@ -14238,11 +14300,12 @@ static int commit_planned(struct ms_commit *commit, struct store_batch_tally *st
     }
     return status == MS_WRITE_AGAIN ? MEMSTORE_ERR_TTL_UPDATE_FAILED : status;
 }
-int ms_store_try_commit(memstore *store, const struct ms_op *ops, size_t n, size_t *deleted)
+int ms_store_try_commit(memstore *store, const struct ms_op *ops, size_t n,
+                        struct ms_commit_result *result)
 {
     struct ms_commit commit;
     struct store_batch_tally store_batch_tally = {{0}};
-    *deleted = 0;
+    *result = (struct ms_commit_result){.refused = n};
     if (n == 0)
         return MEMSTORE_OK;
     int status = ms_commit_plan(&commit, store, ops, n);
@@ -14250,16 +14313,20 @@ int ms_store_try_commit(memstore *store, const struct ms_op *ops, size_t n, size
         status = commit_planned(&commit, &store_batch_tally);
         ms_commit_free(&commit);
     }
-    if (status != MEMSTORE_OK)
+    if (status != MEMSTORE_OK) {
+        if (commit.refused != NULL)
+            result->refused = (size_t)(commit.refused - ops);
         return status;
+    }
     ms_room_harvest_if_much(store);
     count_commit(store, &store_batch_tally);
-    *deleted = store_batch_tally.counts[MS_COUNT_DELETES];
+    result->deleted = store_batch_tally.counts[MS_COUNT_DELETES];
     return MEMSTORE_OK;
 }
-int ms_store_commit(memstore *store, const struct ms_op *ops, size_t n, size_t *deleted)
+int ms_store_commit(memstore *store, const struct ms_op *ops, size_t n,
+                    struct ms_commit_result *result)
 {
-    const int status = ms_store_try_commit(store, ops, n, deleted);
+    const int status = ms_store_try_commit(store, ops, n, result);
     if (status != MEMSTORE_OK)
         ms_store_count_refusal(store, status);
     return status;
@@ -14318,18 +14385,22 @@ MS_ALWAYS_INLINE void ms_writing_end(memstore *store)
     ms_store_leave(store);
 }
 #endif
+#define NONE SIZE_MAX
 struct memstore_batch {
     memstore *store;
     struct ms_op *ops;
     size_t count, capacity;
+    size_t refused;
     char *bytes;
     size_t used, size;
 };
 memstore_batch *ms_batch_new(memstore *store)
 {
     memstore_batch *batch = ms_mem_alloc(sizeof *batch);
-    if (batch != NULL)
+    if (batch != NULL) {
         batch->store = store;
+        batch->refused = NONE;
+    }
     return batch;
 }
 void ms_batch_free(memstore_batch *batch)
@@ -14378,6 +14449,7 @@ int ms_batch_add(memstore_batch *batch, const struct ms_op *op)
         return MEMSTORE_ERR_ENTRY_TOO_LARGE;
     if (!ensure_op(batch) || !store_batch_object_ensure_bytes(batch, op->key.size + op->value_size))
         return MEMSTORE_ERR_MEMORY_EXHAUSTED;
+    batch->refused = NONE;
     struct ms_op *kept = &batch->ops[batch->count++];
     *kept = *op;
     kept->key.data = keep(batch, op->key.data, op->key.size);
@@ -14396,21 +14468,33 @@ static void relocate(memstore_batch *batch, bool to_pointers)
 }
 int ms_batch_commit(memstore_batch *batch)
 {
-    size_t deleted;
+    struct ms_commit_result result = {.refused = batch->count};
     relocate(batch, true);
     const uint64_t start = ms_measuring_begin(batch->store);
     int status = ms_writing_begin_ops(batch->store, batch->ops, batch->count);
     if (status == MEMSTORE_OK) {
-        status = ms_store_commit(batch->store, batch->ops, batch->count, &deleted);
+        status = ms_store_commit(batch->store, batch->ops, batch->count, &result);
         ms_writing_end(batch->store);
     }
     ms_measuring_end(batch->store, MEMSTORE_OPERATION_COMMIT, start);
     relocate(batch, false);
+    batch->refused = result.refused < batch->count ? result.refused : NONE;
     if (status == MEMSTORE_OK) {
         batch->count = 0;
         batch->used = 0;
     }
     return status;
+}
+int ms_batch_refused(const memstore_batch *batch, size_t *number, memstore_key *key)
+{
+    if (batch->refused == NONE)
+        return MEMSTORE_ERR_KEY_NOT_FOUND;
+    const struct ms_op *refused = &batch->ops[batch->refused];
+    if (number != NULL)
+        *number = batch->refused;
+    if (key != NULL)
+        *key = (memstore_key){batch->bytes + (uintptr_t)refused->key.data, refused->key.size};
+    return MEMSTORE_OK;
 }
 
 /* lib/store/batch_plan.c */
@@ -14503,6 +14587,8 @@ int ms_commit_plan(struct ms_commit *commit, memstore *store, const struct ms_op
         if (status == MEMSTORE_OK) {
             step->hash = ms_store_hash(store, ops[i].key.data, ops[i].key.size);
             step->shard = ms_index_shard_of(&store->index, step->hash);
+        } else {
+            commit->refused = step->op;
         }
     }
     if (status == MEMSTORE_OK) {
@@ -14615,6 +14701,8 @@ static int prepare_step(struct ms_commit *commit, struct ms_step *step)
         draft_set(commit, step, &draft);
     else
         status = draft_retimed(commit, step, &draft);
+    if (status != MEMSTORE_OK)
+        commit->refused = step->op;
     if (status == MEMSTORE_OK) {
         draft.placement.ttl_class =
             ms_ttl_class(draft.shape.expiry, commit->now, store->arena.ttl_classes);
@@ -14656,6 +14744,7 @@ static int reserve_records(struct ms_commit *commit)
 int ms_commit_prepare(struct ms_commit *commit)
 {
     int status = MEMSTORE_OK;
+    commit->refused = NULL;
     for (size_t i = 0; i < commit->count && status == MEMSTORE_OK; i++) {
         if (ms_step_stores(&commit->steps[i]))
             status = prepare_step(commit, &commit->steps[i]);
@@ -15250,7 +15339,8 @@ static int apply_all(memstore *store)
 int ms_combiner_flush(memstore *store)
 {
     struct ms_combiner *combiner = &store->combiner;
-    ms_mutex_lock(&combiner->apply_lock);
+    if (!ms_mutex_lock_until(&combiner->apply_lock, ms_wait_deadline(MS_WAIT_UNBOUNDED)))
+        return MEMSTORE_ERR_LOCK_TIMEOUT;
     const int status = apply_all_locked(store, MS_COMBINER_TAKES_PLACE);
     ms_mutex_unlock(&combiner->apply_lock);
     return status == MEMSTORE_OK ? take_error(combiner) : status;
@@ -15274,10 +15364,13 @@ void ms_combiner_retune(memstore *store)
 }
 void ms_combiner_drain(memstore *store)
 {
+    const struct ms_wait_bound bound = ms_wait_bound;
+    ms_wait_bind(MS_WAIT_UNBOUNDED, NULL);
     ms_mutex_lock(&store->combiner.apply_lock);
     apply_all_locked(store, MS_COMBINER_NEEDS_NONE);
     ms_combiner_forget(store);
     ms_mutex_unlock(&store->combiner.apply_lock);
+    ms_wait_bound = bound;
 }
 static int write_now(memstore *store, const struct ms_write *write)
 {
@@ -15399,6 +15492,8 @@ static bool is_want_of_patience(int status)
 static bool is_postponed(memstore *store, int status)
 {
     struct ms_combiner *combiner = &store->combiner;
+    if (ms_store_gave_up(status))
+        return true;
     if (!ms_maintenance_is_me() || !is_want_of_patience(status))
         return false;
     const int64_t now = ms_clock_real_us();
@@ -15419,12 +15514,13 @@ static int commit_all(memstore *store)
 {
     const struct ms_pending_list *taken = &store->combiner.taken;
     struct ms_op *ops = ms_mem_alloc(taken->count * sizeof *ops);
-    size_t n = 0, deleted;
+    struct ms_commit_result result;
+    size_t n = 0;
     if (ops == NULL)
         return MEMSTORE_ERR_MEMORY_EXHAUSTED;
     for (const struct ms_pending *pending = taken->first; pending != NULL; pending = pending->next)
         make_op(pending, &ops[n++]);
-    const int status = ms_store_try_commit(store, ops, n, &deleted);
+    const int status = ms_store_try_commit(store, ops, n, &result);
     ms_mem_free(ops);
     return status;
 }
@@ -18317,8 +18413,8 @@ bool ms_maintenance_grace_period(memstore *store, int64_t deadline_us)
     const uint64_t ticket = ++grace_wanted;
     wake_pending = true;
     pthread_cond_signal(&thread_wakes);
-    while (grace_done < ticket && ms_clock_real_us() < deadline_us)
-        ms_cond_wait_until(&grace_ends, &thread_lock, deadline_us);
+    while (grace_done < ticket && !ms_wait_is_over(deadline_us))
+        ms_cond_wait_until(&grace_ends, &thread_lock, ms_wait_look(deadline_us));
     const bool passed = grace_done >= ticket;
     ms_mutex_unlock(&thread_lock);
     return passed;
@@ -20610,10 +20706,12 @@ struct ms_segment *ms_reclaim_emptiest(memstore *store, uint32_t num, uint32_t d
 
 /* lib/store/reconfigure.c */
 #include <stdio.h>
-void ms_store_begin_reconfiguration(memstore *store, struct ms_settings *now)
+bool ms_store_begin_reconfiguration(memstore *store, struct ms_settings *now)
 {
-    ms_mutex_lock(&store->settings_lock);
+    if (!ms_mutex_lock_until(&store->settings_lock, ms_wait_deadline(MS_WAIT_UNBOUNDED)))
+        return false;
     *now = store->settings;
+    return true;
 }
 void ms_store_end_reconfiguration(memstore *store)
 {
@@ -21034,7 +21132,7 @@ static int shrink(memstore *store, uint64_t target, char why[static MS_WHY_SIZE]
     int64_t deadline = ms_store_deadline(store);
     while (!has_arrived(&store_resize_resize)) {
         bool idle;
-        if (!step(&store_resize_resize, deadline, &idle))
+        if (!step(&store_resize_resize, deadline, &idle) || (ms_wait_was_cut() && !has_arrived(&store_resize_resize)))
             return give_up(&store_resize_resize, why);
         if (!idle) {
             deadline = ms_store_deadline(store);
@@ -21657,7 +21755,7 @@ bool ms_room_step_locked(memstore *store, int64_t deadline_us)
         return true;
     if (ms_room_harvest_locked(store, deadline_us))
         return true;
-    if (ms_arena_has_limbo(arena) && ms_clock_real_us() >= deadline_us)
+    if (ms_arena_has_limbo(arena) && ms_wait_is_over(deadline_us))
         return false;
     return sweep_expired(store) || drop_stale(store) || store_room_compact_one(store) ||
            evict_one(store, deadline_us);
@@ -21702,7 +21800,7 @@ static bool may_try_again(memstore *store, bool *sealed, int64_t deadline_us, bo
         ms_arena_seal_open(&store->arena);
         return true;
     }
-    if ((!evicts && !ms_arena_has_waiting(&store->arena)) || ms_clock_real_us() >= deadline_us ||
+    if ((!evicts && !ms_arena_has_waiting(&store->arena)) || ms_wait_is_over(deadline_us) ||
         ms_maintenance_is_me())
         return false;
     ms_mutex_unlock(&store->reclaim_lock);
@@ -21755,7 +21853,7 @@ int ms_room_make(memstore *store, uint64_t bytes, int64_t deadline_us, struct ms
 {
     if (ms_budget_was_refused(&store->arena.budget, since))
         return MEMSTORE_ERR_MEMORY_EXHAUSTED;
-    if (ms_clock_real_us() > deadline_us + GRACE_FOR_OTHERS_US)
+    if (ms_wait_is_stopped() || ms_clock_real_us() > deadline_us + GRACE_FOR_OTHERS_US)
         return MEMSTORE_ERR_GC_PRESSURE;
     const int status = store_room_make_room(store, bytes, deadline_us, since);
     *since = ms_budget_mark(&store->arena.budget);
@@ -23884,10 +23982,23 @@ static enum ms_counter counter_of(int status)
         return MS_COUNTERS;
     }
 }
+bool ms_store_gave_up(int status)
+{
+    switch (status) {
+    case MEMSTORE_ERR_LOCK_TIMEOUT:
+    case MEMSTORE_ERR_GC_PRESSURE:
+    case MEMSTORE_ERR_MEMORY_EXHAUSTED:
+    case MEMSTORE_ERR_CACHE_FULL:
+    case MEMSTORE_ERR_SHARD_OVERFLOW:
+        return ms_wait_was_cut();
+    default:
+        return false;
+    }
+}
 void ms_store_count_refusal(memstore *store, int status)
 {
     const enum ms_counter counter = counter_of(status);
-    if (counter == MS_COUNTERS)
+    if (counter == MS_COUNTERS || ms_store_gave_up(status))
         return;
     ms_count(&store->counters, counter, 1);
     if (counter >= MS_COUNT_REJECTED_FULL && counter <= MS_COUNT_REJECTED_SHARD_OVERFLOW)
@@ -24120,14 +24231,16 @@ static bool are_entries(const memstore_entry *entries, size_t n)
 static int commit_ops(memstore *store, enum memstore_operation operation, struct ms_op *ops,
                       size_t n, size_t *deleted)
 {
+    struct ms_commit_result result = {0};
     const uint64_t start = ms_measuring_begin(store);
     int status = ms_writing_begin_ops(store, ops, n);
     if (status == MEMSTORE_OK) {
-        status = ms_store_commit(store, ops, n, deleted);
+        status = ms_store_commit(store, ops, n, &result);
         ms_writing_end(store);
     }
     ms_measuring_end(store, operation, start);
     ms_mem_free(ops);
+    *deleted = result.deleted;
     return status;
 }
 static int commit_nothing(memstore *store)
@@ -24282,6 +24395,10 @@ int memstore_batch_expect_version(memstore_batch *batch, const void *key, size_t
 int memstore_batch_expect_absent(memstore_batch *batch, const void *key, size_t key_size)
 {
     return add_checked(batch, &(struct ms_op){.kind = MS_OP_EXPECT_ABSENT, .key = {key, key_size}});
+}
+int memstore_batch_refused(const memstore_batch *batch, size_t *number, memstore_key *key)
+{
+    return batch != NULL ? ms_batch_refused(batch, number, key) : MEMSTORE_ERR_INVALID_ARGUMENT;
 }
 int memstore_batch_commit(memstore_batch *batch)
 {
@@ -25090,16 +25207,23 @@ static int change_all(memstore *store, struct change *change, const memstore_con
                                change->why);
     return status == MEMSTORE_OK && change->count != 0 ? api_reconfigure_apply(store, change) : status;
 }
+static int change_in_turn(memstore *store, struct change *change, const memstore_config *config,
+                          const char *key, const char *value)
+{
+    if (!ms_store_begin_reconfiguration(store, &change->before))
+        return MEMSTORE_ERR_LOCK_TIMEOUT;
+    const int status =
+        config != NULL ? change_all(store, change, config) : change_one(store, change, key, value);
+    ms_store_end_reconfiguration(store);
+    return status;
+}
 static int reconfigure(memstore *store, const memstore_config *config, const char *key,
                        const char *value, char *why, size_t cap)
 {
     struct change change = {.why = ""};
     int status = ms_store_enter(store);
     if (status == MEMSTORE_OK) {
-        ms_store_begin_reconfiguration(store, &change.before);
-        status = config != NULL ? change_all(store, &change, config)
-                                : change_one(store, &change, key, value);
-        ms_store_end_reconfiguration(store);
+        status = change_in_turn(store, &change, config, key, value);
         if (status != MEMSTORE_OK)
             ms_tell_reconfigure_refused(store, status, change.why);
         ms_store_leave(store);
@@ -25142,9 +25266,11 @@ int memstore_get_setting(memstore *store, const char *key, char *buf, size_t cap
         return MEMSTORE_ERR_INVALID_ARGUMENT;
     int status = ms_store_enter(store);
     if (status == MEMSTORE_OK) {
-        ms_store_begin_reconfiguration(store, &settings);
-        ms_store_end_reconfiguration(store);
-        status = ms_config_text(&settings, key, buf, cap, size, why);
+        status = MEMSTORE_ERR_LOCK_TIMEOUT;
+        if (ms_store_begin_reconfiguration(store, &settings)) {
+            ms_store_end_reconfiguration(store);
+            status = ms_config_text(&settings, key, buf, cap, size, why);
+        }
         ms_store_leave(store);
     }
     return status;
@@ -25453,4 +25579,15 @@ int memstore_update_ttl(memstore *store, const void *key, size_t key_size, int64
     }
     ms_measuring_end(store, MEMSTORE_OPERATION_UPDATE_TTL, start);
     return status;
+}
+
+/* lib/api/waiting.c */
+#include <memstore/memstore.h>
+int memstore_bound_waits(int64_t wait_ms, const int64_t *stop)
+{
+    const bool was_cut = ms_wait_was_cut();
+    ms_wait_bind(wait_ms < 0 || wait_ms > MS_WAIT_UNBOUNDED / 1000 / 2 ? MS_WAIT_UNBOUNDED
+                                                                       : wait_ms * 1000,
+                 stop);
+    return was_cut;
 }

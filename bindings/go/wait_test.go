@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package memstore_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	memstore "github.com/weisyn/memstore/bindings/go"
+)
+
+// What waits for its LockTimeout of ten minutes in place of its context fails by longestEnd.
+const (
+	longTimeout = 10 * time.Minute
+	longestEnd  = time.Minute
+)
+
+// crowded is a store in which a write waits for memory that views hold and has the only place for
+// writers if there is but one, until the test is over or calls what is returned.
+func crowded(t *testing.T, writers int) (*memstore.Store, func()) {
+	t.Helper()
+	store := open(t, memstore.Config{MemoryLimit: 4 << 20, Shards: 1, MaxConcurrentWriters: writers, LockTimeout: time.Millisecond})
+	must(t, store.Set(ctx, "old", []byte("1"), 0))
+	value := make([]byte, 3000)
+	release, held := make(chan struct{}), make(chan bool)
+	holding := 0
+	for {
+		key := fmt.Sprint("held ", holding)
+		if store.Set(ctx, key, value, 0) != nil {
+			break
+		}
+		holding++
+		go func() {
+			_, err := store.View(ctx, key, func([]byte) error { held <- true; <-release; return nil })
+			noError(t, err)
+			held <- false
+		}()
+		<-held
+	}
+	must(t, store.Reconfigure(ctx, "performance.lock_timeout", "10m"))
+	stuck := make(chan error)
+	before := store.GetStats().RoomMade
+	go func() { stuck <- store.Set(ctx, "stuck", value, 0) }()
+	eventually(t, "a write waits", func() bool { return store.GetStats().RoomMade != before })
+	done := false
+	let := func() {
+		if done {
+			return
+		}
+		done = true
+		close(release)
+		for range holding {
+			<-held
+		}
+		must(t, <-stuck)
+	}
+	t.Cleanup(let)
+	return store, let
+}
+
+// waiters are calls that have to wait in a crowded store.
+var waiters = map[string]func(ctx context.Context, store *memstore.Store) error{
+	"Set":    func(ctx context.Context, s *memstore.Store) error { return s.Set(ctx, "new", []byte("2"), 0) },
+	"Delete": func(ctx context.Context, s *memstore.Store) error { return s.Delete(ctx, "old") },
+	"Remove": func(ctx context.Context, s *memstore.Store) error {
+		_, err := s.Remove(ctx, "old")
+		return err
+	},
+	"Add":     func(ctx context.Context, s *memstore.Store) error { return s.Add(ctx, "new", []byte("2"), 0) },
+	"Replace": func(ctx context.Context, s *memstore.Store) error { return s.Replace(ctx, "old", []byte("2"), 0) },
+	"CompareAndSet": func(ctx context.Context, s *memstore.Store) error {
+		_, version, _, err := s.GetVersioned(ctx, "old")
+		return errors.Join(err, s.CompareAndSet(ctx, "old", []byte("2"), 0, version))
+	},
+	"Increment": func(ctx context.Context, s *memstore.Store) error {
+		_, err := s.Increment(ctx, "old", 1, 1, 0)
+		return err
+	},
+	"SetUntil": func(ctx context.Context, s *memstore.Store) error {
+		return s.SetUntil(ctx, "new", []byte("2"), time.Now().Add(time.Hour))
+	},
+	"UpdateTTL": func(ctx context.Context, s *memstore.Store) error { return s.UpdateTTL(ctx, "old", time.Hour) },
+	"SetMany": func(ctx context.Context, s *memstore.Store) error {
+		return s.SetMany(ctx, map[string][]byte{"old": nil, "new": nil}, 0)
+	},
+	"DeleteMany": func(ctx context.Context, s *memstore.Store) error {
+		return s.DeleteMany(ctx, []string{"old", "held 1"})
+	},
+	"DeleteByPattern": func(ctx context.Context, s *memstore.Store) error {
+		_, err := s.DeleteByPattern(ctx, "old")
+		return err
+	},
+	"Clear": func(ctx context.Context, s *memstore.Store) error { return s.Clear(ctx) },
+	"Commit": func(ctx context.Context, s *memstore.Store) error {
+		return s.NewBatch().Delete("old").Set("new", []byte("2"), 0).Commit(ctx)
+	},
+}
+
+func refusals(store *memstore.Store) uint64 {
+	stats := store.GetStats()
+	return stats.RejectedFull + stats.RejectedMemory + stats.RejectedTimeout + stats.RejectedCondition
+}
+
+func TestWaitEndsWithTheContext(t *testing.T) {
+	store, let := crowded(t, 1)
+	before, size := refusals(store), store.Size()
+	for name, call := range waiters {
+		for _, how := range []string{"deadline", "cancelled"} {
+			ctx, cancel := context.WithCancel(ctx)
+			cause := context.Canceled
+			if how == "deadline" {
+				ctx, cancel = context.WithTimeout(ctx, 20*time.Millisecond)
+				cause = context.DeadlineExceeded
+			} else {
+				time.AfterFunc(20*time.Millisecond, cancel)
+			}
+			begun := time.Now()
+			err := call(ctx, store)
+			cancel()
+			if took := time.Since(begun); took > longestEnd {
+				t.Errorf("%s, %s: took %v", name, how, took)
+			}
+			var failure *memstore.Error
+			if !errors.Is(err, cause) || !errors.Is(err, memstore.ErrLockTimeout) || !errors.As(err, &failure) || failure.Op != name {
+				t.Errorf("%s, %s: got error %v", name, how, err)
+			}
+		}
+	}
+	if store.Size() != size || refusals(store) != before {
+		t.Errorf("there are %d entries, not %d; %d refusals, not %d", store.Size(), size, refusals(store), before)
+	}
+	wantValue(t, store, "old", "1")
+	wantAbsent(t, store, "new")
+	let()
+	for name, call := range waiters {
+		must(t, store.Set(ctx, "old", []byte("1"), 0))
+		must(t, store.Delete(ctx, "new"))
+		if err := call(ctx, store); err != nil {
+			t.Errorf("%s: %v with nothing to wait for", name, err)
+		}
+	}
+}
+
+// A context that may end but does not lets a call wait as long as any.
+func TestWaitThatIsRewarded(t *testing.T) {
+	store, let := crowded(t, 1)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	ended := make(chan error)
+	go func() { ended <- store.Set(ctx, "new", []byte("2"), 0) }()
+	select {
+	case err := <-ended:
+		t.Fatalf("ended with %v", err)
+	case <-time.After(50 * time.Millisecond):
+	}
+	let()
+	must(t, <-ended)
+	wantValue(t, store, "new", "2")
+}
+
+// LockTimeout holds with a context that ends later, and is told and counted once.
+func TestWaitThatTheStoreEnds(t *testing.T) {
+	store, _ := crowded(t, 1)
+	must(t, store.Reconfigure(ctx, "performance.lock_timeout", "30ms"))
+	ctx, cancel := context.WithTimeout(ctx, longTimeout)
+	defer cancel()
+	before := refusals(store)
+	err := store.Delete(ctx, "old")
+	wantError(t, err, memstore.ErrLockTimeout)
+	if errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("the context has not ended: %v", err)
+	}
+	if refusals(store) != before+1 {
+		t.Errorf("%d refusals, not %d", refusals(store), before+1)
+	}
+}
+
+func TestWaitForMemoryEndsWithTheContext(t *testing.T) {
+	store, let := crowded(t, 0)
+	before := refusals(store)
+	ended := make(chan error)
+	value := make([]byte, 2900)
+	for i := range 6 {
+		go func() {
+			ctx, cancel := context.WithTimeout(ctx, 10*time.Millisecond)
+			defer cancel()
+			if i%2 == 0 {
+				ended <- store.Set(ctx, "held 1", value, 0)
+			} else {
+				ended <- store.NewBatch().Delete("old").Set("held 1", value, 0).Commit(ctx)
+			}
+		}()
+	}
+	for range 6 {
+		err := <-ended
+		wantError(t, err, context.DeadlineExceeded)
+		if !errors.Is(err, memstore.ErrGCPressure) && !errors.Is(err, memstore.ErrMemoryExhausted) {
+			t.Errorf("got error %v", err)
+		}
+	}
+	if refusals(store) != before {
+		t.Errorf("%d refusals, not %d", refusals(store), before)
+	}
+	wantValue(t, store, "old", "1")
+	wantValue(t, store, "held 1", string(make([]byte, 3000)))
+	let()
+	must(t, store.Set(ctx, "held 1", value, 0))
+}
+
+func TestWaitForAViewEndsWithTheContext(t *testing.T) {
+	store := open(t, memstore.Config{MaxConcurrentReaders: 1, LockTimeout: longTimeout})
+	must(t, store.Set(ctx, "key", []byte("1"), 0))
+	_, err := store.View(ctx, "key", func([]byte) error {
+		ctx, cancel := context.WithTimeout(ctx, 20*time.Millisecond)
+		defer cancel()
+		_, err := store.View(ctx, "key", func([]byte) error { t.Error("there is no place"); return nil })
+		return err
+	})
+	wantError(t, err, context.DeadlineExceeded)
+	wantError(t, err, memstore.ErrLockTimeout)
+	_, err = store.View(ctx, "key", func([]byte) error { return nil })
+	must(t, err)
+}
+
+// A limit on its way down is given up when the context ends, and put back.
+func TestReconfigureEndsWithTheContext(t *testing.T) {
+	store := open(t, memstore.Config{MemoryLimit: 256 << 20, LockTimeout: longTimeout})
+	limit := store.Capacity()
+	value := make([]byte, 20000)
+	for i := range 20000 {
+		must(t, store.Set(ctx, fmt.Sprint(i), value, 0))
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	time.AfterFunc(time.Millisecond, cancel)
+	err := store.Reconfigure(ctx, "performance.memory_limit", "16MiB")
+	if err == nil {
+		t.Skip("it was done before")
+	}
+	wantError(t, err, context.Canceled)
+	if store.Capacity() != limit {
+		t.Errorf("the limit is %d, not %d", store.Capacity(), limit)
+	}
+}
+
+// With a context that may end a call that need not wait makes no garbage either.
+func TestWaitingAllocatesNothing(t *testing.T) {
+	store := open(t, memstore.Config{})
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	value := []byte("1")
+	if count := testing.AllocsPerRun(1000, func() {
+		must(t, store.Set(ctx, "key", value, 0))
+		_, err := store.Increment(ctx, "key", 1, 1, 0)
+		must(t, err)
+		must(t, store.Delete(ctx, "key"))
+	}); count != 0 {
+		t.Errorf("%v allocations", count)
+	}
+}
