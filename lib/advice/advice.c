@@ -236,14 +236,16 @@ static void judge_eviction(const struct ms_findings *findings, struct ms_advice_
     if (!is_enough(findings) || findings->counts.evictions == 0 ||
         saved < (is_simulated ? WORTH : 2 * WORTH))
         return;
+    char seen[64]; /* not simulated */
+    SAY(seen, "; %s misses %.1f %%", findings->settings.eviction, percent(now));
     struct ms_advice *advice = add(list, MS_ADVICE_EVICTION, MS_ADVICE_SUGGESTION, "eviction");
     SAY(advice->what, "Another eviction policy would save misses.");
     SAY(advice->evidence,
         "by simulations of %" PRIu64 " references, lru misses %.1f %%, fifo %.1f %%, s3fifo %.1f "
-        "%%, adaptive %.1f %%; %s misses %.1f %%",
+        "%%, adaptive %.1f %%%s",
         pattern->sampled, percent(pattern->policies[MS_MINI_LRU]),
         percent(pattern->policies[MS_MINI_FIFO]), percent(pattern->policies[MS_MINI_S3FIFO]),
-        percent(pattern->policies[MS_MINI_ADAPTIVE]), findings->settings.eviction, percent(now));
+        percent(pattern->policies[MS_MINI_ADAPTIVE]), is_simulated ? "" : seen);
     SAY(advice->current, "%s", findings->settings.eviction);
     SAY(advice->suggested, "%s", ms_findings_policy_name((enum ms_mini_policy)best));
     SAY(advice->expected, "%.1f points fewer misses, from when the store is opened with it",

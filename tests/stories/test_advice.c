@@ -278,7 +278,10 @@ Test(advice, adaptive_is_advised_where_it_alone_finds_something)
         const int at = assert_advised(store, &heard, MEMSTORE_ADVICE_EVICTION, "eviction");
         cr_assert_str_eq(heard.current[at], others[i]);
         cr_assert_str_eq(heard.suggested[at], "adaptive");
-        cr_assert(strstr(heard.evidence[at], "adaptive ") != NULL, "%s", heard.evidence[at]);
+        cr_assert(strstr(heard.evidence[at], ", adaptive ") != NULL, "%s", heard.evidence[at]);
+        /* What is not simulated was seen. */
+        cr_assert_eq(strstr(heard.evidence[at], "; lfu misses ") != NULL,
+                     strcmp(others[i], "lfu") == 0, "%s", heard.evidence[at]);
         memstore_destroy(store);
     }
 }

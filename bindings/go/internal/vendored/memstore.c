@@ -8692,14 +8692,16 @@ static void judge_eviction(const struct ms_findings *findings, struct ms_advice_
     if (!advice_advice_is_enough(findings) || findings->counts.evictions == 0 ||
         saved < (is_simulated ? WORTH : 2 * WORTH))
         return;
+    char seen[64];
+    SAY(seen, "; %s misses %.1f %%", findings->settings.eviction, advice_advice_percent(now));
     struct ms_advice *advice = advice_advice_add(list, MS_ADVICE_EVICTION, MS_ADVICE_SUGGESTION, "eviction");
     SAY(advice->what, "Another eviction policy would save misses.");
     SAY(advice->evidence,
         "by simulations of %" PRIu64 " references, lru misses %.1f %%, fifo %.1f %%, s3fifo %.1f "
-        "%%, adaptive %.1f %%; %s misses %.1f %%",
+        "%%, adaptive %.1f %%%s",
         pattern->sampled, advice_advice_percent(pattern->policies[MS_MINI_LRU]),
         advice_advice_percent(pattern->policies[MS_MINI_FIFO]), advice_advice_percent(pattern->policies[MS_MINI_S3FIFO]),
-        advice_advice_percent(pattern->policies[MS_MINI_ADAPTIVE]), findings->settings.eviction, advice_advice_percent(now));
+        advice_advice_percent(pattern->policies[MS_MINI_ADAPTIVE]), is_simulated ? "" : seen);
     SAY(advice->current, "%s", findings->settings.eviction);
     SAY(advice->suggested, "%s", ms_findings_policy_name((enum ms_mini_policy)best));
     SAY(advice->expected, "%.1f points fewer misses, from when the store is opened with it",
@@ -9226,8 +9228,8 @@ static void take_from_main(struct ms_mini *mini)
 static void advice_mini_queues_make_room(struct ms_mini *mini)
 {
     const struct ms_mini_list *small = &mini->lists[MS_MINI_SMALL];
-    if (small->count != 0 && (small->bytes * advice_mini_queues_SMALL_SHARE > mini->held_bytes ||
-                              mini->lists[MS_MINI_MAIN].count == 0))
+    if (small->count != 0 &&
+        (small->bytes * advice_mini_queues_SMALL_SHARE > mini->held_bytes || mini->lists[MS_MINI_MAIN].count == 0))
         take_from_small(mini);
     else
         take_from_main(mini);
