@@ -166,6 +166,21 @@ def steps(build, traces, busy):
             90,
         ),
         Step(
+            "tracking",
+            "what measuring latencies and following keys add to a call, by turns, in the processor's caches",
+            [
+                programs / "bench_tracking",
+                "--entries",
+                "500",
+                "--calls",
+                "100000",
+                "--rounds",
+                "31",
+                "--json={json}",
+            ],
+            60,
+        ),
+        Step(
             "ledger",
             "a generated ledger node's requests at several limits",
             [

@@ -20,7 +20,7 @@ MAY_INCLUDE = {
     "log": {"util", "platform"},
     "config": {"log", "util", "platform"},
     "stats": {"util", "platform"},
-    "advice": {"util", "platform"},
+    "advice": {"eviction", "util", "platform"},
     "events": {"segment", "util", "platform"},
     "loader": {"segment", "util", "platform"},
     "snapshot": {"util", "platform"},

@@ -3,11 +3,13 @@
  * turns, in a store with the first and in one without; and, since the second can be changed, in one store
  * with it and without, whose entries lie where they lay.
  *
- * usage: bench_tracking [--entries N] [--calls N] [--rounds N]
+ * usage: bench_tracking [--entries N] [--calls N] [--rounds N] [--json=FILE]
  *
  * A round is so many calls without and with, over so many entries in an order of no pattern: few of them
  * are in the processor's caches and many are not. Told are medians: of a call without, and of the
- * differences in the rounds. */
+ * differences in the rounds; of a get with latencies also whether it is within the aim. */
+#include "common/json.h"
+
 #include <memstore/memstore.h>
 
 #include <getopt.h>
@@ -19,10 +21,15 @@
 #define ROUNDS_MAX 999
 #define KEY_SIZE 24
 
+/* What a get may take more with track_operation_latency. */
+#define GET_AIM_NS 3.0
+
 static unsigned entries = 100000, calls = 200000, rounds = 31;
 static char (*keys)[KEY_SIZE + 1];
 static unsigned *order; /* which key each call asks for */
 static char value[100];
+static const char *json_path;
+static struct json json; /* open while json_path is given */
 
 static memstore *open_store(const char *measured)
 {
@@ -102,15 +109,27 @@ static double time_of(void (*all)(memstore *), memstore *store)
     return now_ns() - start;
 }
 
-static void report(const char *name, const char *what, double off[], const double on[])
+static void report(const char *name, const char *what, double aim_ns, double off[],
+                   const double on[])
 {
     double more[ROUNDS_MAX];
 
     for (unsigned round = 0; round < rounds; round++)
         more[round] = on[round] - off[round];
     const double without = median(off), difference = median(more);
-    printf("%-9s %8.1f ns without, %+6.2f ns (%+5.1f %%) with %s\n", name, without, difference,
+    printf("%-9s %8.1f ns without, %+6.2f ns (%+5.1f %%) with %s", name, without, difference,
            100 * difference / without, what);
+    if (aim_ns > 0)
+        printf("  (at most %g: %s)", aim_ns, difference <= aim_ns ? "reached" : "MISSED");
+    printf("\n");
+    if (json_path == NULL)
+        return;
+    json_open_object(&json, NULL);
+    json_string(&json, "operation", name);
+    json_string(&json, "setting", what);
+    json_number(&json, "ns_without", without);
+    json_number(&json, "ns_more", difference);
+    json_close_object(&json);
 }
 
 static void measure_latency(const char *name, void (*all)(memstore *), memstore *stores[2])
@@ -121,7 +140,7 @@ static void measure_latency(const char *name, void (*all)(memstore *), memstore 
         off[round] = time_of(all, stores[0]);
         on[round] = time_of(all, stores[1]);
     }
-    report(name, "track_operation_latency", off, on);
+    report(name, "track_operation_latency", all == get_all ? GET_AIM_NS : 0, off, on);
 }
 
 static void follow(memstore *store, const char *ratio)
@@ -147,7 +166,7 @@ static void measure_following(const char *name, void (*all)(memstore *), memstor
         all(store);
     }
     snprintf(what, sizeof what, "access_sample_ratio %s", ratio);
-    report(name, what, off, on);
+    report(name, what, 0, off, on);
 }
 
 static void measure(const char *name, void (*all)(memstore *), memstore *stores[2])
@@ -166,7 +185,7 @@ static void make_keys(void)
     if (keys == NULL || order == NULL)
         exit(1);
     for (unsigned i = 0; i < entries; i++)
-        snprintf(keys[i], sizeof keys[i], "bench/tracking/%09u", i);
+        snprintf(keys[i], sizeof keys[i], "bench/tracking/%09u", i % 1000000000u);
     for (unsigned i = 0; i < calls; i++) {
         random = random * UINT64_C(6364136223846793005) + 1442695040888963407u;
         order[i] = (unsigned)((random >> 32) * entries >> 32);
@@ -178,18 +197,51 @@ static void read_arguments(int argc, char **argv)
     static const struct option options[] = {{"entries", required_argument, NULL, 'e'},
                                             {"calls", required_argument, NULL, 'c'},
                                             {"rounds", required_argument, NULL, 'r'},
+                                            {"json", required_argument, NULL, 'j'},
                                             {0}};
     int option;
 
     while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+        if (option == 'j') {
+            json_path = optarg;
+            continue;
+        }
         const unsigned number = optarg != NULL ? (unsigned)strtoul(optarg, NULL, 10) : 0;
 
         if (number == 0 || (option == 'r' && number > ROUNDS_MAX)) {
-            fprintf(stderr, "usage: bench_tracking [--entries N] [--calls N] [--rounds N]\n");
+            fprintf(stderr,
+                    "usage: bench_tracking [--entries N] [--calls N] [--rounds N] [--json=FILE]\n");
             exit(2);
         }
         *(option == 'e' ? &entries : option == 'c' ? &calls : &rounds) = number;
     }
+}
+
+static void open_json(void)
+{
+    FILE *out = json_path != NULL ? fopen(json_path, "w") : NULL;
+
+    if (json_path == NULL)
+        return;
+    if (out == NULL) {
+        perror(json_path);
+        exit(1);
+    }
+    json_init(&json, out);
+    json_open_object(&json, NULL);
+    json_unsigned(&json, "entries", entries);
+    json_unsigned(&json, "calls", calls);
+    json_unsigned(&json, "rounds", rounds);
+    json_open_array(&json, "costs");
+}
+
+static bool close_json(void)
+{
+    if (json_path == NULL)
+        return true;
+    json_close_array(&json);
+    json_close_object(&json);
+    return fclose(json.out) == 0;
 }
 
 int main(int argc, char **argv)
@@ -198,14 +250,16 @@ int main(int argc, char **argv)
     make_keys();
     memstore *stores[2] = {open_store("false"), open_store("true")};
 
+    open_json();
     printf("%u entries, %u calls a round, %u rounds\n", entries, calls, rounds);
     measure("get", get_all, stores);
     measure("has", has_all, stores);
     measure("get_view", view_all, stores);
     measure("set", set_all, stores);
+    const bool is_written = close_json();
     memstore_destroy(stores[0]);
     memstore_destroy(stores[1]);
     free(keys);
     free(order);
-    return 0;
+    return is_written ? 0 : 1;
 }

@@ -43,7 +43,7 @@ const char *ms_advice_severity_name(enum ms_advice_severity severity)
 
 const char *ms_findings_policy_name(enum ms_mini_policy policy)
 {
-    static const char *const names[MS_MINI_POLICIES] = {"lru", "fifo", "s3fifo"};
+    static const char *const names[MS_MINI_POLICIES] = {"lru", "fifo", "s3fifo", "adaptive"};
 
     return names[policy];
 }
@@ -209,37 +209,45 @@ static int own_miniature(const struct ms_findings *findings)
     return i;
 }
 
-static void judge_eviction(const struct ms_findings *findings, struct ms_advice_list *list)
+/* The policy whose miniature misses least; adaptive where it misses little more, since it goes on
+ * adapting. */
+static int best_policy(const struct ms_findings_pattern *pattern)
 {
-    const struct ms_findings_pattern *pattern = &findings->pattern;
-    const int own = own_miniature(findings);
-    const bool is_simulated = own < MS_MINI_POLICIES;
-    const double now = is_simulated ? pattern->policies[own] : pattern->miss_ratio;
-    int best = 0;
+    int best = MS_MINI_ADAPTIVE;
 
-    if (!is_enough(findings) || findings->counts.evictions == 0)
-        return;
-    for (int i = 1; i < MS_MINI_POLICIES; i++) {
+    for (int i = 0; i < MS_MINI_POLICIES; i++) {
         if (pattern->policies[i] < pattern->policies[best])
             best = i;
     }
+    return pattern->policies[MS_MINI_ADAPTIVE] - pattern->policies[best] < NO_LOSS
+               ? MS_MINI_ADAPTIVE
+               : best;
+}
+
+static void judge_eviction(const struct ms_findings *findings, struct ms_advice_list *list)
+{
+    const struct ms_findings_pattern *pattern = &findings->pattern;
+    const int own = own_miniature(findings), best = best_policy(pattern);
+    const bool is_simulated = own < MS_MINI_POLICIES;
+    const double now = is_simulated ? pattern->policies[own] : pattern->miss_ratio;
     const double saved = now - pattern->policies[best];
+
     /* What is found out by other means than a miniature has to differ more. */
-    const bool adapts = strcmp(findings->settings.eviction, "adaptive") == 0;
-    if (saved < (is_simulated ? WORTH : 2 * WORTH) || (adapts && best == MS_MINI_S3FIFO))
+    if (!is_enough(findings) || findings->counts.evictions == 0 ||
+        saved < (is_simulated ? WORTH : 2 * WORTH))
         return;
+    char seen[64]; /* not simulated */
+    SAY(seen, "; %s misses %.1f %%", findings->settings.eviction, percent(now));
     struct ms_advice *advice = add(list, MS_ADVICE_EVICTION, MS_ADVICE_SUGGESTION, "eviction");
     SAY(advice->what, "Another eviction policy would save misses.");
     SAY(advice->evidence,
         "by simulations of %" PRIu64 " references, lru misses %.1f %%, fifo %.1f %%, s3fifo %.1f "
-        "%%; %s misses %.1f %%",
+        "%%, adaptive %.1f %%%s",
         pattern->sampled, percent(pattern->policies[MS_MINI_LRU]),
         percent(pattern->policies[MS_MINI_FIFO]), percent(pattern->policies[MS_MINI_S3FIFO]),
-        findings->settings.eviction, percent(now));
+        percent(pattern->policies[MS_MINI_ADAPTIVE]), is_simulated ? "" : seen);
     SAY(advice->current, "%s", findings->settings.eviction);
-    /* adaptive is s3fifo that finds its own parameters. */
-    SAY(advice->suggested, "%s",
-        best == MS_MINI_S3FIFO ? "adaptive" : ms_findings_policy_name((enum ms_mini_policy)best));
+    SAY(advice->suggested, "%s", ms_findings_policy_name((enum ms_mini_policy)best));
     SAY(advice->expected, "%.1f points fewer misses, from when the store is opened with it",
         percent(saved));
 }

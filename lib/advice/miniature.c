@@ -1,14 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "advice/miniature.h"
 
-/* As in eviction/s3fifo.c. */
-#define SMALL_SHARE 10 /* a tenth */
-#define PROMOTION_COUNT 2
-#define USES_MAX 3
+#include "advice/mini_rules.h"
 
-void ms_mini_init(struct ms_mini *mini, enum ms_mini_policy policy, struct ms_mini_link *links)
+void ms_mini_init(struct ms_mini *mini, enum ms_mini_policy policy, enum ms_goal goal,
+                  struct ms_mini_link *links)
 {
-    *mini = (struct ms_mini){.policy = policy, .links = links};
+    static const struct ms_mini_rules *const rules[MS_MINI_POLICIES] = {
+        [MS_MINI_LRU] = &ms_mini_lru,
+        [MS_MINI_FIFO] = &ms_mini_fifo,
+        [MS_MINI_S3FIFO] = &ms_mini_s3fifo,
+        [MS_MINI_ADAPTIVE] = &ms_mini_adaptive,
+    };
+
+    *mini = (struct ms_mini){.rules = rules[policy], .goal = goal, .links = links};
+    ms_learned_init(&mini->learned);
     for (int i = 0; i < MS_MINI_LISTS; i++)
         mini->lists[i].oldest = mini->lists[i].newest = MS_MINI_NONE;
 }
@@ -30,6 +36,10 @@ static void take_out(struct ms_mini *mini, uint32_t key)
         list->newest = link->older;
     list->count--;
     list->bytes -= link->size;
+    if (link->where >= MS_MINI_SMALL) {
+        mini->held--;
+        mini->held_bytes -= link->size;
+    }
     link->where = MS_MINI_NOWHERE;
 }
 
@@ -48,96 +58,58 @@ static void put_in(struct ms_mini *mini, uint32_t key, enum ms_mini_where where)
     list->newest = key;
     list->count++;
     list->bytes += link->size;
+    if (where >= MS_MINI_SMALL) {
+        mini->held++;
+        mini->held_bytes += link->size;
+    }
 }
 
-static void move(struct ms_mini *mini, uint32_t key, enum ms_mini_where where)
+void ms_mini_move(struct ms_mini *mini, uint32_t key, enum ms_mini_where where)
 {
     take_out(mini, key);
     put_in(mini, key, where);
 }
 
-/* ---- Evicting ---- */
-
-static uint64_t used(const struct ms_mini *mini)
+void ms_mini_drop(struct ms_mini *mini, uint32_t key, uint32_t most, uint32_t recent)
 {
-    return mini->lists[MS_MINI_SMALL].bytes + mini->lists[MS_MINI_MAIN].bytes;
+    const struct ms_mini_list *young = &mini->lists[MS_MINI_RECENT];
+    const struct ms_mini_list *old = &mini->lists[MS_MINI_GHOST];
+
+    ms_mini_move(mini, key, MS_MINI_RECENT);
+    while (young->count > recent)
+        ms_mini_move(mini, young->oldest, MS_MINI_GHOST);
+    while (old->count != 0 && old->count + young->count > most)
+        take_out(mini, old->oldest);
 }
 
-static void bound_ghost(struct ms_mini *mini)
+/* ---- References ---- */
+
+static void make_room(struct ms_mini *mini)
 {
-    const uint32_t entries = mini->lists[MS_MINI_SMALL].count + mini->lists[MS_MINI_MAIN].count;
-
-    while (mini->lists[MS_MINI_GHOST].count > entries)
-        take_out(mini, mini->lists[MS_MINI_GHOST].oldest);
-}
-
-static void take_from_small(struct ms_mini *mini)
-{
-    const uint32_t key = mini->lists[MS_MINI_SMALL].oldest;
-    const bool promoted = mini->links[key].uses >= PROMOTION_COUNT;
-
-    mini->links[key].uses = 0;
-    move(mini, key, promoted ? MS_MINI_MAIN : MS_MINI_GHOST);
-}
-
-static void take_from_main(struct ms_mini *mini)
-{
-    const uint32_t key = mini->lists[MS_MINI_MAIN].oldest;
-
-    if (mini->links[key].uses > 0) {
-        mini->links[key].uses--;
-        move(mini, key, MS_MINI_MAIN);
-    } else {
-        take_out(mini, key);
-    }
-}
-
-static void evict(struct ms_mini *mini)
-{
-    while (used(mini) > mini->capacity) {
-        const struct ms_mini_list *small = &mini->lists[MS_MINI_SMALL];
-
-        if (small->count != 0 &&
-            (small->bytes * SMALL_SHARE > used(mini) || mini->lists[MS_MINI_MAIN].count == 0))
-            take_from_small(mini);
-        else
-            take_from_main(mini);
-    }
-    bound_ghost(mini);
+    while (mini->held_bytes > mini->capacity)
+        mini->rules->make_room(mini);
 }
 
 void ms_mini_resize(struct ms_mini *mini, uint64_t capacity)
 {
     mini->capacity = capacity;
-    evict(mini);
+    make_room(mini);
 }
 
-/* ---- References ---- */
-
-static bool is_there(const struct ms_mini_link *link)
-{
-    return link->where == MS_MINI_SMALL || link->where == MS_MINI_MAIN;
-}
-
-/* Store an entry: anew, or in the queue that the entry it replaces is in. What is larger than the
- * cache is not stored. */
+/* Store an entry, anew or in place of another. What is larger than the cache is not stored. */
 static void store(struct ms_mini *mini, uint32_t key, uint32_t size)
 {
     struct ms_mini_link *link = &mini->links[key];
-    enum ms_mini_where where = mini->policy == MS_MINI_S3FIFO ? MS_MINI_SMALL : MS_MINI_MAIN;
 
-    if (is_there(link))
-        where = (enum ms_mini_where)link->where;
-    else if (link->where == MS_MINI_GHOST)
-        where = MS_MINI_MAIN;
-    if (!is_there(link))
+    if (!ms_mini_has(mini, key))
         link->uses = 0;
+    const enum ms_mini_where where = mini->rules->place(mini, key, size);
     ms_mini_remove(mini, key);
     if (size > mini->capacity)
         return;
     link->size = size;
     put_in(mini, key, where);
-    evict(mini);
+    make_room(mini);
 }
 
 static void count_miss(struct ms_mini *mini, double weight, uint32_t n)
@@ -145,27 +117,24 @@ static void count_miss(struct ms_mini *mini, double weight, uint32_t n)
     mini->missed.weight += weight;
     mini->missed.cross += weight * ms_curve_cross(n);
     mini->first_missed += n == 1 ? weight : 0;
+    mini->miss_count++;
 }
 
 void ms_mini_read(struct ms_mini *mini, uint32_t key, uint32_t size, double weight, uint32_t n)
 {
-    struct ms_mini_link *link = &mini->links[key];
-
-    if (!is_there(link)) {
-        count_miss(mini, weight, n);
-        if (size != 0)
-            store(mini, key, size);
+    if (ms_mini_has(mini, key)) {
+        mini->rules->use(mini, key);
         return;
     }
-    if (mini->policy == MS_MINI_LRU)
-        move(mini, key, MS_MINI_MAIN);
-    else if (mini->policy == MS_MINI_S3FIFO)
-        link->uses += link->uses < USES_MAX;
+    count_miss(mini, weight, n);
+    if (size != 0)
+        store(mini, key, size);
 }
 
-void ms_mini_write(struct ms_mini *mini, uint32_t key, uint32_t size)
+void ms_mini_write(struct ms_mini *mini, uint32_t key, uint32_t size, bool is_fill)
 {
-    store(mini, key, size);
+    if (!is_fill || !ms_mini_has(mini, key) || mini->links[key].size != size)
+        store(mini, key, size);
 }
 
 void ms_mini_remove(struct ms_mini *mini, uint32_t key)

@@ -4,21 +4,37 @@
  * modeling and optimization using miniature simulations", USENIX ATC 2017).
  *
  * The policies are the store's (eviction/), entry by entry instead of segment by segment: lru, fifo,
- * and s3fifo with the published parameters. What is read and not there is taken to be loaded and
- * stored.
+ * s3fifo with the published parameters (mini_queues.c) and adaptive (mini_adaptive.c). What is read
+ * and not there is taken to be loaded and stored. docs/advice.md says why there is none of lfu.
  *
- * MI-1  A key is in at most one list of a simulation. Entries in `small` and `main` count against
- *       the capacity; the ghost has no more keys than there are entries. */
+ * MI-1  A key is in at most one list of a simulation. Those in lists from `small` on are in the
+ *       cache and count against the capacity; the ghosts have no more keys than the policy's ghost
+ *       has of as many entries. */
 #ifndef MS_ADVICE_MINIATURE_H
 #define MS_ADVICE_MINIATURE_H
 
 #include "advice/curve.h"
+#include "eviction/adapt.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
-enum ms_mini_policy { MS_MINI_LRU, MS_MINI_FIFO, MS_MINI_S3FIFO, MS_MINI_POLICIES };
-enum ms_mini_where { MS_MINI_NOWHERE, MS_MINI_SMALL, MS_MINI_MAIN, MS_MINI_GHOST, MS_MINI_LISTS };
+enum ms_mini_policy {
+    MS_MINI_LRU,
+    MS_MINI_FIFO,
+    MS_MINI_S3FIFO,
+    MS_MINI_ADAPTIVE,
+    MS_MINI_POLICIES
+};
+
+enum ms_mini_where {
+    MS_MINI_NOWHERE,
+    MS_MINI_GHOST,
+    MS_MINI_RECENT, /* dropped just now, of the ghost */
+    MS_MINI_SMALL,
+    MS_MINI_MAIN,
+    MS_MINI_LISTS
+};
 
 #define MS_MINI_NONE UINT32_MAX
 
@@ -28,6 +44,7 @@ struct ms_mini_link {
     uint32_t size;         /* as it is counted in its list */
     uint8_t where;
     uint8_t uses;
+    uint8_t dropped_from; /* enum ms_ghost_kind; in a ghost */
 };
 
 struct ms_mini_list {
@@ -36,25 +53,36 @@ struct ms_mini_list {
     uint64_t bytes;
 };
 
+struct ms_mini_rules;
+
 struct ms_mini {
-    enum ms_mini_policy policy;
+    const struct ms_mini_rules *rules;
     uint64_t capacity; /* bytes */
+    enum ms_goal goal; /* for adaptive */
     struct ms_mini_link *links;
     struct ms_mini_list lists[MS_MINI_LISTS];
+    uint32_t held; /* entries in the cache */
+    uint64_t held_bytes;
     /* Misses, as in curve.h: weights, sum(x y), and those that are keys' first references. */
     struct ms_curve_sums missed;
     double first_missed;
+    /* adaptive */
+    struct ms_learned learned;
+    uint64_t miss_count;
+    bool has_evicted;
 };
 
 /* `links` has one for each key number there may be, zeroed. */
-void ms_mini_init(struct ms_mini *mini, enum ms_mini_policy policy, struct ms_mini_link *links);
+void ms_mini_init(struct ms_mini *mini, enum ms_mini_policy policy, enum ms_goal goal,
+                  struct ms_mini_link *links);
 /* Another capacity; evicts what is above it. */
 void ms_mini_resize(struct ms_mini *mini, uint64_t capacity);
 /* A key is read for the n-th time, whose entry has so many bytes; 0 = not known, nothing is stored
  * then. */
 void ms_mini_read(struct ms_mini *mini, uint32_t key, uint32_t size, double weight, uint32_t n);
-/* A key is written. */
-void ms_mini_write(struct ms_mini *mini, uint32_t key, uint32_t size);
+/* A key is written. `is_fill`: because a read of it has missed; it did not in the simulation, if that
+ * has the key, and would not be written. */
+void ms_mini_write(struct ms_mini *mini, uint32_t key, uint32_t size, bool is_fill);
 /* A key is deleted, has expired, or is not followed any more. */
 void ms_mini_remove(struct ms_mini *mini, uint32_t key);
 /* The share of `references`, all there were, that missed; `curve` has counted the same ones. */

@@ -23,7 +23,7 @@ static void scale_minis(struct ms_pattern *pattern)
 }
 
 void ms_pattern_init(struct ms_pattern *pattern, uint32_t keys, uint64_t threshold,
-                     uint64_t cache_bytes, void *memory)
+                     uint64_t cache_bytes, enum ms_goal goal, void *memory)
 {
     struct ms_mini_link *links = (struct ms_mini_link *)((char *)memory + ms_reuse_bytes(keys));
 
@@ -32,7 +32,7 @@ void ms_pattern_init(struct ms_pattern *pattern, uint32_t keys, uint64_t thresho
     pattern->reuse.on_drop = on_drop;
     pattern->reuse.context = pattern;
     for (int i = 0; i < MS_MINI_POLICIES; i++)
-        ms_mini_init(&pattern->minis[i], (enum ms_mini_policy)i, links + (size_t)i * keys);
+        ms_mini_init(&pattern->minis[i], (enum ms_mini_policy)i, goal, links + (size_t)i * keys);
     ms_pattern_resize(pattern, cache_bytes);
 }
 
@@ -76,6 +76,7 @@ static void note_read(struct ms_pattern *pattern, uint32_t key, const struct ms_
         ms_mini_read(&pattern->minis[i], key, size, weight, followed->reads);
     ms_reuse_touch(&pattern->reuse, key, size);
     followed->used_ms = read->now_ms;
+    followed->was_missed = read->size == 0;
     followed->expires_ms = expired ? INT64_MAX : followed->expires_ms;
 }
 
@@ -85,7 +86,8 @@ static void note_write(struct ms_pattern *pattern, uint32_t key, const struct ms
 
     ms_reuse_touch(&pattern->reuse, key, write->size);
     for (int i = 0; i < MS_MINI_POLICIES; i++)
-        ms_mini_write(&pattern->minis[i], key, write->size);
+        ms_mini_write(&pattern->minis[i], key, write->size, followed->was_missed);
+    followed->was_missed = false;
     followed->expires_ms = write->expires_ms;
     if (write->expires_ms != INT64_MAX)
         ms_spread_add(&pattern->ttls, span(write->now_ms, write->expires_ms),

@@ -53,7 +53,7 @@ static inline size_t ms_pattern_bytes(uint32_t keys)
 
 /* `memory` is zeroed, aligned to 8 bytes, and stays the caller's; nor may the pattern be moved. */
 void ms_pattern_init(struct ms_pattern *pattern, uint32_t keys, uint64_t threshold,
-                     uint64_t cache_bytes, void *memory);
+                     uint64_t cache_bytes, enum ms_goal goal, void *memory);
 /* The cache has another size. */
 void ms_pattern_resize(struct ms_pattern *pattern, uint64_t cache_bytes);
 /* Something is done with a followed key. */

@@ -37,6 +37,7 @@ struct ms_followed {
     uint32_t size;      /* of its entry; 0 = there is none */
     uint32_t reads;     /* of it */
     bool is_used;       /* this struct is */
+    bool was_missed;    /* by the last read, and not written since */
 };
 
 struct ms_reuse {

@@ -5,7 +5,7 @@ void ms_eviction_init(struct ms_eviction *eviction, const struct ms_policy *poli
                       enum ms_goal goal, struct ms_arena *arena)
 {
     *eviction = (struct ms_eviction){.policy = policy, .goal = goal, .arena = arena};
-    eviction->learned.small_share = MS_SMALL_SHARE_AT_FIRST;
+    ms_learned_init(&eviction->learned);
     ms_store_relaxed(&eviction->next_epoch, 1);
     /* Use is what counts for a policy that stamps, and a segment's entries are used while it is
      * filled; else it is when they came. */

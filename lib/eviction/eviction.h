@@ -7,7 +7,7 @@
  * then judges each live entry in it.
  *
  *   adaptive  s3fifo that learns from the keys that come back how large its small queue should be
- *           and how many uses promote, adaptive.c.
+ *           and how many uses promote, adapt.h.
  *   s3fifo  Yang, Zhang, Qiu, Yue, Vigfusson: "FIFO queues are all you need for cache eviction",
  *           SOSP 2023. A small queue for what is new, a main queue for what was used twice there
  *           or came back, a ghost of what was dropped.
@@ -22,6 +22,7 @@
 #ifndef MS_EVICTION_EVICTION_H
 #define MS_EVICTION_EVICTION_H
 
+#include "eviction/adapt.h"
 #include "eviction/ghost.h"
 #include "segment/arena.h"
 
@@ -33,9 +34,6 @@ enum ms_touch {
     MS_TOUCH_STAMP      /* when it was used */
 };
 
-#define MS_ACCESS_COUNT_MAX 3 /* S3-FIFO counts uses up to three */
-/* Of the store, for the small queue of the adaptive policy, before it has learned anything. */
-#define MS_SMALL_SHARE_AT_FIRST 0.05
 #define MS_STAMPS 32 /* LRU stamps go round after as many epochs */
 
 /* What becomes of a live entry in a victim. */
@@ -45,17 +43,6 @@ struct ms_verdict {
     unsigned access;     /* its access bits there */
     uint64_t rank;       /* for ms_placement */
 };
-
-/* What a policy is told of an entry. */
-struct ms_subject {
-    uint64_t hash;
-    uint64_t size;   /* bytes that it takes */
-    unsigned access; /* its access bits */
-};
-
-/* What is to be had of eviction, where sizes differ: few misses, few bytes missed, or some of
- * both. */
-enum ms_goal { MS_GOAL_HITS, MS_GOAL_BYTES, MS_GOAL_BALANCED };
 
 struct ms_eviction;
 
@@ -83,19 +70,6 @@ extern const struct ms_policy ms_policy_lfu;
 extern const struct ms_policy ms_policy_fifo;
 extern const struct ms_policy ms_policy_none;
 
-/* What the adaptive policy has learned, adaptive.c. */
-struct ms_learned {
-    double small_share; /* of the store, for the small queue; reclaim lock, like the rest */
-    bool one_use_promotes;
-    uint64_t dropped[MS_GHOST_KINDS]; /* since it last looked */
-    uint64_t misses;                  /* when it last looked */
-    /* Dropped, and of these come back soon, lately: the older, the less they count. */
-    double dropped_lately[MS_GHOST_KINDS];
-    double returned_lately[MS_GHOST_KINDS];
-    /* Came back soon, since it last looked; any thread. */
-    atomic_uint_least64_t returned[MS_GHOST_KINDS];
-};
-
 /* The LFU policy's rounds through a bin, lfu.c. */
 #define MS_LFU_BINS 8
 struct ms_round {
@@ -109,7 +83,7 @@ struct ms_eviction {
     const struct ms_policy *policy;
     struct ms_arena *arena;
     struct ms_ghost ghost;
-    struct ms_learned learned;
+    struct ms_learned learned; /* by the adaptive policy */
     /* What the store knows, as of this eviction; reclaim lock to write. */
     uint64_t misses;                 /* of its reads so far */
     atomic_uint_least64_t mean_size; /* of its entries, in bytes; 0 = not known */

@@ -124,7 +124,7 @@ static struct ms_sampler *make_sampler(memstore *store, uint32_t millionths)
     sampler->reads_before = ms_counters_total(&store->counters, MS_COUNT_READS);
     init_rings(sampler, cells, (char *)(sampler + 1));
     ms_pattern_init(&sampler->pattern, keys, MS_REUSE_ALL * millionths / MILLION,
-                    cache_bytes(store), (char *)(sampler + 1) + rings);
+                    cache_bytes(store), store->eviction.goal, (char *)(sampler + 1) + rings);
     return sampler;
 }
 

@@ -251,6 +251,60 @@ Test(advice, no_other_policy_is_advised_where_none_is_better)
     memstore_destroy(store);
 }
 
+/* Round and round, three times as many as fit. */
+static void use_in_a_loop(memstore *store, int rounds)
+{
+    for (int i = 0; i < 15000 * rounds; i++)
+        use(store, (uint64_t)i % 15000, 100, 0);
+}
+
+static memstore *open_under(const char *policy)
+{
+    char setting[32];
+
+    snprintf(setting, sizeof setting, "eviction=%s", policy);
+    return test_open("performance.memory_limit=1MB", "shards=4", setting, FOLLOWED, NULL);
+}
+
+Test(advice, adaptive_is_advised_where_it_alone_finds_something)
+{
+    static const char *const others[] = {"lru", "fifo", "s3fifo", "lfu"};
+
+    for (size_t i = 0; i < TEST_COUNT_OF(others); i++) {
+        memstore *store = open_under(others[i]);
+        struct heard heard;
+
+        use_in_a_loop(store, 10);
+        const int at = assert_advised(store, &heard, MEMSTORE_ADVICE_EVICTION, "eviction");
+        cr_assert_str_eq(heard.current[at], others[i]);
+        cr_assert_str_eq(heard.suggested[at], "adaptive");
+        cr_assert(strstr(heard.evidence[at], ", adaptive ") != NULL, "%s", heard.evidence[at]);
+        /* What is not simulated was seen. */
+        cr_assert_eq(strstr(heard.evidence[at], "; lfu misses ") != NULL,
+                     strcmp(others[i], "lfu") == 0, "%s", heard.evidence[at]);
+        memstore_destroy(store);
+    }
+}
+
+Test(advice, adaptive_is_not_advised_where_it_is_there_or_finds_no_more)
+{
+    memstore *store = open_under("adaptive");
+
+    use_in_a_loop(store, 10);
+    assert_not_advised(store, MEMSTORE_ADVICE_EVICTION);
+    memstore_destroy(store);
+
+    static const char *const others[] = {"lru", "fifo", "s3fifo", "lfu"};
+    for (size_t i = 0; i < TEST_COUNT_OF(others); i++) {
+        store = open_under(others[i]);
+        /* Nothing comes back, whatever is kept. */
+        for (uint64_t key = 0; key < 60000; key++)
+            use(store, key, 100, 0);
+        assert_not_advised(store, MEMSTORE_ADVICE_EVICTION);
+        memstore_destroy(store);
+    }
+}
+
 Test(advice, keys_read_once_are_told_where_the_policy_keeps_them)
 {
     memstore *store =

@@ -73,10 +73,14 @@ def test_histograms_count_up_to_all_that_was_measured(tracked):
     assert told[total] == pytest.approx(latency.total, abs=1e-8)
 
 
-def test_promtool_has_nothing_to_say_of_the_file(tmp_path):
-    promtool = shutil.which("promtool", path=os.pathsep.join([str(ROOT / ".dev" / "promtool"), os.environ["PATH"]]))
-    if promtool is None:
+def promtool():
+    found = shutil.which("promtool", path=os.pathsep.join([str(ROOT / ".dev" / "promtool"), os.environ["PATH"]]))
+    if found is None:
         pytest.skip("there is no promtool: ./dev setup fetches it where it can be had, Debian has it in the package prometheus")
+    return found
+
+
+def test_promtool_has_nothing_to_say_of_the_file(tmp_path):
     path = tmp_path / "blocks.prom"
     with memstore.Store(
         export_metrics=str(path), track_operation_latency=True, access_sample_ratio=1, store_name="blocks"
@@ -85,7 +89,7 @@ def test_promtool_has_nothing_to_say_of_the_file(tmp_path):
             store.set(f"key/{number % 5}", b"value")
             store.get(f"key/{number % 5}")
         wait_until(path.exists)
-        told = subprocess.run([promtool, "check", "metrics"], input=path.read_bytes(), capture_output=True)
+        told = subprocess.run([promtool(), "check", "metrics"], input=path.read_bytes(), capture_output=True)
     assert (told.returncode, told.stdout, told.stderr) == (0, b"", b"")
 
 
@@ -185,17 +189,60 @@ def all_names(store):
     return {name for name, *_ in samples(store)}
 
 
-def test_every_metric_of_the_dashboard_exists(tracked):
-    dashboard = json.loads((ROOT / "docs" / "grafana-dashboard.json").read_text(encoding="utf-8"))
-    expressions = [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
-    named = {name for expression in expressions for name in re.findall(r"memstore_\w+", expression)}
-    assert len(expressions) >= 8 and named <= all_names(tracked)
+def read_hot_key(store):
+    """So often that it is told of."""
+    store.reconfigure("access_sample_ratio", 1)
+    store["hot"] = b"v"
+    for _ in range(4000):
+        store.get("hot")
+
+
+DASHBOARD = json.loads((ROOT / "docs" / "grafana-dashboard.json").read_text(encoding="utf-8"))
+TARGETS = [target for panel in DASHBOARD["panels"] for target in panel["targets"]]
+CHOSEN = {"instance": "$instance", "store": "$store"}  # by the dashboard's variables; labels of the scrape
+
+
+def test_every_series_of_the_dashboard_exists(tracked):
+    read_hot_key(tracked)
+    labels = {}
+    for name, *pairs in samples(tracked):
+        labels.setdefault(name, []).append(dict(pairs))
+    assert len(TARGETS) >= 30
+    for target in TARGETS:
+        for name, matchers in re.findall(r"(memstore_\w+)(?:\{([^}]*)\})?", target["expr"]):
+            wanted = dict(re.findall(r'(\w+)=~"([^"]*)"', matchers))
+            assert name in labels and CHOSEN.items() <= wanted.items(), target["expr"]
+            for label, value in wanted.items() - CHOSEN.items():
+                for choice in value.split("|"):
+                    assert any(found.get(label) == choice for found in labels[name]), (name, label, choice)
+            shown = set(re.findall(r"\{\{(\w+)\}\}", target["legendFormat"])) - set(CHOSEN)
+            assert shown <= set(labels[name][0]), target["legendFormat"]
+
+
+def test_what_the_dashboard_lets_choose_is_there_and_panels_do_not_overlap(tracked):
+    variables = {variable["name"]: variable for variable in DASHBOARD["templating"]["list"]}
+    assert set(variables) == {"datasource", *CHOSEN}
+    for name in CHOSEN:
+        query = variables[name]["query"]["query"]
+        assert re.match(r"label_values\((memstore_\w+)", query).group(1) in all_names(tracked)
+        # A scrape without the label is shown, too.
+        assert query.endswith(f", {name})") and variables[name]["allValue"] == ".*"
+    places = [(panel["gridPos"]["x"], panel["gridPos"]["y"]) for panel in DASHBOARD["panels"]]
+    assert len(set(places)) == len({panel["id"] for panel in DASHBOARD["panels"]}) == len(places)
+
+
+def test_prometheus_understands_the_dashboard(tmp_path):
+    rules = [
+        {"record": f"target:{i}", "expr": re.sub(r"\$__rate_interval", "5m", target["expr"])}
+        for i, target in enumerate(TARGETS)
+    ]
+    path = tmp_path / "rules.yml"
+    path.write_text(json.dumps({"groups": [{"name": "dashboard", "rules": rules}]}), encoding="utf-8")
+    told = subprocess.run([promtool(), "check", "rules", "--lint=none", str(path)], capture_output=True, text=True)
+    assert told.returncode == 0, told.stdout + told.stderr
 
 
 def test_the_documentation_lists_every_metric(tracked):
-    tracked.reconfigure("access_sample_ratio", 1)
-    tracked["hot"] = b"v"
-    for _ in range(4000):
-        tracked.get("hot")
+    read_hot_key(tracked)
     text = (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8")
     assert set(re.findall(r"^\| `(memstore_\w+)", text, re.MULTILINE)) == set(families(tracked))

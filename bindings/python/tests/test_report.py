@@ -149,6 +149,15 @@ def test_the_errors_of_hot_keys_are_shown():
     assert "k" * 64 + "…" in reader.text and "15.00 %" in reader.text and "25.00 %" in reader.text
 
 
+def test_hot_keys_of_which_nothing_is_sure_are_left_out():
+    sure = {"key": "sure", "key_size": 4, "share": 0.25, "error": 0.1}
+    unsure = {"key": "by_chance", "key_size": 9, "share": 0.014, "error": 0.014}
+    text = read(memstore.Report.from_json(figures(hot_keys=[sure, unsure])).to_html()).text
+    assert "sure" in text and "by_chance" not in text
+    text = read(memstore.Report.from_json(figures(hot_keys=[unsure])).to_html()).text
+    assert "by_chance" not in text and "None gets so many more reads than others" in text
+
+
 # ---- Pictures ----
 
 

@@ -111,6 +111,35 @@ def test_nothing_is_wider_than_the_terminal(store, width):
     assert max(map(len, shown(Change(None, now), width, notice="gone").splitlines())) <= width
 
 
+def busy():
+    """A store all of whose panels are full."""
+    values = {("memstore_memory_limit_bytes", frozenset()): 24e6, ("memstore_memory_charged_bytes", frozenset()): 23.9e6}
+    for i, kind in enumerate(screen.KINDS):
+        values["memstore_memory_bytes", frozenset({("kind", kind)})] = 1e6 * i
+    for operation in ("get", "set", "delete", "load"):
+        values["memstore_operation_duration_seconds_count", frozenset({("operation", operation)})] = 1e6
+    for i in range(8):
+        values["memstore_hot_key_share", frozenset({("key", f"account/{i:08d}/balance of a long name")})] = 0.1 - i / 100
+    for name in ("hits", "misses", "sets", "updates", "deletes", "evictions", "expirations", "loads"):
+        values[f"memstore_{name}_total", frozenset()] = 1e6
+    return Change(None, Reading(1.0, values))
+
+
+def test_all_of_it_fits_the_usual_terminal():
+    lines = shown(busy(), 80, height=24).rstrip("\n").splitlines()
+    assert len(lines) <= 24 and max(map(len, lines)) <= 80
+    text = "\n".join(lines)
+    assert re.search(r"charged +22.8 MiB of 22.9 MiB ", text) and re.search(r"account/00000001/b.*… +9.00 %", text)
+    assert re.search(r"^│ +load +1 M ", text, re.MULTILINE)
+
+
+def test_a_tall_terminal_shows_more_hot_keys_and_a_narrow_one_all_below_each_other():
+    assert "account/00000007" in shown(busy(), 80, height=40)
+    assert "account/00000001" in shown(busy(), 80, height=24) and "account/00000007" not in shown(busy(), 80, height=24)
+    narrow = shown(busy(), 60, height=24).splitlines()
+    assert sum("─ memory ─" in line for line in narrow) == 1 and max(map(len, narrow)) <= 60
+
+
 def test_a_file_is_read_anew_only_when_it_was_written(store, tmp_path):
     path = tmp_path / "m.prom"
 

@@ -20,7 +20,8 @@ static void *memory;
 static void open_pattern(uint32_t keys, double rate, uint64_t cache)
 {
     memory = calloc(1, ms_pattern_bytes(keys));
-    ms_pattern_init(&pattern, keys, (uint64_t)(rate * (double)MS_REUSE_ALL), cache, memory);
+    ms_pattern_init(&pattern, keys, (uint64_t)(rate * (double)MS_REUSE_ALL), cache, MS_GOAL_HITS,
+                    memory);
 }
 
 static void note(enum ms_reference_kind kind, uint64_t name, uint32_t size, int64_t now,
@@ -105,6 +106,77 @@ Test(miniature, of_fifo_forgets_by_age_what_lru_keeps)
     free(memory);
 }
 
+/* Of a loop that is larger than the cache, lru and s3fifo find nothing. */
+Test(miniature, of_adaptive_finds_part_of_a_loop_each_time)
+{
+    open_pattern(4096, 1, 1000);
+    for (uint64_t i = 0; i < 100000; i++)
+        read_through(i % 3000);
+    const struct ms_curve *curve = &pattern.reuse.entries;
+    const double adaptive = ms_mini_miss_ratio(&pattern.minis[MS_MINI_ADAPTIVE], curve, 100000);
+    cr_assert_gt(ms_mini_miss_ratio(&pattern.minis[MS_MINI_LRU], curve, 100000), 0.99);
+    cr_assert(adaptive > 0.66 && adaptive < 0.75, "%f", adaptive);
+    free(memory);
+}
+
+/* Keys come back soon after they were written, and later not at all. */
+Test(miniature, of_adaptive_learns_how_large_its_small_queue_should_be)
+{
+    const struct ms_learned *learned = &pattern.minis[MS_MINI_ADAPTIVE].learned;
+
+    open_pattern(65536, 1, 1000);
+    for (uint64_t i = 0; i < 3000; i++) {
+        read_through(i);
+        read_through(i >= 100 ? i - 100 : 0);
+    }
+    cr_assert_gt(learned->small_share, 0.3, "%f", learned->small_share);
+    free(memory);
+
+    open_pattern(65536, 1, 1000);
+    for (uint64_t i = 0; i < 60000; i++)
+        read_through(i % 2 == 0 ? i % 1800 : 100000 + i);
+    cr_assert_lt(learned->small_share, 0.05, "%f", learned->small_share);
+    free(memory);
+}
+
+/* By the goal of hits; by that of bytes sizes are all the same. */
+Test(miniature, of_adaptive_keeps_small_entries_sooner_by_its_goal)
+{
+    double missed[2];
+
+    for (int goal = 0; goal < 2; goal++) {
+        memory = calloc(1, ms_pattern_bytes(16384));
+        ms_pattern_init(&pattern, 16384, MS_REUSE_ALL, 100000,
+                        goal == 0 ? MS_GOAL_HITS : MS_GOAL_BYTES, memory);
+        for (uint64_t i = 0; i < 100000; i++) {
+            const uint64_t name = ms_mix64(i + 1) % 8000;
+
+            note(MS_REFERENCE_READ, name, name % 4 == 0 ? 100 : 10, 0, 0);
+        }
+        missed[goal] =
+            ms_mini_miss_ratio(&pattern.minis[MS_MINI_ADAPTIVE], &pattern.reuse.bytes, 100000);
+        free(memory);
+    }
+    cr_assert_lt(missed[0], missed[1] - 0.05, "%f, %f", missed[0], missed[1]);
+}
+
+/* The store evicts otherwise: what it reads again and writes is still there in the simulation. */
+Test(miniature, does_not_take_for_written_what_only_the_store_had_missed)
+{
+    open_pattern(64, 1, 2);
+    read_through(1);
+    read_through(2);
+    read_through(1);
+    cr_assert_eq(pattern.minis[MS_MINI_FIFO].lists[MS_MINI_MAIN].count, 2);
+    read_through(3);
+    /* The first that was written. */
+    note(MS_REFERENCE_WRITE, 4, 1, 0, INT64_MAX);
+    cr_assert_float_eq(pattern.minis[MS_MINI_FIFO].missed.weight, 3, 1e-9);
+    read_through(1);
+    cr_assert_float_eq(pattern.minis[MS_MINI_FIFO].missed.weight, 4, 1e-9);
+    free(memory);
+}
+
 Test(miniature, never_holds_more_than_its_capacity)
 {
     struct unit_random rng = unit_random_start("miniature");
@@ -121,8 +193,7 @@ Test(miniature, never_holds_more_than_its_capacity)
         for (int policy = 0; policy < MS_MINI_POLICIES; policy++) {
             const struct ms_mini *mini = &pattern.minis[policy];
 
-            cr_assert_leq(mini->lists[MS_MINI_SMALL].bytes + mini->lists[MS_MINI_MAIN].bytes,
-                          mini->capacity);
+            cr_assert_leq(mini->held_bytes, mini->capacity);
         }
     }
     free(memory);

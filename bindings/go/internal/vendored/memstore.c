@@ -4723,7 +4723,7 @@ const char *ms_due_validate(const struct ms_due *due)
 }
 #endif
 
-/* lib/eviction/adaptive.c */
+/* lib/eviction/adapt.c */
 #ifndef MS_EVICTION_GHOST_H
 #define MS_EVICTION_GHOST_H
 #include <stdbool.h>
@@ -4758,6 +4758,168 @@ bool ms_ghost_needs_resize(struct ms_ghost *ghost, uint64_t keys);
 bool ms_ghost_resize(struct ms_ghost *ghost, struct ms_pages *pages, uint64_t keys, uint64_t spare,
                      struct ms_ghost_table **old);
 #endif
+#ifndef MS_EVICTION_ADAPT_H
+#define MS_EVICTION_ADAPT_H
+#include <stdbool.h>
+#include <stdint.h>
+#define MS_ACCESS_COUNT_MAX 3
+#define MS_SMALL_SHARE_AT_FIRST 0.05
+#define MS_ADAPT_GHOST_PERCENT 150
+enum ms_goal { MS_GOAL_HITS, MS_GOAL_BYTES, MS_GOAL_BALANCED };
+struct ms_subject {
+    uint64_t hash;
+    uint64_t size;
+    unsigned access;
+};
+struct ms_sizing {
+    enum ms_goal goal;
+    uint64_t mean;
+};
+struct ms_learned {
+    double small_share;
+    bool one_use_promotes;
+    uint64_t dropped[MS_GHOST_KINDS];
+    uint64_t misses;
+    double dropped_lately[MS_GHOST_KINDS];
+    double returned_lately[MS_GHOST_KINDS];
+    atomic_uint_least64_t returned[MS_GHOST_KINDS];
+};
+void ms_learned_init(struct ms_learned *learned);
+void ms_learned_look(struct ms_learned *learned, uint64_t keys, uint64_t misses);
+static inline unsigned ms_adapt_credit(const struct ms_sizing *sizing, uint64_t size)
+{
+    if (sizing->goal == MS_GOAL_BYTES)
+        return 0;
+    return size * 4 <= sizing->mean ? 2 : size * 2 <= sizing->mean ? 1 : 0;
+}
+bool ms_adapt_is_main(const struct ms_sizing *sizing, enum ms_ghost_kind kind, uint64_t size);
+bool ms_adapt_keeps_small(const struct ms_learned *learned, const struct ms_sizing *sizing,
+                          const struct ms_subject *entry, unsigned *access);
+bool ms_adapt_keeps_main(const struct ms_sizing *sizing, const struct ms_subject *entry,
+                         unsigned *access);
+static inline enum ms_ghost_kind ms_adapt_kind(bool small, unsigned access)
+{
+    return !small ? MS_GHOST_MAIN : access == 0 ? MS_GHOST_UNUSED : MS_GHOST_USED_ONCE;
+}
+#endif
+#define SMALL_SHARE_LEAST 0.01
+#define SMALL_SHARE_MOST 0.5
+#define SMALL_SHARE_MOST_UNASKED 0.9
+#define STEP 0.2
+#define DRIFT 0.01
+#define DRIFT_UNASKED 0.1
+#define STEPS_A_TURN 10
+#define KEPT_A_STEP 0.8
+#define HALF_CONFIDENT 0.02
+#define PROMOTES_FROM 1.5
+#define PROMOTES_UNTIL 1.2
+#define TELLING 20
+#define MEANS_A_USE 3
+void ms_learned_init(struct ms_learned *learned)
+{
+    *learned = (struct ms_learned){.small_share = MS_SMALL_SHARE_AT_FIRST};
+}
+static void eviction_adapt_gather(struct ms_learned *learned)
+{
+    for (int kind = MS_GHOST_UNUSED; kind < MS_GHOST_KINDS; kind++) {
+        const uint64_t returned = ms_load_relaxed(&learned->returned[kind]);
+        ms_sub_relaxed(&learned->returned[kind], returned);
+        learned->dropped_lately[kind] =
+            learned->dropped_lately[kind] * KEPT_A_STEP + (double)learned->dropped[kind];
+        learned->returned_lately[kind] =
+            learned->returned_lately[kind] * KEPT_A_STEP + (double)returned;
+        learned->dropped[kind] = 0;
+    }
+}
+static double rate(double returned, double dropped)
+{
+    return dropped > 0 ? returned / dropped : 0;
+}
+static double rate_of(const struct ms_learned *learned, enum ms_ghost_kind kind)
+{
+    return rate(learned->returned_lately[kind], learned->dropped_lately[kind]);
+}
+static void adjust_share(struct ms_learned *learned, bool asked)
+{
+    const double small_dropped =
+        learned->dropped_lately[MS_GHOST_UNUSED] + learned->dropped_lately[MS_GHOST_USED_ONCE];
+    const double small_returned =
+        learned->returned_lately[MS_GHOST_UNUSED] + learned->returned_lately[MS_GHOST_USED_ONCE];
+    const double small = rate(small_returned, small_dropped);
+    const double main = rate_of(learned, MS_GHOST_MAIN);
+    const double returned = small_returned + learned->returned_lately[MS_GHOST_MAIN];
+    const double dropped = small_dropped + learned->dropped_lately[MS_GHOST_MAIN];
+    const double confidence = returned / (returned + HALF_CONFIDENT * dropped);
+    const double most = asked ? SMALL_SHARE_MOST : SMALL_SHARE_MOST_UNASKED;
+    double step = asked ? -DRIFT : DRIFT_UNASKED * (1 - confidence);
+    if (returned > 0)
+        step += STEP * confidence * (small - main) / (small + main);
+    const double share =
+        step < 0 ? learned->small_share / (1 - step) : learned->small_share * (1 + step);
+    learned->small_share = share < SMALL_SHARE_LEAST ? SMALL_SHARE_LEAST
+                           : share > most            ? most
+                                                     : share;
+}
+static void adjust_promotion(struct ms_learned *learned)
+{
+    if (learned->dropped_lately[MS_GHOST_USED_ONCE] < TELLING)
+        return;
+    const double factor = learned->one_use_promotes ? PROMOTES_UNTIL : PROMOTES_FROM;
+    learned->one_use_promotes =
+        rate_of(learned, MS_GHOST_USED_ONCE) > factor * rate_of(learned, MS_GHOST_MAIN);
+}
+void ms_learned_look(struct ms_learned *learned, uint64_t keys, uint64_t misses)
+{
+    uint64_t dropped = 0;
+    if (keys == 0)
+        return;
+    for (int kind = MS_GHOST_UNUSED; kind < MS_GHOST_KINDS; kind++)
+        dropped += learned->dropped[kind];
+    if (dropped < TELLING || dropped * STEPS_A_TURN < keys)
+        return;
+    eviction_adapt_gather(learned);
+    adjust_share(learned, (misses - learned->misses) * 2 >= dropped);
+    learned->misses = misses;
+    adjust_promotion(learned);
+}
+static bool is_too_large(const struct ms_sizing *sizing, uint64_t size, unsigned uses)
+{
+    return sizing->goal != MS_GOAL_BYTES && sizing->mean != 0 &&
+           (double)size > (double)MEANS_A_USE * (double)sizing->mean * uses;
+}
+bool ms_adapt_is_main(const struct ms_sizing *sizing, enum ms_ghost_kind kind, uint64_t size)
+{
+    return kind != MS_GHOST_NONE && kind != MS_GHOST_MAIN &&
+           !(sizing->goal == MS_GOAL_HITS && is_too_large(sizing, size, 1));
+}
+static bool eviction_adapt_is_control(uint64_t hash)
+{
+    return hash >> 61 == 0;
+}
+bool ms_adapt_keeps_small(const struct ms_learned *learned, const struct ms_sizing *sizing,
+                          const struct ms_subject *entry, unsigned *access)
+{
+    const unsigned needed = learned->one_use_promotes && !eviction_adapt_is_control(entry->hash) ? 1 : 2;
+    const unsigned credit = ms_adapt_credit(sizing, entry->size);
+    const unsigned uses = entry->access + (sizing->goal == MS_GOAL_HITS ? credit : 0);
+    *access = credit;
+    return uses >= needed && !is_too_large(sizing, entry->size, uses);
+}
+bool ms_adapt_keeps_main(const struct ms_sizing *sizing, const struct ms_subject *entry,
+                         unsigned *access)
+{
+    const unsigned credit = ms_adapt_credit(sizing, entry->size);
+    *access = 0;
+    if (entry->access == 0 || is_too_large(sizing, entry->size, entry->access))
+        return false;
+    if (entry->access < MS_ACCESS_COUNT_MAX)
+        *access = entry->access - 1;
+    else
+        *access = credit > 1 ? credit : 1;
+    return true;
+}
+
+/* lib/eviction/adaptive.c */
 #ifndef MS_EVICTION_EVICTION_H
 #define MS_EVICTION_EVICTION_H
 enum ms_touch {
@@ -4766,8 +4928,6 @@ enum ms_touch {
     MS_TOUCH_FREQUENCY,
     MS_TOUCH_STAMP
 };
-#define MS_ACCESS_COUNT_MAX 3
-#define MS_SMALL_SHARE_AT_FIRST 0.05
 #define MS_STAMPS 32
 struct ms_verdict {
     bool keep;
@@ -4775,12 +4935,6 @@ struct ms_verdict {
     unsigned access;
     uint64_t rank;
 };
-struct ms_subject {
-    uint64_t hash;
-    uint64_t size;
-    unsigned access;
-};
-enum ms_goal { MS_GOAL_HITS, MS_GOAL_BYTES, MS_GOAL_BALANCED };
 struct ms_eviction;
 struct ms_policy {
     enum ms_touch touch;
@@ -4799,15 +4953,6 @@ extern const struct ms_policy ms_policy_lru;
 extern const struct ms_policy ms_policy_lfu;
 extern const struct ms_policy ms_policy_fifo;
 extern const struct ms_policy ms_policy_none;
-struct ms_learned {
-    double small_share;
-    bool one_use_promotes;
-    uint64_t dropped[MS_GHOST_KINDS];
-    uint64_t misses;
-    double dropped_lately[MS_GHOST_KINDS];
-    double returned_lately[MS_GHOST_KINDS];
-    atomic_uint_least64_t returned[MS_GHOST_KINDS];
-};
 #define MS_LFU_BINS 8
 struct ms_round {
     uint64_t end;
@@ -4864,33 +5009,9 @@ void ms_eviction_tick(struct ms_eviction *eviction, uint64_t accesses);
 struct ms_segment *ms_eviction_oldest(struct ms_eviction *eviction, enum ms_list list);
 struct ms_segment *ms_eviction_oldest_by_share(struct ms_eviction *eviction, double share);
 #endif
-#define SMALL_SHARE_LEAST 0.01
-#define SMALL_SHARE_MOST 0.5
-#define SMALL_SHARE_MOST_UNASKED 0.9
-#define STEP 0.2
-#define DRIFT 0.01
-#define DRIFT_UNASKED 0.1
-#define STEPS_A_TURN 10
-#define GHOST_PERCENT 150
-#define KEPT_A_STEP 0.8
-#define HALF_CONFIDENT 0.02
-#define PROMOTES_FROM 1.5
-#define PROMOTES_UNTIL 1.2
-#define TELLING 20
-#define MEANS_A_USE 3
-static bool is_too_large(struct ms_eviction *eviction, const struct ms_subject *entry,
-                         unsigned uses)
+static struct ms_sizing eviction_adaptive_sizing_of(const struct ms_eviction *eviction)
 {
-    const double mean = (double)ms_load_relaxed(&eviction->mean_size);
-    return eviction->goal != MS_GOAL_BYTES && mean != 0 &&
-           (double)entry->size > MEANS_A_USE * mean * uses;
-}
-static unsigned credit_of(struct ms_eviction *eviction, const struct ms_subject *entry)
-{
-    const uint64_t mean = ms_load_relaxed(&eviction->mean_size);
-    if (eviction->goal == MS_GOAL_BYTES)
-        return 0;
-    return entry->size * 4 <= mean ? 2 : entry->size * 2 <= mean ? 1 : 0;
+    return (struct ms_sizing){eviction->goal, ms_load_relaxed(&eviction->mean_size)};
 }
 static enum ms_queue eviction_adaptive_queue_for(struct ms_eviction *eviction, struct ms_subject *entry,
                                const struct ms_segment *old)
@@ -4900,120 +5021,34 @@ static enum ms_queue eviction_adaptive_queue_for(struct ms_eviction *eviction, s
     if (ms_load_relaxed(&eviction->ghost.table) == NULL)
         return MS_QUEUE_MAIN;
     const struct ms_ghost_trace trace = ms_ghost_take(&eviction->ghost, entry->hash);
+    const struct ms_sizing sizing = eviction_adaptive_sizing_of(eviction);
     if (trace.recent)
         ms_add_relaxed(&eviction->learned.returned[trace.kind], 1);
-    if (trace.kind == MS_GHOST_NONE || trace.kind == MS_GHOST_MAIN ||
-        (eviction->goal == MS_GOAL_HITS && is_too_large(eviction, entry, 1)))
+    if (!ms_adapt_is_main(&sizing, trace.kind, entry->size))
         return MS_QUEUE_NEW;
-    entry->access = credit_of(eviction, entry);
+    entry->access = ms_adapt_credit(&sizing, entry->size);
     return MS_QUEUE_MAIN;
-}
-static void eviction_adaptive_gather(struct ms_learned *learned)
-{
-    for (int kind = MS_GHOST_UNUSED; kind < MS_GHOST_KINDS; kind++) {
-        const uint64_t returned = ms_load_relaxed(&learned->returned[kind]);
-        ms_sub_relaxed(&learned->returned[kind], returned);
-        learned->dropped_lately[kind] =
-            learned->dropped_lately[kind] * KEPT_A_STEP + (double)learned->dropped[kind];
-        learned->returned_lately[kind] =
-            learned->returned_lately[kind] * KEPT_A_STEP + (double)returned;
-        learned->dropped[kind] = 0;
-    }
-}
-static double rate(double returned, double dropped)
-{
-    return dropped > 0 ? returned / dropped : 0;
-}
-static double rate_of(const struct ms_learned *learned, enum ms_ghost_kind kind)
-{
-    return rate(learned->returned_lately[kind], learned->dropped_lately[kind]);
-}
-static void adjust_share(struct ms_learned *learned, bool asked)
-{
-    const double small_dropped =
-        learned->dropped_lately[MS_GHOST_UNUSED] + learned->dropped_lately[MS_GHOST_USED_ONCE];
-    const double small_returned =
-        learned->returned_lately[MS_GHOST_UNUSED] + learned->returned_lately[MS_GHOST_USED_ONCE];
-    const double small = rate(small_returned, small_dropped);
-    const double main = rate_of(learned, MS_GHOST_MAIN);
-    const double returned = small_returned + learned->returned_lately[MS_GHOST_MAIN];
-    const double dropped = small_dropped + learned->dropped_lately[MS_GHOST_MAIN];
-    const double confidence = returned / (returned + HALF_CONFIDENT * dropped);
-    const double most = asked ? SMALL_SHARE_MOST : SMALL_SHARE_MOST_UNASKED;
-    double step = asked ? -DRIFT : DRIFT_UNASKED * (1 - confidence);
-    if (returned > 0)
-        step += STEP * confidence * (small - main) / (small + main);
-    const double share =
-        step < 0 ? learned->small_share / (1 - step) : learned->small_share * (1 + step);
-    learned->small_share = share < SMALL_SHARE_LEAST ? SMALL_SHARE_LEAST
-                           : share > most            ? most
-                                                     : share;
-}
-static void adjust_promotion(struct ms_learned *learned)
-{
-    if (learned->dropped_lately[MS_GHOST_USED_ONCE] < TELLING)
-        return;
-    const double factor = learned->one_use_promotes ? PROMOTES_UNTIL : PROMOTES_FROM;
-    learned->one_use_promotes =
-        rate_of(learned, MS_GHOST_USED_ONCE) > factor * rate_of(learned, MS_GHOST_MAIN);
-}
-static void learn(struct ms_eviction *eviction)
-{
-    struct ms_learned *learned = &eviction->learned;
-    const uint64_t keys = ms_ghost_capacity(&eviction->ghost) * 100 / GHOST_PERCENT;
-    uint64_t dropped = 0;
-    if (keys == 0)
-        return;
-    for (int kind = MS_GHOST_UNUSED; kind < MS_GHOST_KINDS; kind++)
-        dropped += learned->dropped[kind];
-    if (dropped < TELLING || dropped * STEPS_A_TURN < keys)
-        return;
-    eviction_adaptive_gather(learned);
-    adjust_share(learned, (eviction->misses - learned->misses) * 2 >= dropped);
-    learned->misses = eviction->misses;
-    adjust_promotion(learned);
 }
 static struct ms_segment *eviction_adaptive_victim(struct ms_eviction *eviction)
 {
-    learn(eviction);
+    const uint64_t keys = ms_ghost_capacity(&eviction->ghost) * 100 / MS_ADAPT_GHOST_PERCENT;
+    ms_learned_look(&eviction->learned, keys, eviction->misses);
     return ms_eviction_oldest_by_share(eviction, eviction->learned.small_share);
-}
-static bool eviction_adaptive_is_control(uint64_t hash)
-{
-    return hash >> 61 == 0;
-}
-static struct ms_verdict judge_small(struct ms_eviction *eviction, const struct ms_subject *entry)
-{
-    const unsigned needed = eviction->learned.one_use_promotes && !eviction_adaptive_is_control(entry->hash) ? 1 : 2;
-    const unsigned credit = credit_of(eviction, entry);
-    const unsigned uses = entry->access + (eviction->goal == MS_GOAL_HITS ? credit : 0);
-    return (struct ms_verdict){.keep = uses >= needed && !is_too_large(eviction, entry, uses),
-                               .access = credit};
-}
-static struct ms_verdict judge_main(struct ms_eviction *eviction, const struct ms_subject *entry)
-{
-    const unsigned credit = credit_of(eviction, entry);
-    const unsigned access = entry->access;
-    if (access == 0 || is_too_large(eviction, entry, access))
-        return (struct ms_verdict){.keep = false};
-    if (access < MS_ACCESS_COUNT_MAX)
-        return (struct ms_verdict){.keep = true, .access = access - 1};
-    return (struct ms_verdict){.keep = true, .access = credit > 1 ? credit : 1};
 }
 static struct ms_verdict eviction_adaptive_judge(struct ms_eviction *eviction, const struct ms_segment *eviction_adaptive_victim,
                                const struct ms_subject *entry)
 {
-    struct ms_verdict verdict =
-        eviction_adaptive_victim->queue == MS_QUEUE_NEW ? judge_small(eviction, entry) : judge_main(eviction, entry);
-    verdict.queue = MS_QUEUE_MAIN;
+    const struct ms_sizing sizing = eviction_adaptive_sizing_of(eviction);
+    struct ms_verdict verdict = {.queue = MS_QUEUE_MAIN};
+    verdict.keep = eviction_adaptive_victim->queue == MS_QUEUE_NEW
+                       ? ms_adapt_keeps_small(&eviction->learned, &sizing, entry, &verdict.access)
+                       : ms_adapt_keeps_main(&sizing, entry, &verdict.access);
     return verdict;
 }
 static enum ms_ghost_kind eviction_adaptive_drop(struct ms_eviction *eviction, const struct ms_segment *eviction_adaptive_victim,
                                unsigned access)
 {
-    const enum ms_ghost_kind kind = eviction_adaptive_victim->queue != MS_QUEUE_NEW ? MS_GHOST_MAIN
-                                    : access == 0                 ? MS_GHOST_UNUSED
-                                                                  : MS_GHOST_USED_ONCE;
+    const enum ms_ghost_kind kind = ms_adapt_kind(eviction_adaptive_victim->queue == MS_QUEUE_NEW, access);
     eviction->learned.dropped[kind]++;
     return kind;
 }
@@ -5023,7 +5058,7 @@ const struct ms_policy ms_policy_adaptive = {
     .victim = eviction_adaptive_victim,
     .judge = eviction_adaptive_judge,
     .drop = eviction_adaptive_drop,
-    .ghost_percent = GHOST_PERCENT,
+    .ghost_percent = MS_ADAPT_GHOST_PERCENT,
 };
 
 /* lib/eviction/eviction.c */
@@ -5031,7 +5066,7 @@ void ms_eviction_init(struct ms_eviction *eviction, const struct ms_policy *poli
                       enum ms_goal goal, struct ms_arena *arena)
 {
     *eviction = (struct ms_eviction){.policy = policy, .goal = goal, .arena = arena};
-    eviction->learned.small_share = MS_SMALL_SHARE_AT_FIRST;
+    ms_learned_init(&eviction->learned);
     ms_store_relaxed(&eviction->next_epoch, 1);
     arena->ranks_at_sealing = policy->touch == MS_TOUCH_STAMP;
     const uint32_t bins = arena->segment_count / 64;
@@ -8290,32 +8325,54 @@ double ms_curve_slope(const struct ms_curve *curve, double cross, double first_m
 #define MS_ADVICE_MINIATURE_H
 #include <stdbool.h>
 #include <stdint.h>
-enum ms_mini_policy { MS_MINI_LRU, MS_MINI_FIFO, MS_MINI_S3FIFO, MS_MINI_POLICIES };
-enum ms_mini_where { MS_MINI_NOWHERE, MS_MINI_SMALL, MS_MINI_MAIN, MS_MINI_GHOST, MS_MINI_LISTS };
+enum ms_mini_policy {
+    MS_MINI_LRU,
+    MS_MINI_FIFO,
+    MS_MINI_S3FIFO,
+    MS_MINI_ADAPTIVE,
+    MS_MINI_POLICIES
+};
+enum ms_mini_where {
+    MS_MINI_NOWHERE,
+    MS_MINI_GHOST,
+    MS_MINI_RECENT,
+    MS_MINI_SMALL,
+    MS_MINI_MAIN,
+    MS_MINI_LISTS
+};
 #define MS_MINI_NONE UINT32_MAX
 struct ms_mini_link {
     uint32_t older, newer;
     uint32_t size;
     uint8_t where;
     uint8_t uses;
+    uint8_t dropped_from;
 };
 struct ms_mini_list {
     uint32_t oldest, newest;
     uint32_t count;
     uint64_t bytes;
 };
+struct ms_mini_rules;
 struct ms_mini {
-    enum ms_mini_policy policy;
+    const struct ms_mini_rules *rules;
     uint64_t capacity;
+    enum ms_goal goal;
     struct ms_mini_link *links;
     struct ms_mini_list lists[MS_MINI_LISTS];
+    uint32_t held;
+    uint64_t held_bytes;
     struct ms_curve_sums missed;
     double first_missed;
+    struct ms_learned learned;
+    uint64_t miss_count;
+    bool has_evicted;
 };
-void ms_mini_init(struct ms_mini *mini, enum ms_mini_policy policy, struct ms_mini_link *links);
+void ms_mini_init(struct ms_mini *mini, enum ms_mini_policy policy, enum ms_goal goal,
+                  struct ms_mini_link *links);
 void ms_mini_resize(struct ms_mini *mini, uint64_t capacity);
 void ms_mini_read(struct ms_mini *mini, uint32_t key, uint32_t size, double weight, uint32_t n);
-void ms_mini_write(struct ms_mini *mini, uint32_t key, uint32_t size);
+void ms_mini_write(struct ms_mini *mini, uint32_t key, uint32_t size, bool is_fill);
 void ms_mini_remove(struct ms_mini *mini, uint32_t key);
 double ms_mini_miss_ratio(const struct ms_mini *mini, const struct ms_curve *curve,
                           double references);
@@ -8483,7 +8540,7 @@ const char *ms_advice_severity_name(enum ms_advice_severity severity)
 }
 const char *ms_findings_policy_name(enum ms_mini_policy policy)
 {
-    static const char *const names[MS_MINI_POLICIES] = {"lru", "fifo", "s3fifo"};
+    static const char *const names[MS_MINI_POLICIES] = {"lru", "fifo", "s3fifo", "adaptive"};
     return names[policy];
 }
 static struct ms_advice *advice_advice_add(struct ms_advice_list *list, enum ms_advice_kind kind,
@@ -8614,34 +8671,39 @@ static int own_miniature(const struct ms_findings *findings)
         i++;
     return i;
 }
-static void judge_eviction(const struct ms_findings *findings, struct ms_advice_list *list)
+static int best_policy(const struct ms_findings_pattern *pattern)
 {
-    const struct ms_findings_pattern *pattern = &findings->pattern;
-    const int own = own_miniature(findings);
-    const bool is_simulated = own < MS_MINI_POLICIES;
-    const double now = is_simulated ? pattern->policies[own] : pattern->miss_ratio;
-    int best = 0;
-    if (!advice_advice_is_enough(findings) || findings->counts.evictions == 0)
-        return;
-    for (int i = 1; i < MS_MINI_POLICIES; i++) {
+    int best = MS_MINI_ADAPTIVE;
+    for (int i = 0; i < MS_MINI_POLICIES; i++) {
         if (pattern->policies[i] < pattern->policies[best])
             best = i;
     }
+    return pattern->policies[MS_MINI_ADAPTIVE] - pattern->policies[best] < NO_LOSS
+               ? MS_MINI_ADAPTIVE
+               : best;
+}
+static void judge_eviction(const struct ms_findings *findings, struct ms_advice_list *list)
+{
+    const struct ms_findings_pattern *pattern = &findings->pattern;
+    const int own = own_miniature(findings), best = best_policy(pattern);
+    const bool is_simulated = own < MS_MINI_POLICIES;
+    const double now = is_simulated ? pattern->policies[own] : pattern->miss_ratio;
     const double saved = now - pattern->policies[best];
-    const bool adapts = strcmp(findings->settings.eviction, "adaptive") == 0;
-    if (saved < (is_simulated ? WORTH : 2 * WORTH) || (adapts && best == MS_MINI_S3FIFO))
+    if (!advice_advice_is_enough(findings) || findings->counts.evictions == 0 ||
+        saved < (is_simulated ? WORTH : 2 * WORTH))
         return;
+    char seen[64];
+    SAY(seen, "; %s misses %.1f %%", findings->settings.eviction, advice_advice_percent(now));
     struct ms_advice *advice = advice_advice_add(list, MS_ADVICE_EVICTION, MS_ADVICE_SUGGESTION, "eviction");
     SAY(advice->what, "Another eviction policy would save misses.");
     SAY(advice->evidence,
         "by simulations of %" PRIu64 " references, lru misses %.1f %%, fifo %.1f %%, s3fifo %.1f "
-        "%%; %s misses %.1f %%",
+        "%%, adaptive %.1f %%%s",
         pattern->sampled, advice_advice_percent(pattern->policies[MS_MINI_LRU]),
         advice_advice_percent(pattern->policies[MS_MINI_FIFO]), advice_advice_percent(pattern->policies[MS_MINI_S3FIFO]),
-        findings->settings.eviction, advice_advice_percent(now));
+        advice_advice_percent(pattern->policies[MS_MINI_ADAPTIVE]), is_simulated ? "" : seen);
     SAY(advice->current, "%s", findings->settings.eviction);
-    SAY(advice->suggested, "%s",
-        best == MS_MINI_S3FIFO ? "adaptive" : ms_findings_policy_name((enum ms_mini_policy)best));
+    SAY(advice->suggested, "%s", ms_findings_policy_name((enum ms_mini_policy)best));
     SAY(advice->expected, "%.1f points fewer misses, from when the store is opened with it",
         advice_advice_percent(saved));
 }
@@ -9026,13 +9088,166 @@ uint32_t ms_hot_sorted(const struct ms_hot *hot, struct ms_hot_key *out)
     return hot->used;
 }
 
-/* lib/advice/miniature.c */
-#define advice_miniature_SMALL_SHARE 10
-#define advice_miniature_PROMOTION_COUNT 2
-#define USES_MAX 3
-void ms_mini_init(struct ms_mini *mini, enum ms_mini_policy policy, struct ms_mini_link *links)
+/* lib/advice/mini_adaptive.c */
+#ifndef MS_ADVICE_MINI_RULES_H
+#define MS_ADVICE_MINI_RULES_H
+struct ms_mini_rules {
+    enum ms_mini_where (*place)(struct ms_mini *mini, uint32_t key, uint32_t size);
+    void (*use)(struct ms_mini *mini, uint32_t key);
+    void (*make_room)(struct ms_mini *mini);
+};
+extern const struct ms_mini_rules ms_mini_lru;
+extern const struct ms_mini_rules ms_mini_fifo;
+extern const struct ms_mini_rules ms_mini_s3fifo;
+extern const struct ms_mini_rules ms_mini_adaptive;
+static inline bool ms_mini_has(const struct ms_mini *mini, uint32_t key)
 {
-    *mini = (struct ms_mini){.policy = policy, .links = links};
+    return mini->links[key].where >= MS_MINI_SMALL;
+}
+void ms_mini_move(struct ms_mini *mini, uint32_t key, enum ms_mini_where where);
+void ms_mini_drop(struct ms_mini *mini, uint32_t key, uint32_t most, uint32_t recent);
+#endif
+static struct ms_sizing advice_mini_adaptive_sizing_of(const struct ms_mini *mini)
+{
+    return (struct ms_sizing){mini->goal, mini->held != 0 ? mini->held_bytes / mini->held : 0};
+}
+static enum ms_mini_where advice_mini_adaptive_place(struct ms_mini *mini, uint32_t key, uint32_t size)
+{
+    struct ms_mini_link *link = &mini->links[key];
+    const struct ms_sizing sizing = advice_mini_adaptive_sizing_of(mini);
+    const bool is_known = link->where == MS_MINI_RECENT || link->where == MS_MINI_GHOST;
+    const enum ms_ghost_kind kind =
+        is_known ? (enum ms_ghost_kind)link->dropped_from : MS_GHOST_NONE;
+    if (ms_mini_has(mini, key))
+        return (enum ms_mini_where)link->where;
+    if (!mini->has_evicted)
+        return MS_MINI_MAIN;
+    if (link->where == MS_MINI_RECENT)
+        ms_add_relaxed(&mini->learned.returned[kind], 1);
+    if (!ms_adapt_is_main(&sizing, kind, size))
+        return MS_MINI_SMALL;
+    link->uses = (uint8_t)ms_adapt_credit(&sizing, size);
+    return MS_MINI_MAIN;
+}
+static void advice_mini_adaptive_use(struct ms_mini *mini, uint32_t key)
+{
+    mini->links[key].uses += mini->links[key].uses < MS_ACCESS_COUNT_MAX;
+}
+static void take_from(struct ms_mini *mini, enum ms_mini_where where)
+{
+    const uint32_t key = mini->lists[where].oldest;
+    struct ms_mini_link *link = &mini->links[key];
+    const struct ms_subject entry = {ms_mix64(key), link->size, link->uses};
+    const struct ms_sizing sizing = advice_mini_adaptive_sizing_of(mini);
+    const bool small = where == MS_MINI_SMALL;
+    unsigned access;
+    if (small ? ms_adapt_keeps_small(&mini->learned, &sizing, &entry, &access)
+              : ms_adapt_keeps_main(&sizing, &entry, &access)) {
+        link->uses = (uint8_t)access;
+        ms_mini_move(mini, key, MS_MINI_MAIN);
+        return;
+    }
+    const uint64_t most = (uint64_t)(mini->held - 1) * MS_ADAPT_GHOST_PERCENT / 100;
+    const enum ms_ghost_kind kind = ms_adapt_kind(small, link->uses);
+    link->dropped_from = (uint8_t)kind;
+    mini->learned.dropped[kind]++;
+    ms_mini_drop(mini, key, (uint32_t)most,
+                 (uint32_t)(most * MS_GHOST_RECENT / (MS_GHOST_CELLS - 1)));
+}
+static void advice_mini_adaptive_make_room(struct ms_mini *mini)
+{
+    const struct ms_mini_list *small = &mini->lists[MS_MINI_SMALL];
+    mini->has_evicted = true;
+    ms_learned_look(&mini->learned, mini->held, mini->miss_count);
+    const bool small_first =
+        (double)small->bytes > mini->learned.small_share * (double)mini->held_bytes;
+    if (small->count != 0 && (small_first || mini->lists[MS_MINI_MAIN].count == 0))
+        take_from(mini, MS_MINI_SMALL);
+    else
+        take_from(mini, MS_MINI_MAIN);
+}
+const struct ms_mini_rules ms_mini_adaptive = {advice_mini_adaptive_place, advice_mini_adaptive_use, advice_mini_adaptive_make_room};
+
+/* lib/advice/mini_queues.c */
+#define advice_mini_queues_SMALL_SHARE 10
+#define advice_mini_queues_PROMOTION_COUNT 2
+static enum ms_mini_where place_in_main(struct ms_mini *mini, uint32_t key, uint32_t size)
+{
+    (void)mini;
+    (void)key;
+    (void)size;
+    return MS_MINI_MAIN;
+}
+static void use_by_moving(struct ms_mini *mini, uint32_t key)
+{
+    ms_mini_move(mini, key, MS_MINI_MAIN);
+}
+static void use_for_nothing(struct ms_mini *mini, uint32_t key)
+{
+    (void)mini;
+    (void)key;
+}
+static void advice_mini_queues_drop_oldest(struct ms_mini *mini)
+{
+    ms_mini_remove(mini, mini->lists[MS_MINI_MAIN].oldest);
+}
+const struct ms_mini_rules ms_mini_lru = {place_in_main, use_by_moving, advice_mini_queues_drop_oldest};
+const struct ms_mini_rules ms_mini_fifo = {place_in_main, use_for_nothing, advice_mini_queues_drop_oldest};
+static enum ms_mini_where advice_mini_queues_place(struct ms_mini *mini, uint32_t key, uint32_t size)
+{
+    const enum ms_mini_where where = (enum ms_mini_where)mini->links[key].where;
+    (void)size;
+    if (ms_mini_has(mini, key))
+        return where;
+    return where == MS_MINI_GHOST ? MS_MINI_MAIN : MS_MINI_SMALL;
+}
+static void advice_mini_queues_use(struct ms_mini *mini, uint32_t key)
+{
+    mini->links[key].uses += mini->links[key].uses < MS_ACCESS_COUNT_MAX;
+}
+static void take_from_small(struct ms_mini *mini)
+{
+    const uint32_t key = mini->lists[MS_MINI_SMALL].oldest;
+    const bool promoted = mini->links[key].uses >= advice_mini_queues_PROMOTION_COUNT;
+    mini->links[key].uses = 0;
+    if (promoted)
+        ms_mini_move(mini, key, MS_MINI_MAIN);
+    else
+        ms_mini_drop(mini, key, mini->held - 1, 0);
+}
+static void take_from_main(struct ms_mini *mini)
+{
+    const uint32_t key = mini->lists[MS_MINI_MAIN].oldest;
+    if (mini->links[key].uses > 0) {
+        mini->links[key].uses--;
+        ms_mini_move(mini, key, MS_MINI_MAIN);
+    } else {
+        ms_mini_remove(mini, key);
+    }
+}
+static void advice_mini_queues_make_room(struct ms_mini *mini)
+{
+    const struct ms_mini_list *small = &mini->lists[MS_MINI_SMALL];
+    if (small->count != 0 &&
+        (small->bytes * advice_mini_queues_SMALL_SHARE > mini->held_bytes || mini->lists[MS_MINI_MAIN].count == 0))
+        take_from_small(mini);
+    else
+        take_from_main(mini);
+}
+const struct ms_mini_rules ms_mini_s3fifo = {advice_mini_queues_place, advice_mini_queues_use, advice_mini_queues_make_room};
+
+/* lib/advice/miniature.c */
+void ms_mini_init(struct ms_mini *mini, enum ms_mini_policy policy, enum ms_goal goal,
+                  struct ms_mini_link *links)
+{
+    static const struct ms_mini_rules *const rules[MS_MINI_POLICIES] = {
+        [MS_MINI_LRU] = &ms_mini_lru,
+        [MS_MINI_FIFO] = &ms_mini_fifo,
+        [MS_MINI_S3FIFO] = &ms_mini_s3fifo,
+        [MS_MINI_ADAPTIVE] = &ms_mini_adaptive,
+    };
+    *mini = (struct ms_mini){.rules = rules[policy], .goal = goal, .links = links};
+    ms_learned_init(&mini->learned);
     for (int i = 0; i < MS_MINI_LISTS; i++)
         mini->lists[i].oldest = mini->lists[i].newest = MS_MINI_NONE;
 }
@@ -9050,6 +9265,10 @@ static void advice_miniature_take_out(struct ms_mini *mini, uint32_t key)
         list->newest = link->older;
     list->count--;
     list->bytes -= link->size;
+    if (link->where >= MS_MINI_SMALL) {
+        mini->held--;
+        mini->held_bytes -= link->size;
+    }
     link->where = MS_MINI_NOWHERE;
 }
 static void put_in(struct ms_mini *mini, uint32_t key, enum ms_mini_where where)
@@ -9066,100 +9285,70 @@ static void put_in(struct ms_mini *mini, uint32_t key, enum ms_mini_where where)
     list->newest = key;
     list->count++;
     list->bytes += link->size;
+    if (where >= MS_MINI_SMALL) {
+        mini->held++;
+        mini->held_bytes += link->size;
+    }
 }
-static void advice_miniature_move(struct ms_mini *mini, uint32_t key, enum ms_mini_where where)
+void ms_mini_move(struct ms_mini *mini, uint32_t key, enum ms_mini_where where)
 {
     advice_miniature_take_out(mini, key);
     put_in(mini, key, where);
 }
-static uint64_t used(const struct ms_mini *mini)
+void ms_mini_drop(struct ms_mini *mini, uint32_t key, uint32_t most, uint32_t recent)
 {
-    return mini->lists[MS_MINI_SMALL].bytes + mini->lists[MS_MINI_MAIN].bytes;
+    const struct ms_mini_list *young = &mini->lists[MS_MINI_RECENT];
+    const struct ms_mini_list *old = &mini->lists[MS_MINI_GHOST];
+    ms_mini_move(mini, key, MS_MINI_RECENT);
+    while (young->count > recent)
+        ms_mini_move(mini, young->oldest, MS_MINI_GHOST);
+    while (old->count != 0 && old->count + young->count > most)
+        advice_miniature_take_out(mini, old->oldest);
 }
-static void bound_ghost(struct ms_mini *mini)
+static void advice_miniature_make_room(struct ms_mini *mini)
 {
-    const uint32_t entries = mini->lists[MS_MINI_SMALL].count + mini->lists[MS_MINI_MAIN].count;
-    while (mini->lists[MS_MINI_GHOST].count > entries)
-        advice_miniature_take_out(mini, mini->lists[MS_MINI_GHOST].oldest);
-}
-static void take_from_small(struct ms_mini *mini)
-{
-    const uint32_t key = mini->lists[MS_MINI_SMALL].oldest;
-    const bool promoted = mini->links[key].uses >= advice_miniature_PROMOTION_COUNT;
-    mini->links[key].uses = 0;
-    advice_miniature_move(mini, key, promoted ? MS_MINI_MAIN : MS_MINI_GHOST);
-}
-static void take_from_main(struct ms_mini *mini)
-{
-    const uint32_t key = mini->lists[MS_MINI_MAIN].oldest;
-    if (mini->links[key].uses > 0) {
-        mini->links[key].uses--;
-        advice_miniature_move(mini, key, MS_MINI_MAIN);
-    } else {
-        advice_miniature_take_out(mini, key);
-    }
-}
-static void evict(struct ms_mini *mini)
-{
-    while (used(mini) > mini->capacity) {
-        const struct ms_mini_list *small = &mini->lists[MS_MINI_SMALL];
-        if (small->count != 0 &&
-            (small->bytes * advice_miniature_SMALL_SHARE > used(mini) || mini->lists[MS_MINI_MAIN].count == 0))
-            take_from_small(mini);
-        else
-            take_from_main(mini);
-    }
-    bound_ghost(mini);
+    while (mini->held_bytes > mini->capacity)
+        mini->rules->make_room(mini);
 }
 void ms_mini_resize(struct ms_mini *mini, uint64_t capacity)
 {
     mini->capacity = capacity;
-    evict(mini);
-}
-static bool is_there(const struct ms_mini_link *link)
-{
-    return link->where == MS_MINI_SMALL || link->where == MS_MINI_MAIN;
+    advice_miniature_make_room(mini);
 }
 static void store(struct ms_mini *mini, uint32_t key, uint32_t size)
 {
     struct ms_mini_link *link = &mini->links[key];
-    enum ms_mini_where where = mini->policy == MS_MINI_S3FIFO ? MS_MINI_SMALL : MS_MINI_MAIN;
-    if (is_there(link))
-        where = (enum ms_mini_where)link->where;
-    else if (link->where == MS_MINI_GHOST)
-        where = MS_MINI_MAIN;
-    if (!is_there(link))
+    if (!ms_mini_has(mini, key))
         link->uses = 0;
+    const enum ms_mini_where where = mini->rules->place(mini, key, size);
     ms_mini_remove(mini, key);
     if (size > mini->capacity)
         return;
     link->size = size;
     put_in(mini, key, where);
-    evict(mini);
+    advice_miniature_make_room(mini);
 }
 static void count_miss(struct ms_mini *mini, double weight, uint32_t n)
 {
     mini->missed.weight += weight;
     mini->missed.cross += weight * ms_curve_cross(n);
     mini->first_missed += n == 1 ? weight : 0;
+    mini->miss_count++;
 }
 void ms_mini_read(struct ms_mini *mini, uint32_t key, uint32_t size, double weight, uint32_t n)
 {
-    struct ms_mini_link *link = &mini->links[key];
-    if (!is_there(link)) {
-        count_miss(mini, weight, n);
-        if (size != 0)
-            store(mini, key, size);
+    if (ms_mini_has(mini, key)) {
+        mini->rules->use(mini, key);
         return;
     }
-    if (mini->policy == MS_MINI_LRU)
-        advice_miniature_move(mini, key, MS_MINI_MAIN);
-    else if (mini->policy == MS_MINI_S3FIFO)
-        link->uses += link->uses < USES_MAX;
+    count_miss(mini, weight, n);
+    if (size != 0)
+        store(mini, key, size);
 }
-void ms_mini_write(struct ms_mini *mini, uint32_t key, uint32_t size)
+void ms_mini_write(struct ms_mini *mini, uint32_t key, uint32_t size, bool is_fill)
 {
-    store(mini, key, size);
+    if (!is_fill || !ms_mini_has(mini, key) || mini->links[key].size != size)
+        store(mini, key, size);
 }
 void ms_mini_remove(struct ms_mini *mini, uint32_t key)
 {
@@ -9191,6 +9380,7 @@ struct ms_followed {
     uint32_t size;
     uint32_t reads;
     bool is_used;
+    bool was_missed;
 };
 struct ms_reuse {
     uint32_t capacity;
@@ -9262,7 +9452,7 @@ static inline size_t ms_pattern_bytes(uint32_t keys)
     return ms_reuse_bytes(keys) + MS_MINI_POLICIES * keys * sizeof(struct ms_mini_link);
 }
 void ms_pattern_init(struct ms_pattern *pattern, uint32_t keys, uint64_t threshold,
-                     uint64_t cache_bytes, void *memory);
+                     uint64_t cache_bytes, enum ms_goal goal, void *memory);
 void ms_pattern_resize(struct ms_pattern *pattern, uint64_t cache_bytes);
 void ms_pattern_note(struct ms_pattern *pattern, const struct ms_reference *reference);
 void ms_pattern_clear(struct ms_pattern *pattern);
@@ -9284,7 +9474,7 @@ static void scale_minis(struct ms_pattern *pattern)
     }
 }
 void ms_pattern_init(struct ms_pattern *pattern, uint32_t keys, uint64_t threshold,
-                     uint64_t cache_bytes, void *memory)
+                     uint64_t cache_bytes, enum ms_goal goal, void *memory)
 {
     struct ms_mini_link *links = (struct ms_mini_link *)((char *)memory + ms_reuse_bytes(keys));
     memset(pattern, 0, sizeof *pattern);
@@ -9292,7 +9482,7 @@ void ms_pattern_init(struct ms_pattern *pattern, uint32_t keys, uint64_t thresho
     pattern->reuse.on_drop = on_drop;
     pattern->reuse.context = pattern;
     for (int i = 0; i < MS_MINI_POLICIES; i++)
-        ms_mini_init(&pattern->minis[i], (enum ms_mini_policy)i, links + (size_t)i * keys);
+        ms_mini_init(&pattern->minis[i], (enum ms_mini_policy)i, goal, links + (size_t)i * keys);
     ms_pattern_resize(pattern, cache_bytes);
 }
 void ms_pattern_resize(struct ms_pattern *pattern, uint64_t cache_bytes)
@@ -9330,6 +9520,7 @@ static void note_read(struct ms_pattern *pattern, uint32_t key, const struct ms_
         ms_mini_read(&pattern->minis[i], key, size, weight, followed->reads);
     ms_reuse_touch(&pattern->reuse, key, size);
     followed->used_ms = read->now_ms;
+    followed->was_missed = read->size == 0;
     followed->expires_ms = expired ? INT64_MAX : followed->expires_ms;
 }
 static void note_write(struct ms_pattern *pattern, uint32_t key, const struct ms_reference *write)
@@ -9337,7 +9528,8 @@ static void note_write(struct ms_pattern *pattern, uint32_t key, const struct ms
     struct ms_followed *followed = &pattern->reuse.keys[key];
     ms_reuse_touch(&pattern->reuse, key, write->size);
     for (int i = 0; i < MS_MINI_POLICIES; i++)
-        ms_mini_write(&pattern->minis[i], key, write->size);
+        ms_mini_write(&pattern->minis[i], key, write->size, followed->was_missed);
+    followed->was_missed = false;
     followed->expires_ms = write->expires_ms;
     if (write->expires_ms != INT64_MAX)
         ms_spread_add(&pattern->ttls, span(write->now_ms, write->expires_ms),
@@ -9809,7 +10001,7 @@ static void advice_reuse_drop(struct ms_reuse *reuse, uint32_t key)
     followed->is_used = false;
     reuse->free_keys[reuse->capacity - reuse->count--] = key;
 }
-static bool drop_oldest(struct ms_reuse *reuse)
+static bool advice_reuse_drop_oldest(struct ms_reuse *reuse)
 {
     if (reuse->horizon == 0 ||
         (double)reuse->held_bytes * ms_reuse_weight(reuse) < (double)reuse->horizon)
@@ -9834,7 +10026,7 @@ static void lower_threshold(struct ms_reuse *reuse)
 }
 static uint32_t advice_reuse_add(struct ms_reuse *reuse, uint64_t hash)
 {
-    while (reuse->count == reuse->capacity && !drop_oldest(reuse))
+    while (reuse->count == reuse->capacity && !advice_reuse_drop_oldest(reuse))
         lower_threshold(reuse);
     if (!ms_reuse_follows(reuse, hash))
         return MS_REUSE_NONE;
@@ -16140,7 +16332,7 @@ static void end_change(memstore *store)
     ms_store_relaxed(&store->limit_told, false);
     ms_tell_limit_moved(store, guard->before);
 }
-static bool store_guard_move(memstore *store, int64_t until_us)
+static bool move(memstore *store, int64_t until_us)
 {
     const enum ms_resize_end end = ms_store_resize_some(store, store->guard.target, until_us);
     if (end != MS_RESIZE_LATER)
@@ -16194,7 +16386,7 @@ static bool store_guard_run(memstore *store, int source, int64_t until_us)
         if (looks && !ms_load_relaxed(&guard->moving))
             begin_change(store, &reading);
         if (ms_load_relaxed(&guard->moving))
-            done = store_guard_move(store, until_us);
+            done = move(store, until_us);
     }
     ms_mutex_unlock(&store->settings_lock);
     return done;
@@ -22943,7 +23135,7 @@ static void *alloc(memstore *store, size_t bytes)
             return memory;
     }
 }
-struct use {
+struct store_track_use {
     ms_ring_turn turn;
     uint32_t size;
     uint64_t hash;
@@ -22972,8 +23164,8 @@ static uint32_t cells_for(uint64_t limit)
 static void init_rings(struct ms_sampler *sampler, uint32_t cells, char *memory)
 {
     for (int i = 0; i < MS_TRACK_RINGS; i++) {
-        ms_ring_init(&sampler->uses[i], cells, sizeof(struct use), memory);
-        memory += cells * sizeof(struct use);
+        ms_ring_init(&sampler->uses[i], cells, sizeof(struct store_track_use), memory);
+        memory += cells * sizeof(struct store_track_use);
         ms_ring_init(&sampler->keys[i], cells / USES_PER_KEY, sizeof(struct noted_key), memory);
         memory += cells / USES_PER_KEY * sizeof(struct noted_key);
     }
@@ -22982,7 +23174,7 @@ static struct ms_sampler *make_sampler(memstore *store, uint32_t millionths)
 {
     const uint64_t limit = ms_budget_limit(&store->arena.budget);
     const uint32_t keys = keys_for(limit), cells = cells_for(limit);
-    const size_t rings = MS_TRACK_RINGS * (cells * sizeof(struct use) +
+    const size_t rings = MS_TRACK_RINGS * (cells * sizeof(struct store_track_use) +
                                            cells / USES_PER_KEY * sizeof(struct noted_key));
     const size_t bytes = sizeof(struct ms_sampler) + rings + ms_pattern_bytes(keys);
     struct ms_sampler *sampler = alloc(store, bytes);
@@ -22992,7 +23184,7 @@ static struct ms_sampler *make_sampler(memstore *store, uint32_t millionths)
     sampler->reads_before = ms_counters_total(&store->counters, MS_COUNT_READS);
     init_rings(sampler, cells, (char *)(sampler + 1));
     ms_pattern_init(&sampler->pattern, keys, MS_REUSE_ALL * millionths / MILLION,
-                    cache_bytes(store), (char *)(sampler + 1) + rings);
+                    cache_bytes(store), store->eviction.goal, (char *)(sampler + 1) + rings);
     return sampler;
 }
 #define TURNS_ONE_IN 8
@@ -23035,23 +23227,23 @@ static struct ms_ring *oldest_use(struct ms_sampler *sampler)
     struct ms_ring *oldest = NULL;
     uint64_t when = UINT64_MAX;
     for (int i = 0; i < MS_TRACK_RINGS; i++) {
-        const struct use *use = ms_ring_first(&sampler->uses[i]);
-        if (use != NULL && use->when >> store_track_KIND_BITS < when) {
+        const struct store_track_use *store_track_use = ms_ring_first(&sampler->uses[i]);
+        if (store_track_use != NULL && store_track_use->when >> store_track_KIND_BITS < when) {
             oldest = &sampler->uses[i];
-            when = use->when >> store_track_KIND_BITS;
+            when = store_track_use->when >> store_track_KIND_BITS;
         }
     }
     return oldest;
 }
 static void digest_use(struct ms_sampler *sampler, struct ms_ring *ring)
 {
-    const struct use *use = ms_ring_first(ring);
+    const struct store_track_use *store_track_use = ms_ring_first(ring);
     const struct ms_reference reference = {
-        .kind = (enum ms_reference_kind)(use->when & ((1 << store_track_KIND_BITS) - 1)),
-        .hash = use->hash,
-        .size = use->size,
-        .now_ms = (int64_t)(use->when >> store_track_KIND_BITS),
-        .expires_ms = use->expires_ms,
+        .kind = (enum ms_reference_kind)(store_track_use->when & ((1 << store_track_KIND_BITS) - 1)),
+        .hash = store_track_use->hash,
+        .size = store_track_use->size,
+        .now_ms = (int64_t)(store_track_use->when >> store_track_KIND_BITS),
+        .expires_ms = store_track_use->expires_ms,
     };
     ms_ring_take(ring);
     if (ms_reuse_follows(&sampler->pattern.reuse, reference.hash))
@@ -23146,14 +23338,14 @@ static bool put_use(memstore *store, const struct ms_reference *reference)
     if (sampler == NULL)
         return true;
     struct ms_ring *ring = &sampler->uses[ms_thread_slot_plus_one % MS_TRACK_RINGS];
-    struct use *use = ms_ring_claim(ring, &ticket);
-    if (use == NULL)
+    struct store_track_use *store_track_use = ms_ring_claim(ring, &ticket);
+    if (store_track_use == NULL)
         return false;
-    use->size = reference->size;
-    use->hash = reference->hash;
-    use->when = (uint64_t)reference->now_ms << store_track_KIND_BITS | reference->kind;
-    use->expires_ms = reference->expires_ms;
-    ms_ring_filled(use, ticket);
+    store_track_use->size = reference->size;
+    store_track_use->hash = reference->hash;
+    store_track_use->when = (uint64_t)reference->now_ms << store_track_KIND_BITS | reference->kind;
+    store_track_use->expires_ms = reference->expires_ms;
+    ms_ring_filled(store_track_use, ticket);
     wake_if_filling(store, ring, ticket);
     return true;
 }

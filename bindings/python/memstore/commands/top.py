@@ -88,7 +88,8 @@ def _watch(watch: Watch, options: argparse.Namespace) -> int:
             except (OSError, ValueError) as failure:
                 notice = f"{failure}; what is shown is older"
             assert watch.last is not None
-            shown = render(watch.name or options.source, watch.last, watch.history, live.console.width, notice)
+            width, height = live.console.size
+            shown = render(watch.name or options.source, watch.last, watch.history, width, height, notice)
             live.update(shown, refresh=True)
             time.sleep(options.interval)
 

@@ -131,12 +131,15 @@ def _meter(key: HotKey, largest: float) -> Markup:
 def _hot_keys(keys: Sequence[HotKey]) -> Markup:
     if not keys:
         return _section("Hot keys", _note("None, or no keys are followed: monitoring.access_sample_ratio."))
-    largest = max(key.share for key in keys)
+    sure = [key for key in keys if key.share > key.error]
+    if not sure:
+        return _section("Hot keys", _note("None gets so many more reads than others that it is sure."))
+    largest = max(key.share for key in sure)
     rows = []
-    for key in keys:
+    for key in sure:
         shown = tag("code", key_text(key.key) or "(empty)", "…" if key.key_size > len(key.key) else None)
-        least = max(key.share - key.error, 0)
-        rows.append((shown, _meter(key, largest), count(key.key_size), percent(least), percent(key.share)))
+        least = percent(key.share - key.error)
+        rows.append((shown, _meter(key, largest), count(key.key_size), least, percent(key.share)))
     titles = ("key", "", "bytes", "of reads, at least", "at most")
     return _section("Hot keys", _table(titles, rows, [2, 3, 4]))
 

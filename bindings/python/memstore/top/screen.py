@@ -14,10 +14,14 @@ from .._units import count, duration, percent, size
 from .reading import Change, Reading
 
 BARS = "▁▂▃▄▅▆▇█"
-KINDS = {"live": "green", "stale": "yellow", "dead": "red", "index": "cyan", "overhead": "blue", "free": "bright_black"}
+# Not bright_black, which is the background in some palettes.
+DIM = "dim"
+KINDS = {"live": "green", "stale": "yellow", "dead": "red", "index": "cyan", "overhead": "blue", "free": DIM}
 QUANTILES = {"0.5": "p50", "0.99": "p99", "0.999": "p99.9", "0.9999": "p99.99", "1": "max"}
-PANEL_WIDTH = 52
-BAR_WIDTH = PANEL_WIDTH - 4
+PANEL_WIDTH = 52  # at most
+COLUMNS_FROM = 76  # as wide as two panels have to be
+FRAME = 4  # columns that a panel's border and padding take
+BORDERS = 2  # lines that they take
 HOT_KEYS_SHOWN = 8
 
 
@@ -28,16 +32,16 @@ def sparkline(values: Sequence[float | None]) -> str:
 
 def _pairs(rows: Sequence[tuple[str, str]]) -> Table:
     table = Table.grid(padding=(0, 2))
-    table.add_column(style="bright_black")
-    table.add_column(justify="right")
+    table.add_column(style=DIM)
+    table.add_column(justify="right", no_wrap=True)
     for name, value in rows:
-        table.add_row(name, value)
+        table.add_row(Text(name), value)
     return table
 
 
 def _hits(change: Change, history: Sequence[float | None]) -> RenderableType:
     recent = change.hit_ratio()
-    style = "bright_black" if recent is None else "green" if recent >= 0.8 else "yellow" if recent >= 0.5 else "red"
+    style = DIM if recent is None else "green" if recent >= 0.8 else "yellow" if recent >= 0.5 else "red"
     return Group(
         Text.assemble((percent(recent), f"bold {style}"), "  ", (sparkline(history), style)),
         _pairs([("since the beginning", percent(Change(None, change.now).hit_ratio()))]),
@@ -50,24 +54,28 @@ def _throughput(change: Change) -> RenderableType:
     table.add_column()
     table.add_column(justify="right")
     table.add_column(justify="right")
-    table.add_row("", Text("/s", "bright_black"), Text("in all", "bright_black"))
+    table.add_row("", Text("/s", DIM), Text("in all", DIM))
     for name in names:
         if (f"memstore_{name}_total", frozenset[tuple[str, str]]()) in change.now.values or change.now.total(name):
             alarming = name == "rejected_writes" and change.count(name) > 0
-            text = Text(name.replace("_", " "), "red" if alarming else "bright_black")
+            text = Text(name.replace("_", " "), "red" if alarming else DIM)
             table.add_row(text, count(change.rate(name)), count(change.now.total(name)))
     return table
 
 
-def _memory(reading: Reading) -> RenderableType:
+def _memory(reading: Reading, width: int) -> RenderableType:
     limit = reading.value("memory_limit_bytes") or 0.0
     charged = reading.value("memory_charged_bytes")
     kinds = {kind: value for kind, value in reading.by("memory_bytes", "kind").items() if kind in KINDS}
     bar = Text()
     for kind, value in kinds.items():
-        bar.append("█" * round(value / limit * BAR_WIDTH if limit else 0), KINDS[kind])
-    bar.append("·" * max(BAR_WIDTH - len(bar), 0), "bright_black")
+        bar.append("█" * round(value / limit * width if limit else 0), KINDS[kind])
+    bar.truncate(width)
+    bar.append("·" * (width - len(bar)), DIM)
     legend = Table.grid(padding=(0, 2))
+    legend.add_column()
+    legend.add_column(justify="right")
+    legend.add_column(justify="right")
     for kind, value in kinds.items():
         legend.add_row(Text("█ " + kind, KINDS[kind]), size(value), percent(value / limit if limit else None))
     return Group(
@@ -75,75 +83,92 @@ def _memory(reading: Reading) -> RenderableType:
         legend,
         _pairs(
             [
-                ("charged, of the limit", f"{size(charged)} of {size(limit)}"),
+                ("charged", f"{size(charged)} of {size(limit)}"),
                 ("entries", count(reading.value("entries"))),
-                ("pinned by views", size(reading.value("memory_pinned_bytes"))),
+                ("pinned", size(reading.value("memory_pinned_bytes"))),
             ]
         ),
     )
 
 
-def _latencies(reading: Reading) -> RenderableType | None:
-    rows = []
-    for operation, measured in reading.by("operation_duration_seconds_count", "operation").items():
-        if not measured:
-            continue
-        quantiles = [
-            duration(reading.value("operation_quantile_seconds", operation=operation, q=q)) for q in QUANTILES
-        ]
-        rows.append((operation, count(measured), *quantiles))
-    if not rows:
-        return None
-    table = Table(box=None, padding=(0, 1), header_style="bright_black")
+def _measured(reading: Reading) -> dict[str, float]:
+    """Calls measured of each operation that was called."""
+    counts = reading.by("operation_duration_seconds_count", "operation")
+    return {operation: measured for operation, measured in counts.items() if measured}
+
+
+def _latencies(reading: Reading) -> RenderableType:
+    table = Table(box=None, padding=(0, 1), header_style=DIM)
     for name in ("operation", "measured", *QUANTILES.values()):
         table.add_column(name, justify="left" if name == "operation" else "right")
-    for row in rows:
-        table.add_row(*row)
+    for operation, measured in _measured(reading).items():
+        quantiles = (
+            duration(reading.value("operation_quantile_seconds", operation=operation, q=q)) for q in QUANTILES
+        )
+        table.add_row(operation, count(measured), *quantiles)
     return table
 
 
-def _hot_keys(reading: Reading) -> RenderableType | None:
+def _cut(text: str, width: int) -> str:
+    cut = Text(text)
+    cut.truncate(width, overflow="ellipsis")
+    return cut.plain
+
+
+def _hot_keys(reading: Reading, most: int, width: int) -> RenderableType | None:
     keys = reading.by("hot_key_share", "key")
-    if not keys:
+    hottest = sorted(keys.items(), key=lambda item: -item[1])[: max(most, 0)]
+    if not hottest:
         return None
-    hottest = sorted(keys.items(), key=lambda item: -item[1])[:HOT_KEYS_SHOWN]
-    return _pairs([(key, percent(share)) for key, share in hottest])
+    room = width - 2 - max(len(percent(share)) for _, share in hottest)
+    return _pairs([(_cut(key, room), percent(share)) for key, share in hottest])
 
 
 def _alerts(reading: Reading) -> Text:
     raised = [kind for kind, value in reading.by("alert", "kind").items() if value]
     if not raised:
         return Text("no alert", "green")
-    return Text("ALERT: " + ", ".join(kind.replace("_", " ") for kind in raised), "bold white on red")
+    return Text("ALERT: " + ", ".join(kind.replace("_", " ") for kind in raised), "bold bright_white on red")
 
 
-def _beside(left: Sequence[RenderableType], right: Sequence[RenderableType], width: int) -> RenderableType:
-    if width < 2 * PANEL_WIDTH + 1:
-        return Group(*left, *right)
-    grid = Table.grid(padding=(0, 1, 0, 0))
-    grid.add_row(Group(*left), Group(*right))
-    return grid
+def _height_of_memory(reading: Reading) -> int:
+    return BORDERS + 1 + len(set(reading.by("memory_bytes", "kind")) & set(KINDS)) + 3
 
 
 def render(
-    title: str, change: Change, history: Sequence[float | None], width: int, notice: str | None = None
+    title: str,
+    change: Change,
+    history: Sequence[float | None],
+    width: int,
+    height: int | None = None,
+    notice: str | None = None,
 ) -> RenderableType:
     """The whole screen of one store, so many columns wide.
 
-    ``history`` are earlier hit ratios, ``notice`` is what went wrong last.
+    ``history`` are earlier hit ratios, ``notice`` is what went wrong last. Of hot keys, as many are shown beside the rest
+    as ``height`` lines have room for.
     """
-    head = Text.assemble(("memstore ", "bold"), title, "  ", _alerts(change.now))
+    now = change.now
+    head = Text.assemble(("memstore ", "bold"), title, "  ", _alerts(now))
     lines: list[RenderableType] = [head] if notice is None else [head, Text(notice, "yellow")]
+    in_columns = width >= COLUMNS_FROM
+    panel = min(PANEL_WIDTH, (width - 1) // 2 if in_columns else width)
+    measured = len(_measured(now))
+    latencies = [Panel(_latencies(now), title="latencies", width=min(width, 2 * panel + 1))] if measured else []
+    below = BORDERS + 1 + measured if measured else 0
+    most = HOT_KEYS_SHOWN
+    if height is not None and in_columns:
+        most = min(most, height - len(lines) - below - _height_of_memory(now) - BORDERS)
+    hot_keys = _hot_keys(now, most, panel - FRAME)
     left = [
-        Panel(_hits(change, history), title="hit ratio", width=PANEL_WIDTH),
-        Panel(_throughput(change), title="calls", width=PANEL_WIDTH),
+        Panel(_hits(change, history), title="hit ratio", width=panel),
+        Panel(_throughput(change), title="calls", width=panel),
     ]
-    right: list[RenderableType] = [Panel(_memory(change.now), title="memory", width=PANEL_WIDTH)]
-    hot_keys = _hot_keys(change.now)
+    right = [Panel(_memory(now, panel - FRAME), title="memory", width=panel)]
     if hot_keys is not None:
-        right.append(Panel(hot_keys, title="hot keys, of all reads", width=PANEL_WIDTH))
-    lines.append(_beside(left, right, width))
-    latencies = _latencies(change.now)
-    if latencies is not None:
-        lines.append(Panel(latencies, title="latencies", width=min(width, 2 * PANEL_WIDTH + 1)))
-    return Group(*lines)
+        right.append(Panel(hot_keys, title="hot keys, of all reads", width=panel))
+    if not in_columns:
+        return Group(*lines, *left, *right, *latencies)
+    grid = Table.grid(padding=(0, 1, 0, 0))
+    grid.add_row(Group(*left), Group(*right))
+    return Group(*lines, grid, *latencies)

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the adaptive policy decides by, without the segments it decides about (adaptive.c): for the
+ * policy, and for simulations of it (advice/mini_adaptive.c).
+ *
+ * Where space is worth most is seen from the keys that come back soon after they were dropped, of
+ * which a ghost tells where they were dropped from. Per dropped key, they are the hits that a
+ * little more room in that place would have made.
+ *
+ *   small share  More of what the small queue dropped comes back than of what the main queue
+ *                dropped: the small queue grows, up to half of the store, as recency wants it; else
+ *                it shrinks, down to a hundredth, as loops and steady popularity want it. While
+ *                nothing comes back it shrinks slowly. But where most of what is written was not
+ *                asked for before, nothing would come back if it were missed: then the small queue
+ *                grows to nearly all of the store, and what was written last is kept.
+ *   promotion    What was used once in the small queue is kept, too, while it comes back clearly
+ *                more often than what the main queue drops for it. One key in eight, by its hash,
+ *                is not, or there would be nothing to learn from.
+ *
+ * Uses in the main queue buy at most two more rounds.
+ *
+ * Sizes count by the goal: for hits and balanced, an entry must be used the more often to be kept the
+ * larger it is, and a small one is given credit for a use or two in the main queue; for hits, in the
+ * small queue, too, and a large one that comes back begins anew. For bytes they do not count, which
+ * suits bytes. */
+#ifndef MS_EVICTION_ADAPT_H
+#define MS_EVICTION_ADAPT_H
+
+#include "eviction/ghost.h"
+#include "platform/atomic.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define MS_ACCESS_COUNT_MAX 3 /* S3-FIFO counts uses up to three */
+/* Of the store, for the small queue, before anything was learned. */
+#define MS_SMALL_SHARE_AT_FIRST 0.05
+/* Keys that the ghost should remember, in per cent of those in the store. */
+#define MS_ADAPT_GHOST_PERCENT 150
+
+/* What is to be had of eviction, where sizes differ: few misses, few bytes missed, or some of
+ * both. */
+enum ms_goal { MS_GOAL_HITS, MS_GOAL_BYTES, MS_GOAL_BALANCED };
+
+/* What a policy is told of an entry. */
+struct ms_subject {
+    uint64_t hash;
+    uint64_t size;   /* bytes that it takes */
+    unsigned access; /* its access bits */
+};
+
+struct ms_sizing {
+    enum ms_goal goal;
+    uint64_t mean; /* of the entries' sizes; 0 = there are none */
+};
+
+struct ms_learned {
+    double small_share; /* of the store, for the small queue; reclaim lock, like the rest */
+    bool one_use_promotes;
+    uint64_t dropped[MS_GHOST_KINDS]; /* since it last looked */
+    uint64_t misses;                  /* when it last looked */
+    /* Dropped, and of these come back soon, lately: the older, the less they count. */
+    double dropped_lately[MS_GHOST_KINDS];
+    double returned_lately[MS_GHOST_KINDS];
+    /* Came back soon, since it last looked; any thread. */
+    atomic_uint_least64_t returned[MS_GHOST_KINDS];
+};
+
+void ms_learned_init(struct ms_learned *learned);
+/* Before a victim is chosen: the store has so many keys, and so many of its reads have missed. Learns
+ * when a tenth as many keys have been dropped. */
+void ms_learned_look(struct ms_learned *learned, uint64_t keys, uint64_t misses);
+
+/* Uses that an entry is given credit for: one for half the mean size, two for a quarter. */
+static inline unsigned ms_adapt_credit(const struct ms_sizing *sizing, uint64_t size)
+{
+    if (sizing->goal == MS_GOAL_BYTES)
+        return 0;
+    return size * 4 <= sizing->mean ? 2 : size * 2 <= sizing->mean ? 1 : 0;
+}
+
+/* Whether what comes back from such a place goes to the main queue. */
+bool ms_adapt_is_main(const struct ms_sizing *sizing, enum ms_ghost_kind kind, uint64_t size);
+/* Whether the small queue's oldest entry goes to the main queue, and with what access bits; else it is
+ * dropped. */
+bool ms_adapt_keeps_small(const struct ms_learned *learned, const struct ms_sizing *sizing,
+                          const struct ms_subject *entry, unsigned *access);
+/* The same of the main queue's. */
+bool ms_adapt_keeps_main(const struct ms_sizing *sizing, const struct ms_subject *entry,
+                         unsigned *access);
+/* What is dropped from one of them. */
+static inline enum ms_ghost_kind ms_adapt_kind(bool small, unsigned access)
+{
+    return !small ? MS_GHOST_MAIN : access == 0 ? MS_GHOST_UNUSED : MS_GHOST_USED_ONCE;
+}
+
+#endif
