@@ -113,10 +113,7 @@ class MemstoreCache(BaseCache):
 
     async def _redlock_release(self, key: str, value: Any) -> int:
         data, version = self.store.get_versioned(key)
-        if data != _bytes(value):
-            return 0
-        # Once it is ours nobody can add it, so that what is deleted is no other's lock.
-        return int(self.store.compare_and_set(key, b"released", version, 60) and self.store.delete(key))
+        return int(data == _bytes(value) and self.store.compare_and_delete(key, version))
 
     async def _close(self, *args: Any, _conn: Any = None, **kwargs: Any) -> None:
         self.store.close()
