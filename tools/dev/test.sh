@@ -145,6 +145,7 @@ test_python() {
     prepared python-build build_python || return 0
     quietly fetch-django-tests fetch_tests Django '*/tests/cache/*' || say "python: Django's own tests cannot be had, and are skipped"
     quietly fetch-flask-caching-tests fetch_tests Flask-Caching '*/tests/*' || say "python: Flask-Caching's own tests cannot be had, and are skipped"
+    quietly fetch-aiocache-tests fetch_tests aiocache '*/tests/*' || say "python: aiocache's own tests cannot be had, and are skipped"
     # Files take turns in as many processes as there are processors, and one more, since some wait most of the time.
     suite python junit "$LOGS/python.xml" \
         "$VENV/bin/python" -m pytest -q -p no:cacheprovider -n "$(($(jobs_count) + 1))" --dist loadfile --junit-xml="$LOGS/python.xml" bindings/python/tests

@@ -70,8 +70,8 @@ class Cache(MutableMapping[K, V]):
 
     Entries may be evicted, expire or be deleted by other threads at any time. ``items()`` and ``values()`` pass over those
     that go while one iterates, ``==`` too. ``dict(cache)`` asks for each key and raises KeyNotFound then:
-    ``dict(cache.items())`` does not. Of several threads one adds what ``setdefault()`` is given, and what ``pop()`` and
-    ``popitem()`` remove goes to one of them; they read a value and then remove its key, with what was written meanwhile.
+    ``dict(cache.items())`` does not. Of several threads one adds what ``setdefault()`` is given. What ``pop()`` and
+    ``popitem()`` return is what they removed: each value that was stored goes to one thread at most.
 
     The settings are those of Store. It is what ``cachetools.cached`` takes:
 
@@ -166,12 +166,14 @@ class Cache(MutableMapping[K, V]):
         return _Values(self)
 
     def _take(self, key: bytes) -> Any:
-        """Remove an entry for its value, or for ``_NONE`` if another thread did."""
-        data = self._store.get(key)
-        if data is None:
-            return _NONE
-        value = self._codec.decode(data)
-        return value if self._store.delete(key) else _NONE
+        """Remove an entry for its value, or for ``_NONE`` if there is none."""
+        while True:
+            data, version = self._store.get_versioned(key)
+            if data is None:
+                return _NONE
+            value = self._codec.decode(data)
+            if self._store.compare_and_delete(key, version):
+                return value
 
     @overload
     def pop(self, key: K) -> V: ...

@@ -67,11 +67,22 @@ def _c_text(path: str, text: str) -> str:
     return text
 
 
+def _require_settings(given: object) -> None:
+    """A store has a length, so that an empty one would pass for no settings; and a cache is a mapping."""
+    is_open = isinstance(given, _native.Handle) or isinstance(getattr(given, "store", None), _native.Handle)
+    if isinstance(given, Mapping) and not is_open:
+        return
+    beside = ": each Store and Cache opens one of its own, it takes none that is open" if is_open else ""
+    raise TypeError(f"settings are a mapping or keywords, not {type(given).__name__}{beside}")
+
+
 class Configuration:
     """A ``memstore_config`` of the C library, filled from a file, the environment and Python values, in this order; a
     context manager."""
 
     def __init__(self, *sources: Settings, file: Optional[Path] = None, environment: bool = False) -> None:
+        for source in sources:
+            _require_settings(source)
         self.handle: _native._Config = _native.config_new()
         try:
             if file is not None:

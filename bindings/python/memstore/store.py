@@ -116,7 +116,7 @@ class Store(_native.Handle):
             given["memory_limit"] = memory_limit
         if default_ttl is not ...:
             given["default_ttl"] = default_ttl
-        with Configuration(config or {}, given) as configuration:
+        with Configuration({} if config is None else config, given) as configuration:
             self._open(configuration, logger_of(logger))
 
     def _open(self, configuration: Configuration, logger: Optional[logging.Logger]) -> None:

@@ -398,6 +398,11 @@ static PyMethodDef handle_methods[] = {
     {"delete", handle_delete, METH_O,
      "delete($self, key, /)\n--\n\n"
      "Remove an entry. Returns whether one was there."},
+    {"compare_and_delete", FAST(ms_py_compare_and_delete), METH_FASTCALL | METH_KEYWORDS,
+     "compare_and_delete($self, key, version)\n--\n\n"
+     "Remove an entry only if it has the version that get_versioned() or view() told.\n\n"
+     "Returns whether it was removed: of several threads, one is told so, and what it read is what\n"
+     "is gone."},
     {"get_versioned", handle_get_versioned, METH_O,
      "get_versioned($self, key, /)\n--\n\n"
      "The value and its version for compare_and_set(); (None, 0) if no live entry has the key."},

@@ -180,6 +180,9 @@ PyObject *ms_py_delete_many(PyObject *self, PyObject *keys);
 PyObject *ms_py_set_many(PyObject *self, PyObject *const *args, Py_ssize_t count,
                          PyObject *kwnames);
 
+PyObject *ms_py_compare_and_delete(PyObject *self, PyObject *const *args, Py_ssize_t count,
+                                   PyObject *kwnames);
+
 PyObject *ms_py_get_or_load(PyObject *self, PyObject *const *args, Py_ssize_t count,
                             PyObject *kwnames);
 PyObject *ms_py_lease_acquire(PyObject *self, PyObject *key);

@@ -2,6 +2,13 @@
 """memstore.integrations.aiocache."""
 
 import asyncio
+import importlib.metadata
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
 
 import memstore
 import pytest
@@ -13,6 +20,38 @@ import aiocache
 from aiocache.lock import OptimisticLock, OptimisticLockError, RedLock
 from aiocache.serializers import JsonSerializer, StringSerializer
 from memstore.integrations.aiocache import MemstoreCache
+
+
+HERE = pathlib.Path(__file__).parent
+#: They look into a dict of aiocache's own, or read with a serializer what none has written.
+ABOUT_ITS_OWN = "test_raw or (key_builder and (TestMemoryRedLock or TestMemoryOptimisticLock)) or Redis or Memcached"
+
+
+def aiocaches_tests():
+    """The folder with aiocache's tests, which come with its source distribution: ``./dev test`` fetches it."""
+    given = os.environ.get("MEMSTORE_AIOCACHE_TESTS")
+    version = importlib.metadata.version("aiocache")
+    return pathlib.Path(given) if given else HERE.parents[2] / f".dev/aiocache-{version}/tests"
+
+
+def test_aiocaches_own_tests(tmp_path):
+    source = aiocaches_tests()
+    if not (source / "acceptance" / "test_base.py").is_file():
+        pytest.skip("aiocache's source distribution is not there")
+    folder = tmp_path / "tests" / "acceptance"
+    folder.mkdir(parents=True)
+    for name in ("__init__.py", "utils.py"):
+        shutil.copy(source / name, folder.parent)
+    for name in ("__init__.py", "test_base.py", "test_lock.py", "test_decorators.py"):
+        shutil.copy(source / "acceptance" / name, folder)
+    shutil.copy(HERE / "aiocache_fixtures.py", folder / "conftest.py")
+    result = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "ignore", "--rootdir", str(tmp_path),
+         "-k", f"not ({ABOUT_ITS_OWN})", str(folder)],
+        capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert int(re.search(r"(\d+) passed", result.stdout)[1]) > 50
 
 
 @pytest.fixture
@@ -39,10 +78,32 @@ def test_every_method(cache):
         assert (await cache.delete("k"), await cache.delete("k")) == (1, 0)
         assert (await cache.increment("n"), await cache.increment("n", 5)) == (1, 6)
         with pytest.raises(TypeError):
-            await cache.increment("b")
+            await cache.increment("a")
         assert await cache.raw("count", "test:*") == 4
 
     asyncio.run(run())
+
+
+def test_integers_are_counters_and_others_are_pickled(cache):
+    async def run():
+        for value in (0, -5, 2**63, True, 1.5, "7", b"7", [1]):
+            await cache.set("k", value)
+            found = await cache.get("k", default="absent")
+            assert found == value and type(found) is type(value)
+        await cache.set("n", 5)
+        assert await cache.increment("n", 2) == 7 == await cache.get("n")
+
+    asyncio.run(run())
+
+
+def test_a_lock_of_a_key_that_is_absent_never_fails(cache):
+    async def run():
+        async with OptimisticLock(cache, "k") as lock:
+            await cache.set("k", "another's")
+            await lock.cas("mine")
+        return await cache.get("k")
+
+    assert asyncio.run(run()) == "mine"
 
 
 def test_a_namespace_is_cleared_alone(cache):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import copy
 import enum
+import itertools
 import pickle
 import sys
 import threading
@@ -353,6 +354,44 @@ def test_what_is_popped_goes_to_one_thread(cache):
 
     run_in_threads(*[lambda mine=mine, take=take: take(mine) for mine, take in zip(taken, [pop, pop, popitem, popitem])])
     assert sorted(value for mine in taken for value in mine) == list(range(4000))
+
+
+def test_what_is_popped_is_what_was_removed(cache):
+    """Numbers are put where none is, by two threads, and taken by two others: each is taken once, and none is lost."""
+    taken, left = [[], []], ["put", "put"]
+    places = itertools.cycle(range(20))
+
+    def put(first):
+        for number in range(first, 1000, 2):
+            while cache.setdefault(next(places), number) != number:
+                pass
+        left.pop()
+
+    def take(mine):
+        while left or len(cache):
+            if (value := cache.pop(next(places), None)) is not None:
+                mine.append(value)
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        run_in_threads(*[lambda n=n: put(n) for n in range(2)], *[lambda mine=mine: take(mine) for mine in taken])
+    finally:
+        sys.setswitchinterval(interval)
+    assert sorted(taken[0] + taken[1]) == list(range(1000))
+
+
+def test_pop_does_not_remove_what_was_written_after_it_read(meddled):
+    cache, meddle = meddled
+    cache["k"] = "first"
+
+    def overwrite():
+        meddle.decode = lambda: None
+        cache["k"] = "second"
+
+    meddle.decode = overwrite
+    assert cache.pop("k") == "second"
+    assert "k" not in cache
 
 
 # ---- cachetools' options

@@ -93,6 +93,7 @@ def calls(store, cache):
         lambda: store.add("key-1", b""),
         lambda: store.replace("absent", key),
         lambda: store.compare_and_set("key-1", b"", 1),
+        lambda: store.compare_and_delete("key-1", 1),
         lambda: store.ttl("key-1"),
         lambda: store.ttl("absent"),
         lambda: store.expires_at("key-1"),

@@ -78,6 +78,15 @@ class Model:
             assert self.store.compare_and_set(self.given(key), value, version, ttl)
             self.entries[key] = value, ttl
 
+    def run_compare_and_delete(self):
+        key = self.key()
+        version = self.store.get_versioned(self.given(key))[1]
+        if self.rng.random() < 0.3:
+            assert not self.store.compare_and_delete(self.given(key), version + 1)
+        else:
+            assert self.store.compare_and_delete(self.given(key), version) == (key in self.entries)
+            self.entries.pop(key, None)
+
     def run_incr(self):
         key, delta = b"n-%d" % self.rng.randrange(20), self.rng.randrange(-100, 100)
         before = int(self.entries[key][0]) if key in self.entries else 5

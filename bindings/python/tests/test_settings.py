@@ -106,3 +106,20 @@ def test_the_types_name_every_setting():
     for section in sections:
         typed = get_type_hints(_settings.StoreSettings)[section].__annotations__
         assert {f"{section}.{name}" for name in typed} == {path for path in known if path.startswith(section + ".")}
+
+
+@pytest.mark.parametrize("kind", [memstore.Store, memstore.Cache])
+def test_what_is_no_mapping_is_no_settings(kind, store):
+    """An open store above all, which has no entries and would pass for no settings at all."""
+    with pytest.raises(TypeError, match="settings are a mapping or keywords, not Store: each .* opens one of its own"):
+        kind(store)
+    store["k"] = b"v"
+    with memstore.Cache() as cache:
+        for given in (store, cache):
+            with pytest.raises(TypeError, match="opens one of its own"):
+                kind(given)
+    for given in ("", 0, [], [("shards", 1)], "shards: 1"):
+        with pytest.raises(TypeError, match=f"not {type(given).__name__}$"):
+            kind(given)
+    with kind(None) as first, kind({}) as second:
+        assert not len(first) and not len(second)

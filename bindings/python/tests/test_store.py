@@ -224,6 +224,24 @@ def test_add_replace_and_compare_and_set(store):
     assert store.compare_and_set("absent", b"2", 0) is False
 
 
+def test_compare_and_delete(store):
+    store["k"] = b"1"
+    version = store.get_versioned("k")[1]
+    store["k"] = b"2"
+    assert store.compare_and_delete("k", version) is False
+    assert store.compare_and_delete("k", 0) is False
+    assert store["k"] == b"2"
+    with store.view("k") as memory:
+        assert store.compare_and_delete(key=b"k", version=store.get_versioned("k")[1]) is True
+        assert memory == b"2"
+    assert "k" not in store
+    for version in (0, version):
+        assert store.compare_and_delete("k", version) is False
+    for key, version in (("", 1), (5, 1), ("k", "1"), ("k", -1)):
+        with pytest.raises((TypeError, ValueError, OverflowError)):
+            store.compare_and_delete(key, version)
+
+
 def test_counters(store):
     assert store.incr("n") == 1
     assert store.incr("n", 41) == 42
@@ -301,6 +319,7 @@ def test_close_is_idempotent_and_all_calls_after_it_say_so():
         lambda: store.add("a", b""),
         lambda: store.replace("a", b""),
         lambda: store.compare_and_set("a", b"", 0),
+        lambda: store.compare_and_delete("a", 1),
         lambda: store.incr("a"),
         lambda: store.set_until("a", b"", 2**32),
         lambda: store.ttl("a"),

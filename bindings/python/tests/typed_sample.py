@@ -58,6 +58,7 @@ def conditions(store: Store) -> None:
     assert_type(store.add("new", b"1"), bool)
     assert_type(store.replace("new", b"2", ttl=None), bool)
     assert_type(store.compare_and_set("new", b"3", store.get_versioned("new")[1]), bool)
+    assert_type(store.compare_and_delete("new", store.get_versioned("new")[1]), bool)
     assert_type(store.incr("count", 5, initial=1, ttl=60), int)
 
 

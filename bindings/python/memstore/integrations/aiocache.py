@@ -10,9 +10,9 @@
         "default": {"cache": "memstore.integrations.aiocache.MemstoreCache", "memory_limit": "256MB"},
     })
 
-Keywords that aiocache does not know are settings of the store; ``store`` gives one that is open. Values are pickled by
-default, and kept as bytes: a serializer has to give bytes or text, or integers, which the store counts with. None of the
-methods waits for anything.
+Keywords that aiocache does not know are settings of the store; ``store`` gives one that is open. By default integers are
+kept as numbers, which ``increment()`` counts with, and other values are pickled. A serializer has to give bytes or text, or
+integers. None of the methods waits for anything.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from collections.abc import Iterable
 from typing import Any, Optional
 
 from aiocache.base import BaseCache
-from aiocache.serializers import PickleSerializer
+from aiocache.serializers import BaseSerializer
 
 from .._patterns import starting_with
 from ..errors import KeyNotFound, NotANumber
 from ..store import Store
-from ._shared import keep
+from ._shared import decode, encode, keep
 
 #: What aiocache's own caches take.
 _OPTIONS = ("serializer", "plugins", "namespace", "key_builder", "timeout", "ttl")
@@ -38,6 +38,18 @@ def _bytes(value: Any) -> Any:
     return b"%d" % value if type(value) is int else value
 
 
+class MemstoreSerializer(BaseSerializer):
+    """What is to be counted is a number in the store, all else a pickle."""
+
+    DEFAULT_ENCODING = None
+
+    def dumps(self, value: Any) -> Any:
+        return encode(value)
+
+    def loads(self, value: Optional[bytes]) -> Any:
+        return None if value is None else decode(value)
+
+
 class MemstoreCache(BaseCache):
     """See the module."""
 
@@ -45,7 +57,7 @@ class MemstoreCache(BaseCache):
 
     def __init__(self, serializer: Any = None, store: Optional[Store] = None, **options: Any) -> None:
         settings = {name: options.pop(name) for name in list(options) if name not in _OPTIONS}
-        super().__init__(serializer=serializer or PickleSerializer(), **options)
+        super().__init__(serializer=serializer or MemstoreSerializer(), **options)
         if store is not None and settings:
             raise ValueError(f"beside a store that is open there are no settings: {', '.join(settings)}")
         #: The store underneath: statistics, metrics, events.
@@ -58,8 +70,8 @@ class MemstoreCache(BaseCache):
         return self._text(self.store.get(key), encoding)
 
     async def _gets(self, key: str, encoding: str = "utf-8", _conn: Any = None) -> Any:
-        """The token for set(_cas_token=): the version."""
-        return self.store.get_versioned(key)[1]
+        """The token for set(_cas_token=): the version; None, with which a set is not conditional, where nothing is."""
+        return self.store.get_versioned(key)[1] or None
 
     async def _multi_get(self, keys: Iterable[str], encoding: Optional[str] = "utf-8", _conn: Any = None) -> list[Any]:
         keys = list(keys)
@@ -113,10 +125,7 @@ class MemstoreCache(BaseCache):
 
     async def _redlock_release(self, key: str, value: Any) -> int:
         data, version = self.store.get_versioned(key)
-        if data != _bytes(value):
-            return 0
-        # Once it is ours nobody can add it, so that what is deleted is no other's lock.
-        return int(self.store.compare_and_set(key, b"released", version, 60) and self.store.delete(key))
+        return int(data == _bytes(value) and self.store.compare_and_delete(key, version))
 
     async def _close(self, *args: Any, _conn: Any = None, **kwargs: Any) -> None:
         self.store.close()
