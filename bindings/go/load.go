@@ -84,9 +84,17 @@ const (
 )
 
 // loads are the loads of a store in flight, each over one lease of the library.
-type loads [64]struct {
+type loads [64]loadShard
+
+type loadShard struct {
 	mutex sync.Mutex
 	calls map[string]*loadCall
+}
+
+// running is the load of a key, and whether it is to be waited for. The mutex is held.
+func (l *loadShard) running(key string) (*loadCall, bool) {
+	call := l.calls[key]
+	return call, call != nil && (call.ending || native.GlueLeaseIsCurrent(call.lease) != 0)
 }
 
 // loadCall is the load of one key. What is not said to be constant is guarded by its mutex in loads, value
@@ -140,13 +148,19 @@ func (s *Store) find(ctx context.Context, op, key string, flight *flight) (found
 	shard := &s.loads[maphash.String(loadSeed, key)%uint64(len(s.loads))]
 	shard.mutex.Lock()
 	defer shard.mutex.Unlock()
-	call := shard.calls[key]
-	running := call != nil && (call.ending || native.GlueLeaseIsCurrent(call.lease) != 0)
+	call, running := shard.running(key)
 	if running && !call.refreshes {
 		call.waiters++
 		return found{call: call, late: call.ending}, nil
 	}
-	value, lease, status := s.acquire(ctx, key)
+	value, lease, status := s.acquire(briefly, key)
+	if int64(status) <= -gaveUp {
+		// Not under the mutex, where others wait who have contexts of their own.
+		shard.mutex.Unlock()
+		value, lease, status = s.acquire(patiently(ctx), key)
+		shard.mutex.Lock()
+		call, running = shard.running(key)
+	}
 	switch {
 	case status == statusLockTimeout && running:
 		call.waiters++
@@ -196,10 +210,20 @@ func (call *loadCall) cancelBy(cancel context.CancelFunc) {
 // noValue is GLUE_NO_VALUE.
 const noValue = math.MaxInt64
 
+// waiter makes a call that may wait.
+type waiter func(call func(bound) int64) int64
+
+// briefly waits for a moment. What gives up then has a status that is less by gaveUp.
+func briefly(call func(bound) int64) int64 { return call(bound{ms: patienceMillis}) }
+
+func patiently(ctx context.Context) waiter {
+	return func(call func(bound) int64) int64 { return waitingLong(ctx, call) }
+}
+
 // acquire returns the value, a lease, or a status; both of the former when the value is to be refreshed.
-func (s *Store) acquire(ctx context.Context, key string) (value []byte, lease uintptr, status int32) {
+func (s *Store) acquire(wait waiter, key string) (value []byte, lease uintptr, status int32) {
 	var scratch [smallScratch]byte
-	size := s.leaseAcquire(ctx, key, scratch[:], &lease)
+	size := s.leaseAcquire(wait, key, scratch[:], &lease)
 	if uint64(size) <= smallScratch {
 		return append([]byte{}, scratch[:size]...), lease, 0
 	}
@@ -217,12 +241,12 @@ func (s *Store) acquire(ctx context.Context, key string) (value []byte, lease ui
 			return value, lease, 0
 		}
 		value = make([]byte, size)
-		size = s.leaseAcquire(ctx, key, value, &lease)
+		size = s.leaseAcquire(wait, key, value, &lease)
 	}
 }
 
-func (s *Store) leaseAcquire(ctx context.Context, key string, dst []byte, lease *uintptr) int64 {
-	size := waiting(ctx, func(wait bound) int64 {
+func (s *Store) leaseAcquire(wait waiter, key string, dst []byte, lease *uintptr) int64 {
+	size := wait(func(wait bound) int64 {
 		return native.GlueLeaseAcquire(s.handle, wait.ms, wait.stop, unsafe.StringData(key), len(key),
 			unsafe.SliceData(dst), len(dst), pointerTo(lease))
 	})

@@ -226,6 +226,31 @@ func TestWaitForAViewEndsWithTheContext(t *testing.T) {
 }
 
 // A limit on its way down is given up when the context ends, and put back.
+// Those who ask for a key whose first caller waits for the store end with their own contexts, not his.
+func TestWaitForSomebodyWhoWaitsForTheStoreEndsWithTheContext(t *testing.T) {
+	store, let := crowded(t, 1)
+	first := make(chan error)
+	go func() {
+		_, err := store.GetOrLoad(ctx, "absent", 0, constant)
+		first <- err
+	}()
+	eventually(t, "the first waits", func() bool { return store.GetStats().Misses != 0 })
+	for range 3 {
+		brief, cancel := context.WithTimeout(ctx, 20*time.Millisecond)
+		begin := time.Now()
+		_, err := store.GetOrLoad(brief, "absent", 0, constant)
+		if err != nil && !errors.Is(err, context.DeadlineExceeded) {
+			t.Error(err)
+		}
+		if waited := time.Since(begin); waited > longestEnd {
+			t.Errorf("waited for %v", waited)
+		}
+		cancel()
+	}
+	let()
+	must(t, <-first)
+}
+
 func TestReconfigureEndsWithTheContext(t *testing.T) {
 	store := open(t, memstore.Config{MemoryLimit: 256 << 20, LockTimeout: longTimeout})
 	limit := store.Capacity()
