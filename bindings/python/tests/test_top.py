@@ -96,7 +96,7 @@ def test_the_hot_keys_of_a_store_are_seen():
     with memstore.Store(memory_limit="4MB", access_sample_ratio=1) as store:
         keys = [b'a "b",{c}\\\n\xff'] * 3 + [b"block/42"]
         store.set_many(dict.fromkeys(keys, b"v"))
-        # Reads are taken at random, one in eight: of 5000, a share is off by 0.05 once in 10**15 times.
+        # Reads are taken at random, one in eight: of 5000, a share is hardly ever off by 0.05.
         for key in keys * 10000:
             store.get(key)
         (now,) = parse(1.0, store.metrics_text()).values()
