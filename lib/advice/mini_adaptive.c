@@ -29,11 +29,6 @@ static enum ms_mini_where place(struct ms_mini *mini, uint32_t key, uint32_t siz
     return MS_MINI_MAIN;
 }
 
-static void use(struct ms_mini *mini, uint32_t key)
-{
-    mini->links[key].uses += mini->links[key].uses < MS_ACCESS_COUNT_MAX;
-}
-
 static void take_from(struct ms_mini *mini, enum ms_mini_where where)
 {
     const uint32_t key = mini->lists[where].oldest;
@@ -71,4 +66,4 @@ static void make_room(struct ms_mini *mini)
         take_from(mini, MS_MINI_MAIN);
 }
 
-const struct ms_mini_rules ms_mini_adaptive = {place, use, make_room};
+const struct ms_mini_rules ms_mini_adaptive = {place, ms_mini_count_use, make_room};

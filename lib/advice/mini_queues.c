@@ -47,11 +47,6 @@ static enum ms_mini_where place(struct ms_mini *mini, uint32_t key, uint32_t siz
     return where == MS_MINI_GHOST ? MS_MINI_MAIN : MS_MINI_SMALL;
 }
 
-static void use(struct ms_mini *mini, uint32_t key)
-{
-    mini->links[key].uses += mini->links[key].uses < MS_ACCESS_COUNT_MAX;
-}
-
 static void take_from_small(struct ms_mini *mini)
 {
     const uint32_t key = mini->lists[MS_MINI_SMALL].oldest;
@@ -87,4 +82,4 @@ static void make_room(struct ms_mini *mini)
         take_from_main(mini);
 }
 
-const struct ms_mini_rules ms_mini_s3fifo = {place, use, make_room};
+const struct ms_mini_rules ms_mini_s3fifo = {place, ms_mini_count_use, make_room};

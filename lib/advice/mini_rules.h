@@ -25,6 +25,12 @@ static inline bool ms_mini_has(const struct ms_mini *mini, uint32_t key)
     return mini->links[key].where >= MS_MINI_SMALL;
 }
 
+/* What policies do with a use that count them. */
+static inline void ms_mini_count_use(struct ms_mini *mini, uint32_t key)
+{
+    mini->links[key].uses += mini->links[key].uses < MS_ACCESS_COUNT_MAX;
+}
+
 /* Make the key the newest of a list. */
 void ms_mini_move(struct ms_mini *mini, uint32_t key, enum ms_mini_where where);
 /* Move the key to the ghost, the oldest of which are forgotten above `most` keys. Of these so many are

@@ -90,7 +90,7 @@ struct ms_segment *ms_backing_take(struct ms_arena *arena, uint64_t spare)
     if (segment != NULL) {
         if (!charge(arena, (uint32_t)(segment - arena->segments), 1, spare))
             return NULL;
-        arena->cold = segment->newer;
+        ms_segment_pop(&arena->cold);
     } else {
         if (arena->fresh == arena->range_segments || !charge_fresh(arena, spare))
             return NULL;
@@ -118,8 +118,7 @@ static void give(struct ms_arena *arena, uint32_t number, uint32_t n)
 void ms_backing_give(struct ms_arena *arena, struct ms_segment *segment)
 {
     give(arena, (uint32_t)(segment - arena->segments), 1);
-    segment->newer = arena->cold;
-    arena->cold = segment;
+    ms_segment_push(&arena->cold, segment);
 }
 
 uint64_t ms_backing_give_ahead(struct ms_arena *arena)

@@ -6,21 +6,6 @@
 #include "platform/testing.h"
 #include "segment/backing.h"
 
-static void push(struct ms_segment **stack, struct ms_segment *segment)
-{
-    segment->newer = *stack;
-    *stack = segment;
-}
-
-static struct ms_segment *pop(struct ms_segment **stack)
-{
-    struct ms_segment *segment = *stack;
-
-    if (segment != NULL)
-        *stack = segment->newer;
-    return segment;
-}
-
 /* ---- Lists ---- */
 
 /* Insert by rank, searching from the newest end, where most belong. */
@@ -101,7 +86,7 @@ struct ms_segment *ms_pool_open_segment(struct ms_arena *arena,
 
     ms_mutex_lock(&arena->pool_lock);
     if (arena->warm_count > withheld) {
-        segment = pop(&arena->warm);
+        segment = ms_segment_pop(&arena->warm);
         arena->warm_count--;
     } else {
         const uint32_t missing = withheld > arena->warm_count ? withheld - arena->warm_count : 0;
@@ -131,7 +116,7 @@ static bool is_empty(struct ms_segment *segment)
 static void to_limbo_locked(struct ms_arena *arena, struct ms_segment *segment)
 {
     ms_store_relaxed(&segment->state, MS_SEGMENT_LIMBO);
-    push(&arena->limbo, segment);
+    ms_segment_push(&arena->limbo, segment);
 }
 
 void ms_pool_seal(struct ms_arena *arena, struct ms_segment *segment)
@@ -242,7 +227,7 @@ void ms_arena_put_limbo(struct ms_arena *arena, struct ms_segment *limbo)
 {
     ms_mutex_lock(&arena->pool_lock);
     while (limbo != NULL)
-        push(&arena->limbo, pop(&limbo));
+        ms_segment_push(&arena->limbo, ms_segment_pop(&limbo));
     ms_mutex_unlock(&arena->pool_lock);
 }
 
@@ -282,7 +267,7 @@ static void free_locked(struct ms_arena *arena, struct ms_segment *segment)
         ms_pages_free_packed(&arena->pages, segment, sizeof *segment + segment->capacity);
         arena->solos--;
     } else if (arena->warm_count < arena->warm_keep) {
-        push(&arena->warm, segment);
+        ms_segment_push(&arena->warm, segment);
         arena->warm_count++;
     } else {
         ms_backing_give(arena, segment);
@@ -295,7 +280,7 @@ static uint32_t recycle_locked(struct ms_arena *arena, struct ms_segment *stack)
     uint32_t freed = 0;
 
     while (stack != NULL) {
-        struct ms_segment *segment = pop(&stack);
+        struct ms_segment *segment = ms_segment_pop(&stack);
 
         /* ORDER: acquire, pairs with the release in ms_view_release: what the holders read, they
          * have read. No new pin can appear: no index slot has referred here for a grace period. */
@@ -306,7 +291,7 @@ static uint32_t recycle_locked(struct ms_arena *arena, struct ms_segment *stack)
             freed++;
         } else {
             ms_store_relaxed(&segment->state, MS_SEGMENT_WAITING);
-            push(&arena->waiting, segment);
+            ms_segment_push(&arena->waiting, segment);
         }
     }
     return freed;
@@ -336,7 +321,7 @@ uint64_t ms_arena_cool(struct ms_arena *arena, uint32_t keep)
 
     ms_mutex_lock(&arena->pool_lock);
     while (arena->warm_count > keep) {
-        ms_backing_give(arena, pop(&arena->warm));
+        ms_backing_give(arena, ms_segment_pop(&arena->warm));
         arena->warm_count--;
         bytes += ms_arena_segment_size(arena);
     }
@@ -356,7 +341,7 @@ void ms_arena_close(struct ms_arena *arena)
         recycle_locked(arena, segments);
     }
     while (arena->warm != NULL) {
-        ms_backing_give(arena, pop(&arena->warm));
+        ms_backing_give(arena, ms_segment_pop(&arena->warm));
         arena->warm_count--;
     }
     ms_backing_give_ahead(arena);

@@ -90,6 +90,23 @@ static inline const struct ms_entry *ms_segment_entry(const struct ms_segment *s
     return (const struct ms_entry *)(segment->base + offset);
 }
 
+/* Stacks of segments that are in no list; the pool lock held, or by who has taken the stack. */
+static inline void ms_segment_push(struct ms_segment **stack, struct ms_segment *segment)
+{
+    segment->newer = *stack;
+    *stack = segment;
+}
+
+/* NULL when the stack is empty. */
+static inline struct ms_segment *ms_segment_pop(struct ms_segment **stack)
+{
+    struct ms_segment *segment = *stack;
+
+    if (segment != NULL)
+        *stack = segment->newer;
+    return segment;
+}
+
 /* Bytes of entries that are not live, those of pending ones included. */
 static inline uint32_t ms_segment_dead_bytes(struct ms_segment *segment)
 {

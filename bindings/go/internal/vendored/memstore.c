@@ -3006,6 +3006,18 @@ static inline const struct ms_entry *ms_segment_entry(const struct ms_segment *s
 {
     return (const struct ms_entry *)(segment->base + offset);
 }
+static inline void ms_segment_push(struct ms_segment **stack, struct ms_segment *segment)
+{
+    segment->newer = *stack;
+    *stack = segment;
+}
+static inline struct ms_segment *ms_segment_pop(struct ms_segment **stack)
+{
+    struct ms_segment *segment = *stack;
+    if (segment != NULL)
+        *stack = segment->newer;
+    return segment;
+}
 static inline uint32_t ms_segment_dead_bytes(struct ms_segment *segment)
 {
     const uint32_t used = ms_load_relaxed(&segment->used);
@@ -3656,7 +3668,7 @@ struct ms_segment *ms_backing_take(struct ms_arena *arena, uint64_t spare)
     if (segment != NULL) {
         if (!segment_backing_charge(arena, (uint32_t)(segment - arena->segments), 1, spare))
             return NULL;
-        arena->cold = segment->newer;
+        ms_segment_pop(&arena->cold);
     } else {
         if (arena->fresh == arena->range_segments || !charge_fresh(arena, spare))
             return NULL;
@@ -3678,8 +3690,7 @@ static void give(struct ms_arena *arena, uint32_t number, uint32_t n)
 void ms_backing_give(struct ms_arena *arena, struct ms_segment *segment)
 {
     give(arena, (uint32_t)(segment - arena->segments), 1);
-    segment->newer = arena->cold;
-    arena->cold = segment;
+    ms_segment_push(&arena->cold, segment);
 }
 uint64_t ms_backing_give_ahead(struct ms_arena *arena)
 {
@@ -3974,18 +3985,6 @@ size_t ms_pages_reach(struct ms_pages *pages)
 }
 
 /* lib/segment/pool.c */
-static void segment_pool_push(struct ms_segment **stack, struct ms_segment *segment)
-{
-    segment->newer = *stack;
-    *stack = segment;
-}
-static struct ms_segment *pop(struct ms_segment **stack)
-{
-    struct ms_segment *segment = *stack;
-    if (segment != NULL)
-        *stack = segment->newer;
-    return segment;
-}
 static void list_insert_locked(struct ms_segment_list *list, struct ms_segment *segment)
 {
     struct ms_segment *older = list->newest;
@@ -4054,7 +4053,7 @@ struct ms_segment *ms_pool_open_segment(struct ms_arena *arena,
     struct ms_segment *segment = NULL;
     ms_mutex_lock(&arena->pool_lock);
     if (arena->warm_count > withheld) {
-        segment = pop(&arena->warm);
+        segment = ms_segment_pop(&arena->warm);
         arena->warm_count--;
     } else {
         const uint32_t missing = withheld > arena->warm_count ? withheld - arena->warm_count : 0;
@@ -4075,7 +4074,7 @@ static bool is_empty(struct ms_segment *segment)
 static void to_limbo_locked(struct ms_arena *arena, struct ms_segment *segment)
 {
     ms_store_relaxed(&segment->state, MS_SEGMENT_LIMBO);
-    segment_pool_push(&arena->limbo, segment);
+    ms_segment_push(&arena->limbo, segment);
 }
 void ms_pool_seal(struct ms_arena *arena, struct ms_segment *segment)
 {
@@ -4169,7 +4168,7 @@ void ms_arena_put_limbo(struct ms_arena *arena, struct ms_segment *limbo)
 {
     ms_mutex_lock(&arena->pool_lock);
     while (limbo != NULL)
-        segment_pool_push(&arena->limbo, pop(&limbo));
+        ms_segment_push(&arena->limbo, ms_segment_pop(&limbo));
     ms_mutex_unlock(&arena->pool_lock);
 }
 struct ms_segment *ms_arena_take_limbo(struct ms_arena *arena)
@@ -4202,7 +4201,7 @@ static void free_locked(struct ms_arena *arena, struct ms_segment *segment)
         ms_pages_free_packed(&arena->pages, segment, sizeof *segment + segment->capacity);
         arena->solos--;
     } else if (arena->warm_count < arena->warm_keep) {
-        segment_pool_push(&arena->warm, segment);
+        ms_segment_push(&arena->warm, segment);
         arena->warm_count++;
     } else {
         ms_backing_give(arena, segment);
@@ -4212,7 +4211,7 @@ static uint32_t recycle_locked(struct ms_arena *arena, struct ms_segment *stack)
 {
     uint32_t freed = 0;
     while (stack != NULL) {
-        struct ms_segment *segment = pop(&stack);
+        struct ms_segment *segment = ms_segment_pop(&stack);
         if (ms_load_acquire(&segment->pins) == 0 || ms_testing_has_fault(MS_FAULT_PINS_IGNORED)) {
             if (arena->wipes)
                 wipe_segment(segment);
@@ -4220,7 +4219,7 @@ static uint32_t recycle_locked(struct ms_arena *arena, struct ms_segment *stack)
             freed++;
         } else {
             ms_store_relaxed(&segment->state, MS_SEGMENT_WAITING);
-            segment_pool_push(&arena->waiting, segment);
+            ms_segment_push(&arena->waiting, segment);
         }
     }
     return freed;
@@ -4246,7 +4245,7 @@ uint64_t ms_arena_cool(struct ms_arena *arena, uint32_t keep)
     uint64_t bytes = 0;
     ms_mutex_lock(&arena->pool_lock);
     while (arena->warm_count > keep) {
-        ms_backing_give(arena, pop(&arena->warm));
+        ms_backing_give(arena, ms_segment_pop(&arena->warm));
         arena->warm_count--;
         bytes += ms_arena_segment_size(arena);
     }
@@ -4264,7 +4263,7 @@ void ms_arena_close(struct ms_arena *arena)
         recycle_locked(arena, segments);
     }
     while (arena->warm != NULL) {
-        ms_backing_give(arena, pop(&arena->warm));
+        ms_backing_give(arena, ms_segment_pop(&arena->warm));
         arena->warm_count--;
     }
     ms_backing_give_ahead(arena);
@@ -9104,6 +9103,10 @@ static inline bool ms_mini_has(const struct ms_mini *mini, uint32_t key)
 {
     return mini->links[key].where >= MS_MINI_SMALL;
 }
+static inline void ms_mini_count_use(struct ms_mini *mini, uint32_t key)
+{
+    mini->links[key].uses += mini->links[key].uses < MS_ACCESS_COUNT_MAX;
+}
 void ms_mini_move(struct ms_mini *mini, uint32_t key, enum ms_mini_where where);
 void ms_mini_drop(struct ms_mini *mini, uint32_t key, uint32_t most, uint32_t recent);
 #endif
@@ -9128,10 +9131,6 @@ static enum ms_mini_where advice_mini_adaptive_place(struct ms_mini *mini, uint3
         return MS_MINI_SMALL;
     link->uses = (uint8_t)ms_adapt_credit(&sizing, size);
     return MS_MINI_MAIN;
-}
-static void advice_mini_adaptive_use(struct ms_mini *mini, uint32_t key)
-{
-    mini->links[key].uses += mini->links[key].uses < MS_ACCESS_COUNT_MAX;
 }
 static void take_from(struct ms_mini *mini, enum ms_mini_where where)
 {
@@ -9166,7 +9165,7 @@ static void advice_mini_adaptive_make_room(struct ms_mini *mini)
     else
         take_from(mini, MS_MINI_MAIN);
 }
-const struct ms_mini_rules ms_mini_adaptive = {advice_mini_adaptive_place, advice_mini_adaptive_use, advice_mini_adaptive_make_room};
+const struct ms_mini_rules ms_mini_adaptive = {advice_mini_adaptive_place, ms_mini_count_use, advice_mini_adaptive_make_room};
 
 /* lib/advice/mini_queues.c */
 #define advice_mini_queues_SMALL_SHARE 10
@@ -9201,10 +9200,6 @@ static enum ms_mini_where advice_mini_queues_place(struct ms_mini *mini, uint32_
         return where;
     return where == MS_MINI_GHOST ? MS_MINI_MAIN : MS_MINI_SMALL;
 }
-static void advice_mini_queues_use(struct ms_mini *mini, uint32_t key)
-{
-    mini->links[key].uses += mini->links[key].uses < MS_ACCESS_COUNT_MAX;
-}
 static void take_from_small(struct ms_mini *mini)
 {
     const uint32_t key = mini->lists[MS_MINI_SMALL].oldest;
@@ -9234,7 +9229,7 @@ static void advice_mini_queues_make_room(struct ms_mini *mini)
     else
         take_from_main(mini);
 }
-const struct ms_mini_rules ms_mini_s3fifo = {advice_mini_queues_place, advice_mini_queues_use, advice_mini_queues_make_room};
+const struct ms_mini_rules ms_mini_s3fifo = {advice_mini_queues_place, ms_mini_count_use, advice_mini_queues_make_room};
 
 /* lib/advice/miniature.c */
 void ms_mini_init(struct ms_mini *mini, enum ms_mini_policy policy, enum ms_goal goal,
@@ -19625,7 +19620,7 @@ void ms_monitor_forget_latencies(memstore *store)
 /* lib/store/notify.c */
 #define ALLOWANCE_DIVISOR 16
 #define ALLOWANCE_MOST (UINT64_C(16) << 20)
-static void store_notify_push(memstore *store, const struct ms_event_note *note)
+static void push(memstore *store, const struct ms_event_note *note)
 {
     const uint64_t lost = ms_events_push(&store->events, note);
     if (ms_unlikely(lost != 0))
@@ -19644,14 +19639,14 @@ void ms_notify_of_removal(memstore *store, const struct ms_found *found, uint32_
         .version = ms_found_version(store, found),
         .expires_at_ms = expiry == MS_NEVER ? 0 : expiry + ms_clock_unix_ms() - ms_clock_exact_ms(),
     };
-    store_notify_push(store, &note);
+    push(store, &note);
 }
 void ms_notify_alert(memstore *store, const struct ms_alert_note *alert)
 {
     const struct ms_event_note note = {
         .kind = MEMSTORE_EVENT_ALERT, .key = "", .value = alert, .value_size = sizeof *alert};
     if ((ms_load_relaxed(&store->events_wanted) & MEMSTORE_EVENT_ALERT) != 0)
-        store_notify_push(store, &note);
+        push(store, &note);
 }
 uint64_t ms_notify_allowance(const struct ms_settings *settings)
 {
@@ -23135,7 +23130,7 @@ static void *alloc(memstore *store, size_t bytes)
             return memory;
     }
 }
-struct store_track_use {
+struct use {
     ms_ring_turn turn;
     uint32_t size;
     uint64_t hash;
@@ -23164,8 +23159,8 @@ static uint32_t cells_for(uint64_t limit)
 static void init_rings(struct ms_sampler *sampler, uint32_t cells, char *memory)
 {
     for (int i = 0; i < MS_TRACK_RINGS; i++) {
-        ms_ring_init(&sampler->uses[i], cells, sizeof(struct store_track_use), memory);
-        memory += cells * sizeof(struct store_track_use);
+        ms_ring_init(&sampler->uses[i], cells, sizeof(struct use), memory);
+        memory += cells * sizeof(struct use);
         ms_ring_init(&sampler->keys[i], cells / USES_PER_KEY, sizeof(struct noted_key), memory);
         memory += cells / USES_PER_KEY * sizeof(struct noted_key);
     }
@@ -23174,7 +23169,7 @@ static struct ms_sampler *make_sampler(memstore *store, uint32_t millionths)
 {
     const uint64_t limit = ms_budget_limit(&store->arena.budget);
     const uint32_t keys = keys_for(limit), cells = cells_for(limit);
-    const size_t rings = MS_TRACK_RINGS * (cells * sizeof(struct store_track_use) +
+    const size_t rings = MS_TRACK_RINGS * (cells * sizeof(struct use) +
                                            cells / USES_PER_KEY * sizeof(struct noted_key));
     const size_t bytes = sizeof(struct ms_sampler) + rings + ms_pattern_bytes(keys);
     struct ms_sampler *sampler = alloc(store, bytes);
@@ -23227,23 +23222,23 @@ static struct ms_ring *oldest_use(struct ms_sampler *sampler)
     struct ms_ring *oldest = NULL;
     uint64_t when = UINT64_MAX;
     for (int i = 0; i < MS_TRACK_RINGS; i++) {
-        const struct store_track_use *store_track_use = ms_ring_first(&sampler->uses[i]);
-        if (store_track_use != NULL && store_track_use->when >> store_track_KIND_BITS < when) {
+        const struct use *use = ms_ring_first(&sampler->uses[i]);
+        if (use != NULL && use->when >> store_track_KIND_BITS < when) {
             oldest = &sampler->uses[i];
-            when = store_track_use->when >> store_track_KIND_BITS;
+            when = use->when >> store_track_KIND_BITS;
         }
     }
     return oldest;
 }
 static void digest_use(struct ms_sampler *sampler, struct ms_ring *ring)
 {
-    const struct store_track_use *store_track_use = ms_ring_first(ring);
+    const struct use *use = ms_ring_first(ring);
     const struct ms_reference reference = {
-        .kind = (enum ms_reference_kind)(store_track_use->when & ((1 << store_track_KIND_BITS) - 1)),
-        .hash = store_track_use->hash,
-        .size = store_track_use->size,
-        .now_ms = (int64_t)(store_track_use->when >> store_track_KIND_BITS),
-        .expires_ms = store_track_use->expires_ms,
+        .kind = (enum ms_reference_kind)(use->when & ((1 << store_track_KIND_BITS) - 1)),
+        .hash = use->hash,
+        .size = use->size,
+        .now_ms = (int64_t)(use->when >> store_track_KIND_BITS),
+        .expires_ms = use->expires_ms,
     };
     ms_ring_take(ring);
     if (ms_reuse_follows(&sampler->pattern.reuse, reference.hash))
@@ -23338,14 +23333,14 @@ static bool put_use(memstore *store, const struct ms_reference *reference)
     if (sampler == NULL)
         return true;
     struct ms_ring *ring = &sampler->uses[ms_thread_slot_plus_one % MS_TRACK_RINGS];
-    struct store_track_use *store_track_use = ms_ring_claim(ring, &ticket);
-    if (store_track_use == NULL)
+    struct use *use = ms_ring_claim(ring, &ticket);
+    if (use == NULL)
         return false;
-    store_track_use->size = reference->size;
-    store_track_use->hash = reference->hash;
-    store_track_use->when = (uint64_t)reference->now_ms << store_track_KIND_BITS | reference->kind;
-    store_track_use->expires_ms = reference->expires_ms;
-    ms_ring_filled(store_track_use, ticket);
+    use->size = reference->size;
+    use->hash = reference->hash;
+    use->when = (uint64_t)reference->now_ms << store_track_KIND_BITS | reference->kind;
+    use->expires_ms = reference->expires_ms;
+    ms_ring_filled(use, ticket);
     wake_if_filling(store, ring, ticket);
     return true;
 }
