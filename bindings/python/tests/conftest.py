@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
+import importlib.metadata
 import os
+import pathlib
 import random
 import time
 
@@ -23,6 +25,17 @@ def seed(request):
     value = int(given) if given else random.SystemRandom().randrange(2**32)
     print(f"seed {value}: replay with MEMSTORE_TEST_SEED={value} pytest -k {request.node.originalname}")
     return value
+
+
+def upstream_tests(name):
+    """The folder with a framework's own tests, which come with its source distribution: ``./dev test`` fetches it.
+
+    MEMSTORE_NAME_TESTS is another one.
+    """
+    given = os.environ.get(f"MEMSTORE_{name.upper().replace('-', '_')}_TESTS")
+    version = importlib.metadata.version(name)
+    root = pathlib.Path(__file__).parents[3]
+    return pathlib.Path(given) if given else root / f".dev/{name}-{version}/tests"
 
 
 def wait_until(condition, seconds=5.0):

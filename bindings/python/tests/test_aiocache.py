@@ -2,8 +2,6 @@
 """memstore.integrations.aiocache."""
 
 import asyncio
-import importlib.metadata
-import os
 import pathlib
 import re
 import shutil
@@ -12,7 +10,7 @@ import sys
 
 import memstore
 import pytest
-from conftest import wait_until
+from conftest import upstream_tests, wait_until
 
 pytest.importorskip("aiocache")
 
@@ -27,15 +25,8 @@ HERE = pathlib.Path(__file__).parent
 ABOUT_ITS_OWN = "test_raw or (key_builder and (TestMemoryRedLock or TestMemoryOptimisticLock)) or Redis or Memcached"
 
 
-def aiocaches_tests():
-    """The folder with aiocache's tests, which come with its source distribution: ``./dev test`` fetches it."""
-    given = os.environ.get("MEMSTORE_AIOCACHE_TESTS")
-    version = importlib.metadata.version("aiocache")
-    return pathlib.Path(given) if given else HERE.parents[2] / f".dev/aiocache-{version}/tests"
-
-
 def test_aiocaches_own_tests(tmp_path):
-    source = aiocaches_tests()
+    source = upstream_tests("aiocache")
     if not (source / "acceptance" / "test_base.py").is_file():
         pytest.skip("aiocache's source distribution is not there")
     folder = tmp_path / "tests" / "acceptance"

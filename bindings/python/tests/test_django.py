@@ -2,7 +2,6 @@
 """memstore.integrations.django: Django's own test cases, and what goes beyond them."""
 
 import asyncio
-import os
 import pathlib
 import re
 import subprocess
@@ -11,7 +10,7 @@ import threading
 
 import memstore
 import pytest
-from conftest import wait_until
+from conftest import upstream_tests, wait_until
 from test_threads import run_in_threads
 
 pytest.importorskip("django")
@@ -33,19 +32,11 @@ def cache():
     _shared.close_named()
 
 
-def djangos_tests():
-    """The folder with Django's tests, which come with its source distribution: ``./dev test`` fetches it."""
-    import django
-
-    given = os.environ.get("MEMSTORE_DJANGO_TESTS")
-    return pathlib.Path(given) if given else HERE.parents[2] / f".dev/Django-{django.__version__}/tests"
-
-
 def test_djangos_own_cases():
-    if not (djangos_tests() / "cache" / "tests.py").is_file():
+    if not (upstream_tests("Django") / "cache" / "tests.py").is_file():
         pytest.skip("Django's source distribution is not there")
     result = subprocess.run(
-        [sys.executable, str(HERE / "django_cases.py"), str(djangos_tests())],
+        [sys.executable, str(HERE / "django_cases.py"), str(upstream_tests("Django"))],
         capture_output=True, text=True, timeout=300,
     )  # fmt: skip
     assert result.returncode == 0, result.stdout + result.stderr

@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """memstore.integrations.flask_caching, as a cache and in an application."""
 
-import importlib.metadata
-import os
 import pathlib
 import re
 import shutil
@@ -11,7 +9,7 @@ import sys
 from datetime import timedelta
 
 import pytest
-from conftest import wait_until
+from conftest import upstream_tests, wait_until
 from test_threads import run_in_threads
 
 pytest.importorskip("flask_caching")
@@ -24,15 +22,8 @@ from memstore.integrations.flask_caching import MemstoreCache
 HERE = pathlib.Path(__file__).parent
 
 
-def flask_cachings_tests():
-    """The folder with Flask-Caching's tests, which come with its source distribution: ``./dev test`` fetches it."""
-    given = os.environ.get("MEMSTORE_FLASK_CACHING_TESTS")
-    version = importlib.metadata.version("Flask-Caching")
-    return pathlib.Path(given) if given else HERE.parents[2] / f".dev/Flask-Caching-{version}/tests"
-
-
 def test_flask_cachings_own_tests(tmp_path):
-    source = flask_cachings_tests()
+    source = upstream_tests("Flask-Caching")
     if not (source / "test_memoize.py").is_file():
         pytest.skip("Flask-Caching's source distribution is not there")
     for pattern in ("test_cache.py", "test_memoize.py", "test_view.py", "test_templates.py", "*.html"):
