@@ -3,10 +3,11 @@
  * sync and rename. The file is then the old one, whole, or, after the rename, the new one. */
 #include "platform/testing.h"
 #include "support/folder.h"
+#include "support/process.h"
 #include "support/support.h"
 
+#include <signal.h>
 #include <stdlib.h>
-#include <sys/wait.h>
 
 #define ENTRIES 3000
 
@@ -74,16 +75,14 @@ static void a_save_that_fails_leaves_the_old_file_whole(void)
 
 static void save_and_be_killed(memstore *store, const char *path, uint64_t step)
 {
-    const pid_t child = fork();
-    int status;
+    const pid_t child = test_fork();
 
     if (child == 0) {
         ms_testing_stop_file(step, MS_FILE_IS_KILLED);
         memstore_save(store, path, NULL, NULL);
         _exit(0);
     }
-    CHECK(child > 0 && waitpid(child, &status, 0) == child);
-    CHECK(WIFSIGNALED(status) && WTERMSIG(status) == 9);
+    CHECK(test_child_status(child) == 128 + SIGKILL);
 }
 
 static void a_process_that_is_killed_leaves_the_old_file_whole(void)

@@ -3,11 +3,11 @@
  * what when the waiting ends. */
 #include "store/store.h"
 #include "support/criterion.h"
+#include "support/process.h"
 #include "support/stopper.h"
 
 #include <pthread.h>
 #include <sched.h>
-#include <sys/wait.h>
 
 #define PATIENT "performance.lock_timeout=20s"
 #define BRIEF "performance.lock_timeout=30ms"
@@ -380,27 +380,17 @@ Test(admission, closing_sends_waiting_writers_away_and_waits_for_the_one_at_work
 
 /* ---- fork ---- */
 
-/* AddressSanitizer of gcc 12 does not hold its allocator's locks across fork(); see
- * test_process.c. */
-#if defined(__SANITIZE_ADDRESS__)
-#define FORK_IS_SAFE false
-#else
-#define FORK_IS_SAFE true
-#endif
-
 static bool child_succeeds(void (*work)(memstore *store, memstore_view views[2]), memstore *store,
                            memstore_view views[2])
 {
-    int status = -1;
-    const pid_t child = fork();
+    const pid_t child = test_fork();
 
     if (child == 0) {
         alarm(30);
         work(store, views);
         _exit(0);
     }
-    cr_assert(child > 0 && waitpid(child, &status, 0) == child);
-    return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+    return test_child_status(child) == 0;
 }
 
 /* views[0] was got by the thread that forks, views[1] by another. */
@@ -421,7 +411,7 @@ static void count_in_child(memstore *store, memstore_view views[2])
     memstore_destroy(store);
 }
 
-Test(admission, a_child_counts_the_views_of_the_thread_that_forked, .disabled = !FORK_IS_SAFE)
+Test(admission, a_child_counts_the_views_of_the_thread_that_forked)
 {
     memstore *store = open_filled("performance.max_concurrent_readers=2", BRIEF);
     memstore_view views[2], more;
@@ -449,7 +439,7 @@ static void write_in_child(memstore *store, memstore_view views[2])
     memstore_destroy(store);
 }
 
-Test(admission, in_a_child_no_other_thread_is_writing, .disabled = !FORK_IS_SAFE)
+Test(admission, in_a_child_no_other_thread_is_writing)
 {
     memstore *store = open_filled("performance.max_concurrent_writers=1", BRIEF);
 

@@ -3,10 +3,10 @@
  * judged by the new ones at once, and nothing of it is lost. */
 #include "support/clock.h"
 #include "support/criterion.h"
+#include "support/process.h"
 #include "support/stopper.h"
 
 #include <stdlib.h>
-#include <sys/wait.h>
 
 #define MANUAL "maintenance=manual"
 #define MIB ((uint64_t)1 << 20)
@@ -176,12 +176,6 @@ Test(async_settings, the_queues_share_follows_the_limit)
 
 /* ---- fork ---- */
 
-#if defined(__SANITIZE_ADDRESS__)
-#define FORK_IS_SAFE false
-#else
-#define FORK_IS_SAFE true
-#endif
-
 static void queue_more(void *store)
 {
     static unsigned number;
@@ -209,11 +203,9 @@ static void expect_no_queue(memstore *store, uint64_t overhead)
 
 /* The parent's thread has made the queue's next chunk, which is in no list yet, and another is
  * partly filled. */
-Test(async_settings, a_child_has_neither_a_half_filled_chunk_nor_one_in_another_threads_hands,
-     .disabled = !FORK_IS_SAFE)
+Test(async_settings, a_child_has_neither_a_half_filled_chunk_nor_one_in_another_threads_hands)
 {
     memstore *store = test_open(MANUAL, "performance.batch_size=10000", NULL);
-    int status = -1;
 
     assert_ok(set_async(store, "first", "v"));
     assert_ok(memstore_flush(store));
@@ -224,12 +216,12 @@ Test(async_settings, a_child_has_neither_a_half_filled_chunk_nor_one_in_another_
     assert_ok(set_async(store, "second", "v"));
     cr_assert(test_memory(store).overhead > overhead);
 
-    const pid_t child = fork();
+    const pid_t child = test_fork();
     if (child == 0)
         expect_no_queue(store, overhead);
-    cr_assert(child > 0 && waitpid(child, &status, 0) == child);
+    const int status = test_child_status(child);
     test_let_go();
-    cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0, "wait status %#x", (unsigned)status);
+    cr_assert_eq(status, 0, "%d", status);
     assert_ok(memstore_flush(store));
     assert_holds(store, "second", "v");
     memstore_destroy(store);

@@ -3,12 +3,12 @@
 #include "pressure/sensor.h"
 #include "support/clock.h"
 #include "support/criterion.h"
+#include "support/process.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 
 #define MIB ((size_t)1 << 20)
 #define GROUP_LIMIT (192 * MIB)
@@ -117,19 +117,18 @@ Test(control_group, what_the_program_needs_the_store_gives_up_before_the_kernel_
     cr_skip("AddressSanitizer's own memory would be in the group");
 #endif
     const char *const why = make_group();
-    int status = -1;
 
     if (why != NULL)
         cr_skip("%s", why);
     test_clock_start();
-    const pid_t child = fork();
+    const pid_t child = test_fork();
     if (child == 0) {
         live_in_group();
         _exit(0);
     }
-    cr_expect_eq(waitpid(child, &status, 0), child);
+    const int status = test_child_status(child);
     /* The kernel may take a moment to see that nobody is in it any more. */
     for (int i = 0; i < 1000 && rmdir(folder) != 0; i++)
         test_sleep_ms(10);
-    cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0, "status %x", (unsigned)status);
+    cr_assert_eq(status, 0, "%d", status);
 }

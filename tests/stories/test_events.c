@@ -3,11 +3,11 @@
  * back; that tell them from elsewhere often lose the value, the order or the cause. */
 #include "support/clock.h"
 #include "support/criterion.h"
+#include "support/process.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <sys/wait.h>
 
 #define ANY MEMSTORE_EVENT_REMOVALS
 
@@ -611,14 +611,6 @@ Test(events, destroying_waits_until_all_that_happened_is_told)
 
 /* ---- fork ---- */
 
-static int child_status(pid_t child)
-{
-    int status;
-
-    waitpid(child, &status, 0);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : 255;
-}
-
 Test(events, a_child_has_empty_queues_and_hears_its_own_events)
 {
     memstore *store = test_open_defaults();
@@ -630,7 +622,7 @@ Test(events, a_child_has_empty_queues_and_hears_its_own_events)
     assert_ok(test_delete(store, "k"));
     cr_assert(comes_true(&heard.calls, 1));
     assert_ok(test_set(store, "c", "child", 0));
-    const pid_t child = fork();
+    const pid_t child = test_fork();
     if (child == 0) {
         CHECK_STATUS(poll_status(all), MEMSTORE_ERR_LOCK_TIMEOUT);
         CHECK_OK(test_delete(store, "c"));
@@ -640,7 +632,7 @@ Test(events, a_child_has_empty_queues_and_hears_its_own_events)
         memstore_destroy(store);
         _exit(0);
     }
-    cr_assert_eq(child_status(child), 0);
+    cr_assert_eq(test_child_status(child), 0);
     assert_ok(poll_status(all));
     assert_status(poll_status(all), MEMSTORE_ERR_LOCK_TIMEOUT);
     cr_assert_eq(heard.calls, 1);
@@ -653,14 +645,14 @@ Test(events, a_child_can_close_what_another_thread_waited_for)
     memstore *store = test_open_defaults();
     struct waiting waiting = {.subscription = subscribe(store, ANY, 0)};
     const pthread_t thread = start_waiting(&waiting);
-    const pid_t child = fork();
+    const pid_t child = test_fork();
 
     if (child == 0) {
         memstore_subscription_close(waiting.subscription);
         memstore_destroy(store);
         _exit(0);
     }
-    cr_assert_eq(child_status(child), 0);
+    cr_assert_eq(test_child_status(child), 0);
     assert_ok(test_set(store, "k", "v", 0));
     assert_ok(test_delete(store, "k"));
     pthread_join(thread, NULL);

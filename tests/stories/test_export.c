@@ -2,11 +2,11 @@
 /* monitoring.export_metrics: a file that always holds one whole text of the store's metrics. */
 #include "support/clock.h"
 #include "support/criterion.h"
+#include "support/process.h"
 
 #include <dirent.h>
 #include <stdlib.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 
 static char folder[] = "/tmp/memstore-export-XXXXXX";
 static char path[64], other[64], text[1 << 16];
@@ -203,17 +203,16 @@ static void child_of(memstore *store)
 Test(export, a_child_leaves_the_file_of_its_parent_alone)
 {
     struct stat before, after;
-    int status;
 
     test_clock_start();
     memstore *store = open_exporting("shards=16");
     pass(store, 0);
     cr_assert_eq(stat(path, &before), 0);
-    const pid_t child = fork();
+    const pid_t child = test_fork();
     if (child == 0)
         child_of(store);
-    cr_assert(waitpid(child, &status, 0) == child && WIFEXITED(status));
-    cr_assert_eq(WEXITSTATUS(status), 0, "%d", WEXITSTATUS(status));
+    const int status = test_child_status(child);
+    cr_assert_eq(status, 0, "%d", status);
     cr_assert(stat(path, &after) == 0 && after.st_ino == before.st_ino);
     pass(store, 30000);
     cr_assert_eq(test_stats(store).exports, 2);

@@ -4,13 +4,13 @@
 #include "store/store.h"
 #include "support/clock.h"
 #include "support/criterion.h"
+#include "support/process.h"
 #include "support/stopper.h"
 
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <sys/wait.h>
 
 /* A database of one row, or none: what a loader's context is. */
 struct row {
@@ -857,13 +857,10 @@ Test(loading, closing_waits_for_loaders_and_sends_those_who_wait_away)
 
 static int fork_and_exit(struct row *row)
 {
-    const pid_t child = fork();
-    int status = -1;
+    const pid_t child = test_fork();
 
-    if (child != 0) {
-        waitpid(child, &status, 0);
-        return status;
-    }
+    if (child != 0)
+        return test_child_status(child);
     /* In the child this load goes on, and that of the other thread has failed: of the two places one is
      * this loader's, and one is free. */
     struct row other = {.value = "child"};

@@ -3,12 +3,12 @@
 #include "support/clock.h"
 #include "support/criterion.h"
 #include "support/folder.h"
+#include "support/process.h"
 
 #include <memstore/events.h>
 #include <memstore/loader.h>
 #include <pthread.h>
 #include <stdlib.h>
-#include <sys/wait.h>
 
 #define MOST 256
 
@@ -340,18 +340,16 @@ Test(logging, levels_that_are_none_are_refused)
 Test(logging, a_child_has_a_log_of_its_own)
 {
     memstore *store = OPEN(MEMSTORE_LOG_INFO, "store_name", "shared");
-    int status;
 
     cr_assert_not_null(nth("opened", 0));
-    const pid_t child = fork();
+    const pid_t child = test_fork();
     if (child == 0) {
         count = 0;
         memstore_reconfigure(store, "ttl.max_ttl", "1h");
         memstore_destroy(store);
         _exit(count == 2 && strcmp(all[0].event, "reconfigured") == 0 ? 0 : 1);
     }
-    cr_assert(waitpid(child, &status, 0) == child && WIFEXITED(status));
-    cr_assert_eq(WEXITSTATUS(status), 0);
+    cr_assert_eq(test_child_status(child), 0);
     assert_ok(memstore_close(store));
     cr_assert_eq(count_of("reconfigured"), 0);
     memstore_destroy(store);

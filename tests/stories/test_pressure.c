@@ -3,6 +3,7 @@
 #include "platform/testing.h"
 #include "support/clock.h"
 #include "support/criterion.h"
+#include "support/process.h"
 #include "support/system.h"
 
 #include <memstore/advice.h>
@@ -11,7 +12,6 @@
 #include <memstore/snapshot.h>
 #include <pthread.h>
 #include <stdlib.h>
-#include <sys/wait.h>
 
 #define MIB ((uint64_t)1 << 20)
 #define GIB ((uint64_t)1 << 30)
@@ -508,13 +508,11 @@ Test(pressure, a_child_goes_on_by_itself)
 
     fill(store, 2 * LIMIT);
     look(store, 0);
-    const pid_t child = fork();
+    const pid_t child = test_fork();
     if (child == 0) {
         group_lacks(1);
         _exit(look(store, 500) < LIMIT && look(store, 500) < LIMIT - STEP ? 0 : 1);
     }
-    int status = -1;
-    cr_assert_eq(waitpid(child, &status, 0), child);
-    cr_expect_eq(status, 0);
+    cr_expect_eq(test_child_status(child), 0);
     memstore_destroy(store);
 }

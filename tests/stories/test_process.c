@@ -2,6 +2,7 @@
 /* Stores and the process they live in: threads, signals, fork, and what is left when a store
  * goes. */
 #include "support/criterion.h"
+#include "support/process.h"
 #include "support/stopper.h"
 #include "support/team.h"
 
@@ -9,7 +10,6 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <sys/wait.h>
 
 #define MIB ((size_t)1 << 20)
 
@@ -250,28 +250,17 @@ Test(process, signals_go_to_the_programs_own_thread)
     memstore_destroy(store);
 }
 
-/* AddressSanitizer of gcc 12 does not hold its allocator's locks across fork(): where the
- * parent's thread was inside it, the child waits for ever at its first allocation. The other
- * builds run these. */
-#if defined(__SANITIZE_ADDRESS__)
-#define FORK_IS_SAFE false
-#else
-#define FORK_IS_SAFE true
-#endif
-
 /* Run `work` in a child; whether it came to a good end. */
 static bool child_succeeds(void (*work)(memstore *store), memstore *store)
 {
-    int status = -1;
-    const pid_t child = fork();
+    const pid_t child = test_fork();
 
     if (child == 0) {
         alarm(30);
         work(store);
         _exit(0);
     }
-    cr_assert(child > 0 && waitpid(child, &status, 0) == child);
-    return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+    return test_child_status(child) == 0;
 }
 
 static void use_and_destroy(memstore *store)
@@ -285,7 +274,7 @@ static void use_and_destroy(memstore *store)
     memstore_destroy(store);
 }
 
-Test(process, a_child_may_use_and_destroy_the_store, .disabled = !FORK_IS_SAFE)
+Test(process, a_child_may_use_and_destroy_the_store)
 {
     memstore *store = test_open_defaults();
 
@@ -311,7 +300,7 @@ static void close_only(memstore *store)
     CHECK_STATUS(memstore_close(store), MEMSTORE_ERR_CACHE_CLOSED);
 }
 
-Test(process, a_child_may_leave_the_store_alone_or_only_close_it, .disabled = !FORK_IS_SAFE)
+Test(process, a_child_may_leave_the_store_alone_or_only_close_it)
 {
     memstore *store = test_open_defaults();
 
@@ -328,7 +317,7 @@ static void grandchild(memstore *store)
     use_and_destroy(store);
 }
 
-Test(process, a_child_may_fork_in_turn, .disabled = !FORK_IS_SAFE)
+Test(process, a_child_may_fork_in_turn)
 {
     memstore *store = test_open_defaults();
 
