@@ -88,7 +88,7 @@ static void free_event_locked(struct ms_event *event)
     events->used -= event->bytes;
     /* ORDER: release, as for every pin: what was read there was read before it is used again. */
     if (event->segment != NULL)
-        ms_sub_release(&event->segment->pins, 1);
+        ms_segment_unpin(event->segment);
     ms_mem_free_wiped(event, events->wipes);
 }
 
@@ -139,7 +139,7 @@ static struct ms_event *make_event_locked(struct ms_events *events,
                                .expires_at_ms = note->expires_at_ms,
                                .at_ms = ms_clock_unix_ms()};
     if (note->segment != NULL) {
-        ms_add_acquire(&note->segment->pins, 1);
+        ms_segment_pin(note->segment);
         return event;
     }
     char *copy = (char *)event + head;

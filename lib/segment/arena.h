@@ -164,8 +164,9 @@ MS_ALWAYS_INLINE struct ms_segment *ms_arena_segment_of(const struct ms_arena *a
     return (struct ms_segment *)(arena->base + offset - sizeof(struct ms_segment));
 }
 
-/* What tells one write of a key from every other: the use of the memory it lies in, and where
+/* What tells one write of a key from every other: the use of the memory it lies in, and, below, where
  * there. */
+#define MS_VERSION_SHIFT 20
 static inline uint64_t ms_arena_version(const struct ms_arena *arena, ms_place place,
                                         const struct ms_segment *segment)
 {
@@ -173,7 +174,7 @@ static inline uint64_t ms_arena_version(const struct ms_arena *arena, ms_place p
         (uint64_t)((const char *)ms_arena_entry(arena, place) - segment->base) >>
         arena->granule_shift;
 
-    return segment->sequence << 20 | granule;
+    return segment->sequence << MS_VERSION_SHIFT | granule;
 }
 
 static inline size_t ms_arena_segment_size(const struct ms_arena *arena)

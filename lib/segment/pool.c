@@ -282,7 +282,7 @@ static uint32_t recycle_locked(struct ms_arena *arena, struct ms_segment *stack)
     while (stack != NULL) {
         struct ms_segment *segment = ms_segment_pop(&stack);
 
-        /* ORDER: acquire, pairs with the release in ms_view_release: what the holders read, they
+        /* ORDER: acquire, pairs with the release in ms_segment_unpin(): what the holders read, they
          * have read. No new pin can appear: no index slot has referred here for a grace period. */
         if (ms_load_acquire(&segment->pins) == 0 || ms_testing_has_fault(MS_FAULT_PINS_IGNORED)) {
             if (arena->wipes)

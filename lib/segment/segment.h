@@ -90,6 +90,19 @@ static inline const struct ms_entry *ms_segment_entry(const struct ms_segment *s
     return (const struct ms_entry *)(segment->base + offset);
 }
 
+/* Hold a segment in place. In a read section, or where else it cannot be freed meanwhile. */
+static inline void ms_segment_pin(struct ms_segment *segment)
+{
+    ms_add_acquire(&segment->pins, 1);
+}
+
+static inline void ms_segment_unpin(struct ms_segment *segment)
+{
+    /* ORDER: release, so that our reads of the values happen before the segment is written again.
+     * Pairs with the acquire in recycle_locked(). */
+    ms_sub_release(&segment->pins, 1);
+}
+
 /* Stacks of segments that are in no list; the pool lock held, or by who has taken the stack. */
 static inline void ms_segment_push(struct ms_segment **stack, struct ms_segment *segment)
 {

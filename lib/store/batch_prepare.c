@@ -48,7 +48,7 @@ static int draft_retimed(struct ms_commit *commit, struct ms_step *step, struct 
     const bool live =
         ms_lookup_live(store, step->op->key.data, step->op->key.size, step->hash, &found);
     if (live) {
-        ms_add_acquire(&found.segment->pins, 1);
+        ms_segment_pin(found.segment);
         draft->pinned = found.segment;
         draft->value = found.parts.value;
         draft->shape.value_size = found.parts.value_size;
@@ -95,7 +95,7 @@ static int prepare_step(struct ms_commit *commit, struct ms_step *step)
         ms_store_note_expiry(store, step->reserved.segment, draft.shape.expiry, commit->now);
     }
     if (draft.pinned != NULL)
-        ms_sub_release(&draft.pinned->pins, 1);
+        ms_segment_unpin(draft.pinned);
     return status;
 }
 

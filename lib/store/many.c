@@ -6,7 +6,7 @@
  * the lookups began and none had begun when they ended, that is shown by two loads. Else the
  * batch sequences of the shards concerned are compared, and if batches keep coming, the shards
  * are locked. */
-#include "store/lookup.h"
+#include "store/quick.h"
 #include "store/slide.h"
 
 #include "platform/mem.h"
@@ -42,14 +42,16 @@ static bool has_expired(struct reading *reading, int64_t expiry)
 
 static void note_found(struct reading *reading, size_t i, struct ms_found *found)
 {
-    if (has_expired(reading, ms_found_expiry(found))) {
+    int64_t expiry = ms_found_expiry(found);
+
+    if (has_expired(reading, expiry)) {
         const memstore_key *key = &reading->keys[i];
 
         if (!ms_lookup_renewed(reading->store, key->data, key->size, &found->place))
             return;
         ms_found_at(reading->store, found->place, found);
+        expiry = ms_found_expiry(found);
     }
-    const int64_t expiry = ms_found_expiry(found);
     reading->found++;
     if (reading->flags != NULL) {
         reading->flags[i] = 1;
@@ -58,8 +60,7 @@ static void note_found(struct reading *reading, size_t i, struct ms_found *found
     /* The pin and what follows from it are added when the lookups are known to be consistent. */
     reading->views[i].data = found->parts.value;
     reading->views[i].size = found->parts.value_size;
-    reading->views[i].version = found->place;
-    reading->views[i].expires_at_ms = expiry;
+    reading->views[i].expires_at_ms = expiry == MS_NEVER ? 0 : expiry;
     reading->views[i].pin = found->entry;
 }
 
@@ -75,77 +76,145 @@ static void forget_results(struct reading *reading)
         memset(reading->flags, 0, reading->n);
 }
 
+MS_ALWAYS_INLINE bool is_usual(const memstore *store)
+{
+    return (store->hot_unmeasured & MS_HOT_USUAL) != 0;
+}
+
 /* One lookup on its way through the stages. */
 struct stage {
     uint64_t hash;
-    struct ms_probe probe;
-    ms_place likely; /* the first candidate in the home bucket; nearly always the one */
+    const struct ms_bucket *bucket;
+    struct ms_entry *entry; /* the first candidate in the home bucket; nearly always the one */
 };
 
 /* First: which bucket. */
-static inline void stage_bucket(const memstore *store, const memstore_key *key, struct stage *stage)
+MS_ALWAYS_INLINE void stage_bucket(const memstore *store, uint64_t hot, const memstore_key *key,
+                                   struct stage *stage, bool usual)
 {
-    stage->hash = ms_store_hash(store, key->data, key->size);
-    stage->probe = ms_index_probe(&store->index, stage->hash);
-    ms_prefetch(&stage->probe.buckets[stage->probe.at]);
+    stage->hash = usual && ms_likely(ms_is_quick_size(key->size))
+                      ? ms_quick_key_hash(&store->hasher, ms_quick_key(key->data, key->size))
+                      : ms_store_hash(store, key->data, key->size);
+    stage->bucket = ms_quick_bucket(store, hot, stage->hash);
+    ms_prefetch(stage->bucket);
 }
 
 /* Second, with the bucket there: which entry. */
-static inline void stage_entry(const memstore *store, struct stage *stage)
+MS_ALWAYS_INLINE void stage_entry(const memstore *store, uint64_t hot, struct stage *stage,
+                                  bool usual)
 {
-    stage->likely = MS_PLACE_NONE;
-    if (stage->probe.count == 0)
-        return;
-
-    const struct ms_bucket *bucket = &stage->probe.buckets[stage->probe.at];
-    const unsigned candidates = ms_bucket_candidates(bucket, ms_index_tag(stage->hash));
-    if (candidates == 0)
-        return;
-    /* ORDER: acquire, as in ms_index_find_from. */
-    stage->likely = ms_load_acquire(&bucket->places[__builtin_ctz(candidates)]);
-    const char *entry = (const char *)ms_arena_entry(&store->arena, stage->likely);
-    ms_prefetch(entry);
-    ms_prefetch(entry + MS_CACHE_LINE);
+    stage->entry = ms_quick_candidate_in(store, hot, stage->bucket, stage->hash, usual);
+    if (ms_likely(stage->entry != NULL)) {
+        ms_prefetch(stage->entry);
+        ms_prefetch((const char *)stage->entry + MS_CACHE_LINE);
+    }
 }
 
-/* Third, with the entry there: compare. */
-static inline ms_place stage_compare(const memstore *store, const memstore_key *key,
-                                     struct stage *stage)
+/* Whether an entry with this head is the key's. */
+MS_ALWAYS_INLINE bool is_of_key(const memstore *store, const struct ms_entry *entry, uint64_t head,
+                                const memstore_key *key, bool usual)
 {
-    const struct ms_lookup lookup = {.store = store, .key = key->data, .key_size = key->size};
+    const char *const of_entry = (const char *)entry + ms_quick_head_size(store, usual);
 
-    if (ms_likely(stage->likely != MS_PLACE_NONE &&
-                  ms_lookup_match((void *)&lookup, &stage->likely)))
-        return stage->likely;
-    return ms_lookup_walk(&lookup, stage->probe, stage->hash);
+    if (ms_unlikely((head >> 40 & 0xff) != key->size))
+        return false;
+    return usual && ms_likely(ms_is_quick_size(key->size))
+               ? ms_quick_key_is(ms_quick_key(key->data, key->size), of_entry)
+               : ms_key_equal(of_entry, key->data, key->size);
 }
 
-static void look_up_group(struct reading *reading, size_t first, size_t count)
+enum match { MATCH_NONE, MATCH_EXPIRING, MATCH };
+
+/* Third, with the entry there: compare. Most that are there never expire. */
+MS_ALWAYS_INLINE enum match stage_compare(const memstore *store, const memstore_key *key,
+                                          const struct stage *stage, memstore_view *view,
+                                          bool usual)
 {
-    const memstore *store = reading->store;
-    const memstore_key *keys = reading->keys + first;
-    struct stage stages[GROUP];
+    if (ms_unlikely(stage->entry == NULL))
+        return MATCH_NONE;
+    const uint64_t head = ms_quick_head(stage->entry);
+    if (ms_unlikely(!is_of_key(store, stage->entry, head, key, usual)))
+        return MATCH_NONE;
+    if (ms_unlikely(!ms_quick_never_expires(head)))
+        return MATCH_EXPIRING;
+    if (view != NULL) {
+        view->data = (const char *)stage->entry + ms_quick_head_size(store, usual) + key->size;
+        view->size = ms_quick_value_size(head);
+        view->pin = stage->entry;
+    }
+    return MATCH;
+}
+
+/* The key's entry was found, and the clock decides. */
+static MS_NOINLINE void note_expiring(struct reading *reading, size_t i, struct ms_entry *entry)
+{
     struct ms_found found;
 
-    for (size_t i = 0; i < count; i++)
-        stage_bucket(store, &keys[i], &stages[i]);
-    for (size_t i = 0; i < count; i++)
-        stage_entry(store, &stages[i]);
-    for (size_t i = 0; i < count; i++) {
-        const ms_place place = stage_compare(store, &keys[i], &stages[i]);
+    ms_found_at(reading->store, ms_arena_place_of(&reading->store->arena, entry), &found);
+    note_found(reading, i, &found);
+}
 
-        if (place != MS_PLACE_NONE) {
-            ms_found_at(store, place, &found);
-            note_found(reading, first + i, &found);
+/* It is not where most are, or not there. */
+static MS_NOINLINE void look_up_whole(struct reading *reading, size_t i, uint64_t hash)
+{
+    const memstore_key *key = &reading->keys[i];
+    struct ms_found found;
+
+    if (ms_lookup_find(reading->store, key->data, key->size, hash, &found))
+        note_found(reading, i, &found);
+}
+
+/* `usual` is known to the compiler. */
+MS_ALWAYS_INLINE void look_up_group(struct reading *reading, size_t first, size_t count, bool usual)
+{
+    const memstore *const store = reading->store;
+    const memstore_key *const keys = reading->keys + first;
+    const uint64_t hot = ms_quick_hot(store);
+    struct stage stages[GROUP];
+    size_t found = 0;
+
+    for (size_t i = 0; i < count; i++)
+        stage_bucket(store, hot, &keys[i], &stages[i], usual);
+    for (size_t i = 0; i < count; i++)
+        stage_entry(store, hot, &stages[i], usual);
+    for (size_t i = 0; i < count; i++) {
+        memstore_view *const view = reading->views != NULL ? &reading->views[first + i] : NULL;
+        const enum match match = stage_compare(store, &keys[i], &stages[i], view, usual);
+
+        if (ms_unlikely(match == MATCH_NONE)) {
+            look_up_whole(reading, first + i, stages[i].hash);
+        } else if (ms_unlikely(match == MATCH_EXPIRING)) {
+            note_expiring(reading, first + i, stages[i].entry);
+        } else {
+            found++;
+            if (view == NULL)
+                reading->flags[first + i] = 1;
         }
     }
+    reading->found += found;
+}
+
+static MS_NOINLINE void look_up_groups_usual(struct reading *reading)
+{
+    for (size_t first = 0; first < reading->n; first += GROUP)
+        look_up_group(reading, first, reading->n - first < GROUP ? reading->n - first : GROUP,
+                      true);
+}
+
+static MS_NOINLINE void look_up_groups_any(struct reading *reading)
+{
+    for (size_t first = 0; first < reading->n; first += GROUP)
+        look_up_group(reading, first, reading->n - first < GROUP ? reading->n - first : GROUP,
+                      false);
 }
 
 static void look_up_all(struct reading *reading)
 {
     forget_results(reading);
-    for (size_t first = 0; first < reading->n; first += GROUP)
-        look_up_group(reading, first, reading->n - first < GROUP ? reading->n - first : GROUP);
+    if (ms_likely(is_usual(reading->store)))
+        look_up_groups_usual(reading);
+    else
+        look_up_groups_any(reading);
     ms_testing_reach(MS_POINT_READ_LOADED);
 }
 
@@ -277,31 +346,53 @@ static int64_t unix_offset_now(void)
     return ms_clock_unix_ms() - ms_clock_exact_ms();
 }
 
-/* Pin what was found and complete the views. Still in the read section of the lookups. */
-static void complete_views(struct reading *reading)
+/* What the reads of these renew; only now are they known to count. */
+static void renew(const struct reading *reading, size_t i, const struct ms_found *found)
+{
+    const memstore_key *key = &reading->keys[i];
+
+    ms_slide_read(reading->store, key->data, key->size, found->place);
+    const int64_t expiry = ms_found_expiry(found);
+    reading->views[i].expires_at_ms = expiry == MS_NEVER ? 0 : expiry;
+}
+
+/* Pin what the view shows of any store. */
+static MS_NOINLINE void complete_any(const struct reading *reading, size_t i)
 {
     memstore *store = reading->store;
+    memstore_view *view = &reading->views[i];
+    struct ms_found found = {.entry = view->pin};
+
+    found.place = ms_arena_place_of(&store->arena, found.entry);
+    found.segment = ms_arena_segment_of(&store->arena, found.place);
+    ms_segment_pin(found.segment);
+    ms_eviction_touch(store->touch, &store->eviction, found.entry);
+    ms_found_mark_versioned(&found);
+    if (ms_unlikely((store->kept & MS_KEPT_TTL) != 0))
+        renew(reading, i, &found);
+    view->version = ms_found_version(store, &found);
+    view->pin = found.segment;
+}
+
+/* Pin what was found and complete the views. Still in the read section of the lookups. */
+static void complete_views(const struct reading *reading)
+{
+    const memstore *const store = reading->store;
+    const uint64_t hot = ms_quick_hot(store);
+    const bool usual = is_usual(store);
     int64_t offset = 0;
 
     for (size_t i = 0; i < reading->n; i++) {
         memstore_view *view = &reading->views[i];
-        if (view->pin == NULL)
-            continue;
+        struct ms_entry *entry = view->pin;
 
-        struct ms_found found = {.place = (ms_place)view->version, .entry = view->pin};
-        found.segment = ms_arena_segment_of(&store->arena, found.place);
-        ms_add_acquire(&found.segment->pins, 1);
-        ms_eviction_touch(store->touch, &store->eviction, found.entry);
-        ms_found_mark_versioned(&found);
-        if (ms_unlikely((store->kept & MS_KEPT_TTL) != 0)) {
-            ms_slide_read(store, reading->keys[i].data, reading->keys[i].size, found.place);
-            view->expires_at_ms = ms_found_expiry(&found);
-        }
-        view->version = ms_found_version(store, &found);
-        view->pin = found.segment;
-        if (view->expires_at_ms == MS_NEVER) {
-            view->expires_at_ms = 0;
-        } else {
+        if (ms_unlikely(entry == NULL))
+            continue;
+        if (ms_likely(usual) && ms_likely(!ms_entry_is_long(entry)))
+            view->pin = ms_quick_pin(store, hot, entry, &view->version);
+        else
+            complete_any(reading, i);
+        if (ms_unlikely(view->expires_at_ms != 0)) {
             if (offset == 0)
                 offset = unix_offset_now();
             view->expires_at_ms += offset;

@@ -77,10 +77,10 @@ MS_ALWAYS_INLINE size_t ms_quick_value_size(uint64_t head)
 
 /* The first entry in the bucket whose tag agrees, or NULL. Place 0 leads to zeroes, which are no
  * entry. */
-MS_ALWAYS_INLINE struct ms_entry *ms_quick_candidate(const memstore *store, uint64_t hot,
-                                                     uint64_t hash, bool usual)
+MS_ALWAYS_INLINE struct ms_entry *ms_quick_candidate_in(const memstore *store, uint64_t hot,
+                                                        const struct ms_bucket *bucket,
+                                                        uint64_t hash, bool usual)
 {
-    const struct ms_bucket *bucket = ms_quick_bucket(store, hot, hash);
     const unsigned long candidates = ms_bucket_candidates(bucket, ms_index_tag(hash));
 
     if (ms_unlikely(candidates == 0))
@@ -91,6 +91,12 @@ MS_ALWAYS_INLINE struct ms_entry *ms_quick_candidate(const memstore *store, uint
 
     ms_testing_reach(MS_POINT_READ_FOUND);
     return (struct ms_entry *)(ms_quick_base(hot) + (place << shift));
+}
+
+MS_ALWAYS_INLINE struct ms_entry *ms_quick_candidate(const memstore *store, uint64_t hot,
+                                                     uint64_t hash, bool usual)
+{
+    return ms_quick_candidate_in(store, hot, ms_quick_bucket(store, hot, hash), hash, usual);
 }
 
 /* Bytes of a short entry before its key. */
@@ -153,6 +159,44 @@ MS_ALWAYS_INLINE void ms_quick_touch_usual(struct ms_entry *entry, uint64_t head
     /* ORDER: release, as in ms_eviction_touch. */
     if (ms_unlikely((mark & MS_MARK_ACCESS) < MS_ACCESS_COUNT_MAX))
         ms_store_release(&entry->mark, (unsigned char)(mark + 1));
+}
+
+/* ---- Views ---- */
+
+/* Note a use, and that somebody is told the version. */
+MS_ALWAYS_INLINE void ms_quick_touch_viewed(struct ms_entry *entry)
+{
+    const unsigned mark = ms_load_relaxed(&entry->mark);
+    const unsigned used = (mark & MS_MARK_ACCESS) < MS_ACCESS_COUNT_MAX ? mark + 1 : mark;
+
+    /* ORDER: release, as in ms_eviction_touch. */
+    if (ms_unlikely((used | MS_MARK_VERSIONED) != mark))
+        ms_store_release(&entry->mark, (unsigned char)(used | MS_MARK_VERSIONED));
+}
+
+/* Where an entry of a usual store is. */
+MS_ALWAYS_INLINE struct ms_segment *ms_quick_segment(const memstore *store, uint64_t hot,
+                                                     struct ms_entry *entry)
+{
+    const size_t offset = (size_t)((const char *)entry - ms_quick_base(hot));
+
+    if (ms_likely(offset < store->arena.pages_offset))
+        return &store->arena.segments[offset >> store->arena.segment_shift];
+    return (struct ms_segment *)entry - 1;
+}
+
+/* Hold an entry of a usual store in place for a view and note that; the version is what the view is to
+ * tell. In a read section, which is what keeps the segment from being reused until the pin counts. */
+MS_ALWAYS_INLINE struct ms_segment *ms_quick_pin(const memstore *store, uint64_t hot,
+                                                 struct ms_entry *entry, uint64_t *version)
+{
+    struct ms_segment *segment = ms_quick_segment(store, hot, entry);
+
+    ms_segment_pin(segment);
+    ms_quick_touch_viewed(entry);
+    *version = segment->sequence << MS_VERSION_SHIFT |
+               (uint64_t)((const char *)entry - segment->base) >> MS_HOT_GRANULE_SHIFT;
+    return segment;
 }
 
 #endif

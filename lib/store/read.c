@@ -2,6 +2,7 @@
 /* Single reads: no lock, and no shared line written. */
 #include "store/measuring.h"
 #include "store/quick.h"
+#include "store/reading.h"
 #include "store/slide.h"
 
 #include "loader/kept.h"
@@ -11,39 +12,9 @@
  * stay short. */
 #define COPY_PINNED_FROM (256 * 1024)
 
-/* How far the wall clock is allowed to have been stepped before views tell expiries by the new
- * one. */
-#define UNIX_OFFSET_LIFE_MS 100
-
-static int64_t unix_offset(memstore *store)
-{
-    const int64_t now = ms_clock_coarse_ms();
-    int64_t fake_monotonic, fake_unix;
-
-    if (now - ms_load_relaxed(&store->unix_offset_read) >= UNIX_OFFSET_LIFE_MS ||
-        ms_testing_clock(&fake_monotonic, &fake_unix)) {
-        ms_store_relaxed(&store->unix_offset, ms_clock_unix_ms() - ms_clock_exact_ms());
-        ms_store_relaxed(&store->unix_offset_read, now);
-    }
-    return ms_load_relaxed(&store->unix_offset);
-}
-
-/* ---- Counting: a read is counted when it begins, and once more if it misses ---- */
-
-static void count_read(memstore *store)
-{
-    ms_store_tick(store, ms_count(&store->counters, MS_COUNT_READS, 1));
-}
-
-/* A read that was counted is refused, which is neither hit nor miss. */
-static void uncount_read(memstore *store)
-{
-    ms_count(&store->counters, MS_COUNT_READS, UINT64_MAX);
-}
-
 /* ---- Ends of reads, each of which leaves the section ---- */
 
-static MS_NOINLINE int missed(memstore *store)
+MS_NOINLINE int ms_read_missed(memstore *store)
 {
     ms_rcu_read_unlock();
     ms_count(&store->counters, MS_COUNT_MISSES, 1);
@@ -56,16 +27,16 @@ static MS_NOINLINE int refused_closed(void)
     return MEMSTORE_ERR_CACHE_CLOSED;
 }
 
-static MS_NOINLINE int counted_refused_closed(memstore *store)
+MS_NOINLINE int ms_read_refused(memstore *store)
 {
-    uncount_read(store);
+    ms_read_uncount(store);
     return refused_closed();
 }
 
 static MS_NOINLINE int too_small(memstore *store)
 {
     ms_rcu_read_unlock();
-    uncount_read(store);
+    ms_read_uncount(store);
     return MEMSTORE_ERR_BUFFER_TOO_SMALL;
 }
 
@@ -74,26 +45,12 @@ static void touch(memstore *store, struct ms_entry *entry)
     ms_eviction_touch(store->touch, &store->eviction, entry);
 }
 
-/* Hold the segment in place. In a read section, which is what keeps it from being reused until
- * the pin counts. */
-static void pin(struct ms_segment *segment)
-{
-    ms_add_acquire(&segment->pins, 1);
-}
-
-static void unpin(struct ms_segment *segment)
-{
-    /* ORDER: release, so that our reads of the value happen before the segment is written again.
-     * Pairs with the acquire in recycle_locked(). */
-    ms_sub_release(&segment->pins, 1);
-}
-
 static MS_NOINLINE int copy_pinned(struct ms_segment *segment, struct ms_bytes value, void *buf)
 {
-    pin(segment);
+    ms_segment_pin(segment);
     ms_rcu_read_unlock();
     memcpy(buf, value.data, value.size);
-    unpin(segment);
+    ms_segment_unpin(segment);
     return MEMSTORE_OK;
 }
 
@@ -132,18 +89,18 @@ static MS_NOINLINE int get_whole(memstore *store, const void *key, size_t key_si
 {
     ms_rcu_read_lock();
     if (ms_unlikely(ms_store_is_closed(store)))
-        return counted_refused_closed(store);
+        return ms_read_refused(store);
 
     ms_place place = find(store, key, key_size);
     if (ms_unlikely(place == MS_PLACE_NONE)) {
         tell(value_size, 0);
-        return missed(store);
+        return ms_read_missed(store);
     }
     struct ms_entry *entry = (struct ms_entry *)ms_arena_entry(&store->arena, place);
     if (ms_unlikely(!ms_lookup_is_live(store, place, entry))) {
         if (!ms_lookup_renewed(store, key, key_size, &place)) {
             tell(value_size, 0);
-            return missed(store);
+            return ms_read_missed(store);
         }
         entry = (struct ms_entry *)ms_arena_entry(&store->arena, place);
     }
@@ -246,7 +203,7 @@ static MS_NOINLINE int get_unmeasured(memstore *store, const void *key, size_t k
 {
     const uint64_t flags = store->hot_unmeasured;
 
-    count_read(store);
+    ms_read_count(store);
     if (ms_likely((flags & MS_HOT_USUAL) != 0) && ms_likely(ms_is_quick_size(key_size)))
         return get_quick(store, ms_quick_hot(store), key, key_size, buf, cap, value_size, true);
     if (ms_unlikely((flags & MS_HOT_OPEN) == 0))
@@ -284,7 +241,7 @@ static MS_NOINLINE int get_again_noted(memstore *store, const void *key, size_t 
 {
     const bool by_turn = ms_track_take_turn(store, ms_quick_stripe(store, ms_reader_current()));
 
-    uncount_read(store);
+    ms_read_uncount(store);
     return get_noted(store, key, key_size, buf, cap, value_size, by_turn, false);
 }
 
@@ -313,7 +270,7 @@ static MS_NOINLINE int get_otherwise(memstore *store, const void *key, size_t ke
         return ms_latency_is_turn() ? get_timed(store, key, key_size, buf, cap, value_size)
                                     : get_unmeasured(store, key, key_size, buf, cap, value_size);
     }
-    count_read(store);
+    ms_read_count(store);
     return leave_and_get_whole(store, key, key_size, buf, cap, value_size);
 }
 
@@ -325,7 +282,7 @@ static MS_NOINLINE int get_first(memstore *store, const void *key, size_t key_si
         ms_reader_prepare();
     const uint64_t start = ms_measuring_begin_read(store);
     size_t size = 0;
-    count_read(store);
+    ms_read_count(store);
     const int status = get_whole(store, key, key_size, buf, cap, &size);
     if (status != MEMSTORE_ERR_CACHE_CLOSED)
         tell(value_size, size);
@@ -343,7 +300,7 @@ static MS_NOINLINE int get_any(memstore *store, const void *key, size_t key_size
 
     if (ms_unlikely((hot & MS_HOT_OPEN) == 0))
         return get_otherwise(store, key, key_size, buf, cap, value_size);
-    count_read(store);
+    ms_read_count(store);
     return get_quick(store, hot, key, key_size, buf, cap, value_size, false);
 }
 
@@ -397,91 +354,6 @@ int ms_store_get_followed(memstore *store, const void *key, size_t key_size, voi
         return get_again_noted(store, key, key_size, buf, cap, value_size);
     return get_looked_up(store, ms_quick_find_hashed(store, hot, quick, hash), key, key_size, buf,
                          cap, value_size, true);
-}
-
-/* ---- get_view ---- */
-
-int64_t ms_store_unix_expiry(memstore *store, int64_t expiry)
-{
-    return expiry == MS_NEVER ? 0 : expiry + unix_offset(store);
-}
-
-/* Fill a view of a pinned entry. */
-static void fill_view(memstore *store, const struct ms_found *found, memstore_view *out)
-{
-    const int64_t expiry = ms_found_expiry(found);
-
-    ms_found_mark_versioned(found);
-    out->data = found->parts.value;
-    out->size = found->parts.value_size;
-    out->version = ms_found_version(store, found);
-    out->expires_at_ms = ms_store_unix_expiry(store, expiry);
-    out->pin = found->segment;
-}
-
-static MS_NOINLINE int missed_view(memstore *store, const void *key, size_t key_size)
-{
-    const int status = missed(store);
-
-    if ((ms_store_bounds(store) & MS_BOUNDS_TRACKED) != 0)
-        ms_track_any_read(store, key, key_size, status, 0);
-    return status;
-}
-
-int ms_store_get_view(memstore *store, const void *key, size_t key_size, memstore_view *out)
-{
-    const uint64_t hash = ms_store_hash(store, key, key_size);
-    struct ms_found found;
-
-    ms_rcu_read_lock();
-    if (ms_unlikely(ms_store_is_closed(store)))
-        return refused_closed();
-    count_read(store);
-    if (!ms_lookup_live(store, key, key_size, hash, &found))
-        return missed_view(store, key, key_size);
-    ms_testing_reach(MS_POINT_READ_KEPT);
-    pin(found.segment);
-    touch(store, found.entry);
-    ms_slide_read(store, key, key_size, found.place);
-    fill_view(store, &found, out);
-    ms_rcu_read_unlock();
-    if (ms_unlikely((ms_store_bounds(store) & MS_BOUNDS_TRACKED) != 0))
-        ms_track_any_read(store, key, key_size, MEMSTORE_OK, out->size);
-    return MEMSTORE_OK;
-}
-
-void ms_view_of(memstore *store, const struct ms_found *found, memstore_view *out)
-{
-    pin(found->segment);
-    fill_view(store, found, out);
-}
-
-void ms_view_share(const memstore_view *view, memstore_view *out)
-{
-    if (ms_view_is_kept(view))
-        ms_kept_share(view);
-    else if (view->pin != NULL)
-        pin(view->pin);
-    *out = *view;
-}
-
-void ms_view_give_back_marked(memstore_view *view)
-{
-    if (ms_view_is_kept(view)) {
-        ms_kept_release(view);
-        *view = (memstore_view){0};
-    } else if (ms_view_has_pass(view)) {
-        ms_admission_release(view);
-    } else {
-        ms_event_view_release(view);
-    }
-}
-
-void ms_view_release(memstore_view *view)
-{
-    if (view->pin != NULL)
-        unpin(view->pin);
-    *view = (memstore_view){0};
 }
 
 /* ---- has ---- */

@@ -394,11 +394,11 @@ uint64_t ms_reclaim_sweep_locked(memstore *store, struct ms_segment *segment, in
     if (pass.max_stale == 0) {
         sweep(&pass, most);
     } else {
-        ms_add_acquire(&segment->pins, 1);
+        ms_segment_pin(segment);
         ms_stale_prepare_locked(store, segment);
         sweep(&pass, most);
         ms_stale_settle_locked(store);
-        ms_sub_release(&segment->pins, 1);
+        ms_segment_unpin(segment);
     }
     return pass.removed_expired + pass.dropped_stale;
 }

@@ -68,7 +68,7 @@ static int update_ttl_locked(memstore *store, const memstore_key *key, uint64_t 
     }
 
     *pinned = found.segment;
-    ms_add_acquire(&found.segment->pins, 1);
+    ms_segment_pin(found.segment);
     *rewrite = (struct ms_write){
         .key = *key,
         .value = found.parts.value,
@@ -101,7 +101,7 @@ int ms_store_update_ttl(memstore *store, const void *key, size_t key_size, int64
 
     if (status == MS_WRITE_AGAIN) {
         status = ms_store_try_write(store, &rewrite, hash, &outcome);
-        ms_sub_release(&pinned->pins, 1);
+        ms_segment_unpin(pinned);
         if (status == MS_WRITE_AGAIN)
             status = MEMSTORE_ERR_TTL_UPDATE_FAILED;
     }

@@ -237,11 +237,13 @@ int ms_store_get(memstore *store, const void *key, size_t key_size, void *buf, s
 /* The same for where keys are followed. */
 int ms_store_get_followed(memstore *store, const void *key, size_t key_size, void *buf, size_t cap,
                           size_t *value_size);
-int ms_store_get_view(memstore *store, const void *key, size_t key_size, memstore_view *out);
 int ms_store_has(memstore *store, const void *key, size_t key_size);
 int ms_store_get_expiry(memstore *store, const void *key, size_t key_size, int64_t *expiry,
                         int64_t *now);
 int ms_store_get_created(memstore *store, const void *key, size_t key_size, int64_t *unix_ms);
+
+/* ---- store/view.c ---- */
+int ms_store_get_view(memstore *store, const void *key, size_t key_size, memstore_view *out);
 void ms_view_release(memstore_view *view);
 /* A view of an entry that is published under its shard's lock, or that is still reserved. Pins its
  * segment. */

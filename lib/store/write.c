@@ -220,7 +220,7 @@ void ms_store_note_expiry(memstore *store, struct ms_segment *segment, int64_t e
 static void view_reserved(memstore *store, const struct ms_write *write,
                           const struct ms_reserved *reserved)
 {
-    ms_add_acquire(&reserved->segment->pins, 1);
+    ms_segment_pin(reserved->segment);
     *write->pinned = (memstore_view){
         .data = reserved->key + write->key.size,
         .size = write->value_size,

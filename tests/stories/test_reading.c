@@ -310,3 +310,105 @@ Test(reading, read_many_shows_values_in_place_and_holds_none_after_it)
               test_stats(store).misses == 10 + 11 + 66);
     memstore_destroy(store);
 }
+
+/* ---- Every way to read ---- */
+
+static const size_t key_sizes[] = {1, 7, 8, 16, 17, 20, 31, 32, 33, 255, 256, 300};
+static const size_t value_sizes[] = {0, 1, 15, 16, 100, 128, 129, 65532, 65533, 65534, 70000};
+#define KEYS TEST_COUNT_OF(key_sizes)
+
+static void fill(memstore *store, const unsigned char *bytes, size_t value_size)
+{
+    for (unsigned i = 0; i < KEYS; i++)
+        assert_ok(memstore_set(store, bytes, key_sizes[i], bytes + i, value_size,
+                               i % 3 == 2 ? 3600000 : 0));
+}
+
+static bool is_view(const memstore_view *view, const unsigned char *value, size_t size, bool ends)
+{
+    return view->size == size && (size == 0 || memcmp(view->data, value, size) == 0) &&
+           view->version != 0 && (view->expires_at_ms != 0) == ends;
+}
+
+/* The entries of fill(), by get(), get_view(), get_many() and has_many(). */
+static void expect_filled(memstore *store, const unsigned char *bytes, size_t value_size)
+{
+    static unsigned char copy[70000];
+    memstore_view views[KEYS], view;
+    unsigned char there[KEYS];
+    memstore_key keys[KEYS];
+    size_t found, size;
+
+    for (unsigned i = 0; i < KEYS; i++)
+        keys[i] = (memstore_key){bytes, key_sizes[i]};
+    assert_ok(memstore_get_many(store, keys, KEYS, views, &found));
+    cr_assert_eq(found, KEYS);
+    assert_ok(memstore_has_many(store, keys, KEYS, there, &found));
+    cr_assert_eq(found, KEYS);
+    for (unsigned i = 0; i < KEYS; i++) {
+        cr_assert(is_view(&views[i], bytes + i, value_size, i % 3 == 2), "%zu, %zu bytes",
+                  key_sizes[i], value_size);
+        assert_ok(memstore_get(store, bytes, key_sizes[i], copy, sizeof copy, &size));
+        cr_assert(size == value_size && memcmp(copy, bytes + i, size) == 0);
+        assert_ok(memstore_get_view(store, bytes, key_sizes[i], &view));
+        cr_assert(is_view(&view, bytes + i, value_size, i % 3 == 2));
+        cr_assert(view.data == views[i].data && view.version == views[i].version && there[i] == 1);
+        memstore_view_release(&view);
+    }
+    cr_assert_gt(test_memory(store).pinned, 0);
+    memstore_view_release_many(views, KEYS);
+    cr_assert_eq(test_memory(store).pinned, 0);
+}
+
+static void expect_nothing(memstore *store, const unsigned char *bytes)
+{
+    memstore_view views[KEYS], view;
+    memstore_key keys[KEYS];
+    size_t found;
+
+    for (unsigned i = 0; i < KEYS; i++)
+        keys[i] = (memstore_key){bytes, key_sizes[i]};
+    assert_ok(memstore_get_many(store, keys, KEYS, views, &found));
+    cr_assert_eq(found, 0);
+    for (unsigned i = 0; i < KEYS; i++) {
+        cr_assert(views[i].data == NULL && views[i].pin == NULL);
+        assert_status(memstore_get_view(store, bytes, key_sizes[i], &view),
+                      MEMSTORE_ERR_KEY_NOT_FOUND);
+    }
+}
+
+Test(reading, every_way_to_read_tells_the_same_of_every_size_in_every_kind_of_store)
+{
+    static const char *const kinds[] = {"eviction=adaptive",
+                                        "eviction=lru",
+                                        "eviction=lfu",
+                                        "hash_function=crc32",
+                                        "ttl.mode=access",
+                                        "ttl.store_creation_time=true",
+                                        "shards=1",
+                                        "monitoring.track_operation_latency=true",
+                                        "monitoring.access_sample_ratio=1"};
+    unsigned char *bytes = test_bytes(70000 + KEYS, 13);
+
+    test_clock_start();
+    for (unsigned k = 0; k < TEST_COUNT_OF(kinds); k++) {
+        for (unsigned small = 0; small < 2; small++) {
+            memstore *store = test_open(
+                kinds[k], "maintenance=manual",
+                small ? "performance.memory_limit=3MiB" : "performance.memory_limit=64MiB", NULL);
+
+            expect_nothing(store, bytes);
+            for (unsigned v = 0; v < TEST_COUNT_OF(value_sizes); v++) {
+                fill(store, bytes, value_sizes[v]);
+                expect_filled(store, bytes, value_sizes[v]);
+            }
+            const uint64_t reads = test_stats(store).hits + test_stats(store).misses;
+            cr_assert_eq(test_stats(store).hits, 3 * KEYS * TEST_COUNT_OF(value_sizes));
+            cr_assert_eq(reads, test_stats(store).hits + 2 * KEYS);
+            assert_ok(memstore_clear(store));
+            expect_nothing(store, bytes);
+            memstore_destroy(store);
+        }
+    }
+    free(bytes);
+}

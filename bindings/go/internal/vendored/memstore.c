@@ -3006,6 +3006,14 @@ static inline const struct ms_entry *ms_segment_entry(const struct ms_segment *s
 {
     return (const struct ms_entry *)(segment->base + offset);
 }
+static inline void ms_segment_pin(struct ms_segment *segment)
+{
+    ms_add_acquire(&segment->pins, 1);
+}
+static inline void ms_segment_unpin(struct ms_segment *segment)
+{
+    ms_sub_release(&segment->pins, 1);
+}
 static inline void ms_segment_push(struct ms_segment **stack, struct ms_segment *segment)
 {
     segment->newer = *stack;
@@ -3124,13 +3132,14 @@ MS_ALWAYS_INLINE struct ms_segment *ms_arena_segment_of(const struct ms_arena *a
         return &arena->segments[offset >> arena->segment_shift];
     return (struct ms_segment *)(arena->base + offset - sizeof(struct ms_segment));
 }
+#define MS_VERSION_SHIFT 20
 static inline uint64_t ms_arena_version(const struct ms_arena *arena, ms_place place,
                                         const struct ms_segment *segment)
 {
     const uint64_t granule =
         (uint64_t)((const char *)ms_arena_entry(arena, place) - segment->base) >>
         arena->granule_shift;
-    return segment->sequence << 20 | granule;
+    return segment->sequence << MS_VERSION_SHIFT | granule;
 }
 static inline size_t ms_arena_segment_size(const struct ms_arena *arena)
 {
@@ -10408,7 +10417,7 @@ static void free_event_locked(struct ms_event *event)
     struct ms_events *events = event->events;
     events->used -= event->bytes;
     if (event->segment != NULL)
-        ms_sub_release(&event->segment->pins, 1);
+        ms_segment_unpin(event->segment);
     ms_mem_free_wiped(event, events->wipes);
 }
 static void drop_reference_locked(struct ms_event *event)
@@ -10452,7 +10461,7 @@ static struct ms_event *make_event_locked(struct ms_events *events,
                                .expires_at_ms = note->expires_at_ms,
                                .at_ms = ms_clock_unix_ms()};
     if (note->segment != NULL) {
-        ms_add_acquire(&note->segment->pins, 1);
+        ms_segment_pin(note->segment);
         return event;
     }
     char *copy = (char *)event + head;
@@ -13430,11 +13439,11 @@ int ms_store_get(memstore *store, const void *key, size_t key_size, void *buf, s
                  size_t *value_size);
 int ms_store_get_followed(memstore *store, const void *key, size_t key_size, void *buf, size_t cap,
                           size_t *value_size);
-int ms_store_get_view(memstore *store, const void *key, size_t key_size, memstore_view *out);
 int ms_store_has(memstore *store, const void *key, size_t key_size);
 int ms_store_get_expiry(memstore *store, const void *key, size_t key_size, int64_t *expiry,
                         int64_t *now);
 int ms_store_get_created(memstore *store, const void *key, size_t key_size, int64_t *unix_ms);
+int ms_store_get_view(memstore *store, const void *key, size_t key_size, memstore_view *out);
 void ms_view_release(memstore_view *view);
 void ms_view_of(memstore *store, const struct ms_found *found, memstore_view *out);
 void ms_view_share(const memstore_view *view, memstore_view *out);
@@ -14858,7 +14867,7 @@ static int draft_retimed(struct ms_commit *commit, struct ms_step *step, struct 
     const bool live =
         ms_lookup_live(store, step->op->key.data, step->op->key.size, step->hash, &found);
     if (live) {
-        ms_add_acquire(&found.segment->pins, 1);
+        ms_segment_pin(found.segment);
         draft->pinned = found.segment;
         draft->value = found.parts.value;
         draft->shape.value_size = found.parts.value_size;
@@ -14903,7 +14912,7 @@ static int prepare_step(struct ms_commit *commit, struct ms_step *step)
         ms_store_note_expiry(store, step->reserved.segment, draft.shape.expiry, commit->now);
     }
     if (draft.pinned != NULL)
-        ms_sub_release(&draft.pinned->pins, 1);
+        ms_segment_unpin(draft.pinned);
     return status;
 }
 static int reserve_records(struct ms_commit *commit)
@@ -18147,19 +18156,19 @@ bool ms_lookup_match_rare(const struct ms_lookup *lookup, uint32_t *place)
     return parts.key_size == lookup->key_size &&
            ms_key_equal(parts.key, lookup->key, lookup->key_size);
 }
-static bool match(void *context, uint32_t *place)
+static bool store_lookup_match(void *context, uint32_t *place)
 {
     return ms_lookup_match(context, place);
 }
 ms_place ms_lookup_walk(const struct ms_lookup *lookup, struct ms_probe probe, uint64_t hash)
 {
-    return ms_index_find_from(probe, hash, match, (void *)lookup);
+    return ms_index_find_from(probe, hash, store_lookup_match, (void *)lookup);
 }
 bool ms_lookup_find_slot(memstore *store, const void *key, size_t key_size, uint64_t hash,
                          struct ms_index_slot *slot, struct ms_found *out)
 {
     struct ms_lookup lookup = {.store = store, .key = key, .key_size = key_size};
-    if (!ms_index_find_slot(&store->index, hash, match, &lookup, slot))
+    if (!ms_index_find_slot(&store->index, hash, store_lookup_match, &lookup, slot))
         return false;
     ms_found_at(store, ms_slot_place(slot), out);
     return true;
@@ -18608,6 +18617,235 @@ bool ms_maintenance_grace_period(memstore *store, int64_t deadline_us)
 }
 
 /* lib/store/many.c */
+#ifndef MS_UTIL_QUICK_KEY_H
+#define MS_UTIL_QUICK_KEY_H
+#include <stdbool.h>
+#include <string.h>
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+static inline bool ms_is_quick_size(size_t size)
+{
+    return size - 17 < 16;
+}
+#if defined(__SSE2__)
+typedef __m128i ms_piece;
+MS_ALWAYS_INLINE ms_piece ms_piece_load(const void *at)
+{
+    return _mm_loadu_si128(at);
+}
+MS_ALWAYS_INLINE ms_piece ms_piece_xor(ms_piece piece, const uint64_t words[2])
+{
+    return _mm_xor_si128(piece, *(const __m128i *)words);
+}
+MS_ALWAYS_INLINE uint64_t ms_piece_low(ms_piece piece)
+{
+    return (uint64_t)_mm_cvtsi128_si64(piece);
+}
+MS_ALWAYS_INLINE uint64_t ms_piece_high(ms_piece piece)
+{
+    return (uint64_t)_mm_cvtsi128_si64(_mm_shuffle_epi32(piece, 0xee));
+}
+MS_ALWAYS_INLINE bool ms_pieces_equal(ms_piece a, ms_piece b, ms_piece c, ms_piece d)
+{
+    const __m128i both = _mm_and_si128(_mm_cmpeq_epi8(a, b), _mm_cmpeq_epi8(c, d));
+    return _mm_movemask_epi8(both) == 0xffff;
+}
+#else
+typedef struct {
+    uint64_t low, high;
+} ms_piece;
+MS_ALWAYS_INLINE ms_piece ms_piece_load(const void *at)
+{
+    ms_piece piece;
+    memcpy(&piece, at, sizeof piece);
+    return piece;
+}
+MS_ALWAYS_INLINE ms_piece ms_piece_xor(ms_piece piece, const uint64_t words[2])
+{
+    return (ms_piece){piece.low ^ words[0], piece.high ^ words[1]};
+}
+MS_ALWAYS_INLINE uint64_t ms_piece_low(ms_piece piece)
+{
+    return piece.low;
+}
+MS_ALWAYS_INLINE uint64_t ms_piece_high(ms_piece piece)
+{
+    return piece.high;
+}
+MS_ALWAYS_INLINE bool ms_pieces_equal(ms_piece a, ms_piece b, ms_piece c, ms_piece d)
+{
+    return ((a.low ^ b.low) | (a.high ^ b.high) | (c.low ^ d.low) | (c.high ^ d.high)) == 0;
+}
+#endif
+struct ms_quick_key {
+    ms_piece first;
+    ms_piece last;
+    size_t size;
+};
+MS_ALWAYS_INLINE struct ms_quick_key ms_quick_key(const void *key, size_t size)
+{
+    return (struct ms_quick_key){ms_piece_load(key), ms_piece_load((const char *)key + size - 16),
+                                 size};
+}
+#define MS_XXH_PRIME64_1 UINT64_C(0x9e3779b185ebca87)
+#define MS_XXH3_AVALANCHE UINT64_C(0x165667919e3779f9)
+MS_ALWAYS_INLINE uint64_t ms_piece_fold(ms_piece piece, const uint64_t secret[2])
+{
+    const ms_piece mixed = ms_piece_xor(piece, secret);
+    const unsigned __int128 product = (unsigned __int128)ms_piece_low(mixed) * ms_piece_high(mixed);
+    return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+MS_ALWAYS_INLINE uint64_t ms_quick_key_hash(const struct ms_hasher *hasher, struct ms_quick_key key)
+{
+    uint64_t hash = key.size * MS_XXH_PRIME64_1 + ms_piece_fold(key.first, hasher->secret);
+    ms_keep_in_order(hash);
+    hash += ms_piece_fold(key.last, hasher->secret + 2);
+    hash ^= hash >> 37;
+    hash *= MS_XXH3_AVALANCHE;
+    return hash ^ hash >> 32;
+}
+MS_ALWAYS_INLINE bool ms_quick_key_is(struct ms_quick_key key, const char *bytes)
+{
+    return ms_pieces_equal(key.first, ms_piece_load(bytes), key.last,
+                           ms_piece_load(bytes + key.size - 16));
+}
+#endif
+#ifndef MS_STORE_QUICK_H
+#define MS_STORE_QUICK_H
+MS_ALWAYS_INLINE uint64_t ms_quick_hot(const memstore *store)
+{
+    return ms_load_acquire(&store->hot);
+}
+MS_ALWAYS_INLINE const char *ms_quick_base(uint64_t hot)
+{
+    return (const char *)(uintptr_t)(hot & ~(uint64_t)MS_HOT_MASK);
+}
+MS_ALWAYS_INLINE bool ms_is_quick_measured(uint64_t hot, size_t key_size)
+{
+    return (hot & MS_HOT_MEASURED_USUAL) != 0 && ms_is_quick_size(key_size);
+}
+MS_ALWAYS_INLINE struct ms_counter_stripe *ms_quick_stripe(memstore *store, ms_reader reader)
+{
+    return (struct ms_counter_stripe *)store - 1 - ms_reader_slot(reader);
+}
+MS_ALWAYS_INLINE const struct ms_bucket *ms_quick_bucket(const memstore *store, uint64_t hot,
+                                                         uint64_t hash)
+{
+    const struct ms_shard_view *views = (const struct ms_shard_view *)(store + 1);
+    const uint64_t table = ms_load_acquire(&views[hash >> 48 & (hot & MS_HOT_SHARDS)].table);
+    return (const struct ms_bucket *)ms_quick_base(hot) + (table >> 32) +
+           ms_table_home(table, hash);
+}
+MS_ALWAYS_INLINE uint64_t ms_quick_head(const struct ms_entry *entry)
+{
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) ||                               \
+    __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+    return ms_load_relaxed(&entry->expiry) | (uint64_t)ms_load_relaxed(&entry->mark) << 32 |
+           (uint64_t)entry->key_size << 40 | (uint64_t)entry->value_size << 48;
+#else
+    typedef const volatile uint64_t __attribute__((aligned(4), may_alias)) head_word;
+    return *(head_word *)entry;
+#endif
+}
+MS_ALWAYS_INLINE bool ms_quick_never_expires(uint64_t head)
+{
+    return ms_likely((uint32_t)head == MS_EXPIRY_NEVER);
+}
+MS_ALWAYS_INLINE size_t ms_quick_value_size(uint64_t head)
+{
+    return head >> 48;
+}
+MS_ALWAYS_INLINE struct ms_entry *ms_quick_candidate_in(const memstore *store, uint64_t hot,
+                                                        const struct ms_bucket *bucket,
+                                                        uint64_t hash, bool usual)
+{
+    const unsigned long candidates = ms_bucket_candidates(bucket, ms_index_tag(hash));
+    if (ms_unlikely(candidates == 0))
+        return NULL;
+    const size_t place = ms_load_acquire(&bucket->places[__builtin_ctzl(candidates)]);
+    const unsigned shift = usual ? MS_HOT_GRANULE_SHIFT : store->arena.granule_shift;
+    ms_testing_reach(MS_POINT_READ_FOUND);
+    return (struct ms_entry *)(ms_quick_base(hot) + (place << shift));
+}
+MS_ALWAYS_INLINE struct ms_entry *ms_quick_candidate(const memstore *store, uint64_t hot,
+                                                     uint64_t hash, bool usual)
+{
+    return ms_quick_candidate_in(store, hot, ms_quick_bucket(store, hot, hash), hash, usual);
+}
+MS_ALWAYS_INLINE size_t ms_quick_head_size(const memstore *store, bool usual)
+{
+    return usual ? sizeof(struct ms_entry) : store->short_head;
+}
+struct ms_quick_found {
+    struct ms_entry *entry;
+    uint64_t head;
+};
+MS_ALWAYS_INLINE struct ms_quick_found
+ms_quick_find_hashed(const memstore *store, uint64_t hot, struct ms_quick_key quick, uint64_t hash)
+{
+    struct ms_entry *entry = ms_quick_candidate(store, hot, hash, true);
+    struct ms_quick_found found = {NULL, 0};
+    if (ms_unlikely(entry == NULL))
+        return found;
+    found.head = ms_quick_head(entry);
+    if (ms_likely((uint8_t)(found.head >> 40) == (uint8_t)quick.size) &&
+        ms_likely(ms_quick_key_is(quick, (const char *)(entry + 1))))
+        found.entry = entry;
+    return found;
+}
+MS_ALWAYS_INLINE struct ms_quick_found ms_quick_find_usual(const memstore *store, uint64_t hot,
+                                                           const void *key, size_t key_size)
+{
+    const struct ms_quick_key quick = ms_quick_key(key, key_size);
+    return ms_quick_find_hashed(store, hot, quick, ms_quick_key_hash(&store->hasher, quick));
+}
+MS_ALWAYS_INLINE struct ms_quick_found ms_quick_find_any(const memstore *store, uint64_t hot,
+                                                         const void *key, size_t key_size)
+{
+    const uint64_t hash = ms_store_hash(store, key, key_size);
+    struct ms_entry *entry = ms_quick_candidate(store, hot, hash, false);
+    struct ms_quick_found found = {NULL, 0};
+    if (ms_unlikely(entry == NULL))
+        return found;
+    found.head = ms_quick_head(entry);
+    if (ms_likely((found.head >> 40 & 0xff) == key_size) &&
+        ms_likely(ms_key_equal((const char *)entry + store->short_head, key, key_size)))
+        found.entry = entry;
+    return found;
+}
+MS_ALWAYS_INLINE void ms_quick_touch_usual(struct ms_entry *entry, uint64_t head)
+{
+    const unsigned mark = head >> 32 & 0xff;
+    if (ms_unlikely((mark & MS_MARK_ACCESS) < MS_ACCESS_COUNT_MAX))
+        ms_store_release(&entry->mark, (unsigned char)(mark + 1));
+}
+MS_ALWAYS_INLINE void ms_quick_touch_viewed(struct ms_entry *entry)
+{
+    const unsigned mark = ms_load_relaxed(&entry->mark);
+    const unsigned used = (mark & MS_MARK_ACCESS) < MS_ACCESS_COUNT_MAX ? mark + 1 : mark;
+    if (ms_unlikely((used | MS_MARK_VERSIONED) != mark))
+        ms_store_release(&entry->mark, (unsigned char)(used | MS_MARK_VERSIONED));
+}
+MS_ALWAYS_INLINE struct ms_segment *ms_quick_segment(const memstore *store, uint64_t hot,
+                                                     struct ms_entry *entry)
+{
+    const size_t offset = (size_t)((const char *)entry - ms_quick_base(hot));
+    if (ms_likely(offset < store->arena.pages_offset))
+        return &store->arena.segments[offset >> store->arena.segment_shift];
+    return (struct ms_segment *)entry - 1;
+}
+MS_ALWAYS_INLINE struct ms_segment *ms_quick_pin(const memstore *store, uint64_t hot,
+                                                 struct ms_entry *entry, uint64_t *version)
+{
+    struct ms_segment *segment = ms_quick_segment(store, hot, entry);
+    ms_segment_pin(segment);
+    ms_quick_touch_viewed(entry);
+    *version = segment->sequence << MS_VERSION_SHIFT |
+               (uint64_t)((const char *)entry - segment->base) >> MS_HOT_GRANULE_SHIFT;
+    return segment;
+}
+#endif
 #include <stdlib.h>
 #define store_many_GROUP 16
 #define OPTIMISTIC_TRIES 8
@@ -18630,13 +18868,14 @@ static bool has_expired(struct reading *reading, int64_t expiry)
 }
 static void note_found(struct reading *reading, size_t i, struct ms_found *found)
 {
-    if (has_expired(reading, ms_found_expiry(found))) {
+    int64_t expiry = ms_found_expiry(found);
+    if (has_expired(reading, expiry)) {
         const memstore_key *key = &reading->keys[i];
         if (!ms_lookup_renewed(reading->store, key->data, key->size, &found->place))
             return;
         ms_found_at(reading->store, found->place, found);
+        expiry = ms_found_expiry(found);
     }
-    const int64_t expiry = ms_found_expiry(found);
     reading->found++;
     if (reading->flags != NULL) {
         reading->flags[i] = 1;
@@ -18644,8 +18883,7 @@ static void note_found(struct reading *reading, size_t i, struct ms_found *found
     }
     reading->views[i].data = found->parts.value;
     reading->views[i].size = found->parts.value_size;
-    reading->views[i].version = found->place;
-    reading->views[i].expires_at_ms = expiry;
+    reading->views[i].expires_at_ms = expiry == MS_NEVER ? 0 : expiry;
     reading->views[i].pin = found->entry;
 }
 static void forget_results(struct reading *reading)
@@ -18659,63 +18897,120 @@ static void forget_results(struct reading *reading)
     else
         memset(reading->flags, 0, reading->n);
 }
+MS_ALWAYS_INLINE bool is_usual(const memstore *store)
+{
+    return (store->hot_unmeasured & MS_HOT_USUAL) != 0;
+}
 struct stage {
     uint64_t hash;
-    struct ms_probe probe;
-    ms_place likely;
+    const struct ms_bucket *bucket;
+    struct ms_entry *entry;
 };
-static inline void stage_bucket(const memstore *store, const memstore_key *key, struct stage *stage)
+MS_ALWAYS_INLINE void stage_bucket(const memstore *store, uint64_t hot, const memstore_key *key,
+                                   struct stage *stage, bool usual)
 {
-    stage->hash = ms_store_hash(store, key->data, key->size);
-    stage->probe = ms_index_probe(&store->index, stage->hash);
-    ms_prefetch(&stage->probe.buckets[stage->probe.at]);
+    stage->hash = usual && ms_likely(ms_is_quick_size(key->size))
+                      ? ms_quick_key_hash(&store->hasher, ms_quick_key(key->data, key->size))
+                      : ms_store_hash(store, key->data, key->size);
+    stage->bucket = ms_quick_bucket(store, hot, stage->hash);
+    ms_prefetch(stage->bucket);
 }
-static inline void stage_entry(const memstore *store, struct stage *stage)
+MS_ALWAYS_INLINE void stage_entry(const memstore *store, uint64_t hot, struct stage *stage,
+                                  bool usual)
 {
-    stage->likely = MS_PLACE_NONE;
-    if (stage->probe.count == 0)
-        return;
-    const struct ms_bucket *bucket = &stage->probe.buckets[stage->probe.at];
-    const unsigned candidates = ms_bucket_candidates(bucket, ms_index_tag(stage->hash));
-    if (candidates == 0)
-        return;
-    stage->likely = ms_load_acquire(&bucket->places[__builtin_ctz(candidates)]);
-    const char *entry = (const char *)ms_arena_entry(&store->arena, stage->likely);
-    ms_prefetch(entry);
-    ms_prefetch(entry + MS_CACHE_LINE);
+    stage->entry = ms_quick_candidate_in(store, hot, stage->bucket, stage->hash, usual);
+    if (ms_likely(stage->entry != NULL)) {
+        ms_prefetch(stage->entry);
+        ms_prefetch((const char *)stage->entry + MS_CACHE_LINE);
+    }
 }
-static inline ms_place stage_compare(const memstore *store, const memstore_key *key,
-                                     struct stage *stage)
+MS_ALWAYS_INLINE bool is_of_key(const memstore *store, const struct ms_entry *entry, uint64_t head,
+                                const memstore_key *key, bool usual)
 {
-    const struct ms_lookup lookup = {.store = store, .key = key->data, .key_size = key->size};
-    if (ms_likely(stage->likely != MS_PLACE_NONE &&
-                  ms_lookup_match((void *)&lookup, &stage->likely)))
-        return stage->likely;
-    return ms_lookup_walk(&lookup, stage->probe, stage->hash);
+    const char *const of_entry = (const char *)entry + ms_quick_head_size(store, usual);
+    if (ms_unlikely((head >> 40 & 0xff) != key->size))
+        return false;
+    return usual && ms_likely(ms_is_quick_size(key->size))
+               ? ms_quick_key_is(ms_quick_key(key->data, key->size), of_entry)
+               : ms_key_equal(of_entry, key->data, key->size);
 }
-static void look_up_group(struct reading *reading, size_t first, size_t count)
+enum store_many_match { MATCH_NONE, MATCH_EXPIRING, MATCH };
+MS_ALWAYS_INLINE enum store_many_match stage_compare(const memstore *store, const memstore_key *key,
+                                          const struct stage *stage, memstore_view *view,
+                                          bool usual)
 {
-    const memstore *store = reading->store;
-    const memstore_key *keys = reading->keys + first;
-    struct stage stages[store_many_GROUP];
+    if (ms_unlikely(stage->entry == NULL))
+        return MATCH_NONE;
+    const uint64_t head = ms_quick_head(stage->entry);
+    if (ms_unlikely(!is_of_key(store, stage->entry, head, key, usual)))
+        return MATCH_NONE;
+    if (ms_unlikely(!ms_quick_never_expires(head)))
+        return MATCH_EXPIRING;
+    if (view != NULL) {
+        view->data = (const char *)stage->entry + ms_quick_head_size(store, usual) + key->size;
+        view->size = ms_quick_value_size(head);
+        view->pin = stage->entry;
+    }
+    return MATCH;
+}
+static MS_NOINLINE void note_expiring(struct reading *reading, size_t i, struct ms_entry *entry)
+{
     struct ms_found found;
+    ms_found_at(reading->store, ms_arena_place_of(&reading->store->arena, entry), &found);
+    note_found(reading, i, &found);
+}
+static MS_NOINLINE void look_up_whole(struct reading *reading, size_t i, uint64_t hash)
+{
+    const memstore_key *key = &reading->keys[i];
+    struct ms_found found;
+    if (ms_lookup_find(reading->store, key->data, key->size, hash, &found))
+        note_found(reading, i, &found);
+}
+MS_ALWAYS_INLINE void look_up_group(struct reading *reading, size_t first, size_t count, bool usual)
+{
+    const memstore *const store = reading->store;
+    const memstore_key *const keys = reading->keys + first;
+    const uint64_t hot = ms_quick_hot(store);
+    struct stage stages[store_many_GROUP];
+    size_t found = 0;
     for (size_t i = 0; i < count; i++)
-        stage_bucket(store, &keys[i], &stages[i]);
+        stage_bucket(store, hot, &keys[i], &stages[i], usual);
     for (size_t i = 0; i < count; i++)
-        stage_entry(store, &stages[i]);
+        stage_entry(store, hot, &stages[i], usual);
     for (size_t i = 0; i < count; i++) {
-        const ms_place place = stage_compare(store, &keys[i], &stages[i]);
-        if (place != MS_PLACE_NONE) {
-            ms_found_at(store, place, &found);
-            note_found(reading, first + i, &found);
+        memstore_view *const view = reading->views != NULL ? &reading->views[first + i] : NULL;
+        const enum store_many_match store_many_match = stage_compare(store, &keys[i], &stages[i], view, usual);
+        if (ms_unlikely(store_many_match == MATCH_NONE)) {
+            look_up_whole(reading, first + i, stages[i].hash);
+        } else if (ms_unlikely(store_many_match == MATCH_EXPIRING)) {
+            note_expiring(reading, first + i, stages[i].entry);
+        } else {
+            found++;
+            if (view == NULL)
+                reading->flags[first + i] = 1;
         }
     }
+    reading->found += found;
+}
+static MS_NOINLINE void look_up_groups_usual(struct reading *reading)
+{
+    for (size_t first = 0; first < reading->n; first += store_many_GROUP)
+        look_up_group(reading, first, reading->n - first < store_many_GROUP ? reading->n - first : store_many_GROUP,
+                      true);
+}
+static MS_NOINLINE void look_up_groups_any(struct reading *reading)
+{
+    for (size_t first = 0; first < reading->n; first += store_many_GROUP)
+        look_up_group(reading, first, reading->n - first < store_many_GROUP ? reading->n - first : store_many_GROUP,
+                      false);
 }
 static void store_many_look_up_all(struct reading *reading)
 {
     forget_results(reading);
-    for (size_t first = 0; first < reading->n; first += store_many_GROUP)
-        look_up_group(reading, first, reading->n - first < store_many_GROUP ? reading->n - first : store_many_GROUP);
+    if (ms_likely(is_usual(reading->store)))
+        look_up_groups_usual(reading);
+    else
+        look_up_groups_any(reading);
     ms_testing_reach(MS_POINT_READ_LOADED);
 }
 static bool try_quiet(struct reading *reading)
@@ -18817,28 +19112,44 @@ static int64_t unix_offset_now(void)
 {
     return ms_clock_unix_ms() - ms_clock_exact_ms();
 }
-static void complete_views(struct reading *reading)
+static void store_many_renew(const struct reading *reading, size_t i, const struct ms_found *found)
+{
+    const memstore_key *key = &reading->keys[i];
+    ms_slide_read(reading->store, key->data, key->size, found->place);
+    const int64_t expiry = ms_found_expiry(found);
+    reading->views[i].expires_at_ms = expiry == MS_NEVER ? 0 : expiry;
+}
+static MS_NOINLINE void complete_any(const struct reading *reading, size_t i)
 {
     memstore *store = reading->store;
+    memstore_view *view = &reading->views[i];
+    struct ms_found found = {.entry = view->pin};
+    found.place = ms_arena_place_of(&store->arena, found.entry);
+    found.segment = ms_arena_segment_of(&store->arena, found.place);
+    ms_segment_pin(found.segment);
+    ms_eviction_touch(store->touch, &store->eviction, found.entry);
+    ms_found_mark_versioned(&found);
+    if (ms_unlikely((store->kept & MS_KEPT_TTL) != 0))
+        store_many_renew(reading, i, &found);
+    view->version = ms_found_version(store, &found);
+    view->pin = found.segment;
+}
+static void complete_views(const struct reading *reading)
+{
+    const memstore *const store = reading->store;
+    const uint64_t hot = ms_quick_hot(store);
+    const bool usual = is_usual(store);
     int64_t offset = 0;
     for (size_t i = 0; i < reading->n; i++) {
         memstore_view *view = &reading->views[i];
-        if (view->pin == NULL)
+        struct ms_entry *entry = view->pin;
+        if (ms_unlikely(entry == NULL))
             continue;
-        struct ms_found found = {.place = (ms_place)view->version, .entry = view->pin};
-        found.segment = ms_arena_segment_of(&store->arena, found.place);
-        ms_add_acquire(&found.segment->pins, 1);
-        ms_eviction_touch(store->touch, &store->eviction, found.entry);
-        ms_found_mark_versioned(&found);
-        if (ms_unlikely((store->kept & MS_KEPT_TTL) != 0)) {
-            ms_slide_read(store, reading->keys[i].data, reading->keys[i].size, found.place);
-            view->expires_at_ms = ms_found_expiry(&found);
-        }
-        view->version = ms_found_version(store, &found);
-        view->pin = found.segment;
-        if (view->expires_at_ms == MS_NEVER) {
-            view->expires_at_ms = 0;
-        } else {
+        if (ms_likely(usual) && ms_likely(!ms_entry_is_long(entry)))
+            view->pin = ms_quick_pin(store, hot, entry, &view->version);
+        else
+            complete_any(reading, i);
+        if (ms_unlikely(view->expires_at_ms != 0)) {
             if (offset == 0)
                 offset = unix_offset_now();
             view->expires_at_ms += offset;
@@ -19774,204 +20085,18 @@ uint32_t ms_passes_recount(struct ms_passes *passes)
 }
 
 /* lib/store/read.c */
-#ifndef MS_UTIL_QUICK_KEY_H
-#define MS_UTIL_QUICK_KEY_H
-#include <stdbool.h>
-#include <string.h>
-#if defined(__SSE2__)
-#include <emmintrin.h>
-#endif
-static inline bool ms_is_quick_size(size_t size)
+#ifndef MS_STORE_READING_H
+#define MS_STORE_READING_H
+static inline void ms_read_count(memstore *store)
 {
-    return size - 17 < 16;
+    ms_store_tick(store, ms_count(&store->counters, MS_COUNT_READS, 1));
 }
-#if defined(__SSE2__)
-typedef __m128i ms_piece;
-MS_ALWAYS_INLINE ms_piece ms_piece_load(const void *at)
+static inline void ms_read_uncount(memstore *store)
 {
-    return _mm_loadu_si128(at);
+    ms_count(&store->counters, MS_COUNT_READS, UINT64_MAX);
 }
-MS_ALWAYS_INLINE ms_piece ms_piece_xor(ms_piece piece, const uint64_t words[2])
-{
-    return _mm_xor_si128(piece, *(const __m128i *)words);
-}
-MS_ALWAYS_INLINE uint64_t ms_piece_low(ms_piece piece)
-{
-    return (uint64_t)_mm_cvtsi128_si64(piece);
-}
-MS_ALWAYS_INLINE uint64_t ms_piece_high(ms_piece piece)
-{
-    return (uint64_t)_mm_cvtsi128_si64(_mm_shuffle_epi32(piece, 0xee));
-}
-MS_ALWAYS_INLINE bool ms_pieces_equal(ms_piece a, ms_piece b, ms_piece c, ms_piece d)
-{
-    const __m128i both = _mm_and_si128(_mm_cmpeq_epi8(a, b), _mm_cmpeq_epi8(c, d));
-    return _mm_movemask_epi8(both) == 0xffff;
-}
-#else
-typedef struct {
-    uint64_t low, high;
-} ms_piece;
-MS_ALWAYS_INLINE ms_piece ms_piece_load(const void *at)
-{
-    ms_piece piece;
-    memcpy(&piece, at, sizeof piece);
-    return piece;
-}
-MS_ALWAYS_INLINE ms_piece ms_piece_xor(ms_piece piece, const uint64_t words[2])
-{
-    return (ms_piece){piece.low ^ words[0], piece.high ^ words[1]};
-}
-MS_ALWAYS_INLINE uint64_t ms_piece_low(ms_piece piece)
-{
-    return piece.low;
-}
-MS_ALWAYS_INLINE uint64_t ms_piece_high(ms_piece piece)
-{
-    return piece.high;
-}
-MS_ALWAYS_INLINE bool ms_pieces_equal(ms_piece a, ms_piece b, ms_piece c, ms_piece d)
-{
-    return ((a.low ^ b.low) | (a.high ^ b.high) | (c.low ^ d.low) | (c.high ^ d.high)) == 0;
-}
-#endif
-struct ms_quick_key {
-    ms_piece first;
-    ms_piece last;
-    size_t size;
-};
-MS_ALWAYS_INLINE struct ms_quick_key ms_quick_key(const void *key, size_t size)
-{
-    return (struct ms_quick_key){ms_piece_load(key), ms_piece_load((const char *)key + size - 16),
-                                 size};
-}
-#define MS_XXH_PRIME64_1 UINT64_C(0x9e3779b185ebca87)
-#define MS_XXH3_AVALANCHE UINT64_C(0x165667919e3779f9)
-MS_ALWAYS_INLINE uint64_t ms_piece_fold(ms_piece piece, const uint64_t secret[2])
-{
-    const ms_piece mixed = ms_piece_xor(piece, secret);
-    const unsigned __int128 product = (unsigned __int128)ms_piece_low(mixed) * ms_piece_high(mixed);
-    return (uint64_t)product ^ (uint64_t)(product >> 64);
-}
-MS_ALWAYS_INLINE uint64_t ms_quick_key_hash(const struct ms_hasher *hasher, struct ms_quick_key key)
-{
-    uint64_t hash = key.size * MS_XXH_PRIME64_1 + ms_piece_fold(key.first, hasher->secret);
-    ms_keep_in_order(hash);
-    hash += ms_piece_fold(key.last, hasher->secret + 2);
-    hash ^= hash >> 37;
-    hash *= MS_XXH3_AVALANCHE;
-    return hash ^ hash >> 32;
-}
-MS_ALWAYS_INLINE bool ms_quick_key_is(struct ms_quick_key key, const char *bytes)
-{
-    return ms_pieces_equal(key.first, ms_piece_load(bytes), key.last,
-                           ms_piece_load(bytes + key.size - 16));
-}
-#endif
-#ifndef MS_STORE_QUICK_H
-#define MS_STORE_QUICK_H
-MS_ALWAYS_INLINE uint64_t ms_quick_hot(const memstore *store)
-{
-    return ms_load_acquire(&store->hot);
-}
-MS_ALWAYS_INLINE const char *ms_quick_base(uint64_t hot)
-{
-    return (const char *)(uintptr_t)(hot & ~(uint64_t)MS_HOT_MASK);
-}
-MS_ALWAYS_INLINE bool ms_is_quick_measured(uint64_t hot, size_t key_size)
-{
-    return (hot & MS_HOT_MEASURED_USUAL) != 0 && ms_is_quick_size(key_size);
-}
-MS_ALWAYS_INLINE struct ms_counter_stripe *ms_quick_stripe(memstore *store, ms_reader reader)
-{
-    return (struct ms_counter_stripe *)store - 1 - ms_reader_slot(reader);
-}
-MS_ALWAYS_INLINE const struct ms_bucket *ms_quick_bucket(const memstore *store, uint64_t hot,
-                                                         uint64_t hash)
-{
-    const struct ms_shard_view *views = (const struct ms_shard_view *)(store + 1);
-    const uint64_t table = ms_load_acquire(&views[hash >> 48 & (hot & MS_HOT_SHARDS)].table);
-    return (const struct ms_bucket *)ms_quick_base(hot) + (table >> 32) +
-           ms_table_home(table, hash);
-}
-MS_ALWAYS_INLINE uint64_t ms_quick_head(const struct ms_entry *entry)
-{
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) ||                               \
-    __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
-    return ms_load_relaxed(&entry->expiry) | (uint64_t)ms_load_relaxed(&entry->mark) << 32 |
-           (uint64_t)entry->key_size << 40 | (uint64_t)entry->value_size << 48;
-#else
-    typedef const volatile uint64_t __attribute__((aligned(4), may_alias)) head_word;
-    return *(head_word *)entry;
-#endif
-}
-MS_ALWAYS_INLINE bool ms_quick_never_expires(uint64_t head)
-{
-    return ms_likely((uint32_t)head == MS_EXPIRY_NEVER);
-}
-MS_ALWAYS_INLINE size_t ms_quick_value_size(uint64_t head)
-{
-    return head >> 48;
-}
-MS_ALWAYS_INLINE struct ms_entry *ms_quick_candidate(const memstore *store, uint64_t hot,
-                                                     uint64_t hash, bool usual)
-{
-    const struct ms_bucket *bucket = ms_quick_bucket(store, hot, hash);
-    const unsigned long candidates = ms_bucket_candidates(bucket, ms_index_tag(hash));
-    if (ms_unlikely(candidates == 0))
-        return NULL;
-    const size_t place = ms_load_acquire(&bucket->places[__builtin_ctzl(candidates)]);
-    const unsigned shift = usual ? MS_HOT_GRANULE_SHIFT : store->arena.granule_shift;
-    ms_testing_reach(MS_POINT_READ_FOUND);
-    return (struct ms_entry *)(ms_quick_base(hot) + (place << shift));
-}
-MS_ALWAYS_INLINE size_t ms_quick_head_size(const memstore *store, bool usual)
-{
-    return usual ? sizeof(struct ms_entry) : store->short_head;
-}
-struct ms_quick_found {
-    struct ms_entry *entry;
-    uint64_t head;
-};
-MS_ALWAYS_INLINE struct ms_quick_found
-ms_quick_find_hashed(const memstore *store, uint64_t hot, struct ms_quick_key quick, uint64_t hash)
-{
-    struct ms_entry *entry = ms_quick_candidate(store, hot, hash, true);
-    struct ms_quick_found found = {NULL, 0};
-    if (ms_unlikely(entry == NULL))
-        return found;
-    found.head = ms_quick_head(entry);
-    if (ms_likely((uint8_t)(found.head >> 40) == (uint8_t)quick.size) &&
-        ms_likely(ms_quick_key_is(quick, (const char *)(entry + 1))))
-        found.entry = entry;
-    return found;
-}
-MS_ALWAYS_INLINE struct ms_quick_found ms_quick_find_usual(const memstore *store, uint64_t hot,
-                                                           const void *key, size_t key_size)
-{
-    const struct ms_quick_key quick = ms_quick_key(key, key_size);
-    return ms_quick_find_hashed(store, hot, quick, ms_quick_key_hash(&store->hasher, quick));
-}
-MS_ALWAYS_INLINE struct ms_quick_found ms_quick_find_any(const memstore *store, uint64_t hot,
-                                                         const void *key, size_t key_size)
-{
-    const uint64_t hash = ms_store_hash(store, key, key_size);
-    struct ms_entry *entry = ms_quick_candidate(store, hot, hash, false);
-    struct ms_quick_found found = {NULL, 0};
-    if (ms_unlikely(entry == NULL))
-        return found;
-    found.head = ms_quick_head(entry);
-    if (ms_likely((found.head >> 40 & 0xff) == key_size) &&
-        ms_likely(ms_key_equal((const char *)entry + store->short_head, key, key_size)))
-        found.entry = entry;
-    return found;
-}
-MS_ALWAYS_INLINE void ms_quick_touch_usual(struct ms_entry *entry, uint64_t head)
-{
-    const unsigned mark = head >> 32 & 0xff;
-    if (ms_unlikely((mark & MS_MARK_ACCESS) < MS_ACCESS_COUNT_MAX))
-        ms_store_release(&entry->mark, (unsigned char)(mark + 1));
-}
+int ms_read_missed(memstore *store);
+int ms_read_refused(memstore *store);
 #endif
 #ifndef MS_UTIL_BYTES_H
 #define MS_UTIL_BYTES_H
@@ -20015,27 +20140,7 @@ static inline void ms_copy_quick(char *to, const char *from, size_t size)
 }
 #endif
 #define COPY_PINNED_FROM (256 * 1024)
-#define UNIX_OFFSET_LIFE_MS 100
-static int64_t unix_offset(memstore *store)
-{
-    const int64_t now = ms_clock_coarse_ms();
-    int64_t fake_monotonic, fake_unix;
-    if (now - ms_load_relaxed(&store->unix_offset_read) >= UNIX_OFFSET_LIFE_MS ||
-        ms_testing_clock(&fake_monotonic, &fake_unix)) {
-        ms_store_relaxed(&store->unix_offset, ms_clock_unix_ms() - ms_clock_exact_ms());
-        ms_store_relaxed(&store->unix_offset_read, now);
-    }
-    return ms_load_relaxed(&store->unix_offset);
-}
-static void count_read(memstore *store)
-{
-    ms_store_tick(store, ms_count(&store->counters, MS_COUNT_READS, 1));
-}
-static void uncount_read(memstore *store)
-{
-    ms_count(&store->counters, MS_COUNT_READS, UINT64_MAX);
-}
-static MS_NOINLINE int missed(memstore *store)
+MS_NOINLINE int ms_read_missed(memstore *store)
 {
     ms_rcu_read_unlock();
     ms_count(&store->counters, MS_COUNT_MISSES, 1);
@@ -20046,35 +20151,27 @@ static MS_NOINLINE int refused_closed(void)
     ms_rcu_read_unlock();
     return MEMSTORE_ERR_CACHE_CLOSED;
 }
-static MS_NOINLINE int counted_refused_closed(memstore *store)
+MS_NOINLINE int ms_read_refused(memstore *store)
 {
-    uncount_read(store);
+    ms_read_uncount(store);
     return refused_closed();
 }
 static MS_NOINLINE int too_small(memstore *store)
 {
     ms_rcu_read_unlock();
-    uncount_read(store);
+    ms_read_uncount(store);
     return MEMSTORE_ERR_BUFFER_TOO_SMALL;
 }
 static void touch(memstore *store, struct ms_entry *entry)
 {
     ms_eviction_touch(store->touch, &store->eviction, entry);
 }
-static void store_read_pin(struct ms_segment *segment)
-{
-    ms_add_acquire(&segment->pins, 1);
-}
-static void unpin(struct ms_segment *segment)
-{
-    ms_sub_release(&segment->pins, 1);
-}
 static MS_NOINLINE int copy_pinned(struct ms_segment *segment, struct ms_bytes value, void *buf)
 {
-    store_read_pin(segment);
+    ms_segment_pin(segment);
     ms_rcu_read_unlock();
     memcpy(buf, value.data, value.size);
-    unpin(segment);
+    ms_segment_unpin(segment);
     return MEMSTORE_OK;
 }
 MS_ALWAYS_INLINE void store_read_tell(size_t *value_size, size_t size)
@@ -20101,17 +20198,17 @@ static MS_NOINLINE int get_whole(memstore *store, const void *key, size_t key_si
 {
     ms_rcu_read_lock();
     if (ms_unlikely(ms_store_is_closed(store)))
-        return counted_refused_closed(store);
+        return ms_read_refused(store);
     ms_place place = store_read_find(store, key, key_size);
     if (ms_unlikely(place == MS_PLACE_NONE)) {
         store_read_tell(value_size, 0);
-        return missed(store);
+        return ms_read_missed(store);
     }
     struct ms_entry *entry = (struct ms_entry *)ms_arena_entry(&store->arena, place);
     if (ms_unlikely(!ms_lookup_is_live(store, place, entry))) {
         if (!ms_lookup_renewed(store, key, key_size, &place)) {
             store_read_tell(value_size, 0);
-            return missed(store);
+            return ms_read_missed(store);
         }
         entry = (struct ms_entry *)ms_arena_entry(&store->arena, place);
     }
@@ -20196,7 +20293,7 @@ static MS_NOINLINE int get_unmeasured(memstore *store, const void *key, size_t k
                                       size_t cap, size_t *value_size)
 {
     const uint64_t flags = store->hot_unmeasured;
-    count_read(store);
+    ms_read_count(store);
     if (ms_likely((flags & MS_HOT_USUAL) != 0) && ms_likely(ms_is_quick_size(key_size)))
         return get_quick(store, ms_quick_hot(store), key, key_size, buf, cap, value_size, true);
     if (ms_unlikely((flags & MS_HOT_OPEN) == 0))
@@ -20226,7 +20323,7 @@ static MS_NOINLINE int get_again_noted(memstore *store, const void *key, size_t 
                                        size_t cap, size_t *value_size)
 {
     const bool by_turn = ms_track_take_turn(store, ms_quick_stripe(store, ms_reader_current()));
-    uncount_read(store);
+    ms_read_uncount(store);
     return get_noted(store, key, key_size, buf, cap, value_size, by_turn, false);
 }
 static MS_NOINLINE int get_followed_any(memstore *store, const void *key, size_t key_size,
@@ -20250,7 +20347,7 @@ static MS_NOINLINE int get_otherwise(memstore *store, const void *key, size_t ke
         return ms_latency_is_turn() ? get_timed(store, key, key_size, buf, cap, value_size)
                                     : get_unmeasured(store, key, key_size, buf, cap, value_size);
     }
-    count_read(store);
+    ms_read_count(store);
     return leave_and_get_whole(store, key, key_size, buf, cap, value_size);
 }
 static MS_NOINLINE int get_first(memstore *store, const void *key, size_t key_size, void *buf,
@@ -20260,7 +20357,7 @@ static MS_NOINLINE int get_first(memstore *store, const void *key, size_t key_si
         ms_reader_prepare();
     const uint64_t start = ms_measuring_begin_read(store);
     size_t size = 0;
-    count_read(store);
+    ms_read_count(store);
     const int status = get_whole(store, key, key_size, buf, cap, &size);
     if (status != MEMSTORE_ERR_CACHE_CLOSED)
         store_read_tell(value_size, size);
@@ -20275,7 +20372,7 @@ static MS_NOINLINE int get_any(memstore *store, const void *key, size_t key_size
     const uint64_t hot = ms_quick_hot(store);
     if (ms_unlikely((hot & MS_HOT_OPEN) == 0))
         return get_otherwise(store, key, key_size, buf, cap, value_size);
-    count_read(store);
+    ms_read_count(store);
     return get_quick(store, hot, key, key_size, buf, cap, value_size, false);
 }
 int ms_store_get(memstore *store, const void *key, size_t key_size, void *buf, size_t cap,
@@ -20320,77 +20417,6 @@ int ms_store_get_followed(memstore *store, const void *key, size_t key_size, voi
         return get_again_noted(store, key, key_size, buf, cap, value_size);
     return get_looked_up(store, ms_quick_find_hashed(store, hot, quick, hash), key, key_size, buf,
                          cap, value_size, true);
-}
-int64_t ms_store_unix_expiry(memstore *store, int64_t expiry)
-{
-    return expiry == MS_NEVER ? 0 : expiry + unix_offset(store);
-}
-static void fill_view(memstore *store, const struct ms_found *found, memstore_view *out)
-{
-    const int64_t expiry = ms_found_expiry(found);
-    ms_found_mark_versioned(found);
-    out->data = found->parts.value;
-    out->size = found->parts.value_size;
-    out->version = ms_found_version(store, found);
-    out->expires_at_ms = ms_store_unix_expiry(store, expiry);
-    out->pin = found->segment;
-}
-static MS_NOINLINE int missed_view(memstore *store, const void *key, size_t key_size)
-{
-    const int status = missed(store);
-    if ((ms_store_bounds(store) & MS_BOUNDS_TRACKED) != 0)
-        ms_track_any_read(store, key, key_size, status, 0);
-    return status;
-}
-int ms_store_get_view(memstore *store, const void *key, size_t key_size, memstore_view *out)
-{
-    const uint64_t hash = ms_store_hash(store, key, key_size);
-    struct ms_found found;
-    ms_rcu_read_lock();
-    if (ms_unlikely(ms_store_is_closed(store)))
-        return refused_closed();
-    count_read(store);
-    if (!ms_lookup_live(store, key, key_size, hash, &found))
-        return missed_view(store, key, key_size);
-    ms_testing_reach(MS_POINT_READ_KEPT);
-    store_read_pin(found.segment);
-    touch(store, found.entry);
-    ms_slide_read(store, key, key_size, found.place);
-    fill_view(store, &found, out);
-    ms_rcu_read_unlock();
-    if (ms_unlikely((ms_store_bounds(store) & MS_BOUNDS_TRACKED) != 0))
-        ms_track_any_read(store, key, key_size, MEMSTORE_OK, out->size);
-    return MEMSTORE_OK;
-}
-void ms_view_of(memstore *store, const struct ms_found *found, memstore_view *out)
-{
-    store_read_pin(found->segment);
-    fill_view(store, found, out);
-}
-void ms_view_share(const memstore_view *view, memstore_view *out)
-{
-    if (ms_view_is_kept(view))
-        ms_kept_share(view);
-    else if (view->pin != NULL)
-        store_read_pin(view->pin);
-    *out = *view;
-}
-void ms_view_give_back_marked(memstore_view *view)
-{
-    if (ms_view_is_kept(view)) {
-        ms_kept_release(view);
-        *view = (memstore_view){0};
-    } else if (ms_view_has_pass(view)) {
-        ms_admission_release(view);
-    } else {
-        ms_event_view_release(view);
-    }
-}
-void ms_view_release(memstore_view *view)
-{
-    if (view->pin != NULL)
-        unpin(view->pin);
-    *view = (memstore_view){0};
 }
 static MS_NOINLINE int has_whole(memstore *store, const void *key, size_t key_size)
 {
@@ -20836,11 +20862,11 @@ uint64_t ms_reclaim_sweep_locked(memstore *store, struct ms_segment *segment, in
     if (pass.max_stale == 0) {
         sweep(&pass, most);
     } else {
-        ms_add_acquire(&segment->pins, 1);
+        ms_segment_pin(segment);
         ms_stale_prepare_locked(store, segment);
         sweep(&pass, most);
         ms_stale_settle_locked(store);
-        ms_sub_release(&segment->pins, 1);
+        ms_segment_unpin(segment);
     }
     return pass.removed_expired + pass.dropped_stale;
 }
@@ -21740,7 +21766,7 @@ static int update_ttl_locked(memstore *store, const memstore_key *key, uint64_t 
         return MEMSTORE_OK;
     }
     *pinned = found.segment;
-    ms_add_acquire(&found.segment->pins, 1);
+    ms_segment_pin(found.segment);
     *rewrite = (struct ms_write){
         .key = *key,
         .value = found.parts.value,
@@ -21770,7 +21796,7 @@ int ms_store_update_ttl(memstore *store, const void *key, size_t key_size, int64
     ms_mutex_unlock(ms_store_shard_lock(store, hash));
     if (status == MS_WRITE_AGAIN) {
         status = ms_store_try_write(store, &rewrite, hash, &outcome);
-        ms_sub_release(&pinned->pins, 1);
+        ms_segment_unpin(pinned);
         if (status == MS_WRITE_AGAIN)
             status = MEMSTORE_ERR_TTL_UPDATE_FAILED;
     }
@@ -22188,13 +22214,13 @@ static bool note_place(void *context, uint32_t place)
     saving->places[saving->count++] = place;
     return true;
 }
-static bool store_save_pin(struct saving *saving, const struct ms_found *found)
+static bool pin(struct saving *saving, const struct ms_found *found)
 {
     void *pinned = saving->pinned;
     if (!store_save_reserve(&pinned, &saving->pinned_cap, saving->pinned_count, sizeof *saving->pinned))
         return false;
     saving->pinned = pinned;
-    ms_add_acquire(&found->segment->pins, 1);
+    ms_segment_pin(found->segment);
     saving->pinned[saving->pinned_count++] = *found;
     return true;
 }
@@ -22234,7 +22260,7 @@ static int store_save_take_place(struct saving *saving, ms_place place)
         return MEMSTORE_OK;
     saving->reporting.progress.done++;
     if (found.parts.size >= PINNED_FROM)
-        return store_save_pin(saving, &found) ? MEMSTORE_OK : MEMSTORE_ERR_MEMORY_EXHAUSTED;
+        return pin(saving, &found) ? MEMSTORE_OK : MEMSTORE_ERR_MEMORY_EXHAUSTED;
     const struct ms_snapshot_entry entry = entry_of(saving, &found);
     return ms_snapshot_add(&saving->writer, &entry);
 }
@@ -22254,7 +22280,7 @@ static int write_pinned(struct saving *saving, int status)
             const struct ms_snapshot_entry entry = entry_of(saving, found);
             status = store_save_write_entry(saving, &entry);
         }
-        ms_sub_release(&found->segment->pins, 1);
+        ms_segment_unpin(found->segment);
     }
     saving->pinned_count = 0;
     return status;
@@ -22570,7 +22596,7 @@ static bool is_worth_it(int64_t expiry, int64_t renewed, int64_t ttl)
 {
     return renewed > expiry && renewed - expiry >= ttl / SHARE_DIVISOR;
 }
-static bool renew(const memstore *store, const struct ms_found *found, uint32_t *before,
+static bool store_slide_renew(const memstore *store, const struct ms_found *found, uint32_t *before,
                   uint32_t *after)
 {
     const int64_t base = found->segment->time_base;
@@ -22595,7 +22621,7 @@ void ms_slide_renew(memstore *store, const void *key, size_t key_size, ms_place 
     uint32_t before, after;
     struct ms_found found;
     ms_found_at(store, place, &found);
-    while (renew(store, &found, &before, &after)) {
+    while (store_slide_renew(store, &found, &before, &after)) {
         const uint64_t hash = ms_store_hash(store, key, key_size);
         place = ms_lookup_place(&lookup, ms_index_probe(&store->index, hash), hash);
         if (place == found.place) {
@@ -23759,6 +23785,146 @@ void ms_store_assert_valid(memstore *store)
 typedef int ms_store_validate_is_compiled_out;
 #endif
 
+/* lib/store/view.c */
+#define UNIX_OFFSET_LIFE_MS 100
+static int64_t unix_offset(memstore *store)
+{
+    const int64_t now = ms_clock_coarse_ms();
+    int64_t fake_monotonic, fake_unix;
+    if (now - ms_load_relaxed(&store->unix_offset_read) >= UNIX_OFFSET_LIFE_MS ||
+        ms_testing_clock(&fake_monotonic, &fake_unix)) {
+        ms_store_relaxed(&store->unix_offset, ms_clock_unix_ms() - ms_clock_exact_ms());
+        ms_store_relaxed(&store->unix_offset_read, now);
+    }
+    return ms_load_relaxed(&store->unix_offset);
+}
+int64_t ms_store_unix_expiry(memstore *store, int64_t expiry)
+{
+    return expiry == MS_NEVER ? 0 : expiry + unix_offset(store);
+}
+static void fill_view(memstore *store, const struct ms_found *found, memstore_view *out)
+{
+    const int64_t expiry = ms_found_expiry(found);
+    ms_found_mark_versioned(found);
+    out->data = found->parts.value;
+    out->size = found->parts.value_size;
+    out->version = ms_found_version(store, found);
+    out->expires_at_ms = ms_store_unix_expiry(store, expiry);
+    out->pin = found->segment;
+}
+static MS_NOINLINE int missed_view(memstore *store, const void *key, size_t key_size)
+{
+    const int status = ms_read_missed(store);
+    if ((ms_store_bounds(store) & MS_BOUNDS_TRACKED) != 0)
+        ms_track_any_read(store, key, key_size, status, 0);
+    return status;
+}
+static MS_NOINLINE int get_view_whole(memstore *store, const void *key, size_t key_size,
+                                      memstore_view *out)
+{
+    const uint64_t hash = ms_store_hash(store, key, key_size);
+    struct ms_found found;
+    ms_rcu_read_lock();
+    if (ms_unlikely(ms_store_is_closed(store)))
+        return ms_read_refused(store);
+    if (!ms_lookup_live(store, key, key_size, hash, &found))
+        return missed_view(store, key, key_size);
+    ms_testing_reach(MS_POINT_READ_KEPT);
+    ms_segment_pin(found.segment);
+    ms_eviction_touch(store->touch, &store->eviction, found.entry);
+    ms_slide_read(store, key, key_size, found.place);
+    fill_view(store, &found, out);
+    ms_rcu_read_unlock();
+    if (ms_unlikely((ms_store_bounds(store) & MS_BOUNDS_TRACKED) != 0))
+        ms_track_any_read(store, key, key_size, MEMSTORE_OK, out->size);
+    return MEMSTORE_OK;
+}
+static MS_NOINLINE int get_view_first(memstore *store, const void *key, size_t key_size,
+                                      memstore_view *out)
+{
+    if (ms_reader_current() == 0)
+        ms_reader_prepare();
+    ms_read_count(store);
+    return get_view_whole(store, key, key_size, out);
+}
+static MS_NOINLINE int leave_and_get_view(memstore *store, const void *key, size_t key_size,
+                                          memstore_view *out)
+{
+    ms_reader_leave(ms_reader_current());
+    return get_view_whole(store, key, key_size, out);
+}
+static MS_NOINLINE int leave_and_get_any_view(memstore *store, const void *key, size_t key_size,
+                                              memstore_view *out)
+{
+    ms_read_count(store);
+    return leave_and_get_view(store, key, key_size, out);
+}
+static MS_NOINLINE int get_expiring_view(memstore *store, const void *key, size_t key_size,
+                                         struct ms_entry *entry, memstore_view *out)
+{
+    struct ms_found found;
+    ms_found_at(store, ms_arena_place_of(&store->arena, entry), &found);
+    if (ms_has_expired(ms_found_expiry(&found)))
+        return leave_and_get_view(store, key, key_size, out);
+    ms_segment_pin(found.segment);
+    ms_eviction_touch(store->touch, &store->eviction, entry);
+    fill_view(store, &found, out);
+    ms_reader_leave(ms_reader_current());
+    return MEMSTORE_OK;
+}
+int ms_store_get_view(memstore *store, const void *key, size_t key_size, memstore_view *out)
+{
+    const ms_reader reader = ms_reader_current();
+    if (ms_unlikely(reader == 0) || ms_unlikely(!ms_reader_enter(reader)))
+        return get_view_first(store, key, key_size, out);
+    const uint64_t hot = ms_quick_hot(store);
+    if (ms_unlikely((hot & MS_HOT_USUAL) == 0) || ms_unlikely(!ms_is_quick_size(key_size)))
+        return leave_and_get_any_view(store, key, key_size, out);
+    ms_count_own(ms_quick_stripe(store, reader), MS_COUNT_READS, 1);
+    const struct ms_quick_found found = ms_quick_find_usual(store, hot, key, key_size);
+    if (ms_unlikely(found.entry == NULL))
+        return leave_and_get_view(store, key, key_size, out);
+    ms_testing_reach(MS_POINT_READ_KEPT);
+    if (ms_unlikely(!ms_quick_never_expires(found.head)))
+        return get_expiring_view(store, key, key_size, found.entry, out);
+    out->data = (const char *)(found.entry + 1) + key_size;
+    out->size = ms_quick_value_size(found.head);
+    out->expires_at_ms = 0;
+    out->pin = ms_quick_pin(store, hot, found.entry, &out->version);
+    ms_reader_leave(reader);
+    return MEMSTORE_OK;
+}
+void ms_view_of(memstore *store, const struct ms_found *found, memstore_view *out)
+{
+    ms_segment_pin(found->segment);
+    fill_view(store, found, out);
+}
+void ms_view_share(const memstore_view *view, memstore_view *out)
+{
+    if (ms_view_is_kept(view))
+        ms_kept_share(view);
+    else if (view->pin != NULL)
+        ms_segment_pin(view->pin);
+    *out = *view;
+}
+void ms_view_give_back_marked(memstore_view *view)
+{
+    if (ms_view_is_kept(view)) {
+        ms_kept_release(view);
+        *view = (memstore_view){0};
+    } else if (ms_view_has_pass(view)) {
+        ms_admission_release(view);
+    } else {
+        ms_event_view_release(view);
+    }
+}
+void ms_view_release(memstore_view *view)
+{
+    if (view->pin != NULL)
+        ms_segment_unpin(view->pin);
+    *view = (memstore_view){0};
+}
+
 /* lib/store/warm.c */
 #include <unistd.h>
 #define store_warm_GROUP 128
@@ -24105,7 +24271,7 @@ void ms_store_note_expiry(memstore *store, struct ms_segment *segment, int64_t e
 static void view_reserved(memstore *store, const struct ms_write *write,
                           const struct ms_reserved *reserved)
 {
-    ms_add_acquire(&reserved->segment->pins, 1);
+    ms_segment_pin(reserved->segment);
     *write->pinned = (memstore_view){
         .data = reserved->key + write->key.size,
         .size = write->value_size,

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Views: reads that copy nothing, and their release. */
+#include "store/quick.h"
+#include "store/reading.h"
+#include "store/slide.h"
+
+#include "loader/kept.h"
+
+/* How far the wall clock is allowed to have been stepped before views tell expiries by the new
+ * one. */
+#define UNIX_OFFSET_LIFE_MS 100
+
+static int64_t unix_offset(memstore *store)
+{
+    const int64_t now = ms_clock_coarse_ms();
+    int64_t fake_monotonic, fake_unix;
+
+    if (now - ms_load_relaxed(&store->unix_offset_read) >= UNIX_OFFSET_LIFE_MS ||
+        ms_testing_clock(&fake_monotonic, &fake_unix)) {
+        ms_store_relaxed(&store->unix_offset, ms_clock_unix_ms() - ms_clock_exact_ms());
+        ms_store_relaxed(&store->unix_offset_read, now);
+    }
+    return ms_load_relaxed(&store->unix_offset);
+}
+
+int64_t ms_store_unix_expiry(memstore *store, int64_t expiry)
+{
+    return expiry == MS_NEVER ? 0 : expiry + unix_offset(store);
+}
+
+/* Fill a view of a pinned entry. */
+static void fill_view(memstore *store, const struct ms_found *found, memstore_view *out)
+{
+    const int64_t expiry = ms_found_expiry(found);
+
+    ms_found_mark_versioned(found);
+    out->data = found->parts.value;
+    out->size = found->parts.value_size;
+    out->version = ms_found_version(store, found);
+    out->expires_at_ms = ms_store_unix_expiry(store, expiry);
+    out->pin = found->segment;
+}
+
+static MS_NOINLINE int missed_view(memstore *store, const void *key, size_t key_size)
+{
+    const int status = ms_read_missed(store);
+
+    if ((ms_store_bounds(store) & MS_BOUNDS_TRACKED) != 0)
+        ms_track_any_read(store, key, key_size, status, 0);
+    return status;
+}
+
+/* A view that has been counted as a read, the whole way. */
+static MS_NOINLINE int get_view_whole(memstore *store, const void *key, size_t key_size,
+                                      memstore_view *out)
+{
+    const uint64_t hash = ms_store_hash(store, key, key_size);
+    struct ms_found found;
+
+    ms_rcu_read_lock();
+    if (ms_unlikely(ms_store_is_closed(store)))
+        return ms_read_refused(store);
+    if (!ms_lookup_live(store, key, key_size, hash, &found))
+        return missed_view(store, key, key_size);
+    ms_testing_reach(MS_POINT_READ_KEPT);
+    ms_segment_pin(found.segment);
+    ms_eviction_touch(store->touch, &store->eviction, found.entry);
+    ms_slide_read(store, key, key_size, found.place);
+    fill_view(store, &found, out);
+    ms_rcu_read_unlock();
+    if (ms_unlikely((ms_store_bounds(store) & MS_BOUNDS_TRACKED) != 0))
+        ms_track_any_read(store, key, key_size, MEMSTORE_OK, out->size);
+    return MEMSTORE_OK;
+}
+
+static MS_NOINLINE int get_view_first(memstore *store, const void *key, size_t key_size,
+                                      memstore_view *out)
+{
+    if (ms_reader_current() == 0)
+        ms_reader_prepare();
+    ms_read_count(store);
+    return get_view_whole(store, key, key_size, out);
+}
+
+/* From inside the section on. */
+static MS_NOINLINE int leave_and_get_view(memstore *store, const void *key, size_t key_size,
+                                          memstore_view *out)
+{
+    ms_reader_leave(ms_reader_current());
+    return get_view_whole(store, key, key_size, out);
+}
+
+static MS_NOINLINE int leave_and_get_any_view(memstore *store, const void *key, size_t key_size,
+                                              memstore_view *out)
+{
+    ms_read_count(store);
+    return leave_and_get_view(store, key, key_size, out);
+}
+
+/* The entry expires, so the clock is asked. In a usual store, from inside the section on. */
+static MS_NOINLINE int get_expiring_view(memstore *store, const void *key, size_t key_size,
+                                         struct ms_entry *entry, memstore_view *out)
+{
+    struct ms_found found;
+
+    ms_found_at(store, ms_arena_place_of(&store->arena, entry), &found);
+    if (ms_has_expired(ms_found_expiry(&found)))
+        return leave_and_get_view(store, key, key_size, out);
+    ms_segment_pin(found.segment);
+    ms_eviction_touch(store->touch, &store->eviction, entry);
+    fill_view(store, &found, out);
+    ms_reader_leave(ms_reader_current());
+    return MEMSTORE_OK;
+}
+
+int ms_store_get_view(memstore *store, const void *key, size_t key_size, memstore_view *out)
+{
+    const ms_reader reader = ms_reader_current();
+
+    if (ms_unlikely(reader == 0) || ms_unlikely(!ms_reader_enter(reader)))
+        return get_view_first(store, key, key_size, out);
+    const uint64_t hot = ms_quick_hot(store);
+    if (ms_unlikely((hot & MS_HOT_USUAL) == 0) || ms_unlikely(!ms_is_quick_size(key_size)))
+        return leave_and_get_any_view(store, key, key_size, out);
+
+    ms_count_own(ms_quick_stripe(store, reader), MS_COUNT_READS, 1);
+    const struct ms_quick_found found = ms_quick_find_usual(store, hot, key, key_size);
+    if (ms_unlikely(found.entry == NULL))
+        return leave_and_get_view(store, key, key_size, out);
+    ms_testing_reach(MS_POINT_READ_KEPT);
+    if (ms_unlikely(!ms_quick_never_expires(found.head)))
+        return get_expiring_view(store, key, key_size, found.entry, out);
+    out->data = (const char *)(found.entry + 1) + key_size;
+    out->size = ms_quick_value_size(found.head);
+    out->expires_at_ms = 0;
+    out->pin = ms_quick_pin(store, hot, found.entry, &out->version);
+    ms_reader_leave(reader);
+    return MEMSTORE_OK;
+}
+
+/* ---- Views of what others have found, and their end ---- */
+
+void ms_view_of(memstore *store, const struct ms_found *found, memstore_view *out)
+{
+    ms_segment_pin(found->segment);
+    fill_view(store, found, out);
+}
+
+void ms_view_share(const memstore_view *view, memstore_view *out)
+{
+    if (ms_view_is_kept(view))
+        ms_kept_share(view);
+    else if (view->pin != NULL)
+        ms_segment_pin(view->pin);
+    *out = *view;
+}
+
+void ms_view_give_back_marked(memstore_view *view)
+{
+    if (ms_view_is_kept(view)) {
+        ms_kept_release(view);
+        *view = (memstore_view){0};
+    } else if (ms_view_has_pass(view)) {
+        ms_admission_release(view);
+    } else {
+        ms_event_view_release(view);
+    }
+}
+
+void ms_view_release(memstore_view *view)
+{
+    if (view->pin != NULL)
+        ms_segment_unpin(view->pin);
+    *view = (memstore_view){0};
+}
