@@ -94,6 +94,13 @@ static int check_all(struct ms_commit *commit)
     return refusal;
 }
 
+/* The slots of one shard's steps, after its table has grown. */
+static void find_again(struct ms_commit *commit, size_t first, size_t end)
+{
+    for (size_t i = first; i < end; i++)
+        find(commit, &commit->steps[i]);
+}
+
 /* Let each table have room for what the batch adds to it. */
 static int grow_tables(struct ms_commit *commit)
 {
@@ -106,9 +113,11 @@ static int grow_tables(struct ms_commit *commit)
         end = shard_end(commit, first);
         for (size_t i = first; i < end; i++)
             more += ms_step_stores(&commit->steps[i]) && !commit->steps[i].exists;
-        if (more != 0 && !ms_index_has_room(index, shard, more) &&
-            ms_index_grow(index, shard, more) != MS_INDEX_GROWN &&
-            !ms_index_has_slots(index, shard, more))
+        if (more == 0 || ms_index_has_room(index, shard, more))
+            continue;
+        if (ms_index_grow(index, shard, more) == MS_INDEX_GROWN)
+            find_again(commit, first, end);
+        else if (!ms_index_has_slots(index, shard, more))
             return MEMSTORE_ERR_SHARD_OVERFLOW;
     }
     return MEMSTORE_OK;
@@ -153,11 +162,8 @@ static int try_commit(struct ms_commit *commit, struct tally *tally)
     if (status == MEMSTORE_OK)
         status = grow_tables(commit);
     if (status == MEMSTORE_OK) {
-        /* Growing has moved the slots. */
-        for (size_t i = 0; i < commit->count; i++) {
-            find(commit, &commit->steps[i]);
+        for (size_t i = 0; i < commit->count; i++)
             tally_step(&commit->steps[i], tally);
-        }
         ms_commit_publish(commit);
     }
     unlock_up_to(commit, commit->count);

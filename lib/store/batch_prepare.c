@@ -124,12 +124,45 @@ static int reserve_records(struct ms_commit *commit)
     return MEMSTORE_OK;
 }
 
+/* How many steps ahead their buckets and entries are asked for, so that the cache misses of steps
+ * overlap; half as many as there are line fill buffers for. */
+#define BUCKETS_AHEAD 16
+#define ENTRIES_AHEAD 8
+
+static void ask_for_bucket(const struct ms_commit *commit, size_t i)
+{
+    if (i < commit->count)
+        ms_index_prefetch(&commit->store->index, commit->steps[i].hash);
+}
+
+static void ask_for_entry(const struct ms_commit *commit, size_t i)
+{
+    if (i < commit->count)
+        ms_lookup_prefetch(commit->store, commit->steps[i].hash);
+}
+
+static void ask_ahead(const struct ms_commit *commit, size_t i)
+{
+    const ms_reader reader = ms_section_begin();
+
+    if (i == 0) {
+        for (size_t k = 0; k < BUCKETS_AHEAD; k++)
+            ask_for_bucket(commit, k);
+        for (size_t k = 0; k < ENTRIES_AHEAD; k++)
+            ask_for_entry(commit, k);
+    }
+    ask_for_bucket(commit, i + BUCKETS_AHEAD);
+    ask_for_entry(commit, i + ENTRIES_AHEAD);
+    ms_section_end(reader);
+}
+
 int ms_commit_prepare(struct ms_commit *commit)
 {
     int status = MEMSTORE_OK;
 
     commit->refused = NULL;
     for (size_t i = 0; i < commit->count && status == MEMSTORE_OK; i++) {
+        ask_ahead(commit, i);
         if (ms_step_stores(&commit->steps[i]))
             status = prepare_step(commit, &commit->steps[i]);
     }

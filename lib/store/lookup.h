@@ -75,6 +75,23 @@ MS_ALWAYS_INLINE ms_place ms_lookup_place(const struct ms_lookup *lookup, struct
     return ms_lookup_walk(lookup, probe, hash);
 }
 
+/* Start loading the entry that a lookup of this hash nearly always finds, with its bucket there. In a
+ * read section. */
+static inline void ms_lookup_prefetch(const memstore *store, uint64_t hash)
+{
+    const struct ms_probe probe = ms_index_probe(&store->index, hash);
+
+    if (probe.count == 0)
+        return;
+    const struct ms_bucket *bucket = &probe.buckets[probe.at];
+    const unsigned candidates = ms_bucket_candidates(bucket, ms_index_tag(hash));
+    if (candidates == 0)
+        return;
+    /* ORDER: acquire, as in ms_index_find_from. */
+    ms_prefetch_write(
+        ms_arena_entry(&store->arena, ms_load_acquire(&bucket->places[__builtin_ctz(candidates)])));
+}
+
 /* What there is at a place that a lookup gave. */
 MS_ALWAYS_INLINE void ms_found_at(const memstore *store, ms_place place, struct ms_found *out)
 {

@@ -13998,6 +13998,18 @@ MS_ALWAYS_INLINE ms_place ms_lookup_place(const struct ms_lookup *lookup, struct
     }
     return ms_lookup_walk(lookup, probe, hash);
 }
+static inline void ms_lookup_prefetch(const memstore *store, uint64_t hash)
+{
+    const struct ms_probe probe = ms_index_probe(&store->index, hash);
+    if (probe.count == 0)
+        return;
+    const struct ms_bucket *bucket = &probe.buckets[probe.at];
+    const unsigned candidates = ms_bucket_candidates(bucket, ms_index_tag(hash));
+    if (candidates == 0)
+        return;
+    ms_prefetch_write(
+        ms_arena_entry(&store->arena, ms_load_acquire(&bucket->places[__builtin_ctz(candidates)])));
+}
 MS_ALWAYS_INLINE void ms_found_at(const memstore *store, ms_place place, struct ms_found *out)
 {
     out->place = place;
@@ -14413,6 +14425,11 @@ static int check_all(struct ms_commit *commit)
     }
     return refusal;
 }
+static void find_again(struct ms_commit *commit, size_t first, size_t end)
+{
+    for (size_t i = first; i < end; i++)
+        store_batch_find(commit, &commit->steps[i]);
+}
 static int grow_tables(struct ms_commit *commit)
 {
     struct ms_index *index = &commit->store->index;
@@ -14422,9 +14439,11 @@ static int grow_tables(struct ms_commit *commit)
         end = shard_end(commit, first);
         for (size_t i = first; i < end; i++)
             more += ms_step_stores(&commit->steps[i]) && !commit->steps[i].exists;
-        if (more != 0 && !ms_index_has_room(index, shard, more) &&
-            ms_index_grow(index, shard, more) != MS_INDEX_GROWN &&
-            !ms_index_has_slots(index, shard, more))
+        if (more == 0 || ms_index_has_room(index, shard, more))
+            continue;
+        if (ms_index_grow(index, shard, more) == MS_INDEX_GROWN)
+            find_again(commit, first, end);
+        else if (!ms_index_has_slots(index, shard, more))
             return MEMSTORE_ERR_SHARD_OVERFLOW;
     }
     return MEMSTORE_OK;
@@ -14459,10 +14478,8 @@ static int try_commit(struct ms_commit *commit, struct store_batch_tally *store_
     if (status == MEMSTORE_OK)
         status = grow_tables(commit);
     if (status == MEMSTORE_OK) {
-        for (size_t i = 0; i < commit->count; i++) {
-            store_batch_find(commit, &commit->steps[i]);
+        for (size_t i = 0; i < commit->count; i++)
             tally_step(&commit->steps[i], store_batch_tally);
-        }
         ms_commit_publish(commit);
     }
     unlock_up_to(commit, commit->count);
@@ -14937,11 +14954,37 @@ static int reserve_records(struct ms_commit *commit)
     }
     return MEMSTORE_OK;
 }
+#define BUCKETS_AHEAD 16
+#define ENTRIES_AHEAD 8
+static void ask_for_bucket(const struct ms_commit *commit, size_t i)
+{
+    if (i < commit->count)
+        ms_index_prefetch(&commit->store->index, commit->steps[i].hash);
+}
+static void ask_for_entry(const struct ms_commit *commit, size_t i)
+{
+    if (i < commit->count)
+        ms_lookup_prefetch(commit->store, commit->steps[i].hash);
+}
+static void ask_ahead(const struct ms_commit *commit, size_t i)
+{
+    const ms_reader reader = ms_section_begin();
+    if (i == 0) {
+        for (size_t k = 0; k < BUCKETS_AHEAD; k++)
+            ask_for_bucket(commit, k);
+        for (size_t k = 0; k < ENTRIES_AHEAD; k++)
+            ask_for_entry(commit, k);
+    }
+    ask_for_bucket(commit, i + BUCKETS_AHEAD);
+    ask_for_entry(commit, i + ENTRIES_AHEAD);
+    ms_section_end(reader);
+}
 int ms_commit_prepare(struct ms_commit *commit)
 {
     int status = MEMSTORE_OK;
     commit->refused = NULL;
     for (size_t i = 0; i < commit->count && status == MEMSTORE_OK; i++) {
+        ask_ahead(commit, i);
         if (ms_step_stores(&commit->steps[i]))
             status = prepare_step(commit, &commit->steps[i]);
     }
