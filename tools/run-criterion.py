@@ -8,14 +8,20 @@ Criterion's `--tap=-` throws the output of the tests away, and with it what the 
 process ends, after Criterion has called the test passed. Here such a report is a failed test of its own, and so is a program
 that ends before it has reported all the tests of its plan. A program that stands still is ended, and the test that it stands in
 is named: Criterion's own `--timeout` ends nothing (2.4.1).
+
+Criterion 2.4.1 now and then waits for ever for a message of a test's process that has ended, before it has said how. Where none of
+its tests has been running for a while, the program is run again, once.
 """
 
+import enum
 import os
+import pathlib
 import re
 import signal
 import subprocess
 import sys
 import tempfile
+import time
 
 SANITIZER = re.compile(r"ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|: runtime error: ")
 PLAN = re.compile(r"^1\.\.(\d+)")
@@ -23,6 +29,8 @@ RESULT = re.compile(r"^(not )?ok\b")
 BEGUN = re.compile(r"\[RUN \] (\S+)")
 # In seconds, for a program: less than meson gives it. The slowest take a third of it under a sanitizer.
 TIMEOUT = 500
+# How long a program that runs none of its tests is waited for: what it does itself takes milliseconds.
+LOST_AFTER = 20
 REPORT_LINES = 24
 
 
@@ -41,26 +49,62 @@ def results_of(tap):
     return planned, results
 
 
+def tests_run(program):
+    """Whether a child of the program lives: Criterion runs each test in one, a session of its own."""
+    for stat in pathlib.Path("/proc").glob("[0-9]*/stat"):
+        try:
+            state, parent = stat.read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[:2]
+        except OSError:
+            continue  # it has ended meanwhile
+        if int(parent) == program and state != "Z":
+            return True
+    return False
+
+
+class Ending(enum.Enum):
+    """How a program came to its end."""
+
+    BY_ITSELF = 0
+    STOOD = 1
+    LOST_A_TEST = 2
+
+
 def run(command):
-    """What the command writes, how it ended, and whether it had to be ended: with all the processes it has begun."""
+    """What the command writes, its exit code, and how it ended: with all the processes it has begun."""
+    begun = last_test = time.monotonic()
+    ending = Ending.BY_ITSELF
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
     ) as process:
-        try:
-            output, _ = process.communicate(timeout=TIMEOUT)
-            stands = False
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            output, _ = process.communicate()
-            stands = True
-    return output.decode("utf-8", errors="replace"), process.returncode, stands
+        while True:
+            try:
+                output, _ = process.communicate(timeout=1)
+                return output.decode("utf-8", errors="replace"), process.returncode, ending
+            except subprocess.TimeoutExpired:
+                now = time.monotonic()
+            if tests_run(process.pid):
+                last_test = now
+            if now - begun > TIMEOUT:
+                ending = Ending.STOOD
+            elif now - last_test > LOST_AFTER:
+                ending = Ending.LOST_A_TEST
+            if ending != Ending.BY_ITSELF:
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+def run_tests(arguments):
+    """What the program writes, its exit code, how it ended, and its results as TAP."""
+    with tempfile.NamedTemporaryFile(mode="r", encoding="utf-8", errors="replace", suffix=".tap") as tap:
+        output, code, ending = run([arguments[0], "-j1", "--verbose", "--tap=" + tap.name, *arguments[1:]])
+        return output, code, ending, tap.read()
 
 
 def main():
-    with tempfile.NamedTemporaryFile(mode="r", encoding="utf-8", errors="replace", suffix=".tap") as tap:
-        command = [sys.argv[1], "-j1", "--verbose", "--tap=" + tap.name, *sys.argv[2:]]
-        output, code, stands = run(command)
-        planned, results = results_of(tap.read())
+    output, code, ending, tap = run_tests(sys.argv[1:])
+    if ending == Ending.LOST_A_TEST and not SANITIZER.search(output):
+        sys.stderr.write(f"{output}\nCriterion has lost the end of a test: once more\n")
+        output, code, ending, tap = run_tests(sys.argv[1:])
+    planned, results = results_of(tap)
 
     failed = sum(lines[0].startswith("not ok") for lines in results)
     report = SANITIZER.search(output)
@@ -69,7 +113,9 @@ def main():
         lines = output[output.rfind("\n", 0, report.start()) + 1 :].splitlines()[:REPORT_LINES]
         results.append(["not ok - sanitizer report, the first of these", *("# " + line for line in lines)])
         failed += 1
-    if stands:
+    if ending == Ending.LOST_A_TEST:
+        results.append([f"not ok - no test had been running for {LOST_AFTER} s when the program was ended, twice"])
+    elif ending == Ending.STOOD:
         begun = BEGUN.findall(output) or ["no test"]
         results.append([f"not ok - {begun[-1]} had not ended when the program had run for {TIMEOUT} s"])
     elif len(results) < planned or planned == 0:
