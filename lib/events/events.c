@@ -86,7 +86,6 @@ static void free_event_locked(struct ms_event *event)
     struct ms_events *events = event->events;
 
     events->used -= event->bytes;
-    /* ORDER: release, as for every pin: what was read there was read before it is used again. */
     if (event->segment != NULL)
         ms_segment_unpin(event->segment);
     ms_mem_free_wiped(event, events->wipes);

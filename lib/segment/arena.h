@@ -153,28 +153,26 @@ static inline ms_place ms_arena_place_of(const struct ms_arena *arena, const voi
     return (ms_place)((size_t)((const char *)address - arena->base) >> arena->granule_shift);
 }
 
-/* The segment that a place lies in. */
-MS_ALWAYS_INLINE struct ms_segment *ms_arena_segment_of(const struct ms_arena *arena,
-                                                        ms_place place)
+/* The segment that lies at an offset from the arena's base. */
+MS_ALWAYS_INLINE struct ms_segment *ms_arena_segment_at(const struct ms_arena *arena, size_t offset)
 {
-    const size_t offset = (size_t)place << arena->granule_shift;
-
     if (ms_likely(offset < arena->pages_offset))
         return &arena->segments[offset >> arena->segment_shift];
     return (struct ms_segment *)(arena->base + offset - sizeof(struct ms_segment));
 }
 
-/* What tells one write of a key from every other: the use of the memory it lies in, and, below, where
- * there. */
-#define MS_VERSION_SHIFT 20
+/* The segment that a place lies in. */
+MS_ALWAYS_INLINE struct ms_segment *ms_arena_segment_of(const struct ms_arena *arena,
+                                                        ms_place place)
+{
+    return ms_arena_segment_at(arena, (size_t)place << arena->granule_shift);
+}
+
+/* What tells one write of a key from every other. */
 static inline uint64_t ms_arena_version(const struct ms_arena *arena, ms_place place,
                                         const struct ms_segment *segment)
 {
-    const uint64_t granule =
-        (uint64_t)((const char *)ms_arena_entry(arena, place) - segment->base) >>
-        arena->granule_shift;
-
-    return segment->sequence << MS_VERSION_SHIFT | granule;
+    return ms_segment_version(segment, ms_arena_entry(arena, place), arena->granule_shift);
 }
 
 static inline size_t ms_arena_segment_size(const struct ms_arena *arena)

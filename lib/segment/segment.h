@@ -90,6 +90,15 @@ static inline const struct ms_entry *ms_segment_entry(const struct ms_segment *s
     return (const struct ms_entry *)(segment->base + offset);
 }
 
+/* What tells one write of a key from every other: the use of the memory that the entry lies in, and
+ * where there. */
+static inline uint64_t ms_segment_version(const struct ms_segment *segment,
+                                          const struct ms_entry *entry, unsigned granule_shift)
+{
+    return segment->sequence << 20 |
+           (uint64_t)((const char *)entry - segment->base) >> granule_shift;
+}
+
 /* Hold a segment in place. In a read section, or where else it cannot be freed meanwhile. */
 static inline void ms_segment_pin(struct ms_segment *segment)
 {

@@ -54,22 +54,30 @@ MS_ALWAYS_INLINE bool ms_lookup_match(void *context, uint32_t *place)
 /* Find an entry from the home bucket on, whatever it takes. */
 ms_place ms_lookup_walk(const struct ms_lookup *lookup, struct ms_probe probe, uint64_t hash);
 
-/* Find an entry where it nearly always is, which is where the first tag of its home bucket
- * agrees; else search on. */
+/* Where an entry nearly always is: the first tag of its home bucket that agrees, or MS_PLACE_NONE. The
+ * table has buckets. */
+MS_ALWAYS_INLINE ms_place ms_lookup_candidate(const struct ms_probe *probe, uint64_t hash)
+{
+    const struct ms_bucket *bucket = &probe->buckets[probe->at];
+    const unsigned candidates = ms_bucket_candidates(bucket, ms_index_tag(hash));
+
+    /* ORDER: acquire, as in ms_index_find_from. */
+    return ms_likely(candidates != 0) ? ms_load_acquire(&bucket->places[__builtin_ctz(candidates)])
+                                      : MS_PLACE_NONE;
+}
+
+/* Find an entry there; else search on. */
 MS_ALWAYS_INLINE ms_place ms_lookup_place(const struct ms_lookup *lookup, struct ms_probe probe,
                                           uint64_t hash)
 {
     if (ms_unlikely(probe.count == 0))
         return MS_PLACE_NONE;
 
-    const struct ms_bucket *bucket = &probe.buckets[probe.at];
-    const unsigned candidates = ms_bucket_candidates(bucket, ms_index_tag(hash));
-    if (ms_likely(candidates != 0)) {
-        /* ORDER: acquire, as in ms_index_find_from. */
-        ms_place place = ms_load_acquire(&bucket->places[__builtin_ctz(candidates)]);
+    ms_place place = ms_lookup_candidate(&probe, hash);
+    if (ms_likely(place != MS_PLACE_NONE)) {
         /* Most entries reach into a second line. */
         ms_prefetch((const char *)ms_arena_entry(&lookup->store->arena, place) + MS_CACHE_LINE);
-        if (ms_likely(place != MS_PLACE_NONE) && ms_likely(ms_lookup_match((void *)lookup, &place)))
+        if (ms_likely(ms_lookup_match((void *)lookup, &place)))
             return place;
     }
     return ms_lookup_walk(lookup, probe, hash);
@@ -81,15 +89,8 @@ static inline void ms_lookup_prefetch(const memstore *store, uint64_t hash)
 {
     const struct ms_probe probe = ms_index_probe(&store->index, hash);
 
-    if (probe.count == 0)
-        return;
-    const struct ms_bucket *bucket = &probe.buckets[probe.at];
-    const unsigned candidates = ms_bucket_candidates(bucket, ms_index_tag(hash));
-    if (candidates == 0)
-        return;
-    /* ORDER: acquire, as in ms_index_find_from. */
-    ms_prefetch_write(
-        ms_arena_entry(&store->arena, ms_load_acquire(&bucket->places[__builtin_ctz(candidates)])));
+    if (probe.count != 0)
+        ms_prefetch_write(ms_arena_entry(&store->arena, ms_lookup_candidate(&probe, hash)));
 }
 
 /* What there is at a place that a lookup gave. */

@@ -114,13 +114,10 @@ MS_ALWAYS_INLINE void stage_entry(const memstore *store, uint64_t hot, struct st
 MS_ALWAYS_INLINE bool is_of_key(const memstore *store, const struct ms_entry *entry, uint64_t head,
                                 const memstore_key *key, bool usual)
 {
-    const char *const of_entry = (const char *)entry + ms_quick_head_size(store, usual);
-
-    if (ms_unlikely((head >> 40 & 0xff) != key->size))
-        return false;
-    return usual && ms_likely(ms_is_quick_size(key->size))
-               ? ms_quick_key_is(ms_quick_key(key->data, key->size), of_entry)
-               : ms_key_equal(of_entry, key->data, key->size);
+    if (usual && ms_likely(ms_is_quick_size(key->size)))
+        return ms_likely((head >> 40 & 0xff) == key->size) &&
+               ms_quick_key_is(ms_quick_key(key->data, key->size), (const char *)(entry + 1));
+    return ms_quick_is_of(store, entry, head, key->data, key->size);
 }
 
 enum match { MATCH_NONE, MATCH_EXPIRING, MATCH };
@@ -194,27 +191,20 @@ MS_ALWAYS_INLINE void look_up_group(struct reading *reading, size_t first, size_
     reading->found += found;
 }
 
-static MS_NOINLINE void look_up_groups_usual(struct reading *reading)
+MS_ALWAYS_INLINE void look_up_groups(struct reading *reading, bool usual)
 {
     for (size_t first = 0; first < reading->n; first += GROUP)
         look_up_group(reading, first, reading->n - first < GROUP ? reading->n - first : GROUP,
-                      true);
-}
-
-static MS_NOINLINE void look_up_groups_any(struct reading *reading)
-{
-    for (size_t first = 0; first < reading->n; first += GROUP)
-        look_up_group(reading, first, reading->n - first < GROUP ? reading->n - first : GROUP,
-                      false);
+                      usual);
 }
 
 static void look_up_all(struct reading *reading)
 {
     forget_results(reading);
     if (ms_likely(is_usual(reading->store)))
-        look_up_groups_usual(reading);
+        look_up_groups(reading, true);
     else
-        look_up_groups_any(reading);
+        look_up_groups(reading, false);
     ms_testing_reach(MS_POINT_READ_LOADED);
 }
 

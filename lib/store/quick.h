@@ -134,6 +134,14 @@ MS_ALWAYS_INLINE struct ms_quick_found ms_quick_find_usual(const memstore *store
     return ms_quick_find_hashed(store, hot, quick, ms_quick_key_hash(&store->hasher, quick));
 }
 
+/* Whether an entry with this head is that of a key, in any store. */
+MS_ALWAYS_INLINE bool ms_quick_is_of(const memstore *store, const struct ms_entry *entry,
+                                     uint64_t head, const void *key, size_t key_size)
+{
+    return ms_likely((head >> 40 & 0xff) == key_size) &&
+           ms_likely(ms_key_equal((const char *)entry + store->short_head, key, key_size));
+}
+
 /* Find any key in any store. */
 MS_ALWAYS_INLINE struct ms_quick_found ms_quick_find_any(const memstore *store, uint64_t hot,
                                                          const void *key, size_t key_size)
@@ -145,8 +153,7 @@ MS_ALWAYS_INLINE struct ms_quick_found ms_quick_find_any(const memstore *store, 
     if (ms_unlikely(entry == NULL))
         return found;
     found.head = ms_quick_head(entry);
-    if (ms_likely((found.head >> 40 & 0xff) == key_size) &&
-        ms_likely(ms_key_equal((const char *)entry + store->short_head, key, key_size)))
+    if (ms_quick_is_of(store, entry, found.head, key, key_size))
         found.entry = entry;
     return found;
 }
@@ -178,11 +185,7 @@ MS_ALWAYS_INLINE void ms_quick_touch_viewed(struct ms_entry *entry)
 MS_ALWAYS_INLINE struct ms_segment *ms_quick_segment(const memstore *store, uint64_t hot,
                                                      struct ms_entry *entry)
 {
-    const size_t offset = (size_t)((const char *)entry - ms_quick_base(hot));
-
-    if (ms_likely(offset < store->arena.pages_offset))
-        return &store->arena.segments[offset >> store->arena.segment_shift];
-    return (struct ms_segment *)entry - 1;
+    return ms_arena_segment_at(&store->arena, (size_t)((const char *)entry - ms_quick_base(hot)));
 }
 
 /* Hold an entry of a usual store in place for a view and note that; the version is what the view is to
@@ -194,8 +197,7 @@ MS_ALWAYS_INLINE struct ms_segment *ms_quick_pin(const memstore *store, uint64_t
 
     ms_segment_pin(segment);
     ms_quick_touch_viewed(entry);
-    *version = segment->sequence << MS_VERSION_SHIFT |
-               (uint64_t)((const char *)entry - segment->base) >> MS_HOT_GRANULE_SHIFT;
+    *version = ms_segment_version(segment, entry, MS_HOT_GRANULE_SHIFT);
     return segment;
 }
 

@@ -28,11 +28,11 @@ int64_t ms_store_unix_expiry(memstore *store, int64_t expiry)
     return expiry == MS_NEVER ? 0 : expiry + unix_offset(store);
 }
 
-/* Fill a view of a pinned entry. */
-static void fill_view(memstore *store, const struct ms_found *found, memstore_view *out)
+void ms_view_of(memstore *store, const struct ms_found *found, memstore_view *out)
 {
     const int64_t expiry = ms_found_expiry(found);
 
+    ms_segment_pin(found->segment);
     ms_found_mark_versioned(found);
     out->data = found->parts.value;
     out->size = found->parts.value_size;
@@ -63,10 +63,9 @@ static MS_NOINLINE int get_view_whole(memstore *store, const void *key, size_t k
     if (!ms_lookup_live(store, key, key_size, hash, &found))
         return missed_view(store, key, key_size);
     ms_testing_reach(MS_POINT_READ_KEPT);
-    ms_segment_pin(found.segment);
     ms_eviction_touch(store->touch, &store->eviction, found.entry);
     ms_slide_read(store, key, key_size, found.place);
-    fill_view(store, &found, out);
+    ms_view_of(store, &found, out);
     ms_rcu_read_unlock();
     if (ms_unlikely((ms_store_bounds(store) & MS_BOUNDS_TRACKED) != 0))
         ms_track_any_read(store, key, key_size, MEMSTORE_OK, out->size);
@@ -106,9 +105,8 @@ static MS_NOINLINE int get_expiring_view(memstore *store, const void *key, size_
     ms_found_at(store, ms_arena_place_of(&store->arena, entry), &found);
     if (ms_has_expired(ms_found_expiry(&found)))
         return leave_and_get_view(store, key, key_size, out);
-    ms_segment_pin(found.segment);
     ms_eviction_touch(store->touch, &store->eviction, entry);
-    fill_view(store, &found, out);
+    ms_view_of(store, &found, out);
     ms_reader_leave(ms_reader_current());
     return MEMSTORE_OK;
 }
@@ -138,13 +136,7 @@ int ms_store_get_view(memstore *store, const void *key, size_t key_size, memstor
     return MEMSTORE_OK;
 }
 
-/* ---- Views of what others have found, and their end ---- */
-
-void ms_view_of(memstore *store, const struct ms_found *found, memstore_view *out)
-{
-    ms_segment_pin(found->segment);
-    fill_view(store, found, out);
-}
+/* ---- One more, and their end ---- */
 
 void ms_view_share(const memstore_view *view, memstore_view *out)
 {

@@ -317,6 +317,12 @@ static const size_t key_sizes[] = {1, 7, 8, 16, 17, 20, 31, 32, 33, 255, 256, 30
 static const size_t value_sizes[] = {0, 1, 15, 16, 100, 128, 129, 65532, 65533, 65534, 70000};
 #define KEYS TEST_COUNT_OF(key_sizes)
 
+static void name_keys(memstore_key keys[KEYS], const unsigned char *bytes)
+{
+    for (unsigned i = 0; i < KEYS; i++)
+        keys[i] = (memstore_key){bytes, key_sizes[i]};
+}
+
 static void fill(memstore *store, const unsigned char *bytes, size_t value_size)
 {
     for (unsigned i = 0; i < KEYS; i++)
@@ -339,8 +345,7 @@ static void expect_filled(memstore *store, const unsigned char *bytes, size_t va
     memstore_key keys[KEYS];
     size_t found, size;
 
-    for (unsigned i = 0; i < KEYS; i++)
-        keys[i] = (memstore_key){bytes, key_sizes[i]};
+    name_keys(keys, bytes);
     assert_ok(memstore_get_many(store, keys, KEYS, views, &found));
     cr_assert_eq(found, KEYS);
     assert_ok(memstore_has_many(store, keys, KEYS, there, &found));
@@ -366,8 +371,7 @@ static void expect_nothing(memstore *store, const unsigned char *bytes)
     memstore_key keys[KEYS];
     size_t found;
 
-    for (unsigned i = 0; i < KEYS; i++)
-        keys[i] = (memstore_key){bytes, key_sizes[i]};
+    name_keys(keys, bytes);
     assert_ok(memstore_get_many(store, keys, KEYS, views, &found));
     cr_assert_eq(found, 0);
     for (unsigned i = 0; i < KEYS; i++) {

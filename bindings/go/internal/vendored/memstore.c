@@ -3006,6 +3006,12 @@ static inline const struct ms_entry *ms_segment_entry(const struct ms_segment *s
 {
     return (const struct ms_entry *)(segment->base + offset);
 }
+static inline uint64_t ms_segment_version(const struct ms_segment *segment,
+                                          const struct ms_entry *entry, unsigned granule_shift)
+{
+    return segment->sequence << 20 |
+           (uint64_t)((const char *)entry - segment->base) >> granule_shift;
+}
 static inline void ms_segment_pin(struct ms_segment *segment)
 {
     ms_add_acquire(&segment->pins, 1);
@@ -3124,22 +3130,21 @@ static inline ms_place ms_arena_place_of(const struct ms_arena *arena, const voi
 {
     return (ms_place)((size_t)((const char *)address - arena->base) >> arena->granule_shift);
 }
-MS_ALWAYS_INLINE struct ms_segment *ms_arena_segment_of(const struct ms_arena *arena,
-                                                        ms_place place)
+MS_ALWAYS_INLINE struct ms_segment *ms_arena_segment_at(const struct ms_arena *arena, size_t offset)
 {
-    const size_t offset = (size_t)place << arena->granule_shift;
     if (ms_likely(offset < arena->pages_offset))
         return &arena->segments[offset >> arena->segment_shift];
     return (struct ms_segment *)(arena->base + offset - sizeof(struct ms_segment));
 }
-#define MS_VERSION_SHIFT 20
+MS_ALWAYS_INLINE struct ms_segment *ms_arena_segment_of(const struct ms_arena *arena,
+                                                        ms_place place)
+{
+    return ms_arena_segment_at(arena, (size_t)place << arena->granule_shift);
+}
 static inline uint64_t ms_arena_version(const struct ms_arena *arena, ms_place place,
                                         const struct ms_segment *segment)
 {
-    const uint64_t granule =
-        (uint64_t)((const char *)ms_arena_entry(arena, place) - segment->base) >>
-        arena->granule_shift;
-    return segment->sequence << MS_VERSION_SHIFT | granule;
+    return ms_segment_version(segment, ms_arena_entry(arena, place), arena->granule_shift);
 }
 static inline size_t ms_arena_segment_size(const struct ms_arena *arena)
 {
@@ -13983,17 +13988,22 @@ MS_ALWAYS_INLINE bool ms_lookup_match(void *context, uint32_t *place)
     return ms_lookup_match_rare(lookup, place);
 }
 ms_place ms_lookup_walk(const struct ms_lookup *lookup, struct ms_probe probe, uint64_t hash);
+MS_ALWAYS_INLINE ms_place ms_lookup_candidate(const struct ms_probe *probe, uint64_t hash)
+{
+    const struct ms_bucket *bucket = &probe->buckets[probe->at];
+    const unsigned candidates = ms_bucket_candidates(bucket, ms_index_tag(hash));
+    return ms_likely(candidates != 0) ? ms_load_acquire(&bucket->places[__builtin_ctz(candidates)])
+                                      : MS_PLACE_NONE;
+}
 MS_ALWAYS_INLINE ms_place ms_lookup_place(const struct ms_lookup *lookup, struct ms_probe probe,
                                           uint64_t hash)
 {
     if (ms_unlikely(probe.count == 0))
         return MS_PLACE_NONE;
-    const struct ms_bucket *bucket = &probe.buckets[probe.at];
-    const unsigned candidates = ms_bucket_candidates(bucket, ms_index_tag(hash));
-    if (ms_likely(candidates != 0)) {
-        ms_place place = ms_load_acquire(&bucket->places[__builtin_ctz(candidates)]);
+    ms_place place = ms_lookup_candidate(&probe, hash);
+    if (ms_likely(place != MS_PLACE_NONE)) {
         ms_prefetch((const char *)ms_arena_entry(&lookup->store->arena, place) + MS_CACHE_LINE);
-        if (ms_likely(place != MS_PLACE_NONE) && ms_likely(ms_lookup_match((void *)lookup, &place)))
+        if (ms_likely(ms_lookup_match((void *)lookup, &place)))
             return place;
     }
     return ms_lookup_walk(lookup, probe, hash);
@@ -14001,14 +14011,8 @@ MS_ALWAYS_INLINE ms_place ms_lookup_place(const struct ms_lookup *lookup, struct
 static inline void ms_lookup_prefetch(const memstore *store, uint64_t hash)
 {
     const struct ms_probe probe = ms_index_probe(&store->index, hash);
-    if (probe.count == 0)
-        return;
-    const struct ms_bucket *bucket = &probe.buckets[probe.at];
-    const unsigned candidates = ms_bucket_candidates(bucket, ms_index_tag(hash));
-    if (candidates == 0)
-        return;
-    ms_prefetch_write(
-        ms_arena_entry(&store->arena, ms_load_acquire(&bucket->places[__builtin_ctz(candidates)])));
+    if (probe.count != 0)
+        ms_prefetch_write(ms_arena_entry(&store->arena, ms_lookup_candidate(&probe, hash)));
 }
 MS_ALWAYS_INLINE void ms_found_at(const memstore *store, ms_place place, struct ms_found *out)
 {
@@ -18843,6 +18847,12 @@ MS_ALWAYS_INLINE struct ms_quick_found ms_quick_find_usual(const memstore *store
     const struct ms_quick_key quick = ms_quick_key(key, key_size);
     return ms_quick_find_hashed(store, hot, quick, ms_quick_key_hash(&store->hasher, quick));
 }
+MS_ALWAYS_INLINE bool ms_quick_is_of(const memstore *store, const struct ms_entry *entry,
+                                     uint64_t head, const void *key, size_t key_size)
+{
+    return ms_likely((head >> 40 & 0xff) == key_size) &&
+           ms_likely(ms_key_equal((const char *)entry + store->short_head, key, key_size));
+}
 MS_ALWAYS_INLINE struct ms_quick_found ms_quick_find_any(const memstore *store, uint64_t hot,
                                                          const void *key, size_t key_size)
 {
@@ -18852,8 +18862,7 @@ MS_ALWAYS_INLINE struct ms_quick_found ms_quick_find_any(const memstore *store, 
     if (ms_unlikely(entry == NULL))
         return found;
     found.head = ms_quick_head(entry);
-    if (ms_likely((found.head >> 40 & 0xff) == key_size) &&
-        ms_likely(ms_key_equal((const char *)entry + store->short_head, key, key_size)))
+    if (ms_quick_is_of(store, entry, found.head, key, key_size))
         found.entry = entry;
     return found;
 }
@@ -18873,10 +18882,7 @@ MS_ALWAYS_INLINE void ms_quick_touch_viewed(struct ms_entry *entry)
 MS_ALWAYS_INLINE struct ms_segment *ms_quick_segment(const memstore *store, uint64_t hot,
                                                      struct ms_entry *entry)
 {
-    const size_t offset = (size_t)((const char *)entry - ms_quick_base(hot));
-    if (ms_likely(offset < store->arena.pages_offset))
-        return &store->arena.segments[offset >> store->arena.segment_shift];
-    return (struct ms_segment *)entry - 1;
+    return ms_arena_segment_at(&store->arena, (size_t)((const char *)entry - ms_quick_base(hot)));
 }
 MS_ALWAYS_INLINE struct ms_segment *ms_quick_pin(const memstore *store, uint64_t hot,
                                                  struct ms_entry *entry, uint64_t *version)
@@ -18884,8 +18890,7 @@ MS_ALWAYS_INLINE struct ms_segment *ms_quick_pin(const memstore *store, uint64_t
     struct ms_segment *segment = ms_quick_segment(store, hot, entry);
     ms_segment_pin(segment);
     ms_quick_touch_viewed(entry);
-    *version = segment->sequence << MS_VERSION_SHIFT |
-               (uint64_t)((const char *)entry - segment->base) >> MS_HOT_GRANULE_SHIFT;
+    *version = ms_segment_version(segment, entry, MS_HOT_GRANULE_SHIFT);
     return segment;
 }
 #endif
@@ -18970,12 +18975,10 @@ MS_ALWAYS_INLINE void stage_entry(const memstore *store, uint64_t hot, struct st
 MS_ALWAYS_INLINE bool is_of_key(const memstore *store, const struct ms_entry *entry, uint64_t head,
                                 const memstore_key *key, bool usual)
 {
-    const char *const of_entry = (const char *)entry + ms_quick_head_size(store, usual);
-    if (ms_unlikely((head >> 40 & 0xff) != key->size))
-        return false;
-    return usual && ms_likely(ms_is_quick_size(key->size))
-               ? ms_quick_key_is(ms_quick_key(key->data, key->size), of_entry)
-               : ms_key_equal(of_entry, key->data, key->size);
+    if (usual && ms_likely(ms_is_quick_size(key->size)))
+        return ms_likely((head >> 40 & 0xff) == key->size) &&
+               ms_quick_key_is(ms_quick_key(key->data, key->size), (const char *)(entry + 1));
+    return ms_quick_is_of(store, entry, head, key->data, key->size);
 }
 enum store_many_match { MATCH_NONE, MATCH_EXPIRING, MATCH };
 MS_ALWAYS_INLINE enum store_many_match stage_compare(const memstore *store, const memstore_key *key,
@@ -19035,25 +19038,19 @@ MS_ALWAYS_INLINE void look_up_group(struct reading *reading, size_t first, size_
     }
     reading->found += found;
 }
-static MS_NOINLINE void look_up_groups_usual(struct reading *reading)
+MS_ALWAYS_INLINE void look_up_groups(struct reading *reading, bool usual)
 {
     for (size_t first = 0; first < reading->n; first += store_many_GROUP)
         look_up_group(reading, first, reading->n - first < store_many_GROUP ? reading->n - first : store_many_GROUP,
-                      true);
-}
-static MS_NOINLINE void look_up_groups_any(struct reading *reading)
-{
-    for (size_t first = 0; first < reading->n; first += store_many_GROUP)
-        look_up_group(reading, first, reading->n - first < store_many_GROUP ? reading->n - first : store_many_GROUP,
-                      false);
+                      usual);
 }
 static void store_many_look_up_all(struct reading *reading)
 {
     forget_results(reading);
     if (ms_likely(is_usual(reading->store)))
-        look_up_groups_usual(reading);
+        look_up_groups(reading, true);
     else
-        look_up_groups_any(reading);
+        look_up_groups(reading, false);
     ms_testing_reach(MS_POINT_READ_LOADED);
 }
 static bool try_quiet(struct reading *reading)
@@ -23845,9 +23842,10 @@ int64_t ms_store_unix_expiry(memstore *store, int64_t expiry)
 {
     return expiry == MS_NEVER ? 0 : expiry + unix_offset(store);
 }
-static void fill_view(memstore *store, const struct ms_found *found, memstore_view *out)
+void ms_view_of(memstore *store, const struct ms_found *found, memstore_view *out)
 {
     const int64_t expiry = ms_found_expiry(found);
+    ms_segment_pin(found->segment);
     ms_found_mark_versioned(found);
     out->data = found->parts.value;
     out->size = found->parts.value_size;
@@ -23873,10 +23871,9 @@ static MS_NOINLINE int get_view_whole(memstore *store, const void *key, size_t k
     if (!ms_lookup_live(store, key, key_size, hash, &found))
         return missed_view(store, key, key_size);
     ms_testing_reach(MS_POINT_READ_KEPT);
-    ms_segment_pin(found.segment);
     ms_eviction_touch(store->touch, &store->eviction, found.entry);
     ms_slide_read(store, key, key_size, found.place);
-    fill_view(store, &found, out);
+    ms_view_of(store, &found, out);
     ms_rcu_read_unlock();
     if (ms_unlikely((ms_store_bounds(store) & MS_BOUNDS_TRACKED) != 0))
         ms_track_any_read(store, key, key_size, MEMSTORE_OK, out->size);
@@ -23909,9 +23906,8 @@ static MS_NOINLINE int get_expiring_view(memstore *store, const void *key, size_
     ms_found_at(store, ms_arena_place_of(&store->arena, entry), &found);
     if (ms_has_expired(ms_found_expiry(&found)))
         return leave_and_get_view(store, key, key_size, out);
-    ms_segment_pin(found.segment);
     ms_eviction_touch(store->touch, &store->eviction, entry);
-    fill_view(store, &found, out);
+    ms_view_of(store, &found, out);
     ms_reader_leave(ms_reader_current());
     return MEMSTORE_OK;
 }
@@ -23936,11 +23932,6 @@ int ms_store_get_view(memstore *store, const void *key, size_t key_size, memstor
     out->pin = ms_quick_pin(store, hot, found.entry, &out->version);
     ms_reader_leave(reader);
     return MEMSTORE_OK;
-}
-void ms_view_of(memstore *store, const struct ms_found *found, memstore_view *out)
-{
-    ms_segment_pin(found->segment);
-    fill_view(store, found, out);
 }
 void ms_view_share(const memstore_view *view, memstore_view *out)
 {
