@@ -2,6 +2,8 @@
 /* Appending entries to open segments, and entries too large for one. */
 #include "segment/pool.h"
 
+#include "platform/clock.h"
+
 #include <assert.h>
 #include <string.h>
 
@@ -23,12 +25,27 @@ static struct ms_open_slot *open_slot(struct ms_arena *arena, const struct ms_pl
                         stripe];
 }
 
-/* Bytes that the shape takes in this segment, padded. */
-static uint32_t size_in(const struct ms_arena *arena, const struct ms_segment *segment,
-                        const struct ms_entry_shape *shape, bool *is_long)
+/* What is to be appended. */
+struct addition {
+    const struct ms_entry_shape *shape; /* NULL = bytes that are not an entry */
+    uint32_t size;                      /* padded; of an entry in the short form */
+    uint32_t long_size;
+};
+
+static struct addition addition_of(const struct ms_arena *arena, const struct ms_entry_shape *shape)
 {
-    *is_long = ms_shape_is_long(shape, segment->time_base);
-    return ms_arena_padded(arena, ms_shape_size(shape, *is_long, arena->kept));
+    return (struct addition){
+        .shape = shape,
+        .size = ms_arena_padded(arena, ms_shape_size(shape, false, arena->kept)),
+        .long_size = ms_arena_padded(arena, ms_shape_size(shape, true, arena->kept)),
+    };
+}
+
+/* Whether it takes the long form in this segment: that depends on how far its expiry is from the
+ * segment's time base. */
+static bool is_long_in(const struct addition *addition, const struct ms_segment *segment)
+{
+    return addition->shape != NULL && ms_shape_is_long(addition->shape, segment->time_base);
 }
 
 /* Claim `size` bytes at the end of the segment. Slot lock held, unless nobody else has the
@@ -86,15 +103,12 @@ static void make_way(struct ms_arena *arena, struct ms_open_slot *slot)
         ms_pool_seal(arena, sealed);
 }
 
-/* Whether what is to be appended fits: an entry of this shape, or else `raw` bytes. How long an
- * entry is depends on how far its expiry is from the segment's time base. */
-static bool fits(const struct ms_arena *arena, const struct ms_segment *segment,
-                 const struct ms_entry_shape *shape, uint32_t raw)
+static bool fits(const struct ms_segment *segment, const struct addition *addition)
 {
-    bool is_long;
+    const uint32_t room = room_in(segment);
 
-    return segment != NULL &&
-           room_in(segment) >= (shape != NULL ? size_in(arena, segment, shape, &is_long) : raw);
+    return room >= addition->size &&
+           (room >= addition->long_size || !is_long_in(addition, segment));
 }
 
 /* A new segment for the slot, or NULL. Slot lock held. */
@@ -119,13 +133,13 @@ static struct ms_segment *open_fresh(struct ms_arena *arena, struct ms_open_slot
  * lock held. */
 static struct ms_segment *segment_with_room(struct ms_arena *arena, struct ms_open_slot *slot,
                                             const struct ms_placement *placement,
-                                            const struct ms_entry_shape *shape, uint32_t raw)
+                                            const struct addition *addition)
 {
-    if (fits(arena, slot->spare, shape, raw))
+    if (fits(slot->spare, addition))
         return slot->spare;
     if (ms_unlikely(slot->is_held) && !placement->privileged)
         return NULL;
-    if (fits(arena, slot->segment, shape, raw))
+    if (ms_likely(fits(slot->segment, addition)))
         return slot->segment;
     return open_fresh(arena, slot, placement);
 }
@@ -134,7 +148,9 @@ static struct ms_segment *segment_with_room(struct ms_arena *arena, struct ms_op
 static bool reserve_solo(struct ms_arena *arena, const struct ms_placement *placement,
                          const struct ms_entry_shape *shape, struct ms_reserved *out)
 {
-    const bool is_long = ms_shape_is_long(shape, placement->now - MS_TIME_BASE_MARGIN_MS);
+    /* The clock may go on before the segment is opened, which brings the expiry nearer: what is short
+     * here is short there. */
+    const bool is_long = ms_shape_is_long(shape, ms_clock_coarse_ms() - MS_TIME_BASE_MARGIN_MS);
     const uint32_t size = ms_arena_padded(arena, ms_shape_size(shape, is_long, arena->kept));
     const uint64_t spare =
         placement->privileged ? 0 : (uint64_t)arena->reserve << arena->segment_shift;
@@ -162,19 +178,17 @@ bool ms_arena_reserve(struct ms_arena *arena, const struct ms_placement *placeme
         return reserve_solo(arena, placement, shape, out);
 
     struct ms_open_slot *slot = open_slot(arena, placement);
-    bool is_long;
-    bool reserved = false;
+    const struct addition addition = addition_of(arena, shape);
 
     ms_mutex_lock(&slot->lock);
-    struct ms_segment *segment = segment_with_room(arena, slot, placement, shape, 0);
-    if (segment != NULL) {
-        const uint32_t size = size_in(arena, segment, shape, &is_long);
-        claim(arena, segment, size, out);
+    struct ms_segment *segment = segment_with_room(arena, slot, placement, &addition);
+    if (ms_likely(segment != NULL)) {
+        const bool is_long = is_long_in(&addition, segment);
+        claim(arena, segment, is_long ? addition.long_size : addition.size, out);
         write_entry(arena, placement, shape, is_long, out);
-        reserved = true;
     }
     ms_mutex_unlock(&slot->lock);
-    return reserved;
+    return segment != NULL;
 }
 
 bool ms_arena_reserve_raw(struct ms_arena *arena, const struct ms_placement *placement,
@@ -183,8 +197,9 @@ bool ms_arena_reserve_raw(struct ms_arena *arena, const struct ms_placement *pla
     struct ms_open_slot *slot = open_slot(arena, placement);
 
     size = ms_arena_padded(arena, size);
+    const struct addition addition = {NULL, size, size};
     ms_mutex_lock(&slot->lock);
-    struct ms_segment *segment = segment_with_room(arena, slot, placement, NULL, size);
+    struct ms_segment *segment = segment_with_room(arena, slot, placement, &addition);
     if (segment != NULL) {
         claim(arena, segment, size, out);
         ms_store_release(&segment->used, ms_load_relaxed(&segment->used) + size);
@@ -225,8 +240,7 @@ void ms_arena_publish(struct ms_reserved *reserved)
 {
     struct ms_segment *segment = reserved->segment;
 
-    ms_add_relaxed(&segment->live_entries, 1);
-    ms_add_relaxed(&segment->live_bytes, reserved->size);
+    ms_add_relaxed(&segment->live, ms_segment_live_of(reserved->size));
     /* ORDER: release, pairs with the acquire in is_candidate(): a reclaimer that walks the
      * segment finds the key and the value whole once the entry is no longer pending. Readers
      * come by the index slot, which is stored next. */
@@ -237,7 +251,7 @@ void ms_arena_publish(struct ms_reserved *reserved)
 static bool may_be_retired(struct ms_segment *segment)
 {
     return ms_load_seq_cst(&segment->state) == MS_SEGMENT_SEALED &&
-           ms_load_seq_cst(&segment->inflight) == 0 && ms_load_seq_cst(&segment->live_entries) == 0;
+           ms_load_seq_cst(&segment->inflight) == 0 && ms_load_seq_cst(&segment->live) == 0;
 }
 
 bool ms_arena_landed(struct ms_segment *segment)
@@ -248,7 +262,6 @@ bool ms_arena_landed(struct ms_segment *segment)
 
 bool ms_arena_entry_died(struct ms_segment *segment, uint32_t size)
 {
-    ms_sub_relaxed(&segment->live_bytes, size);
-    ms_sub_seq_cst(&segment->live_entries, 1);
+    ms_sub_seq_cst(&segment->live, ms_segment_live_of(size));
     return may_be_retired(segment);
 }

@@ -201,7 +201,6 @@ struct ms_placement {
     uint32_t stripe;
     unsigned access; /* initial MS_MARK_ACCESS bits */
     uint64_t rank;   /* where the segment is listed when sealed; 0 = as the newest */
-    int64_t now;     /* coarse monotonic milliseconds */
     bool privileged; /* may take the reserve: the reclaimer alone */
 };
 

@@ -2,6 +2,7 @@
 /* The life of segments: free, open, sealed, limbo, waiting, free. */
 #include "segment/pool.h"
 
+#include "platform/clock.h"
 #include "platform/mem.h"
 #include "platform/testing.h"
 #include "segment/backing.h"
@@ -61,14 +62,13 @@ static struct ms_segment_list *list_of(struct ms_arena *arena, const struct ms_s
 void ms_pool_init_segment(struct ms_arena *arena, struct ms_segment *segment,
                           const struct ms_placement *placement)
 {
-    ms_store_relaxed(&segment->live_entries, 0);
-    ms_store_relaxed(&segment->live_bytes, 0);
+    ms_store_relaxed(&segment->live, 0);
     ms_store_relaxed(&segment->stale_bytes, 0);
     ms_store_relaxed(&segment->stale_entries, 0);
     ms_store_relaxed(&segment->inflight, 0);
     ms_store_relaxed(&segment->earliest, MS_NEVER);
     segment->sequence = ms_add_relaxed(&arena->sequence, 1) + 1;
-    segment->time_base = placement->now - MS_TIME_BASE_MARGIN_MS;
+    segment->time_base = ms_clock_coarse_ms() - MS_TIME_BASE_MARGIN_MS;
     segment->due = MS_NEVER;
     segment->due_position = 0;
     segment->ttl_class = (uint8_t)placement->ttl_class;
@@ -110,7 +110,7 @@ static bool is_empty(struct ms_segment *segment)
      * the two loads would have its entry taken for none.
      * ORDER: seq_cst, like the decrements of both counts: of two threads that bring them to 0,
      * one sees both. */
-    return ms_load_seq_cst(&segment->inflight) == 0 && ms_load_seq_cst(&segment->live_entries) == 0;
+    return ms_load_seq_cst(&segment->inflight) == 0 && ms_load_seq_cst(&segment->live) == 0;
 }
 
 static void to_limbo_locked(struct ms_arena *arena, struct ms_segment *segment)

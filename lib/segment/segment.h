@@ -13,9 +13,9 @@
  * A large entry has a segment of its own: its record stands in front of the entry, at the start
  * of a packed run.
  *
- * SG-1  live_entries is the number of index slots that refer into the segment, and of entries that
- *       are kept beyond their expiry (store/stale.h); live_bytes the bytes behind them.
- * SG-2  A segment leaves SEALED only when live_entries and inflight are 0.
+ * SG-1  `live` counts the index slots that refer into the segment, and the entries that are kept
+ *       beyond their expiry (store/stale.h), and the bytes behind them.
+ * SG-2  A segment leaves SEALED only when no entry is live and inflight is 0.
  * SG-3  Bytes up to `used` can be walked entry by entry at any time, pending ones included. */
 #ifndef MS_SEGMENT_SEGMENT_H
 #define MS_SEGMENT_SEGMENT_H
@@ -70,16 +70,16 @@ struct ms_segment {
 
     /* views that hold it. Any thread; ORDER: release to give back, acquire to reclaim */
     atomic_uint pins MS_ALIGNED(MS_CACHE_LINE);
-    atomic_uint inflight;     /* writers that have a pending entry in it */
-    atomic_uint live_entries; /* shard lock of the entry counted */
-    atomic_uint live_bytes;
+    atomic_uint inflight; /* writers that have a pending entry in it */
+    /* entries in the upper half, their bytes in the lower: both change in one addition */
+    atomic_uint_least64_t live; /* shard lock of the entry counted */
     /* bytes appended; slot lock to write. ORDER: release, after the head below it is written */
     atomic_uint used;
     uint32_t due_position;         /* in the heap, 0 = not in it; due lock */
     atomic_int_least64_t earliest; /* no entry expires before this; written under the due lock */
     int64_t due;                   /* when to sweep it; due lock */
-    atomic_uint stale_bytes;       /* of `live_bytes`: what store/stale.h keeps; shard lock */
-    atomic_uint stale_entries;     /* of `live_entries` likewise */
+    atomic_uint stale_bytes;       /* of the live ones: what store/stale.h keeps; shard lock */
+    atomic_uint stale_entries;     /* likewise */
 } MS_ALIGNED(128);
 
 _Static_assert(sizeof(struct ms_segment) == 128, "a segment's record is two cache lines");
@@ -129,11 +129,27 @@ static inline struct ms_segment *ms_segment_pop(struct ms_segment **stack)
     return segment;
 }
 
+/* What one live entry of `size` padded bytes adds to `live`. */
+static inline uint64_t ms_segment_live_of(uint32_t size)
+{
+    return UINT64_C(1) << 32 | size;
+}
+
+static inline uint32_t ms_segment_live_entries(const struct ms_segment *segment)
+{
+    return (uint32_t)(ms_load_relaxed(&segment->live) >> 32);
+}
+
+static inline uint32_t ms_segment_live_bytes(const struct ms_segment *segment)
+{
+    return (uint32_t)ms_load_relaxed(&segment->live);
+}
+
 /* Bytes of entries that are not live, those of pending ones included. */
-static inline uint32_t ms_segment_dead_bytes(struct ms_segment *segment)
+static inline uint32_t ms_segment_dead_bytes(const struct ms_segment *segment)
 {
     const uint32_t used = ms_load_relaxed(&segment->used);
-    const uint32_t live = ms_load_relaxed(&segment->live_bytes);
+    const uint32_t live = ms_segment_live_bytes(segment);
 
     return used > live ? used - live : 0;
 }

@@ -95,8 +95,8 @@ static const char *walk(const struct ms_arena *arena, const struct ms_segment *s
 static const char *check_segment(const struct ms_arena *arena, const struct ms_segment *segment)
 {
     const uint32_t used = ms_load_relaxed(&segment->used);
-    const uint32_t live = ms_load_relaxed(&segment->live_entries);
-    const uint32_t live_bytes = ms_load_relaxed(&segment->live_bytes);
+    const uint32_t live = ms_segment_live_entries(segment);
+    const uint32_t live_bytes = ms_segment_live_bytes(segment);
     struct tally tally = {0};
 
     MS_REQUIRE(used <= segment->capacity, "SG: a segment is fuller than full");
@@ -144,7 +144,7 @@ static const char *check_list(struct census *census, const struct ms_segment_lis
         MS_REQUIRE(older == NULL || older->rank <= segment->rank, "AR: a list is not sorted");
         MS_REQUIRE(ms_load_relaxed(&segment->state) == MS_SEGMENT_SEALED,
                    "AR: a listed segment is not sealed");
-        MS_REQUIRE(ms_load_relaxed(&segment->live_entries) != 0 ||
+        MS_REQUIRE(ms_segment_live_entries(segment) != 0 ||
                        ms_load_relaxed(&segment->inflight) != 0,
                    "SG-2: a segment that holds nothing was not retired");
         MS_REQUIRE_VALID(check_segment(census->arena, segment));
@@ -164,7 +164,7 @@ static const char *check_unreferenced(struct census *census, const struct ms_seg
     for (const struct ms_segment *segment = stack; segment != NULL; segment = segment->newer) {
         MS_REQUIRE(ms_load_relaxed(&segment->state) == state,
                    "AR: a segment in limbo or waiting is in another state");
-        MS_REQUIRE(ms_load_relaxed(&segment->live_entries) == 0 &&
+        MS_REQUIRE(ms_segment_live_entries(segment) == 0 &&
                        ms_load_relaxed(&segment->inflight) == 0,
                    "SG-2: a segment was retired that holds something");
         MS_REQUIRE_VALID(check_segment(census->arena, segment));

@@ -72,7 +72,7 @@ static int prepare_step(struct ms_commit *commit, struct ms_step *step)
     const memstore_key *key = &step->op->key;
     struct draft draft = {
         .shape = {.key_size = (uint32_t)key->size},
-        .placement = {.stripe = ms_thread_slot(), .now = ms_clock_coarse_ms()},
+        .placement = {.stripe = ms_thread_slot()},
     };
     int status = MEMSTORE_OK;
 
@@ -104,7 +104,7 @@ static int reserve_records(struct ms_commit *commit)
     memstore *store = commit->store;
     struct ms_budget_mark asked = ms_budget_mark(&store->arena.budget);
     const int64_t deadline = ms_store_deadline(store);
-    const struct ms_placement placement = {.queue = MS_QUEUE_RECORDS, .now = ms_clock_coarse_ms()};
+    const struct ms_placement placement = {.queue = MS_QUEUE_RECORDS};
     size_t left = commit->writes;
 
     for (size_t i = 0; i == 0 || left > 0; i++) {

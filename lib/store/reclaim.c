@@ -154,7 +154,6 @@ static bool move_entry(struct pass *pass, const struct candidate *candidate,
         .ttl_class = ms_ttl_class(expiry, pass->now, store->arena.ttl_classes),
         .access = verdict->access,
         .rank = verdict->rank,
-        .now = pass->now,
         .privileged = true,
     };
     struct ms_reserved reserved;

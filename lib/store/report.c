@@ -91,7 +91,7 @@ static void sum_segment(struct ms_segment *segment, void *context)
 
     const uint32_t stale = ms_load_relaxed(&segment->stale_bytes);
 
-    sums->live += ms_load_relaxed(&segment->live_bytes) - stale;
+    sums->live += ms_segment_live_bytes(segment) - stale;
     sums->stale += stale;
     sums->dead += ms_segment_dead_bytes(segment);
     sums->unused += segment->capacity - ms_load_relaxed(&segment->used);
@@ -158,7 +158,7 @@ _Static_assert(MS_TTL_CLASSES_MOST == MEMSTORE_TTL_CLASSES, "all classes are tol
 static void count_entries(struct ms_segment *segment, void *context)
 {
     memstore_ttl_stats *out = context;
-    const uint32_t live = ms_load_relaxed(&segment->live_entries);
+    const uint32_t live = ms_segment_live_entries(segment);
     const uint32_t stale = ms_load_relaxed(&segment->stale_entries);
 
     out->entries[segment->ttl_class] += live > stale ? live - stale : 0;

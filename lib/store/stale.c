@@ -251,7 +251,7 @@ void ms_stale_prepare_locked(memstore *store, const struct ms_segment *segment)
     /* Never more than what doubles all tables. */
     const uint64_t charged = ms_load_relaxed(&stale->charged);
     const uint64_t missed = stale->missed < charged ? stale->missed : charged;
-    const uint64_t bytes = ms_load_relaxed(&segment->live_entries) * TABLE_BYTES_AN_ENTRY +
+    const uint64_t bytes = ms_segment_live_entries(segment) * TABLE_BYTES_AN_ENTRY +
                            ROOM_FIRST * sizeof(struct ms_stale_slot) + missed;
     const uint64_t spare = (uint64_t)store->arena.reserve << store->arena.segment_shift;
 

@@ -83,9 +83,9 @@ static const char *compare(struct comparison *comparison, const struct ms_segmen
     if (ms_load_relaxed(&segment->queue) == MS_QUEUE_RECORDS)
         return NULL;
     MS_REQUIRE_VALID(look_up_all(comparison->store, segment, &referred));
-    MS_REQUIRE(referred.entries + referred.kept == ms_load_relaxed(&segment->live_entries),
+    MS_REQUIRE(referred.entries + referred.kept == ms_segment_live_entries(segment),
                "SG-1: a segment counts other live entries than slots refer to");
-    MS_REQUIRE(referred.bytes + referred.kept_bytes == ms_load_relaxed(&segment->live_bytes),
+    MS_REQUIRE(referred.bytes + referred.kept_bytes == ms_segment_live_bytes(segment),
                "SG-1: a segment counts other live bytes than slots refer to");
     MS_REQUIRE(referred.kept_bytes == ms_load_relaxed(&segment->stale_bytes),
                "SL-2: a segment counts other bytes as kept than slots refer to");

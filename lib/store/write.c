@@ -101,7 +101,6 @@ static int append(memstore *store, const struct ms_write *write, const struct fo
         .ttl_class = ms_ttl_class(write->life.expiry, now, store->arena.ttl_classes),
         .stripe = ms_thread_slot(),
         .access = foresight->access,
-        .now = now,
     };
     const int status = ms_unlikely(write->heat_plus_one != 0)
                            ? ms_room_take(store, &placement, &shape, out)
@@ -233,7 +232,8 @@ static void view_reserved(memstore *store, const struct ms_write *write,
 int ms_store_try_write(memstore *store, const struct ms_write *write, uint64_t hash,
                        struct ms_write_outcome *outcome)
 {
-    const int64_t now = ms_clock_coarse_ms();
+    /* What never expires needs no clock. */
+    const int64_t now = write->life.expiry != MS_NEVER ? ms_clock_coarse_ms() : 0;
     const struct foresight foresight = look_ahead(store, write, hash);
     struct ms_reserved reserved;
     if (foresight.status != MEMSTORE_OK)
@@ -322,8 +322,7 @@ void ms_store_count_write(memstore *store, int status, const struct ms_write_out
     }
     ms_store_tick(store, ms_count(&store->counters, MS_COUNT_SETS, 1));
     ms_count(&store->counters, MS_COUNT_WRITTEN_BYTES, outcome->size);
-    if (outcome->updated)
-        ms_count(&store->counters, MS_COUNT_UPDATES, 1);
+    ms_count(&store->counters, MS_COUNT_UPDATES, outcome->updated);
     if (outcome->replaced_expired)
         ms_count(&store->counters, MS_COUNT_EXPIRATIONS, 1);
     if (outcome->replaced_unread)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "util/hash.h"
 
+#include "util/quick_key.h"
+
 #include <string.h>
 
 #define FNV1A_PRIME UINT64_C(0x100000001b3)
@@ -46,6 +48,8 @@ uint64_t ms_hash(const struct ms_hasher *hasher, const void *key, size_t size)
 {
     switch (hasher->kind) {
     case MS_HASH_XXH3:
+        if (ms_likely(ms_is_quick_size(size)))
+            return ms_quick_key_hash(hasher, ms_quick_key(key, size));
         return XXH3_64bits_withSeed(key, size, hasher->seed);
     case MS_HASH_FNV:
         return hash_fnv(hasher->seed, key, size);

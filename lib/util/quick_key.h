@@ -5,7 +5,7 @@
  *
  * The hash is XXH3's for these sizes (Collet, https://github.com/Cyan4973/xxHash, the specification
  * in doc/xxhash_spec.md): two 16-byte pieces, which may overlap, each combined with the secret and
- * folded by a multiplication. It equals ms_hash(), which calls the library. */
+ * folded by a multiplication. It equals what the library gives. */
 #ifndef MS_UTIL_QUICK_KEY_H
 #define MS_UTIL_QUICK_KEY_H
 

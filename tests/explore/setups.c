@@ -121,8 +121,8 @@ bool end_retired_when_empty(memstore *store)
     for (uint32_t i = 0; i < store->arena.fresh; i++) {
         struct ms_segment *segment = &store->arena.segments[i];
         const unsigned state = ms_load_relaxed(&segment->state);
-        const bool empty = ms_load_relaxed(&segment->live_entries) == 0 &&
-                           ms_load_relaxed(&segment->inflight) == 0;
+        const bool empty =
+            ms_segment_live_entries(segment) == 0 && ms_load_relaxed(&segment->inflight) == 0;
 
         if ((state == MS_SEGMENT_SEALED && empty) || (state == MS_SEGMENT_LIMBO && !empty))
             return false;

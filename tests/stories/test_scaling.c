@@ -526,8 +526,7 @@ APART(memstore, combiner.pending, combiner.filter, admission);
 /* A segment: what readers of what expires load, against what every write and view changes. */
 APART(struct ms_segment, base, newer, pins);
 APART(struct ms_segment, base, newer, inflight);
-APART(struct ms_segment, base, newer, live_entries);
-APART(struct ms_segment, base, newer, live_bytes);
+APART(struct ms_segment, base, newer, live);
 APART(struct ms_segment, base, newer, used);
 APART(struct ms_segment, base, newer, earliest);
 _Static_assert(sizeof(struct ms_segment) % (2 * MS_CACHE_LINE) == 0, "segments share no line");

@@ -3,6 +3,7 @@
 #ifndef UNIT_ROOM_H
 #define UNIT_ROOM_H
 
+#include "platform/testing.h"
 #include "segment/arena.h"
 #include "segment/validate.h"
 
@@ -18,6 +19,7 @@ static inline struct ms_arena *room_open(uint64_t limit)
     const struct ms_arena_options options = {.limit = limit};
     bool out_of_memory;
 
+    ms_testing_set_clock(ROOM_NOW, ROOM_NOW);
     cr_assert(ms_arena_init(&arena, &options, &out_of_memory));
     return &arena;
 }
@@ -52,7 +54,7 @@ static inline struct ms_entry_shape room_shape(const struct ms_arena *arena, uin
 /* Where an ordinary writer puts it. */
 static inline struct ms_placement room_placement(enum ms_queue queue)
 {
-    return (struct ms_placement){.queue = queue, .now = ROOM_NOW};
+    return (struct ms_placement){.queue = queue};
 }
 
 /* Append an entry of so many bytes and publish it. False when there is no room. */

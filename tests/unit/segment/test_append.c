@@ -72,15 +72,15 @@ Test(append, a_reservation_is_pending_until_it_is_published)
 
     cr_assert(ms_arena_reserve(arena, &placement, &shape, &reserved));
     cr_assert_neq(ms_load_relaxed(&reserved.entry->mark) & MS_MARK_PENDING, 0);
-    cr_assert_eq(ms_load_relaxed(&reserved.segment->live_entries), 0);
+    cr_assert_eq(ms_segment_live_entries(reserved.segment), 0);
     cr_assert_eq(ms_load_relaxed(&reserved.segment->inflight), 1);
     cr_assert_eq(ms_segment_dead_bytes(reserved.segment), 100);
     room_check(arena);
 
     ms_arena_publish(&reserved);
     cr_assert_eq(ms_load_relaxed(&reserved.entry->mark) & MS_MARK_PENDING, 0);
-    cr_assert_eq(ms_load_relaxed(&reserved.segment->live_entries), 1);
-    cr_assert_eq(ms_load_relaxed(&reserved.segment->live_bytes), reserved.size);
+    cr_assert_eq(ms_segment_live_entries(reserved.segment), 1);
+    cr_assert_eq(ms_segment_live_bytes(reserved.segment), reserved.size);
     cr_assert_eq(ms_segment_dead_bytes(reserved.segment), 0);
     cr_assert_not(ms_arena_landed(reserved.segment));
     cr_assert_eq(ms_load_relaxed(&reserved.segment->inflight), 0);

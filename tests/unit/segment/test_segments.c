@@ -101,7 +101,7 @@ Test(segments, a_sealed_segment_goes_to_limbo_with_its_last_entry)
     struct ms_arena *arena = room_open(4 * MIB);
     const uint32_t count = room_fill_segments(arena, 5, 500, entries, MOST);
     struct ms_segment *segment = entries[0].segment;
-    uint32_t left = ms_load_relaxed(&segment->live_entries);
+    uint32_t left = ms_segment_live_entries(segment);
 
     cr_assert_eq(ms_load_relaxed(&segment->state), MS_SEGMENT_SEALED);
     for (uint32_t i = 0; i < count; i++) {
@@ -247,8 +247,8 @@ Test(segments, a_segment_used_again_knows_nothing_of_its_former_use)
     const struct ms_reserved new = room_write_new(arena, 200);
     cr_assert_eq(new.segment, old.segment);
     cr_assert_gt(new.segment->sequence, sequence);
-    cr_assert_eq(ms_load_relaxed(&new.segment->live_entries), 1);
-    cr_assert_eq(ms_load_relaxed(&new.segment->live_bytes), 200);
+    cr_assert_eq(ms_segment_live_entries(new.segment), 1);
+    cr_assert_eq(ms_segment_live_bytes(new.segment), 200);
     cr_assert_eq(ms_load_relaxed(&new.segment->earliest), MS_NEVER);
     cr_assert_eq(new.segment->due_position, 0);
     room_close(arena);

@@ -69,7 +69,7 @@ Test(segment_validate, finds_more_counted_live_than_there_are)
 {
     struct ms_arena *arena = open_filled();
 
-    ms_add_relaxed(&entries[0].segment->live_entries, 1);
+    ms_add_relaxed(&entries[0].segment->live, ms_segment_live_of(0));
     expect_problem(arena, "SG-1");
 }
 
@@ -77,8 +77,7 @@ Test(segment_validate, finds_a_sealed_segment_that_should_have_been_retired)
 {
     struct ms_arena *arena = open_filled();
 
-    ms_store_relaxed(&entries[0].segment->live_entries, 0);
-    ms_store_relaxed(&entries[0].segment->live_bytes, 0);
+    ms_store_relaxed(&entries[0].segment->live, 0);
     expect_problem(arena, "SG-2");
 }
 
@@ -87,8 +86,7 @@ Test(segment_validate, finds_a_pending_entry_without_a_writer)
     struct ms_arena *arena = open_filled();
 
     ms_store_relaxed(&entries[0].entry->mark, MS_MARK_PENDING);
-    ms_sub_relaxed(&entries[0].segment->live_entries, 1);
-    ms_sub_relaxed(&entries[0].segment->live_bytes, entries[0].size);
+    ms_sub_relaxed(&entries[0].segment->live, ms_segment_live_of(entries[0].size));
     expect_problem(arena, "SG-2");
 }
 

@@ -2060,6 +2060,100 @@ bool ms_glob_match(const void *pattern, size_t pattern_size, const void *text, s
 }
 
 /* lib/util/hash.c */
+#ifndef MS_UTIL_QUICK_KEY_H
+#define MS_UTIL_QUICK_KEY_H
+#include <stdbool.h>
+#include <string.h>
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+static inline bool ms_is_quick_size(size_t size)
+{
+    return size - 17 < 16;
+}
+#if defined(__SSE2__)
+typedef __m128i ms_piece;
+MS_ALWAYS_INLINE ms_piece ms_piece_load(const void *at)
+{
+    return _mm_loadu_si128(at);
+}
+MS_ALWAYS_INLINE ms_piece ms_piece_xor(ms_piece piece, const uint64_t words[2])
+{
+    return _mm_xor_si128(piece, *(const __m128i *)words);
+}
+MS_ALWAYS_INLINE uint64_t ms_piece_low(ms_piece piece)
+{
+    return (uint64_t)_mm_cvtsi128_si64(piece);
+}
+MS_ALWAYS_INLINE uint64_t ms_piece_high(ms_piece piece)
+{
+    return (uint64_t)_mm_cvtsi128_si64(_mm_shuffle_epi32(piece, 0xee));
+}
+MS_ALWAYS_INLINE bool ms_pieces_equal(ms_piece a, ms_piece b, ms_piece c, ms_piece d)
+{
+    const __m128i both = _mm_and_si128(_mm_cmpeq_epi8(a, b), _mm_cmpeq_epi8(c, d));
+    return _mm_movemask_epi8(both) == 0xffff;
+}
+#else
+typedef struct {
+    uint64_t low, high;
+} ms_piece;
+MS_ALWAYS_INLINE ms_piece ms_piece_load(const void *at)
+{
+    ms_piece piece;
+    memcpy(&piece, at, sizeof piece);
+    return piece;
+}
+MS_ALWAYS_INLINE ms_piece ms_piece_xor(ms_piece piece, const uint64_t words[2])
+{
+    return (ms_piece){piece.low ^ words[0], piece.high ^ words[1]};
+}
+MS_ALWAYS_INLINE uint64_t ms_piece_low(ms_piece piece)
+{
+    return piece.low;
+}
+MS_ALWAYS_INLINE uint64_t ms_piece_high(ms_piece piece)
+{
+    return piece.high;
+}
+MS_ALWAYS_INLINE bool ms_pieces_equal(ms_piece a, ms_piece b, ms_piece c, ms_piece d)
+{
+    return ((a.low ^ b.low) | (a.high ^ b.high) | (c.low ^ d.low) | (c.high ^ d.high)) == 0;
+}
+#endif
+struct ms_quick_key {
+    ms_piece first;
+    ms_piece last;
+    size_t size;
+};
+MS_ALWAYS_INLINE struct ms_quick_key ms_quick_key(const void *key, size_t size)
+{
+    return (struct ms_quick_key){ms_piece_load(key), ms_piece_load((const char *)key + size - 16),
+                                 size};
+}
+#define MS_XXH_PRIME64_1 UINT64_C(0x9e3779b185ebca87)
+#define MS_XXH3_AVALANCHE UINT64_C(0x165667919e3779f9)
+MS_ALWAYS_INLINE uint64_t ms_piece_fold(ms_piece piece, const uint64_t secret[2])
+{
+    const ms_piece mixed = ms_piece_xor(piece, secret);
+    const unsigned __int128 product = (unsigned __int128)ms_piece_low(mixed) * ms_piece_high(mixed);
+    return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+MS_ALWAYS_INLINE uint64_t ms_quick_key_hash(const struct ms_hasher *hasher, struct ms_quick_key key)
+{
+    uint64_t hash = key.size * MS_XXH_PRIME64_1 + ms_piece_fold(key.first, hasher->secret);
+    ms_keep_in_order(hash);
+    hash += ms_piece_fold(key.last, hasher->secret + 2);
+    hash ^= hash >> 37;
+    hash *= MS_XXH3_AVALANCHE;
+    return hash ^ hash >> 32;
+}
+MS_ALWAYS_INLINE bool ms_quick_key_is(struct ms_quick_key key, const char *bytes)
+{
+    return ms_pieces_equal(key.first, ms_piece_load(bytes), key.last,
+                           ms_piece_load(bytes + key.size - 16));
+}
+#endif
 #include <string.h>
 #define FNV1A_PRIME UINT64_C(0x100000001b3)
 uint64_t ms_fnv1a(uint64_t basis, const void *data, size_t size)
@@ -2091,6 +2185,8 @@ uint64_t ms_hash(const struct ms_hasher *hasher, const void *key, size_t size)
 {
     switch (hasher->kind) {
     case MS_HASH_XXH3:
+        if (ms_likely(ms_is_quick_size(size)))
+            return ms_quick_key_hash(hasher, ms_quick_key(key, size));
         return XXH3_64bits_withSeed(key, size, hasher->seed);
     case MS_HASH_FNV:
         return hash_fnv(hasher->seed, key, size);
@@ -2991,8 +3087,7 @@ struct ms_segment {
     uint32_t missing;
     atomic_uint pins MS_ALIGNED(MS_CACHE_LINE);
     atomic_uint inflight;
-    atomic_uint live_entries;
-    atomic_uint live_bytes;
+    atomic_uint_least64_t live;
     atomic_uint used;
     uint32_t due_position;
     atomic_int_least64_t earliest;
@@ -3032,10 +3127,22 @@ static inline struct ms_segment *ms_segment_pop(struct ms_segment **stack)
         *stack = segment->newer;
     return segment;
 }
-static inline uint32_t ms_segment_dead_bytes(struct ms_segment *segment)
+static inline uint64_t ms_segment_live_of(uint32_t size)
+{
+    return UINT64_C(1) << 32 | size;
+}
+static inline uint32_t ms_segment_live_entries(const struct ms_segment *segment)
+{
+    return (uint32_t)(ms_load_relaxed(&segment->live) >> 32);
+}
+static inline uint32_t ms_segment_live_bytes(const struct ms_segment *segment)
+{
+    return (uint32_t)ms_load_relaxed(&segment->live);
+}
+static inline uint32_t ms_segment_dead_bytes(const struct ms_segment *segment)
 {
     const uint32_t used = ms_load_relaxed(&segment->used);
-    const uint32_t live = ms_load_relaxed(&segment->live_bytes);
+    const uint32_t live = ms_segment_live_bytes(segment);
     return used > live ? used - live : 0;
 }
 #endif
@@ -3162,7 +3269,6 @@ struct ms_placement {
     uint32_t stripe;
     unsigned access;
     uint64_t rank;
-    int64_t now;
     bool privileged;
 };
 struct ms_reserved {
@@ -3229,11 +3335,22 @@ static struct ms_open_slot *open_slot(struct ms_arena *arena, const struct ms_pl
                             (arena->stripes + 1) +
                         stripe];
 }
-static uint32_t size_in(const struct ms_arena *arena, const struct ms_segment *segment,
-                        const struct ms_entry_shape *shape, bool *is_long)
+struct addition {
+    const struct ms_entry_shape *shape;
+    uint32_t size;
+    uint32_t long_size;
+};
+static struct addition addition_of(const struct ms_arena *arena, const struct ms_entry_shape *shape)
 {
-    *is_long = ms_shape_is_long(shape, segment->time_base);
-    return ms_arena_padded(arena, ms_shape_size(shape, *is_long, arena->kept));
+    return (struct addition){
+        .shape = shape,
+        .size = ms_arena_padded(arena, ms_shape_size(shape, false, arena->kept)),
+        .long_size = ms_arena_padded(arena, ms_shape_size(shape, true, arena->kept)),
+    };
+}
+static bool is_long_in(const struct addition *addition, const struct ms_segment *segment)
+{
+    return addition->shape != NULL && ms_shape_is_long(addition->shape, segment->time_base);
 }
 static void claim(struct ms_arena *arena, struct ms_segment *segment, uint32_t size,
                   struct ms_reserved *out)
@@ -3273,12 +3390,11 @@ static void make_way(struct ms_arena *arena, struct ms_open_slot *slot)
     if (sealed != NULL)
         ms_pool_seal(arena, sealed);
 }
-static bool segment_append_fits(const struct ms_arena *arena, const struct ms_segment *segment,
-                 const struct ms_entry_shape *shape, uint32_t raw)
+static bool segment_append_fits(const struct ms_segment *segment, const struct addition *addition)
 {
-    bool is_long;
-    return segment != NULL &&
-           room_in(segment) >= (shape != NULL ? size_in(arena, segment, shape, &is_long) : raw);
+    const uint32_t room = room_in(segment);
+    return room >= addition->size &&
+           (room >= addition->long_size || !is_long_in(addition, segment));
 }
 static struct ms_segment *open_fresh(struct ms_arena *arena, struct ms_open_slot *slot,
                                      const struct ms_placement *placement)
@@ -3297,20 +3413,20 @@ static struct ms_segment *open_fresh(struct ms_arena *arena, struct ms_open_slot
 }
 static struct ms_segment *segment_with_room(struct ms_arena *arena, struct ms_open_slot *slot,
                                             const struct ms_placement *placement,
-                                            const struct ms_entry_shape *shape, uint32_t raw)
+                                            const struct addition *addition)
 {
-    if (segment_append_fits(arena, slot->spare, shape, raw))
+    if (segment_append_fits(slot->spare, addition))
         return slot->spare;
     if (ms_unlikely(slot->is_held) && !placement->privileged)
         return NULL;
-    if (segment_append_fits(arena, slot->segment, shape, raw))
+    if (ms_likely(segment_append_fits(slot->segment, addition)))
         return slot->segment;
     return open_fresh(arena, slot, placement);
 }
 static bool reserve_solo(struct ms_arena *arena, const struct ms_placement *placement,
                          const struct ms_entry_shape *shape, struct ms_reserved *out)
 {
-    const bool is_long = ms_shape_is_long(shape, placement->now - MS_TIME_BASE_MARGIN_MS);
+    const bool is_long = ms_shape_is_long(shape, ms_clock_coarse_ms() - MS_TIME_BASE_MARGIN_MS);
     const uint32_t size = ms_arena_padded(arena, ms_shape_size(shape, is_long, arena->kept));
     const uint64_t spare =
         placement->privileged ? 0 : (uint64_t)arena->reserve << arena->segment_shift;
@@ -3334,26 +3450,25 @@ bool ms_arena_reserve(struct ms_arena *arena, const struct ms_placement *placeme
     if (ms_shape_size(shape, true, arena->kept) > ms_arena_solo_threshold(arena))
         return reserve_solo(arena, placement, shape, out);
     struct ms_open_slot *slot = open_slot(arena, placement);
-    bool is_long;
-    bool reserved = false;
+    const struct addition addition = addition_of(arena, shape);
     ms_mutex_lock(&slot->lock);
-    struct ms_segment *segment = segment_with_room(arena, slot, placement, shape, 0);
-    if (segment != NULL) {
-        const uint32_t size = size_in(arena, segment, shape, &is_long);
-        claim(arena, segment, size, out);
+    struct ms_segment *segment = segment_with_room(arena, slot, placement, &addition);
+    if (ms_likely(segment != NULL)) {
+        const bool is_long = is_long_in(&addition, segment);
+        claim(arena, segment, is_long ? addition.long_size : addition.size, out);
         segment_append_write_entry(arena, placement, shape, is_long, out);
-        reserved = true;
     }
     ms_mutex_unlock(&slot->lock);
-    return reserved;
+    return segment != NULL;
 }
 bool ms_arena_reserve_raw(struct ms_arena *arena, const struct ms_placement *placement,
                           uint32_t size, struct ms_reserved *out)
 {
     struct ms_open_slot *slot = open_slot(arena, placement);
     size = ms_arena_padded(arena, size);
+    const struct addition addition = {NULL, size, size};
     ms_mutex_lock(&slot->lock);
-    struct ms_segment *segment = segment_with_room(arena, slot, placement, NULL, size);
+    struct ms_segment *segment = segment_with_room(arena, slot, placement, &addition);
     if (segment != NULL) {
         claim(arena, segment, size, out);
         ms_store_release(&segment->used, ms_load_relaxed(&segment->used) + size);
@@ -3387,15 +3502,14 @@ void ms_arena_let_writers_in(struct ms_arena *arena)
 void ms_arena_publish(struct ms_reserved *reserved)
 {
     struct ms_segment *segment = reserved->segment;
-    ms_add_relaxed(&segment->live_entries, 1);
-    ms_add_relaxed(&segment->live_bytes, reserved->size);
+    ms_add_relaxed(&segment->live, ms_segment_live_of(reserved->size));
     ms_store_release(&reserved->entry->mark,
                      (unsigned char)(ms_load_relaxed(&reserved->entry->mark) & ~MS_MARK_PENDING));
 }
 static bool may_be_retired(struct ms_segment *segment)
 {
     return ms_load_seq_cst(&segment->state) == MS_SEGMENT_SEALED &&
-           ms_load_seq_cst(&segment->inflight) == 0 && ms_load_seq_cst(&segment->live_entries) == 0;
+           ms_load_seq_cst(&segment->inflight) == 0 && ms_load_seq_cst(&segment->live) == 0;
 }
 bool ms_arena_landed(struct ms_segment *segment)
 {
@@ -3404,8 +3518,7 @@ bool ms_arena_landed(struct ms_segment *segment)
 }
 bool ms_arena_entry_died(struct ms_segment *segment, uint32_t size)
 {
-    ms_sub_relaxed(&segment->live_bytes, size);
-    ms_sub_seq_cst(&segment->live_entries, 1);
+    ms_sub_seq_cst(&segment->live, ms_segment_live_of(size));
     return may_be_retired(segment);
 }
 
@@ -4044,14 +4157,13 @@ static struct ms_segment_list *list_of(struct ms_arena *arena, const struct ms_s
 void ms_pool_init_segment(struct ms_arena *arena, struct ms_segment *segment,
                           const struct ms_placement *placement)
 {
-    ms_store_relaxed(&segment->live_entries, 0);
-    ms_store_relaxed(&segment->live_bytes, 0);
+    ms_store_relaxed(&segment->live, 0);
     ms_store_relaxed(&segment->stale_bytes, 0);
     ms_store_relaxed(&segment->stale_entries, 0);
     ms_store_relaxed(&segment->inflight, 0);
     ms_store_relaxed(&segment->earliest, MS_NEVER);
     segment->sequence = ms_add_relaxed(&arena->sequence, 1) + 1;
-    segment->time_base = placement->now - MS_TIME_BASE_MARGIN_MS;
+    segment->time_base = ms_clock_coarse_ms() - MS_TIME_BASE_MARGIN_MS;
     segment->due = MS_NEVER;
     segment->due_position = 0;
     segment->ttl_class = (uint8_t)placement->ttl_class;
@@ -4083,7 +4195,7 @@ struct ms_segment *ms_pool_open_segment(struct ms_arena *arena,
 }
 static bool is_empty(struct ms_segment *segment)
 {
-    return ms_load_seq_cst(&segment->inflight) == 0 && ms_load_seq_cst(&segment->live_entries) == 0;
+    return ms_load_seq_cst(&segment->inflight) == 0 && ms_load_seq_cst(&segment->live) == 0;
 }
 static void to_limbo_locked(struct ms_arena *arena, struct ms_segment *segment)
 {
@@ -4397,8 +4509,8 @@ static const char *segment_validate_walk(const struct ms_arena *arena, const str
 static const char *check_segment(const struct ms_arena *arena, const struct ms_segment *segment)
 {
     const uint32_t used = ms_load_relaxed(&segment->used);
-    const uint32_t live = ms_load_relaxed(&segment->live_entries);
-    const uint32_t live_bytes = ms_load_relaxed(&segment->live_bytes);
+    const uint32_t live = ms_segment_live_entries(segment);
+    const uint32_t live_bytes = ms_segment_live_bytes(segment);
     struct segment_validate_tally segment_validate_tally = {0};
     MS_REQUIRE(used <= segment->capacity, "SG: a segment is fuller than full");
     MS_REQUIRE(live_bytes <= used && (live != 0) == (live_bytes != 0),
@@ -4438,7 +4550,7 @@ static const char *check_list(struct census *census, const struct ms_segment_lis
         MS_REQUIRE(older == NULL || older->rank <= segment->rank, "AR: a list is not sorted");
         MS_REQUIRE(ms_load_relaxed(&segment->state) == MS_SEGMENT_SEALED,
                    "AR: a listed segment is not sealed");
-        MS_REQUIRE(ms_load_relaxed(&segment->live_entries) != 0 ||
+        MS_REQUIRE(ms_segment_live_entries(segment) != 0 ||
                        ms_load_relaxed(&segment->inflight) != 0,
                    "SG-2: a segment that holds nothing was not retired");
         MS_REQUIRE_VALID(check_segment(census->arena, segment));
@@ -4456,7 +4568,7 @@ static const char *check_unreferenced(struct census *census, const struct ms_seg
     for (const struct ms_segment *segment = stack; segment != NULL; segment = segment->newer) {
         MS_REQUIRE(ms_load_relaxed(&segment->state) == state,
                    "AR: a segment in limbo or waiting is in another state");
-        MS_REQUIRE(ms_load_relaxed(&segment->live_entries) == 0 &&
+        MS_REQUIRE(ms_segment_live_entries(segment) == 0 &&
                        ms_load_relaxed(&segment->inflight) == 0,
                    "SG-2: a segment was retired that holds something");
         MS_REQUIRE_VALID(check_segment(census->arena, segment));
@@ -14911,7 +15023,7 @@ static int prepare_step(struct ms_commit *commit, struct ms_step *step)
     const memstore_key *key = &step->op->key;
     struct draft draft = {
         .shape = {.key_size = (uint32_t)key->size},
-        .placement = {.stripe = ms_thread_slot(), .now = ms_clock_coarse_ms()},
+        .placement = {.stripe = ms_thread_slot()},
     };
     int status = MEMSTORE_OK;
     if (step->op->kind == MS_OP_SET)
@@ -14941,7 +15053,7 @@ static int reserve_records(struct ms_commit *commit)
     memstore *store = commit->store;
     struct ms_budget_mark asked = ms_budget_mark(&store->arena.budget);
     const int64_t deadline = ms_store_deadline(store);
-    const struct ms_placement placement = {.queue = MS_QUEUE_RECORDS, .now = ms_clock_coarse_ms()};
+    const struct ms_placement placement = {.queue = MS_QUEUE_RECORDS};
     size_t left = commit->writes;
     for (size_t i = 0; i == 0 || left > 0; i++) {
         struct ms_record_chunk *chunk = &commit->chunks[i];
@@ -18211,11 +18323,26 @@ ms_place ms_lookup_walk(const struct ms_lookup *lookup, struct ms_probe probe, u
 {
     return ms_index_find_from(probe, hash, store_lookup_match, (void *)lookup);
 }
+MS_ALWAYS_INLINE bool find_slot_at_home(struct ms_lookup *lookup, uint64_t hash,
+                                        struct ms_index_slot *slot)
+{
+    const struct ms_probe probe = ms_index_probe(&lookup->store->index, hash);
+    if (ms_unlikely(probe.count == 0))
+        return false;
+    struct ms_bucket *bucket = (struct ms_bucket *)&probe.buckets[probe.at];
+    const unsigned candidates = ms_bucket_candidates(bucket, ms_index_tag(hash));
+    if (candidates == 0)
+        return false;
+    *slot = (struct ms_index_slot){bucket, (unsigned)__builtin_ctz(candidates)};
+    ms_place place = ms_slot_place(slot);
+    return place != MS_PLACE_NONE && ms_lookup_match(lookup, &place);
+}
 bool ms_lookup_find_slot(memstore *store, const void *key, size_t key_size, uint64_t hash,
                          struct ms_index_slot *slot, struct ms_found *out)
 {
     struct ms_lookup lookup = {.store = store, .key = key, .key_size = key_size};
-    if (!ms_index_find_slot(&store->index, hash, store_lookup_match, &lookup, slot))
+    if (!find_slot_at_home(&lookup, hash, slot) &&
+        !ms_index_find_slot(&store->index, hash, store_lookup_match, &lookup, slot))
         return false;
     ms_found_at(store, ms_slot_place(slot), out);
     return true;
@@ -18664,100 +18791,6 @@ bool ms_maintenance_grace_period(memstore *store, int64_t deadline_us)
 }
 
 /* lib/store/many.c */
-#ifndef MS_UTIL_QUICK_KEY_H
-#define MS_UTIL_QUICK_KEY_H
-#include <stdbool.h>
-#include <string.h>
-#if defined(__SSE2__)
-#include <emmintrin.h>
-#endif
-static inline bool ms_is_quick_size(size_t size)
-{
-    return size - 17 < 16;
-}
-#if defined(__SSE2__)
-typedef __m128i ms_piece;
-MS_ALWAYS_INLINE ms_piece ms_piece_load(const void *at)
-{
-    return _mm_loadu_si128(at);
-}
-MS_ALWAYS_INLINE ms_piece ms_piece_xor(ms_piece piece, const uint64_t words[2])
-{
-    return _mm_xor_si128(piece, *(const __m128i *)words);
-}
-MS_ALWAYS_INLINE uint64_t ms_piece_low(ms_piece piece)
-{
-    return (uint64_t)_mm_cvtsi128_si64(piece);
-}
-MS_ALWAYS_INLINE uint64_t ms_piece_high(ms_piece piece)
-{
-    return (uint64_t)_mm_cvtsi128_si64(_mm_shuffle_epi32(piece, 0xee));
-}
-MS_ALWAYS_INLINE bool ms_pieces_equal(ms_piece a, ms_piece b, ms_piece c, ms_piece d)
-{
-    const __m128i both = _mm_and_si128(_mm_cmpeq_epi8(a, b), _mm_cmpeq_epi8(c, d));
-    return _mm_movemask_epi8(both) == 0xffff;
-}
-#else
-typedef struct {
-    uint64_t low, high;
-} ms_piece;
-MS_ALWAYS_INLINE ms_piece ms_piece_load(const void *at)
-{
-    ms_piece piece;
-    memcpy(&piece, at, sizeof piece);
-    return piece;
-}
-MS_ALWAYS_INLINE ms_piece ms_piece_xor(ms_piece piece, const uint64_t words[2])
-{
-    return (ms_piece){piece.low ^ words[0], piece.high ^ words[1]};
-}
-MS_ALWAYS_INLINE uint64_t ms_piece_low(ms_piece piece)
-{
-    return piece.low;
-}
-MS_ALWAYS_INLINE uint64_t ms_piece_high(ms_piece piece)
-{
-    return piece.high;
-}
-MS_ALWAYS_INLINE bool ms_pieces_equal(ms_piece a, ms_piece b, ms_piece c, ms_piece d)
-{
-    return ((a.low ^ b.low) | (a.high ^ b.high) | (c.low ^ d.low) | (c.high ^ d.high)) == 0;
-}
-#endif
-struct ms_quick_key {
-    ms_piece first;
-    ms_piece last;
-    size_t size;
-};
-MS_ALWAYS_INLINE struct ms_quick_key ms_quick_key(const void *key, size_t size)
-{
-    return (struct ms_quick_key){ms_piece_load(key), ms_piece_load((const char *)key + size - 16),
-                                 size};
-}
-#define MS_XXH_PRIME64_1 UINT64_C(0x9e3779b185ebca87)
-#define MS_XXH3_AVALANCHE UINT64_C(0x165667919e3779f9)
-MS_ALWAYS_INLINE uint64_t ms_piece_fold(ms_piece piece, const uint64_t secret[2])
-{
-    const ms_piece mixed = ms_piece_xor(piece, secret);
-    const unsigned __int128 product = (unsigned __int128)ms_piece_low(mixed) * ms_piece_high(mixed);
-    return (uint64_t)product ^ (uint64_t)(product >> 64);
-}
-MS_ALWAYS_INLINE uint64_t ms_quick_key_hash(const struct ms_hasher *hasher, struct ms_quick_key key)
-{
-    uint64_t hash = key.size * MS_XXH_PRIME64_1 + ms_piece_fold(key.first, hasher->secret);
-    ms_keep_in_order(hash);
-    hash += ms_piece_fold(key.last, hasher->secret + 2);
-    hash ^= hash >> 37;
-    hash *= MS_XXH3_AVALANCHE;
-    return hash ^ hash >> 32;
-}
-MS_ALWAYS_INLINE bool ms_quick_key_is(struct ms_quick_key key, const char *bytes)
-{
-    return ms_pieces_equal(key.first, ms_piece_load(bytes), key.last,
-                           ms_piece_load(bytes + key.size - 16));
-}
-#endif
 #ifndef MS_STORE_QUICK_H
 #define MS_STORE_QUICK_H
 MS_ALWAYS_INLINE uint64_t ms_quick_hot(const memstore *store)
@@ -20703,7 +20736,6 @@ static bool move_entry(struct pass *pass, const struct candidate *candidate,
         .ttl_class = ms_ttl_class(expiry, pass->now, store->arena.ttl_classes),
         .access = verdict->access,
         .rank = verdict->rank,
-        .now = pass->now,
         .privileged = true,
     };
     struct ms_reserved reserved;
@@ -21131,7 +21163,7 @@ static void sum_segment(struct ms_segment *segment, void *context)
 {
     struct byte_sums *sums = context;
     const uint32_t stale = ms_load_relaxed(&segment->stale_bytes);
-    sums->live += ms_load_relaxed(&segment->live_bytes) - stale;
+    sums->live += ms_segment_live_bytes(segment) - stale;
     sums->stale += stale;
     sums->dead += ms_segment_dead_bytes(segment);
     sums->unused += segment->capacity - ms_load_relaxed(&segment->used);
@@ -21186,7 +21218,7 @@ _Static_assert(MS_TTL_CLASSES_MOST == MEMSTORE_TTL_CLASSES, "all classes are tol
 static void store_report_count_entries(struct ms_segment *segment, void *context)
 {
     memstore_ttl_stats *out = context;
-    const uint32_t live = ms_load_relaxed(&segment->live_entries);
+    const uint32_t live = ms_segment_live_entries(segment);
     const uint32_t stale = ms_load_relaxed(&segment->stale_entries);
     out->entries[segment->ttl_class] += live > stale ? live - stale : 0;
 }
@@ -22915,7 +22947,7 @@ void ms_stale_prepare_locked(memstore *store, const struct ms_segment *segment)
     struct ms_stale *stale = &store->stale;
     const uint64_t charged = ms_load_relaxed(&stale->charged);
     const uint64_t missed = stale->missed < charged ? stale->missed : charged;
-    const uint64_t bytes = ms_load_relaxed(&segment->live_entries) * TABLE_BYTES_AN_ENTRY +
+    const uint64_t bytes = ms_segment_live_entries(segment) * TABLE_BYTES_AN_ENTRY +
                            ROOM_FIRST * sizeof(struct ms_stale_slot) + missed;
     const uint64_t spare = (uint64_t)store->arena.reserve << store->arena.segment_shift;
     stale->missed = 0;
@@ -23766,9 +23798,9 @@ static const char *store_validate_compare(struct comparison *comparison, const s
     if (ms_load_relaxed(&segment->queue) == MS_QUEUE_RECORDS)
         return NULL;
     MS_REQUIRE_VALID(store_validate_look_up_all(comparison->store, segment, &referred));
-    MS_REQUIRE(referred.entries + referred.kept == ms_load_relaxed(&segment->live_entries),
+    MS_REQUIRE(referred.entries + referred.kept == ms_segment_live_entries(segment),
                "SG-1: a segment counts other live entries than slots refer to");
-    MS_REQUIRE(referred.bytes + referred.kept_bytes == ms_load_relaxed(&segment->live_bytes),
+    MS_REQUIRE(referred.bytes + referred.kept_bytes == ms_segment_live_bytes(segment),
                "SG-1: a segment counts other live bytes than slots refer to");
     MS_REQUIRE(referred.kept_bytes == ms_load_relaxed(&segment->stale_bytes),
                "SL-2: a segment counts other bytes as kept than slots refer to");
@@ -24203,7 +24235,6 @@ static int store_write_append(memstore *store, const struct ms_write *write, con
         .ttl_class = ms_ttl_class(write->life.expiry, now, store->arena.ttl_classes),
         .stripe = ms_thread_slot(),
         .access = foresight->access,
-        .now = now,
     };
     const int status = ms_unlikely(write->heat_plus_one != 0)
                            ? ms_room_take(store, &placement, &shape, out)
@@ -24317,7 +24348,7 @@ static void view_reserved(memstore *store, const struct ms_write *write,
 int ms_store_try_write(memstore *store, const struct ms_write *write, uint64_t hash,
                        struct ms_write_outcome *outcome)
 {
-    const int64_t now = ms_clock_coarse_ms();
+    const int64_t now = write->life.expiry != MS_NEVER ? ms_clock_coarse_ms() : 0;
     const struct foresight foresight = look_ahead(store, write, hash);
     struct ms_reserved reserved;
     if (foresight.status != MEMSTORE_OK)
@@ -24399,8 +24430,7 @@ void ms_store_count_write(memstore *store, int status, const struct ms_write_out
     }
     ms_store_tick(store, ms_count(&store->counters, MS_COUNT_SETS, 1));
     ms_count(&store->counters, MS_COUNT_WRITTEN_BYTES, outcome->size);
-    if (outcome->updated)
-        ms_count(&store->counters, MS_COUNT_UPDATES, 1);
+    ms_count(&store->counters, MS_COUNT_UPDATES, outcome->updated);
     if (outcome->replaced_expired)
         ms_count(&store->counters, MS_COUNT_EXPIRATIONS, 1);
     if (outcome->replaced_unread)
