@@ -23,7 +23,7 @@ int memstore_get_expiration(memstore *store, const void *key, size_t key_size, i
         return MEMSTORE_ERR_INVALID_ARGUMENT;
     const int status = ms_store_get_expiry(store, key, key_size, &expiry, &now);
     if (status == MEMSTORE_OK)
-        *unix_ms = ms_clock_unix_ms() + (expiry - now);
+        *unix_ms = expiry + ms_clock_unix_offset_ms();
     return status;
 }
 

@@ -191,7 +191,7 @@ const struct ms_setting ms_schema[] = {
             "together do not all run out together; those of one batch do",
             .live = true),
     CHOICE("ttl.ttl_precision", ttl_precision, precisions, "millisecond",
-           "expiry is rounded up to a multiple of this", .live = true),
+           "expiry is rounded up to a whole one of the wall clock", .live = true),
     DURATION("ttl.cleanup_interval", cleanup_interval, "0",
              "longest wait until what has expired is swept; 0 = 50ms and 1 % of the TTL",
              .live = true),

@@ -64,7 +64,7 @@ struct ms_settings {
     int64_t min_ttl;       /* 0 = no bound */
     int64_t max_ttl;       /* 0 = no bound; else "never" is bounded by it too */
     uint32_t ttl_jitter;   /* percent by which a TTL is shortened at most */
-    int64_t ttl_precision; /* 1, 1000 or 60000: expiry is rounded up to a multiple of it */
+    int64_t ttl_precision; /* 1, 1000 or 60000: expiry is rounded up to its multiples */
     /* longest wait between two sweeps for expired entries; 0 = no bound of its own */
     int64_t cleanup_interval;
     /* most entries one sweep step removes before it yields; 0 = no bound */

@@ -46,6 +46,23 @@ static inline int64_t ms_clock_unix_ms(void)
     return ms_testing_clock(&monotonic, &unix_now) ? unix_now : ms_clock_read_ms(CLOCK_REALTIME);
 }
 
+/* What to add to monotonic milliseconds to get Unix milliseconds, rounded up: what is said to be over at
+ * a Unix time is over when that comes. The difference is taken of nanoseconds, so that it is the same at
+ * each call, whatever part of a millisecond either clock has begun. */
+static inline int64_t ms_clock_unix_offset_ms(void)
+{
+    struct timespec monotonic, unix_now;
+    int64_t fake_monotonic, fake_unix;
+
+    if (ms_testing_clock(&fake_monotonic, &fake_unix))
+        return fake_unix - fake_monotonic;
+    clock_gettime(CLOCK_MONOTONIC, &monotonic);
+    clock_gettime(CLOCK_REALTIME, &unix_now);
+    const int64_t rest = (int64_t)unix_now.tv_nsec - (int64_t)monotonic.tv_nsec;
+    return ((int64_t)unix_now.tv_sec - (int64_t)monotonic.tv_sec) * 1000 +
+           (rest > 0 ? rest + 999999 : rest) / 1000000;
+}
+
 /* Monotonic microseconds of the real clock, for budgets and waits, which no test replaces. */
 static inline int64_t ms_clock_real_us(void)
 {

@@ -331,11 +331,6 @@ static int read_all(struct reading *reading)
 
 /* ---- Views ---- */
 
-static int64_t unix_offset_now(void)
-{
-    return ms_clock_unix_ms() - ms_clock_exact_ms();
-}
-
 /* What the reads of these renew; only now are they known to count. */
 static void renew(const struct reading *reading, size_t i, const struct ms_found *found)
 {
@@ -384,7 +379,7 @@ static void complete_views(const struct reading *reading)
             complete_any(reading, i);
         if (ms_unlikely(view->expires_at_ms != 0)) {
             if (offset == 0)
-                offset = unix_offset_now();
+                offset = ms_clock_unix_offset_ms();
             view->expires_at_ms += offset;
         }
     }

@@ -29,7 +29,7 @@ void ms_notify_of_removal(memstore *store, const struct ms_found *found, uint32_
         .key_size = found->parts.key_size,
         .value_size = found->parts.value_size,
         .version = ms_found_version(store, found),
-        .expires_at_ms = expiry == MS_NEVER ? 0 : expiry + ms_clock_unix_ms() - ms_clock_exact_ms(),
+        .expires_at_ms = expiry == MS_NEVER ? 0 : expiry + ms_clock_unix_offset_ms(),
     };
 
     push(store, &note);

@@ -51,14 +51,13 @@ static int update_ttl_locked(memstore *store, const memstore_key *key, uint64_t 
     struct ms_found found;
     struct ms_life life;
 
+    const int status = ms_ttl_to_life_at(store, ttl_ms, now, &life);
+    if (status != MEMSTORE_OK)
+        return status;
     if (!ms_lookup_find_slot(store, key->data, key->size, hash, &slot, &found))
         return MEMSTORE_ERR_KEY_NOT_FOUND;
     if (ms_has_expired(ms_found_expiry(&found)))
         return MEMSTORE_ERR_TTL_EXPIRED;
-
-    const int status = ms_ttl_to_life_at(store, ttl_ms, now, &life);
-    if (status != MEMSTORE_OK)
-        return status;
     life.expiry = ms_ttl_bound_by_age(store, &found, life.expiry);
     if (change_in_place(store, &found, &life)) {
         note_changed(store, found.segment, life.expiry, now);

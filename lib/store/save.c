@@ -285,7 +285,7 @@ static int save(struct saving *saving, const char *path)
         status = ms_snapshot_begin(&saving->writer, path, &options);
     if (status != MEMSTORE_OK)
         return status;
-    saving->unix_offset = now - ms_clock_exact_ms();
+    saving->unix_offset = ms_clock_unix_offset_ms();
     status = gather(saving);
     if (status == MEMSTORE_OK)
         return ms_snapshot_commit(&saving->writer);

@@ -336,7 +336,8 @@ int64_t ms_ttl_bound_by_age(const memstore *store, const struct ms_found *found,
 int64_t ms_ttl_end(const memstore *store, int64_t ttl_ms, int64_t now);
 /* What a TTL given now asks for: OK or INVALID_TTL. */
 int ms_ttl_to_life(const memstore *store, int64_t ttl_ms, struct ms_life *life);
-/* The same for one given at `now`, in exact monotonic milliseconds. */
+/* The same for one given at `now`, in exact monotonic milliseconds; what is given one TTL at one moment
+ * this way gets one jitter. */
 int ms_ttl_to_life_at(const memstore *store, int64_t ttl_ms, int64_t now, struct ms_life *life);
 /* The same for a Unix time, which is kept without jitter, and which reads do not move: OK,
  * TTL_EXPIRED or INVALID_TTL. */

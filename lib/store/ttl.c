@@ -16,12 +16,17 @@ int64_t ms_ttl_end(const memstore *store, int64_t ttl_ms, int64_t now)
 {
     const int64_t precision = ms_setting_of(&store->settings, ttl_precision);
 
-    return (now + ttl_ms + precision - 1) / precision * precision;
+    if (precision == 1)
+        return now + ttl_ms;
+    /* A whole second or minute is one of the wall clock, which is what expiries are told by. */
+    const int64_t offset = ms_clock_unix_offset_ms();
+    const int64_t end = now + ttl_ms + offset;
+    const int64_t over = end % precision;
+    return (over > 0 ? end + precision - over : end - over) - offset;
 }
 
-/* Shorten a TTL within `ttl.jitter`: by chance from one millisecond to the next, but what a batch
- * gives one TTL, at one moment, runs out at one moment. */
-static int64_t jittered(const memstore *store, int64_t ttl_ms, int64_t now)
+/* Shorten a TTL within `ttl.jitter`, by a chance that is the same for what has one `lot`. */
+static int64_t jittered(const memstore *store, int64_t ttl_ms, uint64_t lot)
 {
     const int64_t percent = ms_setting_of(&store->settings, ttl_jitter);
     const int64_t most = ttl_ms / 100 * percent + ttl_ms % 100 * percent / 100;
@@ -29,13 +34,13 @@ static int64_t jittered(const memstore *store, int64_t ttl_ms, int64_t now)
 
     if (most == 0)
         return ttl_ms;
-    const uint64_t random = ms_mix64((uint64_t)now ^ store->hasher.seed);
+    const uint64_t random = ms_mix64(lot ^ store->hasher.seed);
     ttl_ms -= (int64_t)(random % ((uint64_t)most + 1));
     return ttl_ms > least ? ttl_ms : least;
 }
 
-/* ms_ttl_to_life_at(), with jitter or without. */
-static int to_life(const memstore *store, int64_t ttl_ms, int64_t now, bool jitters,
+/* ms_ttl_to_life_at(), with jitter by this lot, or without when it is NULL. */
+static int to_life(const memstore *store, int64_t ttl_ms, int64_t now, const uint64_t *lot,
                    struct ms_life *life)
 {
     const struct ms_settings *settings = &store->settings;
@@ -49,8 +54,8 @@ static int to_life(const memstore *store, int64_t ttl_ms, int64_t now, bool jitt
         ttl_ms = ms_setting_of(settings, max_ttl);
     else if (!is_within_bounds(settings, ttl_ms))
         return MEMSTORE_ERR_INVALID_TTL;
-    else if (jitters)
-        ttl_ms = jittered(store, ttl_ms, now);
+    else if (lot != NULL)
+        ttl_ms = jittered(store, ttl_ms, *lot);
 
     const int64_t window = ms_setting_of(settings, life_window);
     life->ttl = ttl_ms;
@@ -62,7 +67,9 @@ static int to_life(const memstore *store, int64_t ttl_ms, int64_t now, bool jitt
 
 int ms_ttl_to_life_at(const memstore *store, int64_t ttl_ms, int64_t now, struct ms_life *life)
 {
-    return to_life(store, ttl_ms, now, true, life);
+    const uint64_t lot = (uint64_t)now;
+
+    return to_life(store, ttl_ms, now, &lot, life);
 }
 
 int ms_ttl_to_life(const memstore *store, int64_t ttl_ms, struct ms_life *life)
@@ -75,7 +82,11 @@ int ms_ttl_to_life(const memstore *store, int64_t ttl_ms, struct ms_life *life)
         *life = (struct ms_life){MS_NEVER, 0};
         return MEMSTORE_OK;
     }
-    return ms_ttl_to_life_at(store, ttl_ms, ms_clock_exact_ms(), life);
+    if (ms_setting_of(settings, ttl_jitter) == 0)
+        return to_life(store, ttl_ms, ms_clock_exact_ms(), NULL, life);
+    /* Many are written in one millisecond. */
+    const uint64_t lot = ms_clock_real_ns();
+    return to_life(store, ttl_ms, ms_clock_exact_ms(), &lot, life);
 }
 
 int ms_ttl_until(const memstore *store, int64_t unix_ms, struct ms_life *life)
@@ -87,7 +98,7 @@ int ms_ttl_until(const memstore *store, int64_t unix_ms, struct ms_life *life)
     /* A clock before 1970 could make the difference overflow. */
     if (now < 0 && unix_ms > LONGEST_TTL_MS)
         return MEMSTORE_ERR_INVALID_TTL;
-    const int status = to_life(store, unix_ms - now, ms_clock_exact_ms(), false, life);
+    const int status = to_life(store, unix_ms - now, now - ms_clock_unix_offset_ms(), NULL, life);
     life->ttl = 0;
     return status;
 }

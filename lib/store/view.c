@@ -17,7 +17,7 @@ static int64_t unix_offset(memstore *store)
 
     if (now - ms_load_relaxed(&store->unix_offset_read) >= UNIX_OFFSET_LIFE_MS ||
         ms_testing_clock(&fake_monotonic, &fake_unix)) {
-        ms_store_relaxed(&store->unix_offset, ms_clock_unix_ms() - ms_clock_exact_ms());
+        ms_store_relaxed(&store->unix_offset, ms_clock_unix_offset_ms());
         ms_store_relaxed(&store->unix_offset_read, now);
     }
     return ms_load_relaxed(&store->unix_offset);

@@ -320,7 +320,7 @@ void op_update_ttl(struct run *run)
                                  : 0;
     run_settle_key(run, entry);
     if (!model_is_live(entry))
-        /* else two reasons to refuse, and no rule which comes first */
+        /* else there are two reasons to refuse; a story says which comes first */
         ttl = MEMSTORE_TTL_DEFAULT;
     run_note(run, "  key %td, ttl %" PRId64 "\n", entry - run->model.entries, ttl);
 

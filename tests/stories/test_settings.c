@@ -438,8 +438,9 @@ Test(settings, min_and_max_ttl_are_bounds)
     memstore_destroy(store);
 }
 
-/* Of 1000 entries given a TTL of 1000, one in each millisecond, the shortest and the longest. */
-static void spread_of(memstore *store, int64_t *shortest, int64_t *longest)
+/* Of 1000 entries given a TTL of 1000, so many milliseconds from one to the next, the shortest and the
+ * longest. */
+static void spread_of(memstore *store, int64_t step, int64_t *shortest, int64_t *longest)
 {
     *shortest = INT64_MAX;
     *longest = 0;
@@ -448,7 +449,7 @@ static void spread_of(memstore *store, int64_t *shortest, int64_t *longest)
         const int64_t ttl = ttl_of(store, "key");
         *shortest = ttl < *shortest ? ttl : *shortest;
         *longest = ttl > *longest ? ttl : *longest;
-        test_clock_advance(1);
+        test_clock_advance(step);
     }
 }
 
@@ -458,9 +459,12 @@ Test(settings, jitter_spreads_what_is_written_together)
 
     test_clock_start();
     memstore *store = test_open("ttl.jitter=10", "maintenance=manual", NULL);
-    spread_of(store, &shortest, &longest);
+    spread_of(store, 1, &shortest, &longest);
     cr_assert(shortest >= 900 && shortest < 910, "%d", (int)shortest);
     cr_assert(longest <= 1000 && longest > 990, "%d", (int)longest);
+    spread_of(store, 0, &shortest, &longest);
+    cr_assert(shortest >= 900 && shortest < 910, "%d, all in one millisecond", (int)shortest);
+    cr_assert(longest <= 1000 && longest > 990, "%d, all in one millisecond", (int)longest);
 
     /* What is one batch, or a moment, or never, is left alone. */
     assert_ok(memstore_set_until(store, "until", 5, "v", 1, test_clock_unix() + 100000));
@@ -469,11 +473,11 @@ Test(settings, jitter_spreads_what_is_written_together)
     cr_assert_eq(ttl_of(store, "never"), MEMSTORE_ERR_TTL_NOT_SET);
 
     assert_ok(memstore_reconfigure(store, "ttl.jitter", "0"));
-    spread_of(store, &shortest, &longest);
+    spread_of(store, 1, &shortest, &longest);
     cr_assert(shortest == 1000 && longest == 1000);
     assert_ok(memstore_reconfigure(store, "ttl.jitter", "50"));
     assert_ok(memstore_reconfigure(store, "ttl.min_ttl", "1000"));
-    spread_of(store, &shortest, &longest);
+    spread_of(store, 1, &shortest, &longest);
     cr_assert(shortest == 1000 && longest == 1000, "not below the shortest TTL");
     memstore_destroy(store);
 }
@@ -508,6 +512,32 @@ Test(settings, ttl_precision_rounds_up)
         assert_ok(test_set(store, "key", "v", 1234));
         cr_assert_eq(ttl_of(store, "key"), wanted[i]);
         test_clock_advance(wanted[i] - 1);
+        assert_holds(store, "key", "v");
+        test_clock_advance(1);
+        assert_holds(store, "key", NULL);
+        memstore_destroy(store);
+    }
+}
+
+Test(settings, ttl_precision_means_whole_seconds_and_minutes_of_the_wall_clock)
+{
+    static const char *const names[] = {"ttl.ttl_precision=second", "ttl.ttl_precision=minute"};
+    static const int64_t steps[] = {1000, 60000};
+    int64_t until;
+
+    for (unsigned i = 0; i < 2; i++) {
+        test_clock_start();
+        test_clock_step_unix(12345);
+        memstore *store = test_open(names[i], "maintenance=manual", NULL);
+        assert_ok(test_set(store, "key", "v", 1500));
+        assert_ok(memstore_get_expiration(store, "key", 3, &until));
+        cr_assert_eq(until % steps[i], 0);
+        cr_assert(until >= test_clock_unix() + 1500 && until < test_clock_unix() + 1500 + steps[i]);
+        assert_ok(memstore_set_until(store, "key", 3, "v", 1, until - 1));
+        int64_t again;
+        assert_ok(memstore_get_expiration(store, "key", 3, &again));
+        cr_assert_eq(again, until);
+        test_clock_advance(until - test_clock_unix() - 1);
         assert_holds(store, "key", "v");
         test_clock_advance(1);
         assert_holds(store, "key", NULL);

@@ -3,6 +3,8 @@
 #include "support/clock.h"
 #include "support/criterion.h"
 
+#include <time.h>
+
 #define DAY INT64_C(86400000)
 
 static memstore *store;
@@ -19,6 +21,14 @@ static void tear_down(void)
 }
 
 TestSuite(time, .init = set_up, .fini = tear_down);
+
+static int64_t test_unix_ms(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
 
 static int64_t ttl_of(const char *key)
 {
@@ -163,6 +173,7 @@ Test(time, absurd_ttls_are_refused_and_keep_the_old_entry)
         assert_status(memstore_increment(store, "other", 5, 1, 0, absurd[i], NULL),
                       MEMSTORE_ERR_INVALID_TTL);
         assert_status(memstore_update_ttl(store, "key", 3, absurd[i]), MEMSTORE_ERR_INVALID_TTL);
+        assert_status(memstore_update_ttl(store, "absent", 6, absurd[i]), MEMSTORE_ERR_INVALID_TTL);
     }
     assert_holds(store, "key", "old");
     assert_holds(store, "other", NULL);
@@ -277,6 +288,48 @@ Test(time, increment_keeps_the_expiry_of_an_entry_that_exists)
     test_clock_advance(600);
     assert_ok(memstore_increment(store, "n", 1, 1, 0, 0, &sum));
     cr_assert_eq(sum, 1);
+}
+
+/* By the real clocks, of which neither begins its milliseconds with the other: at a time by the wall
+ * clock at which it is said to be gone an entry is. */
+static void assert_gone_in_time(memstore *unaided, int64_t until)
+{
+    for (;;) {
+        const int64_t now = test_unix_ms();
+        const int status = memstore_has(unaided, "key", 3);
+
+        if (status == MEMSTORE_ERR_KEY_NOT_FOUND)
+            return;
+        assert_ok(status);
+        cr_assert(now < until, "served at %lld, and was to expire at %lld", (long long)now,
+                  (long long)until);
+    }
+}
+
+Test(time_unaided, no_entry_is_served_at_the_unix_time_of_its_expiry)
+{
+    memstore *unaided = test_open("shards=4", NULL);
+    memstore_view view;
+    int64_t until;
+
+    for (unsigned i = 0; i < 100; i++) {
+        assert_ok(memstore_set(unaided, "key", 3, "v", 1, 2));
+        const int status = memstore_get_expiration(unaided, "key", 3, &until);
+        if (status == MEMSTORE_OK)
+            assert_gone_in_time(unaided, until);
+
+        assert_ok(memstore_set(unaided, "key", 3, "v", 1, 2));
+        if (memstore_get_view(unaided, "key", 3, &view) == MEMSTORE_OK) {
+            until = view.expires_at_ms;
+            memstore_view_release(&view);
+            assert_gone_in_time(unaided, until);
+        }
+
+        until = test_unix_ms() + 2;
+        if (memstore_set_until(unaided, "key", 3, "v", 1, until) == MEMSTORE_OK)
+            assert_gone_in_time(unaided, until);
+    }
+    memstore_destroy(unaided);
 }
 
 /* The real clock and the library's own thread. */

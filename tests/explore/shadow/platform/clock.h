@@ -27,6 +27,11 @@ static inline int64_t ms_clock_unix_ms(void)
     return explore_clock_ms();
 }
 
+static inline int64_t ms_clock_unix_offset_ms(void)
+{
+    return 0;
+}
+
 /* Budgets and waits never end: what they bound is outside of the exploration. */
 static inline int64_t ms_clock_real_us(void)
 {
