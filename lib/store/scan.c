@@ -196,8 +196,11 @@ int ms_cursor_new(memstore *store, const char *pattern, size_t pattern_size, mem
 int ms_cursor_next(memstore_cursor *cursor, memstore_key *key)
 {
     uint32_t size;
-    const int status = advance(cursor);
 
+    /* What was collected before is given out no more. */
+    if (ms_store_is_closed(cursor->store))
+        return MEMSTORE_ERR_CACHE_CLOSED;
+    const int status = advance(cursor);
     if (status != MEMSTORE_OK)
         return status;
     memcpy(&size, cursor->keys + cursor->read_at, sizeof size);

@@ -285,3 +285,16 @@ Test(patterns, a_cursor_meets_no_key_that_was_deleted_before_it_began)
     assert_status(memstore_cursor_next(cursor, &key), MEMSTORE_ERR_KEY_NOT_FOUND);
     memstore_cursor_free(cursor);
 }
+
+Test(patterns, a_cursor_ends_with_its_store)
+{
+    memstore_cursor *cursor;
+    memstore_key key;
+
+    set_keys((const char *const[]){"a", "b", "c", NULL});
+    assert_ok(memstore_cursor_new(store, "*", 1, &cursor));
+    assert_ok(memstore_cursor_next(cursor, &key));
+    assert_ok(memstore_close(store));
+    assert_status(memstore_cursor_next(cursor, &key), MEMSTORE_ERR_CACHE_CLOSED);
+    memstore_cursor_free(cursor);
+}
