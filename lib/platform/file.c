@@ -173,11 +173,25 @@ static void close_locked(struct ms_file_out *out)
     free_names(out);
 }
 
+/* A device, a pipe or a directory is not replaced by a file: who names /dev/null means to write to it.
+ * A link is, whatever it leads to. */
+static int check_replaceable(const char *path)
+{
+    struct stat status;
+
+    if (lstat(path, &status) != 0 || S_ISREG(status.st_mode) || S_ISLNK(status.st_mode))
+        return 0;
+    return S_ISDIR(status.st_mode) ? EISDIR : EINVAL;
+}
+
 int ms_file_create(struct ms_file_out *out, const char *path, unsigned mode)
 {
     const size_t size = strlen(path);
-    int error = ENOMEM;
+    int error = check_replaceable(path);
 
+    if (error != 0)
+        return error;
+    error = ENOMEM;
     *out = (struct ms_file_out){.path = ms_mem_alloc(size + 1),
                                 .temporary = ms_mem_alloc(size + sizeof SUFFIX)};
     if (out->path != NULL && out->temporary != NULL) {

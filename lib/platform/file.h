@@ -51,7 +51,8 @@ struct ms_file_out {
     int descriptor;
 };
 
-/* Begin, with these permissions. EWOULDBLOCK when somebody else is writing that file. */
+/* Begin, with these permissions. EWOULDBLOCK when somebody else is writing that file, EISDIR or EINVAL
+ * when it is a directory, a device, a pipe or a socket. */
 int ms_file_create(struct ms_file_out *out, const char *path, unsigned mode);
 /* Write at the end. */
 int ms_file_append(struct ms_file_out *out, const void *data, size_t size);

@@ -11,8 +11,10 @@ static int read_exactly(struct ms_snapshot_reader *reader, uint64_t offset, void
     size_t got;
     const int error = ms_file_read_at(&reader->file, offset, data, size, &got);
 
-    if (error != 0)
+    if (error != 0) {
+        errno = error;
         return MEMSTORE_ERR_IO;
+    }
     return got == size ? MEMSTORE_OK : MEMSTORE_ERR_CORRUPT_SNAPSHOT;
 }
 
@@ -66,8 +68,11 @@ int ms_snapshot_open(struct ms_snapshot_reader *reader, const char *path, bool w
     char header[MS_SNAPSHOT_HEADER_SIZE];
 
     *reader = (struct ms_snapshot_reader){.wipes = wipes};
-    if (ms_file_open(&reader->file, path) != 0)
+    const int error = ms_file_open(&reader->file, path);
+    if (error != 0) {
+        errno = error;
         return MEMSTORE_ERR_IO;
+    }
     int status = read_exactly(reader, 0, header, sizeof header);
     if (status == MEMSTORE_OK)
         status = take_header(reader, header);
@@ -83,11 +88,14 @@ int ms_snapshot_open(struct ms_snapshot_reader *reader, const char *path, bool w
 
 void ms_snapshot_close(struct ms_snapshot_reader *reader)
 {
+    const int error = errno;
+
     ms_packing_free(reader->packing);
     ms_mem_free_wiped(reader->stored, reader->wipes);
     ms_mem_free_wiped(reader->plain, reader->wipes);
     ms_mem_free(reader->spots);
     ms_file_close(&reader->file);
+    errno = error;
 }
 
 /* ---- Blocks ---- */

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <memstore/status.h>
 
+/* The status of an error number, which errno has of MEMSTORE_ERR_IO. */
 static int status_of(int error)
 {
     switch (error) {
@@ -16,6 +17,7 @@ static int status_of(int error)
     case EWOULDBLOCK:
         return MEMSTORE_ERR_LOCK_TIMEOUT;
     default:
+        errno = error;
         return MEMSTORE_ERR_IO;
     }
 }
@@ -348,6 +350,9 @@ int ms_snapshot_commit(struct ms_snapshot_writer *writer)
 
 void ms_snapshot_abandon(struct ms_snapshot_writer *writer)
 {
+    const int error = errno;
+
     free_memory(writer);
     ms_file_abandon(&writer->file);
+    errno = error;
 }

@@ -3,6 +3,7 @@
 
 #include "platform/file.h"
 
+#include <errno.h>
 #include <stdio.h>
 
 void ms_tell_closed(memstore *store)
@@ -127,6 +128,7 @@ static const char *snapshot_reason_of(int status, const struct ms_snapshot_summa
 void ms_tell_saved(memstore *store, const char *path, int status, uint64_t entries)
 {
     const bool saved = status == MEMSTORE_OK;
+    const int error = errno;
     struct ms_log_line line;
 
     if (status == MEMSTORE_ERR_CANCELLED ||
@@ -139,12 +141,14 @@ void ms_tell_saved(memstore *store, const char *path, int status, uint64_t entri
     else
         ms_log_text(&line, "why", snapshot_reason_of(status, NULL));
     ms_log_end(&line);
+    errno = error;
 }
 
 void ms_tell_loaded(memstore *store, const char *path, int status,
                     const struct ms_snapshot_summary *summary, const memstore_progress *progress)
 {
     const bool loaded = status == MEMSTORE_OK;
+    const int error = errno;
     struct ms_log_line line;
 
     if (status == MEMSTORE_ERR_CANCELLED ||
@@ -162,6 +166,7 @@ void ms_tell_loaded(memstore *store, const char *path, int status,
         ms_log_text(&line, "why", snapshot_reason_of(status, summary));
     }
     ms_log_end(&line);
+    errno = error;
 }
 
 void ms_tell_limit_moved(memstore *store, uint64_t before)

@@ -7,7 +7,9 @@
 #include "support/criterion.h"
 #include "support/folder.h"
 
+#include <errno.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 static void stop_clock_and_make_folder(void)
 {
@@ -391,6 +393,40 @@ Test(snapshots, bad_paths_are_refused)
     assert_ok(memstore_close(store));
     assert_status(memstore_save(store, test_path("x"), NULL, NULL), MEMSTORE_ERR_CACHE_CLOSED);
     assert_status(memstore_load(store, test_path("x"), NULL, NULL), MEMSTORE_ERR_CACHE_CLOSED);
+    memstore_destroy(store);
+}
+
+Test(snapshots, errno_tells_why_a_file_cannot_be_read_or_written)
+{
+    memstore_snapshot_info info = {.struct_size = sizeof info};
+    memstore *store = open_manual();
+
+    errno = 0;
+    assert_status(memstore_load(store, test_path("absent"), NULL, NULL), MEMSTORE_ERR_IO);
+    cr_assert_eq(errno, ENOENT);
+    assert_status(memstore_load(store, test_folder(), NULL, NULL), MEMSTORE_ERR_IO);
+    cr_assert_eq(errno, EINVAL, "%s", strerror(errno));
+    errno = 0;
+    assert_status(memstore_read_snapshot_info(test_folder(), &info), MEMSTORE_ERR_IO);
+    cr_assert_eq(errno, EINVAL, "%s", strerror(errno));
+    assert_status(memstore_save(store, test_path("no/folder"), NULL, NULL), MEMSTORE_ERR_IO);
+    cr_assert_eq(errno, ENOENT);
+    assert_status(memstore_save(store, test_folder(), NULL, NULL), MEMSTORE_ERR_IO);
+    cr_assert_eq(errno, EISDIR);
+    memstore_destroy(store);
+}
+
+/* As an administrator a process may replace /dev/null. */
+Test(snapshots, what_is_no_file_is_not_replaced)
+{
+    memstore *store = open_manual();
+    struct stat status;
+
+    cr_assert_eq(mkfifo(test_path("pipe"), 0600), 0);
+    assert_status(memstore_save(store, test_path("pipe"), NULL, NULL), MEMSTORE_ERR_IO);
+    cr_assert_eq(errno, EINVAL);
+    cr_assert_eq(lstat(test_path("pipe"), &status), 0);
+    cr_assert(S_ISFIFO(status.st_mode), "the pipe is still one");
     memstore_destroy(store);
 }
 
