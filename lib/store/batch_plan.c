@@ -122,7 +122,7 @@ int ms_commit_plan(struct ms_commit *commit, memstore *store, const struct ms_op
         qsort(commit->steps, n, sizeof *commit->steps, compare_steps);
         supersede(commit);
         if (!could_ever_fit(commit))
-            status = MEMSTORE_ERR_MEMORY_EXHAUSTED;
+            status = MEMSTORE_ERR_ENTRY_TOO_LARGE;
     }
     if (status != MEMSTORE_OK)
         ms_commit_free(commit);
