@@ -466,7 +466,8 @@ MEMSTORE_API int memstore_has(memstore *store, const void *key, size_t key_size)
 MEMSTORE_API int memstore_get_ttl(memstore *store, const void *key, size_t key_size,
                                   int64_t *ttl_ms);
 
-/** When an entry expires, as the wall clock stands now.
+/** When an entry expires, as the wall clock stands now, rounded up: when that time comes the entry is
+ * gone, for less than a millisecond.
  * @param[in] store the store
  * @param[in] key,key_size the key
  * @param[out] unix_ms the Unix time in milliseconds
