@@ -38,7 +38,8 @@ static void call_locked(struct ms_events *events, memstore_subscription *subscri
     /* The callback gets a copy: what it does to that is nothing to us. */
     memstore_event shown = event;
     const bool ends = subscription->fn(&shown, subscription->context) != 0;
-    ms_event_view_release(&event.value);
+    if (event.value.pin != NULL)
+        ms_event_view_release(&event.value);
     ms_mutex_lock(&events->lock);
     subscription->runs = false;
     subscription->closing |= ends;

@@ -236,12 +236,17 @@ uint64_t ms_events_push(struct ms_events *events, const struct ms_event_note *no
     return lost;
 }
 
-static void show_alert(const struct ms_event *event, memstore_event *out)
+/* What there is to tell of an alert is in the struct, so that nothing is left to be released. */
+static void hand_out_alert_locked(struct ms_event *event, memstore_event *out)
 {
+    struct ms_events *events = event->events;
     struct ms_alert_note note;
 
     memcpy(&note, event->value, sizeof note);
-    out->value.size = 0;
+    drop_reference_locked(event);
+    uncharge_surplus_locked(events);
+    out->key = (memstore_key){"", 0};
+    out->value = (memstore_view){0};
     out->alert = note.alert;
     out->raised = note.raised;
     out->alert_value = note.value;
@@ -264,7 +269,7 @@ void ms_subscription_take_locked(memstore_subscription *subscription, memstore_e
                             .at_ms = event->at_ms,
                             .dropped = dropped};
     if (event->kind == MEMSTORE_EVENT_ALERT)
-        show_alert(event, out);
+        hand_out_alert_locked(event, out);
 }
 
 /* ---- Subscriptions ---- */

@@ -83,6 +83,26 @@ Test(alerts, are_events_raised_once_and_cleared_once)
     memstore_destroy(store);
 }
 
+Test(alerts, hold_nothing_that_would_have_to_be_released)
+{
+    memstore_event_stats stats = {.struct_size = sizeof stats};
+    memstore_event event = {.struct_size = sizeof event};
+    memstore_subscription *alerts;
+
+    test_clock_start();
+    memstore *store = test_open("maintenance=manual", "monitoring.hit_rate_threshold=0.8", NULL);
+    assert_ok(memstore_subscribe(store, MEMSTORE_EVENT_ALERT, 0, &alerts));
+    read_some(store, 0, 200);
+    end_window(store);
+    assert_ok(memstore_subscription_next(alerts, 0, &event));
+    cr_assert_eq(event.alert, MEMSTORE_ALERT_HIT_RATE);
+    cr_assert(event.key.size == 0 && event.value.pin == NULL);
+    assert_ok(memstore_get_event_stats(store, &stats));
+    cr_assert_eq(stats.bytes, 0);
+    memstore_subscription_close(alerts);
+    memstore_destroy(store);
+}
+
 Test(alerts, are_cleared_when_metrics_are_switched_off)
 {
     memstore_subscription *alerts;

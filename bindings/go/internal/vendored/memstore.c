@@ -287,10 +287,20 @@ static void close_locked(struct ms_file_out *out)
     close(out->descriptor);
     free_names(out);
 }
+static int check_replaceable(const char *path)
+{
+    struct stat status;
+    if (lstat(path, &status) != 0 || S_ISREG(status.st_mode) || S_ISLNK(status.st_mode))
+        return 0;
+    return S_ISDIR(status.st_mode) ? EISDIR : EINVAL;
+}
 int ms_file_create(struct ms_file_out *out, const char *path, unsigned mode)
 {
     const size_t size = strlen(path);
-    int error = ENOMEM;
+    int error = check_replaceable(path);
+    if (error != 0)
+        return error;
+    error = ENOMEM;
     *out = (struct ms_file_out){.path = ms_mem_alloc(size + 1),
                                 .temporary = ms_mem_alloc(size + sizeof SUFFIX)};
     if (out->path != NULL && out->temporary != NULL) {
@@ -676,6 +686,18 @@ static inline int64_t ms_clock_unix_ms(void)
 {
     int64_t monotonic, unix_now;
     return ms_testing_clock(&monotonic, &unix_now) ? unix_now : ms_clock_read_ms(CLOCK_REALTIME);
+}
+static inline int64_t ms_clock_unix_offset_ms(void)
+{
+    struct timespec monotonic, unix_now;
+    int64_t fake_monotonic, fake_unix;
+    if (ms_testing_clock(&fake_monotonic, &fake_unix))
+        return fake_unix - fake_monotonic;
+    clock_gettime(CLOCK_MONOTONIC, &monotonic);
+    clock_gettime(CLOCK_REALTIME, &unix_now);
+    const int64_t rest = (int64_t)unix_now.tv_nsec - (int64_t)monotonic.tv_nsec;
+    return ((int64_t)unix_now.tv_sec - (int64_t)monotonic.tv_sec) * 1000 +
+           (rest > 0 ? rest + 999999 : rest) / 1000000;
 }
 static inline int64_t ms_clock_real_us(void)
 {
@@ -6917,7 +6939,7 @@ const struct ms_setting ms_schema[] = {
             "together do not all run out together; those of one batch do",
             .live = true),
     CHOICE("ttl.ttl_precision", ttl_precision, precisions, "millisecond",
-           "expiry is rounded up to a multiple of this", .live = true),
+           "expiry is rounded up to a whole one of the wall clock", .live = true),
     DURATION("ttl.cleanup_interval", cleanup_interval, "0",
              "longest wait until what has expired is swept; 0 = 50ms and 1 % of the TTL",
              .live = true),
@@ -10384,7 +10406,8 @@ static void call_locked(struct ms_events *events, memstore_subscription *subscri
     ms_mutex_unlock(&events->lock);
     memstore_event shown = event;
     const bool ends = subscription->fn(&shown, subscription->context) != 0;
-    ms_event_view_release(&event.value);
+    if (event.value.pin != NULL)
+        ms_event_view_release(&event.value);
     ms_mutex_lock(&events->lock);
     subscription->runs = false;
     subscription->closing |= ends;
@@ -10662,11 +10685,15 @@ uint64_t ms_events_push(struct ms_events *events, const struct ms_event_note *no
     ms_mutex_unlock(&events->lock);
     return lost;
 }
-static void show_alert(const struct ms_event *event, memstore_event *out)
+static void hand_out_alert_locked(struct ms_event *event, memstore_event *out)
 {
+    struct ms_events *events = event->events;
     struct ms_alert_note note;
     memcpy(&note, event->value, sizeof note);
-    out->value.size = 0;
+    drop_reference_locked(event);
+    uncharge_surplus_locked(events);
+    out->key = (memstore_key){"", 0};
+    out->value = (memstore_view){0};
     out->alert = note.alert;
     out->raised = note.raised;
     out->alert_value = note.value;
@@ -10687,7 +10714,7 @@ void ms_subscription_take_locked(memstore_subscription *subscription, memstore_e
                             .at_ms = event->at_ms,
                             .dropped = dropped};
     if (event->kind == MEMSTORE_EVENT_ALERT)
-        show_alert(event, out);
+        hand_out_alert_locked(event, out);
 }
 static void sum_wanted_locked(struct ms_events *events)
 {
@@ -11929,8 +11956,10 @@ static int read_exactly(struct ms_snapshot_reader *reader, uint64_t offset, void
 {
     size_t got;
     const int error = ms_file_read_at(&reader->file, offset, data, size, &got);
-    if (error != 0)
+    if (error != 0) {
+        errno = error;
         return MEMSTORE_ERR_IO;
+    }
     return got == size ? MEMSTORE_OK : MEMSTORE_ERR_CORRUPT_SNAPSHOT;
 }
 static bool snapshot_reader_reserve(char **buffer, size_t *cap, size_t size, bool wipes)
@@ -11975,8 +12004,11 @@ int ms_snapshot_open(struct ms_snapshot_reader *reader, const char *path, bool w
 {
     char header[MS_SNAPSHOT_HEADER_SIZE];
     *reader = (struct ms_snapshot_reader){.wipes = wipes};
-    if (ms_file_open(&reader->file, path) != 0)
+    const int error = ms_file_open(&reader->file, path);
+    if (error != 0) {
+        errno = error;
         return MEMSTORE_ERR_IO;
+    }
     int status = read_exactly(reader, 0, header, sizeof header);
     if (status == MEMSTORE_OK)
         status = take_header(reader, header);
@@ -11991,11 +12023,13 @@ int ms_snapshot_open(struct ms_snapshot_reader *reader, const char *path, bool w
 }
 void ms_snapshot_close(struct ms_snapshot_reader *reader)
 {
+    const int error = errno;
     ms_packing_free(reader->packing);
     ms_mem_free_wiped(reader->stored, reader->wipes);
     ms_mem_free_wiped(reader->plain, reader->wipes);
     ms_mem_free(reader->spots);
     ms_file_close(&reader->file);
+    errno = error;
 }
 static bool is_possible(const struct ms_snapshot_reader *reader,
                         const struct ms_snapshot_head *head, uint64_t left)
@@ -12211,6 +12245,7 @@ static int snapshot_writer_status_of(int error)
     case EWOULDBLOCK:
         return MEMSTORE_ERR_LOCK_TIMEOUT;
     default:
+        errno = error;
         return MEMSTORE_ERR_IO;
     }
 }
@@ -12492,8 +12527,10 @@ int ms_snapshot_commit(struct ms_snapshot_writer *writer)
 }
 void ms_snapshot_abandon(struct ms_snapshot_writer *writer)
 {
+    const int error = errno;
     free_memory(writer);
     ms_file_abandon(&writer->file);
+    errno = error;
 }
 
 /* lib/pressure/groups.c */
@@ -14924,7 +14961,7 @@ int ms_commit_plan(struct ms_commit *commit, memstore *store, const struct ms_op
         qsort(commit->steps, n, sizeof *commit->steps, compare_steps);
         supersede(commit);
         if (!could_ever_fit(commit))
-            status = MEMSTORE_ERR_MEMORY_EXHAUSTED;
+            status = MEMSTORE_ERR_ENTRY_TOO_LARGE;
     }
     if (status != MEMSTORE_OK)
         ms_commit_free(commit);
@@ -19181,10 +19218,6 @@ static int store_many_read_all(struct reading *reading)
         return store_many_look_up_all(reading), MEMSTORE_OK;
     return try_quiet(reading) ? MEMSTORE_OK : read_against_batches(reading);
 }
-static int64_t unix_offset_now(void)
-{
-    return ms_clock_unix_ms() - ms_clock_exact_ms();
-}
 static void store_many_renew(const struct reading *reading, size_t i, const struct ms_found *found)
 {
     const memstore_key *key = &reading->keys[i];
@@ -19224,7 +19257,7 @@ static void complete_views(const struct reading *reading)
             complete_any(reading, i);
         if (ms_unlikely(view->expires_at_ms != 0)) {
             if (offset == 0)
-                offset = unix_offset_now();
+                offset = ms_clock_unix_offset_ms();
             view->expires_at_ms += offset;
         }
     }
@@ -20021,7 +20054,7 @@ void ms_notify_of_removal(memstore *store, const struct ms_found *found, uint32_
         .key_size = found->parts.key_size,
         .value_size = found->parts.value_size,
         .version = ms_found_version(store, found),
-        .expires_at_ms = expiry == MS_NEVER ? 0 : expiry + ms_clock_unix_ms() - ms_clock_exact_ms(),
+        .expires_at_ms = expiry == MS_NEVER ? 0 : expiry + ms_clock_unix_offset_ms(),
     };
     push(store, &note);
 }
@@ -21765,8 +21798,8 @@ static int restore(struct restoring *restoring)
     if (status != MEMSTORE_OK)
         return status;
     ms_upkeep_expire(restoring->store, ms_store_deadline(restoring->store));
-    restoring->now = ms_clock_exact_ms();
     restoring->unix_now = ms_clock_unix_ms();
+    restoring->now = restoring->unix_now - ms_clock_unix_offset_ms();
     if (restoring->unix_now < saved_at)
         restoring->unix_now = saved_at;
     status = restore_all(restoring);
@@ -21823,13 +21856,13 @@ static int update_ttl_locked(memstore *store, const memstore_key *key, uint64_t 
     struct ms_index_slot slot;
     struct ms_found found;
     struct ms_life life;
+    const int status = ms_ttl_to_life_at(store, ttl_ms, now, &life);
+    if (status != MEMSTORE_OK)
+        return status;
     if (!ms_lookup_find_slot(store, key->data, key->size, hash, &slot, &found))
         return MEMSTORE_ERR_KEY_NOT_FOUND;
     if (ms_has_expired(ms_found_expiry(&found)))
         return MEMSTORE_ERR_TTL_EXPIRED;
-    const int status = ms_ttl_to_life_at(store, ttl_ms, now, &life);
-    if (status != MEMSTORE_OK)
-        return status;
     life.expiry = ms_ttl_bound_by_age(store, &found, life.expiry);
     if (change_in_place(store, &found, &life)) {
         note_changed(store, found.segment, life.expiry, now);
@@ -22471,7 +22504,7 @@ static int save(struct saving *saving, const char *path)
         status = ms_snapshot_begin(&saving->writer, path, &options);
     if (status != MEMSTORE_OK)
         return status;
-    saving->unix_offset = now - ms_clock_exact_ms();
+    saving->unix_offset = ms_clock_unix_offset_ms();
     status = store_save_gather(saving);
     if (status == MEMSTORE_OK)
         return ms_snapshot_commit(&saving->writer);
@@ -22642,6 +22675,8 @@ int ms_cursor_new(memstore *store, const char *pattern, size_t pattern_size, mem
 int ms_cursor_next(memstore_cursor *cursor, memstore_key *key)
 {
     uint32_t size;
+    if (ms_store_is_closed(cursor->store))
+        return MEMSTORE_ERR_CACHE_CLOSED;
     const int status = advance(cursor);
     if (status != MEMSTORE_OK)
         return status;
@@ -22971,6 +23006,7 @@ void ms_stale_settle_locked(memstore *store)
 }
 
 /* lib/store/tell.c */
+#include <errno.h>
 #include <stdio.h>
 void ms_tell_closed(memstore *store)
 {
@@ -23079,6 +23115,7 @@ static const char *snapshot_reason_of(int status, const struct ms_snapshot_summa
 void ms_tell_saved(memstore *store, const char *path, int status, uint64_t entries)
 {
     const bool saved = status == MEMSTORE_OK;
+    const int error = errno;
     struct ms_log_line line;
     if (status == MEMSTORE_ERR_CANCELLED ||
         !ms_log_begin(&store->log, saved ? MS_LOG_SNAPSHOT_SAVED : MS_LOG_SNAPSHOT_NOT_SAVED,
@@ -23090,11 +23127,13 @@ void ms_tell_saved(memstore *store, const char *path, int status, uint64_t entri
     else
         ms_log_text(&line, "why", snapshot_reason_of(status, NULL));
     ms_log_end(&line);
+    errno = error;
 }
 void ms_tell_loaded(memstore *store, const char *path, int status,
                     const struct ms_snapshot_summary *summary, const memstore_progress *progress)
 {
     const bool loaded = status == MEMSTORE_OK;
+    const int error = errno;
     struct ms_log_line line;
     if (status == MEMSTORE_ERR_CANCELLED ||
         !ms_log_begin(&store->log, loaded ? MS_LOG_SNAPSHOT_LOADED : MS_LOG_SNAPSHOT_REFUSED,
@@ -23111,6 +23150,7 @@ void ms_tell_loaded(memstore *store, const char *path, int status,
         ms_log_text(&line, "why", snapshot_reason_of(status, summary));
     }
     ms_log_end(&line);
+    errno = error;
 }
 void ms_tell_limit_moved(memstore *store, uint64_t before)
 {
@@ -23577,20 +23617,25 @@ static bool is_within_bounds(const struct ms_settings *settings, int64_t ttl_ms)
 int64_t ms_ttl_end(const memstore *store, int64_t ttl_ms, int64_t now)
 {
     const int64_t precision = ms_setting_of(&store->settings, ttl_precision);
-    return (now + ttl_ms + precision - 1) / precision * precision;
+    if (precision == 1)
+        return now + ttl_ms;
+    const int64_t offset = ms_clock_unix_offset_ms();
+    const int64_t end = now + ttl_ms + offset;
+    const int64_t over = end % precision;
+    return (over > 0 ? end + precision - over : end - over) - offset;
 }
-static int64_t jittered(const memstore *store, int64_t ttl_ms, int64_t now)
+static int64_t jittered(const memstore *store, int64_t ttl_ms, uint64_t lot)
 {
     const int64_t percent = ms_setting_of(&store->settings, ttl_jitter);
     const int64_t most = ttl_ms / 100 * percent + ttl_ms % 100 * percent / 100;
     const int64_t least = ms_setting_of(&store->settings, min_ttl);
     if (most == 0)
         return ttl_ms;
-    const uint64_t random = ms_mix64((uint64_t)now ^ store->hasher.seed);
+    const uint64_t random = ms_mix64(lot ^ store->hasher.seed);
     ttl_ms -= (int64_t)(random % ((uint64_t)most + 1));
     return ttl_ms > least ? ttl_ms : least;
 }
-static int to_life(const memstore *store, int64_t ttl_ms, int64_t now, bool jitters,
+static int to_life(const memstore *store, int64_t ttl_ms, int64_t now, const uint64_t *lot,
                    struct ms_life *life)
 {
     const struct ms_settings *settings = &store->settings;
@@ -23602,8 +23647,8 @@ static int to_life(const memstore *store, int64_t ttl_ms, int64_t now, bool jitt
         ttl_ms = ms_setting_of(settings, max_ttl);
     else if (!is_within_bounds(settings, ttl_ms))
         return MEMSTORE_ERR_INVALID_TTL;
-    else if (jitters)
-        ttl_ms = jittered(store, ttl_ms, now);
+    else if (lot != NULL)
+        ttl_ms = jittered(store, ttl_ms, *lot);
     const int64_t window = ms_setting_of(settings, life_window);
     life->ttl = ttl_ms;
     life->expiry = ttl_ms == MEMSTORE_TTL_NONE ? MS_NEVER : ms_ttl_end(store, ttl_ms, now);
@@ -23613,7 +23658,8 @@ static int to_life(const memstore *store, int64_t ttl_ms, int64_t now, bool jitt
 }
 int ms_ttl_to_life_at(const memstore *store, int64_t ttl_ms, int64_t now, struct ms_life *life)
 {
-    return to_life(store, ttl_ms, now, true, life);
+    const uint64_t lot = (uint64_t)now;
+    return to_life(store, ttl_ms, now, &lot, life);
 }
 int ms_ttl_to_life(const memstore *store, int64_t ttl_ms, struct ms_life *life)
 {
@@ -23623,7 +23669,10 @@ int ms_ttl_to_life(const memstore *store, int64_t ttl_ms, struct ms_life *life)
         *life = (struct ms_life){MS_NEVER, 0};
         return MEMSTORE_OK;
     }
-    return ms_ttl_to_life_at(store, ttl_ms, ms_clock_exact_ms(), life);
+    if (ms_setting_of(settings, ttl_jitter) == 0)
+        return to_life(store, ttl_ms, ms_clock_exact_ms(), NULL, life);
+    const uint64_t lot = ms_clock_real_ns();
+    return to_life(store, ttl_ms, ms_clock_exact_ms(), &lot, life);
 }
 int ms_ttl_until(const memstore *store, int64_t unix_ms, struct ms_life *life)
 {
@@ -23632,7 +23681,7 @@ int ms_ttl_until(const memstore *store, int64_t unix_ms, struct ms_life *life)
         return MEMSTORE_ERR_TTL_EXPIRED;
     if (now < 0 && unix_ms > LONGEST_TTL_MS)
         return MEMSTORE_ERR_INVALID_TTL;
-    const int status = to_life(store, unix_ms - now, ms_clock_exact_ms(), false, life);
+    const int status = to_life(store, unix_ms - now, now - ms_clock_unix_offset_ms(), NULL, life);
     life->ttl = 0;
     return status;
 }
@@ -23865,7 +23914,7 @@ static int64_t unix_offset(memstore *store)
     int64_t fake_monotonic, fake_unix;
     if (now - ms_load_relaxed(&store->unix_offset_read) >= UNIX_OFFSET_LIFE_MS ||
         ms_testing_clock(&fake_monotonic, &fake_unix)) {
-        ms_store_relaxed(&store->unix_offset, ms_clock_unix_ms() - ms_clock_exact_ms());
+        ms_store_relaxed(&store->unix_offset, ms_clock_unix_offset_ms());
         ms_store_relaxed(&store->unix_offset_read, now);
     }
     return ms_load_relaxed(&store->unix_offset);
@@ -25973,7 +26022,7 @@ int memstore_get_expiration(memstore *store, const void *key, size_t key_size, i
         return MEMSTORE_ERR_INVALID_ARGUMENT;
     const int status = ms_store_get_expiry(store, key, key_size, &expiry, &now);
     if (status == MEMSTORE_OK)
-        *unix_ms = ms_clock_unix_ms() + (expiry - now);
+        *unix_ms = expiry + ms_clock_unix_offset_ms();
     return status;
 }
 int memstore_get_created(memstore *store, const void *key, size_t key_size, int64_t *unix_ms)

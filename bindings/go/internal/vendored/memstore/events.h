@@ -48,7 +48,7 @@ enum memstore_event_kind {
     /** All of the above: each entry that goes has exactly one of them. */
     MEMSTORE_EVENT_REMOVALS = 31,
     /** Something went over its threshold, or is back: `alert` and what follows it in the event; key and
-     * value are empty. */
+     * value are empty, and nothing is to be released. */
     MEMSTORE_EVENT_ALERT = 32
 };
 

@@ -108,6 +108,7 @@ typedef struct memstore_lease memstore_lease;
  * @retval MEMSTORE_ERR_INVALID_TTL the loader gave a TTL that is not accepted
  * @retval MEMSTORE_ERR_INVALID_ARGUMENT an argument is NULL, the key is empty, struct_size is
  *     wrong, the loader has no `load`, or wait_ms is negative
+ * @retval MEMSTORE_ERR_UNSUPPORTED the loader sets members that only a later version knows
  * @retval MEMSTORE_ERR_CACHE_CLOSED the store was closed while the call waited for another's load or
  *     for a retry; or it is closed, with `loader.on_store_error: fail`
  * @return with `loader.on_store_error: fail` also what memstore_get_view() and memstore_set() give;

@@ -466,7 +466,8 @@ MEMSTORE_API int memstore_has(memstore *store, const void *key, size_t key_size)
 MEMSTORE_API int memstore_get_ttl(memstore *store, const void *key, size_t key_size,
                                   int64_t *ttl_ms);
 
-/** When an entry expires, as the wall clock stands now.
+/** When an entry expires, as the wall clock stands now, rounded up: when that time comes the entry is
+ * gone, for less than a millisecond.
  * @param[in] store the store
  * @param[in] key,key_size the key
  * @param[out] unix_ms the Unix time in milliseconds
@@ -503,7 +504,8 @@ MEMSTORE_API int memstore_get_created(memstore *store, const void *key, size_t k
  * @retval MEMSTORE_ERR_TTL_EXPIRED the entry has just run out and is not reclaimed yet
  * @retval MEMSTORE_ERR_TTL_UPDATE_FAILED the entry was replaced while the call made room for the
  *     change
- * @retval MEMSTORE_ERR_INVALID_TTL negative, or outside the configured bounds
+ * @retval MEMSTORE_ERR_INVALID_TTL negative, or outside the configured bounds, whether there is an entry
+ *     or not
  * @return otherwise as memstore_set()
  * @threadsafety any
  * @progress Waits as memstore_set().
@@ -517,6 +519,8 @@ MEMSTORE_API int memstore_update_ttl(memstore *store, const void *key, size_t ke
  * @param[in] store the store
  * @param[in] entries,n the entries; n may be 0
  * @retval MEMSTORE_OK all are stored and became visible at one instant
+ * @retval MEMSTORE_ERR_ENTRY_TOO_LARGE as memstore_set(), or all entries together are above half of the
+ *     memory limit, less bookkeeping
  * @return otherwise as memstore_set() for the first entry refused; nothing was stored
  * @threadsafety any
  * @progress Waits as memstore_set(), for memory entry by entry, for all shards concerned together.
@@ -680,6 +684,7 @@ MEMSTORE_API int memstore_batch_expect_absent(memstore_batch *batch, const void 
  * @retval MEMSTORE_ERR_VERSION_MISMATCH an expect_version does not hold
  * @retval MEMSTORE_ERR_KEY_EXISTS an expect_absent does not hold
  * @retval MEMSTORE_ERR_KEY_NOT_FOUND an update_ttl met no live entry
+ * @retval MEMSTORE_ERR_ENTRY_TOO_LARGE as memstore_set_many()
  * @return otherwise as memstore_set() for the first operation refused; nothing was changed
  * @threadsafety object for the batch, any for the store
  * @progress Waits as memstore_set_many().
@@ -784,7 +789,9 @@ typedef int (*memstore_key_fn)(const void *key, size_t key_size, void *context);
  * call is met exactly once.
  *
  * Patterns: `*` any run of bytes (also across `/`), `?` one byte, `[a-z]` one of a set, `[^a]`
- * one not of it, `\` takes the next byte literally; the empty pattern matches every key.
+ * or `[!a]` one not of it, `\` takes the next byte literally, in a set too; the empty pattern
+ * matches every key. A set without a member or an end, a range from a higher byte to a lower one and
+ * a `\` at the end are malformed.
  * Matching takes time linear in the key per star.
  * @param[in] store the store
  * @param[in] pattern,pattern_size the pattern; may be NULL when pattern_size is 0

@@ -55,7 +55,8 @@ typedef int (*memstore_progress_fn)(const memstore_progress *progress, void *con
 /** Save all live entries to a file.
  *
  * The file is written as `path`.tmp in the same directory, brought to the disk and then renamed,
- * which replaces what was at `path`, a symbolic link included. Whatever happens before, the end of
+ * which replaces the file or symbolic link that was at `path`; anything else there, such as a device, is
+ * refused. Whatever happens before, the end of
  * the process too, `path` is what it was. It can be read by nobody but its owner. Asynchronous
  * writes that are queued are applied first. Settings: `snapshot.compression`, `snapshot.fsync`,
  * `snapshot.batch_memory`.
