@@ -3,10 +3,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+import errno
+import os
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from enum import IntEnum
 from typing import NamedTuple, Optional
+
+from .errors import IOFailed
+from .settings import Path
 
 
 class Phase(IntEnum):
@@ -50,6 +56,28 @@ class SnapshotInfo(NamedTuple):
     entries: int
     #: Of the file.
     bytes: int
+
+
+def _error_of(path: Path, write: bool) -> int:
+    """What the system has against a file that could not be used: its number of the error, or EIO."""
+    try:
+        if os.path.isdir(path):
+            return errno.EISDIR
+        wanted = (os.path.dirname(path) or os.curdir) if write else path
+        os.stat(wanted)
+        return errno.EIO if os.access(wanted, os.W_OK if write else os.R_OK) else errno.EACCES
+    except OSError as failure:
+        return failure.errno or errno.EIO
+
+
+@contextlib.contextmanager
+def saying_why(path: Path, *, write: bool = False) -> Iterator[None]:
+    """Has IOFailed name the file, and the reason where it can be found."""
+    try:
+        yield
+    except IOFailed:
+        number = _error_of(path, write)
+        raise IOFailed(number, os.strerror(number), os.fspath(path)) from None
 
 
 def progress_of(fields: tuple[int, ...]) -> Progress:

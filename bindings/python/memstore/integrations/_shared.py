@@ -10,20 +10,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, Optional
 
 from .._types import Key
-from ..errors import (
-    CacheFull,
-    EntryTooLarge,
-    GCPressure,
-    KeyNotFound,
-    LockTimeout,
-    MemoryExhausted,
-    NotANumber,
-    ShardOverflow,
-)
+from ..errors import NO_ROOM, KeyNotFound, NotANumber
 from ..store import Store
-
-#: Why a store may not take a value although nothing is wrong with the call. A cache does without it then.
-NO_ROOM = (EntryTooLarge, CacheFull, GCPressure, MemoryExhausted, ShardOverflow, LockTimeout)
 
 _stores: dict[str, tuple[Store, dict[str, Any]]] = {}
 _lock = threading.Lock()
@@ -47,7 +35,10 @@ def named_store(name: str, settings: Mapping[str, Any]) -> Store:
         store, opened_with = _stores.get(name, (None, given))
         if store is not None and not store.closed:
             if opened_with != given:
-                raise ValueError(f"the store {name!r} is open already with other settings: {opened_with!r}, not {given!r}")
+                raise ValueError(
+                    f"the store {name!r} is open already with other settings: {opened_with!r}, not {given!r}; "
+                    "one with settings of its own needs a name of its own (in Django LOCATION)"
+                )
             return store
         store = Store(given)
         _stores[name] = store, given

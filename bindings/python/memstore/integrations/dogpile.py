@@ -26,7 +26,8 @@ from dogpile.cache.api import NO_VALUE, BytesBackend
 from .._types import TTL
 from ..settings import is_setting
 from ..store import Store
-from ._shared import NO_ROOM, keep
+from ..errors import NO_ROOM
+from ._shared import keep
 
 
 class MemstoreBackend(BytesBackend):

@@ -19,7 +19,8 @@ from typing import Any, Optional
 from flask_caching.backends.base import BaseCache
 
 from ..store import Store
-from ._shared import NO_ROOM, count, decode, encode, keep
+from ..errors import NO_ROOM
+from ._shared import count, decode, encode, keep
 
 
 class MemstoreCache(BaseCache):

@@ -46,7 +46,7 @@ from .._fork import after_fork
 from .._types import TTL
 from ..codec import decode_key, encode_key
 from ..store import Store
-from ._shared import NO_ROOM
+from ..errors import NO_ROOM
 
 _ANSWER, _TOKEN = b"a", b"t"
 

@@ -28,7 +28,7 @@ from valkey._cache import AbstractCache
 from .._types import TTL
 from ..codec import encode_key
 from ..store import Store
-from ._shared import NO_ROOM
+from ..errors import NO_ROOM
 
 _ANSWER, _TOKEN = b"a", b"t"
 _Command = Union[str, Sequence[Any]]
