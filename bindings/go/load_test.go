@@ -151,10 +151,7 @@ func TestAContextThatEndsDoesNotHarmTheLoad(t *testing.T) {
 	first := loadInBackground(brief, store, load)
 	<-entered
 	second := loadInBackground(ctx, store, load)
-	for store.GetStats().Misses < 1 {
-		time.Sleep(time.Millisecond)
-	}
-	time.Sleep(10 * time.Millisecond)
+	eventually(t, "both wait", func() bool { return store.WaitingFor("k") == 2 })
 	cancel()
 	if got := <-first; !errors.Is(got.err, context.Canceled) {
 		t.Fatalf("got %v", got.err)

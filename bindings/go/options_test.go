@@ -52,3 +52,12 @@ func TestTheEnvironmentIsReadWhenAskedFor(t *testing.T) {
 		t.Errorf("capacity %d", store.Capacity())
 	}
 }
+
+func TestAlmostNothingIsNotNothing(t *testing.T) {
+	_, err := memstore.Open(memstore.Config{DefaultTTL: -1})
+	wantError(t, err, memstore.ErrInvalidConfig)
+	store := open(t, memstore.Config{DefaultTTL: 1})
+	if text, err := store.Setting("ttl.default_ttl"); text != "1ms" || err != nil {
+		t.Errorf("%q, %v", text, err)
+	}
+}

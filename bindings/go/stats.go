@@ -199,6 +199,9 @@ type Latency struct {
 // GetLatency returns how long the calls of an operation took. The error is ErrUnsupported in a store
 // opened without TrackOperationLatency.
 func (s *Store) GetLatency(operation Operation) (*Latency, error) {
+	if operation.String() == "" {
+		return nil, &Error{"GetLatency", "", explained{"there is no such operation", ErrInvalidArgument}}
+	}
 	latency := new(Latency)
 	status := native.GlueGetLatency(s.handle, int32(operation), pointerTo(latency), int(unsafe.Sizeof(*latency)/word))
 	runtime.KeepAlive(s)
