@@ -28,6 +28,6 @@ def read_while_another_writes(client, other, seed):
                 value = int(client.get(key) or -1)
                 assert value >= latest[key]
                 latest[key] = value
-        assert wait_until(lambda: all(client.get(key) == b"1000000" for key in keys), 30)
+        assert wait_until(lambda: all(client.get(key) == b"1000000" for key in keys), 60)
 
     run_in_threads(write, read)

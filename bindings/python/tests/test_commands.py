@@ -30,15 +30,15 @@ def mstrace(*requests, sizes=True):
 
 def test_as_a_program():
     result = subprocess.run(
-        [sys.executable, "-m", "memstore", "--version"], capture_output=True, text=True, timeout=60, check=True
+        [sys.executable, "-m", "memstore", "--version"], capture_output=True, text=True, timeout=300, check=True
     )
     assert result.stdout == f"memstore {memstore.__version__}\n"
-    assert subprocess.run([sys.executable, "-m", "memstore"], capture_output=True, timeout=60).returncode == 2
+    assert subprocess.run([sys.executable, "-m", "memstore"], capture_output=True, timeout=300).returncode == 2
 
 
 def test_a_pipe_that_nobody_reads():
     command = f"'{sys.executable}' -m memstore info --settings | true"
-    result = subprocess.run(command, shell=True, capture_output=True, text=True, timeout=60)
+    result = subprocess.run(command, shell=True, capture_output=True, text=True, timeout=300)
     assert (result.returncode, result.stderr) == (0, "")
 
 
@@ -86,7 +86,7 @@ def test_replay(run, tmp_path):
 def test_replay_of_the_standard_input():
     result = subprocess.run(
         [sys.executable, "-m", "memstore", "replay", "-", "--json"],
-        input=b"a\nb 5\na\n", capture_output=True, timeout=60, check=True,
+        input=b"a\nb 5\na\n", capture_output=True, timeout=300, check=True,
     )  # fmt: skip
     assert json.loads(result.stdout)[0]["hit ratio"] == pytest.approx(1 / 3, abs=1e-4)
 

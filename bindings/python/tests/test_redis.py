@@ -105,10 +105,10 @@ def test_keys_that_are_equal_but_not_on_the_wire_are_two(client):
 def test_a_change_by_another_client_is_seen(client, other):
     for i in range(20):
         other.set("k", i)
-        assert wait_until(lambda: client.get("k") == b"%d" % i, 30)
+        assert wait_until(lambda: client.get("k") == b"%d" % i, 60)
         assert client.get("k") == b"%d" % i
     other.delete("k")
-    assert wait_until(lambda: client.get("k") is None, 30)
+    assert wait_until(lambda: client.get("k") is None, 60)
 
 
 @needs_server
@@ -116,7 +116,7 @@ def test_a_change_of_one_of_several_keys_is_seen(client, other, near):
     other.mset({"a": 1, "b": 2})
     assert client.mget("a", "b") == [b"1", b"2"] and client.get("a") == b"1"
     other.set("b", 3)
-    assert wait_until(lambda: client.mget("a", "b") == [b"1", b"3"], 30)
+    assert wait_until(lambda: client.mget("a", "b") == [b"1", b"3"], 60)
     before = asked(other)
     assert client.get("a") == b"1" and asked(other) == before
 
@@ -133,7 +133,7 @@ def test_flushing_the_server_empties_the_near_cache(client, other, near):
     other.set("k", 1)
     assert client.get("k") == b"1"
     other.flushall()
-    assert wait_until(lambda: client.get("k") is None, 30)
+    assert wait_until(lambda: client.get("k") is None, 60)
 
 
 @needs_server
