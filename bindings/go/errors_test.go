@@ -160,6 +160,9 @@ func TestErrorsOfTypedViewsTellMethodAndKey(t *testing.T) {
 	}
 	_, err := typed.GetOrLoad(ctx, 2, 0, one)
 	wantErrorOf(t, err, "GetOrLoad", "n/2", refused)
+	if text := err.Error(); text != `memstore: GetOrLoad "n/2": the codec failed: refused` {
+		t.Error(text)
+	}
 	_, err = typed.GetOrLoadMany(ctx, []int{2}, 0, ones)
 	wantErrorOf(t, err, "GetOrLoadMany", "n/2", refused)
 	for _, err := range typed.All(ctx) {
