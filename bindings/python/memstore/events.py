@@ -361,6 +361,10 @@ class _Caller:
                 self._callback(event)
             except Exception:
                 sys.excepthook(*sys.exc_info())
+            except BaseException:  # SystemExit ends this thread: then nobody takes events any more
+                self._running.discard(self)
+                self._subscription.close()
+                raise
         self._running.discard(self)
 
     def restart(self) -> None:

@@ -58,16 +58,16 @@ class SnapshotInfo(NamedTuple):
     bytes: int
 
 
-def _error_of(path: Path, write: bool) -> int:
-    """What the system has against a file that could not be used: its number of the error, or EIO."""
+def _error_of(path: Path, write: bool) -> Optional[int]:
+    """What the system has against a file that could not be used: its number of the error, if that can be found."""
     try:
         if os.path.isdir(path):
             return errno.EISDIR
         wanted = (os.path.dirname(path) or os.curdir) if write else path
         os.stat(wanted)
-        return errno.EIO if os.access(wanted, os.W_OK if write else os.R_OK) else errno.EACCES
+        return None if os.access(wanted, os.W_OK if write else os.R_OK) else errno.EACCES
     except OSError as failure:
-        return failure.errno or errno.EIO
+        return failure.errno
 
 
 @contextlib.contextmanager
@@ -77,6 +77,8 @@ def saying_why(path: Path, *, write: bool = False) -> Iterator[None]:
         yield
     except IOFailed:
         number = _error_of(path, write)
+        if number is None:
+            raise
         raise IOFailed(number, os.strerror(number), os.fspath(path)) from None
 
 

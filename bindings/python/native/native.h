@@ -190,6 +190,8 @@ PyObject *ms_py_get_or_load(PyObject *self, PyObject *const *args, Py_ssize_t co
                             PyObject *kwnames);
 PyObject *ms_py_lease_acquire(PyObject *self, PyObject *key);
 
+/* Whether this thread is in a function that is told of the progress of a call of this store. */
+bool ms_py_is_telling(PyObject *handle);
 PyObject *ms_py_save(PyObject *self, PyObject *const *args, Py_ssize_t count);
 PyObject *ms_py_load(PyObject *self, PyObject *const *args, Py_ssize_t count);
 PyObject *ms_py_warm(PyObject *self, PyObject *const *args, Py_ssize_t count);

@@ -364,3 +364,20 @@ def test_why_a_subscription_is_refused(store):
     with pytest.raises(TypeError, match="a callback is a function"):
         store.on_event(None)
     assert store.event_stats().subscriptions == 0
+
+
+def test_a_callback_that_exits_ends_its_subscription(store, monkeypatch):
+    """As sys.exit() ends a thread; events are not kept for nobody."""
+    monkeypatch.setattr("threading.excepthook", lambda *arguments: None)
+    told = []
+
+    def leave(event):
+        told.append(event.key)
+        raise SystemExit
+
+    handle = store.on_event(leave)
+    for key in ("a", "b"):
+        store[key] = b""
+        del store[key]
+    assert wait_until(lambda: handle.closed)
+    assert told == [b"a"] and store.event_stats().subscriptions == 0

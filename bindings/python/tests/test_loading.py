@@ -153,7 +153,7 @@ def test_loaders_may_use_the_store_but_not_load_their_own_key(store):
         seen.append(store.get_or_load("other", Row(b"other")))
         with pytest.raises(memstore.LoaderFailed):
             store.get_or_load(key, Row(b"again"))
-        with pytest.raises(memstore.Unsupported):
+        with pytest.raises(memstore.Unsupported, match="a loader cannot close the store"):
             store.close()
         return b"row"
 

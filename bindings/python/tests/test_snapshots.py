@@ -251,3 +251,30 @@ def test_a_file_that_cannot_be_used_is_told_with_the_reason(tmp_path):
             with pytest.raises(memstore.IOFailed, match=os.strerror(number)) as caught:
                 call(path)
             assert (caught.value.errno, caught.value.filename) == (number, os.fspath(path))
+
+
+def test_who_is_told_the_progress_cannot_close_the_store(path):
+    """It would wait for itself."""
+    with memstore.Store(memory_limit="16MB") as store:
+        fill(store, 10)
+
+        def close(progress):
+            with pytest.raises(memstore.Unsupported, match="told the progress cannot close"):
+                store.close()
+            other.close()
+
+        for call in (
+            lambda: store.save(path, close),
+            lambda: store.load(path, close),
+            lambda: store.warm(["k"], lambda keys: {}, progress=close),
+        ):
+            with memstore.Store(memory_limit="16MB") as other:
+                call()
+                assert other.closed and not store.closed
+
+
+def test_one_key_is_not_several(path):
+    with memstore.Store(memory_limit="16MB") as store:
+        for key in ("abc", b"abc"):
+            with pytest.raises(TypeError, match="warm.. takes an iterable of keys, not one key"):
+                store.warm(key, lambda keys: {})
