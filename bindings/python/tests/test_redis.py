@@ -12,7 +12,7 @@ import types
 import memstore
 import pytest
 from conftest import wait_until
-from near_cache_cases import read_while_another_writes
+from near_cache_cases import check_what_is_refused, read_while_another_writes
 from test_documents import program_of
 from test_fork import held, in_child
 from test_threads import run_in_threads
@@ -265,3 +265,18 @@ def test_a_child_asks_for_itself():
         in_child(child)
     assert near.get(key) is not None
     near.close()
+
+
+def test_what_is_refused():
+    check_what_is_refused(NearCache)
+
+
+@needs_server
+def test_a_client_goes_on_when_the_store_is_closed(port, near):
+    with redis.Redis(port=port, protocol=3, cache=near) as client:
+        client.set("k", "v")
+        assert client.get("k") == client.get("k") == b"v"
+        near.close()
+        assert client.get("k") == client.get("k") == b"v" and near.size == 0 and not near.collection
+        client.delete("k")
+        assert client.get("k") is None

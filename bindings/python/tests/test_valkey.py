@@ -12,7 +12,7 @@ import types
 import memstore
 import pytest
 from conftest import wait_until
-from near_cache_cases import read_while_another_writes
+from near_cache_cases import check_what_is_refused, read_while_another_writes
 from test_documents import program_of
 
 valkey = pytest.importorskip("valkey")
@@ -211,3 +211,19 @@ def test_an_answer_without_room_is_not_kept():
         assert near.get(get) is None
         with pytest.raises(ValueError, match="shards"):
             NearCache(store=store, shards=1)
+
+
+def test_what_is_refused():
+    check_what_is_refused(NearCache)
+
+
+@needs_server
+def test_a_client_goes_on_when_the_store_is_closed(port):
+    near = NearCache(memory_limit="16MB")
+    with valkey.Valkey(port=port, protocol=3, client_cache=near, single_connection_client=True) as client:
+        client.set("k", "v")
+        assert client.get("k") == client.get("k") == b"v"
+        near.close()
+        assert client.get("k") == client.get("k") == b"v" and near.size == 0
+        client.delete("k")
+        assert client.get("k") is None

@@ -18,8 +18,8 @@ from typing import Any, Optional
 
 from flask_caching.backends.base import BaseCache
 
-from ..store import Store
 from ..errors import NO_ROOM
+from ..store import Store
 from ._shared import count, decode, encode, keep
 
 
