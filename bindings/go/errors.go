@@ -94,7 +94,8 @@ func (e *Error) Error() string {
 	var text strings.Builder
 	text.WriteString("memstore: ")
 	text.WriteString(e.Op)
-	if e.Key != "" {
+	cause := e.Err.Error()
+	if e.Key != "" && !strings.HasPrefix(cause, e.Key+": ") { // what is said of settings begins with their names
 		key := e.Key
 		if isPath := e.Op == "Save" || e.Op == "Load"; len(key) > maxKeyInMessage && !isPath {
 			key = key[:maxKeyInMessage] + "…"
@@ -103,7 +104,7 @@ func (e *Error) Error() string {
 		text.WriteString(strconv.Quote(key))
 	}
 	text.WriteString(": ")
-	text.WriteString(e.Err.Error())
+	text.WriteString(cause)
 	return text.String()
 }
 

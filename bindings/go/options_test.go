@@ -3,6 +3,7 @@
 package memstore_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -59,5 +60,13 @@ func TestAlmostNothingIsNotNothing(t *testing.T) {
 	store := open(t, memstore.Config{DefaultTTL: 1})
 	if text, err := store.Setting("ttl.default_ttl"); text != "1ms" || err != nil {
 		t.Errorf("%q, %v", text, err)
+	}
+}
+
+func TestAMessageNamesASettingOnce(t *testing.T) {
+	_, err := memstore.New(memstore.WithShards(3))
+	wantErrorOf(t, err, "New", "shards", memstore.ErrInvalidConfig)
+	if text := err.Error(); strings.Count(text, "shards") != 1 {
+		t.Error(text)
 	}
 }
