@@ -178,6 +178,14 @@ var (
 	statusEntryTooLarge = int32(native.MEMSTORE_ERR_ENTRY_TOO_LARGE)
 )
 
+// needing tells which setting a call needs that this store does not do.
+func needing(setting string, err error) error {
+	if failure, is := err.(*Error); is && failure.Err == ErrUnsupported {
+		return &Error{failure.Op, failure.Key, explained{"this needs the setting " + setting, ErrUnsupported}}
+	}
+	return err
+}
+
 // unusable is ErrIO with what the system has against a file.
 type unusable struct {
 	text   string

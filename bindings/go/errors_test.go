@@ -323,3 +323,22 @@ func TestBadArgumentsAreTold(t *testing.T) {
 		t.Errorf("%d subscriptions are left of those that were refused", events.Subscriptions)
 	}
 }
+
+func TestWhatIsUnsupportedTellsTheSettingItNeeds(t *testing.T) {
+	off := false
+	store := open(t, memstore.Config{EnableMetrics: &off})
+	must(t, store.Set(ctx, "k", nil, 0))
+	_, created := store.GetCreated(ctx, "k")
+	_, rates := store.GetRates()
+	_, latency := store.GetLatency(memstore.OperationGet)
+	for text, err := range map[string]error{
+		`GetCreated "k": this needs the setting ttl.store_creation_time`:        created,
+		"GetRates: this needs the setting monitoring.enable_metrics":            rates,
+		"GetLatency: this needs the setting monitoring.track_operation_latency": latency,
+	} {
+		wantError(t, err, memstore.ErrUnsupported)
+		if err.Error() != "memstore: "+text {
+			t.Errorf("got %q, want %q", err, text)
+		}
+	}
+}

@@ -366,7 +366,7 @@ func (s *Subscription) Channel(ctx context.Context, room int) <-chan Event {
 	if ctx == nil {
 		ctx = context.Background()
 	}
-	events := make(chan Event, room)
+	events := make(chan Event, max(room, 0))
 	go func() {
 		defer close(events)
 		for event := range s.Events(ctx) {

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from typing import ClassVar
 
 from . import _native
@@ -169,6 +171,15 @@ class Unsupported(Error):
     """The store does not keep what was asked for, or cannot change it while it is open."""
 
     status = "MEMSTORE_ERR_UNSUPPORTED"
+
+
+@contextlib.contextmanager
+def needing(setting: str) -> Iterator[None]:
+    """Has Unsupported tell which setting a call needs."""
+    try:
+        yield
+    except Unsupported:
+        raise Unsupported(f"this needs the setting {setting}") from None
 
 
 #: Why a store may not take a value although nothing is wrong with the call.

@@ -19,7 +19,7 @@ from .advice import Report
 from ._times import datetime_of, unix_seconds
 from ._types import TTL, Buffer, Key, Loaded
 from .codec import PICKLE, Codec, codec_of
-from .errors import InvalidArgument
+from .errors import InvalidArgument, needing
 from .events import Event, EventKind, EventStats, Subscription, call_back
 from .loading import AsyncLoads
 from .log import Logger, LogReader, logger_of
@@ -467,7 +467,8 @@ class Store(_native.Handle):
 
     def created_at(self, key: Key) -> datetime:
         """When the entry was last written. Raises Unsupported without the setting ``ttl.store_creation_time``."""
-        return datetime_of(_native.get_created(self, key))
+        with needing("ttl.store_creation_time"):
+            return datetime_of(_native.get_created(self, key))
 
     # ---- Patterns
 
@@ -603,14 +604,16 @@ class Store(_native.Handle):
         """
         if operation not in OPERATIONS:
             raise InvalidArgument(f"{operation!r} is none of {', '.join(OPERATIONS)}")
-        return Latency._of(_native.get_latency(self, OPERATIONS.index(operation)))
+        with needing("monitoring.track_operation_latency"):
+            return Latency._of(_native.get_latency(self, OPERATIONS.index(operation)))
 
     def rates(self) -> Rates:
         """What went on in the last window of ``monitoring.metrics_interval``, per second, and what is over its threshold.
 
         Raises ``Unsupported`` when ``monitoring.enable_metrics`` is off.
         """
-        return Rates._of(_native.get_rates(self))
+        with needing("monitoring.enable_metrics"):
+            return Rates._of(_native.get_rates(self))
 
     def metrics_text(self) -> str:
         """All that the store tells of itself in OpenMetrics' text form, which Prometheus reads; ``docs/metrics.md`` lists
