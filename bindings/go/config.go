@@ -234,6 +234,9 @@ func (c *Config) settings() []setting {
 func fieldText(field reflect.Value) string {
 	switch value := field.Interface().(type) {
 	case time.Duration:
+		if value < 0 && value > -time.Millisecond {
+			value = -time.Millisecond // so that it is refused, and no 0
+		}
 		return strconv.FormatInt(roundUp(value), 10) + "ms"
 	case float64:
 		return strconv.FormatFloat(value, 'f', -1, 64)
@@ -270,7 +273,7 @@ func (c *Config) fill(op string, config uintptr) error {
 		}
 		path := []byte(c.File + "\x00")
 		if status := native.MemstoreConfigLoadFile(config, &path[0]); status != 0 {
-			return configFailure(op, config, "", status)
+			return withReason(configFailure(op, config, "", status), c.File, false)
 		}
 	}
 	if c.Environment {

@@ -4,8 +4,13 @@ package memstore
 
 import (
 	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"github.com/weisyn/memstore/bindings/go/internal/native"
 )
@@ -81,23 +86,25 @@ type Error struct {
 	Err error
 }
 
-// maxKeyInMessage bounds what a message shows of a key, because keys can be long and binary.
+// maxKeyInMessage bounds what a message shows of a key, because keys can be long and binary. The end of a path
+// matters.
 const maxKeyInMessage = 64
 
 func (e *Error) Error() string {
 	var text strings.Builder
 	text.WriteString("memstore: ")
 	text.WriteString(e.Op)
-	if e.Key != "" {
+	cause := e.Err.Error()
+	if e.Key != "" && !strings.HasPrefix(cause, e.Key+": ") { // what is said of settings begins with their names
 		key := e.Key
-		if len(key) > maxKeyInMessage {
+		if isPath := e.Op == "Save" || e.Op == "Load"; len(key) > maxKeyInMessage && !isPath {
 			key = key[:maxKeyInMessage] + "…"
 		}
 		text.WriteByte(' ')
 		text.WriteString(strconv.Quote(key))
 	}
 	text.WriteString(": ")
-	text.WriteString(e.Err.Error())
+	text.WriteString(cause)
 	return text.String()
 }
 
@@ -171,6 +178,58 @@ var (
 	statusEntryTooLarge = int32(native.MEMSTORE_ERR_ENTRY_TOO_LARGE)
 )
 
+// needing tells which setting a call needs that this store does not do.
+func needing(setting string, err error) error {
+	if failure, is := err.(*Error); is && failure.Err == ErrUnsupported {
+		return &Error{failure.Op, failure.Key, explained{"this needs the setting " + setting, ErrUnsupported}}
+	}
+	return err
+}
+
+// unusable is ErrIO with what the system has against a file.
+type unusable struct {
+	text   string
+	reason error
+}
+
+func (u unusable) Error() string   { return u.text }
+func (u unusable) Unwrap() []error { return []error{ErrIO, u.reason} }
+
+// withReason adds to an ErrIO what the system has against a file, where that can be found: errors.Is(err,
+// fs.ErrNotExist) holds where there is none.
+func withReason(err error, path string, write bool) error {
+	failure, is := err.(*Error)
+	if !is || !errors.Is(err, ErrIO) {
+		return err
+	}
+	reason := reasonAgainst(path, write)
+	if reason == nil {
+		return err
+	}
+	text := failure.Err.Error()
+	if text == ErrIO.Error() {
+		text = reason.Error()
+	}
+	return &Error{failure.Op, failure.Key, unusable{text, reason}}
+}
+
+func reasonAgainst(path string, write bool) error {
+	info, err := os.Stat(path)
+	if err == nil && info.IsDir() {
+		return syscall.EISDIR
+	}
+	access := uint32(4) // R_OK
+	if write {
+		path, access = filepath.Dir(path), 2 // W_OK
+		_, err = os.Stat(path)
+	}
+	var failure *fs.PathError
+	if errors.As(err, &failure) {
+		return failure.Err
+	}
+	return syscall.Access(path, access)
+}
+
 // check turns the status of a call into its error; nil for success.
 func check(op, key string, status int32) error {
 	if status >= 0 {
@@ -183,6 +242,10 @@ func fail(op, key string, status int32) error {
 	cause, known := byStatus[status]
 	if !known {
 		cause = &statusError{status, nativeText(native.MemstoreStrerror(status))}
+	}
+	if cause == ErrInvalidArgument && key == "" {
+		// What else can be wrong is found before the library is asked.
+		cause = explained{"a key is empty, or the Store was not made by Open", cause}
 	}
 	return &Error{op, key, cause}
 }

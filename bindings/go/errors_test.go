@@ -82,11 +82,14 @@ func TestErrorsTellTheMethodThatWasCalled(t *testing.T) {
 	_, err = store.GetOrLoadMany(ctx, []string{""}, 0, constants)
 	wantErrorOf(t, err, "GetOrLoadMany", "", memstore.ErrInvalidArgument)
 
-	soon, cancel := context.WithTimeout(ctx, 10*time.Millisecond)
-	defer cancel()
-	_, err = store.GetOrLoadMany(soon, []string{"slow"}, 0,
-		func(ctx context.Context, _ []string) (map[string][]byte, error) { <-ctx.Done(); return nil, ctx.Err() })
-	wantErrorOf(t, err, "GetOrLoadMany", "slow", context.DeadlineExceeded)
+	stopped, stop := context.WithCancel(ctx)
+	_, err = store.GetOrLoadMany(stopped, []string{"slow"}, 0,
+		func(ctx context.Context, _ []string) (map[string][]byte, error) {
+			stop()
+			<-ctx.Done()
+			return nil, ctx.Err()
+		})
+	wantErrorOf(t, err, "GetOrLoadMany", "slow", context.Canceled)
 
 	must(t, store.Set(ctx, "k", []byte("v"), 0))
 	ended, end := context.WithCancel(ctx)
@@ -102,12 +105,12 @@ func TestErrorsTellTheMethodThatWasCalled(t *testing.T) {
 	wantErrorOf(t, scan.Err(), "Scan", "", context.Canceled)
 
 	all := subscribe(t, store, memstore.EventRemovals, 0)
-	_, err = all.Next(soon)
-	wantErrorOf(t, err, "Next", "", context.DeadlineExceeded)
-	for _, err = range all.All(soon) {
+	_, err = all.Next(stopped)
+	wantErrorOf(t, err, "Next", "", context.Canceled)
+	for _, err = range all.All(stopped) {
 		break
 	}
-	wantErrorOf(t, err, "All", "", context.DeadlineExceeded)
+	wantErrorOf(t, err, "All", "", context.Canceled)
 	must(t, all.Close())
 	_, _, err = all.Poll()
 	wantErrorOf(t, err, "Poll", "", memstore.ErrCacheClosed)
@@ -157,6 +160,9 @@ func TestErrorsOfTypedViewsTellMethodAndKey(t *testing.T) {
 	}
 	_, err := typed.GetOrLoad(ctx, 2, 0, one)
 	wantErrorOf(t, err, "GetOrLoad", "n/2", refused)
+	if text := err.Error(); text != `memstore: GetOrLoad "n/2": the codec failed: refused` {
+		t.Error(text)
+	}
 	_, err = typed.GetOrLoadMany(ctx, []int{2}, 0, ones)
 	wantErrorOf(t, err, "GetOrLoadMany", "n/2", refused)
 	for _, err := range typed.All(ctx) {
@@ -288,5 +294,51 @@ func TestBadArguments(t *testing.T) {
 	wantError(t, never.Close(), memstore.ErrInvalidArgument)
 	if never.Size() != 0 || never.GetStats().Hits != 0 {
 		t.Error("a store that was never opened has entries")
+	}
+}
+
+func TestBadArgumentsAreTold(t *testing.T) {
+	store := open(t, memstore.Config{})
+	_, latency := store.GetLatency(-1)
+	_, kinds := store.Subscribe(0, 0)
+	_, function := store.OnEvent(memstore.EventRemovals, nil)
+	_, _, empty := store.Get(ctx, "")
+	for text, err := range map[string]error{
+		"Compact: the share of dead bytes is not from 0 to 1":           store.Compact(ctx, 2),
+		"Maintain: the budget is negative":                              store.Maintain(ctx, -1),
+		"GetLatency: there is no such operation":                        latency,
+		"Subscribe: kinds are some of the EventKinds":                   kinds,
+		"OnEvent: there is no function to call":                         function,
+		"Get: a key is empty, or the Store was not made by Open":        empty,
+		"SetMany: a key is empty, or the Store was not made by Open":    store.SetMany(ctx, map[string][]byte{"": nil}, 0),
+		"Close: a key is empty, or the Store was not made by Open":      new(memstore.Store).Close(),
+		"DeleteMany: a key is empty, or the Store was not made by Open": store.DeleteMany(ctx, []string{"a", ""}),
+	} {
+		wantError(t, err, memstore.ErrInvalidArgument)
+		if err.Error() != "memstore: "+text {
+			t.Errorf("got %q, want %q", err, text)
+		}
+	}
+	if events := store.GetEventStats(); events.Subscriptions != 0 {
+		t.Errorf("%d subscriptions are left of those that were refused", events.Subscriptions)
+	}
+}
+
+func TestWhatIsUnsupportedTellsTheSettingItNeeds(t *testing.T) {
+	off := false
+	store := open(t, memstore.Config{EnableMetrics: &off})
+	must(t, store.Set(ctx, "k", nil, 0))
+	_, created := store.GetCreated(ctx, "k")
+	_, rates := store.GetRates()
+	_, latency := store.GetLatency(memstore.OperationGet)
+	for text, err := range map[string]error{
+		`GetCreated "k": this needs the setting ttl.store_creation_time`:        created,
+		"GetRates: this needs the setting monitoring.enable_metrics":            rates,
+		"GetLatency: this needs the setting monitoring.track_operation_latency": latency,
+	} {
+		wantError(t, err, memstore.ErrUnsupported)
+		if err.Error() != "memstore: "+text {
+			t.Errorf("got %q, want %q", err, text)
+		}
 	}
 }

@@ -152,6 +152,9 @@ func (s *Store) subscribe(op string, kinds EventKind, queueSize int) (*Subscript
 	if queueSize < 0 {
 		return nil, &Error{op, "", explained{"the queue's size is negative", ErrInvalidArgument}}
 	}
+	if kinds == 0 || kinds&^(EventRemovals|EventAlert) != 0 {
+		return nil, &Error{op, "", explained{"kinds are some of the EventKinds", ErrInvalidArgument}}
+	}
 	var handle uintptr
 	status := native.GlueEventsNew(s.handle, uint32(kinds), queueSize, pointerTo(&handle))
 	runtime.KeepAlive(s)
@@ -172,6 +175,9 @@ func (s *Store) subscribe(op string, kinds EventKind, queueSize int) (*Subscript
 // the store is and it was called for all that had happened. A function that refers to the store keeps it
 // reachable: such a store is never found dropped, and has to be closed.
 func (s *Store) OnEvent(kinds EventKind, call func(Event)) (*Subscription, error) {
+	if call == nil {
+		return nil, &Error{"OnEvent", "", explained{"there is no function to call", ErrInvalidArgument}}
+	}
 	subscription, err := s.subscribe("OnEvent", kinds, 0)
 	if err != nil {
 		return nil, err
@@ -360,7 +366,7 @@ func (s *Subscription) Channel(ctx context.Context, room int) <-chan Event {
 	if ctx == nil {
 		ctx = context.Background()
 	}
-	events := make(chan Event, room)
+	events := make(chan Event, max(room, 0))
 	go func() {
 		defer close(events)
 		for event := range s.Events(ctx) {

@@ -2,7 +2,22 @@
 
 package memstore
 
-import "github.com/weisyn/memstore/bindings/go/internal/direct"
+import (
+	"hash/maphash"
+
+	"github.com/weisyn/memstore/bindings/go/internal/direct"
+)
+
+// WaitingFor is how many wait for the load of a key.
+func (s *Store) WaitingFor(key string) int {
+	shard := &s.loads[maphash.String(loadSeed, key)%uint64(len(s.loads))]
+	shard.mutex.Lock()
+	defer shard.mutex.Unlock()
+	if call := shard.calls[key]; call != nil {
+		return call.waiters
+	}
+	return 0
+}
 
 // DirectAvailable says whether this build can read a store's memory itself.
 const DirectAvailable = direct.Available

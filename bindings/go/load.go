@@ -58,6 +58,10 @@ func (s *Store) GetOrLoad(ctx context.Context, key string, ttl time.Duration, lo
 			pause = min(2*pause, longestLook)
 			continue
 		case found.mine:
+			// Noted before the loader is called, which else may be the first to wait in a circle and is not told.
+			if !found.call.refreshes && beginToWait(ctx, found.call) {
+				defer endToWait(ctx, found.call)
+			}
 			s.lead(ctx, key, found.call, ttl, load)
 		}
 		if found.call.refreshes && found.mine {

@@ -29,6 +29,11 @@ func (s *Store) GetOrLoadMany(ctx context.Context, keys []string, ttl time.Durat
 		return nil, err
 	}
 	many := &manyLoad{store: s, values: make(map[string][]byte, len(keys))}
+	defer func() {
+		for _, call := range many.begun {
+			endToWait(ctx, call)
+		}
+	}()
 	for pause := firstLook; ; {
 		waits := many.findAll(ctx, keys, ttl, load)
 		keys = many.awaitAll(ctx, waits)
@@ -51,7 +56,8 @@ const getOrLoadMany = "GetOrLoadMany"
 type manyLoad struct {
 	store  *Store
 	values map[string][]byte
-	err    error // the first
+	err    error       // the first
+	begun  []*loadCall // that are noted as waited for since before their loader was called
 }
 
 // wait is a key and the load to wait for.
@@ -97,6 +103,11 @@ func (m *manyLoad) findAll(ctx context.Context, keys []string, ttl time.Duration
 		}
 	}
 	if len(mine) != 0 {
+		for _, w := range mine {
+			if !w.call.refreshes && beginToWait(ctx, w.call) {
+				m.begun = append(m.begun, w.call)
+			}
+		}
 		m.store.leadMany(ctx, shared, mine, ttl, load)
 	}
 	return waits

@@ -18,6 +18,9 @@ type MemoryStore struct{ store *Store }
 // MemoryStore returns the view.
 func (s *Store) MemoryStore() *MemoryStore { return &MemoryStore{s} }
 
+// String is [Store.String].
+func (m *MemoryStore) String() string { return m.store.String() }
+
 // Get is [Store.Get].
 func (m *MemoryStore) Get(ctx context.Context, key string) ([]byte, bool, error) {
 	return m.store.Get(ctx, key)

@@ -152,13 +152,13 @@ func TestTheListsOfMethodsAreComplete(t *testing.T) {
 	store := open(t, memstore.Config{})
 	others := []string{"All", "Prefix", "MemoryStore", "NewBatch", // what these return is used below
 		"Size", "Capacity", "GetHitRate", "GetStats", "GetMemoryUsage", "GetEventStats", "GetTTLs", "ResetStats",
-		"DirectAnswers"}
+		"String", "DirectAnswers", "WaitingFor"}
 	for name := range otherMethods(store) {
 		others = append(others, name)
 	}
 	wantEvery(t, reflect.TypeFor[*memstore.Store](), methods(store, "k"), others...)
 	wantEvery(t, reflect.TypeFor[*memstore.Typed[int, string]](), typedMethods(store), "Store", "Key")
-	wantEvery(t, reflect.TypeFor[*memstore.MemoryStore](), viewMethods(store, "k"))
+	wantEvery(t, reflect.TypeFor[*memstore.MemoryStore](), viewMethods(store, "k"), "String")
 }
 
 func TestEveryMethodAfterClose(t *testing.T) {

@@ -3,6 +3,7 @@
 package memstore_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -50,5 +51,22 @@ func TestTheEnvironmentIsReadWhenAskedFor(t *testing.T) {
 	defer store.Close()
 	if store.Capacity() != 16<<20 {
 		t.Errorf("capacity %d", store.Capacity())
+	}
+}
+
+func TestAlmostNothingIsNotNothing(t *testing.T) {
+	_, err := memstore.Open(memstore.Config{DefaultTTL: -1})
+	wantError(t, err, memstore.ErrInvalidConfig)
+	store := open(t, memstore.Config{DefaultTTL: 1})
+	if text, err := store.Setting("ttl.default_ttl"); text != "1ms" || err != nil {
+		t.Errorf("%q, %v", text, err)
+	}
+}
+
+func TestAMessageNamesASettingOnce(t *testing.T) {
+	_, err := memstore.New(memstore.WithShards(3))
+	wantErrorOf(t, err, "New", "shards", memstore.ErrInvalidConfig)
+	if text := err.Error(); strings.Count(text, "shards") != 1 {
+		t.Error(text)
 	}
 }

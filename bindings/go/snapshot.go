@@ -15,7 +15,8 @@ import (
 
 // Save writes all live entries to a file, which replaces the one at path in one step when it is whole:
 // whatever happens before, the end of the process too, the old file stays as it is. Readers and writers
-// go on meanwhile; of each batch all is saved or nothing. When the context ends, so does the saving.
+// go on meanwhile; of each batch all is saved or nothing. When the context ends, so does the saving. An
+// ErrIO also matches what the system has against the file, such as fs.ErrPermission.
 func (s *Store) Save(ctx context.Context, path string) error {
 	return s.withFile(ctx, "Save", path, func(path, cancelled *byte) int32 {
 		return native.GlueSave(s.handle, path, cancelled)
@@ -25,7 +26,8 @@ func (s *Store) Save(ctx context.Context, path string) error {
 // Load adds the entries of a snapshot that have not expired since; the time in the file counts. What the
 // store holds under their keys stays. All of the file is verified first: with ErrCorruptSnapshot nothing
 // was loaded. Nothing is evicted for it: if not all fits, what was of most use is loaded. When the context
-// ends before, what was loaded is taken back.
+// ends before, what was loaded is taken back. Where there is no such file the error is both ErrIO and
+// fs.ErrNotExist.
 func (s *Store) Load(ctx context.Context, path string) error {
 	return s.withFile(ctx, "Load", path, func(path, cancelled *byte) int32 {
 		return native.GlueLoad(s.handle, path, cancelled)
@@ -49,7 +51,7 @@ func (s *Store) withFile(ctx context.Context, op, path string, call func(path, c
 	if status == statusCancelled && ctx != nil {
 		return &Error{op, path, ctx.Err()}
 	}
-	return check(op, path, status)
+	return withReason(check(op, path, status), path, op == "Save")
 }
 
 const (
@@ -66,6 +68,9 @@ func (s *Store) Warm(ctx context.Context, keys []string, ttl time.Duration, load
 	const op = "Warm"
 	if ctx == nil {
 		ctx = context.Background()
+	}
+	if err := live(ctx, op, ""); err != nil {
+		return err
 	}
 	warming := warming{store: s, ttl: ttl, load: load, began: time.Now()}
 	for first := 0; first < len(keys); {

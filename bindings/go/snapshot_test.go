@@ -6,9 +6,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -174,4 +176,31 @@ func TestWarmRateBoundsTheKeysAskedFor(t *testing.T) {
 	if took := time.Since(began); took < 298*time.Millisecond {
 		t.Errorf("400 keys at 1000 a second took %v", took)
 	}
+}
+
+func TestAFileThatCannotBeUsedIsToldWithTheReason(t *testing.T) {
+	store := open(t, memstore.Config{})
+	folder := t.TempDir()
+	file := filepath.Join(folder, "file")
+	must(t, os.WriteFile(file, nil, 0o600))
+	_, yaml := memstore.OpenYAML(file + ".absent")
+	for _, test := range []struct{ err, reason error }{
+		{store.Load(ctx, file+".absent"), fs.ErrNotExist},
+		{store.Load(ctx, folder), syscall.EISDIR},
+		{store.Load(ctx, file+"/below"), syscall.ENOTDIR},
+		{store.Save(ctx, folder), syscall.EISDIR},
+		{store.Save(ctx, folder+"/absent/file"), fs.ErrNotExist},
+		{yaml, fs.ErrNotExist},
+	} {
+		wantError(t, test.err, memstore.ErrIO)
+		wantError(t, test.err, test.reason)
+		t.Log(test.err)
+	}
+}
+
+func TestWarmWithNoKeysLooksAtItsContext(t *testing.T) {
+	store := open(t, memstore.Config{})
+	ended, cancel := context.WithCancel(ctx)
+	cancel()
+	wantErrorOf(t, store.Warm(ended, nil, 0, constant), "Warm", "", context.Canceled)
 }

@@ -199,11 +199,14 @@ type Latency struct {
 // GetLatency returns how long the calls of an operation took. The error is ErrUnsupported in a store
 // opened without TrackOperationLatency.
 func (s *Store) GetLatency(operation Operation) (*Latency, error) {
+	if operation.String() == "" {
+		return nil, &Error{"GetLatency", "", explained{"there is no such operation", ErrInvalidArgument}}
+	}
 	latency := new(Latency)
 	status := native.GlueGetLatency(s.handle, int32(operation), pointerTo(latency), int(unsafe.Sizeof(*latency)/word))
 	runtime.KeepAlive(s)
 	if err := check("GetLatency", "", status); err != nil {
-		return nil, err
+		return nil, needing("monitoring.track_operation_latency", err)
 	}
 	return latency, nil
 }
@@ -255,7 +258,7 @@ func (s *Store) GetRates() (*Rates, error) {
 	status := native.GlueGetRates(s.handle, pointerTo(rates), int(unsafe.Offsetof(rates.Alerts)/word), pointerTo(&rates.Alerts))
 	runtime.KeepAlive(s)
 	if err := check("GetRates", "", status); err != nil {
-		return nil, err
+		return nil, needing("monitoring.enable_metrics", err)
 	}
 	return rates, nil
 }

@@ -71,7 +71,7 @@ func TestOperationsAreThoseOfTheLibrary(t *testing.T) {
 // within waits until a condition comes true.
 func within(t *testing.T, condition func() bool) {
 	t.Helper()
-	for end := time.Now().Add(20 * time.Second); !condition(); time.Sleep(2 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); !condition(); time.Sleep(2 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatal("it does not come true")
 		}

@@ -262,6 +262,15 @@ func (s *Store) Capacity() int {
 	return int(capacity)
 }
 
+// String says how full the store is. It is also why a Store can be printed while others use it.
+func (s *Store) String() string {
+	memory := s.GetMemoryUsage()
+	if memory.Limit == 0 {
+		return "memstore.Store(closed)"
+	}
+	return fmt.Sprintf("memstore.Store(%d entries, %d of %d bytes)", s.Size(), memory.Charged, memory.Limit)
+}
+
 // ttlMillis is a ttl as the library takes it. Refusing a negative one is left to the library, which
 // counts it.
 func ttlMillis(ttl time.Duration) int64 {

@@ -6,7 +6,9 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -259,4 +261,27 @@ func constants(_ context.Context, keys []string) (map[string][]byte, error) {
 		values[key] = []byte("constant")
 	}
 	return values, nil
+}
+
+func TestAStoreIsPrintedWhileOthersUseIt(t *testing.T) {
+	store := open(t, memstore.Config{MemoryLimit: 16 << 20})
+	must(t, store.Set(ctx, "k", nil, 0))
+	var group sync.WaitGroup
+	spawn(&group, func() {
+		for range 100 {
+			_, err := store.GetOrLoad(ctx, "absent", 0, constant)
+			noError(t, err)
+			noError(t, store.Delete(ctx, "absent"))
+		}
+	})
+	for range 100 {
+		if text := fmt.Sprintf("%v %s", store, store.MemoryStore()); !strings.Contains(text, "of 16777216 bytes") {
+			t.Fatal(text)
+		}
+	}
+	group.Wait()
+	must(t, store.Close())
+	if text := fmt.Sprint(store, " ", new(memstore.Store)); text != "memstore.Store(closed) memstore.Store(closed)" {
+		t.Error(text)
+	}
 }

@@ -26,7 +26,7 @@ func TestMain(m *testing.M) {
 	flag.Parse()
 	code := m.Run()
 	left := ourGoroutines()
-	for deadline := time.Now().Add(10 * time.Second); left != "" && time.Now().Before(deadline); left = ourGoroutines() {
+	for deadline := time.Now().Add(time.Minute); left != "" && time.Now().Before(deadline); left = ourGoroutines() {
 		time.Sleep(10 * time.Millisecond)
 	}
 	if code == 0 && left != "" {
@@ -120,9 +120,9 @@ func wantAbsent(t testing.TB, store *memstore.Store, key string) {
 // eventually waits for what happens in the background.
 func eventually(t testing.TB, what string, condition func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(5 * time.Second); !condition(); time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); !condition(); time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("still not after 5 s: %s", what)
+			t.Fatalf("still not after a minute: %s", what)
 		}
 	}
 }

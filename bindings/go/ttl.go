@@ -54,7 +54,7 @@ func (s *Store) GetCreated(ctx context.Context, key string) (time.Time, error) {
 	ms := native.GlueGetCreated(s.handle, unsafe.StringData(key), len(key))
 	runtime.KeepAlive(s)
 	if ms < 0 {
-		return time.Time{}, fail("GetCreated", key, int32(ms))
+		return time.Time{}, needing("ttl.store_creation_time", fail("GetCreated", key, int32(ms)))
 	}
 	return time.UnixMilli(ms), nil
 }

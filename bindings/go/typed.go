@@ -4,6 +4,7 @@ package memstore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"time"
@@ -215,7 +216,10 @@ func (t *Typed[K, V]) GetOrLoad(ctx context.Context, key K, ttl time.Duration, l
 			return nil, err
 		}
 		_, data, err := t.encode(getOrLoad, key, loaded)
-		return data, err
+		if err != nil {
+			return nil, errors.Unwrap(err) // the operation and the key are told once
+		}
+		return data, nil
 	})
 	if err != nil {
 		return value, err

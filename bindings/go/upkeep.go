@@ -13,6 +13,9 @@ import (
 // Compact moves live entries together until dead bytes are at most this share, from 0 to 1, of live
 // and dead bytes. When the context ends first, the call returns and the work goes on to its end.
 func (s *Store) Compact(ctx context.Context, maxDeadRatio float64) error {
+	if !(maxDeadRatio >= 0 && maxDeadRatio <= 1) {
+		return &Error{"Compact", "", explained{"the share of dead bytes is not from 0 to 1", ErrInvalidArgument}}
+	}
 	return s.unlessDone(ctx, "Compact", func() int32 { return native.MemstoreCompact(s.handle, maxDeadRatio) })
 }
 
@@ -26,7 +29,10 @@ func (s *Store) Maintain(ctx context.Context, budget time.Duration) error {
 	if err := live(ctx, "Maintain", ""); err != nil {
 		return err
 	}
-	if endless(ctx) || budget < 0 {
+	if budget < 0 {
+		return &Error{"Maintain", "", explained{"the budget is negative", ErrInvalidArgument}}
+	}
+	if endless(ctx) {
 		return check("Maintain", "", s.maintain(budget))
 	}
 	for begun := time.Now(); ; {
@@ -49,7 +55,7 @@ func (s *Store) Maintain(ctx context.Context, budget time.Duration) error {
 func (s *Store) maintain(budget time.Duration) int32 {
 	micros := budget.Microseconds()
 	if micros == 0 && budget != 0 {
-		micros = int64(budget) // a fraction of a microsecond is no budget of "all"; it keeps its sign
+		micros = 1 // a fraction of a microsecond is no budget of "all"
 	}
 	status := native.MemstoreMaintain(s.handle, micros)
 	runtime.KeepAlive(s)

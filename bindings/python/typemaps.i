@@ -125,6 +125,16 @@
         SWIG_fail;
 }
 
+%typemap(in) int64_t delta, int64_t initial {
+    if (ms_py_int64($input, "$1_name", &$1) != 0)
+        SWIG_fail;
+}
+
+%typemap(in) uint64_t version {
+    if (ms_py_version($input, &$1) != 0)
+        SWIG_fail;
+}
+
 %typemap(in) int64_t unix_ms {
     if (ms_py_unix_time($input, &$1) != 0)
         SWIG_fail;

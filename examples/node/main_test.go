@@ -20,7 +20,7 @@ func TestMain(m *testing.M) {
 	}
 	http.DefaultClient.CloseIdleConnections()
 	left := goroutines()
-	for deadline := time.Now().Add(10 * time.Second); left != "" && time.Now().Before(deadline); left = goroutines() {
+	for deadline := time.Now().Add(time.Minute); left != "" && time.Now().Before(deadline); left = goroutines() {
 		time.Sleep(10 * time.Millisecond)
 	}
 	if code == 0 && left != "" {

@@ -241,7 +241,7 @@ func TestANodeThatCannotSaveLeavesAllTheSame(t *testing.T) {
 // eventually waits until something is so.
 func eventually(t *testing.T, what string, condition func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); !condition(); time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); !condition(); time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("still not after 30 s: %s", what)
 		}

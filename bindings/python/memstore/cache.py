@@ -64,8 +64,9 @@ class Cache(MutableMapping[K, V]):
     (True, None, 'absent')
     >>> cache.close()
 
-    Keys are hashable objects; equal ones are one key (numbers across their types too, as with dict). Values go
-    through a codec: PICKLE by default, JSON, MSGPACK, RAW, or a ``Codec(encode, decode)`` of your own. What comes out is a
+    Keys are hashable objects; equal ones are one key: text, bytes, None, tuples and frozensets of keys, and numbers across
+    their types as with dict. Those of other types are one key if they are pickled alike, by which two datetimes that are
+    equal in different time zones are two. Values go through a codec: PICKLE by default, JSON, MSGPACK, RAW, or a ``Codec(encode, decode)`` of your own. What comes out is a
     new object each time, so changing it changes nothing in the cache.
 
     Entries may be evicted, expire or be deleted by other threads at any time. ``items()`` and ``values()`` pass over those

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from typing import ClassVar
 
 from . import _native
@@ -15,13 +17,26 @@ class Error(Exception):
     status: ClassVar[str] = ""
 
 
+def _shown(key: object) -> str:
+    """A key as messages show it: keys can be long, and buffers tell nothing of what is in them."""
+    if isinstance(key, memoryview):
+        key = bytes(key)
+    if isinstance(key, (str, bytes, bytearray)) and len(key) > _LONGEST_SHOWN:
+        return repr(key[:_LONGEST_SHOWN]) + "…"
+    return repr(key)
+
+
+#: Of a key in a message.
+_LONGEST_SHOWN = 64
+
+
 class KeyNotFound(Error, KeyError):
     """No live entry has the key, which is ``args[0]`` as with ``KeyError``."""
 
     status = "MEMSTORE_ERR_KEY_NOT_FOUND"
 
     def __str__(self) -> str:
-        return f"no live entry has the key {self.args[0]!r}" if self.args else "no live entry has the key"
+        return f"no live entry has the key {_shown(self.args[0])}" if self.args else "no live entry has the key"
 
 
 class CacheFull(Error):
@@ -54,7 +69,7 @@ class TTLExpired(KeyNotFound):
     status = "MEMSTORE_ERR_TTL_EXPIRED"
 
     def __str__(self) -> str:
-        about = f" (key {self.args[0]!r})" if self.args else ""
+        about = f" (key {_shown(self.args[0])})" if self.args else ""
         return f"the time asked for has passed, or the entry has just run out{about}"
 
 
@@ -156,6 +171,19 @@ class Unsupported(Error):
     """The store does not keep what was asked for, or cannot change it while it is open."""
 
     status = "MEMSTORE_ERR_UNSUPPORTED"
+
+
+@contextlib.contextmanager
+def needing(setting: str) -> Iterator[None]:
+    """Has Unsupported tell which setting a call needs."""
+    try:
+        yield
+    except Unsupported:
+        raise Unsupported(f"this needs the setting {setting}") from None
+
+
+#: Why a store may not take a value although nothing is wrong with the call.
+NO_ROOM = (EntryTooLarge, CacheFull, GCPressure, MemoryExhausted, ShardOverflow, LockTimeout)
 
 
 def _subclasses(base: type[Error]) -> list[type[Error]]:

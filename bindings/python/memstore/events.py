@@ -11,16 +11,15 @@ import sys
 import threading
 from collections import deque
 from collections.abc import AsyncIterator, Iterator
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 from types import TracebackType
 from typing import Callable, ClassVar, NamedTuple, Optional
 
 from . import _native
 from ._fork import after_fork
-from .errors import CacheClosed
+from ._times import datetime_of
+from .errors import CacheClosed, InvalidArgument
 from .stats import Alert
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
 class EventKind(enum.IntFlag):
@@ -42,6 +41,11 @@ class EventKind(enum.IntFlag):
     ALERT = 32
 
 
+_ALL = EventKind.REMOVALS | EventKind.ALERT
+#: Seconds; longer ones are as good as this.
+_LONGEST_WAIT = 1e9
+
+
 class Event(NamedTuple):
     """An event: what happened to which entry."""
 
@@ -50,7 +54,7 @@ class Event(NamedTuple):
     #: The value that went.
     value: bytes
     version: int
-    #: When the entry was to expire, None if never.
+    #: When the entry was to expire, None if never; ``datetime.max`` in UTC if that is beyond the year 9999.
     expires_at: Optional[datetime]
     #: When it happened.
     at: datetime
@@ -83,10 +87,6 @@ class EventStats(NamedTuple):
     dropped: int
 
 
-def _datetime(milliseconds: int) -> datetime:
-    return _EPOCH + timedelta(milliseconds=milliseconds)
-
-
 _RawEvent = tuple[int, bytes, bytes, int, int, int, int, int, int, float, float]
 #: In the order in which they were taken.
 _Numbered = tuple[int, _RawEvent]
@@ -99,8 +99,8 @@ def _event(raw: _RawEvent) -> Event:
         key,
         value,
         version,
-        _datetime(expires_at) if expires_at else None,
-        _datetime(at),
+        datetime_of(expires_at) if expires_at else None,
+        datetime_of(at),
         dropped,
         Alert(alert),
         bool(raised),
@@ -130,6 +130,10 @@ class Subscription(_native.Subscription):
     _caller: Optional[_Caller] = None
 
     def __init__(self, store: _native.Handle, kinds: int, queue_size: int, /) -> None:
+        if not 0 < kinds <= _ALL:
+            raise InvalidArgument(f"kinds are some of EventKind, not {kinds!r}")
+        if not 0 <= queue_size <= sys.maxsize:
+            raise InvalidArgument(f"queue_size is a number of events, or 0, not {queue_size!r}")
         super().__init__(store, kinds, queue_size)
         after_fork(self)
 
@@ -145,7 +149,12 @@ class Subscription(_native.Subscription):
 
         Without a timeout it waits until there is one. Raises CacheClosed when no more will come.
         """
-        milliseconds = -1 if timeout is None else max(0, math.ceil(timeout * 1000))
+        if timeout is None:
+            milliseconds = -1
+        elif timeout == timeout:
+            milliseconds = math.ceil(min(max(0.0, timeout), _LONGEST_WAIT) * 1000)
+        else:
+            raise InvalidArgument("timeout is a number of seconds, or None")
         raw = self._next(milliseconds)
         if raw is None:
             if timeout is None:
@@ -352,6 +361,10 @@ class _Caller:
                 self._callback(event)
             except Exception:
                 sys.excepthook(*sys.exc_info())
+            except BaseException:  # SystemExit ends this thread: then nobody takes events any more
+                self._running.discard(self)
+                self._subscription.close()
+                raise
         self._running.discard(self)
 
     def restart(self) -> None:

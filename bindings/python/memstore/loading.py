@@ -4,49 +4,91 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import weakref
 from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
 from typing import Any, Optional
 
 from . import _native
-from ._types import TTL, Key, Loaded
-from .errors import CacheClosed, LockTimeout
+from ._types import TTL, Buffer, Key, Loaded
+from .errors import NO_ROOM, CacheClosed, LoaderFailed, LockTimeout
 
 #: Seconds between two looks whether the load of another thread or loop has ended: from one to the other, doubling.
 _FIRST_LOOK, _LONGEST_LOOK = 0.001, 0.05
 
 
+def _bytes(given: Buffer, wanted: str) -> bytes:
+    try:
+        return bytes(memoryview(given))
+    except TypeError:
+        raise TypeError(f"{wanted}, not {type(given).__name__}") from None
+
+
 def _name(key: Key) -> bytes:
-    return key.encode() if isinstance(key, str) else bytes(key)
+    return key.encode() if isinstance(key, str) else _bytes(key, "a key is a str or a bytes-like object")
 
 
 class _Load:
     """A load that a loop has begun. Nobody joins it once its lease is no longer current: the key was written since,
     and what is being loaded may be older. One that refreshes is waited for only by who finds no value."""
 
-    __slots__ = ("lease", "task", "refreshes")
+    __slots__ = ("lease", "task", "refreshes", "waits_for")
 
-    def __init__(self, lease: _native.Lease, task: asyncio.Task[Optional[bytes]], refreshes: bool) -> None:
+    #: Given to it once it is there.
+    task: asyncio.Task[Optional[bytes]]
+
+    def __init__(self, lease: _native.Lease, refreshes: bool) -> None:
         self.lease = lease
-        self.task = task
         self.refreshes = refreshes
+        #: The load that its task waits for.
+        self.waits_for: Optional[_Load] = None
+
+    async def result(self, key: Key) -> Optional[bytes]:
+        """What it loads. Who is a load himself, and is waited for by this one, would wait for ever."""
+        waiting, mine = _inside.get(), asyncio.current_task()
+        # A task that a loader has begun is not its load's.
+        if waiting is None or getattr(waiting, "task", mine) is not mine:
+            return await asyncio.shield(self.task)
+        ahead: Optional[_Load] = self
+        while ahead is not None:
+            if ahead is waiting:
+                raise LoaderFailed(f"a loader waits for its own load (key {key!r})")
+            ahead = ahead.waits_for
+        waiting.waits_for = self
+        try:
+            return await asyncio.shield(self.task)
+        finally:
+            waiting.waits_for = None
+
+
+#: The load that a loader is called for.
+_inside: ContextVar[Optional[_Load]] = ContextVar("memstore load", default=None)
 
 
 def _value_of(loaded: Loaded, ttl: TTL) -> tuple[Optional[bytes], TTL]:
     if loaded is None:
         return None, ttl
-    value, ttl = loaded if isinstance(loaded, tuple) else (loaded, ttl)
-    return bytes(memoryview(value)), ttl
+    if isinstance(loaded, tuple):
+        if len(loaded) != 2:
+            raise TypeError("a loader returns a value, (value, ttl), or None if there is none")
+        loaded, ttl = loaded
+    return _bytes(loaded, "a value is a bytes-like object"), ttl
 
 
-async def _run(lease: _native.Lease, key: Key, loader: Callable[[Any], Awaitable[Loaded]], ttl: TTL) -> Optional[bytes]:
+async def _run(
+    load: _Load, key: Key, loader: Callable[[Any], Awaitable[Loaded]], ttl: TTL, bypass: bool
+) -> Optional[bytes]:
+    lease = load.lease
+    _inside.set(load)
     try:
         value, ttl = _value_of(await loader(key), ttl)
         if value is None:
             lease.fail(True)
         else:
-            lease.fill(value, ttl)
+            with contextlib.suppress(*NO_ROOM if bypass else ()):
+                lease.fill(value, ttl)
         return value
     except BaseException as error:
         old = lease.fail(False) if lease.held else None
@@ -77,12 +119,12 @@ class AsyncLoads:
             load = loads.get(name)
             running = load if load is not None and load.lease.current else None
             if running is not None and not running.refreshes:
-                return await asyncio.shield(running.task)
+                return await running.result(key)
             try:
                 value, lease = store._lease_acquire(name)
             except LockTimeout:
                 if running is not None:
-                    return await asyncio.shield(running.task)
+                    return await running.result(key)
                 await asyncio.sleep(pause * random.uniform(0.5, 1))
                 pause = min(2 * pause, _LONGEST_LOOK)
                 continue
@@ -92,11 +134,11 @@ class AsyncLoads:
                 return _value_of(await loader(key), ttl)[0]
             if lease is None:
                 return value
-            task = self._begin(loads, name, lease, key, loader, ttl, refreshes=value is not None)
-            return value if value is not None else await asyncio.shield(task)
+            load = self._begin(loads, name, lease, key, loader, ttl, refreshes=value is not None)
+            return value if value is not None else await load.result(key)
 
-    @staticmethod
     def _begin(
+        self,
         loads: dict[bytes, _Load],
         name: bytes,
         lease: _native.Lease,
@@ -104,9 +146,9 @@ class AsyncLoads:
         loader: Callable[[Any], Awaitable[Loaded]],
         ttl: TTL,
         refreshes: bool,
-    ) -> asyncio.Task[Optional[bytes]]:
-        task = asyncio.get_running_loop().create_task(_run(lease, key, loader, ttl))
-        load = loads[name] = _Load(lease, task, refreshes)
+    ) -> _Load:
+        load = loads[name] = _Load(lease, refreshes)
+        load.task = asyncio.get_running_loop().create_task(_run(load, key, loader, ttl, self.bypass))
 
         def ended(task: asyncio.Task[Optional[bytes]]) -> None:
             if loads.get(name) is load:
@@ -114,5 +156,5 @@ class AsyncLoads:
             if not task.cancelled():
                 task.exception()  # everybody who waited may have been cancelled: nobody is to be warned then
 
-        task.add_done_callback(ended)
-        return task
+        load.task.add_done_callback(ended)
+        return load

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Optional, ParamSpec, Protocol
 
 from ._fork import after_fork
 from ._patterns import starting_with
-from ._types import TTL
+from ._types import TTL, Buffer
 from .codec import Codec, encode_key
-from .errors import CacheClosed, LoaderFailed
+from .errors import NO_ROOM, CacheClosed, LoaderFailed
 from .tags import TagsOf, tags_of, versions
 
 if TYPE_CHECKING:
@@ -111,11 +111,13 @@ PAIRS = Naming(
 class _Flight:
     """A call that is being computed, for those who wait for it: what it raised is for them, too."""
 
-    __slots__ = ("callers", "error")
+    __slots__ = ("callers", "data", "error")
 
     def __init__(self) -> None:
         #: The threads that wait for it, the one that computes among them.
         self.callers: list[int] = []
+        #: What it returned, encoded, which the store may not take.
+        self.data: Optional[Buffer] = None
         self.error: Optional[BaseException] = None
 
 
@@ -178,7 +180,8 @@ class _Memo:
 
         def load(_: bytes) -> Any:
             try:
-                return self.codec.encode(self.function(*args, **kwargs))
+                flight.data = self.codec.encode(self.function(*args, **kwargs))
+                return flight.data
             except BaseException as error:
                 flight.error = error
                 raise
@@ -189,6 +192,10 @@ class _Memo:
             if flight.error is None:
                 raise
             raise flight.error from None
+        except NO_ROOM:
+            if flight.data is None or not self.store._async_loads.bypass:
+                raise
+            return bytes(flight.data)
         finally:
             with self.lock:
                 flight.callers.remove(threading.get_ident())

@@ -64,6 +64,10 @@ def _flatten(settings: Settings, prefix: str = "") -> Iterator[tuple[str, Settin
 def _c_text(path: str, text: str) -> str:
     if "\0" in text:
         raise InvalidConfig(f"{path!r}: a setting's name and value cannot hold NUL characters")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise InvalidConfig(f"{path!r}: {text!r} is no text that has a form in UTF-8") from None
     return text
 
 
@@ -166,4 +170,6 @@ class Configuration:
     def _milliseconds(path: str, seconds: float) -> str:
         if not math.isfinite(seconds):
             raise InvalidConfig(f"{path}: {seconds!r} is not a finite number of seconds")
-        return f"{round(seconds * 1000)}ms"
+        milliseconds = round(seconds * 1000)
+        # What is almost nothing is not the 0 that stands for no limit.
+        return f"{milliseconds or (seconds > 0) - (seconds < 0)}ms"

@@ -3,10 +3,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+import errno
+import os
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from enum import IntEnum
 from typing import NamedTuple, Optional
+
+from .errors import IOFailed
+from .settings import Path
 
 
 class Phase(IntEnum):
@@ -50,6 +56,30 @@ class SnapshotInfo(NamedTuple):
     entries: int
     #: Of the file.
     bytes: int
+
+
+def _error_of(path: Path, write: bool) -> Optional[int]:
+    """What the system has against a file that could not be used: its number of the error, if that can be found."""
+    try:
+        if os.path.isdir(path):
+            return errno.EISDIR
+        wanted = (os.path.dirname(path) or os.curdir) if write else path
+        os.stat(wanted)
+        return None if os.access(wanted, os.W_OK if write else os.R_OK) else errno.EACCES
+    except OSError as failure:
+        return failure.errno
+
+
+@contextlib.contextmanager
+def saying_why(path: Path, *, write: bool = False) -> Iterator[None]:
+    """Has IOFailed name the file, and the reason where it can be found."""
+    try:
+        yield
+    except IOFailed:
+        number = _error_of(path, write)
+        if number is None:
+            raise
+        raise IOFailed(number, os.strerror(number), os.fspath(path)) from None
 
 
 def progress_of(fields: tuple[int, ...]) -> Progress:

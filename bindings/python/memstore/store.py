@@ -6,24 +6,26 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+import os
 import warnings
 from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from types import EllipsisType, TracebackType
 from typing import Any, Final, NoReturn, Optional, ParamSpec, Self, TypeVar, Union, Unpack, cast, overload
 
 from . import _native
 from ._settings import AllSettings, Duration, Size, StoreSettings
 from .advice import Report
+from ._times import datetime_of, unix_seconds
 from ._types import TTL, Buffer, Key, Loaded
 from .codec import PICKLE, Codec, codec_of
-from .errors import InvalidArgument
+from .errors import InvalidArgument, needing
 from .events import Event, EventKind, EventStats, Subscription, call_back
 from .loading import AsyncLoads
 from .log import Logger, LogReader, logger_of
 from .memoize import PLAIN, Memoized, Names, memoized
 from .settings import Configuration, Path, Setting, Settings
-from .snapshots import Progress, SnapshotInfo, progress_of, telling
+from .snapshots import Progress, SnapshotInfo, progress_of, saying_why, telling
 from .stats import OPERATIONS, Latency, MemoryStats, Rates, Stats, TTLClass
 from .tags import TagsOf, forget
 
@@ -32,8 +34,6 @@ DEFAULT_TTL: Final[EllipsisType] = ...
 
 P = ParamSpec("P")
 R = TypeVar("R")
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
 def _readable(size: int) -> str:
@@ -160,7 +160,7 @@ class Store(_native.Handle):
         ...         store.capacity(), store.ttl("k") > 3590
         (16000000, True)
         """
-        with Configuration(cast("Settings", settings), file=path, environment=environment) as configuration:
+        with Configuration(cast("Settings", settings), file=os.fspath(path), environment=environment) as configuration:
             store = cls.__new__(cls)
             store._open(configuration, logger_of(logger))
             return store
@@ -198,7 +198,7 @@ class Store(_native.Handle):
         ...     store.setting("ttl.min_ttl")
         '1h'
         """
-        with Configuration(settings, file=path, environment=environment) as configuration:
+        with Configuration(settings, file=os.fspath(path), environment=environment) as configuration:
             _native.reconfigure_all(self, configuration.handle)
         self._async_loads.bypass = self.setting("loader.on_store_error") == "bypass"
 
@@ -356,7 +356,8 @@ class Store(_native.Handle):
         ...     store.load(path).stored, store["k"]
         (1, b'v')
         """
-        return progress_of(self._save(path, telling(progress)))
+        with saying_why(path, write=True):
+            return progress_of(self._save(path, telling(progress)))
 
     def load(self, path: Path, progress: Optional[Callable[[Progress], object]] = None) -> Progress:
         """Load a snapshot: entries keep what is left of their TTL, and those that the store holds already stay.
@@ -364,13 +365,15 @@ class Store(_native.Handle):
         All of the file is verified first: CorruptSnapshot means that nothing was loaded. Nothing is evicted for it; if
         not all fits, what was of most use is loaded (``Progress.left_out`` counts the rest).
         """
-        return progress_of(self._load(path, telling(progress)))
+        with saying_why(path):
+            return progress_of(self._load(path, telling(progress)))
 
     @staticmethod
     def snapshot_info(path: Path) -> SnapshotInfo:
         """What the beginning of a snapshot tells, also of one that this version cannot load."""
-        version, compressed, saved_at, entries, size = _native.Handle._snapshot_info(path)
-        return SnapshotInfo(version, bool(compressed), _EPOCH + timedelta(milliseconds=saved_at), entries, size)
+        with saying_why(path):
+            version, compressed, saved_at, entries, size = _native.Handle._snapshot_info(path)
+        return SnapshotInfo(version, bool(compressed), datetime_of(saved_at), entries, size)
 
     def warm(
         self,
@@ -437,7 +440,7 @@ class Store(_native.Handle):
 
         Raises TTLExpired if that has passed; an older entry stays as it was.
         """
-        _native.set_until(self, key, value, _unix_seconds(when))
+        _native.set_until(self, key, value, unix_seconds(when))
 
     def ttl(self, key: Key) -> Optional[float]:
         """How many seconds the entry has to live; None if it never expires. Raises KeyNotFound.
@@ -457,12 +460,15 @@ class Store(_native.Handle):
         _native.update_ttl(self, key, ttl)
 
     def expires_at(self, key: Key) -> datetime:
-        """When the entry expires, as an aware datetime in UTC. Raises TTLNotSet if it never does, or KeyNotFound."""
-        return _EPOCH + timedelta(milliseconds=_native.get_expiration(self, key))
+        """When the entry expires, as an aware datetime in UTC: ``datetime.max`` if that is beyond the year 9999. Raises
+        TTLNotSet if it never does, or KeyNotFound.
+        """
+        return datetime_of(_native.get_expiration(self, key))
 
     def created_at(self, key: Key) -> datetime:
         """When the entry was last written. Raises Unsupported without the setting ``ttl.store_creation_time``."""
-        return _EPOCH + timedelta(milliseconds=_native.get_created(self, key))
+        with needing("ttl.store_creation_time"):
+            return datetime_of(_native.get_created(self, key))
 
     # ---- Patterns
 
@@ -503,6 +509,8 @@ class Store(_native.Handle):
 
     def compact(self, max_dead_ratio: float = 0.0) -> None:
         """Reclaim dead bytes until they are at most this share of live and dead bytes. Raises MemoryFragmentation."""
+        if not 0 <= max_dead_ratio <= 1:
+            raise InvalidArgument(f"max_dead_ratio is a share from 0 to 1, not {max_dead_ratio!r}")
         _native.compact(self, max_dead_ratio)
 
     def maintain(self, budget: Optional[float] = None) -> bool:
@@ -510,7 +518,11 @@ class Store(_native.Handle):
 
         Needed only with the setting ``maintenance="manual"``. Without a budget it does all there is.
         """
-        return _native.maintain(self, 0 if budget is None else math.ceil(budget * 1_000_000) or 1)
+        if budget is None:
+            return _native.maintain(self, 0)
+        if not budget >= 0:
+            raise InvalidArgument(f"budget is a number of seconds that is not negative, or None, not {budget!r}")
+        return _native.maintain(self, math.ceil(min(budget, 1e9) * 1_000_000) or 1)
 
     # ---- Events
 
@@ -535,6 +547,8 @@ class Store(_native.Handle):
         the store is. It may call every method of the store, ``close()`` included. Its exceptions are reported to
         ``sys.excepthook`` and end nothing.
         """
+        if not callable(callback):
+            raise TypeError(f"a callback is a function of an event, not {callback!r}")
         subscription = self.subscribe(kinds)
         call_back(subscription, callback)
         return subscription
@@ -590,14 +604,16 @@ class Store(_native.Handle):
         """
         if operation not in OPERATIONS:
             raise InvalidArgument(f"{operation!r} is none of {', '.join(OPERATIONS)}")
-        return Latency._of(_native.get_latency(self, OPERATIONS.index(operation)))
+        with needing("monitoring.track_operation_latency"):
+            return Latency._of(_native.get_latency(self, OPERATIONS.index(operation)))
 
     def rates(self) -> Rates:
         """What went on in the last window of ``monitoring.metrics_interval``, per second, and what is over its threshold.
 
         Raises ``Unsupported`` when ``monitoring.enable_metrics`` is off.
         """
-        return Rates._of(_native.get_rates(self))
+        with needing("monitoring.enable_metrics"):
+            return Rates._of(_native.get_rates(self))
 
     def metrics_text(self) -> str:
         """All that the store tells of itself in OpenMetrics' text form, which Prometheus reads; ``docs/metrics.md`` lists
@@ -692,11 +708,3 @@ class Store(_native.Handle):
             about = "<memstore.Store>"
         _warn(f"unclosed {about}", ResourceWarning, source=self)
         self.close()
-
-
-def _unix_seconds(when: Union[datetime, float]) -> float:
-    if not isinstance(when, datetime):
-        return when
-    if when.tzinfo is None:
-        raise ValueError("a datetime without a time zone is no point of time; use e.g. datetime.now(timezone.utc)")
-    return when.timestamp()

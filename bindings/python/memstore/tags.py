@@ -30,12 +30,12 @@ _PREFIX_BYTES = _PREFIX.encode()
 def _checked(tags: Iterable[str]) -> list[str]:
     if isinstance(tags, str):
         raise TypeError(f"tags are an iterable of text, as in [{tags!r}], not one text")
-    # In an order of their own: a set has another one in each process.
-    ordered = sorted(set(tags))
-    for tag in ordered:
+    given = list(tags)
+    for tag in given:
         if not isinstance(tag, str):
             raise TypeError(f"a tag is text, not {tag!r}")
-    return [_PREFIX + tag for tag in ordered]
+    # In an order of their own: a set has another one in each process.
+    return [_PREFIX + tag for tag in sorted(set(given))]
 
 
 def tags_of(tags: TagsOf) -> Callable[..., list[str]]:

@@ -2,6 +2,7 @@
 #include "native.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 static PyObject *timedelta_type;
@@ -179,6 +180,48 @@ int ms_py_unix_time(PyObject *object, int64_t *unix_ms)
     if (seconds_of(object, &seconds, "a time is a number of Unix seconds") != 0)
         return -1;
     return milliseconds(seconds, unix_ms);
+}
+
+/* An int, or what stands for one, as numpy's do. A new reference. */
+static PyObject *index_of(PyObject *object, const char *name)
+{
+    char wanted[64];
+
+    if (PyIndex_Check(object))
+        return PyNumber_Index(object);
+    snprintf(wanted, sizeof(wanted), "%s is an int", name);
+    wrong_type(object, wanted);
+    return NULL;
+}
+
+int ms_py_int64(PyObject *object, const char *name, int64_t *out)
+{
+    PyObject *number = index_of(object, name);
+    int overflow = 0;
+
+    if (number == NULL)
+        return -1;
+    *out = PyLong_AsLongLongAndOverflow(number, &overflow);
+    Py_DECREF(number);
+    if (overflow != 0)
+        PyErr_Format(PyExc_OverflowError, "%s is an int of 64 bits: from -2**63 to 2**63 - 1",
+                     name);
+    return PyErr_Occurred() ? -1 : 0;
+}
+
+int ms_py_version(PyObject *object, uint64_t *out)
+{
+    PyObject *number = index_of(object, "version");
+
+    if (number == NULL)
+        return -1;
+    *out = PyLong_AsUnsignedLongLong(number);
+    Py_DECREF(number);
+    if (!PyErr_Occurred())
+        return 0;
+    if (PyErr_ExceptionMatches(PyExc_OverflowError))
+        PyErr_SetString(PyExc_OverflowError, "version is an int from 0 to 2**64 - 1");
+    return -1;
 }
 
 static Py_ssize_t index_of_name(PyObject *name, const char *const *names, Py_ssize_t max)

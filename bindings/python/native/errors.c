@@ -56,7 +56,7 @@ PyObject *ms_py_raise(int status, PyObject *key)
     if (key != NULL && (status == MEMSTORE_ERR_KEY_NOT_FOUND || status == MEMSTORE_ERR_TTL_EXPIRED))
         PyErr_SetObject(class, key);
     else if (key != NULL)
-        PyErr_Format(class, "%s (key %R)", memstore_strerror(status), key);
+        PyErr_Format(class, "%s (key %.200R)", memstore_strerror(status), key);
     else
         PyErr_SetString(class, memstore_strerror(status));
     return NULL;

@@ -338,6 +338,10 @@ static PyObject *handle_close(PyObject *self, PyObject *Py_UNUSED(ignored))
     int status = MEMSTORE_OK;
 
     if (handle->store != NULL && !handle->closed) {
+        if (ms_py_is_telling(self))
+            return ms_py_raise_text(MEMSTORE_ERR_UNSUPPORTED,
+                                    "a function that is told the progress cannot close the store: "
+                                    "the call that tells it is not over");
         handle->closed = true;
         /* The calls in flight that this waits for may need the GIL to come to an end. */
         Py_BEGIN_ALLOW_THREADS status = memstore_close(handle->store);
@@ -347,6 +351,8 @@ static PyObject *handle_close(PyObject *self, PyObject *Py_UNUSED(ignored))
         if (handle->closed)
             ms_py_log_end(handle->log);
     }
+    if (status == MEMSTORE_ERR_UNSUPPORTED)
+        return ms_py_raise_text(status, "a loader cannot close the store that it loads for");
     if (status < 0)
         return fail(self, status, NULL);
     Py_RETURN_NONE;

@@ -5059,8 +5059,6 @@ SWIGINTERN PyObject *_wrap_compare_and_set(PyObject *self, PyObject *args) {
   uint64_t arg7 ;
   struct ms_py_bytes bytes2 ;
   struct ms_py_bytes bytes4 ;
-  unsigned long long val7 ;
-  int ecode7 = 0 ;
   PyObject *swig_obj[5] ;
   int result;
 
@@ -5093,11 +5091,10 @@ SWIGINTERN PyObject *_wrap_compare_and_set(PyObject *self, PyObject *args) {
     if (ms_py_ttl(swig_obj[3], &arg6) != 0)
     SWIG_fail;
   }
-  ecode7 = SWIG_AsVal_unsigned_SS_long_SS_long(swig_obj[4], &val7);
-  if (!SWIG_IsOK(ecode7)) {
-    SWIG_exception_fail(SWIG_ArgError(ecode7), "in method '" "compare_and_set" "', argument " "7"" of type '" "uint64_t""'");
+  {
+    if (ms_py_version(swig_obj[4], &arg7) != 0)
+    SWIG_fail;
   }
-  arg7 = (uint64_t)(val7);
   {
     ms_py_call_begins(arg5 >= MS_PY_LARGE_BYTES);
     result = (int)memstore_compare_and_set(arg1,(void const *)arg2,arg3,(void const *)arg4,arg5,arg6,arg7);
@@ -5138,10 +5135,6 @@ SWIGINTERN PyObject *_wrap_increment(PyObject *self, PyObject *args) {
   int64_t arg6 ;
   int64_t *arg7 = 0 ;
   struct ms_py_bytes bytes2 ;
-  long long val4 ;
-  int ecode4 = 0 ;
-  long long val5 ;
-  int ecode5 = 0 ;
   int64_t value7 ;
   PyObject *swig_obj[5] ;
   int result;
@@ -5166,16 +5159,14 @@ SWIGINTERN PyObject *_wrap_increment(PyObject *self, PyObject *args) {
     arg2 = (void *)bytes2.data;
     arg3 = bytes2.size;
   }
-  ecode4 = SWIG_AsVal_long_SS_long(swig_obj[2], &val4);
-  if (!SWIG_IsOK(ecode4)) {
-    SWIG_exception_fail(SWIG_ArgError(ecode4), "in method '" "increment" "', argument " "4"" of type '" "int64_t""'");
+  {
+    if (ms_py_int64(swig_obj[2], "delta", &arg4) != 0)
+    SWIG_fail;
   }
-  arg4 = (int64_t)(val4);
-  ecode5 = SWIG_AsVal_long_SS_long(swig_obj[3], &val5);
-  if (!SWIG_IsOK(ecode5)) {
-    SWIG_exception_fail(SWIG_ArgError(ecode5), "in method '" "increment" "', argument " "5"" of type '" "int64_t""'");
+  {
+    if (ms_py_int64(swig_obj[3], "initial", &arg5) != 0)
+    SWIG_fail;
   }
-  arg5 = (int64_t)(val5);
   {
     if (ms_py_ttl(swig_obj[4], &arg6) != 0)
     SWIG_fail;

@@ -95,6 +95,9 @@ int ms_py_borrow_yaml(PyObject *object, struct ms_py_bytes *out);
 int ms_py_ttl(PyObject *object, int64_t *ttl_ms);
 /* Unix seconds as a number. */
 int ms_py_unix_time(PyObject *object, int64_t *unix_ms);
+/* An int of 64 bits, called `name` in the exception; a version of an entry. */
+int ms_py_int64(PyObject *object, const char *name, int64_t *out);
+int ms_py_version(PyObject *object, uint64_t *out);
 /* Distribute positional and keyword arguments over `names`; absent ones are NULL in `out`. */
 int ms_py_arguments(const char *function, PyObject *const *args, Py_ssize_t count,
                     PyObject *kwnames, const char *const *names, Py_ssize_t required,
@@ -187,6 +190,8 @@ PyObject *ms_py_get_or_load(PyObject *self, PyObject *const *args, Py_ssize_t co
                             PyObject *kwnames);
 PyObject *ms_py_lease_acquire(PyObject *self, PyObject *key);
 
+/* Whether this thread is in a function that is told of the progress of a call of this store. */
+bool ms_py_is_telling(PyObject *handle);
 PyObject *ms_py_save(PyObject *self, PyObject *const *args, Py_ssize_t count);
 PyObject *ms_py_load(PyObject *self, PyObject *const *args, Py_ssize_t count);
 PyObject *ms_py_warm(PyObject *self, PyObject *const *args, Py_ssize_t count);

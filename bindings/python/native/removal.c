@@ -18,14 +18,6 @@ static int remove_version(memstore *store, const struct ms_py_bytes *key, uint64
     return status;
 }
 
-static int take_version(PyObject *object, uint64_t *version)
-{
-    const unsigned long long number = PyLong_AsUnsignedLongLong(object);
-
-    *version = number;
-    return number == (unsigned long long)-1 && PyErr_Occurred() ? -1 : 0;
-}
-
 PyObject *ms_py_compare_and_delete(PyObject *self, PyObject *const *args, Py_ssize_t count,
                                    PyObject *kwnames)
 {
@@ -37,7 +29,7 @@ PyObject *ms_py_compare_and_delete(PyObject *self, PyObject *const *args, Py_ssi
 
     if (store == NULL ||
         ms_py_arguments("compare_and_delete", args, count, kwnames, names, 2, 2, given) != 0 ||
-        take_version(given[1], &version) != 0 || ms_py_borrow_key(given[0], &key) != 0)
+        ms_py_version(given[1], &version) != 0 || ms_py_borrow_key(given[0], &key) != 0)
         return NULL;
     ms_py_call_begins(false);
     const int status = remove_version(store, &key, version);

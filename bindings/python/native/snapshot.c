@@ -8,10 +8,24 @@
 struct telling {
     PyThreadState *thread;
     PyObject *function; /* told of the progress; NULL = none */
+    PyObject *handle;   /* borrowed */
+    struct telling *outer;
     memstore_progress last;
     bool ends;          /* something was raised that ends the call */
     PyObject *error[3]; /* what was raised first: type, value, traceback */
 };
+
+/* Of this thread, while it is in their functions. */
+static _Thread_local struct telling *innermost;
+
+bool ms_py_is_telling(PyObject *handle)
+{
+    const struct telling *telling = innermost;
+
+    while (telling != NULL && telling->handle != handle)
+        telling = telling->outer;
+    return telling != NULL;
+}
 
 static PyObject *tuple_of(const memstore_progress *progress)
 {
@@ -49,7 +63,10 @@ static int tell(const memstore_progress *progress, void *context)
     telling->last = *progress;
     if (telling->function != NULL && !telling->ends) {
         PyEval_RestoreThread(telling->thread);
+        telling->outer = innermost;
+        innermost = telling;
         telling->ends = is_told_to_stop(telling);
+        innermost = telling->outer;
         telling->thread = PyEval_SaveThread();
     }
     return telling->ends;
@@ -80,7 +97,7 @@ static PyObject *call_with_path(PyObject *self, const char *name, file_function 
     memstore *store = ms_py_handle_store(self);
     if (store == NULL || !PyUnicode_FSConverter(given[0], &path))
         return NULL;
-    struct telling telling = {.function = given[1] != Py_None ? given[1] : NULL};
+    struct telling telling = {.function = given[1] != Py_None ? given[1] : NULL, .handle = self};
     const char *const text = PyBytes_AsString(path);
     telling.thread = PyEval_SaveThread();
     const int status = function(store, text, tell, &telling);
@@ -291,7 +308,12 @@ PyObject *ms_py_warm(PyObject *self, PyObject *const *args, Py_ssize_t count)
     memstore *store = ms_py_handle_store(self);
     if (store == NULL || ms_py_ttl(given[2], &ttl_ms) != 0)
         return NULL;
+    if (PyUnicode_Check(given[0]) || PyBytes_Check(given[0])) {
+        PyErr_SetString(PyExc_TypeError, "warm() takes an iterable of keys, not one key");
+        return NULL;
+    }
     struct warming warming = {.telling.function = given[3] != Py_None ? given[3] : NULL,
+                              .telling.handle = self,
                               .loader = given[1],
                               .objects = PySequence_Tuple(given[0])};
     PyObject *result = warming.objects != NULL ? warm(store, &warming, ttl_ms) : NULL;

@@ -38,7 +38,7 @@ def upstream_tests(name):
     return pathlib.Path(given) if given else root / f".dev/{name}-{version}/tests"
 
 
-def wait_until(condition, seconds=5.0):
+def wait_until(condition, seconds=60.0):
     """Whether a condition comes true within a time."""
     deadline = time.monotonic() + seconds
     while not condition():

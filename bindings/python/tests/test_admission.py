@@ -36,7 +36,7 @@ def test_a_waiting_view_lets_other_threads_run_and_is_woken_by_a_release():
         time.sleep(0.05)
         assert not got
         held.release()
-        thread.join(20)
+        thread.join(60)
         assert got == [b"value"]
 
 

@@ -30,15 +30,15 @@ def mstrace(*requests, sizes=True):
 
 def test_as_a_program():
     result = subprocess.run(
-        [sys.executable, "-m", "memstore", "--version"], capture_output=True, text=True, timeout=60, check=True
+        [sys.executable, "-m", "memstore", "--version"], capture_output=True, text=True, timeout=300, check=True
     )
     assert result.stdout == f"memstore {memstore.__version__}\n"
-    assert subprocess.run([sys.executable, "-m", "memstore"], capture_output=True, timeout=60).returncode == 2
+    assert subprocess.run([sys.executable, "-m", "memstore"], capture_output=True, timeout=300).returncode == 2
 
 
 def test_a_pipe_that_nobody_reads():
     command = f"'{sys.executable}' -m memstore info --settings | true"
-    result = subprocess.run(command, shell=True, capture_output=True, text=True, timeout=60)
+    result = subprocess.run(command, shell=True, capture_output=True, text=True, timeout=300)
     assert (result.returncode, result.stderr) == (0, "")
 
 
@@ -86,7 +86,7 @@ def test_replay(run, tmp_path):
 def test_replay_of_the_standard_input():
     result = subprocess.run(
         [sys.executable, "-m", "memstore", "replay", "-", "--json"],
-        input=b"a\nb 5\na\n", capture_output=True, timeout=60, check=True,
+        input=b"a\nb 5\na\n", capture_output=True, timeout=300, check=True,
     )  # fmt: skip
     assert json.loads(result.stdout)[0]["hit ratio"] == pytest.approx(1 / 3, abs=1e-4)
 
@@ -133,3 +133,25 @@ def test_what_cannot_be_done_is_a_sentence(run, tmp_path):
     trace.write_text("a\n", encoding="utf-8")
     code, _, said = run("replay", trace, "--eviction", "best")
     assert code == 1 and said.startswith("memstore: ") and "best" in said
+
+
+def test_traces_of_keys_that_are_no_text(tmp_path):
+    path = tmp_path / "trace"
+    path.write_bytes("ab日本語,10\n".encode() + b"\xff\xfe,20\n")  # the first 8 bytes end within a character
+    assert [request[:2] for request in _trace.read(str(path), 1)] == [("ab日本語", 10), ("\\xff\\xfe", 20)]
+
+
+def test_ttls_of_traces(run, tmp_path):
+    path = tmp_path / "trace"
+    path.write_text("a,10,0\nb,10,0.5\nc,10\n")
+    assert [request.ttl for request in _trace.read(str(path), 1)] == [None, 0.5, None]
+    for ttl in ("-5", "nan", "inf"):
+        path.write_text(f"a,10,{ttl}\n")
+        assert run("replay", path)[::2] == (1, f"memstore: {path}:1: a TTL is a number of seconds, not {ttl}\n")
+
+
+def test_numbers_that_are_none(run, tmp_path):
+    path = tmp_path / "trace"
+    path.write_text("a\n")
+    assert run("replay", path, "--requests", -1)[::2] == (1, "memstore: --requests: -1 is negative\n")
+    assert run("top", path, "--interval", "nan")[::2] == (1, "memstore: --interval: a time above 0\n")

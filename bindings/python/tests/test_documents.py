@@ -4,7 +4,6 @@
 import ast
 import asyncio
 import contextlib
-import importlib
 import inspect
 import pathlib
 import re
@@ -13,6 +12,7 @@ import sys
 import textwrap
 import threading
 import types
+from unittest import mock
 
 import memstore
 import pytest
@@ -85,12 +85,9 @@ def loading(store):
 @contextlib.contextmanager
 def metrics(store):
     client = pytest.importorskip("prometheus_client")
-    importlib.import_module("memstore.prometheus")
     registry = client.CollectorRegistry()
-    with memstore.Store() as other:
-        yield {
-            "prometheus_client": types.SimpleNamespace(REGISTRY=registry), "memstore": memstore, "store": store, "other": other,
-        }  # fmt: skip
+    with memstore.Store() as other, mock.patch.object(client, "REGISTRY", registry):
+        yield {"store": store, "other": other}
         assert registry.get_sample_value("memstore_entries", {"store": "states"}) == 0
 
 

@@ -327,3 +327,57 @@ def test_alerts_are_events():
         assert event.kind is memstore.EventKind.ALERT and event.alert is memstore.Alert.HIT_RATE
         assert event.raised and (event.alert_value, event.alert_threshold) == (0.0, 0.8)
         assert (event.key, event.value) == (b"", b"")
+
+
+def test_times_that_python_has_not(store):
+    """An entry may live longer than there are dates: who is told of it goes on."""
+    told = []
+    store.set("far", b"v", ttl=10**12)
+    with store.subscribe() as removals, store.on_event(told.append):
+        del store["far"]
+        store["near"] = b"v"
+        del store["near"]
+        last = datetime.max.replace(tzinfo=timezone.utc)
+        assert [removals.get().expires_at for _ in range(2)] == [last, None]
+        assert wait_until(lambda: [event.key for event in told] == [b"far", b"near"])
+
+
+def test_waits_of_every_length(store):
+    with store.subscribe() as removals:
+        for timeout in (0, -1, -float("inf"), 1e-9):
+            assert removals.get(timeout) is None
+        with pytest.raises(memstore.InvalidArgument, match="a number of seconds"):
+            removals.get(float("nan"))
+        for timeout in (float("inf"), 1e30, 10**30, None):
+            store["k"] = b"v"
+            del store["k"]
+            assert removals.get(timeout).key == b"k"
+
+
+def test_why_a_subscription_is_refused(store):
+    for kinds in (0, -1, 64, 2**32 + 1):
+        with pytest.raises(memstore.InvalidArgument, match="kinds are some of EventKind"):
+            store.subscribe(kinds)
+    for size in (-1, 2**64):
+        with pytest.raises(memstore.InvalidArgument, match="queue_size"):
+            store.subscribe(queue_size=size)
+    with pytest.raises(TypeError, match="a callback is a function"):
+        store.on_event(None)
+    assert store.event_stats().subscriptions == 0
+
+
+def test_a_callback_that_exits_ends_its_subscription(store, monkeypatch):
+    """As sys.exit() ends a thread; events are not kept for nobody."""
+    monkeypatch.setattr("threading.excepthook", lambda *arguments: None)
+    told = []
+
+    def leave(event):
+        told.append(event.key)
+        raise SystemExit
+
+    handle = store.on_event(leave)
+    for key in ("a", "b"):
+        store[key] = b""
+        del store[key]
+    assert wait_until(lambda: handle.closed)
+    assert told == [b"a"] and store.event_stats().subscriptions == 0

@@ -210,13 +210,13 @@ def test_callbacks_are_called_in_a_child(store):
 
     def child():
         store.delete("of the child")
-        assert wait_until(lambda: childs, 30)
+        assert wait_until(lambda: childs, 60)
         removals.close()
         with memstore.Store() as other:
             with other.on_event(lambda event: childs.append(event.key)):
                 other["k"] = b"v"
                 other.delete("k")
-                assert wait_until(lambda: len(childs) > 1, 30)
+                assert wait_until(lambda: len(childs) > 1, 60)
         assert childs == [b"of the child", b"k"]
         assert parents == [b"before"]
 
@@ -224,10 +224,10 @@ def test_callbacks_are_called_in_a_child(store):
     store.set_many(dict.fromkeys(["before", "of the child", "after"], b""))
     removals = store.on_event(lambda event: (parents if os.getpid() == parent else childs).append(event.key))
     store.delete("before")
-    assert wait_until(lambda: parents, 30)
+    assert wait_until(lambda: parents, 60)
     in_child(child)
     store.delete("after")
-    assert wait_until(lambda: len(parents) > 1, 30)
+    assert wait_until(lambda: len(parents) > 1, 60)
     removals.close()
     in_child(lambda: store.delete("of the child"))
 
@@ -253,7 +253,7 @@ def test_a_callback_that_forks_goes_on_in_both(store):
         warnings.simplefilter("ignore", DeprecationWarning)
         with store.on_event(fork_or_tell):
             store.delete("fork")
-            assert wait_until(lambda: children, 30)
+            assert wait_until(lambda: children, 60)
             assert os.waitstatus_to_exitcode(os.waitpid(children[0], 0)[1]) == 0
             assert os.read(reports, 1000).startswith(b"k by %d in" % children[0])
             store.delete("k")

@@ -13,7 +13,7 @@ INTERPRETERS = next(
 
 
 def run(code):
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
     assert (result.returncode, result.stderr) == (0, "")
     return result.stdout
 

@@ -153,7 +153,7 @@ def test_loaders_may_use_the_store_but_not_load_their_own_key(store):
         seen.append(store.get_or_load("other", Row(b"other")))
         with pytest.raises(memstore.LoaderFailed):
             store.get_or_load(key, Row(b"again"))
-        with pytest.raises(memstore.Unsupported):
+        with pytest.raises(memstore.Unsupported, match="a loader cannot close the store"):
             store.close()
         return b"row"
 
@@ -406,4 +406,83 @@ def test_tasks_are_refused_what_is_no_value(store):
 
     for load in (seven, text):
         with pytest.raises(TypeError):
+            asyncio.run(store.aget_or_load("k", load))
+
+
+def test_tasks_name_keys_as_everybody_does(store):
+    """bytes(5) is five zeros: a number is no key."""
+
+    async def load(key):
+        return b"row"
+
+    for key in (5, None, [1, 2]):
+        with pytest.raises(TypeError, match=f"a key is a str or a bytes-like object, not {type(key).__name__}"):
+            asyncio.run(store.aget_or_load(key, load))
+    assert len(store) == 0
+    assert asyncio.run(store.aget_or_load(memoryview(b"abcdef")[::2], load)) == b"row"
+    assert "ace" in store
+
+
+def test_tasks_are_told_what_a_loader_returns(store):
+    for given, why in (("text", "a value is a bytes-like object, not str"), ((b"v",), "returns a value"),
+                       ((b"v", 1, 2), "returns a value")):
+
+        async def load(key, given=given):
+            return given
+
+        with pytest.raises(TypeError, match=why):
+            asyncio.run(store.aget_or_load("k", load))
+
+
+def test_a_coroutine_that_waits_for_its_own_load_is_refused(store):
+    other = memstore.Store(memory_limit="16MB")
+
+    async def own(key):
+        return await store.aget_or_load(key, own)
+
+    async def here(key):
+        return await other.aget_or_load("there", there)
+
+    async def there(key):
+        return await store.aget_or_load("here", here)
+
+    @store.memoize
+    async def memoized(n):
+        return await memoized(n)
+
+    async def main():
+        for call in (store.aget_or_load("k", own), store.aget_or_load("here", here), memoized(1)):
+            with pytest.raises(memstore.LoaderFailed, match="a loader waits for its own load"):
+                await asyncio.wait_for(call, 60)
+
+    asyncio.run(main())
+    other.close()
+
+
+def test_a_loader_may_wait_for_others_and_leave_tasks_behind(store):
+    async def leaf(key):
+        await asyncio.sleep(0)
+        return b"leaf"
+
+    async def main():
+        left = []
+
+        async def load(key):
+            left.append(asyncio.create_task(store.aget_or_load(key, load)))
+            return await store.aget_or_load("leaf", leaf)
+
+        both = await asyncio.gather(store.aget_or_load("a", load), store.aget_or_load("b", load))
+        return both + await asyncio.gather(*left)
+
+    assert asyncio.run(asyncio.wait_for(main(), 60)) == [b"leaf"] * 4
+
+
+def test_tasks_get_what_is_larger_than_what_may_be_kept_beside_the_store():
+    async def load(key):
+        return bytes(3_000_000)
+
+    with memstore.Store(memory_limit="1MB", bypass_limit="1MB") as store:
+        assert len(asyncio.run(store.aget_or_load("k", load))) == 3_000_000
+        store.reconfigure("on_store_error", "fail")
+        with pytest.raises(memstore.EntryTooLarge):
             asyncio.run(store.aget_or_load("k", load))

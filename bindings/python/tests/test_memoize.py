@@ -448,3 +448,17 @@ def test_a_cancelled_task_does_not_harm_the_others(keeper):
 
     results = asyncio.run(run())
     assert isinstance(results[0], asyncio.CancelledError) and results[1:] == [1, 1]
+
+
+def test_what_the_store_cannot_take_is_returned():
+    with memstore.Store(memory_limit="1MB", bypass_limit="1MB") as store:
+
+        @store.memoize
+        def large():
+            return bytes(3_000_000)
+
+        assert len(large()) == len(large()) == 3_000_000
+        assert large.cache_info()[:2] == (0, 2)
+        store.reconfigure("on_store_error", "fail")
+        with pytest.raises(memstore.EntryTooLarge):
+            large()

@@ -12,7 +12,7 @@ import types
 import memstore
 import pytest
 from conftest import wait_until
-from near_cache_cases import read_while_another_writes
+from near_cache_cases import check_what_is_refused, read_while_another_writes
 from test_documents import program_of
 from test_fork import held, in_child
 from test_threads import run_in_threads
@@ -105,10 +105,10 @@ def test_keys_that_are_equal_but_not_on_the_wire_are_two(client):
 def test_a_change_by_another_client_is_seen(client, other):
     for i in range(20):
         other.set("k", i)
-        assert wait_until(lambda: client.get("k") == b"%d" % i, 30)
+        assert wait_until(lambda: client.get("k") == b"%d" % i, 60)
         assert client.get("k") == b"%d" % i
     other.delete("k")
-    assert wait_until(lambda: client.get("k") is None, 30)
+    assert wait_until(lambda: client.get("k") is None, 60)
 
 
 @needs_server
@@ -116,7 +116,7 @@ def test_a_change_of_one_of_several_keys_is_seen(client, other, near):
     other.mset({"a": 1, "b": 2})
     assert client.mget("a", "b") == [b"1", b"2"] and client.get("a") == b"1"
     other.set("b", 3)
-    assert wait_until(lambda: client.mget("a", "b") == [b"1", b"3"], 30)
+    assert wait_until(lambda: client.mget("a", "b") == [b"1", b"3"], 60)
     before = asked(other)
     assert client.get("a") == b"1" and asked(other) == before
 
@@ -133,7 +133,7 @@ def test_flushing_the_server_empties_the_near_cache(client, other, near):
     other.set("k", 1)
     assert client.get("k") == b"1"
     other.flushall()
-    assert wait_until(lambda: client.get("k") is None, 30)
+    assert wait_until(lambda: client.get("k") is None, 60)
 
 
 @needs_server
@@ -265,3 +265,18 @@ def test_a_child_asks_for_itself():
         in_child(child)
     assert near.get(key) is not None
     near.close()
+
+
+def test_what_is_refused():
+    check_what_is_refused(NearCache)
+
+
+@needs_server
+def test_a_client_goes_on_when_the_store_is_closed(port, near):
+    with redis.Redis(port=port, protocol=3, cache=near) as client:
+        client.set("k", "v")
+        assert client.get("k") == client.get("k") == b"v"
+        near.close()
+        assert client.get("k") == client.get("k") == b"v" and near.size == 0 and not near.collection
+        client.delete("k")
+        assert client.get("k") is None

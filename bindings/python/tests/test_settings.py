@@ -123,3 +123,16 @@ def test_what_is_no_mapping_is_no_settings(kind, store):
             kind(given)
     with kind(None) as first, kind({}) as second:
         assert not len(first) and not len(second)
+
+
+def test_almost_nothing_is_not_no_limit():
+    assert text("ttl.default_ttl", {"ttl.default_ttl": 1e-9}) == "1ms"
+    assert text("ttl.default_ttl", {"ttl.default_ttl": timedelta(microseconds=1)}) == "1ms"
+    assert text("ttl.default_ttl", {"ttl.default_ttl": 0.0}) == "0"
+    with pytest.raises(memstore.InvalidConfig, match="negative"):
+        text("ttl.default_ttl", {"ttl.default_ttl": -1e-9})
+
+
+def test_text_without_a_form_in_utf_8_is_refused():
+    with pytest.raises(memstore.InvalidConfig, match="store_name.*UTF-8"):
+        memstore.Store(store_name="\udc80")

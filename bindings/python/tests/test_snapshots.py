@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Saving, loading and warming."""
 
+import errno
+import os
 import pathlib
 import threading
 import time
@@ -232,3 +234,47 @@ def test_warm_rate_bounds_the_keys_asked_for():
         began = time.monotonic()
         store.warm([f"key/{i}" for i in range(400)], lambda keys: dict.fromkeys(keys, b"v"))
         assert time.monotonic() - began > 0.29
+
+
+def test_a_file_that_cannot_be_used_is_told_with_the_reason(tmp_path):
+    (tmp_path / "file").write_bytes(b"")
+    with memstore.Store(memory_limit="16MB") as store:
+        for call, path, number in (
+            (store.load, tmp_path / "absent", errno.ENOENT),
+            (store.load, tmp_path, errno.EISDIR),
+            (store.load, tmp_path / "file/below", errno.ENOTDIR),
+            (store.save, tmp_path / "absent/file", errno.ENOENT),
+            (store.save, tmp_path, errno.EISDIR),
+            (store.snapshot_info, str(tmp_path / "absent"), errno.ENOENT),
+            (store.load, os.fsencode(tmp_path / "absent"), errno.ENOENT),
+        ):
+            with pytest.raises(memstore.IOFailed, match=os.strerror(number)) as caught:
+                call(path)
+            assert (caught.value.errno, caught.value.filename) == (number, os.fspath(path))
+
+
+def test_who_is_told_the_progress_cannot_close_the_store(path):
+    """It would wait for itself."""
+    with memstore.Store(memory_limit="16MB") as store:
+        fill(store, 10)
+
+        def close(progress):
+            with pytest.raises(memstore.Unsupported, match="told the progress cannot close"):
+                store.close()
+            other.close()
+
+        for call in (
+            lambda: store.save(path, close),
+            lambda: store.load(path, close),
+            lambda: store.warm(["k"], lambda keys: {}, progress=close),
+        ):
+            with memstore.Store(memory_limit="16MB") as other:
+                call()
+                assert other.closed and not store.closed
+
+
+def test_one_key_is_not_several(path):
+    with memstore.Store(memory_limit="16MB") as store:
+        for key in ("abc", b"abc"):
+            with pytest.raises(TypeError, match="warm.. takes an iterable of keys, not one key"):
+                store.warm(key, lambda keys: {})

@@ -89,3 +89,15 @@ def test_entries_are_counted_by_ttl_and_add_up():
         assert [c.entries for c in classes[1:] if c.shortest <= 60][-1] == 10
         assert [c.shortest for c in classes[1:]] == sorted(c.shortest for c in classes[1:])
         assert sum(c.entries for c in classes) == len(store)
+
+
+def test_what_is_unsupported_tells_the_setting_it_needs():
+    with memstore.Store(enable_metrics=False) as store:
+        store["k"] = b"v"
+        for call, setting in (
+            (lambda: store.created_at("k"), "ttl.store_creation_time"),
+            (lambda: store.latency("get"), "monitoring.track_operation_latency"),
+            (store.rates, "monitoring.enable_metrics"),
+        ):
+            with pytest.raises(memstore.Unsupported, match=f"^this needs the setting {setting}$"):
+                call()

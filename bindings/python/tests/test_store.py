@@ -434,3 +434,54 @@ def test_a_subclass_may_have_attributes():
     del store
     gc.collect()
     assert gone() is None
+
+
+def test_numbers_that_do_not_fit_are_named(store):
+    for call, why in (
+        (lambda: store.incr("n", 2**64), "delta is an int of 64 bits"),
+        (lambda: store.incr("n", 1, initial=-(2**63) - 1), "initial is an int of 64 bits"),
+        (lambda: store.compare_and_set("k", b"v", -1), "version is an int from 0"),
+        (lambda: store.compare_and_set("k", b"v", 2**64), "version is an int from 0"),
+        (lambda: store.compare_and_delete("k", -1), "version is an int from 0"),
+    ):
+        with pytest.raises(OverflowError, match=why):
+            call()
+    for call, why in (
+        (lambda: store.incr("n", 1.5), "delta is an int, not float"),
+        (lambda: store.incr("n", 1, None), "initial is an int, not NoneType"),
+        (lambda: store.compare_and_set("k", b"v", "1"), "version is an int, not str"),
+        (lambda: store.compare_and_delete("k", None), "version is an int, not NoneType"),
+    ):
+        with pytest.raises(TypeError, match=why):
+            call()
+    assert len(store) == 0
+
+    class Number:
+        def __index__(self):
+            return 5
+
+    assert store.incr("n", Number(), Number()) == 10
+
+
+def test_shares_and_budgets_are_checked(store):
+    for share in (-0.1, 1.1, float("nan")):
+        with pytest.raises(memstore.InvalidArgument, match="max_dead_ratio is a share from 0 to 1"):
+            store.compact(share)
+    for budget in (-1, float("nan")):
+        with pytest.raises(memstore.InvalidArgument, match="budget is a number of seconds"):
+            store.maintain(budget)
+    assert store.maintain(float("inf")) is True
+
+
+def test_messages_show_the_beginning_of_a_long_key(store):
+    key = b"k" * 1_000_000
+    for call in (lambda: store[key], lambda: store.ttl(key.decode()), lambda: store.ttl(bytearray(key))):
+        with pytest.raises(memstore.KeyNotFound) as caught:
+            call()
+        assert len(str(caught.value)) < 200 and "…" in str(caught.value)
+        assert len(caught.value.args[0]) == len(key)
+    with pytest.raises(memstore.EntryTooLarge) as caught:
+        store.set(b"k" * 100_000_000, b"v")
+    assert len(str(caught.value)) < 400
+    with pytest.raises(memstore.KeyNotFound, match="b'ace'"):
+        store.ttl(memoryview(b"abcdef")[::2])

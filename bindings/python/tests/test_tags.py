@@ -204,3 +204,9 @@ def test_what_is_no_tag_is_refused(store):
     with pytest.raises(memstore.CacheClosed):
         store.close()
         store.invalidate_tags("t")
+
+
+def test_a_list_of_tags_is_not_one_tag(store):
+    for tag in (["a"], 5, None):
+        with pytest.raises(TypeError, match="a tag is text"):
+            store.invalidate_tags(tag)

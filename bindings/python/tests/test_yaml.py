@@ -255,3 +255,12 @@ def test_the_schema_accepts_the_example():
     jsonschema.Draft7Validator(SCHEMA).validate(yaml.safe_load(example))
     assert accepts(example)
     assert any(accepts(text) for text in DOCUMENTS) and not all(accepts(text) for text in DOCUMENTS)
+
+
+def test_no_path_is_no_file():
+    """A path that was looked up and is not there would open a store with defaults."""
+    for path in (None, 0):
+        with pytest.raises(TypeError, match="PathLike"):
+            memstore.Store.from_yaml(path)
+    with memstore.Store() as store, pytest.raises(TypeError, match="PathLike"):
+        store.reload_yaml(None)

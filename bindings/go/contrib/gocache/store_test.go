@@ -174,7 +174,7 @@ func TestChainsLoadersAndMarshalers(t *testing.T) {
 	if got, err := chain.Get(ctx, "key"); err != nil || string(got) != "far" {
 		t.Fatalf("got %q, %v", got, err)
 	}
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
 		if _, err := near.Get(ctx, "key"); err == nil {
 			break
 		}

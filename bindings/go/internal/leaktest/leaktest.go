@@ -17,7 +17,7 @@ import (
 func Main(m *testing.M) {
 	code := m.Run()
 	left := goroutines()
-	for deadline := time.Now().Add(10 * time.Second); left != "" && time.Now().Before(deadline); left = goroutines() {
+	for deadline := time.Now().Add(time.Minute); left != "" && time.Now().Before(deadline); left = goroutines() {
 		time.Sleep(10 * time.Millisecond)
 	}
 	if code == 0 && left != "" {

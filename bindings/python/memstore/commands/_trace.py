@@ -3,7 +3,7 @@
 
 MSTRACE1 is a 24-byte header (magic, u64 count, u32 flags with bit 0 for sizes, u32 zero) and packed records of u64 key and
 u32 size, little-endian. A line of text is a key, and where it is known the value's size and the TTL in seconds, separated
-by commas or white space; a first line that names a column ``key`` says in which order they are.
+by commas or white space, 0 being no TTL; a first line that names a column ``key`` says in which order they are.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import csv
 import io
 import itertools
+import math
 import struct
 import sys
 from collections.abc import Iterable, Iterator
@@ -38,8 +39,8 @@ def read(path: str, size: int) -> Iterator[Request]:
         if start == b"MSTRACE1":
             yield from _records(path, file, size)
         else:
-            lines = io.TextIOWrapper(file, encoding="utf-8", newline="")
-            first = start.decode("utf-8", "surrogateescape") + lines.readline()
+            first = (start + file.readline()).decode("utf-8", "backslashreplace")
+            lines = io.TextIOWrapper(file, encoding="utf-8", errors="backslashreplace", newline="")
             yield from _lines(path, itertools.chain(first.splitlines(keepends=True), lines), size)
 
 
@@ -84,7 +85,9 @@ def _request(fields: list[str], order: dict[str, int], size: int) -> Request:
     if not field("key"):
         raise ValueError("there is no key")
     own, ttl = field("size"), field("ttl")
-    request = Request(field("key"), int(own) if own else size, float(ttl) if ttl else None)
+    request = Request(field("key"), int(own) if own else size, float(ttl) or None if ttl else None)
     if request.size < 0:
         raise ValueError(f"a value has no size of {request.size}")
+    if request.ttl is not None and not 0 < request.ttl < math.inf:
+        raise ValueError(f"a TTL is a number of seconds, not {ttl}")
     return request

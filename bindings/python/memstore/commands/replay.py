@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
+from ..errors import EntryTooLarge
 from ..store import Store
 from ._figures import show
 from ._trace import Request, read
@@ -24,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--memory-limit", default="64MB", metavar="LIMIT,...", help="limits to try (64MB)")
     parser.add_argument("--eviction", default="adaptive", metavar="POLICY,...", help="policies to try (adaptive)")
     parser.add_argument("--size", type=int, default=300, help="bytes of a value where the trace tells none (300)")
-    parser.add_argument("--requests", type=int, help="read no more than so many")
+    parser.add_argument("--requests", type=int, metavar="N", help="read no more than so many")
     parser.add_argument("--json", action="store_true", help="as JSON")
 
 
@@ -39,7 +40,7 @@ def replay(requests: Iterable[Request], limit: str, eviction: str) -> dict[str, 
             if store.get(key) is None:
                 try:
                     store.set(key, largest[:size], ttl)
-                except ValueError:  # EntryTooLarge
+                except EntryTooLarge:
                     refused += 1
         seconds = time.perf_counter() - started
         stats, memory = store.stats(), store.memory()
@@ -57,6 +58,8 @@ def replay(requests: Iterable[Request], limit: str, eviction: str) -> dict[str, 
 
 
 def run(options: argparse.Namespace) -> int:
+    if options.requests is not None and options.requests < 0:
+        raise ValueError(f"--requests: {options.requests} is negative")
     requests = list(itertools.islice(read(options.trace, options.size), options.requests))
     limits, policies = options.memory_limit.split(","), options.eviction.split(",")
     show([replay(requests, limit, policy) for policy in policies for limit in limits], options.json)

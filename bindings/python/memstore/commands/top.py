@@ -95,7 +95,7 @@ def _watch(watch: Watch, options: argparse.Namespace) -> int:
 
 
 def run(options: argparse.Namespace) -> int:
-    if options.interval <= 0:
+    if not options.interval > 0:
         raise ValueError("--interval: a time above 0")
     try:
         import prometheus_client  # noqa: F401

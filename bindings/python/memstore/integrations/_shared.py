@@ -1,29 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What several integrations need: stores by name, and writes that a cache may lose."""
+"""What several integrations need: stores by name, writes that a cache may lose, stores of near caches."""
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import os
 import pickle
 import threading
 from collections.abc import Callable, Mapping
-from typing import Any, Optional
+from typing import Any, Optional, ParamSpec, TypeVar
 
-from .._types import Key
-from ..errors import (
-    CacheFull,
-    EntryTooLarge,
-    GCPressure,
-    KeyNotFound,
-    LockTimeout,
-    MemoryExhausted,
-    NotANumber,
-    ShardOverflow,
-)
+from .._types import TTL, Key
+from ..errors import NO_ROOM, CacheClosed, KeyNotFound, NotANumber
 from ..store import Store
 
-#: Why a store may not take a value although nothing is wrong with the call. A cache does without it then.
-NO_ROOM = (EntryTooLarge, CacheFull, GCPressure, MemoryExhausted, ShardOverflow, LockTimeout)
+P = ParamSpec("P")
+R = TypeVar("R")
 
 _stores: dict[str, tuple[Store, dict[str, Any]]] = {}
 _lock = threading.Lock()
@@ -47,7 +40,10 @@ def named_store(name: str, settings: Mapping[str, Any]) -> Store:
         store, opened_with = _stores.get(name, (None, given))
         if store is not None and not store.closed:
             if opened_with != given:
-                raise ValueError(f"the store {name!r} is open already with other settings: {opened_with!r}, not {given!r}")
+                raise ValueError(
+                    f"the store {name!r} is open already with other settings: {opened_with!r}, not {given!r}; "
+                    "one with settings of its own needs a name of its own (in Django LOCATION)"
+                )
             return store
         store = Store(given)
         _stores[name] = store, given
@@ -63,6 +59,47 @@ def keep(store: Store, key: Key, write: Callable[[], Any]) -> bool:
     except NO_ROOM:
         store.delete(key)
         return False
+
+
+# ---- Near caches
+
+
+def open_near(store: Optional[Store], settings: Mapping[str, Any], ttl: TTL) -> Store:
+    """The store of a near cache: the one given, or a new one. What cannot be is refused now, and not at each answer."""
+    if store is not None and settings:
+        raise ValueError(f"beside a store that is open there are no settings: {', '.join(settings)}")
+    if store is not None and not isinstance(store, Store):
+        raise TypeError(f"store is a memstore.Store, not {store!r}")
+    opened = store if store is not None else Store(settings)
+    try:
+        with contextlib.suppress(KeyNotFound):
+            opened.expire("t", ttl)
+    except BaseException:
+        if store is None:
+            opened.close()
+        raise
+    return opened
+
+
+def unless_closed(otherwise: Callable[[], Any]) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """For methods of near caches: one whose store is closed is an empty one, so that the client goes on without it."""
+
+    def decorate(method: Callable[P, R]) -> Callable[P, R]:
+        @functools.wraps(method)
+        def call(*args: P.args, **kwargs: P.kwargs) -> R:
+            try:
+                return method(*args, **kwargs)
+            except CacheClosed:
+                empty: R = otherwise()
+                return empty
+
+        return call
+
+    return decorate
+
+
+def nothing() -> None:
+    """What there is in a store that is closed."""
 
 
 # ---- Values, of which integers can be counted with

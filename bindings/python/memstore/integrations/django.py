@@ -25,9 +25,9 @@ from typing import Any, Optional
 
 from django.core.cache.backends.base import DEFAULT_TIMEOUT, BaseCache
 
-from ..errors import KeyNotFound, LoaderFailed
+from ..errors import NO_ROOM, KeyNotFound, LoaderFailed
 from ..store import Store
-from ._shared import NO_ROOM, count, decode, encode, keep, named_store
+from ._shared import count, decode, encode, keep, named_store
 
 
 class MemstoreCache(BaseCache):

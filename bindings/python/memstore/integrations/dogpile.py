@@ -24,9 +24,10 @@ from dogpile.cache import register_backend
 from dogpile.cache.api import NO_VALUE, BytesBackend
 
 from .._types import TTL
+from ..errors import NO_ROOM
 from ..settings import is_setting
 from ..store import Store
-from ._shared import NO_ROOM, keep
+from ._shared import keep
 
 
 class MemstoreBackend(BytesBackend):

@@ -18,8 +18,9 @@ from typing import Any, Optional
 
 from flask_caching.backends.base import BaseCache
 
+from ..errors import NO_ROOM
 from ..store import Store
-from ._shared import NO_ROOM, count, decode, encode, keep
+from ._shared import count, decode, encode, keep
 
 
 class MemstoreCache(BaseCache):

@@ -45,8 +45,9 @@ from redis.cache import (
 from .._fork import after_fork
 from .._types import TTL
 from ..codec import decode_key, encode_key
+from ..errors import NO_ROOM
 from ..store import Store
-from ._shared import NO_ROOM
+from ._shared import nothing, open_near, unless_closed
 
 _ANSWER, _TOKEN = b"a", b"t"
 
@@ -103,10 +104,8 @@ class NearCache(CacheInterface):
         ttl: TTL = None,
         **settings: Any,
     ) -> None:
-        if store is not None and settings:
-            raise ValueError(f"beside a store that is open there are no settings: {', '.join(settings)}")
-        #: The store underneath: statistics, metrics, events.
-        self.store: Store = store if store is not None else Store(settings)
+        #: The store underneath: statistics, metrics, events. Once it is closed the near cache is empty.
+        self.store: Store = open_near(store, settings, ttl)
         self._config = config if config is not None else CacheConfig()
         self._policy = _Policy(self)
         self._ttl = ttl
@@ -127,6 +126,7 @@ class NearCache(CacheInterface):
 
     # ---- What redis-py calls for each command
 
+    @unless_closed(nothing)
     def get(self, key: CacheKey) -> Optional[CacheEntry]:
         name = _name(key)
         asked = self._asked.get((threading.get_ident(), name))
@@ -143,6 +143,7 @@ class NearCache(CacheInterface):
             return None
         return CacheEntry(key, value, CacheEntryStatus.VALID, connection)
 
+    @unless_closed(bool)
     def set(self, entry: CacheEntry) -> bool:
         if not self.is_cachable(entry.cache_key):
             return False
@@ -184,6 +185,7 @@ class NearCache(CacheInterface):
 
     # ---- What redis-py calls when keys change
 
+    @unless_closed(list)
     def delete_by_redis_keys(self, redis_keys: Iterable[Any]) -> list[bool]:
         tokens = [_token_name(key) for key in redis_keys]
         with self._lock:
@@ -196,12 +198,14 @@ class NearCache(CacheInterface):
     def _overtake(self, asked: tuple[int, bytes]) -> None:
         self._asked.pop(asked).overtaken = True  # type: ignore[attr-defined,unused-ignore]
 
+    @unless_closed(list)
     def delete_by_cache_keys(self, cache_keys: Iterable[CacheKey]) -> list[bool]:
         names = [_name(key) for key in cache_keys]
         with self._lock:
             asked = [self._asked.pop((threading.get_ident(), name), None) is not None for name in names]
             return [self.store.delete(name) or was_asked for name, was_asked in zip(names, asked)]
 
+    @unless_closed(int)
     def flush(self) -> int:
         with self._lock:
             count = self.size
@@ -216,6 +220,7 @@ class NearCache(CacheInterface):
         return bool(self._config.is_allowed_to_cache(key.command))
 
     @property
+    @unless_closed(OrderedDict)
     def collection(self) -> OrderedDict[CacheKey, CacheEntry]:
         """The answers there are now, as a copy in no particular order."""
         keys = [CacheKey(*decode_key(name[1:])) for name in self.store.keys(_ANSWER + b"*")]
@@ -231,6 +236,7 @@ class NearCache(CacheInterface):
         return self._policy
 
     @property
+    @unless_closed(int)
     def size(self) -> int:
         """How many answers there are, those included that no longer hold and are not removed yet."""
         return self.store.count(_ANSWER + b"*")

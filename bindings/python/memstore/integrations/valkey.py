@@ -27,8 +27,9 @@ from valkey._cache import AbstractCache
 
 from .._types import TTL
 from ..codec import encode_key
+from ..errors import NO_ROOM
 from ..store import Store
-from ._shared import NO_ROOM
+from ._shared import nothing, open_near, unless_closed
 
 _ANSWER, _TOKEN = b"a", b"t"
 _Command = Union[str, Sequence[Any]]
@@ -56,13 +57,12 @@ class NearCache(AbstractCache):
     possession; ``ttl`` bounds how long an answer may be kept."""
 
     def __init__(self, *, store: Optional[Store] = None, ttl: TTL = None, **settings: Any) -> None:
-        if store is not None and settings:
-            raise ValueError(f"beside a store that is open there are no settings: {', '.join(settings)}")
-        #: The store underneath: statistics, metrics, events.
-        self.store: Store = store if store is not None else Store(settings)
+        #: The store underneath: statistics, metrics, events. Once it is closed the near cache is empty.
+        self.store: Store = open_near(store, settings, ttl)
         self._ttl = ttl
         self._numbers = itertools.count(1)
 
+    @unless_closed(nothing)
     def get(self, command: _Command) -> Any:
         data = self.store.get(_name(command))
         if data is None:
@@ -71,6 +71,7 @@ class NearCache(AbstractCache):
         # A number is given once: while all are there, none of the keys has changed.
         return answer if self.store.get_many(tokens) == tokens else None
 
+    @unless_closed(nothing)
     def set(self, command: _Command, response: Any, keys_in_command: Iterable[Any]) -> None:
         # Whoever stores an answer that is old by then hears of the change afterwards, by the same connection.
         names = [_token_name(key) for key in keys_in_command]
@@ -82,19 +83,24 @@ class NearCache(AbstractCache):
         except NO_ROOM:
             self.store.delete(_name(command))
 
+    @unless_closed(nothing)
     def delete_command(self, command: _Command) -> None:
         self.store.delete(_name(command))
 
+    @unless_closed(nothing)
     def delete_commands(self, commands: Iterable[_Command]) -> None:
         self.store.delete_many([_name(command) for command in commands])
 
+    @unless_closed(nothing)
     def invalidate_key(self, key: Any) -> None:
         self.store.delete(_token_name(key))
 
+    @unless_closed(nothing)
     def flush(self) -> None:
         self.store.clear()
 
     @property
+    @unless_closed(int)
     def size(self) -> int:
         """How many answers there are, those included that no longer hold and are not removed yet."""
         return self.store.count(_ANSWER + b"*")
