@@ -9,21 +9,37 @@ static struct ms_sizing sizing_of(const struct ms_mini *mini)
     return (struct ms_sizing){mini->goal, mini->held != 0 ? mini->held_bytes / mini->held : 0};
 }
 
+/* A ghost's age counts full parts of what it may hold that were dropped since. */
+static uint8_t ghost_clock(const struct ms_mini *mini)
+{
+    return (uint8_t)(mini->ghost_parts >> MS_MINI_PART_BITS);
+}
+
+static struct ms_ghost_trace trace_of(const struct ms_mini *mini, const struct ms_mini_link *link)
+{
+    struct ms_ghost_trace trace = {MS_GHOST_NONE, 0};
+
+    if (link->where == MS_MINI_GHOST) {
+        const unsigned age = (uint8_t)(ghost_clock(mini) - link->dropped_at);
+
+        trace.kind = (enum ms_ghost_kind)link->dropped_from;
+        trace.age = age < MS_GHOST_AGES ? age : MS_GHOST_AGES - 1;
+    }
+    return trace;
+}
+
 static enum ms_mini_where place(struct ms_mini *mini, uint32_t key, uint32_t size)
 {
     struct ms_mini_link *link = &mini->links[key];
     const struct ms_sizing sizing = sizing_of(mini);
-    const bool is_known = link->where == MS_MINI_RECENT || link->where == MS_MINI_GHOST;
-    const enum ms_ghost_kind kind =
-        is_known ? (enum ms_ghost_kind)link->dropped_from : MS_GHOST_NONE;
+    const struct ms_ghost_trace trace = trace_of(mini, link);
 
     if (ms_mini_has(mini, key))
         return (enum ms_mini_where)link->where;
     if (!mini->has_evicted)
         return MS_MINI_MAIN;
-    if (link->where == MS_MINI_RECENT)
-        ms_add_relaxed(&mini->learned.returned[kind], 1);
-    if (!ms_adapt_is_main(&sizing, kind, size))
+    ms_learned_note(&mini->learned, &trace);
+    if (!ms_adapt_is_main(&mini->learned, &sizing, &trace, size))
         return MS_MINI_SMALL;
     link->uses = (uint8_t)ms_adapt_credit(&sizing, size);
     return MS_MINI_MAIN;
@@ -39,7 +55,7 @@ static void take_from(struct ms_mini *mini, enum ms_mini_where where)
     unsigned access;
 
     if (small ? ms_adapt_keeps_small(&mini->learned, &sizing, &entry, &access)
-              : ms_adapt_keeps_main(&sizing, &entry, &access)) {
+              : ms_adapt_keeps_main(&mini->learned, &sizing, &entry, &access)) {
         link->uses = (uint8_t)access;
         ms_mini_move(mini, key, MS_MINI_MAIN);
         return;
@@ -47,9 +63,10 @@ static void take_from(struct ms_mini *mini, enum ms_mini_where where)
     const uint64_t most = (uint64_t)(mini->held - 1) * MS_ADAPT_GHOST_PERCENT / 100;
     const enum ms_ghost_kind kind = ms_adapt_kind(small, link->uses);
     link->dropped_from = (uint8_t)kind;
+    link->dropped_at = ghost_clock(mini);
+    mini->ghost_parts += ((uint64_t)MS_GHOST_AGES << MS_MINI_PART_BITS) / (most != 0 ? most : 1);
     mini->learned.dropped[kind]++;
-    ms_mini_drop(mini, key, (uint32_t)most,
-                 (uint32_t)(most * MS_GHOST_RECENT / (MS_GHOST_CELLS - 1)));
+    ms_mini_drop(mini, key, (uint32_t)most);
 }
 
 static void make_room(struct ms_mini *mini)

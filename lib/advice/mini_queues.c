@@ -56,7 +56,7 @@ static void take_from_small(struct ms_mini *mini)
     if (promoted)
         ms_mini_move(mini, key, MS_MINI_MAIN);
     else
-        ms_mini_drop(mini, key, mini->held - 1, 0);
+        ms_mini_drop(mini, key, mini->held - 1);
 }
 
 static void take_from_main(struct ms_mini *mini)

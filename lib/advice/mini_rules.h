@@ -33,8 +33,7 @@ static inline void ms_mini_count_use(struct ms_mini *mini, uint32_t key)
 
 /* Make the key the newest of a list. */
 void ms_mini_move(struct ms_mini *mini, uint32_t key, enum ms_mini_where where);
-/* Move the key to the ghost, the oldest of which are forgotten above `most` keys. Of these so many are
- * recent. */
-void ms_mini_drop(struct ms_mini *mini, uint32_t key, uint32_t most, uint32_t recent);
+/* Move the key to the ghost, the oldest of which are forgotten above `most` keys. */
+void ms_mini_drop(struct ms_mini *mini, uint32_t key, uint32_t most);
 
 #endif

@@ -70,16 +70,13 @@ void ms_mini_move(struct ms_mini *mini, uint32_t key, enum ms_mini_where where)
     put_in(mini, key, where);
 }
 
-void ms_mini_drop(struct ms_mini *mini, uint32_t key, uint32_t most, uint32_t recent)
+void ms_mini_drop(struct ms_mini *mini, uint32_t key, uint32_t most)
 {
-    const struct ms_mini_list *young = &mini->lists[MS_MINI_RECENT];
-    const struct ms_mini_list *old = &mini->lists[MS_MINI_GHOST];
+    const struct ms_mini_list *ghost = &mini->lists[MS_MINI_GHOST];
 
-    ms_mini_move(mini, key, MS_MINI_RECENT);
-    while (young->count > recent)
-        ms_mini_move(mini, young->oldest, MS_MINI_GHOST);
-    while (old->count != 0 && old->count + young->count > most)
-        take_out(mini, old->oldest);
+    ms_mini_move(mini, key, MS_MINI_GHOST);
+    while (ghost->count != 0 && ghost->count > most)
+        take_out(mini, ghost->oldest);
 }
 
 /* ---- References ---- */

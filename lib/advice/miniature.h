@@ -27,16 +27,10 @@ enum ms_mini_policy {
     MS_MINI_POLICIES
 };
 
-enum ms_mini_where {
-    MS_MINI_NOWHERE,
-    MS_MINI_GHOST,
-    MS_MINI_RECENT, /* dropped just now, of the ghost */
-    MS_MINI_SMALL,
-    MS_MINI_MAIN,
-    MS_MINI_LISTS
-};
+enum ms_mini_where { MS_MINI_NOWHERE, MS_MINI_GHOST, MS_MINI_SMALL, MS_MINI_MAIN, MS_MINI_LISTS };
 
 #define MS_MINI_NONE UINT32_MAX
+#define MS_MINI_PART_BITS 32
 
 /* What a simulation keeps with a key. */
 struct ms_mini_link {
@@ -45,6 +39,7 @@ struct ms_mini_link {
     uint8_t where;
     uint8_t uses;
     uint8_t dropped_from; /* enum ms_ghost_kind; in a ghost */
+    uint8_t dropped_at;   /* by the ghost's clock */
 };
 
 struct ms_mini_list {
@@ -69,6 +64,7 @@ struct ms_mini {
     /* adaptive */
     struct ms_learned learned;
     uint64_t miss_count;
+    uint64_t ghost_parts; /* the ghost's clock; MS_MINI_PART_BITS of it are of a part */
     bool has_evicted;
 };
 

@@ -19,6 +19,23 @@
 /* How many times the rate of the main queue makes one use promote, and no longer does. */
 #define PROMOTES_FROM 1.5
 #define PROMOTES_UNTIL 1.2
+
+/* While the small queue has this much of what is written because it was missed, recency counts. */
+#define SMALL_SHARE_OF_RECENCY 0.45
+
+/* What earlier steps saw of worth counts this much: it is of keys that come back late. */
+#define WORTH_KEPT_A_STEP 0.9
+/* So many of the store's keys, taken to have been dropped and not to have come back, let what was
+ * seen long ago fade where nothing is dropped any more. */
+#define FADING 0.01
+/* How many times the worth of the main queue makes more than one use promote, and no longer does. */
+#define MORE_PROMOTE_FROM 2.4
+#define MORE_PROMOTE_UNTIL 2
+/* What comes back must promise so many times the worth of the main queue; and more if that has dropped
+ * it, after a time there without a use: that of half a turn of the ghost, about. */
+#define RETURNS_AT 1.5
+#define RETURNS_TO_MAIN_AT 6
+#define AGE_IN_MAIN 10
 /* Fewer keys than this tell nothing. */
 #define TELLING 20
 /* An entry of more than so many mean sizes for each of its uses is not kept. */
@@ -28,7 +45,33 @@
 
 void ms_learned_init(struct ms_learned *learned)
 {
-    *learned = (struct ms_learned){.small_share = MS_SMALL_SHARE_AT_FIRST};
+    *learned = (struct ms_learned){
+        .small_share = MS_SMALL_SHARE_AT_FIRST,
+        .more_uses_promote = true,
+    };
+    ms_store_relaxed(&learned->too_old, MS_GHOST_AGES);
+    ms_store_relaxed(&learned->too_old_for_main, 0);
+}
+
+void ms_learned_note(struct ms_learned *learned, const struct ms_ghost_trace *trace)
+{
+    if (trace->kind == MS_GHOST_NONE)
+        return;
+    ms_add_relaxed(&learned->aged[trace->kind], (UINT64_C(1) << MS_AGES_BITS) + trace->age);
+    if (trace->age < MS_GHOST_RECENT)
+        ms_add_relaxed(&learned->returned[trace->kind], 1);
+}
+
+static void gather_worth(struct ms_learned *learned, enum ms_ghost_kind kind)
+{
+    struct ms_worth *worth = &learned->worth[kind];
+    const uint64_t aged = ms_load_relaxed(&learned->aged[kind]);
+
+    ms_sub_relaxed(&learned->aged[kind], aged);
+    worth->dropped = worth->dropped * WORTH_KEPT_A_STEP + (double)learned->dropped[kind];
+    worth->returned = worth->returned * WORTH_KEPT_A_STEP + (double)(aged >> MS_AGES_BITS);
+    worth->ages =
+        worth->ages * WORTH_KEPT_A_STEP + (double)(aged & ((UINT64_C(1) << MS_AGES_BITS) - 1));
 }
 
 /* Fold what was dropped and came back since the last step into what is known. */
@@ -42,6 +85,7 @@ static void gather(struct ms_learned *learned)
             learned->dropped_lately[kind] * KEPT_A_STEP + (double)learned->dropped[kind];
         learned->returned_lately[kind] =
             learned->returned_lately[kind] * KEPT_A_STEP + (double)returned;
+        gather_worth(learned, (enum ms_ghost_kind)kind);
         learned->dropped[kind] = 0;
     }
 }
@@ -56,13 +100,16 @@ static double rate_of(const struct ms_learned *learned, enum ms_ghost_kind kind)
     return rate(learned->returned_lately[kind], learned->dropped_lately[kind]);
 }
 
+static double of_small(const double kinds[MS_GHOST_KINDS])
+{
+    return kinds[MS_GHOST_UNUSED] + kinds[MS_GHOST_USED_ONCE] + kinds[MS_GHOST_USED_OFTEN];
+}
+
 /* `asked`: what is written was missed by a read before. */
 static void adjust_share(struct ms_learned *learned, bool asked)
 {
-    const double small_dropped =
-        learned->dropped_lately[MS_GHOST_UNUSED] + learned->dropped_lately[MS_GHOST_USED_ONCE];
-    const double small_returned =
-        learned->returned_lately[MS_GHOST_UNUSED] + learned->returned_lately[MS_GHOST_USED_ONCE];
+    const double small_dropped = of_small(learned->dropped_lately);
+    const double small_returned = of_small(learned->returned_lately);
     const double small = rate(small_returned, small_dropped);
     const double main = rate_of(learned, MS_GHOST_MAIN);
     const double returned = small_returned + learned->returned_lately[MS_GHOST_MAIN];
@@ -71,7 +118,8 @@ static void adjust_share(struct ms_learned *learned, bool asked)
     const double most = asked ? SMALL_SHARE_MOST : SMALL_SHARE_MOST_UNASKED;
     double step = asked ? -DRIFT : DRIFT_UNASKED * (1 - confidence);
 
-    if (returned > 0)
+    /* What returned long ago fades until its rates are nothing. */
+    if (small + main > 0)
         step += STEP * confidence * (small - main) / (small + main);
     const double share =
         step < 0 ? learned->small_share / (1 - step) : learned->small_share * (1 + step);
@@ -80,14 +128,48 @@ static void adjust_share(struct ms_learned *learned, bool asked)
                                                      : share;
 }
 
-static void adjust_promotion(struct ms_learned *learned)
+/* Uses by a place of the main queue and unit of the ghost's age; not negative. */
+static double worth_of(const struct ms_learned *learned, enum ms_ghost_kind kind, uint64_t keys)
 {
-    if (learned->dropped_lately[MS_GHOST_USED_ONCE] < TELLING)
-        return;
-    const double factor = learned->one_use_promotes ? PROMOTES_UNTIL : PROMOTES_FROM;
+    const struct ms_worth *worth = &learned->worth[kind];
+    const double away = worth->dropped > worth->returned ? worth->dropped - worth->returned : 0;
 
-    learned->one_use_promotes =
-        rate_of(learned, MS_GHOST_USED_ONCE) > factor * rate_of(learned, MS_GHOST_MAIN);
+    return worth->returned / (worth->ages + MS_GHOST_AGES * (away + FADING * (double)keys));
+}
+
+static void adjust_promotion(struct ms_learned *learned, uint64_t keys)
+{
+    const double one_from = learned->one_use_promotes ? PROMOTES_UNTIL : PROMOTES_FROM;
+    const double more_from = learned->more_uses_promote ? MORE_PROMOTE_UNTIL : MORE_PROMOTE_FROM;
+
+    if (learned->dropped_lately[MS_GHOST_USED_ONCE] >= TELLING)
+        learned->one_use_promotes =
+            rate_of(learned, MS_GHOST_USED_ONCE) > one_from * rate_of(learned, MS_GHOST_MAIN);
+    if (learned->dropped_lately[MS_GHOST_USED_OFTEN] >= TELLING)
+        learned->more_uses_promote = worth_of(learned, MS_GHOST_USED_OFTEN, keys) >=
+                                     more_from * worth_of(learned, MS_GHOST_MAIN, keys);
+}
+
+/* The age at which a key has been away for so long that it promises no more than this. */
+static unsigned age_of_worth(double worth, double away_before)
+{
+    if (worth * (MS_GHOST_AGES + away_before) < 1)
+        return MS_GHOST_AGES;
+    const double age = 1 / worth - away_before;
+
+    return age < 0 ? 0 : (unsigned)age + 1;
+}
+
+static void adjust_returning(struct ms_learned *learned, uint64_t keys)
+{
+    const double worth = worth_of(learned, MS_GHOST_MAIN, keys);
+    /* In the small queue, by the ghost's age. */
+    const double in_small =
+        0.5 + learned->small_share * MS_GHOST_AGES * 100 / MS_ADAPT_GHOST_PERCENT;
+
+    ms_store_relaxed(&learned->too_old, age_of_worth(worth * RETURNS_AT, in_small));
+    ms_store_relaxed(&learned->too_old_for_main,
+                     age_of_worth(worth * RETURNS_TO_MAIN_AT, AGE_IN_MAIN));
 }
 
 void ms_learned_look(struct ms_learned *learned, uint64_t keys, uint64_t misses)
@@ -103,7 +185,8 @@ void ms_learned_look(struct ms_learned *learned, uint64_t keys, uint64_t misses)
     gather(learned);
     adjust_share(learned, (misses - learned->misses) * 2 >= dropped);
     learned->misses = misses;
-    adjust_promotion(learned);
+    adjust_promotion(learned, keys);
+    adjust_returning(learned, keys);
 }
 
 /* ---- Judging ---- */
@@ -115,16 +198,25 @@ static bool is_too_large(const struct ms_sizing *sizing, uint64_t size, unsigned
            (double)size > (double)MEANS_A_USE * (double)sizing->mean * uses;
 }
 
-bool ms_adapt_is_main(const struct ms_sizing *sizing, enum ms_ghost_kind kind, uint64_t size)
+bool ms_adapt_is_main(const struct ms_learned *learned, const struct ms_sizing *sizing,
+                      const struct ms_ghost_trace *trace, uint64_t size)
 {
-    return kind != MS_GHOST_NONE && kind != MS_GHOST_MAIN &&
-           !(sizing->goal == MS_GOAL_HITS && is_too_large(sizing, size, 1));
+    if (trace->kind == MS_GHOST_NONE ||
+        (sizing->goal == MS_GOAL_HITS && is_too_large(sizing, size, 1)))
+        return false;
+    return trace->age < ms_load_relaxed(trace->kind == MS_GHOST_MAIN ? &learned->too_old_for_main
+                                                                     : &learned->too_old);
 }
 
-/* Whether two uses are asked of this key always. */
-static bool is_control(uint64_t hash)
+/* The keys that tell what would come back, in sixteenths of all by their hashes: one use never promotes
+ * the first three, nor any number of uses the third. */
+static bool is_used_enough(const struct ms_learned *learned, uint64_t hash, unsigned access)
 {
-    return hash >> 61 == 0;
+    const uint64_t part = hash >> 60;
+
+    if (access > 1)
+        return learned->more_uses_promote && part != 2;
+    return access == 1 && learned->one_use_promotes && part > 2;
 }
 
 /* Small entries are kept without having been used where hits are what counts: several of them take
@@ -132,20 +224,22 @@ static bool is_control(uint64_t hash)
 bool ms_adapt_keeps_small(const struct ms_learned *learned, const struct ms_sizing *sizing,
                           const struct ms_subject *entry, unsigned *access)
 {
-    const unsigned needed = learned->one_use_promotes && !is_control(entry->hash) ? 1 : 2;
     const unsigned credit = ms_adapt_credit(sizing, entry->size);
     const unsigned uses = entry->access + (sizing->goal == MS_GOAL_HITS ? credit : 0);
 
     *access = credit;
-    return uses >= needed && !is_too_large(sizing, entry->size, uses);
+    if (uses > entry->access)
+        return uses > 1 || is_used_enough(learned, entry->hash, uses);
+    return is_used_enough(learned, entry->hash, uses) && !is_too_large(sizing, entry->size, uses);
 }
 
 /* Uses count down from round to round; as many as are counted at all buy one more, or what an entry
  * is given credit for. */
-bool ms_adapt_keeps_main(const struct ms_sizing *sizing, const struct ms_subject *entry,
-                         unsigned *access)
+bool ms_adapt_keeps_main(const struct ms_learned *learned, const struct ms_sizing *sizing,
+                         const struct ms_subject *entry, unsigned *access)
 {
     const unsigned credit = ms_adapt_credit(sizing, entry->size);
+    const unsigned again = learned->small_share < SMALL_SHARE_OF_RECENCY ? 1 : 0;
 
     *access = 0;
     if (entry->access == 0 || is_too_large(sizing, entry->size, entry->access))
@@ -153,6 +247,6 @@ bool ms_adapt_keeps_main(const struct ms_sizing *sizing, const struct ms_subject
     if (entry->access < MS_ACCESS_COUNT_MAX)
         *access = entry->access - 1;
     else
-        *access = credit > 1 ? credit : 1;
+        *access = credit > again ? credit : again;
     return true;
 }

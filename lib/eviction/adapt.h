@@ -12,11 +12,23 @@
  *                nothing comes back it shrinks slowly. But where most of what is written was not
  *                asked for before, nothing would come back if it were missed: then the small queue
  *                grows to nearly all of the store, and what was written last is kept.
+ *   worth        How often a place in the main queue would be used by a key of a kind, if the keys of
+ *                that kind had been kept when they were dropped: how many came back, by how long they
+ *                and the others would have taken room. The worth of what the main queue drops is what
+ *                others have to be better than.
  *   promotion    What was used once in the small queue is kept, too, while it comes back clearly
  *                more often than what the main queue drops for it. One key in eight, by its hash,
- *                is not, or there would be nothing to learn from.
+ *                is not, or there would be nothing to learn from. What was used more often is kept
+ *                unless what the main queue drops for it is worth as much, as where uses come in
+ *                bursts; one key in sixteen tells.
+ *   returning    A key that comes back while the ghost remembers it goes to the main queue if it has
+ *                not been away for too long: what comes back after the time t is taken to be used once
+ *                in t. So a loop that is larger than the store does not drive out what is used more
+ *                often than once a round, nor itself. What the main queue has dropped must come back
+ *                much sooner.
  *
- * Uses in the main queue buy at most two more rounds.
+ * Uses in the main queue buy at most two more rounds; one, while recency is all that counts, which is
+ * while the small queue is as large as it may be.
  *
  * Sizes count by the goal: for hits and balanced, an entry must be used the more often to be kept the
  * larger it is, and a small one is given credit for a use or two in the main queue; for hits, in the
@@ -53,9 +65,17 @@ struct ms_sizing {
     uint64_t mean; /* of the entries' sizes; 0 = there are none */
 };
 
+/* Keys of a kind, lately: the older, the less they count. */
+struct ms_worth {
+    double dropped, returned;
+    double ages; /* in the ghost, of those that returned; summed */
+};
+
 struct ms_learned {
     double small_share; /* of the store, for the small queue; reclaim lock, like the rest */
     bool one_use_promotes;
+    bool more_uses_promote;
+    struct ms_worth worth[MS_GHOST_KINDS];
     uint64_t dropped[MS_GHOST_KINDS]; /* since it last looked */
     uint64_t misses;                  /* when it last looked */
     /* Dropped, and of these come back soon, lately: the older, the less they count. */
@@ -63,7 +83,13 @@ struct ms_learned {
     double returned_lately[MS_GHOST_KINDS];
     /* Came back soon, since it last looked; any thread. */
     atomic_uint_least64_t returned[MS_GHOST_KINDS];
+    /* Came back at all: how many, from MS_AGES_BITS on, and the sum of their ages below; any thread. */
+    atomic_uint_least64_t aged[MS_GHOST_KINDS];
+    /* Ages in the ghost from which on what comes back begins anew: what the small queue dropped, and
+     * what the main queue dropped. */
+    atomic_uint too_old, too_old_for_main;
 };
+#define MS_AGES_BITS 36
 
 void ms_learned_init(struct ms_learned *learned);
 /* Before a victim is chosen: the store has so many keys, and so many of its reads have missed. Learns
@@ -78,19 +104,24 @@ static inline unsigned ms_adapt_credit(const struct ms_sizing *sizing, uint64_t 
     return size * 4 <= sizing->mean ? 2 : size * 2 <= sizing->mean ? 1 : 0;
 }
 
-/* Whether what comes back from such a place goes to the main queue. */
-bool ms_adapt_is_main(const struct ms_sizing *sizing, enum ms_ghost_kind kind, uint64_t size);
+/* A key comes back: note it. Any thread. */
+void ms_learned_note(struct ms_learned *learned, const struct ms_ghost_trace *trace);
+/* Whether it goes to the main queue. Any thread. */
+bool ms_adapt_is_main(const struct ms_learned *learned, const struct ms_sizing *sizing,
+                      const struct ms_ghost_trace *trace, uint64_t size);
 /* Whether the small queue's oldest entry goes to the main queue, and with what access bits; else it is
  * dropped. */
 bool ms_adapt_keeps_small(const struct ms_learned *learned, const struct ms_sizing *sizing,
                           const struct ms_subject *entry, unsigned *access);
 /* The same of the main queue's. */
-bool ms_adapt_keeps_main(const struct ms_sizing *sizing, const struct ms_subject *entry,
-                         unsigned *access);
+bool ms_adapt_keeps_main(const struct ms_learned *learned, const struct ms_sizing *sizing,
+                         const struct ms_subject *entry, unsigned *access);
 /* What is dropped from one of them. */
 static inline enum ms_ghost_kind ms_adapt_kind(bool small, unsigned access)
 {
-    return !small ? MS_GHOST_MAIN : access == 0 ? MS_GHOST_UNUSED : MS_GHOST_USED_ONCE;
+    if (!small)
+        return MS_GHOST_MAIN;
+    return access == 0 ? MS_GHOST_UNUSED : access == 1 ? MS_GHOST_USED_ONCE : MS_GHOST_USED_OFTEN;
 }
 
 #endif

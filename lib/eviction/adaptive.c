@@ -2,8 +2,7 @@
 /* The default policy: S3-FIFO's two queues, with what no single setting of them is good at learned
  * while the store runs: adapt.h says how. docs/design/eviction.md has the measurements.
  *
- * A key that comes back to where the small queue dropped it goes to the main queue; one that the
- * main queue dropped begins anew. Until the store is full everything goes to the main queue, so
+ * A key that comes back soon enough goes to the main queue; another begins anew. Until the store is full everything goes to the main queue, so
  * that a loop that is larger than the store finds part of itself there each time. */
 #include "eviction/eviction.h"
 
@@ -22,9 +21,8 @@ static enum ms_queue queue_for(struct ms_eviction *eviction, struct ms_subject *
 
     const struct ms_ghost_trace trace = ms_ghost_take(&eviction->ghost, entry->hash);
     const struct ms_sizing sizing = sizing_of(eviction);
-    if (trace.recent)
-        ms_add_relaxed(&eviction->learned.returned[trace.kind], 1);
-    if (!ms_adapt_is_main(&sizing, trace.kind, entry->size))
+    ms_learned_note(&eviction->learned, &trace);
+    if (!ms_adapt_is_main(&eviction->learned, &sizing, &trace, entry->size))
         return MS_QUEUE_NEW;
     entry->access = ms_adapt_credit(&sizing, entry->size);
     return MS_QUEUE_MAIN;
@@ -46,7 +44,7 @@ static struct ms_verdict judge(struct ms_eviction *eviction, const struct ms_seg
 
     verdict.keep = victim->queue == MS_QUEUE_NEW
                        ? ms_adapt_keeps_small(&eviction->learned, &sizing, entry, &verdict.access)
-                       : ms_adapt_keeps_main(&sizing, entry, &verdict.access);
+                       : ms_adapt_keeps_main(&eviction->learned, &sizing, entry, &verdict.access);
     return verdict;
 }
 

@@ -16,6 +16,18 @@ static atomic_ushort *set_of(struct ms_ghost_table *table, uint64_t hash)
 
 #define KIND_BITS (16 - KIND_SHIFT)
 
+static enum ms_ghost_kind kind_of(unsigned cell)
+{
+    const unsigned kind = cell >> KIND_SHIFT;
+
+    return kind != 0 ? (enum ms_ghost_kind)kind : MS_GHOST_USED_OFTEN;
+}
+
+static unsigned cell_for(enum ms_ghost_kind kind, uint16_t fingerprint)
+{
+    return ((unsigned)kind << KIND_SHIFT | fingerprint) & UINT16_MAX;
+}
+
 /* Other bits than those that choose the set. Never 0, which is that of an empty cell. */
 static uint16_t fingerprint_of(uint64_t hash)
 {
@@ -75,7 +87,7 @@ void ms_ghost_prefetch(struct ms_ghost *ghost, uint64_t hash)
 struct ms_ghost_trace ms_ghost_take(struct ms_ghost *ghost, uint64_t hash)
 {
     struct ms_ghost_table *table = ms_load_acquire(&ghost->table);
-    struct ms_ghost_trace trace = {MS_GHOST_NONE, false};
+    struct ms_ghost_trace trace = {MS_GHOST_NONE, 0};
 
     if (table == NULL)
         return trace;
@@ -87,8 +99,8 @@ struct ms_ghost_trace ms_ghost_take(struct ms_ghost *ghost, uint64_t hash)
         const unsigned cell = ms_load_relaxed(&set[i]);
 
         ms_store_relaxed(&set[i], 0);
-        trace.kind = (enum ms_ghost_kind)(cell >> KIND_SHIFT);
-        trace.recent = age_of(ms_load_relaxed(&set[0]), i) < MS_GHOST_RECENT;
+        trace.kind = kind_of(cell);
+        trace.age = age_of(ms_load_relaxed(&set[0]), i);
     }
     return trace;
 }
@@ -103,8 +115,7 @@ void ms_ghost_insert(struct ms_ghost *ghost, uint64_t hash, enum ms_ghost_kind k
     atomic_ushort *set = set_of(table, hash);
     const unsigned last = ms_load_relaxed(&set[0]);
     const unsigned next = last + 1 < MS_GHOST_CELLS ? last + 1 : 1;
-    ms_store_relaxed(&set[next],
-                     (unsigned short)((unsigned)kind << KIND_SHIFT | fingerprint_of(hash)));
+    ms_store_relaxed(&set[next], (unsigned short)cell_for(kind, fingerprint_of(hash)));
     ms_store_relaxed(&set[0], (unsigned short)next);
 }
 

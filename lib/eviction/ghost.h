@@ -3,7 +3,7 @@
  * from. A key that comes back while its fingerprint is there was evicted too early.
  *
  *     set of 32 cells of 16 bits, one cache line: | cursor | cell 1 | cell 2 | ... | cell 31 |
- *     cell: | kind 2 | fingerprint 14 |, 0 = empty
+ *     cell: | kind 2, the last of four as 0 | fingerprint 14, never 0 |, 0 = empty
  *
  * A set is a ring: a new fingerprint replaces its oldest. All sets together approximate one
  * queue of as many keys, and how far behind the cursor a cell is tells how long ago its key was
@@ -21,15 +21,17 @@
 #include <stdbool.h>
 
 #define MS_GHOST_CELLS 32
+#define MS_GHOST_AGES (MS_GHOST_CELLS - 1)
 /* Keys evicted last that count as evicted just now: a tenth of what a set holds. */
 #define MS_GHOST_RECENT 3
 
 /* Where a key was evicted from. */
 enum ms_ghost_kind {
-    MS_GHOST_NONE,      /* nowhere: it is not remembered */
-    MS_GHOST_UNUSED,    /* the small queue, without a use */
-    MS_GHOST_USED_ONCE, /* the small queue, with too few uses */
-    MS_GHOST_MAIN,      /* the main queue */
+    MS_GHOST_NONE,       /* nowhere: it is not remembered */
+    MS_GHOST_UNUSED,     /* the small queue, without a use */
+    MS_GHOST_USED_ONCE,  /* the small queue, with one */
+    MS_GHOST_MAIN,       /* the main queue */
+    MS_GHOST_USED_OFTEN, /* the small queue, with more uses */
     MS_GHOST_KINDS
 };
 
@@ -47,7 +49,7 @@ struct ms_ghost {
 /* What the ghost knows of a key. */
 struct ms_ghost_trace {
     enum ms_ghost_kind kind;
-    bool recent; /* among the MS_GHOST_RECENT last of its set */
+    unsigned age; /* how many keys of its set were evicted after it; below MS_GHOST_AGES */
 };
 
 /* Begin to load what take and insert are going to look at. In a read section, or the reclaimer. */

@@ -123,11 +123,84 @@ Test(adaptive, who_comes_back_to_where_the_small_queue_dropped_it_goes_to_the_ma
     make_ghost();
     cr_assert_eq(evict(new_segment, 0, hash_of(1)), MS_GHOST_UNUSED);
     cr_assert_eq(evict(new_segment, 1, hash_of(2)), MS_GHOST_USED_ONCE);
-    cr_assert_eq(evict(main_segment, 0, hash_of(3)), MS_GHOST_MAIN);
+    cr_assert_eq(evict(new_segment, 2, hash_of(3)), MS_GHOST_USED_OFTEN);
     cr_assert_eq(queue_for(hash_of(1), NULL), MS_QUEUE_MAIN);
     cr_assert_eq(queue_for(hash_of(2), NULL), MS_QUEUE_MAIN);
-    cr_assert_eq(queue_for(hash_of(3), NULL), MS_QUEUE_NEW, "the main queue has had it already");
+    cr_assert_eq(queue_for(hash_of(3), NULL), MS_QUEUE_MAIN);
     cr_assert_eq(queue_for(hash_of(1), NULL), MS_QUEUE_NEW, "it comes back once");
+}
+
+/* Keys are dropped, and each comes back when so many others have been, over some turns; the small
+ * queue's share stays. */
+static void let_return_late(const struct ms_segment *from, uint64_t away)
+{
+    for (uint64_t i = 0; i < 10 * KEYS; i++) {
+        evict(from, 0, hash_of(next_key++));
+        eviction.misses++;
+        if (next_key > away)
+            queue_for(hash_of(next_key - away), NULL);
+        eviction.learned.small_share = MS_SMALL_SHARE_AT_FIRST;
+        ms_policy_adaptive.victim(&eviction);
+    }
+}
+
+/* Where a key goes that comes back after so many others. */
+static enum ms_queue queue_after(const struct ms_segment *from, uint64_t away)
+{
+    const uint64_t key = next_key++;
+
+    evict(from, 0, hash_of(key));
+    for (uint64_t i = 0; i < away; i++)
+        ms_ghost_insert(&eviction.ghost, hash_of(next_key++), MS_GHOST_UNUSED);
+    return queue_for(hash_of(key), NULL);
+}
+
+Test(adaptive, what_the_main_queue_dropped_comes_back_to_it_while_nothing_better_is_dropped)
+{
+    make_ghost();
+    cr_assert_eq(evict(main_segment, 0, hash_of(1)), MS_GHOST_MAIN);
+    cr_assert_eq(queue_for(hash_of(1), NULL), MS_QUEUE_NEW, "nothing is known yet");
+    drop_some(main_segment, 0, KEYS, 0);
+    ms_policy_adaptive.victim(&eviction);
+    cr_assert_eq(queue_after(main_segment, KEYS / 20), MS_QUEUE_MAIN);
+    let_return_late(main_segment, KEYS / 4);
+    cr_assert_eq(queue_after(main_segment, KEYS / 20), MS_QUEUE_NEW, "others would do as well");
+}
+
+Test(adaptive, what_comes_back_late_does_not_drive_out_what_comes_back_sooner)
+{
+    make_ghost();
+    cr_assert_eq(queue_after(new_segment, KEYS / 2), MS_QUEUE_MAIN, "nothing was dropped for it");
+    /* The main queue drops what would have been used again after a quarter of the ghost. */
+    let_return_late(main_segment, KEYS / 4);
+    cr_assert_eq(queue_after(new_segment, KEYS / 2), MS_QUEUE_NEW);
+    cr_assert_eq(queue_after(new_segment, 0), MS_QUEUE_MAIN);
+    /* What it drops does not come back any more. */
+    drop_some(main_segment, 0, 5 * KEYS, 0);
+    ms_policy_adaptive.victim(&eviction);
+    cr_assert_eq(queue_after(new_segment, KEYS / 2), MS_QUEUE_MAIN);
+}
+
+Test(adaptive, learns_on_when_nothing_has_come_back_for_ever_so_long)
+{
+    make_ghost();
+    share_after(5, 5, 5);
+    /* Until what once came back has faded to less than the smallest number. */
+    for (int i = 0; i < 4000; i++) {
+        drop_some(new_segment, 0, KEYS / 8, 0);
+        ms_policy_adaptive.victim(&eviction);
+        cr_assert_eq(eviction.learned.small_share, eviction.learned.small_share, "is a number");
+    }
+    cr_assert_eq(eviction.learned.small_share, 0.01);
+    cr_assert_gt(share_after(30, 2, 30), 0.1);
+}
+
+Test(adaptive, while_recency_is_all_that_counts_uses_buy_one_round)
+{
+    eviction.learned.small_share = 0.5;
+    cr_assert_eq(judge(main_segment, hash_of(1), 500, 3).access, 0);
+    eviction.learned.small_share = 0.1;
+    cr_assert_eq(judge(main_segment, hash_of(1), 500, 3).access, 1);
 }
 
 Test(adaptive, uses_in_the_main_queue_buy_two_rounds_at_most)
@@ -232,18 +305,49 @@ Test(adaptive,
     cr_assert_eq(kept_of_hundred(), 0);
 }
 
-Test(adaptive, two_uses_promote_always_and_none_never)
+/* Of some keys, how many are kept when they were used twice in the small queue. */
+static int kept_of_twice_used(void)
+{
+    int kept = 0;
+
+    for (uint64_t key = 0; key < 100; key++) {
+        const struct ms_verdict twice = judge(new_segment, hash_of(key), 500, 2);
+
+        kept += twice.keep;
+        cr_assert_eq(twice.queue, MS_QUEUE_MAIN);
+        cr_assert_eq(twice.access, 0);
+    }
+    return kept;
+}
+
+Test(adaptive, two_uses_promote_at_first_and_none_never)
 {
     for (int learned = 0; learned < 2; learned++) {
         eviction.learned.one_use_promotes = learned;
-        for (uint64_t key = 0; key < 100; key++) {
-            const struct ms_verdict twice = judge(new_segment, hash_of(key), 500, 2);
-            cr_assert(twice.keep);
-            cr_assert_eq(twice.queue, MS_QUEUE_MAIN);
-            cr_assert_eq(twice.access, 0);
+        /* All but one in sixteen, which tell what would come back. */
+        cr_assert_gt(kept_of_twice_used(), 85);
+        cr_assert_lt(kept_of_twice_used(), 100);
+        for (uint64_t key = 0; key < 100; key++)
             cr_assert_not(judge(new_segment, hash_of(key), 500, 0).keep);
-        }
     }
+}
+
+static void drop_used_twice(int small_percent, int main_percent)
+{
+    for (int i = 0; i < 40; i++) {
+        drop_some(new_segment, 2, KEYS / 40, small_percent);
+        drop_some(main_segment, 0, KEYS / 20, main_percent);
+        ms_policy_adaptive.victim(&eviction);
+    }
+}
+
+Test(adaptive, uses_that_come_in_a_burst_do_not_promote)
+{
+    make_ghost();
+    drop_used_twice(5, 30);
+    cr_assert_eq(kept_of_twice_used(), 0);
+    drop_used_twice(50, 5);
+    cr_assert_gt(kept_of_twice_used(), 85);
 }
 
 /* ---- Sizes ---- */

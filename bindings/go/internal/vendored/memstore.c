@@ -4875,12 +4875,14 @@ const char *ms_due_validate(const struct ms_due *due)
 #define MS_EVICTION_GHOST_H
 #include <stdbool.h>
 #define MS_GHOST_CELLS 32
+#define MS_GHOST_AGES (MS_GHOST_CELLS - 1)
 #define MS_GHOST_RECENT 3
 enum ms_ghost_kind {
     MS_GHOST_NONE,
     MS_GHOST_UNUSED,
     MS_GHOST_USED_ONCE,
     MS_GHOST_MAIN,
+    MS_GHOST_USED_OFTEN,
     MS_GHOST_KINDS
 };
 struct ms_ghost_table {
@@ -4894,7 +4896,7 @@ struct ms_ghost {
 };
 struct ms_ghost_trace {
     enum ms_ghost_kind kind;
-    bool recent;
+    unsigned age;
 };
 void ms_ghost_prefetch(struct ms_ghost *ghost, uint64_t hash);
 struct ms_ghost_trace ms_ghost_take(struct ms_ghost *ghost, uint64_t hash);
@@ -4922,15 +4924,24 @@ struct ms_sizing {
     enum ms_goal goal;
     uint64_t mean;
 };
+struct ms_worth {
+    double dropped, returned;
+    double ages;
+};
 struct ms_learned {
     double small_share;
     bool one_use_promotes;
+    bool more_uses_promote;
+    struct ms_worth worth[MS_GHOST_KINDS];
     uint64_t dropped[MS_GHOST_KINDS];
     uint64_t misses;
     double dropped_lately[MS_GHOST_KINDS];
     double returned_lately[MS_GHOST_KINDS];
     atomic_uint_least64_t returned[MS_GHOST_KINDS];
+    atomic_uint_least64_t aged[MS_GHOST_KINDS];
+    atomic_uint too_old, too_old_for_main;
 };
+#define MS_AGES_BITS 36
 void ms_learned_init(struct ms_learned *learned);
 void ms_learned_look(struct ms_learned *learned, uint64_t keys, uint64_t misses);
 static inline unsigned ms_adapt_credit(const struct ms_sizing *sizing, uint64_t size)
@@ -4939,14 +4950,18 @@ static inline unsigned ms_adapt_credit(const struct ms_sizing *sizing, uint64_t 
         return 0;
     return size * 4 <= sizing->mean ? 2 : size * 2 <= sizing->mean ? 1 : 0;
 }
-bool ms_adapt_is_main(const struct ms_sizing *sizing, enum ms_ghost_kind kind, uint64_t size);
+void ms_learned_note(struct ms_learned *learned, const struct ms_ghost_trace *trace);
+bool ms_adapt_is_main(const struct ms_learned *learned, const struct ms_sizing *sizing,
+                      const struct ms_ghost_trace *trace, uint64_t size);
 bool ms_adapt_keeps_small(const struct ms_learned *learned, const struct ms_sizing *sizing,
                           const struct ms_subject *entry, unsigned *access);
-bool ms_adapt_keeps_main(const struct ms_sizing *sizing, const struct ms_subject *entry,
-                         unsigned *access);
+bool ms_adapt_keeps_main(const struct ms_learned *learned, const struct ms_sizing *sizing,
+                         const struct ms_subject *entry, unsigned *access);
 static inline enum ms_ghost_kind ms_adapt_kind(bool small, unsigned access)
 {
-    return !small ? MS_GHOST_MAIN : access == 0 ? MS_GHOST_UNUSED : MS_GHOST_USED_ONCE;
+    if (!small)
+        return MS_GHOST_MAIN;
+    return access == 0 ? MS_GHOST_UNUSED : access == 1 ? MS_GHOST_USED_ONCE : MS_GHOST_USED_OFTEN;
 }
 #endif
 #define SMALL_SHARE_LEAST 0.01
@@ -4960,11 +4975,42 @@ static inline enum ms_ghost_kind ms_adapt_kind(bool small, unsigned access)
 #define HALF_CONFIDENT 0.02
 #define PROMOTES_FROM 1.5
 #define PROMOTES_UNTIL 1.2
+#define SMALL_SHARE_OF_RECENCY 0.45
+#define WORTH_KEPT_A_STEP 0.9
+#define FADING 0.01
+#define MORE_PROMOTE_FROM 2.4
+#define MORE_PROMOTE_UNTIL 2
+#define RETURNS_AT 1.5
+#define RETURNS_TO_MAIN_AT 6
+#define AGE_IN_MAIN 10
 #define TELLING 20
 #define MEANS_A_USE 3
 void ms_learned_init(struct ms_learned *learned)
 {
-    *learned = (struct ms_learned){.small_share = MS_SMALL_SHARE_AT_FIRST};
+    *learned = (struct ms_learned){
+        .small_share = MS_SMALL_SHARE_AT_FIRST,
+        .more_uses_promote = true,
+    };
+    ms_store_relaxed(&learned->too_old, MS_GHOST_AGES);
+    ms_store_relaxed(&learned->too_old_for_main, 0);
+}
+void ms_learned_note(struct ms_learned *learned, const struct ms_ghost_trace *trace)
+{
+    if (trace->kind == MS_GHOST_NONE)
+        return;
+    ms_add_relaxed(&learned->aged[trace->kind], (UINT64_C(1) << MS_AGES_BITS) + trace->age);
+    if (trace->age < MS_GHOST_RECENT)
+        ms_add_relaxed(&learned->returned[trace->kind], 1);
+}
+static void gather_worth(struct ms_learned *learned, enum ms_ghost_kind kind)
+{
+    struct ms_worth *worth = &learned->worth[kind];
+    const uint64_t aged = ms_load_relaxed(&learned->aged[kind]);
+    ms_sub_relaxed(&learned->aged[kind], aged);
+    worth->dropped = worth->dropped * WORTH_KEPT_A_STEP + (double)learned->dropped[kind];
+    worth->returned = worth->returned * WORTH_KEPT_A_STEP + (double)(aged >> MS_AGES_BITS);
+    worth->ages =
+        worth->ages * WORTH_KEPT_A_STEP + (double)(aged & ((UINT64_C(1) << MS_AGES_BITS) - 1));
 }
 static void eviction_adapt_gather(struct ms_learned *learned)
 {
@@ -4975,6 +5021,7 @@ static void eviction_adapt_gather(struct ms_learned *learned)
             learned->dropped_lately[kind] * KEPT_A_STEP + (double)learned->dropped[kind];
         learned->returned_lately[kind] =
             learned->returned_lately[kind] * KEPT_A_STEP + (double)returned;
+        gather_worth(learned, (enum ms_ghost_kind)kind);
         learned->dropped[kind] = 0;
     }
 }
@@ -4986,12 +5033,14 @@ static double rate_of(const struct ms_learned *learned, enum ms_ghost_kind kind)
 {
     return rate(learned->returned_lately[kind], learned->dropped_lately[kind]);
 }
+static double of_small(const double kinds[MS_GHOST_KINDS])
+{
+    return kinds[MS_GHOST_UNUSED] + kinds[MS_GHOST_USED_ONCE] + kinds[MS_GHOST_USED_OFTEN];
+}
 static void adjust_share(struct ms_learned *learned, bool asked)
 {
-    const double small_dropped =
-        learned->dropped_lately[MS_GHOST_UNUSED] + learned->dropped_lately[MS_GHOST_USED_ONCE];
-    const double small_returned =
-        learned->returned_lately[MS_GHOST_UNUSED] + learned->returned_lately[MS_GHOST_USED_ONCE];
+    const double small_dropped = of_small(learned->dropped_lately);
+    const double small_returned = of_small(learned->returned_lately);
     const double small = rate(small_returned, small_dropped);
     const double main = rate_of(learned, MS_GHOST_MAIN);
     const double returned = small_returned + learned->returned_lately[MS_GHOST_MAIN];
@@ -4999,7 +5048,7 @@ static void adjust_share(struct ms_learned *learned, bool asked)
     const double confidence = returned / (returned + HALF_CONFIDENT * dropped);
     const double most = asked ? SMALL_SHARE_MOST : SMALL_SHARE_MOST_UNASKED;
     double step = asked ? -DRIFT : DRIFT_UNASKED * (1 - confidence);
-    if (returned > 0)
+    if (small + main > 0)
         step += STEP * confidence * (small - main) / (small + main);
     const double share =
         step < 0 ? learned->small_share / (1 - step) : learned->small_share * (1 + step);
@@ -5007,13 +5056,38 @@ static void adjust_share(struct ms_learned *learned, bool asked)
                            : share > most            ? most
                                                      : share;
 }
-static void adjust_promotion(struct ms_learned *learned)
+static double worth_of(const struct ms_learned *learned, enum ms_ghost_kind kind, uint64_t keys)
 {
-    if (learned->dropped_lately[MS_GHOST_USED_ONCE] < TELLING)
-        return;
-    const double factor = learned->one_use_promotes ? PROMOTES_UNTIL : PROMOTES_FROM;
-    learned->one_use_promotes =
-        rate_of(learned, MS_GHOST_USED_ONCE) > factor * rate_of(learned, MS_GHOST_MAIN);
+    const struct ms_worth *worth = &learned->worth[kind];
+    const double away = worth->dropped > worth->returned ? worth->dropped - worth->returned : 0;
+    return worth->returned / (worth->ages + MS_GHOST_AGES * (away + FADING * (double)keys));
+}
+static void adjust_promotion(struct ms_learned *learned, uint64_t keys)
+{
+    const double one_from = learned->one_use_promotes ? PROMOTES_UNTIL : PROMOTES_FROM;
+    const double more_from = learned->more_uses_promote ? MORE_PROMOTE_UNTIL : MORE_PROMOTE_FROM;
+    if (learned->dropped_lately[MS_GHOST_USED_ONCE] >= TELLING)
+        learned->one_use_promotes =
+            rate_of(learned, MS_GHOST_USED_ONCE) > one_from * rate_of(learned, MS_GHOST_MAIN);
+    if (learned->dropped_lately[MS_GHOST_USED_OFTEN] >= TELLING)
+        learned->more_uses_promote = worth_of(learned, MS_GHOST_USED_OFTEN, keys) >=
+                                     more_from * worth_of(learned, MS_GHOST_MAIN, keys);
+}
+static unsigned age_of_worth(double worth, double away_before)
+{
+    if (worth * (MS_GHOST_AGES + away_before) < 1)
+        return MS_GHOST_AGES;
+    const double age = 1 / worth - away_before;
+    return age < 0 ? 0 : (unsigned)age + 1;
+}
+static void adjust_returning(struct ms_learned *learned, uint64_t keys)
+{
+    const double worth = worth_of(learned, MS_GHOST_MAIN, keys);
+    const double in_small =
+        0.5 + learned->small_share * MS_GHOST_AGES * 100 / MS_ADAPT_GHOST_PERCENT;
+    ms_store_relaxed(&learned->too_old, age_of_worth(worth * RETURNS_AT, in_small));
+    ms_store_relaxed(&learned->too_old_for_main,
+                     age_of_worth(worth * RETURNS_TO_MAIN_AT, AGE_IN_MAIN));
 }
 void ms_learned_look(struct ms_learned *learned, uint64_t keys, uint64_t misses)
 {
@@ -5027,42 +5101,52 @@ void ms_learned_look(struct ms_learned *learned, uint64_t keys, uint64_t misses)
     eviction_adapt_gather(learned);
     adjust_share(learned, (misses - learned->misses) * 2 >= dropped);
     learned->misses = misses;
-    adjust_promotion(learned);
+    adjust_promotion(learned, keys);
+    adjust_returning(learned, keys);
 }
 static bool is_too_large(const struct ms_sizing *sizing, uint64_t size, unsigned uses)
 {
     return sizing->goal != MS_GOAL_BYTES && sizing->mean != 0 &&
            (double)size > (double)MEANS_A_USE * (double)sizing->mean * uses;
 }
-bool ms_adapt_is_main(const struct ms_sizing *sizing, enum ms_ghost_kind kind, uint64_t size)
+bool ms_adapt_is_main(const struct ms_learned *learned, const struct ms_sizing *sizing,
+                      const struct ms_ghost_trace *trace, uint64_t size)
 {
-    return kind != MS_GHOST_NONE && kind != MS_GHOST_MAIN &&
-           !(sizing->goal == MS_GOAL_HITS && is_too_large(sizing, size, 1));
+    if (trace->kind == MS_GHOST_NONE ||
+        (sizing->goal == MS_GOAL_HITS && is_too_large(sizing, size, 1)))
+        return false;
+    return trace->age < ms_load_relaxed(trace->kind == MS_GHOST_MAIN ? &learned->too_old_for_main
+                                                                     : &learned->too_old);
 }
-static bool eviction_adapt_is_control(uint64_t hash)
+static bool is_used_enough(const struct ms_learned *learned, uint64_t hash, unsigned access)
 {
-    return hash >> 61 == 0;
+    const uint64_t part = hash >> 60;
+    if (access > 1)
+        return learned->more_uses_promote && part != 2;
+    return access == 1 && learned->one_use_promotes && part > 2;
 }
 bool ms_adapt_keeps_small(const struct ms_learned *learned, const struct ms_sizing *sizing,
                           const struct ms_subject *entry, unsigned *access)
 {
-    const unsigned needed = learned->one_use_promotes && !eviction_adapt_is_control(entry->hash) ? 1 : 2;
     const unsigned credit = ms_adapt_credit(sizing, entry->size);
     const unsigned uses = entry->access + (sizing->goal == MS_GOAL_HITS ? credit : 0);
     *access = credit;
-    return uses >= needed && !is_too_large(sizing, entry->size, uses);
+    if (uses > entry->access)
+        return uses > 1 || is_used_enough(learned, entry->hash, uses);
+    return is_used_enough(learned, entry->hash, uses) && !is_too_large(sizing, entry->size, uses);
 }
-bool ms_adapt_keeps_main(const struct ms_sizing *sizing, const struct ms_subject *entry,
-                         unsigned *access)
+bool ms_adapt_keeps_main(const struct ms_learned *learned, const struct ms_sizing *sizing,
+                         const struct ms_subject *entry, unsigned *access)
 {
     const unsigned credit = ms_adapt_credit(sizing, entry->size);
+    const unsigned again = learned->small_share < SMALL_SHARE_OF_RECENCY ? 1 : 0;
     *access = 0;
     if (entry->access == 0 || is_too_large(sizing, entry->size, entry->access))
         return false;
     if (entry->access < MS_ACCESS_COUNT_MAX)
         *access = entry->access - 1;
     else
-        *access = credit > 1 ? credit : 1;
+        *access = credit > again ? credit : again;
     return true;
 }
 
@@ -5169,9 +5253,8 @@ static enum ms_queue eviction_adaptive_queue_for(struct ms_eviction *eviction, s
         return MS_QUEUE_MAIN;
     const struct ms_ghost_trace trace = ms_ghost_take(&eviction->ghost, entry->hash);
     const struct ms_sizing sizing = eviction_adaptive_sizing_of(eviction);
-    if (trace.recent)
-        ms_add_relaxed(&eviction->learned.returned[trace.kind], 1);
-    if (!ms_adapt_is_main(&sizing, trace.kind, entry->size))
+    ms_learned_note(&eviction->learned, &trace);
+    if (!ms_adapt_is_main(&eviction->learned, &sizing, &trace, entry->size))
         return MS_QUEUE_NEW;
     entry->access = ms_adapt_credit(&sizing, entry->size);
     return MS_QUEUE_MAIN;
@@ -5189,7 +5272,7 @@ static struct ms_verdict eviction_adaptive_judge(struct ms_eviction *eviction, c
     struct ms_verdict verdict = {.queue = MS_QUEUE_MAIN};
     verdict.keep = eviction_adaptive_victim->queue == MS_QUEUE_NEW
                        ? ms_adapt_keeps_small(&eviction->learned, &sizing, entry, &verdict.access)
-                       : ms_adapt_keeps_main(&sizing, entry, &verdict.access);
+                       : ms_adapt_keeps_main(&eviction->learned, &sizing, entry, &verdict.access);
     return verdict;
 }
 static enum ms_ghost_kind eviction_adaptive_drop(struct ms_eviction *eviction, const struct ms_segment *eviction_adaptive_victim,
@@ -5315,6 +5398,15 @@ static atomic_ushort *set_of(struct ms_ghost_table *table, uint64_t hash)
 }
 #define KIND_SHIFT 14
 #define eviction_ghost_KIND_BITS (16 - KIND_SHIFT)
+static enum ms_ghost_kind eviction_ghost_kind_of(unsigned cell)
+{
+    const unsigned kind = cell >> KIND_SHIFT;
+    return kind != 0 ? (enum ms_ghost_kind)kind : MS_GHOST_USED_OFTEN;
+}
+static unsigned cell_for(enum ms_ghost_kind kind, uint16_t fingerprint)
+{
+    return ((unsigned)kind << KIND_SHIFT | fingerprint) & UINT16_MAX;
+}
 static uint16_t fingerprint_of(uint64_t hash)
 {
     const uint16_t fingerprint = hash >> 46 & ((1u << KIND_SHIFT) - 1);
@@ -5360,7 +5452,7 @@ void ms_ghost_prefetch(struct ms_ghost *ghost, uint64_t hash)
 struct ms_ghost_trace ms_ghost_take(struct ms_ghost *ghost, uint64_t hash)
 {
     struct ms_ghost_table *table = ms_load_acquire(&ghost->table);
-    struct ms_ghost_trace trace = {MS_GHOST_NONE, false};
+    struct ms_ghost_trace trace = {MS_GHOST_NONE, 0};
     if (table == NULL)
         return trace;
     atomic_ushort *set = set_of(table, hash);
@@ -5369,8 +5461,8 @@ struct ms_ghost_trace ms_ghost_take(struct ms_ghost *ghost, uint64_t hash)
         const unsigned i = (unsigned)__builtin_ctz(cells);
         const unsigned cell = ms_load_relaxed(&set[i]);
         ms_store_relaxed(&set[i], 0);
-        trace.kind = (enum ms_ghost_kind)(cell >> KIND_SHIFT);
-        trace.recent = age_of(ms_load_relaxed(&set[0]), i) < MS_GHOST_RECENT;
+        trace.kind = eviction_ghost_kind_of(cell);
+        trace.age = age_of(ms_load_relaxed(&set[0]), i);
     }
     return trace;
 }
@@ -5382,8 +5474,7 @@ void ms_ghost_insert(struct ms_ghost *ghost, uint64_t hash, enum ms_ghost_kind k
     atomic_ushort *set = set_of(table, hash);
     const unsigned last = ms_load_relaxed(&set[0]);
     const unsigned next = last + 1 < MS_GHOST_CELLS ? last + 1 : 1;
-    ms_store_relaxed(&set[next],
-                     (unsigned short)((unsigned)kind << KIND_SHIFT | fingerprint_of(hash)));
+    ms_store_relaxed(&set[next], (unsigned short)cell_for(kind, fingerprint_of(hash)));
     ms_store_relaxed(&set[0], (unsigned short)next);
 }
 uint64_t ms_ghost_capacity(struct ms_ghost *ghost)
@@ -8479,21 +8570,16 @@ enum ms_mini_policy {
     MS_MINI_ADAPTIVE,
     MS_MINI_POLICIES
 };
-enum ms_mini_where {
-    MS_MINI_NOWHERE,
-    MS_MINI_GHOST,
-    MS_MINI_RECENT,
-    MS_MINI_SMALL,
-    MS_MINI_MAIN,
-    MS_MINI_LISTS
-};
+enum ms_mini_where { MS_MINI_NOWHERE, MS_MINI_GHOST, MS_MINI_SMALL, MS_MINI_MAIN, MS_MINI_LISTS };
 #define MS_MINI_NONE UINT32_MAX
+#define MS_MINI_PART_BITS 32
 struct ms_mini_link {
     uint32_t older, newer;
     uint32_t size;
     uint8_t where;
     uint8_t uses;
     uint8_t dropped_from;
+    uint8_t dropped_at;
 };
 struct ms_mini_list {
     uint32_t oldest, newest;
@@ -8513,6 +8599,7 @@ struct ms_mini {
     double first_missed;
     struct ms_learned learned;
     uint64_t miss_count;
+    uint64_t ghost_parts;
     bool has_evicted;
 };
 void ms_mini_init(struct ms_mini *mini, enum ms_mini_policy policy, enum ms_goal goal,
@@ -9256,26 +9343,37 @@ static inline void ms_mini_count_use(struct ms_mini *mini, uint32_t key)
     mini->links[key].uses += mini->links[key].uses < MS_ACCESS_COUNT_MAX;
 }
 void ms_mini_move(struct ms_mini *mini, uint32_t key, enum ms_mini_where where);
-void ms_mini_drop(struct ms_mini *mini, uint32_t key, uint32_t most, uint32_t recent);
+void ms_mini_drop(struct ms_mini *mini, uint32_t key, uint32_t most);
 #endif
 static struct ms_sizing advice_mini_adaptive_sizing_of(const struct ms_mini *mini)
 {
     return (struct ms_sizing){mini->goal, mini->held != 0 ? mini->held_bytes / mini->held : 0};
 }
+static uint8_t ghost_clock(const struct ms_mini *mini)
+{
+    return (uint8_t)(mini->ghost_parts >> MS_MINI_PART_BITS);
+}
+static struct ms_ghost_trace trace_of(const struct ms_mini *mini, const struct ms_mini_link *link)
+{
+    struct ms_ghost_trace trace = {MS_GHOST_NONE, 0};
+    if (link->where == MS_MINI_GHOST) {
+        const unsigned age = (uint8_t)(ghost_clock(mini) - link->dropped_at);
+        trace.kind = (enum ms_ghost_kind)link->dropped_from;
+        trace.age = age < MS_GHOST_AGES ? age : MS_GHOST_AGES - 1;
+    }
+    return trace;
+}
 static enum ms_mini_where advice_mini_adaptive_place(struct ms_mini *mini, uint32_t key, uint32_t size)
 {
     struct ms_mini_link *link = &mini->links[key];
     const struct ms_sizing sizing = advice_mini_adaptive_sizing_of(mini);
-    const bool is_known = link->where == MS_MINI_RECENT || link->where == MS_MINI_GHOST;
-    const enum ms_ghost_kind kind =
-        is_known ? (enum ms_ghost_kind)link->dropped_from : MS_GHOST_NONE;
+    const struct ms_ghost_trace trace = trace_of(mini, link);
     if (ms_mini_has(mini, key))
         return (enum ms_mini_where)link->where;
     if (!mini->has_evicted)
         return MS_MINI_MAIN;
-    if (link->where == MS_MINI_RECENT)
-        ms_add_relaxed(&mini->learned.returned[kind], 1);
-    if (!ms_adapt_is_main(&sizing, kind, size))
+    ms_learned_note(&mini->learned, &trace);
+    if (!ms_adapt_is_main(&mini->learned, &sizing, &trace, size))
         return MS_MINI_SMALL;
     link->uses = (uint8_t)ms_adapt_credit(&sizing, size);
     return MS_MINI_MAIN;
@@ -9289,7 +9387,7 @@ static void take_from(struct ms_mini *mini, enum ms_mini_where where)
     const bool small = where == MS_MINI_SMALL;
     unsigned access;
     if (small ? ms_adapt_keeps_small(&mini->learned, &sizing, &entry, &access)
-              : ms_adapt_keeps_main(&sizing, &entry, &access)) {
+              : ms_adapt_keeps_main(&mini->learned, &sizing, &entry, &access)) {
         link->uses = (uint8_t)access;
         ms_mini_move(mini, key, MS_MINI_MAIN);
         return;
@@ -9297,9 +9395,10 @@ static void take_from(struct ms_mini *mini, enum ms_mini_where where)
     const uint64_t most = (uint64_t)(mini->held - 1) * MS_ADAPT_GHOST_PERCENT / 100;
     const enum ms_ghost_kind kind = ms_adapt_kind(small, link->uses);
     link->dropped_from = (uint8_t)kind;
+    link->dropped_at = ghost_clock(mini);
+    mini->ghost_parts += ((uint64_t)MS_GHOST_AGES << MS_MINI_PART_BITS) / (most != 0 ? most : 1);
     mini->learned.dropped[kind]++;
-    ms_mini_drop(mini, key, (uint32_t)most,
-                 (uint32_t)(most * MS_GHOST_RECENT / (MS_GHOST_CELLS - 1)));
+    ms_mini_drop(mini, key, (uint32_t)most);
 }
 static void advice_mini_adaptive_make_room(struct ms_mini *mini)
 {
@@ -9356,7 +9455,7 @@ static void take_from_small(struct ms_mini *mini)
     if (promoted)
         ms_mini_move(mini, key, MS_MINI_MAIN);
     else
-        ms_mini_drop(mini, key, mini->held - 1, 0);
+        ms_mini_drop(mini, key, mini->held - 1);
 }
 static void take_from_main(struct ms_mini *mini)
 {
@@ -9438,15 +9537,12 @@ void ms_mini_move(struct ms_mini *mini, uint32_t key, enum ms_mini_where where)
     advice_miniature_take_out(mini, key);
     put_in(mini, key, where);
 }
-void ms_mini_drop(struct ms_mini *mini, uint32_t key, uint32_t most, uint32_t recent)
+void ms_mini_drop(struct ms_mini *mini, uint32_t key, uint32_t most)
 {
-    const struct ms_mini_list *young = &mini->lists[MS_MINI_RECENT];
-    const struct ms_mini_list *old = &mini->lists[MS_MINI_GHOST];
-    ms_mini_move(mini, key, MS_MINI_RECENT);
-    while (young->count > recent)
-        ms_mini_move(mini, young->oldest, MS_MINI_GHOST);
-    while (old->count != 0 && old->count + young->count > most)
-        advice_miniature_take_out(mini, old->oldest);
+    const struct ms_mini_list *ghost = &mini->lists[MS_MINI_GHOST];
+    ms_mini_move(mini, key, MS_MINI_GHOST);
+    while (ghost->count != 0 && ghost->count > most)
+        advice_miniature_take_out(mini, ghost->oldest);
 }
 static void advice_miniature_make_room(struct ms_mini *mini)
 {
@@ -19662,7 +19758,7 @@ void ms_metrics_for_file(const struct ms_text *metrics, const char *store_name, 
 /* lib/store/metrics_keys.c */
 #include <stdio.h>
 #include <string.h>
-static bool store_metrics_keys_is_control(const char *text, size_t bytes)
+static bool is_control(const char *text, size_t bytes)
 {
     const unsigned char *const p = (const unsigned char *)text;
     return bytes == 1 ? p[0] < ' ' || p[0] == 0x7f : bytes == 2 && p[0] == 0xc2 && p[1] < 0xa0;
@@ -19673,7 +19769,7 @@ static size_t put_character(char **out, const char *text, size_t size)
     if (bytes == 1 && (*text == '\\' || *text == '"' || *text == '\n')) {
         *(*out)++ = '\\';
         *(*out)++ = *text == '\n' ? 'n' : *text;
-    } else if (bytes == 0 || store_metrics_keys_is_control(text, bytes)) {
+    } else if (bytes == 0 || is_control(text, bytes)) {
         *out += sprintf(*out, "\\\\x%02x", (unsigned char)*text);
         return 1;
     } else {
@@ -25385,7 +25481,7 @@ int memstore_set_logger(memstore_config *config, int level, memstore_log_fn fn, 
     *ms_config_logger(config) = (struct ms_logger){level, fn, context};
     return MEMSTORE_OK;
 }
-static enum memstore_log_kind kind_of(const struct ms_setting *setting)
+static enum memstore_log_kind api_log_kind_of(const struct ms_setting *setting)
 {
     switch (setting->type) {
     case MS_SETTING_INTEGER:
@@ -25404,7 +25500,7 @@ static void put_setting(struct ms_log_line *line, const char *name,
                         const struct ms_setting *setting, uint64_t value)
 {
     char text[MS_SETTING_TEXT_SIZE];
-    ms_log_field(line, name, kind_of(setting), ms_schema_format(setting, value, text));
+    ms_log_field(line, name, api_log_kind_of(setting), ms_schema_format(setting, value, text));
 }
 void ms_tell_opened(memstore *store)
 {
