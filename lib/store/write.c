@@ -24,11 +24,11 @@ int ms_store_check_size(const memstore *store, size_t key_size, size_t value_siz
     return MEMSTORE_OK;
 }
 
-/* What a look without a lock tells about the entry that a write is going to replace. */
+/* What a look without a lock tells about where a write's entry should go. */
 struct foresight {
     enum ms_queue queue;
-    unsigned access;
-    int status; /* a condition that does not hold, or OK */
+    unsigned access; /* of what is new; what replaces an entry takes over the use of that */
+    int status;      /* a condition that does not hold, or OK */
 };
 
 static int check_condition(const memstore *store, const struct ms_write *write,
@@ -53,26 +53,54 @@ static int check_condition(const memstore *store, const struct ms_write *write,
     return MEMSTORE_ERR_INVALID_ARGUMENT;
 }
 
+/* The segment of the entry that the key most likely has, by its tag alone, or NULL. What replacing that
+ * takes is on its way here while the new one is appended. In a read section. */
+static const struct ms_segment *glance(const memstore *store, uint64_t hash)
+{
+    const struct ms_probe probe = ms_index_probe(&store->index, hash);
+    const ms_place place =
+        ms_likely(probe.count != 0) ? ms_lookup_candidate(&probe, hash) : MS_PLACE_NONE;
+
+    if (place == MS_PLACE_NONE)
+        return NULL;
+    const char *const entry = (const char *)ms_arena_entry(&store->arena, place);
+    ms_prefetch_write(entry);
+    ms_prefetch(entry + MS_CACHE_LINE);
+    const struct ms_segment *const segment = ms_arena_segment_of(&store->arena, place);
+    ms_prefetch_write(&segment->live);
+    return segment;
+}
+
+/* The same for certain, and whether the write's condition holds. In a read section. */
+static const struct ms_segment *look_up(memstore *store, const struct ms_write *write,
+                                        uint64_t hash, int *status)
+{
+    struct ms_found found;
+    const bool live = ms_lookup_live(store, write->key.data, write->key.size, hash, &found);
+
+    *status = check_condition(store, write, &found, live);
+    return live ? found.segment : NULL;
+}
+
 static struct foresight look_ahead(memstore *store, const struct ms_write *write, uint64_t hash)
 {
     struct foresight foresight = {.queue = MS_QUEUE_NEW};
-    struct ms_found found;
 
     if (ms_unlikely(ms_reader_current() == 0))
         ms_reader_prepare();
     const ms_reader reader = ms_section_begin();
     ms_ghost_prefetch(&store->eviction.ghost, hash);
-    const bool live = ms_lookup_live(store, write->key.data, write->key.size, hash, &found);
-    foresight.status = check_condition(store, write, &found, live);
+    ms_prefetch_write(ms_store_shard_lock(store, hash));
+    const struct ms_segment *const old = write->mode == MS_WRITE_SET
+                                             ? glance(store, hash)
+                                             : look_up(store, write, hash, &foresight.status);
     if (foresight.status == MEMSTORE_OK) {
-        const unsigned old = live ? ms_load_relaxed(&found.entry->mark) & MS_MARK_ACCESS : 0;
         struct ms_subject entry = {
             .hash = hash,
             .size = sizeof(struct ms_entry) + write->key.size + write->value_size,
-            .access = ms_eviction_initial_access(&store->eviction, old),
+            .access = ms_eviction_initial_access(&store->eviction, 0),
         };
-        foresight.queue = store->eviction.policy->queue_for(&store->eviction, &entry,
-                                                            live ? found.segment : NULL);
+        foresight.queue = store->eviction.policy->queue_for(&store->eviction, &entry, old);
         foresight.access = entry.access;
     }
     if (ms_unlikely(write->heat_plus_one != 0)) {
@@ -124,6 +152,16 @@ static bool ensure_slot(memstore *store, uint64_t hash)
            ms_index_has_slots(&store->index, shard, 1);
 }
 
+/* Let the entry, not published yet, have been used as the one that it replaces. Shard lock held. */
+static void take_over_use(memstore *store, struct ms_entry *entry, const struct ms_found *old)
+{
+    const unsigned used = ms_load_relaxed(&old->entry->mark) & MS_MARK_ACCESS;
+    const unsigned mark = ms_load_relaxed(&entry->mark) & ~(unsigned)MS_MARK_ACCESS;
+
+    ms_store_relaxed(&entry->mark,
+                     (unsigned char)(mark | ms_eviction_initial_access(&store->eviction, used)));
+}
+
 /* Let the key's slot refer to the new entry, if the write's condition holds. Shard lock held. */
 static int publish_locked(memstore *store, const struct ms_write *write, uint64_t hash,
                           struct ms_reserved *reserved, struct ms_write_outcome *outcome)
@@ -152,6 +190,8 @@ static int publish_locked(memstore *store, const struct ms_write *write, uint64_
         .replaced_expired = exists && !live,
         .replaced_unread = exists && !live && ms_store_is_unread(store, &found),
     };
+    if (live && write->heat_plus_one == 0)
+        take_over_use(store, reserved->entry, &found);
     ms_arena_publish(reserved);
     if (write->pinned != NULL)
         ms_or_relaxed(&reserved->entry->mark, MS_MARK_VERSIONED);

@@ -57,6 +57,55 @@ Test(eviction, a_scan_does_not_push_out_what_is_used)
     memstore_destroy(store);
 }
 
+/* How an entry that is there may be overwritten. */
+static int by_set(memstore *store, uint64_t key, const char *value)
+{
+    return memstore_set(store, &key, sizeof key, value, VALUE, 0);
+}
+
+static int by_replace(memstore *store, uint64_t key, const char *value)
+{
+    return memstore_replace(store, &key, sizeof key, value, VALUE, 0);
+}
+
+static int by_batch(memstore *store, uint64_t key, const char *value)
+{
+    const memstore_entry entry = {.key = {&key, sizeof key}, .value = value, .value_size = VALUE};
+
+    return memstore_set_many(store, &entry, 1);
+}
+
+/* How many of a hundred keys that were used, if `uses` is, and then overwritten are there after twice
+ * as many new ones as fit. */
+static unsigned kept_of_overwritten(int (*overwrite)(memstore *, uint64_t, const char *), bool uses)
+{
+    enum { KEYS = 100 };
+    memstore *store = test_open(LIMIT, "eviction=s3fifo", "maintenance=manual", NULL);
+    char value[VALUE] = {0};
+    unsigned kept = 0;
+
+    for (uint64_t key = 0; key < KEYS; key++) {
+        ask(store, key);
+        for (int i = 0; i < 3 && uses; i++)
+            cr_assert(ask(store, key));
+        assert_ok(overwrite(store, key, value));
+    }
+    for (uint64_t key = KEYS; key < (uint64_t)2 * FITS; key++)
+        ask(store, key);
+    for (uint64_t key = 0; key < KEYS; key++)
+        kept += memstore_has(store, &key, sizeof key) == MEMSTORE_OK;
+    memstore_destroy(store);
+    return kept;
+}
+
+Test(eviction, what_is_overwritten_has_been_used_as_often_as_before)
+{
+    cr_expect_eq(kept_of_overwritten(by_set, true), 100);
+    cr_expect_eq(kept_of_overwritten(by_replace, true), 100);
+    cr_expect_eq(kept_of_overwritten(by_batch, true), 100);
+    cr_expect_eq(kept_of_overwritten(by_set, false), 0);
+}
+
 Test(eviction, what_was_written_last_is_kept_where_nobody_asks_first)
 {
     memstore *store = test_open(LIMIT, "maintenance=manual", NULL);

@@ -14083,7 +14083,7 @@ static void drop_views(struct taking *taking)
     for (size_t i = 0; i < taking->n; i++)
         ms_view_give_back(&taking->views[i]);
 }
-static int look_up(struct taking *taking)
+static int store_admission_look_up(struct taking *taking)
 {
     memstore *store = taking->store;
     int status = ms_store_get_many(store, taking->keys, taking->n, taking->views, &taking->found);
@@ -14131,7 +14131,7 @@ int ms_admission_get_many(memstore *store, const memstore_key *keys, size_t n, m
             memset(out, 0, n * sizeof *out);
             return status;
         }
-        status = look_up(&taking);
+        status = store_admission_look_up(&taking);
         if (status != MEMSTORE_OK)
             leave_places(&taking, 0);
     } while (status == LOOK_AGAIN);
@@ -24335,25 +24335,46 @@ static int check_condition(const memstore *store, const struct ms_write *write,
     }
     return MEMSTORE_ERR_INVALID_ARGUMENT;
 }
+static const struct ms_segment *glance(const memstore *store, uint64_t hash)
+{
+    const struct ms_probe probe = ms_index_probe(&store->index, hash);
+    const ms_place place =
+        ms_likely(probe.count != 0) ? ms_lookup_candidate(&probe, hash) : MS_PLACE_NONE;
+    if (place == MS_PLACE_NONE)
+        return NULL;
+    const char *const entry = (const char *)ms_arena_entry(&store->arena, place);
+    ms_prefetch_write(entry);
+    ms_prefetch(entry + MS_CACHE_LINE);
+    const struct ms_segment *const segment = ms_arena_segment_of(&store->arena, place);
+    ms_prefetch_write(&segment->live);
+    return segment;
+}
+static const struct ms_segment *store_write_look_up(memstore *store, const struct ms_write *write,
+                                        uint64_t hash, int *status)
+{
+    struct ms_found found;
+    const bool live = ms_lookup_live(store, write->key.data, write->key.size, hash, &found);
+    *status = check_condition(store, write, &found, live);
+    return live ? found.segment : NULL;
+}
 static struct foresight look_ahead(memstore *store, const struct ms_write *write, uint64_t hash)
 {
     struct foresight foresight = {.queue = MS_QUEUE_NEW};
-    struct ms_found found;
     if (ms_unlikely(ms_reader_current() == 0))
         ms_reader_prepare();
     const ms_reader reader = ms_section_begin();
     ms_ghost_prefetch(&store->eviction.ghost, hash);
-    const bool live = ms_lookup_live(store, write->key.data, write->key.size, hash, &found);
-    foresight.status = check_condition(store, write, &found, live);
+    ms_prefetch_write(ms_store_shard_lock(store, hash));
+    const struct ms_segment *const old = write->mode == MS_WRITE_SET
+                                             ? glance(store, hash)
+                                             : store_write_look_up(store, write, hash, &foresight.status);
     if (foresight.status == MEMSTORE_OK) {
-        const unsigned old = live ? ms_load_relaxed(&found.entry->mark) & MS_MARK_ACCESS : 0;
         struct ms_subject entry = {
             .hash = hash,
             .size = sizeof(struct ms_entry) + write->key.size + write->value_size,
-            .access = ms_eviction_initial_access(&store->eviction, old),
+            .access = ms_eviction_initial_access(&store->eviction, 0),
         };
-        foresight.queue = store->eviction.policy->queue_for(&store->eviction, &entry,
-                                                            live ? found.segment : NULL);
+        foresight.queue = store->eviction.policy->queue_for(&store->eviction, &entry, old);
         foresight.access = entry.access;
     }
     if (ms_unlikely(write->heat_plus_one != 0)) {
@@ -24398,6 +24419,13 @@ static bool ensure_slot(memstore *store, uint64_t hash)
            ms_index_grow(&store->index, shard, 1) == MS_INDEX_GROWN ||
            ms_index_has_slots(&store->index, shard, 1);
 }
+static void take_over_use(memstore *store, struct ms_entry *entry, const struct ms_found *old)
+{
+    const unsigned used = ms_load_relaxed(&old->entry->mark) & MS_MARK_ACCESS;
+    const unsigned mark = ms_load_relaxed(&entry->mark) & ~(unsigned)MS_MARK_ACCESS;
+    ms_store_relaxed(&entry->mark,
+                     (unsigned char)(mark | ms_eviction_initial_access(&store->eviction, used)));
+}
 static int publish_locked(memstore *store, const struct ms_write *write, uint64_t hash,
                           struct ms_reserved *reserved, struct ms_write_outcome *outcome)
 {
@@ -24423,6 +24451,8 @@ static int publish_locked(memstore *store, const struct ms_write *write, uint64_
         .replaced_expired = exists && !live,
         .replaced_unread = exists && !live && ms_store_is_unread(store, &found),
     };
+    if (live && write->heat_plus_one == 0)
+        take_over_use(store, reserved->entry, &found);
     ms_arena_publish(reserved);
     if (write->pinned != NULL)
         ms_or_relaxed(&reserved->entry->mark, MS_MARK_VERSIONED);
