@@ -20,7 +20,7 @@
 #define PROMOTES_FROM 1.5
 #define PROMOTES_UNTIL 1.2
 
-/* While the small queue has this much of what is written because it was missed, recency counts. */
+/* While the small queue has this much, and what is written was missed before, recency counts. */
 #define SMALL_SHARE_OF_RECENCY 0.45
 
 /* What earlier steps saw of worth counts this much: it is of keys that come back late. */
@@ -239,7 +239,9 @@ bool ms_adapt_keeps_main(const struct ms_learned *learned, const struct ms_sizin
                          const struct ms_subject *entry, unsigned *access)
 {
     const unsigned credit = ms_adapt_credit(sizing, entry->size);
-    const unsigned again = learned->small_share < SMALL_SHARE_OF_RECENCY ? 1 : 0;
+    const bool recency =
+        learned->small_share >= SMALL_SHARE_OF_RECENCY && learned->small_share <= SMALL_SHARE_MOST;
+    const unsigned again = recency ? 0 : 1;
 
     *access = 0;
     if (entry->access == 0 || is_too_large(sizing, entry->size, entry->access))

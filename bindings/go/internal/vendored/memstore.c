@@ -5139,7 +5139,9 @@ bool ms_adapt_keeps_main(const struct ms_learned *learned, const struct ms_sizin
                          const struct ms_subject *entry, unsigned *access)
 {
     const unsigned credit = ms_adapt_credit(sizing, entry->size);
-    const unsigned again = learned->small_share < SMALL_SHARE_OF_RECENCY ? 1 : 0;
+    const bool recency =
+        learned->small_share >= SMALL_SHARE_OF_RECENCY && learned->small_share <= SMALL_SHARE_MOST;
+    const unsigned again = recency ? 0 : 1;
     *access = 0;
     if (entry->access == 0 || is_too_large(sizing, entry->size, entry->access))
         return false;
