@@ -2,8 +2,9 @@
 /* The default policy: S3-FIFO's two queues, with what no single setting of them is good at learned
  * while the store runs: adapt.h says how. docs/design/eviction.md has the measurements.
  *
- * A key that comes back soon enough goes to the main queue; another begins anew. Until the store is full everything goes to the main queue, so
- * that a loop that is larger than the store finds part of itself there each time. */
+ * A key that comes back soon enough goes to the main queue; another begins anew. Until the store is
+ * full everything goes to the main queue, so that a loop that is larger than the store finds part of
+ * itself there each time. */
 #include "eviction/eviction.h"
 
 static struct ms_sizing sizing_of(const struct ms_eviction *eviction)

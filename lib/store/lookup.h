@@ -83,14 +83,19 @@ MS_ALWAYS_INLINE ms_place ms_lookup_place(const struct ms_lookup *lookup, struct
     return ms_lookup_walk(lookup, probe, hash);
 }
 
-/* Start loading the entry that a lookup of this hash nearly always finds, with its bucket there. In a
- * read section. */
-static inline void ms_lookup_prefetch(const memstore *store, uint64_t hash)
+/* The place that a lookup of this hash nearly always finds, by the tag alone, or MS_PLACE_NONE. In a read
+ * section. */
+MS_ALWAYS_INLINE ms_place ms_lookup_likely(const memstore *store, uint64_t hash)
 {
     const struct ms_probe probe = ms_index_probe(&store->index, hash);
 
-    if (probe.count != 0)
-        ms_prefetch_write(ms_arena_entry(&store->arena, ms_lookup_candidate(&probe, hash)));
+    return ms_likely(probe.count != 0) ? ms_lookup_candidate(&probe, hash) : MS_PLACE_NONE;
+}
+
+/* Start loading the entry there, with its bucket there already. In a read section. */
+static inline void ms_lookup_prefetch(const memstore *store, uint64_t hash)
+{
+    ms_prefetch_write(ms_arena_entry(&store->arena, ms_lookup_likely(store, hash)));
 }
 
 /* What there is at a place that a lookup gave. */

@@ -57,9 +57,7 @@ static int check_condition(const memstore *store, const struct ms_write *write,
  * takes is on its way here while the new one is appended. In a read section. */
 static const struct ms_segment *glance(const memstore *store, uint64_t hash)
 {
-    const struct ms_probe probe = ms_index_probe(&store->index, hash);
-    const ms_place place =
-        ms_likely(probe.count != 0) ? ms_lookup_candidate(&probe, hash) : MS_PLACE_NONE;
+    const ms_place place = ms_lookup_likely(store, hash);
 
     if (place == MS_PLACE_NONE)
         return NULL;

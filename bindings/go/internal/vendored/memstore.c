@@ -14255,11 +14255,14 @@ MS_ALWAYS_INLINE ms_place ms_lookup_place(const struct ms_lookup *lookup, struct
     }
     return ms_lookup_walk(lookup, probe, hash);
 }
-static inline void ms_lookup_prefetch(const memstore *store, uint64_t hash)
+MS_ALWAYS_INLINE ms_place ms_lookup_likely(const memstore *store, uint64_t hash)
 {
     const struct ms_probe probe = ms_index_probe(&store->index, hash);
-    if (probe.count != 0)
-        ms_prefetch_write(ms_arena_entry(&store->arena, ms_lookup_candidate(&probe, hash)));
+    return ms_likely(probe.count != 0) ? ms_lookup_candidate(&probe, hash) : MS_PLACE_NONE;
+}
+static inline void ms_lookup_prefetch(const memstore *store, uint64_t hash)
+{
+    ms_prefetch_write(ms_arena_entry(&store->arena, ms_lookup_likely(store, hash)));
 }
 MS_ALWAYS_INLINE void ms_found_at(const memstore *store, ms_place place, struct ms_found *out)
 {
@@ -24339,9 +24342,7 @@ static int check_condition(const memstore *store, const struct ms_write *write,
 }
 static const struct ms_segment *glance(const memstore *store, uint64_t hash)
 {
-    const struct ms_probe probe = ms_index_probe(&store->index, hash);
-    const ms_place place =
-        ms_likely(probe.count != 0) ? ms_lookup_candidate(&probe, hash) : MS_PLACE_NONE;
+    const ms_place place = ms_lookup_likely(store, hash);
     if (place == MS_PLACE_NONE)
         return NULL;
     const char *const entry = (const char *)ms_arena_entry(&store->arena, place);
