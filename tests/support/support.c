@@ -229,6 +229,15 @@ unsigned test_count_threads(void)
     return count_entries("/proc/self/task");
 }
 
+unsigned test_count_threads_down_to(unsigned most)
+{
+    const double end = test_now() + 10;
+
+    while (test_count_threads() > most && test_now() < end)
+        test_sleep_ms(1);
+    return test_count_threads();
+}
+
 unsigned test_count_descriptors(void)
 {
     return count_entries("/proc/self/fd");

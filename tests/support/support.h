@@ -85,6 +85,9 @@ void test_sleep_ms(unsigned ms);
 size_t test_resident(void);
 /* How many threads, descriptors and mappings this process has. */
 unsigned test_count_threads(void);
+/* The same once there are no more than so many, or after ten seconds: the system lists a thread that
+ * was joined for a moment longer. */
+unsigned test_count_threads_down_to(unsigned most);
 unsigned test_count_descriptors(void);
 unsigned test_count_maps(void);
 
