@@ -182,6 +182,18 @@ memstore_memory_stats test_memory(memstore *store)
     return stats;
 }
 
+bool test_size_agrees(memstore *store, uint64_t (*count)(void))
+{
+    const double end = test_now() + 60;
+
+    do {
+        const uint64_t found = count();
+        if (memstore_size(store) == found)
+            return true;
+    } while (test_now() < end);
+    return false;
+}
+
 /* ---- The process ---- */
 
 double test_now(void)

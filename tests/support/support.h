@@ -73,6 +73,9 @@ memstore_key test_key(const char *key);
 memstore_entry test_entry(const char *key, const char *value, int64_t ttl_ms);
 memstore_stats test_stats(memstore *store);
 memstore_memory_stats test_memory(memstore *store);
+/* Whether the size is what `count` finds when nobody writes. Maintenance may still evict while it
+ * counts, so it counts again, for a minute at most: a size that is wrong stays wrong. */
+bool test_size_agrees(memstore *store, uint64_t (*count)(void));
 /* `size` bytes that `seed` determines; for free(). */
 unsigned char *test_bytes(size_t size, uint64_t seed);
 
