@@ -115,7 +115,8 @@ struct ms_arena {
     struct ms_segment *warm; /* free and still charged */
     struct ms_segment *cold; /* free and given back to the system */
     struct ms_segment_list lists[MS_LISTS];
-    struct ms_segment *limbo;
+    struct ms_segment *limbo;    /* newest first */
+    struct ms_segment *ripening; /* from here on they were in it when a grace period began */
     struct ms_segment *waiting;
 };
 
@@ -251,6 +252,10 @@ void ms_arena_requeue(struct ms_arena *arena, struct ms_segment *segment, enum m
                       uint64_t rank);
 /* Take what is in limbo. The caller waits for a grace period and hands it to ms_arena_recycle(). */
 struct ms_segment *ms_arena_take_limbo(struct ms_arena *arena);
+/* From now on a grace period passes for all that is in limbo. False when that is nothing. */
+bool ms_arena_let_ripen(struct ms_arena *arena);
+/* Take what it has passed for, as ms_arena_take_limbo() takes all. */
+struct ms_segment *ms_arena_take_ripe(struct ms_arena *arena);
 /* Put it back, because no grace period passed. */
 void ms_arena_put_limbo(struct ms_arena *arena, struct ms_segment *limbo);
 /* Make these segments free, but those that are pinned, which wait. Returns how many came free.
@@ -268,7 +273,8 @@ void ms_arena_close(struct ms_arena *arena);
 uint32_t ms_arena_available(struct ms_arena *arena);
 /* Most segments that can be in use now: all of the range, and the large entries there are. */
 uint32_t ms_arena_most_in_use(struct ms_arena *arena);
-bool ms_arena_has_limbo(struct ms_arena *arena);
+/* Whether so many segments at least are in limbo. */
+bool ms_arena_has_limbo(struct ms_arena *arena, uint32_t least);
 bool ms_arena_has_waiting(struct ms_arena *arena);
 
 /* Visit every segment in use (open, sealed, limbo, waiting) under the pool lock. */

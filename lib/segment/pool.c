@@ -236,8 +236,31 @@ struct ms_segment *ms_arena_take_limbo(struct ms_arena *arena)
     ms_mutex_lock(&arena->pool_lock);
     struct ms_segment *limbo = arena->limbo;
     arena->limbo = NULL;
+    arena->ripening = NULL;
     ms_mutex_unlock(&arena->pool_lock);
     return limbo;
+}
+
+bool ms_arena_let_ripen(struct ms_arena *arena)
+{
+    ms_mutex_lock(&arena->pool_lock);
+    arena->ripening = arena->limbo;
+    const bool has = arena->ripening != NULL;
+    ms_mutex_unlock(&arena->pool_lock);
+    return has;
+}
+
+struct ms_segment *ms_arena_take_ripe(struct ms_arena *arena)
+{
+    ms_mutex_lock(&arena->pool_lock);
+    struct ms_segment **link = &arena->limbo;
+    while (*link != arena->ripening)
+        link = &(*link)->newer;
+    struct ms_segment *const ripe = *link;
+    *link = NULL;
+    arena->ripening = NULL;
+    ms_mutex_unlock(&arena->pool_lock);
+    return ripe;
 }
 
 /* Nothing is in it any more for who walks over it meanwhile. */
@@ -369,12 +392,15 @@ uint32_t ms_arena_most_in_use(struct ms_arena *arena)
     return most;
 }
 
-bool ms_arena_has_limbo(struct ms_arena *arena)
+bool ms_arena_has_limbo(struct ms_arena *arena, uint32_t least)
 {
+    uint32_t count = 0;
+
     ms_mutex_lock(&arena->pool_lock);
-    const bool has = arena->limbo != NULL;
+    for (struct ms_segment *segment = arena->limbo; segment != NULL && count < least; count++)
+        segment = segment->newer;
     ms_mutex_unlock(&arena->pool_lock);
-    return has;
+    return count >= least;
 }
 
 bool ms_arena_has_waiting(struct ms_arena *arena)

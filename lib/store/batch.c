@@ -222,7 +222,7 @@ int ms_store_try_commit(memstore *store, const struct ms_op *ops, size_t n,
             result->refused = (size_t)(commit.refused - ops);
         return status;
     }
-    ms_room_harvest_if_much(store);
+    ms_harvest_if_much(store);
     count_commit(store, &tally);
     result->deleted = tally.counts[MS_COUNT_DELETES];
     return MEMSTORE_OK;

@@ -184,12 +184,18 @@ void ms_commit_abandon(struct ms_commit *commit)
 
 void ms_commit_land(struct ms_commit *commit)
 {
+    bool opened = false;
+
     for (size_t i = 0; i < commit->count; i++) {
-        if (commit->steps[i].reserved_any)
+        if (commit->steps[i].reserved_any) {
+            opened |= ms_room_was_opened_for(&commit->steps[i].reserved);
             ms_store_land(commit->store, &commit->steps[i].reserved);
+        }
         commit->steps[i].reserved_any = false;
     }
     for (size_t i = 0; i < commit->chunks_reserved; i++)
         ms_store_land(commit->store, &commit->chunks[i].reserved);
     commit->chunks_reserved = 0;
+    if (opened)
+        ms_room_prepare(commit->store);
 }

@@ -73,7 +73,7 @@ int ms_store_clear(memstore *store)
     ms_arena_seal_open(&store->arena);
     if (!ms_mutex_lock_until(&store->reclaim_lock, deadline))
         return MEMSTORE_OK;
-    ms_room_harvest_locked(store, deadline);
+    ms_harvest_locked(store, deadline);
     ms_arena_cool(&store->arena, store->arena.reserve);
     ms_mutex_unlock(&store->reclaim_lock);
     return MEMSTORE_OK;

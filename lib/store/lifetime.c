@@ -62,7 +62,7 @@ static void retire_table(void *context, uint64_t offset, size_t bytes)
     store->retired_spare = node->next;
     ms_mutex_unlock(&store->retired_lock);
     *node = (struct ms_retired){.memory = store->arena.base + offset, .size = bytes};
-    ms_room_retire(store, node);
+    ms_harvest_retire(store, node);
 }
 
 static const void *entry_address(void *context, uint32_t place)
@@ -463,7 +463,7 @@ static void free_contents(memstore *store)
             ms_index_drop_table(&store->index, shard, NULL, NULL);
     }
     ms_arena_seal_open(&store->arena);
-    ms_room_harvest_locked(store, INT64_MAX);
+    ms_harvest_locked(store, INT64_MAX);
     ms_arena_close(&store->arena);
     ms_mutex_unlock(&store->reclaim_lock);
 }

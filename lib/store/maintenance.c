@@ -479,6 +479,25 @@ bool ms_maintenance_is_me(void)
     return is_maintenance_thread;
 }
 
+/* Thread lock held, and the thread runs. */
+static uint64_t begin_locked(void)
+{
+    grace_wanted++;
+    if (!is_maintenance_thread) {
+        wake_pending = true;
+        pthread_cond_signal(&thread_wakes);
+    }
+    return grace_wanted;
+}
+
+/* Thread lock held, but not while waiting. */
+static bool await_locked(uint64_t number, int64_t deadline_us)
+{
+    while (grace_done < number && !ms_wait_is_over(deadline_us))
+        ms_cond_wait_until(&grace_ends, &thread_lock, ms_wait_look(deadline_us));
+    return grace_done >= number;
+}
+
 bool ms_maintenance_grace_period(memstore *store, int64_t deadline_us)
 {
     if (ms_testing_has_fault(MS_FAULT_NO_GRACE_PERIOD))
@@ -491,12 +510,40 @@ bool ms_maintenance_grace_period(memstore *store, int64_t deadline_us)
         ms_rcu_synchronize();
         return true;
     }
-    const uint64_t ticket = ++grace_wanted;
-    wake_pending = true;
-    pthread_cond_signal(&thread_wakes);
-    while (grace_done < ticket && !ms_wait_is_over(deadline_us))
-        ms_cond_wait_until(&grace_ends, &thread_lock, ms_wait_look(deadline_us));
-    const bool passed = grace_done >= ticket;
+    const bool passed = await_locked(begin_locked(), deadline_us);
     ms_mutex_unlock(&thread_lock);
     return passed;
+}
+
+uint64_t ms_maintenance_begin_grace_period(memstore *store)
+{
+    uint64_t number = 0;
+
+    if (!is_background(store) || ms_store_is_closed(store) ||
+        ms_testing_has_fault(MS_FAULT_NO_GRACE_PERIOD))
+        return 0;
+    ms_mutex_lock(&thread_lock);
+    if (start_locked())
+        number = begin_locked();
+    ms_mutex_unlock(&thread_lock);
+    return number;
+}
+
+bool ms_maintenance_await_grace_period(uint64_t number, int64_t deadline_us)
+{
+    const bool waits = deadline_us != 0 && !is_maintenance_thread;
+
+    if (waits)
+        ms_wait_begins();
+    ms_mutex_lock(&thread_lock);
+    const bool passed = waits ? await_locked(number, deadline_us) : grace_done >= number;
+    ms_mutex_unlock(&thread_lock);
+    return passed;
+}
+
+void ms_maintenance_pass_grace_periods(void)
+{
+    ms_mutex_lock(&thread_lock);
+    pass_grace_period_locked();
+    ms_mutex_unlock(&thread_lock);
 }

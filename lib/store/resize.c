@@ -201,7 +201,7 @@ static int give_up(struct resize *resize, char why[static MS_WHY_SIZE])
 static bool may_wait(memstore *store)
 {
     return store->settings.eviction != MS_EVICTION_NONE || ms_arena_has_waiting(&store->arena) ||
-           ms_arena_has_limbo(&store->arena);
+           ms_arena_has_limbo(&store->arena, 1);
 }
 
 static int shrink(memstore *store, uint64_t target, char why[static MS_WHY_SIZE])

@@ -27,84 +27,13 @@
 /* A writer that keeps losing what it makes room for goes on this long after its deadline. */
 #define GRACE_FOR_OTHERS_US 10000
 
-/* Old tables are freed when they hold more than this share of the limit, by the maintenance thread; by
- * the writer that has grown a table when they hold the larger share, or there is no such thread. */
-#define RETIRED_SHARE_DIVISOR 256
-#define RETIRED_SHARE_DIVISOR_AT_MOST 32
+/* From so many segments on one more is emptied while the grace period of another passes: that is
+ * less than a hundredth of the memory. */
+#define AHEAD_FROM_SEGMENTS 128
 
 static bool was_emptied(struct ms_segment *segment)
 {
     return ms_load_relaxed(&segment->state) == MS_SEGMENT_LIMBO;
-}
-
-static struct ms_retired *take_retired(memstore *store)
-{
-    ms_mutex_lock(&store->retired_lock);
-    struct ms_retired *retired = store->retired;
-    store->retired = NULL;
-    ms_store_relaxed(&store->retired_bytes, 0);
-    ms_mutex_unlock(&store->retired_lock);
-    return retired;
-}
-
-void ms_room_retire(memstore *store, struct ms_retired *node)
-{
-    ms_mutex_lock(&store->retired_lock);
-    node->next = store->retired;
-    store->retired = node;
-    ms_add_relaxed(&store->retired_bytes, node->size);
-    ms_mutex_unlock(&store->retired_lock);
-}
-
-void ms_room_harvest_if_much(memstore *store)
-{
-    const uint64_t limit = ms_budget_limit(&store->arena.budget);
-    const uint64_t bytes = ms_load_relaxed(&store->retired_bytes);
-
-    if (ms_likely(bytes < limit / RETIRED_SHARE_DIVISOR))
-        return;
-    if (ms_maintenance_wake(store) && bytes < limit / RETIRED_SHARE_DIVISOR_AT_MOST)
-        return;
-    if (!ms_mutex_try_lock(&store->reclaim_lock))
-        return;
-    ms_room_harvest_locked(store, ms_store_deadline(store));
-    ms_mutex_unlock(&store->reclaim_lock);
-}
-
-static void put_back_retired(memstore *store, struct ms_retired *retired)
-{
-    while (retired != NULL) {
-        struct ms_retired *next = retired->next;
-        ms_room_retire(store, retired);
-        retired = next;
-    }
-}
-
-bool ms_room_harvest_locked(memstore *store, int64_t deadline_us)
-{
-    struct ms_segment *limbo = ms_arena_take_limbo(&store->arena);
-    struct ms_retired *retired = take_retired(store);
-
-    if (limbo == NULL && retired == NULL)
-        return false;
-
-    if (!ms_maintenance_grace_period(store, deadline_us)) {
-        ms_arena_put_limbo(&store->arena, limbo);
-        put_back_retired(store, retired);
-        return false;
-    }
-    for (struct ms_segment *segment = limbo; segment != NULL; segment = segment->newer)
-        ms_due_forget(&store->due, segment);
-    bool freed = ms_arena_recycle(&store->arena, limbo) != 0;
-    while (retired != NULL) {
-        struct ms_retired *next = retired->next;
-
-        ms_pages_free(&store->arena.pages, retired->memory, retired->size);
-        ms_mem_free(retired);
-        retired = next;
-        freed = true;
-    }
-    return freed;
 }
 
 static bool sweep_expired(memstore *store)
@@ -160,7 +89,7 @@ static bool resize_ghost(memstore *store, uint64_t keys)
         return resized;
     }
     *node = (struct ms_retired){.memory = old, .size = old->bytes};
-    ms_room_retire(store, node);
+    ms_harvest_retire(store, node);
     return true;
 }
 
@@ -191,7 +120,7 @@ static void fit_ghost(memstore *store, uint64_t entries, int64_t deadline_us)
         return;
     const uint64_t victims = (ms_ghost_bytes(keys) >> store->arena.segment_shift) + 2;
     for (uint64_t i = 0; !resize_ghost(store, keys) && i < victims; i++) {
-        if (!evict_victim(store) || !ms_room_harvest_locked(store, deadline_us))
+        if (!evict_victim(store) || !ms_harvest_locked(store, deadline_us))
             return;
         ms_arena_cool(&store->arena, 0);
     }
@@ -209,26 +138,39 @@ static bool evict_one(memstore *store, int64_t deadline_us)
     return evict_victim(store);
 }
 
+/* Free what was emptied before. Where memory allows it, a grace period is not waited for before
+ * another segment has been emptied: that one is the next writer's. */
+static bool harvest(memstore *store, int64_t deadline_us)
+{
+    const struct ms_arena *arena = &store->arena;
+
+    if (!ms_harvest_begin_locked(store))
+        return ms_harvest_locked(store, deadline_us);
+    const bool waits =
+        arena->segment_count < AHEAD_FROM_SEGMENTS || ms_arena_has_limbo(&store->arena, 2);
+    return ms_harvest_ripe_locked(store, waits ? deadline_us : MS_HARVEST_NO_WAIT);
+}
+
 bool ms_room_step_locked(memstore *store, int64_t deadline_us)
 {
     struct ms_arena *arena = &store->arena;
 
     if (ms_arena_has_waiting(arena) && ms_arena_recycle_waiting(arena) != 0)
         return true;
-    if (ms_room_harvest_locked(store, deadline_us))
+    if (harvest(store, deadline_us))
         return true;
     /* The grace period of those emptied before did not end in time. Emptying more would not help
      * and would cost the store its entries. */
-    if (ms_arena_has_limbo(arena) && ms_wait_is_over(deadline_us))
+    if (ms_arena_has_limbo(arena, 1) && ms_wait_is_over(deadline_us))
         return false;
     return sweep_expired(store) || drop_stale(store) || compact_one(store) ||
-           evict_one(store, deadline_us);
+           evict_one(store, deadline_us) || ms_harvest_ripe_locked(store, deadline_us);
 }
 
 bool ms_room_evict_locked(memstore *store, int64_t deadline_us)
 {
     if (store->settings.eviction == MS_EVICTION_NONE || !evict_one(store, deadline_us) ||
-        !ms_room_harvest_locked(store, deadline_us))
+        !ms_harvest_locked(store, deadline_us))
         return false;
     return ms_arena_cool(&store->arena, 0) != 0;
 }
@@ -372,7 +314,7 @@ static int settle_in(memstore *store, const struct ms_reserved *reserved)
     }
     /* The first entry of a segment is the time to see that others stay free and that dead bytes
      * do not pile up. */
-    if (ms_unlikely((char *)reserved->entry == reserved->segment->base))
+    if (ms_unlikely(ms_room_was_opened_for(reserved)))
         ms_maintenance_wake(store);
     return MEMSTORE_OK;
 }
@@ -400,6 +342,18 @@ int ms_room_reserve(memstore *store, const struct ms_placement *placement,
     return settle_in(store, out);
 }
 
+void ms_room_prepare(memstore *store)
+{
+    if (store->settings.eviction == MS_EVICTION_NONE || ms_arena_available(&store->arena) != 0 ||
+        !ms_maintenance_wake(store) || !ms_mutex_try_lock(&store->reclaim_lock))
+        return;
+    if (ms_arena_available(&store->arena) == 0 && !ms_store_is_closed(store)) {
+        ms_room_step_locked(store, MS_HARVEST_NO_WAIT);
+        ms_harvest_begin_locked(store);
+    }
+    ms_mutex_unlock(&store->reclaim_lock);
+}
+
 int ms_room_take(memstore *store, const struct ms_placement *placement,
                  const struct ms_entry_shape *shape, struct ms_reserved *out)
 {
@@ -409,7 +363,7 @@ int ms_room_take(memstore *store, const struct ms_placement *placement,
         return MEMSTORE_ERR_CACHE_FULL;
     /* A segment was opened for it: the next one would be taken from those kept free for writers,
      * and something be evicted in its place. */
-    if ((char *)out->entry == out->segment->base && store->settings.eviction != MS_EVICTION_NONE &&
+    if (ms_room_was_opened_for(out) && store->settings.eviction != MS_EVICTION_NONE &&
         ms_arena_available(arena) < ms_upkeep_low_water(store)) {
         ms_store_abandon(store, out);
         return MEMSTORE_ERR_CACHE_FULL;
@@ -437,7 +391,7 @@ int ms_store_compact(memstore *store, double max_dead_ratio)
         return MEMSTORE_ERR_LOCK_TIMEOUT;
     ms_arena_seal_open(&store->arena);
     ms_arena_recycle_waiting(&store->arena);
-    ms_room_harvest_locked(store, ms_store_deadline(store));
+    ms_harvest_locked(store, ms_store_deadline(store));
     while (status == MEMSTORE_OK && dead_ratio(store) > max_dead_ratio) {
         struct ms_segment *segment = ms_reclaim_emptiest(store, 1, UINT32_MAX);
 
@@ -447,7 +401,7 @@ int ms_store_compact(memstore *store, double max_dead_ratio)
             ms_reclaim_compact_locked(store, segment);
             if (!was_emptied(segment))
                 status = MEMSTORE_ERR_MEMORY_FRAGMENTATION;
-            ms_room_harvest_locked(store, ms_store_deadline(store));
+            ms_harvest_locked(store, ms_store_deadline(store));
         }
     }
     ms_mutex_unlock(&store->reclaim_lock);

@@ -131,7 +131,9 @@ struct memstore {
     atomic_bool sweeping; /* the holder of the reclaim lock is removing what has expired */
 
     ms_mutex retired_lock;
-    struct ms_retired *retired; /* waiting for a grace period */
+    uint64_t ripening; /* the grace period that was begun, or 0; reclaim lock */
+    struct ms_retired *retired;          /* waiting for a grace period */
+    struct ms_retired *retired_ripening; /* from here on for the one that was begun */
     atomic_uint_least64_t retired_bytes;
     struct ms_retired *retired_spare; /* set aside, one for each table in use */
 
@@ -414,19 +416,37 @@ int ms_room_reserve(memstore *store, const struct ms_placement *placement,
 /* Take one step towards more free memory: what has expired first, then what is dead, then what
  * the policy gives up. Reclaim lock held. False when nothing can be done. */
 bool ms_room_step_locked(memstore *store, int64_t deadline_us);
-/* Free what waits for a grace period, if anything. Reclaim lock held. False when nothing came
- * free, or readers that stand still did not let the period end by the deadline. */
-bool ms_room_harvest_locked(memstore *store, int64_t deadline_us);
 /* Evict, and give the memory back to the limit. Reclaim lock held. False when nothing was won. */
 bool ms_room_evict_locked(memstore *store, int64_t deadline_us);
-/* Let `node`'s memory wait for a grace period. */
-void ms_room_retire(memstore *store, struct ms_retired *node);
-/* Growing tables have left much behind: have it freed, unless somebody is at it. No lock held. */
-void ms_room_harvest_if_much(memstore *store);
+/* Whether the entry is the first of its segment. */
+static inline bool ms_room_was_opened_for(const struct ms_reserved *reserved)
+{
+    return (const char *)reserved->entry == reserved->segment->base;
+}
+/* For a writer who has opened a segment and is done: if that was the last free one, empty another,
+ * unless somebody is at it. Where all processors are busy the maintenance thread does not get to
+ * it in time. Waits for nothing; no lock held. */
+void ms_room_prepare(memstore *store);
 /* The same without reclaiming: OK or CACHE_FULL. Leaves alone what is kept free for writers. */
 int ms_room_take(memstore *store, const struct ms_placement *placement,
                  const struct ms_entry_shape *shape, struct ms_reserved *out);
 int ms_store_compact(memstore *store, double max_dead_ratio);
+
+/* ---- store/harvest.c: what waits for a grace period; the reclaim lock held but where told ---- */
+/* Let `node`'s memory wait. No lock needed. */
+void ms_harvest_retire(memstore *store, struct ms_retired *node);
+/* Growing tables have left much behind: have it freed, unless somebody is at it. No lock held. */
+void ms_harvest_if_much(memstore *store);
+/* Free all that waits. False when nothing came free, or readers that stand still did not let the
+ * period end by the deadline. */
+bool ms_harvest_locked(memstore *store, int64_t deadline_us);
+/* Begin a grace period for all that waits, unless one is on its way. False when nothing waits, or
+ * there is no maintenance thread to let it pass. */
+bool ms_harvest_begin_locked(memstore *store);
+/* Free what it was begun for once it has passed, which is waited for until the deadline, and begin
+ * the next. False when nothing came free. The maintenance thread does not wait. */
+#define MS_HARVEST_NO_WAIT 0
+bool ms_harvest_ripe_locked(memstore *store, int64_t deadline_us);
 
 /* ---- store/reclaim.c: what happens to a segment's entries. Reclaim lock held. ---- */
 /* Remove or move every live entry, as the policy judges; a large one, which has a segment of its
@@ -459,6 +479,13 @@ void ms_maintenance_try_wake(memstore *store);
  * does the waiting that has no bound; with manual maintenance the caller does. False when the
  * deadline passed. */
 bool ms_maintenance_grace_period(memstore *store, int64_t deadline_us);
+/* Have the maintenance thread let one pass: its number, or 0 when there is no such thread. */
+uint64_t ms_maintenance_begin_grace_period(memstore *store);
+/* Wait for it, at most until the deadline, 0 = not at all; nor does the maintenance thread. False
+ * when it has not passed. */
+bool ms_maintenance_await_grace_period(uint64_t number, int64_t deadline_us);
+/* The maintenance thread, no lock held: let those pass that were begun. */
+void ms_maintenance_pass_grace_periods(void);
 /* Plan for something that is due earlier than all before. False when there is no thread and none
  * could be started. */
 bool ms_maintenance_plan(memstore *store);

@@ -58,14 +58,20 @@ static bool refill(memstore *store)
     return ms_room_step_locked(store, ms_store_deadline(store));
 }
 
+/* The maintenance thread lets grace periods pass between its steps, when others may reclaim. */
+static bool harvest(memstore *store)
+{
+    return ms_maintenance_is_me() ? ms_harvest_ripe_locked(store, MS_HARVEST_NO_WAIT)
+                                  : ms_harvest_locked(store, ms_store_deadline(store));
+}
+
 static bool step_locked(memstore *store, bool exact)
 {
     if (sweep_one(store, exact))
         return true;
     if (ms_arena_has_waiting(&store->arena) && ms_arena_recycle_waiting(&store->arena) != 0)
         return true;
-    return ms_room_harvest_locked(store, ms_store_deadline(store)) || refill(store) ||
-           compact_one(store);
+    return harvest(store) || refill(store) || compact_one(store);
 }
 
 /* The maintenance thread does not wait for the reclaim lock: whoever holds it may be waiting for
@@ -90,7 +96,12 @@ int ms_upkeep_run(memstore *store, int64_t budget_us, bool exact)
         if (!lock_reclaim(store, exact, budget_us != 0 ? deadline : ms_store_deadline(store)))
             return MEMSTORE_ERR_LOCK_TIMEOUT;
         busy = !ms_store_is_closed(store) && step_locked(store, exact);
+        const bool ripens = ms_maintenance_is_me() && ms_harvest_begin_locked(store);
         ms_mutex_unlock(&store->reclaim_lock);
+        if (ripens) {
+            ms_maintenance_pass_grace_periods();
+            busy = true;
+        }
         /* Between steps writers that wait for the reclaim lock come first. */
         if (busy && budget_us != 0 && ms_clock_real_us() >= deadline)
             return MEMSTORE_ERR_LOCK_TIMEOUT;

@@ -228,7 +228,7 @@ static int publish(memstore *store, const struct ms_write *write, uint64_t hash,
             ms_table_buckets(ms_load_relaxed(&store->index.views[shard].table));
         ms_mutex_unlock(ms_store_shard_lock(store, hash));
         if (status != MEMSTORE_ERR_SHARD_OVERFLOW || write->heat_plus_one != 0) {
-            ms_room_harvest_if_much(store);
+            ms_harvest_if_much(store);
             return status;
         }
 
@@ -289,6 +289,8 @@ int ms_store_try_write(memstore *store, const struct ms_write *write, uint64_t h
         return status;
     }
     ms_store_land(store, &reserved);
+    if (ms_unlikely(ms_room_was_opened_for(&reserved)))
+        ms_room_prepare(store);
     if (ms_track_follows(store, hash))
         ms_track_write(store, hash, write->key.size, write->value_size, write->life.expiry);
     return MEMSTORE_OK;

@@ -235,6 +235,23 @@ bool ms_maintenance_grace_period(memstore *store, int64_t deadline_us)
     return true;
 }
 
+uint64_t ms_maintenance_begin_grace_period(memstore *store)
+{
+    (void)store;
+    return 0;
+}
+
+bool ms_maintenance_await_grace_period(uint64_t number, int64_t deadline_us)
+{
+    (void)number;
+    (void)deadline_us;
+    return false;
+}
+
+void ms_maintenance_pass_grace_periods(void)
+{
+}
+
 /* ---- Gates: no store under exploration bounds anything, so that nobody stands before one ---- */
 
 void ms_gate_init(struct ms_gate *gate, uint32_t places)

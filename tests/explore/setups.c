@@ -168,7 +168,7 @@ void do_evict(memstore *store)
     struct ms_segment *victim = store->eviction.policy->victim(&store->eviction);
     if (victim != NULL)
         ms_reclaim_evict_locked(store, victim);
-    ms_room_harvest_locked(store, 0);
+    ms_harvest_locked(store, 0);
     ms_mutex_unlock(&store->reclaim_lock);
 }
 
@@ -181,7 +181,7 @@ void do_clear(memstore *store)
 void do_harvest(memstore *store)
 {
     ms_mutex_lock(&store->reclaim_lock);
-    ms_room_harvest_locked(store, 0);
+    ms_harvest_locked(store, 0);
     ms_mutex_unlock(&store->reclaim_lock);
 }
 

@@ -27,7 +27,7 @@ Test(segments, an_empty_arena_is_charged_for_its_bookkeeping_alone)
     cr_assert_eq(ms_budget_charged(&arena->budget), arena->overhead);
     cr_assert_lt(arena->overhead, 64 * MIB / 50);
     cr_assert_eq(arena->fresh, 0);
-    cr_assert_not(ms_arena_has_limbo(arena));
+    cr_assert_not(ms_arena_has_limbo(arena, 1));
     cr_assert_not(ms_arena_has_waiting(arena));
     room_close(arena);
 }
@@ -111,7 +111,7 @@ Test(segments, a_sealed_segment_goes_to_limbo_with_its_last_entry)
         room_check(arena);
     }
     cr_assert_eq(ms_load_relaxed(&segment->state), MS_SEGMENT_LIMBO);
-    cr_assert(ms_arena_has_limbo(arena));
+    cr_assert(ms_arena_has_limbo(arena, 1));
     room_close(arena);
 }
 
@@ -138,7 +138,7 @@ Test(segments, limbo_is_taken_whole_and_can_be_put_back)
     cr_assert_eq(room_count(arena, MS_SEGMENT_LIMBO), 2);
     struct ms_segment *limbo = ms_arena_take_limbo(arena);
     cr_assert_not_null(limbo);
-    cr_assert_not(ms_arena_has_limbo(arena));
+    cr_assert_not(ms_arena_has_limbo(arena, 1));
     cr_assert_null(ms_arena_take_limbo(arena));
     /* Others go on retiring meanwhile. */
     kill_segment(arena, count, arena->lists[MS_LIST_NEW].oldest);
@@ -147,6 +147,42 @@ Test(segments, limbo_is_taken_whole_and_can_be_put_back)
     room_check(arena);
     cr_assert_eq(room_recycle(arena), 3);
     cr_assert_eq(room_recycle(arena), 0);
+    room_close(arena);
+}
+
+Test(segments, what_came_into_limbo_after_a_grace_period_began_is_not_ripe)
+{
+    struct ms_arena *arena = room_open(4 * MIB);
+    const uint32_t count = room_fill_segments(arena, 6, 500, entries, MOST);
+
+    cr_assert_not(ms_arena_let_ripen(arena));
+    cr_assert_null(ms_arena_take_ripe(arena));
+    for (int i = 0; i < 2; i++)
+        kill_segment(arena, count, arena->lists[MS_LIST_NEW].oldest);
+    cr_assert(ms_arena_let_ripen(arena));
+    kill_segment(arena, count, arena->lists[MS_LIST_NEW].oldest);
+    cr_assert(ms_arena_has_limbo(arena, 3) && !ms_arena_has_limbo(arena, 4));
+    room_check(arena);
+    cr_assert_eq(ms_arena_recycle(arena, ms_arena_take_ripe(arena)), 2);
+    room_check(arena);
+    cr_assert_eq(room_count(arena, MS_SEGMENT_LIMBO), 1);
+    cr_assert_null(ms_arena_take_ripe(arena), "no grace period has begun for it");
+    cr_assert_eq(room_recycle(arena), 1);
+    room_close(arena);
+}
+
+Test(segments, what_was_ripening_is_taken_with_the_rest_of_limbo)
+{
+    struct ms_arena *arena = room_open(4 * MIB);
+    const uint32_t count = room_fill_segments(arena, 6, 500, entries, MOST);
+
+    kill_segment(arena, count, arena->lists[MS_LIST_NEW].oldest);
+    ms_arena_let_ripen(arena);
+    kill_segment(arena, count, arena->lists[MS_LIST_NEW].oldest);
+    struct ms_segment *limbo = ms_arena_take_limbo(arena);
+    ms_arena_put_limbo(arena, limbo);
+    cr_assert_null(ms_arena_take_ripe(arena));
+    cr_assert_eq(room_recycle(arena), 2);
     room_close(arena);
 }
 

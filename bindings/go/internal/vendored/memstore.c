@@ -3238,6 +3238,7 @@ struct ms_arena {
     struct ms_segment *cold;
     struct ms_segment_list lists[MS_LISTS];
     struct ms_segment *limbo;
+    struct ms_segment *ripening;
     struct ms_segment *waiting;
 };
 #define MS_ARENA_MIN_SEGMENTS 8
@@ -3315,6 +3316,8 @@ void ms_arena_let_writers_in(struct ms_arena *arena);
 void ms_arena_requeue(struct ms_arena *arena, struct ms_segment *segment, enum ms_list list,
                       uint64_t rank);
 struct ms_segment *ms_arena_take_limbo(struct ms_arena *arena);
+bool ms_arena_let_ripen(struct ms_arena *arena);
+struct ms_segment *ms_arena_take_ripe(struct ms_arena *arena);
 void ms_arena_put_limbo(struct ms_arena *arena, struct ms_segment *limbo);
 uint32_t ms_arena_recycle(struct ms_arena *arena, struct ms_segment *limbo);
 uint32_t ms_arena_recycle_waiting(struct ms_arena *arena);
@@ -3322,7 +3325,7 @@ uint64_t ms_arena_cool(struct ms_arena *arena, uint32_t keep);
 void ms_arena_close(struct ms_arena *arena);
 uint32_t ms_arena_available(struct ms_arena *arena);
 uint32_t ms_arena_most_in_use(struct ms_arena *arena);
-bool ms_arena_has_limbo(struct ms_arena *arena);
+bool ms_arena_has_limbo(struct ms_arena *arena, uint32_t least);
 bool ms_arena_has_waiting(struct ms_arena *arena);
 typedef void (*ms_segment_fn)(struct ms_segment *segment, void *context);
 void ms_arena_each(struct ms_arena *arena, ms_segment_fn fn, void *context);
@@ -4324,8 +4327,29 @@ struct ms_segment *ms_arena_take_limbo(struct ms_arena *arena)
     ms_mutex_lock(&arena->pool_lock);
     struct ms_segment *limbo = arena->limbo;
     arena->limbo = NULL;
+    arena->ripening = NULL;
     ms_mutex_unlock(&arena->pool_lock);
     return limbo;
+}
+bool ms_arena_let_ripen(struct ms_arena *arena)
+{
+    ms_mutex_lock(&arena->pool_lock);
+    arena->ripening = arena->limbo;
+    const bool has = arena->ripening != NULL;
+    ms_mutex_unlock(&arena->pool_lock);
+    return has;
+}
+struct ms_segment *ms_arena_take_ripe(struct ms_arena *arena)
+{
+    ms_mutex_lock(&arena->pool_lock);
+    struct ms_segment **link = &arena->limbo;
+    while (*link != arena->ripening)
+        link = &(*link)->newer;
+    struct ms_segment *const ripe = *link;
+    *link = NULL;
+    arena->ripening = NULL;
+    ms_mutex_unlock(&arena->pool_lock);
+    return ripe;
 }
 static void wipe_segment(struct ms_segment *segment)
 {
@@ -4435,12 +4459,14 @@ uint32_t ms_arena_most_in_use(struct ms_arena *arena)
     ms_mutex_unlock(&arena->pool_lock);
     return most;
 }
-bool ms_arena_has_limbo(struct ms_arena *arena)
+bool ms_arena_has_limbo(struct ms_arena *arena, uint32_t least)
 {
+    uint32_t count = 0;
     ms_mutex_lock(&arena->pool_lock);
-    const bool has = arena->limbo != NULL;
+    for (struct ms_segment *segment = arena->limbo; segment != NULL && count < least; count++)
+        segment = segment->newer;
     ms_mutex_unlock(&arena->pool_lock);
-    return has;
+    return count >= least;
 }
 bool ms_arena_has_waiting(struct ms_arena *arena)
 {
@@ -13629,7 +13655,9 @@ struct memstore {
     bool keeps_none;
     atomic_bool sweeping;
     ms_mutex retired_lock;
+    uint64_t ripening;
     struct ms_retired *retired;
+    struct ms_retired *retired_ripening;
     atomic_uint_least64_t retired_bytes;
     struct ms_retired *retired_spare;
     atomic_int_least64_t unix_offset MS_ALIGNED(MS_CACHE_LINE);
@@ -13798,13 +13826,21 @@ int ms_room_make_for_index(memstore *store, uint64_t bytes, int64_t deadline_us,
 int ms_room_reserve(memstore *store, const struct ms_placement *placement,
                     const struct ms_entry_shape *shape, struct ms_reserved *out);
 bool ms_room_step_locked(memstore *store, int64_t deadline_us);
-bool ms_room_harvest_locked(memstore *store, int64_t deadline_us);
 bool ms_room_evict_locked(memstore *store, int64_t deadline_us);
-void ms_room_retire(memstore *store, struct ms_retired *node);
-void ms_room_harvest_if_much(memstore *store);
+static inline bool ms_room_was_opened_for(const struct ms_reserved *reserved)
+{
+    return (const char *)reserved->entry == reserved->segment->base;
+}
+void ms_room_prepare(memstore *store);
 int ms_room_take(memstore *store, const struct ms_placement *placement,
                  const struct ms_entry_shape *shape, struct ms_reserved *out);
 int ms_store_compact(memstore *store, double max_dead_ratio);
+void ms_harvest_retire(memstore *store, struct ms_retired *node);
+void ms_harvest_if_much(memstore *store);
+bool ms_harvest_locked(memstore *store, int64_t deadline_us);
+bool ms_harvest_begin_locked(memstore *store);
+#define MS_HARVEST_NO_WAIT 0
+bool ms_harvest_ripe_locked(memstore *store, int64_t deadline_us);
 bool ms_reclaim_evict_locked(memstore *store, struct ms_segment *victim);
 void ms_reclaim_compact_locked(memstore *store, struct ms_segment *victim);
 uint64_t ms_reclaim_sweep_locked(memstore *store, struct ms_segment *segment, int64_t now,
@@ -13817,6 +13853,9 @@ void ms_maintenance_unregister(memstore *store);
 bool ms_maintenance_wake(memstore *store);
 void ms_maintenance_try_wake(memstore *store);
 bool ms_maintenance_grace_period(memstore *store, int64_t deadline_us);
+uint64_t ms_maintenance_begin_grace_period(memstore *store);
+bool ms_maintenance_await_grace_period(uint64_t number, int64_t deadline_us);
+void ms_maintenance_pass_grace_periods(void);
 bool ms_maintenance_plan(memstore *store);
 bool ms_maintenance_is_me(void);
 uint32_t ms_upkeep_low_water(const memstore *store);
@@ -14785,7 +14824,7 @@ int ms_store_try_commit(memstore *store, const struct ms_op *ops, size_t n,
             result->refused = (size_t)(commit.refused - ops);
         return status;
     }
-    ms_room_harvest_if_much(store);
+    ms_harvest_if_much(store);
     count_commit(store, &store_batch_tally);
     result->deleted = store_batch_tally.counts[MS_COUNT_DELETES];
     return MEMSTORE_OK;
@@ -15258,14 +15297,19 @@ void ms_commit_abandon(struct ms_commit *commit)
 }
 void ms_commit_land(struct ms_commit *commit)
 {
+    bool opened = false;
     for (size_t i = 0; i < commit->count; i++) {
-        if (commit->steps[i].reserved_any)
+        if (commit->steps[i].reserved_any) {
+            opened |= ms_room_was_opened_for(&commit->steps[i].reserved);
             ms_store_land(commit->store, &commit->steps[i].reserved);
+        }
         commit->steps[i].reserved_any = false;
     }
     for (size_t i = 0; i < commit->chunks_reserved; i++)
         ms_store_land(commit->store, &commit->chunks[i].reserved);
     commit->chunks_reserved = 0;
+    if (opened)
+        ms_room_prepare(commit->store);
 }
 
 /* lib/store/batch_publish.c */
@@ -15789,7 +15833,7 @@ int ms_store_clear(memstore *store)
     ms_arena_seal_open(&store->arena);
     if (!ms_mutex_lock_until(&store->reclaim_lock, deadline))
         return MEMSTORE_OK;
-    ms_room_harvest_locked(store, deadline);
+    ms_harvest_locked(store, deadline);
     ms_arena_cool(&store->arena, store->arena.reserve);
     ms_mutex_unlock(&store->reclaim_lock);
     return MEMSTORE_OK;
@@ -16715,6 +16759,111 @@ void ms_guard_forget_parent(memstore *store)
     ms_store_relaxed(&guard->busy, false);
 }
 
+/* lib/store/harvest.c */
+#define RETIRED_SHARE_DIVISOR 256
+#define RETIRED_SHARE_DIVISOR_AT_MOST 32
+void ms_harvest_retire(memstore *store, struct ms_retired *node)
+{
+    ms_mutex_lock(&store->retired_lock);
+    node->next = store->retired;
+    store->retired = node;
+    ms_add_relaxed(&store->retired_bytes, node->size);
+    ms_mutex_unlock(&store->retired_lock);
+}
+void ms_harvest_if_much(memstore *store)
+{
+    const uint64_t limit = ms_budget_limit(&store->arena.budget);
+    const uint64_t bytes = ms_load_relaxed(&store->retired_bytes);
+    if (ms_likely(bytes < limit / RETIRED_SHARE_DIVISOR))
+        return;
+    if (ms_maintenance_wake(store) && bytes < limit / RETIRED_SHARE_DIVISOR_AT_MOST)
+        return;
+    if (!ms_mutex_try_lock(&store->reclaim_lock))
+        return;
+    ms_harvest_locked(store, ms_store_deadline(store));
+    ms_mutex_unlock(&store->reclaim_lock);
+}
+static struct ms_retired *take_retired(memstore *store, struct ms_retired *from)
+{
+    ms_mutex_lock(&store->retired_lock);
+    struct ms_retired **link = &store->retired;
+    while (*link != from)
+        link = &(*link)->next;
+    *link = NULL;
+    store->retired_ripening = NULL;
+    for (struct ms_retired *node = from; node != NULL; node = node->next)
+        ms_sub_relaxed(&store->retired_bytes, node->size);
+    ms_mutex_unlock(&store->retired_lock);
+    return from;
+}
+static void put_back_retired(memstore *store, struct ms_retired *retired)
+{
+    while (retired != NULL) {
+        struct ms_retired *next = retired->next;
+        ms_harvest_retire(store, retired);
+        retired = next;
+    }
+}
+static struct ms_retired *take_all_retired(memstore *store)
+{
+    ms_mutex_lock(&store->retired_lock);
+    struct ms_retired *const first = store->retired;
+    ms_mutex_unlock(&store->retired_lock);
+    return take_retired(store, first);
+}
+static bool release(memstore *store, struct ms_segment *limbo, struct ms_retired *retired)
+{
+    for (struct ms_segment *segment = limbo; segment != NULL; segment = segment->newer)
+        ms_due_forget(&store->due, segment);
+    bool freed = ms_arena_recycle(&store->arena, limbo) != 0;
+    while (retired != NULL) {
+        struct ms_retired *next = retired->next;
+        ms_pages_free(&store->arena.pages, retired->memory, retired->size);
+        ms_mem_free(retired);
+        retired = next;
+        freed = true;
+    }
+    return freed;
+}
+bool ms_harvest_locked(memstore *store, int64_t deadline_us)
+{
+    struct ms_segment *limbo = ms_arena_take_limbo(&store->arena);
+    struct ms_retired *retired = take_all_retired(store);
+    store->ripening = 0;
+    if (limbo == NULL && retired == NULL)
+        return false;
+    if (!ms_maintenance_grace_period(store, deadline_us)) {
+        ms_arena_put_limbo(&store->arena, limbo);
+        put_back_retired(store, retired);
+        return false;
+    }
+    return release(store, limbo, retired);
+}
+bool ms_harvest_begin_locked(memstore *store)
+{
+    if (store->ripening != 0)
+        return true;
+    ms_mutex_lock(&store->retired_lock);
+    store->retired_ripening = store->retired;
+    ms_mutex_unlock(&store->retired_lock);
+    if (!ms_arena_let_ripen(&store->arena) && store->retired_ripening == NULL)
+        return false;
+    store->ripening = ms_maintenance_begin_grace_period(store);
+    return store->ripening != 0;
+}
+bool ms_harvest_ripe_locked(memstore *store, int64_t deadline_us)
+{
+    if (store->ripening == 0 || !ms_maintenance_await_grace_period(store->ripening, deadline_us))
+        return false;
+    store->ripening = 0;
+    struct ms_segment *const limbo = ms_arena_take_ripe(&store->arena);
+    struct ms_retired *const retired =
+        store->retired_ripening == NULL ? NULL : take_retired(store, store->retired_ripening);
+    const bool freed = release(store, limbo, retired);
+    ms_harvest_begin_locked(store);
+    return freed;
+}
+
 /* lib/store/increment.c */
 #ifndef MS_STORE_SLIDE_H
 #define MS_STORE_SLIDE_H
@@ -17011,7 +17160,7 @@ static void store_lifetime_retire_table(void *context, uint64_t offset, size_t b
     store->retired_spare = node->next;
     ms_mutex_unlock(&store->retired_lock);
     *node = (struct ms_retired){.memory = store->arena.base + offset, .size = bytes};
-    ms_room_retire(store, node);
+    ms_harvest_retire(store, node);
 }
 static const void *entry_address(void *context, uint32_t place)
 {
@@ -17346,7 +17495,7 @@ static void free_contents(memstore *store)
             ms_index_drop_table(&store->index, shard, NULL, NULL);
     }
     ms_arena_seal_open(&store->arena);
-    ms_room_harvest_locked(store, INT64_MAX);
+    ms_harvest_locked(store, INT64_MAX);
     ms_arena_close(&store->arena);
     ms_mutex_unlock(&store->reclaim_lock);
 }
@@ -18906,6 +19055,21 @@ bool ms_maintenance_is_me(void)
 {
     return is_maintenance_thread;
 }
+static uint64_t begin_locked(void)
+{
+    grace_wanted++;
+    if (!is_maintenance_thread) {
+        wake_pending = true;
+        pthread_cond_signal(&thread_wakes);
+    }
+    return grace_wanted;
+}
+static bool await_locked(uint64_t number, int64_t deadline_us)
+{
+    while (grace_done < number && !ms_wait_is_over(deadline_us))
+        ms_cond_wait_until(&grace_ends, &thread_lock, ms_wait_look(deadline_us));
+    return grace_done >= number;
+}
 bool ms_maintenance_grace_period(memstore *store, int64_t deadline_us)
 {
     if (ms_testing_has_fault(MS_FAULT_NO_GRACE_PERIOD))
@@ -18918,14 +19082,37 @@ bool ms_maintenance_grace_period(memstore *store, int64_t deadline_us)
         ms_rcu_synchronize();
         return true;
     }
-    const uint64_t ticket = ++grace_wanted;
-    wake_pending = true;
-    pthread_cond_signal(&thread_wakes);
-    while (grace_done < ticket && !ms_wait_is_over(deadline_us))
-        ms_cond_wait_until(&grace_ends, &thread_lock, ms_wait_look(deadline_us));
-    const bool passed = grace_done >= ticket;
+    const bool passed = await_locked(begin_locked(), deadline_us);
     ms_mutex_unlock(&thread_lock);
     return passed;
+}
+uint64_t ms_maintenance_begin_grace_period(memstore *store)
+{
+    uint64_t number = 0;
+    if (!is_background(store) || ms_store_is_closed(store) ||
+        ms_testing_has_fault(MS_FAULT_NO_GRACE_PERIOD))
+        return 0;
+    ms_mutex_lock(&thread_lock);
+    if (start_locked())
+        number = begin_locked();
+    ms_mutex_unlock(&thread_lock);
+    return number;
+}
+bool ms_maintenance_await_grace_period(uint64_t number, int64_t deadline_us)
+{
+    const bool waits = deadline_us != 0 && !is_maintenance_thread;
+    if (waits)
+        ms_wait_begins();
+    ms_mutex_lock(&thread_lock);
+    const bool passed = waits ? await_locked(number, deadline_us) : grace_done >= number;
+    ms_mutex_unlock(&thread_lock);
+    return passed;
+}
+void ms_maintenance_pass_grace_periods(void)
+{
+    ms_mutex_lock(&thread_lock);
+    pass_grace_period_locked();
+    ms_mutex_unlock(&thread_lock);
 }
 
 /* lib/store/many.c */
@@ -21543,7 +21730,7 @@ static int give_up(struct store_resize_resize *store_resize_resize, char why[sta
 static bool may_wait(memstore *store)
 {
     return store->settings.eviction != MS_EVICTION_NONE || ms_arena_has_waiting(&store->arena) ||
-           ms_arena_has_limbo(&store->arena);
+           ms_arena_has_limbo(&store->arena, 1);
 }
 static int shrink(memstore *store, uint64_t target, char why[static MS_WHY_SIZE])
 {
@@ -22020,72 +22207,10 @@ int ms_store_update_ttl(memstore *store, const void *key, size_t key_size, int64
 #define PIN_POLL_US 500
 #define GIVE_WAY_US 200
 #define GRACE_FOR_OTHERS_US 10000
-#define RETIRED_SHARE_DIVISOR 256
-#define RETIRED_SHARE_DIVISOR_AT_MOST 32
+#define AHEAD_FROM_SEGMENTS 128
 static bool was_emptied(struct ms_segment *segment)
 {
     return ms_load_relaxed(&segment->state) == MS_SEGMENT_LIMBO;
-}
-static struct ms_retired *take_retired(memstore *store)
-{
-    ms_mutex_lock(&store->retired_lock);
-    struct ms_retired *retired = store->retired;
-    store->retired = NULL;
-    ms_store_relaxed(&store->retired_bytes, 0);
-    ms_mutex_unlock(&store->retired_lock);
-    return retired;
-}
-void ms_room_retire(memstore *store, struct ms_retired *node)
-{
-    ms_mutex_lock(&store->retired_lock);
-    node->next = store->retired;
-    store->retired = node;
-    ms_add_relaxed(&store->retired_bytes, node->size);
-    ms_mutex_unlock(&store->retired_lock);
-}
-void ms_room_harvest_if_much(memstore *store)
-{
-    const uint64_t limit = ms_budget_limit(&store->arena.budget);
-    const uint64_t bytes = ms_load_relaxed(&store->retired_bytes);
-    if (ms_likely(bytes < limit / RETIRED_SHARE_DIVISOR))
-        return;
-    if (ms_maintenance_wake(store) && bytes < limit / RETIRED_SHARE_DIVISOR_AT_MOST)
-        return;
-    if (!ms_mutex_try_lock(&store->reclaim_lock))
-        return;
-    ms_room_harvest_locked(store, ms_store_deadline(store));
-    ms_mutex_unlock(&store->reclaim_lock);
-}
-static void put_back_retired(memstore *store, struct ms_retired *retired)
-{
-    while (retired != NULL) {
-        struct ms_retired *next = retired->next;
-        ms_room_retire(store, retired);
-        retired = next;
-    }
-}
-bool ms_room_harvest_locked(memstore *store, int64_t deadline_us)
-{
-    struct ms_segment *limbo = ms_arena_take_limbo(&store->arena);
-    struct ms_retired *retired = take_retired(store);
-    if (limbo == NULL && retired == NULL)
-        return false;
-    if (!ms_maintenance_grace_period(store, deadline_us)) {
-        ms_arena_put_limbo(&store->arena, limbo);
-        put_back_retired(store, retired);
-        return false;
-    }
-    for (struct ms_segment *segment = limbo; segment != NULL; segment = segment->newer)
-        ms_due_forget(&store->due, segment);
-    bool freed = ms_arena_recycle(&store->arena, limbo) != 0;
-    while (retired != NULL) {
-        struct ms_retired *next = retired->next;
-        ms_pages_free(&store->arena.pages, retired->memory, retired->size);
-        ms_mem_free(retired);
-        retired = next;
-        freed = true;
-    }
-    return freed;
 }
 static bool sweep_expired(memstore *store)
 {
@@ -22128,7 +22253,7 @@ static bool resize_ghost(memstore *store, uint64_t keys)
         return resized;
     }
     *node = (struct ms_retired){.memory = old, .size = old->bytes};
-    ms_room_retire(store, node);
+    ms_harvest_retire(store, node);
     return true;
 }
 static bool evict_victim(memstore *store)
@@ -22152,7 +22277,7 @@ static void fit_ghost(memstore *store, uint64_t entries, int64_t deadline_us)
         return;
     const uint64_t victims = (ms_ghost_bytes(keys) >> store->arena.segment_shift) + 2;
     for (uint64_t i = 0; !resize_ghost(store, keys) && i < victims; i++) {
-        if (!evict_victim(store) || !ms_room_harvest_locked(store, deadline_us))
+        if (!evict_victim(store) || !ms_harvest_locked(store, deadline_us))
             return;
         ms_arena_cool(&store->arena, 0);
     }
@@ -22167,22 +22292,31 @@ static bool evict_one(memstore *store, int64_t deadline_us)
     }
     return evict_victim(store);
 }
+static bool store_room_harvest(memstore *store, int64_t deadline_us)
+{
+    const struct ms_arena *arena = &store->arena;
+    if (!ms_harvest_begin_locked(store))
+        return ms_harvest_locked(store, deadline_us);
+    const bool waits =
+        arena->segment_count < AHEAD_FROM_SEGMENTS || ms_arena_has_limbo(&store->arena, 2);
+    return ms_harvest_ripe_locked(store, waits ? deadline_us : MS_HARVEST_NO_WAIT);
+}
 bool ms_room_step_locked(memstore *store, int64_t deadline_us)
 {
     struct ms_arena *arena = &store->arena;
     if (ms_arena_has_waiting(arena) && ms_arena_recycle_waiting(arena) != 0)
         return true;
-    if (ms_room_harvest_locked(store, deadline_us))
+    if (store_room_harvest(store, deadline_us))
         return true;
-    if (ms_arena_has_limbo(arena) && ms_wait_is_over(deadline_us))
+    if (ms_arena_has_limbo(arena, 1) && ms_wait_is_over(deadline_us))
         return false;
     return sweep_expired(store) || drop_stale(store) || store_room_compact_one(store) ||
-           evict_one(store, deadline_us);
+           evict_one(store, deadline_us) || ms_harvest_ripe_locked(store, deadline_us);
 }
 bool ms_room_evict_locked(memstore *store, int64_t deadline_us)
 {
     if (store->settings.eviction == MS_EVICTION_NONE || !evict_one(store, deadline_us) ||
-        !ms_room_harvest_locked(store, deadline_us))
+        !ms_harvest_locked(store, deadline_us))
         return false;
     return ms_arena_cool(&store->arena, 0) != 0;
 }
@@ -22291,7 +22425,7 @@ static int settle_in(memstore *store, const struct ms_reserved *reserved)
         ms_store_abandon(store, reserved);
         return MEMSTORE_ERR_MEMORY_EXHAUSTED;
     }
-    if (ms_unlikely((char *)reserved->entry == reserved->segment->base))
+    if (ms_unlikely(ms_room_was_opened_for(reserved)))
         ms_maintenance_wake(store);
     return MEMSTORE_OK;
 }
@@ -22314,13 +22448,24 @@ int ms_room_reserve(memstore *store, const struct ms_placement *placement,
     }
     return settle_in(store, out);
 }
+void ms_room_prepare(memstore *store)
+{
+    if (store->settings.eviction == MS_EVICTION_NONE || ms_arena_available(&store->arena) != 0 ||
+        !ms_maintenance_wake(store) || !ms_mutex_try_lock(&store->reclaim_lock))
+        return;
+    if (ms_arena_available(&store->arena) == 0 && !ms_store_is_closed(store)) {
+        ms_room_step_locked(store, MS_HARVEST_NO_WAIT);
+        ms_harvest_begin_locked(store);
+    }
+    ms_mutex_unlock(&store->reclaim_lock);
+}
 int ms_room_take(memstore *store, const struct ms_placement *placement,
                  const struct ms_entry_shape *shape, struct ms_reserved *out)
 {
     struct ms_arena *arena = &store->arena;
     if (!ms_arena_reserve(arena, placement, shape, out))
         return MEMSTORE_ERR_CACHE_FULL;
-    if ((char *)out->entry == out->segment->base && store->settings.eviction != MS_EVICTION_NONE &&
+    if (ms_room_was_opened_for(out) && store->settings.eviction != MS_EVICTION_NONE &&
         ms_arena_available(arena) < ms_upkeep_low_water(store)) {
         ms_store_abandon(store, out);
         return MEMSTORE_ERR_CACHE_FULL;
@@ -22342,7 +22487,7 @@ int ms_store_compact(memstore *store, double max_dead_ratio)
         return MEMSTORE_ERR_LOCK_TIMEOUT;
     ms_arena_seal_open(&store->arena);
     ms_arena_recycle_waiting(&store->arena);
-    ms_room_harvest_locked(store, ms_store_deadline(store));
+    ms_harvest_locked(store, ms_store_deadline(store));
     while (status == MEMSTORE_OK && dead_ratio(store) > max_dead_ratio) {
         struct ms_segment *segment = ms_reclaim_emptiest(store, 1, UINT32_MAX);
         if (segment == NULL) {
@@ -22351,7 +22496,7 @@ int ms_store_compact(memstore *store, double max_dead_ratio)
             ms_reclaim_compact_locked(store, segment);
             if (!was_emptied(segment))
                 status = MEMSTORE_ERR_MEMORY_FRAGMENTATION;
-            ms_room_harvest_locked(store, ms_store_deadline(store));
+            ms_harvest_locked(store, ms_store_deadline(store));
         }
     }
     ms_mutex_unlock(&store->reclaim_lock);
@@ -23828,14 +23973,18 @@ static bool refill(memstore *store)
         return false;
     return ms_room_step_locked(store, ms_store_deadline(store));
 }
+static bool store_upkeep_harvest(memstore *store)
+{
+    return ms_maintenance_is_me() ? ms_harvest_ripe_locked(store, MS_HARVEST_NO_WAIT)
+                                  : ms_harvest_locked(store, ms_store_deadline(store));
+}
 static bool step_locked(memstore *store, bool exact)
 {
     if (sweep_one(store, exact))
         return true;
     if (ms_arena_has_waiting(&store->arena) && ms_arena_recycle_waiting(&store->arena) != 0)
         return true;
-    return ms_room_harvest_locked(store, ms_store_deadline(store)) || refill(store) ||
-           store_upkeep_compact_one(store);
+    return store_upkeep_harvest(store) || refill(store) || store_upkeep_compact_one(store);
 }
 static bool lock_reclaim(memstore *store, bool exact, int64_t deadline_us)
 {
@@ -23855,7 +24004,12 @@ int ms_upkeep_run(memstore *store, int64_t budget_us, bool exact)
         if (!lock_reclaim(store, exact, budget_us != 0 ? deadline : ms_store_deadline(store)))
             return MEMSTORE_ERR_LOCK_TIMEOUT;
         busy = !ms_store_is_closed(store) && step_locked(store, exact);
+        const bool ripens = ms_maintenance_is_me() && ms_harvest_begin_locked(store);
         ms_mutex_unlock(&store->reclaim_lock);
+        if (ripens) {
+            ms_maintenance_pass_grace_periods();
+            busy = true;
+        }
         if (busy && budget_us != 0 && ms_clock_real_us() >= deadline)
             return MEMSTORE_ERR_LOCK_TIMEOUT;
         if (busy)
@@ -24490,7 +24644,7 @@ static int publish(memstore *store, const struct ms_write *write, uint64_t hash,
             ms_table_buckets(ms_load_relaxed(&store->index.views[shard].table));
         ms_mutex_unlock(ms_store_shard_lock(store, hash));
         if (status != MEMSTORE_ERR_SHARD_OVERFLOW || write->heat_plus_one != 0) {
-            ms_room_harvest_if_much(store);
+            ms_harvest_if_much(store);
             return status;
         }
         if (deadline == no_deadline)
@@ -24543,6 +24697,8 @@ int ms_store_try_write(memstore *store, const struct ms_write *write, uint64_t h
         return status;
     }
     ms_store_land(store, &reserved);
+    if (ms_unlikely(ms_room_was_opened_for(&reserved)))
+        ms_room_prepare(store);
     if (ms_track_follows(store, hash))
         ms_track_write(store, hash, write->key.size, write->value_size, write->life.expiry);
     return MEMSTORE_OK;
