@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "eviction/eviction.h"
 
+#include "segment/pins.h"
+
 void ms_eviction_init(struct ms_eviction *eviction, const struct ms_policy *policy,
                       enum ms_goal goal, struct ms_arena *arena)
 {
@@ -22,7 +24,7 @@ struct ms_segment *ms_eviction_oldest(struct ms_eviction *eviction, enum ms_list
     ms_mutex_lock(&arena->pool_lock);
     struct ms_segment *segment = arena->lists[list].oldest;
     while (segment != NULL &&
-           (ms_load_relaxed(&segment->inflight) != 0 || ms_load_relaxed(&segment->pins) != 0))
+           (ms_load_relaxed(&segment->inflight) != 0 || ms_segment_is_pinned(arena, segment)))
         segment = segment->newer;
     ms_mutex_unlock(&arena->pool_lock);
     return segment;

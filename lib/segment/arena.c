@@ -5,6 +5,7 @@
 
 #include "platform/mem.h"
 #include "segment/backing.h"
+#include "segment/pins.h"
 #include "segment/pool.h"
 
 #define SEGMENT_SHIFT_MIN 12 /* 4 KiB */
@@ -74,6 +75,22 @@ static uint32_t warm_segments(const struct ms_arena *arena)
     return arena->reserve + clamp_u32(arena->segment_count / 128, 1, 16);
 }
 
+/* What the rows of counts may take of the limit. */
+#define PIN_SHARE_DIVISOR 128
+#define PIN_ROWS_MOST 64 /* bits in pin_rows_made */
+#define PIN_ROWS_LEAST 4 /* fewer are not worth it */
+
+static void shape_rows(struct ms_arena *arena, uint64_t limit)
+{
+    const size_t counts =
+        arena->range_segments < MS_PIN_ROW_COUNTS ? arena->range_segments : MS_PIN_ROW_COUNTS;
+    arena->pin_row_bytes = (uint32_t)round_up((counts + 1) * 8, MS_PAGE_SIZE);
+    const uint64_t rows = limit / PIN_SHARE_DIVISOR / arena->pin_row_bytes;
+    arena->pin_row_count = rows < PIN_ROWS_LEAST  ? 0
+                           : rows < PIN_ROWS_MOST ? (uint32_t)rows
+                                                  : PIN_ROWS_MOST;
+}
+
 /* Derive all sizes from the limit. Open segments sit half empty, so their number is kept to a
  * few percent of all. */
 static void shape_arena(struct ms_arena *arena, uint64_t limit, uint64_t largest_limit)
@@ -91,6 +108,7 @@ static void shape_arena(struct ms_arena *arena, uint64_t limit, uint64_t largest
     arena->pages_offset = arena->segments_bytes;
     arena->reserved_bytes = reserved_for(largest_limit);
     arena->granule_shift = granule_shift_of(arena->reserved_bytes);
+    shape_rows(arena, limit);
 }
 
 static size_t records_bytes(const struct ms_arena *arena)
@@ -98,12 +116,30 @@ static size_t records_bytes(const struct ms_arena *arena)
     return round_up(arena->range_segments * sizeof(struct ms_segment), MS_PAGE_SIZE);
 }
 
+/* They are aligned within. */
+static size_t reserved_for_rows(const struct ms_arena *arena)
+{
+    return arena->pin_row_count == 0 ? 0 : (size_t)(arena->pin_row_count + 1) * MS_PIN_ROW_SIZE;
+}
+
+static bool map_rows(struct ms_arena *arena)
+{
+    if (arena->pin_row_count == 0)
+        return true;
+    arena->pin_memory = ms_mem_reserve(reserved_for_rows(arena));
+    arena->pin_rows =
+        arena->pin_memory - (uintptr_t)arena->pin_memory % MS_PIN_ROW_SIZE + MS_PIN_ROW_SIZE;
+    return arena->pin_memory != NULL;
+}
+
 static void unmap_range(struct ms_arena *arena)
 {
     ms_pages_fini(&arena->pages);
     ms_mem_unreserve(arena->segments, records_bytes(arena));
+    ms_mem_unreserve(arena->pin_memory, reserved_for_rows(arena));
     ms_mem_unreserve(arena->base, arena->reserved_bytes);
     arena->segments = NULL;
+    arena->pin_memory = NULL;
     arena->base = NULL;
 }
 
@@ -120,7 +156,7 @@ static bool map_range(struct ms_arena *arena, enum ms_arena_paging paging)
 
     arena->base = ms_mem_reserve(arena->reserved_bytes);
     arena->segments = ms_mem_reserve(records_bytes(arena));
-    if (arena->base == NULL || arena->segments == NULL)
+    if (arena->base == NULL || arena->segments == NULL || !map_rows(arena))
         return false;
     ms_backing_init(arena, paging);
     return ms_pages_init(&arena->pages, &arena->budget, arena->base + arena->pages_offset, pages,
@@ -178,7 +214,7 @@ void ms_arena_fini(struct ms_arena *arena)
 
 uint64_t ms_arena_least_limit(const struct ms_arena *arena)
 {
-    return arena->overhead + ms_arena_further_records(arena) +
+    return arena->overhead + ms_arena_further_overhead(arena) +
            ((uint64_t)MS_ARENA_MIN_SEGMENTS << arena->segment_shift);
 }
 
@@ -237,6 +273,27 @@ void ms_arena_each(struct ms_arena *arena, ms_segment_fn fn, void *context)
     ms_mutex_unlock(&arena->pool_lock);
 }
 
+struct pinned {
+    const struct ms_arena *arena;
+    uint64_t bytes;
+};
+
+static void sum_pinned(struct ms_segment *segment, void *context)
+{
+    struct pinned *sum = context;
+
+    if (ms_segment_is_pinned(sum->arena, segment))
+        sum->bytes += segment->capacity;
+}
+
+uint64_t ms_arena_pinned(struct ms_arena *arena)
+{
+    struct pinned sum = {.arena = arena};
+
+    ms_arena_each(arena, sum_pinned, &sum);
+    return sum.bytes;
+}
+
 uint64_t ms_arena_resident(struct ms_arena *arena)
 {
     /* Segments from `fresh` on were never touched: with the room to grow that is most of the range. */
@@ -247,7 +304,8 @@ uint64_t ms_arena_resident(struct ms_arena *arena)
     return ms_mem_resident(arena->base, round_up(touched + 1, MS_HUGE_PAGE_SIZE)) +
            ms_mem_resident(arena->base + arena->pages_offset, ms_pages_reach(&arena->pages)) +
            ms_mem_resident(arena->pages.map, arena->pages.map_bytes) +
-           ms_mem_resident(arena->segments, records_bytes(arena));
+           ms_mem_resident(arena->segments, records_bytes(arena)) +
+           ms_mem_resident(arena->pin_memory, reserved_for_rows(arena));
 }
 
 void ms_arena_each_slot_lock(struct ms_arena *arena, void (*fn)(ms_mutex *lock))

@@ -72,6 +72,10 @@ struct ms_arena_options {
     enum ms_arena_paging paging;
 };
 
+/* A row of counts for pins, of which only what the segments need is ever touched. */
+#define MS_PIN_ROW_SIZE (UINT32_C(1) << 16)
+#define MS_PIN_ROW_COUNTS (MS_PIN_ROW_SIZE / 8 - 1)
+
 struct ms_arena {
     /* Constant after init; read on every lookup. */
     char *base;
@@ -90,15 +94,20 @@ struct ms_arena {
     uint32_t stripes;        /* power of two */
     uint32_t ttl_classes;    /* class 0 never expires */
     uint32_t reserve;        /* AR-2 */
-    uint32_t huge_from;      /* segments from this number on may be on huge pages: BK-1 */
+    uint32_t pin_row_count;  /* threads with counts of their own: pins.h */
+    uint32_t pin_row_bytes;  /* what of a row is used */
+    char *pin_rows;
+    char *pin_memory;   /* that they lie in */
+    uint32_t huge_from; /* segments from this number on may be on huge pages: BK-1 */
     size_t reserved_bytes;
     size_t segments_bytes;
     struct ms_open_slot *open;
     uint64_t overhead;
 
-    uint64_t largest_limit;   /* that the range has room for */
-    uint32_t charged_records; /* segments whose records are charged; see set_limit */
-    bool holds;               /* some slot has one that is held; the store's reclaim lock */
+    uint64_t largest_limit;              /* that the range has room for */
+    uint32_t charged_records;            /* segments whose records are charged; see set_limit */
+    atomic_uint_least64_t pin_rows_made; /* a bit for each row that is in use, and charged */
+    bool holds; /* some slot has one that is held; the store's reclaim lock */
 
     struct ms_budget budget;
     struct ms_pages pages;
@@ -129,10 +138,12 @@ void ms_arena_fini(struct ms_arena *arena);
 
 /* ---- A limit that changes; the store's reclaim lock held ---- */
 
-/* Bytes of records charged beside `overhead`, since the limit was higher than at open. */
-static inline uint64_t ms_arena_further_records(const struct ms_arena *arena)
+/* Bytes charged beside `overhead`: of records, since the limit was higher than at open, and of rows. */
+static inline uint64_t ms_arena_further_overhead(const struct ms_arena *arena)
 {
-    return (arena->charged_records - arena->segment_count) * sizeof(struct ms_segment);
+    return (arena->charged_records - arena->segment_count) * sizeof(struct ms_segment) +
+           (uint64_t)__builtin_popcountll(ms_load_relaxed(&arena->pin_rows_made)) *
+               arena->pin_row_bytes;
 }
 
 /* The least that it can do with, pins apart. */
@@ -276,6 +287,11 @@ uint32_t ms_arena_most_in_use(struct ms_arena *arena);
 /* Whether so many segments at least are in limbo. */
 bool ms_arena_has_limbo(struct ms_arena *arena, uint32_t least);
 bool ms_arena_has_waiting(struct ms_arena *arena);
+
+/* Charge a row of counts. False when the limit has no room for it. */
+bool ms_arena_charge_row(struct ms_arena *arena);
+/* Bytes of the segments that are held in place. */
+uint64_t ms_arena_pinned(struct ms_arena *arena);
 
 /* Visit every segment in use (open, sealed, limbo, waiting) under the pool lock. */
 typedef void (*ms_segment_fn)(struct ms_segment *segment, void *context);

@@ -6,6 +6,7 @@
 #include "platform/mem.h"
 #include "platform/testing.h"
 #include "segment/backing.h"
+#include "segment/pins.h"
 
 /* ---- Lists ---- */
 
@@ -99,6 +100,17 @@ struct ms_segment *ms_pool_open_segment(struct ms_arena *arena,
     }
     ms_mutex_unlock(&arena->pool_lock);
     return segment;
+}
+
+bool ms_arena_charge_row(struct ms_arena *arena)
+{
+    ms_mutex_lock(&arena->pool_lock);
+    const uint32_t missing =
+        arena->reserve > arena->warm_count ? arena->reserve - arena->warm_count : 0;
+    const bool charged = ms_budget_charge(&arena->budget, arena->pin_row_bytes,
+                                          (uint64_t)missing << arena->segment_shift);
+    ms_mutex_unlock(&arena->pool_lock);
+    return charged;
 }
 
 /* ---- Sealing and retiring ---- */
@@ -305,9 +317,8 @@ static uint32_t recycle_locked(struct ms_arena *arena, struct ms_segment *stack)
     while (stack != NULL) {
         struct ms_segment *segment = ms_segment_pop(&stack);
 
-        /* ORDER: acquire, pairs with the release in ms_segment_unpin(): what the holders read, they
-         * have read. No new pin can appear: no index slot has referred here for a grace period. */
-        if (ms_load_acquire(&segment->pins) == 0 || ms_testing_has_fault(MS_FAULT_PINS_IGNORED)) {
+        /* No new pin can appear: no index slot has referred here for a grace period. */
+        if (!ms_segment_is_pinned(arena, segment) || ms_testing_has_fault(MS_FAULT_PINS_IGNORED)) {
             if (arena->wipes)
                 wipe_segment(segment);
             free_locked(arena, segment);

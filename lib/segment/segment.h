@@ -68,7 +68,7 @@ struct ms_segment {
     /* of the huge page that begins with this segment: how many are not charged; pool lock */
     uint32_t missing;
 
-    /* views that hold it. Any thread; ORDER: release to give back, acquire to reclaim */
+    /* what holds it, beside the counts in rows: pins.h. Any thread */
     atomic_uint pins MS_ALIGNED(MS_CACHE_LINE);
     atomic_uint inflight; /* writers that have a pending entry in it */
     /* entries in the upper half, their bytes in the lower: both change in one addition */
@@ -99,7 +99,7 @@ static inline uint64_t ms_segment_version(const struct ms_segment *segment,
            (uint64_t)((const char *)entry - segment->base) >> granule_shift;
 }
 
-/* Hold a segment in place. In a read section, or where else it cannot be freed meanwhile. */
+/* Hold a segment in place; for views there is pins.h. In a read section, or where else it cannot be freed meanwhile. */
 static inline void ms_segment_pin(struct ms_segment *segment)
 {
     ms_add_acquire(&segment->pins, 1);
@@ -108,7 +108,7 @@ static inline void ms_segment_pin(struct ms_segment *segment)
 static inline void ms_segment_unpin(struct ms_segment *segment)
 {
     /* ORDER: release, so that our reads of the values happen before the segment is written again.
-     * Pairs with the acquire in recycle_locked(). */
+     * Pairs with the acquire in ms_segment_is_pinned(). */
     ms_sub_release(&segment->pins, 1);
 }
 

@@ -2,6 +2,7 @@
 #include "segment/validate.h"
 
 #include "segment/bitmap.h"
+#include "segment/pins.h"
 
 #if MS_VALIDATES
 
@@ -180,7 +181,7 @@ static const char *check_free(struct census *census, const struct ms_segment *st
     for (const struct ms_segment *segment = stack; segment != NULL; segment = segment->newer) {
         MS_REQUIRE(ms_load_relaxed(&segment->state) == MS_SEGMENT_FREE && !segment->is_solo,
                    "AR: a free segment is in another state");
-        MS_REQUIRE(ms_load_relaxed(&segment->pins) == 0, "AR: a free segment is pinned");
+        MS_REQUIRE(!ms_segment_is_pinned(census->arena, segment), "AR: a free segment is pinned");
         ++*count;
         note(census, segment, charged);
     }
@@ -238,7 +239,7 @@ const char *ms_arena_validate(struct ms_arena *arena, uint64_t others)
 
     MS_REQUIRE_VALID(ms_pages_validate(&arena->pages, &pages));
     MS_REQUIRE(ms_budget_charged(&arena->budget) ==
-                   arena->overhead + ms_arena_further_records(arena) + others + pages +
+                   arena->overhead + ms_arena_further_overhead(arena) + others + pages +
                        ((census.charged + arena->ahead) << arena->segment_shift),
                "AR-1, BU-2: the charge is not what is in use");
     return NULL;

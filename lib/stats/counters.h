@@ -81,6 +81,7 @@ struct ms_counter_stripe {
     atomic_uint writers; /* calls in flight that write: what closing waits for */
     /* A read that finds as many counted is looked at more closely. Like counts */
     atomic_uint_least64_t next_turn;
+    void *pins; /* the thread's row of segment/pins.h, once it has pinned; the thread's alone */
 } MS_ALIGNED(2 * MS_CACHE_LINE);
 
 struct ms_counters {

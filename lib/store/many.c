@@ -350,21 +350,22 @@ static MS_NOINLINE void complete_any(const struct reading *reading, size_t i)
 
     found.place = ms_arena_place_of(&store->arena, found.entry);
     found.segment = ms_arena_segment_of(&store->arena, found.place);
-    ms_segment_pin(found.segment);
+    void *const pin = ms_store_pin(store, found.segment);
     ms_eviction_touch(store->touch, &store->eviction, found.entry);
     ms_found_mark_versioned(&found);
     if (ms_unlikely((store->kept & MS_KEPT_TTL) != 0))
         renew(reading, i, &found);
     view->version = ms_found_version(store, &found);
-    view->pin = found.segment;
+    view->pin = pin;
 }
 
 /* Pin what was found and complete the views. Still in the read section of the lookups. */
 static void complete_views(const struct reading *reading)
 {
-    const memstore *const store = reading->store;
+    memstore *const store = reading->store;
     const uint64_t hot = ms_quick_hot(store);
-    const bool usual = is_usual(store);
+    const bool usual = is_usual(store) && ms_reader_current() != 0;
+    const ms_reader reader = ms_reader_current();
     int64_t offset = 0;
 
     for (size_t i = 0; i < reading->n; i++) {
@@ -374,7 +375,7 @@ static void complete_views(const struct reading *reading)
         if (ms_unlikely(entry == NULL))
             continue;
         if (ms_likely(usual) && ms_likely(!ms_entry_is_long(entry)))
-            view->pin = ms_quick_pin(store, hot, entry, &view->version);
+            view->pin = ms_quick_pin(store, hot, reader, entry, &view->version);
         else
             complete_any(reading, i);
         if (ms_unlikely(view->expires_at_ms != 0)) {
@@ -408,6 +409,8 @@ int ms_store_get_many(memstore *store, const memstore_key *keys, size_t n, memst
 {
     struct reading reading = {.store = store, .keys = keys, .n = n, .views = out};
 
+    if (ms_unlikely(ms_reader_current() == 0))
+        ms_reader_prepare();
     ms_rcu_read_lock();
     int status = ms_store_is_closed(store) ? MEMSTORE_ERR_CACHE_CLOSED : read_all(&reading);
     if (status == MEMSTORE_OK)

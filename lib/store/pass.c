@@ -54,7 +54,7 @@ void ms_pass_give(struct ms_pass *pass, memstore_view *view)
 {
     pass->holder = ms_thread_serial();
     /* ORDER: release, so that the holder is written first (PS-1 in the child of a fork()). */
-    ms_store_release(&pass->segment, view->pin);
+    ms_store_release(&pass->pin, view->pin);
     view->pin = (void *)((uintptr_t)pass | 1);
 }
 
@@ -62,7 +62,7 @@ struct ms_pass *ms_pass_withdraw(memstore_view *view)
 {
     struct ms_pass *pass = (struct ms_pass *)((uintptr_t)view->pin & ~(uintptr_t)1);
 
-    view->pin = ms_load_relaxed(&pass->segment);
+    view->pin = ms_load_relaxed(&pass->pin);
     return pass;
 }
 
@@ -71,7 +71,7 @@ void ms_pass_put(struct ms_pass *pass)
     struct ms_passes *passes = pass->owner;
 
     ms_mutex_lock(&passes->lock);
-    ms_store_relaxed(&pass->segment, NULL);
+    ms_store_relaxed(&pass->pin, NULL);
     push_free_locked(passes, pass);
     ms_mutex_unlock(&passes->lock);
 }
@@ -82,7 +82,7 @@ uint32_t ms_passes_recount(struct ms_passes *passes)
 
     passes->free = NULL;
     for (struct ms_pass *pass = passes->made; pass != NULL; pass = pass->next_made) {
-        if (ms_load_relaxed(&pass->segment) == NULL)
+        if (ms_load_relaxed(&pass->pin) == NULL)
             push_free_locked(passes, pass);
         else if (pass->holder == ms_thread_serial())
             own++;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a view holds in a store that bounds how many are held: a pass, which the view's `pin`
- * refers to, marked by its lowest bit, and which refers to the segment in turn. It finds its way
+ * refers to, marked by its lowest bit, and which keeps the pin in turn. It finds its way
  * back to the store whichever thread releases the view, and tells which thread got it: after
  * fork() the child counts the views of its one thread and no others.
  *
- * PS-1  A pass is free exactly when its segment is NULL.
+ * PS-1  A pass is free exactly when its pin is NULL.
  * PS-2  A pass is `counted` from when a view gets it until that is released; but not any more in
  *       a child whose one thread has not got the view. */
 #ifndef MS_STORE_PASS_H
@@ -21,7 +21,7 @@ struct ms_pass {
     struct ms_passes *owner;
     uint64_t holder; /* thread that got the view; 0 = not counted */
     /* of the view. Set after the holder, so that a fork() in between leaves the pass free */
-    _Atomic(struct ms_segment *) segment;
+    _Atomic(void *) pin;
     struct ms_pass *next_made;
     struct ms_pass *next_free;
 };
@@ -46,7 +46,7 @@ static inline bool ms_view_has_pass(const memstore_view *view)
 {
     return ((uintptr_t)view->pin & 1) != 0;
 }
-/* The pass of a view that holds one; from now on the view merely pins its segment. */
+/* The pass of a view that holds one; from now on the view has merely its pin. */
 struct ms_pass *ms_pass_withdraw(memstore_view *view);
 /* Make a pass free again. */
 void ms_pass_put(struct ms_pass *pass);

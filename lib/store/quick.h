@@ -13,6 +13,8 @@
 
 #include "store/lookup.h"
 
+#include "segment/pins.h"
+
 #include "util/quick_key.h"
 
 /* The word is read in the section: its flags are cleared by close, which waits for sections.
@@ -190,15 +192,19 @@ MS_ALWAYS_INLINE struct ms_segment *ms_quick_segment(const memstore *store, uint
 
 /* Hold an entry of a usual store in place for a view and note that; the version is what the view is to
  * tell. In a read section, which is what keeps the segment from being reused until the pin counts. */
-MS_ALWAYS_INLINE struct ms_segment *ms_quick_pin(const memstore *store, uint64_t hot,
-                                                 struct ms_entry *entry, uint64_t *version)
+MS_ALWAYS_INLINE void *ms_quick_pin(memstore *store, uint64_t hot, ms_reader reader,
+                                    struct ms_entry *entry, uint64_t *version)
 {
-    struct ms_segment *segment = ms_quick_segment(store, hot, entry);
+    const size_t offset = (size_t)((const char *)entry - ms_quick_base(hot));
+    struct ms_segment *const segment = ms_arena_segment_at(&store->arena, offset);
+    struct ms_pin_row *const row = ms_quick_stripe(store, reader)->pins;
+    void *const pin = ms_likely(row != NULL) && ms_likely(offset < store->arena.pages_offset)
+                          ? ms_pin_take(row, offset >> store->arena.segment_shift)
+                          : ms_store_pin(store, segment);
 
-    ms_segment_pin(segment);
     ms_quick_touch_viewed(entry);
     *version = ms_segment_version(segment, entry, MS_HOT_GRANULE_SHIFT);
-    return segment;
+    return pin;
 }
 
 #endif

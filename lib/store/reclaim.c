@@ -8,6 +8,7 @@
 #include "store/lookup.h"
 
 #include "expiry/ttl_class.h"
+#include "segment/pins.h"
 #include "store/notify.h"
 #include "store/slide.h"
 #include "store/tell.h"
@@ -436,6 +437,7 @@ struct ms_segment *ms_reclaim_stalest(memstore *store)
 /* ---- Choosing what to compact ---- */
 
 struct emptiest {
+    const struct ms_arena *arena;
     struct ms_segment *segment;
     uint32_t dead;
 };
@@ -445,18 +447,17 @@ static void consider(struct ms_segment *segment, void *context)
     struct emptiest *best = context;
 
     if (ms_load_relaxed(&segment->state) != MS_SEGMENT_SEALED || segment->is_solo ||
-        segment->queue == MS_QUEUE_RECORDS || ms_load_relaxed(&segment->inflight) != 0 ||
-        ms_load_relaxed(&segment->pins) != 0)
+        segment->queue == MS_QUEUE_RECORDS || ms_load_relaxed(&segment->inflight) != 0)
         return;
     /* Not what is left unused at the end: moving wins none of that. */
     const uint32_t dead = ms_segment_dead_bytes(segment);
-    if (dead > best->dead)
-        *best = (struct emptiest){segment, dead};
+    if (dead > best->dead && !ms_segment_is_pinned(best->arena, segment))
+        *best = (struct emptiest){best->arena, segment, dead};
 }
 
 struct ms_segment *ms_reclaim_emptiest(memstore *store, uint32_t num, uint32_t den)
 {
-    struct emptiest best = {NULL, 0};
+    struct emptiest best = {&store->arena, NULL, 0};
 
     ms_arena_each(&store->arena, consider, &best);
     if (best.segment == NULL || (uint64_t)best.dead * den < (uint64_t)best.segment->capacity * num)

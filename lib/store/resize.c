@@ -41,17 +41,10 @@ struct resize {
 
 /* ---- The least that is needed ---- */
 
-static void sum_pinned(struct ms_segment *segment, void *context)
-{
-    if (ms_load_relaxed(&segment->pins) != 0)
-        *(uint64_t *)context += segment->capacity;
-}
-
 /* Refuse what could never be reached. Reclaim lock held. */
 static int check_target(memstore *store, uint64_t target, char why[static MS_WHY_SIZE])
 {
     const uint64_t least = ms_arena_least_limit(&store->arena) + ms_events_charged(&store->events);
-    uint64_t pinned = 0;
 
     if (target < least) {
         snprintf(why, MS_WHY_SIZE,
@@ -61,7 +54,7 @@ static int check_target(memstore *store, uint64_t target, char why[static MS_WHY
                  target, least);
         return MEMSTORE_ERR_INVALID_CONFIG;
     }
-    ms_arena_each(&store->arena, sum_pinned, &pinned);
+    const uint64_t pinned = ms_arena_pinned(&store->arena);
     if (target < least + pinned) {
         snprintf(why, MS_WHY_SIZE,
                  "%" PRIu64 " bytes are too few while views hold %" PRIu64 "; with these %" PRIu64

@@ -139,12 +139,13 @@ static bool evict_one(memstore *store, int64_t deadline_us)
 }
 
 /* Free what was emptied before. Where memory allows it, a grace period is not waited for before
- * another segment has been emptied: that one is the next writer's. */
+ * another segment has been emptied: that one is the next writer's. The maintenance thread lets it pass
+ * itself: nobody else does. */
 static bool harvest(memstore *store, int64_t deadline_us)
 {
     const struct ms_arena *arena = &store->arena;
 
-    if (!ms_harvest_begin_locked(store))
+    if (ms_maintenance_is_me() || !ms_harvest_begin_locked(store))
         return ms_harvest_locked(store, deadline_us);
     const bool waits =
         arena->segment_count < AHEAD_FROM_SEGMENTS || ms_arena_has_limbo(&store->arena, 2);
@@ -191,22 +192,14 @@ static bool is_satisfied(memstore *store, uint64_t bytes)
     return ms_budget_limit(&arena->budget) >= ms_budget_charged(&arena->budget) + need;
 }
 
-static void sum_pinned(struct ms_segment *segment, void *context)
-{
-    if (ms_load_relaxed(&segment->pins) != 0)
-        *(uint64_t *)context += segment->capacity;
-}
-
 /* Why no room could be made. */
 static int why_none(memstore *store)
 {
-    uint64_t pinned = 0;
-
     if (store->settings.eviction == MS_EVICTION_NONE)
         return MEMSTORE_ERR_CACHE_FULL;
-    ms_arena_each(&store->arena, sum_pinned, &pinned);
-    return pinned >= ms_budget_limit(&store->arena.budget) / 2 ? MEMSTORE_ERR_MEMORY_EXHAUSTED
-                                                               : MEMSTORE_ERR_GC_PRESSURE;
+    return ms_arena_pinned(&store->arena) >= ms_budget_limit(&store->arena.budget) / 2
+               ? MEMSTORE_ERR_MEMORY_EXHAUSTED
+               : MEMSTORE_ERR_GC_PRESSURE;
 }
 
 /* Nothing could be reclaimed: list what is still being appended to, once; then wait for views,

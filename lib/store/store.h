@@ -131,7 +131,7 @@ struct memstore {
     atomic_bool sweeping; /* the holder of the reclaim lock is removing what has expired */
 
     ms_mutex retired_lock;
-    uint64_t ripening; /* the grace period that was begun, or 0; reclaim lock */
+    uint64_t ripening;                   /* the grace period that was begun, or 0; reclaim lock */
     struct ms_retired *retired;          /* waiting for a grace period */
     struct ms_retired *retired_ripening; /* from here on for the one that was begun */
     atomic_uint_least64_t retired_bytes;
@@ -247,6 +247,9 @@ int ms_store_get_created(memstore *store, const void *key, size_t key_size, int6
 /* ---- store/view.c ---- */
 int ms_store_get_view(memstore *store, const void *key, size_t key_size, memstore_view *out);
 void ms_view_release(memstore_view *view);
+/* Hold a segment in place for a view, which is to have this pin. In a read section, or where else it
+ * cannot be freed meanwhile. */
+void *ms_store_pin(memstore *store, struct ms_segment *segment);
 /* A view of an entry that is published under its shard's lock, or that is still reserved. Pins its
  * segment. */
 void ms_view_of(memstore *store, const struct ms_found *found, memstore_view *out);

@@ -95,8 +95,9 @@ int ms_upkeep_run(memstore *store, int64_t budget_us, bool exact)
     while (busy) {
         if (!lock_reclaim(store, exact, budget_us != 0 ? deadline : ms_store_deadline(store)))
             return MEMSTORE_ERR_LOCK_TIMEOUT;
-        busy = !ms_store_is_closed(store) && step_locked(store, exact);
-        const bool ripens = ms_maintenance_is_me() && ms_harvest_begin_locked(store);
+        const bool closed = ms_store_is_closed(store);
+        busy = !closed && step_locked(store, exact);
+        const bool ripens = !closed && ms_maintenance_is_me() && ms_harvest_begin_locked(store);
         ms_mutex_unlock(&store->reclaim_lock);
         if (ripens) {
             ms_maintenance_pass_grace_periods();

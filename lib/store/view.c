@@ -28,17 +28,28 @@ int64_t ms_store_unix_expiry(memstore *store, int64_t expiry)
     return expiry == MS_NEVER ? 0 : expiry + unix_offset(store);
 }
 
+void *ms_store_pin(memstore *store, struct ms_segment *segment)
+{
+    struct ms_counter_stripe *const own = ms_counters_own(&store->counters);
+    const size_t number = (size_t)(segment - store->arena.segments);
+
+    if (own == NULL || segment->is_solo || number >= MS_PIN_ROW_COUNTS)
+        return ms_pin_take_shared(segment);
+    if (own->pins == NULL)
+        own->pins = ms_pin_own_row(&store->arena, ms_thread_slot());
+    return own->pins != NULL ? ms_pin_take(own->pins, number) : ms_pin_take_shared(segment);
+}
+
 void ms_view_of(memstore *store, const struct ms_found *found, memstore_view *out)
 {
     const int64_t expiry = ms_found_expiry(found);
 
-    ms_segment_pin(found->segment);
+    out->pin = ms_store_pin(store, found->segment);
     ms_found_mark_versioned(found);
     out->data = found->parts.value;
     out->size = found->parts.value_size;
     out->version = ms_found_version(store, found);
     out->expires_at_ms = ms_store_unix_expiry(store, expiry);
-    out->pin = found->segment;
 }
 
 static MS_NOINLINE int missed_view(memstore *store, const void *key, size_t key_size)
@@ -131,7 +142,7 @@ int ms_store_get_view(memstore *store, const void *key, size_t key_size, memstor
     out->data = (const char *)(found.entry + 1) + key_size;
     out->size = ms_quick_value_size(found.head);
     out->expires_at_ms = 0;
-    out->pin = ms_quick_pin(store, hot, found.entry, &out->version);
+    out->pin = ms_quick_pin(store, hot, reader, found.entry, &out->version);
     ms_reader_leave(reader);
     return MEMSTORE_OK;
 }
@@ -140,11 +151,12 @@ int ms_store_get_view(memstore *store, const void *key, size_t key_size, memstor
 
 void ms_view_share(const memstore_view *view, memstore_view *out)
 {
-    if (ms_view_is_kept(view))
-        ms_kept_share(view);
-    else if (view->pin != NULL)
-        ms_segment_pin(view->pin);
     *out = *view;
+    if (ms_view_is_kept(view)) {
+        ms_kept_share(view);
+    } else if (view->pin != NULL) {
+        ms_pin_share(view->pin);
+    }
 }
 
 void ms_view_give_back_marked(memstore_view *view)
@@ -162,6 +174,6 @@ void ms_view_give_back_marked(memstore_view *view)
 void ms_view_release(memstore_view *view)
 {
     if (view->pin != NULL)
-        ms_segment_unpin(view->pin);
+        ms_pin_release(view->pin);
     *view = (memstore_view){0};
 }

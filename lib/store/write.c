@@ -3,6 +3,7 @@
  * the condition checked and the entry published by one store to the key's slot. So a refused
  * write has changed nothing that a reader can see. */
 #include "expiry/ttl_class.h"
+#include "segment/pins.h"
 #include "store/heat.h"
 #include "store/lookup.h"
 #include "store/notify.h"
@@ -257,13 +258,12 @@ void ms_store_note_expiry(memstore *store, struct ms_segment *segment, int64_t e
 static void view_reserved(memstore *store, const struct ms_write *write,
                           const struct ms_reserved *reserved)
 {
-    ms_segment_pin(reserved->segment);
     *write->pinned = (memstore_view){
         .data = reserved->key + write->key.size,
         .size = write->value_size,
         .version = ms_arena_version(&store->arena, reserved->place, reserved->segment),
         .expires_at_ms = ms_store_unix_expiry(store, write->life.expiry),
-        .pin = reserved->segment,
+        .pin = ms_pin_take_shared(reserved->segment),
     };
 }
 

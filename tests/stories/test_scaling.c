@@ -38,16 +38,21 @@ static size_t key_of(unsigned number, char key[64])
     return (size_t)snprintf(key, 64, forms[number % 3], number);
 }
 
-static void open_store(const char *eviction)
+static void open_store_of(const char *limit, const char *eviction)
 {
     unsigned char value[300] = {7};
 
-    store = test_open(eviction, "performance.memory_limit=4MiB", "maintenance=manual", NULL);
+    store = test_open(eviction, limit, "maintenance=manual", NULL);
     for (unsigned i = 0; i < ENTRIES; i++) {
         char key[64];
         assert_ok(memstore_set(store, key, key_of(i, key), value, i % sizeof value,
                                i % 5 == 0 ? 3600 * 1000 : 0));
     }
+}
+
+static void open_store(const char *eviction)
+{
+    open_store_of("performance.memory_limit=4MiB", eviction);
 }
 
 /* ---- Reads ---- */
@@ -126,6 +131,26 @@ static void view_one(void)
 
     CHECK_OK(memstore_get_view(store, key, key_of(1, key), &view));
     memstore_view_release(&view);
+}
+
+/* By get_view, and 16 at a time by get_many. */
+static void view_all(void)
+{
+    for (unsigned i = 0; i < ENTRIES; i += 16) {
+        char names[16][64];
+        memstore_key keys[16];
+        memstore_view views[16];
+        size_t found;
+
+        for (unsigned k = 0; k < 16; k++) {
+            keys[k] = (memstore_key){names[k], key_of(i + k, names[k])};
+            CHECK_OK(memstore_get_view(store, keys[k].data, keys[k].size, &views[0]));
+            memstore_view_release(&views[0]);
+        }
+        CHECK_OK(memstore_get_many(store, keys, 16, views, &found));
+        CHECK(found == 16);
+        memstore_view_release_many(views, 16);
+    }
 }
 
 /* ---- A reader that reads when told to ---- */
@@ -421,8 +446,23 @@ Test(scaling, reads_need_no_more_than_to_read_the_stores_memory)
     }
 }
 
-/* A view is known to its segment. */
-Test(scaling, a_view_writes_its_segments_record, .signal = SIGSEGV, .disabled = !CAN_COMPARE)
+/* Where they lie is the one part of the store that is not made read-only. */
+Test(scaling, views_need_to_write_no_more_than_the_counts_of_their_thread)
+{
+    static const char *const evictions[] = {"eviction=s3fifo", "eviction=fifo", "eviction=none"};
+
+    for (size_t i = 0; i < TEST_COUNT_OF(evictions); i++) {
+        open_store_of("performance.memory_limit=64MiB", evictions[i]);
+        start_reader();
+        let_read(view_all);
+        read_protected(view_all);
+        stop_reader();
+    }
+}
+
+/* Where there are no counts for a thread a view is known to its segment. */
+Test(scaling, a_view_in_a_small_store_writes_its_segments_record, .signal = SIGSEGV,
+     .disabled = !CAN_COMPARE)
 {
     open_store("eviction=s3fifo");
     start_reader();

@@ -3201,6 +3201,8 @@ struct ms_arena_options {
     bool evicts;
     enum ms_arena_paging paging;
 };
+#define MS_PIN_ROW_SIZE (UINT32_C(1) << 16)
+#define MS_PIN_ROW_COUNTS (MS_PIN_ROW_SIZE / 8 - 1)
 struct ms_arena {
     char *base;
     struct ms_segment *segments;
@@ -3216,6 +3218,10 @@ struct ms_arena {
     uint32_t stripes;
     uint32_t ttl_classes;
     uint32_t reserve;
+    uint32_t pin_row_count;
+    uint32_t pin_row_bytes;
+    char *pin_rows;
+    char *pin_memory;
     uint32_t huge_from;
     size_t reserved_bytes;
     size_t segments_bytes;
@@ -3223,6 +3229,7 @@ struct ms_arena {
     uint64_t overhead;
     uint64_t largest_limit;
     uint32_t charged_records;
+    atomic_uint_least64_t pin_rows_made;
     bool holds;
     struct ms_budget budget;
     struct ms_pages pages;
@@ -3245,9 +3252,11 @@ struct ms_arena {
 bool ms_arena_init(struct ms_arena *arena, const struct ms_arena_options *options,
                    bool *out_of_memory);
 void ms_arena_fini(struct ms_arena *arena);
-static inline uint64_t ms_arena_further_records(const struct ms_arena *arena)
+static inline uint64_t ms_arena_further_overhead(const struct ms_arena *arena)
 {
-    return (arena->charged_records - arena->segment_count) * sizeof(struct ms_segment);
+    return (arena->charged_records - arena->segment_count) * sizeof(struct ms_segment) +
+           (uint64_t)__builtin_popcountll(ms_load_relaxed(&arena->pin_rows_made)) *
+               arena->pin_row_bytes;
 }
 uint64_t ms_arena_least_limit(const struct ms_arena *arena);
 void ms_arena_set_limit(struct ms_arena *arena, uint64_t limit);
@@ -3327,6 +3336,8 @@ uint32_t ms_arena_available(struct ms_arena *arena);
 uint32_t ms_arena_most_in_use(struct ms_arena *arena);
 bool ms_arena_has_limbo(struct ms_arena *arena, uint32_t least);
 bool ms_arena_has_waiting(struct ms_arena *arena);
+bool ms_arena_charge_row(struct ms_arena *arena);
+uint64_t ms_arena_pinned(struct ms_arena *arena);
 typedef void (*ms_segment_fn)(struct ms_segment *segment, void *context);
 void ms_arena_each(struct ms_arena *arena, ms_segment_fn fn, void *context);
 uint64_t ms_arena_resident(struct ms_arena *arena);
@@ -3555,6 +3566,65 @@ struct ms_segment *ms_backing_take(struct ms_arena *arena, uint64_t spare);
 void ms_backing_give(struct ms_arena *arena, struct ms_segment *segment);
 uint64_t ms_backing_give_ahead(struct ms_arena *arena);
 #endif
+#ifndef MS_SEGMENT_PINS_H
+#define MS_SEGMENT_PINS_H
+#define MS_PIN_SHARED ((uintptr_t)1 << 63)
+struct ms_pin_count {
+    atomic_uint own;
+    atomic_uint others;
+};
+struct ms_pin_row {
+    atomic_uint owner;
+    uint32_t unused;
+    struct ms_pin_count counts[MS_PIN_ROW_COUNTS];
+};
+_Static_assert(sizeof(struct ms_pin_row) == MS_PIN_ROW_SIZE, "a row fills what it is aligned to");
+static inline struct ms_pin_row *ms_pin_row(const struct ms_arena *arena, uint32_t number)
+{
+    return (struct ms_pin_row *)(void *)(arena->pin_rows + (size_t)number * MS_PIN_ROW_SIZE);
+}
+struct ms_pin_row *ms_pin_own_row(struct ms_arena *arena, uint32_t number);
+MS_ALWAYS_INLINE void *ms_pin_take(struct ms_pin_row *row, size_t segment)
+{
+    struct ms_pin_count *const count = &row->counts[segment];
+    ms_store_relaxed(&count->own, ms_load_relaxed(&count->own) + 1);
+    return count;
+}
+static inline void *ms_pin_take_shared(struct ms_segment *segment)
+{
+    ms_segment_pin(segment);
+    return (void *)((uintptr_t)segment | MS_PIN_SHARED);
+}
+static inline bool ms_pin_is_shared(const void *pin)
+{
+    return ((uintptr_t)pin & MS_PIN_SHARED) != 0;
+}
+static inline struct ms_segment *ms_pin_record(const void *pin)
+{
+    return (struct ms_segment *)((uintptr_t)pin & ~MS_PIN_SHARED);
+}
+static inline void ms_pin_share(void *pin)
+{
+    if (ms_pin_is_shared(pin))
+        ms_segment_pin(ms_pin_record(pin));
+    else
+        ms_sub_relaxed(&((struct ms_pin_count *)pin)->others, 1);
+}
+MS_ALWAYS_INLINE void ms_pin_release(void *pin)
+{
+    if (ms_unlikely(ms_pin_is_shared(pin))) {
+        ms_segment_unpin(ms_pin_record(pin));
+        return;
+    }
+    const uintptr_t row = (uintptr_t)pin & ~(uintptr_t)(MS_PIN_ROW_SIZE - 1);
+    struct ms_pin_count *const count = pin;
+    if (ms_likely(ms_load_relaxed(&((struct ms_pin_row *)row)->owner) == ms_thread_slot_plus_one))
+        ms_store_release(&count->own, ms_load_relaxed(&count->own) - 1);
+    else
+        ms_add_release(&count->others, 1);
+}
+bool ms_segment_is_pinned(const struct ms_arena *arena, const struct ms_segment *segment);
+#endif
 #define SEGMENT_SHIFT_MIN 12
 #define SEGMENT_SHIFT_MAX 21
 static unsigned log2_floor(uint64_t n)
@@ -3601,6 +3671,19 @@ static uint32_t warm_segments(const struct ms_arena *arena)
 {
     return arena->reserve + clamp_u32(arena->segment_count / 128, 1, 16);
 }
+#define PIN_SHARE_DIVISOR 128
+#define PIN_ROWS_MOST 64
+#define PIN_ROWS_LEAST 4
+static void shape_rows(struct ms_arena *arena, uint64_t limit)
+{
+    const size_t counts =
+        arena->range_segments < MS_PIN_ROW_COUNTS ? arena->range_segments : MS_PIN_ROW_COUNTS;
+    arena->pin_row_bytes = (uint32_t)round_up((counts + 1) * 8, MS_PAGE_SIZE);
+    const uint64_t rows = limit / PIN_SHARE_DIVISOR / arena->pin_row_bytes;
+    arena->pin_row_count = rows < PIN_ROWS_LEAST  ? 0
+                           : rows < PIN_ROWS_MOST ? (uint32_t)rows
+                                                  : PIN_ROWS_MOST;
+}
 static void shape_arena(struct ms_arena *arena, uint64_t limit, uint64_t largest_limit)
 {
     arena->segment_shift = segment_shift_of(limit);
@@ -3616,17 +3699,33 @@ static void shape_arena(struct ms_arena *arena, uint64_t limit, uint64_t largest
     arena->pages_offset = arena->segments_bytes;
     arena->reserved_bytes = reserved_for(largest_limit);
     arena->granule_shift = granule_shift_of(arena->reserved_bytes);
+    shape_rows(arena, limit);
 }
 static size_t records_bytes(const struct ms_arena *arena)
 {
     return round_up(arena->range_segments * sizeof(struct ms_segment), MS_PAGE_SIZE);
 }
+static size_t reserved_for_rows(const struct ms_arena *arena)
+{
+    return arena->pin_row_count == 0 ? 0 : (size_t)(arena->pin_row_count + 1) * MS_PIN_ROW_SIZE;
+}
+static bool map_rows(struct ms_arena *arena)
+{
+    if (arena->pin_row_count == 0)
+        return true;
+    arena->pin_memory = ms_mem_reserve(reserved_for_rows(arena));
+    arena->pin_rows =
+        arena->pin_memory - (uintptr_t)arena->pin_memory % MS_PIN_ROW_SIZE + MS_PIN_ROW_SIZE;
+    return arena->pin_memory != NULL;
+}
 static void unmap_range(struct ms_arena *arena)
 {
     ms_pages_fini(&arena->pages);
     ms_mem_unreserve(arena->segments, records_bytes(arena));
+    ms_mem_unreserve(arena->pin_memory, reserved_for_rows(arena));
     ms_mem_unreserve(arena->base, arena->reserved_bytes);
     arena->segments = NULL;
+    arena->pin_memory = NULL;
     arena->base = NULL;
 }
 static unsigned unit_shift_of(const struct ms_arena *arena)
@@ -3639,7 +3738,7 @@ static bool map_range(struct ms_arena *arena, enum ms_arena_paging paging)
     const size_t pages = (arena->reserved_bytes - arena->pages_offset) / MS_PAGE_SIZE;
     arena->base = ms_mem_reserve(arena->reserved_bytes);
     arena->segments = ms_mem_reserve(records_bytes(arena));
-    if (arena->base == NULL || arena->segments == NULL)
+    if (arena->base == NULL || arena->segments == NULL || !map_rows(arena))
         return false;
     ms_backing_init(arena, paging);
     return ms_pages_init(&arena->pages, &arena->budget, arena->base + arena->pages_offset, pages,
@@ -3688,7 +3787,7 @@ void ms_arena_fini(struct ms_arena *arena)
 }
 uint64_t ms_arena_least_limit(const struct ms_arena *arena)
 {
-    return arena->overhead + ms_arena_further_records(arena) +
+    return arena->overhead + ms_arena_further_overhead(arena) +
            ((uint64_t)MS_ARENA_MIN_SEGMENTS << arena->segment_shift);
 }
 void ms_arena_set_limit(struct ms_arena *arena, uint64_t limit)
@@ -3734,6 +3833,22 @@ void ms_arena_each(struct ms_arena *arena, ms_segment_fn fn, void *context)
     }
     ms_mutex_unlock(&arena->pool_lock);
 }
+struct pinned {
+    const struct ms_arena *arena;
+    uint64_t bytes;
+};
+static void sum_pinned(struct ms_segment *segment, void *context)
+{
+    struct pinned *sum = context;
+    if (ms_segment_is_pinned(sum->arena, segment))
+        sum->bytes += segment->capacity;
+}
+uint64_t ms_arena_pinned(struct ms_arena *arena)
+{
+    struct pinned sum = {.arena = arena};
+    ms_arena_each(arena, sum_pinned, &sum);
+    return sum.bytes;
+}
 uint64_t ms_arena_resident(struct ms_arena *arena)
 {
     ms_mutex_lock(&arena->pool_lock);
@@ -3742,7 +3857,8 @@ uint64_t ms_arena_resident(struct ms_arena *arena)
     return ms_mem_resident(arena->base, round_up(touched + 1, MS_HUGE_PAGE_SIZE)) +
            ms_mem_resident(arena->base + arena->pages_offset, ms_pages_reach(&arena->pages)) +
            ms_mem_resident(arena->pages.map, arena->pages.map_bytes) +
-           ms_mem_resident(arena->segments, records_bytes(arena));
+           ms_mem_resident(arena->segments, records_bytes(arena)) +
+           ms_mem_resident(arena->pin_memory, reserved_for_rows(arena));
 }
 void ms_arena_each_slot_lock(struct ms_arena *arena, void (*fn)(ms_mutex *lock))
 {
@@ -4136,6 +4252,39 @@ size_t ms_pages_reach(struct ms_pages *pages)
     return whole < pages->count * MS_PAGE_SIZE ? whole : pages->count * MS_PAGE_SIZE;
 }
 
+/* lib/segment/pins.c */
+struct ms_pin_row *ms_pin_own_row(struct ms_arena *arena, uint32_t number)
+{
+    if (number >= arena->pin_row_count)
+        return NULL;
+    struct ms_pin_row *const row = ms_pin_row(arena, number);
+    if (ms_load_relaxed(&row->owner) == 0) {
+        if (!ms_arena_charge_row(arena))
+            return NULL;
+        ms_store_relaxed(&row->owner, number + 1);
+        ms_or_relaxed(&arena->pin_rows_made, UINT64_C(1) << number);
+    }
+    return row;
+}
+static bool is_pinned_in(const struct ms_pin_row *row, size_t segment)
+{
+    const struct ms_pin_count *const count = &row->counts[segment];
+    const uint32_t own = ms_load_acquire(&count->own);
+    return own != ms_load_acquire(&count->others);
+}
+bool ms_segment_is_pinned(const struct ms_arena *arena, const struct ms_segment *segment)
+{
+    uint64_t rows = ms_load_relaxed(&arena->pin_rows_made);
+    if (!segment->is_solo && segment - arena->segments < (ptrdiff_t)MS_PIN_ROW_COUNTS) {
+        for (; rows != 0; rows &= rows - 1) {
+            const uint32_t row = (uint32_t)__builtin_ctzll(rows);
+            if (is_pinned_in(ms_pin_row(arena, row), (size_t)(segment - arena->segments)))
+                return true;
+        }
+    }
+    return ms_load_acquire(&segment->pins) != 0;
+}
+
 /* lib/segment/pool.c */
 static void list_insert_locked(struct ms_segment_list *list, struct ms_segment *segment)
 {
@@ -4217,6 +4366,16 @@ struct ms_segment *ms_pool_open_segment(struct ms_arena *arena,
     }
     ms_mutex_unlock(&arena->pool_lock);
     return segment;
+}
+bool ms_arena_charge_row(struct ms_arena *arena)
+{
+    ms_mutex_lock(&arena->pool_lock);
+    const uint32_t missing =
+        arena->reserve > arena->warm_count ? arena->reserve - arena->warm_count : 0;
+    const bool charged = ms_budget_charge(&arena->budget, arena->pin_row_bytes,
+                                          (uint64_t)missing << arena->segment_shift);
+    ms_mutex_unlock(&arena->pool_lock);
+    return charged;
 }
 static bool is_empty(struct ms_segment *segment)
 {
@@ -4384,7 +4543,7 @@ static uint32_t recycle_locked(struct ms_arena *arena, struct ms_segment *stack)
     uint32_t freed = 0;
     while (stack != NULL) {
         struct ms_segment *segment = ms_segment_pop(&stack);
-        if (ms_load_acquire(&segment->pins) == 0 || ms_testing_has_fault(MS_FAULT_PINS_IGNORED)) {
+        if (!ms_segment_is_pinned(arena, segment) || ms_testing_has_fault(MS_FAULT_PINS_IGNORED)) {
             if (arena->wipes)
                 wipe_segment(segment);
             free_locked(arena, segment);
@@ -4631,7 +4790,7 @@ static const char *check_free(struct census *census, const struct ms_segment *st
     for (const struct ms_segment *segment = stack; segment != NULL; segment = segment->newer) {
         MS_REQUIRE(ms_load_relaxed(&segment->state) == MS_SEGMENT_FREE && !segment->is_solo,
                    "AR: a free segment is in another state");
-        MS_REQUIRE(ms_load_relaxed(&segment->pins) == 0, "AR: a free segment is pinned");
+        MS_REQUIRE(!ms_segment_is_pinned(census->arena, segment), "AR: a free segment is pinned");
         ++*count;
         segment_validate_note(census, segment, charged);
     }
@@ -4682,7 +4841,7 @@ const char *ms_arena_validate(struct ms_arena *arena, uint64_t others)
     MS_REQUIRE(census.solos == arena->solos, "AR: the large entries are miscounted");
     MS_REQUIRE_VALID(ms_pages_validate(&arena->pages, &pages));
     MS_REQUIRE(ms_budget_charged(&arena->budget) ==
-                   arena->overhead + ms_arena_further_records(arena) + others + pages +
+                   arena->overhead + ms_arena_further_overhead(arena) + others + pages +
                        ((census.charged + arena->ahead) << arena->segment_shift),
                "AR-1, BU-2: the charge is not what is in use");
     return NULL;
@@ -5336,7 +5495,7 @@ struct ms_segment *ms_eviction_oldest(struct ms_eviction *eviction, enum ms_list
     ms_mutex_lock(&arena->pool_lock);
     struct ms_segment *segment = arena->lists[list].oldest;
     while (segment != NULL &&
-           (ms_load_relaxed(&segment->inflight) != 0 || ms_load_relaxed(&segment->pins) != 0))
+           (ms_load_relaxed(&segment->inflight) != 0 || ms_segment_is_pinned(arena, segment)))
         segment = segment->newer;
     ms_mutex_unlock(&arena->pool_lock);
     return segment;
@@ -8246,6 +8405,7 @@ struct ms_counter_stripe {
     atomic_uint_least64_t counts[MS_COUNTERS];
     atomic_uint writers;
     atomic_uint_least64_t next_turn;
+    void *pins;
 } MS_ALIGNED(2 * MS_CACHE_LINE);
 struct ms_counters {
     struct ms_counter_stripe *stripes;
@@ -13228,7 +13388,7 @@ struct ms_passes;
 struct ms_pass {
     struct ms_passes *owner;
     uint64_t holder;
-    _Atomic(struct ms_segment *) segment;
+    _Atomic(void *) pin;
     struct ms_pass *next_made;
     struct ms_pass *next_free;
 };
@@ -13725,6 +13885,7 @@ int ms_store_get_expiry(memstore *store, const void *key, size_t key_size, int64
 int ms_store_get_created(memstore *store, const void *key, size_t key_size, int64_t *unix_ms);
 int ms_store_get_view(memstore *store, const void *key, size_t key_size, memstore_view *out);
 void ms_view_release(memstore_view *view);
+void *ms_store_pin(memstore *store, struct ms_segment *segment);
 void ms_view_of(memstore *store, const struct ms_found *found, memstore_view *out);
 void ms_view_share(const memstore_view *view, memstore_view *out);
 #define MS_VIEW_MARKS ((uintptr_t)7)
@@ -19242,14 +19403,18 @@ MS_ALWAYS_INLINE struct ms_segment *ms_quick_segment(const memstore *store, uint
 {
     return ms_arena_segment_at(&store->arena, (size_t)((const char *)entry - ms_quick_base(hot)));
 }
-MS_ALWAYS_INLINE struct ms_segment *ms_quick_pin(const memstore *store, uint64_t hot,
-                                                 struct ms_entry *entry, uint64_t *version)
+MS_ALWAYS_INLINE void *ms_quick_pin(memstore *store, uint64_t hot, ms_reader reader,
+                                    struct ms_entry *entry, uint64_t *version)
 {
-    struct ms_segment *segment = ms_quick_segment(store, hot, entry);
-    ms_segment_pin(segment);
+    const size_t offset = (size_t)((const char *)entry - ms_quick_base(hot));
+    struct ms_segment *const segment = ms_arena_segment_at(&store->arena, offset);
+    struct ms_pin_row *const row = ms_quick_stripe(store, reader)->pins;
+    void *const pin = ms_likely(row != NULL) && ms_likely(offset < store->arena.pages_offset)
+                          ? ms_pin_take(row, offset >> store->arena.segment_shift)
+                          : ms_store_pin(store, segment);
     ms_quick_touch_viewed(entry);
     *version = ms_segment_version(segment, entry, MS_HOT_GRANULE_SHIFT);
-    return segment;
+    return pin;
 }
 #endif
 #include <stdlib.h>
@@ -19520,19 +19685,20 @@ static MS_NOINLINE void complete_any(const struct reading *reading, size_t i)
     struct ms_found found = {.entry = view->pin};
     found.place = ms_arena_place_of(&store->arena, found.entry);
     found.segment = ms_arena_segment_of(&store->arena, found.place);
-    ms_segment_pin(found.segment);
+    void *const pin = ms_store_pin(store, found.segment);
     ms_eviction_touch(store->touch, &store->eviction, found.entry);
     ms_found_mark_versioned(&found);
     if (ms_unlikely((store->kept & MS_KEPT_TTL) != 0))
         store_many_renew(reading, i, &found);
     view->version = ms_found_version(store, &found);
-    view->pin = found.segment;
+    view->pin = pin;
 }
 static void complete_views(const struct reading *reading)
 {
-    const memstore *const store = reading->store;
+    memstore *const store = reading->store;
     const uint64_t hot = ms_quick_hot(store);
-    const bool usual = is_usual(store);
+    const bool usual = is_usual(store) && ms_reader_current() != 0;
+    const ms_reader reader = ms_reader_current();
     int64_t offset = 0;
     for (size_t i = 0; i < reading->n; i++) {
         memstore_view *view = &reading->views[i];
@@ -19540,7 +19706,7 @@ static void complete_views(const struct reading *reading)
         if (ms_unlikely(entry == NULL))
             continue;
         if (ms_likely(usual) && ms_likely(!ms_entry_is_long(entry)))
-            view->pin = ms_quick_pin(store, hot, entry, &view->version);
+            view->pin = ms_quick_pin(store, hot, reader, entry, &view->version);
         else
             complete_any(reading, i);
         if (ms_unlikely(view->expires_at_ms != 0)) {
@@ -19569,6 +19735,8 @@ int ms_store_get_many(memstore *store, const memstore_key *keys, size_t n, memst
                       size_t *found)
 {
     struct reading reading = {.store = store, .keys = keys, .n = n, .views = out};
+    if (ms_unlikely(ms_reader_current() == 0))
+        ms_reader_prepare();
     ms_rcu_read_lock();
     int status = ms_store_is_closed(store) ? MEMSTORE_ERR_CACHE_CLOSED : store_many_read_all(&reading);
     if (status == MEMSTORE_OK)
@@ -20446,20 +20614,20 @@ struct ms_pass *ms_pass_take(struct ms_passes *passes)
 void ms_pass_give(struct ms_pass *pass, memstore_view *view)
 {
     pass->holder = ms_thread_serial();
-    ms_store_release(&pass->segment, view->pin);
+    ms_store_release(&pass->pin, view->pin);
     view->pin = (void *)((uintptr_t)pass | 1);
 }
 struct ms_pass *ms_pass_withdraw(memstore_view *view)
 {
     struct ms_pass *pass = (struct ms_pass *)((uintptr_t)view->pin & ~(uintptr_t)1);
-    view->pin = ms_load_relaxed(&pass->segment);
+    view->pin = ms_load_relaxed(&pass->pin);
     return pass;
 }
 void ms_pass_put(struct ms_pass *pass)
 {
     struct ms_passes *passes = pass->owner;
     ms_mutex_lock(&passes->lock);
-    ms_store_relaxed(&pass->segment, NULL);
+    ms_store_relaxed(&pass->pin, NULL);
     push_free_locked(passes, pass);
     ms_mutex_unlock(&passes->lock);
 }
@@ -20468,7 +20636,7 @@ uint32_t ms_passes_recount(struct ms_passes *passes)
     uint32_t own = 0;
     passes->free = NULL;
     for (struct ms_pass *pass = passes->made; pass != NULL; pass = pass->next_made) {
-        if (ms_load_relaxed(&pass->segment) == NULL)
+        if (ms_load_relaxed(&pass->pin) == NULL)
             push_free_locked(passes, pass);
         else if (pass->holder == ms_thread_serial())
             own++;
@@ -21287,6 +21455,7 @@ struct ms_segment *ms_reclaim_stalest(memstore *store)
     return stalest;
 }
 struct emptiest {
+    const struct ms_arena *arena;
     struct ms_segment *segment;
     uint32_t dead;
 };
@@ -21294,16 +21463,15 @@ static void consider(struct ms_segment *segment, void *context)
 {
     struct emptiest *best = context;
     if (ms_load_relaxed(&segment->state) != MS_SEGMENT_SEALED || segment->is_solo ||
-        segment->queue == MS_QUEUE_RECORDS || ms_load_relaxed(&segment->inflight) != 0 ||
-        ms_load_relaxed(&segment->pins) != 0)
+        segment->queue == MS_QUEUE_RECORDS || ms_load_relaxed(&segment->inflight) != 0)
         return;
     const uint32_t dead = ms_segment_dead_bytes(segment);
-    if (dead > best->dead)
-        *best = (struct emptiest){segment, dead};
+    if (dead > best->dead && !ms_segment_is_pinned(best->arena, segment))
+        *best = (struct emptiest){best->arena, segment, dead};
 }
 struct ms_segment *ms_reclaim_emptiest(memstore *store, uint32_t num, uint32_t den)
 {
-    struct emptiest best = {NULL, 0};
+    struct emptiest best = {&store->arena, NULL, 0};
     ms_arena_each(&store->arena, consider, &best);
     if (best.segment == NULL || (uint64_t)best.dead * den < (uint64_t)best.segment->capacity * num)
         return NULL;
@@ -21478,6 +21646,7 @@ void ms_store_stats(memstore *store, memstore_stats *out)
     out->limit_raised = sums[MS_COUNT_LIMIT_RAISED];
 }
 struct byte_sums {
+    const struct ms_arena *arena;
     uint64_t live, dead, stale, unused, pinned, segments;
 };
 static void sum_segment(struct ms_segment *segment, void *context)
@@ -21488,12 +21657,12 @@ static void sum_segment(struct ms_segment *segment, void *context)
     sums->stale += stale;
     sums->dead += ms_segment_dead_bytes(segment);
     sums->unused += segment->capacity - ms_load_relaxed(&segment->used);
-    sums->pinned += ms_load_relaxed(&segment->pins) != 0 ? segment->capacity : 0;
+    sums->pinned += ms_segment_is_pinned(sums->arena, segment) ? segment->capacity : 0;
     sums->segments++;
 }
 void ms_store_live_and_dead(memstore *store, uint64_t *live, uint64_t *dead)
 {
-    struct byte_sums sums = {0};
+    struct byte_sums sums = {.arena = &store->arena};
     ms_arena_each(&store->arena, sum_segment, &sums);
     *live = sums.live;
     *dead = sums.dead;
@@ -21520,7 +21689,7 @@ void ms_store_memory_stats(memstore *store, memstore_memory_stats *out)
 void ms_store_measure_memory(memstore *store, memstore_memory_stats *out)
 {
     struct ms_arena *arena = &store->arena;
-    struct byte_sums sums = {0};
+    struct byte_sums sums = {.arena = &store->arena};
     tell_sums(store, out);
     ms_arena_each(arena, sum_segment, &sums);
     out->live = sums.live;
@@ -21603,15 +21772,9 @@ struct store_resize_resize {
     uint64_t target;
     bool sealed;
 };
-static void store_resize_sum_pinned(struct ms_segment *segment, void *context)
-{
-    if (ms_load_relaxed(&segment->pins) != 0)
-        *(uint64_t *)context += segment->capacity;
-}
 static int check_target(memstore *store, uint64_t target, char why[static MS_WHY_SIZE])
 {
     const uint64_t least = ms_arena_least_limit(&store->arena) + ms_events_charged(&store->events);
-    uint64_t pinned = 0;
     if (target < least) {
         snprintf(why, MS_WHY_SIZE,
                  "%" PRIu64
@@ -21620,7 +21783,7 @@ static int check_target(memstore *store, uint64_t target, char why[static MS_WHY
                  target, least);
         return MEMSTORE_ERR_INVALID_CONFIG;
     }
-    ms_arena_each(&store->arena, store_resize_sum_pinned, &pinned);
+    const uint64_t pinned = ms_arena_pinned(&store->arena);
     if (target < least + pinned) {
         snprintf(why, MS_WHY_SIZE,
                  "%" PRIu64 " bytes are too few while views hold %" PRIu64 "; with these %" PRIu64
@@ -22295,7 +22458,7 @@ static bool evict_one(memstore *store, int64_t deadline_us)
 static bool store_room_harvest(memstore *store, int64_t deadline_us)
 {
     const struct ms_arena *arena = &store->arena;
-    if (!ms_harvest_begin_locked(store))
+    if (ms_maintenance_is_me() || !ms_harvest_begin_locked(store))
         return ms_harvest_locked(store, deadline_us);
     const bool waits =
         arena->segment_count < AHEAD_FROM_SEGMENTS || ms_arena_has_limbo(&store->arena, 2);
@@ -22331,19 +22494,13 @@ static bool is_satisfied(memstore *store, uint64_t bytes)
         ms_arena_cool(arena, 0);
     return ms_budget_limit(&arena->budget) >= ms_budget_charged(&arena->budget) + need;
 }
-static void store_room_sum_pinned(struct ms_segment *segment, void *context)
-{
-    if (ms_load_relaxed(&segment->pins) != 0)
-        *(uint64_t *)context += segment->capacity;
-}
 static int why_none(memstore *store)
 {
-    uint64_t pinned = 0;
     if (store->settings.eviction == MS_EVICTION_NONE)
         return MEMSTORE_ERR_CACHE_FULL;
-    ms_arena_each(&store->arena, store_room_sum_pinned, &pinned);
-    return pinned >= ms_budget_limit(&store->arena.budget) / 2 ? MEMSTORE_ERR_MEMORY_EXHAUSTED
-                                                               : MEMSTORE_ERR_GC_PRESSURE;
+    return ms_arena_pinned(&store->arena) >= ms_budget_limit(&store->arena.budget) / 2
+               ? MEMSTORE_ERR_MEMORY_EXHAUSTED
+               : MEMSTORE_ERR_GC_PRESSURE;
 }
 static bool may_try_again(memstore *store, bool *sealed, int64_t deadline_us, bool *locked)
 {
@@ -24003,8 +24160,9 @@ int ms_upkeep_run(memstore *store, int64_t budget_us, bool exact)
     while (busy) {
         if (!lock_reclaim(store, exact, budget_us != 0 ? deadline : ms_store_deadline(store)))
             return MEMSTORE_ERR_LOCK_TIMEOUT;
-        busy = !ms_store_is_closed(store) && step_locked(store, exact);
-        const bool ripens = ms_maintenance_is_me() && ms_harvest_begin_locked(store);
+        const bool closed = ms_store_is_closed(store);
+        busy = !closed && step_locked(store, exact);
+        const bool ripens = !closed && ms_maintenance_is_me() && ms_harvest_begin_locked(store);
         ms_mutex_unlock(&store->reclaim_lock);
         if (ripens) {
             ms_maintenance_pass_grace_periods();
@@ -24178,16 +24336,25 @@ int64_t ms_store_unix_expiry(memstore *store, int64_t expiry)
 {
     return expiry == MS_NEVER ? 0 : expiry + unix_offset(store);
 }
+void *ms_store_pin(memstore *store, struct ms_segment *segment)
+{
+    struct ms_counter_stripe *const own = ms_counters_own(&store->counters);
+    const size_t number = (size_t)(segment - store->arena.segments);
+    if (own == NULL || segment->is_solo || number >= MS_PIN_ROW_COUNTS)
+        return ms_pin_take_shared(segment);
+    if (own->pins == NULL)
+        own->pins = ms_pin_own_row(&store->arena, ms_thread_slot());
+    return own->pins != NULL ? ms_pin_take(own->pins, number) : ms_pin_take_shared(segment);
+}
 void ms_view_of(memstore *store, const struct ms_found *found, memstore_view *out)
 {
     const int64_t expiry = ms_found_expiry(found);
-    ms_segment_pin(found->segment);
+    out->pin = ms_store_pin(store, found->segment);
     ms_found_mark_versioned(found);
     out->data = found->parts.value;
     out->size = found->parts.value_size;
     out->version = ms_found_version(store, found);
     out->expires_at_ms = ms_store_unix_expiry(store, expiry);
-    out->pin = found->segment;
 }
 static MS_NOINLINE int missed_view(memstore *store, const void *key, size_t key_size)
 {
@@ -24265,17 +24432,18 @@ int ms_store_get_view(memstore *store, const void *key, size_t key_size, memstor
     out->data = (const char *)(found.entry + 1) + key_size;
     out->size = ms_quick_value_size(found.head);
     out->expires_at_ms = 0;
-    out->pin = ms_quick_pin(store, hot, found.entry, &out->version);
+    out->pin = ms_quick_pin(store, hot, reader, found.entry, &out->version);
     ms_reader_leave(reader);
     return MEMSTORE_OK;
 }
 void ms_view_share(const memstore_view *view, memstore_view *out)
 {
-    if (ms_view_is_kept(view))
-        ms_kept_share(view);
-    else if (view->pin != NULL)
-        ms_segment_pin(view->pin);
     *out = *view;
+    if (ms_view_is_kept(view)) {
+        ms_kept_share(view);
+    } else if (view->pin != NULL) {
+        ms_pin_share(view->pin);
+    }
 }
 void ms_view_give_back_marked(memstore_view *view)
 {
@@ -24291,7 +24459,7 @@ void ms_view_give_back_marked(memstore_view *view)
 void ms_view_release(memstore_view *view)
 {
     if (view->pin != NULL)
-        ms_segment_unpin(view->pin);
+        ms_pin_release(view->pin);
     *view = (memstore_view){0};
 }
 
@@ -24668,13 +24836,12 @@ void ms_store_note_expiry(memstore *store, struct ms_segment *segment, int64_t e
 static void view_reserved(memstore *store, const struct ms_write *write,
                           const struct ms_reserved *reserved)
 {
-    ms_segment_pin(reserved->segment);
     *write->pinned = (memstore_view){
         .data = reserved->key + write->key.size,
         .size = write->value_size,
         .version = ms_arena_version(&store->arena, reserved->place, reserved->segment),
         .expires_at_ms = ms_store_unix_expiry(store, write->life.expiry),
-        .pin = reserved->segment,
+        .pin = ms_pin_take_shared(reserved->segment),
     };
 }
 int ms_store_try_write(memstore *store, const struct ms_write *write, uint64_t hash,

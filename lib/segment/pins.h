@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What holds segments in place: views, and whoever copies out of one.
+ *
+ * A view of a hot key must not write a line that other cores write. So threads count what they pin in rows
+ * of their own, without locked instructions; a row has a count for each segment. Threads that have no row,
+ * and large entries, which lie outside the range that the rows count, count in the segment's record.
+ *
+ * A pin is the address of its count in a row; or that of the record, with MS_PIN_SHARED. Rows are aligned
+ * to their size, so that who releases a pin finds the row's owner at its beginning.
+ *
+ * PN-1  `own` of a row is written by its thread alone. The number of a thread is given to another only when
+ *       it has ended.
+ * PN-2  Who releases a pin of another thread's row adds to `others`, and who shares a view takes one from
+ *       `others` or adds to the record, where its pin is. Each row holds a segment own - others times.
+ * PN-3  Once no reader can reach a segment, `own` only falls: who looks at `own` first and at `others` after
+ *       it, and finds them equal, has seen the end of all pins of the row. */
+#ifndef MS_SEGMENT_PINS_H
+#define MS_SEGMENT_PINS_H
+
+#include "platform/thread.h"
+#include "segment/arena.h"
+
+#define MS_PIN_SHARED ((uintptr_t)1 << 63)
+
+struct ms_pin_count {
+    atomic_uint own;
+    atomic_uint others; /* release to add; acquire, after `own` */
+};
+
+struct ms_pin_row {
+    atomic_uint owner; /* the number of its thread + 1; 0 = not in use yet */
+    uint32_t unused;
+    struct ms_pin_count counts[MS_PIN_ROW_COUNTS];
+};
+
+_Static_assert(sizeof(struct ms_pin_row) == MS_PIN_ROW_SIZE, "a row fills what it is aligned to");
+
+static inline struct ms_pin_row *ms_pin_row(const struct ms_arena *arena, uint32_t number)
+{
+    return (struct ms_pin_row *)(void *)(arena->pin_rows + (size_t)number * MS_PIN_ROW_SIZE);
+}
+
+/* The row of the calling thread, whose number it is, or NULL when there is none for it. */
+struct ms_pin_row *ms_pin_own_row(struct ms_arena *arena, uint32_t number);
+
+/* Count a pin of the segment with this number in a row of one's own. In a read section, or where else the
+ * segment cannot be freed meanwhile. */
+MS_ALWAYS_INLINE void *ms_pin_take(struct ms_pin_row *row, size_t segment)
+{
+    struct ms_pin_count *const count = &row->counts[segment];
+
+    /* ORDER: none of its own: who reclaims waits for the end of the section. */
+    ms_store_relaxed(&count->own, ms_load_relaxed(&count->own) + 1);
+    return count;
+}
+
+/* The same in the segment's record. */
+static inline void *ms_pin_take_shared(struct ms_segment *segment)
+{
+    ms_segment_pin(segment);
+    return (void *)((uintptr_t)segment | MS_PIN_SHARED);
+}
+
+static inline bool ms_pin_is_shared(const void *pin)
+{
+    return ((uintptr_t)pin & MS_PIN_SHARED) != 0;
+}
+
+static inline struct ms_segment *ms_pin_record(const void *pin)
+{
+    return (struct ms_segment *)((uintptr_t)pin & ~MS_PIN_SHARED);
+}
+
+/* Once more, by a thread that has not taken it. */
+static inline void ms_pin_share(void *pin)
+{
+    if (ms_pin_is_shared(pin))
+        ms_segment_pin(ms_pin_record(pin));
+    else
+        ms_sub_relaxed(&((struct ms_pin_count *)pin)->others, 1);
+}
+
+/* Let go of it. Any thread. */
+MS_ALWAYS_INLINE void ms_pin_release(void *pin)
+{
+    if (ms_unlikely(ms_pin_is_shared(pin))) {
+        ms_segment_unpin(ms_pin_record(pin));
+        return;
+    }
+    const uintptr_t row = (uintptr_t)pin & ~(uintptr_t)(MS_PIN_ROW_SIZE - 1);
+    struct ms_pin_count *const count = pin;
+
+    /* ORDER: release, as in ms_segment_unpin(). */
+    if (ms_likely(ms_load_relaxed(&((struct ms_pin_row *)row)->owner) == ms_thread_slot_plus_one))
+        ms_store_release(&count->own, ms_load_relaxed(&count->own) - 1);
+    else
+        ms_add_release(&count->others, 1);
+}
+
+/* Whether anything holds it: for certain where PN-3 says so, else as of a moment. */
+bool ms_segment_is_pinned(const struct ms_arena *arena, const struct ms_segment *segment);
+
+#endif

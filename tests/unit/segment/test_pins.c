@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "segment/pins.h"
+
+#include "platform/reader.h"
+#include "unit/room.h"
+
+#include <pthread.h>
+
+#define MIB (UINT64_C(1) << 20)
+
+static struct ms_segment *open_one(struct ms_arena *arena)
+{
+    const struct ms_placement placement = room_placement(MS_QUEUE_NEW);
+    const struct ms_entry_shape shape = room_shape(arena, 100);
+    struct ms_reserved reserved;
+
+    cr_assert(ms_arena_reserve(arena, &placement, &shape, &reserved));
+    ms_arena_publish(&reserved);
+    ms_arena_landed(reserved.segment);
+    return reserved.segment;
+}
+
+/* What the calling thread pins, in its row. */
+static void *pin(struct ms_arena *arena, struct ms_segment *segment)
+{
+    ms_reader_prepare();
+    struct ms_pin_row *const row = ms_pin_own_row(arena, ms_thread_slot());
+
+    cr_assert_not_null(row);
+    return ms_pin_take(row, (size_t)(segment - arena->segments));
+}
+
+static void *release(void *taken)
+{
+    ms_pin_release(taken);
+    return NULL;
+}
+
+static void by_another_thread(void *(*what)(void *), void *taken)
+{
+    pthread_t other;
+
+    /* It is given another number than ours. */
+    (void)ms_thread_slot();
+    cr_assert_eq(pthread_create(&other, NULL, what, taken), 0);
+    pthread_join(other, NULL);
+}
+
+Test(pins, a_segment_is_pinned_until_each_pin_is_released)
+{
+    struct ms_arena *arena = room_open(16 * MIB);
+    struct ms_segment *segment = open_one(arena);
+
+    cr_assert_not(ms_segment_is_pinned(arena, segment));
+    void *const first = pin(arena, segment), *const second = pin(arena, segment);
+    cr_assert_eq(first, second, "both are counted in one place");
+    ms_pin_release(first);
+    cr_assert(ms_segment_is_pinned(arena, segment));
+    ms_pin_release(second);
+    cr_assert_not(ms_segment_is_pinned(arena, segment));
+    room_close(arena);
+}
+
+Test(pins, another_thread_may_release_what_this_one_has_pinned)
+{
+    struct ms_arena *arena = room_open(16 * MIB);
+    struct ms_segment *segment = open_one(arena);
+    void *const first = pin(arena, segment), *const second = pin(arena, segment);
+
+    by_another_thread(release, first);
+    cr_assert(ms_segment_is_pinned(arena, segment));
+    by_another_thread(release, second);
+    cr_assert_not(ms_segment_is_pinned(arena, segment));
+    ms_pin_release(pin(arena, segment));
+    cr_assert_not(ms_segment_is_pinned(arena, segment));
+    room_close(arena);
+}
+
+static void *share(void *taken)
+{
+    ms_pin_share(taken);
+    return NULL;
+}
+
+Test(pins, a_shared_pin_holds_until_both_are_released_whoever_does_it)
+{
+    struct ms_arena *arena = room_open(16 * MIB);
+    struct ms_segment *segment = open_one(arena);
+
+    for (int order = 0; order < 4; order++) {
+        void *const taken = pin(arena, segment);
+
+        if (order % 2 == 0)
+            by_another_thread(share, taken);
+        else
+            ms_pin_share(taken);
+        if (order / 2 == 0)
+            by_another_thread(release, taken);
+        else
+            ms_pin_release(taken);
+        cr_assert(ms_segment_is_pinned(arena, segment), "order %d", order);
+        ms_pin_release(taken);
+        cr_assert_not(ms_segment_is_pinned(arena, segment), "order %d", order);
+    }
+    room_close(arena);
+}
+
+Test(pins, pins_of_one_segment_are_not_those_of_another)
+{
+    struct ms_arena *arena = room_open(16 * MIB);
+    struct ms_segment *segment = open_one(arena);
+    struct ms_segment *const next = segment + 1;
+    void *const taken = pin(arena, segment);
+
+    cr_assert_not(ms_segment_is_pinned(arena, next));
+    void *const recorded = ms_pin_take_shared(next);
+    cr_assert(ms_pin_is_shared(recorded) && !ms_pin_is_shared(taken));
+    ms_pin_release(taken);
+    cr_assert(ms_segment_is_pinned(arena, next) && !ms_segment_is_pinned(arena, segment));
+    ms_pin_share(recorded);
+    ms_pin_release(recorded);
+    cr_assert(ms_segment_is_pinned(arena, next));
+    ms_pin_release(recorded);
+    cr_assert_not(ms_segment_is_pinned(arena, next));
+    room_close(arena);
+}
+
+struct pinned {
+    struct ms_arena *arena;
+    struct ms_segment *segment;
+    void *taken;
+    uint32_t number; /* of the thread */
+};
+
+static void *take_and_end(void *place)
+{
+    struct pinned *const pinned = place;
+
+    pinned->number = ms_thread_slot();
+    pinned->taken = pin(pinned->arena, pinned->segment);
+    return NULL;
+}
+
+Test(pins, the_pins_of_a_thread_outlive_it_and_its_number)
+{
+    struct ms_arena *arena = room_open(16 * MIB);
+    struct pinned first = {.arena = arena, .segment = open_one(arena)};
+    struct pinned second = first;
+
+    by_another_thread(take_and_end, &first);
+    cr_assert(ms_segment_is_pinned(arena, first.segment));
+    by_another_thread(take_and_end, &second);
+    cr_assert_eq(second.number, first.number, "the next thread has the number");
+    cr_assert_eq(second.taken, first.taken);
+    by_another_thread(release, first.taken);
+    cr_assert(ms_segment_is_pinned(arena, first.segment));
+    ms_pin_release(second.taken);
+    cr_assert_not(ms_segment_is_pinned(arena, first.segment));
+    room_close(arena);
+}
+
+Test(pins, a_row_is_charged_when_its_thread_first_pins)
+{
+    struct ms_arena *arena = room_open(16 * MIB);
+    struct ms_segment *segment = open_one(arena);
+    const uint64_t before = ms_budget_charged(&arena->budget);
+
+    ms_pin_release(pin(arena, segment));
+    cr_assert_eq(ms_budget_charged(&arena->budget), before + arena->pin_row_bytes);
+    ms_pin_release(pin(arena, segment));
+    cr_assert_eq(ms_budget_charged(&arena->budget), before + arena->pin_row_bytes);
+    room_close(arena);
+}
+
+Test(pins, without_room_in_the_limit_there_is_no_row)
+{
+    struct ms_arena *arena = room_open(16 * MIB);
+    const uint64_t left = ms_budget_limit(&arena->budget) - ms_budget_charged(&arena->budget);
+
+    ms_reader_prepare();
+    cr_assert(ms_budget_charge(&arena->budget, left, 0));
+    cr_assert_null(ms_pin_own_row(arena, ms_thread_slot()));
+    ms_budget_uncharge(&arena->budget, left);
+    cr_assert_not_null(ms_pin_own_row(arena, ms_thread_slot()));
+    room_close(arena);
+}
+
+Test(pins, threads_of_high_numbers_and_small_stores_have_no_rows)
+{
+    struct ms_arena *arena = room_open(16 * MIB);
+
+    cr_assert_null(ms_pin_own_row(arena, arena->pin_row_count));
+    room_close(arena);
+    arena = room_open(MIB);
+    cr_assert_null(ms_pin_own_row(arena, 0));
+    room_close(arena);
+}
