@@ -170,7 +170,8 @@ fn open_lmdb(bytes: u64, _entries: u64) -> Box<dyn Cache> {
     let env = unsafe {
         EnvOpenOptions::new()
             .read_txn_without_tls()
-            .map_size((bytes as usize * 4).next_multiple_of(1 << 20))
+            // It has no bound of its own: room for all that the workloads write.
+            .map_size((bytes as usize * 16).next_multiple_of(1 << 20))
             .flags(EnvFlags::NO_SYNC | EnvFlags::WRITE_MAP | EnvFlags::NO_READ_AHEAD)
             .open(folder.path())
             .unwrap()
