@@ -15,14 +15,39 @@ static bool shares_slots(const struct ms_arena *arena)
     return arena->stripes == 1 && arena->evicts;
 }
 
+/* How many stripes the thread has moved on from the one that its number leads to. */
+static __thread uint32_t stripes_moved;
+
+/* Those of all stripes. */
+static struct ms_open_slot *slots_of(struct ms_arena *arena, const struct ms_placement *placement)
+{
+    return &arena->open[((size_t)placement->queue * arena->ttl_classes + placement->ttl_class) *
+                        (arena->stripes + 1)];
+}
+
 static struct ms_open_slot *open_slot(struct ms_arena *arena, const struct ms_placement *placement)
 {
     const bool apart = placement->privileged && !shares_slots(arena);
-    const uint32_t stripe = apart ? arena->stripes : placement->stripe & (arena->stripes - 1);
+    const uint32_t stripe =
+        apart ? arena->stripes : (placement->stripe + stripes_moved) & (arena->stripes - 1);
 
-    return &arena->open[((size_t)placement->queue * arena->ttl_classes + placement->ttl_class) *
-                            (arena->stripes + 1) +
-                        stripe];
+    return slots_of(arena, placement) + stripe;
+}
+
+/* The same, locked. Threads whose numbers lead to one stripe part when they meet, and stay apart. */
+static struct ms_open_slot *lock_open_slot(struct ms_arena *arena,
+                                           const struct ms_placement *placement)
+{
+    struct ms_open_slot *slot = open_slot(arena, placement);
+
+    if (ms_likely(arena->stripes > 1)) {
+        if (ms_likely(ms_mutex_try_lock(&slot->lock)))
+            return slot;
+        stripes_moved++;
+        slot = open_slot(arena, placement);
+    }
+    ms_mutex_lock(&slot->lock);
+    return slot;
 }
 
 /* What is to be appended. */
@@ -177,10 +202,8 @@ bool ms_arena_reserve(struct ms_arena *arena, const struct ms_placement *placeme
     if (ms_shape_size(shape, true, arena->kept) > ms_arena_solo_threshold(arena))
         return reserve_solo(arena, placement, shape, out);
 
-    struct ms_open_slot *slot = open_slot(arena, placement);
     const struct addition addition = addition_of(arena, shape);
-
-    ms_mutex_lock(&slot->lock);
+    struct ms_open_slot *slot = lock_open_slot(arena, placement);
     struct ms_segment *segment = segment_with_room(arena, slot, placement, &addition);
     if (ms_likely(segment != NULL)) {
         const bool is_long = is_long_in(&addition, segment);
@@ -194,11 +217,9 @@ bool ms_arena_reserve(struct ms_arena *arena, const struct ms_placement *placeme
 bool ms_arena_reserve_raw(struct ms_arena *arena, const struct ms_placement *placement,
                           uint32_t size, struct ms_reserved *out)
 {
-    struct ms_open_slot *slot = open_slot(arena, placement);
-
     size = ms_arena_padded(arena, size);
     const struct addition addition = {NULL, size, size};
-    ms_mutex_lock(&slot->lock);
+    struct ms_open_slot *slot = lock_open_slot(arena, placement);
     struct ms_segment *segment = segment_with_room(arena, slot, placement, &addition);
     if (segment != NULL) {
         claim(arena, segment, size, out);
@@ -217,7 +238,7 @@ void ms_arena_await_appends(struct ms_arena *arena, const struct ms_segment *seg
     if (ms_load_acquire(&segment->state) != MS_SEGMENT_OPEN)
         return;
     /* Which stripe the segment was opened for is not told: all of them, the reclaimer's too. */
-    struct ms_open_slot *slots = open_slot(arena, &placement);
+    struct ms_open_slot *slots = slots_of(arena, &placement);
     for (uint32_t stripe = 0; stripe <= arena->stripes; stripe++) {
         ms_mutex_lock(&slots[stripe].lock);
         ms_mutex_unlock(&slots[stripe].lock);

@@ -6,6 +6,7 @@
 
 #include <pthread.h>
 #include <sched.h>
+#include <semaphore.h>
 #include <string.h>
 
 #define MIB ((uint64_t)1 << 20)
@@ -122,6 +123,57 @@ Test(append, what_a_writer_asks_for_decides_which_segment_it_gets)
     placement.privileged = true;
     cr_assert(room_write(arena, &placement, 100, &b));
     cr_assert_neq(a.segment, b.segment, "the reclaimer has a stripe of its own");
+    room_close(arena);
+}
+
+struct holding {
+    ms_mutex *lock;
+    sem_t held, let_go;
+};
+
+static void *hold(void *context)
+{
+    struct holding *holding = context;
+
+    ms_mutex_lock(holding->lock);
+    sem_post(&holding->held);
+    sem_wait(&holding->let_go);
+    ms_mutex_unlock(holding->lock);
+    return NULL;
+}
+
+static struct ms_segment *segment_for(struct ms_arena *arena, const struct ms_placement *placement)
+{
+    const struct ms_entry_shape shape = room_shape(arena, 100);
+    struct ms_reserved entry;
+
+    cr_assert(ms_arena_reserve(arena, placement, &shape, &entry));
+    ms_arena_publish(&entry);
+    ms_arena_landed(entry.segment);
+    return entry.segment;
+}
+
+Test(append, a_thread_that_finds_another_at_its_stripe_moves_on_to_the_next_for_good)
+{
+    struct ms_arena *arena = room_open(64 * MIB);
+    const struct ms_placement placement = room_placement(MS_QUEUE_NEW);
+    struct ms_segment *const first = segment_for(arena, &placement);
+    struct holding holding = {.lock = &arena->open[0].lock};
+    pthread_t holder;
+
+    cr_assert_gt(arena->stripes, 1);
+    cr_assert_eq(segment_for(arena, &placement), first);
+    cr_assert_eq(arena->open[0].segment, first);
+    sem_init(&holding.held, 0, 0);
+    sem_init(&holding.let_go, 0, 0);
+    cr_assert_eq(pthread_create(&holder, NULL, hold, &holding), 0);
+    sem_wait(&holding.held);
+    /* It would wait for ever at its own. */
+    struct ms_segment *const second = segment_for(arena, &placement);
+    sem_post(&holding.let_go);
+    pthread_join(holder, NULL);
+    cr_assert_neq(second, first);
+    cr_assert_eq(segment_for(arena, &placement), second, "it stays there");
     room_close(arena);
 }
 

@@ -3363,13 +3363,31 @@ static bool shares_slots(const struct ms_arena *arena)
 {
     return arena->stripes == 1 && arena->evicts;
 }
+static __thread uint32_t stripes_moved;
+static struct ms_open_slot *slots_of(struct ms_arena *arena, const struct ms_placement *placement)
+{
+    return &arena->open[((size_t)placement->queue * arena->ttl_classes + placement->ttl_class) *
+                        (arena->stripes + 1)];
+}
 static struct ms_open_slot *open_slot(struct ms_arena *arena, const struct ms_placement *placement)
 {
     const bool apart = placement->privileged && !shares_slots(arena);
-    const uint32_t stripe = apart ? arena->stripes : placement->stripe & (arena->stripes - 1);
-    return &arena->open[((size_t)placement->queue * arena->ttl_classes + placement->ttl_class) *
-                            (arena->stripes + 1) +
-                        stripe];
+    const uint32_t stripe =
+        apart ? arena->stripes : (placement->stripe + stripes_moved) & (arena->stripes - 1);
+    return slots_of(arena, placement) + stripe;
+}
+static struct ms_open_slot *lock_open_slot(struct ms_arena *arena,
+                                           const struct ms_placement *placement)
+{
+    struct ms_open_slot *slot = open_slot(arena, placement);
+    if (ms_likely(arena->stripes > 1)) {
+        if (ms_likely(ms_mutex_try_lock(&slot->lock)))
+            return slot;
+        stripes_moved++;
+        slot = open_slot(arena, placement);
+    }
+    ms_mutex_lock(&slot->lock);
+    return slot;
 }
 struct addition {
     const struct ms_entry_shape *shape;
@@ -3485,9 +3503,8 @@ bool ms_arena_reserve(struct ms_arena *arena, const struct ms_placement *placeme
 {
     if (ms_shape_size(shape, true, arena->kept) > ms_arena_solo_threshold(arena))
         return reserve_solo(arena, placement, shape, out);
-    struct ms_open_slot *slot = open_slot(arena, placement);
     const struct addition addition = addition_of(arena, shape);
-    ms_mutex_lock(&slot->lock);
+    struct ms_open_slot *slot = lock_open_slot(arena, placement);
     struct ms_segment *segment = segment_with_room(arena, slot, placement, &addition);
     if (ms_likely(segment != NULL)) {
         const bool is_long = is_long_in(&addition, segment);
@@ -3500,10 +3517,9 @@ bool ms_arena_reserve(struct ms_arena *arena, const struct ms_placement *placeme
 bool ms_arena_reserve_raw(struct ms_arena *arena, const struct ms_placement *placement,
                           uint32_t size, struct ms_reserved *out)
 {
-    struct ms_open_slot *slot = open_slot(arena, placement);
     size = ms_arena_padded(arena, size);
     const struct addition addition = {NULL, size, size};
-    ms_mutex_lock(&slot->lock);
+    struct ms_open_slot *slot = lock_open_slot(arena, placement);
     struct ms_segment *segment = segment_with_room(arena, slot, placement, &addition);
     if (segment != NULL) {
         claim(arena, segment, size, out);
@@ -3518,7 +3534,7 @@ void ms_arena_await_appends(struct ms_arena *arena, const struct ms_segment *seg
                                            .ttl_class = segment->ttl_class};
     if (ms_load_acquire(&segment->state) != MS_SEGMENT_OPEN)
         return;
-    struct ms_open_slot *slots = open_slot(arena, &placement);
+    struct ms_open_slot *slots = slots_of(arena, &placement);
     for (uint32_t stripe = 0; stripe <= arena->stripes; stripe++) {
         ms_mutex_lock(&slots[stripe].lock);
         ms_mutex_unlock(&slots[stripe].lock);
