@@ -30,6 +30,7 @@ static _Thread_local bool dies_after_writing;
 static _Atomic(const char *) system_root;
 
 static atomic_bool clock_replaced;
+static atomic_int_least64_t clock_lag;
 static atomic_int_least64_t fake_monotonic;
 static atomic_int_least64_t fake_unix;
 
@@ -141,6 +142,16 @@ void ms_testing_set_clock(int64_t monotonic_ms, int64_t unix_ms)
     atomic_store(&fake_monotonic, monotonic_ms);
     atomic_store(&fake_unix, unix_ms);
     atomic_store(&clock_replaced, true);
+}
+
+void ms_testing_set_clock_lag(int64_t ms)
+{
+    atomic_store(&clock_lag, ms);
+}
+
+int64_t ms_testing_clock_lag(void)
+{
+    return atomic_load(&clock_lag);
 }
 
 void ms_testing_use_real_clock(void)

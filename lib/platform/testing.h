@@ -89,6 +89,9 @@ const char *ms_testing_system_root(void);
 /* Replace both clocks: monotonic and Unix milliseconds. ms_testing_use_real_clock() ends it. */
 void ms_testing_set_clock(int64_t monotonic_ms, int64_t unix_ms);
 void ms_testing_use_real_clock(void);
+/* How far the coarse clock is behind while they are replaced. */
+void ms_testing_set_clock_lag(int64_t ms);
+int64_t ms_testing_clock_lag(void);
 /* Whether the clock is replaced, and what it says. */
 bool ms_testing_clock(int64_t *monotonic_ms, int64_t *unix_ms);
 
@@ -123,6 +126,10 @@ static inline void ms_testing_file_wrote(void)
 static inline const char *ms_testing_system_root(void)
 {
     return "";
+}
+static inline int64_t ms_testing_clock_lag(void)
+{
+    return 0;
 }
 static inline bool ms_testing_clock(int64_t *monotonic_ms, int64_t *unix_ms)
 {

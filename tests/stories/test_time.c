@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Time to live: to the millisecond, on a clock that nobody steps, with nothing left behind. */
+#include "platform/testing.h"
 #include "support/clock.h"
 #include "support/criterion.h"
 
@@ -349,4 +350,25 @@ Test(time_unaided, entries_go_and_their_memory_comes_back_with_no_access)
     cr_assert_eq(test_stats(unaided).expirations, 100000);
     cr_assert_eq(test_stats(unaided).misses, 0);
     memstore_destroy(unaided);
+}
+
+/* It is as of the last tick, which comes late where a hypervisor holds the processor back. */
+Test(time, what_has_run_out_is_not_served_while_the_coarse_clock_lags)
+{
+    const memstore_key key = {"a key of twenty bytes", 20};
+    memstore_view view;
+    size_t found;
+
+    assert_ok(memstore_set(store, key.data, key.size, "value", 5, 1000));
+    ms_testing_set_clock_lag(60);
+    test_clock_advance(999);
+    assert_ok(memstore_has(store, key.data, key.size));
+    test_clock_advance(1);
+    assert_status(memstore_has(store, key.data, key.size), MEMSTORE_ERR_KEY_NOT_FOUND);
+    assert_status(memstore_get(store, key.data, key.size, NULL, 0, NULL),
+                  MEMSTORE_ERR_KEY_NOT_FOUND);
+    assert_status(memstore_get_view(store, key.data, key.size, &view), MEMSTORE_ERR_KEY_NOT_FOUND);
+    assert_ok(memstore_get_many(store, &key, 1, &view, &found));
+    cr_assert_eq(found, 0);
+    ms_testing_set_clock_lag(0);
 }

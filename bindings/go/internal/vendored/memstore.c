@@ -111,6 +111,8 @@ void ms_testing_set_system_root(const char *folder);
 const char *ms_testing_system_root(void);
 void ms_testing_set_clock(int64_t monotonic_ms, int64_t unix_ms);
 void ms_testing_use_real_clock(void);
+void ms_testing_set_clock_lag(int64_t ms);
+int64_t ms_testing_clock_lag(void);
 bool ms_testing_clock(int64_t *monotonic_ms, int64_t *unix_ms);
 #else
 static inline void ms_testing_reach(enum ms_testing_point point)
@@ -142,6 +144,10 @@ static inline void ms_testing_file_wrote(void)
 static inline const char *ms_testing_system_root(void)
 {
     return "";
+}
+static inline int64_t ms_testing_clock_lag(void)
+{
+    return 0;
 }
 static inline bool ms_testing_clock(int64_t *monotonic_ms, int64_t *unix_ms)
 {
@@ -664,7 +670,7 @@ void ms_gate_forget_threads(struct ms_gate *gate, uint32_t taken);
 #define MS_PLATFORM_CLOCK_H
 #include <stdint.h>
 #include <time.h>
-#define MS_CLOCK_COARSE_LAG_MS 10
+#define MS_CLOCK_COARSE_LAG_MS 100
 static inline int64_t ms_clock_read_ms(clockid_t clock)
 {
     struct timespec now;
@@ -674,7 +680,7 @@ static inline int64_t ms_clock_read_ms(clockid_t clock)
 static inline int64_t ms_clock_coarse_ms(void)
 {
     int64_t monotonic, unix_now;
-    return ms_testing_clock(&monotonic, &unix_now) ? monotonic
+    return ms_testing_clock(&monotonic, &unix_now) ? monotonic - ms_testing_clock_lag()
                                                    : ms_clock_read_ms(CLOCK_MONOTONIC_COARSE);
 }
 static inline int64_t ms_clock_exact_ms(void)
@@ -1445,6 +1451,7 @@ static atomic_int file_end;
 static _Thread_local bool dies_after_writing;
 static _Atomic(const char *) system_root;
 static atomic_bool clock_replaced;
+static atomic_int_least64_t clock_lag;
 static atomic_int_least64_t fake_monotonic;
 static atomic_int_least64_t fake_unix;
 void ms_testing_set_hook(ms_testing_hook new_hook, void *context)
@@ -1536,6 +1543,14 @@ void ms_testing_set_clock(int64_t monotonic_ms, int64_t unix_ms)
     atomic_store(&fake_monotonic, monotonic_ms);
     atomic_store(&fake_unix, unix_ms);
     atomic_store(&clock_replaced, true);
+}
+void ms_testing_set_clock_lag(int64_t ms)
+{
+    atomic_store(&clock_lag, ms);
+}
+int64_t ms_testing_clock_lag(void)
+{
+    return atomic_load(&clock_lag);
 }
 void ms_testing_use_real_clock(void)
 {
