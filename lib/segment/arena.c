@@ -82,13 +82,14 @@ static uint32_t warm_segments(const struct ms_arena *arena)
 
 static void shape_rows(struct ms_arena *arena, uint64_t limit)
 {
-    const size_t counts =
-        arena->range_segments < MS_PIN_ROW_COUNTS ? arena->range_segments : MS_PIN_ROW_COUNTS;
-    arena->pin_row_bytes = (uint32_t)round_up((counts + 1) * 8, MS_PAGE_SIZE);
-    const uint64_t rows = limit / PIN_SHARE_DIVISOR / arena->pin_row_bytes;
-    arena->pin_row_count = rows < PIN_ROWS_LEAST  ? 0
-                           : rows < PIN_ROWS_MOST ? (uint32_t)rows
-                                                  : PIN_ROWS_MOST;
+    const size_t used =
+        offsetof(struct ms_pin_row, counts) + arena->range_segments * sizeof(struct ms_pin_count);
+    const uint64_t rows = limit / PIN_SHARE_DIVISOR / round_up(used, MS_PAGE_SIZE);
+
+    arena->pin_row_bytes = (uint32_t)round_up(used, MS_PAGE_SIZE);
+    arena->pin_row_count = used > MS_PIN_ROW_SIZE || rows < PIN_ROWS_LEAST
+                               ? 0
+                               : clamp_u32((uint32_t)rows, 0, PIN_ROWS_MOST);
 }
 
 /* Derive all sizes from the limit. Open segments sit half empty, so their number is kept to a
@@ -127,9 +128,13 @@ static bool map_rows(struct ms_arena *arena)
     if (arena->pin_row_count == 0)
         return true;
     arena->pin_memory = ms_mem_reserve(reserved_for_rows(arena));
+    if (arena->pin_memory == NULL)
+        return false;
+    /* A row is charged by the page. */
+    ms_mem_advise_small(arena->pin_memory, reserved_for_rows(arena));
     arena->pin_rows =
         arena->pin_memory - (uintptr_t)arena->pin_memory % MS_PIN_ROW_SIZE + MS_PIN_ROW_SIZE;
-    return arena->pin_memory != NULL;
+    return true;
 }
 
 static void unmap_range(struct ms_arena *arena)

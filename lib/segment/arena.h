@@ -72,10 +72,6 @@ struct ms_arena_options {
     enum ms_arena_paging paging;
 };
 
-/* A row of counts for pins, of which only what the segments need is ever touched. */
-#define MS_PIN_ROW_SIZE (UINT32_C(1) << 16)
-#define MS_PIN_ROW_COUNTS (MS_PIN_ROW_SIZE / 8 - 1)
-
 struct ms_arena {
     /* Constant after init; read on every lookup. */
     char *base;

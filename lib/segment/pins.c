@@ -31,7 +31,7 @@ bool ms_segment_is_pinned(const struct ms_arena *arena, const struct ms_segment 
 {
     uint64_t rows = ms_load_relaxed(&arena->pin_rows_made);
 
-    if (!segment->is_solo && segment - arena->segments < (ptrdiff_t)MS_PIN_ROW_COUNTS) {
+    if (!segment->is_solo) {
         for (; rows != 0; rows &= rows - 1) {
             const uint32_t row = (uint32_t)__builtin_ctzll(rows);
 

@@ -22,6 +22,11 @@
 
 #define MS_PIN_SHARED ((uintptr_t)1 << 63)
 
+/* Bytes of a row, of which only what the segments need is ever touched. Where there are rows the range has
+ * no more segments than counts: that is up to 64 GiB. */
+#define MS_PIN_ROW_SIZE (UINT32_C(1) << 18)
+#define MS_PIN_ROW_COUNTS (MS_PIN_ROW_SIZE / 8 - 1)
+
 struct ms_pin_count {
     atomic_uint own;
     atomic_uint others; /* release to add; acquire, after `own` */

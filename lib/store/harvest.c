@@ -33,7 +33,7 @@ void ms_harvest_if_much(memstore *store)
     ms_mutex_unlock(&store->reclaim_lock);
 }
 
-/* Take the tables from `*from` on, which is where the older ones begin. */
+/* Take the tables from this one on, which is where the older ones begin; NULL = none. */
 static struct ms_retired *take_retired(memstore *store, struct ms_retired *from)
 {
     ms_mutex_lock(&store->retired_lock);
@@ -119,9 +119,7 @@ bool ms_harvest_ripe_locked(memstore *store, int64_t deadline_us)
         return false;
     store->ripening = 0;
     struct ms_segment *const limbo = ms_arena_take_ripe(&store->arena);
-    struct ms_retired *const retired =
-        store->retired_ripening == NULL ? NULL : take_retired(store, store->retired_ripening);
-    const bool freed = release(store, limbo, retired);
+    const bool freed = release(store, limbo, take_retired(store, store->retired_ripening));
     /* For whoever comes next. */
     ms_harvest_begin_locked(store);
     return freed;

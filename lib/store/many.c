@@ -364,8 +364,8 @@ static void complete_views(const struct reading *reading)
 {
     memstore *const store = reading->store;
     const uint64_t hot = ms_quick_hot(store);
-    const bool usual = is_usual(store) && ms_reader_current() != 0;
     const ms_reader reader = ms_reader_current();
+    const bool usual = is_usual(store) && reader != 0;
     int64_t offset = 0;
 
     for (size_t i = 0; i < reading->n; i++) {

@@ -183,13 +183,6 @@ MS_ALWAYS_INLINE void ms_quick_touch_viewed(struct ms_entry *entry)
         ms_store_release(&entry->mark, (unsigned char)(used | MS_MARK_VERSIONED));
 }
 
-/* Where an entry of a usual store is. */
-MS_ALWAYS_INLINE struct ms_segment *ms_quick_segment(const memstore *store, uint64_t hot,
-                                                     struct ms_entry *entry)
-{
-    return ms_arena_segment_at(&store->arena, (size_t)((const char *)entry - ms_quick_base(hot)));
-}
-
 /* Hold an entry of a usual store in place for a view and note that; the version is what the view is to
  * tell. In a read section, which is what keeps the segment from being reused until the pin counts. */
 MS_ALWAYS_INLINE void *ms_quick_pin(memstore *store, uint64_t hot, ms_reader reader,

@@ -5,7 +5,6 @@
 
 #include "expiry/ttl_class.h"
 #include "platform/mem.h"
-#include "segment/pins.h"
 
 uint64_t ms_store_size(memstore *store)
 {
@@ -83,8 +82,7 @@ void ms_store_stats(memstore *store, memstore_stats *out)
 /* ---- Bytes ---- */
 
 struct byte_sums {
-    const struct ms_arena *arena;
-    uint64_t live, dead, stale, unused, pinned, segments;
+    uint64_t live, dead, stale, unused, segments;
 };
 
 static void sum_segment(struct ms_segment *segment, void *context)
@@ -97,13 +95,12 @@ static void sum_segment(struct ms_segment *segment, void *context)
     sums->stale += stale;
     sums->dead += ms_segment_dead_bytes(segment);
     sums->unused += segment->capacity - ms_load_relaxed(&segment->used);
-    sums->pinned += ms_segment_is_pinned(sums->arena, segment) ? segment->capacity : 0;
     sums->segments++;
 }
 
 void ms_store_live_and_dead(memstore *store, uint64_t *live, uint64_t *dead)
 {
-    struct byte_sums sums = {.arena = &store->arena};
+    struct byte_sums sums = {0};
 
     ms_arena_each(&store->arena, sum_segment, &sums);
     *live = sums.live;
@@ -135,13 +132,13 @@ void ms_store_memory_stats(memstore *store, memstore_memory_stats *out)
 void ms_store_measure_memory(memstore *store, memstore_memory_stats *out)
 {
     struct ms_arena *arena = &store->arena;
-    struct byte_sums sums = {.arena = &store->arena};
+    struct byte_sums sums = {0};
 
     tell_sums(store, out);
     ms_arena_each(arena, sum_segment, &sums);
     out->live = sums.live;
     out->dead = sums.dead;
-    out->pinned = sums.pinned;
+    out->pinned = ms_arena_pinned(arena);
     out->segments = sums.segments;
     out->stale = sums.stale;
 

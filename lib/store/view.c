@@ -31,13 +31,13 @@ int64_t ms_store_unix_expiry(memstore *store, int64_t expiry)
 void *ms_store_pin(memstore *store, struct ms_segment *segment)
 {
     struct ms_counter_stripe *const own = ms_counters_own(&store->counters);
-    const size_t number = (size_t)(segment - store->arena.segments);
 
-    if (own == NULL || segment->is_solo || number >= MS_PIN_ROW_COUNTS)
+    if (own == NULL || segment->is_solo)
         return ms_pin_take_shared(segment);
     if (own->pins == NULL)
         own->pins = ms_pin_own_row(&store->arena, ms_thread_slot());
-    return own->pins != NULL ? ms_pin_take(own->pins, number) : ms_pin_take_shared(segment);
+    return own->pins != NULL ? ms_pin_take(own->pins, (size_t)(segment - store->arena.segments))
+                             : ms_pin_take_shared(segment);
 }
 
 void ms_view_of(memstore *store, const struct ms_found *found, memstore_view *out)

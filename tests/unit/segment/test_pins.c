@@ -195,3 +195,17 @@ Test(pins, threads_of_high_numbers_and_small_stores_have_no_rows)
     cr_assert_null(ms_pin_own_row(arena, 0));
     room_close(arena);
 }
+
+Test(pins, where_there_are_rows_each_segment_has_a_count_in_them)
+{
+    static const uint64_t limits[] = {1, 4, 64, 1 << 10, 10 << 10, 20 << 10, 100 << 10};
+
+    for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++) {
+        struct ms_arena *arena = room_open(limits[i] * MIB);
+
+        cr_expect(arena->pin_row_count == 0 || arena->range_segments <= MS_PIN_ROW_COUNTS,
+                  "%u segments of %llu MiB", arena->range_segments, (unsigned long long)limits[i]);
+        cr_expect(i == 0 || arena->pin_row_count != 0 || limits[i] > 32 << 10);
+        room_close(arena);
+    }
+}

@@ -3216,8 +3216,6 @@ struct ms_arena_options {
     bool evicts;
     enum ms_arena_paging paging;
 };
-#define MS_PIN_ROW_SIZE (UINT32_C(1) << 16)
-#define MS_PIN_ROW_COUNTS (MS_PIN_ROW_SIZE / 8 - 1)
 struct ms_arena {
     char *base;
     struct ms_segment *segments;
@@ -3600,6 +3598,8 @@ uint64_t ms_backing_give_ahead(struct ms_arena *arena);
 #ifndef MS_SEGMENT_PINS_H
 #define MS_SEGMENT_PINS_H
 #define MS_PIN_SHARED ((uintptr_t)1 << 63)
+#define MS_PIN_ROW_SIZE (UINT32_C(1) << 18)
+#define MS_PIN_ROW_COUNTS (MS_PIN_ROW_SIZE / 8 - 1)
 struct ms_pin_count {
     atomic_uint own;
     atomic_uint others;
@@ -3707,13 +3707,13 @@ static uint32_t warm_segments(const struct ms_arena *arena)
 #define PIN_ROWS_LEAST 4
 static void shape_rows(struct ms_arena *arena, uint64_t limit)
 {
-    const size_t counts =
-        arena->range_segments < MS_PIN_ROW_COUNTS ? arena->range_segments : MS_PIN_ROW_COUNTS;
-    arena->pin_row_bytes = (uint32_t)round_up((counts + 1) * 8, MS_PAGE_SIZE);
-    const uint64_t rows = limit / PIN_SHARE_DIVISOR / arena->pin_row_bytes;
-    arena->pin_row_count = rows < PIN_ROWS_LEAST  ? 0
-                           : rows < PIN_ROWS_MOST ? (uint32_t)rows
-                                                  : PIN_ROWS_MOST;
+    const size_t used =
+        offsetof(struct ms_pin_row, counts) + arena->range_segments * sizeof(struct ms_pin_count);
+    const uint64_t rows = limit / PIN_SHARE_DIVISOR / round_up(used, MS_PAGE_SIZE);
+    arena->pin_row_bytes = (uint32_t)round_up(used, MS_PAGE_SIZE);
+    arena->pin_row_count = used > MS_PIN_ROW_SIZE || rows < PIN_ROWS_LEAST
+                               ? 0
+                               : clamp_u32((uint32_t)rows, 0, PIN_ROWS_MOST);
 }
 static void shape_arena(struct ms_arena *arena, uint64_t limit, uint64_t largest_limit)
 {
@@ -3745,9 +3745,12 @@ static bool map_rows(struct ms_arena *arena)
     if (arena->pin_row_count == 0)
         return true;
     arena->pin_memory = ms_mem_reserve(reserved_for_rows(arena));
+    if (arena->pin_memory == NULL)
+        return false;
+    ms_mem_advise_small(arena->pin_memory, reserved_for_rows(arena));
     arena->pin_rows =
         arena->pin_memory - (uintptr_t)arena->pin_memory % MS_PIN_ROW_SIZE + MS_PIN_ROW_SIZE;
-    return arena->pin_memory != NULL;
+    return true;
 }
 static void unmap_range(struct ms_arena *arena)
 {
@@ -4306,7 +4309,7 @@ static bool is_pinned_in(const struct ms_pin_row *row, size_t segment)
 bool ms_segment_is_pinned(const struct ms_arena *arena, const struct ms_segment *segment)
 {
     uint64_t rows = ms_load_relaxed(&arena->pin_rows_made);
-    if (!segment->is_solo && segment - arena->segments < (ptrdiff_t)MS_PIN_ROW_COUNTS) {
+    if (!segment->is_solo) {
         for (; rows != 0; rows &= rows - 1) {
             const uint32_t row = (uint32_t)__builtin_ctzll(rows);
             if (is_pinned_in(ms_pin_row(arena, row), (size_t)(segment - arena->segments)))
@@ -17049,9 +17052,7 @@ bool ms_harvest_ripe_locked(memstore *store, int64_t deadline_us)
         return false;
     store->ripening = 0;
     struct ms_segment *const limbo = ms_arena_take_ripe(&store->arena);
-    struct ms_retired *const retired =
-        store->retired_ripening == NULL ? NULL : take_retired(store, store->retired_ripening);
-    const bool freed = release(store, limbo, retired);
+    const bool freed = release(store, limbo, take_retired(store, store->retired_ripening));
     ms_harvest_begin_locked(store);
     return freed;
 }
@@ -19429,11 +19430,6 @@ MS_ALWAYS_INLINE void ms_quick_touch_viewed(struct ms_entry *entry)
     if (ms_unlikely((used | MS_MARK_VERSIONED) != mark))
         ms_store_release(&entry->mark, (unsigned char)(used | MS_MARK_VERSIONED));
 }
-MS_ALWAYS_INLINE struct ms_segment *ms_quick_segment(const memstore *store, uint64_t hot,
-                                                     struct ms_entry *entry)
-{
-    return ms_arena_segment_at(&store->arena, (size_t)((const char *)entry - ms_quick_base(hot)));
-}
 MS_ALWAYS_INLINE void *ms_quick_pin(memstore *store, uint64_t hot, ms_reader reader,
                                     struct ms_entry *entry, uint64_t *version)
 {
@@ -19728,8 +19724,8 @@ static void complete_views(const struct reading *reading)
 {
     memstore *const store = reading->store;
     const uint64_t hot = ms_quick_hot(store);
-    const bool usual = is_usual(store) && ms_reader_current() != 0;
     const ms_reader reader = ms_reader_current();
+    const bool usual = is_usual(store) && reader != 0;
     int64_t offset = 0;
     for (size_t i = 0; i < reading->n; i++) {
         memstore_view *view = &reading->views[i];
@@ -21677,8 +21673,7 @@ void ms_store_stats(memstore *store, memstore_stats *out)
     out->limit_raised = sums[MS_COUNT_LIMIT_RAISED];
 }
 struct byte_sums {
-    const struct ms_arena *arena;
-    uint64_t live, dead, stale, unused, pinned, segments;
+    uint64_t live, dead, stale, unused, segments;
 };
 static void sum_segment(struct ms_segment *segment, void *context)
 {
@@ -21688,12 +21683,11 @@ static void sum_segment(struct ms_segment *segment, void *context)
     sums->stale += stale;
     sums->dead += ms_segment_dead_bytes(segment);
     sums->unused += segment->capacity - ms_load_relaxed(&segment->used);
-    sums->pinned += ms_segment_is_pinned(sums->arena, segment) ? segment->capacity : 0;
     sums->segments++;
 }
 void ms_store_live_and_dead(memstore *store, uint64_t *live, uint64_t *dead)
 {
-    struct byte_sums sums = {.arena = &store->arena};
+    struct byte_sums sums = {0};
     ms_arena_each(&store->arena, sum_segment, &sums);
     *live = sums.live;
     *dead = sums.dead;
@@ -21720,12 +21714,12 @@ void ms_store_memory_stats(memstore *store, memstore_memory_stats *out)
 void ms_store_measure_memory(memstore *store, memstore_memory_stats *out)
 {
     struct ms_arena *arena = &store->arena;
-    struct byte_sums sums = {.arena = &store->arena};
+    struct byte_sums sums = {0};
     tell_sums(store, out);
     ms_arena_each(arena, sum_segment, &sums);
     out->live = sums.live;
     out->dead = sums.dead;
-    out->pinned = sums.pinned;
+    out->pinned = ms_arena_pinned(arena);
     out->segments = sums.segments;
     out->stale = sums.stale;
     ms_mutex_lock(&arena->pool_lock);
@@ -24370,12 +24364,12 @@ int64_t ms_store_unix_expiry(memstore *store, int64_t expiry)
 void *ms_store_pin(memstore *store, struct ms_segment *segment)
 {
     struct ms_counter_stripe *const own = ms_counters_own(&store->counters);
-    const size_t number = (size_t)(segment - store->arena.segments);
-    if (own == NULL || segment->is_solo || number >= MS_PIN_ROW_COUNTS)
+    if (own == NULL || segment->is_solo)
         return ms_pin_take_shared(segment);
     if (own->pins == NULL)
         own->pins = ms_pin_own_row(&store->arena, ms_thread_slot());
-    return own->pins != NULL ? ms_pin_take(own->pins, number) : ms_pin_take_shared(segment);
+    return own->pins != NULL ? ms_pin_take(own->pins, (size_t)(segment - store->arena.segments))
+                             : ms_pin_take_shared(segment);
 }
 void ms_view_of(memstore *store, const struct ms_found *found, memstore_view *out)
 {
