@@ -261,6 +261,22 @@ static void lets_entries_vanish_once_only_where_that_is_allowed(void)
     check(LINEAR_IMPOSSIBLE);
 }
 
+static void lets_a_batch_that_writes_nothing_pass_between_reads_of_many(void)
+{
+    begin(2);
+    history.start[0] = 4;
+    get_both(0, 4, 6, 1, 10);
+    set(1, 0, 5, 2, 3);
+    struct history_op *const batch = add(1, HISTORY_COMMIT, 4, 5);
+    part(batch, 0, (struct history_part){.expect = HISTORY_PRESENT});
+    part(batch, 1, (struct history_part){.expect = HISTORY_ABSENT});
+    set(1, 1, 6, 6, 7);
+    check(LINEAR_EXPLAINED);
+    batch->parts[1].effect = HISTORY_REMOVES;
+    batch->parts[1].expect = HISTORY_ANYTHING;
+    check(LINEAR_IMPOSSIBLE);
+}
+
 static const struct test_case cases[] = {
     {"accepts what is in order", accepts_what_is_in_order},
     {"accepts either value during a write", accepts_either_value_during_a_write},
@@ -276,6 +292,8 @@ static const struct test_case cases[] = {
     {"rejects a batch missed after it was seen", rejects_a_batch_missed_after_it_was_seen},
     {"tells snapshots from reads at several instants",
      tells_snapshots_from_reads_at_several_instants},
+    {"lets a batch that writes nothing pass between reads of many",
+     lets_a_batch_that_writes_nothing_pass_between_reads_of_many},
     {"rejects what is served after its expiry", rejects_what_is_served_after_its_expiry},
     {"rejects what is missed before its expiry", rejects_what_is_missed_before_its_expiry},
     {"lets entries vanish once, only where that is allowed",

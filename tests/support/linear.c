@@ -123,14 +123,27 @@ static const struct history_op *next_of(const struct search *search, const struc
     return &history->ops[thread][i];
 }
 
+/* The keys that an operation writes, as bits: not those that it has only conditions on. */
+static unsigned written_keys(const struct history_op *op)
+{
+    unsigned keys = 0;
+
+    for (unsigned k = 0; k < HISTORY_KEYS; k++) {
+        if ((op->keys >> k & 1) != 0 && op->parts[k].effect != HISTORY_NO_EFFECT)
+            keys |= 1u << k;
+    }
+    return keys;
+}
+
 /* A read of many that has begun keeps batches on its keys away. */
 static bool is_kept_away(const struct search *search, const struct node *node,
                          const struct history_op *op)
 {
     if (!history_is_batch(op->kind))
         return false;
+    const unsigned keys = written_keys(op);
     for (unsigned t = 0; t < search->history->threads; t++) {
-        if (node->read[t] != 0 && (search->history->ops[t][node->next[t]].keys & op->keys) != 0)
+        if (node->read[t] != 0 && (search->history->ops[t][node->next[t]].keys & keys) != 0)
             return true;
     }
     return false;
