@@ -85,6 +85,31 @@ MS_ALWAYS_INLINE unsigned ms_bucket_candidates(const struct ms_bucket *bucket, u
 }
 #endif
 
+/* One bit in ten for each empty slot. Shard lock held. */
+#if defined(__SSE2__) && !defined(__SANITIZE_THREAD__)
+MS_ALWAYS_INLINE unsigned ms_bucket_empty_slots(const struct ms_bucket *bucket)
+{
+    const char *const places = (const char *)bucket->places;
+    const __m128i none = _mm_setzero_si128();
+    const __m128i low = _mm_cmpeq_epi32(_mm_loadu_si128((const __m128i *)places), none);
+    const __m128i middle = _mm_cmpeq_epi32(_mm_loadu_si128((const __m128i *)(places + 16)), none);
+    const __m128i high = _mm_cmpeq_epi32(_mm_loadl_epi64((const __m128i *)(places + 32)), none);
+    const __m128i words =
+        _mm_packs_epi16(_mm_packs_epi32(low, middle), _mm_packs_epi32(high, none));
+
+    return (unsigned)_mm_movemask_epi8(words) & ((1u << MS_BUCKET_SLOTS) - 1);
+}
+#else
+MS_ALWAYS_INLINE unsigned ms_bucket_empty_slots(const struct ms_bucket *bucket)
+{
+    unsigned empty = 0;
+
+    for (unsigned i = 0; i < MS_BUCKET_SLOTS; i++)
+        empty |= (unsigned)(ms_load_relaxed(&bucket->places[i]) == 0) << i;
+    return empty;
+}
+#endif
+
 /* ORDER: release, pairs with the acquire in ms_bucket_candidates(). */
 static inline void ms_bucket_set_tag(struct ms_bucket *bucket, unsigned slot, uint16_t tag)
 {

@@ -37,50 +37,7 @@ size_t ms_index_resident(const struct ms_index *index)
     return ms_mem_resident(index->shards, shards_bytes(index->shard_count));
 }
 
-/* ---- Walking the buckets that a hash may be in ---- */
-
-struct probe {
-    struct ms_bucket *buckets;
-    uint32_t count;
-    uint32_t at;
-};
-
-static struct probe probe_start(const struct ms_index *index, uint64_t hash)
-{
-    const uint64_t table = ms_index_table(index, hash);
-
-    return (struct probe){ms_table_at(index, table), ms_table_buckets(table),
-                          table != 0 ? ms_table_home(table, hash) : 0};
-}
-
-static void probe_next(struct probe *probe)
-{
-    probe->at = probe->at + 1 == probe->count ? 0 : probe->at + 1;
-}
-
-bool ms_index_find_slot(struct ms_index *index, uint64_t hash, ms_index_match match, void *context,
-                        struct ms_index_slot *out)
-{
-    struct probe probe = probe_start(index, hash);
-
-    for (uint32_t passed = 0; passed < probe.count; passed++, probe_next(&probe)) {
-        struct ms_bucket *bucket = &probe.buckets[probe.at];
-        unsigned candidates = ms_bucket_candidates(bucket, ms_index_tag(hash));
-
-        for (; candidates != 0; candidates &= candidates - 1) {
-            const unsigned number = (unsigned)__builtin_ctz(candidates);
-            uint32_t place = ms_load_relaxed(&bucket->places[number]);
-
-            if (place != 0 && match(context, &place)) {
-                *out = (struct ms_index_slot){bucket, number};
-                return true;
-            }
-        }
-        if (ms_load_relaxed(&bucket->overflow) == 0)
-            return false;
-    }
-    return false;
-}
+/* ---- Slots ---- */
 
 static bool match_place(void *context, uint32_t *place)
 {
@@ -93,28 +50,18 @@ bool ms_index_find_place(struct ms_index *index, uint64_t hash, uint32_t place,
     return ms_index_find_slot(index, hash, match_place, &place, out);
 }
 
-static bool free_slot_of(const struct ms_bucket *bucket, unsigned *number)
-{
-    for (unsigned i = 0; i < MS_BUCKET_SLOTS; i++) {
-        if (ms_load_relaxed(&bucket->places[i]) == 0) {
-            *number = i;
-            return true;
-        }
-    }
-    return false;
-}
-
 /* Put an entry into the first free slot from its home on. */
-static void insert_into(struct probe probe, uint64_t hash, uint32_t place,
+static void insert_into(struct ms_probe probe, uint64_t hash, uint32_t place,
                         struct ms_index_slot *out)
 {
-    unsigned number;
+    unsigned empty;
 
-    while (!free_slot_of(&probe.buckets[probe.at], &number)) {
+    while ((empty = ms_bucket_empty_slots(&probe.buckets[probe.at])) == 0) {
         struct ms_bucket *full = &probe.buckets[probe.at];
         ms_store_relaxed(&full->overflow, ms_load_relaxed(&full->overflow) + 1);
-        probe_next(&probe);
+        ms_probe_next(&probe);
     }
+    const unsigned number = (unsigned)__builtin_ctz(empty);
     *out = (struct ms_index_slot){&probe.buckets[probe.at], number};
     if (ms_testing_has_fault(MS_FAULT_PLACE_BEFORE_TAG))
         ms_slot_set(out, place);
@@ -133,15 +80,15 @@ static void count_entries(struct ms_index *index, uint32_t shard, int change)
 void ms_index_insert(struct ms_index *index, uint64_t hash, uint32_t place,
                      struct ms_index_slot *out)
 {
-    insert_into(probe_start(index, hash), hash, place, out);
+    insert_into(ms_index_probe(index, hash), hash, place, out);
     count_entries(index, ms_index_shard_of(index, hash), 1);
 }
 
 void ms_index_remove(struct ms_index *index, uint64_t hash, const struct ms_index_slot *slot)
 {
     ms_slot_set(slot, 0);
-    for (struct probe probe = probe_start(index, hash); &probe.buckets[probe.at] != slot->bucket;
-         probe_next(&probe)) {
+    for (struct ms_probe probe = ms_index_probe(index, hash);
+         &probe.buckets[probe.at] != slot->bucket; ms_probe_next(&probe)) {
         struct ms_bucket *passed = &probe.buckets[probe.at];
         /* ORDER: release, pairs with the acquire in ms_index_find_from(). */
         ms_store_release(&passed->overflow, ms_load_relaxed(&passed->overflow) - 1);
@@ -194,7 +141,7 @@ bool ms_index_has_slots(const struct ms_index *index, uint32_t shard, uint32_t m
 #define REHASH_AHEAD 16
 
 static void refill_from(const struct ms_index *index, const struct ms_bucket *old,
-                        uint32_t old_count, struct probe table)
+                        uint32_t old_count, struct ms_probe table)
 {
     const struct ms_index_owner *owner = &index->owner;
     uint32_t ahead[REHASH_AHEAD];
@@ -254,7 +201,7 @@ static enum ms_index_growth replace_table(struct ms_index *index, uint32_t shard
     if (count >> 30 != 0 || !index->owner.alloc_table(index->owner.context, bytes, &offset))
         return MS_INDEX_NO_ROOM;
 
-    const struct probe table = {(struct ms_bucket *)(index->base + offset), (uint32_t)count, 0};
+    const struct ms_probe table = {(struct ms_bucket *)(index->base + offset), (uint32_t)count, 0};
     refill_from(index, ms_table_at(index, old), ms_table_buckets(old), table);
     ms_testing_reach(MS_POINT_INDEX_GROWN);
     retire_table(index, publish_table(index, shard, offset >> 6 << 32 | count));

@@ -126,13 +126,13 @@ static inline uint32_t ms_index_entries(const struct ms_index *index, uint32_t s
     return ms_load_relaxed(&index->shards[shard].entries);
 }
 
-/* Start loading the bucket that a lookup of this hash begins with. */
+/* Start loading the bucket that a lookup of this hash begins with, to be changed. */
 static inline void ms_index_prefetch(const struct ms_index *index, uint64_t hash)
 {
     const uint64_t table = ms_index_table(index, hash);
 
     if (ms_likely(table != 0))
-        ms_prefetch(ms_table_at(index, table) + ms_table_home(table, hash));
+        ms_prefetch_write(ms_table_at(index, table) + ms_table_home(table, hash));
 }
 
 /* Whether the entry at a place is the one looked for. May replace *place by the one it stands
@@ -141,7 +141,7 @@ typedef bool (*ms_index_match)(void *context, uint32_t *place);
 
 /* Where a lookup of a hash begins. */
 struct ms_probe {
-    const struct ms_bucket *buckets;
+    struct ms_bucket *buckets;
     uint32_t count; /* 0 = the shard has no table */
     uint32_t at;
 };
@@ -152,6 +152,11 @@ MS_ALWAYS_INLINE struct ms_probe ms_index_probe(const struct ms_index *index, ui
 
     return (struct ms_probe){ms_table_at(index, table), ms_table_buckets(table),
                              ms_table_home(table, hash)};
+}
+
+MS_ALWAYS_INLINE void ms_probe_next(struct ms_probe *probe)
+{
+    probe->at = probe->at + 1 == probe->count ? 0 : probe->at + 1;
 }
 
 /* Find the place of an entry from its home bucket on; 0 when there is none. For readers: in a
@@ -174,7 +179,7 @@ MS_ALWAYS_INLINE uint32_t ms_index_find_from(struct ms_probe probe, uint64_t has
          * before the place that passed here is released, see BK-2. */
         if (ms_likely(ms_load_acquire(&bucket->overflow) == 0))
             return 0;
-        probe.at = probe.at + 1 == probe.count ? 0 : probe.at + 1;
+        ms_probe_next(&probe);
     }
     return 0;
 }
@@ -199,9 +204,31 @@ static inline void ms_slot_set(const struct ms_index_slot *slot, uint32_t place)
     ms_store_release(&slot->bucket->places[slot->number], place);
 }
 
-/* The slot whose entry matches. False when there is none. */
-bool ms_index_find_slot(struct ms_index *index, uint64_t hash, ms_index_match match, void *context,
-                        struct ms_index_slot *out);
+/* The slot whose entry matches. False when there is none. `match` is inlined. */
+MS_ALWAYS_INLINE bool ms_index_find_slot(struct ms_index *index, uint64_t hash,
+                                         ms_index_match match, void *context,
+                                         struct ms_index_slot *out)
+{
+    struct ms_probe probe = ms_index_probe(index, hash);
+
+    for (uint32_t left = probe.count; ms_likely(left != 0); left--) {
+        struct ms_bucket *bucket = &probe.buckets[probe.at];
+        unsigned candidates = ms_bucket_candidates(bucket, ms_index_tag(hash));
+
+        for (; candidates != 0; candidates &= candidates - 1) {
+            *out = (struct ms_index_slot){bucket, (unsigned)__builtin_ctz(candidates)};
+            uint32_t place = ms_slot_place(out);
+
+            if (ms_likely(place != 0) && ms_likely(match(context, &place)))
+                return true;
+        }
+        if (ms_likely(ms_load_relaxed(&bucket->overflow) == 0))
+            return false;
+        ms_probe_next(&probe);
+    }
+    return false;
+}
+
 /* The slot that holds exactly this place. */
 bool ms_index_find_place(struct ms_index *index, uint64_t hash, uint32_t place,
                          struct ms_index_slot *out);

@@ -28,30 +28,12 @@ ms_place ms_lookup_walk(const struct ms_lookup *lookup, struct ms_probe probe, u
     return ms_index_find_from(probe, hash, match, (void *)lookup);
 }
 
-/* The slot where the key nearly always is: that of the first tag of its home bucket that agrees. */
-MS_ALWAYS_INLINE bool find_slot_at_home(struct ms_lookup *lookup, uint64_t hash,
-                                        struct ms_index_slot *slot)
-{
-    const struct ms_probe probe = ms_index_probe(&lookup->store->index, hash);
-    if (ms_unlikely(probe.count == 0))
-        return false;
-
-    struct ms_bucket *bucket = (struct ms_bucket *)&probe.buckets[probe.at];
-    const unsigned candidates = ms_bucket_candidates(bucket, ms_index_tag(hash));
-    if (candidates == 0)
-        return false;
-    *slot = (struct ms_index_slot){bucket, (unsigned)__builtin_ctz(candidates)};
-    ms_place place = ms_slot_place(slot);
-    return place != MS_PLACE_NONE && ms_lookup_match(lookup, &place);
-}
-
 bool ms_lookup_find_slot(memstore *store, const void *key, size_t key_size, uint64_t hash,
                          struct ms_index_slot *slot, struct ms_found *out)
 {
     struct ms_lookup lookup = {.store = store, .key = key, .key_size = key_size};
 
-    if (!find_slot_at_home(&lookup, hash, slot) &&
-        !ms_index_find_slot(&store->index, hash, match, &lookup, slot))
+    if (!ms_index_find_slot(&store->index, hash, match, &lookup, slot))
         return false;
     ms_found_at(store, ms_slot_place(slot), out);
     return true;

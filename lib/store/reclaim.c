@@ -2,7 +2,7 @@
 /* What happens to the entries of a segment that is swept, compacted or evicted.
  *
  * All three walk the segment, hash the keys of the entries concerned, start loading their
- * buckets, and then take one after the other under its shard's lock. A writer may replace or
+ * buckets and locks, and then take one after the other under its shard's lock. A writer may replace or
  * remove any of them meanwhile; the slot tells. The walk is in groups, so that the cache misses
  * of a group overlap. */
 #include "store/lookup.h"
@@ -14,6 +14,8 @@
 #include "store/tell.h"
 
 #define GROUP 16
+/* Entries lie in a row, but the processor reads ahead to the end of a page only. */
+#define READ_AHEAD_BYTES 2048
 /* A shard that somebody holds longer than this is passed over; its entries stay where they are.
  * Waited for once in a pass, not for each entry. */
 #define SHARD_PATIENCE_US 5000
@@ -46,6 +48,7 @@ static bool walk_next(struct walk *walk, struct ms_found *out)
     out->parts = ms_entry_parts(out->entry, walk->store->kept);
     out->place = ms_arena_place_of(&walk->store->arena, out->entry);
     walk->offset += ms_arena_padded(&walk->store->arena, out->parts.size);
+    ms_prefetch((const char *)out->entry + READ_AHEAD_BYTES);
     return true;
 }
 
@@ -287,6 +290,7 @@ static size_t collect_group(struct pass *pass, struct walk *walk, struct candida
             group[count].found = found;
             group[count].hash = ms_store_hash(pass->store, found.parts.key, found.parts.key_size);
             ms_index_prefetch(&pass->store->index, group[count].hash);
+            ms_prefetch_write(ms_store_shard_lock(pass->store, group[count].hash));
             if (pass->purpose == PURPOSE_EVICT)
                 ms_ghost_prefetch(&pass->store->eviction.ghost, group[count].hash);
             count++;

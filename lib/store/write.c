@@ -90,6 +90,8 @@ static struct foresight look_ahead(memstore *store, const struct ms_write *write
     const ms_reader reader = ms_section_begin();
     ms_ghost_prefetch(&store->eviction.ghost, hash);
     ms_prefetch_write(ms_store_shard_lock(store, hash));
+    /* It is read next, and written after that. */
+    ms_index_prefetch(&store->index, hash);
     const struct ms_segment *const old = write->mode == MS_WRITE_SET
                                              ? glance(store, hash)
                                              : look_up(store, write, hash, &foresight.status);

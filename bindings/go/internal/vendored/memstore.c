@@ -2329,6 +2329,26 @@ MS_ALWAYS_INLINE unsigned ms_bucket_candidates(const struct ms_bucket *bucket, u
                       (((high >> 15) * gather) >> 45 & 0x3) << 8);
 }
 #endif
+#if defined(__SSE2__) && !defined(__SANITIZE_THREAD__)
+MS_ALWAYS_INLINE unsigned ms_bucket_empty_slots(const struct ms_bucket *bucket)
+{
+    const char *const places = (const char *)bucket->places;
+    const __m128i none = _mm_setzero_si128();
+    const __m128i low = _mm_cmpeq_epi32(_mm_loadu_si128((const __m128i *)places), none);
+    const __m128i middle = _mm_cmpeq_epi32(_mm_loadu_si128((const __m128i *)(places + 16)), none);
+    const __m128i high = _mm_cmpeq_epi32(_mm_loadl_epi64((const __m128i *)(places + 32)), none);
+    const __m128i words = _mm_packs_epi16(_mm_packs_epi32(low, middle), _mm_packs_epi32(high, none));
+    return (unsigned)_mm_movemask_epi8(words) & ((1u << MS_BUCKET_SLOTS) - 1);
+}
+#else
+MS_ALWAYS_INLINE unsigned ms_bucket_empty_slots(const struct ms_bucket *bucket)
+{
+    unsigned empty = 0;
+    for (unsigned i = 0; i < MS_BUCKET_SLOTS; i++)
+        empty |= (unsigned)(ms_load_relaxed(&bucket->places[i]) == 0) << i;
+    return empty;
+}
+#endif
 static inline void ms_bucket_set_tag(struct ms_bucket *bucket, unsigned slot, uint16_t tag)
 {
     if (slot >= 8) {
@@ -2410,11 +2430,11 @@ static inline void ms_index_prefetch(const struct ms_index *index, uint64_t hash
 {
     const uint64_t table = ms_index_table(index, hash);
     if (ms_likely(table != 0))
-        ms_prefetch(ms_table_at(index, table) + ms_table_home(table, hash));
+        ms_prefetch_write(ms_table_at(index, table) + ms_table_home(table, hash));
 }
 typedef bool (*ms_index_match)(void *context, uint32_t *place);
 struct ms_probe {
-    const struct ms_bucket *buckets;
+    struct ms_bucket *buckets;
     uint32_t count;
     uint32_t at;
 };
@@ -2423,6 +2443,10 @@ MS_ALWAYS_INLINE struct ms_probe ms_index_probe(const struct ms_index *index, ui
     const uint64_t table = ms_index_table(index, hash);
     return (struct ms_probe){ms_table_at(index, table), ms_table_buckets(table),
                              ms_table_home(table, hash)};
+}
+MS_ALWAYS_INLINE void ms_probe_next(struct ms_probe *probe)
+{
+    probe->at = probe->at + 1 == probe->count ? 0 : probe->at + 1;
 }
 MS_ALWAYS_INLINE uint32_t ms_index_find_from(struct ms_probe probe, uint64_t hash,
                                              ms_index_match match, void *context)
@@ -2437,7 +2461,7 @@ MS_ALWAYS_INLINE uint32_t ms_index_find_from(struct ms_probe probe, uint64_t has
         }
         if (ms_likely(ms_load_acquire(&bucket->overflow) == 0))
             return 0;
-        probe.at = probe.at + 1 == probe.count ? 0 : probe.at + 1;
+        ms_probe_next(&probe);
     }
     return 0;
 }
@@ -2453,8 +2477,26 @@ static inline void ms_slot_set(const struct ms_index_slot *slot, uint32_t place)
 {
     ms_store_release(&slot->bucket->places[slot->number], place);
 }
-bool ms_index_find_slot(struct ms_index *index, uint64_t hash, ms_index_match match, void *context,
-                        struct ms_index_slot *out);
+MS_ALWAYS_INLINE bool ms_index_find_slot(struct ms_index *index, uint64_t hash,
+                                         ms_index_match match, void *context,
+                                         struct ms_index_slot *out)
+{
+    struct ms_probe probe = ms_index_probe(index, hash);
+    for (uint32_t left = probe.count; ms_likely(left != 0); left--) {
+        struct ms_bucket *bucket = &probe.buckets[probe.at];
+        unsigned candidates = ms_bucket_candidates(bucket, ms_index_tag(hash));
+        for (; candidates != 0; candidates &= candidates - 1) {
+            *out = (struct ms_index_slot){bucket, (unsigned)__builtin_ctz(candidates)};
+            uint32_t place = ms_slot_place(out);
+            if (ms_likely(place != 0) && ms_likely(match(context, &place)))
+                return true;
+        }
+        if (ms_likely(ms_load_relaxed(&bucket->overflow) == 0))
+            return false;
+        ms_probe_next(&probe);
+    }
+    return false;
+}
 bool ms_index_find_place(struct ms_index *index, uint64_t hash, uint32_t place,
                          struct ms_index_slot *out);
 bool ms_index_has_room(const struct ms_index *index, uint32_t shard, uint32_t more);
@@ -2500,41 +2542,6 @@ size_t ms_index_resident(const struct ms_index *index)
 {
     return ms_mem_resident(index->shards, shards_bytes(index->shard_count));
 }
-struct probe {
-    struct ms_bucket *buckets;
-    uint32_t count;
-    uint32_t at;
-};
-static struct probe probe_start(const struct ms_index *index, uint64_t hash)
-{
-    const uint64_t table = ms_index_table(index, hash);
-    return (struct probe){ms_table_at(index, table), ms_table_buckets(table),
-                          table != 0 ? ms_table_home(table, hash) : 0};
-}
-static void probe_next(struct probe *probe)
-{
-    probe->at = probe->at + 1 == probe->count ? 0 : probe->at + 1;
-}
-bool ms_index_find_slot(struct ms_index *index, uint64_t hash, ms_index_match match, void *context,
-                        struct ms_index_slot *out)
-{
-    struct probe probe = probe_start(index, hash);
-    for (uint32_t passed = 0; passed < probe.count; passed++, probe_next(&probe)) {
-        struct ms_bucket *bucket = &probe.buckets[probe.at];
-        unsigned candidates = ms_bucket_candidates(bucket, ms_index_tag(hash));
-        for (; candidates != 0; candidates &= candidates - 1) {
-            const unsigned number = (unsigned)__builtin_ctz(candidates);
-            uint32_t place = ms_load_relaxed(&bucket->places[number]);
-            if (place != 0 && match(context, &place)) {
-                *out = (struct ms_index_slot){bucket, number};
-                return true;
-            }
-        }
-        if (ms_load_relaxed(&bucket->overflow) == 0)
-            return false;
-    }
-    return false;
-}
 static bool match_place(void *context, uint32_t *place)
 {
     return *place == *(const uint32_t *)context;
@@ -2544,25 +2551,16 @@ bool ms_index_find_place(struct ms_index *index, uint64_t hash, uint32_t place,
 {
     return ms_index_find_slot(index, hash, match_place, &place, out);
 }
-static bool free_slot_of(const struct ms_bucket *bucket, unsigned *number)
-{
-    for (unsigned i = 0; i < MS_BUCKET_SLOTS; i++) {
-        if (ms_load_relaxed(&bucket->places[i]) == 0) {
-            *number = i;
-            return true;
-        }
-    }
-    return false;
-}
-static void insert_into(struct probe probe, uint64_t hash, uint32_t place,
+static void insert_into(struct ms_probe probe, uint64_t hash, uint32_t place,
                         struct ms_index_slot *out)
 {
-    unsigned number;
-    while (!free_slot_of(&probe.buckets[probe.at], &number)) {
+    unsigned empty;
+    while ((empty = ms_bucket_empty_slots(&probe.buckets[probe.at])) == 0) {
         struct ms_bucket *full = &probe.buckets[probe.at];
         ms_store_relaxed(&full->overflow, ms_load_relaxed(&full->overflow) + 1);
-        probe_next(&probe);
+        ms_probe_next(&probe);
     }
+    const unsigned number = (unsigned)__builtin_ctz(empty);
     *out = (struct ms_index_slot){&probe.buckets[probe.at], number};
     if (ms_testing_has_fault(MS_FAULT_PLACE_BEFORE_TAG))
         ms_slot_set(out, place);
@@ -2578,14 +2576,14 @@ static void index_index_count_entries(struct ms_index *index, uint32_t shard, in
 void ms_index_insert(struct ms_index *index, uint64_t hash, uint32_t place,
                      struct ms_index_slot *out)
 {
-    insert_into(probe_start(index, hash), hash, place, out);
+    insert_into(ms_index_probe(index, hash), hash, place, out);
     index_index_count_entries(index, ms_index_shard_of(index, hash), 1);
 }
 void ms_index_remove(struct ms_index *index, uint64_t hash, const struct ms_index_slot *slot)
 {
     ms_slot_set(slot, 0);
-    for (struct probe probe = probe_start(index, hash); &probe.buckets[probe.at] != slot->bucket;
-         probe_next(&probe)) {
+    for (struct ms_probe probe = ms_index_probe(index, hash); &probe.buckets[probe.at] != slot->bucket;
+         ms_probe_next(&probe)) {
         struct ms_bucket *passed = &probe.buckets[probe.at];
         ms_store_release(&passed->overflow, ms_load_relaxed(&passed->overflow) - 1);
     }
@@ -2623,7 +2621,7 @@ bool ms_index_has_slots(const struct ms_index *index, uint32_t shard, uint32_t m
 }
 #define REHASH_AHEAD 16
 static void refill_from(const struct ms_index *index, const struct ms_bucket *old,
-                        uint32_t old_count, struct probe table)
+                        uint32_t old_count, struct ms_probe table)
 {
     const struct ms_index_owner *owner = &index->owner;
     uint32_t ahead[REHASH_AHEAD];
@@ -2669,7 +2667,7 @@ static enum ms_index_growth replace_table(struct ms_index *index, uint32_t shard
     uint64_t offset;
     if (count >> 30 != 0 || !index->owner.alloc_table(index->owner.context, bytes, &offset))
         return MS_INDEX_NO_ROOM;
-    const struct probe table = {(struct ms_bucket *)(index->base + offset), (uint32_t)count, 0};
+    const struct ms_probe table = {(struct ms_bucket *)(index->base + offset), (uint32_t)count, 0};
     refill_from(index, ms_table_at(index, old), ms_table_buckets(old), table);
     ms_testing_reach(MS_POINT_INDEX_GROWN);
     index_index_retire_table(index, publish_table(index, shard, offset >> 6 << 32 | count));
@@ -18803,26 +18801,11 @@ ms_place ms_lookup_walk(const struct ms_lookup *lookup, struct ms_probe probe, u
 {
     return ms_index_find_from(probe, hash, store_lookup_match, (void *)lookup);
 }
-MS_ALWAYS_INLINE bool find_slot_at_home(struct ms_lookup *lookup, uint64_t hash,
-                                        struct ms_index_slot *slot)
-{
-    const struct ms_probe probe = ms_index_probe(&lookup->store->index, hash);
-    if (ms_unlikely(probe.count == 0))
-        return false;
-    struct ms_bucket *bucket = (struct ms_bucket *)&probe.buckets[probe.at];
-    const unsigned candidates = ms_bucket_candidates(bucket, ms_index_tag(hash));
-    if (candidates == 0)
-        return false;
-    *slot = (struct ms_index_slot){bucket, (unsigned)__builtin_ctz(candidates)};
-    ms_place place = ms_slot_place(slot);
-    return place != MS_PLACE_NONE && ms_lookup_match(lookup, &place);
-}
 bool ms_lookup_find_slot(memstore *store, const void *key, size_t key_size, uint64_t hash,
                          struct ms_index_slot *slot, struct ms_found *out)
 {
     struct ms_lookup lookup = {.store = store, .key = key, .key_size = key_size};
-    if (!find_slot_at_home(&lookup, hash, slot) &&
-        !ms_index_find_slot(&store->index, hash, store_lookup_match, &lookup, slot))
+    if (!ms_index_find_slot(&store->index, hash, store_lookup_match, &lookup, slot))
         return false;
     ms_found_at(store, ms_slot_place(slot), out);
     return true;
@@ -21142,6 +21125,7 @@ int ms_store_get_created(memstore *store, const void *key, size_t key_size, int6
 
 /* lib/store/reclaim.c */
 #define store_reclaim_GROUP 16
+#define READ_AHEAD_BYTES 2048
 #define store_reclaim_SHARD_PATIENCE_US 5000
 #define COMPACT_PASSES 4
 struct store_reclaim_walk {
@@ -21163,6 +21147,7 @@ static bool walk_next(struct store_reclaim_walk *store_reclaim_walk, struct ms_f
     out->parts = ms_entry_parts(out->entry, store_reclaim_walk->store->kept);
     out->place = ms_arena_place_of(&store_reclaim_walk->store->arena, out->entry);
     store_reclaim_walk->offset += ms_arena_padded(&store_reclaim_walk->store->arena, out->parts.size);
+    ms_prefetch((const char *)out->entry + READ_AHEAD_BYTES);
     return true;
 }
 enum purpose { PURPOSE_EVICT, PURPOSE_COMPACT, PURPOSE_SWEEP, PURPOSE_DROP_STALE };
@@ -21361,6 +21346,7 @@ static size_t collect_group(struct pass *pass, struct store_reclaim_walk *store_
             group[count].found = found;
             group[count].hash = ms_store_hash(pass->store, found.parts.key, found.parts.key_size);
             ms_index_prefetch(&pass->store->index, group[count].hash);
+            ms_prefetch_write(ms_store_shard_lock(pass->store, group[count].hash));
             if (pass->purpose == PURPOSE_EVICT)
                 ms_ghost_prefetch(&pass->store->eviction.ghost, group[count].hash);
             count++;
@@ -24715,6 +24701,7 @@ static struct foresight look_ahead(memstore *store, const struct ms_write *write
     const ms_reader reader = ms_section_begin();
     ms_ghost_prefetch(&store->eviction.ghost, hash);
     ms_prefetch_write(ms_store_shard_lock(store, hash));
+    ms_index_prefetch(&store->index, hash);
     const struct ms_segment *const old = write->mode == MS_WRITE_SET
                                              ? glance(store, hash)
                                              : store_write_look_up(store, write, hash, &foresight.status);
