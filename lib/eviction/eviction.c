@@ -24,7 +24,7 @@ struct ms_segment *ms_eviction_oldest(struct ms_eviction *eviction, enum ms_list
     ms_mutex_lock(&arena->pool_lock);
     struct ms_segment *segment = arena->lists[list].oldest;
     while (segment != NULL &&
-           (ms_load_relaxed(&segment->inflight) != 0 || ms_segment_is_pinned(arena, segment)))
+           (ms_segment_pending(segment) != 0 || ms_segment_is_pinned(arena, segment)))
         segment = segment->newer;
     ms_mutex_unlock(&arena->pool_lock);
     return segment;

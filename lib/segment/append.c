@@ -86,7 +86,7 @@ static void claim(struct ms_arena *arena, struct ms_segment *segment, uint32_t s
     out->key = at;
     out->place = ms_arena_place_of(arena, at);
     out->size = size;
-    ms_add_seq_cst(&segment->inflight, 1);
+    ms_store_relaxed(&segment->claimed, ms_load_relaxed(&segment->claimed) + 1);
 }
 
 static void write_entry(struct ms_arena *arena, const struct ms_placement *placement,
@@ -259,9 +259,8 @@ void ms_arena_let_writers_in(struct ms_arena *arena)
 
 void ms_arena_publish(struct ms_reserved *reserved)
 {
-    struct ms_segment *segment = reserved->segment;
-
-    ms_add_relaxed(&segment->live, ms_segment_live_of(reserved->size));
+    /* ORDER: release, pairs with the acquire in ms_segment_pending(). */
+    ms_add_release(&reserved->segment->settled, 1);
     /* ORDER: release, pairs with the acquire in is_candidate(): a reclaimer that walks the
      * segment finds the key and the value whole once the entry is no longer pending. Readers
      * come by the index slot, which is stored next. */
@@ -269,20 +268,8 @@ void ms_arena_publish(struct ms_reserved *reserved)
                      (unsigned char)(ms_load_relaxed(&reserved->entry->mark) & ~MS_MARK_PENDING));
 }
 
-static bool may_be_retired(struct ms_segment *segment)
-{
-    return ms_load_seq_cst(&segment->state) == MS_SEGMENT_SEALED &&
-           ms_load_seq_cst(&segment->inflight) == 0 && ms_load_seq_cst(&segment->live) == 0;
-}
-
-bool ms_arena_landed(struct ms_segment *segment)
-{
-    ms_sub_seq_cst(&segment->inflight, 1);
-    return may_be_retired(segment);
-}
-
 bool ms_arena_entry_died(struct ms_segment *segment, uint32_t size)
 {
-    ms_sub_seq_cst(&segment->live, ms_segment_live_of(size));
-    return may_be_retired(segment);
+    ms_add_seq_cst(&segment->gone, ms_segment_gone_of(size));
+    return ms_load_seq_cst(&segment->state) == MS_SEGMENT_SEALED && ms_pool_is_empty(segment);
 }

@@ -212,7 +212,7 @@ struct ms_placement {
     bool privileged; /* may take the reserve: the reclaimer alone */
 };
 
-/* A reserved stretch of a segment, held in flight until ms_arena_landed(). */
+/* A reserved stretch of a segment, pending until it is published or given up. */
 struct ms_reserved {
     struct ms_segment *segment;
     struct ms_entry *entry;
@@ -229,11 +229,12 @@ bool ms_arena_reserve(struct ms_arena *arena, const struct ms_placement *placeme
 bool ms_arena_reserve_raw(struct ms_arena *arena, const struct ms_placement *placement,
                           uint32_t size, struct ms_reserved *out);
 
-/* The entry is published: count it live and let go of the segment. Shard lock held. */
+/* The entry is published: it is live and not pending any more. Shard lock held; when that is given up
+ * the entry may die and its segment with it, so `reserved` is not to be used after that. */
 void ms_arena_publish(struct ms_reserved *reserved);
-/* The reservation is not in flight any more, published or not. True when the segment may be
- * ready to be retired. */
-bool ms_arena_landed(struct ms_segment *segment);
+/* What was reserved is given up, or a batch has done with its records. True when its segment was
+ * retired for that. */
+bool ms_arena_abandon(struct ms_arena *arena, const struct ms_reserved *reserved);
 /* An entry of `size` padded bytes is not referred to any more. True when the segment may be
  * ready to be retired. */
 bool ms_arena_entry_died(struct ms_segment *segment, uint32_t size);

@@ -63,10 +63,11 @@ static struct ms_segment_list *list_of(struct ms_arena *arena, const struct ms_s
 void ms_pool_init_segment(struct ms_arena *arena, struct ms_segment *segment,
                           const struct ms_placement *placement)
 {
-    ms_store_relaxed(&segment->live, 0);
+    ms_store_relaxed(&segment->gone, 0);
     ms_store_relaxed(&segment->stale_bytes, 0);
     ms_store_relaxed(&segment->stale_entries, 0);
-    ms_store_relaxed(&segment->inflight, 0);
+    ms_store_relaxed(&segment->claimed, 0);
+    ms_store_relaxed(&segment->settled, 0);
     ms_store_relaxed(&segment->earliest, MS_NEVER);
     segment->sequence = ms_add_relaxed(&arena->sequence, 1) + 1;
     segment->time_base = ms_clock_coarse_ms() - MS_TIME_BASE_MARGIN_MS;
@@ -115,14 +116,13 @@ bool ms_arena_charge_row(struct ms_arena *arena)
 
 /* ---- Sealing and retiring ---- */
 
-static bool is_empty(struct ms_segment *segment)
+bool ms_pool_is_empty(struct ms_segment *segment)
 {
-    /* Entries in flight first: what was in flight a moment ago may be live by now, while nothing
-     * gets into flight any more. The other way round a writer that publishes and lands between
-     * the two loads would have its entry taken for none.
-     * ORDER: seq_cst, like the decrements of both counts: of two threads that bring them to 0,
-     * one sees both. */
-    return ms_load_seq_cst(&segment->inflight) == 0 && ms_load_seq_cst(&segment->live) == 0;
+    /* ORDER: seq_cst, like the addition and like the store of the state: of two threads, one that
+     * seals and one that counts the last entry as gone, one sees both. */
+    const uint64_t gone = ms_load_seq_cst(&segment->gone);
+
+    return gone >> 32 == ms_load_relaxed(&segment->claimed);
 }
 
 static void to_limbo_locked(struct ms_arena *arena, struct ms_segment *segment)
@@ -131,12 +131,21 @@ static void to_limbo_locked(struct ms_arena *arena, struct ms_segment *segment)
     ms_segment_push(&arena->limbo, segment);
 }
 
+static bool retire_locked(struct ms_arena *arena, struct ms_segment *segment)
+{
+    if (ms_load_relaxed(&segment->state) != MS_SEGMENT_SEALED || !ms_pool_is_empty(segment))
+        return false;
+    list_remove_locked(list_of(arena, segment), segment);
+    to_limbo_locked(arena, segment);
+    return true;
+}
+
 void ms_pool_seal(struct ms_arena *arena, struct ms_segment *segment)
 {
     ms_mutex_lock(&arena->pool_lock);
     /* A large entry is sealed as soon as it is there; nothing is appended to it. */
     arena->solos += segment->is_solo;
-    if (is_empty(segment)) {
+    if (ms_pool_is_empty(segment)) {
         to_limbo_locked(arena, segment);
     } else {
         if (segment->rank == 0)
@@ -144,25 +153,31 @@ void ms_pool_seal(struct ms_arena *arena, struct ms_segment *segment)
         ms_store_seq_cst(&segment->state, MS_SEGMENT_SEALED);
         list_insert_locked(list_of(arena, segment), segment);
         /* What died before the state was seen as sealed has nobody else to retire it. */
-        if (is_empty(segment)) {
-            list_remove_locked(list_of(arena, segment), segment);
-            to_limbo_locked(arena, segment);
-        }
+        retire_locked(arena, segment);
     }
     ms_mutex_unlock(&arena->pool_lock);
 }
 
 bool ms_arena_retire(struct ms_arena *arena, struct ms_segment *segment)
 {
-    bool retired = false;
-
     ms_testing_reach(MS_POINT_RETIRING);
     ms_mutex_lock(&arena->pool_lock);
-    if (ms_load_relaxed(&segment->state) == MS_SEGMENT_SEALED && is_empty(segment)) {
-        list_remove_locked(list_of(arena, segment), segment);
-        to_limbo_locked(arena, segment);
-        retired = true;
-    }
+    const bool retired = retire_locked(arena, segment);
+    ms_mutex_unlock(&arena->pool_lock);
+    return retired;
+}
+
+/* Under the pool lock, which fork() takes, so that the child finds either all of this done or none. */
+bool ms_arena_abandon(struct ms_arena *arena, const struct ms_reserved *reserved)
+{
+    struct ms_segment *segment = reserved->segment;
+
+    ms_mutex_lock(&arena->pool_lock);
+    if (ms_load_relaxed(&segment->queue) != MS_QUEUE_RECORDS)
+        ms_store_relaxed(&reserved->entry->mark, MS_MARK_DEAD);
+    ms_add_release(&segment->settled, 1);
+    ms_add_seq_cst(&segment->gone, ms_segment_gone_of(reserved->size));
+    const bool retired = retire_locked(arena, segment);
     ms_mutex_unlock(&arena->pool_lock);
     return retired;
 }
@@ -200,20 +215,27 @@ void ms_arena_requeue(struct ms_arena *arena, struct ms_segment *segment, enum m
 static void forget_writers_of(struct ms_segment *segment, void *context)
 {
     const struct ms_arena *arena = context;
-    /* A stretch for records is not made of entries, and nothing in it counts as live. */
-    const bool has_entries = ms_load_relaxed(&segment->queue) != MS_QUEUE_RECORDS;
-    uint32_t offset = 0;
+    const uint32_t used = ms_load_relaxed(&segment->used);
+    const uint32_t claimed = ms_load_relaxed(&segment->claimed);
+    uint64_t gone = ms_load_relaxed(&segment->gone);
 
-    if (ms_load_relaxed(&segment->inflight) == 0)
+    if (ms_segment_pending(segment) == 0)
         return;
-    while (has_entries && offset < ms_load_relaxed(&segment->used)) {
+    /* A stretch for records is not made of entries, and belongs to one batch. */
+    if (ms_load_relaxed(&segment->queue) == MS_QUEUE_RECORDS)
+        gone = (uint64_t)claimed << 32 | used;
+    for (uint32_t offset = 0; (gone >> 32) != claimed && offset < used;) {
         struct ms_entry *entry = (struct ms_entry *)(segment->base + offset);
+        const uint32_t size = ms_arena_padded(arena, ms_entry_parts(entry, arena->kept).size);
 
-        if ((ms_load_relaxed(&entry->mark) & MS_MARK_STALE) == MS_MARK_PENDING)
+        if ((ms_load_relaxed(&entry->mark) & MS_MARK_STALE) == MS_MARK_PENDING) {
             ms_store_relaxed(&entry->mark, MS_MARK_DEAD);
-        offset += ms_arena_padded(arena, ms_entry_parts(entry, arena->kept).size);
+            gone += ms_segment_gone_of(size);
+        }
+        offset += size;
     }
-    ms_store_relaxed(&segment->inflight, 0);
+    ms_store_relaxed(&segment->gone, gone);
+    ms_store_relaxed(&segment->settled, claimed);
 }
 
 void ms_arena_forget_writers(struct ms_arena *arena)
@@ -224,7 +246,7 @@ void ms_arena_forget_writers(struct ms_arena *arena)
         for (struct ms_segment *segment = arena->lists[list].oldest, *next; segment != NULL;
              segment = next) {
             next = segment->newer;
-            if (is_empty(segment)) {
+            if (ms_pool_is_empty(segment)) {
                 list_remove_locked(&arena->lists[list], segment);
                 to_limbo_locked(arena, segment);
             }

@@ -20,6 +20,9 @@ struct ms_segment *ms_pool_open_segment(struct ms_arena *arena,
                                         const struct ms_placement *placement);
 /* Seal an open segment into its list, or straight to limbo when nothing in it lives. */
 void ms_pool_seal(struct ms_arena *arena, struct ms_segment *segment);
+/* Whether all that was appended is gone. Nothing may be appended any more: it is sealed, or the slot's
+ * lock is held. */
+bool ms_pool_is_empty(struct ms_segment *segment);
 /* Start a segment's record over for a new use of its memory. */
 void ms_pool_init_segment(struct ms_arena *arena, struct ms_segment *segment,
                           const struct ms_placement *placement);

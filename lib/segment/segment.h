@@ -13,9 +13,9 @@
  * A large entry has a segment of its own: its record stands in front of the entry, at the start
  * of a packed run.
  *
- * SG-1  `live` counts the index slots that refer into the segment, and the entries that are kept
- *       beyond their expiry (store/stale.h), and the bytes behind them.
- * SG-2  A segment leaves SEALED only when no entry is live and inflight is 0.
+ * SG-1  What was published and is not gone is live: what index slots refer to, and the entries that
+ *       are kept beyond their expiry (store/stale.h).
+ * SG-2  A segment leaves SEALED only when all that was appended is gone, pending entries included.
  * SG-3  Bytes up to `used` can be walked entry by entry at any time, pending ones included. */
 #ifndef MS_SEGMENT_SEGMENT_H
 #define MS_SEGMENT_SEGMENT_H
@@ -70,9 +70,11 @@ struct ms_segment {
 
     /* what holds it, beside the counts in rows: pins.h. Any thread */
     atomic_uint pins MS_ALIGNED(MS_CACHE_LINE);
-    atomic_uint inflight; /* writers that have a pending entry in it */
-    /* entries in the upper half, their bytes in the lower: both change in one addition */
-    atomic_uint_least64_t live; /* shard lock of the entry counted */
+    atomic_uint claimed; /* entries appended; slot lock to write */
+    atomic_uint settled; /* of them, those that were published or given up: not pending */
+    /* what is not referred to any more, or was given up: entries in the upper half, their bytes in the
+     * lower; both change in one addition */
+    atomic_uint_least64_t gone;
     /* bytes appended; slot lock to write. ORDER: release, after the head below it is written */
     atomic_uint used;
     uint32_t due_position;         /* in the heap, 0 = not in it; due lock */
@@ -129,29 +131,41 @@ static inline struct ms_segment *ms_segment_pop(struct ms_segment **stack)
     return segment;
 }
 
-/* What one live entry of `size` padded bytes adds to `live`. */
-static inline uint64_t ms_segment_live_of(uint32_t size)
+/* What an entry of `size` padded bytes adds to `gone`. */
+static inline uint64_t ms_segment_gone_of(uint32_t size)
 {
     return UINT64_C(1) << 32 | size;
 }
 
+/* Of each difference the count that follows is loaded first, so that none is less than nothing.
+ * ORDER: acquire, pairs with the release of whoever counted: what that follows is counted already. */
+
+/* Entries that a writer has appended and not published yet. */
+static inline uint32_t ms_segment_pending(const struct ms_segment *segment)
+{
+    const uint32_t settled = ms_load_acquire(&segment->settled);
+
+    return ms_load_relaxed(&segment->claimed) - settled;
+}
+
 static inline uint32_t ms_segment_live_entries(const struct ms_segment *segment)
 {
-    return (uint32_t)(ms_load_relaxed(&segment->live) >> 32);
+    const uint32_t gone = (uint32_t)(ms_load_acquire(&segment->gone) >> 32);
+
+    return ms_load_relaxed(&segment->settled) - gone;
 }
 
-static inline uint32_t ms_segment_live_bytes(const struct ms_segment *segment)
-{
-    return (uint32_t)ms_load_relaxed(&segment->live);
-}
-
-/* Bytes of entries that are not live, those of pending ones included. */
 static inline uint32_t ms_segment_dead_bytes(const struct ms_segment *segment)
 {
-    const uint32_t used = ms_load_relaxed(&segment->used);
-    const uint32_t live = ms_segment_live_bytes(segment);
+    return (uint32_t)ms_load_acquire(&segment->gone);
+}
 
-    return used > live ? used - live : 0;
+/* Those of pending entries included. */
+static inline uint32_t ms_segment_live_bytes(const struct ms_segment *segment)
+{
+    const uint32_t gone = ms_segment_dead_bytes(segment);
+
+    return ms_load_relaxed(&segment->used) - gone;
 }
 
 #endif

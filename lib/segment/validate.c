@@ -65,6 +65,7 @@ const char *ms_pages_validate(const struct ms_pages *pages, uint64_t *charged)
 /* The entries of a segment, met one after the other. */
 struct tally {
     uint32_t pending, whole;
+    uint64_t pending_bytes;
     uint64_t whole_bytes; /* of entries that are neither pending nor marked dead */
 };
 
@@ -82,7 +83,10 @@ static const char *walk(const struct ms_arena *arena, const struct ms_segment *s
         MS_REQUIRE(entry->key_size != 0 || ms_entry_is_long(entry),
                    "EN-2: a segment of entries holds something else");
         MS_REQUIRE(size <= used - offset, "SG-3: an entry reaches past the end of its segment");
-        tally->pending += (mark & MS_MARK_STALE) == MS_MARK_PENDING;
+        if ((mark & MS_MARK_STALE) == MS_MARK_PENDING) {
+            tally->pending++;
+            tally->pending_bytes += ms_arena_padded(arena, size);
+        }
         if ((mark & MS_MARK_STALE) == 0 || (mark & MS_MARK_STALE) == MS_MARK_STALE) {
             tally->whole++;
             tally->whole_bytes += ms_arena_padded(arena, size);
@@ -98,10 +102,11 @@ static const char *check_segment(const struct ms_arena *arena, const struct ms_s
     const uint32_t used = ms_load_relaxed(&segment->used);
     const uint32_t live = ms_segment_live_entries(segment);
     const uint32_t live_bytes = ms_segment_live_bytes(segment);
+    const uint32_t pending = ms_segment_pending(segment);
     struct tally tally = {0};
 
     MS_REQUIRE(used <= segment->capacity, "SG: a segment is fuller than full");
-    MS_REQUIRE(live_bytes <= used && (live != 0) == (live_bytes != 0),
+    MS_REQUIRE(live_bytes <= used && (live + pending != 0) == (live_bytes != 0),
                "SG-1: a segment's live bytes and live entries contradict each other");
     MS_REQUIRE(segment->ttl_class < arena->ttl_classes, "SG: a segment has no TTL class");
     if (ms_load_relaxed(&segment->queue) == MS_QUEUE_RECORDS) {
@@ -109,11 +114,10 @@ static const char *check_segment(const struct ms_arena *arena, const struct ms_s
         return NULL;
     }
     MS_REQUIRE_VALID(walk(arena, segment, &tally));
+    MS_REQUIRE(tally.pending == pending, "SG-2: a segment miscounts its pending entries");
     /* The mark of the dead may get lost, so that there can be fewer live ones. */
-    MS_REQUIRE(live <= tally.whole && live_bytes <= tally.whole_bytes,
+    MS_REQUIRE(live <= tally.whole && live_bytes <= tally.whole_bytes + tally.pending_bytes,
                "SG-1: a segment counts more as live than is in it");
-    MS_REQUIRE(tally.pending <= ms_load_relaxed(&segment->inflight),
-               "SG-2: an entry is pending and no writer is in flight");
     return NULL;
 }
 
@@ -145,8 +149,7 @@ static const char *check_list(struct census *census, const struct ms_segment_lis
         MS_REQUIRE(older == NULL || older->rank <= segment->rank, "AR: a list is not sorted");
         MS_REQUIRE(ms_load_relaxed(&segment->state) == MS_SEGMENT_SEALED,
                    "AR: a listed segment is not sealed");
-        MS_REQUIRE(ms_segment_live_entries(segment) != 0 ||
-                       ms_load_relaxed(&segment->inflight) != 0,
+        MS_REQUIRE(ms_segment_live_entries(segment) != 0 || ms_segment_pending(segment) != 0,
                    "SG-2: a segment that holds nothing was not retired");
         MS_REQUIRE_VALID(check_segment(census->arena, segment));
         bytes += ms_load_relaxed(&segment->used);
@@ -165,8 +168,7 @@ static const char *check_unreferenced(struct census *census, const struct ms_seg
     for (const struct ms_segment *segment = stack; segment != NULL; segment = segment->newer) {
         MS_REQUIRE(ms_load_relaxed(&segment->state) == state,
                    "AR: a segment in limbo or waiting is in another state");
-        MS_REQUIRE(ms_segment_live_entries(segment) == 0 &&
-                       ms_load_relaxed(&segment->inflight) == 0,
+        MS_REQUIRE(ms_segment_live_entries(segment) == 0 && ms_segment_pending(segment) == 0,
                    "SG-2: a segment was retired that holds something");
         MS_REQUIRE_VALID(check_segment(census->arena, segment));
         note(census, segment, true);

@@ -39,6 +39,7 @@ struct ms_commit {
     size_t writes; /* steps that may change a slot */
     struct ms_record_chunk *chunks;
     size_t chunk_count, chunks_reserved;
+    bool opened; /* what was reserved began a segment */
     int64_t now;
     const struct ms_op *refused; /* what a refusal is about, or NULL */
 };

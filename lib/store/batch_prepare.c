@@ -87,6 +87,7 @@ static int prepare_step(struct ms_commit *commit, struct ms_step *step)
             ms_ttl_class(draft.shape.expiry, commit->now, store->arena.ttl_classes);
         status = ms_room_reserve(store, &draft.placement, &draft.shape, &step->reserved);
         step->reserved_any = status == MEMSTORE_OK;
+        commit->opened |= step->reserved_any && ms_room_was_opened_for(&step->reserved);
     }
     if (status == MEMSTORE_OK) {
         memcpy(step->reserved.key, key->data, key->size);
@@ -177,25 +178,19 @@ void ms_commit_abandon(struct ms_commit *commit)
 {
     for (size_t i = 0; i < commit->count; i++) {
         if (commit->steps[i].reserved_any)
-            ms_store_relaxed(&commit->steps[i].reserved.entry->mark, MS_MARK_DEAD);
+            ms_store_abandon(commit->store, &commit->steps[i].reserved);
     }
     ms_commit_land(commit);
 }
 
 void ms_commit_land(struct ms_commit *commit)
 {
-    bool opened = false;
-
-    for (size_t i = 0; i < commit->count; i++) {
-        if (commit->steps[i].reserved_any) {
-            opened |= ms_room_was_opened_for(&commit->steps[i].reserved);
-            ms_store_land(commit->store, &commit->steps[i].reserved);
-        }
+    for (size_t i = 0; i < commit->count; i++)
         commit->steps[i].reserved_any = false;
-    }
     for (size_t i = 0; i < commit->chunks_reserved; i++)
-        ms_store_land(commit->store, &commit->chunks[i].reserved);
+        ms_store_abandon(commit->store, &commit->chunks[i].reserved);
     commit->chunks_reserved = 0;
-    if (opened)
+    if (commit->opened)
         ms_room_prepare(commit->store);
+    commit->opened = false;
 }

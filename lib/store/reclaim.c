@@ -171,7 +171,6 @@ static bool move_entry(struct pass *pass, const struct candidate *candidate,
     ms_slot_set(slot, reserved.place);
     ms_slide_carry(store, found, &reserved, expiry);
     ms_store_entry_died(store, found);
-    ms_store_land(store, &reserved);
     pass->moved_bytes += reserved.size;
     return true;
 }
@@ -451,7 +450,7 @@ static void consider(struct ms_segment *segment, void *context)
     struct emptiest *best = context;
 
     if (ms_load_relaxed(&segment->state) != MS_SEGMENT_SEALED || segment->is_solo ||
-        segment->queue == MS_QUEUE_RECORDS || ms_load_relaxed(&segment->inflight) != 0)
+        segment->queue == MS_QUEUE_RECORDS || ms_segment_pending(segment) != 0)
         return;
     /* Not what is left unused at the end: moving wins none of that. */
     const uint32_t dead = ms_segment_dead_bytes(segment);

@@ -635,22 +635,11 @@ static inline void ms_store_entry_died(memstore *store, const struct ms_found *f
     ms_section_end(reader);
 }
 
-/* A writer is done with what it reserved, published or not. In a read section for the same
- * reason. */
-static inline void ms_store_land(memstore *store, const struct ms_reserved *reserved)
-{
-    const ms_reader reader = ms_section_begin();
-
-    if (ms_arena_landed(reserved->segment) && ms_arena_retire(&store->arena, reserved->segment))
-        ms_maintenance_wake(store);
-    ms_section_end(reader);
-}
-
 /* A writer gives up what it reserved: its bytes are dead from the start. */
 static inline void ms_store_abandon(memstore *store, const struct ms_reserved *reserved)
 {
-    ms_store_relaxed(&reserved->entry->mark, MS_MARK_DEAD);
-    ms_store_land(store, reserved);
+    if (ms_arena_abandon(&store->arena, reserved))
+        ms_maintenance_wake(store);
 }
 
 /* Release a view of any kind. */

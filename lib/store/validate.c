@@ -19,7 +19,7 @@ struct comparison {
 };
 
 struct referred {
-    uint32_t entries, bytes, kept, kept_bytes;
+    uint32_t entries, bytes, kept, kept_bytes, pending_bytes;
     int64_t earliest;
 };
 
@@ -56,6 +56,8 @@ static const char *look_up_all(memstore *store, const struct ms_segment *segment
         const int64_t expiry = ms_entry_expiry(entry, segment->time_base);
 
         padded = ms_arena_padded(&store->arena, parts.size);
+        if ((mark & MS_MARK_STALE) == MS_MARK_PENDING)
+            referred->pending_bytes += padded;
         if (is_kept(store, entry, &parts)) {
             MS_REQUIRE(!is_referred_to(store, entry, &parts),
                        "SL-1: what is kept beyond its expiry is in the index");
@@ -85,7 +87,8 @@ static const char *compare(struct comparison *comparison, const struct ms_segmen
     MS_REQUIRE_VALID(look_up_all(comparison->store, segment, &referred));
     MS_REQUIRE(referred.entries + referred.kept == ms_segment_live_entries(segment),
                "SG-1: a segment counts other live entries than slots refer to");
-    MS_REQUIRE(referred.bytes + referred.kept_bytes == ms_segment_live_bytes(segment),
+    MS_REQUIRE(referred.bytes + referred.kept_bytes + referred.pending_bytes ==
+                   ms_segment_live_bytes(segment),
                "SG-1: a segment counts other live bytes than slots refer to");
     MS_REQUIRE(referred.kept_bytes == ms_load_relaxed(&segment->stale_bytes),
                "SL-2: a segment counts other bytes as kept than slots refer to");

@@ -66,7 +66,7 @@ static const struct ms_segment *glance(const memstore *store, uint64_t hash)
     ms_prefetch_write(entry);
     ms_prefetch(entry + MS_CACHE_LINE);
     const struct ms_segment *const segment = ms_arena_segment_of(&store->arena, place);
-    ms_prefetch_write(&segment->live);
+    ms_prefetch_write(&segment->gone);
     return segment;
 }
 
@@ -285,13 +285,13 @@ int ms_store_try_write(memstore *store, const struct ms_write *write, uint64_t h
     ms_store_note_expiry(store, reserved.segment, write->life.expiry, now);
     if (write->pinned != NULL)
         view_reserved(store, write, &reserved);
+    const bool opened = ms_room_was_opened_for(&reserved);
     status = publish(store, write, hash, &reserved, outcome);
     if (status != MEMSTORE_OK) {
         ms_store_abandon(store, &reserved);
         return status;
     }
-    ms_store_land(store, &reserved);
-    if (ms_unlikely(ms_room_was_opened_for(&reserved)))
+    if (ms_unlikely(opened))
         ms_room_prepare(store);
     if (ms_track_follows(store, hash))
         ms_track_write(store, hash, write->key.size, write->value_size, write->life.expiry);

@@ -122,7 +122,7 @@ bool end_retired_when_empty(memstore *store)
         struct ms_segment *segment = &store->arena.segments[i];
         const unsigned state = ms_load_relaxed(&segment->state);
         const bool empty =
-            ms_segment_live_entries(segment) == 0 && ms_load_relaxed(&segment->inflight) == 0;
+            ms_segment_live_entries(segment) == 0 && ms_segment_pending(segment) == 0;
 
         if ((state == MS_SEGMENT_SEALED && empty) || (state == MS_SEGMENT_LIMBO && !empty))
             return false;

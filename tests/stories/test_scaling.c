@@ -565,8 +565,9 @@ APART(memstore, combiner.pending, combiner.filter, admission);
 
 /* A segment: what readers of what expires load, against what every write and view changes. */
 APART(struct ms_segment, base, newer, pins);
-APART(struct ms_segment, base, newer, inflight);
-APART(struct ms_segment, base, newer, live);
+APART(struct ms_segment, base, newer, claimed);
+APART(struct ms_segment, base, newer, settled);
+APART(struct ms_segment, base, newer, gone);
 APART(struct ms_segment, base, newer, used);
 APART(struct ms_segment, base, newer, earliest);
 _Static_assert(sizeof(struct ms_segment) % (2 * MS_CACHE_LINE) == 0, "segments share no line");

@@ -91,14 +91,14 @@ Test(policies, a_victim_is_sealed_and_neither_viewed_nor_written_to)
                 continue;
             cr_assert_eq(ms_load_relaxed(&chosen->state), MS_SEGMENT_SEALED);
             cr_assert_eq(ms_load_relaxed(&chosen->pins), 0);
-            cr_assert_eq(ms_load_relaxed(&chosen->inflight), 0);
-            ms_add_acquire(k % 2 == 0 ? &chosen->pins : &chosen->inflight, 1);
+            cr_assert_eq(ms_segment_pending(chosen), 0);
+            ms_add_acquire(k % 2 == 0 ? &chosen->pins : &chosen->claimed, 1);
             cr_assert_neq(victim(), chosen);
         }
         cr_assert_null(victim(), "all are held");
         for (int k = 0; k < 8; k++) {
             ms_store_relaxed(&segments[k]->pins, 0);
-            ms_store_relaxed(&segments[k]->inflight, 0);
+            ms_store_relaxed(&segments[k]->claimed, ms_load_relaxed(&segments[k]->settled));
         }
         room_close(arena);
     }

@@ -53,7 +53,6 @@ Test(append, entries_do_not_overlap_and_keep_their_bytes)
         cr_assert(ms_arena_reserve(arena, &placement, &shape, &entries[i]));
         memset(entries[i].key, (int)(i & 0xff), shape.key_size + shape.value_size);
         ms_arena_publish(&entries[i]);
-        ms_arena_landed(entries[i].segment);
     }
     for (unsigned i = 0; i < ENTRIES; i++) {
         const struct ms_entry_parts parts = ms_entry_parts(entries[i].entry, false);
@@ -74,8 +73,8 @@ Test(append, a_reservation_is_pending_until_it_is_published)
     cr_assert(ms_arena_reserve(arena, &placement, &shape, &reserved));
     cr_assert_neq(ms_load_relaxed(&reserved.entry->mark) & MS_MARK_PENDING, 0);
     cr_assert_eq(ms_segment_live_entries(reserved.segment), 0);
-    cr_assert_eq(ms_load_relaxed(&reserved.segment->inflight), 1);
-    cr_assert_eq(ms_segment_dead_bytes(reserved.segment), 100);
+    cr_assert_eq(ms_segment_pending(reserved.segment), 1);
+    cr_assert_eq(ms_segment_dead_bytes(reserved.segment), 0);
     room_check(arena);
 
     ms_arena_publish(&reserved);
@@ -83,8 +82,7 @@ Test(append, a_reservation_is_pending_until_it_is_published)
     cr_assert_eq(ms_segment_live_entries(reserved.segment), 1);
     cr_assert_eq(ms_segment_live_bytes(reserved.segment), reserved.size);
     cr_assert_eq(ms_segment_dead_bytes(reserved.segment), 0);
-    cr_assert_not(ms_arena_landed(reserved.segment));
-    cr_assert_eq(ms_load_relaxed(&reserved.segment->inflight), 0);
+    cr_assert_eq(ms_segment_pending(reserved.segment), 0);
     room_close(arena);
 }
 
@@ -149,7 +147,6 @@ static struct ms_segment *segment_for(struct ms_arena *arena, const struct ms_pl
 
     cr_assert(ms_arena_reserve(arena, placement, &shape, &entry));
     ms_arena_publish(&entry);
-    ms_arena_landed(entry.segment);
     return entry.segment;
 }
 
@@ -203,7 +200,6 @@ Test(append, a_segments_time_base_lies_before_its_entries)
     cr_assert_lt(reserved.segment->time_base, ROOM_NOW);
     cr_assert_eq(ms_entry_expiry(reserved.entry, reserved.segment->time_base), ROOM_NOW - 1000);
     ms_arena_publish(&reserved);
-    ms_arena_landed(reserved.segment);
     room_close(arena);
 }
 
@@ -236,8 +232,8 @@ Test(append, what_is_given_up_is_dead_from_the_start)
     struct ms_reserved reserved;
 
     cr_assert(ms_arena_reserve(arena, &placement, &shape, &reserved));
-    ms_store_relaxed(&reserved.entry->mark, MS_MARK_DEAD);
-    cr_assert_not(ms_arena_landed(reserved.segment), "it is still open");
+    cr_assert_not(ms_arena_abandon(arena, &reserved), "it is still open");
+    cr_assert_eq(ms_segment_pending(reserved.segment), 0);
     cr_assert_eq(ms_segment_dead_bytes(reserved.segment), 100);
     room_check(arena);
     ms_arena_seal_open(arena);
@@ -256,13 +252,11 @@ Test(append, who_gives_up_last_retires_a_sealed_segment)
     cr_assert(ms_arena_reserve(arena, &placement, &shape, &two));
     ms_arena_seal_open(arena);
     cr_assert_eq(ms_load_relaxed(&one.segment->state), MS_SEGMENT_SEALED);
-    ms_store_relaxed(&one.entry->mark, MS_MARK_DEAD);
-    ms_store_relaxed(&two.entry->mark, MS_MARK_DEAD);
-    cr_assert_not(ms_arena_retire(arena, one.segment), "both are in flight");
-    cr_assert_not(ms_arena_landed(one.segment));
-    cr_assert_not(ms_arena_retire(arena, one.segment), "one is in flight");
-    cr_assert(ms_arena_landed(one.segment));
-    cr_assert(ms_arena_retire(arena, one.segment));
+    cr_assert_not(ms_arena_retire(arena, one.segment), "both are pending");
+    cr_assert_not(ms_arena_abandon(arena, &one));
+    cr_assert_not(ms_arena_retire(arena, one.segment), "one is pending");
+    cr_assert(ms_arena_abandon(arena, &two));
+    cr_assert_eq(ms_load_relaxed(&one.segment->state), MS_SEGMENT_LIMBO);
     cr_assert_not(ms_arena_retire(arena, one.segment), "once is enough");
     room_close(arena);
 }
@@ -284,9 +278,8 @@ Test(append, raw_bytes_are_reserved_like_an_entry_and_never_live)
     cr_assert_eq((unsigned char)one.key[332], 0xff);
     room_check(arena);
     ms_arena_seal_open(arena);
-    cr_assert_not(ms_arena_landed(one.segment));
-    cr_assert(ms_arena_landed(two.segment));
-    cr_assert(ms_arena_retire(arena, two.segment));
+    cr_assert_not(ms_arena_abandon(arena, &one));
+    cr_assert(ms_arena_abandon(arena, &two));
     room_close(arena);
 }
 

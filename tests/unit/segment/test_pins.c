@@ -16,7 +16,6 @@ static struct ms_segment *open_one(struct ms_arena *arena)
 
     cr_assert(ms_arena_reserve(arena, &placement, &shape, &reserved));
     ms_arena_publish(&reserved);
-    ms_arena_landed(reserved.segment);
     return reserved.segment;
 }
 

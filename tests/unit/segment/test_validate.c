@@ -69,7 +69,8 @@ Test(segment_validate, finds_more_counted_live_than_there_are)
 {
     struct ms_arena *arena = open_filled();
 
-    ms_add_relaxed(&entries[0].segment->live, ms_segment_live_of(0));
+    ms_add_relaxed(&entries[0].segment->claimed, 1);
+    ms_add_relaxed(&entries[0].segment->settled, 1);
     expect_problem(arena, "SG-1");
 }
 
@@ -77,7 +78,10 @@ Test(segment_validate, finds_a_sealed_segment_that_should_have_been_retired)
 {
     struct ms_arena *arena = open_filled();
 
-    ms_store_relaxed(&entries[0].segment->live, 0);
+    struct ms_segment *const segment = entries[0].segment;
+
+    ms_store_relaxed(&segment->gone, (uint64_t)ms_load_relaxed(&segment->claimed) << 32 |
+                                         ms_load_relaxed(&segment->used));
     expect_problem(arena, "SG-2");
 }
 
@@ -86,7 +90,6 @@ Test(segment_validate, finds_a_pending_entry_without_a_writer)
     struct ms_arena *arena = open_filled();
 
     ms_store_relaxed(&entries[0].entry->mark, MS_MARK_PENDING);
-    ms_sub_relaxed(&entries[0].segment->live, ms_segment_live_of(entries[0].size));
     expect_problem(arena, "SG-2");
 }
 

@@ -2337,7 +2337,8 @@ MS_ALWAYS_INLINE unsigned ms_bucket_empty_slots(const struct ms_bucket *bucket)
     const __m128i low = _mm_cmpeq_epi32(_mm_loadu_si128((const __m128i *)places), none);
     const __m128i middle = _mm_cmpeq_epi32(_mm_loadu_si128((const __m128i *)(places + 16)), none);
     const __m128i high = _mm_cmpeq_epi32(_mm_loadl_epi64((const __m128i *)(places + 32)), none);
-    const __m128i words = _mm_packs_epi16(_mm_packs_epi32(low, middle), _mm_packs_epi32(high, none));
+    const __m128i words =
+        _mm_packs_epi16(_mm_packs_epi32(low, middle), _mm_packs_epi32(high, none));
     return (unsigned)_mm_movemask_epi8(words) & ((1u << MS_BUCKET_SLOTS) - 1);
 }
 #else
@@ -2582,8 +2583,8 @@ void ms_index_insert(struct ms_index *index, uint64_t hash, uint32_t place,
 void ms_index_remove(struct ms_index *index, uint64_t hash, const struct ms_index_slot *slot)
 {
     ms_slot_set(slot, 0);
-    for (struct ms_probe probe = ms_index_probe(index, hash); &probe.buckets[probe.at] != slot->bucket;
-         ms_probe_next(&probe)) {
+    for (struct ms_probe probe = ms_index_probe(index, hash);
+         &probe.buckets[probe.at] != slot->bucket; ms_probe_next(&probe)) {
         struct ms_bucket *passed = &probe.buckets[probe.at];
         ms_store_release(&passed->overflow, ms_load_relaxed(&passed->overflow) - 1);
     }
@@ -3121,8 +3122,9 @@ struct ms_segment {
     struct ms_segment *newer;
     uint32_t missing;
     atomic_uint pins MS_ALIGNED(MS_CACHE_LINE);
-    atomic_uint inflight;
-    atomic_uint_least64_t live;
+    atomic_uint claimed;
+    atomic_uint settled;
+    atomic_uint_least64_t gone;
     atomic_uint used;
     uint32_t due_position;
     atomic_int_least64_t earliest;
@@ -3162,23 +3164,28 @@ static inline struct ms_segment *ms_segment_pop(struct ms_segment **stack)
         *stack = segment->newer;
     return segment;
 }
-static inline uint64_t ms_segment_live_of(uint32_t size)
+static inline uint64_t ms_segment_gone_of(uint32_t size)
 {
     return UINT64_C(1) << 32 | size;
 }
+static inline uint32_t ms_segment_pending(const struct ms_segment *segment)
+{
+    const uint32_t settled = ms_load_acquire(&segment->settled);
+    return ms_load_relaxed(&segment->claimed) - settled;
+}
 static inline uint32_t ms_segment_live_entries(const struct ms_segment *segment)
 {
-    return (uint32_t)(ms_load_relaxed(&segment->live) >> 32);
-}
-static inline uint32_t ms_segment_live_bytes(const struct ms_segment *segment)
-{
-    return (uint32_t)ms_load_relaxed(&segment->live);
+    const uint32_t gone = (uint32_t)(ms_load_acquire(&segment->gone) >> 32);
+    return ms_load_relaxed(&segment->settled) - gone;
 }
 static inline uint32_t ms_segment_dead_bytes(const struct ms_segment *segment)
 {
-    const uint32_t used = ms_load_relaxed(&segment->used);
-    const uint32_t live = ms_segment_live_bytes(segment);
-    return used > live ? used - live : 0;
+    return (uint32_t)ms_load_acquire(&segment->gone);
+}
+static inline uint32_t ms_segment_live_bytes(const struct ms_segment *segment)
+{
+    const uint32_t gone = ms_segment_dead_bytes(segment);
+    return ms_load_relaxed(&segment->used) - gone;
 }
 #endif
 #ifndef MS_SEGMENT_ARENA_H
@@ -3326,7 +3333,7 @@ bool ms_arena_reserve(struct ms_arena *arena, const struct ms_placement *placeme
 bool ms_arena_reserve_raw(struct ms_arena *arena, const struct ms_placement *placement,
                           uint32_t size, struct ms_reserved *out);
 void ms_arena_publish(struct ms_reserved *reserved);
-bool ms_arena_landed(struct ms_segment *segment);
+bool ms_arena_abandon(struct ms_arena *arena, const struct ms_reserved *reserved);
 bool ms_arena_entry_died(struct ms_segment *segment, uint32_t size);
 void ms_arena_wipe(struct ms_arena *arena);
 bool ms_arena_retire(struct ms_arena *arena, struct ms_segment *segment);
@@ -3365,6 +3372,7 @@ static inline size_t ms_pool_slots(const struct ms_arena *arena)
 struct ms_segment *ms_pool_open_segment(struct ms_arena *arena,
                                         const struct ms_placement *placement);
 void ms_pool_seal(struct ms_arena *arena, struct ms_segment *segment);
+bool ms_pool_is_empty(struct ms_segment *segment);
 void ms_pool_init_segment(struct ms_arena *arena, struct ms_segment *segment,
                           const struct ms_placement *placement);
 #endif
@@ -3427,7 +3435,7 @@ static void claim(struct ms_arena *arena, struct ms_segment *segment, uint32_t s
     out->key = at;
     out->place = ms_arena_place_of(arena, at);
     out->size = size;
-    ms_add_seq_cst(&segment->inflight, 1);
+    ms_store_relaxed(&segment->claimed, ms_load_relaxed(&segment->claimed) + 1);
 }
 static void segment_append_write_entry(struct ms_arena *arena, const struct ms_placement *placement,
                         const struct ms_entry_shape *shape, bool is_long, struct ms_reserved *out)
@@ -3564,25 +3572,14 @@ void ms_arena_let_writers_in(struct ms_arena *arena)
 }
 void ms_arena_publish(struct ms_reserved *reserved)
 {
-    struct ms_segment *segment = reserved->segment;
-    ms_add_relaxed(&segment->live, ms_segment_live_of(reserved->size));
+    ms_add_release(&reserved->segment->settled, 1);
     ms_store_release(&reserved->entry->mark,
                      (unsigned char)(ms_load_relaxed(&reserved->entry->mark) & ~MS_MARK_PENDING));
 }
-static bool may_be_retired(struct ms_segment *segment)
-{
-    return ms_load_seq_cst(&segment->state) == MS_SEGMENT_SEALED &&
-           ms_load_seq_cst(&segment->inflight) == 0 && ms_load_seq_cst(&segment->live) == 0;
-}
-bool ms_arena_landed(struct ms_segment *segment)
-{
-    ms_sub_seq_cst(&segment->inflight, 1);
-    return may_be_retired(segment);
-}
 bool ms_arena_entry_died(struct ms_segment *segment, uint32_t size)
 {
-    ms_sub_seq_cst(&segment->live, ms_segment_live_of(size));
-    return may_be_retired(segment);
+    ms_add_seq_cst(&segment->gone, ms_segment_gone_of(size));
+    return ms_load_seq_cst(&segment->state) == MS_SEGMENT_SEALED && ms_pool_is_empty(segment);
 }
 
 /* lib/segment/arena.c */
@@ -4363,10 +4360,11 @@ static struct ms_segment_list *list_of(struct ms_arena *arena, const struct ms_s
 void ms_pool_init_segment(struct ms_arena *arena, struct ms_segment *segment,
                           const struct ms_placement *placement)
 {
-    ms_store_relaxed(&segment->live, 0);
+    ms_store_relaxed(&segment->gone, 0);
     ms_store_relaxed(&segment->stale_bytes, 0);
     ms_store_relaxed(&segment->stale_entries, 0);
-    ms_store_relaxed(&segment->inflight, 0);
+    ms_store_relaxed(&segment->claimed, 0);
+    ms_store_relaxed(&segment->settled, 0);
     ms_store_relaxed(&segment->earliest, MS_NEVER);
     segment->sequence = ms_add_relaxed(&arena->sequence, 1) + 1;
     segment->time_base = ms_clock_coarse_ms() - MS_TIME_BASE_MARGIN_MS;
@@ -4409,43 +4407,56 @@ bool ms_arena_charge_row(struct ms_arena *arena)
     ms_mutex_unlock(&arena->pool_lock);
     return charged;
 }
-static bool is_empty(struct ms_segment *segment)
+bool ms_pool_is_empty(struct ms_segment *segment)
 {
-    return ms_load_seq_cst(&segment->inflight) == 0 && ms_load_seq_cst(&segment->live) == 0;
+    const uint64_t gone = ms_load_seq_cst(&segment->gone);
+    return gone >> 32 == ms_load_relaxed(&segment->claimed);
 }
 static void to_limbo_locked(struct ms_arena *arena, struct ms_segment *segment)
 {
     ms_store_relaxed(&segment->state, MS_SEGMENT_LIMBO);
     ms_segment_push(&arena->limbo, segment);
 }
+static bool retire_locked(struct ms_arena *arena, struct ms_segment *segment)
+{
+    if (ms_load_relaxed(&segment->state) != MS_SEGMENT_SEALED || !ms_pool_is_empty(segment))
+        return false;
+    list_remove_locked(list_of(arena, segment), segment);
+    to_limbo_locked(arena, segment);
+    return true;
+}
 void ms_pool_seal(struct ms_arena *arena, struct ms_segment *segment)
 {
     ms_mutex_lock(&arena->pool_lock);
     arena->solos += segment->is_solo;
-    if (is_empty(segment)) {
+    if (ms_pool_is_empty(segment)) {
         to_limbo_locked(arena, segment);
     } else {
         if (segment->rank == 0)
             segment->rank = ms_add_relaxed(&arena->rank_clock, 1) + 1;
         ms_store_seq_cst(&segment->state, MS_SEGMENT_SEALED);
         list_insert_locked(list_of(arena, segment), segment);
-        if (is_empty(segment)) {
-            list_remove_locked(list_of(arena, segment), segment);
-            to_limbo_locked(arena, segment);
-        }
+        retire_locked(arena, segment);
     }
     ms_mutex_unlock(&arena->pool_lock);
 }
 bool ms_arena_retire(struct ms_arena *arena, struct ms_segment *segment)
 {
-    bool retired = false;
     ms_testing_reach(MS_POINT_RETIRING);
     ms_mutex_lock(&arena->pool_lock);
-    if (ms_load_relaxed(&segment->state) == MS_SEGMENT_SEALED && is_empty(segment)) {
-        list_remove_locked(list_of(arena, segment), segment);
-        to_limbo_locked(arena, segment);
-        retired = true;
-    }
+    const bool retired = retire_locked(arena, segment);
+    ms_mutex_unlock(&arena->pool_lock);
+    return retired;
+}
+bool ms_arena_abandon(struct ms_arena *arena, const struct ms_reserved *reserved)
+{
+    struct ms_segment *segment = reserved->segment;
+    ms_mutex_lock(&arena->pool_lock);
+    if (ms_load_relaxed(&segment->queue) != MS_QUEUE_RECORDS)
+        ms_store_relaxed(&reserved->entry->mark, MS_MARK_DEAD);
+    ms_add_release(&segment->settled, 1);
+    ms_add_seq_cst(&segment->gone, ms_segment_gone_of(reserved->size));
+    const bool retired = retire_locked(arena, segment);
     ms_mutex_unlock(&arena->pool_lock);
     return retired;
 }
@@ -4478,17 +4489,24 @@ void ms_arena_requeue(struct ms_arena *arena, struct ms_segment *segment, enum m
 static void forget_writers_of(struct ms_segment *segment, void *context)
 {
     const struct ms_arena *arena = context;
-    const bool has_entries = ms_load_relaxed(&segment->queue) != MS_QUEUE_RECORDS;
-    uint32_t offset = 0;
-    if (ms_load_relaxed(&segment->inflight) == 0)
+    const uint32_t used = ms_load_relaxed(&segment->used);
+    const uint32_t claimed = ms_load_relaxed(&segment->claimed);
+    uint64_t gone = ms_load_relaxed(&segment->gone);
+    if (ms_segment_pending(segment) == 0)
         return;
-    while (has_entries && offset < ms_load_relaxed(&segment->used)) {
+    if (ms_load_relaxed(&segment->queue) == MS_QUEUE_RECORDS)
+        gone = (uint64_t)claimed << 32 | used;
+    for (uint32_t offset = 0; (gone >> 32) != claimed && offset < used;) {
         struct ms_entry *entry = (struct ms_entry *)(segment->base + offset);
-        if ((ms_load_relaxed(&entry->mark) & MS_MARK_STALE) == MS_MARK_PENDING)
+        const uint32_t size = ms_arena_padded(arena, ms_entry_parts(entry, arena->kept).size);
+        if ((ms_load_relaxed(&entry->mark) & MS_MARK_STALE) == MS_MARK_PENDING) {
             ms_store_relaxed(&entry->mark, MS_MARK_DEAD);
-        offset += ms_arena_padded(arena, ms_entry_parts(entry, arena->kept).size);
+            gone += ms_segment_gone_of(size);
+        }
+        offset += size;
     }
-    ms_store_relaxed(&segment->inflight, 0);
+    ms_store_relaxed(&segment->gone, gone);
+    ms_store_relaxed(&segment->settled, claimed);
 }
 void ms_arena_forget_writers(struct ms_arena *arena)
 {
@@ -4498,7 +4516,7 @@ void ms_arena_forget_writers(struct ms_arena *arena)
         for (struct ms_segment *segment = arena->lists[list].oldest, *next; segment != NULL;
              segment = next) {
             next = segment->newer;
-            if (is_empty(segment)) {
+            if (ms_pool_is_empty(segment)) {
                 list_remove_locked(&arena->lists[list], segment);
                 to_limbo_locked(arena, segment);
             }
@@ -4721,6 +4739,7 @@ const char *ms_pages_validate(const struct ms_pages *pages, uint64_t *charged)
 }
 struct segment_validate_tally {
     uint32_t pending, whole;
+    uint64_t pending_bytes;
     uint64_t whole_bytes;
 };
 static const char *segment_validate_walk(const struct ms_arena *arena, const struct ms_segment *segment,
@@ -4735,7 +4754,10 @@ static const char *segment_validate_walk(const struct ms_arena *arena, const str
         MS_REQUIRE(entry->key_size != 0 || ms_entry_is_long(entry),
                    "EN-2: a segment of entries holds something else");
         MS_REQUIRE(size <= used - offset, "SG-3: an entry reaches past the end of its segment");
-        segment_validate_tally->pending += (mark & MS_MARK_STALE) == MS_MARK_PENDING;
+        if ((mark & MS_MARK_STALE) == MS_MARK_PENDING) {
+            segment_validate_tally->pending++;
+            segment_validate_tally->pending_bytes += ms_arena_padded(arena, size);
+        }
         if ((mark & MS_MARK_STALE) == 0 || (mark & MS_MARK_STALE) == MS_MARK_STALE) {
             segment_validate_tally->whole++;
             segment_validate_tally->whole_bytes += ms_arena_padded(arena, size);
@@ -4750,9 +4772,10 @@ static const char *check_segment(const struct ms_arena *arena, const struct ms_s
     const uint32_t used = ms_load_relaxed(&segment->used);
     const uint32_t live = ms_segment_live_entries(segment);
     const uint32_t live_bytes = ms_segment_live_bytes(segment);
+    const uint32_t pending = ms_segment_pending(segment);
     struct segment_validate_tally segment_validate_tally = {0};
     MS_REQUIRE(used <= segment->capacity, "SG: a segment is fuller than full");
-    MS_REQUIRE(live_bytes <= used && (live != 0) == (live_bytes != 0),
+    MS_REQUIRE(live_bytes <= used && (live + pending != 0) == (live_bytes != 0),
                "SG-1: a segment's live bytes and live entries contradict each other");
     MS_REQUIRE(segment->ttl_class < arena->ttl_classes, "SG: a segment has no TTL class");
     if (ms_load_relaxed(&segment->queue) == MS_QUEUE_RECORDS) {
@@ -4760,10 +4783,9 @@ static const char *check_segment(const struct ms_arena *arena, const struct ms_s
         return NULL;
     }
     MS_REQUIRE_VALID(segment_validate_walk(arena, segment, &segment_validate_tally));
-    MS_REQUIRE(live <= segment_validate_tally.whole && live_bytes <= segment_validate_tally.whole_bytes,
+    MS_REQUIRE(segment_validate_tally.pending == pending, "SG-2: a segment miscounts its pending entries");
+    MS_REQUIRE(live <= segment_validate_tally.whole && live_bytes <= segment_validate_tally.whole_bytes + segment_validate_tally.pending_bytes,
                "SG-1: a segment counts more as live than is in it");
-    MS_REQUIRE(segment_validate_tally.pending <= ms_load_relaxed(&segment->inflight),
-               "SG-2: an entry is pending and no writer is in flight");
     return NULL;
 }
 struct census {
@@ -4789,8 +4811,7 @@ static const char *check_list(struct census *census, const struct ms_segment_lis
         MS_REQUIRE(older == NULL || older->rank <= segment->rank, "AR: a list is not sorted");
         MS_REQUIRE(ms_load_relaxed(&segment->state) == MS_SEGMENT_SEALED,
                    "AR: a listed segment is not sealed");
-        MS_REQUIRE(ms_segment_live_entries(segment) != 0 ||
-                       ms_load_relaxed(&segment->inflight) != 0,
+        MS_REQUIRE(ms_segment_live_entries(segment) != 0 || ms_segment_pending(segment) != 0,
                    "SG-2: a segment that holds nothing was not retired");
         MS_REQUIRE_VALID(check_segment(census->arena, segment));
         bytes += ms_load_relaxed(&segment->used);
@@ -4807,8 +4828,7 @@ static const char *check_unreferenced(struct census *census, const struct ms_seg
     for (const struct ms_segment *segment = stack; segment != NULL; segment = segment->newer) {
         MS_REQUIRE(ms_load_relaxed(&segment->state) == state,
                    "AR: a segment in limbo or waiting is in another state");
-        MS_REQUIRE(ms_segment_live_entries(segment) == 0 &&
-                       ms_load_relaxed(&segment->inflight) == 0,
+        MS_REQUIRE(ms_segment_live_entries(segment) == 0 && ms_segment_pending(segment) == 0,
                    "SG-2: a segment was retired that holds something");
         MS_REQUIRE_VALID(check_segment(census->arena, segment));
         segment_validate_note(census, segment, true);
@@ -5527,7 +5547,7 @@ struct ms_segment *ms_eviction_oldest(struct ms_eviction *eviction, enum ms_list
     ms_mutex_lock(&arena->pool_lock);
     struct ms_segment *segment = arena->lists[list].oldest;
     while (segment != NULL &&
-           (ms_load_relaxed(&segment->inflight) != 0 || ms_segment_is_pinned(arena, segment)))
+           (ms_segment_pending(segment) != 0 || ms_segment_is_pinned(arena, segment)))
         segment = segment->newer;
     ms_mutex_unlock(&arena->pool_lock);
     return segment;
@@ -14138,17 +14158,10 @@ static inline void ms_store_entry_died(memstore *store, const struct ms_found *f
         ms_maintenance_wake(store);
     ms_section_end(reader);
 }
-static inline void ms_store_land(memstore *store, const struct ms_reserved *reserved)
-{
-    const ms_reader reader = ms_section_begin();
-    if (ms_arena_landed(reserved->segment) && ms_arena_retire(&store->arena, reserved->segment))
-        ms_maintenance_wake(store);
-    ms_section_end(reader);
-}
 static inline void ms_store_abandon(memstore *store, const struct ms_reserved *reserved)
 {
-    ms_store_relaxed(&reserved->entry->mark, MS_MARK_DEAD);
-    ms_store_land(store, reserved);
+    if (ms_arena_abandon(&store->arena, reserved))
+        ms_maintenance_wake(store);
 }
 MS_ALWAYS_INLINE void ms_view_give_back(memstore_view *view)
 {
@@ -14820,6 +14833,7 @@ struct ms_commit {
     size_t writes;
     struct ms_record_chunk *chunks;
     size_t chunk_count, chunks_reserved;
+    bool opened;
     int64_t now;
     const struct ms_op *refused;
 };
@@ -15407,6 +15421,7 @@ static int prepare_step(struct ms_commit *commit, struct ms_step *step)
             ms_ttl_class(draft.shape.expiry, commit->now, store->arena.ttl_classes);
         status = ms_room_reserve(store, &draft.placement, &draft.shape, &step->reserved);
         step->reserved_any = status == MEMSTORE_OK;
+        commit->opened |= step->reserved_any && ms_room_was_opened_for(&step->reserved);
     }
     if (status == MEMSTORE_OK) {
         memcpy(step->reserved.key, key->data, key->size);
@@ -15484,25 +15499,20 @@ void ms_commit_abandon(struct ms_commit *commit)
 {
     for (size_t i = 0; i < commit->count; i++) {
         if (commit->steps[i].reserved_any)
-            ms_store_relaxed(&commit->steps[i].reserved.entry->mark, MS_MARK_DEAD);
+            ms_store_abandon(commit->store, &commit->steps[i].reserved);
     }
     ms_commit_land(commit);
 }
 void ms_commit_land(struct ms_commit *commit)
 {
-    bool opened = false;
-    for (size_t i = 0; i < commit->count; i++) {
-        if (commit->steps[i].reserved_any) {
-            opened |= ms_room_was_opened_for(&commit->steps[i].reserved);
-            ms_store_land(commit->store, &commit->steps[i].reserved);
-        }
+    for (size_t i = 0; i < commit->count; i++)
         commit->steps[i].reserved_any = false;
-    }
     for (size_t i = 0; i < commit->chunks_reserved; i++)
-        ms_store_land(commit->store, &commit->chunks[i].reserved);
+        ms_store_abandon(commit->store, &commit->chunks[i].reserved);
     commit->chunks_reserved = 0;
-    if (opened)
+    if (commit->opened)
         ms_room_prepare(commit->store);
+    commit->opened = false;
 }
 
 /* lib/store/batch_publish.c */
@@ -21249,7 +21259,6 @@ static bool move_entry(struct pass *pass, const struct candidate *candidate,
     ms_slot_set(slot, reserved.place);
     ms_slide_carry(store, found, &reserved, expiry);
     ms_store_entry_died(store, found);
-    ms_store_land(store, &reserved);
     pass->moved_bytes += reserved.size;
     return true;
 }
@@ -21476,7 +21485,7 @@ static void consider(struct ms_segment *segment, void *context)
 {
     struct emptiest *best = context;
     if (ms_load_relaxed(&segment->state) != MS_SEGMENT_SEALED || segment->is_solo ||
-        segment->queue == MS_QUEUE_RECORDS || ms_load_relaxed(&segment->inflight) != 0)
+        segment->queue == MS_QUEUE_RECORDS || ms_segment_pending(segment) != 0)
         return;
     const uint32_t dead = ms_segment_dead_bytes(segment);
     if (dead > best->dead && !ms_segment_is_pinned(best->arena, segment))
@@ -24217,7 +24226,7 @@ struct comparison {
     const char *problem;
 };
 struct referred {
-    uint32_t entries, bytes, kept, kept_bytes;
+    uint32_t entries, bytes, kept, kept_bytes, pending_bytes;
     int64_t earliest;
 };
 static bool is_referred_to(memstore *store, const struct ms_entry *entry,
@@ -24246,6 +24255,8 @@ static const char *store_validate_look_up_all(memstore *store, const struct ms_s
         const unsigned mark = ms_load_relaxed(&entry->mark);
         const int64_t expiry = ms_entry_expiry(entry, segment->time_base);
         padded = ms_arena_padded(&store->arena, parts.size);
+        if ((mark & MS_MARK_STALE) == MS_MARK_PENDING)
+            referred->pending_bytes += padded;
         if (is_kept(store, entry, &parts)) {
             MS_REQUIRE(!is_referred_to(store, entry, &parts),
                        "SL-1: what is kept beyond its expiry is in the index");
@@ -24273,7 +24284,8 @@ static const char *store_validate_compare(struct comparison *comparison, const s
     MS_REQUIRE_VALID(store_validate_look_up_all(comparison->store, segment, &referred));
     MS_REQUIRE(referred.entries + referred.kept == ms_segment_live_entries(segment),
                "SG-1: a segment counts other live entries than slots refer to");
-    MS_REQUIRE(referred.bytes + referred.kept_bytes == ms_segment_live_bytes(segment),
+    MS_REQUIRE(referred.bytes + referred.kept_bytes + referred.pending_bytes ==
+                   ms_segment_live_bytes(segment),
                "SG-1: a segment counts other live bytes than slots refer to");
     MS_REQUIRE(referred.kept_bytes == ms_load_relaxed(&segment->stale_bytes),
                "SL-2: a segment counts other bytes as kept than slots refer to");
@@ -24682,7 +24694,7 @@ static const struct ms_segment *glance(const memstore *store, uint64_t hash)
     ms_prefetch_write(entry);
     ms_prefetch(entry + MS_CACHE_LINE);
     const struct ms_segment *const segment = ms_arena_segment_of(&store->arena, place);
-    ms_prefetch_write(&segment->live);
+    ms_prefetch_write(&segment->gone);
     return segment;
 }
 static const struct ms_segment *store_write_look_up(memstore *store, const struct ms_write *write,
@@ -24870,13 +24882,13 @@ int ms_store_try_write(memstore *store, const struct ms_write *write, uint64_t h
     ms_store_note_expiry(store, reserved.segment, write->life.expiry, now);
     if (write->pinned != NULL)
         view_reserved(store, write, &reserved);
+    const bool opened = ms_room_was_opened_for(&reserved);
     status = publish(store, write, hash, &reserved, outcome);
     if (status != MEMSTORE_OK) {
         ms_store_abandon(store, &reserved);
         return status;
     }
-    ms_store_land(store, &reserved);
-    if (ms_unlikely(ms_room_was_opened_for(&reserved)))
+    if (ms_unlikely(opened))
         ms_room_prepare(store);
     if (ms_track_follows(store, hash))
         ms_track_write(store, hash, write->key.size, write->value_size, write->life.expiry);
