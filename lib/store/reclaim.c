@@ -338,10 +338,10 @@ static void run_pass(struct pass *pass, uint32_t most)
     count_pass(pass);
 }
 
-/* Walk the segment up to `passes` times, until no shard was passed over. False when something could
- * not be taken. */
+/* Walk the segment up to `passes` times, until no shard was passed over: whether that was so, in
+ * *met_all. False when something could not be taken. */
 static bool empty_segment(memstore *store, struct ms_segment *segment, enum purpose purpose,
-                          unsigned passes)
+                          unsigned passes, bool *met_all)
 {
     const uint64_t rank = segment->rank;
     struct pass pass;
@@ -351,6 +351,7 @@ static bool empty_segment(memstore *store, struct ms_segment *segment, enum purp
             .store = store, .segment = segment, .purpose = purpose, .now = ms_clock_exact_ms()};
         run_pass(&pass, 0);
     } while (pass.passed_over && --passes != 0);
+    *met_all = !pass.passed_over;
     ms_arena_let_writers_in(&store->arena);
     /* A solo that was kept has been listed anew already. */
     if (ms_load_relaxed(&segment->state) != MS_SEGMENT_SEALED || segment->rank != rank)
@@ -363,14 +364,19 @@ static bool empty_segment(memstore *store, struct ms_segment *segment, enum purp
 
 bool ms_reclaim_evict_locked(memstore *store, struct ms_segment *victim)
 {
-    return empty_segment(store, victim, PURPOSE_EVICT, 1);
+    bool met_all;
+
+    return empty_segment(store, victim, PURPOSE_EVICT, 1, &met_all);
 }
 
-void ms_reclaim_compact_locked(memstore *store, struct ms_segment *victim)
+bool ms_reclaim_compact_locked(memstore *store, struct ms_segment *victim)
 {
+    bool met_all;
+
     ms_count(&store->counters, MS_COUNT_COMPACTIONS, 1);
-    empty_segment(store, victim, PURPOSE_COMPACT, COMPACT_PASSES);
+    empty_segment(store, victim, PURPOSE_COMPACT, COMPACT_PASSES, &met_all);
     ms_tell_compacted(store, victim);
+    return met_all;
 }
 
 static void sweep(struct pass *pass, uint32_t most)

@@ -13,6 +13,10 @@
 #define COMPACT_DEN 4
 #define COMPACT_DEN_WITHOUT_EVICTION 16
 
+/* How long a compaction that held shards keep from its end is tried again before something is evicted
+ * in its place: whoever holds them mostly waits for a processor. */
+#define PATIENCE_FOR_SHARDS_US 100000
+
 /* Victims tried in one step. Large entries that are kept come up a few times each before one goes;
  * of those that cannot be emptied fewer. */
 #define VICTIMS_A_STEP 1024
@@ -52,16 +56,43 @@ static bool drop_stale(memstore *store)
     return segment != NULL && ms_reclaim_drop_stale_locked(store, segment) != 0;
 }
 
-static bool compact_one(memstore *store)
+enum compaction {
+    COMPACTION_NOTHING,
+    COMPACTION_DONE,
+    COMPACTION_HELD_UP,
+    COMPACTION_WITHOUT_ROOM
+};
+
+static enum compaction compact_one(memstore *store)
 {
     const bool evicts = store->settings.eviction != MS_EVICTION_NONE;
     struct ms_segment *segment = ms_reclaim_emptiest(
         store, COMPACT_NUM, evicts ? COMPACT_DEN : COMPACT_DEN_WITHOUT_EVICTION);
 
     if (segment == NULL)
+        return COMPACTION_NOTHING;
+    const bool met_all = ms_reclaim_compact_locked(store, segment);
+    if (was_emptied(segment)) {
+        store->held_up_since = 0;
+        return COMPACTION_DONE;
+    }
+    return met_all ? COMPACTION_WITHOUT_ROOM : COMPACTION_HELD_UP;
+}
+
+/* Whether what is dead is to be had soon, so that nothing that lives need go: there is room to move
+ * entries to once a grace period has passed, or those who hold shards may give them back. */
+static bool may_go_on(memstore *store, enum compaction compaction, int64_t deadline_us)
+{
+    if (compaction == COMPACTION_NOTHING)
         return false;
-    ms_reclaim_compact_locked(store, segment);
-    return was_emptied(segment);
+    if (ms_arena_has_limbo(&store->arena, 1))
+        return ms_harvest_locked(store, deadline_us) || deadline_us == MS_HARVEST_NO_WAIT;
+    if (compaction == COMPACTION_WITHOUT_ROOM)
+        return false;
+    const int64_t now = ms_clock_real_us();
+    if (store->held_up_since == 0)
+        store->held_up_since = now;
+    return now - store->held_up_since < PATIENCE_FOR_SHARDS_US && !ms_wait_is_over(deadline_us);
 }
 
 static uint64_t count_entries(const memstore *store)
@@ -164,7 +195,10 @@ bool ms_room_step_locked(memstore *store, int64_t deadline_us)
      * and would cost the store its entries. */
     if (ms_arena_has_limbo(arena, 1) && ms_wait_is_over(deadline_us))
         return false;
-    return sweep_expired(store) || drop_stale(store) || compact_one(store) ||
+    if (sweep_expired(store) || drop_stale(store))
+        return true;
+    const enum compaction compaction = compact_one(store);
+    return compaction == COMPACTION_DONE || may_go_on(store, compaction, deadline_us) ||
            evict_one(store, deadline_us) || ms_harvest_ripe_locked(store, deadline_us);
 }
 

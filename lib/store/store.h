@@ -128,6 +128,9 @@ struct memstore {
     struct ms_gate room_line; /* of those who make room: a mutex is not fair */
     atomic_bool resizing; /* somebody brings the limit down and comes first to the reclaim lock */
     bool keeps_none;      /* what is evicted goes, used or not; reclaim lock */
+    /* since when, by the real clock, held shards keep compactions from their end; 0 = they do not;
+     * reclaim lock */
+    int64_t held_up_since;
     atomic_bool sweeping; /* the holder of the reclaim lock is removing what has expired */
 
     ms_mutex retired_lock;
@@ -455,8 +458,9 @@ bool ms_harvest_ripe_locked(memstore *store, int64_t deadline_us);
 /* Remove or move every live entry, as the policy judges; a large one, which has a segment of its
  * own, is kept by listing that anew. False when something could not be taken. */
 bool ms_reclaim_evict_locked(memstore *store, struct ms_segment *victim);
-/* Move every live entry to another segment. */
-void ms_reclaim_compact_locked(memstore *store, struct ms_segment *victim);
+/* Move every live entry to another segment. False when some were left because others held their
+ * shards. */
+bool ms_reclaim_compact_locked(memstore *store, struct ms_segment *victim);
 /* Remove what has expired at `now`, at most `most` entries (0 = all); with `keeps` it stays where it
  * is for `loader.max_stale`, for stale.h. Returns how many were removed. */
 uint64_t ms_reclaim_sweep_locked(memstore *store, struct ms_segment *segment, int64_t now,

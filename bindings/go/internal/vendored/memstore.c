@@ -13865,6 +13865,7 @@ struct memstore {
     struct ms_gate room_line;
     atomic_bool resizing;
     bool keeps_none;
+    int64_t held_up_since;
     atomic_bool sweeping;
     ms_mutex retired_lock;
     uint64_t ripening;
@@ -14055,7 +14056,7 @@ bool ms_harvest_begin_locked(memstore *store);
 #define MS_HARVEST_NO_WAIT 0
 bool ms_harvest_ripe_locked(memstore *store, int64_t deadline_us);
 bool ms_reclaim_evict_locked(memstore *store, struct ms_segment *victim);
-void ms_reclaim_compact_locked(memstore *store, struct ms_segment *victim);
+bool ms_reclaim_compact_locked(memstore *store, struct ms_segment *victim);
 uint64_t ms_reclaim_sweep_locked(memstore *store, struct ms_segment *segment, int64_t now,
                                  uint32_t most, bool keeps);
 uint64_t ms_reclaim_drop_stale_locked(memstore *store, struct ms_segment *segment);
@@ -21399,7 +21400,7 @@ static void run_pass(struct pass *pass, uint32_t most)
     count_pass(pass);
 }
 static bool empty_segment(memstore *store, struct ms_segment *segment, enum purpose purpose,
-                          unsigned passes)
+                          unsigned passes, bool *met_all)
 {
     const uint64_t rank = segment->rank;
     struct pass pass;
@@ -21408,6 +21409,7 @@ static bool empty_segment(memstore *store, struct ms_segment *segment, enum purp
             .store = store, .segment = segment, .purpose = purpose, .now = ms_clock_exact_ms()};
         run_pass(&pass, 0);
     } while (pass.passed_over && --passes != 0);
+    *met_all = !pass.passed_over;
     ms_arena_let_writers_in(&store->arena);
     if (ms_load_relaxed(&segment->state) != MS_SEGMENT_SEALED || segment->rank != rank)
         return true;
@@ -21417,13 +21419,16 @@ static bool empty_segment(memstore *store, struct ms_segment *segment, enum purp
 }
 bool ms_reclaim_evict_locked(memstore *store, struct ms_segment *victim)
 {
-    return empty_segment(store, victim, PURPOSE_EVICT, 1);
+    bool met_all;
+    return empty_segment(store, victim, PURPOSE_EVICT, 1, &met_all);
 }
-void ms_reclaim_compact_locked(memstore *store, struct ms_segment *victim)
+bool ms_reclaim_compact_locked(memstore *store, struct ms_segment *victim)
 {
+    bool met_all;
     ms_count(&store->counters, MS_COUNT_COMPACTIONS, 1);
-    empty_segment(store, victim, PURPOSE_COMPACT, COMPACT_PASSES);
+    empty_segment(store, victim, PURPOSE_COMPACT, COMPACT_PASSES, &met_all);
     ms_tell_compacted(store, victim);
+    return met_all;
 }
 static void sweep(struct pass *pass, uint32_t most)
 {
@@ -22385,6 +22390,7 @@ int ms_store_update_ttl(memstore *store, const void *key, size_t key_size, int64
 #define store_room_COMPACT_NUM 1
 #define store_room_COMPACT_DEN 4
 #define COMPACT_DEN_WITHOUT_EVICTION 16
+#define PATIENCE_FOR_SHARDS_US 100000
 #define VICTIMS_A_STEP 1024
 #define FAILURES_A_STEP 8
 #define PIN_POLL_US 500
@@ -22406,15 +22412,33 @@ static bool drop_stale(memstore *store)
     struct ms_segment *segment = ms_stale_any(&store->stale) ? ms_reclaim_stalest(store) : NULL;
     return segment != NULL && ms_reclaim_drop_stale_locked(store, segment) != 0;
 }
-static bool store_room_compact_one(memstore *store)
+enum compaction { COMPACTION_NOTHING, COMPACTION_DONE, COMPACTION_HELD_UP, COMPACTION_WITHOUT_ROOM };
+static enum compaction store_room_compact_one(memstore *store)
 {
     const bool evicts = store->settings.eviction != MS_EVICTION_NONE;
     struct ms_segment *segment = ms_reclaim_emptiest(
         store, store_room_COMPACT_NUM, evicts ? store_room_COMPACT_DEN : COMPACT_DEN_WITHOUT_EVICTION);
     if (segment == NULL)
+        return COMPACTION_NOTHING;
+    const bool met_all = ms_reclaim_compact_locked(store, segment);
+    if (was_emptied(segment)) {
+        store->held_up_since = 0;
+        return COMPACTION_DONE;
+    }
+    return met_all ? COMPACTION_WITHOUT_ROOM : COMPACTION_HELD_UP;
+}
+static bool may_go_on(memstore *store, enum compaction compaction, int64_t deadline_us)
+{
+    if (compaction == COMPACTION_NOTHING)
         return false;
-    ms_reclaim_compact_locked(store, segment);
-    return was_emptied(segment);
+    if (ms_arena_has_limbo(&store->arena, 1))
+        return ms_harvest_locked(store, deadline_us) || deadline_us == MS_HARVEST_NO_WAIT;
+    if (compaction == COMPACTION_WITHOUT_ROOM)
+        return false;
+    const int64_t now = ms_clock_real_us();
+    if (store->held_up_since == 0)
+        store->held_up_since = now;
+    return now - store->held_up_since < PATIENCE_FOR_SHARDS_US && !ms_wait_is_over(deadline_us);
 }
 static uint64_t store_room_count_entries(const memstore *store)
 {
@@ -22493,7 +22517,10 @@ bool ms_room_step_locked(memstore *store, int64_t deadline_us)
         return true;
     if (ms_arena_has_limbo(arena, 1) && ms_wait_is_over(deadline_us))
         return false;
-    return sweep_expired(store) || drop_stale(store) || store_room_compact_one(store) ||
+    if (sweep_expired(store) || drop_stale(store))
+        return true;
+    const enum compaction compaction = store_room_compact_one(store);
+    return compaction == COMPACTION_DONE || may_go_on(store, compaction, deadline_us) ||
            evict_one(store, deadline_us) || ms_harvest_ripe_locked(store, deadline_us);
 }
 bool ms_room_evict_locked(memstore *store, int64_t deadline_us)

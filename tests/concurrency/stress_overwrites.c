@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Writers who overwrite what fits into half of the limit: the dead half is compacted in time, and
+ * nothing is evicted for want of it. */
+#include "support/stamp.h"
+#include "support/support.h"
+#include "support/team.h"
+
+#include <inttypes.h>
+
+#define VALUE_SIZE 100
+/* What an entry takes: head, key, value, index slot. */
+#define ENTRY_BYTES (8 + 8 + VALUE_SIZE + 8)
+#define WRITERS 2
+
+struct scenario {
+    const char *name;
+    const char *settings[4];
+    uint64_t limit;
+};
+
+static const struct scenario scenarios[] = {
+    {"4 MiB", {"performance.memory_limit=4MiB"}, 4 << 20},
+    {"4 MiB, s3fifo", {"performance.memory_limit=4MiB", "eviction=s3fifo"}, 4 << 20},
+    {"16 MiB", {"performance.memory_limit=16MiB"}, 16 << 20},
+    {"16 MiB, lru", {"performance.memory_limit=16MiB", "eviction=lru"}, 16 << 20},
+    {"64 MiB", {"performance.memory_limit=64MiB"}, 64 << 20},
+    {"64 MiB, s3fifo", {"performance.memory_limit=64MiB", "eviction=s3fifo"}, 64 << 20},
+};
+
+static memstore *store;
+static uint64_t seed, keys;
+static atomic_uint_least64_t stored;
+
+static void set(uint64_t key, unsigned writer)
+{
+    unsigned char value[VALUE_SIZE];
+
+    test_stamp_write(value, sizeof value, (struct test_stamp){.key = key, .writer = writer});
+    CHECK_OK(memstore_set(store, &key, sizeof key, value, sizeof value, MEMSTORE_TTL_NONE));
+}
+
+static void overwrite(unsigned number, void *context)
+{
+    struct test_rng rng = {seed + number};
+
+    (void)context;
+    while (test_team_goes_on()) {
+        set(test_below(&rng, keys), number);
+        atomic_fetch_add_explicit(&stored, 1, memory_order_relaxed);
+    }
+}
+
+/* Everything has been overwritten a few times over. */
+static bool has_done_enough(void)
+{
+    return atomic_load(&stored) > 3 * keys;
+}
+
+static void check_that_all_are_there(void)
+{
+    for (uint64_t key = 0; key < keys; key++) {
+        unsigned char value[VALUE_SIZE];
+        struct test_stamp stamp;
+        size_t size;
+
+        CHECK_OK(memstore_get(store, &key, sizeof key, value, sizeof value, &size));
+        CHECK(test_stamp_read(value, size, &stamp) && stamp.key == key);
+    }
+    CHECK(memstore_size(store) == keys);
+    CHECK(test_stats(store).evictions == 0);
+}
+
+static void run_scenario(const struct scenario *scenario, double seconds)
+{
+    struct test_team team = {0};
+
+    atomic_store(&stored, 0);
+    store = test_open_list(scenario->settings);
+    keys = scenario->limit / 2 / ENTRY_BYTES;
+    for (uint64_t key = 0; key < keys; key++)
+        set(key, WRITERS);
+    test_team_start(&team, WRITERS, overwrite, NULL);
+    test_team_finish_when(&team, seconds, has_done_enough);
+    check_that_all_are_there();
+    memstore_destroy(store);
+    printf("ok   %s: %" PRIu64 " of %" PRIu64 " entries overwritten, none lost\n", scenario->name,
+           (uint64_t)atomic_load(&stored), keys);
+}
+
+int main(int argc, char **argv)
+{
+    const double seconds = test_seconds(argc, argv, 4);
+
+    seed = test_seed("stress_overwrites");
+    for (size_t i = 0; i < TEST_COUNT_OF(scenarios); i++)
+        run_scenario(&scenarios[i], seconds / TEST_COUNT_OF(scenarios));
+    printf("stress_overwrites: %zu passed, 0 failed\n", TEST_COUNT_OF(scenarios));
+    return 0;
+}
