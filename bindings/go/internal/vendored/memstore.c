@@ -19439,6 +19439,7 @@ MS_ALWAYS_INLINE void *ms_quick_pin(memstore *store, uint64_t hot, ms_reader rea
 #endif
 #include <stdlib.h>
 #define store_many_GROUP 16
+#define GROUPS_UNDER_WAY 4
 #define OPTIMISTIC_TRIES 8
 struct reading {
     memstore *store;
@@ -19506,13 +19507,29 @@ MS_ALWAYS_INLINE void stage_bucket(const memstore *store, uint64_t hot, const me
     stage->bucket = ms_quick_bucket(store, hot, stage->hash);
     ms_prefetch(stage->bucket);
 }
+MS_ALWAYS_INLINE void prefetch_entry(const struct ms_entry *entry)
+{
+    ms_prefetch(entry);
+    ms_prefetch((const char *)entry + MS_CACHE_LINE);
+}
+static MS_NOINLINE void prefetch_beyond(const memstore *store, const struct stage *stage)
+{
+    struct ms_probe probe = ms_index_probe(&store->index, stage->hash);
+    if (probe.count == 0 || ms_load_relaxed(&probe.buckets[probe.at].overflow) == 0)
+        return;
+    probe.at = probe.at + 1 < probe.count ? probe.at + 1 : 0;
+    const ms_place place = ms_lookup_candidate(&probe, stage->hash);
+    if (place != MS_PLACE_NONE)
+        prefetch_entry(ms_arena_entry(&store->arena, place));
+}
 MS_ALWAYS_INLINE void stage_entry(const memstore *store, uint64_t hot, struct stage *stage,
                                   bool usual)
 {
     stage->entry = ms_quick_candidate_in(store, hot, stage->bucket, stage->hash, usual);
     if (ms_likely(stage->entry != NULL)) {
-        ms_prefetch(stage->entry);
-        ms_prefetch((const char *)stage->entry + MS_CACHE_LINE);
+        prefetch_entry(stage->entry);
+    } else {
+        prefetch_beyond(store, stage);
     }
 }
 MS_ALWAYS_INLINE bool is_of_key(const memstore *store, const struct ms_entry *entry, uint64_t head,
@@ -19555,20 +19572,37 @@ static MS_NOINLINE void look_up_whole(struct reading *reading, size_t i, uint64_
     if (ms_lookup_find(reading->store, key->data, key->size, hash, &found))
         note_found(reading, i, &found);
 }
-MS_ALWAYS_INLINE void look_up_group(struct reading *reading, size_t first, size_t count, bool usual)
+static inline size_t size_of_group(const struct reading *reading, size_t group)
 {
-    const memstore *const store = reading->store;
+    const size_t left = reading->n - group * store_many_GROUP;
+    return left < store_many_GROUP ? left : store_many_GROUP;
+}
+MS_ALWAYS_INLINE void stage_buckets(const struct reading *reading, size_t group,
+                                    struct stage *stages, bool usual)
+{
+    const memstore_key *const keys = reading->keys + group * store_many_GROUP;
+    const uint64_t hot = ms_quick_hot(reading->store);
+    const size_t count = size_of_group(reading, group);
+    for (size_t i = 0; i < count; i++)
+        stage_bucket(reading->store, hot, &keys[i], &stages[i], usual);
+}
+MS_ALWAYS_INLINE void stage_entries(const struct reading *reading, size_t group,
+                                    struct stage *stages, bool usual)
+{
+    const uint64_t hot = ms_quick_hot(reading->store);
+    const size_t count = size_of_group(reading, group);
+    for (size_t i = 0; i < count; i++)
+        stage_entry(reading->store, hot, &stages[i], usual);
+}
+MS_ALWAYS_INLINE void stage_results(struct reading *reading, size_t group,
+                                    const struct stage *stages, bool usual)
+{
+    const size_t first = group * store_many_GROUP, count = size_of_group(reading, group);
     const memstore_key *const keys = reading->keys + first;
-    const uint64_t hot = ms_quick_hot(store);
-    struct stage stages[store_many_GROUP];
     size_t found = 0;
-    for (size_t i = 0; i < count; i++)
-        stage_bucket(store, hot, &keys[i], &stages[i], usual);
-    for (size_t i = 0; i < count; i++)
-        stage_entry(store, hot, &stages[i], usual);
     for (size_t i = 0; i < count; i++) {
         memstore_view *const view = reading->views != NULL ? &reading->views[first + i] : NULL;
-        const enum store_many_match store_many_match = stage_compare(store, &keys[i], &stages[i], view, usual);
+        const enum store_many_match store_many_match = stage_compare(reading->store, &keys[i], &stages[i], view, usual);
         if (ms_unlikely(store_many_match == MATCH_NONE)) {
             look_up_whole(reading, first + i, stages[i].hash);
         } else if (ms_unlikely(store_many_match == MATCH_EXPIRING)) {
@@ -19583,9 +19617,16 @@ MS_ALWAYS_INLINE void look_up_group(struct reading *reading, size_t first, size_
 }
 MS_ALWAYS_INLINE void look_up_groups(struct reading *reading, bool usual)
 {
-    for (size_t first = 0; first < reading->n; first += store_many_GROUP)
-        look_up_group(reading, first, reading->n - first < store_many_GROUP ? reading->n - first : store_many_GROUP,
-                      usual);
+    struct stage ring[GROUPS_UNDER_WAY][store_many_GROUP];
+    const size_t groups = (reading->n + store_many_GROUP - 1) / store_many_GROUP;
+    for (size_t step = 0; step < groups + 2; step++) {
+        if (step < groups)
+            stage_buckets(reading, step, ring[step % GROUPS_UNDER_WAY], usual);
+        if (step >= 1 && step < groups + 1)
+            stage_entries(reading, step - 1, ring[(step - 1) % GROUPS_UNDER_WAY], usual);
+        if (step >= 2)
+            stage_results(reading, step - 2, ring[(step - 2) % GROUPS_UNDER_WAY], usual);
+    }
 }
 static void store_many_look_up_all(struct reading *reading)
 {
@@ -25250,7 +25291,7 @@ void memstore_view_release_many(memstore_view *views, size_t n)
     for (size_t i = 0; views != NULL && i < n; i++)
         ms_view_give_back(&views[i]);
 }
-#define VIEWS_ON_STACK 32
+#define VIEWS_ON_STACK 128
 static int read_into(memstore *store, const memstore_key *keys, size_t n, memstore_view *views,
                      memstore_read_fn fn, void *context)
 {
