@@ -657,6 +657,7 @@ static inline bool ms_gate_try_enter(struct ms_gate *gate, uint32_t n)
     return true;
 }
 enum ms_gate_result ms_gate_enter(struct ms_gate *gate, uint32_t n, int64_t deadline_us);
+enum ms_gate_result ms_gate_enter_asking(struct ms_gate *gate, uint32_t n, int64_t deadline_us);
 void ms_gate_serve(struct ms_gate *gate);
 static inline void ms_gate_leave(struct ms_gate *gate, uint32_t n)
 {
@@ -750,6 +751,13 @@ static inline bool ms_wait_is_stopped(void)
 }
 bool ms_wait_is_over(int64_t deadline_us);
 int64_t ms_wait_look(int64_t deadline_us);
+struct ms_wait_asked {
+    bool (*goes_on)(void *context);
+    void *context;
+};
+extern __thread const struct ms_wait_asked *ms_wait_asked;
+int64_t ms_wait_until_asking(int64_t deadline_us);
+bool ms_wait_goes_on(int64_t deadline_us);
 #endif
 #include <stddef.h>
 struct ms_gate_waiter {
@@ -831,13 +839,28 @@ void ms_gate_serve(struct ms_gate *gate)
     serve_locked(gate);
     ms_mutex_unlock(&gate->lock);
 }
-static enum ms_gate_result platform_gate_wait_locked(struct ms_gate *gate, uint32_t n, int64_t deadline_us)
+static void wait_to_be_called_locked(struct ms_gate *gate, struct ms_gate_waiter *me,
+                                     int64_t deadline_us)
+{
+    while (!me->called && !ms_wait_is_over(deadline_us))
+        ms_cond_wait_until(&me->is_called, &gate->lock, ms_wait_look(deadline_us));
+}
+static bool goes_on_locked(struct ms_gate *gate, int64_t deadline_us)
+{
+    ms_mutex_unlock(&gate->lock);
+    const bool goes_on = ms_wait_goes_on(deadline_us);
+    ms_mutex_lock(&gate->lock);
+    return goes_on;
+}
+static enum ms_gate_result platform_gate_wait_locked(struct ms_gate *gate, uint32_t n, int64_t deadline_us,
+                                       bool asks)
 {
     struct ms_gate_waiter me = {.need = n, .result = MS_GATE_TIMED_OUT};
     ms_cond_init(&me.is_called);
     platform_gate_append_locked(gate, &me);
-    while (!me.called && !ms_wait_is_over(deadline_us))
-        ms_cond_wait_until(&me.is_called, &gate->lock, ms_wait_look(deadline_us));
+    do
+        wait_to_be_called_locked(gate, &me, asks ? ms_wait_until_asking(deadline_us) : deadline_us);
+    while (!me.called && asks && goes_on_locked(gate, deadline_us));
     if (!me.called) {
         platform_gate_remove_locked(gate, &me);
         ms_sub_seq_cst(&gate->state, MS_GATE_WAITER);
@@ -846,7 +869,7 @@ static enum ms_gate_result platform_gate_wait_locked(struct ms_gate *gate, uint3
     pthread_cond_destroy(&me.is_called);
     return me.result;
 }
-enum ms_gate_result ms_gate_enter(struct ms_gate *gate, uint32_t n, int64_t deadline_us)
+static enum ms_gate_result enter(struct ms_gate *gate, uint32_t n, int64_t deadline_us, bool asks)
 {
     enum ms_gate_result result = MS_GATE_ENTERED;
     if (ms_gate_try_enter(gate, n))
@@ -858,9 +881,17 @@ enum ms_gate_result ms_gate_enter(struct ms_gate *gate, uint32_t n, int64_t dead
     if (gate->closed)
         result = MS_GATE_CLOSED;
     else if (!take_or_wait_locked(gate, n))
-        result = platform_gate_wait_locked(gate, n, deadline_us);
+        result = platform_gate_wait_locked(gate, n, deadline_us, asks);
     ms_mutex_unlock(&gate->lock);
     return result;
+}
+enum ms_gate_result ms_gate_enter(struct ms_gate *gate, uint32_t n, int64_t deadline_us)
+{
+    return enter(gate, n, deadline_us, false);
+}
+enum ms_gate_result ms_gate_enter_asking(struct ms_gate *gate, uint32_t n, int64_t deadline_us)
+{
+    return enter(gate, n, deadline_us, true);
 }
 void ms_gate_close(struct ms_gate *gate)
 {
@@ -1741,8 +1772,10 @@ void ms_thread_after_fork(void)
 /* lib/platform/wait.c */
 #include <unistd.h>
 #define LOOK_US 5000
+#define ASK_US 50000
 __thread void (*ms_before_wait)(void);
 __thread struct ms_wait_bound ms_wait_bound = {MS_WAIT_UNBOUNDED, MS_WAIT_UNBOUNDED, NULL};
+__thread const struct ms_wait_asked *ms_wait_asked;
 void ms_wait_us(uint32_t us)
 {
     ms_wait_begins();
@@ -1777,6 +1810,18 @@ int64_t ms_wait_look(int64_t deadline_us)
         return deadline_us;
     const int64_t look_us = ms_clock_real_us() + LOOK_US;
     return look_us < deadline_us ? look_us : deadline_us;
+}
+int64_t ms_wait_until_asking(int64_t deadline_us)
+{
+    if (ms_wait_asked == NULL)
+        return deadline_us;
+    const int64_t ask_us = ms_clock_real_us() + ASK_US;
+    return ask_us < deadline_us ? ask_us : deadline_us;
+}
+bool ms_wait_goes_on(int64_t deadline_us)
+{
+    const struct ms_wait_asked *const asked = ms_wait_asked;
+    return asked != NULL && !ms_wait_is_over(deadline_us) && asked->goes_on(asked->context);
 }
 
 /* lib/util/crc32.c */
@@ -11480,7 +11525,7 @@ void ms_flights_end(struct ms_flight *flight, int status, const memstore_view *v
 bool ms_flights_end_absent(struct ms_flight *flight, int64_t until, uint32_t most);
 void ms_flights_hold_back(struct ms_flights *flights, const struct ms_flight *failed, int64_t until,
                           uint32_t most);
-bool ms_flights_pause(struct ms_flights *flights, int64_t until);
+int ms_flights_pause(struct ms_flights *flights, int64_t until);
 bool ms_flight_stands(struct ms_flight *flight);
 static inline bool ms_flight_is_overtaken(const struct ms_flight *flight)
 {
@@ -11737,7 +11782,7 @@ static int loader_flights_wait_locked(struct ms_flights *flights, struct ms_flig
                            look_us < deadline_us ? look_us : deadline_us);
     }
 }
-int ms_flights_wait(struct ms_flight *flight, int64_t deadline_us)
+static int wait_once(struct ms_flight *flight, int64_t deadline_us)
 {
     struct ms_flights *flights = flight->flights;
     if (!begin_to_wait(flight))
@@ -11746,6 +11791,14 @@ int ms_flights_wait(struct ms_flight *flight, int64_t deadline_us)
     const int status = loader_flights_wait_locked(flights, flight, deadline_us);
     ms_mutex_unlock(&flights->lock);
     end_to_wait();
+    return status;
+}
+int ms_flights_wait(struct ms_flight *flight, int64_t deadline_us)
+{
+    int status;
+    do
+        status = wait_once(flight, ms_wait_until_asking(deadline_us));
+    while (status == MEMSTORE_ERR_LOCK_TIMEOUT && ms_wait_goes_on(deadline_us));
     return status;
 }
 bool ms_flights_are_led(const struct ms_flights *flights)
@@ -11843,19 +11896,30 @@ void ms_flights_hold_back(struct ms_flights *flights, const struct ms_flight *fa
     if (!keeps)
         free_flight(pause);
 }
-bool ms_flights_pause(struct ms_flights *flights, int64_t until)
+static int pause_locked(struct ms_flights *flights, int64_t until, int64_t ask_us)
 {
-    ms_mutex_lock(&flights->lock);
     while (!flights->closed) {
         const int64_t left = until - ms_clock_exact_ms();
+        const int64_t now_us = ms_clock_real_us();
         if (left <= 0)
-            break;
+            return MEMSTORE_OK;
+        if (now_us >= ask_us)
+            return MEMSTORE_ERR_LOCK_TIMEOUT;
         const int64_t left_us = left < LOOK_AGAIN_US / 1000 ? left * 1000 : LOOK_AGAIN_US;
-        ms_cond_wait_until(&flights->changes, &flights->lock, ms_clock_real_us() + left_us);
+        ms_cond_wait_until(&flights->changes, &flights->lock,
+                           now_us + left_us < ask_us ? now_us + left_us : ask_us);
     }
-    const bool open = !flights->closed;
-    ms_mutex_unlock(&flights->lock);
-    return open;
+    return MEMSTORE_ERR_CACHE_CLOSED;
+}
+int ms_flights_pause(struct ms_flights *flights, int64_t until)
+{
+    int status;
+    do {
+        ms_mutex_lock(&flights->lock);
+        status = pause_locked(flights, until, ms_wait_until_asking(INT64_MAX));
+        ms_mutex_unlock(&flights->lock);
+    } while (status == MEMSTORE_ERR_LOCK_TIMEOUT && ms_wait_goes_on(INT64_MAX));
+    return status;
 }
 bool ms_flight_stands(struct ms_flight *flight)
 {
@@ -17992,7 +18056,7 @@ static int take_turn(memstore *store, size_t n, int64_t until)
     if (store->loads_gate.places == 0)
         return MEMSTORE_OK;
     const int status =
-        ms_admission_status(ms_gate_enter(&store->loads_gate, 1, deadline_of(until)));
+        ms_admission_status(ms_gate_enter_asking(&store->loads_gate, 1, deadline_of(until)));
     if (status == MEMSTORE_OK)
         place_of = store;
     else if (status == MEMSTORE_ERR_LOCK_TIMEOUT)
@@ -18031,8 +18095,8 @@ static int take_bytes(memstore *store, size_t n, int64_t until, bool closed)
         return MEMSTORE_OK;
     const uint64_t each = ms_load_relaxed(&store->load_size) / 1024 + 1;
     const uint32_t wanted = n < most && each < most / n ? (uint32_t)(n * each) : most;
-    const int status =
-        ms_admission_status(ms_gate_enter(&store->load_bytes_gate, wanted, deadline_of(until)));
+    const int status = ms_admission_status(
+        ms_gate_enter_asking(&store->load_bytes_gate, wanted, deadline_of(until)));
     if (status == MEMSTORE_OK) {
         store_load_call_bytes_of = store;
         bytes_held = wanted;
@@ -18119,8 +18183,9 @@ static int wait_for_next(struct attempts *attempts, size_t n)
         ms_count(&store->counters, MS_COUNT_LOADS_TIMED_OUT, n);
         return MEMSTORE_ERR_LOADER_FAILED;
     }
-    if (!ms_flights_pause(&store->flights, now + pause))
-        return MEMSTORE_ERR_CACHE_CLOSED;
+    const int status = ms_flights_pause(&store->flights, now + pause);
+    if (status != MEMSTORE_OK)
+        return status == MEMSTORE_ERR_LOCK_TIMEOUT ? MEMSTORE_ERR_LOADER_FAILED : status;
     ms_count(&store->counters, MS_COUNT_LOAD_RETRIES, 1);
     return MEMSTORE_OK;
 }
