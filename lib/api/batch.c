@@ -115,7 +115,7 @@ void memstore_view_release_many(memstore_view *views, size_t n)
 }
 
 /* Views up to this many are on the stack. */
-#define VIEWS_ON_STACK 32
+#define VIEWS_ON_STACK 128
 
 static int read_into(memstore *store, const memstore_key *keys, size_t n, memstore_view *views,
                      memstore_read_fn fn, void *context)

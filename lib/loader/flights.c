@@ -3,6 +3,7 @@
 
 #include "platform/clock.h"
 #include "platform/mem.h"
+#include "platform/wait.h"
 #include "util/hash.h"
 
 #include <string.h>
@@ -291,7 +292,7 @@ static int wait_locked(struct ms_flights *flights, struct ms_flight *flight, int
     }
 }
 
-int ms_flights_wait(struct ms_flight *flight, int64_t deadline_us)
+static int wait_once(struct ms_flight *flight, int64_t deadline_us)
 {
     struct ms_flights *flights = flight->flights;
 
@@ -301,6 +302,16 @@ int ms_flights_wait(struct ms_flight *flight, int64_t deadline_us)
     const int status = wait_locked(flights, flight, deadline_us);
     ms_mutex_unlock(&flights->lock);
     end_to_wait();
+    return status;
+}
+
+int ms_flights_wait(struct ms_flight *flight, int64_t deadline_us)
+{
+    int status;
+
+    do
+        status = wait_once(flight, ms_wait_until_asking(deadline_us));
+    while (status == MEMSTORE_ERR_LOCK_TIMEOUT && ms_wait_goes_on(deadline_us));
     return status;
 }
 
@@ -417,19 +428,33 @@ void ms_flights_hold_back(struct ms_flights *flights, const struct ms_flight *fa
         free_flight(pause);
 }
 
-bool ms_flights_pause(struct ms_flights *flights, int64_t until)
+static int pause_locked(struct ms_flights *flights, int64_t until, int64_t ask_us)
 {
-    ms_mutex_lock(&flights->lock);
     while (!flights->closed) {
         const int64_t left = until - ms_clock_exact_ms();
+        const int64_t now_us = ms_clock_real_us();
+
         if (left <= 0)
-            break;
+            return MEMSTORE_OK;
+        if (now_us >= ask_us)
+            return MEMSTORE_ERR_LOCK_TIMEOUT;
         const int64_t left_us = left < LOOK_AGAIN_US / 1000 ? left * 1000 : LOOK_AGAIN_US;
-        ms_cond_wait_until(&flights->changes, &flights->lock, ms_clock_real_us() + left_us);
+        ms_cond_wait_until(&flights->changes, &flights->lock,
+                           now_us + left_us < ask_us ? now_us + left_us : ask_us);
     }
-    const bool open = !flights->closed;
-    ms_mutex_unlock(&flights->lock);
-    return open;
+    return MEMSTORE_ERR_CACHE_CLOSED;
+}
+
+int ms_flights_pause(struct ms_flights *flights, int64_t until)
+{
+    int status;
+
+    do {
+        ms_mutex_lock(&flights->lock);
+        status = pause_locked(flights, until, ms_wait_until_asking(INT64_MAX));
+        ms_mutex_unlock(&flights->lock);
+    } while (status == MEMSTORE_ERR_LOCK_TIMEOUT && ms_wait_goes_on(INT64_MAX));
+    return status;
 }
 
 bool ms_flight_stands(struct ms_flight *flight)

@@ -116,7 +116,8 @@ static inline uint64_t ms_flight_bytes(size_t key_size)
 enum ms_joined ms_flights_join(struct ms_flights *flights, const struct ms_flight_call *call,
                                struct ms_flight **out);
 /* Wait for the end of a flight until the deadline in ms_clock_real_us(): OK, and its status and
- * value can be read; LOCK_TIMEOUT; CACHE_CLOSED; LOADER_FAILED when it waits for the caller; or
+ * value can be read; LOCK_TIMEOUT, also when the caller, who is asked, does not want to wait on;
+ * CACHE_CLOSED; LOADER_FAILED when it waits for the caller; or
  * MS_FLIGHT_LAPSED. */
 int ms_flights_wait(struct ms_flight *flight, int64_t deadline_us);
 /* Give a reference back. Of the last one *left is the value, for the caller to release; else it
@@ -136,8 +137,9 @@ bool ms_flights_end_absent(struct ms_flight *flight, int64_t until, uint32_t mos
  * absences are kept the oldest makes way. */
 void ms_flights_hold_back(struct ms_flights *flights, const struct ms_flight *failed, int64_t until,
                           uint32_t most);
-/* Wait until a time in ms_clock_exact_ms(). False when the store was closed. */
-bool ms_flights_pause(struct ms_flights *flights, int64_t until);
+/* Wait until a time in ms_clock_exact_ms(): OK; CACHE_CLOSED; or LOCK_TIMEOUT when the caller, who is
+ * asked (WT-2), does not want to wait on. */
+int ms_flights_pause(struct ms_flights *flights, int64_t until);
 /* Whether a lease still stands: it has not ended, and nobody has overtaken it. */
 bool ms_flight_stands(struct ms_flight *flight);
 /* Whether a flight's value may be stored. Its key's shard is locked. */

@@ -108,14 +108,32 @@ void ms_gate_serve(struct ms_gate *gate)
     ms_mutex_unlock(&gate->lock);
 }
 
-static enum ms_gate_result wait_locked(struct ms_gate *gate, uint32_t n, int64_t deadline_us)
+static void wait_to_be_called_locked(struct ms_gate *gate, struct ms_gate_waiter *me,
+                                     int64_t deadline_us)
+{
+    while (!me->called && !ms_wait_is_over(deadline_us))
+        ms_cond_wait_until(&me->is_called, &gate->lock, ms_wait_look(deadline_us));
+}
+
+/* Whether to stay in line for longer than until now. */
+static bool goes_on_locked(struct ms_gate *gate, int64_t deadline_us)
+{
+    ms_mutex_unlock(&gate->lock);
+    const bool goes_on = ms_wait_goes_on(deadline_us);
+    ms_mutex_lock(&gate->lock);
+    return goes_on;
+}
+
+static enum ms_gate_result wait_locked(struct ms_gate *gate, uint32_t n, int64_t deadline_us,
+                                       bool asks)
 {
     struct ms_gate_waiter me = {.need = n, .result = MS_GATE_TIMED_OUT};
 
     ms_cond_init(&me.is_called);
     append_locked(gate, &me);
-    while (!me.called && !ms_wait_is_over(deadline_us))
-        ms_cond_wait_until(&me.is_called, &gate->lock, ms_wait_look(deadline_us));
+    do
+        wait_to_be_called_locked(gate, &me, asks ? ms_wait_until_asking(deadline_us) : deadline_us);
+    while (!me.called && asks && goes_on_locked(gate, deadline_us));
     if (!me.called) {
         remove_locked(gate, &me);
         ms_sub_seq_cst(&gate->state, MS_GATE_WAITER);
@@ -126,7 +144,7 @@ static enum ms_gate_result wait_locked(struct ms_gate *gate, uint32_t n, int64_t
     return me.result;
 }
 
-enum ms_gate_result ms_gate_enter(struct ms_gate *gate, uint32_t n, int64_t deadline_us)
+static enum ms_gate_result enter(struct ms_gate *gate, uint32_t n, int64_t deadline_us, bool asks)
 {
     enum ms_gate_result result = MS_GATE_ENTERED;
 
@@ -139,9 +157,19 @@ enum ms_gate_result ms_gate_enter(struct ms_gate *gate, uint32_t n, int64_t dead
     if (gate->closed)
         result = MS_GATE_CLOSED;
     else if (!take_or_wait_locked(gate, n))
-        result = wait_locked(gate, n, deadline_us);
+        result = wait_locked(gate, n, deadline_us, asks);
     ms_mutex_unlock(&gate->lock);
     return result;
+}
+
+enum ms_gate_result ms_gate_enter(struct ms_gate *gate, uint32_t n, int64_t deadline_us)
+{
+    return enter(gate, n, deadline_us, false);
+}
+
+enum ms_gate_result ms_gate_enter_asking(struct ms_gate *gate, uint32_t n, int64_t deadline_us)
+{
+    return enter(gate, n, deadline_us, true);
 }
 
 void ms_gate_close(struct ms_gate *gate)

@@ -52,6 +52,9 @@ static inline bool ms_gate_try_enter(struct ms_gate *gate, uint32_t n)
  * in all are not waited for. */
 enum ms_gate_result ms_gate_enter(struct ms_gate *gate, uint32_t n, int64_t deadline_us);
 
+/* The same for who may be asked whether to wait on (WT-2), which costs no place in line. */
+enum ms_gate_result ms_gate_enter_asking(struct ms_gate *gate, uint32_t n, int64_t deadline_us);
+
 /* Let those in line in who now find room. */
 void ms_gate_serve(struct ms_gate *gate);
 

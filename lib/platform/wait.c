@@ -7,9 +7,13 @@
 
 /* How soon a wait ends that is stopped. */
 #define LOOK_US 5000
+/* How often who waits for a load is asked whether to wait on. */
+#define ASK_US 50000
 
 __thread void (*ms_before_wait)(void);
 __thread struct ms_wait_bound ms_wait_bound = {MS_WAIT_UNBOUNDED, MS_WAIT_UNBOUNDED, NULL};
+
+__thread const struct ms_wait_asked *ms_wait_asked;
 
 void ms_wait_us(uint32_t us)
 {
@@ -54,4 +58,21 @@ int64_t ms_wait_look(int64_t deadline_us)
         return deadline_us;
     const int64_t look_us = ms_clock_real_us() + LOOK_US;
     return look_us < deadline_us ? look_us : deadline_us;
+}
+
+/* ---- Waits for loads ---- */
+
+int64_t ms_wait_until_asking(int64_t deadline_us)
+{
+    if (ms_wait_asked == NULL)
+        return deadline_us;
+    const int64_t ask_us = ms_clock_real_us() + ASK_US;
+    return ask_us < deadline_us ? ask_us : deadline_us;
+}
+
+bool ms_wait_goes_on(int64_t deadline_us)
+{
+    const struct ms_wait_asked *const asked = ms_wait_asked;
+
+    return asked != NULL && !ms_wait_is_over(deadline_us) && asked->goes_on(asked->context);
 }

@@ -9,7 +9,12 @@
  *
  * WT-1  Nothing of the caller's is waited for inside the library, where locks may be held.
  *
- * And how long it waits, where its caller does not have as much time as the store would give it. */
+ * And how long it waits, where its caller does not have as much time as the store would give it.
+ *
+ * And what it does now and then while it waits for a load, which takes as long as others make it take:
+ *
+ * WT-2  A caller is asked whether to wait on with no lock held and in no read section, so that it may do
+ *       whatever a loader may. */
 #ifndef MS_PLATFORM_WAIT_H
 #define MS_PLATFORM_WAIT_H
 
@@ -73,5 +78,21 @@ bool ms_wait_is_over(int64_t deadline_us);
 /* How long to sleep in such a wait before looking whether it is: until the deadline, or shorter where
  * it may be stopped. */
 int64_t ms_wait_look(int64_t deadline_us);
+
+/* ---- Waits for loads ---- */
+
+struct ms_wait_asked {
+    bool (*goes_on)(void *context);
+    void *context;
+};
+
+/* Who is asked during such waits of the thread; NULL in most threads. */
+extern __thread const struct ms_wait_asked *ms_wait_asked;
+
+/* Until when to wait before asking, or, with nobody to ask, to the deadline. */
+int64_t ms_wait_until_asking(int64_t deadline_us);
+
+/* That time has come: whether it is not the deadline, and who is asked wants to wait on. */
+bool ms_wait_goes_on(int64_t deadline_us);
 
 #endif

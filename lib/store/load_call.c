@@ -92,7 +92,7 @@ static int take_turn(memstore *store, size_t n, int64_t until)
     if (store->loads_gate.places == 0)
         return MEMSTORE_OK;
     const int status =
-        ms_admission_status(ms_gate_enter(&store->loads_gate, 1, deadline_of(until)));
+        ms_admission_status(ms_gate_enter_asking(&store->loads_gate, 1, deadline_of(until)));
     if (status == MEMSTORE_OK)
         place_of = store;
     else if (status == MEMSTORE_ERR_LOCK_TIMEOUT)
@@ -137,8 +137,8 @@ static int take_bytes(memstore *store, size_t n, int64_t until, bool closed)
         return MEMSTORE_OK;
     const uint64_t each = ms_load_relaxed(&store->load_size) / 1024 + 1;
     const uint32_t wanted = n < most && each < most / n ? (uint32_t)(n * each) : most;
-    const int status =
-        ms_admission_status(ms_gate_enter(&store->load_bytes_gate, wanted, deadline_of(until)));
+    const int status = ms_admission_status(
+        ms_gate_enter_asking(&store->load_bytes_gate, wanted, deadline_of(until)));
     if (status == MEMSTORE_OK) {
         bytes_of = store;
         bytes_held = wanted;
@@ -249,8 +249,9 @@ static int wait_for_next(struct attempts *attempts, size_t n)
         ms_count(&store->counters, MS_COUNT_LOADS_TIMED_OUT, n);
         return MEMSTORE_ERR_LOADER_FAILED;
     }
-    if (!ms_flights_pause(&store->flights, now + pause))
-        return MEMSTORE_ERR_CACHE_CLOSED;
+    const int status = ms_flights_pause(&store->flights, now + pause);
+    if (status != MEMSTORE_OK)
+        return status == MEMSTORE_ERR_LOCK_TIMEOUT ? MEMSTORE_ERR_LOADER_FAILED : status;
     ms_count(&store->counters, MS_COUNT_LOAD_RETRIES, 1);
     return MEMSTORE_OK;
 }

@@ -13,8 +13,10 @@
 
 #include <stdlib.h>
 
-/* Lookups in flight at once; about as many as the processor has line fill buffers. */
+/* Lookups that are in one stage at once; about as many as the processor has line fill buffers. */
 #define GROUP 16
+/* Groups that are under way at once, one in each stage; a power of two above that of the stages. */
+#define GROUPS_UNDER_WAY 4
 /* Attempts without a lock; after that writers are kept out. */
 #define OPTIMISTIC_TRIES 8
 
@@ -99,14 +101,35 @@ MS_ALWAYS_INLINE void stage_bucket(const memstore *store, uint64_t hot, const me
     ms_prefetch(stage->bucket);
 }
 
+/* Most entries reach into a second line. */
+MS_ALWAYS_INLINE void prefetch_entry(const struct ms_entry *entry)
+{
+    ms_prefetch(entry);
+    ms_prefetch((const char *)entry + MS_CACHE_LINE);
+}
+
+/* One key in twenty is beyond its home bucket: start loading what is like it in the next one. */
+static MS_NOINLINE void prefetch_beyond(const memstore *store, const struct stage *stage)
+{
+    struct ms_probe probe = ms_index_probe(&store->index, stage->hash);
+
+    if (probe.count == 0 || ms_load_relaxed(&probe.buckets[probe.at].overflow) == 0)
+        return;
+    probe.at = probe.at + 1 < probe.count ? probe.at + 1 : 0;
+    const ms_place place = ms_lookup_candidate(&probe, stage->hash);
+    if (place != MS_PLACE_NONE)
+        prefetch_entry(ms_arena_entry(&store->arena, place));
+}
+
 /* Second, with the bucket there: which entry. */
 MS_ALWAYS_INLINE void stage_entry(const memstore *store, uint64_t hot, struct stage *stage,
                                   bool usual)
 {
     stage->entry = ms_quick_candidate_in(store, hot, stage->bucket, stage->hash, usual);
     if (ms_likely(stage->entry != NULL)) {
-        ms_prefetch(stage->entry);
-        ms_prefetch((const char *)stage->entry + MS_CACHE_LINE);
+        prefetch_entry(stage->entry);
+    } else {
+        prefetch_beyond(store, stage);
     }
 }
 
@@ -161,22 +184,46 @@ static MS_NOINLINE void look_up_whole(struct reading *reading, size_t i, uint64_
         note_found(reading, i, &found);
 }
 
-/* `usual` is known to the compiler. */
-MS_ALWAYS_INLINE void look_up_group(struct reading *reading, size_t first, size_t count, bool usual)
+/* ---- A stage of a group; `usual` is known to the compiler ---- */
+
+static inline size_t size_of_group(const struct reading *reading, size_t group)
 {
-    const memstore *const store = reading->store;
-    const memstore_key *const keys = reading->keys + first;
-    const uint64_t hot = ms_quick_hot(store);
-    struct stage stages[GROUP];
-    size_t found = 0;
+    const size_t left = reading->n - group * GROUP;
+
+    return left < GROUP ? left : GROUP;
+}
+
+MS_ALWAYS_INLINE void stage_buckets(const struct reading *reading, size_t group,
+                                    struct stage *stages, bool usual)
+{
+    const memstore_key *const keys = reading->keys + group * GROUP;
+    const uint64_t hot = ms_quick_hot(reading->store);
+    const size_t count = size_of_group(reading, group);
 
     for (size_t i = 0; i < count; i++)
-        stage_bucket(store, hot, &keys[i], &stages[i], usual);
+        stage_bucket(reading->store, hot, &keys[i], &stages[i], usual);
+}
+
+MS_ALWAYS_INLINE void stage_entries(const struct reading *reading, size_t group,
+                                    struct stage *stages, bool usual)
+{
+    const uint64_t hot = ms_quick_hot(reading->store);
+    const size_t count = size_of_group(reading, group);
+
     for (size_t i = 0; i < count; i++)
-        stage_entry(store, hot, &stages[i], usual);
+        stage_entry(reading->store, hot, &stages[i], usual);
+}
+
+MS_ALWAYS_INLINE void stage_results(struct reading *reading, size_t group,
+                                    const struct stage *stages, bool usual)
+{
+    const size_t first = group * GROUP, count = size_of_group(reading, group);
+    const memstore_key *const keys = reading->keys + first;
+    size_t found = 0;
+
     for (size_t i = 0; i < count; i++) {
         memstore_view *const view = reading->views != NULL ? &reading->views[first + i] : NULL;
-        const enum match match = stage_compare(store, &keys[i], &stages[i], view, usual);
+        const enum match match = stage_compare(reading->store, &keys[i], &stages[i], view, usual);
 
         if (ms_unlikely(match == MATCH_NONE)) {
             look_up_whole(reading, first + i, stages[i].hash);
@@ -191,11 +238,25 @@ MS_ALWAYS_INLINE void look_up_group(struct reading *reading, size_t first, size_
     reading->found += found;
 }
 
+/* While the lines of one group come in, the groups before and after it are worked on:
+ *
+ *     step      0        1        2        3        4
+ *     buckets   group 0  group 1  group 2
+ *     entries            group 0  group 1  group 2
+ *     results                     group 0  group 1  group 2 */
 MS_ALWAYS_INLINE void look_up_groups(struct reading *reading, bool usual)
 {
-    for (size_t first = 0; first < reading->n; first += GROUP)
-        look_up_group(reading, first, reading->n - first < GROUP ? reading->n - first : GROUP,
-                      usual);
+    struct stage ring[GROUPS_UNDER_WAY][GROUP];
+    const size_t groups = (reading->n + GROUP - 1) / GROUP;
+
+    for (size_t step = 0; step < groups + 2; step++) {
+        if (step < groups)
+            stage_buckets(reading, step, ring[step % GROUPS_UNDER_WAY], usual);
+        if (step >= 1 && step < groups + 1)
+            stage_entries(reading, step - 1, ring[(step - 1) % GROUPS_UNDER_WAY], usual);
+        if (step >= 2)
+            stage_results(reading, step - 2, ring[(step - 2) % GROUPS_UNDER_WAY], usual);
+    }
 }
 
 static void look_up_all(struct reading *reading)

@@ -271,6 +271,11 @@ enum ms_gate_result ms_gate_enter(struct ms_gate *gate, uint32_t n, int64_t dead
     return MS_GATE_CLOSED;
 }
 
+enum ms_gate_result ms_gate_enter_asking(struct ms_gate *gate, uint32_t n, int64_t deadline_us)
+{
+    return ms_gate_enter(gate, n, deadline_us);
+}
+
 void ms_gate_serve(struct ms_gate *gate)
 {
     explore_fail("somebody leaves a gate of %u places", gate->places);

@@ -120,6 +120,46 @@ Test(batches, get_many_keeps_the_order_of_its_keys)
     cr_assert_eq(test_stats(store).misses, 1);
 }
 
+/* Every third key is absent; one in twenty of those that are there is beyond its home bucket. */
+static size_t ask_for(const memstore_key *keys, unsigned n)
+{
+    memstore_view views[256];
+    unsigned char there[256];
+    size_t found, present;
+
+    assert_ok(memstore_get_many(store, keys, n, views, &found));
+    assert_ok(memstore_has_many(store, keys, n, there, &present));
+    cr_assert_eq(found, present);
+    for (unsigned i = 0; i < n; i++) {
+        const bool absent = i % 3 == 0;
+
+        cr_assert_eq(there[i], !absent, "key %u of %u", i, n);
+        cr_assert_eq(views[i].data == NULL, absent, "key %u of %u", i, n);
+        cr_assert(absent || memcmp(views[i].data, keys[i].data, keys[i].size) == 0);
+    }
+    memstore_view_release_many(views, n);
+    return found;
+}
+
+Test(batches, reads_of_any_number_of_keys_answer_each_key)
+{
+    enum { N = 256, OTHERS = 20000 };
+    uint64_t numbers[N];
+    memstore_key keys[N];
+
+    for (uint64_t i = 0; i < OTHERS; i++)
+        assert_ok(memstore_set(store, &i, sizeof i, "", 0, 0));
+    for (unsigned i = 0; i < N; i++) {
+        numbers[i] = OTHERS + i;
+        keys[i] = (memstore_key){&numbers[i], sizeof numbers[i]};
+        if (i % 3 != 0)
+            assert_ok(memstore_set(store, keys[i].data, sizeof numbers[i], keys[i].data,
+                                   sizeof numbers[i], i % 2 == 0 ? 0 : 1000));
+    }
+    for (unsigned n = 1; n <= N; n++)
+        cr_assert_eq(ask_for(keys, n), n - (n + 2) / 3);
+}
+
 Test(batches, an_empty_key_makes_the_whole_read_fail_and_leaves_no_view)
 {
     const memstore_key keys[] = {test_key("a"), {"", 0}};

@@ -12,7 +12,9 @@ struct calling {
     PyObject *key;
     PyObject *value; /* what it returned; `bytes` are borrowed from it */
     struct ms_py_bytes bytes;
-    PyObject *error[3]; /* what it raised: type, value, traceback */
+    PyObject *error[3]; /* what it raised, or a signal handler: type, value, traceback */
+    bool interrupted;   /* it was a signal handler */
+    struct ms_wait_asked asked;
 };
 
 static void forget(struct calling *calling)
@@ -22,6 +24,24 @@ static void forget(struct calling *calling)
     Py_CLEAR(calling->value);
     for (int i = 0; i < 3; i++)
         Py_CLEAR(calling->error[i]);
+}
+
+static void keep_error(struct calling *calling)
+{
+    PyErr_Fetch(&calling->error[0], &calling->error[1], &calling->error[2]);
+}
+
+/* Python code runs between these two; what that waits for is no business of this call's. */
+static void take_gil(struct calling *calling)
+{
+    ms_wait_asked = NULL;
+    PyEval_RestoreThread(calling->thread);
+}
+
+static void give_gil(struct calling *calling)
+{
+    calling->thread = PyEval_SaveThread();
+    ms_wait_asked = &calling->asked;
 }
 
 /* Whether the exception that is set asks for another attempt. */
@@ -70,7 +90,7 @@ static int call_with_gil(struct calling *calling, memstore_load_value *out)
         answer = MEMSTORE_LOAD_RETRY;
     Py_XDECREF(result);
     if (PyErr_Occurred())
-        PyErr_Fetch(&calling->error[0], &calling->error[1], &calling->error[2]);
+        keep_error(calling);
     return answer;
 }
 
@@ -81,10 +101,34 @@ static int call_loader(const void *key, size_t key_size, memstore_load_value *ou
 
     (void)key;
     (void)key_size;
-    PyEval_RestoreThread(calling->thread);
+    if (calling->interrupted)
+        return MEMSTORE_LOAD_FAILED;
+    take_gil(calling);
     const int answer = call_with_gil(calling, out);
-    calling->thread = PyEval_SaveThread();
+    give_gil(calling);
     return answer;
+}
+
+/* ---- Signals ---- */
+
+/* Asked by the library while it waits for a load, with no lock held (WT-2). Python runs its signal handlers
+ * in the main thread alone, which is the process' own; the others need not be asked again. */
+static bool handle_signals(void *context)
+{
+    struct calling *calling = context;
+
+    if (getpid() != gettid()) {
+        ms_wait_asked = NULL;
+        return true;
+    }
+    take_gil(calling);
+    if (PyErr_CheckSignals() != 0) {
+        forget(calling);
+        keep_error(calling);
+        calling->interrupted = true;
+    }
+    give_gil(calling);
+    return !calling->interrupted;
 }
 
 /* ---- get_or_load ---- */
@@ -108,22 +152,30 @@ static int wait_of(PyObject *object, int64_t *wait_ms)
     return 0;
 }
 
+static PyObject *raise_again(struct calling *calling)
+{
+    PyErr_Restore(calling->error[0], calling->error[1], calling->error[2]);
+    memset(calling->error, 0, sizeof(calling->error));
+    return NULL;
+}
+
 static PyObject *result_of(struct calling *calling, int status, memstore_view *view)
 {
     PyObject *bytes = NULL;
 
     if (status == MEMSTORE_OK) {
-        bytes = ms_py_bytes_of_view(view);
+        bytes = calling->interrupted ? NULL : ms_py_bytes_of_view(view);
         memstore_view_release(view);
-        return bytes;
     }
+    if (calling->interrupted)
+        return raise_again(calling);
+    if (status == MEMSTORE_OK)
+        return bytes;
     if (status == MEMSTORE_ERR_KEY_NOT_FOUND)
         Py_RETURN_NONE;
     if (status != MEMSTORE_ERR_LOADER_FAILED || calling->error[0] == NULL)
         return ms_py_raise(status, calling->key);
-    PyErr_Restore(calling->error[0], calling->error[1], calling->error[2]);
-    memset(calling->error, 0, sizeof(calling->error));
-    return NULL;
+    return raise_again(calling);
 }
 
 static PyObject *load_key(memstore *store, struct calling *calling, int64_t ttl_ms, int64_t wait_ms)
@@ -139,9 +191,9 @@ static PyObject *load_key(memstore *store, struct calling *calling, int64_t ttl_
 
     if (ms_py_borrow_key(calling->key, &name) != 0)
         return NULL;
-    calling->thread = PyEval_SaveThread();
+    give_gil(calling);
     const int status = memstore_get_or_load(store, name.data, name.size, &loader, &view);
-    PyEval_RestoreThread(calling->thread);
+    take_gil(calling);
     ms_py_bytes_release(&name);
     PyObject *result = result_of(calling, status, &view);
     forget(calling);
@@ -161,7 +213,8 @@ PyObject *ms_py_get_or_load(PyObject *self, PyObject *const *args, Py_ssize_t co
     if (store == NULL || (given[2] != NULL && ms_py_ttl(given[2], &ttl_ms) != 0) ||
         wait_of(given[3], &wait_ms) != 0)
         return NULL;
-    struct calling calling = {.key = given[0], .loader = given[1]};
+    struct calling calling = {
+        .key = given[0], .loader = given[1], .asked = {handle_signals, &calling}};
     return load_key(store, &calling, ttl_ms, wait_ms);
 }
 

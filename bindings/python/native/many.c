@@ -20,12 +20,19 @@ static PyObject *new_dict(size_t size)
     return new_presized_dict != NULL ? new_presized_dict((Py_ssize_t)size) : PyDict_New();
 }
 
+/* Whether results have this key as it is. Most are of the exact types, which no call is needed to see. */
+static bool is_text_or_bytes(PyObject *key)
+{
+    return PyUnicode_CheckExact(key) || PyBytes_CheckExact(key) || PyUnicode_Check(key) ||
+           PyBytes_Check(key);
+}
+
 /* The i-th key as it stands in a resulting dict: as given, but arrays and mutable buffers as bytes. */
 static PyObject *result_key(const struct ms_py_operands *operands, size_t i)
 {
     PyObject *given = operands->held != 0 ? operands->objects[i] : NULL;
 
-    if (given == NULL || (!PyUnicode_Check(given) && !PyBytes_Check(given)))
+    if (given == NULL || !is_text_or_bytes(given))
         return PyBytes_FromStringAndSize(operands->keys[i].data,
                                          (Py_ssize_t)operands->keys[i].size);
     Py_INCREF(given);

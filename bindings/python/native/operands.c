@@ -2,7 +2,13 @@
 #include "operands.h"
 #include "rows.h"
 
+#include "platform/atomic.h"
+#include "platform/compiler.h"
+
 #include <string.h>
+
+/* Keys whose objects are being loaded while one is looked at. */
+#define LOADED_AHEAD 8
 
 /* ---- Memory, references and buffers ---------------------------------------------------------- */
 
@@ -80,13 +86,32 @@ static bool take_rows_as_keys(struct ms_py_operands *operands, const struct ms_p
     return true;
 }
 
+/* Refer to all objects of a sequence before any is asked for a buffer, which may change the sequence. The
+ * objects of the next keys are loaded meanwhile: those of a large batch are seldom in the cache. */
+static void refer_to_all(struct ms_py_operands *operands, PyObject *sequence)
+{
+    PyObject **const objects = operands->objects;
+    const size_t count = operands->count;
+
+    for (size_t i = 0; i < count; i++)
+        objects[i] = ms_py_item_of(sequence, i);
+    for (size_t i = 0; i < count; i++) {
+        const char *const next =
+            (const char *)objects[i + LOADED_AHEAD < count ? i + LOADED_AHEAD : i];
+
+        ms_prefetch_write(next);
+        ms_prefetch(next + MS_CACHE_LINE);
+        Py_INCREF(objects[i]);
+    }
+    operands->held = count;
+}
+
 static bool take_sequence_as_keys(struct ms_py_operands *operands, PyObject *sequence, void *stack)
 {
     operands->count = ms_py_length_of(sequence);
     if (make_key_room(operands, stack) != 0)
         return false;
-    for (size_t i = 0; i < operands->count; i++)
-        ms_py_refer_to(operands, ms_py_item_of(sequence, i));
+    refer_to_all(operands, sequence);
     for (size_t i = 0; i < operands->count; i++)
         if (ms_py_borrow_key_at(operands, i, &operands->keys[i]) != 0)
             return false;

@@ -11,7 +11,7 @@
 #include "native.h"
 
 /* Up to so many keys are in room on the stack. */
-#define MS_PY_ROOM_KEYS 32
+#define MS_PY_ROOM_KEYS 128
 /* What a key takes: itself, its object and a flag; or an entry and two objects. */
 #define MS_PY_KEY_ROOM (sizeof(memstore_key) + sizeof(PyObject *) + 1)
 #define MS_PY_ENTRY_ROOM (sizeof(memstore_entry) + 2 * sizeof(PyObject *))

@@ -202,3 +202,78 @@ Test(wait, the_bound_of_one_thread_is_not_that_of_another)
     cr_assert_not(cut);
     ms_wait_bind(MS_WAIT_UNBOUNDED, NULL);
 }
+
+/* ---- Waits for loads ---- */
+
+/* Leaves the gate, whose lock therefore nobody holds, when asked for the third time. */
+static bool leave_gate_in_the_end(void *context)
+{
+    int *const asked = context;
+
+    if (++*asked == 3)
+        ms_gate_leave(&gate, 1);
+    return true;
+}
+
+static bool give_up(void *context)
+{
+    ++*(int *)context;
+    return false;
+}
+
+/* How a wait for a place ends, and how often it asks. */
+static enum ms_gate_result wait_asking(bool (*goes_on)(void *), int *asked)
+{
+    const struct ms_wait_asked caller = {goes_on, asked};
+
+    ms_gate_init(&gate, 1);
+    cr_assert(ms_gate_try_enter(&gate, 1));
+    ms_wait_asked = &caller;
+    const enum ms_gate_result result = ms_gate_enter_asking(&gate, 1, in_ms(600000));
+    ms_wait_asked = NULL;
+    return result;
+}
+
+Test(wait, who_waits_for_a_load_is_asked_with_no_lock_held, .timeout = 60)
+{
+    int asked = 0;
+
+    cr_assert_eq(wait_asking(leave_gate_in_the_end, &asked), MS_GATE_ENTERED);
+    cr_assert_eq(asked, 3);
+}
+
+Test(wait, who_does_not_want_to_wait_on_leaves_the_line, .timeout = 60)
+{
+    int asked = 0;
+
+    cr_assert_eq(wait_asking(give_up, &asked), MS_GATE_TIMED_OUT);
+    cr_assert_eq(asked, 1);
+    ms_gate_leave(&gate, 1);
+    cr_assert(ms_gate_try_enter(&gate, 1), "nobody is left in line");
+}
+
+Test(wait, other_waits_do_not_ask)
+{
+    int asked = 0;
+    const struct ms_wait_asked caller = {give_up, &asked};
+
+    ms_gate_init(&gate, 1);
+    cr_assert(ms_gate_try_enter(&gate, 1));
+    ms_wait_asked = &caller;
+    cr_assert_eq(ms_gate_enter(&gate, 1, in_ms(120)), MS_GATE_TIMED_OUT);
+    cr_assert_eq(asked, 0);
+    ms_wait_asked = NULL;
+}
+
+Test(wait, nobody_is_asked_after_the_deadline)
+{
+    int asked = 0;
+    const struct ms_wait_asked caller = {give_up, &asked};
+
+    ms_wait_asked = &caller;
+    cr_assert_leq(ms_wait_until_asking(in_ms(1)), in_ms(1));
+    cr_assert_not(ms_wait_goes_on(in_ms(-1)));
+    cr_assert_eq(asked, 0);
+    ms_wait_asked = NULL;
+    cr_assert_not(ms_wait_goes_on(in_ms(1000)), "nobody is there to ask");
+}

@@ -657,6 +657,7 @@ static inline bool ms_gate_try_enter(struct ms_gate *gate, uint32_t n)
     return true;
 }
 enum ms_gate_result ms_gate_enter(struct ms_gate *gate, uint32_t n, int64_t deadline_us);
+enum ms_gate_result ms_gate_enter_asking(struct ms_gate *gate, uint32_t n, int64_t deadline_us);
 void ms_gate_serve(struct ms_gate *gate);
 static inline void ms_gate_leave(struct ms_gate *gate, uint32_t n)
 {
@@ -750,6 +751,13 @@ static inline bool ms_wait_is_stopped(void)
 }
 bool ms_wait_is_over(int64_t deadline_us);
 int64_t ms_wait_look(int64_t deadline_us);
+struct ms_wait_asked {
+    bool (*goes_on)(void *context);
+    void *context;
+};
+extern __thread const struct ms_wait_asked *ms_wait_asked;
+int64_t ms_wait_until_asking(int64_t deadline_us);
+bool ms_wait_goes_on(int64_t deadline_us);
 #endif
 #include <stddef.h>
 struct ms_gate_waiter {
@@ -831,13 +839,28 @@ void ms_gate_serve(struct ms_gate *gate)
     serve_locked(gate);
     ms_mutex_unlock(&gate->lock);
 }
-static enum ms_gate_result platform_gate_wait_locked(struct ms_gate *gate, uint32_t n, int64_t deadline_us)
+static void wait_to_be_called_locked(struct ms_gate *gate, struct ms_gate_waiter *me,
+                                     int64_t deadline_us)
+{
+    while (!me->called && !ms_wait_is_over(deadline_us))
+        ms_cond_wait_until(&me->is_called, &gate->lock, ms_wait_look(deadline_us));
+}
+static bool goes_on_locked(struct ms_gate *gate, int64_t deadline_us)
+{
+    ms_mutex_unlock(&gate->lock);
+    const bool goes_on = ms_wait_goes_on(deadline_us);
+    ms_mutex_lock(&gate->lock);
+    return goes_on;
+}
+static enum ms_gate_result platform_gate_wait_locked(struct ms_gate *gate, uint32_t n, int64_t deadline_us,
+                                       bool asks)
 {
     struct ms_gate_waiter me = {.need = n, .result = MS_GATE_TIMED_OUT};
     ms_cond_init(&me.is_called);
     platform_gate_append_locked(gate, &me);
-    while (!me.called && !ms_wait_is_over(deadline_us))
-        ms_cond_wait_until(&me.is_called, &gate->lock, ms_wait_look(deadline_us));
+    do
+        wait_to_be_called_locked(gate, &me, asks ? ms_wait_until_asking(deadline_us) : deadline_us);
+    while (!me.called && asks && goes_on_locked(gate, deadline_us));
     if (!me.called) {
         platform_gate_remove_locked(gate, &me);
         ms_sub_seq_cst(&gate->state, MS_GATE_WAITER);
@@ -846,7 +869,7 @@ static enum ms_gate_result platform_gate_wait_locked(struct ms_gate *gate, uint3
     pthread_cond_destroy(&me.is_called);
     return me.result;
 }
-enum ms_gate_result ms_gate_enter(struct ms_gate *gate, uint32_t n, int64_t deadline_us)
+static enum ms_gate_result enter(struct ms_gate *gate, uint32_t n, int64_t deadline_us, bool asks)
 {
     enum ms_gate_result result = MS_GATE_ENTERED;
     if (ms_gate_try_enter(gate, n))
@@ -858,9 +881,17 @@ enum ms_gate_result ms_gate_enter(struct ms_gate *gate, uint32_t n, int64_t dead
     if (gate->closed)
         result = MS_GATE_CLOSED;
     else if (!take_or_wait_locked(gate, n))
-        result = platform_gate_wait_locked(gate, n, deadline_us);
+        result = platform_gate_wait_locked(gate, n, deadline_us, asks);
     ms_mutex_unlock(&gate->lock);
     return result;
+}
+enum ms_gate_result ms_gate_enter(struct ms_gate *gate, uint32_t n, int64_t deadline_us)
+{
+    return enter(gate, n, deadline_us, false);
+}
+enum ms_gate_result ms_gate_enter_asking(struct ms_gate *gate, uint32_t n, int64_t deadline_us)
+{
+    return enter(gate, n, deadline_us, true);
 }
 void ms_gate_close(struct ms_gate *gate)
 {
@@ -1741,8 +1772,10 @@ void ms_thread_after_fork(void)
 /* lib/platform/wait.c */
 #include <unistd.h>
 #define LOOK_US 5000
+#define ASK_US 50000
 __thread void (*ms_before_wait)(void);
 __thread struct ms_wait_bound ms_wait_bound = {MS_WAIT_UNBOUNDED, MS_WAIT_UNBOUNDED, NULL};
+__thread const struct ms_wait_asked *ms_wait_asked;
 void ms_wait_us(uint32_t us)
 {
     ms_wait_begins();
@@ -1777,6 +1810,18 @@ int64_t ms_wait_look(int64_t deadline_us)
         return deadline_us;
     const int64_t look_us = ms_clock_real_us() + LOOK_US;
     return look_us < deadline_us ? look_us : deadline_us;
+}
+int64_t ms_wait_until_asking(int64_t deadline_us)
+{
+    if (ms_wait_asked == NULL)
+        return deadline_us;
+    const int64_t ask_us = ms_clock_real_us() + ASK_US;
+    return ask_us < deadline_us ? ask_us : deadline_us;
+}
+bool ms_wait_goes_on(int64_t deadline_us)
+{
+    const struct ms_wait_asked *const asked = ms_wait_asked;
+    return asked != NULL && !ms_wait_is_over(deadline_us) && asked->goes_on(asked->context);
 }
 
 /* lib/util/crc32.c */
@@ -11480,7 +11525,7 @@ void ms_flights_end(struct ms_flight *flight, int status, const memstore_view *v
 bool ms_flights_end_absent(struct ms_flight *flight, int64_t until, uint32_t most);
 void ms_flights_hold_back(struct ms_flights *flights, const struct ms_flight *failed, int64_t until,
                           uint32_t most);
-bool ms_flights_pause(struct ms_flights *flights, int64_t until);
+int ms_flights_pause(struct ms_flights *flights, int64_t until);
 bool ms_flight_stands(struct ms_flight *flight);
 static inline bool ms_flight_is_overtaken(const struct ms_flight *flight)
 {
@@ -11737,7 +11782,7 @@ static int loader_flights_wait_locked(struct ms_flights *flights, struct ms_flig
                            look_us < deadline_us ? look_us : deadline_us);
     }
 }
-int ms_flights_wait(struct ms_flight *flight, int64_t deadline_us)
+static int wait_once(struct ms_flight *flight, int64_t deadline_us)
 {
     struct ms_flights *flights = flight->flights;
     if (!begin_to_wait(flight))
@@ -11746,6 +11791,14 @@ int ms_flights_wait(struct ms_flight *flight, int64_t deadline_us)
     const int status = loader_flights_wait_locked(flights, flight, deadline_us);
     ms_mutex_unlock(&flights->lock);
     end_to_wait();
+    return status;
+}
+int ms_flights_wait(struct ms_flight *flight, int64_t deadline_us)
+{
+    int status;
+    do
+        status = wait_once(flight, ms_wait_until_asking(deadline_us));
+    while (status == MEMSTORE_ERR_LOCK_TIMEOUT && ms_wait_goes_on(deadline_us));
     return status;
 }
 bool ms_flights_are_led(const struct ms_flights *flights)
@@ -11843,19 +11896,30 @@ void ms_flights_hold_back(struct ms_flights *flights, const struct ms_flight *fa
     if (!keeps)
         free_flight(pause);
 }
-bool ms_flights_pause(struct ms_flights *flights, int64_t until)
+static int pause_locked(struct ms_flights *flights, int64_t until, int64_t ask_us)
 {
-    ms_mutex_lock(&flights->lock);
     while (!flights->closed) {
         const int64_t left = until - ms_clock_exact_ms();
+        const int64_t now_us = ms_clock_real_us();
         if (left <= 0)
-            break;
+            return MEMSTORE_OK;
+        if (now_us >= ask_us)
+            return MEMSTORE_ERR_LOCK_TIMEOUT;
         const int64_t left_us = left < LOOK_AGAIN_US / 1000 ? left * 1000 : LOOK_AGAIN_US;
-        ms_cond_wait_until(&flights->changes, &flights->lock, ms_clock_real_us() + left_us);
+        ms_cond_wait_until(&flights->changes, &flights->lock,
+                           now_us + left_us < ask_us ? now_us + left_us : ask_us);
     }
-    const bool open = !flights->closed;
-    ms_mutex_unlock(&flights->lock);
-    return open;
+    return MEMSTORE_ERR_CACHE_CLOSED;
+}
+int ms_flights_pause(struct ms_flights *flights, int64_t until)
+{
+    int status;
+    do {
+        ms_mutex_lock(&flights->lock);
+        status = pause_locked(flights, until, ms_wait_until_asking(INT64_MAX));
+        ms_mutex_unlock(&flights->lock);
+    } while (status == MEMSTORE_ERR_LOCK_TIMEOUT && ms_wait_goes_on(INT64_MAX));
+    return status;
 }
 bool ms_flight_stands(struct ms_flight *flight)
 {
@@ -17993,7 +18057,7 @@ static int take_turn(memstore *store, size_t n, int64_t until)
     if (store->loads_gate.places == 0)
         return MEMSTORE_OK;
     const int status =
-        ms_admission_status(ms_gate_enter(&store->loads_gate, 1, deadline_of(until)));
+        ms_admission_status(ms_gate_enter_asking(&store->loads_gate, 1, deadline_of(until)));
     if (status == MEMSTORE_OK)
         place_of = store;
     else if (status == MEMSTORE_ERR_LOCK_TIMEOUT)
@@ -18032,8 +18096,8 @@ static int take_bytes(memstore *store, size_t n, int64_t until, bool closed)
         return MEMSTORE_OK;
     const uint64_t each = ms_load_relaxed(&store->load_size) / 1024 + 1;
     const uint32_t wanted = n < most && each < most / n ? (uint32_t)(n * each) : most;
-    const int status =
-        ms_admission_status(ms_gate_enter(&store->load_bytes_gate, wanted, deadline_of(until)));
+    const int status = ms_admission_status(
+        ms_gate_enter_asking(&store->load_bytes_gate, wanted, deadline_of(until)));
     if (status == MEMSTORE_OK) {
         store_load_call_bytes_of = store;
         bytes_held = wanted;
@@ -18120,8 +18184,9 @@ static int wait_for_next(struct attempts *attempts, size_t n)
         ms_count(&store->counters, MS_COUNT_LOADS_TIMED_OUT, n);
         return MEMSTORE_ERR_LOADER_FAILED;
     }
-    if (!ms_flights_pause(&store->flights, now + pause))
-        return MEMSTORE_ERR_CACHE_CLOSED;
+    const int status = ms_flights_pause(&store->flights, now + pause);
+    if (status != MEMSTORE_OK)
+        return status == MEMSTORE_ERR_LOCK_TIMEOUT ? MEMSTORE_ERR_LOADER_FAILED : status;
     ms_count(&store->counters, MS_COUNT_LOAD_RETRIES, 1);
     return MEMSTORE_OK;
 }
@@ -19440,6 +19505,7 @@ MS_ALWAYS_INLINE void *ms_quick_pin(memstore *store, uint64_t hot, ms_reader rea
 #endif
 #include <stdlib.h>
 #define store_many_GROUP 16
+#define GROUPS_UNDER_WAY 4
 #define OPTIMISTIC_TRIES 8
 struct reading {
     memstore *store;
@@ -19507,13 +19573,29 @@ MS_ALWAYS_INLINE void stage_bucket(const memstore *store, uint64_t hot, const me
     stage->bucket = ms_quick_bucket(store, hot, stage->hash);
     ms_prefetch(stage->bucket);
 }
+MS_ALWAYS_INLINE void prefetch_entry(const struct ms_entry *entry)
+{
+    ms_prefetch(entry);
+    ms_prefetch((const char *)entry + MS_CACHE_LINE);
+}
+static MS_NOINLINE void prefetch_beyond(const memstore *store, const struct stage *stage)
+{
+    struct ms_probe probe = ms_index_probe(&store->index, stage->hash);
+    if (probe.count == 0 || ms_load_relaxed(&probe.buckets[probe.at].overflow) == 0)
+        return;
+    probe.at = probe.at + 1 < probe.count ? probe.at + 1 : 0;
+    const ms_place place = ms_lookup_candidate(&probe, stage->hash);
+    if (place != MS_PLACE_NONE)
+        prefetch_entry(ms_arena_entry(&store->arena, place));
+}
 MS_ALWAYS_INLINE void stage_entry(const memstore *store, uint64_t hot, struct stage *stage,
                                   bool usual)
 {
     stage->entry = ms_quick_candidate_in(store, hot, stage->bucket, stage->hash, usual);
     if (ms_likely(stage->entry != NULL)) {
-        ms_prefetch(stage->entry);
-        ms_prefetch((const char *)stage->entry + MS_CACHE_LINE);
+        prefetch_entry(stage->entry);
+    } else {
+        prefetch_beyond(store, stage);
     }
 }
 MS_ALWAYS_INLINE bool is_of_key(const memstore *store, const struct ms_entry *entry, uint64_t head,
@@ -19556,20 +19638,37 @@ static MS_NOINLINE void look_up_whole(struct reading *reading, size_t i, uint64_
     if (ms_lookup_find(reading->store, key->data, key->size, hash, &found))
         note_found(reading, i, &found);
 }
-MS_ALWAYS_INLINE void look_up_group(struct reading *reading, size_t first, size_t count, bool usual)
+static inline size_t size_of_group(const struct reading *reading, size_t group)
 {
-    const memstore *const store = reading->store;
+    const size_t left = reading->n - group * store_many_GROUP;
+    return left < store_many_GROUP ? left : store_many_GROUP;
+}
+MS_ALWAYS_INLINE void stage_buckets(const struct reading *reading, size_t group,
+                                    struct stage *stages, bool usual)
+{
+    const memstore_key *const keys = reading->keys + group * store_many_GROUP;
+    const uint64_t hot = ms_quick_hot(reading->store);
+    const size_t count = size_of_group(reading, group);
+    for (size_t i = 0; i < count; i++)
+        stage_bucket(reading->store, hot, &keys[i], &stages[i], usual);
+}
+MS_ALWAYS_INLINE void stage_entries(const struct reading *reading, size_t group,
+                                    struct stage *stages, bool usual)
+{
+    const uint64_t hot = ms_quick_hot(reading->store);
+    const size_t count = size_of_group(reading, group);
+    for (size_t i = 0; i < count; i++)
+        stage_entry(reading->store, hot, &stages[i], usual);
+}
+MS_ALWAYS_INLINE void stage_results(struct reading *reading, size_t group,
+                                    const struct stage *stages, bool usual)
+{
+    const size_t first = group * store_many_GROUP, count = size_of_group(reading, group);
     const memstore_key *const keys = reading->keys + first;
-    const uint64_t hot = ms_quick_hot(store);
-    struct stage stages[store_many_GROUP];
     size_t found = 0;
-    for (size_t i = 0; i < count; i++)
-        stage_bucket(store, hot, &keys[i], &stages[i], usual);
-    for (size_t i = 0; i < count; i++)
-        stage_entry(store, hot, &stages[i], usual);
     for (size_t i = 0; i < count; i++) {
         memstore_view *const view = reading->views != NULL ? &reading->views[first + i] : NULL;
-        const enum store_many_match store_many_match = stage_compare(store, &keys[i], &stages[i], view, usual);
+        const enum store_many_match store_many_match = stage_compare(reading->store, &keys[i], &stages[i], view, usual);
         if (ms_unlikely(store_many_match == MATCH_NONE)) {
             look_up_whole(reading, first + i, stages[i].hash);
         } else if (ms_unlikely(store_many_match == MATCH_EXPIRING)) {
@@ -19584,9 +19683,16 @@ MS_ALWAYS_INLINE void look_up_group(struct reading *reading, size_t first, size_
 }
 MS_ALWAYS_INLINE void look_up_groups(struct reading *reading, bool usual)
 {
-    for (size_t first = 0; first < reading->n; first += store_many_GROUP)
-        look_up_group(reading, first, reading->n - first < store_many_GROUP ? reading->n - first : store_many_GROUP,
-                      usual);
+    struct stage ring[GROUPS_UNDER_WAY][store_many_GROUP];
+    const size_t groups = (reading->n + store_many_GROUP - 1) / store_many_GROUP;
+    for (size_t step = 0; step < groups + 2; step++) {
+        if (step < groups)
+            stage_buckets(reading, step, ring[step % GROUPS_UNDER_WAY], usual);
+        if (step >= 1 && step < groups + 1)
+            stage_entries(reading, step - 1, ring[(step - 1) % GROUPS_UNDER_WAY], usual);
+        if (step >= 2)
+            stage_results(reading, step - 2, ring[(step - 2) % GROUPS_UNDER_WAY], usual);
+    }
 }
 static void store_many_look_up_all(struct reading *reading)
 {
@@ -25277,7 +25383,7 @@ void memstore_view_release_many(memstore_view *views, size_t n)
     for (size_t i = 0; views != NULL && i < n; i++)
         ms_view_give_back(&views[i]);
 }
-#define VIEWS_ON_STACK 32
+#define VIEWS_ON_STACK 128
 static int read_into(memstore *store, const memstore_key *keys, size_t n, memstore_view *views,
                      memstore_read_fn fn, void *context)
 {

@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Ctrl-C, and other signals, while the main thread waits for a load of another thread."""
+
+import contextlib
+import signal
+import threading
+import time
+
+import memstore
+import pytest
+
+from conftest import wait_until
+
+#: Whoever waits in vain waits as long.
+PATIENCE = 20
+
+
+@contextlib.contextmanager
+def loading(store, key):
+    """Another thread loads a key until the event is set, or patience is over."""
+    begun, leave = threading.Event(), threading.Event()
+
+    def load(_):
+        begun.set()
+        leave.wait(PATIENCE)
+        return b"row"
+
+    thread = threading.Thread(target=store.get_or_load, args=(key, load))
+    thread.start()
+    assert begun.wait(60)
+    try:
+        yield leave
+    finally:
+        leave.set()
+        thread.join(60)
+
+
+def never(key):
+    raise AssertionError(f"{key} is loaded twice")
+
+
+@contextlib.contextmanager
+def signalled(number, until, handler=None):
+    """The main thread gets a signal again and again, since nobody knows when it has begun to wait."""
+    main = threading.main_thread().ident
+    before = signal.signal(number, handler) if handler is not None else None
+
+    def send():
+        while not wait_until(until, 0.2):
+            signal.pthread_kill(main, number)
+
+    thread = threading.Thread(target=send)
+    thread.start()
+    try:
+        yield
+    finally:
+        thread.join(60)
+        if before is not None:
+            signal.signal(number, before)
+
+
+class Interrupted:
+    """Raised by a handler, so that what is sent too late does not end the tests."""
+
+    class Error(BaseException):
+        pass
+
+    def __init__(self):
+        self.raised = False
+
+    def __call__(self, number, frame):
+        if not self.raised:
+            self.raised = True
+            raise Interrupted.Error
+
+
+def interrupted(call):
+    """How long a call lasts that is interrupted."""
+    handler = Interrupted()
+    start = time.monotonic()
+    with signalled(signal.SIGINT, lambda: handler.raised, handler), pytest.raises(Interrupted.Error):
+        call()
+    return time.monotonic() - start
+
+
+def test_an_interrupt_ends_the_wait_for_the_load_of_another(store):
+    with loading(store, "k") as leave:
+        assert interrupted(lambda: store.get_or_load("k", never)) < PATIENCE / 2
+        leave.set()
+        assert store.get_or_load("k", never) == b"row"
+
+
+def test_ctrl_c_is_a_keyboard_interrupt(store):
+    with loading(store, "k"):
+        main = threading.main_thread().ident
+        timer = threading.Timer(0.1, signal.pthread_kill, (main, signal.SIGINT))
+        with pytest.raises(KeyboardInterrupt):
+            timer.start()
+            store.get_or_load("k", never, timeout=PATIENCE)
+        timer.join()
+
+
+def test_an_interrupt_ends_the_wait_of_a_memoized_function(store):
+    begun, leave = threading.Event(), threading.Event()
+
+    @store.memoize
+    def compute(number):
+        begun.set()
+        leave.wait(PATIENCE)
+        return number
+
+    thread = threading.Thread(target=compute, args=(1,))
+    thread.start()
+    assert begun.wait(60)
+    try:
+        assert interrupted(lambda: compute(1)) < PATIENCE / 2
+    finally:
+        leave.set()
+        thread.join(60)
+    assert compute(1) == 1
+
+
+def test_an_interrupt_ends_the_pause_before_another_attempt():
+    def load(key):
+        raise memstore.LoadRetry
+
+    with memstore.Store(loader={"retry_initial": PATIENCE, "retry_max": PATIENCE, "timeout": 600}) as store:
+        assert interrupted(lambda: store.get_or_load("k", load)) < PATIENCE / 2
+        assert store.get_or_load("k", lambda key: b"row") == b"row"
+
+
+@pytest.mark.parametrize("bound", [{"max_loads": 1}, {"max_load_bytes": 1024}])
+def test_an_interrupt_ends_the_wait_for_a_place_to_load(bound):
+    with memstore.Store(loader={"timeout": 600, **bound}) as store, loading(store, "k"):
+        assert interrupted(lambda: store.get_or_load("another", never)) < PATIENCE / 2
+
+
+def test_an_interrupt_wins_over_an_old_value():
+    with memstore.Store(loader={"max_stale": "1h"}) as store:
+        store.set("k", b"old", ttl=0.001)
+        assert wait_until(lambda: "k" not in store, 60)
+        with loading(store, "k"):
+            assert interrupted(lambda: store.get_or_load("k", never)) < PATIENCE / 2
+
+
+def test_a_handler_that_returns_lets_the_wait_go_on(store):
+    with loading(store, "k") as leave, signalled(signal.SIGUSR1, leave.is_set, lambda *_: leave.set()):
+        assert store.get_or_load("k", never) == b"row"
+
+
+def test_a_handler_may_use_the_store(store):
+    def handler(*_):
+        if not leave.is_set():
+            assert store.get_or_load("other", lambda key: b"another row") == b"another row"
+            store["handled"] = b""
+            leave.set()
+
+    with loading(store, "k") as leave, signalled(signal.SIGUSR1, leave.is_set, handler):
+        assert store.get_or_load("k", never) == b"row"
+    assert store["other"] == b"another row" and "handled" in store
+
+
+def test_a_handler_may_close_the_store():
+    store = memstore.Store()
+    handled = threading.Event()
+
+    def handler(*_):
+        if not handled.is_set():
+            handled.set()
+            leave.set()
+            store.close()
+
+    with loading(store, "k") as leave, signalled(signal.SIGUSR1, handled.is_set, handler):
+        with contextlib.suppress(memstore.CacheClosed):
+            assert store.get_or_load("k", never) == b"row"
+    assert store.closed
+
+
+def test_the_wait_of_another_thread_goes_on_when_the_main_thread_gives_up(store):
+    with loading(store, "k") as leave:
+        results = []
+        other = threading.Thread(target=lambda: results.append(store.get_or_load("k", never)))
+        other.start()
+        interrupted(lambda: store.get_or_load("k", never))
+        assert not results
+        leave.set()
+        other.join(60)
+        assert results == [b"row"]
