@@ -273,7 +273,7 @@ func (c *Config) fill(op string, config uintptr) error {
 		}
 		path := []byte(c.File + "\x00")
 		if status := native.MemstoreConfigLoadFile(config, &path[0]); status != 0 {
-			return withReason(configFailure(op, config, "", status), c.File, false)
+			return withReason(configFailure(op, config, "", status), reasonAgainst(c.File))
 		}
 	}
 	if c.Environment {
