@@ -235,7 +235,7 @@ func measureNew(p peer, operations int, out results) {
 	c := p.open(budget, budget/(keySize+valueSize))
 	defer c.close()
 	out["set new 1g"] = each(1, s, writer(c, s, valueSize))
-	out["resident at 128 MiB, MiB"] = (resident() - before) / (1 << 20)
+	out["resident at 128 MiB, MiB"] = grown(before, s) / (1 << 20)
 }
 
 // measureOverhead is the growth of resident memory over keys and values, for each entry.
@@ -254,7 +254,7 @@ func measureOverhead(p peer, entries, size int, name string, out results) {
 	}
 	kept := float64(found) / float64((entries+100)/101)
 	out[name+", entries kept"] = kept
-	out[name+", B"] = (resident()-before)/(kept*float64(entries)) - float64(keySize+size)
+	out[name+", B"] = grown(before, s)/(kept*float64(entries)) - float64(keySize+size)
 }
 
 // measureHits plays Zipf 0.9 over as many keys as there are requests, and writes what missed.
@@ -276,7 +276,14 @@ func measureHits(p peer, requests int, out results) {
 		c.set(s.key(i), value)
 	}
 	out["hit ratio at 64 MiB"] = float64(hits) / float64(s.len())
-	out["resident beside it, MiB"] = (resident() - before) / (1 << 20)
+	out["resident beside it, MiB"] = grown(before, s) / (1 << 20)
+}
+
+// grown is what there is more in memory than before, of which the keys were a part and are yet.
+func grown(before float64, s stream) float64 {
+	now := resident()
+	runtime.KeepAlive(s)
+	return now - before
 }
 
 // resident is what this process has in memory, after the Go heap has given back what it can.
