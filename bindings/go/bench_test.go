@@ -140,7 +140,9 @@ func BenchmarkSet(b *testing.B) {
 	store, keys := benchStore(b)
 	value := make([]byte, benchValue)
 	for i := 0; b.Loop(); i++ {
-		must(b, store.Set(ctx, keys.at(i), value, 0))
+		if err := store.Set(ctx, keys.at(i), value, 0); err != nil { // must would be a sixth of it
+			b.Fatal(err)
+		}
 	}
 }
 

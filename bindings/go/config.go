@@ -36,6 +36,7 @@ type Config struct {
 	// or a limit outside of 4 MiB to 8 GiB, for keys above 128 bytes and for values of 64 KiB, it changes nothing.
 	// Neither does it with TTLMode "access", StoreCreationTime or RefreshAfter, nor while TrackOperationLatency
 	// or AccessSampleRatio is set: the library sees every read then.
+	// It halves the time of reads, but saves little for entries with a TTL.
 	// What a process may use of it are 64 of Go's processors. docs/design/go-reads.md says more.
 	DirectReads bool `yaml:"-"`
 
@@ -273,7 +274,7 @@ func (c *Config) fill(op string, config uintptr) error {
 		}
 		path := []byte(c.File + "\x00")
 		if status := native.MemstoreConfigLoadFile(config, &path[0]); status != 0 {
-			return withReason(configFailure(op, config, "", status), c.File, false)
+			return withReason(configFailure(op, config, "", status), reasonAgainst(c.File))
 		}
 	}
 	if c.Environment {

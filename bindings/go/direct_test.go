@@ -292,6 +292,32 @@ func TestDirectReadsEndWithTheStore(t *testing.T) {
 	}
 }
 
+// TestDirectReadsServeNothingThatHasExpired reads entries until they are gone: one of a ttl so long that the clock is
+// not read for each of the first reads, one of a short ttl.
+func TestDirectReadsServeNothingThatHasExpired(t *testing.T) {
+	store := openDirect(t, memstore.Config{})
+	for _, ttl := range []time.Duration{1100 * time.Millisecond, 20 * time.Millisecond} {
+		set := time.Now()
+		must(t, store.Set(ctx, "key", []byte("value"), ttl))
+		expired := time.Now().Add(ttl)
+		for {
+			begin := time.Now()
+			_, found, err := store.Get(ctx, "key")
+			must(t, err)
+			if found && !begin.Before(expired) {
+				t.Fatalf("a ttl of %v: served %v after it was over", ttl, begin.Sub(expired))
+			}
+			if !found {
+				if time.Since(set) < ttl-2*time.Millisecond { // which are counted from where one begins
+					t.Errorf("a ttl of %v: gone after %v", ttl, time.Since(set))
+				}
+				break
+			}
+		}
+	}
+	wantAnswers(t, store, 1)
+}
+
 // BenchmarkDirect compares the two ways to read, in turn on the same keys.
 func BenchmarkDirect(b *testing.B) {
 	for _, way := range []bool{false, true} {

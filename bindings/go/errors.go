@@ -7,7 +7,6 @@ import (
 	"errors"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -195,15 +194,11 @@ type unusable struct {
 func (u unusable) Error() string   { return u.text }
 func (u unusable) Unwrap() []error { return []error{ErrIO, u.reason} }
 
-// withReason adds to an ErrIO what the system has against a file, where that can be found: errors.Is(err,
+// withReason adds to an ErrIO what the system has against a file, if that is known: errors.Is(err,
 // fs.ErrNotExist) holds where there is none.
-func withReason(err error, path string, write bool) error {
+func withReason(err error, reason error) error {
 	failure, is := err.(*Error)
-	if !is || !errors.Is(err, ErrIO) {
-		return err
-	}
-	reason := reasonAgainst(path, write)
-	if reason == nil {
+	if !is || reason == nil || !errors.Is(err, ErrIO) {
 		return err
 	}
 	text := failure.Err.Error()
@@ -213,21 +208,17 @@ func withReason(err error, path string, write bool) error {
 	return &Error{failure.Op, failure.Key, unusable{text, reason}}
 }
 
-func reasonAgainst(path string, write bool) error {
+// reasonAgainst is why a file cannot be read, or nil: what the library says of settings is for people.
+func reasonAgainst(path string) error {
 	info, err := os.Stat(path)
 	if err == nil && info.IsDir() {
 		return syscall.EISDIR
-	}
-	access := uint32(4) // R_OK
-	if write {
-		path, access = filepath.Dir(path), 2 // W_OK
-		_, err = os.Stat(path)
 	}
 	var failure *fs.PathError
 	if errors.As(err, &failure) {
 		return failure.Err
 	}
-	return syscall.Access(path, access)
+	return syscall.Access(path, 4) // R_OK
 }
 
 // check turns the status of a call into its error; nil for success.

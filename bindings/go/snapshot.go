@@ -3,11 +3,13 @@
 package memstore
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"runtime"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/weisyn/memstore/bindings/go/internal/native"
@@ -16,10 +18,10 @@ import (
 // Save writes all live entries to a file, which replaces the one at path in one step when it is whole:
 // whatever happens before, the end of the process too, the old file stays as it is. Readers and writers
 // go on meanwhile; of each batch all is saved or nothing. When the context ends, so does the saving. An
-// ErrIO also matches what the system has against the file, such as fs.ErrPermission.
+// ErrIO also matches what the system has against the file, such as fs.ErrPermission or syscall.ENOSPC.
 func (s *Store) Save(ctx context.Context, path string) error {
-	return s.withFile(ctx, "Save", path, func(path, cancelled *byte) int32 {
-		return native.GlueSave(s.handle, path, cancelled)
+	return s.withFile(ctx, "Save", path, func(path, cancelled, reason *byte) int32 {
+		return native.GlueSave(s.handle, path, cancelled, reason)
 	})
 }
 
@@ -29,12 +31,12 @@ func (s *Store) Save(ctx context.Context, path string) error {
 // ends before, what was loaded is taken back. Where there is no such file the error is both ErrIO and
 // fs.ErrNotExist.
 func (s *Store) Load(ctx context.Context, path string) error {
-	return s.withFile(ctx, "Load", path, func(path, cancelled *byte) int32 {
-		return native.GlueLoad(s.handle, path, cancelled)
+	return s.withFile(ctx, "Load", path, func(path, cancelled, reason *byte) int32 {
+		return native.GlueLoad(s.handle, path, cancelled, reason)
 	})
 }
 
-func (s *Store) withFile(ctx context.Context, op, path string, call func(path, cancelled *byte) int32) error {
+func (s *Store) withFile(ctx context.Context, op, path string, call func(path, cancelled, reason *byte) int32) error {
 	if err := live(ctx, op, path); err != nil {
 		return err
 	}
@@ -46,12 +48,24 @@ func (s *Store) withFile(ctx context.Context, op, path string, call func(path, c
 	if ctx != nil {
 		defer context.AfterFunc(ctx, func() { atomic.StoreInt64(cancelled, 1) })()
 	}
-	status := call(&text[0], pointerTo(cancelled))
+	reason := new(int64) // an errno
+	status := call(&text[0], pointerTo(cancelled), pointerTo(reason))
 	runtime.KeepAlive(s)
 	if status == statusCancelled && ctx != nil {
 		return &Error{op, path, ctx.Err()}
 	}
-	return withReason(check(op, path, status), path, op == "Save")
+	return withReason(check(op, path, status), reasonOf(syscall.Errno(*reason), path))
+}
+
+// reasonOf is what the system has against a file, by its number for that, or nil.
+func reasonOf(number syscall.Errno, path string) error {
+	switch number {
+	case 0:
+		return nil
+	case syscall.EINVAL: // not a regular file
+		return cmp.Or(reasonAgainst(path), error(number))
+	}
+	return number
 }
 
 const (

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"sync/atomic"
 	"syscall"
@@ -196,6 +197,23 @@ func TestAFileThatCannotBeUsedIsToldWithTheReason(t *testing.T) {
 		wantError(t, test.err, test.reason)
 		t.Log(test.err)
 	}
+}
+
+// TestAFileThatCannotGrowIsToldWithTheReason: of the file's folder nothing tells it.
+func TestAFileThatCannotGrowIsToldWithTheReason(t *testing.T) {
+	signal.Ignore(syscall.SIGXFSZ)
+	defer signal.Reset(syscall.SIGXFSZ)
+	var before syscall.Rlimit
+	must(t, syscall.Getrlimit(syscall.RLIMIT_FSIZE, &before))
+	defer func() { must(t, syscall.Setrlimit(syscall.RLIMIT_FSIZE, &before)) }()
+
+	store := open(t, memstore.Config{})
+	must(t, store.Set(ctx, "key", make([]byte, 100_000), 0))
+	path := filepath.Join(t.TempDir(), "snapshot")
+	must(t, syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: 4096, Max: before.Max}))
+	err := store.Save(ctx, path)
+	wantError(t, err, memstore.ErrIO)
+	wantError(t, err, syscall.EFBIG)
 }
 
 func TestWarmWithNoKeysLooksAtItsContext(t *testing.T) {

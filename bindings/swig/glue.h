@@ -190,8 +190,8 @@ static inline int glue_lease_fill(memstore_lease *lease, const void *value, size
 static inline int64_t glue_lease_fail(memstore_lease *lease, int absent, void **kept);
 
 /* memstore_save(), memstore_load(), until *cancelled, which others may set meanwhile, is not 0. */
-static inline int glue_save(memstore *store, const char *path, int64_t *cancelled);
-static inline int glue_load(memstore *store, const char *path, int64_t *cancelled);
+static inline int glue_save(memstore *store, const char *path, int64_t *cancelled, int64_t *reason);
+static inline int glue_load(memstore *store, const char *path, int64_t *cancelled, int64_t *reason);
 
 /* memstore_get_stats(), memstore_get_memory_stats(): the first n fields after struct_size, in the
  * order of stats.h. */

@@ -9,6 +9,7 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"runtime/metrics"
 	"sort"
 	"strings"
 	"sync"
@@ -42,6 +43,8 @@ func child(p peer, workload string, entries, operations int) {
 		measureOverhead(p, entries, 500, "overhead 500 B", out)
 	case "hits":
 		measureHits(p, 10*operations, out)
+	case "large":
+		measureLarge(p, 5*entries, operations, out)
 	}
 	check(json.NewEncoder(os.Stdout).Encode(out))
 }
@@ -114,9 +117,9 @@ func writer(c cache, s stream, size int) func(from, to int) {
 }
 
 // mixer reads nineteen times in twenty.
-func mixer(c cache, s stream, latencies *[]time.Duration, lock *sync.Mutex) func(from, to int) {
+func mixer(c cache, s stream, size int, latencies *[]time.Duration, lock *sync.Mutex) func(from, to int) {
 	return func(from, to int) {
-		buffer, value := make([]byte, 0, 4*valueSize), make([]byte, valueSize)
+		buffer, value := make([]byte, 0, 4*valueSize), make([]byte, size)
 		mine := make([]time.Duration, 0, (to-from)/16)
 		for i := from; i < to; i++ {
 			if i%20 == 0 {
@@ -159,16 +162,69 @@ func measureSpeed(p peer, entries, operations int, out results) {
 	out["get, allocations"] = allocations(c, flat)
 	var latencies []time.Duration
 	var lock sync.Mutex
-	out["mixed 95/5 2g"] = each(2, skewed, mixer(c, skewed, &latencies, &lock))
+	out["mixed 95/5 2g"] = each(2, skewed, mixer(c, skewed, valueSize, &latencies, &lock))
 	sort.Slice(latencies, func(i, j int) bool { return latencies[i] < latencies[j] })
 	out["get p99 in mixed"] = float64(latencies[len(latencies)*99/100])
 	out["get p99.9 in mixed"] = float64(latencies[len(latencies)*999/1000])
 	for _, goroutines := range []int{1, 2} {
 		out[fmt.Sprintf("overwrite %dg", goroutines)] = each(goroutines, flat, writer(c, flat, valueSize))
 	}
-	begin := time.Now()
-	runtime.GC()
-	out["one collection, ms"] = float64(time.Since(begin).Microseconds()) / 1000
+}
+
+// measureLarge is what many small entries do to the tail of reads, and to the collector: its time, its work and the
+// pause that it makes, beside those of this process with nothing in the cache.
+func measureLarge(p peer, entries, operations int, out results) {
+	const size = 32
+	random := rand.New(rand.NewPCG(5, 6))
+	s := zipf(operations, entries, 0.99, random)
+	c := p.open(roomy, entries)
+	defer c.close()
+	measureCollection(", empty", out)
+	writer(c, inOrder(entries, 0), size)(0, entries)
+	measureCollection("", out)
+	var latencies []time.Duration
+	var lock sync.Mutex
+	each(2, s, mixer(c, s, size, &latencies, &lock))
+	sort.Slice(latencies, func(i, j int) bool { return latencies[i] < latencies[j] })
+	for name, share := range map[string]int{"p50": 500, "p99": 990, "p99.9": 999} {
+		out["get "+name+" of 5 M"] = float64(latencies[len(latencies)*share/1000])
+	}
+}
+
+// measureCollection is the median of a few collections.
+func measureCollection(where string, out results) {
+	var times, work, pauses []float64
+	for range 5 {
+		before := collectorState()
+		begin := time.Now()
+		runtime.GC()
+		times = append(times, float64(time.Since(begin).Microseconds())/1000)
+		after := collectorState()
+		work = append(work, (after.processor-before.processor)*1000)
+		pauses = append(pauses, float64(after.paused-before.paused)/1000)
+	}
+	out["one collection"+where+", ms"] = median(times)
+	out["its processor time"+where+", ms"] = median(work)
+	out["its pauses"+where+", µs"] = median(pauses)
+}
+
+// collected is what the collector has done since the process began.
+type collected struct {
+	processor float64 // seconds
+	paused    uint64  // nanoseconds
+}
+
+func collectorState() collected {
+	sample := []metrics.Sample{{Name: "/cpu/classes/gc/mark/dedicated:cpu-seconds"}, {Name: "/cpu/classes/gc/mark/assist:cpu-seconds"},
+		{Name: "/cpu/classes/gc/mark/idle:cpu-seconds"}}
+	metrics.Read(sample)
+	var memory runtime.MemStats
+	runtime.ReadMemStats(&memory)
+	state := collected{paused: memory.PauseTotalNs}
+	for _, class := range sample {
+		state.processor += class.Value.Float64()
+	}
+	return state
 }
 
 // measureNew writes keys that were never there into a cache that is full nearly all the time.
@@ -179,7 +235,7 @@ func measureNew(p peer, operations int, out results) {
 	c := p.open(budget, budget/(keySize+valueSize))
 	defer c.close()
 	out["set new 1g"] = each(1, s, writer(c, s, valueSize))
-	out["resident at 128 MiB, MiB"] = (resident() - before) / (1 << 20)
+	out["resident at 128 MiB, MiB"] = grown(before, s) / (1 << 20)
 }
 
 // measureOverhead is the growth of resident memory over keys and values, for each entry.
@@ -198,7 +254,7 @@ func measureOverhead(p peer, entries, size int, name string, out results) {
 	}
 	kept := float64(found) / float64((entries+100)/101)
 	out[name+", entries kept"] = kept
-	out[name+", B"] = (resident()-before)/(kept*float64(entries)) - float64(keySize+size)
+	out[name+", B"] = grown(before, s)/(kept*float64(entries)) - float64(keySize+size)
 }
 
 // measureHits plays Zipf 0.9 over as many keys as there are requests, and writes what missed.
@@ -220,7 +276,14 @@ func measureHits(p peer, requests int, out results) {
 		c.set(s.key(i), value)
 	}
 	out["hit ratio at 64 MiB"] = float64(hits) / float64(s.len())
-	out["resident beside it, MiB"] = (resident() - before) / (1 << 20)
+	out["resident beside it, MiB"] = grown(before, s) / (1 << 20)
+}
+
+// grown is what there is more in memory than before, of which the keys were a part and are yet.
+func grown(before float64, s stream) float64 {
+	now := resident()
+	runtime.KeepAlive(s)
+	return now - before
 }
 
 // resident is what this process has in memory, after the Go heap has given back what it can.

@@ -429,8 +429,8 @@ extern swig_type_52 _wrap_GlueLeaseAcquire_memstore(uintptr_t arg1, swig_type_53
 extern int _wrap_GlueLeaseIsCurrent_memstore(uintptr_t arg1);
 extern int _wrap_GlueLeaseFill_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3, swig_type_54 arg4);
 extern swig_type_55 _wrap_GlueLeaseFail_memstore(uintptr_t arg1, int arg2, swig_voidp arg3);
-extern int _wrap_GlueSave_memstore(uintptr_t arg1, swig_voidp arg2, swig_voidp arg3);
-extern int _wrap_GlueLoad_memstore(uintptr_t arg1, swig_voidp arg2, swig_voidp arg3);
+extern int _wrap_GlueSave_memstore(uintptr_t arg1, swig_voidp arg2, swig_voidp arg3, swig_voidp arg4);
+extern int _wrap_GlueLoad_memstore(uintptr_t arg1, swig_voidp arg2, swig_voidp arg3, swig_voidp arg4);
 extern int _wrap_GlueGetStats_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3);
 extern int _wrap_GlueGetMemoryStats_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3);
 extern int _wrap_GlueGetTtlStats_memstore(uintptr_t arg1, swig_voidp arg2, swig_voidp arg3, swig_intgo arg4);
@@ -1535,25 +1535,29 @@ func GlueLeaseFail(arg1 uintptr, arg2 int32, arg3 *byte) (_swig_ret int64) {
 	return swig_r
 }
 
-func GlueSave(arg1 uintptr, arg2 *byte, arg3 *byte) (_swig_ret int32) {
+func GlueSave(arg1 uintptr, arg2 *byte, arg3 *byte, arg4 *byte) (_swig_ret int32) {
 	var swig_r int32
 	_swig_i_0 := arg1
 	var _swig_i_1 *C.uchar
 	_swig_i_1 = (*C.uchar)(arg2)
 	var _swig_i_2 *C.uchar
 	_swig_i_2 = (*C.uchar)(arg3)
-	swig_r = (int32)(C._wrap_GlueSave_memstore(C.uintptr_t(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_voidp(_swig_i_2)))
+	var _swig_i_3 *C.uchar
+	_swig_i_3 = (*C.uchar)(arg4)
+	swig_r = (int32)(C._wrap_GlueSave_memstore(C.uintptr_t(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3)))
 	return swig_r
 }
 
-func GlueLoad(arg1 uintptr, arg2 *byte, arg3 *byte) (_swig_ret int32) {
+func GlueLoad(arg1 uintptr, arg2 *byte, arg3 *byte, arg4 *byte) (_swig_ret int32) {
 	var swig_r int32
 	_swig_i_0 := arg1
 	var _swig_i_1 *C.uchar
 	_swig_i_1 = (*C.uchar)(arg2)
 	var _swig_i_2 *C.uchar
 	_swig_i_2 = (*C.uchar)(arg3)
-	swig_r = (int32)(C._wrap_GlueLoad_memstore(C.uintptr_t(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_voidp(_swig_i_2)))
+	var _swig_i_3 *C.uchar
+	_swig_i_3 = (*C.uchar)(arg4)
+	swig_r = (int32)(C._wrap_GlueLoad_memstore(C.uintptr_t(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3)))
 	return swig_r
 }
 

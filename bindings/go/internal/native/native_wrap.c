@@ -616,8 +616,8 @@ static inline int glue_lease_fill(memstore_lease *lease, const void *value, size
 static inline int64_t glue_lease_fail(memstore_lease *lease, int absent, void **kept);
 
 /* memstore_save(), memstore_load(), until *cancelled, which others may set meanwhile, is not 0. */
-static inline int glue_save(memstore *store, const char *path, int64_t *cancelled);
-static inline int glue_load(memstore *store, const char *path, int64_t *cancelled);
+static inline int glue_save(memstore *store, const char *path, int64_t *cancelled, int64_t *reason);
+static inline int glue_load(memstore *store, const char *path, int64_t *cancelled, int64_t *reason);
 
 /* memstore_get_stats(), memstore_get_memory_stats(): the first n fields after struct_size, in the
  * order of stats.h. */
@@ -657,6 +657,7 @@ static inline int glue_get_rates(memstore *store, double *out, size_t n, uint64_
 #include "glue.h"
 #endif
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -1355,14 +1356,20 @@ static int glue_is_cancelled(const memstore_progress *progress, void *context)
     return __atomic_load_n((const int64_t *)context, __ATOMIC_RELAXED) != 0;
 }
 
-static inline int glue_save(memstore *store, const char *path, int64_t *cancelled)
+static inline int glue_save(memstore *store, const char *path, int64_t *cancelled, int64_t *reason)
 {
-    return memstore_save(store, path, glue_is_cancelled, cancelled);
+    const int status = memstore_save(store, path, glue_is_cancelled, cancelled);
+
+    *reason = status == MEMSTORE_ERR_IO ? errno : 0;
+    return status;
 }
 
-static inline int glue_load(memstore *store, const char *path, int64_t *cancelled)
+static inline int glue_load(memstore *store, const char *path, int64_t *cancelled, int64_t *reason)
 {
-    return memstore_load(store, path, glue_is_cancelled, cancelled);
+    const int status = memstore_load(store, path, glue_is_cancelled, cancelled);
+
+    *reason = status == MEMSTORE_ERR_IO ? errno : 0;
+    return status;
 }
 
 static inline int glue_get_stats(memstore *store, uint64_t *out, size_t n)
@@ -3435,19 +3442,22 @@ long long _wrap_GlueLeaseFail_memstore(memstore_lease *_swig_go_0, int _swig_go_
 }
 
 
-int _wrap_GlueSave_memstore(memstore *_swig_go_0, char *_swig_go_1, int64_t *_swig_go_2) {
+int _wrap_GlueSave_memstore(memstore *_swig_go_0, char *_swig_go_1, int64_t *_swig_go_2, int64_t *_swig_go_3) {
   memstore *arg1 = 0 ;
   char *arg2 = 0 ;
   int64_t *arg3 = 0 ;
+  int64_t *arg4 = 0 ;
   int result;
   int _swig_go_result;
 
   arg1 = (memstore *)_swig_go_0;
   arg2 = (char *)_swig_go_1;
   arg3 = (int64_t *)_swig_go_2;
+  arg4 = (int64_t *)_swig_go_3;
 
-  result = (int)glue_save(arg1,(char const *)arg2,arg3);
+  result = (int)glue_save(arg1,(char const *)arg2,arg3,arg4);
   _swig_go_result = result;
+
 
 
 
@@ -3455,19 +3465,22 @@ int _wrap_GlueSave_memstore(memstore *_swig_go_0, char *_swig_go_1, int64_t *_sw
 }
 
 
-int _wrap_GlueLoad_memstore(memstore *_swig_go_0, char *_swig_go_1, int64_t *_swig_go_2) {
+int _wrap_GlueLoad_memstore(memstore *_swig_go_0, char *_swig_go_1, int64_t *_swig_go_2, int64_t *_swig_go_3) {
   memstore *arg1 = 0 ;
   char *arg2 = 0 ;
   int64_t *arg3 = 0 ;
+  int64_t *arg4 = 0 ;
   int result;
   int _swig_go_result;
 
   arg1 = (memstore *)_swig_go_0;
   arg2 = (char *)_swig_go_1;
   arg3 = (int64_t *)_swig_go_2;
+  arg4 = (int64_t *)_swig_go_3;
 
-  result = (int)glue_load(arg1,(char const *)arg2,arg3);
+  result = (int)glue_load(arg1,(char const *)arg2,arg3,arg4);
   _swig_go_result = result;
+
 
 
 
