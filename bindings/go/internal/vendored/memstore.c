@@ -22518,7 +22518,12 @@ static bool drop_stale(memstore *store)
     struct ms_segment *segment = ms_stale_any(&store->stale) ? ms_reclaim_stalest(store) : NULL;
     return segment != NULL && ms_reclaim_drop_stale_locked(store, segment) != 0;
 }
-enum compaction { COMPACTION_NOTHING, COMPACTION_DONE, COMPACTION_HELD_UP, COMPACTION_WITHOUT_ROOM };
+enum compaction {
+    COMPACTION_NOTHING,
+    COMPACTION_DONE,
+    COMPACTION_HELD_UP,
+    COMPACTION_WITHOUT_ROOM
+};
 static enum compaction store_room_compact_one(memstore *store)
 {
     const bool evicts = store->settings.eviction != MS_EVICTION_NONE;
