@@ -164,9 +164,11 @@ static bool drop_oldest(struct ms_reuse *reuse)
 }
 
 /* What is dropped for its hash alone is forgotten: those that stay stand for it. */
-static void lower_threshold(struct ms_reuse *reuse)
+void ms_reuse_lower(struct ms_reuse *reuse, uint64_t least)
 {
     reuse->threshold -= (reuse->threshold + LOWERED_BY - 1) / LOWERED_BY;
+    if (reuse->threshold < least)
+        reuse->threshold = least;
     for (uint32_t key = 0; key < reuse->capacity; key++) {
         if (reuse->keys[key].is_used && !ms_reuse_follows(reuse, reuse->keys[key].hash))
             drop(reuse, key);
@@ -176,7 +178,7 @@ static void lower_threshold(struct ms_reuse *reuse)
 static uint32_t add(struct ms_reuse *reuse, uint64_t hash)
 {
     while (reuse->count == reuse->capacity && !drop_oldest(reuse))
-        lower_threshold(reuse);
+        ms_reuse_lower(reuse, 0);
     if (!ms_reuse_follows(reuse, hash))
         return MS_REUSE_NONE;
     const uint32_t key = reuse->free_keys[reuse->capacity - ++reuse->count];

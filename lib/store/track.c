@@ -123,16 +123,21 @@ static struct ms_sampler *make_sampler(memstore *store, uint32_t millionths)
     sampler->bytes = bytes;
     sampler->reads_before = ms_counters_total(&store->counters, MS_COUNT_READS);
     init_rings(sampler, cells, (char *)(sampler + 1));
-    ms_pattern_init(&sampler->pattern, keys, MS_REUSE_ALL * millionths / MILLION,
-                    cache_bytes(store), store->eviction.goal, (char *)(sampler + 1) + rings);
+    ms_pace_init(&sampler->pace, (double)millionths / MILLION);
+    ms_pattern_init(&sampler->pattern, keys, MS_REUSE_ALL, cache_bytes(store), store->eviction.goal,
+                    (char *)(sampler + 1) + rings);
     return sampler;
 }
 
 /* One in so many of the followed keys' share of reads is taken for its key alone. */
 #define TURNS_ONE_IN 8
 
-static void publish_threshold(memstore *store, uint64_t threshold)
+/* `sampler`: NULL = nothing is followed. Track's lock held. */
+static void publish_threshold(memstore *store, const struct ms_sampler *sampler)
 {
+    const uint64_t threshold =
+        sampler != NULL ? ms_pace_threshold(&sampler->pace, &sampler->pattern.reuse) : 0;
+
     if (ms_load_relaxed(&store->follows_below) != threshold)
         ms_store_relaxed(&store->follows_below, threshold);
 }
@@ -156,7 +161,7 @@ void ms_track_start(memstore *store, struct ms_sampler *sampler, uint32_t millio
     /* ORDER: release, pairs with the acquire of put_use() and put_key(): it is set up. */
     ms_store_release(&store->track.sampler, sampler);
     ms_store_relaxed(&store->track.missed, 0);
-    publish_threshold(store, sampler != NULL ? sampler->pattern.reuse.threshold : 0);
+    publish_threshold(store, sampler);
     ms_store_relaxed(&store->turn_below,
                      (uint32_t)(MS_REUSE_ALL / TURNS_ONE_IN * millionths / MILLION));
     ms_mutex_unlock(&store->track.lock);
@@ -222,6 +227,18 @@ static void digest_keys(struct ms_sampler *sampler)
     }
 }
 
+static uint64_t reads_since(const memstore *store, const struct ms_sampler *sampler)
+{
+    return ms_counters_total(&store->counters, MS_COUNT_READS) - sampler->reads_before;
+}
+
+uint64_t ms_track_reads_locked(const memstore *store)
+{
+    const struct ms_sampler *sampler = ms_load_relaxed(&store->track.sampler);
+
+    return ms_pace_reads(&sampler->pace, reads_since(store, sampler));
+}
+
 /* Up to so many uses. False when none are left. */
 static bool digest_locked(memstore *store, struct ms_sampler *sampler, uint32_t most)
 {
@@ -230,7 +247,10 @@ static bool digest_locked(memstore *store, struct ms_sampler *sampler, uint32_t 
     digest_keys(sampler);
     for (uint32_t i = 0; i < most && (ring = oldest_use(sampler)) != NULL; i++)
         digest_use(sampler, ring);
-    publish_threshold(store, sampler->pattern.reuse.threshold);
+    if (ms_pace_is_above(&sampler->pace, &sampler->pattern.reuse))
+        ms_pace_keep(&sampler->pace, &sampler->pattern.reuse, reads_since(store, sampler),
+                     sampler->pattern.sampled);
+    publish_threshold(store, sampler);
     return ring != NULL;
 }
 
@@ -295,6 +315,7 @@ void ms_track_forget(memstore *store)
     if (sampler_of(store) != NULL) {
         ms_track_settle_locked(store);
         ms_pattern_forget(&sampler_of(store)->pattern);
+        ms_pace_forget(&sampler_of(store)->pace);
         sampler_of(store)->reads_before = ms_counters_total(&store->counters, MS_COUNT_READS);
         ms_store_relaxed(&store->track.missed, 0);
     }

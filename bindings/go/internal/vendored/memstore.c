@@ -7304,11 +7304,10 @@ const struct ms_setting ms_schema[] = {
          "read, about 70 a write, and 115 kB of memory for each 16 MiB of limit up to 8",
          .fixed = "calls are measured from the first one on, or not at all"),
     RATIO("monitoring.access_sample_ratio", access_sample, "0",
-          "share of the keys whose uses are followed, for memstore_advise(): 0.01 for many keys, "
-          "more "
-          "for few; a key more than fits what is set aside for it, 3 % of the limit between 170kB "
-          "and "
-          "2MB, lowers the share; 0 = none",
+          "share of the keys whose uses are followed, for memstore_advise(); 0.01 is enough for "
+          "any store: where it is less than 2048 keys more are followed, for 65536 uses at first, "
+          "and then by turns, that share of the time; more keys than fit what is set aside for "
+          "them, 4 % of the limit between 220kB and 2.6MB, lower the share; 0 = none",
           .live = true),
     RATIO("monitoring.hit_rate_threshold", hit_rate_threshold, "0",
           "an alert is raised when the hit rate of a window with 100 reads or more is below; 0 = "
@@ -9379,7 +9378,7 @@ static void judge_tracking(const struct ms_findings *findings, struct ms_advice_
         SAY(advice->suggested, "0.01");
         SAY(advice->expected, "the miss-ratio curve, hot keys, other policies, TTLs against use");
     } else if (few) {
-        const double wanted = ratio * 2 * ENOUGH_SAMPLED / (double)(pattern->sampled + 1);
+        const double wanted = pattern->ratio * 2 * ENOUGH_SAMPLED / (double)(pattern->sampled + 1);
         SAY(advice->what, "Too few keys are followed to tell much.");
         SAY(advice->evidence, "%" PRIu64 " of %" PRIu64 " reads are in the sample",
             pattern->sampled, pattern->references);
@@ -9825,7 +9824,7 @@ double ms_mini_miss_ratio(const struct ms_mini *mini, const struct ms_curve *cur
     return ratio < 0 ? 0 : ratio < 1 ? ratio : 1;
 }
 
-/* lib/advice/pattern.c */
+/* lib/advice/pace.c */
 #ifndef MS_ADVICE_REUSE_H
 #define MS_ADVICE_REUSE_H
 #include <stdbool.h>
@@ -9878,10 +9877,77 @@ static inline double ms_reuse_weight(const struct ms_reuse *reuse)
     return (double)MS_REUSE_ALL / (double)reuse->threshold;
 }
 uint32_t ms_reuse_key(struct ms_reuse *reuse, uint64_t hash);
+void ms_reuse_lower(struct ms_reuse *reuse, uint64_t least);
 void ms_reuse_read(struct ms_reuse *reuse, uint32_t key, bool can_hit);
 void ms_reuse_touch(struct ms_reuse *reuse, uint32_t key, uint32_t size);
 double ms_reuse_read_once(const struct ms_reuse *reuse);
 #endif
+#ifndef MS_ADVICE_PACE_H
+#define MS_ADVICE_PACE_H
+#define MS_PACE_ENOUGH 2048
+#define MS_PACE_FEW 512
+#define MS_PACE_ALLOWANCE 65536
+#define MS_PACE_RUN 16
+struct ms_pace {
+    double share;
+    uint64_t least;
+    uint64_t paused;
+    uint64_t passed;
+    bool pauses;
+};
+void ms_pace_init(struct ms_pace *pace, double share);
+void ms_pace_forget(struct ms_pace *pace);
+static inline bool ms_pace_is_above(const struct ms_pace *pace, const struct ms_reuse *reuse)
+{
+    return reuse->threshold > pace->least || pace->pauses;
+}
+void ms_pace_keep(struct ms_pace *pace, struct ms_reuse *reuse, uint64_t reads, uint64_t sampled);
+uint64_t ms_pace_reads(const struct ms_pace *pace, uint64_t reads);
+static inline uint64_t ms_pace_threshold(const struct ms_pace *pace, const struct ms_reuse *reuse)
+{
+    return pace->pauses ? 0 : reuse->threshold;
+}
+#endif
+void ms_pace_init(struct ms_pace *pace, double share)
+{
+    *pace = (struct ms_pace){.share = share, .least = (uint64_t)(share * (double)MS_REUSE_ALL)};
+}
+void ms_pace_forget(struct ms_pace *pace)
+{
+    pace->paused = pace->passed = 0;
+}
+uint64_t ms_pace_reads(const struct ms_pace *pace, uint64_t reads)
+{
+    return (pace->pauses ? pace->paused : reads) - pace->passed;
+}
+static double allowance_left(const struct ms_pace *pace, uint64_t reads, uint64_t sampled)
+{
+    return MS_PACE_ALLOWANCE + pace->share * (double)reads - (double)sampled;
+}
+static void go_on(struct ms_pace *pace, uint64_t reads)
+{
+    pace->pauses = false;
+    pace->passed += reads - pace->paused;
+}
+void ms_pace_keep(struct ms_pace *pace, struct ms_reuse *reuse, uint64_t reads, uint64_t sampled)
+{
+    const double left = allowance_left(pace, reads, sampled);
+    while (reuse->count > MS_PACE_ENOUGH && reuse->threshold > pace->least)
+        ms_reuse_lower(reuse, pace->least);
+    if (pace->pauses) {
+        if (left >= (double)MS_PACE_RUN * reuse->count || reuse->threshold <= pace->least)
+            go_on(pace, reads);
+    } else if (left <= 0 && reuse->threshold > pace->least) {
+        if (reuse->count > MS_PACE_FEW) {
+            ms_reuse_lower(reuse, pace->least);
+        } else {
+            pace->pauses = true;
+            pace->paused = reads;
+        }
+    }
+}
+
+/* lib/advice/pattern.c */
 #ifndef MS_ADVICE_PATTERN_H
 #define MS_ADVICE_PATTERN_H
 #define MS_PATTERN_HORIZON 16
@@ -9966,17 +10032,18 @@ static void note_read(struct ms_pattern *pattern, uint32_t key, const struct ms_
     struct ms_followed *followed = &pattern->reuse.keys[key];
     const double weight = ms_reuse_weight(&pattern->reuse);
     const bool expired = followed->expires_ms <= read->now_ms;
+    const bool is_gone = expired && read->size == 0;
     pattern->misses += read->size == 0 ? weight : 0;
     if (read->size != 0)
         ms_spread_add(&pattern->hit_sizes, read->size, weight, 0);
     if (followed->reads != 0)
         ms_spread_add(&pattern->reuse_ages, span(followed->used_ms, read->now_ms), weight, 0);
-    if (expired && followed->size != 0 && read->size == 0) {
+    if (is_gone && followed->size != 0) {
         ms_spread_add(&pattern->late, span(followed->expires_ms, read->now_ms), weight, 0);
         on_drop(pattern, key);
     }
-    ms_reuse_read(&pattern->reuse, key, !(expired && read->size == 0));
-    const uint32_t size = read->size != 0 ? read->size : followed->size;
+    ms_reuse_read(&pattern->reuse, key, !is_gone);
+    const uint32_t size = read->size != 0 ? read->size : is_gone ? 0 : followed->size;
     for (int i = 0; i < MS_MINI_POLICIES; i++)
         ms_mini_read(&pattern->minis[i], key, size, weight, followed->reads);
     ms_reuse_touch(&pattern->reuse, key, size);
@@ -10477,9 +10544,11 @@ static bool advice_reuse_drop_oldest(struct ms_reuse *reuse)
     advice_reuse_drop(reuse, key);
     return true;
 }
-static void lower_threshold(struct ms_reuse *reuse)
+void ms_reuse_lower(struct ms_reuse *reuse, uint64_t least)
 {
     reuse->threshold -= (reuse->threshold + LOWERED_BY - 1) / LOWERED_BY;
+    if (reuse->threshold < least)
+        reuse->threshold = least;
     for (uint32_t key = 0; key < reuse->capacity; key++) {
         if (reuse->keys[key].is_used && !ms_reuse_follows(reuse, reuse->keys[key].hash))
             advice_reuse_drop(reuse, key);
@@ -10488,7 +10557,7 @@ static void lower_threshold(struct ms_reuse *reuse)
 static uint32_t advice_reuse_add(struct ms_reuse *reuse, uint64_t hash)
 {
     while (reuse->count == reuse->capacity && !advice_reuse_drop_oldest(reuse))
-        lower_threshold(reuse);
+        ms_reuse_lower(reuse, 0);
     if (!ms_reuse_follows(reuse, hash))
         return MS_REUSE_NONE;
     const uint32_t key = reuse->free_keys[reuse->capacity - ++reuse->count];
@@ -13763,6 +13832,7 @@ struct ms_sampler {
     struct ms_ring uses[MS_TRACK_RINGS];
     struct ms_ring keys[MS_TRACK_RINGS];
     struct ms_pattern pattern;
+    struct ms_pace pace;
     size_t bytes;
     uint64_t reads_before;
 };
@@ -13778,6 +13848,7 @@ void ms_track_start(memstore *store, struct ms_sampler *sampler, uint32_t millio
 void ms_track_discard(memstore *store, struct ms_sampler *sampler);
 void ms_track_resize(memstore *store);
 void ms_track_settle_locked(memstore *store);
+uint64_t ms_track_reads_locked(const memstore *store);
 void ms_track_digest(memstore *store);
 void ms_track_forget_users(memstore *store);
 uint32_t ms_track_hot_keys(memstore *store, struct ms_hot_key *out, uint64_t *noted);
@@ -14763,7 +14834,7 @@ static void fill_pattern(memstore *store, const struct ms_sampler *sampler,
     out->followed = pattern->reuse.count;
     out->sampled = pattern->sampled;
     out->missed = ms_load_relaxed(&store->track.missed);
-    out->references = ms_counters_total(&store->counters, MS_COUNT_READS) - sampler->reads_before;
+    out->references = ms_track_reads_locked(store);
     out->miss_ratio = out->references > 0 ? pattern->misses / (double)out->references : 0;
     if (out->miss_ratio > 1)
         out->miss_ratio = 1;
@@ -23744,13 +23815,16 @@ static struct ms_sampler *make_sampler(memstore *store, uint32_t millionths)
     sampler->bytes = bytes;
     sampler->reads_before = ms_counters_total(&store->counters, MS_COUNT_READS);
     init_rings(sampler, cells, (char *)(sampler + 1));
-    ms_pattern_init(&sampler->pattern, keys, MS_REUSE_ALL * millionths / MILLION,
-                    cache_bytes(store), store->eviction.goal, (char *)(sampler + 1) + rings);
+    ms_pace_init(&sampler->pace, (double)millionths / MILLION);
+    ms_pattern_init(&sampler->pattern, keys, MS_REUSE_ALL, cache_bytes(store), store->eviction.goal,
+                    (char *)(sampler + 1) + rings);
     return sampler;
 }
 #define TURNS_ONE_IN 8
-static void publish_threshold(memstore *store, uint64_t threshold)
+static void publish_threshold(memstore *store, const struct ms_sampler *sampler)
 {
+    const uint64_t threshold =
+        sampler != NULL ? ms_pace_threshold(&sampler->pace, &sampler->pattern.reuse) : 0;
     if (ms_load_relaxed(&store->follows_below) != threshold)
         ms_store_relaxed(&store->follows_below, threshold);
 }
@@ -23770,7 +23844,7 @@ void ms_track_start(memstore *store, struct ms_sampler *sampler, uint32_t millio
     struct ms_sampler *old = sampler_of(store);
     ms_store_release(&store->track.sampler, sampler);
     ms_store_relaxed(&store->track.missed, 0);
-    publish_threshold(store, sampler != NULL ? sampler->pattern.reuse.threshold : 0);
+    publish_threshold(store, sampler);
     ms_store_relaxed(&store->turn_below,
                      (uint32_t)(MS_REUSE_ALL / TURNS_ONE_IN * millionths / MILLION));
     ms_mutex_unlock(&store->track.lock);
@@ -23823,13 +23897,25 @@ static void digest_keys(struct ms_sampler *sampler)
         }
     }
 }
+static uint64_t reads_since(const memstore *store, const struct ms_sampler *sampler)
+{
+    return ms_counters_total(&store->counters, MS_COUNT_READS) - sampler->reads_before;
+}
+uint64_t ms_track_reads_locked(const memstore *store)
+{
+    const struct ms_sampler *sampler = ms_load_relaxed(&store->track.sampler);
+    return ms_pace_reads(&sampler->pace, reads_since(store, sampler));
+}
 static bool digest_locked(memstore *store, struct ms_sampler *sampler, uint32_t most)
 {
     struct ms_ring *ring = NULL;
     digest_keys(sampler);
     for (uint32_t i = 0; i < most && (ring = oldest_use(sampler)) != NULL; i++)
         digest_use(sampler, ring);
-    publish_threshold(store, sampler->pattern.reuse.threshold);
+    if (ms_pace_is_above(&sampler->pace, &sampler->pattern.reuse))
+        ms_pace_keep(&sampler->pace, &sampler->pattern.reuse, reads_since(store, sampler),
+                     sampler->pattern.sampled);
+    publish_threshold(store, sampler);
     return ring != NULL;
 }
 void ms_track_settle_locked(memstore *store)
@@ -23881,6 +23967,7 @@ void ms_track_forget(memstore *store)
     if (sampler_of(store) != NULL) {
         ms_track_settle_locked(store);
         ms_pattern_forget(&sampler_of(store)->pattern);
+        ms_pace_forget(&sampler_of(store)->pace);
         sampler_of(store)->reads_before = ms_counters_total(&store->counters, MS_COUNT_READS);
         ms_store_relaxed(&store->track.missed, 0);
     }
