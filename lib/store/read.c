@@ -455,7 +455,9 @@ int ms_store_has(memstore *store, const void *key, size_t key_size)
     if (ms_unlikely(reader == 0) || ms_unlikely(!ms_reader_enter(reader)))
         return has_first(store, key, key_size);
     const uint64_t hot = ms_quick_hot(store);
-    if (ms_unlikely((hot & MS_HOT_USUAL) == 0) || ms_unlikely(!ms_is_quick_size(key_size))) {
+    /* Which keys are followed is nothing to it: no read is counted. */
+    if (ms_unlikely((hot & (MS_HOT_USUAL | MS_HOT_FOLLOWED_USUAL)) == 0) ||
+        ms_unlikely(!ms_is_quick_size(key_size))) {
         if (!ms_is_quick_measured(hot, key_size))
             return has_any(store, key, key_size);
         if ((ms_store_bounds(store) & MS_BOUNDS_MEASURED) != 0 && ms_latency_is_turn())
