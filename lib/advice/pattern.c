@@ -16,6 +16,7 @@ static void scale_minis(struct ms_pattern *pattern)
 {
     const double scaled = (double)pattern->cache_bytes / ms_reuse_weight(&pattern->reuse);
 
+    pattern->scaled_for = pattern->reuse.threshold;
     for (int i = 0; i < MS_MINI_POLICIES; i++) {
         if (pattern->minis[i].capacity != (uint64_t)scaled)
             ms_mini_resize(&pattern->minis[i], (uint64_t)scaled);
@@ -99,7 +100,8 @@ void ms_pattern_note(struct ms_pattern *pattern, const struct ms_reference *refe
 {
     const uint32_t key = ms_reuse_key(&pattern->reuse, reference->hash);
 
-    scale_minis(pattern);
+    if (pattern->scaled_for != pattern->reuse.threshold)
+        scale_minis(pattern);
     if (key == MS_REUSE_NONE)
         return;
     pattern->sampled++;

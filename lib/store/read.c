@@ -348,9 +348,12 @@ int ms_store_get_followed(memstore *store, const void *key, size_t key_size, voi
 
     struct ms_counter_stripe *stripe = ms_quick_stripe(store, reader);
     const uint64_t before = ms_count_own(stripe, MS_COUNT_READS, 1);
+
+    if (ms_unlikely(before >= ms_load_relaxed(&stripe->next_turn)))
+        return get_again_noted(store, key, key_size, buf, cap, value_size);
     const struct ms_quick_key quick = ms_quick_key(key, key_size);
     const uint64_t hash = ms_quick_key_hash(&store->hasher, quick);
-    if (ms_unlikely(before >= ms_load_relaxed(&stripe->next_turn)) || ms_track_follows(store, hash))
+    if (ms_track_follows(store, hash))
         return get_again_noted(store, key, key_size, buf, cap, value_size);
     return get_looked_up(store, ms_quick_find_hashed(store, hot, quick, hash), key, key_size, buf,
                          cap, value_size, true);

@@ -127,11 +127,10 @@ static MS_NOINLINE int get_expiring_view(memstore *store, const void *key, size_
 }
 
 /* A view in a usual store that has been counted, from what was found in the section on. */
-MS_ALWAYS_INLINE int view_found(memstore *store, uint64_t hot, struct ms_quick_found found,
-                                const void *key, size_t key_size, memstore_view *out)
+MS_ALWAYS_INLINE int view_found(memstore *store, uint64_t hot, ms_reader reader,
+                                struct ms_quick_found found, const void *key, size_t key_size,
+                                memstore_view *out)
 {
-    const ms_reader reader = ms_reader_current();
-
     if (ms_unlikely(found.entry == NULL))
         return leave_and_get_view(store, key, key_size, out);
     ms_testing_reach(MS_POINT_READ_KEPT);
@@ -158,18 +157,20 @@ static MS_NOINLINE int get_view_noted(memstore *store, const void *key, size_t k
 
 /* The quick way where keys are followed, from inside the section on; see ms_store_get_followed(). */
 static MS_NOINLINE int get_view_followed(memstore *store, const void *key, size_t key_size,
-                                         memstore_view *out)
+                                         memstore_view *out, uint64_t hot, ms_reader reader)
 {
-    struct ms_counter_stripe *stripe = ms_quick_stripe(store, ms_reader_current());
+    struct ms_counter_stripe *stripe = ms_quick_stripe(store, reader);
     const uint64_t before = ms_count_own(stripe, MS_COUNT_READS, 1);
+
+    if (ms_unlikely(before >= ms_load_relaxed(&stripe->next_turn)))
+        return get_view_noted(store, key, key_size, out);
     const struct ms_quick_key quick = ms_quick_key(key, key_size);
     const uint64_t hash = ms_quick_key_hash(&store->hasher, quick);
 
-    if (ms_unlikely(before >= ms_load_relaxed(&stripe->next_turn)) || ms_track_follows(store, hash))
+    if (ms_track_follows(store, hash))
         return get_view_noted(store, key, key_size, out);
-    const uint64_t hot = ms_quick_hot(store);
-    return view_found(store, hot, ms_quick_find_hashed(store, hot, quick, hash), key, key_size,
-                      out);
+    return view_found(store, hot, reader, ms_quick_find_hashed(store, hot, quick, hash), key,
+                      key_size, out);
 }
 
 int ms_store_get_view(memstore *store, const void *key, size_t key_size, memstore_view *out)
@@ -181,12 +182,12 @@ int ms_store_get_view(memstore *store, const void *key, size_t key_size, memstor
     const uint64_t hot = ms_quick_hot(store);
     if (ms_unlikely((hot & MS_HOT_USUAL) == 0) || ms_unlikely(!ms_is_quick_size(key_size))) {
         if ((hot & MS_HOT_FOLLOWED_USUAL) != 0 && ms_is_quick_size(key_size))
-            return get_view_followed(store, key, key_size, out);
+            return get_view_followed(store, key, key_size, out, hot, reader);
         return leave_and_get_any_view(store, key, key_size, out);
     }
     ms_count_own(ms_quick_stripe(store, reader), MS_COUNT_READS, 1);
-    return view_found(store, hot, ms_quick_find_usual(store, hot, key, key_size), key, key_size,
-                      out);
+    return view_found(store, hot, reader, ms_quick_find_usual(store, hot, key, key_size), key,
+                      key_size, out);
 }
 
 /* ---- One more, and their end ---- */

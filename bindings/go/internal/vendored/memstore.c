@@ -8435,9 +8435,9 @@ static inline uint64_t ms_counts_from_to(const uint64_t counts[MS_COUNTERS], enu
     return sum;
 }
 struct ms_counter_stripe {
+    atomic_uint_least64_t next_turn;
     atomic_uint_least64_t counts[MS_COUNTERS];
     atomic_uint writers;
-    atomic_uint_least64_t next_turn;
     void *pins;
 } MS_ALIGNED(2 * MS_CACHE_LINE);
 struct ms_counters {
@@ -9969,6 +9969,7 @@ struct ms_pattern {
     struct ms_mini minis[MS_MINI_POLICIES];
     struct ms_hot hot;
     uint64_t cache_bytes;
+    uint64_t scaled_for;
     uint64_t sampled;
     double misses;
     struct ms_spread reuse_ages, ttls, late;
@@ -9995,6 +9996,7 @@ static void on_drop(void *context, uint32_t key)
 static void scale_minis(struct ms_pattern *pattern)
 {
     const double scaled = (double)pattern->cache_bytes / ms_reuse_weight(&pattern->reuse);
+    pattern->scaled_for = pattern->reuse.threshold;
     for (int i = 0; i < MS_MINI_POLICIES; i++) {
         if (pattern->minis[i].capacity != (uint64_t)scaled)
             ms_mini_resize(&pattern->minis[i], (uint64_t)scaled);
@@ -10066,7 +10068,8 @@ static void note_write(struct ms_pattern *pattern, uint32_t key, const struct ms
 void ms_pattern_note(struct ms_pattern *pattern, const struct ms_reference *reference)
 {
     const uint32_t key = ms_reuse_key(&pattern->reuse, reference->hash);
-    scale_minis(pattern);
+    if (pattern->scaled_for != pattern->reuse.threshold)
+        scale_minis(pattern);
     if (key == MS_REUSE_NONE)
         return;
     pattern->sampled++;
@@ -10480,21 +10483,46 @@ static void renumber(struct ms_reuse *reuse)
             fill_slot(reuse, key - 1, reuse->next_slot++);
     }
 }
-static void sum_after(const struct ms_reuse *reuse, uint32_t slot, uint32_t *count, uint64_t *bytes)
+struct sum {
+    uint64_t count, bytes;
+};
+static struct sum advice_reuse_less(struct sum of, struct sum by)
+{
+    return (struct sum){of.count - by.count, of.bytes - by.bytes};
+}
+static struct sum sum_slots(const struct ms_reuse *reuse, uint32_t from, uint32_t end)
+{
+    struct sum sum = {0, 0};
+    for (uint32_t slot = from; slot < end; slot++) {
+        sum.count += reuse->slot_sizes[slot] != 0;
+        sum.bytes += reuse->slot_sizes[slot];
+    }
+    return sum;
+}
+static struct sum sum_blocks(const struct ms_reuse *reuse, uint32_t from, uint32_t end)
+{
+    struct sum sum = {0, 0};
+    for (uint32_t block = from; block < end; block++) {
+        sum.count += reuse->block_counts[block];
+        sum.bytes += reuse->block_bytes[block];
+    }
+    return sum;
+}
+static struct sum sum_after(const struct ms_reuse *reuse, uint32_t slot)
 {
     const uint32_t block = slot / MS_REUSE_BLOCK;
-    const uint32_t last = reuse->next_slot - 1;
-    const uint32_t end = last / MS_REUSE_BLOCK == block ? last + 1 : (block + 1) * MS_REUSE_BLOCK;
-    *count = 0;
-    *bytes = 0;
-    for (uint32_t i = slot + 1; i < end; i++) {
-        *count += reuse->slot_sizes[i] != 0;
-        *bytes += reuse->slot_sizes[i];
-    }
-    for (uint32_t i = block + 1; i <= last / MS_REUSE_BLOCK; i++) {
-        *count += reuse->block_counts[i];
-        *bytes += reuse->block_bytes[i];
-    }
+    const uint32_t first = block * MS_REUSE_BLOCK, end = first + MS_REUSE_BLOCK;
+    const uint32_t used = reuse->next_slot < end ? reuse->next_slot : end;
+    const uint32_t blocks = (reuse->next_slot - 1) / MS_REUSE_BLOCK + 1;
+    const struct sum all = {reuse->held, reuse->held_bytes};
+    const struct sum rest = slot - first < used - slot
+                                ? advice_reuse_less(sum_blocks(reuse, block, block + 1),
+                                       sum_slots(reuse, first, slot + 1))
+                                : sum_slots(reuse, slot + 1, used);
+    const struct sum others = block < blocks - block
+                                  ? advice_reuse_less(all, sum_blocks(reuse, 0, block + 1))
+                                  : sum_blocks(reuse, block + 1, blocks);
+    return (struct sum){rest.count + others.count, rest.bytes + others.bytes};
 }
 static uint32_t home_of(const struct ms_reuse *reuse, uint64_t hash)
 {
@@ -10575,17 +10603,16 @@ void ms_reuse_read(struct ms_reuse *reuse, uint32_t key, bool can_hit)
 {
     struct ms_followed *followed = &reuse->keys[key];
     const double weight = ms_reuse_weight(reuse);
-    uint32_t count;
-    uint64_t bytes;
     followed->reads += followed->reads != UINT32_MAX;
     if (followed->slot == MS_REUSE_NONE || !can_hit) {
         ms_curve_add(&reuse->entries, MS_CURVE_INFINITE, weight, followed->reads);
         ms_curve_add(&reuse->bytes, MS_CURVE_INFINITE, weight, followed->reads);
         return;
     }
-    sum_after(reuse, followed->slot, &count, &bytes);
-    ms_curve_add(&reuse->entries, (double)count * weight + 1, weight, followed->reads);
-    ms_curve_add(&reuse->bytes, (double)bytes * weight + followed->size, weight, followed->reads);
+    const struct sum after = sum_after(reuse, followed->slot);
+    ms_curve_add(&reuse->entries, (double)after.count * weight + 1, weight, followed->reads);
+    ms_curve_add(&reuse->bytes, (double)after.bytes * weight + followed->size, weight,
+                 followed->reads);
 }
 void ms_reuse_touch(struct ms_reuse *reuse, uint32_t key, uint32_t size)
 {
@@ -13894,6 +13921,7 @@ struct memstore {
     uint8_t short_head;
     atomic_bool closed;
     enum ms_touch touch;
+    atomic_uint_least64_t follows_below;
     struct ms_hasher hasher;
     atomic_uchar bounds;
     atomic_uint_least32_t events_wanted;
@@ -13904,7 +13932,6 @@ struct memstore {
     struct ms_arena arena;
     struct ms_counters counters;
     struct ms_settings settings;
-    atomic_uint_least64_t follows_below;
     atomic_uint_least32_t turn_below;
     uint64_t hot_unmeasured;
     bool is_shut;
@@ -20304,16 +20331,16 @@ static void sum_up(memstore *store, struct ms_monitor_sums *sums)
     if (store->latency.histograms != NULL)
         ms_latency_totals(&store->latency, &sums->measured, &sums->slow);
 }
-static uint64_t less(uint64_t now, uint64_t before)
+static uint64_t store_monitor_less(uint64_t now, uint64_t before)
 {
     return now > before ? now - before : 0;
 }
 static void subtract(struct ms_monitor_sums *sums, const struct ms_monitor_sums *before)
 {
     for (int i = 0; i < MS_COUNTERS; i++)
-        sums->counts[i] = less(sums->counts[i], before->counts[i]);
-    sums->measured = less(sums->measured, before->measured);
-    sums->slow = less(sums->slow, before->slow);
+        sums->counts[i] = store_monitor_less(sums->counts[i], before->counts[i]);
+    sums->measured = store_monitor_less(sums->measured, before->measured);
+    sums->slow = store_monitor_less(sums->slow, before->slow);
 }
 static double hit_rate_of(const struct ms_monitor_sums *sums)
 {
@@ -20331,7 +20358,7 @@ static struct shares shares_of(memstore *store)
         return (struct shares){0};
     ms_store_measure_memory(store, &memory);
     const double limit = memory.limit != 0 ? (double)memory.limit : 1;
-    return (struct shares){(double)less(memory.charged, memory.free + memory.dead) / limit,
+    return (struct shares){(double)store_monitor_less(memory.charged, memory.free + memory.dead) / limit,
                            (double)memory.pinned / limit};
 }
 static uint64_t writes_of(const struct ms_monitor_sums *sums)
@@ -20537,7 +20564,7 @@ static void fill_rates(const struct ms_monitor_sums *sums, double seconds, memst
 {
     const uint64_t *const counts = sums->counts;
     out->window_seconds = seconds;
-    out->hits = (double)less(counts[MS_COUNT_READS], counts[MS_COUNT_MISSES]) / seconds;
+    out->hits = (double)store_monitor_less(counts[MS_COUNT_READS], counts[MS_COUNT_MISSES]) / seconds;
     out->misses = (double)counts[MS_COUNT_MISSES] / seconds;
     out->sets = (double)counts[MS_COUNT_SETS] / seconds;
     out->deletes = (double)counts[MS_COUNT_DELETES] / seconds;
@@ -21071,9 +21098,11 @@ int ms_store_get_followed(memstore *store, const void *key, size_t key_size, voi
         return leave_and_get(store, key, key_size, buf, cap, value_size);
     struct ms_counter_stripe *stripe = ms_quick_stripe(store, reader);
     const uint64_t before = ms_count_own(stripe, MS_COUNT_READS, 1);
+    if (ms_unlikely(before >= ms_load_relaxed(&stripe->next_turn)))
+        return get_again_noted(store, key, key_size, buf, cap, value_size);
     const struct ms_quick_key quick = ms_quick_key(key, key_size);
     const uint64_t hash = ms_quick_key_hash(&store->hasher, quick);
-    if (ms_unlikely(before >= ms_load_relaxed(&stripe->next_turn)) || ms_track_follows(store, hash))
+    if (ms_track_follows(store, hash))
         return get_again_noted(store, key, key_size, buf, cap, value_size);
     return get_looked_up(store, ms_quick_find_hashed(store, hot, quick, hash), key, key_size, buf,
                          cap, value_size, true);
@@ -23858,32 +23887,53 @@ void ms_track_start(memstore *store, struct ms_sampler *sampler, uint32_t millio
     }
 }
 #define DIGESTED_AT_ONCE 64
-static struct ms_ring *oldest_use(struct ms_sampler *sampler)
+struct turn {
+    struct ms_ring *ring;
+    uint64_t until;
+};
+static uint64_t time_of(const struct use *use)
 {
-    struct ms_ring *oldest = NULL;
-    uint64_t when = UINT64_MAX;
+    return use->when >> store_track_KIND_BITS;
+}
+static struct turn next_turn(struct ms_sampler *sampler)
+{
+    struct turn turn = {NULL, UINT64_MAX};
+    uint64_t oldest = UINT64_MAX;
     for (int i = 0; i < MS_TRACK_RINGS; i++) {
         const struct use *use = ms_ring_first(&sampler->uses[i]);
-        if (use != NULL && use->when >> store_track_KIND_BITS < when) {
-            oldest = &sampler->uses[i];
-            when = use->when >> store_track_KIND_BITS;
+        if (use == NULL)
+            continue;
+        if (time_of(use) < oldest) {
+            turn = (struct turn){&sampler->uses[i], oldest};
+            oldest = time_of(use);
+        } else if (time_of(use) < turn.until) {
+            turn.until = time_of(use);
         }
     }
-    return oldest;
+    return turn;
 }
-static void digest_use(struct ms_sampler *sampler, struct ms_ring *ring)
+static void digest_use(struct ms_sampler *sampler, const struct use *use)
 {
-    const struct use *use = ms_ring_first(ring);
     const struct ms_reference reference = {
         .kind = (enum ms_reference_kind)(use->when & ((1 << store_track_KIND_BITS) - 1)),
         .hash = use->hash,
         .size = use->size,
-        .now_ms = (int64_t)(use->when >> store_track_KIND_BITS),
+        .now_ms = (int64_t)time_of(use),
         .expires_ms = use->expires_ms,
     };
-    ms_ring_take(ring);
     if (ms_reuse_follows(&sampler->pattern.reuse, reference.hash))
         ms_pattern_note(&sampler->pattern, &reference);
+}
+static uint32_t digest_turn(struct ms_sampler *sampler, struct turn turn, uint32_t most)
+{
+    const struct use *use;
+    uint32_t done = 0;
+    while (done < most && (use = ms_ring_first(turn.ring)) != NULL && time_of(use) <= turn.until) {
+        digest_use(sampler, use);
+        ms_ring_take(turn.ring);
+        done++;
+    }
+    return done;
 }
 static void digest_keys(struct ms_sampler *sampler)
 {
@@ -23909,15 +23959,15 @@ uint64_t ms_track_reads_locked(const memstore *store)
 }
 static bool digest_locked(memstore *store, struct ms_sampler *sampler, uint32_t most)
 {
-    struct ms_ring *ring = NULL;
+    struct turn turn = {NULL, 0};
     digest_keys(sampler);
-    for (uint32_t i = 0; i < most && (ring = oldest_use(sampler)) != NULL; i++)
-        digest_use(sampler, ring);
+    for (uint32_t done = 0; done < most && (turn = next_turn(sampler)).ring != NULL;)
+        done += digest_turn(sampler, turn, most - done);
     if (ms_pace_is_above(&sampler->pace, &sampler->pattern.reuse))
         ms_pace_keep(&sampler->pace, &sampler->pattern.reuse, reads_since(store, sampler),
                      sampler->pattern.sampled);
     publish_threshold(store, sampler);
-    return ring != NULL;
+    return turn.ring != NULL;
 }
 void ms_track_settle_locked(memstore *store)
 {
@@ -24530,10 +24580,10 @@ static MS_NOINLINE int get_expiring_view(memstore *store, const void *key, size_
     ms_reader_leave(ms_reader_current());
     return MEMSTORE_OK;
 }
-MS_ALWAYS_INLINE int view_found(memstore *store, uint64_t hot, struct ms_quick_found found,
-                                const void *key, size_t key_size, memstore_view *out)
+MS_ALWAYS_INLINE int view_found(memstore *store, uint64_t hot, ms_reader reader,
+                                struct ms_quick_found found, const void *key, size_t key_size,
+                                memstore_view *out)
 {
-    const ms_reader reader = ms_reader_current();
     if (ms_unlikely(found.entry == NULL))
         return leave_and_get_view(store, key, key_size, out);
     ms_testing_reach(MS_POINT_READ_KEPT);
@@ -24555,17 +24605,18 @@ static MS_NOINLINE int get_view_noted(memstore *store, const void *key, size_t k
     return status;
 }
 static MS_NOINLINE int get_view_followed(memstore *store, const void *key, size_t key_size,
-                                         memstore_view *out)
+                                         memstore_view *out, uint64_t hot, ms_reader reader)
 {
-    struct ms_counter_stripe *stripe = ms_quick_stripe(store, ms_reader_current());
+    struct ms_counter_stripe *stripe = ms_quick_stripe(store, reader);
     const uint64_t before = ms_count_own(stripe, MS_COUNT_READS, 1);
+    if (ms_unlikely(before >= ms_load_relaxed(&stripe->next_turn)))
+        return get_view_noted(store, key, key_size, out);
     const struct ms_quick_key quick = ms_quick_key(key, key_size);
     const uint64_t hash = ms_quick_key_hash(&store->hasher, quick);
-    if (ms_unlikely(before >= ms_load_relaxed(&stripe->next_turn)) || ms_track_follows(store, hash))
+    if (ms_track_follows(store, hash))
         return get_view_noted(store, key, key_size, out);
-    const uint64_t hot = ms_quick_hot(store);
-    return view_found(store, hot, ms_quick_find_hashed(store, hot, quick, hash), key, key_size,
-                      out);
+    return view_found(store, hot, reader, ms_quick_find_hashed(store, hot, quick, hash), key,
+                      key_size, out);
 }
 int ms_store_get_view(memstore *store, const void *key, size_t key_size, memstore_view *out)
 {
@@ -24575,12 +24626,12 @@ int ms_store_get_view(memstore *store, const void *key, size_t key_size, memstor
     const uint64_t hot = ms_quick_hot(store);
     if (ms_unlikely((hot & MS_HOT_USUAL) == 0) || ms_unlikely(!ms_is_quick_size(key_size))) {
         if ((hot & MS_HOT_FOLLOWED_USUAL) != 0 && ms_is_quick_size(key_size))
-            return get_view_followed(store, key, key_size, out);
+            return get_view_followed(store, key, key_size, out, hot, reader);
         return leave_and_get_any_view(store, key, key_size, out);
     }
     ms_count_own(ms_quick_stripe(store, reader), MS_COUNT_READS, 1);
-    return view_found(store, hot, ms_quick_find_usual(store, hot, key, key_size), key, key_size,
-                      out);
+    return view_found(store, hot, reader, ms_quick_find_usual(store, hot, key, key_size), key,
+                      key_size, out);
 }
 void ms_view_share(const memstore_view *view, memstore_view *out)
 {
