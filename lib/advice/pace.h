@@ -29,7 +29,7 @@
 #define MS_PACE_ENOUGH 2048
 /* Keys: with fewer a curve would be off by more, so they are followed by turns. */
 #define MS_PACE_FEW 512
-/* References in the sample that are not weighed against others: some 10 ms of work. */
+/* References in the sample that are not weighed against others: some 94 million instructions. */
 #define MS_PACE_ALLOWANCE 65536
 /* References for each key, from one pause to the next: what is off for the pause is one of them. */
 #define MS_PACE_RUN 16

@@ -10515,13 +10515,11 @@ static struct sum sum_after(const struct ms_reuse *reuse, uint32_t slot)
     const uint32_t used = reuse->next_slot < end ? reuse->next_slot : end;
     const uint32_t blocks = (reuse->next_slot - 1) / MS_REUSE_BLOCK + 1;
     const struct sum all = {reuse->held, reuse->held_bytes};
-    const struct sum rest = slot - first < used - slot
-                                ? advice_reuse_less(sum_blocks(reuse, block, block + 1),
-                                       sum_slots(reuse, first, slot + 1))
-                                : sum_slots(reuse, slot + 1, used);
-    const struct sum others = block < blocks - block
-                                  ? advice_reuse_less(all, sum_blocks(reuse, 0, block + 1))
-                                  : sum_blocks(reuse, block + 1, blocks);
+    const struct sum rest = slot - first < used - slot ? advice_reuse_less(sum_blocks(reuse, block, block + 1),
+                                                              sum_slots(reuse, first, slot + 1))
+                                                       : sum_slots(reuse, slot + 1, used);
+    const struct sum others = block < blocks - block ? advice_reuse_less(all, sum_blocks(reuse, 0, block + 1))
+                                                     : sum_blocks(reuse, block + 1, blocks);
     return (struct sum){rest.count + others.count, rest.bytes + others.bytes};
 }
 static uint32_t home_of(const struct ms_reuse *reuse, uint64_t hash)
