@@ -503,7 +503,7 @@ static void judge_tracking(const struct ms_findings *findings, struct ms_advice_
         SAY(advice->suggested, "0.01");
         SAY(advice->expected, "the miss-ratio curve, hot keys, other policies, TTLs against use");
     } else if (few) {
-        const double wanted = ratio * 2 * ENOUGH_SAMPLED / (double)(pattern->sampled + 1);
+        const double wanted = pattern->ratio * 2 * ENOUGH_SAMPLED / (double)(pattern->sampled + 1);
 
         SAY(advice->what, "Too few keys are followed to tell much.");
         SAY(advice->evidence, "%" PRIu64 " of %" PRIu64 " reads are in the sample",

@@ -16,6 +16,7 @@ static void scale_minis(struct ms_pattern *pattern)
 {
     const double scaled = (double)pattern->cache_bytes / ms_reuse_weight(&pattern->reuse);
 
+    pattern->scaled_for = pattern->reuse.threshold;
     for (int i = 0; i < MS_MINI_POLICIES; i++) {
         if (pattern->minis[i].capacity != (uint64_t)scaled)
             ms_mini_resize(&pattern->minis[i], (uint64_t)scaled);
@@ -59,19 +60,20 @@ static void note_read(struct ms_pattern *pattern, uint32_t key, const struct ms_
     struct ms_followed *followed = &pattern->reuse.keys[key];
     const double weight = ms_reuse_weight(&pattern->reuse);
     const bool expired = followed->expires_ms <= read->now_ms;
+    const bool is_gone = expired && read->size == 0;
 
     pattern->misses += read->size == 0 ? weight : 0;
     if (read->size != 0)
         ms_spread_add(&pattern->hit_sizes, read->size, weight, 0);
     if (followed->reads != 0)
         ms_spread_add(&pattern->reuse_ages, span(followed->used_ms, read->now_ms), weight, 0);
-    if (expired && followed->size != 0 && read->size == 0) {
+    if (is_gone && followed->size != 0) {
         ms_spread_add(&pattern->late, span(followed->expires_ms, read->now_ms), weight, 0);
         on_drop(pattern, key);
     }
-    ms_reuse_read(&pattern->reuse, key, !(expired && read->size == 0));
+    ms_reuse_read(&pattern->reuse, key, !is_gone);
     /* What the store has evicted a larger one might still have: its size is known. */
-    const uint32_t size = read->size != 0 ? read->size : followed->size;
+    const uint32_t size = read->size != 0 ? read->size : is_gone ? 0 : followed->size;
     for (int i = 0; i < MS_MINI_POLICIES; i++)
         ms_mini_read(&pattern->minis[i], key, size, weight, followed->reads);
     ms_reuse_touch(&pattern->reuse, key, size);
@@ -98,7 +100,8 @@ void ms_pattern_note(struct ms_pattern *pattern, const struct ms_reference *refe
 {
     const uint32_t key = ms_reuse_key(&pattern->reuse, reference->hash);
 
-    scale_minis(pattern);
+    if (pattern->scaled_for != pattern->reuse.threshold)
+        scale_minis(pattern);
     if (key == MS_REUSE_NONE)
         return;
     pattern->sampled++;

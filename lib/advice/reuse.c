@@ -82,23 +82,54 @@ static void renumber(struct ms_reuse *reuse)
     }
 }
 
-/* What was referenced after a slot. */
-static void sum_after(const struct ms_reuse *reuse, uint32_t slot, uint32_t *count, uint64_t *bytes)
+/* Followed keys and their bytes. */
+struct sum {
+    uint64_t count, bytes;
+};
+
+static struct sum less(struct sum of, struct sum by)
+{
+    return (struct sum){of.count - by.count, of.bytes - by.bytes};
+}
+
+static struct sum sum_slots(const struct ms_reuse *reuse, uint32_t from, uint32_t end)
+{
+    struct sum sum = {0, 0};
+
+    for (uint32_t slot = from; slot < end; slot++) {
+        sum.count += reuse->slot_sizes[slot] != 0;
+        sum.bytes += reuse->slot_sizes[slot];
+    }
+    return sum;
+}
+
+static struct sum sum_blocks(const struct ms_reuse *reuse, uint32_t from, uint32_t end)
+{
+    struct sum sum = {0, 0};
+
+    for (uint32_t block = from; block < end; block++) {
+        sum.count += reuse->block_counts[block];
+        sum.bytes += reuse->block_bytes[block];
+    }
+    return sum;
+}
+
+/* What was referenced after a slot: the rest of its block, and the blocks after. Of either the smaller
+ * part is summed up, the other is what is left of all. */
+static struct sum sum_after(const struct ms_reuse *reuse, uint32_t slot)
 {
     const uint32_t block = slot / MS_REUSE_BLOCK;
-    const uint32_t last = reuse->next_slot - 1;
-    const uint32_t end = last / MS_REUSE_BLOCK == block ? last + 1 : (block + 1) * MS_REUSE_BLOCK;
+    const uint32_t first = block * MS_REUSE_BLOCK, end = first + MS_REUSE_BLOCK;
+    const uint32_t used = reuse->next_slot < end ? reuse->next_slot : end;
+    const uint32_t blocks = (reuse->next_slot - 1) / MS_REUSE_BLOCK + 1;
+    const struct sum all = {reuse->held, reuse->held_bytes};
+    const struct sum rest = slot - first < used - slot ? less(sum_blocks(reuse, block, block + 1),
+                                                              sum_slots(reuse, first, slot + 1))
+                                                       : sum_slots(reuse, slot + 1, used);
+    const struct sum others = block < blocks - block ? less(all, sum_blocks(reuse, 0, block + 1))
+                                                     : sum_blocks(reuse, block + 1, blocks);
 
-    *count = 0;
-    *bytes = 0;
-    for (uint32_t i = slot + 1; i < end; i++) {
-        *count += reuse->slot_sizes[i] != 0;
-        *bytes += reuse->slot_sizes[i];
-    }
-    for (uint32_t i = block + 1; i <= last / MS_REUSE_BLOCK; i++) {
-        *count += reuse->block_counts[i];
-        *bytes += reuse->block_bytes[i];
-    }
+    return (struct sum){rest.count + others.count, rest.bytes + others.bytes};
 }
 
 /* ---- Which keys are followed ---- */
@@ -164,9 +195,11 @@ static bool drop_oldest(struct ms_reuse *reuse)
 }
 
 /* What is dropped for its hash alone is forgotten: those that stay stand for it. */
-static void lower_threshold(struct ms_reuse *reuse)
+void ms_reuse_lower(struct ms_reuse *reuse, uint64_t least)
 {
     reuse->threshold -= (reuse->threshold + LOWERED_BY - 1) / LOWERED_BY;
+    if (reuse->threshold < least)
+        reuse->threshold = least;
     for (uint32_t key = 0; key < reuse->capacity; key++) {
         if (reuse->keys[key].is_used && !ms_reuse_follows(reuse, reuse->keys[key].hash))
             drop(reuse, key);
@@ -176,7 +209,7 @@ static void lower_threshold(struct ms_reuse *reuse)
 static uint32_t add(struct ms_reuse *reuse, uint64_t hash)
 {
     while (reuse->count == reuse->capacity && !drop_oldest(reuse))
-        lower_threshold(reuse);
+        ms_reuse_lower(reuse, 0);
     if (!ms_reuse_follows(reuse, hash))
         return MS_REUSE_NONE;
     const uint32_t key = reuse->free_keys[reuse->capacity - ++reuse->count];
@@ -199,8 +232,6 @@ void ms_reuse_read(struct ms_reuse *reuse, uint32_t key, bool can_hit)
 {
     struct ms_followed *followed = &reuse->keys[key];
     const double weight = ms_reuse_weight(reuse);
-    uint32_t count;
-    uint64_t bytes;
 
     followed->reads += followed->reads != UINT32_MAX;
     if (followed->slot == MS_REUSE_NONE || !can_hit) {
@@ -208,9 +239,10 @@ void ms_reuse_read(struct ms_reuse *reuse, uint32_t key, bool can_hit)
         ms_curve_add(&reuse->bytes, MS_CURVE_INFINITE, weight, followed->reads);
         return;
     }
-    sum_after(reuse, followed->slot, &count, &bytes);
-    ms_curve_add(&reuse->entries, (double)count * weight + 1, weight, followed->reads);
-    ms_curve_add(&reuse->bytes, (double)bytes * weight + followed->size, weight, followed->reads);
+    const struct sum after = sum_after(reuse, followed->slot);
+    ms_curve_add(&reuse->entries, (double)after.count * weight + 1, weight, followed->reads);
+    ms_curve_add(&reuse->bytes, (double)after.bytes * weight + followed->size, weight,
+                 followed->reads);
 }
 
 void ms_reuse_touch(struct ms_reuse *reuse, uint32_t key, uint32_t size)

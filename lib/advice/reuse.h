@@ -86,6 +86,8 @@ static inline double ms_reuse_weight(const struct ms_reuse *reuse)
 /* The number of a followed key, which is made one if need be. MS_REUSE_NONE when the threshold had
  * to be lowered below its hash. */
 uint32_t ms_reuse_key(struct ms_reuse *reuse, uint64_t hash);
+/* Lower the threshold by a step, to `least` at most, which is below it: fewer keys are followed. */
+void ms_reuse_lower(struct ms_reuse *reuse, uint64_t least);
 /* The key is read: adds its distance to the curves. `can_hit`: no cache can, otherwise. */
 void ms_reuse_read(struct ms_reuse *reuse, uint32_t key, bool can_hit);
 /* The key is referenced: what was referenced since counts from here on; its entry has `size` bytes

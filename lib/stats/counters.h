@@ -77,10 +77,11 @@ static inline uint64_t ms_counts_from_to(const uint64_t counts[MS_COUNTERS], enu
 }
 
 struct ms_counter_stripe {
+    /* A read that finds as many counted is looked at more closely. Like counts, and in the line of those
+     * that reads write. */
+    atomic_uint_least64_t next_turn;
     atomic_uint_least64_t counts[MS_COUNTERS];
     atomic_uint writers; /* calls in flight that write: what closing waits for */
-    /* A read that finds as many counted is looked at more closely. Like counts */
-    atomic_uint_least64_t next_turn;
     void *pins; /* the thread's row of segment/pins.h, once it has pinned; the thread's alone */
 } MS_ALIGNED(2 * MS_CACHE_LINE);
 

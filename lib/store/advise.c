@@ -244,7 +244,7 @@ static void fill_pattern(memstore *store, const struct ms_sampler *sampler,
     out->followed = pattern->reuse.count;
     out->sampled = pattern->sampled;
     out->missed = ms_load_relaxed(&store->track.missed);
-    out->references = ms_counters_total(&store->counters, MS_COUNT_READS) - sampler->reads_before;
+    out->references = ms_track_reads_locked(store);
     /* Of all reads, as the curve has it: those of the sample are fewer or more than their share. */
     out->miss_ratio = out->references > 0 ? pattern->misses / (double)out->references : 0;
     if (out->miss_ratio > 1)

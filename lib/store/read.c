@@ -348,9 +348,12 @@ int ms_store_get_followed(memstore *store, const void *key, size_t key_size, voi
 
     struct ms_counter_stripe *stripe = ms_quick_stripe(store, reader);
     const uint64_t before = ms_count_own(stripe, MS_COUNT_READS, 1);
+
+    if (ms_unlikely(before >= ms_load_relaxed(&stripe->next_turn)))
+        return get_again_noted(store, key, key_size, buf, cap, value_size);
     const struct ms_quick_key quick = ms_quick_key(key, key_size);
     const uint64_t hash = ms_quick_key_hash(&store->hasher, quick);
-    if (ms_unlikely(before >= ms_load_relaxed(&stripe->next_turn)) || ms_track_follows(store, hash))
+    if (ms_track_follows(store, hash))
         return get_again_noted(store, key, key_size, buf, cap, value_size);
     return get_looked_up(store, ms_quick_find_hashed(store, hot, quick, hash), key, key_size, buf,
                          cap, value_size, true);
@@ -455,7 +458,9 @@ int ms_store_has(memstore *store, const void *key, size_t key_size)
     if (ms_unlikely(reader == 0) || ms_unlikely(!ms_reader_enter(reader)))
         return has_first(store, key, key_size);
     const uint64_t hot = ms_quick_hot(store);
-    if (ms_unlikely((hot & MS_HOT_USUAL) == 0) || ms_unlikely(!ms_is_quick_size(key_size))) {
+    /* Which keys are followed is nothing to it: no read is counted. */
+    if (ms_unlikely((hot & (MS_HOT_USUAL | MS_HOT_FOLLOWED_USUAL)) == 0) ||
+        ms_unlikely(!ms_is_quick_size(key_size))) {
         if (!ms_is_quick_measured(hot, key_size))
             return has_any(store, key, key_size);
         if ((ms_store_bounds(store) & MS_BOUNDS_MEASURED) != 0 && ms_latency_is_turn())

@@ -97,6 +97,9 @@ struct memstore {
     uint8_t short_head; /* bytes of an entry in the short form before its key */
     atomic_bool closed; /* ORDER: seq_cst by close and ms_store_enter(), acquire by readers */
     enum ms_touch touch;
+    /* A key is followed if the lower half of its hash is below; track.h. Track's lock to write,
+     * relaxed, like `turn_below` */
+    atomic_uint_least64_t follows_below;
     struct ms_hasher hasher;
     /* What admission bounds: enum ms_bounds. Settings lock to write, relaxed */
     atomic_uchar bounds;
@@ -109,9 +112,7 @@ struct memstore {
     struct ms_arena arena;
     struct ms_counters counters;
     struct ms_settings settings; /* live ones by ms_setting_of() */
-    /* A key is followed if the lower half of its hash is below; track.h. Track's lock to write,
-     * relaxed, like the next: a thread's read is taken at random by its number */
-    atomic_uint_least64_t follows_below;
+    /* A thread's read is taken at random by its number; see `follows_below` */
     atomic_uint_least32_t turn_below;
     uint64_t hot_unmeasured; /* MS_HOT_USUAL and MS_HOT_OPEN, wherever calls are diverted */
     bool is_shut;            /* close has cleared the flags of `hot`; settings lock */

@@ -123,16 +123,21 @@ static struct ms_sampler *make_sampler(memstore *store, uint32_t millionths)
     sampler->bytes = bytes;
     sampler->reads_before = ms_counters_total(&store->counters, MS_COUNT_READS);
     init_rings(sampler, cells, (char *)(sampler + 1));
-    ms_pattern_init(&sampler->pattern, keys, MS_REUSE_ALL * millionths / MILLION,
-                    cache_bytes(store), store->eviction.goal, (char *)(sampler + 1) + rings);
+    ms_pace_init(&sampler->pace, (double)millionths / MILLION);
+    ms_pattern_init(&sampler->pattern, keys, MS_REUSE_ALL, cache_bytes(store), store->eviction.goal,
+                    (char *)(sampler + 1) + rings);
     return sampler;
 }
 
 /* One in so many of the followed keys' share of reads is taken for its key alone. */
 #define TURNS_ONE_IN 8
 
-static void publish_threshold(memstore *store, uint64_t threshold)
+/* `sampler`: NULL = nothing is followed. Track's lock held. */
+static void publish_threshold(memstore *store, const struct ms_sampler *sampler)
 {
+    const uint64_t threshold =
+        sampler != NULL ? ms_pace_threshold(&sampler->pace, &sampler->pattern.reuse) : 0;
+
     if (ms_load_relaxed(&store->follows_below) != threshold)
         ms_store_relaxed(&store->follows_below, threshold);
 }
@@ -156,7 +161,7 @@ void ms_track_start(memstore *store, struct ms_sampler *sampler, uint32_t millio
     /* ORDER: release, pairs with the acquire of put_use() and put_key(): it is set up. */
     ms_store_release(&store->track.sampler, sampler);
     ms_store_relaxed(&store->track.missed, 0);
-    publish_threshold(store, sampler != NULL ? sampler->pattern.reuse.threshold : 0);
+    publish_threshold(store, sampler);
     ms_store_relaxed(&store->turn_below,
                      (uint32_t)(MS_REUSE_ALL / TURNS_ONE_IN * millionths / MILLION));
     ms_mutex_unlock(&store->track.lock);
@@ -174,37 +179,64 @@ void ms_track_start(memstore *store, struct ms_sampler *sampler, uint32_t millio
 /* References that are digested before somebody else may have the lock. */
 #define DIGESTED_AT_ONCE 64
 
-/* The ring whose first record is the oldest of all; NULL when there is none. */
-static struct ms_ring *oldest_use(struct ms_sampler *sampler)
+/* Whose turn it is: the ring whose first record is the oldest of all, and up to when its records are older
+ * than the first ones of other rings. */
+struct turn {
+    struct ms_ring *ring; /* NULL = there is no record */
+    uint64_t until;       /* milliseconds, inclusive */
+};
+
+static uint64_t time_of(const struct use *use)
 {
-    struct ms_ring *oldest = NULL;
-    uint64_t when = UINT64_MAX;
+    return use->when >> KIND_BITS;
+}
+
+static struct turn next_turn(struct ms_sampler *sampler)
+{
+    struct turn turn = {NULL, UINT64_MAX};
+    uint64_t oldest = UINT64_MAX;
 
     for (int i = 0; i < MS_TRACK_RINGS; i++) {
         const struct use *use = ms_ring_first(&sampler->uses[i]);
 
-        if (use != NULL && use->when >> KIND_BITS < when) {
-            oldest = &sampler->uses[i];
-            when = use->when >> KIND_BITS;
+        if (use == NULL)
+            continue;
+        if (time_of(use) < oldest) {
+            turn = (struct turn){&sampler->uses[i], oldest};
+            oldest = time_of(use);
+        } else if (time_of(use) < turn.until) {
+            turn.until = time_of(use);
         }
     }
-    return oldest;
+    return turn;
 }
 
-static void digest_use(struct ms_sampler *sampler, struct ms_ring *ring)
+static void digest_use(struct ms_sampler *sampler, const struct use *use)
 {
-    const struct use *use = ms_ring_first(ring);
     const struct ms_reference reference = {
         .kind = (enum ms_reference_kind)(use->when & ((1 << KIND_BITS) - 1)),
         .hash = use->hash,
         .size = use->size,
-        .now_ms = (int64_t)(use->when >> KIND_BITS),
+        .now_ms = (int64_t)time_of(use),
         .expires_ms = use->expires_ms,
     };
 
-    ms_ring_take(ring);
     if (ms_reuse_follows(&sampler->pattern.reuse, reference.hash))
         ms_pattern_note(&sampler->pattern, &reference);
+}
+
+/* Up to so many uses of those whose turn it is. Returns how many. */
+static uint32_t digest_turn(struct ms_sampler *sampler, struct turn turn, uint32_t most)
+{
+    const struct use *use;
+    uint32_t done = 0;
+
+    while (done < most && (use = ms_ring_first(turn.ring)) != NULL && time_of(use) <= turn.until) {
+        digest_use(sampler, use);
+        ms_ring_take(turn.ring);
+        done++;
+    }
+    return done;
 }
 
 static void digest_keys(struct ms_sampler *sampler)
@@ -222,16 +254,31 @@ static void digest_keys(struct ms_sampler *sampler)
     }
 }
 
+static uint64_t reads_since(const memstore *store, const struct ms_sampler *sampler)
+{
+    return ms_counters_total(&store->counters, MS_COUNT_READS) - sampler->reads_before;
+}
+
+uint64_t ms_track_reads_locked(const memstore *store)
+{
+    const struct ms_sampler *sampler = ms_load_relaxed(&store->track.sampler);
+
+    return ms_pace_reads(&sampler->pace, reads_since(store, sampler));
+}
+
 /* Up to so many uses. False when none are left. */
 static bool digest_locked(memstore *store, struct ms_sampler *sampler, uint32_t most)
 {
-    struct ms_ring *ring = NULL;
+    struct turn turn = {NULL, 0};
 
     digest_keys(sampler);
-    for (uint32_t i = 0; i < most && (ring = oldest_use(sampler)) != NULL; i++)
-        digest_use(sampler, ring);
-    publish_threshold(store, sampler->pattern.reuse.threshold);
-    return ring != NULL;
+    for (uint32_t done = 0; done < most && (turn = next_turn(sampler)).ring != NULL;)
+        done += digest_turn(sampler, turn, most - done);
+    if (ms_pace_is_above(&sampler->pace, &sampler->pattern.reuse))
+        ms_pace_keep(&sampler->pace, &sampler->pattern.reuse, reads_since(store, sampler),
+                     sampler->pattern.sampled);
+    publish_threshold(store, sampler);
+    return turn.ring != NULL;
 }
 
 void ms_track_settle_locked(memstore *store)
@@ -295,6 +342,7 @@ void ms_track_forget(memstore *store)
     if (sampler_of(store) != NULL) {
         ms_track_settle_locked(store);
         ms_pattern_forget(&sampler_of(store)->pattern);
+        ms_pace_forget(&sampler_of(store)->pace);
         sampler_of(store)->reads_before = ms_counters_total(&store->counters, MS_COUNT_READS);
         ms_store_relaxed(&store->track.missed, 0);
     }

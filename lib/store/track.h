@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Following some of the keys, monitoring.access_sample_ratio of them: what is done with them goes to
- * the store's pattern (advice/pattern.h), which memstore_advise() reads.
+/* Following some of the keys, monitoring.access_sample_ratio of them and more in a small store
+ * (advice/pace.h): what is done with them goes to the store's pattern (advice/pattern.h), which
+ * memstore_advise() reads.
  *
  * Whether a key is followed is a comparison of its hash with a number, which is 0 while nothing is
  * followed; reads do not even look at that then, but those that are diverted by `hot` or by `get`.
@@ -22,6 +23,7 @@
 #ifndef MS_STORE_TRACK_H
 #define MS_STORE_TRACK_H
 
+#include "advice/pace.h"
 #include "advice/pattern.h"
 #include "advice/ring.h"
 #include "config/settings.h"
@@ -39,6 +41,7 @@ struct ms_sampler {
     struct ms_ring uses[MS_TRACK_RINGS]; /* of what is done with followed keys */
     struct ms_ring keys[MS_TRACK_RINGS]; /* of keys of reads taken at random */
     struct ms_pattern pattern;
+    struct ms_pace pace;   /* of it */
     size_t bytes;          /* of this allocation */
     uint64_t reads_before; /* reads that the store had counted when it began */
 };
@@ -65,6 +68,9 @@ void ms_track_discard(memstore *store, struct ms_sampler *sampler);
 void ms_track_resize(memstore *store);
 /* Let the pattern know of all records. Track's lock is held. */
 void ms_track_settle_locked(memstore *store);
+/* Reads that were counted while keys were followed, which the sample is one of. Track's lock is held, and
+ * there is a sampler. */
+uint64_t ms_track_reads_locked(const memstore *store);
 /* The same from the maintenance, a part at a time. */
 void ms_track_digest(memstore *store);
 /* In the child of a fork() nobody else puts a record in. */

@@ -52,15 +52,6 @@ void ms_view_of(memstore *store, const struct ms_found *found, memstore_view *ou
     out->expires_at_ms = ms_store_unix_expiry(store, expiry);
 }
 
-static MS_NOINLINE int missed_view(memstore *store, const void *key, size_t key_size)
-{
-    const int status = ms_read_missed(store);
-
-    if ((ms_store_bounds(store) & MS_BOUNDS_TRACKED) != 0)
-        ms_track_any_read(store, key, key_size, status, 0);
-    return status;
-}
-
 /* A view that has been counted as a read, the whole way. */
 static MS_NOINLINE int get_view_whole(memstore *store, const void *key, size_t key_size,
                                       memstore_view *out)
@@ -72,15 +63,29 @@ static MS_NOINLINE int get_view_whole(memstore *store, const void *key, size_t k
     if (ms_unlikely(ms_store_is_closed(store)))
         return ms_read_refused(store);
     if (!ms_lookup_live(store, key, key_size, hash, &found))
-        return missed_view(store, key, key_size);
+        return ms_read_missed(store);
     ms_testing_reach(MS_POINT_READ_KEPT);
     ms_eviction_touch(store->touch, &store->eviction, found.entry);
     ms_slide_read(store, key, key_size, found.place);
     ms_view_of(store, &found, out);
     ms_rcu_read_unlock();
-    if (ms_unlikely((ms_store_bounds(store) & MS_BOUNDS_TRACKED) != 0))
-        ms_track_any_read(store, key, key_size, MEMSTORE_OK, out->size);
     return MEMSTORE_OK;
+}
+
+static size_t size_of_view(int status, const memstore_view *view)
+{
+    return status == MEMSTORE_OK ? view->size : 0;
+}
+
+/* A view in any store, of which it is not known whether it follows keys. */
+static MS_NOINLINE int get_any_view(memstore *store, const void *key, size_t key_size,
+                                    memstore_view *out)
+{
+    ms_read_count(store);
+    const int status = get_view_whole(store, key, key_size, out);
+    if (ms_unlikely((ms_store_bounds(store) & MS_BOUNDS_TRACKED) != 0))
+        ms_track_any_read(store, key, key_size, status, size_of_view(status, out));
+    return status;
 }
 
 static MS_NOINLINE int get_view_first(memstore *store, const void *key, size_t key_size,
@@ -88,8 +93,7 @@ static MS_NOINLINE int get_view_first(memstore *store, const void *key, size_t k
 {
     if (ms_reader_current() == 0)
         ms_reader_prepare();
-    ms_read_count(store);
-    return get_view_whole(store, key, key_size, out);
+    return get_any_view(store, key, key_size, out);
 }
 
 /* From inside the section on. */
@@ -103,8 +107,8 @@ static MS_NOINLINE int leave_and_get_view(memstore *store, const void *key, size
 static MS_NOINLINE int leave_and_get_any_view(memstore *store, const void *key, size_t key_size,
                                               memstore_view *out)
 {
-    ms_read_count(store);
-    return leave_and_get_view(store, key, key_size, out);
+    ms_reader_leave(ms_reader_current());
+    return get_any_view(store, key, key_size, out);
 }
 
 /* The entry expires, so the clock is asked. In a usual store, from inside the section on. */
@@ -122,18 +126,11 @@ static MS_NOINLINE int get_expiring_view(memstore *store, const void *key, size_
     return MEMSTORE_OK;
 }
 
-int ms_store_get_view(memstore *store, const void *key, size_t key_size, memstore_view *out)
+/* A view in a usual store that has been counted, from what was found in the section on. */
+MS_ALWAYS_INLINE int view_found(memstore *store, uint64_t hot, ms_reader reader,
+                                struct ms_quick_found found, const void *key, size_t key_size,
+                                memstore_view *out)
 {
-    const ms_reader reader = ms_reader_current();
-
-    if (ms_unlikely(reader == 0) || ms_unlikely(!ms_reader_enter(reader)))
-        return get_view_first(store, key, key_size, out);
-    const uint64_t hot = ms_quick_hot(store);
-    if (ms_unlikely((hot & MS_HOT_USUAL) == 0) || ms_unlikely(!ms_is_quick_size(key_size)))
-        return leave_and_get_any_view(store, key, key_size, out);
-
-    ms_count_own(ms_quick_stripe(store, reader), MS_COUNT_READS, 1);
-    const struct ms_quick_found found = ms_quick_find_usual(store, hot, key, key_size);
     if (ms_unlikely(found.entry == NULL))
         return leave_and_get_view(store, key, key_size, out);
     ms_testing_reach(MS_POINT_READ_KEPT);
@@ -145,6 +142,52 @@ int ms_store_get_view(memstore *store, const void *key, size_t key_size, memstor
     out->pin = ms_quick_pin(store, hot, reader, found.entry, &out->version);
     ms_reader_leave(reader);
     return MEMSTORE_OK;
+}
+
+/* A view of a followed key, or taken at random; it has been counted. From inside the section on. */
+static MS_NOINLINE int get_view_noted(memstore *store, const void *key, size_t key_size,
+                                      memstore_view *out)
+{
+    const bool by_turn = ms_track_take_turn(store, ms_quick_stripe(store, ms_reader_current()));
+    const int status = leave_and_get_view(store, key, key_size, out);
+
+    ms_track_read(store, key, key_size, status, size_of_view(status, out), by_turn);
+    return status;
+}
+
+/* The quick way where keys are followed, from inside the section on; see ms_store_get_followed(). */
+static MS_NOINLINE int get_view_followed(memstore *store, const void *key, size_t key_size,
+                                         memstore_view *out, uint64_t hot, ms_reader reader)
+{
+    struct ms_counter_stripe *stripe = ms_quick_stripe(store, reader);
+    const uint64_t before = ms_count_own(stripe, MS_COUNT_READS, 1);
+
+    if (ms_unlikely(before >= ms_load_relaxed(&stripe->next_turn)))
+        return get_view_noted(store, key, key_size, out);
+    const struct ms_quick_key quick = ms_quick_key(key, key_size);
+    const uint64_t hash = ms_quick_key_hash(&store->hasher, quick);
+
+    if (ms_track_follows(store, hash))
+        return get_view_noted(store, key, key_size, out);
+    return view_found(store, hot, reader, ms_quick_find_hashed(store, hot, quick, hash), key,
+                      key_size, out);
+}
+
+int ms_store_get_view(memstore *store, const void *key, size_t key_size, memstore_view *out)
+{
+    const ms_reader reader = ms_reader_current();
+
+    if (ms_unlikely(reader == 0) || ms_unlikely(!ms_reader_enter(reader)))
+        return get_view_first(store, key, key_size, out);
+    const uint64_t hot = ms_quick_hot(store);
+    if (ms_unlikely((hot & MS_HOT_USUAL) == 0) || ms_unlikely(!ms_is_quick_size(key_size))) {
+        if ((hot & MS_HOT_FOLLOWED_USUAL) != 0 && ms_is_quick_size(key_size))
+            return get_view_followed(store, key, key_size, out, hot, reader);
+        return leave_and_get_any_view(store, key, key_size, out);
+    }
+    ms_count_own(ms_quick_stripe(store, reader), MS_COUNT_READS, 1);
+    return view_found(store, hot, reader, ms_quick_find_usual(store, hot, key, key_size), key,
+                      key_size, out);
 }
 
 /* ---- One more, and their end ---- */

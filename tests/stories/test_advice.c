@@ -583,10 +583,13 @@ Test(advice, says_what_needs_keys_to_be_followed)
 
 Test(advice, says_when_too_few_keys_are_followed)
 {
-    memstore *store = test_open("monitoring.access_sample_ratio=0.001", NULL);
+    memstore *store = test_open("monitoring.access_sample_ratio=0.001", PATIENT, NULL);
     struct heard heard;
 
-    use_at_random(store, 2000, 20000);
+    /* Many keys are enough to begin with, but not for the reads that are counted anew. */
+    use_at_random(store, 400000, 400000);
+    assert_ok(memstore_reset_stats(store));
+    use_at_random(store, 400000, 20000);
     const int i =
         assert_advised(store, &heard, MEMSTORE_ADVICE_TRACKING, "monitoring.access_sample_ratio");
     cr_assert_gt(atof(heard.suggested[i]), 0.01);
@@ -710,6 +713,77 @@ Test(advice, nothing_is_lost_where_readers_see_to_it_themselves)
         assert_holds(store, "key", "value");
     cr_assert_eq(sampled_of(store), READS + 1);
     cr_assert_eq(lost_of(store), 0);
+    memstore_destroy(store);
+}
+
+static int view_of(memstore *store, const char *key)
+{
+    memstore_view view;
+    const int status = memstore_get_view(store, key, strlen(key), &view);
+
+    if (status == MEMSTORE_OK)
+        memstore_view_release(&view);
+    return status;
+}
+
+Test(advice, views_are_followed_whatever_they_find)
+{
+    memstore *store = test_open(FOLLOWED, NULL);
+    enum { READS = 3000 };
+
+    test_clock_start();
+    assert_ok(test_set(store, "key", "value", 0));
+    assert_ok(test_set(store, "brief", "value", 1000));
+    test_clock_advance(2000);
+    for (int i = 0; i < READS; i++) {
+        assert_ok(view_of(store, "key"));
+        assert_status(view_of(store, "brief"), MEMSTORE_ERR_KEY_NOT_FOUND);
+        assert_status(view_of(store, "absent"), MEMSTORE_ERR_KEY_NOT_FOUND);
+    }
+    cr_assert_eq(sampled_of(store), 3 * READS + 2);
+    cr_assert_eq(lost_of(store), 0);
+    cr_assert_float_eq(foretold(store, 64e6), 2.0 / 3, 0.001);
+    memstore_destroy(store);
+}
+
+/* Few are in the sample, which the others do not tell from what is not followed. */
+Test(advice, views_of_keys_that_are_not_followed_are_as_any)
+{
+    memstore *store =
+        test_open("monitoring.access_sample_ratio=0.000001", "maintenance=manual", PATIENT, NULL);
+    enum { KEYS = 20000 };
+
+    test_clock_start();
+    for (uint64_t i = 0; i < KEYS; i++)
+        put(store, i, 100, i % 2 != 0 ? 1000 : 0);
+    test_clock_advance(2000);
+    assert_ok(memstore_reset_stats(store));
+    for (uint64_t i = 0; i < 2 * KEYS; i++)
+        assert_status(view_of(store, key_of(i)),
+                      i < KEYS && i % 2 == 0 ? MEMSTORE_OK : MEMSTORE_ERR_KEY_NOT_FOUND);
+    const memstore_stats stats = test_stats(store);
+    cr_assert_eq(stats.hits, KEYS / 2);
+    cr_assert_eq(stats.misses, 2 * KEYS - KEYS / 2);
+    assert_ok(memstore_close(store));
+    assert_status(view_of(store, key_of(0)), MEMSTORE_ERR_CACHE_CLOSED);
+    memstore_destroy(store);
+}
+
+/* advice/pace.h: all keys of a small store are followed, by turns in the long run. */
+Test(advice, a_small_store_is_followed_as_a_whole_and_by_turns)
+{
+    memstore *store =
+        test_open("monitoring.access_sample_ratio=0.01", "maintenance=manual", PATIENT, NULL);
+    enum { KEYS = 400, READS = 2000000, AT_FIRST = 65536, SLACK = 8192 };
+
+    for (uint64_t i = 0; i < READS; i++)
+        use(store, i % KEYS, 100, 0);
+    const uint64_t sampled = sampled_of(store);
+    cr_assert_leq(sampled, AT_FIRST + READS / 100 + SLACK);
+    cr_assert_geq(sampled, AT_FIRST + READS / 100 - 2 * SLACK);
+    cr_assert_eq(lost_of(store), 0);
+    cr_assert_lt(foretold(store, 64e6), 0.02);
+    assert_not_advised(store, MEMSTORE_ADVICE_TRACKING);
     memstore_destroy(store);
 }
 

@@ -108,6 +108,23 @@ uint64_t *test_zipf_stream(size_t n, size_t keys, double skew, uint64_t seed)
     return stream;
 }
 
+/* Sizes at which curves are compared. */
+#define STEPS 200
+
+double test_exact_error(const struct test_exact *exact, const struct ms_curve *curve,
+                        double references)
+{
+    double sum = 0;
+
+    for (size_t i = 1; i <= STEPS; i++) {
+        const size_t size = exact->keys * i / STEPS + 1;
+
+        sum += fabs(ms_curve_miss_ratio(curve, (double)size, references) -
+                    test_exact_miss_ratio(exact, size));
+    }
+    return sum / STEPS;
+}
+
 #define TRACE_HEADER 24
 #define TRACE_RECORD 12
 

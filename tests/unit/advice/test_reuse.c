@@ -6,8 +6,6 @@
 #include "util/hash.h"
 
 #include <criterion/criterion.h>
-#include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 static struct ms_reuse reuse;
@@ -32,19 +30,9 @@ static void reference(uint64_t name, uint32_t size)
     ms_reuse_touch(&reuse, key, size);
 }
 
-/* The mean difference to the exact curve, over sizes up to the number of keys. */
 static double error_of(const struct test_exact *exact)
 {
-    const int steps = 200;
-    double sum = 0;
-
-    for (int i = 1; i <= steps; i++) {
-        const size_t size = exact->keys * (size_t)i / steps + 1;
-
-        sum += fabs(ms_curve_miss_ratio(&reuse.entries, (double)size, (double)exact->references) -
-                    test_exact_miss_ratio(exact, size));
-    }
-    return sum / steps;
+    return test_exact_error(exact, &reuse.entries, (double)exact->references);
 }
 
 static double error_on(const uint64_t *stream, size_t n, uint32_t capacity, double rate)
@@ -164,37 +152,4 @@ Test(reuse, tells_the_share_of_keys_read_once)
     }
     cr_assert_float_eq(ms_reuse_read_once(&reuse), 0.75, 1e-9);
     free(memory);
-}
-
-/* One key in a hundred says little of a few thousand keys. */
-#define KEYS_FOR_ONE_IN_100 60000
-
-static void expect_on_trace(const char *name)
-{
-    size_t n;
-    uint64_t *stream = test_trace(name, 1000000, &n);
-
-    if (stream == NULL) {
-        fprintf(stderr, "the trace %s is not here\n", name);
-        return;
-    }
-    struct test_exact exact = test_exact_of(stream, n);
-    const double of_100 = error_on(stream, n, 16384, 0.01);
-    const double bounded = error_on(stream, n, 8192, 1);
-    fprintf(stderr, "| `%s` | %zu | %.2f | %.2f |\n", name, exact.keys, 100 * of_100,
-            100 * bounded);
-    cr_assert_lt(bounded, 0.02, "%s, by number: %.4f", name, bounded);
-    cr_assert(of_100 < 0.02 || exact.keys < KEYS_FOR_ONE_IN_100, "%s, 1 %%: %.4f", name, of_100);
-    test_exact_free(&exact);
-    free(stream);
-}
-
-Test(reuse, is_within_two_points_on_recorded_traces)
-{
-    static const char *const traces[] = {"corda",       "orm-night", "web07",
-                                         "arc-OLTP",    "arc-P3",    "arcx-P3",
-                                         "lirs-multi1", "lirs-loop", "adapt-size"};
-
-    for (size_t i = 0; i < sizeof traces / sizeof *traces; i++)
-        expect_on_trace(traces[i]);
 }

@@ -7367,11 +7367,10 @@ const struct ms_setting ms_schema[] = {
          "read, about 70 a write, and 115 kB of memory for each 16 MiB of limit up to 8",
          .fixed = "calls are measured from the first one on, or not at all"),
     RATIO("monitoring.access_sample_ratio", access_sample, "0",
-          "share of the keys whose uses are followed, for memstore_advise(): 0.01 for many keys, "
-          "more "
-          "for few; a key more than fits what is set aside for it, 3 % of the limit between 170kB "
-          "and "
-          "2MB, lowers the share; 0 = none",
+          "share of the keys whose uses are followed, for memstore_advise(); 0.01 is enough for "
+          "any store: where it is less than 2048 keys more are followed, for 65536 uses at first, "
+          "and then by turns, that share of the time; more keys than fit what is set aside for "
+          "them, 4 % of the limit between 220kB and 2.6MB, lower the share; 0 = none",
           .live = true),
     RATIO("monitoring.hit_rate_threshold", hit_rate_threshold, "0",
           "an alert is raised when the hit rate of a window with 100 reads or more is below; 0 = "
@@ -8499,9 +8498,9 @@ static inline uint64_t ms_counts_from_to(const uint64_t counts[MS_COUNTERS], enu
     return sum;
 }
 struct ms_counter_stripe {
+    atomic_uint_least64_t next_turn;
     atomic_uint_least64_t counts[MS_COUNTERS];
     atomic_uint writers;
-    atomic_uint_least64_t next_turn;
     void *pins;
 } MS_ALIGNED(2 * MS_CACHE_LINE);
 struct ms_counters {
@@ -9442,7 +9441,7 @@ static void judge_tracking(const struct ms_findings *findings, struct ms_advice_
         SAY(advice->suggested, "0.01");
         SAY(advice->expected, "the miss-ratio curve, hot keys, other policies, TTLs against use");
     } else if (few) {
-        const double wanted = ratio * 2 * ENOUGH_SAMPLED / (double)(pattern->sampled + 1);
+        const double wanted = pattern->ratio * 2 * ENOUGH_SAMPLED / (double)(pattern->sampled + 1);
         SAY(advice->what, "Too few keys are followed to tell much.");
         SAY(advice->evidence, "%" PRIu64 " of %" PRIu64 " reads are in the sample",
             pattern->sampled, pattern->references);
@@ -9888,7 +9887,7 @@ double ms_mini_miss_ratio(const struct ms_mini *mini, const struct ms_curve *cur
     return ratio < 0 ? 0 : ratio < 1 ? ratio : 1;
 }
 
-/* lib/advice/pattern.c */
+/* lib/advice/pace.c */
 #ifndef MS_ADVICE_REUSE_H
 #define MS_ADVICE_REUSE_H
 #include <stdbool.h>
@@ -9941,10 +9940,77 @@ static inline double ms_reuse_weight(const struct ms_reuse *reuse)
     return (double)MS_REUSE_ALL / (double)reuse->threshold;
 }
 uint32_t ms_reuse_key(struct ms_reuse *reuse, uint64_t hash);
+void ms_reuse_lower(struct ms_reuse *reuse, uint64_t least);
 void ms_reuse_read(struct ms_reuse *reuse, uint32_t key, bool can_hit);
 void ms_reuse_touch(struct ms_reuse *reuse, uint32_t key, uint32_t size);
 double ms_reuse_read_once(const struct ms_reuse *reuse);
 #endif
+#ifndef MS_ADVICE_PACE_H
+#define MS_ADVICE_PACE_H
+#define MS_PACE_ENOUGH 2048
+#define MS_PACE_FEW 512
+#define MS_PACE_ALLOWANCE 65536
+#define MS_PACE_RUN 16
+struct ms_pace {
+    double share;
+    uint64_t least;
+    uint64_t paused;
+    uint64_t passed;
+    bool pauses;
+};
+void ms_pace_init(struct ms_pace *pace, double share);
+void ms_pace_forget(struct ms_pace *pace);
+static inline bool ms_pace_is_above(const struct ms_pace *pace, const struct ms_reuse *reuse)
+{
+    return reuse->threshold > pace->least || pace->pauses;
+}
+void ms_pace_keep(struct ms_pace *pace, struct ms_reuse *reuse, uint64_t reads, uint64_t sampled);
+uint64_t ms_pace_reads(const struct ms_pace *pace, uint64_t reads);
+static inline uint64_t ms_pace_threshold(const struct ms_pace *pace, const struct ms_reuse *reuse)
+{
+    return pace->pauses ? 0 : reuse->threshold;
+}
+#endif
+void ms_pace_init(struct ms_pace *pace, double share)
+{
+    *pace = (struct ms_pace){.share = share, .least = (uint64_t)(share * (double)MS_REUSE_ALL)};
+}
+void ms_pace_forget(struct ms_pace *pace)
+{
+    pace->paused = pace->passed = 0;
+}
+uint64_t ms_pace_reads(const struct ms_pace *pace, uint64_t reads)
+{
+    return (pace->pauses ? pace->paused : reads) - pace->passed;
+}
+static double allowance_left(const struct ms_pace *pace, uint64_t reads, uint64_t sampled)
+{
+    return MS_PACE_ALLOWANCE + pace->share * (double)reads - (double)sampled;
+}
+static void go_on(struct ms_pace *pace, uint64_t reads)
+{
+    pace->pauses = false;
+    pace->passed += reads - pace->paused;
+}
+void ms_pace_keep(struct ms_pace *pace, struct ms_reuse *reuse, uint64_t reads, uint64_t sampled)
+{
+    const double left = allowance_left(pace, reads, sampled);
+    while (reuse->count > MS_PACE_ENOUGH && reuse->threshold > pace->least)
+        ms_reuse_lower(reuse, pace->least);
+    if (pace->pauses) {
+        if (left >= (double)MS_PACE_RUN * reuse->count || reuse->threshold <= pace->least)
+            go_on(pace, reads);
+    } else if (left <= 0 && reuse->threshold > pace->least) {
+        if (reuse->count > MS_PACE_FEW) {
+            ms_reuse_lower(reuse, pace->least);
+        } else {
+            pace->pauses = true;
+            pace->paused = reads;
+        }
+    }
+}
+
+/* lib/advice/pattern.c */
 #ifndef MS_ADVICE_PATTERN_H
 #define MS_ADVICE_PATTERN_H
 #define MS_PATTERN_HORIZON 16
@@ -9966,6 +10032,7 @@ struct ms_pattern {
     struct ms_mini minis[MS_MINI_POLICIES];
     struct ms_hot hot;
     uint64_t cache_bytes;
+    uint64_t scaled_for;
     uint64_t sampled;
     double misses;
     struct ms_spread reuse_ages, ttls, late;
@@ -9992,6 +10059,7 @@ static void on_drop(void *context, uint32_t key)
 static void scale_minis(struct ms_pattern *pattern)
 {
     const double scaled = (double)pattern->cache_bytes / ms_reuse_weight(&pattern->reuse);
+    pattern->scaled_for = pattern->reuse.threshold;
     for (int i = 0; i < MS_MINI_POLICIES; i++) {
         if (pattern->minis[i].capacity != (uint64_t)scaled)
             ms_mini_resize(&pattern->minis[i], (uint64_t)scaled);
@@ -10029,17 +10097,18 @@ static void note_read(struct ms_pattern *pattern, uint32_t key, const struct ms_
     struct ms_followed *followed = &pattern->reuse.keys[key];
     const double weight = ms_reuse_weight(&pattern->reuse);
     const bool expired = followed->expires_ms <= read->now_ms;
+    const bool is_gone = expired && read->size == 0;
     pattern->misses += read->size == 0 ? weight : 0;
     if (read->size != 0)
         ms_spread_add(&pattern->hit_sizes, read->size, weight, 0);
     if (followed->reads != 0)
         ms_spread_add(&pattern->reuse_ages, span(followed->used_ms, read->now_ms), weight, 0);
-    if (expired && followed->size != 0 && read->size == 0) {
+    if (is_gone && followed->size != 0) {
         ms_spread_add(&pattern->late, span(followed->expires_ms, read->now_ms), weight, 0);
         on_drop(pattern, key);
     }
-    ms_reuse_read(&pattern->reuse, key, !(expired && read->size == 0));
-    const uint32_t size = read->size != 0 ? read->size : followed->size;
+    ms_reuse_read(&pattern->reuse, key, !is_gone);
+    const uint32_t size = read->size != 0 ? read->size : is_gone ? 0 : followed->size;
     for (int i = 0; i < MS_MINI_POLICIES; i++)
         ms_mini_read(&pattern->minis[i], key, size, weight, followed->reads);
     ms_reuse_touch(&pattern->reuse, key, size);
@@ -10062,7 +10131,8 @@ static void note_write(struct ms_pattern *pattern, uint32_t key, const struct ms
 void ms_pattern_note(struct ms_pattern *pattern, const struct ms_reference *reference)
 {
     const uint32_t key = ms_reuse_key(&pattern->reuse, reference->hash);
-    scale_minis(pattern);
+    if (pattern->scaled_for != pattern->reuse.threshold)
+        scale_minis(pattern);
     if (key == MS_REUSE_NONE)
         return;
     pattern->sampled++;
@@ -10476,21 +10546,44 @@ static void renumber(struct ms_reuse *reuse)
             fill_slot(reuse, key - 1, reuse->next_slot++);
     }
 }
-static void sum_after(const struct ms_reuse *reuse, uint32_t slot, uint32_t *count, uint64_t *bytes)
+struct sum {
+    uint64_t count, bytes;
+};
+static struct sum advice_reuse_less(struct sum of, struct sum by)
+{
+    return (struct sum){of.count - by.count, of.bytes - by.bytes};
+}
+static struct sum sum_slots(const struct ms_reuse *reuse, uint32_t from, uint32_t end)
+{
+    struct sum sum = {0, 0};
+    for (uint32_t slot = from; slot < end; slot++) {
+        sum.count += reuse->slot_sizes[slot] != 0;
+        sum.bytes += reuse->slot_sizes[slot];
+    }
+    return sum;
+}
+static struct sum sum_blocks(const struct ms_reuse *reuse, uint32_t from, uint32_t end)
+{
+    struct sum sum = {0, 0};
+    for (uint32_t block = from; block < end; block++) {
+        sum.count += reuse->block_counts[block];
+        sum.bytes += reuse->block_bytes[block];
+    }
+    return sum;
+}
+static struct sum sum_after(const struct ms_reuse *reuse, uint32_t slot)
 {
     const uint32_t block = slot / MS_REUSE_BLOCK;
-    const uint32_t last = reuse->next_slot - 1;
-    const uint32_t end = last / MS_REUSE_BLOCK == block ? last + 1 : (block + 1) * MS_REUSE_BLOCK;
-    *count = 0;
-    *bytes = 0;
-    for (uint32_t i = slot + 1; i < end; i++) {
-        *count += reuse->slot_sizes[i] != 0;
-        *bytes += reuse->slot_sizes[i];
-    }
-    for (uint32_t i = block + 1; i <= last / MS_REUSE_BLOCK; i++) {
-        *count += reuse->block_counts[i];
-        *bytes += reuse->block_bytes[i];
-    }
+    const uint32_t first = block * MS_REUSE_BLOCK, end = first + MS_REUSE_BLOCK;
+    const uint32_t used = reuse->next_slot < end ? reuse->next_slot : end;
+    const uint32_t blocks = (reuse->next_slot - 1) / MS_REUSE_BLOCK + 1;
+    const struct sum all = {reuse->held, reuse->held_bytes};
+    const struct sum rest = slot - first < used - slot ? advice_reuse_less(sum_blocks(reuse, block, block + 1),
+                                                              sum_slots(reuse, first, slot + 1))
+                                                       : sum_slots(reuse, slot + 1, used);
+    const struct sum others = block < blocks - block ? advice_reuse_less(all, sum_blocks(reuse, 0, block + 1))
+                                                     : sum_blocks(reuse, block + 1, blocks);
+    return (struct sum){rest.count + others.count, rest.bytes + others.bytes};
 }
 static uint32_t home_of(const struct ms_reuse *reuse, uint64_t hash)
 {
@@ -10540,9 +10633,11 @@ static bool advice_reuse_drop_oldest(struct ms_reuse *reuse)
     advice_reuse_drop(reuse, key);
     return true;
 }
-static void lower_threshold(struct ms_reuse *reuse)
+void ms_reuse_lower(struct ms_reuse *reuse, uint64_t least)
 {
     reuse->threshold -= (reuse->threshold + LOWERED_BY - 1) / LOWERED_BY;
+    if (reuse->threshold < least)
+        reuse->threshold = least;
     for (uint32_t key = 0; key < reuse->capacity; key++) {
         if (reuse->keys[key].is_used && !ms_reuse_follows(reuse, reuse->keys[key].hash))
             advice_reuse_drop(reuse, key);
@@ -10551,7 +10646,7 @@ static void lower_threshold(struct ms_reuse *reuse)
 static uint32_t advice_reuse_add(struct ms_reuse *reuse, uint64_t hash)
 {
     while (reuse->count == reuse->capacity && !advice_reuse_drop_oldest(reuse))
-        lower_threshold(reuse);
+        ms_reuse_lower(reuse, 0);
     if (!ms_reuse_follows(reuse, hash))
         return MS_REUSE_NONE;
     const uint32_t key = reuse->free_keys[reuse->capacity - ++reuse->count];
@@ -10569,17 +10664,16 @@ void ms_reuse_read(struct ms_reuse *reuse, uint32_t key, bool can_hit)
 {
     struct ms_followed *followed = &reuse->keys[key];
     const double weight = ms_reuse_weight(reuse);
-    uint32_t count;
-    uint64_t bytes;
     followed->reads += followed->reads != UINT32_MAX;
     if (followed->slot == MS_REUSE_NONE || !can_hit) {
         ms_curve_add(&reuse->entries, MS_CURVE_INFINITE, weight, followed->reads);
         ms_curve_add(&reuse->bytes, MS_CURVE_INFINITE, weight, followed->reads);
         return;
     }
-    sum_after(reuse, followed->slot, &count, &bytes);
-    ms_curve_add(&reuse->entries, (double)count * weight + 1, weight, followed->reads);
-    ms_curve_add(&reuse->bytes, (double)bytes * weight + followed->size, weight, followed->reads);
+    const struct sum after = sum_after(reuse, followed->slot);
+    ms_curve_add(&reuse->entries, (double)after.count * weight + 1, weight, followed->reads);
+    ms_curve_add(&reuse->bytes, (double)after.bytes * weight + followed->size, weight,
+                 followed->reads);
 }
 void ms_reuse_touch(struct ms_reuse *reuse, uint32_t key, uint32_t size)
 {
@@ -13845,6 +13939,7 @@ struct ms_sampler {
     struct ms_ring uses[MS_TRACK_RINGS];
     struct ms_ring keys[MS_TRACK_RINGS];
     struct ms_pattern pattern;
+    struct ms_pace pace;
     size_t bytes;
     uint64_t reads_before;
 };
@@ -13860,6 +13955,7 @@ void ms_track_start(memstore *store, struct ms_sampler *sampler, uint32_t millio
 void ms_track_discard(memstore *store, struct ms_sampler *sampler);
 void ms_track_resize(memstore *store);
 void ms_track_settle_locked(memstore *store);
+uint64_t ms_track_reads_locked(const memstore *store);
 void ms_track_digest(memstore *store);
 void ms_track_forget_users(memstore *store);
 uint32_t ms_track_hot_keys(memstore *store, struct ms_hot_key *out, uint64_t *noted);
@@ -13905,6 +14001,7 @@ struct memstore {
     uint8_t short_head;
     atomic_bool closed;
     enum ms_touch touch;
+    atomic_uint_least64_t follows_below;
     struct ms_hasher hasher;
     atomic_uchar bounds;
     atomic_uint_least32_t events_wanted;
@@ -13915,7 +14012,6 @@ struct memstore {
     struct ms_arena arena;
     struct ms_counters counters;
     struct ms_settings settings;
-    atomic_uint_least64_t follows_below;
     atomic_uint_least32_t turn_below;
     uint64_t hot_unmeasured;
     bool is_shut;
@@ -14839,7 +14935,7 @@ static void fill_pattern(memstore *store, const struct ms_sampler *sampler,
     out->followed = pattern->reuse.count;
     out->sampled = pattern->sampled;
     out->missed = ms_load_relaxed(&store->track.missed);
-    out->references = ms_counters_total(&store->counters, MS_COUNT_READS) - sampler->reads_before;
+    out->references = ms_track_reads_locked(store);
     out->miss_ratio = out->references > 0 ? pattern->misses / (double)out->references : 0;
     if (out->miss_ratio > 1)
         out->miss_ratio = 1;
@@ -20333,16 +20429,16 @@ static void sum_up(memstore *store, struct ms_monitor_sums *sums)
     if (store->latency.histograms != NULL)
         ms_latency_totals(&store->latency, &sums->measured, &sums->slow);
 }
-static uint64_t less(uint64_t now, uint64_t before)
+static uint64_t store_monitor_less(uint64_t now, uint64_t before)
 {
     return now > before ? now - before : 0;
 }
 static void subtract(struct ms_monitor_sums *sums, const struct ms_monitor_sums *before)
 {
     for (int i = 0; i < MS_COUNTERS; i++)
-        sums->counts[i] = less(sums->counts[i], before->counts[i]);
-    sums->measured = less(sums->measured, before->measured);
-    sums->slow = less(sums->slow, before->slow);
+        sums->counts[i] = store_monitor_less(sums->counts[i], before->counts[i]);
+    sums->measured = store_monitor_less(sums->measured, before->measured);
+    sums->slow = store_monitor_less(sums->slow, before->slow);
 }
 static double hit_rate_of(const struct ms_monitor_sums *sums)
 {
@@ -20360,7 +20456,7 @@ static struct shares shares_of(memstore *store)
         return (struct shares){0};
     ms_store_measure_memory(store, &memory);
     const double limit = memory.limit != 0 ? (double)memory.limit : 1;
-    return (struct shares){(double)less(memory.charged, memory.free + memory.dead) / limit,
+    return (struct shares){(double)store_monitor_less(memory.charged, memory.free + memory.dead) / limit,
                            (double)memory.pinned / limit};
 }
 static uint64_t writes_of(const struct ms_monitor_sums *sums)
@@ -20566,7 +20662,7 @@ static void fill_rates(const struct ms_monitor_sums *sums, double seconds, memst
 {
     const uint64_t *const counts = sums->counts;
     out->window_seconds = seconds;
-    out->hits = (double)less(counts[MS_COUNT_READS], counts[MS_COUNT_MISSES]) / seconds;
+    out->hits = (double)store_monitor_less(counts[MS_COUNT_READS], counts[MS_COUNT_MISSES]) / seconds;
     out->misses = (double)counts[MS_COUNT_MISSES] / seconds;
     out->sets = (double)counts[MS_COUNT_SETS] / seconds;
     out->deletes = (double)counts[MS_COUNT_DELETES] / seconds;
@@ -21100,9 +21196,11 @@ int ms_store_get_followed(memstore *store, const void *key, size_t key_size, voi
         return leave_and_get(store, key, key_size, buf, cap, value_size);
     struct ms_counter_stripe *stripe = ms_quick_stripe(store, reader);
     const uint64_t before = ms_count_own(stripe, MS_COUNT_READS, 1);
+    if (ms_unlikely(before >= ms_load_relaxed(&stripe->next_turn)))
+        return get_again_noted(store, key, key_size, buf, cap, value_size);
     const struct ms_quick_key quick = ms_quick_key(key, key_size);
     const uint64_t hash = ms_quick_key_hash(&store->hasher, quick);
-    if (ms_unlikely(before >= ms_load_relaxed(&stripe->next_turn)) || ms_track_follows(store, hash))
+    if (ms_track_follows(store, hash))
         return get_again_noted(store, key, key_size, buf, cap, value_size);
     return get_looked_up(store, ms_quick_find_hashed(store, hot, quick, hash), key, key_size, buf,
                          cap, value_size, true);
@@ -21189,7 +21287,8 @@ int ms_store_has(memstore *store, const void *key, size_t key_size)
     if (ms_unlikely(reader == 0) || ms_unlikely(!ms_reader_enter(reader)))
         return has_first(store, key, key_size);
     const uint64_t hot = ms_quick_hot(store);
-    if (ms_unlikely((hot & MS_HOT_USUAL) == 0) || ms_unlikely(!ms_is_quick_size(key_size))) {
+    if (ms_unlikely((hot & (MS_HOT_USUAL | MS_HOT_FOLLOWED_USUAL)) == 0) ||
+        ms_unlikely(!ms_is_quick_size(key_size))) {
         if (!ms_is_quick_measured(hot, key_size))
             return has_any(store, key, key_size);
         if ((ms_store_bounds(store) & MS_BOUNDS_MEASURED) != 0 && ms_latency_is_turn())
@@ -23877,13 +23976,16 @@ static struct ms_sampler *make_sampler(memstore *store, uint32_t millionths)
     sampler->bytes = bytes;
     sampler->reads_before = ms_counters_total(&store->counters, MS_COUNT_READS);
     init_rings(sampler, cells, (char *)(sampler + 1));
-    ms_pattern_init(&sampler->pattern, keys, MS_REUSE_ALL * millionths / MILLION,
-                    cache_bytes(store), store->eviction.goal, (char *)(sampler + 1) + rings);
+    ms_pace_init(&sampler->pace, (double)millionths / MILLION);
+    ms_pattern_init(&sampler->pattern, keys, MS_REUSE_ALL, cache_bytes(store), store->eviction.goal,
+                    (char *)(sampler + 1) + rings);
     return sampler;
 }
 #define TURNS_ONE_IN 8
-static void publish_threshold(memstore *store, uint64_t threshold)
+static void publish_threshold(memstore *store, const struct ms_sampler *sampler)
 {
+    const uint64_t threshold =
+        sampler != NULL ? ms_pace_threshold(&sampler->pace, &sampler->pattern.reuse) : 0;
     if (ms_load_relaxed(&store->follows_below) != threshold)
         ms_store_relaxed(&store->follows_below, threshold);
 }
@@ -23903,7 +24005,7 @@ void ms_track_start(memstore *store, struct ms_sampler *sampler, uint32_t millio
     struct ms_sampler *old = sampler_of(store);
     ms_store_release(&store->track.sampler, sampler);
     ms_store_relaxed(&store->track.missed, 0);
-    publish_threshold(store, sampler != NULL ? sampler->pattern.reuse.threshold : 0);
+    publish_threshold(store, sampler);
     ms_store_relaxed(&store->turn_below,
                      (uint32_t)(MS_REUSE_ALL / TURNS_ONE_IN * millionths / MILLION));
     ms_mutex_unlock(&store->track.lock);
@@ -23916,32 +24018,53 @@ void ms_track_start(memstore *store, struct ms_sampler *sampler, uint32_t millio
     }
 }
 #define DIGESTED_AT_ONCE 64
-static struct ms_ring *oldest_use(struct ms_sampler *sampler)
+struct turn {
+    struct ms_ring *ring;
+    uint64_t until;
+};
+static uint64_t time_of(const struct use *use)
 {
-    struct ms_ring *oldest = NULL;
-    uint64_t when = UINT64_MAX;
+    return use->when >> store_track_KIND_BITS;
+}
+static struct turn next_turn(struct ms_sampler *sampler)
+{
+    struct turn turn = {NULL, UINT64_MAX};
+    uint64_t oldest = UINT64_MAX;
     for (int i = 0; i < MS_TRACK_RINGS; i++) {
         const struct use *use = ms_ring_first(&sampler->uses[i]);
-        if (use != NULL && use->when >> store_track_KIND_BITS < when) {
-            oldest = &sampler->uses[i];
-            when = use->when >> store_track_KIND_BITS;
+        if (use == NULL)
+            continue;
+        if (time_of(use) < oldest) {
+            turn = (struct turn){&sampler->uses[i], oldest};
+            oldest = time_of(use);
+        } else if (time_of(use) < turn.until) {
+            turn.until = time_of(use);
         }
     }
-    return oldest;
+    return turn;
 }
-static void digest_use(struct ms_sampler *sampler, struct ms_ring *ring)
+static void digest_use(struct ms_sampler *sampler, const struct use *use)
 {
-    const struct use *use = ms_ring_first(ring);
     const struct ms_reference reference = {
         .kind = (enum ms_reference_kind)(use->when & ((1 << store_track_KIND_BITS) - 1)),
         .hash = use->hash,
         .size = use->size,
-        .now_ms = (int64_t)(use->when >> store_track_KIND_BITS),
+        .now_ms = (int64_t)time_of(use),
         .expires_ms = use->expires_ms,
     };
-    ms_ring_take(ring);
     if (ms_reuse_follows(&sampler->pattern.reuse, reference.hash))
         ms_pattern_note(&sampler->pattern, &reference);
+}
+static uint32_t digest_turn(struct ms_sampler *sampler, struct turn turn, uint32_t most)
+{
+    const struct use *use;
+    uint32_t done = 0;
+    while (done < most && (use = ms_ring_first(turn.ring)) != NULL && time_of(use) <= turn.until) {
+        digest_use(sampler, use);
+        ms_ring_take(turn.ring);
+        done++;
+    }
+    return done;
 }
 static void digest_keys(struct ms_sampler *sampler)
 {
@@ -23956,14 +24079,26 @@ static void digest_keys(struct ms_sampler *sampler)
         }
     }
 }
+static uint64_t reads_since(const memstore *store, const struct ms_sampler *sampler)
+{
+    return ms_counters_total(&store->counters, MS_COUNT_READS) - sampler->reads_before;
+}
+uint64_t ms_track_reads_locked(const memstore *store)
+{
+    const struct ms_sampler *sampler = ms_load_relaxed(&store->track.sampler);
+    return ms_pace_reads(&sampler->pace, reads_since(store, sampler));
+}
 static bool digest_locked(memstore *store, struct ms_sampler *sampler, uint32_t most)
 {
-    struct ms_ring *ring = NULL;
+    struct turn turn = {NULL, 0};
     digest_keys(sampler);
-    for (uint32_t i = 0; i < most && (ring = oldest_use(sampler)) != NULL; i++)
-        digest_use(sampler, ring);
-    publish_threshold(store, sampler->pattern.reuse.threshold);
-    return ring != NULL;
+    for (uint32_t done = 0; done < most && (turn = next_turn(sampler)).ring != NULL;)
+        done += digest_turn(sampler, turn, most - done);
+    if (ms_pace_is_above(&sampler->pace, &sampler->pattern.reuse))
+        ms_pace_keep(&sampler->pace, &sampler->pattern.reuse, reads_since(store, sampler),
+                     sampler->pattern.sampled);
+    publish_threshold(store, sampler);
+    return turn.ring != NULL;
 }
 void ms_track_settle_locked(memstore *store)
 {
@@ -24014,6 +24149,7 @@ void ms_track_forget(memstore *store)
     if (sampler_of(store) != NULL) {
         ms_track_settle_locked(store);
         ms_pattern_forget(&sampler_of(store)->pattern);
+        ms_pace_forget(&sampler_of(store)->pace);
         sampler_of(store)->reads_before = ms_counters_total(&store->counters, MS_COUNT_READS);
         ms_store_relaxed(&store->track.missed, 0);
     }
@@ -24517,13 +24653,6 @@ void ms_view_of(memstore *store, const struct ms_found *found, memstore_view *ou
     out->version = ms_found_version(store, found);
     out->expires_at_ms = ms_store_unix_expiry(store, expiry);
 }
-static MS_NOINLINE int missed_view(memstore *store, const void *key, size_t key_size)
-{
-    const int status = ms_read_missed(store);
-    if ((ms_store_bounds(store) & MS_BOUNDS_TRACKED) != 0)
-        ms_track_any_read(store, key, key_size, status, 0);
-    return status;
-}
 static MS_NOINLINE int get_view_whole(memstore *store, const void *key, size_t key_size,
                                       memstore_view *out)
 {
@@ -24533,23 +24662,33 @@ static MS_NOINLINE int get_view_whole(memstore *store, const void *key, size_t k
     if (ms_unlikely(ms_store_is_closed(store)))
         return ms_read_refused(store);
     if (!ms_lookup_live(store, key, key_size, hash, &found))
-        return missed_view(store, key, key_size);
+        return ms_read_missed(store);
     ms_testing_reach(MS_POINT_READ_KEPT);
     ms_eviction_touch(store->touch, &store->eviction, found.entry);
     ms_slide_read(store, key, key_size, found.place);
     ms_view_of(store, &found, out);
     ms_rcu_read_unlock();
-    if (ms_unlikely((ms_store_bounds(store) & MS_BOUNDS_TRACKED) != 0))
-        ms_track_any_read(store, key, key_size, MEMSTORE_OK, out->size);
     return MEMSTORE_OK;
+}
+static size_t size_of_view(int status, const memstore_view *view)
+{
+    return status == MEMSTORE_OK ? view->size : 0;
+}
+static MS_NOINLINE int get_any_view(memstore *store, const void *key, size_t key_size,
+                                    memstore_view *out)
+{
+    ms_read_count(store);
+    const int status = get_view_whole(store, key, key_size, out);
+    if (ms_unlikely((ms_store_bounds(store) & MS_BOUNDS_TRACKED) != 0))
+        ms_track_any_read(store, key, key_size, status, size_of_view(status, out));
+    return status;
 }
 static MS_NOINLINE int get_view_first(memstore *store, const void *key, size_t key_size,
                                       memstore_view *out)
 {
     if (ms_reader_current() == 0)
         ms_reader_prepare();
-    ms_read_count(store);
-    return get_view_whole(store, key, key_size, out);
+    return get_any_view(store, key, key_size, out);
 }
 static MS_NOINLINE int leave_and_get_view(memstore *store, const void *key, size_t key_size,
                                           memstore_view *out)
@@ -24560,8 +24699,8 @@ static MS_NOINLINE int leave_and_get_view(memstore *store, const void *key, size
 static MS_NOINLINE int leave_and_get_any_view(memstore *store, const void *key, size_t key_size,
                                               memstore_view *out)
 {
-    ms_read_count(store);
-    return leave_and_get_view(store, key, key_size, out);
+    ms_reader_leave(ms_reader_current());
+    return get_any_view(store, key, key_size, out);
 }
 static MS_NOINLINE int get_expiring_view(memstore *store, const void *key, size_t key_size,
                                          struct ms_entry *entry, memstore_view *out)
@@ -24575,16 +24714,10 @@ static MS_NOINLINE int get_expiring_view(memstore *store, const void *key, size_
     ms_reader_leave(ms_reader_current());
     return MEMSTORE_OK;
 }
-int ms_store_get_view(memstore *store, const void *key, size_t key_size, memstore_view *out)
+MS_ALWAYS_INLINE int view_found(memstore *store, uint64_t hot, ms_reader reader,
+                                struct ms_quick_found found, const void *key, size_t key_size,
+                                memstore_view *out)
 {
-    const ms_reader reader = ms_reader_current();
-    if (ms_unlikely(reader == 0) || ms_unlikely(!ms_reader_enter(reader)))
-        return get_view_first(store, key, key_size, out);
-    const uint64_t hot = ms_quick_hot(store);
-    if (ms_unlikely((hot & MS_HOT_USUAL) == 0) || ms_unlikely(!ms_is_quick_size(key_size)))
-        return leave_and_get_any_view(store, key, key_size, out);
-    ms_count_own(ms_quick_stripe(store, reader), MS_COUNT_READS, 1);
-    const struct ms_quick_found found = ms_quick_find_usual(store, hot, key, key_size);
     if (ms_unlikely(found.entry == NULL))
         return leave_and_get_view(store, key, key_size, out);
     ms_testing_reach(MS_POINT_READ_KEPT);
@@ -24596,6 +24729,43 @@ int ms_store_get_view(memstore *store, const void *key, size_t key_size, memstor
     out->pin = ms_quick_pin(store, hot, reader, found.entry, &out->version);
     ms_reader_leave(reader);
     return MEMSTORE_OK;
+}
+static MS_NOINLINE int get_view_noted(memstore *store, const void *key, size_t key_size,
+                                      memstore_view *out)
+{
+    const bool by_turn = ms_track_take_turn(store, ms_quick_stripe(store, ms_reader_current()));
+    const int status = leave_and_get_view(store, key, key_size, out);
+    ms_track_read(store, key, key_size, status, size_of_view(status, out), by_turn);
+    return status;
+}
+static MS_NOINLINE int get_view_followed(memstore *store, const void *key, size_t key_size,
+                                         memstore_view *out, uint64_t hot, ms_reader reader)
+{
+    struct ms_counter_stripe *stripe = ms_quick_stripe(store, reader);
+    const uint64_t before = ms_count_own(stripe, MS_COUNT_READS, 1);
+    if (ms_unlikely(before >= ms_load_relaxed(&stripe->next_turn)))
+        return get_view_noted(store, key, key_size, out);
+    const struct ms_quick_key quick = ms_quick_key(key, key_size);
+    const uint64_t hash = ms_quick_key_hash(&store->hasher, quick);
+    if (ms_track_follows(store, hash))
+        return get_view_noted(store, key, key_size, out);
+    return view_found(store, hot, reader, ms_quick_find_hashed(store, hot, quick, hash), key,
+                      key_size, out);
+}
+int ms_store_get_view(memstore *store, const void *key, size_t key_size, memstore_view *out)
+{
+    const ms_reader reader = ms_reader_current();
+    if (ms_unlikely(reader == 0) || ms_unlikely(!ms_reader_enter(reader)))
+        return get_view_first(store, key, key_size, out);
+    const uint64_t hot = ms_quick_hot(store);
+    if (ms_unlikely((hot & MS_HOT_USUAL) == 0) || ms_unlikely(!ms_is_quick_size(key_size))) {
+        if ((hot & MS_HOT_FOLLOWED_USUAL) != 0 && ms_is_quick_size(key_size))
+            return get_view_followed(store, key, key_size, out, hot, reader);
+        return leave_and_get_any_view(store, key, key_size, out);
+    }
+    ms_count_own(ms_quick_stripe(store, reader), MS_COUNT_READS, 1);
+    return view_found(store, hot, reader, ms_quick_find_usual(store, hot, key, key_size), key,
+                      key_size, out);
 }
 void ms_view_share(const memstore_view *view, memstore_view *out)
 {

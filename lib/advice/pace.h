@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* How many keys are followed: the share that was asked for, and more while they are few, for what
+ * single keys do cannot be told from others in a sample of some ten.
+ *
+ *     all keys --> 2048 of them --> the share that was asked for
+ *                       |
+ *                       `--> 512 of them, by turns with a pause
+ *
+ * All keys are followed at first, and the threshold is lowered, down to the share, while they are more
+ * than is enough. What is followed above the share has an allowance of references: some to begin with,
+ * and as many of those that there are as the share. When it is used up the threshold is lowered to
+ * where few are left, and those are followed for a while, then nothing for a while, so that in the long
+ * run a share of the references is in the sample, of whatever number of keys.
+ *
+ * What is done in a pause is left out of everything: a sample of time beside the one of keys. What
+ * comes after it counts as if it had come right after what was before. Each key can be off by that once
+ * in the references for which it is followed at a time.
+ *
+ * PA-1  The threshold is at the share or above, unless there is no room for as many keys. There is no
+ *       pause but above it.
+ * PA-2  Of `reads` reads, not more are in the sample than the allowance, as far as ms_pace_keep() is
+ *       called in time, or those of the share's keys. */
+#ifndef MS_ADVICE_PACE_H
+#define MS_ADVICE_PACE_H
+
+#include "advice/reuse.h"
+
+/* Keys: the error of a curve is then below two points on each of the shared traces (docs/advice.md). */
+#define MS_PACE_ENOUGH 2048
+/* Keys: with fewer a curve would be off by more, so they are followed by turns. */
+#define MS_PACE_FEW 512
+/* References in the sample that are not weighed against others: some 94 million instructions. */
+#define MS_PACE_ALLOWANCE 65536
+/* References for each key, from one pause to the next: what is off for the pause is one of them. */
+#define MS_PACE_RUN 16
+
+struct ms_pace {
+    double share;    /* of the keys, as asked for */
+    uint64_t least;  /* the same as a threshold */
+    uint64_t paused; /* the number of reads when the pause began */
+    uint64_t passed; /* reads in pauses that have ended */
+    bool pauses;
+};
+
+void ms_pace_init(struct ms_pace *pace, double share);
+/* Nothing was in the sample yet, and no reads were. */
+void ms_pace_forget(struct ms_pace *pace);
+/* Whether the share is not what decides, so that ms_pace_keep() is to be called. */
+static inline bool ms_pace_is_above(const struct ms_pace *pace, const struct ms_reuse *reuse)
+{
+    return reuse->threshold > pace->least || pace->pauses;
+}
+
+/* See to how many keys are followed, after so many reads of all keys and so many references in the
+ * sample. */
+void ms_pace_keep(struct ms_pace *pace, struct ms_reuse *reuse, uint64_t reads, uint64_t sampled);
+/* Of so many reads, those that were in no pause: what the sample is one of. */
+uint64_t ms_pace_reads(const struct ms_pace *pace, uint64_t reads);
+
+/* The threshold below which keys are followed now. */
+static inline uint64_t ms_pace_threshold(const struct ms_pace *pace, const struct ms_reuse *reuse)
+{
+    return pace->pauses ? 0 : reuse->threshold;
+}
+
+#endif

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* How many keys are followed, and what curves are worth that come of it. */
+#include "advice/pace.h"
+#include "exact.h"
+
+#include "util/hash.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define CAPACITY 16384
+/* References that a store notes before somebody sees to the pace. */
+#define AT_ONCE 64
+
+static struct ms_reuse reuse;
+static struct ms_pace pace;
+static uint64_t reads, sampled;
+static void *memory;
+
+static void open_pace(double share)
+{
+    memory = calloc(1, ms_reuse_bytes(CAPACITY));
+    ms_reuse_init(&reuse, CAPACITY, MS_REUSE_ALL, memory);
+    ms_pace_init(&pace, share);
+    reads = sampled = 0;
+}
+
+static void reference(uint64_t hash)
+{
+    reads++;
+    if ((uint32_t)hash < ms_pace_threshold(&pace, &reuse)) {
+        const uint32_t key = ms_reuse_key(&reuse, hash);
+
+        if (key != MS_REUSE_NONE) {
+            sampled++;
+            ms_reuse_read(&reuse, key, true);
+            ms_reuse_touch(&reuse, key, 1);
+        }
+    }
+    if (reads % AT_ONCE == 0)
+        ms_pace_keep(&pace, &reuse, reads, sampled);
+}
+
+static void reference_all(const uint64_t *stream, size_t n, uint64_t salt)
+{
+    for (size_t i = 0; i < n; i++)
+        reference(ms_mix64((stream[i] + 1) ^ salt));
+}
+
+static void read_in_turn(uint64_t keys, uint64_t n)
+{
+    for (uint64_t i = 0; i < n; i++)
+        reference(ms_mix64(i % keys + 1));
+}
+
+Test(pace, follows_all_keys_while_they_are_few)
+{
+    open_pace(0.01);
+    read_in_turn(MS_PACE_ENOUGH, 30000);
+    cr_assert_eq(reuse.threshold, MS_REUSE_ALL);
+    cr_assert_eq(sampled, 30000);
+    free(memory);
+}
+
+Test(pace, follows_the_share_where_that_is_enough)
+{
+    open_pace(0.01);
+    read_in_turn(1000000, 1000000);
+    cr_assert_eq(reuse.threshold, pace.least);
+    cr_assert_float_eq((double)reuse.count, 10000, 400);
+    cr_assert_not(ms_pace_is_above(&pace, &reuse));
+    free(memory);
+}
+
+Test(pace, follows_enough_keys_where_the_share_is_less)
+{
+    open_pace(0.0001);
+    read_in_turn(1000000, 1000000);
+    cr_assert_gt(reuse.threshold, pace.least);
+    cr_assert_leq(reuse.count, MS_PACE_ENOUGH);
+    cr_assert_gt(reuse.count, MS_PACE_ENOUGH / 2);
+    free(memory);
+}
+
+Test(pace, follows_few_keys_by_turns_when_the_allowance_is_used_up)
+{
+    open_pace(0.01);
+    read_in_turn(1000, 5000000);
+    cr_assert_leq(reuse.count, MS_PACE_FEW);
+    cr_assert_gt(reuse.count, MS_PACE_FEW / 2);
+    cr_assert_leq(sampled, MS_PACE_ALLOWANCE + reads / 100 + AT_ONCE);
+    /* It was not given up, either: the share is made use of but for one run. */
+    cr_assert_geq(sampled, MS_PACE_ALLOWANCE + reads / 100 - MS_PACE_FEW * MS_PACE_RUN);
+    free(memory);
+}
+
+Test(pace, knows_the_reads_that_were_in_no_pause)
+{
+    open_pace(0.01);
+    read_in_turn(100, 5000000);
+    const uint64_t followed = ms_pace_reads(&pace, reads);
+    cr_assert_leq(followed - sampled, AT_ONCE * 100, "%lu of %lu", (unsigned long)sampled,
+                  (unsigned long)followed);
+    free(memory);
+}
+
+Test(pace, has_its_allowance_anew_when_what_was_counted_is_forgotten)
+{
+    open_pace(0.01);
+    do
+        read_in_turn(100, AT_ONCE);
+    while (!pace.pauses);
+    reads = sampled = 0;
+    ms_pace_forget(&pace);
+    read_in_turn(100, 10000);
+    cr_assert_not(pace.pauses);
+    cr_assert_geq(sampled, 10000 - AT_ONCE);
+    cr_assert_eq(ms_pace_reads(&pace, reads), 10000 - AT_ONCE);
+    free(memory);
+}
+
+Test(pace, a_share_of_all_is_all_and_never_pauses)
+{
+    open_pace(1);
+    read_in_turn(1000, 300000);
+    cr_assert_eq(sampled, 300000);
+    free(memory);
+}
+
+/* ---- Recorded traces ---- */
+
+#define MOST 1000000
+#define SALTS 10
+#define SHARE 0.01
+
+/* Of several hashes: errors in points, least first. */
+struct errors {
+    double points[SALTS];
+    double sampled; /* the share of the references, on average */
+};
+
+static int compare(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+
+    return (x > y) - (x < y);
+}
+
+static struct errors errors_on(const uint64_t *stream, const struct test_exact *exact,
+                               bool keeps_pace)
+{
+    struct errors errors = {0};
+
+    for (uint64_t salt = 0; salt < SALTS; salt++) {
+        open_pace(SHARE);
+        if (!keeps_pace)
+            reuse.threshold = pace.least;
+        reference_all(stream, exact->references, salt == 0 ? 0 : ms_mix64(salt));
+        errors.points[salt] =
+            100 * test_exact_error(exact, &reuse.entries, (double)ms_pace_reads(&pace, reads));
+        errors.sampled += (double)sampled / (double)reads / SALTS;
+        free(memory);
+    }
+    qsort(errors.points, SALTS, sizeof *errors.points, compare);
+    return errors;
+}
+
+static void expect_on_trace(const char *name)
+{
+    size_t n;
+    uint64_t *stream = test_trace(name, MOST, &n);
+
+    if (stream == NULL) {
+        fprintf(stderr, "the trace %s is not here\n", name);
+        return;
+    }
+    struct test_exact exact = test_exact_of(stream, n);
+    const struct errors plain = errors_on(stream, &exact, false);
+    const struct errors paced = errors_on(stream, &exact, true);
+    const double median = paced.points[SALTS / 2], most = paced.points[SALTS * 9 / 10 - 1];
+    fprintf(stderr, "| `%s` | %zu | %zu | %.1f %% | %.2f, %.2f | %.2f, %.2f |\n", name, n,
+            exact.keys, 100 * paced.sampled, median, most, plain.points[SALTS / 2],
+            plain.points[SALTS * 9 / 10 - 1]);
+    cr_assert_lt(most, 2, "%s, nine in ten: %.2f points", name, most);
+    cr_assert_leq(paced.sampled, SHARE * 1.5 + (double)MS_PACE_ALLOWANCE / (double)n);
+    test_exact_free(&exact);
+    free(stream);
+}
+
+/* The table of docs/advice.md. */
+Test(pace, curves_are_within_two_points_on_recorded_traces, .timeout = 120)
+{
+    static const char *const traces[] = {"corda",       "orm-night", "web07",
+                                         "arc-OLTP",    "arc-P3",    "arcx-P3",
+                                         "lirs-multi1", "lirs-loop", "adapt-size"};
+
+    for (size_t i = 0; i < sizeof traces / sizeof *traces; i++)
+        expect_on_trace(traces[i]);
+}
