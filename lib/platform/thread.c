@@ -189,7 +189,8 @@ bool ms_thread_slots_claim(uint32_t n, uint32_t below, uint32_t *first)
     return claimed;
 }
 
-/* Threads that outlive the library must not run a destructor that is no longer mapped. */
+/* The shared library stays mapped, but what the static one is linked into may be unloaded: threads that
+ * outlive it must not run a destructor that is no longer mapped. */
 __attribute__((destructor)) static void forget_slot_key(void)
 {
     if (slot_key_made)

@@ -69,13 +69,26 @@ static int check_step(const struct ms_commit *commit, const struct ms_step *step
             return MEMSTORE_OK;
         if (!step->live)
             return MEMSTORE_ERR_KEY_NOT_FOUND;
-        return ms_found_instance(commit->store, &step->found) == step->instance ? MEMSTORE_OK
-                                                                                : MS_WRITE_AGAIN;
+        /* Prepared from this very entry, or from another one, or there was none then. */
+        return step->reserved_any &&
+                       ms_found_instance(commit->store, &step->found) == step->instance
+                   ? MEMSTORE_OK
+                   : MS_WRITE_AGAIN;
     }
     return MEMSTORE_ERR_INVALID_ARGUMENT;
 }
 
-/* Conditions are told in the order in which they were given, whatever the order of the locks. */
+static bool is_condition(const struct ms_op *op)
+{
+    return op->kind > MS_OP_UPDATE_TTL;
+}
+
+/* Conditions before operations, then as they were given, whatever the order of the locks. */
+static bool is_told_before(const struct ms_op *a, const struct ms_op *b)
+{
+    return is_condition(a) != is_condition(b) ? is_condition(a) : a < b;
+}
+
 static int check_all(struct ms_commit *commit)
 {
     int refusal = MEMSTORE_OK;
@@ -86,7 +99,8 @@ static int check_all(struct ms_commit *commit)
 
         find(commit, step);
         const int status = check_step(commit, step);
-        if (status != MEMSTORE_OK && (commit->refused == NULL || step->op < commit->refused)) {
+        if (status != MEMSTORE_OK &&
+            (commit->refused == NULL || is_told_before(step->op, commit->refused))) {
             commit->refused = step->op;
             refusal = status;
         }

@@ -58,7 +58,8 @@ static inline bool ms_step_stores(const struct ms_step *step)
 int ms_commit_plan(struct ms_commit *commit, memstore *store, const struct ms_op *ops, size_t n);
 void ms_commit_free(struct ms_commit *commit);
 
-/* Append what is to be stored. On failure nothing is left reserved. MS_WRITE_AGAIN never. */
+/* Append what is to be stored; nothing for a TTL change that meets no entry. On failure nothing is
+ * left reserved. MS_WRITE_AGAIN never. */
 int ms_commit_prepare(struct ms_commit *commit);
 /* Give up what was prepared. */
 void ms_commit_abandon(struct ms_commit *commit);

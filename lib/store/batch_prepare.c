@@ -38,8 +38,9 @@ static void draft_set(struct ms_commit *commit, struct ms_step *step, struct dra
     ms_rcu_read_unlock();
 }
 
-/* A TTL change rewrites the entry: a store into the old one could not be part of one instant. */
-static int draft_retimed(struct ms_commit *commit, struct ms_step *step, struct draft *draft)
+/* A TTL change rewrites the entry: a store into the old one could not be part of one instant. False
+ * when there is no live entry. */
+static bool draft_retimed(struct ms_commit *commit, struct ms_step *step, struct draft *draft)
 {
     memstore *store = commit->store;
     struct ms_found found;
@@ -63,38 +64,45 @@ static int draft_retimed(struct ms_commit *commit, struct ms_step *step, struct 
         step->life.expiry = draft->shape.expiry;
     }
     ms_rcu_read_unlock();
-    return live ? MEMSTORE_OK : MEMSTORE_ERR_KEY_NOT_FOUND;
+    return live;
+}
+
+/* Append what was drafted. */
+static int reserve_drafted(struct ms_commit *commit, struct ms_step *step, struct draft *draft)
+{
+    memstore *store = commit->store;
+    const memstore_key *key = &step->op->key;
+
+    draft->placement.ttl_class =
+        ms_ttl_class(draft->shape.expiry, commit->now, store->arena.ttl_classes);
+    const int status = ms_room_reserve(store, &draft->placement, &draft->shape, &step->reserved);
+    if (status != MEMSTORE_OK)
+        return status;
+    step->reserved_any = true;
+    commit->opened |= ms_room_was_opened_for(&step->reserved);
+    memcpy(step->reserved.key, key->data, key->size);
+    if (draft->shape.value_size != 0)
+        memcpy(step->reserved.key + key->size, draft->value, draft->shape.value_size);
+    ms_store_note_expiry(store, step->reserved.segment, draft->shape.expiry, commit->now);
+    return MEMSTORE_OK;
 }
 
 static int prepare_step(struct ms_commit *commit, struct ms_step *step)
 {
-    memstore *store = commit->store;
-    const memstore_key *key = &step->op->key;
     struct draft draft = {
-        .shape = {.key_size = (uint32_t)key->size},
+        .shape = {.key_size = (uint32_t)step->op->key.size},
         .placement = {.stripe = ms_thread_slot()},
     };
-    int status = MEMSTORE_OK;
 
-    if (step->op->kind == MS_OP_SET)
+    if (step->op->kind == MS_OP_SET) {
         draft_set(commit, step, &draft);
-    else
-        status = draft_retimed(commit, step, &draft);
+    } else if (!draft_retimed(commit, step, &draft)) {
+        /* Whether the batch is refused for that is told under the locks, after its conditions. */
+        return MEMSTORE_OK;
+    }
+    const int status = reserve_drafted(commit, step, &draft);
     if (status != MEMSTORE_OK)
         commit->refused = step->op;
-    if (status == MEMSTORE_OK) {
-        draft.placement.ttl_class =
-            ms_ttl_class(draft.shape.expiry, commit->now, store->arena.ttl_classes);
-        status = ms_room_reserve(store, &draft.placement, &draft.shape, &step->reserved);
-        step->reserved_any = status == MEMSTORE_OK;
-        commit->opened |= step->reserved_any && ms_room_was_opened_for(&step->reserved);
-    }
-    if (status == MEMSTORE_OK) {
-        memcpy(step->reserved.key, key->data, key->size);
-        if (draft.shape.value_size != 0)
-            memcpy(step->reserved.key + key->size, draft.value, draft.shape.value_size);
-        ms_store_note_expiry(store, step->reserved.segment, draft.shape.expiry, commit->now);
-    }
     if (draft.pinned != NULL)
         ms_segment_unpin(draft.pinned);
     return status;

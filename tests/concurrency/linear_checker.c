@@ -249,6 +249,60 @@ static void rejects_what_is_missed_before_its_expiry(void)
     check(LINEAR_IMPOSSIBLE);
 }
 
+/* A batch that lets key 0 live on and has a condition on key 1, then a look at key 0 after what was
+ * its time. */
+static struct history_op *retime_in_batch(enum history_expect expect, int status, uint64_t found)
+{
+    begin(2);
+    history.timed = true;
+    history.start[1] = 4;
+    set_for(0, 0, 5, 500, 1, 2);
+    struct history_op *const batch = add(0, HISTORY_COMMIT, 3, 4);
+    part(batch, 0, (struct history_part){.effect = HISTORY_RETIMES, .ttl = 2000});
+    part(batch, 1, (struct history_part){.expect = expect});
+    batch->status = status;
+    add(1, HISTORY_CLOCK, 5, 6)->clock = 1500;
+    get(0, 0, found, 7, 8);
+    history.ops[0][2].clock = 1500;
+    return batch;
+}
+
+static void rejects_a_batch_that_did_not_change_a_time(void)
+{
+    retime_in_batch(HISTORY_ANYTHING, MEMSTORE_OK, 5);
+    check(LINEAR_EXPLAINED);
+    retime_in_batch(HISTORY_ANYTHING, MEMSTORE_OK, 0);
+    check(LINEAR_IMPOSSIBLE);
+}
+
+static void rejects_a_refused_batch_that_changed_a_time(void)
+{
+    retime_in_batch(HISTORY_ABSENT, MEMSTORE_ERR_KEY_EXISTS, 0);
+    check(LINEAR_EXPLAINED);
+    retime_in_batch(HISTORY_ABSENT, MEMSTORE_ERR_KEY_EXISTS, 5);
+    check(LINEAR_IMPOSSIBLE);
+}
+
+static void rejects_a_change_of_time_of_nothing(void)
+{
+    retime_in_batch(HISTORY_ANYTHING, MEMSTORE_ERR_KEY_NOT_FOUND, 0);
+    check(LINEAR_IMPOSSIBLE);
+    struct history_op *batch = retime_in_batch(HISTORY_ANYTHING, MEMSTORE_OK, 0);
+    history.ops[0][0].parts[0] = (struct history_part){.effect = HISTORY_REMOVES};
+    check(LINEAR_IMPOSSIBLE);
+    batch->status = MEMSTORE_ERR_KEY_NOT_FOUND;
+    check(LINEAR_EXPLAINED);
+}
+
+static void rejects_a_change_of_time_told_before_a_condition(void)
+{
+    struct history_op *batch = retime_in_batch(HISTORY_ABSENT, MEMSTORE_ERR_KEY_NOT_FOUND, 0);
+    history.ops[0][0].parts[0] = (struct history_part){.effect = HISTORY_REMOVES};
+    check(LINEAR_IMPOSSIBLE);
+    batch->status = MEMSTORE_ERR_KEY_EXISTS;
+    check(LINEAR_EXPLAINED);
+}
+
 static void lets_entries_vanish_once_only_where_that_is_allowed(void)
 {
     begin(1);
@@ -296,6 +350,11 @@ static const struct test_case cases[] = {
      lets_a_batch_that_writes_nothing_pass_between_reads_of_many},
     {"rejects what is served after its expiry", rejects_what_is_served_after_its_expiry},
     {"rejects what is missed before its expiry", rejects_what_is_missed_before_its_expiry},
+    {"rejects a batch that did not change a time", rejects_a_batch_that_did_not_change_a_time},
+    {"rejects a refused batch that changed a time", rejects_a_refused_batch_that_changed_a_time},
+    {"rejects a change of time of nothing", rejects_a_change_of_time_of_nothing},
+    {"rejects a change of time told before a condition",
+     rejects_a_change_of_time_told_before_a_condition},
     {"lets entries vanish once, only where that is allowed",
      lets_entries_vanish_once_only_where_that_is_allowed},
 };

@@ -123,7 +123,8 @@ static enum ending run_with_fault(const struct planted *planted, uint64_t seed, 
     CHECK(child >= 0);
     if (child == 0) {
         ms_testing_plant(planted->fault);
-        const struct linear_result result = linear_run(planted->mix, seed, SECONDS_TO_FIND, file);
+        const struct linear_result result =
+            linear_run(planted->mix, seed, 0, SECONDS_TO_FIND, file);
         fflush(file);
         _exit(result.impossible ? 0 : 1);
     }
@@ -154,7 +155,7 @@ static void find(const struct planted *planted, uint64_t seed, FILE *file)
 /* Without the fault nothing is found, in a tenth of a second each. */
 static void find_nothing(const struct planted *planted, uint64_t seed)
 {
-    const struct linear_result result = linear_run(planted->mix, seed, 0.1, stderr);
+    const struct linear_result result = linear_run(planted->mix, seed, 0, 0.1, stderr);
 
     CHECK(result.histories > 0 && !result.impossible);
 }

@@ -88,6 +88,8 @@ static void plan_part(const struct linear_mix *mix, struct test_rng *rng, enum h
     if (kind == HISTORY_COMMIT) {
         if (test_one_in(rng, 4))
             part->effect = HISTORY_REMOVES;
+        else if (test_one_in(rng, 4))
+            part->effect = HISTORY_RETIMES;
         else if (test_one_in(rng, 6))
             part->effect = HISTORY_NO_EFFECT;
         if (test_one_in(rng, 8))

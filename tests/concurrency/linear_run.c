@@ -249,16 +249,17 @@ static void plan_block(struct test_rng *rng)
     }
 }
 
-/* Seconds for a machine so busy that threads hardly meet. */
+/* Seconds for a machine so busy that histories are few and threads hardly meet. */
 #define PATIENCE 60
 
-static void run_and_check(struct linear_result *result, double seconds, FILE *file)
+static void run_and_check(struct linear_result *result, uint64_t least, double seconds, FILE *file)
 {
     const double end = test_now() + seconds, latest = end + PATIENCE;
     struct test_rng rng = {seed};
 
     while (!result->impossible &&
-           (test_now() < end || (result->overlapping == 0 && test_now() < latest))) {
+           (test_now() < end ||
+            ((result->histories < least || result->overlapping == 0) && test_now() < latest))) {
         struct test_team team = {0};
 
         plan_block(&rng);
@@ -285,8 +286,8 @@ static memstore *open_store(void)
     return test_open_list(settings);
 }
 
-struct linear_result linear_run(const struct linear_mix *wanted, uint64_t new_seed, double seconds,
-                                FILE *file)
+struct linear_result linear_run(const struct linear_mix *wanted, uint64_t new_seed, uint64_t least,
+                                double seconds, FILE *file)
 {
     struct linear_result result = {0};
     struct test_team churners = {0};
@@ -308,7 +309,7 @@ struct linear_result linear_run(const struct linear_mix *wanted, uint64_t new_se
     preempt_start(PREEMPTION);
     atomic_store(&churn_stops, false);
     test_team_start(&churners, mix->churns, churn, NULL);
-    run_and_check(&result, seconds, file);
+    run_and_check(&result, least, seconds, file);
     atomic_store(&churn_stops, true);
     test_team_join(&churners);
     preempt_stop();
@@ -319,15 +320,22 @@ struct linear_result linear_run(const struct linear_mix *wanted, uint64_t new_se
     return result;
 }
 
+/* What each mix, and all of a program together, have to show. */
+#define LEAST_OF_MIX 100
+#define LEAST_OF_ALL 1000
+
 void linear_run_all(const struct linear_mix *mixes, size_t count, uint64_t seed_of_all,
                     double seconds)
 {
+    const uint64_t share = (LEAST_OF_ALL + count - 1) / count,
+                   least = share > LEAST_OF_MIX ? share : LEAST_OF_MIX;
+
     for (size_t i = 0; i < count; i++) {
         const struct linear_result result =
-            linear_run(&mixes[i], seed_of_all + i, seconds / (double)count, stderr);
+            linear_run(&mixes[i], seed_of_all + i, least, seconds / (double)count, stderr);
 
         CHECK(!result.impossible);
-        CHECK(result.histories > 0 && result.overlapping > 0);
+        CHECK(result.histories >= least && result.overlapping > 0);
         CHECK(result.undecided * 100 <= result.histories);
         printf("ok   %s: %" PRIu64 " histories, %" PRIu64 " with overlapping operations",
                mixes[i].name, result.histories, result.overlapping);

@@ -30,11 +30,13 @@ struct linear_result {
     bool impossible; /* one could not be explained; nothing was run after it */
 };
 
-/* Run for `seconds` or until one cannot be explained, which is then printed to `file`. */
-struct linear_result linear_run(const struct linear_mix *mix, uint64_t seed, double seconds,
-                                FILE *file);
+/* Run for `seconds`, and up to a minute longer until there are `least` histories and some overlap, or
+ * until one cannot be explained, which is then printed to `file`. */
+struct linear_result linear_run(const struct linear_mix *mix, uint64_t seed, uint64_t least,
+                                double seconds, FILE *file);
 
-/* Run all mixes, the seconds divided among them; ends the program when one cannot be explained. */
+/* Run all mixes, the seconds divided among them: 1,000 histories at least, and 100 of each. Ends the
+ * program when there are fewer or when one cannot be explained. */
 void linear_run_all(const struct linear_mix *mixes, size_t count, uint64_t seed, double seconds);
 
 #endif

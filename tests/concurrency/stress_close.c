@@ -12,6 +12,38 @@ static atomic_bool closed; /* some close() has returned */
 static atomic_uint closers_won;
 static atomic_uint_least64_t calls_served;
 
+static int commit_batch(const memstore_key *key)
+{
+    memstore_batch *batch = memstore_batch_new(store);
+
+    CHECK(batch != NULL);
+    CHECK_OK(memstore_batch_set(batch, key->data, key->size, "value", 5, 50));
+    CHECK_OK(memstore_batch_update_ttl(batch, "counter", 7, MEMSTORE_TTL_NONE));
+    const int status = memstore_batch_commit(batch);
+    memstore_batch_free(batch);
+    return status;
+}
+
+/* Calls that are at work on all of the store. */
+static int call_for_all(struct test_rng *rng)
+{
+    uint64_t count;
+
+    switch (test_below(rng, 5)) {
+    case 0:
+        return memstore_clear(store);
+    case 1:
+        return memstore_count_by_pattern(store, "close/1*", 8, &count);
+    case 2:
+        return memstore_maintain(store, 100);
+    case 3:
+        return memstore_compact(store, 0);
+    default:
+        return memstore_reconfigure(store, "performance.gc_percent",
+                                    test_one_in(rng, 2) ? "10" : "50");
+    }
+}
+
 /* One random call. */
 static int call(struct test_rng *rng)
 {
@@ -21,10 +53,10 @@ static int call(struct test_rng *rng)
     const memstore_key one = {key, size};
     const memstore_entry entry = {one, "value", 5, 50};
     memstore_view view;
-    uint64_t count;
+    int64_t sum;
     int status;
 
-    switch (test_below(rng, 12)) {
+    switch (test_below(rng, 14)) {
     case 0:
         return memstore_set_many(store, &entry, 1);
     case 1:
@@ -34,12 +66,11 @@ static int call(struct test_rng *rng)
     case 2:
         return memstore_delete(store, key, size);
     case 3:
-        return test_one_in(rng, 50) ? memstore_clear(store) : memstore_has(store, key, size);
+        return test_one_in(rng, 20) ? call_for_all(rng) : memstore_has(store, key, size);
     case 4:
-        return test_one_in(rng, 20) ? memstore_count_by_pattern(store, "close/1*", 8, &count)
-                                    : MEMSTORE_OK;
+        return memstore_increment(store, "counter", 7, 1, 0, MEMSTORE_TTL_NONE, &sum);
     case 5:
-        return test_one_in(rng, 20) ? memstore_maintain(store, 100) : MEMSTORE_OK;
+        return memstore_update_ttl(store, key, size, 30);
     case 6:
     case 7:
         status = memstore_get_view(store, key, size, &view);
@@ -48,8 +79,27 @@ static int call(struct test_rng *rng)
             memstore_view_release(&view);
         }
         return status;
+    case 8:
+        return commit_batch(&one);
+    case 9:
+        return memstore_set_async(store, key, size, "value", 5, 20);
     default:
         return memstore_set(store, key, size, "value", 5, (int64_t)test_below(rng, 40));
+    }
+}
+
+static bool is_served(int status)
+{
+    switch (status) {
+    case MEMSTORE_OK:
+    case MEMSTORE_ERR_KEY_NOT_FOUND:
+    case MEMSTORE_ERR_LOCK_TIMEOUT:
+    case MEMSTORE_ERR_TTL_EXPIRED:
+    case MEMSTORE_ERR_TTL_UPDATE_FAILED:
+    case MEMSTORE_ERR_MEMORY_FRAGMENTATION:
+        return true;
+    default:
+        return false;
     }
 }
 
@@ -66,8 +116,8 @@ static void keep_calling(unsigned number, void *context)
 
         if (status == MEMSTORE_ERR_CACHE_CLOSED)
             break;
-        CHECK(status == MEMSTORE_OK || status == MEMSTORE_ERR_KEY_NOT_FOUND ||
-              status == MEMSTORE_ERR_LOCK_TIMEOUT);
+        if (!is_served(status))
+            test_fail(__FILE__, __LINE__, "a call gave %s", memstore_status_name(status));
         CHECK(!was_closed || size == 0);
         served++;
     }

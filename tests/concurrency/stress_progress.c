@@ -2,6 +2,7 @@
 /* A thread is stopped for good at each point where one can be stopped, most with a lock in its
  * hands: every call that is documented to be lock-free completes all the same and gives the right
  * answer, and writers get a status in time. */
+#include "store/store.h"
 #include "support/clock.h"
 #include "support/stopper.h"
 #include "support/support.h"
@@ -321,6 +322,8 @@ static void fill(void)
     }
 }
 
+static bool was_tested[MS_POINT_COUNT];
+
 static void check_point(enum ms_testing_point point)
 {
     struct test_team team = {0};
@@ -352,6 +355,7 @@ static void check_point(enum ms_testing_point point)
     check_size();
     memstore_destroy(store);
     ms_testing_use_real_clock();
+    was_tested[point] = true;
 }
 
 static void reads_pass_a_writer_that_holds_the_lock(void)
@@ -447,6 +451,113 @@ static void reads_pass_a_save_that_holds_what_batches_leave(void)
     check_point_of_saving(MS_POINT_IMAGES_DONE);
 }
 
+/* ---- One batch, many shards ---- */
+
+/* A call with several keys: its status, and how many of them it found. */
+typedef int asking(const memstore_key *keys, size_t n, size_t *found);
+
+static int ask_get_many(const memstore_key *keys, size_t n, size_t *found)
+{
+    memstore_view views[KEYS];
+    const int status = memstore_get_many(store, keys, n, views, found);
+
+    memstore_view_release_many(views, n);
+    return status;
+}
+
+static int ask_has_many(const memstore_key *keys, size_t n, size_t *found)
+{
+    unsigned char present[KEYS];
+
+    return memstore_has_many(store, keys, n, present, found);
+}
+
+static void count_values(const memstore_view *views, size_t n, void *context)
+{
+    for (size_t i = 0; i < n; i++)
+        *(size_t *)context += views[i].data != NULL;
+}
+
+static int ask_read_many(const memstore_key *keys, size_t n, size_t *found)
+{
+    *found = 0;
+    return memstore_read_many(store, keys, n, count_values, found);
+}
+
+static asking *const ways_to_ask[] = {ask_get_many, ask_read_many, ask_has_many};
+
+static uint32_t shard_of(const memstore_key *key)
+{
+    return ms_index_shard_of(&store->index, ms_store_hash(store, key->data, key->size));
+}
+
+/* The keys outside of the batch's shards, which has the first ones. */
+static size_t keys_of_other_shards(const memstore_key *all, memstore_key *others)
+{
+    size_t count = 0;
+
+    for (unsigned i = BATCH; i < KEYS; i++) {
+        bool is_other = true;
+
+        for (unsigned k = 0; k < BATCH; k++)
+            is_other &= shard_of(&all[i]) != shard_of(&all[k]);
+        if (is_other)
+            others[count++] = all[i];
+    }
+    return count;
+}
+
+/* The shortest that such a call took. Other programs make some of them long. */
+static double quickest(asking *ask, const memstore_key *keys, size_t n, int wanted, double least)
+{
+    double quickest = PATIENCE;
+
+    for (unsigned i = 0; i < 10; i++) {
+        const double start = test_now();
+        size_t found;
+
+        CHECK_STATUS(ask(keys, n, &found), wanted);
+        const double took = test_now() - start;
+        CHECK(wanted != MEMSTORE_OK || found == n);
+        CHECK(took >= least);
+        quickest = took < quickest ? took : quickest;
+    }
+    return quickest;
+}
+
+/* A batch is stopped for good where none of it is visible yet. */
+static void reads_of_many_wait_for_batches_of_their_shards_alone(void)
+{
+    const double timeout = 0.02, microsecond = 1e-6;
+    char names[KEYS][32];
+    memstore_key all[KEYS], others[KEYS + 1];
+
+    store = test_open("shards=64", "performance.memory_limit=8MiB", "maintenance=manual",
+                      "performance.lock_timeout=20ms", NULL);
+    for (unsigned i = 0; i < KEYS; i++) {
+        set_one(i, "old");
+        all[i] = (memstore_key){names[i], key_of(i, names[i])};
+    }
+    const size_t count = keys_of_other_shards(all, others);
+    CHECK(count >= BATCH);
+    others[count] = all[0];
+    stop_at = MS_POINT_BATCH_PENDING;
+    test_stop_at(stop_at, be_stopped, NULL);
+    for (unsigned i = 0; i < TEST_COUNT_OF(ways_to_ask); i++) {
+        asking *const ask = ways_to_ask[i];
+
+        CHECK(quickest(ask, others, count, MEMSTORE_OK, 0) < timeout);
+        /* Those of the batch, or one of them. The library counts whole microseconds. */
+        CHECK(quickest(ask, all, BATCH, MEMSTORE_ERR_LOCK_TIMEOUT, timeout - microsecond) < 3);
+        CHECK(quickest(ask, others, count + 1, MEMSTORE_ERR_LOCK_TIMEOUT, timeout - microsecond) <
+              3);
+    }
+    test_let_go();
+    for (unsigned i = 0; i < TEST_COUNT_OF(ways_to_ask); i++)
+        CHECK(quickest(ways_to_ask[i], all, KEYS, MEMSTORE_OK, 0) < PATIENCE);
+    memstore_destroy(store);
+}
+
 int main(int argc, char **argv)
 {
     static const struct test_case cases[] = {
@@ -466,17 +577,21 @@ int main(int argc, char **argv)
          reads_pass_a_batch_that_has_switched_a_slot},
         {"reads_pass_a_growing_index", reads_pass_a_growing_index},
         {"reads_pass_a_reclaimer", reads_pass_a_reclaimer},
-        {"reads_pass_a_reclaimer", reads_pass_a_reclaimer_that_moves_an_entry},
+        {"reads_pass_a_reclaimer_that_moves_an_entry", reads_pass_a_reclaimer_that_moves_an_entry},
         {"reads_pass_a_writer_that_retires_a_segment", reads_pass_a_writer_that_retires_a_segment},
         {"reads_pass_a_writer_that_makes_room_in_the_queue",
          reads_pass_a_writer_that_makes_room_in_the_queue},
         {"reads_pass_a_save_that_holds_a_shard", reads_pass_a_save_that_holds_a_shard},
         {"reads_pass_a_save_that_holds_what_batches_leave",
          reads_pass_a_save_that_holds_what_batches_leave},
+        {"reads_of_many_wait_for_batches_of_their_shards_alone",
+         reads_of_many_wait_for_batches_of_their_shards_alone},
     };
-    /* A new point needs its case here. */
-    _Static_assert(TEST_COUNT_OF(cases) == MS_POINT_COUNT, "every point is tested");
+    const char *filter = argc > 1 ? argv[1] : NULL;
+    const int status = test_run_cases("stress_progress", cases, TEST_COUNT_OF(cases), filter);
 
-    return test_run_cases("stress_progress", cases, TEST_COUNT_OF(cases),
-                          argc > 1 ? argv[1] : NULL);
+    /* A new point needs its case here. */
+    for (unsigned point = 0; filter == NULL && point < MS_POINT_COUNT; point++)
+        CHECK(was_tested[point]);
+    return status;
 }

@@ -233,15 +233,21 @@ Test(batches, a_batch_mixes_operations_and_conditions)
 Test(batches, a_condition_that_does_not_hold_changes_nothing)
 {
     memstore_batch *batch = memstore_batch_new(store);
+    int64_t ttl;
 
     assert_ok(test_set(store, "a", "old", 0));
-    const uint64_t version = version_of("a");
+    assert_ok(test_set(store, "retimed", "old", 5000));
+    const uint64_t version = version_of("a"), untouched = version_of("retimed");
     assert_ok(add_set(batch, "b", "new"));
+    assert_ok(memstore_batch_update_ttl(batch, "retimed", 7, 1234));
     assert_ok(memstore_batch_expect_version(batch, "a", 1, version));
     assert_ok(test_set(store, "a", "other", 0));
     assert_status(memstore_batch_commit(batch), MEMSTORE_ERR_VERSION_MISMATCH);
     assert_holds(store, "a", "other");
     assert_holds(store, "b", NULL);
+    assert_ok(memstore_get_ttl(store, "retimed", 7, &ttl));
+    cr_assert_eq(ttl, 5000);
+    cr_assert_eq(version_of("retimed"), untouched);
     memstore_batch_free(batch);
 
     batch = memstore_batch_new(store);
@@ -401,6 +407,23 @@ Test(batches, the_first_condition_that_did_not_hold_is_told)
     assert_refused(batch, MEMSTORE_ERR_KEY_EXISTS, 11, "there");
     assert_ok(memstore_delete(store, "there", 5));
     assert_refused(batch, MEMSTORE_ERR_VERSION_MISMATCH, 13, "absent");
+    memstore_batch_free(batch);
+}
+
+/* Wherever it stands among them: a change of TTL that meets nothing is not a condition. */
+Test(batches, a_condition_is_told_before_a_ttl_that_cannot_be_changed)
+{
+    memstore_batch *batch = memstore_batch_new(store);
+
+    assert_ok(memstore_set(store, "there", 5, "1", 1, MEMSTORE_TTL_NONE));
+    assert_ok(memstore_batch_update_ttl(batch, "first", 5, 1000));
+    assert_ok(memstore_batch_expect_absent(batch, "there", 5));
+    assert_ok(memstore_batch_update_ttl(batch, "second", 6, 1000));
+    assert_refused(batch, MEMSTORE_ERR_KEY_EXISTS, 1, "there");
+    assert_ok(memstore_delete(store, "there", 5));
+    assert_refused(batch, MEMSTORE_ERR_KEY_NOT_FOUND, 0, "first");
+    assert_ok(memstore_set(store, "first", 5, "1", 1, MEMSTORE_TTL_NONE));
+    assert_refused(batch, MEMSTORE_ERR_KEY_NOT_FOUND, 2, "second");
     memstore_batch_free(batch);
 }
 

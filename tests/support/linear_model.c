@@ -91,15 +91,19 @@ static bool is_live(const struct linear_state *state, unsigned key)
 #define LIVE 1u
 #define DEAD 2u
 
+/* It has run out by now and may have been judged earlier in the same call. */
+static bool may_have_been_live(const struct linear_model *model, const struct history_op *op,
+                               const struct linear_state *state, unsigned key)
+{
+    return model->history->timed && state->value[key] != 0 && state->expiry[key] > op->clock;
+}
+
 static unsigned judgements(const struct linear_model *model, const struct history_op *op,
                            const struct linear_state *state, unsigned key)
 {
     if (is_live(state, key))
         return LIVE | (model->history->evicts ? DEAD : 0);
-    /* It has run out by now and may have been judged earlier in the same call. */
-    if (model->history->timed && state->value[key] != 0 && state->expiry[key] > op->clock)
-        return LIVE | DEAD;
-    return DEAD;
+    return may_have_been_live(model, op, state, key) ? LIVE | DEAD : DEAD;
 }
 
 void linear_vanish(struct linear_state *state, unsigned key)
@@ -135,8 +139,12 @@ static unsigned read_outcomes(const struct linear_model *model, const struct his
 
 /* ---- Writes that were refused ---- */
 
-/* How a part is met when its key is live, or is not. */
-static int status_of(const struct linear_model *model, const struct history_op *op,
+/* What is asked of a key before an operation is done: OK when it is met while the key is live, or
+ * is not, else the status. */
+typedef int demand(const struct linear_model *model, const struct history_op *op,
+                   const struct linear_state *state, unsigned key, bool live);
+
+static int condition(const struct linear_model *model, const struct history_op *op,
                      const struct linear_state *state, unsigned key, bool live)
 {
     const struct history_part *part = &op->parts[key];
@@ -156,43 +164,90 @@ static int status_of(const struct linear_model *model, const struct history_op *
     return holds ? MEMSTORE_OK : MEMSTORE_ERR_VERSION_MISMATCH;
 }
 
-static bool refuses(const struct linear_model *model, const struct history_op *op,
+/* A change of TTL needs an entry, whatever the conditions say. */
+static int something_to_retime(const struct linear_model *model, const struct history_op *op,
+                               const struct linear_state *state, unsigned key, bool live)
+{
+    (void)model;
+    (void)state;
+    return op->parts[key].effect != HISTORY_RETIMES || live ? MEMSTORE_OK
+                                                            : MEMSTORE_ERR_KEY_NOT_FOUND;
+}
+
+/* All conditions come before the first change of TTL. */
+static demand *const demands[] = {condition, something_to_retime};
+#define DEMANDS (sizeof demands / sizeof demands[0])
+
+static bool refuses(demand *asks, const struct linear_model *model, const struct history_op *op,
                     const struct linear_state *state, unsigned key, bool live)
 {
     if (op->kind == HISTORY_RETIME && op->status == MEMSTORE_ERR_TTL_EXPIRED)
         return !live && state->value[key] != 0;
-    return status_of(model, op, state, key, live) == op->status;
+    return asks(model, op, state, key, live) == op->status;
 }
 
-/* The first part that does not hold tells the status. */
+enum refusal { GOES_ON, REFUSED, CANNOT_BE };
+
+/* Whether one demand on one key refuses as the operation was refused. */
+static enum refusal refusal_by(demand *asks, const struct linear_model *model,
+                               const struct history_op *op, const struct linear_state *state,
+                               unsigned key, struct linear_state *after)
+{
+    const bool live = is_live(state, key);
+    /* What is judged of several keys is judged of one after the other. */
+    const bool was_live =
+        live || (op->kind == HISTORY_COMMIT && may_have_been_live(model, op, state, key));
+
+    if (refuses(asks, model, op, state, key, live) ||
+        refuses(asks, model, op, state, key, was_live))
+        return REFUSED;
+    if (model->history->evicts && live && refuses(asks, model, op, state, key, false)) {
+        linear_vanish(after, key);
+        return REFUSED;
+    }
+    return asks(model, op, state, key, live) == MEMSTORE_OK ||
+                   asks(model, op, state, key, was_live) == MEMSTORE_OK
+               ? GOES_ON
+               : CANNOT_BE;
+}
+
+/* The first demand that is not met tells the status. */
 static unsigned refusal_outcomes(const struct linear_model *model, const struct history_op *op,
                                  const struct linear_state *state, struct linear_state *after)
 {
     *after = *state;
-    for (unsigned k = 0; k < HISTORY_KEYS; k++) {
-        if ((op->keys >> k & 1) == 0)
+    for (unsigned i = 0; i < DEMANDS * HISTORY_KEYS; i++) {
+        const unsigned key = i % HISTORY_KEYS;
+
+        if ((op->keys >> key & 1) == 0)
             continue;
-        if (refuses(model, op, state, k, is_live(state, k)))
-            return 1;
-        if (model->history->evicts && is_live(state, k) && refuses(model, op, state, k, false)) {
-            linear_vanish(after, k);
-            return 1;
-        }
-        if (status_of(model, op, state, k, is_live(state, k)) != MEMSTORE_OK)
-            return 0;
+        const enum refusal refusal =
+            refusal_by(demands[i / HISTORY_KEYS], model, op, state, key, after);
+        if (refusal != GOES_ON)
+            return refusal == REFUSED;
     }
     return 0;
 }
 
 /* ---- Writes that have succeeded ---- */
 
+static bool is_met(const struct linear_model *model, const struct history_op *op,
+                   const struct linear_state *state, unsigned key, bool live)
+{
+    for (unsigned i = 0; i < DEMANDS; i++) {
+        if (demands[i](model, op, state, key, live) != MEMSTORE_OK)
+            return false;
+    }
+    return true;
+}
+
 static bool expectation_holds(const struct linear_model *model, const struct history_op *op,
                               const struct linear_state *state, unsigned key)
 {
     const unsigned judged = judgements(model, op, state, key);
 
-    return ((judged & LIVE) != 0 && status_of(model, op, state, key, true) == MEMSTORE_OK) ||
-           ((judged & DEAD) != 0 && status_of(model, op, state, key, false) == MEMSTORE_OK);
+    return ((judged & LIVE) != 0 && is_met(model, op, state, key, true)) ||
+           ((judged & DEAD) != 0 && is_met(model, op, state, key, false));
 }
 
 static bool expectations_hold(const struct linear_model *model, const struct history_op *op,

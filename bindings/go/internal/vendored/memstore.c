@@ -15066,10 +15066,20 @@ static int check_step(const struct ms_commit *commit, const struct ms_step *step
             return MEMSTORE_OK;
         if (!step->live)
             return MEMSTORE_ERR_KEY_NOT_FOUND;
-        return ms_found_instance(commit->store, &step->found) == step->instance ? MEMSTORE_OK
-                                                                                : MS_WRITE_AGAIN;
+        return step->reserved_any &&
+                       ms_found_instance(commit->store, &step->found) == step->instance
+                   ? MEMSTORE_OK
+                   : MS_WRITE_AGAIN;
     }
     return MEMSTORE_ERR_INVALID_ARGUMENT;
+}
+static bool is_condition(const struct ms_op *op)
+{
+    return op->kind > MS_OP_UPDATE_TTL;
+}
+static bool is_told_before(const struct ms_op *a, const struct ms_op *b)
+{
+    return is_condition(a) != is_condition(b) ? is_condition(a) : a < b;
 }
 static int check_all(struct ms_commit *commit)
 {
@@ -15079,7 +15089,8 @@ static int check_all(struct ms_commit *commit)
         struct ms_step *step = &commit->steps[i];
         store_batch_find(commit, step);
         const int status = check_step(commit, step);
-        if (status != MEMSTORE_OK && (commit->refused == NULL || step->op < commit->refused)) {
+        if (status != MEMSTORE_OK &&
+            (commit->refused == NULL || is_told_before(step->op, commit->refused))) {
             commit->refused = step->op;
             refusal = status;
         }
@@ -15537,7 +15548,7 @@ static void draft_set(struct ms_commit *commit, struct ms_step *step, struct dra
     draft->placement.access = entry.access;
     ms_rcu_read_unlock();
 }
-static int draft_retimed(struct ms_commit *commit, struct ms_step *step, struct draft *draft)
+static bool draft_retimed(struct ms_commit *commit, struct ms_step *step, struct draft *draft)
 {
     memstore *store = commit->store;
     struct ms_found found;
@@ -15560,36 +15571,39 @@ static int draft_retimed(struct ms_commit *commit, struct ms_step *step, struct 
         step->life.expiry = draft->shape.expiry;
     }
     ms_rcu_read_unlock();
-    return live ? MEMSTORE_OK : MEMSTORE_ERR_KEY_NOT_FOUND;
+    return live;
 }
-static int prepare_step(struct ms_commit *commit, struct ms_step *step)
+static int reserve_drafted(struct ms_commit *commit, struct ms_step *step, struct draft *draft)
 {
     memstore *store = commit->store;
     const memstore_key *key = &step->op->key;
+    draft->placement.ttl_class =
+        ms_ttl_class(draft->shape.expiry, commit->now, store->arena.ttl_classes);
+    const int status = ms_room_reserve(store, &draft->placement, &draft->shape, &step->reserved);
+    if (status != MEMSTORE_OK)
+        return status;
+    step->reserved_any = true;
+    commit->opened |= ms_room_was_opened_for(&step->reserved);
+    memcpy(step->reserved.key, key->data, key->size);
+    if (draft->shape.value_size != 0)
+        memcpy(step->reserved.key + key->size, draft->value, draft->shape.value_size);
+    ms_store_note_expiry(store, step->reserved.segment, draft->shape.expiry, commit->now);
+    return MEMSTORE_OK;
+}
+static int prepare_step(struct ms_commit *commit, struct ms_step *step)
+{
     struct draft draft = {
-        .shape = {.key_size = (uint32_t)key->size},
+        .shape = {.key_size = (uint32_t)step->op->key.size},
         .placement = {.stripe = ms_thread_slot()},
     };
-    int status = MEMSTORE_OK;
-    if (step->op->kind == MS_OP_SET)
+    if (step->op->kind == MS_OP_SET) {
         draft_set(commit, step, &draft);
-    else
-        status = draft_retimed(commit, step, &draft);
+    } else if (!draft_retimed(commit, step, &draft)) {
+        return MEMSTORE_OK;
+    }
+    const int status = reserve_drafted(commit, step, &draft);
     if (status != MEMSTORE_OK)
         commit->refused = step->op;
-    if (status == MEMSTORE_OK) {
-        draft.placement.ttl_class =
-            ms_ttl_class(draft.shape.expiry, commit->now, store->arena.ttl_classes);
-        status = ms_room_reserve(store, &draft.placement, &draft.shape, &step->reserved);
-        step->reserved_any = status == MEMSTORE_OK;
-        commit->opened |= step->reserved_any && ms_room_was_opened_for(&step->reserved);
-    }
-    if (status == MEMSTORE_OK) {
-        memcpy(step->reserved.key, key->data, key->size);
-        if (draft.shape.value_size != 0)
-            memcpy(step->reserved.key + key->size, draft.value, draft.shape.value_size);
-        ms_store_note_expiry(store, step->reserved.segment, draft.shape.expiry, commit->now);
-    }
     if (draft.pinned != NULL)
         ms_segment_unpin(draft.pinned);
     return status;
