@@ -78,7 +78,8 @@ static inline uint64_t ms_counts_from_to(const uint64_t counts[MS_COUNTERS], enu
 
 struct ms_counter_stripe {
     atomic_uint_least64_t counts[MS_COUNTERS];
-    atomic_uint writers; /* calls in flight that write: what closing waits for */
+    atomic_uint writers;       /* calls in flight that write: what closing waits for */
+    uint32_t views_until_pins; /* before `pins` is asked for again; the thread's alone */
     /* A read that finds as many counted is looked at more closely. Like counts */
     atomic_uint_least64_t next_turn;
     void *pins; /* the thread's row of segment/pins.h, once it has pinned; the thread's alone */
