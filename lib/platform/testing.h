@@ -26,8 +26,9 @@ enum ms_testing_point {
     MS_POINT_RECLAIMING,      /* a segment's entries are being removed or moved */
     MS_POINT_ENTRY_COPIED,    /* an entry was copied, to be moved, and its slot not changed yet */
     MS_POINT_RETIRING,        /* a segment that nothing refers to is about to go to limbo */
-    MS_POINT_CHUNK_MADE,      /* memory for queued writes is made and in no list yet */
-    MS_POINT_INTERVAL_NOTED,  /* a snapshot holds a shard and knows what of it to copy */
+    MS_POINT_POOL_LOCKED, /* the pool lock is held, to open a segment or to charge a row of pins */
+    MS_POINT_CHUNK_MADE,  /* memory for queued writes is made and in no list yet */
+    MS_POINT_INTERVAL_NOTED, /* a snapshot holds a shard and knows what of it to copy */
     MS_POINT_IMAGES_DONE, /* a snapshot holds what batches leave images in, and has seen to some */
     MS_POINT_COUNT
 };

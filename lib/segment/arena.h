@@ -285,8 +285,8 @@ uint32_t ms_arena_most_in_use(struct ms_arena *arena);
 bool ms_arena_has_limbo(struct ms_arena *arena, uint32_t least);
 bool ms_arena_has_waiting(struct ms_arena *arena);
 
-/* Charge a row of counts. False when the limit has no room for it. */
-bool ms_arena_charge_row(struct ms_arena *arena);
+/* Charge a row of counts. False when the limit has no room for it, or somebody holds the pool lock. */
+bool ms_arena_try_charge_row(struct ms_arena *arena);
 /* Bytes of the segments that are held in place. */
 uint64_t ms_arena_pinned(struct ms_arena *arena);
 

@@ -45,7 +45,8 @@ static inline struct ms_pin_row *ms_pin_row(const struct ms_arena *arena, uint32
     return (struct ms_pin_row *)(void *)(arena->pin_rows + (size_t)number * MS_PIN_ROW_SIZE);
 }
 
-/* The row of the calling thread, whose number it is, or NULL when there is none for it. */
+/* The row of the calling thread, whose number it is, or NULL when there is none for it; or when there is
+ * none yet, and the budget has no room for it or somebody holds the pool lock. Never waits. */
 struct ms_pin_row *ms_pin_own_row(struct ms_arena *arena, uint32_t number);
 
 /* Count a pin of the segment with this number in a row of one's own. In a read section, or where else the

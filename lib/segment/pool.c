@@ -87,6 +87,7 @@ struct ms_segment *ms_pool_open_segment(struct ms_arena *arena,
     struct ms_segment *segment = NULL;
 
     ms_mutex_lock(&arena->pool_lock);
+    ms_testing_reach(MS_POINT_POOL_LOCKED);
     if (arena->warm_count > withheld) {
         segment = ms_segment_pop(&arena->warm);
         arena->warm_count--;
@@ -103,9 +104,11 @@ struct ms_segment *ms_pool_open_segment(struct ms_arena *arena,
     return segment;
 }
 
-bool ms_arena_charge_row(struct ms_arena *arena)
+bool ms_arena_try_charge_row(struct ms_arena *arena)
 {
-    ms_mutex_lock(&arena->pool_lock);
+    if (!ms_mutex_try_lock(&arena->pool_lock))
+        return false;
+    ms_testing_reach(MS_POINT_POOL_LOCKED);
     const uint32_t missing =
         arena->reserve > arena->warm_count ? arena->reserve - arena->warm_count : 0;
     const bool charged = ms_budget_charge(&arena->budget, arena->pin_row_bytes,

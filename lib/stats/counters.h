@@ -81,7 +81,8 @@ struct ms_counter_stripe {
      * that reads write. */
     atomic_uint_least64_t next_turn;
     atomic_uint_least64_t counts[MS_COUNTERS];
-    atomic_uint writers; /* calls in flight that write: what closing waits for */
+    atomic_uint writers;       /* calls in flight that write: what closing waits for */
+    uint32_t views_until_pins; /* before `pins` is asked for again; the thread's alone */
     void *pins; /* the thread's row of segment/pins.h, once it has pinned; the thread's alone */
 } MS_ALIGNED(2 * MS_CACHE_LINE);
 

@@ -28,16 +28,30 @@ int64_t ms_store_unix_expiry(memstore *store, int64_t expiry)
     return expiry == MS_NEVER ? 0 : expiry + unix_offset(store);
 }
 
+/* A full store has no room for a row, and asking takes the pool lock: views that a thread takes until it
+ * asks again. */
+#define VIEWS_UNTIL_PINS 1024
+
+static struct ms_pin_row *row_of(memstore *store, struct ms_counter_stripe *own)
+{
+    if (own->pins != NULL)
+        return own->pins;
+    if (own->views_until_pins != 0) {
+        own->views_until_pins--;
+        return NULL;
+    }
+    own->views_until_pins = VIEWS_UNTIL_PINS - 1;
+    own->pins = ms_pin_own_row(&store->arena, ms_thread_slot());
+    return own->pins;
+}
+
 void *ms_store_pin(memstore *store, struct ms_segment *segment)
 {
     struct ms_counter_stripe *const own = ms_counters_own(&store->counters);
+    struct ms_pin_row *const row = own == NULL || segment->is_solo ? NULL : row_of(store, own);
 
-    if (own == NULL || segment->is_solo)
-        return ms_pin_take_shared(segment);
-    if (own->pins == NULL)
-        own->pins = ms_pin_own_row(&store->arena, ms_thread_slot());
-    return own->pins != NULL ? ms_pin_take(own->pins, (size_t)(segment - store->arena.segments))
-                             : ms_pin_take_shared(segment);
+    return row != NULL ? ms_pin_take(row, (size_t)(segment - store->arena.segments))
+                       : ms_pin_take_shared(segment);
 }
 
 void ms_view_of(memstore *store, const struct ms_found *found, memstore_view *out)

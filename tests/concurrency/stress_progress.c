@@ -116,6 +116,10 @@ static void be_stopped(void *context)
         CHECK_OK(memstore_set(store, "victim", 6, large, sizeof large, 0));
         delete_one("victim");
         break;
+    case MS_POINT_POOL_LOCKED:
+        /* Until the segment is full. */
+        CHECK_OK(memstore_set(store, "bulk", 4, large, 1000, 0));
+        break;
     case MS_POINT_RECLAIMING:
     case MS_POINT_ENTRY_COPIED:
         set_one(i % KEYS, "new");
@@ -246,15 +250,26 @@ static void ask_for_statistics(void)
     CHECK_OK(memstore_reset_stats(store));
 }
 
+/* Writers wait for a segment, size and statistics for the lists of segments: none of them is free of
+ * that lock. */
+static bool is_pool_locked(void)
+{
+    return stop_at == MS_POINT_POOL_LOCKED;
+}
+
 static void read_all(unsigned number, void *context)
 {
-    (void)number;
     (void)context;
+    /* The first view of one thread is of many keys. */
+    if (number == 0)
+        read_together();
     for (unsigned round = 0; round < 20; round++) {
         for (uint64_t key = 0; key < KEYS; key++)
             read_each_way(key);
         read_together();
         iterate();
+        if (is_pool_locked())
+            continue;
         CHECK(memstore_size(store) >= KEYS);
         ask_for_statistics();
     }
@@ -343,9 +358,11 @@ static void check_point(enum ms_testing_point point)
     CHECK(pthread_create(&watcher, NULL, watch, &done) == 0);
     memstore_view_release(&view);
     test_team_start(&team, 2, read_all, NULL);
-    test_team_start(&team, 1, write_all, NULL);
+    if (!is_pool_locked())
+        test_team_start(&team, 1, write_all, NULL);
     test_team_join(&team);
-    check_size();
+    if (!is_pool_locked())
+        check_size();
     atomic_store(&done, true);
     CHECK(pthread_join(watcher, NULL) == 0);
 
@@ -426,6 +443,11 @@ static void reads_pass_a_reclaimer_that_moves_an_entry(void)
 static void reads_pass_a_writer_that_retires_a_segment(void)
 {
     check_point(MS_POINT_RETIRING);
+}
+
+static void reads_pass_a_writer_that_holds_the_lists_of_segments(void)
+{
+    check_point(MS_POINT_POOL_LOCKED);
 }
 
 static void reads_pass_a_writer_that_makes_room_in_the_queue(void)
@@ -579,6 +601,8 @@ int main(int argc, char **argv)
         {"reads_pass_a_reclaimer", reads_pass_a_reclaimer},
         {"reads_pass_a_reclaimer_that_moves_an_entry", reads_pass_a_reclaimer_that_moves_an_entry},
         {"reads_pass_a_writer_that_retires_a_segment", reads_pass_a_writer_that_retires_a_segment},
+        {"reads_pass_a_writer_that_holds_the_lists_of_segments",
+         reads_pass_a_writer_that_holds_the_lists_of_segments},
         {"reads_pass_a_writer_that_makes_room_in_the_queue",
          reads_pass_a_writer_that_makes_room_in_the_queue},
         {"reads_pass_a_save_that_holds_a_shard", reads_pass_a_save_that_holds_a_shard},

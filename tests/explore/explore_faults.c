@@ -28,6 +28,12 @@ static const struct {
      "an entry is moved and its segment freed", "data race"},
     {"a segment is freed although it is pinned", MS_FAULT_PINS_IGNORED,
      "a segment is freed while it is viewed", "data race"},
+    {"a segment is freed although it is pinned in a row", MS_FAULT_PINS_IGNORED,
+     "a segment is freed while a thread with a row views it", "data race"},
+    {"a segment is freed although another thread is to release a view of it", MS_FAULT_PINS_IGNORED,
+     "a segment is freed while another thread releases a view of it", "data race"},
+    {"a segment is freed although a share of a view is held", MS_FAULT_PINS_IGNORED,
+     "a segment is freed while a view of it is shared", "data race"},
     {"get_many does not check that no batch came in between", MS_FAULT_UNCHECKED_READ_MANY,
      "a batch and a read of both", "history"},
     {"a batch switches its slots one by one", MS_FAULT_BATCH_WITHOUT_RECORD,
@@ -44,11 +50,17 @@ static const struct {
     const char *scenario;
     unsigned least;
 } orders[] = {
-    {"a key is overwritten", 2},                    /* the slot's store, and its load */
-    {"a table grows", 2},                           /* the shard's view, likewise */
-    {"a batch and single reads in turn", 2},        /* the commit word, likewise */
-    {"a batch and a read of both", 4},              /* the counts of batches, and the sequences */
-    {"a segment is freed while it is viewed", 2},   /* the end of a pin, and its discovery */
+    {"a key is overwritten", 2},                  /* the slot's store, and its load */
+    {"a table grows", 2},                         /* the shard's view, likewise */
+    {"a batch and single reads in turn", 2},      /* the commit word, likewise */
+    {"a batch and a read of both", 4},            /* the counts of batches, and the sequences */
+    {"a segment is freed while it is viewed", 2}, /* the end of a pin, and its discovery */
+    {"a segment is freed while a thread with a row views it",
+     4}, /* the slot, and `own`, likewise */
+    /* The slot, `others`, and how the view gets there */
+    {"a segment is freed while another thread releases a view of it", 6},
+    /* The same, `own`, and how it is told that there is a share */
+    {"a segment is freed while a view of it is shared", 10},
     {"a segment is emptied while it is sealed", 2}, /* its state, and the count of what is in it */
     {"a batch that removes what is beyond its home, and single reads in turn", 2}, /* overflow */
     {"a batch that frees a slot for another key, and single reads in turn", 2},    /* tags */

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#define REGION_SIZE ((size_t)64 << 20)
+#define REGION_SIZE ((size_t)128 << 20)
 /* Of one thread: what it allocates in a run is its own. */
 #define PRIVATE_SIZE ((size_t)1 << 20)
 #define SCRATCH_SIZE ((size_t)64 << 20)

@@ -2,6 +2,7 @@
 /* The lock-free parts of the engine, each with the fewest threads and calls that show it. */
 #include "scenarios.h"
 
+#include "handing.h"
 #include "setups.h"
 #include "steps.h"
 #include "support/support.h"
@@ -46,6 +47,29 @@ static const struct explore_scenario all[] = {
      .settings = ONE_SHARD,
      .setup = setup_sealed,
      .steps = {{SET(0, 2), OTHER(do_maintain)}, {VIEW(0)}}},
+    {.name = "a segment is freed while a thread with a row views it",
+     .settings = WITH_ROWS,
+     .setup = setup_rows,
+     .finish = end_pinned_while_held,
+     .steps = {{SET(0, 2), OTHER(do_harvest)}, {VIEW(0)}}},
+    {.name = "a segment is freed while a thread gets its row and views it",
+     .settings = WITH_ROWS,
+     .setup = setup_sealed,
+     .steps = {{SET(0, 2), OTHER(do_harvest)}, {VIEW(0)}}},
+    {.name = "a segment is freed while another thread releases a view of it",
+     .settings = WITH_ROWS,
+     .setup = setup_rows,
+     .finish = end_pinned_while_held,
+     .steps = {{SET(0, 2), OTHER(do_harvest)},
+               {OTHER(do_take_view)},
+               {OTHER(do_release_taken_view)}}},
+    {.name = "a segment is freed while a view of it is shared",
+     .settings = WITH_ROWS,
+     .setup = setup_rows,
+     .finish = end_pinned_while_held,
+     .steps = {{SET(0, 2), OTHER(do_harvest)},
+               {OTHER(do_take_view), OTHER(do_release_shared_view)},
+               {OTHER(do_share_taken_view)}}},
     {.name = "two who empty a segment",
      .settings = TWO_SHARDS,
      .setup = setup_both_sealed,

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "setups.h"
 
+#include "handing.h"
+#include "segment/pins.h"
 #include "store/store.h"
 #include "support/support.h"
 
@@ -93,6 +95,23 @@ void setup_sealed(memstore *store)
     store->arena.warm_keep = 0;
 }
 
+/* The same, in a store in which three threads have had views, and each has its row of pins since. */
+void setup_rows(memstore *store)
+{
+    const memstore_key name = explore_key(0);
+    memstore_view view;
+
+    setup_sealed(store);
+    for (uint32_t thread = 0; thread < 3; thread++) {
+        ms_thread_slot_plus_one = thread + 1;
+        CHECK_OK(memstore_get_view(store, name.data, name.size, &view));
+        memstore_view_release(&view);
+    }
+    ms_thread_slot_plus_one = 1;
+    CHECK(ms_load_relaxed(&store->arena.pin_rows_made) == 7);
+    handing_start();
+}
+
 /* The same with another entry in it that is dead. */
 void setup_half_dead(memstore *store)
 {
@@ -128,6 +147,15 @@ bool end_retired_when_empty(memstore *store)
             return false;
     }
     return true;
+}
+
+bool end_pinned_while_held(memstore *store)
+{
+    bool pinned = false;
+
+    for (uint32_t i = 0; i < store->arena.fresh; i++)
+        pinned |= ms_segment_is_pinned(&store->arena, &store->arena.segments[i]);
+    return pinned == handing_is_held() && end_retired_when_empty(store);
 }
 
 void do_maintain(memstore *store)

@@ -21,6 +21,7 @@ void setup_half_dead(memstore *store);
 void setup_one(memstore *store);
 void setup_sealed(memstore *store);
 void setup_solo(memstore *store);
+void setup_rows(memstore *store);
 void setup_used(memstore *store);
 
 void do_clear(memstore *store);
@@ -30,6 +31,7 @@ void do_harvest(memstore *store);
 void do_maintain(memstore *store);
 void do_seal(memstore *store);
 
+bool end_pinned_while_held(memstore *store);
 bool end_retired_when_empty(memstore *store);
 
 #endif

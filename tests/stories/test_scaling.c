@@ -481,6 +481,73 @@ Test(scaling, a_first_read_writes_the_entrys_mark, .signal = SIGSEGV, .disabled 
     read_protected(get_all);
 }
 
+/* ---- In a full store there are no counts to be had ---- */
+
+#define VIEWS 20000
+#define LARGE_ENTRIES 40000 /* of 1000 bytes */
+
+static atomic_uint pool_locks;
+
+static void count_pool_locks(enum ms_testing_point point, void *unused)
+{
+    (void)unused;
+    if (point == MS_POINT_POOL_LOCKED)
+        atomic_fetch_add(&pool_locks, 1);
+}
+
+static void set_large(unsigned from, unsigned to)
+{
+    unsigned char value[1000] = {7};
+
+    for (unsigned i = from; i < to; i++) {
+        char key[64];
+        assert_ok(memstore_set(store, key, key_of(i, key), value, sizeof value, 0));
+    }
+}
+
+/* Of the entry that was written last. */
+static void view_often(void)
+{
+    char key[64];
+    memstore_view view;
+    const size_t size = key_of(LARGE_ENTRIES - 1, key);
+
+    for (unsigned i = 0; i < VIEWS; i++) {
+        CHECK_OK(memstore_get_view(store, key, size, &view));
+        memstore_view_release(&view);
+    }
+}
+
+static struct ms_pin_row *own_pins(void)
+{
+    return ms_counters_own(&store->counters)->pins;
+}
+
+/* A thread asks for its counts seldom while it is refused them, and gets them when there is room. */
+Test(scaling, views_in_a_full_store_hardly_ever_lock_anything)
+{
+    store =
+        test_open("eviction=s3fifo", "performance.memory_limit=8MiB", "maintenance=manual", NULL);
+    struct ms_budget *const budget = &store->arena.budget;
+    set_large(0, LARGE_ENTRIES);
+    /* What is less than a segment may be more than a thread's counts. */
+    const uint64_t left = ms_budget_limit(budget) - ms_budget_charged(budget);
+    cr_assert(ms_budget_charge(budget, left, 0));
+
+    ms_testing_set_hook(count_pool_locks, NULL);
+    view_often();
+    ms_testing_set_hook(NULL, NULL);
+    cr_expect_null(own_pins());
+    cr_expect_leq(atomic_load(&pool_locks), VIEWS / 1000);
+
+    ms_budget_uncharge(budget, left);
+    assert_ok(memstore_clear(store));
+    set_large(LARGE_ENTRIES - 1, LARGE_ENTRIES);
+    view_often();
+    cr_expect_not_null(own_pins());
+    memstore_destroy(store);
+}
+
 /* ---- Threads have counters of their own ---- */
 
 #define THREADS 126

@@ -35,14 +35,16 @@ static void *release(void *taken)
     return NULL;
 }
 
-static void by_another_thread(void *(*what)(void *), void *taken)
+static void *by_another_thread(void *(*what)(void *), void *taken)
 {
     pthread_t other;
+    void *result;
 
     /* It is given another number than ours. */
     (void)ms_thread_slot();
     cr_assert_eq(pthread_create(&other, NULL, what, taken), 0);
-    pthread_join(other, NULL);
+    pthread_join(other, &result);
+    return result;
 }
 
 Test(pins, a_segment_is_pinned_until_each_pin_is_released)
@@ -181,6 +183,23 @@ Test(pins, without_room_in_the_limit_there_is_no_row)
     cr_assert_null(ms_pin_own_row(arena, ms_thread_slot()));
     ms_budget_uncharge(&arena->budget, left);
     cr_assert_not_null(ms_pin_own_row(arena, ms_thread_slot()));
+    room_close(arena);
+}
+
+static void *ask_for_row(void *arena)
+{
+    ms_reader_prepare();
+    return ms_pin_own_row(arena, ms_thread_slot());
+}
+
+Test(pins, who_holds_the_pool_lock_keeps_nobody_waiting_for_a_row)
+{
+    struct ms_arena *arena = room_open(16 * MIB);
+
+    ms_mutex_lock(&arena->pool_lock);
+    cr_assert_null(by_another_thread(ask_for_row, arena));
+    ms_mutex_unlock(&arena->pool_lock);
+    cr_assert_not_null(by_another_thread(ask_for_row, arena));
     room_close(arena);
 }
 

@@ -75,6 +75,7 @@ enum ms_testing_point {
     MS_POINT_RECLAIMING,
     MS_POINT_ENTRY_COPIED,
     MS_POINT_RETIRING,
+    MS_POINT_POOL_LOCKED,
     MS_POINT_CHUNK_MADE,
     MS_POINT_INTERVAL_NOTED,
     MS_POINT_IMAGES_DONE,
@@ -3399,7 +3400,7 @@ uint32_t ms_arena_available(struct ms_arena *arena);
 uint32_t ms_arena_most_in_use(struct ms_arena *arena);
 bool ms_arena_has_limbo(struct ms_arena *arena, uint32_t least);
 bool ms_arena_has_waiting(struct ms_arena *arena);
-bool ms_arena_charge_row(struct ms_arena *arena);
+bool ms_arena_try_charge_row(struct ms_arena *arena);
 uint64_t ms_arena_pinned(struct ms_arena *arena);
 typedef void (*ms_segment_fn)(struct ms_segment *segment, void *context);
 void ms_arena_each(struct ms_arena *arena, ms_segment_fn fn, void *context);
@@ -4333,7 +4334,7 @@ struct ms_pin_row *ms_pin_own_row(struct ms_arena *arena, uint32_t number)
         return NULL;
     struct ms_pin_row *const row = ms_pin_row(arena, number);
     if (ms_load_relaxed(&row->owner) == 0) {
-        if (!ms_arena_charge_row(arena))
+        if (!ms_arena_try_charge_row(arena))
             return NULL;
         ms_store_relaxed(&row->owner, number + 1);
         ms_or_relaxed(&arena->pin_rows_made, UINT64_C(1) << number);
@@ -4427,6 +4428,7 @@ struct ms_segment *ms_pool_open_segment(struct ms_arena *arena,
     const uint32_t withheld = placement->privileged ? 0 : arena->reserve;
     struct ms_segment *segment = NULL;
     ms_mutex_lock(&arena->pool_lock);
+    ms_testing_reach(MS_POINT_POOL_LOCKED);
     if (arena->warm_count > withheld) {
         segment = ms_segment_pop(&arena->warm);
         arena->warm_count--;
@@ -4442,9 +4444,11 @@ struct ms_segment *ms_pool_open_segment(struct ms_arena *arena,
     ms_mutex_unlock(&arena->pool_lock);
     return segment;
 }
-bool ms_arena_charge_row(struct ms_arena *arena)
+bool ms_arena_try_charge_row(struct ms_arena *arena)
 {
-    ms_mutex_lock(&arena->pool_lock);
+    if (!ms_mutex_try_lock(&arena->pool_lock))
+        return false;
+    ms_testing_reach(MS_POINT_POOL_LOCKED);
     const uint32_t missing =
         arena->reserve > arena->warm_count ? arena->reserve - arena->warm_count : 0;
     const bool charged = ms_budget_charge(&arena->budget, arena->pin_row_bytes,
@@ -8501,6 +8505,7 @@ struct ms_counter_stripe {
     atomic_uint_least64_t next_turn;
     atomic_uint_least64_t counts[MS_COUNTERS];
     atomic_uint writers;
+    uint32_t views_until_pins;
     void *pins;
 } MS_ALIGNED(2 * MS_CACHE_LINE);
 struct ms_counters {
@@ -24647,15 +24652,25 @@ int64_t ms_store_unix_expiry(memstore *store, int64_t expiry)
 {
     return expiry == MS_NEVER ? 0 : expiry + unix_offset(store);
 }
+#define VIEWS_UNTIL_PINS 1024
+static struct ms_pin_row *row_of(memstore *store, struct ms_counter_stripe *own)
+{
+    if (own->pins != NULL)
+        return own->pins;
+    if (own->views_until_pins != 0) {
+        own->views_until_pins--;
+        return NULL;
+    }
+    own->views_until_pins = VIEWS_UNTIL_PINS - 1;
+    own->pins = ms_pin_own_row(&store->arena, ms_thread_slot());
+    return own->pins;
+}
 void *ms_store_pin(memstore *store, struct ms_segment *segment)
 {
     struct ms_counter_stripe *const own = ms_counters_own(&store->counters);
-    if (own == NULL || segment->is_solo)
-        return ms_pin_take_shared(segment);
-    if (own->pins == NULL)
-        own->pins = ms_pin_own_row(&store->arena, ms_thread_slot());
-    return own->pins != NULL ? ms_pin_take(own->pins, (size_t)(segment - store->arena.segments))
-                             : ms_pin_take_shared(segment);
+    struct ms_pin_row *const row = own == NULL || segment->is_solo ? NULL : row_of(store, own);
+    return row != NULL ? ms_pin_take(row, (size_t)(segment - store->arena.segments))
+                       : ms_pin_take_shared(segment);
 }
 void ms_view_of(memstore *store, const struct ms_found *found, memstore_view *out)
 {
