@@ -3843,9 +3843,9 @@ void ms_arena_keep_warm(struct ms_arena *arena, uint32_t keep)
 uint64_t ms_arena_solo_threshold(const struct ms_arena *arena)
 {
     const uint64_t quarter = (uint64_t)1 << (arena->segment_shift - 2);
+    const uint64_t half = (uint64_t)1 << (arena->segment_shift - 1);
     const uint64_t floor = 4 * MS_PAGE_SIZE;
-    const uint64_t whole = ms_arena_segment_size(arena) - MS_ARENA_EMPTY_BYTES;
-    return quarter >= floor ? quarter : whole < floor ? whole : floor;
+    return quarter >= floor ? quarter : half < floor ? half : floor;
 }
 static void each_of(struct ms_segment *first, ms_segment_fn fn, void *context)
 {
