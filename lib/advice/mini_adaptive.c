@@ -52,8 +52,10 @@ static void take_from(struct ms_mini *mini, enum ms_mini_where where)
     const struct ms_subject entry = {ms_mix64(key), link->size, link->uses};
     const struct ms_sizing sizing = sizing_of(mini);
     const bool small = where == MS_MINI_SMALL;
+    const uint64_t beside = mini->lists[MS_MINI_SMALL].bytes - (small ? link->size : 0);
     unsigned access;
 
+    ms_learned_weigh(&mini->learned, beside, mini->held_bytes);
     if (small ? ms_adapt_keeps_small(&mini->learned, &sizing, &entry, &access)
               : ms_adapt_keeps_main(&mini->learned, &sizing, &entry, &access)) {
         link->uses = (uint8_t)access;

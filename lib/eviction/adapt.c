@@ -13,12 +13,12 @@
 #define STEPS_A_TURN 10
 /* What the last step saw counts this much in the next. */
 #define KEPT_A_STEP 0.8
-/* Keys that come back, of those dropped, at which half of a step is taken. */
-#define HALF_CONFIDENT 0.02
-
-/* How many times the rate of the main queue makes one use promote, and no longer does. */
-#define PROMOTES_FROM 1.5
-#define PROMOTES_UNTIL 1.2
+/* Keys that come back, of those dropped, at which half of a step is taken; and how many more it takes
+ * where they are few, of which one more or less is chance. */
+#define HALF_CONFIDENT 0.03
+#define CHANCE 3
+/* The small queue gives way from so many times its share on. */
+#define GIVES_WAY_FROM 2
 
 /* While the small queue has this much, and what is written was missed before, recency counts. */
 #define SMALL_SHARE_OF_RECENCY 0.45
@@ -28,7 +28,9 @@
 /* So many of the store's keys, taken to have been dropped and not to have come back, let what was
  * seen long ago fade where nothing is dropped any more. */
 #define FADING 0.01
-/* How many times the worth of the main queue makes more than one use promote, and no longer does. */
+/* How many times the worth of the main queue makes one use promote, and no longer does; and more. */
+#define ONE_PROMOTES_FROM 2
+#define ONE_PROMOTES_UNTIL 1.6
 #define MORE_PROMOTE_FROM 2.4
 #define MORE_PROMOTE_UNTIL 2
 /* What comes back must promise so many times the worth of the main queue; and more if that has dropped
@@ -114,7 +116,7 @@ static void adjust_share(struct ms_learned *learned, bool asked)
     const double main = rate_of(learned, MS_GHOST_MAIN);
     const double returned = small_returned + learned->returned_lately[MS_GHOST_MAIN];
     const double dropped = small_dropped + learned->dropped_lately[MS_GHOST_MAIN];
-    const double confidence = returned / (returned + HALF_CONFIDENT * dropped);
+    const double confidence = returned / (returned + HALF_CONFIDENT * dropped + CHANCE);
     const double most = asked ? SMALL_SHARE_MOST : SMALL_SHARE_MOST_UNASKED;
     double step = asked ? -DRIFT : DRIFT_UNASKED * (1 - confidence);
 
@@ -137,17 +139,22 @@ static double worth_of(const struct ms_learned *learned, enum ms_ghost_kind kind
     return worth->returned / (worth->ages + MS_GHOST_AGES * (away + FADING * (double)keys));
 }
 
+/* Whether keys of this kind are worth so many times what the main queue drops. */
+static bool is_worth_promoting(const struct ms_learned *learned, enum ms_ghost_kind kind,
+                               uint64_t keys, double least)
+{
+    return worth_of(learned, kind, keys) >= least * worth_of(learned, MS_GHOST_MAIN, keys);
+}
+
 static void adjust_promotion(struct ms_learned *learned, uint64_t keys)
 {
-    const double one_from = learned->one_use_promotes ? PROMOTES_UNTIL : PROMOTES_FROM;
-    const double more_from = learned->more_uses_promote ? MORE_PROMOTE_UNTIL : MORE_PROMOTE_FROM;
+    const double one = learned->one_use_promotes ? ONE_PROMOTES_UNTIL : ONE_PROMOTES_FROM;
+    const double more = learned->more_uses_promote ? MORE_PROMOTE_UNTIL : MORE_PROMOTE_FROM;
 
     if (learned->dropped_lately[MS_GHOST_USED_ONCE] >= TELLING)
-        learned->one_use_promotes =
-            rate_of(learned, MS_GHOST_USED_ONCE) > one_from * rate_of(learned, MS_GHOST_MAIN);
+        learned->one_use_promotes = is_worth_promoting(learned, MS_GHOST_USED_ONCE, keys, one);
     if (learned->dropped_lately[MS_GHOST_USED_OFTEN] >= TELLING)
-        learned->more_uses_promote = worth_of(learned, MS_GHOST_USED_OFTEN, keys) >=
-                                     more_from * worth_of(learned, MS_GHOST_MAIN, keys);
+        learned->more_uses_promote = is_worth_promoting(learned, MS_GHOST_USED_OFTEN, keys, more);
 }
 
 /* The age at which a key has been away for so long that it promises no more than this. */
@@ -187,6 +194,11 @@ void ms_learned_look(struct ms_learned *learned, uint64_t keys, uint64_t misses)
     learned->misses = misses;
     adjust_promotion(learned, keys);
     adjust_returning(learned, keys);
+}
+
+void ms_learned_weigh(struct ms_learned *learned, uint64_t small, uint64_t all)
+{
+    learned->small_gives_way = (double)small > GIVES_WAY_FROM * learned->small_share * (double)all;
 }
 
 /* ---- Judging ---- */
@@ -230,6 +242,8 @@ bool ms_adapt_keeps_small(const struct ms_learned *learned, const struct ms_sizi
     *access = credit;
     if (uses > entry->access)
         return uses > 1 || is_used_enough(learned, entry->hash, uses);
+    if (learned->small_gives_way)
+        return !is_too_large(sizing, entry->size, 1);
     return is_used_enough(learned, entry->hash, uses) && !is_too_large(sizing, entry->size, uses);
 }
 

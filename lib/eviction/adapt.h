@@ -12,12 +12,14 @@
  *                nothing comes back it shrinks slowly. But where most of what is written was not
  *                asked for before, nothing would come back if it were missed: then the small queue
  *                grows to nearly all of the store, and what was written last is kept.
+ *                A small queue that holds much more than its share, because nothing of it is
+ *                promoted, gives way: what is oldest in it goes to the main queue as it is.
  *   worth        How often a place in the main queue would be used by a key of a kind, if the keys of
  *                that kind had been kept when they were dropped: how many came back, by how long they
  *                and the others would have taken room. The worth of what the main queue drops is what
  *                others have to be better than.
- *   promotion    What was used once in the small queue is kept, too, while it comes back clearly
- *                more often than what the main queue drops for it. One key in eight, by its hash,
+ *   promotion    What was used once in the small queue is kept, too, while it is clearly worth
+ *                more than what the main queue drops for it. One key in eight, by its hash,
  *                is not, or there would be nothing to learn from. What was used more often is kept
  *                unless what the main queue drops for it is worth as much, as where uses come in
  *                bursts; one key in sixteen tells.
@@ -72,7 +74,8 @@ struct ms_worth {
 };
 
 struct ms_learned {
-    double small_share; /* of the store, for the small queue; reclaim lock, like the rest */
+    double small_share;   /* of the store, for the small queue; reclaim lock, like the rest */
+    bool small_gives_way; /* as of the segment that is being emptied */
     bool one_use_promotes;
     bool more_uses_promote;
     struct ms_worth worth[MS_GHOST_KINDS];
@@ -95,6 +98,10 @@ void ms_learned_init(struct ms_learned *learned);
 /* Before a victim is chosen: the store has so many keys, and so many of its reads have missed. Learns
  * when a tenth as many keys have been dropped. */
 void ms_learned_look(struct ms_learned *learned, uint64_t keys, uint64_t misses);
+
+/* Before entries of the small queue are judged: beside what is judged it has so many bytes of all that
+ * there are. */
+void ms_learned_weigh(struct ms_learned *learned, uint64_t small, uint64_t all);
 
 /* Uses that an entry is given credit for: one for half the mean size, two for a quarter. */
 static inline unsigned ms_adapt_credit(const struct ms_sizing *sizing, uint64_t size)

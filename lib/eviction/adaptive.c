@@ -29,12 +29,26 @@ static enum ms_queue queue_for(struct ms_eviction *eviction, struct ms_subject *
     return MS_QUEUE_MAIN;
 }
 
+/* What the small queue holds beside the one that is about to be emptied, which may have left its list. */
+static void weigh_small(struct ms_eviction *eviction, const struct ms_segment *segment)
+{
+    const uint64_t used = ms_load_relaxed(&segment->used);
+    uint64_t small, main;
+
+    ms_eviction_queue_bytes(eviction, &small, &main);
+    ms_learned_weigh(&eviction->learned, small > used ? small - used : 0, small + main);
+}
+
 static struct ms_segment *victim(struct ms_eviction *eviction)
 {
     const uint64_t keys = ms_ghost_capacity(&eviction->ghost) * 100 / MS_ADAPT_GHOST_PERCENT;
 
     ms_learned_look(&eviction->learned, keys, eviction->misses);
-    return ms_eviction_oldest_by_share(eviction, eviction->learned.small_share);
+    struct ms_segment *segment =
+        ms_eviction_oldest_by_share(eviction, eviction->learned.small_share);
+    if (segment != NULL && ms_load_relaxed(&segment->queue) == MS_QUEUE_NEW)
+        weigh_small(eviction, segment);
+    return segment;
 }
 
 static struct ms_verdict judge(struct ms_eviction *eviction, const struct ms_segment *victim,

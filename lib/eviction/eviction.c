@@ -30,9 +30,10 @@ struct ms_segment *ms_eviction_oldest(struct ms_eviction *eviction, enum ms_list
     return segment;
 }
 
-/* Bytes in each list's sealed segments. */
-static void list_bytes(struct ms_arena *arena, uint64_t *small, uint64_t *main)
+void ms_eviction_queue_bytes(struct ms_eviction *eviction, uint64_t *small, uint64_t *main)
 {
+    struct ms_arena *arena = eviction->arena;
+
     ms_mutex_lock(&arena->pool_lock);
     *small = arena->lists[MS_LIST_NEW].bytes;
     *main = arena->lists[MS_LIST_MAIN].bytes;
@@ -43,7 +44,7 @@ struct ms_segment *ms_eviction_oldest_by_share(struct ms_eviction *eviction, dou
 {
     uint64_t small, main;
 
-    list_bytes(eviction->arena, &small, &main);
+    ms_eviction_queue_bytes(eviction, &small, &main);
     const bool small_first = (double)small > share * (double)(small + main);
     struct ms_segment *segment =
         ms_eviction_oldest(eviction, small_first ? MS_LIST_NEW : MS_LIST_MAIN);
@@ -56,7 +57,7 @@ void ms_eviction_inform(struct ms_eviction *eviction, uint64_t entries, uint64_t
 {
     uint64_t small, main;
 
-    list_bytes(eviction->arena, &small, &main);
+    ms_eviction_queue_bytes(eviction, &small, &main);
     eviction->misses = misses;
     ms_store_relaxed(&eviction->mean_size, entries != 0 ? (small + main) / entries : 0);
 }

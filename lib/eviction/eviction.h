@@ -149,6 +149,8 @@ MS_ALWAYS_INLINE void ms_eviction_touch(enum ms_touch touch, struct ms_eviction 
 /* `accesses` more reads and writes have happened (for policies that stamp). */
 void ms_eviction_tick(struct ms_eviction *eviction, uint64_t accesses);
 
+/* Bytes in the sealed segments of the small queue, and of the main queue. */
+void ms_eviction_queue_bytes(struct ms_eviction *eviction, uint64_t *small, uint64_t *main);
 /* The oldest sealed segment of a list that can be reclaimed now: nobody writes to it or holds a
  * view of it. */
 struct ms_segment *ms_eviction_oldest(struct ms_eviction *eviction, enum ms_list list);

@@ -248,12 +248,13 @@ uint64_t ms_arena_solo_threshold(const struct ms_arena *arena)
     /* An entry of s bytes in a segment of G wastes some s / 2 of every G, that is s * s / 2G for
      * itself; in a packed run half a unit and the segment's record. Less than that from a tenth of
      * a segment on or so, but then its memory comes from the system and goes back each time: about a
-     * quarter of a segment, unless segments are small themselves. */
+     * quarter of a segment, unless segments are small themselves; and half of one at most, for above
+     * that each would have one to itself. */
     const uint64_t quarter = (uint64_t)1 << (arena->segment_shift - 2);
+    const uint64_t half = (uint64_t)1 << (arena->segment_shift - 1);
     const uint64_t floor = 4 * MS_PAGE_SIZE;
-    const uint64_t whole = ms_arena_segment_size(arena) - MS_ARENA_EMPTY_BYTES;
 
-    return quarter >= floor ? quarter : whole < floor ? whole : floor;
+    return quarter >= floor ? quarter : half < floor ? half : floor;
 }
 
 static void each_of(struct ms_segment *first, ms_segment_fn fn, void *context)

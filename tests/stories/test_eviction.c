@@ -40,6 +40,20 @@ Test(eviction, a_loop_larger_than_the_store_finds_part_of_itself)
     cr_assert_lt(loop_hit_ratio("eviction=lru", (uint64_t)3 * FITS), 0.05);
 }
 
+Test(eviction, entries_of_more_than_half_a_segment_do_not_have_one_each)
+{
+    memstore *store = test_open("performance.memory_limit=1MiB", "maintenance=manual", NULL);
+    static char value[10000];
+
+    for (uint64_t key = 0; key < 500; key++)
+        assert_ok(memstore_set(store, &key, sizeof key, value, sizeof value, 0));
+    memstore_stats stats = {.struct_size = sizeof stats};
+    assert_ok(memstore_get_stats(store, &stats));
+    cr_assert_gt(stats.entries * sizeof value, (1 << 20) * 85 / 100, "%llu",
+                 (unsigned long long)stats.entries);
+    memstore_destroy(store);
+}
+
 Test(eviction, a_scan_does_not_push_out_what_is_used)
 {
     memstore *store = test_open(LIMIT, "maintenance=manual", NULL);

@@ -273,6 +273,25 @@ Test(adaptive, who_holds_more_than_its_share_is_evicted_from)
     cr_assert_eq(ms_policy_adaptive.victim(&eviction), new_segment);
 }
 
+Test(adaptive, a_small_queue_far_above_its_share_gives_way_to_the_main_one)
+{
+    for (int i = 0; i < 30; i++)
+        seal_segment(MS_QUEUE_MAIN);
+    cr_assert_eq(ms_policy_adaptive.victim(&eviction), main_segment, "it is within its share");
+    seal_segment(MS_QUEUE_NEW);
+    eviction.learned.small_share = 0.03;
+    cr_assert_eq(ms_policy_adaptive.victim(&eviction), new_segment);
+    cr_assert_not(judge(new_segment, hash_of(1), 500, 0).keep, "a little more than its share");
+    eviction.learned.small_share = 0.01;
+    cr_assert_eq(ms_policy_adaptive.victim(&eviction), new_segment);
+    const struct ms_verdict verdict = judge(new_segment, hash_of(1), 500, 0);
+    cr_assert(verdict.keep);
+    cr_assert_eq(verdict.queue, MS_QUEUE_MAIN);
+    cr_assert_eq(verdict.access, 0);
+    ms_store_relaxed(&eviction.mean_size, 100);
+    cr_assert_not(judge(new_segment, hash_of(1), 500, 0).keep, "what is too large goes");
+}
+
 /* Of some keys, how many are kept when they were used once in the small queue. */
 static int kept_of_hundred(void)
 {
@@ -292,8 +311,7 @@ static void drop_used_once(int small_percent, int main_percent)
     }
 }
 
-Test(adaptive,
-     one_use_promotes_while_such_entries_come_back_more_often_than_those_of_the_main_queue)
+Test(adaptive, one_use_promotes_while_such_entries_are_worth_more_than_those_of_the_main_queue)
 {
     make_ghost();
     cr_assert_eq(kept_of_hundred(), 0);

@@ -3884,9 +3884,9 @@ void ms_arena_keep_warm(struct ms_arena *arena, uint32_t keep)
 uint64_t ms_arena_solo_threshold(const struct ms_arena *arena)
 {
     const uint64_t quarter = (uint64_t)1 << (arena->segment_shift - 2);
+    const uint64_t half = (uint64_t)1 << (arena->segment_shift - 1);
     const uint64_t floor = 4 * MS_PAGE_SIZE;
-    const uint64_t whole = ms_arena_segment_size(arena) - MS_ARENA_EMPTY_BYTES;
-    return quarter >= floor ? quarter : whole < floor ? whole : floor;
+    return quarter >= floor ? quarter : half < floor ? half : floor;
 }
 static void each_of(struct ms_segment *first, ms_segment_fn fn, void *context)
 {
@@ -5216,6 +5216,7 @@ struct ms_worth {
 };
 struct ms_learned {
     double small_share;
+    bool small_gives_way;
     bool one_use_promotes;
     bool more_uses_promote;
     struct ms_worth worth[MS_GHOST_KINDS];
@@ -5230,6 +5231,7 @@ struct ms_learned {
 #define MS_AGES_BITS 36
 void ms_learned_init(struct ms_learned *learned);
 void ms_learned_look(struct ms_learned *learned, uint64_t keys, uint64_t misses);
+void ms_learned_weigh(struct ms_learned *learned, uint64_t small, uint64_t all);
 static inline unsigned ms_adapt_credit(const struct ms_sizing *sizing, uint64_t size)
 {
     if (sizing->goal == MS_GOAL_BYTES)
@@ -5258,12 +5260,14 @@ static inline enum ms_ghost_kind ms_adapt_kind(bool small, unsigned access)
 #define DRIFT_UNASKED 0.1
 #define STEPS_A_TURN 10
 #define KEPT_A_STEP 0.8
-#define HALF_CONFIDENT 0.02
-#define PROMOTES_FROM 1.5
-#define PROMOTES_UNTIL 1.2
+#define HALF_CONFIDENT 0.03
+#define CHANCE 3
+#define GIVES_WAY_FROM 2
 #define SMALL_SHARE_OF_RECENCY 0.45
 #define WORTH_KEPT_A_STEP 0.9
 #define FADING 0.01
+#define ONE_PROMOTES_FROM 2
+#define ONE_PROMOTES_UNTIL 1.6
 #define MORE_PROMOTE_FROM 2.4
 #define MORE_PROMOTE_UNTIL 2
 #define RETURNS_AT 1.5
@@ -5331,7 +5335,7 @@ static void adjust_share(struct ms_learned *learned, bool asked)
     const double main = rate_of(learned, MS_GHOST_MAIN);
     const double returned = small_returned + learned->returned_lately[MS_GHOST_MAIN];
     const double dropped = small_dropped + learned->dropped_lately[MS_GHOST_MAIN];
-    const double confidence = returned / (returned + HALF_CONFIDENT * dropped);
+    const double confidence = returned / (returned + HALF_CONFIDENT * dropped + CHANCE);
     const double most = asked ? SMALL_SHARE_MOST : SMALL_SHARE_MOST_UNASKED;
     double step = asked ? -DRIFT : DRIFT_UNASKED * (1 - confidence);
     if (small + main > 0)
@@ -5348,16 +5352,19 @@ static double worth_of(const struct ms_learned *learned, enum ms_ghost_kind kind
     const double away = worth->dropped > worth->returned ? worth->dropped - worth->returned : 0;
     return worth->returned / (worth->ages + MS_GHOST_AGES * (away + FADING * (double)keys));
 }
+static bool is_worth_promoting(const struct ms_learned *learned, enum ms_ghost_kind kind,
+                               uint64_t keys, double least)
+{
+    return worth_of(learned, kind, keys) >= least * worth_of(learned, MS_GHOST_MAIN, keys);
+}
 static void adjust_promotion(struct ms_learned *learned, uint64_t keys)
 {
-    const double one_from = learned->one_use_promotes ? PROMOTES_UNTIL : PROMOTES_FROM;
-    const double more_from = learned->more_uses_promote ? MORE_PROMOTE_UNTIL : MORE_PROMOTE_FROM;
+    const double one = learned->one_use_promotes ? ONE_PROMOTES_UNTIL : ONE_PROMOTES_FROM;
+    const double more = learned->more_uses_promote ? MORE_PROMOTE_UNTIL : MORE_PROMOTE_FROM;
     if (learned->dropped_lately[MS_GHOST_USED_ONCE] >= TELLING)
-        learned->one_use_promotes =
-            rate_of(learned, MS_GHOST_USED_ONCE) > one_from * rate_of(learned, MS_GHOST_MAIN);
+        learned->one_use_promotes = is_worth_promoting(learned, MS_GHOST_USED_ONCE, keys, one);
     if (learned->dropped_lately[MS_GHOST_USED_OFTEN] >= TELLING)
-        learned->more_uses_promote = worth_of(learned, MS_GHOST_USED_OFTEN, keys) >=
-                                     more_from * worth_of(learned, MS_GHOST_MAIN, keys);
+        learned->more_uses_promote = is_worth_promoting(learned, MS_GHOST_USED_OFTEN, keys, more);
 }
 static unsigned age_of_worth(double worth, double away_before)
 {
@@ -5390,6 +5397,10 @@ void ms_learned_look(struct ms_learned *learned, uint64_t keys, uint64_t misses)
     adjust_promotion(learned, keys);
     adjust_returning(learned, keys);
 }
+void ms_learned_weigh(struct ms_learned *learned, uint64_t small, uint64_t all)
+{
+    learned->small_gives_way = (double)small > GIVES_WAY_FROM * learned->small_share * (double)all;
+}
 static bool is_too_large(const struct ms_sizing *sizing, uint64_t size, unsigned uses)
 {
     return sizing->goal != MS_GOAL_BYTES && sizing->mean != 0 &&
@@ -5419,6 +5430,8 @@ bool ms_adapt_keeps_small(const struct ms_learned *learned, const struct ms_sizi
     *access = credit;
     if (uses > entry->access)
         return uses > 1 || is_used_enough(learned, entry->hash, uses);
+    if (learned->small_gives_way)
+        return !is_too_large(sizing, entry->size, 1);
     return is_used_enough(learned, entry->hash, uses) && !is_too_large(sizing, entry->size, uses);
 }
 bool ms_adapt_keeps_main(const struct ms_learned *learned, const struct ms_sizing *sizing,
@@ -5525,6 +5538,7 @@ MS_ALWAYS_INLINE void ms_eviction_touch(enum ms_touch touch, struct ms_eviction 
     ms_store_release(&entry->mark, (unsigned char)((mark & ~(unsigned)MS_MARK_ACCESS) | access));
 }
 void ms_eviction_tick(struct ms_eviction *eviction, uint64_t accesses);
+void ms_eviction_queue_bytes(struct ms_eviction *eviction, uint64_t *small, uint64_t *main);
 struct ms_segment *ms_eviction_oldest(struct ms_eviction *eviction, enum ms_list list);
 struct ms_segment *ms_eviction_oldest_by_share(struct ms_eviction *eviction, double share);
 #endif
@@ -5547,11 +5561,22 @@ static enum ms_queue eviction_adaptive_queue_for(struct ms_eviction *eviction, s
     entry->access = ms_adapt_credit(&sizing, entry->size);
     return MS_QUEUE_MAIN;
 }
+static void weigh_small(struct ms_eviction *eviction, const struct ms_segment *segment)
+{
+    const uint64_t used = ms_load_relaxed(&segment->used);
+    uint64_t small, main;
+    ms_eviction_queue_bytes(eviction, &small, &main);
+    ms_learned_weigh(&eviction->learned, small > used ? small - used : 0, small + main);
+}
 static struct ms_segment *eviction_adaptive_victim(struct ms_eviction *eviction)
 {
     const uint64_t keys = ms_ghost_capacity(&eviction->ghost) * 100 / MS_ADAPT_GHOST_PERCENT;
     ms_learned_look(&eviction->learned, keys, eviction->misses);
-    return ms_eviction_oldest_by_share(eviction, eviction->learned.small_share);
+    struct ms_segment *segment =
+        ms_eviction_oldest_by_share(eviction, eviction->learned.small_share);
+    if (segment != NULL && ms_load_relaxed(&segment->queue) == MS_QUEUE_NEW)
+        weigh_small(eviction, segment);
+    return segment;
 }
 static struct ms_verdict eviction_adaptive_judge(struct ms_eviction *eviction, const struct ms_segment *eviction_adaptive_victim,
                                const struct ms_subject *entry)
@@ -5601,8 +5626,9 @@ struct ms_segment *ms_eviction_oldest(struct ms_eviction *eviction, enum ms_list
     ms_mutex_unlock(&arena->pool_lock);
     return segment;
 }
-static void list_bytes(struct ms_arena *arena, uint64_t *small, uint64_t *main)
+void ms_eviction_queue_bytes(struct ms_eviction *eviction, uint64_t *small, uint64_t *main)
 {
+    struct ms_arena *arena = eviction->arena;
     ms_mutex_lock(&arena->pool_lock);
     *small = arena->lists[MS_LIST_NEW].bytes;
     *main = arena->lists[MS_LIST_MAIN].bytes;
@@ -5611,7 +5637,7 @@ static void list_bytes(struct ms_arena *arena, uint64_t *small, uint64_t *main)
 struct ms_segment *ms_eviction_oldest_by_share(struct ms_eviction *eviction, double share)
 {
     uint64_t small, main;
-    list_bytes(eviction->arena, &small, &main);
+    ms_eviction_queue_bytes(eviction, &small, &main);
     const bool small_first = (double)small > share * (double)(small + main);
     struct ms_segment *segment =
         ms_eviction_oldest(eviction, small_first ? MS_LIST_NEW : MS_LIST_MAIN);
@@ -5621,7 +5647,7 @@ struct ms_segment *ms_eviction_oldest_by_share(struct ms_eviction *eviction, dou
 void ms_eviction_inform(struct ms_eviction *eviction, uint64_t entries, uint64_t misses)
 {
     uint64_t small, main;
-    list_bytes(eviction->arena, &small, &main);
+    ms_eviction_queue_bytes(eviction, &small, &main);
     eviction->misses = misses;
     ms_store_relaxed(&eviction->mean_size, entries != 0 ? (small + main) / entries : 0);
 }
@@ -9674,7 +9700,9 @@ static void take_from(struct ms_mini *mini, enum ms_mini_where where)
     const struct ms_subject entry = {ms_mix64(key), link->size, link->uses};
     const struct ms_sizing sizing = advice_mini_adaptive_sizing_of(mini);
     const bool small = where == MS_MINI_SMALL;
+    const uint64_t beside = mini->lists[MS_MINI_SMALL].bytes - (small ? link->size : 0);
     unsigned access;
+    ms_learned_weigh(&mini->learned, beside, mini->held_bytes);
     if (small ? ms_adapt_keeps_small(&mini->learned, &sizing, &entry, &access)
               : ms_adapt_keeps_main(&mini->learned, &sizing, &entry, &access)) {
         link->uses = (uint8_t)access;
