@@ -189,7 +189,8 @@ static inline int glue_lease_fill(memstore_lease *lease, const void *value, size
  * instead, which is in *kept for glue_take_many(), or a status. */
 static inline int64_t glue_lease_fail(memstore_lease *lease, int absent, void **kept);
 
-/* memstore_save(), memstore_load(), until *cancelled, which others may set meanwhile, is not 0. */
+/* memstore_save(), memstore_load(), until *cancelled, which others may set meanwhile, is not 0. *reason is
+ * the errno of MEMSTORE_ERR_IO, else 0. */
 static inline int glue_save(memstore *store, const char *path, int64_t *cancelled, int64_t *reason);
 static inline int glue_load(memstore *store, const char *path, int64_t *cancelled, int64_t *reason);
 

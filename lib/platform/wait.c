@@ -52,12 +52,19 @@ bool ms_wait_is_over(int64_t deadline_us)
     return ms_wait_is_stopped() || ms_clock_real_us() >= deadline_us;
 }
 
+/* In so many microseconds, or at the deadline if that is sooner. */
+static int64_t soon(int64_t us, int64_t deadline_us)
+{
+    const int64_t then_us = ms_clock_real_us() + us;
+
+    return then_us < deadline_us ? then_us : deadline_us;
+}
+
 int64_t ms_wait_look(int64_t deadline_us)
 {
     if (ms_likely(ms_wait_bound.stop == NULL))
         return deadline_us;
-    const int64_t look_us = ms_clock_real_us() + LOOK_US;
-    return look_us < deadline_us ? look_us : deadline_us;
+    return soon(LOOK_US, deadline_us);
 }
 
 /* ---- Waits for loads ---- */
@@ -66,8 +73,7 @@ int64_t ms_wait_until_asking(int64_t deadline_us)
 {
     if (ms_wait_asked == NULL)
         return deadline_us;
-    const int64_t ask_us = ms_clock_real_us() + ASK_US;
-    return ask_us < deadline_us ? ask_us : deadline_us;
+    return soon(ASK_US, deadline_us);
 }
 
 bool ms_wait_goes_on(int64_t deadline_us)

@@ -55,6 +55,16 @@
 /* Both at once: removed, and kept for when its load fails (store/stale.h). */
 #define MS_MARK_STALE (MS_MARK_PENDING | MS_MARK_DEAD)
 
+static inline bool ms_mark_is_pending(unsigned mark)
+{
+    return (mark & MS_MARK_STALE) == MS_MARK_PENDING;
+}
+
+static inline bool ms_mark_is_stale(unsigned mark)
+{
+    return (mark & MS_MARK_STALE) == MS_MARK_STALE;
+}
+
 #define MS_ENTRY_MAX_SHORT_VALUE 0xfffd
 #define MS_ENTRY_MAX_SHORT_KEY 0xff
 

@@ -231,7 +231,7 @@ static void forget_writers_of(struct ms_segment *segment, void *context)
         struct ms_entry *entry = (struct ms_entry *)(segment->base + offset);
         const uint32_t size = ms_arena_padded(arena, ms_entry_parts(entry, arena->kept).size);
 
-        if ((ms_load_relaxed(&entry->mark) & MS_MARK_STALE) == MS_MARK_PENDING) {
+        if (ms_mark_is_pending(ms_load_relaxed(&entry->mark))) {
             ms_store_relaxed(&entry->mark, MS_MARK_DEAD);
             gone += ms_segment_gone_of(size);
         }
@@ -249,10 +249,7 @@ void ms_arena_forget_writers(struct ms_arena *arena)
         for (struct ms_segment *segment = arena->lists[list].oldest, *next; segment != NULL;
              segment = next) {
             next = segment->newer;
-            if (ms_pool_is_empty(segment)) {
-                list_remove_locked(&arena->lists[list], segment);
-                to_limbo_locked(arena, segment);
-            }
+            retire_locked(arena, segment);
         }
     }
     ms_mutex_unlock(&arena->pool_lock);

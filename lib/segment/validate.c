@@ -83,11 +83,11 @@ static const char *walk(const struct ms_arena *arena, const struct ms_segment *s
         MS_REQUIRE(entry->key_size != 0 || ms_entry_is_long(entry),
                    "EN-2: a segment of entries holds something else");
         MS_REQUIRE(size <= used - offset, "SG-3: an entry reaches past the end of its segment");
-        if ((mark & MS_MARK_STALE) == MS_MARK_PENDING) {
+        if (ms_mark_is_pending(mark)) {
             tally->pending++;
             tally->pending_bytes += ms_arena_padded(arena, size);
         }
-        if ((mark & MS_MARK_STALE) == 0 || (mark & MS_MARK_STALE) == MS_MARK_STALE) {
+        if ((mark & MS_MARK_STALE) == 0 || ms_mark_is_stale(mark)) {
             tally->whole++;
             tally->whole_bytes += ms_arena_padded(arena, size);
         }

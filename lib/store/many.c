@@ -115,7 +115,7 @@ static MS_NOINLINE void prefetch_beyond(const memstore *store, const struct stag
 
     if (probe.count == 0 || ms_load_relaxed(&probe.buckets[probe.at].overflow) == 0)
         return;
-    probe.at = probe.at + 1 < probe.count ? probe.at + 1 : 0;
+    ms_probe_next(&probe);
     const ms_place place = ms_lookup_candidate(&probe, stage->hash);
     if (place != MS_PLACE_NONE)
         prefetch_entry(ms_arena_entry(&store->arena, place));

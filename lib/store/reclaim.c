@@ -80,11 +80,6 @@ static void remove_entry(struct pass *pass, const struct candidate *candidate,
     ms_store_entry_died(pass->store, &candidate->found);
 }
 
-static bool mark_is_stale(unsigned mark)
-{
-    return (mark & MS_MARK_STALE) == MS_MARK_STALE;
-}
-
 /* When an entry that has expired is not to be kept any longer. */
 static int64_t end_of_stale(const struct pass *pass, const struct ms_found *found)
 {
@@ -260,7 +255,7 @@ static bool is_candidate(const struct pass *pass, const struct ms_found *found)
     const unsigned mark = ms_load_acquire(&found->entry->mark);
     const bool sweeps = pass->purpose == PURPOSE_SWEEP;
 
-    if (mark_is_stale(mark))
+    if (ms_mark_is_stale(mark))
         return !sweeps || end_of_stale(pass, found) <= pass->now;
     if ((mark & (MS_MARK_DEAD | MS_MARK_PENDING)) != 0)
         return false;
@@ -273,7 +268,7 @@ static void leave_alone(struct pass *pass, const struct ms_found *found)
 {
     const unsigned mark = ms_load_relaxed(&found->entry->mark);
 
-    if (mark_is_stale(mark))
+    if (ms_mark_is_stale(mark))
         note_earliest(pass, end_of_stale(pass, found));
     else if ((mark & MS_MARK_DEAD) == 0)
         note_earliest(pass, ms_found_expiry(found));

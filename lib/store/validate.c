@@ -56,7 +56,7 @@ static const char *look_up_all(memstore *store, const struct ms_segment *segment
         const int64_t expiry = ms_entry_expiry(entry, segment->time_base);
 
         padded = ms_arena_padded(&store->arena, parts.size);
-        if ((mark & MS_MARK_STALE) == MS_MARK_PENDING)
+        if (ms_mark_is_pending(mark))
             referred->pending_bytes += padded;
         if (is_kept(store, entry, &parts)) {
             MS_REQUIRE(!is_referred_to(store, entry, &parts),

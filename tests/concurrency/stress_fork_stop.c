@@ -5,7 +5,6 @@
 #include "support/support.h"
 #include "support/team.h"
 
-#include <semaphore.h>
 #include <sys/wait.h>
 
 #define PATIENCE 20 /* seconds until a call counts as stuck */
@@ -39,29 +38,13 @@ static void *fork_once(void *unused)
 /* ---- A writer in a read section, a grace period that waits for it, and fork() ---- */
 
 static unsigned char large[64 * 1024];
-static __thread bool is_replacer;
-static sem_t retiring, go_on;
 
-/* The replacer overwrites a large entry, which has a segment of its own, and stops where it is about to
- * retire that. */
-static void stop_at_retiring(enum ms_testing_point point, void *context)
-{
-    static atomic_bool retires;
-
-    (void)context;
-    if (is_replacer && point == MS_POINT_RETIRING && !atomic_exchange(&retires, true)) {
-        sem_post(&retiring);
-        while (sem_wait(&go_on) != 0)
-            ;
-    }
-}
-
-static void *replace(void *unused)
+/* A large entry has a segment of its own, which is about to be retired when it is overwritten. */
+static void replace(void *unused)
 {
     (void)unused;
-    is_replacer = true;
+    CHECK_OK(memstore_set(store, "key", 3, large, sizeof large, 0));
     CHECK_OK(test_set(store, "key", "first", 0));
-    return NULL;
 }
 
 static void *close_other(void *unused)
@@ -73,21 +56,15 @@ static void *close_other(void *unused)
 
 static void fork_passes_a_writer_that_a_grace_period_waits_for(void)
 {
-    pthread_t replacer, closer, forker;
+    pthread_t closer, forker;
 
     alarm(PATIENCE); /* a deadlock shows as a signal, not as a hang */
     store = test_open("shards=1", "performance.memory_limit=1MiB", "maintenance=manual",
                       "performance.lock_timeout=1ms", NULL);
     other = test_open("shards=1", "performance.memory_limit=1MiB", "maintenance=manual", NULL);
-    sem_init(&retiring, 0, 0);
-    sem_init(&go_on, 0, 0);
-    CHECK_OK(memstore_set(store, "key", 3, large, sizeof large, 0));
-    ms_testing_set_hook(stop_at_retiring, NULL);
-    CHECK(pthread_create(&replacer, NULL, replace, NULL) == 0);
-    while (sem_wait(&retiring) != 0)
-        ;
+    test_stop_at(MS_POINT_RETIRING, replace, NULL);
 
-    /* The replacer is in a read section, so this waits. */
+    /* It is in a read section, so this waits. */
     CHECK(pthread_create(&closer, NULL, close_other, NULL) == 0);
     while (test_has(other, "key") != MEMSTORE_ERR_CACHE_CLOSED)
         test_sleep_ms(1);
@@ -96,11 +73,9 @@ static void fork_passes_a_writer_that_a_grace_period_waits_for(void)
     CHECK(pthread_create(&forker, NULL, fork_once, NULL) == 0);
     test_sleep_ms(SETTLE);
 
-    sem_post(&go_on);
-    CHECK(pthread_join(replacer, NULL) == 0);
+    test_let_go();
     CHECK(pthread_join(closer, NULL) == 0);
     CHECK(pthread_join(forker, NULL) == 0);
-    ms_testing_set_hook(NULL, NULL);
     memstore_destroy(store);
     memstore_destroy(other);
     alarm(0);

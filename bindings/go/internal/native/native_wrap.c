@@ -615,7 +615,8 @@ static inline int glue_lease_fill(memstore_lease *lease, const void *value, size
  * instead, which is in *kept for glue_take_many(), or a status. */
 static inline int64_t glue_lease_fail(memstore_lease *lease, int absent, void **kept);
 
-/* memstore_save(), memstore_load(), until *cancelled, which others may set meanwhile, is not 0. */
+/* memstore_save(), memstore_load(), until *cancelled, which others may set meanwhile, is not 0. *reason is
+ * the errno of MEMSTORE_ERR_IO, else 0. */
 static inline int glue_save(memstore *store, const char *path, int64_t *cancelled, int64_t *reason);
 static inline int glue_load(memstore *store, const char *path, int64_t *cancelled, int64_t *reason);
 
@@ -1356,20 +1357,20 @@ static int glue_is_cancelled(const memstore_progress *progress, void *context)
     return __atomic_load_n((const int64_t *)context, __ATOMIC_RELAXED) != 0;
 }
 
-static inline int glue_save(memstore *store, const char *path, int64_t *cancelled, int64_t *reason)
+static inline int glue_reasoned(int status, int64_t *reason)
 {
-    const int status = memstore_save(store, path, glue_is_cancelled, cancelled);
-
     *reason = status == MEMSTORE_ERR_IO ? errno : 0;
     return status;
 }
 
+static inline int glue_save(memstore *store, const char *path, int64_t *cancelled, int64_t *reason)
+{
+    return glue_reasoned(memstore_save(store, path, glue_is_cancelled, cancelled), reason);
+}
+
 static inline int glue_load(memstore *store, const char *path, int64_t *cancelled, int64_t *reason)
 {
-    const int status = memstore_load(store, path, glue_is_cancelled, cancelled);
-
-    *reason = status == MEMSTORE_ERR_IO ? errno : 0;
-    return status;
+    return glue_reasoned(memstore_load(store, path, glue_is_cancelled, cancelled), reason);
 }
 
 static inline int glue_get_stats(memstore *store, uint64_t *out, size_t n)

@@ -1805,19 +1805,22 @@ bool ms_wait_is_over(int64_t deadline_us)
 {
     return ms_wait_is_stopped() || ms_clock_real_us() >= deadline_us;
 }
+static int64_t soon(int64_t us, int64_t deadline_us)
+{
+    const int64_t then_us = ms_clock_real_us() + us;
+    return then_us < deadline_us ? then_us : deadline_us;
+}
 int64_t ms_wait_look(int64_t deadline_us)
 {
     if (ms_likely(ms_wait_bound.stop == NULL))
         return deadline_us;
-    const int64_t look_us = ms_clock_real_us() + LOOK_US;
-    return look_us < deadline_us ? look_us : deadline_us;
+    return soon(LOOK_US, deadline_us);
 }
 int64_t ms_wait_until_asking(int64_t deadline_us)
 {
     if (ms_wait_asked == NULL)
         return deadline_us;
-    const int64_t ask_us = ms_clock_real_us() + ASK_US;
-    return ask_us < deadline_us ? ask_us : deadline_us;
+    return soon(ASK_US, deadline_us);
 }
 bool ms_wait_goes_on(int64_t deadline_us)
 {
@@ -2995,6 +2998,14 @@ static inline uint64_t ms_pages_charge_of(size_t size)
 #define MS_MARK_PENDING 0x40
 #define MS_MARK_DEAD 0x80
 #define MS_MARK_STALE (MS_MARK_PENDING | MS_MARK_DEAD)
+static inline bool ms_mark_is_pending(unsigned mark)
+{
+    return (mark & MS_MARK_STALE) == MS_MARK_PENDING;
+}
+static inline bool ms_mark_is_stale(unsigned mark)
+{
+    return (mark & MS_MARK_STALE) == MS_MARK_STALE;
+}
 #define MS_ENTRY_MAX_SHORT_VALUE 0xfffd
 #define MS_ENTRY_MAX_SHORT_KEY 0xff
 #define MS_ENTRY_LONG 0xffff
@@ -4548,7 +4559,7 @@ static void forget_writers_of(struct ms_segment *segment, void *context)
     for (uint32_t offset = 0; (gone >> 32) != claimed && offset < used;) {
         struct ms_entry *entry = (struct ms_entry *)(segment->base + offset);
         const uint32_t size = ms_arena_padded(arena, ms_entry_parts(entry, arena->kept).size);
-        if ((ms_load_relaxed(&entry->mark) & MS_MARK_STALE) == MS_MARK_PENDING) {
+        if (ms_mark_is_pending(ms_load_relaxed(&entry->mark))) {
             ms_store_relaxed(&entry->mark, MS_MARK_DEAD);
             gone += ms_segment_gone_of(size);
         }
@@ -4565,10 +4576,7 @@ void ms_arena_forget_writers(struct ms_arena *arena)
         for (struct ms_segment *segment = arena->lists[list].oldest, *next; segment != NULL;
              segment = next) {
             next = segment->newer;
-            if (ms_pool_is_empty(segment)) {
-                list_remove_locked(&arena->lists[list], segment);
-                to_limbo_locked(arena, segment);
-            }
+            retire_locked(arena, segment);
         }
     }
     ms_mutex_unlock(&arena->pool_lock);
@@ -4803,11 +4811,11 @@ static const char *segment_validate_walk(const struct ms_arena *arena, const str
         MS_REQUIRE(entry->key_size != 0 || ms_entry_is_long(entry),
                    "EN-2: a segment of entries holds something else");
         MS_REQUIRE(size <= used - offset, "SG-3: an entry reaches past the end of its segment");
-        if ((mark & MS_MARK_STALE) == MS_MARK_PENDING) {
+        if (ms_mark_is_pending(mark)) {
             segment_validate_tally->pending++;
             segment_validate_tally->pending_bytes += ms_arena_padded(arena, size);
         }
-        if ((mark & MS_MARK_STALE) == 0 || (mark & MS_MARK_STALE) == MS_MARK_STALE) {
+        if ((mark & MS_MARK_STALE) == 0 || ms_mark_is_stale(mark)) {
             segment_validate_tally->whole++;
             segment_validate_tally->whole_bytes += ms_arena_padded(arena, size);
         }
@@ -19726,7 +19734,7 @@ static MS_NOINLINE void prefetch_beyond(const memstore *store, const struct stag
     struct ms_probe probe = ms_index_probe(&store->index, stage->hash);
     if (probe.count == 0 || ms_load_relaxed(&probe.buckets[probe.at].overflow) == 0)
         return;
-    probe.at = probe.at + 1 < probe.count ? probe.at + 1 : 0;
+    ms_probe_next(&probe);
     const ms_place place = ms_lookup_candidate(&probe, stage->hash);
     if (place != MS_PLACE_NONE)
         prefetch_entry(ms_arena_entry(&store->arena, place));
@@ -21435,10 +21443,6 @@ static void remove_entry(struct pass *pass, const struct candidate *candidate,
     ms_notify_removal(pass->store, &candidate->found, cause);
     ms_store_entry_died(pass->store, &candidate->found);
 }
-static bool mark_is_stale(unsigned mark)
-{
-    return (mark & MS_MARK_STALE) == MS_MARK_STALE;
-}
 static int64_t end_of_stale(const struct pass *pass, const struct ms_found *found)
 {
     const int64_t expiry = ms_found_expiry(found);
@@ -21585,7 +21589,7 @@ static bool is_candidate(const struct pass *pass, const struct ms_found *found)
 {
     const unsigned mark = ms_load_acquire(&found->entry->mark);
     const bool sweeps = pass->purpose == PURPOSE_SWEEP;
-    if (mark_is_stale(mark))
+    if (ms_mark_is_stale(mark))
         return !sweeps || end_of_stale(pass, found) <= pass->now;
     if ((mark & (MS_MARK_DEAD | MS_MARK_PENDING)) != 0)
         return false;
@@ -21594,7 +21598,7 @@ static bool is_candidate(const struct pass *pass, const struct ms_found *found)
 static void leave_alone(struct pass *pass, const struct ms_found *found)
 {
     const unsigned mark = ms_load_relaxed(&found->entry->mark);
-    if (mark_is_stale(mark))
+    if (ms_mark_is_stale(mark))
         note_earliest(pass, end_of_stale(pass, found));
     else if ((mark & MS_MARK_DEAD) == 0)
         note_earliest(pass, ms_found_expiry(found));
@@ -24576,7 +24580,7 @@ static const char *store_validate_look_up_all(memstore *store, const struct ms_s
         const unsigned mark = ms_load_relaxed(&entry->mark);
         const int64_t expiry = ms_entry_expiry(entry, segment->time_base);
         padded = ms_arena_padded(&store->arena, parts.size);
-        if ((mark & MS_MARK_STALE) == MS_MARK_PENDING)
+        if (ms_mark_is_pending(mark))
             referred->pending_bytes += padded;
         if (is_kept(store, entry, &parts)) {
             MS_REQUIRE(!is_referred_to(store, entry, &parts),
