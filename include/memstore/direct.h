@@ -12,7 +12,7 @@
  *   nothing that takes long may happen inside: a reader that stands still there holds up the reuse of
  *   memory.
  * - **The bucket**: `hash` is XXH3-64 of the key with `seed`. The shard is `hash >> 48 & hot & 0xffff`;
- *   its word at `views + 16 * shard` has the table's first bucket in its upper half and their number
+ *   its word at `tables + 8 * shard` has the table's first bucket in its upper half and their number
  *   in its lower. The home bucket is `(hash & 0xffffffff) * number >> 32`, of 64 bytes at `base`:
  *   ten tags of 2 bytes (`hash >> 32`), 4 bytes `overflow`, ten places of 4 bytes. A slot's place 0 is
  *   an empty slot; an entry that is not in the bucket is in one behind it, around the end, if
@@ -39,7 +39,7 @@ extern "C" {
 struct memstore;
 
 /** The version of all that is described here. It changes with any of it, released or not. */
-#define MEMSTORE_LAYOUT_VERSION 1
+#define MEMSTORE_LAYOUT_VERSION 2
 
 /** How many lanes a process may claim; threads keep as many numbers. */
 #define MEMSTORE_LANES_MAX 64
@@ -59,7 +59,7 @@ typedef struct memstore_layout {
     uint64_t version; /**< MEMSTORE_LAYOUT_VERSION of the library */
     const uint64_t *hot;
     const void *base;
-    const void *views;
+    const void *tables;
     const void *segments;
     uint64_t segment_shift;
     uint64_t pages_offset;

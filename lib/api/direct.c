@@ -7,8 +7,7 @@
 
 /* What direct.h says of the layout. */
 _Static_assert(MS_HOT_SHARDS == 0xffff && MS_HOT_USUAL == UINT64_C(1) << 16, "direct.h: hot");
-_Static_assert(sizeof(struct ms_shard_view) == 16 && offsetof(struct ms_shard_view, table) == 0,
-               "direct.h: the views");
+_Static_assert(sizeof *((struct ms_index *)NULL)->tables == 8, "direct.h: the tables");
 _Static_assert(offsetof(struct ms_bucket, last_tags) == 16 &&
                    offsetof(struct ms_bucket, overflow) == 20 &&
                    offsetof(struct ms_bucket, places) == 24 && MS_BUCKET_SLOTS == 10,
@@ -57,7 +56,7 @@ int memstore_get_layout(memstore *store, const memstore_lanes *lanes, memstore_l
         .version = MEMSTORE_LAYOUT_VERSION,
         .hot = (const uint64_t *)&store->hot,
         .base = store->arena.base,
-        .views = store->index.views,
+        .tables = store->index.tables,
         .segments = store->arena.segments,
         .segment_shift = store->arena.segment_shift,
         .pages_offset = store->arena.pages_offset,

@@ -19,6 +19,7 @@
 #include "platform/atomic.h"
 #include "platform/compiler.h"
 
+#include <stddef.h>
 #include <stdint.h>
 #if defined(__SSE2__)
 #include <emmintrin.h>
@@ -84,6 +85,19 @@ MS_ALWAYS_INLINE unsigned ms_bucket_candidates(const struct ms_bucket *bucket, u
                       (((high >> 15) * gather) >> 45 & 0x3) << 8);
 }
 #endif
+
+/* The place in the first of some slots, not none.
+ *
+ * ORDER: acquire, as in ms_index_find_from(). */
+MS_ALWAYS_INLINE uint32_t ms_bucket_first_place(const struct ms_bucket *bucket, unsigned slots)
+{
+    const atomic_uint_least32_t *at =
+        (const atomic_uint_least32_t *)bucket + (unsigned)__builtin_ctz(slots);
+
+    /* The offset of the places is to be part of the load, not of the number. */
+    ms_keep_in_order(at);
+    return ms_load_acquire(&at[offsetof(struct ms_bucket, places) / sizeof *at]);
+}
 
 /* One bit in ten for each empty slot. Shard lock held. */
 #if defined(__SSE2__) && !defined(__SANITIZE_THREAD__)

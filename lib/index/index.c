@@ -10,14 +10,14 @@ static size_t shards_bytes(uint32_t shards)
 
 size_t ms_index_overhead(uint32_t shards)
 {
-    return shards * sizeof(struct ms_shard_view) + shards_bytes(shards);
+    return shards * sizeof(atomic_uint_least64_t) + shards_bytes(shards);
 }
 
-bool ms_index_init(struct ms_index *index, uint32_t shards, struct ms_shard_view *views, char *base,
-                   const struct ms_index_owner *owner)
+bool ms_index_init(struct ms_index *index, uint32_t shards, atomic_uint_least64_t *tables,
+                   char *base, const struct ms_index_owner *owner)
 {
     *index =
-        (struct ms_index){.views = views, .base = base, .shard_count = shards, .owner = *owner};
+        (struct ms_index){.tables = tables, .base = base, .shard_count = shards, .owner = *owner};
     index->shards = ms_mem_reserve(shards_bytes(shards));
     if (index->shards == NULL)
         return false;
@@ -125,14 +125,14 @@ static bool fits_load(uint64_t buckets, uint64_t entries)
 
 bool ms_index_has_room(const struct ms_index *index, uint32_t shard, uint32_t more)
 {
-    const uint64_t buckets = ms_table_buckets(ms_load_relaxed(&index->views[shard].table));
+    const uint64_t buckets = ms_table_buckets(ms_load_relaxed(&index->tables[shard]));
 
     return fits_load(buckets, (uint64_t)ms_index_entries(index, shard) + more);
 }
 
 bool ms_index_has_slots(const struct ms_index *index, uint32_t shard, uint32_t more)
 {
-    const uint64_t buckets = ms_table_buckets(ms_load_relaxed(&index->views[shard].table));
+    const uint64_t buckets = ms_table_buckets(ms_load_relaxed(&index->tables[shard]));
 
     return (uint64_t)ms_index_entries(index, shard) + more <= buckets * MS_BUCKET_SLOTS;
 }
@@ -183,10 +183,10 @@ static void retire_table(struct ms_index *index, uint64_t word)
 /* Returns the word of the table before, which is to be retired. */
 static uint64_t publish_table(struct ms_index *index, uint32_t shard, uint64_t word)
 {
-    const uint64_t old = ms_load_relaxed(&index->views[shard].table);
+    const uint64_t old = ms_load_relaxed(&index->tables[shard]);
 
     /* ORDER: release, pairs with the acquire in ms_index_table. */
-    ms_store_release(&index->views[shard].table, word);
+    ms_store_release(&index->tables[shard], word);
     ms_add_relaxed(&index->table_bytes, ms_table_buckets(word) * sizeof(struct ms_bucket));
     return old;
 }
@@ -194,7 +194,7 @@ static uint64_t publish_table(struct ms_index *index, uint32_t shard, uint64_t w
 /* Give a shard a table of `count` buckets. */
 static enum ms_index_growth replace_table(struct ms_index *index, uint32_t shard, uint64_t count)
 {
-    const uint64_t old = ms_load_relaxed(&index->views[shard].table);
+    const uint64_t old = ms_load_relaxed(&index->tables[shard]);
     const size_t bytes = count * sizeof(struct ms_bucket);
     uint64_t offset;
 
@@ -212,7 +212,7 @@ static enum ms_index_growth replace_table(struct ms_index *index, uint32_t shard
  * load of large tables is between 75 and 90 %; where there is no room for that, by what is needed. */
 enum ms_index_growth ms_index_grow(struct ms_index *index, uint32_t shard, uint32_t more)
 {
-    const uint64_t now = ms_table_buckets(ms_load_relaxed(&index->views[shard].table));
+    const uint64_t now = ms_table_buckets(ms_load_relaxed(&index->tables[shard]));
     const uint64_t entries = (uint64_t)ms_index_entries(index, shard) + more;
     const uint64_t roomy = buckets_for(entries, now + now / 5 + 1);
     const uint64_t scanty = buckets_for(entries, now + 1);
@@ -231,7 +231,7 @@ static uint64_t buckets_needed(const struct ms_index *index, uint32_t shard)
 
 bool ms_index_is_oversized(const struct ms_index *index, uint32_t shard)
 {
-    const uint64_t now = ms_table_buckets(ms_load_relaxed(&index->views[shard].table));
+    const uint64_t now = ms_table_buckets(ms_load_relaxed(&index->tables[shard]));
 
     return now > 2 * buckets_needed(index, shard);
 }
@@ -258,7 +258,7 @@ static bool visit_bucket(const struct ms_bucket *bucket, ms_index_visit fn, void
 bool ms_index_scan(const struct ms_index *index, uint32_t shard, uint32_t from, uint32_t to,
                    ms_index_visit fn, void *context)
 {
-    const uint64_t table = ms_load_acquire(&index->views[shard].table);
+    const uint64_t table = ms_load_acquire(&index->tables[shard]);
     const uint32_t count = ms_table_buckets(table);
 
     if (table == 0)

@@ -4,13 +4,12 @@
  *     hash   63..48            47..32      31..0
  *            shard             tag         home bucket = low half * buckets >> 32
  *
- *     views:  one word a shard, read by everybody: [ table offset / 64 : 32 | buckets : 32 ],
- *             and the batch sequence
- *     shards: one line a shard, for writers: lock, counts
+ *     tables: one word a shard, read by everybody: [ table offset / 64 : 32 | buckets : 32 ]
+ *     shards: one line a shard, for writers: lock, counts, batch sequence
  *     table:  buckets in a row; an entry that finds its home full goes to the next bucket with
  *             room, around the end
  *
- * A shard is a writers' lock, not a pool of memory. Readers load the view word, then one bucket,
+ * A shard is a writers' lock, not a pool of memory. Readers load the table's word, then one bucket,
  * then the entry, and lock nothing. Writers hold the shard's lock and publish with release
  * stores.
  *
@@ -43,17 +42,11 @@
 #define MS_INDEX_MAX_LOAD_NUM 9
 #define MS_INDEX_MAX_LOAD_DEN 10
 
-struct ms_shard_view {
-    /* 0 = no table yet. ORDER: release by growth, acquire by readers */
-    atomic_uint_least64_t table;
-    /* odd while a batch is being published here. Shard lock to write */
-    atomic_uint_least32_t batch_sequence;
-    uint32_t unused;
-};
-
 struct ms_shard {
     ms_mutex lock;
     atomic_uint_least32_t entries; /* in the table; shard lock to write */
+    /* odd while a batch is being published here. Shard lock to write */
+    atomic_uint_least32_t batch_sequence;
 } MS_ALIGNED(MS_CACHE_LINE);
 
 /* What the index asks of its owner. */
@@ -71,7 +64,8 @@ struct ms_index_owner {
 };
 
 struct ms_index {
-    struct ms_shard_view *views;
+    /* By shard; 0 = no table yet. ORDER: release by growth, acquire by readers */
+    atomic_uint_least64_t *tables;
     char *base;
     uint32_t shard_count; /* power of two up to 65536 */
     struct ms_shard *shards;
@@ -81,10 +75,10 @@ struct ms_index {
 
 /* Bytes of bookkeeping for this many shards. */
 size_t ms_index_overhead(uint32_t shards);
-/* `shards` is a power of two; `views` has one each, zeroed, and stays the caller's; `base` is what
+/* `shards` is a power of two; `tables` has one each, zeroed, and stays the caller's; `base` is what
  * table offsets are relative to. False when the system gives no memory. */
-bool ms_index_init(struct ms_index *index, uint32_t shards, struct ms_shard_view *views, char *base,
-                   const struct ms_index_owner *owner);
+bool ms_index_init(struct ms_index *index, uint32_t shards, atomic_uint_least64_t *tables,
+                   char *base, const struct ms_index_owner *owner);
 void ms_index_fini(struct ms_index *index);
 
 static inline uint32_t ms_index_shard_of(const struct ms_index *index, uint64_t hash)
@@ -115,10 +109,10 @@ static inline uint32_t ms_table_home(uint64_t table, uint64_t hash)
 static inline uint64_t ms_index_table(const struct ms_index *index, uint64_t hash)
 {
     /* ORDER: acquire, pairs with the release in publish_table: the table is filled. */
-    return ms_load_acquire(&index->views[ms_index_shard_of(index, hash)].table);
+    return ms_load_acquire(&index->tables[ms_index_shard_of(index, hash)]);
 }
 
-/* Bytes of the shards' locks and counts that are in memory; views and tables are the owner's. */
+/* Bytes of the shards' locks and counts that are in memory; tables and their words are the owner's. */
 size_t ms_index_resident(const struct ms_index *index);
 
 static inline uint32_t ms_index_entries(const struct ms_index *index, uint32_t shard)

@@ -54,11 +54,11 @@ static const char *check_slots(struct shard_table *of)
 
 static const char *check_shard(const struct ms_index *index, uint32_t shard, uint64_t *table_bytes)
 {
-    const uint64_t table = ms_load_relaxed(&index->views[shard].table);
+    const uint64_t table = ms_load_relaxed(&index->tables[shard]);
     struct shard_table of = {
         index, shard, table, ms_table_at(index, table), ms_table_buckets(table), NULL};
 
-    MS_REQUIRE(ms_load_relaxed(&index->views[shard].batch_sequence) % 2 == 0,
+    MS_REQUIRE(ms_load_relaxed(&index->shards[shard].batch_sequence) % 2 == 0,
                "IX: a shard's batch sequence is odd, and no batch is being published");
     if (table == 0) {
         MS_REQUIRE(ms_index_entries(index, shard) == 0, "IX: a shard without a table has entries");

@@ -11,6 +11,9 @@
 #define MS_NOINLINE __attribute__((noinline))
 #define MS_ALIGNED(n) __attribute__((aligned(n)))
 
+/* The compiler may take it for granted. */
+#define ms_assume(what) ((what) ? (void)0 : __builtin_unreachable())
+
 /* The compiler computes `value` before what follows from it here, instead of interleaving both. */
 #define ms_keep_in_order(value) __asm__("" : "+r"(value))
 

@@ -11,12 +11,12 @@
 #define PAUSE_US 50
 #define PAUSES 40
 
-__thread ms_reader ms_reader_word;
+__thread ms_reader ms_reader_own;
 static __thread bool has_ended;
 
-/* The words of threads, by number. One that has ended may be seen for a moment after: its record is
+/* The records of threads, by number. One that has ended may be seen for a moment after: its record is
  * still mapped then, and reads as out of a section. */
-static atomic_uint_least64_t words[MS_READER_SLOTS];
+static _Atomic(struct urcu_bp_reader *) records[MS_READER_SLOTS];
 
 /* What C++ compilers call for the destructor of a thread-local object (Itanium C++ ABI): it runs
  * before those of pthread_key_create(), one of which is liburcu's. Not every libc has it. */
@@ -28,17 +28,17 @@ static void end(void *unused)
 {
     (void)unused;
     has_ended = true;
-    ms_store_relaxed(&words[ms_reader_slot(ms_reader_word)], 0);
-    ms_reader_word = 0;
+    ms_store_relaxed(&records[-ms_reader_own.part / MS_READER_PART - 1], NULL);
+    ms_reader_own.record = NULL;
 }
 
-/* Where the record of the calling thread is; any address will do where it is not used. */
-static uint64_t record_address(void)
+/* The record of the calling thread; any address will do where it is not used. */
+static struct urcu_bp_reader *own_record(void)
 {
-#if MS_READER_BY_WORD
-    return (uint64_t)(uintptr_t)URCU_TLS(urcu_bp_reader);
+#if MS_READER_BY_RECORD
+    return URCU_TLS(urcu_bp_reader);
 #else
-    return 1;
+    return (struct urcu_bp_reader *)&ms_reader_own;
 #endif
 }
 
@@ -52,17 +52,18 @@ void ms_reader_prepare(void)
     /* The first section of a thread registers it. */
     ms_rcu_read_lock();
     ms_rcu_read_unlock();
-    const uint64_t address = record_address();
-    if (address == 0 || address >> 48 != 0 ||
-        __cxa_thread_atexit_impl(end, NULL, &__dso_handle) != 0)
+    struct urcu_bp_reader *const record = own_record();
+    if (record == NULL || __cxa_thread_atexit_impl(end, NULL, &__dso_handle) != 0)
         return;
-    ms_reader_word = (uint64_t)slot << 48 | address;
-    ms_store_relaxed(&words[slot], ms_reader_word);
+    ms_reader_own.part = -((ptrdiff_t)slot + 1) * MS_READER_PART;
+    cmm_barrier(); /* who interrupts this finds both or none */
+    ms_reader_own.record = record;
+    ms_store_relaxed(&records[slot], record);
 }
 
 /* ---- Threads that stand still ---- */
 
-#if MS_READER_BY_WORD
+#if MS_READER_BY_RECORD
 /* Not seen outside a section, however often one looks. */
 static bool stands_inside(ms_reader reader)
 {
@@ -77,9 +78,9 @@ static bool stands_inside(ms_reader reader)
 static bool somebody_stands_inside(void)
 {
     for (uint32_t slot = 0; slot < MS_READER_SLOTS; slot++) {
-        const ms_reader reader = ms_load_relaxed(&words[slot]);
+        const ms_reader reader = {ms_load_relaxed(&records[slot]), 0};
 
-        if (reader != 0 && stands_inside(reader))
+        if (ms_reader_is_prepared(reader) && stands_inside(reader))
             return true;
     }
     return false;

@@ -1,16 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a thread needs at hand to begin and end a read section in the fewest loads: its number and
- * the address of its RCU record, in one thread-local word.
+/* What a thread needs at hand to begin and end a read section in the fewest instructions: where its
+ * RCU record is, and where its own part is of what has one for each thread.
  *
- *     63     48 47                        0
- *     | number | address of the RCU record |        0 = not prepared
+ * How many instructions and loads a read executes decides how many reads the processor overlaps (see
+ * docs/design/performance.md), and the general way takes ten loads for the same.
  *
- * How many loads a read executes decides how many reads the processor overlaps (see
- * docs/design/performance.md), and the general way takes ten for the same.
- *
- * RD-1  A word that is not 0 is valid until its thread's destructors of thread-local objects have
- *       run, and is 0 from then on: liburcu frees the record after them.
- * RD-2  There are words only where readers need no fence, because the kernel runs one for them in a
+ * RD-1  A record is valid until its thread's destructors of thread-local objects have run, and NULL
+ *       from then on: liburcu frees the record after them.
+ * RD-2  There are records only where readers need no fence, because the kernel runs one for them in a
  *       grace period (membarrier). */
 #ifndef MS_PLATFORM_READER_H
 #define MS_PLATFORM_READER_H
@@ -18,10 +15,18 @@
 #include "platform/rcu.h"
 #include "platform/thread.h"
 
-/* Threads with this number or a higher one have no word. */
+/* Threads with this number or a higher one are not prepared. */
 #define MS_READER_SLOTS 128
 
-typedef uint64_t ms_reader;
+/* Bytes of one thread's part. */
+#define MS_READER_PART 384
+
+typedef struct {
+    struct urcu_bp_reader *record; /* NULL = not prepared */
+    ptrdiff_t part;                /* MS_READER_PART times the thread's number + 1, negative */
+} ms_reader;
+
+#define MS_READER_NONE ((ms_reader){NULL, 0})
 
 /* Prepare the calling thread, if it can be. Not inside a read section. */
 void ms_reader_prepare(void);
@@ -31,48 +36,48 @@ void ms_reader_prepare(void);
  * microseconds to leave once they run. Returns after a few milliseconds at the latest. */
 void ms_reader_let_leave(void);
 
-extern __thread ms_reader ms_reader_word;
+extern __thread ms_reader ms_reader_own;
 
-/* The calling thread's word, or 0. */
+/* The calling thread's, or MS_READER_NONE. */
 MS_ALWAYS_INLINE ms_reader ms_reader_current(void)
 {
-    return ms_reader_word;
+    return ms_reader_own;
 }
 
-MS_ALWAYS_INLINE uint32_t ms_reader_slot(ms_reader reader)
+MS_ALWAYS_INLINE bool ms_reader_is_prepared(ms_reader reader)
 {
-    return (uint32_t)(reader >> 48);
+    return reader.record != NULL;
 }
 
-/* Sanitizers are shown the ordinary sections, whatever the words are. */
+/* The thread's own part of what has one for each thread, of which that of number 0 is the last and
+ * ends at `end`. */
+MS_ALWAYS_INLINE void *ms_reader_part(ms_reader reader, void *end)
+{
+    return (char *)end + reader.part;
+}
+
+/* Sanitizers are shown the ordinary sections, whatever the records are. */
 #if defined(_LGPL_SOURCE) && !defined(__SANITIZE_THREAD__)
-#define MS_READER_BY_WORD 1
+#define MS_READER_BY_RECORD 1
 #else
-#define MS_READER_BY_WORD 0
+#define MS_READER_BY_RECORD 0
 #endif
 
-#if MS_READER_BY_WORD
-MS_ALWAYS_INLINE struct urcu_bp_reader *ms_reader_record(ms_reader reader)
-{
-    return (struct urcu_bp_reader *)(uintptr_t)(reader << 16 >> 16);
-}
-
+#if MS_READER_BY_RECORD
 MS_ALWAYS_INLINE bool ms_reader_is_inside(ms_reader reader)
 {
-    return (_CMM_LOAD_SHARED(ms_reader_record(reader)->ctr) & URCU_BP_GP_CTR_NEST_MASK) != 0;
+    return (_CMM_LOAD_SHARED(reader.record->ctr) & URCU_BP_GP_CTR_NEST_MASK) != 0;
 }
 
 /* Begin a thread's outermost section. False when it is in one already: then only
  * ms_rcu_read_lock() will do. */
 MS_ALWAYS_INLINE bool ms_reader_enter(ms_reader reader)
 {
-    struct urcu_bp_reader *record = ms_reader_record(reader);
-
     if (ms_unlikely(ms_reader_is_inside(reader)))
         return false;
     /* ORDER: membarrier() in ms_rcu_synchronize() puts this store before the loads of the section,
      * for every section that the grace period does not wait for. */
-    _CMM_STORE_SHARED(record->ctr, _CMM_LOAD_SHARED(urcu_bp_gp.ctr));
+    _CMM_STORE_SHARED(reader.record->ctr, _CMM_LOAD_SHARED(urcu_bp_gp.ctr));
     cmm_barrier();
     return true;
 }
@@ -82,7 +87,7 @@ MS_ALWAYS_INLINE void ms_reader_leave(ms_reader reader)
 {
     cmm_barrier();
     /* A nesting count of 0 says that there is no section; the rest of the word says nothing then. */
-    _CMM_STORE_SHARED(ms_reader_record(reader)->ctr, 0);
+    _CMM_STORE_SHARED(reader.record->ctr, 0);
     cmm_barrier();
 }
 #else
@@ -100,21 +105,21 @@ static inline void ms_reader_leave(ms_reader reader)
 }
 #endif
 
-/* Begin a section, be it inside another; 0 when it is not one by the word. */
+/* Begin a section, be it inside another; MS_READER_NONE when it is not one by the record. */
 MS_ALWAYS_INLINE ms_reader ms_section_begin(void)
 {
     const ms_reader reader = ms_reader_current();
 
-    if (ms_likely(reader != 0) && ms_likely(ms_reader_enter(reader)))
+    if (ms_likely(ms_reader_is_prepared(reader)) && ms_likely(ms_reader_enter(reader)))
         return reader;
     ms_rcu_read_lock();
-    return 0;
+    return MS_READER_NONE;
 }
 
 /* End the section that ms_section_begin() began and gave this for. */
 MS_ALWAYS_INLINE void ms_section_end(ms_reader reader)
 {
-    if (ms_likely(reader != 0))
+    if (ms_likely(ms_reader_is_prepared(reader)))
         ms_reader_leave(reader);
     else
         ms_rcu_read_unlock();

@@ -137,6 +137,12 @@ MS_ALWAYS_INLINE uint64_t ms_count_own(struct ms_counter_stripe *own, enum ms_co
     return before;
 }
 
+/* Add 1 to a stripe of one's own. */
+MS_ALWAYS_INLINE void ms_count_own_one(struct ms_counter_stripe *own, enum ms_counter counter)
+{
+    ms_add_one_alone(&own->counts[counter]);
+}
+
 /* Add, and return the stripe's count before: callers use it to do something every so many times. */
 MS_ALWAYS_INLINE uint64_t ms_count(struct ms_counters *counters, enum ms_counter counter,
                                    uint64_t n)

@@ -14,7 +14,7 @@ static void bump_sequences(struct ms_commit *commit)
 
     for (size_t i = 0; i < commit->count; i++) {
         const struct ms_step *step = &commit->steps[i];
-        atomic_uint_least32_t *sequence = &commit->store->index.views[step->shard].batch_sequence;
+        atomic_uint_least32_t *sequence = &commit->store->index.shards[step->shard].batch_sequence;
 
         if (step->shard == last)
             continue;

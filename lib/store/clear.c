@@ -47,7 +47,7 @@ static void clear_shard_locked(memstore *store, uint32_t shard)
 
     if (ms_stale_any(&store->stale))
         ms_stale_clear_shard(store, shard);
-    if (ms_load_relaxed(&store->index.views[shard].table) == 0)
+    if (ms_load_relaxed(&store->index.tables[shard]) == 0)
         return;
     ms_index_drop_table(&store->index, shard, kill_entry, &clearing);
     if (clearing.expired != 0)

@@ -22,7 +22,7 @@ static inline struct ms_interval ms_interval_from(const memstore *store, uint32_
                                                   uint64_t from)
 {
     /* ORDER: acquire, as in ms_index_table(). */
-    const uint64_t table = ms_load_acquire(&store->index.views[shard].table);
+    const uint64_t table = ms_load_acquire(&store->index.tables[shard]);
     const uint32_t buckets = ms_table_buckets(table);
     const uint64_t width = buckets <= MS_INTERVAL_BUCKETS
                                ? UINT64_C(1) << 32

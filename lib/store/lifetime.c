@@ -217,7 +217,7 @@ static bool init_index(memstore *store)
                                          store};
 
     return ms_index_init(&store->index, shards_of(&store->settings),
-                         (struct ms_shard_view *)(store + 1), store->arena.base, &owner);
+                         (atomic_uint_least64_t *)(store + 1), store->arena.base, &owner);
 }
 
 /* Size the tables for the entries that are announced, and a little more, because keys do not
@@ -292,13 +292,13 @@ static void free_store(memstore *store)
     ms_mem_unreserve(store->block, store->block_bytes);
 }
 
-/* Map the counters, the store, the views of its shards and the histograms, in this order. */
+/* Map the counters, the store, the words of its tables and the histograms, in this order. */
 static memstore *map_block(const struct ms_settings *settings)
 {
     const size_t counters = ms_counters_bytes(stripes_of(settings));
-    const size_t views = shards_of(settings) * sizeof(struct ms_shard_view);
+    const size_t tables = shards_of(settings) * sizeof(atomic_uint_least64_t);
     const size_t latencies =
-        (counters + sizeof(memstore) + views + MS_CACHE_LINE - 1) & ~(size_t)(MS_CACHE_LINE - 1);
+        (counters + sizeof(memstore) + tables + MS_CACHE_LINE - 1) & ~(size_t)(MS_CACHE_LINE - 1);
     const uint32_t latency_stripes = latency_stripes_of(settings);
     const size_t bytes =
         (latencies + ms_latency_bytes(latency_stripes) + MS_PAGE_SIZE - 1) & ~(MS_PAGE_SIZE - 1);
@@ -459,7 +459,7 @@ static void free_contents(memstore *store)
     ms_store_assert_valid(store);
     ms_mutex_lock(&store->reclaim_lock);
     for (uint32_t shard = 0; shard < store->index.shard_count; shard++) {
-        if (ms_load_relaxed(&store->index.views[shard].table) != 0)
+        if (ms_load_relaxed(&store->index.tables[shard]) != 0)
             ms_index_drop_table(&store->index, shard, NULL, NULL);
     }
     ms_arena_seal_open(&store->arena);

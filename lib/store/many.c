@@ -320,7 +320,7 @@ static bool sequences_are(const memstore *store, const uint32_t *shards, const u
                           size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        if (ms_load_acquire(&store->index.views[shards[i]].batch_sequence) != sequences[i])
+        if (ms_load_acquire(&store->index.shards[shards[i]].batch_sequence) != sequences[i])
             return false;
     }
     return true;
@@ -333,7 +333,7 @@ static bool try_shards(struct reading *reading, const uint32_t *shards, uint32_t
     memstore *store = reading->store;
 
     for (size_t i = 0; i < count; i++) {
-        sequences[i] = ms_load_acquire(&store->index.views[shards[i]].batch_sequence);
+        sequences[i] = ms_load_acquire(&store->index.shards[shards[i]].batch_sequence);
         if (sequences[i] % 2 != 0)
             return false;
     }
@@ -426,7 +426,7 @@ static void complete_views(const struct reading *reading)
     memstore *const store = reading->store;
     const uint64_t hot = ms_quick_hot(store);
     const ms_reader reader = ms_reader_current();
-    const bool usual = is_usual(store) && reader != 0;
+    const bool usual = is_usual(store) && ms_reader_is_prepared(reader);
     int64_t offset = 0;
 
     for (size_t i = 0; i < reading->n; i++) {
@@ -470,7 +470,7 @@ int ms_store_get_many(memstore *store, const memstore_key *keys, size_t n, memst
 {
     struct reading reading = {.store = store, .keys = keys, .n = n, .views = out};
 
-    if (ms_unlikely(ms_reader_current() == 0))
+    if (ms_unlikely(!ms_reader_is_prepared(ms_reader_current())))
         ms_reader_prepare();
     ms_rcu_read_lock();
     int status = ms_store_is_closed(store) ? MEMSTORE_ERR_CACHE_CLOSED : read_all(&reading);

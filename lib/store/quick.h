@@ -35,18 +35,20 @@ MS_ALWAYS_INLINE bool ms_is_quick_measured(uint64_t hot, size_t key_size)
     return (hot & MS_HOT_MEASURED_USUAL) != 0 && ms_is_quick_size(key_size);
 }
 
-/* The stripe of the thread, in a store with a stripe for each thread that has a reader word. */
+_Static_assert(sizeof(struct ms_counter_stripe) == MS_READER_PART, "a stripe is a reader's part");
+
+/* The stripe of the thread, in a store with a stripe for each thread that is prepared to read. CO-2. */
 MS_ALWAYS_INLINE struct ms_counter_stripe *ms_quick_stripe(memstore *store, ms_reader reader)
 {
-    return (struct ms_counter_stripe *)store - 1 - ms_reader_slot(reader);
+    return ms_reader_part(reader, store);
 }
 
 MS_ALWAYS_INLINE const struct ms_bucket *ms_quick_bucket(const memstore *store, uint64_t hot,
                                                          uint64_t hash)
 {
-    const struct ms_shard_view *views = (const struct ms_shard_view *)(store + 1);
+    const atomic_uint_least64_t *tables = (const atomic_uint_least64_t *)(store + 1);
     /* ORDER: acquire, as in ms_index_table. */
-    const uint64_t table = ms_load_acquire(&views[hash >> 48 & (hot & MS_HOT_SHARDS)].table);
+    const uint64_t table = ms_load_acquire(&tables[hash >> 48 & (hot & MS_HOT_SHARDS)]);
 
     return (const struct ms_bucket *)ms_quick_base(hot) + (table >> 32) +
            ms_table_home(table, hash);
@@ -83,16 +85,17 @@ MS_ALWAYS_INLINE struct ms_entry *ms_quick_candidate_in(const memstore *store, u
                                                         const struct ms_bucket *bucket,
                                                         uint64_t hash, bool usual)
 {
-    const unsigned long candidates = ms_bucket_candidates(bucket, ms_index_tag(hash));
+    const unsigned candidates = ms_bucket_candidates(bucket, ms_index_tag(hash));
 
     if (ms_unlikely(candidates == 0))
         return NULL;
-    /* ORDER: acquire, as in ms_index_find_from. */
-    const size_t place = ms_load_acquire(&bucket->places[__builtin_ctzl(candidates)]);
+    const size_t place = ms_bucket_first_place(bucket, candidates);
     const unsigned shift = usual ? MS_HOT_GRANULE_SHIFT : store->arena.granule_shift;
 
     ms_testing_reach(MS_POINT_READ_FOUND);
-    return (struct ms_entry *)(ms_quick_base(hot) + (place << shift));
+    struct ms_entry *const entry = (struct ms_entry *)(ms_quick_base(hot) + (place << shift));
+    ms_assume(entry != NULL);
+    return entry;
 }
 
 MS_ALWAYS_INLINE struct ms_entry *ms_quick_candidate(const memstore *store, uint64_t hot,

@@ -129,8 +129,9 @@ static MS_NOINLINE int copy_and_leave(void *buf, const char *value, size_t size)
 }
 
 /* Copy the value of an entry that lives, and leave. */
-MS_ALWAYS_INLINE int get_found(memstore *store, struct ms_quick_found found, size_t key_size,
-                               void *buf, size_t cap, size_t *value_size, bool usual)
+MS_ALWAYS_INLINE int get_found(memstore *store, ms_reader reader, struct ms_quick_found found,
+                               size_t key_size, void *buf, size_t cap, size_t *value_size,
+                               bool usual)
 {
     const size_t size = ms_quick_value_size(found.head);
     const char *value = (const char *)found.entry + ms_quick_head_size(store, usual) + key_size;
@@ -146,7 +147,7 @@ MS_ALWAYS_INLINE int get_found(memstore *store, struct ms_quick_found found, siz
     if (ms_unlikely(!ms_is_quick_copy(size)))
         return copy_and_leave(buf, value, size);
     ms_copy_quick(buf, value, size);
-    ms_reader_leave(ms_reader_current());
+    ms_reader_leave(reader);
     return MEMSTORE_OK;
 }
 
@@ -172,29 +173,30 @@ static MS_NOINLINE int get_expiring(memstore *store, const void *key, size_t key
         return leave_and_get_whole(store, key, key_size, buf, cap, value_size);
     if (ms_quick_value_size(found.head) <= cap)
         ms_slide_read(store, key, key_size, place);
-    return get_found(store, found, key_size, buf, cap, value_size, false);
+    return get_found(store, ms_reader_current(), found, key_size, buf, cap, value_size, false);
 }
 
 /* A get that has been counted, from what was found in the section on. */
-MS_ALWAYS_INLINE int get_looked_up(memstore *store, struct ms_quick_found found, const void *key,
-                                   size_t key_size, void *buf, size_t cap, size_t *value_size,
-                                   bool usual)
+MS_ALWAYS_INLINE int get_looked_up(memstore *store, ms_reader reader, struct ms_quick_found found,
+                                   const void *key, size_t key_size, void *buf, size_t cap,
+                                   size_t *value_size, bool usual)
 {
     if (ms_unlikely(found.entry == NULL))
         return leave_and_get_whole(store, key, key_size, buf, cap, value_size);
     if (ms_unlikely(!ms_quick_never_expires(found.head)))
         return get_expiring(store, key, key_size, buf, cap, value_size);
-    return get_found(store, found, key_size, buf, cap, value_size, usual);
+    return get_found(store, reader, found, key_size, buf, cap, value_size, usual);
 }
 
 /* The same from inside the section on. */
-MS_ALWAYS_INLINE int get_quick(memstore *store, uint64_t hot, const void *key, size_t key_size,
-                               void *buf, size_t cap, size_t *value_size, bool usual)
+MS_ALWAYS_INLINE int get_quick(memstore *store, ms_reader reader, uint64_t hot, const void *key,
+                               size_t key_size, void *buf, size_t cap, size_t *value_size,
+                               bool usual)
 {
     const struct ms_quick_found found = usual ? ms_quick_find_usual(store, hot, key, key_size)
                                               : ms_quick_find_any(store, hot, key, key_size);
 
-    return get_looked_up(store, found, key, key_size, buf, cap, value_size, usual);
+    return get_looked_up(store, reader, found, key, key_size, buf, cap, value_size, usual);
 }
 
 /* The way that a get would have taken if calls were not measured, from inside the section on. */
@@ -202,13 +204,16 @@ static MS_NOINLINE int get_unmeasured(memstore *store, const void *key, size_t k
                                       size_t cap, size_t *value_size)
 {
     const uint64_t flags = store->hot_unmeasured;
+    const ms_reader reader = ms_reader_current();
 
     ms_read_count(store);
     if (ms_likely((flags & MS_HOT_USUAL) != 0) && ms_likely(ms_is_quick_size(key_size)))
-        return get_quick(store, ms_quick_hot(store), key, key_size, buf, cap, value_size, true);
+        return get_quick(store, reader, ms_quick_hot(store), key, key_size, buf, cap, value_size,
+                         true);
     if (ms_unlikely((flags & MS_HOT_OPEN) == 0))
         return leave_and_get_whole(store, key, key_size, buf, cap, value_size);
-    return get_quick(store, ms_quick_hot(store), key, key_size, buf, cap, value_size, false);
+    return get_quick(store, reader, ms_quick_hot(store), key, key_size, buf, cap, value_size,
+                     false);
 }
 
 static MS_NOINLINE int get_timed(memstore *store, const void *key, size_t key_size, void *buf,
@@ -274,11 +279,11 @@ static MS_NOINLINE int get_otherwise(memstore *store, const void *key, size_t ke
     return leave_and_get_whole(store, key, key_size, buf, cap, value_size);
 }
 
-/* A get for which the quick way is closed: the thread has no reader word yet, or never will. */
+/* A get for which the quick way is closed: the thread is not prepared yet, or never will be. */
 static MS_NOINLINE int get_first(memstore *store, const void *key, size_t key_size, void *buf,
                                  size_t cap, size_t *value_size)
 {
-    if (ms_reader_current() == 0)
+    if (!ms_reader_is_prepared(ms_reader_current()))
         ms_reader_prepare();
     const uint64_t start = ms_measuring_begin_read(store);
     size_t size = 0;
@@ -301,7 +306,7 @@ static MS_NOINLINE int get_any(memstore *store, const void *key, size_t key_size
     if (ms_unlikely((hot & MS_HOT_OPEN) == 0))
         return get_otherwise(store, key, key_size, buf, cap, value_size);
     ms_read_count(store);
-    return get_quick(store, hot, key, key_size, buf, cap, value_size, false);
+    return get_quick(store, ms_reader_current(), hot, key, key_size, buf, cap, value_size, false);
 }
 
 int ms_store_get(memstore *store, const void *key, size_t key_size, void *buf, size_t cap,
@@ -309,7 +314,7 @@ int ms_store_get(memstore *store, const void *key, size_t key_size, void *buf, s
 {
     const ms_reader reader = ms_reader_current();
 
-    if (ms_unlikely(reader == 0) || ms_unlikely(!ms_reader_enter(reader)))
+    if (ms_unlikely(!ms_reader_is_prepared(reader)) || ms_unlikely(!ms_reader_enter(reader)))
         return get_first(store, key, key_size, buf, cap, value_size);
     const uint64_t hot = ms_quick_hot(store);
     if (ms_unlikely((hot & MS_HOT_USUAL) == 0) || ms_unlikely(!ms_is_quick_size(key_size))) {
@@ -323,8 +328,8 @@ int ms_store_get(memstore *store, const void *key, size_t key_size, void *buf, s
             return get_timed(store, key, key_size, buf, cap, value_size);
     }
 
-    ms_count_own(ms_quick_stripe(store, reader), MS_COUNT_READS, 1);
-    return get_quick(store, hot, key, key_size, buf, cap, value_size, true);
+    ms_count_own_one(ms_quick_stripe(store, reader), MS_COUNT_READS);
+    return get_quick(store, reader, hot, key, key_size, buf, cap, value_size, true);
 }
 
 /* The quick way where keys are followed, but not this way: from inside the section on. */
@@ -340,7 +345,7 @@ int ms_store_get_followed(memstore *store, const void *key, size_t key_size, voi
 {
     const ms_reader reader = ms_reader_current();
 
-    if (ms_unlikely(reader == 0) || ms_unlikely(!ms_reader_enter(reader)))
+    if (ms_unlikely(!ms_reader_is_prepared(reader)) || ms_unlikely(!ms_reader_enter(reader)))
         return get_first(store, key, key_size, buf, cap, value_size);
     const uint64_t hot = ms_quick_hot(store);
     if (ms_unlikely((hot & MS_HOT_FOLLOWED_USUAL) == 0) || ms_unlikely(!ms_is_quick_size(key_size)))
@@ -355,8 +360,8 @@ int ms_store_get_followed(memstore *store, const void *key, size_t key_size, voi
     const uint64_t hash = ms_quick_key_hash(&store->hasher, quick);
     if (ms_track_follows(store, hash))
         return get_again_noted(store, key, key_size, buf, cap, value_size);
-    return get_looked_up(store, ms_quick_find_hashed(store, hot, quick, hash), key, key_size, buf,
-                         cap, value_size, true);
+    return get_looked_up(store, reader, ms_quick_find_hashed(store, hot, quick, hash), key,
+                         key_size, buf, cap, value_size, true);
 }
 
 /* ---- has ---- */
@@ -382,7 +387,7 @@ static MS_NOINLINE int leave_and_has_whole(memstore *store, const void *key, siz
 
 static MS_NOINLINE int has_first(memstore *store, const void *key, size_t key_size)
 {
-    if (ms_reader_current() == 0)
+    if (!ms_reader_is_prepared(ms_reader_current()))
         ms_reader_prepare();
     const uint64_t start = ms_measuring_begin_read(store);
     const int status = has_whole(store, key, key_size);
@@ -400,14 +405,14 @@ static MS_NOINLINE int has_expiring(memstore *store, const void *key, size_t key
 }
 
 /* What was found in a section, and its end. */
-MS_ALWAYS_INLINE int has_found(memstore *store, struct ms_quick_found found, const void *key,
-                               size_t key_size)
+MS_ALWAYS_INLINE int has_found(memstore *store, ms_reader reader, struct ms_quick_found found,
+                               const void *key, size_t key_size)
 {
     if (ms_unlikely(found.entry == NULL))
         return leave_and_has_whole(store, key, key_size);
     if (ms_unlikely(!ms_quick_never_expires(found.head)))
         return has_expiring(store, key, key_size, found.entry);
-    ms_reader_leave(ms_reader_current());
+    ms_reader_leave(reader);
     return MEMSTORE_OK;
 }
 
@@ -416,12 +421,14 @@ static MS_NOINLINE int has_unmeasured(memstore *store, const void *key, size_t k
 {
     const uint64_t hot = ms_quick_hot(store);
     const uint64_t flags = store->hot_unmeasured;
+    const ms_reader reader = ms_reader_current();
 
     if (ms_likely((flags & MS_HOT_USUAL) != 0) && ms_likely(ms_is_quick_size(key_size)))
-        return has_found(store, ms_quick_find_usual(store, hot, key, key_size), key, key_size);
+        return has_found(store, reader, ms_quick_find_usual(store, hot, key, key_size), key,
+                         key_size);
     if (ms_unlikely((flags & MS_HOT_OPEN) == 0))
         return leave_and_has_whole(store, key, key_size);
-    return has_found(store, ms_quick_find_any(store, hot, key, key_size), key, key_size);
+    return has_found(store, reader, ms_quick_find_any(store, hot, key, key_size), key, key_size);
 }
 
 static MS_NOINLINE int has_timed(memstore *store, const void *key, size_t key_size)
@@ -448,14 +455,15 @@ static MS_NOINLINE int has_any(memstore *store, const void *key, size_t key_size
 
     if (ms_unlikely((hot & MS_HOT_OPEN) == 0))
         return has_otherwise(store, key, key_size);
-    return has_found(store, ms_quick_find_any(store, hot, key, key_size), key, key_size);
+    return has_found(store, ms_reader_current(), ms_quick_find_any(store, hot, key, key_size), key,
+                     key_size);
 }
 
 int ms_store_has(memstore *store, const void *key, size_t key_size)
 {
     const ms_reader reader = ms_reader_current();
 
-    if (ms_unlikely(reader == 0) || ms_unlikely(!ms_reader_enter(reader)))
+    if (ms_unlikely(!ms_reader_is_prepared(reader)) || ms_unlikely(!ms_reader_enter(reader)))
         return has_first(store, key, key_size);
     const uint64_t hot = ms_quick_hot(store);
     /* Which keys are followed is nothing to it: no read is counted. */
@@ -466,7 +474,7 @@ int ms_store_has(memstore *store, const void *key, size_t key_size)
         if ((ms_store_bounds(store) & MS_BOUNDS_MEASURED) != 0 && ms_latency_is_turn())
             return has_timed(store, key, key_size);
     }
-    return has_found(store, ms_quick_find_usual(store, hot, key, key_size), key, key_size);
+    return has_found(store, reader, ms_quick_find_usual(store, hot, key, key_size), key, key_size);
 }
 
 /* ---- Times ---- */

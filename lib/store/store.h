@@ -69,7 +69,7 @@ struct ms_retired {
 /* The whole of quick.h may be used: XXH3, granules of MS_HOT_GRANULE_SHIFT, no creation times, a
  * policy that counts. */
 #define MS_HOT_USUAL (UINT64_C(1) << 16)
-/* quick.h may be used: the store is open and has a stripe of counters for every reader word. */
+/* quick.h may be used: the store is open and has a stripe of counters for every prepared reader. */
 #define MS_HOT_OPEN (UINT64_C(1) << 17)
 /* Calls are measured, or some keys followed; the other two are not set then but stand in
  * `hot_unmeasured`, so that reads of other stores need not ask. */

@@ -105,7 +105,7 @@ static MS_NOINLINE int get_any_view(memstore *store, const void *key, size_t key
 static MS_NOINLINE int get_view_first(memstore *store, const void *key, size_t key_size,
                                       memstore_view *out)
 {
-    if (ms_reader_current() == 0)
+    if (!ms_reader_is_prepared(ms_reader_current()))
         ms_reader_prepare();
     return get_any_view(store, key, key_size, out);
 }
@@ -191,7 +191,7 @@ int ms_store_get_view(memstore *store, const void *key, size_t key_size, memstor
 {
     const ms_reader reader = ms_reader_current();
 
-    if (ms_unlikely(reader == 0) || ms_unlikely(!ms_reader_enter(reader)))
+    if (ms_unlikely(!ms_reader_is_prepared(reader)) || ms_unlikely(!ms_reader_enter(reader)))
         return get_view_first(store, key, key_size, out);
     const uint64_t hot = ms_quick_hot(store);
     if (ms_unlikely((hot & MS_HOT_USUAL) == 0) || ms_unlikely(!ms_is_quick_size(key_size))) {
@@ -199,7 +199,7 @@ int ms_store_get_view(memstore *store, const void *key, size_t key_size, memstor
             return get_view_followed(store, key, key_size, out, hot, reader);
         return leave_and_get_any_view(store, key, key_size, out);
     }
-    ms_count_own(ms_quick_stripe(store, reader), MS_COUNT_READS, 1);
+    ms_count_own_one(ms_quick_stripe(store, reader), MS_COUNT_READS);
     return view_found(store, hot, reader, ms_quick_find_usual(store, hot, key, key_size), key,
                       key_size, out);
 }

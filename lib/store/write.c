@@ -85,7 +85,7 @@ static struct foresight look_ahead(memstore *store, const struct ms_write *write
 {
     struct foresight foresight = {.queue = MS_QUEUE_NEW};
 
-    if (ms_unlikely(ms_reader_current() == 0))
+    if (ms_unlikely(!ms_reader_is_prepared(ms_reader_current())))
         ms_reader_prepare();
     const ms_reader reader = ms_section_begin();
     ms_ghost_prefetch(&store->eviction.ghost, hash);
@@ -227,8 +227,7 @@ static int publish(memstore *store, const struct ms_write *write, uint64_t hash,
             return status;
         status = publish_locked(store, write, hash, reserved, outcome);
         const uint32_t shard = ms_index_shard_of(&store->index, hash);
-        const uint32_t buckets =
-            ms_table_buckets(ms_load_relaxed(&store->index.views[shard].table));
+        const uint32_t buckets = ms_table_buckets(ms_load_relaxed(&store->index.tables[shard]));
         ms_mutex_unlock(ms_store_shard_lock(store, hash));
         if (status != MEMSTORE_ERR_SHARD_OVERFLOW || write->heat_plus_one != 0) {
             ms_harvest_if_much(store);

@@ -101,6 +101,15 @@ MS_ALWAYS_INLINE struct ms_quick_key ms_quick_key(const void *key, size_t size)
 }
 
 #define MS_XXH_PRIME64_1 UINT64_C(0x9e3779b185ebca87)
+/* Times each size: adding it is one instruction, multiplying three. */
+#define MS_SIZE(n) ((n) * MS_XXH_PRIME64_1)
+static const uint64_t ms_quick_sizes[16] = {
+    MS_SIZE(17), MS_SIZE(18), MS_SIZE(19), MS_SIZE(20), MS_SIZE(21), MS_SIZE(22),
+    MS_SIZE(23), MS_SIZE(24), MS_SIZE(25), MS_SIZE(26), MS_SIZE(27), MS_SIZE(28),
+    MS_SIZE(29), MS_SIZE(30), MS_SIZE(31), MS_SIZE(32),
+};
+#undef MS_SIZE
+
 #define MS_XXH3_AVALANCHE UINT64_C(0x165667919e3779f9)
 
 MS_ALWAYS_INLINE uint64_t ms_piece_fold(ms_piece piece, const uint64_t secret[2])
@@ -114,7 +123,7 @@ MS_ALWAYS_INLINE uint64_t ms_piece_fold(ms_piece piece, const uint64_t secret[2]
 /* The hash by a hasher of kind MS_HASH_XXH3. */
 MS_ALWAYS_INLINE uint64_t ms_quick_key_hash(const struct ms_hasher *hasher, struct ms_quick_key key)
 {
-    uint64_t hash = key.size * MS_XXH_PRIME64_1 + ms_piece_fold(key.first, hasher->secret);
+    uint64_t hash = ms_piece_fold(key.first, hasher->secret) + ms_quick_sizes[key.size - 17];
 
     /* One after the other: side by side they take two more registers, which have to be saved. */
     ms_keep_in_order(hash);

@@ -57,7 +57,7 @@ static unsigned home_of(memstore *store, unsigned key)
     const memstore_key name = explore_key(key);
     const uint64_t hash = ms_store_hash(store, name.data, name.size);
 
-    return ms_table_home(store->index.views[0].table, hash);
+    return ms_table_home(store->index.tables[0], hash);
 }
 
 /* Two buckets, of which that of k0 is full of others: k0 has to go to the next. */
@@ -70,7 +70,7 @@ void setup_full_bucket(memstore *store)
     fill(store, last);
     for (unsigned key = FILLERS; key <= last; key++)
         take_out(store, key);
-    CHECK(ms_table_buckets(store->index.views[0].table) == 2);
+    CHECK(ms_table_buckets(store->index.tables[0]) == 2);
     for (unsigned key = FILLERS; filled < MS_BUCKET_SLOTS; key++) {
         if (home_of(store, key) == home_of(store, 0)) {
             fill(store, key);

@@ -176,7 +176,7 @@ static void *read_when_told(void *unused)
     own_stripe = ms_counters_stripe(&store->counters, &exclusive);
     CHECK(exclusive);
     ms_reader_prepare();
-    own_record = (const char *)(uintptr_t)(ms_reader_current() << 16 >> 16);
+    own_record = (const char *)ms_reader_current().record;
     for (;;) {
         await(&may_read);
         if (reads == NULL)
@@ -564,7 +564,7 @@ static void count_alone(unsigned number, void *context)
     (void)context;
     CHECK_OK(memstore_has(store, key, key_of(1, key)));
     (void)ms_counters_stripe(&store->counters, &exclusive);
-    if (!exclusive || ms_reader_current() == 0)
+    if (!exclusive || !ms_reader_is_prepared(ms_reader_current()))
         atomic_fetch_add(&shared_stripes, 1);
     atomic_fetch_add(&ready, 1);
     while (test_team_goes_on())
@@ -604,7 +604,7 @@ Test(scaling, a_hundred_and_twenty_six_threads_share_no_counters_from_4_mib_on)
 /* What every read loads: written by opening and closing alone. */
 _Static_assert(offsetof(memstore, hot) == 0, "the store begins with what every read loads");
 APART(memstore, hot, tick_mask, index.table_bytes);
-APART(memstore, index.views, index.shards, index.table_bytes);
+APART(memstore, index.tables, index.shards, index.table_bytes);
 APART(memstore, hot, index.shards, arena.budget);
 APART(memstore, arena.base, arena.segment_shift, index.table_bytes);
 APART(memstore, arena.base, arena.segment_shift, arena.budget);

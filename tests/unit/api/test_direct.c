@@ -77,7 +77,7 @@ Test(direct, a_usual_store_tells_its_layout)
     cr_assert_eq(layout.version, MEMSTORE_LAYOUT_VERSION);
     cr_assert_neq(*layout.hot & UINT64_C(1) << 16, 0);
     cr_assert_not_null(layout.base);
-    cr_assert_not_null(layout.views);
+    cr_assert_not_null(layout.tables);
     cr_assert_not_null(layout.segments);
     discard(store);
 }

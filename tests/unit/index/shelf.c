@@ -44,15 +44,15 @@ static uint64_t hash_of(void *context, uint32_t place)
 struct shelf *shelf_open(uint32_t shards)
 {
     static struct shelf shelf;
-    static struct ms_shard_view views[65536];
+    static atomic_uint_least64_t tables[65536];
     const struct ms_index_owner owner = {alloc_table, retire_table, address, hash_of, &shelf};
 
     memset(&shelf, 0, sizeof shelf);
-    memset(views, 0, shards * sizeof *views);
+    memset(tables, 0, shards * sizeof *tables);
     shelf.base = ms_mem_reserve(TABLES_BYTES);
     cr_assert_not_null(shelf.base);
     shelf.used = 64; /* a table is not at offset 0 */
-    cr_assert(ms_index_init(&shelf.index, shards, views, shelf.base, &owner));
+    cr_assert(ms_index_init(&shelf.index, shards, tables, shelf.base, &owner));
     return &shelf;
 }
 
@@ -127,7 +127,7 @@ bool shelf_remove(struct shelf *shelf, uint64_t hash, uint64_t key)
 
 uint32_t shelf_buckets(const struct shelf *shelf, uint32_t shard)
 {
-    return ms_table_buckets(ms_load_relaxed(&shelf->index.views[shard].table));
+    return ms_table_buckets(ms_load_relaxed(&shelf->index.tables[shard]));
 }
 
 void shelf_check(const struct shelf *shelf)

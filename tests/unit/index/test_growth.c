@@ -106,11 +106,11 @@ Test(growth, that_is_refused_changes_nothing)
     struct shelf *shelf = shelf_open(1);
 
     insert_keys(shelf, 0, 500);
-    const uint64_t table = ms_load_relaxed(&shelf->index.views[0].table);
+    const uint64_t table = ms_load_relaxed(&shelf->index.tables[0]);
     const uint64_t bytes = ms_load_relaxed(&shelf->index.table_bytes);
     shelf->refuses = true;
     cr_assert_eq(ms_index_grow(&shelf->index, 0, 500), MS_INDEX_NO_ROOM);
-    cr_assert_eq(ms_load_relaxed(&shelf->index.views[0].table), table);
+    cr_assert_eq(ms_load_relaxed(&shelf->index.tables[0]), table);
     cr_assert_eq(ms_load_relaxed(&shelf->index.table_bytes), bytes);
     expect_keys(shelf, 0, 500);
     shelf_check(shelf);
@@ -146,7 +146,7 @@ Test(growth, retires_the_old_table_whole_and_leaves_it_as_it_was)
     struct shelf *shelf = shelf_open(1);
 
     insert_keys(shelf, 0, 300);
-    const uint64_t table = ms_load_relaxed(&shelf->index.views[0].table);
+    const uint64_t table = ms_load_relaxed(&shelf->index.tables[0]);
     const size_t bytes = ms_table_buckets(table) * sizeof(struct ms_bucket);
     void *copy = malloc(bytes);
     memcpy(copy, ms_table_at(&shelf->index, table), bytes);

@@ -269,12 +269,12 @@ Test(index, shards_do_not_know_of_each_other)
 
 Test(index, bookkeeping_is_as_large_as_it_says)
 {
-    cr_assert_geq(ms_index_overhead(1), sizeof(struct ms_shard) + sizeof(struct ms_shard_view));
+    cr_assert_geq(ms_index_overhead(1), sizeof(struct ms_shard) + sizeof(atomic_uint_least64_t));
     cr_assert_geq(ms_index_overhead(65536),
-                  65536 * (sizeof(struct ms_shard) + sizeof(struct ms_shard_view)));
+                  65536 * (sizeof(struct ms_shard) + sizeof(atomic_uint_least64_t)));
     /* Rounding to pages, and no more. */
     cr_assert_leq(ms_index_overhead(1024),
-                  1024 * (sizeof(struct ms_shard) + sizeof(struct ms_shard_view)) + 2 * 4096);
+                  1024 * (sizeof(struct ms_shard) + sizeof(atomic_uint_least64_t)) + 2 * 4096);
 }
 
 Test(index, init_fails_when_the_system_gives_no_memory)
@@ -282,12 +282,12 @@ Test(index, init_fails_when_the_system_gives_no_memory)
     const struct ms_index_owner owner = {0};
     struct ms_index index;
 
-    static struct ms_shard_view views[64];
+    static atomic_uint_least64_t tables[64];
 
     ms_testing_fail_memory(1, false);
-    cr_assert_not(ms_index_init(&index, 64, views, NULL, &owner));
+    cr_assert_not(ms_index_init(&index, 64, tables, NULL, &owner));
     ms_testing_fail_memory(0, false);
-    cr_assert(ms_index_init(&index, 64, views, NULL, &owner));
+    cr_assert(ms_index_init(&index, 64, tables, NULL, &owner));
     ms_index_fini(&index);
 }
 

@@ -67,6 +67,6 @@ Test(index_validate, finds_a_batch_left_in_publication)
     struct ms_index_slot slot;
     struct shelf *shelf = open_with_overflow(&slot);
 
-    ms_store_relaxed(&shelf->index.views[1].batch_sequence, 1);
+    ms_store_relaxed(&shelf->index.shards[1].batch_sequence, 1);
     expect_problem(shelf, "IX");
 }

@@ -20,4 +20,4 @@ const (
 )
 
 // layoutVersion is the MEMSTORE_LAYOUT_VERSION that this package knows.
-const layoutVersion = 1
+const layoutVersion = 2

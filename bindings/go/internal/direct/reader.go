@@ -60,14 +60,14 @@ func (l *lanes) lane(processor uint) *uint64 {
 
 // Reader reads one store. The store must not be destroyed while it is in use.
 type Reader struct {
-	hot                   *uint64
-	base, views, segments unsafe.Pointer
-	segmentShift          uint64
-	pagesOffset           uint64
-	reads, misses         unsafe.Pointer
-	stripe                uintptr
-	hasher                hasher
-	lanes                 *lanes
+	hot                    *uint64
+	base, tables, segments unsafe.Pointer
+	segmentShift           uint64
+	pagesOffset            uint64
+	reads, misses          unsafe.Pointer
+	stripe                 uintptr
+	hasher                 hasher
+	lanes                  *lanes
 }
 
 // New makes the reader of a store, or nil when it has to be read through the library. claim asks the library
@@ -85,7 +85,7 @@ func New(claim func(count uint32, out *[LanesWords]uint64) bool,
 		return nil
 	}
 	return &Reader{
-		hot: (*uint64)(pointer(words[1])), base: pointer(words[2]), views: pointer(words[3]),
+		hot: (*uint64)(pointer(words[1])), base: pointer(words[2]), tables: pointer(words[3]),
 		segments: pointer(words[4]), segmentShift: words[5], pagesOffset: words[6],
 		reads: pointer(words[7]), misses: pointer(words[8]), stripe: uintptr(words[9]),
 		hasher: newHasher(words[10]), lanes: &claimed.lanes,
@@ -167,7 +167,7 @@ func (r *Reader) find(hash uint64, key unsafe.Pointer, n int) (unsafe.Pointer, i
 	if hot&usual == 0 {
 		return nil, Elsewhere
 	}
-	table := atomic.LoadUint64((*uint64)(unsafe.Add(r.views, hash>>48&hot&0xffff<<4)))
+	table := atomic.LoadUint64((*uint64)(unsafe.Add(r.tables, hash>>48&hot&0xffff<<3)))
 	buckets, number := unsafe.Add(r.base, table>>32<<6), uint64(uint32(table))
 	at := uint64(uint32(hash)) * number >> 32
 	for left := number; left != 0; left-- {

@@ -488,6 +488,7 @@ void ms_fork_register(ms_fork_member *member)
 #ifndef MS_PLATFORM_ATOMIC_H
 #define MS_PLATFORM_ATOMIC_H
 #include <stdatomic.h>
+#include <stdint.h>
 #define ms_load_relaxed(p) atomic_load_explicit((p), memory_order_relaxed)
 #define ms_load_acquire(p) atomic_load_explicit((p), memory_order_acquire)
 #define ms_load_seq_cst(p) atomic_load_explicit((p), memory_order_seq_cst)
@@ -511,6 +512,14 @@ void ms_fork_register(ms_fork_member *member)
 #define ms_cas_acq_rel(p, expected, desired)                                                       \
     atomic_compare_exchange_strong_explicit((p), (expected), (desired), memory_order_acq_rel,      \
                                             memory_order_acquire)
+static inline void ms_add_one_alone(atomic_uint_least64_t *count)
+{
+#if defined(__x86_64__) && !defined(__SANITIZE_THREAD__)
+    __asm__ volatile("incq %0" : "+m"(*count));
+#else
+    ms_store_relaxed(count, ms_load_relaxed(count) + 1);
+#endif
+}
 #define ms_plain_load_relaxed(p) __atomic_load_n((p), __ATOMIC_RELAXED)
 #define ms_plain_store_relaxed(p, v) __atomic_store_n((p), (v), __ATOMIC_RELAXED)
 #define MS_CACHE_LINE 64
@@ -524,6 +533,7 @@ void ms_fork_register(ms_fork_member *member)
 #define MS_ALWAYS_INLINE static inline __attribute__((always_inline))
 #define MS_NOINLINE __attribute__((noinline))
 #define MS_ALIGNED(n) __attribute__((aligned(n)))
+#define ms_assume(what) ((what) ? (void)0 : __builtin_unreachable())
 #define ms_keep_in_order(value) __asm__("" : "+r"(value))
 #endif
 #ifndef MS_PLATFORM_RANK_H
@@ -961,45 +971,49 @@ const void *ms_rcu_domain(void);
 #ifndef MS_PLATFORM_READER_H
 #define MS_PLATFORM_READER_H
 #define MS_READER_SLOTS 128
-typedef uint64_t ms_reader;
+#define MS_READER_PART 384
+typedef struct {
+    struct urcu_bp_reader *record;
+    ptrdiff_t part;
+} ms_reader;
+#define MS_READER_NONE ((ms_reader){NULL, 0})
 void ms_reader_prepare(void);
 void ms_reader_let_leave(void);
-extern __thread ms_reader ms_reader_word;
+extern __thread ms_reader ms_reader_own;
 MS_ALWAYS_INLINE ms_reader ms_reader_current(void)
 {
-    return ms_reader_word;
+    return ms_reader_own;
 }
-MS_ALWAYS_INLINE uint32_t ms_reader_slot(ms_reader reader)
+MS_ALWAYS_INLINE bool ms_reader_is_prepared(ms_reader reader)
 {
-    return (uint32_t)(reader >> 48);
+    return reader.record != NULL;
+}
+MS_ALWAYS_INLINE void *ms_reader_part(ms_reader reader, void *end)
+{
+    return (char *)end + reader.part;
 }
 #if defined(_LGPL_SOURCE) && !defined(__SANITIZE_THREAD__)
-#define MS_READER_BY_WORD 1
+#define MS_READER_BY_RECORD 1
 #else
-#define MS_READER_BY_WORD 0
+#define MS_READER_BY_RECORD 0
 #endif
-#if MS_READER_BY_WORD
-MS_ALWAYS_INLINE struct urcu_bp_reader *ms_reader_record(ms_reader reader)
-{
-    return (struct urcu_bp_reader *)(uintptr_t)(reader << 16 >> 16);
-}
+#if MS_READER_BY_RECORD
 MS_ALWAYS_INLINE bool ms_reader_is_inside(ms_reader reader)
 {
-    return (_CMM_LOAD_SHARED(ms_reader_record(reader)->ctr) & URCU_BP_GP_CTR_NEST_MASK) != 0;
+    return (_CMM_LOAD_SHARED(reader.record->ctr) & URCU_BP_GP_CTR_NEST_MASK) != 0;
 }
 MS_ALWAYS_INLINE bool ms_reader_enter(ms_reader reader)
 {
-    struct urcu_bp_reader *record = ms_reader_record(reader);
     if (ms_unlikely(ms_reader_is_inside(reader)))
         return false;
-    _CMM_STORE_SHARED(record->ctr, _CMM_LOAD_SHARED(urcu_bp_gp.ctr));
+    _CMM_STORE_SHARED(reader.record->ctr, _CMM_LOAD_SHARED(urcu_bp_gp.ctr));
     cmm_barrier();
     return true;
 }
 MS_ALWAYS_INLINE void ms_reader_leave(ms_reader reader)
 {
     cmm_barrier();
-    _CMM_STORE_SHARED(ms_reader_record(reader)->ctr, 0);
+    _CMM_STORE_SHARED(reader.record->ctr, 0);
     cmm_barrier();
 }
 #else
@@ -1018,14 +1032,14 @@ static inline void ms_reader_leave(ms_reader reader)
 MS_ALWAYS_INLINE ms_reader ms_section_begin(void)
 {
     const ms_reader reader = ms_reader_current();
-    if (ms_likely(reader != 0) && ms_likely(ms_reader_enter(reader)))
+    if (ms_likely(ms_reader_is_prepared(reader)) && ms_likely(ms_reader_enter(reader)))
         return reader;
     ms_rcu_read_lock();
-    return 0;
+    return MS_READER_NONE;
 }
 MS_ALWAYS_INLINE void ms_section_end(ms_reader reader)
 {
-    if (ms_likely(reader != 0))
+    if (ms_likely(ms_reader_is_prepared(reader)))
         ms_reader_leave(reader);
     else
         ms_rcu_read_unlock();
@@ -1398,9 +1412,9 @@ const void *ms_rcu_domain(void)
 #define platform_reader_LOOKS 200
 #define platform_reader_PAUSE_US 50
 #define PAUSES 40
-__thread ms_reader ms_reader_word;
+__thread ms_reader ms_reader_own;
 static __thread bool has_ended;
-static atomic_uint_least64_t words[MS_READER_SLOTS];
+static _Atomic(struct urcu_bp_reader *) records[MS_READER_SLOTS];
 extern int __cxa_thread_atexit_impl(void (*destructor)(void *), void *object, void *dso)
     __attribute__((weak));
 extern void *__dso_handle __attribute__((visibility("hidden")));
@@ -1408,15 +1422,15 @@ static void platform_reader_end(void *unused)
 {
     (void)unused;
     has_ended = true;
-    ms_store_relaxed(&words[ms_reader_slot(ms_reader_word)], 0);
-    ms_reader_word = 0;
+    ms_store_relaxed(&records[-ms_reader_own.part / MS_READER_PART - 1], NULL);
+    ms_reader_own.record = NULL;
 }
-static uint64_t record_address(void)
+static struct urcu_bp_reader *own_record(void)
 {
-#if MS_READER_BY_WORD
-    return (uint64_t)(uintptr_t)URCU_TLS(urcu_bp_reader);
+#if MS_READER_BY_RECORD
+    return URCU_TLS(urcu_bp_reader);
 #else
-    return 1;
+    return (struct urcu_bp_reader *)&ms_reader_own;
 #endif
 }
 void ms_reader_prepare(void)
@@ -1427,14 +1441,15 @@ void ms_reader_prepare(void)
         return;
     ms_rcu_read_lock();
     ms_rcu_read_unlock();
-    const uint64_t address = record_address();
-    if (address == 0 || address >> 48 != 0 ||
-        __cxa_thread_atexit_impl(platform_reader_end, NULL, &__dso_handle) != 0)
+    struct urcu_bp_reader *const record = own_record();
+    if (record == NULL || __cxa_thread_atexit_impl(platform_reader_end, NULL, &__dso_handle) != 0)
         return;
-    ms_reader_word = (uint64_t)slot << 48 | address;
-    ms_store_relaxed(&words[slot], ms_reader_word);
+    ms_reader_own.part = -((ptrdiff_t)slot + 1) * MS_READER_PART;
+    cmm_barrier();
+    ms_reader_own.record = record;
+    ms_store_relaxed(&records[slot], record);
 }
-#if MS_READER_BY_WORD
+#if MS_READER_BY_RECORD
 static bool stands_inside(ms_reader reader)
 {
     for (unsigned i = 0; i < platform_reader_LOOKS; i++) {
@@ -1447,8 +1462,8 @@ static bool stands_inside(ms_reader reader)
 static bool somebody_stands_inside(void)
 {
     for (uint32_t slot = 0; slot < MS_READER_SLOTS; slot++) {
-        const ms_reader reader = ms_load_relaxed(&words[slot]);
-        if (reader != 0 && stands_inside(reader))
+        const ms_reader reader = {ms_load_relaxed(&records[slot]), 0};
+        if (ms_reader_is_prepared(reader) && stands_inside(reader))
             return true;
     }
     return false;
@@ -2218,6 +2233,13 @@ MS_ALWAYS_INLINE struct ms_quick_key ms_quick_key(const void *key, size_t size)
                                  size};
 }
 #define MS_XXH_PRIME64_1 UINT64_C(0x9e3779b185ebca87)
+#define MS_SIZE(n) ((n) * MS_XXH_PRIME64_1)
+static const uint64_t ms_quick_sizes[16] = {
+    MS_SIZE(17), MS_SIZE(18), MS_SIZE(19), MS_SIZE(20), MS_SIZE(21), MS_SIZE(22),
+    MS_SIZE(23), MS_SIZE(24), MS_SIZE(25), MS_SIZE(26), MS_SIZE(27), MS_SIZE(28),
+    MS_SIZE(29), MS_SIZE(30), MS_SIZE(31), MS_SIZE(32),
+};
+#undef MS_SIZE
 #define MS_XXH3_AVALANCHE UINT64_C(0x165667919e3779f9)
 MS_ALWAYS_INLINE uint64_t ms_piece_fold(ms_piece piece, const uint64_t secret[2])
 {
@@ -2227,7 +2249,7 @@ MS_ALWAYS_INLINE uint64_t ms_piece_fold(ms_piece piece, const uint64_t secret[2]
 }
 MS_ALWAYS_INLINE uint64_t ms_quick_key_hash(const struct ms_hasher *hasher, struct ms_quick_key key)
 {
-    uint64_t hash = key.size * MS_XXH_PRIME64_1 + ms_piece_fold(key.first, hasher->secret);
+    uint64_t hash = ms_piece_fold(key.first, hasher->secret) + ms_quick_sizes[key.size - 17];
     ms_keep_in_order(hash);
     hash += ms_piece_fold(key.last, hasher->secret + 2);
     hash ^= hash >> 37;
@@ -2336,6 +2358,7 @@ void ms_text_add(struct ms_text *text, const void *data, size_t size)
 /* lib/index/index.c */
 #ifndef MS_INDEX_BUCKET_H
 #define MS_INDEX_BUCKET_H
+#include <stddef.h>
 #include <stdint.h>
 #if defined(__SSE2__)
 #include <emmintrin.h>
@@ -2378,6 +2401,13 @@ MS_ALWAYS_INLINE unsigned ms_bucket_candidates(const struct ms_bucket *bucket, u
                       (((high >> 15) * gather) >> 45 & 0x3) << 8);
 }
 #endif
+MS_ALWAYS_INLINE uint32_t ms_bucket_first_place(const struct ms_bucket *bucket, unsigned slots)
+{
+    const atomic_uint_least32_t *at =
+        (const atomic_uint_least32_t *)bucket + (unsigned)__builtin_ctz(slots);
+    ms_keep_in_order(at);
+    return ms_load_acquire(&at[offsetof(struct ms_bucket, places) / sizeof *at]);
+}
 #if defined(__SSE2__) && !defined(__SANITIZE_THREAD__)
 MS_ALWAYS_INLINE unsigned ms_bucket_empty_slots(const struct ms_bucket *bucket)
 {
@@ -2419,14 +2449,10 @@ static inline void ms_bucket_set_tag(struct ms_bucket *bucket, unsigned slot, ui
 #include <stddef.h>
 #define MS_INDEX_MAX_LOAD_NUM 9
 #define MS_INDEX_MAX_LOAD_DEN 10
-struct ms_shard_view {
-    atomic_uint_least64_t table;
-    atomic_uint_least32_t batch_sequence;
-    uint32_t unused;
-};
 struct ms_shard {
     ms_mutex lock;
     atomic_uint_least32_t entries;
+    atomic_uint_least32_t batch_sequence;
 } MS_ALIGNED(MS_CACHE_LINE);
 struct ms_index_owner {
     bool (*alloc_table)(void *context, size_t bytes, uint64_t *offset);
@@ -2436,7 +2462,7 @@ struct ms_index_owner {
     void *context;
 };
 struct ms_index {
-    struct ms_shard_view *views;
+    atomic_uint_least64_t *tables;
     char *base;
     uint32_t shard_count;
     struct ms_shard *shards;
@@ -2444,8 +2470,8 @@ struct ms_index {
     atomic_uint_least64_t table_bytes;
 };
 size_t ms_index_overhead(uint32_t shards);
-bool ms_index_init(struct ms_index *index, uint32_t shards, struct ms_shard_view *views, char *base,
-                   const struct ms_index_owner *owner);
+bool ms_index_init(struct ms_index *index, uint32_t shards, atomic_uint_least64_t *tables,
+                   char *base, const struct ms_index_owner *owner);
 void ms_index_fini(struct ms_index *index);
 static inline uint32_t ms_index_shard_of(const struct ms_index *index, uint64_t hash)
 {
@@ -2469,7 +2495,7 @@ static inline uint32_t ms_table_home(uint64_t table, uint64_t hash)
 }
 static inline uint64_t ms_index_table(const struct ms_index *index, uint64_t hash)
 {
-    return ms_load_acquire(&index->views[ms_index_shard_of(index, hash)].table);
+    return ms_load_acquire(&index->tables[ms_index_shard_of(index, hash)]);
 }
 size_t ms_index_resident(const struct ms_index *index);
 static inline uint32_t ms_index_entries(const struct ms_index *index, uint32_t shard)
@@ -2569,13 +2595,13 @@ static size_t shards_bytes(uint32_t shards)
 }
 size_t ms_index_overhead(uint32_t shards)
 {
-    return shards * sizeof(struct ms_shard_view) + shards_bytes(shards);
+    return shards * sizeof(atomic_uint_least64_t) + shards_bytes(shards);
 }
-bool ms_index_init(struct ms_index *index, uint32_t shards, struct ms_shard_view *views, char *base,
-                   const struct ms_index_owner *owner)
+bool ms_index_init(struct ms_index *index, uint32_t shards, atomic_uint_least64_t *tables,
+                   char *base, const struct ms_index_owner *owner)
 {
     *index =
-        (struct ms_index){.views = views, .base = base, .shard_count = shards, .owner = *owner};
+        (struct ms_index){.tables = tables, .base = base, .shard_count = shards, .owner = *owner};
     index->shards = ms_mem_reserve(shards_bytes(shards));
     if (index->shards == NULL)
         return false;
@@ -2661,12 +2687,12 @@ static bool fits_load(uint64_t buckets, uint64_t entries)
 }
 bool ms_index_has_room(const struct ms_index *index, uint32_t shard, uint32_t more)
 {
-    const uint64_t buckets = ms_table_buckets(ms_load_relaxed(&index->views[shard].table));
+    const uint64_t buckets = ms_table_buckets(ms_load_relaxed(&index->tables[shard]));
     return fits_load(buckets, (uint64_t)ms_index_entries(index, shard) + more);
 }
 bool ms_index_has_slots(const struct ms_index *index, uint32_t shard, uint32_t more)
 {
-    const uint64_t buckets = ms_table_buckets(ms_load_relaxed(&index->views[shard].table));
+    const uint64_t buckets = ms_table_buckets(ms_load_relaxed(&index->tables[shard]));
     return (uint64_t)ms_index_entries(index, shard) + more <= buckets * MS_BUCKET_SLOTS;
 }
 #define REHASH_AHEAD 16
@@ -2705,14 +2731,14 @@ static void index_index_retire_table(struct ms_index *index, uint64_t word)
 }
 static uint64_t publish_table(struct ms_index *index, uint32_t shard, uint64_t word)
 {
-    const uint64_t old = ms_load_relaxed(&index->views[shard].table);
-    ms_store_release(&index->views[shard].table, word);
+    const uint64_t old = ms_load_relaxed(&index->tables[shard]);
+    ms_store_release(&index->tables[shard], word);
     ms_add_relaxed(&index->table_bytes, ms_table_buckets(word) * sizeof(struct ms_bucket));
     return old;
 }
 static enum ms_index_growth replace_table(struct ms_index *index, uint32_t shard, uint64_t count)
 {
-    const uint64_t old = ms_load_relaxed(&index->views[shard].table);
+    const uint64_t old = ms_load_relaxed(&index->tables[shard]);
     const size_t bytes = count * sizeof(struct ms_bucket);
     uint64_t offset;
     if (count >> 30 != 0 || !index->owner.alloc_table(index->owner.context, bytes, &offset))
@@ -2725,7 +2751,7 @@ static enum ms_index_growth replace_table(struct ms_index *index, uint32_t shard
 }
 enum ms_index_growth ms_index_grow(struct ms_index *index, uint32_t shard, uint32_t more)
 {
-    const uint64_t now = ms_table_buckets(ms_load_relaxed(&index->views[shard].table));
+    const uint64_t now = ms_table_buckets(ms_load_relaxed(&index->tables[shard]));
     const uint64_t entries = (uint64_t)ms_index_entries(index, shard) + more;
     const uint64_t roomy = buckets_for(entries, now + now / 5 + 1);
     const uint64_t scanty = buckets_for(entries, now + 1);
@@ -2739,7 +2765,7 @@ static uint64_t buckets_needed(const struct ms_index *index, uint32_t shard)
 }
 bool ms_index_is_oversized(const struct ms_index *index, uint32_t shard)
 {
-    const uint64_t now = ms_table_buckets(ms_load_relaxed(&index->views[shard].table));
+    const uint64_t now = ms_table_buckets(ms_load_relaxed(&index->tables[shard]));
     return now > 2 * buckets_needed(index, shard);
 }
 bool ms_index_shrink(struct ms_index *index, uint32_t shard)
@@ -2759,7 +2785,7 @@ static bool visit_bucket(const struct ms_bucket *bucket, ms_index_visit fn, void
 bool ms_index_scan(const struct ms_index *index, uint32_t shard, uint32_t from, uint32_t to,
                    ms_index_visit fn, void *context)
 {
-    const uint64_t table = ms_load_acquire(&index->views[shard].table);
+    const uint64_t table = ms_load_acquire(&index->tables[shard]);
     const uint32_t count = ms_table_buckets(table);
     if (table == 0)
         return true;
@@ -2855,10 +2881,10 @@ static const char *check_slots(struct shard_table *of)
 }
 static const char *check_shard(const struct ms_index *index, uint32_t shard, uint64_t *table_bytes)
 {
-    const uint64_t table = ms_load_relaxed(&index->views[shard].table);
+    const uint64_t table = ms_load_relaxed(&index->tables[shard]);
     struct shard_table of = {
         index, shard, table, ms_table_at(index, table), ms_table_buckets(table), NULL};
-    MS_REQUIRE(ms_load_relaxed(&index->views[shard].batch_sequence) % 2 == 0,
+    MS_REQUIRE(ms_load_relaxed(&index->shards[shard].batch_sequence) % 2 == 0,
                "IX: a shard's batch sequence is odd, and no batch is being published");
     if (table == 0) {
         MS_REQUIRE(ms_index_entries(index, shard) == 0, "IX: a shard without a table has entries");
@@ -8575,6 +8601,10 @@ MS_ALWAYS_INLINE uint64_t ms_count_own(struct ms_counter_stripe *own, enum ms_co
     const uint64_t before = ms_load_relaxed(&own->counts[counter]);
     ms_store_relaxed(&own->counts[counter], before + n);
     return before;
+}
+MS_ALWAYS_INLINE void ms_count_own_one(struct ms_counter_stripe *own, enum ms_counter counter)
+{
+    ms_add_one_alone(&own->counts[counter]);
 }
 MS_ALWAYS_INLINE uint64_t ms_count(struct ms_counters *counters, enum ms_counter counter,
                                    uint64_t n)
@@ -15756,7 +15786,7 @@ static void bump_sequences(struct ms_commit *commit)
     uint32_t last = UINT32_MAX;
     for (size_t i = 0; i < commit->count; i++) {
         const struct ms_step *step = &commit->steps[i];
-        atomic_uint_least32_t *sequence = &commit->store->index.views[step->shard].batch_sequence;
+        atomic_uint_least32_t *sequence = &commit->store->index.shards[step->shard].batch_sequence;
         if (step->shard == last)
             continue;
         last = step->shard;
@@ -16230,7 +16260,7 @@ static void clear_shard_locked(memstore *store, uint32_t shard)
         ms_flights_overtake_those(&store->flights, is_in_shard, &cleared);
     if (ms_stale_any(&store->stale))
         ms_stale_clear_shard(store, shard);
-    if (ms_load_relaxed(&store->index.views[shard].table) == 0)
+    if (ms_load_relaxed(&store->index.tables[shard]) == 0)
         return;
     ms_index_drop_table(&store->index, shard, kill_entry, &clearing);
     if (clearing.expired != 0)
@@ -17713,7 +17743,7 @@ static bool init_index(memstore *store)
     const struct ms_index_owner owner = {alloc_table, store_lifetime_retire_table, entry_address, entry_hash,
                                          store};
     return ms_index_init(&store->index, shards_of(&store->settings),
-                         (struct ms_shard_view *)(store + 1), store->arena.base, &owner);
+                         (atomic_uint_least64_t *)(store + 1), store->arena.base, &owner);
 }
 static int presize_index(memstore *store, const char **why)
 {
@@ -17782,9 +17812,9 @@ static void free_store(memstore *store)
 static memstore *map_block(const struct ms_settings *settings)
 {
     const size_t counters = ms_counters_bytes(stripes_of(settings));
-    const size_t views = shards_of(settings) * sizeof(struct ms_shard_view);
+    const size_t tables = shards_of(settings) * sizeof(atomic_uint_least64_t);
     const size_t latencies =
-        (counters + sizeof(memstore) + views + MS_CACHE_LINE - 1) & ~(size_t)(MS_CACHE_LINE - 1);
+        (counters + sizeof(memstore) + tables + MS_CACHE_LINE - 1) & ~(size_t)(MS_CACHE_LINE - 1);
     const uint32_t latency_stripes = latency_stripes_of(settings);
     const size_t bytes =
         (latencies + ms_latency_bytes(latency_stripes) + MS_PAGE_SIZE - 1) & ~(MS_PAGE_SIZE - 1);
@@ -17908,7 +17938,7 @@ static void free_contents(memstore *store)
     ms_store_assert_valid(store);
     ms_mutex_lock(&store->reclaim_lock);
     for (uint32_t shard = 0; shard < store->index.shard_count; shard++) {
-        if (ms_load_relaxed(&store->index.views[shard].table) != 0)
+        if (ms_load_relaxed(&store->index.tables[shard]) != 0)
             ms_index_drop_table(&store->index, shard, NULL, NULL);
     }
     ms_arena_seal_open(&store->arena);
@@ -19533,15 +19563,16 @@ MS_ALWAYS_INLINE bool ms_is_quick_measured(uint64_t hot, size_t key_size)
 {
     return (hot & MS_HOT_MEASURED_USUAL) != 0 && ms_is_quick_size(key_size);
 }
+_Static_assert(sizeof(struct ms_counter_stripe) == MS_READER_PART, "a stripe is a reader's part");
 MS_ALWAYS_INLINE struct ms_counter_stripe *ms_quick_stripe(memstore *store, ms_reader reader)
 {
-    return (struct ms_counter_stripe *)store - 1 - ms_reader_slot(reader);
+    return ms_reader_part(reader, store);
 }
 MS_ALWAYS_INLINE const struct ms_bucket *ms_quick_bucket(const memstore *store, uint64_t hot,
                                                          uint64_t hash)
 {
-    const struct ms_shard_view *views = (const struct ms_shard_view *)(store + 1);
-    const uint64_t table = ms_load_acquire(&views[hash >> 48 & (hot & MS_HOT_SHARDS)].table);
+    const atomic_uint_least64_t *tables = (const atomic_uint_least64_t *)(store + 1);
+    const uint64_t table = ms_load_acquire(&tables[hash >> 48 & (hot & MS_HOT_SHARDS)]);
     return (const struct ms_bucket *)ms_quick_base(hot) + (table >> 32) +
            ms_table_home(table, hash);
 }
@@ -19568,13 +19599,15 @@ MS_ALWAYS_INLINE struct ms_entry *ms_quick_candidate_in(const memstore *store, u
                                                         const struct ms_bucket *bucket,
                                                         uint64_t hash, bool usual)
 {
-    const unsigned long candidates = ms_bucket_candidates(bucket, ms_index_tag(hash));
+    const unsigned candidates = ms_bucket_candidates(bucket, ms_index_tag(hash));
     if (ms_unlikely(candidates == 0))
         return NULL;
-    const size_t place = ms_load_acquire(&bucket->places[__builtin_ctzl(candidates)]);
+    const size_t place = ms_bucket_first_place(bucket, candidates);
     const unsigned shift = usual ? MS_HOT_GRANULE_SHIFT : store->arena.granule_shift;
     ms_testing_reach(MS_POINT_READ_FOUND);
-    return (struct ms_entry *)(ms_quick_base(hot) + (place << shift));
+    struct ms_entry *const entry = (struct ms_entry *)(ms_quick_base(hot) + (place << shift));
+    ms_assume(entry != NULL);
+    return entry;
 }
 MS_ALWAYS_INLINE struct ms_entry *ms_quick_candidate(const memstore *store, uint64_t hot,
                                                      uint64_t hash, bool usual)
@@ -19891,7 +19924,7 @@ static bool sequences_are(const memstore *store, const uint32_t *shards, const u
                           size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        if (ms_load_acquire(&store->index.views[shards[i]].batch_sequence) != sequences[i])
+        if (ms_load_acquire(&store->index.shards[shards[i]].batch_sequence) != sequences[i])
             return false;
     }
     return true;
@@ -19901,7 +19934,7 @@ static bool try_shards(struct reading *reading, const uint32_t *shards, uint32_t
 {
     memstore *store = reading->store;
     for (size_t i = 0; i < count; i++) {
-        sequences[i] = ms_load_acquire(&store->index.views[shards[i]].batch_sequence);
+        sequences[i] = ms_load_acquire(&store->index.shards[shards[i]].batch_sequence);
         if (sequences[i] % 2 != 0)
             return false;
     }
@@ -19976,7 +20009,7 @@ static void complete_views(const struct reading *reading)
     memstore *const store = reading->store;
     const uint64_t hot = ms_quick_hot(store);
     const ms_reader reader = ms_reader_current();
-    const bool usual = is_usual(store) && reader != 0;
+    const bool usual = is_usual(store) && ms_reader_is_prepared(reader);
     int64_t offset = 0;
     for (size_t i = 0; i < reading->n; i++) {
         memstore_view *view = &reading->views[i];
@@ -20013,7 +20046,7 @@ int ms_store_get_many(memstore *store, const memstore_key *keys, size_t n, memst
                       size_t *found)
 {
     struct reading reading = {.store = store, .keys = keys, .n = n, .views = out};
-    if (ms_unlikely(ms_reader_current() == 0))
+    if (ms_unlikely(!ms_reader_is_prepared(ms_reader_current())))
         ms_reader_prepare();
     ms_rcu_read_lock();
     int status = ms_store_is_closed(store) ? MEMSTORE_ERR_CACHE_CLOSED : store_many_read_all(&reading);
@@ -21073,8 +21106,9 @@ static MS_NOINLINE int copy_and_leave(void *buf, const char *value, size_t size)
     ms_reader_leave(ms_reader_current());
     return MEMSTORE_OK;
 }
-MS_ALWAYS_INLINE int get_found(memstore *store, struct ms_quick_found found, size_t key_size,
-                               void *buf, size_t cap, size_t *value_size, bool usual)
+MS_ALWAYS_INLINE int get_found(memstore *store, ms_reader reader, struct ms_quick_found found,
+                               size_t key_size, void *buf, size_t cap, size_t *value_size,
+                               bool usual)
 {
     const size_t size = ms_quick_value_size(found.head);
     const char *value = (const char *)found.entry + ms_quick_head_size(store, usual) + key_size;
@@ -21089,7 +21123,7 @@ MS_ALWAYS_INLINE int get_found(memstore *store, struct ms_quick_found found, siz
     if (ms_unlikely(!ms_is_quick_copy(size)))
         return copy_and_leave(buf, value, size);
     ms_copy_quick(buf, value, size);
-    ms_reader_leave(ms_reader_current());
+    ms_reader_leave(reader);
     return MEMSTORE_OK;
 }
 static MS_NOINLINE int leave_and_get_whole(memstore *store, const void *key, size_t key_size,
@@ -21110,35 +21144,39 @@ static MS_NOINLINE int get_expiring(memstore *store, const void *key, size_t key
         return leave_and_get_whole(store, key, key_size, buf, cap, value_size);
     if (ms_quick_value_size(found.head) <= cap)
         ms_slide_read(store, key, key_size, place);
-    return get_found(store, found, key_size, buf, cap, value_size, false);
+    return get_found(store, ms_reader_current(), found, key_size, buf, cap, value_size, false);
 }
-MS_ALWAYS_INLINE int get_looked_up(memstore *store, struct ms_quick_found found, const void *key,
-                                   size_t key_size, void *buf, size_t cap, size_t *value_size,
-                                   bool usual)
+MS_ALWAYS_INLINE int get_looked_up(memstore *store, ms_reader reader, struct ms_quick_found found,
+                                   const void *key, size_t key_size, void *buf, size_t cap,
+                                   size_t *value_size, bool usual)
 {
     if (ms_unlikely(found.entry == NULL))
         return leave_and_get_whole(store, key, key_size, buf, cap, value_size);
     if (ms_unlikely(!ms_quick_never_expires(found.head)))
         return get_expiring(store, key, key_size, buf, cap, value_size);
-    return get_found(store, found, key_size, buf, cap, value_size, usual);
+    return get_found(store, reader, found, key_size, buf, cap, value_size, usual);
 }
-MS_ALWAYS_INLINE int get_quick(memstore *store, uint64_t hot, const void *key, size_t key_size,
-                               void *buf, size_t cap, size_t *value_size, bool usual)
+MS_ALWAYS_INLINE int get_quick(memstore *store, ms_reader reader, uint64_t hot, const void *key,
+                               size_t key_size, void *buf, size_t cap, size_t *value_size,
+                               bool usual)
 {
     const struct ms_quick_found found = usual ? ms_quick_find_usual(store, hot, key, key_size)
                                               : ms_quick_find_any(store, hot, key, key_size);
-    return get_looked_up(store, found, key, key_size, buf, cap, value_size, usual);
+    return get_looked_up(store, reader, found, key, key_size, buf, cap, value_size, usual);
 }
 static MS_NOINLINE int get_unmeasured(memstore *store, const void *key, size_t key_size, void *buf,
                                       size_t cap, size_t *value_size)
 {
     const uint64_t flags = store->hot_unmeasured;
+    const ms_reader reader = ms_reader_current();
     ms_read_count(store);
     if (ms_likely((flags & MS_HOT_USUAL) != 0) && ms_likely(ms_is_quick_size(key_size)))
-        return get_quick(store, ms_quick_hot(store), key, key_size, buf, cap, value_size, true);
+        return get_quick(store, reader, ms_quick_hot(store), key, key_size, buf, cap, value_size,
+                         true);
     if (ms_unlikely((flags & MS_HOT_OPEN) == 0))
         return leave_and_get_whole(store, key, key_size, buf, cap, value_size);
-    return get_quick(store, ms_quick_hot(store), key, key_size, buf, cap, value_size, false);
+    return get_quick(store, reader, ms_quick_hot(store), key, key_size, buf, cap, value_size,
+                     false);
 }
 static MS_NOINLINE int get_timed(memstore *store, const void *key, size_t key_size, void *buf,
                                  size_t cap, size_t *value_size)
@@ -21193,7 +21231,7 @@ static MS_NOINLINE int get_otherwise(memstore *store, const void *key, size_t ke
 static MS_NOINLINE int get_first(memstore *store, const void *key, size_t key_size, void *buf,
                                  size_t cap, size_t *value_size)
 {
-    if (ms_reader_current() == 0)
+    if (!ms_reader_is_prepared(ms_reader_current()))
         ms_reader_prepare();
     const uint64_t start = ms_measuring_begin_read(store);
     size_t size = 0;
@@ -21213,13 +21251,13 @@ static MS_NOINLINE int get_any(memstore *store, const void *key, size_t key_size
     if (ms_unlikely((hot & MS_HOT_OPEN) == 0))
         return get_otherwise(store, key, key_size, buf, cap, value_size);
     ms_read_count(store);
-    return get_quick(store, hot, key, key_size, buf, cap, value_size, false);
+    return get_quick(store, ms_reader_current(), hot, key, key_size, buf, cap, value_size, false);
 }
 int ms_store_get(memstore *store, const void *key, size_t key_size, void *buf, size_t cap,
                  size_t *value_size)
 {
     const ms_reader reader = ms_reader_current();
-    if (ms_unlikely(reader == 0) || ms_unlikely(!ms_reader_enter(reader)))
+    if (ms_unlikely(!ms_reader_is_prepared(reader)) || ms_unlikely(!ms_reader_enter(reader)))
         return get_first(store, key, key_size, buf, cap, value_size);
     const uint64_t hot = ms_quick_hot(store);
     if (ms_unlikely((hot & MS_HOT_USUAL) == 0) || ms_unlikely(!ms_is_quick_size(key_size))) {
@@ -21231,8 +21269,8 @@ int ms_store_get(memstore *store, const void *key, size_t key_size, void *buf, s
                 ms_load_relaxed(&ms_quick_stripe(store, reader)->counts[MS_COUNT_READS])))
             return get_timed(store, key, key_size, buf, cap, value_size);
     }
-    ms_count_own(ms_quick_stripe(store, reader), MS_COUNT_READS, 1);
-    return get_quick(store, hot, key, key_size, buf, cap, value_size, true);
+    ms_count_own_one(ms_quick_stripe(store, reader), MS_COUNT_READS);
+    return get_quick(store, reader, hot, key, key_size, buf, cap, value_size, true);
 }
 static MS_NOINLINE int leave_and_get(memstore *store, const void *key, size_t key_size, void *buf,
                                      size_t cap, size_t *value_size)
@@ -21244,7 +21282,7 @@ int ms_store_get_followed(memstore *store, const void *key, size_t key_size, voi
                           size_t *value_size)
 {
     const ms_reader reader = ms_reader_current();
-    if (ms_unlikely(reader == 0) || ms_unlikely(!ms_reader_enter(reader)))
+    if (ms_unlikely(!ms_reader_is_prepared(reader)) || ms_unlikely(!ms_reader_enter(reader)))
         return get_first(store, key, key_size, buf, cap, value_size);
     const uint64_t hot = ms_quick_hot(store);
     if (ms_unlikely((hot & MS_HOT_FOLLOWED_USUAL) == 0) || ms_unlikely(!ms_is_quick_size(key_size)))
@@ -21257,8 +21295,8 @@ int ms_store_get_followed(memstore *store, const void *key, size_t key_size, voi
     const uint64_t hash = ms_quick_key_hash(&store->hasher, quick);
     if (ms_track_follows(store, hash))
         return get_again_noted(store, key, key_size, buf, cap, value_size);
-    return get_looked_up(store, ms_quick_find_hashed(store, hot, quick, hash), key, key_size, buf,
-                         cap, value_size, true);
+    return get_looked_up(store, reader, ms_quick_find_hashed(store, hot, quick, hash), key,
+                         key_size, buf, cap, value_size, true);
 }
 static MS_NOINLINE int has_whole(memstore *store, const void *key, size_t key_size)
 {
@@ -21279,7 +21317,7 @@ static MS_NOINLINE int leave_and_has_whole(memstore *store, const void *key, siz
 }
 static MS_NOINLINE int has_first(memstore *store, const void *key, size_t key_size)
 {
-    if (ms_reader_current() == 0)
+    if (!ms_reader_is_prepared(ms_reader_current()))
         ms_reader_prepare();
     const uint64_t start = ms_measuring_begin_read(store);
     const int status = has_whole(store, key, key_size);
@@ -21294,25 +21332,27 @@ static MS_NOINLINE int has_expiring(memstore *store, const void *key, size_t key
     ms_reader_leave(ms_reader_current());
     return MEMSTORE_OK;
 }
-MS_ALWAYS_INLINE int has_found(memstore *store, struct ms_quick_found found, const void *key,
-                               size_t key_size)
+MS_ALWAYS_INLINE int has_found(memstore *store, ms_reader reader, struct ms_quick_found found,
+                               const void *key, size_t key_size)
 {
     if (ms_unlikely(found.entry == NULL))
         return leave_and_has_whole(store, key, key_size);
     if (ms_unlikely(!ms_quick_never_expires(found.head)))
         return has_expiring(store, key, key_size, found.entry);
-    ms_reader_leave(ms_reader_current());
+    ms_reader_leave(reader);
     return MEMSTORE_OK;
 }
 static MS_NOINLINE int has_unmeasured(memstore *store, const void *key, size_t key_size)
 {
     const uint64_t hot = ms_quick_hot(store);
     const uint64_t flags = store->hot_unmeasured;
+    const ms_reader reader = ms_reader_current();
     if (ms_likely((flags & MS_HOT_USUAL) != 0) && ms_likely(ms_is_quick_size(key_size)))
-        return has_found(store, ms_quick_find_usual(store, hot, key, key_size), key, key_size);
+        return has_found(store, reader, ms_quick_find_usual(store, hot, key, key_size), key,
+                         key_size);
     if (ms_unlikely((flags & MS_HOT_OPEN) == 0))
         return leave_and_has_whole(store, key, key_size);
-    return has_found(store, ms_quick_find_any(store, hot, key, key_size), key, key_size);
+    return has_found(store, reader, ms_quick_find_any(store, hot, key, key_size), key, key_size);
 }
 static MS_NOINLINE int has_timed(memstore *store, const void *key, size_t key_size)
 {
@@ -21334,12 +21374,13 @@ static MS_NOINLINE int has_any(memstore *store, const void *key, size_t key_size
     const uint64_t hot = ms_quick_hot(store);
     if (ms_unlikely((hot & MS_HOT_OPEN) == 0))
         return has_otherwise(store, key, key_size);
-    return has_found(store, ms_quick_find_any(store, hot, key, key_size), key, key_size);
+    return has_found(store, ms_reader_current(), ms_quick_find_any(store, hot, key, key_size), key,
+                     key_size);
 }
 int ms_store_has(memstore *store, const void *key, size_t key_size)
 {
     const ms_reader reader = ms_reader_current();
-    if (ms_unlikely(reader == 0) || ms_unlikely(!ms_reader_enter(reader)))
+    if (ms_unlikely(!ms_reader_is_prepared(reader)) || ms_unlikely(!ms_reader_enter(reader)))
         return has_first(store, key, key_size);
     const uint64_t hot = ms_quick_hot(store);
     if (ms_unlikely((hot & (MS_HOT_USUAL | MS_HOT_FOLLOWED_USUAL)) == 0) ||
@@ -21349,7 +21390,7 @@ int ms_store_has(memstore *store, const void *key, size_t key_size)
         if ((ms_store_bounds(store) & MS_BOUNDS_MEASURED) != 0 && ms_latency_is_turn())
             return has_timed(store, key, key_size);
     }
-    return has_found(store, ms_quick_find_usual(store, hot, key, key_size), key, key_size);
+    return has_found(store, reader, ms_quick_find_usual(store, hot, key, key_size), key, key_size);
 }
 static int read_expiry(memstore *store, const void *key, size_t key_size, int64_t *expiry,
                        int64_t *now)
@@ -22979,7 +23020,7 @@ struct ms_interval {
 static inline struct ms_interval ms_interval_from(const memstore *store, uint32_t shard,
                                                   uint64_t from)
 {
-    const uint64_t table = ms_load_acquire(&store->index.views[shard].table);
+    const uint64_t table = ms_load_acquire(&store->index.tables[shard]);
     const uint32_t buckets = ms_table_buckets(table);
     const uint64_t width = buckets <= MS_INTERVAL_BUCKETS
                                ? UINT64_C(1) << 32
@@ -24747,7 +24788,7 @@ static MS_NOINLINE int get_any_view(memstore *store, const void *key, size_t key
 static MS_NOINLINE int get_view_first(memstore *store, const void *key, size_t key_size,
                                       memstore_view *out)
 {
-    if (ms_reader_current() == 0)
+    if (!ms_reader_is_prepared(ms_reader_current()))
         ms_reader_prepare();
     return get_any_view(store, key, key_size, out);
 }
@@ -24816,7 +24857,7 @@ static MS_NOINLINE int get_view_followed(memstore *store, const void *key, size_
 int ms_store_get_view(memstore *store, const void *key, size_t key_size, memstore_view *out)
 {
     const ms_reader reader = ms_reader_current();
-    if (ms_unlikely(reader == 0) || ms_unlikely(!ms_reader_enter(reader)))
+    if (ms_unlikely(!ms_reader_is_prepared(reader)) || ms_unlikely(!ms_reader_enter(reader)))
         return get_view_first(store, key, key_size, out);
     const uint64_t hot = ms_quick_hot(store);
     if (ms_unlikely((hot & MS_HOT_USUAL) == 0) || ms_unlikely(!ms_is_quick_size(key_size))) {
@@ -24824,7 +24865,7 @@ int ms_store_get_view(memstore *store, const void *key, size_t key_size, memstor
             return get_view_followed(store, key, key_size, out, hot, reader);
         return leave_and_get_any_view(store, key, key_size, out);
     }
-    ms_count_own(ms_quick_stripe(store, reader), MS_COUNT_READS, 1);
+    ms_count_own_one(ms_quick_stripe(store, reader), MS_COUNT_READS);
     return view_found(store, hot, reader, ms_quick_find_usual(store, hot, key, key_size), key,
                       key_size, out);
 }
@@ -25077,7 +25118,7 @@ static const struct ms_segment *store_write_look_up(memstore *store, const struc
 static struct foresight look_ahead(memstore *store, const struct ms_write *write, uint64_t hash)
 {
     struct foresight foresight = {.queue = MS_QUEUE_NEW};
-    if (ms_unlikely(ms_reader_current() == 0))
+    if (ms_unlikely(!ms_reader_is_prepared(ms_reader_current())))
         ms_reader_prepare();
     const ms_reader reader = ms_section_begin();
     ms_ghost_prefetch(&store->eviction.ghost, hash);
@@ -25201,8 +25242,7 @@ static int publish(memstore *store, const struct ms_write *write, uint64_t hash,
             return status;
         status = publish_locked(store, write, hash, reserved, outcome);
         const uint32_t shard = ms_index_shard_of(&store->index, hash);
-        const uint32_t buckets =
-            ms_table_buckets(ms_load_relaxed(&store->index.views[shard].table));
+        const uint32_t buckets = ms_table_buckets(ms_load_relaxed(&store->index.tables[shard]));
         ms_mutex_unlock(ms_store_shard_lock(store, hash));
         if (status != MEMSTORE_ERR_SHARD_OVERFLOW || write->heat_plus_one != 0) {
             ms_harvest_if_much(store);
@@ -25787,8 +25827,7 @@ const char *memstore_config_error(const memstore_config *config)
 /* lib/api/direct.c */
 #include <memstore/direct.h>
 _Static_assert(MS_HOT_SHARDS == 0xffff && MS_HOT_USUAL == UINT64_C(1) << 16, "direct.h: hot");
-_Static_assert(sizeof(struct ms_shard_view) == 16 && offsetof(struct ms_shard_view, table) == 0,
-               "direct.h: the views");
+_Static_assert(sizeof *((struct ms_index *)NULL)->tables == 8, "direct.h: the tables");
 _Static_assert(offsetof(struct ms_bucket, last_tags) == 16 &&
                    offsetof(struct ms_bucket, overflow) == 20 &&
                    offsetof(struct ms_bucket, places) == 24 && MS_BUCKET_SLOTS == 10,
@@ -25832,7 +25871,7 @@ int memstore_get_layout(memstore *store, const memstore_lanes *lanes, memstore_l
         .version = MEMSTORE_LAYOUT_VERSION,
         .hot = (const uint64_t *)&store->hot,
         .base = store->arena.base,
-        .views = store->index.views,
+        .tables = store->index.tables,
         .segments = store->arena.segments,
         .segment_shift = store->arena.segment_shift,
         .pages_offset = store->arena.pages_offset,

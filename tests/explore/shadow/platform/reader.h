@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The readers' words as the explorer sees them: every thread has one, and its sections are those of
+/* Readers as the explorer sees them: every thread is prepared, and its sections are those of
  * platform/rcu.h; stands before the library's own header of this name. */
 #ifndef MS_PLATFORM_READER_H
 #define MS_PLATFORM_READER_H
@@ -9,7 +9,11 @@
 
 #define MS_READER_SLOTS 128
 
-typedef uint64_t ms_reader;
+#define MS_READER_PART 384
+
+typedef struct {
+    ptrdiff_t part;
+} ms_reader;
 
 static inline void ms_reader_prepare(void)
 {
@@ -17,12 +21,17 @@ static inline void ms_reader_prepare(void)
 
 static inline ms_reader ms_reader_current(void)
 {
-    return (uint64_t)ms_thread_slot() << 48 | 1;
+    return (ms_reader){-((ptrdiff_t)ms_thread_slot() + 1) * MS_READER_PART};
 }
 
-static inline uint32_t ms_reader_slot(ms_reader reader)
+static inline bool ms_reader_is_prepared(ms_reader reader)
 {
-    return (uint32_t)(reader >> 48);
+    return reader.part != 0;
+}
+
+static inline void *ms_reader_part(ms_reader reader, void *end)
+{
+    return (char *)end + reader.part;
 }
 
 static inline bool ms_reader_enter(ms_reader reader)
@@ -41,7 +50,7 @@ static inline void ms_reader_leave(ms_reader reader)
 static inline ms_reader ms_section_begin(void)
 {
     ms_rcu_read_lock();
-    return 0;
+    return (ms_reader){0};
 }
 
 static inline void ms_section_end(ms_reader reader)
