@@ -123,19 +123,19 @@ static inline bool loop_get(const struct loop_table *table, const char *key,
     return true;
 }
 
-/* Copy BATCH values out; how many were found. The misses of one stage overlap: all buckets are
- * fetched, then all entries. */
+/* Copy the values of `n` keys out, a constant up to BATCH; how many were found. The misses of one
+ * stage overlap: all buckets are fetched, then all entries. */
 static inline unsigned loop_get_batch(const struct loop_table *table, char (*keys)[BENCH_KEY_SIZE],
-                                      unsigned char (*out)[VALUE_SIZE])
+                                      unsigned char (*out)[VALUE_SIZE], unsigned n)
 {
     uint64_t hashes[BATCH];
     unsigned found = 0;
 
-    for (unsigned i = 0; i < BATCH; i++) {
+    for (unsigned i = 0; i < n; i++) {
         hashes[i] = loop_hash(keys[i]);
         __builtin_prefetch(loop_bucket(table, hashes[i]));
     }
-    for (unsigned i = 0; i < BATCH; i++) {
+    for (unsigned i = 0; i < n; i++) {
         const struct loop_bucket *bucket = loop_bucket(table, hashes[i]);
         unsigned match = loop_match(bucket, loop_tag(hashes[i]));
         const char *entry =
@@ -144,7 +144,7 @@ static inline unsigned loop_get_batch(const struct loop_table *table, char (*key
         __builtin_prefetch(entry);
         __builtin_prefetch(entry + 64);
     }
-    for (unsigned i = 0; i < BATCH; i++) {
+    for (unsigned i = 0; i < n; i++) {
         const struct loop_entry *entry = loop_find(table, keys[i], hashes[i]);
 
         if (entry) {

@@ -8,10 +8,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { VALUE_SIZE = 100, BATCH = 16 };
+enum { VALUE_SIZE = 100, BATCH = 16, LARGEST_BATCH = 256 };
 
 struct stream {
-    size_t count; /* a multiple of BATCH */
+    size_t count; /* a multiple of LARGEST_BATCH */
     char (*keys)[BENCH_KEY_SIZE];
     uint64_t value_sum; /* of the values' first eight bytes */
 };
