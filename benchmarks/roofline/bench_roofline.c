@@ -132,7 +132,8 @@ static bool parse_arguments(struct arguments *arguments, int argc, char **argv)
             return false;
         }
     }
-    arguments->operations = (arguments->operations + LARGEST_BATCH - 1) / LARGEST_BATCH * LARGEST_BATCH;
+    arguments->operations =
+        (arguments->operations + LARGEST_BATCH - 1) / LARGEST_BATCH * LARGEST_BATCH;
     return optind == argc;
 }
 

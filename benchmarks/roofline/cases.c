@@ -92,8 +92,8 @@ static struct outcome run_loop16(const struct subject *subject, const struct str
 }
 
 /* get_many hands out views; copying them out makes it the loop's equal. */
-static inline struct outcome get_batches(const struct subject *subject,
-                                         const struct stream *stream, unsigned n)
+static inline struct outcome get_batches(const struct subject *subject, const struct stream *stream,
+                                         unsigned n)
 {
     memstore *store = subject->read;
     struct outcome outcome = {0, 0};

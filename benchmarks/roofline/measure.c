@@ -14,7 +14,8 @@ struct job {
     clockid_t clock;
     const struct subject *subject;
     const struct stream *stream;
-    struct stream warm; /* the part of it that a read goes through beforehand, so that what ran before
+    struct stream
+        warm; /* the part of it that a read goes through beforehand, so that what ran before
                          * it in the same caches makes no difference */
     pthread_barrier_t *barrier;
     unsigned number;

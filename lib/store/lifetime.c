@@ -6,6 +6,7 @@
 #include "store/validate.h"
 
 #include "platform/mem.h"
+#include "platform/processor.h"
 #include "platform/random.h"
 
 #include <sched.h>
@@ -315,6 +316,15 @@ static memstore *map_block(const struct ms_settings *settings)
     return store;
 }
 
+static ms_get_fn unfollowed_get(void)
+{
+#if MS_HAVE_AVX2_BUILD
+    if (ms_processor_has_avx2())
+        return ms_store_get_avx2;
+#endif
+    return ms_store_get;
+}
+
 /* Let `hot` say what quick.h needs to know. The settings lock is held, or nobody else knows the
  * store yet. */
 static void heat_locked(memstore *store)
@@ -327,7 +337,7 @@ static void heat_locked(memstore *store)
                               (followed ? MS_HOT_FOLLOWED_USUAL : 0);
     const uint64_t rest = ms_load_relaxed(&store->hot) & ~(uint64_t)MS_HOT_FLAGS;
 
-    ms_store_relaxed(&store->get, followed ? ms_store_get_followed : ms_store_get);
+    ms_store_relaxed(&store->get, followed ? ms_store_get_followed : unfollowed_get());
     if (!store->is_shut)
         ms_store_release(&store->hot, rest | (diverts != 0 ? diverted : flags));
 }

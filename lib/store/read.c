@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Single reads: no lock, and no shared line written. */
-#include "store/measuring.h"
-#include "store/quick.h"
+#include "store/get.h"
 #include "store/reading.h"
 #include "store/slide.h"
 
@@ -33,7 +32,7 @@ MS_NOINLINE int ms_read_refused(memstore *store)
     return refused_closed();
 }
 
-static MS_NOINLINE int too_small(memstore *store)
+MS_NOINLINE int ms_get_too_small(memstore *store)
 {
     ms_rcu_read_unlock();
     ms_read_uncount(store);
@@ -52,12 +51,6 @@ static MS_NOINLINE int copy_pinned(struct ms_segment *segment, struct ms_bytes v
     memcpy(buf, value.data, value.size);
     ms_segment_unpin(segment);
     return MEMSTORE_OK;
-}
-
-MS_ALWAYS_INLINE void tell(size_t *value_size, size_t size)
-{
-    if (ms_likely(value_size != NULL))
-        *value_size = size;
 }
 
 /* A lookup's place in a read section: where the entry is, or MS_PLACE_NONE. */
@@ -93,22 +86,22 @@ static MS_NOINLINE int get_whole(memstore *store, const void *key, size_t key_si
 
     ms_place place = find(store, key, key_size);
     if (ms_unlikely(place == MS_PLACE_NONE)) {
-        tell(value_size, 0);
+        ms_get_tell(value_size, 0);
         return ms_read_missed(store);
     }
     struct ms_entry *entry = (struct ms_entry *)ms_arena_entry(&store->arena, place);
     if (ms_unlikely(!ms_lookup_is_live(store, place, entry))) {
         if (!ms_lookup_renewed(store, key, key_size, &place)) {
-            tell(value_size, 0);
+            ms_get_tell(value_size, 0);
             return ms_read_missed(store);
         }
         entry = (struct ms_entry *)ms_arena_entry(&store->arena, place);
     }
 
     const struct ms_bytes value = value_of(store, entry, key_size);
-    tell(value_size, value.size);
+    ms_get_tell(value_size, value.size);
     if (ms_unlikely(value.size > cap))
-        return too_small(store);
+        return ms_get_too_small(store);
     touch(store, entry);
     ms_testing_reach(MS_POINT_READ_KEPT);
     ms_slide_read(store, key, key_size, place);
@@ -120,7 +113,7 @@ static MS_NOINLINE int get_whole(memstore *store, const void *key, size_t key_si
     return MEMSTORE_OK;
 }
 
-static MS_NOINLINE int copy_and_leave(void *buf, const char *value, size_t size)
+MS_NOINLINE int ms_get_copy_and_leave(void *buf, const char *value, size_t size)
 {
     if (size != 0)
         memcpy(buf, value, size);
@@ -128,31 +121,8 @@ static MS_NOINLINE int copy_and_leave(void *buf, const char *value, size_t size)
     return MEMSTORE_OK;
 }
 
-/* Copy the value of an entry that lives, and leave. */
-MS_ALWAYS_INLINE int get_found(memstore *store, ms_reader reader, struct ms_quick_found found,
-                               size_t key_size, void *buf, size_t cap, size_t *value_size,
-                               bool usual)
-{
-    const size_t size = ms_quick_value_size(found.head);
-    const char *value = (const char *)found.entry + ms_quick_head_size(store, usual) + key_size;
-
-    tell(value_size, size);
-    if (ms_unlikely(size > cap))
-        return too_small(store);
-    ms_testing_reach(MS_POINT_READ_KEPT);
-    if (usual)
-        ms_quick_touch_usual(found.entry, found.head);
-    else
-        touch(store, found.entry);
-    if (ms_unlikely(!ms_is_quick_copy(size)))
-        return copy_and_leave(buf, value, size);
-    ms_copy_quick(buf, value, size);
-    ms_reader_leave(reader);
-    return MEMSTORE_OK;
-}
-
-static MS_NOINLINE int leave_and_get_whole(memstore *store, const void *key, size_t key_size,
-                                           void *buf, size_t cap, size_t *value_size)
+MS_NOINLINE int ms_leave_and_get_whole(memstore *store, const void *key, size_t key_size, void *buf,
+                                       size_t cap, size_t *value_size)
 {
     ms_reader_leave(ms_reader_current());
     return get_whole(store, key, key_size, buf, cap, value_size);
@@ -160,43 +130,20 @@ static MS_NOINLINE int leave_and_get_whole(memstore *store, const void *key, siz
 
 /* The entry expires: find it once more, which has it at hand now, and ask the clock. What has
  * expired may have been overtaken, see ms_lookup_renewed(). */
-static MS_NOINLINE int get_expiring(memstore *store, const void *key, size_t key_size, void *buf,
-                                    size_t cap, size_t *value_size)
+MS_NOINLINE int ms_get_expiring(memstore *store, const void *key, size_t key_size, void *buf,
+                                size_t cap, size_t *value_size)
 {
     const struct ms_quick_found found =
         ms_quick_find_any(store, ms_quick_hot(store), key, key_size);
 
     if (ms_unlikely(found.entry == NULL))
-        return leave_and_get_whole(store, key, key_size, buf, cap, value_size);
+        return ms_leave_and_get_whole(store, key, key_size, buf, cap, value_size);
     const ms_place place = ms_arena_place_of(&store->arena, found.entry);
     if (ms_lookup_has_expired(store, place))
-        return leave_and_get_whole(store, key, key_size, buf, cap, value_size);
+        return ms_leave_and_get_whole(store, key, key_size, buf, cap, value_size);
     if (ms_quick_value_size(found.head) <= cap)
         ms_slide_read(store, key, key_size, place);
-    return get_found(store, ms_reader_current(), found, key_size, buf, cap, value_size, false);
-}
-
-/* A get that has been counted, from what was found in the section on. */
-MS_ALWAYS_INLINE int get_looked_up(memstore *store, ms_reader reader, struct ms_quick_found found,
-                                   const void *key, size_t key_size, void *buf, size_t cap,
-                                   size_t *value_size, bool usual)
-{
-    if (ms_unlikely(found.entry == NULL))
-        return leave_and_get_whole(store, key, key_size, buf, cap, value_size);
-    if (ms_unlikely(!ms_quick_never_expires(found.head)))
-        return get_expiring(store, key, key_size, buf, cap, value_size);
-    return get_found(store, reader, found, key_size, buf, cap, value_size, usual);
-}
-
-/* The same from inside the section on. */
-MS_ALWAYS_INLINE int get_quick(memstore *store, ms_reader reader, uint64_t hot, const void *key,
-                               size_t key_size, void *buf, size_t cap, size_t *value_size,
-                               bool usual)
-{
-    const struct ms_quick_found found = usual ? ms_quick_find_usual(store, hot, key, key_size)
-                                              : ms_quick_find_any(store, hot, key, key_size);
-
-    return get_looked_up(store, reader, found, key, key_size, buf, cap, value_size, usual);
+    return ms_get_found(store, ms_reader_current(), found, key_size, buf, cap, value_size, false);
 }
 
 /* The way that a get would have taken if calls were not measured, from inside the section on. */
@@ -208,16 +155,16 @@ static MS_NOINLINE int get_unmeasured(memstore *store, const void *key, size_t k
 
     ms_read_count(store);
     if (ms_likely((flags & MS_HOT_USUAL) != 0) && ms_likely(ms_is_quick_size(key_size)))
-        return get_quick(store, reader, ms_quick_hot(store), key, key_size, buf, cap, value_size,
-                         true);
+        return ms_get_quick(store, reader, ms_quick_hot(store), key, key_size, buf, cap, value_size,
+                            true);
     if (ms_unlikely((flags & MS_HOT_OPEN) == 0))
-        return leave_and_get_whole(store, key, key_size, buf, cap, value_size);
-    return get_quick(store, reader, ms_quick_hot(store), key, key_size, buf, cap, value_size,
-                     false);
+        return ms_leave_and_get_whole(store, key, key_size, buf, cap, value_size);
+    return ms_get_quick(store, reader, ms_quick_hot(store), key, key_size, buf, cap, value_size,
+                        false);
 }
 
-static MS_NOINLINE int get_timed(memstore *store, const void *key, size_t key_size, void *buf,
-                                 size_t cap, size_t *value_size)
+MS_NOINLINE int ms_get_timed(memstore *store, const void *key, size_t key_size, void *buf,
+                             size_t cap, size_t *value_size)
 {
     const uint64_t start = ms_clock_real_ns();
     const int status = get_unmeasured(store, key, key_size, buf, cap, value_size);
@@ -231,11 +178,11 @@ static MS_NOINLINE int get_noted(memstore *store, const void *key, size_t key_si
                                  size_t cap, size_t *value_size, bool by_turn, bool timed)
 {
     size_t size = 0;
-    const int status = timed ? get_timed(store, key, key_size, buf, cap, &size)
+    const int status = timed ? ms_get_timed(store, key, key_size, buf, cap, &size)
                              : get_unmeasured(store, key, key_size, buf, cap, &size);
 
     if (status != MEMSTORE_ERR_CACHE_CLOSED)
-        tell(value_size, size);
+        ms_get_tell(value_size, size);
     ms_track_read(store, key, key_size, status, size, by_turn);
     return status;
 }
@@ -251,8 +198,8 @@ static MS_NOINLINE int get_again_noted(memstore *store, const void *key, size_t 
 }
 
 /* A get in any store in which keys are followed, measured or not. */
-static MS_NOINLINE int get_followed_any(memstore *store, const void *key, size_t key_size,
-                                        void *buf, size_t cap, size_t *value_size)
+MS_NOINLINE int ms_get_followed_any(memstore *store, const void *key, size_t key_size, void *buf,
+                                    size_t cap, size_t *value_size)
 {
     const uint64_t n = ms_latency_turn++;
     const bool by_turn = ms_track_is_turn(store, n);
@@ -261,7 +208,7 @@ static MS_NOINLINE int get_followed_any(memstore *store, const void *key, size_t
 
     if (by_turn || ms_track_follows(store, ms_store_hash(store, key, key_size)))
         return get_noted(store, key, key_size, buf, cap, value_size, by_turn, timed);
-    return timed ? get_timed(store, key, key_size, buf, cap, value_size)
+    return timed ? ms_get_timed(store, key, key_size, buf, cap, value_size)
                  : get_unmeasured(store, key, key_size, buf, cap, value_size);
 }
 
@@ -271,17 +218,17 @@ static MS_NOINLINE int get_otherwise(memstore *store, const void *key, size_t ke
 {
     if ((ms_quick_hot(store) & MS_HOT_MEASURED) != 0) {
         if ((ms_store_bounds(store) & MS_BOUNDS_TRACKED) != 0)
-            return get_followed_any(store, key, key_size, buf, cap, value_size);
-        return ms_latency_is_turn() ? get_timed(store, key, key_size, buf, cap, value_size)
+            return ms_get_followed_any(store, key, key_size, buf, cap, value_size);
+        return ms_latency_is_turn() ? ms_get_timed(store, key, key_size, buf, cap, value_size)
                                     : get_unmeasured(store, key, key_size, buf, cap, value_size);
     }
     ms_read_count(store);
-    return leave_and_get_whole(store, key, key_size, buf, cap, value_size);
+    return ms_leave_and_get_whole(store, key, key_size, buf, cap, value_size);
 }
 
 /* A get for which the quick way is closed: the thread is not prepared yet, or never will be. */
-static MS_NOINLINE int get_first(memstore *store, const void *key, size_t key_size, void *buf,
-                                 size_t cap, size_t *value_size)
+MS_NOINLINE int ms_get_first(memstore *store, const void *key, size_t key_size, void *buf,
+                             size_t cap, size_t *value_size)
 {
     if (!ms_reader_is_prepared(ms_reader_current()))
         ms_reader_prepare();
@@ -290,7 +237,7 @@ static MS_NOINLINE int get_first(memstore *store, const void *key, size_t key_si
     ms_read_count(store);
     const int status = get_whole(store, key, key_size, buf, cap, &size);
     if (status != MEMSTORE_ERR_CACHE_CLOSED)
-        tell(value_size, size);
+        ms_get_tell(value_size, size);
     ms_measuring_end(store, MEMSTORE_OPERATION_GET, start);
     if ((ms_store_bounds(store) & MS_BOUNDS_TRACKED) != 0)
         ms_track_any_read(store, key, key_size, status, size);
@@ -298,38 +245,22 @@ static MS_NOINLINE int get_first(memstore *store, const void *key, size_t key_si
 }
 
 /* The quick way for any key in any store, from inside the section on. */
-static MS_NOINLINE int get_any(memstore *store, const void *key, size_t key_size, void *buf,
-                               size_t cap, size_t *value_size)
+MS_NOINLINE int ms_get_any(memstore *store, const void *key, size_t key_size, void *buf, size_t cap,
+                           size_t *value_size)
 {
     const uint64_t hot = ms_quick_hot(store);
 
     if (ms_unlikely((hot & MS_HOT_OPEN) == 0))
         return get_otherwise(store, key, key_size, buf, cap, value_size);
     ms_read_count(store);
-    return get_quick(store, ms_reader_current(), hot, key, key_size, buf, cap, value_size, false);
+    return ms_get_quick(store, ms_reader_current(), hot, key, key_size, buf, cap, value_size,
+                        false);
 }
 
 int ms_store_get(memstore *store, const void *key, size_t key_size, void *buf, size_t cap,
                  size_t *value_size)
 {
-    const ms_reader reader = ms_reader_current();
-
-    if (ms_unlikely(!ms_reader_is_prepared(reader)) || ms_unlikely(!ms_reader_enter(reader)))
-        return get_first(store, key, key_size, buf, cap, value_size);
-    const uint64_t hot = ms_quick_hot(store);
-    if (ms_unlikely((hot & MS_HOT_USUAL) == 0) || ms_unlikely(!ms_is_quick_size(key_size))) {
-        if (!ms_is_quick_measured(hot, key_size))
-            return get_any(store, key, key_size, buf, cap, value_size);
-        if ((ms_store_bounds(store) & MS_BOUNDS_TRACKED) != 0)
-            return get_followed_any(store, key, key_size, buf, cap, value_size);
-        /* Calls are measured: this one, or it goes on as any other. */
-        if (ms_latency_is_sampled(
-                ms_load_relaxed(&ms_quick_stripe(store, reader)->counts[MS_COUNT_READS])))
-            return get_timed(store, key, key_size, buf, cap, value_size);
-    }
-
-    ms_count_own_one(ms_quick_stripe(store, reader), MS_COUNT_READS);
-    return get_quick(store, reader, hot, key, key_size, buf, cap, value_size, true);
+    return ms_get_usual(store, key, key_size, buf, cap, value_size);
 }
 
 /* The quick way where keys are followed, but not this way: from inside the section on. */
@@ -346,7 +277,7 @@ int ms_store_get_followed(memstore *store, const void *key, size_t key_size, voi
     const ms_reader reader = ms_reader_current();
 
     if (ms_unlikely(!ms_reader_is_prepared(reader)) || ms_unlikely(!ms_reader_enter(reader)))
-        return get_first(store, key, key_size, buf, cap, value_size);
+        return ms_get_first(store, key, key_size, buf, cap, value_size);
     const uint64_t hot = ms_quick_hot(store);
     if (ms_unlikely((hot & MS_HOT_FOLLOWED_USUAL) == 0) || ms_unlikely(!ms_is_quick_size(key_size)))
         return leave_and_get(store, key, key_size, buf, cap, value_size);
@@ -360,8 +291,8 @@ int ms_store_get_followed(memstore *store, const void *key, size_t key_size, voi
     const uint64_t hash = ms_quick_key_hash(&store->hasher, quick);
     if (ms_track_follows(store, hash))
         return get_again_noted(store, key, key_size, buf, cap, value_size);
-    return get_looked_up(store, reader, ms_quick_find_hashed(store, hot, quick, hash), key,
-                         key_size, buf, cap, value_size, true);
+    return ms_get_looked_up(store, reader, ms_quick_find_hashed(store, hot, quick, hash), key,
+                            key_size, buf, cap, value_size, true);
 }
 
 /* ---- has ---- */
@@ -416,7 +347,7 @@ MS_ALWAYS_INLINE int has_found(memstore *store, ms_reader reader, struct ms_quic
     return MEMSTORE_OK;
 }
 
-/* As get_unmeasured(), get_timed() and get_otherwise(). */
+/* As get_unmeasured(), ms_get_timed() and get_otherwise(). */
 static MS_NOINLINE int has_unmeasured(memstore *store, const void *key, size_t key_size)
 {
     const uint64_t hot = ms_quick_hot(store);

@@ -90,7 +90,7 @@ typedef int (*ms_get_fn)(memstore *store, const void *key, size_t key_size, void
 struct memstore {
     /* Constant after open, but for the atomic ones; read by every call. */
     atomic_uint_least64_t hot; /* ORDER: release by close, acquire by readers */
-    /* ms_store_get() or ms_store_get_followed(), either of which will do; relaxed */
+    /* ms_store_get() or one of those of its kind, each of which will do; relaxed */
     _Atomic(ms_get_fn) get;
     bool keeps_created;
     uint8_t kept;       /* MS_KEPT_ of every entry */
@@ -240,6 +240,9 @@ enum ms_resize_end ms_store_resize_some(memstore *store, uint64_t limit, int64_t
 /* ---- store/read.c ---- */
 int ms_store_get(memstore *store, const void *key, size_t key_size, void *buf, size_t cap,
                  size_t *value_size);
+/* The same where ms_processor_has_avx2(); store/get_avx2.c. */
+int ms_store_get_avx2(memstore *store, const void *key, size_t key_size, void *buf, size_t cap,
+                      size_t *value_size);
 /* The same for where keys are followed. */
 int ms_store_get_followed(memstore *store, const void *key, size_t key_size, void *buf, size_t cap,
                           size_t *value_size);

@@ -3,6 +3,9 @@
 #include "support/clock.h"
 #include "support/criterion.h"
 
+#include "platform/processor.h"
+#include "store/store.h"
+
 #include <stdlib.h>
 
 Test(reading, a_set_is_seen_by_the_next_get)
@@ -415,4 +418,79 @@ Test(reading, every_way_to_read_tells_the_same_of_every_size_in_every_kind_of_st
         }
     }
     free(bytes);
+}
+
+/* ---- For each kind of processor ---- */
+
+#define GUARD 0xee
+
+static bool is_untouched(const unsigned char *bytes, size_t from, size_t to)
+{
+    while (from < to && bytes[from] == GUARD)
+        from++;
+    return from == to;
+}
+
+static void expect_every_cap(ms_get_fn get, memstore *store, const memstore_key *key,
+                             const unsigned char *value, size_t value_size)
+{
+    unsigned char copy[400];
+
+    for (size_t cap = value_size == 0 ? 0 : value_size - 1; cap <= value_size + 1; cap++) {
+        size_t size = 0;
+
+        memset(copy, GUARD, sizeof copy);
+        const int status = get(store, key->data, key->size, copy, cap, &size);
+        cr_assert_eq(status, cap < value_size ? MEMSTORE_ERR_BUFFER_TOO_SMALL : MEMSTORE_OK);
+        cr_assert_eq(size, value_size);
+        cr_assert(is_untouched(copy, cap < value_size ? 0 : value_size, sizeof copy),
+                  "a value of %zu bytes writes no others", value_size);
+        if (cap >= value_size)
+            cr_assert_eq(memcmp(copy, value, value_size), 0, "%zu bytes", value_size);
+    }
+}
+
+static void read_everything_by(ms_get_fn get)
+{
+    memstore *store = test_open("performance.memory_limit=8MiB", "maintenance=manual", NULL);
+    unsigned char *bytes = test_bytes(400, 29);
+    unsigned char copy[400];
+    size_t size;
+
+    test_clock_start();
+    for (size_t key_size = 1; key_size <= 40; key_size++) {
+        const memstore_key key = {bytes, key_size};
+
+        for (size_t value_size = 0; value_size <= 300; value_size++) {
+            assert_ok(memstore_set(store, bytes, key_size, bytes + 100, value_size, 0));
+            expect_every_cap(get, store, &key, bytes + 100, value_size);
+        }
+        assert_ok(memstore_set(store, bytes, key_size, bytes, 100, 1000));
+        expect_every_cap(get, store, &key, bytes, 100);
+        test_clock_advance(1000);
+        assert_status(get(store, bytes, key_size, copy, sizeof copy, &size),
+                      MEMSTORE_ERR_KEY_NOT_FOUND);
+    }
+    assert_ok(memstore_close(store));
+    assert_status(get(store, bytes, 20, copy, sizeof copy, NULL), MEMSTORE_ERR_CACHE_CLOSED);
+    memstore_destroy(store);
+    free(bytes);
+}
+
+Test(reading, a_get_copies_a_value_of_any_size_and_no_byte_more)
+{
+    read_everything_by(ms_store_get);
+}
+
+Test(reading, on_processors_with_avx2_too)
+{
+#if MS_HAVE_AVX2_BUILD
+    if (ms_processor_has_avx2())
+        read_everything_by(ms_store_get_avx2);
+#endif
+    memstore *store = test_open(NULL);
+    const bool here = ms_load_relaxed(&store->get) != ms_store_get;
+
+    cr_assert_eq(here, ms_processor_has_avx2(), "what is fit for the processor is used");
+    memstore_destroy(store);
 }
