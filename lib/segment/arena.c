@@ -165,7 +165,7 @@ static bool map_range(struct ms_arena *arena, enum ms_arena_paging paging)
         return false;
     ms_backing_init(arena, paging);
     return ms_pages_init(&arena->pages, &arena->budget, arena->base + arena->pages_offset, pages,
-                         unit_shift_of(arena));
+                         unit_shift_of(arena), paging == MS_PAGING_HUGE);
 }
 
 /* Where address space is rationed, do without room to grow. */

@@ -5,8 +5,10 @@
 
 #include <string.h>
 
+#define PAGES_OF_HUGE (MS_HUGE_PAGE_SIZE / MS_PAGE_SIZE)
+
 bool ms_pages_init(struct ms_pages *pages, struct ms_budget *budget, char *base, size_t count,
-                   unsigned unit_shift)
+                   unsigned unit_shift, bool huge)
 {
     const size_t units = count << (MS_PAGE_SHIFT - unit_shift);
     const size_t bitmap_bytes = (units + 63) / 64 * 8;
@@ -17,6 +19,7 @@ bool ms_pages_init(struct ms_pages *pages, struct ms_budget *budget, char *base,
     *pages = (struct ms_pages){.budget = budget,
                                .base = base,
                                .unit_shift = unit_shift,
+                               .huge = huge,
                                .count = count,
                                .units = units,
                                .map_bytes = map_bytes};
@@ -107,13 +110,45 @@ static bool find_run_locked(struct ms_pages *pages, size_t n, size_t align, stru
     return false;
 }
 
+/* Zero pages of one huge page that nobody uses any more, or give all of it back when nobody uses the
+ * others either. */
+static void empty_part_locked(struct ms_pages *pages, struct run part)
+{
+    const size_t stretch = part.first / PAGES_OF_HUGE * PAGES_OF_HUGE;
+    const size_t first = stretch * units_of_page(pages);
+    size_t end = (stretch + PAGES_OF_HUGE) * units_of_page(pages);
+
+    if (end > pages->units)
+        end = pages->units;
+    if (ms_bitmap_find(pages->used, first, end, true) == end)
+        ms_mem_discard(pages->base + stretch * MS_PAGE_SIZE, (end - first) << pages->unit_shift);
+    else
+        memset(pages->base + part.first * MS_PAGE_SIZE, 0, part.n * MS_PAGE_SIZE);
+}
+
+/* See that free pages read as zero, and take no more memory than they have to. */
+static void empty_locked(struct ms_pages *pages, struct run own)
+{
+    if (!pages->huge) {
+        if (own.n != 0)
+            ms_mem_discard(pages->base + own.first * MS_PAGE_SIZE, own.n * MS_PAGE_SIZE);
+        return;
+    }
+    while (own.n != 0) {
+        const size_t left = PAGES_OF_HUGE - own.first % PAGES_OF_HUGE;
+        const struct run part = {own.first, own.n < left ? own.n : left};
+
+        empty_part_locked(pages, part);
+        own = (struct run){part.first + part.n, own.n - part.n};
+    }
+}
+
 static void give_run_locked(struct ms_pages *pages, struct run run)
 {
     ms_bitmap_fill(pages->used, run.first, run.n, false);
     const struct run own = own_pages(pages, run);
 
-    if (own.n != 0)
-        ms_mem_discard(pages->base + own.first * MS_PAGE_SIZE, own.n * MS_PAGE_SIZE);
+    empty_locked(pages, own);
     if (run.first < pages->first_free)
         pages->first_free = run.first;
     ms_budget_uncharge(pages->budget, own.n * MS_PAGE_SIZE);

@@ -7,7 +7,8 @@
  *     | run of 3 pages | 1 KiB x 4 blocks | free | packed, 16.1 pages |, 16.1 pages | run ...
  *
  * PA-1  Every page of a run or with a block in use is charged to the budget; a page is given
- *       back to the system and uncharged as soon as nothing in it is in use.
+ *       back to the system and uncharged as soon as nothing in it is in use. On huge pages it is zeroed
+ *       instead while others of its huge page are in use: to give it back would split that for good.
  * PA-2  Free pages read as zero. Blocks do not: they are zeroed when handed out. The ends of
  *       packed runs do not, either.
  *
@@ -38,6 +39,7 @@ struct ms_pages {
     struct ms_budget *budget;
     char *base;
     unsigned unit_shift;
+    bool huge;                          /* on huge pages */
     size_t count;                       /* pages in the range */
     size_t units;                       /* the same in units */
     size_t first_free;                  /* no unit below this one is free */
@@ -49,10 +51,10 @@ struct ms_pages {
     char *map;
 };
 
-/* Manage `count` pages at `base`, in units of 1 << unit_shift bytes, from MS_UNIT_SHIFT_MIN up to
+/* Manage `count` pages at `base`, asked for as huge ones or not, in units of 1 << unit_shift bytes, from MS_UNIT_SHIFT_MIN up to
  * MS_PAGE_SHIFT: a search looks at as many bits. False when the system gives no memory. */
 bool ms_pages_init(struct ms_pages *pages, struct ms_budget *budget, char *base, size_t count,
-                   unsigned unit_shift);
+                   unsigned unit_shift, bool huge);
 void ms_pages_fini(struct ms_pages *pages);
 
 /* Zeroed memory of `size` bytes: up to half a page a power of two from MS_BLOCK_MIN on, else

@@ -19,7 +19,7 @@ static void open_ghost(void)
     budget = (struct ms_budget){.limit = RANGE};
     base = ms_mem_reserve(RANGE);
     cr_assert(base != NULL &&
-              ms_pages_init(&pages, &budget, base, RANGE / MS_PAGE_SIZE, MS_PAGE_SHIFT));
+              ms_pages_init(&pages, &budget, base, RANGE / MS_PAGE_SIZE, MS_PAGE_SHIFT, false));
     ms_store_relaxed(&ghost.table, NULL);
 }
 

@@ -17,18 +17,26 @@ static struct ms_budget budget;
 static struct ms_pages pages;
 static char *base;
 
+static size_t range;
+
+static void open_range(size_t count, bool huge)
+{
+    range = count * PAGE;
+    budget = (struct ms_budget){.limit = range};
+    base = ms_mem_reserve(range);
+    cr_assert_not_null(base);
+    cr_assert(ms_pages_init(&pages, &budget, base, count, UNIT_SHIFT, huge));
+}
+
 static void open_pages(void)
 {
-    budget = (struct ms_budget){.limit = PAGES * PAGE};
-    base = ms_mem_reserve(PAGES * PAGE);
-    cr_assert_not_null(base);
-    cr_assert(ms_pages_init(&pages, &budget, base, PAGES, UNIT_SHIFT));
+    open_range(PAGES, false);
 }
 
 static void close_pages(void)
 {
     ms_pages_fini(&pages);
-    ms_mem_unreserve(base, PAGES * PAGE);
+    ms_mem_unreserve(base, range);
 }
 
 TestSuite(pages, .init = open_pages, .fini = close_pages);
@@ -177,7 +185,7 @@ Test(pages, init_fails_when_the_system_gives_no_memory)
     struct ms_pages others;
 
     ms_testing_fail_memory(1, false);
-    cr_assert_not(ms_pages_init(&others, &budget, base, PAGES, UNIT_SHIFT));
+    cr_assert_not(ms_pages_init(&others, &budget, base, PAGES, UNIT_SHIFT, false));
     ms_testing_fail_memory(0, false);
     ms_pages_fini(&others);
 }
@@ -321,7 +329,7 @@ static void drop(size_t i)
     held[i].memory = NULL;
 }
 
-Test(pages, random_runs_packed_ones_and_blocks_stay_apart_and_come_back)
+static void take_and_drop_at_random(void)
 {
     struct unit_random random = unit_random_start("pages");
 
@@ -351,5 +359,49 @@ Test(pages, random_runs_packed_ones_and_blocks_stay_apart_and_come_back)
     }
     cr_assert_eq(ms_budget_charged(&budget), 0);
     cr_assert(is_zero(base, PAGES * PAGE));
+    check();
+}
+
+Test(pages, random_runs_packed_ones_and_blocks_stay_apart_and_come_back)
+{
+    take_and_drop_at_random();
+}
+
+/* ---- On huge pages ---- */
+
+#define PAGES_OF_HUGE (MS_HUGE_PAGE_SIZE / PAGE)
+
+Test(pages, on_huge_pages_they_come_back_zeroed_too)
+{
+    close_pages();
+    open_range(PAGES, true);
+    take_and_drop_at_random();
+}
+
+Test(pages, a_huge_page_is_given_back_when_nothing_in_it_is_used)
+{
+    close_pages();
+    open_range(3 * PAGES_OF_HUGE, true);
+    /* From the middle of the first huge page to that of the third. */
+    const size_t half = MS_HUGE_PAGE_SIZE / 2, long_size = 2 * MS_HUGE_PAGE_SIZE;
+    char *first = ms_pages_alloc(&pages, half, 0);
+    char *across = ms_pages_alloc(&pages, long_size, 0);
+    char *last = ms_pages_alloc(&pages, half, 0);
+
+    cr_assert(first == base && across == base + half && last == across + long_size);
+    memset(base, 0xff, range);
+    ms_pages_free(&pages, across, long_size);
+    cr_assert(is_zero(across, half) && is_zero(across + long_size - half, half));
+    cr_assert_eq(ms_mem_resident(base, MS_HUGE_PAGE_SIZE), MS_HUGE_PAGE_SIZE);
+    cr_assert_eq(ms_mem_resident(base + MS_HUGE_PAGE_SIZE, MS_HUGE_PAGE_SIZE), 0);
+    cr_assert_eq(ms_mem_resident(base + 2 * MS_HUGE_PAGE_SIZE, MS_HUGE_PAGE_SIZE),
+                 MS_HUGE_PAGE_SIZE);
+    cr_assert_eq(ms_budget_charged(&budget), 2 * half, "what is free is not charged");
+    cr_assert((unsigned char)first[half - 1] == 0xff && (unsigned char)last[0] == 0xff);
+
+    ms_pages_free(&pages, first, half);
+    ms_pages_free(&pages, last, half);
+    cr_assert_eq(ms_mem_resident(base, range), 0);
+    cr_assert_eq(ms_budget_charged(&budget), 0);
     check();
 }

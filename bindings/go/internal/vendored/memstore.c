@@ -2985,6 +2985,7 @@ struct ms_pages {
     struct ms_budget *budget;
     char *base;
     unsigned unit_shift;
+    bool huge;
     size_t count;
     size_t units;
     size_t first_free;
@@ -2996,7 +2997,7 @@ struct ms_pages {
     char *map;
 };
 bool ms_pages_init(struct ms_pages *pages, struct ms_budget *budget, char *base, size_t count,
-                   unsigned unit_shift);
+                   unsigned unit_shift, bool huge);
 void ms_pages_fini(struct ms_pages *pages);
 void *ms_pages_alloc(struct ms_pages *pages, size_t size, uint64_t spare);
 void ms_pages_free(struct ms_pages *pages, void *memory, size_t size);
@@ -3855,7 +3856,7 @@ static bool map_range(struct ms_arena *arena, enum ms_arena_paging paging)
         return false;
     ms_backing_init(arena, paging);
     return ms_pages_init(&arena->pages, &arena->budget, arena->base + arena->pages_offset, pages,
-                         unit_shift_of(arena));
+                         unit_shift_of(arena), paging == MS_PAGING_HUGE);
 }
 static bool map_range_or_less(struct ms_arena *arena, const struct ms_arena_options *options)
 {
@@ -4155,8 +4156,9 @@ char *ms_entry_write_head(struct ms_entry *entry, const struct ms_entry_shape *s
 
 /* lib/segment/pages.c */
 #include <string.h>
+#define PAGES_OF_HUGE (MS_HUGE_PAGE_SIZE / MS_PAGE_SIZE)
 bool ms_pages_init(struct ms_pages *pages, struct ms_budget *budget, char *base, size_t count,
-                   unsigned unit_shift)
+                   unsigned unit_shift, bool huge)
 {
     const size_t units = count << (MS_PAGE_SHIFT - unit_shift);
     const size_t bitmap_bytes = (units + 63) / 64 * 8;
@@ -4166,6 +4168,7 @@ bool ms_pages_init(struct ms_pages *pages, struct ms_budget *budget, char *base,
     *pages = (struct ms_pages){.budget = budget,
                                .base = base,
                                .unit_shift = unit_shift,
+                               .huge = huge,
                                .count = count,
                                .units = units,
                                .map_bytes = map_bytes};
@@ -4236,12 +4239,37 @@ static bool find_run_locked(struct ms_pages *pages, size_t n, size_t align, stru
     }
     return false;
 }
+static void empty_part_locked(struct ms_pages *pages, struct segment_pages_run part)
+{
+    const size_t stretch = part.first / PAGES_OF_HUGE * PAGES_OF_HUGE;
+    const size_t first = stretch * units_of_page(pages);
+    size_t end = (stretch + PAGES_OF_HUGE) * units_of_page(pages);
+    if (end > pages->units)
+        end = pages->units;
+    if (ms_bitmap_find(pages->used, first, end, true) == end)
+        ms_mem_discard(pages->base + stretch * MS_PAGE_SIZE, (end - first) << pages->unit_shift);
+    else
+        memset(pages->base + part.first * MS_PAGE_SIZE, 0, part.n * MS_PAGE_SIZE);
+}
+static void segment_pages_empty_locked(struct ms_pages *pages, struct segment_pages_run own)
+{
+    if (!pages->huge) {
+        if (own.n != 0)
+            ms_mem_discard(pages->base + own.first * MS_PAGE_SIZE, own.n * MS_PAGE_SIZE);
+        return;
+    }
+    while (own.n != 0) {
+        const size_t left = PAGES_OF_HUGE - own.first % PAGES_OF_HUGE;
+        const struct segment_pages_run part = {own.first, own.n < left ? own.n : left};
+        empty_part_locked(pages, part);
+        own = (struct segment_pages_run){part.first + part.n, own.n - part.n};
+    }
+}
 static void give_run_locked(struct ms_pages *pages, struct segment_pages_run segment_pages_run)
 {
     ms_bitmap_fill(pages->used, segment_pages_run.first, segment_pages_run.n, false);
     const struct segment_pages_run own = own_pages(pages, segment_pages_run);
-    if (own.n != 0)
-        ms_mem_discard(pages->base + own.first * MS_PAGE_SIZE, own.n * MS_PAGE_SIZE);
+    segment_pages_empty_locked(pages, own);
     if (segment_pages_run.first < pages->first_free)
         pages->first_free = segment_pages_run.first;
     ms_budget_uncharge(pages->budget, own.n * MS_PAGE_SIZE);
@@ -11200,7 +11228,7 @@ static struct ms_event *pop_locked(memstore_subscription *subscription, uint64_t
     *dropped = link->dropped;
     return link->event;
 }
-static void empty_locked(memstore_subscription *subscription)
+static void events_events_empty_locked(memstore_subscription *subscription)
 {
     uint64_t dropped;
     while (subscription->first != NULL)
@@ -11300,7 +11328,7 @@ void ms_subscription_free_locked(memstore_subscription *subscription)
             break;
         }
     }
-    empty_locked(subscription);
+    events_events_empty_locked(subscription);
     uncharge_surplus_locked(events);
     sum_wanted_locked(events);
     pthread_cond_destroy(&subscription->changes);
@@ -11309,7 +11337,7 @@ void ms_subscription_free_locked(memstore_subscription *subscription)
 static void begin_closing_locked(memstore_subscription *subscription)
 {
     subscription->closing = true;
-    empty_locked(subscription);
+    events_events_empty_locked(subscription);
     sum_wanted_locked(subscription->events);
     pthread_cond_broadcast(&subscription->changes);
 }
@@ -11452,7 +11480,7 @@ void ms_events_forget_threads(struct ms_events *events)
         one->waiters = 0;
         one->runs = one->runs && events->dispatcher.started;
         ms_cond_init(&one->changes);
-        empty_locked(one);
+        events_events_empty_locked(one);
         if (one->closing && !one->runs)
             ms_subscription_free_locked(one);
     }
