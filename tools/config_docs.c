@@ -245,7 +245,8 @@ static void write_type(FILE *out, const struct ms_setting *row)
         break;
     case MS_SETTING_STRING:
         fprintf(out, "\"type\": %s, \"maxLength\": %llu",
-                row->flag_is_none ? "[\"string\", \"boolean\"]" : "\"string\"",
+                row->flag_is_none ? "[\"string\", \"boolean\", \"null\"]"
+                                  : "[\"string\", \"null\"]",
                 (unsigned long long)row->max);
         break;
     }

@@ -263,7 +263,7 @@ KEYS = dict(keys_of(SCHEMA["definitions"]["settings"]["properties"]))
 
 def plain_values(rule):
     """What a key may be given, in the form that is meant for its type, and things that are none of its values."""
-    yield from ([1], {"a": 1}, -1, 0.25, 1.5, "", "a b", "10w", "5.m", "+5s", "1.1234567h", "64mb", "5%")
+    yield from (None, [1], {"a": 1}, -1, 0.25, 1.5, "", "a b", "10w", "5.m", "+5s", "1.1234567h", "64mb", "5%")
     if "minimum" in rule:
         bounds = {int(rule["minimum"]), int(rule["maximum"])}
         yield from sorted({bound + change for bound in bounds for change in (-1, 0, 1)})
@@ -278,7 +278,7 @@ def is_told_apart(path, value):
     """Whether a schema of JSON can tell: numbers are texts in YAML, and yes and no are what YAML 1.1 has for flags."""
     rule = KEYS[path]
     if "maxLength" in rule:
-        return isinstance(value, str)
+        return value is None or isinstance(value, str)
     if path == ("performance", "memory_limit"):
         return value != 0  # no limit, since there is no other either
     return not (isinstance(value, bool) and "yes" not in rule.get("enum", ()))
