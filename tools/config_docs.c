@@ -201,18 +201,24 @@ static void write_choices(FILE *out, const struct ms_setting *row)
     fprintf(out, "%s%s]", has_on ? ", true" : "", has_off ? ", false" : "");
 }
 
+/* A number in the smallest unit, within the bounds, or a text with a unit, whose bounds a schema cannot
+ * tell. */
+static void write_amount(FILE *out, const struct ms_setting *row, const char *units)
+{
+    fprintf(out,
+            "\"type\": [\"integer\", \"string\"], \"minimum\": %llu, \"maximum\": %llu, "
+            "\"pattern\": \"^[0-9]+((\\\\.[0-9]{1,6})?(%s))?$\"",
+            (unsigned long long)row->min, (unsigned long long)row->max, units);
+}
+
 static void write_type(FILE *out, const struct ms_setting *row)
 {
     switch (row->type) {
     case MS_SETTING_DURATION:
-        fputs("\"type\": [\"integer\", \"string\"], \"minimum\": 0, "
-              "\"pattern\": \"^[0-9]+((\\\\.[0-9]{1,6})?(ms|s|m|h|d))?$\"",
-              out);
+        write_amount(out, row, "ms|s|m|h|d");
         break;
     case MS_SETTING_SIZE:
-        fputs("\"type\": [\"integer\", \"string\"], \"minimum\": 0, "
-              "\"pattern\": \"^[0-9]+((\\\\.[0-9]{1,6})?(B|kB|KiB|MB|MiB|GB|GiB|TB|TiB))?$\"",
-              out);
+        write_amount(out, row, "B|kB|KiB|MB|MiB|GB|GiB|TB|TiB");
         break;
     case MS_SETTING_MEGABYTES:
         fprintf(out, "\"type\": \"integer\", \"minimum\": 0, \"maximum\": %llu",
@@ -239,7 +245,8 @@ static void write_type(FILE *out, const struct ms_setting *row)
         break;
     case MS_SETTING_STRING:
         fprintf(out, "\"type\": %s, \"maxLength\": %llu",
-                row->flag_is_none ? "[\"string\", \"boolean\"]" : "\"string\"",
+                row->flag_is_none ? "[\"string\", \"boolean\", \"null\"]"
+                                  : "[\"string\", \"null\"]",
                 (unsigned long long)row->max);
         break;
     }

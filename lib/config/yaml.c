@@ -95,6 +95,14 @@ static bool check_placement(struct loader *loader, const char *path, struct ms_y
     return true;
 }
 
+/* The text of a value; null in place of a text is an empty one, not its name. */
+static const char *text_of_value(const struct loader *loader, const struct ms_setting *setting)
+{
+    if (setting->type == MS_SETTING_STRING && ms_yaml_is_nothing(&loader->yaml))
+        return "";
+    return ms_yaml_scalar(&loader->yaml);
+}
+
 static bool load_setting(struct loader *loader, const struct ms_setting *setting,
                          struct ms_yaml_mark at)
 {
@@ -114,7 +122,7 @@ static bool load_setting(struct loader *loader, const struct ms_setting *setting
                             "%s: %s is not accepted; expected %s", setting->path,
                             ms_yaml_is_tagged(&loader->yaml) ? "a value with a tag" : "a NUL byte",
                             ms_schema_expected(setting, expected));
-    if (!ms_config_parse(setting, ms_yaml_scalar(&loader->yaml), &value, why))
+    if (!ms_config_parse(setting, text_of_value(loader, setting), &value, why))
         return ms_yaml_fail(&loader->yaml, ms_yaml_here(&loader->yaml), "%s%s", why,
                             loader->yaml.event.end_mark.line != loader->yaml.event.start_mark.line
                                 ? "; the next line was taken as part of it: check the indentation"

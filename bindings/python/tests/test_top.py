@@ -134,6 +134,18 @@ def test_all_of_it_fits_the_usual_terminal():
     assert re.search(r"^│ +load +1 M ", text, re.MULTILINE)
 
 
+@pytest.mark.parametrize("width", [40, 50, 60, 69, 75, 80])
+def test_times_are_whole_in_a_narrow_terminal(width):
+    change = busy()
+    for q, seconds in (("0.5", 121e-9), ("0.99", 888e-9), ("0.999", 136e-6), ("0.9999", 364e-6), ("1", 0.0251)):
+        labels = frozenset({("operation", "get"), ("q", q)})
+        change.now.values["memstore_operation_quantile_seconds", labels] = seconds
+    text = shown(change, width)
+    latencies = text[text.index("latencies") :]
+    assert re.search(r"^│ +get .*121 ns +888 ns .*25.1 ms +│$", latencies, re.MULTILINE)
+    assert re.search(r"p50 +p99 .*max ", latencies) and "…" not in latencies
+
+
 def test_a_tall_terminal_shows_more_hot_keys_and_a_narrow_one_all_below_each_other():
     assert "account/00000007" in shown(busy(), 80, height=40)
     assert "account/00000001" in shown(busy(), 80, height=24) and "account/00000007" not in shown(busy(), 80, height=24)

@@ -250,6 +250,54 @@ def test_the_schema_and_the_library_accept_the_same(text):
     assert jsonschema.Draft7Validator(SCHEMA).is_valid(yaml.safe_load(text)) == accepts(text)
 
 
+def keys_of(properties, path=()):
+    for name, value in properties.items():
+        if "properties" in value:
+            yield from keys_of(value["properties"], (*path, name))
+        else:
+            yield (*path, name), value
+
+
+KEYS = dict(keys_of(SCHEMA["definitions"]["settings"]["properties"]))
+
+
+def plain_values(rule):
+    """What a key may be given, in the form that is meant for its type, and things that are none of its values."""
+    yield from (None, [1], {"a": 1}, -1, 0.25, 1.5, "", "a b", "10w", "5.m", "+5s", "1.1234567h", "64mb", "5%")
+    if "minimum" in rule:
+        bounds = {int(rule["minimum"]), int(rule["maximum"])}
+        yield from sorted({bound + change for bound in bounds for change in (-1, 0, 1)})
+    if "pattern" in rule:
+        yield from ("90m", "1.5h", "64MB", "1.5GiB", "10 m", "-10m")
+    yield from rule.get("enum", ("lru", "none"))
+    if "maxLength" in rule:
+        yield from ("x" * rule["maxLength"], "x" * (rule["maxLength"] + 1))
+
+
+def is_told_apart(path, value):
+    """Whether a schema of JSON can tell: numbers are texts in YAML, and yes and no are what YAML 1.1 has for flags."""
+    rule = KEYS[path]
+    if "maxLength" in rule:
+        return value is None or isinstance(value, str)
+    if path == ("performance", "memory_limit"):
+        return value != 0  # no limit, since there is no other either
+    return not (isinstance(value, bool) and "yes" not in rule.get("enum", ()))
+
+
+@pytest.mark.parametrize("path", KEYS, ids=".".join)
+def test_the_schema_and_the_library_have_the_same_bounds(path):
+    validator, seen = jsonschema.Draft7Validator(SCHEMA), set()
+    for value in plain_values(KEYS[path]):
+        if not is_told_apart(path, value):
+            continue
+        document = value
+        for name in reversed(path):
+            document = {name: document}
+        seen.add(validator.is_valid(document))
+        assert validator.is_valid(document) == accepts(json.dumps(document)), document
+    assert seen == {True, False}
+
+
 def test_the_schema_accepts_the_example():
     example = (ROOT / "examples/wes.yaml").read_text(encoding="utf-8")
     jsonschema.Draft7Validator(SCHEMA).validate(yaml.safe_load(example))

@@ -511,3 +511,19 @@ Test(yaml, without_memory_for_the_file_it_says_so)
     ms_testing_fail_memory(0, false);
     cr_expect_str_eq(ms_config_error(config), "/dev/null: Cannot allocate memory");
 }
+
+Test(yaml, null_in_place_of_a_text_is_none)
+{
+    const char *const nothing[] = {"null", "~", ""};
+    char text[64];
+
+    for (size_t i = 0; i < COUNT(nothing); i++) {
+        snprintf(text, sizeof text, "store_name: %s\nmonitoring: {export_metrics: %s}\n",
+                 nothing[i], nothing[i]);
+        expect_loaded(text);
+        expect_text("store_name", "");
+        expect_text("monitoring.export_metrics", "");
+    }
+    expect_loaded("store_name: 'null'\n");
+    expect_text("store_name", "null");
+}

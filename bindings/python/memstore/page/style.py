@@ -39,6 +39,9 @@ td:first-child { min-width: 10em; }
 .wide { overflow-x: auto; } .wide > svg { min-width: 560px; }
 .charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(320px, 1fr)); gap: 10px; }
 .meter { display: block; width: 120px; height: 12px; margin-top: 5px; }
+@media (max-width: 640px) { main { padding: 16px 10px 32px; } .tiles { grid-template-columns: repeat(2, 1fr); }
+  th, td { padding-left: 10px; } td:first-child { min-width: 0; } .meter { width: 48px; }
+  th.number { white-space: normal; } }
 svg { display: block; width: 100%; height: auto; }
 .axis { font-size: 12px; fill: var(--dim); } .name { font-weight: 600; }
 .grid { stroke: var(--line); } .edge { stroke: var(--dim); }

@@ -20,6 +20,8 @@ KINDS = {"live": "green", "stale": "yellow", "dead": "red", "index": "cyan", "ov
 QUANTILES = {"0.5": "p50", "0.99": "p99", "0.999": "p99.9", "0.9999": "p99.99", "1": "max"}
 PANEL_WIDTH = 52  # at most
 COLUMNS_FROM = 76  # as wide as two panels have to be
+QUANTILES_FROM = 70  # as wide as all of QUANTILES have to be
+QUANTILES_LEFT = ("0.5", "0.99", "1")  # where there is less room
 FRAME = 4  # columns that a panel's border and padding take
 BORDERS = 2  # lines that they take
 HOT_KEYS_SHOWN = 8
@@ -97,15 +99,16 @@ def _measured(reading: Reading) -> dict[str, float]:
     return {operation: measured for operation, measured in counts.items() if measured}
 
 
-def _latencies(reading: Reading) -> RenderableType:
-    table = Table(box=None, padding=(0, 1), header_style=DIM)
-    for name in ("operation", "measured", *QUANTILES.values()):
-        table.add_column(name, justify="left" if name == "operation" else "right")
+def _latencies(reading: Reading, width: int) -> RenderableType:
+    is_wide = width >= QUANTILES_FROM
+    shown = tuple(QUANTILES) if is_wide else QUANTILES_LEFT
+    table = Table(box=None, padding=(0, 1) if is_wide else (0, 1, 0, 0), pad_edge=is_wide, header_style=DIM)
+    table.add_column("operation" if is_wide else "", no_wrap=True)
+    for name in ("measured", *(QUANTILES[q] for q in shown)) if is_wide else (QUANTILES[q] for q in shown):
+        table.add_column(name, justify="right", no_wrap=True)
     for operation, measured in _measured(reading).items():
-        quantiles = (
-            duration(reading.value("operation_quantile_seconds", operation=operation, q=q)) for q in QUANTILES
-        )
-        table.add_row(operation, count(measured), *quantiles)
+        quantiles = [duration(reading.value("operation_quantile_seconds", operation=operation, q=q)) for q in shown]
+        table.add_row(operation, *([count(measured)] if is_wide else []), *quantiles)
     return table
 
 
@@ -154,7 +157,8 @@ def render(
     in_columns = width >= COLUMNS_FROM
     panel = min(PANEL_WIDTH, (width - 1) // 2 if in_columns else width)
     measured = len(_measured(now))
-    latencies = [Panel(_latencies(now), title="latencies", width=min(width, 2 * panel + 1))] if measured else []
+    across = min(width, 2 * panel + 1)
+    latencies = [Panel(_latencies(now, across), title="latencies", width=across)] if measured else []
     below = BORDERS + 1 + measured if measured else 0
     most = HOT_KEYS_SHOWN
     if height is not None and in_columns:
