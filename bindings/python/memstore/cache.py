@@ -255,7 +255,8 @@ class Cache(MutableMapping[K, V]):
         """
 
         def decorate(function: Callable[..., Any]) -> Any:
-            self._tagged |= tags is not None
+            if tags is not None:
+                self._tagged = True
             return memoized(
                 self._store, function, name=name, naming=PAIRS, codec=self._codec, ttl=ttl, key=key, tags=tags
             )
