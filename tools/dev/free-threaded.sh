@@ -59,12 +59,13 @@ pip_there() {
     PATH="$FREE_THREADED/venv/bin:$PATH" "$FREE_THREADED/venv/bin/python" -m pip "$1" --disable-pip-version-check "${@:2}"
 }
 
-# What the tests need, one after the other: some packages cannot be had for such a Python, and what needs them is skipped.
+# What the tests need, one after the other: some packages cannot be had for such a Python, and what needs them is skipped. An older
+# version that is built is better than a newer one that is not.
 install_what_can_be_had() {
     local requirement
     quietly free-threaded-tools pip_there install meson meson-python ninja pytest pytest-xdist || return
     while read -r requirement; do
-        quietly free-threaded-pip pip_there install "$requirement" 2>/dev/null || say "free-threaded: without ${requirement%%;*}"
+        quietly free-threaded-pip pip_there install --prefer-binary "$requirement" 2>/dev/null || say "free-threaded: without ${requirement%%;*}"
     done < <(grep -v '^#' bindings/python/requirements-test.txt)
 }
 
@@ -80,10 +81,13 @@ dev_free_threaded() {
     python="$(choose_free_threaded "$@")"
     [ "$("$python" -c 'import sysconfig; print(sysconfig.get_config_var("Py_GIL_DISABLED"))')" = 1 ] ||
         die "$python has a GIL that cannot be switched off"
-    if [ "$("$FREE_THREADED/venv/bin/python" -VV 2>&1)" != "$("$python" -VV)" ]; then
+    local wanted
+    wanted="$({ "$python" -VV && cat bindings/python/requirements-test.txt; } | sha256sum)"
+    if [ "$(cat "$FREE_THREADED/venv/stamp" 2>/dev/null)" != "$wanted" ]; then
         rm -rf "$FREE_THREADED/venv"
         quietly free-threaded-venv "$python" -m venv "$FREE_THREADED/venv"
         install_what_can_be_had
+        printf '%s\n' "$wanted" >"$FREE_THREADED/venv/stamp"
     fi
     quietly free-threaded-build build_free_threaded
     say "free-threaded: $("$python" -VV)"
