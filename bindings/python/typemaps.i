@@ -82,9 +82,13 @@
         SWIG_fail;
 }
 
-%typemap(in) memstore **out {
-    $1 = ms_py_handle_slot($input);
-    if ($1 == NULL)
+%typemap(in) memstore **out (memstore *opened = NULL) {
+    if (ms_py_handle_opens($input) != 0)
+        SWIG_fail;
+    $1 = &opened;
+}
+%typemap(argout) memstore **out {
+    if (ms_py_handle_opened($input, opened$argnum) != 0)
         SWIG_fail;
 }
 

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Hashable, ItemsView, Iterator, MutableMapping, ValuesView
+from collections.abc import Callable, Hashable, ItemsView, Iterable, Iterator, Mapping, MutableMapping, ValuesView
 from types import TracebackType
 from typing import Any, NoReturn, Optional, ParamSpec, Self, TypeVar, Union, Unpack, overload
 
@@ -118,6 +118,28 @@ class Cache(MutableMapping[K, V]):
         """The value of a key, or ``default`` if no live entry has it."""
         data = self._store.get(encode_key(key))
         return default if data is None else self._codec.decode(data)
+
+    def get_many(self, keys: Iterable[K], /) -> dict[K, V]:
+        """The values of the keys that are there, read at one instant. A key that has none is not in the result, so that
+        None in it is a value.
+
+        >>> with Cache(memory_limit="16MB") as cache:
+        ...     cache.set_many({"a": 1, ("b", 2): None}, ttl=60)
+        ...     cache.get_many(["a", ("b", 2), "c"]), cache.delete_many(["a", "c"])
+        ({'a': 1, ('b', 2): None}, 1)
+        """
+        names = {key: encode_key(key) for key in keys}
+        found = self._store.get_many(names.values())
+        return {key: self._codec.decode(found[name]) for key, name in names.items() if name in found}
+
+    def set_many(self, items: Union[Mapping[K, V], Iterable[tuple[K, V]]], ttl: TTL = ...) -> None:
+        """Keep all items of a mapping, or all (key, value) pairs, from one instant on; or none of them."""
+        pairs = items.items() if isinstance(items, Mapping) else items
+        self._store.set_many([(encode_key(key), self._codec.encode(value)) for key, value in pairs], ttl)
+
+    def delete_many(self, keys: Iterable[K], /) -> int:
+        """Remove entries at one instant. Returns how many were there."""
+        return self._store.delete_many([encode_key(key) for key in keys])
 
     def ttl(self, key: K) -> Optional[float]:
         """How many seconds the entry has to live; None if it never expires. Raises KeyNotFound."""
@@ -255,7 +277,8 @@ class Cache(MutableMapping[K, V]):
         """
 
         def decorate(function: Callable[..., Any]) -> Any:
-            self._tagged |= tags is not None
+            if tags is not None:
+                self._tagged = True
             return memoized(
                 self._store, function, name=name, naming=PAIRS, codec=self._codec, ttl=ttl, key=key, tags=tags
             )

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import functools
 import inspect
-import itertools
+import os
+import sys
 import threading
 from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, Any, NamedTuple, Optional, ParamSpec, Protocol, TypeVar, cast, overload
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
+
+#: Whether Python code of several threads runs at once, so that adding to a number takes a lock.
+_FREE_THREADED = not getattr(sys, "_is_gil_enabled", lambda: True)()
 
 
 class CacheInfo(NamedTuple):
@@ -161,7 +165,12 @@ class _Memo:
             data = self.store.get(key)
         except CacheClosed:
             return None
-        if data is not None:
+        if data is None:
+            return None
+        if _FREE_THREADED:
+            with self.lock:
+                self.hits += 1
+        else:
             self.hits += 1
         return data
 
@@ -206,7 +215,8 @@ class _Memo:
         key = self.key_of(args, kwargs)
         data = self.kept(key)
         if data is None:
-            self.misses += 1
+            with self.lock:
+                self.misses += 1
 
             async def load(_: bytes) -> Any:
                 return self.codec.encode(await self.function(*args, **kwargs))
@@ -224,7 +234,8 @@ class _Memo:
 
     def cache_clear(self) -> None:
         self.store.delete_pattern(starting_with(self.naming.start(self.name)))
-        self.hits = self.misses = 0
+        with self.lock:
+            self.hits = self.misses = 0
 
     def cache_parameters(self) -> dict[str, Any]:
         return {"maxsize": None, "typed": False, "name": self.name, "ttl": self.ttl}
@@ -264,17 +275,29 @@ def _name_of(function: Callable[..., Any]) -> str:
     return f"{getattr(function, '__module__', None) or ''}.{name}"
 
 
+_naming_lock = threading.Lock()
+
+
+def _after_fork() -> None:
+    global _naming_lock
+    _naming_lock = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_after_fork)
+
+
 class Names:
     """The names of a store's memoized functions; a name is never given out again."""
 
     __slots__ = ("_given",)
 
     def __init__(self) -> None:
-        #: Both steps of unique() are atomic each, so that there is no lock that a fork could leave locked.
-        self._given: dict[str, itertools.count[int]] = {}
+        #: How often each was asked for.
+        self._given: dict[str, int] = {}
 
     def unique(self, name: str) -> str:
-        number = next(self._given.setdefault(name, itertools.count(1)))
+        with _naming_lock:
+            number = self._given[name] = self._given.get(name, 0) + 1
         return name if number == 1 else f"{name}#{number}"
 
 

@@ -23,7 +23,7 @@ PyObject *ms_py_iterate(struct ms_py_handle *handle)
 {
     memstore_cursor *cursor;
     struct ms_py_iterator *self;
-    const int status = memstore_cursor_new(handle->store, NULL, 0, &cursor);
+    const int status = memstore_cursor_new(ms_py_store_in(handle), NULL, 0, &cursor);
 
     if (status < 0)
         return ms_py_raise(status, NULL);
@@ -39,9 +39,9 @@ PyObject *ms_py_iterate(struct ms_py_handle *handle)
     return (PyObject *)self;
 }
 
-static PyObject *iterator_next(PyObject *self)
+/* The bytes of a key are the cursor's until the next one is asked for. */
+static PyObject *next_key(struct ms_py_iterator *iterator)
 {
-    struct ms_py_iterator *iterator = as_iterator(self);
     memstore_key key;
     int status;
 
@@ -55,6 +55,16 @@ static PyObject *iterator_next(PyObject *self)
     memstore_cursor_free(iterator->cursor);
     iterator->cursor = NULL;
     return NULL;
+}
+
+static PyObject *iterator_next(PyObject *self)
+{
+    ms_py_section section;
+
+    ms_py_enter(&section, self);
+    PyObject *const key = next_key(as_iterator(self));
+    ms_py_leave(&section);
+    return key;
 }
 
 static int iterator_traverse(PyObject *self, visitproc visit, void *arg)

@@ -42,7 +42,8 @@ static bool borrow_entries(struct ms_py_operands *operands)
     return true;
 }
 
-static bool take_dict(struct ms_py_operands *operands, PyObject *dict, void *stack)
+/* With the dict, which other threads may have, to itself. */
+static bool refer_to_dict(struct ms_py_operands *operands, PyObject *dict, void *stack)
 {
     PyObject *key, *value;
     Py_ssize_t at = 0;
@@ -58,6 +59,32 @@ static bool take_dict(struct ms_py_operands *operands, PyObject *dict, void *sta
     return true;
 }
 
+static bool take_dict(struct ms_py_operands *operands, PyObject *dict, void *stack)
+{
+    ms_py_section section;
+
+    ms_py_enter(&section, dict);
+    const bool taken = refer_to_dict(operands, dict, stack);
+    ms_py_leave(&section);
+    return taken;
+}
+
+/* Refer to both halves of a sequence, if it is a pair; its length. */
+static size_t refer_to_halves(struct ms_py_operands *operands, PyObject *pair)
+{
+    ms_py_section section;
+
+    /* It may be a list that other threads have. */
+    ms_py_enter(&section, pair);
+    const size_t length = ms_py_length_of(pair);
+    if (length == 2) {
+        ms_py_refer_to(operands, ms_py_item_of(pair, 0));
+        ms_py_refer_to(operands, ms_py_item_of(pair, 1));
+    }
+    ms_py_leave(&section);
+    return length;
+}
+
 /* Refer to both halves of an item, which must be a pair. */
 static int refer_to_pair(struct ms_py_operands *operands, PyObject *item)
 {
@@ -71,17 +98,13 @@ static int refer_to_pair(struct ms_py_operands *operands, PyObject *item)
     pair = ms_py_sequence_of(item);
     if (pair == NULL)
         return -1;
-    const bool is_pair = ms_py_length_of(pair) == 2;
-    if (is_pair) {
-        ms_py_refer_to(operands, ms_py_item_of(pair, 0));
-        ms_py_refer_to(operands, ms_py_item_of(pair, 1));
-    } else {
-        PyErr_Format(PyExc_ValueError,
-                     "an item of set_many() is a (key, value) pair, not %zu values",
-                     ms_py_length_of(pair));
-    }
+    const size_t length = refer_to_halves(operands, pair);
     Py_DECREF(pair);
-    return is_pair ? 0 : -1;
+    if (length == 2)
+        return 0;
+    PyErr_Format(PyExc_ValueError, "an item of set_many() is a (key, value) pair, not %zu values",
+                 length);
+    return -1;
 }
 
 /* `pairs` is a tuple, since iterating over an item may run anything. */

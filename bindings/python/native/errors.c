@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "native.h"
 
-/* int status -> exception class; the base class under 0. Owned, set once by the package's
- * import. */
+/* int status -> exception class; the base class under 0. Set by each import of the package, and never
+ * given back: other threads may be about to raise what an earlier one has. */
 static PyObject *error_classes;
 
 PyObject *ms_py_register_errors(PyObject *classes)
@@ -12,8 +12,8 @@ PyObject *ms_py_register_errors(PyObject *classes)
         return NULL;
     }
     Py_INCREF(classes);
-    Py_XDECREF(error_classes);
-    error_classes = classes;
+    /* ORDER: relaxed; whoever raises one of them comes after the first import. */
+    ms_plain_store_relaxed(&error_classes, classes);
     ms_py_keep(&error_classes);
     Py_RETURN_NONE;
 }
@@ -22,14 +22,16 @@ PyObject *ms_py_register_errors(PyObject *classes)
  * know. */
 PyObject *ms_py_class_of(int status)
 {
+    /* ORDER: relaxed; see ms_py_register_errors(). */
+    PyObject *const classes = ms_plain_load_relaxed(&error_classes);
     PyObject *class = NULL;
 
-    for (int attempt = 0; attempt < 2 && class == NULL && error_classes != NULL; attempt++) {
+    for (int attempt = 0; attempt < 2 && class == NULL && classes != NULL; attempt++) {
         PyObject *number = PyLong_FromLong(attempt == 0 ? status : 0);
 
         if (number == NULL)
             return NULL;
-        class = PyDict_GetItemWithError(error_classes, number);
+        class = PyDict_GetItemWithError(classes, number);
         Py_DECREF(number);
         if (class == NULL && PyErr_Occurred())
             return NULL;

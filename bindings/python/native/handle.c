@@ -15,10 +15,15 @@ static inline struct ms_py_handle *as_handle(PyObject *self)
     return (struct ms_py_handle *)self;
 }
 
+static inline memstore *store_in(PyObject *self)
+{
+    return ms_py_store_in(as_handle(self));
+}
+
 /* Set the exception for a failed call on `self`. Returns NULL. */
 static PyObject *fail(PyObject *self, int status, PyObject *key)
 {
-    if (as_handle(self)->store == NULL)
+    if (store_in(self) == NULL)
         return ms_py_raise_text(MEMSTORE_ERR_INVALID_ARGUMENT,
                                 "the store was never opened: call Store.__init__() first");
     return ms_py_raise(status, key);
@@ -30,31 +35,49 @@ memstore *ms_py_handle_store(PyObject *object)
         PyErr_SetString(PyExc_TypeError, "a Store is needed here");
         return NULL;
     }
-    if (as_handle(object)->store == NULL)
+    memstore *const store = store_in(object);
+
+    if (store == NULL)
         fail(object, MEMSTORE_ERR_INVALID_ARGUMENT, NULL);
-    return as_handle(object)->store;
+    return store;
 }
 
-memstore **ms_py_handle_slot(PyObject *object)
+static int raise_open_already(void)
 {
-    if (!PyObject_TypeCheck(object, ms_py_handle_type)) {
-        PyErr_SetString(PyExc_TypeError, "a Store is needed here");
-        return NULL;
-    }
-    if (as_handle(object)->store != NULL) {
-        ms_py_raise_text(MEMSTORE_ERR_INVALID_ARGUMENT, "this Store is open already");
-        return NULL;
-    }
-    return &as_handle(object)->store;
+    ms_py_raise_text(MEMSTORE_ERR_INVALID_ARGUMENT, "this Store is open already");
+    return -1;
 }
 
-PyObject **ms_py_handle_log(PyObject *object)
+int ms_py_handle_opens(PyObject *object)
 {
-    if (!PyObject_TypeCheck(object, ms_py_handle_type)) {
-        PyErr_SetString(PyExc_TypeError, "a Store is needed here");
-        return NULL;
-    }
-    return &as_handle(object)->log;
+    if (PyObject_TypeCheck(object, ms_py_handle_type))
+        return store_in(object) == NULL ? 0 : raise_open_already();
+    PyErr_SetString(PyExc_TypeError, "a Store is needed here");
+    return -1;
+}
+
+int ms_py_handle_opened(PyObject *object, memstore *store)
+{
+    memstore *none = NULL;
+
+    /* ORDER: acq_rel, so that who reads the pointer sees the store whole. Pairs with
+     * ms_py_store_in(). */
+    if (ms_cas_acq_rel(&as_handle(object)->store, &none, store))
+        return 0;
+    Py_BEGIN_ALLOW_THREADS memstore_destroy(store);
+    Py_END_ALLOW_THREADS return raise_open_already();
+}
+
+bool ms_py_handle_keep_log(PyObject *object, PyObject *queue)
+{
+    PyObject *none = NULL;
+
+    /* ORDER: acq_rel; pairs with the acquire loads of `log`, which find the queue whole. */
+    if (!PyObject_TypeCheck(object, ms_py_handle_type) ||
+        !ms_cas_acq_rel(&as_handle(object)->log, &none, queue))
+        return false;
+    Py_INCREF(queue);
+    return true;
 }
 
 /* ---- Reading --------------------------------------------------------------------------------- */
@@ -103,7 +126,7 @@ static int copy_in_place(PyObject *self, PyObject *key, struct copied *out)
         return -1;
     const memstore_key one = {name.data, name.size};
     ms_py_call_begins(false);
-    const int status = memstore_read_many(as_handle(self)->store, &one, 1, copy_value, out);
+    const int status = memstore_read_many(store_in(self), &one, 1, copy_value, out);
     ms_py_call_ends();
     ms_py_bytes_release(&name);
     if (status != MEMSTORE_OK)
@@ -125,8 +148,7 @@ static PyObject *value_of(PyObject *self, PyObject *key)
 
     if (ms_py_borrow_key(key, &name) != 0)
         return NULL;
-    status =
-        memstore_get(as_handle(self)->store, name.data, name.size, small, sizeof(small), &size);
+    status = memstore_get(store_in(self), name.data, name.size, small, sizeof(small), &size);
     ms_py_bytes_release(&name);
     if (status == MEMSTORE_OK)
         return PyBytes_FromStringAndSize(small, (Py_ssize_t)size);
@@ -183,7 +205,7 @@ static PyObject *handle_subscript(PyObject *self, PyObject *key)
 
 static PyObject *handle_view(PyObject *self, PyObject *key)
 {
-    memstore *store = as_handle(self)->store;
+    memstore *store = store_in(self);
     struct ms_py_bytes name;
     memstore_view view;
     int status;
@@ -204,7 +226,7 @@ static int handle_contains(PyObject *self, PyObject *key)
 
     if (ms_py_borrow_key(key, &name) != 0)
         return -1;
-    status = memstore_has(as_handle(self)->store, name.data, name.size);
+    status = memstore_has(store_in(self), name.data, name.size);
     ms_py_bytes_release(&name);
     if (status == MEMSTORE_OK || status == MEMSTORE_ERR_KEY_NOT_FOUND)
         return status == MEMSTORE_OK;
@@ -221,7 +243,7 @@ typedef int (*store_function)(memstore *store, const void *key, size_t key_size,
 static int store_value(PyObject *self, PyObject *key, PyObject *value, PyObject *ttl,
                        store_function set)
 {
-    memstore *store = as_handle(self)->store;
+    memstore *store = store_in(self);
     struct ms_py_bytes name, bytes;
     int64_t ttl_ms = MEMSTORE_TTL_DEFAULT;
     int status;
@@ -281,7 +303,7 @@ static int delete_key(PyObject *self, PyObject *key)
     if (ms_py_borrow_key(key, &name) != 0)
         return -1;
     ms_py_call_begins(false);
-    status = memstore_delete(as_handle(self)->store, name.data, name.size);
+    status = memstore_delete(store_in(self), name.data, name.size);
     ms_py_call_ends();
     ms_py_bytes_release(&name);
     if (status == MEMSTORE_OK || status == MEMSTORE_ERR_KEY_NOT_FOUND)
@@ -313,46 +335,53 @@ static int handle_assign(PyObject *self, PyObject *key, PyObject *value)
 
 static Py_ssize_t handle_length(PyObject *self)
 {
-    const struct ms_py_handle *handle = as_handle(self);
+    memstore *const store = store_in(self);
 
-    if (handle->store == NULL || handle->closed) {
+    if (store == NULL || as_handle(self)->closed) {
         fail(self, MEMSTORE_ERR_CACHE_CLOSED, NULL);
         return -1;
     }
     ms_py_call_begins(false);
-    const uint64_t size = memstore_size(handle->store);
+    const uint64_t size = memstore_size(store);
     ms_py_call_ends();
     return (Py_ssize_t)size;
 }
 
 static PyObject *handle_iterate(PyObject *self)
 {
-    if (as_handle(self)->store == NULL)
+    if (store_in(self) == NULL)
         return fail(self, MEMSTORE_ERR_INVALID_ARGUMENT, NULL);
     return ms_py_iterate(as_handle(self));
+}
+
+static PyObject *log_of(const struct ms_py_handle *handle)
+{
+    /* ORDER: acquire; pairs with ms_py_handle_keep_log(). */
+    return ms_load_acquire(&handle->log);
 }
 
 static PyObject *handle_close(PyObject *self, PyObject *Py_UNUSED(ignored))
 {
     struct ms_py_handle *handle = as_handle(self);
-    int status = MEMSTORE_OK;
+    memstore *const store = store_in(self);
+    int status;
 
-    if (handle->store != NULL && !handle->closed) {
-        if (ms_py_is_telling(self))
-            return ms_py_raise_text(MEMSTORE_ERR_UNSUPPORTED,
-                                    "a function that is told the progress cannot close the store: "
-                                    "the call that tells it is not over");
-        handle->closed = true;
-        /* The calls in flight that this waits for may need the GIL to come to an end. */
-        Py_BEGIN_ALLOW_THREADS status = memstore_close(handle->store);
-        Py_END_ALLOW_THREADS
-            /* Refused to a loader. */
-            handle->closed = status != MEMSTORE_ERR_UNSUPPORTED;
-        if (handle->closed)
-            ms_py_log_end(handle->log);
-    }
-    if (status == MEMSTORE_ERR_UNSUPPORTED)
+    if (store == NULL || handle->closed)
+        Py_RETURN_NONE;
+    if (ms_py_is_telling(self))
+        return ms_py_raise_text(MEMSTORE_ERR_UNSUPPORTED,
+                                "a function that is told the progress cannot close the store: "
+                                "the call that tells it is not over");
+    if (atomic_exchange(&handle->closed, true))
+        Py_RETURN_NONE;
+    /* The calls in flight that this waits for may need the GIL to come to an end. */
+    Py_BEGIN_ALLOW_THREADS status = memstore_close(store);
+    Py_END_ALLOW_THREADS if (status == MEMSTORE_ERR_UNSUPPORTED)
+    {
+        handle->closed = false;
         return ms_py_raise_text(status, "a loader cannot close the store that it loads for");
+    }
+    ms_py_log_end(log_of(handle));
     if (status < 0)
         return fail(self, status, NULL);
     Py_RETURN_NONE;
@@ -360,14 +389,14 @@ static PyObject *handle_close(PyObject *self, PyObject *Py_UNUSED(ignored))
 
 static PyObject *handle_get_closed(PyObject *self, void *Py_UNUSED(closure))
 {
-    return PyBool_FromLong(as_handle(self)->closed || as_handle(self)->store == NULL);
+    return PyBool_FromLong(as_handle(self)->closed || store_in(self) == NULL);
 }
 
 static void handle_dealloc(PyObject *self)
 {
     struct ms_py_handle *handle = as_handle(self);
     PyTypeObject *type = Py_TYPE(self);
-    memstore *store = handle->store;
+    memstore *store = store_in(self);
     freefunc release = (freefunc)PyType_GetSlot(type, Py_tp_free);
 
     if (handle->weak_references != NULL)
@@ -376,8 +405,8 @@ static void handle_dealloc(PyObject *self)
         Py_BEGIN_ALLOW_THREADS memstore_destroy(store);
         Py_END_ALLOW_THREADS
     }
-    ms_py_log_end(handle->log);
-    Py_XDECREF(handle->log);
+    ms_py_log_end(log_of(handle));
+    Py_XDECREF(log_of(handle));
     release(self);
     Py_DECREF(type);
 }

@@ -287,22 +287,36 @@ PyObject *ms_py_lease_acquire(PyObject *self, PyObject *key)
 
 static PyObject *lease_get_current(PyObject *self, void *unused)
 {
+    ms_py_section section;
+
     (void)unused;
-    return PyBool_FromLong(memstore_lease_is_current(as_lease(self)->lease));
+    /* Another thread takes it out of the object before it gives it back. */
+    ms_py_enter(&section, self);
+    const bool current = memstore_lease_is_current(as_lease(self)->lease) != 0;
+    ms_py_leave(&section);
+    return PyBool_FromLong(current);
 }
 
 static PyObject *lease_get_held(PyObject *self, void *unused)
 {
+    ms_py_section section;
+
     (void)unused;
-    return PyBool_FromLong(as_lease(self)->lease != NULL);
+    ms_py_enter(&section, self);
+    const bool held = as_lease(self)->lease != NULL;
+    ms_py_leave(&section);
+    return PyBool_FromLong(held);
 }
 
 /* Take the lease out of its object; NULL with an exception when it was given back before. */
 static memstore_lease *take_lease(PyObject *self)
 {
-    memstore_lease *lease = as_lease(self)->lease;
+    ms_py_section section;
 
+    ms_py_enter(&section, self);
+    memstore_lease *const lease = as_lease(self)->lease;
     as_lease(self)->lease = NULL;
+    ms_py_leave(&section);
     if (lease == NULL)
         ms_py_raise_text(MEMSTORE_ERR_INVALID_ARGUMENT, "the lease was given back already");
     return lease;

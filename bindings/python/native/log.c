@@ -9,7 +9,7 @@ enum { LOG_WAIT_MS = 500 };
 /* A queue of records. The library's thread puts them in without the GIL; who takes them out and the
  * Handle of the store hold references to it, so that it outlives the store. */
 struct ms_py_log_queue {
-    PyObject_HEAD glue_log *log; /* NULL before set_logger() */
+    PyObject_HEAD glue_log *log; /* NULL before set_logger(), which comes before any other thread */
 };
 
 static PyTypeObject *log_queue_type;
@@ -29,13 +29,9 @@ int ms_py_set_logger(memstore_config *config, int level, PyObject *queue)
 
 int ms_py_keep_log(PyObject *handle, PyObject *queue)
 {
-    PyObject **const slot = ms_py_handle_log(handle);
-
-    if (slot == NULL || *slot != NULL || !PyObject_TypeCheck(queue, log_queue_type))
-        return MEMSTORE_ERR_INVALID_ARGUMENT;
-    Py_INCREF(queue);
-    *slot = queue;
-    return MEMSTORE_OK;
+    return PyObject_TypeCheck(queue, log_queue_type) && ms_py_handle_keep_log(handle, queue)
+               ? MEMSTORE_OK
+               : MEMSTORE_ERR_INVALID_ARGUMENT;
 }
 
 void ms_py_log_end(PyObject *queue)
@@ -199,8 +195,5 @@ static PyType_Spec log_queue_spec = {
 
 int ms_py_log_init(PyObject *module)
 {
-    log_queue_type = (PyTypeObject *)PyType_FromSpec(&log_queue_spec);
-    return log_queue_type != NULL
-               ? PyModule_AddObjectRef(module, "LogQueue", (PyObject *)log_queue_type)
-               : -1;
+    return ms_py_add_type(module, &log_queue_type, &log_queue_spec, "LogQueue");
 }

@@ -12,6 +12,7 @@
 #define SWIGPYTHON
 #define SWIG_PYTHON_THREADS
 #define SWIG_PYTHON_DIRECTOR_NO_VTABLE
+#define SWIGPYTHON_NOGIL
 
 #define SWIG_name    "_native"
 /* -----------------------------------------------------------------------------
@@ -4596,6 +4597,7 @@ SWIGINTERN PyObject *_wrap_open_store(PyObject *self, PyObject *args) {
   memstore **arg2 = 0 ;
   void *argp1 = 0 ;
   int res1 = 0 ;
+  memstore *opened2 = NULL ;
   PyObject *swig_obj[2] ;
   int result;
 
@@ -4607,9 +4609,9 @@ SWIGINTERN PyObject *_wrap_open_store(PyObject *self, PyObject *args) {
   }
   arg1 = (memstore_config *)(argp1);
   {
-    arg2 = ms_py_handle_slot(swig_obj[1]);
-    if (arg2 == NULL)
+    if (ms_py_handle_opens(swig_obj[1]) != 0)
     SWIG_fail;
+    arg2 = &opened2;
   }
   {
     SWIG_PYTHON_THREAD_BEGIN_ALLOW;
@@ -4627,6 +4629,10 @@ SWIGINTERN PyObject *_wrap_open_store(PyObject *self, PyObject *args) {
       SWIG_fail;
     }
     resultobj = SWIG_Py_Void();
+  }
+  {
+    if (ms_py_handle_opened(swig_obj[1], opened2) != 0)
+    SWIG_fail;
   }
   return resultobj;
 fail:

@@ -26,12 +26,15 @@
  *
  * Locking: the GIL guards all fields of these objects. It is released around calls that take long: see
  * MS_PY_LARGE_BYTES and MS_PY_LARGE_BATCH. Short calls that may have to wait keep it until they do:
- * see ms_py_call_begins(). */
+ * see ms_py_call_begins(). On a free-threaded Python, where a thread state stands in the place of the
+ * GIL and several threads have theirs at once, what the GIL guards is guarded by sections
+ * (ms_py_section), and what a Handle holds is set once, atomically. */
 #ifndef MS_PY_NATIVE_H
 #define MS_PY_NATIVE_H
 
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
+#include "platform/atomic.h"
 #include "platform/wait.h"
 
 #include <memstore/memstore.h>
@@ -46,11 +49,17 @@
 
 struct ms_py_handle {
     /* NULL until opened; then valid until the object dies, closed or not */
-    PyObject_HEAD memstore *store;
-    bool closed;
+    PyObject_HEAD _Atomic(memstore *) store;
+    _Atomic(bool) closed;
     PyObject *weak_references;
-    PyObject *log; /* a LogQueue, or NULL */
+    _Atomic(PyObject *) log; /* a LogQueue, or NULL; set once, before the store is opened */
 };
+
+static inline memstore *ms_py_store_in(const struct ms_py_handle *handle)
+{
+    /* ORDER: acquire, so that the open store is seen whole. Pairs with ms_py_handle_opened(). */
+    return ms_load_acquire(&handle->store);
+}
 
 /* Bytes borrowed from a Python object for the length of a call. */
 struct ms_py_bytes {
@@ -59,6 +68,53 @@ struct ms_py_bytes {
     bool exported; /* `buffer` is held */
     Py_buffer buffer;
 };
+
+/* ---- Objects that several threads use ---- */
+
+/* From ms_py_enter() to ms_py_leave() a thread has the fields of an object to itself, but for where it
+ * gives the GIL up or waits for something of Python's. With the GIL that is so in any case; on a
+ * free-threaded Python it is a critical section of the object, which ends and begins again with the
+ * thread state. */
+#ifdef Py_GIL_DISABLED
+typedef PyCriticalSection ms_py_section;
+
+static inline void ms_py_enter(ms_py_section *section, PyObject *object)
+{
+    PyCriticalSection_Begin(section, object);
+}
+
+static inline void ms_py_leave(ms_py_section *section)
+{
+    PyCriticalSection_End(section);
+}
+#else
+typedef struct {
+    char unused;
+} ms_py_section;
+
+static inline void ms_py_enter(ms_py_section *section, PyObject *object)
+{
+    (void)section;
+    (void)object;
+}
+
+static inline void ms_py_leave(ms_py_section *section)
+{
+    (void)section;
+}
+#endif
+
+/* Define the method NAME, which runs NAME_alone() in a section of the object. */
+#define MS_PY_METHOD_ALONE(name)                                                                   \
+    static PyObject *name(PyObject *self, PyObject *given)                                         \
+    {                                                                                              \
+        ms_py_section section;                                                                     \
+                                                                                                   \
+        ms_py_enter(&section, self);                                                               \
+        PyObject *const result = name##_alone(self, given);                                        \
+        ms_py_leave(&section);                                                                     \
+        return result;                                                                             \
+    }
 
 /* ---- gil.c: calls that may wait ---- */
 
@@ -165,11 +221,14 @@ extern PyTypeObject *ms_py_handle_type;
 /* The open or closed store of a Handle; NULL with an exception set if it is none or was never
  * opened. */
 memstore *ms_py_handle_store(PyObject *object);
-/* Where to put the store of a Handle that was not opened yet; NULL with an exception set
+/* Whether a store may be opened for this object: a Handle that has none. -1 with an exception
  * otherwise. */
-memstore **ms_py_handle_slot(PyObject *object);
-/* Where a Handle keeps the queue of its log; NULL with an exception set if it is none. */
-PyObject **ms_py_handle_log(PyObject *object);
+int ms_py_handle_opens(PyObject *object);
+/* Give the store to the Handle; if another thread has been faster it is destroyed, and -1 returned with
+ * an exception set. */
+int ms_py_handle_opened(PyObject *object, memstore *store);
+/* Give the queue of its log to a Handle that has none, with a reference; whether it was taken. */
+bool ms_py_handle_keep_log(PyObject *object, PyObject *queue);
 /* The bytes of a view as a new bytes object. */
 PyObject *ms_py_bytes_of_view(const memstore_view *view);
 

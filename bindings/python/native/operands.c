@@ -106,12 +106,25 @@ static void refer_to_all(struct ms_py_operands *operands, PyObject *sequence)
     operands->held = count;
 }
 
-static bool take_sequence_as_keys(struct ms_py_operands *operands, PyObject *sequence, void *stack)
+/* With the sequence, which may be a list that other threads have, to itself. */
+static bool refer_to_keys(struct ms_py_operands *operands, PyObject *sequence, void *stack)
 {
     operands->count = ms_py_length_of(sequence);
     if (make_key_room(operands, stack) != 0)
         return false;
     refer_to_all(operands, sequence);
+    return true;
+}
+
+static bool take_sequence_as_keys(struct ms_py_operands *operands, PyObject *sequence, void *stack)
+{
+    ms_py_section section;
+
+    ms_py_enter(&section, sequence);
+    const bool taken = refer_to_keys(operands, sequence, stack);
+    ms_py_leave(&section);
+    if (!taken)
+        return false;
     for (size_t i = 0; i < operands->count; i++)
         if (ms_py_borrow_key_at(operands, i, &operands->keys[i]) != 0)
             return false;

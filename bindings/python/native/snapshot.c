@@ -168,13 +168,24 @@ static PyObject *object_of(struct warming *warming, const memstore_key *key)
     return PyTuple_GetItem(warming->objects, (Py_ssize_t)warming->next);
 }
 
-static PyObject *list_of(struct warming *warming, const memstore_key *keys, size_t n)
+static PyObject *tuple_of_keys(struct warming *warming, const memstore_key *keys, size_t n)
 {
-    PyObject *list = PyList_New((Py_ssize_t)n);
+    PyObject *tuple = PyTuple_New((Py_ssize_t)n);
 
-    for (size_t i = 0; list != NULL && i < n; i++)
-        PyList_SetItem(list, (Py_ssize_t)i, Py_NewRef(object_of(warming, &keys[i])));
-    return list;
+    for (size_t i = 0; tuple != NULL && i < n; i++)
+        PyTuple_SetItem(tuple, (Py_ssize_t)i, Py_NewRef(object_of(warming, &keys[i])));
+    return tuple;
+}
+
+/* What the loader has for some keys. The list of them is its own: it may do with it as it likes. */
+static PyObject *call_loader(struct warming *warming, PyObject *keys)
+{
+    PyObject *const list = PySequence_List(keys);
+    PyObject *const loaded =
+        list != NULL ? PyObject_CallFunctionObjArgs(warming->loader, list, NULL) : NULL;
+
+    Py_XDECREF(list);
+    return loaded;
 }
 
 /* One value, a new reference; None where the loader has none. */
@@ -203,17 +214,17 @@ static int take_value(struct warming *warming, PyObject *result, memstore_load_v
     return 0;
 }
 
-static int take_values(struct warming *warming, PyObject *list, PyObject *loaded,
+static int take_values(struct warming *warming, PyObject *keys, PyObject *loaded,
                        memstore_load_value *out)
 {
-    const Py_ssize_t n = PyList_Size(list);
+    const Py_ssize_t n = PyTuple_Size(keys);
 
     warming->results = PyList_New(0);
     warming->values = PyMem_Calloc((size_t)n, sizeof(*warming->values));
     if (warming->results == NULL || warming->values == NULL)
         return -1;
     for (Py_ssize_t i = 0; i < n; i++) {
-        PyObject *result = PyObject_CallMethod(loaded, "get", "O", PyList_GetItem(list, i));
+        PyObject *result = PyObject_CallMethod(loaded, "get", "O", PyTuple_GetItem(keys, i));
         const int taken = result != NULL ? take_value(warming, result, &out[i]) : -1;
 
         Py_XDECREF(result);
@@ -227,12 +238,11 @@ static int load_with_gil(struct warming *warming, const memstore_key *keys, size
                          memstore_load_value *out)
 {
     forget_group(warming);
-    PyObject *list = list_of(warming, keys, n);
-    PyObject *loaded =
-        list != NULL ? PyObject_CallFunctionObjArgs(warming->loader, list, NULL) : NULL;
+    PyObject *group = tuple_of_keys(warming, keys, n);
+    PyObject *loaded = group != NULL ? call_loader(warming, group) : NULL;
     int answer = MEMSTORE_LOAD_OK;
 
-    if (loaded == NULL || take_values(warming, list, loaded, out) != 0) {
+    if (loaded == NULL || take_values(warming, group, loaded, out) != 0) {
         PyObject *retry = ms_py_class_of(MEMSTORE_LOAD_RETRY);
 
         answer = retry != NULL && PyErr_ExceptionMatches(retry) ? MEMSTORE_LOAD_RETRY
@@ -244,7 +254,7 @@ static int load_with_gil(struct warming *warming, const memstore_key *keys, size
         else
             keep_error(&warming->telling);
     }
-    Py_XDECREF(list);
+    Py_XDECREF(group);
     Py_XDECREF(loaded);
     return answer;
 }

@@ -6,7 +6,7 @@
 /* While a thread waits for an event it looks whether a signal has come, so often. */
 enum { SLICE_MS = 200 };
 
-/* A queue of events.
+/* A queue of events. All that looks at its fields does so in a section of the object.
  *
  * The subscription is closed by whoever finds it `closed` and not in use: no thread may be in
  * memstore_subscription_next(), nor about to call it. */
@@ -44,7 +44,7 @@ static PyObject *raise_closed(void)
     return ms_py_raise_text(MEMSTORE_ERR_CACHE_CLOSED, "the subscription is closed");
 }
 
-static int subscription_init(PyObject *self, PyObject *args, PyObject *kwargs)
+static int init_alone(PyObject *self, PyObject *args, PyObject *kwargs)
 {
     struct ms_py_subscription *made = as_subscription(self);
     PyObject *handle;
@@ -77,6 +77,16 @@ static int subscription_init(PyObject *self, PyObject *args, PyObject *kwargs)
     Py_INCREF(handle);
     made->handle = handle;
     return 0;
+}
+
+static int subscription_init(PyObject *self, PyObject *args, PyObject *kwargs)
+{
+    ms_py_section section;
+
+    ms_py_enter(&section, self);
+    const int status = init_alone(self, args, kwargs);
+    ms_py_leave(&section);
+    return status;
 }
 
 /* (kind, key, value, version, expires_at_ms, at_ms, dropped, alert, raised, its value, its threshold), of an event that is released. */
@@ -116,7 +126,7 @@ static int wait_in_slices(struct ms_py_subscription *self, int64_t timeout_ms,
     }
 }
 
-static PyObject *subscription_next(PyObject *object, PyObject *args)
+static PyObject *subscription_next_alone(PyObject *object, PyObject *args)
 {
     struct ms_py_subscription *self = as_subscription(object);
     memstore_event event = {.struct_size = sizeof event};
@@ -147,28 +157,42 @@ static PyObject *subscription_next(PyObject *object, PyObject *args)
     return result;
 }
 
-static PyObject *subscription_close(PyObject *self, PyObject *Py_UNUSED(ignored))
+MS_PY_METHOD_ALONE(subscription_next)
+
+static void end(struct ms_py_subscription *self)
 {
-    as_subscription(self)->closed = true;
-    close_when_unused(as_subscription(self));
-    Py_RETURN_NONE;
+    /* ORDER: relaxed; the attribute `closed` is read outside of sections. */
+    ms_plain_store_relaxed(&self->closed, true);
+    close_when_unused(self);
 }
 
+static PyObject *subscription_close_alone(PyObject *self, PyObject *Py_UNUSED(ignored))
+{
+    end(as_subscription(self));
+    Py_RETURN_NONE;
+}
+MS_PY_METHOD_ALONE(subscription_close)
+
 /* In the child of a fork(): the threads that were in next() are not here to leave it. */
-static PyObject *subscription_forget_users(PyObject *self, PyObject *Py_UNUSED(ignored))
+static PyObject *subscription_forget_users_alone(PyObject *self, PyObject *Py_UNUSED(ignored))
 {
     as_subscription(self)->users = 0;
     close_when_unused(as_subscription(self));
     Py_RETURN_NONE;
 }
+MS_PY_METHOD_ALONE(subscription_forget_users)
 
 static PyObject *subscription_get_dropped(PyObject *self, void *Py_UNUSED(closure))
 {
     const struct ms_py_subscription *made = as_subscription(self);
+    ms_py_section section;
 
-    return PyLong_FromUnsignedLongLong(made->subscription != NULL
-                                           ? memstore_subscription_dropped(made->subscription)
-                                           : made->dropped);
+    ms_py_enter(&section, self);
+    const uint64_t dropped = made->subscription != NULL
+                                 ? memstore_subscription_dropped(made->subscription)
+                                 : made->dropped;
+    ms_py_leave(&section);
+    return PyLong_FromUnsignedLongLong(dropped);
 }
 
 static void subscription_dealloc(PyObject *self)
@@ -176,8 +200,7 @@ static void subscription_dealloc(PyObject *self)
     PyTypeObject *type = Py_TYPE(self);
     freefunc free_object = (freefunc)PyType_GetSlot(type, Py_tp_free);
 
-    as_subscription(self)->closed = true;
-    close_when_unused(as_subscription(self));
+    end(as_subscription(self));
     Py_XDECREF(as_subscription(self)->handle);
     free_object(self);
     Py_DECREF(type);

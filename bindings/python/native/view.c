@@ -9,7 +9,8 @@
  *
  * The value is unpinned as soon as it is released (by release(), by the end of the block, by the
  * object's death) and nothing that came out of its buffer is alive any more: an array or a slice
- * that outlives the block keeps its bytes in place. */
+ * that outlives the block keeps its bytes in place. All that looks at its fields does so in a section of
+ * the object. */
 struct ms_py_view {
     PyObject_HEAD memstore_view view; /* all zero when unpinned */
     /* keeps the store from being destroyed while the view is pinned (PY-1) */
@@ -56,7 +57,7 @@ static int raise_released(void)
     return -1;
 }
 
-static int view_getbuffer(PyObject *self, Py_buffer *buffer, int flags)
+static int getbuffer_alone(PyObject *self, Py_buffer *buffer, int flags)
 {
     struct ms_py_view *view = as_view(self);
 
@@ -72,38 +73,79 @@ static int view_getbuffer(PyObject *self, Py_buffer *buffer, int flags)
     return 0;
 }
 
-static void view_releasebuffer(PyObject *self, Py_buffer *Py_UNUSED(buffer))
+static int view_getbuffer(PyObject *self, Py_buffer *buffer, int flags)
 {
-    as_view(self)->exports--;
-    unpin_when_unused(as_view(self));
+    ms_py_section section;
+
+    ms_py_enter(&section, self);
+    const int status = getbuffer_alone(self, buffer, flags);
+    ms_py_leave(&section);
+    return status;
 }
 
-static PyObject *view_release(PyObject *self, PyObject *Py_UNUSED(ignored))
+static void view_releasebuffer(PyObject *self, Py_buffer *Py_UNUSED(buffer))
 {
-    as_view(self)->released = true;
+    ms_py_section section;
+
+    ms_py_enter(&section, self);
+    as_view(self)->exports--;
+    unpin_when_unused(as_view(self));
+    ms_py_leave(&section);
+}
+
+static PyObject *view_release_alone(PyObject *self, PyObject *Py_UNUSED(ignored))
+{
+    /* ORDER: relaxed; the attribute `released` is read outside of sections. */
+    ms_plain_store_relaxed(&as_view(self)->released, true);
     unpin_when_unused(as_view(self));
     Py_RETURN_NONE;
+}
+MS_PY_METHOD_ALONE(view_release)
+
+/* The memoryview of the block, as a new reference; if there is none, the one that is given becomes it. */
+static PyObject *memory_or(PyObject *self, PyObject *made)
+{
+    ms_py_section section;
+
+    ms_py_enter(&section, self);
+    if (as_view(self)->memory == NULL)
+        as_view(self)->memory = Py_XNewRef(made);
+    PyObject *const memory = Py_XNewRef(as_view(self)->memory);
+    ms_py_leave(&section);
+    return memory;
 }
 
 static PyObject *view_enter(PyObject *self, PyObject *Py_UNUSED(ignored))
 {
-    struct ms_py_view *view = as_view(self);
+    PyObject *memory = memory_or(self, NULL);
 
-    if (view->released) {
-        raise_released();
+    if (memory != NULL)
+        return memory;
+    /* This asks for the buffer, which raises if the view is released. */
+    PyObject *const made = PyMemoryView_FromObject(self);
+    if (made == NULL)
         return NULL;
-    }
-    if (view->memory == NULL)
-        view->memory = PyMemoryView_FromObject(self);
-    Py_XINCREF(view->memory);
-    return view->memory;
+    /* Another thread may have been faster. */
+    memory = memory_or(self, made);
+    Py_DECREF(made);
+    return memory;
+}
+
+static PyObject *take_memory(PyObject *self)
+{
+    ms_py_section section;
+
+    ms_py_enter(&section, self);
+    PyObject *const memory = as_view(self)->memory;
+    as_view(self)->memory = NULL;
+    ms_py_leave(&section);
+    return memory;
 }
 
 static PyObject *view_exit(PyObject *self, PyObject *Py_UNUSED(args))
 {
-    PyObject *memory = as_view(self)->memory;
+    PyObject *const memory = take_memory(self);
 
-    as_view(self)->memory = NULL;
     if (memory != NULL) {
         PyObject *done = PyObject_CallMethod(memory, "release", NULL);
 
@@ -120,27 +162,42 @@ static PyObject *view_exit(PyObject *self, PyObject *Py_UNUSED(args))
     return view_release(self, NULL);
 }
 
+/* The view as it is now; whether it is not released yet. */
+static bool look_at(PyObject *self, memstore_view *view)
+{
+    ms_py_section section;
+
+    ms_py_enter(&section, self);
+    *view = as_view(self)->view;
+    const bool pinned = !as_view(self)->released;
+    ms_py_leave(&section);
+    return pinned;
+}
+
 static Py_ssize_t view_length(PyObject *self)
 {
-    return as_view(self)->released ? raise_released() : (Py_ssize_t)as_view(self)->view.size;
+    memstore_view view;
+
+    return look_at(self, &view) ? (Py_ssize_t)view.size : raise_released();
 }
 
 static PyObject *view_get_version(PyObject *self, void *Py_UNUSED(closure))
 {
-    if (as_view(self)->released) {
-        raise_released();
-        return NULL;
-    }
-    return PyLong_FromUnsignedLongLong(as_view(self)->view.version);
+    memstore_view view;
+
+    if (look_at(self, &view))
+        return PyLong_FromUnsignedLongLong(view.version);
+    raise_released();
+    return NULL;
 }
 
 static PyObject *view_repr(PyObject *self)
 {
-    const struct ms_py_view *view = as_view(self);
+    memstore_view view;
 
-    if (view->released)
-        return PyUnicode_FromString("<memstore.View: released>");
-    return PyUnicode_FromFormat("<memstore.View: %zu bytes, pinned>", view->view.size);
+    return look_at(self, &view)
+               ? PyUnicode_FromFormat("<memstore.View: %zu bytes, pinned>", view.size)
+               : PyUnicode_FromString("<memstore.View: released>");
 }
 
 static int view_traverse(PyObject *self, visitproc visit, void *arg)

@@ -8,9 +8,6 @@ import time
 import memstore
 import pytest
 
-# Programs that tests run on a free-threaded Python would each warn that memstore needs the GIL; others do not look.
-os.environ.setdefault("PYTHON_GIL", "1")
-
 
 @pytest.fixture
 def store():

@@ -101,6 +101,7 @@ def test_others_run_while_a_large_value_is_read():
         assert lets_others_run(lambda: store.get_versioned("k"))
 
 
+@pytest.mark.skipif(not getattr(sys, "_is_gil_enabled", lambda: True)(), reason="without the GIL all run at once")
 def test_small_values_are_written_and_read_without_a_switch():
     with large_store() as store:
         value = bytes(1000)

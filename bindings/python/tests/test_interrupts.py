@@ -45,12 +45,16 @@ def signalled(number, until, handler=None):
     main = threading.main_thread().ident
     before = signal.signal(number, handler) if handler is not None else None
 
+    begins = threading.Event()
+
     def send():
+        begins.wait()
         while not wait_until(until, 0.2):
             signal.pthread_kill(main, number)
 
     thread = threading.Thread(target=send)
     thread.start()
+    begins.set()
     try:
         yield
     finally:

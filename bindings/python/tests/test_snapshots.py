@@ -212,6 +212,19 @@ def test_an_interrupt_ends_all_of_it():
     assert len(calls) == 1
 
 
+@pytest.mark.parametrize("change", [lambda keys: keys.extend(["more"] * 5000), list.clear, list.reverse])
+def test_a_loader_may_do_with_its_list_as_it_likes(change):
+    def load(keys):
+        found = {key: key.encode() for key in keys}
+        change(keys)
+        return found
+
+    names = [f"key-{i}" for i in range(100)]
+    with memstore.Store(memory_limit="16MB") as store:
+        assert store.warm(names, load).stored == 100
+        assert store.get_many(names) == {name: name.encode() for name in names}
+
+
 def test_warming_retries_and_can_be_ended():
     calls = []
 

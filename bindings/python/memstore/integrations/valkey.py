@@ -18,7 +18,7 @@ as that one is idle. Keys that are text have to be UTF-8, the default. A client 
 
 from __future__ import annotations
 
-import itertools
+import os
 import pickle
 from collections.abc import Iterable, Sequence
 from typing import Any, Optional, Union
@@ -60,7 +60,6 @@ class NearCache(AbstractCache):
         #: The store underneath: statistics, metrics, events. Once it is closed the near cache is empty.
         self.store: Store = open_near(store, settings, ttl)
         self._ttl = ttl
-        self._numbers = itertools.count(1)
 
     @unless_closed(nothing)
     def get(self, command: _Command) -> Any:
@@ -68,7 +67,7 @@ class NearCache(AbstractCache):
         if data is None:
             return None
         tokens, answer = pickle.loads(data)
-        # A number is given once: while all are there, none of the keys has changed.
+        # A token is given once: while all are there, none of the keys has changed.
         return answer if self.store.get_many(tokens) == tokens else None
 
     @unless_closed(nothing)
@@ -77,7 +76,7 @@ class NearCache(AbstractCache):
         names = [_token_name(key) for key in keys_in_command]
         try:
             found = self.store.get_many(names)
-            new = {name: b"%d" % next(self._numbers) for name in names if name not in found}
+            new = {name: os.urandom(8) for name in names if name not in found}
             answer = pickle.dumps((found | new, response), pickle.HIGHEST_PROTOCOL)
             self.store.set_many({**new, _name(command): answer}, self._ttl)
         except NO_ROOM:
