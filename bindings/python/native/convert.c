@@ -14,6 +14,33 @@ static void borrow_bytes(PyObject *object, struct ms_py_bytes *out)
     out->exported = false;
 }
 
+/* Whether the items of a buffer are Python objects, or have some among their members: their bytes are
+ * addresses. The names of members stand between colons. */
+static bool holds_objects(const Py_buffer *buffer)
+{
+    bool named = false;
+
+    for (const char *at = buffer->format; at != NULL && *at != '\0'; at++) {
+        if (*at == ':')
+            named = !named;
+        else if (*at == 'O' && !named)
+            return true;
+    }
+    return false;
+}
+
+/* As PyObject_GetBuffer(), and refuses objects. */
+static int get_buffer(PyObject *object, Py_buffer *buffer, int flags)
+{
+    if (PyObject_GetBuffer(object, buffer, flags | PyBUF_FORMAT) != 0)
+        return -1;
+    if (!holds_objects(buffer))
+        return 0;
+    PyBuffer_Release(buffer);
+    PyErr_SetString(PyExc_TypeError, "an array of objects has no bytes that could be stored");
+    return -1;
+}
+
 /* The bytes of a buffer that has gaps or another order (a slice with a step, an array by columns),
  * one after the other: a copy, which `out` owns. */
 static int gather_buffer(PyObject *object, struct ms_py_bytes *out)
@@ -21,6 +48,9 @@ static int gather_buffer(PyObject *object, struct ms_py_bytes *out)
     PyObject *gathered;
 
     PyErr_Clear();
+    if (get_buffer(object, &out->buffer, PyBUF_FULL_RO) != 0)
+        return -1;
+    PyBuffer_Release(&out->buffer);
     gathered = PyBytes_FromObject(object);
     if (gathered == NULL)
         return -1;
@@ -31,8 +61,7 @@ static int gather_buffer(PyObject *object, struct ms_py_bytes *out)
 
 static int borrow_buffer(PyObject *object, struct ms_py_bytes *out)
 {
-    if (PyObject_GetBuffer(object, &out->buffer, PyBUF_SIMPLE) != 0 &&
-        gather_buffer(object, out) != 0)
+    if (get_buffer(object, &out->buffer, PyBUF_ND) != 0 && gather_buffer(object, out) != 0)
         return -1;
     out->exported = true;
     /* An empty buffer may have no address, but the library takes NULL for a mistake. */

@@ -138,3 +138,18 @@ def test_a_memoryview_of_rows_needs_no_numpy(store):
     rows = memoryview(b"abcdef").cast("B", (3, 2))
     store.set_many(rows, values=[b"1", b"2", b"3"])
     assert store.get_many(rows) == {b"ab": b"1", b"cd": b"2", b"ef": b"3"}
+
+
+def test_an_array_of_objects_is_no_value(store):
+    """Its bytes are addresses."""
+    fields = numpy.zeros(2, dtype=[("Objects", "i4"), ("o", "O")])
+    for value in numpy.array([b"1", b"2"], dtype=object), numpy.array([b"1"] * 4, dtype=object)[::2], fields:
+        with pytest.raises(TypeError, match="an array of objects has no bytes"):
+            store.set("a", value)
+        with pytest.raises(TypeError, match="an array of objects has no bytes"):
+            store.set_many({"a": value})
+    assert "a" not in store
+    named = numpy.zeros(2, dtype=[("Objects", "i4"), ("Other", "i8")])
+    named["Objects"] = 7
+    store.set("a", named)
+    assert store.get("a") == named.tobytes()

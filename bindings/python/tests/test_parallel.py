@@ -298,7 +298,7 @@ def test_lists_and_dicts_that_change_meanwhile(store):
         rng = random.Random(1)
         while not ended.is_set():
             if len(keys) > 100:
-                del keys[rng.randrange(len(keys)) :]
+                del keys[rng.randrange(1, len(keys)) :]
             keys.extend(f"key-{i}" for i in range(len(keys), 200))
             items.pop(f"key-{rng.randrange(200)}", None)
             items[f"key-{rng.randrange(400)}"] = b"value"
