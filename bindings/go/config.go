@@ -36,7 +36,7 @@ type Config struct {
 	// or a limit outside of 4 MiB to 8 GiB, for keys above 128 bytes and for values of 64 KiB, it changes nothing.
 	// Neither does it with TTLMode "access", StoreCreationTime or RefreshAfter, nor while TrackOperationLatency
 	// or AccessSampleRatio is set: the library sees every read then.
-	// It halves the time of reads, but saves little for entries with a TTL.
+	// It halves the time of reads. An entry that expires within 100 ms is asked for from the library.
 	// What a process may use of it are 64 of Go's processors. docs/design/go-reads.md says more.
 	DirectReads bool `yaml:"-"`
 

@@ -15,9 +15,9 @@ const (
 
 // LayoutWords is how many members of memstore_layout there are, LanesWords of memstore_lanes.
 const (
-	LayoutWords = 11
+	LayoutWords = 12
 	LanesWords  = 4
 )
 
 // layoutVersion is the MEMSTORE_LAYOUT_VERSION that this package knows.
-const layoutVersion = 1
+const layoutVersion = 2

@@ -25,19 +25,21 @@ func pin() int
 //go:linkname unpin runtime.procUnpin
 func unpin()
 
-// nanotime is CLOCK_MONOTONIC.
+// asmcgocall calls a C function on the stack that the thread has for C. The scheduler is not told, so this is for what is
+// brief.
 //
-//go:linkname nanotime runtime.nanotime
-func nanotime() int64
+//go:noescape
+//go:linkname asmcgocall runtime.asmcgocall
+func asmcgocall(function, argument unsafe.Pointer) int32
 
 const (
-	usual      = 1 << 16
-	never      = 0xffffffff
-	otherwise  = 0xfffffffe // an expiry that stands elsewhere
-	mostUses   = 3
-	tagLanes   = 0x0001000100010001
-	tagHighs   = 0x8000800080008000
-	millisInNs = 1_000_000
+	usual     = 1 << 16
+	never     = 0xffffffff
+	otherwise = 0xfffffffe // an expiry that stands elsewhere
+	mostUses  = 3
+	tagLanes  = 0x0001000100010001
+	tagHighs  = 0x8000800080008000
+	clockLag  = 100 // MEMSTORE_CLOCK_LAG_MS
 )
 
 // lanes are the process': one for each processor of Go's, since a pinned goroutine has it to itself.
@@ -68,6 +70,7 @@ type Reader struct {
 	stripe                uintptr
 	hasher                hasher
 	lanes                 *lanes
+	clock                 unsafe.Pointer
 }
 
 // New makes the reader of a store, or nil when it has to be read through the library. claim asks the library
@@ -88,7 +91,7 @@ func New(claim func(count uint32, out *[LanesWords]uint64) bool,
 		hot: (*uint64)(pointer(words[1])), base: pointer(words[2]), views: pointer(words[3]),
 		segments: pointer(words[4]), segmentShift: words[5], pagesOffset: words[6],
 		reads: pointer(words[7]), misses: pointer(words[8]), stripe: uintptr(words[9]),
-		hasher: newHasher(words[10]), lanes: &claimed.lanes,
+		hasher: newHasher(words[10]), lanes: &claimed.lanes, clock: pointer(words[11]),
 	}
 }
 
@@ -229,13 +232,16 @@ func (r *Reader) look(offset uint64, key unsafe.Pointer, n int) (unsafe.Pointer,
 	return entry, int(*(*uint16)(unsafe.Add(entry, 6)))
 }
 
-// lives says whether an entry is certain not to have expired.
+// lives says whether an entry is certain not to have expired: by the coarse clock, since at an exact one the processor
+// waits for all the loads before.
 func (r *Reader) lives(offset uint64, expiry uint32) bool {
 	if expiry == otherwise || offset >= r.pagesOffset {
 		return false
 	}
 	base := *(*int64)(unsafe.Add(r.segments, offset>>r.segmentShift<<7+16))
-	return base+int64(expiry) > nanotime()/millisInNs
+	var now int64
+	asmcgocall(r.clock, unsafe.Pointer(&now))
+	return base+int64(expiry) > now+clockLag
 }
 
 func equalKeys(a, b unsafe.Pointer, n int) bool {
@@ -250,11 +256,11 @@ func equalKeys(a, b unsafe.Pointer, n int) bool {
 	return word(a, n-8) == word(b, n-8)
 }
 
-// use notes a use of an entry. Others may do the same at the same time; then one of the uses is lost.
+// use notes a use of an entry. Others may change the mark at the same time; then one of the changes is lost, which
+// all of them can bear. A store and no atomic operation, for which the processor would let no later read begin.
 func (r *Reader) use(entry unsafe.Pointer) {
-	word := (*uint32)(unsafe.Add(entry, 4)) // the mark, then sizes, which do not change
-	before := atomic.LoadUint32(word)
-	if before&0x1f < mostUses {
-		atomic.CompareAndSwapUint32(word, before, before+1)
+	mark := (*uint8)(unsafe.Add(entry, 4))
+	if before := *mark; before&0x1f < mostUses {
+		*mark = before + 1
 	}
 }
