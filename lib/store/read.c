@@ -157,19 +157,28 @@ static MS_NOINLINE int leave_and_get_whole(memstore *store, const void *key, siz
     return get_whole(store, key, key_size, buf, cap, value_size);
 }
 
-/* The entry expires: find it once more, which has it at hand now, and ask the clock. What has
- * expired may have been overtaken, see ms_lookup_renewed(). */
-static MS_NOINLINE int get_expiring(memstore *store, const void *key, size_t key_size, void *buf,
-                                    size_t cap, size_t *value_size)
+/* What was found has expired, which may have been overtaken, see ms_lookup_renewed(). Its key stays where it is
+ * no longer than the section. */
+static MS_NOINLINE int get_expired(memstore *store, const char *entry_key, size_t key_size,
+                                   void *buf, size_t cap, size_t *value_size)
 {
-    const struct ms_quick_found found =
-        ms_quick_find_any(store, ms_quick_hot(store), key, key_size);
+    char key[MS_ENTRY_MAX_SHORT_KEY];
 
-    if (ms_unlikely(found.entry == NULL))
-        return leave_and_get_whole(store, key, key_size, buf, cap, value_size);
-    const ms_place place = ms_arena_place_of(&store->arena, found.entry);
-    if (ms_lookup_has_expired(store, place))
-        return leave_and_get_whole(store, key, key_size, buf, cap, value_size);
+    memcpy(key, entry_key, key_size);
+    return leave_and_get_whole(store, key, key_size, buf, cap, value_size);
+}
+
+/* The entry expires, so the clock is asked. The entry has the place of the caller's key among the
+ * arguments, since it has the key, too: with one argument more the quick way would need a frame. */
+static MS_NOINLINE int get_expiring(memstore *store, struct ms_entry *entry, size_t key_size,
+                                    void *buf, size_t cap, size_t *value_size)
+{
+    const struct ms_quick_found found = {entry, ms_quick_head(entry)};
+    const char *const key = (const char *)entry + store->short_head;
+    const ms_place place = ms_arena_place_of(&store->arena, entry);
+
+    if (ms_unlikely(ms_lookup_has_expired(store, place)))
+        return get_expired(store, key, key_size, buf, cap, value_size);
     if (ms_quick_value_size(found.head) <= cap)
         ms_slide_read(store, key, key_size, place);
     return get_found(store, found, key_size, buf, cap, value_size, false);
@@ -183,7 +192,7 @@ MS_ALWAYS_INLINE int get_looked_up(memstore *store, struct ms_quick_found found,
     if (ms_unlikely(found.entry == NULL))
         return leave_and_get_whole(store, key, key_size, buf, cap, value_size);
     if (ms_unlikely(!ms_quick_never_expires(found.head)))
-        return get_expiring(store, key, key_size, buf, cap, value_size);
+        return get_expiring(store, found.entry, key_size, buf, cap, value_size);
     return get_found(store, found, key_size, buf, cap, value_size, usual);
 }
 

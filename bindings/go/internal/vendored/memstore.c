@@ -21098,16 +21098,21 @@ static MS_NOINLINE int leave_and_get_whole(memstore *store, const void *key, siz
     ms_reader_leave(ms_reader_current());
     return get_whole(store, key, key_size, buf, cap, value_size);
 }
-static MS_NOINLINE int get_expiring(memstore *store, const void *key, size_t key_size, void *buf,
-                                    size_t cap, size_t *value_size)
+static MS_NOINLINE int get_expired(memstore *store, const char *entry_key, size_t key_size,
+                                   void *buf, size_t cap, size_t *value_size)
 {
-    const struct ms_quick_found found =
-        ms_quick_find_any(store, ms_quick_hot(store), key, key_size);
-    if (ms_unlikely(found.entry == NULL))
-        return leave_and_get_whole(store, key, key_size, buf, cap, value_size);
-    const ms_place place = ms_arena_place_of(&store->arena, found.entry);
-    if (ms_lookup_has_expired(store, place))
-        return leave_and_get_whole(store, key, key_size, buf, cap, value_size);
+    char key[MS_ENTRY_MAX_SHORT_KEY];
+    memcpy(key, entry_key, key_size);
+    return leave_and_get_whole(store, key, key_size, buf, cap, value_size);
+}
+static MS_NOINLINE int get_expiring(memstore *store, struct ms_entry *entry, size_t key_size,
+                                    void *buf, size_t cap, size_t *value_size)
+{
+    const struct ms_quick_found found = {entry, ms_quick_head(entry)};
+    const char *const key = (const char *)entry + store->short_head;
+    const ms_place place = ms_arena_place_of(&store->arena, entry);
+    if (ms_unlikely(ms_lookup_has_expired(store, place)))
+        return get_expired(store, key, key_size, buf, cap, value_size);
     if (ms_quick_value_size(found.head) <= cap)
         ms_slide_read(store, key, key_size, place);
     return get_found(store, found, key_size, buf, cap, value_size, false);
@@ -21119,7 +21124,7 @@ MS_ALWAYS_INLINE int get_looked_up(memstore *store, struct ms_quick_found found,
     if (ms_unlikely(found.entry == NULL))
         return leave_and_get_whole(store, key, key_size, buf, cap, value_size);
     if (ms_unlikely(!ms_quick_never_expires(found.head)))
-        return get_expiring(store, key, key_size, buf, cap, value_size);
+        return get_expiring(store, found.entry, key_size, buf, cap, value_size);
     return get_found(store, found, key_size, buf, cap, value_size, usual);
 }
 MS_ALWAYS_INLINE int get_quick(memstore *store, uint64_t hot, const void *key, size_t key_size,
