@@ -243,14 +243,10 @@ static bool names_are_known(const char *names)
 static bool parse(int argc, char **argv, struct options *options)
 {
     static const struct option names[] = {
-        {"entries", required_argument, NULL, 'e'},
-        {"trials", required_argument, NULL, 't'},
-        {"rounds", required_argument, NULL, 'r'},
-        {"only", required_argument, NULL, 'o'},
-        {"ttl", required_argument, NULL, 'l'},
-        {"json", required_argument, NULL, 'j'},
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
+        {"entries", required_argument, NULL, 'e'}, {"trials", required_argument, NULL, 't'},
+        {"rounds", required_argument, NULL, 'r'},  {"only", required_argument, NULL, 'o'},
+        {"ttl", required_argument, NULL, 'l'},     {"json", required_argument, NULL, 'j'},
+        {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0},
     };
     uint64_t number = 0;
 

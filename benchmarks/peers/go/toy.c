@@ -46,8 +46,8 @@ int toy_set(struct loop_table *table, const unsigned char *key, const unsigned c
 
 int toy_get_many(const struct loop_table *table, unsigned char *keys, int n, unsigned char *out)
 {
-    char(*const names)[BENCH_KEY_SIZE] = (char(*)[BENCH_KEY_SIZE])keys;
-    unsigned char(*const values)[VALUE_SIZE] = (unsigned char(*)[VALUE_SIZE])out;
+    char (*const names)[BENCH_KEY_SIZE] = (char (*)[BENCH_KEY_SIZE])keys;
+    unsigned char (*const values)[VALUE_SIZE] = (unsigned char (*)[VALUE_SIZE])out;
     int found = 0, i = 0;
 
     for (; i + BATCH <= n; i += BATCH)
