@@ -43,6 +43,8 @@ var peers = []peer{
 	{name: "memstore", note: "Config{MemoryLimit}; GetInto, Set; GetManyInto of as many keys", open: openMemstore},
 	{name: "memstore direct", note: "the same with DirectReads", open: openDirect},
 	{name: "memstore Get", note: "the same as memstore, but Get, which allocates the value", open: openAllocating},
+	{name: "memstore no TTL", note: "as memstore, but entries never expire, as in fastcache and the maps", open: openLasting},
+	{name: "direct no TTL", note: "the same with DirectReads", open: openDirectLasting},
 	{name: "bigcache", note: "1024 shards, HardMaxCacheSize, no clean-up", open: openBigcache},
 	{name: "freecache", note: "NewCache(bytes); GetWithBuf", open: openFreecache},
 	{name: "fastcache", note: "New(bytes); no TTL", open: openFastcache},
@@ -57,12 +59,23 @@ var peers = []peer{
 
 // ---- memstore ----
 
-type memstoreCache struct{ store *memstore.Store }
+type memstoreCache struct {
+	store *memstore.Store
+	ttl   time.Duration
+}
 
 func openStore(config memstore.Config) memstoreCache {
 	store, err := memstore.Open(config)
 	check(err)
-	return memstoreCache{store}
+	return memstoreCache{store, ttl}
+}
+
+func openLasting(bytes int64, _ int) cache {
+	return memstoreCache{openStore(memstore.Config{MemoryLimit: bytes}).store, 0}
+}
+
+func openDirectLasting(bytes int64, _ int) cache {
+	return memstoreCache{openStore(memstore.Config{MemoryLimit: bytes, DirectReads: true}).store, 0}
 }
 
 func openMemstore(bytes int64, _ int) cache { return openStore(memstore.Config{MemoryLimit: bytes}) }
@@ -112,7 +125,7 @@ func (c memstoreCache) get(key string, dst []byte) ([]byte, bool) {
 }
 
 func (c memstoreCache) set(key string, value []byte) {
-	check(c.store.Set(background, key, value, ttl))
+	check(c.store.Set(background, key, value, c.ttl))
 }
 
 func (c memstoreCache) close() { check(c.store.Close()) }
