@@ -10,6 +10,7 @@ import (
 	"flag"
 	"fmt"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"runtime/pprof"
 	"strings"
@@ -94,7 +95,7 @@ func TestDirectReadsAgreeWithTheLibrary(t *testing.T) {
 		}
 	}
 	time.Sleep(5 * time.Millisecond) // past the shortest ttl
-	reads, misses, direct := 0, 0, 0
+	reads, misses, direct, batches := 0, 0, 0, 0
 	buffer := make([]byte, 600)
 	for _, key := range append(keys, "absent", "absent too, and rather long for a key", strings.Repeat("a", 120)) {
 		want, there, err := oracle.Get(ctx, key)
@@ -119,6 +120,26 @@ func TestDirectReadsAgreeWithTheLibrary(t *testing.T) {
 				direct++ // the other way's buffer may be too small for the value
 			}
 		}
+	}
+	for group := keys; len(group) != 0; group = group[min(len(group), 1+len(group)%9):] {
+		some := append([]string{"absent"}, group[:min(len(group), len(group)%8)]...)
+		want, err := oracle.GetMany(ctx, some)
+		must(t, err)
+		before, _ := store.DirectAnswers()
+		got, err := store.GetMany(ctx, some)
+		must(t, err)
+		if !maps.EqualFunc(got, want, bytes.Equal) {
+			t.Fatalf("GetMany(%q): %d values, want %d", some, len(got), len(want))
+		}
+		reads += len(some)
+		misses += len(some) - len(want)
+		if after, _ := store.DirectAnswers(); after != before {
+			batches++
+			direct += len(some)
+		}
+	}
+	if _, is := store.DirectAnswers(); is && batches < 10 {
+		t.Errorf("%d batches were answered directly", batches)
 	}
 	if stats := store.GetStats(); stats.Misses != uint64(misses) || stats.Hits != uint64(reads-misses) {
 		t.Errorf("counted %d hits and %d misses of %d reads that missed %d times", stats.Hits, stats.Misses, reads, misses)
@@ -207,8 +228,21 @@ func TestDirectReadsAreNeverTorn(t *testing.T) {
 			defer group.Done()
 			random := rand.New(rand.NewPCG(5, uint64(r)))
 			buffer, mine := make([]byte, 600), int64(0)
+			var several memstore.Values
 			for range *directReads / readers {
 				i := random.Uint64N(keys)
+				if i%16 == 0 {
+					if err := store.GetManyInto(ctx, names[i:min(i+3, keys)], &several); err != nil {
+						t.Error(err)
+						return
+					}
+					for j, value := range several.All() {
+						if !isWhole(value, i+uint64(j)) {
+							torn.Add(1)
+						}
+					}
+					continue
+				}
 				value, found, err := store.GetInto(ctx, names[i], buffer)
 				if err != nil {
 					t.Error(err)

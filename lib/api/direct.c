@@ -21,6 +21,9 @@ _Static_assert(MS_EXPIRY_NEVER == 0xffffffff && MS_EXPIRY_FAR == 0xfffffffe &&
                    MS_MARK_ACCESS == 0x1f && MS_ACCESS_COUNT_MAX == 3,
                "direct.h: expiry and mark");
 _Static_assert(offsetof(struct ms_segment, time_base) == 16, "direct.h: the segment's record");
+_Static_assert(offsetof(memstore, batches_done) ==
+                   offsetof(memstore, batches_begun) + sizeof(uint64_t),
+               "direct.h: the batches");
 _Static_assert(MEMSTORE_CLOCK_LAG_MS >= MS_CLOCK_COARSE_LAG_MS, "direct.h: the clock");
 _Static_assert(MS_READER_SLOTS >= 2 * MEMSTORE_LANES_MAX, "threads have as many numbers as lanes");
 
@@ -73,6 +76,7 @@ int memstore_get_layout(memstore *store, const memstore_lanes *lanes, memstore_l
         .stripe_bytes = sizeof *stripe,
         .seed = store->hasher.seed,
         .clock = tell_coarse_ms,
+        .batches = (const uint64_t *)&store->batches_begun,
     };
     return ms_abi_store(out, &layout, sizeof layout);
 }

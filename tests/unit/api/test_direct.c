@@ -111,6 +111,23 @@ Test(direct, the_clock_is_never_ahead_and_no_later_than_is_said)
     discard(store);
 }
 
+Test(direct, the_batches_are_counted_as_they_begin_and_end)
+{
+    memstore_lanes lanes;
+    memstore_layout layout = {.struct_size = sizeof layout};
+    memstore *store = open_with(NULL, NULL);
+    const memstore_entry entries[] = {{{"a", 1}, "x", 1, 0}, {{"b", 1}, "y", 1, 0}};
+
+    claim(1, &lanes);
+    cr_assert_eq(memstore_get_layout(store, &lanes, &layout), MEMSTORE_OK);
+    const uint64_t begun = layout.batches[0];
+    cr_assert_eq(layout.batches[1], begun);
+    cr_assert_eq(memstore_set_many(store, entries, 2), MEMSTORE_OK);
+    cr_assert_gt(layout.batches[0], begun);
+    cr_assert_eq(layout.batches[1], layout.batches[0]);
+    discard(store);
+}
+
 Test(direct, what_is_counted_in_a_lane_is_in_the_statistics)
 {
     memstore_lanes lanes;

@@ -13,9 +13,13 @@ const (
 	Elsewhere = -2
 )
 
+// MostKeys is how many keys GetMany takes. More are read in less time by the library, which prefetches, unless all are in the
+// processor's caches.
+const MostKeys = 4
+
 // LayoutWords is how many members of memstore_layout there are, LanesWords of memstore_lanes.
 const (
-	LayoutWords = 12
+	LayoutWords = 13
 	LanesWords  = 4
 )
 

@@ -71,6 +71,7 @@ type Reader struct {
 	hasher                hasher
 	lanes                 *lanes
 	clock                 unsafe.Pointer
+	batches               unsafe.Pointer
 }
 
 // New makes the reader of a store, or nil when it has to be read through the library. claim asks the library
@@ -91,7 +92,7 @@ func New(claim func(count uint32, out *[LanesWords]uint64) bool,
 		hot: (*uint64)(pointer(words[1])), base: pointer(words[2]), views: pointer(words[3]),
 		segments: pointer(words[4]), segmentShift: words[5], pagesOffset: words[6],
 		reads: pointer(words[7]), misses: pointer(words[8]), stripe: uintptr(words[9]),
-		hasher: newHasher(words[10]), lanes: &claimed.lanes, clock: pointer(words[11]),
+		hasher: newHasher(words[10]), lanes: &claimed.lanes, clock: pointer(words[11]), batches: pointer(words[12]),
 	}
 }
 
@@ -116,7 +117,8 @@ func (r *Reader) Get(key string, dst []byte) int {
 	lane := r.lanes.lane(processor)
 	turn := *lane
 	*lane = turn + 1
-	entry, size := r.find(hash, name, len(key))
+	var now int64
+	entry, size := r.find(hash, name, len(key), &now)
 	if size >= 0 && size <= len(dst) {
 		copy(dst, unsafe.Slice((*byte)(unsafe.Add(entry, 8+len(key))), size))
 		r.use(entry)
@@ -145,7 +147,8 @@ func (r *Reader) Has(key string) int {
 	lane := r.lanes.lane(processor)
 	turn := *lane
 	*lane = turn + 1
-	_, size := r.find(hash, name, len(key))
+	var now int64
+	_, size := r.find(hash, name, len(key), &now)
 	*lane = turn + 2
 	unpin()
 	return size
@@ -155,7 +158,7 @@ func (r *Reader) count(first unsafe.Pointer, processor uint) *uint64 {
 	return (*uint64)(unsafe.Add(first, -int(uintptr(processor)*r.stripe)))
 }
 
-// Answered is how many calls of Get the library was not asked for, since the store was opened.
+// Answered is how many reads by Get and GetMany the library was not asked for, since the store was opened.
 func (r *Reader) Answered() uint64 {
 	sum := uint64(0)
 	for processor := range r.lanes.count {
@@ -164,8 +167,9 @@ func (r *Reader) Answered() uint64 {
 	return sum
 }
 
-// find returns the live entry of a key and the size of its value, or Absent or Elsewhere. In a section.
-func (r *Reader) find(hash uint64, key unsafe.Pointer, n int) (unsafe.Pointer, int) {
+// find returns the live entry of a key and the size of its value, or Absent or Elsewhere. In a section. The time is read
+// when it is needed first, and 0 before.
+func (r *Reader) find(hash uint64, key unsafe.Pointer, n int, now *int64) (unsafe.Pointer, int) {
 	hot := atomic.LoadUint64(r.hot)
 	if hot&usual == 0 {
 		return nil, Elsewhere
@@ -175,7 +179,7 @@ func (r *Reader) find(hash uint64, key unsafe.Pointer, n int) (unsafe.Pointer, i
 	at := uint64(uint32(hash)) * number >> 32
 	for left := number; left != 0; left-- {
 		bucket := unsafe.Add(buckets, at<<6)
-		if entry, size := r.findIn(bucket, uint16(hash>>32), key, n); size != Absent {
+		if entry, size := r.findIn(bucket, uint16(hash>>32), key, n, now); size != Absent {
 			return entry, size
 		}
 		if atomic.LoadUint32((*uint32)(unsafe.Add(bucket, 20))) == 0 {
@@ -189,7 +193,7 @@ func (r *Reader) find(hash uint64, key unsafe.Pointer, n int) (unsafe.Pointer, i
 }
 
 // findIn looks in one bucket. A tag may be reported that is not equal, which costs a look.
-func (r *Reader) findIn(bucket unsafe.Pointer, tag uint16, key unsafe.Pointer, n int) (unsafe.Pointer, int) {
+func (r *Reader) findIn(bucket unsafe.Pointer, tag uint16, key unsafe.Pointer, n int, now *int64) (unsafe.Pointer, int) {
 	lanes := uint64(tag) * tagLanes
 	for i := range 3 {
 		var equal uint64
@@ -205,7 +209,7 @@ func (r *Reader) findIn(bucket unsafe.Pointer, tag uint16, key unsafe.Pointer, n
 			if place == 0 {
 				continue
 			}
-			if entry, size := r.look(uint64(place)<<2, key, n); size != Absent {
+			if entry, size := r.look(uint64(place)<<2, key, n, now); size != Absent {
 				return entry, size
 			}
 		}
@@ -216,7 +220,7 @@ func (r *Reader) findIn(bucket unsafe.Pointer, tag uint16, key unsafe.Pointer, n
 func equalTags(x uint64) uint64 { return (x - tagLanes) &^ x & tagHighs }
 
 // look is findIn's look at an entry.
-func (r *Reader) look(offset uint64, key unsafe.Pointer, n int) (unsafe.Pointer, int) {
+func (r *Reader) look(offset uint64, key unsafe.Pointer, n int, now *int64) (unsafe.Pointer, int) {
 	entry := unsafe.Add(r.base, offset)
 	size := int(*(*uint8)(unsafe.Add(entry, 5)))
 	if size == 0 {
@@ -226,7 +230,7 @@ func (r *Reader) look(offset uint64, key unsafe.Pointer, n int) (unsafe.Pointer,
 		return nil, Absent
 	}
 	expiry := atomic.LoadUint32((*uint32)(entry))
-	if expiry != never && !r.lives(offset, expiry) {
+	if expiry != never && !r.lives(offset, expiry, now) {
 		return nil, Elsewhere
 	}
 	return entry, int(*(*uint16)(unsafe.Add(entry, 6)))
@@ -234,14 +238,15 @@ func (r *Reader) look(offset uint64, key unsafe.Pointer, n int) (unsafe.Pointer,
 
 // lives says whether an entry is certain not to have expired: by the coarse clock, since at an exact one the processor
 // waits for all the loads before.
-func (r *Reader) lives(offset uint64, expiry uint32) bool {
+func (r *Reader) lives(offset uint64, expiry uint32, now *int64) bool {
 	if expiry == otherwise || offset >= r.pagesOffset {
 		return false
 	}
 	base := *(*int64)(unsafe.Add(r.segments, offset>>r.segmentShift<<7+16))
-	var now int64
-	asmcgocall(r.clock, unsafe.Pointer(&now))
-	return base+int64(expiry) > now+clockLag
+	if *now == 0 {
+		asmcgocall(r.clock, unsafe.Pointer(now))
+	}
+	return base+int64(expiry) > *now+clockLag
 }
 
 func equalKeys(a, b unsafe.Pointer, n int) bool {

@@ -25,6 +25,9 @@
  * - **The clock** tells monotonic milliseconds, up to MEMSTORE_CLOCK_LAG_MS of them late, and makes the
  *   processor wait for nothing, as exact clocks do. What expires later than these is live; what does
  *   not is left to memstore_get().
+ * - **Several look-ups** in one section are of one moment between batches if as many batches were done
+ *   as begun before the first (`batches`; done is loaded first) and no more were begun after the last.
+ *   Otherwise memstore_get_many() is asked.
  * - **A use** is noted by counting up the lower five bits of the mark, if they are below 3.
  * - **The counts** at `reads` and `misses`, less `stripe_bytes` times the lane's position among those
  *   claimed, are the lane's own to add to: each get that found its key or did not is a read. */
@@ -74,6 +77,7 @@ typedef struct memstore_layout {
     uint64_t stripe_bytes;
     uint64_t seed;
     void (*clock)(int64_t *now_ms);
+    const uint64_t *batches; /**< how many were begun; then, how many are done */
 } memstore_layout;
 
 /** Claim lanes for as long as the process lives. A child of fork() must not read in those of its parent.
