@@ -167,6 +167,11 @@ musl() {
         cd "$work/tree/bindings/go" && CGO_ENABLED=1 go test -count=1 "${flags[@]}" .
 }
 
+# What processors, systems and releases of Go without a direct reader have.
+without_direct() {
+    cd "$module" && PKG_CONFIG_PATH="$stage/lib/pkgconfig" CGO_ENABLED=1 go test -count=1 -tags memstore_nodirect -run Direct .
+}
+
 without_cgo() {
     local output
     output="$(cd "$work/program" && CGO_ENABLED=0 go build -o "$work/none" . 2>&1)" && return 1
@@ -197,7 +202,7 @@ got_program() {
 modules="$("$module/../../tools/go-proxy.py" "$work/proxy")" || exit
 
 echo "TAP version 13"
-echo "1..$((9 + $(wc -l <<<"$modules")))"
+echo "1..$((10 + $(wc -l <<<"$modules")))"
 make_program
 while read -r path version; do
     check "go get $path@$version" get "$path" "$version"
@@ -209,6 +214,7 @@ check "memstore_static and -extldflags -static: no shared library at all" wholly
 check "memstore_vendored: out of the module alone, with no library installed" vendored
 check "memstore_vendored,memstore_zstd: compressed snapshots, and all tests" vendored_tests
 check "memstore_vendored out of a vendor folder" vendor_folder
+check "memstore_nodirect: Config.DirectReads changes nothing" without_direct
 check "without cgo one line says what to do" without_cgo
 if command -v musl-gcc >/dev/null; then
     check "CC=musl-gcc: a program without glibc, and all tests" musl

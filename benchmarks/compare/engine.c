@@ -23,9 +23,10 @@ static void *function_of(const struct engine *engine, const char *name)
     return found;
 }
 
-void engine_load(struct engine *engine, const char *path)
+void engine_load(struct engine *engine, const char *path, int64_t ttl_ms)
 {
-    *engine = (struct engine){.path = path, .library = dlopen(path, RTLD_NOW | RTLD_LOCAL)};
+    *engine = (struct engine){
+        .path = path, .library = dlopen(path, RTLD_NOW | RTLD_LOCAL), .ttl_ms = ttl_ms};
     if (engine->library == NULL) {
         fprintf(stderr, "compare: %s\n", dlerror());
         exit(2);
@@ -59,6 +60,12 @@ static memstore *open_store(const struct engine *engine, uint64_t bytes)
     return store;
 }
 
+static void fill(const struct engine *engine, memstore *store, const char *key, const char *value)
+{
+    check(engine, engine->set(store, key, BENCH_KEY_SIZE, value, VALUE_SIZE, engine->ttl_ms),
+          "set");
+}
+
 void engine_open(struct engine *engine, uint64_t entries, uint64_t overwrites)
 {
     char key[BENCH_KEY_SIZE], value[VALUE_SIZE];
@@ -68,8 +75,8 @@ void engine_open(struct engine *engine, uint64_t entries, uint64_t overwrites)
     for (uint64_t id = 0; id < entries; id++) {
         bench_key_format(key, id);
         operation_value(id, value);
-        check(engine, engine->set(engine->full, key, sizeof key, value, sizeof value, 0), "set");
-        check(engine, engine->set(engine->pressed, key, sizeof key, value, sizeof value, 0), "set");
+        fill(engine, engine->full, key, value);
+        fill(engine, engine->pressed, key, value);
     }
 }
 

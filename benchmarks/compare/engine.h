@@ -25,6 +25,7 @@
 struct engine {
     const char *path;
     void *library;
+    int64_t ttl_ms;    /* of all that is set */
     memstore *full;    /* all entries fit */
     memstore *pressed; /* written to without end: evicts all the time */
 #define ENGINE_POINTER(name) __typeof__(memstore_##name) *name;
@@ -34,7 +35,7 @@ struct engine {
 
 /* Load the library at `path`, apart from every other. Ends the program when that fails. A path that is
  * loaded already gives the same library once more. */
-void engine_load(struct engine *engine, const char *path);
+void engine_load(struct engine *engine, const char *path, int64_t ttl_ms);
 /* Open both stores and fill them with ids 0 to entries - 1. That many entries can be overwritten before
  * the first store has to reclaim anything, so that it loses none. Ends the program when that fails. */
 void engine_open(struct engine *engine, uint64_t entries, uint64_t overwrites);

@@ -19,7 +19,7 @@
 enum { ROUND_KEYS = 16384, MOST_OPERATIONS = 16 };
 
 struct options {
-    uint64_t entries;
+    uint64_t entries, ttl_ms;
     unsigned trials, rounds;
     const char *only; /* names of operations between commas; NULL = all */
     const char *json;
@@ -44,6 +44,7 @@ static int usage(FILE *out, int status)
         "  --only NAMES  operations between commas: get, has, get_view, get_many, overwrite, "
         "mixed,\n"
         "                set_new, set_many\n"
+        "  --ttl MS      what is set expires after as many milliseconds (default 0: never)\n"
         "  --json FILE   write all figures there\n"
         "\n"
         "Loading one file twice gives one library: compare a build with a copy of its file to see\n"
@@ -199,6 +200,7 @@ static bool write_json(const struct options *options, const struct engine engine
     json_string(&json, "old", engines[0].path);
     json_string(&json, "new", engines[1].path);
     json_unsigned(&json, "entries", options->entries);
+    json_unsigned(&json, "ttl_ms", options->ttl_ms);
     json_unsigned(&json, "rounds", options->rounds);
     json_open_object(&json, "operations");
     for (size_t i = 0; i < operation_count; i++) {
@@ -241,13 +243,10 @@ static bool names_are_known(const char *names)
 static bool parse(int argc, char **argv, struct options *options)
 {
     static const struct option names[] = {
-        {"entries", required_argument, NULL, 'e'},
-        {"trials", required_argument, NULL, 't'},
-        {"rounds", required_argument, NULL, 'r'},
-        {"only", required_argument, NULL, 'o'},
-        {"json", required_argument, NULL, 'j'},
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
+        {"entries", required_argument, NULL, 'e'}, {"trials", required_argument, NULL, 't'},
+        {"rounds", required_argument, NULL, 'r'},  {"only", required_argument, NULL, 'o'},
+        {"ttl", required_argument, NULL, 'l'},     {"json", required_argument, NULL, 'j'},
+        {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0},
     };
     uint64_t number = 0;
 
@@ -262,6 +261,8 @@ static bool parse(int argc, char **argv, struct options *options)
             options->rounds = (unsigned)number;
         else if (letter == 'o' && names_are_known(optarg))
             options->only = optarg;
+        else if (letter == 'l' && parse_number(optarg, 0, INT32_MAX, &number))
+            options->ttl_ms = number;
         else if (letter == 'j')
             options->json = optarg;
         else
@@ -278,8 +279,8 @@ int main(int argc, char **argv)
 
     if (!parse(argc, argv, &options))
         return usage(stderr, 2);
-    engine_load(&engines[0], argv[optind]);
-    engine_load(&engines[1], argv[optind + 1]);
+    engine_load(&engines[0], argv[optind], (int64_t)options.ttl_ms);
+    engine_load(&engines[1], argv[optind + 1], (int64_t)options.ttl_ms);
     run_trials(engines, &options, records);
 
     printf("%-10s %8s %8s   %8s   %18s\n", "operation", "old, ns", "new, ns", "change",

@@ -88,8 +88,8 @@ static bool set_one(const struct engine *engine, memstore *store, const struct r
     char value[VALUE_SIZE];
 
     operation_value(round->ids[i], value);
-    return engine->set(store, round->keys[i], BENCH_KEY_SIZE, value, sizeof value, 0) ==
-           MEMSTORE_OK;
+    return engine->set(store, round->keys[i], BENCH_KEY_SIZE, value, sizeof value,
+                       engine->ttl_ms) == MEMSTORE_OK;
 }
 
 static uint64_t do_overwrite(const struct engine *engine, const struct round *round)
@@ -123,6 +123,7 @@ static uint64_t do_set_many(const struct engine *engine, const struct round *rou
                 .key = {round->keys[i + k], BENCH_KEY_SIZE},
                 .value = values[k],
                 .value_size = VALUE_SIZE,
+                .ttl_ms = engine->ttl_ms,
             };
         }
         if (engine->set_many(engine->pressed, entries, BATCH) == MEMSTORE_OK)

@@ -98,10 +98,20 @@ func churn(t *testing.T, store *memstore.Store, stop *atomic.Bool) {
 // A batch writes the same count under all its keys. Readers never see a mix in GetMany, nor a key
 // behind one read before.
 func TestBatchesAreOneInstant(t *testing.T) {
-	store := open(t, memstore.Config{})
+	for _, way := range []bool{false, true} {
+		t.Run(fmt.Sprint("direct ", way), func(t *testing.T) { batchesAreOneInstant(t, memstore.Config{DirectReads: way}) })
+	}
+}
+
+func batchesAreOneInstant(t *testing.T, config memstore.Config) {
+	store := open(t, config)
 	var stop atomic.Bool
 	var group sync.WaitGroup
 	keys := []string{"b/0", "b/1", "b/2", "b/3", "b/4", "b/5"}
+	asked := keys
+	if config.DirectReads {
+		asked = keys[1:4] // larger batches are read by the library
+	}
 	spawn(&group, func() {
 		for count := uint64(1); !stop.Load(); count++ {
 			items := make(map[string][]byte, len(keys))
@@ -116,7 +126,7 @@ func TestBatchesAreOneInstant(t *testing.T) {
 			last := uint64(0)
 			for i := reader; !stop.Load(); i++ {
 				if i%2 == 0 {
-					last = max(last, oneInstant(t, store, keys, last))
+					last = max(last, oneInstant(t, store, asked, last))
 					continue
 				}
 				value, found, err := store.Get(ctx, keys[i%len(keys)])

@@ -10,7 +10,9 @@ import (
 	"flag"
 	"fmt"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
+	"runtime/pprof"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -93,7 +95,7 @@ func TestDirectReadsAgreeWithTheLibrary(t *testing.T) {
 		}
 	}
 	time.Sleep(5 * time.Millisecond) // past the shortest ttl
-	reads, misses, direct := 0, 0, 0
+	reads, misses, direct, batches := 0, 0, 0, 0
 	buffer := make([]byte, 600)
 	for _, key := range append(keys, "absent", "absent too, and rather long for a key", strings.Repeat("a", 120)) {
 		want, there, err := oracle.Get(ctx, key)
@@ -118,6 +120,26 @@ func TestDirectReadsAgreeWithTheLibrary(t *testing.T) {
 				direct++ // the other way's buffer may be too small for the value
 			}
 		}
+	}
+	for group := keys; len(group) != 0; group = group[min(len(group), 1+len(group)%9):] {
+		some := append([]string{"absent"}, group[:min(len(group), len(group)%8)]...)
+		want, err := oracle.GetMany(ctx, some)
+		must(t, err)
+		before, _ := store.DirectAnswers()
+		got, err := store.GetMany(ctx, some)
+		must(t, err)
+		if !maps.EqualFunc(got, want, bytes.Equal) {
+			t.Fatalf("GetMany(%q): %d values, want %d", some, len(got), len(want))
+		}
+		reads += len(some)
+		misses += len(some) - len(want)
+		if after, _ := store.DirectAnswers(); after != before {
+			batches++
+			direct += len(some)
+		}
+	}
+	if _, is := store.DirectAnswers(); is && batches < 10 {
+		t.Errorf("%d batches were answered directly", batches)
 	}
 	if stats := store.GetStats(); stats.Misses != uint64(misses) || stats.Hits != uint64(reads-misses) {
 		t.Errorf("counted %d hits and %d misses of %d reads that missed %d times", stats.Hits, stats.Misses, reads, misses)
@@ -206,8 +228,21 @@ func TestDirectReadsAreNeverTorn(t *testing.T) {
 			defer group.Done()
 			random := rand.New(rand.NewPCG(5, uint64(r)))
 			buffer, mine := make([]byte, 600), int64(0)
+			var several memstore.Values
 			for range *directReads / readers {
 				i := random.Uint64N(keys)
+				if i%16 == 0 {
+					if err := store.GetManyInto(ctx, names[i:min(i+3, keys)], &several); err != nil {
+						t.Error(err)
+						return
+					}
+					for j, value := range several.All() {
+						if !isWhole(value, i+uint64(j)) {
+							torn.Add(1)
+						}
+					}
+					continue
+				}
 				value, found, err := store.GetInto(ctx, names[i], buffer)
 				if err != nil {
 					t.Error(err)
@@ -292,8 +327,8 @@ func TestDirectReadsEndWithTheStore(t *testing.T) {
 	}
 }
 
-// TestDirectReadsServeNothingThatHasExpired reads entries until they are gone: one of a ttl so long that the clock is
-// not read for each of the first reads, one of a short ttl.
+// TestDirectReadsServeNothingThatHasExpired reads entries until they are gone: one of a ttl so long that the coarse clock
+// decides at first, one of a short ttl.
 func TestDirectReadsServeNothingThatHasExpired(t *testing.T) {
 	store := openDirect(t, memstore.Config{})
 	for _, ttl := range []time.Duration{1100 * time.Millisecond, 20 * time.Millisecond} {
@@ -318,35 +353,66 @@ func TestDirectReadsServeNothingThatHasExpired(t *testing.T) {
 	wantAnswers(t, store, 1)
 }
 
-// BenchmarkDirect compares the two ways to read, in turn on the same keys.
-func BenchmarkDirect(b *testing.B) {
-	for _, way := range []bool{false, true} {
-		store, err := memstore.Open(memstore.Config{MemoryLimit: 1 << 30, MaxEntriesInWindow: benchEntries, DirectReads: way})
-		must(b, err)
-		_, keys := openBench()
-		for i := range benchEntries {
-			must(b, store.Set(ctx, keys.at(i), make([]byte, benchValue), 0))
+// TestDirectReadsCanBeProfiled interrupts reads of entries with a ttl wherever they are, which may be in C code of which
+// the scheduler does not know.
+func TestDirectReadsCanBeProfiled(t *testing.T) {
+	store := openDirect(t, memstore.Config{})
+	must(t, store.Set(ctx, "key", []byte("value"), time.Hour))
+	var profile bytes.Buffer
+	must(t, pprof.StartCPUProfile(&profile))
+	reads := 0
+	for begin := time.Now(); time.Since(begin) < 300*time.Millisecond; reads += 1000 {
+		for range 1000 {
+			if found, err := store.Has(ctx, "key"); !found || err != nil {
+				t.Fatal(found, err)
+			}
 		}
-		buffer := make([]byte, benchValue)
-		for name, read := range map[string]func(key string) bool{
-			"Get":     func(key string) bool { _, found, _ := store.Get(ctx, key); return found },
-			"GetInto": func(key string) bool { _, found, _ := store.GetInto(ctx, key, buffer); return found },
-			"Has":     func(key string) bool { found, _ := store.Has(ctx, key); return found },
-		} {
-			b.Run(fmt.Sprintf("%s/direct=%v", name, way), func(b *testing.B) {
-				at := rand.IntN(benchEntries)
-				for b.Loop() {
-					if at = (at*1664525 + 1013904223) & (1<<40 - 1); !read(keys.at(at)) {
-						b.Fatal("not found")
-					}
-				}
-			})
-			b.Run(fmt.Sprintf("%s/hot/direct=%v", name, way), func(b *testing.B) {
-				for b.Loop() {
-					read(keys.at(7))
-				}
-			})
-		}
-		must(b, store.Close())
 	}
+	pprof.StopCPUProfile()
+	wantValue(t, store, "key", "value")
+	wantAnswers(t, store, 1)
+	if profile.Len() == 0 {
+		t.Errorf("nothing was profiled of %d reads", reads)
+	}
+}
+
+// BenchmarkDirect compares the two ways to read entries with and without a ttl.
+func BenchmarkDirect(b *testing.B) {
+	for _, ttl := range []time.Duration{0, time.Hour} {
+		for _, way := range []bool{false, true} {
+			benchReads(b, fmt.Sprintf("ttl=%v/direct=%v", ttl, way), way, ttl)
+		}
+	}
+}
+
+func benchReads(b *testing.B, name string, way bool, ttl time.Duration) {
+	store, err := memstore.Open(memstore.Config{MemoryLimit: 1 << 30, MaxEntriesInWindow: benchEntries, DirectReads: way})
+	must(b, err)
+	_, keys := openBench()
+	for i := range benchEntries {
+		must(b, store.Set(ctx, keys.at(i*7919), make([]byte, benchValue), ttl))
+	}
+	buffer := make([]byte, benchValue)
+	for _, method := range []struct {
+		name string
+		read func(key string) bool
+	}{
+		{"Get", func(key string) bool { _, found, _ := store.Get(ctx, key); return found }},
+		{"GetInto", func(key string) bool { _, found, _ := store.GetInto(ctx, key, buffer); return found }},
+		{"Has", func(key string) bool { found, _ := store.Has(ctx, key); return found }},
+	} {
+		b.Run(method.name+"/"+name, func(b *testing.B) {
+			for i := 0; b.Loop(); i++ { // the keys are in random order
+				if !method.read(keys.at(i)) {
+					b.Fatal("not found")
+				}
+			}
+		})
+		b.Run(method.name+"/hot/"+name, func(b *testing.B) {
+			for b.Loop() {
+				method.read(keys.at(7))
+			}
+		})
+	}
+	must(b, store.Close())
 }

@@ -241,6 +241,9 @@ func fail(op, key string, status int32) error {
 	return &Error{op, key, cause}
 }
 
+// errNoFunction is the cause where nil was given for a function and that is to be called.
+var errNoFunction error = explained{"there is no function to call", ErrInvalidArgument}
+
 // live says why a call may not start, or nil.
 func live(ctx context.Context, op, key string) error {
 	if ctx == nil {

@@ -303,19 +303,32 @@ func TestBadArgumentsAreTold(t *testing.T) {
 	_, kinds := store.Subscribe(0, 0)
 	_, function := store.OnEvent(memstore.EventRemovals, nil)
 	_, _, empty := store.Get(ctx, "")
+	must(t, store.Set(ctx, "here", nil, 0))
+	_, viewed := store.View(ctx, "here", nil)
+	_, loaded := store.GetOrLoad(ctx, "k", 0, nil)
+	_, many := store.GetOrLoadMany(ctx, []string{"k"}, 0, nil)
+	typed := memstore.NewTyped(store, "", memstore.Text[string](), memstore.Text[string]())
+	_, typedLoaded := typed.GetOrLoad(ctx, "k", 0, nil)
+	_, typedMany := typed.GetOrLoadMany(ctx, []string{"k"}, 0, nil)
 	for text, err := range map[string]error{
 		"Compact: the share of dead bytes is not from 0 to 1":           store.Compact(ctx, 2),
 		"Maintain: the budget is negative":                              store.Maintain(ctx, -1),
 		"GetLatency: there is no such operation":                        latency,
 		"Subscribe: kinds are some of the EventKinds":                   kinds,
 		"OnEvent: there is no function to call":                         function,
+		`View "here": there is no function to call`:                     viewed,
+		`GetOrLoad "k": there is no function to call`:                   loaded,
+		`GetOrLoadMany "k": there is no function to call`:               many,
+		`GetOrLoad "k": there is no function to call `:                  typedLoaded,
+		`GetOrLoadMany "k": there is no function to call `:              typedMany,
+		`Warm "k": there is no function to call`:                        store.Warm(ctx, []string{"k"}, 0, nil),
 		"Get: a key is empty, or the Store was not made by Open":        empty,
 		"SetMany: a key is empty, or the Store was not made by Open":    store.SetMany(ctx, map[string][]byte{"": nil}, 0),
 		"Close: a key is empty, or the Store was not made by Open":      new(memstore.Store).Close(),
 		"DeleteMany: a key is empty, or the Store was not made by Open": store.DeleteMany(ctx, []string{"a", ""}),
 	} {
 		wantError(t, err, memstore.ErrInvalidArgument)
-		if err.Error() != "memstore: "+text {
+		if text = strings.TrimSpace(text); err.Error() != "memstore: "+text { // a space tells keys of the map apart
 			t.Errorf("got %q, want %q", err, text)
 		}
 	}

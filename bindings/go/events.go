@@ -176,7 +176,7 @@ func (s *Store) subscribe(op string, kinds EventKind, queueSize int) (*Subscript
 // reachable: such a store is never found dropped, and has to be closed.
 func (s *Store) OnEvent(kinds EventKind, call func(Event)) (*Subscription, error) {
 	if call == nil {
-		return nil, &Error{"OnEvent", "", explained{"there is no function to call", ErrInvalidArgument}}
+		return nil, &Error{"OnEvent", "", errNoFunction}
 	}
 	subscription, err := s.subscribe("OnEvent", kinds, 0)
 	if err != nil {

@@ -190,6 +190,9 @@ func (s *Store) find(ctx context.Context, op, key string, flight *flight) (found
 
 // lead begins the load of a key.
 func (s *Store) lead(ctx context.Context, key string, call *loadCall, ttl time.Duration, load Loader) {
+	if load == nil {
+		load = func(context.Context, string) ([]byte, error) { return nil, errNoFunction }
+	}
 	loadCtx, cancel := call.flight.context(ctx)
 	call.cancelBy(cancel)
 	go func() {

@@ -133,6 +133,9 @@ func (m *manyLoad) awaitAll(ctx context.Context, waits []wait) []string {
 
 // leadMany begins the load of several keys. Its context ends when nobody waits for any of them.
 func (s *Store) leadMany(ctx context.Context, shared *flight, mine []wait, ttl time.Duration, load ManyLoader) {
+	if load == nil {
+		load = func(context.Context, []string) (map[string][]byte, error) { return nil, errNoFunction }
+	}
 	loadCtx, cancel := shared.context(ctx)
 	var wanted atomic.Int64
 	wanted.Store(int64(len(mine)))

@@ -210,6 +210,9 @@ func (t *Typed[K, V]) GetOrLoad(ctx context.Context, key K, ttl time.Duration, l
 	if err != nil {
 		return value, err
 	}
+	if load == nil {
+		load = func(context.Context, K) (none V, err error) { return none, errNoFunction }
+	}
 	data, err := t.store.GetOrLoad(ctx, name, ttl, func(ctx context.Context, _ string) ([]byte, error) {
 		loaded, err := load(ctx, key)
 		if err != nil {
@@ -233,6 +236,9 @@ func (t *Typed[K, V]) GetOrLoadMany(ctx context.Context, keys []K, ttl time.Dura
 	names, err := t.names(getOrLoadMany, keys)
 	if err != nil {
 		return nil, err
+	}
+	if load == nil {
+		load = func(context.Context, []K) (map[K]V, error) { return nil, errNoFunction }
 	}
 	byName := make(map[string]K, len(keys))
 	for i, name := range names {

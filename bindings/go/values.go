@@ -7,6 +7,7 @@ import (
 	"iter"
 	"runtime"
 
+	"github.com/weisyn/memstore/bindings/go/internal/direct"
 	"github.com/weisyn/memstore/bindings/go/internal/native"
 )
 
@@ -81,8 +82,15 @@ func (s *Store) getManyInto(ctx context.Context, op string, keys []string, into 
 // readMany reads the values of keys, packed: into buf, or, when they do not fit, into an allocation. The
 // pack gets their sizes.
 func (s *Store) readMany(ctx context.Context, op string, keys []string, pack *pack, buf []byte) ([]byte, error) {
-	pack.addKeys(keys)
 	pack.room(len(keys))
+	if s.direct != nil && len(keys) <= direct.MostKeys {
+		total := s.direct.GetMany(keys, buf, pack.found)
+		runtime.KeepAlive(s)
+		if total >= 0 {
+			return buf[:total], nil
+		}
+	}
+	pack.addKeys(keys)
 	var kept uintptr
 	total := waiting(ctx, func(wait bound) int64 {
 		return native.GlueGetMany(s.handle, wait.ms, wait.stop, pack.bytesPointer(), len(pack.bytes),

@@ -41,6 +41,9 @@ func (s *Store) View(ctx context.Context, key string, fn func(value []byte) erro
 	}
 	defer runtime.KeepAlive(s) // behind the release: nothing else may reach the store by then
 	defer native.MemstoreViewRelease(pointerTo(view))
+	if fn == nil {
+		return false, &Error{"View", key, errNoFunction}
+	}
 	return true, fn(view.bytes())
 }
 

@@ -22,6 +22,12 @@
  *   else; otherwise milliseconds after the `int64_t` at offset 16 of the segment's record, on the
  *   monotonic clock. The record is at `segments + 128 * (4 * place >> segment_shift)`, if 4 * place is
  *   below `pages_offset`.
+ * - **The clock** tells monotonic milliseconds, up to MEMSTORE_CLOCK_LAG_MS of them late, and makes the
+ *   processor wait for nothing, as exact clocks do. What expires later than these is live; what does
+ *   not is left to memstore_get().
+ * - **Several look-ups** in one section are of one moment between batches if as many batches were done
+ *   as begun before the first (`batches`; done is loaded first) and no more were begun after the last.
+ *   Otherwise memstore_get_many() is asked.
  * - **A use** is noted by counting up the lower five bits of the mark, if they are below 3.
  * - **The counts** at `reads` and `misses`, less `stripe_bytes` times the lane's position among those
  *   claimed, are the lane's own to add to: each get that found its key or did not is a read. */
@@ -39,7 +45,10 @@ extern "C" {
 struct memstore;
 
 /** The version of all that is described here. It changes with any of it, released or not. */
-#define MEMSTORE_LAYOUT_VERSION 2
+#define MEMSTORE_LAYOUT_VERSION 3
+
+/** How late the clock of a layout may be. */
+#define MEMSTORE_CLOCK_LAG_MS 100
 
 /** How many lanes a process may claim; threads keep as many numbers. */
 #define MEMSTORE_LANES_MAX 64
@@ -67,6 +76,8 @@ typedef struct memstore_layout {
     uint64_t *misses; /**< likewise */
     uint64_t stripe_bytes;
     uint64_t seed;
+    void (*clock)(int64_t *now_ms);
+    const uint64_t *batches; /**< how many were begun; then, how many are done */
 } memstore_layout;
 
 /** Claim lanes for as long as the process lives. A child of fork() must not read in those of its parent.

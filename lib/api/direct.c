@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "platform/clock.h"
 #include "platform/lanes.h"
 #include "store/store.h"
 #include "util/abi.h"
@@ -19,6 +20,10 @@ _Static_assert(MS_EXPIRY_NEVER == 0xffffffff && MS_EXPIRY_FAR == 0xfffffffe &&
                    MS_MARK_ACCESS == 0x1f && MS_ACCESS_COUNT_MAX == 3,
                "direct.h: expiry and mark");
 _Static_assert(offsetof(struct ms_segment, time_base) == 16, "direct.h: the segment's record");
+_Static_assert(offsetof(memstore, batches_done) ==
+                   offsetof(memstore, batches_begun) + sizeof(uint64_t),
+               "direct.h: the batches");
+_Static_assert(MEMSTORE_CLOCK_LAG_MS >= MS_CLOCK_COARSE_LAG_MS, "direct.h: the clock");
 _Static_assert(MS_READER_SLOTS >= 2 * MEMSTORE_LANES_MAX, "threads have as many numbers as lanes");
 
 int memstore_claim_lanes(uint32_t count, memstore_lanes *out)
@@ -43,6 +48,11 @@ int memstore_claim_lanes(uint32_t count, memstore_lanes *out)
     return MEMSTORE_OK;
 }
 
+static void tell_coarse_ms(int64_t *now_ms)
+{
+    *now_ms = ms_clock_coarse_ms();
+}
+
 int memstore_get_layout(memstore *store, const memstore_lanes *lanes, memstore_layout *out)
 {
     if (store == NULL || lanes == NULL || out == NULL)
@@ -64,6 +74,8 @@ int memstore_get_layout(memstore *store, const memstore_lanes *lanes, memstore_l
         .misses = (uint64_t *)&stripe->counts[MS_COUNT_MISSES],
         .stripe_bytes = sizeof *stripe,
         .seed = store->hasher.seed,
+        .clock = tell_coarse_ms,
+        .batches = (const uint64_t *)&store->batches_begun,
     };
     return ms_abi_store(out, &layout, sizeof layout);
 }

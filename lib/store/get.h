@@ -23,8 +23,10 @@ int ms_get_followed_any(memstore *store, const void *key, size_t key_size, void 
                         size_t *value_size);
 int ms_get_timed(memstore *store, const void *key, size_t key_size, void *buf, size_t cap,
                  size_t *value_size);
-/* From inside the section on, and counted: the entry expires; the whole way, from its beginning. */
-int ms_get_expiring(memstore *store, const void *key, size_t key_size, void *buf, size_t cap,
+/* From inside the section on, and counted: the entry expires; the whole way, from its beginning. The entry
+ * has the place of the caller's key among the arguments, since it has the key, too: with one argument more
+ * the usual way would need a frame. */
+int ms_get_expiring(memstore *store, struct ms_entry *entry, size_t key_size, void *buf, size_t cap,
                     size_t *value_size);
 int ms_leave_and_get_whole(memstore *store, const void *key, size_t key_size, void *buf, size_t cap,
                            size_t *value_size);
@@ -71,7 +73,7 @@ MS_ALWAYS_INLINE int ms_get_looked_up(memstore *store, ms_reader reader,
     if (ms_unlikely(found.entry == NULL))
         return ms_leave_and_get_whole(store, key, key_size, buf, cap, value_size);
     if (ms_unlikely(!ms_quick_never_expires(found.head)))
-        return ms_get_expiring(store, key, key_size, buf, cap, value_size);
+        return ms_get_expiring(store, found.entry, key_size, buf, cap, value_size);
     return ms_get_found(store, reader, found, key_size, buf, cap, value_size, usual);
 }
 

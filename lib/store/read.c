@@ -128,19 +128,27 @@ MS_NOINLINE int ms_leave_and_get_whole(memstore *store, const void *key, size_t 
     return get_whole(store, key, key_size, buf, cap, value_size);
 }
 
-/* The entry expires: find it once more, which has it at hand now, and ask the clock. What has
- * expired may have been overtaken, see ms_lookup_renewed(). */
-MS_NOINLINE int ms_get_expiring(memstore *store, const void *key, size_t key_size, void *buf,
+/* What was found has expired, which may have been overtaken, see ms_lookup_renewed(). Its key stays where it is
+ * no longer than the section. */
+static MS_NOINLINE int get_expired(memstore *store, const char *entry_key, size_t key_size,
+                                   void *buf, size_t cap, size_t *value_size)
+{
+    char key[MS_ENTRY_MAX_SHORT_KEY];
+
+    memcpy(key, entry_key, key_size);
+    return ms_leave_and_get_whole(store, key, key_size, buf, cap, value_size);
+}
+
+/* The entry expires, so the clock is asked. */
+MS_NOINLINE int ms_get_expiring(memstore *store, struct ms_entry *entry, size_t key_size, void *buf,
                                 size_t cap, size_t *value_size)
 {
-    const struct ms_quick_found found =
-        ms_quick_find_any(store, ms_quick_hot(store), key, key_size);
+    const struct ms_quick_found found = {entry, ms_quick_head(entry)};
+    const char *const key = (const char *)entry + store->short_head;
+    const ms_place place = ms_arena_place_of(&store->arena, entry);
 
-    if (ms_unlikely(found.entry == NULL))
-        return ms_leave_and_get_whole(store, key, key_size, buf, cap, value_size);
-    const ms_place place = ms_arena_place_of(&store->arena, found.entry);
-    if (ms_lookup_has_expired(store, place))
-        return ms_leave_and_get_whole(store, key, key_size, buf, cap, value_size);
+    if (ms_unlikely(ms_lookup_has_expired(store, place)))
+        return get_expired(store, key, key_size, buf, cap, value_size);
     if (ms_quick_value_size(found.head) <= cap)
         ms_slide_read(store, key, key_size, place);
     return ms_get_found(store, ms_reader_current(), found, key_size, buf, cap, value_size, false);

@@ -31,6 +31,7 @@ type cache interface {
 type peer struct {
 	name, note string
 	open       func(bytes int64, entries int) cache
+	only       string // the one workload that it can do; empty: all
 }
 
 var background = context.Background()
@@ -39,28 +40,42 @@ var background = context.Background()
 const ttl = time.Hour
 
 var peers = []peer{
-	{"memstore", "Config{MemoryLimit}; GetInto, Set; GetManyInto of as many keys", openMemstore},
-	{"memstore direct", "the same with DirectReads", openDirect},
-	{"memstore Get", "the same as memstore, but Get, which allocates the value", openAllocating},
-	{"bigcache", "1024 shards, HardMaxCacheSize, no clean-up", openBigcache},
-	{"freecache", "NewCache(bytes); GetWithBuf", openFreecache},
-	{"fastcache", "New(bytes); no TTL", openFastcache},
-	{"ristretto", "10 counters an entry, cost of an entry its bytes", openRistretto},
-	{"otter", "MaximumWeight, weight of an entry its bytes; expiry after write; the value is not copied", openOtter},
-	{"theine", "cost of an entry its bytes", openTheine},
-	{"golang-lru", "expirable.NewLRU(entries)", openLRU},
-	{"map", "map[string][]byte and an RWMutex: no bound, no TTL", openMap},
-	{"sync.Map", "no bound, no TTL", openSyncMap},
+	{name: "memstore", note: "Config{MemoryLimit}; GetInto, Set; GetManyInto of as many keys", open: openMemstore},
+	{name: "memstore direct", note: "the same with DirectReads", open: openDirect},
+	{name: "memstore Get", note: "the same as memstore, but Get, which allocates the value", open: openAllocating},
+	{name: "memstore no TTL", note: "as memstore, but entries never expire, as in fastcache and the maps", open: openLasting},
+	{name: "direct no TTL", note: "the same with DirectReads", open: openDirectLasting},
+	{name: "bigcache", note: "1024 shards, HardMaxCacheSize, no clean-up", open: openBigcache},
+	{name: "freecache", note: "NewCache(bytes); GetWithBuf", open: openFreecache},
+	{name: "fastcache", note: "New(bytes); no TTL", open: openFastcache},
+	{name: "ristretto", note: "10 counters an entry, cost of an entry its bytes", open: openRistretto},
+	{name: "otter", note: "MaximumWeight, weight of an entry its bytes; expiry after write; the value is not copied", open: openOtter},
+	{name: "theine", note: "cost of an entry its bytes", open: openTheine},
+	{name: "golang-lru", note: "expirable.NewLRU(entries)", open: openLRU},
+	{name: "map", note: "map[string][]byte and an RWMutex: no bound, no TTL", open: openMap},
+	{name: "sync.Map", note: "no bound, no TTL", open: openSyncMap},
+	{name: "toy", note: "a table in C that is only read: no TTL, no bound, no lock; huge pages; batches with prefetches", open: openToy, only: "speed"},
 }
 
 // ---- memstore ----
 
-type memstoreCache struct{ store *memstore.Store }
+type memstoreCache struct {
+	store *memstore.Store
+	ttl   time.Duration
+}
 
 func openStore(config memstore.Config) memstoreCache {
 	store, err := memstore.Open(config)
 	check(err)
-	return memstoreCache{store}
+	return memstoreCache{store, ttl}
+}
+
+func openLasting(bytes int64, _ int) cache {
+	return memstoreCache{openStore(memstore.Config{MemoryLimit: bytes}).store, 0}
+}
+
+func openDirectLasting(bytes int64, _ int) cache {
+	return memstoreCache{openStore(memstore.Config{MemoryLimit: bytes, DirectReads: true}).store, 0}
 }
 
 func openMemstore(bytes int64, _ int) cache { return openStore(memstore.Config{MemoryLimit: bytes}) }
@@ -82,14 +97,26 @@ func (c allocatingCache) get(key string, _ []byte) ([]byte, bool) {
 	return value, found
 }
 
-// many is what reads several keys at once, into values that are used again.
+// many is what reads several keys at once, into a batch that is used again.
 type many interface {
-	getMany(keys []string, values *memstore.Values)
+	newBatch() batch
 }
 
-func (c memstoreCache) getMany(keys []string, values *memstore.Values) {
-	check(c.store.GetManyInto(background, keys, values))
+type batch interface {
+	read(keys []string)
+	at(i int) ([]byte, bool)
 }
+
+func (c memstoreCache) newBatch() batch { return &memstoreBatch{store: c.store} }
+
+type memstoreBatch struct {
+	store  *memstore.Store
+	values memstore.Values
+}
+
+func (b *memstoreBatch) read(keys []string) { check(b.store.GetManyInto(background, keys, &b.values)) }
+
+func (b *memstoreBatch) at(i int) ([]byte, bool) { return b.values.At(i) }
 
 func (c memstoreCache) get(key string, dst []byte) ([]byte, bool) {
 	value, found, err := c.store.GetInto(background, key, dst)
@@ -98,7 +125,7 @@ func (c memstoreCache) get(key string, dst []byte) ([]byte, bool) {
 }
 
 func (c memstoreCache) set(key string, value []byte) {
-	check(c.store.Set(background, key, value, ttl))
+	check(c.store.Set(background, key, value, c.ttl))
 }
 
 func (c memstoreCache) close() { check(c.store.Close()) }

@@ -68,6 +68,9 @@ func measureAll(chosen []peer, work []string, rounds, entries, operations int) m
 	for round := range rounds {
 		for _, workload := range work {
 			for _, p := range chosen {
+				if p.only != "" && p.only != workload {
+					continue
+				}
 				fmt.Fprintf(os.Stderr, "\rround %d of %d: %-15s %-12s", round+1, rounds, workload, p.name)
 				for row, figure := range measure(p, workload, entries, operations) {
 					if all[p.name] == nil {

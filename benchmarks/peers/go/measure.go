@@ -15,8 +15,6 @@ import (
 	"sync"
 	"testing"
 	"time"
-
-	memstore "github.com/weisyn/memstore/bindings/go"
 )
 
 // results is figures by name; each name is a row of the table.
@@ -78,18 +76,18 @@ func reader(c cache, s stream) func(from, to int) {
 }
 
 // manyReader reads as many keys at a time.
-func manyReader(c many, s stream, batch int) func(from, to int) {
+func manyReader(c many, s stream, size int) func(from, to int) {
 	return func(from, to int) {
-		var values memstore.Values
-		keys := make([]string, 0, batch)
-		for i := from; i+batch <= to; i += batch {
+		values := c.newBatch()
+		keys := make([]string, 0, size)
+		for i := from; i+size <= to; i += size {
 			keys = keys[:0]
-			for j := range batch {
+			for j := range size {
 				keys = append(keys, s.key(i+j))
 			}
-			c.getMany(keys, &values)
-			for j := range batch {
-				if value, found := values.At(j); found {
+			values.read(keys)
+			for j := range size {
+				if value, found := values.at(j); found {
 					verify(value, s.numbers[i+j], valueSize)
 				}
 			}

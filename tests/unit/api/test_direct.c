@@ -4,6 +4,8 @@
 #include <memstore/direct.h>
 #include <memstore/memstore.h>
 
+#include <time.h>
+
 static void claim(uint32_t count, memstore_lanes *lanes)
 {
     const int status = memstore_claim_lanes(count, lanes);
@@ -79,6 +81,50 @@ Test(direct, a_usual_store_tells_its_layout)
     cr_assert_not_null(layout.base);
     cr_assert_not_null(layout.tables);
     cr_assert_not_null(layout.segments);
+    discard(store);
+}
+
+static int64_t monotonic_ms(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+Test(direct, the_clock_is_never_ahead_and_no_later_than_is_said)
+{
+    memstore_lanes lanes;
+    memstore_layout layout = {.struct_size = sizeof layout};
+    memstore *store = open_with(NULL, NULL);
+
+    claim(1, &lanes);
+    cr_assert_eq(memstore_get_layout(store, &lanes, &layout), MEMSTORE_OK);
+    for (int i = 0; i < 1000; i++) {
+        const int64_t before = monotonic_ms();
+        int64_t now = -1;
+
+        layout.clock(&now);
+        cr_assert_leq(now, monotonic_ms());
+        cr_assert_geq(now, before - MEMSTORE_CLOCK_LAG_MS);
+    }
+    discard(store);
+}
+
+Test(direct, the_batches_are_counted_as_they_begin_and_end)
+{
+    memstore_lanes lanes;
+    memstore_layout layout = {.struct_size = sizeof layout};
+    memstore *store = open_with(NULL, NULL);
+    const memstore_entry entries[] = {{{"a", 1}, "x", 1, 0}, {{"b", 1}, "y", 1, 0}};
+
+    claim(1, &lanes);
+    cr_assert_eq(memstore_get_layout(store, &lanes, &layout), MEMSTORE_OK);
+    const uint64_t begun = layout.batches[0];
+    cr_assert_eq(layout.batches[1], begun);
+    cr_assert_eq(memstore_set_many(store, entries, 2), MEMSTORE_OK);
+    cr_assert_gt(layout.batches[0], begun);
+    cr_assert_eq(layout.batches[1], layout.batches[0]);
     discard(store);
 }
 

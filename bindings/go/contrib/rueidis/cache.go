@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package rueidis keeps what the Redis client rueidis caches on the client's side in memstore: outside of
+// Package rueidis keeps what rueidis, a client for Redis and Valkey, caches on the client's side in memstore: outside of
 // the Go heap, under a byte limit that holds, evicted by what is used. Invalidations from the server are
 // rueidis' own affair; this package is told of them.
 //

@@ -29,13 +29,13 @@ func (n *node) command(t *testing.T, words ...string) rueidis.RedisResult {
 	return result
 }
 
-// cluster starts three Redis servers that share the slots, with what says which keys are whose.
-func cluster(t *testing.T) []*node {
+// cluster starts three servers that share the slots, with what says which keys are whose.
+func (s software) cluster(t *testing.T) []*node {
 	t.Helper()
 	nodes := make([]*node, 3)
 	for i := range nodes {
 		bus := freePort(t)
-		address := server(t, "--cluster-enabled", "yes", "--cluster-port", bus)
+		address := s.server(t, "--cluster-enabled", "yes", "--cluster-port", bus)
 		alone, err := rueidis.NewClient(rueidis.ClientOption{
 			InitAddress: []string{address}, ForceSingleClient: true, DisableCache: true,
 		})
@@ -102,63 +102,69 @@ func hits(t *testing.T, n *node, reader rueidis.Client) (count int) {
 }
 
 func TestAChangeOnAnyNodeOfAClusterInvalidates(t *testing.T) {
-	nodes := cluster(t)
-	reader := clusterClient(t, nodes)
-	for i, n := range nodes {
-		var took []time.Duration
-		for round := range 21 {
-			key, newer := n.keys[round], fmt.Sprint("newer ", round)
-			set(t, n, key, "older")
-			eventually(t, "it is cached", func() bool { got, hit := cached(t, reader, key); return hit && got == "older" })
-			set(t, n, key, newer)
-			begun := time.Now()
-			eventually(t, "it is invalidated", func() bool { got, _ := cached(t, reader, key); return got == newer })
-			took = append(took, time.Since(begun))
+	onEach(t, func(t *testing.T, software software) {
+		nodes := software.cluster(t)
+		reader := clusterClient(t, nodes)
+		for i, n := range nodes {
+			var took []time.Duration
+			for round := range 21 {
+				key, newer := n.keys[round], fmt.Sprint("newer ", round)
+				set(t, n, key, "older")
+				eventually(t, "it is cached", func() bool { got, hit := cached(t, reader, key); return hit && got == "older" })
+				set(t, n, key, newer)
+				begun := time.Now()
+				eventually(t, "it is invalidated", func() bool { got, _ := cached(t, reader, key); return got == newer })
+				took = append(took, time.Since(begun))
+			}
+			t.Logf("node %d", i)
+			checkInvalidations(t, took)
 		}
-		t.Logf("node %d", i)
-		checkInvalidations(t, took)
-	}
+	})
 }
 
 // The server tells of a flush by an invalidation without keys.
 func TestFlushingANodeInvalidatesWhatIsCachedOfItAlone(t *testing.T) {
-	nodes := cluster(t)
-	reader := clusterClient(t, nodes)
-	for i, flushed := range nodes {
-		fill(t, nodes, reader, fmt.Sprint("v", i))
-		flushed.command(t, "FLUSHALL")
-		for _, key := range flushed.keys[:10] {
-			eventually(t, "it is gone", func() bool { got, _ := cached(t, reader, key); return got == "" })
-		}
-		for j, n := range nodes {
-			if count := hits(t, n, reader); j != i && count != 10 {
-				t.Errorf("node %d was flushed: %d of 10 keys of node %d are still cached", i, count, j)
+	onEach(t, func(t *testing.T, software software) {
+		nodes := software.cluster(t)
+		reader := clusterClient(t, nodes)
+		for i, flushed := range nodes {
+			fill(t, nodes, reader, fmt.Sprint("v", i))
+			flushed.command(t, "FLUSHALL")
+			for _, key := range flushed.keys[:10] {
+				eventually(t, "it is gone", func() bool { got, _ := cached(t, reader, key); return got == "" })
+			}
+			for j, n := range nodes {
+				if count := hits(t, n, reader); j != i && count != 10 {
+					t.Errorf("node %d was flushed: %d of 10 keys of node %d are still cached", i, count, j)
+				}
 			}
 		}
-	}
+	})
 }
 
 func TestWhatWasCachedOfANodeDoesNotOutliveTheConnectionToIt(t *testing.T) {
-	nodes := cluster(t)
-	reader := clusterClient(t, nodes)
-	for i, lost := range nodes {
-		fill(t, nodes, reader, fmt.Sprint("old ", i))
-		lost.command(t, "CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
-		for _, key := range lost.keys[:10] {
-			// Of which the server tells nobody. The test's own connection may be among those that are gone.
-			write := lost.B().Set().Key(key).Value("new").Build().Pin()
-			eventually(t, "it is written", func() bool { return lost.Do(ctx, write).Error() == nil })
-		}
-		for _, key := range lost.keys[:10] {
-			eventually(t, "the new value is read", func() bool {
-				got, err := reader.DoCache(ctx, reader.B().Get().Key(key).Cache(), time.Minute).ToString()
-				return err == nil && got == "new"
-			})
-		}
-		for j, n := range nodes {
-			if count := hits(t, n, reader); j != i && count != 10 {
-				t.Errorf("the connection to node %d was lost: %d of 10 keys of node %d are still cached", i, count, j)
+	onEach(t, func(t *testing.T, software software) {
+		nodes := software.cluster(t)
+		reader := clusterClient(t, nodes)
+		for i, lost := range nodes {
+			fill(t, nodes, reader, fmt.Sprint("old ", i))
+			lost.command(t, "CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+			for _, key := range lost.keys[:10] {
+				// Of which the server tells nobody. The test's own connection may be among those that are gone.
+				write := lost.B().Set().Key(key).Value("new").Build().Pin()
+				eventually(t, "it is written", func() bool { return lost.Do(ctx, write).Error() == nil })
+			}
+			for _, key := range lost.keys[:10] {
+				eventually(t, "the new value is read", func() bool {
+					got, err := reader.DoCache(ctx, reader.B().Get().Key(key).Cache(), time.Minute).ToString()
+					return err == nil && got == "new"
+				})
+			}
+			for j, n := range nodes {
+				if count := hits(t, n, reader); j != i && count != 10 {
+					t.Errorf("the connection to node %d was lost: %d of 10 keys of node %d are still cached", i, count, j)
+				}
 			}
 		}
-	}
+	})
 }

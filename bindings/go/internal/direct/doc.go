@@ -13,11 +13,15 @@ const (
 	Elsewhere = -2
 )
 
+// MostKeys is how many keys GetMany takes. More are read in less time by the library, which prefetches, unless all are in the
+// processor's caches.
+const MostKeys = 4
+
 // LayoutWords is how many members of memstore_layout there are, LanesWords of memstore_lanes.
 const (
-	LayoutWords = 11
+	LayoutWords = 13
 	LanesWords  = 4
 )
 
 // layoutVersion is the MEMSTORE_LAYOUT_VERSION that this package knows.
-const layoutVersion = 2
+const layoutVersion = 3

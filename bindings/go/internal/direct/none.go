@@ -18,6 +18,9 @@ func New(func(uint32, *[LanesWords]uint64) bool, func(*[LanesWords]uint64, *[Lay
 // Get is never called.
 func (*Reader) Get(string, []byte) int { return Elsewhere }
 
+// GetMany is never called.
+func (*Reader) GetMany([]string, []byte, []int64) int { return Elsewhere }
+
 // Answered is never called.
 func (*Reader) Answered() uint64 { return 0 }
 

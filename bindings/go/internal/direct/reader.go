@@ -25,19 +25,21 @@ func pin() int
 //go:linkname unpin runtime.procUnpin
 func unpin()
 
-// nanotime is CLOCK_MONOTONIC.
+// asmcgocall calls a C function on the stack that the thread has for C. The scheduler is not told, so this is for what is
+// brief.
 //
-//go:linkname nanotime runtime.nanotime
-func nanotime() int64
+//go:noescape
+//go:linkname asmcgocall runtime.asmcgocall
+func asmcgocall(function, argument unsafe.Pointer) int32
 
 const (
-	usual      = 1 << 16
-	never      = 0xffffffff
-	otherwise  = 0xfffffffe // an expiry that stands elsewhere
-	mostUses   = 3
-	tagLanes   = 0x0001000100010001
-	tagHighs   = 0x8000800080008000
-	millisInNs = 1_000_000
+	usual     = 1 << 16
+	never     = 0xffffffff
+	otherwise = 0xfffffffe // an expiry that stands elsewhere
+	mostUses  = 3
+	tagLanes  = 0x0001000100010001
+	tagHighs  = 0x8000800080008000
+	clockLag  = 100 // MEMSTORE_CLOCK_LAG_MS
 )
 
 // lanes are the process': one for each processor of Go's, since a pinned goroutine has it to itself.
@@ -68,6 +70,8 @@ type Reader struct {
 	stripe                 uintptr
 	hasher                 hasher
 	lanes                  *lanes
+	clock                  unsafe.Pointer
+	batches                unsafe.Pointer
 }
 
 // New makes the reader of a store, or nil when it has to be read through the library. claim asks the library
@@ -88,7 +92,7 @@ func New(claim func(count uint32, out *[LanesWords]uint64) bool,
 		hot: (*uint64)(pointer(words[1])), base: pointer(words[2]), tables: pointer(words[3]),
 		segments: pointer(words[4]), segmentShift: words[5], pagesOffset: words[6],
 		reads: pointer(words[7]), misses: pointer(words[8]), stripe: uintptr(words[9]),
-		hasher: newHasher(words[10]), lanes: &claimed.lanes,
+		hasher: newHasher(words[10]), lanes: &claimed.lanes, clock: pointer(words[11]), batches: pointer(words[12]),
 	}
 }
 
@@ -113,7 +117,8 @@ func (r *Reader) Get(key string, dst []byte) int {
 	lane := r.lanes.lane(processor)
 	turn := *lane
 	*lane = turn + 1
-	entry, size := r.find(hash, name, len(key))
+	var now int64
+	entry, size := r.find(hash, name, len(key), &now)
 	if size >= 0 && size <= len(dst) {
 		copy(dst, unsafe.Slice((*byte)(unsafe.Add(entry, 8+len(key))), size))
 		r.use(entry)
@@ -142,7 +147,8 @@ func (r *Reader) Has(key string) int {
 	lane := r.lanes.lane(processor)
 	turn := *lane
 	*lane = turn + 1
-	_, size := r.find(hash, name, len(key))
+	var now int64
+	_, size := r.find(hash, name, len(key), &now)
 	*lane = turn + 2
 	unpin()
 	return size
@@ -152,7 +158,7 @@ func (r *Reader) count(first unsafe.Pointer, processor uint) *uint64 {
 	return (*uint64)(unsafe.Add(first, -int(uintptr(processor)*r.stripe)))
 }
 
-// Answered is how many calls of Get the library was not asked for, since the store was opened.
+// Answered is how many reads by Get and GetMany the library was not asked for, since the store was opened.
 func (r *Reader) Answered() uint64 {
 	sum := uint64(0)
 	for processor := range r.lanes.count {
@@ -161,8 +167,9 @@ func (r *Reader) Answered() uint64 {
 	return sum
 }
 
-// find returns the live entry of a key and the size of its value, or Absent or Elsewhere. In a section.
-func (r *Reader) find(hash uint64, key unsafe.Pointer, n int) (unsafe.Pointer, int) {
+// find returns the live entry of a key and the size of its value, or Absent or Elsewhere. In a section. The time is read
+// when it is needed first, and 0 before.
+func (r *Reader) find(hash uint64, key unsafe.Pointer, n int, now *int64) (unsafe.Pointer, int) {
 	hot := atomic.LoadUint64(r.hot)
 	if hot&usual == 0 {
 		return nil, Elsewhere
@@ -172,7 +179,7 @@ func (r *Reader) find(hash uint64, key unsafe.Pointer, n int) (unsafe.Pointer, i
 	at := uint64(uint32(hash)) * number >> 32
 	for left := number; left != 0; left-- {
 		bucket := unsafe.Add(buckets, at<<6)
-		if entry, size := r.findIn(bucket, uint16(hash>>32), key, n); size != Absent {
+		if entry, size := r.findIn(bucket, uint16(hash>>32), key, n, now); size != Absent {
 			return entry, size
 		}
 		if atomic.LoadUint32((*uint32)(unsafe.Add(bucket, 20))) == 0 {
@@ -186,7 +193,7 @@ func (r *Reader) find(hash uint64, key unsafe.Pointer, n int) (unsafe.Pointer, i
 }
 
 // findIn looks in one bucket. A tag may be reported that is not equal, which costs a look.
-func (r *Reader) findIn(bucket unsafe.Pointer, tag uint16, key unsafe.Pointer, n int) (unsafe.Pointer, int) {
+func (r *Reader) findIn(bucket unsafe.Pointer, tag uint16, key unsafe.Pointer, n int, now *int64) (unsafe.Pointer, int) {
 	lanes := uint64(tag) * tagLanes
 	for i := range 3 {
 		var equal uint64
@@ -202,7 +209,7 @@ func (r *Reader) findIn(bucket unsafe.Pointer, tag uint16, key unsafe.Pointer, n
 			if place == 0 {
 				continue
 			}
-			if entry, size := r.look(uint64(place)<<2, key, n); size != Absent {
+			if entry, size := r.look(uint64(place)<<2, key, n, now); size != Absent {
 				return entry, size
 			}
 		}
@@ -213,7 +220,7 @@ func (r *Reader) findIn(bucket unsafe.Pointer, tag uint16, key unsafe.Pointer, n
 func equalTags(x uint64) uint64 { return (x - tagLanes) &^ x & tagHighs }
 
 // look is findIn's look at an entry.
-func (r *Reader) look(offset uint64, key unsafe.Pointer, n int) (unsafe.Pointer, int) {
+func (r *Reader) look(offset uint64, key unsafe.Pointer, n int, now *int64) (unsafe.Pointer, int) {
 	entry := unsafe.Add(r.base, offset)
 	size := int(*(*uint8)(unsafe.Add(entry, 5)))
 	if size == 0 {
@@ -223,19 +230,23 @@ func (r *Reader) look(offset uint64, key unsafe.Pointer, n int) (unsafe.Pointer,
 		return nil, Absent
 	}
 	expiry := atomic.LoadUint32((*uint32)(entry))
-	if expiry != never && !r.lives(offset, expiry) {
+	if expiry != never && !r.lives(offset, expiry, now) {
 		return nil, Elsewhere
 	}
 	return entry, int(*(*uint16)(unsafe.Add(entry, 6)))
 }
 
-// lives says whether an entry is certain not to have expired.
-func (r *Reader) lives(offset uint64, expiry uint32) bool {
+// lives says whether an entry is certain not to have expired: by the coarse clock, since at an exact one the processor
+// waits for all the loads before.
+func (r *Reader) lives(offset uint64, expiry uint32, now *int64) bool {
 	if expiry == otherwise || offset >= r.pagesOffset {
 		return false
 	}
 	base := *(*int64)(unsafe.Add(r.segments, offset>>r.segmentShift<<7+16))
-	return base+int64(expiry) > nanotime()/millisInNs
+	if *now == 0 {
+		asmcgocall(r.clock, unsafe.Pointer(now))
+	}
+	return base+int64(expiry) > *now+clockLag
 }
 
 func equalKeys(a, b unsafe.Pointer, n int) bool {
@@ -250,11 +261,11 @@ func equalKeys(a, b unsafe.Pointer, n int) bool {
 	return word(a, n-8) == word(b, n-8)
 }
 
-// use notes a use of an entry. Others may do the same at the same time; then one of the uses is lost.
+// use notes a use of an entry. Others may change the mark at the same time; then one of the changes is lost, which
+// all of them can bear. A store and no atomic operation, for which the processor would let no later read begin.
 func (r *Reader) use(entry unsafe.Pointer) {
-	word := (*uint32)(unsafe.Add(entry, 4)) // the mark, then sizes, which do not change
-	before := atomic.LoadUint32(word)
-	if before&0x1f < mostUses {
-		atomic.CompareAndSwapUint32(word, before, before+1)
+	mark := (*uint8)(unsafe.Add(entry, 4))
+	if before := *mark; before&0x1f < mostUses {
+		*mark = before + 1
 	}
 }

@@ -137,8 +137,9 @@ func chooseKeys(op string, random *rand.Rand) (keys [batchKeys]bool) {
 func TestBatchesAreLinearizable(t *testing.T) {
 	ops := []string{"get", "get", "get", "get-many", "get-many", "get-many", "has-many", "set-many", "set-many",
 		"delete-many"}
-	for _, shards := range []int{1, 64} {
-		t.Run(fmt.Sprint(shards, " shards"), func(t *testing.T) {
+	for _, config := range []memstore.Config{{Shards: 1}, {Shards: 64}, {Shards: 64, DirectReads: true}} {
+		config.MemoryLimit = 8 << 20
+		t.Run(fmt.Sprintf("%d shards, direct %v", config.Shards, config.DirectReads), func(t *testing.T) {
 			(&workload{
 				clients: 4,
 				steps:   10,
@@ -152,7 +153,7 @@ func TestBatchesAreLinearizable(t *testing.T) {
 					r.do(client, in, func() any { return batchCall(store, in) })
 				},
 				model: batchModel,
-			}).run(t, memstore.Config{MemoryLimit: 8 << 20, Shards: shards})
+			}).run(t, config)
 		})
 	}
 }

@@ -17333,7 +17333,7 @@ int ms_get_followed_any(memstore *store, const void *key, size_t key_size, void 
                         size_t *value_size);
 int ms_get_timed(memstore *store, const void *key, size_t key_size, void *buf, size_t cap,
                  size_t *value_size);
-int ms_get_expiring(memstore *store, const void *key, size_t key_size, void *buf, size_t cap,
+int ms_get_expiring(memstore *store, struct ms_entry *entry, size_t key_size, void *buf, size_t cap,
                     size_t *value_size);
 int ms_leave_and_get_whole(memstore *store, const void *key, size_t key_size, void *buf, size_t cap,
                            size_t *value_size);
@@ -17371,7 +17371,7 @@ MS_ALWAYS_INLINE int ms_get_looked_up(memstore *store, ms_reader reader,
     if (ms_unlikely(found.entry == NULL))
         return ms_leave_and_get_whole(store, key, key_size, buf, cap, value_size);
     if (ms_unlikely(!ms_quick_never_expires(found.head)))
-        return ms_get_expiring(store, key, key_size, buf, cap, value_size);
+        return ms_get_expiring(store, found.entry, key_size, buf, cap, value_size);
     return ms_get_found(store, reader, found, key_size, buf, cap, value_size, usual);
 }
 MS_ALWAYS_INLINE int ms_get_quick(memstore *store, ms_reader reader, uint64_t hot, const void *key,
@@ -21285,16 +21285,21 @@ MS_NOINLINE int ms_leave_and_get_whole(memstore *store, const void *key, size_t 
     ms_reader_leave(ms_reader_current());
     return get_whole(store, key, key_size, buf, cap, value_size);
 }
-MS_NOINLINE int ms_get_expiring(memstore *store, const void *key, size_t key_size, void *buf,
+static MS_NOINLINE int get_expired(memstore *store, const char *entry_key, size_t key_size,
+                                   void *buf, size_t cap, size_t *value_size)
+{
+    char key[MS_ENTRY_MAX_SHORT_KEY];
+    memcpy(key, entry_key, key_size);
+    return ms_leave_and_get_whole(store, key, key_size, buf, cap, value_size);
+}
+MS_NOINLINE int ms_get_expiring(memstore *store, struct ms_entry *entry, size_t key_size, void *buf,
                                 size_t cap, size_t *value_size)
 {
-    const struct ms_quick_found found =
-        ms_quick_find_any(store, ms_quick_hot(store), key, key_size);
-    if (ms_unlikely(found.entry == NULL))
-        return ms_leave_and_get_whole(store, key, key_size, buf, cap, value_size);
-    const ms_place place = ms_arena_place_of(&store->arena, found.entry);
-    if (ms_lookup_has_expired(store, place))
-        return ms_leave_and_get_whole(store, key, key_size, buf, cap, value_size);
+    const struct ms_quick_found found = {entry, ms_quick_head(entry)};
+    const char *const key = (const char *)entry + store->short_head;
+    const ms_place place = ms_arena_place_of(&store->arena, entry);
+    if (ms_unlikely(ms_lookup_has_expired(store, place)))
+        return get_expired(store, key, key_size, buf, cap, value_size);
     if (ms_quick_value_size(found.head) <= cap)
         ms_slide_read(store, key, key_size, place);
     return ms_get_found(store, ms_reader_current(), found, key_size, buf, cap, value_size, false);
@@ -25961,6 +25966,10 @@ _Static_assert(MS_EXPIRY_NEVER == 0xffffffff && MS_EXPIRY_FAR == 0xfffffffe &&
                    MS_MARK_ACCESS == 0x1f && MS_ACCESS_COUNT_MAX == 3,
                "direct.h: expiry and mark");
 _Static_assert(offsetof(struct ms_segment, time_base) == 16, "direct.h: the segment's record");
+_Static_assert(offsetof(memstore, batches_done) ==
+                   offsetof(memstore, batches_begun) + sizeof(uint64_t),
+               "direct.h: the batches");
+_Static_assert(MEMSTORE_CLOCK_LAG_MS >= MS_CLOCK_COARSE_LAG_MS, "direct.h: the clock");
 _Static_assert(MS_READER_SLOTS >= 2 * MEMSTORE_LANES_MAX, "threads have as many numbers as lanes");
 int memstore_claim_lanes(uint32_t count, memstore_lanes *out)
 {
@@ -25982,6 +25991,10 @@ int memstore_claim_lanes(uint32_t count, memstore_lanes *out)
     *out = (memstore_lanes){(uint64_t *)&lanes->turn, sizeof *lanes, count, first};
     return MEMSTORE_OK;
 }
+static void tell_coarse_ms(int64_t *now_ms)
+{
+    *now_ms = ms_clock_coarse_ms();
+}
 int memstore_get_layout(memstore *store, const memstore_lanes *lanes, memstore_layout *out)
 {
     if (store == NULL || lanes == NULL || out == NULL)
@@ -26001,6 +26014,8 @@ int memstore_get_layout(memstore *store, const memstore_lanes *lanes, memstore_l
         .misses = (uint64_t *)&stripe->counts[MS_COUNT_MISSES],
         .stripe_bytes = sizeof *stripe,
         .seed = store->hasher.seed,
+        .clock = tell_coarse_ms,
+        .batches = (const uint64_t *)&store->batches_begun,
     };
     return ms_abi_store(out, &layout, sizeof layout);
 }
