@@ -88,7 +88,7 @@ func (r *Reader) ask(hashes []uint64) bool {
 		return false
 	}
 	for i, hash := range hashes {
-		table := atomic.LoadUint64((*uint64)(unsafe.Add(r.views, hash>>48&hot&0xffff<<4)))
+		table := atomic.LoadUint64((*uint64)(unsafe.Add(r.tables, hash>>48&hot&0xffff<<3)))
 		bucket := unsafe.Add(r.base, table>>32<<6+uint64(uint32(hash))*uint64(uint32(table))>>32<<6)
 		atomic.LoadUint64((*uint64)(bucket))
 		buckets[i] = bucket
