@@ -88,7 +88,7 @@ MS_ALWAYS_INLINE unsigned ms_bucket_candidates(const struct ms_bucket *bucket, u
 
 /* The place in the first of some slots, not none.
  *
- * ORDER: acquire, as in ms_index_find_from(). */
+ * ORDER: acquire, pairs with the release of the writer: the entry is written. */
 MS_ALWAYS_INLINE uint32_t ms_bucket_first_place(const struct ms_bucket *bucket, unsigned slots)
 {
     const atomic_uint_least32_t *at =

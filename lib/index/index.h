@@ -163,8 +163,7 @@ MS_ALWAYS_INLINE uint32_t ms_index_find_from(struct ms_probe probe, uint64_t has
         unsigned candidates = ms_bucket_candidates(bucket, ms_index_tag(hash));
 
         for (; candidates != 0; candidates &= candidates - 1) {
-            /* ORDER: acquire, pairs with the release of the writer: the entry is written. */
-            uint32_t place = ms_load_acquire(&bucket->places[__builtin_ctz(candidates)]);
+            uint32_t place = ms_bucket_first_place(bucket, candidates);
             if (ms_likely(place != 0) && ms_likely(match(context, &place)))
                 return place;
         }

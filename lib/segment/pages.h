@@ -51,8 +51,9 @@ struct ms_pages {
     char *map;
 };
 
-/* Manage `count` pages at `base`, asked for as huge ones or not, in units of 1 << unit_shift bytes, from MS_UNIT_SHIFT_MIN up to
- * MS_PAGE_SHIFT: a search looks at as many bits. False when the system gives no memory. */
+/* Manage `count` pages at `base`, asked for as huge ones or not, in units of 1 << unit_shift bytes, from
+ * MS_UNIT_SHIFT_MIN up to MS_PAGE_SHIFT: a search looks at as many bits. False when the system gives no
+ * memory. */
 bool ms_pages_init(struct ms_pages *pages, struct ms_budget *budget, char *base, size_t count,
                    unsigned unit_shift, bool huge);
 void ms_pages_fini(struct ms_pages *pages);

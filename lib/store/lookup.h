@@ -61,9 +61,7 @@ MS_ALWAYS_INLINE ms_place ms_lookup_candidate(const struct ms_probe *probe, uint
     const struct ms_bucket *bucket = &probe->buckets[probe->at];
     const unsigned candidates = ms_bucket_candidates(bucket, ms_index_tag(hash));
 
-    /* ORDER: acquire, as in ms_index_find_from. */
-    return ms_likely(candidates != 0) ? ms_load_acquire(&bucket->places[__builtin_ctz(candidates)])
-                                      : MS_PLACE_NONE;
+    return ms_likely(candidates != 0) ? ms_bucket_first_place(bucket, candidates) : MS_PLACE_NONE;
 }
 
 /* Find an entry there; else search on. */

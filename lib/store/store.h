@@ -85,7 +85,7 @@ struct ms_retired {
 typedef int (*ms_get_fn)(memstore *store, const void *key, size_t key_size, void *buf, size_t cap,
                          size_t *value_size);
 
-/* The counters lie right before it in memory and the shards' views right behind it, so that a read
+/* The counters lie right before it in memory and the words of its tables right behind it, so that a read
  * finds both without a pointer (lifetime.c). */
 struct memstore {
     /* Constant after open, but for the atomic ones; read by every call. */

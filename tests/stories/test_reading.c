@@ -488,7 +488,7 @@ Test(reading, on_processors_with_avx2_too)
     if (ms_processor_has_avx2())
         read_everything_by(ms_store_get_avx2);
 #endif
-    memstore *store = test_open(NULL);
+    memstore *store = test_open("maintenance=manual", NULL);
     const bool here = ms_load_relaxed(&store->get) != ms_store_get;
 
     cr_assert_eq(here, ms_processor_has_avx2(), "what is fit for the processor is used");

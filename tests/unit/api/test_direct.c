@@ -68,14 +68,23 @@ Test(direct, bad_requests_for_lanes_are_refused_and_set_nothing)
     cr_assert_null(lanes.turns);
 }
 
+/* A usual store, lanes, and where its memory is. */
+static memstore *open_told(uint32_t count, memstore_lanes *lanes, memstore_layout *layout)
+{
+    memstore *store = open_with(NULL, NULL);
+
+    claim(count, lanes);
+    *layout = (memstore_layout){.struct_size = sizeof *layout};
+    cr_assert_eq(memstore_get_layout(store, lanes, layout), MEMSTORE_OK);
+    return store;
+}
+
 Test(direct, a_usual_store_tells_its_layout)
 {
     memstore_lanes lanes;
-    memstore_layout layout = {.struct_size = sizeof layout};
-    memstore *store = open_with(NULL, NULL);
+    memstore_layout layout;
+    memstore *store = open_told(2, &lanes, &layout);
 
-    claim(2, &lanes);
-    cr_assert_eq(memstore_get_layout(store, &lanes, &layout), MEMSTORE_OK);
     cr_assert_eq(layout.version, MEMSTORE_LAYOUT_VERSION);
     cr_assert_neq(*layout.hot & UINT64_C(1) << 16, 0);
     cr_assert_not_null(layout.base);
@@ -95,11 +104,9 @@ static int64_t monotonic_ms(void)
 Test(direct, the_clock_is_never_ahead_and_no_later_than_is_said)
 {
     memstore_lanes lanes;
-    memstore_layout layout = {.struct_size = sizeof layout};
-    memstore *store = open_with(NULL, NULL);
+    memstore_layout layout;
+    memstore *store = open_told(1, &lanes, &layout);
 
-    claim(1, &lanes);
-    cr_assert_eq(memstore_get_layout(store, &lanes, &layout), MEMSTORE_OK);
     for (int i = 0; i < 1000; i++) {
         const int64_t before = monotonic_ms();
         int64_t now = -1;
@@ -114,12 +121,10 @@ Test(direct, the_clock_is_never_ahead_and_no_later_than_is_said)
 Test(direct, the_batches_are_counted_as_they_begin_and_end)
 {
     memstore_lanes lanes;
-    memstore_layout layout = {.struct_size = sizeof layout};
-    memstore *store = open_with(NULL, NULL);
+    memstore_layout layout;
+    memstore *store = open_told(1, &lanes, &layout);
     const memstore_entry entries[] = {{{"a", 1}, "x", 1, 0}, {{"b", 1}, "y", 1, 0}};
 
-    claim(1, &lanes);
-    cr_assert_eq(memstore_get_layout(store, &lanes, &layout), MEMSTORE_OK);
     const uint64_t begun = layout.batches[0];
     cr_assert_eq(layout.batches[1], begun);
     cr_assert_eq(memstore_set_many(store, entries, 2), MEMSTORE_OK);
@@ -131,12 +136,10 @@ Test(direct, the_batches_are_counted_as_they_begin_and_end)
 Test(direct, what_is_counted_in_a_lane_is_in_the_statistics)
 {
     memstore_lanes lanes;
-    memstore_layout layout = {.struct_size = sizeof layout};
+    memstore_layout layout;
     memstore_stats stats = {.struct_size = sizeof stats};
-    memstore *store = open_with(NULL, NULL);
+    memstore *store = open_told(2, &lanes, &layout);
 
-    claim(2, &lanes);
-    cr_assert_eq(memstore_get_layout(store, &lanes, &layout), MEMSTORE_OK);
     for (size_t i = 0; i < lanes.count; i++) {
         *(uint64_t *)((char *)layout.reads - i * layout.stripe_bytes) += 10;
         *(uint64_t *)((char *)layout.misses - i * layout.stripe_bytes) += 3;
@@ -150,11 +153,9 @@ Test(direct, what_is_counted_in_a_lane_is_in_the_statistics)
 Test(direct, a_closed_store_lets_no_reader_in)
 {
     memstore_lanes lanes;
-    memstore_layout layout = {.struct_size = sizeof layout};
-    memstore *store = open_with(NULL, NULL);
+    memstore_layout layout;
+    memstore *store = open_told(1, &lanes, &layout);
 
-    claim(1, &lanes);
-    cr_assert_eq(memstore_get_layout(store, &lanes, &layout), MEMSTORE_OK);
     cr_assert_eq(memstore_close(store), MEMSTORE_OK);
     cr_assert_eq(*layout.hot & UINT64_C(1) << 16, 0);
     memstore_destroy(store);

@@ -2532,7 +2532,7 @@ MS_ALWAYS_INLINE uint32_t ms_index_find_from(struct ms_probe probe, uint64_t has
         const struct ms_bucket *bucket = &probe.buckets[probe.at];
         unsigned candidates = ms_bucket_candidates(bucket, ms_index_tag(hash));
         for (; candidates != 0; candidates &= candidates - 1) {
-            uint32_t place = ms_load_acquire(&bucket->places[__builtin_ctz(candidates)]);
+            uint32_t place = ms_bucket_first_place(bucket, candidates);
             if (ms_likely(place != 0) && ms_likely(match(context, &place)))
                 return place;
         }
@@ -14753,8 +14753,7 @@ MS_ALWAYS_INLINE ms_place ms_lookup_candidate(const struct ms_probe *probe, uint
 {
     const struct ms_bucket *bucket = &probe->buckets[probe->at];
     const unsigned candidates = ms_bucket_candidates(bucket, ms_index_tag(hash));
-    return ms_likely(candidates != 0) ? ms_load_acquire(&bucket->places[__builtin_ctz(candidates)])
-                                      : MS_PLACE_NONE;
+    return ms_likely(candidates != 0) ? ms_bucket_first_place(bucket, candidates) : MS_PLACE_NONE;
 }
 MS_ALWAYS_INLINE ms_place ms_lookup_place(const struct ms_lookup *lookup, struct ms_probe probe,
                                           uint64_t hash)
