@@ -305,6 +305,41 @@ static void a_move_keeps_what_a_read_renewed_meanwhile(void)
     check_renewed();
 }
 
+/* The compaction has chosen the segment before the call pins it, and is done before the call looks
+ * at the entry again. */
+static void move_before_the_pin(enum ms_testing_point point, void *is_moving)
+{
+    atomic_bool *const moving = is_moving;
+
+    if (point == MS_POINT_RECLAIMING)
+        atomic_store(moving, true);
+    if (point == MS_POINT_SHARD_LOCKED && !atomic_load(moving)) {
+        CHECK(pthread_create(&compactor, NULL, compact, NULL) == 0);
+        while (!atomic_load(moving))
+            test_sleep_ms(1);
+    }
+    if (point == MS_POINT_ENTRY_WRITTEN && found_until_then != 0) {
+        found_until_then = 0;
+        CHECK(pthread_join(compactor, NULL) == 0);
+    }
+}
+
+static void an_update_of_the_ttl_goes_on_with_what_was_moved_meanwhile(void)
+{
+    atomic_bool is_moving = false;
+
+    start_to_renew();
+    CHECK_OK(memstore_update_ttl(store, "key", 3, 600));
+    test_clock_advance(100);
+    found_until_then = 1;
+    ms_testing_set_hook(move_before_the_pin, &is_moving);
+    /* The same expiry and another TTL: the entry is rewritten. */
+    CHECK_OK(memstore_update_ttl(store, "key", 3, 500));
+    CHECK(test_stats(store).compactions >= 1);
+    CHECK(test_holds(store, "key", "old"));
+    check_renewed();
+}
+
 static const struct test_case cases[] = {
     {"get finds what overtook it", get_finds_what_overtook_it},
     {"get_view finds what overtook it", get_view_finds_what_overtook_it},
@@ -319,6 +354,8 @@ static const struct test_case cases[] = {
     {"a read renews what is moved under it", a_read_renews_what_is_moved_under_it},
     {"a view renews what is moved under it", a_view_renews_what_is_moved_under_it},
     {"a move keeps what a read renewed meanwhile", a_move_keeps_what_a_read_renewed_meanwhile},
+    {"an update of the TTL goes on with what was moved meanwhile",
+     an_update_of_the_ttl_goes_on_with_what_was_moved_meanwhile},
     {"a batch runs out at once for get_many", batch_runs_out_at_once_for_get_many},
 };
 

@@ -22749,9 +22749,10 @@ static void note_changed(memstore *store, struct ms_segment *segment, int64_t ex
         ms_maintenance_plan(store);
 }
 static int update_ttl_locked(memstore *store, const memstore_key *key, uint64_t hash,
-                             int64_t ttl_ms, int64_t now, struct ms_write *rewrite,
+                             int64_t ttl_ms, uint64_t *version, struct ms_write *rewrite,
                              struct ms_segment **pinned)
 {
+    const int64_t now = ms_clock_exact_ms();
     struct ms_index_slot slot;
     struct ms_found found;
     struct ms_life life;
@@ -22762,6 +22763,8 @@ static int update_ttl_locked(memstore *store, const memstore_key *key, uint64_t 
         return MEMSTORE_ERR_KEY_NOT_FOUND;
     if (ms_has_expired(ms_found_expiry(&found)))
         return MEMSTORE_ERR_TTL_EXPIRED;
+    if (*version != 0 && *version != ms_found_version(store, &found))
+        return MEMSTORE_ERR_TTL_UPDATE_FAILED;
     life.expiry = ms_ttl_bound_by_age(store, &found, life.expiry);
     if (change_in_place(store, &found, &life)) {
         note_changed(store, found.segment, life.expiry, now);
@@ -22769,6 +22772,8 @@ static int update_ttl_locked(memstore *store, const memstore_key *key, uint64_t 
             ms_track_retime(store, hash, life.expiry);
         return MEMSTORE_OK;
     }
+    ms_found_mark_versioned(&found);
+    *version = ms_found_version(store, &found);
     *pinned = found.segment;
     ms_segment_pin(found.segment);
     *rewrite = (struct ms_write){
@@ -22778,32 +22783,37 @@ static int update_ttl_locked(memstore *store, const memstore_key *key, uint64_t 
         .life = life,
         .mode = MS_WRITE_IF_SAME,
         .instance = ms_found_instance(store, &found),
-        .keep_version = ms_found_version(store, &found),
+        .keep_version = *version,
         .keep_created = store->keeps_created ? ms_entry_created(found.entry) : 0,
     };
     return MS_WRITE_AGAIN;
+}
+static int update_once(memstore *store, const memstore_key *key, uint64_t hash, int64_t ttl_ms,
+                       uint64_t *version)
+{
+    struct ms_segment *pinned = NULL;
+    struct ms_write rewrite;
+    struct ms_write_outcome outcome;
+    int status = ms_store_lock_shard(store, hash);
+    if (status != MEMSTORE_OK)
+        return status;
+    status = update_ttl_locked(store, key, hash, ttl_ms, version, &rewrite, &pinned);
+    ms_mutex_unlock(ms_store_shard_lock(store, hash));
+    if (pinned != NULL) {
+        status = ms_store_try_write(store, &rewrite, hash, &outcome);
+        ms_segment_unpin(pinned);
+    }
+    return status;
 }
 int ms_store_update_ttl(memstore *store, const void *key, size_t key_size, int64_t ttl_ms)
 {
     const uint64_t hash = ms_store_hash(store, key, key_size);
     const memstore_key wanted = {key, key_size};
-    struct ms_segment *pinned = NULL;
-    struct ms_write rewrite;
-    struct ms_write_outcome outcome;
-    int status = ms_store_lock_shard(store, hash);
-    if (status != MEMSTORE_OK) {
-        ms_store_count_refusal(store, status);
-        return status;
-    }
-    status =
-        update_ttl_locked(store, &wanted, hash, ttl_ms, ms_clock_exact_ms(), &rewrite, &pinned);
-    ms_mutex_unlock(ms_store_shard_lock(store, hash));
-    if (status == MS_WRITE_AGAIN) {
-        status = ms_store_try_write(store, &rewrite, hash, &outcome);
-        ms_segment_unpin(pinned);
-        if (status == MS_WRITE_AGAIN)
-            status = MEMSTORE_ERR_TTL_UPDATE_FAILED;
-    }
+    uint64_t version = 0;
+    int status;
+    do {
+        status = update_once(store, &wanted, hash, ttl_ms, &version);
+    } while (status == MS_WRITE_AGAIN);
     if (status == MEMSTORE_ERR_INVALID_TTL || status == MEMSTORE_ERR_LOCK_TIMEOUT)
         ms_store_count_refusal(store, status);
     return status;
