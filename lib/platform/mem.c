@@ -9,6 +9,11 @@
 #include <string.h>
 #include <sys/mman.h>
 
+/* Of Linux 5.14; older headers do not have it, and older systems refuse it. */
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
+
 void *ms_mem_alloc(size_t size)
 {
     if (ms_testing_refuses_memory())
@@ -92,6 +97,11 @@ bool ms_mem_commit(void *p, size_t size)
 void ms_mem_discard(void *p, size_t size)
 {
     madvise(p, size, MADV_DONTNEED);
+}
+
+void ms_mem_populate(void *p, size_t size)
+{
+    madvise(p, size, MADV_POPULATE_WRITE);
 }
 
 void ms_mem_advise_huge(void *p, size_t size)

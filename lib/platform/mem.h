@@ -34,6 +34,9 @@ bool ms_mem_commit(void *p, size_t size);
 /* Give the pages of [p, p + size) back to the system; they read as zero when touched again. Both
  * are page-aligned. */
 void ms_mem_discard(void *p, size_t size);
+/* Let the system make the pages of [p, p + size) that are not there, as if they were written to, and
+ * change none. Where it cannot, whoever touches them first has them made. */
+void ms_mem_populate(void *p, size_t size);
 /* How many bytes of the mapping [p, p + size) are in memory; `p` is page-aligned. 0 for what the
  * system does not tell. */
 size_t ms_mem_resident(void *p, size_t size);

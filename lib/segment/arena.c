@@ -302,9 +302,10 @@ uint64_t ms_arena_pinned(struct ms_arena *arena)
 
 uint64_t ms_arena_resident(struct ms_arena *arena)
 {
-    /* Segments from `fresh` on were never touched: with the room to grow that is most of the range. */
+    /* What is not charged ahead from `fresh` on was never touched: with the room to grow that is
+     * most of the range. */
     ms_mutex_lock(&arena->pool_lock);
-    const size_t touched = (size_t)arena->fresh << arena->segment_shift;
+    const size_t touched = (size_t)(arena->fresh + arena->ahead) << arena->segment_shift;
     ms_mutex_unlock(&arena->pool_lock);
 
     return ms_mem_resident(arena->base, round_up(touched + 1, MS_HUGE_PAGE_SIZE)) +

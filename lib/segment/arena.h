@@ -115,6 +115,7 @@ struct ms_arena {
     uint32_t solos;          /* segments of one large entry that are in use */
     uint32_t fresh;          /* segments from this number on were never used */
     uint32_t ahead;          /* as many of them are charged already */
+    uint32_t made;           /* those below this number have pages, if they are charged */
     uint32_t warm_count;     /* in `warm` */
     uint32_t warm_keep;      /* warm segments kept; further ones are given back to the system */
     struct ms_segment *warm; /* free and still charged */
@@ -274,6 +275,9 @@ uint32_t ms_arena_recycle_waiting(struct ms_arena *arena);
 /* Give warm segments back to the system until at most `keep` are left, and what is charged ahead;
  * returns the bytes given back. */
 uint64_t ms_arena_cool(struct ms_arena *arena, uint32_t keep);
+/* Have memory ready for segments that were never used, before a writer opens them. False when nothing was
+ * to be done. Reclaim lock held, so that none of it is given back meanwhile. */
+bool ms_arena_make_ahead(struct ms_arena *arena);
 /* Free every segment that is not pinned, whatever is in it: the store is closed, nobody reads or
  * writes. Pinned ones stay as they are until ms_arena_fini(). */
 void ms_arena_close(struct ms_arena *arena);

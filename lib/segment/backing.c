@@ -3,8 +3,8 @@
 
 #include "platform/mem.h"
 
-/* A store that holds little takes little: what comes before is not on huge pages. */
-#define HUGE_PAGES_FROM ((size_t)16 << 20)
+/* A store that holds little takes little: what comes before is not on huge pages, nor made ahead. */
+#define LITTLE ((size_t)16 << 20)
 
 void ms_backing_init(struct ms_arena *arena, enum ms_arena_paging paging)
 {
@@ -12,7 +12,7 @@ void ms_backing_init(struct ms_arena *arena, enum ms_arena_paging paging)
     if (paging == MS_PAGING_HUGE)
         ms_mem_advise_huge(arena->base, arena->reserved_bytes);
     if (paging == MS_PAGING_MIXED)
-        arena->huge_from = (uint32_t)(HUGE_PAGES_FROM >> arena->segment_shift);
+        arena->huge_from = (uint32_t)(LITTLE >> arena->segment_shift);
 }
 
 static char *memory_of(const struct ms_arena *arena, uint32_t number)
@@ -64,23 +64,38 @@ static bool charge(struct ms_arena *arena, uint32_t number, uint32_t n, uint64_t
     return true;
 }
 
-/* Charge the segment that comes next, with all of its stretch if it is the first of one. */
-static bool charge_fresh(struct ms_arena *arena, uint64_t spare)
+/* Charge the segment after those that are, with all of its stretch if it is the first of one. */
+static bool charge_next(struct ms_arena *arena, uint64_t spare)
 {
     const uint32_t in_stretch = segments_of_stretch(arena);
+    const uint32_t next = arena->fresh + arena->ahead;
+    uint32_t n = 1;
 
-    if (arena->ahead != 0)
-        return true;
-    if (begins_stretch(arena, arena->fresh)) {
-        arena->segments[arena->fresh].missing = in_stretch;
-        if (arena->fresh + in_stretch <= arena->range_segments &&
-            charge(arena, arena->fresh, in_stretch, spare)) {
-            arena->ahead = in_stretch;
-            return true;
-        }
+    if (next == arena->range_segments)
+        return false;
+    if (begins_stretch(arena, next)) {
+        arena->segments[next].missing = in_stretch;
+        if (next + in_stretch <= arena->range_segments)
+            n = in_stretch;
     }
-    arena->ahead = charge(arena, arena->fresh, 1, spare) ? 1 : 0;
-    return arena->ahead != 0;
+    if (!charge(arena, next, n, spare)) {
+        if (n == 1 || !charge(arena, next, 1, spare))
+            return false;
+        n = 1;
+    }
+    arena->ahead += n;
+    return true;
+}
+
+uint32_t ms_backing_prepare(struct ms_arena *arena, uint64_t spare, uint32_t *number)
+{
+    if (arena->cold != NULL || arena->fresh < LITTLE >> arena->segment_shift)
+        return 0;
+    if (arena->ahead <= segments_of_stretch(arena) / 2)
+        charge_next(arena, spare);
+    *number = arena->made > arena->fresh ? arena->made : arena->fresh;
+    arena->made = arena->fresh + arena->ahead;
+    return arena->made - *number;
 }
 
 struct ms_segment *ms_backing_take(struct ms_arena *arena, uint64_t spare)
@@ -92,7 +107,7 @@ struct ms_segment *ms_backing_take(struct ms_arena *arena, uint64_t spare)
             return NULL;
         ms_segment_pop(&arena->cold);
     } else {
-        if (arena->fresh == arena->range_segments || !charge_fresh(arena, spare))
+        if (arena->ahead == 0 && !charge_next(arena, spare))
             return NULL;
         segment = &arena->segments[arena->fresh++];
         arena->ahead--;
@@ -123,10 +138,18 @@ void ms_backing_give(struct ms_arena *arena, struct ms_segment *segment)
 
 uint64_t ms_backing_give_ahead(struct ms_arena *arena)
 {
-    const uint32_t n = arena->ahead;
+    const uint32_t in_stretch = segments_of_stretch(arena);
+    const uint32_t end = arena->fresh + arena->ahead;
+    const uint64_t bytes = (uint64_t)arena->ahead << arena->segment_shift;
 
-    if (n != 0)
-        give(arena, arena->fresh, n);
+    for (uint32_t number = arena->fresh, n; number < end; number += n) {
+        const uint32_t left_of_stretch = in_stretch - number % in_stretch;
+
+        n = left_of_stretch < end - number ? left_of_stretch : end - number;
+        give(arena, number, n);
+    }
     arena->ahead = 0;
-    return (uint64_t)n << arena->segment_shift;
+    if (arena->made > arena->fresh)
+        arena->made = arena->fresh;
+    return bytes;
 }

@@ -11,6 +11,9 @@
  * To have huge pages from the first touch on, the first segment of a stretch is charged for all of
  * them where the budget allows: the others are `ahead`.
  *
+ * The system zeroes what is touched first, a huge page as a whole, while who touches it waits. So a
+ * store that grows has what comes next charged and made ahead of its writers.
+ *
  * The pool lock is held in all functions. */
 #ifndef MS_SEGMENT_BACKING_H
 #define MS_SEGMENT_BACKING_H
@@ -22,6 +25,10 @@ void ms_backing_init(struct ms_arena *arena, enum ms_arena_paging paging);
 /* A segment with memory that is charged; NULL when the budget, with `spare` bytes left for others,
  * or the system has none. */
 struct ms_segment *ms_backing_take(struct ms_arena *arena, uint64_t spare);
+/* Charge what comes next, of a store that has grown beyond its first 16 MiB, if the budget has
+ * `spare` bytes left then, unless enough is charged. What of all that is charged ahead has not been
+ * made, from *number on: its segments, or 0. */
+uint32_t ms_backing_prepare(struct ms_arena *arena, uint64_t spare, uint32_t *number);
 /* Give the memory of a free segment back. */
 void ms_backing_give(struct ms_arena *arena, struct ms_segment *segment);
 /* Give back what is charged ahead; returns the bytes. */

@@ -80,6 +80,15 @@ void ms_pool_init_segment(struct ms_arena *arena, struct ms_segment *segment,
         segment->rank = ms_add_relaxed(&arena->rank_clock, 1) + 1;
 }
 
+/* What of the reserve is not charged yet. Pool lock held. */
+static uint64_t withheld_bytes_locked(const struct ms_arena *arena)
+{
+    const uint32_t missing =
+        arena->reserve > arena->warm_count ? arena->reserve - arena->warm_count : 0;
+
+    return (uint64_t)missing << arena->segment_shift;
+}
+
 struct ms_segment *ms_pool_open_segment(struct ms_arena *arena,
                                         const struct ms_placement *placement)
 {
@@ -92,8 +101,7 @@ struct ms_segment *ms_pool_open_segment(struct ms_arena *arena,
         segment = ms_segment_pop(&arena->warm);
         arena->warm_count--;
     } else {
-        const uint32_t missing = withheld > arena->warm_count ? withheld - arena->warm_count : 0;
-        segment = ms_backing_take(arena, (uint64_t)missing << arena->segment_shift);
+        segment = ms_backing_take(arena, placement->privileged ? 0 : withheld_bytes_locked(arena));
     }
     if (segment != NULL) {
         ms_pool_init_segment(arena, segment, placement);
@@ -109,10 +117,8 @@ bool ms_arena_try_charge_row(struct ms_arena *arena)
     if (!ms_mutex_try_lock(&arena->pool_lock))
         return false;
     ms_testing_reach(MS_POINT_POOL_LOCKED);
-    const uint32_t missing =
-        arena->reserve > arena->warm_count ? arena->reserve - arena->warm_count : 0;
-    const bool charged = ms_budget_charge(&arena->budget, arena->pin_row_bytes,
-                                          (uint64_t)missing << arena->segment_shift);
+    const bool charged =
+        ms_budget_charge(&arena->budget, arena->pin_row_bytes, withheld_bytes_locked(arena));
     ms_mutex_unlock(&arena->pool_lock);
     return charged;
 }
@@ -369,6 +375,20 @@ uint32_t ms_arena_recycle_waiting(struct ms_arena *arena)
     const uint32_t freed = recycle_locked(arena, waiting);
     ms_mutex_unlock(&arena->pool_lock);
     return freed;
+}
+
+bool ms_arena_make_ahead(struct ms_arena *arena)
+{
+    uint32_t number;
+
+    ms_mutex_lock(&arena->pool_lock);
+    const uint32_t n = ms_backing_prepare(arena, withheld_bytes_locked(arena), &number);
+    ms_mutex_unlock(&arena->pool_lock);
+    if (n == 0)
+        return false;
+    ms_mem_populate(arena->base + ((size_t)number << arena->segment_shift),
+                    (size_t)n << arena->segment_shift);
+    return true;
 }
 
 uint64_t ms_arena_cool(struct ms_arena *arena, uint32_t keep)

@@ -301,6 +301,12 @@ void ms_mem_discard(void *p, size_t size)
     memset(p, 0, size);
 }
 
+void ms_mem_populate(void *p, size_t size)
+{
+    (void)p;
+    (void)size;
+}
+
 void ms_mem_advise_huge(void *p, size_t size)
 {
     (void)p;

@@ -158,6 +158,34 @@ Test(limit, memory_goes_back_to_the_system_when_entries_are_gone)
     memstore_destroy(store);
 }
 
+/* What maintenance adds to what is resident, beyond a few bytes of other kinds. */
+static uint64_t made_by_maintenance(memstore *store)
+{
+    const uint64_t before = test_memory(store).resident;
+
+    assert_ok(memstore_maintain(store, 0));
+    const uint64_t after = test_memory(store).resident;
+    return after > before + 4096 ? after - before : 0;
+}
+
+Test(limit, a_store_that_grows_has_memory_before_its_writers_come_to_it)
+{
+    memstore *store =
+        test_open("performance.memory_limit=256MiB", "maintenance=manual", "shards=16", NULL);
+    uint64_t made = 0;
+
+    for (uint64_t keys = 0; keys < 40000; keys += 200) {
+        fill(store, keys, 200, 1000);
+        const uint64_t now = made_by_maintenance(store);
+        assert_resident(keys >= 14000 || now == 0, "%zu bytes, of little", (size_t)now);
+        assert_resident(now <= 4 * MIB, "%zu bytes at once", (size_t)now);
+        assert_resident(made_by_maintenance(store) == 0, "although nothing was written since");
+        made += now;
+    }
+    assert_resident(made >= 10 * MIB, "%zu bytes in all", (size_t)made);
+    memstore_destroy(store);
+}
+
 static bool system_has_huge_pages(void)
 {
     FILE *file = fopen("/sys/kernel/mm/transparent_hugepage/enabled", "r");

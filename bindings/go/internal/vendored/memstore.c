@@ -52,6 +52,7 @@ void *ms_mem_reserve(size_t size);
 void ms_mem_unreserve(void *base, size_t size);
 bool ms_mem_commit(void *p, size_t size);
 void ms_mem_discard(void *p, size_t size);
+void ms_mem_populate(void *p, size_t size);
 size_t ms_mem_resident(void *p, size_t size);
 void ms_mem_advise_huge(void *p, size_t size);
 void ms_mem_advise_small(void *p, size_t size);
@@ -1102,6 +1103,9 @@ void ms_lanes_forget_readers(void)
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
 void *ms_mem_alloc(size_t size)
 {
     if (ms_testing_refuses_memory())
@@ -1172,6 +1176,10 @@ bool ms_mem_commit(void *p, size_t size)
 void ms_mem_discard(void *p, size_t size)
 {
     madvise(p, size, MADV_DONTNEED);
+}
+void ms_mem_populate(void *p, size_t size)
+{
+    madvise(p, size, MADV_POPULATE_WRITE);
 }
 void ms_mem_advise_huge(void *p, size_t size)
 {
@@ -3342,6 +3350,7 @@ struct ms_arena {
     uint32_t solos;
     uint32_t fresh;
     uint32_t ahead;
+    uint32_t made;
     uint32_t warm_count;
     uint32_t warm_keep;
     struct ms_segment *warm;
@@ -3434,6 +3443,7 @@ void ms_arena_put_limbo(struct ms_arena *arena, struct ms_segment *limbo);
 uint32_t ms_arena_recycle(struct ms_arena *arena, struct ms_segment *limbo);
 uint32_t ms_arena_recycle_waiting(struct ms_arena *arena);
 uint64_t ms_arena_cool(struct ms_arena *arena, uint32_t keep);
+bool ms_arena_make_ahead(struct ms_arena *arena);
 void ms_arena_close(struct ms_arena *arena);
 uint32_t ms_arena_available(struct ms_arena *arena);
 uint32_t ms_arena_most_in_use(struct ms_arena *arena);
@@ -3672,6 +3682,7 @@ bool ms_arena_entry_died(struct ms_segment *segment, uint32_t size)
 #define MS_SEGMENT_BACKING_H
 void ms_backing_init(struct ms_arena *arena, enum ms_arena_paging paging);
 struct ms_segment *ms_backing_take(struct ms_arena *arena, uint64_t spare);
+uint32_t ms_backing_prepare(struct ms_arena *arena, uint64_t spare, uint32_t *number);
 void ms_backing_give(struct ms_arena *arena, struct ms_segment *segment);
 uint64_t ms_backing_give_ahead(struct ms_arena *arena);
 #endif
@@ -3966,7 +3977,7 @@ uint64_t ms_arena_pinned(struct ms_arena *arena)
 uint64_t ms_arena_resident(struct ms_arena *arena)
 {
     ms_mutex_lock(&arena->pool_lock);
-    const size_t touched = (size_t)arena->fresh << arena->segment_shift;
+    const size_t touched = (size_t)(arena->fresh + arena->ahead) << arena->segment_shift;
     ms_mutex_unlock(&arena->pool_lock);
     return ms_mem_resident(arena->base, round_up(touched + 1, MS_HUGE_PAGE_SIZE)) +
            ms_mem_resident(arena->base + arena->pages_offset, ms_pages_reach(&arena->pages)) +
@@ -3981,14 +3992,14 @@ void ms_arena_each_slot_lock(struct ms_arena *arena, void (*fn)(ms_mutex *lock))
 }
 
 /* lib/segment/backing.c */
-#define segment_backing_HUGE_PAGES_FROM ((size_t)16 << 20)
+#define LITTLE ((size_t)16 << 20)
 void ms_backing_init(struct ms_arena *arena, enum ms_arena_paging paging)
 {
     arena->huge_from = UINT32_MAX;
     if (paging == MS_PAGING_HUGE)
         ms_mem_advise_huge(arena->base, arena->reserved_bytes);
     if (paging == MS_PAGING_MIXED)
-        arena->huge_from = (uint32_t)(segment_backing_HUGE_PAGES_FROM >> arena->segment_shift);
+        arena->huge_from = (uint32_t)(LITTLE >> arena->segment_shift);
 }
 static char *memory_of(const struct ms_arena *arena, uint32_t number)
 {
@@ -4028,21 +4039,35 @@ static bool segment_backing_charge(struct ms_arena *arena, uint32_t number, uint
     note_charged(arena, number, n, true);
     return true;
 }
-static bool charge_fresh(struct ms_arena *arena, uint64_t spare)
+static bool charge_next(struct ms_arena *arena, uint64_t spare)
 {
     const uint32_t in_stretch = segments_of_stretch(arena);
-    if (arena->ahead != 0)
-        return true;
-    if (begins_stretch(arena, arena->fresh)) {
-        arena->segments[arena->fresh].missing = in_stretch;
-        if (arena->fresh + in_stretch <= arena->range_segments &&
-            segment_backing_charge(arena, arena->fresh, in_stretch, spare)) {
-            arena->ahead = in_stretch;
-            return true;
-        }
+    const uint32_t next = arena->fresh + arena->ahead;
+    uint32_t n = 1;
+    if (next == arena->range_segments)
+        return false;
+    if (begins_stretch(arena, next)) {
+        arena->segments[next].missing = in_stretch;
+        if (next + in_stretch <= arena->range_segments)
+            n = in_stretch;
     }
-    arena->ahead = segment_backing_charge(arena, arena->fresh, 1, spare) ? 1 : 0;
-    return arena->ahead != 0;
+    if (!segment_backing_charge(arena, next, n, spare)) {
+        if (n == 1 || !segment_backing_charge(arena, next, 1, spare))
+            return false;
+        n = 1;
+    }
+    arena->ahead += n;
+    return true;
+}
+uint32_t ms_backing_prepare(struct ms_arena *arena, uint64_t spare, uint32_t *number)
+{
+    if (arena->cold != NULL || arena->fresh < LITTLE >> arena->segment_shift)
+        return 0;
+    if (arena->ahead <= segments_of_stretch(arena) / 2)
+        charge_next(arena, spare);
+    *number = arena->made > arena->fresh ? arena->made : arena->fresh;
+    arena->made = arena->fresh + arena->ahead;
+    return arena->made - *number;
 }
 struct ms_segment *ms_backing_take(struct ms_arena *arena, uint64_t spare)
 {
@@ -4052,7 +4077,7 @@ struct ms_segment *ms_backing_take(struct ms_arena *arena, uint64_t spare)
             return NULL;
         ms_segment_pop(&arena->cold);
     } else {
-        if (arena->fresh == arena->range_segments || !charge_fresh(arena, spare))
+        if (arena->ahead == 0 && !charge_next(arena, spare))
             return NULL;
         segment = &arena->segments[arena->fresh++];
         arena->ahead--;
@@ -4076,11 +4101,18 @@ void ms_backing_give(struct ms_arena *arena, struct ms_segment *segment)
 }
 uint64_t ms_backing_give_ahead(struct ms_arena *arena)
 {
-    const uint32_t n = arena->ahead;
-    if (n != 0)
-        give(arena, arena->fresh, n);
+    const uint32_t in_stretch = segments_of_stretch(arena);
+    const uint32_t end = arena->fresh + arena->ahead;
+    const uint64_t bytes = (uint64_t)arena->ahead << arena->segment_shift;
+    for (uint32_t number = arena->fresh, n; number < end; number += n) {
+        const uint32_t left_of_stretch = in_stretch - number % in_stretch;
+        n = left_of_stretch < end - number ? left_of_stretch : end - number;
+        give(arena, number, n);
+    }
     arena->ahead = 0;
-    return (uint64_t)n << arena->segment_shift;
+    if (arena->made > arena->fresh)
+        arena->made = arena->fresh;
+    return bytes;
 }
 
 /* lib/segment/bitmap.c */
@@ -4488,6 +4520,12 @@ void ms_pool_init_segment(struct ms_arena *arena, struct ms_segment *segment,
     if (segment->rank == 0 && !arena->ranks_at_sealing)
         segment->rank = ms_add_relaxed(&arena->rank_clock, 1) + 1;
 }
+static uint64_t withheld_bytes_locked(const struct ms_arena *arena)
+{
+    const uint32_t missing =
+        arena->reserve > arena->warm_count ? arena->reserve - arena->warm_count : 0;
+    return (uint64_t)missing << arena->segment_shift;
+}
 struct ms_segment *ms_pool_open_segment(struct ms_arena *arena,
                                         const struct ms_placement *placement)
 {
@@ -4499,8 +4537,7 @@ struct ms_segment *ms_pool_open_segment(struct ms_arena *arena,
         segment = ms_segment_pop(&arena->warm);
         arena->warm_count--;
     } else {
-        const uint32_t missing = withheld > arena->warm_count ? withheld - arena->warm_count : 0;
-        segment = ms_backing_take(arena, (uint64_t)missing << arena->segment_shift);
+        segment = ms_backing_take(arena, placement->privileged ? 0 : withheld_bytes_locked(arena));
     }
     if (segment != NULL) {
         ms_pool_init_segment(arena, segment, placement);
@@ -4515,10 +4552,8 @@ bool ms_arena_try_charge_row(struct ms_arena *arena)
     if (!ms_mutex_try_lock(&arena->pool_lock))
         return false;
     ms_testing_reach(MS_POINT_POOL_LOCKED);
-    const uint32_t missing =
-        arena->reserve > arena->warm_count ? arena->reserve - arena->warm_count : 0;
-    const bool charged = ms_budget_charge(&arena->budget, arena->pin_row_bytes,
-                                          (uint64_t)missing << arena->segment_shift);
+    const bool charged =
+        ms_budget_charge(&arena->budget, arena->pin_row_bytes, withheld_bytes_locked(arena));
     ms_mutex_unlock(&arena->pool_lock);
     return charged;
 }
@@ -4732,6 +4767,18 @@ uint32_t ms_arena_recycle_waiting(struct ms_arena *arena)
     const uint32_t freed = recycle_locked(arena, waiting);
     ms_mutex_unlock(&arena->pool_lock);
     return freed;
+}
+bool ms_arena_make_ahead(struct ms_arena *arena)
+{
+    uint32_t number;
+    ms_mutex_lock(&arena->pool_lock);
+    const uint32_t n = ms_backing_prepare(arena, withheld_bytes_locked(arena), &number);
+    ms_mutex_unlock(&arena->pool_lock);
+    if (n == 0)
+        return false;
+    ms_mem_populate(arena->base + ((size_t)number << arena->segment_shift),
+                    (size_t)n << arena->segment_shift);
+    return true;
 }
 uint64_t ms_arena_cool(struct ms_arena *arena, uint32_t keep)
 {
@@ -17923,7 +17970,7 @@ __thread int64_t ms_store_patience_us = MS_STORE_PATIENT;
 #define LIMIT_PER_STRIPE (32 * 1024)
 #define LATENCY_STRIPES_MAX 8
 #define LIMIT_PER_LATENCY_STRIPE (16 << 20)
-#define store_lifetime_HUGE_PAGES_FROM (UINT64_C(64) << 20)
+#define HUGE_PAGES_FROM (UINT64_C(64) << 20)
 static bool alloc_table(void *context, size_t bytes, uint64_t *offset)
 {
     memstore *store = context;
@@ -18024,7 +18071,7 @@ static enum ms_arena_paging paging_of(const struct ms_settings *settings)
 {
     switch (settings->huge_pages) {
     case MS_HUGE_PAGES_AUTO:
-        return settings->limit >= store_lifetime_HUGE_PAGES_FROM ? MS_PAGING_MIXED : MS_PAGING_SMALL;
+        return settings->limit >= HUGE_PAGES_FROM ? MS_PAGING_MIXED : MS_PAGING_SMALL;
     case MS_HUGE_PAGES_ON:
         return MS_PAGING_HUGE;
     default:
@@ -24663,7 +24710,8 @@ static bool step_locked(memstore *store, bool exact)
         return true;
     if (ms_arena_has_waiting(&store->arena) && ms_arena_recycle_waiting(&store->arena) != 0)
         return true;
-    return store_upkeep_harvest(store) || refill(store) || store_upkeep_compact_one(store);
+    return store_upkeep_harvest(store) || refill(store) || ms_arena_make_ahead(&store->arena) ||
+           store_upkeep_compact_one(store);
 }
 static bool lock_reclaim(memstore *store, bool exact, int64_t deadline_us)
 {

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Memory that is charged and made before writers need it. */
+#include "platform/mem.h"
+#include "unit/room.h"
+
+#include <criterion/parameterized.h>
+
+#define MIB ((uint64_t)1 << 20)
+#define LITTLE (16 * MIB)
+
+static struct ms_arena arena;
+
+static void open_arena(uint64_t limit, enum ms_arena_paging paging)
+{
+    const struct ms_arena_options options = {.limit = limit, .paging = paging};
+    bool out_of_memory;
+
+    ms_testing_set_clock(ROOM_NOW, ROOM_NOW);
+    cr_assert(ms_arena_init(&arena, &options, &out_of_memory));
+}
+
+/* Append until there is no room or so many segments have been opened. Returns how many entries. */
+static uint32_t fill(uint64_t segments)
+{
+    const struct ms_placement placement = room_placement(MS_QUEUE_NEW);
+    struct ms_reserved reserved;
+    uint32_t entries = 0;
+
+    while (arena.fresh < segments && room_write(&arena, &placement, 4000, &reserved))
+        entries++;
+    return entries;
+}
+
+static uint64_t segments_of(uint64_t bytes)
+{
+    return bytes >> arena.segment_shift;
+}
+
+static void make_all(void)
+{
+    for (int i = 0; ms_arena_make_ahead(&arena); i++)
+        cr_assert_lt(i, 64, "there is always more to make");
+    room_check(&arena);
+}
+
+static size_t resident_ahead(void)
+{
+    return ms_mem_resident(arena.base + ((size_t)arena.fresh << arena.segment_shift),
+                           (size_t)arena.ahead << arena.segment_shift);
+}
+
+/* Whether the system makes pages that it is asked for. */
+static bool makes_pages(void)
+{
+    char *const memory = ms_mem_reserve(MS_HUGE_PAGE_SIZE);
+
+    cr_assert_not_null(memory);
+    ms_mem_populate(memory, MS_HUGE_PAGE_SIZE);
+    const bool made = ms_mem_resident(memory, MS_HUGE_PAGE_SIZE) == MS_HUGE_PAGE_SIZE;
+    ms_mem_unreserve(memory, MS_HUGE_PAGE_SIZE);
+    return made;
+}
+
+static const enum ms_arena_paging pagings[] = {MS_PAGING_SMALL, MS_PAGING_MIXED, MS_PAGING_HUGE};
+
+ParameterizedTestParameters(ahead, a_store_that_holds_little_has_nothing_made)
+{
+    return cr_make_param_array(enum ms_arena_paging, (void *)pagings, 3);
+}
+
+ParameterizedTest(enum ms_arena_paging *paging, ahead, a_store_that_holds_little_has_nothing_made)
+{
+    open_arena(256 * MIB, *paging);
+    cr_assert_not(ms_arena_make_ahead(&arena));
+    fill(segments_of(LITTLE) - 1);
+    const uint64_t charged = ms_budget_charged(&arena.budget);
+    cr_assert_not(ms_arena_make_ahead(&arena));
+    cr_assert_eq(ms_budget_charged(&arena.budget), charged);
+    room_close(&arena);
+}
+
+ParameterizedTestParameters(ahead, what_writers_open_next_is_charged_and_made)
+{
+    return cr_make_param_array(enum ms_arena_paging, (void *)pagings, 3);
+}
+
+ParameterizedTest(enum ms_arena_paging *paging, ahead, what_writers_open_next_is_charged_and_made)
+{
+    if (!makes_pages())
+        cr_skip("the system makes no pages that nobody touches");
+    for (uint64_t limit = 64 * MIB; limit <= 4096 * MIB; limit *= 8) {
+        open_arena(limit, *paging);
+        for (uint64_t bytes = LITTLE; bytes < 24 * MIB; bytes += MIB) {
+            fill(segments_of(bytes) + 1);
+            make_all();
+            cr_assert_gt(arena.ahead, 0);
+            cr_assert_leq((uint64_t)arena.ahead << arena.segment_shift, 2 * MS_HUGE_PAGE_SIZE);
+            cr_assert_eq(resident_ahead(), (size_t)arena.ahead << arena.segment_shift);
+            const uint64_t charged = ms_budget_charged(&arena.budget);
+            fill(arena.fresh + 1);
+            cr_assert_eq(ms_budget_charged(&arena.budget), charged, "it was charged already");
+        }
+        room_close(&arena);
+    }
+}
+
+ParameterizedTestParameters(ahead, it_is_given_back_when_memory_is_short_and_made_again)
+{
+    return cr_make_param_array(enum ms_arena_paging, (void *)pagings, 3);
+}
+
+ParameterizedTest(enum ms_arena_paging *paging, ahead,
+                  it_is_given_back_when_memory_is_short_and_made_again)
+{
+    if (!makes_pages())
+        cr_skip("the system makes no pages that nobody touches");
+    open_arena(256 * MIB, *paging);
+    fill(segments_of(LITTLE) + 1);
+    ms_arena_cool(&arena, 0);
+    const uint64_t charged = ms_budget_charged(&arena.budget);
+    for (int i = 0; i < 3; i++) {
+        make_all();
+        const size_t bytes = (size_t)arena.ahead << arena.segment_shift;
+        cr_assert_gt(bytes, 0);
+        cr_assert_eq(resident_ahead(), bytes);
+        cr_assert_eq(ms_budget_charged(&arena.budget), charged + bytes);
+        cr_assert_eq(ms_arena_cool(&arena, 0), bytes);
+        room_check(&arena);
+        cr_assert_eq(ms_budget_charged(&arena.budget), charged);
+        cr_assert_eq(arena.ahead, 0);
+        cr_assert_eq(
+            ms_mem_resident(arena.base + ((size_t)arena.fresh << arena.segment_shift), bytes), 0);
+    }
+    room_close(&arena);
+}
+
+ParameterizedTestParameters(ahead, writers_get_as_much_of_the_limit_as_without)
+{
+    return cr_make_param_array(enum ms_arena_paging, (void *)pagings, 3);
+}
+
+ParameterizedTest(enum ms_arena_paging *paging, ahead, writers_get_as_much_of_the_limit_as_without)
+{
+    struct ms_placement reclaimer = room_placement(MS_QUEUE_MAIN);
+    struct ms_reserved reserved;
+
+    open_arena(40 * MIB, *paging);
+    const uint32_t without = fill(UINT32_MAX);
+    room_close(&arena);
+
+    open_arena(40 * MIB, *paging);
+    uint32_t with = 0;
+    for (uint32_t n; (n = fill(arena.fresh + 1)) != 0; with += n)
+        make_all();
+    cr_assert_eq(with, without);
+    reclaimer.privileged = true;
+    cr_assert(room_write(&arena, &reclaimer, 4000, &reserved), "the reserve was given away");
+    room_close(&arena);
+}
