@@ -162,6 +162,13 @@ static inline ms_place ms_arena_place_of(const struct ms_arena *arena, const voi
     return (ms_place)((size_t)((const char *)address - arena->base) >> arena->granule_shift);
 }
 
+/* The segment of an entry that has none to itself. */
+MS_ALWAYS_INLINE struct ms_segment *ms_arena_shared_segment_of(const struct ms_arena *arena,
+                                                               const struct ms_entry *entry)
+{
+    return &arena->segments[(size_t)((const char *)entry - arena->base) >> arena->segment_shift];
+}
+
 /* The segment that lies at an offset from the arena's base. */
 MS_ALWAYS_INLINE struct ms_segment *ms_arena_segment_at(const struct ms_arena *arena, size_t offset)
 {

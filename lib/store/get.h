@@ -65,6 +65,21 @@ MS_ALWAYS_INLINE int ms_get_found(memstore *store, ms_reader reader, struct ms_q
     return MEMSTORE_OK;
 }
 
+/* The same when the clock has been asked, for an entry that expires. What is left to the other way has expired, or
+ * may have, or is of another size. */
+static MS_NOINLINE int ms_get_usual_expiring(memstore *store, struct ms_entry *entry,
+                                             size_t key_size, void *buf, size_t cap,
+                                             size_t *value_size)
+{
+    const struct ms_quick_found found = {entry, ms_quick_head(entry)};
+    const size_t size = ms_quick_value_size(found.head);
+
+    if (ms_unlikely(size > cap) || ms_unlikely(!ms_is_quick_copy(size)) ||
+        ms_unlikely(!ms_quick_surely_lives(store, entry, found.head)))
+        return ms_get_expiring(store, entry, key_size, buf, cap, value_size);
+    return ms_get_found(store, ms_reader_current(), found, key_size, buf, cap, value_size, true);
+}
+
 /* A get that has been counted, from what was found in the section on. */
 MS_ALWAYS_INLINE int ms_get_looked_up(memstore *store, ms_reader reader,
                                       struct ms_quick_found found, const void *key, size_t key_size,
@@ -73,7 +88,8 @@ MS_ALWAYS_INLINE int ms_get_looked_up(memstore *store, ms_reader reader,
     if (ms_unlikely(found.entry == NULL))
         return ms_leave_and_get_whole(store, key, key_size, buf, cap, value_size);
     if (ms_unlikely(!ms_quick_never_expires(found.head)))
-        return ms_get_expiring(store, found.entry, key_size, buf, cap, value_size);
+        return usual ? ms_get_usual_expiring(store, found.entry, key_size, buf, cap, value_size)
+                     : ms_get_expiring(store, found.entry, key_size, buf, cap, value_size);
     return ms_get_found(store, reader, found, key_size, buf, cap, value_size, usual);
 }
 

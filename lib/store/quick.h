@@ -74,6 +74,18 @@ MS_ALWAYS_INLINE bool ms_quick_never_expires(uint64_t head)
     return ms_likely((uint32_t)head == MS_EXPIRY_NEVER);
 }
 
+/* Whether an entry that expires, in a segment with others, surely lives by the coarse clock, however far that is
+ * behind. False also where its expiry is not in milliseconds of the segment's. */
+MS_ALWAYS_INLINE bool ms_quick_surely_lives(const memstore *store, const struct ms_entry *entry,
+                                            uint64_t head)
+{
+    const struct ms_segment *segment = ms_arena_shared_segment_of(&store->arena, entry);
+    const uint32_t stored = (uint32_t)head;
+
+    return ms_likely(stored < MS_EXPIRY_COARSE) &&
+           segment->time_base + stored > ms_clock_coarse_ms() + MS_CLOCK_COARSE_LAG_MS;
+}
+
 MS_ALWAYS_INLINE size_t ms_quick_value_size(uint64_t head)
 {
     return head >> 48;
