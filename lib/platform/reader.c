@@ -61,6 +61,14 @@ void ms_reader_prepare(void)
     ms_store_relaxed(&records[slot], record);
 }
 
+void ms_reader_forget_others(void)
+{
+    for (uint32_t slot = 0; slot < MS_READER_SLOTS; slot++) {
+        if (ms_load_relaxed(&records[slot]) != ms_reader_own.record)
+            ms_store_relaxed(&records[slot], NULL);
+    }
+}
+
 /* ---- Threads that stand still ---- */
 
 #if MS_READER_BY_RECORD

@@ -36,6 +36,9 @@ void ms_reader_prepare(void);
  * microseconds to leave once they run. Returns after a few milliseconds at the latest. */
 void ms_reader_let_leave(void);
 
+/* In a child of fork(): the other threads, some of which may have been inside, are not there. */
+void ms_reader_forget_others(void);
+
 extern __thread ms_reader ms_reader_own;
 
 /* The calling thread's, or MS_READER_NONE. */

@@ -439,6 +439,8 @@ int ms_store_enter(memstore *store)
         ms_sub_seq_cst(&stripe->writers, 1);
         return MEMSTORE_ERR_CACHE_CLOSED;
     }
+    if (ms_unlikely(ms_load_relaxed(&store->lacks_thread)))
+        ms_maintenance_resume(store);
     return MEMSTORE_OK;
 }
 

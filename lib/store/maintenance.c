@@ -4,10 +4,11 @@
  *
  * The thread runs while there are stores with background maintenance, sleeps until the next
  * segment is due, and is woken when a writer finds little room. It blocks all signals. After
- * fork() the child has no such thread; it is started again when a store of the child first needs
- * it. */
+ * fork() the child has no such thread; it is started again by the first write in the child, and for a
+ * store that needs it before. */
 #include "platform/fork.h"
 #include "platform/lanes.h"
+#include "platform/reader.h"
 #include "platform/wait.h"
 #include "store/store.h"
 
@@ -337,6 +338,7 @@ static void forget_other_threads(memstore *store)
     for (uint32_t i = 0; i < store->counters.stripe_count; i++)
         ms_store_relaxed(&store->counters.stripes[i].writers, 0);
     store->in_round = false;
+    ms_store_relaxed(&store->lacks_thread, is_background(store));
     ms_arena_forget_writers(&store->arena);
     ms_track_forget_users(store);
     ms_gate_forget_threads(&store->room_line, 0);
@@ -365,6 +367,7 @@ static void unlock(bool in_child)
     ms_thread_after_fork();
     if (in_child) {
         ms_lanes_forget_readers();
+        ms_reader_forget_others();
         thread_runs = false;
         grace_done = grace_wanted;
         make_conditions();
@@ -472,6 +475,12 @@ bool ms_maintenance_plan(memstore *store)
     }
     ms_mutex_unlock(&thread_lock);
     return runs;
+}
+
+void ms_maintenance_resume(memstore *store)
+{
+    if (ms_maintenance_plan(store))
+        ms_store_relaxed(&store->lacks_thread, false);
 }
 
 bool ms_maintenance_is_me(void)

@@ -169,6 +169,7 @@ struct memstore {
 
     /* Maintenance (maintenance.c). */
     struct memstore *next_store; /* registry lock */
+    atomic_bool lacks_thread;    /* a child of fork() has not started one yet */
     bool in_round;               /* the maintenance thread is working on it; thread lock */
     atomic_bool wanted;          /* a writer found less room than it should */
 };
@@ -497,6 +498,8 @@ uint64_t ms_maintenance_begin_grace_period(memstore *store);
 bool ms_maintenance_await_grace_period(uint64_t number, int64_t deadline_us);
 /* The maintenance thread, no lock held: let those pass that were begun. */
 void ms_maintenance_pass_grace_periods(void);
+/* Start the thread that a child of fork() lacks: its parent's had planned what is due. */
+void ms_maintenance_resume(memstore *store);
 /* Plan for something that is due earlier than all before. False when there is no thread and none
  * could be started. */
 bool ms_maintenance_plan(memstore *store);

@@ -162,6 +162,31 @@ static void a_child_does_not_wait_for_writers_it_does_not_have(void)
     store = test_open("shards=1", "performance.memory_limit=1MiB", NULL);
     check_child(write_brief, expect_quiet);
 }
+
+/* The parent's thread had planned for it; the child's first write, which plans nothing, starts one. */
+static void a_child_reclaims_what_its_parents_thread_was_to_reclaim(void)
+{
+    int status = -1;
+
+    store = test_open("shards=1", "performance.memory_limit=1MiB", NULL);
+    CHECK_OK(test_set(store, "brief", "v", 300));
+    const pid_t child = fork();
+    CHECK(child >= 0);
+    if (child == 0) {
+        alarm(PATIENCE);
+        test_sleep_ms(400);
+        CHECK_OK(test_set(store, "later", "v", 300));
+        /* Statistics would expire what is due themselves. */
+        while (test_memory(store).live > 0)
+            test_sleep_ms(5);
+        memstore_destroy(store);
+        _exit(0);
+    }
+    CHECK(waitpid(child, &status, 0) == child);
+    memstore_destroy(store);
+    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
+        test_fail(__FILE__, __LINE__, "the child ended with wait status %#x", (unsigned)status);
+}
 #endif
 
 int main(int argc, char **argv)
@@ -174,6 +199,8 @@ int main(int argc, char **argv)
 #if !defined(__SANITIZE_THREAD__)
         {"a_child_does_not_wait_for_writers_it_does_not_have",
          a_child_does_not_wait_for_writers_it_does_not_have},
+        {"a_child_reclaims_what_its_parents_thread_was_to_reclaim",
+         a_child_reclaims_what_its_parents_thread_was_to_reclaim},
 #endif
     };
 

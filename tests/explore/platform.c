@@ -221,6 +221,11 @@ bool ms_maintenance_plan(memstore *store)
     return true;
 }
 
+void ms_maintenance_resume(memstore *store)
+{
+    (void)store;
+}
+
 bool ms_maintenance_is_me(void)
 {
     return false;

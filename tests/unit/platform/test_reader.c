@@ -62,6 +62,27 @@ Test(reader, who_returns_at_once_has_seen_nobody_inside)
     cr_assert(atomic_load(&has_left));
 }
 
+Test(reader, a_child_waits_for_none_that_it_does_not_have)
+{
+    const pthread_t thread = start_inside();
+    int64_t took = 0;
+
+    ms_reader_prepare();
+    ms_reader_forget_others();
+    do {
+        const int64_t before = ms_clock_real_us();
+        ms_reader_let_leave();
+        took = ms_clock_real_us() - before;
+    } while (took >= 50);
+    cr_assert(!atomic_load(&has_left));
+    /* The thread that is there stays prepared. */
+    const ms_reader reader = ms_section_begin();
+    cr_assert(!MS_READER_BY_RECORD || ms_reader_is_prepared(reader));
+    ms_section_end(reader);
+    atomic_store(&may_leave, true);
+    pthread_join(thread, NULL);
+}
+
 Test(reader, sections_nest)
 {
     ms_reader_prepare();

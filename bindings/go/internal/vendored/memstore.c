@@ -689,7 +689,7 @@ static inline int64_t ms_clock_read_ms(clockid_t clock)
 {
     struct timespec now;
     clock_gettime(clock, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+    return (int64_t)now.tv_sec * 1000 + (uint32_t)now.tv_nsec / 1000000;
 }
 static inline int64_t ms_clock_coarse_ms(void)
 {
@@ -981,6 +981,7 @@ typedef struct {
 #define MS_READER_NONE ((ms_reader){NULL, 0})
 void ms_reader_prepare(void);
 void ms_reader_let_leave(void);
+void ms_reader_forget_others(void);
 extern __thread ms_reader ms_reader_own;
 MS_ALWAYS_INLINE ms_reader ms_reader_current(void)
 {
@@ -1457,6 +1458,13 @@ void ms_reader_prepare(void)
     cmm_barrier();
     ms_reader_own.record = record;
     ms_store_relaxed(&records[slot], record);
+}
+void ms_reader_forget_others(void)
+{
+    for (uint32_t slot = 0; slot < MS_READER_SLOTS; slot++) {
+        if (ms_load_relaxed(&records[slot]) != ms_reader_own.record)
+            ms_store_relaxed(&records[slot], NULL);
+    }
 }
 #if MS_READER_BY_RECORD
 static bool stands_inside(ms_reader reader)
@@ -3380,6 +3388,11 @@ MS_ALWAYS_INLINE const struct ms_entry *ms_arena_entry(const struct ms_arena *ar
 static inline ms_place ms_arena_place_of(const struct ms_arena *arena, const void *address)
 {
     return (ms_place)((size_t)((const char *)address - arena->base) >> arena->granule_shift);
+}
+MS_ALWAYS_INLINE struct ms_segment *ms_arena_shared_segment_of(const struct ms_arena *arena,
+                                                               const struct ms_entry *entry)
+{
+    return &arena->segments[(size_t)((const char *)entry - arena->base) >> arena->segment_shift];
 }
 MS_ALWAYS_INLINE struct ms_segment *ms_arena_segment_at(const struct ms_arena *arena, size_t offset)
 {
@@ -14205,6 +14218,7 @@ struct memstore {
     struct ms_log log;
     atomic_bool limit_told;
     struct memstore *next_store;
+    atomic_bool lacks_thread;
     bool in_round;
     atomic_bool wanted;
 };
@@ -14385,6 +14399,7 @@ bool ms_maintenance_grace_period(memstore *store, int64_t deadline_us);
 uint64_t ms_maintenance_begin_grace_period(memstore *store);
 bool ms_maintenance_await_grace_period(uint64_t number, int64_t deadline_us);
 void ms_maintenance_pass_grace_periods(void);
+void ms_maintenance_resume(memstore *store);
 bool ms_maintenance_plan(memstore *store);
 bool ms_maintenance_is_me(void);
 uint32_t ms_upkeep_low_water(const memstore *store);
@@ -17207,6 +17222,14 @@ MS_ALWAYS_INLINE bool ms_quick_never_expires(uint64_t head)
 {
     return ms_likely((uint32_t)head == MS_EXPIRY_NEVER);
 }
+MS_ALWAYS_INLINE bool ms_quick_surely_lives(const memstore *store, const struct ms_entry *entry,
+                                            uint64_t head)
+{
+    const struct ms_segment *segment = ms_arena_shared_segment_of(&store->arena, entry);
+    const uint32_t stored = (uint32_t)head;
+    return ms_likely(stored < MS_EXPIRY_COARSE) &&
+           segment->time_base + stored > ms_clock_coarse_ms() + MS_CLOCK_COARSE_LAG_MS;
+}
 MS_ALWAYS_INLINE size_t ms_quick_value_size(uint64_t head)
 {
     return head >> 48;
@@ -17410,6 +17433,17 @@ MS_ALWAYS_INLINE int ms_get_found(memstore *store, ms_reader reader, struct ms_q
     ms_reader_leave(reader);
     return MEMSTORE_OK;
 }
+static MS_NOINLINE int ms_get_usual_expiring(memstore *store, struct ms_entry *entry,
+                                             size_t key_size, void *buf, size_t cap,
+                                             size_t *value_size)
+{
+    const struct ms_quick_found found = {entry, ms_quick_head(entry)};
+    const size_t size = ms_quick_value_size(found.head);
+    if (ms_unlikely(size > cap) || ms_unlikely(!ms_is_quick_copy(size)) ||
+        ms_unlikely(!ms_quick_surely_lives(store, entry, found.head)))
+        return ms_get_expiring(store, entry, key_size, buf, cap, value_size);
+    return ms_get_found(store, ms_reader_current(), found, key_size, buf, cap, value_size, true);
+}
 MS_ALWAYS_INLINE int ms_get_looked_up(memstore *store, ms_reader reader,
                                       struct ms_quick_found found, const void *key, size_t key_size,
                                       void *buf, size_t cap, size_t *value_size, bool usual)
@@ -17417,7 +17451,8 @@ MS_ALWAYS_INLINE int ms_get_looked_up(memstore *store, ms_reader reader,
     if (ms_unlikely(found.entry == NULL))
         return ms_leave_and_get_whole(store, key, key_size, buf, cap, value_size);
     if (ms_unlikely(!ms_quick_never_expires(found.head)))
-        return ms_get_expiring(store, found.entry, key_size, buf, cap, value_size);
+        return usual ? ms_get_usual_expiring(store, found.entry, key_size, buf, cap, value_size)
+                     : ms_get_expiring(store, found.entry, key_size, buf, cap, value_size);
     return ms_get_found(store, reader, found, key_size, buf, cap, value_size, usual);
 }
 MS_ALWAYS_INLINE int ms_get_quick(memstore *store, ms_reader reader, uint64_t hot, const void *key,
@@ -18321,6 +18356,8 @@ int ms_store_enter(memstore *store)
         ms_sub_seq_cst(&stripe->writers, 1);
         return MEMSTORE_ERR_CACHE_CLOSED;
     }
+    if (ms_unlikely(ms_load_relaxed(&store->lacks_thread)))
+        ms_maintenance_resume(store);
     return MEMSTORE_OK;
 }
 void ms_store_leave(memstore *store)
@@ -19768,6 +19805,7 @@ static void forget_other_threads(memstore *store)
     for (uint32_t i = 0; i < store->counters.stripe_count; i++)
         ms_store_relaxed(&store->counters.stripes[i].writers, 0);
     store->in_round = false;
+    ms_store_relaxed(&store->lacks_thread, is_background(store));
     ms_arena_forget_writers(&store->arena);
     ms_track_forget_users(store);
     ms_gate_forget_threads(&store->room_line, 0);
@@ -19793,6 +19831,7 @@ static void unlock(bool in_child)
     ms_thread_after_fork();
     if (in_child) {
         ms_lanes_forget_readers();
+        ms_reader_forget_others();
         thread_runs = false;
         grace_done = grace_wanted;
         make_conditions();
@@ -19886,6 +19925,11 @@ bool ms_maintenance_plan(memstore *store)
     }
     ms_mutex_unlock(&thread_lock);
     return runs;
+}
+void ms_maintenance_resume(memstore *store)
+{
+    if (ms_maintenance_plan(store))
+        ms_store_relaxed(&store->lacks_thread, false);
 }
 bool ms_maintenance_is_me(void)
 {
