@@ -66,16 +66,16 @@ MS_ALWAYS_INLINE int ms_get_found(memstore *store, ms_reader reader, struct ms_q
 }
 
 /* The same when the clock has been asked, for an entry that expires. What is left to the other way has expired, or
- * may have, or is of another size. */
+ * may have, or is larger. */
 static MS_NOINLINE int ms_get_usual_expiring(memstore *store, struct ms_entry *entry,
                                              size_t key_size, void *buf, size_t cap,
                                              size_t *value_size)
 {
     const struct ms_quick_found found = {entry, ms_quick_head(entry)};
-    const size_t size = ms_quick_value_size(found.head);
+    const int64_t expiry = ms_quick_expiry(store, entry, found.head);
 
-    if (ms_unlikely(size > cap) || ms_unlikely(!ms_is_quick_copy(size)) ||
-        ms_unlikely(!ms_quick_surely_lives(store, entry, found.head)))
+    if (ms_unlikely(ms_quick_value_size(found.head) > cap) ||
+        !ms_quick_lasts(expiry, ms_clock_coarse_ms()))
         return ms_get_expiring(store, entry, key_size, buf, cap, value_size);
     return ms_get_found(store, ms_reader_current(), found, key_size, buf, cap, value_size, true);
 }

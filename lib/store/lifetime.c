@@ -356,7 +356,8 @@ void ms_store_divert(memstore *store, enum ms_bounds why, bool wanted)
 static void heat(memstore *store)
 {
     const uint64_t base = (uint64_t)(uintptr_t)store->arena.base;
-    const bool open = store->counters.exclusive == MS_READER_SLOTS;
+    const bool open = store->counters.exclusive == MS_READER_SLOTS &&
+                      ms_arena_solo_threshold(&store->arena) >= 2 * MS_QUICK_SHARED;
     const bool usual = open && store->hasher.kind == MS_HASH_XXH3 && store->kept == 0 &&
                        store->arena.granule_shift == MS_HOT_GRANULE_SHIFT &&
                        store->touch == MS_TOUCH_COUNT;

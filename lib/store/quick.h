@@ -74,21 +74,27 @@ MS_ALWAYS_INLINE bool ms_quick_never_expires(uint64_t head)
     return ms_likely((uint32_t)head == MS_EXPIRY_NEVER);
 }
 
-/* Whether an entry that expires, in a segment with others, surely lives by the coarse clock, however far that is
- * behind. False also where its expiry is not in milliseconds of the segment's. */
-MS_ALWAYS_INLINE bool ms_quick_surely_lives(const memstore *store, const struct ms_entry *entry,
-                                            uint64_t head)
-{
-    const struct ms_segment *segment = ms_arena_shared_segment_of(&store->arena, entry);
-    const uint32_t stored = (uint32_t)head;
-
-    return ms_likely(stored < MS_EXPIRY_COARSE) &&
-           segment->time_base + stored > ms_clock_coarse_ms() + MS_CLOCK_COARSE_LAG_MS;
-}
-
 MS_ALWAYS_INLINE size_t ms_quick_value_size(uint64_t head)
 {
     return head >> 48;
+}
+
+/* When an entry expires that does, or 0 where that takes more than its head and its segment to tell. */
+MS_ALWAYS_INLINE int64_t ms_quick_expiry(const memstore *store, const struct ms_entry *entry,
+                                         uint64_t head)
+{
+    const uint32_t stored = (uint32_t)head;
+
+    if (ms_unlikely(stored >= MS_EXPIRY_COARSE) ||
+        ms_unlikely(ms_quick_value_size(head) > MS_QUICK_SHARED))
+        return 0;
+    return ms_arena_shared_segment_of(&store->arena, entry)->time_base + stored;
+}
+
+/* Whether an expiry is not reached yet, however far the coarse clock is behind. */
+MS_ALWAYS_INLINE bool ms_quick_lasts(int64_t expiry, int64_t coarse_now)
+{
+    return ms_likely(expiry > coarse_now + MS_CLOCK_COARSE_LAG_MS);
 }
 
 /* The first entry in the bucket whose tag agrees, or NULL. Place 0 leads to zeroes, which are no

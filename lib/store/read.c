@@ -337,7 +337,10 @@ static MS_NOINLINE int has_first(memstore *store, const void *key, size_t key_si
 static MS_NOINLINE int has_expiring(memstore *store, const void *key, size_t key_size,
                                     const struct ms_entry *entry)
 {
-    if (ms_lookup_has_expired(store, ms_arena_place_of(&store->arena, entry)))
+    const int64_t expiry = ms_quick_expiry(store, entry, ms_quick_head(entry));
+
+    if (!ms_quick_lasts(expiry, ms_clock_coarse_ms()) &&
+        ms_lookup_has_expired(store, ms_arena_place_of(&store->arena, entry)))
         return leave_and_has_whole(store, key, key_size);
     ms_reader_leave(ms_reader_current());
     return MEMSTORE_OK;

@@ -71,6 +71,9 @@ struct ms_retired {
 #define MS_HOT_USUAL (UINT64_C(1) << 16)
 /* quick.h may be used: the store is open and has a stripe of counters for every prepared reader. */
 #define MS_HOT_OPEN (UINT64_C(1) << 17)
+/* In a store that is open so, entries with a value of so many bytes at most share their segment with
+ * others. */
+#define MS_QUICK_SHARED 4096
 /* Calls are measured, or some keys followed; the other two are not set then but stand in
  * `hot_unmeasured`, so that reads of other stores need not ask. */
 #define MS_HOT_MEASURED (UINT64_C(1) << 18)

@@ -10,9 +10,9 @@
  * one. */
 #define UNIX_OFFSET_LIFE_MS 100
 
-static int64_t unix_offset(memstore *store)
+/* By the coarse clock's reading. */
+static int64_t unix_offset(memstore *store, int64_t now)
 {
-    const int64_t now = ms_clock_coarse_ms();
     int64_t fake_monotonic, fake_unix;
 
     if (now - ms_load_relaxed(&store->unix_offset_read) >= UNIX_OFFSET_LIFE_MS ||
@@ -25,7 +25,7 @@ static int64_t unix_offset(memstore *store)
 
 int64_t ms_store_unix_expiry(memstore *store, int64_t expiry)
 {
-    return expiry == MS_NEVER ? 0 : expiry + unix_offset(store);
+    return expiry == MS_NEVER ? 0 : expiry + unix_offset(store, ms_clock_coarse_ms());
 }
 
 /* A full store has no room for a row, and asking takes the pool lock: views that a thread takes until it
@@ -125,9 +125,9 @@ static MS_NOINLINE int leave_and_get_any_view(memstore *store, const void *key, 
     return get_any_view(store, key, key_size, out);
 }
 
-/* The entry expires, so the clock is asked. In a usual store, from inside the section on. */
-static MS_NOINLINE int get_expiring_view(memstore *store, const void *key, size_t key_size,
-                                         struct ms_entry *entry, memstore_view *out)
+/* The entry may have expired. In a usual store, from inside the section on. */
+static MS_NOINLINE int get_expired_view(memstore *store, const void *key, size_t key_size,
+                                        struct ms_entry *entry, memstore_view *out)
 {
     struct ms_found found;
 
@@ -137,6 +137,25 @@ static MS_NOINLINE int get_expiring_view(memstore *store, const void *key, size_
     ms_eviction_touch(store->touch, &store->eviction, entry);
     ms_view_of(store, &found, out);
     ms_reader_leave(ms_reader_current());
+    return MEMSTORE_OK;
+}
+
+/* The entry expires, so the clock is asked. */
+static MS_NOINLINE int get_expiring_view(memstore *store, const void *key, size_t key_size,
+                                         struct ms_entry *entry, memstore_view *out)
+{
+    const uint64_t head = ms_quick_head(entry);
+    const int64_t expiry = ms_quick_expiry(store, entry, head);
+    const int64_t now = ms_clock_coarse_ms();
+    const ms_reader reader = ms_reader_current();
+
+    if (!ms_quick_lasts(expiry, now))
+        return get_expired_view(store, key, key_size, entry, out);
+    out->data = (const char *)(entry + 1) + key_size;
+    out->size = ms_quick_value_size(head);
+    out->expires_at_ms = expiry + unix_offset(store, now);
+    out->pin = ms_quick_pin(store, ms_quick_hot(store), reader, entry, &out->version);
+    ms_reader_leave(reader);
     return MEMSTORE_OK;
 }
 

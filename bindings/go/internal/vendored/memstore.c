@@ -14151,6 +14151,7 @@ struct ms_retired {
 #define MS_HOT_SHARDS UINT64_C(0xffff)
 #define MS_HOT_USUAL (UINT64_C(1) << 16)
 #define MS_HOT_OPEN (UINT64_C(1) << 17)
+#define MS_QUICK_SHARED 4096
 #define MS_HOT_MEASURED (UINT64_C(1) << 18)
 #define MS_HOT_MEASURED_USUAL (UINT64_C(1) << 19)
 #define MS_HOT_FOLLOWED_USUAL (UINT64_C(1) << 20)
@@ -17222,17 +17223,22 @@ MS_ALWAYS_INLINE bool ms_quick_never_expires(uint64_t head)
 {
     return ms_likely((uint32_t)head == MS_EXPIRY_NEVER);
 }
-MS_ALWAYS_INLINE bool ms_quick_surely_lives(const memstore *store, const struct ms_entry *entry,
-                                            uint64_t head)
-{
-    const struct ms_segment *segment = ms_arena_shared_segment_of(&store->arena, entry);
-    const uint32_t stored = (uint32_t)head;
-    return ms_likely(stored < MS_EXPIRY_COARSE) &&
-           segment->time_base + stored > ms_clock_coarse_ms() + MS_CLOCK_COARSE_LAG_MS;
-}
 MS_ALWAYS_INLINE size_t ms_quick_value_size(uint64_t head)
 {
     return head >> 48;
+}
+MS_ALWAYS_INLINE int64_t ms_quick_expiry(const memstore *store, const struct ms_entry *entry,
+                                         uint64_t head)
+{
+    const uint32_t stored = (uint32_t)head;
+    if (ms_unlikely(stored >= MS_EXPIRY_COARSE) ||
+        ms_unlikely(ms_quick_value_size(head) > MS_QUICK_SHARED))
+        return 0;
+    return ms_arena_shared_segment_of(&store->arena, entry)->time_base + stored;
+}
+MS_ALWAYS_INLINE bool ms_quick_lasts(int64_t expiry, int64_t coarse_now)
+{
+    return ms_likely(expiry > coarse_now + MS_CLOCK_COARSE_LAG_MS);
 }
 MS_ALWAYS_INLINE struct ms_entry *ms_quick_candidate_in(const memstore *store, uint64_t hot,
                                                         const struct ms_bucket *bucket,
@@ -17438,9 +17444,9 @@ static MS_NOINLINE int ms_get_usual_expiring(memstore *store, struct ms_entry *e
                                              size_t *value_size)
 {
     const struct ms_quick_found found = {entry, ms_quick_head(entry)};
-    const size_t size = ms_quick_value_size(found.head);
-    if (ms_unlikely(size > cap) || ms_unlikely(!ms_is_quick_copy(size)) ||
-        ms_unlikely(!ms_quick_surely_lives(store, entry, found.head)))
+    const int64_t expiry = ms_quick_expiry(store, entry, found.head);
+    if (ms_unlikely(ms_quick_value_size(found.head) > cap) ||
+        !ms_quick_lasts(expiry, ms_clock_coarse_ms()))
         return ms_get_expiring(store, entry, key_size, buf, cap, value_size);
     return ms_get_found(store, ms_reader_current(), found, key_size, buf, cap, value_size, true);
 }
@@ -18290,7 +18296,8 @@ void ms_store_divert(memstore *store, enum ms_bounds why, bool wanted)
 static void heat(memstore *store)
 {
     const uint64_t base = (uint64_t)(uintptr_t)store->arena.base;
-    const bool open = store->counters.exclusive == MS_READER_SLOTS;
+    const bool open = store->counters.exclusive == MS_READER_SLOTS &&
+                      ms_arena_solo_threshold(&store->arena) >= 2 * MS_QUICK_SHARED;
     const bool usual = open && store->hasher.kind == MS_HASH_XXH3 && store->kept == 0 &&
                        store->arena.granule_shift == MS_HOT_GRANULE_SHIFT &&
                        store->touch == MS_TOUCH_COUNT;
@@ -21544,7 +21551,9 @@ static MS_NOINLINE int has_first(memstore *store, const void *key, size_t key_si
 static MS_NOINLINE int has_expiring(memstore *store, const void *key, size_t key_size,
                                     const struct ms_entry *entry)
 {
-    if (ms_lookup_has_expired(store, ms_arena_place_of(&store->arena, entry)))
+    const int64_t expiry = ms_quick_expiry(store, entry, ms_quick_head(entry));
+    if (!ms_quick_lasts(expiry, ms_clock_coarse_ms()) &&
+        ms_lookup_has_expired(store, ms_arena_place_of(&store->arena, entry)))
         return leave_and_has_whole(store, key, key_size);
     ms_reader_leave(ms_reader_current());
     return MEMSTORE_OK;
@@ -24938,9 +24947,8 @@ typedef int ms_store_validate_is_compiled_out;
 
 /* lib/store/view.c */
 #define UNIX_OFFSET_LIFE_MS 100
-static int64_t unix_offset(memstore *store)
+static int64_t unix_offset(memstore *store, int64_t now)
 {
-    const int64_t now = ms_clock_coarse_ms();
     int64_t fake_monotonic, fake_unix;
     if (now - ms_load_relaxed(&store->unix_offset_read) >= UNIX_OFFSET_LIFE_MS ||
         ms_testing_clock(&fake_monotonic, &fake_unix)) {
@@ -24951,7 +24959,7 @@ static int64_t unix_offset(memstore *store)
 }
 int64_t ms_store_unix_expiry(memstore *store, int64_t expiry)
 {
-    return expiry == MS_NEVER ? 0 : expiry + unix_offset(store);
+    return expiry == MS_NEVER ? 0 : expiry + unix_offset(store, ms_clock_coarse_ms());
 }
 #define VIEWS_UNTIL_PINS 1024
 static struct ms_pin_row *row_of(memstore *store, struct ms_counter_stripe *own)
@@ -25032,8 +25040,8 @@ static MS_NOINLINE int leave_and_get_any_view(memstore *store, const void *key, 
     ms_reader_leave(ms_reader_current());
     return get_any_view(store, key, key_size, out);
 }
-static MS_NOINLINE int get_expiring_view(memstore *store, const void *key, size_t key_size,
-                                         struct ms_entry *entry, memstore_view *out)
+static MS_NOINLINE int get_expired_view(memstore *store, const void *key, size_t key_size,
+                                        struct ms_entry *entry, memstore_view *out)
 {
     struct ms_found found;
     ms_found_at(store, ms_arena_place_of(&store->arena, entry), &found);
@@ -25042,6 +25050,22 @@ static MS_NOINLINE int get_expiring_view(memstore *store, const void *key, size_
     ms_eviction_touch(store->touch, &store->eviction, entry);
     ms_view_of(store, &found, out);
     ms_reader_leave(ms_reader_current());
+    return MEMSTORE_OK;
+}
+static MS_NOINLINE int get_expiring_view(memstore *store, const void *key, size_t key_size,
+                                         struct ms_entry *entry, memstore_view *out)
+{
+    const uint64_t head = ms_quick_head(entry);
+    const int64_t expiry = ms_quick_expiry(store, entry, head);
+    const int64_t now = ms_clock_coarse_ms();
+    const ms_reader reader = ms_reader_current();
+    if (!ms_quick_lasts(expiry, now))
+        return get_expired_view(store, key, key_size, entry, out);
+    out->data = (const char *)(entry + 1) + key_size;
+    out->size = ms_quick_value_size(head);
+    out->expires_at_ms = expiry + unix_offset(store, now);
+    out->pin = ms_quick_pin(store, ms_quick_hot(store), reader, entry, &out->version);
+    ms_reader_leave(reader);
     return MEMSTORE_OK;
 }
 MS_ALWAYS_INLINE int view_found(memstore *store, uint64_t hot, ms_reader reader,
