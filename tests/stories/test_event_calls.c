@@ -315,8 +315,8 @@ Test(event_calls, a_callback_may_call_every_function_and_close_the_store, .timeo
     struct test_team team = {0};
 
     store = test_open("performance.memory_limit=8MiB", "shards=4", "ttl.store_creation_time=true",
-                      "monitoring.track_operation_latency=true",
-                      "monitoring.access_sample_ratio=1", NULL);
+                      "monitoring.track_operation_latency=true", "monitoring.access_sample_ratio=1",
+                      NULL);
     assert_ok(memstore_on_event(store, MEMSTORE_EVENT_REMOVALS, call_all, NULL));
     test_team_start(&team, 2, delete_until_closed, NULL);
     test_team_finish_when(&team, 0, is_closed);

@@ -5,6 +5,8 @@
 #include "support/criterion.h"
 #include "support/stopper.h"
 
+#include "store/store.h"
+
 #include <stdlib.h>
 
 static memstore_latency latency_of(memstore *store, int operation)
@@ -448,6 +450,60 @@ Test(monitoring, a_measured_store_reads_as_any_other)
     assert_status(memstore_get(store, "mortal", 6, buf, sizeof buf, &size),
                   MEMSTORE_ERR_CACHE_CLOSED);
     assert_status(test_has(store, "mortal"), MEMSTORE_ERR_CACHE_CLOSED);
+    memstore_destroy(store);
+}
+
+static void assert_within_three_percent(const char *what, uint64_t told, uint64_t exact)
+{
+    const uint64_t off = told > exact ? told - exact : exact - told;
+
+    cr_assert_leq(off * 100, exact * 3, "%s: %lu for %lu", what, (unsigned long)told,
+                  (unsigned long)exact);
+}
+
+/* Durations of 1 to 100000 microseconds, each once: what is told of them is known. */
+Test(monitoring, each_share_of_the_calls_is_told_within_three_percent_and_the_longest_exactly)
+{
+    memstore *store =
+        test_open("monitoring.track_operation_latency=true", "maintenance=manual", NULL);
+    enum { CALLS = 100000 };
+
+    for (uint64_t us = 1; us <= CALLS; us++)
+        ms_latency_add(&store->latency, MEMSTORE_OPERATION_COMMIT, us * 1000, UINT64_MAX);
+    const memstore_latency latency = latency_of(store, MEMSTORE_OPERATION_COMMIT);
+    assert_within_three_percent("p50", latency.p50_ns, 50000 * 1000);
+    assert_within_three_percent("p90", latency.p90_ns, 90000 * 1000);
+    assert_within_three_percent("p99", latency.p99_ns, 99000 * 1000);
+    assert_within_three_percent("p99.9", latency.p999_ns, 99900 * 1000);
+    assert_within_three_percent("p99.99", latency.p9999_ns, 99990 * 1000);
+    cr_assert_eq(latency.max_ns, CALLS * UINT64_C(1000));
+    cr_assert_eq(latency.total_ns, UINT64_C(1000) * CALLS * (CALLS + 1) / 2);
+    cr_assert_eq(latency.count, CALLS);
+    memstore_destroy(store);
+}
+
+/* The upper shares are told apart where they are apart. */
+Test(monitoring, of_ten_thousand_calls_the_slowest_two_are_told_from_the_slowest_twenty)
+{
+    memstore *store =
+        test_open("monitoring.track_operation_latency=true", "maintenance=manual", NULL);
+
+    for (unsigned call = 0; call < 10000; call++)
+        ms_latency_add(&store->latency, MEMSTORE_OPERATION_SET,
+                       call < 8000   ? 100
+                       : call < 9800 ? 1000
+                       : call < 9980 ? 10000
+                       : call < 9998 ? 100000
+                       : call < 9999 ? 1000000
+                                     : 10000000,
+                       UINT64_MAX);
+    const memstore_latency latency = latency_of(store, MEMSTORE_OPERATION_SET);
+    assert_within_three_percent("p50", latency.p50_ns, 100);
+    assert_within_three_percent("p90", latency.p90_ns, 1000);
+    assert_within_three_percent("p99", latency.p99_ns, 10000);
+    assert_within_three_percent("p99.9", latency.p999_ns, 100000);
+    assert_within_three_percent("p99.99", latency.p9999_ns, 1000000);
+    cr_assert_eq(latency.max_ns, 10000000);
     memstore_destroy(store);
 }
 
