@@ -584,6 +584,56 @@ Test(monitoring, rates_are_those_of_the_last_window_of_metrics_interval)
     memstore_destroy(store);
 }
 
+/* Some of everything that a store without a loader counts. */
+static void do_everything(memstore *store)
+{
+    unsigned char *value = test_bytes(50000, 3);
+    char key[32];
+
+    for (unsigned i = 0; i < 200; i++) {
+        snprintf(key, sizeof key, "large/%u", i);
+        assert_ok(memstore_set(store, key, strlen(key), value, 50000, 0));
+    }
+    set_many_with(store, "brief", 70, 100);
+    set_many_with(store, "gone", 30, 0);
+    set_many_with(store, "gone", 20, 0);
+    for (unsigned i = 0; i < 30; i++) {
+        snprintf(key, sizeof key, "gone/%u", i);
+        assert_ok(test_delete(store, key));
+    }
+    for (unsigned i = 0; i < 40; i++)
+        assert_status(test_set(store, "never", "v", -3), MEMSTORE_ERR_INVALID_TTL);
+    read_some(store, 60, 10);
+    maintain_for(store, 1000);
+    free(value);
+}
+
+Test(monitoring, each_rate_is_what_was_counted_by_the_seconds_of_the_window)
+{
+    test_clock_start();
+    memstore *store = test_open("monitoring.metrics_interval=10s", "maintenance=manual",
+                                "performance.memory_limit=4MB", NULL);
+
+    do_everything(store);
+    assert_ok(memstore_compact(store, 0));
+    test_clock_advance(9000);
+    const memstore_rates rates = rates_of(store);
+    const memstore_stats stats = test_stats(store);
+    cr_assert_eq(rates.window_seconds, 10);
+    cr_assert(rates.sets == 32.1 && rates.updates == 2 && rates.deletes == 3 &&
+              rates.expirations == 7 && rates.rejected == 4 && rates.hits == 6 &&
+              rates.misses == 1);
+    cr_assert(stats.evictions > 100 && rates.evictions == stats.evictions / 10.0);
+    cr_assert(stats.written_bytes > 0 && rates.written_bytes == stats.written_bytes / 10.0);
+    cr_assert(stats.moved_bytes > 0 && rates.moved_bytes == stats.moved_bytes / 10.0);
+    test_clock_advance(10000);
+    const memstore_rates next = rates_of(store);
+    cr_assert(next.sets == 0 && next.updates == 0 && next.deletes == 0 && next.evictions == 0 &&
+              next.expirations == 0 && next.rejected == 0 && next.hits == 0 && next.misses == 0 &&
+              next.written_bytes == 0 && next.moved_bytes == 0);
+    memstore_destroy(store);
+}
+
 Test(monitoring, the_maintenance_thread_ends_windows)
 {
     memstore *store = test_open("monitoring.metrics_interval=20ms", NULL);
