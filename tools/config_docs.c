@@ -47,6 +47,9 @@ static const char introduction[] =
     "- **Durations**: `250ms`, `10s`, `5m`, `1.5h`, `7d`, `0`, or a plain number of milliseconds.\n"
     "- **Sizes**: plain bytes, `kB` `MB` `GB` `TB` (powers of 1000), `KiB` `MiB` `GiB` `TiB` (of "
     "1024).\n"
+    "- **Numbers** are decimal digits, with a point in ratios, in quotes or not. What else YAML "
+    "has for numbers is refused, since "
+    "its versions differ in what they mean: `0x10`, `0o20`, `1_000`, `1:30`, `1e3`, `+5`.\n"
     "- **Booleans**: `true`, `false`, `yes`, `no`, `on`, `off`.\n"
     "- **The environment** is read only when the program asks for it. A setting's variable is "
     "`MEMSTORE_` and its path in capitals, dots as underscores: "
@@ -57,7 +60,9 @@ static const char introduction[] =
     "each other are refused, with nothing applied: `wes.yaml:12:17: ttl.min_ttl: \"1 hour\" has no "
     "known unit; expected ...`. A path may be written with dots (`ttl.max_ttl: 24h`).\n"
     "- **Editors** complete and check such a file by "
-    "[configuration.schema.json](configuration.schema.json).\n";
+    "[configuration.schema.json](configuration.schema.json). It cannot tell how a number is "
+    "written, "
+    "nor the bounds of one with a unit or in quotes: that is for the library.\n";
 
 static const char live_introduction[] =
     "\n"
@@ -211,6 +216,22 @@ static void write_amount(FILE *out, const struct ms_setting *row, const char *un
             (unsigned long long)row->min, (unsigned long long)row->max, units);
 }
 
+/* A whole number, or one in quotes, as templates write them; the bounds of that a schema cannot tell. */
+static void write_whole(FILE *out, uint64_t min, uint64_t max)
+{
+    fprintf(out,
+            "\"type\": [\"integer\", \"string\"], \"minimum\": %llu, \"maximum\": %llu, "
+            "\"pattern\": \"^[0-9]+$\"",
+            (unsigned long long)min, (unsigned long long)max);
+}
+
+static void write_powers(FILE *out, const struct ms_setting *row, const char *quote)
+{
+    for (uint64_t power = row->min; power <= row->max; power *= 2)
+        fprintf(out, "%s%s%llu%s", power == row->min ? "" : ", ", quote, (unsigned long long)power,
+                quote);
+}
+
 static void write_type(FILE *out, const struct ms_setting *row)
 {
     switch (row->type) {
@@ -221,24 +242,26 @@ static void write_type(FILE *out, const struct ms_setting *row)
         write_amount(out, row, "B|kB|KiB|MB|MiB|GB|GiB|TB|TiB");
         break;
     case MS_SETTING_MEGABYTES:
-        fprintf(out, "\"type\": \"integer\", \"minimum\": 0, \"maximum\": %llu",
-                (unsigned long long)row->max >> 20);
+        write_whole(out, 0, row->max >> 20);
         break;
     case MS_SETTING_INTEGER:
-        fprintf(out, "\"type\": \"integer\", \"minimum\": %llu, \"maximum\": %llu",
-                (unsigned long long)row->min, (unsigned long long)row->max);
+        write_whole(out, row->min, row->max);
         break;
     case MS_SETTING_POWER_OF_TWO:
         fputs("\"enum\": [", out);
-        for (uint64_t power = row->min; power <= row->max; power *= 2)
-            fprintf(out, "%s%llu", power == row->min ? "" : ", ", (unsigned long long)power);
+        write_powers(out, row, "");
+        fputs(", ", out);
+        write_powers(out, row, "\"");
         fputs("]", out);
         break;
     case MS_SETTING_RATIO:
-        fputs("\"type\": \"number\", \"minimum\": 0, \"maximum\": 1", out);
+        fputs("\"type\": [\"number\", \"string\"], \"minimum\": 0, \"maximum\": 1, "
+              "\"pattern\": \"^(0(\\\\.[0-9]{1,6})?|1(\\\\.0{1,6})?)$\"",
+              out);
         break;
     case MS_SETTING_BOOL:
-        fputs("\"enum\": [true, false, \"yes\", \"no\", \"on\", \"off\"]", out);
+        fputs("\"enum\": [true, false, \"yes\", \"no\", \"on\", \"off\", \"true\", \"false\"]",
+              out);
         break;
     case MS_SETTING_CHOICE:
         write_choices(out, row);

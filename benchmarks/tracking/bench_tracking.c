@@ -3,10 +3,11 @@
  * turns, in a store with the first and in one without; and, since the second can be changed, in one store
  * with it and without, whose entries lie where they lay.
  *
- * usage: bench_tracking [--entries N] [--calls N] [--rounds N] [--json=FILE]
+ * usage: bench_tracking [--entries N] [--hot N] [--calls N] [--rounds N] [--json=FILE]
  *
  * A round is so many calls without and with, over so many entries in an order of no pattern: few of them
- * are in the processor's caches and many are not. Told are medians: of a call without, and of the
+ * are in the processor's caches and many are not; or all are, of those that are hot. From some 300000
+ * entries on, all of which are read first, not more keys are followed than the ratio says. Told are medians: of a call without, and of the
  * differences in the rounds; of a get with latencies also whether it is within the aim. */
 #include "common/json.h"
 
@@ -20,11 +21,12 @@
 
 #define ROUNDS_MAX 999
 #define KEY_SIZE 24
+#define MANY 50 /* keys of a get_many, each of which is a call */
 
 /* What a get may take more with track_operation_latency. */
 #define GET_AIM_NS 3.0
 
-static unsigned entries = 100000, calls = 200000, rounds = 31;
+static unsigned entries = 100000, hot, calls = 200000, rounds = 31; /* hot: 0 = all */
 static char (*keys)[KEY_SIZE + 1];
 static unsigned *order; /* which key each call asks for */
 static char value[100];
@@ -88,6 +90,20 @@ static void set_all(memstore *store)
         memstore_set(store, keys[order[i]], KEY_SIZE, value, sizeof value, 0);
 }
 
+static void get_many_all(memstore *store)
+{
+    memstore_key asked[MANY];
+    memstore_view views[MANY];
+    size_t found;
+
+    for (unsigned i = 0; i + MANY <= calls; i += MANY) {
+        for (unsigned k = 0; k < MANY; k++)
+            asked[k] = (memstore_key){keys[order[i + k]], KEY_SIZE};
+        memstore_get_many(store, asked, MANY, views, &found);
+        memstore_view_release_many(views, MANY);
+    }
+}
+
 static int compare(const void *a, const void *b)
 {
     const double x = *(const double *)a, y = *(const double *)b;
@@ -149,6 +165,10 @@ static void follow(memstore *store, const char *ratio)
         fprintf(stderr, "bench_tracking: keys cannot be followed\n");
         exit(1);
     }
+    char buf[sizeof value];
+    size_t size;
+    for (unsigned i = 0; i < entries; i++)
+        memstore_get(store, keys[i], KEY_SIZE, buf, sizeof buf, &size);
 }
 
 static void measure_following(const char *name, void (*all)(memstore *), memstore *store,
@@ -188,17 +208,16 @@ static void make_keys(void)
         snprintf(keys[i], sizeof keys[i], "bench/tracking/%09u", i % 1000000000u);
     for (unsigned i = 0; i < calls; i++) {
         random = random * UINT64_C(6364136223846793005) + 1442695040888963407u;
-        order[i] = (unsigned)((random >> 32) * entries >> 32);
+        order[i] = (unsigned)((random >> 32) * (hot != 0 && hot < entries ? hot : entries) >> 32);
     }
 }
 
 static void read_arguments(int argc, char **argv)
 {
-    static const struct option options[] = {{"entries", required_argument, NULL, 'e'},
-                                            {"calls", required_argument, NULL, 'c'},
-                                            {"rounds", required_argument, NULL, 'r'},
-                                            {"json", required_argument, NULL, 'j'},
-                                            {0}};
+    static const struct option options[] = {
+        {"entries", required_argument, NULL, 'e'}, {"hot", required_argument, NULL, 'h'},
+        {"calls", required_argument, NULL, 'c'},   {"rounds", required_argument, NULL, 'r'},
+        {"json", required_argument, NULL, 'j'},    {0}};
     int option;
 
     while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
@@ -210,10 +229,14 @@ static void read_arguments(int argc, char **argv)
 
         if (number == 0 || (option == 'r' && number > ROUNDS_MAX)) {
             fprintf(stderr,
-                    "usage: bench_tracking [--entries N] [--calls N] [--rounds N] [--json=FILE]\n");
+                    "usage: bench_tracking [--entries N] [--hot N] [--calls N] [--rounds N] "
+                    "[--json=FILE]\n");
             exit(2);
         }
-        *(option == 'e' ? &entries : option == 'c' ? &calls : &rounds) = number;
+        *(option == 'e'   ? &entries
+          : option == 'h' ? &hot
+          : option == 'c' ? &calls
+                          : &rounds) = number;
     }
 }
 
@@ -255,6 +278,7 @@ int main(int argc, char **argv)
     measure("get", get_all, stores);
     measure("has", has_all, stores);
     measure("get_view", view_all, stores);
+    measure("get_many", get_many_all, stores);
     measure("set", set_all, stores);
     const bool is_written = close_json();
     memstore_destroy(stores[0]);

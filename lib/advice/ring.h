@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A bounded queue of small records of one size: many threads put records in, none of which waits for
- * another, and one takes them out.
+ * another, or one does, and one takes them out.
  *
  *     head                 tail
  *     | 7 | 8 | 9 | - | 11 |     -: claimed, and not filled yet
@@ -68,6 +68,21 @@ MS_ALWAYS_INLINE void *ms_ring_claim(struct ms_ring *ring, uint32_t *ticket)
             return turn;
         }
     }
+}
+
+/* The same for the only thread that puts records in: nothing is locked. */
+MS_ALWAYS_INLINE void *ms_ring_claim_alone(struct ms_ring *ring, uint32_t *ticket)
+{
+    const uint32_t at = ms_load_relaxed(&ring->tail);
+    ms_ring_turn *turn = ms_ring_turn_of(ring, at);
+
+    /* ORDER: acquire, as in ms_ring_claim(). */
+    if (ms_unlikely(ms_load_acquire(turn) != at))
+        return NULL;
+    ms_store_relaxed(&ring->tail, at + 1);
+    *ticket = at;
+    ms_prefetch_write(ms_ring_turn_of(ring, at + MS_RING_AHEAD));
+    return turn;
 }
 
 MS_ALWAYS_INLINE void ms_ring_filled(void *cell, uint32_t ticket)

@@ -8,6 +8,7 @@
 #define MS_PLATFORM_ATOMIC_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #define ms_load_relaxed(p) atomic_load_explicit((p), memory_order_relaxed)
@@ -41,6 +42,32 @@ static inline void ms_add_one_alone(atomic_uint_least64_t *count)
     __asm__ volatile("incq %0" : "+m"(*count));
 #else
     ms_store_relaxed(count, ms_load_relaxed(count) + 1);
+#endif
+}
+
+/* Whether a number is below another that is loaded relaxed. Compilers make more than one instruction of a
+ * comparison with what is atomic. */
+static inline bool ms_is_below_relaxed32(uint32_t number, const atomic_uint_least32_t *other)
+{
+#if defined(__x86_64__) && !defined(__SANITIZE_THREAD__)
+    bool below;
+
+    __asm__ volatile("cmpl %2, %1" : "=@ccb"(below) : "r"(number), "m"(*other));
+    return below;
+#else
+    return number < ms_load_relaxed(other);
+#endif
+}
+
+static inline bool ms_is_below_relaxed64(uint64_t number, const atomic_uint_least64_t *other)
+{
+#if defined(__x86_64__) && !defined(__SANITIZE_THREAD__)
+    bool below;
+
+    __asm__ volatile("cmpq %2, %1" : "=@ccb"(below) : "r"(number), "m"(*other));
+    return below;
+#else
+    return number < ms_load_relaxed(other);
 #endif
 }
 

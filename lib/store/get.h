@@ -30,6 +30,15 @@ int ms_get_expiring(memstore *store, struct ms_entry *entry, size_t key_size, vo
                     size_t *value_size);
 int ms_leave_and_get_whole(memstore *store, const void *key, size_t key_size, void *buf, size_t cap,
                            size_t *value_size);
+/* From inside the section on, and counted: keys are followed, and this one is; or the read is taken at
+ * random. */
+int ms_get_followed(memstore *store, const void *key, size_t key_size, void *buf, size_t cap,
+                    size_t *value_size);
+int ms_get_by_turn(memstore *store, const void *key, size_t key_size, void *buf, size_t cap,
+                   size_t *value_size);
+/* From inside the section on, and not counted: keys are followed, but it is not the usual way. */
+int ms_get_unusual(memstore *store, const void *key, size_t key_size, void *buf, size_t cap,
+                   size_t *value_size);
 /* Ends: a value of a size that is not copied in place; one that is too large. */
 int ms_get_copy_and_leave(void *buf, const char *value, size_t size);
 int ms_get_too_small(memstore *store);
@@ -126,6 +135,31 @@ MS_ALWAYS_INLINE int ms_get_usual(memstore *store, const void *key, size_t key_s
 
     ms_count_own_one(ms_quick_stripe(store, reader), MS_COUNT_READS);
     return ms_get_quick(store, reader, hot, key, key_size, buf, cap, value_size, true);
+}
+
+/* A get where keys are followed. */
+MS_ALWAYS_INLINE int ms_get_following(memstore *store, const void *key, size_t key_size, void *buf,
+                                      size_t cap, size_t *value_size)
+{
+    const ms_reader reader = ms_reader_current();
+
+    if (ms_unlikely(!ms_reader_is_prepared(reader)) || ms_unlikely(!ms_reader_enter(reader)))
+        return ms_get_first(store, key, key_size, buf, cap, value_size);
+    const uint64_t hot = ms_quick_hot(store);
+    if (ms_unlikely((hot & MS_HOT_FOLLOWED_USUAL) == 0) || ms_unlikely(!ms_is_quick_size(key_size)))
+        return ms_get_unusual(store, key, key_size, buf, cap, value_size);
+
+    struct ms_counter_stripe *stripe = ms_quick_stripe(store, reader);
+    const uint64_t before = ms_count_own(stripe, MS_COUNT_READS, 1);
+
+    if (ms_unlikely(!ms_is_below_relaxed64(before, &stripe->next_turn)))
+        return ms_get_by_turn(store, key, key_size, buf, cap, value_size);
+    const struct ms_quick_key quick = ms_quick_key(key, key_size);
+    const uint64_t hash = ms_quick_key_hash(&store->hasher, quick);
+    if (ms_track_follows(store, hash))
+        return ms_get_followed(store, key, key_size, buf, cap, value_size);
+    return ms_get_looked_up(store, reader, ms_quick_find_hashed(store, hot, quick, hash), key,
+                            key_size, buf, cap, value_size, true);
 }
 
 #endif

@@ -13,4 +13,10 @@ int ms_store_get_avx2(memstore *store, const void *key, size_t key_size, void *b
 {
     return ms_get_usual(store, key, key_size, buf, cap, value_size);
 }
+
+int ms_store_get_following_avx2(memstore *store, const void *key, size_t key_size, void *buf,
+                                size_t cap, size_t *value_size)
+{
+    return ms_get_following(store, key, key_size, buf, cap, value_size);
+}
 #endif

@@ -316,13 +316,14 @@ static memstore *map_block(const struct ms_settings *settings)
     return store;
 }
 
-static ms_get_fn unfollowed_get(void)
+/* Keys are followed, or not. */
+static ms_get_fn get_of(bool following)
 {
 #if MS_HAVE_AVX2_BUILD
     if (ms_processor_has_avx2())
-        return ms_store_get_avx2;
+        return following ? ms_store_get_following_avx2 : ms_store_get_avx2;
 #endif
-    return ms_store_get;
+    return following ? ms_store_get_following : ms_store_get;
 }
 
 /* Let `hot` say what quick.h needs to know. The settings lock is held, or nobody else knows the
@@ -337,7 +338,7 @@ static void heat_locked(memstore *store)
                               (followed ? MS_HOT_FOLLOWED_USUAL : 0);
     const uint64_t rest = ms_load_relaxed(&store->hot) & ~(uint64_t)MS_HOT_FLAGS;
 
-    ms_store_relaxed(&store->get, followed ? ms_store_get_followed : unfollowed_get());
+    ms_store_relaxed(&store->get, get_of(followed));
     if (!store->is_shut)
         ms_store_release(&store->hot, rest | (diverts != 0 ? diverted : flags));
 }

@@ -20,6 +20,14 @@
 /* Attempts without a lock; after that writers are kept out. */
 #define OPTIMISTIC_TRIES 8
 
+/* Followed keys of a call that are noted as they are met; if there are more, all keys are looked at again. */
+#define FOLLOWED_NOTED 32
+
+struct followed {
+    size_t i; /* of the call's keys */
+    uint64_t hash;
+};
+
 /* What is done with each lookup. */
 struct reading {
     memstore *store;
@@ -31,6 +39,9 @@ struct reading {
     /* One clock for all keys, so that what a batch lets run out together is missed together; 0 =
      * not looked at yet. */
     int64_t now;
+    /* The keys that are followed, in a store that follows some; more than there is room for are counted. */
+    size_t followed_count;
+    struct followed *followed; /* room for FOLLOWED_NOTED, not filled in advance */
 };
 
 static bool has_expired(struct reading *reading, int64_t expiry)
@@ -70,6 +81,7 @@ static void forget_results(struct reading *reading)
 {
     reading->found = 0;
     reading->now = 0;
+    reading->followed_count = 0;
     if (reading->n == 0)
         return;
     if (reading->views != NULL)
@@ -81,6 +93,12 @@ static void forget_results(struct reading *reading)
 MS_ALWAYS_INLINE bool is_usual(const memstore *store)
 {
     return (store->hot_unmeasured & MS_HOT_USUAL) != 0;
+}
+
+/* Whether some keys are followed, and what is done is a reference to them. */
+MS_ALWAYS_INLINE bool is_following(const struct reading *reading)
+{
+    return (ms_store_bounds(reading->store) & MS_BOUNDS_TRACKED) != 0 && reading->views != NULL;
 }
 
 /* One lookup on its way through the stages. */
@@ -193,15 +211,25 @@ static inline size_t size_of_group(const struct reading *reading, size_t group)
     return left < GROUP ? left : GROUP;
 }
 
-MS_ALWAYS_INLINE void stage_buckets(const struct reading *reading, size_t group,
-                                    struct stage *stages, bool usual)
+static MS_NOINLINE void note_followed(struct reading *reading, size_t i, uint64_t hash)
+{
+    if (reading->followed_count < FOLLOWED_NOTED)
+        reading->followed[reading->followed_count] = (struct followed){i, hash};
+    reading->followed_count++;
+}
+
+MS_ALWAYS_INLINE void stage_buckets(struct reading *reading, size_t group, struct stage *stages,
+                                    bool usual, bool following)
 {
     const memstore_key *const keys = reading->keys + group * GROUP;
     const uint64_t hot = ms_quick_hot(reading->store);
     const size_t count = size_of_group(reading, group);
 
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         stage_bucket(reading->store, hot, &keys[i], &stages[i], usual);
+        if (following && ms_track_follows(reading->store, stages[i].hash))
+            note_followed(reading, group * GROUP + i, stages[i].hash);
+    }
 }
 
 MS_ALWAYS_INLINE void stage_entries(const struct reading *reading, size_t group,
@@ -244,14 +272,14 @@ MS_ALWAYS_INLINE void stage_results(struct reading *reading, size_t group,
  *     buckets   group 0  group 1  group 2
  *     entries            group 0  group 1  group 2
  *     results                     group 0  group 1  group 2 */
-MS_ALWAYS_INLINE void look_up_groups(struct reading *reading, bool usual)
+MS_ALWAYS_INLINE void look_up_groups(struct reading *reading, bool usual, bool following)
 {
     struct stage ring[GROUPS_UNDER_WAY][GROUP];
     const size_t groups = (reading->n + GROUP - 1) / GROUP;
 
     for (size_t step = 0; step < groups + 2; step++) {
         if (step < groups)
-            stage_buckets(reading, step, ring[step % GROUPS_UNDER_WAY], usual);
+            stage_buckets(reading, step, ring[step % GROUPS_UNDER_WAY], usual, following);
         if (step >= 1 && step < groups + 1)
             stage_entries(reading, step - 1, ring[(step - 1) % GROUPS_UNDER_WAY], usual);
         if (step >= 2)
@@ -262,10 +290,12 @@ MS_ALWAYS_INLINE void look_up_groups(struct reading *reading, bool usual)
 static void look_up_all(struct reading *reading)
 {
     forget_results(reading);
-    if (ms_likely(is_usual(reading->store)))
-        look_up_groups(reading, true);
+    if (ms_unlikely(!is_usual(reading->store)))
+        look_up_groups(reading, false, is_following(reading));
+    else if (ms_unlikely(is_following(reading)))
+        look_up_groups(reading, true, true);
     else
-        look_up_groups(reading, false);
+        look_up_groups(reading, true, false);
     ms_testing_reach(MS_POINT_READ_LOADED);
 }
 
@@ -447,28 +477,68 @@ static void complete_views(const struct reading *reading)
     }
 }
 
-static void track_reads(const struct reading *reading)
+static void track_read(const struct reading *reading, size_t i, uint64_t hash)
+{
+    const memstore_view *view = &reading->views[i];
+
+    if (reading->keys[i].size <= MS_KEY_SIZE_MAX)
+        ms_track_read_of(reading->store, hash, reading->keys[i].size, view->pin != NULL,
+                         view->size);
+}
+
+/* More of the keys are followed than were noted. */
+static void track_all_followed(const struct reading *reading)
 {
     for (size_t i = 0; i < reading->n; i++) {
-        const memstore_view *view = &reading->views[i];
+        const uint64_t hash =
+            ms_store_hash(reading->store, reading->keys[i].data, reading->keys[i].size);
 
-        ms_track_any_read(reading->store, reading->keys[i].data, reading->keys[i].size,
-                          view->pin != NULL ? MEMSTORE_OK : MEMSTORE_ERR_KEY_NOT_FOUND, view->size);
+        if (ms_track_follows(reading->store, hash))
+            track_read(reading, i, hash);
     }
 }
 
-static void count_reads(memstore *store, size_t hits, size_t misses)
+/* Of reads that were counted, `before` before them. */
+static void track_by_turn(const struct reading *reading, uint64_t before)
 {
-    ms_count(&store->counters, MS_COUNT_READS, hits + misses);
+    bool exclusive;
+    struct ms_counter_stripe *stripe = ms_counters_stripe(&reading->store->counters, &exclusive);
+    size_t i;
+
+    while ((i = ms_track_next_turn(reading->store, stripe, before, reading->n)) < reading->n) {
+        if (reading->keys[i].size <= MS_KEY_SIZE_MAX)
+            ms_track_key(reading->store, reading->keys[i].data, reading->keys[i].size);
+    }
+}
+
+static void track_reads(const struct reading *reading, uint64_t before)
+{
+    track_by_turn(reading, before);
+    if (reading->followed_count > FOLLOWED_NOTED) {
+        track_all_followed(reading);
+        return;
+    }
+    for (size_t i = 0; i < reading->followed_count; i++)
+        track_read(reading, reading->followed[i].i, reading->followed[i].hash);
+}
+
+/* How many reads the thread had counted before. */
+static uint64_t count_reads(memstore *store, size_t hits, size_t misses)
+{
+    const uint64_t before = ms_count(&store->counters, MS_COUNT_READS, hits + misses);
+
     ms_count(&store->counters, MS_COUNT_MISSES, misses);
     if (store->touch == MS_TOUCH_STAMP)
         ms_eviction_tick(&store->eviction, hits + misses);
+    return before;
 }
 
 int ms_store_get_many(memstore *store, const memstore_key *keys, size_t n, memstore_view *out,
                       size_t *found)
 {
-    struct reading reading = {.store = store, .keys = keys, .n = n, .views = out};
+    struct followed followed[FOLLOWED_NOTED];
+    struct reading reading = {
+        .store = store, .keys = keys, .n = n, .views = out, .followed = followed};
 
     if (ms_unlikely(!ms_reader_is_prepared(ms_reader_current())))
         ms_reader_prepare();
@@ -482,9 +552,9 @@ int ms_store_get_many(memstore *store, const memstore_key *keys, size_t n, memst
         forget_results(&reading);
         return status;
     }
-    count_reads(store, reading.found, n - reading.found);
+    const uint64_t before = count_reads(store, reading.found, n - reading.found);
     if (ms_unlikely((ms_store_bounds(store) & MS_BOUNDS_TRACKED) != 0))
-        track_reads(&reading);
+        track_reads(&reading, before);
     *found = reading.found;
     return MEMSTORE_OK;
 }

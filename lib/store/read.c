@@ -195,14 +195,49 @@ static MS_NOINLINE int get_noted(memstore *store, const void *key, size_t key_si
     return status;
 }
 
-/* A get of a followed key, or taken at random; it has been counted. */
-static MS_NOINLINE int get_again_noted(memstore *store, const void *key, size_t key_size, void *buf,
-                                       size_t cap, size_t *value_size)
+/* A get in the sample that has been counted, from its beginning. */
+static int get_again_noted(memstore *store, const void *key, size_t key_size, void *buf, size_t cap,
+                           size_t *value_size, bool by_turn)
+{
+    ms_read_uncount(store);
+    return get_noted(store, key, key_size, buf, cap, value_size, by_turn, false);
+}
+
+/* From inside the section on: a get in the sample that has been counted. What most of them find is
+ * recorded on the way; the others begin again. */
+static int get_counted_noted(memstore *store, const void *key, size_t key_size, void *buf,
+                             size_t cap, size_t *value_size, bool by_turn)
+{
+    const struct ms_quick_key quick = ms_quick_key(key, key_size);
+    const uint64_t hash = ms_quick_key_hash(&store->hasher, quick);
+    const struct ms_quick_found found =
+        ms_quick_find_hashed(store, ms_quick_hot(store), quick, hash);
+    const size_t size = ms_quick_value_size(found.head);
+
+    if (ms_unlikely(found.entry == NULL) || ms_unlikely(size > cap) ||
+        ms_unlikely(!ms_lookup_is_live(store, ms_arena_place_of(&store->arena, found.entry),
+                                       found.entry)) ||
+        (by_turn && !ms_track_try_key(store, hash, key, key_size)))
+        return get_again_noted(store, key, key_size, buf, cap, value_size, by_turn);
+    if ((!by_turn || ms_track_follows(store, hash)) &&
+        ms_unlikely(!ms_track_try_hit(store, hash, key_size, size)))
+        return get_again_noted(store, key, key_size, buf, cap, value_size, false);
+    return ms_get_looked_up(store, ms_reader_current(), found, key, key_size, buf, cap, value_size,
+                            true);
+}
+
+MS_NOINLINE int ms_get_by_turn(memstore *store, const void *key, size_t key_size, void *buf,
+                               size_t cap, size_t *value_size)
 {
     const bool by_turn = ms_track_take_turn(store, ms_quick_stripe(store, ms_reader_current()));
 
-    ms_read_uncount(store);
-    return get_noted(store, key, key_size, buf, cap, value_size, by_turn, false);
+    return get_counted_noted(store, key, key_size, buf, cap, value_size, by_turn);
+}
+
+MS_NOINLINE int ms_get_followed(memstore *store, const void *key, size_t key_size, void *buf,
+                                size_t cap, size_t *value_size)
+{
+    return get_counted_noted(store, key, key_size, buf, cap, value_size, false);
 }
 
 /* A get in any store in which keys are followed, measured or not. */
@@ -271,36 +306,17 @@ int ms_store_get(memstore *store, const void *key, size_t key_size, void *buf, s
     return ms_get_usual(store, key, key_size, buf, cap, value_size);
 }
 
-/* The quick way where keys are followed, but not this way: from inside the section on. */
-static MS_NOINLINE int leave_and_get(memstore *store, const void *key, size_t key_size, void *buf,
-                                     size_t cap, size_t *value_size)
+MS_NOINLINE int ms_get_unusual(memstore *store, const void *key, size_t key_size, void *buf,
+                               size_t cap, size_t *value_size)
 {
     ms_reader_leave(ms_reader_current());
     return ms_store_get(store, key, key_size, buf, cap, value_size);
 }
 
-int ms_store_get_followed(memstore *store, const void *key, size_t key_size, void *buf, size_t cap,
-                          size_t *value_size)
+int ms_store_get_following(memstore *store, const void *key, size_t key_size, void *buf, size_t cap,
+                           size_t *value_size)
 {
-    const ms_reader reader = ms_reader_current();
-
-    if (ms_unlikely(!ms_reader_is_prepared(reader)) || ms_unlikely(!ms_reader_enter(reader)))
-        return ms_get_first(store, key, key_size, buf, cap, value_size);
-    const uint64_t hot = ms_quick_hot(store);
-    if (ms_unlikely((hot & MS_HOT_FOLLOWED_USUAL) == 0) || ms_unlikely(!ms_is_quick_size(key_size)))
-        return leave_and_get(store, key, key_size, buf, cap, value_size);
-
-    struct ms_counter_stripe *stripe = ms_quick_stripe(store, reader);
-    const uint64_t before = ms_count_own(stripe, MS_COUNT_READS, 1);
-
-    if (ms_unlikely(before >= ms_load_relaxed(&stripe->next_turn)))
-        return get_again_noted(store, key, key_size, buf, cap, value_size);
-    const struct ms_quick_key quick = ms_quick_key(key, key_size);
-    const uint64_t hash = ms_quick_key_hash(&store->hasher, quick);
-    if (ms_track_follows(store, hash))
-        return get_again_noted(store, key, key_size, buf, cap, value_size);
-    return ms_get_looked_up(store, reader, ms_quick_find_hashed(store, hot, quick, hash), key,
-                            key_size, buf, cap, value_size, true);
+    return ms_get_following(store, key, key_size, buf, cap, value_size);
 }
 
 /* ---- has ---- */

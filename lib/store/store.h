@@ -79,7 +79,7 @@ struct ms_retired {
 #define MS_HOT_MEASURED (UINT64_C(1) << 18)
 /* The same in what would be a usual store. */
 #define MS_HOT_MEASURED_USUAL (UINT64_C(1) << 19)
-/* That, and only because keys are followed: ms_store_get_followed() is for these. */
+/* That, and only because keys are followed: ms_store_get_following() is for these. */
 #define MS_HOT_FOLLOWED_USUAL (UINT64_C(1) << 20)
 #define MS_HOT_FLAGS                                                                               \
     (MS_HOT_USUAL | MS_HOT_OPEN | MS_HOT_MEASURED | MS_HOT_MEASURED_USUAL | MS_HOT_FOLLOWED_USUAL)
@@ -102,7 +102,7 @@ struct memstore {
     enum ms_touch touch;
     /* A key is followed if the lower half of its hash is below; track.h. Track's lock to write,
      * relaxed, like `turn_below` */
-    atomic_uint_least64_t follows_below;
+    atomic_uint_least32_t follows_below;
     struct ms_hasher hasher;
     /* What admission bounds: enum ms_bounds. Settings lock to write, relaxed */
     atomic_uchar bounds;
@@ -247,9 +247,11 @@ int ms_store_get(memstore *store, const void *key, size_t key_size, void *buf, s
 /* The same where ms_processor_has_avx2(); store/get_avx2.c. */
 int ms_store_get_avx2(memstore *store, const void *key, size_t key_size, void *buf, size_t cap,
                       size_t *value_size);
-/* The same for where keys are followed. */
-int ms_store_get_followed(memstore *store, const void *key, size_t key_size, void *buf, size_t cap,
-                          size_t *value_size);
+/* Both for where keys are followed. */
+int ms_store_get_following(memstore *store, const void *key, size_t key_size, void *buf, size_t cap,
+                           size_t *value_size);
+int ms_store_get_following_avx2(memstore *store, const void *key, size_t key_size, void *buf,
+                                size_t cap, size_t *value_size);
 int ms_store_has(memstore *store, const void *key, size_t key_size);
 int ms_store_get_expiry(memstore *store, const void *key, size_t key_size, int64_t *expiry,
                         int64_t *now);
@@ -668,7 +670,7 @@ MS_ALWAYS_INLINE void ms_view_give_back(memstore_view *view)
 /* Whether what is done with a key is in the sample. */
 MS_ALWAYS_INLINE bool ms_track_follows(const memstore *store, uint64_t hash)
 {
-    return ms_unlikely((uint32_t)hash < ms_load_relaxed(&store->follows_below));
+    return ms_unlikely(ms_is_below_relaxed32((uint32_t)hash, &store->follows_below));
 }
 
 /* Whether a thread's n-th read is taken at random, for its key. */

@@ -137,9 +137,11 @@ static void publish_threshold(memstore *store, const struct ms_sampler *sampler)
 {
     const uint64_t threshold =
         sampler != NULL ? ms_pace_threshold(&sampler->pace, &sampler->pattern.reuse) : 0;
+    /* Half a word is compared in one instruction, and leaves out one hash of all. */
+    const uint32_t below = threshold < UINT32_MAX ? (uint32_t)threshold : UINT32_MAX;
 
-    if (ms_load_relaxed(&store->follows_below) != threshold)
-        ms_store_relaxed(&store->follows_below, threshold);
+    if (ms_load_relaxed(&store->follows_below) != below)
+        ms_store_relaxed(&store->follows_below, below);
 }
 
 bool ms_track_prepare(memstore *store, uint32_t millionths, struct ms_sampler **sampler)
@@ -158,7 +160,7 @@ void ms_track_start(memstore *store, struct ms_sampler *sampler, uint32_t millio
 {
     ms_mutex_lock(&store->track.lock);
     struct ms_sampler *old = sampler_of(store);
-    /* ORDER: release, pairs with the acquire of put_use() and put_key(): it is set up. */
+    /* ORDER: release, pairs with the acquire of put_use() and ms_track_try_key(): it is set up. */
     ms_store_release(&store->track.sampler, sampler);
     ms_store_relaxed(&store->track.missed, 0);
     publish_threshold(store, sampler);
@@ -361,8 +363,26 @@ static void wake_if_filling(memstore *store, const struct ms_ring *ring, uint32_
         ms_maintenance_try_wake(store);
 }
 
-/* Both in a read section. False when there is no room. */
-static bool put_use(memstore *store, const struct ms_reference *reference)
+/* The calling thread's ring of such an array. A thread without a number shares one. */
+MS_ALWAYS_INLINE struct ms_ring *ring_of_thread(struct ms_ring rings[MS_TRACK_RINGS])
+{
+    const uint32_t slot = ms_thread_slot_plus_one - 1;
+
+    if (ms_likely(slot < MS_TRACK_OWN_RINGS))
+        return &rings[slot];
+    return &rings[MS_TRACK_OWN_RINGS + slot % (MS_TRACK_RINGS - MS_TRACK_OWN_RINGS)];
+}
+
+/* A cell of the calling thread's ring. */
+MS_ALWAYS_INLINE void *claim(struct ms_ring rings[MS_TRACK_RINGS], struct ms_ring *ring,
+                             uint32_t *ticket)
+{
+    return ms_likely(ring < rings + MS_TRACK_OWN_RINGS) ? ms_ring_claim_alone(ring, ticket)
+                                                        : ms_ring_claim(ring, ticket);
+}
+
+/* In a read section. False when there is no room. */
+MS_ALWAYS_INLINE bool put_use(memstore *store, const struct ms_reference *reference)
 {
     /* ORDER: acquire, pairs with the release of ms_track_start(). */
     struct ms_sampler *sampler = ms_load_acquire(&store->track.sampler);
@@ -370,8 +390,8 @@ static bool put_use(memstore *store, const struct ms_reference *reference)
 
     if (sampler == NULL)
         return true;
-    struct ms_ring *ring = &sampler->uses[ms_thread_slot_plus_one % MS_TRACK_RINGS];
-    struct use *use = ms_ring_claim(ring, &ticket);
+    struct ms_ring *ring = ring_of_thread(sampler->uses);
+    struct use *use = claim(sampler->uses, ring, &ticket);
     if (use == NULL)
         return false;
     use->size = reference->size;
@@ -383,7 +403,7 @@ static bool put_use(memstore *store, const struct ms_reference *reference)
     return true;
 }
 
-static bool put_key(memstore *store, uint64_t hash, const void *key, size_t key_size)
+bool ms_track_try_key(memstore *store, uint64_t hash, const void *key, size_t key_size)
 {
     /* ORDER: as above. */
     struct ms_sampler *sampler = ms_load_acquire(&store->track.sampler);
@@ -391,8 +411,7 @@ static bool put_key(memstore *store, uint64_t hash, const void *key, size_t key_
 
     if (sampler == NULL)
         return true;
-    struct ms_ring *ring = &sampler->keys[ms_thread_slot_plus_one % MS_TRACK_RINGS];
-    struct noted_key *noted = ms_ring_claim(ring, &ticket);
+    struct noted_key *noted = claim(sampler->keys, ring_of_thread(sampler->keys), &ticket);
     if (noted == NULL)
         return false;
     noted->hash = hash;
@@ -442,7 +461,7 @@ static MS_NOINLINE void note_key(memstore *store, uint64_t hash, const void *key
 {
     for (int n = 0;; n++) {
         const ms_reader section = ms_section_begin();
-        const bool done = put_key(store, hash, key, key_size);
+        const bool done = ms_track_try_key(store, hash, key, key_size);
 
         ms_section_end(section);
         if (ms_likely(done) || !has_helped(store, n))
@@ -461,11 +480,21 @@ static uint32_t entry_bytes(const memstore *store, size_t key_size, size_t value
     return bytes < UINT32_MAX ? (uint32_t)bytes : UINT32_MAX;
 }
 
-void ms_track_read(memstore *store, const void *key, size_t key_size, int status, size_t value_size,
-                   bool by_turn)
+bool ms_track_try_hit(memstore *store, uint64_t hash, size_t key_size, size_t value_size)
 {
-    const uint64_t hash = ms_store_hash(store, key, key_size);
-    const bool found = status == MEMSTORE_OK;
+    const struct ms_reference reference = {
+        .kind = MS_REFERENCE_READ,
+        .hash = hash,
+        .size = entry_bytes(store, key_size, value_size),
+        .now_ms = ms_clock_coarse_ms(),
+    };
+
+    return put_use(store, &reference);
+}
+
+void ms_track_read_of(memstore *store, uint64_t hash, size_t key_size, bool found,
+                      size_t value_size)
+{
     const struct ms_reference reference = {
         .kind = MS_REFERENCE_READ,
         .hash = hash,
@@ -473,26 +502,59 @@ void ms_track_read(memstore *store, const void *key, size_t key_size, int status
         .now_ms = ms_clock_coarse_ms(),
     };
 
+    note(store, &reference);
+}
+
+void ms_track_key(memstore *store, const void *key, size_t key_size)
+{
+    note_key(store, ms_store_hash(store, key, key_size), key, key_size);
+}
+
+void ms_track_read(memstore *store, const void *key, size_t key_size, int status, size_t value_size,
+                   bool by_turn)
+{
+    const bool found = status == MEMSTORE_OK;
+
     /* The bytes of a key that no entry has are not looked at. */
     if (key_size > MS_KEY_SIZE_MAX || (!found && status != MEMSTORE_ERR_KEY_NOT_FOUND))
         return;
+    const uint64_t hash = ms_store_hash(store, key, key_size);
     if (ms_unlikely(by_turn))
         note_key(store, hash, key, key_size);
     if (!by_turn || ms_track_follows(store, hash))
-        note(store, &reference);
+        ms_track_read_of(store, hash, key_size, found, value_size);
+}
+
+/* Of a thread that has counted so many reads, the number of the next that is taken at random. */
+static uint64_t draw_turn(const memstore *store, const struct ms_counter_stripe *stripe,
+                          uint64_t count)
+{
+    const uint32_t below = ms_load_relaxed(&store->turn_below);
+    const uint64_t mean = below != 0 ? MS_REUSE_ALL / below : MS_REUSE_ALL;
+    const uint64_t drawn = ms_mix64(count ^ (uint64_t)(uintptr_t)stripe);
+
+    return count + (drawn >> 32) * 2 * mean / MS_REUSE_ALL;
 }
 
 bool ms_track_take_turn(memstore *store, struct ms_counter_stripe *stripe)
 {
     const uint64_t count = ms_load_relaxed(&stripe->counts[MS_COUNT_READS]);
-    const uint32_t below = ms_load_relaxed(&store->turn_below);
-    const uint64_t mean = below != 0 ? MS_REUSE_ALL / below : MS_REUSE_ALL;
 
     if (count <= ms_load_relaxed(&stripe->next_turn))
         return false;
-    const uint64_t drawn = ms_mix64(count ^ (uint64_t)(uintptr_t)stripe);
-    ms_store_relaxed(&stripe->next_turn, count + (drawn >> 32) * 2 * mean / MS_REUSE_ALL);
+    ms_store_relaxed(&stripe->next_turn, draw_turn(store, stripe, count));
     return true;
+}
+
+size_t ms_track_next_turn(memstore *store, struct ms_counter_stripe *stripe, uint64_t first,
+                          size_t n)
+{
+    const uint64_t turn = ms_load_relaxed(&stripe->next_turn);
+    const size_t next = turn > first ? turn - first : 0;
+
+    if (next < n)
+        ms_store_relaxed(&stripe->next_turn, draw_turn(store, stripe, first + next + 1));
+    return next;
 }
 
 void ms_track_any_read(memstore *store, const void *key, size_t key_size, int status,

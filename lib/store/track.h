@@ -8,7 +8,7 @@
  * Which keys are read most is told by reads taken at random, an eighth as many, since the keys
  * followed are not those.
  *
- *     who uses a followed key -> one of a few rings, by thread -> pattern
+ *     who uses a followed key -> the thread's ring, or one of those that threads share -> pattern
  *
  * What is done with a key is a record in a ring (advice/ring.h), and the maintenance thread, which is
  * woken when a ring is half full, digests the records, in the order of their times. Who finds a ring
@@ -34,8 +34,10 @@
 
 #include <memstore/memstore.h>
 
-/* Threads share them by their numbers. */
-#define MS_TRACK_RINGS 8
+/* Threads with a lower number have a ring each, where they put a record in without a locked instruction;
+ * the others share the rest. */
+#define MS_TRACK_OWN_RINGS 8
+#define MS_TRACK_RINGS (MS_TRACK_OWN_RINGS + 4)
 
 struct ms_sampler {
     struct ms_ring uses[MS_TRACK_RINGS]; /* of what is done with followed keys */
@@ -83,9 +85,22 @@ void ms_track_forget(memstore *store);
 
 /* Whether it is a thread's turn to have a read taken at random; if so, its next one is drawn. */
 bool ms_track_take_turn(memstore *store, struct ms_counter_stripe *stripe);
+/* The key of a read is followed, which found a value of this size; or a read of this key is taken at random.
+ * In a read section. False when there is no room for the record: the section is to be left first. */
+bool ms_track_try_hit(memstore *store, uint64_t hash, size_t key_size, size_t value_size);
+bool ms_track_try_key(memstore *store, uint64_t hash, const void *key, size_t key_size);
 /* A read is in the sample: what it found is `status`, and a value of this size. */
 void ms_track_read(memstore *store, const void *key, size_t key_size, int status, size_t value_size,
                    bool by_turn);
+/* The same of `n` reads that were counted at once in this stripe, `first` before them: the next one that is
+ * taken at random, which is one of them if it is below `n`. */
+size_t ms_track_next_turn(memstore *store, struct ms_counter_stripe *stripe, uint64_t first,
+                          size_t n);
+/* A read of a followed key, and one that is taken at random: of keys that an entry can have, and that were
+ * looked for. */
+void ms_track_read_of(memstore *store, uint64_t hash, size_t key_size, bool found,
+                      size_t value_size);
+void ms_track_key(memstore *store, const void *key, size_t key_size);
 /* A read of a store that follows keys, of which it is not known whether it is in the sample. */
 void ms_track_any_read(memstore *store, const void *key, size_t key_size, int status,
                        size_t value_size);

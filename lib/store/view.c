@@ -177,31 +177,53 @@ MS_ALWAYS_INLINE int view_found(memstore *store, uint64_t hot, ms_reader reader,
     return MEMSTORE_OK;
 }
 
-/* A view of a followed key, or taken at random; it has been counted. From inside the section on. */
-static MS_NOINLINE int get_view_noted(memstore *store, const void *key, size_t key_size,
-                                      memstore_view *out)
+/* A view in the sample, which has been counted. From inside the section on. */
+static int get_view_noted(memstore *store, const void *key, size_t key_size, memstore_view *out,
+                          bool by_turn)
 {
-    const bool by_turn = ms_track_take_turn(store, ms_quick_stripe(store, ms_reader_current()));
     const int status = leave_and_get_view(store, key, key_size, out);
 
     ms_track_read(store, key, key_size, status, size_of_view(status, out), by_turn);
     return status;
 }
 
-/* The quick way where keys are followed, from inside the section on; see ms_store_get_followed(). */
+static MS_NOINLINE int get_view_by_turn(memstore *store, const void *key, size_t key_size,
+                                        memstore_view *out)
+{
+    const bool by_turn = ms_track_take_turn(store, ms_quick_stripe(store, ms_reader_current()));
+
+    return get_view_noted(store, key, key_size, out, by_turn);
+}
+
+/* What is found is recorded on the way, unless it expires. */
 static MS_NOINLINE int get_view_followed(memstore *store, const void *key, size_t key_size,
-                                         memstore_view *out, uint64_t hot, ms_reader reader)
+                                         memstore_view *out)
+{
+    const uint64_t hot = ms_quick_hot(store);
+    const struct ms_quick_key quick = ms_quick_key(key, key_size);
+    const uint64_t hash = ms_quick_key_hash(&store->hasher, quick);
+    const struct ms_quick_found found = ms_quick_find_hashed(store, hot, quick, hash);
+
+    if (found.entry == NULL || !ms_quick_never_expires(found.head) ||
+        !ms_track_try_hit(store, hash, key_size, ms_quick_value_size(found.head)))
+        return get_view_noted(store, key, key_size, out, false);
+    return view_found(store, hot, ms_reader_current(), found, key, key_size, out);
+}
+
+/* The quick way where keys are followed, from inside the section on; see ms_get_following(). */
+MS_ALWAYS_INLINE int get_view_following(memstore *store, uint64_t hot, ms_reader reader,
+                                        const void *key, size_t key_size, memstore_view *out)
 {
     struct ms_counter_stripe *stripe = ms_quick_stripe(store, reader);
     const uint64_t before = ms_count_own(stripe, MS_COUNT_READS, 1);
 
-    if (ms_unlikely(before >= ms_load_relaxed(&stripe->next_turn)))
-        return get_view_noted(store, key, key_size, out);
+    if (ms_unlikely(!ms_is_below_relaxed64(before, &stripe->next_turn)))
+        return get_view_by_turn(store, key, key_size, out);
     const struct ms_quick_key quick = ms_quick_key(key, key_size);
     const uint64_t hash = ms_quick_key_hash(&store->hasher, quick);
 
     if (ms_track_follows(store, hash))
-        return get_view_noted(store, key, key_size, out);
+        return get_view_followed(store, key, key_size, out);
     return view_found(store, hot, reader, ms_quick_find_hashed(store, hot, quick, hash), key,
                       key_size, out);
 }
@@ -215,7 +237,7 @@ int ms_store_get_view(memstore *store, const void *key, size_t key_size, memstor
     const uint64_t hot = ms_quick_hot(store);
     if (ms_unlikely((hot & MS_HOT_USUAL) == 0) || ms_unlikely(!ms_is_quick_size(key_size))) {
         if ((hot & MS_HOT_FOLLOWED_USUAL) != 0 && ms_is_quick_size(key_size))
-            return get_view_followed(store, key, key_size, out, hot, reader);
+            return get_view_following(store, hot, reader, key, key_size, out);
         return leave_and_get_any_view(store, key, key_size, out);
     }
     ms_count_own_one(ms_quick_stripe(store, reader), MS_COUNT_READS);

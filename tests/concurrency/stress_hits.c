@@ -114,11 +114,13 @@ static bool has_read_enough(void)
     return atomic_load(&hits) >= ENOUGH && atomic_load(&misses) >= ENOUGH;
 }
 
-static void each_read_is_counted_once(void)
+static void count_reads_of(const char *setting)
 {
     struct test_team team = {0};
 
-    store = test_open("shards=16", "performance.memory_limit=16MiB", NULL);
+    atomic_store(&hits, 0);
+    atomic_store(&misses, 0);
+    store = test_open("shards=16", "performance.memory_limit=16MiB", setting, NULL);
     test_team_start(&team, READERS, read_all, NULL);
     test_team_start(&team, WRITERS, write_all, NULL);
     test_team_finish_when(&team, seconds, has_read_enough);
@@ -129,13 +131,31 @@ static void each_read_is_counted_once(void)
     memstore_destroy(store);
 }
 
+static void each_read_is_counted_once(void)
+{
+    count_reads_of("monitoring.access_sample_ratio=0");
+}
+
+/* All keys at first, some after a while. */
+static void and_where_keys_are_followed(void)
+{
+    count_reads_of("monitoring.access_sample_ratio=0.1");
+}
+
+static void and_where_calls_are_measured(void)
+{
+    count_reads_of("monitoring.track_operation_latency=true");
+}
+
 int main(int argc, char **argv)
 {
     static const struct test_case cases[] = {
         {"each_read_is_counted_once", each_read_is_counted_once},
+        {"and_where_keys_are_followed", and_where_keys_are_followed},
+        {"and_where_calls_are_measured", and_where_calls_are_measured},
     };
 
-    seconds = test_seconds(argc, argv, 2);
+    seconds = test_seconds(argc, argv, 2) / TEST_COUNT_OF(cases);
     seed = test_seed("stress_hits");
     return test_run_cases("stress_hits", cases, TEST_COUNT_OF(cases), NULL);
 }

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 
 #define KEYS 64
-#define RUNS 12
+#define RUNS 14
 #define OPS 3000
 
 struct chain {
@@ -234,6 +234,12 @@ static void check_the_rest(void)
     CHECK(live == size);
 }
 
+/* Of which a store is. */
+struct kind {
+    const char *eviction;
+    const char *other;
+};
+
 static void check_causes(void)
 {
     const memstore_stats stats = test_stats(store);
@@ -244,11 +250,11 @@ static void check_causes(void)
     CHECK(told_by_kind[3] == stats.updates);
 }
 
-static void run(const char *eviction)
+static void run(const struct kind *kind)
 {
     test_clock_start();
     store = test_open("performance.memory_limit=900KiB", "maintenance=manual", "shards=4",
-                      "events.queue_memory=500KiB", eviction, NULL);
+                      "events.queue_memory=500KiB", kind->eviction, kind->other, NULL);
     CHECK_OK(memstore_subscribe(store, MEMSTORE_EVENT_REMOVALS, 0, &removals));
     run_ops();
     check_the_rest();
@@ -267,13 +273,20 @@ static void run(const char *eviction)
 
 int main(void)
 {
-    static const char *const evictions[] = {"eviction=s3fifo", "eviction=lru", "eviction=lfu",
-                                            "eviction=fifo"};
+    static const struct kind kinds[] = {
+        {"eviction=adaptive", NULL},
+        {"eviction=s3fifo", NULL},
+        {"eviction=lru", "loader.max_stale=3s"},
+        {"eviction=lfu", "ttl.mode=access"},
+        {"eviction=fifo", NULL},
+        {"eviction=adaptive", "loader.max_stale=3s"},
+        {"eviction=adaptive", "ttl.mode=access"},
+    };
 
     seed = test_seed("model_events");
     rng.state = seed;
     for (unsigned i = 0; i < RUNS; i++)
-        run(evictions[i % TEST_COUNT_OF(evictions)]);
+        run(&kinds[i % TEST_COUNT_OF(kinds)]);
     for (unsigned i = 0; i < 5; i++)
         CHECK(told_ever[i] != 0);
     printf("model_events: %d runs of %d operations; expired %" PRIu64 ", evicted %" PRIu64

@@ -71,6 +71,13 @@ static void count_refusal(struct run *run, int status)
     counts->rejected_condition +=
         status == MEMSTORE_ERR_KEY_EXISTS || status == MEMSTORE_ERR_VERSION_MISMATCH ||
         status == MEMSTORE_ERR_NOT_A_NUMBER || status == MEMSTORE_ERR_KEY_NOT_FOUND;
+    counts->rejected_ttl_expired += status == MEMSTORE_ERR_TTL_EXPIRED;
+    counts->rejected_gc_pressure += status == MEMSTORE_ERR_GC_PRESSURE;
+    counts->rejected_shard_overflow += status == MEMSTORE_ERR_SHARD_OVERFLOW;
+    counts->rejected_key_exists += status == MEMSTORE_ERR_KEY_EXISTS;
+    counts->rejected_key_not_found += status == MEMSTORE_ERR_KEY_NOT_FOUND;
+    counts->rejected_version_mismatch += status == MEMSTORE_ERR_VERSION_MISMATCH;
+    counts->rejected_not_a_number += status == MEMSTORE_ERR_NOT_A_NUMBER;
 }
 
 bool run_settle(struct run *run, const char *call, int got, int wanted)
@@ -356,6 +363,28 @@ static void check_memory(struct run *run)
         compare(run, "pinned", memory.pinned, 0);
 }
 
+/* Each refused write is counted under its status, and in no other counter. */
+static void check_refusals(struct run *run, const memstore_stats *got, const memstore_stats *wanted)
+{
+    compare(run, "rejected_too_large", got->rejected_too_large, wanted->rejected_too_large);
+    compare(run, "rejected_invalid_ttl", got->rejected_invalid_ttl, wanted->rejected_invalid_ttl);
+    compare(run, "rejected_ttl_expired", got->rejected_ttl_expired, wanted->rejected_ttl_expired);
+    compare(run, "rejected_full", got->rejected_full, wanted->rejected_full);
+    compare(run, "rejected_memory", got->rejected_memory, wanted->rejected_memory);
+    compare(run, "rejected_gc_pressure", got->rejected_gc_pressure, wanted->rejected_gc_pressure);
+    compare(run, "rejected_shard_overflow", got->rejected_shard_overflow,
+            wanted->rejected_shard_overflow);
+    compare(run, "rejected_condition", got->rejected_condition, wanted->rejected_condition);
+    compare(run, "rejected_key_exists", got->rejected_key_exists, wanted->rejected_key_exists);
+    compare(run, "rejected_key_not_found", got->rejected_key_not_found,
+            wanted->rejected_key_not_found);
+    compare(run, "rejected_version_mismatch", got->rejected_version_mismatch,
+            wanted->rejected_version_mismatch);
+    compare(run, "rejected_not_a_number", got->rejected_not_a_number,
+            wanted->rejected_not_a_number);
+    compare(run, "rejected_timeout", got->rejected_timeout, 0);
+}
+
 /* Everything is reclaimed and counted first, so that the counters are exact. */
 void run_check_stats(struct run *run)
 {
@@ -383,11 +412,7 @@ void run_check_stats(struct run *run)
     if (!run->config->evicts)
         compare(run, "evictions", got.evictions, 0);
     check_expirations(run, got.expirations);
-    compare(run, "rejected_too_large", got.rejected_too_large, wanted->rejected_too_large);
-    compare(run, "rejected_invalid_ttl", got.rejected_invalid_ttl, wanted->rejected_invalid_ttl);
-    compare(run, "rejected_full", got.rejected_full, wanted->rejected_full);
-    compare(run, "rejected_memory", got.rejected_memory, wanted->rejected_memory);
-    compare(run, "rejected_condition", got.rejected_condition, wanted->rejected_condition);
+    check_refusals(run, &got, wanted);
     check_memory(run);
 }
 

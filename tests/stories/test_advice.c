@@ -2,6 +2,7 @@
 /* Each kind of advice, in a store whose use deserves it and in one whose use does not. */
 #include "support/clock.h"
 #include "support/criterion.h"
+#include "support/team.h"
 
 #include <stdlib.h>
 
@@ -743,6 +744,152 @@ Test(advice, views_are_followed_whatever_they_find)
     cr_assert_eq(sampled_of(store), 3 * READS + 2);
     cr_assert_eq(lost_of(store), 0);
     cr_assert_float_eq(foretold(store, 64e6), 2.0 / 3, 0.001);
+    memstore_destroy(store);
+}
+
+static int get_of(memstore *store, const char *key, size_t cap)
+{
+    char value[8];
+
+    return memstore_get(store, key, strlen(key), value, cap, NULL);
+}
+
+Test(advice, gets_are_followed_whatever_they_find)
+{
+    memstore *store = test_open(FOLLOWED, NULL);
+    enum { READS = 3000 };
+
+    test_clock_start();
+    assert_ok(test_set(store, "key", "value", 0));
+    assert_ok(test_set(store, "later", "value", 10000));
+    assert_ok(test_set(store, "brief", "value", 1000));
+    test_clock_advance(2000);
+    for (int i = 0; i < READS; i++) {
+        assert_ok(get_of(store, "key", 8));
+        assert_ok(get_of(store, "later", 8));
+        assert_status(get_of(store, "brief", 8), MEMSTORE_ERR_KEY_NOT_FOUND);
+        assert_status(get_of(store, "absent", 8), MEMSTORE_ERR_KEY_NOT_FOUND);
+        /* Neither hit nor miss. */
+        assert_status(get_of(store, "key", 4), MEMSTORE_ERR_BUFFER_TOO_SMALL);
+    }
+    cr_assert_eq(sampled_of(store), 4 * READS + 3);
+    cr_assert_eq(lost_of(store), 0);
+    cr_assert_float_eq(foretold(store, 64e6), 0.5, 0.001);
+    memstore_destroy(store);
+}
+
+/* Keys 0 to `there` - 1 are there. */
+static void get_many(memstore *store, size_t n, size_t there)
+{
+    static char names[300][32];
+    memstore_key keys[300];
+    memstore_view views[300];
+    size_t found;
+
+    for (size_t i = 0; i < n; i++) {
+        snprintf(names[i], sizeof names[i], "%s", key_of(i));
+        keys[i] = (memstore_key){names[i], strlen(names[i])};
+    }
+    assert_ok(memstore_get_many(store, keys, n, views, &found));
+    cr_assert_eq(found, there);
+    memstore_view_release_many(views, n);
+}
+
+Test(advice, all_keys_of_a_call_for_many_are_followed_however_many)
+{
+    static const size_t counts[] = {1, 31, 32, 33, 200, 300};
+    memstore *store = test_open(FOLLOWED, NULL);
+    size_t reads = 0, misses = 0;
+
+    for (uint64_t i = 0; i < 200; i++)
+        put(store, i, 100, 0);
+    for (unsigned c = 0; c < 6; c++) {
+        const size_t there = counts[c] < 200 ? counts[c] : 200;
+
+        for (int round = 0; round < 100; round++)
+            get_many(store, counts[c], there);
+        reads += 100 * counts[c];
+        misses += 100 * (counts[c] - there);
+    }
+    cr_assert_eq(sampled_of(store), 200 + reads);
+    cr_assert_eq(lost_of(store), 0);
+    cr_assert_float_eq(foretold(store, 64e6), (double)misses / reads, 0.001);
+    memstore_destroy(store);
+}
+
+/* What a thing that is done adds to the sample of a store that has its share of the keys. */
+Test(advice, a_call_for_many_adds_the_keys_to_the_sample_that_gets_add)
+{
+    memstore *store =
+        test_open("monitoring.access_sample_ratio=0.01", "maintenance=manual", PATIENT, NULL);
+
+    for (uint64_t i = 0; i < 300000; i++)
+        put(store, i, 8, 0);
+    const uint64_t before = sampled_of(store);
+    for (uint64_t i = 0; i < 300; i++)
+        assert_ok(view_of(store, key_of(i)));
+    const uint64_t by_views = sampled_of(store) - before;
+    for (uint64_t i = 0; i < 300; i++)
+        assert_ok(memstore_get(store, key_of(i), strlen(key_of(i)), filler, 100, NULL));
+    const uint64_t by_gets = sampled_of(store) - before - by_views;
+    get_many(store, 300, 300);
+    const uint64_t by_many = sampled_of(store) - before - by_views - by_gets;
+    cr_assert(by_views < 30, "not all keys are followed: %lu", (unsigned long)by_views);
+    cr_assert_eq(by_gets, by_views);
+    cr_assert_eq(by_many, by_views);
+    memstore_destroy(store);
+}
+
+Test(advice, hot_keys_of_calls_for_many_are_told)
+{
+    memstore *store = test_open(FOLLOWED, NULL);
+    memstore_key keys[40];
+    memstore_view views[40];
+    size_t found;
+
+    /* Of each call's keys a quarter are one key. */
+    for (int round = 0; round < 500; round++) {
+        static char names[40][32];
+
+        for (unsigned i = 0; i < 40; i++) {
+            snprintf(names[i], sizeof names[i], "%s", i % 4 == 0 ? "hot" : key_of(40u * round + i));
+            keys[i] = (memstore_key){names[i], strlen(names[i])};
+        }
+        assert_ok(memstore_get_many(store, keys, 40, views, &found));
+        memstore_view_release_many(views, 40);
+    }
+    struct heard heard;
+    const int i = assert_advised(store, &heard, MEMSTORE_ADVICE_HOT_KEYS, "");
+    const char *share = strstr(heard.evidence[i], " %");
+    cr_assert_not_null(share);
+    while (share > heard.evidence[i] && share[-1] != ' ')
+        share--;
+    cr_assert_float_eq(atof(share), 25, 3, "%s", heard.evidence[i]);
+    memstore_destroy(store);
+}
+
+#define TEAM 14 /* more threads than have a ring of their own */
+#define TEAM_READS 20000
+
+static void read_often(unsigned number, void *context)
+{
+    for (int i = 0; i < TEAM_READS; i++)
+        assert_ok(i % 2 == 0 ? view_of(context, "key") : get_of(context, "key", 8));
+    (void)number;
+}
+
+Test(advice, what_many_threads_read_is_in_the_sample_or_lost)
+{
+    memstore *store = test_open("monitoring.access_sample_ratio=1", NULL);
+    struct test_team team = {0};
+
+    assert_ok(test_set(store, "key", "value", 0));
+    test_team_start(&team, TEAM, read_often, store);
+    test_team_join(&team);
+    const uint64_t lost = lost_of(store), sampled = sampled_of(store);
+    cr_assert_geq(sampled + lost, TEAM * TEAM_READS + 1);
+    cr_assert_leq(sampled, TEAM * TEAM_READS + 1);
+    cr_assert_eq(test_stats(store).hits, TEAM * TEAM_READS);
     memstore_destroy(store);
 }
 

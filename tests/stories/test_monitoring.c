@@ -5,6 +5,8 @@
 #include "support/criterion.h"
 #include "support/stopper.h"
 
+#include "store/store.h"
+
 #include <stdlib.h>
 
 static memstore_latency latency_of(memstore *store, int operation)
@@ -451,6 +453,60 @@ Test(monitoring, a_measured_store_reads_as_any_other)
     memstore_destroy(store);
 }
 
+static void assert_within_three_percent(const char *what, uint64_t told, uint64_t exact)
+{
+    const uint64_t off = told > exact ? told - exact : exact - told;
+
+    cr_assert_leq(off * 100, exact * 3, "%s: %lu for %lu", what, (unsigned long)told,
+                  (unsigned long)exact);
+}
+
+/* Durations of 1 to 100000 microseconds, each once: what is told of them is known. */
+Test(monitoring, each_share_of_the_calls_is_told_within_three_percent_and_the_longest_exactly)
+{
+    memstore *store =
+        test_open("monitoring.track_operation_latency=true", "maintenance=manual", NULL);
+    enum { CALLS = 100000 };
+
+    for (uint64_t us = 1; us <= CALLS; us++)
+        ms_latency_add(&store->latency, MEMSTORE_OPERATION_COMMIT, us * 1000, UINT64_MAX);
+    const memstore_latency latency = latency_of(store, MEMSTORE_OPERATION_COMMIT);
+    assert_within_three_percent("p50", latency.p50_ns, 50000 * 1000);
+    assert_within_three_percent("p90", latency.p90_ns, 90000 * 1000);
+    assert_within_three_percent("p99", latency.p99_ns, 99000 * 1000);
+    assert_within_three_percent("p99.9", latency.p999_ns, 99900 * 1000);
+    assert_within_three_percent("p99.99", latency.p9999_ns, 99990 * 1000);
+    cr_assert_eq(latency.max_ns, CALLS * UINT64_C(1000));
+    cr_assert_eq(latency.total_ns, UINT64_C(1000) * CALLS * (CALLS + 1) / 2);
+    cr_assert_eq(latency.count, CALLS);
+    memstore_destroy(store);
+}
+
+/* The upper shares are told apart where they are apart. */
+Test(monitoring, of_ten_thousand_calls_the_slowest_two_are_told_from_the_slowest_twenty)
+{
+    memstore *store =
+        test_open("monitoring.track_operation_latency=true", "maintenance=manual", NULL);
+
+    for (unsigned call = 0; call < 10000; call++)
+        ms_latency_add(&store->latency, MEMSTORE_OPERATION_SET,
+                       call < 8000   ? 100
+                       : call < 9800 ? 1000
+                       : call < 9980 ? 10000
+                       : call < 9998 ? 100000
+                       : call < 9999 ? 1000000
+                                     : 10000000,
+                       UINT64_MAX);
+    const memstore_latency latency = latency_of(store, MEMSTORE_OPERATION_SET);
+    assert_within_three_percent("p50", latency.p50_ns, 100);
+    assert_within_three_percent("p90", latency.p90_ns, 1000);
+    assert_within_three_percent("p99", latency.p99_ns, 10000);
+    assert_within_three_percent("p99.9", latency.p999_ns, 100000);
+    assert_within_three_percent("p99.99", latency.p9999_ns, 1000000);
+    cr_assert_eq(latency.max_ns, 10000000);
+    memstore_destroy(store);
+}
+
 Test(monitoring, without_tracking_nothing_is_measured_and_no_memory_taken)
 {
     memstore *without = test_open("maintenance=manual", NULL);
@@ -525,6 +581,56 @@ Test(monitoring, rates_are_those_of_the_last_window_of_metrics_interval)
     assert_ok(memstore_reset_stats(store));
     test_clock_advance(9999);
     cr_assert_eq(rates_of(store).hits, 1.5, "a reset of the counters is not one of the windows");
+    memstore_destroy(store);
+}
+
+/* Some of everything that a store without a loader counts. */
+static void do_everything(memstore *store)
+{
+    unsigned char *value = test_bytes(50000, 3);
+    char key[32];
+
+    for (unsigned i = 0; i < 200; i++) {
+        snprintf(key, sizeof key, "large/%u", i);
+        assert_ok(memstore_set(store, key, strlen(key), value, 50000, 0));
+    }
+    set_many_with(store, "brief", 70, 100);
+    set_many_with(store, "gone", 30, 0);
+    set_many_with(store, "gone", 20, 0);
+    for (unsigned i = 0; i < 30; i++) {
+        snprintf(key, sizeof key, "gone/%u", i);
+        assert_ok(test_delete(store, key));
+    }
+    for (unsigned i = 0; i < 40; i++)
+        assert_status(test_set(store, "never", "v", -3), MEMSTORE_ERR_INVALID_TTL);
+    read_some(store, 60, 10);
+    maintain_for(store, 1000);
+    free(value);
+}
+
+Test(monitoring, each_rate_is_what_was_counted_by_the_seconds_of_the_window)
+{
+    test_clock_start();
+    memstore *store = test_open("monitoring.metrics_interval=10s", "maintenance=manual",
+                                "performance.memory_limit=4MB", NULL);
+
+    do_everything(store);
+    assert_ok(memstore_compact(store, 0));
+    test_clock_advance(9000);
+    const memstore_rates rates = rates_of(store);
+    const memstore_stats stats = test_stats(store);
+    cr_assert_eq(rates.window_seconds, 10);
+    cr_assert(rates.sets == 32.1 && rates.updates == 2 && rates.deletes == 3 &&
+              rates.expirations == 7 && rates.rejected == 4 && rates.hits == 6 &&
+              rates.misses == 1);
+    cr_assert(stats.evictions > 100 && rates.evictions == stats.evictions / 10.0);
+    cr_assert(stats.written_bytes > 0 && rates.written_bytes == stats.written_bytes / 10.0);
+    cr_assert(stats.moved_bytes > 0 && rates.moved_bytes == stats.moved_bytes / 10.0);
+    test_clock_advance(10000);
+    const memstore_rates next = rates_of(store);
+    cr_assert(next.sets == 0 && next.updates == 0 && next.deletes == 0 && next.evictions == 0 &&
+              next.expirations == 0 && next.rejected == 0 && next.hits == 0 && next.misses == 0 &&
+              next.written_bytes == 0 && next.moved_bytes == 0);
     memstore_destroy(store);
 }
 

@@ -450,14 +450,25 @@ static void expect_every_cap(ms_get_fn get, memstore *store, const memstore_key 
     }
 }
 
-static void read_everything_by(ms_get_fn get)
+/* Read more than is followed above a small ratio, so that a store with one follows nothing for a while. */
+static void use_up_what_is_followed(memstore *store)
 {
-    memstore *store = test_open("performance.memory_limit=8MiB", "maintenance=manual", NULL);
+    assert_ok(memstore_set(store, "key", 3, "value", 5, 0));
+    for (int i = 0; i < 100000; i++)
+        assert_ok(memstore_get(store, "key", 3, (char[8]){0}, 8, NULL));
+}
+
+static void read_everything_by(ms_get_fn get, const char *followed)
+{
+    memstore *store =
+        test_open("performance.memory_limit=8MiB", "maintenance=manual", followed, NULL);
     unsigned char *bytes = test_bytes(400, 29);
     unsigned char copy[400];
     size_t size;
 
     test_clock_start();
+    use_up_what_is_followed(store);
+    const memstore_stats before = test_stats(store);
     for (size_t key_size = 1; key_size <= 40; key_size++) {
         const memstore_key key = {bytes, key_size};
 
@@ -471,26 +482,49 @@ static void read_everything_by(ms_get_fn get)
         assert_status(get(store, bytes, key_size, copy, sizeof copy, &size),
                       MEMSTORE_ERR_KEY_NOT_FOUND);
     }
+    /* A value that does not fit is neither. */
+    cr_assert_eq(test_stats(store).hits - before.hits, 40 * 302 * 2);
+    cr_assert_eq(test_stats(store).misses - before.misses, 40);
     assert_ok(memstore_close(store));
     assert_status(get(store, bytes, 20, copy, sizeof copy, NULL), MEMSTORE_ERR_CACHE_CLOSED);
     memstore_destroy(store);
     free(bytes);
 }
 
+static void read_everything_in_all_stores_by(ms_get_fn get)
+{
+    read_everything_by(get, "monitoring.access_sample_ratio=0");
+    read_everything_by(get, "monitoring.access_sample_ratio=1");
+    read_everything_by(get, "monitoring.access_sample_ratio=0.000001");
+}
+
 Test(reading, a_get_copies_a_value_of_any_size_and_no_byte_more)
 {
-    read_everything_by(ms_store_get);
+    read_everything_in_all_stores_by(ms_store_get);
+    read_everything_in_all_stores_by(ms_store_get_following);
+}
+
+static ms_get_fn get_of(const char *setting)
+{
+    memstore *store = test_open("maintenance=manual", setting, NULL);
+    const ms_get_fn get = ms_load_relaxed(&store->get);
+
+    memstore_destroy(store);
+    return get;
 }
 
 Test(reading, on_processors_with_avx2_too)
 {
-#if MS_HAVE_AVX2_BUILD
-    if (ms_processor_has_avx2())
-        read_everything_by(ms_store_get_avx2);
-#endif
-    memstore *store = test_open("maintenance=manual", NULL);
-    const bool here = ms_load_relaxed(&store->get) != ms_store_get;
+    ms_get_fn any = ms_store_get, following = ms_store_get_following;
 
-    cr_assert_eq(here, ms_processor_has_avx2(), "what is fit for the processor is used");
-    memstore_destroy(store);
+#if MS_HAVE_AVX2_BUILD
+    if (ms_processor_has_avx2()) {
+        any = ms_store_get_avx2;
+        following = ms_store_get_following_avx2;
+        read_everything_in_all_stores_by(any);
+        read_everything_in_all_stores_by(following);
+    }
+#endif
+    cr_assert(get_of("monitoring.access_sample_ratio=0") == any, "what is fit is used");
+    cr_assert(get_of("monitoring.access_sample_ratio=1") == following, "what is fit is used");
 }

@@ -4,7 +4,94 @@
 #include "support/criterion.h"
 #include "support/stopper.h"
 
+#include <stddef.h>
 #include <stdlib.h>
+
+/* ---- What is refused is counted ---- */
+
+#define IN(member) offsetof(memstore_stats, member)
+
+/* Where a status is counted: in the sum of its kind, and by itself where the sum is of several. */
+static const struct counted {
+    int status;
+    size_t members[2];
+} counted[] = {
+    {MEMSTORE_ERR_ENTRY_TOO_LARGE, {IN(rejected_too_large)}},
+    {MEMSTORE_ERR_INVALID_TTL, {IN(rejected_invalid_ttl)}},
+    {MEMSTORE_ERR_TTL_EXPIRED, {IN(rejected_invalid_ttl), IN(rejected_ttl_expired)}},
+    {MEMSTORE_ERR_CACHE_FULL, {IN(rejected_full)}},
+    {MEMSTORE_ERR_MEMORY_EXHAUSTED, {IN(rejected_memory)}},
+    {MEMSTORE_ERR_GC_PRESSURE, {IN(rejected_memory), IN(rejected_gc_pressure)}},
+    {MEMSTORE_ERR_SHARD_OVERFLOW, {IN(rejected_memory), IN(rejected_shard_overflow)}},
+    {MEMSTORE_ERR_KEY_EXISTS, {IN(rejected_condition), IN(rejected_key_exists)}},
+    {MEMSTORE_ERR_KEY_NOT_FOUND, {IN(rejected_condition), IN(rejected_key_not_found)}},
+    {MEMSTORE_ERR_VERSION_MISMATCH, {IN(rejected_condition), IN(rejected_version_mismatch)}},
+    {MEMSTORE_ERR_NOT_A_NUMBER, {IN(rejected_condition), IN(rejected_not_a_number)}},
+    {MEMSTORE_ERR_LOCK_TIMEOUT, {IN(rejected_timeout)}},
+};
+
+static uint64_t member_of(const memstore_stats *stats, size_t offset)
+{
+    return *(const uint64_t *)((const char *)stats + offset);
+}
+
+/* A write was refused with this status, once since the counters were `before`; nothing else was. */
+static void assert_refused(memstore *store, const memstore_stats *before, int got, int status)
+{
+    const memstore_stats after = test_stats(store);
+
+    assert_status(got, status);
+    for (unsigned i = 0; i < TEST_COUNT_OF(counted); i++) {
+        for (unsigned m = 0; m < 2; m++) {
+            const size_t member = counted[i].members[m];
+            bool counts = false;
+
+            for (unsigned k = 0; k < TEST_COUNT_OF(counted); k++)
+                counts |= counted[k].status == status &&
+                          (counted[k].members[0] == member || counted[k].members[1] == member);
+            if (member != 0)
+                cr_assert_eq(member_of(&after, member) - member_of(before, member), counts,
+                             "a write refused with %s, and the counter %s of %s",
+                             memstore_status_name(status), m == 0 ? "(of its kind)" : "(alone)",
+                             memstore_status_name(counted[i].status));
+        }
+    }
+    cr_assert_eq(after.sets, before->sets);
+}
+
+#define REFUSED(status, call)                                                                      \
+    do {                                                                                           \
+        const memstore_stats before_ = test_stats(store);                                          \
+        assert_refused(store, &before_, (call), (status));                                         \
+    } while (0)
+
+Test(statuses, each_refused_write_is_counted_under_its_status_and_nowhere_else)
+{
+    memstore *store = test_open("max_entry_size=1000", NULL);
+    const memstore_entry alike[] = {test_entry("there", "v", 0), test_entry("b", "v", 0)};
+    char large[2000] = {0};
+    memstore_batch *batch = memstore_batch_new(store);
+
+    assert_ok(test_set(store, "there", "value", 0));
+    REFUSED(MEMSTORE_ERR_ENTRY_TOO_LARGE, memstore_set(store, "k", 1, large, sizeof large, 0));
+    REFUSED(MEMSTORE_ERR_ENTRY_TOO_LARGE, memstore_add(store, "k", 1, large, sizeof large, 0));
+    REFUSED(MEMSTORE_ERR_INVALID_TTL, memstore_set(store, "k", 1, "v", 1, -5));
+    REFUSED(MEMSTORE_ERR_TTL_EXPIRED, memstore_set_until(store, "k", 1, "v", 1, 1));
+    REFUSED(MEMSTORE_ERR_KEY_EXISTS, memstore_add(store, "there", 5, "v", 1, 0));
+    REFUSED(MEMSTORE_ERR_KEY_NOT_FOUND, memstore_replace(store, "k", 1, "v", 1, 0));
+    REFUSED(MEMSTORE_ERR_VERSION_MISMATCH,
+            memstore_compare_and_set(store, "there", 5, "v", 1, 0, 7));
+    REFUSED(MEMSTORE_ERR_NOT_A_NUMBER, memstore_increment(store, "there", 5, 1, 0, 0, NULL));
+    /* Of a batch it is one write that is refused. */
+    assert_ok(memstore_batch_expect_absent(batch, "there", 5));
+    assert_ok(memstore_batch_set(batch, "b", 1, "v", 1, 0));
+    REFUSED(MEMSTORE_ERR_KEY_EXISTS, memstore_batch_commit(batch));
+    memstore_batch_free(batch);
+    assert_ok(memstore_set_many(store, alike, 2));
+    memstore_destroy(store);
+}
+
+/* ---- Statuses ---- */
 
 Test(statuses, cache_full_when_eviction_is_off)
 {
@@ -17,7 +104,7 @@ Test(statuses, cache_full_when_eviction_is_off)
     while ((status = memstore_set(store, &i, sizeof i, value, sizeof value, 0)) == MEMSTORE_OK)
         i++;
     assert_status(status, MEMSTORE_ERR_CACHE_FULL);
-    assert_status(memstore_add(store, "new", 3, value, sizeof value, 0), MEMSTORE_ERR_CACHE_FULL);
+    REFUSED(MEMSTORE_ERR_CACHE_FULL, memstore_add(store, "new", 3, value, sizeof value, 0));
     /* What has run out makes room. */
     for (unsigned k = 0; k < i; k++)
         assert_ok(memstore_update_ttl(store, &k, sizeof k, 1));
@@ -44,7 +131,7 @@ Test(statuses, memory_exhausted_when_views_hold_everything)
     assert_status(status, MEMSTORE_ERR_MEMORY_EXHAUSTED);
     cr_assert(held > 150, "%u views of 4000 bytes held 1 MiB", held);
     cr_assert(test_memory(store).charged <= 1 << 20);
-    cr_assert_eq(test_stats(store).rejected_memory, 1);
+    assert_refused(store, &(memstore_stats){.sets = i - 1}, status, status);
     memstore_view_release_many(views, held);
     assert_ok(memstore_set(store, &i, sizeof i, value, sizeof value, 0));
     memstore_destroy(store);
@@ -56,20 +143,47 @@ Test(statuses, gc_pressure_when_no_memory_comes_free_in_time)
         test_open("performance.memory_limit=1MiB", "performance.lock_timeout=50ms", NULL);
     memstore_view *views = calloc(2000, sizeof *views);
     unsigned char value[400] = {0};
-    unsigned held = 0;
+    unsigned held = 0, i = 0;
     int status = MEMSTORE_OK;
 
     /* One small entry a segment is held: little is pinned, yet nothing comes free. */
-    for (unsigned i = 0; i < 4000 && status == MEMSTORE_OK; i++) {
+    for (; i < 4000 && status == MEMSTORE_OK; i++) {
         status = memstore_set(store, &i, sizeof i, value, sizeof value, 0);
         if (status == MEMSTORE_OK && i % 2 == 0 && held < 2000)
             assert_ok(memstore_get_view(store, &i, sizeof i, &views[held++]));
     }
     cr_assert(status == MEMSTORE_ERR_GC_PRESSURE || status == MEMSTORE_ERR_MEMORY_EXHAUSTED, "%s",
               memstore_status_name(status));
+    assert_refused(store, &(memstore_stats){.sets = i - 1}, status, status);
     memstore_view_release_many(views, held);
     assert_ok(test_set(store, "key", "value", 0));
     free(views);
+    memstore_destroy(store);
+}
+
+static void read_first(void *store)
+{
+    char value[1000];
+
+    (void)memstore_get(store, "first", 5, value, sizeof value, NULL);
+}
+
+Test(statuses, gc_pressure_while_a_reader_stands_still)
+{
+    memstore *store =
+        test_open("performance.memory_limit=1MiB", "performance.lock_timeout=5ms", NULL);
+    unsigned char value[1000] = {0};
+    unsigned i = 0;
+    int status = MEMSTORE_OK;
+
+    assert_ok(test_set(store, "first", "value", 0));
+    test_stop_at(MS_POINT_READ_FOUND, read_first, store);
+    while (i < 10000 && status == MEMSTORE_OK) {
+        status = memstore_set(store, &i, sizeof i, value, sizeof value, 0);
+        i++;
+    }
+    assert_refused(store, &(memstore_stats){.sets = i}, status, MEMSTORE_ERR_GC_PRESSURE);
+    test_let_go();
     memstore_destroy(store);
 }
 
@@ -110,8 +224,7 @@ Test(statuses, shard_overflow_when_the_index_cannot_grow)
     cr_assert_eq(memstore_size(store), i);
     for (unsigned k = 0; k < i; k++)
         assert_ok(memstore_has(store, &k, sizeof k));
-    const memstore_stats stats = test_stats(store);
-    cr_assert_eq(stats.rejected_memory + stats.rejected_full, 1);
+    assert_refused(store, &(memstore_stats){.sets = i}, status, status);
     memstore_destroy(store);
 }
 
@@ -249,12 +362,12 @@ Test(statuses, lock_timeout_from_every_call_that_takes_a_lock)
 
     assert_ok(memstore_set_many(store, entries, 2));
     test_stop_at(MS_POINT_SHARD_LOCKED, hold_lock, store);
-    assert_status(test_set(store, "a", "new", 0), MEMSTORE_ERR_LOCK_TIMEOUT);
+    REFUSED(MEMSTORE_ERR_LOCK_TIMEOUT, test_set(store, "a", "new", 0));
     assert_status(memstore_add(store, "c", 1, "new", 3, 0), MEMSTORE_ERR_LOCK_TIMEOUT);
     assert_status(memstore_increment(store, "n", 1, 1, 0, 0, NULL), MEMSTORE_ERR_LOCK_TIMEOUT);
-    assert_status(test_delete(store, "a"), MEMSTORE_ERR_LOCK_TIMEOUT);
+    REFUSED(MEMSTORE_ERR_LOCK_TIMEOUT, test_delete(store, "a"));
     assert_status(memstore_update_ttl(store, "a", 1, 1000), MEMSTORE_ERR_LOCK_TIMEOUT);
-    assert_status(memstore_set_many(store, entries, 2), MEMSTORE_ERR_LOCK_TIMEOUT);
+    REFUSED(MEMSTORE_ERR_LOCK_TIMEOUT, memstore_set_many(store, entries, 2));
     assert_status(memstore_delete_many(store, keys, 2, NULL), MEMSTORE_ERR_LOCK_TIMEOUT);
     assert_status(memstore_delete_by_pattern(store, "*", 1, &deleted), MEMSTORE_ERR_LOCK_TIMEOUT);
     assert_status(memstore_clear(store), MEMSTORE_ERR_LOCK_TIMEOUT);

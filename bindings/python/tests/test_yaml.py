@@ -222,6 +222,26 @@ DOCUMENTS = [
     "max_entry_size: 64mb",
     "hard_max_cache_size: 100",
     "hard_max_cache_size: 1GB",
+    # In quotes, as templates write them.
+    'shards: "64"',
+    'shards: "63"',
+    'shards: "0x40"',
+    'shards: ""',
+    'life_window: "600000"',
+    'max_entry_size: "500"',
+    'hard_max_cache_size: "100"',
+    'hard_max_cache_size: "100MB"',
+    'performance: {gc_percent: "100"}',
+    'performance: {gc_percent: "1e2"}',
+    'performance: {gc_percent: "-1"}',
+    'monitoring: {hit_rate_threshold: "0.5"}',
+    'monitoring: {hit_rate_threshold: "1"}',
+    'monitoring: {hit_rate_threshold: "1.000"}',
+    'monitoring: {hit_rate_threshold: "1.1"}',
+    'monitoring: {hit_rate_threshold: ".5"}',
+    'monitoring: {hit_rate_threshold: "0.1234567"}',
+    'ttl: {store_creation_time: "true"}',
+    'ttl: {store_creation_time: "1"}',
     "ttl: {store_creation_time: yes}",
     "ttl: {store_creation_time: maybe}",
     "ttl: {ttl_precision: minute}",
@@ -248,6 +268,14 @@ def test_the_schema_is_one():
 @pytest.mark.parametrize("text", DOCUMENTS, ids=str)
 def test_the_schema_and_the_library_accept_the_same(text):
     assert jsonschema.Draft7Validator(SCHEMA).is_valid(yaml.safe_load(text)) == accepts(text)
+
+
+@pytest.mark.parametrize("number", ["0x40", "0o100", "0b1000000", "6_4", "1:4", "64.0", "6.4e1", "+64"])
+def test_other_notations_of_numbers_are_refused(number):
+    """YAML 1.1 and 1.2 take some of them for other numbers, or for texts; a schema is shown what its reader took them for."""
+    for key in ("shards", "performance.gc_percent", "life_window", "max_entry_size", "hard_max_cache_size"):
+        assert accepts(f"{key}: 64")
+        assert not accepts(f"{key}: {number}")
 
 
 def keys_of(properties, path=()):

@@ -24,10 +24,14 @@ static void init(void)
 
 TestSuite(ring, .init = init);
 
+/* One thread alone puts records in. */
+static bool alone;
+
 static bool put(uint32_t from, uint64_t number)
 {
     uint32_t ticket;
-    struct record *record = ms_ring_claim(&ring, &ticket);
+    struct record *record =
+        alone ? ms_ring_claim_alone(&ring, &ticket) : ms_ring_claim(&ring, &ticket);
 
     if (record == NULL)
         return false;
@@ -48,7 +52,7 @@ static bool take(uint64_t *number)
     return true;
 }
 
-Test(ring, records_come_out_in_the_order_they_were_put_in)
+static void records_come_out_in_order(void)
 {
     uint64_t got;
 
@@ -61,7 +65,14 @@ Test(ring, records_come_out_in_the_order_they_were_put_in)
     }
 }
 
-Test(ring, refuses_what_has_no_room_and_takes_it_when_there_is_some)
+Test(ring, records_come_out_in_the_order_they_were_put_in)
+{
+    records_come_out_in_order();
+    alone = true;
+    records_come_out_in_order();
+}
+
+static void what_has_no_room_is_refused(void)
 {
     uint64_t got;
 
@@ -73,6 +84,15 @@ Test(ring, refuses_what_has_no_room_and_takes_it_when_there_is_some)
     cr_assert(!put(0, CELLS + 1));
     for (uint64_t i = 1; i <= CELLS; i++)
         cr_assert(take(&got) && got == i);
+}
+
+Test(ring, refuses_what_has_no_room_and_takes_it_when_there_is_some)
+{
+    what_has_no_room_is_refused();
+    alone = true;
+    what_has_no_room_is_refused();
+    alone = false;
+    what_has_no_room_is_refused();
 }
 
 Test(ring, tells_how_full_it_is)
@@ -116,14 +136,14 @@ static void *write_all(void *context)
     return NULL;
 }
 
-Test(ring, each_record_of_many_threads_comes_out_once_and_each_threads_in_order)
+static void take_all_of(uintptr_t count)
 {
     pthread_t writers[WRITERS];
     uint64_t next[WRITERS] = {0};
 
-    for (uintptr_t i = 0; i < WRITERS; i++)
+    for (uintptr_t i = 0; i < count; i++)
         cr_assert_eq(pthread_create(&writers[i], NULL, write_all, (void *)i), 0);
-    for (uint64_t taken = 0; taken < WRITERS * EACH;) {
+    for (uint64_t taken = 0; taken < count * EACH;) {
         const struct record *record = ms_ring_first(&ring);
 
         if (record == NULL) {
@@ -134,7 +154,18 @@ Test(ring, each_record_of_many_threads_comes_out_once_and_each_threads_in_order)
         ms_ring_take(&ring);
         taken++;
     }
-    for (int i = 0; i < WRITERS; i++)
+    for (uintptr_t i = 0; i < count; i++)
         pthread_join(writers[i], NULL);
     cr_assert_null(ms_ring_first(&ring));
+}
+
+Test(ring, each_record_of_many_threads_comes_out_once_and_each_threads_in_order)
+{
+    take_all_of(WRITERS);
+}
+
+Test(ring, each_record_of_one_thread_alone_comes_out_once_and_in_order)
+{
+    alone = true;
+    take_all_of(1);
 }
