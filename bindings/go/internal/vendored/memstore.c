@@ -489,6 +489,7 @@ void ms_fork_register(ms_fork_member *member)
 #ifndef MS_PLATFORM_ATOMIC_H
 #define MS_PLATFORM_ATOMIC_H
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 #define ms_load_relaxed(p) atomic_load_explicit((p), memory_order_relaxed)
 #define ms_load_acquire(p) atomic_load_explicit((p), memory_order_acquire)
@@ -519,6 +520,26 @@ static inline void ms_add_one_alone(atomic_uint_least64_t *count)
     __asm__ volatile("incq %0" : "+m"(*count));
 #else
     ms_store_relaxed(count, ms_load_relaxed(count) + 1);
+#endif
+}
+static inline bool ms_is_below_relaxed32(uint32_t number, const atomic_uint_least32_t *other)
+{
+#if defined(__x86_64__) && !defined(__SANITIZE_THREAD__)
+    bool below;
+    __asm__ volatile("cmpl %2, %1" : "=@ccb"(below) : "r"(number), "m"(*other));
+    return below;
+#else
+    return number < ms_load_relaxed(other);
+#endif
+}
+static inline bool ms_is_below_relaxed64(uint64_t number, const atomic_uint_least64_t *other)
+{
+#if defined(__x86_64__) && !defined(__SANITIZE_THREAD__)
+    bool below;
+    __asm__ volatile("cmpq %2, %1" : "=@ccb"(below) : "r"(number), "m"(*other));
+    return below;
+#else
+    return number < ms_load_relaxed(other);
 #endif
 }
 #define ms_plain_load_relaxed(p) __atomic_load_n((p), __ATOMIC_RELAXED)
@@ -3510,7 +3531,7 @@ static bool is_long_in(const struct addition *addition, const struct ms_segment 
 {
     return addition->shape != NULL && ms_shape_is_long(addition->shape, segment->time_base);
 }
-static void claim(struct ms_arena *arena, struct ms_segment *segment, uint32_t size,
+static void segment_append_claim(struct ms_arena *arena, struct ms_segment *segment, uint32_t size,
                   struct ms_reserved *out)
 {
     char *at = segment->base + ms_load_relaxed(&segment->used);
@@ -3597,7 +3618,7 @@ static bool reserve_solo(struct ms_arena *arena, const struct ms_placement *plac
     segment->is_solo = 1;
     segment->capacity = size;
     segment->base = (char *)(segment + 1);
-    claim(arena, segment, size, out);
+    segment_append_claim(arena, segment, size, out);
     segment_append_write_entry(arena, placement, shape, is_long, out);
     ms_pool_seal(arena, segment);
     return true;
@@ -3612,7 +3633,7 @@ bool ms_arena_reserve(struct ms_arena *arena, const struct ms_placement *placeme
     struct ms_segment *segment = segment_with_room(arena, slot, placement, &addition);
     if (ms_likely(segment != NULL)) {
         const bool is_long = is_long_in(&addition, segment);
-        claim(arena, segment, is_long ? addition.long_size : addition.size, out);
+        segment_append_claim(arena, segment, is_long ? addition.long_size : addition.size, out);
         segment_append_write_entry(arena, placement, shape, is_long, out);
     }
     ms_mutex_unlock(&slot->lock);
@@ -3626,7 +3647,7 @@ bool ms_arena_reserve_raw(struct ms_arena *arena, const struct ms_placement *pla
     struct ms_open_slot *slot = lock_open_slot(arena, placement);
     struct ms_segment *segment = segment_with_room(arena, slot, placement, &addition);
     if (segment != NULL) {
-        claim(arena, segment, size, out);
+        segment_append_claim(arena, segment, size, out);
         ms_store_release(&segment->used, ms_load_relaxed(&segment->used) + size);
     }
     ms_mutex_unlock(&slot->lock);
@@ -10537,7 +10558,7 @@ static void advice_report_text_put_curve(struct ms_text *out, const struct ms_fi
                 advice_report_text_percent(pattern->policies[MS_MINI_LRU]), advice_report_text_percent(pattern->policies[MS_MINI_FIFO]),
                 advice_report_text_percent(pattern->policies[MS_MINI_S3FIFO]), advice_report_text_percent(pattern->miss_ratio));
 }
-static void advice_report_text_put_key(struct ms_text *out, const struct ms_hot_key *key)
+static void put_key(struct ms_text *out, const struct ms_hot_key *key)
 {
     const uint32_t kept = key->key_size < MS_HOT_KEY_BYTES ? key->key_size : MS_HOT_KEY_BYTES;
     for (uint32_t i = 0; i < kept; i++) {
@@ -10558,7 +10579,7 @@ static void advice_report_text_put_hot_keys(struct ms_text *out, const struct ms
         const double all = (double)pattern->hot_noted;
         ms_text_put(out, "  %5.1f %% (at least %.1f)  ", advice_report_text_percent((double)key->count / all),
                     advice_report_text_percent((double)(key->count - key->error) / all));
-        advice_report_text_put_key(out, key);
+        put_key(out, key);
         ms_text_put(out, "\n");
     }
 }
@@ -10841,6 +10862,17 @@ MS_ALWAYS_INLINE void *ms_ring_claim(struct ms_ring *ring, uint32_t *ticket)
             return turn;
         }
     }
+}
+MS_ALWAYS_INLINE void *ms_ring_claim_alone(struct ms_ring *ring, uint32_t *ticket)
+{
+    const uint32_t at = ms_load_relaxed(&ring->tail);
+    ms_ring_turn *turn = ms_ring_turn_of(ring, at);
+    if (ms_unlikely(ms_load_acquire(turn) != at))
+        return NULL;
+    ms_store_relaxed(&ring->tail, at + 1);
+    *ticket = at;
+    ms_prefetch_write(ms_ring_turn_of(ring, at + MS_RING_AHEAD));
+    return turn;
 }
 MS_ALWAYS_INLINE void ms_ring_filled(void *cell, uint32_t ticket)
 {
@@ -14040,7 +14072,8 @@ int ms_stale_forget_matching(memstore *store, const char *pattern, size_t patter
 #ifndef MS_STORE_TRACK_H
 #define MS_STORE_TRACK_H
 #include <memstore/memstore.h>
-#define MS_TRACK_RINGS 8
+#define MS_TRACK_OWN_RINGS 8
+#define MS_TRACK_RINGS (MS_TRACK_OWN_RINGS + 4)
 struct ms_sampler {
     struct ms_ring uses[MS_TRACK_RINGS];
     struct ms_ring keys[MS_TRACK_RINGS];
@@ -14067,8 +14100,15 @@ void ms_track_forget_users(memstore *store);
 uint32_t ms_track_hot_keys(memstore *store, struct ms_hot_key *out, uint64_t *noted);
 void ms_track_forget(memstore *store);
 bool ms_track_take_turn(memstore *store, struct ms_counter_stripe *stripe);
+bool ms_track_try_hit(memstore *store, uint64_t hash, size_t key_size, size_t value_size);
+bool ms_track_try_key(memstore *store, uint64_t hash, const void *key, size_t key_size);
 void ms_track_read(memstore *store, const void *key, size_t key_size, int status, size_t value_size,
                    bool by_turn);
+size_t ms_track_next_turn(memstore *store, struct ms_counter_stripe *stripe, uint64_t first,
+                          size_t n);
+void ms_track_read_of(memstore *store, uint64_t hash, size_t key_size, bool found,
+                      size_t value_size);
+void ms_track_key(memstore *store, const void *key, size_t key_size);
 void ms_track_any_read(memstore *store, const void *key, size_t key_size, int status,
                        size_t value_size);
 void ms_track_write(memstore *store, uint64_t hash, size_t key_size, size_t value_size,
@@ -14107,7 +14147,7 @@ struct memstore {
     uint8_t short_head;
     atomic_bool closed;
     enum ms_touch touch;
-    atomic_uint_least64_t follows_below;
+    atomic_uint_least32_t follows_below;
     struct ms_hasher hasher;
     atomic_uchar bounds;
     atomic_uint_least32_t events_wanted;
@@ -14198,8 +14238,10 @@ int ms_store_get(memstore *store, const void *key, size_t key_size, void *buf, s
                  size_t *value_size);
 int ms_store_get_avx2(memstore *store, const void *key, size_t key_size, void *buf, size_t cap,
                       size_t *value_size);
-int ms_store_get_followed(memstore *store, const void *key, size_t key_size, void *buf, size_t cap,
-                          size_t *value_size);
+int ms_store_get_following(memstore *store, const void *key, size_t key_size, void *buf, size_t cap,
+                           size_t *value_size);
+int ms_store_get_following_avx2(memstore *store, const void *key, size_t key_size, void *buf,
+                                size_t cap, size_t *value_size);
 int ms_store_has(memstore *store, const void *key, size_t key_size);
 int ms_store_get_expiry(memstore *store, const void *key, size_t key_size, int64_t *expiry,
                         int64_t *now);
@@ -14441,7 +14483,7 @@ MS_ALWAYS_INLINE void ms_view_give_back(memstore_view *view)
 }
 MS_ALWAYS_INLINE bool ms_track_follows(const memstore *store, uint64_t hash)
 {
-    return ms_unlikely((uint32_t)hash < ms_load_relaxed(&store->follows_below));
+    return ms_unlikely(ms_is_below_relaxed32((uint32_t)hash, &store->follows_below));
 }
 MS_ALWAYS_INLINE bool ms_track_is_turn(const memstore *store, uint64_t n)
 {
@@ -17336,6 +17378,12 @@ int ms_get_expiring(memstore *store, struct ms_entry *entry, size_t key_size, vo
                     size_t *value_size);
 int ms_leave_and_get_whole(memstore *store, const void *key, size_t key_size, void *buf, size_t cap,
                            size_t *value_size);
+int ms_get_followed(memstore *store, const void *key, size_t key_size, void *buf, size_t cap,
+                    size_t *value_size);
+int ms_get_by_turn(memstore *store, const void *key, size_t key_size, void *buf, size_t cap,
+                   size_t *value_size);
+int ms_get_unusual(memstore *store, const void *key, size_t key_size, void *buf, size_t cap,
+                   size_t *value_size);
 int ms_get_copy_and_leave(void *buf, const char *value, size_t size);
 int ms_get_too_small(memstore *store);
 MS_ALWAYS_INLINE void ms_get_tell(size_t *value_size, size_t size)
@@ -17400,6 +17448,26 @@ MS_ALWAYS_INLINE int ms_get_usual(memstore *store, const void *key, size_t key_s
     ms_count_own_one(ms_quick_stripe(store, reader), MS_COUNT_READS);
     return ms_get_quick(store, reader, hot, key, key_size, buf, cap, value_size, true);
 }
+MS_ALWAYS_INLINE int ms_get_following(memstore *store, const void *key, size_t key_size, void *buf,
+                                      size_t cap, size_t *value_size)
+{
+    const ms_reader reader = ms_reader_current();
+    if (ms_unlikely(!ms_reader_is_prepared(reader)) || ms_unlikely(!ms_reader_enter(reader)))
+        return ms_get_first(store, key, key_size, buf, cap, value_size);
+    const uint64_t hot = ms_quick_hot(store);
+    if (ms_unlikely((hot & MS_HOT_FOLLOWED_USUAL) == 0) || ms_unlikely(!ms_is_quick_size(key_size)))
+        return ms_get_unusual(store, key, key_size, buf, cap, value_size);
+    struct ms_counter_stripe *stripe = ms_quick_stripe(store, reader);
+    const uint64_t before = ms_count_own(stripe, MS_COUNT_READS, 1);
+    if (ms_unlikely(!ms_is_below_relaxed64(before, &stripe->next_turn)))
+        return ms_get_by_turn(store, key, key_size, buf, cap, value_size);
+    const struct ms_quick_key quick = ms_quick_key(key, key_size);
+    const uint64_t hash = ms_quick_key_hash(&store->hasher, quick);
+    if (ms_track_follows(store, hash))
+        return ms_get_followed(store, key, key_size, buf, cap, value_size);
+    return ms_get_looked_up(store, reader, ms_quick_find_hashed(store, hot, quick, hash), key,
+                            key_size, buf, cap, value_size, true);
+}
 #endif
 #if MS_HAVE_AVX2_BUILD
 #pragma GCC target("avx2,bmi,bmi2")
@@ -17407,6 +17475,11 @@ int ms_store_get_avx2(memstore *store, const void *key, size_t key_size, void *b
                       size_t *value_size)
 {
     return ms_get_usual(store, key, key_size, buf, cap, value_size);
+}
+int ms_store_get_following_avx2(memstore *store, const void *key, size_t key_size, void *buf,
+                                size_t cap, size_t *value_size)
+{
+    return ms_get_following(store, key, key_size, buf, cap, value_size);
 }
 #endif
 
@@ -18177,13 +18250,13 @@ static memstore *map_block(const struct ms_settings *settings)
         ms_latency_init(&store->latency, latency_stripes, block + latencies);
     return store;
 }
-static ms_get_fn unfollowed_get(void)
+static ms_get_fn get_of(bool following)
 {
 #if MS_HAVE_AVX2_BUILD
     if (ms_processor_has_avx2())
-        return ms_store_get_avx2;
+        return following ? ms_store_get_following_avx2 : ms_store_get_avx2;
 #endif
-    return ms_store_get;
+    return following ? ms_store_get_following : ms_store_get;
 }
 static void heat_locked(memstore *store)
 {
@@ -18194,7 +18267,7 @@ static void heat_locked(memstore *store)
                               ((flags & MS_HOT_USUAL) != 0 ? MS_HOT_MEASURED_USUAL : 0) |
                               (followed ? MS_HOT_FOLLOWED_USUAL : 0);
     const uint64_t rest = ms_load_relaxed(&store->hot) & ~(uint64_t)MS_HOT_FLAGS;
-    ms_store_relaxed(&store->get, followed ? ms_store_get_followed : unfollowed_get());
+    ms_store_relaxed(&store->get, get_of(followed));
     if (!store->is_shut)
         ms_store_release(&store->hot, rest | (diverts != 0 ? diverted : flags));
 }
@@ -19909,6 +19982,11 @@ void ms_maintenance_pass_grace_periods(void)
 #define store_many_GROUP 16
 #define GROUPS_UNDER_WAY 4
 #define OPTIMISTIC_TRIES 8
+#define FOLLOWED_NOTED 32
+struct followed {
+    size_t i;
+    uint64_t hash;
+};
 struct reading {
     memstore *store;
     const memstore_key *keys;
@@ -19917,6 +19995,8 @@ struct reading {
     unsigned char *flags;
     size_t found;
     int64_t now;
+    size_t followed_count;
+    struct followed *followed;
 };
 static bool has_expired(struct reading *reading, int64_t expiry)
 {
@@ -19950,6 +20030,7 @@ static void forget_results(struct reading *reading)
 {
     reading->found = 0;
     reading->now = 0;
+    reading->followed_count = 0;
     if (reading->n == 0)
         return;
     if (reading->views != NULL)
@@ -19960,6 +20041,10 @@ static void forget_results(struct reading *reading)
 MS_ALWAYS_INLINE bool is_usual(const memstore *store)
 {
     return (store->hot_unmeasured & MS_HOT_USUAL) != 0;
+}
+MS_ALWAYS_INLINE bool is_following(const struct reading *reading)
+{
+    return (ms_store_bounds(reading->store) & MS_BOUNDS_TRACKED) != 0 && reading->views != NULL;
 }
 struct stage {
     uint64_t hash;
@@ -20045,14 +20130,23 @@ static inline size_t size_of_group(const struct reading *reading, size_t group)
     const size_t left = reading->n - group * store_many_GROUP;
     return left < store_many_GROUP ? left : store_many_GROUP;
 }
-MS_ALWAYS_INLINE void stage_buckets(const struct reading *reading, size_t group,
-                                    struct stage *stages, bool usual)
+static MS_NOINLINE void note_followed(struct reading *reading, size_t i, uint64_t hash)
+{
+    if (reading->followed_count < FOLLOWED_NOTED)
+        reading->followed[reading->followed_count] = (struct followed){i, hash};
+    reading->followed_count++;
+}
+MS_ALWAYS_INLINE void stage_buckets(struct reading *reading, size_t group, struct stage *stages,
+                                    bool usual, bool following)
 {
     const memstore_key *const keys = reading->keys + group * store_many_GROUP;
     const uint64_t hot = ms_quick_hot(reading->store);
     const size_t count = size_of_group(reading, group);
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         stage_bucket(reading->store, hot, &keys[i], &stages[i], usual);
+        if (following && ms_track_follows(reading->store, stages[i].hash))
+            note_followed(reading, group * store_many_GROUP + i, stages[i].hash);
+    }
 }
 MS_ALWAYS_INLINE void stage_entries(const struct reading *reading, size_t group,
                                     struct stage *stages, bool usual)
@@ -20083,13 +20177,13 @@ MS_ALWAYS_INLINE void stage_results(struct reading *reading, size_t group,
     }
     reading->found += found;
 }
-MS_ALWAYS_INLINE void look_up_groups(struct reading *reading, bool usual)
+MS_ALWAYS_INLINE void look_up_groups(struct reading *reading, bool usual, bool following)
 {
     struct stage ring[GROUPS_UNDER_WAY][store_many_GROUP];
     const size_t groups = (reading->n + store_many_GROUP - 1) / store_many_GROUP;
     for (size_t step = 0; step < groups + 2; step++) {
         if (step < groups)
-            stage_buckets(reading, step, ring[step % GROUPS_UNDER_WAY], usual);
+            stage_buckets(reading, step, ring[step % GROUPS_UNDER_WAY], usual, following);
         if (step >= 1 && step < groups + 1)
             stage_entries(reading, step - 1, ring[(step - 1) % GROUPS_UNDER_WAY], usual);
         if (step >= 2)
@@ -20099,10 +20193,12 @@ MS_ALWAYS_INLINE void look_up_groups(struct reading *reading, bool usual)
 static void store_many_look_up_all(struct reading *reading)
 {
     forget_results(reading);
-    if (ms_likely(is_usual(reading->store)))
-        look_up_groups(reading, true);
+    if (ms_unlikely(!is_usual(reading->store)))
+        look_up_groups(reading, false, is_following(reading));
+    else if (ms_unlikely(is_following(reading)))
+        look_up_groups(reading, true, true);
     else
-        look_up_groups(reading, false);
+        look_up_groups(reading, true, false);
     ms_testing_reach(MS_POINT_READ_LOADED);
 }
 static bool try_quiet(struct reading *reading)
@@ -20245,25 +20341,56 @@ static void complete_views(const struct reading *reading)
         }
     }
 }
-static void track_reads(const struct reading *reading)
+static void track_read(const struct reading *reading, size_t i, uint64_t hash)
+{
+    const memstore_view *view = &reading->views[i];
+    if (reading->keys[i].size <= MS_KEY_SIZE_MAX)
+        ms_track_read_of(reading->store, hash, reading->keys[i].size, view->pin != NULL,
+                         view->size);
+}
+static void track_all_followed(const struct reading *reading)
 {
     for (size_t i = 0; i < reading->n; i++) {
-        const memstore_view *view = &reading->views[i];
-        ms_track_any_read(reading->store, reading->keys[i].data, reading->keys[i].size,
-                          view->pin != NULL ? MEMSTORE_OK : MEMSTORE_ERR_KEY_NOT_FOUND, view->size);
+        const uint64_t hash =
+            ms_store_hash(reading->store, reading->keys[i].data, reading->keys[i].size);
+        if (ms_track_follows(reading->store, hash))
+            track_read(reading, i, hash);
     }
 }
-static void count_reads(memstore *store, size_t hits, size_t misses)
+static void track_by_turn(const struct reading *reading, uint64_t before)
 {
-    ms_count(&store->counters, MS_COUNT_READS, hits + misses);
+    bool exclusive;
+    struct ms_counter_stripe *stripe = ms_counters_stripe(&reading->store->counters, &exclusive);
+    size_t i;
+    while ((i = ms_track_next_turn(reading->store, stripe, before, reading->n)) < reading->n) {
+        if (reading->keys[i].size <= MS_KEY_SIZE_MAX)
+            ms_track_key(reading->store, reading->keys[i].data, reading->keys[i].size);
+    }
+}
+static void track_reads(const struct reading *reading, uint64_t before)
+{
+    track_by_turn(reading, before);
+    if (reading->followed_count > FOLLOWED_NOTED) {
+        track_all_followed(reading);
+        return;
+    }
+    for (size_t i = 0; i < reading->followed_count; i++)
+        track_read(reading, reading->followed[i].i, reading->followed[i].hash);
+}
+static uint64_t count_reads(memstore *store, size_t hits, size_t misses)
+{
+    const uint64_t before = ms_count(&store->counters, MS_COUNT_READS, hits + misses);
     ms_count(&store->counters, MS_COUNT_MISSES, misses);
     if (store->touch == MS_TOUCH_STAMP)
         ms_eviction_tick(&store->eviction, hits + misses);
+    return before;
 }
 int ms_store_get_many(memstore *store, const memstore_key *keys, size_t n, memstore_view *out,
                       size_t *found)
 {
-    struct reading reading = {.store = store, .keys = keys, .n = n, .views = out};
+    struct followed followed[FOLLOWED_NOTED];
+    struct reading reading = {
+        .store = store, .keys = keys, .n = n, .views = out, .followed = followed};
     if (ms_unlikely(!ms_reader_is_prepared(ms_reader_current())))
         ms_reader_prepare();
     ms_rcu_read_lock();
@@ -20275,9 +20402,9 @@ int ms_store_get_many(memstore *store, const memstore_key *keys, size_t n, memst
         forget_results(&reading);
         return status;
     }
-    count_reads(store, reading.found, n - reading.found);
+    const uint64_t before = count_reads(store, reading.found, n - reading.found);
     if (ms_unlikely((ms_store_bounds(store) & MS_BOUNDS_TRACKED) != 0))
-        track_reads(&reading);
+        track_reads(&reading, before);
     *found = reading.found;
     return MEMSTORE_OK;
 }
@@ -21336,12 +21463,41 @@ static MS_NOINLINE int get_noted(memstore *store, const void *key, size_t key_si
     ms_track_read(store, key, key_size, status, size, by_turn);
     return status;
 }
-static MS_NOINLINE int get_again_noted(memstore *store, const void *key, size_t key_size, void *buf,
-                                       size_t cap, size_t *value_size)
+static int get_again_noted(memstore *store, const void *key, size_t key_size, void *buf, size_t cap,
+                           size_t *value_size, bool by_turn)
 {
-    const bool by_turn = ms_track_take_turn(store, ms_quick_stripe(store, ms_reader_current()));
     ms_read_uncount(store);
     return get_noted(store, key, key_size, buf, cap, value_size, by_turn, false);
+}
+static int get_counted_noted(memstore *store, const void *key, size_t key_size, void *buf,
+                             size_t cap, size_t *value_size, bool by_turn)
+{
+    const struct ms_quick_key quick = ms_quick_key(key, key_size);
+    const uint64_t hash = ms_quick_key_hash(&store->hasher, quick);
+    const struct ms_quick_found found =
+        ms_quick_find_hashed(store, ms_quick_hot(store), quick, hash);
+    const size_t size = ms_quick_value_size(found.head);
+    if (ms_unlikely(found.entry == NULL) || ms_unlikely(size > cap) ||
+        ms_unlikely(!ms_lookup_is_live(store, ms_arena_place_of(&store->arena, found.entry),
+                                       found.entry)) ||
+        (by_turn && !ms_track_try_key(store, hash, key, key_size)))
+        return get_again_noted(store, key, key_size, buf, cap, value_size, by_turn);
+    if ((!by_turn || ms_track_follows(store, hash)) &&
+        ms_unlikely(!ms_track_try_hit(store, hash, key_size, size)))
+        return get_again_noted(store, key, key_size, buf, cap, value_size, false);
+    return ms_get_looked_up(store, ms_reader_current(), found, key, key_size, buf, cap, value_size,
+                            true);
+}
+MS_NOINLINE int ms_get_by_turn(memstore *store, const void *key, size_t key_size, void *buf,
+                               size_t cap, size_t *value_size)
+{
+    const bool by_turn = ms_track_take_turn(store, ms_quick_stripe(store, ms_reader_current()));
+    return get_counted_noted(store, key, key_size, buf, cap, value_size, by_turn);
+}
+MS_NOINLINE int ms_get_followed(memstore *store, const void *key, size_t key_size, void *buf,
+                                size_t cap, size_t *value_size)
+{
+    return get_counted_noted(store, key, key_size, buf, cap, value_size, false);
 }
 MS_NOINLINE int ms_get_followed_any(memstore *store, const void *key, size_t key_size, void *buf,
                                     size_t cap, size_t *value_size)
@@ -21398,31 +21554,16 @@ int ms_store_get(memstore *store, const void *key, size_t key_size, void *buf, s
 {
     return ms_get_usual(store, key, key_size, buf, cap, value_size);
 }
-static MS_NOINLINE int leave_and_get(memstore *store, const void *key, size_t key_size, void *buf,
-                                     size_t cap, size_t *value_size)
+MS_NOINLINE int ms_get_unusual(memstore *store, const void *key, size_t key_size, void *buf,
+                               size_t cap, size_t *value_size)
 {
     ms_reader_leave(ms_reader_current());
     return ms_store_get(store, key, key_size, buf, cap, value_size);
 }
-int ms_store_get_followed(memstore *store, const void *key, size_t key_size, void *buf, size_t cap,
-                          size_t *value_size)
+int ms_store_get_following(memstore *store, const void *key, size_t key_size, void *buf, size_t cap,
+                           size_t *value_size)
 {
-    const ms_reader reader = ms_reader_current();
-    if (ms_unlikely(!ms_reader_is_prepared(reader)) || ms_unlikely(!ms_reader_enter(reader)))
-        return ms_get_first(store, key, key_size, buf, cap, value_size);
-    const uint64_t hot = ms_quick_hot(store);
-    if (ms_unlikely((hot & MS_HOT_FOLLOWED_USUAL) == 0) || ms_unlikely(!ms_is_quick_size(key_size)))
-        return leave_and_get(store, key, key_size, buf, cap, value_size);
-    struct ms_counter_stripe *stripe = ms_quick_stripe(store, reader);
-    const uint64_t before = ms_count_own(stripe, MS_COUNT_READS, 1);
-    if (ms_unlikely(before >= ms_load_relaxed(&stripe->next_turn)))
-        return get_again_noted(store, key, key_size, buf, cap, value_size);
-    const struct ms_quick_key quick = ms_quick_key(key, key_size);
-    const uint64_t hash = ms_quick_key_hash(&store->hasher, quick);
-    if (ms_track_follows(store, hash))
-        return get_again_noted(store, key, key_size, buf, cap, value_size);
-    return ms_get_looked_up(store, reader, ms_quick_find_hashed(store, hot, quick, hash), key,
-                            key_size, buf, cap, value_size, true);
+    return ms_get_following(store, key, key_size, buf, cap, value_size);
 }
 static MS_NOINLINE int has_whole(memstore *store, const void *key, size_t key_size)
 {
@@ -24214,8 +24355,9 @@ static void publish_threshold(memstore *store, const struct ms_sampler *sampler)
 {
     const uint64_t threshold =
         sampler != NULL ? ms_pace_threshold(&sampler->pace, &sampler->pattern.reuse) : 0;
-    if (ms_load_relaxed(&store->follows_below) != threshold)
-        ms_store_relaxed(&store->follows_below, threshold);
+    const uint32_t below = threshold < UINT32_MAX ? (uint32_t)threshold : UINT32_MAX;
+    if (ms_load_relaxed(&store->follows_below) != below)
+        ms_store_relaxed(&store->follows_below, below);
 }
 bool ms_track_prepare(memstore *store, uint32_t millionths, struct ms_sampler **sampler)
 {
@@ -24389,14 +24531,27 @@ static void wake_if_filling(memstore *store, const struct ms_ring *ring, uint32_
     if (ms_unlikely((ticket & (cells / 4 - 1)) == 0) && ms_ring_used(ring, ticket) > cells / 2)
         ms_maintenance_try_wake(store);
 }
-static bool put_use(memstore *store, const struct ms_reference *reference)
+MS_ALWAYS_INLINE struct ms_ring *ring_of_thread(struct ms_ring rings[MS_TRACK_RINGS])
+{
+    const uint32_t slot = ms_thread_slot_plus_one - 1;
+    if (ms_likely(slot < MS_TRACK_OWN_RINGS))
+        return &rings[slot];
+    return &rings[MS_TRACK_OWN_RINGS + slot % (MS_TRACK_RINGS - MS_TRACK_OWN_RINGS)];
+}
+MS_ALWAYS_INLINE void *store_track_claim(struct ms_ring rings[MS_TRACK_RINGS], struct ms_ring *ring,
+                             uint32_t *ticket)
+{
+    return ms_likely(ring < rings + MS_TRACK_OWN_RINGS) ? ms_ring_claim_alone(ring, ticket)
+                                                        : ms_ring_claim(ring, ticket);
+}
+MS_ALWAYS_INLINE bool put_use(memstore *store, const struct ms_reference *reference)
 {
     struct ms_sampler *sampler = ms_load_acquire(&store->track.sampler);
     uint32_t ticket;
     if (sampler == NULL)
         return true;
-    struct ms_ring *ring = &sampler->uses[ms_thread_slot_plus_one % MS_TRACK_RINGS];
-    struct use *use = ms_ring_claim(ring, &ticket);
+    struct ms_ring *ring = ring_of_thread(sampler->uses);
+    struct use *use = store_track_claim(sampler->uses, ring, &ticket);
     if (use == NULL)
         return false;
     use->size = reference->size;
@@ -24407,14 +24562,13 @@ static bool put_use(memstore *store, const struct ms_reference *reference)
     wake_if_filling(store, ring, ticket);
     return true;
 }
-static bool store_track_put_key(memstore *store, uint64_t hash, const void *key, size_t key_size)
+bool ms_track_try_key(memstore *store, uint64_t hash, const void *key, size_t key_size)
 {
     struct ms_sampler *sampler = ms_load_acquire(&store->track.sampler);
     uint32_t ticket;
     if (sampler == NULL)
         return true;
-    struct ms_ring *ring = &sampler->keys[ms_thread_slot_plus_one % MS_TRACK_RINGS];
-    struct noted_key *noted = ms_ring_claim(ring, &ticket);
+    struct noted_key *noted = store_track_claim(sampler->keys, ring_of_thread(sampler->keys), &ticket);
     if (noted == NULL)
         return false;
     noted->hash = hash;
@@ -24455,7 +24609,7 @@ static MS_NOINLINE void note_key(memstore *store, uint64_t hash, const void *key
 {
     for (int n = 0;; n++) {
         const ms_reader section = ms_section_begin();
-        const bool done = store_track_put_key(store, hash, key, key_size);
+        const bool done = ms_track_try_key(store, hash, key, key_size);
         ms_section_end(section);
         if (ms_likely(done) || !has_helped(store, n))
             return;
@@ -24468,34 +24622,67 @@ static uint32_t entry_bytes(const memstore *store, size_t key_size, size_t value
         &store->arena, (uint32_t)(store->short_head + key_size + value_size + SLOT_BYTES));
     return bytes < UINT32_MAX ? (uint32_t)bytes : UINT32_MAX;
 }
-void ms_track_read(memstore *store, const void *key, size_t key_size, int status, size_t value_size,
-                   bool by_turn)
+bool ms_track_try_hit(memstore *store, uint64_t hash, size_t key_size, size_t value_size)
 {
-    const uint64_t hash = ms_store_hash(store, key, key_size);
-    const bool found = status == MEMSTORE_OK;
+    const struct ms_reference reference = {
+        .kind = MS_REFERENCE_READ,
+        .hash = hash,
+        .size = entry_bytes(store, key_size, value_size),
+        .now_ms = ms_clock_coarse_ms(),
+    };
+    return put_use(store, &reference);
+}
+void ms_track_read_of(memstore *store, uint64_t hash, size_t key_size, bool found,
+                      size_t value_size)
+{
     const struct ms_reference reference = {
         .kind = MS_REFERENCE_READ,
         .hash = hash,
         .size = found ? entry_bytes(store, key_size, value_size) : 0,
         .now_ms = ms_clock_coarse_ms(),
     };
+    store_track_note(store, &reference);
+}
+void ms_track_key(memstore *store, const void *key, size_t key_size)
+{
+    note_key(store, ms_store_hash(store, key, key_size), key, key_size);
+}
+void ms_track_read(memstore *store, const void *key, size_t key_size, int status, size_t value_size,
+                   bool by_turn)
+{
+    const bool found = status == MEMSTORE_OK;
     if (key_size > MS_KEY_SIZE_MAX || (!found && status != MEMSTORE_ERR_KEY_NOT_FOUND))
         return;
+    const uint64_t hash = ms_store_hash(store, key, key_size);
     if (ms_unlikely(by_turn))
         note_key(store, hash, key, key_size);
     if (!by_turn || ms_track_follows(store, hash))
-        store_track_note(store, &reference);
+        ms_track_read_of(store, hash, key_size, found, value_size);
+}
+static uint64_t draw_turn(const memstore *store, const struct ms_counter_stripe *stripe,
+                          uint64_t count)
+{
+    const uint32_t below = ms_load_relaxed(&store->turn_below);
+    const uint64_t mean = below != 0 ? MS_REUSE_ALL / below : MS_REUSE_ALL;
+    const uint64_t drawn = ms_mix64(count ^ (uint64_t)(uintptr_t)stripe);
+    return count + (drawn >> 32) * 2 * mean / MS_REUSE_ALL;
 }
 bool ms_track_take_turn(memstore *store, struct ms_counter_stripe *stripe)
 {
     const uint64_t count = ms_load_relaxed(&stripe->counts[MS_COUNT_READS]);
-    const uint32_t below = ms_load_relaxed(&store->turn_below);
-    const uint64_t mean = below != 0 ? MS_REUSE_ALL / below : MS_REUSE_ALL;
     if (count <= ms_load_relaxed(&stripe->next_turn))
         return false;
-    const uint64_t drawn = ms_mix64(count ^ (uint64_t)(uintptr_t)stripe);
-    ms_store_relaxed(&stripe->next_turn, count + (drawn >> 32) * 2 * mean / MS_REUSE_ALL);
+    ms_store_relaxed(&stripe->next_turn, draw_turn(store, stripe, count));
     return true;
+}
+size_t ms_track_next_turn(memstore *store, struct ms_counter_stripe *stripe, uint64_t first,
+                          size_t n)
+{
+    const uint64_t turn = ms_load_relaxed(&stripe->next_turn);
+    const size_t next = turn > first ? turn - first : 0;
+    if (next < n)
+        ms_store_relaxed(&stripe->next_turn, draw_turn(store, stripe, first + next + 1));
+    return next;
 }
 void ms_track_any_read(memstore *store, const void *key, size_t key_size, int status,
                        size_t value_size)
@@ -24968,25 +25155,42 @@ MS_ALWAYS_INLINE int view_found(memstore *store, uint64_t hot, ms_reader reader,
     ms_reader_leave(reader);
     return MEMSTORE_OK;
 }
-static MS_NOINLINE int get_view_noted(memstore *store, const void *key, size_t key_size,
-                                      memstore_view *out)
+static int get_view_noted(memstore *store, const void *key, size_t key_size, memstore_view *out,
+                          bool by_turn)
 {
-    const bool by_turn = ms_track_take_turn(store, ms_quick_stripe(store, ms_reader_current()));
     const int status = leave_and_get_view(store, key, key_size, out);
     ms_track_read(store, key, key_size, status, size_of_view(status, out), by_turn);
     return status;
 }
+static MS_NOINLINE int get_view_by_turn(memstore *store, const void *key, size_t key_size,
+                                        memstore_view *out)
+{
+    const bool by_turn = ms_track_take_turn(store, ms_quick_stripe(store, ms_reader_current()));
+    return get_view_noted(store, key, key_size, out, by_turn);
+}
 static MS_NOINLINE int get_view_followed(memstore *store, const void *key, size_t key_size,
-                                         memstore_view *out, uint64_t hot, ms_reader reader)
+                                         memstore_view *out)
+{
+    const uint64_t hot = ms_quick_hot(store);
+    const struct ms_quick_key quick = ms_quick_key(key, key_size);
+    const uint64_t hash = ms_quick_key_hash(&store->hasher, quick);
+    const struct ms_quick_found found = ms_quick_find_hashed(store, hot, quick, hash);
+    if (found.entry == NULL || !ms_quick_never_expires(found.head) ||
+        !ms_track_try_hit(store, hash, key_size, ms_quick_value_size(found.head)))
+        return get_view_noted(store, key, key_size, out, false);
+    return view_found(store, hot, ms_reader_current(), found, key, key_size, out);
+}
+MS_ALWAYS_INLINE int get_view_following(memstore *store, uint64_t hot, ms_reader reader,
+                                        const void *key, size_t key_size, memstore_view *out)
 {
     struct ms_counter_stripe *stripe = ms_quick_stripe(store, reader);
     const uint64_t before = ms_count_own(stripe, MS_COUNT_READS, 1);
-    if (ms_unlikely(before >= ms_load_relaxed(&stripe->next_turn)))
-        return get_view_noted(store, key, key_size, out);
+    if (ms_unlikely(!ms_is_below_relaxed64(before, &stripe->next_turn)))
+        return get_view_by_turn(store, key, key_size, out);
     const struct ms_quick_key quick = ms_quick_key(key, key_size);
     const uint64_t hash = ms_quick_key_hash(&store->hasher, quick);
     if (ms_track_follows(store, hash))
-        return get_view_noted(store, key, key_size, out);
+        return get_view_followed(store, key, key_size, out);
     return view_found(store, hot, reader, ms_quick_find_hashed(store, hot, quick, hash), key,
                       key_size, out);
 }
@@ -24998,8 +25202,10 @@ int ms_store_get_view(memstore *store, const void *key, size_t key_size, memstor
     const uint64_t hot = ms_quick_hot(store);
     if (ms_unlikely((hot & MS_HOT_USUAL) == 0) || ms_unlikely(!ms_is_quick_size(key_size))) {
         if ((hot & MS_HOT_FOLLOWED_USUAL) != 0 && ms_is_quick_size(key_size))
-            return get_view_followed(store, key, key_size, out, hot, reader);
-        return leave_and_get_any_view(store, key, key_size, out);
+            return get_view_following(store, hot, reader, key, key_size, out);
+        if (!ms_is_quick_measured(hot, key_size) ||
+            (ms_store_bounds(store) & MS_BOUNDS_TRACKED) != 0)
+            return leave_and_get_any_view(store, key, key_size, out);
     }
     ms_count_own_one(ms_quick_stripe(store, reader), MS_COUNT_READS);
     return view_found(store, hot, reader, ms_quick_find_usual(store, hot, key, key_size), key,
