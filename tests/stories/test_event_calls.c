@@ -329,6 +329,7 @@ Test(event_calls, a_callback_may_call_every_function_and_close_the_store, .timeo
 
 /* ---- And this is every function ---- */
 
+/* As a string, for free(). */
 static char *read_source(const char *name)
 {
     const char *const root = getenv("MEMSTORE_SOURCE_ROOT");
@@ -336,7 +337,11 @@ static char *read_source(const char *name)
     size_t size;
 
     snprintf(path, sizeof path, "%s/%s", root != NULL ? root : ".", name);
-    return test_file_read(path, &size);
+    char *const bytes = test_file_read(path, &size);
+    cr_assert_not_null(bytes, "%s", path);
+    char *const text = strndup(bytes, size);
+    free(bytes);
+    return text;
 }
 
 Test(event_calls, no_function_is_left_out)

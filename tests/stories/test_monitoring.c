@@ -431,6 +431,7 @@ Test(monitoring, as_many_reads_are_measured_where_keys_are_followed)
 
 Test(monitoring, a_measured_store_reads_as_any_other)
 {
+    memstore_view view;
     char buf[4];
     size_t size;
 
@@ -439,16 +440,21 @@ Test(monitoring, a_measured_store_reads_as_any_other)
     for (int i = 0; i < 200; i++) {
         assert_ok(test_set(store, "mortal", "value", 1000));
         cr_assert(gets(store, "mortal"));
+        assert_ok(memstore_get_view(store, "mortal", 6, &view));
+        cr_assert(view.size == 5 && memcmp(view.data, "value", 5) == 0 && view.expires_at_ms != 0);
+        memstore_view_release(&view);
         assert_status(memstore_get(store, "mortal", 6, buf, sizeof buf, &size),
                       MEMSTORE_ERR_BUFFER_TOO_SMALL);
         test_clock_advance(1000);
         cr_assert_not(gets(store, "mortal"));
+        assert_status(memstore_get_view(store, "mortal", 6, &view), MEMSTORE_ERR_KEY_NOT_FOUND);
         assert_status(test_has(store, "mortal"), MEMSTORE_ERR_KEY_NOT_FOUND);
     }
-    cr_assert(test_stats(store).hits == 200 && test_stats(store).misses == 200);
+    cr_assert(test_stats(store).hits == 400 && test_stats(store).misses == 400);
     assert_ok(memstore_close(store));
     assert_status(memstore_get(store, "mortal", 6, buf, sizeof buf, &size),
                   MEMSTORE_ERR_CACHE_CLOSED);
+    assert_status(memstore_get_view(store, "mortal", 6, &view), MEMSTORE_ERR_CACHE_CLOSED);
     assert_status(test_has(store, "mortal"), MEMSTORE_ERR_CACHE_CLOSED);
     memstore_destroy(store);
 }

@@ -25319,7 +25319,9 @@ int ms_store_get_view(memstore *store, const void *key, size_t key_size, memstor
     if (ms_unlikely((hot & MS_HOT_USUAL) == 0) || ms_unlikely(!ms_is_quick_size(key_size))) {
         if ((hot & MS_HOT_FOLLOWED_USUAL) != 0 && ms_is_quick_size(key_size))
             return get_view_following(store, hot, reader, key, key_size, out);
-        return leave_and_get_any_view(store, key, key_size, out);
+        if (!ms_is_quick_measured(hot, key_size) ||
+            (ms_store_bounds(store) & MS_BOUNDS_TRACKED) != 0)
+            return leave_and_get_any_view(store, key, key_size, out);
     }
     ms_count_own_one(ms_quick_stripe(store, reader), MS_COUNT_READS);
     return view_found(store, hot, reader, ms_quick_find_usual(store, hot, key, key_size), key,
