@@ -12,9 +12,7 @@ void ms_eviction_init(struct ms_eviction *eviction, const struct ms_policy *poli
     /* Use is what counts for a policy that stamps, and a segment's entries are used while it is
      * filled; else it is when they came. */
     arena->ranks_at_sealing = policy->touch == MS_TOUCH_STAMP;
-    /* Each bin has a segment half full: few bins in stores of few segments. */
-    const uint32_t bins = arena->segment_count / 64;
-    eviction->bins = bins < 1 ? 1 : bins > 8 ? 8 : bins;
+    eviction->bins = arena->bins;
 }
 
 struct ms_segment *ms_eviction_oldest(struct ms_eviction *eviction, enum ms_list list)

@@ -61,6 +61,7 @@ struct ms_policy {
                                unsigned access);
     /* Keys that the ghost should remember, in per cent of those in the store; 0 = there is none. */
     unsigned ghost_percent;
+    bool bins; /* what is kept may be sorted into bins */
 };
 
 extern const struct ms_policy ms_policy_adaptive;
@@ -71,7 +72,7 @@ extern const struct ms_policy ms_policy_fifo;
 extern const struct ms_policy ms_policy_none;
 
 /* The LFU policy's rounds through a bin, lfu.c. */
-#define MS_LFU_BINS 8
+#define MS_LFU_BINS MS_BINS_MOST
 struct ms_round {
     uint64_t end;       /* rank from which on segments came after it began */
     unsigned bar;       /* counts up to this are dropped */
@@ -96,7 +97,7 @@ struct ms_eviction {
     /* 0 until something was evicted; written with every victim */
     atomic_uint_least64_t epoch_length MS_ALIGNED(MS_CACHE_LINE);
     atomic_uint_least64_t epoch_start[MS_STAMPS];
-    uint32_t bins;
+    uint32_t bins; /* of the arena's */
 
     struct ms_round rounds[MS_LFU_BINS]; /* LFU; reclaim lock */
 };

@@ -70,9 +70,11 @@ static uint64_t largest_limit_for(uint64_t limit)
     return largest > limit ? largest : limit;
 }
 
+/* Those beyond the reserve are freed ahead of the writers, who make room themselves where one is more
+ * than a hundredth of the memory. */
 static uint32_t warm_segments(const struct ms_arena *arena)
 {
-    return arena->reserve + clamp_u32(arena->segment_count / 128, 1, 16);
+    return arena->reserve + clamp_u32(arena->segment_count / 128, 0, 16);
 }
 
 /* What the rows of counts may take of the limit. */
@@ -99,7 +101,12 @@ static void shape_arena(struct ms_arena *arena, uint64_t limit, uint64_t largest
     arena->segment_shift = segment_shift_of(limit);
     arena->segment_count = (uint32_t)(limit >> arena->segment_shift);
     arena->stripes = arena->segment_count >= 1024 ? 4 : arena->segment_count >= 256 ? 2 : 1;
+    /* Not a small store that evicts: a segment more that is half empty costs too much. */
+    arena->slot_stripes = arena->stripes + (arena->stripes > 1 || !arena->evicts);
     arena->ttl_classes = 1 + clamp_u32(arena->segment_count / 32, 1, MS_TTL_CLASSES_MOST - 1);
+    /* Each bin has a segment half full: few bins in stores of few segments. */
+    if (arena->bins != 0)
+        arena->bins = clamp_u32(arena->segment_count / 64, 1, MS_BINS_MOST);
     arena->reserve = arena->segment_count >= 256 ? 2 : 1;
     arena->warm_keep = warm_segments(arena);
     arena->largest_limit = largest_limit;
@@ -181,8 +188,10 @@ static bool map_range_or_less(struct ms_arena *arena, const struct ms_arena_opti
 bool ms_arena_init(struct ms_arena *arena, const struct ms_arena_options *options,
                    bool *out_of_memory)
 {
-    *arena = (struct ms_arena){
-        .kept = options->kept, .wipes = options->wipes, .evicts = options->evicts};
+    *arena = (struct ms_arena){.kept = options->kept,
+                               .wipes = options->wipes,
+                               .evicts = options->evicts,
+                               .bins = options->bins};
     *out_of_memory = false;
     shape_arena(arena, options->limit, largest_limit_for(options->limit));
 

@@ -69,6 +69,7 @@ struct ms_arena_options {
     unsigned kept;     /* MS_KEPT_ of every entry */
     bool wipes;        /* what held entries is overwritten before it is free */
     bool evicts;       /* what cannot be moved for want of room may go */
+    bool bins;         /* the policy lists by age what it keeps: MS_QUEUE_BIN0 and further */
     enum ms_arena_paging paging;
 };
 
@@ -88,6 +89,8 @@ struct ms_arena {
     uint32_t segment_count;  /* within the limit at open; others derive theirs from it */
     uint32_t range_segments; /* that the range has room for */
     uint32_t stripes;        /* power of two */
+    uint32_t slot_stripes;   /* the same, and the reclaimer's where it has one of its own */
+    uint32_t bins;           /* queues from MS_QUEUE_BIN0 on; the others have no slots */
     uint32_t ttl_classes;    /* class 0 never expires */
     uint32_t reserve;        /* AR-2 */
     uint32_t pin_row_count;  /* threads with counts of their own: pins.h */
