@@ -7,8 +7,10 @@ void ms_eviction_init(struct ms_eviction *eviction, const struct ms_policy *poli
                       enum ms_goal goal, struct ms_arena *arena)
 {
     *eviction = (struct ms_eviction){.policy = policy, .goal = goal, .arena = arena};
-    ms_learned_init(&eviction->learned);
-    ms_store_relaxed(&eviction->next_epoch, 1);
+    if (policy == &ms_policy_adaptive)
+        ms_learned_init(&eviction->learned);
+    if (policy->touch == MS_TOUCH_STAMP)
+        ms_store_relaxed(&eviction->next_epoch, 1);
     /* Use is what counts for a policy that stamps, and a segment's entries are used while it is
      * filled; else it is when they came. */
     arena->ranks_at_sealing = policy->touch == MS_TOUCH_STAMP;
