@@ -195,7 +195,9 @@ bool ms_arena_init(struct ms_arena *arena, const struct ms_arena_options *option
     *out_of_memory = false;
     shape_arena(arena, options->limit, largest_limit_for(options->limit));
 
-    arena->overhead = options->overhead + arena->segment_count * sizeof(struct ms_segment) +
+    /* A page at least of what describes the pages is used. */
+    arena->overhead = options->overhead +
+                      round_up(arena->segment_count * sizeof(struct ms_segment), MS_PAGE_SIZE) +
                       ms_pool_slots(arena) * sizeof(struct ms_open_slot) + MS_PAGE_SIZE;
     arena->charged_records = arena->segment_count;
     ms_store_relaxed(&arena->budget.limit, options->limit);
@@ -257,13 +259,12 @@ uint64_t ms_arena_solo_threshold(const struct ms_arena *arena)
     /* An entry of s bytes in a segment of G wastes some s / 2 of every G, that is s * s / 2G for
      * itself; in a packed run half a unit and the segment's record. Less than that from a tenth of
      * a segment on or so, but then its memory comes from the system and goes back each time: about a
-     * quarter of a segment, unless segments are small themselves; and half of one at most, for above
-     * that each would have one to itself. */
-    const uint64_t quarter = (uint64_t)1 << (arena->segment_shift - 2);
-    const uint64_t half = (uint64_t)1 << (arena->segment_shift - 1);
+     * quarter of a segment, unless segments are small themselves. In the smallest, which are those of
+     * small stores, a third: above it only two would fit, and leave up to a third of every G unused. */
+    const uint64_t size = ms_arena_segment_size(arena);
     const uint64_t floor = 4 * MS_PAGE_SIZE;
 
-    return quarter >= floor ? quarter : half < floor ? half : floor;
+    return size / 4 >= floor ? size / 4 : size / 2 >= floor ? floor : size / 3;
 }
 
 static void each_of(struct ms_segment *first, ms_segment_fn fn, void *context)

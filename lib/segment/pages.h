@@ -21,7 +21,7 @@
 #include "segment/budget.h"
 
 #define MS_PAGE_SHIFT 12
-#define MS_UNIT_SHIFT_MIN 9
+#define MS_UNIT_SHIFT_MIN 7
 
 #define MS_BLOCK_MIN ((size_t)64)
 #define MS_BLOCK_CLASSES 6 /* 64 B .. 2 KiB */

@@ -198,10 +198,7 @@ static int init_arena(memstore *store, const char **why)
     const struct ms_settings *settings = &store->settings;
     const struct ms_arena_options options = {
         .limit = settings->limit,
-        .overhead = sizeof *store + ms_index_overhead(shards_of(settings)) +
-                    ms_counters_bytes(stripes_of(settings)) +
-                    ms_latency_bytes(latency_stripes_of(settings)) +
-                    shards_of(settings) * sizeof(struct ms_retired) +
+        .overhead = store->block_bytes + shards_of(settings) * sizeof(struct ms_retired) +
                     ms_admission_overhead(settings) + ms_stale_overhead(shards_of(settings)),
         .kept = store->kept,
         .wipes = settings->secure_wipe,
