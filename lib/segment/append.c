@@ -198,7 +198,7 @@ bool ms_arena_reserve(struct ms_arena *arena, const struct ms_placement *placeme
                       const struct ms_entry_shape *shape, struct ms_reserved *out)
 {
     /* The longest form decides, so that one entry is not moved back and forth. */
-    if (ms_shape_size(shape, true, arena->kept) > ms_arena_solo_threshold(arena))
+    if (ms_arena_is_large(arena, ms_shape_size(shape, true, arena->kept)))
         return reserve_solo(arena, placement, shape, out);
 
     const struct addition addition = addition_of(arena, shape);

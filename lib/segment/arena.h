@@ -199,8 +199,11 @@ static inline uint32_t ms_arena_padded(const struct ms_arena *arena, uint64_t si
     return (uint32_t)((size + granule - 1) & ~(granule - 1));
 }
 
-/* Entries above this many bytes get a segment of their own. */
+/* Entries of up to this many bytes are in segments with others. */
 uint64_t ms_arena_solo_threshold(const struct ms_arena *arena);
+/* Whether an entry gets a segment of its own: above that, unless it is so near to half a segment that two
+ * fill one. */
+bool ms_arena_is_large(const struct ms_arena *arena, uint64_t size);
 
 /* ---- Appending ---- */
 

@@ -381,6 +381,23 @@ Test(append, entries_up_to_the_threshold_share_segments)
     room_close(arena);
 }
 
+Test(append, two_entries_of_nearly_half_a_segment_share_one)
+{
+    struct ms_arena *arena = room_open(1 * MIB);
+    const uint32_t half = (uint32_t)ms_arena_segment_size(arena) / 2;
+
+    cr_assert(ms_arena_is_large(arena, half - 1000), "much would be left");
+    cr_assert_not(ms_arena_is_large(arena, half));
+    cr_assert(ms_arena_is_large(arena, half + 1));
+    /* The first segment is smaller; and the long form decides. */
+    room_write_new(arena, half - sizeof(struct ms_entry_long));
+    const struct ms_segment *second =
+        room_write_new(arena, half - sizeof(struct ms_entry_long)).segment;
+    cr_assert_not(second->is_solo);
+    cr_assert_eq(room_write_new(arena, half - sizeof(struct ms_entry_long)).segment, second);
+    room_close(arena);
+}
+
 Test(append, moves_share_the_writers_segment_in_a_small_store_that_evicts)
 {
     for (int evicts = 0; evicts < 2; evicts++) {
