@@ -158,12 +158,16 @@ static void unmap_range(struct ms_arena *arena)
 /* What an entry in a packed run wastes: its record, and half a unit. */
 #define PACKED_WASTE (sizeof(struct ms_segment) + ((size_t)1 << MS_UNIT_SHIFT_MIN) / 2)
 
-bool ms_arena_is_large(const struct ms_arena *arena, uint64_t size)
+static bool two_fill_a_segment(const struct ms_arena *arena, uint64_t size)
 {
     const uint64_t half = ms_arena_segment_size(arena) / 2;
-    const bool two_fill_a_segment = size <= half && size + PACKED_WASTE > half;
 
-    return size > ms_arena_solo_threshold(arena) && !two_fill_a_segment;
+    return size <= half && size + PACKED_WASTE > half;
+}
+
+bool ms_arena_is_large(const struct ms_arena *arena, uint64_t size)
+{
+    return ms_unlikely(size > ms_arena_solo_threshold(arena)) && !two_fill_a_segment(arena, size);
 }
 
 /* Large entries waste half a unit on average: less than a hundredth of the smallest. */

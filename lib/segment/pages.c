@@ -174,10 +174,10 @@ static void *alloc_run_locked(struct ms_pages *pages, size_t n, size_t align, ui
 
 /* ---- Blocks under a page ---- */
 
-/* Units of two of the smallest blocks or less serve as well, and what describes blocks is not touched. */
+/* The smallest units serve as well, without a page for each size. */
 static bool is_block_size(const struct ms_pages *pages, size_t size)
 {
-    return size <= ms_pages_unit(pages) / 2 && ms_pages_unit(pages) > 2 * MS_BLOCK_MIN;
+    return pages->unit_shift > MS_UNIT_SHIFT_MIN && size <= MS_BLOCK_MIN << (MS_BLOCK_CLASSES - 1);
 }
 
 static int block_class(size_t size)

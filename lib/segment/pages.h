@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Memory that is not segments: index tables, large entries, the ghost. Runs of pages out of a
  * reserved address range, first fit from the low end; packed runs, which begin and end anywhere at
- * multiples of a unit, of a page or less; and blocks of a power of two under a unit carved out of single
- * pages.
+ * multiples of a unit, of a page or less; and blocks of a power of two under a page carved out of single
+ * pages, where units are not of the smallest kind.
  *
  *     | run of 3 pages | 1 KiB x 4 blocks | free | packed, 16.1 pages |, 16.1 pages | run ...
  *
@@ -58,9 +58,9 @@ bool ms_pages_init(struct ms_pages *pages, struct ms_budget *budget, char *base,
                    unsigned unit_shift, bool huge);
 void ms_pages_fini(struct ms_pages *pages);
 
-/* Zeroed memory of `size` bytes: up to half a unit a power of two from MS_BLOCK_MIN on, else rounded up
- * to whole units. Charged with `spare` bytes left for others. NULL when the budget or the range has no
- * room. */
+/* Zeroed memory of `size` bytes: up to half a page a power of two from MS_BLOCK_MIN on, but with the
+ * smallest units, else rounded up to whole units. Charged with `spare` bytes left for others. NULL when the
+ * budget or the range has no room. */
 void *ms_pages_alloc(struct ms_pages *pages, size_t size, uint64_t spare);
 /* Give back what ms_pages_alloc() gave for the same `size`. */
 void ms_pages_free(struct ms_pages *pages, void *memory, size_t size);

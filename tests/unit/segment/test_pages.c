@@ -81,23 +81,23 @@ Test(pages, a_run_of_whole_pages_shares_none)
 
 Test(pages, runs_of_parts_of_pages_share_them)
 {
-    char *first = ms_pages_alloc(&pages, PAGE / 2, 0);
-    char *second = ms_pages_alloc(&pages, 3 * PAGE / 2, 0);
+    char *first = ms_pages_alloc(&pages, 5 * UNIT, 0);
+    char *second = ms_pages_alloc(&pages, 9 * UNIT, 0);
 
-    cr_assert(first == page(0) && second == first + PAGE / 2);
+    cr_assert(first == page(0) && second == first + 5 * UNIT);
     cr_assert_eq(ms_budget_charged(&budget), 2 * PAGE, "and each page is charged once");
     check();
-    memset(first, 1, PAGE / 2);
-    memset(second, 1, 3 * PAGE / 2);
-    ms_pages_free(&pages, second, 3 * PAGE / 2);
+    memset(first, 1, 5 * UNIT);
+    memset(second, 1, 9 * UNIT);
+    ms_pages_free(&pages, second, 9 * UNIT);
     cr_assert_eq(ms_budget_charged(&budget), PAGE);
     check();
     /* Zeroed, though what was there before is not given back. */
-    char *third = ms_pages_alloc(&pages, PAGE / 2 + UNIT, 0);
+    char *third = ms_pages_alloc(&pages, 5 * UNIT, 0);
     cr_assert_eq(third, second);
-    cr_assert(is_zero(third, PAGE / 2 + UNIT));
-    ms_pages_free(&pages, third, PAGE / 2 + UNIT);
-    ms_pages_free(&pages, first, PAGE / 2);
+    cr_assert(is_zero(third, 5 * UNIT));
+    ms_pages_free(&pages, third, 5 * UNIT);
+    ms_pages_free(&pages, first, 5 * UNIT);
     cr_assert_eq(ms_budget_charged(&budget), 0);
     check();
 }

@@ -3844,11 +3844,14 @@ static void unmap_range(struct ms_arena *arena)
     arena->base = NULL;
 }
 #define PACKED_WASTE (sizeof(struct ms_segment) + ((size_t)1 << MS_UNIT_SHIFT_MIN) / 2)
-bool ms_arena_is_large(const struct ms_arena *arena, uint64_t size)
+static bool two_fill_a_segment(const struct ms_arena *arena, uint64_t size)
 {
     const uint64_t half = ms_arena_segment_size(arena) / 2;
-    const bool two_fill_a_segment = size <= half && size + PACKED_WASTE > half;
-    return size > ms_arena_solo_threshold(arena) && !two_fill_a_segment;
+    return size <= half && size + PACKED_WASTE > half;
+}
+bool ms_arena_is_large(const struct ms_arena *arena, uint64_t size)
+{
+    return ms_unlikely(size > ms_arena_solo_threshold(arena)) && !two_fill_a_segment(arena, size);
 }
 static unsigned unit_shift_of(const struct ms_arena *arena)
 {
@@ -4303,7 +4306,7 @@ static void *alloc_run_locked(struct ms_pages *pages, size_t n, size_t align, ui
 }
 static bool is_block_size(const struct ms_pages *pages, size_t size)
 {
-    return size <= ms_pages_unit(pages) / 2 && ms_pages_unit(pages) > 2 * MS_BLOCK_MIN;
+    return pages->unit_shift > MS_UNIT_SHIFT_MIN && size <= MS_BLOCK_MIN << (MS_BLOCK_CLASSES - 1);
 }
 static int block_class(size_t size)
 {
