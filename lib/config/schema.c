@@ -132,7 +132,7 @@ const struct ms_setting ms_schema[] = {
         .live = true),
     ROW("shards", MS_SETTING_POWER_OF_TWO, shards, 1, 65536, "1024",
         "most parts of the index, each with a writer lock; fewer are used when the limit is under "
-        "64KiB a shard",
+        "64KiB a shard, or 128KiB when it is under 4MiB",
         .fixed = "every key's place in the index depends on their number"),
     CHOICE("hash_function", hash_function, hash_functions, "xxh3",
            "how keys are hashed, seeded per store",

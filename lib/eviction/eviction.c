@@ -7,14 +7,14 @@ void ms_eviction_init(struct ms_eviction *eviction, const struct ms_policy *poli
                       enum ms_goal goal, struct ms_arena *arena)
 {
     *eviction = (struct ms_eviction){.policy = policy, .goal = goal, .arena = arena};
-    ms_learned_init(&eviction->learned);
-    ms_store_relaxed(&eviction->next_epoch, 1);
+    if (policy == &ms_policy_adaptive)
+        ms_learned_init(&eviction->learned);
+    if (policy->touch == MS_TOUCH_STAMP)
+        ms_store_relaxed(&eviction->next_epoch, 1);
     /* Use is what counts for a policy that stamps, and a segment's entries are used while it is
      * filled; else it is when they came. */
     arena->ranks_at_sealing = policy->touch == MS_TOUCH_STAMP;
-    /* Each bin has a segment half full: few bins in stores of few segments. */
-    const uint32_t bins = arena->segment_count / 64;
-    eviction->bins = bins < 1 ? 1 : bins > 8 ? 8 : bins;
+    eviction->bins = arena->bins;
 }
 
 struct ms_segment *ms_eviction_oldest(struct ms_eviction *eviction, enum ms_list list)

@@ -61,6 +61,7 @@ struct ms_policy {
                                unsigned access);
     /* Keys that the ghost should remember, in per cent of those in the store; 0 = there is none. */
     unsigned ghost_percent;
+    bool bins; /* what is kept may be sorted into bins */
 };
 
 extern const struct ms_policy ms_policy_adaptive;
@@ -71,7 +72,7 @@ extern const struct ms_policy ms_policy_fifo;
 extern const struct ms_policy ms_policy_none;
 
 /* The LFU policy's rounds through a bin, lfu.c. */
-#define MS_LFU_BINS 8
+#define MS_LFU_BINS MS_BINS_MOST
 struct ms_round {
     uint64_t end;       /* rank from which on segments came after it began */
     unsigned bar;       /* counts up to this are dropped */
@@ -83,22 +84,27 @@ struct ms_eviction {
     const struct ms_policy *policy;
     struct ms_arena *arena;
     struct ms_ghost ghost;
-    struct ms_learned learned; /* by the adaptive policy */
     /* What the store knows, as of this eviction; reclaim lock to write. */
     uint64_t misses;                 /* of its reads so far */
     atomic_uint_least64_t mean_size; /* of its entries, in bytes; 0 = not known */
     enum ms_goal goal;               /* constant */
+    uint32_t bins;                   /* of the arena's */
 
-    /* LRU. Stamp s was current from epoch_start[s] on, by the arena's rank clock, which counts
-     * accesses. */
-    atomic_uint stamp MS_ALIGNED(MS_CACHE_LINE);
-    atomic_uint_least64_t next_epoch; /* when the rank clock reaches it, a new stamp begins */
-    /* 0 until something was evicted; written with every victim */
-    atomic_uint_least64_t epoch_length MS_ALIGNED(MS_CACHE_LINE);
-    atomic_uint_least64_t epoch_start[MS_STAMPS];
-    uint32_t bins;
-
-    struct ms_round rounds[MS_LFU_BINS]; /* LFU; reclaim lock */
+    /* Of each policy what it has of its own: stores are of one. */
+    union {
+        struct ms_learned learned; /* adaptive */
+        /* LRU. Stamp s was current from epoch_start[s] on, by the arena's rank clock, which counts
+         * accesses. */
+        struct {
+            atomic_uint stamp MS_ALIGNED(MS_CACHE_LINE);
+            atomic_uint_least64_t
+                next_epoch; /* when the rank clock reaches it, a new stamp begins */
+            /* 0 until something was evicted; written with every victim */
+            atomic_uint_least64_t epoch_length MS_ALIGNED(MS_CACHE_LINE);
+            atomic_uint_least64_t epoch_start[MS_STAMPS];
+        };
+        struct ms_round rounds[MS_LFU_BINS]; /* LFU; reclaim lock */
+    };
 };
 
 void ms_eviction_init(struct ms_eviction *eviction, const struct ms_policy *policy,

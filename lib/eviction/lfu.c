@@ -128,4 +128,5 @@ const struct ms_policy ms_policy_lfu = {
     .victim = victim,
     .judge = judge,
     .drop = drop,
+    .bins = true,
 };

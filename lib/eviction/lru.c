@@ -98,4 +98,5 @@ const struct ms_policy ms_policy_lru = {
     .victim = victim,
     .judge = judge,
     .drop = drop,
+    .bins = true,
 };

@@ -3,38 +3,27 @@
 
 #include "platform/mem.h"
 
-static size_t shards_bytes(uint32_t shards)
+static size_t words_bytes(uint32_t shards)
 {
-    return (shards * sizeof(struct ms_shard) + MS_PAGE_SIZE - 1) & ~(MS_PAGE_SIZE - 1);
+    return (shards * sizeof(atomic_uint_least64_t) + MS_CACHE_LINE - 1) &
+           ~(size_t)(MS_CACHE_LINE - 1);
 }
 
 size_t ms_index_overhead(uint32_t shards)
 {
-    return shards * sizeof(atomic_uint_least64_t) + shards_bytes(shards);
+    return words_bytes(shards) + shards * sizeof(struct ms_shard);
 }
 
-bool ms_index_init(struct ms_index *index, uint32_t shards, atomic_uint_least64_t *tables,
-                   char *base, const struct ms_index_owner *owner)
+void ms_index_init(struct ms_index *index, uint32_t shards, void *memory, char *base,
+                   const struct ms_index_owner *owner)
 {
-    *index =
-        (struct ms_index){.tables = tables, .base = base, .shard_count = shards, .owner = *owner};
-    index->shards = ms_mem_reserve(shards_bytes(shards));
-    if (index->shards == NULL)
-        return false;
+    *index = (struct ms_index){.tables = memory,
+                               .base = base,
+                               .shard_count = shards,
+                               .shards = (struct ms_shard *)((char *)memory + words_bytes(shards)),
+                               .owner = *owner};
     for (uint32_t i = 0; i < shards; i++)
         ms_mutex_init(&index->shards[i].lock, MS_RANK_SHARD);
-    return true;
-}
-
-void ms_index_fini(struct ms_index *index)
-{
-    ms_mem_unreserve(index->shards, shards_bytes(index->shard_count));
-    index->shards = NULL;
-}
-
-size_t ms_index_resident(const struct ms_index *index)
-{
-    return ms_mem_resident(index->shards, shards_bytes(index->shard_count));
 }
 
 /* ---- Slots ---- */
@@ -98,24 +87,24 @@ void ms_index_remove(struct ms_index *index, uint64_t hash, const struct ms_inde
 
 /* ---- Growth ---- */
 
-/* Buckets that hold this many entries at the highest load, and as many as there are to be at least.
- * Under a page a power of two; then whole pages, so that tables fit what they are allocated in. */
-static uint64_t buckets_for(uint64_t entries, uint64_t least)
+/* Buckets that hold this many entries at the highest load, and as many as there are to be at least; such
+ * a number that tables fit what they are allocated in. */
+static uint64_t buckets_for(const struct ms_index *index, uint64_t entries, uint64_t least)
 {
-    const uint64_t per_page = MS_PAGE_SIZE / sizeof(struct ms_bucket);
+    const uint64_t per_unit = index->owner.table_unit / sizeof(struct ms_bucket);
     uint64_t need =
         (entries * MS_INDEX_MAX_LOAD_DEN + MS_INDEX_MAX_LOAD_NUM * MS_BUCKET_SLOTS - 1) /
         (MS_INDEX_MAX_LOAD_NUM * MS_BUCKET_SLOTS);
 
     if (need < least)
         need = least;
-    if (need <= per_page / 2) {
+    if (need <= per_unit / 2) {
         uint64_t power = 1;
         while (power < need)
             power *= 2;
         return power;
     }
-    return (need + per_page - 1) / per_page * per_page;
+    return (need + per_unit - 1) / per_unit * per_unit;
 }
 
 static bool fits_load(uint64_t buckets, uint64_t entries)
@@ -214,8 +203,8 @@ enum ms_index_growth ms_index_grow(struct ms_index *index, uint32_t shard, uint3
 {
     const uint64_t now = ms_table_buckets(ms_load_relaxed(&index->tables[shard]));
     const uint64_t entries = (uint64_t)ms_index_entries(index, shard) + more;
-    const uint64_t roomy = buckets_for(entries, now + now / 5 + 1);
-    const uint64_t scanty = buckets_for(entries, now + 1);
+    const uint64_t roomy = buckets_for(index, entries, now + now / 5 + 1);
+    const uint64_t scanty = buckets_for(index, entries, now + 1);
     const enum ms_index_growth grown = replace_table(index, shard, roomy);
 
     return grown == MS_INDEX_GROWN || scanty == roomy ? grown : replace_table(index, shard, scanty);
@@ -226,7 +215,7 @@ static uint64_t buckets_needed(const struct ms_index *index, uint32_t shard)
 {
     const uint64_t entries = ms_index_entries(index, shard);
 
-    return buckets_for(entries + entries / 8, 0);
+    return buckets_for(index, entries + entries / 8, 0);
 }
 
 bool ms_index_is_oversized(const struct ms_index *index, uint32_t shard)

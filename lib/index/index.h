@@ -60,6 +60,9 @@ struct ms_index_owner {
     /* The address of an entry, to be prefetched, and its hash. */
     const void *(*address)(void *context, uint32_t place);
     uint64_t (*hash)(void *context, uint32_t place);
+    /* What tables' bytes are a multiple of where they are more, a power of two; smaller ones are powers of
+     * two themselves. */
+    size_t table_unit;
     void *context;
 };
 
@@ -75,11 +78,10 @@ struct ms_index {
 
 /* Bytes of bookkeeping for this many shards. */
 size_t ms_index_overhead(uint32_t shards);
-/* `shards` is a power of two; `tables` has one each, zeroed, and stays the caller's; `base` is what
- * table offsets are relative to. False when the system gives no memory. */
-bool ms_index_init(struct ms_index *index, uint32_t shards, atomic_uint_least64_t *tables,
-                   char *base, const struct ms_index_owner *owner);
-void ms_index_fini(struct ms_index *index);
+/* `shards` is a power of two; `memory` is of as many bytes, zeroed, aligned to a cache line, begins with
+ * the tables' words and stays the caller's; `base` is what table offsets are relative to. */
+void ms_index_init(struct ms_index *index, uint32_t shards, void *memory, char *base,
+                   const struct ms_index_owner *owner);
 
 static inline uint32_t ms_index_shard_of(const struct ms_index *index, uint64_t hash)
 {
@@ -111,9 +113,6 @@ static inline uint64_t ms_index_table(const struct ms_index *index, uint64_t has
     /* ORDER: acquire, pairs with the release in publish_table: the table is filled. */
     return ms_load_acquire(&index->tables[ms_index_shard_of(index, hash)]);
 }
-
-/* Bytes of the shards' locks and counts that are in memory; tables and their words are the owner's. */
-size_t ms_index_resident(const struct ms_index *index);
 
 static inline uint32_t ms_index_entries(const struct ms_index *index, uint32_t shard)
 {

@@ -29,15 +29,32 @@ void ms_flights_init(struct ms_flights *flights, struct ms_budget *budget)
 
 /* ---- The table; lock held ---- */
 
-static _Atomic(struct ms_flight *) *bucket_of(struct ms_flights *flights, uint64_t hash)
+#define BUCKETS_BYTES (MS_FLIGHT_BUCKETS * sizeof(ms_flight_bucket))
+
+/* None while there was no flight yet. */
+static size_t bucket_count(const struct ms_flights *flights)
 {
-    return &flights->buckets[ms_mix64(hash) % MS_FLIGHT_BUCKETS];
+    return ms_load_relaxed(&flights->buckets) != NULL ? MS_FLIGHT_BUCKETS : 0;
+}
+
+static struct ms_flight *in_bucket(const struct ms_flights *flights, size_t number)
+{
+    return ms_load_relaxed(&ms_load_relaxed(&flights->buckets)[number]);
+}
+
+/* NULL while there was no flight yet. */
+static ms_flight_bucket *bucket_of(const struct ms_flights *flights, uint64_t hash)
+{
+    ms_flight_bucket *const buckets = ms_load_acquire(&flights->buckets);
+
+    return buckets != NULL ? &buckets[ms_mix64(hash) % MS_FLIGHT_BUCKETS] : NULL;
 }
 
 static struct ms_flight *find_locked(struct ms_flights *flights, const memstore_key *key,
                                      uint64_t hash)
 {
-    struct ms_flight *flight = ms_load_relaxed(bucket_of(flights, hash));
+    const ms_flight_bucket *bucket = bucket_of(flights, hash);
+    struct ms_flight *flight = bucket != NULL ? ms_load_relaxed(bucket) : NULL;
 
     while (flight != NULL && (flight->hash != hash || flight->key_size != key->size ||
                               memcmp(flight->key, key->data, key->size) != 0))
@@ -47,7 +64,7 @@ static struct ms_flight *find_locked(struct ms_flights *flights, const memstore_
 
 static void list_locked(struct ms_flights *flights, struct ms_flight *flight)
 {
-    _Atomic(struct ms_flight *) *bucket = bucket_of(flights, flight->hash);
+    ms_flight_bucket *bucket = bucket_of(flights, flight->hash);
 
     flight->next = ms_load_relaxed(bucket);
     flight->listed = true;
@@ -94,7 +111,7 @@ static void free_flight(struct ms_flight *flight)
 /* Take a flight out of the table. An absence may end with that. */
 static void unlist_locked(struct ms_flights *flights, struct ms_flight *flight)
 {
-    _Atomic(struct ms_flight *) *bucket = bucket_of(flights, flight->hash);
+    ms_flight_bucket *bucket = bucket_of(flights, flight->hash);
     struct ms_flight *at = ms_load_relaxed(bucket);
 
     if (!flight->listed)
@@ -137,23 +154,45 @@ void ms_flights_fini(struct ms_flights *flights)
 {
     while (flights->first != NULL)
         unlist_locked(flights, flights->first);
+    if (bucket_count(flights) != 0)
+        uncharge(flights, BUCKETS_BYTES);
+    ms_mem_free(ms_load_relaxed(&flights->buckets));
     pthread_cond_destroy(&flights->changes);
     ms_mutex_destroy(&flights->lock);
 }
 
 /* ---- Joining ---- */
 
+/* Memory that is charged, or NULL. */
+static void *alloc_charged(struct ms_flights *flights, uint64_t bytes)
+{
+    const bool charged = charge(flights, bytes);
+    void *memory = charged ? ms_mem_alloc(bytes) : NULL;
+
+    if (charged && memory == NULL)
+        uncharge(flights, bytes);
+    return memory;
+}
+
+/* See that there are buckets. Most stores never load anything, and in a small one they are memory for
+ * entries. */
+static bool make_buckets(struct ms_flights *flights)
+{
+    ms_mutex_lock(&flights->lock);
+    if (bucket_count(flights) == 0)
+        ms_store_release(&flights->buckets, alloc_charged(flights, BUCKETS_BYTES));
+    const bool made = bucket_count(flights) != 0;
+    ms_mutex_unlock(&flights->lock);
+    return made;
+}
+
 static struct ms_flight *make_flight(struct ms_flights *flights, const struct ms_flight_call *call)
 {
-    const uint64_t bytes = ms_flight_bytes(call->key.size);
-    const bool charged = charge(flights, bytes);
-    struct ms_flight *flight = charged ? ms_mem_alloc(bytes) : NULL;
+    struct ms_flight *flight =
+        make_buckets(flights) ? alloc_charged(flights, ms_flight_bytes(call->key.size)) : NULL;
 
-    if (flight == NULL) {
-        if (charged)
-            uncharge(flights, bytes);
+    if (flight == NULL)
         return NULL;
-    }
     flight->flights = flights;
     flight->refreshes = call->refreshes;
     flight->references = 1;
@@ -472,7 +511,8 @@ bool ms_flight_stands(struct ms_flight *flight)
 void ms_flights_overtake(struct ms_flights *flights, const memstore_key *key, uint64_t hash)
 {
     /* ORDER: relaxed; what must be seen is ordered by the shard's lock (FL-3). */
-    if (ms_load_relaxed(bucket_of(flights, hash)) == NULL)
+    const ms_flight_bucket *bucket = bucket_of(flights, hash);
+    if (bucket == NULL || ms_load_relaxed(bucket) == NULL)
         return;
     ms_mutex_lock(&flights->lock);
     struct ms_flight *flight = find_locked(flights, key, hash);
@@ -486,8 +526,8 @@ void ms_flights_overtake_those(struct ms_flights *flights,
                                const void *context)
 {
     ms_mutex_lock(&flights->lock);
-    for (size_t i = 0; i < MS_FLIGHT_BUCKETS; i++) {
-        struct ms_flight *flight = ms_load_relaxed(&flights->buckets[i]);
+    for (size_t i = 0; i < bucket_count(flights); i++) {
+        struct ms_flight *flight = in_bucket(flights, i);
 
         while (flight != NULL) {
             struct ms_flight *next = flight->next;
@@ -511,8 +551,8 @@ static size_t list_up_to_locked(struct ms_flights *flights, struct ms_flight **l
 {
     size_t count = 0;
 
-    for (size_t i = 0; i < MS_FLIGHT_BUCKETS; i++) {
-        struct ms_flight *flight = ms_load_relaxed(&flights->buckets[i]);
+    for (size_t i = 0; i < bucket_count(flights); i++) {
+        struct ms_flight *flight = in_bucket(flights, i);
 
         for (; flight != NULL && count < room; flight = flight->next) {
             flight->references++;
@@ -548,8 +588,8 @@ bool ms_flights_list(struct ms_flights *flights, struct ms_flight ***out, size_t
 
 static void send_away_locked(struct ms_flights *flights)
 {
-    for (size_t i = 0; i < MS_FLIGHT_BUCKETS; i++) {
-        struct ms_flight *flight = ms_load_relaxed(&flights->buckets[i]);
+    for (size_t i = 0; i < bucket_count(flights); i++) {
+        struct ms_flight *flight = in_bucket(flights, i);
 
         for (; flight != NULL; flight = flight->next)
             pthread_cond_broadcast(&flight->ends);
@@ -591,8 +631,8 @@ static bool is_of_another_thread(const struct ms_flight *flight)
 void ms_flights_forget_threads(struct ms_flights *flights)
 {
     ms_cond_init(&flights->changes);
-    for (size_t i = 0; i < MS_FLIGHT_BUCKETS; i++) {
-        struct ms_flight *flight = ms_load_relaxed(&flights->buckets[i]);
+    for (size_t i = 0; i < bucket_count(flights); i++) {
+        struct ms_flight *flight = in_bucket(flights, i);
 
         while (flight != NULL) {
             struct ms_flight *next = flight->next;

@@ -21,7 +21,7 @@
  * FL-4  A thread waits only for flights that do not wait for it in turn, by whatever chain.
  *
  * FL-5  Flights, absences and pauses are charged to the store's limit, each from when it is made until
- *       it is freed.
+ *       it is freed; the buckets from the first of them on.
  *
  * The lock is a leaf. What a write looks at while nothing is in flight is one word that is not
  * written then. */
@@ -63,6 +63,8 @@ struct ms_flight {
     char key[];
 };
 
+typedef _Atomic(struct ms_flight *) ms_flight_bucket; /* lock to write */
+
 struct ms_flights {
     ms_mutex lock;
     bool closed;                      /* lock */
@@ -75,7 +77,8 @@ struct ms_flights {
     struct ms_flight *first, *last;   /* of the absences; lock */
     pthread_cond_t changes;           /* `leading` came to 0, or `closed` was set */
     atomic_uint_least64_t kept_bytes; /* kept.h */
-    _Atomic(struct ms_flight *) buckets[MS_FLIGHT_BUCKETS]; /* lock to write */
+    /* NULL until there is a flight; lock to write. ORDER: release, acquire by who overtakes */
+    _Atomic(ms_flight_bucket *) buckets;
     /* Listed flights; lock to write. Read by every write of a key. */
     atomic_uint listed MS_ALIGNED(MS_CACHE_LINE);
 };
@@ -110,6 +113,12 @@ void ms_flights_fini(struct ms_flights *flights);
 static inline uint64_t ms_flight_bytes(size_t key_size)
 {
     return sizeof(struct ms_flight) + key_size;
+}
+
+/* Bytes that joining is charged at most: those of the flight, and of the buckets if there are none. */
+static inline uint64_t ms_flights_bytes_to_join(size_t key_size)
+{
+    return ms_flight_bytes(key_size) + MS_FLIGHT_BUCKETS * sizeof(ms_flight_bucket);
 }
 
 /* Join the flight of a key, or begin one. With a flight a reference to it is given. */

@@ -7,12 +7,11 @@
 #include <assert.h>
 #include <string.h>
 
-/* The reclaimer has a stripe of its own: no writer fills up what it opened from the reserve. Not in a
- * small store that evicts, where a segment more that is half empty costs too much: what it opens there
- * is its own until it has done with its pass. */
+/* The reclaimer has a stripe of its own: no writer fills up what it opened from the reserve. Where it
+ * shares the writers', what it opens is its own until it has done with its pass. */
 static bool shares_slots(const struct ms_arena *arena)
 {
-    return arena->stripes == 1 && arena->evicts;
+    return arena->slot_stripes == arena->stripes;
 }
 
 /* How many stripes the thread has moved on from the one that its number leads to. */
@@ -22,7 +21,7 @@ static __thread uint32_t stripes_moved;
 static struct ms_open_slot *slots_of(struct ms_arena *arena, const struct ms_placement *placement)
 {
     return &arena->open[((size_t)placement->queue * arena->ttl_classes + placement->ttl_class) *
-                        (arena->stripes + 1)];
+                        arena->slot_stripes];
 }
 
 static struct ms_open_slot *open_slot(struct ms_arena *arena, const struct ms_placement *placement)
@@ -199,7 +198,7 @@ bool ms_arena_reserve(struct ms_arena *arena, const struct ms_placement *placeme
                       const struct ms_entry_shape *shape, struct ms_reserved *out)
 {
     /* The longest form decides, so that one entry is not moved back and forth. */
-    if (ms_shape_size(shape, true, arena->kept) > ms_arena_solo_threshold(arena))
+    if (ms_arena_is_large(arena, ms_shape_size(shape, true, arena->kept)))
         return reserve_solo(arena, placement, shape, out);
 
     const struct addition addition = addition_of(arena, shape);
@@ -239,7 +238,7 @@ void ms_arena_await_appends(struct ms_arena *arena, const struct ms_segment *seg
         return;
     /* Which stripe the segment was opened for is not told: all of them, the reclaimer's too. */
     struct ms_open_slot *slots = slots_of(arena, &placement);
-    for (uint32_t stripe = 0; stripe <= arena->stripes; stripe++) {
+    for (uint32_t stripe = 0; stripe < arena->slot_stripes; stripe++) {
         ms_mutex_lock(&slots[stripe].lock);
         ms_mutex_unlock(&slots[stripe].lock);
     }

@@ -70,9 +70,11 @@ static uint64_t largest_limit_for(uint64_t limit)
     return largest > limit ? largest : limit;
 }
 
+/* Those beyond the reserve are freed ahead of the writers, who make room themselves where one is more
+ * than a hundredth of the memory. */
 static uint32_t warm_segments(const struct ms_arena *arena)
 {
-    return arena->reserve + clamp_u32(arena->segment_count / 128, 1, 16);
+    return arena->reserve + clamp_u32(arena->segment_count / 128, 0, 16);
 }
 
 /* What the rows of counts may take of the limit. */
@@ -99,7 +101,12 @@ static void shape_arena(struct ms_arena *arena, uint64_t limit, uint64_t largest
     arena->segment_shift = segment_shift_of(limit);
     arena->segment_count = (uint32_t)(limit >> arena->segment_shift);
     arena->stripes = arena->segment_count >= 1024 ? 4 : arena->segment_count >= 256 ? 2 : 1;
+    /* Not a small store that evicts: a segment more that is half empty costs too much. */
+    arena->slot_stripes = arena->stripes + (arena->stripes > 1 || !arena->evicts);
     arena->ttl_classes = 1 + clamp_u32(arena->segment_count / 32, 1, MS_TTL_CLASSES_MOST - 1);
+    /* Each bin has a segment half full: few bins in stores of few segments. */
+    if (arena->bins != 0)
+        arena->bins = clamp_u32(arena->segment_count / 64, 1, MS_BINS_MOST);
     arena->reserve = arena->segment_count >= 256 ? 2 : 1;
     arena->warm_keep = warm_segments(arena);
     arena->largest_limit = largest_limit;
@@ -148,6 +155,21 @@ static void unmap_range(struct ms_arena *arena)
     arena->base = NULL;
 }
 
+/* What an entry in a packed run wastes: its record, and half a unit. */
+#define PACKED_WASTE (sizeof(struct ms_segment) + ((size_t)1 << MS_UNIT_SHIFT_MIN) / 2)
+
+static bool two_fill_a_segment(const struct ms_arena *arena, uint64_t size)
+{
+    const uint64_t half = ms_arena_segment_size(arena) / 2;
+
+    return size <= half && size + PACKED_WASTE > half;
+}
+
+bool ms_arena_is_large(const struct ms_arena *arena, uint64_t size)
+{
+    return ms_unlikely(size > ms_arena_solo_threshold(arena)) && !two_fill_a_segment(arena, size);
+}
+
 /* Large entries waste half a unit on average: less than a hundredth of the smallest. */
 static unsigned unit_shift_of(const struct ms_arena *arena)
 {
@@ -181,12 +203,16 @@ static bool map_range_or_less(struct ms_arena *arena, const struct ms_arena_opti
 bool ms_arena_init(struct ms_arena *arena, const struct ms_arena_options *options,
                    bool *out_of_memory)
 {
-    *arena = (struct ms_arena){
-        .kept = options->kept, .wipes = options->wipes, .evicts = options->evicts};
+    *arena = (struct ms_arena){.kept = options->kept,
+                               .wipes = options->wipes,
+                               .evicts = options->evicts,
+                               .bins = options->bins};
     *out_of_memory = false;
     shape_arena(arena, options->limit, largest_limit_for(options->limit));
 
-    arena->overhead = options->overhead + arena->segment_count * sizeof(struct ms_segment) +
+    /* A page at least of what describes the pages is used. */
+    arena->overhead = options->overhead +
+                      round_up(arena->segment_count * sizeof(struct ms_segment), MS_PAGE_SIZE) +
                       ms_pool_slots(arena) * sizeof(struct ms_open_slot) + MS_PAGE_SIZE;
     arena->charged_records = arena->segment_count;
     ms_store_relaxed(&arena->budget.limit, options->limit);
@@ -248,13 +274,12 @@ uint64_t ms_arena_solo_threshold(const struct ms_arena *arena)
     /* An entry of s bytes in a segment of G wastes some s / 2 of every G, that is s * s / 2G for
      * itself; in a packed run half a unit and the segment's record. Less than that from a tenth of
      * a segment on or so, but then its memory comes from the system and goes back each time: about a
-     * quarter of a segment, unless segments are small themselves; and half of one at most, for above
-     * that each would have one to itself. */
-    const uint64_t quarter = (uint64_t)1 << (arena->segment_shift - 2);
-    const uint64_t half = (uint64_t)1 << (arena->segment_shift - 1);
+     * quarter of a segment, unless segments are small themselves. In the smallest, which are those of
+     * small stores, a third: above it only two would fit, and leave up to a third of every G unused. */
+    const uint64_t size = ms_arena_segment_size(arena);
     const uint64_t floor = 4 * MS_PAGE_SIZE;
 
-    return quarter >= floor ? quarter : half < floor ? half : floor;
+    return size / 4 >= floor ? size / 4 : size / 2 >= floor ? floor : size / 3;
 }
 
 static void each_of(struct ms_segment *first, ms_segment_fn fn, void *context)

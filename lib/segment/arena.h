@@ -69,6 +69,7 @@ struct ms_arena_options {
     unsigned kept;     /* MS_KEPT_ of every entry */
     bool wipes;        /* what held entries is overwritten before it is free */
     bool evicts;       /* what cannot be moved for want of room may go */
+    bool bins;         /* the policy lists by age what it keeps: MS_QUEUE_BIN0 and further */
     enum ms_arena_paging paging;
 };
 
@@ -88,6 +89,8 @@ struct ms_arena {
     uint32_t segment_count;  /* within the limit at open; others derive theirs from it */
     uint32_t range_segments; /* that the range has room for */
     uint32_t stripes;        /* power of two */
+    uint32_t slot_stripes;   /* the same, and the reclaimer's where it has one of its own */
+    uint32_t bins;           /* queues from MS_QUEUE_BIN0 on; the others have no slots */
     uint32_t ttl_classes;    /* class 0 never expires */
     uint32_t reserve;        /* AR-2 */
     uint32_t pin_row_count;  /* threads with counts of their own: pins.h */
@@ -204,8 +207,11 @@ static inline uint32_t ms_arena_padded(const struct ms_arena *arena, uint64_t si
     return (uint32_t)((size + granule - 1) & ~(granule - 1));
 }
 
-/* Entries above this many bytes get a segment of their own. */
+/* Entries of up to this many bytes are in segments with others. */
 uint64_t ms_arena_solo_threshold(const struct ms_arena *arena);
+/* Whether an entry gets a segment of its own: above that, unless it is so near to half a segment that two
+ * fill one. */
+bool ms_arena_is_large(const struct ms_arena *arena, uint64_t size);
 
 /* ---- Appending ---- */
 

@@ -61,13 +61,10 @@ static struct run run_at(const struct ms_pages *pages, const void *memory, size_
     return (struct run){(size_t)((const char *)memory - pages->base) >> pages->unit_shift, n};
 }
 
-/* Units that are enough for `size` bytes: of whole pages, or as they come. */
-static size_t units_for(const struct ms_pages *pages, size_t size, bool packed)
+/* Units that are enough for `size` bytes. */
+static size_t units_for(const struct ms_pages *pages, size_t size)
 {
-    const size_t unit = (size_t)1 << pages->unit_shift;
-
-    return packed ? (size + unit - 1) >> pages->unit_shift
-                  : ms_pages_charge_of(size) >> pages->unit_shift;
+    return (size + ms_pages_unit(pages) - 1) >> pages->unit_shift;
 }
 
 static bool page_is_free(const struct ms_pages *pages, size_t page)
@@ -177,9 +174,10 @@ static void *alloc_run_locked(struct ms_pages *pages, size_t n, size_t align, ui
 
 /* ---- Blocks under a page ---- */
 
-static bool is_block_size(size_t size)
+/* The smallest units serve as well, without a page for each size. */
+static bool is_block_size(const struct ms_pages *pages, size_t size)
 {
-    return size <= MS_BLOCK_MIN << (MS_BLOCK_CLASSES - 1);
+    return pages->unit_shift > MS_UNIT_SHIFT_MIN && size <= MS_BLOCK_MIN << (MS_BLOCK_CLASSES - 1);
 }
 
 static int block_class(size_t size)
@@ -250,12 +248,34 @@ static void free_block_locked(struct ms_pages *pages, const char *memory, int cl
     }
 }
 
+/* Zero what others may have written in the run's pages before: those it has alone were given back. */
+static void *zero_shared(char *memory, size_t bytes)
+{
+    char *first_own = (char *)(((uintptr_t)memory + MS_PAGE_SIZE - 1) & ~(MS_PAGE_SIZE - 1));
+    char *end = memory + bytes;
+    char *end_own = (char *)((uintptr_t)end & ~(MS_PAGE_SIZE - 1));
+
+    if (first_own >= end_own)
+        return memset(memory, 0, bytes);
+    memset(memory, 0, (size_t)(first_own - memory));
+    memset(end_own, 0, (size_t)(end - end_own));
+    return memory;
+}
+
+/* What is as large as some pages does not share any. */
+static void *alloc_zeroed_locked(struct ms_pages *pages, size_t size, uint64_t spare)
+{
+    const size_t n = units_for(pages, size), in_page = units_of_page(pages);
+    char *memory = alloc_run_locked(pages, n, n % in_page == 0 ? in_page : 1, spare);
+
+    return memory != NULL ? zero_shared(memory, n << pages->unit_shift) : NULL;
+}
+
 void *ms_pages_alloc(struct ms_pages *pages, size_t size, uint64_t spare)
 {
     ms_mutex_lock(&pages->lock);
-    void *memory = is_block_size(size) ? alloc_block_locked(pages, block_class(size), spare)
-                                       : alloc_run_locked(pages, units_for(pages, size, false),
-                                                          units_of_page(pages), spare);
+    void *memory = is_block_size(pages, size) ? alloc_block_locked(pages, block_class(size), spare)
+                                              : alloc_zeroed_locked(pages, size, spare);
     ms_mutex_unlock(&pages->lock);
     return memory;
 }
@@ -263,17 +283,17 @@ void *ms_pages_alloc(struct ms_pages *pages, size_t size, uint64_t spare)
 void ms_pages_free(struct ms_pages *pages, void *memory, size_t size)
 {
     ms_mutex_lock(&pages->lock);
-    if (is_block_size(size))
+    if (is_block_size(pages, size))
         free_block_locked(pages, memory, block_class(size));
     else
-        give_run_locked(pages, run_at(pages, memory, units_for(pages, size, false)));
+        give_run_locked(pages, run_at(pages, memory, units_for(pages, size)));
     ms_mutex_unlock(&pages->lock);
 }
 
 void *ms_pages_alloc_packed(struct ms_pages *pages, size_t size, uint64_t spare)
 {
     ms_mutex_lock(&pages->lock);
-    void *memory = alloc_run_locked(pages, units_for(pages, size, true), 1, spare);
+    void *memory = alloc_run_locked(pages, units_for(pages, size), 1, spare);
     ms_mutex_unlock(&pages->lock);
     return memory;
 }
@@ -281,7 +301,7 @@ void *ms_pages_alloc_packed(struct ms_pages *pages, size_t size, uint64_t spare)
 void ms_pages_free_packed(struct ms_pages *pages, void *memory, size_t size)
 {
     ms_mutex_lock(&pages->lock);
-    give_run_locked(pages, run_at(pages, memory, units_for(pages, size, true)));
+    give_run_locked(pages, run_at(pages, memory, units_for(pages, size)));
     ms_mutex_unlock(&pages->lock);
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Memory that is not segments: index tables, large entries, the ghost. Runs of pages out of a
  * reserved address range, first fit from the low end; packed runs, which begin and end anywhere at
- * multiples of a unit under a page; and blocks of a power of two under a page carved out of single
- * pages.
+ * multiples of a unit, of a page or less; and blocks of a power of two under a page carved out of single
+ * pages, where units are not of the smallest kind.
  *
  *     | run of 3 pages | 1 KiB x 4 blocks | free | packed, 16.1 pages |, 16.1 pages | run ...
  *
@@ -21,7 +21,7 @@
 #include "segment/budget.h"
 
 #define MS_PAGE_SHIFT 12
-#define MS_UNIT_SHIFT_MIN 9
+#define MS_UNIT_SHIFT_MIN 7
 
 #define MS_BLOCK_MIN ((size_t)64)
 #define MS_BLOCK_CLASSES 6 /* 64 B .. 2 KiB */
@@ -58,17 +58,22 @@ bool ms_pages_init(struct ms_pages *pages, struct ms_budget *budget, char *base,
                    unsigned unit_shift, bool huge);
 void ms_pages_fini(struct ms_pages *pages);
 
-/* Zeroed memory of `size` bytes: up to half a page a power of two from MS_BLOCK_MIN on, else
- * rounded up to whole pages. Charged with `spare` bytes left for others. NULL when the budget or
- * the range has no room. */
+/* Zeroed memory of `size` bytes: up to half a page a power of two from MS_BLOCK_MIN on, but with the
+ * smallest units, else rounded up to whole units. Charged with `spare` bytes left for others. NULL when the
+ * budget or the range has no room. */
 void *ms_pages_alloc(struct ms_pages *pages, size_t size, uint64_t spare);
 /* Give back what ms_pages_alloc() gave for the same `size`. */
 void ms_pages_free(struct ms_pages *pages, void *memory, size_t size);
 
-/* The same in a packed run, of any size, which may share its first and its last page with others,
- * and is not zeroed there. */
+/* The same in units whatever the size, and not zeroed where the first and the last page are shared with
+ * others. */
 void *ms_pages_alloc_packed(struct ms_pages *pages, size_t size, uint64_t spare);
 void ms_pages_free_packed(struct ms_pages *pages, void *memory, size_t size);
+
+static inline size_t ms_pages_unit(const struct ms_pages *pages)
+{
+    return (size_t)1 << pages->unit_shift;
+}
 
 /* Bytes of the range up to the end of the last page that was ever used, huge pages whole. */
 size_t ms_pages_reach(struct ms_pages *pages);

@@ -9,10 +9,10 @@
  * was then held up longer than this finds its entry expired, as it is. */
 #define MS_TIME_BASE_MARGIN_MS 60000
 
-/* How many slots have open segments: for each queue and TTL class one a stripe, and the reclaimer's. */
+/* How many slots have open segments: for each queue that is used and each TTL class one a stripe. */
 static inline size_t ms_pool_slots(const struct ms_arena *arena)
 {
-    return (size_t)MS_QUEUES * arena->ttl_classes * (arena->stripes + 1);
+    return (size_t)(MS_QUEUE_BIN0 + arena->bins) * arena->ttl_classes * arena->slot_stripes;
 }
 
 /* A free segment, charged and in state OPEN, or NULL. */

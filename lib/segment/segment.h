@@ -34,16 +34,18 @@ enum ms_segment_state {
     MS_SEGMENT_WAITING
 };
 
+#define MS_BINS_MOST 8
+
 /* Where an entry is appended, and so which list its segment is sealed into. */
 enum ms_queue {
     MS_QUEUE_NEW,  /* what was written */
     MS_QUEUE_MAIN, /* what the policy has found worth keeping */
-    /* kept, to be listed by age between the others: the LRU policy has eight such places */
-    MS_QUEUE_BIN0,
-    MS_QUEUE_BIN_LAST = MS_QUEUE_BIN0 + 7,
     /* records of batches in publication: never evicted, dead within the commit */
     MS_QUEUE_RECORDS,
-    MS_QUEUES
+    /* kept, to be listed by age between the others: only some policies have such bins, and arenas of
+     * others have no slots for them */
+    MS_QUEUE_BIN0,
+    MS_QUEUES = MS_QUEUE_BIN0 + MS_BINS_MOST
 };
 
 /* The arena's lists of sealed segments. */

@@ -3,6 +3,7 @@
 
 #include "segment/bitmap.h"
 #include "segment/pins.h"
+#include "segment/pool.h"
 
 #if MS_VALIDATES
 
@@ -207,9 +208,9 @@ static const char *check_open(struct census *census, const struct ms_segment *se
 static const char *check_open_slots(struct census *census)
 {
     const struct ms_arena *arena = census->arena;
-    const size_t stripes = arena->stripes + 1;
+    const size_t stripes = arena->slot_stripes;
 
-    for (size_t i = 0; i < (size_t)MS_QUEUES * arena->ttl_classes * stripes; i++) {
+    for (size_t i = 0; i < ms_pool_slots(arena); i++) {
         const struct ms_open_slot *slot = &arena->open[i];
         const uint32_t ttl_class = (uint32_t)(i / stripes % arena->ttl_classes);
         const enum ms_queue queue = (enum ms_queue)(i / stripes / arena->ttl_classes);

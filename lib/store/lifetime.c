@@ -16,9 +16,12 @@ __thread int64_t ms_store_patience_us = MS_STORE_PATIENT;
 /* Fewer shards than asked for are used in a store of under 64 KiB each: with a handful of
  * entries to a shard, tables would be mostly empty and take the memory of the entries. */
 #define LIMIT_PER_SHARD (64 * 1024)
-/* Threads that count in a stripe of their own. */
+#define LIMIT_PER_SHARD_OF_SMALL (128 * 1024)
+/* Threads that count in a stripe of their own: from SMALL on as many as prepared readers, see quick.h;
+ * in a smaller store a stripe for each is memory of the entries. */
 #define STRIPES_MAX MS_READER_SLOTS
-#define LIMIT_PER_STRIPE (32 * 1024)
+#define SMALL (STRIPES_MAX * UINT64_C(32) * 1024)
+#define LIMIT_PER_STRIPE (128 * 1024)
 /* Histograms of latencies are kept in several stripes in larger stores. */
 #define LATENCY_STRIPES_MAX 8
 #define LIMIT_PER_LATENCY_STRIPE (16 << 20)
@@ -127,11 +130,15 @@ static uint32_t power_of_two_up_to(uint64_t n, uint32_t most)
 
 static uint32_t shards_of(const struct ms_settings *settings)
 {
-    return power_of_two_up_to(settings->limit / LIMIT_PER_SHARD, settings->shards);
+    const uint64_t each = settings->limit < SMALL ? LIMIT_PER_SHARD_OF_SMALL : LIMIT_PER_SHARD;
+
+    return power_of_two_up_to(settings->limit / each, settings->shards);
 }
 
 static uint32_t stripes_of(const struct ms_settings *settings)
 {
+    if (settings->limit >= SMALL)
+        return 1 + STRIPES_MAX;
     return 1 + power_of_two_up_to(settings->limit / LIMIT_PER_STRIPE, STRIPES_MAX);
 }
 
@@ -191,14 +198,12 @@ static int init_arena(memstore *store, const char **why)
     const struct ms_settings *settings = &store->settings;
     const struct ms_arena_options options = {
         .limit = settings->limit,
-        .overhead = sizeof *store + ms_index_overhead(shards_of(settings)) +
-                    ms_counters_bytes(stripes_of(settings)) +
-                    ms_latency_bytes(latency_stripes_of(settings)) +
-                    shards_of(settings) * sizeof(struct ms_retired) +
+        .overhead = store->block_bytes + shards_of(settings) * sizeof(struct ms_retired) +
                     ms_admission_overhead(settings) + ms_stale_overhead(shards_of(settings)),
         .kept = store->kept,
         .wipes = settings->secure_wipe,
         .evicts = settings->eviction != MS_EVICTION_NONE,
+        .bins = policy_of(settings->eviction)->bins,
         .paging = paging_of(settings),
     };
     bool out_of_memory;
@@ -212,13 +217,19 @@ static int init_arena(memstore *store, const char **why)
     return MEMSTORE_ERR_INVALID_CONFIG;
 }
 
-static bool init_index(memstore *store)
+static void init_index(memstore *store)
 {
-    const struct ms_index_owner owner = {alloc_table, retire_table, entry_address, entry_hash,
-                                         store};
+    const struct ms_index_owner owner = {
+        .alloc_table = alloc_table,
+        .retire_table = retire_table,
+        .address = entry_address,
+        .hash = entry_hash,
+        .table_unit =
+            store->settings.limit < SMALL ? ms_pages_unit(&store->arena.pages) : MS_PAGE_SIZE,
+        .context = store,
+    };
 
-    return ms_index_init(&store->index, shards_of(&store->settings),
-                         (atomic_uint_least64_t *)(store + 1), store->arena.base, &owner);
+    ms_index_init(&store->index, shards_of(&store->settings), store + 1, store->arena.base, &owner);
 }
 
 /* Size the tables for the entries that are announced, and a little more, because keys do not
@@ -275,7 +286,6 @@ static void free_store(memstore *store)
     ms_gate_fini(&store->loads_gate);
     ms_gate_fini(&store->load_bytes_gate);
     ms_stale_fini(&store->stale, store->index.shard_count);
-    ms_index_fini(&store->index);
     if (store->arena.base != NULL)
         ms_arena_fini(&store->arena);
     ms_counters_fini(&store->counters);
@@ -293,13 +303,11 @@ static void free_store(memstore *store)
     ms_mem_unreserve(store->block, store->block_bytes);
 }
 
-/* Map the counters, the store, the words of its tables and the histograms, in this order. */
+/* Map the counters, the store, its shards and the histograms, in this order. */
 static memstore *map_block(const struct ms_settings *settings)
 {
     const size_t counters = ms_counters_bytes(stripes_of(settings));
-    const size_t tables = shards_of(settings) * sizeof(atomic_uint_least64_t);
-    const size_t latencies =
-        (counters + sizeof(memstore) + tables + MS_CACHE_LINE - 1) & ~(size_t)(MS_CACHE_LINE - 1);
+    const size_t latencies = counters + sizeof(memstore) + ms_index_overhead(shards_of(settings));
     const uint32_t latency_stripes = latency_stripes_of(settings);
     const size_t bytes =
         (latencies + ms_latency_bytes(latency_stripes) + MS_PAGE_SIZE - 1) & ~(MS_PAGE_SIZE - 1);
@@ -397,7 +405,8 @@ static int build(memstore *store, const char **why)
                      goal_of(store->settings.eviction_goal), &store->arena);
     store->touch = store->eviction.policy->touch;
     store->tick_mask = tick_mask_of(store);
-    if (!init_index(store) || !ms_stale_init(&store->stale, store->index.shard_count))
+    init_index(store);
+    if (!ms_stale_init(&store->stale, store->index.shard_count))
         return MEMSTORE_ERR_MEMORY_EXHAUSTED;
     status = presize_index(store, why);
     if (status == MEMSTORE_OK && store->settings.access_sample != 0)

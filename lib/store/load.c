@@ -26,8 +26,8 @@ enum ms_joined ms_load_join(memstore *store, const struct ms_flight_call *call,
         ms_store_check_size(store, call->key.size, 0) != MEMSTORE_OK ||
         ms_store_enter(store) != MEMSTORE_OK)
         return joined;
-    const int status =
-        ms_room_make(store, ms_flight_bytes(call->key.size), ms_store_deadline(store), &asked);
+    const int status = ms_room_make(store, ms_flights_bytes_to_join(call->key.size),
+                                    ms_store_deadline(store), &asked);
     if (status == MEMSTORE_OK)
         joined = ms_flights_join(&store->flights, call, out);
     ms_store_leave(store);

@@ -125,8 +125,8 @@ void ms_store_memory_stats(memstore *store, memstore_memory_stats *out)
         return;
     }
     ms_store_measure_memory(store, out);
-    out->resident = ms_arena_resident(&store->arena) + ms_index_resident(&store->index) +
-                    ms_mem_resident(store->block, store->block_bytes);
+    out->resident =
+        ms_arena_resident(&store->arena) + ms_mem_resident(store->block, store->block_bytes);
 }
 
 void ms_store_measure_memory(memstore *store, memstore_memory_stats *out)

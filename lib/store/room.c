@@ -356,7 +356,7 @@ int ms_room_reserve(memstore *store, const struct ms_placement *placement,
     if (ms_unlikely(!ms_arena_reserve(arena, placement, shape, out))) {
         const uint64_t size = ms_shape_size(shape, true, store->kept);
         const uint64_t bytes =
-            size > ms_arena_solo_threshold(arena) ? size + sizeof(struct ms_segment) : 0;
+            ms_arena_is_large(arena, size) ? size + sizeof(struct ms_segment) : 0;
         const int64_t deadline = ms_store_deadline(store);
 
         ms_count(&store->counters, MS_COUNT_ROOM_MADE, 1);
@@ -371,8 +371,9 @@ int ms_room_reserve(memstore *store, const struct ms_placement *placement,
 
 void ms_room_prepare(memstore *store)
 {
-    if (store->settings.eviction == MS_EVICTION_NONE || ms_arena_available(&store->arena) != 0 ||
-        !ms_maintenance_wake(store) || !ms_mutex_try_lock(&store->reclaim_lock))
+    if (store->settings.eviction == MS_EVICTION_NONE || ms_upkeep_low_water(store) == 0 ||
+        ms_arena_available(&store->arena) != 0 || !ms_maintenance_wake(store) ||
+        !ms_mutex_try_lock(&store->reclaim_lock))
         return;
     if (ms_arena_available(&store->arena) == 0 && !ms_store_is_closed(store)) {
         ms_room_step_locked(store, MS_HARVEST_NO_WAIT);

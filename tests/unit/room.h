@@ -12,16 +12,22 @@
 
 #define ROOM_NOW INT64_C(5000000) /* the time at which everything happens */
 
-/* Open the arena there is, with a limit. Fails the test when that fails. */
-static inline struct ms_arena *room_open(uint64_t limit)
+/* Open the arena there is, with a limit, for a store that evicts or for one that does not. Fails the
+ * test when that fails. */
+static inline struct ms_arena *room_open_evicting(uint64_t limit, bool evicts)
 {
     static struct ms_arena arena;
-    const struct ms_arena_options options = {.limit = limit};
+    const struct ms_arena_options options = {.limit = limit, .evicts = evicts, .bins = true};
     bool out_of_memory;
 
     ms_testing_set_clock(ROOM_NOW, ROOM_NOW);
     cr_assert(ms_arena_init(&arena, &options, &out_of_memory));
     return &arena;
+}
+
+static inline struct ms_arena *room_open(uint64_t limit)
+{
+    return room_open_evicting(limit, false);
 }
 
 /* Fails the test unless the arena's invariants hold. */

@@ -10,12 +10,17 @@
 
 static struct ms_eviction eviction;
 
-static struct ms_arena *open_with(const struct ms_policy *policy)
+static struct ms_arena *open_within(uint64_t limit, const struct ms_policy *policy)
 {
-    struct ms_arena *arena = room_open(LIMIT);
+    struct ms_arena *arena = room_open(limit);
 
     ms_eviction_init(&eviction, policy, MS_GOAL_HITS, arena);
     return arena;
+}
+
+static struct ms_arena *open_with(const struct ms_policy *policy)
+{
+    return open_within(LIMIT, policy);
 }
 
 static const struct ms_policy *const policies[] = {&ms_policy_adaptive, &ms_policy_s3fifo,
@@ -123,13 +128,16 @@ Test(policies, whoever_is_kept_is_kept_with_access_bits_and_in_a_queue_for_entri
     for (int i = 0; i < POLICIES; i++) {
         struct ms_arena *arena = open_with(policies[i]);
 
-        for (int queue = 0; queue < MS_QUEUE_RECORDS; queue++) {
+        for (uint32_t queue = 0; queue < MS_QUEUE_BIN0 + arena->bins; queue++) {
+            if (queue == MS_QUEUE_RECORDS)
+                continue;
             const struct ms_segment *segment = seal_segment(arena, (enum ms_queue)queue, 3).segment;
             for (unsigned access = 0; access <= MS_MARK_ACCESS; access++) {
                 const struct ms_verdict verdict = judge(segment, access);
                 if (!verdict.keep)
                     continue;
-                cr_assert_lt(verdict.queue, MS_QUEUE_RECORDS);
+                cr_assert_neq(verdict.queue, MS_QUEUE_RECORDS);
+                cr_assert_lt(verdict.queue, MS_QUEUE_BIN0 + arena->bins);
                 cr_assert_leq(verdict.access, MS_MARK_ACCESS);
             }
         }
@@ -438,9 +446,9 @@ static struct ms_segment *seal_moved(struct ms_arena *arena, const struct ms_seg
 
 Test(lfu, gives_up_the_unused_before_the_less_used_and_these_before_the_more_used)
 {
-    struct ms_arena *arena = open_with(&ms_policy_lfu);
+    struct ms_arena *arena = open_within(UINT64_C(256) << 20, &ms_policy_lfu);
 
-    eviction.bins = MS_LFU_BINS;
+    cr_assert_eq(eviction.bins, MS_LFU_BINS);
     struct ms_segment *first = seal_segment(arena, queue_of_new(), 5).segment;
     struct ms_segment *often = seal_moved(arena, first, 20);
     struct ms_segment *seldom = seal_moved(arena, first, 1);

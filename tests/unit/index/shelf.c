@@ -44,21 +44,23 @@ static uint64_t hash_of(void *context, uint32_t place)
 struct shelf *shelf_open(uint32_t shards)
 {
     static struct shelf shelf;
-    static atomic_uint_least64_t tables[65536];
-    const struct ms_index_owner owner = {alloc_table, retire_table, address, hash_of, &shelf};
+    static char memory[65536 * (sizeof(struct ms_shard) + sizeof(uint64_t))] MS_ALIGNED(
+        MS_CACHE_LINE);
+    const struct ms_index_owner owner = {alloc_table, retire_table, address,
+                                         hash_of,     MS_PAGE_SIZE, &shelf};
 
     memset(&shelf, 0, sizeof shelf);
-    memset(tables, 0, shards * sizeof *tables);
+    cr_assert_leq(ms_index_overhead(shards), sizeof memory);
+    memset(memory, 0, ms_index_overhead(shards));
     shelf.base = ms_mem_reserve(TABLES_BYTES);
     cr_assert_not_null(shelf.base);
     shelf.used = 64; /* a table is not at offset 0 */
-    cr_assert(ms_index_init(&shelf.index, shards, tables, shelf.base, &owner));
+    ms_index_init(&shelf.index, shards, memory, shelf.base, &owner);
     return &shelf;
 }
 
 void shelf_close(struct shelf *shelf)
 {
-    ms_index_fini(&shelf->index);
     ms_mem_unreserve(shelf->base, TABLES_BYTES);
 }
 

@@ -267,28 +267,36 @@ Test(index, shards_do_not_know_of_each_other)
     shelf_close(shelf);
 }
 
+static size_t bytes_of_table(struct shelf *shelf)
+{
+    return ms_table_buckets(ms_load_relaxed(&shelf->index.tables[0])) * sizeof(struct ms_bucket);
+}
+
+Test(index, tables_are_whole_units_or_powers_of_two_below)
+{
+    struct shelf *shelf = shelf_open(1);
+    const size_t unit = 512;
+
+    shelf->index.owner.table_unit = unit;
+    for (uint64_t key = 1; key <= 2000; key++) {
+        shelf_insert(shelf, shelf_hash(0, (uint32_t)key, (uint16_t)key), key);
+        const size_t bytes = bytes_of_table(shelf);
+
+        cr_assert(bytes % unit == 0 || (bytes < unit && (bytes & (bytes - 1)) == 0),
+                  "a table of %zu bytes", bytes);
+        /* A fifth and a unit more than what fits at the highest load, which is nine in ten. */
+        cr_assert_leq(bytes, key * sizeof(struct ms_bucket) / 9 * 6 / 5 + 2 * unit);
+    }
+    shelf_close(shelf);
+}
+
 Test(index, bookkeeping_is_as_large_as_it_says)
 {
     cr_assert_geq(ms_index_overhead(1), sizeof(struct ms_shard) + sizeof(atomic_uint_least64_t));
     cr_assert_geq(ms_index_overhead(65536),
                   65536 * (sizeof(struct ms_shard) + sizeof(atomic_uint_least64_t)));
-    /* Rounding to pages, and no more. */
-    cr_assert_leq(ms_index_overhead(1024),
-                  1024 * (sizeof(struct ms_shard) + sizeof(atomic_uint_least64_t)) + 2 * 4096);
-}
-
-Test(index, init_fails_when_the_system_gives_no_memory)
-{
-    const struct ms_index_owner owner = {0};
-    struct ms_index index;
-
-    static atomic_uint_least64_t tables[64];
-
-    ms_testing_fail_memory(1, false);
-    cr_assert_not(ms_index_init(&index, 64, tables, NULL, &owner));
-    ms_testing_fail_memory(0, false);
-    cr_assert(ms_index_init(&index, 64, tables, NULL, &owner));
-    ms_index_fini(&index);
+    /* Rounding to a cache line, and no more. */
+    cr_assert_leq(ms_index_overhead(1), sizeof(struct ms_shard) + MS_CACHE_LINE);
 }
 
 /* ---- Against a plain table ---- */

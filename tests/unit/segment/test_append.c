@@ -381,14 +381,30 @@ Test(append, entries_up_to_the_threshold_share_segments)
     room_close(arena);
 }
 
+Test(append, two_entries_of_nearly_half_a_segment_share_one)
+{
+    struct ms_arena *arena = room_open(1 * MIB);
+    const uint32_t half = (uint32_t)ms_arena_segment_size(arena) / 2;
+
+    cr_assert(ms_arena_is_large(arena, half - 1000), "much would be left");
+    cr_assert_not(ms_arena_is_large(arena, half));
+    cr_assert(ms_arena_is_large(arena, half + 1));
+    /* The first segment is smaller; and the long form decides. */
+    room_write_new(arena, half - sizeof(struct ms_entry_long));
+    const struct ms_segment *second =
+        room_write_new(arena, half - sizeof(struct ms_entry_long)).segment;
+    cr_assert_not(second->is_solo);
+    cr_assert_eq(room_write_new(arena, half - sizeof(struct ms_entry_long)).segment, second);
+    room_close(arena);
+}
+
 Test(append, moves_share_the_writers_segment_in_a_small_store_that_evicts)
 {
     for (int evicts = 0; evicts < 2; evicts++) {
-        struct ms_arena *arena = room_open(1 * MIB);
+        struct ms_arena *arena = room_open_evicting(1 * MIB, evicts == 1);
         struct ms_placement placement = room_placement(MS_QUEUE_MAIN);
         struct ms_reserved written, moved;
 
-        arena->evicts = evicts;
         cr_assert(room_write(arena, &placement, 100, &written));
         placement.privileged = true;
         cr_assert(room_write(arena, &placement, 100, &moved));
@@ -399,11 +415,10 @@ Test(append, moves_share_the_writers_segment_in_a_small_store_that_evicts)
 
 Test(append, what_comes_out_of_the_reserve_is_closed_to_writers_until_the_reclaimer_has_done)
 {
-    struct ms_arena *arena = room_open(1 * MIB);
+    struct ms_arena *arena = room_open_evicting(1 * MIB, true);
     struct ms_placement writer = room_placement(MS_QUEUE_MAIN), reclaimer = writer;
     struct ms_reserved moved, written;
 
-    arena->evicts = true;
     reclaimer.privileged = true;
     while (room_write(arena, &writer, 1000, &written))
         ;
@@ -424,11 +439,10 @@ Test(append, what_comes_out_of_the_reserve_is_closed_to_writers_until_the_reclai
 
 Test(append, writers_share_what_the_reclaimer_opens_while_there_is_room)
 {
-    struct ms_arena *arena = room_open(1 * MIB);
+    struct ms_arena *arena = room_open_evicting(1 * MIB, true);
     struct ms_placement writer = room_placement(MS_QUEUE_MAIN), reclaimer = writer;
     struct ms_reserved moved, written;
 
-    arena->evicts = true;
     reclaimer.privileged = true;
     cr_assert(room_write(arena, &reclaimer, 1000, &moved));
     cr_assert(room_write(arena, &writer, 1000, &written));

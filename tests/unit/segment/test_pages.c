@@ -64,17 +64,40 @@ static void *page(size_t number)
 
 /* ---- Runs ---- */
 
-Test(pages, a_run_is_charged_in_whole_pages)
+Test(pages, a_run_of_whole_pages_shares_none)
 {
     void *one = ms_pages_alloc(&pages, PAGE / 2 + 1, 0);
-    void *three = ms_pages_alloc(&pages, 2 * PAGE + 1, 0);
+    void *three = ms_pages_alloc(&pages, 3 * PAGE, 0);
 
-    cr_assert(one != NULL && three != NULL);
+    cr_assert(one == page(0) && three == page(1));
     cr_assert_eq(ms_budget_charged(&budget), 4 * PAGE);
     check();
-    ms_pages_free(&pages, three, 2 * PAGE + 1);
+    ms_pages_free(&pages, three, 3 * PAGE);
     cr_assert_eq(ms_budget_charged(&budget), PAGE);
     ms_pages_free(&pages, one, PAGE / 2 + 1);
+    cr_assert_eq(ms_budget_charged(&budget), 0);
+    check();
+}
+
+Test(pages, runs_of_parts_of_pages_share_them)
+{
+    char *first = ms_pages_alloc(&pages, 5 * UNIT, 0);
+    char *second = ms_pages_alloc(&pages, 9 * UNIT, 0);
+
+    cr_assert(first == page(0) && second == first + 5 * UNIT);
+    cr_assert_eq(ms_budget_charged(&budget), 2 * PAGE, "and each page is charged once");
+    check();
+    memset(first, 1, 5 * UNIT);
+    memset(second, 1, 9 * UNIT);
+    ms_pages_free(&pages, second, 9 * UNIT);
+    cr_assert_eq(ms_budget_charged(&budget), PAGE);
+    check();
+    /* Zeroed, though what was there before is not given back. */
+    char *third = ms_pages_alloc(&pages, 5 * UNIT, 0);
+    cr_assert_eq(third, second);
+    cr_assert(is_zero(third, 5 * UNIT));
+    ms_pages_free(&pages, third, 5 * UNIT);
+    ms_pages_free(&pages, first, 5 * UNIT);
     cr_assert_eq(ms_budget_charged(&budget), 0);
     check();
 }

@@ -357,7 +357,7 @@ Test(segments, each_queue_is_sealed_into_its_list)
 {
     struct ms_arena *arena = room_open(4 * MIB);
 
-    for (int queue = 0; queue < MS_QUEUES; queue++) {
+    for (uint32_t queue = 0; queue < MS_QUEUE_BIN0 + arena->bins; queue++) {
         const struct ms_placement placement = room_placement((enum ms_queue)queue);
         struct ms_reserved reserved;
 
@@ -369,7 +369,7 @@ Test(segments, each_queue_is_sealed_into_its_list)
     ms_arena_seal_open(arena);
     cr_assert_eq(arena->lists[MS_LIST_NEW].count, 1);
     cr_assert_eq(arena->lists[MS_LIST_RECORDS].count, 1);
-    cr_assert_eq(arena->lists[MS_LIST_MAIN].count, MS_QUEUES - 2);
+    cr_assert_eq(arena->lists[MS_LIST_MAIN].count, 1 + arena->bins);
     cr_assert_eq(room_count(arena, MS_SEGMENT_OPEN), 0);
     room_close(arena);
 }

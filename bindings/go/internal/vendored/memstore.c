@@ -2497,6 +2497,7 @@ struct ms_index_owner {
     void (*retire_table)(void *context, uint64_t offset, size_t bytes);
     const void *(*address)(void *context, uint32_t place);
     uint64_t (*hash)(void *context, uint32_t place);
+    size_t table_unit;
     void *context;
 };
 struct ms_index {
@@ -2508,9 +2509,8 @@ struct ms_index {
     atomic_uint_least64_t table_bytes;
 };
 size_t ms_index_overhead(uint32_t shards);
-bool ms_index_init(struct ms_index *index, uint32_t shards, atomic_uint_least64_t *tables,
-                   char *base, const struct ms_index_owner *owner);
-void ms_index_fini(struct ms_index *index);
+void ms_index_init(struct ms_index *index, uint32_t shards, void *memory, char *base,
+                   const struct ms_index_owner *owner);
 static inline uint32_t ms_index_shard_of(const struct ms_index *index, uint64_t hash)
 {
     return (uint32_t)(hash >> 48) & (index->shard_count - 1);
@@ -2535,7 +2535,6 @@ static inline uint64_t ms_index_table(const struct ms_index *index, uint64_t has
 {
     return ms_load_acquire(&index->tables[ms_index_shard_of(index, hash)]);
 }
-size_t ms_index_resident(const struct ms_index *index);
 static inline uint32_t ms_index_entries(const struct ms_index *index, uint32_t shard)
 {
     return ms_load_relaxed(&index->shards[shard].entries);
@@ -2627,34 +2626,25 @@ bool ms_index_scan(const struct ms_index *index, uint32_t shard, uint32_t from, 
                    ms_index_visit fn, void *context);
 void ms_index_drop_table(struct ms_index *index, uint32_t shard, ms_index_visit fn, void *context);
 #endif
-static size_t shards_bytes(uint32_t shards)
+static size_t words_bytes(uint32_t shards)
 {
-    return (shards * sizeof(struct ms_shard) + MS_PAGE_SIZE - 1) & ~(MS_PAGE_SIZE - 1);
+    return (shards * sizeof(atomic_uint_least64_t) + MS_CACHE_LINE - 1) &
+           ~(size_t)(MS_CACHE_LINE - 1);
 }
 size_t ms_index_overhead(uint32_t shards)
 {
-    return shards * sizeof(atomic_uint_least64_t) + shards_bytes(shards);
+    return words_bytes(shards) + shards * sizeof(struct ms_shard);
 }
-bool ms_index_init(struct ms_index *index, uint32_t shards, atomic_uint_least64_t *tables,
-                   char *base, const struct ms_index_owner *owner)
+void ms_index_init(struct ms_index *index, uint32_t shards, void *memory, char *base,
+                   const struct ms_index_owner *owner)
 {
-    *index =
-        (struct ms_index){.tables = tables, .base = base, .shard_count = shards, .owner = *owner};
-    index->shards = ms_mem_reserve(shards_bytes(shards));
-    if (index->shards == NULL)
-        return false;
+    *index = (struct ms_index){.tables = memory,
+                               .base = base,
+                               .shard_count = shards,
+                               .shards = (struct ms_shard *)((char *)memory + words_bytes(shards)),
+                               .owner = *owner};
     for (uint32_t i = 0; i < shards; i++)
         ms_mutex_init(&index->shards[i].lock, MS_RANK_SHARD);
-    return true;
-}
-void ms_index_fini(struct ms_index *index)
-{
-    ms_mem_unreserve(index->shards, shards_bytes(index->shard_count));
-    index->shards = NULL;
-}
-size_t ms_index_resident(const struct ms_index *index)
-{
-    return ms_mem_resident(index->shards, shards_bytes(index->shard_count));
 }
 static bool match_place(void *context, uint32_t *place)
 {
@@ -2703,21 +2693,21 @@ void ms_index_remove(struct ms_index *index, uint64_t hash, const struct ms_inde
     }
     index_index_count_entries(index, ms_index_shard_of(index, hash), -1);
 }
-static uint64_t buckets_for(uint64_t entries, uint64_t least)
+static uint64_t buckets_for(const struct ms_index *index, uint64_t entries, uint64_t least)
 {
-    const uint64_t per_page = MS_PAGE_SIZE / sizeof(struct ms_bucket);
+    const uint64_t per_unit = index->owner.table_unit / sizeof(struct ms_bucket);
     uint64_t need =
         (entries * MS_INDEX_MAX_LOAD_DEN + MS_INDEX_MAX_LOAD_NUM * MS_BUCKET_SLOTS - 1) /
         (MS_INDEX_MAX_LOAD_NUM * MS_BUCKET_SLOTS);
     if (need < least)
         need = least;
-    if (need <= per_page / 2) {
+    if (need <= per_unit / 2) {
         uint64_t power = 1;
         while (power < need)
             power *= 2;
         return power;
     }
-    return (need + per_page - 1) / per_page * per_page;
+    return (need + per_unit - 1) / per_unit * per_unit;
 }
 static bool fits_load(uint64_t buckets, uint64_t entries)
 {
@@ -2791,15 +2781,15 @@ enum ms_index_growth ms_index_grow(struct ms_index *index, uint32_t shard, uint3
 {
     const uint64_t now = ms_table_buckets(ms_load_relaxed(&index->tables[shard]));
     const uint64_t entries = (uint64_t)ms_index_entries(index, shard) + more;
-    const uint64_t roomy = buckets_for(entries, now + now / 5 + 1);
-    const uint64_t scanty = buckets_for(entries, now + 1);
+    const uint64_t roomy = buckets_for(index, entries, now + now / 5 + 1);
+    const uint64_t scanty = buckets_for(index, entries, now + 1);
     const enum ms_index_growth grown = replace_table(index, shard, roomy);
     return grown == MS_INDEX_GROWN || scanty == roomy ? grown : replace_table(index, shard, scanty);
 }
 static uint64_t buckets_needed(const struct ms_index *index, uint32_t shard)
 {
     const uint64_t entries = ms_index_entries(index, shard);
-    return buckets_for(entries + entries / 8, 0);
+    return buckets_for(index, entries + entries / 8, 0);
 }
 bool ms_index_is_oversized(const struct ms_index *index, uint32_t shard)
 {
@@ -3008,7 +2998,7 @@ static inline uint64_t ms_budget_charged(struct ms_budget *budget)
 #ifndef MS_SEGMENT_PAGES_H
 #define MS_SEGMENT_PAGES_H
 #define MS_PAGE_SHIFT 12
-#define MS_UNIT_SHIFT_MIN 9
+#define MS_UNIT_SHIFT_MIN 7
 #define MS_BLOCK_MIN ((size_t)64)
 #define MS_BLOCK_CLASSES 6
 struct ms_page_blocks {
@@ -3040,6 +3030,10 @@ void *ms_pages_alloc(struct ms_pages *pages, size_t size, uint64_t spare);
 void ms_pages_free(struct ms_pages *pages, void *memory, size_t size);
 void *ms_pages_alloc_packed(struct ms_pages *pages, size_t size, uint64_t spare);
 void ms_pages_free_packed(struct ms_pages *pages, void *memory, size_t size);
+static inline size_t ms_pages_unit(const struct ms_pages *pages)
+{
+    return (size_t)1 << pages->unit_shift;
+}
 size_t ms_pages_reach(struct ms_pages *pages);
 static inline uint64_t ms_pages_charge_of(size_t size)
 {
@@ -3221,13 +3215,13 @@ enum ms_segment_state {
     MS_SEGMENT_LIMBO,
     MS_SEGMENT_WAITING
 };
+#define MS_BINS_MOST 8
 enum ms_queue {
     MS_QUEUE_NEW,
     MS_QUEUE_MAIN,
-    MS_QUEUE_BIN0,
-    MS_QUEUE_BIN_LAST = MS_QUEUE_BIN0 + 7,
     MS_QUEUE_RECORDS,
-    MS_QUEUES
+    MS_QUEUE_BIN0,
+    MS_QUEUES = MS_QUEUE_BIN0 + MS_BINS_MOST
 };
 enum ms_list { MS_LIST_NEW, MS_LIST_MAIN, MS_LIST_RECORDS, MS_LISTS };
 struct ms_segment {
@@ -3341,6 +3335,7 @@ struct ms_arena_options {
     unsigned kept;
     bool wipes;
     bool evicts;
+    bool bins;
     enum ms_arena_paging paging;
 };
 struct ms_arena {
@@ -3356,6 +3351,8 @@ struct ms_arena {
     uint32_t segment_count;
     uint32_t range_segments;
     uint32_t stripes;
+    uint32_t slot_stripes;
+    uint32_t bins;
     uint32_t ttl_classes;
     uint32_t reserve;
     uint32_t pin_row_count;
@@ -3441,6 +3438,7 @@ static inline uint32_t ms_arena_padded(const struct ms_arena *arena, uint64_t si
     return (uint32_t)((size + granule - 1) & ~(granule - 1));
 }
 uint64_t ms_arena_solo_threshold(const struct ms_arena *arena);
+bool ms_arena_is_large(const struct ms_arena *arena, uint64_t size);
 struct ms_placement {
     enum ms_queue queue;
     uint32_t ttl_class;
@@ -3496,7 +3494,7 @@ void ms_arena_forget_writers(struct ms_arena *arena);
 #define MS_TIME_BASE_MARGIN_MS 60000
 static inline size_t ms_pool_slots(const struct ms_arena *arena)
 {
-    return (size_t)MS_QUEUES * arena->ttl_classes * (arena->stripes + 1);
+    return (size_t)(MS_QUEUE_BIN0 + arena->bins) * arena->ttl_classes * arena->slot_stripes;
 }
 struct ms_segment *ms_pool_open_segment(struct ms_arena *arena,
                                         const struct ms_placement *placement);
@@ -3509,13 +3507,13 @@ void ms_pool_init_segment(struct ms_arena *arena, struct ms_segment *segment,
 #include <string.h>
 static bool shares_slots(const struct ms_arena *arena)
 {
-    return arena->stripes == 1 && arena->evicts;
+    return arena->slot_stripes == arena->stripes;
 }
 static __thread uint32_t stripes_moved;
 static struct ms_open_slot *slots_of(struct ms_arena *arena, const struct ms_placement *placement)
 {
     return &arena->open[((size_t)placement->queue * arena->ttl_classes + placement->ttl_class) *
-                        (arena->stripes + 1)];
+                        arena->slot_stripes];
 }
 static struct ms_open_slot *open_slot(struct ms_arena *arena, const struct ms_placement *placement)
 {
@@ -3649,7 +3647,7 @@ static bool reserve_solo(struct ms_arena *arena, const struct ms_placement *plac
 bool ms_arena_reserve(struct ms_arena *arena, const struct ms_placement *placement,
                       const struct ms_entry_shape *shape, struct ms_reserved *out)
 {
-    if (ms_shape_size(shape, true, arena->kept) > ms_arena_solo_threshold(arena))
+    if (ms_arena_is_large(arena, ms_shape_size(shape, true, arena->kept)))
         return reserve_solo(arena, placement, shape, out);
     const struct addition addition = addition_of(arena, shape);
     struct ms_open_slot *slot = lock_open_slot(arena, placement);
@@ -3683,7 +3681,7 @@ void ms_arena_await_appends(struct ms_arena *arena, const struct ms_segment *seg
     if (ms_load_acquire(&segment->state) != MS_SEGMENT_OPEN)
         return;
     struct ms_open_slot *slots = slots_of(arena, &placement);
-    for (uint32_t stripe = 0; stripe <= arena->stripes; stripe++) {
+    for (uint32_t stripe = 0; stripe < arena->slot_stripes; stripe++) {
         ms_mutex_lock(&slots[stripe].lock);
         ms_mutex_unlock(&slots[stripe].lock);
     }
@@ -3825,7 +3823,7 @@ static uint64_t largest_limit_for(uint64_t limit)
 }
 static uint32_t warm_segments(const struct ms_arena *arena)
 {
-    return arena->reserve + clamp_u32(arena->segment_count / 128, 1, 16);
+    return arena->reserve + clamp_u32(arena->segment_count / 128, 0, 16);
 }
 #define PIN_SHARE_DIVISOR 128
 #define PIN_ROWS_MOST 64
@@ -3845,7 +3843,10 @@ static void shape_arena(struct ms_arena *arena, uint64_t limit, uint64_t largest
     arena->segment_shift = segment_shift_of(limit);
     arena->segment_count = (uint32_t)(limit >> arena->segment_shift);
     arena->stripes = arena->segment_count >= 1024 ? 4 : arena->segment_count >= 256 ? 2 : 1;
+    arena->slot_stripes = arena->stripes + (arena->stripes > 1 || !arena->evicts);
     arena->ttl_classes = 1 + clamp_u32(arena->segment_count / 32, 1, MS_TTL_CLASSES_MOST - 1);
+    if (arena->bins != 0)
+        arena->bins = clamp_u32(arena->segment_count / 64, 1, MS_BINS_MOST);
     arena->reserve = arena->segment_count >= 256 ? 2 : 1;
     arena->warm_keep = warm_segments(arena);
     arena->largest_limit = largest_limit;
@@ -3887,6 +3888,16 @@ static void unmap_range(struct ms_arena *arena)
     arena->pin_memory = NULL;
     arena->base = NULL;
 }
+#define PACKED_WASTE (sizeof(struct ms_segment) + ((size_t)1 << MS_UNIT_SHIFT_MIN) / 2)
+static bool two_fill_a_segment(const struct ms_arena *arena, uint64_t size)
+{
+    const uint64_t half = ms_arena_segment_size(arena) / 2;
+    return size <= half && size + PACKED_WASTE > half;
+}
+bool ms_arena_is_large(const struct ms_arena *arena, uint64_t size)
+{
+    return ms_unlikely(size > ms_arena_solo_threshold(arena)) && !two_fill_a_segment(arena, size);
+}
 static unsigned unit_shift_of(const struct ms_arena *arena)
 {
     return clamp_u32(log2_floor(ms_arena_solo_threshold(arena) / 64), MS_UNIT_SHIFT_MIN,
@@ -3914,11 +3925,14 @@ static bool map_range_or_less(struct ms_arena *arena, const struct ms_arena_opti
 bool ms_arena_init(struct ms_arena *arena, const struct ms_arena_options *options,
                    bool *out_of_memory)
 {
-    *arena = (struct ms_arena){
-        .kept = options->kept, .wipes = options->wipes, .evicts = options->evicts};
+    *arena = (struct ms_arena){.kept = options->kept,
+                               .wipes = options->wipes,
+                               .evicts = options->evicts,
+                               .bins = options->bins};
     *out_of_memory = false;
     shape_arena(arena, options->limit, largest_limit_for(options->limit));
-    arena->overhead = options->overhead + arena->segment_count * sizeof(struct ms_segment) +
+    arena->overhead = options->overhead +
+                      round_up(arena->segment_count * sizeof(struct ms_segment), MS_PAGE_SIZE) +
                       ms_pool_slots(arena) * sizeof(struct ms_open_slot) + MS_PAGE_SIZE;
     arena->charged_records = arena->segment_count;
     ms_store_relaxed(&arena->budget.limit, options->limit);
@@ -3967,10 +3981,9 @@ void ms_arena_keep_warm(struct ms_arena *arena, uint32_t keep)
 }
 uint64_t ms_arena_solo_threshold(const struct ms_arena *arena)
 {
-    const uint64_t quarter = (uint64_t)1 << (arena->segment_shift - 2);
-    const uint64_t half = (uint64_t)1 << (arena->segment_shift - 1);
+    const uint64_t size = ms_arena_segment_size(arena);
     const uint64_t floor = 4 * MS_PAGE_SIZE;
-    return quarter >= floor ? quarter : half < floor ? half : floor;
+    return size / 4 >= floor ? size / 4 : size / 2 >= floor ? floor : size / 3;
 }
 static void each_of(struct ms_segment *first, ms_segment_fn fn, void *context)
 {
@@ -4268,11 +4281,9 @@ static struct segment_pages_run run_at(const struct ms_pages *pages, const void 
 {
     return (struct segment_pages_run){(size_t)((const char *)memory - pages->base) >> pages->unit_shift, n};
 }
-static size_t units_for(const struct ms_pages *pages, size_t size, bool packed)
+static size_t units_for(const struct ms_pages *pages, size_t size)
 {
-    const size_t unit = (size_t)1 << pages->unit_shift;
-    return packed ? (size + unit - 1) >> pages->unit_shift
-                  : ms_pages_charge_of(size) >> pages->unit_shift;
+    return (size + ms_pages_unit(pages) - 1) >> pages->unit_shift;
 }
 static bool page_is_free(const struct ms_pages *pages, size_t page)
 {
@@ -4359,9 +4370,9 @@ static void *alloc_run_locked(struct ms_pages *pages, size_t n, size_t align, ui
         pages->reach = own.first + own.n;
     return pages->base + (segment_pages_run.first << pages->unit_shift);
 }
-static bool is_block_size(size_t size)
+static bool is_block_size(const struct ms_pages *pages, size_t size)
 {
-    return size <= MS_BLOCK_MIN << (MS_BLOCK_CLASSES - 1);
+    return pages->unit_shift > MS_UNIT_SHIFT_MIN && size <= MS_BLOCK_MIN << (MS_BLOCK_CLASSES - 1);
 }
 static int block_class(size_t size)
 {
@@ -4419,35 +4430,51 @@ static void free_block_locked(struct ms_pages *pages, const char *memory, int cl
         pages->partial[class] = page;
     }
 }
+static void *zero_shared(char *memory, size_t bytes)
+{
+    char *first_own = (char *)(((uintptr_t)memory + MS_PAGE_SIZE - 1) & ~(MS_PAGE_SIZE - 1));
+    char *end = memory + bytes;
+    char *end_own = (char *)((uintptr_t)end & ~(MS_PAGE_SIZE - 1));
+    if (first_own >= end_own)
+        return memset(memory, 0, bytes);
+    memset(memory, 0, (size_t)(first_own - memory));
+    memset(end_own, 0, (size_t)(end - end_own));
+    return memory;
+}
+static void *alloc_zeroed_locked(struct ms_pages *pages, size_t size, uint64_t spare)
+{
+    const size_t n = units_for(pages, size), in_page = units_of_page(pages);
+    char *memory = alloc_run_locked(pages, n, n % in_page == 0 ? in_page : 1, spare);
+    return memory != NULL ? zero_shared(memory, n << pages->unit_shift) : NULL;
+}
 void *ms_pages_alloc(struct ms_pages *pages, size_t size, uint64_t spare)
 {
     ms_mutex_lock(&pages->lock);
-    void *memory = is_block_size(size) ? alloc_block_locked(pages, block_class(size), spare)
-                                       : alloc_run_locked(pages, units_for(pages, size, false),
-                                                          units_of_page(pages), spare);
+    void *memory = is_block_size(pages, size) ? alloc_block_locked(pages, block_class(size), spare)
+                                              : alloc_zeroed_locked(pages, size, spare);
     ms_mutex_unlock(&pages->lock);
     return memory;
 }
 void ms_pages_free(struct ms_pages *pages, void *memory, size_t size)
 {
     ms_mutex_lock(&pages->lock);
-    if (is_block_size(size))
+    if (is_block_size(pages, size))
         free_block_locked(pages, memory, block_class(size));
     else
-        give_run_locked(pages, run_at(pages, memory, units_for(pages, size, false)));
+        give_run_locked(pages, run_at(pages, memory, units_for(pages, size)));
     ms_mutex_unlock(&pages->lock);
 }
 void *ms_pages_alloc_packed(struct ms_pages *pages, size_t size, uint64_t spare)
 {
     ms_mutex_lock(&pages->lock);
-    void *memory = alloc_run_locked(pages, units_for(pages, size, true), 1, spare);
+    void *memory = alloc_run_locked(pages, units_for(pages, size), 1, spare);
     ms_mutex_unlock(&pages->lock);
     return memory;
 }
 void ms_pages_free_packed(struct ms_pages *pages, void *memory, size_t size)
 {
     ms_mutex_lock(&pages->lock);
-    give_run_locked(pages, run_at(pages, memory, units_for(pages, size, true)));
+    give_run_locked(pages, run_at(pages, memory, units_for(pages, size)));
     ms_mutex_unlock(&pages->lock);
 }
 size_t ms_pages_reach(struct ms_pages *pages)
@@ -5057,8 +5084,8 @@ static const char *check_open(struct census *census, const struct ms_segment *se
 static const char *check_open_slots(struct census *census)
 {
     const struct ms_arena *arena = census->arena;
-    const size_t stripes = arena->stripes + 1;
-    for (size_t i = 0; i < (size_t)MS_QUEUES * arena->ttl_classes * stripes; i++) {
+    const size_t stripes = arena->slot_stripes;
+    for (size_t i = 0; i < ms_pool_slots(arena); i++) {
         const struct ms_open_slot *slot = &arena->open[i];
         const uint32_t ttl_class = (uint32_t)(i / stripes % arena->ttl_classes);
         const enum ms_queue queue = (enum ms_queue)(i / stripes / arena->ttl_classes);
@@ -5622,6 +5649,7 @@ struct ms_policy {
     enum ms_ghost_kind (*drop)(struct ms_eviction *eviction, const struct ms_segment *victim,
                                unsigned access);
     unsigned ghost_percent;
+    bool bins;
 };
 extern const struct ms_policy ms_policy_adaptive;
 extern const struct ms_policy ms_policy_s3fifo;
@@ -5629,7 +5657,7 @@ extern const struct ms_policy ms_policy_lru;
 extern const struct ms_policy ms_policy_lfu;
 extern const struct ms_policy ms_policy_fifo;
 extern const struct ms_policy ms_policy_none;
-#define MS_LFU_BINS 8
+#define MS_LFU_BINS MS_BINS_MOST
 struct ms_round {
     uint64_t end;
     unsigned bar;
@@ -5640,16 +5668,21 @@ struct ms_eviction {
     const struct ms_policy *policy;
     struct ms_arena *arena;
     struct ms_ghost ghost;
-    struct ms_learned learned;
     uint64_t misses;
     atomic_uint_least64_t mean_size;
     enum ms_goal goal;
-    atomic_uint stamp MS_ALIGNED(MS_CACHE_LINE);
-    atomic_uint_least64_t next_epoch;
-    atomic_uint_least64_t epoch_length MS_ALIGNED(MS_CACHE_LINE);
-    atomic_uint_least64_t epoch_start[MS_STAMPS];
     uint32_t bins;
-    struct ms_round rounds[MS_LFU_BINS];
+    union {
+        struct ms_learned learned;
+        struct {
+            atomic_uint stamp MS_ALIGNED(MS_CACHE_LINE);
+            atomic_uint_least64_t
+                next_epoch;
+            atomic_uint_least64_t epoch_length MS_ALIGNED(MS_CACHE_LINE);
+            atomic_uint_least64_t epoch_start[MS_STAMPS];
+        };
+        struct ms_round rounds[MS_LFU_BINS];
+    };
 };
 void ms_eviction_init(struct ms_eviction *eviction, const struct ms_policy *policy,
                       enum ms_goal goal, struct ms_arena *arena);
@@ -5753,11 +5786,12 @@ void ms_eviction_init(struct ms_eviction *eviction, const struct ms_policy *poli
                       enum ms_goal goal, struct ms_arena *arena)
 {
     *eviction = (struct ms_eviction){.policy = policy, .goal = goal, .arena = arena};
-    ms_learned_init(&eviction->learned);
-    ms_store_relaxed(&eviction->next_epoch, 1);
+    if (policy == &ms_policy_adaptive)
+        ms_learned_init(&eviction->learned);
+    if (policy->touch == MS_TOUCH_STAMP)
+        ms_store_relaxed(&eviction->next_epoch, 1);
     arena->ranks_at_sealing = policy->touch == MS_TOUCH_STAMP;
-    const uint32_t bins = arena->segment_count / 64;
-    eviction->bins = bins < 1 ? 1 : bins > 8 ? 8 : bins;
+    eviction->bins = arena->bins;
 }
 struct ms_segment *ms_eviction_oldest(struct ms_eviction *eviction, enum ms_list list)
 {
@@ -6066,6 +6100,7 @@ const struct ms_policy ms_policy_lfu = {
     .victim = eviction_lfu_victim,
     .judge = eviction_lfu_judge,
     .drop = eviction_lfu_drop,
+    .bins = true,
 };
 
 /* lib/eviction/lru.c */
@@ -6140,6 +6175,7 @@ const struct ms_policy ms_policy_lru = {
     .victim = eviction_lru_victim,
     .judge = eviction_lru_judge,
     .drop = eviction_lru_drop,
+    .bins = true,
 };
 
 /* lib/eviction/s3fifo.c */
@@ -7431,7 +7467,7 @@ const struct ms_setting ms_schema[] = {
         .live = true),
     ROW("shards", MS_SETTING_POWER_OF_TWO, shards, 1, 65536, "1024",
         "most parts of the index, each with a writer lock; fewer are used when the limit is under "
-        "64KiB a shard",
+        "64KiB a shard, or 128KiB when it is under 4MiB",
         .fixed = "every key's place in the index depends on their number"),
     CHOICE("hash_function", hash_function, hash_functions, "xxh3",
            "how keys are hashed, seeded per store",
@@ -11772,6 +11808,7 @@ struct ms_flight {
     size_t key_size;
     char key[];
 };
+typedef _Atomic(struct ms_flight *) ms_flight_bucket;
 struct ms_flights {
     ms_mutex lock;
     bool closed;
@@ -11784,7 +11821,7 @@ struct ms_flights {
     struct ms_flight *first, *last;
     pthread_cond_t changes;
     atomic_uint_least64_t kept_bytes;
-    _Atomic(struct ms_flight *) buckets[MS_FLIGHT_BUCKETS];
+    _Atomic(ms_flight_bucket *) buckets;
     atomic_uint listed MS_ALIGNED(MS_CACHE_LINE);
 };
 struct ms_flight_call {
@@ -11807,6 +11844,10 @@ void ms_flights_fini(struct ms_flights *flights);
 static inline uint64_t ms_flight_bytes(size_t key_size)
 {
     return sizeof(struct ms_flight) + key_size;
+}
+static inline uint64_t ms_flights_bytes_to_join(size_t key_size)
+{
+    return ms_flight_bytes(key_size) + MS_FLIGHT_BUCKETS * sizeof(ms_flight_bucket);
 }
 enum ms_joined ms_flights_join(struct ms_flights *flights, const struct ms_flight_call *call,
                                struct ms_flight **out);
@@ -11849,14 +11890,25 @@ void ms_flights_init(struct ms_flights *flights, struct ms_budget *budget)
     ms_mutex_init(&flights->lock, MS_RANK_FLIGHTS);
     ms_cond_init(&flights->changes);
 }
-static _Atomic(struct ms_flight *) *loader_flights_bucket_of(struct ms_flights *flights, uint64_t hash)
+#define BUCKETS_BYTES (MS_FLIGHT_BUCKETS * sizeof(ms_flight_bucket))
+static size_t bucket_count(const struct ms_flights *flights)
 {
-    return &flights->buckets[ms_mix64(hash) % MS_FLIGHT_BUCKETS];
+    return ms_load_relaxed(&flights->buckets) != NULL ? MS_FLIGHT_BUCKETS : 0;
+}
+static struct ms_flight *in_bucket(const struct ms_flights *flights, size_t number)
+{
+    return ms_load_relaxed(&ms_load_relaxed(&flights->buckets)[number]);
+}
+static ms_flight_bucket *loader_flights_bucket_of(const struct ms_flights *flights, uint64_t hash)
+{
+    ms_flight_bucket *const buckets = ms_load_acquire(&flights->buckets);
+    return buckets != NULL ? &buckets[ms_mix64(hash) % MS_FLIGHT_BUCKETS] : NULL;
 }
 static struct ms_flight *loader_flights_find_locked(struct ms_flights *flights, const memstore_key *key,
                                      uint64_t hash)
 {
-    struct ms_flight *flight = ms_load_relaxed(loader_flights_bucket_of(flights, hash));
+    const ms_flight_bucket *bucket = loader_flights_bucket_of(flights, hash);
+    struct ms_flight *flight = bucket != NULL ? ms_load_relaxed(bucket) : NULL;
     while (flight != NULL && (flight->hash != hash || flight->key_size != key->size ||
                               memcmp(flight->key, key->data, key->size) != 0))
         flight = flight->next;
@@ -11864,7 +11916,7 @@ static struct ms_flight *loader_flights_find_locked(struct ms_flights *flights, 
 }
 static void list_locked(struct ms_flights *flights, struct ms_flight *flight)
 {
-    _Atomic(struct ms_flight *) *bucket = loader_flights_bucket_of(flights, flight->hash);
+    ms_flight_bucket *bucket = loader_flights_bucket_of(flights, flight->hash);
     flight->next = ms_load_relaxed(bucket);
     flight->listed = true;
     ms_store_relaxed(bucket, flight);
@@ -11904,7 +11956,7 @@ static void free_flight(struct ms_flight *flight)
 }
 static void unlist_locked(struct ms_flights *flights, struct ms_flight *flight)
 {
-    _Atomic(struct ms_flight *) *bucket = loader_flights_bucket_of(flights, flight->hash);
+    ms_flight_bucket *bucket = loader_flights_bucket_of(flights, flight->hash);
     struct ms_flight *at = ms_load_relaxed(bucket);
     if (!flight->listed)
         return;
@@ -11942,19 +11994,35 @@ void ms_flights_fini(struct ms_flights *flights)
 {
     while (flights->first != NULL)
         unlist_locked(flights, flights->first);
+    if (bucket_count(flights) != 0)
+        uncharge(flights, BUCKETS_BYTES);
+    ms_mem_free(ms_load_relaxed(&flights->buckets));
     pthread_cond_destroy(&flights->changes);
     ms_mutex_destroy(&flights->lock);
 }
+static void *alloc_charged(struct ms_flights *flights, uint64_t bytes)
+{
+    const bool charged = loader_flights_charge(flights, bytes);
+    void *memory = charged ? ms_mem_alloc(bytes) : NULL;
+    if (charged && memory == NULL)
+        uncharge(flights, bytes);
+    return memory;
+}
+static bool make_buckets(struct ms_flights *flights)
+{
+    ms_mutex_lock(&flights->lock);
+    if (bucket_count(flights) == 0)
+        ms_store_release(&flights->buckets, alloc_charged(flights, BUCKETS_BYTES));
+    const bool made = bucket_count(flights) != 0;
+    ms_mutex_unlock(&flights->lock);
+    return made;
+}
 static struct ms_flight *make_flight(struct ms_flights *flights, const struct ms_flight_call *call)
 {
-    const uint64_t bytes = ms_flight_bytes(call->key.size);
-    const bool charged = loader_flights_charge(flights, bytes);
-    struct ms_flight *flight = charged ? ms_mem_alloc(bytes) : NULL;
-    if (flight == NULL) {
-        if (charged)
-            uncharge(flights, bytes);
+    struct ms_flight *flight =
+        make_buckets(flights) ? alloc_charged(flights, ms_flight_bytes(call->key.size)) : NULL;
+    if (flight == NULL)
         return NULL;
-    }
     flight->flights = flights;
     flight->refreshes = call->refreshes;
     flight->references = 1;
@@ -12223,7 +12291,8 @@ bool ms_flight_stands(struct ms_flight *flight)
 }
 void ms_flights_overtake(struct ms_flights *flights, const memstore_key *key, uint64_t hash)
 {
-    if (ms_load_relaxed(loader_flights_bucket_of(flights, hash)) == NULL)
+    const ms_flight_bucket *bucket = loader_flights_bucket_of(flights, hash);
+    if (bucket == NULL || ms_load_relaxed(bucket) == NULL)
         return;
     ms_mutex_lock(&flights->lock);
     struct ms_flight *flight = loader_flights_find_locked(flights, key, hash);
@@ -12236,8 +12305,8 @@ void ms_flights_overtake_those(struct ms_flights *flights,
                                const void *context)
 {
     ms_mutex_lock(&flights->lock);
-    for (size_t i = 0; i < MS_FLIGHT_BUCKETS; i++) {
-        struct ms_flight *flight = ms_load_relaxed(&flights->buckets[i]);
+    for (size_t i = 0; i < bucket_count(flights); i++) {
+        struct ms_flight *flight = in_bucket(flights, i);
         while (flight != NULL) {
             struct ms_flight *next = flight->next;
             if (concerned(flight->hash, context))
@@ -12256,8 +12325,8 @@ void ms_flight_overtake(struct ms_flight *flight)
 static size_t list_up_to_locked(struct ms_flights *flights, struct ms_flight **list, size_t room)
 {
     size_t count = 0;
-    for (size_t i = 0; i < MS_FLIGHT_BUCKETS; i++) {
-        struct ms_flight *flight = ms_load_relaxed(&flights->buckets[i]);
+    for (size_t i = 0; i < bucket_count(flights); i++) {
+        struct ms_flight *flight = in_bucket(flights, i);
         for (; flight != NULL && count < room; flight = flight->next) {
             flight->references++;
             list[count++] = flight;
@@ -12287,8 +12356,8 @@ bool ms_flights_list(struct ms_flights *flights, struct ms_flight ***out, size_t
 }
 static void send_away_locked(struct ms_flights *flights)
 {
-    for (size_t i = 0; i < MS_FLIGHT_BUCKETS; i++) {
-        struct ms_flight *flight = ms_load_relaxed(&flights->buckets[i]);
+    for (size_t i = 0; i < bucket_count(flights); i++) {
+        struct ms_flight *flight = in_bucket(flights, i);
         for (; flight != NULL; flight = flight->next)
             pthread_cond_broadcast(&flight->ends);
     }
@@ -12321,8 +12390,8 @@ static bool is_of_another_thread(const struct ms_flight *flight)
 void ms_flights_forget_threads(struct ms_flights *flights)
 {
     ms_cond_init(&flights->changes);
-    for (size_t i = 0; i < MS_FLIGHT_BUCKETS; i++) {
-        struct ms_flight *flight = ms_load_relaxed(&flights->buckets[i]);
+    for (size_t i = 0; i < bucket_count(flights); i++) {
+        struct ms_flight *flight = in_bucket(flights, i);
         while (flight != NULL) {
             struct ms_flight *next = flight->next;
             ms_cond_init(&flight->ends);
@@ -18080,8 +18149,10 @@ static inline void ms_store_assert_valid(memstore *store)
 #include <sched.h>
 __thread int64_t ms_store_patience_us = MS_STORE_PATIENT;
 #define LIMIT_PER_SHARD (64 * 1024)
+#define LIMIT_PER_SHARD_OF_SMALL (128 * 1024)
 #define STRIPES_MAX MS_READER_SLOTS
-#define LIMIT_PER_STRIPE (32 * 1024)
+#define SMALL (STRIPES_MAX * UINT64_C(32) * 1024)
+#define LIMIT_PER_STRIPE (128 * 1024)
 #define LATENCY_STRIPES_MAX 8
 #define LIMIT_PER_LATENCY_STRIPE (16 << 20)
 #define HUGE_PAGES_FROM (UINT64_C(64) << 20)
@@ -18169,10 +18240,13 @@ static uint32_t power_of_two_up_to(uint64_t n, uint32_t most)
 }
 static uint32_t shards_of(const struct ms_settings *settings)
 {
-    return power_of_two_up_to(settings->limit / LIMIT_PER_SHARD, settings->shards);
+    const uint64_t each = settings->limit < SMALL ? LIMIT_PER_SHARD_OF_SMALL : LIMIT_PER_SHARD;
+    return power_of_two_up_to(settings->limit / each, settings->shards);
 }
 static uint32_t stripes_of(const struct ms_settings *settings)
 {
+    if (settings->limit >= SMALL)
+        return 1 + STRIPES_MAX;
     return 1 + power_of_two_up_to(settings->limit / LIMIT_PER_STRIPE, STRIPES_MAX);
 }
 static uint32_t latency_stripes_of(const struct ms_settings *settings)
@@ -18228,14 +18302,12 @@ static int init_arena(memstore *store, const char **why)
     const struct ms_settings *settings = &store->settings;
     const struct ms_arena_options options = {
         .limit = settings->limit,
-        .overhead = sizeof *store + ms_index_overhead(shards_of(settings)) +
-                    ms_counters_bytes(stripes_of(settings)) +
-                    ms_latency_bytes(latency_stripes_of(settings)) +
-                    shards_of(settings) * sizeof(struct ms_retired) +
+        .overhead = store->block_bytes + shards_of(settings) * sizeof(struct ms_retired) +
                     ms_admission_overhead(settings) + ms_stale_overhead(shards_of(settings)),
         .kept = store->kept,
         .wipes = settings->secure_wipe,
         .evicts = settings->eviction != MS_EVICTION_NONE,
+        .bins = policy_of(settings->eviction)->bins,
         .paging = paging_of(settings),
     };
     bool out_of_memory;
@@ -18247,12 +18319,18 @@ static int init_arena(memstore *store, const char **why)
            "is enough, and 320KiB with monitoring.track_operation_latency";
     return MEMSTORE_ERR_INVALID_CONFIG;
 }
-static bool init_index(memstore *store)
+static void init_index(memstore *store)
 {
-    const struct ms_index_owner owner = {alloc_table, store_lifetime_retire_table, entry_address, entry_hash,
-                                         store};
-    return ms_index_init(&store->index, shards_of(&store->settings),
-                         (atomic_uint_least64_t *)(store + 1), store->arena.base, &owner);
+    const struct ms_index_owner owner = {
+        .alloc_table = alloc_table,
+        .retire_table = store_lifetime_retire_table,
+        .address = entry_address,
+        .hash = entry_hash,
+        .table_unit =
+            store->settings.limit < SMALL ? ms_pages_unit(&store->arena.pages) : MS_PAGE_SIZE,
+        .context = store,
+    };
+    ms_index_init(&store->index, shards_of(&store->settings), store + 1, store->arena.base, &owner);
 }
 static int presize_index(memstore *store, const char **why)
 {
@@ -18301,7 +18379,6 @@ static void free_store(memstore *store)
     ms_gate_fini(&store->loads_gate);
     ms_gate_fini(&store->load_bytes_gate);
     ms_stale_fini(&store->stale, store->index.shard_count);
-    ms_index_fini(&store->index);
     if (store->arena.base != NULL)
         ms_arena_fini(&store->arena);
     ms_counters_fini(&store->counters);
@@ -18321,9 +18398,7 @@ static void free_store(memstore *store)
 static memstore *map_block(const struct ms_settings *settings)
 {
     const size_t counters = ms_counters_bytes(stripes_of(settings));
-    const size_t tables = shards_of(settings) * sizeof(atomic_uint_least64_t);
-    const size_t latencies =
-        (counters + sizeof(memstore) + tables + MS_CACHE_LINE - 1) & ~(size_t)(MS_CACHE_LINE - 1);
+    const size_t latencies = counters + sizeof(memstore) + ms_index_overhead(shards_of(settings));
     const uint32_t latency_stripes = latency_stripes_of(settings);
     const size_t bytes =
         (latencies + ms_latency_bytes(latency_stripes) + MS_PAGE_SIZE - 1) & ~(MS_PAGE_SIZE - 1);
@@ -18401,7 +18476,8 @@ static int build(memstore *store, const char **why)
                      goal_of(store->settings.eviction_goal), &store->arena);
     store->touch = store->eviction.policy->touch;
     store->tick_mask = tick_mask_of(store);
-    if (!init_index(store) || !ms_stale_init(&store->stale, store->index.shard_count))
+    init_index(store);
+    if (!ms_stale_init(&store->stale, store->index.shard_count))
         return MEMSTORE_ERR_MEMORY_EXHAUSTED;
     status = presize_index(store, why);
     if (status == MEMSTORE_OK && store->settings.access_sample != 0)
@@ -18526,8 +18602,8 @@ enum ms_joined ms_load_join(memstore *store, const struct ms_flight_call *call,
         ms_store_check_size(store, call->key.size, 0) != MEMSTORE_OK ||
         ms_store_enter(store) != MEMSTORE_OK)
         return joined;
-    const int status =
-        ms_room_make(store, ms_flight_bytes(call->key.size), ms_store_deadline(store), &asked);
+    const int status = ms_room_make(store, ms_flights_bytes_to_join(call->key.size),
+                                    ms_store_deadline(store), &asked);
     if (status == MEMSTORE_OK)
         joined = ms_flights_join(&store->flights, call, out);
     ms_store_leave(store);
@@ -22372,8 +22448,8 @@ void ms_store_memory_stats(memstore *store, memstore_memory_stats *out)
         return;
     }
     ms_store_measure_memory(store, out);
-    out->resident = ms_arena_resident(&store->arena) + ms_index_resident(&store->index) +
-                    ms_mem_resident(store->block, store->block_bytes);
+    out->resident =
+        ms_arena_resident(&store->arena) + ms_mem_resident(store->block, store->block_bytes);
 }
 void ms_store_measure_memory(memstore *store, memstore_memory_stats *out)
 {
@@ -23320,7 +23396,7 @@ int ms_room_reserve(memstore *store, const struct ms_placement *placement,
     if (ms_unlikely(!ms_arena_reserve(arena, placement, shape, out))) {
         const uint64_t size = ms_shape_size(shape, true, store->kept);
         const uint64_t bytes =
-            size > ms_arena_solo_threshold(arena) ? size + sizeof(struct ms_segment) : 0;
+            ms_arena_is_large(arena, size) ? size + sizeof(struct ms_segment) : 0;
         const int64_t deadline = ms_store_deadline(store);
         ms_count(&store->counters, MS_COUNT_ROOM_MADE, 1);
         do {
@@ -23333,8 +23409,9 @@ int ms_room_reserve(memstore *store, const struct ms_placement *placement,
 }
 void ms_room_prepare(memstore *store)
 {
-    if (store->settings.eviction == MS_EVICTION_NONE || ms_arena_available(&store->arena) != 0 ||
-        !ms_maintenance_wake(store) || !ms_mutex_try_lock(&store->reclaim_lock))
+    if (store->settings.eviction == MS_EVICTION_NONE || ms_upkeep_low_water(store) == 0 ||
+        ms_arena_available(&store->arena) != 0 || !ms_maintenance_wake(store) ||
+        !ms_mutex_try_lock(&store->reclaim_lock))
         return;
     if (ms_arena_available(&store->arena) == 0 && !ms_store_is_closed(store)) {
         ms_room_step_locked(store, MS_HARVEST_NO_WAIT);

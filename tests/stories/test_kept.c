@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* How many entries a full store keeps, of those that its limit would hold if each took 18 bytes beside its
+ * key and its value and the store nothing. What it takes for itself weighs most where the limit is small. */
+#include "support/criterion.h"
+
+#include <stdlib.h>
+
+#define BYTES_AN_ENTRY 18
+
+struct shape {
+    size_t key, value;
+};
+
+static const char *const policies[] = {"eviction=adaptive", "eviction=s3fifo", "eviction=lru"};
+enum { POLICIES = sizeof policies / sizeof *policies };
+
+static const struct shape shapes[] = {{8, 32}, {20, 100}, {20, 500}};
+enum { SHAPES = sizeof shapes / sizeof *shapes };
+
+/* Entries when it has been written eight times over, and what is done ahead of writers is done. */
+static double share_kept(const char *limit, const char *policy, const struct shape *shape)
+{
+    memstore *store = test_open(limit, policy, "maintenance=manual", NULL);
+    const size_t entry = shape->key + shape->value + BYTES_AN_ENTRY;
+    const double fit = (double)memstore_capacity(store) / (double)entry;
+    const uint64_t writes = 8 * (uint64_t)fit;
+    unsigned char *value = test_bytes(shape->value, 1);
+    char key[32] = "";
+    uint64_t sum = 0, looks = 0;
+
+    for (uint64_t i = 0; i < writes; i++) {
+        memcpy(key, &i, sizeof i);
+        assert_ok(memstore_set(store, key, shape->key, value, shape->value, 0));
+        /* At any time of a segment's life. */
+        if (i > writes / 2 && i % 37 == 0) {
+            assert_ok(memstore_maintain(store, 0));
+            sum += memstore_size(store);
+            looks++;
+        }
+    }
+    free(value);
+    memstore_destroy(store);
+    return (double)sum / (double)looks / fit;
+}
+
+/* Locks are larger where their order is checked. */
+#ifdef NDEBUG
+#define FOR_RANKS 0
+#else
+#define FOR_RANKS 0.04
+#endif
+
+/* Each is at least `each`, and the mean of all at least `mean`. */
+static void assert_kept(const char *limit, double each, double mean)
+{
+    double sum = 0;
+
+    for (int policy = 0; policy < POLICIES; policy++) {
+        for (int shape = 0; shape < SHAPES; shape++) {
+            const double kept = share_kept(limit, policies[policy], &shapes[shape]);
+
+            cr_assert_geq(kept, each - FOR_RANKS, "%s, %s, %zu + %zu bytes: %.1f %%", limit,
+                          policies[policy], shapes[shape].key, shapes[shape].value, 100 * kept);
+            sum += kept;
+        }
+    }
+    cr_assert_geq(sum / (POLICIES * SHAPES), mean - FOR_RANKS, "%s: %.1f %% by mean", limit,
+                  100 * sum / (POLICIES * SHAPES));
+}
+
+Test(kept, four_fifths_at_256_kib)
+{
+    assert_kept("performance.memory_limit=256KiB", 0.75, 0.80);
+}
+
+Test(kept, seven_eighths_at_512_kib)
+{
+    assert_kept("performance.memory_limit=512KiB", 0.84, 0.88);
+}
+
+Test(kept, most_at_1_mib)
+{
+    assert_kept("performance.memory_limit=1MiB", 0.86, 0.92);
+}
+
+Test(kept, more_at_2_and_4_mib)
+{
+    assert_kept("performance.memory_limit=2MiB", 0.90, 0.94);
+    assert_kept("performance.memory_limit=4MiB", 0.90, 0.94);
+}
+
+/* Of which two would fit a segment, and leave a third of it. */
+Test(kept, of_entries_between_a_third_and_a_half_of_a_segment)
+{
+    const struct shape of_8_kib = {20, 3000}, of_16_kib = {20, 7000};
+
+    for (int policy = 0; policy < POLICIES; policy++) {
+        const double at_512_kib =
+            share_kept("performance.memory_limit=512KiB", policies[policy], &of_8_kib);
+        const double at_1_mib =
+            share_kept("performance.memory_limit=1MiB", policies[policy], &of_16_kib);
+
+        cr_assert_geq(at_512_kib, 0.84 - FOR_RANKS, "%s: %.1f %%", policies[policy],
+                      100 * at_512_kib);
+        cr_assert_geq(at_1_mib, 0.90 - FOR_RANKS, "%s: %.1f %%", policies[policy], 100 * at_1_mib);
+    }
+}
