@@ -108,7 +108,7 @@ static void shape_arena(struct ms_arena *arena, uint64_t limit, uint64_t largest
     if (arena->bins != 0)
         arena->bins = clamp_u32(arena->segment_count / 64, 1, MS_BINS_MOST);
     arena->reserve = arena->segment_count >= 256 ? 2 : 1;
-    arena->warm_keep = warm_segments(arena);
+    ms_store_relaxed(&arena->warm_keep, warm_segments(arena));
     arena->largest_limit = largest_limit;
     arena->range_segments = (uint32_t)(largest_limit >> arena->segment_shift);
     arena->segments_bytes =
@@ -265,7 +265,7 @@ void ms_arena_set_limit(struct ms_arena *arena, uint64_t limit)
 void ms_arena_keep_warm(struct ms_arena *arena, uint32_t keep)
 {
     ms_mutex_lock(&arena->pool_lock);
-    arena->warm_keep = keep != 0 ? keep : warm_segments(arena);
+    ms_store_relaxed(&arena->warm_keep, keep != 0 ? keep : warm_segments(arena));
     ms_mutex_unlock(&arena->pool_lock);
 }
 

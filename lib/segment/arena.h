@@ -115,12 +115,13 @@ struct ms_arena {
     atomic_uint_least64_t rank_clock;
 
     ms_mutex pool_lock MS_ALIGNED(MS_CACHE_LINE);
-    uint32_t solos;          /* segments of one large entry that are in use */
-    uint32_t fresh;          /* segments from this number on were never used */
-    uint32_t ahead;          /* as many of them are charged already */
-    uint32_t made;           /* those below this number have pages, if they are charged */
-    uint32_t warm_count;     /* in `warm` */
-    uint32_t warm_keep;      /* warm segments kept; further ones are given back to the system */
+    uint32_t solos;      /* segments of one large entry that are in use */
+    uint32_t fresh;      /* segments from this number on were never used */
+    uint32_t ahead;      /* as many of them are charged already */
+    uint32_t made;       /* those below this number have pages, if they are charged */
+    uint32_t warm_count; /* in `warm` */
+    /* warm segments kept; further ones are given back to the system. To write; relaxed */
+    atomic_uint_least32_t warm_keep;
     struct ms_segment *warm; /* free and still charged */
     struct ms_segment *cold; /* free and given back to the system */
     struct ms_segment_list lists[MS_LISTS];

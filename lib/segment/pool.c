@@ -329,7 +329,7 @@ static void free_locked(struct ms_arena *arena, struct ms_segment *segment)
     if (segment->is_solo) {
         ms_pages_free_packed(&arena->pages, segment, sizeof *segment + segment->capacity);
         arena->solos--;
-    } else if (arena->warm_count < arena->warm_keep) {
+    } else if (arena->warm_count < ms_load_relaxed(&arena->warm_keep)) {
         ms_segment_push(&arena->warm, segment);
         arena->warm_count++;
     } else {
@@ -409,7 +409,7 @@ uint64_t ms_arena_cool(struct ms_arena *arena, uint32_t keep)
 void ms_arena_close(struct ms_arena *arena)
 {
     ms_mutex_lock(&arena->pool_lock);
-    arena->warm_keep = 0;
+    ms_store_relaxed(&arena->warm_keep, 0);
     for (int list = 0; list < MS_LISTS; list++) {
         struct ms_segment *segments = arena->lists[list].oldest;
 

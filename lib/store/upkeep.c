@@ -12,7 +12,7 @@
 
 uint32_t ms_upkeep_low_water(const memstore *store)
 {
-    return store->arena.warm_keep - store->arena.reserve;
+    return ms_load_relaxed(&store->arena.warm_keep) - store->arena.reserve;
 }
 
 /* Sweep one segment, if one is due. */

@@ -92,7 +92,7 @@ void setup_sealed(memstore *store)
 {
     explore_start_with(0, 1);
     ms_arena_seal_open(&store->arena);
-    store->arena.warm_keep = 0;
+    ms_store_relaxed(&store->arena.warm_keep, 0);
 }
 
 /* The same, in a store in which three threads have had views, and each has its row of pins since. */
@@ -119,7 +119,7 @@ void setup_half_dead(memstore *store)
     fill(store, FILLERS);
     ms_arena_seal_open(&store->arena);
     take_out(store, FILLERS);
-    store->arena.warm_keep = 0;
+    ms_store_relaxed(&store->arena.warm_keep, 0);
 }
 
 void setup_both_sealed(memstore *store)
@@ -171,7 +171,7 @@ void setup_expired(memstore *store)
     CHECK_OK(memstore_set(store, name.data, name.size, "old", 3, 500));
     explore_set_clock(explore_clock() + 1000);
     ms_arena_seal_open(&store->arena);
-    store->arena.warm_keep = 0;
+    ms_store_relaxed(&store->arena.warm_keep, 0);
 }
 
 void setup_used(memstore *store)

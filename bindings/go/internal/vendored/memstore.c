@@ -3378,7 +3378,7 @@ struct ms_arena {
     uint32_t ahead;
     uint32_t made;
     uint32_t warm_count;
-    uint32_t warm_keep;
+    atomic_uint_least32_t warm_keep;
     struct ms_segment *warm;
     struct ms_segment *cold;
     struct ms_segment_list lists[MS_LISTS];
@@ -3848,7 +3848,7 @@ static void shape_arena(struct ms_arena *arena, uint64_t limit, uint64_t largest
     if (arena->bins != 0)
         arena->bins = clamp_u32(arena->segment_count / 64, 1, MS_BINS_MOST);
     arena->reserve = arena->segment_count >= 256 ? 2 : 1;
-    arena->warm_keep = warm_segments(arena);
+    ms_store_relaxed(&arena->warm_keep, warm_segments(arena));
     arena->largest_limit = largest_limit;
     arena->range_segments = (uint32_t)(largest_limit >> arena->segment_shift);
     arena->segments_bytes =
@@ -3976,7 +3976,7 @@ void ms_arena_set_limit(struct ms_arena *arena, uint64_t limit)
 void ms_arena_keep_warm(struct ms_arena *arena, uint32_t keep)
 {
     ms_mutex_lock(&arena->pool_lock);
-    arena->warm_keep = keep != 0 ? keep : warm_segments(arena);
+    ms_store_relaxed(&arena->warm_keep, keep != 0 ? keep : warm_segments(arena));
     ms_mutex_unlock(&arena->pool_lock);
 }
 uint64_t ms_arena_solo_threshold(const struct ms_arena *arena)
@@ -4789,7 +4789,7 @@ static void free_locked(struct ms_arena *arena, struct ms_segment *segment)
     if (segment->is_solo) {
         ms_pages_free_packed(&arena->pages, segment, sizeof *segment + segment->capacity);
         arena->solos--;
-    } else if (arena->warm_count < arena->warm_keep) {
+    } else if (arena->warm_count < ms_load_relaxed(&arena->warm_keep)) {
         ms_segment_push(&arena->warm, segment);
         arena->warm_count++;
     } else {
@@ -4857,7 +4857,7 @@ uint64_t ms_arena_cool(struct ms_arena *arena, uint32_t keep)
 void ms_arena_close(struct ms_arena *arena)
 {
     ms_mutex_lock(&arena->pool_lock);
-    arena->warm_keep = 0;
+    ms_store_relaxed(&arena->warm_keep, 0);
     for (int list = 0; list < MS_LISTS; list++) {
         struct ms_segment *segments = arena->lists[list].oldest;
         arena->lists[list] = (struct ms_segment_list){0};
@@ -24981,7 +24981,7 @@ int ms_ttl_until(const memstore *store, int64_t unix_ms, struct ms_life *life)
 #define store_upkeep_COMPACT_DEN 4
 uint32_t ms_upkeep_low_water(const memstore *store)
 {
-    return store->arena.warm_keep - store->arena.reserve;
+    return ms_load_relaxed(&store->arena.warm_keep) - store->arena.reserve;
 }
 static bool sweep_one(memstore *store, bool exact)
 {
