@@ -989,6 +989,51 @@ Test(advice, is_written_as_json_whatever_keys_are_like)
     memstore_destroy(store);
 }
 
+/* What a store of so few bytes holds at least. */
+static void write_into_little(memstore *store)
+{
+    char value[1000] = "";
+
+    for (int i = 0; i < 50; i++) {
+        assert_ok(memstore_set(store, &i, sizeof i, value, sizeof value, 0));
+        assert_ok(memstore_has(store, &i, sizeof i));
+    }
+}
+
+Test(advice, following_keys_is_refused_where_it_leaves_no_room_for_entries)
+{
+    unsigned refused = 0, opened = 0;
+
+    for (unsigned kib = 160; kib <= 400; kib += 4) {
+        memstore_config *config = memstore_config_new();
+        memstore *store = NULL;
+        char limit[32];
+
+        snprintf(limit, sizeof limit, "%uKiB", kib);
+        assert_ok(memstore_config_set(config, "performance.memory_limit", limit));
+        assert_ok(memstore_config_set(config, "monitoring.access_sample_ratio", "0.01"));
+        const int status = memstore_open(config, &store);
+        if (status == MEMSTORE_OK) {
+            opened++;
+            write_into_little(store);
+            memstore_destroy(store);
+        } else {
+            refused++;
+            cr_assert_eq(status, MEMSTORE_ERR_INVALID_CONFIG, "%s", memstore_status_name(status));
+        }
+        assert_ok(memstore_config_set(config, "monitoring.access_sample_ratio", "0"));
+        assert_ok(memstore_open(config, &store));
+        write_into_little(store);
+        const int changed = memstore_reconfigure(store, "monitoring.access_sample_ratio", "0.01");
+        cr_assert_eq(changed, status == MEMSTORE_OK ? MEMSTORE_OK : MEMSTORE_ERR_MEMORY_EXHAUSTED,
+                     "%s: %s", limit, memstore_status_name(changed));
+        write_into_little(store);
+        memstore_destroy(store);
+        memstore_config_free(config);
+    }
+    cr_assert(refused > 0 && opened > 0, "%u refused, %u opened", refused, opened);
+}
+
 Test(advice, refuses_bad_arguments_and_tells_when_text_is_not_taken)
 {
     memstore *store = test_open_defaults();

@@ -24509,6 +24509,10 @@ static void init_rings(struct ms_sampler *sampler, uint32_t cells, char *memory)
         memory += cells / USES_PER_KEY * sizeof(struct noted_key);
     }
 }
+static bool leaves_a_store(const memstore *store, uint64_t limit, size_t bytes)
+{
+    return limit >= ms_arena_least_limit(&store->arena) + ms_pages_charge_of(bytes);
+}
 static struct ms_sampler *make_sampler(memstore *store, uint32_t millionths)
 {
     const uint64_t limit = ms_budget_limit(&store->arena.budget);
@@ -24516,7 +24520,7 @@ static struct ms_sampler *make_sampler(memstore *store, uint32_t millionths)
     const size_t rings = MS_TRACK_RINGS * (cells * sizeof(struct use) +
                                            cells / USES_PER_KEY * sizeof(struct noted_key));
     const size_t bytes = sizeof(struct ms_sampler) + rings + ms_pattern_bytes(keys);
-    struct ms_sampler *sampler = alloc(store, bytes);
+    struct ms_sampler *sampler = leaves_a_store(store, limit, bytes) ? alloc(store, bytes) : NULL;
     if (sampler == NULL)
         return NULL;
     sampler->bytes = bytes;
