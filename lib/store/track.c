@@ -486,14 +486,20 @@ static uint32_t entry_bytes(const memstore *store, size_t key_size, size_t value
     return bytes < UINT32_MAX ? (uint32_t)bytes : UINT32_MAX;
 }
 
-bool ms_track_try_hit(memstore *store, uint64_t hash, size_t key_size, size_t value_size)
+/* A read, now, of what is this large; 0 = it found nothing. */
+static struct ms_reference read_of(uint64_t hash, uint32_t size)
 {
-    const struct ms_reference reference = {
+    return (struct ms_reference){
         .kind = MS_REFERENCE_READ,
         .hash = hash,
-        .size = entry_bytes(store, key_size, value_size),
+        .size = size,
         .now_ms = ms_clock_coarse_ms(),
     };
+}
+
+bool ms_track_try_hit(memstore *store, uint64_t hash, size_t key_size, size_t value_size)
+{
+    const struct ms_reference reference = read_of(hash, entry_bytes(store, key_size, value_size));
 
     return put_use(store, &reference);
 }
@@ -501,12 +507,8 @@ bool ms_track_try_hit(memstore *store, uint64_t hash, size_t key_size, size_t va
 void ms_track_read_of(memstore *store, uint64_t hash, size_t key_size, bool found,
                       size_t value_size)
 {
-    const struct ms_reference reference = {
-        .kind = MS_REFERENCE_READ,
-        .hash = hash,
-        .size = found ? entry_bytes(store, key_size, value_size) : 0,
-        .now_ms = ms_clock_coarse_ms(),
-    };
+    const struct ms_reference reference =
+        read_of(hash, found ? entry_bytes(store, key_size, value_size) : 0);
 
     note(store, &reference);
 }

@@ -24803,25 +24803,25 @@ static uint32_t entry_bytes(const memstore *store, size_t key_size, size_t value
         &store->arena, (uint32_t)(store->short_head + key_size + value_size + SLOT_BYTES));
     return bytes < UINT32_MAX ? (uint32_t)bytes : UINT32_MAX;
 }
-bool ms_track_try_hit(memstore *store, uint64_t hash, size_t key_size, size_t value_size)
+static struct ms_reference read_of(uint64_t hash, uint32_t size)
 {
-    const struct ms_reference reference = {
+    return (struct ms_reference){
         .kind = MS_REFERENCE_READ,
         .hash = hash,
-        .size = entry_bytes(store, key_size, value_size),
+        .size = size,
         .now_ms = ms_clock_coarse_ms(),
     };
+}
+bool ms_track_try_hit(memstore *store, uint64_t hash, size_t key_size, size_t value_size)
+{
+    const struct ms_reference reference = read_of(hash, entry_bytes(store, key_size, value_size));
     return put_use(store, &reference);
 }
 void ms_track_read_of(memstore *store, uint64_t hash, size_t key_size, bool found,
                       size_t value_size)
 {
-    const struct ms_reference reference = {
-        .kind = MS_REFERENCE_READ,
-        .hash = hash,
-        .size = found ? entry_bytes(store, key_size, value_size) : 0,
-        .now_ms = ms_clock_coarse_ms(),
-    };
+    const struct ms_reference reference =
+        read_of(hash, found ? entry_bytes(store, key_size, value_size) : 0);
     store_track_note(store, &reference);
 }
 void ms_track_key(memstore *store, const void *key, size_t key_size)
