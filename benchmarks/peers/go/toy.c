@@ -51,7 +51,7 @@ int toy_get_many(const struct loop_table *table, unsigned char *keys, int n, uns
     int found = 0, i = 0;
 
     for (; i + BATCH <= n; i += BATCH)
-        found += (int)loop_get_batch(table, names + i, values + i);
+        found += (int)loop_get_batch(table, names + i, values + i, BATCH);
     for (; i < n; i++)
         found += loop_get(table, names[i], values[i]);
     return found;
