@@ -214,7 +214,7 @@ check "memstore_static and -extldflags -static: no shared library at all" wholly
 check "memstore_vendored: out of the module alone, with no library installed" vendored
 check "memstore_vendored,memstore_zstd: compressed snapshots, and all tests" vendored_tests
 check "memstore_vendored out of a vendor folder" vendor_folder
-check "memstore_nodirect: Config.DirectReads changes nothing" without_direct
+check "memstore_nodirect: every read calls the library" without_direct
 check "without cgo one line says what to do" without_cgo
 if command -v musl-gcc >/dev/null; then
     check "CC=musl-gcc: a program without glibc, and all tests" musl

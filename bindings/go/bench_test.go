@@ -184,7 +184,7 @@ func BenchmarkSetMany(b *testing.B) {
 // TestCallsAllocateWhatTheyReturn holds what the layer promises about garbage.
 func TestCallsAllocateWhatTheyReturn(t *testing.T) {
 	for _, way := range []bool{false, true} {
-		store := open(t, memstore.Config{DirectReads: way})
+		store := open(t, memstore.Config{LibraryReads: !way})
 		must(t, store.Set(ctx, "k", make([]byte, 100), 0))
 		value := make([]byte, 100)
 		batch := store.NewBatch()
@@ -215,7 +215,7 @@ func TestCallsAllocateWhatTheyReturn(t *testing.T) {
 // TestWhatCallsReturnHasItsOwnSize: a value that is kept does not keep a larger buffer.
 func TestWhatCallsReturnHasItsOwnSize(t *testing.T) {
 	for _, way := range []bool{false, true} {
-		store := open(t, memstore.Config{DirectReads: way})
+		store := open(t, memstore.Config{LibraryReads: !way})
 		for _, size := range []int{0, 1, 100, 512, 513, 5000, 16 << 10, 16<<10 + 1, 100_000} {
 			must(t, store.Set(ctx, "k", make([]byte, size), 0))
 			got, _, err := store.Get(ctx, "k")

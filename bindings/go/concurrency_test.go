@@ -99,7 +99,7 @@ func churn(t *testing.T, store *memstore.Store, stop *atomic.Bool) {
 // behind one read before.
 func TestBatchesAreOneInstant(t *testing.T) {
 	for _, way := range []bool{false, true} {
-		t.Run(fmt.Sprint("direct ", way), func(t *testing.T) { batchesAreOneInstant(t, memstore.Config{DirectReads: way}) })
+		t.Run(fmt.Sprint("direct ", way), func(t *testing.T) { batchesAreOneInstant(t, memstore.Config{LibraryReads: !way}) })
 	}
 }
 
@@ -109,7 +109,7 @@ func batchesAreOneInstant(t *testing.T, config memstore.Config) {
 	var group sync.WaitGroup
 	keys := []string{"b/0", "b/1", "b/2", "b/3", "b/4", "b/5"}
 	asked := keys
-	if config.DirectReads {
+	if !config.LibraryReads {
 		asked = keys[1:4] // larger batches are read by the library
 	}
 	spawn(&group, func() {

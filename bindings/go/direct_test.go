@@ -27,7 +27,6 @@ var directReads = flag.Int("memstore.direct", 2_000_000, "reads of the test that
 // openDirect opens a store that is read directly, unless this build cannot.
 func openDirect(t testing.TB, config memstore.Config) *memstore.Store {
 	t.Helper()
-	config.DirectReads = true
 	store := open(t, config)
 	if _, direct := store.DirectAnswers(); direct != memstore.DirectAvailable {
 		t.Fatalf("the store is read directly: %v, this build can: %v", direct, memstore.DirectAvailable)
@@ -48,15 +47,15 @@ func wantAnswers(t testing.TB, store *memstore.Store, fewest int) {
 
 func TestStoresThatAreNotReadDirectly(t *testing.T) {
 	for name, config := range map[string]memstore.Config{
-		"not asked for":       {},
-		"another hash":        {DirectReads: true, HashFunction: "fnv"},
-		"another policy":      {DirectReads: true, Eviction: "lru"},
-		"a small limit":       {DirectReads: true, MemoryLimit: 2 << 20},
-		"creation times":      {DirectReads: true, StoreCreationTime: true},
-		"ttls of last access": {DirectReads: true, TTLMode: "access", DefaultTTL: time.Hour},
-		"refreshes":           {DirectReads: true, RefreshAfter: time.Hour},
-		"latencies":           {DirectReads: true, TrackOperationLatency: true},
-		"followed keys":       {DirectReads: true, AccessSampleRatio: 1},
+		"not wanted":          {LibraryReads: true},
+		"another hash":        {HashFunction: "fnv"},
+		"another policy":      {Eviction: "lru"},
+		"a small limit":       {MemoryLimit: 2 << 20},
+		"creation times":      {StoreCreationTime: true},
+		"ttls of last access": {TTLMode: "access", DefaultTTL: time.Hour},
+		"refreshes":           {RefreshAfter: time.Hour},
+		"latencies":           {TrackOperationLatency: true},
+		"followed keys":       {AccessSampleRatio: 1},
 	} {
 		store := open(t, config)
 		must(t, store.Set(ctx, "k", []byte("v"), 0))
@@ -386,7 +385,7 @@ func BenchmarkDirect(b *testing.B) {
 }
 
 func benchReads(b *testing.B, name string, way bool, ttl time.Duration) {
-	store, err := memstore.Open(memstore.Config{MemoryLimit: 1 << 30, MaxEntriesInWindow: benchEntries, DirectReads: way})
+	store, err := memstore.Open(memstore.Config{MemoryLimit: 1 << 30, MaxEntriesInWindow: benchEntries, LibraryReads: !way})
 	must(b, err)
 	_, keys := openBench()
 	for i := range benchEntries {

@@ -247,9 +247,9 @@ func ExampleStore_Reconfigure() {
 	// Output: <nil> 32
 }
 
-// Reads that are made by Go code itself, where that is possible; what they return is the same.
-func ExampleWithDirectReads() {
-	store, err := memstore.New(memstore.WithMemoryLimit(64<<20), memstore.WithDirectReads())
+// Reads that all call the library, rather than read its memory from Go code; what they return is the same.
+func ExampleWithLibraryReads() {
+	store, err := memstore.New(memstore.WithMemoryLimit(64<<20), memstore.WithLibraryReads())
 	if err != nil {
 		panic(err)
 	}

@@ -110,7 +110,7 @@ func BenchmarkGathered(b *testing.B) {
 func BenchmarkDirectMany(b *testing.B) {
 	_, keys := openBench()
 	for _, way := range []bool{false, true} {
-		store := open(b, memstore.Config{MemoryLimit: 1 << 30, MaxEntriesInWindow: benchEntries, DirectReads: way})
+		store := open(b, memstore.Config{MemoryLimit: 1 << 30, MaxEntriesInWindow: benchEntries, LibraryReads: !way})
 		for i := range benchEntries {
 			must(b, store.Set(ctx, keys.at(i*7919), make([]byte, benchValue), 0))
 		}

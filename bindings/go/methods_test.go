@@ -163,7 +163,7 @@ func TestTheListsOfMethodsAreComplete(t *testing.T) {
 
 func TestEveryMethodAfterClose(t *testing.T) {
 	for _, direct := range []bool{false, true} {
-		store := open(t, memstore.Config{DirectReads: direct, TrackOperationLatency: !direct})
+		store := open(t, memstore.Config{LibraryReads: !direct, TrackOperationLatency: !direct})
 		must(t, store.Set(ctx, "k", []byte("v"), 0))
 		all := subscribe(t, store, memstore.EventRemovals, 0)
 		must(t, store.Close())

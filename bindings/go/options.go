@@ -34,8 +34,8 @@ func WithEnvironment() Option { return func(c *Config) { c.Environment = true } 
 // WithMemoryLimit bounds the bytes of the store, index and bookkeeping included.
 func WithMemoryLimit(bytes int64) Option { return func(c *Config) { c.MemoryLimit = bytes } }
 
-// WithDirectReads lets reads do without a call of the library; see [Config.DirectReads].
-func WithDirectReads() Option { return func(c *Config) { c.DirectReads = true } }
+// WithLibraryReads lets every read call the library; see [Config.LibraryReads].
+func WithLibraryReads() Option { return func(c *Config) { c.LibraryReads = true } }
 
 // WithMaxEntrySize bounds key and value together, in bytes.
 func WithMaxEntrySize(bytes int64) Option { return func(c *Config) { c.MaxEntrySize = bytes } }

@@ -18,7 +18,7 @@ import (
 //
 // All of them are put into force, or none: when one is refused, or one that an open store cannot change
 // (ErrUnsupported) would be another, nothing is changed, and the error says which one and why. Logger and
-// DirectReads are for opening and are not looked at.
+// LibraryReads are for opening and are not looked at.
 func (s *Store) ReconfigureAll(ctx context.Context, config Config) error {
 	const op = "ReconfigureAll"
 	if err := live(ctx, op, config.File); err != nil {

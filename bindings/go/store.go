@@ -30,7 +30,7 @@ type Store struct {
 	// largeValues is set once a value did not fit the small buffer; see Get.
 	largeValues atomic.Bool
 	loads       loads
-	// direct reads without a crossing; nil without Config.DirectReads, and where it cannot.
+	// direct reads without a crossing; nil with Config.LibraryReads, and where it cannot.
 	direct *direct.Reader
 	// warmRate is the setting loader.warm_rate; refreshes is false only if loader.refresh_after is 0.
 	warmRate  atomic.Int64
@@ -67,7 +67,7 @@ func open(op string, config Config) (*Store, error) {
 		store.library.opened = fmt.Sprintf("%s:%d", file, line)
 	}
 	store.noteSettings()
-	if config.DirectReads {
+	if !config.LibraryReads {
 		store.direct = directReader(handle)
 	}
 	store.library.retain()

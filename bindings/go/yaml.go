@@ -38,7 +38,7 @@ func (c *Config) UnmarshalYAML(unmarshal func(any) error) error {
 
 // MarshalYAML is the counterpart of UnmarshalYAML: the settings that the Config has other than by default,
 // in sections, as UnmarshalYAML and OpenYAML take them. What is no setting is left out: File, Environment,
-// DirectReads and Logger.
+// LibraryReads and Logger.
 func (c Config) MarshalYAML() (any, error) {
 	config := native.MemstoreConfigNew()
 	if config == 0 {

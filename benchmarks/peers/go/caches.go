@@ -41,10 +41,10 @@ const ttl = time.Hour
 
 var peers = []peer{
 	{name: "memstore", note: "Config{MemoryLimit}; GetInto, Set; GetManyInto of as many keys", open: openMemstore},
-	{name: "memstore direct", note: "the same with DirectReads", open: openDirect},
+	{name: "memstore cgo", note: "the same with LibraryReads", open: openLibrary},
 	{name: "memstore Get", note: "the same as memstore, but Get, which allocates the value", open: openAllocating},
 	{name: "memstore no TTL", note: "as memstore, but entries never expire, as in fastcache and the maps", open: openLasting},
-	{name: "direct no TTL", note: "the same with DirectReads", open: openDirectLasting},
+	{name: "cgo no TTL", note: "the same with LibraryReads", open: openLibraryLasting},
 	{name: "bigcache", note: "1024 shards, HardMaxCacheSize, no clean-up", open: openBigcache},
 	{name: "freecache", note: "NewCache(bytes); GetWithBuf", open: openFreecache},
 	{name: "fastcache", note: "New(bytes); no TTL", open: openFastcache},
@@ -74,14 +74,14 @@ func openLasting(bytes int64, _ int) cache {
 	return memstoreCache{openStore(memstore.Config{MemoryLimit: bytes}).store, 0}
 }
 
-func openDirectLasting(bytes int64, _ int) cache {
-	return memstoreCache{openStore(memstore.Config{MemoryLimit: bytes, DirectReads: true}).store, 0}
+func openLibraryLasting(bytes int64, _ int) cache {
+	return memstoreCache{openStore(memstore.Config{MemoryLimit: bytes, LibraryReads: true}).store, 0}
 }
 
 func openMemstore(bytes int64, _ int) cache { return openStore(memstore.Config{MemoryLimit: bytes}) }
 
-func openDirect(bytes int64, _ int) cache {
-	return openStore(memstore.Config{MemoryLimit: bytes, DirectReads: true})
+func openLibrary(bytes int64, _ int) cache {
+	return openStore(memstore.Config{MemoryLimit: bytes, LibraryReads: true})
 }
 
 // allocatingCache reads by Get.

@@ -137,9 +137,9 @@ func chooseKeys(op string, random *rand.Rand) (keys [batchKeys]bool) {
 func TestBatchesAreLinearizable(t *testing.T) {
 	ops := []string{"get", "get", "get", "get-many", "get-many", "get-many", "has-many", "set-many", "set-many",
 		"delete-many"}
-	for _, config := range []memstore.Config{{Shards: 1}, {Shards: 64}, {Shards: 64, DirectReads: true}} {
+	for _, config := range []memstore.Config{{Shards: 1, LibraryReads: true}, {Shards: 64, LibraryReads: true}, {Shards: 64}} {
 		config.MemoryLimit = 8 << 20
-		t.Run(fmt.Sprintf("%d shards, direct %v", config.Shards, config.DirectReads), func(t *testing.T) {
+		t.Run(fmt.Sprintf("%d shards, library %v", config.Shards, config.LibraryReads), func(t *testing.T) {
 			(&workload{
 				clients: 4,
 				steps:   10,

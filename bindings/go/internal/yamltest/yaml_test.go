@@ -73,14 +73,14 @@ func TestAConfigIsAPartOfAnApplications(t *testing.T) {
 	for name, yaml := range packages {
 		for what, test := range configs {
 			var got application
-			got.Storage.Memory.DirectReads = true // which YAML does not touch
+			got.Storage.Memory.LibraryReads = true // which YAML does not touch
 			text := "name: node\nstorage:\n  memory:\n" + indented(test.text)
 			if err := yaml.read([]byte(text), &got); err != nil {
 				t.Errorf("%s, %s: %v", name, what, err)
 				continue
 			}
 			want := test.config
-			want.DirectReads = true
+			want.LibraryReads = true
 			if got.Name != "node" || !reflect.DeepEqual(got.Storage.Memory, want) {
 				t.Errorf("%s, %s: %+v", name, what, got)
 			}
