@@ -51,6 +51,19 @@ MS_ALWAYS_INLINE void ms_get_tell(size_t *value_size, size_t size)
         *value_size = size;
 }
 
+/* Copy a value of a quick size. The processor overlaps reads best if it knows where they store before
+ * it knows what, and the value's size comes with the entry's head from memory: where the buffer has just
+ * the value's size, as that of a caller whose values have one size, the buffer's is what is gone by. */
+MS_ALWAYS_INLINE void ms_get_copy(char *buf, size_t cap, const char *value, size_t size)
+{
+    if (size == cap) {
+        ms_keep_in_order(cap); /* or it would be the other one again */
+        ms_copy_quick(buf, value, cap);
+    } else {
+        ms_copy_quick(buf, value, size);
+    }
+}
+
 /* Copy the value of an entry that lives, and leave. */
 MS_ALWAYS_INLINE int ms_get_found(memstore *store, ms_reader reader, struct ms_quick_found found,
                                   size_t key_size, void *buf, size_t cap, size_t *value_size,
@@ -69,7 +82,7 @@ MS_ALWAYS_INLINE int ms_get_found(memstore *store, ms_reader reader, struct ms_q
         ms_eviction_touch(store->touch, &store->eviction, found.entry);
     if (ms_unlikely(!ms_is_quick_copy(size)))
         return ms_get_copy_and_leave(buf, value, size);
-    ms_copy_quick(buf, value, size);
+    ms_get_copy(buf, cap, value, size);
     ms_reader_leave(reader);
     return MEMSTORE_OK;
 }

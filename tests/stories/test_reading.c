@@ -317,7 +317,11 @@ Test(reading, read_many_shows_values_in_place_and_holds_none_after_it)
 /* ---- Every way to read ---- */
 
 static const size_t key_sizes[] = {1, 7, 8, 16, 17, 20, 31, 32, 33, 255, 256, 300};
-static const size_t value_sizes[] = {0, 1, 15, 16, 100, 128, 129, 65532, 65533, 65534, 70000};
+static const size_t value_sizes[] = {0,  1,   15,  16,  31,    32,    33,    64,
+                                     65, 100, 128, 129, 65532, 65533, 65534, 70000};
+/* Bytes that a buffer has beside the value. */
+static const size_t spare_sizes[] = {0, 1, 200};
+#define SPARES TEST_COUNT_OF(spare_sizes)
 #define KEYS TEST_COUNT_OF(key_sizes)
 
 static void name_keys(memstore_key keys[KEYS], const unsigned char *bytes)
@@ -339,14 +343,32 @@ static bool is_view(const memstore_view *view, const unsigned char *value, size_
            view->version != 0 && (view->expires_at_ms != 0) == ends;
 }
 
+/* A get writes the value to the buffer and nothing behind it, however large the buffer is. */
+static void expect_got(memstore *store, memstore_key key, const unsigned char *value,
+                       size_t value_size)
+{
+    static unsigned char copy[70000 + 200];
+
+    for (unsigned i = 0; i < SPARES; i++) {
+        size_t size;
+
+        memset(copy, 0x5a, value_size + spare_sizes[SPARES - 1]);
+        assert_ok(
+            memstore_get(store, key.data, key.size, copy, value_size + spare_sizes[i], &size));
+        cr_assert(size == value_size && memcmp(copy, value, size) == 0, "%zu, %zu bytes", key.size,
+                  value_size);
+        for (size_t behind = size; behind < size + spare_sizes[SPARES - 1]; behind++)
+            cr_assert_eq(copy[behind], 0x5a, "%zu bytes and one at %zu", size, behind);
+    }
+}
+
 /* The entries of fill(), by get(), get_view(), get_many() and has_many(). */
 static void expect_filled(memstore *store, const unsigned char *bytes, size_t value_size)
 {
-    static unsigned char copy[70000];
     memstore_view views[KEYS], view;
     unsigned char there[KEYS];
     memstore_key keys[KEYS];
-    size_t found, size;
+    size_t found;
 
     name_keys(keys, bytes);
     assert_ok(memstore_get_many(store, keys, KEYS, views, &found));
@@ -356,8 +378,7 @@ static void expect_filled(memstore *store, const unsigned char *bytes, size_t va
     for (unsigned i = 0; i < KEYS; i++) {
         cr_assert(is_view(&views[i], bytes + i, value_size, i % 3 == 2), "%zu, %zu bytes",
                   key_sizes[i], value_size);
-        assert_ok(memstore_get(store, bytes, key_sizes[i], copy, sizeof copy, &size));
-        cr_assert(size == value_size && memcmp(copy, bytes + i, size) == 0);
+        expect_got(store, keys[i], bytes + i, value_size);
         assert_ok(memstore_get_view(store, bytes, key_sizes[i], &view));
         cr_assert(is_view(&view, bytes + i, value_size, i % 3 == 2));
         cr_assert(view.data == views[i].data && view.version == views[i].version && there[i] == 1);
@@ -410,7 +431,7 @@ Test(reading, every_way_to_read_tells_the_same_of_every_size_in_every_kind_of_st
                 expect_filled(store, bytes, value_sizes[v]);
             }
             const uint64_t reads = test_stats(store).hits + test_stats(store).misses;
-            cr_assert_eq(test_stats(store).hits, 3 * KEYS * TEST_COUNT_OF(value_sizes));
+            cr_assert_eq(test_stats(store).hits, (2 + SPARES) * KEYS * TEST_COUNT_OF(value_sizes));
             cr_assert_eq(reads, test_stats(store).hits + 2 * KEYS);
             assert_ok(memstore_clear(store));
             expect_nothing(store, bytes);

@@ -17536,6 +17536,15 @@ MS_ALWAYS_INLINE void ms_get_tell(size_t *value_size, size_t size)
     if (ms_likely(value_size != NULL))
         *value_size = size;
 }
+MS_ALWAYS_INLINE void ms_get_copy(char *buf, size_t cap, const char *value, size_t size)
+{
+    if (size == cap) {
+        ms_keep_in_order(cap);
+        ms_copy_quick(buf, value, cap);
+    } else {
+        ms_copy_quick(buf, value, size);
+    }
+}
 MS_ALWAYS_INLINE int ms_get_found(memstore *store, ms_reader reader, struct ms_quick_found found,
                                   size_t key_size, void *buf, size_t cap, size_t *value_size,
                                   bool usual)
@@ -17552,7 +17561,7 @@ MS_ALWAYS_INLINE int ms_get_found(memstore *store, ms_reader reader, struct ms_q
         ms_eviction_touch(store->touch, &store->eviction, found.entry);
     if (ms_unlikely(!ms_is_quick_copy(size)))
         return ms_get_copy_and_leave(buf, value, size);
-    ms_copy_quick(buf, value, size);
+    ms_get_copy(buf, cap, value, size);
     ms_reader_leave(reader);
     return MEMSTORE_OK;
 }
