@@ -21,7 +21,7 @@ type Codec[T any] interface {
 	Decode(data []byte) (T, error)
 }
 
-// CodecOf is a codec made of two functions.
+// CodecOf is a codec made of two functions. One that is nil makes a codec for one direction: the other is an error.
 func CodecOf[T any](encode func(T) ([]byte, error), decode func([]byte) (T, error)) Codec[T] {
 	return functions[T]{encode, decode}
 }
@@ -32,11 +32,19 @@ type functions[T any] struct {
 }
 
 func (f functions[T]) Append(dst []byte, value T) ([]byte, error) {
+	if f.encode == nil {
+		return dst, errNoFunction
+	}
 	data, err := f.encode(value)
 	return append(dst, data...), err
 }
 
-func (f functions[T]) Decode(data []byte) (T, error) { return f.decode(data) }
+func (f functions[T]) Decode(data []byte) (value T, err error) {
+	if f.decode == nil {
+		return value, errNoFunction
+	}
+	return f.decode(data)
+}
 
 // Text keeps strings as they are.
 func Text[T ~string]() Codec[T] { return text[T]{} }
