@@ -13,7 +13,9 @@ package rueidis
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"log/slog"
+	"runtime"
 	"sync"
 	"time"
 
@@ -183,7 +185,7 @@ func (c *cache) Delete(keys []rueidis.RedisMessage) {
 		return
 	}
 	if keys == nil {
-		_ = c.store.Clear(ctx)
+		c.surely(func() error { return c.store.Clear(ctx) })
 		return
 	}
 	names := make([]string, 0, len(keys))
@@ -192,7 +194,24 @@ func (c *cache) Delete(keys []rueidis.RedisMessage) {
 			names = append(names, name)
 		}
 	}
-	_ = c.store.DeleteMany(ctx, names)
+	c.surely(func() error { return c.store.DeleteMany(ctx, names) })
+}
+
+// surely removes what has changed, however long other writers hold it up. A store that cannot do it is closed: what
+// is cached of a key must not outlive its invalidation.
+func (c *cache) surely(remove func() error) {
+	for {
+		err := remove()
+		switch {
+		case err == nil:
+			return
+		case errors.Is(err, memstore.ErrLockTimeout), errors.Is(err, memstore.ErrGCPressure):
+			runtime.Gosched()
+		default:
+			_ = c.store.Close() // or it is closed
+			return
+		}
+	}
 }
 
 // Close is told that the connection is gone, and with it the server's promise to tell of changes.
