@@ -146,6 +146,41 @@ func TestWhatTheStoreCannotTakeIsReadFromTheDatabase(t *testing.T) {
 	}
 }
 
+// What was committed is read afterwards, also when the store is busy with others for longer than it waits.
+func TestABusyStoreIsNotLeftBehindTheDatabase(t *testing.T) {
+	l := open(t)
+	must(t, l.store.Reconfigure(t.Context(), "performance.lock_timeout", "0"))
+	enough := make(chan struct{})
+	var writers sync.WaitGroup
+	for writer := range 2 {
+		writers.Add(1)
+		go func() {
+			defer writers.Done()
+			items := make(map[string][]byte)
+			for i := range 2000 {
+				items[fmt.Sprint(writer, "/", i)] = make([]byte, 100)
+			}
+			for {
+				select {
+				case <-enough:
+					return
+				default:
+					_ = l.store.SetMany(t.Context(), items, 0)
+				}
+			}
+		}()
+	}
+	defer writers.Wait()
+	defer close(enough)
+	for round := range 2000 {
+		want := strconv.Itoa(round)
+		must(t, l.apply(t.Context(), &change{Set: map[string][]byte{"k": []byte(want)}}))
+		if got, err := l.get(t.Context(), "k"); err != nil || string(got) != want {
+			t.Fatalf("got %q, %v, want %q", got, err, want)
+		}
+	}
+}
+
 func TestAClientThatHasGoneLeavesNothingHalfDone(t *testing.T) {
 	l := open(t)
 	must(t, l.apply(ctx, &change{Set: map[string][]byte{"k": []byte("1")}}))
