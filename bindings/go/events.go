@@ -184,7 +184,8 @@ func (s *Store) subscribe(op string, kinds EventKind, queueSize int) (*Subscript
 // OnEvent calls a function for each event of some kinds, from now on, on a goroutine of its own. It
 // may call every method of the store, Close included. It ends when the subscription is closed, or when
 // the store is and it was called for all that had happened. A function that refers to the store keeps it
-// reachable: such a store is never found dropped, and has to be closed.
+// reachable: such a store is never found dropped, and has to be closed. A panic in it is nobody's to recover: it ends
+// the program, as in every goroutine.
 func (s *Store) OnEvent(kinds EventKind, call func(Event)) (*Subscription, error) {
 	if call == nil {
 		return nil, &Error{"OnEvent", "", errNoFunction}
