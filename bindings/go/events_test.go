@@ -514,3 +514,34 @@ func TestALargeEventIsNotKept(t *testing.T) {
 	}
 	runtime.KeepAlive(all)
 }
+
+// What happens to a key is told in its order, however it is taken.
+func TestEventsComeInTheirOrder(t *testing.T) {
+	store := open(t, memstore.Config{EventQueueMemory: 16 << 20})
+	const writers, writes = 4, 3000
+	channel := subscribe(t, store, memstore.EventReplaced, 0).Channel(ctx, 10)
+	called := make(chan memstore.Event)
+	_, err := store.OnEvent(memstore.EventReplaced, func(event memstore.Event) { called <- event })
+	must(t, err)
+	var group sync.WaitGroup
+	for way, events := range map[string]<-chan memstore.Event{"Channel": channel, "OnEvent": called} {
+		spawn(&group, func() {
+			next := map[string]int{}
+			for range writers * (writes - 1) {
+				event := <-events
+				if want := fmt.Sprintf("%0100d", next[event.Key]); string(event.Value) != want || event.Dropped != 0 {
+					t.Errorf("%s of %s: %q after %d events, %d lost", way, event.Key, event.Value, next[event.Key], event.Dropped)
+				}
+				next[event.Key]++
+			}
+		})
+	}
+	for writer := range writers {
+		spawn(&group, func() {
+			for i := range writes {
+				noError(t, store.Set(ctx, fmt.Sprint("k", writer), fmt.Appendf(nil, "%0100d", i), 0))
+			}
+		})
+	}
+	group.Wait()
+}
