@@ -18,6 +18,7 @@ import (
 
 	"github.com/redis/rueidis"
 	memstore "github.com/weisyn/memstore/bindings/go"
+	"github.com/weisyn/memstore/bindings/go/internal/busytest"
 )
 
 // freePort returns a port that nobody listens to.
@@ -257,47 +258,17 @@ func TestWaitersOfABrokenConnectionGetItsError(t *testing.T) {
 	c.Delete(nil)
 }
 
-// crowd has writers of other keys take turns in a store that lets one write at a time and none wait for it.
-func crowd(t *testing.T) *cache {
-	store, err := memstore.New(memstore.WithMemoryLimit(8<<20), memstore.WithSetting("performance.max_concurrent_writers", "1"),
-		memstore.WithSetting("performance.lock_timeout", "0"))
-	must(t, err)
-	c, enough := newCache(store), make(chan struct{})
-	var writers sync.WaitGroup
-	for writer := range 2 {
-		writers.Add(1)
-		go func() {
-			defer writers.Done()
-			items := make(map[string][]byte)
-			for i := range 500 {
-				items[fmt.Sprint(writer, i)] = make([]byte, 100)
-			}
-			for {
-				select {
-				case <-enough:
-					return
-				default:
-					_ = store.SetMany(ctx, items, 0)
-				}
-			}
-		}()
-	}
-	t.Cleanup(func() {
-		close(enough)
-		writers.Wait()
-		c.Close(net.ErrClosed)
-	})
-	return c
-}
-
 // What the server says has changed is not served any more, however busy the store is.
 func TestNoInvalidationIsLost(t *testing.T) {
 	onEach(t, func(t *testing.T, software software) {
 		from := client(t, software.server(t))
 		message := answer(t, from)
-		c := crowd(t)
+		c := newCache(busytest.Open(t, 8<<20))
 		stored := 0
 		for round := 0; stored < 1000; round++ {
+			if round == 1_000_000 {
+				t.Fatalf("only %d responses could be stored", stored)
+			}
 			if _, entry := c.Flight("k", "GET", time.Minute, time.Now()); entry != nil {
 				t.Fatal("somebody else asks")
 			}
