@@ -21,7 +21,7 @@ type Codec[T any] interface {
 	Decode(data []byte) (T, error)
 }
 
-// CodecOf is a codec made of two functions.
+// CodecOf is a codec made of two functions. One that is nil makes a codec for one direction: the other is an error.
 func CodecOf[T any](encode func(T) ([]byte, error), decode func([]byte) (T, error)) Codec[T] {
 	return functions[T]{encode, decode}
 }
@@ -32,11 +32,19 @@ type functions[T any] struct {
 }
 
 func (f functions[T]) Append(dst []byte, value T) ([]byte, error) {
+	if f.encode == nil {
+		return dst, errNoFunction
+	}
 	data, err := f.encode(value)
 	return append(dst, data...), err
 }
 
-func (f functions[T]) Decode(data []byte) (T, error) { return f.decode(data) }
+func (f functions[T]) Decode(data []byte) (value T, err error) {
+	if f.decode == nil {
+		return value, errNoFunction
+	}
+	return f.decode(data)
+}
 
 // Text keeps strings as they are.
 func Text[T ~string]() Codec[T] { return text[T]{} }
@@ -54,21 +62,39 @@ type raw[T ~[]byte] struct{}
 func (raw[T]) Append(dst []byte, value T) ([]byte, error) { return append(dst, value...), nil }
 func (raw[T]) Decode(data []byte) (T, error)              { return T(data), nil }
 
-// Decimal writes integers as decimal numbers, which Increment understands and patterns can match.
-func Decimal[T ~int | ~int8 | ~int16 | ~int32 | ~int64]() Codec[T] { return decimal[T]{} }
+// Integer is what Decimal writes.
+type Integer interface {
+	~int | ~int8 | ~int16 | ~int32 | ~int64 | ~uint | ~uint8 | ~uint16 | ~uint32 | ~uint64
+}
 
-type decimal[T ~int | ~int8 | ~int16 | ~int32 | ~int64] struct{}
+// Decimal writes integers as decimal numbers, which patterns can match and, up to the largest int64, Increment understands.
+func Decimal[T Integer]() Codec[T] { return decimal[T]{} }
+
+type decimal[T Integer] struct{}
 
 func (decimal[T]) Append(dst []byte, value T) ([]byte, error) {
-	return strconv.AppendInt(dst, int64(value), 10), nil
+	if value < 0 {
+		return strconv.AppendInt(dst, int64(value), 10), nil
+	}
+	return strconv.AppendUint(dst, uint64(value), 10), nil
 }
 
 func (decimal[T]) Decode(data []byte) (T, error) {
+	var zero T
+	if zero-1 > zero {
+		number, err := strconv.ParseUint(string(data), 10, 64)
+		return inRange(T(number), uint64(T(number)) == number, err)
+	}
 	number, err := strconv.ParseInt(string(data), 10, 64)
-	if err == nil && int64(T(number)) != number {
+	return inRange(T(number), int64(T(number)) == number, err)
+}
+
+// inRange is a number that was read, whose type may be too small for it.
+func inRange[T Integer](number T, fits bool, err error) (T, error) {
+	if err == nil && !fits {
 		err = strconv.ErrRange
 	}
-	return T(number), err
+	return number, err
 }
 
 // JSON writes values as encoding/json does.

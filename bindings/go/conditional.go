@@ -4,6 +4,7 @@ package memstore
 
 import (
 	"context"
+	"math"
 	"runtime"
 	"time"
 	"unsafe"
@@ -72,10 +73,7 @@ func (s *Store) SetUntil(ctx context.Context, key string, value []byte, expiry t
 	if err := live(ctx, "SetUntil", key); err != nil {
 		return err
 	}
-	ms := expiry.UnixMilli()
-	if expiry.Nanosecond()%int(time.Millisecond) != 0 {
-		ms++
-	}
+	ms := unixMillis(expiry)
 	status := waiting(ctx, func(wait bound) int32 {
 		return native.GlueSetUntil(s.handle, wait.ms, wait.stop, unsafe.StringData(key), len(key),
 			unsafe.SliceData(value), len(value), ms)
@@ -85,4 +83,21 @@ func (s *Store) SetUntil(ctx context.Context, key string, value []byte, expiry t
 		return &Error{"SetUntil", key, expiryPassed{}}
 	}
 	return checkWaiting(ctx, "SetUntil", key, status)
+}
+
+// unixMillis is a point in time as the library takes it, rounded up; times that it cannot hold are the first or the
+// last that it can.
+func unixMillis(at time.Time) int64 {
+	const last = math.MaxInt64/1000 - 1
+	switch seconds := at.Unix(); {
+	case seconds > last:
+		return math.MaxInt64
+	case seconds < -last:
+		return math.MinInt64
+	}
+	ms := at.UnixMilli()
+	if at.Nanosecond()%int(time.Millisecond) != 0 {
+		ms++
+	}
+	return ms
 }

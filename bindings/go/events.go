@@ -45,9 +45,14 @@ var eventNames = []string{"expired", "evicted", "deleted", "replaced", "cleared"
 
 // String names the kinds: "expired", "deleted|replaced".
 func (k EventKind) String() string {
+	return bitNames(k, eventNames)
+}
+
+// bitNames names the bits of a set.
+func bitNames[T ~uint32 | ~uint64](set T, all []string) string {
 	var names []string
-	for bit, name := range eventNames {
-		if k>>bit&1 != 0 {
+	for bit, name := range all {
+		if set>>bit&1 != 0 {
 			names = append(names, name)
 		}
 	}
@@ -90,8 +95,12 @@ func (s *Store) GetEventStats() *EventStats {
 	return stats
 }
 
-// eventBuffer is how many bytes of events cross at a time.
-const eventBuffer = 32 << 10
+const (
+	// eventBuffer is how many bytes of events cross at a time.
+	eventBuffer = 32 << 10
+	// eventBufferKeep is the largest buffer that is used again, lest one large event holds its memory for good.
+	eventBufferKeep = 1 << 20
+)
 
 // eventHead is how many numbers stand before the key and the value of an event.
 const eventHead = 10
@@ -107,6 +116,7 @@ type Subscription struct {
 	unread []byte // of the buffer
 	// pollers are waiting for the turn, which who waits for an event then lets go of.
 	pollers atomic.Int32
+	ended   chan struct{} // closed with the subscription
 }
 
 // eventQueue is the library's side of a subscription, which outlives an unreachable Subscription.
@@ -165,6 +175,7 @@ func (s *Store) subscribe(op string, kinds EventKind, queueSize int) (*Subscript
 	subscription := &Subscription{
 		queue: &eventQueue{handle: handle, library: s.library},
 		turn:  make(chan struct{}, 1),
+		ended: make(chan struct{}),
 	}
 	runtime.AddCleanup(subscription, (*eventQueue).free, subscription.queue)
 	return subscription, nil
@@ -173,7 +184,8 @@ func (s *Store) subscribe(op string, kinds EventKind, queueSize int) (*Subscript
 // OnEvent calls a function for each event of some kinds, from now on, on a goroutine of its own. It
 // may call every method of the store, Close included. It ends when the subscription is closed, or when
 // the store is and it was called for all that had happened. A function that refers to the store keeps it
-// reachable: such a store is never found dropped, and has to be closed.
+// reachable: such a store is never found dropped, and has to be closed. A panic in it is nobody's to recover: it ends
+// the program, as in every goroutine.
 func (s *Store) OnEvent(kinds EventKind, call func(Event)) (*Subscription, error) {
 	if call == nil {
 		return nil, &Error{"OnEvent", "", errNoFunction}
@@ -196,7 +208,18 @@ func (s *Store) OnEvent(kinds EventKind, call func(Event)) (*Subscription, error
 // wait for a subscription's events one holds an operating system thread.
 func (s *Subscription) Next(ctx context.Context) (Event, error) { return s.next(ctx, "Next") }
 
+// made says that a Subscription was not made by Subscribe, or nil.
+func (s *Subscription) made(op string) error {
+	if s.queue == nil {
+		return &Error{op, "", explained{"the Subscription was not made by Subscribe", ErrInvalidArgument}}
+	}
+	return nil
+}
+
 func (s *Subscription) next(ctx context.Context, op string) (Event, error) {
+	if err := s.made(op); err != nil {
+		return Event{}, err
+	}
 	if ctx == nil {
 		ctx = context.Background()
 	}
@@ -253,6 +276,9 @@ func (s *Subscription) endTurn() { <-s.turn }
 
 // Poll takes the next event if there is one now, and says whether there was.
 func (s *Subscription) Poll() (Event, bool, error) {
+	if err := s.made("Poll"); err != nil {
+		return Event{}, false, err
+	}
 	select {
 	case s.turn <- struct{}{}:
 	default:
@@ -285,7 +311,7 @@ func (s *Subscription) fill(timeout int64, op string) error {
 	if s.closed.Load() {
 		return fail(op, "", int32(native.MEMSTORE_ERR_CACHE_CLOSED))
 	}
-	if s.buffer == nil {
+	if s.buffer == nil || len(s.buffer) > eventBufferKeep {
 		s.buffer = make([]byte, eventBuffer)
 	}
 	used := native.GlueEventsFill(s.queue.handle, timeout, &s.buffer[0], len(s.buffer))
@@ -360,8 +386,9 @@ func (s *Subscription) Events(ctx context.Context) iter.Seq[Event] {
 }
 
 // Channel gives the events through a channel with this much room, which is closed when no more will
-// come or the context is done. An event that was taken for the channel and not received when the
-// context is done is lost.
+// come or the context is done. What is on its way into a full channel when the context is done or the
+// subscription is closed is lost. Who does not receive any more ends the context or closes the
+// subscription: else a goroutine waits for room.
 func (s *Subscription) Channel(ctx context.Context, room int) <-chan Event {
 	if ctx == nil {
 		ctx = context.Background()
@@ -374,6 +401,8 @@ func (s *Subscription) Channel(ctx context.Context, room int) <-chan Event {
 			case events <- event:
 			case <-ctx.Done():
 				return
+			case <-s.ended:
+				return
 			}
 		}
 	}()
@@ -383,6 +412,9 @@ func (s *Subscription) Channel(ctx context.Context, room int) <-chan Event {
 // Dropped is how many events the subscription has lost, because its queue or the memory for events
 // was full.
 func (s *Subscription) Dropped() uint64 {
+	if s.queue == nil {
+		return 0
+	}
 	s.queue.use.RLock()
 	defer s.queue.use.RUnlock()
 	if s.queue.freed.Load() {
@@ -396,9 +428,10 @@ func (s *Subscription) Dropped() uint64 {
 // Close ends the subscription: whoever waits for an event of it gets ErrCacheClosed. Closing again
 // does nothing.
 func (s *Subscription) Close() error {
-	if s.closed.Swap(true) {
+	if s.queue == nil || s.closed.Swap(true) {
 		return nil
 	}
+	close(s.ended)
 	s.interrupt() // others wait for the turn and find the subscription closed
 	defer s.endTurn()
 	s.unread = nil

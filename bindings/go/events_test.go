@@ -471,3 +471,77 @@ func (h *blockingHandler) Handle(context.Context, slog.Record) error {
 	}
 	return nil
 }
+
+// Closing a subscription ends also who waits for somebody to receive from its channel.
+func TestClosingASubscriptionEndsAChannelThatNobodyReceivesFrom(t *testing.T) {
+	store := open(t, memstore.Config{})
+	all := subscribe(t, store, memstore.EventRemovals, 0)
+	channel := all.Channel(ctx, 1)
+	for range 5 {
+		must(t, store.Set(ctx, "k", nil, 0))
+	}
+	eventually(t, "the channel is full", func() bool { return len(channel) == 1 })
+	must(t, all.Close())
+	eventually(t, "the channel is closed", func() bool {
+		select {
+		case _, open := <-channel:
+			return !open
+		default:
+			return false
+		}
+	})
+}
+
+// A large event leaves no large buffer behind.
+func TestALargeEventIsNotKept(t *testing.T) {
+	store := open(t, memstore.Config{MemoryLimit: 256 << 20, EventQueueMemory: 64 << 20})
+	all := subscribe(t, store, memstore.EventRemovals, 0)
+	const size = 32 << 20
+	must(t, store.Set(ctx, "large", make([]byte, size), 0))
+	must(t, store.Delete(ctx, "large"))
+	must(t, store.Set(ctx, "small", []byte("v"), 0))
+	must(t, store.Delete(ctx, "small"))
+	if event := nextEvent(t, all); event.Key != "large" || len(event.Value) != size {
+		t.Fatalf("%q with %d bytes", event.Key, len(event.Value))
+	}
+	wantEvent(t, nextEvent(t, all), memstore.EventDeleted, "small", "v")
+	var memory runtime.MemStats
+	runtime.GC()
+	runtime.GC()
+	runtime.ReadMemStats(&memory)
+	if memory.HeapAlloc > size {
+		t.Errorf("%d bytes of the heap are in use", memory.HeapAlloc)
+	}
+	runtime.KeepAlive(all)
+}
+
+// What happens to a key is told in its order, however it is taken.
+func TestEventsComeInTheirOrder(t *testing.T) {
+	store := open(t, memstore.Config{EventQueueMemory: 16 << 20})
+	const writers, writes = 4, 3000
+	channel := subscribe(t, store, memstore.EventReplaced, 0).Channel(ctx, 10)
+	called := make(chan memstore.Event)
+	_, err := store.OnEvent(memstore.EventReplaced, func(event memstore.Event) { called <- event })
+	must(t, err)
+	var group sync.WaitGroup
+	for way, events := range map[string]<-chan memstore.Event{"Channel": channel, "OnEvent": called} {
+		spawn(&group, func() {
+			next := map[string]int{}
+			for range writers * (writes - 1) {
+				event := <-events
+				if want := fmt.Sprintf("%0100d", next[event.Key]); string(event.Value) != want || event.Dropped != 0 {
+					t.Errorf("%s of %s: %q after %d events, %d lost", way, event.Key, event.Value, next[event.Key], event.Dropped)
+				}
+				next[event.Key]++
+			}
+		})
+	}
+	for writer := range writers {
+		spawn(&group, func() {
+			for i := range writes {
+				noError(t, store.Set(ctx, fmt.Sprint("k", writer), fmt.Appendf(nil, "%0100d", i), 0))
+			}
+		})
+	}
+	group.Wait()
+}

@@ -382,14 +382,28 @@ type flightKey struct{}
 // circles guards which load waits for which, of all stores.
 var circles sync.Mutex
 
-// waitsForIt says whether a flight waits for another, be it through further ones. circles is locked.
+// waitsForIt says whether a flight waits for another, be it through further ones. circles is locked. Each flight is
+// looked at once: where many wait for the same ones there are far more ways than flights.
 func waitsForIt(from, to *flight) bool {
 	if from == to {
 		return true
 	}
-	for next := range from.waitsFor {
-		if waitsForIt(next, to) {
-			return true
+	if len(from.waitsFor) == 0 {
+		return false
+	}
+	seen, next := map[*flight]bool{from: true}, []*flight{from}
+	for len(next) != 0 {
+		last := len(next) - 1
+		at := next[last]
+		next = next[:last]
+		for further := range at.waitsFor {
+			if further == to {
+				return true
+			}
+			if !seen[further] {
+				seen[further] = true
+				next = append(next, further)
+			}
 		}
 	}
 	return false

@@ -5,8 +5,10 @@ package memstore_test
 import (
 	"context"
 	"errors"
+	"math/big"
 	"runtime"
 	"runtime/pprof"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -395,5 +397,46 @@ func TestALargeOldValueIsReturnedToo(t *testing.T) {
 		if err != nil || string(value) != large {
 			t.Fatalf("got %d bytes, %v", len(value), err)
 		}
+	}
+}
+
+// Loads that wait for several others, which wait for the same ones: there are more ways through them than could be followed.
+func TestLoadersMayAskForManyThatAskForTheSame(t *testing.T) {
+	store := open(t, memstore.Config{})
+	const last = 80
+	var asked atomic.Int32
+	bottom := make(chan struct{})
+	var load memstore.Loader
+	load = func(ctx context.Context, key string) ([]byte, error) {
+		n, err := strconv.Atoi(key)
+		if err != nil || n < 2 {
+			asked.Add(1)
+			<-bottom // so that all of them wait at once
+			return []byte{1}, err
+		}
+		sums := make(chan uint64, 2)
+		for _, before := range []int{n - 1, n - 2} {
+			go func() {
+				value, err := store.GetOrLoad(ctx, strconv.Itoa(before), 0, load)
+				noError(t, err)
+				sums <- new(big.Int).SetBytes(value).Uint64()
+			}()
+		}
+		asked.Add(1)
+		return new(big.Int).SetUint64(<-sums + <-sums).Bytes(), nil
+	}
+	var callers sync.WaitGroup
+	for n := range last + 1 {
+		spawn(&callers, func() {
+			_, err := store.GetOrLoad(ctx, strconv.Itoa(n), 0, load)
+			noError(t, err)
+		})
+		eventually(t, "the loader asks for those below", func() bool { return asked.Load() == int32(n+1) })
+	}
+	close(bottom)
+	callers.Wait()
+	value, found, err := store.Get(ctx, strconv.Itoa(last))
+	if got := new(big.Int).SetBytes(value).Uint64(); err != nil || !found || got != 37889062373143906 {
+		t.Errorf("got %d, %v, %v", got, found, err)
 	}
 }

@@ -42,6 +42,10 @@ func (s *Store) keyChunks(ctx context.Context, op, pattern string) iter.Seq2[[]b
 			yield(nil, err)
 			return
 		}
+		if s == nil {
+			yield(nil, &Error{op, pattern, explained{"the Scan was not made by a Store", ErrInvalidArgument}})
+			return
+		}
 		defer runtime.KeepAlive(s)
 		var scan uintptr
 		status := native.GlueScanNew(s.handle, unsafe.StringData(pattern), len(pattern), pointerTo(&scan))

@@ -164,6 +164,9 @@ const (
 
 // String is the operation's name: "get", "set_many"; "" when there is no such operation.
 func (o Operation) String() string {
+	if o != Operation(int32(o)) {
+		return ""
+	}
 	name := native.MemstoreOperationName(int32(o))
 	if name == 0 {
 		return ""
@@ -223,6 +226,11 @@ const (
 	AlertPinned                            // the memory held in place is over PinnedThreshold
 	AlertBreaker                           // the breaker of loads is open or half open: BreakerFailures
 )
+
+// String names what is over its threshold, as the metrics do: "hit_rate", "memory_usage|pinned".
+func (a Alert) String() string { return bitNames(a, alertNames) }
+
+var alertNames = []string{"hit_rate", "memory_usage", "latency", "reclaim_pressure", "load_failures", "pinned", "breaker"}
 
 // Rates is what went on in the last whole window of MetricsInterval; before the first one has ended,
 // since the store was opened. It is memstore_rates in the library's header, in its order. Rates are

@@ -175,3 +175,22 @@ func TestEntriesByTTLAddUp(t *testing.T) {
 		t.Errorf("a closed store has %+v", classes)
 	}
 }
+
+func TestAlertsHaveTheNamesOfTheMetrics(t *testing.T) {
+	for alert, want := range map[memstore.Alert]string{
+		0: "", memstore.AlertHitRate: "hit_rate", memstore.AlertBreaker: "breaker",
+		memstore.AlertMemoryUsage | memstore.AlertPinned: "memory_usage|pinned", 1 << 40: "",
+	} {
+		if alert.String() != want {
+			t.Errorf("%#x is %q, want %q", uint64(alert), alert, want)
+		}
+	}
+	store := open(t, memstore.Config{MetricsInterval: 10 * time.Millisecond, HitRateThreshold: 0.9})
+	text, err := store.MetricsText()
+	must(t, err)
+	for alert := memstore.AlertHitRate; alert <= memstore.AlertBreaker; alert <<= 1 {
+		if !strings.Contains(string(text), `kind="`+alert.String()+`"`) {
+			t.Errorf("the metrics do not have an alert %q", alert)
+		}
+	}
+}

@@ -285,3 +285,35 @@ func TestAStoreIsPrintedWhileOthersUseIt(t *testing.T) {
 		t.Error(text)
 	}
 }
+
+func TestAValueOfAQuarterOfAGigabyte(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it takes a gigabyte of memory")
+	}
+	store := open(t, memstore.Config{MemoryLimit: 600 << 20})
+	const size = 256 << 20
+	value := make([]byte, size)
+	for i := 0; i < size; i += 4096 {
+		value[i] = byte(i >> 12)
+	}
+	must(t, store.Set(ctx, "k", value, 0))
+	found, err := store.View(ctx, "k", func(there []byte) error {
+		if !bytes.Equal(there, value) {
+			t.Errorf("View shows %d other bytes", len(there))
+		}
+		return nil
+	})
+	if err != nil || !found {
+		t.Errorf("View: %v, %v", found, err)
+	}
+	got, found, err := store.Get(ctx, "k")
+	if err != nil || !found || !bytes.Equal(got, value) {
+		t.Errorf("Get: %d bytes, %v, %v", len(got), found, err)
+	}
+	must(t, store.SetMany(ctx, map[string][]byte{"k": value[1:]}, 0))
+	got, found, err = store.GetInto(ctx, "k", got)
+	if err != nil || !found || !bytes.Equal(got, value[1:]) {
+		t.Errorf("GetInto: %d bytes, %v, %v", len(got), found, err)
+	}
+	wantError(t, store.Set(ctx, "k", make([]byte, 600<<20), 0), memstore.ErrEntryTooLarge)
+}

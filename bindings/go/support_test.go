@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"runtime/debug"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -134,4 +136,10 @@ func spawn(group *sync.WaitGroup, run func()) {
 		defer group.Done()
 		run()
 	}()
+}
+
+// underRace says whether the race detector is on.
+func underRace() bool {
+	info, _ := debug.ReadBuildInfo()
+	return info != nil && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"})
 }

@@ -93,6 +93,9 @@ func (b *Batch) Commit(ctx context.Context) error {
 	if err := live(ctx, "Commit", ""); err != nil {
 		return err
 	}
+	if b.store == nil {
+		return &Error{"Commit", "", explained{"the Batch was not made by NewBatch", ErrInvalidArgument}}
+	}
 	var refused uint64
 	status := waiting(ctx, func(wait bound) int32 {
 		return native.GlueCommit(b.store.handle, wait.ms, wait.stop, unsafe.SliceData(b.bytes), len(b.bytes),

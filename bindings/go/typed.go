@@ -132,24 +132,6 @@ func (t *Typed[K, V]) write(ctx context.Context, op string, write writer, key K,
 	return write(ctx, name, data, ttl)
 }
 
-// Delete removes an entry. That there is none is no error.
-func (t *Typed[K, V]) Delete(ctx context.Context, key K) error {
-	name, err := t.name("Delete", key)
-	if err != nil {
-		return err
-	}
-	return t.store.Delete(ctx, name)
-}
-
-// Has says whether a live entry has the key.
-func (t *Typed[K, V]) Has(ctx context.Context, key K) (bool, error) {
-	name, err := t.name("Has", key)
-	if err != nil {
-		return false, err
-	}
-	return t.store.Has(ctx, name)
-}
-
 // SetMany is [Store.SetMany].
 func (t *Typed[K, V]) SetMany(ctx context.Context, items map[K]V, ttl time.Duration) error {
 	encoded := make(map[string][]byte, len(items))

@@ -5,6 +5,7 @@ package memstore_test
 import (
 	"context"
 	"errors"
+	"math"
 	"reflect"
 	"strings"
 	"testing"
@@ -131,4 +132,57 @@ func TestTypedLoads(t *testing.T) {
 	if err != nil || !reflect.DeepEqual(got, map[int]int{7: 49, 8: 64}) {
 		t.Errorf("got %v, %v", got, err)
 	}
+}
+
+func TestTypedKeysAlone(t *testing.T) {
+	store := open(t, memstore.Config{})
+	heights := memstore.NewTyped(store, "h/", memstore.Decimal[uint64](), memstore.Text[string]())
+	must(t, heights.SetMany(ctx, map[uint64]string{1: "a", 2: "b", math.MaxUint64: "c"}, time.Hour))
+	if ttl, err := heights.GetTTL(ctx, 1); err != nil || ttl <= 59*time.Minute || ttl > time.Hour {
+		t.Errorf("ttl %v, %v", ttl, err)
+	}
+	must(t, heights.UpdateTTL(ctx, 1, 0))
+	_, err := heights.GetTTL(ctx, 1)
+	wantError(t, err, memstore.ErrTTLNotSet)
+	has, err := heights.HasMany(ctx, []uint64{1, 3, math.MaxUint64, 1})
+	if err != nil || !reflect.DeepEqual(has, map[uint64]bool{1: true, 3: false, math.MaxUint64: true}) {
+		t.Errorf("has %v, %v", has, err)
+	}
+	must(t, heights.DeleteMany(ctx, []uint64{1, 3, math.MaxUint64}))
+	for _, want := range []bool{true, false} {
+		if existed, err := heights.Remove(ctx, 2); err != nil || existed != want {
+			t.Errorf("existed %v, %v; want %v", existed, err, want)
+		}
+	}
+	if store.Size() != 0 {
+		t.Errorf("%d entries", store.Size())
+	}
+}
+
+func checkDecimal[T memstore.Integer](t *testing.T, codec memstore.Codec[T], numbers map[T]string, refused ...string) {
+	t.Helper()
+	for number, text := range numbers {
+		data, err := codec.Append([]byte("n/"), number)
+		if err != nil || string(data) != "n/"+text {
+			t.Errorf("%v is %q, %v", number, data, err)
+		}
+		if got, err := codec.Decode([]byte(text)); err != nil || got != number {
+			t.Errorf("%q is %v, %v", text, got, err)
+		}
+	}
+	for _, text := range refused {
+		if got, err := codec.Decode([]byte(text)); err == nil {
+			t.Errorf("%q is %v", text, got)
+		}
+	}
+}
+
+func TestDecimalsOfAllSizes(t *testing.T) {
+	type height uint32
+	checkDecimal(t, memstore.Decimal[int8](), map[int8]string{-128: "-128", 0: "0", 127: "127"}, "128", "-129", "", "x", "1.0")
+	checkDecimal(t, memstore.Decimal[int64](), map[int64]string{math.MinInt64: "-9223372036854775808", math.MaxInt64: "9223372036854775807"},
+		"9223372036854775808", "-9223372036854775809")
+	checkDecimal(t, memstore.Decimal[uint8](), map[uint8]string{0: "0", 255: "255"}, "256", "-1", "")
+	checkDecimal(t, memstore.Decimal[height](), map[height]string{4294967295: "4294967295"}, "4294967296")
+	checkDecimal(t, memstore.Decimal[uint64](), map[uint64]string{math.MaxUint64: "18446744073709551615"}, "18446744073709551616", "-1")
 }

@@ -49,6 +49,9 @@ func (v *Values) All() iter.Seq2[int, []byte] {
 // GetManyInto is GetMany without garbage: the values are copied over those that into held before. After
 // an error it holds none.
 func (s *Store) GetManyInto(ctx context.Context, keys []string, into *Values) error {
+	if into == nil {
+		return &Error{"GetManyInto", "", explained{"there are no Values to copy into", ErrInvalidArgument}}
+	}
 	return s.getManyInto(ctx, "GetManyInto", keys, into)
 }
 

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"hash/maphash"
+	"runtime"
 	"slices"
 	"sync"
 	"time"
@@ -23,7 +24,7 @@ import (
 //     it, so that its value is not stored.
 //   - What happens after the commit is not left undone because the client has gone: it does not look at
 //     the request's context.
-//   - What the store does not take is deleted there. If that fails, too, the store is cleared.
+//   - What the store does not take is deleted there, however long others hold that up.
 type ledger struct {
 	db     *badger.DB
 	store  *memstore.Store
@@ -135,8 +136,8 @@ func (l *ledger) writeThrough(ctx context.Context, c *change) {
 	if batch.Commit(ctx) == nil {
 		return
 	}
-	if l.store.DeleteMany(ctx, c.keys()) != nil {
-		_ = l.store.Clear(ctx) // fails only when the store is closed
+	for errors.Is(l.store.DeleteMany(ctx, c.keys()), memstore.ErrLockTimeout) { // else it fails only when the store is closed
+		runtime.Gosched()
 	}
 }
 

@@ -5,6 +5,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -35,13 +36,17 @@ type load struct {
 func newLoad(url string, clients, requests, keys int, writes float64) *load {
 	return &load{
 		url: url, clients: clients, requests: requests, keys: keys, writes: writes,
-		client:  http.Client{Timeout: time.Minute, Transport: &http.Transport{MaxIdleConnsPerHost: clients}},
-		version: make([]atomic.Int64, keys), newest: make([]atomic.Int64, keys), writing: make([]sync.Mutex, keys),
+		client: http.Client{Timeout: time.Minute, Transport: &http.Transport{MaxIdleConnsPerHost: clients}},
 	}
 }
 
 // run sends all requests and returns a line about them.
 func (l *load) run(ctx context.Context) (string, error) {
+	if l.clients < 1 || l.keys < 1 || l.requests < 0 || !(l.writes >= 0 && l.writes <= 1) {
+		return "", errors.New("a load has clients and keys, and its share of writes is from 0 to 1")
+	}
+	l.version, l.newest = make([]atomic.Int64, l.keys), make([]atomic.Int64, l.keys)
+	l.writing = make([]sync.Mutex, l.keys)
 	begun := time.Now()
 	failures := make(chan error, l.clients)
 	for client := range l.clients {

@@ -44,8 +44,9 @@ func main() {
 	var err error
 	if *url != "" {
 		var report string
-		report, err = newLoad(*url, *clients, *requests, *keys, *writes).run(ctx)
-		fmt.Println(report)
+		if report, err = newLoad(*url, *clients, *requests, *keys, *writes).run(ctx); report != "" {
+			fmt.Println(report)
+		}
 	} else {
 		n := &node{listen: *listen, data: *data, snapshot: *snapshot, memory: *memory, ttl: *ttl, leave: *leave}
 		err = n.serve(ctx)

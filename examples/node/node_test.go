@@ -70,6 +70,19 @@ func TestEntriesAndTransactions(t *testing.T) {
 	want("GET", "/v1/entries/head", "", 404, "")
 	want("POST", "/v1/transactions", "{", 400, "")
 	want("PUT", "/v1/entries/", "x", 400, "")
+	want("GET", "/v1/entries/", "", 400, "")
+	want("PUT", "/v1/entries/a%2F%2Fb%00", "escaped", 204, "")
+	want("GET", "/v1/entries/a%2F%2Fb%00", "", 200, "escaped")
+	want("PUT", "/v1/entries/"+strings.Repeat("k", 70_000), "x", 400, "")
+	want("PUT", "/v1/entries/!badger!head", "x", 400, "")
+	many := change{Set: map[string][]byte{}}
+	for i := range 60 {
+		many.Set[fmt.Sprint(i)] = make([]byte, 90_000)
+	}
+	text, err = json.Marshal(many)
+	must(t, err)
+	want("POST", "/v1/transactions", string(text), 413, "")
+	want("GET", "/v1/entries/1", "", 404, "")
 	want("PUT", "/v1/entries/large", strings.Repeat("x", largest+1), 413, "")
 	want("GET", "/healthz", "", 200, "")
 	want("GET", "/readyz", "", 200, "")
@@ -77,6 +90,17 @@ func TestEntriesAndTransactions(t *testing.T) {
 	want("GET", "/readyz", "", 503, "")
 	if status, text := ask(t, "GET", h.URL+"/metrics", ""); status != 200 || !strings.HasSuffix(text, "# EOF\n") {
 		t.Errorf("metrics: %d, %q", status, text)
+	}
+}
+
+func TestALoadOfNothingIsRefused(t *testing.T) {
+	for _, l := range []*load{
+		newLoad("http://127.0.0.1:1", 0, 1, 1, 0), newLoad("http://127.0.0.1:1", -1, 1, 1, 0), newLoad("http://127.0.0.1:1", 1, 1, 0, 0),
+		newLoad("http://127.0.0.1:1", 1, 1, -1, 0), newLoad("http://127.0.0.1:1", 1, -1, 1, 0), newLoad("http://127.0.0.1:1", 1, 1, 1, 2),
+	} {
+		if report, err := l.run(t.Context()); err == nil || report != "" {
+			t.Errorf("%d clients, %d requests, %d keys, %v writes: %q, %v", l.clients, l.requests, l.keys, l.writes, report, err)
+		}
 	}
 }
 
@@ -119,6 +143,43 @@ func TestWhatTheStoreCannotTakeIsReadFromTheDatabase(t *testing.T) {
 	must(t, l.apply(ctx, &change{Set: map[string][]byte{"k": []byte(large)}}))
 	if got, err := l.get(ctx, "k"); err != nil || string(got) != large {
 		t.Errorf("%d bytes, %v", len(got), err)
+	}
+}
+
+// What was committed is read afterwards, also when the store is busy with others for longer than it waits.
+func TestABusyStoreIsNotLeftBehindTheDatabase(t *testing.T) {
+	l := open(t)
+	must(t, l.store.Reconfigure(t.Context(), "performance.lock_timeout", "0"))
+	enough := make(chan struct{})
+	var writers sync.WaitGroup
+	for writer := range 2 {
+		writers.Add(1)
+		go func() {
+			defer writers.Done()
+			items := make(map[string][]byte)
+			for i := range 2000 {
+				items[fmt.Sprint(writer, "/", i)] = make([]byte, 100)
+			}
+			for {
+				select {
+				case <-enough:
+					return
+				default:
+					begun := time.Now()
+					_ = l.store.SetMany(t.Context(), items, 0)
+					time.Sleep(time.Since(begun)) // so that others have their turns, too
+				}
+			}
+		}()
+	}
+	defer writers.Wait()
+	defer close(enough)
+	for round := range 2000 {
+		want := strconv.Itoa(round)
+		must(t, l.apply(t.Context(), &change{Set: map[string][]byte{"k": []byte(want)}}))
+		if got, err := l.get(t.Context(), "k"); err != nil || string(got) != want {
+			t.Fatalf("got %q, %v, want %q", got, err, want)
+		}
 	}
 }
 

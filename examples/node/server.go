@@ -9,14 +9,19 @@ import (
 	"net/http"
 	"strconv"
 	"sync/atomic"
+
+	"github.com/dgraph-io/badger/v4"
 )
 
-// largest is the most bytes that a request may have.
-const largest = 8 << 20
+// largest is the most bytes that a request may have; longestKey is what the database takes.
+const (
+	largest    = 8 << 20
+	longestKey = 65_000
+)
 
 // server answers requests:
 //
-//	GET, PUT, DELETE /v1/entries/KEY     one entry, as bytes
+//	GET, PUT, DELETE /v1/entries/KEY     one entry, as bytes; // in a key is written %2F%2F
 //	POST /v1/transactions                {"set": {KEY: BASE64}, "delete": [KEY]}, all or nothing
 //	GET /metrics                         OpenMetrics
 //	GET /healthz, /readyz                alive; to be sent requests
@@ -39,6 +44,10 @@ func (s *server) handler() http.Handler {
 }
 
 func (s *server) get(w http.ResponseWriter, r *http.Request) {
+	if r.PathValue("key") == "" {
+		fail(w, errBadRequest)
+		return
+	}
 	value, err := s.ledger.get(r.Context(), r.PathValue("key"))
 	if err != nil {
 		fail(w, err)
@@ -73,7 +82,7 @@ func (s *server) transaction(w http.ResponseWriter, r *http.Request) {
 
 func (s *server) apply(w http.ResponseWriter, r *http.Request, c *change) {
 	for _, key := range c.keys() {
-		if key == "" {
+		if key == "" || len(key) > longestKey {
 			fail(w, errBadRequest)
 			return
 		}
@@ -110,9 +119,9 @@ func fail(w http.ResponseWriter, err error) {
 	switch {
 	case errors.Is(err, errAbsent):
 		status = http.StatusNotFound
-	case errors.As(err, &tooLarge):
+	case errors.As(err, &tooLarge), errors.Is(err, badger.ErrTxnTooBig):
 		status = http.StatusRequestEntityTooLarge
-	case errors.Is(err, errBadRequest):
+	case errors.Is(err, errBadRequest), errors.Is(err, badger.ErrInvalidKey): // a name of the database's own
 		status = http.StatusBadRequest
 	}
 	http.Error(w, err.Error(), status)

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/metrics_file.h"
 
+#include "util/utf8.h"
+
+#include <stdio.h>
 #include <string.h>
 
 /* A line of the text, its end included. */
@@ -43,13 +46,20 @@ static void put_about(struct ms_text *out, struct line line, const char *suffix)
         ms_text_add(out, rest, (size_t)(line.text + line.size - rest));
 }
 
+/* The label with the store's name, whose bytes that are no characters are told as those of hot keys are. */
 static void put_name(struct ms_text *out, const char *name)
 {
+    const size_t size = strlen(name);
+    char byte[8];
+
     ms_text_add(out, "store=\"", 7);
-    for (; *name != '\0'; name++) {
-        if (*name == '"' || *name == '\\')
+    for (size_t at = 0, bytes; at < size; at += bytes + (bytes == 0)) {
+        bytes = ms_utf8_character(name + at, size - at);
+        if (bytes == 0)
+            ms_text_add(out, byte, (size_t)sprintf(byte, "\\\\x%02x", (unsigned char)name[at]));
+        else if (name[at] == '"' || name[at] == '\\')
             ms_text_add(out, "\\", 1);
-        ms_text_add(out, name, 1);
+        ms_text_add(out, name + at, bytes);
     }
     ms_text_add(out, "\"", 1);
 }

@@ -98,6 +98,18 @@ Test(export, the_text_is_in_the_form_of_node_exporter)
     memstore_destroy(store);
 }
 
+/* Who reads a file with a byte that is no text refuses all of it. */
+Test(export, a_name_that_is_no_text_is_told_as_text)
+{
+    memstore *store = open_exporting("store_name=n\xc3\xa4me \xff\xc3");
+
+    assert_ok(memstore_maintain(store, 0));
+    cr_assert_not_null(contents(path));
+    cr_assert_not_null(
+        strstr(text, "\nmemstore_sets_total{store=\"n\xc3\xa4me \\\\xff\\\\xc3\"} 0\n"));
+    memstore_destroy(store);
+}
+
 Test(export, labels_with_hot_keys_are_as_in_the_other_form)
 {
     memstore *store = open_exporting("store_name=blocks");

@@ -14,6 +14,9 @@
 //     them, or with StatsEnabled, that goroutine waits in C and so holds a thread.
 //   - With Verbose the Logger is told what the store has to say: that it is open, full, or refuses writes.
 //   - Iterator shows the keys that are there when it is made.
+//   - Close, and the end of New's context, end the cache: calls return memstore.ErrCacheClosed then, where bigcache's
+//     goes on without removing what has expired. A second Close does nothing, where bigcache's panics.
+//   - A negative LifeWindow is refused.
 package bigcache
 
 import (
@@ -126,6 +129,9 @@ var background = context.Background()
 func New(ctx context.Context, config Config) (*BigCache, error) {
 	if config.MaxEntrySize < 0 {
 		return nil, errors.New("MaxEntrySize must be >= 0")
+	}
+	if config.LifeWindow < 0 {
+		return nil, errors.New("LifeWindow must be >= 0")
 	}
 	store, err := memstore.Open(memstore.Config{
 		MemoryLimit: int64(config.HardMaxCacheSize) << 20, Shards: config.Shards,

@@ -5,7 +5,9 @@ package bigcache
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"sync"
 	"testing"
@@ -258,5 +260,32 @@ func TestTheContextClosesTheCache(t *testing.T) {
 		t.Error("three shards are no power of two")
 	} else if _, is := err.(*memstore.Error); !is {
 		t.Errorf("got %T", err)
+	}
+}
+
+func TestConfigurationsThatAreRefused(t *testing.T) {
+	for _, config := range []Config{
+		{LifeWindow: -1}, {MaxEntrySize: -1}, {MaxEntriesInWindow: -1}, {HardMaxCacheSize: -1}, {HardMaxCacheSize: math.MaxInt}, {Shards: 3},
+	} {
+		if c, err := New(context.Background(), config); err == nil {
+			t.Errorf("%+v is taken", config)
+			must(t, c.Close())
+		}
+	}
+}
+
+func TestAClosedCacheSaysSo(t *testing.T) {
+	c := open(t, quiet())
+	must(t, c.Set("k", nil))
+	must(t, c.Close())
+	must(t, c.Close())
+	_, get := c.Get("k")
+	for _, err := range []error{get, c.Set("k", nil), c.Append("k", nil), c.Delete("k"), c.Reset()} {
+		if !errors.Is(err, memstore.ErrCacheClosed) {
+			t.Errorf("got %v", err)
+		}
+	}
+	if c.Len() != 0 || c.Capacity() != 0 || c.Iterator().SetNext() {
+		t.Error("a closed cache has entries")
 	}
 }

@@ -13,7 +13,9 @@ package fastcache
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"runtime"
 	"sync/atomic"
 	"unsafe"
 
@@ -56,7 +58,7 @@ func text(k []byte) string { return unsafe.String(unsafe.SliceData(k), len(k)) }
 // Set stores (k, v), for good or until room is needed. What the limit has no room for is not stored.
 func (c *Cache) Set(k, v []byte) {
 	if err := c.store.Set(ctx, text(k), v, 0); err != nil {
-		_ = c.store.Delete(ctx, text(k)) // rather nothing than the value before
+		c.Del(k) // rather nothing than the value before
 	}
 }
 
@@ -88,11 +90,18 @@ func (c *Cache) Has(k []byte) bool {
 }
 
 // Del removes the value under k.
-func (c *Cache) Del(k []byte) { _ = c.store.Delete(ctx, text(k)) }
+func (c *Cache) Del(k []byte) { surely(func() error { return c.store.Delete(ctx, text(k)) }) }
+
+// surely removes something, however long other writers hold it up: who calls is not told that it is still there.
+func surely(remove func() error) {
+	for err := remove(); errors.Is(err, memstore.ErrLockTimeout) || errors.Is(err, memstore.ErrGCPressure); err = remove() {
+		runtime.Gosched()
+	}
+}
 
 // Reset removes all values.
 func (c *Cache) Reset() {
-	_ = c.store.Clear(ctx)
+	surely(func() error { return c.store.Clear(ctx) })
 	c.store.ResetStats()
 	c.bigGets.Store(0)
 	c.bigSets.Store(0)

@@ -12,8 +12,11 @@ package rueidis
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/binary"
+	"errors"
 	"log/slog"
+	"runtime"
 	"sync"
 	"time"
 
@@ -49,13 +52,17 @@ func loggerOf(options []memstore.Option) *slog.Logger {
 	return slog.Default()
 }
 
-// cache has an entry for each key of the server's, which holds the response to each command; see records.
+// cache has an entry for each key of the server's, which holds the response to each command; see records. Where that
+// would be much it holds a number instead, under which the responses have entries of their own; see apart.
 type cache struct {
 	store *memstore.Store // nil: caches nothing
 
-	mutex   sync.Mutex // guards pending, and is held while entries are written
+	mutex   sync.Mutex // guards what follows, and is held while entries are written
 	pending map[request]*flight
 	closed  bool
+	parted  uint64 // the last number that was given
+
+	secret [16]byte // begins the names of what lies apart, which so are no keys of the server's; constant
 }
 
 type request struct{ key, command string }
@@ -71,7 +78,9 @@ type flight struct {
 var ctx = context.Background()
 
 func newCache(store *memstore.Store) *cache {
-	return &cache{store: store, pending: make(map[request]*flight)}
+	c := &cache{store: store, pending: make(map[request]*flight)}
+	_, _ = rand.Read(c.secret[:]) // which never fails
+	return c
 }
 
 // Flight returns what is cached, or what to wait for, or neither, which has the caller ask the server.
@@ -103,7 +112,7 @@ func (c *cache) lookup(key, command string, now time.Time) (message rueidis.Redi
 	if !found || err != nil {
 		return message, false
 	}
-	data := records(packed).find(command)
+	data := c.find(packed, command)
 	if data == nil || message.CacheUnmarshalView(data) != nil || message.CachePXAT() <= now.UnixMilli() {
 		return rueidis.RedisMessage{}, false
 	}
@@ -157,12 +166,23 @@ func (c *cache) write(key, command string, data []byte, expires int64) {
 	if err != nil {
 		return
 	}
-	packed := records(older).with(command, data)
 	left := time.Duration(expires-now) * time.Millisecond
+	longest := left
 	if ttl, err := c.store.GetTTL(ctx, key); err == nil && ttl > left {
-		left = ttl // each response knows when it expires itself
+		longest = ttl // each response knows when it expires itself
 	}
-	_ = c.store.Set(ctx, key, packed, left)
+	if number, are := apart(older); are {
+		c.writeApart(number, command, data, left)
+		if longest == left {
+			_ = c.store.UpdateTTL(ctx, key, left)
+		}
+		return
+	}
+	packed := records(older).with(command, data)
+	if len(packed) > mostTogether && len(older) != 0 {
+		packed = c.part(packed, longest)
+	}
+	_ = c.store.Set(ctx, key, packed, longest)
 }
 
 // Cancel is told that there is no response.
@@ -183,7 +203,7 @@ func (c *cache) Delete(keys []rueidis.RedisMessage) {
 		return
 	}
 	if keys == nil {
-		_ = c.store.Clear(ctx)
+		c.surely(func() error { return c.store.Clear(ctx) })
 		return
 	}
 	names := make([]string, 0, len(keys))
@@ -192,7 +212,24 @@ func (c *cache) Delete(keys []rueidis.RedisMessage) {
 			names = append(names, name)
 		}
 	}
-	_ = c.store.DeleteMany(ctx, names)
+	c.surely(func() error { return c.store.DeleteMany(ctx, names) })
+}
+
+// surely removes what has changed, however long other writers hold it up. A store that cannot do it is closed: what
+// is cached of a key must not outlive its invalidation.
+func (c *cache) surely(remove func() error) {
+	for {
+		err := remove()
+		switch {
+		case err == nil:
+			return
+		case errors.Is(err, memstore.ErrLockTimeout), errors.Is(err, memstore.ErrGCPressure):
+			runtime.Gosched()
+		default:
+			_ = c.store.Close() // or it is closed
+			return
+		}
+	}
 }
 
 // Close is told that the connection is gone, and with it the server's promise to tell of changes.

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -17,6 +18,7 @@ import (
 
 	"github.com/redis/rueidis"
 	memstore "github.com/weisyn/memstore/bindings/go"
+	"github.com/weisyn/memstore/bindings/go/internal/busytest"
 )
 
 // freePort returns a port that nobody listens to.
@@ -254,4 +256,145 @@ func TestWaitersOfABrokenConnectionGetItsError(t *testing.T) {
 	}
 	c.Cancel("k", "GET", net.ErrClosed)
 	c.Delete(nil)
+}
+
+// What the server says has changed is not served any more, however busy the store is.
+func TestNoInvalidationIsLost(t *testing.T) {
+	onEach(t, func(t *testing.T, software software) {
+		from := client(t, software.server(t))
+		message := answer(t, from)
+		c := newCache(busytest.Open(t, 8<<20))
+		stored := 0
+		for round := 0; stored < 1000; round++ {
+			if round == 1_000_000 {
+				t.Fatalf("only %d responses could be stored", stored)
+			}
+			if _, entry := c.Flight("k", "GET", time.Minute, time.Now()); entry != nil {
+				t.Fatal("somebody else asks")
+			}
+			c.Update("k", "GET", message)
+			if _, found := c.lookup("k", "GET", time.Now()); found {
+				stored++
+			}
+			if round%2 == 0 {
+				c.Delete([]rueidis.RedisMessage{message})
+			} else {
+				c.Delete(nil)
+			}
+			if _, found := c.lookup("k", "GET", time.Now()); found {
+				t.Fatalf("round %d: what was invalidated is served", round)
+			}
+		}
+	})
+}
+
+// answer is a response of a server's to store.
+func answer(t *testing.T, from rueidis.Client) rueidis.RedisMessage {
+	t.Helper()
+	set(t, from, "k", "k")
+	message, err := from.Do(ctx, from.B().Get().Key("k").Build()).ToMessage()
+	must(t, err)
+	return message
+}
+
+// keep has a response cached as the client does, and says whether it was asked for.
+func (c *cache) keep(key, command string, ttl time.Duration, message rueidis.RedisMessage) bool {
+	_, found := c.lookup(key, command, time.Now())
+	if _, waits := c.Flight(key, command, ttl, time.Now()); found || waits != nil {
+		return false
+	}
+	c.Update(key, command, message)
+	return true
+}
+
+// Of a hash whose fields are asked for one by one a read of one does not copy all.
+func TestManyCommandsOnOneKey(t *testing.T) {
+	onEach(t, func(t *testing.T, software software) {
+		from := client(t, software.server(t))
+		message := answer(t, from)
+		store, err := memstore.New(memstore.WithMemoryLimit(64 << 20))
+		must(t, err)
+		c := newCache(store)
+		defer c.Close(net.ErrClosed)
+		const fields = 3000
+		for round := range 2 {
+			for i := range fields {
+				if asked := c.keep("h", fmt.Sprint("HGET", i), time.Minute, message); !asked {
+					t.Fatalf("round %d: field %d is there before it was asked for", round, i)
+				}
+			}
+			for i := range fields {
+				if c.keep("h", fmt.Sprint("HGET", i), time.Minute, message) {
+					t.Fatalf("round %d: field %d is not cached", round, i)
+				}
+			}
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			for i := range fields {
+				c.lookup("h", fmt.Sprint("HGET", i), time.Now())
+			}
+			runtime.ReadMemStats(&after)
+			if each := (after.TotalAlloc - before.TotalAlloc) / fields; each > 32<<10 { // of 80 kB that they come to
+				t.Errorf("a read of one field allocates %d bytes", each)
+			}
+			if round == 0 {
+				c.Delete(nil)
+			} else {
+				key := message // its text is "k"
+				must(t, store.Set(ctx, "k", nil, 0))
+				c.Delete([]rueidis.RedisMessage{key})
+				if _, found := c.lookup("h", "HGET1", time.Now()); !found {
+					t.Error("the change of one key removes another")
+				}
+			}
+		}
+	})
+}
+
+// What lies apart lives as long as it was to, whatever the others on its key do, and goes with the key.
+func TestCommandsOnOneKeyExpireEachByItself(t *testing.T) {
+	onEach(t, func(t *testing.T, software software) {
+		from := client(t, software.server(t))
+		message := answer(t, from)
+		store, err := memstore.New(memstore.WithMemoryLimit(64 << 20))
+		must(t, err)
+		c := newCache(store)
+		defer c.Close(net.ErrClosed)
+		for i := range 500 { // the first of them in one entry, the others apart
+			c.keep("k", fmt.Sprint("brief", i), time.Hour, message)
+			c.keep("k", fmt.Sprint("lasting", i), 3*time.Hour, message)
+		}
+		for hours, want := range map[time.Duration][2]int{0: {500, 500}, 2: {0, 500}, 4: {0, 0}} {
+			brief, lasting := 0, 0
+			for i := range 500 {
+				if _, found := c.lookup("k", fmt.Sprint("brief", i), time.Now().Add(hours*time.Hour)); found {
+					brief++
+				}
+				if _, found := c.lookup("k", fmt.Sprint("lasting", i), time.Now().Add(hours*time.Hour)); found {
+					lasting++
+				}
+			}
+			if brief != want[0] || lasting != want[1] {
+				t.Errorf("after %d hours %d and %d are served, want %v", hours, brief, lasting, want)
+			}
+		}
+		if ttl, err := store.GetTTL(ctx, "k"); err != nil || ttl < 2*time.Hour {
+			t.Errorf("what leads to them lives for %v, %v", ttl, err)
+		}
+		c.Delete([]rueidis.RedisMessage{message})
+		for i := range 500 {
+			if _, found := c.lookup("k", fmt.Sprint("lasting", i), time.Now()); found {
+				t.Fatal("what was invalidated is served")
+			}
+		}
+		// A new one is not led to those of before.
+		for i := range 250 {
+			c.keep("k", fmt.Sprint("lasting", i), time.Hour, message)
+		}
+		for i := range 500 {
+			if _, found := c.lookup("k", fmt.Sprint("lasting", i), time.Now()); found != (i < 250) {
+				t.Fatalf("command %d: found %v", i, found)
+			}
+		}
+	})
 }

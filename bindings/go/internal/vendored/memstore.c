@@ -20882,6 +20882,7 @@ int ms_metrics_write(memstore *store, struct ms_text *out)
 }
 
 /* lib/store/metrics_file.c */
+#include <stdio.h>
 #include <string.h>
 struct store_metrics_file_line {
     const char *text;
@@ -20914,11 +20915,16 @@ static void put_about(struct ms_text *out, struct store_metrics_file_line store_
 }
 static void put_name(struct ms_text *out, const char *name)
 {
+    const size_t size = strlen(name);
+    char byte[8];
     ms_text_add(out, "store=\"", 7);
-    for (; *name != '\0'; name++) {
-        if (*name == '"' || *name == '\\')
+    for (size_t at = 0, bytes; at < size; at += bytes + (bytes == 0)) {
+        bytes = ms_utf8_character(name + at, size - at);
+        if (bytes == 0)
+            ms_text_add(out, byte, (size_t)sprintf(byte, "\\\\x%02x", (unsigned char)name[at]));
+        else if (name[at] == '"' || name[at] == '\\')
             ms_text_add(out, "\\", 1);
-        ms_text_add(out, name, 1);
+        ms_text_add(out, name + at, bytes);
     }
     ms_text_add(out, "\"", 1);
 }

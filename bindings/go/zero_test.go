@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package memstore_test
+
+import (
+	"context"
+	"math"
+	"testing"
+	"time"
+
+	memstore "github.com/weisyn/memstore/bindings/go"
+)
+
+// What was not made by this package's functions gives errors, and no call waits for it for ever.
+func TestZeroValuesGiveErrors(t *testing.T) {
+	s := new(memstore.Subscription)
+	soon, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	for name, call := range map[string]func() error{
+		"Commit": func() error { return new(memstore.Batch).Set("k", nil, 0).Commit(ctx) },
+		"Next":   func() error { _, err := s.Next(soon); return err },
+		"Poll":   func() error { _, _, err := s.Poll(); return err },
+		"All": func() error {
+			for _, err := range s.All(soon) {
+				return err
+			}
+			return nil
+		},
+	} {
+		wantErrorOf(t, call(), name, "", memstore.ErrInvalidArgument)
+	}
+	scan := new(memstore.Scan)
+	for range scan.All() {
+		t.Error("an entry of no store")
+	}
+	for range scan.Keys() {
+		t.Error("a key of no store")
+	}
+	wantErrorOf(t, scan.Err(), "Scan", "", memstore.ErrInvalidArgument)
+	if _, open := <-s.Channel(soon, 0); open || s.Dropped() != 0 {
+		t.Error("events of no store")
+	}
+	must(t, s.Close())
+}
+
+// A nil pointer or function is an error where it would have to be followed.
+func TestNilArgumentsGiveErrors(t *testing.T) {
+	store := open(t, memstore.Config{})
+	wantErrorOf(t, store.GetManyInto(ctx, []string{"k"}, nil), "GetManyInto", "", memstore.ErrInvalidArgument)
+	none := memstore.CodecOf[int](nil, nil)
+	writeOnly := memstore.NewTyped(store, "n/", memstore.Decimal[int](), none)
+	must(t, store.Set(ctx, "n/1", nil, 0))
+	_, _, err := writeOnly.Get(ctx, 1)
+	wantErrorOf(t, err, "Get", "n/1", memstore.ErrCodec)
+	wantError(t, err, memstore.ErrInvalidArgument)
+	err = writeOnly.Set(ctx, 1, 1, 0)
+	wantErrorOf(t, err, "Set", "n/1", memstore.ErrCodec)
+	wantError(t, err, memstore.ErrInvalidArgument)
+}
+
+// Numbers that no 32 or 64 bits of the library hold are not taken for others.
+func TestHugeArgumentsAreNotTakenForOthers(t *testing.T) {
+	store := open(t, memstore.Config{TrackOperationLatency: true})
+	for _, operation := range []memstore.Operation{-1, 1 << 32, math.MaxInt} {
+		if operation.String() != "" {
+			t.Errorf("operation %d is %q", int(operation), operation)
+		}
+		_, err := store.GetLatency(operation)
+		wantErrorOf(t, err, "GetLatency", "", memstore.ErrInvalidArgument)
+	}
+	for _, never := range []time.Time{time.Unix(1<<62, 0), time.UnixMilli(math.MaxInt64), time.Unix(math.MaxInt64, 1)} {
+		wantErrorOf(t, store.SetUntil(ctx, "k", nil, never), "SetUntil", "k", memstore.ErrInvalidTTL)
+	}
+	for _, past := range []time.Time{{}, time.Unix(-1<<62, 0), time.Unix(math.MinInt64, 0)} {
+		wantErrorOf(t, store.SetUntil(ctx, "k", nil, past), "SetUntil", "k", memstore.ErrTTLExpired)
+	}
+}
