@@ -13,10 +13,13 @@ import (
 type Option func(*Config)
 
 // New makes a new, empty store by options, where [Open] takes a [Config]. Options are applied in
-// their order; of two for the same setting the later one counts.
+// their order; of two for the same setting the later one counts. A nil option is ErrInvalidArgument.
 func New(options ...Option) (*Store, error) {
 	var config Config
 	for _, option := range options {
+		if option == nil {
+			return nil, &Error{"New", "", explained{"an option is nil", ErrInvalidArgument}}
+		}
 		option(&config)
 	}
 	return open("New", config)

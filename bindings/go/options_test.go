@@ -70,3 +70,8 @@ func TestAMessageNamesASettingOnce(t *testing.T) {
 		t.Error(text)
 	}
 }
+
+func TestANilOptionIsRefused(t *testing.T) {
+	_, err := memstore.New(memstore.WithMemoryLimit(16<<20), nil)
+	wantError(t, err, memstore.ErrInvalidArgument)
+}
