@@ -155,10 +155,10 @@ static struct errors errors_on(const uint64_t *stream, const struct test_exact *
     for (uint64_t salt = 0; salt < SALTS; salt++) {
         open_pace(SHARE);
         if (!keeps_pace)
-            reuse.threshold = pace.least;
+            ms_reuse_set_threshold(&reuse, pace.least);
         reference_all(stream, exact->references, salt == 0 ? 0 : ms_mix64(salt));
         errors.points[salt] =
-            100 * test_exact_error(exact, &reuse.entries, (double)ms_pace_reads(&pace, reads));
+            100 * test_exact_error(exact, &reuse.curve, (double)ms_pace_reads(&pace, reads));
         errors.sampled += (double)sampled / (double)reads / SALTS;
         free(memory);
     }

@@ -46,7 +46,7 @@ static double miss_ratio_of(enum ms_mini_policy policy, const uint64_t *stream, 
     for (size_t i = 0; i < REFERENCES; i++)
         read_through(stream[i]);
     const double ratio =
-        ms_mini_miss_ratio(&pattern.minis[policy], &pattern.reuse.entries, REFERENCES);
+        ms_mini_miss_ratio(&pattern.minis[policy], &pattern.reuse.curve, REFERENCES);
     free(memory);
     return ratio;
 }
@@ -84,7 +84,7 @@ Test(miniature, of_s3fifo_keeps_what_is_used_beside_a_scan)
         read_through(i % 500);
         read_through(100000 + i);
     }
-    const struct ms_curve *curve = &pattern.reuse.entries;
+    const struct ms_curve *curve = &pattern.reuse.curve;
     cr_assert_lt(ms_mini_miss_ratio(&pattern.minis[MS_MINI_S3FIFO], curve, 100000), 0.53);
     /* Half are the scan's own. */
     cr_assert_geq(ms_mini_miss_ratio(&pattern.minis[MS_MINI_S3FIFO], curve, 100000), 0.5);
@@ -99,7 +99,7 @@ Test(miniature, of_fifo_forgets_by_age_what_lru_keeps)
         note(MS_REFERENCE_READ, i + 1, 0, 0, 0);
         note(MS_REFERENCE_WRITE, i + 1, 1, 0, INT64_MAX);
     }
-    const struct ms_curve *curve = &pattern.reuse.entries;
+    const struct ms_curve *curve = &pattern.reuse.curve;
     const double lru = ms_mini_miss_ratio(&pattern.minis[MS_MINI_LRU], curve, 40000);
     const double fifo = ms_mini_miss_ratio(&pattern.minis[MS_MINI_FIFO], curve, 40000);
     cr_assert_gt(fifo, lru + 0.003, "%f %f", fifo, lru);
@@ -112,7 +112,7 @@ Test(miniature, of_adaptive_finds_part_of_a_loop_each_time)
     open_pattern(4096, 1, 1000);
     for (uint64_t i = 0; i < 100000; i++)
         read_through(i % 3000);
-    const struct ms_curve *curve = &pattern.reuse.entries;
+    const struct ms_curve *curve = &pattern.reuse.curve;
     const double adaptive = ms_mini_miss_ratio(&pattern.minis[MS_MINI_ADAPTIVE], curve, 100000);
     cr_assert_gt(ms_mini_miss_ratio(&pattern.minis[MS_MINI_LRU], curve, 100000), 0.99);
     cr_assert(adaptive > 0.66 && adaptive < 0.75, "%f", adaptive);
@@ -154,7 +154,7 @@ Test(miniature, of_adaptive_keeps_small_entries_sooner_by_its_goal)
             note(MS_REFERENCE_READ, name, name % 4 == 0 ? 100 : 10, 0, 0);
         }
         missed[goal] =
-            ms_mini_miss_ratio(&pattern.minis[MS_MINI_ADAPTIVE], &pattern.reuse.bytes, 100000);
+            ms_mini_miss_ratio(&pattern.minis[MS_MINI_ADAPTIVE], &pattern.reuse.curve, 100000);
         free(memory);
     }
     cr_assert_lt(missed[0], missed[1] - 0.05, "%f, %f", missed[0], missed[1]);
@@ -259,7 +259,7 @@ Test(pattern, tells_how_late_reads_of_expired_entries_came)
     cr_assert_float_eq(pattern.late.counts[ms_spread_bucket(100)], 1, 1e-9);
     cr_assert_float_eq(pattern.misses, 1, 1e-9);
     /* A miss that no memory saves. */
-    cr_assert_float_eq(ms_curve_miss_ratio(&pattern.reuse.bytes, 1e9, 1), 1, 1e-9);
+    cr_assert_float_eq(ms_curve_miss_ratio(&pattern.reuse.curve, 1e9, 1), 1, 1e-9);
     free(memory);
 }
 
@@ -270,10 +270,10 @@ Test(pattern, takes_deleted_and_cleared_keys_out_of_the_cache)
     note(MS_REFERENCE_WRITE, 2, 10, 0, INT64_MAX);
     note(MS_REFERENCE_DELETE, 1, 0, 0, 0);
     cr_assert_eq(pattern.reuse.held, 1);
-    cr_assert_eq(pattern.minis[MS_MINI_LRU].lists[MS_MINI_MAIN].count, 1);
+    cr_assert_eq(pattern.minis[MS_MINI_FIFO].lists[MS_MINI_MAIN].count, 1);
     ms_pattern_clear(&pattern);
     cr_assert_eq(pattern.reuse.held, 0);
-    cr_assert_eq(pattern.minis[MS_MINI_LRU].lists[MS_MINI_MAIN].count, 0);
+    cr_assert_eq(pattern.minis[MS_MINI_FIFO].lists[MS_MINI_MAIN].count, 0);
     free(memory);
 }
 
@@ -285,6 +285,6 @@ Test(pattern, forgets_counts_but_not_when_keys_were_used)
     ms_pattern_forget(&pattern);
     note(MS_REFERENCE_READ, 1, 10, 5, 0);
     cr_assert_float_eq(pattern.misses, 0, 1e-9);
-    cr_assert_float_eq(ms_curve_miss_ratio(&pattern.reuse.bytes, 100, 1), 0, 1e-9);
+    cr_assert_float_eq(ms_curve_miss_ratio(&pattern.reuse.curve, 100, 1), 0, 1e-9);
     free(memory);
 }

@@ -43,12 +43,12 @@ static bool put(uint32_t from, uint64_t number)
 
 static bool take(uint64_t *number)
 {
-    const struct record *record = ms_ring_first(&ring);
+    const struct record *record = ms_ring_at(&ring, 0);
 
     if (record == NULL)
         return false;
     *number = record->number;
-    ms_ring_take(&ring);
+    ms_ring_take(&ring, 1);
     return true;
 }
 
@@ -144,19 +144,19 @@ static void take_all_of(uintptr_t count)
     for (uintptr_t i = 0; i < count; i++)
         cr_assert_eq(pthread_create(&writers[i], NULL, write_all, (void *)i), 0);
     for (uint64_t taken = 0; taken < count * EACH;) {
-        const struct record *record = ms_ring_first(&ring);
+        const struct record *record = ms_ring_at(&ring, 0);
 
         if (record == NULL) {
             sched_yield();
             continue;
         }
         cr_assert_eq(record->number, next[record->from]++);
-        ms_ring_take(&ring);
+        ms_ring_take(&ring, 1);
         taken++;
     }
     for (uintptr_t i = 0; i < count; i++)
         pthread_join(writers[i], NULL);
-    cr_assert_null(ms_ring_first(&ring));
+    cr_assert_null(ms_ring_at(&ring, 0));
 }
 
 Test(ring, each_record_of_many_threads_comes_out_once_and_each_threads_in_order)
