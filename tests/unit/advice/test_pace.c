@@ -131,7 +131,7 @@ Test(pace, a_share_of_all_is_all_and_never_pauses)
 /* ---- Recorded traces ---- */
 
 #define MOST 1000000
-#define SALTS 10
+#define SALTS 20
 #define SHARE 0.01
 
 /* Of several hashes: errors in points, least first. */

@@ -6303,6 +6303,7 @@ void ms_log_field(struct ms_log_line *line, const char *name, enum memstore_log_
                   const char *text);
 void ms_log_end(struct ms_log_line *line);
 void ms_log_flush(struct ms_log *log);
+bool ms_log_calls_me(struct ms_log *log);
 void ms_log_refusal(const struct ms_logger *logger, bool enabled, struct ms_log_limit *limit,
                     const char *status, const char *why);
 void ms_log_forget_threads(struct ms_log *log);
@@ -6567,6 +6568,13 @@ void ms_log_flush(struct ms_log *log)
     while ((log->first != NULL || log->telling) && !ms_log_tells_locked(log))
         ms_cond_wait(&log->idle, &log->lock);
     ms_mutex_unlock(&log->lock);
+}
+bool ms_log_calls_me(struct ms_log *log)
+{
+    ms_mutex_lock(&log->lock);
+    const bool calls_me = ms_log_tells_locked(log);
+    ms_mutex_unlock(&log->lock);
+    return calls_me;
 }
 void ms_log_refusal(const struct ms_logger *logger, bool enabled, struct ms_log_limit *limit,
                     const char *status, const char *why)
@@ -9032,6 +9040,9 @@ struct ms_hot_key {
 struct ms_hot {
     uint64_t noted;
     uint32_t used;
+    uint64_t least;
+    uint32_t least_at;
+    uint8_t first[MS_HOT_KEYS], next[MS_HOT_KEYS];
     uint64_t hashes[MS_HOT_KEYS], counts[MS_HOT_KEYS];
     struct ms_hot_key keys[MS_HOT_KEYS];
 };
@@ -9820,26 +9831,55 @@ double ms_curve_miss_ratio(const struct ms_curve *curve, double size, double ref
 /* lib/advice/hot.c */
 #include <stdlib.h>
 #include <string.h>
-static uint32_t advice_hot_find(const struct ms_hot *hot, uint64_t hash)
+_Static_assert(MS_HOT_KEYS < UINT8_MAX, "a place + 1 is a byte");
+static uint8_t *chain_of(struct ms_hot *hot, uint64_t hash)
 {
-    uint32_t i = 0;
-    while (i < hot->used && hot->hashes[i] != hash)
-        i++;
-    return i;
+    return &hot->first[(hash >> 32) % MS_HOT_KEYS];
 }
-static uint32_t least_counted(const struct ms_hot *hot)
+static uint32_t advice_hot_find(struct ms_hot *hot, uint64_t hash)
 {
-    uint32_t least = 0;
-    for (uint32_t i = 1; i < MS_HOT_KEYS; i++) {
-        if (hot->counts[i] < hot->counts[least])
-            least = i;
+    for (uint32_t at = *chain_of(hot, hash); at != 0; at = hot->next[at - 1]) {
+        if (hot->hashes[at - 1] == hash)
+            return at - 1;
     }
-    return least;
+    return MS_HOT_KEYS;
+}
+static uint32_t least_counted(struct ms_hot *hot)
+{
+    while (hot->least_at < MS_HOT_KEYS && hot->counts[hot->least_at] > hot->least)
+        hot->least_at++;
+    if (hot->least_at < MS_HOT_KEYS)
+        return hot->least_at;
+    hot->least_at = 0;
+    for (uint32_t i = 1; i < MS_HOT_KEYS; i++) {
+        if (hot->counts[i] < hot->counts[hot->least_at])
+            hot->least_at = i;
+    }
+    hot->least = hot->counts[hot->least_at];
+    return hot->least_at;
+}
+static void unchain(struct ms_hot *hot, uint32_t at)
+{
+    uint8_t *link = chain_of(hot, hot->hashes[at]);
+    while (*link != at + 1)
+        link = &hot->next[*link - 1];
+    *link = hot->next[at];
+}
+static uint32_t make_place(struct ms_hot *hot)
+{
+    if (hot->used < MS_HOT_KEYS)
+        return hot->used++;
+    const uint32_t at = least_counted(hot);
+    unchain(hot, at);
+    return at;
 }
 static uint32_t advice_hot_add(struct ms_hot *hot, uint64_t hash, const void *key, size_t key_size)
 {
-    const uint32_t at = hot->used < MS_HOT_KEYS ? hot->used++ : least_counted(hot);
+    const uint32_t at = make_place(hot);
+    uint8_t *first = chain_of(hot, hash);
     hot->hashes[at] = hash;
+    hot->next[at] = *first;
+    *first = (uint8_t)(at + 1);
     hot->keys[at].error = hot->counts[at];
     hot->keys[at].key_size = (uint32_t)key_size;
     memcpy(hot->keys[at].key, key, key_size < MS_HOT_KEY_BYTES ? key_size : MS_HOT_KEY_BYTES);
@@ -9849,7 +9889,7 @@ void ms_hot_note(struct ms_hot *hot, uint64_t hash, const void *key, size_t key_
 {
     uint32_t at = advice_hot_find(hot, hash);
     hot->noted++;
-    if (at == hot->used)
+    if (at == MS_HOT_KEYS)
         at = advice_hot_add(hot, hash, key, key_size);
     hot->counts[at]++;
 }
@@ -10201,8 +10241,8 @@ double ms_reuse_read_once(const struct ms_reuse *reuse);
 #ifndef MS_ADVICE_PACE_H
 #define MS_ADVICE_PACE_H
 #define MS_PACE_ENOUGH 2048
-#define MS_PACE_FEW 512
-#define MS_PACE_ALLOWANCE 65536
+#define MS_PACE_FEW 384
+#define MS_PACE_ALLOWANCE 40960
 #define MS_PACE_RUN 16
 struct ms_pace {
     double share;
@@ -11136,6 +11176,7 @@ uint64_t ms_events_charged(struct ms_events *events);
 void ms_events_fund(struct ms_events *events, uint64_t bytes);
 uint64_t ms_events_push(struct ms_events *events, const struct ms_event_note *note);
 void ms_events_close(struct ms_events *events);
+bool ms_events_calls_me(struct ms_events *events);
 memstore_subscription *ms_events_subscribe(struct ms_events *events, uint32_t mask, size_t limit,
                                            memstore_event_fn fn, void *context);
 int ms_subscription_next(memstore_subscription *subscription, int64_t timeout_ms,
@@ -11649,6 +11690,13 @@ void ms_events_close(struct ms_events *events)
     if (events->dispatcher.started)
         ms_dispatcher_wake_locked(events);
     ms_mutex_unlock(&events->lock);
+}
+bool ms_events_calls_me(struct ms_events *events)
+{
+    ms_mutex_lock(&events->lock);
+    const bool calls_me = ms_dispatcher_is_me_locked(events);
+    ms_mutex_unlock(&events->lock);
+    return calls_me;
 }
 void ms_events_fini(struct ms_events *events)
 {
@@ -18645,7 +18693,9 @@ int ms_store_close(memstore *store)
 }
 void ms_store_destroy(memstore *store)
 {
-    ms_store_close(store);
+    if (ms_store_close(store) == MEMSTORE_ERR_UNSUPPORTED || ms_events_calls_me(&store->events) ||
+        ms_log_calls_me(&store->log))
+        return;
     free_store(store);
 }
 
