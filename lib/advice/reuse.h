@@ -13,8 +13,8 @@
  *     sums of blocks:    |  of 32 slots  | ...
  *     sums of groups:    |  of 32 blocks      | ...
  *
- * What comes after a slot is summed up from the rest of its block, of its group and of all: three runs of
- * a few sizes one after the other, where a tree would take many steps, each to another line.
+ * What comes after a slot is summed up from the rest of its block, of its group and of all groups: three
+ * runs of 32 numbers side by side, where a tree would take many steps, each to another line.
  *
  * RU-1  A followed key that is in the cache (its size is not 0) has the slot of its last reference,
  *       with its size there.
@@ -29,7 +29,9 @@
 
 #define MS_REUSE_ALL (UINT64_C(1) << 32) /* the threshold below which every hash is */
 #define MS_REUSE_NONE UINT32_MAX
-#define MS_REUSE_RUN 32 /* slots of a block, and blocks of a group */
+#define MS_REUSE_RUN 32 /* slots of a block, blocks of a group, groups */
+#define MS_REUSE_GROUP (MS_REUSE_RUN * MS_REUSE_RUN)
+#define MS_REUSE_KEYS_MAX (MS_REUSE_RUN * MS_REUSE_GROUP / 2) /* there are two slots for each */
 
 struct ms_followed {
     uint64_t hash;
@@ -51,8 +53,8 @@ struct ms_reuse {
     uint32_t *free_keys; /* numbers of those that are not used */
     uint32_t *table;     /* of the numbers + 1, by hash; 2 * capacity */
     uint32_t *slot_keys; /* the number + 1 of each slot's key; 2 * capacity, like the sizes */
-    uint32_t *slot_sizes;
-    uint64_t *block_bytes, *group_bytes;
+    uint64_t *slot_sizes, *block_bytes;
+    uint64_t group_bytes[MS_REUSE_RUN];
     uint32_t next_slot, oldest_slot;
     uint64_t held_bytes; /* of all keys in slots */
     uint32_t held;
@@ -64,18 +66,20 @@ struct ms_reuse {
     void *context;
 };
 
-static inline uint32_t ms_reuse_groups(uint32_t capacity)
+/* Blocks, those that the last group has beyond the slots included. */
+static inline uint32_t ms_reuse_blocks(uint32_t capacity)
 {
-    return 2 * capacity / (MS_REUSE_RUN * MS_REUSE_RUN) + 1;
+    return (2 * capacity + MS_REUSE_GROUP - 1) / MS_REUSE_GROUP * MS_REUSE_RUN;
 }
 
 static inline size_t ms_reuse_bytes(uint32_t capacity)
 {
-    return capacity * (sizeof(struct ms_followed) + 7 * sizeof(uint32_t)) +
-           ms_reuse_groups(capacity) * (MS_REUSE_RUN + 1) * sizeof(uint64_t);
+    return capacity * (sizeof(struct ms_followed) + 2 * sizeof(uint64_t) + 5 * sizeof(uint32_t)) +
+           ms_reuse_blocks(capacity) * sizeof(uint64_t);
 }
 
-/* `memory` is zeroed, aligned to 8 bytes, and stays the caller's; there are 16 keys at least. */
+/* `memory` is zeroed, aligned to 8 bytes, and stays the caller's; there are from
+ * 16 to MS_REUSE_KEYS_MAX keys. */
 void ms_reuse_init(struct ms_reuse *reuse, uint32_t capacity, uint64_t threshold, void *memory);
 
 static inline bool ms_reuse_follows(const struct ms_reuse *reuse, uint64_t hash)

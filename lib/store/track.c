@@ -6,7 +6,7 @@
 /* A key that is followed for each so many bytes of the limit. */
 #define LIMIT_PER_KEY 4096
 #define KEYS_MIN 1024
-#define KEYS_MAX 16384
+#define KEYS_MAX MS_REUSE_KEYS_MAX
 #define MILLION 1000000
 /* What of the limit entries can take, in a store that is full: the rest is for segments that are
  * being filled or emptied. */

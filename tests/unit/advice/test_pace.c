@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define CAPACITY 16384
+#define CAPACITY MS_REUSE_KEYS_MAX
 /* References that a store notes before somebody sees to the pace. */
 #define AT_ONCE 64
 

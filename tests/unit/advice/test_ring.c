@@ -72,6 +72,26 @@ Test(ring, records_come_out_in_the_order_they_were_put_in)
     records_come_out_in_order();
 }
 
+Test(ring, shows_records_ahead_and_takes_several_out_at_a_time)
+{
+    const struct record *record;
+    uint64_t got;
+
+    for (uint64_t round = 0; round < 100; round++) {
+        for (uint64_t i = 0; i < 7; i++)
+            cr_assert(put(0, 7 * round + i));
+        for (uint32_t ahead = 0; ahead < 7; ahead++) {
+            record = ms_ring_at(&ring, ahead);
+            cr_assert(record != NULL && record->number == 7 * round + ahead);
+        }
+        cr_assert_null(ms_ring_at(&ring, 7));
+        ms_ring_take(&ring, 5);
+        cr_assert(take(&got) && got == 7 * round + 5);
+        cr_assert(take(&got) && got == 7 * round + 6);
+        cr_assert(!take(&got));
+    }
+}
+
 static void what_has_no_room_is_refused(void)
 {
     uint64_t got;

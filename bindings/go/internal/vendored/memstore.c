@@ -10170,6 +10170,8 @@ double ms_mini_miss_ratio(const struct ms_mini *mini, const struct ms_curve *cur
 #define MS_REUSE_ALL (UINT64_C(1) << 32)
 #define MS_REUSE_NONE UINT32_MAX
 #define MS_REUSE_RUN 32
+#define MS_REUSE_GROUP (MS_REUSE_RUN * MS_REUSE_RUN)
+#define MS_REUSE_KEYS_MAX (MS_REUSE_RUN * MS_REUSE_GROUP / 2)
 struct ms_followed {
     uint64_t hash;
     uint32_t slot;
@@ -10189,8 +10191,8 @@ struct ms_reuse {
     uint32_t *free_keys;
     uint32_t *table;
     uint32_t *slot_keys;
-    uint32_t *slot_sizes;
-    uint64_t *block_bytes, *group_bytes;
+    uint64_t *slot_sizes, *block_bytes;
+    uint64_t group_bytes[MS_REUSE_RUN];
     uint32_t next_slot, oldest_slot;
     uint64_t held_bytes;
     uint32_t held;
@@ -10199,14 +10201,14 @@ struct ms_reuse {
     void (*on_drop)(void *context, uint32_t key);
     void *context;
 };
-static inline uint32_t ms_reuse_groups(uint32_t capacity)
+static inline uint32_t ms_reuse_blocks(uint32_t capacity)
 {
-    return 2 * capacity / (MS_REUSE_RUN * MS_REUSE_RUN) + 1;
+    return (2 * capacity + MS_REUSE_GROUP - 1) / MS_REUSE_GROUP * MS_REUSE_RUN;
 }
 static inline size_t ms_reuse_bytes(uint32_t capacity)
 {
-    return capacity * (sizeof(struct ms_followed) + 7 * sizeof(uint32_t)) +
-           ms_reuse_groups(capacity) * (MS_REUSE_RUN + 1) * sizeof(uint64_t);
+    return capacity * (sizeof(struct ms_followed) + 2 * sizeof(uint64_t) + 5 * sizeof(uint32_t)) +
+           ms_reuse_blocks(capacity) * sizeof(uint64_t);
 }
 void ms_reuse_init(struct ms_reuse *reuse, uint32_t capacity, uint64_t threshold, void *memory);
 static inline bool ms_reuse_follows(const struct ms_reuse *reuse, uint64_t hash)
@@ -10817,14 +10819,12 @@ void ms_reuse_set_threshold(struct ms_reuse *reuse, uint64_t threshold)
 }
 void ms_reuse_init(struct ms_reuse *reuse, uint32_t capacity, uint64_t threshold, void *memory)
 {
-    const uint32_t groups = ms_reuse_groups(capacity);
     *reuse = (struct ms_reuse){.capacity = capacity};
     ms_reuse_set_threshold(reuse, threshold);
     reuse->keys = memory;
-    reuse->group_bytes = (uint64_t *)(reuse->keys + capacity);
-    reuse->block_bytes = reuse->group_bytes + groups;
-    reuse->slot_sizes = (uint32_t *)(reuse->block_bytes + (size_t)groups * MS_REUSE_RUN);
-    reuse->slot_keys = reuse->slot_sizes + 2 * capacity;
+    reuse->slot_sizes = (uint64_t *)(reuse->keys + capacity);
+    reuse->block_bytes = reuse->slot_sizes + 2 * (size_t)capacity;
+    reuse->slot_keys = (uint32_t *)(reuse->block_bytes + ms_reuse_blocks(capacity));
     reuse->table = reuse->slot_keys + 2 * capacity;
     reuse->free_keys = reuse->table + 2 * capacity;
     for (uint32_t i = 0; i < capacity; i++)
@@ -10842,7 +10842,7 @@ MS_ALWAYS_INLINE void fill_slot(struct ms_reuse *reuse, struct ms_followed *foll
     reuse->slot_keys[slot] = key + 1;
     reuse->slot_sizes[slot] = size;
     reuse->block_bytes[slot / MS_REUSE_RUN] += size;
-    reuse->group_bytes[slot / (MS_REUSE_RUN * MS_REUSE_RUN)] += size;
+    reuse->group_bytes[slot / MS_REUSE_GROUP] += size;
     reuse->held_bytes += size;
     reuse->held++;
 }
@@ -10852,17 +10852,19 @@ MS_ALWAYS_INLINE void empty_slot(struct ms_reuse *reuse, struct ms_followed *fol
     if (slot == MS_REUSE_NONE)
         return;
     followed->slot = MS_REUSE_NONE;
-    reuse->slot_keys[slot] = reuse->slot_sizes[slot] = 0;
+    reuse->slot_keys[slot] = 0;
+    reuse->slot_sizes[slot] = 0;
     reuse->block_bytes[slot / MS_REUSE_RUN] -= size;
-    reuse->group_bytes[slot / (MS_REUSE_RUN * MS_REUSE_RUN)] -= size;
+    reuse->group_bytes[slot / MS_REUSE_GROUP] -= size;
     reuse->held_bytes -= size;
     reuse->held--;
 }
 static MS_NOINLINE void renumber(struct ms_reuse *reuse)
 {
-    const uint32_t end = reuse->next_slot, groups = ms_reuse_groups(reuse->capacity);
+    const uint32_t end = reuse->next_slot;
     memset(reuse->slot_sizes, 0, end * sizeof *reuse->slot_sizes);
-    memset(reuse->group_bytes, 0, groups * (MS_REUSE_RUN + 1) * sizeof *reuse->group_bytes);
+    memset(reuse->block_bytes, 0, ms_reuse_blocks(reuse->capacity) * sizeof *reuse->block_bytes);
+    memset(reuse->group_bytes, 0, sizeof reuse->group_bytes);
     reuse->next_slot = reuse->oldest_slot = reuse->held = 0;
     reuse->held_bytes = 0;
     for (uint32_t slot = 0; slot < end; slot++) {
@@ -10872,39 +10874,32 @@ static MS_NOINLINE void renumber(struct ms_reuse *reuse)
             fill_slot(reuse, &reuse->keys[key - 1], key - 1, reuse->next_slot++);
     }
 }
-static uint64_t sum_of_sizes(const uint32_t *sizes, uint32_t from, uint32_t end)
+#define HALF (MS_REUSE_RUN / 2)
+typedef uint64_t two __attribute__((vector_size(16)));
+typedef two two_numbers __attribute__((aligned(8), may_alias));
+#define FOUR UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX
+static const uint64_t masks[3 * HALF] = {FOUR, FOUR, FOUR, FOUR, [2 * HALF] = FOUR,
+                                         FOUR, FOUR, FOUR};
+MS_ALWAYS_INLINE uint64_t sum_after_of(const uint64_t *run, uint32_t n, uint64_t all)
 {
-    uint64_t sum = 0;
-    for (uint32_t i = from; i < end; i++)
-        sum += sizes[i];
-    return sum;
-}
-static uint64_t sum_of_sums(const uint64_t *sums, uint32_t from, uint32_t end)
-{
-    uint64_t sum = 0;
-    for (uint32_t i = from; i < end; i++)
-        sum += sums[i];
-    return sum;
+    const bool in_first = n < HALF;
+    const uint64_t *mask = &masks[(in_first ? HALF : 2 * HALF) - (n % HALF + 1)];
+    const uint64_t *half = &run[n & HALF];
+    two sums = {0, 0};
+#pragma GCC unroll 8
+    for (int i = 0; i < HALF; i += 2)
+        sums += *(const two_numbers *)&half[i] & *(const two_numbers *)&mask[i];
+    const uint64_t sum = sums[0] + sums[1];
+    return in_first ? all - sum : sum;
 }
 static uint64_t sum_after(const struct ms_reuse *reuse, uint32_t slot)
 {
-    const uint32_t block = slot / MS_REUSE_RUN, group = block / MS_REUSE_RUN;
-    const uint32_t slots = block * MS_REUSE_RUN, blocks = group * MS_REUSE_RUN;
-    const uint32_t groups = (reuse->next_slot - 1) / (MS_REUSE_RUN * MS_REUSE_RUN) + 1;
-    uint64_t sum;
-    if (slot - slots < MS_REUSE_RUN / 2)
-        sum = reuse->block_bytes[block] - sum_of_sizes(reuse->slot_sizes, slots, slot + 1);
-    else
-        sum = sum_of_sizes(reuse->slot_sizes, slot + 1, slots + MS_REUSE_RUN);
-    if (block - blocks < MS_REUSE_RUN / 2)
-        sum += reuse->group_bytes[group] - sum_of_sums(reuse->block_bytes, blocks, block + 1);
-    else
-        sum += sum_of_sums(reuse->block_bytes, block + 1, blocks + MS_REUSE_RUN);
-    if (group < groups / 2)
-        sum += reuse->held_bytes - sum_of_sums(reuse->group_bytes, 0, group + 1);
-    else
-        sum += sum_of_sums(reuse->group_bytes, group + 1, groups);
-    return sum;
+    const uint32_t block = slot / MS_REUSE_RUN, group = slot / MS_REUSE_GROUP;
+    const uint64_t *slots = &reuse->slot_sizes[(size_t)block * MS_REUSE_RUN];
+    const uint64_t *blocks = &reuse->block_bytes[(size_t)group * MS_REUSE_RUN];
+    return sum_after_of(slots, slot % MS_REUSE_RUN, reuse->block_bytes[block]) +
+           sum_after_of(blocks, block % MS_REUSE_RUN, reuse->group_bytes[group]) +
+           sum_after_of(reuse->group_bytes, group, reuse->held_bytes);
 }
 static void empty_place(struct ms_reuse *reuse, uint32_t at)
 {
@@ -10977,9 +10972,9 @@ void ms_reuse_expect(const struct ms_reuse *reuse, const uint64_t *hashes, uint3
         const uint32_t slot =
             numbers[i] != MS_REUSE_NONE ? reuse->keys[numbers[i]].slot : MS_REUSE_NONE;
         if (slot != MS_REUSE_NONE) {
-            ms_prefetch_write(&reuse->slot_sizes[slot]);
+            ms_prefetch_write(&reuse->slot_sizes[slot & ~(HALF - 1u)]);
+            ms_prefetch_write(&reuse->slot_sizes[slot | (HALF - 1u)]);
             ms_prefetch_write(&reuse->slot_keys[slot]);
-            ms_prefetch_write(&reuse->block_bytes[slot / MS_REUSE_RUN]);
         }
     }
 }
@@ -24547,7 +24542,7 @@ void ms_tell_compacted(memstore *store, const struct ms_segment *segment)
 /* lib/store/track.c */
 #define LIMIT_PER_KEY 4096
 #define KEYS_MIN 1024
-#define KEYS_MAX 16384
+#define KEYS_MAX MS_REUSE_KEYS_MAX
 #define MILLION 1000000
 #define USABLE 0.95
 void ms_track_init(struct ms_track *track)
