@@ -372,7 +372,7 @@ static void expect_closed_and_destroy(void)
     memstore_destroy(store);
 }
 
-Test(event_calls, to_destroy_the_store_closes_it, .timeout = 60)
+Test(event_calls, to_destroy_the_store_closes_it)
 {
     const uint32_t kind = MEMSTORE_EVENT_DELETED;
 
@@ -383,7 +383,7 @@ Test(event_calls, to_destroy_the_store_closes_it, .timeout = 60)
     expect_closed_and_destroy();
 }
 
-Test(event_calls, to_destroy_the_store_by_an_alert_closes_it, .timeout = 60)
+Test(event_calls, to_destroy_the_store_by_an_alert_closes_it)
 {
     const uint32_t kind = MEMSTORE_EVENT_ALERT;
 
@@ -397,7 +397,7 @@ Test(event_calls, to_destroy_the_store_by_an_alert_closes_it, .timeout = 60)
     expect_closed_and_destroy();
 }
 
-Test(event_calls, to_destroy_the_store_by_a_line_of_its_log_closes_it, .timeout = 60)
+Test(event_calls, to_destroy_the_store_by_a_line_of_its_log_closes_it)
 {
     memstore_config *config = memstore_config_new();
 
@@ -408,7 +408,7 @@ Test(event_calls, to_destroy_the_store_by_a_line_of_its_log_closes_it, .timeout 
     expect_closed_and_destroy();
 }
 
-Test(event_calls, to_destroy_the_store_by_its_loader_does_nothing, .timeout = 60)
+Test(event_calls, to_destroy_the_store_by_its_loader_does_nothing)
 {
     const memstore_loader destroys = {.struct_size = sizeof destroys, .load = destroy_by_loader};
     memstore_view view;
