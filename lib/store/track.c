@@ -370,8 +370,11 @@ void ms_track_forget(memstore *store)
 
 /* ---- Records of what is done ---- */
 
-/* A ring that fills is seen to by the maintenance thread, which may be woken for it: not for that of keys,
- * where a call that finds no room has little to do. Each quarter it is looked at how full it is: the thread
+/* Cells of a ring for which the thread is woken: that costs as much as some 300 records, and a call that finds
+ * a smaller one full has little to do. */
+#define WAKES_FROM 512
+
+/* A ring that fills is seen to by the maintenance thread, which may be woken for it, but for that of keys. Each quarter it is looked at how full it is: the thread
  * was the last to write what tells it. */
 MS_ALWAYS_INLINE void tell_if_filling(memstore *store, const struct ms_ring *ring, uint32_t ticket,
                                       bool wakes)
@@ -383,7 +386,7 @@ MS_ALWAYS_INLINE void tell_if_filling(memstore *store, const struct ms_ring *rin
     const uint32_t used = ms_ring_used(ring, ticket);
     if (used > cells / 4)
         ms_store_relaxed(&store->track.due, true);
-    if (wakes && used > cells / 2)
+    if (wakes && cells >= WAKES_FROM && used > cells / 4 * 3)
         ms_maintenance_try_wake(store);
 }
 

@@ -12,7 +12,7 @@
  *
  * What is done with a key is a record in a ring (advice/ring.h), and the maintenance thread digests the
  * records, in the order of their times: when it is there for something else and a ring is a quarter full, and
- * it is woken when one is half full. Who finds a ring
+ * it is woken when one of a larger store is three quarters full. Who finds a ring
  * full digests a few itself, with `maintenance: manual` always, and else when the thread does not
  * keep up; it only tries the lock for that, and when somebody else has it the reference is lost, and
  * counted as lost. Who asks for something has all of them digested.

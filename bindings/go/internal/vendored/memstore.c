@@ -7586,9 +7586,9 @@ const struct ms_setting ms_schema[] = {
          .fixed = "calls are measured from the first one on, or not at all"),
     RATIO("monitoring.access_sample_ratio", access_sample, "0",
           "share of the keys whose uses are followed, for memstore_advise(); 0.01 is enough for "
-          "any store: where it is less than 2048 keys more are followed, for 65536 uses at first, "
+          "any store: where it is less than 2048 keys more are followed, for 40960 uses at first, "
           "and then by turns, that share of the time; more keys than fit what is set aside for "
-          "them, 4 % of the limit between 220kB and 2.6MB, lower the share; 0 = none",
+          "them, 4 % of the limit between 230kB and 2.6MB, lower the share; 0 = none",
           .live = true),
     RATIO("monitoring.hit_rate_threshold", hit_rate_threshold, "0",
           "an alert is raised when the hit rate of a window with 100 reads or more is below; 0 = "
@@ -24848,6 +24848,7 @@ void ms_track_forget(memstore *store)
     }
     ms_mutex_unlock(&store->track.lock);
 }
+#define WAKES_FROM 512
 MS_ALWAYS_INLINE void tell_if_filling(memstore *store, const struct ms_ring *ring, uint32_t ticket,
                                       bool wakes)
 {
@@ -24857,7 +24858,7 @@ MS_ALWAYS_INLINE void tell_if_filling(memstore *store, const struct ms_ring *rin
     const uint32_t used = ms_ring_used(ring, ticket);
     if (used > cells / 4)
         ms_store_relaxed(&store->track.due, true);
-    if (wakes && used > cells / 2)
+    if (wakes && cells >= WAKES_FROM && used > cells / 4 * 3)
         ms_maintenance_try_wake(store);
 }
 MS_ALWAYS_INLINE uint32_t ring_of_thread(struct ms_sampler *sampler)
