@@ -150,7 +150,7 @@ MEMSTORE_API uint64_t memstore_subscription_dropped(memstore_subscription *subsc
 MEMSTORE_API void memstore_subscription_close(memstore_subscription *subscription);
 
 /** Receives an event. No lock is held and no writer waits: it may call every function of the store,
- * memstore_close() included, but not memstore_destroy(). The event, its key and its value are valid
+ * memstore_close() included; memstore_destroy() only closes it. The event, its key and its value are valid
  * during the call. Callbacks of one store run in one thread, one after the other: one that takes
  * long delays the others, and what has no room meanwhile is dropped.
  * @return 0 to go on, anything else to end this subscription */

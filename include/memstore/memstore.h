@@ -143,7 +143,9 @@ MEMSTORE_API int memstore_open(const memstore_config *config, memstore **out);
  * @since 0.1 */
 MEMSTORE_API int memstore_close(memstore *store);
 
-/** Close a store if it is open, and free it. All views of it must have been released.
+/** Close a store if it is open, and free it. All views of it must have been released. In a function that
+ * the store itself calls it would wait for its own caller: in a callback of events and in the function of
+ * the log it only closes the store, and in a loader it does nothing. Call it again elsewhere then.
  * @param[in] store may be NULL; not valid afterwards
  * @threadsafety exclusive
  * @progress Waits as memstore_close().

@@ -1,16 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "advice/curve.h"
 
-static uint32_t bucket_of(uint64_t distance)
-{
-    if (distance < 2 * MS_CURVE_SUBS)
-        return (uint32_t)distance;
-    if (distance >> MS_CURVE_TOP != 0)
-        return MS_CURVE_BUCKETS - 1;
-    const uint32_t shift = 63 - (uint32_t)__builtin_clzll(distance) - MS_CURVE_SUB_BITS;
-    return shift * MS_CURVE_SUBS + (uint32_t)(distance >> shift);
-}
-
 /* How many distances are alike in a bucket. */
 static uint64_t width_of(uint32_t bucket)
 {
@@ -24,26 +14,10 @@ static uint64_t lowest_of(uint32_t bucket)
     return (uint64_t)(MS_CURVE_SUBS + bucket % MS_CURVE_SUBS) * width_of(bucket);
 }
 
-void ms_curve_add(struct ms_curve *curve, double distance, double weight, uint32_t n)
-{
-    const bool infinite = distance < 0;
-    struct ms_curve_sums *sums =
-        infinite ? &curve->infinite : &curve->buckets[bucket_of((uint64_t)distance)];
-
-    sums->weight += weight;
-    sums->cross += weight * ms_curve_cross(n);
-    curve->total.weight += weight;
-    curve->total.cross += weight * (1 + ms_curve_cross(n));
-    if (n == 1) {
-        curve->first += weight;
-        curve->first_missed += infinite ? weight : 0;
-    }
-}
-
 /* The sums of all distances beyond `size`; what is in its bucket is taken to be spread evenly. */
 static struct ms_curve_sums sum_beyond(const struct ms_curve *curve, uint64_t size)
 {
-    const uint32_t bucket = bucket_of(size);
+    const uint32_t bucket = ms_curve_bucket(size);
     const uint64_t last = lowest_of(bucket) + width_of(bucket) - 1;
     const double part = size >= last ? 0 : (double)(last - size) / (double)width_of(bucket);
     struct ms_curve_sums beyond = {

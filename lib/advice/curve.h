@@ -35,18 +35,52 @@ struct ms_curve {
     double first, first_missed; /* weights of keys' first references; of those that are infinite */
 };
 
-/* A distance that no size reaches. */
-#define MS_CURVE_INFINITE (-1.0)
+static inline uint32_t ms_curve_bucket(uint64_t distance)
+{
+    if (distance < 2 * MS_CURVE_SUBS)
+        return (uint32_t)distance;
+    if (distance >> MS_CURVE_TOP != 0)
+        return MS_CURVE_BUCKETS - 1;
+    const uint32_t shift = 63 - (uint32_t)__builtin_clzll(distance) - MS_CURVE_SUB_BITS;
+    return shift * MS_CURVE_SUBS + (uint32_t)(distance >> shift);
+}
 
-/* Add the n-th reference of a key, from 1 on. */
-void ms_curve_add(struct ms_curve *curve, double distance, double weight, uint32_t n);
-/* The share of `references`, all there were, that a cache of this size misses. */
-double ms_curve_miss_ratio(const struct ms_curve *curve, double size, double references);
 /* How often a key's n-th reference counts in sum(x x), beside once for its first. */
 static inline double ms_curve_cross(uint32_t n)
 {
     return 2.0 * (n - 1);
 }
+
+/* Add the n-th reference of a key, from 1 on: that it has this distance, or an infinite one. */
+static inline void ms_curve_add_to(struct ms_curve *curve, struct ms_curve_sums *sums,
+                                   double weight, uint32_t n)
+{
+    const double cross = weight * ms_curve_cross(n);
+
+    sums->weight += weight;
+    sums->cross += cross;
+    curve->total.weight += weight;
+    curve->total.cross += weight + cross;
+    if (n == 1)
+        curve->first += weight;
+}
+
+static inline void ms_curve_add(struct ms_curve *curve, double distance, double weight, uint32_t n)
+{
+    /* Signed: there is an instruction for that. */
+    const uint64_t whole = (uint64_t)(int64_t)distance;
+
+    ms_curve_add_to(curve, &curve->buckets[ms_curve_bucket(whole)], weight, n);
+}
+
+static inline void ms_curve_add_infinite(struct ms_curve *curve, double weight, uint32_t n)
+{
+    ms_curve_add_to(curve, &curve->infinite, weight, n);
+    if (n == 1)
+        curve->first_missed += weight;
+}
+/* The share of `references`, all there were, that a cache of this size misses. */
+double ms_curve_miss_ratio(const struct ms_curve *curve, double size, double references);
 /* The coefficient for misses of these sums, `first_missed` of which are first references. */
 double ms_curve_slope(const struct ms_curve *curve, double cross, double first_missed);
 

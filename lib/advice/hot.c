@@ -4,34 +4,69 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The place of a key, or `used`. */
-static uint32_t find(const struct ms_hot *hot, uint64_t hash)
-{
-    uint32_t i = 0;
+_Static_assert(MS_HOT_KEYS < UINT8_MAX, "a place + 1 is a byte");
 
-    while (i < hot->used && hot->hashes[i] != hash)
-        i++;
-    return i;
+/* By bits that do not say whether a key is followed. */
+static uint8_t *chain_of(struct ms_hot *hot, uint64_t hash)
+{
+    return &hot->first[(hash >> 32) % MS_HOT_KEYS];
 }
 
-static uint32_t least_counted(const struct ms_hot *hot)
+/* The place of a key, or MS_HOT_KEYS. */
+static uint32_t find(struct ms_hot *hot, uint64_t hash)
 {
-    uint32_t least = 0;
-
-    for (uint32_t i = 1; i < MS_HOT_KEYS; i++) {
-        if (hot->counts[i] < hot->counts[least])
-            least = i;
+    for (uint32_t at = *chain_of(hot, hash); at != 0; at = hot->next[at - 1]) {
+        if (hot->hashes[at - 1] == hash)
+            return at - 1;
     }
-    return least;
+    return MS_HOT_KEYS;
 }
 
-/* Give a new key a place of its own, or that of the key with the least count, which it takes over
- * as its error. */
+/* Counts only grow, so that those behind the last that was the least are larger until all are: then there is
+ * another least one. */
+static uint32_t least_counted(struct ms_hot *hot)
+{
+    while (hot->least_at < MS_HOT_KEYS && hot->counts[hot->least_at] > hot->least)
+        hot->least_at++;
+    if (hot->least_at < MS_HOT_KEYS)
+        return hot->least_at;
+    hot->least_at = 0;
+    for (uint32_t i = 1; i < MS_HOT_KEYS; i++) {
+        if (hot->counts[i] < hot->counts[hot->least_at])
+            hot->least_at = i;
+    }
+    hot->least = hot->counts[hot->least_at];
+    return hot->least_at;
+}
+
+static void unchain(struct ms_hot *hot, uint32_t at)
+{
+    uint8_t *link = chain_of(hot, hot->hashes[at]);
+
+    while (*link != at + 1)
+        link = &hot->next[*link - 1];
+    *link = hot->next[at];
+}
+
+/* A place for a new key: one of its own, or that of the key with the least count, which it takes over as its
+ * error. */
+static uint32_t make_place(struct ms_hot *hot)
+{
+    if (hot->used < MS_HOT_KEYS)
+        return hot->used++;
+    const uint32_t at = least_counted(hot);
+    unchain(hot, at);
+    return at;
+}
+
 static uint32_t add(struct ms_hot *hot, uint64_t hash, const void *key, size_t key_size)
 {
-    const uint32_t at = hot->used < MS_HOT_KEYS ? hot->used++ : least_counted(hot);
+    const uint32_t at = make_place(hot);
+    uint8_t *first = chain_of(hot, hash);
 
     hot->hashes[at] = hash;
+    hot->next[at] = *first;
+    *first = (uint8_t)(at + 1);
     hot->keys[at].error = hot->counts[at];
     hot->keys[at].key_size = (uint32_t)key_size;
     memcpy(hot->keys[at].key, key, key_size < MS_HOT_KEY_BYTES ? key_size : MS_HOT_KEY_BYTES);
@@ -43,7 +78,7 @@ void ms_hot_note(struct ms_hot *hot, uint64_t hash, const void *key, size_t key_
     uint32_t at = find(hot, hash);
 
     hot->noted++;
-    if (at == hot->used)
+    if (at == MS_HOT_KEYS)
         at = add(hot, hash, key, key_size);
     hot->counts[at]++;
 }

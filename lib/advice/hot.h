@@ -23,6 +23,12 @@ struct ms_hot_key {
 struct ms_hot {
     uint64_t noted;
     uint32_t used;
+    /* The least count there is, or was; where it was found last: the next key is there, or further on. */
+    uint64_t least;
+    uint32_t least_at;
+    /* Keys whose hashes have the same lowest bits are a chain: the first one's place + 1, and of each the
+     * next one's; 0 = none. */
+    uint8_t first[MS_HOT_KEYS], next[MS_HOT_KEYS];
     /* What is searched, side by side; hashes[i] and counts[i] are of keys[i], where they are not
      * kept up to date. */
     uint64_t hashes[MS_HOT_KEYS], counts[MS_HOT_KEYS];

@@ -30,7 +30,7 @@ static struct ms_ghost_trace trace_of(const struct ms_mini *mini, const struct m
 
 static enum ms_mini_where place(struct ms_mini *mini, uint32_t key, uint32_t size)
 {
-    struct ms_mini_link *link = &mini->links[key];
+    struct ms_mini_link *link = ms_mini_link_of(mini, key);
     const struct ms_sizing sizing = sizing_of(mini);
     const struct ms_ghost_trace trace = trace_of(mini, link);
 
@@ -48,7 +48,7 @@ static enum ms_mini_where place(struct ms_mini *mini, uint32_t key, uint32_t siz
 static void take_from(struct ms_mini *mini, enum ms_mini_where where)
 {
     const uint32_t key = mini->lists[where].oldest;
-    struct ms_mini_link *link = &mini->links[key];
+    struct ms_mini_link *link = ms_mini_link_of(mini, key);
     const struct ms_subject entry = {ms_mix64(key), link->size, link->uses};
     const struct ms_sizing sizing = sizing_of(mini);
     const bool small = where == MS_MINI_SMALL;
@@ -85,4 +85,4 @@ static void make_room(struct ms_mini *mini)
         take_from(mini, MS_MINI_MAIN);
 }
 
-const struct ms_mini_rules ms_mini_adaptive = {place, ms_mini_count_use, make_room};
+const struct ms_mini_rules ms_mini_adaptive = {place, make_room};

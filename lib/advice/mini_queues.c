@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Simulations of lru and fifo, which have one queue, and of s3fifo, which has two. */
+/* Simulations of fifo, which has one queue, and of s3fifo, which has two. */
 #include "advice/mini_rules.h"
 
 /* As in eviction/s3fifo.c. */
@@ -16,30 +16,18 @@ static enum ms_mini_where place_in_main(struct ms_mini *mini, uint32_t key, uint
     return MS_MINI_MAIN;
 }
 
-static void use_by_moving(struct ms_mini *mini, uint32_t key)
-{
-    ms_mini_move(mini, key, MS_MINI_MAIN);
-}
-
-static void use_for_nothing(struct ms_mini *mini, uint32_t key)
-{
-    (void)mini;
-    (void)key;
-}
-
 static void drop_oldest(struct ms_mini *mini)
 {
     ms_mini_remove(mini, mini->lists[MS_MINI_MAIN].oldest);
 }
 
-const struct ms_mini_rules ms_mini_lru = {place_in_main, use_by_moving, drop_oldest};
-const struct ms_mini_rules ms_mini_fifo = {place_in_main, use_for_nothing, drop_oldest};
+const struct ms_mini_rules ms_mini_fifo = {place_in_main, drop_oldest};
 
 /* ---- Two queues ---- */
 
 static enum ms_mini_where place(struct ms_mini *mini, uint32_t key, uint32_t size)
 {
-    const enum ms_mini_where where = (enum ms_mini_where)mini->links[key].where;
+    const enum ms_mini_where where = (enum ms_mini_where)ms_mini_link_of(mini, key)->where;
 
     (void)size;
     if (ms_mini_has(mini, key))
@@ -50,9 +38,10 @@ static enum ms_mini_where place(struct ms_mini *mini, uint32_t key, uint32_t siz
 static void take_from_small(struct ms_mini *mini)
 {
     const uint32_t key = mini->lists[MS_MINI_SMALL].oldest;
-    const bool promoted = mini->links[key].uses >= PROMOTION_COUNT;
+    struct ms_mini_link *link = ms_mini_link_of(mini, key);
+    const bool promoted = link->uses >= PROMOTION_COUNT;
 
-    mini->links[key].uses = 0;
+    link->uses = 0;
     if (promoted)
         ms_mini_move(mini, key, MS_MINI_MAIN);
     else
@@ -62,9 +51,10 @@ static void take_from_small(struct ms_mini *mini)
 static void take_from_main(struct ms_mini *mini)
 {
     const uint32_t key = mini->lists[MS_MINI_MAIN].oldest;
+    struct ms_mini_link *link = ms_mini_link_of(mini, key);
 
-    if (mini->links[key].uses > 0) {
-        mini->links[key].uses--;
+    if (link->uses > 0) {
+        link->uses--;
         ms_mini_move(mini, key, MS_MINI_MAIN);
     } else {
         ms_mini_remove(mini, key);
@@ -82,4 +72,4 @@ static void make_room(struct ms_mini *mini)
         take_from_main(mini);
 }
 
-const struct ms_mini_rules ms_mini_s3fifo = {place, ms_mini_count_use, make_room};
+const struct ms_mini_rules ms_mini_s3fifo = {place, make_room};

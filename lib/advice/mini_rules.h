@@ -9,27 +9,13 @@ struct ms_mini_rules {
     /* The list for an entry of this size that is written; the key is still where it was. Its uses are
      * those of the entry that it replaces, or 0, and may be changed. */
     enum ms_mini_where (*place)(struct ms_mini *mini, uint32_t key, uint32_t size);
-    /* An entry is read. */
-    void (*use)(struct ms_mini *mini, uint32_t key);
     /* The cache is too full: drop or move an entry, as the policy does with its next one. */
     void (*make_room)(struct ms_mini *mini);
 };
 
-extern const struct ms_mini_rules ms_mini_lru;
 extern const struct ms_mini_rules ms_mini_fifo;
 extern const struct ms_mini_rules ms_mini_s3fifo;
 extern const struct ms_mini_rules ms_mini_adaptive;
-
-static inline bool ms_mini_has(const struct ms_mini *mini, uint32_t key)
-{
-    return mini->links[key].where >= MS_MINI_SMALL;
-}
-
-/* What policies do with a use that count them. */
-static inline void ms_mini_count_use(struct ms_mini *mini, uint32_t key)
-{
-    mini->links[key].uses += mini->links[key].uses < MS_ACCESS_COUNT_MAX;
-}
 
 /* Make the key the newest of a list. */
 void ms_mini_move(struct ms_mini *mini, uint32_t key, enum ms_mini_where where);

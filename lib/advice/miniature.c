@@ -4,16 +4,17 @@
 #include "advice/mini_rules.h"
 
 void ms_mini_init(struct ms_mini *mini, enum ms_mini_policy policy, enum ms_goal goal,
-                  struct ms_mini_link *links)
+                  struct ms_mini_key *keys)
 {
     static const struct ms_mini_rules *const rules[MS_MINI_POLICIES] = {
-        [MS_MINI_LRU] = &ms_mini_lru,
         [MS_MINI_FIFO] = &ms_mini_fifo,
         [MS_MINI_S3FIFO] = &ms_mini_s3fifo,
         [MS_MINI_ADAPTIVE] = &ms_mini_adaptive,
     };
 
-    *mini = (struct ms_mini){.rules = rules[policy], .goal = goal, .links = links};
+    *mini = (struct ms_mini){.rules = rules[policy], .goal = goal};
+    if (policy >= MS_MINI_FIFO)
+        mini->links = &keys->links[policy - MS_MINI_FIFO];
     ms_learned_init(&mini->learned);
     for (int i = 0; i < MS_MINI_LISTS; i++)
         mini->lists[i].oldest = mini->lists[i].newest = MS_MINI_NONE;
@@ -23,15 +24,15 @@ void ms_mini_init(struct ms_mini *mini, enum ms_mini_policy policy, enum ms_goal
 
 static void take_out(struct ms_mini *mini, uint32_t key)
 {
-    struct ms_mini_link *link = &mini->links[key];
+    struct ms_mini_link *link = ms_mini_link_of(mini, key);
     struct ms_mini_list *list = &mini->lists[link->where];
 
     if (link->older != MS_MINI_NONE)
-        mini->links[link->older].newer = link->newer;
+        ms_mini_link_of(mini, link->older)->newer = link->newer;
     else
         list->oldest = link->newer;
     if (link->newer != MS_MINI_NONE)
-        mini->links[link->newer].older = link->older;
+        ms_mini_link_of(mini, link->newer)->older = link->older;
     else
         list->newest = link->older;
     list->count--;
@@ -45,14 +46,14 @@ static void take_out(struct ms_mini *mini, uint32_t key)
 
 static void put_in(struct ms_mini *mini, uint32_t key, enum ms_mini_where where)
 {
-    struct ms_mini_link *link = &mini->links[key];
+    struct ms_mini_link *link = ms_mini_link_of(mini, key);
     struct ms_mini_list *list = &mini->lists[where];
 
     link->where = (uint8_t)where;
     link->older = list->newest;
     link->newer = MS_MINI_NONE;
     if (list->newest != MS_MINI_NONE)
-        mini->links[list->newest].newer = key;
+        ms_mini_link_of(mini, list->newest)->newer = key;
     else
         list->oldest = key;
     list->newest = key;
@@ -93,10 +94,10 @@ void ms_mini_resize(struct ms_mini *mini, uint64_t capacity)
     make_room(mini);
 }
 
-/* Store an entry, anew or in place of another. What is larger than the cache is not stored. */
-static void store(struct ms_mini *mini, uint32_t key, uint32_t size)
+/* What is larger than the cache is not stored. */
+void ms_mini_store(struct ms_mini *mini, uint32_t key, uint32_t size)
 {
-    struct ms_mini_link *link = &mini->links[key];
+    struct ms_mini_link *link = ms_mini_link_of(mini, key);
 
     if (!ms_mini_has(mini, key))
         link->uses = 0;
@@ -109,7 +110,7 @@ static void store(struct ms_mini *mini, uint32_t key, uint32_t size)
     make_room(mini);
 }
 
-static void count_miss(struct ms_mini *mini, double weight, uint32_t n)
+void ms_mini_miss(struct ms_mini *mini, double weight, uint32_t n)
 {
     mini->missed.weight += weight;
     mini->missed.cross += weight * ms_curve_cross(n);
@@ -117,26 +118,9 @@ static void count_miss(struct ms_mini *mini, double weight, uint32_t n)
     mini->miss_count++;
 }
 
-void ms_mini_read(struct ms_mini *mini, uint32_t key, uint32_t size, double weight, uint32_t n)
-{
-    if (ms_mini_has(mini, key)) {
-        mini->rules->use(mini, key);
-        return;
-    }
-    count_miss(mini, weight, n);
-    if (size != 0)
-        store(mini, key, size);
-}
-
-void ms_mini_write(struct ms_mini *mini, uint32_t key, uint32_t size, bool is_fill)
-{
-    if (!is_fill || !ms_mini_has(mini, key) || mini->links[key].size != size)
-        store(mini, key, size);
-}
-
 void ms_mini_remove(struct ms_mini *mini, uint32_t key)
 {
-    if (mini->links[key].where != MS_MINI_NOWHERE)
+    if (ms_mini_link_of(mini, key)->where != MS_MINI_NOWHERE)
         take_out(mini, key);
 }
 

@@ -4,7 +4,7 @@
  *
  *     all keys --> 2048 of them --> the share that was asked for
  *                       |
- *                       `--> 512 of them, by turns with a pause
+ *                       `--> 384 of them, by turns with a pause
  *
  * All keys are followed at first, and the threshold is lowered, down to the share, while they are more
  * than is enough. What is followed above the share has an allowance of references: some to begin with,
@@ -28,9 +28,10 @@
 /* Keys: the error of a curve is then below two points on each of the shared traces (docs/advice.md). */
 #define MS_PACE_ENOUGH 2048
 /* Keys: with fewer a curve would be off by more, so they are followed by turns. */
-#define MS_PACE_FEW 512
-/* References in the sample that are not weighed against others: some 94 million instructions. */
-#define MS_PACE_ALLOWANCE 65536
+#define MS_PACE_FEW 384
+/* References in the sample that are not weighed against others: with fewer a store whose use changes would be
+ * followed by turns before it is known (docs/advice.md). */
+#define MS_PACE_ALLOWANCE 40960
 /* References for each key, from one pause to the next: what is off for the pause is one of them. */
 #define MS_PACE_RUN 16
 

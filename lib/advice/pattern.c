@@ -1,20 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "advice/pattern.h"
 
+#include "platform/compiler.h"
+
 #include <string.h>
 
 static void on_drop(void *context, uint32_t key)
 {
     struct ms_pattern *pattern = context;
 
-    for (int i = 0; i < MS_MINI_POLICIES; i++)
+    for (int i = MS_MINI_FIFO; i < MS_MINI_POLICIES; i++)
         ms_mini_remove(&pattern->minis[i], key);
+    pattern->keys[key].expires_ms = 0;
 }
 
 /* A miniature has the share of the cache that the followed keys are of all. */
 static void scale_minis(struct ms_pattern *pattern)
 {
-    const double scaled = (double)pattern->cache_bytes / ms_reuse_weight(&pattern->reuse);
+    const double scaled = (double)pattern->cache_bytes / pattern->reuse.weight;
 
     pattern->scaled_for = pattern->reuse.threshold;
     for (int i = 0; i < MS_MINI_POLICIES; i++) {
@@ -26,14 +29,13 @@ static void scale_minis(struct ms_pattern *pattern)
 void ms_pattern_init(struct ms_pattern *pattern, uint32_t keys, uint64_t threshold,
                      uint64_t cache_bytes, enum ms_goal goal, void *memory)
 {
-    struct ms_mini_link *links = (struct ms_mini_link *)((char *)memory + ms_reuse_bytes(keys));
-
     memset(pattern, 0, sizeof *pattern);
-    ms_reuse_init(&pattern->reuse, keys, threshold, memory);
+    pattern->keys = memory;
+    ms_reuse_init(&pattern->reuse, keys, threshold, pattern->keys + keys);
     pattern->reuse.on_drop = on_drop;
     pattern->reuse.context = pattern;
     for (int i = 0; i < MS_MINI_POLICIES; i++)
-        ms_mini_init(&pattern->minis[i], (enum ms_mini_policy)i, goal, links + (size_t)i * keys);
+        ms_mini_init(&pattern->minis[i], (enum ms_mini_policy)i, goal, pattern->keys);
     ms_pattern_resize(pattern, cache_bytes);
 }
 
@@ -55,31 +57,58 @@ static uint64_t span(int64_t from, int64_t to)
     return to > from ? (uint64_t)(to - from) : 0;
 }
 
+/* A read of a key, for which a cache of lru has to hold so many bytes of followed keys; its entry has
+ * `size`, 0 = that is not known. */
+static void simulate_read(struct ms_pattern *pattern, uint32_t key, uint32_t size, uint64_t needed)
+{
+    const double weight = pattern->reuse.weight;
+    const uint32_t n = pattern->reuse.keys[key].reads;
+
+    if (needed > pattern->minis[MS_MINI_LRU].capacity)
+        ms_mini_miss(&pattern->minis[MS_MINI_LRU], weight, n);
+#pragma GCC unroll 3
+    for (int i = MS_MINI_FIFO; i < MS_MINI_POLICIES; i++)
+        ms_mini_read(&pattern->minis[i], key, size, weight, n);
+}
+
+/* The key's entry had expired. */
+static void note_late(struct ms_pattern *pattern, uint32_t key, const struct ms_reference *read)
+{
+    ms_spread_count(&pattern->late, span(pattern->keys[key].expires_ms, read->now_ms),
+                    pattern->reuse.weight);
+    on_drop(pattern, key);
+}
+
 static void note_read(struct ms_pattern *pattern, uint32_t key, const struct ms_reference *read)
 {
     struct ms_followed *followed = &pattern->reuse.keys[key];
-    const double weight = ms_reuse_weight(&pattern->reuse);
-    const bool expired = followed->expires_ms <= read->now_ms;
+    struct ms_mini_key *kept = &pattern->keys[key];
+    const double weight = pattern->reuse.weight;
+    const bool expired = kept->expires_ms != 0 && kept->expires_ms <= read->now_ms;
     const bool is_gone = expired && read->size == 0;
 
-    pattern->misses += read->size == 0 ? weight : 0;
     if (read->size != 0)
-        ms_spread_add(&pattern->hit_sizes, read->size, weight, 0);
+        ms_spread_count(&pattern->hit_sizes, read->size, weight);
+    else
+        pattern->misses += weight;
     if (followed->reads != 0)
-        ms_spread_add(&pattern->reuse_ages, span(followed->used_ms, read->now_ms), weight, 0);
-    if (is_gone && followed->size != 0) {
-        ms_spread_add(&pattern->late, span(followed->expires_ms, read->now_ms), weight, 0);
-        on_drop(pattern, key);
-    }
-    ms_reuse_read(&pattern->reuse, key, !is_gone);
+        ms_spread_count(&pattern->reuse_ages, span(kept->used_ms, read->now_ms), weight);
+    if (is_gone && followed->size != 0)
+        note_late(pattern, key, read);
+    const uint64_t needed = ms_reuse_read(&pattern->reuse, key, !is_gone);
     /* What the store has evicted a larger one might still have: its size is known. */
     const uint32_t size = read->size != 0 ? read->size : is_gone ? 0 : followed->size;
-    for (int i = 0; i < MS_MINI_POLICIES; i++)
-        ms_mini_read(&pattern->minis[i], key, size, weight, followed->reads);
+    simulate_read(pattern, key, size, needed);
     ms_reuse_touch(&pattern->reuse, key, size);
-    followed->used_ms = read->now_ms;
     followed->was_missed = read->size == 0;
-    followed->expires_ms = expired ? INT64_MAX : followed->expires_ms;
+    kept->used_ms = read->now_ms;
+    if (expired)
+        kept->expires_ms = 0;
+}
+
+static void set_expiry(struct ms_pattern *pattern, uint32_t key, int64_t expires_ms)
+{
+    pattern->keys[key].expires_ms = expires_ms != INT64_MAX ? expires_ms : 0;
 }
 
 static void note_write(struct ms_pattern *pattern, uint32_t key, const struct ms_reference *write)
@@ -87,13 +116,24 @@ static void note_write(struct ms_pattern *pattern, uint32_t key, const struct ms
     struct ms_followed *followed = &pattern->reuse.keys[key];
 
     ms_reuse_touch(&pattern->reuse, key, write->size);
-    for (int i = 0; i < MS_MINI_POLICIES; i++)
+    for (int i = MS_MINI_FIFO; i < MS_MINI_POLICIES; i++)
         ms_mini_write(&pattern->minis[i], key, write->size, followed->was_missed);
     followed->was_missed = false;
-    followed->expires_ms = write->expires_ms;
+    set_expiry(pattern, key, write->expires_ms);
     if (write->expires_ms != INT64_MAX)
-        ms_spread_add(&pattern->ttls, span(write->now_ms, write->expires_ms),
-                      ms_reuse_weight(&pattern->reuse), 0);
+        ms_spread_count(&pattern->ttls, span(write->now_ms, write->expires_ms),
+                        pattern->reuse.weight);
+}
+
+void ms_pattern_expect(const struct ms_pattern *pattern, const uint64_t *hashes, uint32_t n)
+{
+    uint32_t numbers[MS_PATTERN_EXPECTED];
+
+    ms_reuse_expect(&pattern->reuse, hashes, numbers, n);
+    for (uint32_t i = 0; i < n; i++) {
+        if (numbers[i] != MS_REUSE_NONE)
+            ms_prefetch_write(&pattern->keys[numbers[i]]);
+    }
 }
 
 void ms_pattern_note(struct ms_pattern *pattern, const struct ms_reference *reference)
@@ -114,17 +154,16 @@ void ms_pattern_note(struct ms_pattern *pattern, const struct ms_reference *refe
         break;
     case MS_REFERENCE_DELETE:
         remove_everywhere(pattern, key);
-        pattern->reuse.keys[key].expires_ms = INT64_MAX;
         break;
     case MS_REFERENCE_RETIME:
-        pattern->reuse.keys[key].expires_ms = reference->expires_ms;
+        set_expiry(pattern, key, reference->expires_ms);
         break;
     }
 }
 
 void ms_pattern_clear(struct ms_pattern *pattern)
 {
-    for (uint32_t key = 0; key < pattern->reuse.capacity; key++) {
+    for (uint32_t key = 0; key < pattern->reuse.numbers; key++) {
         if (pattern->reuse.keys[key].is_used)
             remove_everywhere(pattern, key);
     }
@@ -132,8 +171,7 @@ void ms_pattern_clear(struct ms_pattern *pattern)
 
 void ms_pattern_forget(struct ms_pattern *pattern)
 {
-    memset(&pattern->reuse.bytes, 0, sizeof pattern->reuse.bytes);
-    memset(&pattern->reuse.entries, 0, sizeof pattern->reuse.entries);
+    memset(&pattern->reuse.curve, 0, sizeof pattern->reuse.curve);
     memset(&pattern->hot, 0, sizeof pattern->hot);
     memset(&pattern->reuse_ages, 0, sizeof pattern->reuse_ages);
     memset(&pattern->ttls, 0, sizeof pattern->ttls);
@@ -142,7 +180,7 @@ void ms_pattern_forget(struct ms_pattern *pattern)
     pattern->sampled = 0;
     pattern->misses = 0;
     pattern->reuse.gone = pattern->reuse.gone_read_once = 0;
-    for (uint32_t key = 0; key < pattern->reuse.capacity; key++)
+    for (uint32_t key = 0; key < pattern->reuse.numbers; key++)
         pattern->reuse.keys[key].reads = 0;
     for (int i = 0; i < MS_MINI_POLICIES; i++) {
         pattern->minis[i].missed = (struct ms_curve_sums){0};

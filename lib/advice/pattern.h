@@ -15,6 +15,8 @@
 
 /* The largest size that the curve is asked about, in sizes of the cache. */
 #define MS_PATTERN_HORIZON 16
+/* Keys that are fetched at a time: as many cache misses as a processor waits for at a time, about. */
+#define MS_PATTERN_EXPECTED 16
 
 enum ms_reference_kind {
     MS_REFERENCE_READ,
@@ -33,6 +35,7 @@ struct ms_reference {
 
 struct ms_pattern {
     struct ms_reuse reuse;
+    struct ms_mini_key *keys; /* by the numbers of reuse's, beside which they are kept */
     struct ms_mini minis[MS_MINI_POLICIES];
     struct ms_hot hot;
     uint64_t cache_bytes; /* entries of so many bytes fit the cache */
@@ -49,14 +52,17 @@ struct ms_pattern {
 /* Bytes for this many keys, a power of two. */
 static inline size_t ms_pattern_bytes(uint32_t keys)
 {
-    return ms_reuse_bytes(keys) + MS_MINI_POLICIES * keys * sizeof(struct ms_mini_link);
+    return keys * sizeof(struct ms_mini_key) + ms_reuse_bytes(keys);
 }
 
-/* `memory` is zeroed, aligned to 8 bytes, and stays the caller's; nor may the pattern be moved. */
+/* `memory` is zeroed, aligned to 8 bytes, better to a cache line, and stays the caller's; nor may the pattern be moved. */
 void ms_pattern_init(struct ms_pattern *pattern, uint32_t keys, uint64_t threshold,
                      uint64_t cache_bytes, enum ms_goal goal, void *memory);
 /* The cache has another size. */
 void ms_pattern_resize(struct ms_pattern *pattern, uint64_t cache_bytes);
+/* The next references, as many as MS_PATTERN_EXPECTED at most, are of followed keys with these hashes: what
+ * is kept of them is fetched into the processor's caches. */
+void ms_pattern_expect(const struct ms_pattern *pattern, const uint64_t *hashes, uint32_t n);
 /* Something is done with a followed key. */
 void ms_pattern_note(struct ms_pattern *pattern, const struct ms_reference *reference);
 /* All entries are gone. */

@@ -17,20 +17,13 @@ void ms_ring_reset(struct ms_ring *ring)
         ms_store_relaxed(ms_ring_turn_of(ring, i), i);
 }
 
-const void *ms_ring_first(const struct ms_ring *ring)
-{
-    const uint32_t head = ms_load_relaxed(&ring->head);
-    ms_ring_turn *turn = ms_ring_turn_of(ring, head);
-
-    /* ORDER: acquire, pairs with the release of ms_ring_filled(). */
-    return ms_load_acquire(turn) == head + 1 ? (const void *)turn : NULL;
-}
-
-void ms_ring_take(struct ms_ring *ring)
+void ms_ring_take(struct ms_ring *ring, uint32_t n)
 {
     const uint32_t head = ms_load_relaxed(&ring->head);
 
-    /* ORDER: release, pairs with the acquire of ms_ring_claim(). */
-    ms_store_release(ms_ring_turn_of(ring, head), head + ring->mask + 1);
-    ms_store_relaxed(&ring->head, head + 1);
+    for (uint32_t ticket = head; ticket != head + n; ticket++) {
+        /* ORDER: release, pairs with the acquire of ms_ring_claim(). */
+        ms_store_release(ms_ring_turn_of(ring, ticket), ticket + ring->mask + 1);
+    }
+    ms_store_relaxed(&ring->head, head + n);
 }

@@ -87,7 +87,7 @@ MS_ALWAYS_INLINE void *ms_ring_claim_alone(struct ms_ring *ring, uint32_t *ticke
 
 MS_ALWAYS_INLINE void ms_ring_filled(void *cell, uint32_t ticket)
 {
-    /* ORDER: release, pairs with the acquire of ms_ring_first(). */
+    /* ORDER: release, pairs with the acquire of ms_ring_at(). */
     ms_store_release((ms_ring_turn *)cell, ticket + 1);
 }
 
@@ -99,9 +99,17 @@ static inline uint32_t ms_ring_used(const struct ms_ring *ring, uint32_t ticket)
 
 /* ---- For one thread at a time ---- */
 
-/* The record that was put in first; NULL when there is none, or it is not filled yet. */
-const void *ms_ring_first(const struct ms_ring *ring);
-/* Take it out. */
-void ms_ring_take(struct ms_ring *ring);
+/* The record that comes out after so many others; NULL when there is none, or it is not filled yet. */
+static inline const void *ms_ring_at(const struct ms_ring *ring, uint32_t after)
+{
+    const uint32_t ticket = ms_load_relaxed(&ring->head) + after;
+    ms_ring_turn *turn = ms_ring_turn_of(ring, ticket);
+
+    /* ORDER: acquire, pairs with the release of ms_ring_filled(). */
+    return ms_load_acquire(turn) == ticket + 1 ? (const void *)turn : NULL;
+}
+
+/* Take the first `n` out, all of which are there. */
+void ms_ring_take(struct ms_ring *ring, uint32_t n);
 
 #endif

@@ -21,12 +21,20 @@ static inline uint32_t ms_spread_bucket(uint64_t n)
     return bits < MS_SPREAD_BUCKETS ? bits : MS_SPREAD_BUCKETS - 1;
 }
 
-/* Count `n` as `weight`, and add `sum` to what its bucket sums up. */
+/* Count `n` as `weight`. Returns its bucket. */
+static inline uint32_t ms_spread_count(struct ms_spread *spread, uint64_t n, double weight)
+{
+    const uint32_t bucket = ms_spread_bucket(n);
+
+    spread->counts[bucket] += weight;
+    spread->total += weight;
+    return bucket;
+}
+
+/* The same, and add `sum` to what its bucket sums up. */
 static inline void ms_spread_add(struct ms_spread *spread, uint64_t n, double weight, double sum)
 {
-    spread->counts[ms_spread_bucket(n)] += weight;
-    spread->sums[ms_spread_bucket(n)] += sum;
-    spread->total += weight;
+    spread->sums[ms_spread_count(spread, n, weight)] += sum;
 }
 
 /* The power of two below which `share` of what was counted is; 0 when nothing was. */

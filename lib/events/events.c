@@ -467,6 +467,14 @@ void ms_events_close(struct ms_events *events)
     ms_mutex_unlock(&events->lock);
 }
 
+bool ms_events_calls_me(struct ms_events *events)
+{
+    ms_mutex_lock(&events->lock);
+    const bool calls_me = ms_dispatcher_is_me_locked(events);
+    ms_mutex_unlock(&events->lock);
+    return calls_me;
+}
+
 void ms_events_fini(struct ms_events *events)
 {
     ms_events_close(events);

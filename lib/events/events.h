@@ -122,6 +122,8 @@ void ms_events_fund(struct ms_events *events, uint64_t bytes);
 uint64_t ms_events_push(struct ms_events *events, const struct ms_event_note *note);
 /* The store is closed: who waits is told so when his queue is empty. */
 void ms_events_close(struct ms_events *events);
+/* The caller is a callback, for whose end ms_events_fini() would wait. */
+bool ms_events_calls_me(struct ms_events *events);
 
 /* ---- Subscribing ---- */
 

@@ -295,6 +295,14 @@ void ms_log_flush(struct ms_log *log)
     ms_mutex_unlock(&log->lock);
 }
 
+bool ms_log_calls_me(struct ms_log *log)
+{
+    ms_mutex_lock(&log->lock);
+    const bool calls_me = ms_log_tells_locked(log);
+    ms_mutex_unlock(&log->lock);
+    return calls_me;
+}
+
 void ms_log_refusal(const struct ms_logger *logger, bool enabled, struct ms_log_limit *limit,
                     const char *status, const char *why)
 {

@@ -127,6 +127,8 @@ void ms_log_end(struct ms_log_line *line);
 
 /* Wait until all is told, unless this is the thread that tells. Without a thread it is told here. */
 void ms_log_flush(struct ms_log *log);
+/* The caller is the function that is being told, for whose end ms_log_fini() would wait. */
+bool ms_log_calls_me(struct ms_log *log);
 
 /* Say at once, in this thread, why a configuration was refused. */
 void ms_log_refusal(const struct ms_logger *logger, bool enabled, struct ms_log_limit *limit,

@@ -201,7 +201,7 @@ static void fill_curve(const struct ms_pattern *pattern, uint64_t limit,
         out->points[i] = (struct ms_point){
             .bytes = (uint64_t)(times * (double)limit),
             .entries = mean > 0 ? (uint64_t)(bytes / mean) : 0,
-            .miss_ratio = ms_curve_miss_ratio(&reuse->bytes, bytes, references),
+            .miss_ratio = ms_curve_miss_ratio(&reuse->curve, bytes, references),
         };
     }
 }
@@ -212,7 +212,7 @@ static void fill_curve(const struct ms_pattern *pattern, uint64_t limit,
 static void fill_policies(const struct ms_pattern *pattern, struct ms_findings_pattern *out)
 {
     const double references = (double)out->references;
-    const struct ms_curve *curve = &pattern->reuse.bytes;
+    const struct ms_curve *curve = &pattern->reuse.curve;
     const double lru = ms_mini_miss_ratio(&pattern->minis[MS_MINI_LRU], curve, references);
     const double off = out->points[out->at_limit].miss_ratio - lru;
 
@@ -240,7 +240,7 @@ static void fill_pattern(memstore *store, const struct ms_sampler *sampler,
     const struct ms_pattern *pattern = &sampler->pattern;
 
     out->is_tracked = true;
-    out->ratio = 1 / ms_reuse_weight(&pattern->reuse);
+    out->ratio = 1 / pattern->reuse.weight;
     out->followed = pattern->reuse.count;
     out->sampled = pattern->sampled;
     out->missed = ms_load_relaxed(&store->track.missed);

@@ -165,11 +165,11 @@ MS_ALWAYS_INLINE bool ms_quick_is_of(const memstore *store, const struct ms_entr
            ms_likely(ms_key_equal((const char *)entry + store->short_head, key, key_size));
 }
 
-/* Find any key in any store. */
-MS_ALWAYS_INLINE struct ms_quick_found ms_quick_find_any(const memstore *store, uint64_t hot,
-                                                         const void *key, size_t key_size)
+/* Find any key in any store, by its hash. */
+MS_ALWAYS_INLINE struct ms_quick_found ms_quick_find_any_hashed(const memstore *store, uint64_t hot,
+                                                                uint64_t hash, const void *key,
+                                                                size_t key_size)
 {
-    const uint64_t hash = ms_store_hash(store, key, key_size);
     struct ms_entry *entry = ms_quick_candidate(store, hot, hash, false);
     struct ms_quick_found found = {NULL, 0};
 
@@ -179,6 +179,12 @@ MS_ALWAYS_INLINE struct ms_quick_found ms_quick_find_any(const memstore *store, 
     if (ms_quick_is_of(store, entry, found.head, key, key_size))
         found.entry = entry;
     return found;
+}
+
+MS_ALWAYS_INLINE struct ms_quick_found ms_quick_find_any(const memstore *store, uint64_t hot,
+                                                         const void *key, size_t key_size)
+{
+    return ms_quick_find_any_hashed(store, hot, ms_store_hash(store, key, key_size), key, key_size);
 }
 
 /* Note the use of an entry in a usual store, whose policy counts. */

@@ -54,12 +54,17 @@ static MS_NOINLINE int copy_pinned(struct ms_segment *segment, struct ms_bytes v
 }
 
 /* A lookup's place in a read section: where the entry is, or MS_PLACE_NONE. */
-MS_ALWAYS_INLINE ms_place find(const memstore *store, const void *key, size_t key_size)
+MS_ALWAYS_INLINE ms_place find_hashed(const memstore *store, uint64_t hash, const void *key,
+                                      size_t key_size)
 {
-    const uint64_t hash = ms_store_hash(store, key, key_size);
     const struct ms_lookup lookup = {.store = store, .key = key, .key_size = key_size};
 
     return ms_lookup_place(&lookup, ms_index_probe(&store->index, hash), hash);
+}
+
+MS_ALWAYS_INLINE ms_place find(const memstore *store, const void *key, size_t key_size)
+{
+    return find_hashed(store, ms_store_hash(store, key, key_size), key, key_size);
 }
 
 /* The value of an entry with this key, most of which are short. Where it starts follows from the
@@ -77,14 +82,14 @@ MS_ALWAYS_INLINE struct ms_bytes value_of(const memstore *store, const struct ms
 /* ---- get ---- */
 
 /* A get that has been counted, the whole way. */
-static MS_NOINLINE int get_whole(memstore *store, const void *key, size_t key_size, void *buf,
-                                 size_t cap, size_t *value_size)
+MS_ALWAYS_INLINE int get_whole_hashed(memstore *store, uint64_t hash, const void *key,
+                                      size_t key_size, void *buf, size_t cap, size_t *value_size)
 {
     ms_rcu_read_lock();
     if (ms_unlikely(ms_store_is_closed(store)))
         return ms_read_refused(store);
 
-    ms_place place = find(store, key, key_size);
+    ms_place place = find_hashed(store, hash, key, key_size);
     if (ms_unlikely(place == MS_PLACE_NONE)) {
         ms_get_tell(value_size, 0);
         return ms_read_missed(store);
@@ -111,6 +116,13 @@ static MS_NOINLINE int get_whole(memstore *store, const void *key, size_t key_si
         memcpy(buf, value.data, value.size);
     ms_rcu_read_unlock();
     return MEMSTORE_OK;
+}
+
+static MS_NOINLINE int get_whole(memstore *store, const void *key, size_t key_size, void *buf,
+                                 size_t cap, size_t *value_size)
+{
+    return get_whole_hashed(store, ms_store_hash(store, key, key_size), key, key_size, buf, cap,
+                            value_size);
 }
 
 MS_NOINLINE int ms_get_copy_and_leave(void *buf, const char *value, size_t size)
@@ -249,10 +261,21 @@ MS_NOINLINE int ms_get_followed_any(memstore *store, const void *key, size_t key
     const bool timed =
         (ms_store_bounds(store) & MS_BOUNDS_MEASURED) != 0 && ms_latency_is_sampled(n);
 
-    if (by_turn || ms_track_follows(store, ms_store_hash(store, key, key_size)))
+    const uint64_t hash = ms_store_hash(store, key, key_size);
+
+    if (by_turn || ms_track_follows(store, hash))
         return get_noted(store, key, key_size, buf, cap, value_size, by_turn, timed);
-    return timed ? ms_get_timed(store, key, key_size, buf, cap, value_size)
-                 : get_unmeasured(store, key, key_size, buf, cap, value_size);
+    if (ms_unlikely(timed))
+        return ms_get_timed(store, key, key_size, buf, cap, value_size);
+    ms_read_count(store);
+    if (ms_unlikely((store->hot_unmeasured & MS_HOT_OPEN) == 0)) {
+        ms_reader_leave(ms_reader_current());
+        return get_whole_hashed(store, hash, key, key_size, buf, cap, value_size);
+    }
+    return ms_get_looked_up(
+        store, ms_reader_current(),
+        ms_quick_find_any_hashed(store, ms_quick_hot(store), hash, key, key_size), key, key_size,
+        buf, cap, value_size, false);
 }
 
 /* The quick way is closed to this store: it is closed or small, it measures, or it follows keys. */

@@ -6,7 +6,7 @@
 /* A key that is followed for each so many bytes of the limit. */
 #define LIMIT_PER_KEY 4096
 #define KEYS_MIN 1024
-#define KEYS_MAX 16384
+#define KEYS_MAX MS_REUSE_KEYS_MAX
 #define MILLION 1000000
 /* What of the limit entries can take, in a store that is full: the rest is for segments that are
  * being filled or emptied. */
@@ -85,10 +85,10 @@ struct noted_key {
 
 /* Cells of a ring of uses: one for each so many bytes of the limit. */
 #define LIMIT_PER_CELL 65536
-#define CELLS_MIN 64
+#define CELLS_MIN 128
 #define CELLS_MAX 1024
-/* There is a key for so many uses. */
-#define USES_PER_KEY 16
+/* There is a key for so many uses, about. */
+#define USES_PER_KEY 8
 
 static uint32_t cells_for(uint64_t limit)
 {
@@ -184,8 +184,10 @@ void ms_track_start(memstore *store, struct ms_sampler *sampler, uint32_t millio
 
 /* ---- Digesting; track's lock held ---- */
 
-/* References that are digested before somebody else may have the lock. */
-#define DIGESTED_AT_ONCE 64
+/* References that are digested before somebody else may have the lock: by a call that found no room, and by
+ * the maintenance thread. */
+#define DIGESTED_BY_CALL 64
+#define DIGESTED_AT_ONCE 256
 
 /* Whose turn it is: the ring whose first record is the oldest of all, and up to when its records are older
  * than the first ones of other rings. */
@@ -204,8 +206,9 @@ static struct turn next_turn(struct ms_sampler *sampler)
     struct turn turn = {NULL, UINT64_MAX};
     uint64_t oldest = UINT64_MAX;
 
-    for (int i = 0; i < MS_TRACK_RINGS; i++) {
-        const struct use *use = ms_ring_first(&sampler->uses[i]);
+    for (uint32_t used = ms_load_relaxed(&sampler->used); used != 0; used &= used - 1) {
+        const int i = __builtin_ctz(used);
+        const struct use *use = ms_ring_at(&sampler->uses[i], 0);
 
         if (use == NULL)
             continue;
@@ -233,31 +236,36 @@ static void digest_use(struct ms_sampler *sampler, const struct use *use)
         ms_pattern_note(&sampler->pattern, &reference);
 }
 
-/* Up to so many uses of those whose turn it is. Returns how many. */
+/* Up to so many uses of those whose turn it is, as many at a time as are fetched at a time. Returns how
+ * many. */
 static uint32_t digest_turn(struct ms_sampler *sampler, struct turn turn, uint32_t most)
 {
-    const struct use *use;
-    uint32_t done = 0;
+    const struct use *uses[MS_PATTERN_EXPECTED];
+    uint64_t hashes[MS_PATTERN_EXPECTED];
+    uint32_t n = 0;
 
-    while (done < most && (use = ms_ring_first(turn.ring)) != NULL && time_of(use) <= turn.until) {
-        digest_use(sampler, use);
-        ms_ring_take(turn.ring);
-        done++;
+    most = most < MS_PATTERN_EXPECTED ? most : MS_PATTERN_EXPECTED;
+    while (n < most && (uses[n] = ms_ring_at(turn.ring, n)) != NULL &&
+           time_of(uses[n]) <= turn.until) {
+        hashes[n] = uses[n]->hash;
+        n++;
     }
-    return done;
+    ms_pattern_expect(&sampler->pattern, hashes, n);
+    for (uint32_t i = 0; i < n; i++)
+        digest_use(sampler, uses[i]);
+    ms_ring_take(turn.ring, n);
+    return n;
 }
 
 static void digest_keys(struct ms_sampler *sampler)
 {
-    for (int i = 0; i < MS_TRACK_RINGS; i++) {
+    for (uint32_t used = ms_load_relaxed(&sampler->used); used != 0; used &= used - 1) {
+        struct ms_ring *ring = &sampler->keys[__builtin_ctz(used)];
         const struct noted_key *noted;
 
-        for (uint32_t n = 0; n <= sampler->keys[i].mask; n++) {
-            noted = ms_ring_first(&sampler->keys[i]);
-            if (noted == NULL)
-                break;
+        for (uint32_t n = 0; n <= ring->mask && (noted = ms_ring_at(ring, 0)) != NULL; n++) {
             ms_hot_note(&sampler->pattern.hot, noted->hash, noted->key, noted->key_size);
-            ms_ring_take(&sampler->keys[i]);
+            ms_ring_take(ring, 1);
         }
     }
 }
@@ -299,8 +307,11 @@ void ms_track_settle_locked(memstore *store)
 
 void ms_track_digest(memstore *store)
 {
-    bool more = ms_load_relaxed(&store->track.sampler) != NULL;
+    bool more = true;
 
+    if (!ms_load_relaxed(&store->track.due))
+        return;
+    ms_store_relaxed(&store->track.due, false);
     for (uint32_t i = 0; more && i < MS_TRACK_RINGS * CELLS_MAX / DIGESTED_AT_ONCE; i++) {
         ms_mutex_lock(&store->track.lock);
         struct ms_sampler *sampler = sampler_of(store);
@@ -359,32 +370,45 @@ void ms_track_forget(memstore *store)
 
 /* ---- Records of what is done ---- */
 
-/* A ring that is half full is seen to by the maintenance thread. Each quarter it is looked at how full
- * it is: the thread was the last to write what tells it. */
-static void wake_if_filling(memstore *store, const struct ms_ring *ring, uint32_t ticket)
+/* Cells of a ring for which the thread is woken: that costs as much as some 300 records, and a call that finds
+ * a smaller one full has little to do. */
+#define WAKES_FROM 512
+
+/* A ring that fills is seen to by the maintenance thread, which may be woken for it, but for that of keys. Each quarter it is looked at how full it is: the thread
+ * was the last to write what tells it. */
+MS_ALWAYS_INLINE void tell_if_filling(memstore *store, const struct ms_ring *ring, uint32_t ticket,
+                                      bool wakes)
 {
     const uint32_t cells = ring->mask + 1;
 
-    if (ms_unlikely((ticket & (cells / 4 - 1)) == 0) && ms_ring_used(ring, ticket) > cells / 2)
+    if (ms_likely((ticket & (cells / 4 - 1)) != 0))
+        return;
+    const uint32_t used = ms_ring_used(ring, ticket);
+    if (used > cells / 4)
+        ms_store_relaxed(&store->track.due, true);
+    if (wakes && cells >= WAKES_FROM && used > cells / 4 * 3)
         ms_maintenance_try_wake(store);
 }
 
-/* The calling thread's ring of such an array. A thread without a number shares one. */
-MS_ALWAYS_INLINE struct ms_ring *ring_of_thread(struct ms_ring rings[MS_TRACK_RINGS])
+/* The number of the calling thread's ring, where something will be. A thread without a number shares
+ * one. */
+MS_ALWAYS_INLINE uint32_t ring_of_thread(struct ms_sampler *sampler)
 {
     const uint32_t slot = ms_thread_slot_plus_one - 1;
+    const uint32_t ring = ms_likely(slot < MS_TRACK_OWN_RINGS)
+                              ? slot
+                              : MS_TRACK_OWN_RINGS + slot % (MS_TRACK_RINGS - MS_TRACK_OWN_RINGS);
 
-    if (ms_likely(slot < MS_TRACK_OWN_RINGS))
-        return &rings[slot];
-    return &rings[MS_TRACK_OWN_RINGS + slot % (MS_TRACK_RINGS - MS_TRACK_OWN_RINGS)];
+    if (ms_unlikely((ms_load_relaxed(&sampler->used) >> ring & 1) == 0))
+        atomic_fetch_or_explicit(&sampler->used, 1u << ring, memory_order_relaxed);
+    return ring;
 }
 
-/* A cell of the calling thread's ring. */
-MS_ALWAYS_INLINE void *claim(struct ms_ring rings[MS_TRACK_RINGS], struct ms_ring *ring,
-                             uint32_t *ticket)
+/* A cell of such a ring. */
+MS_ALWAYS_INLINE void *claim(struct ms_ring rings[MS_TRACK_RINGS], uint32_t ring, uint32_t *ticket)
 {
-    return ms_likely(ring < rings + MS_TRACK_OWN_RINGS) ? ms_ring_claim_alone(ring, ticket)
-                                                        : ms_ring_claim(ring, ticket);
+    return ms_likely(ring < MS_TRACK_OWN_RINGS) ? ms_ring_claim_alone(&rings[ring], ticket)
+                                                : ms_ring_claim(&rings[ring], ticket);
 }
 
 /* In a read section. False when there is no room. */
@@ -396,7 +420,7 @@ MS_ALWAYS_INLINE bool put_use(memstore *store, const struct ms_reference *refere
 
     if (sampler == NULL)
         return true;
-    struct ms_ring *ring = ring_of_thread(sampler->uses);
+    const uint32_t ring = ring_of_thread(sampler);
     struct use *use = claim(sampler->uses, ring, &ticket);
     if (use == NULL)
         return false;
@@ -405,7 +429,7 @@ MS_ALWAYS_INLINE bool put_use(memstore *store, const struct ms_reference *refere
     use->when = (uint64_t)reference->now_ms << KIND_BITS | reference->kind;
     use->expires_ms = reference->expires_ms;
     ms_ring_filled(use, ticket);
-    wake_if_filling(store, ring, ticket);
+    tell_if_filling(store, &sampler->uses[ring], ticket, true);
     return true;
 }
 
@@ -417,13 +441,15 @@ bool ms_track_try_key(memstore *store, uint64_t hash, const void *key, size_t ke
 
     if (sampler == NULL)
         return true;
-    struct noted_key *noted = claim(sampler->keys, ring_of_thread(sampler->keys), &ticket);
+    const uint32_t ring = ring_of_thread(sampler);
+    struct noted_key *noted = claim(sampler->keys, ring, &ticket);
     if (noted == NULL)
         return false;
     noted->hash = hash;
     noted->key_size = (uint32_t)key_size;
     memcpy(noted->key, key, key_size < sizeof noted->key ? key_size : sizeof noted->key);
     ms_ring_filled(noted, ticket);
+    tell_if_filling(store, &sampler->keys[ring], ticket, false);
     return true;
 }
 
@@ -434,7 +460,7 @@ static bool help(memstore *store)
         return false;
     struct ms_sampler *sampler = sampler_of(store);
     if (sampler != NULL)
-        digest_locked(store, sampler, DIGESTED_AT_ONCE);
+        digest_locked(store, sampler, DIGESTED_BY_CALL);
     ms_mutex_unlock(&store->track.lock);
     return true;
 }

@@ -10,8 +10,9 @@
  *
  *     who uses a followed key -> the thread's ring, or one of those that threads share -> pattern
  *
- * What is done with a key is a record in a ring (advice/ring.h), and the maintenance thread, which is
- * woken when a ring is half full, digests the records, in the order of their times. Who finds a ring
+ * What is done with a key is a record in a ring (advice/ring.h), and the maintenance thread digests the
+ * records, in the order of their times: when it is there for something else and a ring is a quarter full, and
+ * it is woken when one of a larger store is three quarters full. Who finds a ring
  * full digests a few itself, with `maintenance: manual` always, and else when the thread does not
  * keep up; it only tries the lock for that, and when somebody else has it the reference is lost, and
  * counted as lost. Who asks for something has all of them digested.
@@ -42,6 +43,7 @@
 struct ms_sampler {
     struct ms_ring uses[MS_TRACK_RINGS]; /* of what is done with followed keys */
     struct ms_ring keys[MS_TRACK_RINGS]; /* of keys of reads taken at random */
+    atomic_uint used;                    /* rings, by bits, that anything was put in */
     struct ms_pattern pattern;
     struct ms_pace pace;   /* of it */
     size_t bytes;          /* of this allocation */
@@ -52,6 +54,7 @@ struct ms_track {
     ms_mutex lock;                        /* for all of a sampler but putting records in */
     _Atomic(struct ms_sampler *) sampler; /* lock to write. ORDER: release, acquired by readers */
     atomic_uint_least64_t missed;         /* references that found a full ring and the lock taken */
+    atomic_bool due;                      /* a ring is a quarter full */
 };
 
 void ms_track_init(struct ms_track *track);

@@ -921,7 +921,7 @@ Test(advice, a_small_store_is_followed_as_a_whole_and_by_turns)
 {
     memstore *store =
         test_open("monitoring.access_sample_ratio=0.01", "maintenance=manual", PATIENT, NULL);
-    enum { KEYS = 400, READS = 2000000, AT_FIRST = 65536, SLACK = 8192 };
+    enum { KEYS = 400, READS = 2000000, AT_FIRST = 40960, SLACK = 8192 };
 
     for (uint64_t i = 0; i < READS; i++)
         use(store, i % KEYS, 100, 0);

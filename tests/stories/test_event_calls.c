@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A callback of events may call every function of the library: with the store whose event it hears, and
- * with what is made of it. All but memstore_destroy() of that store, which is for when nobody else uses
- * it. */
+ * with what is made of it. memstore_destroy() of that store only closes it, there and in a function of
+ * its log: it would wait for the function that calls it. */
+#include "support/clock.h"
 #include "support/criterion.h"
 #include "support/folder.h"
 #include "support/team.h"
@@ -325,6 +326,98 @@ Test(event_calls, a_callback_may_call_every_function_and_close_the_store, .timeo
     assert_status(test_has(store, "key"), MEMSTORE_ERR_CACHE_CLOSED);
     memstore_destroy(store);
     test_folder_remove();
+}
+
+/* ---- Destroying the store that calls ---- */
+
+static atomic_uint destroyed; /* by callbacks */
+
+static void destroy_once(void)
+{
+    if (atomic_load(&destroyed) == 0) {
+        memstore_destroy(store);
+        /* It is closed, and still there to be asked. */
+        CHECK(memstore_has(store, "key", 3) == MEMSTORE_ERR_CACHE_CLOSED);
+        atomic_store(&destroyed, 1);
+    }
+}
+
+static int destroy_by_event(const memstore_event *event, void *context)
+{
+    CHECK(event->kind == *(const uint32_t *)context);
+    destroy_once();
+    return 0;
+}
+
+static void destroy_by_record(const memstore_log_record *record, void *context)
+{
+    (void)context;
+    if (strcmp(record->event, "reconfigured") == 0)
+        destroy_once();
+}
+
+static int destroy_by_loader(const void *of, size_t size, memstore_load_value *out, void *context)
+{
+    memstore_destroy(store);
+    return load_value(of, size, out, context);
+}
+
+/* The store is what a callback has left of it; this is who may destroy it. */
+static void expect_closed_and_destroy(void)
+{
+    while (atomic_load(&destroyed) == 0)
+        test_sleep_ms(1);
+    assert_status(test_has(store, "key"), MEMSTORE_ERR_CACHE_CLOSED);
+    assert_status(memstore_close(store), MEMSTORE_ERR_CACHE_CLOSED);
+    memstore_destroy(store);
+}
+
+Test(event_calls, to_destroy_the_store_closes_it)
+{
+    const uint32_t kind = MEMSTORE_EVENT_DELETED;
+
+    store = test_open("shards=4", NULL);
+    assert_ok(memstore_on_event(store, MEMSTORE_EVENT_REMOVALS, destroy_by_event, (void *)&kind));
+    assert_ok(test_set(store, "key", "value", 0));
+    assert_ok(memstore_delete(store, "key", 3));
+    expect_closed_and_destroy();
+}
+
+Test(event_calls, to_destroy_the_store_by_an_alert_closes_it)
+{
+    const uint32_t kind = MEMSTORE_EVENT_ALERT;
+
+    test_clock_start();
+    store = test_open("maintenance=manual", "monitoring.hit_rate_threshold=0.8", NULL);
+    assert_ok(memstore_on_event(store, MEMSTORE_EVENT_ALERT, destroy_by_event, (void *)&kind));
+    for (int i = 0; i < 100; i++)
+        assert_holds(store, "absent", NULL);
+    test_clock_advance(30000);
+    (void)memstore_maintain(store, 0); /* the callback closes the store meanwhile */
+    expect_closed_and_destroy();
+}
+
+Test(event_calls, to_destroy_the_store_by_a_line_of_its_log_closes_it)
+{
+    memstore_config *config = memstore_config_new();
+
+    assert_ok(memstore_set_logger(config, MEMSTORE_LOG_INFO, destroy_by_record, NULL));
+    assert_ok(memstore_open(config, &store));
+    memstore_config_free(config);
+    (void)memstore_reconfigure(store, "ttl.max_ttl", "1h");
+    expect_closed_and_destroy();
+}
+
+Test(event_calls, to_destroy_the_store_by_its_loader_does_nothing)
+{
+    const memstore_loader destroys = {.struct_size = sizeof destroys, .load = destroy_by_loader};
+    memstore_view view;
+
+    store = test_open("shards=4", NULL);
+    assert_ok(memstore_get_or_load(store, "loaded", 6, &destroys, &view));
+    memstore_view_release(&view);
+    assert_holds(store, "loaded", "loaded");
+    memstore_destroy(store);
 }
 
 /* ---- And this is every function ---- */

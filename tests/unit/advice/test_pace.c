@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define CAPACITY 16384
+#define CAPACITY MS_REUSE_KEYS_MAX
 /* References that a store notes before somebody sees to the pace. */
 #define AT_ONCE 64
 
@@ -131,7 +131,7 @@ Test(pace, a_share_of_all_is_all_and_never_pauses)
 /* ---- Recorded traces ---- */
 
 #define MOST 1000000
-#define SALTS 10
+#define SALTS 20
 #define SHARE 0.01
 
 /* Of several hashes: errors in points, least first. */
@@ -155,10 +155,10 @@ static struct errors errors_on(const uint64_t *stream, const struct test_exact *
     for (uint64_t salt = 0; salt < SALTS; salt++) {
         open_pace(SHARE);
         if (!keeps_pace)
-            reuse.threshold = pace.least;
+            ms_reuse_set_threshold(&reuse, pace.least);
         reference_all(stream, exact->references, salt == 0 ? 0 : ms_mix64(salt));
         errors.points[salt] =
-            100 * test_exact_error(exact, &reuse.entries, (double)ms_pace_reads(&pace, reads));
+            100 * test_exact_error(exact, &reuse.curve, (double)ms_pace_reads(&pace, reads));
         errors.sampled += (double)sampled / (double)reads / SALTS;
         free(memory);
     }

@@ -32,7 +32,7 @@ static void reference(uint64_t name, uint32_t size)
 
 static double error_of(const struct test_exact *exact)
 {
-    return test_exact_error(exact, &reuse.entries, (double)exact->references);
+    return test_exact_error(exact, &reuse.curve, (double)exact->references);
 }
 
 static double error_on(const uint64_t *stream, size_t n, uint32_t capacity, double rate)
@@ -57,7 +57,7 @@ Test(reuse, of_all_keys_is_the_exact_curve)
     for (size_t i = 0; i < 20000; i++)
         reference(stream[i], 1);
     for (size_t size = 1; size <= 60; size++)
-        cr_assert_float_eq(ms_curve_miss_ratio(&reuse.entries, (double)size, 20000),
+        cr_assert_float_eq(ms_curve_miss_ratio(&reuse.curve, (double)size, 20000),
                            test_exact_miss_ratio(&exact, size), 1e-9, "%zu entries", size);
     cr_assert_lt(error_of(&exact), 0.001);
     free(memory);
@@ -74,9 +74,9 @@ Test(reuse, counts_bytes_of_what_was_referenced_between)
     reference(2, 1000);
     reference(1, 100);
     /* Key 2 needs 1050 bytes to be still there, key 1 needs 1150. */
-    cr_assert_float_eq(ms_curve_miss_ratio(&reuse.bytes, 800, 5), 1.0, 1e-9);
-    cr_assert_float_eq(ms_curve_miss_ratio(&reuse.bytes, 1088, 5), 0.8, 1e-9);
-    cr_assert_float_eq(ms_curve_miss_ratio(&reuse.bytes, 2000, 5), 0.6, 1e-9);
+    cr_assert_float_eq(ms_curve_miss_ratio(&reuse.curve, 800, 5), 1.0, 1e-9);
+    cr_assert_float_eq(ms_curve_miss_ratio(&reuse.curve, 1088, 5), 0.8, 1e-9);
+    cr_assert_float_eq(ms_curve_miss_ratio(&reuse.curve, 2000, 5), 0.6, 1e-9);
     free(memory);
 }
 
@@ -85,7 +85,7 @@ Test(reuse, a_read_that_no_size_could_have_hit_is_a_miss_at_every_size)
     open_reuse(16, 1);
     reference(1, 1);
     ms_reuse_read(&reuse, ms_reuse_key(&reuse, ms_mix64(2)), false);
-    cr_assert_float_eq(ms_curve_miss_ratio(&reuse.entries, 1e9, 2), 1.0, 1e-9);
+    cr_assert_float_eq(ms_curve_miss_ratio(&reuse.curve, 1e9, 2), 1.0, 1e-9);
     free(memory);
 }
 
@@ -138,7 +138,7 @@ Test(reuse, what_is_beyond_the_horizon_makes_way_for_new_keys)
     }
     /* The threshold need not fall for keys that are used for a moment. */
     cr_assert_eq(reuse.threshold, MS_REUSE_ALL);
-    cr_assert_float_eq(ms_curve_miss_ratio(&reuse.entries, 400, 200000), 0.5, 1e-6);
+    cr_assert_float_eq(ms_curve_miss_ratio(&reuse.curve, 400, 200000), 0.5, 1e-6);
     free(memory);
 }
 

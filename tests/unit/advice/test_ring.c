@@ -43,12 +43,12 @@ static bool put(uint32_t from, uint64_t number)
 
 static bool take(uint64_t *number)
 {
-    const struct record *record = ms_ring_first(&ring);
+    const struct record *record = ms_ring_at(&ring, 0);
 
     if (record == NULL)
         return false;
     *number = record->number;
-    ms_ring_take(&ring);
+    ms_ring_take(&ring, 1);
     return true;
 }
 
@@ -70,6 +70,26 @@ Test(ring, records_come_out_in_the_order_they_were_put_in)
     records_come_out_in_order();
     alone = true;
     records_come_out_in_order();
+}
+
+Test(ring, shows_records_ahead_and_takes_several_out_at_a_time)
+{
+    const struct record *record;
+    uint64_t got;
+
+    for (uint64_t round = 0; round < 100; round++) {
+        for (uint64_t i = 0; i < 7; i++)
+            cr_assert(put(0, 7 * round + i));
+        for (uint32_t ahead = 0; ahead < 7; ahead++) {
+            record = ms_ring_at(&ring, ahead);
+            cr_assert(record != NULL && record->number == 7 * round + ahead);
+        }
+        cr_assert_null(ms_ring_at(&ring, 7));
+        ms_ring_take(&ring, 5);
+        cr_assert(take(&got) && got == 7 * round + 5);
+        cr_assert(take(&got) && got == 7 * round + 6);
+        cr_assert(!take(&got));
+    }
 }
 
 static void what_has_no_room_is_refused(void)
@@ -144,19 +164,19 @@ static void take_all_of(uintptr_t count)
     for (uintptr_t i = 0; i < count; i++)
         cr_assert_eq(pthread_create(&writers[i], NULL, write_all, (void *)i), 0);
     for (uint64_t taken = 0; taken < count * EACH;) {
-        const struct record *record = ms_ring_first(&ring);
+        const struct record *record = ms_ring_at(&ring, 0);
 
         if (record == NULL) {
             sched_yield();
             continue;
         }
         cr_assert_eq(record->number, next[record->from]++);
-        ms_ring_take(&ring);
+        ms_ring_take(&ring, 1);
         taken++;
     }
     for (uintptr_t i = 0; i < count; i++)
         pthread_join(writers[i], NULL);
-    cr_assert_null(ms_ring_first(&ring));
+    cr_assert_null(ms_ring_at(&ring, 0));
 }
 
 Test(ring, each_record_of_many_threads_comes_out_once_and_each_threads_in_order)

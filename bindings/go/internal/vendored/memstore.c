@@ -6303,6 +6303,7 @@ void ms_log_field(struct ms_log_line *line, const char *name, enum memstore_log_
                   const char *text);
 void ms_log_end(struct ms_log_line *line);
 void ms_log_flush(struct ms_log *log);
+bool ms_log_calls_me(struct ms_log *log);
 void ms_log_refusal(const struct ms_logger *logger, bool enabled, struct ms_log_limit *limit,
                     const char *status, const char *why);
 void ms_log_forget_threads(struct ms_log *log);
@@ -6567,6 +6568,13 @@ void ms_log_flush(struct ms_log *log)
     while ((log->first != NULL || log->telling) && !ms_log_tells_locked(log))
         ms_cond_wait(&log->idle, &log->lock);
     ms_mutex_unlock(&log->lock);
+}
+bool ms_log_calls_me(struct ms_log *log)
+{
+    ms_mutex_lock(&log->lock);
+    const bool calls_me = ms_log_tells_locked(log);
+    ms_mutex_unlock(&log->lock);
+    return calls_me;
 }
 void ms_log_refusal(const struct ms_logger *logger, bool enabled, struct ms_log_limit *limit,
                     const char *status, const char *why)
@@ -7578,9 +7586,9 @@ const struct ms_setting ms_schema[] = {
          .fixed = "calls are measured from the first one on, or not at all"),
     RATIO("monitoring.access_sample_ratio", access_sample, "0",
           "share of the keys whose uses are followed, for memstore_advise(); 0.01 is enough for "
-          "any store: where it is less than 2048 keys more are followed, for 65536 uses at first, "
+          "any store: where it is less than 2048 keys more are followed, for 40960 uses at first, "
           "and then by turns, that share of the time; more keys than fit what is set aside for "
-          "them, 4 % of the limit between 220kB and 2.6MB, lower the share; 0 = none",
+          "them, 4 % of the limit between 230kB and 2.6MB, lower the share; 0 = none",
           .live = true),
     RATIO("monitoring.hit_rate_threshold", hit_rate_threshold, "0",
           "an alert is raised when the hit rate of a window with 100 reads or more is below; 0 = "
@@ -9032,6 +9040,9 @@ struct ms_hot_key {
 struct ms_hot {
     uint64_t noted;
     uint32_t used;
+    uint64_t least;
+    uint32_t least_at;
+    uint8_t first[MS_HOT_KEYS], next[MS_HOT_KEYS];
     uint64_t hashes[MS_HOT_KEYS], counts[MS_HOT_KEYS];
     struct ms_hot_key keys[MS_HOT_KEYS];
 };
@@ -9055,25 +9066,56 @@ struct ms_curve {
     struct ms_curve_sums total;
     double first, first_missed;
 };
-#define MS_CURVE_INFINITE (-1.0)
-void ms_curve_add(struct ms_curve *curve, double distance, double weight, uint32_t n);
-double ms_curve_miss_ratio(const struct ms_curve *curve, double size, double references);
+static inline uint32_t ms_curve_bucket(uint64_t distance)
+{
+    if (distance < 2 * MS_CURVE_SUBS)
+        return (uint32_t)distance;
+    if (distance >> MS_CURVE_TOP != 0)
+        return MS_CURVE_BUCKETS - 1;
+    const uint32_t shift = 63 - (uint32_t)__builtin_clzll(distance) - MS_CURVE_SUB_BITS;
+    return shift * MS_CURVE_SUBS + (uint32_t)(distance >> shift);
+}
 static inline double ms_curve_cross(uint32_t n)
 {
     return 2.0 * (n - 1);
 }
+static inline void ms_curve_add_to(struct ms_curve *curve, struct ms_curve_sums *sums,
+                                   double weight, uint32_t n)
+{
+    const double cross = weight * ms_curve_cross(n);
+    sums->weight += weight;
+    sums->cross += cross;
+    curve->total.weight += weight;
+    curve->total.cross += weight + cross;
+    if (n == 1)
+        curve->first += weight;
+}
+static inline void ms_curve_add(struct ms_curve *curve, double distance, double weight, uint32_t n)
+{
+    const uint64_t whole = (uint64_t)(int64_t)distance;
+    ms_curve_add_to(curve, &curve->buckets[ms_curve_bucket(whole)], weight, n);
+}
+static inline void ms_curve_add_infinite(struct ms_curve *curve, double weight, uint32_t n)
+{
+    ms_curve_add_to(curve, &curve->infinite, weight, n);
+    if (n == 1)
+        curve->first_missed += weight;
+}
+double ms_curve_miss_ratio(const struct ms_curve *curve, double size, double references);
 double ms_curve_slope(const struct ms_curve *curve, double cross, double first_missed);
 #endif
 #ifndef MS_ADVICE_MINIATURE_H
 #define MS_ADVICE_MINIATURE_H
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 enum ms_mini_policy {
     MS_MINI_LRU,
     MS_MINI_FIFO,
     MS_MINI_S3FIFO,
     MS_MINI_ADAPTIVE,
-    MS_MINI_POLICIES
+    MS_MINI_POLICIES,
+    MS_MINI_LISTED = MS_MINI_POLICIES - MS_MINI_FIFO
 };
 enum ms_mini_where { MS_MINI_NOWHERE, MS_MINI_GHOST, MS_MINI_SMALL, MS_MINI_MAIN, MS_MINI_LISTS };
 #define MS_MINI_NONE UINT32_MAX
@@ -9086,6 +9128,12 @@ struct ms_mini_link {
     uint8_t dropped_from;
     uint8_t dropped_at;
 };
+struct ms_mini_key {
+    struct ms_mini_link links[MS_MINI_LISTED];
+    int64_t used_ms, expires_ms;
+};
+#define MS_MINI_STRIDE (sizeof(struct ms_mini_key) / sizeof(struct ms_mini_link))
+_Static_assert(sizeof(struct ms_mini_key) == 64, "a cache line");
 struct ms_mini_list {
     uint32_t oldest, newest;
     uint32_t count;
@@ -9108,11 +9156,36 @@ struct ms_mini {
     bool has_evicted;
 };
 void ms_mini_init(struct ms_mini *mini, enum ms_mini_policy policy, enum ms_goal goal,
-                  struct ms_mini_link *links);
+                  struct ms_mini_key *keys);
 void ms_mini_resize(struct ms_mini *mini, uint64_t capacity);
-void ms_mini_read(struct ms_mini *mini, uint32_t key, uint32_t size, double weight, uint32_t n);
-void ms_mini_write(struct ms_mini *mini, uint32_t key, uint32_t size, bool is_fill);
+void ms_mini_miss(struct ms_mini *mini, double weight, uint32_t n);
+void ms_mini_store(struct ms_mini *mini, uint32_t key, uint32_t size);
 void ms_mini_remove(struct ms_mini *mini, uint32_t key);
+static inline struct ms_mini_link *ms_mini_link_of(const struct ms_mini *mini, uint32_t key)
+{
+    return &mini->links[(size_t)key * MS_MINI_STRIDE];
+}
+static inline bool ms_mini_has(const struct ms_mini *mini, uint32_t key)
+{
+    return ms_mini_link_of(mini, key)->where >= MS_MINI_SMALL;
+}
+static inline void ms_mini_read(struct ms_mini *mini, uint32_t key, uint32_t size, double weight,
+                                uint32_t n)
+{
+    struct ms_mini_link *link = ms_mini_link_of(mini, key);
+    if (link->where >= MS_MINI_SMALL) {
+        link->uses += link->uses < MS_ACCESS_COUNT_MAX;
+        return;
+    }
+    ms_mini_miss(mini, weight, n);
+    if (size != 0)
+        ms_mini_store(mini, key, size);
+}
+static inline void ms_mini_write(struct ms_mini *mini, uint32_t key, uint32_t size, bool is_fill)
+{
+    if (!is_fill || !ms_mini_has(mini, key) || ms_mini_link_of(mini, key)->size != size)
+        ms_mini_store(mini, key, size);
+}
 double ms_mini_miss_ratio(const struct ms_mini *mini, const struct ms_curve *curve,
                           double references);
 #endif
@@ -9130,11 +9203,16 @@ static inline uint32_t ms_spread_bucket(uint64_t n)
     const uint32_t bits = n == 0 ? 0 : 64 - (uint32_t)__builtin_clzll(n);
     return bits < MS_SPREAD_BUCKETS ? bits : MS_SPREAD_BUCKETS - 1;
 }
+static inline uint32_t ms_spread_count(struct ms_spread *spread, uint64_t n, double weight)
+{
+    const uint32_t bucket = ms_spread_bucket(n);
+    spread->counts[bucket] += weight;
+    spread->total += weight;
+    return bucket;
+}
 static inline void ms_spread_add(struct ms_spread *spread, uint64_t n, double weight, double sum)
 {
-    spread->counts[ms_spread_bucket(n)] += weight;
-    spread->sums[ms_spread_bucket(n)] += sum;
-    spread->total += weight;
+    spread->sums[ms_spread_count(spread, n, weight)] += sum;
 }
 static inline uint64_t ms_spread_below(const struct ms_spread *spread, double share)
 {
@@ -9703,15 +9781,6 @@ void ms_advise(const struct ms_findings *findings, struct ms_advice_list *list)
 }
 
 /* lib/advice/curve.c */
-static uint32_t advice_curve_bucket_of(uint64_t distance)
-{
-    if (distance < 2 * MS_CURVE_SUBS)
-        return (uint32_t)distance;
-    if (distance >> MS_CURVE_TOP != 0)
-        return MS_CURVE_BUCKETS - 1;
-    const uint32_t shift = 63 - (uint32_t)__builtin_clzll(distance) - MS_CURVE_SUB_BITS;
-    return shift * MS_CURVE_SUBS + (uint32_t)(distance >> shift);
-}
 static uint64_t width_of(uint32_t bucket)
 {
     return bucket < 2 * MS_CURVE_SUBS ? 1 : UINT64_C(1) << (bucket / MS_CURVE_SUBS - 1);
@@ -9722,23 +9791,9 @@ static uint64_t lowest_of(uint32_t bucket)
         return bucket;
     return (uint64_t)(MS_CURVE_SUBS + bucket % MS_CURVE_SUBS) * width_of(bucket);
 }
-void ms_curve_add(struct ms_curve *curve, double distance, double weight, uint32_t n)
-{
-    const bool infinite = distance < 0;
-    struct ms_curve_sums *sums =
-        infinite ? &curve->infinite : &curve->buckets[advice_curve_bucket_of((uint64_t)distance)];
-    sums->weight += weight;
-    sums->cross += weight * ms_curve_cross(n);
-    curve->total.weight += weight;
-    curve->total.cross += weight * (1 + ms_curve_cross(n));
-    if (n == 1) {
-        curve->first += weight;
-        curve->first_missed += infinite ? weight : 0;
-    }
-}
 static struct ms_curve_sums sum_beyond(const struct ms_curve *curve, uint64_t size)
 {
-    const uint32_t bucket = advice_curve_bucket_of(size);
+    const uint32_t bucket = ms_curve_bucket(size);
     const uint64_t last = lowest_of(bucket) + width_of(bucket) - 1;
     const double part = size >= last ? 0 : (double)(last - size) / (double)width_of(bucket);
     struct ms_curve_sums beyond = {
@@ -9776,26 +9831,55 @@ double ms_curve_miss_ratio(const struct ms_curve *curve, double size, double ref
 /* lib/advice/hot.c */
 #include <stdlib.h>
 #include <string.h>
-static uint32_t advice_hot_find(const struct ms_hot *hot, uint64_t hash)
+_Static_assert(MS_HOT_KEYS < UINT8_MAX, "a place + 1 is a byte");
+static uint8_t *chain_of(struct ms_hot *hot, uint64_t hash)
 {
-    uint32_t i = 0;
-    while (i < hot->used && hot->hashes[i] != hash)
-        i++;
-    return i;
+    return &hot->first[(hash >> 32) % MS_HOT_KEYS];
 }
-static uint32_t least_counted(const struct ms_hot *hot)
+static uint32_t advice_hot_find(struct ms_hot *hot, uint64_t hash)
 {
-    uint32_t least = 0;
-    for (uint32_t i = 1; i < MS_HOT_KEYS; i++) {
-        if (hot->counts[i] < hot->counts[least])
-            least = i;
+    for (uint32_t at = *chain_of(hot, hash); at != 0; at = hot->next[at - 1]) {
+        if (hot->hashes[at - 1] == hash)
+            return at - 1;
     }
-    return least;
+    return MS_HOT_KEYS;
+}
+static uint32_t least_counted(struct ms_hot *hot)
+{
+    while (hot->least_at < MS_HOT_KEYS && hot->counts[hot->least_at] > hot->least)
+        hot->least_at++;
+    if (hot->least_at < MS_HOT_KEYS)
+        return hot->least_at;
+    hot->least_at = 0;
+    for (uint32_t i = 1; i < MS_HOT_KEYS; i++) {
+        if (hot->counts[i] < hot->counts[hot->least_at])
+            hot->least_at = i;
+    }
+    hot->least = hot->counts[hot->least_at];
+    return hot->least_at;
+}
+static void unchain(struct ms_hot *hot, uint32_t at)
+{
+    uint8_t *link = chain_of(hot, hot->hashes[at]);
+    while (*link != at + 1)
+        link = &hot->next[*link - 1];
+    *link = hot->next[at];
+}
+static uint32_t make_place(struct ms_hot *hot)
+{
+    if (hot->used < MS_HOT_KEYS)
+        return hot->used++;
+    const uint32_t at = least_counted(hot);
+    unchain(hot, at);
+    return at;
 }
 static uint32_t advice_hot_add(struct ms_hot *hot, uint64_t hash, const void *key, size_t key_size)
 {
-    const uint32_t at = hot->used < MS_HOT_KEYS ? hot->used++ : least_counted(hot);
+    const uint32_t at = make_place(hot);
+    uint8_t *first = chain_of(hot, hash);
     hot->hashes[at] = hash;
+    hot->next[at] = *first;
+    *first = (uint8_t)(at + 1);
     hot->keys[at].error = hot->counts[at];
     hot->keys[at].key_size = (uint32_t)key_size;
     memcpy(hot->keys[at].key, key, key_size < MS_HOT_KEY_BYTES ? key_size : MS_HOT_KEY_BYTES);
@@ -9805,7 +9889,7 @@ void ms_hot_note(struct ms_hot *hot, uint64_t hash, const void *key, size_t key_
 {
     uint32_t at = advice_hot_find(hot, hash);
     hot->noted++;
-    if (at == hot->used)
+    if (at == MS_HOT_KEYS)
         at = advice_hot_add(hot, hash, key, key_size);
     hot->counts[at]++;
 }
@@ -9832,21 +9916,11 @@ uint32_t ms_hot_sorted(const struct ms_hot *hot, struct ms_hot_key *out)
 #define MS_ADVICE_MINI_RULES_H
 struct ms_mini_rules {
     enum ms_mini_where (*place)(struct ms_mini *mini, uint32_t key, uint32_t size);
-    void (*use)(struct ms_mini *mini, uint32_t key);
     void (*make_room)(struct ms_mini *mini);
 };
-extern const struct ms_mini_rules ms_mini_lru;
 extern const struct ms_mini_rules ms_mini_fifo;
 extern const struct ms_mini_rules ms_mini_s3fifo;
 extern const struct ms_mini_rules ms_mini_adaptive;
-static inline bool ms_mini_has(const struct ms_mini *mini, uint32_t key)
-{
-    return mini->links[key].where >= MS_MINI_SMALL;
-}
-static inline void ms_mini_count_use(struct ms_mini *mini, uint32_t key)
-{
-    mini->links[key].uses += mini->links[key].uses < MS_ACCESS_COUNT_MAX;
-}
 void ms_mini_move(struct ms_mini *mini, uint32_t key, enum ms_mini_where where);
 void ms_mini_drop(struct ms_mini *mini, uint32_t key, uint32_t most);
 #endif
@@ -9870,7 +9944,7 @@ static struct ms_ghost_trace trace_of(const struct ms_mini *mini, const struct m
 }
 static enum ms_mini_where advice_mini_adaptive_place(struct ms_mini *mini, uint32_t key, uint32_t size)
 {
-    struct ms_mini_link *link = &mini->links[key];
+    struct ms_mini_link *link = ms_mini_link_of(mini, key);
     const struct ms_sizing sizing = advice_mini_adaptive_sizing_of(mini);
     const struct ms_ghost_trace trace = trace_of(mini, link);
     if (ms_mini_has(mini, key))
@@ -9886,7 +9960,7 @@ static enum ms_mini_where advice_mini_adaptive_place(struct ms_mini *mini, uint3
 static void take_from(struct ms_mini *mini, enum ms_mini_where where)
 {
     const uint32_t key = mini->lists[where].oldest;
-    struct ms_mini_link *link = &mini->links[key];
+    struct ms_mini_link *link = ms_mini_link_of(mini, key);
     const struct ms_subject entry = {ms_mix64(key), link->size, link->uses};
     const struct ms_sizing sizing = advice_mini_adaptive_sizing_of(mini);
     const bool small = where == MS_MINI_SMALL;
@@ -9919,7 +9993,7 @@ static void advice_mini_adaptive_make_room(struct ms_mini *mini)
     else
         take_from(mini, MS_MINI_MAIN);
 }
-const struct ms_mini_rules ms_mini_adaptive = {advice_mini_adaptive_place, ms_mini_count_use, advice_mini_adaptive_make_room};
+const struct ms_mini_rules ms_mini_adaptive = {advice_mini_adaptive_place, advice_mini_adaptive_make_room};
 
 /* lib/advice/mini_queues.c */
 #define advice_mini_queues_SMALL_SHARE 10
@@ -9931,24 +10005,14 @@ static enum ms_mini_where place_in_main(struct ms_mini *mini, uint32_t key, uint
     (void)size;
     return MS_MINI_MAIN;
 }
-static void use_by_moving(struct ms_mini *mini, uint32_t key)
-{
-    ms_mini_move(mini, key, MS_MINI_MAIN);
-}
-static void use_for_nothing(struct ms_mini *mini, uint32_t key)
-{
-    (void)mini;
-    (void)key;
-}
 static void advice_mini_queues_drop_oldest(struct ms_mini *mini)
 {
     ms_mini_remove(mini, mini->lists[MS_MINI_MAIN].oldest);
 }
-const struct ms_mini_rules ms_mini_lru = {place_in_main, use_by_moving, advice_mini_queues_drop_oldest};
-const struct ms_mini_rules ms_mini_fifo = {place_in_main, use_for_nothing, advice_mini_queues_drop_oldest};
+const struct ms_mini_rules ms_mini_fifo = {place_in_main, advice_mini_queues_drop_oldest};
 static enum ms_mini_where advice_mini_queues_place(struct ms_mini *mini, uint32_t key, uint32_t size)
 {
-    const enum ms_mini_where where = (enum ms_mini_where)mini->links[key].where;
+    const enum ms_mini_where where = (enum ms_mini_where)ms_mini_link_of(mini, key)->where;
     (void)size;
     if (ms_mini_has(mini, key))
         return where;
@@ -9957,8 +10021,9 @@ static enum ms_mini_where advice_mini_queues_place(struct ms_mini *mini, uint32_
 static void take_from_small(struct ms_mini *mini)
 {
     const uint32_t key = mini->lists[MS_MINI_SMALL].oldest;
-    const bool promoted = mini->links[key].uses >= advice_mini_queues_PROMOTION_COUNT;
-    mini->links[key].uses = 0;
+    struct ms_mini_link *link = ms_mini_link_of(mini, key);
+    const bool promoted = link->uses >= advice_mini_queues_PROMOTION_COUNT;
+    link->uses = 0;
     if (promoted)
         ms_mini_move(mini, key, MS_MINI_MAIN);
     else
@@ -9967,8 +10032,9 @@ static void take_from_small(struct ms_mini *mini)
 static void take_from_main(struct ms_mini *mini)
 {
     const uint32_t key = mini->lists[MS_MINI_MAIN].oldest;
-    if (mini->links[key].uses > 0) {
-        mini->links[key].uses--;
+    struct ms_mini_link *link = ms_mini_link_of(mini, key);
+    if (link->uses > 0) {
+        link->uses--;
         ms_mini_move(mini, key, MS_MINI_MAIN);
     } else {
         ms_mini_remove(mini, key);
@@ -9983,33 +10049,34 @@ static void advice_mini_queues_make_room(struct ms_mini *mini)
     else
         take_from_main(mini);
 }
-const struct ms_mini_rules ms_mini_s3fifo = {advice_mini_queues_place, ms_mini_count_use, advice_mini_queues_make_room};
+const struct ms_mini_rules ms_mini_s3fifo = {advice_mini_queues_place, advice_mini_queues_make_room};
 
 /* lib/advice/miniature.c */
 void ms_mini_init(struct ms_mini *mini, enum ms_mini_policy policy, enum ms_goal goal,
-                  struct ms_mini_link *links)
+                  struct ms_mini_key *keys)
 {
     static const struct ms_mini_rules *const rules[MS_MINI_POLICIES] = {
-        [MS_MINI_LRU] = &ms_mini_lru,
         [MS_MINI_FIFO] = &ms_mini_fifo,
         [MS_MINI_S3FIFO] = &ms_mini_s3fifo,
         [MS_MINI_ADAPTIVE] = &ms_mini_adaptive,
     };
-    *mini = (struct ms_mini){.rules = rules[policy], .goal = goal, .links = links};
+    *mini = (struct ms_mini){.rules = rules[policy], .goal = goal};
+    if (policy >= MS_MINI_FIFO)
+        mini->links = &keys->links[policy - MS_MINI_FIFO];
     ms_learned_init(&mini->learned);
     for (int i = 0; i < MS_MINI_LISTS; i++)
         mini->lists[i].oldest = mini->lists[i].newest = MS_MINI_NONE;
 }
 static void advice_miniature_take_out(struct ms_mini *mini, uint32_t key)
 {
-    struct ms_mini_link *link = &mini->links[key];
+    struct ms_mini_link *link = ms_mini_link_of(mini, key);
     struct ms_mini_list *list = &mini->lists[link->where];
     if (link->older != MS_MINI_NONE)
-        mini->links[link->older].newer = link->newer;
+        ms_mini_link_of(mini, link->older)->newer = link->newer;
     else
         list->oldest = link->newer;
     if (link->newer != MS_MINI_NONE)
-        mini->links[link->newer].older = link->older;
+        ms_mini_link_of(mini, link->newer)->older = link->older;
     else
         list->newest = link->older;
     list->count--;
@@ -10022,13 +10089,13 @@ static void advice_miniature_take_out(struct ms_mini *mini, uint32_t key)
 }
 static void put_in(struct ms_mini *mini, uint32_t key, enum ms_mini_where where)
 {
-    struct ms_mini_link *link = &mini->links[key];
+    struct ms_mini_link *link = ms_mini_link_of(mini, key);
     struct ms_mini_list *list = &mini->lists[where];
     link->where = (uint8_t)where;
     link->older = list->newest;
     link->newer = MS_MINI_NONE;
     if (list->newest != MS_MINI_NONE)
-        mini->links[list->newest].newer = key;
+        ms_mini_link_of(mini, list->newest)->newer = key;
     else
         list->oldest = key;
     list->newest = key;
@@ -10061,9 +10128,9 @@ void ms_mini_resize(struct ms_mini *mini, uint64_t capacity)
     mini->capacity = capacity;
     advice_miniature_make_room(mini);
 }
-static void store(struct ms_mini *mini, uint32_t key, uint32_t size)
+void ms_mini_store(struct ms_mini *mini, uint32_t key, uint32_t size)
 {
-    struct ms_mini_link *link = &mini->links[key];
+    struct ms_mini_link *link = ms_mini_link_of(mini, key);
     if (!ms_mini_has(mini, key))
         link->uses = 0;
     const enum ms_mini_where where = mini->rules->place(mini, key, size);
@@ -10074,31 +10141,16 @@ static void store(struct ms_mini *mini, uint32_t key, uint32_t size)
     put_in(mini, key, where);
     advice_miniature_make_room(mini);
 }
-static void count_miss(struct ms_mini *mini, double weight, uint32_t n)
+void ms_mini_miss(struct ms_mini *mini, double weight, uint32_t n)
 {
     mini->missed.weight += weight;
     mini->missed.cross += weight * ms_curve_cross(n);
     mini->first_missed += n == 1 ? weight : 0;
     mini->miss_count++;
 }
-void ms_mini_read(struct ms_mini *mini, uint32_t key, uint32_t size, double weight, uint32_t n)
-{
-    if (ms_mini_has(mini, key)) {
-        mini->rules->use(mini, key);
-        return;
-    }
-    count_miss(mini, weight, n);
-    if (size != 0)
-        store(mini, key, size);
-}
-void ms_mini_write(struct ms_mini *mini, uint32_t key, uint32_t size, bool is_fill)
-{
-    if (!is_fill || !ms_mini_has(mini, key) || mini->links[key].size != size)
-        store(mini, key, size);
-}
 void ms_mini_remove(struct ms_mini *mini, uint32_t key)
 {
-    if (mini->links[key].where != MS_MINI_NOWHERE)
+    if (ms_mini_link_of(mini, key)->where != MS_MINI_NOWHERE)
         advice_miniature_take_out(mini, key);
 }
 double ms_mini_miss_ratio(const struct ms_mini *mini, const struct ms_curve *curve,
@@ -10117,11 +10169,11 @@ double ms_mini_miss_ratio(const struct ms_mini *mini, const struct ms_curve *cur
 #include <stddef.h>
 #define MS_REUSE_ALL (UINT64_C(1) << 32)
 #define MS_REUSE_NONE UINT32_MAX
-#define MS_REUSE_BLOCK 128
+#define MS_REUSE_RUN 32
+#define MS_REUSE_GROUP (MS_REUSE_RUN * MS_REUSE_RUN)
+#define MS_REUSE_KEYS_MAX (MS_REUSE_RUN * MS_REUSE_GROUP / 2)
 struct ms_followed {
     uint64_t hash;
-    int64_t used_ms;
-    int64_t expires_ms;
     uint32_t slot;
     uint32_t size;
     uint32_t reads;
@@ -10131,48 +10183,68 @@ struct ms_followed {
 struct ms_reuse {
     uint32_t capacity;
     uint32_t count;
+    uint32_t numbers;
     uint64_t threshold;
+    double weight;
     uint64_t horizon;
     struct ms_followed *keys;
     uint32_t *free_keys;
     uint32_t *table;
     uint32_t *slot_keys;
-    uint32_t *slot_sizes;
-    uint64_t *block_bytes;
-    uint32_t *block_counts;
+    uint64_t *slot_sizes, *block_bytes;
+    uint64_t group_bytes[MS_REUSE_RUN];
     uint32_t next_slot, oldest_slot;
     uint64_t held_bytes;
     uint32_t held;
-    struct ms_curve bytes, entries;
+    struct ms_curve curve;
     double gone, gone_read_once;
     void (*on_drop)(void *context, uint32_t key);
     void *context;
 };
+static inline uint32_t ms_reuse_blocks(uint32_t capacity)
+{
+    return (2 * capacity + MS_REUSE_GROUP - 1) / MS_REUSE_GROUP * MS_REUSE_RUN;
+}
 static inline size_t ms_reuse_bytes(uint32_t capacity)
 {
-    return capacity * (sizeof(struct ms_followed) + 7 * sizeof(uint32_t)) +
-           (2 * capacity / MS_REUSE_BLOCK + 1) * (sizeof(uint64_t) + sizeof(uint32_t)) + 8;
+    return capacity * (sizeof(struct ms_followed) + 2 * sizeof(uint64_t) + 5 * sizeof(uint32_t)) +
+           ms_reuse_blocks(capacity) * sizeof(uint64_t);
 }
 void ms_reuse_init(struct ms_reuse *reuse, uint32_t capacity, uint64_t threshold, void *memory);
 static inline bool ms_reuse_follows(const struct ms_reuse *reuse, uint64_t hash)
 {
     return (uint32_t)hash < reuse->threshold;
 }
-static inline double ms_reuse_weight(const struct ms_reuse *reuse)
+void ms_reuse_set_threshold(struct ms_reuse *reuse, uint64_t threshold);
+void ms_reuse_expect(const struct ms_reuse *reuse, const uint64_t *hashes, uint32_t *numbers,
+                     uint32_t n);
+static inline uint32_t ms_reuse_home(const struct ms_reuse *reuse, uint64_t hash)
 {
-    return (double)MS_REUSE_ALL / (double)reuse->threshold;
+    return (uint32_t)(hash >> 32) & (2 * reuse->capacity - 1);
 }
-uint32_t ms_reuse_key(struct ms_reuse *reuse, uint64_t hash);
+static inline uint32_t ms_reuse_find(const struct ms_reuse *reuse, uint64_t hash)
+{
+    uint32_t at = ms_reuse_home(reuse, hash);
+    while (reuse->table[at] != 0 && reuse->keys[reuse->table[at] - 1].hash != hash)
+        at = (at + 1) & (2 * reuse->capacity - 1);
+    return at;
+}
+uint32_t ms_reuse_add(struct ms_reuse *reuse, uint64_t hash);
+static inline uint32_t ms_reuse_key(struct ms_reuse *reuse, uint64_t hash)
+{
+    const uint32_t number = reuse->table[ms_reuse_find(reuse, hash)];
+    return number != 0 ? number - 1 : ms_reuse_add(reuse, hash);
+}
 void ms_reuse_lower(struct ms_reuse *reuse, uint64_t least);
-void ms_reuse_read(struct ms_reuse *reuse, uint32_t key, bool can_hit);
+uint64_t ms_reuse_read(struct ms_reuse *reuse, uint32_t key, bool can_hit);
 void ms_reuse_touch(struct ms_reuse *reuse, uint32_t key, uint32_t size);
 double ms_reuse_read_once(const struct ms_reuse *reuse);
 #endif
 #ifndef MS_ADVICE_PACE_H
 #define MS_ADVICE_PACE_H
 #define MS_PACE_ENOUGH 2048
-#define MS_PACE_FEW 512
-#define MS_PACE_ALLOWANCE 65536
+#define MS_PACE_FEW 384
+#define MS_PACE_ALLOWANCE 40960
 #define MS_PACE_RUN 16
 struct ms_pace {
     double share;
@@ -10237,6 +10309,7 @@ void ms_pace_keep(struct ms_pace *pace, struct ms_reuse *reuse, uint64_t reads, 
 #ifndef MS_ADVICE_PATTERN_H
 #define MS_ADVICE_PATTERN_H
 #define MS_PATTERN_HORIZON 16
+#define MS_PATTERN_EXPECTED 16
 enum ms_reference_kind {
     MS_REFERENCE_READ,
     MS_REFERENCE_WRITE,
@@ -10252,6 +10325,7 @@ struct ms_reference {
 };
 struct ms_pattern {
     struct ms_reuse reuse;
+    struct ms_mini_key *keys;
     struct ms_mini minis[MS_MINI_POLICIES];
     struct ms_hot hot;
     uint64_t cache_bytes;
@@ -10263,11 +10337,12 @@ struct ms_pattern {
 };
 static inline size_t ms_pattern_bytes(uint32_t keys)
 {
-    return ms_reuse_bytes(keys) + MS_MINI_POLICIES * keys * sizeof(struct ms_mini_link);
+    return keys * sizeof(struct ms_mini_key) + ms_reuse_bytes(keys);
 }
 void ms_pattern_init(struct ms_pattern *pattern, uint32_t keys, uint64_t threshold,
                      uint64_t cache_bytes, enum ms_goal goal, void *memory);
 void ms_pattern_resize(struct ms_pattern *pattern, uint64_t cache_bytes);
+void ms_pattern_expect(const struct ms_pattern *pattern, const uint64_t *hashes, uint32_t n);
 void ms_pattern_note(struct ms_pattern *pattern, const struct ms_reference *reference);
 void ms_pattern_clear(struct ms_pattern *pattern);
 void ms_pattern_forget(struct ms_pattern *pattern);
@@ -10276,12 +10351,13 @@ void ms_pattern_forget(struct ms_pattern *pattern);
 static void on_drop(void *context, uint32_t key)
 {
     struct ms_pattern *pattern = context;
-    for (int i = 0; i < MS_MINI_POLICIES; i++)
+    for (int i = MS_MINI_FIFO; i < MS_MINI_POLICIES; i++)
         ms_mini_remove(&pattern->minis[i], key);
+    pattern->keys[key].expires_ms = 0;
 }
 static void scale_minis(struct ms_pattern *pattern)
 {
-    const double scaled = (double)pattern->cache_bytes / ms_reuse_weight(&pattern->reuse);
+    const double scaled = (double)pattern->cache_bytes / pattern->reuse.weight;
     pattern->scaled_for = pattern->reuse.threshold;
     for (int i = 0; i < MS_MINI_POLICIES; i++) {
         if (pattern->minis[i].capacity != (uint64_t)scaled)
@@ -10291,13 +10367,13 @@ static void scale_minis(struct ms_pattern *pattern)
 void ms_pattern_init(struct ms_pattern *pattern, uint32_t keys, uint64_t threshold,
                      uint64_t cache_bytes, enum ms_goal goal, void *memory)
 {
-    struct ms_mini_link *links = (struct ms_mini_link *)((char *)memory + ms_reuse_bytes(keys));
     memset(pattern, 0, sizeof *pattern);
-    ms_reuse_init(&pattern->reuse, keys, threshold, memory);
+    pattern->keys = memory;
+    ms_reuse_init(&pattern->reuse, keys, threshold, pattern->keys + keys);
     pattern->reuse.on_drop = on_drop;
     pattern->reuse.context = pattern;
     for (int i = 0; i < MS_MINI_POLICIES; i++)
-        ms_mini_init(&pattern->minis[i], (enum ms_mini_policy)i, goal, links + (size_t)i * keys);
+        ms_mini_init(&pattern->minis[i], (enum ms_mini_policy)i, goal, pattern->keys);
     ms_pattern_resize(pattern, cache_bytes);
 }
 void ms_pattern_resize(struct ms_pattern *pattern, uint64_t cache_bytes)
@@ -10315,41 +10391,70 @@ static uint64_t span(int64_t from, int64_t to)
 {
     return to > from ? (uint64_t)(to - from) : 0;
 }
+static void simulate_read(struct ms_pattern *pattern, uint32_t key, uint32_t size, uint64_t needed)
+{
+    const double weight = pattern->reuse.weight;
+    const uint32_t n = pattern->reuse.keys[key].reads;
+    if (needed > pattern->minis[MS_MINI_LRU].capacity)
+        ms_mini_miss(&pattern->minis[MS_MINI_LRU], weight, n);
+#pragma GCC unroll 3
+    for (int i = MS_MINI_FIFO; i < MS_MINI_POLICIES; i++)
+        ms_mini_read(&pattern->minis[i], key, size, weight, n);
+}
+static void note_late(struct ms_pattern *pattern, uint32_t key, const struct ms_reference *read)
+{
+    ms_spread_count(&pattern->late, span(pattern->keys[key].expires_ms, read->now_ms),
+                    pattern->reuse.weight);
+    on_drop(pattern, key);
+}
 static void note_read(struct ms_pattern *pattern, uint32_t key, const struct ms_reference *read)
 {
     struct ms_followed *followed = &pattern->reuse.keys[key];
-    const double weight = ms_reuse_weight(&pattern->reuse);
-    const bool expired = followed->expires_ms <= read->now_ms;
+    struct ms_mini_key *kept = &pattern->keys[key];
+    const double weight = pattern->reuse.weight;
+    const bool expired = kept->expires_ms != 0 && kept->expires_ms <= read->now_ms;
     const bool is_gone = expired && read->size == 0;
-    pattern->misses += read->size == 0 ? weight : 0;
     if (read->size != 0)
-        ms_spread_add(&pattern->hit_sizes, read->size, weight, 0);
+        ms_spread_count(&pattern->hit_sizes, read->size, weight);
+    else
+        pattern->misses += weight;
     if (followed->reads != 0)
-        ms_spread_add(&pattern->reuse_ages, span(followed->used_ms, read->now_ms), weight, 0);
-    if (is_gone && followed->size != 0) {
-        ms_spread_add(&pattern->late, span(followed->expires_ms, read->now_ms), weight, 0);
-        on_drop(pattern, key);
-    }
-    ms_reuse_read(&pattern->reuse, key, !is_gone);
+        ms_spread_count(&pattern->reuse_ages, span(kept->used_ms, read->now_ms), weight);
+    if (is_gone && followed->size != 0)
+        note_late(pattern, key, read);
+    const uint64_t needed = ms_reuse_read(&pattern->reuse, key, !is_gone);
     const uint32_t size = read->size != 0 ? read->size : is_gone ? 0 : followed->size;
-    for (int i = 0; i < MS_MINI_POLICIES; i++)
-        ms_mini_read(&pattern->minis[i], key, size, weight, followed->reads);
+    simulate_read(pattern, key, size, needed);
     ms_reuse_touch(&pattern->reuse, key, size);
-    followed->used_ms = read->now_ms;
     followed->was_missed = read->size == 0;
-    followed->expires_ms = expired ? INT64_MAX : followed->expires_ms;
+    kept->used_ms = read->now_ms;
+    if (expired)
+        kept->expires_ms = 0;
+}
+static void set_expiry(struct ms_pattern *pattern, uint32_t key, int64_t expires_ms)
+{
+    pattern->keys[key].expires_ms = expires_ms != INT64_MAX ? expires_ms : 0;
 }
 static void note_write(struct ms_pattern *pattern, uint32_t key, const struct ms_reference *write)
 {
     struct ms_followed *followed = &pattern->reuse.keys[key];
     ms_reuse_touch(&pattern->reuse, key, write->size);
-    for (int i = 0; i < MS_MINI_POLICIES; i++)
+    for (int i = MS_MINI_FIFO; i < MS_MINI_POLICIES; i++)
         ms_mini_write(&pattern->minis[i], key, write->size, followed->was_missed);
     followed->was_missed = false;
-    followed->expires_ms = write->expires_ms;
+    set_expiry(pattern, key, write->expires_ms);
     if (write->expires_ms != INT64_MAX)
-        ms_spread_add(&pattern->ttls, span(write->now_ms, write->expires_ms),
-                      ms_reuse_weight(&pattern->reuse), 0);
+        ms_spread_count(&pattern->ttls, span(write->now_ms, write->expires_ms),
+                        pattern->reuse.weight);
+}
+void ms_pattern_expect(const struct ms_pattern *pattern, const uint64_t *hashes, uint32_t n)
+{
+    uint32_t numbers[MS_PATTERN_EXPECTED];
+    ms_reuse_expect(&pattern->reuse, hashes, numbers, n);
+    for (uint32_t i = 0; i < n; i++) {
+        if (numbers[i] != MS_REUSE_NONE)
+            ms_prefetch_write(&pattern->keys[numbers[i]]);
+    }
 }
 void ms_pattern_note(struct ms_pattern *pattern, const struct ms_reference *reference)
 {
@@ -10368,24 +10473,22 @@ void ms_pattern_note(struct ms_pattern *pattern, const struct ms_reference *refe
         break;
     case MS_REFERENCE_DELETE:
         remove_everywhere(pattern, key);
-        pattern->reuse.keys[key].expires_ms = INT64_MAX;
         break;
     case MS_REFERENCE_RETIME:
-        pattern->reuse.keys[key].expires_ms = reference->expires_ms;
+        set_expiry(pattern, key, reference->expires_ms);
         break;
     }
 }
 void ms_pattern_clear(struct ms_pattern *pattern)
 {
-    for (uint32_t key = 0; key < pattern->reuse.capacity; key++) {
+    for (uint32_t key = 0; key < pattern->reuse.numbers; key++) {
         if (pattern->reuse.keys[key].is_used)
             remove_everywhere(pattern, key);
     }
 }
 void ms_pattern_forget(struct ms_pattern *pattern)
 {
-    memset(&pattern->reuse.bytes, 0, sizeof pattern->reuse.bytes);
-    memset(&pattern->reuse.entries, 0, sizeof pattern->reuse.entries);
+    memset(&pattern->reuse.curve, 0, sizeof pattern->reuse.curve);
     memset(&pattern->hot, 0, sizeof pattern->hot);
     memset(&pattern->reuse_ages, 0, sizeof pattern->reuse_ages);
     memset(&pattern->ttls, 0, sizeof pattern->ttls);
@@ -10394,7 +10497,7 @@ void ms_pattern_forget(struct ms_pattern *pattern)
     pattern->sampled = 0;
     pattern->misses = 0;
     pattern->reuse.gone = pattern->reuse.gone_read_once = 0;
-    for (uint32_t key = 0; key < pattern->reuse.capacity; key++)
+    for (uint32_t key = 0; key < pattern->reuse.numbers; key++)
         pattern->reuse.keys[key].reads = 0;
     for (int i = 0; i < MS_MINI_POLICIES; i++) {
         pattern->minis[i].missed = (struct ms_curve_sums){0};
@@ -10709,18 +10812,19 @@ void ms_report_text(const struct ms_findings *findings, const struct ms_advice_l
 /* lib/advice/reuse.c */
 #include <string.h>
 #define LOWERED_BY 8
-static uint32_t block_count(uint32_t capacity)
+void ms_reuse_set_threshold(struct ms_reuse *reuse, uint64_t threshold)
 {
-    return 2 * capacity / MS_REUSE_BLOCK + 1;
+    reuse->threshold = threshold;
+    reuse->weight = (double)MS_REUSE_ALL / (double)threshold;
 }
 void ms_reuse_init(struct ms_reuse *reuse, uint32_t capacity, uint64_t threshold, void *memory)
 {
-    *reuse = (struct ms_reuse){.capacity = capacity, .threshold = threshold};
+    *reuse = (struct ms_reuse){.capacity = capacity};
+    ms_reuse_set_threshold(reuse, threshold);
     reuse->keys = memory;
-    reuse->block_bytes = (uint64_t *)(reuse->keys + capacity);
-    reuse->block_counts = (uint32_t *)(reuse->block_bytes + block_count(capacity));
-    reuse->slot_sizes = reuse->block_counts + block_count(capacity);
-    reuse->slot_keys = reuse->slot_sizes + 2 * capacity;
+    reuse->slot_sizes = (uint64_t *)(reuse->keys + capacity);
+    reuse->block_bytes = reuse->slot_sizes + 2 * (size_t)capacity;
+    reuse->slot_keys = (uint32_t *)(reuse->block_bytes + ms_reuse_blocks(capacity));
     reuse->table = reuse->slot_keys + 2 * capacity;
     reuse->free_keys = reuse->table + 2 * capacity;
     for (uint32_t i = 0; i < capacity; i++)
@@ -10730,100 +10834,78 @@ static uint32_t slot_count(const struct ms_reuse *reuse)
 {
     return 2 * reuse->capacity;
 }
-static void fill_slot(struct ms_reuse *reuse, uint32_t key, uint32_t slot)
+MS_ALWAYS_INLINE void fill_slot(struct ms_reuse *reuse, struct ms_followed *followed, uint32_t key,
+                                uint32_t slot)
 {
-    struct ms_followed *followed = &reuse->keys[key];
+    const uint32_t size = followed->size;
     followed->slot = slot;
     reuse->slot_keys[slot] = key + 1;
+    reuse->slot_sizes[slot] = size;
+    reuse->block_bytes[slot / MS_REUSE_RUN] += size;
+    reuse->group_bytes[slot / MS_REUSE_GROUP] += size;
+    reuse->held_bytes += size;
     reuse->held++;
-    reuse->held_bytes += followed->size;
-    reuse->slot_sizes[slot] = followed->size;
-    reuse->block_bytes[slot / MS_REUSE_BLOCK] += followed->size;
-    reuse->block_counts[slot / MS_REUSE_BLOCK]++;
 }
-static void empty_slot(struct ms_reuse *reuse, uint32_t key)
+MS_ALWAYS_INLINE void empty_slot(struct ms_reuse *reuse, struct ms_followed *followed)
 {
-    struct ms_followed *followed = &reuse->keys[key];
-    const uint32_t slot = followed->slot;
+    const uint32_t slot = followed->slot, size = followed->size;
     if (slot == MS_REUSE_NONE)
         return;
-    reuse->slot_sizes[slot] = reuse->slot_keys[slot] = 0;
-    reuse->block_bytes[slot / MS_REUSE_BLOCK] -= followed->size;
-    reuse->block_counts[slot / MS_REUSE_BLOCK]--;
-    reuse->held--;
-    reuse->held_bytes -= followed->size;
     followed->slot = MS_REUSE_NONE;
+    reuse->slot_keys[slot] = 0;
+    reuse->slot_sizes[slot] = 0;
+    reuse->block_bytes[slot / MS_REUSE_RUN] -= size;
+    reuse->group_bytes[slot / MS_REUSE_GROUP] -= size;
+    reuse->held_bytes -= size;
+    reuse->held--;
 }
-static void renumber(struct ms_reuse *reuse)
+static MS_NOINLINE void renumber(struct ms_reuse *reuse)
 {
     const uint32_t end = reuse->next_slot;
     memset(reuse->slot_sizes, 0, end * sizeof *reuse->slot_sizes);
-    memset(reuse->block_bytes, 0, block_count(reuse->capacity) * sizeof *reuse->block_bytes);
-    memset(reuse->block_counts, 0, block_count(reuse->capacity) * sizeof *reuse->block_counts);
+    memset(reuse->block_bytes, 0, ms_reuse_blocks(reuse->capacity) * sizeof *reuse->block_bytes);
+    memset(reuse->group_bytes, 0, sizeof reuse->group_bytes);
     reuse->next_slot = reuse->oldest_slot = reuse->held = 0;
     reuse->held_bytes = 0;
     for (uint32_t slot = 0; slot < end; slot++) {
         const uint32_t key = reuse->slot_keys[slot];
         reuse->slot_keys[slot] = 0;
         if (key != 0)
-            fill_slot(reuse, key - 1, reuse->next_slot++);
+            fill_slot(reuse, &reuse->keys[key - 1], key - 1, reuse->next_slot++);
     }
 }
-struct sum {
-    uint64_t count, bytes;
-};
-static struct sum advice_reuse_less(struct sum of, struct sum by)
+#define HALF (MS_REUSE_RUN / 2)
+typedef uint64_t two __attribute__((vector_size(16)));
+typedef two two_numbers __attribute__((aligned(8), may_alias));
+#define FOUR UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX
+static const uint64_t masks[3 * HALF] = {FOUR, FOUR, FOUR, FOUR, [2 * HALF] = FOUR,
+                                         FOUR, FOUR, FOUR};
+MS_ALWAYS_INLINE uint64_t sum_after_of(const uint64_t *run, uint32_t n, uint64_t all)
 {
-    return (struct sum){of.count - by.count, of.bytes - by.bytes};
+    const bool in_first = n < HALF;
+    const uint64_t *mask = &masks[(in_first ? HALF : 2 * HALF) - (n % HALF + 1)];
+    const uint64_t *half = &run[n & HALF];
+    two sums = {0, 0};
+#pragma GCC unroll 8
+    for (int i = 0; i < HALF; i += 2)
+        sums += *(const two_numbers *)&half[i] & *(const two_numbers *)&mask[i];
+    const uint64_t sum = sums[0] + sums[1];
+    return in_first ? all - sum : sum;
 }
-static struct sum sum_slots(const struct ms_reuse *reuse, uint32_t from, uint32_t end)
+static uint64_t sum_after(const struct ms_reuse *reuse, uint32_t slot)
 {
-    struct sum sum = {0, 0};
-    for (uint32_t slot = from; slot < end; slot++) {
-        sum.count += reuse->slot_sizes[slot] != 0;
-        sum.bytes += reuse->slot_sizes[slot];
-    }
-    return sum;
-}
-static struct sum sum_blocks(const struct ms_reuse *reuse, uint32_t from, uint32_t end)
-{
-    struct sum sum = {0, 0};
-    for (uint32_t block = from; block < end; block++) {
-        sum.count += reuse->block_counts[block];
-        sum.bytes += reuse->block_bytes[block];
-    }
-    return sum;
-}
-static struct sum sum_after(const struct ms_reuse *reuse, uint32_t slot)
-{
-    const uint32_t block = slot / MS_REUSE_BLOCK;
-    const uint32_t first = block * MS_REUSE_BLOCK, end = first + MS_REUSE_BLOCK;
-    const uint32_t used = reuse->next_slot < end ? reuse->next_slot : end;
-    const uint32_t blocks = (reuse->next_slot - 1) / MS_REUSE_BLOCK + 1;
-    const struct sum all = {reuse->held, reuse->held_bytes};
-    const struct sum rest = slot - first < used - slot ? advice_reuse_less(sum_blocks(reuse, block, block + 1),
-                                                              sum_slots(reuse, first, slot + 1))
-                                                       : sum_slots(reuse, slot + 1, used);
-    const struct sum others = block < blocks - block ? advice_reuse_less(all, sum_blocks(reuse, 0, block + 1))
-                                                     : sum_blocks(reuse, block + 1, blocks);
-    return (struct sum){rest.count + others.count, rest.bytes + others.bytes};
-}
-static uint32_t home_of(const struct ms_reuse *reuse, uint64_t hash)
-{
-    return (uint32_t)ms_mix64(hash) & (slot_count(reuse) - 1);
-}
-static uint32_t advice_reuse_find(const struct ms_reuse *reuse, uint64_t hash)
-{
-    uint32_t at = home_of(reuse, hash);
-    while (reuse->table[at] != 0 && reuse->keys[reuse->table[at] - 1].hash != hash)
-        at = (at + 1) & (slot_count(reuse) - 1);
-    return at;
+    const uint32_t block = slot / MS_REUSE_RUN, group = slot / MS_REUSE_GROUP;
+    const uint64_t *slots = &reuse->slot_sizes[(size_t)block * MS_REUSE_RUN];
+    const uint64_t *blocks = &reuse->block_bytes[(size_t)group * MS_REUSE_RUN];
+    return sum_after_of(slots, slot % MS_REUSE_RUN, reuse->block_bytes[block]) +
+           sum_after_of(blocks, block % MS_REUSE_RUN, reuse->group_bytes[group]) +
+           sum_after_of(reuse->group_bytes, group, reuse->held_bytes);
 }
 static void empty_place(struct ms_reuse *reuse, uint32_t at)
 {
     const uint32_t mask = slot_count(reuse) - 1;
     for (uint32_t next = (at + 1) & mask; reuse->table[next] != 0; next = (next + 1) & mask) {
-        const uint32_t home = home_of(reuse, reuse->keys[reuse->table[next] - 1].hash);
+        const uint32_t home = ms_reuse_home(reuse, reuse->keys[reuse->table[next] - 1].hash);
         if (((next - home) & mask) >= ((next - at) & mask)) {
             reuse->table[at] = reuse->table[next];
             at = next;
@@ -10836,86 +10918,99 @@ static void advice_reuse_drop(struct ms_reuse *reuse, uint32_t key)
     struct ms_followed *followed = &reuse->keys[key];
     if (reuse->on_drop != NULL)
         reuse->on_drop(reuse->context, key);
-    empty_slot(reuse, key);
-    empty_place(reuse, advice_reuse_find(reuse, followed->hash));
+    empty_slot(reuse, followed);
+    empty_place(reuse, ms_reuse_find(reuse, followed->hash));
     followed->is_used = false;
     reuse->free_keys[reuse->capacity - reuse->count--] = key;
 }
 static bool advice_reuse_drop_oldest(struct ms_reuse *reuse)
 {
-    if (reuse->horizon == 0 ||
-        (double)reuse->held_bytes * ms_reuse_weight(reuse) < (double)reuse->horizon)
+    if (reuse->horizon == 0 || (double)reuse->held_bytes * reuse->weight < (double)reuse->horizon)
         return false;
     while (reuse->oldest_slot < reuse->next_slot && reuse->slot_keys[reuse->oldest_slot] == 0)
         reuse->oldest_slot++;
     if (reuse->oldest_slot == reuse->next_slot)
         return false;
     const uint32_t key = reuse->slot_keys[reuse->oldest_slot] - 1;
-    reuse->gone += ms_reuse_weight(reuse);
-    reuse->gone_read_once += reuse->keys[key].reads <= 1 ? ms_reuse_weight(reuse) : 0;
+    reuse->gone += reuse->weight;
+    reuse->gone_read_once += reuse->keys[key].reads <= 1 ? reuse->weight : 0;
     advice_reuse_drop(reuse, key);
     return true;
 }
 void ms_reuse_lower(struct ms_reuse *reuse, uint64_t least)
 {
-    reuse->threshold -= (reuse->threshold + LOWERED_BY - 1) / LOWERED_BY;
-    if (reuse->threshold < least)
-        reuse->threshold = least;
-    for (uint32_t key = 0; key < reuse->capacity; key++) {
+    const uint64_t lowered = reuse->threshold - (reuse->threshold + LOWERED_BY - 1) / LOWERED_BY;
+    ms_reuse_set_threshold(reuse, lowered < least ? least : lowered);
+    for (uint32_t key = 0; key < reuse->numbers; key++) {
         if (reuse->keys[key].is_used && !ms_reuse_follows(reuse, reuse->keys[key].hash))
             advice_reuse_drop(reuse, key);
     }
 }
-static uint32_t advice_reuse_add(struct ms_reuse *reuse, uint64_t hash)
+uint32_t ms_reuse_add(struct ms_reuse *reuse, uint64_t hash)
 {
     while (reuse->count == reuse->capacity && !advice_reuse_drop_oldest(reuse))
         ms_reuse_lower(reuse, 0);
     if (!ms_reuse_follows(reuse, hash))
         return MS_REUSE_NONE;
     const uint32_t key = reuse->free_keys[reuse->capacity - ++reuse->count];
-    reuse->keys[key] = (struct ms_followed){
-        .hash = hash, .expires_ms = INT64_MAX, .slot = MS_REUSE_NONE, .is_used = true};
-    reuse->table[advice_reuse_find(reuse, hash)] = key + 1;
+    reuse->numbers = key < reuse->numbers ? reuse->numbers : key + 1;
+    reuse->keys[key] = (struct ms_followed){.hash = hash, .slot = MS_REUSE_NONE, .is_used = true};
+    reuse->table[ms_reuse_find(reuse, hash)] = key + 1;
     return key;
 }
-uint32_t ms_reuse_key(struct ms_reuse *reuse, uint64_t hash)
+void ms_reuse_expect(const struct ms_reuse *reuse, const uint64_t *hashes, uint32_t *numbers,
+                     uint32_t n)
 {
-    const uint32_t at = advice_reuse_find(reuse, hash);
-    return reuse->table[at] != 0 ? reuse->table[at] - 1 : advice_reuse_add(reuse, hash);
+    for (uint32_t i = 0; i < n; i++)
+        ms_prefetch(&reuse->table[ms_reuse_home(reuse, hashes[i])]);
+    for (uint32_t i = 0; i < n; i++) {
+        numbers[i] = reuse->table[ms_reuse_home(reuse, hashes[i])] - 1;
+        if (numbers[i] != MS_REUSE_NONE)
+            ms_prefetch_write(&reuse->keys[numbers[i]]);
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        const uint32_t slot =
+            numbers[i] != MS_REUSE_NONE ? reuse->keys[numbers[i]].slot : MS_REUSE_NONE;
+        if (slot != MS_REUSE_NONE) {
+            ms_prefetch_write(&reuse->slot_sizes[slot & ~(HALF - 1u)]);
+            ms_prefetch_write(&reuse->slot_sizes[slot | (HALF - 1u)]);
+            ms_prefetch_write(&reuse->slot_keys[slot]);
+        }
+    }
 }
-void ms_reuse_read(struct ms_reuse *reuse, uint32_t key, bool can_hit)
+uint64_t ms_reuse_read(struct ms_reuse *reuse, uint32_t key, bool can_hit)
 {
     struct ms_followed *followed = &reuse->keys[key];
-    const double weight = ms_reuse_weight(reuse);
     followed->reads += followed->reads != UINT32_MAX;
     if (followed->slot == MS_REUSE_NONE || !can_hit) {
-        ms_curve_add(&reuse->entries, MS_CURVE_INFINITE, weight, followed->reads);
-        ms_curve_add(&reuse->bytes, MS_CURVE_INFINITE, weight, followed->reads);
-        return;
+        ms_curve_add_infinite(&reuse->curve, reuse->weight, followed->reads);
+        return UINT64_MAX;
     }
-    const struct sum after = sum_after(reuse, followed->slot);
-    ms_curve_add(&reuse->entries, (double)after.count * weight + 1, weight, followed->reads);
-    ms_curve_add(&reuse->bytes, (double)after.bytes * weight + followed->size, weight,
+    const uint64_t after = sum_after(reuse, followed->slot);
+    ms_curve_add(&reuse->curve, (double)after * reuse->weight + followed->size, reuse->weight,
                  followed->reads);
+    return after + followed->size;
 }
 void ms_reuse_touch(struct ms_reuse *reuse, uint32_t key, uint32_t size)
 {
-    empty_slot(reuse, key);
-    reuse->keys[key].size = size;
+    struct ms_followed *followed = &reuse->keys[key];
+    if (followed->size == size && followed->slot + 1 == reuse->next_slot && size != 0)
+        return;
+    empty_slot(reuse, followed);
+    followed->size = size;
     if (size == 0)
         return;
-    if (reuse->next_slot == slot_count(reuse))
+    if (ms_unlikely(reuse->next_slot == slot_count(reuse)))
         renumber(reuse);
-    fill_slot(reuse, key, reuse->next_slot++);
+    fill_slot(reuse, followed, key, reuse->next_slot++);
 }
 double ms_reuse_read_once(const struct ms_reuse *reuse)
 {
-    const double weight = ms_reuse_weight(reuse);
     double all = reuse->gone, once = reuse->gone_read_once;
-    for (uint32_t key = 0; key < reuse->capacity; key++) {
+    for (uint32_t key = 0; key < reuse->numbers; key++) {
         if (reuse->keys[key].is_used) {
-            all += weight;
-            once += reuse->keys[key].reads <= 1 ? weight : 0;
+            all += reuse->weight;
+            once += reuse->keys[key].reads <= 1 ? reuse->weight : 0;
         }
     }
     return all > 0 ? once / all : 0;
@@ -10978,8 +11073,13 @@ static inline uint32_t ms_ring_used(const struct ms_ring *ring, uint32_t ticket)
 {
     return ticket + 1 - ms_load_relaxed(&ring->head);
 }
-const void *ms_ring_first(const struct ms_ring *ring);
-void ms_ring_take(struct ms_ring *ring);
+static inline const void *ms_ring_at(const struct ms_ring *ring, uint32_t after)
+{
+    const uint32_t ticket = ms_load_relaxed(&ring->head) + after;
+    ms_ring_turn *turn = ms_ring_turn_of(ring, ticket);
+    return ms_load_acquire(turn) == ticket + 1 ? (const void *)turn : NULL;
+}
+void ms_ring_take(struct ms_ring *ring, uint32_t n);
 #endif
 void ms_ring_init(struct ms_ring *ring, uint32_t cells, uint32_t cell_bytes, void *memory)
 {
@@ -10995,17 +11095,13 @@ void ms_ring_reset(struct ms_ring *ring)
     for (uint32_t i = 0; i <= ring->mask; i++)
         ms_store_relaxed(ms_ring_turn_of(ring, i), i);
 }
-const void *ms_ring_first(const struct ms_ring *ring)
+void ms_ring_take(struct ms_ring *ring, uint32_t n)
 {
     const uint32_t head = ms_load_relaxed(&ring->head);
-    ms_ring_turn *turn = ms_ring_turn_of(ring, head);
-    return ms_load_acquire(turn) == head + 1 ? (const void *)turn : NULL;
-}
-void ms_ring_take(struct ms_ring *ring)
-{
-    const uint32_t head = ms_load_relaxed(&ring->head);
-    ms_store_release(ms_ring_turn_of(ring, head), head + ring->mask + 1);
-    ms_store_relaxed(&ring->head, head + 1);
+    for (uint32_t ticket = head; ticket != head + n; ticket++) {
+        ms_store_release(ms_ring_turn_of(ring, ticket), ticket + ring->mask + 1);
+    }
+    ms_store_relaxed(&ring->head, head + n);
 }
 
 /* lib/events/dispatcher.c */
@@ -11075,6 +11171,7 @@ uint64_t ms_events_charged(struct ms_events *events);
 void ms_events_fund(struct ms_events *events, uint64_t bytes);
 uint64_t ms_events_push(struct ms_events *events, const struct ms_event_note *note);
 void ms_events_close(struct ms_events *events);
+bool ms_events_calls_me(struct ms_events *events);
 memstore_subscription *ms_events_subscribe(struct ms_events *events, uint32_t mask, size_t limit,
                                            memstore_event_fn fn, void *context);
 int ms_subscription_next(memstore_subscription *subscription, int64_t timeout_ms,
@@ -11589,6 +11686,13 @@ void ms_events_close(struct ms_events *events)
         ms_dispatcher_wake_locked(events);
     ms_mutex_unlock(&events->lock);
 }
+bool ms_events_calls_me(struct ms_events *events)
+{
+    ms_mutex_lock(&events->lock);
+    const bool calls_me = ms_dispatcher_is_me_locked(events);
+    ms_mutex_unlock(&events->lock);
+    return calls_me;
+}
 void ms_events_fini(struct ms_events *events)
 {
     ms_events_close(events);
@@ -11899,7 +12003,7 @@ static struct ms_flight *in_bucket(const struct ms_flights *flights, size_t numb
 {
     return ms_load_relaxed(&ms_load_relaxed(&flights->buckets)[number]);
 }
-static ms_flight_bucket *loader_flights_bucket_of(const struct ms_flights *flights, uint64_t hash)
+static ms_flight_bucket *bucket_of(const struct ms_flights *flights, uint64_t hash)
 {
     ms_flight_bucket *const buckets = ms_load_acquire(&flights->buckets);
     return buckets != NULL ? &buckets[ms_mix64(hash) % MS_FLIGHT_BUCKETS] : NULL;
@@ -11907,7 +12011,7 @@ static ms_flight_bucket *loader_flights_bucket_of(const struct ms_flights *fligh
 static struct ms_flight *loader_flights_find_locked(struct ms_flights *flights, const memstore_key *key,
                                      uint64_t hash)
 {
-    const ms_flight_bucket *bucket = loader_flights_bucket_of(flights, hash);
+    const ms_flight_bucket *bucket = bucket_of(flights, hash);
     struct ms_flight *flight = bucket != NULL ? ms_load_relaxed(bucket) : NULL;
     while (flight != NULL && (flight->hash != hash || flight->key_size != key->size ||
                               memcmp(flight->key, key->data, key->size) != 0))
@@ -11916,7 +12020,7 @@ static struct ms_flight *loader_flights_find_locked(struct ms_flights *flights, 
 }
 static void list_locked(struct ms_flights *flights, struct ms_flight *flight)
 {
-    ms_flight_bucket *bucket = loader_flights_bucket_of(flights, flight->hash);
+    ms_flight_bucket *bucket = bucket_of(flights, flight->hash);
     flight->next = ms_load_relaxed(bucket);
     flight->listed = true;
     ms_store_relaxed(bucket, flight);
@@ -11956,7 +12060,7 @@ static void free_flight(struct ms_flight *flight)
 }
 static void unlist_locked(struct ms_flights *flights, struct ms_flight *flight)
 {
-    ms_flight_bucket *bucket = loader_flights_bucket_of(flights, flight->hash);
+    ms_flight_bucket *bucket = bucket_of(flights, flight->hash);
     struct ms_flight *at = ms_load_relaxed(bucket);
     if (!flight->listed)
         return;
@@ -12291,7 +12395,7 @@ bool ms_flight_stands(struct ms_flight *flight)
 }
 void ms_flights_overtake(struct ms_flights *flights, const memstore_key *key, uint64_t hash)
 {
-    const ms_flight_bucket *bucket = loader_flights_bucket_of(flights, hash);
+    const ms_flight_bucket *bucket = bucket_of(flights, hash);
     if (bucket == NULL || ms_load_relaxed(bucket) == NULL)
         return;
     ms_mutex_lock(&flights->lock);
@@ -14206,6 +14310,7 @@ int ms_stale_forget_matching(memstore *store, const char *pattern, size_t patter
 struct ms_sampler {
     struct ms_ring uses[MS_TRACK_RINGS];
     struct ms_ring keys[MS_TRACK_RINGS];
+    atomic_uint used;
     struct ms_pattern pattern;
     struct ms_pace pace;
     size_t bytes;
@@ -14215,6 +14320,7 @@ struct ms_track {
     ms_mutex lock;
     _Atomic(struct ms_sampler *) sampler;
     atomic_uint_least64_t missed;
+    atomic_bool due;
 };
 void ms_track_init(struct ms_track *track);
 void ms_track_fini(struct ms_track *track);
@@ -15183,14 +15289,14 @@ static void fill_curve(const struct ms_pattern *pattern, uint64_t limit,
         out->points[i] = (struct ms_point){
             .bytes = (uint64_t)(times * (double)limit),
             .entries = mean > 0 ? (uint64_t)(bytes / mean) : 0,
-            .miss_ratio = ms_curve_miss_ratio(&reuse->bytes, bytes, references),
+            .miss_ratio = ms_curve_miss_ratio(&reuse->curve, bytes, references),
         };
     }
 }
 static void fill_policies(const struct ms_pattern *pattern, struct ms_findings_pattern *out)
 {
     const double references = (double)out->references;
-    const struct ms_curve *curve = &pattern->reuse.bytes;
+    const struct ms_curve *curve = &pattern->reuse.curve;
     const double lru = ms_mini_miss_ratio(&pattern->minis[MS_MINI_LRU], curve, references);
     const double off = out->points[out->at_limit].miss_ratio - lru;
     for (int i = 0; i < MS_MINI_POLICIES; i++) {
@@ -15212,7 +15318,7 @@ static void fill_pattern(memstore *store, const struct ms_sampler *sampler,
 {
     const struct ms_pattern *pattern = &sampler->pattern;
     out->is_tracked = true;
-    out->ratio = 1 / ms_reuse_weight(&pattern->reuse);
+    out->ratio = 1 / pattern->reuse.weight;
     out->followed = pattern->reuse.count;
     out->sampled = pattern->sampled;
     out->missed = ms_load_relaxed(&store->track.missed);
@@ -17403,10 +17509,10 @@ MS_ALWAYS_INLINE bool ms_quick_is_of(const memstore *store, const struct ms_entr
     return ms_likely((head >> 40 & 0xff) == key_size) &&
            ms_likely(ms_key_equal((const char *)entry + store->short_head, key, key_size));
 }
-MS_ALWAYS_INLINE struct ms_quick_found ms_quick_find_any(const memstore *store, uint64_t hot,
-                                                         const void *key, size_t key_size)
+MS_ALWAYS_INLINE struct ms_quick_found ms_quick_find_any_hashed(const memstore *store, uint64_t hot,
+                                                                uint64_t hash, const void *key,
+                                                                size_t key_size)
 {
-    const uint64_t hash = ms_store_hash(store, key, key_size);
     struct ms_entry *entry = ms_quick_candidate(store, hot, hash, false);
     struct ms_quick_found found = {NULL, 0};
     if (ms_unlikely(entry == NULL))
@@ -17415,6 +17521,11 @@ MS_ALWAYS_INLINE struct ms_quick_found ms_quick_find_any(const memstore *store, 
     if (ms_quick_is_of(store, entry, found.head, key, key_size))
         found.entry = entry;
     return found;
+}
+MS_ALWAYS_INLINE struct ms_quick_found ms_quick_find_any(const memstore *store, uint64_t hot,
+                                                         const void *key, size_t key_size)
+{
+    return ms_quick_find_any_hashed(store, hot, ms_store_hash(store, key, key_size), key, key_size);
 }
 MS_ALWAYS_INLINE void ms_quick_touch_usual(struct ms_entry *entry, uint64_t head)
 {
@@ -18591,7 +18702,9 @@ int ms_store_close(memstore *store)
 }
 void ms_store_destroy(memstore *store)
 {
-    ms_store_close(store);
+    if (ms_store_close(store) == MEMSTORE_ERR_UNSUPPORTED || ms_events_calls_me(&store->events) ||
+        ms_log_calls_me(&store->log))
+        return;
     free_store(store);
 }
 
@@ -21051,16 +21164,16 @@ static void sum_up(memstore *store, struct ms_monitor_sums *sums)
     if (store->latency.histograms != NULL)
         ms_latency_totals(&store->latency, &sums->measured, &sums->slow);
 }
-static uint64_t store_monitor_less(uint64_t now, uint64_t before)
+static uint64_t less(uint64_t now, uint64_t before)
 {
     return now > before ? now - before : 0;
 }
 static void subtract(struct ms_monitor_sums *sums, const struct ms_monitor_sums *before)
 {
     for (int i = 0; i < MS_COUNTERS; i++)
-        sums->counts[i] = store_monitor_less(sums->counts[i], before->counts[i]);
-    sums->measured = store_monitor_less(sums->measured, before->measured);
-    sums->slow = store_monitor_less(sums->slow, before->slow);
+        sums->counts[i] = less(sums->counts[i], before->counts[i]);
+    sums->measured = less(sums->measured, before->measured);
+    sums->slow = less(sums->slow, before->slow);
 }
 static double hit_rate_of(const struct ms_monitor_sums *sums)
 {
@@ -21078,7 +21191,7 @@ static struct shares shares_of(memstore *store)
         return (struct shares){0};
     ms_store_measure_memory(store, &memory);
     const double limit = memory.limit != 0 ? (double)memory.limit : 1;
-    return (struct shares){(double)store_monitor_less(memory.charged, memory.free + memory.dead) / limit,
+    return (struct shares){(double)less(memory.charged, memory.free + memory.dead) / limit,
                            (double)memory.pinned / limit};
 }
 static uint64_t writes_of(const struct ms_monitor_sums *sums)
@@ -21284,7 +21397,7 @@ static void fill_rates(const struct ms_monitor_sums *sums, double seconds, memst
 {
     const uint64_t *const counts = sums->counts;
     out->window_seconds = seconds;
-    out->hits = (double)store_monitor_less(counts[MS_COUNT_READS], counts[MS_COUNT_MISSES]) / seconds;
+    out->hits = (double)less(counts[MS_COUNT_READS], counts[MS_COUNT_MISSES]) / seconds;
     out->misses = (double)counts[MS_COUNT_MISSES] / seconds;
     out->sets = (double)counts[MS_COUNT_SETS] / seconds;
     out->deletes = (double)counts[MS_COUNT_DELETES] / seconds;
@@ -21540,11 +21653,15 @@ static MS_NOINLINE int copy_pinned(struct ms_segment *segment, struct ms_bytes v
     ms_segment_unpin(segment);
     return MEMSTORE_OK;
 }
-MS_ALWAYS_INLINE ms_place store_read_find(const memstore *store, const void *key, size_t key_size)
+MS_ALWAYS_INLINE ms_place find_hashed(const memstore *store, uint64_t hash, const void *key,
+                                      size_t key_size)
 {
-    const uint64_t hash = ms_store_hash(store, key, key_size);
     const struct ms_lookup lookup = {.store = store, .key = key, .key_size = key_size};
     return ms_lookup_place(&lookup, ms_index_probe(&store->index, hash), hash);
+}
+MS_ALWAYS_INLINE ms_place store_read_find(const memstore *store, const void *key, size_t key_size)
+{
+    return find_hashed(store, ms_store_hash(store, key, key_size), key, key_size);
 }
 MS_ALWAYS_INLINE struct ms_bytes value_of(const memstore *store, const struct ms_entry *entry,
                                           size_t key_size)
@@ -21554,13 +21671,13 @@ MS_ALWAYS_INLINE struct ms_bytes value_of(const memstore *store, const struct ms
     const struct ms_entry_parts parts = ms_entry_parts(entry, store->kept);
     return ms_bytes(parts.value, parts.value_size);
 }
-static MS_NOINLINE int get_whole(memstore *store, const void *key, size_t key_size, void *buf,
-                                 size_t cap, size_t *value_size)
+MS_ALWAYS_INLINE int get_whole_hashed(memstore *store, uint64_t hash, const void *key,
+                                      size_t key_size, void *buf, size_t cap, size_t *value_size)
 {
     ms_rcu_read_lock();
     if (ms_unlikely(ms_store_is_closed(store)))
         return ms_read_refused(store);
-    ms_place place = store_read_find(store, key, key_size);
+    ms_place place = find_hashed(store, hash, key, key_size);
     if (ms_unlikely(place == MS_PLACE_NONE)) {
         ms_get_tell(value_size, 0);
         return ms_read_missed(store);
@@ -21586,6 +21703,12 @@ static MS_NOINLINE int get_whole(memstore *store, const void *key, size_t key_si
         memcpy(buf, value.data, value.size);
     ms_rcu_read_unlock();
     return MEMSTORE_OK;
+}
+static MS_NOINLINE int get_whole(memstore *store, const void *key, size_t key_size, void *buf,
+                                 size_t cap, size_t *value_size)
+{
+    return get_whole_hashed(store, ms_store_hash(store, key, key_size), key, key_size, buf, cap,
+                            value_size);
 }
 MS_NOINLINE int ms_get_copy_and_leave(void *buf, const char *value, size_t size)
 {
@@ -21695,10 +21818,20 @@ MS_NOINLINE int ms_get_followed_any(memstore *store, const void *key, size_t key
     const bool by_turn = ms_track_is_turn(store, n);
     const bool timed =
         (ms_store_bounds(store) & MS_BOUNDS_MEASURED) != 0 && ms_latency_is_sampled(n);
-    if (by_turn || ms_track_follows(store, ms_store_hash(store, key, key_size)))
+    const uint64_t hash = ms_store_hash(store, key, key_size);
+    if (by_turn || ms_track_follows(store, hash))
         return get_noted(store, key, key_size, buf, cap, value_size, by_turn, timed);
-    return timed ? ms_get_timed(store, key, key_size, buf, cap, value_size)
-                 : get_unmeasured(store, key, key_size, buf, cap, value_size);
+    if (ms_unlikely(timed))
+        return ms_get_timed(store, key, key_size, buf, cap, value_size);
+    ms_read_count(store);
+    if (ms_unlikely((store->hot_unmeasured & MS_HOT_OPEN) == 0)) {
+        ms_reader_leave(ms_reader_current());
+        return get_whole_hashed(store, hash, key, key_size, buf, cap, value_size);
+    }
+    return ms_get_looked_up(
+        store, ms_reader_current(),
+        ms_quick_find_any_hashed(store, ms_quick_hot(store), hash, key, key_size), key, key_size,
+        buf, cap, value_size, false);
 }
 static MS_NOINLINE int get_otherwise(memstore *store, const void *key, size_t key_size, void *buf,
                                      size_t cap, size_t *value_size)
@@ -24449,7 +24582,7 @@ void ms_tell_compacted(memstore *store, const struct ms_segment *segment)
 /* lib/store/track.c */
 #define LIMIT_PER_KEY 4096
 #define KEYS_MIN 1024
-#define KEYS_MAX 16384
+#define KEYS_MAX MS_REUSE_KEYS_MAX
 #define MILLION 1000000
 #define USABLE 0.95
 void ms_track_init(struct ms_track *track)
@@ -24505,9 +24638,9 @@ struct noted_key {
     char key[MS_HOT_KEY_BYTES];
 };
 #define LIMIT_PER_CELL 65536
-#define CELLS_MIN 64
+#define CELLS_MIN 128
 #define CELLS_MAX 1024
-#define USES_PER_KEY 16
+#define USES_PER_KEY 8
 static uint32_t cells_for(uint64_t limit)
 {
     uint32_t cells = CELLS_MIN;
@@ -24583,7 +24716,8 @@ void ms_track_start(memstore *store, struct ms_sampler *sampler, uint32_t millio
         ms_track_discard(store, old);
     }
 }
-#define DIGESTED_AT_ONCE 64
+#define DIGESTED_BY_CALL 64
+#define DIGESTED_AT_ONCE 256
 struct turn {
     struct ms_ring *ring;
     uint64_t until;
@@ -24596,8 +24730,9 @@ static struct turn next_turn(struct ms_sampler *sampler)
 {
     struct turn turn = {NULL, UINT64_MAX};
     uint64_t oldest = UINT64_MAX;
-    for (int i = 0; i < MS_TRACK_RINGS; i++) {
-        const struct use *use = ms_ring_first(&sampler->uses[i]);
+    for (uint32_t used = ms_load_relaxed(&sampler->used); used != 0; used &= used - 1) {
+        const int i = __builtin_ctz(used);
+        const struct use *use = ms_ring_at(&sampler->uses[i], 0);
         if (use == NULL)
             continue;
         if (time_of(use) < oldest) {
@@ -24623,25 +24758,29 @@ static void digest_use(struct ms_sampler *sampler, const struct use *use)
 }
 static uint32_t digest_turn(struct ms_sampler *sampler, struct turn turn, uint32_t most)
 {
-    const struct use *use;
-    uint32_t done = 0;
-    while (done < most && (use = ms_ring_first(turn.ring)) != NULL && time_of(use) <= turn.until) {
-        digest_use(sampler, use);
-        ms_ring_take(turn.ring);
-        done++;
+    const struct use *uses[MS_PATTERN_EXPECTED];
+    uint64_t hashes[MS_PATTERN_EXPECTED];
+    uint32_t n = 0;
+    most = most < MS_PATTERN_EXPECTED ? most : MS_PATTERN_EXPECTED;
+    while (n < most && (uses[n] = ms_ring_at(turn.ring, n)) != NULL &&
+           time_of(uses[n]) <= turn.until) {
+        hashes[n] = uses[n]->hash;
+        n++;
     }
-    return done;
+    ms_pattern_expect(&sampler->pattern, hashes, n);
+    for (uint32_t i = 0; i < n; i++)
+        digest_use(sampler, uses[i]);
+    ms_ring_take(turn.ring, n);
+    return n;
 }
 static void digest_keys(struct ms_sampler *sampler)
 {
-    for (int i = 0; i < MS_TRACK_RINGS; i++) {
+    for (uint32_t used = ms_load_relaxed(&sampler->used); used != 0; used &= used - 1) {
+        struct ms_ring *ring = &sampler->keys[__builtin_ctz(used)];
         const struct noted_key *noted;
-        for (uint32_t n = 0; n <= sampler->keys[i].mask; n++) {
-            noted = ms_ring_first(&sampler->keys[i]);
-            if (noted == NULL)
-                break;
+        for (uint32_t n = 0; n <= ring->mask && (noted = ms_ring_at(ring, 0)) != NULL; n++) {
             ms_hot_note(&sampler->pattern.hot, noted->hash, noted->key, noted->key_size);
-            ms_ring_take(&sampler->keys[i]);
+            ms_ring_take(ring, 1);
         }
     }
 }
@@ -24673,7 +24812,10 @@ void ms_track_settle_locked(memstore *store)
 }
 void ms_track_digest(memstore *store)
 {
-    bool more = ms_load_relaxed(&store->track.sampler) != NULL;
+    bool more = true;
+    if (!ms_load_relaxed(&store->track.due))
+        return;
+    ms_store_relaxed(&store->track.due, false);
     for (uint32_t i = 0; more && i < MS_TRACK_RINGS * CELLS_MAX / DIGESTED_AT_ONCE; i++) {
         ms_mutex_lock(&store->track.lock);
         struct ms_sampler *sampler = sampler_of(store);
@@ -24721,24 +24863,33 @@ void ms_track_forget(memstore *store)
     }
     ms_mutex_unlock(&store->track.lock);
 }
-static void wake_if_filling(memstore *store, const struct ms_ring *ring, uint32_t ticket)
+#define WAKES_FROM 512
+MS_ALWAYS_INLINE void tell_if_filling(memstore *store, const struct ms_ring *ring, uint32_t ticket,
+                                      bool wakes)
 {
     const uint32_t cells = ring->mask + 1;
-    if (ms_unlikely((ticket & (cells / 4 - 1)) == 0) && ms_ring_used(ring, ticket) > cells / 2)
+    if (ms_likely((ticket & (cells / 4 - 1)) != 0))
+        return;
+    const uint32_t used = ms_ring_used(ring, ticket);
+    if (used > cells / 4)
+        ms_store_relaxed(&store->track.due, true);
+    if (wakes && cells >= WAKES_FROM && used > cells / 4 * 3)
         ms_maintenance_try_wake(store);
 }
-MS_ALWAYS_INLINE struct ms_ring *ring_of_thread(struct ms_ring rings[MS_TRACK_RINGS])
+MS_ALWAYS_INLINE uint32_t ring_of_thread(struct ms_sampler *sampler)
 {
     const uint32_t slot = ms_thread_slot_plus_one - 1;
-    if (ms_likely(slot < MS_TRACK_OWN_RINGS))
-        return &rings[slot];
-    return &rings[MS_TRACK_OWN_RINGS + slot % (MS_TRACK_RINGS - MS_TRACK_OWN_RINGS)];
+    const uint32_t ring = ms_likely(slot < MS_TRACK_OWN_RINGS)
+                              ? slot
+                              : MS_TRACK_OWN_RINGS + slot % (MS_TRACK_RINGS - MS_TRACK_OWN_RINGS);
+    if (ms_unlikely((ms_load_relaxed(&sampler->used) >> ring & 1) == 0))
+        atomic_fetch_or_explicit(&sampler->used, 1u << ring, memory_order_relaxed);
+    return ring;
 }
-MS_ALWAYS_INLINE void *store_track_claim(struct ms_ring rings[MS_TRACK_RINGS], struct ms_ring *ring,
-                             uint32_t *ticket)
+MS_ALWAYS_INLINE void *store_track_claim(struct ms_ring rings[MS_TRACK_RINGS], uint32_t ring, uint32_t *ticket)
 {
-    return ms_likely(ring < rings + MS_TRACK_OWN_RINGS) ? ms_ring_claim_alone(ring, ticket)
-                                                        : ms_ring_claim(ring, ticket);
+    return ms_likely(ring < MS_TRACK_OWN_RINGS) ? ms_ring_claim_alone(&rings[ring], ticket)
+                                                : ms_ring_claim(&rings[ring], ticket);
 }
 MS_ALWAYS_INLINE bool put_use(memstore *store, const struct ms_reference *reference)
 {
@@ -24746,7 +24897,7 @@ MS_ALWAYS_INLINE bool put_use(memstore *store, const struct ms_reference *refere
     uint32_t ticket;
     if (sampler == NULL)
         return true;
-    struct ms_ring *ring = ring_of_thread(sampler->uses);
+    const uint32_t ring = ring_of_thread(sampler);
     struct use *use = store_track_claim(sampler->uses, ring, &ticket);
     if (use == NULL)
         return false;
@@ -24755,7 +24906,7 @@ MS_ALWAYS_INLINE bool put_use(memstore *store, const struct ms_reference *refere
     use->when = (uint64_t)reference->now_ms << store_track_KIND_BITS | reference->kind;
     use->expires_ms = reference->expires_ms;
     ms_ring_filled(use, ticket);
-    wake_if_filling(store, ring, ticket);
+    tell_if_filling(store, &sampler->uses[ring], ticket, true);
     return true;
 }
 bool ms_track_try_key(memstore *store, uint64_t hash, const void *key, size_t key_size)
@@ -24764,13 +24915,15 @@ bool ms_track_try_key(memstore *store, uint64_t hash, const void *key, size_t ke
     uint32_t ticket;
     if (sampler == NULL)
         return true;
-    struct noted_key *noted = store_track_claim(sampler->keys, ring_of_thread(sampler->keys), &ticket);
+    const uint32_t ring = ring_of_thread(sampler);
+    struct noted_key *noted = store_track_claim(sampler->keys, ring, &ticket);
     if (noted == NULL)
         return false;
     noted->hash = hash;
     noted->key_size = (uint32_t)key_size;
     memcpy(noted->key, key, key_size < sizeof noted->key ? key_size : sizeof noted->key);
     ms_ring_filled(noted, ticket);
+    tell_if_filling(store, &sampler->keys[ring], ticket, false);
     return true;
 }
 static bool help(memstore *store)
@@ -24779,7 +24932,7 @@ static bool help(memstore *store)
         return false;
     struct ms_sampler *sampler = sampler_of(store);
     if (sampler != NULL)
-        digest_locked(store, sampler, DIGESTED_AT_ONCE);
+        digest_locked(store, sampler, DIGESTED_BY_CALL);
     ms_mutex_unlock(&store->track.lock);
     return true;
 }

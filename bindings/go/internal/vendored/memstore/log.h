@@ -69,7 +69,7 @@ typedef struct memstore_log_record {
 } memstore_log_record;
 
 /** Receives a record. No lock is held and no call waits for it, so it may call every function of the
- * store, memstore_close() included, but not memstore_destroy(). Of one store it is called by one
+ * store, memstore_close() included; memstore_destroy() only closes it. Of one store it is called by one
  * thread at a time: one of the library, or, for a configuration that is refused and for what is left
  * when no such thread can be started, the calling one. */
 typedef void (*memstore_log_fn)(const memstore_log_record *record, void *context);
