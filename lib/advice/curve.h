@@ -79,6 +79,7 @@ static inline void ms_curve_add_infinite(struct ms_curve *curve, double weight, 
     if (n == 1)
         curve->first_missed += weight;
 }
+
 /* The share of `references`, all there were, that a cache of this size misses. */
 double ms_curve_miss_ratio(const struct ms_curve *curve, double size, double references);
 /* The coefficient for misses of these sums, `first_missed` of which are first references. */

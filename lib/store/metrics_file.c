@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/metrics_file.h"
 
-#include "util/utf8.h"
+#include "util/label.h"
 
-#include <stdio.h>
 #include <string.h>
 
 /* A line of the text, its end included. */
@@ -50,16 +49,13 @@ static void put_about(struct ms_text *out, struct line line, const char *suffix)
 static void put_name(struct ms_text *out, const char *name)
 {
     const size_t size = strlen(name);
-    char byte[8];
 
     ms_text_add(out, "store=\"", 7);
-    for (size_t at = 0, bytes; at < size; at += bytes + (bytes == 0)) {
-        bytes = ms_utf8_character(name + at, size - at);
-        if (bytes == 0)
-            ms_text_add(out, byte, (size_t)sprintf(byte, "\\\\x%02x", (unsigned char)name[at]));
-        else if (name[at] == '"' || name[at] == '\\')
-            ms_text_add(out, "\\", 1);
-        ms_text_add(out, name + at, bytes);
+    for (size_t at = 0; at < size;) {
+        char form[MS_LABEL_CHARACTER], *end = form;
+
+        at += ms_label_put_character(&end, name + at, size - at);
+        ms_text_add(out, form, (size_t)(end - form));
     }
     ms_text_add(out, "\"", 1);
 }

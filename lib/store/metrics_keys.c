@@ -3,9 +3,8 @@
 
 #include "platform/mem.h"
 #include "store/store.h"
-#include "util/utf8.h"
+#include "util/label.h"
 
-#include <stdio.h>
 #include <string.h>
 
 /* ---- Labels ---- */
@@ -17,24 +16,14 @@ static bool is_control(const char *text, size_t bytes)
     return bytes == 1 ? p[0] < ' ' || p[0] == 0x7f : bytes == 2 && p[0] == 0xc2 && p[1] < 0xa0;
 }
 
-/* One character, or one byte that is none, in the form of labels. Returns the bytes of `text` it
- * was. */
+/* One character, or one byte that is none, in the form of labels, where nothing is to control a terminal.
+ * Returns the bytes of `text` it was. */
 static size_t put_character(char **out, const char *text, size_t size)
 {
-    const size_t bytes = ms_utf8_character(text, size);
-
-    if (bytes == 1 && (*text == '\\' || *text == '"' || *text == '\n')) {
-        *(*out)++ = '\\';
-        *(*out)++ = *text == '\n' ? 'n' : *text;
-    } else if (bytes == 0 || is_control(text, bytes)) {
-        /* The backslash of \xNN is itself one that labels escape. */
-        *out += sprintf(*out, "\\\\x%02x", (unsigned char)*text);
-        return 1;
-    } else {
-        memcpy(*out, text, bytes);
-        *out += bytes;
-    }
-    return bytes;
+    if (*text == '\n' || !is_control(text, ms_utf8_character(text, size)))
+        return ms_label_put_character(out, text, size);
+    ms_label_put_byte(out, *text);
+    return 1;
 }
 
 /* Of a key that was cut, the bytes before a character that was cut with it. */

@@ -166,21 +166,32 @@ MS_NOINLINE int ms_get_expiring(memstore *store, struct ms_entry *entry, size_t 
     return ms_get_found(store, ms_reader_current(), found, key_size, buf, cap, value_size, false);
 }
 
+/* From inside the section on, and counted: any key in any store, by its hash. */
+static MS_NOINLINE int get_any_hashed(memstore *store, uint64_t hash, const void *key,
+                                      size_t key_size, void *buf, size_t cap, size_t *value_size)
+{
+    const ms_reader reader = ms_reader_current();
+
+    if (ms_unlikely((store->hot_unmeasured & MS_HOT_OPEN) == 0)) {
+        ms_reader_leave(reader);
+        return get_whole_hashed(store, hash, key, key_size, buf, cap, value_size);
+    }
+    return ms_get_looked_up(
+        store, reader, ms_quick_find_any_hashed(store, ms_quick_hot(store), hash, key, key_size),
+        key, key_size, buf, cap, value_size, false);
+}
+
 /* The way that a get would have taken if calls were not measured, from inside the section on. */
 static MS_NOINLINE int get_unmeasured(memstore *store, const void *key, size_t key_size, void *buf,
                                       size_t cap, size_t *value_size)
 {
-    const uint64_t flags = store->hot_unmeasured;
-    const ms_reader reader = ms_reader_current();
-
     ms_read_count(store);
-    if (ms_likely((flags & MS_HOT_USUAL) != 0) && ms_likely(ms_is_quick_size(key_size)))
-        return ms_get_quick(store, reader, ms_quick_hot(store), key, key_size, buf, cap, value_size,
-                            true);
-    if (ms_unlikely((flags & MS_HOT_OPEN) == 0))
-        return ms_leave_and_get_whole(store, key, key_size, buf, cap, value_size);
-    return ms_get_quick(store, reader, ms_quick_hot(store), key, key_size, buf, cap, value_size,
-                        false);
+    if (ms_likely((store->hot_unmeasured & MS_HOT_USUAL) != 0) &&
+        ms_likely(ms_is_quick_size(key_size)))
+        return ms_get_quick(store, ms_reader_current(), ms_quick_hot(store), key, key_size, buf,
+                            cap, value_size, true);
+    return get_any_hashed(store, ms_store_hash(store, key, key_size), key, key_size, buf, cap,
+                          value_size);
 }
 
 MS_NOINLINE int ms_get_timed(memstore *store, const void *key, size_t key_size, void *buf,
@@ -268,14 +279,7 @@ MS_NOINLINE int ms_get_followed_any(memstore *store, const void *key, size_t key
     if (ms_unlikely(timed))
         return ms_get_timed(store, key, key_size, buf, cap, value_size);
     ms_read_count(store);
-    if (ms_unlikely((store->hot_unmeasured & MS_HOT_OPEN) == 0)) {
-        ms_reader_leave(ms_reader_current());
-        return get_whole_hashed(store, hash, key, key_size, buf, cap, value_size);
-    }
-    return ms_get_looked_up(
-        store, ms_reader_current(),
-        ms_quick_find_any_hashed(store, ms_quick_hot(store), hash, key, key_size), key, key_size,
-        buf, cap, value_size, false);
+    return get_any_hashed(store, hash, key, key_size, buf, cap, value_size);
 }
 
 /* The quick way is closed to this store: it is closed or small, it measures, or it follows keys. */

@@ -374,8 +374,8 @@ void ms_track_forget(memstore *store)
  * a smaller one full has little to do. */
 #define WAKES_FROM 512
 
-/* A ring that fills is seen to by the maintenance thread, which may be woken for it, but for that of keys. Each quarter it is looked at how full it is: the thread
- * was the last to write what tells it. */
+/* A ring that fills is seen to by the maintenance thread, which may be woken for it, but not for one of
+ * keys. Each quarter it is looked at how full it is: the thread was the last to write what tells it. */
 MS_ALWAYS_INLINE void tell_if_filling(memstore *store, const struct ms_ring *ring, uint32_t ticket,
                                       bool wakes)
 {

@@ -288,6 +288,18 @@ func TestNoInvalidationIsLost(t *testing.T) {
 	})
 }
 
+// onEachAnswer tests with a cache of its own, and a response of each server's.
+func onEachAnswer(t *testing.T, test func(t *testing.T, c *cache, store *memstore.Store, message rueidis.RedisMessage)) {
+	onEach(t, func(t *testing.T, software software) {
+		message := answer(t, client(t, software.server(t)))
+		store, err := memstore.New(memstore.WithMemoryLimit(64 << 20))
+		must(t, err)
+		c := newCache(store)
+		defer c.Close(net.ErrClosed)
+		test(t, c, store, message)
+	})
+}
+
 // answer is a response of a server's to store.
 func answer(t *testing.T, from rueidis.Client) rueidis.RedisMessage {
 	t.Helper()
@@ -309,13 +321,7 @@ func (c *cache) keep(key, command string, ttl time.Duration, message rueidis.Red
 
 // Of a hash whose fields are asked for one by one a read of one does not copy all.
 func TestManyCommandsOnOneKey(t *testing.T) {
-	onEach(t, func(t *testing.T, software software) {
-		from := client(t, software.server(t))
-		message := answer(t, from)
-		store, err := memstore.New(memstore.WithMemoryLimit(64 << 20))
-		must(t, err)
-		c := newCache(store)
-		defer c.Close(net.ErrClosed)
+	onEachAnswer(t, func(t *testing.T, c *cache, store *memstore.Store, message rueidis.RedisMessage) {
 		const fields = 3000
 		for round := range 2 {
 			for i := range fields {
@@ -353,13 +359,7 @@ func TestManyCommandsOnOneKey(t *testing.T) {
 
 // What lies apart lives as long as it was to, whatever the others on its key do, and goes with the key.
 func TestCommandsOnOneKeyExpireEachByItself(t *testing.T) {
-	onEach(t, func(t *testing.T, software software) {
-		from := client(t, software.server(t))
-		message := answer(t, from)
-		store, err := memstore.New(memstore.WithMemoryLimit(64 << 20))
-		must(t, err)
-		c := newCache(store)
-		defer c.Close(net.ErrClosed)
+	onEachAnswer(t, func(t *testing.T, c *cache, store *memstore.Store, message rueidis.RedisMessage) {
 		for i := range 500 { // the first of them in one entry, the others apart
 			c.keep("k", fmt.Sprint("brief", i), time.Hour, message)
 			c.keep("k", fmt.Sprint("lasting", i), 3*time.Hour, message)

@@ -20995,7 +20995,32 @@ int ms_metrics_write(memstore *store, struct ms_text *out)
 }
 
 /* lib/store/metrics_file.c */
+#ifndef MS_UTIL_LABEL_H
+#define MS_UTIL_LABEL_H
 #include <stdio.h>
+#include <string.h>
+#define MS_LABEL_CHARACTER 6
+static inline void ms_label_put_byte(char **out, char byte)
+{
+    *out += sprintf(*out, "\\\\x%02x", (unsigned char)byte);
+}
+static inline size_t ms_label_put_character(char **out, const char *text, size_t size)
+{
+    const size_t bytes = ms_utf8_character(text, size);
+    if (bytes == 0) {
+        ms_label_put_byte(out, *text);
+        return 1;
+    }
+    if (bytes == 1 && (*text == '\\' || *text == '"' || *text == '\n')) {
+        *(*out)++ = '\\';
+        *(*out)++ = *text == '\n' ? 'n' : *text;
+    } else {
+        memcpy(*out, text, bytes);
+        *out += bytes;
+    }
+    return bytes;
+}
+#endif
 #include <string.h>
 struct store_metrics_file_line {
     const char *text;
@@ -21029,15 +21054,11 @@ static void put_about(struct ms_text *out, struct store_metrics_file_line store_
 static void put_name(struct ms_text *out, const char *name)
 {
     const size_t size = strlen(name);
-    char byte[8];
     ms_text_add(out, "store=\"", 7);
-    for (size_t at = 0, bytes; at < size; at += bytes + (bytes == 0)) {
-        bytes = ms_utf8_character(name + at, size - at);
-        if (bytes == 0)
-            ms_text_add(out, byte, (size_t)sprintf(byte, "\\\\x%02x", (unsigned char)name[at]));
-        else if (name[at] == '"' || name[at] == '\\')
-            ms_text_add(out, "\\", 1);
-        ms_text_add(out, name + at, bytes);
+    for (size_t at = 0; at < size;) {
+        char form[MS_LABEL_CHARACTER], *end = form;
+        at += ms_label_put_character(&end, name + at, size - at);
+        ms_text_add(out, form, (size_t)(end - form));
     }
     ms_text_add(out, "\"", 1);
 }
@@ -21074,7 +21095,6 @@ void ms_metrics_for_file(const struct ms_text *metrics, const char *store_name, 
 }
 
 /* lib/store/metrics_keys.c */
-#include <stdio.h>
 #include <string.h>
 static bool is_control(const char *text, size_t bytes)
 {
@@ -21083,18 +21103,10 @@ static bool is_control(const char *text, size_t bytes)
 }
 static size_t put_character(char **out, const char *text, size_t size)
 {
-    const size_t bytes = ms_utf8_character(text, size);
-    if (bytes == 1 && (*text == '\\' || *text == '"' || *text == '\n')) {
-        *(*out)++ = '\\';
-        *(*out)++ = *text == '\n' ? 'n' : *text;
-    } else if (bytes == 0 || is_control(text, bytes)) {
-        *out += sprintf(*out, "\\\\x%02x", (unsigned char)*text);
-        return 1;
-    } else {
-        memcpy(*out, text, bytes);
-        *out += bytes;
-    }
-    return bytes;
+    if (*text == '\n' || !is_control(text, ms_utf8_character(text, size)))
+        return ms_label_put_character(out, text, size);
+    ms_label_put_byte(out, *text);
+    return 1;
 }
 static size_t whole_characters(const char *key)
 {
@@ -21742,19 +21754,28 @@ MS_NOINLINE int ms_get_expiring(memstore *store, struct ms_entry *entry, size_t 
         ms_slide_read(store, key, key_size, place);
     return ms_get_found(store, ms_reader_current(), found, key_size, buf, cap, value_size, false);
 }
+static MS_NOINLINE int get_any_hashed(memstore *store, uint64_t hash, const void *key,
+                                      size_t key_size, void *buf, size_t cap, size_t *value_size)
+{
+    const ms_reader reader = ms_reader_current();
+    if (ms_unlikely((store->hot_unmeasured & MS_HOT_OPEN) == 0)) {
+        ms_reader_leave(reader);
+        return get_whole_hashed(store, hash, key, key_size, buf, cap, value_size);
+    }
+    return ms_get_looked_up(
+        store, reader, ms_quick_find_any_hashed(store, ms_quick_hot(store), hash, key, key_size),
+        key, key_size, buf, cap, value_size, false);
+}
 static MS_NOINLINE int get_unmeasured(memstore *store, const void *key, size_t key_size, void *buf,
                                       size_t cap, size_t *value_size)
 {
-    const uint64_t flags = store->hot_unmeasured;
-    const ms_reader reader = ms_reader_current();
     ms_read_count(store);
-    if (ms_likely((flags & MS_HOT_USUAL) != 0) && ms_likely(ms_is_quick_size(key_size)))
-        return ms_get_quick(store, reader, ms_quick_hot(store), key, key_size, buf, cap, value_size,
-                            true);
-    if (ms_unlikely((flags & MS_HOT_OPEN) == 0))
-        return ms_leave_and_get_whole(store, key, key_size, buf, cap, value_size);
-    return ms_get_quick(store, reader, ms_quick_hot(store), key, key_size, buf, cap, value_size,
-                        false);
+    if (ms_likely((store->hot_unmeasured & MS_HOT_USUAL) != 0) &&
+        ms_likely(ms_is_quick_size(key_size)))
+        return ms_get_quick(store, ms_reader_current(), ms_quick_hot(store), key, key_size, buf,
+                            cap, value_size, true);
+    return get_any_hashed(store, ms_store_hash(store, key, key_size), key, key_size, buf, cap,
+                          value_size);
 }
 MS_NOINLINE int ms_get_timed(memstore *store, const void *key, size_t key_size, void *buf,
                              size_t cap, size_t *value_size)
@@ -21824,14 +21845,7 @@ MS_NOINLINE int ms_get_followed_any(memstore *store, const void *key, size_t key
     if (ms_unlikely(timed))
         return ms_get_timed(store, key, key_size, buf, cap, value_size);
     ms_read_count(store);
-    if (ms_unlikely((store->hot_unmeasured & MS_HOT_OPEN) == 0)) {
-        ms_reader_leave(ms_reader_current());
-        return get_whole_hashed(store, hash, key, key_size, buf, cap, value_size);
-    }
-    return ms_get_looked_up(
-        store, ms_reader_current(),
-        ms_quick_find_any_hashed(store, ms_quick_hot(store), hash, key, key_size), key, key_size,
-        buf, cap, value_size, false);
+    return get_any_hashed(store, hash, key, key_size, buf, cap, value_size);
 }
 static MS_NOINLINE int get_otherwise(memstore *store, const void *key, size_t key_size, void *buf,
                                      size_t cap, size_t *value_size)
