@@ -6,8 +6,7 @@
  *
  *     tables: one word a shard, read by everybody: [ table offset / 64 : 32 | buckets : 32 ]
  *     shards: one line a shard, for writers: lock, counts, batch sequence
- *     table:  buckets in a row; an entry that finds its home full goes to the next bucket with
- *             room, around the end
+ *     table:  buckets in a row, see table.h
  *
  * A shard is a writers' lock, not a pool of memory. Readers load the table's word, then one bucket,
  * then the entry, and lock nothing. Writers hold the shard's lock and publish with release
@@ -16,28 +15,22 @@
  * A shard without a table has the word 0, which stands for the 64 bytes at the base: an empty bucket
  * that the owner keeps zeroed.
  *
- * IX-1  An entry is in the first bucket, from its home on, that had room when it was inserted;
- *       every bucket it passed counts it in `overflow`. A search ends at a bucket with overflow
- *       0.
- * IX-2  Entries never change their slot within a table. So a reader that passes a slot before a
- *       key is removed from it and put into another has overlapped with a moment in which the
- *       key was absent.
  * IX-3  A table is replaced, never changed in size: the new one is filled under the lock and
  *       published in one store; the old one is frozen from then on and freed after a grace
  *       period. A reader in the old one reads the past, as of its start.
- * IX-4  At most MS_INDEX_MAX_LOAD of a table's slots are in use, unless it could not grow.
+ * IX-4  At most MS_INDEX_MAX_LOAD of a table's slots are in use, unless it could not grow or is
+ *       just being replaced.
+ * IX-5  A large table is replaced in steps, a few buckets with each entry that is added, so that no
+ *       writer waits for all of it: `next` holds the entries in the first `moved` buckets of the shard's
+ *       table and no others, as what changes one of them changes both. Readers know nothing of it.
  *
  * The index sees hashes and places, never the bytes of entries: keys are compared and hashes
  * computed by the caller's functions, inlined. */
 #ifndef MS_INDEX_INDEX_H
 #define MS_INDEX_INDEX_H
 
-#include "index/bucket.h"
-#include "platform/testing.h"
+#include "index/table.h"
 #include "platform/thread.h"
-
-#include <stdbool.h>
-#include <stddef.h>
 
 #define MS_INDEX_MAX_LOAD_NUM 9
 #define MS_INDEX_MAX_LOAD_DEN 10
@@ -47,6 +40,10 @@ struct ms_shard {
     atomic_uint_least32_t entries; /* in the table; shard lock to write */
     /* odd while a batch is being published here. Shard lock to write */
     atomic_uint_least32_t batch_sequence;
+    /* Buckets of the table whose entries are in `next`, too. Shard lock */
+    uint32_t moved;
+    /* The word of the table that is to take the place of the shard's; 0 = none. Shard lock */
+    uint64_t next;
 } MS_ALIGNED(MS_CACHE_LINE);
 
 /* What the index asks of its owner. */
@@ -73,7 +70,7 @@ struct ms_index {
     uint32_t shard_count; /* power of two up to 65536 */
     struct ms_shard *shards;
     struct ms_index_owner owner;
-    atomic_uint_least64_t table_bytes;
+    atomic_uint_least64_t table_bytes; /* those that are being filled included */
 };
 
 /* Bytes of bookkeeping for this many shards. */
@@ -88,24 +85,9 @@ static inline uint32_t ms_index_shard_of(const struct ms_index *index, uint64_t 
     return (uint32_t)(hash >> 48) & (index->shard_count - 1);
 }
 
-static inline uint16_t ms_index_tag(uint64_t hash)
-{
-    return (uint16_t)(hash >> 32);
-}
-
-static inline uint32_t ms_table_buckets(uint64_t table)
-{
-    return (uint32_t)table;
-}
-
 static inline struct ms_bucket *ms_table_at(const struct ms_index *index, uint64_t table)
 {
-    return (struct ms_bucket *)(index->base + (table >> 32 << 6));
-}
-
-static inline uint32_t ms_table_home(uint64_t table, uint64_t hash)
-{
-    return (uint32_t)((hash & UINT32_MAX) * ms_table_buckets(table) >> 32);
+    return ms_table_from(index->base, table);
 }
 
 static inline uint64_t ms_index_table(const struct ms_index *index, uint64_t hash)
@@ -128,121 +110,51 @@ static inline void ms_index_prefetch(const struct ms_index *index, uint64_t hash
         ms_prefetch_write(ms_table_at(index, table) + ms_table_home(table, hash));
 }
 
-/* Whether the entry at a place is the one looked for. May replace *place by the one it stands
- * for. */
-typedef bool (*ms_index_match)(void *context, uint32_t *place);
-
 /* Where a lookup of a hash begins. */
-struct ms_probe {
-    struct ms_bucket *buckets;
-    uint32_t count; /* 0 = the shard has no table */
-    uint32_t at;
-};
-
 MS_ALWAYS_INLINE struct ms_probe ms_index_probe(const struct ms_index *index, uint64_t hash)
 {
-    const uint64_t table = ms_index_table(index, hash);
-
-    return (struct ms_probe){ms_table_at(index, table), ms_table_buckets(table),
-                             ms_table_home(table, hash)};
-}
-
-MS_ALWAYS_INLINE void ms_probe_next(struct ms_probe *probe)
-{
-    probe->at = probe->at + 1 == probe->count ? 0 : probe->at + 1;
-}
-
-/* Find the place of an entry from its home bucket on; 0 when there is none. For readers: in a
- * read section, no lock. `match` is inlined. */
-MS_ALWAYS_INLINE uint32_t ms_index_find_from(struct ms_probe probe, uint64_t hash,
-                                             ms_index_match match, void *context)
-{
-    for (uint32_t left = probe.count; ms_likely(left != 0); left--) {
-        const struct ms_bucket *bucket = &probe.buckets[probe.at];
-        unsigned candidates = ms_bucket_candidates(bucket, ms_index_tag(hash));
-
-        for (; candidates != 0; candidates &= candidates - 1) {
-            uint32_t place = ms_bucket_first_place(bucket, candidates);
-            if (ms_likely(place != 0) && ms_likely(match(context, &place)))
-                return place;
-        }
-        /* ORDER: acquire, pairs with the release in ms_index_remove(): who misses a key because
-         * nothing has passed here any more sees also what came before its removal. It is raised
-         * before the place that passed here is released, see BK-2. */
-        if (ms_likely(ms_load_acquire(&bucket->overflow) == 0))
-            return 0;
-        ms_probe_next(&probe);
-    }
-    return 0;
+    return ms_table_probe(index->base, ms_index_table(index, hash), hash);
 }
 
 /* ---- For writers: the shard's lock is held ---- */
-
-/* A slot of a table: where it is, and what it holds. */
-struct ms_index_slot {
-    struct ms_bucket *bucket;
-    unsigned number;
-};
-
-static inline uint32_t ms_slot_place(const struct ms_index_slot *slot)
-{
-    return ms_load_relaxed(&slot->bucket->places[slot->number]);
-}
-
-/* Let the slot refer to another entry of the same key. */
-static inline void ms_slot_set(const struct ms_index_slot *slot, uint32_t place)
-{
-    /* ORDER: release, pairs with the acquire in ms_index_find. */
-    ms_store_release(&slot->bucket->places[slot->number], place);
-}
 
 /* The slot whose entry matches. False when there is none. `match` is inlined. */
 MS_ALWAYS_INLINE bool ms_index_find_slot(struct ms_index *index, uint64_t hash,
                                          ms_index_match match, void *context,
                                          struct ms_index_slot *out)
 {
-    struct ms_probe probe = ms_index_probe(index, hash);
-
-    for (uint32_t left = probe.count; ms_likely(left != 0); left--) {
-        struct ms_bucket *bucket = &probe.buckets[probe.at];
-        unsigned candidates = ms_bucket_candidates(bucket, ms_index_tag(hash));
-
-        for (; candidates != 0; candidates &= candidates - 1) {
-            *out = (struct ms_index_slot){bucket, (unsigned)__builtin_ctz(candidates)};
-            uint32_t place = ms_slot_place(out);
-
-            if (ms_likely(place != 0) && ms_likely(match(context, &place)))
-                return true;
-        }
-        if (ms_likely(ms_load_relaxed(&bucket->overflow) == 0))
-            return false;
-        ms_probe_next(&probe);
-    }
-    return false;
+    return ms_table_find_slot(ms_index_probe(index, hash), hash, match, context, out);
 }
 
 /* The slot that holds exactly this place. */
 bool ms_index_find_place(struct ms_index *index, uint64_t hash, uint32_t place,
                          struct ms_index_slot *out);
-/* Whether `more` entries can be inserted without growing. */
-bool ms_index_has_room(const struct ms_index *index, uint32_t shard, uint32_t more);
-/* Whether that many slots are free at all: for when the table should grow and cannot. */
-bool ms_index_has_slots(const struct ms_index *index, uint32_t shard, uint32_t more);
-/* Put an entry into a free slot; ms_index_has_room() or ms_index_has_slots() was true. */
+/* Put an entry into a free slot; ms_index_has_room() or ms_index_has_slots() was true, or the table has
+ * grown. */
 void ms_index_insert(struct ms_index *index, uint64_t hash, uint32_t place,
                      struct ms_index_slot *out);
+/* Let the slot of this hash refer to another entry of the same key. */
+static inline void ms_index_set(struct ms_index *index, uint64_t hash,
+                                const struct ms_index_slot *slot, uint32_t place);
 /* Empty a slot. */
 void ms_index_remove(struct ms_index *index, uint64_t hash, const struct ms_index_slot *slot);
 
+/* ---- Growth, in growth.c: the shard's lock is held ---- */
+
 enum ms_index_growth { MS_INDEX_GROWN, MS_INDEX_NO_ROOM };
 
-/* Make room for `more` entries beyond those in the shard. MS_INDEX_NO_ROOM when there is no
- * memory for a larger table; the shard is as before. */
+/* Whether `more` entries can be inserted without growing, or going on to. */
+bool ms_index_has_room(const struct ms_index *index, uint32_t shard, uint32_t more);
+/* Whether that many slots are free at all: for when the table should grow and cannot. */
+bool ms_index_has_slots(const struct ms_index *index, uint32_t shard, uint32_t more);
+/* Make room for `more` entries beyond those in the shard: there are slots for as many now, and those of
+ * a larger table soon, which may be a step nearer. Slots found before may be of the old table.
+ * MS_INDEX_NO_ROOM when there is no memory for a larger table; the shard is as before. */
 enum ms_index_growth ms_index_grow(struct ms_index *index, uint32_t shard, uint32_t more);
 /* Whether a shard's table is more than twice as large as its entries need. Any thread. */
 bool ms_index_is_oversized(const struct ms_index *index, uint32_t shard);
-/* Replace such a table by one that has a little room. False when there is nothing to win, or no
- * memory for a moment with both; the shard is as before. */
+/* Begin to replace such a table by one that has a little room, or take some steps. False when there is
+ * nothing to win any more, or no memory for both; the shard is as before then. */
 bool ms_index_shrink(struct ms_index *index, uint32_t shard);
 
 /* ---- For scans ---- */
@@ -250,7 +162,6 @@ bool ms_index_shrink(struct ms_index *index, uint32_t shard);
 /* Visit the places in the buckets that entries with home hashes (low halves) in [from, to] may
  * be in. In a read section or with the shard's lock held. The caller tells by each entry's hash
  * whether it lies in the interval. `fn` returns false to stop. */
-typedef bool (*ms_index_visit)(void *context, uint32_t place);
 bool ms_index_scan(const struct ms_index *index, uint32_t shard, uint32_t from, uint32_t to,
                    ms_index_visit fn, void *context);
 
@@ -261,5 +172,27 @@ bool ms_index_scan(const struct ms_index *index, uint32_t shard, uint32_t from, 
  * grace period later, while the lock is still held. What it returns is not looked at; NULL when
  * nobody is to be shown them. */
 void ms_index_drop_table(struct ms_index *index, uint32_t shard, ms_index_visit fn, void *context);
+
+/* ---- Inline ---- */
+
+/* Whether what is in a slot of the shard's table is in the one that is to take its place, too. */
+static inline bool ms_index_is_moved(const struct ms_index *index, uint32_t shard,
+                                     const struct ms_index_slot *slot)
+{
+    const struct ms_shard *of = &index->shards[shard];
+
+    return ms_unlikely(of->next != 0) &&
+           slot->bucket < ms_table_at(index, ms_load_relaxed(&index->tables[shard])) + of->moved;
+}
+
+void ms_index_set_moved(struct ms_index *index, uint64_t hash, uint32_t before, uint32_t place);
+
+static inline void ms_index_set(struct ms_index *index, uint64_t hash,
+                                const struct ms_index_slot *slot, uint32_t place)
+{
+    if (ms_index_is_moved(index, ms_index_shard_of(index, hash), slot))
+        ms_index_set_moved(index, hash, ms_slot_place(slot), place);
+    ms_slot_set(slot, place);
+}
 
 #endif

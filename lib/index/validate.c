@@ -30,47 +30,91 @@ static const char *check_slot(struct shard_table *of, uint32_t at, unsigned slot
     return NULL;
 }
 
-static const char *check_slots(struct shard_table *of)
+/* Check all slots, and count those in use. */
+static const char *check_slots(struct shard_table *of, uint32_t *entries)
 {
-    uint32_t entries = 0;
-
+    *entries = 0;
     for (uint32_t at = 0; at < of->count; at++) {
         for (unsigned slot = 0; slot < MS_BUCKET_SLOTS; slot++) {
             const uint32_t place = ms_load_relaxed(&of->buckets[at].places[slot]);
 
             if (place == 0)
                 continue;
-            entries++;
+            ++*entries;
             MS_REQUIRE_VALID(check_slot(of, at, slot, place));
         }
     }
-    MS_REQUIRE(entries == ms_index_entries(of->index, of->shard),
-               "IX: a shard does not have as many entries as it counts");
     for (uint32_t at = 0; at < of->count; at++)
         MS_REQUIRE(of->passed[at] == ms_load_relaxed(&of->buckets[at].overflow),
                    "BK-2, IX-1: a bucket miscounts the entries that passed it");
     return NULL;
 }
 
-static const char *check_shard(const struct ms_index *index, uint32_t shard, uint64_t *table_bytes)
+static const char *check_table(const struct ms_index *index, uint32_t shard, uint64_t table,
+                               uint32_t *entries)
 {
-    const uint64_t table = ms_load_relaxed(&index->tables[shard]);
     struct shard_table of = {
         index, shard, table, ms_table_at(index, table), ms_table_buckets(table), NULL};
 
-    MS_REQUIRE(ms_load_relaxed(&index->shards[shard].batch_sequence) % 2 == 0,
-               "IX: a shard's batch sequence is odd, and no batch is being published");
-    if (table == 0) {
-        MS_REQUIRE(ms_index_entries(index, shard) == 0, "IX: a shard without a table has entries");
-        return NULL;
-    }
-    *table_bytes += (uint64_t)of.count * sizeof(struct ms_bucket);
     /* Not by ms_mem_alloc(), whose requests tests count and refuse. */
     of.passed = calloc(of.count, sizeof *of.passed);
     MS_REQUIRE(of.passed != NULL, "there is no memory to check the index with");
-    const char *const problem = check_slots(&of);
+    const char *const problem = check_slots(&of, entries);
     free(of.passed);
     return problem;
+}
+
+/* What is in the buckets that were moved is in the table that is to come. */
+static const char *check_moved(const struct ms_index *index, uint32_t shard, uint32_t in_next)
+{
+    const struct ms_index_owner *owner = &index->owner;
+    const struct ms_shard *of = &index->shards[shard];
+    const struct ms_bucket *buckets = ms_table_at(index, ms_load_relaxed(&index->tables[shard]));
+    uint32_t moved = 0;
+
+    for (uint32_t i = 0; i < of->moved * MS_BUCKET_SLOTS; i++) {
+        const uint32_t place =
+            ms_load_relaxed(&buckets[i / MS_BUCKET_SLOTS].places[i % MS_BUCKET_SLOTS]);
+        struct ms_index_slot slot;
+
+        if (place == 0)
+            continue;
+        moved++;
+        const uint64_t hash = owner->hash(owner->context, place);
+        MS_REQUIRE(
+            ms_table_find_place(ms_table_probe(index->base, of->next, hash), hash, place, &slot),
+            "IX-5: an entry was moved, and is not in the table that is to come");
+    }
+    MS_REQUIRE(moved == in_next, "IX-5: the table that is to come has entries that were not moved");
+    return NULL;
+}
+
+static const char *check_next(const struct ms_index *index, uint32_t shard)
+{
+    const struct ms_shard *of = &index->shards[shard];
+    uint32_t entries;
+
+    MS_REQUIRE(of->moved < ms_table_buckets(ms_load_relaxed(&index->tables[shard])),
+               "IX-5: all is moved, and the table is not in its place");
+    MS_REQUIRE_VALID(check_table(index, shard, of->next, &entries));
+    return check_moved(index, shard, entries);
+}
+
+static const char *check_shard(const struct ms_index *index, uint32_t shard, uint64_t *table_bytes)
+{
+    const uint64_t table = ms_load_relaxed(&index->tables[shard]);
+    const struct ms_shard *of = &index->shards[shard];
+    uint32_t entries = 0;
+
+    MS_REQUIRE(ms_load_relaxed(&of->batch_sequence) % 2 == 0,
+               "IX: a shard's batch sequence is odd, and no batch is being published");
+    *table_bytes +=
+        ((uint64_t)ms_table_buckets(table) + ms_table_buckets(of->next)) * sizeof(struct ms_bucket);
+    if (table != 0)
+        MS_REQUIRE_VALID(check_table(index, shard, table, &entries));
+    MS_REQUIRE(entries == ms_index_entries(index, shard),
+               "IX: a shard does not have as many entries as it counts");
+    return of->next != 0 ? check_next(index, shard) : NULL;
 }
 
 const char *ms_index_validate(const struct ms_index *index)

@@ -107,49 +107,82 @@ static bool find_run_locked(struct ms_pages *pages, size_t n, size_t align, stru
     return false;
 }
 
-/* Zero pages of one huge page that nobody uses any more, or give all of it back when nobody uses the
- * others either. */
-static void empty_part_locked(struct ms_pages *pages, struct run part)
-{
-    const size_t stretch = part.first / PAGES_OF_HUGE * PAGES_OF_HUGE;
-    const size_t first = stretch * units_of_page(pages);
-    size_t end = (stretch + PAGES_OF_HUGE) * units_of_page(pages);
+/* ---- Giving back ---- */
 
-    if (end > pages->units)
-        end = pages->units;
-    if (ms_bitmap_find(pages->used, first, end, true) == end)
-        ms_mem_discard(pages->base + stretch * MS_PAGE_SIZE, (end - first) << pages->unit_shift);
+/* The pages that are the run's alone whatever others do. */
+static struct run inner_pages(const struct ms_pages *pages, struct run run)
+{
+    const size_t in_page = units_of_page(pages);
+    const size_t first = (run.first + in_page - 1) / in_page, end = (run.first + run.n) / in_page;
+
+    return (struct run){first, end > first ? end - first : 0};
+}
+
+static void discard_pages(const struct ms_pages *pages, struct run of_pages)
+{
+    ms_mem_discard(pages->base + of_pages.first * MS_PAGE_SIZE, of_pages.n * MS_PAGE_SIZE);
+}
+
+/* Let pages of one huge page read as zero: given back if they are all of it, else zeroed, as to give back
+ * a part would split it. */
+static void empty_part(const struct ms_pages *pages, struct run part)
+{
+    if (!pages->huge || part.n == PAGES_OF_HUGE)
+        discard_pages(pages, part);
     else
         memset(pages->base + part.first * MS_PAGE_SIZE, 0, part.n * MS_PAGE_SIZE);
 }
 
-/* See that free pages read as zero, and take no more memory than they have to. */
-static void empty_locked(struct ms_pages *pages, struct run own)
+/* The same for any pages that nobody else uses. Takes as long as they are many: without the lock, by who is
+ * about to free them. */
+static void empty_pages(const struct ms_pages *pages, struct run of_pages)
 {
-    if (!pages->huge) {
-        if (own.n != 0)
-            ms_mem_discard(pages->base + own.first * MS_PAGE_SIZE, own.n * MS_PAGE_SIZE);
-        return;
-    }
-    while (own.n != 0) {
-        const size_t left = PAGES_OF_HUGE - own.first % PAGES_OF_HUGE;
-        const struct run part = {own.first, own.n < left ? own.n : left};
+    while (of_pages.n != 0) {
+        const size_t left =
+            pages->huge ? PAGES_OF_HUGE - of_pages.first % PAGES_OF_HUGE : of_pages.n;
+        const struct run part = {of_pages.first, of_pages.n < left ? of_pages.n : left};
 
-        empty_part_locked(pages, part);
-        own = (struct run){part.first + part.n, own.n - part.n};
+        empty_part(pages, part);
+        of_pages = (struct run){part.first + part.n, of_pages.n - part.n};
     }
 }
 
+/* Give back the huge page of a page that has come free, if all the others are free as well. */
+static void give_back_huge_locked(struct ms_pages *pages, size_t page)
+{
+    const size_t stretch = page / PAGES_OF_HUGE * PAGES_OF_HUGE;
+    const size_t left = pages->count - stretch;
+    const struct run whole = {stretch, left < PAGES_OF_HUGE ? left : PAGES_OF_HUGE};
+    const size_t first = whole.first * units_of_page(pages);
+    const size_t end = (whole.first + whole.n) * units_of_page(pages);
+
+    if (ms_bitmap_find(pages->used, first, end, true) == end)
+        discard_pages(pages, whole);
+}
+
+/* Mark a run as free whose inner pages are emptied. */
 static void give_run_locked(struct ms_pages *pages, struct run run)
 {
     ms_bitmap_fill(pages->used, run.first, run.n, false);
-    const struct run own = own_pages(pages, run);
+    const struct run own = own_pages(pages, run), inner = inner_pages(pages, run);
 
-    empty_locked(pages, own);
+    /* Its ends may have been the last in pages shared with others. */
+    for (size_t page = own.first; page < own.first + own.n; page++) {
+        if (inner.n != 0 && page == inner.first)
+            page += inner.n - 1;
+        else
+            empty_part(pages, (struct run){page, 1});
+    }
+    if (pages->huge && own.n != 0) {
+        give_back_huge_locked(pages, own.first);
+        give_back_huge_locked(pages, own.first + own.n - 1);
+    }
     if (run.first < pages->first_free)
         pages->first_free = run.first;
     ms_budget_uncharge(pages->budget, own.n * MS_PAGE_SIZE);
 }
+
+/* ---- Taking ---- */
 
 static void *alloc_run_locked(struct ms_pages *pages, size_t n, size_t align, uint64_t spare)
 {
@@ -241,6 +274,7 @@ static void free_block_locked(struct ms_pages *pages, const char *memory, int cl
     if (blocks->free == all_blocks_free(class)) {
         if (!was_full)
             unlink_partial_locked(pages, page, class);
+        empty_pages(pages, (struct run){page, 1});
         give_run_locked(pages, (struct run){page * units_of_page(pages), units_of_page(pages)});
     } else if (was_full) {
         blocks->next = pages->partial[class];
@@ -280,13 +314,24 @@ void *ms_pages_alloc(struct ms_pages *pages, size_t size, uint64_t spare)
     return memory;
 }
 
+static void free_run(struct ms_pages *pages, const void *memory, size_t size)
+{
+    const struct run run = run_at(pages, memory, units_for(pages, size));
+
+    empty_pages(pages, inner_pages(pages, run));
+    ms_mutex_lock(&pages->lock);
+    give_run_locked(pages, run);
+    ms_mutex_unlock(&pages->lock);
+}
+
 void ms_pages_free(struct ms_pages *pages, void *memory, size_t size)
 {
+    if (!is_block_size(pages, size)) {
+        free_run(pages, memory, size);
+        return;
+    }
     ms_mutex_lock(&pages->lock);
-    if (is_block_size(pages, size))
-        free_block_locked(pages, memory, block_class(size));
-    else
-        give_run_locked(pages, run_at(pages, memory, units_for(pages, size)));
+    free_block_locked(pages, memory, block_class(size));
     ms_mutex_unlock(&pages->lock);
 }
 
@@ -300,9 +345,7 @@ void *ms_pages_alloc_packed(struct ms_pages *pages, size_t size, uint64_t spare)
 
 void ms_pages_free_packed(struct ms_pages *pages, void *memory, size_t size)
 {
-    ms_mutex_lock(&pages->lock);
-    give_run_locked(pages, run_at(pages, memory, units_for(pages, size)));
-    ms_mutex_unlock(&pages->lock);
+    free_run(pages, memory, size);
 }
 
 size_t ms_pages_reach(struct ms_pages *pages)

@@ -65,7 +65,7 @@ static void make_pending(struct ms_commit *commit, struct ms_step *step, struct 
     const bool bare = ms_testing_has_fault(MS_FAULT_BATCH_WITHOUT_RECORD) && ms_step_stores(step);
     const ms_place place = bare ? step->reserved.place : ms_arena_place_of(&store->arena, record);
     if (step->exists)
-        ms_slot_set(&step->slot, place);
+        ms_index_set(&store->index, step->hash, &step->slot, place);
     else
         ms_index_insert(&store->index, step->hash, place, &step->slot);
     ms_testing_reach(MS_POINT_BATCH_SLOT);
@@ -86,7 +86,7 @@ static void settle(struct ms_commit *commit, struct ms_step *step)
     memstore *store = commit->store;
 
     if (ms_step_stores(step))
-        ms_slot_set(&step->slot, step->reserved.place);
+        ms_index_set(&store->index, step->hash, &step->slot, step->reserved.place);
     else
         ms_index_remove(&store->index, step->hash, &step->slot);
     ms_testing_reach(MS_POINT_BATCH_SLOT);

@@ -25,7 +25,7 @@ static bool match(void *context, uint32_t *place)
 
 ms_place ms_lookup_walk(const struct ms_lookup *lookup, struct ms_probe probe, uint64_t hash)
 {
-    return ms_index_find_from(probe, hash, match, (void *)lookup);
+    return ms_table_find(probe, hash, match, (void *)lookup);
 }
 
 bool ms_lookup_find_slot(memstore *store, const void *key, size_t key_size, uint64_t hash,

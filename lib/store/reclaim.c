@@ -163,7 +163,7 @@ static bool move_entry(struct pass *pass, const struct candidate *candidate,
     ms_store_note_expiry(store, reserved.segment, expiry, pass->now);
     ms_arena_publish(&reserved);
     ms_testing_reach(MS_POINT_ENTRY_COPIED);
-    ms_slot_set(slot, reserved.place);
+    ms_index_set(&store->index, candidate->hash, slot, reserved.place);
     ms_slide_carry(store, found, &reserved, expiry);
     ms_store_entry_died(store, found);
     pass->moved_bytes += reserved.size;

@@ -67,19 +67,27 @@ static int check_target(memstore *store, uint64_t target, char why[static MS_WHY
 
 /* ---- Down ---- */
 
+/* A step towards a smaller table of a shard. False when there is none to take now. */
+static bool shrink_table(memstore *store, uint32_t shard)
+{
+    ms_mutex *lock = &store->index.shards[shard].lock;
+
+    if (!ms_index_is_oversized(&store->index, shard) ||
+        !ms_mutex_lock_until(lock, ms_clock_real_us() + SHARD_PATIENCE_US))
+        return false;
+    const bool stepped = ms_index_shrink(&store->index, shard);
+    ms_mutex_unlock(lock);
+    return stepped;
+}
+
 /* Replace tables of shards that have lost most of their entries. Reclaim lock held. */
 static bool shrink_tables(memstore *store)
 {
     bool shrunk = false;
 
     for (uint32_t shard = 0; shard < store->index.shard_count; shard++) {
-        ms_mutex *lock = &store->index.shards[shard].lock;
-
-        if (!ms_index_is_oversized(&store->index, shard) ||
-            !ms_mutex_lock_until(lock, ms_clock_real_us() + SHARD_PATIENCE_US))
-            continue;
-        shrunk |= ms_index_shrink(&store->index, shard);
-        ms_mutex_unlock(lock);
+        while (shrink_table(store, shard))
+            shrunk = true;
     }
     return shrunk;
 }

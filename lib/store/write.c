@@ -197,7 +197,7 @@ static int publish_locked(memstore *store, const struct ms_write *write, uint64_
     if (write->pinned != NULL)
         ms_or_relaxed(&reserved->entry->mark, MS_MARK_VERSIONED);
     if (exists) {
-        ms_slot_set(&slot, reserved->place);
+        ms_index_set(&store->index, hash, &slot, reserved->place);
         /* What keeps its version is the same entry, written elsewhere. */
         if (write->keep_version == 0)
             ms_notify_removal(store, &found, ms_removal_kind(live, MEMSTORE_EVENT_REPLACED));

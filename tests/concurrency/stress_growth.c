@@ -35,6 +35,15 @@ static void add_one(unsigned writer, uint64_t number)
     atomic_store(&ranges[writer].added, number + 1);
 }
 
+/* The same value, elsewhere. */
+static void write_again(unsigned writer, uint64_t number)
+{
+    char key[32];
+    const size_t size = key_of(writer, number, key);
+
+    CHECK_OK(memstore_set(store, key, size, &number, sizeof number, MEMSTORE_TTL_NONE));
+}
+
 static void remove_one(unsigned writer, uint64_t number)
 {
     char key[32];
@@ -52,6 +61,8 @@ static void write_range(unsigned writer, void *context)
         add_one(writer, i);
         if (i % 3 == 2)
             remove_one(writer, i / 3);
+        if (i % 4 == 0)
+            write_again(writer, (i + i / 3 + 1) / 2);
     }
 }
 

@@ -643,7 +643,7 @@ _Static_assert(sizeof(struct ms_segment) % (2 * MS_CACHE_LINE) == 0, "segments s
 _Static_assert(sizeof(struct ms_counter_stripe) % (2 * MS_CACHE_LINE) == 0 &&
                    _Alignof(struct ms_counter_stripe) == 2 * MS_CACHE_LINE,
                "stripes share no line, nor a pair of lines");
-_Static_assert(sizeof(struct ms_shard) == MS_CACHE_LINE, "shards share no line");
+_Static_assert(sizeof(struct ms_shard) % MS_CACHE_LINE == 0, "shards share no line");
 _Static_assert(sizeof(struct ms_open_slot) % MS_CACHE_LINE == 0, "open slots share no line");
 _Static_assert(sizeof(struct ms_bucket) == MS_CACHE_LINE, "a bucket is a line");
 

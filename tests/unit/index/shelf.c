@@ -38,7 +38,10 @@ static const void *address(void *context, uint32_t place)
 
 static uint64_t hash_of(void *context, uint32_t place)
 {
-    return ((struct shelf *)context)->entries[place].hash;
+    struct shelf *shelf = context;
+
+    shelf->hashed++;
+    return shelf->entries[place].hash;
 }
 
 struct shelf *shelf_open(uint32_t shards)
@@ -102,7 +105,7 @@ uint32_t shelf_find_from(struct shelf *shelf, struct ms_probe probe, uint64_t ha
 {
     struct wanted wanted = {shelf, key};
 
-    return ms_index_find_from(probe, hash, has_key, &wanted);
+    return ms_table_find(probe, hash, has_key, &wanted);
 }
 
 uint32_t shelf_find(struct shelf *shelf, uint64_t hash, uint64_t key)
@@ -124,6 +127,16 @@ bool shelf_remove(struct shelf *shelf, uint64_t hash, uint64_t key)
     if (!shelf_find_slot(shelf, hash, key, &slot))
         return false;
     ms_index_remove(&shelf->index, hash, &slot);
+    return true;
+}
+
+bool shelf_update(struct shelf *shelf, uint64_t hash, uint64_t key)
+{
+    struct ms_index_slot slot;
+
+    if (!shelf_find_slot(shelf, hash, key, &slot))
+        return false;
+    ms_index_set(&shelf->index, hash, &slot, shelf_place(shelf, hash, key));
     return true;
 }
 

@@ -20,7 +20,8 @@ struct shelf {
     uint32_t places;                          /* given out so far */
     char *base;                               /* of the tables, one behind the other */
     size_t used;
-    bool refuses; /* has no room for another table */
+    bool refuses;    /* has no room for another table */
+    uint32_t hashed; /* how often an entry was hashed, which is when it is moved to another table */
     unsigned tables, retired_tables;
     uint64_t retired_offset; /* of the table retired last */
     size_t retired_bytes;    /* its size */
@@ -46,6 +47,8 @@ static inline uint32_t shelf_home(uint32_t bucket, uint32_t buckets)
 uint32_t shelf_place(struct shelf *shelf, uint64_t hash, uint64_t key);
 /* The same, and into the index, whose table grows as a store lets it. */
 uint32_t shelf_insert(struct shelf *shelf, uint64_t hash, uint64_t key);
+/* Let a key refer to another place; false when it is not there. */
+bool shelf_update(struct shelf *shelf, uint64_t hash, uint64_t key);
 /* Find a key as a reader does: its place, or 0. */
 uint32_t shelf_find(struct shelf *shelf, uint64_t hash, uint64_t key);
 /* Find it from a probe made before. */
@@ -54,6 +57,12 @@ uint32_t shelf_find_from(struct shelf *shelf, struct ms_probe probe, uint64_t ha
 bool shelf_find_slot(struct shelf *shelf, uint64_t hash, uint64_t key, struct ms_index_slot *slot);
 /* Take a key out of the index; false when it is not there. */
 bool shelf_remove(struct shelf *shelf, uint64_t hash, uint64_t key);
+
+/* Whether a shard's table is being replaced. */
+static inline bool shelf_is_moving(const struct shelf *shelf, uint32_t shard)
+{
+    return shelf->index.shards[shard].next != 0;
+}
 
 /* Buckets of a shard's table. */
 uint32_t shelf_buckets(const struct shelf *shelf, uint32_t shard);

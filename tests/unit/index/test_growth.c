@@ -49,7 +49,9 @@ Test(growth, keeps_the_load_under_its_bound_and_above_a_half)
     for (uint64_t key = 0; key < 20000; key++) {
         shelf_insert(shelf, hash_of_key(key), key);
         const uint64_t slots = (uint64_t)shelf_buckets(shelf, 0) * MS_BUCKET_SLOTS;
-        cr_assert_leq((key + 1) * MS_INDEX_MAX_LOAD_DEN, slots * MS_INDEX_MAX_LOAD_NUM);
+        /* While a table is being replaced entries come, one for each eight buckets. */
+        const uint64_t meanwhile = shelf_is_moving(shelf, 0) ? slots / MS_BUCKET_SLOTS / 8 + 1 : 0;
+        cr_assert_leq((key + 1 - meanwhile) * MS_INDEX_MAX_LOAD_DEN, slots * MS_INDEX_MAX_LOAD_NUM);
         cr_assert(key < MS_BUCKET_SLOTS || (key + 1) * 3 > slots, "%llu entries in %llu slots",
                   (unsigned long long)key + 1, (unsigned long long)slots);
     }
@@ -93,7 +95,9 @@ Test(growth, always_gives_a_larger_table)
     uint32_t before = 0;
 
     for (int i = 0; i < 40; i++) {
-        cr_assert_eq(ms_index_grow(&shelf->index, 0, 0), MS_INDEX_GROWN);
+        do
+            cr_assert_eq(ms_index_grow(&shelf->index, 0, 0), MS_INDEX_GROWN);
+        while (shelf_is_moving(shelf, 0));
         cr_assert_gt(shelf_buckets(shelf, 0), before);
         before = shelf_buckets(shelf, 0);
     }

@@ -174,8 +174,7 @@ Test(index, a_search_ends_where_nothing_has_passed)
 
     /* In the next bucket, with the same tag: nobody who comes from bucket 3 need look at it. */
     shelf_insert(shelf, shelf_hash(0, 1, (uint32_t)chain_hash(shelf, 4, 1)), 100);
-    cr_assert_eq(ms_index_find_from(ms_index_probe(&shelf->index, hash), hash, count_calls, &calls),
-                 0);
+    cr_assert_eq(ms_table_find(ms_index_probe(&shelf->index, hash), hash, count_calls, &calls), 0);
     cr_assert_eq(calls, 1);
     shelf_close(shelf);
 }
@@ -214,7 +213,7 @@ Test(index, a_match_may_answer_with_another_place)
     struct ms_index_slot slot;
 
     const uint32_t place = shelf_insert(shelf, hash, 1);
-    cr_assert_eq(ms_index_find_from(ms_index_probe(&shelf->index, hash), hash, stand_for, &other),
+    cr_assert_eq(ms_table_find(ms_index_probe(&shelf->index, hash), hash, stand_for, &other),
                  12345);
     /* The slot is the one that was found, whatever it stands for. */
     cr_assert(ms_index_find_slot(&shelf->index, hash, stand_for, &other, &slot));

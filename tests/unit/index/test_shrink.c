@@ -37,6 +37,16 @@ static void thin_out(uint64_t step)
     }
 }
 
+/* Take all steps; false when there are none. */
+static bool shrink(void)
+{
+    bool shrunk = false;
+
+    while (ms_index_shrink(&shelf->index, 0))
+        shrunk = true;
+    return shrunk;
+}
+
 static void expect_every(uint64_t step)
 {
     for (uint64_t key = 1; key <= ENTRIES; key++)
@@ -49,7 +59,7 @@ Test(index_shrink, a_table_that_is_used_is_left_as_it_is)
     const uint32_t buckets = shelf_buckets(shelf, 0);
 
     cr_assert_not(ms_index_is_oversized(&shelf->index, 0));
-    cr_assert_not(ms_index_shrink(&shelf->index, 0));
+    cr_assert_not(shrink());
     cr_assert_eq(shelf_buckets(shelf, 0), buckets);
     expect_every(1);
 }
@@ -60,7 +70,7 @@ Test(index_shrink, a_table_that_is_mostly_empty_is_replaced_by_a_smaller_one)
 
     thin_out(20);
     cr_assert(ms_index_is_oversized(&shelf->index, 0));
-    cr_assert(ms_index_shrink(&shelf->index, 0));
+    cr_assert(shrink());
     cr_assert(shelf_buckets(shelf, 0) < before / 8, "%u of %u buckets", shelf_buckets(shelf, 0),
               before);
     cr_assert_eq(shelf->retired_bytes, before * sizeof(struct ms_bucket));
@@ -75,7 +85,7 @@ Test(index_shrink, without_memory_for_the_smaller_table_nothing_changes)
 
     thin_out(20);
     shelf->refuses = true;
-    cr_assert_not(ms_index_shrink(&shelf->index, 0));
+    cr_assert_not(shrink());
     shelf->refuses = false;
     cr_assert_eq(shelf_buckets(shelf, 0), before);
     expect_every(20);
@@ -84,7 +94,7 @@ Test(index_shrink, without_memory_for_the_smaller_table_nothing_changes)
 Test(index_shrink, an_empty_table_shrinks_to_one_bucket)
 {
     thin_out(ENTRIES + 1);
-    cr_assert(ms_index_shrink(&shelf->index, 0));
+    cr_assert(shrink());
     cr_assert_eq(shelf_buckets(shelf, 0), 1);
-    cr_assert_not(ms_index_shrink(&shelf->index, 0));
+    cr_assert_not(shrink());
 }

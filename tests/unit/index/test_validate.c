@@ -70,3 +70,48 @@ Test(index_validate, finds_a_batch_left_in_publication)
     ms_store_relaxed(&shelf->index.shards[1].batch_sequence, 1);
     expect_problem(shelf, "IX");
 }
+
+/* A table that is being replaced, the first part of which is moved, and a slot in it. */
+static struct shelf *open_while_moving(struct ms_index_slot *slot)
+{
+    struct shelf *shelf = shelf_open(1);
+    const uint64_t factor = UINT64_C(0x9e3779b97f4a7c15);
+    uint64_t key = 0;
+
+    for (; key < 3000 || shelf->index.shards[0].moved < 100; key++)
+        shelf_insert(shelf, (key + 1) * factor, key);
+    shelf_check(shelf);
+    for (key = 0; !shelf_find_slot(shelf, (key + 1) * factor, key, slot) ||
+                  !ms_index_is_moved(&shelf->index, 0, slot);
+         key++)
+        ;
+    return shelf;
+}
+
+Test(index_validate, finds_a_change_that_the_table_to_come_has_not_seen)
+{
+    struct ms_index_slot slot;
+    struct shelf *shelf = open_while_moving(&slot);
+    const struct shelf_entry *entry = &shelf->entries[ms_slot_place(&slot)];
+
+    ms_slot_set(&slot, shelf_place(shelf, entry->hash, entry->key));
+    expect_problem(shelf, "IX-5");
+}
+
+Test(index_validate, finds_an_entry_that_is_only_in_the_table_to_come)
+{
+    struct ms_index_slot slot;
+    struct shelf *shelf = open_while_moving(&slot);
+
+    shelf->index.shards[0].moved -= 8;
+    expect_problem(shelf, "IX-5");
+}
+
+Test(index_validate, finds_a_table_to_come_that_all_is_moved_to)
+{
+    struct ms_index_slot slot;
+    struct shelf *shelf = open_while_moving(&slot);
+
+    shelf->index.shards[0].moved = shelf_buckets(shelf, 0);
+    expect_problem(shelf, "IX-5");
+}

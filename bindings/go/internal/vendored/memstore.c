@@ -2393,7 +2393,7 @@ void ms_text_add(struct ms_text *text, const void *data, size_t size)
     text->size += size;
 }
 
-/* lib/index/index.c */
+/* lib/index/growth.c */
 #ifndef MS_INDEX_BUCKET_H
 #define MS_INDEX_BUCKET_H
 #include <stddef.h>
@@ -2481,16 +2481,106 @@ static inline void ms_bucket_set_tag(struct ms_bucket *bucket, unsigned slot, ui
     }
 }
 #endif
-#ifndef MS_INDEX_INDEX_H
-#define MS_INDEX_INDEX_H
+#ifndef MS_INDEX_TABLE_H
+#define MS_INDEX_TABLE_H
 #include <stdbool.h>
 #include <stddef.h>
+static inline uint16_t ms_index_tag(uint64_t hash)
+{
+    return (uint16_t)(hash >> 32);
+}
+static inline uint32_t ms_table_buckets(uint64_t table)
+{
+    return (uint32_t)table;
+}
+static inline uint32_t ms_table_home(uint64_t table, uint64_t hash)
+{
+    return (uint32_t)((hash & UINT32_MAX) * ms_table_buckets(table) >> 32);
+}
+static inline struct ms_bucket *ms_table_from(char *base, uint64_t table)
+{
+    return (struct ms_bucket *)(base + (table >> 32 << 6));
+}
+struct ms_probe {
+    struct ms_bucket *buckets;
+    uint32_t count;
+    uint32_t at;
+};
+MS_ALWAYS_INLINE struct ms_probe ms_table_probe(char *base, uint64_t table, uint64_t hash)
+{
+    return (struct ms_probe){ms_table_from(base, table), ms_table_buckets(table),
+                             ms_table_home(table, hash)};
+}
+MS_ALWAYS_INLINE void ms_probe_next(struct ms_probe *probe)
+{
+    probe->at = probe->at + 1 == probe->count ? 0 : probe->at + 1;
+}
+typedef bool (*ms_index_match)(void *context, uint32_t *place);
+MS_ALWAYS_INLINE uint32_t ms_table_find(struct ms_probe probe, uint64_t hash, ms_index_match match,
+                                        void *context)
+{
+    for (uint32_t left = probe.count; ms_likely(left != 0); left--) {
+        const struct ms_bucket *bucket = &probe.buckets[probe.at];
+        unsigned candidates = ms_bucket_candidates(bucket, ms_index_tag(hash));
+        for (; candidates != 0; candidates &= candidates - 1) {
+            uint32_t place = ms_bucket_first_place(bucket, candidates);
+            if (ms_likely(place != 0) && ms_likely(match(context, &place)))
+                return place;
+        }
+        if (ms_likely(ms_load_acquire(&bucket->overflow) == 0))
+            return 0;
+        ms_probe_next(&probe);
+    }
+    return 0;
+}
+typedef bool (*ms_index_visit)(void *context, uint32_t place);
+bool ms_table_visit(const struct ms_bucket *bucket, ms_index_visit fn, void *context);
+struct ms_index_slot {
+    struct ms_bucket *bucket;
+    unsigned number;
+};
+static inline uint32_t ms_slot_place(const struct ms_index_slot *slot)
+{
+    return ms_load_relaxed(&slot->bucket->places[slot->number]);
+}
+static inline void ms_slot_set(const struct ms_index_slot *slot, uint32_t place)
+{
+    ms_store_release(&slot->bucket->places[slot->number], place);
+}
+MS_ALWAYS_INLINE bool ms_table_find_slot(struct ms_probe probe, uint64_t hash, ms_index_match match,
+                                         void *context, struct ms_index_slot *out)
+{
+    for (uint32_t left = probe.count; ms_likely(left != 0); left--) {
+        struct ms_bucket *bucket = &probe.buckets[probe.at];
+        unsigned candidates = ms_bucket_candidates(bucket, ms_index_tag(hash));
+        for (; candidates != 0; candidates &= candidates - 1) {
+            *out = (struct ms_index_slot){bucket, (unsigned)__builtin_ctz(candidates)};
+            uint32_t place = ms_slot_place(out);
+            if (ms_likely(place != 0) && ms_likely(match(context, &place)))
+                return true;
+        }
+        if (ms_likely(ms_load_relaxed(&bucket->overflow) == 0))
+            return false;
+        ms_probe_next(&probe);
+    }
+    return false;
+}
+bool ms_table_find_place(struct ms_probe probe, uint64_t hash, uint32_t place,
+                         struct ms_index_slot *out);
+void ms_table_insert(struct ms_probe probe, uint64_t hash, uint32_t place,
+                     struct ms_index_slot *out);
+void ms_table_remove(struct ms_probe probe, const struct ms_index_slot *slot);
+#endif
+#ifndef MS_INDEX_INDEX_H
+#define MS_INDEX_INDEX_H
 #define MS_INDEX_MAX_LOAD_NUM 9
 #define MS_INDEX_MAX_LOAD_DEN 10
 struct ms_shard {
     ms_mutex lock;
     atomic_uint_least32_t entries;
     atomic_uint_least32_t batch_sequence;
+    uint32_t moved;
+    uint64_t next;
 } MS_ALIGNED(MS_CACHE_LINE);
 struct ms_index_owner {
     bool (*alloc_table)(void *context, size_t bytes, uint64_t *offset);
@@ -2515,21 +2605,9 @@ static inline uint32_t ms_index_shard_of(const struct ms_index *index, uint64_t 
 {
     return (uint32_t)(hash >> 48) & (index->shard_count - 1);
 }
-static inline uint16_t ms_index_tag(uint64_t hash)
-{
-    return (uint16_t)(hash >> 32);
-}
-static inline uint32_t ms_table_buckets(uint64_t table)
-{
-    return (uint32_t)table;
-}
 static inline struct ms_bucket *ms_table_at(const struct ms_index *index, uint64_t table)
 {
-    return (struct ms_bucket *)(index->base + (table >> 32 << 6));
-}
-static inline uint32_t ms_table_home(uint64_t table, uint64_t hash)
-{
-    return (uint32_t)((hash & UINT32_MAX) * ms_table_buckets(table) >> 32);
+    return ms_table_from(index->base, table);
 }
 static inline uint64_t ms_index_table(const struct ms_index *index, uint64_t hash)
 {
@@ -2545,154 +2623,51 @@ static inline void ms_index_prefetch(const struct ms_index *index, uint64_t hash
     if (ms_likely(table != 0))
         ms_prefetch_write(ms_table_at(index, table) + ms_table_home(table, hash));
 }
-typedef bool (*ms_index_match)(void *context, uint32_t *place);
-struct ms_probe {
-    struct ms_bucket *buckets;
-    uint32_t count;
-    uint32_t at;
-};
 MS_ALWAYS_INLINE struct ms_probe ms_index_probe(const struct ms_index *index, uint64_t hash)
 {
-    const uint64_t table = ms_index_table(index, hash);
-    return (struct ms_probe){ms_table_at(index, table), ms_table_buckets(table),
-                             ms_table_home(table, hash)};
-}
-MS_ALWAYS_INLINE void ms_probe_next(struct ms_probe *probe)
-{
-    probe->at = probe->at + 1 == probe->count ? 0 : probe->at + 1;
-}
-MS_ALWAYS_INLINE uint32_t ms_index_find_from(struct ms_probe probe, uint64_t hash,
-                                             ms_index_match match, void *context)
-{
-    for (uint32_t left = probe.count; ms_likely(left != 0); left--) {
-        const struct ms_bucket *bucket = &probe.buckets[probe.at];
-        unsigned candidates = ms_bucket_candidates(bucket, ms_index_tag(hash));
-        for (; candidates != 0; candidates &= candidates - 1) {
-            uint32_t place = ms_bucket_first_place(bucket, candidates);
-            if (ms_likely(place != 0) && ms_likely(match(context, &place)))
-                return place;
-        }
-        if (ms_likely(ms_load_acquire(&bucket->overflow) == 0))
-            return 0;
-        ms_probe_next(&probe);
-    }
-    return 0;
-}
-struct ms_index_slot {
-    struct ms_bucket *bucket;
-    unsigned number;
-};
-static inline uint32_t ms_slot_place(const struct ms_index_slot *slot)
-{
-    return ms_load_relaxed(&slot->bucket->places[slot->number]);
-}
-static inline void ms_slot_set(const struct ms_index_slot *slot, uint32_t place)
-{
-    ms_store_release(&slot->bucket->places[slot->number], place);
+    return ms_table_probe(index->base, ms_index_table(index, hash), hash);
 }
 MS_ALWAYS_INLINE bool ms_index_find_slot(struct ms_index *index, uint64_t hash,
                                          ms_index_match match, void *context,
                                          struct ms_index_slot *out)
 {
-    struct ms_probe probe = ms_index_probe(index, hash);
-    for (uint32_t left = probe.count; ms_likely(left != 0); left--) {
-        struct ms_bucket *bucket = &probe.buckets[probe.at];
-        unsigned candidates = ms_bucket_candidates(bucket, ms_index_tag(hash));
-        for (; candidates != 0; candidates &= candidates - 1) {
-            *out = (struct ms_index_slot){bucket, (unsigned)__builtin_ctz(candidates)};
-            uint32_t place = ms_slot_place(out);
-            if (ms_likely(place != 0) && ms_likely(match(context, &place)))
-                return true;
-        }
-        if (ms_likely(ms_load_relaxed(&bucket->overflow) == 0))
-            return false;
-        ms_probe_next(&probe);
-    }
-    return false;
+    return ms_table_find_slot(ms_index_probe(index, hash), hash, match, context, out);
 }
 bool ms_index_find_place(struct ms_index *index, uint64_t hash, uint32_t place,
                          struct ms_index_slot *out);
-bool ms_index_has_room(const struct ms_index *index, uint32_t shard, uint32_t more);
-bool ms_index_has_slots(const struct ms_index *index, uint32_t shard, uint32_t more);
 void ms_index_insert(struct ms_index *index, uint64_t hash, uint32_t place,
                      struct ms_index_slot *out);
+static inline void ms_index_set(struct ms_index *index, uint64_t hash,
+                                const struct ms_index_slot *slot, uint32_t place);
 void ms_index_remove(struct ms_index *index, uint64_t hash, const struct ms_index_slot *slot);
 enum ms_index_growth { MS_INDEX_GROWN, MS_INDEX_NO_ROOM };
+bool ms_index_has_room(const struct ms_index *index, uint32_t shard, uint32_t more);
+bool ms_index_has_slots(const struct ms_index *index, uint32_t shard, uint32_t more);
 enum ms_index_growth ms_index_grow(struct ms_index *index, uint32_t shard, uint32_t more);
 bool ms_index_is_oversized(const struct ms_index *index, uint32_t shard);
 bool ms_index_shrink(struct ms_index *index, uint32_t shard);
-typedef bool (*ms_index_visit)(void *context, uint32_t place);
 bool ms_index_scan(const struct ms_index *index, uint32_t shard, uint32_t from, uint32_t to,
                    ms_index_visit fn, void *context);
 void ms_index_drop_table(struct ms_index *index, uint32_t shard, ms_index_visit fn, void *context);
+static inline bool ms_index_is_moved(const struct ms_index *index, uint32_t shard,
+                                     const struct ms_index_slot *slot)
+{
+    const struct ms_shard *of = &index->shards[shard];
+    return ms_unlikely(of->next != 0) &&
+           slot->bucket < ms_table_at(index, ms_load_relaxed(&index->tables[shard])) + of->moved;
+}
+void ms_index_set_moved(struct ms_index *index, uint64_t hash, uint32_t before, uint32_t place);
+static inline void ms_index_set(struct ms_index *index, uint64_t hash,
+                                const struct ms_index_slot *slot, uint32_t place)
+{
+    if (ms_index_is_moved(index, ms_index_shard_of(index, hash), slot))
+        ms_index_set_moved(index, hash, ms_slot_place(slot), place);
+    ms_slot_set(slot, place);
+}
 #endif
-static size_t words_bytes(uint32_t shards)
-{
-    return (shards * sizeof(atomic_uint_least64_t) + MS_CACHE_LINE - 1) &
-           ~(size_t)(MS_CACHE_LINE - 1);
-}
-size_t ms_index_overhead(uint32_t shards)
-{
-    return words_bytes(shards) + shards * sizeof(struct ms_shard);
-}
-void ms_index_init(struct ms_index *index, uint32_t shards, void *memory, char *base,
-                   const struct ms_index_owner *owner)
-{
-    *index = (struct ms_index){.tables = memory,
-                               .base = base,
-                               .shard_count = shards,
-                               .shards = (struct ms_shard *)((char *)memory + words_bytes(shards)),
-                               .owner = *owner};
-    for (uint32_t i = 0; i < shards; i++)
-        ms_mutex_init(&index->shards[i].lock, MS_RANK_SHARD);
-}
-static bool match_place(void *context, uint32_t *place)
-{
-    return *place == *(const uint32_t *)context;
-}
-bool ms_index_find_place(struct ms_index *index, uint64_t hash, uint32_t place,
-                         struct ms_index_slot *out)
-{
-    return ms_index_find_slot(index, hash, match_place, &place, out);
-}
-static void insert_into(struct ms_probe probe, uint64_t hash, uint32_t place,
-                        struct ms_index_slot *out)
-{
-    unsigned empty;
-    while ((empty = ms_bucket_empty_slots(&probe.buckets[probe.at])) == 0) {
-        struct ms_bucket *full = &probe.buckets[probe.at];
-        ms_store_relaxed(&full->overflow, ms_load_relaxed(&full->overflow) + 1);
-        ms_probe_next(&probe);
-    }
-    const unsigned number = (unsigned)__builtin_ctz(empty);
-    *out = (struct ms_index_slot){&probe.buckets[probe.at], number};
-    if (ms_testing_has_fault(MS_FAULT_PLACE_BEFORE_TAG))
-        ms_slot_set(out, place);
-    ms_bucket_set_tag(out->bucket, number, ms_index_tag(hash));
-    ms_testing_reach(MS_POINT_INDEX_TAGGED);
-    ms_slot_set(out, place);
-}
-static void index_index_count_entries(struct ms_index *index, uint32_t shard, int change)
-{
-    ms_store_relaxed(&index->shards[shard].entries,
-                     ms_index_entries(index, shard) + (uint32_t)change);
-}
-void ms_index_insert(struct ms_index *index, uint64_t hash, uint32_t place,
-                     struct ms_index_slot *out)
-{
-    insert_into(ms_index_probe(index, hash), hash, place, out);
-    index_index_count_entries(index, ms_index_shard_of(index, hash), 1);
-}
-void ms_index_remove(struct ms_index *index, uint64_t hash, const struct ms_index_slot *slot)
-{
-    ms_slot_set(slot, 0);
-    for (struct ms_probe probe = ms_index_probe(index, hash);
-         &probe.buckets[probe.at] != slot->bucket; ms_probe_next(&probe)) {
-        struct ms_bucket *passed = &probe.buckets[probe.at];
-        ms_store_release(&passed->overflow, ms_load_relaxed(&passed->overflow) - 1);
-    }
-    index_index_count_entries(index, ms_index_shard_of(index, hash), -1);
-}
+#define AT_ONCE 64
+#define index_growth_STEP 8
+#define SHRINK_STEP 32
 static uint64_t buckets_for(const struct ms_index *index, uint64_t entries, uint64_t least)
 {
     const uint64_t per_unit = index->owner.table_unit / sizeof(struct ms_bucket);
@@ -2713,26 +2688,39 @@ static bool fits_load(uint64_t buckets, uint64_t entries)
 {
     return entries * MS_INDEX_MAX_LOAD_DEN <= buckets * MS_BUCKET_SLOTS * MS_INDEX_MAX_LOAD_NUM;
 }
+static uint64_t table_of(const struct ms_index *index, uint32_t shard)
+{
+    return ms_load_relaxed(&index->tables[shard]);
+}
+static uint64_t next_of(const struct ms_index *index, uint32_t shard)
+{
+    return index->shards[shard].next;
+}
+static uint64_t entries_and(const struct ms_index *index, uint32_t shard, uint32_t more)
+{
+    return (uint64_t)ms_index_entries(index, shard) + more;
+}
 bool ms_index_has_room(const struct ms_index *index, uint32_t shard, uint32_t more)
 {
-    const uint64_t buckets = ms_table_buckets(ms_load_relaxed(&index->tables[shard]));
-    return fits_load(buckets, (uint64_t)ms_index_entries(index, shard) + more);
+    return next_of(index, shard) == 0 &&
+           fits_load(ms_table_buckets(table_of(index, shard)), entries_and(index, shard, more));
 }
 bool ms_index_has_slots(const struct ms_index *index, uint32_t shard, uint32_t more)
 {
-    const uint64_t buckets = ms_table_buckets(ms_load_relaxed(&index->tables[shard]));
-    return (uint64_t)ms_index_entries(index, shard) + more <= buckets * MS_BUCKET_SLOTS;
+    const uint64_t buckets = ms_table_buckets(table_of(index, shard));
+    return entries_and(index, shard, more) <= buckets * MS_BUCKET_SLOTS;
 }
-#define REHASH_AHEAD 16
-static void refill_from(const struct ms_index *index, const struct ms_bucket *old,
-                        uint32_t old_count, struct ms_probe table)
+#define REHASH_AHEAD 32
+#define KEY_ENDS 36
+static void copy_buckets(const struct ms_index *index, const struct ms_bucket *old, uint32_t count,
+                         uint64_t table)
 {
     const struct ms_index_owner *owner = &index->owner;
     uint32_t ahead[REHASH_AHEAD];
     uint32_t queued = 0, done = 0;
     struct ms_index_slot slot;
-    for (uint32_t i = 0; i < old_count * MS_BUCKET_SLOTS + REHASH_AHEAD; i++) {
-        const bool inside = i < old_count * MS_BUCKET_SLOTS;
+    for (uint64_t i = 0; i < (uint64_t)count * MS_BUCKET_SLOTS + REHASH_AHEAD; i++) {
+        const bool inside = i < (uint64_t)count * MS_BUCKET_SLOTS;
         const uint32_t place =
             inside ? ms_load_relaxed(&old[i / MS_BUCKET_SLOTS].places[i % MS_BUCKET_SLOTS]) : 0;
         if (inside && place == 0)
@@ -2740,16 +2728,17 @@ static void refill_from(const struct ms_index *index, const struct ms_bucket *ol
         if (queued - done == REHASH_AHEAD || (!inside && queued != done)) {
             const uint32_t next = ahead[done++ % REHASH_AHEAD];
             const uint64_t hash = owner->hash(owner->context, next);
-            table.at = (uint32_t)((hash & UINT32_MAX) * table.count >> 32);
-            insert_into(table, hash, next, &slot);
+            ms_table_insert(ms_table_probe(index->base, table, hash), hash, next, &slot);
         }
         if (inside) {
-            ms_prefetch(owner->address(owner->context, place));
+            const char *entry = owner->address(owner->context, place);
+            ms_prefetch(entry);
+            ms_prefetch(entry + KEY_ENDS);
             ahead[queued++ % REHASH_AHEAD] = place;
         }
     }
 }
-static void index_index_retire_table(struct ms_index *index, uint64_t word)
+static void index_growth_retire_table(struct ms_index *index, uint64_t word)
 {
     const size_t bytes = ms_table_buckets(word) * sizeof(struct ms_bucket);
     if (word == 0)
@@ -2759,56 +2748,179 @@ static void index_index_retire_table(struct ms_index *index, uint64_t word)
 }
 static uint64_t publish_table(struct ms_index *index, uint32_t shard, uint64_t word)
 {
-    const uint64_t old = ms_load_relaxed(&index->tables[shard]);
+    const uint64_t old = table_of(index, shard);
     ms_store_release(&index->tables[shard], word);
-    ms_add_relaxed(&index->table_bytes, ms_table_buckets(word) * sizeof(struct ms_bucket));
     return old;
 }
-static enum ms_index_growth replace_table(struct ms_index *index, uint32_t shard, uint64_t count)
+static void set_next(struct ms_index *index, uint32_t shard, uint64_t word)
 {
-    const uint64_t old = ms_load_relaxed(&index->tables[shard]);
+    index->shards[shard].next = word;
+    index->shards[shard].moved = 0;
+}
+static bool index_growth_begin(struct ms_index *index, uint32_t shard, uint64_t count)
+{
     const size_t bytes = count * sizeof(struct ms_bucket);
     uint64_t offset;
     if (count >> 30 != 0 || !index->owner.alloc_table(index->owner.context, bytes, &offset))
-        return MS_INDEX_NO_ROOM;
-    const struct ms_probe table = {(struct ms_bucket *)(index->base + offset), (uint32_t)count, 0};
-    refill_from(index, ms_table_at(index, old), ms_table_buckets(old), table);
+        return false;
+    ms_add_relaxed(&index->table_bytes, bytes);
+    set_next(index, shard, offset >> 6 << 32 | count);
+    return true;
+}
+static void index_growth_give_up(struct ms_index *index, uint32_t shard)
+{
+    const uint64_t next = next_of(index, shard);
+    if (next == 0)
+        return;
+    set_next(index, shard, 0);
+    index_growth_retire_table(index, next);
+}
+static void index_growth_move(struct ms_index *index, uint32_t shard, uint32_t buckets)
+{
+    struct ms_shard *of = &index->shards[shard];
+    const uint64_t old = table_of(index, shard), next = next_of(index, shard);
+    const uint32_t left = ms_table_buckets(old) - of->moved;
+    const uint32_t count = buckets < left ? buckets : left;
+    copy_buckets(index, ms_table_at(index, old) + of->moved, count, next);
+    of->moved += count;
+    if (count != left)
+        return;
     ms_testing_reach(MS_POINT_INDEX_GROWN);
-    index_index_retire_table(index, publish_table(index, shard, offset >> 6 << 32 | count));
-    return MS_INDEX_GROWN;
+    set_next(index, shard, 0);
+    index_growth_retire_table(index, publish_table(index, shard, next));
+}
+static uint32_t step_for(const struct ms_index *index, uint32_t shard, uint32_t more)
+{
+    const bool at_once = ms_table_buckets(table_of(index, shard)) <= AT_ONCE ||
+                         !ms_index_has_slots(index, shard, more);
+    return at_once ? UINT32_MAX : index_growth_STEP;
+}
+static bool goes_on(struct ms_index *index, uint32_t shard, uint32_t more)
+{
+    const uint64_t next = next_of(index, shard);
+    if (next == 0 || !fits_load(ms_table_buckets(next), entries_and(index, shard, more)))
+        return false;
+    index_growth_move(index, shard, step_for(index, shard, more));
+    return true;
 }
 enum ms_index_growth ms_index_grow(struct ms_index *index, uint32_t shard, uint32_t more)
 {
-    const uint64_t now = ms_table_buckets(ms_load_relaxed(&index->tables[shard]));
-    const uint64_t entries = (uint64_t)ms_index_entries(index, shard) + more;
+    if (goes_on(index, shard, more))
+        return MS_INDEX_GROWN;
+    if (next_of(index, shard) != 0) {
+        index_growth_give_up(index, shard);
+        if (ms_index_has_room(index, shard, more))
+            return MS_INDEX_GROWN;
+    }
+    const uint64_t now = ms_table_buckets(table_of(index, shard));
+    const uint64_t entries = entries_and(index, shard, more);
     const uint64_t roomy = buckets_for(index, entries, now + now / 5 + 1);
     const uint64_t scanty = buckets_for(index, entries, now + 1);
-    const enum ms_index_growth grown = replace_table(index, shard, roomy);
-    return grown == MS_INDEX_GROWN || scanty == roomy ? grown : replace_table(index, shard, scanty);
+    if (!index_growth_begin(index, shard, roomy) && (scanty == roomy || !index_growth_begin(index, shard, scanty)))
+        return MS_INDEX_NO_ROOM;
+    index_growth_move(index, shard, step_for(index, shard, more));
+    return MS_INDEX_GROWN;
 }
 static uint64_t buckets_needed(const struct ms_index *index, uint32_t shard)
 {
     const uint64_t entries = ms_index_entries(index, shard);
     return buckets_for(index, entries + entries / 8, 0);
 }
+static bool is_oversized(const struct ms_index *index, uint32_t shard, uint64_t table)
+{
+    return ms_table_buckets(table) > 2 * buckets_needed(index, shard);
+}
 bool ms_index_is_oversized(const struct ms_index *index, uint32_t shard)
 {
-    const uint64_t now = ms_table_buckets(ms_load_relaxed(&index->tables[shard]));
-    return now > 2 * buckets_needed(index, shard);
+    return is_oversized(index, shard, table_of(index, shard));
 }
 bool ms_index_shrink(struct ms_index *index, uint32_t shard)
 {
-    return ms_index_is_oversized(index, shard) &&
-           replace_table(index, shard, buckets_needed(index, shard)) == MS_INDEX_GROWN;
-}
-static bool visit_bucket(const struct ms_bucket *bucket, ms_index_visit fn, void *context)
-{
-    for (unsigned i = 0; i < MS_BUCKET_SLOTS; i++) {
-        const uint32_t place = ms_load_acquire(&bucket->places[i]);
-        if (place != 0 && !fn(context, place))
-            return false;
-    }
+    if (!ms_index_is_oversized(index, shard))
+        return false;
+    if (is_oversized(index, shard, next_of(index, shard)))
+        index_growth_give_up(index, shard);
+    if (next_of(index, shard) == 0 && !index_growth_begin(index, shard, buckets_needed(index, shard)))
+        return false;
+    index_growth_move(index, shard, SHRINK_STEP);
     return true;
+}
+void ms_index_drop_table(struct ms_index *index, uint32_t shard, ms_index_visit fn, void *context)
+{
+    index_growth_give_up(index, shard);
+    const uint64_t table = publish_table(index, shard, 0);
+    const struct ms_bucket *buckets = ms_table_at(index, table);
+    ms_store_relaxed(&index->shards[shard].entries, 0);
+    for (uint32_t i = 0; fn != NULL && i < ms_table_buckets(table); i++)
+        ms_table_visit(&buckets[i], fn, context);
+    index_growth_retire_table(index, table);
+}
+
+/* lib/index/index.c */
+static size_t words_bytes(uint32_t shards)
+{
+    return (shards * sizeof(atomic_uint_least64_t) + MS_CACHE_LINE - 1) &
+           ~(size_t)(MS_CACHE_LINE - 1);
+}
+size_t ms_index_overhead(uint32_t shards)
+{
+    return words_bytes(shards) + shards * sizeof(struct ms_shard);
+}
+void ms_index_init(struct ms_index *index, uint32_t shards, void *memory, char *base,
+                   const struct ms_index_owner *owner)
+{
+    *index = (struct ms_index){.tables = memory,
+                               .base = base,
+                               .shard_count = shards,
+                               .shards = (struct ms_shard *)((char *)memory + words_bytes(shards)),
+                               .owner = *owner};
+    for (uint32_t i = 0; i < shards; i++)
+        ms_mutex_init(&index->shards[i].lock, MS_RANK_SHARD);
+}
+bool ms_index_find_place(struct ms_index *index, uint64_t hash, uint32_t place,
+                         struct ms_index_slot *out)
+{
+    return ms_table_find_place(ms_index_probe(index, hash), hash, place, out);
+}
+static struct ms_probe probe_next(const struct ms_index *index, uint64_t hash)
+{
+    return ms_table_probe(index->base, index->shards[ms_index_shard_of(index, hash)].next, hash);
+}
+static void index_index_count_entries(struct ms_index *index, uint32_t shard, int change)
+{
+    ms_store_relaxed(&index->shards[shard].entries,
+                     ms_index_entries(index, shard) + (uint32_t)change);
+}
+void ms_index_insert(struct ms_index *index, uint64_t hash, uint32_t place,
+                     struct ms_index_slot *out)
+{
+    const uint32_t shard = ms_index_shard_of(index, hash);
+    struct ms_index_slot moved;
+    ms_table_insert(ms_index_probe(index, hash), hash, place, out);
+    if (ms_index_is_moved(index, shard, out))
+        ms_table_insert(probe_next(index, hash), hash, place, &moved);
+    index_index_count_entries(index, shard, 1);
+}
+void ms_index_set_moved(struct ms_index *index, uint64_t hash, uint32_t before, uint32_t place)
+{
+    struct ms_index_slot moved;
+    if (ms_table_find_place(probe_next(index, hash), hash, before, &moved))
+        ms_slot_set(&moved, place);
+}
+static void remove_moved(struct ms_index *index, uint64_t hash, uint32_t place)
+{
+    const struct ms_probe probe = probe_next(index, hash);
+    struct ms_index_slot moved;
+    if (ms_table_find_place(probe, hash, place, &moved))
+        ms_table_remove(probe, &moved);
+}
+void ms_index_remove(struct ms_index *index, uint64_t hash, const struct ms_index_slot *slot)
+{
+    const uint32_t shard = ms_index_shard_of(index, hash);
+    if (ms_index_is_moved(index, shard, slot))
+        remove_moved(index, hash, ms_slot_place(slot));
+    ms_table_remove(ms_index_probe(index, hash), slot);
+    index_index_count_entries(index, shard, -1);
 }
 bool ms_index_scan(const struct ms_index *index, uint32_t shard, uint32_t from, uint32_t to,
                    ms_index_visit fn, void *context)
@@ -2821,7 +2933,7 @@ bool ms_index_scan(const struct ms_index *index, uint32_t shard, uint32_t from, 
     const uint32_t homes = ms_table_home(table, to) - ms_table_home(table, from);
     uint32_t at = ms_table_home(table, from);
     for (uint32_t visited = 0; visited < count; visited++) {
-        if (!visit_bucket(&buckets[at], fn, context))
+        if (!ms_table_visit(&buckets[at], fn, context))
             return false;
         if (visited >= homes && ms_load_acquire(&buckets[at].overflow) == 0)
             return true;
@@ -2829,14 +2941,50 @@ bool ms_index_scan(const struct ms_index *index, uint32_t shard, uint32_t from, 
     }
     return true;
 }
-void ms_index_drop_table(struct ms_index *index, uint32_t shard, ms_index_visit fn, void *context)
+
+/* lib/index/table.c */
+static bool match_place(void *context, uint32_t *place)
 {
-    const uint64_t table = publish_table(index, shard, 0);
-    const struct ms_bucket *buckets = ms_table_at(index, table);
-    ms_store_relaxed(&index->shards[shard].entries, 0);
-    for (uint32_t i = 0; fn != NULL && i < ms_table_buckets(table); i++)
-        visit_bucket(&buckets[i], fn, context);
-    index_index_retire_table(index, table);
+    return *place == *(const uint32_t *)context;
+}
+bool ms_table_find_place(struct ms_probe probe, uint64_t hash, uint32_t place,
+                         struct ms_index_slot *out)
+{
+    return ms_table_find_slot(probe, hash, match_place, &place, out);
+}
+void ms_table_insert(struct ms_probe probe, uint64_t hash, uint32_t place,
+                     struct ms_index_slot *out)
+{
+    unsigned empty;
+    while ((empty = ms_bucket_empty_slots(&probe.buckets[probe.at])) == 0) {
+        struct ms_bucket *full = &probe.buckets[probe.at];
+        ms_store_relaxed(&full->overflow, ms_load_relaxed(&full->overflow) + 1);
+        ms_probe_next(&probe);
+    }
+    const unsigned number = (unsigned)__builtin_ctz(empty);
+    *out = (struct ms_index_slot){&probe.buckets[probe.at], number};
+    if (ms_testing_has_fault(MS_FAULT_PLACE_BEFORE_TAG))
+        ms_slot_set(out, place);
+    ms_bucket_set_tag(out->bucket, number, ms_index_tag(hash));
+    ms_testing_reach(MS_POINT_INDEX_TAGGED);
+    ms_slot_set(out, place);
+}
+void ms_table_remove(struct ms_probe probe, const struct ms_index_slot *slot)
+{
+    ms_slot_set(slot, 0);
+    for (; &probe.buckets[probe.at] != slot->bucket; ms_probe_next(&probe)) {
+        struct ms_bucket *passed = &probe.buckets[probe.at];
+        ms_store_release(&passed->overflow, ms_load_relaxed(&passed->overflow) - 1);
+    }
+}
+bool ms_table_visit(const struct ms_bucket *bucket, ms_index_visit fn, void *context)
+{
+    for (unsigned i = 0; i < MS_BUCKET_SLOTS; i++) {
+        const uint32_t place = ms_load_acquire(&bucket->places[i]);
+        if (place != 0 && !fn(context, place))
+            return false;
+    }
+    return true;
 }
 
 /* lib/index/validate.c */
@@ -2888,42 +3036,78 @@ static const char *check_slot(struct shard_table *of, uint32_t at, unsigned slot
         of->passed[bucket]++;
     return NULL;
 }
-static const char *check_slots(struct shard_table *of)
+static const char *check_slots(struct shard_table *of, uint32_t *entries)
 {
-    uint32_t entries = 0;
+    *entries = 0;
     for (uint32_t at = 0; at < of->count; at++) {
         for (unsigned slot = 0; slot < MS_BUCKET_SLOTS; slot++) {
             const uint32_t place = ms_load_relaxed(&of->buckets[at].places[slot]);
             if (place == 0)
                 continue;
-            entries++;
+            ++*entries;
             MS_REQUIRE_VALID(check_slot(of, at, slot, place));
         }
     }
-    MS_REQUIRE(entries == ms_index_entries(of->index, of->shard),
-               "IX: a shard does not have as many entries as it counts");
     for (uint32_t at = 0; at < of->count; at++)
         MS_REQUIRE(of->passed[at] == ms_load_relaxed(&of->buckets[at].overflow),
                    "BK-2, IX-1: a bucket miscounts the entries that passed it");
     return NULL;
 }
+static const char *check_table(const struct ms_index *index, uint32_t shard, uint64_t table,
+                               uint32_t *entries)
+{
+    struct shard_table of = {
+        index, shard, table, ms_table_at(index, table), ms_table_buckets(table), NULL};
+    of.passed = calloc(of.count, sizeof *of.passed);
+    MS_REQUIRE(of.passed != NULL, "there is no memory to check the index with");
+    const char *const problem = check_slots(&of, entries);
+    free(of.passed);
+    return problem;
+}
+static const char *check_moved(const struct ms_index *index, uint32_t shard, uint32_t in_next)
+{
+    const struct ms_index_owner *owner = &index->owner;
+    const struct ms_shard *of = &index->shards[shard];
+    const struct ms_bucket *buckets = ms_table_at(index, ms_load_relaxed(&index->tables[shard]));
+    uint32_t moved = 0;
+    for (uint32_t i = 0; i < of->moved * MS_BUCKET_SLOTS; i++) {
+        const uint32_t place =
+            ms_load_relaxed(&buckets[i / MS_BUCKET_SLOTS].places[i % MS_BUCKET_SLOTS]);
+        struct ms_index_slot slot;
+        if (place == 0)
+            continue;
+        moved++;
+        const uint64_t hash = owner->hash(owner->context, place);
+        MS_REQUIRE(
+            ms_table_find_place(ms_table_probe(index->base, of->next, hash), hash, place, &slot),
+            "IX-5: an entry was moved, and is not in the table that is to come");
+    }
+    MS_REQUIRE(moved == in_next, "IX-5: the table that is to come has entries that were not moved");
+    return NULL;
+}
+static const char *check_next(const struct ms_index *index, uint32_t shard)
+{
+    const struct ms_shard *of = &index->shards[shard];
+    uint32_t entries;
+    MS_REQUIRE(of->moved < ms_table_buckets(ms_load_relaxed(&index->tables[shard])),
+               "IX-5: all is moved, and the table is not in its place");
+    MS_REQUIRE_VALID(check_table(index, shard, of->next, &entries));
+    return check_moved(index, shard, entries);
+}
 static const char *check_shard(const struct ms_index *index, uint32_t shard, uint64_t *table_bytes)
 {
     const uint64_t table = ms_load_relaxed(&index->tables[shard]);
-    struct shard_table of = {
-        index, shard, table, ms_table_at(index, table), ms_table_buckets(table), NULL};
-    MS_REQUIRE(ms_load_relaxed(&index->shards[shard].batch_sequence) % 2 == 0,
+    const struct ms_shard *of = &index->shards[shard];
+    uint32_t entries = 0;
+    MS_REQUIRE(ms_load_relaxed(&of->batch_sequence) % 2 == 0,
                "IX: a shard's batch sequence is odd, and no batch is being published");
-    if (table == 0) {
-        MS_REQUIRE(ms_index_entries(index, shard) == 0, "IX: a shard without a table has entries");
-        return NULL;
-    }
-    *table_bytes += (uint64_t)of.count * sizeof(struct ms_bucket);
-    of.passed = calloc(of.count, sizeof *of.passed);
-    MS_REQUIRE(of.passed != NULL, "there is no memory to check the index with");
-    const char *const problem = check_slots(&of);
-    free(of.passed);
-    return problem;
+    *table_bytes +=
+        ((uint64_t)ms_table_buckets(table) + ms_table_buckets(of->next)) * sizeof(struct ms_bucket);
+    if (table != 0)
+        MS_REQUIRE_VALID(check_table(index, shard, table, &entries));
+    MS_REQUIRE(entries == ms_index_entries(index, shard),
+               "IX: a shard does not have as many entries as it counts");
+    return of->next != 0 ? check_next(index, shard) : NULL;
 }
 const char *ms_index_validate(const struct ms_index *index)
 {
@@ -4316,37 +4500,57 @@ static bool find_run_locked(struct ms_pages *pages, size_t n, size_t align, stru
     }
     return false;
 }
-static void empty_part_locked(struct ms_pages *pages, struct segment_pages_run part)
+static struct segment_pages_run inner_pages(const struct ms_pages *pages, struct segment_pages_run segment_pages_run)
 {
-    const size_t stretch = part.first / PAGES_OF_HUGE * PAGES_OF_HUGE;
-    const size_t first = stretch * units_of_page(pages);
-    size_t end = (stretch + PAGES_OF_HUGE) * units_of_page(pages);
-    if (end > pages->units)
-        end = pages->units;
-    if (ms_bitmap_find(pages->used, first, end, true) == end)
-        ms_mem_discard(pages->base + stretch * MS_PAGE_SIZE, (end - first) << pages->unit_shift);
+    const size_t in_page = units_of_page(pages);
+    const size_t first = (segment_pages_run.first + in_page - 1) / in_page, end = (segment_pages_run.first + segment_pages_run.n) / in_page;
+    return (struct segment_pages_run){first, end > first ? end - first : 0};
+}
+static void discard_pages(const struct ms_pages *pages, struct segment_pages_run of_pages)
+{
+    ms_mem_discard(pages->base + of_pages.first * MS_PAGE_SIZE, of_pages.n * MS_PAGE_SIZE);
+}
+static void empty_part(const struct ms_pages *pages, struct segment_pages_run part)
+{
+    if (!pages->huge || part.n == PAGES_OF_HUGE)
+        discard_pages(pages, part);
     else
         memset(pages->base + part.first * MS_PAGE_SIZE, 0, part.n * MS_PAGE_SIZE);
 }
-static void segment_pages_empty_locked(struct ms_pages *pages, struct segment_pages_run own)
+static void empty_pages(const struct ms_pages *pages, struct segment_pages_run of_pages)
 {
-    if (!pages->huge) {
-        if (own.n != 0)
-            ms_mem_discard(pages->base + own.first * MS_PAGE_SIZE, own.n * MS_PAGE_SIZE);
-        return;
+    while (of_pages.n != 0) {
+        const size_t left =
+            pages->huge ? PAGES_OF_HUGE - of_pages.first % PAGES_OF_HUGE : of_pages.n;
+        const struct segment_pages_run part = {of_pages.first, of_pages.n < left ? of_pages.n : left};
+        empty_part(pages, part);
+        of_pages = (struct segment_pages_run){part.first + part.n, of_pages.n - part.n};
     }
-    while (own.n != 0) {
-        const size_t left = PAGES_OF_HUGE - own.first % PAGES_OF_HUGE;
-        const struct segment_pages_run part = {own.first, own.n < left ? own.n : left};
-        empty_part_locked(pages, part);
-        own = (struct segment_pages_run){part.first + part.n, own.n - part.n};
-    }
+}
+static void give_back_huge_locked(struct ms_pages *pages, size_t page)
+{
+    const size_t stretch = page / PAGES_OF_HUGE * PAGES_OF_HUGE;
+    const size_t left = pages->count - stretch;
+    const struct segment_pages_run whole = {stretch, left < PAGES_OF_HUGE ? left : PAGES_OF_HUGE};
+    const size_t first = whole.first * units_of_page(pages);
+    const size_t end = (whole.first + whole.n) * units_of_page(pages);
+    if (ms_bitmap_find(pages->used, first, end, true) == end)
+        discard_pages(pages, whole);
 }
 static void give_run_locked(struct ms_pages *pages, struct segment_pages_run segment_pages_run)
 {
     ms_bitmap_fill(pages->used, segment_pages_run.first, segment_pages_run.n, false);
-    const struct segment_pages_run own = own_pages(pages, segment_pages_run);
-    segment_pages_empty_locked(pages, own);
+    const struct segment_pages_run own = own_pages(pages, segment_pages_run), inner = inner_pages(pages, segment_pages_run);
+    for (size_t page = own.first; page < own.first + own.n; page++) {
+        if (inner.n != 0 && page == inner.first)
+            page += inner.n - 1;
+        else
+            empty_part(pages, (struct segment_pages_run){page, 1});
+    }
+    if (pages->huge && own.n != 0) {
+        give_back_huge_locked(pages, own.first);
+        give_back_huge_locked(pages, own.first + own.n - 1);
+    }
     if (segment_pages_run.first < pages->first_free)
         pages->first_free = segment_pages_run.first;
     ms_budget_uncharge(pages->budget, own.n * MS_PAGE_SIZE);
@@ -4424,6 +4628,7 @@ static void free_block_locked(struct ms_pages *pages, const char *memory, int cl
     if (blocks->free == all_blocks_free(class)) {
         if (!was_full)
             unlink_partial_locked(pages, page, class);
+        empty_pages(pages, (struct segment_pages_run){page, 1});
         give_run_locked(pages, (struct segment_pages_run){page * units_of_page(pages), units_of_page(pages)});
     } else if (was_full) {
         blocks->next = pages->partial[class];
@@ -4455,13 +4660,22 @@ void *ms_pages_alloc(struct ms_pages *pages, size_t size, uint64_t spare)
     ms_mutex_unlock(&pages->lock);
     return memory;
 }
+static void free_run(struct ms_pages *pages, const void *memory, size_t size)
+{
+    const struct segment_pages_run segment_pages_run = run_at(pages, memory, units_for(pages, size));
+    empty_pages(pages, inner_pages(pages, segment_pages_run));
+    ms_mutex_lock(&pages->lock);
+    give_run_locked(pages, segment_pages_run);
+    ms_mutex_unlock(&pages->lock);
+}
 void ms_pages_free(struct ms_pages *pages, void *memory, size_t size)
 {
+    if (!is_block_size(pages, size)) {
+        free_run(pages, memory, size);
+        return;
+    }
     ms_mutex_lock(&pages->lock);
-    if (is_block_size(pages, size))
-        free_block_locked(pages, memory, block_class(size));
-    else
-        give_run_locked(pages, run_at(pages, memory, units_for(pages, size)));
+    free_block_locked(pages, memory, block_class(size));
     ms_mutex_unlock(&pages->lock);
 }
 void *ms_pages_alloc_packed(struct ms_pages *pages, size_t size, uint64_t spare)
@@ -4473,9 +4687,7 @@ void *ms_pages_alloc_packed(struct ms_pages *pages, size_t size, uint64_t spare)
 }
 void ms_pages_free_packed(struct ms_pages *pages, void *memory, size_t size)
 {
-    ms_mutex_lock(&pages->lock);
-    give_run_locked(pages, run_at(pages, memory, units_for(pages, size)));
-    ms_mutex_unlock(&pages->lock);
+    free_run(pages, memory, size);
 }
 size_t ms_pages_reach(struct ms_pages *pages)
 {
@@ -5426,7 +5638,7 @@ static inline enum ms_ghost_kind ms_adapt_kind(bool small, unsigned access)
 #define SMALL_SHARE_LEAST 0.01
 #define SMALL_SHARE_MOST 0.5
 #define SMALL_SHARE_MOST_UNASKED 0.9
-#define STEP 0.2
+#define eviction_adapt_STEP 0.2
 #define DRIFT 0.01
 #define DRIFT_UNASKED 0.1
 #define STEPS_A_TURN 10
@@ -5510,7 +5722,7 @@ static void adjust_share(struct ms_learned *learned, bool asked)
     const double most = asked ? SMALL_SHARE_MOST : SMALL_SHARE_MOST_UNASKED;
     double step = asked ? -DRIFT : DRIFT_UNASKED * (1 - confidence);
     if (small + main > 0)
-        step += STEP * confidence * (small - main) / (small + main);
+        step += eviction_adapt_STEP * confidence * (small - main) / (small + main);
     const double share =
         step < 0 ? learned->small_share / (1 - step) : learned->small_share * (1 + step);
     learned->small_share = share < SMALL_SHARE_LEAST ? SMALL_SHARE_LEAST
@@ -11459,7 +11671,7 @@ static struct ms_event *pop_locked(memstore_subscription *subscription, uint64_t
     *dropped = link->dropped;
     return link->event;
 }
-static void events_events_empty_locked(memstore_subscription *subscription)
+static void empty_locked(memstore_subscription *subscription)
 {
     uint64_t dropped;
     while (subscription->first != NULL)
@@ -11559,7 +11771,7 @@ void ms_subscription_free_locked(memstore_subscription *subscription)
             break;
         }
     }
-    events_events_empty_locked(subscription);
+    empty_locked(subscription);
     uncharge_surplus_locked(events);
     sum_wanted_locked(events);
     pthread_cond_destroy(&subscription->changes);
@@ -11568,7 +11780,7 @@ void ms_subscription_free_locked(memstore_subscription *subscription)
 static void begin_closing_locked(memstore_subscription *subscription)
 {
     subscription->closing = true;
-    events_events_empty_locked(subscription);
+    empty_locked(subscription);
     sum_wanted_locked(subscription->events);
     pthread_cond_broadcast(&subscription->changes);
 }
@@ -11718,7 +11930,7 @@ void ms_events_forget_threads(struct ms_events *events)
         one->waiters = 0;
         one->runs = one->runs && events->dispatcher.started;
         ms_cond_init(&one->changes);
-        events_events_empty_locked(one);
+        empty_locked(one);
         if (one->closing && !one->runs)
             ms_subscription_free_locked(one);
     }
@@ -16141,7 +16353,7 @@ static void make_pending(struct ms_commit *commit, struct ms_step *step, struct 
     const bool bare = ms_testing_has_fault(MS_FAULT_BATCH_WITHOUT_RECORD) && ms_step_stores(step);
     const ms_place place = bare ? step->reserved.place : ms_arena_place_of(&store->arena, record);
     if (step->exists)
-        ms_slot_set(&step->slot, place);
+        ms_index_set(&store->index, step->hash, &step->slot, place);
     else
         ms_index_insert(&store->index, step->hash, place, &step->slot);
     ms_testing_reach(MS_POINT_BATCH_SLOT);
@@ -16158,7 +16370,7 @@ static void store_batch_publish_settle(struct ms_commit *commit, struct ms_step 
 {
     memstore *store = commit->store;
     if (ms_step_stores(step))
-        ms_slot_set(&step->slot, step->reserved.place);
+        ms_index_set(&store->index, step->hash, &step->slot, step->reserved.place);
     else
         ms_index_remove(&store->index, step->hash, &step->slot);
     ms_testing_reach(MS_POINT_BATCH_SLOT);
@@ -17824,7 +18036,7 @@ static void end_change(memstore *store)
     ms_store_relaxed(&store->limit_told, false);
     ms_tell_limit_moved(store, guard->before);
 }
-static bool move(memstore *store, int64_t until_us)
+static bool store_guard_move(memstore *store, int64_t until_us)
 {
     const enum ms_resize_end end = ms_store_resize_some(store, store->guard.target, until_us);
     if (end != MS_RESIZE_LATER)
@@ -17878,7 +18090,7 @@ static bool store_guard_run(memstore *store, int source, int64_t until_us)
         if (looks && !ms_load_relaxed(&guard->moving))
             begin_change(store, &reading);
         if (ms_load_relaxed(&guard->moving))
-            done = move(store, until_us);
+            done = store_guard_move(store, until_us);
     }
     ms_mutex_unlock(&store->settings_lock);
     return done;
@@ -19774,7 +19986,7 @@ static bool store_lookup_match(void *context, uint32_t *place)
 }
 ms_place ms_lookup_walk(const struct ms_lookup *lookup, struct ms_probe probe, uint64_t hash)
 {
-    return ms_index_find_from(probe, hash, store_lookup_match, (void *)lookup);
+    return ms_table_find(probe, hash, store_lookup_match, (void *)lookup);
 }
 bool ms_lookup_find_slot(memstore *store, const void *key, size_t key_size, uint64_t hash,
                          struct ms_index_slot *slot, struct ms_found *out)
@@ -22159,7 +22371,7 @@ static bool move_entry(struct pass *pass, const struct candidate *candidate,
     ms_store_note_expiry(store, reserved.segment, expiry, pass->now);
     ms_arena_publish(&reserved);
     ms_testing_reach(MS_POINT_ENTRY_COPIED);
-    ms_slot_set(slot, reserved.place);
+    ms_index_set(&store->index, candidate->hash, slot, reserved.place);
     ms_slide_carry(store, found, &reserved, expiry);
     ms_store_entry_died(store, found);
     pass->moved_bytes += reserved.size;
@@ -22720,16 +22932,22 @@ static int check_target(memstore *store, uint64_t target, char why[static MS_WHY
     }
     return MEMSTORE_OK;
 }
+static bool shrink_table(memstore *store, uint32_t shard)
+{
+    ms_mutex *lock = &store->index.shards[shard].lock;
+    if (!ms_index_is_oversized(&store->index, shard) ||
+        !ms_mutex_lock_until(lock, ms_clock_real_us() + store_resize_SHARD_PATIENCE_US))
+        return false;
+    const bool stepped = ms_index_shrink(&store->index, shard);
+    ms_mutex_unlock(lock);
+    return stepped;
+}
 static bool shrink_tables(memstore *store)
 {
     bool shrunk = false;
     for (uint32_t shard = 0; shard < store->index.shard_count; shard++) {
-        ms_mutex *lock = &store->index.shards[shard].lock;
-        if (!ms_index_is_oversized(&store->index, shard) ||
-            !ms_mutex_lock_until(lock, ms_clock_real_us() + store_resize_SHARD_PATIENCE_US))
-            continue;
-        shrunk |= ms_index_shrink(&store->index, shard);
-        ms_mutex_unlock(lock);
+        while (shrink_table(store, shard))
+            shrunk = true;
     }
     return shrunk;
 }
@@ -22794,7 +23012,7 @@ static bool step(struct store_resize_resize *store_resize_resize, int64_t deadli
     ms_mutex_unlock(&store->reclaim_lock);
     return true;
 }
-static int give_up(struct store_resize_resize *store_resize_resize, char why[static MS_WHY_SIZE])
+static int store_resize_give_up(struct store_resize_resize *store_resize_resize, char why[static MS_WHY_SIZE])
 {
     memstore *store = store_resize_resize->store;
     const uint64_t charged = ms_budget_charged(&store->arena.budget);
@@ -22829,14 +23047,14 @@ static int shrink(memstore *store, uint64_t target, char why[static MS_WHY_SIZE]
     while (!has_arrived(&store_resize_resize)) {
         bool idle;
         if (!step(&store_resize_resize, deadline, &idle) || (ms_wait_was_cut() && !has_arrived(&store_resize_resize)))
-            return give_up(&store_resize_resize, why);
+            return store_resize_give_up(&store_resize_resize, why);
         if (!idle) {
             deadline = ms_store_deadline(store);
             sched_yield();
         } else if (ms_clock_real_us() < deadline && may_wait(store)) {
             usleep(POLL_US);
         } else {
-            return give_up(&store_resize_resize, why);
+            return store_resize_give_up(&store_resize_resize, why);
         }
     }
     return MEMSTORE_OK;
@@ -25937,7 +26155,7 @@ static int publish_locked(memstore *store, const struct ms_write *write, uint64_
     if (write->pinned != NULL)
         ms_or_relaxed(&reserved->entry->mark, MS_MARK_VERSIONED);
     if (exists) {
-        ms_slot_set(&slot, reserved->place);
+        ms_index_set(&store->index, hash, &slot, reserved->place);
         if (write->keep_version == 0)
             ms_notify_removal(store, &found, ms_removal_kind(live, MEMSTORE_EVENT_REPLACED));
         ms_store_entry_died(store, &found);
