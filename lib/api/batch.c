@@ -111,7 +111,7 @@ int memstore_get_many(memstore *store, const memstore_key *keys, size_t n, memst
 void memstore_view_release_many(memstore_view *views, size_t n)
 {
     for (size_t i = 0; views != NULL && i < n; i++)
-        ms_view_give_back(&views[i]);
+        ms_view_give_back_other(&views[i]);
 }
 
 /* Views up to this many are on the stack. */

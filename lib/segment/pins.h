@@ -5,15 +5,23 @@
  * of their own, without locked instructions; a row has a count for each segment. Threads that have no row,
  * and large entries, which lie outside the range that the rows count, count in the segment's record.
  *
- * A pin is the address of its count in a row; or that of the record, with MS_PIN_SHARED. Rows are aligned
- * to their size, so that who releases a pin finds the row's owner at its beginning.
+ * A thread that has a view or two at a time does not even count: its row begins with some places that
+ * hold an entry's address each, and with it the entry's segment. Where such a place is does not depend on
+ * the entry, which the processor may be waiting for.
+ *
+ * A pin is the address of its count in a row; or that of such a place, with MS_PIN_HELD; or that of the
+ * record, with MS_PIN_SHARED. Rows are aligned to their size, so that who releases a pin finds the row's
+ * owner at its beginning.
  *
  * PN-1  `own` of a row is written by its thread alone. The number of a thread is given to another only when
  *       it has ended.
  * PN-2  Who releases a pin of another thread's row adds to `others`, and who shares a view takes one from
  *       `others` or adds to the record, where its pin is. Each row holds a segment own - others times.
  * PN-3  Once no reader can reach a segment, `own` only falls: who looks at `own` first and at `others` after
- *       it, and finds them equal, has seen the end of all pins of the row. */
+ *       it, and finds them equal, has seen the end of all pins of the row. What held it does so no more
+ *       once it is seen not to.
+ * PN-4  A place that holds nothing is filled by its thread alone, and emptied by anybody who releases the
+ *       pin, of which there is one: who shares it adds to the record. */
 #ifndef MS_SEGMENT_PINS_H
 #define MS_SEGMENT_PINS_H
 
@@ -21,11 +29,13 @@
 #include "segment/arena.h"
 
 #define MS_PIN_SHARED ((uintptr_t)1 << 63)
+#define MS_PIN_HELD ((uintptr_t)1 << 62)
 
 /* Bytes of a row, of which only what the segments need is ever touched. Where there are rows the range has
  * no more segments than counts: that is up to 64 GiB. */
 #define MS_PIN_ROW_SIZE (UINT32_C(1) << 18)
-#define MS_PIN_ROW_COUNTS (MS_PIN_ROW_SIZE / 8 - 1)
+#define MS_PIN_ROW_COUNTS (MS_PIN_ROW_SIZE / 8 - 8)
+#define MS_PIN_PLACES 6
 
 struct ms_pin_count {
     atomic_uint own;
@@ -35,6 +45,10 @@ struct ms_pin_count {
 struct ms_pin_row {
     atomic_uint owner; /* the number of its thread + 1; 0 = not in use yet */
     uint32_t unused;
+    const struct ms_arena *arena;
+    /* Entries; 0 = none. Release, to fill it as well, so that who sees it filled again has seen the end of
+     * the pin before, whoever released that; acquire */
+    atomic_uint_least64_t places[MS_PIN_PLACES];
     struct ms_pin_count counts[MS_PIN_ROW_COUNTS];
 };
 
@@ -49,8 +63,24 @@ static inline struct ms_pin_row *ms_pin_row(const struct ms_arena *arena, uint32
  * none yet, and the budget has no room for it or somebody holds the pool lock. Never waits. */
 struct ms_pin_row *ms_pin_own_row(struct ms_arena *arena, uint32_t number);
 
-/* Count a pin of the segment with this number in a row of one's own. In a read section, or where else the
- * segment cannot be freed meanwhile. */
+/* Whether the first place of a row of one's own is free. */
+MS_ALWAYS_INLINE bool ms_pin_has_place(const struct ms_pin_row *row)
+{
+    return ms_load_acquire(&row->places[0]) == 0;
+}
+
+/* Let it hold an entry that is not a large one. In a read section, or where else its segment cannot be
+ * freed meanwhile. */
+MS_ALWAYS_INLINE void *ms_pin_hold(struct ms_pin_row *row, const struct ms_entry *entry)
+{
+    ms_store_release(&row->places[0], (uintptr_t)entry);
+    return (void *)((uintptr_t)&row->places[0] | MS_PIN_HELD);
+}
+
+/* Hold it in any place of a row of one's own; or count it, if all are in use. */
+void *ms_pin_hold_somewhere(struct ms_pin_row *row, const struct ms_entry *entry);
+
+/* Count a pin of the segment with this number in a row of one's own. In a read section, as above. */
 MS_ALWAYS_INLINE void *ms_pin_take(struct ms_pin_row *row, size_t segment)
 {
     struct ms_pin_count *const count = &row->counts[segment];
@@ -77,27 +107,39 @@ static inline struct ms_segment *ms_pin_record(const void *pin)
     return (struct ms_segment *)((uintptr_t)pin & ~MS_PIN_SHARED);
 }
 
-/* Once more, by a thread that has not taken it. */
-static inline void ms_pin_share(void *pin)
+/* The place of one that is held. */
+static inline atomic_uint_least64_t *ms_pin_place(const void *pin)
 {
-    if (ms_pin_is_shared(pin))
-        ms_segment_pin(ms_pin_record(pin));
-    else
-        ms_sub_relaxed(&((struct ms_pin_count *)pin)->others, 1);
+    return (atomic_uint_least64_t *)((uintptr_t)pin & ~MS_PIN_HELD);
 }
 
-/* Let go of it. Any thread. */
+/* The row of one that is held or counted. */
+static inline struct ms_pin_row *ms_pin_row_of(const void *pin)
+{
+    return (struct ms_pin_row *)((uintptr_t)ms_pin_place(pin) & ~(uintptr_t)(MS_PIN_ROW_SIZE - 1));
+}
+
+/* Once more, by any thread while somebody has it: the pin to release for it. */
+void *ms_pin_share(void *pin);
+
+/* Let go of one that is held in a place. Any thread. */
+MS_ALWAYS_INLINE void ms_pin_release_held(void *pin)
+{
+    /* ORDER: release, as in ms_segment_unpin(). */
+    ms_store_release(ms_pin_place(pin), 0);
+}
+
+/* Let go of any. Any thread. */
 MS_ALWAYS_INLINE void ms_pin_release(void *pin)
 {
-    if (ms_unlikely(ms_pin_is_shared(pin))) {
-        ms_segment_unpin(ms_pin_record(pin));
-        return;
-    }
-    const uintptr_t row = (uintptr_t)pin & ~(uintptr_t)(MS_PIN_ROW_SIZE - 1);
     struct ms_pin_count *const count = pin;
 
-    /* ORDER: release, as in ms_segment_unpin(). */
-    if (ms_likely(ms_load_relaxed(&((struct ms_pin_row *)row)->owner) == ms_thread_slot_plus_one))
+    if (ms_unlikely(ms_pin_is_shared(pin)))
+        ms_segment_unpin(ms_pin_record(pin));
+    else if (ms_unlikely(((uintptr_t)pin & MS_PIN_HELD) != 0))
+        ms_pin_release_held(pin);
+    /* ORDER: likewise. */
+    else if (ms_likely(ms_load_relaxed(&ms_pin_row_of(pin)->owner) == ms_thread_slot_plus_one))
         ms_store_release(&count->own, ms_load_relaxed(&count->own) - 1);
     else
         ms_add_release(&count->others, 1);

@@ -227,4 +227,32 @@ MS_ALWAYS_INLINE void *ms_quick_pin(memstore *store, uint64_t hot, ms_reader rea
     return pin;
 }
 
+/* Whether the use of a view has nothing to note in the entry any more: of its mark, the count and the bit
+ * above it. */
+MS_ALWAYS_INLINE bool ms_quick_is_noted(uint64_t head)
+{
+    _Static_assert(MS_MARK_VERSIONED == MS_MARK_ACCESS + 1, "they are compared at once");
+    return (head >> 32 & (MS_MARK_VERSIONED | MS_MARK_ACCESS)) >=
+           (MS_MARK_VERSIONED | MS_ACCESS_COUNT_MAX);
+}
+
+/* The same as ms_quick_pin() for a view that is the only one that its thread has, as most are: its entry
+ * is held in the first place of the thread's row. NULL when it cannot be. */
+MS_ALWAYS_INLINE void *ms_quick_hold(memstore *store, uint64_t hot, ms_reader reader,
+                                     struct ms_quick_found found, uint64_t *version)
+{
+    const struct ms_arena *const arena = &store->arena;
+    const size_t offset = (size_t)((const char *)found.entry - ms_quick_base(hot));
+    struct ms_pin_row *const row = ms_quick_stripe(store, reader)->pins;
+
+    if (ms_unlikely(row == NULL) || ms_unlikely(offset >= arena->pages_offset) ||
+        ms_unlikely(!ms_pin_has_place(row)))
+        return NULL;
+    if (ms_unlikely(!ms_quick_is_noted(found.head)))
+        ms_quick_touch_viewed(found.entry);
+    *version = ms_segment_version(&arena->segments[offset >> arena->segment_shift], found.entry,
+                                  MS_HOT_GRANULE_SHIFT);
+    return ms_pin_hold(row, found.entry);
+}
+
 #endif

@@ -37,6 +37,7 @@
 #include "platform/reader.h"
 #include "platform/wait.h"
 #include "segment/arena.h"
+#include "segment/pins.h"
 #include "stats/counters.h"
 #include "stats/latency.h"
 #include "store/admission.h"
@@ -271,7 +272,7 @@ void ms_view_share(const memstore_view *view, memstore_view *out);
 /* What a view's `pin` may be marked with, by its lowest bits: it holds a pass (pass.h), is of an
  * event (events/events.h), or shows a value that is not in the store (loader/kept.h). */
 #define MS_VIEW_MARKS ((uintptr_t)7)
-void ms_view_give_back_marked(memstore_view *view);
+void ms_view_give_back_other(memstore_view *view);
 /* When a view says that something expires: Unix milliseconds, 0 = never. */
 int64_t ms_store_unix_expiry(memstore *store, int64_t expiry);
 
@@ -658,13 +659,17 @@ static inline void ms_store_abandon(memstore *store, const struct ms_reserved *r
         ms_maintenance_wake(store);
 }
 
-/* Release a view of any kind. */
+/* Release a view of any kind, most likely one that is held in a place. */
 MS_ALWAYS_INLINE void ms_view_give_back(memstore_view *view)
 {
-    if (ms_unlikely(((uintptr_t)view->pin & MS_VIEW_MARKS) != 0))
-        ms_view_give_back_marked(view);
-    else
-        ms_view_release(view);
+    const uintptr_t kinds = MS_VIEW_MARKS | MS_PIN_HELD | MS_PIN_SHARED;
+
+    if (ms_likely(((uintptr_t)view->pin & kinds) == MS_PIN_HELD)) {
+        ms_pin_release_held(view->pin);
+        *view = (memstore_view){0};
+    } else {
+        ms_view_give_back_other(view);
+    }
 }
 
 /* Whether what is done with a key is in the sample. */

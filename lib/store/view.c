@@ -45,20 +45,35 @@ static struct ms_pin_row *row_of(memstore *store, struct ms_counter_stripe *own)
     return own->pins;
 }
 
-void *ms_store_pin(memstore *store, struct ms_segment *segment)
+/* The calling thread's row, if it may pin the segment there. */
+static struct ms_pin_row *row_for(memstore *store, const struct ms_segment *segment)
 {
     struct ms_counter_stripe *const own = ms_counters_own(&store->counters);
-    struct ms_pin_row *const row = own == NULL || segment->is_solo ? NULL : row_of(store, own);
+
+    return own == NULL || segment->is_solo ? NULL : row_of(store, own);
+}
+
+void *ms_store_pin(memstore *store, struct ms_segment *segment)
+{
+    struct ms_pin_row *const row = row_for(store, segment);
 
     return row != NULL ? ms_pin_take(row, (size_t)(segment - store->arena.segments))
                        : ms_pin_take_shared(segment);
+}
+
+/* The same for the one view of a call, which may be the only one that its thread has. */
+static void *hold(memstore *store, struct ms_segment *segment, const struct ms_entry *entry)
+{
+    struct ms_pin_row *const row = row_for(store, segment);
+
+    return row != NULL ? ms_pin_hold_somewhere(row, entry) : ms_pin_take_shared(segment);
 }
 
 void ms_view_of(memstore *store, const struct ms_found *found, memstore_view *out)
 {
     const int64_t expiry = ms_found_expiry(found);
 
-    out->pin = ms_store_pin(store, found->segment);
+    out->pin = hold(store, found->segment, found->entry);
     ms_found_mark_versioned(found);
     out->data = found->parts.value;
     out->size = found->parts.value_size;
@@ -73,6 +88,7 @@ static MS_NOINLINE int get_view_whole(memstore *store, const void *key, size_t k
     const uint64_t hash = ms_store_hash(store, key, key_size);
     struct ms_found found;
 
+    *out = (memstore_view){0};
     ms_rcu_read_lock();
     if (ms_unlikely(ms_store_is_closed(store)))
         return ms_read_refused(store);
@@ -125,6 +141,33 @@ static MS_NOINLINE int leave_and_get_any_view(memstore *store, const void *key, 
     return get_any_view(store, key, key_size, out);
 }
 
+/* Whatever ms_quick_hold() does not do; of the view only pin and version are missing. In a usual store, from
+ * inside the section on. */
+static MS_NOINLINE int hold_elsewhere(memstore *store, struct ms_entry *entry, memstore_view *out)
+{
+    const size_t offset = (size_t)((const char *)entry - store->arena.base);
+    struct ms_segment *const segment = ms_arena_segment_at(&store->arena, offset);
+
+    out->pin = hold(store, segment, entry);
+    ms_quick_touch_viewed(entry);
+    out->version = ms_segment_version(segment, entry, MS_HOT_GRANULE_SHIFT);
+    ms_reader_leave(ms_reader_current());
+    return MEMSTORE_OK;
+}
+
+/* Hold what was found, and end the section. In a usual store. */
+MS_ALWAYS_INLINE int hold_found(memstore *store, uint64_t hot, ms_reader reader,
+                                struct ms_quick_found found, memstore_view *out)
+{
+    void *const pin = ms_quick_hold(store, hot, reader, found, &out->version);
+
+    if (ms_unlikely(pin == NULL))
+        return hold_elsewhere(store, found.entry, out);
+    out->pin = pin;
+    ms_reader_leave(reader);
+    return MEMSTORE_OK;
+}
+
 /* The entry may have expired. In a usual store, from inside the section on. */
 static MS_NOINLINE int get_expired_view(memstore *store, const void *key, size_t key_size,
                                         struct ms_entry *entry, memstore_view *out)
@@ -147,16 +190,14 @@ static MS_NOINLINE int get_expiring_view(memstore *store, const void *key, size_
     const uint64_t head = ms_quick_head(entry);
     const int64_t expiry = ms_quick_expiry(store, entry, head);
     const int64_t now = ms_clock_coarse_ms();
-    const ms_reader reader = ms_reader_current();
 
     if (!ms_quick_lasts(expiry, now))
         return get_expired_view(store, key, key_size, entry, out);
     out->data = (const char *)(entry + 1) + key_size;
     out->size = ms_quick_value_size(head);
     out->expires_at_ms = expiry + unix_offset(store, now);
-    out->pin = ms_quick_pin(store, ms_quick_hot(store), reader, entry, &out->version);
-    ms_reader_leave(reader);
-    return MEMSTORE_OK;
+    return hold_found(store, ms_quick_hot(store), ms_reader_current(),
+                      (struct ms_quick_found){entry, head}, out);
 }
 
 /* A view in a usual store that has been counted, from what was found in the section on. */
@@ -172,9 +213,7 @@ MS_ALWAYS_INLINE int view_found(memstore *store, uint64_t hot, ms_reader reader,
     out->data = (const char *)(found.entry + 1) + key_size;
     out->size = ms_quick_value_size(found.head);
     out->expires_at_ms = 0;
-    out->pin = ms_quick_pin(store, hot, reader, found.entry, &out->version);
-    ms_reader_leave(reader);
-    return MEMSTORE_OK;
+    return hold_found(store, hot, reader, found, out);
 }
 
 /* A view in the sample, which has been counted. From inside the section on. */
@@ -256,13 +295,15 @@ void ms_view_share(const memstore_view *view, memstore_view *out)
     if (ms_view_is_kept(view)) {
         ms_kept_share(view);
     } else if (view->pin != NULL) {
-        ms_pin_share(view->pin);
+        out->pin = ms_pin_share(view->pin);
     }
 }
 
-void ms_view_give_back_marked(memstore_view *view)
+void ms_view_give_back_other(memstore_view *view)
 {
-    if (ms_view_is_kept(view)) {
+    if (ms_likely(((uintptr_t)view->pin & MS_VIEW_MARKS) == 0)) {
+        ms_view_release(view);
+    } else if (ms_view_is_kept(view)) {
         ms_kept_release(view);
         *view = (memstore_view){0};
     } else if (ms_view_has_pass(view)) {

@@ -17,12 +17,14 @@ struct scenario {
     bool changes; /* the settings of the queue, and the limit, while it works */
 };
 
+/* Nobody gives up waiting for a lock, however busy the machine is. */
 static const struct scenario scenarios[] = {
     {"small batches, often due",
-     {"shards=4", "performance.batch_size=7", "performance.batch_timeout=1ms"},
+     {"shards=4", "performance.batch_size=7", "performance.batch_timeout=1ms",
+      "performance.lock_timeout=60s"},
      false,
      false},
-    {"batches of the default size", {"shards=64"}, false, false},
+    {"batches of the default size", {"shards=64", "performance.lock_timeout=60s"}, false, false},
     {"one writer at a time",
      {"shards=4", "performance.batch_size=20", "performance.max_concurrent_writers=1",
       "performance.lock_timeout=60s"},
@@ -34,7 +36,8 @@ static const struct scenario scenarios[] = {
      true,
      false},
     {"manual maintenance",
-     {"shards=4", "maintenance=manual", "performance.batch_size=13"},
+     {"shards=4", "maintenance=manual", "performance.batch_size=13",
+      "performance.lock_timeout=60s"},
      false,
      false},
     {"settings that change",

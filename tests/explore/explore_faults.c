@@ -32,6 +32,8 @@ static const struct {
      "a segment is freed while a thread with a row views it", "data race"},
     {"a segment is freed although another thread is to release a view of it", MS_FAULT_PINS_IGNORED,
      "a segment is freed while another thread releases a view of it", "data race"},
+    {"a segment is freed although it is pinned in a count", MS_FAULT_PINS_IGNORED,
+     "a segment is freed while a thread that counts its pins views it", "data race"},
     {"a segment is freed although a share of a view is held", MS_FAULT_PINS_IGNORED,
      "a segment is freed while a view of it is shared", "data race"},
     {"get_many does not check that no batch came in between", MS_FAULT_UNCHECKED_READ_MANY,
@@ -49,21 +51,29 @@ static const struct {
 static const struct {
     const char *scenario;
     unsigned least;
+    unsigned times; /* as long as usual for each place */
 } orders[] = {
-    {"a key is overwritten", 2},                  /* the slot's store, and its load */
-    {"a table grows", 2},                         /* the shard's view, likewise */
-    {"a batch and single reads in turn", 2},      /* the commit word, likewise */
-    {"a batch and a read of both", 4},            /* the counts of batches, and the sequences */
-    {"a segment is freed while it is viewed", 2}, /* the end of a pin, and its discovery */
-    {"a segment is freed while a thread with a row views it",
-     4}, /* the slot, and `own`, likewise */
+    {"a key is overwritten", 2, 1},                  /* the slot's store, and its load */
+    {"a table grows", 2, 1},                         /* the shard's view, likewise */
+    {"a batch and single reads in turn", 2, 1},      /* the commit word, likewise */
+    {"a batch and a read of both", 4, 1},            /* the counts of batches, and the sequences */
+    {"a segment is freed while it is viewed", 2, 1}, /* the end of a pin, and its discovery */
+    {"a segment is freed while a thread with a row views it", 4,
+     1}, /* the slot, and the place, likewise */
+    {"a segment is freed while another thread releases a view of it", 6, 1},
+    {"a segment is freed while a view of it is shared", 10, 1},
+    /* The end of the pin, which the new one hands on */
+    {"a place that another thread has emptied holds another view", 8, 10},
+    {"a segment is freed while a thread that counts its pins views it", 4,
+     1}, /* the slot, and `own`, likewise */
     /* The slot, `others`, and how the view gets there */
-    {"a segment is freed while another thread releases a view of it", 6},
+    {"a segment is freed while another thread releases a counted view of it", 6, 1},
     /* The same, `own`, and how it is told that there is a share */
-    {"a segment is freed while a view of it is shared", 10},
-    {"a segment is emptied while it is sealed", 2}, /* its state, and the count of what is in it */
-    {"a batch that removes what is beyond its home, and single reads in turn", 2}, /* overflow */
-    {"a batch that frees a slot for another key, and single reads in turn", 2},    /* tags */
+    {"a segment is freed while a counted view of it is shared", 10, 1},
+    {"a segment is emptied while it is sealed", 2,
+     1}, /* its state, and the count of what is in it */
+    {"a batch that removes what is beyond its home, and single reads in turn", 2, 1}, /* overflow */
+    {"a batch that frees a slot for another key, and single reads in turn", 2, 1},    /* tags */
 };
 
 static void find_fault(size_t i, FILE *file)
@@ -85,7 +95,8 @@ static void find_orders(size_t i, double seconds, FILE *file)
 
     for (;; places++) {
         explore_relax((int)places);
-        const struct explore_result result = explore(scenario, EXPLORE_WEAK, seconds, NULL);
+        const struct explore_result result =
+            explore(scenario, EXPLORE_WEAK, seconds * orders[i].times, NULL);
         if (!explore_has_relaxed())
             break;
         if (file != NULL)

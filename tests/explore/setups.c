@@ -112,6 +112,27 @@ void setup_rows(memstore *store)
     handing_start();
 }
 
+/* The same, where they count their pins, as something has all places of the rows for good: entries of the
+ * arena's last segment, which is never used here. */
+void setup_counts(memstore *store)
+{
+    const struct ms_arena *arena = &store->arena;
+    const uint64_t elsewhere = (uintptr_t)arena->base + arena->segments_bytes - 8;
+
+    setup_rows(store);
+    for (uint32_t thread = 0; thread < 3; thread++) {
+        for (unsigned i = 0; i < MS_PIN_PLACES; i++)
+            ms_store_relaxed(&ms_pin_row(arena, thread)->places[i], elsewhere);
+    }
+}
+
+/* k1 is in another segment. */
+void setup_rows_and_another(memstore *store)
+{
+    setup_rows(store);
+    explore_start_with(1, 1);
+}
+
 /* The same with another entry in it that is dead. */
 void setup_half_dead(memstore *store)
 {

@@ -22,6 +22,8 @@ void setup_one(memstore *store);
 void setup_sealed(memstore *store);
 void setup_solo(memstore *store);
 void setup_rows(memstore *store);
+void setup_counts(memstore *store);
+void setup_rows_and_another(memstore *store);
 void setup_used(memstore *store);
 
 void do_clear(memstore *store);

@@ -79,8 +79,7 @@ Test(pins, another_thread_may_release_what_this_one_has_pinned)
 
 static void *share(void *taken)
 {
-    ms_pin_share(taken);
-    return NULL;
+    return ms_pin_share(taken);
 }
 
 Test(pins, a_shared_pin_holds_until_both_are_released_whoever_does_it)
@@ -125,6 +124,107 @@ Test(pins, pins_of_one_segment_are_not_those_of_another)
     cr_assert_not(ms_segment_is_pinned(arena, next));
     room_close(arena);
 }
+
+/* ---- Held in a place ---- */
+
+/* An entry of the segment, and what holds it in a row of the calling thread. */
+static void *hold(struct ms_arena *arena, struct ms_segment *segment)
+{
+    ms_reader_prepare();
+    struct ms_pin_row *const row = ms_pin_own_row(arena, ms_thread_slot());
+
+    cr_assert_not_null(row);
+    const struct ms_entry *const entry = ms_segment_entry(segment, 0);
+    return ms_pin_has_place(row) ? ms_pin_hold(row, entry) : ms_pin_hold_somewhere(row, entry);
+}
+
+Test(pins, an_entry_in_a_place_holds_its_segment_and_no_other)
+{
+    struct ms_arena *arena = room_open(16 * MIB);
+    struct ms_segment *segment = open_one(arena);
+    void *const held = hold(arena, segment);
+
+    cr_assert(ms_segment_is_pinned(arena, segment));
+    cr_assert_not(ms_segment_is_pinned(arena, segment + 1));
+    ms_pin_release(held);
+    cr_assert_not(ms_segment_is_pinned(arena, segment));
+    cr_assert_eq(hold(arena, segment), held, "the same place again");
+    by_another_thread(release, held);
+    cr_assert_not(ms_segment_is_pinned(arena, segment));
+    room_close(arena);
+}
+
+Test(pins, when_all_places_are_in_use_they_are_counted)
+{
+    enum { MOST = MS_PIN_PLACES + 3 };
+    struct ms_arena *arena = room_open(16 * MIB);
+    struct ms_segment *segment = open_one(arena);
+    void *held[MOST];
+
+    for (unsigned i = 0; i < MOST; i++) {
+        held[i] = hold(arena, segment);
+        cr_assert_eq(((uintptr_t)held[i] & MS_PIN_HELD) == 0, i >= MS_PIN_PLACES);
+        for (unsigned k = 0; k < i && i < MS_PIN_PLACES; k++)
+            cr_assert_neq(held[k], held[i]);
+    }
+    for (unsigned i = 0; i < MOST; i++) {
+        cr_assert(ms_segment_is_pinned(arena, segment), "%u", i);
+        if (i % 2 == 0)
+            by_another_thread(release, held[i]);
+        else
+            ms_pin_release(held[i]);
+    }
+    cr_assert_not(ms_segment_is_pinned(arena, segment));
+    room_close(arena);
+}
+
+Test(pins, what_shares_one_in_a_place_holds_on_when_that_is_released)
+{
+    struct ms_arena *arena = room_open(16 * MIB);
+    struct ms_segment *segment = open_one(arena);
+
+    for (int order = 0; order < 4; order++) {
+        void *const held = hold(arena, segment);
+        void *const shared = order % 2 == 0 ? by_another_thread(share, held) : ms_pin_share(held);
+
+        ms_pin_release(order / 2 == 0 ? held : shared);
+        cr_assert(ms_segment_is_pinned(arena, segment), "order %d", order);
+        cr_assert_not(ms_segment_is_pinned(arena, segment + 1));
+        ms_pin_release(order / 2 == 0 ? shared : held);
+        cr_assert_not(ms_segment_is_pinned(arena, segment), "order %d", order);
+    }
+    room_close(arena);
+}
+
+struct to_hold {
+    struct ms_arena *arena;
+    struct ms_segment *segment;
+};
+
+static void *hold_and_end(void *place)
+{
+    const struct to_hold *const of = place;
+
+    return hold(of->arena, of->segment);
+}
+
+Test(pins, what_a_thread_that_has_ended_holds_is_not_taken_from_it)
+{
+    struct ms_arena *arena = room_open(16 * MIB);
+    struct to_hold of = {arena, open_one(arena)};
+    void *const first = by_another_thread(hold_and_end, &of);
+    void *const second = by_another_thread(hold_and_end, &of);
+
+    cr_assert_eq(ms_pin_row_of(first), ms_pin_row_of(second), "the next thread has the row");
+    cr_assert_neq(first, second);
+    ms_pin_release(second);
+    cr_assert(ms_segment_is_pinned(arena, of.segment));
+    ms_pin_release(first);
+    cr_assert_not(ms_segment_is_pinned(arena, of.segment));
+    room_close(arena);
+}
+
+/* ---- Rows ---- */
 
 struct pinned {
     struct ms_arena *arena;

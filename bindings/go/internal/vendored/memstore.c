@@ -3905,8 +3905,10 @@ uint64_t ms_backing_give_ahead(struct ms_arena *arena);
 #ifndef MS_SEGMENT_PINS_H
 #define MS_SEGMENT_PINS_H
 #define MS_PIN_SHARED ((uintptr_t)1 << 63)
+#define MS_PIN_HELD ((uintptr_t)1 << 62)
 #define MS_PIN_ROW_SIZE (UINT32_C(1) << 18)
-#define MS_PIN_ROW_COUNTS (MS_PIN_ROW_SIZE / 8 - 1)
+#define MS_PIN_ROW_COUNTS (MS_PIN_ROW_SIZE / 8 - 8)
+#define MS_PIN_PLACES 6
 struct ms_pin_count {
     atomic_uint own;
     atomic_uint others;
@@ -3914,6 +3916,8 @@ struct ms_pin_count {
 struct ms_pin_row {
     atomic_uint owner;
     uint32_t unused;
+    const struct ms_arena *arena;
+    atomic_uint_least64_t places[MS_PIN_PLACES];
     struct ms_pin_count counts[MS_PIN_ROW_COUNTS];
 };
 _Static_assert(sizeof(struct ms_pin_row) == MS_PIN_ROW_SIZE, "a row fills what it is aligned to");
@@ -3922,6 +3926,16 @@ static inline struct ms_pin_row *ms_pin_row(const struct ms_arena *arena, uint32
     return (struct ms_pin_row *)(void *)(arena->pin_rows + (size_t)number * MS_PIN_ROW_SIZE);
 }
 struct ms_pin_row *ms_pin_own_row(struct ms_arena *arena, uint32_t number);
+MS_ALWAYS_INLINE bool ms_pin_has_place(const struct ms_pin_row *row)
+{
+    return ms_load_acquire(&row->places[0]) == 0;
+}
+MS_ALWAYS_INLINE void *ms_pin_hold(struct ms_pin_row *row, const struct ms_entry *entry)
+{
+    ms_store_release(&row->places[0], (uintptr_t)entry);
+    return (void *)((uintptr_t)&row->places[0] | MS_PIN_HELD);
+}
+void *ms_pin_hold_somewhere(struct ms_pin_row *row, const struct ms_entry *entry);
 MS_ALWAYS_INLINE void *ms_pin_take(struct ms_pin_row *row, size_t segment)
 {
     struct ms_pin_count *const count = &row->counts[segment];
@@ -3941,22 +3955,27 @@ static inline struct ms_segment *ms_pin_record(const void *pin)
 {
     return (struct ms_segment *)((uintptr_t)pin & ~MS_PIN_SHARED);
 }
-static inline void ms_pin_share(void *pin)
+static inline atomic_uint_least64_t *ms_pin_place(const void *pin)
 {
-    if (ms_pin_is_shared(pin))
-        ms_segment_pin(ms_pin_record(pin));
-    else
-        ms_sub_relaxed(&((struct ms_pin_count *)pin)->others, 1);
+    return (atomic_uint_least64_t *)((uintptr_t)pin & ~MS_PIN_HELD);
+}
+static inline struct ms_pin_row *ms_pin_row_of(const void *pin)
+{
+    return (struct ms_pin_row *)((uintptr_t)ms_pin_place(pin) & ~(uintptr_t)(MS_PIN_ROW_SIZE - 1));
+}
+void *ms_pin_share(void *pin);
+MS_ALWAYS_INLINE void ms_pin_release_held(void *pin)
+{
+    ms_store_release(ms_pin_place(pin), 0);
 }
 MS_ALWAYS_INLINE void ms_pin_release(void *pin)
 {
-    if (ms_unlikely(ms_pin_is_shared(pin))) {
-        ms_segment_unpin(ms_pin_record(pin));
-        return;
-    }
-    const uintptr_t row = (uintptr_t)pin & ~(uintptr_t)(MS_PIN_ROW_SIZE - 1);
     struct ms_pin_count *const count = pin;
-    if (ms_likely(ms_load_relaxed(&((struct ms_pin_row *)row)->owner) == ms_thread_slot_plus_one))
+    if (ms_unlikely(ms_pin_is_shared(pin)))
+        ms_segment_unpin(ms_pin_record(pin));
+    else if (ms_unlikely(((uintptr_t)pin & MS_PIN_HELD) != 0))
+        ms_pin_release_held(pin);
+    else if (ms_likely(ms_load_relaxed(&ms_pin_row_of(pin)->owner) == ms_thread_slot_plus_one))
         ms_store_release(&count->own, ms_load_relaxed(&count->own) - 1);
     else
         ms_add_release(&count->others, 1);
@@ -4707,12 +4726,50 @@ struct ms_pin_row *ms_pin_own_row(struct ms_arena *arena, uint32_t number)
     if (ms_load_relaxed(&row->owner) == 0) {
         if (!ms_arena_try_charge_row(arena))
             return NULL;
+        row->arena = arena;
         ms_store_relaxed(&row->owner, number + 1);
         ms_or_relaxed(&arena->pin_rows_made, UINT64_C(1) << number);
     }
     return row;
 }
-static bool is_pinned_in(const struct ms_pin_row *row, size_t segment)
+static size_t segment_number(const struct ms_arena *arena, uint64_t entry)
+{
+    return (entry - (uintptr_t)arena->base) >> arena->segment_shift;
+}
+void *ms_pin_hold_somewhere(struct ms_pin_row *row, const struct ms_entry *entry)
+{
+    for (unsigned i = 0; i < MS_PIN_PLACES; i++) {
+        if (ms_load_acquire(&row->places[i]) != 0)
+            continue;
+        ms_store_release(&row->places[i], (uintptr_t)entry);
+        return (void *)((uintptr_t)&row->places[i] | MS_PIN_HELD);
+    }
+    return ms_pin_take(row, segment_number(row->arena, (uintptr_t)entry));
+}
+void *ms_pin_share(void *pin)
+{
+    if (ms_pin_is_shared(pin)) {
+        ms_segment_pin(ms_pin_record(pin));
+        return pin;
+    }
+    if (((uintptr_t)pin & MS_PIN_HELD) == 0) {
+        ms_sub_relaxed(&((struct ms_pin_count *)pin)->others, 1);
+        return pin;
+    }
+    const struct ms_arena *const arena = ms_pin_row_of(pin)->arena;
+    const uint64_t entry = ms_load_relaxed(ms_pin_place(pin));
+    return ms_pin_take_shared(&arena->segments[segment_number(arena, entry)]);
+}
+static bool is_held_in(const struct ms_arena *arena, const struct ms_pin_row *row, size_t segment)
+{
+    for (unsigned i = 0; i < MS_PIN_PLACES; i++) {
+        const uint64_t entry = ms_load_acquire(&row->places[i]);
+        if (entry != 0 && segment_number(arena, entry) == segment)
+            return true;
+    }
+    return false;
+}
+static bool is_counted_in(const struct ms_pin_row *row, size_t segment)
 {
     const struct ms_pin_count *const count = &row->counts[segment];
     const uint32_t own = ms_load_acquire(&count->own);
@@ -4721,12 +4778,11 @@ static bool is_pinned_in(const struct ms_pin_row *row, size_t segment)
 bool ms_segment_is_pinned(const struct ms_arena *arena, const struct ms_segment *segment)
 {
     uint64_t rows = ms_load_relaxed(&arena->pin_rows_made);
-    if (!segment->is_solo) {
-        for (; rows != 0; rows &= rows - 1) {
-            const uint32_t row = (uint32_t)__builtin_ctzll(rows);
-            if (is_pinned_in(ms_pin_row(arena, row), (size_t)(segment - arena->segments)))
-                return true;
-        }
+    for (; rows != 0 && !segment->is_solo; rows &= rows - 1) {
+        const struct ms_pin_row *row = ms_pin_row(arena, (uint32_t)__builtin_ctzll(rows));
+        const size_t number = (size_t)(segment - arena->segments);
+        if (is_held_in(arena, row, number) || is_counted_in(row, number))
+            return true;
     }
     return ms_load_acquire(&segment->pins) != 0;
 }
@@ -14701,7 +14757,7 @@ void *ms_store_pin(memstore *store, struct ms_segment *segment);
 void ms_view_of(memstore *store, const struct ms_found *found, memstore_view *out);
 void ms_view_share(const memstore_view *view, memstore_view *out);
 #define MS_VIEW_MARKS ((uintptr_t)7)
-void ms_view_give_back_marked(memstore_view *view);
+void ms_view_give_back_other(memstore_view *view);
 int64_t ms_store_unix_expiry(memstore *store, int64_t expiry);
 int ms_store_get_many(memstore *store, const memstore_key *keys, size_t n, memstore_view *out,
                       size_t *found);
@@ -14926,10 +14982,13 @@ static inline void ms_store_abandon(memstore *store, const struct ms_reserved *r
 }
 MS_ALWAYS_INLINE void ms_view_give_back(memstore_view *view)
 {
-    if (ms_unlikely(((uintptr_t)view->pin & MS_VIEW_MARKS) != 0))
-        ms_view_give_back_marked(view);
-    else
-        ms_view_release(view);
+    const uintptr_t kinds = MS_VIEW_MARKS | MS_PIN_HELD | MS_PIN_SHARED;
+    if (ms_likely(((uintptr_t)view->pin & kinds) == MS_PIN_HELD)) {
+        ms_pin_release_held(view->pin);
+        *view = (memstore_view){0};
+    } else {
+        ms_view_give_back_other(view);
+    }
 }
 MS_ALWAYS_INLINE bool ms_track_follows(const memstore *store, uint64_t hash)
 {
@@ -17764,6 +17823,27 @@ MS_ALWAYS_INLINE void *ms_quick_pin(memstore *store, uint64_t hot, ms_reader rea
     ms_quick_touch_viewed(entry);
     *version = ms_segment_version(segment, entry, MS_HOT_GRANULE_SHIFT);
     return pin;
+}
+MS_ALWAYS_INLINE bool ms_quick_is_noted(uint64_t head)
+{
+    _Static_assert(MS_MARK_VERSIONED == MS_MARK_ACCESS + 1, "they are compared at once");
+    return (head >> 32 & (MS_MARK_VERSIONED | MS_MARK_ACCESS)) >=
+           (MS_MARK_VERSIONED | MS_ACCESS_COUNT_MAX);
+}
+MS_ALWAYS_INLINE void *ms_quick_hold(memstore *store, uint64_t hot, ms_reader reader,
+                                     struct ms_quick_found found, uint64_t *version)
+{
+    const struct ms_arena *const arena = &store->arena;
+    const size_t offset = (size_t)((const char *)found.entry - ms_quick_base(hot));
+    struct ms_pin_row *const row = ms_quick_stripe(store, reader)->pins;
+    if (ms_unlikely(row == NULL) || ms_unlikely(offset >= arena->pages_offset) ||
+        ms_unlikely(!ms_pin_has_place(row)))
+        return NULL;
+    if (ms_unlikely(!ms_quick_is_noted(found.head)))
+        ms_quick_touch_viewed(found.entry);
+    *version = ms_segment_version(&arena->segments[offset >> arena->segment_shift], found.entry,
+                                  MS_HOT_GRANULE_SHIFT);
+    return ms_pin_hold(row, found.entry);
 }
 #endif
 #ifndef MS_UTIL_BYTES_H
@@ -25642,17 +25722,26 @@ static struct ms_pin_row *row_of(memstore *store, struct ms_counter_stripe *own)
     own->pins = ms_pin_own_row(&store->arena, ms_thread_slot());
     return own->pins;
 }
-void *ms_store_pin(memstore *store, struct ms_segment *segment)
+static struct ms_pin_row *row_for(memstore *store, const struct ms_segment *segment)
 {
     struct ms_counter_stripe *const own = ms_counters_own(&store->counters);
-    struct ms_pin_row *const row = own == NULL || segment->is_solo ? NULL : row_of(store, own);
+    return own == NULL || segment->is_solo ? NULL : row_of(store, own);
+}
+void *ms_store_pin(memstore *store, struct ms_segment *segment)
+{
+    struct ms_pin_row *const row = row_for(store, segment);
     return row != NULL ? ms_pin_take(row, (size_t)(segment - store->arena.segments))
                        : ms_pin_take_shared(segment);
+}
+static void *hold(memstore *store, struct ms_segment *segment, const struct ms_entry *entry)
+{
+    struct ms_pin_row *const row = row_for(store, segment);
+    return row != NULL ? ms_pin_hold_somewhere(row, entry) : ms_pin_take_shared(segment);
 }
 void ms_view_of(memstore *store, const struct ms_found *found, memstore_view *out)
 {
     const int64_t expiry = ms_found_expiry(found);
-    out->pin = ms_store_pin(store, found->segment);
+    out->pin = hold(store, found->segment, found->entry);
     ms_found_mark_versioned(found);
     out->data = found->parts.value;
     out->size = found->parts.value_size;
@@ -25664,6 +25753,7 @@ static MS_NOINLINE int get_view_whole(memstore *store, const void *key, size_t k
 {
     const uint64_t hash = ms_store_hash(store, key, key_size);
     struct ms_found found;
+    *out = (memstore_view){0};
     ms_rcu_read_lock();
     if (ms_unlikely(ms_store_is_closed(store)))
         return ms_read_refused(store);
@@ -25708,6 +25798,26 @@ static MS_NOINLINE int leave_and_get_any_view(memstore *store, const void *key, 
     ms_reader_leave(ms_reader_current());
     return get_any_view(store, key, key_size, out);
 }
+static MS_NOINLINE int hold_elsewhere(memstore *store, struct ms_entry *entry, memstore_view *out)
+{
+    const size_t offset = (size_t)((const char *)entry - store->arena.base);
+    struct ms_segment *const segment = ms_arena_segment_at(&store->arena, offset);
+    out->pin = hold(store, segment, entry);
+    ms_quick_touch_viewed(entry);
+    out->version = ms_segment_version(segment, entry, MS_HOT_GRANULE_SHIFT);
+    ms_reader_leave(ms_reader_current());
+    return MEMSTORE_OK;
+}
+MS_ALWAYS_INLINE int hold_found(memstore *store, uint64_t hot, ms_reader reader,
+                                struct ms_quick_found found, memstore_view *out)
+{
+    void *const pin = ms_quick_hold(store, hot, reader, found, &out->version);
+    if (ms_unlikely(pin == NULL))
+        return hold_elsewhere(store, found.entry, out);
+    out->pin = pin;
+    ms_reader_leave(reader);
+    return MEMSTORE_OK;
+}
 static MS_NOINLINE int get_expired_view(memstore *store, const void *key, size_t key_size,
                                         struct ms_entry *entry, memstore_view *out)
 {
@@ -25726,15 +25836,13 @@ static MS_NOINLINE int get_expiring_view(memstore *store, const void *key, size_
     const uint64_t head = ms_quick_head(entry);
     const int64_t expiry = ms_quick_expiry(store, entry, head);
     const int64_t now = ms_clock_coarse_ms();
-    const ms_reader reader = ms_reader_current();
     if (!ms_quick_lasts(expiry, now))
         return get_expired_view(store, key, key_size, entry, out);
     out->data = (const char *)(entry + 1) + key_size;
     out->size = ms_quick_value_size(head);
     out->expires_at_ms = expiry + unix_offset(store, now);
-    out->pin = ms_quick_pin(store, ms_quick_hot(store), reader, entry, &out->version);
-    ms_reader_leave(reader);
-    return MEMSTORE_OK;
+    return hold_found(store, ms_quick_hot(store), ms_reader_current(),
+                      (struct ms_quick_found){entry, head}, out);
 }
 MS_ALWAYS_INLINE int view_found(memstore *store, uint64_t hot, ms_reader reader,
                                 struct ms_quick_found found, const void *key, size_t key_size,
@@ -25748,9 +25856,7 @@ MS_ALWAYS_INLINE int view_found(memstore *store, uint64_t hot, ms_reader reader,
     out->data = (const char *)(found.entry + 1) + key_size;
     out->size = ms_quick_value_size(found.head);
     out->expires_at_ms = 0;
-    out->pin = ms_quick_pin(store, hot, reader, found.entry, &out->version);
-    ms_reader_leave(reader);
-    return MEMSTORE_OK;
+    return hold_found(store, hot, reader, found, out);
 }
 static int get_view_noted(memstore *store, const void *key, size_t key_size, memstore_view *out,
                           bool by_turn)
@@ -25814,12 +25920,14 @@ void ms_view_share(const memstore_view *view, memstore_view *out)
     if (ms_view_is_kept(view)) {
         ms_kept_share(view);
     } else if (view->pin != NULL) {
-        ms_pin_share(view->pin);
+        out->pin = ms_pin_share(view->pin);
     }
 }
-void ms_view_give_back_marked(memstore_view *view)
+void ms_view_give_back_other(memstore_view *view)
 {
-    if (ms_view_is_kept(view)) {
+    if (ms_likely(((uintptr_t)view->pin & MS_VIEW_MARKS) == 0)) {
+        ms_view_release(view);
+    } else if (ms_view_is_kept(view)) {
         ms_kept_release(view);
         *view = (memstore_view){0};
     } else if (ms_view_has_pass(view)) {
@@ -26596,7 +26704,7 @@ int memstore_get_many(memstore *store, const memstore_key *keys, size_t n, memst
 void memstore_view_release_many(memstore_view *views, size_t n)
 {
     for (size_t i = 0; views != NULL && i < n; i++)
-        ms_view_give_back(&views[i]);
+        ms_view_give_back_other(&views[i]);
 }
 #define VIEWS_ON_STACK 128
 static int read_into(memstore *store, const memstore_key *keys, size_t n, memstore_view *views,
@@ -27040,6 +27148,7 @@ int memstore_get(memstore *store, const void *key, size_t key_size, void *buf, s
 static MS_NOINLINE int get_view_otherwise(memstore *store, const void *key, size_t key_size,
                                           memstore_view *out)
 {
+    *out = (memstore_view){0};
     const uint64_t start = ms_measuring_begin_read(store);
     const int status = (ms_store_bounds(store) & MS_BOUNDS_VIEWS) != 0
                            ? ms_admission_get_view(store, key, key_size, out)
@@ -27051,9 +27160,10 @@ int memstore_get_view(memstore *store, const void *key, size_t key_size, memstor
 {
     if (out == NULL)
         return MEMSTORE_ERR_INVALID_ARGUMENT;
-    *out = (memstore_view){0};
-    if (store == NULL || !ms_is_key(key, key_size))
+    if (store == NULL || !ms_is_key(key, key_size)) {
+        *out = (memstore_view){0};
         return MEMSTORE_ERR_INVALID_ARGUMENT;
+    }
     if (ms_unlikely((ms_store_bounds(store) & (MS_BOUNDS_VIEWS | MS_BOUNDS_MEASURED)) != 0))
         return get_view_otherwise(store, key, key_size, out);
     return ms_store_get_view(store, key, key_size, out);
