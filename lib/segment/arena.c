@@ -207,6 +207,7 @@ bool ms_arena_init(struct ms_arena *arena, const struct ms_arena_options *option
                                .wipes = options->wipes,
                                .evicts = options->evicts,
                                .bins = options->bins};
+    ms_store_relaxed(&arena->idle_at, MS_NEVER);
     *out_of_memory = false;
     shape_arena(arena, options->limit, largest_limit_for(options->limit));
 

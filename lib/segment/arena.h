@@ -119,6 +119,11 @@ struct ms_arena {
     uint32_t fresh;      /* segments from this number on were never used */
     uint32_t ahead;      /* as many of them are charged already */
     uint32_t made;       /* those below this number have pages, if they are charged */
+    uint32_t seen_fresh; /* `fresh` when what is ahead was made or looked at last */
+    uint32_t
+        idle_fresh; /* `fresh` when it was given back, since nobody opened a segment any more */
+    /* when to look whether anybody does, by the exact clock; MS_NEVER = not. To write; relaxed */
+    atomic_int_least64_t idle_at;
     uint32_t warm_count; /* in `warm` */
     /* warm segments kept; further ones are given back to the system. To write; relaxed */
     atomic_uint_least32_t warm_keep;
@@ -292,6 +297,9 @@ uint64_t ms_arena_cool(struct ms_arena *arena, uint32_t keep);
 /* Have memory ready for segments that were never used, before a writer opens them. False when nothing was
  * to be done. Reclaim lock held, so that none of it is given back meanwhile. */
 bool ms_arena_make_ahead(struct ms_arena *arena);
+/* Give that back when no segment was opened for a second. False when nothing was to be done. Reclaim lock
+ * held. */
+bool ms_arena_give_idle(struct ms_arena *arena, int64_t now);
 /* Free every segment that is not pinned, whatever is in it: the store is closed, nobody reads or
  * writes. Pinned ones stay as they are until ms_arena_fini(). */
 void ms_arena_close(struct ms_arena *arena);

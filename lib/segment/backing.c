@@ -89,7 +89,8 @@ static bool charge_next(struct ms_arena *arena, uint64_t spare)
 
 uint32_t ms_backing_prepare(struct ms_arena *arena, uint64_t spare, uint32_t *number)
 {
-    if (arena->cold != NULL || arena->fresh < LITTLE >> arena->segment_shift)
+    if (arena->cold != NULL || arena->fresh < LITTLE >> arena->segment_shift ||
+        arena->fresh == arena->idle_fresh)
         return 0;
     if (arena->ahead <= segments_of_stretch(arena) / 2)
         charge_next(arena, spare);

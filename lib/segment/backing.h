@@ -12,7 +12,8 @@
  * them where the budget allows: the others are `ahead`.
  *
  * The system zeroes what is touched first, a huge page as a whole, while who touches it waits. So a
- * store that grows has what comes next charged and made ahead of its writers.
+ * store that grows has what comes next charged and made ahead of its writers; when they have stopped for a
+ * second it is given back.
  *
  * The pool lock is held in all functions. */
 #ifndef MS_SEGMENT_BACKING_H

@@ -377,18 +377,46 @@ uint32_t ms_arena_recycle_waiting(struct ms_arena *arena)
     return freed;
 }
 
+#define IDLE_MS 1000
+
+static void look_again_locked(struct ms_arena *arena, int64_t now)
+{
+    arena->seen_fresh = arena->fresh;
+    ms_store_relaxed(&arena->idle_at, now + IDLE_MS);
+}
+
 bool ms_arena_make_ahead(struct ms_arena *arena)
 {
     uint32_t number;
 
     ms_mutex_lock(&arena->pool_lock);
     const uint32_t n = ms_backing_prepare(arena, withheld_bytes_locked(arena), &number);
+    if (n != 0)
+        look_again_locked(arena, ms_clock_exact_ms());
     ms_mutex_unlock(&arena->pool_lock);
     if (n == 0)
         return false;
     ms_mem_populate(arena->base + ((size_t)number << arena->segment_shift),
                     (size_t)n << arena->segment_shift);
     return true;
+}
+
+bool ms_arena_give_idle(struct ms_arena *arena, int64_t now)
+{
+    uint64_t bytes = 0;
+
+    if (now < ms_load_relaxed(&arena->idle_at))
+        return false;
+    ms_mutex_lock(&arena->pool_lock);
+    if (arena->fresh != arena->seen_fresh) {
+        look_again_locked(arena, now);
+    } else {
+        bytes = ms_backing_give_ahead(arena);
+        arena->idle_fresh = arena->fresh;
+        ms_store_relaxed(&arena->idle_at, MS_NEVER);
+    }
+    ms_mutex_unlock(&arena->pool_lock);
+    return bytes != 0;
 }
 
 uint64_t ms_arena_cool(struct ms_arena *arena, uint32_t keep)

@@ -44,6 +44,19 @@ static bool is_background(const memstore *store)
     return store->settings.maintenance == MS_MAINTENANCE_BACKGROUND;
 }
 
+/* When what is to be swept or given back is so. */
+static int64_t when_due(memstore *store, int64_t now_us)
+{
+    const int64_t sweep = ms_due_when(&store->due), idle = ms_load_relaxed(&store->arena.idle_at);
+    const int64_t when = sweep < idle ? sweep : idle;
+    const int64_t now = ms_clock_exact_ms();
+
+    if (when <= now)
+        return now_us;
+    return when - now < IDLE_PAUSE_US / 1000 ? now_us + (when - now) * 1000
+                                             : now_us + IDLE_PAUSE_US;
+}
+
 /* When the store next wants attention, in ms_clock_real_us(). */
 static int64_t next_round(memstore *store, int64_t now_us)
 {
@@ -59,13 +72,8 @@ static int64_t next_round(memstore *store, int64_t now_us)
         planned_us = exported_us;
     if (guarded_us < planned_us)
         planned_us = guarded_us;
-    const int64_t when = ms_due_when(&store->due);
-    const int64_t now = ms_clock_exact_ms();
-    if (when <= now)
-        return now_us;
-    const int64_t swept_us =
-        when - now < IDLE_PAUSE_US / 1000 ? now_us + (when - now) * 1000 : now_us + IDLE_PAUSE_US;
-    return planned_us < swept_us ? planned_us : swept_us;
+    const int64_t due_us = when_due(store, now_us);
+    return planned_us < due_us ? planned_us : due_us;
 }
 
 /* The store that has wanted attention longest, or NULL and when to look again. */

@@ -72,7 +72,7 @@ static bool step_locked(memstore *store, bool exact)
     if (ms_arena_has_waiting(&store->arena) && ms_arena_recycle_waiting(&store->arena) != 0)
         return true;
     return harvest(store) || refill(store) || ms_arena_make_ahead(&store->arena) ||
-           compact_one(store);
+           ms_arena_give_idle(&store->arena, ms_clock_exact_ms()) || compact_one(store);
 }
 
 /* The maintenance thread does not wait for the reclaim lock: whoever holds it may be waiting for

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Memory that is charged and made before writers need it. */
+#include "platform/clock.h"
 #include "platform/mem.h"
 #include "unit/room.h"
 
@@ -131,6 +132,54 @@ ParameterizedTest(enum ms_arena_paging *paging, ahead,
         cr_assert_eq(
             ms_mem_resident(arena.base + ((size_t)arena.fresh << arena.segment_shift), bytes), 0);
     }
+    room_close(&arena);
+}
+
+static void at_ms(int64_t ms)
+{
+    ms_testing_set_clock(ROOM_NOW + ms, ROOM_NOW + ms);
+}
+
+/* For what is due, as the maintenance thread asks. */
+static bool give_idle(void)
+{
+    const bool given = ms_arena_give_idle(&arena, ms_clock_exact_ms());
+
+    room_check(&arena);
+    return given;
+}
+
+ParameterizedTestParameters(ahead, it_is_given_back_when_nobody_opens_a_segment_for_a_second)
+{
+    return cr_make_param_array(enum ms_arena_paging, (void *)pagings, 3);
+}
+
+ParameterizedTest(enum ms_arena_paging *paging, ahead,
+                  it_is_given_back_when_nobody_opens_a_segment_for_a_second)
+{
+    open_arena(256 * MIB, *paging);
+    cr_assert_eq(ms_load_relaxed(&arena.idle_at), MS_NEVER, "there is nothing to look after");
+    fill(segments_of(LITTLE) + 1);
+    make_all();
+    cr_assert_eq(ms_load_relaxed(&arena.idle_at), ROOM_NOW + 1000);
+    at_ms(999);
+    cr_assert_not(give_idle());
+    fill(arena.fresh + 1);
+    at_ms(1000);
+    cr_assert_not(give_idle(), "somebody has opened one");
+    cr_assert_eq(ms_load_relaxed(&arena.idle_at), ROOM_NOW + 2000);
+    at_ms(2000);
+    const uint64_t charged = ms_budget_charged(&arena.budget);
+    const uint64_t bytes = (uint64_t)arena.ahead << arena.segment_shift;
+    cr_assert_gt(bytes, 0);
+    cr_assert(give_idle());
+    cr_assert_eq(arena.ahead, 0);
+    cr_assert_eq(ms_budget_charged(&arena.budget), charged - bytes);
+    cr_assert_eq(ms_load_relaxed(&arena.idle_at), MS_NEVER);
+    cr_assert_not(ms_arena_make_ahead(&arena), "for nobody");
+    fill(arena.fresh + 1);
+    make_all();
+    cr_assert_gt(arena.ahead, 0);
     room_close(&arena);
 }
 

@@ -3561,6 +3561,9 @@ struct ms_arena {
     uint32_t fresh;
     uint32_t ahead;
     uint32_t made;
+    uint32_t seen_fresh;
+    uint32_t idle_fresh;
+    atomic_int_least64_t idle_at;
     uint32_t warm_count;
     atomic_uint_least32_t warm_keep;
     struct ms_segment *warm;
@@ -3660,6 +3663,7 @@ uint32_t ms_arena_recycle(struct ms_arena *arena, struct ms_segment *limbo);
 uint32_t ms_arena_recycle_waiting(struct ms_arena *arena);
 uint64_t ms_arena_cool(struct ms_arena *arena, uint32_t keep);
 bool ms_arena_make_ahead(struct ms_arena *arena);
+bool ms_arena_give_idle(struct ms_arena *arena, int64_t now);
 void ms_arena_close(struct ms_arena *arena);
 uint32_t ms_arena_available(struct ms_arena *arena);
 uint32_t ms_arena_most_in_use(struct ms_arena *arena);
@@ -4132,6 +4136,7 @@ bool ms_arena_init(struct ms_arena *arena, const struct ms_arena_options *option
                                .wipes = options->wipes,
                                .evicts = options->evicts,
                                .bins = options->bins};
+    ms_store_relaxed(&arena->idle_at, MS_NEVER);
     *out_of_memory = false;
     shape_arena(arena, options->limit, largest_limit_for(options->limit));
     arena->overhead = options->overhead +
@@ -4311,7 +4316,8 @@ static bool charge_next(struct ms_arena *arena, uint64_t spare)
 }
 uint32_t ms_backing_prepare(struct ms_arena *arena, uint64_t spare, uint32_t *number)
 {
-    if (arena->cold != NULL || arena->fresh < LITTLE >> arena->segment_shift)
+    if (arena->cold != NULL || arena->fresh < LITTLE >> arena->segment_shift ||
+        arena->fresh == arena->idle_fresh)
         return 0;
     if (arena->ahead <= segments_of_stretch(arena) / 2)
         charge_next(arena, spare);
@@ -5097,17 +5103,41 @@ uint32_t ms_arena_recycle_waiting(struct ms_arena *arena)
     ms_mutex_unlock(&arena->pool_lock);
     return freed;
 }
+#define IDLE_MS 1000
+static void look_again_locked(struct ms_arena *arena, int64_t now)
+{
+    arena->seen_fresh = arena->fresh;
+    ms_store_relaxed(&arena->idle_at, now + IDLE_MS);
+}
 bool ms_arena_make_ahead(struct ms_arena *arena)
 {
     uint32_t number;
     ms_mutex_lock(&arena->pool_lock);
     const uint32_t n = ms_backing_prepare(arena, withheld_bytes_locked(arena), &number);
+    if (n != 0)
+        look_again_locked(arena, ms_clock_exact_ms());
     ms_mutex_unlock(&arena->pool_lock);
     if (n == 0)
         return false;
     ms_mem_populate(arena->base + ((size_t)number << arena->segment_shift),
                     (size_t)n << arena->segment_shift);
     return true;
+}
+bool ms_arena_give_idle(struct ms_arena *arena, int64_t now)
+{
+    uint64_t bytes = 0;
+    if (now < ms_load_relaxed(&arena->idle_at))
+        return false;
+    ms_mutex_lock(&arena->pool_lock);
+    if (arena->fresh != arena->seen_fresh) {
+        look_again_locked(arena, now);
+    } else {
+        bytes = ms_backing_give_ahead(arena);
+        arena->idle_fresh = arena->fresh;
+        ms_store_relaxed(&arena->idle_at, MS_NEVER);
+    }
+    ms_mutex_unlock(&arena->pool_lock);
+    return bytes != 0;
 }
 uint64_t ms_arena_cool(struct ms_arena *arena, uint32_t keep)
 {
@@ -20123,6 +20153,16 @@ static bool is_background(const memstore *store)
 {
     return store->settings.maintenance == MS_MAINTENANCE_BACKGROUND;
 }
+static int64_t when_due(memstore *store, int64_t now_us)
+{
+    const int64_t sweep = ms_due_when(&store->due), idle = ms_load_relaxed(&store->arena.idle_at);
+    const int64_t when = sweep < idle ? sweep : idle;
+    const int64_t now = ms_clock_exact_ms();
+    if (when <= now)
+        return now_us;
+    return when - now < IDLE_PAUSE_US / 1000 ? now_us + (when - now) * 1000
+                                             : now_us + IDLE_PAUSE_US;
+}
 static int64_t next_round(memstore *store, int64_t now_us)
 {
     if (ms_load_relaxed(&store->wanted))
@@ -20136,13 +20176,8 @@ static int64_t next_round(memstore *store, int64_t now_us)
         planned_us = exported_us;
     if (guarded_us < planned_us)
         planned_us = guarded_us;
-    const int64_t when = ms_due_when(&store->due);
-    const int64_t now = ms_clock_exact_ms();
-    if (when <= now)
-        return now_us;
-    const int64_t swept_us =
-        when - now < IDLE_PAUSE_US / 1000 ? now_us + (when - now) * 1000 : now_us + IDLE_PAUSE_US;
-    return planned_us < swept_us ? planned_us : swept_us;
+    const int64_t due_us = when_due(store, now_us);
+    return planned_us < due_us ? planned_us : due_us;
 }
 static memstore *store_maintenance_pick_locked(int64_t *wake_us)
 {
@@ -25512,7 +25547,7 @@ static bool step_locked(memstore *store, bool exact)
     if (ms_arena_has_waiting(&store->arena) && ms_arena_recycle_waiting(&store->arena) != 0)
         return true;
     return store_upkeep_harvest(store) || refill(store) || ms_arena_make_ahead(&store->arena) ||
-           store_upkeep_compact_one(store);
+           ms_arena_give_idle(&store->arena, ms_clock_exact_ms()) || store_upkeep_compact_one(store);
 }
 static bool lock_reclaim(memstore *store, bool exact, int64_t deadline_us)
 {
