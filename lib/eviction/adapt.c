@@ -269,9 +269,10 @@ void ms_learned_weigh(struct ms_learned *learned, uint64_t small, uint64_t all)
 bool ms_adapt_is_main(const struct ms_learned *learned, const struct ms_sizing *sizing,
                       const struct ms_ghost_trace *trace, uint64_t size)
 {
+    if (trace->kind == MS_GHOST_NONE)
+        return false;
     const uint64_t weight = weight_of(sizing, size);
-
-    if (trace->kind == MS_GHOST_NONE || weight > MEANS_TO_RETURN * MS_ADAPT_ONE)
+    if (weight > MEANS_TO_RETURN * MS_ADAPT_ONE)
         return false;
     const bool main = trace->kind == MS_GHOST_MAIN;
     const uint64_t reach = ms_load_relaxed(main ? &learned->reach_for_main : &learned->reach);

@@ -32,7 +32,6 @@
  * Uses in the main queue buy at most two more rounds; one, while recency is all that counts, which is
  * while the small queue is as large as it may be.
  *
- *
  * Sizes count by the goal. For hits and balanced, what is large stays for a part of a turn of the main
  * queue only, and what is small is given credit for a use or two there. For hits, besides, what comes
  * back and what is dropped counts by the room that it takes, and what is smaller than half the mean is

@@ -47,15 +47,19 @@ static enum ms_queue main_queue(const struct ms_eviction *eviction, uint64_t siz
 static enum ms_queue queue_for(struct ms_eviction *eviction, struct ms_subject *entry,
                                const struct ms_segment *old)
 {
-    const uint64_t size = size_of(eviction, entry);
+    if (old != NULL && old->queue == MS_QUEUE_NEW)
+        return MS_QUEUE_NEW;
 
+    const uint64_t size = size_of(eviction, entry);
     if (old != NULL)
-        return old->queue == MS_QUEUE_NEW ? MS_QUEUE_NEW : main_queue(eviction, size, &entry->rank);
+        return main_queue(eviction, size, &entry->rank);
     if (ms_load_relaxed(&eviction->ghost.table) == NULL)
         return MS_QUEUE_MAIN;
 
     const struct ms_ghost_trace trace = ms_ghost_take(&eviction->ghost, entry->hash);
     const struct ms_sizing sizing = sizing_of(eviction);
+    if (trace.kind == MS_GHOST_NONE)
+        return MS_QUEUE_NEW;
     ms_learned_note(&eviction->learned, &sizing, &trace, size);
     if (!ms_adapt_is_main(&eviction->learned, &sizing, &trace, size))
         return MS_QUEUE_NEW;

@@ -5646,8 +5646,10 @@ void ms_learned_weigh(struct ms_learned *learned, uint64_t small, uint64_t all)
 bool ms_adapt_is_main(const struct ms_learned *learned, const struct ms_sizing *sizing,
                       const struct ms_ghost_trace *trace, uint64_t size)
 {
+    if (trace->kind == MS_GHOST_NONE)
+        return false;
     const uint64_t weight = weight_of(sizing, size);
-    if (trace->kind == MS_GHOST_NONE || weight > MEANS_TO_RETURN * MS_ADAPT_ONE)
+    if (weight > MEANS_TO_RETURN * MS_ADAPT_ONE)
         return false;
     const bool main = trace->kind == MS_GHOST_MAIN;
     const uint64_t reach = ms_load_relaxed(main ? &learned->reach_for_main : &learned->reach);
@@ -5819,13 +5821,17 @@ static enum ms_queue main_queue(const struct ms_eviction *eviction, uint64_t siz
 static enum ms_queue eviction_adaptive_queue_for(struct ms_eviction *eviction, struct ms_subject *entry,
                                const struct ms_segment *old)
 {
+    if (old != NULL && old->queue == MS_QUEUE_NEW)
+        return MS_QUEUE_NEW;
     const uint64_t size = eviction_adaptive_size_of(eviction, entry);
     if (old != NULL)
-        return old->queue == MS_QUEUE_NEW ? MS_QUEUE_NEW : main_queue(eviction, size, &entry->rank);
+        return main_queue(eviction, size, &entry->rank);
     if (ms_load_relaxed(&eviction->ghost.table) == NULL)
         return MS_QUEUE_MAIN;
     const struct ms_ghost_trace trace = ms_ghost_take(&eviction->ghost, entry->hash);
     const struct ms_sizing sizing = eviction_adaptive_sizing_of(eviction);
+    if (trace.kind == MS_GHOST_NONE)
+        return MS_QUEUE_NEW;
     ms_learned_note(&eviction->learned, &sizing, &trace, size);
     if (!ms_adapt_is_main(&eviction->learned, &sizing, &trace, size))
         return MS_QUEUE_NEW;
@@ -6101,6 +6107,18 @@ bool ms_ghost_needs_resize(struct ms_ghost *ghost, uint64_t keys)
     const uint32_t sets = sets_for(keys);
     return table == NULL || sets > table->sets + table->sets / 2 || sets < table->sets / 2;
 }
+#define TAKEN_OVER_MOST (UINT32_C(16) << 20)
+static void take_over(struct ms_ghost_table *table, struct ms_ghost_table *old)
+{
+    if (table->bytes > TAKEN_OVER_MOST)
+        return;
+    for (uint64_t set = 0; set < table->sets; set++) {
+        const uint64_t from = (2 * set + 1) * old->sets / (2 * (uint64_t)table->sets);
+        for (size_t i = 0; i < MS_GHOST_CELLS; i++)
+            ms_store_relaxed(&table->cells[set * MS_GHOST_CELLS + i],
+                             ms_load_relaxed(&old->cells[from * MS_GHOST_CELLS + i]));
+    }
+}
 bool ms_ghost_resize(struct ms_ghost *ghost, struct ms_pages *pages, uint64_t keys, uint64_t spare,
                      struct ms_ghost_table **old)
 {
@@ -6112,6 +6130,8 @@ bool ms_ghost_resize(struct ms_ghost *ghost, struct ms_pages *pages, uint64_t ke
     table->sets = sets;
     table->bytes = (uint32_t)bytes;
     *old = ms_load_relaxed(&ghost->table);
+    if (*old != NULL)
+        take_over(table, *old);
     ms_store_release(&ghost->table, table);
     return true;
 }
