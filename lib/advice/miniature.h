@@ -30,7 +30,14 @@ enum ms_mini_policy {
     MS_MINI_LISTED = MS_MINI_POLICIES - MS_MINI_FIFO /* those from fifo on have lists */
 };
 
-enum ms_mini_where { MS_MINI_NOWHERE, MS_MINI_GHOST, MS_MINI_SMALL, MS_MINI_MAIN, MS_MINI_LISTS };
+enum ms_mini_where {
+    MS_MINI_NOWHERE,
+    MS_MINI_GHOST,
+    MS_MINI_SMALL,
+    MS_MINI_MAIN,
+    MS_MINI_PART, /* adaptive: of the main queue, what stays for a part of a turn */
+    MS_MINI_LISTS
+};
 
 #define MS_MINI_NONE UINT32_MAX
 #define MS_MINI_PART_BITS 32
@@ -43,7 +50,7 @@ struct ms_mini_link {
     uint8_t where;
     uint8_t uses;
     uint8_t dropped_from; /* enum ms_ghost_kind; in a ghost */
-    uint8_t dropped_at;   /* by the ghost's clock */
+    uint8_t at;           /* dropped, by the ghost's clock, or due, by the main queue's */
 };
 
 struct ms_mini_key {
@@ -77,6 +84,7 @@ struct ms_mini {
     struct ms_learned learned;
     uint64_t miss_count;
     uint64_t ghost_parts; /* the ghost's clock; MS_MINI_PART_BITS of it are of a part */
+    uint64_t main_parts;  /* likewise, of which MS_ADAPT_ONE are a turn */
     bool has_evicted;
 };
 

@@ -28,20 +28,27 @@
 /* So many of the store's keys, taken to have been dropped and not to have come back, let what was
  * seen long ago fade where nothing is dropped any more. */
 #define FADING 0.01
-/* How many times the worth of the main queue makes one use promote, and no longer does; and more. */
+/* How many times the worth of the main queue makes one use promote, and no longer does; and more; and
+ * a size below the mean. */
 #define ONE_PROMOTES_FROM 2
 #define ONE_PROMOTES_UNTIL 1.6
 #define MORE_PROMOTE_FROM 2.4
 #define MORE_PROMOTE_UNTIL 2
+#define SMALLER_PROMOTES_FROM 1
+#define SMALLER_PROMOTES_UNTIL 0.7
 /* What comes back must promise so many times the worth of the main queue; and more if that has dropped
  * it, after a time there without a use: that of half a turn of the ghost, about. */
 #define RETURNS_AT 1.5
 #define RETURNS_TO_MAIN_AT 6
 #define AGE_IN_MAIN 10
+/* As good as for ever, in parts of the ghost's ages. */
+#define REACH_MOST (1u << 20)
 /* Fewer keys than this tell nothing. */
 #define TELLING 20
-/* An entry of more than so many mean sizes for each of its uses is not kept. */
-#define MEANS_A_USE 3
+/* Where hits count alone, what is larger than so many mean sizes begins anew when it comes back. */
+#define MEANS_TO_RETURN 7
+/* Larger entries count as of so many mean sizes. */
+#define MEANS_MOST 16
 
 /* ---- Learning ---- */
 
@@ -51,44 +58,98 @@ void ms_learned_init(struct ms_learned *learned)
         .small_share = MS_SMALL_SHARE_AT_FIRST,
         .more_uses_promote = true,
     };
-    ms_store_relaxed(&learned->too_old, MS_GHOST_AGES);
-    ms_store_relaxed(&learned->too_old_for_main, 0);
+    ms_store_relaxed(&learned->reach, REACH_MOST);
 }
 
-void ms_learned_note(struct ms_learned *learned, const struct ms_ghost_trace *trace)
+/* Its size, as far as sizes count: at least 1. */
+static uint64_t weight_of(const struct ms_sizing *sizing, uint64_t size)
+{
+    if (sizing->goal != MS_GOAL_HITS || sizing->mean == 0)
+        return MS_ADAPT_ONE;
+    if (size >= MEANS_MOST * sizing->mean)
+        return MEANS_MOST * MS_ADAPT_ONE;
+    const uint64_t weight = size * MS_ADAPT_ONE / sizing->mean;
+    return weight != 0 ? weight : 1;
+}
+
+static bool is_half_or_less(const struct ms_sizing *sizing, uint64_t size)
+{
+    return sizing->goal == MS_GOAL_HITS && size * 2 <= sizing->mean;
+}
+
+/* Clearly smaller than the mean: not where all are of nearly one size. */
+static bool is_smaller(const struct ms_sizing *sizing, uint64_t size)
+{
+    return sizing->goal == MS_GOAL_HITS && size * 10 <= sizing->mean * 9;
+}
+
+static int learned_kind(const struct ms_sizing *sizing, enum ms_ghost_kind kind, uint64_t size)
+{
+    return kind == MS_GHOST_UNUSED && is_smaller(sizing, size) ? MS_LEARNED_SMALLER : (int)kind;
+}
+
+void ms_learned_drop(struct ms_learned *learned, const struct ms_sizing *sizing,
+                     enum ms_ghost_kind kind, uint64_t size)
+{
+    const int learns_of = learned_kind(sizing, kind, size);
+
+    learned->dropped[learns_of]++;
+    learned->sizes[learns_of] += weight_of(sizing, size);
+}
+
+void ms_learned_note(struct ms_learned *learned, const struct ms_sizing *sizing,
+                     const struct ms_ghost_trace *trace, uint64_t size)
 {
     if (trace->kind == MS_GHOST_NONE)
         return;
-    ms_add_relaxed(&learned->aged[trace->kind], (UINT64_C(1) << MS_AGES_BITS) + trace->age);
+
+    struct ms_come_back *back = &learned->come_back[learned_kind(sizing, trace->kind, size)];
+    const uint64_t weight = weight_of(sizing, size);
+    ms_add_relaxed(&back->sums, (UINT64_C(1) << MS_USES_SHIFT) + weight);
+    ms_add_relaxed(&back->ages, weight * trace->age);
     if (trace->age < MS_GHOST_RECENT)
-        ms_add_relaxed(&learned->returned[trace->kind], 1);
+        ms_add_relaxed(&back->soon, 1);
 }
 
-static void gather_worth(struct ms_learned *learned, enum ms_ghost_kind kind)
+/* What was added since it was taken last. */
+static uint64_t take(atomic_uint_least64_t *sum)
 {
-    struct ms_worth *worth = &learned->worth[kind];
-    const uint64_t aged = ms_load_relaxed(&learned->aged[kind]);
+    const uint64_t taken = ms_load_relaxed(sum);
 
-    ms_sub_relaxed(&learned->aged[kind], aged);
-    worth->dropped = worth->dropped * WORTH_KEPT_A_STEP + (double)learned->dropped[kind];
-    worth->returned = worth->returned * WORTH_KEPT_A_STEP + (double)(aged >> MS_AGES_BITS);
-    worth->ages =
-        worth->ages * WORTH_KEPT_A_STEP + (double)(aged & ((UINT64_C(1) << MS_AGES_BITS) - 1));
+    ms_sub_relaxed(sum, taken);
+    return taken;
+}
+
+static double in_means(uint64_t size)
+{
+    return (double)size / MS_ADAPT_ONE;
+}
+
+static void gather_worth(struct ms_worth *worth, struct ms_come_back *back, double sizes)
+{
+    const uint64_t sums = take(&back->sums);
+
+    worth->dropped = worth->dropped * WORTH_KEPT_A_STEP + sizes;
+    worth->uses = worth->uses * WORTH_KEPT_A_STEP + (double)(sums >> MS_USES_SHIFT);
+    worth->returned = worth->returned * WORTH_KEPT_A_STEP + in_means((uint32_t)sums);
+    worth->ages = worth->ages * WORTH_KEPT_A_STEP + in_means(take(&back->ages));
 }
 
 /* Fold what was dropped and came back since the last step into what is known. */
 static void gather(struct ms_learned *learned)
 {
-    for (int kind = MS_GHOST_UNUSED; kind < MS_GHOST_KINDS; kind++) {
-        const uint64_t returned = ms_load_relaxed(&learned->returned[kind]);
+    for (int kind = MS_GHOST_UNUSED; kind < MS_LEARNED_KINDS; kind++) {
+        struct ms_come_back *back = &learned->come_back[kind];
+        const double sizes = in_means(learned->sizes[kind]);
 
-        ms_sub_relaxed(&learned->returned[kind], returned);
         learned->dropped_lately[kind] =
             learned->dropped_lately[kind] * KEPT_A_STEP + (double)learned->dropped[kind];
+        learned->sizes_lately[kind] = learned->sizes_lately[kind] * KEPT_A_STEP + sizes;
         learned->returned_lately[kind] =
-            learned->returned_lately[kind] * KEPT_A_STEP + (double)returned;
-        gather_worth(learned, (enum ms_ghost_kind)kind);
+            learned->returned_lately[kind] * KEPT_A_STEP + (double)take(&back->soon);
+        gather_worth(&learned->worth[kind], back, sizes);
         learned->dropped[kind] = 0;
+        learned->sizes[kind] = 0;
     }
 }
 
@@ -97,25 +158,26 @@ static double rate(double returned, double dropped)
     return dropped > 0 ? returned / dropped : 0;
 }
 
-static double rate_of(const struct ms_learned *learned, enum ms_ghost_kind kind)
+static double rate_of(const struct ms_learned *learned, int kind)
 {
-    return rate(learned->returned_lately[kind], learned->dropped_lately[kind]);
+    return rate(learned->returned_lately[kind], learned->sizes_lately[kind]);
 }
 
-static double of_small(const double kinds[MS_GHOST_KINDS])
+static double of_small(const double kinds[MS_LEARNED_KINDS])
 {
-    return kinds[MS_GHOST_UNUSED] + kinds[MS_GHOST_USED_ONCE] + kinds[MS_GHOST_USED_OFTEN];
+    return kinds[MS_GHOST_UNUSED] + kinds[MS_LEARNED_SMALLER] + kinds[MS_GHOST_USED_ONCE] +
+           kinds[MS_GHOST_USED_OFTEN];
 }
 
 /* `asked`: what is written was missed by a read before. */
 static void adjust_share(struct ms_learned *learned, bool asked)
 {
-    const double small_dropped = of_small(learned->dropped_lately);
+    const double small_dropped = of_small(learned->sizes_lately);
     const double small_returned = of_small(learned->returned_lately);
     const double small = rate(small_returned, small_dropped);
     const double main = rate_of(learned, MS_GHOST_MAIN);
     const double returned = small_returned + learned->returned_lately[MS_GHOST_MAIN];
-    const double dropped = small_dropped + learned->dropped_lately[MS_GHOST_MAIN];
+    const double dropped = small_dropped + learned->sizes_lately[MS_GHOST_MAIN];
     const double confidence = returned / (returned + HALF_CONFIDENT * dropped + CHANCE);
     const double most = asked ? SMALL_SHARE_MOST : SMALL_SHARE_MOST_UNASKED;
     double step = asked ? -DRIFT : DRIFT_UNASKED * (1 - confidence);
@@ -131,17 +193,17 @@ static void adjust_share(struct ms_learned *learned, bool asked)
 }
 
 /* Uses by a place of the main queue and unit of the ghost's age; not negative. */
-static double worth_of(const struct ms_learned *learned, enum ms_ghost_kind kind, uint64_t keys)
+static double worth_of(const struct ms_learned *learned, int kind, uint64_t keys)
 {
     const struct ms_worth *worth = &learned->worth[kind];
     const double away = worth->dropped > worth->returned ? worth->dropped - worth->returned : 0;
 
-    return worth->returned / (worth->ages + MS_GHOST_AGES * (away + FADING * (double)keys));
+    return worth->uses / (worth->ages + MS_GHOST_AGES * (away + FADING * (double)keys));
 }
 
 /* Whether keys of this kind are worth so many times what the main queue drops. */
-static bool is_worth_promoting(const struct ms_learned *learned, enum ms_ghost_kind kind,
-                               uint64_t keys, double least)
+static bool is_worth_promoting(const struct ms_learned *learned, int kind, uint64_t keys,
+                               double least)
 {
     return worth_of(learned, kind, keys) >= least * worth_of(learned, MS_GHOST_MAIN, keys);
 }
@@ -150,21 +212,21 @@ static void adjust_promotion(struct ms_learned *learned, uint64_t keys)
 {
     const double one = learned->one_use_promotes ? ONE_PROMOTES_UNTIL : ONE_PROMOTES_FROM;
     const double more = learned->more_uses_promote ? MORE_PROMOTE_UNTIL : MORE_PROMOTE_FROM;
+    const double smaller =
+        learned->smaller_promotes ? SMALLER_PROMOTES_UNTIL : SMALLER_PROMOTES_FROM;
 
     if (learned->dropped_lately[MS_GHOST_USED_ONCE] >= TELLING)
         learned->one_use_promotes = is_worth_promoting(learned, MS_GHOST_USED_ONCE, keys, one);
     if (learned->dropped_lately[MS_GHOST_USED_OFTEN] >= TELLING)
         learned->more_uses_promote = is_worth_promoting(learned, MS_GHOST_USED_OFTEN, keys, more);
+    if (learned->dropped_lately[MS_LEARNED_SMALLER] >= TELLING)
+        learned->smaller_promotes = is_worth_promoting(learned, MS_LEARNED_SMALLER, keys, smaller);
 }
 
-/* The age at which a key has been away for so long that it promises no more than this. */
-static unsigned age_of_worth(double worth, double away_before)
+/* The time from one use to the next that promises no more than this, in parts of the ghost's ages. */
+static unsigned reach_of(double worth)
 {
-    if (worth * (MS_GHOST_AGES + away_before) < 1)
-        return MS_GHOST_AGES;
-    const double age = 1 / worth - away_before;
-
-    return age < 0 ? 0 : (unsigned)age + 1;
+    return worth * REACH_MOST <= MS_ADAPT_ONE ? REACH_MOST : (unsigned)(MS_ADAPT_ONE / worth);
 }
 
 static void adjust_returning(struct ms_learned *learned, uint64_t keys)
@@ -174,9 +236,9 @@ static void adjust_returning(struct ms_learned *learned, uint64_t keys)
     const double in_small =
         0.5 + learned->small_share * MS_GHOST_AGES * 100 / MS_ADAPT_GHOST_PERCENT;
 
-    ms_store_relaxed(&learned->too_old, age_of_worth(worth * RETURNS_AT, in_small));
-    ms_store_relaxed(&learned->too_old_for_main,
-                     age_of_worth(worth * RETURNS_TO_MAIN_AT, AGE_IN_MAIN));
+    ms_store_relaxed(&learned->reach, reach_of(worth * RETURNS_AT));
+    ms_store_relaxed(&learned->reach_for_main, reach_of(worth * RETURNS_TO_MAIN_AT));
+    ms_store_relaxed(&learned->in_small, (unsigned)(in_small * MS_ADAPT_ONE));
 }
 
 void ms_learned_look(struct ms_learned *learned, uint64_t keys, uint64_t misses)
@@ -185,7 +247,7 @@ void ms_learned_look(struct ms_learned *learned, uint64_t keys, uint64_t misses)
 
     if (keys == 0)
         return;
-    for (int kind = MS_GHOST_UNUSED; kind < MS_GHOST_KINDS; kind++)
+    for (int kind = MS_GHOST_UNUSED; kind < MS_LEARNED_KINDS; kind++)
         dropped += learned->dropped[kind];
     if (dropped < TELLING || dropped * STEPS_A_TURN < keys)
         return;
@@ -203,21 +265,20 @@ void ms_learned_weigh(struct ms_learned *learned, uint64_t small, uint64_t all)
 
 /* ---- Judging ---- */
 
-/* Whether so many uses are too few for its size. */
-static bool is_too_large(const struct ms_sizing *sizing, uint64_t size, unsigned uses)
-{
-    return sizing->goal != MS_GOAL_BYTES && sizing->mean != 0 &&
-           (double)size > (double)MEANS_A_USE * (double)sizing->mean * uses;
-}
-
+/* What has been away for long would be used so seldom that there is better use for its room. */
 bool ms_adapt_is_main(const struct ms_learned *learned, const struct ms_sizing *sizing,
                       const struct ms_ghost_trace *trace, uint64_t size)
 {
-    if (trace->kind == MS_GHOST_NONE ||
-        (sizing->goal == MS_GOAL_HITS && is_too_large(sizing, size, 1)))
+    if (trace->kind == MS_GHOST_NONE)
         return false;
-    return trace->age < ms_load_relaxed(trace->kind == MS_GHOST_MAIN ? &learned->too_old_for_main
-                                                                     : &learned->too_old);
+    const uint64_t weight = weight_of(sizing, size);
+    if (weight > MEANS_TO_RETURN * MS_ADAPT_ONE)
+        return false;
+    const bool main = trace->kind == MS_GHOST_MAIN;
+    const uint64_t reach = ms_load_relaxed(main ? &learned->reach_for_main : &learned->reach);
+    const uint64_t before = main ? AGE_IN_MAIN * MS_ADAPT_ONE : ms_load_relaxed(&learned->in_small);
+    const uint64_t away = before + trace->age * MS_ADAPT_ONE;
+    return away * weight <= reach * MS_ADAPT_ONE;
 }
 
 /* The keys that tell what would come back, in sixteenths of all by their hashes: one use never promotes
@@ -232,19 +293,16 @@ static bool is_used_enough(const struct ms_learned *learned, uint64_t hash, unsi
 }
 
 /* Small entries are kept without having been used where hits are what counts: several of them take
- * the room of one. */
+ * the room of one. One in sixteen of those that are a little smaller tells what would come back. */
 bool ms_adapt_keeps_small(const struct ms_learned *learned, const struct ms_sizing *sizing,
                           const struct ms_subject *entry, unsigned *access)
 {
-    const unsigned credit = ms_adapt_credit(sizing, entry->size);
-    const unsigned uses = entry->access + (sizing->goal == MS_GOAL_HITS ? credit : 0);
-
-    *access = credit;
-    if (uses > entry->access)
-        return uses > 1 || is_used_enough(learned, entry->hash, uses);
-    if (learned->small_gives_way)
-        return !is_too_large(sizing, entry->size, 1);
-    return is_used_enough(learned, entry->hash, uses) && !is_too_large(sizing, entry->size, uses);
+    *access = ms_adapt_credit(sizing, entry->size);
+    if (learned->small_gives_way || is_half_or_less(sizing, entry->size))
+        return true;
+    if (learned->smaller_promotes && is_smaller(sizing, entry->size) && entry->hash >> 60 != 2)
+        return true;
+    return is_used_enough(learned, entry->hash, entry->access);
 }
 
 /* Uses count down from round to round; as many as are counted at all buy one more, or what an entry
@@ -258,7 +316,7 @@ bool ms_adapt_keeps_main(const struct ms_learned *learned, const struct ms_sizin
     const unsigned again = recency ? 0 : 1;
 
     *access = 0;
-    if (entry->access == 0 || is_too_large(sizing, entry->size, entry->access))
+    if (entry->access == 0)
         return false;
     if (entry->access < MS_ACCESS_COUNT_MAX)
         *access = entry->access - 1;

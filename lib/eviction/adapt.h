@@ -32,10 +32,11 @@
  * Uses in the main queue buy at most two more rounds; one, while recency is all that counts, which is
  * while the small queue is as large as it may be.
  *
- * Sizes count by the goal: for hits and balanced, an entry must be used the more often to be kept the
- * larger it is, and a small one is given credit for a use or two in the main queue; for hits, in the
- * small queue, too, and a large one that comes back begins anew. For bytes they do not count, which
- * suits bytes. */
+ * Sizes count by the goal. For hits and balanced, what is large stays for a part of a turn of the main
+ * queue only, and what is small is given credit for a use or two there. For hits, besides, what comes
+ * back and what is dropped counts by the room that it takes, and what is smaller than half the mean is
+ * kept without having been used; so is what is smaller than the mean, while such entries are worth
+ * as much as what the main queue drops. For bytes, sizes do not count, which suits bytes. */
 #ifndef MS_EVICTION_ADAPT_H
 #define MS_EVICTION_ADAPT_H
 
@@ -60,6 +61,7 @@ struct ms_subject {
     uint64_t hash;
     uint64_t size;   /* bytes that it takes */
     unsigned access; /* its access bits */
+    uint64_t rank;   /* for ms_placement, where it is written; 0 = as the newest */
 };
 
 struct ms_sizing {
@@ -67,32 +69,48 @@ struct ms_sizing {
     uint64_t mean; /* of the entries' sizes; 0 = there are none */
 };
 
+/* Sizes and times are counted in such parts: of the mean, of a turn, of the ghost's ages. */
+#define MS_ADAPT_ONE 16
+
+/* What is learned of: the kinds of the ghost, and of what the small queue dropped unused that which
+ * is a little smaller than the mean. */
+enum { MS_LEARNED_SMALLER = MS_GHOST_KINDS, MS_LEARNED_KINDS };
+
 /* Keys of a kind, lately: the older, the less they count. */
 struct ms_worth {
-    double dropped, returned;
-    double ages; /* in the ghost, of those that returned; summed */
+    double dropped, returned; /* the sizes of those that were dropped, and returned */
+    double uses;              /* how many returned */
+    double ages;              /* in the ghost, of these, times their sizes */
 };
+
+/* Keys of a kind that came back since the last look; any thread. */
+struct ms_come_back {
+    atomic_uint_least64_t soon; /* how many of them did so soon */
+    atomic_uint_least64_t sums; /* how many, from MS_USES_SHIFT on, and their sizes below */
+    atomic_uint_least64_t ages; /* times their sizes */
+};
+#define MS_USES_SHIFT 32
 
 struct ms_learned {
     double small_share;   /* of the store, for the small queue; reclaim lock, like the rest */
     bool small_gives_way; /* as of the segment that is being emptied */
     bool one_use_promotes;
     bool more_uses_promote;
-    struct ms_worth worth[MS_GHOST_KINDS];
-    uint64_t dropped[MS_GHOST_KINDS]; /* since it last looked */
-    uint64_t misses;                  /* when it last looked */
-    /* Dropped, and of these come back soon, lately: the older, the less they count. */
-    double dropped_lately[MS_GHOST_KINDS];
-    double returned_lately[MS_GHOST_KINDS];
-    /* Came back soon, since it last looked; any thread. */
-    atomic_uint_least64_t returned[MS_GHOST_KINDS];
-    /* Came back at all: how many, from MS_AGES_BITS on, and the sum of their ages below; any thread. */
-    atomic_uint_least64_t aged[MS_GHOST_KINDS];
-    /* Ages in the ghost from which on what comes back begins anew: what the small queue dropped, and
-     * what the main queue dropped. */
-    atomic_uint too_old, too_old_for_main;
+    bool smaller_promotes; /* unused */
+    struct ms_worth worth[MS_LEARNED_KINDS];
+    uint64_t dropped[MS_LEARNED_KINDS]; /* since it last looked, */
+    uint64_t sizes[MS_LEARNED_KINDS];   /* and their sizes */
+    uint64_t misses;                    /* when it last looked */
+    /* Dropped, their sizes, and how many came back soon, lately: the older, the less they count. */
+    double dropped_lately[MS_LEARNED_KINDS];
+    double sizes_lately[MS_LEARNED_KINDS];
+    double returned_lately[MS_LEARNED_KINDS];
+    struct ms_come_back come_back[MS_LEARNED_KINDS];
+    /* In parts of the ghost's ages: times from one use to the next that are just worth a place in
+     * the main queue, for what the small queue dropped, and for what the main queue dropped; and how
+     * long an entry is in the small queue. */
+    atomic_uint reach, reach_for_main, in_small;
 };
-#define MS_AGES_BITS 36
 
 void ms_learned_init(struct ms_learned *learned);
 /* Before a victim is chosen: the store has so many keys, and so many of its reads have missed. Learns
@@ -111,8 +129,21 @@ static inline unsigned ms_adapt_credit(const struct ms_sizing *sizing, uint64_t 
     return size * 4 <= sizing->mean ? 2 : size * 2 <= sizing->mean ? 1 : 0;
 }
 
-/* A key comes back: note it. Any thread. */
-void ms_learned_note(struct ms_learned *learned, const struct ms_ghost_trace *trace);
+/* For how much of a turn of the main queue an entry is kept there; MS_ADAPT_ONE is all of it. */
+static inline unsigned ms_adapt_life(const struct ms_sizing *sizing, uint64_t size)
+{
+    if (sizing->goal == MS_GOAL_BYTES || sizing->mean == 0 || size * 5 <= sizing->mean * 7)
+        return MS_ADAPT_ONE;
+    return size >= 4 * sizing->mean ? MS_ADAPT_ONE / 4
+                                    : (unsigned)(MS_ADAPT_ONE * sizing->mean / size);
+}
+
+/* A key of an entry of this size is dropped. */
+void ms_learned_drop(struct ms_learned *learned, const struct ms_sizing *sizing,
+                     enum ms_ghost_kind kind, uint64_t size);
+/* A key comes back, with an entry of this size: note it. Any thread. */
+void ms_learned_note(struct ms_learned *learned, const struct ms_sizing *sizing,
+                     const struct ms_ghost_trace *trace, uint64_t size);
 /* Whether it goes to the main queue. Any thread. */
 bool ms_adapt_is_main(const struct ms_learned *learned, const struct ms_sizing *sizing,
                       const struct ms_ghost_trace *trace, uint64_t size);

@@ -4,7 +4,10 @@
  *
  * A key that comes back soon enough goes to the main queue; another begins anew. Until the store is
  * full everything goes to the main queue, so that a loop that is larger than the store finds part of
- * itself there each time. */
+ * itself there each time.
+ *
+ * Entries that stay for a part of a turn of the main queue only are listed among its older ones. They
+ * have segments of their own for that: a bin. */
 #include "eviction/eviction.h"
 
 static struct ms_sizing sizing_of(const struct ms_eviction *eviction)
@@ -12,21 +15,56 @@ static struct ms_sizing sizing_of(const struct ms_eviction *eviction)
     return (struct ms_sizing){eviction->goal, ms_load_relaxed(&eviction->mean_size)};
 }
 
+/* As the mean counts it. */
+static uint64_t size_of(const struct ms_eviction *eviction, const struct ms_subject *entry)
+{
+    return ms_arena_padded(eviction->arena, entry->size);
+}
+
+/* Whether segments that are listed elsewhere than others can be had for it. */
+static bool can_be_listed_apart(const struct ms_eviction *eviction, uint64_t size)
+{
+    return eviction->arena->segment_count >= MS_ADAPT_BIN_FROM_SEGMENTS ||
+           ms_arena_is_large(eviction->arena, size);
+}
+
+/* The queue for an entry that is kept, and its rank there. */
+static enum ms_queue main_queue(const struct ms_eviction *eviction, uint64_t size, uint64_t *rank)
+{
+    const struct ms_sizing sizing = sizing_of(eviction);
+    const unsigned life = ms_adapt_life(&sizing, size);
+
+    *rank = 0;
+    if (life == MS_ADAPT_ONE || !can_be_listed_apart(eviction, size))
+        return MS_QUEUE_MAIN;
+    const uint64_t oldest = ms_load_relaxed(&eviction->main_rank);
+    const uint64_t now = ms_load_relaxed(&eviction->arena->rank_clock);
+    if (oldest < now)
+        *rank = oldest + (now - oldest) * life / MS_ADAPT_ONE + 1;
+    return MS_QUEUE_BIN0;
+}
+
 static enum ms_queue queue_for(struct ms_eviction *eviction, struct ms_subject *entry,
                                const struct ms_segment *old)
 {
+    if (old != NULL && old->queue == MS_QUEUE_NEW)
+        return MS_QUEUE_NEW;
+
+    const uint64_t size = size_of(eviction, entry);
     if (old != NULL)
-        return old->queue == MS_QUEUE_NEW ? MS_QUEUE_NEW : MS_QUEUE_MAIN;
+        return main_queue(eviction, size, &entry->rank);
     if (ms_load_relaxed(&eviction->ghost.table) == NULL)
         return MS_QUEUE_MAIN;
 
     const struct ms_ghost_trace trace = ms_ghost_take(&eviction->ghost, entry->hash);
     const struct ms_sizing sizing = sizing_of(eviction);
-    ms_learned_note(&eviction->learned, &trace);
-    if (!ms_adapt_is_main(&eviction->learned, &sizing, &trace, entry->size))
+    if (trace.kind == MS_GHOST_NONE)
         return MS_QUEUE_NEW;
-    entry->access = ms_adapt_credit(&sizing, entry->size);
-    return MS_QUEUE_MAIN;
+    ms_learned_note(&eviction->learned, &sizing, &trace, size);
+    if (!ms_adapt_is_main(&eviction->learned, &sizing, &trace, size))
+        return MS_QUEUE_NEW;
+    entry->access = ms_adapt_credit(&sizing, size);
+    return main_queue(eviction, size, &entry->rank);
 }
 
 /* What the small queue holds beside the one that is about to be emptied, which may have left its list. */
@@ -46,8 +84,12 @@ static struct ms_segment *victim(struct ms_eviction *eviction)
     ms_learned_look(&eviction->learned, keys, eviction->misses);
     struct ms_segment *segment =
         ms_eviction_oldest_by_share(eviction, eviction->learned.small_share);
-    if (segment != NULL && ms_load_relaxed(&segment->queue) == MS_QUEUE_NEW)
+    if (segment == NULL)
+        return NULL;
+    if (ms_load_relaxed(&segment->queue) == MS_QUEUE_NEW)
         weigh_small(eviction, segment);
+    else
+        ms_store_relaxed(&eviction->main_rank, segment->rank);
     return segment;
 }
 
@@ -55,20 +97,24 @@ static struct ms_verdict judge(struct ms_eviction *eviction, const struct ms_seg
                                const struct ms_subject *entry)
 {
     const struct ms_sizing sizing = sizing_of(eviction);
+    const struct ms_subject sized = {entry->hash, size_of(eviction, entry), entry->access, 0};
     struct ms_verdict verdict = {.queue = MS_QUEUE_MAIN};
 
     verdict.keep = victim->queue == MS_QUEUE_NEW
-                       ? ms_adapt_keeps_small(&eviction->learned, &sizing, entry, &verdict.access)
-                       : ms_adapt_keeps_main(&eviction->learned, &sizing, entry, &verdict.access);
+                       ? ms_adapt_keeps_small(&eviction->learned, &sizing, &sized, &verdict.access)
+                       : ms_adapt_keeps_main(&eviction->learned, &sizing, &sized, &verdict.access);
+    if (verdict.keep)
+        verdict.queue = main_queue(eviction, sized.size, &verdict.rank);
     return verdict;
 }
 
 static enum ms_ghost_kind drop(struct ms_eviction *eviction, const struct ms_segment *victim,
-                               unsigned access)
+                               const struct ms_subject *entry)
 {
-    const enum ms_ghost_kind kind = ms_adapt_kind(victim->queue == MS_QUEUE_NEW, access);
+    const struct ms_sizing sizing = sizing_of(eviction);
+    const enum ms_ghost_kind kind = ms_adapt_kind(victim->queue == MS_QUEUE_NEW, entry->access);
 
-    eviction->learned.dropped[kind]++;
+    ms_learned_drop(&eviction->learned, &sizing, kind, size_of(eviction, entry));
     return kind;
 }
 
@@ -79,4 +125,5 @@ const struct ms_policy ms_policy_adaptive = {
     .judge = judge,
     .drop = drop,
     .ghost_percent = MS_ADAPT_GHOST_PERCENT,
+    .bins = 1,
 };

@@ -53,11 +53,16 @@ struct ms_segment *ms_eviction_oldest_by_share(struct ms_eviction *eviction, dou
                            : ms_eviction_oldest(eviction, small_first ? MS_LIST_MAIN : MS_LIST_NEW);
 }
 
-void ms_eviction_inform(struct ms_eviction *eviction, uint64_t entries, uint64_t misses)
+void ms_eviction_inform(struct ms_eviction *eviction, uint64_t misses)
 {
-    uint64_t small, main;
+    struct ms_arena *arena = eviction->arena;
+    const struct ms_segment_list *small = &arena->lists[MS_LIST_NEW];
+    const struct ms_segment_list *main = &arena->lists[MS_LIST_MAIN];
 
-    ms_eviction_queue_bytes(eviction, &small, &main);
+    ms_mutex_lock(&arena->pool_lock);
+    const uint64_t bytes = small->bytes + main->bytes;
+    const uint64_t entries = small->entries + main->entries;
+    ms_mutex_unlock(&arena->pool_lock);
     eviction->misses = misses;
-    ms_store_relaxed(&eviction->mean_size, entries != 0 ? (small + main) / entries : 0);
+    ms_store_relaxed(&eviction->mean_size, entries != 0 ? bytes / entries : 0);
 }

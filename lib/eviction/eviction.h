@@ -44,12 +44,15 @@ struct ms_verdict {
     uint64_t rank;       /* for ms_placement */
 };
 
+/* From so many segments on the adaptive policy has a bin: one that is half full is too much of fewer. */
+#define MS_ADAPT_BIN_FROM_SEGMENTS 64
+
 struct ms_eviction;
 
 struct ms_policy {
     enum ms_touch touch;
     /* Where a written entry goes; in a read section. `old` is the segment of the entry it
-     * replaces, or NULL. May change the access bits. */
+     * replaces, or NULL. May change the access bits and the rank. */
     enum ms_queue (*queue_for)(struct ms_eviction *eviction, struct ms_subject *entry,
                                const struct ms_segment *old);
     /* The next segment to reclaim, or NULL. Reclaim lock held. */
@@ -58,10 +61,10 @@ struct ms_policy {
                                const struct ms_subject *entry);
     /* An entry of this victim is dropped: what the ghost remembers of it. */
     enum ms_ghost_kind (*drop)(struct ms_eviction *eviction, const struct ms_segment *victim,
-                               unsigned access);
+                               const struct ms_subject *entry);
     /* Keys that the ghost should remember, in per cent of those in the store; 0 = there is none. */
     unsigned ghost_percent;
-    bool bins; /* what is kept may be sorted into bins */
+    uint32_t bins; /* what is kept may be sorted into so many bins */
 };
 
 extern const struct ms_policy ms_policy_adaptive;
@@ -86,13 +89,17 @@ struct ms_eviction {
     struct ms_ghost ghost;
     /* What the store knows, as of this eviction; reclaim lock to write. */
     uint64_t misses;                 /* of its reads so far */
-    atomic_uint_least64_t mean_size; /* of its entries, in bytes; 0 = not known */
+    atomic_uint_least64_t mean_size; /* of its entries, in padded bytes; 0 = not known */
     enum ms_goal goal;               /* constant */
     uint32_t bins;                   /* of the arena's */
 
     /* Of each policy what it has of its own: stores are of one. */
     union {
-        struct ms_learned learned; /* adaptive */
+        struct {
+            struct ms_learned learned; /* adaptive */
+            /* of the main queue's last victim, and so of its oldest end */
+            atomic_uint_least64_t main_rank;
+        };
         /* LRU. Stamp s was current from epoch_start[s] on, by the arena's rank clock, which counts
          * accesses. */
         struct {
@@ -109,9 +116,8 @@ struct ms_eviction {
 
 void ms_eviction_init(struct ms_eviction *eviction, const struct ms_policy *policy,
                       enum ms_goal goal, struct ms_arena *arena);
-/* Before victim() is asked: the store holds so many entries, and so many of its reads have missed.
- * Reclaim lock held. */
-void ms_eviction_inform(struct ms_eviction *eviction, uint64_t entries, uint64_t misses);
+/* Before victim() is asked: so many of the store's reads have missed. Reclaim lock held. */
+void ms_eviction_inform(struct ms_eviction *eviction, uint64_t misses);
 
 /* The access bits of an entry that is written now; `old` are those of the entry it replaces, or
  * 0. */

@@ -32,11 +32,11 @@ static struct ms_verdict judge(struct ms_eviction *eviction, const struct ms_seg
 }
 
 static enum ms_ghost_kind drop(struct ms_eviction *eviction, const struct ms_segment *victim,
-                               unsigned access)
+                               const struct ms_subject *entry)
 {
     (void)eviction;
     (void)victim;
-    (void)access;
+    (void)entry;
     return MS_GHOST_NONE;
 }
 

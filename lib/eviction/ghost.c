@@ -151,6 +151,23 @@ bool ms_ghost_needs_resize(struct ms_ghost *ghost, uint64_t keys)
     return table == NULL || sets > table->sets + table->sets / 2 || sets < table->sets / 2;
 }
 
+/* Larger tables begin empty: writers would wait for milliseconds while they are copied. */
+#define TAKEN_OVER_MOST (UINT32_C(16) << 20)
+
+/* Let each set begin as the one that has held the most of its keys. */
+static void take_over(struct ms_ghost_table *table, struct ms_ghost_table *old)
+{
+    if (table->bytes > TAKEN_OVER_MOST)
+        return;
+    for (uint64_t set = 0; set < table->sets; set++) {
+        const uint64_t from = (2 * set + 1) * old->sets / (2 * (uint64_t)table->sets);
+
+        for (size_t i = 0; i < MS_GHOST_CELLS; i++)
+            ms_store_relaxed(&table->cells[set * MS_GHOST_CELLS + i],
+                             ms_load_relaxed(&old->cells[from * MS_GHOST_CELLS + i]));
+    }
+}
+
 bool ms_ghost_resize(struct ms_ghost *ghost, struct ms_pages *pages, uint64_t keys, uint64_t spare,
                      struct ms_ghost_table **old)
 {
@@ -163,6 +180,8 @@ bool ms_ghost_resize(struct ms_ghost *ghost, struct ms_pages *pages, uint64_t ke
     table->sets = sets;
     table->bytes = (uint32_t)bytes;
     *old = ms_load_relaxed(&ghost->table);
+    if (*old != NULL)
+        take_over(table, *old);
     /* ORDER: release, pairs with the acquire of those who look: the header is written. */
     ms_store_release(&ghost->table, table);
     return true;

@@ -64,8 +64,8 @@ uint64_t ms_ghost_capacity(struct ms_ghost *ghost);
 uint64_t ms_ghost_bytes(uint64_t keys);
 /* Whether the table should be replaced to hold `keys` keys. */
 bool ms_ghost_needs_resize(struct ms_ghost *ghost, uint64_t keys);
-/* Replace the table by an empty one for `keys` keys, with `spare` bytes of the limit left for
- * others; false when there is no memory. The old one, if any, is for the caller to free after a
+/* Replace the table by one for `keys` keys, which knows most of what the old one knew unless it is very
+ * large, with `spare` bytes of the limit left for others; false when there is no memory. The old one, if any, is for the caller to free after a
  * grace period. */
 bool ms_ghost_resize(struct ms_ghost *ghost, struct ms_pages *pages, uint64_t keys, uint64_t spare,
                      struct ms_ghost_table **old);

@@ -84,11 +84,11 @@ static struct ms_verdict judge(struct ms_eviction *eviction, const struct ms_seg
 }
 
 static enum ms_ghost_kind drop(struct ms_eviction *eviction, const struct ms_segment *victim,
-                               unsigned access)
+                               const struct ms_subject *entry)
 {
     (void)eviction;
     (void)victim;
-    (void)access;
+    (void)entry;
     return MS_GHOST_NONE;
 }
 
@@ -98,5 +98,5 @@ const struct ms_policy ms_policy_lru = {
     .victim = victim,
     .judge = judge,
     .drop = drop,
-    .bins = true,
+    .bins = MS_BINS_MOST,
 };

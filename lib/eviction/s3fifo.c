@@ -33,10 +33,10 @@ static struct ms_verdict judge(struct ms_eviction *eviction, const struct ms_seg
 }
 
 static enum ms_ghost_kind drop(struct ms_eviction *eviction, const struct ms_segment *victim,
-                               unsigned access)
+                               const struct ms_subject *entry)
 {
     (void)eviction;
-    (void)access;
+    (void)entry;
     return victim->queue == MS_QUEUE_NEW ? MS_GHOST_UNUSED : MS_GHOST_NONE;
 }
 

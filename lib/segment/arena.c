@@ -106,7 +106,7 @@ static void shape_arena(struct ms_arena *arena, uint64_t limit, uint64_t largest
     arena->ttl_classes = 1 + clamp_u32(arena->segment_count / 32, 1, MS_TTL_CLASSES_MOST - 1);
     /* Each bin has a segment half full: few bins in stores of few segments. */
     if (arena->bins != 0)
-        arena->bins = clamp_u32(arena->segment_count / 64, 1, MS_BINS_MOST);
+        arena->bins = clamp_u32(arena->segment_count / 64, 1, arena->bins);
     arena->reserve = arena->segment_count >= 256 ? 2 : 1;
     ms_store_relaxed(&arena->warm_keep, warm_segments(arena));
     arena->largest_limit = largest_limit;

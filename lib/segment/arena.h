@@ -43,7 +43,8 @@ struct ms_segment_list {
     struct ms_segment *oldest;
     struct ms_segment *newest;
     uint32_t count;
-    uint64_t bytes; /* sum of `used` */
+    uint64_t bytes;   /* sum of `used` */
+    uint64_t entries; /* and of `claimed`: those that are gone are among them */
 };
 
 struct ms_open_slot {
@@ -69,7 +70,7 @@ struct ms_arena_options {
     unsigned kept;     /* MS_KEPT_ of every entry */
     bool wipes;        /* what held entries is overwritten before it is free */
     bool evicts;       /* what cannot be moved for want of room may go */
-    bool bins;         /* the policy lists by age what it keeps: MS_QUEUE_BIN0 and further */
+    uint32_t bins; /* by which the policy sorts what it keeps, at most: MS_QUEUE_BIN0 and further */
     enum ms_arena_paging paging;
 };
 

@@ -30,6 +30,7 @@ static void list_insert_locked(struct ms_segment_list *list, struct ms_segment *
         list->oldest = segment;
     list->count++;
     list->bytes += ms_load_relaxed(&segment->used);
+    list->entries += ms_load_relaxed(&segment->claimed);
 }
 
 static void list_remove_locked(struct ms_segment_list *list, struct ms_segment *segment)
@@ -44,6 +45,7 @@ static void list_remove_locked(struct ms_segment_list *list, struct ms_segment *
         list->newest = segment->older;
     list->count--;
     list->bytes -= ms_load_relaxed(&segment->used);
+    list->entries -= ms_load_relaxed(&segment->claimed);
 }
 
 static struct ms_segment_list *list_of(struct ms_arena *arena, const struct ms_segment *segment)

@@ -31,7 +31,7 @@ static inline unsigned ms_heat_of(memstore *store, const struct ms_entry *entry,
     switch (store->touch) {
     case MS_TOUCH_COUNT: {
         const unsigned uses = access < MS_ACCESS_COUNT_MAX ? access : MS_ACCESS_COUNT_MAX;
-        return uses + (ms_load_relaxed(&segment->queue) == MS_QUEUE_MAIN ? MS_HEATS / 2 : 0);
+        return uses + (ms_load_relaxed(&segment->queue) != MS_QUEUE_NEW ? MS_HEATS / 2 : 0);
     }
     case MS_TOUCH_FREQUENCY:
         return ms_heat_of_count(access);

@@ -174,9 +174,12 @@ static void evict_entry(struct pass *pass, const struct candidate *candidate,
                         const struct ms_index_slot *slot)
 {
     memstore *store = pass->store;
-    const unsigned access = ms_load_relaxed(&candidate->found.entry->mark) & MS_MARK_ACCESS;
     const struct ms_policy *policy = store->eviction.policy;
-    const struct ms_subject entry = {candidate->hash, candidate->found.parts.size, access};
+    const struct ms_subject entry = {
+        .hash = candidate->hash,
+        .size = candidate->found.parts.size,
+        .access = ms_load_relaxed(&candidate->found.entry->mark) & MS_MARK_ACCESS,
+    };
     const struct ms_verdict verdict = policy->judge(&store->eviction, pass->segment, &entry);
 
     const bool keep = verdict.keep && !store->keeps_none;
@@ -190,7 +193,7 @@ static void evict_entry(struct pass *pass, const struct candidate *candidate,
     if (keep && move_entry(pass, candidate, slot, &verdict))
         return;
     pass->evicted_unread += ms_store_is_unread(store, &candidate->found);
-    const enum ms_ghost_kind kind = policy->drop(&store->eviction, pass->segment, access);
+    const enum ms_ghost_kind kind = policy->drop(&store->eviction, pass->segment, &entry);
     remove_entry(pass, candidate, slot, MEMSTORE_EVENT_EVICTED);
     ms_ghost_insert(&store->eviction.ghost, candidate->hash, kind);
     pass->evicted++;

@@ -29,7 +29,8 @@ int ms_store_check_size(const memstore *store, size_t key_size, size_t value_siz
 struct foresight {
     enum ms_queue queue;
     unsigned access; /* of what is new; what replaces an entry takes over the use of that */
-    int status;      /* a condition that does not hold, or OK */
+    uint64_t rank;
+    int status; /* a condition that does not hold, or OK */
 };
 
 static int check_condition(const memstore *store, const struct ms_write *write,
@@ -103,10 +104,12 @@ static struct foresight look_ahead(memstore *store, const struct ms_write *write
         };
         foresight.queue = store->eviction.policy->queue_for(&store->eviction, &entry, old);
         foresight.access = entry.access;
+        foresight.rank = entry.rank;
     }
     if (ms_unlikely(write->heat_plus_one != 0)) {
         foresight.queue = ms_heat_queue(store, write->heat_plus_one - 1);
         foresight.access = ms_heat_access(store, write->heat_plus_one - 1);
+        foresight.rank = 0;
     }
     ms_section_end(reader);
     return foresight;
@@ -130,6 +133,7 @@ static int append(memstore *store, const struct ms_write *write, const struct fo
         .ttl_class = ms_ttl_class(write->life.expiry, now, store->arena.ttl_classes),
         .stripe = ms_thread_slot(),
         .access = foresight->access,
+        .rank = foresight->rank,
     };
     const int status = ms_unlikely(write->heat_plus_one != 0)
                            ? ms_room_take(store, &placement, &shape, out)

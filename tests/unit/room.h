@@ -17,7 +17,8 @@
 static inline struct ms_arena *room_open_evicting(uint64_t limit, bool evicts)
 {
     static struct ms_arena arena;
-    const struct ms_arena_options options = {.limit = limit, .evicts = evicts, .bins = true};
+    const struct ms_arena_options options = {
+        .limit = limit, .evicts = evicts, .bins = MS_BINS_MOST};
     bool out_of_memory;
 
     ms_testing_set_clock(ROOM_NOW, ROOM_NOW);

@@ -139,25 +139,47 @@ Test(miniature, of_adaptive_learns_how_large_its_small_queue_should_be)
     free(memory);
 }
 
+/* Names of which every fourth has a large entry, in no order. */
+static void read_of_two_sizes(enum ms_goal goal)
+{
+    memory = calloc(1, ms_pattern_bytes(16384));
+    ms_pattern_init(&pattern, 16384, MS_REUSE_ALL, 100000, goal, memory);
+    for (uint64_t i = 0; i < 100000; i++) {
+        const uint64_t name = ms_mix64(i + 1) % 8000;
+
+        note(MS_REFERENCE_READ, name, name % 4 == 0 ? 100 : 10, 0, 0);
+    }
+}
+
 /* By the goal of hits; by that of bytes sizes are all the same. */
 Test(miniature, of_adaptive_keeps_small_entries_sooner_by_its_goal)
 {
     double missed[2];
 
     for (int goal = 0; goal < 2; goal++) {
-        memory = calloc(1, ms_pattern_bytes(16384));
-        ms_pattern_init(&pattern, 16384, MS_REUSE_ALL, 100000,
-                        goal == 0 ? MS_GOAL_HITS : MS_GOAL_BYTES, memory);
-        for (uint64_t i = 0; i < 100000; i++) {
-            const uint64_t name = ms_mix64(i + 1) % 8000;
-
-            note(MS_REFERENCE_READ, name, name % 4 == 0 ? 100 : 10, 0, 0);
-        }
+        read_of_two_sizes(goal == 0 ? MS_GOAL_HITS : MS_GOAL_BYTES);
         missed[goal] =
             ms_mini_miss_ratio(&pattern.minis[MS_MINI_ADAPTIVE], &pattern.reuse.curve, 100000);
         free(memory);
     }
     cr_assert_lt(missed[0], missed[1] - 0.05, "%f, %f", missed[0], missed[1]);
+}
+
+Test(miniature, of_adaptive_keeps_large_entries_for_a_part_of_a_turn_unless_bytes_count)
+{
+    const struct ms_mini *mini = &pattern.minis[MS_MINI_ADAPTIVE];
+    const struct ms_mini_list *part = &mini->lists[MS_MINI_PART];
+
+    read_of_two_sizes(MS_GOAL_HITS);
+    cr_assert_gt(part->count, 0);
+    cr_assert_eq(part->bytes, part->count * UINT64_C(100), "they are the large ones");
+    const uint8_t now = (uint8_t)(mini->main_parts >> MS_MINI_PART_BITS);
+    const uint8_t due = ms_mini_link_of(mini, part->oldest)->at;
+    cr_assert_leq((int8_t)(now - due), 1, "none is kept when its time is over");
+    free(memory);
+    read_of_two_sizes(MS_GOAL_BYTES);
+    cr_assert_eq(part->count, 0);
+    free(memory);
 }
 
 /* The store evicts otherwise: what it reads again and writes is still there in the simulation. */

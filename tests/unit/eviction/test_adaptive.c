@@ -58,40 +58,57 @@ static uint64_t hash_of(uint64_t key)
     return unit_random_next(&random);
 }
 
-static enum ms_queue queue_for(uint64_t hash, const struct ms_segment *old)
+static enum ms_queue queue_of_size(uint64_t hash, uint64_t size, const struct ms_segment *old)
 {
-    struct ms_subject entry = {hash, 500, 0};
+    struct ms_subject entry = {.hash = hash, .size = size};
 
     return ms_policy_adaptive.queue_for(&eviction, &entry, old);
+}
+
+static enum ms_queue queue_for(uint64_t hash, const struct ms_segment *old)
+{
+    return queue_of_size(hash, 500, old);
 }
 
 static struct ms_verdict judge(const struct ms_segment *segment, uint64_t hash, uint64_t size,
                                unsigned access)
 {
-    const struct ms_subject entry = {hash, size, access};
+    const struct ms_subject entry = {.hash = hash, .size = size, .access = access};
 
     return ms_policy_adaptive.judge(&eviction, segment, &entry);
 }
 
-static enum ms_ghost_kind evict(const struct ms_segment *from, unsigned access, uint64_t hash)
+static enum ms_ghost_kind evict_entry(const struct ms_segment *from, const struct ms_subject *entry)
 {
-    const enum ms_ghost_kind kind = ms_policy_adaptive.drop(&eviction, from, access);
+    const enum ms_ghost_kind kind = ms_policy_adaptive.drop(&eviction, from, entry);
 
-    ms_ghost_insert(&eviction.ghost, hash, kind);
+    ms_ghost_insert(&eviction.ghost, entry->hash, kind);
     return kind;
 }
 
-/* Drop `count` new keys, of which `percent` come back at once. */
-static void drop_some(const struct ms_segment *from, unsigned access, int count, int percent)
+static enum ms_ghost_kind evict(const struct ms_segment *from, unsigned access, uint64_t hash)
+{
+    const struct ms_subject entry = {.hash = hash, .size = 500, .access = access};
+
+    return evict_entry(from, &entry);
+}
+
+/* Drop `count` new keys of entries like this one, of which `percent` come back at once. */
+static void drop_like(const struct ms_segment *from, struct ms_subject entry, int count,
+                      int percent)
 {
     for (int i = 0; i < count; i++) {
-        const uint64_t hash = hash_of(next_key++);
-
-        evict(from, access, hash);
+        entry.hash = hash_of(next_key++);
+        evict_entry(from, &entry);
         eviction.misses += asked;
         if (i % 100 < percent)
-            queue_for(hash, NULL);
+            queue_of_size(entry.hash, entry.size, NULL);
     }
+}
+
+static void drop_some(const struct ms_segment *from, unsigned access, int count, int percent)
+{
+    drop_like(from, (struct ms_subject){.size = 500, .access = access}, count, percent);
 }
 
 static double share_after(int small_percent, int main_percent, int rounds)
@@ -144,15 +161,21 @@ static void let_return_late(const struct ms_segment *from, uint64_t away)
     }
 }
 
-/* Where a key goes that comes back after so many others. */
-static enum ms_queue queue_after(const struct ms_segment *from, uint64_t away)
+/* Where a key goes that comes back after so many others, with an entry of this size. */
+static enum ms_queue queue_of_size_after(const struct ms_segment *from, uint64_t away,
+                                         uint64_t size)
 {
-    const uint64_t key = next_key++;
+    const struct ms_subject entry = {.hash = hash_of(next_key++), .size = size};
 
-    evict(from, 0, hash_of(key));
+    evict_entry(from, &entry);
     for (uint64_t i = 0; i < away; i++)
         ms_ghost_insert(&eviction.ghost, hash_of(next_key++), MS_GHOST_UNUSED);
-    return queue_for(hash_of(key), NULL);
+    return queue_of_size(entry.hash, size, NULL);
+}
+
+static enum ms_queue queue_after(const struct ms_segment *from, uint64_t away)
+{
+    return queue_of_size_after(from, away, 500);
 }
 
 Test(adaptive, what_the_main_queue_dropped_comes_back_to_it_while_nothing_better_is_dropped)
@@ -288,8 +311,6 @@ Test(adaptive, a_small_queue_far_above_its_share_gives_way_to_the_main_one)
     cr_assert(verdict.keep);
     cr_assert_eq(verdict.queue, MS_QUEUE_MAIN);
     cr_assert_eq(verdict.access, 0);
-    ms_store_relaxed(&eviction.mean_size, 100);
-    cr_assert_not(judge(new_segment, hash_of(1), 500, 0).keep, "what is too large goes");
 }
 
 /* Of some keys, how many are kept when they were used once in the small queue. */
@@ -370,7 +391,7 @@ Test(adaptive, uses_that_come_in_a_burst_do_not_promote)
 
 /* ---- Sizes ---- */
 
-#define MEAN 1000
+#define MEAN 1024
 
 static void open_with_goal(enum ms_goal goal)
 {
@@ -382,27 +403,66 @@ static void open_with_goal(enum ms_goal goal)
 /* Where a key goes that has come back and is written with so many bytes, and with what credit. */
 static struct ms_subject come_back(uint64_t size, enum ms_queue *queue)
 {
-    struct ms_subject entry = {hash_of(next_key++), size, 0};
+    struct ms_subject entry = {.hash = hash_of(next_key++), .size = size};
 
     evict(new_segment, 0, entry.hash);
     *queue = ms_policy_adaptive.queue_for(&eviction, &entry, NULL);
     return entry;
 }
 
-Test(adaptive, the_larger_it_is_the_more_often_it_must_be_used_to_be_kept_unless_bytes_count)
+/* The main queue's oldest end is at rank 1000, and what is listed now comes at 2000. */
+static void age_main_queue(void)
+{
+    ms_store_relaxed(&eviction.main_rank, 1000);
+    ms_store_relaxed(&arena->rank_clock, 2000);
+}
+
+Test(adaptive, what_is_large_stays_for_a_part_of_a_turn_unless_bytes_count)
 {
     static const enum ms_goal goals[] = {MS_GOAL_HITS, MS_GOAL_BALANCED};
 
+    age_main_queue();
     for (int i = 0; i < 2; i++) {
         open_with_goal(goals[i]);
-        cr_assert(judge(main_segment, hash_of(1), 2 * MEAN, 1).keep);
-        cr_assert_not(judge(main_segment, hash_of(1), 4 * MEAN, 1).keep);
-        cr_assert(judge(main_segment, hash_of(1), 4 * MEAN, 2).keep);
-        cr_assert_not(judge(new_segment, hash_of(1), 10 * MEAN, 3).keep);
+        const struct ms_verdict usual = judge(main_segment, hash_of(1), MEAN, 1);
+        cr_assert_eq(usual.queue, MS_QUEUE_MAIN);
+        cr_assert_eq(usual.rank, 0, "as the newest");
+        const struct ms_verdict large = judge(main_segment, hash_of(1), 2 * MEAN, 1);
+        cr_assert(large.keep);
+        cr_assert_eq(large.queue, MS_QUEUE_BIN0);
+        cr_assert_leq(large.rank, 1501, "half of a turn");
+        cr_assert_gt(large.rank, 1400);
+        const struct ms_verdict larger = judge(new_segment, hash_of(1), 10 * MEAN, 3);
+        cr_assert(larger.keep);
+        cr_assert_eq(larger.rank, 1251, "a quarter at least");
     }
     eviction.goal = MS_GOAL_BYTES;
-    cr_assert(judge(main_segment, hash_of(1), 100 * MEAN, 1).keep);
-    cr_assert(judge(new_segment, hash_of(1), 100 * MEAN, 2).keep);
+    cr_assert_eq(judge(main_segment, hash_of(1), 10 * MEAN, 1).queue, MS_QUEUE_MAIN);
+    cr_assert_eq(judge(new_segment, hash_of(1), 10 * MEAN, 2).rank, 0);
+}
+
+Test(adaptive, what_is_large_is_written_to_where_it_stays_for_a_part_of_a_turn)
+{
+    struct ms_subject entry = {.hash = hash_of(1), .size = 4 * MEAN};
+
+    age_main_queue();
+    open_with_goal(MS_GOAL_HITS);
+    cr_assert_eq(ms_policy_adaptive.queue_for(&eviction, &entry, main_segment), MS_QUEUE_BIN0);
+    cr_assert_eq(entry.rank, 1251);
+    entry.rank = 0;
+    cr_assert_eq(ms_policy_adaptive.queue_for(&eviction, &entry, new_segment), MS_QUEUE_NEW);
+    cr_assert_eq(entry.rank, 0);
+    evict_entry(new_segment, &entry);
+    cr_assert_eq(ms_policy_adaptive.queue_for(&eviction, &entry, NULL), MS_QUEUE_BIN0);
+    cr_assert_eq(entry.rank, 1251, "it came back");
+}
+
+Test(adaptive, where_a_turn_begins_is_told_by_the_last_victim_of_the_main_queue)
+{
+    for (int i = 0; i < 100; i++)
+        seal_segment(MS_QUEUE_MAIN);
+    cr_assert_eq(ms_policy_adaptive.victim(&eviction), main_segment);
+    cr_assert_eq(ms_load_relaxed(&eviction.main_rank), main_segment->rank);
 }
 
 Test(adaptive, what_is_small_is_given_credit_for_a_use_unless_bytes_count)
@@ -425,9 +485,9 @@ Test(adaptive, what_is_small_is_given_credit_for_a_use_unless_bytes_count)
 Test(adaptive, what_is_small_is_kept_unused_where_hits_count_alone)
 {
     open_with_goal(MS_GOAL_HITS);
-    cr_assert(judge(new_segment, hash_of(1), MEAN / 4, 0).keep, "credit for two uses");
-    cr_assert_not(judge(new_segment, hash_of(1), MEAN / 2, 0).keep, "for one");
-    cr_assert(judge(new_segment, hash_of(1), MEAN / 2, 1).keep, "and it was used once");
+    cr_assert(judge(new_segment, hash_of(1), MEAN / 4, 0).keep);
+    cr_assert(judge(new_segment, hash_of(1), MEAN / 2, 0).keep);
+    cr_assert_not(judge(new_segment, hash_of(1), MEAN * 3 / 4, 0).keep, "that is to be learned");
     cr_assert_not(judge(new_segment, hash_of(1), MEAN, 1).keep);
     cr_assert_not(judge(main_segment, hash_of(1), MEAN / 4, 0).keep, "once");
     eviction.goal = MS_GOAL_BALANCED;
@@ -436,7 +496,77 @@ Test(adaptive, what_is_small_is_kept_unused_where_hits_count_alone)
     cr_assert_not(judge(new_segment, hash_of(1), MEAN / 4, 1).keep);
 }
 
-Test(adaptive, what_comes_back_large_begins_anew_where_hits_count_alone)
+/* Of some keys, how many are kept that were not used in the small queue. */
+static int kept_unused(uint64_t size)
+{
+    int kept = 0;
+
+    for (uint64_t key = 0; key < 100; key++)
+        kept += judge(new_segment, hash_of(key), size, 0).keep;
+    return kept;
+}
+
+static void drop_smaller(int small_percent, int main_percent)
+{
+    for (int i = 0; i < 20; i++) {
+        drop_like(new_segment, (struct ms_subject){.size = MEAN * 3 / 4}, KEYS / 40, small_percent);
+        drop_like(main_segment, (struct ms_subject){.size = MEAN}, KEYS / 20, main_percent);
+        ms_policy_adaptive.victim(&eviction);
+        /* Nothing is judged here by how full the small queue is. */
+        eviction.learned.small_gives_way = false;
+    }
+}
+
+Test(adaptive,
+     what_is_a_little_smaller_is_kept_unused_while_that_is_worth_as_much_as_the_main_queue)
+{
+    open_with_goal(MS_GOAL_HITS);
+    drop_smaller(30, 5);
+    /* All but one in sixteen, which go on telling. */
+    cr_assert_gt(kept_unused(MEAN * 3 / 4), 85);
+    cr_assert_lt(kept_unused(MEAN * 3 / 4), 100);
+    cr_assert_eq(kept_unused(MEAN), 0, "not where all are of nearly one size");
+    drop_smaller(5, 30);
+    cr_assert_eq(kept_unused(MEAN * 3 / 4), 0);
+}
+
+/* As much of what the small queue dropped comes back as of what the main queue dropped, which is of
+ * four times the size. */
+static double share_after_large_from_main(enum ms_goal goal)
+{
+    open_with_goal(goal);
+    for (int i = 0; i < 20; i++) {
+        drop_like(new_segment, (struct ms_subject){.size = MEAN}, KEYS / 20, 20);
+        drop_like(main_segment, (struct ms_subject){.size = 4 * MEAN}, KEYS / 20, 20);
+        ms_policy_adaptive.victim(&eviction);
+    }
+    return eviction.learned.small_share;
+}
+
+Test(adaptive, where_hits_count_what_comes_back_counts_by_the_room_that_it_takes)
+{
+    cr_assert_gt(share_after_large_from_main(MS_GOAL_HITS), 3 * MS_SMALL_SHARE_AT_FIRST);
+}
+
+Test(adaptive, where_bytes_count_it_counts_by_keys)
+{
+    cr_assert_lt(share_after_large_from_main(MS_GOAL_BYTES), MS_SMALL_SHARE_AT_FIRST);
+}
+
+Test(adaptive, what_is_large_must_come_back_the_sooner_where_hits_count_alone)
+{
+    open_with_goal(MS_GOAL_HITS);
+    ms_store_relaxed(&eviction.mean_size, 500);
+    /* The main queue drops what would have been used again after half of the ghost. */
+    let_return_late(main_segment, KEYS / 2);
+    cr_assert_eq(queue_of_size_after(new_segment, KEYS / 8, 500), MS_QUEUE_MAIN);
+    cr_assert_eq(queue_of_size_after(new_segment, KEYS / 8, 3000), MS_QUEUE_NEW);
+    cr_assert_neq(queue_of_size_after(new_segment, 0, 3000), MS_QUEUE_NEW);
+    eviction.goal = MS_GOAL_BYTES;
+    cr_assert_eq(queue_of_size_after(new_segment, KEYS / 8, 3000), MS_QUEUE_MAIN);
+}
+
+Test(adaptive, what_comes_back_very_large_begins_anew_where_hits_count_alone)
 {
     static const enum ms_goal goals[] = {MS_GOAL_HITS, MS_GOAL_BALANCED, MS_GOAL_BYTES};
 
@@ -444,19 +574,23 @@ Test(adaptive, what_comes_back_large_begins_anew_where_hits_count_alone)
         enum ms_queue queue;
 
         open_with_goal(goals[i]);
-        come_back(4 * MEAN, &queue);
-        cr_assert_eq(queue, goals[i] == MS_GOAL_HITS ? MS_QUEUE_NEW : MS_QUEUE_MAIN);
+        come_back(8 * MEAN, &queue);
+        cr_assert_eq(queue == MS_QUEUE_NEW, goals[i] == MS_GOAL_HITS);
+        come_back(6 * MEAN, &queue);
+        cr_assert_neq(queue, MS_QUEUE_NEW);
     }
 }
 
 Test(adaptive, is_informed_of_the_mean_size_of_the_entries)
 {
-    ms_eviction_inform(&eviction, 10, 77);
+    const uint32_t size = ms_arena_padded(arena, 500);
+
+    ms_eviction_inform(&eviction, 77);
     cr_assert_eq(eviction.misses, 77);
-    /* Ten entries of 500 bytes. */
-    cr_assert_eq(ms_load_relaxed(&eviction.mean_size), 500);
-    ms_eviction_inform(&eviction, 0, 77);
-    cr_assert_eq(ms_load_relaxed(&eviction.mean_size), 0);
+    cr_assert_eq(ms_load_relaxed(&eviction.mean_size), size);
+    ms_arena_entry_died(new_segment, size);
+    ms_eviction_inform(&eviction, 77);
+    cr_assert_eq(ms_load_relaxed(&eviction.mean_size), size, "what is gone was of its size");
 }
 
 Test(adaptive, whatever_is_dropped_and_comes_back_it_stays_within_its_bounds)

@@ -3500,6 +3500,7 @@ struct ms_segment_list {
     struct ms_segment *newest;
     uint32_t count;
     uint64_t bytes;
+    uint64_t entries;
 };
 struct ms_open_slot {
     ms_mutex lock;
@@ -3519,7 +3520,7 @@ struct ms_arena_options {
     unsigned kept;
     bool wipes;
     bool evicts;
-    bool bins;
+    uint32_t bins;
     enum ms_arena_paging paging;
 };
 struct ms_arena {
@@ -3562,7 +3563,8 @@ struct ms_arena {
     uint32_t ahead;
     uint32_t made;
     uint32_t seen_fresh;
-    uint32_t idle_fresh;
+    uint32_t
+        idle_fresh;
     atomic_int_least64_t idle_at;
     uint32_t warm_count;
     atomic_uint_least32_t warm_keep;
@@ -4053,7 +4055,7 @@ static void shape_arena(struct ms_arena *arena, uint64_t limit, uint64_t largest
     arena->slot_stripes = arena->stripes + (arena->stripes > 1 || !arena->evicts);
     arena->ttl_classes = 1 + clamp_u32(arena->segment_count / 32, 1, MS_TTL_CLASSES_MOST - 1);
     if (arena->bins != 0)
-        arena->bins = clamp_u32(arena->segment_count / 64, 1, MS_BINS_MOST);
+        arena->bins = clamp_u32(arena->segment_count / 64, 1, arena->bins);
     arena->reserve = arena->segment_count >= 256 ? 2 : 1;
     ms_store_relaxed(&arena->warm_keep, warm_segments(arena));
     arena->largest_limit = largest_limit;
@@ -4811,6 +4813,7 @@ static void list_insert_locked(struct ms_segment_list *list, struct ms_segment *
         list->oldest = segment;
     list->count++;
     list->bytes += ms_load_relaxed(&segment->used);
+    list->entries += ms_load_relaxed(&segment->claimed);
 }
 static void list_remove_locked(struct ms_segment_list *list, struct ms_segment *segment)
 {
@@ -4824,6 +4827,7 @@ static void list_remove_locked(struct ms_segment_list *list, struct ms_segment *
         list->newest = segment->older;
     list->count--;
     list->bytes -= ms_load_relaxed(&segment->used);
+    list->entries -= ms_load_relaxed(&segment->claimed);
 }
 static struct ms_segment_list *list_of(struct ms_arena *arena, const struct ms_segment *segment)
 {
@@ -5674,30 +5678,41 @@ struct ms_subject {
     uint64_t hash;
     uint64_t size;
     unsigned access;
+    uint64_t rank;
 };
 struct ms_sizing {
     enum ms_goal goal;
     uint64_t mean;
 };
+#define MS_ADAPT_ONE 16
+enum { MS_LEARNED_SMALLER = MS_GHOST_KINDS, MS_LEARNED_KINDS };
 struct ms_worth {
     double dropped, returned;
+    double uses;
     double ages;
 };
+struct ms_come_back {
+    atomic_uint_least64_t soon;
+    atomic_uint_least64_t sums;
+    atomic_uint_least64_t ages;
+};
+#define MS_USES_SHIFT 32
 struct ms_learned {
     double small_share;
     bool small_gives_way;
     bool one_use_promotes;
     bool more_uses_promote;
-    struct ms_worth worth[MS_GHOST_KINDS];
-    uint64_t dropped[MS_GHOST_KINDS];
+    bool smaller_promotes;
+    struct ms_worth worth[MS_LEARNED_KINDS];
+    uint64_t dropped[MS_LEARNED_KINDS];
+    uint64_t sizes[MS_LEARNED_KINDS];
     uint64_t misses;
-    double dropped_lately[MS_GHOST_KINDS];
-    double returned_lately[MS_GHOST_KINDS];
-    atomic_uint_least64_t returned[MS_GHOST_KINDS];
-    atomic_uint_least64_t aged[MS_GHOST_KINDS];
-    atomic_uint too_old, too_old_for_main;
+    double dropped_lately[MS_LEARNED_KINDS];
+    double sizes_lately[MS_LEARNED_KINDS];
+    double returned_lately[MS_LEARNED_KINDS];
+    struct ms_come_back come_back[MS_LEARNED_KINDS];
+    atomic_uint reach, reach_for_main, in_small;
 };
-#define MS_AGES_BITS 36
 void ms_learned_init(struct ms_learned *learned);
 void ms_learned_look(struct ms_learned *learned, uint64_t keys, uint64_t misses);
 void ms_learned_weigh(struct ms_learned *learned, uint64_t small, uint64_t all);
@@ -5707,7 +5722,17 @@ static inline unsigned ms_adapt_credit(const struct ms_sizing *sizing, uint64_t 
         return 0;
     return size * 4 <= sizing->mean ? 2 : size * 2 <= sizing->mean ? 1 : 0;
 }
-void ms_learned_note(struct ms_learned *learned, const struct ms_ghost_trace *trace);
+static inline unsigned ms_adapt_life(const struct ms_sizing *sizing, uint64_t size)
+{
+    if (sizing->goal == MS_GOAL_BYTES || sizing->mean == 0 || size * 5 <= sizing->mean * 7)
+        return MS_ADAPT_ONE;
+    return size >= 4 * sizing->mean ? MS_ADAPT_ONE / 4
+                                    : (unsigned)(MS_ADAPT_ONE * sizing->mean / size);
+}
+void ms_learned_drop(struct ms_learned *learned, const struct ms_sizing *sizing,
+                     enum ms_ghost_kind kind, uint64_t size);
+void ms_learned_note(struct ms_learned *learned, const struct ms_sizing *sizing,
+                     const struct ms_ghost_trace *trace, uint64_t size);
 bool ms_adapt_is_main(const struct ms_learned *learned, const struct ms_sizing *sizing,
                       const struct ms_ghost_trace *trace, uint64_t size);
 bool ms_adapt_keeps_small(const struct ms_learned *learned, const struct ms_sizing *sizing,
@@ -5739,71 +5764,117 @@ static inline enum ms_ghost_kind ms_adapt_kind(bool small, unsigned access)
 #define ONE_PROMOTES_UNTIL 1.6
 #define MORE_PROMOTE_FROM 2.4
 #define MORE_PROMOTE_UNTIL 2
+#define SMALLER_PROMOTES_FROM 1
+#define SMALLER_PROMOTES_UNTIL 0.7
 #define RETURNS_AT 1.5
 #define RETURNS_TO_MAIN_AT 6
 #define AGE_IN_MAIN 10
+#define REACH_MOST (1u << 20)
 #define TELLING 20
-#define MEANS_A_USE 3
+#define MEANS_TO_RETURN 7
+#define MEANS_MOST 16
 void ms_learned_init(struct ms_learned *learned)
 {
     *learned = (struct ms_learned){
         .small_share = MS_SMALL_SHARE_AT_FIRST,
         .more_uses_promote = true,
     };
-    ms_store_relaxed(&learned->too_old, MS_GHOST_AGES);
-    ms_store_relaxed(&learned->too_old_for_main, 0);
+    ms_store_relaxed(&learned->reach, REACH_MOST);
 }
-void ms_learned_note(struct ms_learned *learned, const struct ms_ghost_trace *trace)
+static uint64_t weight_of(const struct ms_sizing *sizing, uint64_t size)
+{
+    if (sizing->goal != MS_GOAL_HITS || sizing->mean == 0)
+        return MS_ADAPT_ONE;
+    if (size >= MEANS_MOST * sizing->mean)
+        return MEANS_MOST * MS_ADAPT_ONE;
+    const uint64_t weight = size * MS_ADAPT_ONE / sizing->mean;
+    return weight != 0 ? weight : 1;
+}
+static bool is_half_or_less(const struct ms_sizing *sizing, uint64_t size)
+{
+    return sizing->goal == MS_GOAL_HITS && size * 2 <= sizing->mean;
+}
+static bool is_smaller(const struct ms_sizing *sizing, uint64_t size)
+{
+    return sizing->goal == MS_GOAL_HITS && size * 10 <= sizing->mean * 9;
+}
+static int learned_kind(const struct ms_sizing *sizing, enum ms_ghost_kind kind, uint64_t size)
+{
+    return kind == MS_GHOST_UNUSED && is_smaller(sizing, size) ? MS_LEARNED_SMALLER : (int)kind;
+}
+void ms_learned_drop(struct ms_learned *learned, const struct ms_sizing *sizing,
+                     enum ms_ghost_kind kind, uint64_t size)
+{
+    const int learns_of = learned_kind(sizing, kind, size);
+    learned->dropped[learns_of]++;
+    learned->sizes[learns_of] += weight_of(sizing, size);
+}
+void ms_learned_note(struct ms_learned *learned, const struct ms_sizing *sizing,
+                     const struct ms_ghost_trace *trace, uint64_t size)
 {
     if (trace->kind == MS_GHOST_NONE)
         return;
-    ms_add_relaxed(&learned->aged[trace->kind], (UINT64_C(1) << MS_AGES_BITS) + trace->age);
+    struct ms_come_back *back = &learned->come_back[learned_kind(sizing, trace->kind, size)];
+    const uint64_t weight = weight_of(sizing, size);
+    ms_add_relaxed(&back->sums, (UINT64_C(1) << MS_USES_SHIFT) + weight);
+    ms_add_relaxed(&back->ages, weight * trace->age);
     if (trace->age < MS_GHOST_RECENT)
-        ms_add_relaxed(&learned->returned[trace->kind], 1);
+        ms_add_relaxed(&back->soon, 1);
 }
-static void gather_worth(struct ms_learned *learned, enum ms_ghost_kind kind)
+static uint64_t eviction_adapt_take(atomic_uint_least64_t *sum)
 {
-    struct ms_worth *worth = &learned->worth[kind];
-    const uint64_t aged = ms_load_relaxed(&learned->aged[kind]);
-    ms_sub_relaxed(&learned->aged[kind], aged);
-    worth->dropped = worth->dropped * WORTH_KEPT_A_STEP + (double)learned->dropped[kind];
-    worth->returned = worth->returned * WORTH_KEPT_A_STEP + (double)(aged >> MS_AGES_BITS);
-    worth->ages =
-        worth->ages * WORTH_KEPT_A_STEP + (double)(aged & ((UINT64_C(1) << MS_AGES_BITS) - 1));
+    const uint64_t taken = ms_load_relaxed(sum);
+    ms_sub_relaxed(sum, taken);
+    return taken;
+}
+static double in_means(uint64_t size)
+{
+    return (double)size / MS_ADAPT_ONE;
+}
+static void gather_worth(struct ms_worth *worth, struct ms_come_back *back, double sizes)
+{
+    const uint64_t sums = eviction_adapt_take(&back->sums);
+    worth->dropped = worth->dropped * WORTH_KEPT_A_STEP + sizes;
+    worth->uses = worth->uses * WORTH_KEPT_A_STEP + (double)(sums >> MS_USES_SHIFT);
+    worth->returned = worth->returned * WORTH_KEPT_A_STEP + in_means((uint32_t)sums);
+    worth->ages = worth->ages * WORTH_KEPT_A_STEP + in_means(eviction_adapt_take(&back->ages));
 }
 static void eviction_adapt_gather(struct ms_learned *learned)
 {
-    for (int kind = MS_GHOST_UNUSED; kind < MS_GHOST_KINDS; kind++) {
-        const uint64_t returned = ms_load_relaxed(&learned->returned[kind]);
-        ms_sub_relaxed(&learned->returned[kind], returned);
+    for (int kind = MS_GHOST_UNUSED; kind < MS_LEARNED_KINDS; kind++) {
+        struct ms_come_back *back = &learned->come_back[kind];
+        const double sizes = in_means(learned->sizes[kind]);
         learned->dropped_lately[kind] =
             learned->dropped_lately[kind] * KEPT_A_STEP + (double)learned->dropped[kind];
+        learned->sizes_lately[kind] = learned->sizes_lately[kind] * KEPT_A_STEP + sizes;
         learned->returned_lately[kind] =
-            learned->returned_lately[kind] * KEPT_A_STEP + (double)returned;
-        gather_worth(learned, (enum ms_ghost_kind)kind);
+            learned->returned_lately[kind] * KEPT_A_STEP + (double)eviction_adapt_take(&back->soon);
+        gather_worth(&learned->worth[kind], back, sizes);
         learned->dropped[kind] = 0;
+        learned->sizes[kind] = 0;
     }
 }
 static double rate(double returned, double dropped)
 {
     return dropped > 0 ? returned / dropped : 0;
 }
-static double rate_of(const struct ms_learned *learned, enum ms_ghost_kind kind)
+static double rate_of(const struct ms_learned *learned, int kind)
 {
-    return rate(learned->returned_lately[kind], learned->dropped_lately[kind]);
+    return rate(learned->returned_lately[kind], learned->sizes_lately[kind]);
 }
-static double of_small(const double kinds[MS_GHOST_KINDS])
+static double of_small(const double kinds[MS_LEARNED_KINDS])
 {
-    return kinds[MS_GHOST_UNUSED] + kinds[MS_GHOST_USED_ONCE] + kinds[MS_GHOST_USED_OFTEN];
+    return kinds[MS_GHOST_UNUSED] + kinds[MS_LEARNED_SMALLER] + kinds[MS_GHOST_USED_ONCE] +
+           kinds[MS_GHOST_USED_OFTEN];
 }
 static void adjust_share(struct ms_learned *learned, bool asked)
 {
-    const double small_dropped = of_small(learned->dropped_lately);
+    const double small_dropped = of_small(learned->sizes_lately);
     const double small_returned = of_small(learned->returned_lately);
     const double small = rate(small_returned, small_dropped);
     const double main = rate_of(learned, MS_GHOST_MAIN);
     const double returned = small_returned + learned->returned_lately[MS_GHOST_MAIN];
-    const double dropped = small_dropped + learned->dropped_lately[MS_GHOST_MAIN];
+    const double dropped = small_dropped + learned->sizes_lately[MS_GHOST_MAIN];
     const double confidence = returned / (returned + HALF_CONFIDENT * dropped + CHANCE);
     const double most = asked ? SMALL_SHARE_MOST : SMALL_SHARE_MOST_UNASKED;
     double step = asked ? -DRIFT : DRIFT_UNASKED * (1 - confidence);
@@ -5815,14 +5886,14 @@ static void adjust_share(struct ms_learned *learned, bool asked)
                            : share > most            ? most
                                                      : share;
 }
-static double worth_of(const struct ms_learned *learned, enum ms_ghost_kind kind, uint64_t keys)
+static double worth_of(const struct ms_learned *learned, int kind, uint64_t keys)
 {
     const struct ms_worth *worth = &learned->worth[kind];
     const double away = worth->dropped > worth->returned ? worth->dropped - worth->returned : 0;
-    return worth->returned / (worth->ages + MS_GHOST_AGES * (away + FADING * (double)keys));
+    return worth->uses / (worth->ages + MS_GHOST_AGES * (away + FADING * (double)keys));
 }
-static bool is_worth_promoting(const struct ms_learned *learned, enum ms_ghost_kind kind,
-                               uint64_t keys, double least)
+static bool is_worth_promoting(const struct ms_learned *learned, int kind, uint64_t keys,
+                               double least)
 {
     return worth_of(learned, kind, keys) >= least * worth_of(learned, MS_GHOST_MAIN, keys);
 }
@@ -5830,33 +5901,34 @@ static void adjust_promotion(struct ms_learned *learned, uint64_t keys)
 {
     const double one = learned->one_use_promotes ? ONE_PROMOTES_UNTIL : ONE_PROMOTES_FROM;
     const double more = learned->more_uses_promote ? MORE_PROMOTE_UNTIL : MORE_PROMOTE_FROM;
+    const double smaller =
+        learned->smaller_promotes ? SMALLER_PROMOTES_UNTIL : SMALLER_PROMOTES_FROM;
     if (learned->dropped_lately[MS_GHOST_USED_ONCE] >= TELLING)
         learned->one_use_promotes = is_worth_promoting(learned, MS_GHOST_USED_ONCE, keys, one);
     if (learned->dropped_lately[MS_GHOST_USED_OFTEN] >= TELLING)
         learned->more_uses_promote = is_worth_promoting(learned, MS_GHOST_USED_OFTEN, keys, more);
+    if (learned->dropped_lately[MS_LEARNED_SMALLER] >= TELLING)
+        learned->smaller_promotes = is_worth_promoting(learned, MS_LEARNED_SMALLER, keys, smaller);
 }
-static unsigned age_of_worth(double worth, double away_before)
+static unsigned reach_of(double worth)
 {
-    if (worth * (MS_GHOST_AGES + away_before) < 1)
-        return MS_GHOST_AGES;
-    const double age = 1 / worth - away_before;
-    return age < 0 ? 0 : (unsigned)age + 1;
+    return worth * REACH_MOST <= MS_ADAPT_ONE ? REACH_MOST : (unsigned)(MS_ADAPT_ONE / worth);
 }
 static void adjust_returning(struct ms_learned *learned, uint64_t keys)
 {
     const double worth = worth_of(learned, MS_GHOST_MAIN, keys);
     const double in_small =
         0.5 + learned->small_share * MS_GHOST_AGES * 100 / MS_ADAPT_GHOST_PERCENT;
-    ms_store_relaxed(&learned->too_old, age_of_worth(worth * RETURNS_AT, in_small));
-    ms_store_relaxed(&learned->too_old_for_main,
-                     age_of_worth(worth * RETURNS_TO_MAIN_AT, AGE_IN_MAIN));
+    ms_store_relaxed(&learned->reach, reach_of(worth * RETURNS_AT));
+    ms_store_relaxed(&learned->reach_for_main, reach_of(worth * RETURNS_TO_MAIN_AT));
+    ms_store_relaxed(&learned->in_small, (unsigned)(in_small * MS_ADAPT_ONE));
 }
 void ms_learned_look(struct ms_learned *learned, uint64_t keys, uint64_t misses)
 {
     uint64_t dropped = 0;
     if (keys == 0)
         return;
-    for (int kind = MS_GHOST_UNUSED; kind < MS_GHOST_KINDS; kind++)
+    for (int kind = MS_GHOST_UNUSED; kind < MS_LEARNED_KINDS; kind++)
         dropped += learned->dropped[kind];
     if (dropped < TELLING || dropped * STEPS_A_TURN < keys)
         return;
@@ -5870,19 +5942,19 @@ void ms_learned_weigh(struct ms_learned *learned, uint64_t small, uint64_t all)
 {
     learned->small_gives_way = (double)small > GIVES_WAY_FROM * learned->small_share * (double)all;
 }
-static bool is_too_large(const struct ms_sizing *sizing, uint64_t size, unsigned uses)
-{
-    return sizing->goal != MS_GOAL_BYTES && sizing->mean != 0 &&
-           (double)size > (double)MEANS_A_USE * (double)sizing->mean * uses;
-}
 bool ms_adapt_is_main(const struct ms_learned *learned, const struct ms_sizing *sizing,
                       const struct ms_ghost_trace *trace, uint64_t size)
 {
-    if (trace->kind == MS_GHOST_NONE ||
-        (sizing->goal == MS_GOAL_HITS && is_too_large(sizing, size, 1)))
+    if (trace->kind == MS_GHOST_NONE)
         return false;
-    return trace->age < ms_load_relaxed(trace->kind == MS_GHOST_MAIN ? &learned->too_old_for_main
-                                                                     : &learned->too_old);
+    const uint64_t weight = weight_of(sizing, size);
+    if (weight > MEANS_TO_RETURN * MS_ADAPT_ONE)
+        return false;
+    const bool main = trace->kind == MS_GHOST_MAIN;
+    const uint64_t reach = ms_load_relaxed(main ? &learned->reach_for_main : &learned->reach);
+    const uint64_t before = main ? AGE_IN_MAIN * MS_ADAPT_ONE : ms_load_relaxed(&learned->in_small);
+    const uint64_t away = before + trace->age * MS_ADAPT_ONE;
+    return away * weight <= reach * MS_ADAPT_ONE;
 }
 static bool is_used_enough(const struct ms_learned *learned, uint64_t hash, unsigned access)
 {
@@ -5894,14 +5966,12 @@ static bool is_used_enough(const struct ms_learned *learned, uint64_t hash, unsi
 bool ms_adapt_keeps_small(const struct ms_learned *learned, const struct ms_sizing *sizing,
                           const struct ms_subject *entry, unsigned *access)
 {
-    const unsigned credit = ms_adapt_credit(sizing, entry->size);
-    const unsigned uses = entry->access + (sizing->goal == MS_GOAL_HITS ? credit : 0);
-    *access = credit;
-    if (uses > entry->access)
-        return uses > 1 || is_used_enough(learned, entry->hash, uses);
-    if (learned->small_gives_way)
-        return !is_too_large(sizing, entry->size, 1);
-    return is_used_enough(learned, entry->hash, uses) && !is_too_large(sizing, entry->size, uses);
+    *access = ms_adapt_credit(sizing, entry->size);
+    if (learned->small_gives_way || is_half_or_less(sizing, entry->size))
+        return true;
+    if (learned->smaller_promotes && is_smaller(sizing, entry->size) && entry->hash >> 60 != 2)
+        return true;
+    return is_used_enough(learned, entry->hash, entry->access);
 }
 bool ms_adapt_keeps_main(const struct ms_learned *learned, const struct ms_sizing *sizing,
                          const struct ms_subject *entry, unsigned *access)
@@ -5911,7 +5981,7 @@ bool ms_adapt_keeps_main(const struct ms_learned *learned, const struct ms_sizin
         learned->small_share >= SMALL_SHARE_OF_RECENCY && learned->small_share <= SMALL_SHARE_MOST;
     const unsigned again = recency ? 0 : 1;
     *access = 0;
-    if (entry->access == 0 || is_too_large(sizing, entry->size, entry->access))
+    if (entry->access == 0)
         return false;
     if (entry->access < MS_ACCESS_COUNT_MAX)
         *access = entry->access - 1;
@@ -5936,6 +6006,7 @@ struct ms_verdict {
     unsigned access;
     uint64_t rank;
 };
+#define MS_ADAPT_BIN_FROM_SEGMENTS 64
 struct ms_eviction;
 struct ms_policy {
     enum ms_touch touch;
@@ -5945,9 +6016,9 @@ struct ms_policy {
     struct ms_verdict (*judge)(struct ms_eviction *eviction, const struct ms_segment *victim,
                                const struct ms_subject *entry);
     enum ms_ghost_kind (*drop)(struct ms_eviction *eviction, const struct ms_segment *victim,
-                               unsigned access);
+                               const struct ms_subject *entry);
     unsigned ghost_percent;
-    bool bins;
+    uint32_t bins;
 };
 extern const struct ms_policy ms_policy_adaptive;
 extern const struct ms_policy ms_policy_s3fifo;
@@ -5971,7 +6042,10 @@ struct ms_eviction {
     enum ms_goal goal;
     uint32_t bins;
     union {
-        struct ms_learned learned;
+        struct {
+            struct ms_learned learned;
+            atomic_uint_least64_t main_rank;
+        };
         struct {
             atomic_uint stamp MS_ALIGNED(MS_CACHE_LINE);
             atomic_uint_least64_t
@@ -5984,7 +6058,7 @@ struct ms_eviction {
 };
 void ms_eviction_init(struct ms_eviction *eviction, const struct ms_policy *policy,
                       enum ms_goal goal, struct ms_arena *arena);
-void ms_eviction_inform(struct ms_eviction *eviction, uint64_t entries, uint64_t misses);
+void ms_eviction_inform(struct ms_eviction *eviction, uint64_t misses);
 static inline unsigned ms_eviction_initial_access(struct ms_eviction *eviction, unsigned old)
 {
     return eviction->policy->touch == MS_TOUCH_STAMP ? ms_load_relaxed(&eviction->stamp) : old;
@@ -6021,20 +6095,47 @@ static struct ms_sizing eviction_adaptive_sizing_of(const struct ms_eviction *ev
 {
     return (struct ms_sizing){eviction->goal, ms_load_relaxed(&eviction->mean_size)};
 }
+static uint64_t eviction_adaptive_size_of(const struct ms_eviction *eviction, const struct ms_subject *entry)
+{
+    return ms_arena_padded(eviction->arena, entry->size);
+}
+static bool can_be_listed_apart(const struct ms_eviction *eviction, uint64_t size)
+{
+    return eviction->arena->segment_count >= MS_ADAPT_BIN_FROM_SEGMENTS ||
+           ms_arena_is_large(eviction->arena, size);
+}
+static enum ms_queue main_queue(const struct ms_eviction *eviction, uint64_t size, uint64_t *rank)
+{
+    const struct ms_sizing sizing = eviction_adaptive_sizing_of(eviction);
+    const unsigned life = ms_adapt_life(&sizing, size);
+    *rank = 0;
+    if (life == MS_ADAPT_ONE || !can_be_listed_apart(eviction, size))
+        return MS_QUEUE_MAIN;
+    const uint64_t oldest = ms_load_relaxed(&eviction->main_rank);
+    const uint64_t now = ms_load_relaxed(&eviction->arena->rank_clock);
+    if (oldest < now)
+        *rank = oldest + (now - oldest) * life / MS_ADAPT_ONE + 1;
+    return MS_QUEUE_BIN0;
+}
 static enum ms_queue eviction_adaptive_queue_for(struct ms_eviction *eviction, struct ms_subject *entry,
                                const struct ms_segment *old)
 {
+    if (old != NULL && old->queue == MS_QUEUE_NEW)
+        return MS_QUEUE_NEW;
+    const uint64_t size = eviction_adaptive_size_of(eviction, entry);
     if (old != NULL)
-        return old->queue == MS_QUEUE_NEW ? MS_QUEUE_NEW : MS_QUEUE_MAIN;
+        return main_queue(eviction, size, &entry->rank);
     if (ms_load_relaxed(&eviction->ghost.table) == NULL)
         return MS_QUEUE_MAIN;
     const struct ms_ghost_trace trace = ms_ghost_take(&eviction->ghost, entry->hash);
     const struct ms_sizing sizing = eviction_adaptive_sizing_of(eviction);
-    ms_learned_note(&eviction->learned, &trace);
-    if (!ms_adapt_is_main(&eviction->learned, &sizing, &trace, entry->size))
+    if (trace.kind == MS_GHOST_NONE)
         return MS_QUEUE_NEW;
-    entry->access = ms_adapt_credit(&sizing, entry->size);
-    return MS_QUEUE_MAIN;
+    ms_learned_note(&eviction->learned, &sizing, &trace, size);
+    if (!ms_adapt_is_main(&eviction->learned, &sizing, &trace, size))
+        return MS_QUEUE_NEW;
+    entry->access = ms_adapt_credit(&sizing, size);
+    return main_queue(eviction, size, &entry->rank);
 }
 static void weigh_small(struct ms_eviction *eviction, const struct ms_segment *segment)
 {
@@ -6049,25 +6150,33 @@ static struct ms_segment *eviction_adaptive_victim(struct ms_eviction *eviction)
     ms_learned_look(&eviction->learned, keys, eviction->misses);
     struct ms_segment *segment =
         ms_eviction_oldest_by_share(eviction, eviction->learned.small_share);
-    if (segment != NULL && ms_load_relaxed(&segment->queue) == MS_QUEUE_NEW)
+    if (segment == NULL)
+        return NULL;
+    if (ms_load_relaxed(&segment->queue) == MS_QUEUE_NEW)
         weigh_small(eviction, segment);
+    else
+        ms_store_relaxed(&eviction->main_rank, segment->rank);
     return segment;
 }
 static struct ms_verdict eviction_adaptive_judge(struct ms_eviction *eviction, const struct ms_segment *eviction_adaptive_victim,
                                const struct ms_subject *entry)
 {
     const struct ms_sizing sizing = eviction_adaptive_sizing_of(eviction);
+    const struct ms_subject sized = {entry->hash, eviction_adaptive_size_of(eviction, entry), entry->access, 0};
     struct ms_verdict verdict = {.queue = MS_QUEUE_MAIN};
     verdict.keep = eviction_adaptive_victim->queue == MS_QUEUE_NEW
-                       ? ms_adapt_keeps_small(&eviction->learned, &sizing, entry, &verdict.access)
-                       : ms_adapt_keeps_main(&eviction->learned, &sizing, entry, &verdict.access);
+                       ? ms_adapt_keeps_small(&eviction->learned, &sizing, &sized, &verdict.access)
+                       : ms_adapt_keeps_main(&eviction->learned, &sizing, &sized, &verdict.access);
+    if (verdict.keep)
+        verdict.queue = main_queue(eviction, sized.size, &verdict.rank);
     return verdict;
 }
 static enum ms_ghost_kind eviction_adaptive_drop(struct ms_eviction *eviction, const struct ms_segment *eviction_adaptive_victim,
-                               unsigned access)
+                               const struct ms_subject *entry)
 {
-    const enum ms_ghost_kind kind = ms_adapt_kind(eviction_adaptive_victim->queue == MS_QUEUE_NEW, access);
-    eviction->learned.dropped[kind]++;
+    const struct ms_sizing sizing = eviction_adaptive_sizing_of(eviction);
+    const enum ms_ghost_kind kind = ms_adapt_kind(eviction_adaptive_victim->queue == MS_QUEUE_NEW, entry->access);
+    ms_learned_drop(&eviction->learned, &sizing, kind, eviction_adaptive_size_of(eviction, entry));
     return kind;
 }
 const struct ms_policy ms_policy_adaptive = {
@@ -6077,6 +6186,7 @@ const struct ms_policy ms_policy_adaptive = {
     .judge = eviction_adaptive_judge,
     .drop = eviction_adaptive_drop,
     .ghost_percent = MS_ADAPT_GHOST_PERCENT,
+    .bins = 1,
 };
 
 /* lib/eviction/eviction.c */
@@ -6120,12 +6230,17 @@ struct ms_segment *ms_eviction_oldest_by_share(struct ms_eviction *eviction, dou
     return segment != NULL ? segment
                            : ms_eviction_oldest(eviction, small_first ? MS_LIST_MAIN : MS_LIST_NEW);
 }
-void ms_eviction_inform(struct ms_eviction *eviction, uint64_t entries, uint64_t misses)
+void ms_eviction_inform(struct ms_eviction *eviction, uint64_t misses)
 {
-    uint64_t small, main;
-    ms_eviction_queue_bytes(eviction, &small, &main);
+    struct ms_arena *arena = eviction->arena;
+    const struct ms_segment_list *small = &arena->lists[MS_LIST_NEW];
+    const struct ms_segment_list *main = &arena->lists[MS_LIST_MAIN];
+    ms_mutex_lock(&arena->pool_lock);
+    const uint64_t bytes = small->bytes + main->bytes;
+    const uint64_t entries = small->entries + main->entries;
+    ms_mutex_unlock(&arena->pool_lock);
     eviction->misses = misses;
-    ms_store_relaxed(&eviction->mean_size, entries != 0 ? (small + main) / entries : 0);
+    ms_store_relaxed(&eviction->mean_size, entries != 0 ? bytes / entries : 0);
 }
 
 /* lib/eviction/fifo.c */
@@ -6155,11 +6270,11 @@ static struct ms_verdict eviction_fifo_judge(struct ms_eviction *eviction, const
     return (struct ms_verdict){.keep = false};
 }
 static enum ms_ghost_kind eviction_fifo_drop(struct ms_eviction *eviction, const struct ms_segment *victim,
-                               unsigned access)
+                               const struct ms_subject *entry)
 {
     (void)eviction;
     (void)victim;
-    (void)access;
+    (void)entry;
     return MS_GHOST_NONE;
 }
 const struct ms_policy ms_policy_fifo = {
@@ -6291,6 +6406,18 @@ bool ms_ghost_needs_resize(struct ms_ghost *ghost, uint64_t keys)
     const uint32_t sets = sets_for(keys);
     return table == NULL || sets > table->sets + table->sets / 2 || sets < table->sets / 2;
 }
+#define TAKEN_OVER_MOST (UINT32_C(16) << 20)
+static void take_over(struct ms_ghost_table *table, struct ms_ghost_table *old)
+{
+    if (table->bytes > TAKEN_OVER_MOST)
+        return;
+    for (uint64_t set = 0; set < table->sets; set++) {
+        const uint64_t from = (2 * set + 1) * old->sets / (2 * (uint64_t)table->sets);
+        for (size_t i = 0; i < MS_GHOST_CELLS; i++)
+            ms_store_relaxed(&table->cells[set * MS_GHOST_CELLS + i],
+                             ms_load_relaxed(&old->cells[from * MS_GHOST_CELLS + i]));
+    }
+}
 bool ms_ghost_resize(struct ms_ghost *ghost, struct ms_pages *pages, uint64_t keys, uint64_t spare,
                      struct ms_ghost_table **old)
 {
@@ -6302,6 +6429,8 @@ bool ms_ghost_resize(struct ms_ghost *ghost, struct ms_pages *pages, uint64_t ke
     table->sets = sets;
     table->bytes = (uint32_t)bytes;
     *old = ms_load_relaxed(&ghost->table);
+    if (*old != NULL)
+        take_over(table, *old);
     ms_store_release(&ghost->table, table);
     return true;
 }
@@ -6385,11 +6514,11 @@ static struct ms_verdict eviction_lfu_judge(struct ms_eviction *eviction, const 
     };
 }
 static enum ms_ghost_kind eviction_lfu_drop(struct ms_eviction *eviction, const struct ms_segment *eviction_lfu_victim,
-                               unsigned access)
+                               const struct ms_subject *entry)
 {
     (void)eviction;
     (void)eviction_lfu_victim;
-    (void)access;
+    (void)entry;
     return MS_GHOST_NONE;
 }
 const struct ms_policy ms_policy_lfu = {
@@ -6398,7 +6527,7 @@ const struct ms_policy ms_policy_lfu = {
     .victim = eviction_lfu_victim,
     .judge = eviction_lfu_judge,
     .drop = eviction_lfu_drop,
-    .bins = true,
+    .bins = MS_BINS_MOST,
 };
 
 /* lib/eviction/lru.c */
@@ -6460,11 +6589,11 @@ static struct ms_verdict eviction_lru_judge(struct ms_eviction *eviction, const 
     };
 }
 static enum ms_ghost_kind eviction_lru_drop(struct ms_eviction *eviction, const struct ms_segment *eviction_lru_victim,
-                               unsigned access)
+                               const struct ms_subject *entry)
 {
     (void)eviction;
     (void)eviction_lru_victim;
-    (void)access;
+    (void)entry;
     return MS_GHOST_NONE;
 }
 const struct ms_policy ms_policy_lru = {
@@ -6473,7 +6602,7 @@ const struct ms_policy ms_policy_lru = {
     .victim = eviction_lru_victim,
     .judge = eviction_lru_judge,
     .drop = eviction_lru_drop,
-    .bins = true,
+    .bins = MS_BINS_MOST,
 };
 
 /* lib/eviction/s3fifo.c */
@@ -6502,10 +6631,10 @@ static struct ms_verdict eviction_s3fifo_judge(struct ms_eviction *eviction, con
         .keep = access > 0, .queue = MS_QUEUE_MAIN, .access = access > 0 ? access - 1 : 0};
 }
 static enum ms_ghost_kind eviction_s3fifo_drop(struct ms_eviction *eviction, const struct ms_segment *eviction_s3fifo_victim,
-                               unsigned access)
+                               const struct ms_subject *entry)
 {
     (void)eviction;
-    (void)access;
+    (void)entry;
     return eviction_s3fifo_victim->queue == MS_QUEUE_NEW ? MS_GHOST_UNUSED : MS_GHOST_NONE;
 }
 const struct ms_policy ms_policy_s3fifo = {
@@ -9415,7 +9544,14 @@ enum ms_mini_policy {
     MS_MINI_POLICIES,
     MS_MINI_LISTED = MS_MINI_POLICIES - MS_MINI_FIFO
 };
-enum ms_mini_where { MS_MINI_NOWHERE, MS_MINI_GHOST, MS_MINI_SMALL, MS_MINI_MAIN, MS_MINI_LISTS };
+enum ms_mini_where {
+    MS_MINI_NOWHERE,
+    MS_MINI_GHOST,
+    MS_MINI_SMALL,
+    MS_MINI_MAIN,
+    MS_MINI_PART,
+    MS_MINI_LISTS
+};
 #define MS_MINI_NONE UINT32_MAX
 #define MS_MINI_PART_BITS 32
 struct ms_mini_link {
@@ -9424,7 +9560,7 @@ struct ms_mini_link {
     uint8_t where;
     uint8_t uses;
     uint8_t dropped_from;
-    uint8_t dropped_at;
+    uint8_t at;
 };
 struct ms_mini_key {
     struct ms_mini_link links[MS_MINI_LISTED];
@@ -9451,6 +9587,7 @@ struct ms_mini {
     struct ms_learned learned;
     uint64_t miss_count;
     uint64_t ghost_parts;
+    uint64_t main_parts;
     bool has_evicted;
 };
 void ms_mini_init(struct ms_mini *mini, enum ms_mini_policy policy, enum ms_goal goal,
@@ -10230,15 +10367,41 @@ static uint8_t ghost_clock(const struct ms_mini *mini)
 {
     return (uint8_t)(mini->ghost_parts >> MS_MINI_PART_BITS);
 }
+static uint8_t main_clock(const struct ms_mini *mini)
+{
+    return (uint8_t)(mini->main_parts >> MS_MINI_PART_BITS);
+}
 static struct ms_ghost_trace trace_of(const struct ms_mini *mini, const struct ms_mini_link *link)
 {
     struct ms_ghost_trace trace = {MS_GHOST_NONE, 0};
     if (link->where == MS_MINI_GHOST) {
-        const unsigned age = (uint8_t)(ghost_clock(mini) - link->dropped_at);
+        const unsigned age = (uint8_t)(ghost_clock(mini) - link->at);
         trace.kind = (enum ms_ghost_kind)link->dropped_from;
         trace.age = age < MS_GHOST_AGES ? age : MS_GHOST_AGES - 1;
     }
     return trace;
+}
+static void pass_main(struct ms_mini *mini, uint32_t size)
+{
+    const double part = (double)size / (double)mini->lists[MS_MINI_MAIN].bytes;
+    mini->main_parts +=
+        (uint64_t)(part * MS_ADAPT_ONE * (double)(UINT64_C(1) << MS_MINI_PART_BITS));
+}
+static enum ms_mini_where main_list(const struct ms_mini *mini, struct ms_mini_link *link,
+                                    uint32_t size)
+{
+    const struct ms_sizing sizing = advice_mini_adaptive_sizing_of(mini);
+    const unsigned life = ms_adapt_life(&sizing, size);
+    if (life == MS_ADAPT_ONE)
+        return MS_MINI_MAIN;
+    link->at = (uint8_t)(main_clock(mini) + life);
+    return MS_MINI_PART;
+}
+static bool is_due(const struct ms_mini *mini)
+{
+    const struct ms_mini_list *part = &mini->lists[MS_MINI_PART];
+    return part->count != 0 &&
+           (int8_t)(main_clock(mini) - ms_mini_link_of(mini, part->oldest)->at) >= 0;
 }
 static enum ms_mini_where advice_mini_adaptive_place(struct ms_mini *mini, uint32_t key, uint32_t size)
 {
@@ -10246,50 +10409,55 @@ static enum ms_mini_where advice_mini_adaptive_place(struct ms_mini *mini, uint3
     const struct ms_sizing sizing = advice_mini_adaptive_sizing_of(mini);
     const struct ms_ghost_trace trace = trace_of(mini, link);
     if (ms_mini_has(mini, key))
-        return (enum ms_mini_where)link->where;
+        return link->where == MS_MINI_SMALL ? MS_MINI_SMALL : main_list(mini, link, size);
     if (!mini->has_evicted)
         return MS_MINI_MAIN;
-    ms_learned_note(&mini->learned, &trace);
+    ms_learned_note(&mini->learned, &sizing, &trace, size);
     if (!ms_adapt_is_main(&mini->learned, &sizing, &trace, size))
         return MS_MINI_SMALL;
     link->uses = (uint8_t)ms_adapt_credit(&sizing, size);
-    return MS_MINI_MAIN;
+    return main_list(mini, link, size);
 }
 static void take_from(struct ms_mini *mini, enum ms_mini_where where)
 {
     const uint32_t key = mini->lists[where].oldest;
     struct ms_mini_link *link = ms_mini_link_of(mini, key);
-    const struct ms_subject entry = {ms_mix64(key), link->size, link->uses};
+    const struct ms_subject entry = {
+        .hash = ms_mix64(key), .size = link->size, .access = link->uses};
     const struct ms_sizing sizing = advice_mini_adaptive_sizing_of(mini);
     const bool small = where == MS_MINI_SMALL;
     const uint64_t beside = mini->lists[MS_MINI_SMALL].bytes - (small ? link->size : 0);
     unsigned access;
+    if (where == MS_MINI_MAIN)
+        pass_main(mini, link->size);
     ms_learned_weigh(&mini->learned, beside, mini->held_bytes);
     if (small ? ms_adapt_keeps_small(&mini->learned, &sizing, &entry, &access)
               : ms_adapt_keeps_main(&mini->learned, &sizing, &entry, &access)) {
         link->uses = (uint8_t)access;
-        ms_mini_move(mini, key, MS_MINI_MAIN);
+        ms_mini_move(mini, key, main_list(mini, link, link->size));
         return;
     }
     const uint64_t most = (uint64_t)(mini->held - 1) * MS_ADAPT_GHOST_PERCENT / 100;
     const enum ms_ghost_kind kind = ms_adapt_kind(small, link->uses);
     link->dropped_from = (uint8_t)kind;
-    link->dropped_at = ghost_clock(mini);
+    link->at = ghost_clock(mini);
     mini->ghost_parts += ((uint64_t)MS_GHOST_AGES << MS_MINI_PART_BITS) / (most != 0 ? most : 1);
-    mini->learned.dropped[kind]++;
+    ms_learned_drop(&mini->learned, &sizing, kind, link->size);
     ms_mini_drop(mini, key, (uint32_t)most);
 }
 static void advice_mini_adaptive_make_room(struct ms_mini *mini)
 {
     const struct ms_mini_list *small = &mini->lists[MS_MINI_SMALL];
+    const uint32_t main = mini->lists[MS_MINI_MAIN].count;
+    const uint32_t part = mini->lists[MS_MINI_PART].count;
     mini->has_evicted = true;
     ms_learned_look(&mini->learned, mini->held, mini->miss_count);
     const bool small_first =
         (double)small->bytes > mini->learned.small_share * (double)mini->held_bytes;
-    if (small->count != 0 && (small_first || mini->lists[MS_MINI_MAIN].count == 0))
+    if (small->count != 0 && (small_first || main + part == 0))
         take_from(mini, MS_MINI_SMALL);
     else
-        take_from(mini, MS_MINI_MAIN);
+        take_from(mini, main == 0 || is_due(mini) ? MS_MINI_PART : MS_MINI_MAIN);
 }
 const struct ms_mini_rules ms_mini_adaptive = {advice_mini_adaptive_place, advice_mini_adaptive_make_room};
 
@@ -13721,7 +13889,7 @@ struct piece {
     const char *text;
     size_t size;
 };
-static bool take(struct piece *rest, char end, struct piece *out)
+static bool pressure_groups_take(struct piece *rest, char end, struct piece *out)
 {
     if (rest->size == 0)
         return false;
@@ -13740,7 +13908,7 @@ static bool is(struct piece piece, const char *word)
 static bool lists(struct piece list, const char *word)
 {
     struct piece item;
-    while (take(&list, ',', &item)) {
+    while (pressure_groups_take(&list, ',', &item)) {
         if (is(item, word))
             return true;
     }
@@ -13751,8 +13919,8 @@ static bool find_path(const struct ms_file_text *file, enum ms_groups_version *v
 {
     struct piece text = {file->data, file->size}, line, number, controllers;
     bool found = false;
-    while (take(&text, '\n', &line)) {
-        if (!take(&line, ':', &number) || !take(&line, ':', &controllers) || line.size == 0 ||
+    while (pressure_groups_take(&text, '\n', &line)) {
+        if (!pressure_groups_take(&line, ':', &number) || !pressure_groups_take(&line, ':', &controllers) || line.size == 0 ||
             line.text[0] != '/')
             continue;
         if (lists(controllers, "memory")) {
@@ -13775,7 +13943,7 @@ static bool is_mount(struct piece line, enum ms_groups_version version, struct m
 {
     struct piece field, options;
     for (int i = 0; i < 6; i++) {
-        if (!take(&line, ' ', &field))
+        if (!pressure_groups_take(&line, ' ', &field))
             return false;
         if (i == 3)
             out->root = field;
@@ -13783,11 +13951,11 @@ static bool is_mount(struct piece line, enum ms_groups_version version, struct m
             out->point = field;
     }
     do {
-        if (!take(&line, ' ', &field))
+        if (!pressure_groups_take(&line, ' ', &field))
             return false;
     } while (!is(field, "-"));
     struct piece type;
-    if (!take(&line, ' ', &type) || !take(&line, ' ', &field) || !take(&line, ' ', &options))
+    if (!pressure_groups_take(&line, ' ', &type) || !pressure_groups_take(&line, ' ', &field) || !pressure_groups_take(&line, ' ', &options))
         return false;
     return version == MS_GROUPS_V2 ? is(type, "cgroup2")
                                    : is(type, "cgroup") && lists(options, "memory");
@@ -13814,7 +13982,7 @@ static bool find_mount(const struct ms_file_text *file, enum ms_groups_version v
     struct piece text = {file->data, file->size}, line;
     struct mount mount = {.root = {"", 0}};
     bool found = false;
-    while (take(&text, '\n', &line)) {
+    while (pressure_groups_take(&text, '\n', &line)) {
         if (!is_mount(line, version, &mount))
             continue;
         if (is_below(path, mount.root, below)) {
@@ -16234,6 +16402,7 @@ static void draft_set(struct ms_commit *commit, struct ms_step *step, struct dra
     draft->placement.queue =
         store->eviction.policy->queue_for(&store->eviction, &entry, live ? found.segment : NULL);
     draft->placement.access = entry.access;
+    draft->placement.rank = entry.rank;
     ms_rcu_read_unlock();
 }
 static bool draft_retimed(struct ms_commit *commit, struct ms_step *step, struct draft *draft)
@@ -16554,7 +16723,7 @@ static inline unsigned ms_heat_of(memstore *store, const struct ms_entry *entry,
     switch (store->touch) {
     case MS_TOUCH_COUNT: {
         const unsigned uses = access < MS_ACCESS_COUNT_MAX ? access : MS_ACCESS_COUNT_MAX;
-        return uses + (ms_load_relaxed(&segment->queue) == MS_QUEUE_MAIN ? MS_HEATS / 2 : 0);
+        return uses + (ms_load_relaxed(&segment->queue) != MS_QUEUE_NEW ? MS_HEATS / 2 : 0);
     }
     case MS_TOUCH_FREQUENCY:
         return ms_heat_of_count(access);
@@ -22496,9 +22665,12 @@ static void evict_entry(struct pass *pass, const struct candidate *candidate,
                         const struct ms_index_slot *slot)
 {
     memstore *store = pass->store;
-    const unsigned access = ms_load_relaxed(&candidate->found.entry->mark) & MS_MARK_ACCESS;
     const struct ms_policy *policy = store->eviction.policy;
-    const struct ms_subject entry = {candidate->hash, candidate->found.parts.size, access};
+    const struct ms_subject entry = {
+        .hash = candidate->hash,
+        .size = candidate->found.parts.size,
+        .access = ms_load_relaxed(&candidate->found.entry->mark) & MS_MARK_ACCESS,
+    };
     const struct ms_verdict verdict = policy->judge(&store->eviction, pass->segment, &entry);
     const bool keep = verdict.keep && !store->keeps_none;
     if (keep && pass->segment->is_solo) {
@@ -22509,7 +22681,7 @@ static void evict_entry(struct pass *pass, const struct candidate *candidate,
     if (keep && move_entry(pass, candidate, slot, &verdict))
         return;
     pass->evicted_unread += ms_store_is_unread(store, &candidate->found);
-    const enum ms_ghost_kind kind = policy->drop(&store->eviction, pass->segment, access);
+    const enum ms_ghost_kind kind = policy->drop(&store->eviction, pass->segment, &entry);
     remove_entry(pass, candidate, slot, MEMSTORE_EVENT_EVICTED);
     ms_ghost_insert(&store->eviction.ghost, candidate->hash, kind);
     pass->evicted++;
@@ -23743,8 +23915,7 @@ static bool evict_one(memstore *store, int64_t deadline_us)
 {
     if (store->eviction.policy->ghost_percent != 0) {
         const uint64_t entries = store_room_count_entries(store);
-        ms_eviction_inform(&store->eviction, entries,
-                           ms_counters_total(&store->counters, MS_COUNT_MISSES));
+        ms_eviction_inform(&store->eviction, ms_counters_total(&store->counters, MS_COUNT_MISSES));
         fit_ghost(store, entries, deadline_us);
     }
     return evict_victim(store);
@@ -26154,6 +26325,7 @@ int ms_store_check_size(const memstore *store, size_t key_size, size_t value_siz
 struct foresight {
     enum ms_queue queue;
     unsigned access;
+    uint64_t rank;
     int status;
 };
 static int check_condition(const memstore *store, const struct ms_write *write,
@@ -26217,10 +26389,12 @@ static struct foresight look_ahead(memstore *store, const struct ms_write *write
         };
         foresight.queue = store->eviction.policy->queue_for(&store->eviction, &entry, old);
         foresight.access = entry.access;
+        foresight.rank = entry.rank;
     }
     if (ms_unlikely(write->heat_plus_one != 0)) {
         foresight.queue = ms_heat_queue(store, write->heat_plus_one - 1);
         foresight.access = ms_heat_access(store, write->heat_plus_one - 1);
+        foresight.rank = 0;
     }
     ms_section_end(reader);
     return foresight;
@@ -26242,6 +26416,7 @@ static int store_write_append(memstore *store, const struct ms_write *write, con
         .ttl_class = ms_ttl_class(write->life.expiry, now, store->arena.ttl_classes),
         .stripe = ms_thread_slot(),
         .access = foresight->access,
+        .rank = foresight->rank,
     };
     const int status = ms_unlikely(write->heat_plus_one != 0)
                            ? ms_room_take(store, &placement, &shape, out)
