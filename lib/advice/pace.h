@@ -2,7 +2,7 @@
 /* How many keys are followed: the share that was asked for, and more while they are few, for what
  * single keys do cannot be told from others in a sample of some ten.
  *
- *     all keys --> 2048 of them --> the share that was asked for
+ *     all keys --> 2048 of them --> the share that was asked for, by turns with a pause
  *                       |
  *                       `--> 384 of them, by turns with a pause
  *
@@ -12,14 +12,18 @@
  * where few are left, and those are followed for a while, then nothing for a while, so that in the long
  * run a share of the references is in the sample, of whatever number of keys.
  *
+ * The share's keys are followed for a while, too, then nothing for three times as long, or as it takes for
+ * the time to be the share: what they do is known after that, and each reference costs.
+ *
  * What is done in a pause is left out of everything: a sample of time beside the one of keys. What
  * comes after it counts as if it had come right after what was before. Each key can be off by that once
  * in the references for which it is followed at a time.
  *
- * PA-1  The threshold is at the share or above, unless there is no room for as many keys. There is no
- *       pause but above it.
+ * PA-1  The threshold is at the share or above, unless there is no room for as many keys.
  * PA-2  Of `reads` reads, not more are in the sample than the allowance, as far as ms_pace_keep() is
- *       called in time, or those of the share's keys. */
+ *       called in time, or those of the share's keys.
+ * PA-3  The share's keys are followed for MS_PACE_RUN references each from one pause to the next, during
+ *       MS_PACE_PART of all reads in the long run, or the share of them if that is more. */
 #ifndef MS_ADVICE_PACE_H
 #define MS_ADVICE_PACE_H
 
@@ -34,24 +38,22 @@
 #define MS_PACE_ALLOWANCE 40960
 /* References for each key, from one pause to the next: what is off for the pause is one of them. */
 #define MS_PACE_RUN 16
+/* Of the time, while the share's keys are followed: a quarter. */
+#define MS_PACE_PART 0.25
 
 struct ms_pace {
-    double share;    /* of the keys, as asked for */
-    uint64_t least;  /* the same as a threshold */
-    uint64_t paused; /* the number of reads when the pause began */
-    uint64_t passed; /* reads in pauses that have ended */
+    double share;         /* of the keys, as asked for */
+    uint64_t least;       /* the same as a threshold */
+    uint64_t run_reads;   /* of the share's keys: the number of reads when they began to be followed, ... */
+    uint64_t run_sampled; /* ... and that of references in the sample */
+    uint64_t paused;      /* the number of reads when the pause began */
+    uint64_t passed;      /* reads in pauses that have ended */
     bool pauses;
 };
 
 void ms_pace_init(struct ms_pace *pace, double share);
 /* Nothing was in the sample yet, and no reads were. */
 void ms_pace_forget(struct ms_pace *pace);
-/* Whether the share is not what decides, so that ms_pace_keep() is to be called. */
-static inline bool ms_pace_is_above(const struct ms_pace *pace, const struct ms_reuse *reuse)
-{
-    return reuse->threshold > pace->least || pace->pauses;
-}
-
 /* See to how many keys are followed, after so many reads of all keys and so many references in the
  * sample. */
 void ms_pace_keep(struct ms_pace *pace, struct ms_reuse *reuse, uint64_t reads, uint64_t sampled);

@@ -282,6 +282,20 @@ uint64_t ms_track_reads_locked(const memstore *store)
     return ms_pace_reads(&sampler->pace, reads_since(store, sampler));
 }
 
+static void keep_pace(const memstore *store, struct ms_sampler *sampler)
+{
+    const bool paused = sampler->pace.pauses;
+
+    ms_pace_keep(&sampler->pace, &sampler->pattern.reuse, reads_since(store, sampler),
+                 sampler->pattern.sampled);
+    if (sampler->pace.pauses == paused)
+        return;
+    if (paused)
+        ms_pattern_pass(&sampler->pattern, ms_clock_coarse_ms() - sampler->paused_ms);
+    else
+        sampler->paused_ms = ms_clock_coarse_ms();
+}
+
 /* Up to so many uses. False when none are left. */
 static bool digest_locked(memstore *store, struct ms_sampler *sampler, uint32_t most)
 {
@@ -290,9 +304,7 @@ static bool digest_locked(memstore *store, struct ms_sampler *sampler, uint32_t 
     digest_keys(sampler);
     for (uint32_t done = 0; done < most && (turn = next_turn(sampler)).ring != NULL;)
         done += digest_turn(sampler, turn, most - done);
-    if (ms_pace_is_above(&sampler->pace, &sampler->pattern.reuse))
-        ms_pace_keep(&sampler->pace, &sampler->pattern.reuse, reads_since(store, sampler),
-                     sampler->pattern.sampled);
+    keep_pace(store, sampler);
     publish_threshold(store, sampler);
     return turn.ring != NULL;
 }

@@ -46,6 +46,7 @@ struct ms_sampler {
     atomic_uint used;                    /* rings, by bits, that anything was put in */
     struct ms_pattern pattern;
     struct ms_pace pace;   /* of it */
+    int64_t paused_ms;     /* when its last pause began */
     size_t bytes;          /* of this allocation */
     uint64_t reads_before; /* reads that the store had counted when it began */
 };

@@ -16,6 +16,7 @@
 static struct ms_reuse reuse;
 static struct ms_pace pace;
 static uint64_t reads, sampled;
+static bool keeps_pace;
 static void *memory;
 
 static void open_pace(double share)
@@ -24,6 +25,7 @@ static void open_pace(double share)
     ms_reuse_init(&reuse, CAPACITY, MS_REUSE_ALL, memory);
     ms_pace_init(&pace, share);
     reads = sampled = 0;
+    keeps_pace = true;
 }
 
 static void reference(uint64_t hash)
@@ -38,7 +40,7 @@ static void reference(uint64_t hash)
             ms_reuse_touch(&reuse, key, 1);
         }
     }
-    if (reads % AT_ONCE == 0)
+    if (keeps_pace && reads % AT_ONCE == 0)
         ms_pace_keep(&pace, &reuse, reads, sampled);
 }
 
@@ -51,7 +53,7 @@ static void reference_all(const uint64_t *stream, size_t n, uint64_t salt)
 static void read_in_turn(uint64_t keys, uint64_t n)
 {
     for (uint64_t i = 0; i < n; i++)
-        reference(ms_mix64(i % keys + 1));
+        reference(ms_mix64(reads % keys + 1));
 }
 
 Test(pace, follows_all_keys_while_they_are_few)
@@ -69,8 +71,84 @@ Test(pace, follows_the_share_where_that_is_enough)
     read_in_turn(1000000, 1000000);
     cr_assert_eq(reuse.threshold, pace.least);
     cr_assert_float_eq((double)reuse.count, 10000, 400);
-    cr_assert_not(ms_pace_is_above(&pace, &reuse));
+    /* A run takes 16 million reads. */
+    cr_assert_not(pace.pauses);
     free(memory);
+}
+
+static double run_of(uint64_t keys, double share)
+{
+    return MS_PACE_RUN * share * (double)keys;
+}
+
+/* What of `n` reads is in the sample once the share's keys are followed. */
+static double sampled_at_the_share(double share, uint64_t keys, uint64_t n)
+{
+    open_pace(share);
+    do
+        read_in_turn(keys, AT_ONCE);
+    while (reuse.threshold > pace.least);
+    const uint64_t before = sampled;
+    read_in_turn(keys, n);
+    free(memory);
+    return (double)(sampled - before);
+}
+
+Test(pace, follows_the_share_for_a_quarter_of_the_time_in_the_long_run)
+{
+    const double n = 20000000, few = 1500;
+    const double of_all = sampled_at_the_share(0.01, 60000, (uint64_t)n);
+
+    cr_assert_geq(of_all, MS_PACE_PART * 0.01 * n - few, "%f", of_all);
+    cr_assert_leq(of_all, MS_PACE_PART * 0.01 * n + run_of(60000, 0.01) + few, "%f", of_all);
+}
+
+Test(pace, follows_a_large_share_for_that_share_of_the_time)
+{
+    const double n = 5000000, few = 15000;
+    const double of_all = sampled_at_the_share(0.5, 6000, (uint64_t)n);
+
+    cr_assert_geq(of_all, 0.5 * 0.5 * n - few, "%f", of_all);
+    cr_assert_leq(of_all, 0.5 * 0.5 * n + run_of(6000, 0.5) + few, "%f", of_all);
+}
+
+Test(pace, a_run_of_the_share_is_as_long_after_each_pause)
+{
+    const uint64_t keys = 60000;
+    uint64_t began = 0, before = 0;
+
+    open_pace(0.01);
+    for (int pauses = 0; pauses < 4; pauses++) {
+        do
+            read_in_turn(keys, AT_ONCE);
+        while (!pace.pauses);
+        if (pauses != 0) {
+            cr_assert_float_eq((double)(sampled - before), run_of(keys, 0.01), 1500);
+            cr_assert_float_eq((double)(reads - began), 960000, 150000);
+        }
+        do
+            read_in_turn(keys, AT_ONCE);
+        while (pace.pauses);
+        began = reads;
+        before = sampled;
+    }
+    free(memory);
+}
+
+Test(pace, a_curve_of_the_share_by_turns_is_that_of_all_reads)
+{
+    enum { READS = 5000000, KEYS = 40000 };
+    uint64_t *stream = test_zipf_stream(READS, KEYS, 0.8, 9);
+    struct test_exact exact = test_exact_of(stream, READS);
+
+    open_pace(0.025);
+    reference_all(stream, READS, 0);
+    const uint64_t followed = ms_pace_reads(&pace, reads);
+    cr_assert_leq(followed, READS / 5 * 3, "%lu: it has paused", (unsigned long)followed);
+    cr_assert_lt(test_exact_error(&exact, &reuse.curve, (double)followed), 0.015);
+    free(memory);
+    test_exact_free(&exact);
+    free(stream);
 }
 
 Test(pace, follows_enough_keys_where_the_share_is_less)
@@ -128,6 +206,20 @@ Test(pace, a_share_of_all_is_all_and_never_pauses)
     free(memory);
 }
 
+Test(pace, begins_a_run_anew_when_what_was_counted_is_forgotten)
+{
+    open_pace(0.01);
+    do
+        read_in_turn(60000, AT_ONCE);
+    while (!pace.pauses);
+    reads = sampled = 0;
+    ms_pace_forget(&pace);
+    read_in_turn(60000, 2 * AT_ONCE);
+    cr_assert_not(pace.pauses);
+    cr_assert_eq(ms_pace_reads(&pace, reads), AT_ONCE);
+    free(memory);
+}
+
 /* ---- Recorded traces ---- */
 
 #define MOST 1000000
@@ -148,13 +240,14 @@ static int compare(const void *a, const void *b)
 }
 
 static struct errors errors_on(const uint64_t *stream, const struct test_exact *exact,
-                               bool keeps_pace)
+                               bool is_paced)
 {
     struct errors errors = {0};
 
     for (uint64_t salt = 0; salt < SALTS; salt++) {
         open_pace(SHARE);
-        if (!keeps_pace)
+        keeps_pace = is_paced;
+        if (!is_paced)
             ms_reuse_set_threshold(&reuse, pace.least);
         reference_all(stream, exact->references, salt == 0 ? 0 : ms_mix64(salt));
         errors.points[salt] =

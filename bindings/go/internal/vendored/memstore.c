@@ -10246,19 +10246,18 @@ double ms_reuse_read_once(const struct ms_reuse *reuse);
 #define MS_PACE_FEW 384
 #define MS_PACE_ALLOWANCE 40960
 #define MS_PACE_RUN 16
+#define MS_PACE_PART 0.25
 struct ms_pace {
     double share;
     uint64_t least;
+    uint64_t run_reads;
+    uint64_t run_sampled;
     uint64_t paused;
     uint64_t passed;
     bool pauses;
 };
 void ms_pace_init(struct ms_pace *pace, double share);
 void ms_pace_forget(struct ms_pace *pace);
-static inline bool ms_pace_is_above(const struct ms_pace *pace, const struct ms_reuse *reuse)
-{
-    return reuse->threshold > pace->least || pace->pauses;
-}
 void ms_pace_keep(struct ms_pace *pace, struct ms_reuse *reuse, uint64_t reads, uint64_t sampled);
 uint64_t ms_pace_reads(const struct ms_pace *pace, uint64_t reads);
 static inline uint64_t ms_pace_threshold(const struct ms_pace *pace, const struct ms_reuse *reuse)
@@ -10272,36 +10271,76 @@ void ms_pace_init(struct ms_pace *pace, double share)
 }
 void ms_pace_forget(struct ms_pace *pace)
 {
-    pace->paused = pace->passed = 0;
+    pace->run_reads = pace->run_sampled = pace->paused = pace->passed = 0;
 }
 uint64_t ms_pace_reads(const struct ms_pace *pace, uint64_t reads)
 {
     return (pace->pauses ? pace->paused : reads) - pace->passed;
 }
-static double allowance_left(const struct ms_pace *pace, uint64_t reads, uint64_t sampled)
+static bool is_above(const struct ms_pace *pace, const struct ms_reuse *reuse)
 {
-    return MS_PACE_ALLOWANCE + pace->share * (double)reads - (double)sampled;
+    return reuse->threshold > pace->least;
+}
+static void begin_pause(struct ms_pace *pace, uint64_t reads)
+{
+    pace->pauses = true;
+    pace->paused = reads;
 }
 static void go_on(struct ms_pace *pace, uint64_t reads)
 {
     pace->pauses = false;
     pace->passed += reads - pace->paused;
 }
-void ms_pace_keep(struct ms_pace *pace, struct ms_reuse *reuse, uint64_t reads, uint64_t sampled)
+static double run_of(const struct ms_reuse *reuse)
+{
+    return (double)MS_PACE_RUN * reuse->count;
+}
+static double allowance_left(const struct ms_pace *pace, uint64_t reads, uint64_t sampled)
+{
+    return MS_PACE_ALLOWANCE + pace->share * (double)reads - (double)sampled;
+}
+static void keep_to_allowance(struct ms_pace *pace, struct ms_reuse *reuse, uint64_t reads,
+                              uint64_t sampled)
 {
     const double left = allowance_left(pace, reads, sampled);
-    while (reuse->count > MS_PACE_ENOUGH && reuse->threshold > pace->least)
-        ms_reuse_lower(reuse, pace->least);
     if (pace->pauses) {
-        if (left >= (double)MS_PACE_RUN * reuse->count || reuse->threshold <= pace->least)
+        if (left >= run_of(reuse))
             go_on(pace, reads);
-    } else if (left <= 0 && reuse->threshold > pace->least) {
-        if (reuse->count > MS_PACE_FEW) {
+    } else if (left <= 0) {
+        if (reuse->count > MS_PACE_FEW)
             ms_reuse_lower(reuse, pace->least);
-        } else {
-            pace->pauses = true;
-            pace->paused = reads;
-        }
+        else
+            begin_pause(pace, reads);
+    }
+}
+static void begin_run(struct ms_pace *pace, uint64_t reads, uint64_t sampled)
+{
+    pace->run_reads = reads;
+    pace->run_sampled = sampled;
+}
+static void keep_turns(struct ms_pace *pace, const struct ms_reuse *reuse, uint64_t reads,
+                       uint64_t sampled)
+{
+    const double part = pace->share > MS_PACE_PART ? pace->share : MS_PACE_PART;
+    if (pace->pauses) {
+        if ((double)(pace->paused - pace->run_reads) > part * (double)(reads - pace->run_reads))
+            return;
+        go_on(pace, reads);
+        begin_run(pace, reads, sampled);
+    } else if (part < 1 && (double)(sampled - pace->run_sampled) >= run_of(reuse)) {
+        begin_pause(pace, reads);
+    }
+}
+void ms_pace_keep(struct ms_pace *pace, struct ms_reuse *reuse, uint64_t reads, uint64_t sampled)
+{
+    while (reuse->count > MS_PACE_ENOUGH && is_above(pace, reuse))
+        ms_reuse_lower(reuse, pace->least);
+    if (is_above(pace, reuse)) {
+        keep_to_allowance(pace, reuse, reads, sampled);
+        if (!pace->pauses)
+            begin_run(pace, reads, sampled);
+    } else {
+        keep_turns(pace, reuse, reads, sampled);
     }
 }
 
@@ -10331,6 +10370,7 @@ struct ms_pattern {
     uint64_t cache_bytes;
     uint64_t scaled_for;
     uint64_t sampled;
+    int64_t passed_ms;
     double misses;
     struct ms_spread reuse_ages, ttls, late;
     struct ms_spread hit_sizes;
@@ -10343,6 +10383,7 @@ void ms_pattern_init(struct ms_pattern *pattern, uint32_t keys, uint64_t thresho
                      uint64_t cache_bytes, enum ms_goal goal, void *memory);
 void ms_pattern_resize(struct ms_pattern *pattern, uint64_t cache_bytes);
 void ms_pattern_expect(const struct ms_pattern *pattern, const uint64_t *hashes, uint32_t n);
+void ms_pattern_pass(struct ms_pattern *pattern, int64_t ms);
 void ms_pattern_note(struct ms_pattern *pattern, const struct ms_reference *reference);
 void ms_pattern_clear(struct ms_pattern *pattern);
 void ms_pattern_forget(struct ms_pattern *pattern);
@@ -10414,12 +10455,13 @@ static void note_read(struct ms_pattern *pattern, uint32_t key, const struct ms_
     const double weight = pattern->reuse.weight;
     const bool expired = kept->expires_ms != 0 && kept->expires_ms <= read->now_ms;
     const bool is_gone = expired && read->size == 0;
+    const int64_t followed_ms = read->now_ms - pattern->passed_ms;
     if (read->size != 0)
         ms_spread_count(&pattern->hit_sizes, read->size, weight);
     else
         pattern->misses += weight;
     if (followed->reads != 0)
-        ms_spread_count(&pattern->reuse_ages, span(kept->used_ms, read->now_ms), weight);
+        ms_spread_count(&pattern->reuse_ages, span(kept->used_ms, followed_ms), weight);
     if (is_gone && followed->size != 0)
         note_late(pattern, key, read);
     const uint64_t needed = ms_reuse_read(&pattern->reuse, key, !is_gone);
@@ -10427,7 +10469,7 @@ static void note_read(struct ms_pattern *pattern, uint32_t key, const struct ms_
     simulate_read(pattern, key, size, needed);
     ms_reuse_touch(&pattern->reuse, key, size);
     followed->was_missed = read->size == 0;
-    kept->used_ms = read->now_ms;
+    kept->used_ms = followed_ms;
     if (expired)
         kept->expires_ms = 0;
 }
@@ -10446,6 +10488,10 @@ static void note_write(struct ms_pattern *pattern, uint32_t key, const struct ms
     if (write->expires_ms != INT64_MAX)
         ms_spread_count(&pattern->ttls, span(write->now_ms, write->expires_ms),
                         pattern->reuse.weight);
+}
+void ms_pattern_pass(struct ms_pattern *pattern, int64_t ms)
+{
+    pattern->passed_ms += ms;
 }
 void ms_pattern_expect(const struct ms_pattern *pattern, const uint64_t *hashes, uint32_t n)
 {
@@ -14313,6 +14359,7 @@ struct ms_sampler {
     atomic_uint used;
     struct ms_pattern pattern;
     struct ms_pace pace;
+    int64_t paused_ms;
     size_t bytes;
     uint64_t reads_before;
 };
@@ -24807,15 +24854,25 @@ uint64_t ms_track_reads_locked(const memstore *store)
     const struct ms_sampler *sampler = ms_load_relaxed(&store->track.sampler);
     return ms_pace_reads(&sampler->pace, reads_since(store, sampler));
 }
+static void keep_pace(const memstore *store, struct ms_sampler *sampler)
+{
+    const bool paused = sampler->pace.pauses;
+    ms_pace_keep(&sampler->pace, &sampler->pattern.reuse, reads_since(store, sampler),
+                 sampler->pattern.sampled);
+    if (sampler->pace.pauses == paused)
+        return;
+    if (paused)
+        ms_pattern_pass(&sampler->pattern, ms_clock_coarse_ms() - sampler->paused_ms);
+    else
+        sampler->paused_ms = ms_clock_coarse_ms();
+}
 static bool digest_locked(memstore *store, struct ms_sampler *sampler, uint32_t most)
 {
     struct turn turn = {NULL, 0};
     digest_keys(sampler);
     for (uint32_t done = 0; done < most && (turn = next_turn(sampler)).ring != NULL;)
         done += digest_turn(sampler, turn, most - done);
-    if (ms_pace_is_above(&sampler->pace, &sampler->pattern.reuse))
-        ms_pace_keep(&sampler->pace, &sampler->pattern.reuse, reads_since(store, sampler),
-                     sampler->pattern.sampled);
+    keep_pace(store, sampler);
     publish_threshold(store, sampler);
     return turn.ring != NULL;
 }
