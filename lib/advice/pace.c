@@ -27,10 +27,10 @@ static void begin_pause(struct ms_pace *pace, uint64_t reads)
     pace->paused = reads;
 }
 
-static void go_on(struct ms_pace *pace, uint64_t reads)
+static void begin_run(struct ms_pace *pace, uint64_t reads, uint64_t sampled)
 {
-    pace->pauses = false;
-    pace->passed += reads - pace->paused;
+    pace->run_reads = reads;
+    pace->run_sampled = sampled;
 }
 
 /* References from one pause to the next. */
@@ -45,54 +45,63 @@ static double allowance_left(const struct ms_pace *pace, uint64_t reads, uint64_
     return MS_PACE_ALLOWANCE + pace->share * (double)reads - (double)sampled;
 }
 
-/* Above the share. */
+/* Of the time, while the share's keys are followed. */
+static double part_of(const struct ms_pace *pace)
+{
+    return pace->share > MS_PACE_PART ? pace->share : MS_PACE_PART;
+}
+
+uint64_t ms_pace_left(const struct ms_pace *pace, const struct ms_reuse *reuse, uint64_t reads,
+                      uint64_t sampled)
+{
+    const double run = (double)(pace->paused - pace->run_reads);
+    const double left =
+        is_above(pace, reuse)
+            ? (run_of(reuse) - allowance_left(pace, reads, sampled)) / pace->share
+            : run / part_of(pace) - (double)(reads - pace->run_reads);
+
+    return left > 0 ? (uint64_t)left + 1 : 0;
+}
+
+static void keep_pause(struct ms_pace *pace, const struct ms_reuse *reuse, uint64_t reads,
+                       uint64_t sampled)
+{
+    if (ms_pace_left(pace, reuse, reads, sampled) != 0)
+        return;
+    pace->pauses = false;
+    pace->passed += reads - pace->paused;
+    begin_run(pace, reads, sampled);
+}
+
+/* Above the share, in no pause. */
 static void keep_to_allowance(struct ms_pace *pace, struct ms_reuse *reuse, uint64_t reads,
                               uint64_t sampled)
 {
-    const double left = allowance_left(pace, reads, sampled);
-
-    if (pace->pauses) {
-        if (left >= run_of(reuse))
-            go_on(pace, reads);
-    } else if (left <= 0) {
-        if (reuse->count > MS_PACE_FEW)
-            ms_reuse_lower(reuse, pace->least);
-        else
-            begin_pause(pace, reads);
-    }
-}
-
-static void begin_run(struct ms_pace *pace, uint64_t reads, uint64_t sampled)
-{
-    pace->run_reads = reads;
-    pace->run_sampled = sampled;
-}
-
-/* At the share. */
-static void keep_turns(struct ms_pace *pace, const struct ms_reuse *reuse, uint64_t reads,
-                       uint64_t sampled)
-{
-    const double part = pace->share > MS_PACE_PART ? pace->share : MS_PACE_PART;
-
-    if (pace->pauses) {
-        if ((double)(pace->paused - pace->run_reads) > part * (double)(reads - pace->run_reads))
-            return;
-        go_on(pace, reads);
-        begin_run(pace, reads, sampled);
-    } else if (part < 1 && (double)(sampled - pace->run_sampled) >= run_of(reuse)) {
+    begin_run(pace, reads, sampled);
+    if (allowance_left(pace, reads, sampled) > 0)
+        return;
+    if (reuse->count > MS_PACE_FEW)
+        ms_reuse_lower(reuse, pace->least);
+    else
         begin_pause(pace, reads);
-    }
+}
+
+/* At the share, in no pause. */
+static void keep_run(struct ms_pace *pace, const struct ms_reuse *reuse, uint64_t reads,
+                     uint64_t sampled)
+{
+    if (part_of(pace) < 1 && (double)(sampled - pace->run_sampled) >= run_of(reuse))
+        begin_pause(pace, reads);
 }
 
 void ms_pace_keep(struct ms_pace *pace, struct ms_reuse *reuse, uint64_t reads, uint64_t sampled)
 {
     while (reuse->count > MS_PACE_ENOUGH && is_above(pace, reuse))
         ms_reuse_lower(reuse, pace->least);
-    if (is_above(pace, reuse)) {
+    if (pace->pauses)
+        keep_pause(pace, reuse, reads, sampled);
+    else if (is_above(pace, reuse))
         keep_to_allowance(pace, reuse, reads, sampled);
-        if (!pace->pauses)
-            begin_run(pace, reads, sampled);
-    } else {
-        keep_turns(pace, reuse, reads, sampled);
-    }
+    else
+        keep_run(pace, reuse, reads, sampled);
 }

@@ -57,6 +57,9 @@ void ms_pace_forget(struct ms_pace *pace);
 /* See to how many keys are followed, after so many reads of all keys and so many references in the
  * sample. */
 void ms_pace_keep(struct ms_pace *pace, struct ms_reuse *reuse, uint64_t reads, uint64_t sampled);
+/* How many more reads there are to be until the pause that there is ends; 0 = it does. */
+uint64_t ms_pace_left(const struct ms_pace *pace, const struct ms_reuse *reuse, uint64_t reads,
+                      uint64_t sampled);
 /* Of so many reads, those that were in no pause: what the sample is one of. */
 uint64_t ms_pace_reads(const struct ms_pace *pace, uint64_t reads);
 

@@ -55,10 +55,13 @@ static int64_t next_round(memstore *store, int64_t now_us)
     const int64_t exported_us = ms_exporter_when(store, now_us);
     int64_t planned_us = combined_us < monitored_us ? combined_us : monitored_us;
     const int64_t guarded_us = ms_guard_when(store, now_us);
+    const int64_t tracked_us = ms_track_when(store, now_us);
     if (exported_us < planned_us)
         planned_us = exported_us;
     if (guarded_us < planned_us)
         planned_us = guarded_us;
+    if (tracked_us < planned_us)
+        planned_us = tracked_us;
     const int64_t when = ms_due_when(&store->due);
     const int64_t now = ms_clock_exact_ms();
     if (when <= now)

@@ -10259,6 +10259,8 @@ struct ms_pace {
 void ms_pace_init(struct ms_pace *pace, double share);
 void ms_pace_forget(struct ms_pace *pace);
 void ms_pace_keep(struct ms_pace *pace, struct ms_reuse *reuse, uint64_t reads, uint64_t sampled);
+uint64_t ms_pace_left(const struct ms_pace *pace, const struct ms_reuse *reuse, uint64_t reads,
+                      uint64_t sampled);
 uint64_t ms_pace_reads(const struct ms_pace *pace, uint64_t reads);
 static inline uint64_t ms_pace_threshold(const struct ms_pace *pace, const struct ms_reuse *reuse)
 {
@@ -10286,10 +10288,10 @@ static void begin_pause(struct ms_pace *pace, uint64_t reads)
     pace->pauses = true;
     pace->paused = reads;
 }
-static void go_on(struct ms_pace *pace, uint64_t reads)
+static void begin_run(struct ms_pace *pace, uint64_t reads, uint64_t sampled)
 {
-    pace->pauses = false;
-    pace->passed += reads - pace->paused;
+    pace->run_reads = reads;
+    pace->run_sampled = sampled;
 }
 static double run_of(const struct ms_reuse *reuse)
 {
@@ -10299,49 +10301,56 @@ static double allowance_left(const struct ms_pace *pace, uint64_t reads, uint64_
 {
     return MS_PACE_ALLOWANCE + pace->share * (double)reads - (double)sampled;
 }
+static double part_of(const struct ms_pace *pace)
+{
+    return pace->share > MS_PACE_PART ? pace->share : MS_PACE_PART;
+}
+uint64_t ms_pace_left(const struct ms_pace *pace, const struct ms_reuse *reuse, uint64_t reads,
+                      uint64_t sampled)
+{
+    const double run = (double)(pace->paused - pace->run_reads);
+    const double left =
+        is_above(pace, reuse)
+            ? (run_of(reuse) - allowance_left(pace, reads, sampled)) / pace->share
+            : run / part_of(pace) - (double)(reads - pace->run_reads);
+    return left > 0 ? (uint64_t)left + 1 : 0;
+}
+static void keep_pause(struct ms_pace *pace, const struct ms_reuse *reuse, uint64_t reads,
+                       uint64_t sampled)
+{
+    if (ms_pace_left(pace, reuse, reads, sampled) != 0)
+        return;
+    pace->pauses = false;
+    pace->passed += reads - pace->paused;
+    begin_run(pace, reads, sampled);
+}
 static void keep_to_allowance(struct ms_pace *pace, struct ms_reuse *reuse, uint64_t reads,
                               uint64_t sampled)
 {
-    const double left = allowance_left(pace, reads, sampled);
-    if (pace->pauses) {
-        if (left >= run_of(reuse))
-            go_on(pace, reads);
-    } else if (left <= 0) {
-        if (reuse->count > MS_PACE_FEW)
-            ms_reuse_lower(reuse, pace->least);
-        else
-            begin_pause(pace, reads);
-    }
-}
-static void begin_run(struct ms_pace *pace, uint64_t reads, uint64_t sampled)
-{
-    pace->run_reads = reads;
-    pace->run_sampled = sampled;
-}
-static void keep_turns(struct ms_pace *pace, const struct ms_reuse *reuse, uint64_t reads,
-                       uint64_t sampled)
-{
-    const double part = pace->share > MS_PACE_PART ? pace->share : MS_PACE_PART;
-    if (pace->pauses) {
-        if ((double)(pace->paused - pace->run_reads) > part * (double)(reads - pace->run_reads))
-            return;
-        go_on(pace, reads);
-        begin_run(pace, reads, sampled);
-    } else if (part < 1 && (double)(sampled - pace->run_sampled) >= run_of(reuse)) {
+    begin_run(pace, reads, sampled);
+    if (allowance_left(pace, reads, sampled) > 0)
+        return;
+    if (reuse->count > MS_PACE_FEW)
+        ms_reuse_lower(reuse, pace->least);
+    else
         begin_pause(pace, reads);
-    }
+}
+static void keep_run(struct ms_pace *pace, const struct ms_reuse *reuse, uint64_t reads,
+                     uint64_t sampled)
+{
+    if (part_of(pace) < 1 && (double)(sampled - pace->run_sampled) >= run_of(reuse))
+        begin_pause(pace, reads);
 }
 void ms_pace_keep(struct ms_pace *pace, struct ms_reuse *reuse, uint64_t reads, uint64_t sampled)
 {
     while (reuse->count > MS_PACE_ENOUGH && is_above(pace, reuse))
         ms_reuse_lower(reuse, pace->least);
-    if (is_above(pace, reuse)) {
+    if (pace->pauses)
+        keep_pause(pace, reuse, reads, sampled);
+    else if (is_above(pace, reuse))
         keep_to_allowance(pace, reuse, reads, sampled);
-        if (!pace->pauses)
-            begin_run(pace, reads, sampled);
-    } else {
-        keep_turns(pace, reuse, reads, sampled);
-    }
+    else
+        keep_run(pace, reuse, reads, sampled);
 }
 
 /* lib/advice/pattern.c */
@@ -14368,6 +14377,7 @@ struct ms_track {
     _Atomic(struct ms_sampler *) sampler;
     atomic_uint_least64_t missed;
     atomic_bool due;
+    atomic_int_least64_t look_ms;
 };
 void ms_track_init(struct ms_track *track);
 void ms_track_fini(struct ms_track *track);
@@ -14378,6 +14388,7 @@ void ms_track_resize(memstore *store);
 void ms_track_settle_locked(memstore *store);
 uint64_t ms_track_reads_locked(const memstore *store);
 void ms_track_digest(memstore *store);
+int64_t ms_track_when(memstore *store, int64_t now_us);
 void ms_track_forget_users(memstore *store);
 uint32_t ms_track_hot_keys(memstore *store, struct ms_hot_key *out, uint64_t *noted);
 void ms_track_forget(memstore *store);
@@ -19887,10 +19898,13 @@ static int64_t next_round(memstore *store, int64_t now_us)
     const int64_t exported_us = ms_exporter_when(store, now_us);
     int64_t planned_us = combined_us < monitored_us ? combined_us : monitored_us;
     const int64_t guarded_us = ms_guard_when(store, now_us);
+    const int64_t tracked_us = ms_track_when(store, now_us);
     if (exported_us < planned_us)
         planned_us = exported_us;
     if (guarded_us < planned_us)
         planned_us = guarded_us;
+    if (tracked_us < planned_us)
+        planned_us = tracked_us;
     const int64_t when = ms_due_when(&store->due);
     const int64_t now = ms_clock_exact_ms();
     if (when <= now)
@@ -24650,6 +24664,7 @@ void ms_track_init(struct ms_track *track)
 {
     *track = (struct ms_track){0};
     ms_mutex_init(&track->lock, MS_RANK_TRACK);
+    ms_store_relaxed(&track->look_ms, INT64_MAX);
 }
 void ms_track_fini(struct ms_track *track)
 {
@@ -24765,6 +24780,7 @@ void ms_track_start(memstore *store, struct ms_sampler *sampler, uint32_t millio
     struct ms_sampler *old = sampler_of(store);
     ms_store_release(&store->track.sampler, sampler);
     ms_store_relaxed(&store->track.missed, 0);
+    ms_store_relaxed(&store->track.look_ms, INT64_MAX);
     publish_threshold(store, sampler);
     ms_store_relaxed(&store->turn_below,
                      (uint32_t)(MS_REUSE_ALL / TURNS_ONE_IN * millionths / MILLION));
@@ -24854,17 +24870,31 @@ uint64_t ms_track_reads_locked(const memstore *store)
     const struct ms_sampler *sampler = ms_load_relaxed(&store->track.sampler);
     return ms_pace_reads(&sampler->pace, reads_since(store, sampler));
 }
-static void keep_pace(const memstore *store, struct ms_sampler *sampler)
+static bool is_diverted(const memstore *store)
+{
+    return (ms_store_bounds(store) & MS_BOUNDS_TRACKED) != 0;
+}
+static void plan_look(memstore *store)
+{
+    if (store->settings.maintenance != MS_MAINTENANCE_BACKGROUND)
+        return;
+    ms_store_relaxed(&store->track.look_ms, 0);
+    if (!ms_maintenance_is_me())
+        ms_maintenance_try_wake(store);
+}
+static void keep_pace(memstore *store, struct ms_sampler *sampler)
 {
     const bool paused = sampler->pace.pauses;
     ms_pace_keep(&sampler->pace, &sampler->pattern.reuse, reads_since(store, sampler),
                  sampler->pattern.sampled);
     if (sampler->pace.pauses == paused)
         return;
-    if (paused)
+    if (paused) {
         ms_pattern_pass(&sampler->pattern, ms_clock_coarse_ms() - sampler->paused_ms);
-    else
+    } else {
         sampler->paused_ms = ms_clock_coarse_ms();
+        plan_look(store);
+    }
 }
 static bool digest_locked(memstore *store, struct ms_sampler *sampler, uint32_t most)
 {
@@ -24872,7 +24902,8 @@ static bool digest_locked(memstore *store, struct ms_sampler *sampler, uint32_t 
     digest_keys(sampler);
     for (uint32_t done = 0; done < most && (turn = next_turn(sampler)).ring != NULL;)
         done += digest_turn(sampler, turn, most - done);
-    keep_pace(store, sampler);
+    if (is_diverted(store))
+        keep_pace(store, sampler);
     publish_threshold(store, sampler);
     return turn.ring != NULL;
 }
@@ -24881,7 +24912,7 @@ void ms_track_settle_locked(memstore *store)
     struct ms_sampler *sampler = sampler_of(store);
     digest_locked(store, sampler, MS_TRACK_RINGS * (sampler->uses[0].mask + 1));
 }
-void ms_track_digest(memstore *store)
+static void digest_due(memstore *store)
 {
     bool more = true;
     if (!ms_load_relaxed(&store->track.due))
@@ -24893,6 +24924,57 @@ void ms_track_digest(memstore *store)
         more = sampler != NULL && digest_locked(store, sampler, DIGESTED_AT_ONCE);
         ms_mutex_unlock(&store->track.lock);
     }
+}
+#define LOOK_MS 10
+static int64_t time_of_look(const memstore *store, const struct ms_sampler *sampler)
+{
+    const struct ms_pace *pace = &sampler->pace;
+    const uint64_t reads = reads_since(store, sampler), passed = reads - pace->paused;
+    const uint64_t left =
+        ms_pace_left(pace, &sampler->pattern.reuse, reads, sampler->pattern.sampled);
+    const double part = left < passed ? (double)left / (double)passed : 1;
+    const int64_t ms =
+        (int64_t)(part * (double)(ms_clock_coarse_ms() - sampler->paused_ms));
+    return ms_clock_exact_ms() + (ms > LOOK_MS ? ms : LOOK_MS);
+}
+static void divert(memstore *store)
+{
+    bool follows = is_diverted(store);
+    ms_mutex_lock(&store->track.lock);
+    struct ms_sampler *sampler = sampler_of(store);
+    if (sampler != NULL) {
+        keep_pace(store, sampler);
+        publish_threshold(store, sampler);
+        follows = !sampler->pace.pauses;
+        ms_store_relaxed(&store->track.look_ms,
+                         follows ? INT64_MAX : time_of_look(store, sampler));
+    }
+    ms_mutex_unlock(&store->track.lock);
+    if (follows != is_diverted(store))
+        ms_store_divert(store, MS_BOUNDS_TRACKED, follows);
+}
+static void look_at_pause(memstore *store)
+{
+    if (ms_load_relaxed(&store->track.look_ms) > ms_clock_exact_ms())
+        return;
+    if (!ms_mutex_try_lock(&store->settings_lock)) {
+        ms_store_relaxed(&store->track.look_ms, ms_clock_exact_ms() + LOOK_MS);
+        return;
+    }
+    divert(store);
+    ms_mutex_unlock(&store->settings_lock);
+}
+int64_t ms_track_when(memstore *store, int64_t now_us)
+{
+    const int64_t look_ms = ms_load_relaxed(&store->track.look_ms);
+    const int64_t left = look_ms != INT64_MAX ? look_ms - ms_clock_exact_ms() : INT64_MAX;
+    return left == INT64_MAX ? INT64_MAX : left > 0 ? now_us + left * 1000 : now_us;
+}
+void ms_track_digest(memstore *store)
+{
+    digest_due(store);
+    if (ms_load_relaxed(&store->track.look_ms) != INT64_MAX)
+        look_at_pause(store);
 }
 void ms_track_forget_users(memstore *store)
 {
@@ -24931,6 +25013,8 @@ void ms_track_forget(memstore *store)
         ms_pace_forget(&sampler_of(store)->pace);
         sampler_of(store)->reads_before = ms_counters_total(&store->counters, MS_COUNT_READS);
         ms_store_relaxed(&store->track.missed, 0);
+        if (sampler_of(store)->pace.pauses)
+            plan_look(store);
     }
     ms_mutex_unlock(&store->track.lock);
 }
