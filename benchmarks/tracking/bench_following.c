@@ -5,11 +5,11 @@
  * usage: bench_following [--entries N] [--ratio R] [--calls N] [--turns N] [--rounds N] [--limit SIZE]
  *
  * In the long run keys are followed by turns (lib/advice/pace.h): a run is 16 reads of each entry here, the pause
- * after it three times as long. There are two stores alike, which are read by turns, so many gets of each; one of
+ * after it seven times as long. There are two stores alike, which are read by turns, so many gets of each; one of
  * them follows keys in a run, then in a pause, then not at all; in the next round the other one does. How much longer
  * its gets take is compared with what it is when neither follows: how entries lie in memory is in both. What is
  * between, the 40960 references in the beginning among it, is not timed. Told are medians and the middle half of the rounds,
- * for the thread that reads and for all others, and what a quarter of a run and three quarters of a pause make. */
+ * for the thread that reads and for all others, and what an eighth of a run and seven eighths of a pause make. */
 #include <memstore/memstore.h>
 
 #include <getopt.h>
@@ -24,7 +24,7 @@
 /* Reads of each entry in a run: MS_PACE_RUN. */
 #define RUN 16
 /* Of the time, while keys are followed: MS_PACE_PART. */
-#define PART 0.25
+#define PART 0.125
 
 static unsigned long entries = 300000, calls = 25000, turns = 100, rounds = 20;
 static const char *ratio = "0.01", *limit = "1GB";
@@ -189,11 +189,13 @@ static void measure(memstore *stores[2])
 
 static void read_arguments(int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"entries", required_argument, NULL, 'e'}, {"ratio", required_argument, NULL, 'a'},
-        {"calls", required_argument, NULL, 'c'},   {"turns", required_argument, NULL, 't'},
-        {"rounds", required_argument, NULL, 'r'},  {"limit", required_argument, NULL, 'l'},
-        {0}};
+    static const struct option options[] = {{"entries", required_argument, NULL, 'e'},
+                                            {"ratio", required_argument, NULL, 'a'},
+                                            {"calls", required_argument, NULL, 'c'},
+                                            {"turns", required_argument, NULL, 't'},
+                                            {"rounds", required_argument, NULL, 'r'},
+                                            {"limit", required_argument, NULL, 'l'},
+                                            {0}};
     int option;
 
     while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {

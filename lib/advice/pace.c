@@ -39,26 +39,37 @@ static double run_of(const struct ms_reuse *reuse)
     return (double)MS_PACE_RUN * reuse->count;
 }
 
-/* References that may still be taken into the sample. */
-static double allowance_left(const struct ms_pace *pace, uint64_t reads, uint64_t sampled)
-{
-    return MS_PACE_ALLOWANCE + pace->share * (double)reads - (double)sampled;
-}
-
 /* Of the time, while the share's keys are followed. */
 static double part_of(const struct ms_pace *pace)
 {
     return pace->share > MS_PACE_PART ? pace->share : MS_PACE_PART;
 }
 
+/* References that may be taken into the sample above the share, of so many reads. */
+static double allowance_of(const struct ms_pace *pace, uint64_t reads)
+{
+    const double share = pace->share * (double)reads;
+    const double first = share < MS_PACE_ALLOWANCE ? share : MS_PACE_ALLOWANCE;
+
+    return MS_PACE_ALLOWANCE + first + part_of(pace) * (share - first);
+}
+
+/* How many reads there are when so many references may be taken. */
+static double reads_until(const struct ms_pace *pace, double references)
+{
+    const double first = (references - MS_PACE_ALLOWANCE) / pace->share;
+    const double most = MS_PACE_ALLOWANCE / pace->share;
+
+    return first < most ? first : most + (first - most) / part_of(pace);
+}
+
 uint64_t ms_pace_left(const struct ms_pace *pace, const struct ms_reuse *reuse, uint64_t reads,
                       uint64_t sampled)
 {
     const double run = (double)(pace->paused - pace->run_reads);
-    const double left =
-        is_above(pace, reuse)
-            ? (run_of(reuse) - allowance_left(pace, reads, sampled)) / pace->share
-            : run / part_of(pace) - (double)(reads - pace->run_reads);
+    const double left = is_above(pace, reuse)
+                            ? reads_until(pace, (double)sampled + run_of(reuse)) - (double)reads
+                            : run / part_of(pace) - (double)(reads - pace->run_reads);
 
     return left > 0 ? (uint64_t)left + 1 : 0;
 }
@@ -78,7 +89,7 @@ static void keep_to_allowance(struct ms_pace *pace, struct ms_reuse *reuse, uint
                               uint64_t sampled)
 {
     begin_run(pace, reads, sampled);
-    if (allowance_left(pace, reads, sampled) > 0)
+    if (allowance_of(pace, reads) > (double)sampled)
         return;
     if (reuse->count > MS_PACE_FEW)
         ms_reuse_lower(reuse, pace->least);

@@ -366,8 +366,7 @@ static int64_t time_of_look(const memstore *store, const struct ms_sampler *samp
     const uint64_t left =
         ms_pace_left(pace, &sampler->pattern.reuse, reads, sampler->pattern.sampled);
     const double part = left < passed ? (double)left / (double)passed : 1;
-    const int64_t ms =
-        (int64_t)(part * (double)(ms_clock_coarse_ms() - sampler->paused_ms));
+    const int64_t ms = (int64_t)(part * (double)(ms_clock_coarse_ms() - sampler->paused_ms));
 
     return ms_clock_exact_ms() + (ms > LOOK_MS ? ms : LOOK_MS);
 }
@@ -383,8 +382,7 @@ static void divert(memstore *store)
         keep_pace(store, sampler);
         publish_threshold(store, sampler);
         follows = !sampler->pace.pauses;
-        ms_store_relaxed(&store->track.look_ms,
-                         follows ? INT64_MAX : time_of_look(store, sampler));
+        ms_store_relaxed(&store->track.look_ms, follows ? INT64_MAX : time_of_look(store, sampler));
     }
     ms_mutex_unlock(&store->track.lock);
     if (follows != is_diverted(store))
@@ -455,6 +453,8 @@ uint32_t ms_track_hot_keys(memstore *store, struct ms_hot_key *out, uint64_t *no
 
 void ms_track_forget(memstore *store)
 {
+    bool pauses = false;
+
     ms_mutex_lock(&store->track.lock);
     if (sampler_of(store) != NULL) {
         ms_track_settle_locked(store);
@@ -462,10 +462,14 @@ void ms_track_forget(memstore *store)
         ms_pace_forget(&sampler_of(store)->pace);
         sampler_of(store)->reads_before = ms_counters_total(&store->counters, MS_COUNT_READS);
         ms_store_relaxed(&store->track.missed, 0);
-        if (sampler_of(store)->pace.pauses)
-            plan_look(store);
+        pauses = sampler_of(store)->pace.pauses;
     }
+    if (pauses && ms_load_relaxed(&store->track.look_ms) != INT64_MAX)
+        ms_store_relaxed(&store->track.look_ms, 0);
     ms_mutex_unlock(&store->track.lock);
+    /* The pause is over. */
+    if (pauses)
+        ms_maintenance_wake(store);
 }
 
 /* ---- Records of what is done ---- */

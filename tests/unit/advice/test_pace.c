@@ -8,6 +8,7 @@
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define CAPACITY MS_REUSE_KEYS_MAX
 /* References that a store notes before somebody sees to the pace. */
@@ -94,7 +95,7 @@ static double sampled_at_the_share(double share, uint64_t keys, uint64_t n)
     return (double)(sampled - before);
 }
 
-Test(pace, follows_the_share_for_a_quarter_of_the_time_in_the_long_run)
+Test(pace, follows_the_share_for_a_part_of_the_time_in_the_long_run)
 {
     const double n = 20000000, few = 1500;
     const double of_all = sampled_at_the_share(0.01, 60000, (uint64_t)n);
@@ -124,7 +125,7 @@ Test(pace, a_run_of_the_share_is_as_long_after_each_pause)
         while (!pace.pauses);
         if (pauses != 0) {
             cr_assert_float_eq((double)(sampled - before), run_of(keys, 0.01), 1500);
-            cr_assert_float_eq((double)(reads - began), 960000, 150000);
+            cr_assert_float_eq((double)(reads - began), run_of(60000, 1), 150000);
         }
         do
             read_in_turn(keys, AT_ONCE);
@@ -164,12 +165,25 @@ Test(pace, follows_enough_keys_where_the_share_is_less)
 Test(pace, follows_few_keys_by_turns_when_the_allowance_is_used_up)
 {
     open_pace(0.01);
-    read_in_turn(1000, 5000000);
+    read_in_turn(1000, 3000000);
     cr_assert_leq(reuse.count, MS_PACE_FEW);
     cr_assert_gt(reuse.count, MS_PACE_FEW / 2);
     cr_assert_leq(sampled, MS_PACE_ALLOWANCE + reads / 100 + AT_ONCE);
     /* It was not given up, either: the share is made use of but for one run. */
     cr_assert_geq(sampled, MS_PACE_ALLOWANCE + reads / 100 - MS_PACE_FEW * MS_PACE_RUN);
+    free(memory);
+}
+
+Test(pace, follows_few_keys_for_a_part_of_the_share_in_the_long_run)
+{
+    const double n = 30000000;
+
+    open_pace(0.01);
+    read_in_turn(1000, (uint64_t)n);
+    const double most =
+        2 * MS_PACE_ALLOWANCE + (0.01 * n - MS_PACE_ALLOWANCE) * MS_PACE_PART + AT_ONCE;
+    cr_assert_leq((double)sampled, most);
+    cr_assert_geq((double)sampled, most - MS_PACE_FEW * MS_PACE_RUN - AT_ONCE);
     free(memory);
 }
 
@@ -229,7 +243,8 @@ Test(pace, begins_a_run_anew_when_what_was_counted_is_forgotten)
 /* Of several hashes: errors in points, least first. */
 struct errors {
     double points[SALTS];
-    double sampled; /* the share of the references, on average */
+    double sampled;  /* the share of the references, on average */
+    double followed; /* of the reads, those in no pause */
 };
 
 static int compare(const void *a, const void *b)
@@ -239,23 +254,24 @@ static int compare(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static struct errors errors_on(const uint64_t *stream, const struct test_exact *exact,
+static struct errors errors_on(const uint64_t *stream, const struct test_exact *exact, int salts,
                                bool is_paced)
 {
     struct errors errors = {0};
 
-    for (uint64_t salt = 0; salt < SALTS; salt++) {
+    for (int salt = 0; salt < salts; salt++) {
         open_pace(SHARE);
         keeps_pace = is_paced;
         if (!is_paced)
             ms_reuse_set_threshold(&reuse, pace.least);
-        reference_all(stream, exact->references, salt == 0 ? 0 : ms_mix64(salt));
+        reference_all(stream, exact->references, salt == 0 ? 0 : ms_mix64((uint64_t)salt));
         errors.points[salt] =
             100 * test_exact_error(exact, &reuse.curve, (double)ms_pace_reads(&pace, reads));
-        errors.sampled += (double)sampled / (double)reads / SALTS;
+        errors.sampled += (double)sampled / (double)reads / salts;
+        errors.followed += (double)ms_pace_reads(&pace, reads) / (double)reads / salts;
         free(memory);
     }
-    qsort(errors.points, SALTS, sizeof *errors.points, compare);
+    qsort(errors.points, (size_t)salts, sizeof *errors.points, compare);
     return errors;
 }
 
@@ -269,8 +285,8 @@ static void expect_on_trace(const char *name)
         return;
     }
     struct test_exact exact = test_exact_of(stream, n);
-    const struct errors plain = errors_on(stream, &exact, false);
-    const struct errors paced = errors_on(stream, &exact, true);
+    const struct errors plain = errors_on(stream, &exact, SALTS, false);
+    const struct errors paced = errors_on(stream, &exact, SALTS, true);
     const double median = paced.points[SALTS / 2], most = paced.points[SALTS * 9 / 10 - 1];
     fprintf(stderr, "| `%s` | %zu | %zu | %.1f %% | %.2f, %.2f | %.2f, %.2f |\n", name, n,
             exact.keys, 100 * paced.sampled, median, most, plain.points[SALTS / 2],
@@ -290,4 +306,39 @@ Test(pace, curves_are_within_two_points_on_recorded_traces, .timeout = 120)
 
     for (size_t i = 0; i < sizeof traces / sizeof *traces; i++)
         expect_on_trace(traces[i]);
+}
+
+#define LONG_SALTS 10
+
+static void expect_in_the_long_run(const char *name, int times, double points)
+{
+    size_t n;
+    uint64_t *stream = test_trace(name, 5 * MOST, &n);
+
+    if (stream == NULL) {
+        fprintf(stderr, "the trace %s is not here\n", name);
+        return;
+    }
+    stream = realloc(stream, n * (size_t)times * sizeof *stream);
+    for (int i = 1; i < times; i++)
+        memcpy(stream + n * (size_t)i, stream, n * sizeof *stream);
+    struct test_exact exact = test_exact_of(stream, n * (size_t)times);
+    const struct errors errors = errors_on(stream, &exact, LONG_SALTS, true);
+    const double median = errors.points[LONG_SALTS / 2],
+                 most = errors.points[LONG_SALTS * 9 / 10 - 1];
+    fprintf(stderr, "| `%s`, %d times | %zu | %.2f %% | %.0f %% | %.2f, %.2f |\n", name, times,
+            exact.references, 100 * errors.sampled, 100 * errors.followed, median, most);
+    cr_assert_lt(most, points, "%s, nine in ten: %.2f points", name, most);
+    cr_assert_lt(errors.followed, 0.8, "there are pauses");
+    test_exact_free(&exact);
+    free(stream);
+}
+
+/* The other table of docs/advice.md: as long as it takes for keys to be followed by turns. Of the last one there
+ * are so few that a curve of them is off by more, without pauses, too. */
+Test(pace, curves_are_within_two_points_in_the_long_run, .timeout = 120)
+{
+    expect_in_the_long_run("orm-night", 1, 2);
+    expect_in_the_long_run("corda", 60, 2);
+    expect_in_the_long_run("web07", 60, 6);
 }

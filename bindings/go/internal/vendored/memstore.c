@@ -7586,9 +7586,10 @@ const struct ms_setting ms_schema[] = {
          .fixed = "calls are measured from the first one on, or not at all"),
     RATIO("monitoring.access_sample_ratio", access_sample, "0",
           "share of the keys whose uses are followed, for memstore_advise(); 0.01 is enough for "
-          "any store: where it is less than 2048 keys more are followed, for 40960 uses at first, "
-          "and then by turns, that share of the time; more keys than fit what is set aside for "
-          "them, 4 % of the limit between 230kB and 2.6MB, lower the share; 0 = none",
+          "any store: where it is less than 2048 keys more are followed, for 40960 uses at first; "
+          "in the long run keys are followed by turns, an eighth of the time, or the share of it "
+          "where that is more; more keys than fit what is set aside for them, 4 % of the limit "
+          "between 230kB and 2.6MB, lower the share; 0 = none",
           .live = true),
     RATIO("monitoring.hit_rate_threshold", hit_rate_threshold, "0",
           "an alert is raised when the hit rate of a window with 100 reads or more is below; 0 = "
@@ -10190,8 +10191,9 @@ struct ms_reuse {
     struct ms_followed *keys;
     uint32_t *free_keys;
     uint32_t *table;
+    uint32_t *slot_sizes;
     uint32_t *slot_keys;
-    uint64_t *slot_sizes, *block_bytes;
+    uint64_t *block_bytes;
     uint64_t group_bytes[MS_REUSE_RUN];
     uint32_t next_slot, oldest_slot;
     uint64_t held_bytes;
@@ -10207,7 +10209,7 @@ static inline uint32_t ms_reuse_blocks(uint32_t capacity)
 }
 static inline size_t ms_reuse_bytes(uint32_t capacity)
 {
-    return capacity * (sizeof(struct ms_followed) + 2 * sizeof(uint64_t) + 5 * sizeof(uint32_t)) +
+    return capacity * (sizeof(struct ms_followed) + 7 * sizeof(uint32_t)) +
            ms_reuse_blocks(capacity) * sizeof(uint64_t);
 }
 void ms_reuse_init(struct ms_reuse *reuse, uint32_t capacity, uint64_t threshold, void *memory);
@@ -10246,11 +10248,12 @@ double ms_reuse_read_once(const struct ms_reuse *reuse);
 #define MS_PACE_FEW 384
 #define MS_PACE_ALLOWANCE 40960
 #define MS_PACE_RUN 16
-#define MS_PACE_PART 0.25
+#define MS_PACE_PART 0.125
 struct ms_pace {
     double share;
     uint64_t least;
-    uint64_t run_reads;
+    uint64_t
+        run_reads;
     uint64_t run_sampled;
     uint64_t paused;
     uint64_t passed;
@@ -10297,22 +10300,29 @@ static double run_of(const struct ms_reuse *reuse)
 {
     return (double)MS_PACE_RUN * reuse->count;
 }
-static double allowance_left(const struct ms_pace *pace, uint64_t reads, uint64_t sampled)
-{
-    return MS_PACE_ALLOWANCE + pace->share * (double)reads - (double)sampled;
-}
 static double part_of(const struct ms_pace *pace)
 {
     return pace->share > MS_PACE_PART ? pace->share : MS_PACE_PART;
+}
+static double allowance_of(const struct ms_pace *pace, uint64_t reads)
+{
+    const double share = pace->share * (double)reads;
+    const double first = share < MS_PACE_ALLOWANCE ? share : MS_PACE_ALLOWANCE;
+    return MS_PACE_ALLOWANCE + first + part_of(pace) * (share - first);
+}
+static double reads_until(const struct ms_pace *pace, double references)
+{
+    const double first = (references - MS_PACE_ALLOWANCE) / pace->share;
+    const double most = MS_PACE_ALLOWANCE / pace->share;
+    return first < most ? first : most + (first - most) / part_of(pace);
 }
 uint64_t ms_pace_left(const struct ms_pace *pace, const struct ms_reuse *reuse, uint64_t reads,
                       uint64_t sampled)
 {
     const double run = (double)(pace->paused - pace->run_reads);
-    const double left =
-        is_above(pace, reuse)
-            ? (run_of(reuse) - allowance_left(pace, reads, sampled)) / pace->share
-            : run / part_of(pace) - (double)(reads - pace->run_reads);
+    const double left = is_above(pace, reuse)
+                            ? reads_until(pace, (double)sampled + run_of(reuse)) - (double)reads
+                            : run / part_of(pace) - (double)(reads - pace->run_reads);
     return left > 0 ? (uint64_t)left + 1 : 0;
 }
 static void keep_pause(struct ms_pace *pace, const struct ms_reuse *reuse, uint64_t reads,
@@ -10328,7 +10338,7 @@ static void keep_to_allowance(struct ms_pace *pace, struct ms_reuse *reuse, uint
                               uint64_t sampled)
 {
     begin_run(pace, reads, sampled);
-    if (allowance_left(pace, reads, sampled) > 0)
+    if (allowance_of(pace, reads) > (double)sampled)
         return;
     if (reuse->count > MS_PACE_FEW)
         ms_reuse_lower(reuse, pace->least);
@@ -10877,9 +10887,9 @@ void ms_reuse_init(struct ms_reuse *reuse, uint32_t capacity, uint64_t threshold
     *reuse = (struct ms_reuse){.capacity = capacity};
     ms_reuse_set_threshold(reuse, threshold);
     reuse->keys = memory;
-    reuse->slot_sizes = (uint64_t *)(reuse->keys + capacity);
-    reuse->block_bytes = reuse->slot_sizes + 2 * (size_t)capacity;
-    reuse->slot_keys = (uint32_t *)(reuse->block_bytes + ms_reuse_blocks(capacity));
+    reuse->block_bytes = (uint64_t *)(reuse->keys + capacity);
+    reuse->slot_sizes = (uint32_t *)(reuse->block_bytes + ms_reuse_blocks(capacity));
+    reuse->slot_keys = reuse->slot_sizes + 2 * capacity;
     reuse->table = reuse->slot_keys + 2 * capacity;
     reuse->free_keys = reuse->table + 2 * capacity;
     for (uint32_t i = 0; i < capacity; i++)
@@ -10907,12 +10917,16 @@ MS_ALWAYS_INLINE void empty_slot(struct ms_reuse *reuse, struct ms_followed *fol
     if (slot == MS_REUSE_NONE)
         return;
     followed->slot = MS_REUSE_NONE;
-    reuse->slot_keys[slot] = 0;
     reuse->slot_sizes[slot] = 0;
     reuse->block_bytes[slot / MS_REUSE_RUN] -= size;
     reuse->group_bytes[slot / MS_REUSE_GROUP] -= size;
     reuse->held_bytes -= size;
     reuse->held--;
+}
+static uint32_t key_in(const struct ms_reuse *reuse, uint32_t slot)
+{
+    const uint32_t key = reuse->slot_keys[slot];
+    return key != 0 && reuse->keys[key - 1].slot == slot ? key : 0;
 }
 static MS_NOINLINE void renumber(struct ms_reuse *reuse)
 {
@@ -10923,36 +10937,55 @@ static MS_NOINLINE void renumber(struct ms_reuse *reuse)
     reuse->next_slot = reuse->oldest_slot = reuse->held = 0;
     reuse->held_bytes = 0;
     for (uint32_t slot = 0; slot < end; slot++) {
-        const uint32_t key = reuse->slot_keys[slot];
-        reuse->slot_keys[slot] = 0;
+        const uint32_t key = key_in(reuse, slot);
         if (key != 0)
             fill_slot(reuse, &reuse->keys[key - 1], key - 1, reuse->next_slot++);
     }
 }
 #define HALF (MS_REUSE_RUN / 2)
 typedef uint64_t two __attribute__((vector_size(16)));
-typedef two two_numbers __attribute__((aligned(8), may_alias));
-#define FOUR UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX
-static const uint64_t masks[3 * HALF] = {FOUR, FOUR, FOUR, FOUR, [2 * HALF] = FOUR,
-                                         FOUR, FOUR, FOUR};
+typedef two two_numbers __attribute__((aligned(4), may_alias));
+#define FOUR(one) one, one, one, one
+#define FIRST_AND_LAST(one)                                                                        \
+    {FOUR(one), FOUR(one), FOUR(one), FOUR(one), [2 * HALF] = FOUR(one),                           \
+     FOUR(one), FOUR(one), FOUR(one)}
+static const uint64_t masks[3 * HALF] = FIRST_AND_LAST(UINT64_MAX);
+static const uint32_t size_masks[3 * HALF] = FIRST_AND_LAST(UINT32_MAX);
+MS_ALWAYS_INLINE uint32_t mask_of(uint32_t n)
+{
+    return (n < HALF ? HALF : 2 * HALF) - (n % HALF + 1);
+}
+MS_ALWAYS_INLINE uint64_t after_of(uint32_t n, two sums, uint64_t all)
+{
+    const uint64_t sum = sums[0] + sums[1];
+    return n < HALF ? all - sum : sum;
+}
 MS_ALWAYS_INLINE uint64_t sum_after_of(const uint64_t *run, uint32_t n, uint64_t all)
 {
-    const bool in_first = n < HALF;
-    const uint64_t *mask = &masks[(in_first ? HALF : 2 * HALF) - (n % HALF + 1)];
-    const uint64_t *half = &run[n & HALF];
+    const uint64_t *half = &run[n & HALF], *mask = &masks[mask_of(n)];
     two sums = {0, 0};
 #pragma GCC unroll 8
     for (int i = 0; i < HALF; i += 2)
         sums += *(const two_numbers *)&half[i] & *(const two_numbers *)&mask[i];
-    const uint64_t sum = sums[0] + sums[1];
-    return in_first ? all - sum : sum;
+    return after_of(n, sums, all);
+}
+MS_ALWAYS_INLINE uint64_t sum_sizes_after(const uint32_t *run, uint32_t n, uint64_t all)
+{
+    const uint32_t *half = &run[n & HALF], *mask = &size_masks[mask_of(n)];
+    two sums = {0, 0};
+#pragma GCC unroll 4
+    for (int i = 0; i < HALF; i += 4) {
+        const two four = *(const two_numbers *)&half[i] & *(const two_numbers *)&mask[i];
+        sums += (four & UINT32_MAX) + (four >> 32);
+    }
+    return after_of(n, sums, all);
 }
 static uint64_t sum_after(const struct ms_reuse *reuse, uint32_t slot)
 {
     const uint32_t block = slot / MS_REUSE_RUN, group = slot / MS_REUSE_GROUP;
-    const uint64_t *slots = &reuse->slot_sizes[(size_t)block * MS_REUSE_RUN];
+    const uint32_t *slots = &reuse->slot_sizes[(size_t)block * MS_REUSE_RUN];
     const uint64_t *blocks = &reuse->block_bytes[(size_t)group * MS_REUSE_RUN];
-    return sum_after_of(slots, slot % MS_REUSE_RUN, reuse->block_bytes[block]) +
+    return sum_sizes_after(slots, slot % MS_REUSE_RUN, reuse->block_bytes[block]) +
            sum_after_of(blocks, block % MS_REUSE_RUN, reuse->group_bytes[group]) +
            sum_after_of(reuse->group_bytes, group, reuse->held_bytes);
 }
@@ -10982,7 +11015,7 @@ static bool advice_reuse_drop_oldest(struct ms_reuse *reuse)
 {
     if (reuse->horizon == 0 || (double)reuse->held_bytes * reuse->weight < (double)reuse->horizon)
         return false;
-    while (reuse->oldest_slot < reuse->next_slot && reuse->slot_keys[reuse->oldest_slot] == 0)
+    while (reuse->oldest_slot < reuse->next_slot && key_in(reuse, reuse->oldest_slot) == 0)
         reuse->oldest_slot++;
     if (reuse->oldest_slot == reuse->next_slot)
         return false;
@@ -11026,11 +11059,8 @@ void ms_reuse_expect(const struct ms_reuse *reuse, const uint64_t *hashes, uint3
     for (uint32_t i = 0; i < n; i++) {
         const uint32_t slot =
             numbers[i] != MS_REUSE_NONE ? reuse->keys[numbers[i]].slot : MS_REUSE_NONE;
-        if (slot != MS_REUSE_NONE) {
-            ms_prefetch_write(&reuse->slot_sizes[slot & ~(HALF - 1u)]);
-            ms_prefetch_write(&reuse->slot_sizes[slot | (HALF - 1u)]);
-            ms_prefetch_write(&reuse->slot_keys[slot]);
-        }
+        if (slot != MS_REUSE_NONE)
+            ms_prefetch_write(&reuse->slot_sizes[slot]);
     }
 }
 uint64_t ms_reuse_read(struct ms_reuse *reuse, uint32_t key, bool can_hit)
@@ -24933,8 +24963,7 @@ static int64_t time_of_look(const memstore *store, const struct ms_sampler *samp
     const uint64_t left =
         ms_pace_left(pace, &sampler->pattern.reuse, reads, sampler->pattern.sampled);
     const double part = left < passed ? (double)left / (double)passed : 1;
-    const int64_t ms =
-        (int64_t)(part * (double)(ms_clock_coarse_ms() - sampler->paused_ms));
+    const int64_t ms = (int64_t)(part * (double)(ms_clock_coarse_ms() - sampler->paused_ms));
     return ms_clock_exact_ms() + (ms > LOOK_MS ? ms : LOOK_MS);
 }
 static void divert(memstore *store)
@@ -24946,8 +24975,7 @@ static void divert(memstore *store)
         keep_pace(store, sampler);
         publish_threshold(store, sampler);
         follows = !sampler->pace.pauses;
-        ms_store_relaxed(&store->track.look_ms,
-                         follows ? INT64_MAX : time_of_look(store, sampler));
+        ms_store_relaxed(&store->track.look_ms, follows ? INT64_MAX : time_of_look(store, sampler));
     }
     ms_mutex_unlock(&store->track.lock);
     if (follows != is_diverted(store))
@@ -25006,6 +25034,7 @@ uint32_t ms_track_hot_keys(memstore *store, struct ms_hot_key *out, uint64_t *no
 }
 void ms_track_forget(memstore *store)
 {
+    bool pauses = false;
     ms_mutex_lock(&store->track.lock);
     if (sampler_of(store) != NULL) {
         ms_track_settle_locked(store);
@@ -25013,10 +25042,13 @@ void ms_track_forget(memstore *store)
         ms_pace_forget(&sampler_of(store)->pace);
         sampler_of(store)->reads_before = ms_counters_total(&store->counters, MS_COUNT_READS);
         ms_store_relaxed(&store->track.missed, 0);
-        if (sampler_of(store)->pace.pauses)
-            plan_look(store);
+        pauses = sampler_of(store)->pace.pauses;
     }
+    if (pauses && ms_load_relaxed(&store->track.look_ms) != INT64_MAX)
+        ms_store_relaxed(&store->track.look_ms, 0);
     ms_mutex_unlock(&store->track.lock);
+    if (pauses)
+        ms_maintenance_wake(store);
 }
 #define WAKES_FROM 512
 MS_ALWAYS_INLINE void tell_if_filling(memstore *store, const struct ms_ring *ring, uint32_t ticket,
