@@ -45,11 +45,10 @@
 struct ms_pace {
     double share;   /* of the keys, as asked for */
     uint64_t least; /* the same as a threshold */
-    uint64_t
-        run_reads; /* of the share's keys: the number of reads when they began to be followed, ... */
-    uint64_t run_sampled; /* ... and that of references in the sample */
-    uint64_t paused;      /* the number of reads when the pause began */
-    uint64_t passed;      /* reads in pauses that have ended */
+    /* When the share's keys began to be followed: the number of reads, and of references in the sample. */
+    uint64_t run_reads, run_sampled;
+    uint64_t paused; /* the number of reads when the pause began */
+    uint64_t passed; /* reads in pauses that have ended */
     bool pauses;
 };
 

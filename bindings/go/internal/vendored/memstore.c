@@ -10252,9 +10252,7 @@ double ms_reuse_read_once(const struct ms_reuse *reuse);
 struct ms_pace {
     double share;
     uint64_t least;
-    uint64_t
-        run_reads;
-    uint64_t run_sampled;
+    uint64_t run_reads, run_sampled;
     uint64_t paused;
     uint64_t passed;
     bool pauses;
