@@ -55,7 +55,8 @@ struct ms_mini_link {
 
 struct ms_mini_key {
     struct ms_mini_link links[MS_MINI_LISTED];
-    /* The pattern's (pattern.h): when it was referenced last; 0 = it never expires. */
+    /* The pattern's (pattern.h): when it was read last, by the time while keys were followed; 0 = it never
+     * expires. */
     int64_t used_ms, expires_ms;
 };
 #define MS_MINI_STRIDE (sizeof(struct ms_mini_key) / sizeof(struct ms_mini_link))

@@ -86,13 +86,14 @@ static void note_read(struct ms_pattern *pattern, uint32_t key, const struct ms_
     const double weight = pattern->reuse.weight;
     const bool expired = kept->expires_ms != 0 && kept->expires_ms <= read->now_ms;
     const bool is_gone = expired && read->size == 0;
+    const int64_t followed_ms = read->now_ms - pattern->passed_ms;
 
     if (read->size != 0)
         ms_spread_count(&pattern->hit_sizes, read->size, weight);
     else
         pattern->misses += weight;
     if (followed->reads != 0)
-        ms_spread_count(&pattern->reuse_ages, span(kept->used_ms, read->now_ms), weight);
+        ms_spread_count(&pattern->reuse_ages, span(kept->used_ms, followed_ms), weight);
     if (is_gone && followed->size != 0)
         note_late(pattern, key, read);
     const uint64_t needed = ms_reuse_read(&pattern->reuse, key, !is_gone);
@@ -101,7 +102,7 @@ static void note_read(struct ms_pattern *pattern, uint32_t key, const struct ms_
     simulate_read(pattern, key, size, needed);
     ms_reuse_touch(&pattern->reuse, key, size);
     followed->was_missed = read->size == 0;
-    kept->used_ms = read->now_ms;
+    kept->used_ms = followed_ms;
     if (expired)
         kept->expires_ms = 0;
 }
@@ -123,6 +124,11 @@ static void note_write(struct ms_pattern *pattern, uint32_t key, const struct ms
     if (write->expires_ms != INT64_MAX)
         ms_spread_count(&pattern->ttls, span(write->now_ms, write->expires_ms),
                         pattern->reuse.weight);
+}
+
+void ms_pattern_pass(struct ms_pattern *pattern, int64_t ms)
+{
+    pattern->passed_ms += ms;
 }
 
 void ms_pattern_expect(const struct ms_pattern *pattern, const uint64_t *hashes, uint32_t n)

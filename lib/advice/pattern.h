@@ -41,6 +41,7 @@ struct ms_pattern {
     uint64_t cache_bytes; /* entries of so many bytes fit the cache */
     uint64_t scaled_for;  /* the threshold for which the miniatures have their size */
     uint64_t sampled;     /* references of followed keys */
+    int64_t passed_ms;    /* in pauses */
     double misses;        /* reads of followed keys that missed in the store, weighted */
     /* Milliseconds: between reads of a key; from a write to the expiry asked for; from an expiry to
      * the read that came after it. */
@@ -63,6 +64,8 @@ void ms_pattern_resize(struct ms_pattern *pattern, uint64_t cache_bytes);
 /* The next references, as many as MS_PATTERN_EXPECTED at most, are of followed keys with these hashes: what
  * is kept of them is fetched into the processor's caches. */
 void ms_pattern_expect(const struct ms_pattern *pattern, const uint64_t *hashes, uint32_t n);
+/* No key was followed for so long, which is no time between reads. */
+void ms_pattern_pass(struct ms_pattern *pattern, int64_t ms);
 /* Something is done with a followed key. */
 void ms_pattern_note(struct ms_pattern *pattern, const struct ms_reference *reference);
 /* All entries are gone. */

@@ -19,9 +19,9 @@ void ms_reuse_init(struct ms_reuse *reuse, uint32_t capacity, uint64_t threshold
     *reuse = (struct ms_reuse){.capacity = capacity};
     ms_reuse_set_threshold(reuse, threshold);
     reuse->keys = memory;
-    reuse->slot_sizes = (uint64_t *)(reuse->keys + capacity);
-    reuse->block_bytes = reuse->slot_sizes + 2 * (size_t)capacity;
-    reuse->slot_keys = (uint32_t *)(reuse->block_bytes + ms_reuse_blocks(capacity));
+    reuse->block_bytes = (uint64_t *)(reuse->keys + capacity);
+    reuse->slot_sizes = (uint32_t *)(reuse->block_bytes + ms_reuse_blocks(capacity));
+    reuse->slot_keys = reuse->slot_sizes + 2 * capacity;
     reuse->table = reuse->slot_keys + 2 * capacity;
     reuse->free_keys = reuse->table + 2 * capacity;
     for (uint32_t i = 0; i < capacity; i++)
@@ -56,7 +56,6 @@ MS_ALWAYS_INLINE void empty_slot(struct ms_reuse *reuse, struct ms_followed *fol
     if (slot == MS_REUSE_NONE)
         return;
     followed->slot = MS_REUSE_NONE;
-    reuse->slot_keys[slot] = 0;
     reuse->slot_sizes[slot] = 0;
     reuse->block_bytes[slot / MS_REUSE_RUN] -= size;
     reuse->group_bytes[slot / MS_REUSE_GROUP] -= size;
@@ -64,7 +63,16 @@ MS_ALWAYS_INLINE void empty_slot(struct ms_reuse *reuse, struct ms_followed *fol
     reuse->held--;
 }
 
-/* All slots are taken, at most half of them by keys: number them anew. */
+/* The number + 1 of the key that has a slot; 0 = none has. */
+static uint32_t key_in(const struct ms_reuse *reuse, uint32_t slot)
+{
+    const uint32_t key = reuse->slot_keys[slot];
+
+    return key != 0 && reuse->keys[key - 1].slot == slot ? key : 0;
+}
+
+/* All slots are taken, at most half of them by keys: number them anew. What is there of a slot is read before
+ * keys get numbers from it on. */
 static MS_NOINLINE void renumber(struct ms_reuse *reuse)
 {
     const uint32_t end = reuse->next_slot;
@@ -75,9 +83,8 @@ static MS_NOINLINE void renumber(struct ms_reuse *reuse)
     reuse->next_slot = reuse->oldest_slot = reuse->held = 0;
     reuse->held_bytes = 0;
     for (uint32_t slot = 0; slot < end; slot++) {
-        const uint32_t key = reuse->slot_keys[slot];
+        const uint32_t key = key_in(reuse, slot);
 
-        reuse->slot_keys[slot] = 0;
         if (key != 0)
             fill_slot(reuse, &reuse->keys[key - 1], key - 1, reuse->next_slot++);
     }
@@ -85,28 +92,56 @@ static MS_NOINLINE void renumber(struct ms_reuse *reuse)
 
 #define HALF (MS_REUSE_RUN / 2)
 typedef uint64_t two __attribute__((vector_size(16)));
-typedef two two_numbers __attribute__((aligned(8), may_alias));
+typedef two two_numbers __attribute__((aligned(4), may_alias));
 
-/* From HALF - n on, masks that take the first n of a half; from 2 * HALF - n on, the others. */
-#define FOUR UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX
-static const uint64_t masks[3 * HALF] = {FOUR, FOUR, FOUR, FOUR, [2 * HALF] = FOUR,
-                                         FOUR, FOUR, FOUR};
+/* From HALF - n on, masks that take the first n of a half; from 2 * HALF - n on, the others. For
+ * numbers of 64 bits and of 32. */
+#define FOUR(one) one, one, one, one
+#define FIRST_AND_LAST(one)                                                                        \
+    {FOUR(one), FOUR(one), FOUR(one), FOUR(one), [2 * HALF] = FOUR(one),                           \
+     FOUR(one), FOUR(one), FOUR(one)}
+static const uint64_t masks[3 * HALF] = FIRST_AND_LAST(UINT64_MAX);
+static const uint32_t size_masks[3 * HALF] = FIRST_AND_LAST(UINT32_MAX);
 
-/* Of a run of numbers, which are `all` together, the sum of those after the n-th. One half is summed up, of
+/* Of a run of numbers, the sum of those after the n-th: one half is summed up, of
  * which a mask takes the first ones or the last ones: without a branch, which would be a matter of
- * chance. */
+ * chance. This is where in the masks that one begins. */
+MS_ALWAYS_INLINE uint32_t mask_of(uint32_t n)
+{
+    return (n < HALF ? HALF : 2 * HALF) - (n % HALF + 1);
+}
+
+/* All numbers of the run are `all` together, those that the mask took `sum`. */
+MS_ALWAYS_INLINE uint64_t after_of(uint32_t n, two sums, uint64_t all)
+{
+    const uint64_t sum = sums[0] + sums[1];
+
+    return n < HALF ? all - sum : sum;
+}
+
 MS_ALWAYS_INLINE uint64_t sum_after_of(const uint64_t *run, uint32_t n, uint64_t all)
 {
-    const bool in_first = n < HALF;
-    const uint64_t *mask = &masks[(in_first ? HALF : 2 * HALF) - (n % HALF + 1)];
-    const uint64_t *half = &run[n & HALF];
+    const uint64_t *half = &run[n & HALF], *mask = &masks[mask_of(n)];
     two sums = {0, 0};
 
 #pragma GCC unroll 8
     for (int i = 0; i < HALF; i += 2)
         sums += *(const two_numbers *)&half[i] & *(const two_numbers *)&mask[i];
-    const uint64_t sum = sums[0] + sums[1];
-    return in_first ? all - sum : sum;
+    return after_of(n, sums, all);
+}
+
+MS_ALWAYS_INLINE uint64_t sum_sizes_after(const uint32_t *run, uint32_t n, uint64_t all)
+{
+    const uint32_t *half = &run[n & HALF], *mask = &size_masks[mask_of(n)];
+    two sums = {0, 0};
+
+#pragma GCC unroll 4
+    for (int i = 0; i < HALF; i += 4) {
+        const two four = *(const two_numbers *)&half[i] & *(const two_numbers *)&mask[i];
+
+        sums += (four & UINT32_MAX) + (four >> 32);
+    }
+    return after_of(n, sums, all);
 }
 
 /* What was referenced after a slot: the rest of its block, the blocks after it in its group, and the groups
@@ -114,10 +149,10 @@ MS_ALWAYS_INLINE uint64_t sum_after_of(const uint64_t *run, uint32_t n, uint64_t
 static uint64_t sum_after(const struct ms_reuse *reuse, uint32_t slot)
 {
     const uint32_t block = slot / MS_REUSE_RUN, group = slot / MS_REUSE_GROUP;
-    const uint64_t *slots = &reuse->slot_sizes[(size_t)block * MS_REUSE_RUN];
+    const uint32_t *slots = &reuse->slot_sizes[(size_t)block * MS_REUSE_RUN];
     const uint64_t *blocks = &reuse->block_bytes[(size_t)group * MS_REUSE_RUN];
 
-    return sum_after_of(slots, slot % MS_REUSE_RUN, reuse->block_bytes[block]) +
+    return sum_sizes_after(slots, slot % MS_REUSE_RUN, reuse->block_bytes[block]) +
            sum_after_of(blocks, block % MS_REUSE_RUN, reuse->group_bytes[group]) +
            sum_after_of(reuse->group_bytes, group, reuse->held_bytes);
 }
@@ -157,7 +192,7 @@ static bool drop_oldest(struct ms_reuse *reuse)
 {
     if (reuse->horizon == 0 || (double)reuse->held_bytes * reuse->weight < (double)reuse->horizon)
         return false;
-    while (reuse->oldest_slot < reuse->next_slot && reuse->slot_keys[reuse->oldest_slot] == 0)
+    while (reuse->oldest_slot < reuse->next_slot && key_in(reuse, reuse->oldest_slot) == 0)
         reuse->oldest_slot++;
     if (reuse->oldest_slot == reuse->next_slot)
         return false;
@@ -209,12 +244,9 @@ void ms_reuse_expect(const struct ms_reuse *reuse, const uint64_t *hashes, uint3
         const uint32_t slot =
             numbers[i] != MS_REUSE_NONE ? reuse->keys[numbers[i]].slot : MS_REUSE_NONE;
 
-        if (slot != MS_REUSE_NONE) {
-            /* The half that is summed up. The sums of blocks are a few for all. */
-            ms_prefetch_write(&reuse->slot_sizes[slot & ~(HALF - 1u)]);
-            ms_prefetch_write(&reuse->slot_sizes[slot | (HALF - 1u)]);
-            ms_prefetch_write(&reuse->slot_keys[slot]);
-        }
+        /* The half that is summed up, a cache line. The sums of blocks are a few for all. */
+        if (slot != MS_REUSE_NONE)
+            ms_prefetch_write(&reuse->slot_sizes[slot]);
     }
 }
 

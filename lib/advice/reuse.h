@@ -14,7 +14,9 @@
  *     sums of groups:    |  of 32 blocks      | ...
  *
  * What comes after a slot is summed up from the rest of its block, of its group and of all groups: three
- * runs of 32 numbers side by side, where a tree would take many steps, each to another line.
+ * runs of 32 numbers side by side, where a tree would take many steps, each to another line. Of a slot that is
+ * left nothing but its size is taken back, the half of its block that is summed up anyway: what else is
+ * kept of it is told to be old by the key, which has another slot.
  *
  * RU-1  A followed key that is in the cache (its size is not 0) has the slot of its last reference,
  *       with its size there.
@@ -50,10 +52,11 @@ struct ms_reuse {
     double weight;      /* how many keys each followed one stands for */
     uint64_t horizon;   /* bytes; 0 = none, keys are never dropped for their distance */
     struct ms_followed *keys;
-    uint32_t *free_keys; /* numbers of those that are not used */
-    uint32_t *table;     /* of the numbers + 1, by hash; 2 * capacity */
-    uint32_t *slot_keys; /* the number + 1 of each slot's key; 2 * capacity, like the sizes */
-    uint64_t *slot_sizes, *block_bytes;
+    uint32_t *free_keys;  /* numbers of those that are not used */
+    uint32_t *table;      /* of the numbers + 1, by hash; 2 * capacity */
+    uint32_t *slot_sizes; /* 2 * capacity */
+    uint32_t *slot_keys;  /* the number + 1 of the key that each slot had last; as many */
+    uint64_t *block_bytes;
     uint64_t group_bytes[MS_REUSE_RUN];
     uint32_t next_slot, oldest_slot;
     uint64_t held_bytes; /* of all keys in slots */
@@ -74,7 +77,7 @@ static inline uint32_t ms_reuse_blocks(uint32_t capacity)
 
 static inline size_t ms_reuse_bytes(uint32_t capacity)
 {
-    return capacity * (sizeof(struct ms_followed) + 2 * sizeof(uint64_t) + 5 * sizeof(uint32_t)) +
+    return capacity * (sizeof(struct ms_followed) + 7 * sizeof(uint32_t)) +
            ms_reuse_blocks(capacity) * sizeof(uint64_t);
 }
 

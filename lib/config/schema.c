@@ -247,9 +247,10 @@ const struct ms_setting ms_schema[] = {
          .fixed = "calls are measured from the first one on, or not at all"),
     RATIO("monitoring.access_sample_ratio", access_sample, "0",
           "share of the keys whose uses are followed, for memstore_advise(); 0.01 is enough for "
-          "any store: where it is less than 2048 keys more are followed, for 40960 uses at first, "
-          "and then by turns, that share of the time; more keys than fit what is set aside for "
-          "them, 4 % of the limit between 230kB and 2.6MB, lower the share; 0 = none",
+          "any store: where it is less than 2048 keys more are followed, for 40960 uses at first; "
+          "in the long run keys are followed by turns, an eighth of the time, or the share of it "
+          "where that is more; more keys than fit what is set aside for them, 4 % of the limit "
+          "between 230kB and 2.6MB, lower the share; 0 = none",
           .live = true),
     RATIO("monitoring.hit_rate_threshold", hit_rate_threshold, "0",
           "an alert is raised when the hit rate of a window with 100 reads or more is below; 0 = "

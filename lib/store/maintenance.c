@@ -63,17 +63,17 @@ static int64_t next_round(memstore *store, int64_t now_us)
     if (ms_load_relaxed(&store->wanted))
         return now_us;
 
-    const int64_t combined_us = ms_combiner_when(store, now_us);
-    const int64_t monitored_us = ms_monitor_when(store, now_us);
-    const int64_t exported_us = ms_exporter_when(store, now_us);
-    int64_t planned_us = combined_us < monitored_us ? combined_us : monitored_us;
-    const int64_t guarded_us = ms_guard_when(store, now_us);
-    if (exported_us < planned_us)
-        planned_us = exported_us;
-    if (guarded_us < planned_us)
-        planned_us = guarded_us;
-    const int64_t due_us = when_due(store, now_us);
-    return planned_us < due_us ? planned_us : due_us;
+    const int64_t plans[] = {
+        ms_combiner_when(store, now_us), ms_monitor_when(store, now_us),
+        ms_exporter_when(store, now_us), ms_guard_when(store, now_us),
+        ms_track_when(store, now_us),    when_due(store, now_us),
+    };
+    int64_t first_us = plans[0];
+    for (size_t i = 1; i < sizeof plans / sizeof plans[0]; i++) {
+        if (plans[i] < first_us)
+            first_us = plans[i];
+    }
+    return first_us;
 }
 
 /* The store that has wanted attention longest, or NULL and when to look again. */

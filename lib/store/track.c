@@ -16,6 +16,7 @@ void ms_track_init(struct ms_track *track)
 {
     *track = (struct ms_track){0};
     ms_mutex_init(&track->lock, MS_RANK_TRACK);
+    ms_store_relaxed(&track->look_ms, INT64_MAX);
 }
 
 void ms_track_fini(struct ms_track *track)
@@ -169,6 +170,7 @@ void ms_track_start(memstore *store, struct ms_sampler *sampler, uint32_t millio
     /* ORDER: release, pairs with the acquire of put_use() and ms_track_try_key(): it is set up. */
     ms_store_release(&store->track.sampler, sampler);
     ms_store_relaxed(&store->track.missed, 0);
+    ms_store_relaxed(&store->track.look_ms, INT64_MAX);
     publish_threshold(store, sampler);
     ms_store_relaxed(&store->turn_below,
                      (uint32_t)(MS_REUSE_ALL / TURNS_ONE_IN * millionths / MILLION));
@@ -282,6 +284,37 @@ uint64_t ms_track_reads_locked(const memstore *store)
     return ms_pace_reads(&sampler->pace, reads_since(store, sampler));
 }
 
+static bool is_diverted(const memstore *store)
+{
+    return (ms_store_bounds(store) & MS_BOUNDS_TRACKED) != 0;
+}
+
+/* The maintenance thread is to divert reads, or not any more, or to look when. */
+static void plan_look(memstore *store)
+{
+    if (store->settings.maintenance != MS_MAINTENANCE_BACKGROUND)
+        return;
+    ms_store_relaxed(&store->track.look_ms, 0);
+    if (!ms_maintenance_is_me())
+        ms_maintenance_try_wake(store);
+}
+
+static void keep_pace(memstore *store, struct ms_sampler *sampler)
+{
+    const bool paused = sampler->pace.pauses;
+
+    ms_pace_keep(&sampler->pace, &sampler->pattern.reuse, reads_since(store, sampler),
+                 sampler->pattern.sampled);
+    if (sampler->pace.pauses == paused)
+        return;
+    if (paused) {
+        ms_pattern_pass(&sampler->pattern, ms_clock_coarse_ms() - sampler->paused_ms);
+    } else {
+        sampler->paused_ms = ms_clock_coarse_ms();
+        plan_look(store);
+    }
+}
+
 /* Up to so many uses. False when none are left. */
 static bool digest_locked(memstore *store, struct ms_sampler *sampler, uint32_t most)
 {
@@ -290,9 +323,9 @@ static bool digest_locked(memstore *store, struct ms_sampler *sampler, uint32_t 
     digest_keys(sampler);
     for (uint32_t done = 0; done < most && (turn = next_turn(sampler)).ring != NULL;)
         done += digest_turn(sampler, turn, most - done);
-    if (ms_pace_is_above(&sampler->pace, &sampler->pattern.reuse))
-        ms_pace_keep(&sampler->pace, &sampler->pattern.reuse, reads_since(store, sampler),
-                     sampler->pattern.sampled);
+    /* A pause in which reads are not diverted ends when they are. */
+    if (is_diverted(store))
+        keep_pace(store, sampler);
     publish_threshold(store, sampler);
     return turn.ring != NULL;
 }
@@ -305,7 +338,7 @@ void ms_track_settle_locked(memstore *store)
     digest_locked(store, sampler, MS_TRACK_RINGS * (sampler->uses[0].mask + 1));
 }
 
-void ms_track_digest(memstore *store)
+static void digest_due(memstore *store)
 {
     bool more = true;
 
@@ -318,6 +351,69 @@ void ms_track_digest(memstore *store)
         more = sampler != NULL && digest_locked(store, sampler, DIGESTED_AT_ONCE);
         ms_mutex_unlock(&store->track.lock);
     }
+}
+
+/* ---- Pauses ---- */
+
+/* From one look whether a pause is over to the next, at least. */
+#define LOOK_MS 10
+
+/* When the pause is over if reads go on to come as they did in it, and before it has lasted twice as long as now. */
+static int64_t time_of_look(const memstore *store, const struct ms_sampler *sampler)
+{
+    const struct ms_pace *pace = &sampler->pace;
+    const uint64_t reads = reads_since(store, sampler), passed = reads - pace->paused;
+    const uint64_t left =
+        ms_pace_left(pace, &sampler->pattern.reuse, reads, sampler->pattern.sampled);
+    const double part = left < passed ? (double)left / (double)passed : 1;
+    const int64_t ms = (int64_t)(part * (double)(ms_clock_coarse_ms() - sampler->paused_ms));
+
+    return ms_clock_exact_ms() + (ms > LOOK_MS ? ms : LOOK_MS);
+}
+
+/* Divert reads, but not in a pause. The settings lock is held. */
+static void divert(memstore *store)
+{
+    bool follows = is_diverted(store);
+
+    ms_mutex_lock(&store->track.lock);
+    struct ms_sampler *sampler = sampler_of(store);
+    if (sampler != NULL) {
+        keep_pace(store, sampler);
+        publish_threshold(store, sampler);
+        follows = !sampler->pace.pauses;
+        ms_store_relaxed(&store->track.look_ms, follows ? INT64_MAX : time_of_look(store, sampler));
+    }
+    ms_mutex_unlock(&store->track.lock);
+    if (follows != is_diverted(store))
+        ms_store_divert(store, MS_BOUNDS_TRACKED, follows);
+}
+
+static void look_at_pause(memstore *store)
+{
+    if (ms_load_relaxed(&store->track.look_ms) > ms_clock_exact_ms())
+        return;
+    if (!ms_mutex_try_lock(&store->settings_lock)) {
+        ms_store_relaxed(&store->track.look_ms, ms_clock_exact_ms() + LOOK_MS);
+        return;
+    }
+    divert(store);
+    ms_mutex_unlock(&store->settings_lock);
+}
+
+int64_t ms_track_when(memstore *store, int64_t now_us)
+{
+    const int64_t look_ms = ms_load_relaxed(&store->track.look_ms);
+    const int64_t left = look_ms != INT64_MAX ? look_ms - ms_clock_exact_ms() : INT64_MAX;
+
+    return left == INT64_MAX ? INT64_MAX : left > 0 ? now_us + left * 1000 : now_us;
+}
+
+void ms_track_digest(memstore *store)
+{
+    digest_due(store);
+    if (ms_load_relaxed(&store->track.look_ms) != INT64_MAX)
+        look_at_pause(store);
 }
 
 void ms_track_forget_users(memstore *store)
@@ -357,6 +453,8 @@ uint32_t ms_track_hot_keys(memstore *store, struct ms_hot_key *out, uint64_t *no
 
 void ms_track_forget(memstore *store)
 {
+    bool pauses = false;
+
     ms_mutex_lock(&store->track.lock);
     if (sampler_of(store) != NULL) {
         ms_track_settle_locked(store);
@@ -364,8 +462,14 @@ void ms_track_forget(memstore *store)
         ms_pace_forget(&sampler_of(store)->pace);
         sampler_of(store)->reads_before = ms_counters_total(&store->counters, MS_COUNT_READS);
         ms_store_relaxed(&store->track.missed, 0);
+        pauses = sampler_of(store)->pace.pauses;
     }
+    if (pauses && ms_load_relaxed(&store->track.look_ms) != INT64_MAX)
+        ms_store_relaxed(&store->track.look_ms, 0);
     ms_mutex_unlock(&store->track.lock);
+    /* The pause is over. */
+    if (pauses)
+        ms_maintenance_wake(store);
 }
 
 /* ---- Records of what is done ---- */

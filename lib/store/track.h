@@ -17,6 +17,9 @@
  * keep up; it only tries the lock for that, and when somebody else has it the reference is lost, and
  * counted as lost. Who asks for something has all of them digested.
  *
+ * While none is followed for a while (advice/pace.h) reads are not diverted either, and are as without,
+ * if there is a maintenance thread: it looks, at times that it plans, whether the pause is over.
+ *
  * TR-1  `sampler` is not NULL exactly while the ratio is not 0. Its memory is out of the store's
  *       pages, so that it counts against the limit.
  * TR-2  Whoever puts a record in is in a read section, and a sampler is freed a grace period after
@@ -46,6 +49,7 @@ struct ms_sampler {
     atomic_uint used;                    /* rings, by bits, that anything was put in */
     struct ms_pattern pattern;
     struct ms_pace pace;   /* of it */
+    int64_t paused_ms;     /* when its last pause began */
     size_t bytes;          /* of this allocation */
     uint64_t reads_before; /* reads that the store had counted when it began */
 };
@@ -55,6 +59,8 @@ struct ms_track {
     _Atomic(struct ms_sampler *) sampler; /* lock to write. ORDER: release, acquired by readers */
     atomic_uint_least64_t missed;         /* references that found a full ring and the lock taken */
     atomic_bool due;                      /* a ring is a quarter full */
+    /* By ms_clock_exact_ms(), when the maintenance thread is to see to whether reads are diverted. */
+    atomic_int_least64_t look_ms;
 };
 
 void ms_track_init(struct ms_track *track);
@@ -76,8 +82,10 @@ void ms_track_settle_locked(memstore *store);
 /* Reads that were counted while keys were followed, which the sample is one of. Track's lock is held, and
  * there is a sampler. */
 uint64_t ms_track_reads_locked(const memstore *store);
-/* The same from the maintenance, a part at a time. */
+/* The same from the maintenance, a part at a time; and it diverts reads, or does not any more. */
 void ms_track_digest(memstore *store);
+/* When the maintenance thread wants to look again, in ms_clock_real_us(); INT64_MAX = it does not. */
+int64_t ms_track_when(memstore *store, int64_t now_us);
 /* In the child of a fork() nobody else puts a record in. */
 void ms_track_forget_users(memstore *store);
 /* The keys that are read most, most read first, of `noted` reads taken at random; `out` has room for

@@ -49,6 +49,102 @@ Test(off, a_get_is_made_by_the_plain_function_and_by_another_only_while_keys_are
     memstore_destroy(store);
 }
 
+/* ---- Pauses, while keys are followed by turns ---- */
+
+#define FEW_KEYS 100
+/* Reads after which something has long happened, if it does. */
+#define AT_MOST 100000000
+
+static memstore *open_few(const char *ratio, const char *maintenance)
+{
+    memstore *store = test_open(ratio, maintenance, NULL);
+
+    for (int i = 0; i < FEW_KEYS; i++)
+        assert_ok(memstore_set(store, &i, sizeof i, "value", 5, 0));
+    return store;
+}
+
+static void read_few(memstore *store, int reads)
+{
+    for (int n = 0; n < reads; n++) {
+        const int i = n % FEW_KEYS;
+        char value[5];
+
+        assert_ok(memstore_get(store, &i, sizeof i, value, sizeof value, NULL));
+    }
+}
+
+static bool is_plain(memstore *store)
+{
+    return ms_load_relaxed(&store->get) == plain_get() &&
+           (ms_load_relaxed(&store->hot) & MS_HOT_FLAGS) == store->hot_unmeasured &&
+           (ms_store_bounds(store) & MS_BOUNDS_TRACKED) == 0;
+}
+
+/* Read until reads are plain, or are not any more. Whether they are. */
+static bool read_until(memstore *store, bool plain)
+{
+    for (int reads = 0; reads < AT_MOST && is_plain(store) != plain; reads += FEW_KEYS)
+        read_few(store, FEW_KEYS);
+    return is_plain(store) == plain;
+}
+
+Test(off, reads_are_plain_in_each_pause_in_which_no_key_is_followed)
+{
+    memstore *store = open_few("monitoring.access_sample_ratio=0.01", "shards=16");
+
+    for (int pauses = 0; pauses < 5; pauses++) {
+        cr_assert(read_until(store, true), "pause %d does not begin", pauses);
+        cr_assert_eq(ms_load_relaxed(&store->follows_below), 0);
+        cr_assert(read_until(store, false), "pause %d does not end", pauses);
+    }
+    memstore_destroy(store);
+}
+
+/* Nobody would see to the end of the pause. */
+Test(off, reads_are_not_plain_in_pauses_of_a_store_without_a_maintenance_thread)
+{
+    memstore *store = open_few("monitoring.access_sample_ratio=0.01", "maintenance=manual");
+
+    for (int reads = 0; reads < AT_MOST && ms_load_relaxed(&store->follows_below) != 0;
+         reads += FEW_KEYS)
+        read_few(store, FEW_KEYS);
+    cr_assert_eq(ms_load_relaxed(&store->follows_below), 0);
+    assert_ok(memstore_maintain(store, 0));
+    cr_assert_not(is_plain(store));
+    memstore_destroy(store);
+}
+
+Test(off, a_pause_ends_when_what_was_counted_is_forgotten)
+{
+    /* It would last 16 million reads. */
+    memstore *store = open_few("monitoring.access_sample_ratio=0.0001", "shards=16");
+
+    cr_assert(read_until(store, true));
+    assert_ok(memstore_reset_stats(store));
+    int reads = 0;
+    while (reads < AT_MOST / 20 && is_plain(store)) {
+        read_few(store, FEW_KEYS);
+        reads += FEW_KEYS;
+    }
+    cr_assert_not(is_plain(store));
+    memstore_destroy(store);
+}
+
+Test(off, following_ends_in_a_pause)
+{
+    memstore *store = open_few("monitoring.access_sample_ratio=0.0001", "shards=16");
+
+    cr_assert(read_until(store, true));
+    assert_ok(memstore_reconfigure(store, "monitoring.access_sample_ratio", "0"));
+    expect_plain(store);
+    read_few(store, 100000);
+    expect_plain(store);
+    assert_ok(memstore_reconfigure(store, "monitoring.access_sample_ratio", "0.01"));
+    cr_assert_not(is_plain(store));
+    memstore_destroy(store);
+}
+
 Test(off, what_is_measured_is_told_by_the_word_that_a_read_looks_at_anyway)
 {
     memstore *store = test_open("monitoring.track_operation_latency=true", NULL);

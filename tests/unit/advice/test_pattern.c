@@ -289,6 +289,17 @@ Test(pattern, tells_the_times_between_reads_and_of_ttls)
     free(memory);
 }
 
+Test(pattern, takes_no_pause_for_time_between_reads)
+{
+    open_pattern(64, 1, 1000);
+    note(MS_REFERENCE_READ, 1, 10, 100, 0);
+    ms_pattern_pass(&pattern, 100000);
+    note(MS_REFERENCE_READ, 1, 10, 100400, 0);
+    note(MS_REFERENCE_READ, 1, 10, 100700, 0);
+    cr_assert_float_eq(pattern.reuse_ages.counts[ms_spread_bucket(300)], 2, 1e-9);
+    free(memory);
+}
+
 Test(pattern, tells_how_late_reads_of_expired_entries_came)
 {
     open_pattern(64, 1, 1000);

@@ -8013,9 +8013,10 @@ const struct ms_setting ms_schema[] = {
          .fixed = "calls are measured from the first one on, or not at all"),
     RATIO("monitoring.access_sample_ratio", access_sample, "0",
           "share of the keys whose uses are followed, for memstore_advise(); 0.01 is enough for "
-          "any store: where it is less than 2048 keys more are followed, for 40960 uses at first, "
-          "and then by turns, that share of the time; more keys than fit what is set aside for "
-          "them, 4 % of the limit between 230kB and 2.6MB, lower the share; 0 = none",
+          "any store: where it is less than 2048 keys more are followed, for 40960 uses at first; "
+          "in the long run keys are followed by turns, an eighth of the time, or the share of it "
+          "where that is more; more keys than fit what is set aside for them, 4 % of the limit "
+          "between 230kB and 2.6MB, lower the share; 0 = none",
           .live = true),
     RATIO("monitoring.hit_rate_threshold", hit_rate_threshold, "0",
           "an alert is raised when the hit rate of a window with 100 reads or more is below; 0 = "
@@ -10656,8 +10657,9 @@ struct ms_reuse {
     struct ms_followed *keys;
     uint32_t *free_keys;
     uint32_t *table;
+    uint32_t *slot_sizes;
     uint32_t *slot_keys;
-    uint64_t *slot_sizes, *block_bytes;
+    uint64_t *block_bytes;
     uint64_t group_bytes[MS_REUSE_RUN];
     uint32_t next_slot, oldest_slot;
     uint64_t held_bytes;
@@ -10673,7 +10675,7 @@ static inline uint32_t ms_reuse_blocks(uint32_t capacity)
 }
 static inline size_t ms_reuse_bytes(uint32_t capacity)
 {
-    return capacity * (sizeof(struct ms_followed) + 2 * sizeof(uint64_t) + 5 * sizeof(uint32_t)) +
+    return capacity * (sizeof(struct ms_followed) + 7 * sizeof(uint32_t)) +
            ms_reuse_blocks(capacity) * sizeof(uint64_t);
 }
 void ms_reuse_init(struct ms_reuse *reuse, uint32_t capacity, uint64_t threshold, void *memory);
@@ -10712,20 +10714,20 @@ double ms_reuse_read_once(const struct ms_reuse *reuse);
 #define MS_PACE_FEW 384
 #define MS_PACE_ALLOWANCE 40960
 #define MS_PACE_RUN 16
+#define MS_PACE_PART 0.125
 struct ms_pace {
     double share;
     uint64_t least;
+    uint64_t run_reads, run_sampled;
     uint64_t paused;
     uint64_t passed;
     bool pauses;
 };
 void ms_pace_init(struct ms_pace *pace, double share);
 void ms_pace_forget(struct ms_pace *pace);
-static inline bool ms_pace_is_above(const struct ms_pace *pace, const struct ms_reuse *reuse)
-{
-    return reuse->threshold > pace->least || pace->pauses;
-}
 void ms_pace_keep(struct ms_pace *pace, struct ms_reuse *reuse, uint64_t reads, uint64_t sampled);
+uint64_t ms_pace_left(const struct ms_pace *pace, const struct ms_reuse *reuse, uint64_t reads,
+                      uint64_t sampled);
 uint64_t ms_pace_reads(const struct ms_pace *pace, uint64_t reads);
 static inline uint64_t ms_pace_threshold(const struct ms_pace *pace, const struct ms_reuse *reuse)
 {
@@ -10738,37 +10740,91 @@ void ms_pace_init(struct ms_pace *pace, double share)
 }
 void ms_pace_forget(struct ms_pace *pace)
 {
-    pace->paused = pace->passed = 0;
+    pace->run_reads = pace->run_sampled = pace->paused = pace->passed = 0;
 }
 uint64_t ms_pace_reads(const struct ms_pace *pace, uint64_t reads)
 {
     return (pace->pauses ? pace->paused : reads) - pace->passed;
 }
-static double allowance_left(const struct ms_pace *pace, uint64_t reads, uint64_t sampled)
+static bool is_above(const struct ms_pace *pace, const struct ms_reuse *reuse)
 {
-    return MS_PACE_ALLOWANCE + pace->share * (double)reads - (double)sampled;
+    return reuse->threshold > pace->least;
 }
-static void go_on(struct ms_pace *pace, uint64_t reads)
+static void begin_pause(struct ms_pace *pace, uint64_t reads)
 {
+    pace->pauses = true;
+    pace->paused = reads;
+}
+static void begin_run(struct ms_pace *pace, uint64_t reads, uint64_t sampled)
+{
+    pace->run_reads = reads;
+    pace->run_sampled = sampled;
+}
+static double run_of(const struct ms_reuse *reuse)
+{
+    return (double)MS_PACE_RUN * reuse->count;
+}
+static double part_of(const struct ms_pace *pace)
+{
+    return pace->share > MS_PACE_PART ? pace->share : MS_PACE_PART;
+}
+static double allowance_of(const struct ms_pace *pace, uint64_t reads)
+{
+    const double share = pace->share * (double)reads;
+    const double first = share < MS_PACE_ALLOWANCE ? share : MS_PACE_ALLOWANCE;
+    return MS_PACE_ALLOWANCE + first + part_of(pace) * (share - first);
+}
+static double reads_until(const struct ms_pace *pace, double references)
+{
+    const double first = (references - MS_PACE_ALLOWANCE) / pace->share;
+    const double most = MS_PACE_ALLOWANCE / pace->share;
+    return first < most ? first : most + (first - most) / part_of(pace);
+}
+uint64_t ms_pace_left(const struct ms_pace *pace, const struct ms_reuse *reuse, uint64_t reads,
+                      uint64_t sampled)
+{
+    const double run = (double)(pace->paused - pace->run_reads);
+    const double left = is_above(pace, reuse)
+                            ? reads_until(pace, (double)sampled + run_of(reuse)) - (double)reads
+                            : run / part_of(pace) - (double)(reads - pace->run_reads);
+    return left > 0 ? (uint64_t)left + 1 : 0;
+}
+static void keep_pause(struct ms_pace *pace, const struct ms_reuse *reuse, uint64_t reads,
+                       uint64_t sampled)
+{
+    if (ms_pace_left(pace, reuse, reads, sampled) != 0)
+        return;
     pace->pauses = false;
     pace->passed += reads - pace->paused;
+    begin_run(pace, reads, sampled);
+}
+static void keep_to_allowance(struct ms_pace *pace, struct ms_reuse *reuse, uint64_t reads,
+                              uint64_t sampled)
+{
+    begin_run(pace, reads, sampled);
+    if (allowance_of(pace, reads) > (double)sampled)
+        return;
+    if (reuse->count > MS_PACE_FEW)
+        ms_reuse_lower(reuse, pace->least);
+    else
+        begin_pause(pace, reads);
+}
+static void keep_run(struct ms_pace *pace, const struct ms_reuse *reuse, uint64_t reads,
+                     uint64_t sampled)
+{
+    if (part_of(pace) < 1 && (double)(sampled - pace->run_sampled) >= run_of(reuse))
+        begin_pause(pace, reads);
 }
 void ms_pace_keep(struct ms_pace *pace, struct ms_reuse *reuse, uint64_t reads, uint64_t sampled)
 {
-    const double left = allowance_left(pace, reads, sampled);
-    while (reuse->count > MS_PACE_ENOUGH && reuse->threshold > pace->least)
+    while (reuse->count > MS_PACE_ENOUGH && is_above(pace, reuse))
         ms_reuse_lower(reuse, pace->least);
-    if (pace->pauses) {
-        if (left >= (double)MS_PACE_RUN * reuse->count || reuse->threshold <= pace->least)
-            go_on(pace, reads);
-    } else if (left <= 0 && reuse->threshold > pace->least) {
-        if (reuse->count > MS_PACE_FEW) {
-            ms_reuse_lower(reuse, pace->least);
-        } else {
-            pace->pauses = true;
-            pace->paused = reads;
-        }
-    }
+    if (pace->pauses)
+        keep_pause(pace, reuse, reads, sampled);
+    else if (is_above(pace, reuse))
+        keep_to_allowance(pace, reuse, reads, sampled);
+    else
+        keep_run(pace, reuse, reads, sampled);
 }
 
 /* lib/advice/pattern.c */
@@ -10797,6 +10853,7 @@ struct ms_pattern {
     uint64_t cache_bytes;
     uint64_t scaled_for;
     uint64_t sampled;
+    int64_t passed_ms;
     double misses;
     struct ms_spread reuse_ages, ttls, late;
     struct ms_spread hit_sizes;
@@ -10809,6 +10866,7 @@ void ms_pattern_init(struct ms_pattern *pattern, uint32_t keys, uint64_t thresho
                      uint64_t cache_bytes, enum ms_goal goal, void *memory);
 void ms_pattern_resize(struct ms_pattern *pattern, uint64_t cache_bytes);
 void ms_pattern_expect(const struct ms_pattern *pattern, const uint64_t *hashes, uint32_t n);
+void ms_pattern_pass(struct ms_pattern *pattern, int64_t ms);
 void ms_pattern_note(struct ms_pattern *pattern, const struct ms_reference *reference);
 void ms_pattern_clear(struct ms_pattern *pattern);
 void ms_pattern_forget(struct ms_pattern *pattern);
@@ -10880,12 +10938,13 @@ static void note_read(struct ms_pattern *pattern, uint32_t key, const struct ms_
     const double weight = pattern->reuse.weight;
     const bool expired = kept->expires_ms != 0 && kept->expires_ms <= read->now_ms;
     const bool is_gone = expired && read->size == 0;
+    const int64_t followed_ms = read->now_ms - pattern->passed_ms;
     if (read->size != 0)
         ms_spread_count(&pattern->hit_sizes, read->size, weight);
     else
         pattern->misses += weight;
     if (followed->reads != 0)
-        ms_spread_count(&pattern->reuse_ages, span(kept->used_ms, read->now_ms), weight);
+        ms_spread_count(&pattern->reuse_ages, span(kept->used_ms, followed_ms), weight);
     if (is_gone && followed->size != 0)
         note_late(pattern, key, read);
     const uint64_t needed = ms_reuse_read(&pattern->reuse, key, !is_gone);
@@ -10893,7 +10952,7 @@ static void note_read(struct ms_pattern *pattern, uint32_t key, const struct ms_
     simulate_read(pattern, key, size, needed);
     ms_reuse_touch(&pattern->reuse, key, size);
     followed->was_missed = read->size == 0;
-    kept->used_ms = read->now_ms;
+    kept->used_ms = followed_ms;
     if (expired)
         kept->expires_ms = 0;
 }
@@ -10912,6 +10971,10 @@ static void note_write(struct ms_pattern *pattern, uint32_t key, const struct ms
     if (write->expires_ms != INT64_MAX)
         ms_spread_count(&pattern->ttls, span(write->now_ms, write->expires_ms),
                         pattern->reuse.weight);
+}
+void ms_pattern_pass(struct ms_pattern *pattern, int64_t ms)
+{
+    pattern->passed_ms += ms;
 }
 void ms_pattern_expect(const struct ms_pattern *pattern, const uint64_t *hashes, uint32_t n)
 {
@@ -11288,9 +11351,9 @@ void ms_reuse_init(struct ms_reuse *reuse, uint32_t capacity, uint64_t threshold
     *reuse = (struct ms_reuse){.capacity = capacity};
     ms_reuse_set_threshold(reuse, threshold);
     reuse->keys = memory;
-    reuse->slot_sizes = (uint64_t *)(reuse->keys + capacity);
-    reuse->block_bytes = reuse->slot_sizes + 2 * (size_t)capacity;
-    reuse->slot_keys = (uint32_t *)(reuse->block_bytes + ms_reuse_blocks(capacity));
+    reuse->block_bytes = (uint64_t *)(reuse->keys + capacity);
+    reuse->slot_sizes = (uint32_t *)(reuse->block_bytes + ms_reuse_blocks(capacity));
+    reuse->slot_keys = reuse->slot_sizes + 2 * capacity;
     reuse->table = reuse->slot_keys + 2 * capacity;
     reuse->free_keys = reuse->table + 2 * capacity;
     for (uint32_t i = 0; i < capacity; i++)
@@ -11318,12 +11381,16 @@ MS_ALWAYS_INLINE void empty_slot(struct ms_reuse *reuse, struct ms_followed *fol
     if (slot == MS_REUSE_NONE)
         return;
     followed->slot = MS_REUSE_NONE;
-    reuse->slot_keys[slot] = 0;
     reuse->slot_sizes[slot] = 0;
     reuse->block_bytes[slot / MS_REUSE_RUN] -= size;
     reuse->group_bytes[slot / MS_REUSE_GROUP] -= size;
     reuse->held_bytes -= size;
     reuse->held--;
+}
+static uint32_t key_in(const struct ms_reuse *reuse, uint32_t slot)
+{
+    const uint32_t key = reuse->slot_keys[slot];
+    return key != 0 && reuse->keys[key - 1].slot == slot ? key : 0;
 }
 static MS_NOINLINE void renumber(struct ms_reuse *reuse)
 {
@@ -11334,36 +11401,55 @@ static MS_NOINLINE void renumber(struct ms_reuse *reuse)
     reuse->next_slot = reuse->oldest_slot = reuse->held = 0;
     reuse->held_bytes = 0;
     for (uint32_t slot = 0; slot < end; slot++) {
-        const uint32_t key = reuse->slot_keys[slot];
-        reuse->slot_keys[slot] = 0;
+        const uint32_t key = key_in(reuse, slot);
         if (key != 0)
             fill_slot(reuse, &reuse->keys[key - 1], key - 1, reuse->next_slot++);
     }
 }
 #define HALF (MS_REUSE_RUN / 2)
 typedef uint64_t two __attribute__((vector_size(16)));
-typedef two two_numbers __attribute__((aligned(8), may_alias));
-#define FOUR UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX
-static const uint64_t masks[3 * HALF] = {FOUR, FOUR, FOUR, FOUR, [2 * HALF] = FOUR,
-                                         FOUR, FOUR, FOUR};
+typedef two two_numbers __attribute__((aligned(4), may_alias));
+#define FOUR(one) one, one, one, one
+#define FIRST_AND_LAST(one)                                                                        \
+    {FOUR(one), FOUR(one), FOUR(one), FOUR(one), [2 * HALF] = FOUR(one),                           \
+     FOUR(one), FOUR(one), FOUR(one)}
+static const uint64_t masks[3 * HALF] = FIRST_AND_LAST(UINT64_MAX);
+static const uint32_t size_masks[3 * HALF] = FIRST_AND_LAST(UINT32_MAX);
+MS_ALWAYS_INLINE uint32_t mask_of(uint32_t n)
+{
+    return (n < HALF ? HALF : 2 * HALF) - (n % HALF + 1);
+}
+MS_ALWAYS_INLINE uint64_t after_of(uint32_t n, two sums, uint64_t all)
+{
+    const uint64_t sum = sums[0] + sums[1];
+    return n < HALF ? all - sum : sum;
+}
 MS_ALWAYS_INLINE uint64_t sum_after_of(const uint64_t *run, uint32_t n, uint64_t all)
 {
-    const bool in_first = n < HALF;
-    const uint64_t *mask = &masks[(in_first ? HALF : 2 * HALF) - (n % HALF + 1)];
-    const uint64_t *half = &run[n & HALF];
+    const uint64_t *half = &run[n & HALF], *mask = &masks[mask_of(n)];
     two sums = {0, 0};
 #pragma GCC unroll 8
     for (int i = 0; i < HALF; i += 2)
         sums += *(const two_numbers *)&half[i] & *(const two_numbers *)&mask[i];
-    const uint64_t sum = sums[0] + sums[1];
-    return in_first ? all - sum : sum;
+    return after_of(n, sums, all);
+}
+MS_ALWAYS_INLINE uint64_t sum_sizes_after(const uint32_t *run, uint32_t n, uint64_t all)
+{
+    const uint32_t *half = &run[n & HALF], *mask = &size_masks[mask_of(n)];
+    two sums = {0, 0};
+#pragma GCC unroll 4
+    for (int i = 0; i < HALF; i += 4) {
+        const two four = *(const two_numbers *)&half[i] & *(const two_numbers *)&mask[i];
+        sums += (four & UINT32_MAX) + (four >> 32);
+    }
+    return after_of(n, sums, all);
 }
 static uint64_t sum_after(const struct ms_reuse *reuse, uint32_t slot)
 {
     const uint32_t block = slot / MS_REUSE_RUN, group = slot / MS_REUSE_GROUP;
-    const uint64_t *slots = &reuse->slot_sizes[(size_t)block * MS_REUSE_RUN];
+    const uint32_t *slots = &reuse->slot_sizes[(size_t)block * MS_REUSE_RUN];
     const uint64_t *blocks = &reuse->block_bytes[(size_t)group * MS_REUSE_RUN];
-    return sum_after_of(slots, slot % MS_REUSE_RUN, reuse->block_bytes[block]) +
+    return sum_sizes_after(slots, slot % MS_REUSE_RUN, reuse->block_bytes[block]) +
            sum_after_of(blocks, block % MS_REUSE_RUN, reuse->group_bytes[group]) +
            sum_after_of(reuse->group_bytes, group, reuse->held_bytes);
 }
@@ -11393,7 +11479,7 @@ static bool advice_reuse_drop_oldest(struct ms_reuse *reuse)
 {
     if (reuse->horizon == 0 || (double)reuse->held_bytes * reuse->weight < (double)reuse->horizon)
         return false;
-    while (reuse->oldest_slot < reuse->next_slot && reuse->slot_keys[reuse->oldest_slot] == 0)
+    while (reuse->oldest_slot < reuse->next_slot && key_in(reuse, reuse->oldest_slot) == 0)
         reuse->oldest_slot++;
     if (reuse->oldest_slot == reuse->next_slot)
         return false;
@@ -11437,11 +11523,8 @@ void ms_reuse_expect(const struct ms_reuse *reuse, const uint64_t *hashes, uint3
     for (uint32_t i = 0; i < n; i++) {
         const uint32_t slot =
             numbers[i] != MS_REUSE_NONE ? reuse->keys[numbers[i]].slot : MS_REUSE_NONE;
-        if (slot != MS_REUSE_NONE) {
-            ms_prefetch_write(&reuse->slot_sizes[slot & ~(HALF - 1u)]);
-            ms_prefetch_write(&reuse->slot_sizes[slot | (HALF - 1u)]);
-            ms_prefetch_write(&reuse->slot_keys[slot]);
-        }
+        if (slot != MS_REUSE_NONE)
+            ms_prefetch_write(&reuse->slot_sizes[slot]);
     }
 }
 uint64_t ms_reuse_read(struct ms_reuse *reuse, uint32_t key, bool can_hit)
@@ -14779,6 +14862,7 @@ struct ms_sampler {
     atomic_uint used;
     struct ms_pattern pattern;
     struct ms_pace pace;
+    int64_t paused_ms;
     size_t bytes;
     uint64_t reads_before;
 };
@@ -14787,6 +14871,7 @@ struct ms_track {
     _Atomic(struct ms_sampler *) sampler;
     atomic_uint_least64_t missed;
     atomic_bool due;
+    atomic_int_least64_t look_ms;
 };
 void ms_track_init(struct ms_track *track);
 void ms_track_fini(struct ms_track *track);
@@ -14797,6 +14882,7 @@ void ms_track_resize(memstore *store);
 void ms_track_settle_locked(memstore *store);
 uint64_t ms_track_reads_locked(const memstore *store);
 void ms_track_digest(memstore *store);
+int64_t ms_track_when(memstore *store, int64_t now_us);
 void ms_track_forget_users(memstore *store);
 uint32_t ms_track_hot_keys(memstore *store, struct ms_hot_key *out, uint64_t *noted);
 void ms_track_forget(memstore *store);
@@ -20336,17 +20422,17 @@ static int64_t next_round(memstore *store, int64_t now_us)
 {
     if (ms_load_relaxed(&store->wanted))
         return now_us;
-    const int64_t combined_us = ms_combiner_when(store, now_us);
-    const int64_t monitored_us = ms_monitor_when(store, now_us);
-    const int64_t exported_us = ms_exporter_when(store, now_us);
-    int64_t planned_us = combined_us < monitored_us ? combined_us : monitored_us;
-    const int64_t guarded_us = ms_guard_when(store, now_us);
-    if (exported_us < planned_us)
-        planned_us = exported_us;
-    if (guarded_us < planned_us)
-        planned_us = guarded_us;
-    const int64_t due_us = when_due(store, now_us);
-    return planned_us < due_us ? planned_us : due_us;
+    const int64_t plans[] = {
+        ms_combiner_when(store, now_us), ms_monitor_when(store, now_us),
+        ms_exporter_when(store, now_us), ms_guard_when(store, now_us),
+        ms_track_when(store, now_us),    when_due(store, now_us),
+    };
+    int64_t first_us = plans[0];
+    for (size_t i = 1; i < sizeof plans / sizeof plans[0]; i++) {
+        if (plans[i] < first_us)
+            first_us = plans[i];
+    }
+    return first_us;
 }
 static memstore *store_maintenance_pick_locked(int64_t *wake_us)
 {
@@ -25107,6 +25193,7 @@ void ms_track_init(struct ms_track *track)
 {
     *track = (struct ms_track){0};
     ms_mutex_init(&track->lock, MS_RANK_TRACK);
+    ms_store_relaxed(&track->look_ms, INT64_MAX);
 }
 void ms_track_fini(struct ms_track *track)
 {
@@ -25222,6 +25309,7 @@ void ms_track_start(memstore *store, struct ms_sampler *sampler, uint32_t millio
     struct ms_sampler *old = sampler_of(store);
     ms_store_release(&store->track.sampler, sampler);
     ms_store_relaxed(&store->track.missed, 0);
+    ms_store_relaxed(&store->track.look_ms, INT64_MAX);
     publish_threshold(store, sampler);
     ms_store_relaxed(&store->turn_below,
                      (uint32_t)(MS_REUSE_ALL / TURNS_ONE_IN * millionths / MILLION));
@@ -25311,15 +25399,40 @@ uint64_t ms_track_reads_locked(const memstore *store)
     const struct ms_sampler *sampler = ms_load_relaxed(&store->track.sampler);
     return ms_pace_reads(&sampler->pace, reads_since(store, sampler));
 }
+static bool is_diverted(const memstore *store)
+{
+    return (ms_store_bounds(store) & MS_BOUNDS_TRACKED) != 0;
+}
+static void plan_look(memstore *store)
+{
+    if (store->settings.maintenance != MS_MAINTENANCE_BACKGROUND)
+        return;
+    ms_store_relaxed(&store->track.look_ms, 0);
+    if (!ms_maintenance_is_me())
+        ms_maintenance_try_wake(store);
+}
+static void keep_pace(memstore *store, struct ms_sampler *sampler)
+{
+    const bool paused = sampler->pace.pauses;
+    ms_pace_keep(&sampler->pace, &sampler->pattern.reuse, reads_since(store, sampler),
+                 sampler->pattern.sampled);
+    if (sampler->pace.pauses == paused)
+        return;
+    if (paused) {
+        ms_pattern_pass(&sampler->pattern, ms_clock_coarse_ms() - sampler->paused_ms);
+    } else {
+        sampler->paused_ms = ms_clock_coarse_ms();
+        plan_look(store);
+    }
+}
 static bool digest_locked(memstore *store, struct ms_sampler *sampler, uint32_t most)
 {
     struct turn turn = {NULL, 0};
     digest_keys(sampler);
     for (uint32_t done = 0; done < most && (turn = next_turn(sampler)).ring != NULL;)
         done += digest_turn(sampler, turn, most - done);
-    if (ms_pace_is_above(&sampler->pace, &sampler->pattern.reuse))
-        ms_pace_keep(&sampler->pace, &sampler->pattern.reuse, reads_since(store, sampler),
-                     sampler->pattern.sampled);
+    if (is_diverted(store))
+        keep_pace(store, sampler);
     publish_threshold(store, sampler);
     return turn.ring != NULL;
 }
@@ -25328,7 +25441,7 @@ void ms_track_settle_locked(memstore *store)
     struct ms_sampler *sampler = sampler_of(store);
     digest_locked(store, sampler, MS_TRACK_RINGS * (sampler->uses[0].mask + 1));
 }
-void ms_track_digest(memstore *store)
+static void digest_due(memstore *store)
 {
     bool more = true;
     if (!ms_load_relaxed(&store->track.due))
@@ -25340,6 +25453,55 @@ void ms_track_digest(memstore *store)
         more = sampler != NULL && digest_locked(store, sampler, DIGESTED_AT_ONCE);
         ms_mutex_unlock(&store->track.lock);
     }
+}
+#define LOOK_MS 10
+static int64_t time_of_look(const memstore *store, const struct ms_sampler *sampler)
+{
+    const struct ms_pace *pace = &sampler->pace;
+    const uint64_t reads = reads_since(store, sampler), passed = reads - pace->paused;
+    const uint64_t left =
+        ms_pace_left(pace, &sampler->pattern.reuse, reads, sampler->pattern.sampled);
+    const double part = left < passed ? (double)left / (double)passed : 1;
+    const int64_t ms = (int64_t)(part * (double)(ms_clock_coarse_ms() - sampler->paused_ms));
+    return ms_clock_exact_ms() + (ms > LOOK_MS ? ms : LOOK_MS);
+}
+static void divert(memstore *store)
+{
+    bool follows = is_diverted(store);
+    ms_mutex_lock(&store->track.lock);
+    struct ms_sampler *sampler = sampler_of(store);
+    if (sampler != NULL) {
+        keep_pace(store, sampler);
+        publish_threshold(store, sampler);
+        follows = !sampler->pace.pauses;
+        ms_store_relaxed(&store->track.look_ms, follows ? INT64_MAX : time_of_look(store, sampler));
+    }
+    ms_mutex_unlock(&store->track.lock);
+    if (follows != is_diverted(store))
+        ms_store_divert(store, MS_BOUNDS_TRACKED, follows);
+}
+static void look_at_pause(memstore *store)
+{
+    if (ms_load_relaxed(&store->track.look_ms) > ms_clock_exact_ms())
+        return;
+    if (!ms_mutex_try_lock(&store->settings_lock)) {
+        ms_store_relaxed(&store->track.look_ms, ms_clock_exact_ms() + LOOK_MS);
+        return;
+    }
+    divert(store);
+    ms_mutex_unlock(&store->settings_lock);
+}
+int64_t ms_track_when(memstore *store, int64_t now_us)
+{
+    const int64_t look_ms = ms_load_relaxed(&store->track.look_ms);
+    const int64_t left = look_ms != INT64_MAX ? look_ms - ms_clock_exact_ms() : INT64_MAX;
+    return left == INT64_MAX ? INT64_MAX : left > 0 ? now_us + left * 1000 : now_us;
+}
+void ms_track_digest(memstore *store)
+{
+    digest_due(store);
+    if (ms_load_relaxed(&store->track.look_ms) != INT64_MAX)
+        look_at_pause(store);
 }
 void ms_track_forget_users(memstore *store)
 {
@@ -25371,6 +25533,7 @@ uint32_t ms_track_hot_keys(memstore *store, struct ms_hot_key *out, uint64_t *no
 }
 void ms_track_forget(memstore *store)
 {
+    bool pauses = false;
     ms_mutex_lock(&store->track.lock);
     if (sampler_of(store) != NULL) {
         ms_track_settle_locked(store);
@@ -25378,8 +25541,13 @@ void ms_track_forget(memstore *store)
         ms_pace_forget(&sampler_of(store)->pace);
         sampler_of(store)->reads_before = ms_counters_total(&store->counters, MS_COUNT_READS);
         ms_store_relaxed(&store->track.missed, 0);
+        pauses = sampler_of(store)->pace.pauses;
     }
+    if (pauses && ms_load_relaxed(&store->track.look_ms) != INT64_MAX)
+        ms_store_relaxed(&store->track.look_ms, 0);
     ms_mutex_unlock(&store->track.lock);
+    if (pauses)
+        ms_maintenance_wake(store);
 }
 #define WAKES_FROM 512
 MS_ALWAYS_INLINE void tell_if_filling(memstore *store, const struct ms_ring *ring, uint32_t ticket,
