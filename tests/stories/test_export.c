@@ -83,6 +83,26 @@ Test(export, the_file_is_written_at_once_and_each_metrics_interval)
     cr_assert_eq(files(), 0, "it goes when the store is closed");
 }
 
+/* Who has opened the file reads all of what it was then, however often it is written meanwhile. */
+Test(export, a_reader_keeps_the_whole_text_that_it_opened)
+{
+    test_clock_start();
+    memstore *store = open_exporting("monitoring.metrics_interval=10s");
+    static char before[sizeof text];
+
+    pass(store, 0);
+    strcpy(before, contents(path));
+    FILE *reader = fopen(path, "r");
+    cr_assert_not_null(reader);
+    assert_ok(test_set(store, "k", "v", 0));
+    pass(store, 10000);
+    cr_assert_not_null(strstr(contents(path), "\nmemstore_sets_total 1\n"));
+    text[fread(text, 1, sizeof text - 1, reader)] = '\0';
+    fclose(reader);
+    cr_assert_str_eq(text, before);
+    memstore_destroy(store);
+}
+
 Test(export, the_text_is_in_the_form_of_node_exporter)
 {
     memstore *store = open_exporting("store_name=say \"x\"\\y");
