@@ -722,6 +722,8 @@ Test(loading, what_finds_no_memory_to_be_stored_in_is_handed_out_all_the_same)
     cr_assert(row.calls == 2 && row.released == 2);
 }
 
+#define OF_A_LOAD 8192
+
 Test(loading, what_a_full_store_does_not_take_is_handed_out_all_the_same)
 {
     memstore *store =
@@ -731,11 +733,20 @@ Test(loading, what_a_full_store_does_not_take_is_handed_out_all_the_same)
     memstore_view view;
 
     value[sizeof value - 1] = '\0';
+    /* What a load needs for itself is to fit what is left, which is less than a segment. */
+    struct ms_budget *const budget = &store->arena.budget;
+    cr_assert(ms_budget_charge(budget, OF_A_LOAD, 0));
     assert_status(write_until_refused(store), MEMSTORE_ERR_CACHE_FULL);
+    const uint64_t left = ms_budget_limit(budget) - ms_budget_charged(budget);
+    const uint64_t wanted = store->flights.spare + OF_A_LOAD;
+    const uint64_t lacking = left < wanted ? wanted - left : 0;
+    const uint64_t let_go = lacking < OF_A_LOAD ? lacking : OF_A_LOAD;
+    ms_budget_uncharge(budget, let_go);
     assert_loads(store, "key", &row, row.value);
     assert_holds(store, "key", NULL);
     assert_ok(memstore_reconfigure(store, "loader.on_store_error", "fail"));
     assert_status(get_or_load(store, "key", &row, &view), MEMSTORE_ERR_CACHE_FULL);
+    ms_budget_uncharge(budget, OF_A_LOAD - let_go);
     memstore_destroy(store);
 }
 
