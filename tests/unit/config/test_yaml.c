@@ -255,7 +255,14 @@ Test(yaml, a_misplaced_or_misspelt_key_beside_storage_memory_is_not_taken_for_an
     expect_refused("storage: {memory: {shards: 4}}\nttl.bogus: 1\n",
                    "yaml:2:1: ttl.bogus: unknown key; the nearest known key is \"ttl.mode\"");
     expect_refused("storages: {memory: {shards: 4}}\n",
-                   "yaml:1:1: storages: unknown key; the nearest known key is \"loader\"");
+                   "yaml:1:1: storages: unknown key; the nearest known key is \"storage\"");
+    expect_refused("Storage: {memory: {shards: 4}}\n",
+                   "yaml:1:1: Storage: unknown key; the nearest known key is \"storage\"");
+    expect_refused("storage:\n  memry: {shards: 4}\n",
+                   "yaml:2:3: storage.memry: unknown key; the nearest known key is "
+                   "\"storage.memory\"");
+    expect_refused("storage: {memory: {storage: {shards: 4}}}\n",
+                   "yaml:1:20: storage: unknown key; the nearest known key is \"loader\"");
 }
 
 #define DURATION_EXPECTED                                                                          \

@@ -8649,9 +8649,19 @@ struct loader {
     const char *foreign_suggestion;
     char suggestion[PATH_SIZE];
 };
-static const char *nearest_section(struct loader *loader, const char *path)
+struct outer {
+    const char *name, *path;
+};
+static const struct outer outer_of_file = {"storage", "storage"};
+static const struct outer outer_of_storage = {"memory", "storage.memory"};
+static const char *nearest_section(struct loader *loader, const char *path,
+                                   const struct outer *outer)
 {
     unsigned best = UINT32_MAX;
+    if (outer != NULL) {
+        best = ms_schema_distance(path, outer->name);
+        strcpy(loader->suggestion, outer->path);
+    }
     for (const struct ms_setting *row = ms_schema; row->path != NULL; row++) {
         const char *const dot = strchr(row->path, '.');
         char section[PATH_SIZE];
@@ -8666,10 +8676,10 @@ static const char *nearest_section(struct loader *loader, const char *path)
     }
     return loader->suggestion;
 }
-static const char *suggest(struct loader *loader, const char *path)
+static const char *suggest(struct loader *loader, const char *path, const struct outer *outer)
 {
     if (loader->yaml.event.type == YAML_MAPPING_START_EVENT)
-        return nearest_section(loader, path);
+        return nearest_section(loader, path, outer);
     return ms_schema_nearest(path)->path;
 }
 static bool fail_unknown(struct loader *loader, struct ms_yaml_mark at, const char *path,
@@ -8776,19 +8786,20 @@ static bool load_unknown(struct loader *loader, const char *path, struct ms_yaml
     static const char storage[] = "storage.";
     const bool in_storage = strncmp(path, storage, sizeof storage - 1) == 0;
     const char *const name = in_storage ? path + sizeof storage - 1 : path;
+    const struct outer *const outer = in_storage ? &outer_of_storage : &outer_of_file;
     if (ms_schema_skip_prefix(path) != path)
         return fail_unknown(loader, at, ms_schema_skip_prefix(path),
-                            suggest(loader, ms_schema_skip_prefix(path)));
-    if (is_meant_for_us(name, in_storage ? "memory" : "storage")) {
+                            suggest(loader, ms_schema_skip_prefix(path), NULL));
+    if (is_meant_for_us(name, outer->name)) {
         if (in_storage && (ms_schema_find(name) != NULL || ms_schema_is_section(name)))
             return ms_yaml_fail(&loader->yaml, at,
                                 "%s: beside storage.memory, not in it; indent it further", path);
-        return fail_unknown(loader, at, path, suggest(loader, name));
+        return fail_unknown(loader, at, path, suggest(loader, name, outer));
     }
     if (loader->foreign.line == 0) {
         loader->foreign = at;
         strcpy(loader->foreign_path, path);
-        loader->foreign_suggestion = suggest(loader, name);
+        loader->foreign_suggestion = suggest(loader, name, outer);
     }
     return ms_yaml_skip_value(&loader->yaml);
 }
