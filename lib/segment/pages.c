@@ -174,8 +174,11 @@ static void give_run_locked(struct ms_pages *pages, struct run run)
             empty_part(pages, (struct run){page, 1});
     }
     if (pages->huge && own.n != 0) {
+        const size_t last = own.first + own.n - 1;
+
         give_back_huge_locked(pages, own.first);
-        give_back_huge_locked(pages, own.first + own.n - 1);
+        if (last / PAGES_OF_HUGE != own.first / PAGES_OF_HUGE)
+            give_back_huge_locked(pages, last);
     }
     if (run.first < pages->first_free)
         pages->first_free = run.first;
