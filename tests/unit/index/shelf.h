@@ -37,6 +37,12 @@ static inline uint64_t shelf_hash(uint16_t shard, uint16_t tag, uint32_t home)
     return (uint64_t)shard << 48 | (uint64_t)tag << 32 | home;
 }
 
+/* A hash for a key, such as spread evenly. */
+static inline uint64_t shelf_hash_of(uint64_t key)
+{
+    return (key + 1) * UINT64_C(0x9e3779b97f4a7c15);
+}
+
 /* A home hash in the middle of a bucket of a table of that many. */
 static inline uint32_t shelf_home(uint32_t bucket, uint32_t buckets)
 {

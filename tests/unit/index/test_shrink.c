@@ -8,16 +8,11 @@
 
 static struct shelf *shelf;
 
-static uint64_t hash_of(uint64_t key)
-{
-    return (key + 1) * UINT64_C(0x9e3779b97f4a7c15);
-}
-
 static void set_up(void)
 {
     shelf = shelf_open(1);
     for (uint64_t key = 1; key <= ENTRIES; key++)
-        shelf_insert(shelf, hash_of(key), key);
+        shelf_insert(shelf, shelf_hash_of(key), key);
 }
 
 static void tear_down(void)
@@ -33,7 +28,7 @@ static void thin_out(uint64_t step)
 {
     for (uint64_t key = 1; key <= ENTRIES; key++) {
         if (key % step != 0)
-            cr_assert(shelf_remove(shelf, hash_of(key), key));
+            cr_assert(shelf_remove(shelf, shelf_hash_of(key), key));
     }
 }
 
@@ -50,7 +45,8 @@ static bool shrink(void)
 static void expect_every(uint64_t step)
 {
     for (uint64_t key = 1; key <= ENTRIES; key++)
-        cr_expect_eq(shelf_find(shelf, hash_of(key), key) != 0, key % step == 0, "%d", (int)key);
+        cr_expect_eq(shelf_find(shelf, shelf_hash_of(key), key) != 0, key % step == 0, "%d",
+                     (int)key);
     cr_expect_eq(ms_index_entries(&shelf->index, 0), ENTRIES / step);
 }
 

@@ -10,11 +10,6 @@
 
 static struct shelf *shelf;
 
-static uint64_t hash_of(uint64_t key)
-{
-    return (key + 1) * UINT64_C(0x9e3779b97f4a7c15);
-}
-
 static void set_up(void)
 {
     shelf = shelf_open(1);
@@ -35,14 +30,14 @@ static uint64_t insert_until_moving(void)
     uint64_t key = 0;
 
     while (key < MANY || !shelf_is_moving(shelf, 0) || shelf->index.shards[0].moved < 100)
-        shelf_insert(shelf, hash_of(key), key), key++;
+        shelf_insert(shelf, shelf_hash_of(key), key), key++;
     return key;
 }
 
 static uint64_t insert_until_moved(uint64_t key)
 {
     while (shelf_is_moving(shelf, 0))
-        shelf_insert(shelf, hash_of(key), key), key++;
+        shelf_insert(shelf, shelf_hash_of(key), key), key++;
     return key;
 }
 
@@ -52,7 +47,7 @@ static uint64_t key_in(bool moved, uint64_t keys)
     struct ms_index_slot slot;
 
     for (uint64_t key = 0; key < keys; key++) {
-        if (shelf_find_slot(shelf, hash_of(key), key, &slot) &&
+        if (shelf_find_slot(shelf, shelf_hash_of(key), key, &slot) &&
             ms_index_is_moved(&shelf->index, 0, &slot) == moved)
             return key;
     }
@@ -66,7 +61,7 @@ Test(steps, no_insert_moves_more_than_some_buckets)
     for (uint64_t key = 0; key < 100000; key++) {
         const uint32_t before = shelf->hashed, buckets = shelf_buckets(shelf, 0);
 
-        shelf_insert(shelf, hash_of(key), key);
+        shelf_insert(shelf, shelf_hash_of(key), key);
         cr_assert_leq(shelf->hashed - before, (buckets > 64 ? 8 : 64) * MS_BUCKET_SLOTS, "key %llu",
                       (unsigned long long)key);
     }
@@ -90,14 +85,14 @@ Test(steps, readers_find_every_entry_at_each_of_them)
 
     while (shelf_is_moving(shelf, 0)) {
         for (uint64_t key = 0; key < keys; key++)
-            cr_assert_neq(shelf_find(shelf, hash_of(key), key), 0);
-        cr_assert_eq(shelf_find(shelf, hash_of(keys), keys), 0);
+            cr_assert_neq(shelf_find(shelf, shelf_hash_of(key), key), 0);
+        cr_assert_eq(shelf_find(shelf, shelf_hash_of(keys), keys), 0);
         shelf_check(shelf);
-        shelf_insert(shelf, hash_of(keys), keys);
+        shelf_insert(shelf, shelf_hash_of(keys), keys);
         keys++;
     }
     for (uint64_t key = 0; key < keys; key++)
-        cr_assert_neq(shelf_find(shelf, hash_of(key), key), 0);
+        cr_assert_neq(shelf_find(shelf, shelf_hash_of(key), key), 0);
 }
 
 Test(steps, what_changes_meanwhile_is_changed_when_they_are_over)
@@ -105,14 +100,14 @@ Test(steps, what_changes_meanwhile_is_changed_when_they_are_over)
     for (int moved = 0; moved < 2; moved++) {
         uint64_t keys = insert_until_moving();
         const uint64_t updated = key_in(moved, keys);
-        const uint32_t before = shelf_find(shelf, hash_of(updated), updated);
+        const uint32_t before = shelf_find(shelf, shelf_hash_of(updated), updated);
 
-        cr_assert(shelf_update(shelf, hash_of(updated), updated));
+        cr_assert(shelf_update(shelf, shelf_hash_of(updated), updated));
         shelf_check(shelf);
-        const uint32_t after = shelf_find(shelf, hash_of(updated), updated);
+        const uint32_t after = shelf_find(shelf, shelf_hash_of(updated), updated);
         cr_assert_neq(after, before);
         keys = insert_until_moved(keys);
-        cr_assert_eq(shelf_find(shelf, hash_of(updated), updated), after);
+        cr_assert_eq(shelf_find(shelf, shelf_hash_of(updated), updated), after);
         shelf_check(shelf);
         tear_down();
         set_up();
@@ -125,10 +120,10 @@ Test(steps, what_goes_meanwhile_is_gone_when_they_are_over)
         uint64_t keys = insert_until_moving();
         const uint64_t removed = key_in(moved, keys);
 
-        cr_assert(shelf_remove(shelf, hash_of(removed), removed));
+        cr_assert(shelf_remove(shelf, shelf_hash_of(removed), removed));
         shelf_check(shelf);
         keys = insert_until_moved(keys);
-        cr_assert_eq(shelf_find(shelf, hash_of(removed), removed), 0);
+        cr_assert_eq(shelf_find(shelf, shelf_hash_of(removed), removed), 0);
         cr_assert_eq(ms_index_entries(&shelf->index, 0), keys - 1);
         shelf_check(shelf);
         tear_down();
@@ -170,7 +165,7 @@ Test(steps, without_memory_for_another_one_is_given_up_and_nothing_is_lost)
     shelf->refuses = false;
     cr_assert_eq(ms_load_relaxed(&shelf->index.tables[0]), table);
     for (uint64_t key = 0; key < keys; key++)
-        cr_assert_neq(shelf_find(shelf, hash_of(key), key), 0);
+        cr_assert_neq(shelf_find(shelf, shelf_hash_of(key), key), 0);
 }
 
 Test(steps, a_shard_that_is_dropped_meanwhile_leaves_no_table)
@@ -188,7 +183,7 @@ Test(steps, to_a_smaller_table_leave_room_for_what_comes_meanwhile)
 
     for (uint64_t key = 0; key < keys; key++) {
         if (key % 4 != 0)
-            cr_assert(shelf_remove(shelf, hash_of(key), key));
+            cr_assert(shelf_remove(shelf, shelf_hash_of(key), key));
     }
     cr_assert(ms_index_shrink(&shelf->index, 0));
     cr_assert(shelf_is_moving(shelf, 0));
@@ -196,12 +191,12 @@ Test(steps, to_a_smaller_table_leave_room_for_what_comes_meanwhile)
     /* Twice as many as there were. */
     uint64_t key = keys;
     while (ms_index_entries(&shelf->index, 0) < keys / 2) {
-        shelf_insert(shelf, hash_of(key), key);
+        shelf_insert(shelf, shelf_hash_of(key), key);
         shelf_check(shelf);
         key++;
     }
     for (uint64_t wanted = 0; wanted < key; wanted++)
-        cr_assert_eq(shelf_find(shelf, hash_of(wanted), wanted) != 0,
+        cr_assert_eq(shelf_find(shelf, shelf_hash_of(wanted), wanted) != 0,
                      wanted >= keys || wanted % 4 == 0);
 }
 
@@ -211,7 +206,7 @@ Test(steps, a_table_that_is_to_be_smaller_is_given_up_where_the_old_one_is_neede
     const uint32_t buckets = shelf_buckets(shelf, 0);
 
     for (uint64_t key = keys / 4; key < keys; key++)
-        cr_assert(shelf_remove(shelf, hash_of(key), key));
+        cr_assert(shelf_remove(shelf, shelf_hash_of(key), key));
     cr_assert(ms_index_shrink(&shelf->index, 0));
     cr_assert(shelf_is_moving(shelf, 0));
     cr_assert_eq(ms_index_grow(&shelf->index, 0, (uint32_t)keys / 2), MS_INDEX_GROWN);
@@ -232,13 +227,13 @@ static void churn(unsigned rounds, struct unit_random *random)
         const unsigned kind = (unsigned)unit_random_below(random, 10);
 
         if (!there[key]) {
-            shelf_insert(shelf, hash_of(key), key);
+            shelf_insert(shelf, shelf_hash_of(key), key);
             there[key] = true;
         } else if (kind < 3) {
-            cr_assert(shelf_remove(shelf, hash_of(key), key));
+            cr_assert(shelf_remove(shelf, shelf_hash_of(key), key));
             there[key] = false;
         } else if (kind < 8) {
-            cr_assert(shelf_update(shelf, hash_of(key), key));
+            cr_assert(shelf_update(shelf, shelf_hash_of(key), key));
         } else {
             ms_index_shrink(&shelf->index, 0);
         }
@@ -246,7 +241,7 @@ static void churn(unsigned rounds, struct unit_random *random)
             shelf_check(shelf);
     }
     for (uint64_t key = 0; key < KEYS; key++)
-        cr_assert_eq(shelf_find(shelf, hash_of(key), key) != 0, there[key]);
+        cr_assert_eq(shelf_find(shelf, shelf_hash_of(key), key) != 0, there[key]);
 }
 
 Test(steps, random_changes_among_them_lose_nothing)

@@ -75,13 +75,12 @@ Test(index_validate, finds_a_batch_left_in_publication)
 static struct shelf *open_while_moving(struct ms_index_slot *slot)
 {
     struct shelf *shelf = shelf_open(1);
-    const uint64_t factor = UINT64_C(0x9e3779b97f4a7c15);
     uint64_t key = 0;
 
     for (; key < 3000 || shelf->index.shards[0].moved < 100; key++)
-        shelf_insert(shelf, (key + 1) * factor, key);
+        shelf_insert(shelf, shelf_hash_of(key), key);
     shelf_check(shelf);
-    for (key = 0; !shelf_find_slot(shelf, (key + 1) * factor, key, slot) ||
+    for (key = 0; !shelf_find_slot(shelf, shelf_hash_of(key), key, slot) ||
                   !ms_index_is_moved(&shelf->index, 0, slot);
          key++)
         ;
