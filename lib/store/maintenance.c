@@ -44,11 +44,13 @@ static bool is_background(const memstore *store)
     return store->settings.maintenance == MS_MAINTENANCE_BACKGROUND;
 }
 
-/* When what is to be swept or given back is so. */
+/* When what is to be swept, given back or looked at by the exact clock is so. */
 static int64_t when_due(memstore *store, int64_t now_us)
 {
     const int64_t sweep = ms_due_when(&store->due), idle = ms_load_relaxed(&store->arena.idle_at);
-    const int64_t when = sweep < idle ? sweep : idle;
+    const int64_t look = ms_load_relaxed(&store->track.look_ms);
+    const int64_t first = sweep < idle ? sweep : idle;
+    const int64_t when = first < look ? first : look;
     const int64_t now = ms_clock_exact_ms();
 
     if (when <= now)
@@ -66,7 +68,7 @@ static int64_t next_round(memstore *store, int64_t now_us)
     const int64_t plans[] = {
         ms_combiner_when(store, now_us), ms_monitor_when(store, now_us),
         ms_exporter_when(store, now_us), ms_guard_when(store, now_us),
-        ms_track_when(store, now_us),    when_due(store, now_us),
+        when_due(store, now_us),
     };
     int64_t first_us = plans[0];
     for (size_t i = 1; i < sizeof plans / sizeof plans[0]; i++) {

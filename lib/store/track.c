@@ -401,14 +401,6 @@ static void look_at_pause(memstore *store)
     ms_mutex_unlock(&store->settings_lock);
 }
 
-int64_t ms_track_when(memstore *store, int64_t now_us)
-{
-    const int64_t look_ms = ms_load_relaxed(&store->track.look_ms);
-    const int64_t left = look_ms != INT64_MAX ? look_ms - ms_clock_exact_ms() : INT64_MAX;
-
-    return left == INT64_MAX ? INT64_MAX : left > 0 ? now_us + left * 1000 : now_us;
-}
-
 void ms_track_digest(memstore *store)
 {
     digest_due(store);

@@ -59,7 +59,8 @@ struct ms_track {
     _Atomic(struct ms_sampler *) sampler; /* lock to write. ORDER: release, acquired by readers */
     atomic_uint_least64_t missed;         /* references that found a full ring and the lock taken */
     atomic_bool due;                      /* a ring is a quarter full */
-    /* By ms_clock_exact_ms(), when the maintenance thread is to see to whether reads are diverted. */
+    /* By ms_clock_exact_ms(), when the maintenance thread is to see to whether reads are diverted; INT64_MAX =
+     * it is not. */
     atomic_int_least64_t look_ms;
 };
 
@@ -84,8 +85,6 @@ void ms_track_settle_locked(memstore *store);
 uint64_t ms_track_reads_locked(const memstore *store);
 /* The same from the maintenance, a part at a time; and it diverts reads, or does not any more. */
 void ms_track_digest(memstore *store);
-/* When the maintenance thread wants to look again, in ms_clock_real_us(); INT64_MAX = it does not. */
-int64_t ms_track_when(memstore *store, int64_t now_us);
 /* In the child of a fork() nobody else puts a record in. */
 void ms_track_forget_users(memstore *store);
 /* The keys that are read most, most read first, of `noted` reads taken at random; `out` has room for

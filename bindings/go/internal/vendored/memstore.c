@@ -4575,8 +4575,10 @@ static void give_run_locked(struct ms_pages *pages, struct segment_pages_run seg
             empty_part(pages, (struct segment_pages_run){page, 1});
     }
     if (pages->huge && own.n != 0) {
+        const size_t last = own.first + own.n - 1;
         give_back_huge_locked(pages, own.first);
-        give_back_huge_locked(pages, own.first + own.n - 1);
+        if (last / PAGES_OF_HUGE != own.first / PAGES_OF_HUGE)
+            give_back_huge_locked(pages, last);
     }
     if (segment_pages_run.first < pages->first_free)
         pages->first_free = segment_pages_run.first;
@@ -14893,7 +14895,6 @@ void ms_track_resize(memstore *store);
 void ms_track_settle_locked(memstore *store);
 uint64_t ms_track_reads_locked(const memstore *store);
 void ms_track_digest(memstore *store);
-int64_t ms_track_when(memstore *store, int64_t now_us);
 void ms_track_forget_users(memstore *store);
 uint32_t ms_track_hot_keys(memstore *store, struct ms_hot_key *out, uint64_t *noted);
 void ms_track_forget(memstore *store);
@@ -20422,7 +20423,9 @@ static bool is_background(const memstore *store)
 static int64_t when_due(memstore *store, int64_t now_us)
 {
     const int64_t sweep = ms_due_when(&store->due), idle = ms_load_relaxed(&store->arena.idle_at);
-    const int64_t when = sweep < idle ? sweep : idle;
+    const int64_t look = ms_load_relaxed(&store->track.look_ms);
+    const int64_t first = sweep < idle ? sweep : idle;
+    const int64_t when = first < look ? first : look;
     const int64_t now = ms_clock_exact_ms();
     if (when <= now)
         return now_us;
@@ -20436,7 +20439,7 @@ static int64_t next_round(memstore *store, int64_t now_us)
     const int64_t plans[] = {
         ms_combiner_when(store, now_us), ms_monitor_when(store, now_us),
         ms_exporter_when(store, now_us), ms_guard_when(store, now_us),
-        ms_track_when(store, now_us),    when_due(store, now_us),
+        when_due(store, now_us),
     };
     int64_t first_us = plans[0];
     for (size_t i = 1; i < sizeof plans / sizeof plans[0]; i++) {
@@ -25501,12 +25504,6 @@ static void look_at_pause(memstore *store)
     }
     divert(store);
     ms_mutex_unlock(&store->settings_lock);
-}
-int64_t ms_track_when(memstore *store, int64_t now_us)
-{
-    const int64_t look_ms = ms_load_relaxed(&store->track.look_ms);
-    const int64_t left = look_ms != INT64_MAX ? look_ms - ms_clock_exact_ms() : INT64_MAX;
-    return left == INT64_MAX ? INT64_MAX : left > 0 ? now_us + left * 1000 : now_us;
 }
 void ms_track_digest(memstore *store)
 {
