@@ -84,6 +84,7 @@ struct ms_arena {
     unsigned kept; /* MS_KEPT_ of every entry */
     bool wipes;
     bool evicts;
+    bool tiles; /* BK-2 */
     /* segments are listed by when they were sealed, not by when they were opened */
     bool ranks_at_sealing;
 
