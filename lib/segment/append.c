@@ -136,8 +136,8 @@ static bool begins_inside(const struct ms_arena *arena, const struct ms_segment 
     return segment->left_out + ms_load_relaxed(&segment->used) < ms_arena_segment_size(arena);
 }
 
-static bool fits(const struct ms_arena *arena, const struct ms_segment *segment,
-                 const struct addition *addition)
+MS_ALWAYS_INLINE bool fits(const struct ms_arena *arena, const struct ms_segment *segment,
+                           const struct addition *addition)
 {
     const uint32_t room = room_in(segment);
 

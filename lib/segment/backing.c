@@ -14,7 +14,7 @@ void ms_backing_init(struct ms_arena *arena, enum ms_arena_paging paging)
     arena->huge_from = UINT32_MAX;
     if (paging == MS_PAGING_HUGE)
         ms_mem_advise_huge(arena->base, arena->reserved_bytes);
-    arena->tiles = paging == MS_PAGING_SMALL && arena->evicts &&
+    arena->tiles = paging != MS_PAGING_HUGE && arena->evicts &&
                    ms_arena_segment_size(arena) >= TILES_FROM_PAGES * MS_PAGE_SIZE;
     if (paging == MS_PAGING_MIXED)
         arena->huge_from = (uint32_t)(LITTLE >> arena->segment_shift);
