@@ -6,6 +6,9 @@
 /* A store that holds little takes little: what comes before is not on huge pages, nor made ahead. */
 #define LITTLE ((size_t)16 << 20)
 
+/* A segment reaches into the next one for entries of up to this part of it: where one does not find the place
+ * that it had before, since its neighbour is in use by then, the gap is up to an entry. */
+#define REACH_DIVISOR 8
 /* In smaller segments a page too many weighs more than the ends do. */
 #define TILES_FROM_PAGES 4
 
@@ -198,7 +201,7 @@ bool ms_backing_extend(struct ms_arena *arena, struct ms_segment *segment, uint3
     const uint32_t at = segment->left_out + ms_load_relaxed(&segment->used);
 
     if (!arena->tiles || next == NULL || ms_load_relaxed(&next->state) != MS_SEGMENT_FREE ||
-        at >= whole || at + size > whole + whole / 2)
+        at >= whole || size > whole / REACH_DIVISOR)
         return false;
     const uint32_t number = (uint32_t)(next - arena->segments);
     const uint32_t left_out = at + size - whole;

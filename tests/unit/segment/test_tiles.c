@@ -95,6 +95,16 @@ Test(tiles, what_varies_in_size_ends_where_its_segment_does)
     room_close(arena);
 }
 
+Test(tiles, entries_of_more_than_an_eighth_of_a_segment_end_where_it_does)
+{
+    struct ms_arena *arena = room_open_evicting(LIMIT, true);
+
+    fill(arena, (uint32_t)ms_arena_segment_size(arena) / 8 + 4);
+    for (uint32_t i = 1; i < arena->fresh; i++)
+        cr_assert_eq(arena->segments[i].left_out, 0);
+    room_close(arena);
+}
+
 Test(tiles, a_store_that_does_not_evict_has_none)
 {
     struct ms_arena *arena = room_open(LIMIT);

@@ -4293,6 +4293,7 @@ void ms_arena_each_slot_lock(struct ms_arena *arena, void (*fn)(ms_mutex *lock))
 
 /* lib/segment/backing.c */
 #define LITTLE ((size_t)16 << 20)
+#define REACH_DIVISOR 8
 #define TILES_FROM_PAGES 4
 void ms_backing_init(struct ms_arena *arena, enum ms_arena_paging paging)
 {
@@ -4447,7 +4448,7 @@ bool ms_backing_extend(struct ms_arena *arena, struct ms_segment *segment, uint3
     struct ms_segment *next = segment_backing_next_of(arena, segment);
     const uint32_t at = segment->left_out + ms_load_relaxed(&segment->used);
     if (!arena->tiles || next == NULL || ms_load_relaxed(&next->state) != MS_SEGMENT_FREE ||
-        at >= whole || at + size > whole + whole / 2)
+        at >= whole || size > whole / REACH_DIVISOR)
         return false;
     const uint32_t number = (uint32_t)(next - arena->segments);
     const uint32_t left_out = at + size - whole;
