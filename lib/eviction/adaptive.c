@@ -126,4 +126,5 @@ const struct ms_policy ms_policy_adaptive = {
     .drop = drop,
     .ghost_percent = MS_ADAPT_GHOST_PERCENT,
     .bins = 1,
+    .segments_a_bin = 64,
 };

@@ -65,6 +65,8 @@ struct ms_policy {
     /* Keys that the ghost should remember, in per cent of those in the store; 0 = there is none. */
     unsigned ghost_percent;
     uint32_t bins; /* what is kept may be sorted into so many bins */
+    /* Segments of the store for each: a bin has one half full, and sorts the better the more there are. */
+    uint32_t segments_a_bin;
 };
 
 extern const struct ms_policy ms_policy_adaptive;

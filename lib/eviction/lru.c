@@ -99,4 +99,5 @@ const struct ms_policy ms_policy_lru = {
     .judge = judge,
     .drop = drop,
     .bins = MS_BINS_MOST,
+    .segments_a_bin = 128,
 };

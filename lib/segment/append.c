@@ -127,12 +127,44 @@ static void make_way(struct ms_arena *arena, struct ms_open_slot *slot)
         ms_pool_seal(arena, sealed);
 }
 
-static bool fits(const struct ms_segment *segment, const struct addition *addition)
+/* Entries are of one size if they differ by up to this part of it. */
+#define USUAL_WITHIN 32
+
+/* Whether what is appended next begins in the segment's own stretch. */
+static bool begins_inside(const struct ms_arena *arena, const struct ms_segment *segment)
+{
+    return segment->left_out + ms_load_relaxed(&segment->used) < ms_arena_segment_size(arena);
+}
+
+MS_ALWAYS_INLINE bool fits(const struct ms_arena *arena, const struct ms_segment *segment,
+                           const struct addition *addition)
 {
     const uint32_t room = room_in(segment);
 
-    return room >= addition->size &&
+    return room >= addition->size && begins_inside(arena, segment) &&
            (room >= addition->long_size || !is_long_in(addition, segment));
+}
+
+/* Whether those in the segment are of about this size by mean. */
+static bool is_usual_in(const struct ms_segment *segment, uint32_t size)
+{
+    const uint64_t used = ms_load_relaxed(&segment->used);
+    const uint64_t as_many = (uint64_t)size * ms_load_relaxed(&segment->claimed);
+
+    return (as_many > used ? as_many - used : used - as_many) <= used / USUAL_WITHIN;
+}
+
+/* Let the slot's segment have it though it does not fit: where sizes vary, what one use of the memory has
+ * needed of the next segment is of no use to the one after, whose entries end elsewhere. What is not an
+ * entry has places within. */
+static bool can_be_extended(struct ms_arena *arena, struct ms_segment *segment,
+                            const struct ms_placement *placement, const struct addition *addition)
+{
+    if (!arena->tiles || segment == NULL || addition->shape == NULL)
+        return false;
+    const uint32_t size = is_long_in(addition, segment) ? addition->long_size : addition->size;
+    return is_usual_in(segment, size) &&
+           ms_pool_extend_segment(arena, segment, size, placement->privileged);
 }
 
 /* A new segment for the slot, or NULL. Slot lock held. */
@@ -159,11 +191,13 @@ static struct ms_segment *segment_with_room(struct ms_arena *arena, struct ms_op
                                             const struct ms_placement *placement,
                                             const struct addition *addition)
 {
-    if (fits(slot->spare, addition))
+    if (fits(arena, slot->spare, addition))
         return slot->spare;
     if (ms_unlikely(slot->is_held) && !placement->privileged)
         return NULL;
-    if (ms_likely(fits(slot->segment, addition)))
+    if (ms_likely(fits(arena, slot->segment, addition)))
+        return slot->segment;
+    if (can_be_extended(arena, slot->segment, placement, addition))
         return slot->segment;
     return open_fresh(arena, slot, placement);
 }

@@ -16,13 +16,23 @@ static unsigned log2_floor(uint64_t n)
     return 63 - (unsigned)__builtin_clzll(n | 1);
 }
 
-/* Segments grow with the square root of the limit: from 64 in a store of 1 MiB to 1024 in one of
- * 1 GiB. Few make eviction coarse and leave much of the store in half-filled open segments; many
- * are small, and waste more at their ends. */
+/* The binary logarithm of how many segments a store has: 64 of 1 MiB, 1024 from 128 MiB to 1 GiB, and more
+ * above. Few make eviction coarse, and leave much of the store in half-filled open segments and in those
+ * that are free or about to be; many are small, and waste more at their ends and on large entries, which
+ * have runs of pages of their own. */
+static unsigned log2_count_of(unsigned log2_limit)
+{
+    if (log2_limit < 24)
+        return (log2_limit + 1) / 2 - 4;
+    if (log2_limit < 30)
+        return log2_limit < 26 ? 8 : log2_limit < 27 ? 9 : 10;
+    return (log2_limit + 1) / 2 - 5;
+}
+
 static unsigned segment_shift_of(uint64_t limit)
 {
     const unsigned log2_limit = log2_floor(limit);
-    const unsigned shift = (log2_limit < 24 ? 4 : 5) + log2_limit / 2;
+    const unsigned shift = log2_limit - log2_count_of(log2_limit);
 
     return shift < SEGMENT_SHIFT_MIN   ? SEGMENT_SHIFT_MIN
            : shift > SEGMENT_SHIFT_MAX ? SEGMENT_SHIFT_MAX
@@ -71,10 +81,10 @@ static uint64_t largest_limit_for(uint64_t limit)
 }
 
 /* Those beyond the reserve are freed ahead of the writers, who make room themselves where one is more
- * than a hundredth of the memory. */
+ * than a 256th of the memory. */
 static uint32_t warm_segments(const struct ms_arena *arena)
 {
-    return arena->reserve + clamp_u32(arena->segment_count / 128, 0, 16);
+    return arena->reserve + clamp_u32(arena->segment_count / 256, 0, 16);
 }
 
 /* What the rows of counts may take of the limit. */
@@ -94,19 +104,21 @@ static void shape_rows(struct ms_arena *arena, uint64_t limit)
                                : clamp_u32((uint32_t)rows, 0, PIN_ROWS_MOST);
 }
 
+#define FOUR_STRIPES_FROM (UINT64_C(512) << 20)
+
 /* Derive all sizes from the limit. Open segments sit half empty, so their number is kept to a
  * few percent of all. */
 static void shape_arena(struct ms_arena *arena, uint64_t limit, uint64_t largest_limit)
 {
     arena->segment_shift = segment_shift_of(limit);
     arena->segment_count = (uint32_t)(limit >> arena->segment_shift);
-    arena->stripes = arena->segment_count >= 1024 ? 4 : arena->segment_count >= 256 ? 2 : 1;
+    arena->stripes = limit >= FOUR_STRIPES_FROM ? 4 : arena->segment_count >= 256 ? 2 : 1;
     /* Not a small store that evicts: a segment more that is half empty costs too much. */
     arena->slot_stripes = arena->stripes + (arena->stripes > 1 || !arena->evicts);
     arena->ttl_classes = 1 + clamp_u32(arena->segment_count / 32, 1, MS_TTL_CLASSES_MOST - 1);
     /* Each bin has a segment half full: few bins in stores of few segments. */
     if (arena->bins != 0)
-        arena->bins = clamp_u32(arena->segment_count / 64, 1, arena->bins);
+        arena->bins = clamp_u32(arena->segment_count / arena->segments_a_bin, 1, arena->bins);
     arena->reserve = arena->segment_count >= 256 ? 2 : 1;
     ms_store_relaxed(&arena->warm_keep, warm_segments(arena));
     arena->largest_limit = largest_limit;
@@ -206,7 +218,8 @@ bool ms_arena_init(struct ms_arena *arena, const struct ms_arena_options *option
     *arena = (struct ms_arena){.kept = options->kept,
                                .wipes = options->wipes,
                                .evicts = options->evicts,
-                               .bins = options->bins};
+                               .bins = options->bins,
+                               .segments_a_bin = options->segments_a_bin};
     ms_store_relaxed(&arena->idle_at, MS_NEVER);
     *out_of_memory = false;
     shape_arena(arena, options->limit, largest_limit_for(options->limit));

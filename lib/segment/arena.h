@@ -71,6 +71,7 @@ struct ms_arena_options {
     bool wipes;        /* what held entries is overwritten before it is free */
     bool evicts;       /* what cannot be moved for want of room may go */
     uint32_t bins; /* by which the policy sorts what it keeps, at most: MS_QUEUE_BIN0 and further */
+    uint32_t segments_a_bin; /* in a store of fewer segments there are fewer bins */
     enum ms_arena_paging paging;
 };
 
@@ -84,6 +85,7 @@ struct ms_arena {
     unsigned kept; /* MS_KEPT_ of every entry */
     bool wipes;
     bool evicts;
+    bool tiles; /* BK-2 */
     /* segments are listed by when they were sealed, not by when they were opened */
     bool ranks_at_sealing;
 
@@ -92,6 +94,7 @@ struct ms_arena {
     uint32_t stripes;        /* power of two */
     uint32_t slot_stripes;   /* the same, and the reclaimer's where it has one of its own */
     uint32_t bins;           /* queues from MS_QUEUE_BIN0 on; the others have no slots */
+    uint32_t segments_a_bin; /* for each of them */
     uint32_t ttl_classes;    /* class 0 never expires */
     uint32_t reserve;        /* AR-2 */
     uint32_t pin_row_count;  /* threads with counts of their own: pins.h */

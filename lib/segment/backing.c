@@ -6,11 +6,19 @@
 /* A store that holds little takes little: what comes before is not on huge pages, nor made ahead. */
 #define LITTLE ((size_t)16 << 20)
 
+/* A segment reaches into the next one for entries of up to this part of it: where one does not find the place
+ * that it had before, since its neighbour is in use by then, the gap is up to an entry. */
+#define REACH_DIVISOR 8
+/* In smaller segments a page too many weighs more than the ends do. */
+#define TILES_FROM_PAGES 4
+
 void ms_backing_init(struct ms_arena *arena, enum ms_arena_paging paging)
 {
     arena->huge_from = UINT32_MAX;
     if (paging == MS_PAGING_HUGE)
         ms_mem_advise_huge(arena->base, arena->reserved_bytes);
+    arena->tiles = paging != MS_PAGING_HUGE && arena->evicts &&
+                   ms_arena_segment_size(arena) >= TILES_FROM_PAGES * MS_PAGE_SIZE;
     if (paging == MS_PAGING_MIXED)
         arena->huge_from = (uint32_t)(LITTLE >> arena->segment_shift);
 }
@@ -18,6 +26,17 @@ void ms_backing_init(struct ms_arena *arena, enum ms_arena_paging paging)
 static char *memory_of(const struct ms_arena *arena, uint32_t number)
 {
     return arena->base + ((size_t)number << arena->segment_shift);
+}
+
+static size_t whole_pages(size_t bytes)
+{
+    return (bytes + MS_PAGE_SIZE - 1) & ~(MS_PAGE_SIZE - 1);
+}
+
+/* Bytes of the pages at a segment's beginning that are charged for what the one before has in them. */
+static size_t shared_pages(const struct ms_arena *arena, uint32_t number)
+{
+    return number == 0 ? 0 : whole_pages(arena->segments[number].left_out);
 }
 
 static uint32_t segments_of_stretch(const struct ms_arena *arena)
@@ -47,19 +66,35 @@ static void note_charged(struct ms_arena *arena, uint32_t number, uint32_t n, bo
         ms_mem_advise_huge(stretch, MS_HUGE_PAGE_SIZE);
 }
 
+static void mark_backed(struct ms_arena *arena, uint32_t number, uint32_t n, bool backed)
+{
+    for (uint32_t i = number; i < number + n; i++)
+        arena->segments[i].is_backed = backed;
+}
+
 /* ---- Taking ---- */
 
-static bool charge(struct ms_arena *arena, uint32_t number, uint32_t n, uint64_t spare)
+static bool take_pages(struct ms_arena *arena, char *memory, size_t bytes, uint64_t spare)
 {
-    const size_t bytes = (size_t)n << arena->segment_shift;
-
     if (!ms_budget_charge(&arena->budget, bytes, spare))
         return false;
-    if (!ms_mem_commit(memory_of(arena, number), bytes)) {
+    if (!ms_mem_commit(memory, bytes)) {
         ms_budget_note_refusal(&arena->budget);
         ms_budget_uncharge(&arena->budget, bytes);
         return false;
     }
+    return true;
+}
+
+/* `n` segments, of which the first alone may share pages with the one before. */
+static bool charge(struct ms_arena *arena, uint32_t number, uint32_t n, uint64_t spare)
+{
+    const size_t shared = shared_pages(arena, number);
+
+    if (!take_pages(arena, memory_of(arena, number) + shared,
+                    ((size_t)n << arena->segment_shift) - shared, spare))
+        return false;
+    mark_backed(arena, number, n, true);
     note_charged(arena, number, n, true);
     return true;
 }
@@ -113,41 +148,123 @@ struct ms_segment *ms_backing_take(struct ms_arena *arena, uint64_t spare)
         segment = &arena->segments[arena->fresh++];
         arena->ahead--;
     }
-
-    const uint32_t left_out = segment == arena->segments ? MS_ARENA_EMPTY_BYTES : 0;
-    segment->base = memory_of(arena, (uint32_t)(segment - arena->segments)) + left_out;
-    segment->capacity = (uint32_t)ms_arena_segment_size(arena) - left_out;
     return segment;
+}
+
+/* ---- Where segments begin and end ---- */
+
+/* The segment after this one, or NULL when there is none. */
+static struct ms_segment *next_of(const struct ms_arena *arena, struct ms_segment *segment)
+{
+    const uint32_t number = (uint32_t)(segment - arena->segments);
+
+    return number + 1 < arena->range_segments ? segment + 1 : NULL;
+}
+
+/* What a segment has left of what it had of the next one, which is opened anew, goes back. */
+static void take_back(struct ms_arena *arena, struct ms_segment *segment)
+{
+    const uint32_t number = (uint32_t)(segment - arena->segments);
+    const char *memory = memory_of(arena, number);
+
+    if (number == 0 || segment->left_out == 0)
+        return;
+    struct ms_segment *before = segment - 1;
+    const char *end = before->base + ms_load_relaxed(&before->used);
+    if (ms_load_relaxed(&before->state) != MS_SEGMENT_SEALED || end >= memory + segment->left_out)
+        return;
+    segment->left_out = end > memory ? (uint32_t)(end - memory) : 0;
+    before->capacity = (uint32_t)(memory + segment->left_out - before->base);
+}
+
+void ms_backing_shape(struct ms_arena *arena, struct ms_segment *segment, enum ms_queue queue)
+{
+    const uint32_t number = (uint32_t)(segment - arena->segments);
+    const struct ms_segment *next = next_of(arena, segment);
+    uint32_t reach = (uint32_t)ms_arena_segment_size(arena);
+
+    if (number == 0)
+        segment->left_out = MS_ARENA_EMPTY_BYTES;
+    take_back(arena, segment);
+    /* Records are appended many at once, and each is to begin inside. */
+    if (queue != MS_QUEUE_RECORDS && next != NULL)
+        reach += next->left_out;
+    segment->base = memory_of(arena, number) + segment->left_out;
+    segment->capacity = reach - segment->left_out;
+}
+
+bool ms_backing_extend(struct ms_arena *arena, struct ms_segment *segment, uint32_t size,
+                       uint64_t spare)
+{
+    const uint32_t whole = (uint32_t)ms_arena_segment_size(arena);
+    struct ms_segment *next = next_of(arena, segment);
+    const uint32_t at = segment->left_out + ms_load_relaxed(&segment->used);
+
+    if (!arena->tiles || next == NULL || ms_load_relaxed(&next->state) != MS_SEGMENT_FREE ||
+        at >= whole || size > whole / REACH_DIVISOR)
+        return false;
+    const uint32_t number = (uint32_t)(next - arena->segments);
+    const uint32_t left_out = at + size - whole;
+    const size_t had = shared_pages(arena, number), needs = whole_pages(left_out);
+    /* Not if the rest of the next one would have no room any more. */
+    if (!next->is_backed && needs > had &&
+        !take_pages(arena, memory_of(arena, number) + had, needs - had, spare + whole - needs))
+        return false;
+    next->left_out = left_out;
+    segment->capacity = at + size - segment->left_out;
+    return true;
 }
 
 /* ---- Giving back ---- */
 
-static void give(struct ms_arena *arena, uint32_t number, uint32_t n)
+static uint64_t give_pages(struct ms_arena *arena, char *memory, size_t bytes)
 {
-    const size_t bytes = (size_t)n << arena->segment_shift;
-
-    note_charged(arena, number, n, false);
-    ms_mem_discard(memory_of(arena, number), bytes);
+    ms_mem_discard(memory, bytes);
     ms_budget_uncharge(&arena->budget, bytes);
+    return bytes;
 }
 
-void ms_backing_give(struct ms_arena *arena, struct ms_segment *segment)
+/* Give back what a segment shares with the one before if neither has memory any more. */
+static uint64_t give_shared(struct ms_arena *arena, uint32_t number)
 {
-    give(arena, (uint32_t)(segment - arena->segments), 1);
+    struct ms_segment *segment = &arena->segments[number];
+
+    if (number == 0 || number >= arena->range_segments || segment->left_out == 0 ||
+        segment->is_backed || (segment - 1)->is_backed)
+        return 0;
+    const size_t bytes = shared_pages(arena, number);
+    segment->left_out = 0;
+    return give_pages(arena, memory_of(arena, number), bytes);
+}
+
+static uint64_t give(struct ms_arena *arena, uint32_t number, uint32_t n)
+{
+    const size_t shared = shared_pages(arena, number);
+
+    note_charged(arena, number, n, false);
+    mark_backed(arena, number, n, false);
+    return give_pages(arena, memory_of(arena, number) + shared,
+                      ((size_t)n << arena->segment_shift) - shared) +
+           give_shared(arena, number) + give_shared(arena, number + n);
+}
+
+uint64_t ms_backing_give(struct ms_arena *arena, struct ms_segment *segment)
+{
     ms_segment_push(&arena->cold, segment);
+    return give(arena, (uint32_t)(segment - arena->segments), 1);
 }
 
 uint64_t ms_backing_give_ahead(struct ms_arena *arena)
 {
     const uint32_t in_stretch = segments_of_stretch(arena);
     const uint32_t end = arena->fresh + arena->ahead;
-    const uint64_t bytes = (uint64_t)arena->ahead << arena->segment_shift;
+    uint64_t bytes = 0;
 
     for (uint32_t number = arena->fresh, n; number < end; number += n) {
         const uint32_t left_of_stretch = in_stretch - number % in_stretch;
 
         n = left_of_stretch < end - number ? left_of_stretch : end - number;
-        give(arena, number, n);
+        bytes += give(arena, number, n);
     }
     arena->ahead = 0;
     if (arena->made > arena->fresh)

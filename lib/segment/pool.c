@@ -106,12 +106,24 @@ struct ms_segment *ms_pool_open_segment(struct ms_arena *arena,
         segment = ms_backing_take(arena, placement->privileged ? 0 : withheld_bytes_locked(arena));
     }
     if (segment != NULL) {
+        ms_backing_shape(arena, segment, placement->queue);
         ms_pool_init_segment(arena, segment, placement);
         ms_store_relaxed(&segment->used, 0);
         ms_store_relaxed(&segment->state, MS_SEGMENT_OPEN);
     }
     ms_mutex_unlock(&arena->pool_lock);
     return segment;
+}
+
+bool ms_pool_extend_segment(struct ms_arena *arena, struct ms_segment *segment, uint32_t size,
+                            bool privileged)
+{
+    ms_mutex_lock(&arena->pool_lock);
+    ms_testing_reach(MS_POINT_POOL_LOCKED);
+    const bool extended =
+        ms_backing_extend(arena, segment, size, privileged ? 0 : withheld_bytes_locked(arena));
+    ms_mutex_unlock(&arena->pool_lock);
+    return extended;
 }
 
 bool ms_arena_try_charge_row(struct ms_arena *arena)
@@ -427,9 +439,8 @@ uint64_t ms_arena_cool(struct ms_arena *arena, uint32_t keep)
 
     ms_mutex_lock(&arena->pool_lock);
     while (arena->warm_count > keep) {
-        ms_backing_give(arena, ms_segment_pop(&arena->warm));
+        bytes += ms_backing_give(arena, ms_segment_pop(&arena->warm));
         arena->warm_count--;
-        bytes += ms_arena_segment_size(arena);
     }
     bytes += ms_backing_give_ahead(arena);
     ms_mutex_unlock(&arena->pool_lock);

@@ -18,6 +18,10 @@ static inline size_t ms_pool_slots(const struct ms_arena *arena)
 /* A free segment, charged and in state OPEN, or NULL. */
 struct ms_segment *ms_pool_open_segment(struct ms_arena *arena,
                                         const struct ms_placement *placement);
+/* Let a slot's open segment have an entry of `size` bytes more than fits, if the next one is free. The slot's
+ * lock is held. */
+bool ms_pool_extend_segment(struct ms_arena *arena, struct ms_segment *segment, uint32_t size,
+                            bool privileged);
 /* Seal an open segment into its list, or straight to limbo when nothing in it lives. */
 void ms_pool_seal(struct ms_arena *arena, struct ms_segment *segment);
 /* Whether all that was appended is gone. Nothing may be appended any more: it is sealed, or the slot's

@@ -58,6 +58,7 @@ struct ms_segment {
     /* unique to this use of the memory: the high part of versions; constant likewise */
     uint64_t sequence;
     int64_t time_base; /* what stored expiries are relative to; constant likewise */
+    /* Slot and pool lock to write while it is open, pool lock from then on */
     uint32_t capacity;
     uint8_t ttl_class;
     uint8_t is_solo; /* holds one large entry */
@@ -69,6 +70,9 @@ struct ms_segment {
     struct ms_segment *newer;
     /* of the huge page that begins with this segment: how many are not charged; pool lock */
     uint32_t missing;
+    /* bytes of its stretch that the one before has: BK-2. Pool lock; constant while the segment is open */
+    uint32_t left_out : 31;
+    uint32_t is_backed : 1; /* it is charged; pool lock */
 
     /* what holds it, beside the counts in rows: pins.h. Any thread */
     atomic_uint pins MS_ALIGNED(MS_CACHE_LINE);

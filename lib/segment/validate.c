@@ -223,6 +223,20 @@ static const char *check_open_slots(struct census *census)
     return NULL;
 }
 
+/* What segments that are not charged share with those before them: BK-3. */
+static uint64_t shared_bytes(const struct ms_arena *arena)
+{
+    uint64_t bytes = 0;
+
+    for (uint32_t i = 1; i < arena->range_segments && i <= arena->fresh + arena->ahead; i++) {
+        const struct ms_segment *segment = &arena->segments[i];
+
+        if (!segment->is_backed)
+            bytes += (segment->left_out + MS_PAGE_SIZE - 1) & ~(MS_PAGE_SIZE - 1);
+    }
+    return bytes;
+}
+
 const char *ms_arena_validate(struct ms_arena *arena, uint64_t others)
 {
     struct census census = {.arena = arena};
@@ -243,7 +257,8 @@ const char *ms_arena_validate(struct ms_arena *arena, uint64_t others)
     MS_REQUIRE_VALID(ms_pages_validate(&arena->pages, &pages));
     MS_REQUIRE(ms_budget_charged(&arena->budget) ==
                    arena->overhead + ms_arena_further_overhead(arena) + others + pages +
-                       ((census.charged + arena->ahead) << arena->segment_shift),
+                       ((census.charged + arena->ahead) << arena->segment_shift) +
+                       shared_bytes(arena),
                "AR-1, BU-2: the charge is not what is in use");
     return NULL;
 }

@@ -204,6 +204,7 @@ static int init_arena(memstore *store, const char **why)
         .wipes = settings->secure_wipe,
         .evicts = settings->eviction != MS_EVICTION_NONE,
         .bins = policy_of(settings->eviction)->bins,
+        .segments_a_bin = policy_of(settings->eviction)->segments_a_bin,
         .paging = paging_of(settings),
     };
     bool out_of_memory;

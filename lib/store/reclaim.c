@@ -467,7 +467,8 @@ struct ms_segment *ms_reclaim_emptiest(memstore *store, uint32_t num, uint32_t d
     struct emptiest best = {&store->arena, NULL, 0};
 
     ms_arena_each(&store->arena, consider, &best);
-    if (best.segment == NULL || (uint64_t)best.dead * den < (uint64_t)best.segment->capacity * num)
+    if (best.segment == NULL ||
+        (uint64_t)best.dead * den < (uint64_t)ms_arena_segment_size(&store->arena) * num)
         return NULL;
     return best.segment;
 }

@@ -117,7 +117,8 @@ Test(eviction, what_is_overwritten_has_been_used_as_often_as_before)
     cr_expect_eq(kept_of_overwritten(by_set, true), 100);
     cr_expect_eq(kept_of_overwritten(by_replace, true), 100);
     cr_expect_eq(kept_of_overwritten(by_batch, true), 100);
-    cr_expect_eq(kept_of_overwritten(by_set, false), 0);
+    /* But for one that a compaction has moved to the end of the segment that was being written to. */
+    cr_expect_leq(kept_of_overwritten(by_set, false), 1);
 }
 
 Test(eviction, what_was_written_last_is_kept_where_nobody_asks_first)

@@ -89,6 +89,22 @@ Test(kept, more_at_2_and_4_mib)
     assert_kept("performance.memory_limit=4MiB", 0.90, 0.94);
 }
 
+/* Fifteen of them and nearly another are in 16 KiB, 31 and nearly another in 32 KiB. */
+Test(kept, of_entries_of_one_size_whatever_it_is)
+{
+    const struct shape shape = {20, 1000};
+
+    for (int policy = 0; policy < POLICIES; policy++) {
+        const double at_2_mib =
+            share_kept("performance.memory_limit=2MiB", policies[policy], &shape);
+        const double at_4_mib =
+            share_kept("performance.memory_limit=4MiB", policies[policy], &shape);
+
+        cr_assert_geq(at_2_mib, 0.93 - FOR_RANKS, "%s: %.1f %%", policies[policy], 100 * at_2_mib);
+        cr_assert_geq(at_4_mib, 0.93 - FOR_RANKS, "%s: %.1f %%", policies[policy], 100 * at_4_mib);
+    }
+}
+
 /* Of which two would fit a segment, and leave a third of it. */
 Test(kept, of_entries_between_a_third_and_a_half_of_a_segment)
 {

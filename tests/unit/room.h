@@ -18,7 +18,7 @@ static inline struct ms_arena *room_open_evicting(uint64_t limit, bool evicts)
 {
     static struct ms_arena arena;
     const struct ms_arena_options options = {
-        .limit = limit, .evicts = evicts, .bins = MS_BINS_MOST};
+        .limit = limit, .evicts = evicts, .bins = MS_BINS_MOST, .segments_a_bin = 64};
     bool out_of_memory;
 
     ms_testing_set_clock(ROOM_NOW, ROOM_NOW);

@@ -115,6 +115,43 @@ Test(segments, a_sealed_segment_goes_to_limbo_with_its_last_entry)
     room_close(arena);
 }
 
+Test(segments, from_16_mib_on_one_is_no_more_than_a_256th_of_the_limit)
+{
+    for (uint64_t limit = 16 * MIB; limit <= 4096 * MIB; limit += limit / 4) {
+        struct ms_arena *arena = room_open(limit);
+
+        cr_assert_geq(arena->segment_count, 256, "%llu", (unsigned long long)limit);
+        ms_arena_fini(arena);
+    }
+}
+
+Test(segments, none_is_kept_free_for_writers_where_one_is_more_than_a_256th)
+{
+    for (uint64_t limit = MIB; limit <= 1024 * MIB; limit *= 2) {
+        struct ms_arena *arena = room_open_evicting(limit, true);
+        const uint32_t ahead = ms_load_relaxed(&arena->warm_keep) - arena->reserve;
+
+        cr_assert_eq(ahead != 0, arena->segment_count >= 256);
+        cr_assert_leq(ahead * 256, arena->segment_count);
+        ms_arena_fini(arena);
+    }
+}
+
+Test(segments, a_policy_has_as_many_bins_as_it_asks_segments_for)
+{
+    for (uint32_t each = 64; each <= 128; each *= 2) {
+        struct ms_arena arena;
+        const struct ms_arena_options options = {
+            .limit = 32 * MIB, .evicts = true, .bins = MS_BINS_MOST, .segments_a_bin = each};
+        bool out_of_memory;
+
+        cr_assert(ms_arena_init(&arena, &options, &out_of_memory));
+        cr_assert_eq(arena.segment_count, 256);
+        cr_assert_eq(arena.bins, 256 / each);
+        ms_arena_fini(&arena);
+    }
+}
+
 Test(segments, what_is_in_limbo_keeps_its_bytes_until_it_is_recycled)
 {
     struct ms_arena *arena = room_open(4 * MIB);

@@ -2692,7 +2692,7 @@ static uint64_t table_of(const struct ms_index *index, uint32_t shard)
 {
     return ms_load_relaxed(&index->tables[shard]);
 }
-static uint64_t next_of(const struct ms_index *index, uint32_t shard)
+static uint64_t index_growth_next_of(const struct ms_index *index, uint32_t shard)
 {
     return index->shards[shard].next;
 }
@@ -2702,7 +2702,7 @@ static uint64_t entries_and(const struct ms_index *index, uint32_t shard, uint32
 }
 bool ms_index_has_room(const struct ms_index *index, uint32_t shard, uint32_t more)
 {
-    return next_of(index, shard) == 0 &&
+    return index_growth_next_of(index, shard) == 0 &&
            fits_load(ms_table_buckets(table_of(index, shard)), entries_and(index, shard, more));
 }
 bool ms_index_has_slots(const struct ms_index *index, uint32_t shard, uint32_t more)
@@ -2769,7 +2769,7 @@ static bool index_growth_begin(struct ms_index *index, uint32_t shard, uint64_t 
 }
 static void index_growth_give_up(struct ms_index *index, uint32_t shard)
 {
-    const uint64_t next = next_of(index, shard);
+    const uint64_t next = index_growth_next_of(index, shard);
     if (next == 0)
         return;
     set_next(index, shard, 0);
@@ -2778,7 +2778,7 @@ static void index_growth_give_up(struct ms_index *index, uint32_t shard)
 static void index_growth_move(struct ms_index *index, uint32_t shard, uint32_t buckets)
 {
     struct ms_shard *of = &index->shards[shard];
-    const uint64_t old = table_of(index, shard), next = next_of(index, shard);
+    const uint64_t old = table_of(index, shard), next = index_growth_next_of(index, shard);
     const uint32_t left = ms_table_buckets(old) - of->moved;
     const uint32_t count = buckets < left ? buckets : left;
     copy_buckets(index, ms_table_at(index, old) + of->moved, count, next);
@@ -2797,7 +2797,7 @@ static uint32_t step_for(const struct ms_index *index, uint32_t shard, uint32_t 
 }
 static bool goes_on(struct ms_index *index, uint32_t shard, uint32_t more)
 {
-    const uint64_t next = next_of(index, shard);
+    const uint64_t next = index_growth_next_of(index, shard);
     if (next == 0 || !fits_load(ms_table_buckets(next), entries_and(index, shard, more)))
         return false;
     index_growth_move(index, shard, step_for(index, shard, more));
@@ -2807,7 +2807,7 @@ enum ms_index_growth ms_index_grow(struct ms_index *index, uint32_t shard, uint3
 {
     if (goes_on(index, shard, more))
         return MS_INDEX_GROWN;
-    if (next_of(index, shard) != 0) {
+    if (index_growth_next_of(index, shard) != 0) {
         index_growth_give_up(index, shard);
         if (ms_index_has_room(index, shard, more))
             return MS_INDEX_GROWN;
@@ -2838,9 +2838,9 @@ bool ms_index_shrink(struct ms_index *index, uint32_t shard)
 {
     if (!ms_index_is_oversized(index, shard))
         return false;
-    if (is_oversized(index, shard, next_of(index, shard)))
+    if (is_oversized(index, shard, index_growth_next_of(index, shard)))
         index_growth_give_up(index, shard);
-    if (next_of(index, shard) == 0 && !index_growth_begin(index, shard, buckets_needed(index, shard)))
+    if (index_growth_next_of(index, shard) == 0 && !index_growth_begin(index, shard, buckets_needed(index, shard)))
         return false;
     index_growth_move(index, shard, SHRINK_STEP);
     return true;
@@ -3421,6 +3421,8 @@ struct ms_segment {
     struct ms_segment *older;
     struct ms_segment *newer;
     uint32_t missing;
+    uint32_t left_out : 31;
+    uint32_t is_backed : 1;
     atomic_uint pins MS_ALIGNED(MS_CACHE_LINE);
     atomic_uint claimed;
     atomic_uint settled;
@@ -3521,6 +3523,7 @@ struct ms_arena_options {
     bool wipes;
     bool evicts;
     uint32_t bins;
+    uint32_t segments_a_bin;
     enum ms_arena_paging paging;
 };
 struct ms_arena {
@@ -3532,12 +3535,14 @@ struct ms_arena {
     unsigned kept;
     bool wipes;
     bool evicts;
+    bool tiles;
     bool ranks_at_sealing;
     uint32_t segment_count;
     uint32_t range_segments;
     uint32_t stripes;
     uint32_t slot_stripes;
     uint32_t bins;
+    uint32_t segments_a_bin;
     uint32_t ttl_classes;
     uint32_t reserve;
     uint32_t pin_row_count;
@@ -3688,6 +3693,8 @@ static inline size_t ms_pool_slots(const struct ms_arena *arena)
 }
 struct ms_segment *ms_pool_open_segment(struct ms_arena *arena,
                                         const struct ms_placement *placement);
+bool ms_pool_extend_segment(struct ms_arena *arena, struct ms_segment *segment, uint32_t size,
+                            bool privileged);
 void ms_pool_seal(struct ms_arena *arena, struct ms_segment *segment);
 bool ms_pool_is_empty(struct ms_segment *segment);
 void ms_pool_init_segment(struct ms_arena *arena, struct ms_segment *segment,
@@ -3780,11 +3787,32 @@ static void make_way(struct ms_arena *arena, struct ms_open_slot *slot)
     if (sealed != NULL)
         ms_pool_seal(arena, sealed);
 }
-static bool segment_append_fits(const struct ms_segment *segment, const struct addition *addition)
+#define USUAL_WITHIN 32
+static bool begins_inside(const struct ms_arena *arena, const struct ms_segment *segment)
+{
+    return segment->left_out + ms_load_relaxed(&segment->used) < ms_arena_segment_size(arena);
+}
+MS_ALWAYS_INLINE bool segment_append_fits(const struct ms_arena *arena, const struct ms_segment *segment,
+                           const struct addition *addition)
 {
     const uint32_t room = room_in(segment);
-    return room >= addition->size &&
+    return room >= addition->size && begins_inside(arena, segment) &&
            (room >= addition->long_size || !is_long_in(addition, segment));
+}
+static bool is_usual_in(const struct ms_segment *segment, uint32_t size)
+{
+    const uint64_t used = ms_load_relaxed(&segment->used);
+    const uint64_t as_many = (uint64_t)size * ms_load_relaxed(&segment->claimed);
+    return (as_many > used ? as_many - used : used - as_many) <= used / USUAL_WITHIN;
+}
+static bool can_be_extended(struct ms_arena *arena, struct ms_segment *segment,
+                            const struct ms_placement *placement, const struct addition *addition)
+{
+    if (!arena->tiles || segment == NULL || addition->shape == NULL)
+        return false;
+    const uint32_t size = is_long_in(addition, segment) ? addition->long_size : addition->size;
+    return is_usual_in(segment, size) &&
+           ms_pool_extend_segment(arena, segment, size, placement->privileged);
 }
 static struct ms_segment *open_fresh(struct ms_arena *arena, struct ms_open_slot *slot,
                                      const struct ms_placement *placement)
@@ -3805,11 +3833,13 @@ static struct ms_segment *segment_with_room(struct ms_arena *arena, struct ms_op
                                             const struct ms_placement *placement,
                                             const struct addition *addition)
 {
-    if (segment_append_fits(slot->spare, addition))
+    if (segment_append_fits(arena, slot->spare, addition))
         return slot->spare;
     if (ms_unlikely(slot->is_held) && !placement->privileged)
         return NULL;
-    if (ms_likely(segment_append_fits(slot->segment, addition)))
+    if (ms_likely(segment_append_fits(arena, slot->segment, addition)))
+        return slot->segment;
+    if (can_be_extended(arena, slot->segment, placement, addition))
         return slot->segment;
     return open_fresh(arena, slot, placement);
 }
@@ -3904,8 +3934,11 @@ bool ms_arena_entry_died(struct ms_segment *segment, uint32_t size)
 #define MS_SEGMENT_BACKING_H
 void ms_backing_init(struct ms_arena *arena, enum ms_arena_paging paging);
 struct ms_segment *ms_backing_take(struct ms_arena *arena, uint64_t spare);
+void ms_backing_shape(struct ms_arena *arena, struct ms_segment *segment, enum ms_queue queue);
+bool ms_backing_extend(struct ms_arena *arena, struct ms_segment *segment, uint32_t size,
+                       uint64_t spare);
 uint32_t ms_backing_prepare(struct ms_arena *arena, uint64_t spare, uint32_t *number);
-void ms_backing_give(struct ms_arena *arena, struct ms_segment *segment);
+uint64_t ms_backing_give(struct ms_arena *arena, struct ms_segment *segment);
 uint64_t ms_backing_give_ahead(struct ms_arena *arena);
 #endif
 #ifndef MS_SEGMENT_PINS_H
@@ -3994,10 +4027,18 @@ static unsigned log2_floor(uint64_t n)
 {
     return 63 - (unsigned)__builtin_clzll(n | 1);
 }
+static unsigned log2_count_of(unsigned log2_limit)
+{
+    if (log2_limit < 24)
+        return (log2_limit + 1) / 2 - 4;
+    if (log2_limit < 30)
+        return log2_limit < 26 ? 8 : log2_limit < 27 ? 9 : 10;
+    return (log2_limit + 1) / 2 - 5;
+}
 static unsigned segment_shift_of(uint64_t limit)
 {
     const unsigned log2_limit = log2_floor(limit);
-    const unsigned shift = (log2_limit < 24 ? 4 : 5) + log2_limit / 2;
+    const unsigned shift = log2_limit - log2_count_of(log2_limit);
     return shift < SEGMENT_SHIFT_MIN   ? SEGMENT_SHIFT_MIN
            : shift > SEGMENT_SHIFT_MAX ? SEGMENT_SHIFT_MAX
                                        : shift;
@@ -4032,7 +4073,7 @@ static uint64_t largest_limit_for(uint64_t limit)
 }
 static uint32_t warm_segments(const struct ms_arena *arena)
 {
-    return arena->reserve + clamp_u32(arena->segment_count / 128, 0, 16);
+    return arena->reserve + clamp_u32(arena->segment_count / 256, 0, 16);
 }
 #define PIN_SHARE_DIVISOR 128
 #define PIN_ROWS_MOST 64
@@ -4047,15 +4088,16 @@ static void shape_rows(struct ms_arena *arena, uint64_t limit)
                                ? 0
                                : clamp_u32((uint32_t)rows, 0, PIN_ROWS_MOST);
 }
+#define FOUR_STRIPES_FROM (UINT64_C(512) << 20)
 static void shape_arena(struct ms_arena *arena, uint64_t limit, uint64_t largest_limit)
 {
     arena->segment_shift = segment_shift_of(limit);
     arena->segment_count = (uint32_t)(limit >> arena->segment_shift);
-    arena->stripes = arena->segment_count >= 1024 ? 4 : arena->segment_count >= 256 ? 2 : 1;
+    arena->stripes = limit >= FOUR_STRIPES_FROM ? 4 : arena->segment_count >= 256 ? 2 : 1;
     arena->slot_stripes = arena->stripes + (arena->stripes > 1 || !arena->evicts);
     arena->ttl_classes = 1 + clamp_u32(arena->segment_count / 32, 1, MS_TTL_CLASSES_MOST - 1);
     if (arena->bins != 0)
-        arena->bins = clamp_u32(arena->segment_count / 64, 1, arena->bins);
+        arena->bins = clamp_u32(arena->segment_count / arena->segments_a_bin, 1, arena->bins);
     arena->reserve = arena->segment_count >= 256 ? 2 : 1;
     ms_store_relaxed(&arena->warm_keep, warm_segments(arena));
     arena->largest_limit = largest_limit;
@@ -4137,7 +4179,8 @@ bool ms_arena_init(struct ms_arena *arena, const struct ms_arena_options *option
     *arena = (struct ms_arena){.kept = options->kept,
                                .wipes = options->wipes,
                                .evicts = options->evicts,
-                               .bins = options->bins};
+                               .bins = options->bins,
+                               .segments_a_bin = options->segments_a_bin};
     ms_store_relaxed(&arena->idle_at, MS_NEVER);
     *out_of_memory = false;
     shape_arena(arena, options->limit, largest_limit_for(options->limit));
@@ -4250,17 +4293,29 @@ void ms_arena_each_slot_lock(struct ms_arena *arena, void (*fn)(ms_mutex *lock))
 
 /* lib/segment/backing.c */
 #define LITTLE ((size_t)16 << 20)
+#define REACH_DIVISOR 8
+#define TILES_FROM_PAGES 4
 void ms_backing_init(struct ms_arena *arena, enum ms_arena_paging paging)
 {
     arena->huge_from = UINT32_MAX;
     if (paging == MS_PAGING_HUGE)
         ms_mem_advise_huge(arena->base, arena->reserved_bytes);
+    arena->tiles = paging != MS_PAGING_HUGE && arena->evicts &&
+                   ms_arena_segment_size(arena) >= TILES_FROM_PAGES * MS_PAGE_SIZE;
     if (paging == MS_PAGING_MIXED)
         arena->huge_from = (uint32_t)(LITTLE >> arena->segment_shift);
 }
 static char *memory_of(const struct ms_arena *arena, uint32_t number)
 {
     return arena->base + ((size_t)number << arena->segment_shift);
+}
+static size_t whole_pages(size_t bytes)
+{
+    return (bytes + MS_PAGE_SIZE - 1) & ~(MS_PAGE_SIZE - 1);
+}
+static size_t shared_pages(const struct ms_arena *arena, uint32_t number)
+{
+    return number == 0 ? 0 : whole_pages(arena->segments[number].left_out);
 }
 static uint32_t segments_of_stretch(const struct ms_arena *arena)
 {
@@ -4283,16 +4338,29 @@ static void note_charged(struct ms_arena *arena, uint32_t number, uint32_t n, bo
     if (head->missing == 0)
         ms_mem_advise_huge(stretch, MS_HUGE_PAGE_SIZE);
 }
-static bool segment_backing_charge(struct ms_arena *arena, uint32_t number, uint32_t n, uint64_t spare)
+static void mark_backed(struct ms_arena *arena, uint32_t number, uint32_t n, bool backed)
 {
-    const size_t bytes = (size_t)n << arena->segment_shift;
+    for (uint32_t i = number; i < number + n; i++)
+        arena->segments[i].is_backed = backed;
+}
+static bool take_pages(struct ms_arena *arena, char *memory, size_t bytes, uint64_t spare)
+{
     if (!ms_budget_charge(&arena->budget, bytes, spare))
         return false;
-    if (!ms_mem_commit(memory_of(arena, number), bytes)) {
+    if (!ms_mem_commit(memory, bytes)) {
         ms_budget_note_refusal(&arena->budget);
         ms_budget_uncharge(&arena->budget, bytes);
         return false;
     }
+    return true;
+}
+static bool segment_backing_charge(struct ms_arena *arena, uint32_t number, uint32_t n, uint64_t spare)
+{
+    const size_t shared = shared_pages(arena, number);
+    if (!take_pages(arena, memory_of(arena, number) + shared,
+                    ((size_t)n << arena->segment_shift) - shared, spare))
+        return false;
+    mark_backed(arena, number, n, true);
     note_charged(arena, number, n, true);
     return true;
 }
@@ -4340,32 +4408,97 @@ struct ms_segment *ms_backing_take(struct ms_arena *arena, uint64_t spare)
         segment = &arena->segments[arena->fresh++];
         arena->ahead--;
     }
-    const uint32_t left_out = segment == arena->segments ? MS_ARENA_EMPTY_BYTES : 0;
-    segment->base = memory_of(arena, (uint32_t)(segment - arena->segments)) + left_out;
-    segment->capacity = (uint32_t)ms_arena_segment_size(arena) - left_out;
     return segment;
 }
-static void give(struct ms_arena *arena, uint32_t number, uint32_t n)
+static struct ms_segment *segment_backing_next_of(const struct ms_arena *arena, struct ms_segment *segment)
 {
-    const size_t bytes = (size_t)n << arena->segment_shift;
-    note_charged(arena, number, n, false);
-    ms_mem_discard(memory_of(arena, number), bytes);
-    ms_budget_uncharge(&arena->budget, bytes);
+    const uint32_t number = (uint32_t)(segment - arena->segments);
+    return number + 1 < arena->range_segments ? segment + 1 : NULL;
 }
-void ms_backing_give(struct ms_arena *arena, struct ms_segment *segment)
+static void segment_backing_take_back(struct ms_arena *arena, struct ms_segment *segment)
 {
-    give(arena, (uint32_t)(segment - arena->segments), 1);
+    const uint32_t number = (uint32_t)(segment - arena->segments);
+    const char *memory = memory_of(arena, number);
+    if (number == 0 || segment->left_out == 0)
+        return;
+    struct ms_segment *before = segment - 1;
+    const char *end = before->base + ms_load_relaxed(&before->used);
+    if (ms_load_relaxed(&before->state) != MS_SEGMENT_SEALED || end >= memory + segment->left_out)
+        return;
+    segment->left_out = end > memory ? (uint32_t)(end - memory) : 0;
+    before->capacity = (uint32_t)(memory + segment->left_out - before->base);
+}
+void ms_backing_shape(struct ms_arena *arena, struct ms_segment *segment, enum ms_queue queue)
+{
+    const uint32_t number = (uint32_t)(segment - arena->segments);
+    const struct ms_segment *next = segment_backing_next_of(arena, segment);
+    uint32_t reach = (uint32_t)ms_arena_segment_size(arena);
+    if (number == 0)
+        segment->left_out = MS_ARENA_EMPTY_BYTES;
+    segment_backing_take_back(arena, segment);
+    if (queue != MS_QUEUE_RECORDS && next != NULL)
+        reach += next->left_out;
+    segment->base = memory_of(arena, number) + segment->left_out;
+    segment->capacity = reach - segment->left_out;
+}
+bool ms_backing_extend(struct ms_arena *arena, struct ms_segment *segment, uint32_t size,
+                       uint64_t spare)
+{
+    const uint32_t whole = (uint32_t)ms_arena_segment_size(arena);
+    struct ms_segment *next = segment_backing_next_of(arena, segment);
+    const uint32_t at = segment->left_out + ms_load_relaxed(&segment->used);
+    if (!arena->tiles || next == NULL || ms_load_relaxed(&next->state) != MS_SEGMENT_FREE ||
+        at >= whole || size > whole / REACH_DIVISOR)
+        return false;
+    const uint32_t number = (uint32_t)(next - arena->segments);
+    const uint32_t left_out = at + size - whole;
+    const size_t had = shared_pages(arena, number), needs = whole_pages(left_out);
+    if (!next->is_backed && needs > had &&
+        !take_pages(arena, memory_of(arena, number) + had, needs - had, spare + whole - needs))
+        return false;
+    next->left_out = left_out;
+    segment->capacity = at + size - segment->left_out;
+    return true;
+}
+static uint64_t give_pages(struct ms_arena *arena, char *memory, size_t bytes)
+{
+    ms_mem_discard(memory, bytes);
+    ms_budget_uncharge(&arena->budget, bytes);
+    return bytes;
+}
+static uint64_t give_shared(struct ms_arena *arena, uint32_t number)
+{
+    struct ms_segment *segment = &arena->segments[number];
+    if (number == 0 || number >= arena->range_segments || segment->left_out == 0 ||
+        segment->is_backed || (segment - 1)->is_backed)
+        return 0;
+    const size_t bytes = shared_pages(arena, number);
+    segment->left_out = 0;
+    return give_pages(arena, memory_of(arena, number), bytes);
+}
+static uint64_t give(struct ms_arena *arena, uint32_t number, uint32_t n)
+{
+    const size_t shared = shared_pages(arena, number);
+    note_charged(arena, number, n, false);
+    mark_backed(arena, number, n, false);
+    return give_pages(arena, memory_of(arena, number) + shared,
+                      ((size_t)n << arena->segment_shift) - shared) +
+           give_shared(arena, number) + give_shared(arena, number + n);
+}
+uint64_t ms_backing_give(struct ms_arena *arena, struct ms_segment *segment)
+{
     ms_segment_push(&arena->cold, segment);
+    return give(arena, (uint32_t)(segment - arena->segments), 1);
 }
 uint64_t ms_backing_give_ahead(struct ms_arena *arena)
 {
     const uint32_t in_stretch = segments_of_stretch(arena);
     const uint32_t end = arena->fresh + arena->ahead;
-    const uint64_t bytes = (uint64_t)arena->ahead << arena->segment_shift;
+    uint64_t bytes = 0;
     for (uint32_t number = arena->fresh, n; number < end; number += n) {
         const uint32_t left_of_stretch = in_stretch - number % in_stretch;
         n = left_of_stretch < end - number ? left_of_stretch : end - number;
-        give(arena, number, n);
+        bytes += give(arena, number, n);
     }
     arena->ahead = 0;
     if (arena->made > arena->fresh)
@@ -4881,12 +5014,23 @@ struct ms_segment *ms_pool_open_segment(struct ms_arena *arena,
         segment = ms_backing_take(arena, placement->privileged ? 0 : withheld_bytes_locked(arena));
     }
     if (segment != NULL) {
+        ms_backing_shape(arena, segment, placement->queue);
         ms_pool_init_segment(arena, segment, placement);
         ms_store_relaxed(&segment->used, 0);
         ms_store_relaxed(&segment->state, MS_SEGMENT_OPEN);
     }
     ms_mutex_unlock(&arena->pool_lock);
     return segment;
+}
+bool ms_pool_extend_segment(struct ms_arena *arena, struct ms_segment *segment, uint32_t size,
+                            bool privileged)
+{
+    ms_mutex_lock(&arena->pool_lock);
+    ms_testing_reach(MS_POINT_POOL_LOCKED);
+    const bool extended =
+        ms_backing_extend(arena, segment, size, privileged ? 0 : withheld_bytes_locked(arena));
+    ms_mutex_unlock(&arena->pool_lock);
+    return extended;
 }
 bool ms_arena_try_charge_row(struct ms_arena *arena)
 {
@@ -5150,9 +5294,8 @@ uint64_t ms_arena_cool(struct ms_arena *arena, uint32_t keep)
     uint64_t bytes = 0;
     ms_mutex_lock(&arena->pool_lock);
     while (arena->warm_count > keep) {
-        ms_backing_give(arena, ms_segment_pop(&arena->warm));
+        bytes += ms_backing_give(arena, ms_segment_pop(&arena->warm));
         arena->warm_count--;
-        bytes += ms_arena_segment_size(arena);
     }
     bytes += ms_backing_give_ahead(arena);
     ms_mutex_unlock(&arena->pool_lock);
@@ -5400,6 +5543,16 @@ static const char *check_open_slots(struct census *census)
     }
     return NULL;
 }
+static uint64_t shared_bytes(const struct ms_arena *arena)
+{
+    uint64_t bytes = 0;
+    for (uint32_t i = 1; i < arena->range_segments && i <= arena->fresh + arena->ahead; i++) {
+        const struct ms_segment *segment = &arena->segments[i];
+        if (!segment->is_backed)
+            bytes += (segment->left_out + MS_PAGE_SIZE - 1) & ~(MS_PAGE_SIZE - 1);
+    }
+    return bytes;
+}
 const char *ms_arena_validate(struct ms_arena *arena, uint64_t others)
 {
     struct census census = {.arena = arena};
@@ -5418,7 +5571,8 @@ const char *ms_arena_validate(struct ms_arena *arena, uint64_t others)
     MS_REQUIRE_VALID(ms_pages_validate(&arena->pages, &pages));
     MS_REQUIRE(ms_budget_charged(&arena->budget) ==
                    arena->overhead + ms_arena_further_overhead(arena) + others + pages +
-                       ((census.charged + arena->ahead) << arena->segment_shift),
+                       ((census.charged + arena->ahead) << arena->segment_shift) +
+                       shared_bytes(arena),
                "AR-1, BU-2: the charge is not what is in use");
     return NULL;
 }
@@ -6021,6 +6175,7 @@ struct ms_policy {
                                const struct ms_subject *entry);
     unsigned ghost_percent;
     uint32_t bins;
+    uint32_t segments_a_bin;
 };
 extern const struct ms_policy ms_policy_adaptive;
 extern const struct ms_policy ms_policy_s3fifo;
@@ -6189,6 +6344,7 @@ const struct ms_policy ms_policy_adaptive = {
     .drop = eviction_adaptive_drop,
     .ghost_percent = MS_ADAPT_GHOST_PERCENT,
     .bins = 1,
+    .segments_a_bin = 64,
 };
 
 /* lib/eviction/eviction.c */
@@ -6530,6 +6686,7 @@ const struct ms_policy ms_policy_lfu = {
     .judge = eviction_lfu_judge,
     .drop = eviction_lfu_drop,
     .bins = MS_BINS_MOST,
+    .segments_a_bin = 64,
 };
 
 /* lib/eviction/lru.c */
@@ -6605,6 +6762,7 @@ const struct ms_policy ms_policy_lru = {
     .judge = eviction_lru_judge,
     .drop = eviction_lru_drop,
     .bins = MS_BINS_MOST,
+    .segments_a_bin = 128,
 };
 
 /* lib/eviction/s3fifo.c */
@@ -19017,6 +19175,7 @@ static int init_arena(memstore *store, const char **why)
         .wipes = settings->secure_wipe,
         .evicts = settings->eviction != MS_EVICTION_NONE,
         .bins = policy_of(settings->eviction)->bins,
+        .segments_a_bin = policy_of(settings->eviction)->segments_a_bin,
         .paging = paging_of(settings),
     };
     bool out_of_memory;
@@ -23001,7 +23160,8 @@ struct ms_segment *ms_reclaim_emptiest(memstore *store, uint32_t num, uint32_t d
 {
     struct emptiest best = {&store->arena, NULL, 0};
     ms_arena_each(&store->arena, consider, &best);
-    if (best.segment == NULL || (uint64_t)best.dead * den < (uint64_t)best.segment->capacity * num)
+    if (best.segment == NULL ||
+        (uint64_t)best.dead * den < (uint64_t)ms_arena_segment_size(&store->arena) * num)
         return NULL;
     return best.segment;
 }
@@ -23600,7 +23760,7 @@ static bool is_instance(void *context, uint32_t *place)
     const struct ms_arena *arena = &sought->store->arena;
     return ms_arena_version(arena, *place, ms_arena_segment_of(arena, *place)) == sought->instance;
 }
-static void take_back(memstore *store, const struct added *added)
+static void store_restore_take_back(memstore *store, const struct added *added)
 {
     struct sought sought = {store, added->instance};
     struct ms_index_slot slot;
@@ -23616,7 +23776,7 @@ static void take_back(memstore *store, const struct added *added)
 static void take_all_back(struct restoring *restoring)
 {
     for (size_t i = 0; i < restoring->count; i++)
-        take_back(restoring->store, &restoring->added[i]);
+        store_restore_take_back(restoring->store, &restoring->added[i]);
 }
 static int64_t past_of(const struct restoring *restoring, int64_t unix_ms)
 {

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The last entry of a segment may end in the next one: BK-2, BK-3. */
+#include "unit/random.h"
+#include "unit/room.h"
+
+#include <string.h>
+
+#define LIMIT ((uint64_t)4 << 20)
+#define SIZE 1028 /* leaves 900 bytes of a segment of 32 KiB */
+
+enum { MOST = 65536 };
+
+static struct ms_reserved entries[MOST];
+
+/* Append entries until there is no room. Returns how many. */
+static unsigned fill(struct ms_arena *arena, uint32_t size)
+{
+    const struct ms_placement placement = room_placement(MS_QUEUE_NEW);
+    unsigned count = 0;
+
+    while (room_write(arena, &placement, size, &entries[count]))
+        cr_assert_lt(++count, MOST);
+    return count;
+}
+
+static void kill_all(struct ms_arena *arena, unsigned count)
+{
+    ms_arena_seal_open(arena);
+    for (unsigned i = 0; i < count; i++)
+        room_kill(arena, &entries[i]);
+    room_recycle(arena);
+}
+
+/* How many of the entries follow the one before without a gap. */
+static unsigned count_adjacent(unsigned count)
+{
+    unsigned adjacent = 0;
+
+    for (unsigned i = 1; i < count; i++)
+        adjacent += (char *)entries[i - 1].entry + SIZE == (char *)entries[i].entry;
+    return adjacent;
+}
+
+Test(tiles, entries_of_one_size_leave_no_gaps)
+{
+    struct ms_arena *arena = room_open_evicting(LIMIT, true);
+    const unsigned count = fill(arena, SIZE);
+
+    cr_assert_eq(count_adjacent(count), count - 1);
+    for (unsigned i = 0; i < count; i++)
+        cr_assert_eq(ms_arena_segment_of(arena, entries[i].place), entries[i].segment);
+    room_close(arena);
+}
+
+Test(tiles, nor_do_they_when_memory_is_used_again)
+{
+    struct ms_arena *arena = room_open_evicting(LIMIT, true);
+    const unsigned count = fill(arena, SIZE);
+
+    for (int round = 0; round < 3; round++) {
+        kill_all(arena, count);
+        room_check(arena);
+        cr_assert_geq(fill(arena, SIZE), count, "of %u", count);
+        room_check(arena);
+    }
+    room_close(arena);
+}
+
+Test(tiles, a_segment_in_use_keeps_its_beginning)
+{
+    struct ms_arena *arena = room_open_evicting(LIMIT, true);
+    const struct ms_placement main = room_placement(MS_QUEUE_MAIN);
+    struct ms_reserved first, next;
+    unsigned inside = 0;
+
+    first = room_write_new(arena, SIZE);
+    cr_assert(room_write(arena, &main, SIZE, &next));
+    cr_assert_eq(next.segment, first.segment + 1);
+    for (struct ms_reserved more = first; more.segment == first.segment; inside++)
+        more = room_write_new(arena, SIZE);
+    cr_assert_eq(inside, ms_arena_segment_size(arena) / SIZE);
+    cr_assert_eq(next.segment->left_out, 0);
+    room_close(arena);
+}
+
+Test(tiles, what_varies_in_size_ends_where_its_segment_does)
+{
+    struct ms_arena *arena = room_open_evicting(LIMIT, true);
+    const uint32_t sizes[] = {100, 1028, 300, 2500};
+
+    for (unsigned i = 0; i < 1500; i++)
+        room_write_new(arena, sizes[i % 4]);
+    for (uint32_t i = 1; i < arena->fresh; i++)
+        cr_assert_eq(arena->segments[i].left_out, 0);
+    room_close(arena);
+}
+
+Test(tiles, entries_of_more_than_an_eighth_of_a_segment_end_where_it_does)
+{
+    struct ms_arena *arena = room_open_evicting(LIMIT, true);
+
+    fill(arena, (uint32_t)ms_arena_segment_size(arena) / 8 + 4);
+    for (uint32_t i = 1; i < arena->fresh; i++)
+        cr_assert_eq(arena->segments[i].left_out, 0);
+    room_close(arena);
+}
+
+Test(tiles, a_store_that_does_not_evict_has_none)
+{
+    struct ms_arena *arena = room_open(LIMIT);
+    const unsigned count = fill(arena, SIZE);
+
+    cr_assert_lt(count_adjacent(count), count - 1);
+    room_close(arena);
+}
+
+/* What was needed of the next segment by longer entries goes back to it when less is. */
+Test(tiles, a_segment_that_is_opened_anew_takes_back_what_is_not_needed)
+{
+    struct ms_arena *arena = room_open_evicting(LIMIT, true);
+    unsigned count = fill(arena, 4000);
+    uint64_t had = 0, has = 0;
+
+    for (uint32_t i = 1; i < arena->fresh; i++)
+        had += arena->segments[i].left_out;
+    kill_all(arena, count);
+    for (int round = 0; round < 4; round++) {
+        count = fill(arena, 100);
+        room_check(arena);
+        kill_all(arena, count);
+    }
+    for (uint32_t i = 1; i < arena->fresh; i++)
+        has += arena->segments[i].left_out;
+    cr_assert_gt(had, 0);
+    cr_assert_lt(has, had / 8);
+    room_close(arena);
+}
+
+Test(tiles, all_of_it_is_given_back)
+{
+    struct ms_arena *arena = room_open_evicting(LIMIT, true);
+    const uint64_t before = ms_budget_charged(&arena->budget);
+
+    for (int round = 0; round < 2; round++) {
+        kill_all(arena, fill(arena, SIZE));
+        ms_arena_cool(arena, 0);
+        room_check(arena);
+        cr_assert_eq(ms_budget_charged(&arena->budget), before);
+    }
+    room_close(arena);
+}
+
+static unsigned char tag_of(const struct ms_reserved *entry)
+{
+    return (unsigned char)(entry->place * 2654435761u >> 24);
+}
+
+static void assert_whole(const struct ms_arena *arena, const struct ms_reserved *entry)
+{
+    const struct ms_entry_parts parts = ms_entry_parts(entry->entry, arena->kept);
+
+    cr_assert_eq(ms_arena_segment_of(arena, entry->place), entry->segment);
+    for (uint32_t i = 0; i < parts.key_size + parts.value_size; i++)
+        cr_assert_eq((unsigned char)parts.key[i], tag_of(entry));
+}
+
+/* Write, remove and give back at random, of one size for a while and then of another. */
+Test(tiles, nobody_writes_over_another_whatever_is_given_back)
+{
+    struct ms_arena *arena = room_open_evicting(LIMIT, true);
+    const uint64_t before = ms_budget_charged(&arena->budget);
+    struct unit_random random = unit_random_start("tiles");
+    unsigned count = 0;
+
+    for (int step = 0; step < 60000; step++) {
+        const uint32_t usual = 500 + (uint32_t)(step / 6000) * 371;
+        const uint32_t size = unit_random_below(&random, 50) != 0
+                                  ? usual
+                                  : 100 + (uint32_t)unit_random_below(&random, 2000);
+        const struct ms_placement placement =
+            room_placement(unit_random_below(&random, 3) != 0 ? MS_QUEUE_NEW : MS_QUEUE_MAIN);
+
+        if (count < MOST && unit_random_below(&random, 5) != 0 &&
+            room_write(arena, &placement, size, &entries[count])) {
+            const struct ms_entry_parts parts = ms_entry_parts(entries[count].entry, arena->kept);
+            memset(entries[count].key, tag_of(&entries[count]), parts.key_size + parts.value_size);
+            count++;
+        }
+        for (uint64_t n = step % 500 == 0 ? unit_random_below(&random, count + 1) : 0; n > 0; n--) {
+            const uint64_t i = unit_random_below(&random, count);
+            assert_whole(arena, &entries[i]);
+            room_kill(arena, &entries[i]);
+            entries[i] = entries[--count];
+        }
+        room_recycle(arena);
+        if (unit_random_below(&random, 200) == 0)
+            ms_arena_cool(arena, (uint32_t)unit_random_below(&random, 3));
+        if (step % 100 == 0)
+            room_check(arena);
+    }
+    kill_all(arena, count);
+    ms_arena_cool(arena, 0);
+    cr_assert_eq(ms_budget_charged(&arena->budget), before);
+    room_close(arena);
+}
