@@ -80,7 +80,7 @@ Test(kept, seven_eighths_at_512_kib)
 
 Test(kept, most_at_1_mib)
 {
-    assert_kept("performance.memory_limit=1MiB", 0.86, 0.92);
+    assert_kept("performance.memory_limit=1MiB", 0.86, 0.91);
 }
 
 Test(kept, more_at_2_and_4_mib)
