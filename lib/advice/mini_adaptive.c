@@ -21,17 +21,30 @@ static uint8_t main_clock(const struct ms_mini *mini)
     return (uint8_t)(mini->main_parts >> MS_MINI_PART_BITS);
 }
 
+static unsigned ghost_age(const struct ms_mini *mini, const struct ms_mini_link *link)
+{
+    return (uint8_t)(ghost_clock(mini) - link->at);
+}
+
 static struct ms_ghost_trace trace_of(const struct ms_mini *mini, const struct ms_mini_link *link)
 {
     struct ms_ghost_trace trace = {MS_GHOST_NONE, 0};
 
     if (link->where == MS_MINI_GHOST) {
-        const unsigned age = (uint8_t)(ghost_clock(mini) - link->at);
-
         trace.kind = (enum ms_ghost_kind)link->dropped_from;
-        trace.age = age < MS_GHOST_AGES ? age : MS_GHOST_AGES - 1;
+        trace.age = ghost_age(mini, link);
     }
     return trace;
+}
+
+/* What came back has left a place that the ghost does not fill: it forgets by age. */
+static void forget_old(struct ms_mini *mini)
+{
+    const struct ms_mini_list *ghost = &mini->lists[MS_MINI_GHOST];
+
+    while (ghost->count != 0 &&
+           ghost_age(mini, ms_mini_link_of(mini, ghost->oldest)) >= MS_GHOST_AGES)
+        ms_mini_remove(mini, ghost->oldest);
 }
 
 /* An entry of this size is taken from its old end. */
@@ -108,6 +121,7 @@ static void take_from(struct ms_mini *mini, enum ms_mini_where where)
     mini->ghost_parts += ((uint64_t)MS_GHOST_AGES << MS_MINI_PART_BITS) / (most != 0 ? most : 1);
     ms_learned_drop(&mini->learned, &sizing, kind, link->size);
     ms_mini_drop(mini, key, (uint32_t)most);
+    forget_old(mini);
 }
 
 static void make_room(struct ms_mini *mini)

@@ -3,7 +3,7 @@
 
 #define SMALL_SHARE_LEAST 0.01
 #define SMALL_SHARE_MOST 0.5
-#define SMALL_SHARE_MOST_UNASKED 0.9
+#define SMALL_SHARE_MOST_IDLE 0.9
 /* The small share changes by such a part of itself at most in a step, and shrinks by such a part
  * without a reason. */
 #define STEP 0.2
@@ -17,6 +17,11 @@
  * where they are few, of which one more or less is chance. */
 #define HALF_CONFIDENT 0.03
 #define CHANCE 3
+/* The main queue is idle if it drops this part at least of what the small queue drops, of which that part
+ * comes back, and so many times as many as of what the main queue drops. */
+#define IDLE_DROPS 0.4
+#define MUCH_COMES_BACK 0.3
+#define IDLE_FROM 60
 /* The small queue gives way from so many times its share on. */
 #define GIVES_WAY_FROM 2
 
@@ -40,7 +45,9 @@
  * it, after a time there without a use: that of half a turn of the ghost, about. */
 #define RETURNS_AT 1.5
 #define RETURNS_TO_MAIN_AT 6
-#define AGE_IN_MAIN 10
+#define AGE_IN_MAIN 7
+/* And so many times that again, if it has been away for so long that the ghost was about to forget it. */
+#define RETURNS_FROM_FAR_AT 2
 /* As good as for ever, in parts of the ghost's ages. */
 #define REACH_MOST (1u << 20)
 /* Fewer keys than this tell nothing. */
@@ -100,7 +107,7 @@ void ms_learned_drop(struct ms_learned *learned, const struct ms_sizing *sizing,
 void ms_learned_note(struct ms_learned *learned, const struct ms_sizing *sizing,
                      const struct ms_ghost_trace *trace, uint64_t size)
 {
-    if (trace->kind == MS_GHOST_NONE)
+    if (trace->kind == MS_GHOST_NONE || trace->age >= MS_GHOST_NEAR)
         return;
 
     struct ms_come_back *back = &learned->come_back[learned_kind(sizing, trace->kind, size)];
@@ -169,6 +176,23 @@ static double of_small(const double kinds[MS_LEARNED_KINDS])
            kinds[MS_GHOST_USED_OFTEN];
 }
 
+/* Whether much of what the small queue dropped comes back, if late, and next to nothing of what the
+ * main queue drops: the main queue holds what is done with. */
+static bool is_main_idle(const struct ms_learned *learned)
+{
+    const struct ms_worth *main = &learned->worth[MS_GHOST_MAIN];
+    double dropped = 0, uses = 0;
+
+    for (int kind = MS_GHOST_UNUSED; kind < MS_LEARNED_KINDS; kind++) {
+        if (kind == MS_GHOST_MAIN)
+            continue;
+        dropped += learned->worth[kind].dropped;
+        uses += learned->worth[kind].uses;
+    }
+    return main->dropped >= IDLE_DROPS * dropped && uses >= MUCH_COMES_BACK * dropped &&
+           uses * main->dropped >= IDLE_FROM * main->uses * dropped;
+}
+
 /* `asked`: what is written was missed by a read before. */
 static void adjust_share(struct ms_learned *learned, bool asked)
 {
@@ -179,8 +203,12 @@ static void adjust_share(struct ms_learned *learned, bool asked)
     const double returned = small_returned + learned->returned_lately[MS_GHOST_MAIN];
     const double dropped = small_dropped + learned->sizes_lately[MS_GHOST_MAIN];
     const double confidence = returned / (returned + HALF_CONFIDENT * dropped + CHANCE);
-    const double most = asked ? SMALL_SHARE_MOST : SMALL_SHARE_MOST_UNASKED;
-    double step = asked ? -DRIFT : DRIFT_UNASKED * (1 - confidence);
+    const bool idle = asked && is_main_idle(learned);
+    const double most = asked && !idle ? SMALL_SHARE_MOST : SMALL_SHARE_MOST_IDLE;
+    double step = -DRIFT;
+
+    if (idle || !asked)
+        step = (idle ? STEP : DRIFT_UNASKED) * (1 - confidence);
 
     /* What returned long ago fades until its rates are nothing. */
     if (small + main > 0)
@@ -198,7 +226,7 @@ static double worth_of(const struct ms_learned *learned, int kind, uint64_t keys
     const struct ms_worth *worth = &learned->worth[kind];
     const double away = worth->dropped > worth->returned ? worth->dropped - worth->returned : 0;
 
-    return worth->uses / (worth->ages + MS_GHOST_AGES * (away + FADING * (double)keys));
+    return worth->uses / (worth->ages + MS_GHOST_NEAR * (away + FADING * (double)keys));
 }
 
 /* Whether keys of this kind are worth so many times what the main queue drops. */
@@ -278,7 +306,8 @@ bool ms_adapt_is_main(const struct ms_learned *learned, const struct ms_sizing *
     const uint64_t reach = ms_load_relaxed(main ? &learned->reach_for_main : &learned->reach);
     const uint64_t before = main ? AGE_IN_MAIN * MS_ADAPT_ONE : ms_load_relaxed(&learned->in_small);
     const uint64_t away = before + trace->age * MS_ADAPT_ONE;
-    return away * weight <= reach * MS_ADAPT_ONE;
+    const uint64_t asked = trace->age >= MS_GHOST_NEAR ? RETURNS_FROM_FAR_AT : 1;
+    return away * weight * asked <= reach * MS_ADAPT_ONE;
 }
 
 /* The keys that tell what would come back, in sixteenths of all by their hashes: one use never promotes

@@ -12,6 +12,8 @@
  *                nothing comes back it shrinks slowly. But where most of what is written was not
  *                asked for before, nothing would come back if it were missed: then the small queue
  *                grows to nearly all of the store, and what was written last is kept.
+ *                Likewise where next to nothing of what the main queue drops comes back, and much of
+ *                what the small queue drops does, if late: keys that are used again once, after a time.
  *                A small queue that holds much more than its share, because nothing of it is
  *                promoted, gives way: what is oldest in it goes to the main queue as it is.
  *   worth        How often a place in the main queue would be used by a key of a kind, if the keys of
@@ -27,7 +29,8 @@
  *                not been away for too long: what comes back after the time t is taken to be used once
  *                in t. So a loop that is larger than the store does not drive out what is used more
  *                often than once a round, nor itself. What the main queue has dropped must come back
- *                much sooner.
+ *                much sooner. What the ghost was about to forget, its last quarter, must be worth twice as
+ *                much, and nothing is learned of it.
  *
  * Uses in the main queue buy at most two more rounds; one, while recency is all that counts, which is
  * while the small queue is as large as it may be.
@@ -50,7 +53,7 @@
 /* Of the store, for the small queue, before anything was learned. */
 #define MS_SMALL_SHARE_AT_FIRST 0.05
 /* Keys that the ghost should remember, in per cent of those in the store. */
-#define MS_ADAPT_GHOST_PERCENT 150
+#define MS_ADAPT_GHOST_PERCENT 200
 
 /* What is to be had of eviction, where sizes differ: few misses, few bytes missed, or some of
  * both. */

@@ -22,8 +22,9 @@
 
 #define MS_GHOST_CELLS 32
 #define MS_GHOST_AGES (MS_GHOST_CELLS - 1)
-/* Keys evicted last that count as evicted just now: a tenth of what a set holds. */
-#define MS_GHOST_RECENT 3
+/* Keys evicted last that count as evicted just now, and as not long ago. */
+#define MS_GHOST_RECENT 2
+#define MS_GHOST_NEAR 23
 
 /* Where a key was evicted from. */
 enum ms_ghost_kind {

@@ -204,6 +204,61 @@ Test(adaptive, what_comes_back_late_does_not_drive_out_what_comes_back_sooner)
     cr_assert_eq(queue_after(new_segment, KEYS / 2), MS_QUEUE_MAIN);
 }
 
+Test(adaptive, what_the_ghost_was_about_to_forget_must_be_worth_twice_as_much)
+{
+    const struct ms_sizing sizing = {MS_GOAL_BYTES, 500};
+    struct ms_ghost_trace trace = {MS_GHOST_UNUSED, MS_GHOST_NEAR - 1};
+
+    ms_store_relaxed(&eviction.learned.in_small, 0);
+    ms_store_relaxed(&eviction.learned.reach, MS_GHOST_NEAR * MS_ADAPT_ONE);
+    cr_assert(ms_adapt_is_main(&eviction.learned, &sizing, &trace, 500));
+    trace.age = MS_GHOST_NEAR;
+    cr_assert_not(ms_adapt_is_main(&eviction.learned, &sizing, &trace, 500));
+    ms_store_relaxed(&eviction.learned.reach, 2 * MS_GHOST_NEAR * MS_ADAPT_ONE);
+    cr_assert(ms_adapt_is_main(&eviction.learned, &sizing, &trace, 500));
+}
+
+Test(adaptive, what_the_ghost_was_about_to_forget_teaches_nothing)
+{
+    const struct ms_sizing sizing = {MS_GOAL_BYTES, 500};
+    struct ms_ghost_trace trace = {MS_GHOST_UNUSED, MS_GHOST_NEAR};
+    struct ms_come_back *back = &eviction.learned.come_back[MS_GHOST_UNUSED];
+
+    ms_learned_note(&eviction.learned, &sizing, &trace, 500);
+    cr_assert_eq(ms_load_relaxed(&back->sums), 0);
+    trace.age = MS_GHOST_NEAR - 1;
+    ms_learned_note(&eviction.learned, &sizing, &trace, 500);
+    cr_assert_neq(ms_load_relaxed(&back->sums), 0);
+}
+
+/* What the small queue drops comes back late, all of it; of what the main queue drops, `main_percent`. */
+static double share_after_late_returns(int main_percent)
+{
+    for (uint64_t i = 0; i < 60 * KEYS; i++) {
+        const struct ms_segment *from = i % 2 != 0 ? main_segment : new_segment;
+        const uint64_t ago = KEYS / 2;
+
+        evict(from, 0, hash_of(next_key++));
+        eviction.misses++;
+        if (i >= ago && (i % 2 == 0 || i % 100 < (uint64_t)main_percent))
+            queue_for(hash_of(next_key - 1 - ago), NULL);
+        ms_policy_adaptive.victim(&eviction);
+    }
+    return eviction.learned.small_share;
+}
+
+Test(adaptive, the_small_queue_grows_while_the_main_one_holds_what_is_done_with)
+{
+    make_ghost();
+    cr_assert_gt(share_after_late_returns(0), 0.8);
+}
+
+Test(adaptive, late_returns_do_not_grow_the_small_queue_while_the_main_one_is_used)
+{
+    make_ghost();
+    cr_assert_lt(share_after_late_returns(50), MS_SMALL_SHARE_AT_FIRST);
+}
+
 Test(adaptive, learns_on_when_nothing_has_come_back_for_ever_so_long)
 {
     make_ghost();

@@ -5791,7 +5791,8 @@ const char *ms_due_validate(const struct ms_due *due)
 #include <stdbool.h>
 #define MS_GHOST_CELLS 32
 #define MS_GHOST_AGES (MS_GHOST_CELLS - 1)
-#define MS_GHOST_RECENT 3
+#define MS_GHOST_RECENT 2
+#define MS_GHOST_NEAR 23
 enum ms_ghost_kind {
     MS_GHOST_NONE,
     MS_GHOST_UNUSED,
@@ -5828,7 +5829,7 @@ bool ms_ghost_resize(struct ms_ghost *ghost, struct ms_pages *pages, uint64_t ke
 #include <stdint.h>
 #define MS_ACCESS_COUNT_MAX 3
 #define MS_SMALL_SHARE_AT_FIRST 0.05
-#define MS_ADAPT_GHOST_PERCENT 150
+#define MS_ADAPT_GHOST_PERCENT 200
 enum ms_goal { MS_GOAL_HITS, MS_GOAL_BYTES, MS_GOAL_BALANCED };
 struct ms_subject {
     uint64_t hash;
@@ -5904,7 +5905,7 @@ static inline enum ms_ghost_kind ms_adapt_kind(bool small, unsigned access)
 #endif
 #define SMALL_SHARE_LEAST 0.01
 #define SMALL_SHARE_MOST 0.5
-#define SMALL_SHARE_MOST_UNASKED 0.9
+#define SMALL_SHARE_MOST_IDLE 0.9
 #define eviction_adapt_STEP 0.2
 #define DRIFT 0.01
 #define DRIFT_UNASKED 0.1
@@ -5912,6 +5913,9 @@ static inline enum ms_ghost_kind ms_adapt_kind(bool small, unsigned access)
 #define KEPT_A_STEP 0.8
 #define HALF_CONFIDENT 0.03
 #define CHANCE 3
+#define IDLE_DROPS 0.4
+#define MUCH_COMES_BACK 0.3
+#define IDLE_FROM 60
 #define GIVES_WAY_FROM 2
 #define SMALL_SHARE_OF_RECENCY 0.45
 #define WORTH_KEPT_A_STEP 0.9
@@ -5924,7 +5928,8 @@ static inline enum ms_ghost_kind ms_adapt_kind(bool small, unsigned access)
 #define SMALLER_PROMOTES_UNTIL 0.7
 #define RETURNS_AT 1.5
 #define RETURNS_TO_MAIN_AT 6
-#define AGE_IN_MAIN 10
+#define AGE_IN_MAIN 7
+#define RETURNS_FROM_FAR_AT 2
 #define REACH_MOST (1u << 20)
 #define TELLING 20
 #define MEANS_TO_RETURN 7
@@ -5968,7 +5973,7 @@ void ms_learned_drop(struct ms_learned *learned, const struct ms_sizing *sizing,
 void ms_learned_note(struct ms_learned *learned, const struct ms_sizing *sizing,
                      const struct ms_ghost_trace *trace, uint64_t size)
 {
-    if (trace->kind == MS_GHOST_NONE)
+    if (trace->kind == MS_GHOST_NONE || trace->age >= MS_GHOST_NEAR)
         return;
     struct ms_come_back *back = &learned->come_back[learned_kind(sizing, trace->kind, size)];
     const uint64_t weight = weight_of(sizing, size);
@@ -6023,6 +6028,19 @@ static double of_small(const double kinds[MS_LEARNED_KINDS])
     return kinds[MS_GHOST_UNUSED] + kinds[MS_LEARNED_SMALLER] + kinds[MS_GHOST_USED_ONCE] +
            kinds[MS_GHOST_USED_OFTEN];
 }
+static bool is_main_idle(const struct ms_learned *learned)
+{
+    const struct ms_worth *main = &learned->worth[MS_GHOST_MAIN];
+    double dropped = 0, uses = 0;
+    for (int kind = MS_GHOST_UNUSED; kind < MS_LEARNED_KINDS; kind++) {
+        if (kind == MS_GHOST_MAIN)
+            continue;
+        dropped += learned->worth[kind].dropped;
+        uses += learned->worth[kind].uses;
+    }
+    return main->dropped >= IDLE_DROPS * dropped && uses >= MUCH_COMES_BACK * dropped &&
+           uses * main->dropped >= IDLE_FROM * main->uses * dropped;
+}
 static void adjust_share(struct ms_learned *learned, bool asked)
 {
     const double small_dropped = of_small(learned->sizes_lately);
@@ -6032,8 +6050,11 @@ static void adjust_share(struct ms_learned *learned, bool asked)
     const double returned = small_returned + learned->returned_lately[MS_GHOST_MAIN];
     const double dropped = small_dropped + learned->sizes_lately[MS_GHOST_MAIN];
     const double confidence = returned / (returned + HALF_CONFIDENT * dropped + CHANCE);
-    const double most = asked ? SMALL_SHARE_MOST : SMALL_SHARE_MOST_UNASKED;
-    double step = asked ? -DRIFT : DRIFT_UNASKED * (1 - confidence);
+    const bool idle = asked && is_main_idle(learned);
+    const double most = asked && !idle ? SMALL_SHARE_MOST : SMALL_SHARE_MOST_IDLE;
+    double step = -DRIFT;
+    if (idle || !asked)
+        step = (idle ? eviction_adapt_STEP : DRIFT_UNASKED) * (1 - confidence);
     if (small + main > 0)
         step += eviction_adapt_STEP * confidence * (small - main) / (small + main);
     const double share =
@@ -6046,7 +6067,7 @@ static double worth_of(const struct ms_learned *learned, int kind, uint64_t keys
 {
     const struct ms_worth *worth = &learned->worth[kind];
     const double away = worth->dropped > worth->returned ? worth->dropped - worth->returned : 0;
-    return worth->uses / (worth->ages + MS_GHOST_AGES * (away + FADING * (double)keys));
+    return worth->uses / (worth->ages + MS_GHOST_NEAR * (away + FADING * (double)keys));
 }
 static bool is_worth_promoting(const struct ms_learned *learned, int kind, uint64_t keys,
                                double least)
@@ -6110,7 +6131,8 @@ bool ms_adapt_is_main(const struct ms_learned *learned, const struct ms_sizing *
     const uint64_t reach = ms_load_relaxed(main ? &learned->reach_for_main : &learned->reach);
     const uint64_t before = main ? AGE_IN_MAIN * MS_ADAPT_ONE : ms_load_relaxed(&learned->in_small);
     const uint64_t away = before + trace->age * MS_ADAPT_ONE;
-    return away * weight <= reach * MS_ADAPT_ONE;
+    const uint64_t asked = trace->age >= MS_GHOST_NEAR ? RETURNS_FROM_FAR_AT : 1;
+    return away * weight * asked <= reach * MS_ADAPT_ONE;
 }
 static bool is_used_enough(const struct ms_learned *learned, uint64_t hash, unsigned access)
 {
@@ -10543,15 +10565,25 @@ static uint8_t main_clock(const struct ms_mini *mini)
 {
     return (uint8_t)(mini->main_parts >> MS_MINI_PART_BITS);
 }
+static unsigned ghost_age(const struct ms_mini *mini, const struct ms_mini_link *link)
+{
+    return (uint8_t)(ghost_clock(mini) - link->at);
+}
 static struct ms_ghost_trace trace_of(const struct ms_mini *mini, const struct ms_mini_link *link)
 {
     struct ms_ghost_trace trace = {MS_GHOST_NONE, 0};
     if (link->where == MS_MINI_GHOST) {
-        const unsigned age = (uint8_t)(ghost_clock(mini) - link->at);
         trace.kind = (enum ms_ghost_kind)link->dropped_from;
-        trace.age = age < MS_GHOST_AGES ? age : MS_GHOST_AGES - 1;
+        trace.age = ghost_age(mini, link);
     }
     return trace;
+}
+static void forget_old(struct ms_mini *mini)
+{
+    const struct ms_mini_list *ghost = &mini->lists[MS_MINI_GHOST];
+    while (ghost->count != 0 &&
+           ghost_age(mini, ms_mini_link_of(mini, ghost->oldest)) >= MS_GHOST_AGES)
+        ms_mini_remove(mini, ghost->oldest);
 }
 static void pass_main(struct ms_mini *mini, uint32_t size)
 {
@@ -10616,6 +10648,7 @@ static void take_from(struct ms_mini *mini, enum ms_mini_where where)
     mini->ghost_parts += ((uint64_t)MS_GHOST_AGES << MS_MINI_PART_BITS) / (most != 0 ? most : 1);
     ms_learned_drop(&mini->learned, &sizing, kind, link->size);
     ms_mini_drop(mini, key, (uint32_t)most);
+    forget_old(mini);
 }
 static void advice_mini_adaptive_make_room(struct ms_mini *mini)
 {
