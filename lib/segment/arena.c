@@ -16,16 +16,16 @@ static unsigned log2_floor(uint64_t n)
     return 63 - (unsigned)__builtin_clzll(n | 1);
 }
 
-/* The binary logarithm of how many segments a store has: 64 of 1 MiB, 1024 from 128 MiB to 1 GiB, and more
+/* The binary logarithm of how many segments a store has: 64 of 1 MiB, 512 from 64 MiB to 512 MiB, and more
  * above. Few make eviction coarse, and leave much of the store in half-filled open segments and in those
- * that are free or about to be; many are small, and waste more at their ends and on large entries, which
- * have runs of pages of their own. */
+ * that are free or about to be; many are small, and waste more at their ends, on large entries, which
+ * have runs of pages of their own, and on being opened. */
 static unsigned log2_count_of(unsigned log2_limit)
 {
     if (log2_limit < 24)
         return (log2_limit + 1) / 2 - 4;
-    if (log2_limit < 30)
-        return log2_limit < 26 ? 8 : log2_limit < 27 ? 9 : 10;
+    if (log2_limit < 29)
+        return log2_limit < 26 ? 8 : 9;
     return (log2_limit + 1) / 2 - 5;
 }
 
@@ -81,10 +81,10 @@ static uint64_t largest_limit_for(uint64_t limit)
 }
 
 /* Those beyond the reserve are freed ahead of the writers, who make room themselves where one is more
- * than a 256th of the memory. */
+ * than a 128th of the memory. */
 static uint32_t warm_segments(const struct ms_arena *arena)
 {
-    return arena->reserve + clamp_u32(arena->segment_count / 256, 0, 16);
+    return arena->reserve + clamp_u32(arena->segment_count / 128, 0, 16);
 }
 
 /* What the rows of counts may take of the limit. */

@@ -4031,8 +4031,8 @@ static unsigned log2_count_of(unsigned log2_limit)
 {
     if (log2_limit < 24)
         return (log2_limit + 1) / 2 - 4;
-    if (log2_limit < 30)
-        return log2_limit < 26 ? 8 : log2_limit < 27 ? 9 : 10;
+    if (log2_limit < 29)
+        return log2_limit < 26 ? 8 : 9;
     return (log2_limit + 1) / 2 - 5;
 }
 static unsigned segment_shift_of(uint64_t limit)
@@ -4073,7 +4073,7 @@ static uint64_t largest_limit_for(uint64_t limit)
 }
 static uint32_t warm_segments(const struct ms_arena *arena)
 {
-    return arena->reserve + clamp_u32(arena->segment_count / 256, 0, 16);
+    return arena->reserve + clamp_u32(arena->segment_count / 128, 0, 16);
 }
 #define PIN_SHARE_DIVISOR 128
 #define PIN_ROWS_MOST 64
