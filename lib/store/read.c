@@ -287,10 +287,13 @@ static MS_NOINLINE int get_otherwise(memstore *store, const void *key, size_t ke
                                      size_t cap, size_t *value_size)
 {
     if ((ms_quick_hot(store) & MS_HOT_MEASURED) != 0) {
-        if ((ms_store_bounds(store) & MS_BOUNDS_TRACKED) != 0)
+        const unsigned bounds = ms_store_bounds(store);
+
+        if ((bounds & MS_BOUNDS_TRACKED) != 0)
             return ms_get_followed_any(store, key, key_size, buf, cap, value_size);
-        return ms_latency_is_turn() ? ms_get_timed(store, key, key_size, buf, cap, value_size)
-                                    : get_unmeasured(store, key, key_size, buf, cap, value_size);
+        return (bounds & MS_BOUNDS_MEASURED) != 0 && ms_latency_is_turn()
+                   ? ms_get_timed(store, key, key_size, buf, cap, value_size)
+                   : get_unmeasured(store, key, key_size, buf, cap, value_size);
     }
     ms_read_count(store);
     return ms_leave_and_get_whole(store, key, key_size, buf, cap, value_size);

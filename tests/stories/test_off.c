@@ -101,6 +101,27 @@ Test(off, reads_are_plain_in_each_pause_in_which_no_key_is_followed)
     memstore_destroy(store);
 }
 
+/* It has seen that keys are followed, and asks which when they are not any more. One in 256 would be timed if
+ * calls were. */
+Test(off, a_read_that_meets_the_beginning_of_a_pause_is_not_timed)
+{
+    static const char key[] = "a key of twenty byte";
+    memstore *store = open_few("monitoring.access_sample_ratio=0", "shards=16");
+    const uint64_t hot = ms_load_relaxed(&store->hot);
+    char value[5];
+
+    assert_ok(memstore_set(store, key, 20, "value", 5, 0));
+    ms_store_release(&store->hot,
+                     (hot & ~(uint64_t)MS_HOT_FLAGS) | MS_HOT_MEASURED | MS_HOT_MEASURED_USUAL);
+    for (int n = 0; n < 100; n++) {
+        read_few(store, FEW_KEYS);
+        for (int again = 0; again < FEW_KEYS; again++)
+            assert_ok(memstore_get(store, key, 20, value, sizeof value, NULL));
+    }
+    ms_store_release(&store->hot, hot);
+    memstore_destroy(store);
+}
+
 /* Nobody would see to the end of the pause. */
 Test(off, reads_are_not_plain_in_pauses_of_a_store_without_a_maintenance_thread)
 {

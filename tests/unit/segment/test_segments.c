@@ -125,14 +125,14 @@ Test(segments, from_16_mib_on_one_is_no_more_than_a_256th_of_the_limit)
     }
 }
 
-Test(segments, none_is_kept_free_for_writers_where_one_is_more_than_a_256th)
+Test(segments, none_is_kept_free_for_writers_where_one_is_more_than_a_128th)
 {
     for (uint64_t limit = MIB; limit <= 1024 * MIB; limit *= 2) {
         struct ms_arena *arena = room_open_evicting(limit, true);
         const uint32_t ahead = ms_load_relaxed(&arena->warm_keep) - arena->reserve;
 
-        cr_assert_eq(ahead != 0, arena->segment_count >= 256);
-        cr_assert_leq(ahead * 256, arena->segment_count);
+        cr_assert_eq(ahead != 0, arena->segment_count >= 128);
+        cr_assert_leq(ahead * 128, arena->segment_count);
         ms_arena_fini(arena);
     }
 }

@@ -18496,9 +18496,11 @@ MS_ALWAYS_INLINE int ms_get_usual(memstore *store, const void *key, size_t key_s
     if (ms_unlikely((hot & MS_HOT_USUAL) == 0) || ms_unlikely(!ms_is_quick_size(key_size))) {
         if (!ms_is_quick_measured(hot, key_size))
             return ms_get_any(store, key, key_size, buf, cap, value_size);
-        if ((ms_store_bounds(store) & MS_BOUNDS_TRACKED) != 0)
+        const unsigned bounds = ms_store_bounds(store);
+        if ((bounds & MS_BOUNDS_TRACKED) != 0)
             return ms_get_followed_any(store, key, key_size, buf, cap, value_size);
-        if (ms_latency_is_sampled(
+        if ((bounds & MS_BOUNDS_MEASURED) != 0 &&
+            ms_latency_is_sampled(
                 ms_load_relaxed(&ms_quick_stripe(store, reader)->counts[MS_COUNT_READS])))
             return ms_get_timed(store, key, key_size, buf, cap, value_size);
     }
@@ -22639,10 +22641,12 @@ static MS_NOINLINE int get_otherwise(memstore *store, const void *key, size_t ke
                                      size_t cap, size_t *value_size)
 {
     if ((ms_quick_hot(store) & MS_HOT_MEASURED) != 0) {
-        if ((ms_store_bounds(store) & MS_BOUNDS_TRACKED) != 0)
+        const unsigned bounds = ms_store_bounds(store);
+        if ((bounds & MS_BOUNDS_TRACKED) != 0)
             return ms_get_followed_any(store, key, key_size, buf, cap, value_size);
-        return ms_latency_is_turn() ? ms_get_timed(store, key, key_size, buf, cap, value_size)
-                                    : get_unmeasured(store, key, key_size, buf, cap, value_size);
+        return (bounds & MS_BOUNDS_MEASURED) != 0 && ms_latency_is_turn()
+                   ? ms_get_timed(store, key, key_size, buf, cap, value_size)
+                   : get_unmeasured(store, key, key_size, buf, cap, value_size);
     }
     ms_read_count(store);
     return ms_leave_and_get_whole(store, key, key_size, buf, cap, value_size);
