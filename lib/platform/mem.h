@@ -10,6 +10,12 @@
 #define MS_PAGE_SIZE ((size_t)4096)
 #define MS_HUGE_PAGE_SIZE ((size_t)2 << 20)
 
+/* The bytes of as many pages as so many take. */
+static inline size_t ms_mem_whole_pages(size_t bytes)
+{
+    return (bytes + MS_PAGE_SIZE - 1) & ~(MS_PAGE_SIZE - 1);
+}
+
 /* Zeroed heap memory, aligned for any type; NULL when there is none. Freed with ms_mem_free(). */
 void *ms_mem_alloc(size_t size);
 /* Grow or shrink heap memory; on failure NULL and the old block stays. New bytes are not zeroed. */

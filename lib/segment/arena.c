@@ -24,9 +24,7 @@ static unsigned log2_count_of(unsigned log2_limit)
 {
     if (log2_limit < 24)
         return (log2_limit + 1) / 2 - 4;
-    if (log2_limit < 29)
-        return log2_limit < 26 ? 8 : 9;
-    return (log2_limit + 1) / 2 - 5;
+    return log2_limit < 28 ? log2_limit / 2 - 4 : (log2_limit + 1) / 2 - 5;
 }
 
 static unsigned segment_shift_of(uint64_t limit)
@@ -104,15 +102,13 @@ static void shape_rows(struct ms_arena *arena, uint64_t limit)
                                : clamp_u32((uint32_t)rows, 0, PIN_ROWS_MOST);
 }
 
-#define FOUR_STRIPES_FROM (UINT64_C(512) << 20)
-
 /* Derive all sizes from the limit. Open segments sit half empty, so their number is kept to a
  * few percent of all. */
 static void shape_arena(struct ms_arena *arena, uint64_t limit, uint64_t largest_limit)
 {
     arena->segment_shift = segment_shift_of(limit);
     arena->segment_count = (uint32_t)(limit >> arena->segment_shift);
-    arena->stripes = limit >= FOUR_STRIPES_FROM ? 4 : arena->segment_count >= 256 ? 2 : 1;
+    arena->stripes = arena->segment_count >= 1024 ? 4 : arena->segment_count >= 256 ? 2 : 1;
     /* Not a small store that evicts: a segment more that is half empty costs too much. */
     arena->slot_stripes = arena->stripes + (arena->stripes > 1 || !arena->evicts);
     arena->ttl_classes = 1 + clamp_u32(arena->segment_count / 32, 1, MS_TTL_CLASSES_MOST - 1);

@@ -28,15 +28,10 @@ static char *memory_of(const struct ms_arena *arena, uint32_t number)
     return arena->base + ((size_t)number << arena->segment_shift);
 }
 
-static size_t whole_pages(size_t bytes)
-{
-    return (bytes + MS_PAGE_SIZE - 1) & ~(MS_PAGE_SIZE - 1);
-}
-
 /* Bytes of the pages at a segment's beginning that are charged for what the one before has in them. */
 static size_t shared_pages(const struct ms_arena *arena, uint32_t number)
 {
-    return number == 0 ? 0 : whole_pages(arena->segments[number].left_out);
+    return number == 0 ? 0 : ms_mem_whole_pages(arena->segments[number].left_out);
 }
 
 static uint32_t segments_of_stretch(const struct ms_arena *arena)
@@ -205,7 +200,7 @@ bool ms_backing_extend(struct ms_arena *arena, struct ms_segment *segment, uint3
         return false;
     const uint32_t number = (uint32_t)(next - arena->segments);
     const uint32_t left_out = at + size - whole;
-    const size_t had = shared_pages(arena, number), needs = whole_pages(left_out);
+    const size_t had = shared_pages(arena, number), needs = ms_mem_whole_pages(left_out);
     /* Not if the rest of the next one would have no room any more. */
     if (!next->is_backed && needs > had &&
         !take_pages(arena, memory_of(arena, number) + had, needs - had, spare + whole - needs))

@@ -13,8 +13,7 @@ bool ms_pages_init(struct ms_pages *pages, struct ms_budget *budget, char *base,
     const size_t units = count << (MS_PAGE_SHIFT - unit_shift);
     const size_t bitmap_bytes = (units + 63) / 64 * 8;
     const size_t map_bytes =
-        (bitmap_bytes + count * sizeof(struct ms_page_blocks) + MS_PAGE_SIZE - 1) &
-        ~(MS_PAGE_SIZE - 1);
+        ms_mem_whole_pages(bitmap_bytes + count * sizeof(struct ms_page_blocks));
 
     *pages = (struct ms_pages){.budget = budget,
                                .base = base,

@@ -82,7 +82,7 @@ size_t ms_pages_reach(struct ms_pages *pages);
  * pays for that page. */
 static inline uint64_t ms_pages_charge_of(size_t size)
 {
-    return (size + MS_PAGE_SIZE - 1) & ~(MS_PAGE_SIZE - 1);
+    return ms_mem_whole_pages(size);
 }
 
 #endif

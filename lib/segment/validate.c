@@ -232,7 +232,7 @@ static uint64_t shared_bytes(const struct ms_arena *arena)
         const struct ms_segment *segment = &arena->segments[i];
 
         if (!segment->is_backed)
-            bytes += (segment->left_out + MS_PAGE_SIZE - 1) & ~(MS_PAGE_SIZE - 1);
+            bytes += ms_mem_whole_pages(segment->left_out);
     }
     return bytes;
 }

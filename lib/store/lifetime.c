@@ -310,8 +310,7 @@ static memstore *map_block(const struct ms_settings *settings)
     const size_t counters = ms_counters_bytes(stripes_of(settings));
     const size_t latencies = counters + sizeof(memstore) + ms_index_overhead(shards_of(settings));
     const uint32_t latency_stripes = latency_stripes_of(settings);
-    const size_t bytes =
-        (latencies + ms_latency_bytes(latency_stripes) + MS_PAGE_SIZE - 1) & ~(MS_PAGE_SIZE - 1);
+    const size_t bytes = ms_mem_whole_pages(latencies + ms_latency_bytes(latency_stripes));
     char *block = ms_mem_reserve(bytes);
 
     if (block == NULL)

@@ -16,12 +16,16 @@ MS_ALWAYS_INLINE uint64_t ms_measuring_begin(const memstore *store)
     return ms_unlikely((ms_store_bounds(store) & MS_BOUNDS_MEASURED) != 0) ? ms_clock_real_ns() : 0;
 }
 
-/* The same for a call of which one in MS_LATENCY_READS_ONE_IN is measured. */
+/* Whether calls are measured, and this read, as one in MS_LATENCY_READS_ONE_IN. */
+MS_ALWAYS_INLINE bool ms_measuring_is_turn(const memstore *store)
+{
+    return ms_unlikely((ms_store_bounds(store) & MS_BOUNDS_MEASURED) != 0) && ms_latency_is_turn();
+}
+
+/* As ms_measuring_begin() for such a read. */
 MS_ALWAYS_INLINE uint64_t ms_measuring_begin_read(const memstore *store)
 {
-    return ms_unlikely((ms_store_bounds(store) & MS_BOUNDS_MEASURED) != 0) && ms_latency_is_turn()
-               ? ms_clock_real_ns()
-               : 0;
+    return ms_measuring_is_turn(store) ? ms_clock_real_ns() : 0;
 }
 
 MS_ALWAYS_INLINE void ms_measuring_end(memstore *store, enum memstore_operation operation,

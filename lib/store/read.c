@@ -287,11 +287,9 @@ static MS_NOINLINE int get_otherwise(memstore *store, const void *key, size_t ke
                                      size_t cap, size_t *value_size)
 {
     if ((ms_quick_hot(store) & MS_HOT_MEASURED) != 0) {
-        const unsigned bounds = ms_store_bounds(store);
-
-        if ((bounds & MS_BOUNDS_TRACKED) != 0)
+        if ((ms_store_bounds(store) & MS_BOUNDS_TRACKED) != 0)
             return ms_get_followed_any(store, key, key_size, buf, cap, value_size);
-        return (bounds & MS_BOUNDS_MEASURED) != 0 && ms_latency_is_turn()
+        return ms_measuring_is_turn(store)
                    ? ms_get_timed(store, key, key_size, buf, cap, value_size)
                    : get_unmeasured(store, key, key_size, buf, cap, value_size);
     }
@@ -432,9 +430,8 @@ static MS_NOINLINE int has_otherwise(memstore *store, const void *key, size_t ke
 {
     if ((ms_quick_hot(store) & MS_HOT_MEASURED) == 0)
         return leave_and_has_whole(store, key, key_size);
-    return (ms_store_bounds(store) & MS_BOUNDS_MEASURED) != 0 && ms_latency_is_turn()
-               ? has_timed(store, key, key_size)
-               : has_unmeasured(store, key, key_size);
+    return ms_measuring_is_turn(store) ? has_timed(store, key, key_size)
+                                       : has_unmeasured(store, key, key_size);
 }
 
 static MS_NOINLINE int has_any(memstore *store, const void *key, size_t key_size)
@@ -459,7 +456,7 @@ int ms_store_has(memstore *store, const void *key, size_t key_size)
         ms_unlikely(!ms_is_quick_size(key_size))) {
         if (!ms_is_quick_measured(hot, key_size))
             return has_any(store, key, key_size);
-        if ((ms_store_bounds(store) & MS_BOUNDS_MEASURED) != 0 && ms_latency_is_turn())
+        if (ms_measuring_is_turn(store))
             return has_timed(store, key, key_size);
     }
     return has_found(store, reader, ms_quick_find_usual(store, hot, key, key_size), key, key_size);

@@ -42,6 +42,10 @@ int ms_file_replace(const char *path, unsigned mode, const void *data, size_t si
 #include <stddef.h>
 #define MS_PAGE_SIZE ((size_t)4096)
 #define MS_HUGE_PAGE_SIZE ((size_t)2 << 20)
+static inline size_t ms_mem_whole_pages(size_t bytes)
+{
+    return (bytes + MS_PAGE_SIZE - 1) & ~(MS_PAGE_SIZE - 1);
+}
 void *ms_mem_alloc(size_t size);
 void *ms_mem_resize(void *block, size_t size);
 void ms_mem_free(void *block);
@@ -3221,7 +3225,7 @@ static inline size_t ms_pages_unit(const struct ms_pages *pages)
 size_t ms_pages_reach(struct ms_pages *pages);
 static inline uint64_t ms_pages_charge_of(size_t size)
 {
-    return (size + MS_PAGE_SIZE - 1) & ~(MS_PAGE_SIZE - 1);
+    return ms_mem_whole_pages(size);
 }
 #endif
 #ifndef MS_SEGMENT_ENTRY_H
@@ -4031,9 +4035,7 @@ static unsigned log2_count_of(unsigned log2_limit)
 {
     if (log2_limit < 24)
         return (log2_limit + 1) / 2 - 4;
-    if (log2_limit < 29)
-        return log2_limit < 26 ? 8 : 9;
-    return (log2_limit + 1) / 2 - 5;
+    return log2_limit < 28 ? log2_limit / 2 - 4 : (log2_limit + 1) / 2 - 5;
 }
 static unsigned segment_shift_of(uint64_t limit)
 {
@@ -4088,12 +4090,11 @@ static void shape_rows(struct ms_arena *arena, uint64_t limit)
                                ? 0
                                : clamp_u32((uint32_t)rows, 0, PIN_ROWS_MOST);
 }
-#define FOUR_STRIPES_FROM (UINT64_C(512) << 20)
 static void shape_arena(struct ms_arena *arena, uint64_t limit, uint64_t largest_limit)
 {
     arena->segment_shift = segment_shift_of(limit);
     arena->segment_count = (uint32_t)(limit >> arena->segment_shift);
-    arena->stripes = limit >= FOUR_STRIPES_FROM ? 4 : arena->segment_count >= 256 ? 2 : 1;
+    arena->stripes = arena->segment_count >= 1024 ? 4 : arena->segment_count >= 256 ? 2 : 1;
     arena->slot_stripes = arena->stripes + (arena->stripes > 1 || !arena->evicts);
     arena->ttl_classes = 1 + clamp_u32(arena->segment_count / 32, 1, MS_TTL_CLASSES_MOST - 1);
     if (arena->bins != 0)
@@ -4309,13 +4310,9 @@ static char *memory_of(const struct ms_arena *arena, uint32_t number)
 {
     return arena->base + ((size_t)number << arena->segment_shift);
 }
-static size_t whole_pages(size_t bytes)
-{
-    return (bytes + MS_PAGE_SIZE - 1) & ~(MS_PAGE_SIZE - 1);
-}
 static size_t shared_pages(const struct ms_arena *arena, uint32_t number)
 {
-    return number == 0 ? 0 : whole_pages(arena->segments[number].left_out);
+    return number == 0 ? 0 : ms_mem_whole_pages(arena->segments[number].left_out);
 }
 static uint32_t segments_of_stretch(const struct ms_arena *arena)
 {
@@ -4452,7 +4449,7 @@ bool ms_backing_extend(struct ms_arena *arena, struct ms_segment *segment, uint3
         return false;
     const uint32_t number = (uint32_t)(next - arena->segments);
     const uint32_t left_out = at + size - whole;
-    const size_t had = shared_pages(arena, number), needs = whole_pages(left_out);
+    const size_t had = shared_pages(arena, number), needs = ms_mem_whole_pages(left_out);
     if (!next->is_backed && needs > had &&
         !take_pages(arena, memory_of(arena, number) + had, needs - had, spare + whole - needs))
         return false;
@@ -4586,8 +4583,7 @@ bool ms_pages_init(struct ms_pages *pages, struct ms_budget *budget, char *base,
     const size_t units = count << (MS_PAGE_SHIFT - unit_shift);
     const size_t bitmap_bytes = (units + 63) / 64 * 8;
     const size_t map_bytes =
-        (bitmap_bytes + count * sizeof(struct ms_page_blocks) + MS_PAGE_SIZE - 1) &
-        ~(MS_PAGE_SIZE - 1);
+        ms_mem_whole_pages(bitmap_bytes + count * sizeof(struct ms_page_blocks));
     *pages = (struct ms_pages){.budget = budget,
                                .base = base,
                                .unit_shift = unit_shift,
@@ -5549,7 +5545,7 @@ static uint64_t shared_bytes(const struct ms_arena *arena)
     for (uint32_t i = 1; i < arena->range_segments && i <= arena->fresh + arena->ahead; i++) {
         const struct ms_segment *segment = &arena->segments[i];
         if (!segment->is_backed)
-            bytes += (segment->left_out + MS_PAGE_SIZE - 1) & ~(MS_PAGE_SIZE - 1);
+            bytes += ms_mem_whole_pages(segment->left_out);
     }
     return bytes;
 }
@@ -16370,11 +16366,13 @@ MS_ALWAYS_INLINE uint64_t ms_measuring_begin(const memstore *store)
 {
     return ms_unlikely((ms_store_bounds(store) & MS_BOUNDS_MEASURED) != 0) ? ms_clock_real_ns() : 0;
 }
+MS_ALWAYS_INLINE bool ms_measuring_is_turn(const memstore *store)
+{
+    return ms_unlikely((ms_store_bounds(store) & MS_BOUNDS_MEASURED) != 0) && ms_latency_is_turn();
+}
 MS_ALWAYS_INLINE uint64_t ms_measuring_begin_read(const memstore *store)
 {
-    return ms_unlikely((ms_store_bounds(store) & MS_BOUNDS_MEASURED) != 0) && ms_latency_is_turn()
-               ? ms_clock_real_ns()
-               : 0;
+    return ms_measuring_is_turn(store) ? ms_clock_real_ns() : 0;
 }
 MS_ALWAYS_INLINE void ms_measuring_end(memstore *store, enum memstore_operation operation,
                                        uint64_t start)
@@ -19303,8 +19301,7 @@ static memstore *map_block(const struct ms_settings *settings)
     const size_t counters = ms_counters_bytes(stripes_of(settings));
     const size_t latencies = counters + sizeof(memstore) + ms_index_overhead(shards_of(settings));
     const uint32_t latency_stripes = latency_stripes_of(settings);
-    const size_t bytes =
-        (latencies + ms_latency_bytes(latency_stripes) + MS_PAGE_SIZE - 1) & ~(MS_PAGE_SIZE - 1);
+    const size_t bytes = ms_mem_whole_pages(latencies + ms_latency_bytes(latency_stripes));
     char *block = ms_mem_reserve(bytes);
     if (block == NULL)
         return NULL;
@@ -22641,10 +22638,9 @@ static MS_NOINLINE int get_otherwise(memstore *store, const void *key, size_t ke
                                      size_t cap, size_t *value_size)
 {
     if ((ms_quick_hot(store) & MS_HOT_MEASURED) != 0) {
-        const unsigned bounds = ms_store_bounds(store);
-        if ((bounds & MS_BOUNDS_TRACKED) != 0)
+        if ((ms_store_bounds(store) & MS_BOUNDS_TRACKED) != 0)
             return ms_get_followed_any(store, key, key_size, buf, cap, value_size);
-        return (bounds & MS_BOUNDS_MEASURED) != 0 && ms_latency_is_turn()
+        return ms_measuring_is_turn(store)
                    ? ms_get_timed(store, key, key_size, buf, cap, value_size)
                    : get_unmeasured(store, key, key_size, buf, cap, value_size);
     }
@@ -22762,9 +22758,8 @@ static MS_NOINLINE int has_otherwise(memstore *store, const void *key, size_t ke
 {
     if ((ms_quick_hot(store) & MS_HOT_MEASURED) == 0)
         return leave_and_has_whole(store, key, key_size);
-    return (ms_store_bounds(store) & MS_BOUNDS_MEASURED) != 0 && ms_latency_is_turn()
-               ? has_timed(store, key, key_size)
-               : has_unmeasured(store, key, key_size);
+    return ms_measuring_is_turn(store) ? has_timed(store, key, key_size)
+                                       : has_unmeasured(store, key, key_size);
 }
 static MS_NOINLINE int has_any(memstore *store, const void *key, size_t key_size)
 {
@@ -22784,7 +22779,7 @@ int ms_store_has(memstore *store, const void *key, size_t key_size)
         ms_unlikely(!ms_is_quick_size(key_size))) {
         if (!ms_is_quick_measured(hot, key_size))
             return has_any(store, key, key_size);
-        if ((ms_store_bounds(store) & MS_BOUNDS_MEASURED) != 0 && ms_latency_is_turn())
+        if (ms_measuring_is_turn(store))
             return has_timed(store, key, key_size);
     }
     return has_found(store, reader, ms_quick_find_usual(store, hot, key, key_size), key, key_size);
