@@ -6,9 +6,11 @@
 /* A store that holds little takes little: what comes before is not on huge pages, nor made ahead. */
 #define LITTLE ((size_t)16 << 20)
 
-/* A segment reaches into the next one for entries of up to this part of it: where one does not find the place
- * that it had before, since its neighbour is in use by then, the gap is up to an entry. */
-#define REACH_DIVISOR 8
+/* Where few entries fill a segment, one that does not find the place that it had before, since its neighbour
+ * is in use by then, leaves a gap of up to an entry. So those of more than the first part of a segment have
+ * to save the second. */
+#define FEW_DIVISOR 8
+#define WORTH_DIVISOR 32
 /* In smaller segments a page too many weighs more than the ends do. */
 #define TILES_FROM_PAGES 4
 
@@ -188,6 +190,11 @@ void ms_backing_shape(struct ms_arena *arena, struct ms_segment *segment, enum m
     segment->capacity = reach - segment->left_out;
 }
 
+static bool is_worth_reaching(uint32_t whole, uint32_t room, uint32_t size)
+{
+    return size <= whole / FEW_DIVISOR || room >= whole / WORTH_DIVISOR;
+}
+
 bool ms_backing_extend(struct ms_arena *arena, struct ms_segment *segment, uint32_t size,
                        uint64_t spare)
 {
@@ -196,7 +203,7 @@ bool ms_backing_extend(struct ms_arena *arena, struct ms_segment *segment, uint3
     const uint32_t at = segment->left_out + ms_load_relaxed(&segment->used);
 
     if (!arena->tiles || next == NULL || ms_load_relaxed(&next->state) != MS_SEGMENT_FREE ||
-        at >= whole || size > whole / REACH_DIVISOR)
+        at >= whole || !is_worth_reaching(whole, whole - at, size))
         return false;
     const uint32_t number = (uint32_t)(next - arena->segments);
     const uint32_t left_out = at + size - whole;

@@ -121,3 +121,21 @@ Test(kept, of_entries_between_a_third_and_a_half_of_a_segment)
         cr_assert_geq(at_1_mib, 0.90 - FOR_RANKS, "%s: %.1f %%", policies[policy], 100 * at_1_mib);
     }
 }
+
+/* Of which three, or six, fill a segment of 32 KiB, and leave a quarter of it, or a twentieth. */
+Test(kept, of_entries_of_which_few_fill_a_segment)
+{
+    const struct shape quarters = {20, 8300}, sixths = {20, 5200};
+
+    for (int policy = 0; policy < POLICIES; policy++) {
+        const double of_quarters =
+            share_kept("performance.memory_limit=4MiB", policies[policy], &quarters);
+        const double of_sixths =
+            share_kept("performance.memory_limit=4MiB", policies[policy], &sixths);
+
+        cr_assert_geq(of_quarters, 0.92 - FOR_RANKS, "%s: %.1f %%", policies[policy],
+                      100 * of_quarters);
+        cr_assert_geq(of_sixths, 0.92 - FOR_RANKS, "%s: %.1f %%", policies[policy],
+                      100 * of_sixths);
+    }
+}

@@ -31,13 +31,13 @@ static void kill_all(struct ms_arena *arena, unsigned count)
     room_recycle(arena);
 }
 
-/* How many of the entries follow the one before without a gap. */
-static unsigned count_adjacent(unsigned count)
+/* How many of the entries, of one size, follow the one before without a gap. */
+static unsigned count_adjacent(unsigned count, uint32_t size)
 {
     unsigned adjacent = 0;
 
     for (unsigned i = 1; i < count; i++)
-        adjacent += (char *)entries[i - 1].entry + SIZE == (char *)entries[i].entry;
+        adjacent += (char *)entries[i - 1].entry + size == (char *)entries[i].entry;
     return adjacent;
 }
 
@@ -46,7 +46,7 @@ Test(tiles, entries_of_one_size_leave_no_gaps)
     struct ms_arena *arena = room_open_evicting(LIMIT, true);
     const unsigned count = fill(arena, SIZE);
 
-    cr_assert_eq(count_adjacent(count), count - 1);
+    cr_assert_eq(count_adjacent(count, SIZE), count - 1);
     for (unsigned i = 0; i < count; i++)
         cr_assert_eq(ms_arena_segment_of(arena, entries[i].place), entries[i].segment);
     room_close(arena);
@@ -95,11 +95,24 @@ Test(tiles, what_varies_in_size_ends_where_its_segment_does)
     room_close(arena);
 }
 
-Test(tiles, entries_of_more_than_an_eighth_of_a_segment_end_where_it_does)
+/* Three would fill a segment, and leave a quarter of it. */
+Test(tiles, however_few_fill_a_segment)
+{
+    struct ms_arena *arena = room_open_evicting(LIMIT, true);
+    const uint32_t size = (uint32_t)ms_arena_segment_size(arena) / 4 + 4;
+    const unsigned count = fill(arena, size);
+
+    cr_assert_not(ms_arena_is_large(arena, size));
+    cr_assert_eq(count_adjacent(count, size), count - 1);
+    room_close(arena);
+}
+
+/* Four fill it but for 80 bytes. */
+Test(tiles, where_few_fill_a_segment_they_have_to_save_something)
 {
     struct ms_arena *arena = room_open_evicting(LIMIT, true);
 
-    fill(arena, (uint32_t)ms_arena_segment_size(arena) / 8 + 4);
+    fill(arena, (uint32_t)ms_arena_segment_size(arena) / 4 - 20);
     for (uint32_t i = 1; i < arena->fresh; i++)
         cr_assert_eq(arena->segments[i].left_out, 0);
     room_close(arena);
@@ -110,7 +123,7 @@ Test(tiles, a_store_that_does_not_evict_has_none)
     struct ms_arena *arena = room_open(LIMIT);
     const unsigned count = fill(arena, SIZE);
 
-    cr_assert_lt(count_adjacent(count), count - 1);
+    cr_assert_lt(count_adjacent(count, SIZE), count - 1);
     room_close(arena);
 }
 

@@ -4294,7 +4294,8 @@ void ms_arena_each_slot_lock(struct ms_arena *arena, void (*fn)(ms_mutex *lock))
 
 /* lib/segment/backing.c */
 #define LITTLE ((size_t)16 << 20)
-#define REACH_DIVISOR 8
+#define FEW_DIVISOR 8
+#define WORTH_DIVISOR 32
 #define TILES_FROM_PAGES 4
 void ms_backing_init(struct ms_arena *arena, enum ms_arena_paging paging)
 {
@@ -4438,6 +4439,10 @@ void ms_backing_shape(struct ms_arena *arena, struct ms_segment *segment, enum m
     segment->base = memory_of(arena, number) + segment->left_out;
     segment->capacity = reach - segment->left_out;
 }
+static bool is_worth_reaching(uint32_t whole, uint32_t room, uint32_t size)
+{
+    return size <= whole / FEW_DIVISOR || room >= whole / WORTH_DIVISOR;
+}
 bool ms_backing_extend(struct ms_arena *arena, struct ms_segment *segment, uint32_t size,
                        uint64_t spare)
 {
@@ -4445,7 +4450,7 @@ bool ms_backing_extend(struct ms_arena *arena, struct ms_segment *segment, uint3
     struct ms_segment *next = segment_backing_next_of(arena, segment);
     const uint32_t at = segment->left_out + ms_load_relaxed(&segment->used);
     if (!arena->tiles || next == NULL || ms_load_relaxed(&next->state) != MS_SEGMENT_FREE ||
-        at >= whole || size > whole / REACH_DIVISOR)
+        at >= whole || !is_worth_reaching(whole, whole - at, size))
         return false;
     const uint32_t number = (uint32_t)(next - arena->segments);
     const uint32_t left_out = at + size - whole;
