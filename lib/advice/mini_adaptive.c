@@ -114,7 +114,7 @@ static void take_from(struct ms_mini *mini, enum ms_mini_where where)
         ms_mini_move(mini, key, main_list(mini, link, link->size));
         return;
     }
-    const uint64_t most = (uint64_t)(mini->held - 1) * MS_ADAPT_GHOST_PERCENT / 100;
+    const uint64_t most = ms_ghost_keys(mini->held - 1, MS_ADAPT_GHOST_PERCENT, mini->capacity);
     const enum ms_ghost_kind kind = ms_adapt_kind(small, link->uses);
     link->dropped_from = (uint8_t)kind;
     link->at = ghost_clock(mini);

@@ -52,7 +52,7 @@
 #define MS_ACCESS_COUNT_MAX 3 /* S3-FIFO counts uses up to three */
 /* Of the store, for the small queue, before anything was learned. */
 #define MS_SMALL_SHARE_AT_FIRST 0.05
-/* Keys that the ghost should remember, in per cent of those in the store. */
+/* Keys that the ghost should remember, in per cent of those in the store: see ms_ghost_keys(). */
 #define MS_ADAPT_GHOST_PERCENT 200
 
 /* What is to be had of eviction, where sizes differ: few misses, few bytes missed, or some of

@@ -53,6 +53,19 @@ struct ms_ghost_trace {
     unsigned age; /* how many keys of its set were evicted after it; below MS_GHOST_AGES */
 };
 
+/* What the ghost may take of a store's limit: where entries are small, more entries are worth more than
+ * a longer memory. */
+#define MS_GHOST_DIVISOR 32
+
+/* Keys to remember in a store of so many entries: `percent` of them, if `limit` bytes allow it. */
+static inline uint64_t ms_ghost_keys(uint64_t entries, unsigned percent, uint64_t limit)
+{
+    const uint64_t wanted = entries * percent / 100;
+    const uint64_t most = limit / MS_GHOST_DIVISOR / sizeof(atomic_ushort);
+
+    return wanted < most ? wanted : most;
+}
+
 /* Begin to load what take and insert are going to look at. In a read section, or the reclaimer. */
 void ms_ghost_prefetch(struct ms_ghost *ghost, uint64_t hash);
 /* Where the key was evicted from, if it was not long ago; forgets it. In a read section. */

@@ -145,7 +145,8 @@ static bool evict_victim(memstore *store)
  * that is that of a few segments. */
 static void fit_ghost(memstore *store, uint64_t entries, int64_t deadline_us)
 {
-    const uint64_t keys = entries * store->eviction.policy->ghost_percent / 100;
+    const uint64_t keys = ms_ghost_keys(entries, store->eviction.policy->ghost_percent,
+                                        ms_budget_limit(&store->arena.budget));
 
     if (!ms_ghost_needs_resize(&store->eviction.ghost, keys))
         return;

@@ -17,6 +17,9 @@
 static struct ms_pattern pattern;
 static void *memory;
 
+/* Bytes of one: not so small that the ghost would have to be. */
+#define ENTRY 200
+
 static void open_pattern(uint32_t keys, double rate, uint64_t cache)
 {
     memory = calloc(1, ms_pattern_bytes(keys));
@@ -37,12 +40,12 @@ static void note(enum ms_reference_kind kind, uint64_t name, uint32_t size, int6
 static void read_through(uint64_t name)
 {
     note(MS_REFERENCE_READ, name, 0, 0, 0);
-    note(MS_REFERENCE_WRITE, name, 1, 0, INT64_MAX);
+    note(MS_REFERENCE_WRITE, name, ENTRY, 0, INT64_MAX);
 }
 
 static double miss_ratio_of(enum ms_mini_policy policy, const uint64_t *stream, double rate)
 {
-    open_pattern(MS_REUSE_KEYS_MAX, rate, CACHE);
+    open_pattern(MS_REUSE_KEYS_MAX, rate, CACHE * ENTRY);
     for (size_t i = 0; i < REFERENCES; i++)
         read_through(stream[i]);
     const double ratio =
@@ -79,7 +82,7 @@ Test(miniature, of_a_quarter_tells_what_each_policy_would_have_missed)
 
 Test(miniature, of_s3fifo_keeps_what_is_used_beside_a_scan)
 {
-    open_pattern(MS_REUSE_KEYS_MAX, 1, 1000);
+    open_pattern(MS_REUSE_KEYS_MAX, 1, 1000 * ENTRY);
     for (uint64_t i = 0; i < 50000; i++) {
         read_through(i % 500);
         read_through(100000 + i);
@@ -109,7 +112,7 @@ Test(miniature, of_fifo_forgets_by_age_what_lru_keeps)
 /* Of a loop that is larger than the cache, lru and s3fifo find nothing. */
 Test(miniature, of_adaptive_finds_part_of_a_loop_each_time)
 {
-    open_pattern(4096, 1, 1000);
+    open_pattern(4096, 1, 1000 * ENTRY);
     for (uint64_t i = 0; i < 100000; i++)
         read_through(i % 3000);
     const struct ms_curve *curve = &pattern.reuse.curve;
@@ -124,7 +127,7 @@ Test(miniature, of_adaptive_learns_how_large_its_small_queue_should_be)
 {
     const struct ms_learned *learned = &pattern.minis[MS_MINI_ADAPTIVE].learned;
 
-    open_pattern(MS_REUSE_KEYS_MAX, 1, 1000);
+    open_pattern(MS_REUSE_KEYS_MAX, 1, 1000 * ENTRY);
     for (uint64_t i = 0; i < 3000; i++) {
         read_through(i);
         read_through(i >= 100 ? i - 100 : 0);
@@ -132,7 +135,7 @@ Test(miniature, of_adaptive_learns_how_large_its_small_queue_should_be)
     cr_assert_gt(learned->small_share, 0.3, "%f", learned->small_share);
     free(memory);
 
-    open_pattern(MS_REUSE_KEYS_MAX, 1, 1000);
+    open_pattern(MS_REUSE_KEYS_MAX, 1, 1000 * ENTRY);
     for (uint64_t i = 0; i < 60000; i++)
         read_through(i % 2 == 0 ? i % 1800 : 100000 + i);
     cr_assert_lt(learned->small_share, 0.05, "%f", learned->small_share);
@@ -185,14 +188,14 @@ Test(miniature, of_adaptive_keeps_large_entries_for_a_part_of_a_turn_unless_byte
 /* The store evicts otherwise: what it reads again and writes is still there in the simulation. */
 Test(miniature, does_not_take_for_written_what_only_the_store_had_missed)
 {
-    open_pattern(64, 1, 2);
+    open_pattern(64, 1, 2 * ENTRY);
     read_through(1);
     read_through(2);
     read_through(1);
     cr_assert_eq(pattern.minis[MS_MINI_FIFO].lists[MS_MINI_MAIN].count, 2);
     read_through(3);
     /* The first that was written. */
-    note(MS_REFERENCE_WRITE, 4, 1, 0, INT64_MAX);
+    note(MS_REFERENCE_WRITE, 4, ENTRY, 0, INT64_MAX);
     cr_assert_float_eq(pattern.minis[MS_MINI_FIFO].missed.weight, 3, 1e-9);
     read_through(1);
     cr_assert_float_eq(pattern.minis[MS_MINI_FIFO].missed.weight, 4, 1e-9);

@@ -282,3 +282,12 @@ Test(ghost, several_threads_may_use_it_at_once)
     ms_ghost_insert(&ghost, hash_of(1), MS_GHOST_UNUSED);
     cr_assert(knows(hash_of(1)));
 }
+
+Test(ghost, of_small_entries_fewer_are_remembered)
+{
+    const uint64_t entries = 1000;
+
+    cr_assert_eq(ms_ghost_keys(entries, 200, 1000 * entries), 2000);
+    cr_assert_eq(ms_ghost_keys(entries, 200, 50 * entries), 50 * entries / 32 / 2);
+    cr_assert_leq(ms_ghost_bytes(ms_ghost_keys(100000, 200, 5000000)), 5000000 / 32 * 11 / 10);
+}

@@ -5815,6 +5815,13 @@ struct ms_ghost_trace {
     enum ms_ghost_kind kind;
     unsigned age;
 };
+#define MS_GHOST_DIVISOR 32
+static inline uint64_t ms_ghost_keys(uint64_t entries, unsigned percent, uint64_t limit)
+{
+    const uint64_t wanted = entries * percent / 100;
+    const uint64_t most = limit / MS_GHOST_DIVISOR / sizeof(atomic_ushort);
+    return wanted < most ? wanted : most;
+}
 void ms_ghost_prefetch(struct ms_ghost *ghost, uint64_t hash);
 struct ms_ghost_trace ms_ghost_take(struct ms_ghost *ghost, uint64_t hash);
 void ms_ghost_insert(struct ms_ghost *ghost, uint64_t hash, enum ms_ghost_kind kind);
@@ -10642,7 +10649,7 @@ static void take_from(struct ms_mini *mini, enum ms_mini_where where)
         ms_mini_move(mini, key, main_list(mini, link, link->size));
         return;
     }
-    const uint64_t most = (uint64_t)(mini->held - 1) * MS_ADAPT_GHOST_PERCENT / 100;
+    const uint64_t most = ms_ghost_keys(mini->held - 1, MS_ADAPT_GHOST_PERCENT, mini->capacity);
     const enum ms_ghost_kind kind = ms_adapt_kind(small, link->uses);
     link->dropped_from = (uint8_t)kind;
     link->at = ghost_clock(mini);
@@ -24198,7 +24205,8 @@ static bool evict_victim(memstore *store)
 }
 static void fit_ghost(memstore *store, uint64_t entries, int64_t deadline_us)
 {
-    const uint64_t keys = entries * store->eviction.policy->ghost_percent / 100;
+    const uint64_t keys = ms_ghost_keys(entries, store->eviction.policy->ghost_percent,
+                                        ms_budget_limit(&store->arena.budget));
     if (!ms_ghost_needs_resize(&store->eviction.ghost, keys))
         return;
     const uint64_t victims = (ms_ghost_bytes(keys) >> store->arena.segment_shift) + 2;
