@@ -78,11 +78,21 @@ static uint64_t largest_limit_for(uint64_t limit)
     return largest > limit ? largest : limit;
 }
 
-/* Those beyond the reserve are freed ahead of the writers, who make room themselves where one is more
- * than a 128th of the memory. */
+/* Beside the reserve and what is freed ahead one is kept, for who has emptied it to open next. */
+#define WARM_NEXT 1
+
+/* Some are freed ahead of the writers, who make room themselves where one is more than a 128th of the
+ * memory. */
 static uint32_t warm_segments(const struct ms_arena *arena)
 {
-    return arena->reserve + clamp_u32(arena->segment_count / 128, 0, 16);
+    return arena->reserve + WARM_NEXT + clamp_u32(arena->segment_count / 128, 0, 16);
+}
+
+uint32_t ms_arena_freed_ahead(const struct ms_arena *arena)
+{
+    const uint32_t keep = ms_load_relaxed(&arena->warm_keep), others = arena->reserve + WARM_NEXT;
+
+    return keep > others ? keep - others : 0;
 }
 
 /* What the rows of counts may take of the limit. */
@@ -194,8 +204,12 @@ static bool map_range(struct ms_arena *arena, enum ms_arena_paging paging)
     if (arena->base == NULL || arena->segments == NULL || !map_rows(arena))
         return false;
     ms_backing_init(arena, paging);
-    return ms_pages_init(&arena->pages, &arena->budget, arena->base + arena->pages_offset, pages,
-                         unit_shift_of(arena), paging == MS_PAGING_HUGE);
+    if (!ms_pages_init(&arena->pages, &arena->budget, arena->base + arena->pages_offset, pages,
+                       unit_shift_of(arena), paging == MS_PAGING_HUGE))
+        return false;
+    if (arena->evicts)
+        ms_pages_keep_warm(&arena->pages);
+    return true;
 }
 
 /* Where address space is rationed, do without room to grow. */

@@ -124,6 +124,7 @@ struct ms_arena {
     uint32_t ahead;      /* as many of them are charged already */
     uint32_t made;       /* those below this number have pages, if they are charged */
     uint32_t seen_fresh; /* `fresh` when what is ahead was made or looked at last */
+    size_t seen_packed;  /* and the packed runs that had been taken */
     uint32_t
         idle_fresh; /* `fresh` when it was given back, since nobody opened a segment any more */
     /* when to look whether anybody does, by the exact clock; MS_NEVER = not. To write; relaxed */
@@ -164,6 +165,8 @@ void ms_arena_set_limit(struct ms_arena *arena, uint64_t limit);
 /* How many free segments to keep at hand, at least the reserve, or as many as suits the limit at
  * open when `keep` is 0. */
 void ms_arena_keep_warm(struct ms_arena *arena, uint32_t keep);
+/* How many of these are to be free before writers ask for them. */
+uint32_t ms_arena_freed_ahead(const struct ms_arena *arena);
 
 MS_ALWAYS_INLINE const struct ms_entry *ms_arena_entry(const struct ms_arena *arena, ms_place place)
 {
@@ -301,12 +304,14 @@ uint64_t ms_arena_cool(struct ms_arena *arena, uint32_t keep);
 /* Have memory ready for segments that were never used, before a writer opens them. False when nothing was
  * to be done. Reclaim lock held, so that none of it is given back meanwhile. */
 bool ms_arena_make_ahead(struct ms_arena *arena);
-/* Give that back when no segment was opened for a second. False when nothing was to be done. Reclaim lock
+/* Give that back, and warm pages, when no segment was opened for a second and no large entry written. False when nothing was to be done. Reclaim lock
  * held. */
 bool ms_arena_give_idle(struct ms_arena *arena, int64_t now);
 /* Free every segment that is not pinned, whatever is in it: the store is closed, nobody reads or
  * writes. Pinned ones stay as they are until ms_arena_fini(). */
 void ms_arena_close(struct ms_arena *arena);
+/* Bytes that could be taken without reclaiming, if all that is free but charged were given back. */
+uint64_t ms_arena_room(struct ms_arena *arena);
 /* Segments a writer could open now without reclaiming. */
 uint32_t ms_arena_available(struct ms_arena *arena);
 /* Most segments that can be in use now: all of the range, and the large entries there are. */

@@ -73,7 +73,8 @@ static void mark_backed(struct ms_arena *arena, uint32_t number, uint32_t n, boo
 
 static bool take_pages(struct ms_arena *arena, char *memory, size_t bytes, uint64_t spare)
 {
-    if (!ms_budget_charge(&arena->budget, bytes, spare))
+    if (!ms_budget_charge(&arena->budget, bytes, spare) &&
+        (ms_pages_cool(&arena->pages) == 0 || !ms_budget_charge(&arena->budget, bytes, spare)))
         return false;
     if (!ms_mem_commit(memory, bytes)) {
         ms_budget_note_refusal(&arena->budget);

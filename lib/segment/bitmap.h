@@ -10,6 +10,9 @@
 /* The first bit in [from, end) that has this value; `end` when there is none. */
 size_t ms_bitmap_find(const uint64_t *words, size_t from, size_t end, bool value);
 
+/* How many of `n` bits from `first` on are set. */
+size_t ms_bitmap_count(const uint64_t *words, size_t first, size_t n);
+
 /* Give `n` bits from `first` on this value. */
 void ms_bitmap_fill(uint64_t *words, size_t first, size_t n, bool value);
 

@@ -7,13 +7,18 @@
 
 #define PAGES_OF_HUGE (MS_HUGE_PAGE_SIZE / MS_PAGE_SIZE)
 
+static size_t bitmap_bytes(size_t bits)
+{
+    return (bits + 63) / 64 * sizeof(uint64_t);
+}
+
 bool ms_pages_init(struct ms_pages *pages, struct ms_budget *budget, char *base, size_t count,
                    unsigned unit_shift, bool huge)
 {
     const size_t units = count << (MS_PAGE_SHIFT - unit_shift);
-    const size_t bitmap_bytes = (units + 63) / 64 * 8;
+    const size_t warm_bytes = bitmap_bytes(count), used_bytes = bitmap_bytes(units);
     const size_t map_bytes =
-        ms_mem_whole_pages(bitmap_bytes + count * sizeof(struct ms_page_blocks));
+        ms_mem_whole_pages(warm_bytes + used_bytes + count * sizeof(struct ms_page_blocks));
 
     *pages = (struct ms_pages){.budget = budget,
                                .base = base,
@@ -26,8 +31,9 @@ bool ms_pages_init(struct ms_pages *pages, struct ms_budget *budget, char *base,
     if (pages->map == NULL)
         return false;
     ms_mutex_init(&pages->lock, MS_RANK_PAGES);
-    pages->used = (uint64_t *)pages->map;
-    pages->blocks = (struct ms_page_blocks *)(pages->map + bitmap_bytes);
+    pages->warm = (uint64_t *)pages->map;
+    pages->used = (uint64_t *)(pages->map + warm_bytes);
+    pages->blocks = (struct ms_page_blocks *)(pages->map + warm_bytes + used_bytes);
     for (int class = 0; class < MS_BLOCK_CLASSES; class ++)
         pages->partial[class] = MS_PAGE_NONE;
     return true;
@@ -184,23 +190,119 @@ static void give_run_locked(struct ms_pages *pages, struct run run)
     ms_budget_uncharge(pages->budget, own.n * MS_PAGE_SIZE);
 }
 
+/* ---- Warm pages ---- */
+
+static void note_warm_locked(struct ms_pages *pages, struct run of_pages, bool warm)
+{
+    const size_t count = ms_load_relaxed(&pages->warm_count);
+
+    ms_bitmap_fill(pages->warm, of_pages.first, of_pages.n, warm);
+    ms_store_relaxed(&pages->warm_count, warm ? count + of_pages.n : count - of_pages.n);
+}
+
+/* Mark a packed run as free and keep its pages. False when that would be too many. */
+static bool keep_run_locked(struct ms_pages *pages, struct run run)
+{
+    const uint64_t limit = ms_budget_limit(pages->budget);
+    const uint64_t bytes = ms_pages_charge_of(run.n << pages->unit_shift) + MS_PAGE_SIZE;
+
+    if (!pages->keeps_warm || ms_pages_warm(pages) + bytes > limit / MS_WARM_DIVISOR ||
+        ms_budget_charged(pages->budget) > limit)
+        return false;
+    ms_bitmap_fill(pages->used, run.first, run.n, false);
+    note_warm_locked(pages, own_pages(pages, run), true);
+    if (run.first < pages->first_free)
+        pages->first_free = run.first;
+    return true;
+}
+
+/* The first stretch of warm pages in `within`; of none when there is none. */
+static struct run warm_stretch(const struct ms_pages *pages, struct run within)
+{
+    const size_t end = within.first + within.n;
+    const size_t first = ms_bitmap_find(pages->warm, within.first, end, true);
+
+    return (struct run){first, ms_bitmap_find(pages->warm, first, end, false) - first};
+}
+
+/* Take what is warm of these pages, which stays charged, and zero it if that is wanted. Returns how many
+ * it was. */
+static size_t take_warm_locked(struct ms_pages *pages, struct run of_pages, bool zeroed)
+{
+    size_t taken = 0;
+
+    if (ms_load_relaxed(&pages->warm_count) == 0)
+        return 0;
+    for (struct run warm; (warm = warm_stretch(pages, of_pages)).n != 0; taken += warm.n) {
+        if (zeroed)
+            memset(pages->base + warm.first * MS_PAGE_SIZE, 0, warm.n * MS_PAGE_SIZE);
+        note_warm_locked(pages, warm, false);
+    }
+    return taken;
+}
+
+static uint64_t cool_locked(struct ms_pages *pages)
+{
+    const uint64_t bytes = ms_pages_warm(pages);
+    struct run left = {0, bytes != 0 ? pages->reach : 0};
+
+    for (struct run warm; (warm = warm_stretch(pages, left)).n != 0;) {
+        discard_pages(pages, warm);
+        note_warm_locked(pages, warm, false);
+        left = (struct run){warm.first + warm.n, pages->reach - warm.first - warm.n};
+    }
+    if (bytes != 0)
+        ms_budget_uncharge(pages->budget, bytes);
+    return bytes;
+}
+
+void ms_pages_keep_warm(struct ms_pages *pages)
+{
+    pages->keeps_warm = !pages->huge;
+}
+
+uint64_t ms_pages_cool(struct ms_pages *pages)
+{
+    if (ms_load_relaxed(&pages->warm_count) == 0)
+        return 0;
+    ms_mutex_lock(&pages->lock);
+    const uint64_t bytes = cool_locked(pages);
+    ms_mutex_unlock(&pages->lock);
+    return bytes;
+}
+
 /* ---- Taking ---- */
 
-static void *alloc_run_locked(struct ms_pages *pages, size_t n, size_t align, uint64_t spare)
+/* Charge pages that are to be used, but for those that are warm. */
+static bool charge_locked(struct ms_pages *pages, struct run own, bool zeroed, uint64_t spare)
+{
+    const size_t warm = take_warm_locked(pages, own, zeroed);
+    const uint64_t bytes = (own.n - warm) * MS_PAGE_SIZE;
+
+    if (ms_budget_charge(pages->budget, bytes, spare) ||
+        (cool_locked(pages) != 0 && ms_budget_charge(pages->budget, bytes, spare))) {
+        if (ms_mem_commit(pages->base + own.first * MS_PAGE_SIZE, own.n * MS_PAGE_SIZE))
+            return true;
+        ms_budget_note_refusal(pages->budget);
+        ms_budget_uncharge(pages->budget, bytes);
+    }
+    if (warm != 0) {
+        discard_pages(pages, own);
+        ms_budget_uncharge(pages->budget, warm * MS_PAGE_SIZE);
+    }
+    return false;
+}
+
+static void *alloc_run_locked(struct ms_pages *pages, size_t n, size_t align, bool zeroed,
+                              uint64_t spare)
 {
     struct run run;
 
     if (!find_run_locked(pages, n, align, &run))
         return NULL;
     const struct run own = own_pages(pages, run);
-    const uint64_t bytes = own.n * MS_PAGE_SIZE;
-    if (!ms_budget_charge(pages->budget, bytes, spare))
+    if (!charge_locked(pages, own, zeroed, spare))
         return NULL;
-    if (!ms_mem_commit(pages->base + own.first * MS_PAGE_SIZE, bytes)) {
-        ms_budget_note_refusal(pages->budget);
-        ms_budget_uncharge(pages->budget, bytes);
-        return NULL;
-    }
     ms_bitmap_fill(pages->used, run.first, run.n, true);
     if (own.first + own.n > pages->reach)
         pages->reach = own.first + own.n;
@@ -237,7 +339,7 @@ static void *alloc_block_locked(struct ms_pages *pages, int class, uint64_t spar
 
     if (page == MS_PAGE_NONE) {
         const size_t units = units_of_page(pages);
-        const char *fresh = alloc_run_locked(pages, units, units, spare);
+        const char *fresh = alloc_run_locked(pages, units, units, true, spare);
         if (fresh == NULL)
             return NULL;
         page = (uint32_t)((size_t)(fresh - pages->base) / MS_PAGE_SIZE);
@@ -302,7 +404,7 @@ static void *zero_shared(char *memory, size_t bytes)
 static void *alloc_zeroed_locked(struct ms_pages *pages, size_t size, uint64_t spare)
 {
     const size_t n = units_for(pages, size), in_page = units_of_page(pages);
-    char *memory = alloc_run_locked(pages, n, n % in_page == 0 ? in_page : 1, spare);
+    char *memory = alloc_run_locked(pages, n, n % in_page == 0 ? in_page : 1, true, spare);
 
     return memory != NULL ? zero_shared(memory, n << pages->unit_shift) : NULL;
 }
@@ -340,14 +442,22 @@ void ms_pages_free(struct ms_pages *pages, void *memory, size_t size)
 void *ms_pages_alloc_packed(struct ms_pages *pages, size_t size, uint64_t spare)
 {
     ms_mutex_lock(&pages->lock);
-    void *memory = alloc_run_locked(pages, units_for(pages, size), 1, spare);
+    void *memory = alloc_run_locked(pages, units_for(pages, size), 1, false, spare);
+    if (memory != NULL)
+        ms_add_relaxed(&pages->packed, 1);
     ms_mutex_unlock(&pages->lock);
     return memory;
 }
 
 void ms_pages_free_packed(struct ms_pages *pages, void *memory, size_t size)
 {
-    free_run(pages, memory, size);
+    const struct run run = run_at(pages, memory, units_for(pages, size));
+
+    ms_mutex_lock(&pages->lock);
+    const bool kept = keep_run_locked(pages, run);
+    ms_mutex_unlock(&pages->lock);
+    if (!kept)
+        free_run(pages, memory, size);
 }
 
 size_t ms_pages_reach(struct ms_pages *pages)

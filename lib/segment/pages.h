@@ -11,6 +11,9 @@
  *       instead while others of its huge page are in use: to give it back would split that for good.
  * PA-2  Free pages read as zero. Blocks do not: they are zeroed when handed out. The ends of
  *       packed runs do not, either.
+ * PA-3  Of packed runs that come free some pages may stay charged as they are, `warm`, for the next ones:
+ *       memory from the system costs many times what copying as much does. Whoever finds no room in the
+ *       budget takes them from here first.
  *
  * All functions may be called by any thread; the lock inside is a leaf. */
 #ifndef MS_SEGMENT_PAGES_H
@@ -40,6 +43,7 @@ struct ms_pages {
     char *base;
     unsigned unit_shift;
     bool huge;                          /* on huge pages */
+    bool keeps_warm;                    /* PA-3 */
     size_t count;                       /* pages in the range */
     size_t units;                       /* the same in units */
     size_t first_free;                  /* no unit below this one is free */
@@ -49,6 +53,9 @@ struct ms_pages {
     uint32_t partial[MS_BLOCK_CLASSES]; /* pages with a free block, by class */
     size_t map_bytes;                   /* reserved behind `used` and `blocks` */
     char *map;
+    uint64_t *warm;           /* a bit for each page: PA-3 */
+    atomic_size_t warm_count; /* pages. To write */
+    atomic_size_t packed;     /* packed runs that were ever taken. To write */
 };
 
 /* Manage `count` pages at `base`, asked for as huge ones or not, in units of 1 << unit_shift bytes, from
@@ -69,6 +76,20 @@ void ms_pages_free(struct ms_pages *pages, void *memory, size_t size);
  * others. */
 void *ms_pages_alloc_packed(struct ms_pages *pages, size_t size, uint64_t spare);
 void ms_pages_free_packed(struct ms_pages *pages, void *memory, size_t size);
+
+/* What of the budget's limit may be warm. */
+#define MS_WARM_DIVISOR 16
+
+/* Keep pages warm from now on, but not huge ones, of which others are a part. */
+void ms_pages_keep_warm(struct ms_pages *pages);
+/* Give all that is warm back; returns the bytes. */
+uint64_t ms_pages_cool(struct ms_pages *pages);
+
+/* Bytes that are warm. */
+static inline uint64_t ms_pages_warm(const struct ms_pages *pages)
+{
+    return (uint64_t)ms_load_relaxed(&pages->warm_count) * MS_PAGE_SIZE;
+}
 
 static inline size_t ms_pages_unit(const struct ms_pages *pages)
 {

@@ -337,12 +337,23 @@ void ms_arena_wipe(struct ms_arena *arena)
     ms_arena_each(arena, wipe_each, NULL);
 }
 
+#define IDLE_MS 1000
+
+static void look_again_locked(struct ms_arena *arena, int64_t now)
+{
+    arena->seen_fresh = arena->fresh;
+    arena->seen_packed = ms_load_relaxed(&arena->pages.packed);
+    ms_store_relaxed(&arena->idle_at, now + IDLE_MS);
+}
+
 static void free_locked(struct ms_arena *arena, struct ms_segment *segment)
 {
     ms_store_relaxed(&segment->state, MS_SEGMENT_FREE);
     if (segment->is_solo) {
         ms_pages_free_packed(&arena->pages, segment, sizeof *segment + segment->capacity);
         arena->solos--;
+        if (ms_pages_warm(&arena->pages) != 0 && ms_load_relaxed(&arena->idle_at) == MS_NEVER)
+            look_again_locked(arena, ms_clock_coarse_ms());
     } else if (arena->warm_count < ms_load_relaxed(&arena->warm_keep)) {
         ms_segment_push(&arena->warm, segment);
         arena->warm_count++;
@@ -391,14 +402,6 @@ uint32_t ms_arena_recycle_waiting(struct ms_arena *arena)
     return freed;
 }
 
-#define IDLE_MS 1000
-
-static void look_again_locked(struct ms_arena *arena, int64_t now)
-{
-    arena->seen_fresh = arena->fresh;
-    ms_store_relaxed(&arena->idle_at, now + IDLE_MS);
-}
-
 bool ms_arena_make_ahead(struct ms_arena *arena)
 {
     uint32_t number;
@@ -422,10 +425,11 @@ bool ms_arena_give_idle(struct ms_arena *arena, int64_t now)
     if (now < ms_load_relaxed(&arena->idle_at))
         return false;
     ms_mutex_lock(&arena->pool_lock);
-    if (arena->fresh != arena->seen_fresh) {
+    if (arena->fresh != arena->seen_fresh ||
+        ms_load_relaxed(&arena->pages.packed) != arena->seen_packed) {
         look_again_locked(arena, now);
     } else {
-        bytes = ms_backing_give_ahead(arena);
+        bytes = ms_backing_give_ahead(arena) + ms_pages_cool(&arena->pages);
         arena->idle_fresh = arena->fresh;
         ms_store_relaxed(&arena->idle_at, MS_NEVER);
     }
@@ -442,7 +446,7 @@ uint64_t ms_arena_cool(struct ms_arena *arena, uint32_t keep)
         bytes += ms_backing_give(arena, ms_segment_pop(&arena->warm));
         arena->warm_count--;
     }
-    bytes += ms_backing_give_ahead(arena);
+    bytes += ms_backing_give_ahead(arena) + ms_pages_cool(&arena->pages);
     ms_mutex_unlock(&arena->pool_lock);
     return bytes;
 }
@@ -462,17 +466,24 @@ void ms_arena_close(struct ms_arena *arena)
         arena->warm_count--;
     }
     ms_backing_give_ahead(arena);
+    ms_pages_cool(&arena->pages);
     ms_mutex_unlock(&arena->pool_lock);
+}
+
+uint64_t ms_arena_room(struct ms_arena *arena)
+{
+    ms_mutex_lock(&arena->pool_lock);
+    const uint64_t charged = ms_budget_charged(&arena->budget);
+    const uint64_t segments = (uint64_t)arena->warm_count + arena->ahead;
+    const uint64_t most = ms_budget_limit(&arena->budget) + ms_pages_warm(&arena->pages) +
+                          (segments << arena->segment_shift);
+    ms_mutex_unlock(&arena->pool_lock);
+    return most > charged ? most - charged : 0;
 }
 
 uint32_t ms_arena_available(struct ms_arena *arena)
 {
-    ms_mutex_lock(&arena->pool_lock);
-    const uint64_t charged = ms_budget_charged(&arena->budget);
-    const uint64_t limit = ms_budget_limit(&arena->budget);
-    const uint64_t room = limit > charged ? limit - charged : 0;
-    uint64_t available = arena->warm_count + arena->ahead + (room >> arena->segment_shift);
-    ms_mutex_unlock(&arena->pool_lock);
+    uint64_t available = ms_arena_room(arena) >> arena->segment_shift;
 
     available = available > arena->reserve ? available - arena->reserve : 0;
     return available > UINT32_MAX ? UINT32_MAX : (uint32_t)available;

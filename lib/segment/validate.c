@@ -55,7 +55,12 @@ const char *ms_pages_validate(const struct ms_pages *pages, uint64_t *charged)
         used++;
         unit = ms_bitmap_find(pages->used, (page + 1) * in_page, pages->units, true);
     }
-    *charged = used * MS_PAGE_SIZE;
+    for (size_t page = ms_bitmap_find(pages->warm, 0, pages->count, true); page < pages->count;
+         page = ms_bitmap_find(pages->warm, page + 1, pages->count, true))
+        MS_REQUIRE(used_units(pages, page) == 0, "PA-3: a warm page is in use");
+    MS_REQUIRE(ms_bitmap_count(pages->warm, 0, pages->count) == ms_load_relaxed(&pages->warm_count),
+               "PA-3: the warm pages are miscounted");
+    *charged = used * MS_PAGE_SIZE + ms_pages_warm(pages);
     for (uint32_t class = 0; class < MS_BLOCK_CLASSES; class ++)
         MS_REQUIRE_VALID(check_partial(pages, class));
     return NULL;

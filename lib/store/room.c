@@ -221,9 +221,13 @@ static bool is_satisfied(memstore *store, uint64_t bytes)
     /* Pages and free segments come out of the same limit. */
     const uint64_t need =
         ms_pages_charge_of(bytes) + ((uint64_t)arena->reserve << arena->segment_shift);
-    if (ms_budget_limit(&arena->budget) < ms_budget_charged(&arena->budget) + need)
+    if (ms_arena_room(arena) < need)
+        return false;
+    /* Who takes pages gives back those that are warm before he is refused, but no segments. */
+    if (ms_budget_limit(&arena->budget) + ms_pages_warm(&arena->pages) <
+        ms_budget_charged(&arena->budget) + need)
         ms_arena_cool(arena, 0);
-    return ms_budget_limit(&arena->budget) >= ms_budget_charged(&arena->budget) + need;
+    return true;
 }
 
 /* Why no room could be made. */
@@ -371,7 +375,7 @@ int ms_room_reserve(memstore *store, const struct ms_placement *placement,
 
 void ms_room_prepare(memstore *store)
 {
-    if (store->settings.eviction == MS_EVICTION_NONE || ms_upkeep_low_water(store) == 0 ||
+    if (store->settings.eviction == MS_EVICTION_NONE || ms_arena_freed_ahead(&store->arena) == 0 ||
         ms_arena_available(&store->arena) != 0 || !ms_maintenance_wake(store) ||
         !ms_mutex_try_lock(&store->reclaim_lock))
         return;
@@ -392,7 +396,7 @@ int ms_room_take(memstore *store, const struct ms_placement *placement,
     /* A segment was opened for it: the next one would be taken from those kept free for writers,
      * and something be evicted in its place. */
     if (ms_room_was_opened_for(out) && store->settings.eviction != MS_EVICTION_NONE &&
-        ms_arena_available(arena) < ms_upkeep_low_water(store)) {
+        ms_arena_available(arena) < ms_arena_freed_ahead(arena)) {
         ms_store_abandon(store, out);
         return MEMSTORE_ERR_CACHE_FULL;
     }

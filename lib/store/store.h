@@ -513,8 +513,6 @@ bool ms_maintenance_plan(memstore *store);
 bool ms_maintenance_is_me(void);
 
 /* ---- store/upkeep.c ---- */
-/* Segments that writers should find free without reclaiming. */
-uint32_t ms_upkeep_low_water(const memstore *store);
 /* Do what there is to do for about `budget_us`, 0 = all of it: OK, or LOCK_TIMEOUT when
  * something is left, because the budget has ended or because somebody else reclaims: without a
  * budget he is waited for, as long as `performance.lock_timeout`. `exact`: remove all that has

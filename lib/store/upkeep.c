@@ -10,11 +10,6 @@
 #define COMPACT_NUM 1
 #define COMPACT_DEN 4
 
-uint32_t ms_upkeep_low_water(const memstore *store)
-{
-    return ms_load_relaxed(&store->arena.warm_keep) - store->arena.reserve;
-}
-
 /* Sweep one segment, if one is due. */
 static bool sweep_one(memstore *store, bool exact)
 {
@@ -53,7 +48,7 @@ static bool compact_one(memstore *store)
 static bool refill(memstore *store)
 {
     if (store->settings.eviction == MS_EVICTION_NONE ||
-        ms_arena_available(&store->arena) >= ms_upkeep_low_water(store))
+        ms_arena_available(&store->arena) >= ms_arena_freed_ahead(&store->arena))
         return false;
     return ms_room_step_locked(store, ms_store_deadline(store));
 }

@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 
 #define MIB ((size_t)1 << 20)
 
@@ -501,4 +502,31 @@ Test(limit, large_entries_evict_and_are_evicted, .timeout = 120)
     cr_assert(memstore_size(store) > 20000);
     free(value);
     memstore_destroy(store);
+}
+
+static uint64_t page_faults(void)
+{
+    struct rusage usage;
+
+    getrusage(RUSAGE_SELF, &usage);
+    return (uint64_t)usage.ru_minflt;
+}
+
+/* What one entry leaves is there for the next: memory from the system costs ten times the copy. */
+Test(limit, large_entries_take_over_the_memory_of_those_before, .timeout = 120)
+{
+    const size_t sizes[] = {20000, 100000, 1000000};
+
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        memstore *store = test_open("performance.memory_limit=32MiB", NULL);
+        const uint64_t fit = 32 * MIB / sizes[i];
+
+        fill(store, 0, 2 * fit, sizes[i]);
+        const uint64_t before = page_faults();
+        fill(store, 2 * fit, 200, sizes[i]);
+        const uint64_t each = (page_faults() - before) / 200;
+        cr_assert_leq(each, sizes[i] / 4096 / 8, "%" PRIu64 " page faults for each of %zu bytes",
+                      each, sizes[i]);
+        memstore_destroy(store);
+    }
 }

@@ -206,3 +206,24 @@ ParameterizedTest(enum ms_arena_paging *paging, ahead, writers_get_as_much_of_th
     cr_assert(room_write(&arena, &reclaimer, 4000, &reserved), "the reserve was given away");
     room_close(&arena);
 }
+
+Test(ahead, pages_of_large_entries_go_back_when_none_is_written_for_a_second)
+{
+    struct ms_arena *evicting = room_open_evicting(64 * MIB, true);
+    const uint64_t before = ms_budget_charged(&evicting->budget);
+
+    for (int i = 0; i < 3; i++) {
+        const struct ms_reserved large = room_write_new(evicting, 1000000);
+        cr_assert(room_kill(evicting, &large));
+        room_recycle(evicting);
+        room_check(evicting);
+    }
+    cr_assert_gt(ms_budget_charged(&evicting->budget), before + 1000000);
+    at_ms(1000);
+    cr_assert_not(ms_arena_give_idle(evicting, ms_clock_exact_ms()), "two were written since");
+    at_ms(2000);
+    cr_assert(ms_arena_give_idle(evicting, ms_clock_exact_ms()));
+    cr_assert_eq(ms_budget_charged(&evicting->budget), before);
+    cr_assert_eq(ms_load_relaxed(&evicting->idle_at), MS_NEVER);
+    room_close(evicting);
+}

@@ -21,6 +21,15 @@ static size_t find_slowly(size_t from, size_t end, bool value)
     return from;
 }
 
+static size_t count_slowly(size_t first, size_t n)
+{
+    size_t count = 0;
+
+    for (size_t bit = first; bit < first + n; bit++)
+        count += is_set(bit);
+    return count;
+}
+
 Test(bitmap, the_first_bit_of_a_value_is_found_across_words)
 {
     ms_bitmap_fill(words, 63, 130, true);
@@ -57,6 +66,7 @@ Test(bitmap, finds_and_fills_as_one_bit_after_the_other_would)
         }
         cr_assert_eq(ms_bitmap_find(words, first, first + n, value),
                      find_slowly(first, first + n, value));
+        cr_assert_eq(ms_bitmap_count(words, first, n), count_slowly(first, n));
         const size_t bit = unit_random_below(&random, BITS);
         cr_assert_eq(is_set(bit), model[bit]);
     }

@@ -268,6 +268,123 @@ Test(pages, a_packed_run_is_charged_for_no_page_that_is_paid_for)
     check();
 }
 
+/* ---- Warm pages ---- */
+
+/* Three pages and some, filled. */
+#define LARGE (3 * PAGE + 2 * UNIT)
+
+static void *write_packed(uint64_t spare)
+{
+    void *memory = ms_pages_alloc_packed(&pages, LARGE, spare);
+
+    if (memory != NULL)
+        memset(memory, 0xa5, LARGE);
+    check();
+    return memory;
+}
+
+static void open_warm(uint64_t limit)
+{
+    ms_store_relaxed(&budget.limit, limit);
+    ms_pages_keep_warm(&pages);
+}
+
+Test(pages, of_a_packed_run_that_goes_the_pages_stay_for_the_next_one)
+{
+    open_warm(1024 * PAGE);
+    void *memory = write_packed(0);
+    for (int i = 0; i < 3; i++) {
+        ms_pages_free_packed(&pages, memory, LARGE);
+        check();
+        cr_assert_eq(ms_pages_warm(&pages), 4 * PAGE);
+        cr_assert_eq(ms_budget_charged(&budget), 4 * PAGE);
+        cr_assert_eq(ms_mem_resident(memory, 4 * PAGE), 4 * PAGE);
+        cr_assert_eq(write_packed(0), memory);
+        cr_assert_eq(ms_pages_warm(&pages), 0);
+        cr_assert_eq(ms_budget_charged(&budget), 4 * PAGE);
+    }
+}
+
+Test(pages, what_was_warm_reads_as_zero_for_others)
+{
+    open_warm(1024 * PAGE);
+    ms_pages_free_packed(&pages, write_packed(0), LARGE);
+    void *memory = ms_pages_alloc(&pages, 6 * PAGE, 0);
+    cr_assert_eq(memory, page(0));
+    cr_assert(is_zero(memory, 6 * PAGE));
+    cr_assert_eq(ms_budget_charged(&budget), 6 * PAGE);
+    cr_assert_eq(ms_pages_warm(&pages), 0);
+    check();
+}
+
+Test(pages, a_part_of_the_limit_may_be_warm)
+{
+    open_warm(10 * MS_WARM_DIVISOR * PAGE);
+    void *first = write_packed(0), *second = write_packed(0), *third = write_packed(0);
+    const uint64_t charged = ms_budget_charged(&budget);
+
+    ms_pages_free_packed(&pages, first, LARGE);
+    check();
+    ms_pages_free_packed(&pages, third, LARGE);
+    check();
+    cr_assert_eq(ms_budget_charged(&budget), charged);
+    ms_pages_free_packed(&pages, second, LARGE);
+    check();
+    cr_assert_leq(ms_pages_warm(&pages), 10 * PAGE);
+    cr_assert_lt(ms_budget_charged(&budget), charged);
+}
+
+Test(pages, what_is_warm_is_given_back_before_anybody_is_refused)
+{
+    open_warm(40 * MS_WARM_DIVISOR * PAGE);
+    ms_pages_free_packed(&pages, write_packed(0), LARGE);
+    ms_store_relaxed(&budget.limit, 12 * PAGE);
+    void *behind = ms_pages_alloc(&pages, 5 * PAGE, 6 * PAGE);
+    cr_assert_not_null(behind);
+    cr_assert(is_zero(behind, 5 * PAGE));
+    cr_assert_eq(ms_budget_charged(&budget), 5 * PAGE);
+    check();
+    cr_assert_null(write_packed(4 * PAGE));
+    cr_assert_not_null(write_packed(3 * PAGE));
+}
+
+Test(pages, a_refusal_leaves_nothing_warm_and_charged)
+{
+    open_warm(1024 * PAGE);
+    ms_pages_free_packed(&pages, write_packed(0), LARGE);
+    ms_store_relaxed(&budget.limit, 5 * PAGE);
+    cr_assert_null(ms_pages_alloc_packed(&pages, 8 * PAGE, 0));
+    check();
+    cr_assert_eq(ms_budget_charged(&budget), 0);
+    cr_assert(is_zero(page(0), 4 * PAGE));
+}
+
+Test(pages, none_is_kept_while_more_is_charged_than_the_limit)
+{
+    open_warm(1024 * PAGE);
+    void *memory = write_packed(0);
+    ms_store_relaxed(&budget.limit, 3 * PAGE);
+    ms_pages_free_packed(&pages, memory, LARGE);
+    check();
+    cr_assert_eq(ms_budget_charged(&budget), 0);
+}
+
+Test(pages, all_that_is_warm_can_be_given_back)
+{
+    open_warm(1024 * PAGE);
+    void *first = write_packed(0), *between = write_packed(0), *last = write_packed(0);
+    ms_pages_free_packed(&pages, first, LARGE);
+    ms_pages_free_packed(&pages, last, LARGE);
+    const uint64_t warm = ms_pages_warm(&pages), charged = ms_budget_charged(&budget);
+    cr_assert_gt(warm, 5 * PAGE);
+    cr_assert_eq(ms_pages_cool(&pages), warm);
+    cr_assert_eq(ms_budget_charged(&budget), charged - warm);
+    cr_assert_eq(ms_pages_cool(&pages), 0);
+    cr_assert(is_zero(page(0), 3 * PAGE));
+    cr_assert_eq(*(unsigned char *)between, 0xa5);
+    check();
+}
+
 /* ---- Blocks ---- */
 
 Test(pages, blocks_of_a_size_share_a_page)
@@ -380,6 +497,7 @@ static void take_and_drop_at_random(void)
         if (held[i].memory != NULL)
             drop(i);
     }
+    ms_pages_cool(&pages);
     cr_assert_eq(ms_budget_charged(&budget), 0);
     cr_assert(is_zero(base, PAGES * PAGE));
     check();
@@ -393,6 +511,16 @@ Test(pages, random_runs_packed_ones_and_blocks_stay_apart_and_come_back)
 /* ---- On huge pages ---- */
 
 #define PAGES_OF_HUGE (MS_HUGE_PAGE_SIZE / PAGE)
+
+Test(pages, whatever_is_warm)
+{
+    open_warm(512 * PAGE);
+    take_and_drop_at_random();
+    close_pages();
+    open_pages();
+    open_warm(40 * PAGE);
+    take_and_drop_at_random();
+}
 
 Test(pages, on_huge_pages_they_come_back_zeroed_too)
 {

@@ -3201,6 +3201,7 @@ struct ms_pages {
     char *base;
     unsigned unit_shift;
     bool huge;
+    bool keeps_warm;
     size_t count;
     size_t units;
     size_t first_free;
@@ -3210,6 +3211,9 @@ struct ms_pages {
     uint32_t partial[MS_BLOCK_CLASSES];
     size_t map_bytes;
     char *map;
+    uint64_t *warm;
+    atomic_size_t warm_count;
+    atomic_size_t packed;
 };
 bool ms_pages_init(struct ms_pages *pages, struct ms_budget *budget, char *base, size_t count,
                    unsigned unit_shift, bool huge);
@@ -3218,6 +3222,13 @@ void *ms_pages_alloc(struct ms_pages *pages, size_t size, uint64_t spare);
 void ms_pages_free(struct ms_pages *pages, void *memory, size_t size);
 void *ms_pages_alloc_packed(struct ms_pages *pages, size_t size, uint64_t spare);
 void ms_pages_free_packed(struct ms_pages *pages, void *memory, size_t size);
+#define MS_WARM_DIVISOR 16
+void ms_pages_keep_warm(struct ms_pages *pages);
+uint64_t ms_pages_cool(struct ms_pages *pages);
+static inline uint64_t ms_pages_warm(const struct ms_pages *pages)
+{
+    return (uint64_t)ms_load_relaxed(&pages->warm_count) * MS_PAGE_SIZE;
+}
 static inline size_t ms_pages_unit(const struct ms_pages *pages)
 {
     return (size_t)1 << pages->unit_shift;
@@ -3572,6 +3583,7 @@ struct ms_arena {
     uint32_t ahead;
     uint32_t made;
     uint32_t seen_fresh;
+    size_t seen_packed;
     uint32_t
         idle_fresh;
     atomic_int_least64_t idle_at;
@@ -3597,6 +3609,7 @@ static inline uint64_t ms_arena_further_overhead(const struct ms_arena *arena)
 uint64_t ms_arena_least_limit(const struct ms_arena *arena);
 void ms_arena_set_limit(struct ms_arena *arena, uint64_t limit);
 void ms_arena_keep_warm(struct ms_arena *arena, uint32_t keep);
+uint32_t ms_arena_freed_ahead(const struct ms_arena *arena);
 MS_ALWAYS_INLINE const struct ms_entry *ms_arena_entry(const struct ms_arena *arena, ms_place place)
 {
     return (const struct ms_entry *)(arena->base + ((size_t)place << arena->granule_shift));
@@ -3676,6 +3689,7 @@ uint64_t ms_arena_cool(struct ms_arena *arena, uint32_t keep);
 bool ms_arena_make_ahead(struct ms_arena *arena);
 bool ms_arena_give_idle(struct ms_arena *arena, int64_t now);
 void ms_arena_close(struct ms_arena *arena);
+uint64_t ms_arena_room(struct ms_arena *arena);
 uint32_t ms_arena_available(struct ms_arena *arena);
 uint32_t ms_arena_most_in_use(struct ms_arena *arena);
 bool ms_arena_has_limbo(struct ms_arena *arena, uint32_t least);
@@ -4073,9 +4087,15 @@ static uint64_t largest_limit_for(uint64_t limit)
         largest -= limit / 4 + 1;
     return largest > limit ? largest : limit;
 }
+#define WARM_NEXT 1
 static uint32_t warm_segments(const struct ms_arena *arena)
 {
-    return arena->reserve + clamp_u32(arena->segment_count / 128, 0, 16);
+    return arena->reserve + WARM_NEXT + clamp_u32(arena->segment_count / 128, 0, 16);
+}
+uint32_t ms_arena_freed_ahead(const struct ms_arena *arena)
+{
+    const uint32_t keep = ms_load_relaxed(&arena->warm_keep), others = arena->reserve + WARM_NEXT;
+    return keep > others ? keep - others : 0;
 }
 #define PIN_SHARE_DIVISOR 128
 #define PIN_ROWS_MOST 64
@@ -4163,8 +4183,12 @@ static bool map_range(struct ms_arena *arena, enum ms_arena_paging paging)
     if (arena->base == NULL || arena->segments == NULL || !map_rows(arena))
         return false;
     ms_backing_init(arena, paging);
-    return ms_pages_init(&arena->pages, &arena->budget, arena->base + arena->pages_offset, pages,
-                         unit_shift_of(arena), paging == MS_PAGING_HUGE);
+    if (!ms_pages_init(&arena->pages, &arena->budget, arena->base + arena->pages_offset, pages,
+                       unit_shift_of(arena), paging == MS_PAGING_HUGE))
+        return false;
+    if (arena->evicts)
+        ms_pages_keep_warm(&arena->pages);
+    return true;
 }
 static bool map_range_or_less(struct ms_arena *arena, const struct ms_arena_options *options)
 {
@@ -4343,7 +4367,8 @@ static void mark_backed(struct ms_arena *arena, uint32_t number, uint32_t n, boo
 }
 static bool take_pages(struct ms_arena *arena, char *memory, size_t bytes, uint64_t spare)
 {
-    if (!ms_budget_charge(&arena->budget, bytes, spare))
+    if (!ms_budget_charge(&arena->budget, bytes, spare) &&
+        (ms_pages_cool(&arena->pages) == 0 || !ms_budget_charge(&arena->budget, bytes, spare)))
         return false;
     if (!ms_mem_commit(memory, bytes)) {
         ms_budget_note_refusal(&arena->budget);
@@ -4515,6 +4540,7 @@ uint64_t ms_backing_give_ahead(struct ms_arena *arena)
 #include <stddef.h>
 #include <stdint.h>
 size_t ms_bitmap_find(const uint64_t *words, size_t from, size_t end, bool value);
+size_t ms_bitmap_count(const uint64_t *words, size_t first, size_t n);
 void ms_bitmap_fill(uint64_t *words, size_t first, size_t n, bool value);
 #endif
 size_t ms_bitmap_find(const uint64_t *words, size_t from, size_t end, bool value)
@@ -4530,18 +4556,31 @@ size_t ms_bitmap_find(const uint64_t *words, size_t from, size_t end, bool value
     }
     return from < end ? from : end;
 }
+static uint64_t segment_bitmap_mask_of(size_t first, size_t end, size_t *n)
+{
+    const size_t bit = first % 64;
+    *n = end - first < 64 - bit ? end - first : 64 - bit;
+    return ~UINT64_C(0) >> (64 - *n) << bit;
+}
+size_t ms_bitmap_count(const uint64_t *words, size_t first, size_t n)
+{
+    const size_t end = first + n;
+    size_t count = 0;
+    for (size_t in_word; first < end; first += in_word) {
+        const uint64_t mask = segment_bitmap_mask_of(first, end, &in_word);
+        count += (size_t)__builtin_popcountll(words[first / 64] & mask);
+    }
+    return count;
+}
 void ms_bitmap_fill(uint64_t *words, size_t first, size_t n, bool value)
 {
     const size_t end = first + n;
-    while (first < end) {
-        const size_t bit = first % 64;
-        const size_t count = end - first < 64 - bit ? end - first : 64 - bit;
-        const uint64_t mask = ~UINT64_C(0) >> (64 - count) << bit;
+    for (size_t in_word; first < end; first += in_word) {
+        const uint64_t mask = segment_bitmap_mask_of(first, end, &in_word);
         if (value)
             words[first / 64] |= mask;
         else
             words[first / 64] &= ~mask;
-        first += count;
     }
 }
 
@@ -4582,13 +4621,17 @@ char *ms_entry_write_head(struct ms_entry *entry, const struct ms_entry_shape *s
 /* lib/segment/pages.c */
 #include <string.h>
 #define PAGES_OF_HUGE (MS_HUGE_PAGE_SIZE / MS_PAGE_SIZE)
+static size_t bitmap_bytes(size_t bits)
+{
+    return (bits + 63) / 64 * sizeof(uint64_t);
+}
 bool ms_pages_init(struct ms_pages *pages, struct ms_budget *budget, char *base, size_t count,
                    unsigned unit_shift, bool huge)
 {
     const size_t units = count << (MS_PAGE_SHIFT - unit_shift);
-    const size_t bitmap_bytes = (units + 63) / 64 * 8;
+    const size_t warm_bytes = bitmap_bytes(count), used_bytes = bitmap_bytes(units);
     const size_t map_bytes =
-        ms_mem_whole_pages(bitmap_bytes + count * sizeof(struct ms_page_blocks));
+        ms_mem_whole_pages(warm_bytes + used_bytes + count * sizeof(struct ms_page_blocks));
     *pages = (struct ms_pages){.budget = budget,
                                .base = base,
                                .unit_shift = unit_shift,
@@ -4600,8 +4643,9 @@ bool ms_pages_init(struct ms_pages *pages, struct ms_budget *budget, char *base,
     if (pages->map == NULL)
         return false;
     ms_mutex_init(&pages->lock, MS_RANK_PAGES);
-    pages->used = (uint64_t *)pages->map;
-    pages->blocks = (struct ms_page_blocks *)(pages->map + bitmap_bytes);
+    pages->warm = (uint64_t *)pages->map;
+    pages->used = (uint64_t *)(pages->map + warm_bytes);
+    pages->blocks = (struct ms_page_blocks *)(pages->map + warm_bytes + used_bytes);
     for (int class = 0; class < MS_BLOCK_CLASSES; class ++)
         pages->partial[class] = MS_PAGE_NONE;
     return true;
@@ -4718,20 +4762,95 @@ static void give_run_locked(struct ms_pages *pages, struct segment_pages_run seg
         pages->first_free = segment_pages_run.first;
     ms_budget_uncharge(pages->budget, own.n * MS_PAGE_SIZE);
 }
-static void *alloc_run_locked(struct ms_pages *pages, size_t n, size_t align, uint64_t spare)
+static void note_warm_locked(struct ms_pages *pages, struct segment_pages_run of_pages, bool warm)
+{
+    const size_t count = ms_load_relaxed(&pages->warm_count);
+    ms_bitmap_fill(pages->warm, of_pages.first, of_pages.n, warm);
+    ms_store_relaxed(&pages->warm_count, warm ? count + of_pages.n : count - of_pages.n);
+}
+static bool keep_run_locked(struct ms_pages *pages, struct segment_pages_run segment_pages_run)
+{
+    const uint64_t limit = ms_budget_limit(pages->budget);
+    const uint64_t bytes = ms_pages_charge_of(segment_pages_run.n << pages->unit_shift) + MS_PAGE_SIZE;
+    if (!pages->keeps_warm || ms_pages_warm(pages) + bytes > limit / MS_WARM_DIVISOR ||
+        ms_budget_charged(pages->budget) > limit)
+        return false;
+    ms_bitmap_fill(pages->used, segment_pages_run.first, segment_pages_run.n, false);
+    note_warm_locked(pages, own_pages(pages, segment_pages_run), true);
+    if (segment_pages_run.first < pages->first_free)
+        pages->first_free = segment_pages_run.first;
+    return true;
+}
+static struct segment_pages_run warm_stretch(const struct ms_pages *pages, struct segment_pages_run within)
+{
+    const size_t end = within.first + within.n;
+    const size_t first = ms_bitmap_find(pages->warm, within.first, end, true);
+    return (struct segment_pages_run){first, ms_bitmap_find(pages->warm, first, end, false) - first};
+}
+static size_t take_warm_locked(struct ms_pages *pages, struct segment_pages_run of_pages, bool zeroed)
+{
+    size_t taken = 0;
+    if (ms_load_relaxed(&pages->warm_count) == 0)
+        return 0;
+    for (struct segment_pages_run warm; (warm = warm_stretch(pages, of_pages)).n != 0; taken += warm.n) {
+        if (zeroed)
+            memset(pages->base + warm.first * MS_PAGE_SIZE, 0, warm.n * MS_PAGE_SIZE);
+        note_warm_locked(pages, warm, false);
+    }
+    return taken;
+}
+static uint64_t cool_locked(struct ms_pages *pages)
+{
+    const uint64_t bytes = ms_pages_warm(pages);
+    struct segment_pages_run left = {0, bytes != 0 ? pages->reach : 0};
+    for (struct segment_pages_run warm; (warm = warm_stretch(pages, left)).n != 0;) {
+        discard_pages(pages, warm);
+        note_warm_locked(pages, warm, false);
+        left = (struct segment_pages_run){warm.first + warm.n, pages->reach - warm.first - warm.n};
+    }
+    if (bytes != 0)
+        ms_budget_uncharge(pages->budget, bytes);
+    return bytes;
+}
+void ms_pages_keep_warm(struct ms_pages *pages)
+{
+    pages->keeps_warm = !pages->huge;
+}
+uint64_t ms_pages_cool(struct ms_pages *pages)
+{
+    if (ms_load_relaxed(&pages->warm_count) == 0)
+        return 0;
+    ms_mutex_lock(&pages->lock);
+    const uint64_t bytes = cool_locked(pages);
+    ms_mutex_unlock(&pages->lock);
+    return bytes;
+}
+static bool charge_locked(struct ms_pages *pages, struct segment_pages_run own, bool zeroed, uint64_t spare)
+{
+    const size_t warm = take_warm_locked(pages, own, zeroed);
+    const uint64_t bytes = (own.n - warm) * MS_PAGE_SIZE;
+    if (ms_budget_charge(pages->budget, bytes, spare) ||
+        (cool_locked(pages) != 0 && ms_budget_charge(pages->budget, bytes, spare))) {
+        if (ms_mem_commit(pages->base + own.first * MS_PAGE_SIZE, own.n * MS_PAGE_SIZE))
+            return true;
+        ms_budget_note_refusal(pages->budget);
+        ms_budget_uncharge(pages->budget, bytes);
+    }
+    if (warm != 0) {
+        discard_pages(pages, own);
+        ms_budget_uncharge(pages->budget, warm * MS_PAGE_SIZE);
+    }
+    return false;
+}
+static void *alloc_run_locked(struct ms_pages *pages, size_t n, size_t align, bool zeroed,
+                              uint64_t spare)
 {
     struct segment_pages_run segment_pages_run;
     if (!find_run_locked(pages, n, align, &segment_pages_run))
         return NULL;
     const struct segment_pages_run own = own_pages(pages, segment_pages_run);
-    const uint64_t bytes = own.n * MS_PAGE_SIZE;
-    if (!ms_budget_charge(pages->budget, bytes, spare))
+    if (!charge_locked(pages, own, zeroed, spare))
         return NULL;
-    if (!ms_mem_commit(pages->base + own.first * MS_PAGE_SIZE, bytes)) {
-        ms_budget_note_refusal(pages->budget);
-        ms_budget_uncharge(pages->budget, bytes);
-        return NULL;
-    }
     ms_bitmap_fill(pages->used, segment_pages_run.first, segment_pages_run.n, true);
     if (own.first + own.n > pages->reach)
         pages->reach = own.first + own.n;
@@ -4758,7 +4877,7 @@ static void *alloc_block_locked(struct ms_pages *pages, int class, uint64_t spar
     uint32_t page = pages->partial[class];
     if (page == MS_PAGE_NONE) {
         const size_t units = units_of_page(pages);
-        const char *fresh = alloc_run_locked(pages, units, units, spare);
+        const char *fresh = alloc_run_locked(pages, units, units, true, spare);
         if (fresh == NULL)
             return NULL;
         page = (uint32_t)((size_t)(fresh - pages->base) / MS_PAGE_SIZE);
@@ -4812,7 +4931,7 @@ static void *zero_shared(char *memory, size_t bytes)
 static void *alloc_zeroed_locked(struct ms_pages *pages, size_t size, uint64_t spare)
 {
     const size_t n = units_for(pages, size), in_page = units_of_page(pages);
-    char *memory = alloc_run_locked(pages, n, n % in_page == 0 ? in_page : 1, spare);
+    char *memory = alloc_run_locked(pages, n, n % in_page == 0 ? in_page : 1, true, spare);
     return memory != NULL ? zero_shared(memory, n << pages->unit_shift) : NULL;
 }
 void *ms_pages_alloc(struct ms_pages *pages, size_t size, uint64_t spare)
@@ -4844,13 +4963,20 @@ void ms_pages_free(struct ms_pages *pages, void *memory, size_t size)
 void *ms_pages_alloc_packed(struct ms_pages *pages, size_t size, uint64_t spare)
 {
     ms_mutex_lock(&pages->lock);
-    void *memory = alloc_run_locked(pages, units_for(pages, size), 1, spare);
+    void *memory = alloc_run_locked(pages, units_for(pages, size), 1, false, spare);
+    if (memory != NULL)
+        ms_add_relaxed(&pages->packed, 1);
     ms_mutex_unlock(&pages->lock);
     return memory;
 }
 void ms_pages_free_packed(struct ms_pages *pages, void *memory, size_t size)
 {
-    free_run(pages, memory, size);
+    const struct segment_pages_run segment_pages_run = run_at(pages, memory, units_for(pages, size));
+    ms_mutex_lock(&pages->lock);
+    const bool kept = keep_run_locked(pages, segment_pages_run);
+    ms_mutex_unlock(&pages->lock);
+    if (!kept)
+        free_run(pages, memory, size);
 }
 size_t ms_pages_reach(struct ms_pages *pages)
 {
@@ -5208,12 +5334,21 @@ void ms_arena_wipe(struct ms_arena *arena)
 {
     ms_arena_each(arena, wipe_each, NULL);
 }
+#define IDLE_MS 1000
+static void look_again_locked(struct ms_arena *arena, int64_t now)
+{
+    arena->seen_fresh = arena->fresh;
+    arena->seen_packed = ms_load_relaxed(&arena->pages.packed);
+    ms_store_relaxed(&arena->idle_at, now + IDLE_MS);
+}
 static void free_locked(struct ms_arena *arena, struct ms_segment *segment)
 {
     ms_store_relaxed(&segment->state, MS_SEGMENT_FREE);
     if (segment->is_solo) {
         ms_pages_free_packed(&arena->pages, segment, sizeof *segment + segment->capacity);
         arena->solos--;
+        if (ms_pages_warm(&arena->pages) != 0 && ms_load_relaxed(&arena->idle_at) == MS_NEVER)
+            look_again_locked(arena, ms_clock_coarse_ms());
     } else if (arena->warm_count < ms_load_relaxed(&arena->warm_keep)) {
         ms_segment_push(&arena->warm, segment);
         arena->warm_count++;
@@ -5254,12 +5389,6 @@ uint32_t ms_arena_recycle_waiting(struct ms_arena *arena)
     ms_mutex_unlock(&arena->pool_lock);
     return freed;
 }
-#define IDLE_MS 1000
-static void look_again_locked(struct ms_arena *arena, int64_t now)
-{
-    arena->seen_fresh = arena->fresh;
-    ms_store_relaxed(&arena->idle_at, now + IDLE_MS);
-}
 bool ms_arena_make_ahead(struct ms_arena *arena)
 {
     uint32_t number;
@@ -5280,10 +5409,11 @@ bool ms_arena_give_idle(struct ms_arena *arena, int64_t now)
     if (now < ms_load_relaxed(&arena->idle_at))
         return false;
     ms_mutex_lock(&arena->pool_lock);
-    if (arena->fresh != arena->seen_fresh) {
+    if (arena->fresh != arena->seen_fresh ||
+        ms_load_relaxed(&arena->pages.packed) != arena->seen_packed) {
         look_again_locked(arena, now);
     } else {
-        bytes = ms_backing_give_ahead(arena);
+        bytes = ms_backing_give_ahead(arena) + ms_pages_cool(&arena->pages);
         arena->idle_fresh = arena->fresh;
         ms_store_relaxed(&arena->idle_at, MS_NEVER);
     }
@@ -5298,7 +5428,7 @@ uint64_t ms_arena_cool(struct ms_arena *arena, uint32_t keep)
         bytes += ms_backing_give(arena, ms_segment_pop(&arena->warm));
         arena->warm_count--;
     }
-    bytes += ms_backing_give_ahead(arena);
+    bytes += ms_backing_give_ahead(arena) + ms_pages_cool(&arena->pages);
     ms_mutex_unlock(&arena->pool_lock);
     return bytes;
 }
@@ -5316,16 +5446,22 @@ void ms_arena_close(struct ms_arena *arena)
         arena->warm_count--;
     }
     ms_backing_give_ahead(arena);
+    ms_pages_cool(&arena->pages);
     ms_mutex_unlock(&arena->pool_lock);
 }
-uint32_t ms_arena_available(struct ms_arena *arena)
+uint64_t ms_arena_room(struct ms_arena *arena)
 {
     ms_mutex_lock(&arena->pool_lock);
     const uint64_t charged = ms_budget_charged(&arena->budget);
-    const uint64_t limit = ms_budget_limit(&arena->budget);
-    const uint64_t room = limit > charged ? limit - charged : 0;
-    uint64_t available = arena->warm_count + arena->ahead + (room >> arena->segment_shift);
+    const uint64_t segments = (uint64_t)arena->warm_count + arena->ahead;
+    const uint64_t most = ms_budget_limit(&arena->budget) + ms_pages_warm(&arena->pages) +
+                          (segments << arena->segment_shift);
     ms_mutex_unlock(&arena->pool_lock);
+    return most > charged ? most - charged : 0;
+}
+uint32_t ms_arena_available(struct ms_arena *arena)
+{
+    uint64_t available = ms_arena_room(arena) >> arena->segment_shift;
     available = available > arena->reserve ? available - arena->reserve : 0;
     return available > UINT32_MAX ? UINT32_MAX : (uint32_t)available;
 }
@@ -5400,7 +5536,12 @@ const char *ms_pages_validate(const struct ms_pages *pages, uint64_t *charged)
         used++;
         unit = ms_bitmap_find(pages->used, (page + 1) * in_page, pages->units, true);
     }
-    *charged = used * MS_PAGE_SIZE;
+    for (size_t page = ms_bitmap_find(pages->warm, 0, pages->count, true); page < pages->count;
+         page = ms_bitmap_find(pages->warm, page + 1, pages->count, true))
+        MS_REQUIRE(used_units(pages, page) == 0, "PA-3: a warm page is in use");
+    MS_REQUIRE(ms_bitmap_count(pages->warm, 0, pages->count) == ms_load_relaxed(&pages->warm_count),
+               "PA-3: the warm pages are miscounted");
+    *charged = used * MS_PAGE_SIZE + ms_pages_warm(pages);
     for (uint32_t class = 0; class < MS_BLOCK_CLASSES; class ++)
         MS_REQUIRE_VALID(check_partial(pages, class));
     return NULL;
@@ -11627,7 +11768,7 @@ typedef two two_numbers __attribute__((aligned(4), may_alias));
      FOUR(one), FOUR(one), FOUR(one)}
 static const uint64_t masks[3 * HALF] = FIRST_AND_LAST(UINT64_MAX);
 static const uint32_t size_masks[3 * HALF] = FIRST_AND_LAST(UINT32_MAX);
-MS_ALWAYS_INLINE uint32_t mask_of(uint32_t n)
+MS_ALWAYS_INLINE uint32_t advice_reuse_mask_of(uint32_t n)
 {
     return (n < HALF ? HALF : 2 * HALF) - (n % HALF + 1);
 }
@@ -11638,7 +11779,7 @@ MS_ALWAYS_INLINE uint64_t after_of(uint32_t n, two sums, uint64_t all)
 }
 MS_ALWAYS_INLINE uint64_t sum_after_of(const uint64_t *run, uint32_t n, uint64_t all)
 {
-    const uint64_t *half = &run[n & HALF], *mask = &masks[mask_of(n)];
+    const uint64_t *half = &run[n & HALF], *mask = &masks[advice_reuse_mask_of(n)];
     two sums = {0, 0};
 #pragma GCC unroll 8
     for (int i = 0; i < HALF; i += 2)
@@ -11647,7 +11788,7 @@ MS_ALWAYS_INLINE uint64_t sum_after_of(const uint64_t *run, uint32_t n, uint64_t
 }
 MS_ALWAYS_INLINE uint64_t sum_sizes_after(const uint32_t *run, uint32_t n, uint64_t all)
 {
-    const uint32_t *half = &run[n & HALF], *mask = &size_masks[mask_of(n)];
+    const uint32_t *half = &run[n & HALF], *mask = &size_masks[advice_reuse_mask_of(n)];
     two sums = {0, 0};
 #pragma GCC unroll 4
     for (int i = 0; i < HALF; i += 4) {
@@ -15383,7 +15524,6 @@ void ms_maintenance_pass_grace_periods(void);
 void ms_maintenance_resume(memstore *store);
 bool ms_maintenance_plan(memstore *store);
 bool ms_maintenance_is_me(void);
-uint32_t ms_upkeep_low_water(const memstore *store);
 int ms_upkeep_run(memstore *store, int64_t budget_us, bool exact);
 bool ms_upkeep_expire(memstore *store, int64_t deadline_us);
 uint64_t ms_store_size(memstore *store);
@@ -24263,9 +24403,12 @@ static bool is_satisfied(memstore *store, uint64_t bytes)
         return ms_arena_available(arena) != 0;
     const uint64_t need =
         ms_pages_charge_of(bytes) + ((uint64_t)arena->reserve << arena->segment_shift);
-    if (ms_budget_limit(&arena->budget) < ms_budget_charged(&arena->budget) + need)
+    if (ms_arena_room(arena) < need)
+        return false;
+    if (ms_budget_limit(&arena->budget) + ms_pages_warm(&arena->pages) <
+        ms_budget_charged(&arena->budget) + need)
         ms_arena_cool(arena, 0);
-    return ms_budget_limit(&arena->budget) >= ms_budget_charged(&arena->budget) + need;
+    return true;
 }
 static int why_none(memstore *store)
 {
@@ -24380,7 +24523,7 @@ int ms_room_reserve(memstore *store, const struct ms_placement *placement,
 }
 void ms_room_prepare(memstore *store)
 {
-    if (store->settings.eviction == MS_EVICTION_NONE || ms_upkeep_low_water(store) == 0 ||
+    if (store->settings.eviction == MS_EVICTION_NONE || ms_arena_freed_ahead(&store->arena) == 0 ||
         ms_arena_available(&store->arena) != 0 || !ms_maintenance_wake(store) ||
         !ms_mutex_try_lock(&store->reclaim_lock))
         return;
@@ -24397,7 +24540,7 @@ int ms_room_take(memstore *store, const struct ms_placement *placement,
     if (!ms_arena_reserve(arena, placement, shape, out))
         return MEMSTORE_ERR_CACHE_FULL;
     if (ms_room_was_opened_for(out) && store->settings.eviction != MS_EVICTION_NONE &&
-        ms_arena_available(arena) < ms_upkeep_low_water(store)) {
+        ms_arena_available(arena) < ms_arena_freed_ahead(arena)) {
         ms_store_abandon(store, out);
         return MEMSTORE_ERR_CACHE_FULL;
     }
@@ -26050,10 +26193,6 @@ int ms_ttl_until(const memstore *store, int64_t unix_ms, struct ms_life *life)
 #include <sched.h>
 #define store_upkeep_COMPACT_NUM 1
 #define store_upkeep_COMPACT_DEN 4
-uint32_t ms_upkeep_low_water(const memstore *store)
-{
-    return ms_load_relaxed(&store->arena.warm_keep) - store->arena.reserve;
-}
 static bool sweep_one(memstore *store, bool exact)
 {
     const int64_t now = ms_clock_exact_ms();
@@ -26083,7 +26222,7 @@ static bool store_upkeep_compact_one(memstore *store)
 static bool refill(memstore *store)
 {
     if (store->settings.eviction == MS_EVICTION_NONE ||
-        ms_arena_available(&store->arena) >= ms_upkeep_low_water(store))
+        ms_arena_available(&store->arena) >= ms_arena_freed_ahead(&store->arena))
         return false;
     return ms_room_step_locked(store, ms_store_deadline(store));
 }
