@@ -11,8 +11,8 @@
  * to save the second. */
 #define FEW_DIVISOR 8
 #define WORTH_DIVISOR 32
-/* In smaller segments a page too many weighs more than the ends do. */
-#define TILES_FROM_PAGES 4
+/* Of segments of one page two would share all of it. */
+#define TILES_FROM_PAGES 2
 
 void ms_backing_init(struct ms_arena *arena, enum ms_arena_paging paging)
 {

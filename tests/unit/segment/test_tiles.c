@@ -183,9 +183,9 @@ static void assert_whole(const struct ms_arena *arena, const struct ms_reserved 
 }
 
 /* Write, remove and give back at random, of one size for a while and then of another. */
-Test(tiles, nobody_writes_over_another_whatever_is_given_back)
+static void use_at_random(uint64_t limit)
 {
-    struct ms_arena *arena = room_open_evicting(LIMIT, true);
+    struct ms_arena *arena = room_open_evicting(limit, true);
     const uint64_t before = ms_budget_charged(&arena->budget);
     struct unit_random random = unit_random_start("tiles");
     unsigned count = 0;
@@ -220,4 +220,14 @@ Test(tiles, nobody_writes_over_another_whatever_is_given_back)
     ms_arena_cool(arena, 0);
     cr_assert_eq(ms_budget_charged(&arena->budget), before);
     room_close(arena);
+}
+
+Test(tiles, nobody_writes_over_another_whatever_is_given_back)
+{
+    use_at_random(LIMIT);
+}
+
+Test(tiles, nor_where_a_segment_is_two_pages)
+{
+    use_at_random(LIMIT / 8);
 }

@@ -4320,7 +4320,7 @@ void ms_arena_each_slot_lock(struct ms_arena *arena, void (*fn)(ms_mutex *lock))
 #define LITTLE ((size_t)16 << 20)
 #define FEW_DIVISOR 8
 #define WORTH_DIVISOR 32
-#define TILES_FROM_PAGES 4
+#define TILES_FROM_PAGES 2
 void ms_backing_init(struct ms_arena *arena, enum ms_arena_paging paging)
 {
     arena->huge_from = UINT32_MAX;
