@@ -2,12 +2,15 @@
 #include "eviction/adapt.h"
 
 #define SMALL_SHARE_LEAST 0.01
-#define SMALL_SHARE_MOST 0.5
-#define SMALL_SHARE_MOST_IDLE 0.9
+#define SMALL_SHARE_MOST 0.9
+/* What it grew to while nothing was asked for is given back down to this when reads ask. */
+#define SMALL_SHARE_GIVEN_BACK 0.5
 /* The small share changes by such a part of itself at most in a step, and shrinks by such a part
  * without a reason. */
 #define STEP 0.2
 #define DRIFT 0.01
+/* A smaller one grows by parts of this, or it would take turns of the store to become one that matters. */
+#define GROWS_AS 0.06
 #define DRIFT_UNASKED 0.1
 /* There is a step for each tenth of the store's keys that is dropped. */
 #define STEPS_A_TURN 10
@@ -25,7 +28,7 @@
 /* The small queue gives way from so many times its share on. */
 #define GIVES_WAY_FROM 2
 
-/* While the small queue has this much, and what is written was missed before, recency counts. */
+/* While the small queue has this much, recency is what counts. */
 #define SMALL_SHARE_OF_RECENCY 0.45
 
 /* What earlier steps saw of worth counts this much: it is of keys that come back late. */
@@ -41,6 +44,10 @@
 #define MORE_PROMOTE_UNTIL 2
 #define SMALLER_PROMOTES_FROM 1
 #define SMALLER_PROMOTES_UNTIL 0.7
+/* How many times the worth of what the small queue drops unused makes that of the main queue a reason for
+ * a third round there, and no longer does. */
+#define THIRD_ROUND_FROM 1.5
+#define THIRD_ROUND_UNTIL 1.2
 /* What comes back must promise so many times the worth of the main queue; and more if that has dropped
  * it, after a time there without a use: that of half a turn of the ghost, about. */
 #define RETURNS_AT 1.5
@@ -193,6 +200,16 @@ static bool is_main_idle(const struct ms_learned *learned)
            uses * main->dropped >= IDLE_FROM * main->uses * dropped;
 }
 
+static double moved(double share, double step)
+{
+    const double growing = share > GROWS_AS ? share : GROWS_AS;
+    const double to = step < 0 ? share / (1 - step) : share + step * growing;
+
+    return to < SMALL_SHARE_LEAST  ? SMALL_SHARE_LEAST
+           : to > SMALL_SHARE_MOST ? SMALL_SHARE_MOST
+                                   : to;
+}
+
 /* `asked`: what is written was missed by a read before. */
 static void adjust_share(struct ms_learned *learned, bool asked)
 {
@@ -204,20 +221,18 @@ static void adjust_share(struct ms_learned *learned, bool asked)
     const double dropped = small_dropped + learned->sizes_lately[MS_GHOST_MAIN];
     const double confidence = returned / (returned + HALF_CONFIDENT * dropped + CHANCE);
     const bool idle = asked && is_main_idle(learned);
-    const double most = asked && !idle ? SMALL_SHARE_MOST : SMALL_SHARE_MOST_IDLE;
     double step = -DRIFT;
 
+    if (asked && learned->grew_unasked && learned->small_share > SMALL_SHARE_GIVEN_BACK)
+        learned->small_share = SMALL_SHARE_GIVEN_BACK;
+    learned->grew_unasked = !asked;
     if (idle || !asked)
         step = (idle ? STEP : DRIFT_UNASKED) * (1 - confidence);
 
     /* What returned long ago fades until its rates are nothing. */
     if (small + main > 0)
         step += STEP * confidence * (small - main) / (small + main);
-    const double share =
-        step < 0 ? learned->small_share / (1 - step) : learned->small_share * (1 + step);
-    learned->small_share = share < SMALL_SHARE_LEAST ? SMALL_SHARE_LEAST
-                           : share > most            ? most
-                                                     : share;
+    learned->small_share = moved(learned->small_share, step);
 }
 
 /* Uses by a place of the main queue and unit of the ghost's age; not negative. */
@@ -249,6 +264,19 @@ static void adjust_promotion(struct ms_learned *learned, uint64_t keys)
         learned->more_uses_promote = is_worth_promoting(learned, MS_GHOST_USED_OFTEN, keys, more);
     if (learned->dropped_lately[MS_LEARNED_SMALLER] >= TELLING)
         learned->smaller_promotes = is_worth_promoting(learned, MS_LEARNED_SMALLER, keys, smaller);
+}
+
+/* While what was used before is used again more than what is new, even at the end of its stay, uses are
+ * worth a longer stay; not where popularity passes. */
+static void adjust_rounds(struct ms_learned *learned, uint64_t keys)
+{
+    const double least = learned->third_round ? THIRD_ROUND_UNTIL : THIRD_ROUND_FROM;
+    const double unused = worth_of(learned, MS_GHOST_UNUSED, keys);
+    const double main = worth_of(learned, MS_GHOST_MAIN, keys);
+
+    if (learned->dropped_lately[MS_GHOST_MAIN] >= TELLING &&
+        learned->dropped_lately[MS_GHOST_UNUSED] >= TELLING)
+        learned->third_round = main > 0 && main >= least * unused;
 }
 
 /* The time from one use to the next that promises no more than this, in parts of the ghost's ages. */
@@ -283,6 +311,7 @@ void ms_learned_look(struct ms_learned *learned, uint64_t keys, uint64_t misses)
     adjust_share(learned, (misses - learned->misses) * 2 >= dropped);
     learned->misses = misses;
     adjust_promotion(learned, keys);
+    adjust_rounds(learned, keys);
     adjust_returning(learned, keys);
 }
 
@@ -334,15 +363,21 @@ bool ms_adapt_keeps_small(const struct ms_learned *learned, const struct ms_sizi
     return is_used_enough(learned, entry->hash, entry->access);
 }
 
-/* Uses count down from round to round; as many as are counted at all buy one more, or what an entry
- * is given credit for. */
+/* Further rounds that as many uses as are counted at all buy. */
+static unsigned rounds_again(const struct ms_learned *learned)
+{
+    if (learned->small_share >= SMALL_SHARE_OF_RECENCY)
+        return 0;
+    return learned->third_round ? 2 : 1;
+}
+
+/* Uses count down from round to round; as many as are counted at all buy one more or two, or what an
+ * entry is given credit for. */
 bool ms_adapt_keeps_main(const struct ms_learned *learned, const struct ms_sizing *sizing,
                          const struct ms_subject *entry, unsigned *access)
 {
     const unsigned credit = ms_adapt_credit(sizing, entry->size);
-    const bool recency =
-        learned->small_share >= SMALL_SHARE_OF_RECENCY && learned->small_share <= SMALL_SHARE_MOST;
-    const unsigned again = recency ? 0 : 1;
+    const unsigned again = rounds_again(learned);
 
     *access = 0;
     if (entry->access == 0)

@@ -7,11 +7,11 @@
  * little more room in that place would have made.
  *
  *   small share  More of what the small queue dropped comes back than of what the main queue
- *                dropped: the small queue grows, up to half of the store, as recency wants it; else
+ *                dropped: the small queue grows, up to nearly all of the store, as recency wants it; else
  *                it shrinks, down to a hundredth, as loops and steady popularity want it. While
  *                nothing comes back it shrinks slowly. But where most of what is written was not
  *                asked for before, nothing would come back if it were missed: then the small queue
- *                grows to nearly all of the store, and what was written last is kept.
+ *                grows as well, and what was written last is kept.
  *                Likewise where next to nothing of what the main queue drops comes back, and much of
  *                what the small queue drops does, if late: keys that are used again once, after a time.
  *                A small queue that holds much more than its share, because nothing of it is
@@ -32,8 +32,9 @@
  *                much sooner. What the ghost was about to forget, its last quarter, must be worth twice as
  *                much, and nothing is learned of it.
  *
- * Uses in the main queue buy at most two more rounds; one, while recency is all that counts, which is
- * while the small queue is as large as it may be.
+ * Uses in the main queue buy at most two more rounds; three, while what it drops is worth clearly more
+ * than what the small queue drops unused, so that what was used before is what will be; and one, while
+ * recency is what counts, which is while the small queue has nearly half of the store.
  *
  * Sizes count by the goal. For hits and balanced, what is large stays for a part of a turn of the main
  * queue only, and what is small is given credit for a use or two there. For hits, besides, what comes
@@ -51,7 +52,7 @@
 
 #define MS_ACCESS_COUNT_MAX 3 /* S3-FIFO counts uses up to three */
 /* Of the store, for the small queue, before anything was learned. */
-#define MS_SMALL_SHARE_AT_FIRST 0.05
+#define MS_SMALL_SHARE_AT_FIRST 0.03
 /* Keys that the ghost should remember, in per cent of those in the store: see ms_ghost_keys(). */
 #define MS_ADAPT_GHOST_PERCENT 200
 
@@ -96,10 +97,12 @@ struct ms_come_back {
 
 struct ms_learned {
     double small_share;   /* of the store, for the small queue; reclaim lock, like the rest */
+    bool grew_unasked;    /* the share, as nobody had asked for what was written */
     bool small_gives_way; /* as of the segment that is being emptied */
     bool one_use_promotes;
     bool more_uses_promote;
     bool smaller_promotes; /* unused */
+    bool third_round;      /* in the main queue, for what was used often */
     struct ms_worth worth[MS_LEARNED_KINDS];
     uint64_t dropped[MS_LEARNED_KINDS]; /* since it last looked, */
     uint64_t sizes[MS_LEARNED_KINDS];   /* and their sizes */

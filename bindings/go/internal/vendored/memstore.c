@@ -5977,7 +5977,7 @@ bool ms_ghost_resize(struct ms_ghost *ghost, struct ms_pages *pages, uint64_t ke
 #include <stdbool.h>
 #include <stdint.h>
 #define MS_ACCESS_COUNT_MAX 3
-#define MS_SMALL_SHARE_AT_FIRST 0.05
+#define MS_SMALL_SHARE_AT_FIRST 0.03
 #define MS_ADAPT_GHOST_PERCENT 200
 enum ms_goal { MS_GOAL_HITS, MS_GOAL_BYTES, MS_GOAL_BALANCED };
 struct ms_subject {
@@ -6005,10 +6005,12 @@ struct ms_come_back {
 #define MS_USES_SHIFT 32
 struct ms_learned {
     double small_share;
+    bool grew_unasked;
     bool small_gives_way;
     bool one_use_promotes;
     bool more_uses_promote;
     bool smaller_promotes;
+    bool third_round;
     struct ms_worth worth[MS_LEARNED_KINDS];
     uint64_t dropped[MS_LEARNED_KINDS];
     uint64_t sizes[MS_LEARNED_KINDS];
@@ -6053,10 +6055,11 @@ static inline enum ms_ghost_kind ms_adapt_kind(bool small, unsigned access)
 }
 #endif
 #define SMALL_SHARE_LEAST 0.01
-#define SMALL_SHARE_MOST 0.5
-#define SMALL_SHARE_MOST_IDLE 0.9
+#define SMALL_SHARE_MOST 0.9
+#define SMALL_SHARE_GIVEN_BACK 0.5
 #define eviction_adapt_STEP 0.2
 #define DRIFT 0.01
+#define GROWS_AS 0.06
 #define DRIFT_UNASKED 0.1
 #define STEPS_A_TURN 10
 #define KEPT_A_STEP 0.8
@@ -6075,6 +6078,8 @@ static inline enum ms_ghost_kind ms_adapt_kind(bool small, unsigned access)
 #define MORE_PROMOTE_UNTIL 2
 #define SMALLER_PROMOTES_FROM 1
 #define SMALLER_PROMOTES_UNTIL 0.7
+#define THIRD_ROUND_FROM 1.5
+#define THIRD_ROUND_UNTIL 1.2
 #define RETURNS_AT 1.5
 #define RETURNS_TO_MAIN_AT 6
 #define AGE_IN_MAIN 7
@@ -6190,6 +6195,14 @@ static bool is_main_idle(const struct ms_learned *learned)
     return main->dropped >= IDLE_DROPS * dropped && uses >= MUCH_COMES_BACK * dropped &&
            uses * main->dropped >= IDLE_FROM * main->uses * dropped;
 }
+static double moved(double share, double step)
+{
+    const double growing = share > GROWS_AS ? share : GROWS_AS;
+    const double to = step < 0 ? share / (1 - step) : share + step * growing;
+    return to < SMALL_SHARE_LEAST  ? SMALL_SHARE_LEAST
+           : to > SMALL_SHARE_MOST ? SMALL_SHARE_MOST
+                                   : to;
+}
 static void adjust_share(struct ms_learned *learned, bool asked)
 {
     const double small_dropped = of_small(learned->sizes_lately);
@@ -6200,17 +6213,15 @@ static void adjust_share(struct ms_learned *learned, bool asked)
     const double dropped = small_dropped + learned->sizes_lately[MS_GHOST_MAIN];
     const double confidence = returned / (returned + HALF_CONFIDENT * dropped + CHANCE);
     const bool idle = asked && is_main_idle(learned);
-    const double most = asked && !idle ? SMALL_SHARE_MOST : SMALL_SHARE_MOST_IDLE;
     double step = -DRIFT;
+    if (asked && learned->grew_unasked && learned->small_share > SMALL_SHARE_GIVEN_BACK)
+        learned->small_share = SMALL_SHARE_GIVEN_BACK;
+    learned->grew_unasked = !asked;
     if (idle || !asked)
         step = (idle ? eviction_adapt_STEP : DRIFT_UNASKED) * (1 - confidence);
     if (small + main > 0)
         step += eviction_adapt_STEP * confidence * (small - main) / (small + main);
-    const double share =
-        step < 0 ? learned->small_share / (1 - step) : learned->small_share * (1 + step);
-    learned->small_share = share < SMALL_SHARE_LEAST ? SMALL_SHARE_LEAST
-                           : share > most            ? most
-                                                     : share;
+    learned->small_share = moved(learned->small_share, step);
 }
 static double worth_of(const struct ms_learned *learned, int kind, uint64_t keys)
 {
@@ -6235,6 +6246,15 @@ static void adjust_promotion(struct ms_learned *learned, uint64_t keys)
         learned->more_uses_promote = is_worth_promoting(learned, MS_GHOST_USED_OFTEN, keys, more);
     if (learned->dropped_lately[MS_LEARNED_SMALLER] >= TELLING)
         learned->smaller_promotes = is_worth_promoting(learned, MS_LEARNED_SMALLER, keys, smaller);
+}
+static void adjust_rounds(struct ms_learned *learned, uint64_t keys)
+{
+    const double least = learned->third_round ? THIRD_ROUND_UNTIL : THIRD_ROUND_FROM;
+    const double unused = worth_of(learned, MS_GHOST_UNUSED, keys);
+    const double main = worth_of(learned, MS_GHOST_MAIN, keys);
+    if (learned->dropped_lately[MS_GHOST_MAIN] >= TELLING &&
+        learned->dropped_lately[MS_GHOST_UNUSED] >= TELLING)
+        learned->third_round = main > 0 && main >= least * unused;
 }
 static unsigned reach_of(double worth)
 {
@@ -6262,6 +6282,7 @@ void ms_learned_look(struct ms_learned *learned, uint64_t keys, uint64_t misses)
     adjust_share(learned, (misses - learned->misses) * 2 >= dropped);
     learned->misses = misses;
     adjust_promotion(learned, keys);
+    adjust_rounds(learned, keys);
     adjust_returning(learned, keys);
 }
 void ms_learned_weigh(struct ms_learned *learned, uint64_t small, uint64_t all)
@@ -6300,13 +6321,17 @@ bool ms_adapt_keeps_small(const struct ms_learned *learned, const struct ms_sizi
         return true;
     return is_used_enough(learned, entry->hash, entry->access);
 }
+static unsigned rounds_again(const struct ms_learned *learned)
+{
+    if (learned->small_share >= SMALL_SHARE_OF_RECENCY)
+        return 0;
+    return learned->third_round ? 2 : 1;
+}
 bool ms_adapt_keeps_main(const struct ms_learned *learned, const struct ms_sizing *sizing,
                          const struct ms_subject *entry, unsigned *access)
 {
     const unsigned credit = ms_adapt_credit(sizing, entry->size);
-    const bool recency =
-        learned->small_share >= SMALL_SHARE_OF_RECENCY && learned->small_share <= SMALL_SHARE_MOST;
-    const unsigned again = recency ? 0 : 1;
+    const unsigned again = rounds_again(learned);
     *access = 0;
     if (entry->access == 0)
         return false;
