@@ -22,6 +22,22 @@ const (
 // slow.
 const longestSearch = 100 * time.Millisecond
 
+// isWritten waits until a write is done, or is seen to wait for memory.
+func isWritten(t *testing.T, store *memstore.Store, roomMadeBefore uint64, written <-chan error) bool {
+	t.Helper()
+	for {
+		select {
+		case err := <-written:
+			must(t, err)
+			return true
+		case <-time.After(longestSearch):
+			if store.GetStats().RoomMade != roomMadeBefore {
+				return false
+			}
+		}
+	}
+}
+
 // crowded is a store in which a write waits for memory that views hold and has the only place for
 // writers if there is but one, until the test is over or calls what is returned.
 func crowded(t *testing.T, writers int) (*memstore.Store, func()) {
@@ -35,9 +51,8 @@ func crowded(t *testing.T, writers int) (*memstore.Store, func()) {
 	for waits := false; !waits; {
 		before := store.GetStats().RoomMade
 		go write()
-		select {
-		case err := <-written:
-			must(t, err)
+		waits = !isWritten(t, store, before, written)
+		if !waits {
 			key := fmt.Sprint("held ", holding)
 			holding++
 			go func() {
@@ -46,9 +61,6 @@ func crowded(t *testing.T, writers int) (*memstore.Store, func()) {
 				held <- false
 			}()
 			<-held
-		case <-time.After(longestSearch):
-			eventually(t, "a write waits", func() bool { return store.GetStats().RoomMade != before })
-			waits = true
 		}
 	}
 	done := false

@@ -304,8 +304,8 @@ uint64_t ms_arena_cool(struct ms_arena *arena, uint32_t keep);
 /* Have memory ready for segments that were never used, before a writer opens them. False when nothing was
  * to be done. Reclaim lock held, so that none of it is given back meanwhile. */
 bool ms_arena_make_ahead(struct ms_arena *arena);
-/* Give that back, and warm pages, when no segment was opened for a second and no large entry written. False when nothing was to be done. Reclaim lock
- * held. */
+/* Give that back, and warm pages, when no segment was opened for a second and no large entry written.
+ * False when nothing was to be done. Reclaim lock held. */
 bool ms_arena_give_idle(struct ms_arena *arena, int64_t now);
 /* Free every segment that is not pinned, whatever is in it: the store is closed, nobody reads or
  * writes. Pinned ones stay as they are until ms_arena_fini(). */

@@ -9,8 +9,8 @@
  * PA-1  Every page of a run or with a block in use is charged to the budget; a page is given
  *       back to the system and uncharged as soon as nothing in it is in use. On huge pages it is zeroed
  *       instead while others of its huge page are in use: to give it back would split that for good.
- * PA-2  Free pages read as zero. Blocks do not: they are zeroed when handed out. The ends of
- *       packed runs do not, either.
+ * PA-2  Free pages read as zero, but warm ones. Blocks do not: they are zeroed when handed out. The ends
+ *       of packed runs do not, either.
  * PA-3  Of packed runs that come free some pages may stay charged as they are, `warm`, for the next ones:
  *       memory from the system costs many times what copying as much does. Whoever finds no room in the
  *       budget takes them from here first.
