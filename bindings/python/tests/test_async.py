@@ -111,10 +111,12 @@ def test_flush_raises_what_was_refused_once():
             for i in range(1000):
                 store[f"{i}"] = b"x" * 20_000
         before = len(store)
-        with pytest.raises(memstore.CacheFull):
+        # With some seeds of the hash it is the index of a shard that finds no room.
+        with pytest.raises((memstore.CacheFull, memstore.ShardOverflow)):
             store.flush()
         store.flush()
-        refused = store.stats().rejected_full - 1
+        stats = store.stats()
+        refused = stats.rejected_full + stats.rejected_memory - 1
         assert 1 <= refused <= 7
         assert len(store) == before + 8 - refused
 
