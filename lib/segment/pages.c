@@ -165,11 +165,19 @@ static void give_back_huge_locked(struct ms_pages *pages, size_t page)
         discard_pages(pages, whole);
 }
 
-/* Mark a run as free whose inner pages are emptied. */
-static void give_run_locked(struct ms_pages *pages, struct run run)
+/* Mark a run as free. Returns the pages that were its alone. */
+static struct run mark_free_locked(struct ms_pages *pages, struct run run)
 {
     ms_bitmap_fill(pages->used, run.first, run.n, false);
-    const struct run own = own_pages(pages, run), inner = inner_pages(pages, run);
+    if (run.first < pages->first_free)
+        pages->first_free = run.first;
+    return own_pages(pages, run);
+}
+
+/* Free a run whose inner pages are emptied. */
+static void give_run_locked(struct ms_pages *pages, struct run run)
+{
+    const struct run own = mark_free_locked(pages, run), inner = inner_pages(pages, run);
 
     /* Its ends may have been the last in pages shared with others. */
     for (size_t page = own.first; page < own.first + own.n; page++) {
@@ -185,8 +193,6 @@ static void give_run_locked(struct ms_pages *pages, struct run run)
         if (last / PAGES_OF_HUGE != own.first / PAGES_OF_HUGE)
             give_back_huge_locked(pages, last);
     }
-    if (run.first < pages->first_free)
-        pages->first_free = run.first;
     ms_budget_uncharge(pages->budget, own.n * MS_PAGE_SIZE);
 }
 
@@ -200,7 +206,7 @@ static void note_warm_locked(struct ms_pages *pages, struct run of_pages, bool w
     ms_store_relaxed(&pages->warm_count, warm ? count + of_pages.n : count - of_pages.n);
 }
 
-/* Mark a packed run as free and keep its pages. False when that would be too many. */
+/* Free a packed run and keep its pages. False when that would be too many. */
 static bool keep_run_locked(struct ms_pages *pages, struct run run)
 {
     const uint64_t limit = ms_budget_limit(pages->budget);
@@ -209,10 +215,7 @@ static bool keep_run_locked(struct ms_pages *pages, struct run run)
     if (!pages->keeps_warm || ms_pages_warm(pages) + bytes > limit / MS_WARM_DIVISOR ||
         ms_budget_charged(pages->budget) > limit)
         return false;
-    ms_bitmap_fill(pages->used, run.first, run.n, false);
-    note_warm_locked(pages, own_pages(pages, run), true);
-    if (run.first < pages->first_free)
-        pages->first_free = run.first;
+    note_warm_locked(pages, mark_free_locked(pages, run), true);
     return true;
 }
 
@@ -244,15 +247,16 @@ static size_t take_warm_locked(struct ms_pages *pages, struct run of_pages, bool
 static uint64_t cool_locked(struct ms_pages *pages)
 {
     const uint64_t bytes = ms_pages_warm(pages);
-    struct run left = {0, bytes != 0 ? pages->reach : 0};
+    struct run left = {0, pages->reach};
 
+    if (bytes == 0)
+        return 0;
     for (struct run warm; (warm = warm_stretch(pages, left)).n != 0;) {
         discard_pages(pages, warm);
         note_warm_locked(pages, warm, false);
         left = (struct run){warm.first + warm.n, pages->reach - warm.first - warm.n};
     }
-    if (bytes != 0)
-        ms_budget_uncharge(pages->budget, bytes);
+    ms_budget_uncharge(pages->budget, bytes);
     return bytes;
 }
 

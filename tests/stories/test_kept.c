@@ -89,69 +89,43 @@ Test(kept, more_at_2_and_4_mib)
     assert_kept("performance.memory_limit=4MiB", 0.915, 0.94);
 }
 
+/* Each policy keeps at least so much of entries of one size. */
+static void assert_kept_of(const char *limit, size_t value, double least)
+{
+    const struct shape shape = {20, value};
+
+    for (int policy = 0; policy < POLICIES; policy++) {
+        const double kept = share_kept(limit, policies[policy], &shape);
+
+        cr_assert_geq(kept, least - FOR_RANKS, "%s, %s, %zu + %zu bytes: %.1f %%", limit,
+                      policies[policy], shape.key, shape.value, 100 * kept);
+    }
+}
+
 /* Seven of them and nearly another are in 8 KiB, 15 in 16 KiB, 31 in 32 KiB. */
 Test(kept, of_entries_of_one_size_whatever_it_is)
 {
-    const struct shape shape = {20, 1000};
-
-    for (int policy = 0; policy < POLICIES; policy++) {
-        const double at_512_kib =
-            share_kept("performance.memory_limit=512KiB", policies[policy], &shape);
-        const double at_2_mib =
-            share_kept("performance.memory_limit=2MiB", policies[policy], &shape);
-        const double at_4_mib =
-            share_kept("performance.memory_limit=4MiB", policies[policy], &shape);
-
-        cr_assert_geq(at_512_kib, 0.87 - FOR_RANKS, "%s: %.1f %%", policies[policy],
-                      100 * at_512_kib);
-        cr_assert_geq(at_2_mib, 0.92 - FOR_RANKS, "%s: %.1f %%", policies[policy], 100 * at_2_mib);
-        cr_assert_geq(at_4_mib, 0.92 - FOR_RANKS, "%s: %.1f %%", policies[policy], 100 * at_4_mib);
-    }
+    assert_kept_of("performance.memory_limit=512KiB", 1000, 0.87);
+    assert_kept_of("performance.memory_limit=2MiB", 1000, 0.92);
+    assert_kept_of("performance.memory_limit=4MiB", 1000, 0.92);
 }
 
 /* Of which two would fit a segment, and leave a third of it. */
 Test(kept, of_entries_between_a_third_and_a_half_of_a_segment)
 {
-    const struct shape of_8_kib = {20, 3000}, of_16_kib = {20, 7000};
-
-    for (int policy = 0; policy < POLICIES; policy++) {
-        const double at_512_kib =
-            share_kept("performance.memory_limit=512KiB", policies[policy], &of_8_kib);
-        const double at_1_mib =
-            share_kept("performance.memory_limit=1MiB", policies[policy], &of_16_kib);
-
-        cr_assert_geq(at_512_kib, 0.84 - FOR_RANKS, "%s: %.1f %%", policies[policy],
-                      100 * at_512_kib);
-        cr_assert_geq(at_1_mib, 0.90 - FOR_RANKS, "%s: %.1f %%", policies[policy], 100 * at_1_mib);
-    }
+    assert_kept_of("performance.memory_limit=512KiB", 3000, 0.84);
+    assert_kept_of("performance.memory_limit=1MiB", 7000, 0.90);
 }
 
 /* What the ghost takes would be a tenth of such entries. */
 Test(kept, of_entries_that_are_hardly_more_than_a_key)
 {
-    const struct shape shape = {20, 12};
-
-    for (int policy = 0; policy < POLICIES; policy++) {
-        const double kept = share_kept("performance.memory_limit=1MiB", policies[policy], &shape);
-
-        cr_assert_geq(kept, 0.90 - FOR_RANKS, "%s: %.1f %%", policies[policy], 100 * kept);
-    }
+    assert_kept_of("performance.memory_limit=1MiB", 12, 0.90);
 }
 
 /* Of which three, or six, fill a segment of 32 KiB, and leave a quarter of it, or a twentieth. */
 Test(kept, of_entries_of_which_few_fill_a_segment)
 {
-    const struct shape quarters = {20, 8300}, sixths = {20, 5200};
-
-    for (int policy = 0; policy < POLICIES; policy++) {
-        const double of_quarters =
-            share_kept("performance.memory_limit=4MiB", policies[policy], &quarters);
-        const double of_sixths =
-            share_kept("performance.memory_limit=4MiB", policies[policy], &sixths);
-
-        cr_assert_geq(of_quarters, 0.92 - FOR_RANKS, "%s: %.1f %%", policies[policy],
-                      100 * of_quarters);
-        cr_assert_geq(of_sixths, 0.92 - FOR_RANKS, "%s: %.1f %%", policies[policy],
-                      100 * of_sixths);
-    }
+    assert_kept_of("performance.memory_limit=4MiB", 8300, 0.92);
+    assert_kept_of("performance.memory_limit=4MiB", 5200, 0.92);
 }

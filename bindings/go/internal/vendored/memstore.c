@@ -4742,10 +4742,16 @@ static void give_back_huge_locked(struct ms_pages *pages, size_t page)
     if (ms_bitmap_find(pages->used, first, end, true) == end)
         discard_pages(pages, whole);
 }
-static void give_run_locked(struct ms_pages *pages, struct segment_pages_run segment_pages_run)
+static struct segment_pages_run mark_free_locked(struct ms_pages *pages, struct segment_pages_run segment_pages_run)
 {
     ms_bitmap_fill(pages->used, segment_pages_run.first, segment_pages_run.n, false);
-    const struct segment_pages_run own = own_pages(pages, segment_pages_run), inner = inner_pages(pages, segment_pages_run);
+    if (segment_pages_run.first < pages->first_free)
+        pages->first_free = segment_pages_run.first;
+    return own_pages(pages, segment_pages_run);
+}
+static void give_run_locked(struct ms_pages *pages, struct segment_pages_run segment_pages_run)
+{
+    const struct segment_pages_run own = mark_free_locked(pages, segment_pages_run), inner = inner_pages(pages, segment_pages_run);
     for (size_t page = own.first; page < own.first + own.n; page++) {
         if (inner.n != 0 && page == inner.first)
             page += inner.n - 1;
@@ -4758,8 +4764,6 @@ static void give_run_locked(struct ms_pages *pages, struct segment_pages_run seg
         if (last / PAGES_OF_HUGE != own.first / PAGES_OF_HUGE)
             give_back_huge_locked(pages, last);
     }
-    if (segment_pages_run.first < pages->first_free)
-        pages->first_free = segment_pages_run.first;
     ms_budget_uncharge(pages->budget, own.n * MS_PAGE_SIZE);
 }
 static void note_warm_locked(struct ms_pages *pages, struct segment_pages_run of_pages, bool warm)
@@ -4775,10 +4779,7 @@ static bool keep_run_locked(struct ms_pages *pages, struct segment_pages_run seg
     if (!pages->keeps_warm || ms_pages_warm(pages) + bytes > limit / MS_WARM_DIVISOR ||
         ms_budget_charged(pages->budget) > limit)
         return false;
-    ms_bitmap_fill(pages->used, segment_pages_run.first, segment_pages_run.n, false);
-    note_warm_locked(pages, own_pages(pages, segment_pages_run), true);
-    if (segment_pages_run.first < pages->first_free)
-        pages->first_free = segment_pages_run.first;
+    note_warm_locked(pages, mark_free_locked(pages, segment_pages_run), true);
     return true;
 }
 static struct segment_pages_run warm_stretch(const struct ms_pages *pages, struct segment_pages_run within)
@@ -4802,14 +4803,15 @@ static size_t take_warm_locked(struct ms_pages *pages, struct segment_pages_run 
 static uint64_t cool_locked(struct ms_pages *pages)
 {
     const uint64_t bytes = ms_pages_warm(pages);
-    struct segment_pages_run left = {0, bytes != 0 ? pages->reach : 0};
+    struct segment_pages_run left = {0, pages->reach};
+    if (bytes == 0)
+        return 0;
     for (struct segment_pages_run warm; (warm = warm_stretch(pages, left)).n != 0;) {
         discard_pages(pages, warm);
         note_warm_locked(pages, warm, false);
         left = (struct segment_pages_run){warm.first + warm.n, pages->reach - warm.first - warm.n};
     }
-    if (bytes != 0)
-        ms_budget_uncharge(pages->budget, bytes);
+    ms_budget_uncharge(pages->budget, bytes);
     return bytes;
 }
 void ms_pages_keep_warm(struct ms_pages *pages)
