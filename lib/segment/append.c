@@ -301,8 +301,8 @@ void ms_arena_publish(struct ms_reserved *reserved)
                      (unsigned char)(ms_load_relaxed(&reserved->entry->mark) & ~MS_MARK_PENDING));
 }
 
-bool ms_arena_entry_died(struct ms_segment *segment, uint32_t size)
+bool ms_arena_entry_died(struct ms_arena *arena, struct ms_segment *segment, uint32_t size)
 {
-    ms_add_seq_cst(&segment->gone, ms_segment_gone_of(size));
+    ms_pool_count_gone(arena, segment, size);
     return ms_load_seq_cst(&segment->state) == MS_SEGMENT_SEALED && ms_pool_is_empty(segment);
 }

@@ -4,6 +4,7 @@
 #include "segment/arena.h"
 
 #include "platform/mem.h"
+#include "platform/testing.h"
 #include "segment/backing.h"
 #include "segment/pins.h"
 #include "segment/pool.h"
@@ -114,6 +115,10 @@ static void shape_rows(struct ms_arena *arena, uint64_t limit)
 
 /* Derive all sizes from the limit. Open segments sit half empty, so their number is kept to a
  * few percent of all. */
+/* AR-4: moving three bytes wins one. Without eviction every byte counts. */
+#define WORN_DIVISOR 4
+#define WORN_DIVISOR_WITHOUT_EVICTION 16
+
 static void shape_arena(struct ms_arena *arena, uint64_t limit, uint64_t largest_limit)
 {
     arena->segment_shift = segment_shift_of(limit);
@@ -126,6 +131,8 @@ static void shape_arena(struct ms_arena *arena, uint64_t limit, uint64_t largest
     if (arena->bins != 0)
         arena->bins = clamp_u32(arena->segment_count / arena->segments_a_bin, 1, arena->bins);
     arena->reserve = arena->segment_count >= 256 ? 2 : 1;
+    arena->worn_from = (uint32_t)(ms_arena_segment_size(arena) /
+                                  (arena->evicts ? WORN_DIVISOR : WORN_DIVISOR_WITHOUT_EVICTION));
     ms_store_relaxed(&arena->warm_keep, warm_segments(arena));
     arena->largest_limit = largest_limit;
     arena->range_segments = (uint32_t)(largest_limit >> arena->segment_shift);
@@ -325,6 +332,7 @@ void ms_arena_each(struct ms_arena *arena, ms_segment_fn fn, void *context)
         if (ms_load_relaxed(&arena->segments[i].state) == MS_SEGMENT_OPEN)
             fn(&arena->segments[i], context);
     }
+    ms_testing_reach(MS_POINT_SEGMENTS_SEEN);
     ms_mutex_unlock(&arena->pool_lock);
 }
 

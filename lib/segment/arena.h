@@ -17,6 +17,8 @@
  *       order to make room.
  * AR-3  Open slots: one segment at a time is appended to per queue, TTL class and writer stripe.
  *       TTL classes keep entries together that die together.
+ * AR-4  `worn` counts the segments in use of which `worn_from` bytes or more are dead: when there are none,
+ *       nothing is worth compacting, and nobody need look through all segments for it.
  *
  * Locks: an open slot's lock, then the pool lock. Both are taken under shard locks and never the
  * other way round. */
@@ -97,6 +99,7 @@ struct ms_arena {
     uint32_t segments_a_bin; /* for each of them */
     uint32_t ttl_classes;    /* class 0 never expires */
     uint32_t reserve;        /* AR-2 */
+    uint32_t worn_from;      /* AR-4 */
     uint32_t pin_row_count;  /* threads with counts of their own: pins.h */
     uint32_t pin_row_bytes;  /* what of a row is used */
     char *pin_rows;
@@ -118,6 +121,8 @@ struct ms_arena {
     /* ranks are given from it; the LRU policy moves it on with accesses */
     atomic_uint_least64_t rank_clock;
 
+    atomic_uint_least32_t worn; /* AR-4. Relaxed: whoever is about to make room looks again */
+
     ms_mutex pool_lock MS_ALIGNED(MS_CACHE_LINE);
     uint32_t solos;      /* segments of one large entry that are in use */
     uint32_t fresh;      /* segments from this number on were never used */
@@ -135,6 +140,7 @@ struct ms_arena {
     struct ms_segment *warm; /* free and still charged */
     struct ms_segment *cold; /* free and given back to the system */
     struct ms_segment_list lists[MS_LISTS];
+    uint64_t limbo_bytes;        /* that come free with what is in limbo */
     struct ms_segment *limbo;    /* newest first */
     struct ms_segment *ripening; /* from here on they were in it when a grace period began */
     struct ms_segment *waiting;
@@ -264,7 +270,7 @@ void ms_arena_publish(struct ms_reserved *reserved);
 bool ms_arena_abandon(struct ms_arena *arena, const struct ms_reserved *reserved);
 /* An entry of `size` padded bytes is not referred to any more. True when the segment may be
  * ready to be retired. */
-bool ms_arena_entry_died(struct ms_segment *segment, uint32_t size);
+bool ms_arena_entry_died(struct ms_arena *arena, struct ms_segment *segment, uint32_t size);
 
 /* ---- The life of segments ---- */
 
@@ -318,10 +324,17 @@ uint32_t ms_arena_available(struct ms_arena *arena);
 uint32_t ms_arena_most_in_use(struct ms_arena *arena);
 /* Whether so many segments at least are in limbo. */
 bool ms_arena_has_limbo(struct ms_arena *arena, uint32_t least);
+/* Bytes that come free with what is in limbo. */
+uint64_t ms_arena_limbo_bytes(struct ms_arena *arena);
 bool ms_arena_has_waiting(struct ms_arena *arena);
 
 /* Charge a row of counts. False when the limit has no room for it, or somebody holds the pool lock. */
 bool ms_arena_try_charge_row(struct ms_arena *arena);
+/* Whether some segment may be worth compacting: AR-4. */
+static inline bool ms_arena_is_worn(const struct ms_arena *arena)
+{
+    return ms_load_relaxed(&arena->worn) != 0;
+}
 /* Bytes of the segments that are held in place. */
 uint64_t ms_arena_pinned(struct ms_arena *arena);
 

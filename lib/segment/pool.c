@@ -148,10 +148,26 @@ bool ms_pool_is_empty(struct ms_segment *segment)
     return gone >> 32 == ms_load_relaxed(&segment->claimed);
 }
 
+void ms_pool_count_gone(struct ms_arena *arena, struct ms_segment *segment, uint32_t size)
+{
+    const uint32_t before = (uint32_t)ms_add_seq_cst(&segment->gone, ms_segment_gone_of(size));
+
+    if (ms_unlikely(ms_pool_is_worn(arena, segment, before + size)) && before < arena->worn_from)
+        ms_add_relaxed(&arena->worn, 1);
+}
+
+static void push_limbo_locked(struct ms_arena *arena, struct ms_segment *segment)
+{
+    ms_segment_push(&arena->limbo, segment);
+    arena->limbo_bytes += ms_pool_bytes_of(arena, segment);
+}
+
 static void to_limbo_locked(struct ms_arena *arena, struct ms_segment *segment)
 {
     ms_store_relaxed(&segment->state, MS_SEGMENT_LIMBO);
-    ms_segment_push(&arena->limbo, segment);
+    if (ms_pool_is_worn(arena, segment, ms_segment_dead_bytes(segment)))
+        ms_sub_relaxed(&arena->worn, 1);
+    push_limbo_locked(arena, segment);
 }
 
 static bool retire_locked(struct ms_arena *arena, struct ms_segment *segment)
@@ -199,7 +215,7 @@ bool ms_arena_abandon(struct ms_arena *arena, const struct ms_reserved *reserved
     if (ms_load_relaxed(&segment->queue) != MS_QUEUE_RECORDS)
         ms_store_relaxed(&reserved->entry->mark, MS_MARK_DEAD);
     ms_add_release(&segment->settled, 1);
-    ms_add_seq_cst(&segment->gone, ms_segment_gone_of(reserved->size));
+    ms_pool_count_gone(arena, segment, reserved->size);
     const bool retired = retire_locked(arena, segment);
     ms_mutex_unlock(&arena->pool_lock);
     return retired;
@@ -235,9 +251,8 @@ void ms_arena_requeue(struct ms_arena *arena, struct ms_segment *segment, enum m
 }
 
 /* What a writer that is gone had reserved in the segment is dead. */
-static void forget_writers_of(struct ms_segment *segment, void *context)
+static void forget_writers_of(struct ms_segment *segment, const struct ms_arena *arena)
 {
-    const struct ms_arena *arena = context;
     const uint32_t used = ms_load_relaxed(&segment->used);
     const uint32_t claimed = ms_load_relaxed(&segment->claimed);
     uint64_t gone = ms_load_relaxed(&segment->gone);
@@ -261,9 +276,22 @@ static void forget_writers_of(struct ms_segment *segment, void *context)
     ms_store_relaxed(&segment->settled, claimed);
 }
 
+/* One that was counting an entry as gone may not have come to the count of worn segments. */
+static void forget_writers(struct ms_segment *segment, void *context)
+{
+    struct ms_arena *arena = context;
+    const unsigned state = ms_load_relaxed(&segment->state);
+
+    forget_writers_of(segment, arena);
+    if ((state == MS_SEGMENT_OPEN || state == MS_SEGMENT_SEALED) &&
+        ms_pool_is_worn(arena, segment, ms_segment_dead_bytes(segment)))
+        ms_add_relaxed(&arena->worn, 1);
+}
+
 void ms_arena_forget_writers(struct ms_arena *arena)
 {
-    ms_arena_each(arena, forget_writers_of, arena);
+    ms_store_relaxed(&arena->worn, 0);
+    ms_arena_each(arena, forget_writers, arena);
     ms_mutex_lock(&arena->pool_lock);
     for (int list = 0; list < MS_LISTS; list++) {
         for (struct ms_segment *segment = arena->lists[list].oldest, *next; segment != NULL;
@@ -281,16 +309,28 @@ void ms_arena_put_limbo(struct ms_arena *arena, struct ms_segment *limbo)
 {
     ms_mutex_lock(&arena->pool_lock);
     while (limbo != NULL)
-        ms_segment_push(&arena->limbo, ms_segment_pop(&limbo));
+        push_limbo_locked(arena, ms_segment_pop(&limbo));
     ms_mutex_unlock(&arena->pool_lock);
+}
+
+/* Take the segments in limbo from this one on, which is where the older ones begin; NULL = none. */
+static struct ms_segment *take_limbo_locked(struct ms_arena *arena, struct ms_segment *from)
+{
+    struct ms_segment **link = &arena->limbo;
+
+    while (*link != from)
+        link = &(*link)->newer;
+    *link = NULL;
+    arena->ripening = NULL;
+    for (const struct ms_segment *segment = from; segment != NULL; segment = segment->newer)
+        arena->limbo_bytes -= ms_pool_bytes_of(arena, segment);
+    return from;
 }
 
 struct ms_segment *ms_arena_take_limbo(struct ms_arena *arena)
 {
     ms_mutex_lock(&arena->pool_lock);
-    struct ms_segment *limbo = arena->limbo;
-    arena->limbo = NULL;
-    arena->ripening = NULL;
+    struct ms_segment *limbo = take_limbo_locked(arena, arena->limbo);
     ms_mutex_unlock(&arena->pool_lock);
     return limbo;
 }
@@ -307,12 +347,7 @@ bool ms_arena_let_ripen(struct ms_arena *arena)
 struct ms_segment *ms_arena_take_ripe(struct ms_arena *arena)
 {
     ms_mutex_lock(&arena->pool_lock);
-    struct ms_segment **link = &arena->limbo;
-    while (*link != arena->ripening)
-        link = &(*link)->newer;
-    struct ms_segment *const ripe = *link;
-    *link = NULL;
-    arena->ripening = NULL;
+    struct ms_segment *ripe = take_limbo_locked(arena, arena->ripening);
     ms_mutex_unlock(&arena->pool_lock);
     return ripe;
 }
@@ -455,6 +490,7 @@ void ms_arena_close(struct ms_arena *arena)
 {
     ms_mutex_lock(&arena->pool_lock);
     ms_store_relaxed(&arena->warm_keep, 0);
+    ms_store_relaxed(&arena->worn, 0);
     for (int list = 0; list < MS_LISTS; list++) {
         struct ms_segment *segments = arena->lists[list].oldest;
 
@@ -506,6 +542,14 @@ bool ms_arena_has_limbo(struct ms_arena *arena, uint32_t least)
         segment = segment->newer;
     ms_mutex_unlock(&arena->pool_lock);
     return count >= least;
+}
+
+uint64_t ms_arena_limbo_bytes(struct ms_arena *arena)
+{
+    ms_mutex_lock(&arena->pool_lock);
+    const uint64_t bytes = arena->limbo_bytes;
+    ms_mutex_unlock(&arena->pool_lock);
+    return bytes;
 }
 
 bool ms_arena_has_waiting(struct ms_arena *arena)

@@ -27,6 +27,21 @@ void ms_pool_seal(struct ms_arena *arena, struct ms_segment *segment);
 /* Whether all that was appended is gone. Nothing may be appended any more: it is sealed, or the slot's
  * lock is held. */
 bool ms_pool_is_empty(struct ms_segment *segment);
+/* So many bytes of the segment, which are one entry's, are dead. */
+void ms_pool_count_gone(struct ms_arena *arena, struct ms_segment *segment, uint32_t size);
+/* Whether a segment of which so many bytes are dead counts as worn: AR-4. */
+static inline bool ms_pool_is_worn(const struct ms_arena *arena, const struct ms_segment *segment,
+                                   uint32_t dead)
+{
+    return !segment->is_solo && dead >= arena->worn_from;
+}
+/* Bytes that come free with a segment, for a large one at most. */
+static inline uint64_t ms_pool_bytes_of(const struct ms_arena *arena,
+                                        const struct ms_segment *segment)
+{
+    return segment->is_solo ? ms_pages_charge_of(sizeof *segment + segment->capacity)
+                            : ms_arena_segment_size(arena);
+}
 /* Start a segment's record over for a new use of its memory. */
 void ms_pool_init_segment(struct ms_arena *arena, struct ms_segment *segment,
                           const struct ms_placement *placement);

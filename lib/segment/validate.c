@@ -134,6 +134,8 @@ struct census {
     uint64_t ordinary; /* segments of the range that were found, free ones included */
     uint64_t charged;  /* those of them that are charged */
     uint64_t solos;
+    uint64_t worn;
+    uint64_t limbo_bytes;
 };
 
 static void note(struct census *census, const struct ms_segment *segment, bool charged)
@@ -141,6 +143,13 @@ static void note(struct census *census, const struct ms_segment *segment, bool c
     census->solos += segment->is_solo;
     census->ordinary += !segment->is_solo;
     census->charged += !segment->is_solo && charged;
+}
+
+/* One that holds something or may yet. */
+static void note_in_use(struct census *census, const struct ms_segment *segment)
+{
+    note(census, segment, true);
+    census->worn += ms_pool_is_worn(census->arena, segment, ms_segment_dead_bytes(segment));
 }
 
 static const char *check_list(struct census *census, const struct ms_segment_list *list)
@@ -160,7 +169,7 @@ static const char *check_list(struct census *census, const struct ms_segment_lis
         MS_REQUIRE_VALID(check_segment(census->arena, segment));
         bytes += ms_load_relaxed(&segment->used);
         count++;
-        note(census, segment, true);
+        note_in_use(census, segment);
     }
     MS_REQUIRE(list->newest == older, "AR: a list's newest segment is not its last");
     MS_REQUIRE(list->count == count && list->bytes == bytes, "AR: a list miscounts itself");
@@ -178,6 +187,8 @@ static const char *check_unreferenced(struct census *census, const struct ms_seg
                    "SG-2: a segment was retired that holds something");
         MS_REQUIRE_VALID(check_segment(census->arena, segment));
         note(census, segment, true);
+        if (state == MS_SEGMENT_LIMBO)
+            census->limbo_bytes += ms_pool_bytes_of(census->arena, segment);
     }
     return NULL;
 }
@@ -206,7 +217,7 @@ static const char *check_open(struct census *census, const struct ms_segment *se
     MS_REQUIRE(ms_load_relaxed(&segment->queue) == queue && segment->ttl_class == ttl_class,
                "AR-3: a segment is appended to for another queue or TTL class than its own");
     MS_REQUIRE_VALID(check_segment(census->arena, segment));
-    note(census, segment, true);
+    note_in_use(census, segment);
     return NULL;
 }
 
@@ -258,6 +269,9 @@ const char *ms_arena_validate(struct ms_arena *arena, uint64_t others)
     MS_REQUIRE(warm == arena->warm_count, "AR: the warm segments are miscounted");
     MS_REQUIRE(census.ordinary == arena->fresh, "AR: a segment is lost, or in two places");
     MS_REQUIRE(census.solos == arena->solos, "AR: the large entries are miscounted");
+    MS_REQUIRE(census.worn == ms_load_relaxed(&arena->worn),
+               "AR-4: the worn segments are miscounted");
+    MS_REQUIRE(census.limbo_bytes == arena->limbo_bytes, "AR: what is in limbo is miscounted");
 
     MS_REQUIRE_VALID(ms_pages_validate(&arena->pages, &pages));
     MS_REQUIRE(ms_budget_charged(&arena->budget) ==

@@ -462,13 +462,12 @@ static void consider(struct ms_segment *segment, void *context)
         *best = (struct emptiest){best->arena, segment, dead};
 }
 
-struct ms_segment *ms_reclaim_emptiest(memstore *store, uint32_t num, uint32_t den)
+struct ms_segment *ms_reclaim_emptiest(memstore *store, uint64_t least)
 {
     struct emptiest best = {&store->arena, NULL, 0};
 
-    ms_arena_each(&store->arena, consider, &best);
-    if (best.segment == NULL ||
-        (uint64_t)best.dead * den < (uint64_t)ms_arena_segment_size(&store->arena) * num)
+    if (least >= store->arena.worn_from && !ms_arena_is_worn(&store->arena))
         return NULL;
-    return best.segment;
+    ms_arena_each(&store->arena, consider, &best);
+    return best.dead >= least ? best.segment : NULL;
 }

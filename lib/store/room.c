@@ -7,12 +7,6 @@
 #include "platform/mem.h"
 #include "platform/wait.h"
 
-/* Dead bytes from which a segment is worth compacting when memory is short: moving three bytes
- * wins one. Without eviction every byte counts. */
-#define COMPACT_NUM 1
-#define COMPACT_DEN 4
-#define COMPACT_DEN_WITHOUT_EVICTION 16
-
 /* How long a compaction that held shards keep from its end is tried again before something is evicted
  * in its place: whoever holds them mostly waits for a processor. */
 #define PATIENCE_FOR_SHARDS_US 100000
@@ -65,9 +59,7 @@ enum compaction {
 
 static enum compaction compact_one(memstore *store)
 {
-    const bool evicts = store->settings.eviction != MS_EVICTION_NONE;
-    struct ms_segment *segment = ms_reclaim_emptiest(
-        store, COMPACT_NUM, evicts ? COMPACT_DEN : COMPACT_DEN_WITHOUT_EVICTION);
+    struct ms_segment *segment = ms_reclaim_emptiest(store, store->arena.worn_from);
 
     if (segment == NULL)
         return COMPACTION_NOTHING;
@@ -183,6 +175,15 @@ static bool harvest(memstore *store, int64_t deadline_us)
     return ms_harvest_ripe_locked(store, waits ? deadline_us : MS_HARVEST_NO_WAIT);
 }
 
+bool ms_room_empty_locked(memstore *store, int64_t deadline_us)
+{
+    if (sweep_expired(store) || drop_stale(store))
+        return true;
+    const enum compaction compaction = compact_one(store);
+    return compaction == COMPACTION_DONE || may_go_on(store, compaction, deadline_us) ||
+           evict_one(store, deadline_us);
+}
+
 bool ms_room_step_locked(memstore *store, int64_t deadline_us)
 {
     struct ms_arena *arena = &store->arena;
@@ -195,11 +196,7 @@ bool ms_room_step_locked(memstore *store, int64_t deadline_us)
      * and would cost the store its entries. */
     if (ms_arena_has_limbo(arena, 1) && ms_wait_is_over(deadline_us))
         return false;
-    if (sweep_expired(store) || drop_stale(store))
-        return true;
-    const enum compaction compaction = compact_one(store);
-    return compaction == COMPACTION_DONE || may_go_on(store, compaction, deadline_us) ||
-           evict_one(store, deadline_us) || ms_harvest_ripe_locked(store, deadline_us);
+    return ms_room_empty_locked(store, deadline_us) || ms_harvest_ripe_locked(store, deadline_us);
 }
 
 bool ms_room_evict_locked(memstore *store, int64_t deadline_us)
@@ -425,7 +422,7 @@ int ms_store_compact(memstore *store, double max_dead_ratio)
     ms_arena_recycle_waiting(&store->arena);
     ms_harvest_locked(store, ms_store_deadline(store));
     while (status == MEMSTORE_OK && dead_ratio(store) > max_dead_ratio) {
-        struct ms_segment *segment = ms_reclaim_emptiest(store, 1, UINT32_MAX);
+        struct ms_segment *segment = ms_reclaim_emptiest(store, 1);
 
         if (segment == NULL) {
             status = MEMSTORE_ERR_MEMORY_FRAGMENTATION;

@@ -433,6 +433,8 @@ int ms_room_reserve(memstore *store, const struct ms_placement *placement,
 /* Take one step towards more free memory: what has expired first, then what is dead, then what
  * the policy gives up. Reclaim lock held. False when nothing can be done. */
 bool ms_room_step_locked(memstore *store, int64_t deadline_us);
+/* The same, but what was emptied before is left to wait for its grace period. */
+bool ms_room_empty_locked(memstore *store, int64_t deadline_us);
 /* Evict, and give the memory back to the limit. Reclaim lock held. False when nothing was won. */
 bool ms_room_evict_locked(memstore *store, int64_t deadline_us);
 /* Whether the entry is the first of its segment. */
@@ -480,8 +482,8 @@ uint64_t ms_reclaim_sweep_locked(memstore *store, struct ms_segment *segment, in
 uint64_t ms_reclaim_drop_stale_locked(memstore *store, struct ms_segment *segment);
 /* The segment in which that is kept of which the time is over first, or NULL. */
 struct ms_segment *ms_reclaim_stalest(memstore *store);
-/* The sealed segment with the most dead bytes, if their share is at least num / den. */
-struct ms_segment *ms_reclaim_emptiest(memstore *store, uint32_t num, uint32_t den);
+/* The sealed segment with the most dead bytes, if it has at least so many. NULL when there is none. */
+struct ms_segment *ms_reclaim_emptiest(memstore *store, uint64_t least);
 
 /* ---- store/maintenance.c ---- */
 /* Every store is registered, so that fork() finds it; those with background maintenance are also
@@ -644,7 +646,8 @@ static inline void ms_store_entry_died(memstore *store, const struct ms_found *f
 
     ms_store_relaxed(&found->entry->mark,
                      (unsigned char)(ms_load_relaxed(&found->entry->mark) | MS_MARK_DEAD));
-    if (ms_arena_entry_died(found->segment, ms_arena_padded(&store->arena, found->parts.size)) &&
+    if (ms_arena_entry_died(&store->arena, found->segment,
+                            ms_arena_padded(&store->arena, found->parts.size)) &&
         ms_arena_retire(&store->arena, found->segment))
         ms_maintenance_wake(store);
     ms_section_end(reader);

@@ -7,8 +7,8 @@
 
 #include <sched.h>
 
-#define COMPACT_NUM 1
-#define COMPACT_DEN 4
+/* Dead bytes that a segment must have to be compacted in time. */
+#define COMPACT_DIVISOR 4
 
 /* Sweep one segment, if one is due. */
 static bool sweep_one(memstore *store, bool exact)
@@ -31,26 +31,35 @@ static bool compact_one(memstore *store)
     const uint32_t percent = ms_setting_of(&store->settings, gc_percent);
     uint64_t live, dead;
 
-    if (percent == 0)
+    if (percent == 0 || !ms_arena_is_worn(&store->arena))
         return false;
     ms_store_live_and_dead(store, &live, &dead);
     if (dead == 0 || dead * 100 < live * percent)
         return false;
 
-    struct ms_segment *segment = ms_reclaim_emptiest(store, COMPACT_NUM, COMPACT_DEN);
+    struct ms_segment *segment =
+        ms_reclaim_emptiest(store, ms_arena_segment_size(&store->arena) / COMPACT_DIVISOR);
     if (segment == NULL)
         return false;
     ms_reclaim_compact_locked(store, segment);
     return ms_load_relaxed(&segment->state) == MS_SEGMENT_LIMBO;
 }
 
-/* Evict ahead of the writers. */
+/* Whether more is to be emptied, so that enough is free before writers ask for it: what only waits for a
+ * grace period counts. */
+static bool lacks_room(memstore *store)
+{
+    struct ms_arena *arena = &store->arena;
+    const uint32_t ahead = ms_arena_freed_ahead(arena);
+
+    return store->settings.eviction != MS_EVICTION_NONE && ahead != 0 &&
+           ms_arena_available(arena) + (ms_arena_limbo_bytes(arena) >> arena->segment_shift) <
+               ahead;
+}
+
 static bool refill(memstore *store)
 {
-    if (store->settings.eviction == MS_EVICTION_NONE ||
-        ms_arena_available(&store->arena) >= ms_arena_freed_ahead(&store->arena))
-        return false;
-    return ms_room_step_locked(store, ms_store_deadline(store));
+    return lacks_room(store) && ms_room_empty_locked(store, ms_store_deadline(store));
 }
 
 /* The maintenance thread lets grace periods pass between its steps, when others may reclaim. */
@@ -66,7 +75,7 @@ static bool step_locked(memstore *store, bool exact)
         return true;
     if (ms_arena_has_waiting(&store->arena) && ms_arena_recycle_waiting(&store->arena) != 0)
         return true;
-    return harvest(store) || refill(store) || ms_arena_make_ahead(&store->arena) ||
+    return refill(store) || harvest(store) || ms_arena_make_ahead(&store->arena) ||
            ms_arena_give_idle(&store->arena, ms_clock_exact_ms()) || compact_one(store);
 }
 
@@ -93,7 +102,10 @@ int ms_upkeep_run(memstore *store, int64_t budget_us, bool exact)
             return MEMSTORE_ERR_LOCK_TIMEOUT;
         const bool closed = ms_store_is_closed(store);
         busy = !closed && step_locked(store, exact);
-        const bool ripens = !closed && ms_maintenance_is_me() && ms_harvest_begin_locked(store);
+        /* One grace period serves for all that is emptied ahead, unless somebody waits for it. */
+        const bool ripens = !closed && ms_maintenance_is_me() &&
+                            (store->ripening != 0 || !lacks_room(store)) &&
+                            ms_harvest_begin_locked(store);
         ms_mutex_unlock(&store->reclaim_lock);
         if (ripens) {
             ms_maintenance_pass_grace_periods();

@@ -130,6 +130,9 @@ static void be_stopped(void *context)
     case MS_POINT_CHUNK_MADE:
         CHECK_OK(memstore_set_async(store, "queued", 6, "v", 1, 0));
         break;
+    case MS_POINT_SEGMENTS_SEEN:
+        (void)test_memory(store);
+        break;
     case MS_POINT_INTERVAL_NOTED:
     case MS_POINT_IMAGES_DONE:
         CHECK_OK(memstore_save(store, snapshot_path, NULL, NULL));
@@ -254,7 +257,7 @@ static void ask_for_statistics(void)
  * that lock. */
 static bool is_pool_locked(void)
 {
-    return stop_at == MS_POINT_POOL_LOCKED;
+    return stop_at == MS_POINT_POOL_LOCKED || stop_at == MS_POINT_SEGMENTS_SEEN;
 }
 
 static void read_all(unsigned number, void *context)
@@ -450,6 +453,11 @@ static void reads_pass_a_writer_that_holds_the_lists_of_segments(void)
     check_point(MS_POINT_POOL_LOCKED);
 }
 
+static void reads_pass_somebody_who_looks_at_all_segments(void)
+{
+    check_point(MS_POINT_SEGMENTS_SEEN);
+}
+
 static void reads_pass_a_writer_that_makes_room_in_the_queue(void)
 {
     check_point(MS_POINT_CHUNK_MADE);
@@ -603,6 +611,8 @@ int main(int argc, char **argv)
         {"reads_pass_a_writer_that_retires_a_segment", reads_pass_a_writer_that_retires_a_segment},
         {"reads_pass_a_writer_that_holds_the_lists_of_segments",
          reads_pass_a_writer_that_holds_the_lists_of_segments},
+        {"reads_pass_somebody_who_looks_at_all_segments",
+         reads_pass_somebody_who_looks_at_all_segments},
         {"reads_pass_a_writer_that_makes_room_in_the_queue",
          reads_pass_a_writer_that_makes_room_in_the_queue},
         {"reads_pass_a_save_that_holds_a_shard", reads_pass_a_save_that_holds_a_shard},

@@ -548,6 +548,59 @@ Test(scaling, views_in_a_full_store_hardly_ever_lock_anything)
     memstore_destroy(store);
 }
 
+/* ---- Making room ---- */
+
+#define LARGE_VALUE 40000
+
+static unsigned times_reached[MS_POINT_COUNT];
+static uint64_t most_in_limbo; /* bytes, when a segment was being emptied */
+
+static void watch_reclaiming(enum ms_testing_point point, void *unused)
+{
+    (void)unused;
+    times_reached[point]++;
+    if (point == MS_POINT_RECLAIMING && store->arena.limbo_bytes > most_in_limbo)
+        most_in_limbo = store->arena.limbo_bytes;
+}
+
+static memstore *full_of_large_entries(void)
+{
+    memstore *full =
+        test_open("eviction=s3fifo", "performance.memory_limit=32MiB", "maintenance=manual", NULL);
+    static unsigned char value[LARGE_VALUE];
+
+    for (uint64_t i = 0; i < 2 * (UINT64_C(32) << 20) / LARGE_VALUE; i++)
+        assert_ok(memstore_set(full, &i, sizeof i, value, sizeof value, 0));
+    return full;
+}
+
+/* It would take the longer the more there are. */
+Test(scaling, room_is_made_without_looking_at_all_segments_where_nothing_is_dead)
+{
+    static unsigned char value[LARGE_VALUE];
+
+    store = full_of_large_entries();
+    ms_testing_set_hook(watch_reclaiming, NULL);
+    for (uint64_t i = 1u << 20; i < (1u << 20) + 100; i++)
+        CHECK_OK(memstore_set(store, &i, sizeof i, value, sizeof value, 0));
+    CHECK_OK(memstore_maintain(store, 0));
+    ms_testing_set_hook(NULL, NULL);
+    cr_expect_geq(times_reached[MS_POINT_RECLAIMING], 100);
+    cr_expect_eq(times_reached[MS_POINT_SEGMENTS_SEEN], 0);
+    memstore_destroy(store);
+}
+
+Test(scaling, one_grace_period_serves_for_all_that_is_evicted_ahead)
+{
+    store = full_of_large_entries();
+    ms_testing_set_hook(watch_reclaiming, NULL);
+    CHECK_OK(memstore_maintain(store, 0));
+    ms_testing_set_hook(NULL, NULL);
+    cr_expect_geq(times_reached[MS_POINT_RECLAIMING], 3);
+    cr_expect_geq(most_in_limbo, 2 * LARGE_VALUE, "%llu", (unsigned long long)most_in_limbo);
+    memstore_destroy(store);
+}
+
 /* ---- Threads have counters of their own ---- */
 
 #define THREADS 126

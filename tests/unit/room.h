@@ -92,7 +92,7 @@ static inline struct ms_reserved room_write_new(struct ms_arena *arena, uint32_t
 static inline bool room_kill(struct ms_arena *arena, const struct ms_reserved *entry)
 {
     ms_store_relaxed(&entry->entry->mark, MS_MARK_DEAD);
-    return ms_arena_entry_died(entry->segment, entry->size) &&
+    return ms_arena_entry_died(arena, entry->segment, entry->size) &&
            ms_arena_retire(arena, entry->segment);
 }
 

@@ -669,7 +669,7 @@ Test(adaptive, is_informed_of_the_mean_size_of_the_entries)
     ms_eviction_inform(&eviction, 77);
     cr_assert_eq(eviction.misses, 77);
     cr_assert_eq(ms_load_relaxed(&eviction.mean_size), size);
-    ms_arena_entry_died(new_segment, size);
+    ms_arena_entry_died(arena, new_segment, size);
     ms_eviction_inform(&eviction, 77);
     cr_assert_eq(ms_load_relaxed(&eviction.mean_size), size, "what is gone was of its size");
 }

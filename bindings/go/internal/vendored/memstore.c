@@ -84,6 +84,7 @@ enum ms_testing_point {
     MS_POINT_POOL_LOCKED,
     MS_POINT_CHUNK_MADE,
     MS_POINT_INTERVAL_NOTED,
+    MS_POINT_SEGMENTS_SEEN,
     MS_POINT_IMAGES_DONE,
     MS_POINT_COUNT
 };
@@ -3560,6 +3561,7 @@ struct ms_arena {
     uint32_t segments_a_bin;
     uint32_t ttl_classes;
     uint32_t reserve;
+    uint32_t worn_from;
     uint32_t pin_row_count;
     uint32_t pin_row_bytes;
     char *pin_rows;
@@ -3577,6 +3579,7 @@ struct ms_arena {
     struct ms_pages pages;
     atomic_uint_least64_t sequence;
     atomic_uint_least64_t rank_clock;
+    atomic_uint_least32_t worn;
     ms_mutex pool_lock MS_ALIGNED(MS_CACHE_LINE);
     uint32_t solos;
     uint32_t fresh;
@@ -3592,6 +3595,7 @@ struct ms_arena {
     struct ms_segment *warm;
     struct ms_segment *cold;
     struct ms_segment_list lists[MS_LISTS];
+    uint64_t limbo_bytes;
     struct ms_segment *limbo;
     struct ms_segment *ripening;
     struct ms_segment *waiting;
@@ -3671,7 +3675,7 @@ bool ms_arena_reserve_raw(struct ms_arena *arena, const struct ms_placement *pla
                           uint32_t size, struct ms_reserved *out);
 void ms_arena_publish(struct ms_reserved *reserved);
 bool ms_arena_abandon(struct ms_arena *arena, const struct ms_reserved *reserved);
-bool ms_arena_entry_died(struct ms_segment *segment, uint32_t size);
+bool ms_arena_entry_died(struct ms_arena *arena, struct ms_segment *segment, uint32_t size);
 void ms_arena_wipe(struct ms_arena *arena);
 bool ms_arena_retire(struct ms_arena *arena, struct ms_segment *segment);
 void ms_arena_seal_open(struct ms_arena *arena);
@@ -3693,8 +3697,13 @@ uint64_t ms_arena_room(struct ms_arena *arena);
 uint32_t ms_arena_available(struct ms_arena *arena);
 uint32_t ms_arena_most_in_use(struct ms_arena *arena);
 bool ms_arena_has_limbo(struct ms_arena *arena, uint32_t least);
+uint64_t ms_arena_limbo_bytes(struct ms_arena *arena);
 bool ms_arena_has_waiting(struct ms_arena *arena);
 bool ms_arena_try_charge_row(struct ms_arena *arena);
+static inline bool ms_arena_is_worn(const struct ms_arena *arena)
+{
+    return ms_load_relaxed(&arena->worn) != 0;
+}
 uint64_t ms_arena_pinned(struct ms_arena *arena);
 typedef void (*ms_segment_fn)(struct ms_segment *segment, void *context);
 void ms_arena_each(struct ms_arena *arena, ms_segment_fn fn, void *context);
@@ -3715,6 +3724,18 @@ bool ms_pool_extend_segment(struct ms_arena *arena, struct ms_segment *segment, 
                             bool privileged);
 void ms_pool_seal(struct ms_arena *arena, struct ms_segment *segment);
 bool ms_pool_is_empty(struct ms_segment *segment);
+void ms_pool_count_gone(struct ms_arena *arena, struct ms_segment *segment, uint32_t size);
+static inline bool ms_pool_is_worn(const struct ms_arena *arena, const struct ms_segment *segment,
+                                   uint32_t dead)
+{
+    return !segment->is_solo && dead >= arena->worn_from;
+}
+static inline uint64_t ms_pool_bytes_of(const struct ms_arena *arena,
+                                        const struct ms_segment *segment)
+{
+    return segment->is_solo ? ms_pages_charge_of(sizeof *segment + segment->capacity)
+                            : ms_arena_segment_size(arena);
+}
 void ms_pool_init_segment(struct ms_arena *arena, struct ms_segment *segment,
                           const struct ms_placement *placement);
 #endif
@@ -3941,9 +3962,9 @@ void ms_arena_publish(struct ms_reserved *reserved)
     ms_store_release(&reserved->entry->mark,
                      (unsigned char)(ms_load_relaxed(&reserved->entry->mark) & ~MS_MARK_PENDING));
 }
-bool ms_arena_entry_died(struct ms_segment *segment, uint32_t size)
+bool ms_arena_entry_died(struct ms_arena *arena, struct ms_segment *segment, uint32_t size)
 {
-    ms_add_seq_cst(&segment->gone, ms_segment_gone_of(size));
+    ms_pool_count_gone(arena, segment, size);
     return ms_load_seq_cst(&segment->state) == MS_SEGMENT_SEALED && ms_pool_is_empty(segment);
 }
 
@@ -4110,6 +4131,8 @@ static void shape_rows(struct ms_arena *arena, uint64_t limit)
                                ? 0
                                : clamp_u32((uint32_t)rows, 0, PIN_ROWS_MOST);
 }
+#define WORN_DIVISOR 4
+#define WORN_DIVISOR_WITHOUT_EVICTION 16
 static void shape_arena(struct ms_arena *arena, uint64_t limit, uint64_t largest_limit)
 {
     arena->segment_shift = segment_shift_of(limit);
@@ -4120,6 +4143,8 @@ static void shape_arena(struct ms_arena *arena, uint64_t limit, uint64_t largest
     if (arena->bins != 0)
         arena->bins = clamp_u32(arena->segment_count / arena->segments_a_bin, 1, arena->bins);
     arena->reserve = arena->segment_count >= 256 ? 2 : 1;
+    arena->worn_from = (uint32_t)(ms_arena_segment_size(arena) /
+                                  (arena->evicts ? WORN_DIVISOR : WORN_DIVISOR_WITHOUT_EVICTION));
     ms_store_relaxed(&arena->warm_keep, warm_segments(arena));
     arena->largest_limit = largest_limit;
     arena->range_segments = (uint32_t)(largest_limit >> arena->segment_shift);
@@ -4281,6 +4306,7 @@ void ms_arena_each(struct ms_arena *arena, ms_segment_fn fn, void *context)
         if (ms_load_relaxed(&arena->segments[i].state) == MS_SEGMENT_OPEN)
             fn(&arena->segments[i], context);
     }
+    ms_testing_reach(MS_POINT_SEGMENTS_SEEN);
     ms_mutex_unlock(&arena->pool_lock);
 }
 struct pinned {
@@ -5176,10 +5202,23 @@ bool ms_pool_is_empty(struct ms_segment *segment)
     const uint64_t gone = ms_load_seq_cst(&segment->gone);
     return gone >> 32 == ms_load_relaxed(&segment->claimed);
 }
+void ms_pool_count_gone(struct ms_arena *arena, struct ms_segment *segment, uint32_t size)
+{
+    const uint32_t before = (uint32_t)ms_add_seq_cst(&segment->gone, ms_segment_gone_of(size));
+    if (ms_unlikely(ms_pool_is_worn(arena, segment, before + size)) && before < arena->worn_from)
+        ms_add_relaxed(&arena->worn, 1);
+}
+static void push_limbo_locked(struct ms_arena *arena, struct ms_segment *segment)
+{
+    ms_segment_push(&arena->limbo, segment);
+    arena->limbo_bytes += ms_pool_bytes_of(arena, segment);
+}
 static void to_limbo_locked(struct ms_arena *arena, struct ms_segment *segment)
 {
     ms_store_relaxed(&segment->state, MS_SEGMENT_LIMBO);
-    ms_segment_push(&arena->limbo, segment);
+    if (ms_pool_is_worn(arena, segment, ms_segment_dead_bytes(segment)))
+        ms_sub_relaxed(&arena->worn, 1);
+    push_limbo_locked(arena, segment);
 }
 static bool retire_locked(struct ms_arena *arena, struct ms_segment *segment)
 {
@@ -5219,7 +5258,7 @@ bool ms_arena_abandon(struct ms_arena *arena, const struct ms_reserved *reserved
     if (ms_load_relaxed(&segment->queue) != MS_QUEUE_RECORDS)
         ms_store_relaxed(&reserved->entry->mark, MS_MARK_DEAD);
     ms_add_release(&segment->settled, 1);
-    ms_add_seq_cst(&segment->gone, ms_segment_gone_of(reserved->size));
+    ms_pool_count_gone(arena, segment, reserved->size);
     const bool retired = retire_locked(arena, segment);
     ms_mutex_unlock(&arena->pool_lock);
     return retired;
@@ -5250,9 +5289,8 @@ void ms_arena_requeue(struct ms_arena *arena, struct ms_segment *segment, enum m
     }
     ms_mutex_unlock(&arena->pool_lock);
 }
-static void forget_writers_of(struct ms_segment *segment, void *context)
+static void forget_writers_of(struct ms_segment *segment, const struct ms_arena *arena)
 {
-    const struct ms_arena *arena = context;
     const uint32_t used = ms_load_relaxed(&segment->used);
     const uint32_t claimed = ms_load_relaxed(&segment->claimed);
     uint64_t gone = ms_load_relaxed(&segment->gone);
@@ -5272,9 +5310,19 @@ static void forget_writers_of(struct ms_segment *segment, void *context)
     ms_store_relaxed(&segment->gone, gone);
     ms_store_relaxed(&segment->settled, claimed);
 }
+static void forget_writers(struct ms_segment *segment, void *context)
+{
+    struct ms_arena *arena = context;
+    const unsigned state = ms_load_relaxed(&segment->state);
+    forget_writers_of(segment, arena);
+    if ((state == MS_SEGMENT_OPEN || state == MS_SEGMENT_SEALED) &&
+        ms_pool_is_worn(arena, segment, ms_segment_dead_bytes(segment)))
+        ms_add_relaxed(&arena->worn, 1);
+}
 void ms_arena_forget_writers(struct ms_arena *arena)
 {
-    ms_arena_each(arena, forget_writers_of, arena);
+    ms_store_relaxed(&arena->worn, 0);
+    ms_arena_each(arena, forget_writers, arena);
     ms_mutex_lock(&arena->pool_lock);
     for (int list = 0; list < MS_LISTS; list++) {
         for (struct ms_segment *segment = arena->lists[list].oldest, *next; segment != NULL;
@@ -5289,15 +5337,24 @@ void ms_arena_put_limbo(struct ms_arena *arena, struct ms_segment *limbo)
 {
     ms_mutex_lock(&arena->pool_lock);
     while (limbo != NULL)
-        ms_segment_push(&arena->limbo, ms_segment_pop(&limbo));
+        push_limbo_locked(arena, ms_segment_pop(&limbo));
     ms_mutex_unlock(&arena->pool_lock);
+}
+static struct ms_segment *take_limbo_locked(struct ms_arena *arena, struct ms_segment *from)
+{
+    struct ms_segment **link = &arena->limbo;
+    while (*link != from)
+        link = &(*link)->newer;
+    *link = NULL;
+    arena->ripening = NULL;
+    for (const struct ms_segment *segment = from; segment != NULL; segment = segment->newer)
+        arena->limbo_bytes -= ms_pool_bytes_of(arena, segment);
+    return from;
 }
 struct ms_segment *ms_arena_take_limbo(struct ms_arena *arena)
 {
     ms_mutex_lock(&arena->pool_lock);
-    struct ms_segment *limbo = arena->limbo;
-    arena->limbo = NULL;
-    arena->ripening = NULL;
+    struct ms_segment *limbo = take_limbo_locked(arena, arena->limbo);
     ms_mutex_unlock(&arena->pool_lock);
     return limbo;
 }
@@ -5312,12 +5369,7 @@ bool ms_arena_let_ripen(struct ms_arena *arena)
 struct ms_segment *ms_arena_take_ripe(struct ms_arena *arena)
 {
     ms_mutex_lock(&arena->pool_lock);
-    struct ms_segment **link = &arena->limbo;
-    while (*link != arena->ripening)
-        link = &(*link)->newer;
-    struct ms_segment *const ripe = *link;
-    *link = NULL;
-    arena->ripening = NULL;
+    struct ms_segment *ripe = take_limbo_locked(arena, arena->ripening);
     ms_mutex_unlock(&arena->pool_lock);
     return ripe;
 }
@@ -5438,6 +5490,7 @@ void ms_arena_close(struct ms_arena *arena)
 {
     ms_mutex_lock(&arena->pool_lock);
     ms_store_relaxed(&arena->warm_keep, 0);
+    ms_store_relaxed(&arena->worn, 0);
     for (int list = 0; list < MS_LISTS; list++) {
         struct ms_segment *segments = arena->lists[list].oldest;
         arena->lists[list] = (struct ms_segment_list){0};
@@ -5482,6 +5535,13 @@ bool ms_arena_has_limbo(struct ms_arena *arena, uint32_t least)
         segment = segment->newer;
     ms_mutex_unlock(&arena->pool_lock);
     return count >= least;
+}
+uint64_t ms_arena_limbo_bytes(struct ms_arena *arena)
+{
+    ms_mutex_lock(&arena->pool_lock);
+    const uint64_t bytes = arena->limbo_bytes;
+    ms_mutex_unlock(&arena->pool_lock);
+    return bytes;
 }
 bool ms_arena_has_waiting(struct ms_arena *arena)
 {
@@ -5604,12 +5664,19 @@ struct census {
     uint64_t ordinary;
     uint64_t charged;
     uint64_t solos;
+    uint64_t worn;
+    uint64_t limbo_bytes;
 };
 static void segment_validate_note(struct census *census, const struct ms_segment *segment, bool charged)
 {
     census->solos += segment->is_solo;
     census->ordinary += !segment->is_solo;
     census->charged += !segment->is_solo && charged;
+}
+static void note_in_use(struct census *census, const struct ms_segment *segment)
+{
+    segment_validate_note(census, segment, true);
+    census->worn += ms_pool_is_worn(census->arena, segment, ms_segment_dead_bytes(segment));
 }
 static const char *check_list(struct census *census, const struct ms_segment_list *list)
 {
@@ -5627,7 +5694,7 @@ static const char *check_list(struct census *census, const struct ms_segment_lis
         MS_REQUIRE_VALID(check_segment(census->arena, segment));
         bytes += ms_load_relaxed(&segment->used);
         count++;
-        segment_validate_note(census, segment, true);
+        note_in_use(census, segment);
     }
     MS_REQUIRE(list->newest == older, "AR: a list's newest segment is not its last");
     MS_REQUIRE(list->count == count && list->bytes == bytes, "AR: a list miscounts itself");
@@ -5643,6 +5710,8 @@ static const char *check_unreferenced(struct census *census, const struct ms_seg
                    "SG-2: a segment was retired that holds something");
         MS_REQUIRE_VALID(check_segment(census->arena, segment));
         segment_validate_note(census, segment, true);
+        if (state == MS_SEGMENT_LIMBO)
+            census->limbo_bytes += ms_pool_bytes_of(census->arena, segment);
     }
     return NULL;
 }
@@ -5669,7 +5738,7 @@ static const char *check_open(struct census *census, const struct ms_segment *se
     MS_REQUIRE(ms_load_relaxed(&segment->queue) == queue && segment->ttl_class == ttl_class,
                "AR-3: a segment is appended to for another queue or TTL class than its own");
     MS_REQUIRE_VALID(check_segment(census->arena, segment));
-    segment_validate_note(census, segment, true);
+    note_in_use(census, segment);
     return NULL;
 }
 static const char *check_open_slots(struct census *census)
@@ -5712,6 +5781,9 @@ const char *ms_arena_validate(struct ms_arena *arena, uint64_t others)
     MS_REQUIRE(warm == arena->warm_count, "AR: the warm segments are miscounted");
     MS_REQUIRE(census.ordinary == arena->fresh, "AR: a segment is lost, or in two places");
     MS_REQUIRE(census.solos == arena->solos, "AR: the large entries are miscounted");
+    MS_REQUIRE(census.worn == ms_load_relaxed(&arena->worn),
+               "AR-4: the worn segments are miscounted");
+    MS_REQUIRE(census.limbo_bytes == arena->limbo_bytes, "AR: what is in limbo is miscounted");
     MS_REQUIRE_VALID(ms_pages_validate(&arena->pages, &pages));
     MS_REQUIRE(ms_budget_charged(&arena->budget) ==
                    arena->overhead + ms_arena_further_overhead(arena) + others + pages +
@@ -15518,6 +15590,7 @@ int ms_room_make_for_index(memstore *store, uint64_t bytes, int64_t deadline_us,
 int ms_room_reserve(memstore *store, const struct ms_placement *placement,
                     const struct ms_entry_shape *shape, struct ms_reserved *out);
 bool ms_room_step_locked(memstore *store, int64_t deadline_us);
+bool ms_room_empty_locked(memstore *store, int64_t deadline_us);
 bool ms_room_evict_locked(memstore *store, int64_t deadline_us);
 static inline bool ms_room_was_opened_for(const struct ms_reserved *reserved)
 {
@@ -15539,7 +15612,7 @@ uint64_t ms_reclaim_sweep_locked(memstore *store, struct ms_segment *segment, in
                                  uint32_t most, bool keeps);
 uint64_t ms_reclaim_drop_stale_locked(memstore *store, struct ms_segment *segment);
 struct ms_segment *ms_reclaim_stalest(memstore *store);
-struct ms_segment *ms_reclaim_emptiest(memstore *store, uint32_t num, uint32_t den);
+struct ms_segment *ms_reclaim_emptiest(memstore *store, uint64_t least);
 int ms_maintenance_register(memstore *store);
 void ms_maintenance_unregister(memstore *store);
 bool ms_maintenance_wake(memstore *store);
@@ -15632,7 +15705,8 @@ static inline void ms_store_entry_died(memstore *store, const struct ms_found *f
     const ms_reader reader = ms_section_begin();
     ms_store_relaxed(&found->entry->mark,
                      (unsigned char)(ms_load_relaxed(&found->entry->mark) | MS_MARK_DEAD));
-    if (ms_arena_entry_died(found->segment, ms_arena_padded(&store->arena, found->parts.size)) &&
+    if (ms_arena_entry_died(&store->arena, found->segment,
+                            ms_arena_padded(&store->arena, found->parts.size)) &&
         ms_arena_retire(&store->arena, found->segment))
         ms_maintenance_wake(store);
     ms_section_end(reader);
@@ -23367,14 +23441,13 @@ static void consider(struct ms_segment *segment, void *context)
     if (dead > best->dead && !ms_segment_is_pinned(best->arena, segment))
         *best = (struct emptiest){best->arena, segment, dead};
 }
-struct ms_segment *ms_reclaim_emptiest(memstore *store, uint32_t num, uint32_t den)
+struct ms_segment *ms_reclaim_emptiest(memstore *store, uint64_t least)
 {
     struct emptiest best = {&store->arena, NULL, 0};
-    ms_arena_each(&store->arena, consider, &best);
-    if (best.segment == NULL ||
-        (uint64_t)best.dead * den < (uint64_t)ms_arena_segment_size(&store->arena) * num)
+    if (least >= store->arena.worn_from && !ms_arena_is_worn(&store->arena))
         return NULL;
-    return best.segment;
+    ms_arena_each(&store->arena, consider, &best);
+    return best.dead >= least ? best.segment : NULL;
 }
 
 /* lib/store/reconfigure.c */
@@ -24275,9 +24348,6 @@ int ms_store_update_ttl(memstore *store, const void *key, size_t key_size, int64
 }
 
 /* lib/store/room.c */
-#define store_room_COMPACT_NUM 1
-#define store_room_COMPACT_DEN 4
-#define COMPACT_DEN_WITHOUT_EVICTION 16
 #define PATIENCE_FOR_SHARDS_US 100000
 #define VICTIMS_A_STEP 1024
 #define FAILURES_A_STEP 8
@@ -24308,9 +24378,7 @@ enum compaction {
 };
 static enum compaction store_room_compact_one(memstore *store)
 {
-    const bool evicts = store->settings.eviction != MS_EVICTION_NONE;
-    struct ms_segment *segment = ms_reclaim_emptiest(
-        store, store_room_COMPACT_NUM, evicts ? store_room_COMPACT_DEN : COMPACT_DEN_WITHOUT_EVICTION);
+    struct ms_segment *segment = ms_reclaim_emptiest(store, store->arena.worn_from);
     if (segment == NULL)
         return COMPACTION_NOTHING;
     const bool met_all = ms_reclaim_compact_locked(store, segment);
@@ -24401,6 +24469,14 @@ static bool store_room_harvest(memstore *store, int64_t deadline_us)
         arena->segment_count < AHEAD_FROM_SEGMENTS || ms_arena_has_limbo(&store->arena, 2);
     return ms_harvest_ripe_locked(store, waits ? deadline_us : MS_HARVEST_NO_WAIT);
 }
+bool ms_room_empty_locked(memstore *store, int64_t deadline_us)
+{
+    if (sweep_expired(store) || drop_stale(store))
+        return true;
+    const enum compaction compaction = store_room_compact_one(store);
+    return compaction == COMPACTION_DONE || may_go_on(store, compaction, deadline_us) ||
+           evict_one(store, deadline_us);
+}
 bool ms_room_step_locked(memstore *store, int64_t deadline_us)
 {
     struct ms_arena *arena = &store->arena;
@@ -24410,11 +24486,7 @@ bool ms_room_step_locked(memstore *store, int64_t deadline_us)
         return true;
     if (ms_arena_has_limbo(arena, 1) && ms_wait_is_over(deadline_us))
         return false;
-    if (sweep_expired(store) || drop_stale(store))
-        return true;
-    const enum compaction compaction = store_room_compact_one(store);
-    return compaction == COMPACTION_DONE || may_go_on(store, compaction, deadline_us) ||
-           evict_one(store, deadline_us) || ms_harvest_ripe_locked(store, deadline_us);
+    return ms_room_empty_locked(store, deadline_us) || ms_harvest_ripe_locked(store, deadline_us);
 }
 bool ms_room_evict_locked(memstore *store, int64_t deadline_us)
 {
@@ -24590,7 +24662,7 @@ int ms_store_compact(memstore *store, double max_dead_ratio)
     ms_arena_recycle_waiting(&store->arena);
     ms_harvest_locked(store, ms_store_deadline(store));
     while (status == MEMSTORE_OK && dead_ratio(store) > max_dead_ratio) {
-        struct ms_segment *segment = ms_reclaim_emptiest(store, 1, UINT32_MAX);
+        struct ms_segment *segment = ms_reclaim_emptiest(store, 1);
         if (segment == NULL) {
             status = MEMSTORE_ERR_MEMORY_FRAGMENTATION;
         } else {
@@ -26218,8 +26290,7 @@ int ms_ttl_until(const memstore *store, int64_t unix_ms, struct ms_life *life)
 
 /* lib/store/upkeep.c */
 #include <sched.h>
-#define store_upkeep_COMPACT_NUM 1
-#define store_upkeep_COMPACT_DEN 4
+#define COMPACT_DIVISOR 4
 static bool sweep_one(memstore *store, bool exact)
 {
     const int64_t now = ms_clock_exact_ms();
@@ -26235,23 +26306,29 @@ static bool store_upkeep_compact_one(memstore *store)
 {
     const uint32_t percent = ms_setting_of(&store->settings, gc_percent);
     uint64_t live, dead;
-    if (percent == 0)
+    if (percent == 0 || !ms_arena_is_worn(&store->arena))
         return false;
     ms_store_live_and_dead(store, &live, &dead);
     if (dead == 0 || dead * 100 < live * percent)
         return false;
-    struct ms_segment *segment = ms_reclaim_emptiest(store, store_upkeep_COMPACT_NUM, store_upkeep_COMPACT_DEN);
+    struct ms_segment *segment =
+        ms_reclaim_emptiest(store, ms_arena_segment_size(&store->arena) / COMPACT_DIVISOR);
     if (segment == NULL)
         return false;
     ms_reclaim_compact_locked(store, segment);
     return ms_load_relaxed(&segment->state) == MS_SEGMENT_LIMBO;
 }
+static bool lacks_room(memstore *store)
+{
+    struct ms_arena *arena = &store->arena;
+    const uint32_t ahead = ms_arena_freed_ahead(arena);
+    return store->settings.eviction != MS_EVICTION_NONE && ahead != 0 &&
+           ms_arena_available(arena) + (ms_arena_limbo_bytes(arena) >> arena->segment_shift) <
+               ahead;
+}
 static bool refill(memstore *store)
 {
-    if (store->settings.eviction == MS_EVICTION_NONE ||
-        ms_arena_available(&store->arena) >= ms_arena_freed_ahead(&store->arena))
-        return false;
-    return ms_room_step_locked(store, ms_store_deadline(store));
+    return lacks_room(store) && ms_room_empty_locked(store, ms_store_deadline(store));
 }
 static bool store_upkeep_harvest(memstore *store)
 {
@@ -26264,7 +26341,7 @@ static bool step_locked(memstore *store, bool exact)
         return true;
     if (ms_arena_has_waiting(&store->arena) && ms_arena_recycle_waiting(&store->arena) != 0)
         return true;
-    return store_upkeep_harvest(store) || refill(store) || ms_arena_make_ahead(&store->arena) ||
+    return refill(store) || store_upkeep_harvest(store) || ms_arena_make_ahead(&store->arena) ||
            ms_arena_give_idle(&store->arena, ms_clock_exact_ms()) || store_upkeep_compact_one(store);
 }
 static bool lock_reclaim(memstore *store, bool exact, int64_t deadline_us)
@@ -26286,7 +26363,9 @@ int ms_upkeep_run(memstore *store, int64_t budget_us, bool exact)
             return MEMSTORE_ERR_LOCK_TIMEOUT;
         const bool closed = ms_store_is_closed(store);
         busy = !closed && step_locked(store, exact);
-        const bool ripens = !closed && ms_maintenance_is_me() && ms_harvest_begin_locked(store);
+        const bool ripens = !closed && ms_maintenance_is_me() &&
+                            (store->ripening != 0 || !lacks_room(store)) &&
+                            ms_harvest_begin_locked(store);
         ms_mutex_unlock(&store->reclaim_lock);
         if (ripens) {
             ms_maintenance_pass_grace_periods();
