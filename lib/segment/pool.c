@@ -383,13 +383,7 @@ static void look_again_locked(struct ms_arena *arena, int64_t now)
 
 static void free_locked(struct ms_arena *arena, struct ms_segment *segment)
 {
-    ms_store_relaxed(&segment->state, MS_SEGMENT_FREE);
-    if (segment->is_solo) {
-        ms_pages_free_packed(&arena->pages, segment, sizeof *segment + segment->capacity);
-        arena->solos--;
-        if (ms_pages_warm(&arena->pages) != 0 && ms_load_relaxed(&arena->idle_at) == MS_NEVER)
-            look_again_locked(arena, ms_clock_coarse_ms());
-    } else if (arena->warm_count < ms_load_relaxed(&arena->warm_keep)) {
+    if (arena->warm_count < ms_load_relaxed(&arena->warm_keep)) {
         ms_segment_push(&arena->warm, segment);
         arena->warm_count++;
     } else {
@@ -397,8 +391,10 @@ static void free_locked(struct ms_arena *arena, struct ms_segment *segment)
     }
 }
 
-/* Free those of the stack that are not pinned; the others wait. */
-static uint32_t recycle_locked(struct ms_arena *arena, struct ms_segment *stack)
+/* Free those of the stack that are not pinned; the others wait. Returns how many came free. The large
+ * entries among these are not quite: free_large() is to see to them. */
+static uint32_t recycle_locked(struct ms_arena *arena, struct ms_segment *stack,
+                               struct ms_segment **large)
 {
     uint32_t freed = 0;
 
@@ -406,24 +402,53 @@ static uint32_t recycle_locked(struct ms_arena *arena, struct ms_segment *stack)
         struct ms_segment *segment = ms_segment_pop(&stack);
 
         /* No new pin can appear: no index slot has referred here for a grace period. */
-        if (!ms_segment_is_pinned(arena, segment) || ms_testing_has_fault(MS_FAULT_PINS_IGNORED)) {
-            if (arena->wipes)
-                wipe_segment(segment);
-            free_locked(arena, segment);
-            freed++;
-        } else {
+        if (ms_segment_is_pinned(arena, segment) && !ms_testing_has_fault(MS_FAULT_PINS_IGNORED)) {
             ms_store_relaxed(&segment->state, MS_SEGMENT_WAITING);
             ms_segment_push(&arena->waiting, segment);
+            continue;
         }
+        freed++;
+        ms_store_relaxed(&segment->state, MS_SEGMENT_FREE);
+        if (segment->is_solo) {
+            arena->solos--;
+            ms_segment_push(large, segment);
+            continue;
+        }
+        if (arena->wipes)
+            wipe_segment(segment);
+        free_locked(arena, segment);
     }
     return freed;
 }
 
+/* To wipe a large entry and to give its pages back takes long: without the lock, which all who open a
+ * segment wait for. */
+static void free_large(struct ms_arena *arena, struct ms_segment *large)
+{
+    if (large == NULL)
+        return;
+    while (large != NULL) {
+        struct ms_segment *segment = ms_segment_pop(&large);
+
+        ms_testing_reach(MS_POINT_LARGE_FREED);
+        if (arena->wipes)
+            wipe_segment(segment);
+        ms_pages_free_packed(&arena->pages, segment, sizeof *segment + segment->capacity);
+    }
+    ms_mutex_lock(&arena->pool_lock);
+    if (ms_pages_warm(&arena->pages) != 0 && ms_load_relaxed(&arena->idle_at) == MS_NEVER)
+        look_again_locked(arena, ms_clock_coarse_ms());
+    ms_mutex_unlock(&arena->pool_lock);
+}
+
 uint32_t ms_arena_recycle(struct ms_arena *arena, struct ms_segment *limbo)
 {
+    struct ms_segment *large = NULL;
+
     ms_mutex_lock(&arena->pool_lock);
-    const uint32_t freed = recycle_locked(arena, limbo);
+    const uint32_t freed = recycle_locked(arena, limbo, &large);
     ms_mutex_unlock(&arena->pool_lock);
+    free_large(arena, large);
     return freed;
 }
 
@@ -432,9 +457,8 @@ uint32_t ms_arena_recycle_waiting(struct ms_arena *arena)
     ms_mutex_lock(&arena->pool_lock);
     struct ms_segment *waiting = arena->waiting;
     arena->waiting = NULL;
-    const uint32_t freed = recycle_locked(arena, waiting);
     ms_mutex_unlock(&arena->pool_lock);
-    return freed;
+    return ms_arena_recycle(arena, waiting);
 }
 
 bool ms_arena_make_ahead(struct ms_arena *arena)
@@ -488,6 +512,8 @@ uint64_t ms_arena_cool(struct ms_arena *arena, uint32_t keep)
 
 void ms_arena_close(struct ms_arena *arena)
 {
+    struct ms_segment *large = NULL;
+
     ms_mutex_lock(&arena->pool_lock);
     ms_store_relaxed(&arena->warm_keep, 0);
     ms_store_relaxed(&arena->worn, 0);
@@ -495,8 +521,12 @@ void ms_arena_close(struct ms_arena *arena)
         struct ms_segment *segments = arena->lists[list].oldest;
 
         arena->lists[list] = (struct ms_segment_list){0};
-        recycle_locked(arena, segments);
+        recycle_locked(arena, segments, &large);
     }
+    ms_mutex_unlock(&arena->pool_lock);
+    free_large(arena, large);
+
+    ms_mutex_lock(&arena->pool_lock);
     while (arena->warm != NULL) {
         ms_backing_give(arena, ms_segment_pop(&arena->warm));
         arena->warm_count--;

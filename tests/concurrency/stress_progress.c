@@ -130,6 +130,11 @@ static void be_stopped(void *context)
     case MS_POINT_CHUNK_MADE:
         CHECK_OK(memstore_set_async(store, "queued", 6, "v", 1, 0));
         break;
+    case MS_POINT_LARGE_FREED:
+        CHECK_OK(memstore_set(store, "victim", 6, large, sizeof large, 0));
+        delete_one("victim");
+        CHECK_OK(memstore_maintain(store, 0));
+        break;
     case MS_POINT_SEGMENTS_SEEN:
         (void)test_memory(store);
         break;
@@ -453,6 +458,11 @@ static void reads_pass_a_writer_that_holds_the_lists_of_segments(void)
     check_point(MS_POINT_POOL_LOCKED);
 }
 
+static void others_pass_a_reclaimer_that_gives_a_large_entry_back(void)
+{
+    check_point(MS_POINT_LARGE_FREED);
+}
+
 static void reads_pass_somebody_who_looks_at_all_segments(void)
 {
     check_point(MS_POINT_SEGMENTS_SEEN);
@@ -611,6 +621,8 @@ int main(int argc, char **argv)
         {"reads_pass_a_writer_that_retires_a_segment", reads_pass_a_writer_that_retires_a_segment},
         {"reads_pass_a_writer_that_holds_the_lists_of_segments",
          reads_pass_a_writer_that_holds_the_lists_of_segments},
+        {"others_pass_a_reclaimer_that_gives_a_large_entry_back",
+         others_pass_a_reclaimer_that_gives_a_large_entry_back},
         {"reads_pass_somebody_who_looks_at_all_segments",
          reads_pass_somebody_who_looks_at_all_segments},
         {"reads_pass_a_writer_that_makes_room_in_the_queue",

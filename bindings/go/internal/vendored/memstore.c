@@ -84,6 +84,7 @@ enum ms_testing_point {
     MS_POINT_POOL_LOCKED,
     MS_POINT_CHUNK_MADE,
     MS_POINT_INTERVAL_NOTED,
+    MS_POINT_LARGE_FREED,
     MS_POINT_SEGMENTS_SEEN,
     MS_POINT_IMAGES_DONE,
     MS_POINT_COUNT
@@ -5397,41 +5398,60 @@ static void look_again_locked(struct ms_arena *arena, int64_t now)
 }
 static void free_locked(struct ms_arena *arena, struct ms_segment *segment)
 {
-    ms_store_relaxed(&segment->state, MS_SEGMENT_FREE);
-    if (segment->is_solo) {
-        ms_pages_free_packed(&arena->pages, segment, sizeof *segment + segment->capacity);
-        arena->solos--;
-        if (ms_pages_warm(&arena->pages) != 0 && ms_load_relaxed(&arena->idle_at) == MS_NEVER)
-            look_again_locked(arena, ms_clock_coarse_ms());
-    } else if (arena->warm_count < ms_load_relaxed(&arena->warm_keep)) {
+    if (arena->warm_count < ms_load_relaxed(&arena->warm_keep)) {
         ms_segment_push(&arena->warm, segment);
         arena->warm_count++;
     } else {
         ms_backing_give(arena, segment);
     }
 }
-static uint32_t recycle_locked(struct ms_arena *arena, struct ms_segment *stack)
+static uint32_t recycle_locked(struct ms_arena *arena, struct ms_segment *stack,
+                               struct ms_segment **large)
 {
     uint32_t freed = 0;
     while (stack != NULL) {
         struct ms_segment *segment = ms_segment_pop(&stack);
-        if (!ms_segment_is_pinned(arena, segment) || ms_testing_has_fault(MS_FAULT_PINS_IGNORED)) {
-            if (arena->wipes)
-                wipe_segment(segment);
-            free_locked(arena, segment);
-            freed++;
-        } else {
+        if (ms_segment_is_pinned(arena, segment) && !ms_testing_has_fault(MS_FAULT_PINS_IGNORED)) {
             ms_store_relaxed(&segment->state, MS_SEGMENT_WAITING);
             ms_segment_push(&arena->waiting, segment);
+            continue;
         }
+        freed++;
+        ms_store_relaxed(&segment->state, MS_SEGMENT_FREE);
+        if (segment->is_solo) {
+            arena->solos--;
+            ms_segment_push(large, segment);
+            continue;
+        }
+        if (arena->wipes)
+            wipe_segment(segment);
+        free_locked(arena, segment);
     }
     return freed;
 }
+static void free_large(struct ms_arena *arena, struct ms_segment *large)
+{
+    if (large == NULL)
+        return;
+    while (large != NULL) {
+        struct ms_segment *segment = ms_segment_pop(&large);
+        ms_testing_reach(MS_POINT_LARGE_FREED);
+        if (arena->wipes)
+            wipe_segment(segment);
+        ms_pages_free_packed(&arena->pages, segment, sizeof *segment + segment->capacity);
+    }
+    ms_mutex_lock(&arena->pool_lock);
+    if (ms_pages_warm(&arena->pages) != 0 && ms_load_relaxed(&arena->idle_at) == MS_NEVER)
+        look_again_locked(arena, ms_clock_coarse_ms());
+    ms_mutex_unlock(&arena->pool_lock);
+}
 uint32_t ms_arena_recycle(struct ms_arena *arena, struct ms_segment *limbo)
 {
+    struct ms_segment *large = NULL;
     ms_mutex_lock(&arena->pool_lock);
-    const uint32_t freed = recycle_locked(arena, limbo);
+    const uint32_t freed = recycle_locked(arena, limbo, &large);
     ms_mutex_unlock(&arena->pool_lock);
+    free_large(arena, large);
     return freed;
 }
 uint32_t ms_arena_recycle_waiting(struct ms_arena *arena)
@@ -5439,9 +5459,8 @@ uint32_t ms_arena_recycle_waiting(struct ms_arena *arena)
     ms_mutex_lock(&arena->pool_lock);
     struct ms_segment *waiting = arena->waiting;
     arena->waiting = NULL;
-    const uint32_t freed = recycle_locked(arena, waiting);
     ms_mutex_unlock(&arena->pool_lock);
-    return freed;
+    return ms_arena_recycle(arena, waiting);
 }
 bool ms_arena_make_ahead(struct ms_arena *arena)
 {
@@ -5488,14 +5507,18 @@ uint64_t ms_arena_cool(struct ms_arena *arena, uint32_t keep)
 }
 void ms_arena_close(struct ms_arena *arena)
 {
+    struct ms_segment *large = NULL;
     ms_mutex_lock(&arena->pool_lock);
     ms_store_relaxed(&arena->warm_keep, 0);
     ms_store_relaxed(&arena->worn, 0);
     for (int list = 0; list < MS_LISTS; list++) {
         struct ms_segment *segments = arena->lists[list].oldest;
         arena->lists[list] = (struct ms_segment_list){0};
-        recycle_locked(arena, segments);
+        recycle_locked(arena, segments, &large);
     }
+    ms_mutex_unlock(&arena->pool_lock);
+    free_large(arena, large);
+    ms_mutex_lock(&arena->pool_lock);
     while (arena->warm != NULL) {
         ms_backing_give(arena, ms_segment_pop(&arena->warm));
         arena->warm_count--;
