@@ -12,6 +12,8 @@ import json
 import pathlib
 import sys
 
+import charts
+
 CURVES = {
     "entries": ("entries", "entries, values of 8 bytes"),
     "values": ("value_size", "bytes a value"),
@@ -21,18 +23,10 @@ CURVES = {
 LINES = {"get_ns": "get", "overwrite_ns": "set, overwriting", "fill_ns": "set, new"}
 
 
-def draw(results, output):
-    import matplotlib
-
-    matplotlib.use("Agg")
-    matplotlib.rcParams["svg.fonttype"] = "none"  # text that can be read and searched
-    from matplotlib import pyplot
-
+def draw(results):
     measured = [curve for curve in CURVES if results.get(curve)]
-    figure, panes = pyplot.subplots(
-        1, len(measured), figsize=(5 * len(measured), 4), layout="constrained", squeeze=False
-    )
-    for pane, curve in zip(panes.flat, measured):
+    figure, panes = charts.panes(1, len(measured), 3.4, 3.2)
+    for pane, curve in zip(panes, measured):
         field, label = CURVES[curve]
         points = results[curve]
         for name, shown in LINES.items():
@@ -45,11 +39,11 @@ def draw(results, output):
             )
         pane.set_xscale("log")
         pane.set_yscale("log")
-        pane.set_xlabel(label)
-        pane.set_ylabel("ns a call")
-        pane.grid(visible=True, alpha=0.25)
-    panes[0][0].legend()
-    figure.savefig(output)
+        pane.set_ylim(bottom=10)
+        pane.set_xlabel(label, fontsize=8)
+    panes[0].set_ylabel("ns a call", fontsize=8)
+    panes[0].legend(fontsize=7)
+    return figure
 
 
 def main():
@@ -63,7 +57,7 @@ def main():
         sys.exit(f"plot_growth.py: {arguments.results}: no results of bench_growth ({problem})")
     if not any(results.get(curve) for curve in CURVES):
         sys.exit(f"plot_growth.py: {arguments.results} has no curve")
-    draw(results, arguments.output)
+    charts.save(draw(results), arguments.output)
 
 
 if __name__ == "__main__":

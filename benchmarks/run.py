@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Run every benchmark in under ten minutes and write results/<date>-<host>.md and .json.
+"""Run every benchmark in under ten minutes, write results/<date>-<host>.md and .json, and draw them.
 
 The text has each benchmark's command and output; the JSON has the same commands with their results
 in full. Both begin with what ran where: commit, processor, memory, kernel, compiler, build options,
@@ -19,6 +19,8 @@ import subprocess
 import sys
 import tempfile
 import time
+
+import plot_bench
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent
@@ -181,6 +183,18 @@ def steps(build, traces, busy):
             60,
         ),
         Step(
+            "tails",
+            "how long single calls take at the limit, beside what interrupts a loop that calls nothing",
+            [programs / "bench_smoothness", "--seconds", "15", "--json={json}"],
+            90,
+        ),
+        Step(
+            "growth",
+            "what calls cost with more entries, larger values, more shards, more threads",
+            [programs / "bench_growth", "--most", "1000000", "--json={json}"],
+            120,
+        ),
+        Step(
             "ledger",
             "a generated ledger node's requests at several limits",
             [
@@ -246,6 +260,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build", help="the build folder")
     parser.add_argument("--results", type=pathlib.Path, default=HERE / "results", help="where to write")
+    parser.add_argument("--pictures", type=pathlib.Path, default=ROOT / "docs/images", help="where to draw")
     parser.add_argument("--traces", type=pathlib.Path, help="folder of the public traces")
     parser.add_argument(
         "--only", action="append", default=[], metavar="NAME", help="only steps whose name has this in it"
@@ -267,13 +282,19 @@ def main():
 
     arguments.results.mkdir(parents=True, exist_ok=True)
     stem = arguments.results / f"{about['date'][:10]}-{about['host']}"
-    write_text(stem.with_name(stem.name + ".md"), about, records)
+    written = [stem.with_name(f"{stem.name}.{kind}") for kind in ("md", "json")]
+    write_text(written[0], about, records)
     full = {
         "environment": about,
         "steps": [{key: record[key] for key in record if key != "output"} for record in records],
     }
-    stem.with_name(stem.name + ".json").write_text(json.dumps(full, indent=1) + "\n", encoding="utf-8")
-    print(f"written: {os.path.relpath(stem, ROOT)}.md and .json")
+    written[1].write_text(json.dumps(full, indent=1) + "\n", encoding="utf-8")
+    try:
+        drawn = plot_bench.draw_all(full, arguments.pictures)
+    except ImportError as problem:
+        drawn = []
+        print(f"nothing drawn: {problem}")
+    print("written:", *(os.path.relpath(path, ROOT) for path in (*written, *drawn)))
     if any(not record["status"].startswith("status") for record in records):
         sys.exit(1)
 

@@ -31,12 +31,14 @@ enum {
 
 struct arguments {
     uint64_t seconds, threads, limit;
+    const char *json_path; /* NULL = no JSON */
 };
 
 static const char usage[] = "usage: bench_smoothness [options]\n"
                             "  --seconds N   how long each load runs at the limit (60)\n"
                             "  --threads N   threads that call (1)\n"
                             "  --limit SIZE  memory limit (256MiB)\n"
+                            "  --json FILE   results as JSON, too\n"
                             "status: 0 done, 1 a call failed, 2 bad arguments\n";
 
 enum load { LOAD_MIX, LOAD_NEW, LOADS };
@@ -154,7 +156,8 @@ static memstore *open_full_store(uint64_t limit, uint64_t keys)
     return store;
 }
 
-static void print_load(const struct worker *workers, const struct arguments *arguments)
+static void report_load(const struct worker *workers, const struct arguments *arguments,
+                        struct json *json)
 {
     static const char *const names[LOADS] = {"95 % get, 5 % set", "new keys"};
     static struct tails tails;
@@ -167,11 +170,18 @@ static void print_load(const struct worker *workers, const struct arguments *arg
     }
     printf("\n%s, %" PRIu64 " threads\n", names[workers[0].load], arguments->threads);
     tails_print(&tails);
-    printf("longest time in which every thread stood in a set: %.3f ms\n",
-           (double)stalls_longest_of_all(stalls, (unsigned)arguments->threads) / 1e6);
+    const uint64_t longest = stalls_longest_of_all(stalls, (unsigned)arguments->threads);
+    printf("longest time in which every thread stood in a set: %.3f ms\n", (double)longest / 1e6);
+    if (json == NULL)
+        return;
+    json_open_object(json, NULL);
+    json_string(json, "name", names[workers[0].load]);
+    tails_write_json(&tails, json, "calls");
+    json_unsigned(json, "longest_all_stood_ns", longest);
+    json_close_object(json);
 }
 
-static bool run_load(enum load load, const struct arguments *arguments)
+static bool run_load(enum load load, const struct arguments *arguments, struct json *json)
 {
     const uint64_t keys = arguments->limit / ENTRY_BYTES * 3 / 2;
     struct worker *workers = calloc(arguments->threads, sizeof *workers);
@@ -197,12 +207,45 @@ static bool run_load(enum load load, const struct arguments *arguments)
         pthread_join(workers[i].thread, NULL);
         failed += workers[i].failed;
     }
-    print_load(workers, arguments);
+    report_load(workers, arguments, json);
     memstore_destroy(store);
     free(workers);
     if (failed != 0)
         fprintf(stderr, "bench_smoothness: %" PRIu64 " calls failed\n", failed);
     return failed == 0;
+}
+
+static bool run_both(const struct arguments *arguments, struct json *json)
+{
+    const bool mixed = run_load(LOAD_MIX, arguments, json);
+
+    return run_load(LOAD_NEW, arguments, json) && mixed;
+}
+
+static bool run_loads(const struct arguments *arguments)
+{
+    struct json json;
+
+    if (arguments->json_path == NULL)
+        return run_both(arguments, NULL);
+    FILE *out = fopen(arguments->json_path, "w");
+    if (out == NULL) {
+        perror(arguments->json_path);
+        return false;
+    }
+    json_init(&json, out);
+    json_open_object(&json, NULL);
+    json_unsigned(&json, "seconds", arguments->seconds);
+    json_unsigned(&json, "threads", arguments->threads);
+    json_unsigned(&json, "limit_bytes", arguments->limit);
+    json_open_array(&json, "loads");
+    const bool done = run_both(arguments, &json);
+    json_close_array(&json);
+    json_close_object(&json);
+    const bool written = fclose(out) == 0;
+    if (!written)
+        perror(arguments->json_path);
+    return done && written;
 }
 
 /* ---- Arguments ---- */
@@ -217,6 +260,9 @@ static bool parse_option(struct arguments *arguments, int option, const char *va
                arguments->threads <= MAX_THREADS;
     case 'l':
         return units_parse_size(value, &arguments->limit);
+    case 'j':
+        arguments->json_path = value;
+        return true;
     default:
         return false;
     }
@@ -224,11 +270,10 @@ static bool parse_option(struct arguments *arguments, int option, const char *va
 
 int main(int argc, char **argv)
 {
-    static const struct option options[] = {{"seconds", required_argument, NULL, 's'},
-                                            {"threads", required_argument, NULL, 't'},
-                                            {"limit", required_argument, NULL, 'l'},
-                                            {"help", no_argument, NULL, 'h'},
-                                            {NULL, 0, NULL, 0}};
+    static const struct option options[] = {
+        {"seconds", required_argument, NULL, 's'}, {"threads", required_argument, NULL, 't'},
+        {"limit", required_argument, NULL, 'l'},   {"json", required_argument, NULL, 'j'},
+        {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0}};
     struct arguments arguments = {.seconds = 60, .threads = 1, .limit = 256 << 20};
     int option;
 
@@ -246,6 +291,5 @@ int main(int argc, char **argv)
         fputs(usage, stderr);
         return 2;
     }
-    const bool mixed = run_load(LOAD_MIX, &arguments);
-    return run_load(LOAD_NEW, &arguments) && mixed ? 0 : 1;
+    return run_loads(&arguments) ? 0 : 1;
 }

@@ -63,3 +63,42 @@ void tails_print(const struct tails *tails)
     print_percentiles(tails);
     print_histograms(tails);
 }
+
+static void write_histogram(const struct histogram *calls, struct json *json)
+{
+    json_open_array(json, "below");
+    for (unsigned exponent = 1; exponent < 40; exponent++) {
+        const uint64_t count = count_below(calls, exponent);
+
+        if (count == 0)
+            continue;
+        json_open_array(json, NULL);
+        json_unsigned(json, NULL, UINT64_C(1) << exponent);
+        json_unsigned(json, NULL, count);
+        json_close_array(json);
+    }
+    json_close_array(json);
+}
+
+void tails_write_json(const struct tails *tails, struct json *json, const char *name)
+{
+    json_open_array(json, name);
+    for (unsigned kind = 0; kind < TAILS_KINDS; kind++) {
+        const struct histogram *calls = &tails->of[kind];
+
+        if (calls->count == 0)
+            continue;
+        json_open_object(json, NULL);
+        json_string(json, "operation", names[kind]);
+        json_unsigned(json, "count", calls->count);
+        json_number(json, "mean_ns", histogram_mean(calls));
+        json_unsigned(json, "p50_ns", histogram_percentile(calls, 0.5));
+        json_unsigned(json, "p99_ns", histogram_percentile(calls, 0.99));
+        json_unsigned(json, "p99_9_ns", histogram_percentile(calls, 0.999));
+        json_unsigned(json, "p99_99_ns", histogram_percentile(calls, 0.9999));
+        json_unsigned(json, "max_ns", calls->max);
+        write_histogram(calls, json);
+        json_close_object(json);
+    }
+    json_close_array(json);
+}

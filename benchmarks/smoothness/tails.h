@@ -4,6 +4,7 @@
 #define SMOOTHNESS_TAILS_H
 
 #include "common/histogram.h"
+#include "common/json.h"
 
 enum tails_kind { TAILS_NOTHING, TAILS_SPIN, TAILS_GET, TAILS_SET, TAILS_KINDS };
 
@@ -14,5 +15,7 @@ struct tails {
 void tails_merge(struct tails *into, const struct tails *from);
 /* Percentiles, and how many took how long by powers of two. */
 void tails_print(const struct tails *tails);
+/* The same as an array of this name, of one object for each kind of call that was made. */
+void tails_write_json(const struct tails *tails, struct json *json, const char *name);
 
 #endif
