@@ -102,9 +102,9 @@ int ms_upkeep_run(memstore *store, int64_t budget_us, bool exact)
             return MEMSTORE_ERR_LOCK_TIMEOUT;
         const bool closed = ms_store_is_closed(store);
         busy = !closed && step_locked(store, exact);
-        /* One grace period serves for all that is emptied ahead, unless somebody waits for it. */
+        /* One grace period serves for all that can be emptied ahead, unless somebody waits for it. */
         const bool ripens = !closed && ms_maintenance_is_me() &&
-                            (store->ripening != 0 || !lacks_room(store)) &&
+                            (store->ripening != 0 || !busy || !lacks_room(store)) &&
                             ms_harvest_begin_locked(store);
         ms_mutex_unlock(&store->reclaim_lock);
         if (ripens) {
