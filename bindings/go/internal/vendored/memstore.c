@@ -4354,7 +4354,7 @@ static void note_charged(struct ms_arena *arena, uint32_t number, uint32_t n, bo
     char *stretch = memory_of(arena, number - number % in_stretch);
     if (number < arena->huge_from)
         return;
-    if (!charged && head->missing == 0 && n < in_stretch)
+    if (!charged && head->missing == 0)
         ms_mem_advise_small(stretch, MS_HUGE_PAGE_SIZE);
     head->missing += charged ? -n : n;
     if (head->missing == 0)
@@ -4420,18 +4420,15 @@ uint32_t ms_backing_prepare(struct ms_arena *arena, uint64_t spare, uint32_t *nu
 }
 struct ms_segment *ms_backing_take(struct ms_arena *arena, uint64_t spare)
 {
-    struct ms_segment *segment = arena->cold;
-    if (segment != NULL) {
-        if (!segment_backing_charge(arena, (uint32_t)(segment - arena->segments), 1, spare))
-            return NULL;
-        ms_segment_pop(&arena->cold);
-    } else {
-        if (arena->ahead == 0 && !charge_next(arena, spare))
-            return NULL;
-        segment = &arena->segments[arena->fresh++];
-        arena->ahead--;
-    }
-    return segment;
+    struct ms_segment *const cold = arena->cold;
+    if (arena->ahead == 0 && cold != NULL)
+        return segment_backing_charge(arena, (uint32_t)(cold - arena->segments), 1, spare)
+                   ? ms_segment_pop(&arena->cold)
+                   : NULL;
+    if (arena->ahead == 0 && !charge_next(arena, spare))
+        return NULL;
+    arena->ahead--;
+    return &arena->segments[arena->fresh++];
 }
 static struct ms_segment *segment_backing_next_of(const struct ms_arena *arena, struct ms_segment *segment)
 {
