@@ -3689,6 +3689,7 @@ uint64_t ms_arena_cool(struct ms_arena *arena, uint32_t keep);
 bool ms_arena_make_ahead(struct ms_arena *arena);
 bool ms_arena_give_idle(struct ms_arena *arena, int64_t now);
 void ms_arena_close(struct ms_arena *arena);
+uint64_t ms_arena_free_bytes(struct ms_arena *arena);
 uint64_t ms_arena_room(struct ms_arena *arena);
 uint32_t ms_arena_available(struct ms_arena *arena);
 uint32_t ms_arena_most_in_use(struct ms_arena *arena);
@@ -5448,13 +5449,23 @@ void ms_arena_close(struct ms_arena *arena)
     ms_pages_cool(&arena->pages);
     ms_mutex_unlock(&arena->pool_lock);
 }
+static uint64_t free_bytes_locked(const struct ms_arena *arena)
+{
+    const uint64_t segments = (uint64_t)arena->warm_count + arena->ahead;
+    return (segments << arena->segment_shift) + ms_pages_warm(&arena->pages);
+}
+uint64_t ms_arena_free_bytes(struct ms_arena *arena)
+{
+    ms_mutex_lock(&arena->pool_lock);
+    const uint64_t bytes = free_bytes_locked(arena);
+    ms_mutex_unlock(&arena->pool_lock);
+    return bytes;
+}
 uint64_t ms_arena_room(struct ms_arena *arena)
 {
     ms_mutex_lock(&arena->pool_lock);
     const uint64_t charged = ms_budget_charged(&arena->budget);
-    const uint64_t segments = (uint64_t)arena->warm_count + arena->ahead;
-    const uint64_t most = ms_budget_limit(&arena->budget) + ms_pages_warm(&arena->pages) +
-                          (segments << arena->segment_shift);
+    const uint64_t most = ms_budget_limit(&arena->budget) + free_bytes_locked(arena);
     ms_mutex_unlock(&arena->pool_lock);
     return most > charged ? most - charged : 0;
 }
@@ -23591,10 +23602,7 @@ void ms_store_measure_memory(memstore *store, memstore_memory_stats *out)
     out->pinned = ms_arena_pinned(arena);
     out->segments = sums.segments;
     out->stale = sums.stale;
-    ms_mutex_lock(&arena->pool_lock);
-    out->free =
-        sums.unused + ((uint64_t)(arena->warm_count + arena->ahead) << arena->segment_shift);
-    ms_mutex_unlock(&arena->pool_lock);
+    out->free = sums.unused + ms_arena_free_bytes(arena);
     const uint64_t known = out->live + out->dead + out->stale + out->index + out->free;
     out->overhead = out->charged > known ? out->charged - known : 0;
 }
