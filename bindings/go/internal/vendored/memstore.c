@@ -15347,6 +15347,7 @@ struct memstore {
     struct ms_gate room_line;
     atomic_bool resizing;
     bool keeps_none;
+    uint32_t steps_down;
     int64_t held_up_since;
     atomic_bool sweeping;
     ms_mutex retired_lock;
@@ -23715,11 +23716,18 @@ static bool shrink_tables(memstore *store)
     }
     return shrunk;
 }
+static bool step_down(memstore *store, int64_t deadline_us)
+{
+    store->keeps_none = ++store->steps_down > store->arena.segment_count;
+    const bool stepped = ms_room_step_locked(store, deadline_us);
+    store->keeps_none = false;
+    return stepped;
+}
 static bool reclaim_locked(struct store_resize_resize *store_resize_resize, int64_t deadline_us)
 {
     memstore *store = store_resize_resize->store;
     if (ms_arena_cool(&store->arena, store->arena.reserve) != 0 || shrink_tables(store) ||
-        ms_room_step_locked(store, deadline_us)) {
+        step_down(store, deadline_us)) {
         store_resize_resize->sealed = false;
         return true;
     }
@@ -23755,6 +23763,8 @@ static void lower_limit_locked(struct store_resize_resize *store_resize_resize)
     uint64_t next = now > down ? now - down : 0;
     if (used < next)
         next = used;
+    if (store_resize_resize->store->steps_down <= arena->segment_count)
+        store_resize_resize->store->steps_down = 0;
     ms_arena_set_limit(arena, next > store_resize_resize->target ? next : store_resize_resize->target);
 }
 static bool step(struct store_resize_resize *store_resize_resize, int64_t deadline_us, bool *idle)
@@ -23771,8 +23781,10 @@ static bool step(struct store_resize_resize *store_resize_resize, int64_t deadli
         else
             *idle = !reclaim_locked(store_resize_resize, deadline_us);
     }
-    if (*idle || has_arrived(store_resize_resize))
+    if (*idle || has_arrived(store_resize_resize)) {
         ms_arena_keep_warm(&store->arena, 0);
+        store->steps_down = 0;
+    }
     ms_mutex_unlock(&store->reclaim_lock);
     return true;
 }
@@ -23782,6 +23794,7 @@ static int store_resize_give_up(struct store_resize_resize *store_resize_resize,
     const uint64_t charged = ms_budget_charged(&store->arena.budget);
     ms_mutex_lock(&store->reclaim_lock);
     ms_arena_set_limit(&store->arena, store_resize_resize->before);
+    store->steps_down = 0;
     const int refused = check_target(store, store_resize_resize->target, why);
     ms_mutex_unlock(&store->reclaim_lock);
     if (refused != MEMSTORE_OK)
@@ -23827,6 +23840,7 @@ static void raise_locked(memstore *store, uint64_t limit)
 {
     ms_arena_set_limit(&store->arena, limit);
     ms_arena_keep_warm(&store->arena, 0);
+    store->steps_down = 0;
 }
 int ms_store_check_limit(const memstore *store, uint64_t limit, char why[static MS_WHY_SIZE])
 {
