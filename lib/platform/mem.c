@@ -96,7 +96,9 @@ bool ms_mem_commit(void *p, size_t size)
 
 void ms_mem_discard(void *p, size_t size)
 {
-    madvise(p, size, MADV_DONTNEED);
+    /* The system does not take what the program has locked in memory. */
+    if (madvise(p, size, MADV_DONTNEED) != 0)
+        memset(p, 0, size);
 }
 
 void ms_mem_populate(void *p, size_t size)

@@ -37,8 +37,8 @@ void ms_mem_unreserve(void *base, size_t size);
 /* Ask leave to touch [p, p + size) of a reservation. Costs nothing: it exists so that tests can
  * refuse it. */
 bool ms_mem_commit(void *p, size_t size);
-/* Give the pages of [p, p + size) back to the system; they read as zero when touched again. Both
- * are page-aligned. */
+/* Give the pages of [p, p + size) back to the system, unless they are locked in memory; they read as
+ * zero when touched again. Both are page-aligned. */
 void ms_mem_discard(void *p, size_t size);
 /* Let the system make the pages of [p, p + size) that are not there, as if they were written to, and
  * change none. Where it cannot, whoever touches them first has them made. */

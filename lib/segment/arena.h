@@ -316,6 +316,8 @@ bool ms_arena_give_idle(struct ms_arena *arena, int64_t now);
 /* Free every segment that is not pinned, whatever is in it: the store is closed, nobody reads or
  * writes. Pinned ones stay as they are until ms_arena_fini(). */
 void ms_arena_close(struct ms_arena *arena);
+/* Bytes that are charged and free: of segments, and of warm pages. */
+uint64_t ms_arena_free_bytes(struct ms_arena *arena);
 /* Bytes that could be taken without reclaiming, if all that is free but charged were given back. */
 uint64_t ms_arena_room(struct ms_arena *arena);
 /* Segments a writer could open now without reclaiming. */

@@ -47,7 +47,7 @@ static bool begins_stretch(const struct ms_arena *arena, uint32_t number)
 }
 
 /* `n` segments from this one on, of one stretch, are charged now, or are not any more: ask for a huge
- * page, or for none. What is given back as a whole needs no asking. */
+ * page, or for none. */
 static void note_charged(struct ms_arena *arena, uint32_t number, uint32_t n, bool charged)
 {
     const uint32_t in_stretch = segments_of_stretch(arena);
@@ -56,7 +56,7 @@ static void note_charged(struct ms_arena *arena, uint32_t number, uint32_t n, bo
 
     if (number < arena->huge_from)
         return;
-    if (!charged && head->missing == 0 && n < in_stretch)
+    if (!charged && head->missing == 0)
         ms_mem_advise_small(stretch, MS_HUGE_PAGE_SIZE);
     head->missing += charged ? -n : n;
     if (head->missing == 0)
@@ -132,21 +132,19 @@ uint32_t ms_backing_prepare(struct ms_arena *arena, uint64_t spare, uint32_t *nu
     return arena->made - *number;
 }
 
+/* What is charged already comes first: there may be no room for more. */
 struct ms_segment *ms_backing_take(struct ms_arena *arena, uint64_t spare)
 {
-    struct ms_segment *segment = arena->cold;
+    struct ms_segment *const cold = arena->cold;
 
-    if (segment != NULL) {
-        if (!charge(arena, (uint32_t)(segment - arena->segments), 1, spare))
-            return NULL;
-        ms_segment_pop(&arena->cold);
-    } else {
-        if (arena->ahead == 0 && !charge_next(arena, spare))
-            return NULL;
-        segment = &arena->segments[arena->fresh++];
-        arena->ahead--;
-    }
-    return segment;
+    if (arena->ahead == 0 && cold != NULL)
+        return charge(arena, (uint32_t)(cold - arena->segments), 1, spare)
+                   ? ms_segment_pop(&arena->cold)
+                   : NULL;
+    if (arena->ahead == 0 && !charge_next(arena, spare))
+        return NULL;
+    arena->ahead--;
+    return &arena->segments[arena->fresh++];
 }
 
 /* ---- Where segments begin and end ---- */

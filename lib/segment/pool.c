@@ -536,13 +536,26 @@ void ms_arena_close(struct ms_arena *arena)
     ms_mutex_unlock(&arena->pool_lock);
 }
 
+static uint64_t free_bytes_locked(const struct ms_arena *arena)
+{
+    const uint64_t segments = (uint64_t)arena->warm_count + arena->ahead;
+
+    return (segments << arena->segment_shift) + ms_pages_warm(&arena->pages);
+}
+
+uint64_t ms_arena_free_bytes(struct ms_arena *arena)
+{
+    ms_mutex_lock(&arena->pool_lock);
+    const uint64_t bytes = free_bytes_locked(arena);
+    ms_mutex_unlock(&arena->pool_lock);
+    return bytes;
+}
+
 uint64_t ms_arena_room(struct ms_arena *arena)
 {
     ms_mutex_lock(&arena->pool_lock);
     const uint64_t charged = ms_budget_charged(&arena->budget);
-    const uint64_t segments = (uint64_t)arena->warm_count + arena->ahead;
-    const uint64_t most = ms_budget_limit(&arena->budget) + ms_pages_warm(&arena->pages) +
-                          (segments << arena->segment_shift);
+    const uint64_t most = ms_budget_limit(&arena->budget) + free_bytes_locked(arena);
     ms_mutex_unlock(&arena->pool_lock);
     return most > charged ? most - charged : 0;
 }

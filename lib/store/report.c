@@ -142,10 +142,7 @@ void ms_store_measure_memory(memstore *store, memstore_memory_stats *out)
     out->segments = sums.segments;
     out->stale = sums.stale;
 
-    ms_mutex_lock(&arena->pool_lock);
-    out->free =
-        sums.unused + ((uint64_t)(arena->warm_count + arena->ahead) << arena->segment_shift);
-    ms_mutex_unlock(&arena->pool_lock);
+    out->free = sums.unused + ms_arena_free_bytes(arena);
     const uint64_t known = out->live + out->dead + out->stale + out->index + out->free;
     out->overhead = out->charged > known ? out->charged - known : 0;
 }

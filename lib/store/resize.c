@@ -92,13 +92,23 @@ static bool shrink_tables(memstore *store)
     return shrunk;
 }
 
+/* Where readers use everything again before its turn comes, nothing would ever go: what a turn of all
+ * segments has not brought is had in another way from then on. Reclaim lock held. */
+static bool step_down(memstore *store, int64_t deadline_us)
+{
+    store->keeps_none = ++store->steps_down > store->arena.segment_count;
+    const bool stepped = ms_room_step_locked(store, deadline_us);
+    store->keeps_none = false;
+    return stepped;
+}
+
 /* Give something back. False when there is nothing to be had now. Reclaim lock held. */
 static bool reclaim_locked(struct resize *resize, int64_t deadline_us)
 {
     memstore *store = resize->store;
 
     if (ms_arena_cool(&store->arena, store->arena.reserve) != 0 || shrink_tables(store) ||
-        ms_room_step_locked(store, deadline_us)) {
+        step_down(store, deadline_us)) {
         resize->sealed = false;
         return true;
     }
@@ -145,6 +155,8 @@ static void lower_limit_locked(struct resize *resize)
 
     if (used < next)
         next = used;
+    if (resize->store->steps_down <= arena->segment_count)
+        resize->store->steps_down = 0;
     ms_arena_set_limit(arena, next > resize->target ? next : resize->target);
 }
 
@@ -166,8 +178,10 @@ static bool step(struct resize *resize, int64_t deadline_us, bool *idle)
         else
             *idle = !reclaim_locked(resize, deadline_us);
     }
-    if (*idle || has_arrived(resize))
+    if (*idle || has_arrived(resize)) {
         ms_arena_keep_warm(&store->arena, 0);
+        store->steps_down = 0;
+    }
     ms_mutex_unlock(&store->reclaim_lock);
     return true;
 }
@@ -180,6 +194,7 @@ static int give_up(struct resize *resize, char why[static MS_WHY_SIZE])
 
     ms_mutex_lock(&store->reclaim_lock);
     ms_arena_set_limit(&store->arena, resize->before);
+    store->steps_down = 0;
     const int refused = check_target(store, resize->target, why);
     ms_mutex_unlock(&store->reclaim_lock);
     if (refused != MEMSTORE_OK)
@@ -236,6 +251,7 @@ static void raise_locked(memstore *store, uint64_t limit)
     ms_arena_set_limit(&store->arena, limit);
     /* It may have been on its way down. */
     ms_arena_keep_warm(&store->arena, 0);
+    store->steps_down = 0;
 }
 
 int ms_store_check_limit(const memstore *store, uint64_t limit, char why[static MS_WHY_SIZE])

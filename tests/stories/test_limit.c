@@ -187,6 +187,21 @@ Test(limit, a_store_that_grows_has_memory_before_its_writers_come_to_it)
     memstore_destroy(store);
 }
 
+Test(limit, memory_that_is_kept_for_the_next_large_entry_is_told_as_free)
+{
+    memstore *store = test_open("performance.memory_limit=64MiB", "maintenance=manual", NULL);
+    const memstore_memory_stats before = test_memory(store);
+
+    fill(store, 0, 1, MIB);
+    assert_ok(memstore_delete(store, &(uint64_t){0}, sizeof(uint64_t)));
+    assert_ok(memstore_maintain(store, 0));
+    const memstore_memory_stats after = test_memory(store);
+    cr_assert_geq(after.charged, before.charged + MIB);
+    cr_assert_geq(after.free, before.free + MIB);
+    cr_assert_leq(after.overhead, before.overhead + 8192);
+    memstore_destroy(store);
+}
+
 static bool system_has_huge_pages(void)
 {
     FILE *file = fopen("/sys/kernel/mm/transparent_hugepage/enabled", "r");

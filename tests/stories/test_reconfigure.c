@@ -268,6 +268,47 @@ Test(reconfigure, what_is_used_outlives_a_lower_limit)
     memstore_destroy(store);
 }
 
+struct readers {
+    memstore *store;
+    uint64_t keys;
+    unsigned victims; /* segments that were looked at */
+};
+
+/* Until it is plain that nothing goes. */
+#define VICTIMS_MOST 5000
+
+static void read_all_again(enum ms_testing_point point, void *context)
+{
+    struct readers *readers = context;
+    char value[1000];
+
+    if (point != MS_POINT_RECLAIMING || ++readers->victims > VICTIMS_MOST)
+        return;
+    for (uint64_t i = 0; i < 3 * readers->keys; i++) {
+        const uint64_t key = i % readers->keys;
+        memstore_get(readers->store, &key, sizeof key, value, sizeof value, NULL);
+    }
+}
+
+Test(reconfigure, a_lower_limit_is_reached_although_readers_use_everything_again)
+{
+    static const char *const policies[] = {"eviction=adaptive", "eviction=s3fifo", "eviction=lru"};
+
+    for (size_t i = 0; i < TEST_COUNT_OF(policies); i++) {
+        memstore *store = test_open("performance.memory_limit=1MiB", "maintenance=manual",
+                                    policies[i], "shards=4", NULL);
+        struct readers readers = {.store = store, .keys = 800};
+
+        fill(store, 0, readers.keys, 1000);
+        ms_testing_set_hook(read_all_again, &readers);
+        assert_ok(memstore_reconfigure(store, "performance.memory_limit", "500KiB"));
+        ms_testing_set_hook(NULL, NULL);
+        cr_assert_lt(readers.victims, VICTIMS_MOST, "%s", policies[i]);
+        cr_assert_leq(test_memory(store).charged, 500 * 1024);
+        memstore_destroy(store);
+    }
+}
+
 Test(reconfigure, a_higher_limit_is_used)
 {
     memstore *store =

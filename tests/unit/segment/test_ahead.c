@@ -135,6 +135,57 @@ ParameterizedTest(enum ms_arena_paging *paging, ahead,
     room_close(&arena);
 }
 
+/* Append until there is no room or so many segments have been opened, and let all of it die. */
+static void fill_and_kill(uint64_t segments)
+{
+    static struct ms_reserved entries[8192];
+    const struct ms_placement placement = room_placement(MS_QUEUE_NEW);
+    uint32_t count = 0;
+
+    while (arena.fresh < segments && room_write(&arena, &placement, 4000, &entries[count]))
+        cr_assert_lt(++count, 8192);
+    ms_arena_seal_open(&arena);
+    while (count != 0)
+        room_kill(&arena, &entries[--count]);
+    room_recycle(&arena);
+}
+
+/* Somebody else has all of the limit but so many segments. */
+static void leave_segments(uint64_t segments)
+{
+    const uint64_t rest = ms_budget_limit(&arena.budget) - ms_budget_charged(&arena.budget);
+    const uint64_t bytes = rest - (segments << arena.segment_shift);
+
+    cr_assert_not_null(ms_pages_alloc(&arena.pages, bytes & ~(MS_PAGE_SIZE - 1), 0));
+}
+
+Test(ahead, it_is_opened_when_no_other_segment_can_be_charged)
+{
+    open_arena(64 * MIB, MS_PAGING_MIXED);
+    fill_and_kill(segments_of(LITTLE) + 1);
+    cr_assert_gt(arena.ahead, 1);
+    cr_assert_not_null(arena.cold);
+    leave_segments(arena.reserve);
+    fill(UINT32_MAX);
+    cr_assert_eq(ms_arena_available(&arena), 0, "no segment was opened although there are");
+    room_close(&arena);
+}
+
+Test(ahead, of_a_huge_page_that_was_given_back_a_part_is_charged_and_no_more_resident)
+{
+    open_arena(256 * MIB, MS_PAGING_MIXED);
+    fill(segments_of(LITTLE) + segments_of(MS_HUGE_PAGE_SIZE));
+    cr_assert_eq(arena.ahead, 0);
+    make_all();
+    ms_arena_cool(&arena, 0);
+    leave_segments(arena.reserve + 1);
+    char *const next = arena.base + ((size_t)arena.fresh << arena.segment_shift);
+    fill(arena.fresh + 1);
+    cr_assert_eq(arena.ahead, 0);
+    cr_assert_leq(ms_mem_resident(next, MS_HUGE_PAGE_SIZE), ms_arena_segment_size(&arena));
+    room_close(&arena);
+}
+
 static void at_ms(int64_t ms)
 {
     ms_testing_set_clock(ROOM_NOW + ms, ROOM_NOW + ms);

@@ -1,9 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The last entry of a segment may end in the next one: BK-2, BK-3. */
+#include "platform/mem.h"
 #include "unit/random.h"
 #include "unit/room.h"
 
 #include <string.h>
+#include <sys/mman.h>
+
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE 25
+#endif
 
 #define LIMIT ((uint64_t)4 << 20)
 #define SIZE 1028 /* leaves 900 bytes of a segment of 32 KiB */
@@ -166,6 +172,35 @@ Test(tiles, all_of_it_is_given_back)
         cr_assert_eq(ms_budget_charged(&arena->budget), before);
     }
     room_close(arena);
+}
+
+/* Each segment is a huge page. */
+Test(tiles, of_a_huge_page_that_is_not_charged_the_system_has_no_more_than_what_is_shared)
+{
+    static struct ms_arena arena;
+    const struct ms_arena_options options = {
+        .limit = (uint64_t)4 << 30, .evicts = true, .paging = MS_PAGING_MIXED};
+    const struct ms_placement placement = room_placement(MS_QUEUE_NEW);
+    bool out_of_memory;
+    unsigned count = 0;
+
+    ms_testing_set_clock(ROOM_NOW, ROOM_NOW);
+    cr_assert(ms_arena_init(&arena, &options, &out_of_memory));
+    cr_assert_eq(ms_arena_segment_size(&arena), MS_HUGE_PAGE_SIZE);
+    while (arena.fresh < arena.huge_from + 4)
+        cr_assert(room_write(&arena, &placement, SIZE, &entries[count]) && ++count < MOST);
+    struct ms_segment *const freed = &arena.segments[arena.huge_from + 1];
+    for (unsigned i = 0; i < count; i++) {
+        if (entries[i].segment == freed)
+            room_kill(&arena, &entries[i]);
+    }
+    room_recycle(&arena);
+    ms_arena_cool(&arena, 0);
+    cr_assert_gt(freed->left_out, 0);
+    char *const memory = arena.base + ((size_t)(arena.huge_from + 1) << arena.segment_shift);
+    madvise(memory, MS_HUGE_PAGE_SIZE, MADV_COLLAPSE);
+    cr_assert_eq(ms_mem_resident(memory, MS_HUGE_PAGE_SIZE), ms_mem_whole_pages(freed->left_out));
+    room_close(&arena);
 }
 
 static unsigned char tag_of(const struct ms_reserved *entry)

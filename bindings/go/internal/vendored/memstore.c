@@ -1203,7 +1203,8 @@ bool ms_mem_commit(void *p, size_t size)
 }
 void ms_mem_discard(void *p, size_t size)
 {
-    madvise(p, size, MADV_DONTNEED);
+    if (madvise(p, size, MADV_DONTNEED) != 0)
+        memset(p, 0, size);
 }
 void ms_mem_populate(void *p, size_t size)
 {
@@ -3694,6 +3695,7 @@ uint64_t ms_arena_cool(struct ms_arena *arena, uint32_t keep);
 bool ms_arena_make_ahead(struct ms_arena *arena);
 bool ms_arena_give_idle(struct ms_arena *arena, int64_t now);
 void ms_arena_close(struct ms_arena *arena);
+uint64_t ms_arena_free_bytes(struct ms_arena *arena);
 uint64_t ms_arena_room(struct ms_arena *arena);
 uint32_t ms_arena_available(struct ms_arena *arena);
 uint32_t ms_arena_most_in_use(struct ms_arena *arena);
@@ -4381,7 +4383,7 @@ static void note_charged(struct ms_arena *arena, uint32_t number, uint32_t n, bo
     char *stretch = memory_of(arena, number - number % in_stretch);
     if (number < arena->huge_from)
         return;
-    if (!charged && head->missing == 0 && n < in_stretch)
+    if (!charged && head->missing == 0)
         ms_mem_advise_small(stretch, MS_HUGE_PAGE_SIZE);
     head->missing += charged ? -n : n;
     if (head->missing == 0)
@@ -4447,18 +4449,15 @@ uint32_t ms_backing_prepare(struct ms_arena *arena, uint64_t spare, uint32_t *nu
 }
 struct ms_segment *ms_backing_take(struct ms_arena *arena, uint64_t spare)
 {
-    struct ms_segment *segment = arena->cold;
-    if (segment != NULL) {
-        if (!segment_backing_charge(arena, (uint32_t)(segment - arena->segments), 1, spare))
-            return NULL;
-        ms_segment_pop(&arena->cold);
-    } else {
-        if (arena->ahead == 0 && !charge_next(arena, spare))
-            return NULL;
-        segment = &arena->segments[arena->fresh++];
-        arena->ahead--;
-    }
-    return segment;
+    struct ms_segment *const cold = arena->cold;
+    if (arena->ahead == 0 && cold != NULL)
+        return segment_backing_charge(arena, (uint32_t)(cold - arena->segments), 1, spare)
+                   ? ms_segment_pop(&arena->cold)
+                   : NULL;
+    if (arena->ahead == 0 && !charge_next(arena, spare))
+        return NULL;
+    arena->ahead--;
+    return &arena->segments[arena->fresh++];
 }
 static struct ms_segment *segment_backing_next_of(const struct ms_arena *arena, struct ms_segment *segment)
 {
@@ -5527,13 +5526,23 @@ void ms_arena_close(struct ms_arena *arena)
     ms_pages_cool(&arena->pages);
     ms_mutex_unlock(&arena->pool_lock);
 }
+static uint64_t free_bytes_locked(const struct ms_arena *arena)
+{
+    const uint64_t segments = (uint64_t)arena->warm_count + arena->ahead;
+    return (segments << arena->segment_shift) + ms_pages_warm(&arena->pages);
+}
+uint64_t ms_arena_free_bytes(struct ms_arena *arena)
+{
+    ms_mutex_lock(&arena->pool_lock);
+    const uint64_t bytes = free_bytes_locked(arena);
+    ms_mutex_unlock(&arena->pool_lock);
+    return bytes;
+}
 uint64_t ms_arena_room(struct ms_arena *arena)
 {
     ms_mutex_lock(&arena->pool_lock);
     const uint64_t charged = ms_budget_charged(&arena->budget);
-    const uint64_t segments = (uint64_t)arena->warm_count + arena->ahead;
-    const uint64_t most = ms_budget_limit(&arena->budget) + ms_pages_warm(&arena->pages) +
-                          (segments << arena->segment_shift);
+    const uint64_t most = ms_budget_limit(&arena->budget) + free_bytes_locked(arena);
     ms_mutex_unlock(&arena->pool_lock);
     return most > charged ? most - charged : 0;
 }
@@ -15433,6 +15442,7 @@ struct memstore {
     struct ms_gate room_line;
     atomic_bool resizing;
     bool keeps_none;
+    uint32_t steps_down;
     int64_t held_up_since;
     atomic_bool sweeping;
     ms_mutex retired_lock;
@@ -23690,10 +23700,7 @@ void ms_store_measure_memory(memstore *store, memstore_memory_stats *out)
     out->pinned = ms_arena_pinned(arena);
     out->segments = sums.segments;
     out->stale = sums.stale;
-    ms_mutex_lock(&arena->pool_lock);
-    out->free =
-        sums.unused + ((uint64_t)(arena->warm_count + arena->ahead) << arena->segment_shift);
-    ms_mutex_unlock(&arena->pool_lock);
+    out->free = sums.unused + ms_arena_free_bytes(arena);
     const uint64_t known = out->live + out->dead + out->stale + out->index + out->free;
     out->overhead = out->charged > known ? out->charged - known : 0;
 }
@@ -23805,11 +23812,18 @@ static bool shrink_tables(memstore *store)
     }
     return shrunk;
 }
+static bool step_down(memstore *store, int64_t deadline_us)
+{
+    store->keeps_none = ++store->steps_down > store->arena.segment_count;
+    const bool stepped = ms_room_step_locked(store, deadline_us);
+    store->keeps_none = false;
+    return stepped;
+}
 static bool reclaim_locked(struct store_resize_resize *store_resize_resize, int64_t deadline_us)
 {
     memstore *store = store_resize_resize->store;
     if (ms_arena_cool(&store->arena, store->arena.reserve) != 0 || shrink_tables(store) ||
-        ms_room_step_locked(store, deadline_us)) {
+        step_down(store, deadline_us)) {
         store_resize_resize->sealed = false;
         return true;
     }
@@ -23845,6 +23859,8 @@ static void lower_limit_locked(struct store_resize_resize *store_resize_resize)
     uint64_t next = now > down ? now - down : 0;
     if (used < next)
         next = used;
+    if (store_resize_resize->store->steps_down <= arena->segment_count)
+        store_resize_resize->store->steps_down = 0;
     ms_arena_set_limit(arena, next > store_resize_resize->target ? next : store_resize_resize->target);
 }
 static bool step(struct store_resize_resize *store_resize_resize, int64_t deadline_us, bool *idle)
@@ -23861,8 +23877,10 @@ static bool step(struct store_resize_resize *store_resize_resize, int64_t deadli
         else
             *idle = !reclaim_locked(store_resize_resize, deadline_us);
     }
-    if (*idle || has_arrived(store_resize_resize))
+    if (*idle || has_arrived(store_resize_resize)) {
         ms_arena_keep_warm(&store->arena, 0);
+        store->steps_down = 0;
+    }
     ms_mutex_unlock(&store->reclaim_lock);
     return true;
 }
@@ -23872,6 +23890,7 @@ static int store_resize_give_up(struct store_resize_resize *store_resize_resize,
     const uint64_t charged = ms_budget_charged(&store->arena.budget);
     ms_mutex_lock(&store->reclaim_lock);
     ms_arena_set_limit(&store->arena, store_resize_resize->before);
+    store->steps_down = 0;
     const int refused = check_target(store, store_resize_resize->target, why);
     ms_mutex_unlock(&store->reclaim_lock);
     if (refused != MEMSTORE_OK)
@@ -23917,6 +23936,7 @@ static void raise_locked(memstore *store, uint64_t limit)
 {
     ms_arena_set_limit(&store->arena, limit);
     ms_arena_keep_warm(&store->arena, 0);
+    store->steps_down = 0;
 }
 int ms_store_check_limit(const memstore *store, uint64_t limit, char why[static MS_WHY_SIZE])
 {
