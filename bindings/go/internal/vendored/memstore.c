@@ -223,6 +223,12 @@ int ms_file_read_system(const char *path, size_t most, struct ms_file_text *out)
         out->data[out->size] = '\0';
     return error;
 }
+static int check_kind(mode_t mode)
+{
+    if (S_ISREG(mode))
+        return 0;
+    return S_ISDIR(mode) ? EISDIR : EINVAL;
+}
 int ms_file_open(struct ms_file_in *in, const char *path)
 {
     struct stat status;
@@ -230,8 +236,8 @@ int ms_file_open(struct ms_file_in *in, const char *path)
     if (in->descriptor < 0)
         return errno;
     int error = fstat(in->descriptor, &status) == 0 ? 0 : errno;
-    if (error == 0 && !S_ISREG(status.st_mode))
-        error = EINVAL;
+    if (error == 0)
+        error = check_kind(status.st_mode);
     if (error != 0)
         close(in->descriptor);
     else
@@ -303,9 +309,9 @@ static void close_locked(struct ms_file_out *out)
 static int check_replaceable(const char *path)
 {
     struct stat status;
-    if (lstat(path, &status) != 0 || S_ISREG(status.st_mode) || S_ISLNK(status.st_mode))
+    if (lstat(path, &status) != 0 || S_ISLNK(status.st_mode))
         return 0;
-    return S_ISDIR(status.st_mode) ? EISDIR : EINVAL;
+    return check_kind(status.st_mode);
 }
 int ms_file_create(struct ms_file_out *out, const char *path, unsigned mode)
 {
@@ -13318,7 +13324,8 @@ bool ms_flight_stands(struct ms_flight *flight)
 {
     struct ms_flights *flights = flight->flights;
     ms_mutex_lock(&flights->lock);
-    const bool stands = flight->listed && !has_lapsed_locked(flights, flight);
+    const bool stands =
+        flight->listed && !has_lapsed_locked(flights, flight) && !flights->closed;
     ms_mutex_unlock(&flights->lock);
     return stands;
 }
@@ -26717,7 +26724,7 @@ struct warming {
 static void store_warm_note_result(struct warming *warming, const memstore_key *key, int result)
 {
     for (size_t i = 0; i < warming->count; i++) {
-        if (warming->keys[i].data == key->data)
+        if (warming->keys[i].data == key->data && warming->keys[i].size == key->size)
             warming->results[i] = (signed char)(result >= 0 && result < NOT_ASKED ? result : -1);
     }
 }
