@@ -241,6 +241,14 @@ def test_a_loader_of_several_keys_returns_a_mapping(answer):
             store.warm(["a"], lambda keys: answer)
 
 
+def test_an_empty_path_is_refused():
+    with memstore.Store() as store:
+        for call in (store.save, store.load, store.snapshot_info):
+            for path in ("", b""):
+                with pytest.raises(memstore.InvalidArgument, match="a path is not empty"):
+                    call(path)
+
+
 def test_warming_retries_and_can_be_ended():
     calls = []
 
