@@ -13324,8 +13324,7 @@ bool ms_flight_stands(struct ms_flight *flight)
 {
     struct ms_flights *flights = flight->flights;
     ms_mutex_lock(&flights->lock);
-    const bool stands =
-        flight->listed && !has_lapsed_locked(flights, flight) && !flights->closed;
+    const bool stands = flight->listed && !has_lapsed_locked(flights, flight) && !flights->closed;
     ms_mutex_unlock(&flights->lock);
     return stands;
 }
@@ -26279,15 +26278,21 @@ static bool lock_reclaim(memstore *store, bool exact, int64_t deadline_us)
     return exact ? ms_mutex_lock_until(&store->reclaim_lock, deadline_us)
                  : ms_mutex_try_lock(&store->reclaim_lock);
 }
+static int64_t end_of_budget(int64_t budget_us)
+{
+    int64_t end;
+    return budget_us == 0 || __builtin_add_overflow(ms_clock_real_us(), budget_us, &end) ? INT64_MAX
+                                                                                         : end;
+}
 int ms_upkeep_run(memstore *store, int64_t budget_us, bool exact)
 {
-    const int64_t deadline = ms_clock_real_us() + budget_us;
+    const int64_t deadline = end_of_budget(budget_us);
     const int combined = ms_combiner_run_due(store);
     bool busy = true;
     ms_monitor_look(store);
     ms_track_digest(store);
     ms_exporter_look(store);
-    const bool guarded = ms_guard_run(store, budget_us != 0 ? deadline : INT64_MAX);
+    const bool guarded = ms_guard_run(store, deadline);
     while (busy) {
         if (!lock_reclaim(store, exact, budget_us != 0 ? deadline : ms_store_deadline(store)))
             return MEMSTORE_ERR_LOCK_TIMEOUT;
@@ -26299,7 +26304,7 @@ int ms_upkeep_run(memstore *store, int64_t budget_us, bool exact)
             ms_maintenance_pass_grace_periods();
             busy = true;
         }
-        if (busy && budget_us != 0 && ms_clock_real_us() >= deadline)
+        if (busy && ms_clock_real_us() >= deadline)
             return MEMSTORE_ERR_LOCK_TIMEOUT;
         if (busy)
             sched_yield();
@@ -26328,6 +26333,7 @@ bool ms_upkeep_expire(memstore *store, int64_t deadline_us)
 
 /* lib/store/validate.c */
 #if MS_VALIDATES
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 struct comparison {
@@ -26418,15 +26424,27 @@ static void compare_next(struct ms_segment *segment, void *context)
     if (comparison->problem == NULL)
         comparison->problem = store_validate_compare(comparison, segment);
 }
+#define store_validate_LOOKS 1000
+static const char *validate_arena(memstore *store)
+{
+    const char *problem = NULL;
+    for (int looks = 0; looks < store_validate_LOOKS; looks++) {
+        const uint64_t others = store->combiner.charged + ms_events_charged(&store->events) +
+                                ms_load_relaxed(&store->stale.charged) +
+                                ms_load_relaxed(&store->flights.charged);
+        problem = ms_arena_validate(&store->arena, others);
+        if (problem == NULL)
+            break;
+        sched_yield();
+    }
+    return problem;
+}
 const char *ms_store_validate(memstore *store)
 {
     struct comparison comparison = {.store = store};
     uint64_t entries = 0;
     MS_REQUIRE_VALID(ms_index_validate(&store->index));
-    MS_REQUIRE_VALID(
-        ms_arena_validate(&store->arena, store->combiner.charged + store->events.charged +
-                                             ms_load_relaxed(&store->stale.charged) +
-                                             ms_load_relaxed(&store->flights.charged)));
+    MS_REQUIRE_VALID(validate_arena(store));
     MS_REQUIRE_VALID(ms_due_validate(&store->due));
     ms_arena_each(&store->arena, compare_next, &comparison);
     MS_REQUIRE_VALID(comparison.problem);
