@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"math"
 	"reflect"
 	"slices"
 	"strconv"
@@ -240,12 +241,22 @@ func fieldText(field reflect.Value) string {
 		}
 		return strconv.FormatInt(roundUp(value), 10) + "ms"
 	case float64:
-		return strconv.FormatFloat(value, 'f', -1, 64)
+		return strconv.FormatFloat(rounded(value), 'f', -1, 64)
 	case *bool:
 		return strconv.FormatBool(*value)
 	default:
 		return fmt.Sprint(value)
 	}
+}
+
+// rounded is a share with the 6 digits after the point that the library keeps. What is almost nothing is not the 0 that
+// stands for none.
+func rounded(share float64) float64 {
+	const units = 1e6
+	if share != 0 && math.Abs(share) < 1/units {
+		return math.Copysign(1/units, share)
+	}
+	return math.Round(share*units) / units
 }
 
 // native makes a configuration of the library's, which the caller frees, and the queue of its logger

@@ -5,8 +5,10 @@ package memstore
 import (
 	"errors"
 	"maps"
+	"math"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -117,7 +119,7 @@ func TestSettingsAndFieldsAreTheSame(t *testing.T) {
 		log.free()
 	}()
 	for path, want := range texts {
-		if got, err := canonical(made, path); err != nil || got != want {
+		if got, err := canonical("Test", made, path); err != nil || got != want {
 			t.Errorf("%s is %q, %v, want %q", path, got, err, want)
 		}
 	}
@@ -131,6 +133,38 @@ func TestSharesOfNoneAndAllAreRead(t *testing.T) {
 		Settings: map[string]string{"monitoring.hit_rate_threshold": "0", "monitoring.alert_hysteresis": "0"}}
 	if err != nil || !reflect.DeepEqual(config, want) {
 		t.Errorf("%v\n got %+v\nwant %+v", err, config, want)
+	}
+}
+
+func TestSharesAreRoundedToWhatTheLibraryKeeps(t *testing.T) {
+	for share, want := range map[float64]string{1.0 / 3: "0.333333", 2.0 / 3: "0.666667", 0.1 + 1e-17: "0.1", 1e-5: "0.00001",
+		1e-7: "0.000001", 5e-324: "0.000001", 0.99999999: "1", 1: "1", -1e-9: "-0.000001", 1.1: "1.1"} {
+		config := Config{HitRateThreshold: share}
+		if got := config.settings(); len(got) != 1 || got[0].value != want {
+			t.Errorf("%v is %v, want %s", share, got, want)
+		}
+	}
+	store, err := Open(Config{HitRateThreshold: 1.0 / 3, PinnedThreshold: 2.0 / 3})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = store.Close()
+	for _, share := range []float64{math.NaN(), math.Inf(1), -1e-9, 1.1} {
+		if _, err := Open(Config{HitRateThreshold: share}); !errors.Is(err, ErrInvalidConfig) {
+			t.Errorf("%v: %v", share, err)
+		}
+	}
+}
+
+func TestLongPathsAreRead(t *testing.T) {
+	path := "/" + strings.Repeat("p", 3000)
+	var config Config
+	err := config.UnmarshalYAML(unmarshal(map[string]any{"monitoring": map[string]any{"export_metrics": path}}))
+	if err != nil || config.ExportMetrics != path {
+		t.Errorf("%v, %d bytes", err, len(config.ExportMetrics))
+	}
+	if _, err := config.MarshalYAML(); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -175,6 +175,7 @@ var (
 	statusShardOverflow   = int32(native.MEMSTORE_ERR_SHARD_OVERFLOW)
 
 	statusEntryTooLarge = int32(native.MEMSTORE_ERR_ENTRY_TOO_LARGE)
+	statusInvalidConfig = int32(native.MEMSTORE_ERR_INVALID_CONFIG)
 )
 
 // needing tells which setting a call needs that this store does not do.
@@ -234,9 +235,13 @@ func fail(op, key string, status int32) error {
 	if !known {
 		cause = &statusError{status, nativeText(native.MemstoreStrerror(status))}
 	}
-	if cause == ErrInvalidArgument && key == "" {
+	if cause == ErrInvalidArgument {
 		// What else can be wrong is found before the library is asked.
-		cause = explained{"a key is empty, or the Store was not made by Open", cause}
+		text := "the Store was not made by Open"
+		if key == "" {
+			text = "a key is empty, or " + text
+		}
+		cause = explained{text, cause}
 	}
 	return &Error{op, key, cause}
 }

@@ -331,6 +331,7 @@ func TestBadArgumentsAreTold(t *testing.T) {
 		"SetMany: a key is empty, or the Store was not made by Open":    store.SetMany(ctx, map[string][]byte{"": nil}, 0),
 		"Close: a key is empty, or the Store was not made by Open":      new(memstore.Store).Close(),
 		"DeleteMany: a key is empty, or the Store was not made by Open": store.DeleteMany(ctx, []string{"a", ""}),
+		`Set "k": the Store was not made by Open`:                       new(memstore.Store).Set(ctx, "k", nil, 0),
 	} {
 		wantError(t, err, memstore.ErrInvalidArgument)
 		if text = strings.TrimSpace(text); err.Error() != "memstore: "+text { // a space tells keys of the map apart

@@ -49,12 +49,26 @@ func (s *Store) Setting(name string) (string, error) {
 	if !ok {
 		return "", &Error{"Setting", name, explained{"a setting's name cannot hold NUL bytes", ErrInvalidConfig}}
 	}
-	buf := make([]byte, 4097)
+	buf := make([]byte, longestSetting)
 	var size int
 	status := native.MemstoreGetSetting(s.handle, &text[0], &buf[0], len(buf), pointerTo(&size))
 	runtime.KeepAlive(s)
+	if status == statusInvalidConfig {
+		return "", unknownSetting("Setting", name)
+	}
 	if status != 0 {
 		return "", fail("Setting", name, status)
 	}
 	return string(buf[:size]), nil
+}
+
+// unknownSetting is the error of a name that is none, with the nearest one that is, which a configuration tells.
+func unknownSetting(op, name string) error {
+	config := native.MemstoreConfigNew()
+	if config == 0 {
+		return fail(op, name, statusInvalidConfig)
+	}
+	defer native.MemstoreConfigFree(config)
+	_, err := canonical(op, config, name)
+	return err
 }

@@ -65,6 +65,10 @@ func TestSettingKnowsItsNames(t *testing.T) {
 			t.Errorf("%q: %v", name, err)
 		}
 	}
+	_, err := store.Setting("shard")
+	if want := `memstore: Setting "shard": unknown key "shard"; the nearest known key is "shards"`; err.Error() != want {
+		t.Errorf("got %q, want %q", err, want)
+	}
 	_ = store.Close()
 	if _, err := store.Setting("shards"); !errors.Is(err, memstore.ErrCacheClosed) {
 		t.Errorf("closed: %v", err)

@@ -50,7 +50,7 @@ func (c Config) MarshalYAML() (any, error) {
 		if err := setting.apply("MarshalYAML", config); err != nil {
 			return nil, err
 		}
-		text, err := canonical(config, setting.key)
+		text, err := canonical("MarshalYAML", config, setting.key)
 		if err != nil {
 			return nil, err
 		}
@@ -138,7 +138,7 @@ func (c *Config) take(given map[string]string) error {
 		if err := (setting{path, given[path]}).apply("UnmarshalYAML", config); err != nil {
 			return err
 		}
-		text, err := canonical(config, path)
+		text, err := canonical("UnmarshalYAML", config, path)
 		if err != nil {
 			return err
 		}
@@ -155,13 +155,16 @@ func (c *Config) take(given map[string]string) error {
 	return nil
 }
 
+// longestSetting is room for the text of any setting, a path at most, and its NUL.
+const longestSetting = 4097
+
 // canonical reads a setting back as the library writes it: whole numbers with the largest unit.
-func canonical(config uintptr, path string) (string, error) {
+func canonical(op string, config uintptr, path string) (string, error) {
 	key, _ := cText(path)
-	buf := make([]byte, 128)
+	buf := make([]byte, longestSetting)
 	var size int
 	if status := native.MemstoreConfigGet(config, &key[0], &buf[0], len(buf), pointerTo(&size)); status != 0 {
-		return "", configFailure("UnmarshalYAML", config, path, status)
+		return "", configFailure(op, config, path, status)
 	}
 	return string(buf[:size]), nil
 }

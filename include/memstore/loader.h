@@ -173,7 +173,7 @@ MEMSTORE_API int memstore_lease_acquire(memstore *store, const void *key, size_t
                                         memstore_view *out);
 
 /** Whether what a lease is filled with would be stored, and given to those who ask now: the lease
- * has not ended and nobody has written the key since.
+ * has not ended, nobody has written the key since, and the store is open.
  * @param[in] lease the lease
  * @return 1 or 0; 0 for NULL
  * @threadsafety any

@@ -501,7 +501,7 @@ bool ms_flight_stands(struct ms_flight *flight)
     struct ms_flights *flights = flight->flights;
 
     ms_mutex_lock(&flights->lock);
-    const bool stands = flight->listed && !has_lapsed_locked(flights, flight);
+    const bool stands = flight->listed && !has_lapsed_locked(flights, flight) && !flights->closed;
     ms_mutex_unlock(&flights->lock);
     return stands;
 }

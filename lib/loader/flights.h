@@ -149,7 +149,7 @@ void ms_flights_hold_back(struct ms_flights *flights, const struct ms_flight *fa
 /* Wait until a time in ms_clock_exact_ms(): OK; CACHE_CLOSED; or LOCK_TIMEOUT when the caller, who is
  * asked (WT-2), does not want to wait on. */
 int ms_flights_pause(struct ms_flights *flights, int64_t until);
-/* Whether a lease still stands: it has not ended, and nobody has overtaken it. */
+/* Whether a lease still stands: it has not ended, nobody has overtaken it, and nothing is closed. */
 bool ms_flight_stands(struct ms_flight *flight);
 /* Whether a flight's value may be stored. Its key's shard is locked. */
 static inline bool ms_flight_is_overtaken(const struct ms_flight *flight)

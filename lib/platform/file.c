@@ -75,6 +75,14 @@ int ms_file_read_system(const char *path, size_t most, struct ms_file_text *out)
     return error;
 }
 
+/* Whether it is a file, and what to say if not. */
+static int check_kind(mode_t mode)
+{
+    if (S_ISREG(mode))
+        return 0;
+    return S_ISDIR(mode) ? EISDIR : EINVAL;
+}
+
 /* ---- Reading by pieces ---- */
 
 int ms_file_open(struct ms_file_in *in, const char *path)
@@ -86,8 +94,8 @@ int ms_file_open(struct ms_file_in *in, const char *path)
     if (in->descriptor < 0)
         return errno;
     int error = fstat(in->descriptor, &status) == 0 ? 0 : errno;
-    if (error == 0 && !S_ISREG(status.st_mode))
-        error = EINVAL;
+    if (error == 0)
+        error = check_kind(status.st_mode);
     if (error != 0)
         close(in->descriptor);
     else
@@ -179,9 +187,9 @@ static int check_replaceable(const char *path)
 {
     struct stat status;
 
-    if (lstat(path, &status) != 0 || S_ISREG(status.st_mode) || S_ISLNK(status.st_mode))
+    if (lstat(path, &status) != 0 || S_ISLNK(status.st_mode))
         return 0;
-    return S_ISDIR(status.st_mode) ? EISDIR : EINVAL;
+    return check_kind(status.st_mode);
 }
 
 int ms_file_create(struct ms_file_out *out, const char *path, unsigned mode)

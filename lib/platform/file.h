@@ -31,7 +31,7 @@ struct ms_file_in {
     uint64_t size; /* when it was opened */
 };
 
-/* Open a regular file; EINVAL when it is something else. */
+/* Open a regular file; EISDIR when it is a directory, EINVAL when it is something else. */
 int ms_file_open(struct ms_file_in *in, const char *path);
 /* Read what there is at an offset, at most `size` bytes. */
 int ms_file_read_at(const struct ms_file_in *in, uint64_t offset, void *data, size_t size,

@@ -87,16 +87,25 @@ static bool lock_reclaim(memstore *store, bool exact, int64_t deadline_us)
                  : ms_mutex_try_lock(&store->reclaim_lock);
 }
 
+/* When a budget ends: a very large one never, and neither does 0, which is none. */
+static int64_t end_of_budget(int64_t budget_us)
+{
+    int64_t end;
+
+    return budget_us == 0 || __builtin_add_overflow(ms_clock_real_us(), budget_us, &end) ? INT64_MAX
+                                                                                         : end;
+}
+
 int ms_upkeep_run(memstore *store, int64_t budget_us, bool exact)
 {
-    const int64_t deadline = ms_clock_real_us() + budget_us;
+    const int64_t deadline = end_of_budget(budget_us);
     const int combined = ms_combiner_run_due(store);
     bool busy = true;
 
     ms_monitor_look(store);
     ms_track_digest(store);
     ms_exporter_look(store);
-    const bool guarded = ms_guard_run(store, budget_us != 0 ? deadline : INT64_MAX);
+    const bool guarded = ms_guard_run(store, deadline);
     while (busy) {
         if (!lock_reclaim(store, exact, budget_us != 0 ? deadline : ms_store_deadline(store)))
             return MEMSTORE_ERR_LOCK_TIMEOUT;
@@ -112,7 +121,7 @@ int ms_upkeep_run(memstore *store, int64_t budget_us, bool exact)
             busy = true;
         }
         /* Between steps writers that wait for the reclaim lock come first. */
-        if (busy && budget_us != 0 && ms_clock_real_us() >= deadline)
+        if (busy && ms_clock_real_us() >= deadline)
             return MEMSTORE_ERR_LOCK_TIMEOUT;
         if (busy)
             sched_yield();

@@ -7,7 +7,7 @@
 
 #if MS_VALIDATES
 /* Check the index, the arena, the heap of what is due, and that they agree with each other. No
- * call is in progress, maintenance included. */
+ * call is in progress, maintenance included; but subscriptions and leases may be given back meanwhile. */
 const char *ms_store_validate(memstore *store);
 #endif
 

@@ -34,7 +34,7 @@ struct warming {
 static void note_result(struct warming *warming, const memstore_key *key, int result)
 {
     for (size_t i = 0; i < warming->count; i++) {
-        if (warming->keys[i].data == key->data)
+        if (warming->keys[i].data == key->data && warming->keys[i].size == key->size)
             warming->results[i] = (signed char)(result >= 0 && result < NOT_ASKED ? result : -1);
     }
 }

@@ -4,13 +4,18 @@
 #include "support/support.h"
 #include "support/team.h"
 
+#include <unistd.h>
+
 #define CALLERS 16
+#define LEASES 1000
 
 static memstore *store;
 static uint64_t seed;
 static atomic_bool closed; /* some close() has returned */
 static atomic_uint closers_won;
 static atomic_uint_least64_t calls_served;
+static memstore_lease *leases[LEASES];
+static memstore_subscription *subscription;
 
 static int commit_batch(const memstore_key *key)
 {
@@ -140,6 +145,33 @@ static void close_it(unsigned number, void *context)
     }
 }
 
+/* What may be given back at any time, while the store is being closed too. */
+static void take(void)
+{
+    char key[32];
+    memstore_view view;
+
+    CHECK_OK(memstore_subscribe(store, MEMSTORE_EVENT_EXPIRED, 0, &subscription));
+    for (unsigned i = 0; i < LEASES; i++) {
+        const int size = snprintf(key, sizeof key, "lease/%u", i);
+
+        CHECK_OK(memstore_lease_acquire(store, key, (size_t)size, 0, &leases[i], &view));
+        CHECK(leases[i] != NULL);
+    }
+}
+
+static void give_back(unsigned number, void *context)
+{
+    (void)number;
+    (void)context;
+    for (unsigned i = 0; i < LEASES; i++) {
+        (void)memstore_lease_fail(leases[i], MEMSTORE_LOAD_FAILED, NULL);
+        if (!atomic_load(&closed))
+            usleep(10);
+    }
+    memstore_subscription_close(subscription);
+}
+
 static void run_round(struct test_rng *rng)
 {
     struct test_team team = {0};
@@ -154,9 +186,11 @@ static void run_round(struct test_rng *rng)
     CHECK_OK(memstore_get_view(store, "held", 4, &view));
     CHECK_OK(memstore_cursor_new(store, "", 0, &cursor));
 
+    take();
     test_team_start(&team, CALLERS, keep_calling, NULL);
     test_sleep_ms((unsigned)test_below(rng, 8));
     test_team_start(&team, 2, close_it, NULL);
+    test_team_start(&team, 1, give_back, NULL);
     test_team_join(&team);
 
     CHECK(atomic_load(&closers_won) == 1);

@@ -1034,6 +1034,19 @@ Test(loading, a_fill_that_was_overtaken_is_refused)
     }
 }
 
+Test(loading, a_lease_is_not_current_when_the_store_is_closed)
+{
+    memstore *store = open_manual();
+    memstore_lease *lease;
+    memstore_view view;
+
+    assert_ok(acquire(store, 0, &lease, &view));
+    assert_ok(memstore_close(store));
+    cr_assert_eq(memstore_lease_is_current(lease), 0);
+    assert_status(memstore_lease_fill(lease, "row", 3, 0, NULL), MEMSTORE_ERR_CACHE_CLOSED);
+    memstore_destroy(store);
+}
+
 Test(loading, a_lease_that_is_not_filled_ends_and_another_gets_one)
 {
     test_clock_start();

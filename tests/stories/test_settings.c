@@ -565,6 +565,19 @@ static uint64_t removed_at_once(const char *setting)
     return removed;
 }
 
+Test(settings, a_budget_that_never_ends_does_all_there_is)
+{
+    test_clock_start();
+    memstore *store = test_open("ttl.batch_cleanup_size=10", "maintenance=manual", NULL);
+
+    for (unsigned i = 0; i < 1000; i++)
+        assert_ok(memstore_set(store, &i, sizeof i, "v", 1, 1000));
+    test_clock_advance(1000);
+    assert_ok(memstore_maintain(store, INT64_MAX));
+    cr_assert_eq(test_memory(store).live, 0);
+    memstore_destroy(store);
+}
+
 Test(settings, batch_cleanup_size_bounds_a_step_of_the_sweep)
 {
     const uint64_t few = removed_at_once("ttl.batch_cleanup_size=10");

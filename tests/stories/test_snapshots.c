@@ -405,9 +405,11 @@ Test(snapshots, errno_tells_why_a_file_cannot_be_read_or_written)
     assert_status(memstore_load(store, test_path("absent"), NULL, NULL), MEMSTORE_ERR_IO);
     cr_assert_eq(errno, ENOENT);
     assert_status(memstore_load(store, test_folder(), NULL, NULL), MEMSTORE_ERR_IO);
-    cr_assert_eq(errno, EINVAL, "%s", strerror(errno));
+    cr_assert_eq(errno, EISDIR, "%s", strerror(errno));
     errno = 0;
     assert_status(memstore_read_snapshot_info(test_folder(), &info), MEMSTORE_ERR_IO);
+    cr_assert_eq(errno, EISDIR, "%s", strerror(errno));
+    assert_status(memstore_load(store, "/dev/null", NULL, NULL), MEMSTORE_ERR_IO);
     cr_assert_eq(errno, EINVAL, "%s", strerror(errno));
     assert_status(memstore_save(store, test_path("no/folder"), NULL, NULL), MEMSTORE_ERR_IO);
     cr_assert_eq(errno, ENOENT);
@@ -843,6 +845,36 @@ Test(snapshots, what_fails_while_warming_is_counted_and_the_rest_is_loaded)
     cr_assert_eq(watching.last.stored, ROWS - 100 - 128);
     cr_assert_eq(watching.last.done, ROWS);
     cr_assert_eq(memstore_size(store), ROWS - 100 - 128);
+    memstore_destroy(store);
+}
+
+/* Fails for keys of one byte and knows those of three. */
+static int load_by_size(const memstore_key *keys, size_t n, memstore_load_value *out, void *context)
+{
+    (void)context;
+    for (size_t i = 0; i < n; i++) {
+        out[i].value = "";
+        if (keys[i].size == 1)
+            out[i].result = MEMSTORE_LOAD_FAILED;
+        else if (keys[i].size == 3)
+            out[i].result = MEMSTORE_LOAD_OK;
+    }
+    return MEMSTORE_LOAD_OK;
+}
+
+Test(snapshots, keys_that_begin_at_one_address_are_told_apart_while_warming)
+{
+    static const char name[] = "abcd";
+    const memstore_key keys[] = {{name, 1}, {name, 2}, {name, 3}, {name, 4}};
+    const memstore_loader loader = {.struct_size = sizeof loader, .load_many = load_by_size};
+    struct watching watching = {0};
+    memstore *store = open_manual();
+
+    assert_status(memstore_warm(store, keys, 4, &loader, watch, &watching),
+                  MEMSTORE_ERR_LOADER_FAILED);
+    cr_assert_eq(watching.last.failed, 1);
+    cr_assert_eq(watching.last.absent, 2);
+    cr_assert_eq(watching.last.stored, 1);
     memstore_destroy(store);
 }
 

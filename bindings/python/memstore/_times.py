@@ -6,6 +6,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta, timezone
 from typing import Union
 
+from .errors import InvalidArgument
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _LAST = datetime.max.replace(tzinfo=timezone.utc)
 
@@ -23,5 +25,5 @@ def unix_seconds(when: Union[datetime, float]) -> float:
     if not isinstance(when, datetime):
         return when
     if when.tzinfo is None:
-        raise ValueError("a datetime without a time zone is no point of time; use e.g. datetime.now(timezone.utc)")
+        raise InvalidArgument("a datetime without a time zone is no point of time; use e.g. datetime.now(timezone.utc)")
     return when.timestamp()

@@ -114,7 +114,7 @@ def _encode_number(key: Any) -> bytes:
         number = complex(key) + 0  # no negative zero
         return encode_key(number.real) if number.imag == 0 else b"c" + struct.pack("<dd", number.real, number.imag)
     try:
-        ratio = Fraction(key)
+        ratio = _ratio_of(key)
     except (ValueError, OverflowError):  # no number, or infinite
         return encode_key(float(key))
     try:
@@ -123,6 +123,13 @@ def _encode_number(key: Any) -> bytes:
     except OverflowError:
         pass
     return b"r%d/%d" % (ratio.numerator, ratio.denominator)
+
+
+def _ratio_of(number: Any) -> Fraction:
+    # Of ints of Python's: numpy's have numerators of their own kind.
+    if isinstance(number, numbers.Rational):
+        return Fraction(int(number.numerator), int(number.denominator))
+    return Fraction(*number.as_integer_ratio())
 
 
 def _pickle_without_references(key: Hashable) -> bytes:

@@ -182,6 +182,15 @@ def needing(setting: str) -> Iterator[None]:
         raise Unsupported(f"this needs the setting {setting}") from None
 
 
+@contextlib.contextmanager
+def naming(pattern: object) -> Iterator[None]:
+    """Has InvalidPattern show the pattern."""
+    try:
+        yield
+    except InvalidPattern as failure:
+        raise InvalidPattern(f"{failure} (pattern {_shown(pattern)})") from None
+
+
 #: Why a store may not take a value although nothing is wrong with the call.
 NO_ROOM = (EntryTooLarge, CacheFull, GCPressure, MemoryExhausted, ShardOverflow, LockTimeout)
 

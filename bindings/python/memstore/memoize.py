@@ -315,6 +315,10 @@ def memoized(
     """Make a function one whose results are kept in a store."""
     if not callable(function):
         raise TypeError(f"memoize() is for functions, not for {function!r}; its options are keyword arguments")
+    if name is not None and not isinstance(name, str):
+        raise TypeError(f"the name of a memoized function is a str, not {name!r}")
+    if key is not None and not callable(key):
+        raise TypeError(f"key is a function of a call's arguments, not {key!r}")
     memo = _Memo(store, function, name or store._names.unique(_name_of(function)), naming, codec, ttl, key, tags)
 
     # Functions, not bound methods: as attributes of a class they become methods of its objects.

@@ -4,10 +4,11 @@
 from __future__ import annotations
 
 import math
+import operator
 import os
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
-from typing import Optional, Union
+from typing import Optional, SupportsFloat, SupportsIndex, Union
 
 from . import _native
 from .errors import InvalidConfig
@@ -52,13 +53,36 @@ def is_setting(name: str) -> bool:
 
 def _flatten(settings: Settings, prefix: str = "") -> Iterator[tuple[str, Setting]]:
     for name, value in settings.items():
-        if not isinstance(name, str):
-            raise InvalidConfig(f"the name of a setting is a str, not {name!r}")
-        path = prefix + name.replace("__", ".")
+        path = prefix + _name(name)
         if isinstance(value, Mapping):
             yield from _flatten(value, path + ".")
         else:
             yield path, value
+
+
+def _name(name: object) -> str:
+    if not isinstance(name, str):
+        raise InvalidConfig(f"the name of a setting is a str, not {name!r}")
+    return name.replace("__", ".")
+
+
+def _number(value: object) -> Union[int, float, None]:
+    """A number of whatever type, such as numpy's."""
+    try:
+        if isinstance(value, SupportsIndex):
+            return operator.index(value)
+        return float(value) if isinstance(value, SupportsFloat) else None
+    except TypeError:
+        return None
+
+
+def _digits(number: Union[int, float]) -> str:
+    """A number as the library reads it: with at most 6 digits after the point. What is almost nothing is not the 0 that
+    stands for none."""
+    if isinstance(number, int) or not math.isfinite(number):
+        return str(number)
+    rounded = round(number, 6) or math.copysign(1e-6, number) * (number != 0)
+    return f"{rounded:.6f}".rstrip("0").rstrip(".")
 
 
 def _c_text(path: str, text: str) -> str:
@@ -127,7 +151,7 @@ class Configuration:
 
     def path(self, name: str) -> str:
         """The path of a setting as people may write it."""
-        return self._path(name.replace("__", "."))
+        return self._path(_name(name))
 
     def _text(self, path: str, value: Setting) -> str:
         if isinstance(value, str):
@@ -140,10 +164,11 @@ class Configuration:
             return "" if self._is_text(path) else "0"
         if isinstance(value, timedelta):
             return self._milliseconds(path, value.total_seconds())
-        if isinstance(value, (int, float)):
+        number = _number(value)
+        if number is not None:
             if not self._is_text(path) and self._is_duration(path):
-                return self._milliseconds(path, value)
-            return str(int(value) if isinstance(value, float) and value.is_integer() else value)
+                return self._milliseconds(path, number)
+            return _digits(number)
         raise InvalidConfig(f"{path}: {value!r} is no str, number, bool, timedelta or None")
 
     def _is_text(self, path: str) -> bool:

@@ -11,7 +11,7 @@ from datetime import datetime
 from enum import IntEnum
 from typing import NamedTuple, Optional
 
-from .errors import IOFailed
+from .errors import InvalidArgument, IOFailed
 from .settings import Path
 
 
@@ -73,6 +73,8 @@ def _error_of(path: Path, write: bool) -> Optional[int]:
 @contextlib.contextmanager
 def saying_why(path: Path, *, write: bool = False) -> Iterator[None]:
     """Has IOFailed name the file, and the reason where it can be found."""
+    if not os.fspath(path):
+        raise InvalidArgument("a path is not empty")
     try:
         yield
     except IOFailed:

@@ -19,7 +19,7 @@ from .advice import Report
 from ._times import datetime_of, unix_seconds
 from ._types import TTL, Buffer, Key, Loaded
 from .codec import PICKLE, Codec, codec_of
-from .errors import InvalidArgument, needing
+from .errors import InvalidArgument, naming, needing
 from .events import Event, EventKind, EventStats, Subscription, call_back
 from .loading import AsyncLoads
 from .log import Logger, LogReader, logger_of
@@ -483,15 +483,18 @@ class Store(_native.Handle):
         ...     sorted(store.keys("block/*")), store.count("*/?"), store.delete_pattern("[a-s]*"), len(store)
         ([b'block/1', b'block/22'], 2, 2, 1)
         """
-        return _native.keys(self, pattern)
+        with naming(pattern):
+            return _native.keys(self, pattern)
 
     def count(self, pattern: Key = "") -> int:
         """How many live keys match a pattern."""
-        return _native.count_by_pattern(self, pattern)
+        with naming(pattern):
+            return _native.count_by_pattern(self, pattern)
 
     def delete_pattern(self, pattern: Key) -> int:
         """Remove the entries whose keys match a pattern, one after the other. Returns how many."""
-        return _native.delete_by_pattern(self, pattern)
+        with naming(pattern):
+            return _native.delete_by_pattern(self, pattern)
 
     # ---- The store as a whole
 

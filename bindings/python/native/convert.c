@@ -170,6 +170,11 @@ static int seconds_of(PyObject *object, double *seconds, const char *wanted)
     Py_DECREF(number);
     if (*seconds != -1.0 || !PyErr_Occurred())
         return 0;
+    if (PyErr_ExceptionMatches(PyExc_OverflowError)) {
+        PyErr_Clear();
+        *seconds = HUGE_VAL;
+        return 0;
+    }
     if (!PyErr_ExceptionMatches(PyExc_TypeError))
         return -1;
     PyErr_Clear();
@@ -204,9 +209,13 @@ int ms_py_ttl(PyObject *object, int64_t *ttl_ms)
 
 int ms_py_unix_time(PyObject *object, int64_t *unix_ms)
 {
+    static const char wanted[] = "a time is an aware datetime or a number of Unix seconds";
+    const int is_delta = PyObject_IsInstance(object, timedelta_type);
     double seconds;
 
-    if (seconds_of(object, &seconds, "a time is a number of Unix seconds") != 0)
+    if (is_delta != 0)
+        return is_delta < 0 ? -1 : wrong_type(object, wanted);
+    if (seconds_of(object, &seconds, wanted) != 0)
         return -1;
     return milliseconds(seconds, unix_ms);
 }

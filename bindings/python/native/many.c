@@ -149,6 +149,28 @@ PyObject *ms_py_delete_many(PyObject *self, PyObject *keys)
 
 /* ---- set_many -------------------------------------------------------------------------------- */
 
+/* The library does not tell which entry it was, or whether it was all of them together. */
+static PyObject *raise_too_large(const struct ms_py_operands *operands)
+{
+    const memstore_entry *largest = operands->entries;
+    PyObject *const class = ms_py_class_of(MEMSTORE_ERR_ENTRY_TOO_LARGE);
+
+    for (size_t i = 1; i < operands->count; i++) {
+        const memstore_entry *const entry = &operands->entries[i];
+
+        if (entry->key.size + entry->value_size > largest->key.size + largest->value_size)
+            largest = entry;
+    }
+    PyObject *key = PyBytes_FromStringAndSize(largest->key.data, (Py_ssize_t)largest->key.size);
+    if (key != NULL && class != NULL)
+        PyErr_Format(class,
+                     "an entry is above max_entry_size or could never fit the memory limit, or all "
+                     "together could not (the largest has the key %.200R)",
+                     key);
+    Py_XDECREF(key);
+    return NULL;
+}
+
 PyObject *ms_py_set_many(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *kwnames)
 {
     static const char *const names[] = {"items", "ttl", "values"};
@@ -169,8 +191,10 @@ PyObject *ms_py_set_many(PyObject *self, PyObject *const *args, Py_ssize_t count
         return NULL;
     /* Always without the GIL: the call may wait for the shards that other threads write to. */
     Py_BEGIN_ALLOW_THREADS status = memstore_set_many(store, operands.entries, operands.count);
-    Py_END_ALLOW_THREADS ms_py_drop_operands(&operands);
+    Py_END_ALLOW_THREADS if (status == MEMSTORE_ERR_ENTRY_TOO_LARGE) raise_too_large(&operands);
+    else if (status < 0) ms_py_raise(status, NULL);
+    ms_py_drop_operands(&operands);
     if (status < 0)
-        return ms_py_raise(status, NULL);
+        return NULL;
     Py_RETURN_NONE;
 }

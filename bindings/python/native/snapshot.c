@@ -163,7 +163,8 @@ static void forget_group(struct warming *warming)
 /* The object that a key of the library's is of: they come in the order in which they were given. */
 static PyObject *object_of(struct warming *warming, const memstore_key *key)
 {
-    while (warming->keys[warming->next].data != key->data)
+    while (warming->keys[warming->next].data != key->data ||
+           warming->keys[warming->next].size != key->size)
         warming->next = (warming->next + 1) % warming->count;
     return PyTuple_GetItem(warming->objects, (Py_ssize_t)warming->next);
 }
@@ -219,6 +220,11 @@ static int take_values(struct warming *warming, PyObject *keys, PyObject *loaded
 {
     const Py_ssize_t n = PyTuple_Size(keys);
 
+    if (!PyObject_HasAttrString(loaded, "get")) {
+        PyErr_Format(PyExc_TypeError, "a loader of several keys returns a mapping, not %.100R",
+                     loaded);
+        return -1;
+    }
     warming->results = PyList_New(0);
     warming->values = PyMem_Calloc((size_t)n, sizeof(*warming->values));
     if (warming->results == NULL || warming->values == NULL)

@@ -97,6 +97,17 @@ def test_one_refused_entry_refuses_all():
         assert store.get_many(["a", "b", "c"]) == {"b": b"old"}
 
 
+def test_the_largest_entry_is_named_when_one_is_too_large():
+    many = [bytes([i]) for i in range(200)]
+    with memstore.Store(max_entry_size=100) as store:
+        for items in ({"a": b"1", "big": b"x" * 1000}, [("a", b""), (b"big", b"x" * 100), *((key, b"") for key in many)]):
+            with pytest.raises(memstore.EntryTooLarge, match="the largest has the key b'big'"):
+                store.set_many(items)
+        with pytest.raises(memstore.EntryTooLarge, match="the largest has the key b'big'"):
+            store.set_many(["a", "big"], values=[b"", b"x" * 100])
+        assert len(store) == 0
+
+
 def test_a_list_that_changes_while_its_buffers_are_taken_is_safe(store):
     """The keys are held by the call itself, so that code run by a key's buffer cannot take them away."""
     keys = []

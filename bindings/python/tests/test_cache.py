@@ -27,6 +27,18 @@ class Colour(enum.Enum):
     RED = 1
 
 
+def test_numbers_of_numpy_are_the_keys_that_they_equal():
+    numpy = pytest.importorskip("numpy")
+    with memstore.Cache() as cache:
+        for number in (numpy.int64(-5), numpy.uint8(3), numpy.float64(0.5), numpy.float32(0.1), numpy.float16(1.5), numpy.complex64(2)):
+            cache[number] = "kept"
+            assert cache[number.item()] == "kept"
+            assert number in cache
+        assert set(cache) == {-5, 3, 0.5, float(numpy.float32(0.1)), 1.5, 2}
+        assert numpy.longdouble(0.5) in cache
+        assert numpy.float32("inf") not in cache
+
+
 def test_it_is_a_mutable_mapping(cache):
     assert isinstance(cache, MutableMapping)
     cache["a"] = [1, {"b": None}]

@@ -462,3 +462,10 @@ def test_what_the_store_cannot_take_is_returned():
         store.reconfigure("on_store_error", "fail")
         with pytest.raises(memstore.EntryTooLarge):
             large()
+
+
+def test_options_of_the_wrong_type_are_refused_at_once(store):
+    for options, why in (({"name": 5}, "the name of a memoized function is a str, not 5"), ({"key": "x"}, "not 'x'")):
+        with pytest.raises(TypeError, match=why):
+            store.memoize(**options)(str)
+    assert len(store) == 0

@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
+import re
+
 import memstore
 import pytest
 
@@ -38,7 +40,7 @@ def test_patterns(filled, pattern, expected):
 @pytest.mark.parametrize("pattern", ["[a", "a\\", "[^"])
 def test_a_malformed_pattern_touches_nothing(filled, pattern):
     for call in (filled.keys, filled.count, filled.delete_pattern):
-        with pytest.raises(memstore.InvalidPattern):
+        with pytest.raises(memstore.InvalidPattern, match=re.escape(f"(pattern {pattern!r})")):
             call(pattern)
     assert len(filled) == len(KEYS)
 

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from datetime import timedelta
+from decimal import Decimal
+from fractions import Fraction
 from typing import get_type_hints
 
 import memstore
@@ -41,6 +43,44 @@ def test_keywords_override_the_mapping():
         store["k"] = b""
         assert 59 < store.ttl("k") <= 60
     assert text("shards", {"shards": 4}, {"shards": 8}) == "8"
+
+
+def test_numbers_of_any_type():
+    numpy = pytest.importorskip("numpy")
+    for number in (16, 16.0, numpy.int64(16), numpy.uint8(16), numpy.float32(16), Decimal(16), Fraction(16)):
+        assert text("shards", {"shards": number}) == "16"
+        assert text("ttl.max_ttl", {"max_ttl": number}) == "16s"
+    assert text("performance.memory_limit", {"memory_limit": numpy.int64(64_000_000)}) == "64MB"
+
+
+@pytest.mark.parametrize(
+    "share, kept",
+    [(1 / 3, "0.333333"), (2 / 3, "0.666667"), (0.1 + 0.2, "0.3"), (1e-5, "0.00001"), (1e-7, "0.000001"), (5e-324, "0.000001"),
+     (0.0, "0"), (1.0, "1"), (0.99999999, "1"), (1 - 2**-53, "1")],
+)  # fmt: skip
+def test_shares_are_rounded_to_what_the_library_keeps(share, kept):
+    assert text("monitoring.hit_rate_threshold", {"hit_rate_threshold": share}) == kept
+
+
+def test_numbers_that_are_no_shares_or_counts_are_refused():
+    for name, number, why in (
+        ("hit_rate_threshold", -1e-9, "negative"),
+        ("hit_rate_threshold", 1.1, "above the largest"),
+        ("hit_rate_threshold", float("nan"), "not a number"),
+        ("hit_rate_threshold", float("inf"), "not a number"),
+        ("shards", 2.5, "not a whole number"),
+        ("memory_limit", 64e6 / 3, "needs a larger unit"),
+        ("memory_limit", 1j, "is no str, number"),
+    ):
+        with pytest.raises(memstore.InvalidConfig, match=why):
+            text("shards", {name: number})
+
+
+def test_a_name_is_text():
+    with memstore.Store() as store:
+        for call in (lambda: store.setting(5), lambda: store.reconfigure(5, 1), lambda: memstore.Store({5: 1})):
+            with pytest.raises(memstore.InvalidConfig, match="the name of a setting is a str, not 5"):
+                call()
 
 
 def test_kinds_of_values():

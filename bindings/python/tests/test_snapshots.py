@@ -225,6 +225,30 @@ def test_a_loader_may_do_with_its_list_as_it_likes(change):
         assert store.get_many(names) == {name: name.encode() for name in names}
 
 
+def test_warming_tells_keys_apart_that_begin_at_one_address():
+    whole = memoryview(b"abcd")
+    keys = [whole[:1], whole[:2], whole[:3]]
+    with memstore.Store() as store:
+        done = store.warm(keys, lambda asked: {key: bytes(key) for key in asked if len(key) != 2})
+        assert (done.stored, done.absent) == (2, 1)
+        assert store.get_many(["a", "ab", "abc"]) == {"a": b"a", "abc": b"abc"}
+
+
+@pytest.mark.parametrize("answer", [None, 5, [("a", b"")]], ids=str)
+def test_a_loader_of_several_keys_returns_a_mapping(answer):
+    with memstore.Store() as store:
+        with pytest.raises(TypeError, match="a loader of several keys returns a mapping, not "):
+            store.warm(["a"], lambda keys: answer)
+
+
+def test_an_empty_path_is_refused():
+    with memstore.Store() as store:
+        for call in (store.save, store.load, store.snapshot_info):
+            for path in ("", b""):
+                with pytest.raises(memstore.InvalidArgument, match="a path is not empty"):
+                    call(path)
+
+
 def test_warming_retries_and_can_be_ended():
     calls = []
 

@@ -216,7 +216,14 @@ def test_a_server_is_asked(store, tmp_path, kind):
 
 
 @pytest.mark.parametrize(
-    "name, complaint", [("ftp://host/x", "not from ftp"), ("/no/such/file", "No such file"), ("unix:/no/such", "")]
+    "name, complaint",
+    [
+        ("ftp://host/x", "not from ftp"),
+        ("/no/such/file", "No such file"),
+        ("unix:/no/such", "unix:/no/such: No such file"),
+        ("http://127.0.0.1:1/metrics", "http://127.0.0.1:1/metrics: Connection refused"),
+        ("http://127.0.0.1:port/", "http://127.0.0.1:port/: no answer of a web server: InvalidURL"),
+    ],
 )
 def test_a_source_that_is_none(capsys, name, complaint):
     assert main(["top", name, "--once"]) == 1

@@ -1,11 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
 import time
-from datetime import datetime, timedelta, timezone
+from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
 
 import memstore
 import pytest
 from conftest import wait_until
+
+
+def test_a_point_of_time_is_an_aware_datetime_or_a_number(store):
+    for when in ("tomorrow", None, date.today(), timedelta(days=40_000)):
+        with pytest.raises(TypeError, match="a time is an aware datetime or a number of Unix seconds, not "):
+            store.set_until("k", b"", when)
+    with pytest.raises(memstore.InvalidArgument, match="without a time zone"):
+        store.set_until("k", b"", datetime(2100, 1, 1))
+    assert "k" not in store
+
+
+def test_times_that_no_float_can_hold_are_no_ttl(store):
+    for call in (lambda: store.set("k", b"", ttl=10**400), lambda: store.set_until("k", b"", 10**400)):
+        with pytest.raises(memstore.InvalidTTL):
+            call()
 
 
 def test_an_entry_goes_when_its_time_is_over(store):

@@ -225,6 +225,12 @@ int ms_file_read_system(const char *path, size_t most, struct ms_file_text *out)
         out->data[out->size] = '\0';
     return error;
 }
+static int check_kind(mode_t mode)
+{
+    if (S_ISREG(mode))
+        return 0;
+    return S_ISDIR(mode) ? EISDIR : EINVAL;
+}
 int ms_file_open(struct ms_file_in *in, const char *path)
 {
     struct stat status;
@@ -232,8 +238,8 @@ int ms_file_open(struct ms_file_in *in, const char *path)
     if (in->descriptor < 0)
         return errno;
     int error = fstat(in->descriptor, &status) == 0 ? 0 : errno;
-    if (error == 0 && !S_ISREG(status.st_mode))
-        error = EINVAL;
+    if (error == 0)
+        error = check_kind(status.st_mode);
     if (error != 0)
         close(in->descriptor);
     else
@@ -305,9 +311,9 @@ static void close_locked(struct ms_file_out *out)
 static int check_replaceable(const char *path)
 {
     struct stat status;
-    if (lstat(path, &status) != 0 || S_ISREG(status.st_mode) || S_ISLNK(status.st_mode))
+    if (lstat(path, &status) != 0 || S_ISLNK(status.st_mode))
         return 0;
-    return S_ISDIR(status.st_mode) ? EISDIR : EINVAL;
+    return check_kind(status.st_mode);
 }
 int ms_file_create(struct ms_file_out *out, const char *path, unsigned mode)
 {
@@ -13422,7 +13428,7 @@ bool ms_flight_stands(struct ms_flight *flight)
 {
     struct ms_flights *flights = flight->flights;
     ms_mutex_lock(&flights->lock);
-    const bool stands = flight->listed && !has_lapsed_locked(flights, flight);
+    const bool stands = flight->listed && !has_lapsed_locked(flights, flight) && !flights->closed;
     ms_mutex_unlock(&flights->lock);
     return stands;
 }
@@ -26392,15 +26398,21 @@ static bool lock_reclaim(memstore *store, bool exact, int64_t deadline_us)
     return exact ? ms_mutex_lock_until(&store->reclaim_lock, deadline_us)
                  : ms_mutex_try_lock(&store->reclaim_lock);
 }
+static int64_t end_of_budget(int64_t budget_us)
+{
+    int64_t end;
+    return budget_us == 0 || __builtin_add_overflow(ms_clock_real_us(), budget_us, &end) ? INT64_MAX
+                                                                                         : end;
+}
 int ms_upkeep_run(memstore *store, int64_t budget_us, bool exact)
 {
-    const int64_t deadline = ms_clock_real_us() + budget_us;
+    const int64_t deadline = end_of_budget(budget_us);
     const int combined = ms_combiner_run_due(store);
     bool busy = true;
     ms_monitor_look(store);
     ms_track_digest(store);
     ms_exporter_look(store);
-    const bool guarded = ms_guard_run(store, budget_us != 0 ? deadline : INT64_MAX);
+    const bool guarded = ms_guard_run(store, deadline);
     while (busy) {
         if (!lock_reclaim(store, exact, budget_us != 0 ? deadline : ms_store_deadline(store)))
             return MEMSTORE_ERR_LOCK_TIMEOUT;
@@ -26414,7 +26426,7 @@ int ms_upkeep_run(memstore *store, int64_t budget_us, bool exact)
             ms_maintenance_pass_grace_periods();
             busy = true;
         }
-        if (busy && budget_us != 0 && ms_clock_real_us() >= deadline)
+        if (busy && ms_clock_real_us() >= deadline)
             return MEMSTORE_ERR_LOCK_TIMEOUT;
         if (busy)
             sched_yield();
@@ -26443,6 +26455,7 @@ bool ms_upkeep_expire(memstore *store, int64_t deadline_us)
 
 /* lib/store/validate.c */
 #if MS_VALIDATES
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 struct comparison {
@@ -26533,15 +26546,27 @@ static void compare_next(struct ms_segment *segment, void *context)
     if (comparison->problem == NULL)
         comparison->problem = store_validate_compare(comparison, segment);
 }
+#define store_validate_LOOKS 1000
+static const char *validate_arena(memstore *store)
+{
+    const char *problem = NULL;
+    for (int looks = 0; looks < store_validate_LOOKS; looks++) {
+        const uint64_t others = store->combiner.charged + ms_events_charged(&store->events) +
+                                ms_load_relaxed(&store->stale.charged) +
+                                ms_load_relaxed(&store->flights.charged);
+        problem = ms_arena_validate(&store->arena, others);
+        if (problem == NULL)
+            break;
+        sched_yield();
+    }
+    return problem;
+}
 const char *ms_store_validate(memstore *store)
 {
     struct comparison comparison = {.store = store};
     uint64_t entries = 0;
     MS_REQUIRE_VALID(ms_index_validate(&store->index));
-    MS_REQUIRE_VALID(
-        ms_arena_validate(&store->arena, store->combiner.charged + store->events.charged +
-                                             ms_load_relaxed(&store->stale.charged) +
-                                             ms_load_relaxed(&store->flights.charged)));
+    MS_REQUIRE_VALID(validate_arena(store));
     MS_REQUIRE_VALID(ms_due_validate(&store->due));
     ms_arena_each(&store->arena, compare_next, &comparison);
     MS_REQUIRE_VALID(comparison.problem);
@@ -26839,7 +26864,7 @@ struct warming {
 static void store_warm_note_result(struct warming *warming, const memstore_key *key, int result)
 {
     for (size_t i = 0; i < warming->count; i++) {
-        if (warming->keys[i].data == key->data)
+        if (warming->keys[i].data == key->data && warming->keys[i].size == key->size)
             warming->results[i] = (signed char)(result >= 0 && result < NOT_ASKED ? result : -1);
     }
 }

@@ -60,16 +60,22 @@ class Web:
         target = (self._url.path or "/metrics") + (f"?{self._url.query}" if self._url.query else "")
         return kind(self._url.netloc, timeout=TIMEOUT), target
 
-    def read(self) -> tuple[float, str]:
+    def _get(self) -> tuple[http.client.HTTPResponse, bytes]:
         connection, target = self._connect()
         try:
             connection.request("GET", target, headers={"Accept": "application/openmetrics-text; version=1.0.0"})
             response = connection.getresponse()
-            body = response.read()
-        except http.client.HTTPException as failure:
-            raise OSError(f"{self._address}: no answer of a web server: {failure!r}") from failure
+            return response, response.read()
         finally:
             connection.close()
+
+    def read(self) -> tuple[float, str]:
+        try:
+            response, body = self._get()
+        except http.client.HTTPException as failure:
+            raise OSError(f"{self._address}: no answer of a web server: {failure!r}") from failure
+        except OSError as failure:
+            raise OSError(f"{self._address}: {failure.strerror or failure}") from failure
         if response.status != 200:
             raise OSError(f"{self._address}: {response.status} {response.reason}")
         return time.monotonic(), body.decode("utf-8", "replace")
