@@ -79,9 +79,7 @@ static void weigh_small(struct ms_eviction *eviction, const struct ms_segment *s
 
 static struct ms_segment *victim(struct ms_eviction *eviction)
 {
-    const uint64_t keys = ms_ghost_capacity(&eviction->ghost) * 100 / MS_ADAPT_GHOST_PERCENT;
-
-    ms_learned_look(&eviction->learned, keys, eviction->misses);
+    ms_learned_look(&eviction->learned, eviction->keys, eviction->misses);
     struct ms_segment *segment =
         ms_eviction_oldest_by_share(eviction, eviction->learned.small_share);
     if (segment == NULL)

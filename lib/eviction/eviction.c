@@ -53,7 +53,7 @@ struct ms_segment *ms_eviction_oldest_by_share(struct ms_eviction *eviction, dou
                            : ms_eviction_oldest(eviction, small_first ? MS_LIST_MAIN : MS_LIST_NEW);
 }
 
-void ms_eviction_inform(struct ms_eviction *eviction, uint64_t misses)
+void ms_eviction_inform(struct ms_eviction *eviction, uint64_t keys, uint64_t misses)
 {
     struct ms_arena *arena = eviction->arena;
     const struct ms_segment_list *small = &arena->lists[MS_LIST_NEW];
@@ -63,6 +63,7 @@ void ms_eviction_inform(struct ms_eviction *eviction, uint64_t misses)
     const uint64_t bytes = small->bytes + main->bytes;
     const uint64_t entries = small->entries + main->entries;
     ms_mutex_unlock(&arena->pool_lock);
+    eviction->keys = keys;
     eviction->misses = misses;
     ms_store_relaxed(&eviction->mean_size, entries != 0 ? bytes / entries : 0);
 }

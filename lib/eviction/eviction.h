@@ -90,6 +90,7 @@ struct ms_eviction {
     struct ms_arena *arena;
     struct ms_ghost ghost;
     /* What the store knows, as of this eviction; reclaim lock to write. */
+    uint64_t keys;                   /* that it holds */
     uint64_t misses;                 /* of its reads so far */
     atomic_uint_least64_t mean_size; /* of its entries, in padded bytes; 0 = not known */
     enum ms_goal goal;               /* constant */
@@ -118,8 +119,9 @@ struct ms_eviction {
 
 void ms_eviction_init(struct ms_eviction *eviction, const struct ms_policy *policy,
                       enum ms_goal goal, struct ms_arena *arena);
-/* Before victim() is asked: so many of the store's reads have missed. Reclaim lock held. */
-void ms_eviction_inform(struct ms_eviction *eviction, uint64_t misses);
+/* Before victim() is asked: the store holds so many keys, and so many of its reads have missed. Reclaim lock
+ * held. */
+void ms_eviction_inform(struct ms_eviction *eviction, uint64_t keys, uint64_t misses);
 
 /* The access bits of an entry that is written now; `old` are those of the entry it replaces, or
  * 0. */

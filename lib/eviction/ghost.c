@@ -119,13 +119,6 @@ void ms_ghost_insert(struct ms_ghost *ghost, uint64_t hash, enum ms_ghost_kind k
     ms_store_relaxed(&set[0], (unsigned short)next);
 }
 
-uint64_t ms_ghost_capacity(struct ms_ghost *ghost)
-{
-    const struct ms_ghost_table *table = ms_load_acquire(&ghost->table);
-
-    return table != NULL ? (uint64_t)table->sets * (MS_GHOST_CELLS - 1) : 0;
-}
-
 static uint32_t sets_for(uint64_t keys)
 {
     const uint64_t sets = (keys + MS_GHOST_CELLS - 2) / (MS_GHOST_CELLS - 1);

@@ -72,8 +72,6 @@ void ms_ghost_prefetch(struct ms_ghost *ghost, uint64_t hash);
 struct ms_ghost_trace ms_ghost_take(struct ms_ghost *ghost, uint64_t hash);
 /* Remember an evicted key. */
 void ms_ghost_insert(struct ms_ghost *ghost, uint64_t hash, enum ms_ghost_kind kind);
-/* How many keys it can remember. */
-uint64_t ms_ghost_capacity(struct ms_ghost *ghost);
 /* What a table for `keys` keys takes. */
 uint64_t ms_ghost_bytes(uint64_t keys);
 /* Whether the table should be replaced to hold `keys` keys. */

@@ -155,7 +155,8 @@ static bool evict_one(memstore *store, int64_t deadline_us)
     if (store->eviction.policy->ghost_percent != 0) {
         const uint64_t entries = count_entries(store);
 
-        ms_eviction_inform(&store->eviction, ms_counters_total(&store->counters, MS_COUNT_MISSES));
+        ms_eviction_inform(&store->eviction, entries,
+                           ms_counters_total(&store->counters, MS_COUNT_MISSES));
         fit_ghost(store, entries, deadline_us);
     }
     return evict_victim(store);

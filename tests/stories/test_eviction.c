@@ -54,6 +54,20 @@ Test(eviction, entries_of_more_than_half_a_segment_do_not_have_one_each)
     memstore_destroy(store);
 }
 
+/* What is remembered of evicted keys is not for all of them there. */
+Test(eviction, the_policy_goes_by_the_number_of_entries_there_are_however_small_they_are)
+{
+    memstore *store = test_open(LIMIT, "maintenance=manual", NULL);
+
+    for (uint64_t key = 0; key < 400000; key++)
+        assert_ok(memstore_set(store, &key, sizeof key, "", 0, 0));
+    const uint64_t entries = memstore_size(store);
+    cr_assert_gt(entries, 100000);
+    cr_assert_gt(store->eviction.keys, entries * 95 / 100, "of %llu", (unsigned long long)entries);
+    cr_assert_lt(store->eviction.keys, entries * 105 / 100, "of %llu", (unsigned long long)entries);
+    memstore_destroy(store);
+}
+
 Test(eviction, a_scan_does_not_push_out_what_is_used)
 {
     memstore *store = test_open(LIMIT, "maintenance=manual", NULL);

@@ -31,6 +31,7 @@ static void open_policy(void)
     arena = room_open(LIMIT);
     asked = true;
     ms_eviction_init(&eviction, &ms_policy_adaptive, MS_GOAL_HITS, arena);
+    eviction.keys = KEYS * 100 / ms_policy_adaptive.ghost_percent;
     new_segment = seal_segment(MS_QUEUE_NEW);
     main_segment = seal_segment(MS_QUEUE_MAIN);
 }
@@ -662,15 +663,16 @@ Test(adaptive, what_comes_back_very_large_begins_anew_where_hits_count_alone)
     }
 }
 
-Test(adaptive, is_informed_of_the_mean_size_of_the_entries)
+Test(adaptive, is_informed_of_the_number_of_entries_and_their_mean_size)
 {
     const uint32_t size = ms_arena_padded(arena, 500);
 
-    ms_eviction_inform(&eviction, 77);
+    ms_eviction_inform(&eviction, 1, 77);
+    cr_assert_eq(eviction.keys, 1);
     cr_assert_eq(eviction.misses, 77);
     cr_assert_eq(ms_load_relaxed(&eviction.mean_size), size);
     ms_arena_entry_died(arena, new_segment, size);
-    ms_eviction_inform(&eviction, 77);
+    ms_eviction_inform(&eviction, 0, 77);
     cr_assert_eq(ms_load_relaxed(&eviction.mean_size), size, "what is gone was of its size");
 }
 

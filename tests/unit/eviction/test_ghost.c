@@ -151,14 +151,6 @@ Test(ghost, tells_who_was_evicted_just_now)
     cr_assert_lt(early, keys / 4 * 10 / 100);
 }
 
-Test(ghost, says_how_many_keys_it_can_remember)
-{
-    cr_assert_eq(ms_ghost_capacity(&ghost), 0);
-    resize(1000);
-    cr_assert_geq(ms_ghost_capacity(&ghost), 1000);
-    cr_assert_lt(ms_ghost_capacity(&ghost), 1000 + MS_GHOST_CELLS);
-}
-
 Test(ghost, has_to_be_resized_when_the_number_of_keys_has_changed_much)
 {
     resize(10000);

@@ -6078,7 +6078,6 @@ static inline uint64_t ms_ghost_keys(uint64_t entries, unsigned percent, uint64_
 void ms_ghost_prefetch(struct ms_ghost *ghost, uint64_t hash);
 struct ms_ghost_trace ms_ghost_take(struct ms_ghost *ghost, uint64_t hash);
 void ms_ghost_insert(struct ms_ghost *ghost, uint64_t hash, enum ms_ghost_kind kind);
-uint64_t ms_ghost_capacity(struct ms_ghost *ghost);
 uint64_t ms_ghost_bytes(uint64_t keys);
 bool ms_ghost_needs_resize(struct ms_ghost *ghost, uint64_t keys);
 bool ms_ghost_resize(struct ms_ghost *ghost, struct ms_pages *pages, uint64_t keys, uint64_t spare,
@@ -6502,6 +6501,7 @@ struct ms_eviction {
     const struct ms_policy *policy;
     struct ms_arena *arena;
     struct ms_ghost ghost;
+    uint64_t keys;
     uint64_t misses;
     atomic_uint_least64_t mean_size;
     enum ms_goal goal;
@@ -6523,7 +6523,7 @@ struct ms_eviction {
 };
 void ms_eviction_init(struct ms_eviction *eviction, const struct ms_policy *policy,
                       enum ms_goal goal, struct ms_arena *arena);
-void ms_eviction_inform(struct ms_eviction *eviction, uint64_t misses);
+void ms_eviction_inform(struct ms_eviction *eviction, uint64_t keys, uint64_t misses);
 static inline unsigned ms_eviction_initial_access(struct ms_eviction *eviction, unsigned old)
 {
     return eviction->policy->touch == MS_TOUCH_STAMP ? ms_load_relaxed(&eviction->stamp) : old;
@@ -6611,8 +6611,7 @@ static void weigh_small(struct ms_eviction *eviction, const struct ms_segment *s
 }
 static struct ms_segment *eviction_adaptive_victim(struct ms_eviction *eviction)
 {
-    const uint64_t keys = ms_ghost_capacity(&eviction->ghost) * 100 / MS_ADAPT_GHOST_PERCENT;
-    ms_learned_look(&eviction->learned, keys, eviction->misses);
+    ms_learned_look(&eviction->learned, eviction->keys, eviction->misses);
     struct ms_segment *segment =
         ms_eviction_oldest_by_share(eviction, eviction->learned.small_share);
     if (segment == NULL)
@@ -6696,7 +6695,7 @@ struct ms_segment *ms_eviction_oldest_by_share(struct ms_eviction *eviction, dou
     return segment != NULL ? segment
                            : ms_eviction_oldest(eviction, small_first ? MS_LIST_MAIN : MS_LIST_NEW);
 }
-void ms_eviction_inform(struct ms_eviction *eviction, uint64_t misses)
+void ms_eviction_inform(struct ms_eviction *eviction, uint64_t keys, uint64_t misses)
 {
     struct ms_arena *arena = eviction->arena;
     const struct ms_segment_list *small = &arena->lists[MS_LIST_NEW];
@@ -6705,6 +6704,7 @@ void ms_eviction_inform(struct ms_eviction *eviction, uint64_t misses)
     const uint64_t bytes = small->bytes + main->bytes;
     const uint64_t entries = small->entries + main->entries;
     ms_mutex_unlock(&arena->pool_lock);
+    eviction->keys = keys;
     eviction->misses = misses;
     ms_store_relaxed(&eviction->mean_size, entries != 0 ? bytes / entries : 0);
 }
@@ -6847,11 +6847,6 @@ void ms_ghost_insert(struct ms_ghost *ghost, uint64_t hash, enum ms_ghost_kind k
     const unsigned next = last + 1 < MS_GHOST_CELLS ? last + 1 : 1;
     ms_store_relaxed(&set[next], (unsigned short)cell_for(kind, fingerprint_of(hash)));
     ms_store_relaxed(&set[0], (unsigned short)next);
-}
-uint64_t ms_ghost_capacity(struct ms_ghost *ghost)
-{
-    const struct ms_ghost_table *table = ms_load_acquire(&ghost->table);
-    return table != NULL ? (uint64_t)table->sets * (MS_GHOST_CELLS - 1) : 0;
 }
 static uint32_t sets_for(uint64_t keys)
 {
@@ -24504,7 +24499,8 @@ static bool evict_one(memstore *store, int64_t deadline_us)
 {
     if (store->eviction.policy->ghost_percent != 0) {
         const uint64_t entries = store_room_count_entries(store);
-        ms_eviction_inform(&store->eviction, ms_counters_total(&store->counters, MS_COUNT_MISSES));
+        ms_eviction_inform(&store->eviction, entries,
+                           ms_counters_total(&store->counters, MS_COUNT_MISSES));
         fit_ghost(store, entries, deadline_us);
     }
     return evict_victim(store);
