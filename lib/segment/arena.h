@@ -326,6 +326,8 @@ uint32_t ms_arena_available(struct ms_arena *arena);
 uint32_t ms_arena_most_in_use(struct ms_arena *arena);
 /* Whether so many segments at least are in limbo. */
 bool ms_arena_has_limbo(struct ms_arena *arena, uint32_t least);
+/* Whether what has come there last is a large entry. */
+bool ms_arena_limbo_is_large(struct ms_arena *arena);
 /* Bytes that come free with what is in limbo. */
 uint64_t ms_arena_limbo_bytes(struct ms_arena *arena);
 bool ms_arena_has_waiting(struct ms_arena *arena);

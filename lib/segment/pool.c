@@ -595,6 +595,14 @@ uint64_t ms_arena_limbo_bytes(struct ms_arena *arena)
     return bytes;
 }
 
+bool ms_arena_limbo_is_large(struct ms_arena *arena)
+{
+    ms_mutex_lock(&arena->pool_lock);
+    const bool is_large = arena->limbo != NULL && arena->limbo->is_solo;
+    ms_mutex_unlock(&arena->pool_lock);
+    return is_large;
+}
+
 bool ms_arena_has_waiting(struct ms_arena *arena)
 {
     ms_mutex_lock(&arena->pool_lock);

@@ -62,6 +62,13 @@ static bool refill(memstore *store)
     return lacks_room(store) && ms_room_empty_locked(store, ms_store_deadline(store));
 }
 
+/* Whether to go on before a grace period is let pass: one serves for several large entries, each of which is a
+ * segment. Others hold so many that each is worth one, and is the writers' the sooner. */
+static bool gathers(memstore *store)
+{
+    return ms_arena_limbo_is_large(&store->arena) && lacks_room(store);
+}
+
 /* The maintenance thread lets grace periods pass between its steps, when others may reclaim. */
 static bool harvest(memstore *store)
 {
@@ -75,7 +82,9 @@ static bool step_locked(memstore *store, bool exact)
         return true;
     if (ms_arena_has_waiting(&store->arena) && ms_arena_recycle_waiting(&store->arena) != 0)
         return true;
-    return refill(store) || harvest(store) || ms_arena_make_ahead(&store->arena) ||
+    if (gathers(store) && refill(store))
+        return true;
+    return harvest(store) || refill(store) || ms_arena_make_ahead(&store->arena) ||
            ms_arena_give_idle(&store->arena, ms_clock_exact_ms()) || compact_one(store);
 }
 
@@ -111,9 +120,9 @@ int ms_upkeep_run(memstore *store, int64_t budget_us, bool exact)
             return MEMSTORE_ERR_LOCK_TIMEOUT;
         const bool closed = ms_store_is_closed(store);
         busy = !closed && step_locked(store, exact);
-        /* One grace period serves for all that can be emptied ahead, unless somebody waits for it. */
+        /* Who waits for it is not kept waiting. */
         const bool ripens = !closed && ms_maintenance_is_me() &&
-                            (store->ripening != 0 || !busy || !lacks_room(store)) &&
+                            (store->ripening != 0 || !busy || !gathers(store)) &&
                             ms_harvest_begin_locked(store);
         ms_mutex_unlock(&store->reclaim_lock);
         if (ripens) {

@@ -3706,6 +3706,7 @@ uint64_t ms_arena_room(struct ms_arena *arena);
 uint32_t ms_arena_available(struct ms_arena *arena);
 uint32_t ms_arena_most_in_use(struct ms_arena *arena);
 bool ms_arena_has_limbo(struct ms_arena *arena, uint32_t least);
+bool ms_arena_limbo_is_large(struct ms_arena *arena);
 uint64_t ms_arena_limbo_bytes(struct ms_arena *arena);
 bool ms_arena_has_waiting(struct ms_arena *arena);
 bool ms_arena_try_charge_row(struct ms_arena *arena);
@@ -5580,6 +5581,13 @@ uint64_t ms_arena_limbo_bytes(struct ms_arena *arena)
     const uint64_t bytes = arena->limbo_bytes;
     ms_mutex_unlock(&arena->pool_lock);
     return bytes;
+}
+bool ms_arena_limbo_is_large(struct ms_arena *arena)
+{
+    ms_mutex_lock(&arena->pool_lock);
+    const bool is_large = arena->limbo != NULL && arena->limbo->is_solo;
+    ms_mutex_unlock(&arena->pool_lock);
+    return is_large;
 }
 bool ms_arena_has_waiting(struct ms_arena *arena)
 {
@@ -26375,6 +26383,10 @@ static bool refill(memstore *store)
 {
     return lacks_room(store) && ms_room_empty_locked(store, ms_store_deadline(store));
 }
+static bool gathers(memstore *store)
+{
+    return ms_arena_limbo_is_large(&store->arena) && lacks_room(store);
+}
 static bool store_upkeep_harvest(memstore *store)
 {
     return ms_maintenance_is_me() ? ms_harvest_ripe_locked(store, MS_HARVEST_NO_WAIT)
@@ -26386,7 +26398,9 @@ static bool step_locked(memstore *store, bool exact)
         return true;
     if (ms_arena_has_waiting(&store->arena) && ms_arena_recycle_waiting(&store->arena) != 0)
         return true;
-    return refill(store) || store_upkeep_harvest(store) || ms_arena_make_ahead(&store->arena) ||
+    if (gathers(store) && refill(store))
+        return true;
+    return store_upkeep_harvest(store) || refill(store) || ms_arena_make_ahead(&store->arena) ||
            ms_arena_give_idle(&store->arena, ms_clock_exact_ms()) || store_upkeep_compact_one(store);
 }
 static bool lock_reclaim(memstore *store, bool exact, int64_t deadline_us)
@@ -26415,7 +26429,7 @@ int ms_upkeep_run(memstore *store, int64_t budget_us, bool exact)
         const bool closed = ms_store_is_closed(store);
         busy = !closed && step_locked(store, exact);
         const bool ripens = !closed && ms_maintenance_is_me() &&
-                            (store->ripening != 0 || !busy || !lacks_room(store)) &&
+                            (store->ripening != 0 || !busy || !gathers(store)) &&
                             ms_harvest_begin_locked(store);
         ms_mutex_unlock(&store->reclaim_lock);
         if (ripens) {
