@@ -26,6 +26,15 @@ def panes(rows, columns, width, height):
     return figure, list(axes.flat)
 
 
+def grid(count, columns, width, height):
+    """A figure with `count` panes of this size, so many in a row at most."""
+    columns = min(columns, count)
+    figure, found = panes(-(-count // columns), columns, width, height)
+    for pane in found[count:]:
+        pane.remove()
+    return figure, found[:count]
+
+
 def canvas(width, height):
     """A figure of one pane, and the pane."""
     figure, (axes,) = panes(1, 1, width, height)

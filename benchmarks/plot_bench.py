@@ -85,8 +85,7 @@ def miss_ratios(lines):
 def draw_miss_ratios(results, about):
     del about  # a miss ratio is the same on every machine
     traces = miss_ratios(results["lines"])
-    rows = (len(traces) + 3) // 4
-    figure, panes = charts.panes(rows, 4, 2.4, 2)
+    figure, panes = charts.grid(len(traces), 4, 2.4, 2)
     styles = {"best": ("k--", BEST), "adaptive": ("C0o-", "memstore, adaptive"), "LRU": ("C7:", "LRU")}
     for pane, (trace, curves) in zip(panes, sorted(traces.items())):
         for name, (style, label) in styles.items():
@@ -98,8 +97,6 @@ def draw_miss_ratios(results, about):
         wider = max(0, LEAST_RANGE - (high - low)) / 2
         pane.set_ylim(low - wider, high + wider)
         pane.set_title(trace, fontsize=8)
-    for pane in panes[len(traces) :]:
-        pane.remove()
     panes[0].set_ylabel("miss ratio", fontsize=8)
     handles, labels = panes[0].get_legend_handles_labels()
     figure.legend(handles, labels, fontsize=7, loc="outside lower center", ncols=3)

@@ -13,6 +13,8 @@ import json
 import pathlib
 import sys
 
+import charts
+
 
 def fail(message):
     print(f"plot_mrc.py: {message}", file=sys.stderr)
@@ -38,11 +40,10 @@ def curves(runs):
 
 def draw(workload, runs, output):
     try:
-        import matplotlib
+        pyplot = charts.pyplot()
     except ImportError:
         fail("this Python has no matplotlib; name one that has in MEMSTORE_PYTHON")
-    matplotlib.use("Agg")
-    from matplotlib import pyplot, ticker
+    from matplotlib import ticker
 
     figure, axes = pyplot.subplots(figsize=(8, 5), layout="constrained")
     for policy, points in curves(runs).items():
@@ -59,7 +60,7 @@ def draw(workload, runs, output):
     name = pathlib.PurePath(workload["name"]).name
     axes.set_title(f"{name}: {workload['requests']:,} requests, {workload['distinct_keys']:,} keys")
     try:
-        figure.savefig(output, dpi=150)
+        charts.save(figure, output)
     except (OSError, ValueError) as problem:
         fail(f"{output}: {problem}")
 

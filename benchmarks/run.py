@@ -111,7 +111,10 @@ class Step:
 
     def shown(self):
         parts = [part for part in self.command if "{json}" not in part]
-        return " ".join(os.path.relpath(part, ROOT) if part.startswith(str(ROOT)) else part for part in parts)
+        beside = ROOT.parent  # what lies there is told as seen from here, not by where this machine has it
+        return " ".join(
+            os.path.relpath(part, ROOT) if pathlib.Path(part).is_relative_to(beside) else part for part in parts
+        )
 
     def run(self):
         with tempfile.TemporaryDirectory() as folder:
@@ -227,8 +230,7 @@ def steps(build, traces, busy):
                 *(["--traces", traces] if traces else []),
                 "--seconds",
                 "210",
-                "--json",
-                "{json}",
+                "--json={json}",
             ],
             330,
         ),

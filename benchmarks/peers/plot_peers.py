@@ -48,8 +48,7 @@ def figure_of(text):
 
 
 def draw(caches, rows, title):
-    columns = min(3, len(rows))
-    figure, panes = charts.panes(-(-len(rows) // columns), columns, 2.9, 0.5 + 0.2 * len(caches))
+    figure, panes = charts.grid(len(rows), 3, 2.9, 0.5 + 0.2 * len(caches))
     for pane, (name, figures) in zip(panes, rows.items()):
         pairs = [(cache, figure) for cache, figure in zip(caches, figures) if figure is not None]
         colours = ["C0" if cache == OURS else "C7" for cache, _ in pairs]
@@ -58,8 +57,6 @@ def draw(caches, rows, title):
         pane.invert_yaxis()
         pane.margins(x=0.22)
         pane.set_title(name, fontsize=8)
-    for pane in panes[len(rows) :]:
-        pane.remove()
     figure.suptitle(title, fontsize=9)
     return figure
 

@@ -113,12 +113,12 @@ static void shape_rows(struct ms_arena *arena, uint64_t limit)
                                : clamp_u32((uint32_t)rows, 0, PIN_ROWS_MOST);
 }
 
-/* Derive all sizes from the limit. Open segments sit half empty, so their number is kept to a
- * few percent of all. */
 /* AR-4: moving three bytes wins one. Without eviction every byte counts. */
 #define WORN_DIVISOR 4
 #define WORN_DIVISOR_WITHOUT_EVICTION 16
 
+/* Derive all sizes from the limit. Open segments sit half empty, so their number is kept to a
+ * few percent of all. */
 static void shape_arena(struct ms_arena *arena, uint64_t limit, uint64_t largest_limit)
 {
     arena->segment_shift = segment_shift_of(limit);

@@ -92,23 +92,13 @@ static bool shrink_tables(memstore *store)
     return shrunk;
 }
 
-/* Where readers use everything again before its turn comes, nothing would ever go: what a turn of all
- * segments has not brought is had in another way from then on. Reclaim lock held. */
-static bool step_down(memstore *store, int64_t deadline_us)
-{
-    store->keeps_none = ++store->steps_down > store->arena.segment_count;
-    const bool stepped = ms_room_step_locked(store, deadline_us);
-    store->keeps_none = false;
-    return stepped;
-}
-
 /* Give something back. False when there is nothing to be had now. Reclaim lock held. */
 static bool reclaim_locked(struct resize *resize, int64_t deadline_us)
 {
     memstore *store = resize->store;
 
     if (ms_arena_cool(&store->arena, store->arena.reserve) != 0 || shrink_tables(store) ||
-        step_down(store, deadline_us)) {
+        ms_room_persist_locked(store, &store->steps_down, deadline_us)) {
         resize->sealed = false;
         return true;
     }

@@ -200,6 +200,14 @@ bool ms_room_step_locked(memstore *store, int64_t deadline_us)
     return ms_room_empty_locked(store, deadline_us) || ms_harvest_ripe_locked(store, deadline_us);
 }
 
+bool ms_room_persist_locked(memstore *store, uint32_t *steps, int64_t deadline_us)
+{
+    store->keeps_none = ++*steps > store->arena.segment_count;
+    const bool stepped = ms_room_step_locked(store, deadline_us);
+    store->keeps_none = false;
+    return stepped;
+}
+
 bool ms_room_evict_locked(memstore *store, int64_t deadline_us)
 {
     if (store->settings.eviction == MS_EVICTION_NONE || !evict_one(store, deadline_us) ||
@@ -287,11 +295,8 @@ static int make_room_in_turn(memstore *store, uint64_t bytes, int64_t deadline_u
     uint32_t steps = 0;
     while (status == MEMSTORE_OK && (insist || !is_satisfied(store, bytes))) {
         insist = false;
-        /* Where readers use everything again before its turn comes, nothing would ever go. */
-        store->keeps_none = ++steps > store->arena.segment_count;
-        const bool stepped = ms_room_step_locked(store, deadline_us);
-        store->keeps_none = false;
-        if (!stepped && !may_try_again(store, &sealed, deadline_us, &locked))
+        if (!ms_room_persist_locked(store, &steps, deadline_us) &&
+            !may_try_again(store, &sealed, deadline_us, &locked))
             status = why_none(store);
     }
     if (locked)

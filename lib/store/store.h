@@ -434,7 +434,10 @@ int ms_room_reserve(memstore *store, const struct ms_placement *placement,
 /* Take one step towards more free memory: what has expired first, then what is dead, then what
  * the policy gives up. Reclaim lock held. False when nothing can be done. */
 bool ms_room_step_locked(memstore *store, int64_t deadline_us);
-/* The same, but what was emptied before is left to wait for its grace period. */
+/* The same for one who has taken so many steps, which is counted on: where readers use everything again before
+ * its turn comes nothing would ever go, so after a turn of all segments what is used goes as well. */
+bool ms_room_persist_locked(memstore *store, uint32_t *steps, int64_t deadline_us);
+/* As ms_room_step_locked(), but what was emptied before is left to wait for its grace period. */
 bool ms_room_empty_locked(memstore *store, int64_t deadline_us);
 /* Evict, and give the memory back to the limit. Reclaim lock held. False when nothing was won. */
 bool ms_room_evict_locked(memstore *store, int64_t deadline_us);

@@ -57,9 +57,9 @@ static bool lacks_room(memstore *store)
                ahead;
 }
 
-static bool refill(memstore *store)
+static bool evict_ahead(memstore *store)
 {
-    return lacks_room(store) && ms_room_empty_locked(store, ms_store_deadline(store));
+    return ms_room_empty_locked(store, ms_store_deadline(store));
 }
 
 /* Whether to go on before a grace period is let pass: one serves for several large entries, each of which is a
@@ -82,9 +82,10 @@ static bool step_locked(memstore *store, bool exact)
         return true;
     if (ms_arena_has_waiting(&store->arena) && ms_arena_recycle_waiting(&store->arena) != 0)
         return true;
-    if (gathers(store) && refill(store))
+    if (gathers(store) && evict_ahead(store))
         return true;
-    return harvest(store) || refill(store) || ms_arena_make_ahead(&store->arena) ||
+    return harvest(store) || (lacks_room(store) && evict_ahead(store)) ||
+           ms_arena_make_ahead(&store->arena) ||
            ms_arena_give_idle(&store->arena, ms_clock_exact_ms()) || compact_one(store);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* How many segments are worn, that is worth compacting: AR-4, which room_check() holds against what is
  * there. */
-#include "../room.h"
+#include "unit/room.h"
 
 #define LIMIT (UINT64_C(4) << 20)
 #define SIZE 400
@@ -84,7 +84,7 @@ Test(worn, large_entries_are_not_and_segments_that_are_used_again_begin_anew)
         cr_assert_eq(worn(arena), 0);
         cr_assert(room_kill(arena, &one));
         cr_assert_eq(worn(arena), 0);
-        ms_arena_recycle(arena, ms_arena_take_limbo(arena));
+        room_recycle(arena);
     }
     room_close(arena);
 }

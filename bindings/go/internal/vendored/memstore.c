@@ -15632,6 +15632,7 @@ int ms_room_make_for_index(memstore *store, uint64_t bytes, int64_t deadline_us,
 int ms_room_reserve(memstore *store, const struct ms_placement *placement,
                     const struct ms_entry_shape *shape, struct ms_reserved *out);
 bool ms_room_step_locked(memstore *store, int64_t deadline_us);
+bool ms_room_persist_locked(memstore *store, uint32_t *steps, int64_t deadline_us);
 bool ms_room_empty_locked(memstore *store, int64_t deadline_us);
 bool ms_room_evict_locked(memstore *store, int64_t deadline_us);
 static inline bool ms_room_was_opened_for(const struct ms_reserved *reserved)
@@ -23821,18 +23822,11 @@ static bool shrink_tables(memstore *store)
     }
     return shrunk;
 }
-static bool step_down(memstore *store, int64_t deadline_us)
-{
-    store->keeps_none = ++store->steps_down > store->arena.segment_count;
-    const bool stepped = ms_room_step_locked(store, deadline_us);
-    store->keeps_none = false;
-    return stepped;
-}
 static bool reclaim_locked(struct store_resize_resize *store_resize_resize, int64_t deadline_us)
 {
     memstore *store = store_resize_resize->store;
     if (ms_arena_cool(&store->arena, store->arena.reserve) != 0 || shrink_tables(store) ||
-        step_down(store, deadline_us)) {
+        ms_room_persist_locked(store, &store->steps_down, deadline_us)) {
         store_resize_resize->sealed = false;
         return true;
     }
@@ -24541,6 +24535,13 @@ bool ms_room_step_locked(memstore *store, int64_t deadline_us)
         return false;
     return ms_room_empty_locked(store, deadline_us) || ms_harvest_ripe_locked(store, deadline_us);
 }
+bool ms_room_persist_locked(memstore *store, uint32_t *steps, int64_t deadline_us)
+{
+    store->keeps_none = ++*steps > store->arena.segment_count;
+    const bool stepped = ms_room_step_locked(store, deadline_us);
+    store->keeps_none = false;
+    return stepped;
+}
 bool ms_room_evict_locked(memstore *store, int64_t deadline_us)
 {
     if (store->settings.eviction == MS_EVICTION_NONE || !evict_one(store, deadline_us) ||
@@ -24606,10 +24607,8 @@ static int make_room_in_turn(memstore *store, uint64_t bytes, int64_t deadline_u
     uint32_t steps = 0;
     while (status == MEMSTORE_OK && (insist || !is_satisfied(store, bytes))) {
         insist = false;
-        store->keeps_none = ++steps > store->arena.segment_count;
-        const bool stepped = ms_room_step_locked(store, deadline_us);
-        store->keeps_none = false;
-        if (!stepped && !may_try_again(store, &sealed, deadline_us, &locked))
+        if (!ms_room_persist_locked(store, &steps, deadline_us) &&
+            !may_try_again(store, &sealed, deadline_us, &locked))
             status = why_none(store);
     }
     if (locked)
@@ -26379,9 +26378,9 @@ static bool lacks_room(memstore *store)
            ms_arena_available(arena) + (ms_arena_limbo_bytes(arena) >> arena->segment_shift) <
                ahead;
 }
-static bool refill(memstore *store)
+static bool evict_ahead(memstore *store)
 {
-    return lacks_room(store) && ms_room_empty_locked(store, ms_store_deadline(store));
+    return ms_room_empty_locked(store, ms_store_deadline(store));
 }
 static bool gathers(memstore *store)
 {
@@ -26398,9 +26397,9 @@ static bool step_locked(memstore *store, bool exact)
         return true;
     if (ms_arena_has_waiting(&store->arena) && ms_arena_recycle_waiting(&store->arena) != 0)
         return true;
-    if (gathers(store) && refill(store))
+    if (gathers(store) && evict_ahead(store))
         return true;
-    return store_upkeep_harvest(store) || refill(store) || ms_arena_make_ahead(&store->arena) ||
+    return store_upkeep_harvest(store) || (lacks_room(store) && evict_ahead(store)) || ms_arena_make_ahead(&store->arena) ||
            ms_arena_give_idle(&store->arena, ms_clock_exact_ms()) || store_upkeep_compact_one(store);
 }
 static bool lock_reclaim(memstore *store, bool exact, int64_t deadline_us)
