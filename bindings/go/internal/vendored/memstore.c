@@ -26399,7 +26399,8 @@ static bool step_locked(memstore *store, bool exact)
         return true;
     if (gathers(store) && evict_ahead(store))
         return true;
-    return store_upkeep_harvest(store) || (lacks_room(store) && evict_ahead(store)) || ms_arena_make_ahead(&store->arena) ||
+    return store_upkeep_harvest(store) || (lacks_room(store) && evict_ahead(store)) ||
+           ms_arena_make_ahead(&store->arena) ||
            ms_arena_give_idle(&store->arena, ms_clock_exact_ms()) || store_upkeep_compact_one(store);
 }
 static bool lock_reclaim(memstore *store, bool exact, int64_t deadline_us)
