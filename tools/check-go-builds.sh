@@ -8,7 +8,6 @@ stage="$(cd "$1" && pwd)"
 module="$(cd "$(dirname "$0")/../bindings/go" && pwd)"
 work="$(mktemp -d)"
 trap 'chmod -R u+w "$work"; rm -rf "$work"' EXIT
-failed=0
 
 # check NAME COMMAND...: one test.
 check() {
@@ -19,8 +18,12 @@ check() {
     else
         echo "not ok - $name"
         sed 's/^/# /' <<<"$output"
-        failed=1
     fi
+}
+
+# lane NAME FUNCTION: checks beside those of other lanes. Most of the time one C source is compiled, by one processor.
+lane() {
+    "$2" >"$work/$1.tap" &
 }
 
 # A program of somebody else's, in a module of its own, that uses a copy of the module by a replace directive.
@@ -153,8 +156,9 @@ vendored_tests() {
 }
 
 vendor_folder() {
-    (cd "$work/program" && go mod vendor) && build folder "" -mod=vendor -tags memstore_vendored &&
-        rm -rf "$work/program/vendor"
+    local program="$work/folder-program"
+    cp -a "$work/program" "$program" && cd "$program" && go mod vendor &&
+        PKG_CONFIG_PATH= CGO_ENABLED=1 go build -o "$work/folder" -mod=vendor -tags memstore_vendored . && [ "$("$work/folder")" = "value <nil> false" ]
 }
 
 # A program for musl, of static archives alone, and the tests of the module's copy built in the same way: Go's cache would remember
@@ -201,24 +205,48 @@ got_program() {
 
 modules="$("$module/../../tools/go-proxy.py" "$work/proxy")" || exit
 
+check_modules() {
+    local path version
+    while read -r path version; do
+        check "go get $path@$version" get "$path" "$version"
+    done <<<"$modules"
+    check "a program of what go get brings" got_program
+}
+
+check_links() {
+    check "with the shared library by pkg-config" shared
+    check "memstore_static: no library of the project's or below it is needed to run" static
+    check "memstore_static and -extldflags -static: no shared library at all" wholly_static
+    check "memstore_nodirect: every read calls the library" without_direct
+    check "without cgo one line says what to do" without_cgo
+}
+
+check_vendored() {
+    check "memstore_vendored: out of the module alone, with no library installed" vendored
+    check "memstore_vendored out of a vendor folder" vendor_folder
+}
+
+check_vendored_tests() {
+    check "memstore_vendored,memstore_zstd: compressed snapshots, and all tests" vendored_tests
+}
+
+check_musl() {
+    if command -v musl-gcc >/dev/null; then
+        check "CC=musl-gcc: a program without glibc, and all tests" musl
+    else
+        echo "ok - CC=musl-gcc # SKIP musl-gcc is not installed"
+    fi
+}
+
+make_program
+lane vendored check_vendored
+lane vendored-tests check_vendored_tests
+lane musl check_musl
+check_modules >"$work/modules.tap"
+check_links >"$work/links.tap"
+wait
+
 echo "TAP version 13"
 echo "1..$((10 + $(wc -l <<<"$modules")))"
-make_program
-while read -r path version; do
-    check "go get $path@$version" get "$path" "$version"
-done <<<"$modules"
-check "a program of what go get brings" got_program
-check "with the shared library by pkg-config" shared
-check "memstore_static: no library of the project's or below it is needed to run" static
-check "memstore_static and -extldflags -static: no shared library at all" wholly_static
-check "memstore_vendored: out of the module alone, with no library installed" vendored
-check "memstore_vendored,memstore_zstd: compressed snapshots, and all tests" vendored_tests
-check "memstore_vendored out of a vendor folder" vendor_folder
-check "memstore_nodirect: every read calls the library" without_direct
-check "without cgo one line says what to do" without_cgo
-if command -v musl-gcc >/dev/null; then
-    check "CC=musl-gcc: a program without glibc, and all tests" musl
-else
-    echo "ok - CC=musl-gcc # SKIP musl-gcc is not installed"
-fi
-exit "$failed"
+cat "$work"/{modules,links,vendored,vendored-tests,musl}.tap
+! grep -q '^not ok' "$work"/*.tap

@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Run a Criterion program and report its tests as TAP on stdout, its own output on stderr.
 
-usage: run-criterion.py PROGRAM [ARGUMENT...]
+usage: run-criterion.py [--part K/N] PROGRAM [ARGUMENT...]
+
+With --part only each Nth of the program's suites is run, from the Kth on, so that N such runs side by side are all of it.
 
 Criterion's `--tap=-` throws the output of the tests away, and with it what the sanitizers say: a leak is found when a test's
 process ends, after Criterion has called the test passed. Here such a report is a failed test of its own, and so is a program
@@ -13,6 +15,7 @@ Criterion 2.4.1 now and then waits for ever for a message of a test's process th
 its tests has been running for a while, the program is run again, once.
 """
 
+import argparse
 import enum
 import os
 import pathlib
@@ -26,12 +29,28 @@ import time
 SANITIZER = re.compile(r"ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|: runtime error: ")
 PLAN = re.compile(r"^1\.\.(\d+)")
 RESULT = re.compile(r"^(not )?ok\b")
+SUITE = re.compile(r"^(\w+): \d+ tests?$", re.MULTILINE)
+RESULT_OF_SUITE = re.compile(r"^(?:not )?ok - (\w+)::")
 BEGUN = re.compile(r"\[RUN \] (\S+)")
 # In seconds, for a program: less than meson gives it. The slowest take a third of it under a sanitizer.
 TIMEOUT = 500
 # How long a program that runs none of its tests is waited for: what it does itself takes milliseconds.
 LOST_AFTER = 20
 REPORT_LINES = 24
+
+
+def part_of(text):
+    """K/N as the two numbers."""
+    which, _, parts = text.partition("/")
+    if not 1 <= int(which) <= int(parts):
+        raise ValueError(text)
+    return int(which), int(parts)
+
+
+def suites_of(program, which, parts):
+    """Each so many of the suites that the program lists."""
+    listed = subprocess.run([program, "--list"], stdout=subprocess.PIPE, check=True, encoding="utf-8").stdout
+    return sorted(SUITE.findall(listed))[which - 1 :: parts]
 
 
 def results_of(tap):
@@ -100,11 +119,24 @@ def run_tests(arguments):
 
 
 def main():
-    output, code, ending, tap = run_tests(sys.argv[1:])
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--part", type=part_of)
+    parser.add_argument("command", nargs=argparse.REMAINDER)
+    options = parser.parse_args()
+    command = options.command
+    if options.part:
+        suites = suites_of(command[0], *options.part)
+        command = [*command, "--filter", f"@({'|'.join(suites)})/*"]
+
+    output, code, ending, tap = run_tests(command)
     if ending == Ending.LOST_A_TEST and not SANITIZER.search(output):
         sys.stderr.write(f"{output}\nCriterion has lost the end of a test: once more\n")
-        output, code, ending, tap = run_tests(sys.argv[1:])
+        output, code, ending, tap = run_tests(command)
     planned, results = results_of(tap)
+    if options.part and len(results) == planned:
+        # Criterion reports the tests of other suites, too: as skipped.
+        results = [lines for lines in results if RESULT_OF_SUITE.match(lines[0]).group(1) in suites]
+        planned = len(results)
 
     failed = sum(lines[0].startswith("not ok") for lines in results)
     report = SANITIZER.search(output)

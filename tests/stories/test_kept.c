@@ -17,13 +17,13 @@ enum { POLICIES = sizeof policies / sizeof *policies };
 static const struct shape shapes[] = {{8, 32}, {20, 100}, {20, 500}};
 enum { SHAPES = sizeof shapes / sizeof *shapes };
 
-/* Entries when it has been written eight times over, and what is done ahead of writers is done. */
+/* Entries when it has been written four times over, and what is done ahead of writers is done. */
 static double share_kept(const char *limit, const char *policy, const struct shape *shape)
 {
     memstore *store = test_open(limit, policy, "maintenance=manual", NULL);
     const size_t entry = shape->key + shape->value + BYTES_AN_ENTRY;
     const double fit = (double)memstore_capacity(store) / (double)entry;
-    const uint64_t writes = 8 * (uint64_t)fit;
+    const uint64_t writes = 4 * (uint64_t)fit;
     unsigned char *value = test_bytes(shape->value, 1);
     char key[32] = "";
     uint64_t sum = 0, looks = 0;

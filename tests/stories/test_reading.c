@@ -107,9 +107,9 @@ static void check_own_values(const char *hash)
 {
     memstore *store = test_open(hash, "shards=1", "performance.memory_limit=128MiB", NULL);
 
-    for (uint64_t key = 0; key < 300000; key++)
+    for (uint64_t key = 0; key < 100000; key++)
         assert_ok(memstore_set(store, &key, sizeof key, &key, sizeof key, 0));
-    for (uint64_t key = 0; key < 300000; key++) {
+    for (uint64_t key = 0; key < 100000; key++) {
         uint64_t value;
         size_t size;
         assert_ok(memstore_get(store, &key, sizeof key, &value, sizeof value, &size));
@@ -117,7 +117,7 @@ static void check_own_values(const char *hash)
         const uint64_t absent = key + 1000000000;
         assert_status(memstore_has(store, &absent, sizeof absent), MEMSTORE_ERR_KEY_NOT_FOUND);
     }
-    cr_assert_eq(memstore_size(store), 300000);
+    cr_assert_eq(memstore_size(store), 100000);
     memstore_destroy(store);
 }
 
