@@ -123,6 +123,10 @@ class AsyncLoads:
             try:
                 value, lease = store._lease_acquire(name)
             except LockTimeout:
+                # Where there is no place to look at the age of a value it is not to be refreshed now.
+                value = store.get(name) if name in store else None
+                if value is not None:
+                    return value
                 if running is not None:
                     return await running.result(key)
                 await asyncio.sleep(pause * random.uniform(0.5, 1))

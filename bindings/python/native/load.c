@@ -259,7 +259,8 @@ static PyObject *bytes_or_none(memstore_view *view)
 }
 
 /* The value of a key, or a lease to load it: (value, None), (None, lease), (value, lease) where it is to
- * be refreshed, or (None, None) where it is known that there is none. Raises LockTimeout while another loads. */
+ * be refreshed, or (None, None) where it is known that there is none. Raises LockTimeout while another loads, or
+ * all places are taken. */
 PyObject *ms_py_lease_acquire(PyObject *self, PyObject *key)
 {
     memstore *store = ms_py_handle_store(self);
@@ -269,9 +270,12 @@ PyObject *ms_py_lease_acquire(PyObject *self, PyObject *key)
 
     if (store == NULL || ms_py_borrow_key(key, &name) != 0)
         return NULL;
+    /* Nor is a place waited for: that would hold an event loop up. */
+    memstore_bound_waits(0, NULL);
     ms_py_call_begins(false);
     const int status = memstore_lease_acquire(store, name.data, name.size, 0, &lease, &view);
     ms_py_call_ends();
+    memstore_bound_waits(-1, NULL);
     ms_py_bytes_release(&name);
     if (status == MEMSTORE_ERR_KEY_NOT_FOUND)
         return Py_BuildValue("(OO)", Py_None, Py_None);

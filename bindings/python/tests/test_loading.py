@@ -5,6 +5,7 @@ import importlib
 import subprocess
 import sys
 import threading
+import time
 import weakref
 from pathlib import Path
 
@@ -301,6 +302,23 @@ def test_what_a_closed_loop_was_loading_is_loaded_by_another():
         assert asyncio.run(asyncio.wait_for(store.aget_or_load("k", load), 30)) == b"row"
         gc.collect()
         assert gone() is None
+
+
+def test_a_task_gets_a_value_where_there_is_no_place_to_look_at_it():
+    """All places that views may take are taken: the loop is not held up, for a place nor for ever."""
+
+    async def never(key):
+        raise AssertionError("it is there")
+
+    async def run(store):
+        with store.view("k"):
+            return await asyncio.wait_for(store.aget_or_load("k", never), 10)
+
+    with memstore.Store(max_concurrent_readers=1, lock_timeout=60) as store:
+        store["k"] = b"value"
+        begun = time.monotonic()
+        assert asyncio.run(run(store)) == b"value"
+        assert time.monotonic() - begun < 30
 
 
 # ---- When loaders fail
