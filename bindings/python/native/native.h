@@ -18,8 +18,8 @@
  *   PY-3  No callback into Python happens inside a call of the library, but for the making of
  *         objects in the function that memstore_read_many() calls, the loaders that
  *         memstore_get_or_load() and memstore_warm() call, the functions that are told the progress
- *         of saving, loading and warming, and the handlers of signals while memstore_get_or_load()
- *         waits; none holds a lock.
+ *         of saving, loading and warming, and the handlers of signals during these and while
+ *         memstore_get_or_load() waits; none holds a lock.
  *
  *   PY-4  The GIL is never waited for inside a call of the library, but in the functions of PY-3: a
  *         call that has given it up takes it back when it has returned.
