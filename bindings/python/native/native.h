@@ -24,9 +24,10 @@
  *   PY-4  The GIL is never waited for inside a call of the library, but in the functions of PY-3: a
  *         call that has given it up takes it back when it has returned.
  *
- *   PY-5  The bytes of a key that is written stay as they are during the call: an entry is found by
- *         the hash of the bytes that it was stored with. So keys in buffers, which may be written to
- *         by the loader that gets them or, while the GIL is released, by other threads, are copied.
+ *   PY-5  The bytes of a key stay as they are during the call: an entry is found by the hash of the
+ *         bytes that it was stored with, and results name the keys that were looked up. So keys in
+ *         buffers, which may be written to by the loader that gets them or, while the GIL is
+ *         released, by other threads, are copied.
  *
  * Locking: the GIL guards all fields of these objects. It is released around calls that take long: see
  * MS_PY_LARGE_BYTES and MS_PY_LARGE_BATCH. Short calls that may have to wait keep it until they do:

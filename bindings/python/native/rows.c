@@ -67,10 +67,11 @@ int ms_py_rows_of(PyObject *object, struct ms_py_rows *rows)
 
 int ms_py_copy_rows(struct ms_py_rows *rows)
 {
-    PyObject *const copy =
-        PyBytes_FromStringAndSize(NULL, (Py_ssize_t)rows->count * (Py_ssize_t)rows->size);
+    const bool adjoin = rows->step == (ptrdiff_t)rows->size;
+    PyObject *const copy = PyBytes_FromStringAndSize(
+        adjoin ? rows->buffer.buf : NULL, (Py_ssize_t)rows->count * (Py_ssize_t)rows->size);
 
-    for (size_t i = 0; copy != NULL && i < rows->count; i++)
+    for (size_t i = 0; copy != NULL && !adjoin && i < rows->count; i++)
         memcpy(PyBytes_AsString(copy) + i * rows->size,
                (const char *)rows->buffer.buf + (ptrdiff_t)i * rows->step, rows->size);
     PyBuffer_Release(&rows->buffer);
