@@ -209,17 +209,21 @@ def large(tmp_path_factory):
 def ends_early(prepare, call, is_done, tries=5):
     """Whether a call that is interrupted in its middle leaves undone what it was to do. It may be over before."""
     main = threading.main_thread().ident
-    for _ in range(tries):
-        timer = threading.Timer(0.05, signal.pthread_kill, (main, signal.SIGINT))
-        prepare()
-        with pytest.raises(KeyboardInterrupt):
-            timer.start()
-            call()
-            time.sleep(PATIENCE)
-        timer.join()
-        if not is_done():
-            return True
-    return False
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        for _ in range(tries):
+            timer = threading.Timer(0.05, signal.pthread_kill, (main, signal.SIGINT))
+            prepare()
+            with pytest.raises(KeyboardInterrupt):
+                timer.start()
+                call()
+                time.sleep(PATIENCE)
+            timer.join()
+            if not is_done():
+                return True
+        return False
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_an_interrupt_ends_saving(large, tmp_path):
