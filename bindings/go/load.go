@@ -158,6 +158,12 @@ func (s *Store) find(ctx context.Context, op, key string, flight *flight) (found
 		return found{call: call, late: call.ending}, nil
 	}
 	value, lease, status := s.acquire(briefly, key)
+	if int64(status) <= -gaveUp || status == statusLockTimeout {
+		// Where there is no place to look at the age of a value it is not to be refreshed now.
+		if value, present := s.getPresent(key); present {
+			return found{value: value}, nil
+		}
+	}
 	if int64(status) <= -gaveUp {
 		// Not under the mutex, where others wait who have contexts of their own.
 		shard.mutex.Unlock()

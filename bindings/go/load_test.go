@@ -440,3 +440,24 @@ func TestLoadersMayAskForManyThatAskForTheSame(t *testing.T) {
 		t.Errorf("got %d, %v, %v", got, found, err)
 	}
 }
+
+// TestAValueIsReturnedWhereThereIsNoPlaceToLookAtIt holds all places that views may take, which looking at the age of a
+// value takes one of, too.
+func TestAValueIsReturnedWhereThereIsNoPlaceToLookAtIt(t *testing.T) {
+	store := open(t, memstore.Config{LockTimeout: time.Millisecond, Settings: map[string]string{
+		"performance.max_concurrent_readers": "1", "loader.refresh_after": "1h"}})
+	must(t, store.Set(ctx, "k", []byte("value"), 0))
+	limited, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	_, err := store.View(ctx, "k", func([]byte) error {
+		for _, ctx := range []context.Context{limited, ctx} {
+			var calls atomic.Int32
+			value, err := store.GetOrLoad(ctx, "k", 0, row("loaded", &calls))
+			if err != nil || string(value) != "value" || calls.Load() != 0 {
+				return errors.Join(err, errors.New("got "+string(value)))
+			}
+		}
+		return nil
+	})
+	must(t, err)
+}

@@ -86,7 +86,7 @@ class Cache(MutableMapping[K, V]):
     (49, 49)
     """
 
-    __slots__ = ("_store", "_codec", "_tagged", "__weakref__")
+    __slots__ = ("_store", "_codec", "_tagged", "_looked_through", "__weakref__")
 
     def __init__(
         self,
@@ -97,8 +97,10 @@ class Cache(MutableMapping[K, V]):
         **settings: Unpack[AllSettings],
     ) -> None:
         self._codec = codec_of(codec)
-        #: Whether the store may hold versions of tags.
+        #: Whether the store may hold versions of tags, made here or loaded; and how many loaded snapshots were looked through
+        #: for them.
         self._tagged = False
+        self._looked_through = 0
         self._store = Store(config, **settings)
 
     @property
@@ -166,7 +168,14 @@ class Cache(MutableMapping[K, V]):
         return isinstance(key, Hashable) and encode_key(key) in self._store
 
     def __len__(self) -> int:
-        return len(self._store) - (count_versions(self._store) if self._tagged else 0)
+        loaded = self._store._loaded
+        if not self._tagged and loaded == self._looked_through:
+            return len(self._store)
+        versions = count_versions(self._store)
+        if versions:
+            self._tagged = True
+        self._looked_through = loaded
+        return len(self._store) - versions
 
     def _keys(self) -> Iterator[bytes]:
         return (data for data in self._store if not is_version(data))
@@ -216,11 +225,13 @@ class Cache(MutableMapping[K, V]):
     def popitem(self) -> tuple[K, V]:
         """Remove some entry and return its key and value. Raises KeyError when there is none."""
         while True:
+            empty = True
             for data in self._keys():
+                empty = False
                 value = self._take(data)
                 if value is not _NONE:
                     return decode_key(data), value
-            if not self:
+            if empty:
                 raise KeyError("popitem(): the cache is empty")
 
     @overload

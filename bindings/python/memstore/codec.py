@@ -81,6 +81,8 @@ def codec_of(codec: Union[str, Codec]) -> Codec:
 # keys are made of, and pickle without references (`fast`) for others. As with dict, 1, 1.0 and True are one key.
 
 _LENGTH = struct.Struct("<I")
+#: Larger integers are written in base 16: Python refuses to write very many decimal digits, 640 at the fewest.
+_DECIMAL_BITS = 2048
 
 
 def encode_key(key: Hashable) -> bytes:
@@ -90,7 +92,7 @@ def encode_key(key: Hashable) -> bytes:
     if isinstance(key, bytes):
         return b"b" + key
     if isinstance(key, int):
-        return b"i%d" % key
+        return b"i%d" % key if key.bit_length() <= _DECIMAL_BITS else b"x%x" % key
     if isinstance(key, float):
         return b"i%d" % int(key) if key.is_integer() else b"f" + struct.pack("<d", key)
     if key is None:
@@ -122,7 +124,7 @@ def _encode_number(key: Any) -> bytes:
             return encode_key(ratio.numerator if ratio.denominator == 1 else float(ratio))
     except OverflowError:
         pass
-    return b"r%d/%d" % (ratio.numerator, ratio.denominator)
+    return b"r%x/%x" % (ratio.numerator, ratio.denominator)
 
 
 def _ratio_of(number: Any) -> Fraction:
@@ -160,12 +162,14 @@ def decode_key(data: bytes) -> Any:
         return content
     if tag == b"i":
         return int(content)
+    if tag == b"x":
+        return int(content, 16)
     if tag == b"f":
         return struct.unpack("<d", content)[0]
     if tag == b"c":
         return complex(*struct.unpack("<dd", content))
     if tag == b"r":
-        return Fraction(content.decode())
+        return Fraction(*(int(part, 16) for part in content.split(b"/")))
     if tag == b"n":
         return None
     if tag == b"t":

@@ -13,7 +13,7 @@ from typing import Any, Optional
 
 from . import _native
 from ._types import TTL, Buffer, Key, Loaded
-from .errors import NO_ROOM, CacheClosed, LoaderFailed, LockTimeout
+from .errors import NO_ROOM, CacheClosed, InvalidArgument, LoaderFailed, LockTimeout
 
 #: Seconds between two looks whether the load of another thread or loop has ended: from one to the other, doubling.
 _FIRST_LOOK, _LONGEST_LOOK = 0.001, 0.05
@@ -112,7 +112,7 @@ class AsyncLoads:
     async def get(
         self, store: _native.Handle, key: Key, loader: Callable[[Any], Awaitable[Loaded]], ttl: TTL
     ) -> Optional[bytes]:
-        loads = self._by_loop.setdefault(asyncio.get_running_loop(), {})
+        loads = self._of_loop(asyncio.get_running_loop())
         name = _name(key)
         pause = _FIRST_LOOK
         while True:
@@ -123,6 +123,10 @@ class AsyncLoads:
             try:
                 value, lease = store._lease_acquire(name)
             except LockTimeout:
+                # Where there is no place to look at the age of a value it is not to be refreshed now.
+                value = store.get(name) if name in store else None
+                if value is not None:
+                    return value
                 if running is not None:
                     return await running.result(key)
                 await asyncio.sleep(pause * random.uniform(0.5, 1))
@@ -136,6 +140,23 @@ class AsyncLoads:
                 return value
             load = self._begin(loads, name, lease, key, loader, ttl, refreshes=value is not None)
             return value if value is not None else await load.result(key)
+
+    def _of_loop(self, loop: asyncio.AbstractEventLoop) -> dict[bytes, _Load]:
+        loads = self._by_loop.get(loop)
+        if loads is None:
+            self._give_up_closed()
+            loads = self._by_loop.setdefault(loop, {})
+        return loads
+
+    def _give_up_closed(self) -> None:
+        """A loop that was closed under its loads ends none of them: others may load these keys."""
+        for reference in self._by_loop.keyrefs():
+            loop = reference()
+            if loop is None or not loop.is_closed():
+                continue
+            for load in self._by_loop.pop(loop, {}).values():
+                with contextlib.suppress(InvalidArgument):  # it was given back
+                    load.lease.fail(False)
 
     def _begin(
         self,

@@ -94,10 +94,12 @@ class Store(_native.Handle):
     2
     """
 
-    __slots__ = ("_async_loads", "_eviction", "_log_reader", "_names")
+    __slots__ = ("_async_loads", "_eviction", "_loaded", "_log_reader", "_names")
 
     _async_loads: AsyncLoads
     _eviction: str
+    #: How many snapshots were loaded, or parts of them.
+    _loaded: int
     _log_reader: Optional[LogReader]
     _names: Names
 
@@ -123,6 +125,7 @@ class Store(_native.Handle):
         self._eviction = configuration.get("eviction")
         self._async_loads = AsyncLoads(configuration.get("loader.on_store_error"))
         self._names = Names()
+        self._loaded = 0
         self._log_reader = None
         if logger is None:
             _native.open_store(configuration.handle, self)
@@ -366,7 +369,10 @@ class Store(_native.Handle):
         not all fits, what was of most use is loaded (``Progress.left_out`` counts the rest).
         """
         with saying_why(path):
-            return progress_of(self._load(path, telling(progress)))
+            try:
+                return progress_of(self._load(path, telling(progress)))
+            finally:
+                self._loaded += 1
 
     @staticmethod
     def snapshot_info(path: Path) -> SnapshotInfo:

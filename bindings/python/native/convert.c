@@ -41,22 +41,25 @@ static int get_buffer(PyObject *object, Py_buffer *buffer, int flags)
     return -1;
 }
 
+/* Have `out` own bytes, whose reference is taken over; NULL is a failure. */
+static int own_bytes(PyObject *bytes, struct ms_py_bytes *out)
+{
+    if (bytes == NULL)
+        return -1;
+    const int status = PyObject_GetBuffer(bytes, &out->buffer, PyBUF_SIMPLE);
+    Py_DECREF(bytes);
+    return status;
+}
+
 /* The bytes of a buffer that has gaps or another order (a slice with a step, an array by columns),
  * one after the other: a copy, which `out` owns. */
 static int gather_buffer(PyObject *object, struct ms_py_bytes *out)
 {
-    PyObject *gathered;
-
     PyErr_Clear();
     if (get_buffer(object, &out->buffer, PyBUF_FULL_RO) != 0)
         return -1;
     PyBuffer_Release(&out->buffer);
-    gathered = PyBytes_FromObject(object);
-    if (gathered == NULL)
-        return -1;
-    const int status = PyObject_GetBuffer(gathered, &out->buffer, PyBUF_SIMPLE);
-    Py_DECREF(gathered);
-    return status;
+    return own_bytes(PyBytes_FromObject(object), out);
 }
 
 static int borrow_buffer(PyObject *object, struct ms_py_bytes *out)
@@ -104,12 +107,24 @@ static int borrow_text_or_buffer(PyObject *object, struct ms_py_bytes *out, cons
     return borrow_buffer(object, out);
 }
 
+/* A copy in place of a buffer, which others may write to during the call (PY-5). */
+static int copy_buffer(struct ms_py_bytes *bytes)
+{
+    PyObject *const copy = PyBytes_FromStringAndSize(bytes->data, (Py_ssize_t)bytes->size);
+
+    PyBuffer_Release(&bytes->buffer);
+    if (own_bytes(copy, bytes) != 0)
+        return -1;
+    bytes->data = bytes->buffer.buf;
+    return 0;
+}
+
 int ms_py_borrow_key_slow(PyObject *object, struct ms_py_bytes *out)
 {
     if (borrow_text_or_buffer(object, out, "a key is a str or a bytes-like object") != 0)
         return -1;
     if (out->size > 0)
-        return 0;
+        return out->exported ? copy_buffer(out) : 0;
     ms_py_bytes_release(out);
     ms_py_raise_text(MEMSTORE_ERR_INVALID_ARGUMENT, "a key has at least one byte");
     return -1;

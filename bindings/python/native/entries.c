@@ -227,6 +227,8 @@ static bool take_columns(struct ms_py_operands *operands, PyObject *keys, PyObje
 
     if (read_column(&key_column, keys, "keys") != 0)
         return false;
+    if (key_column.objects == NULL && ms_py_copy_rows(&key_column.rows) != 0)
+        return false;
     if (read_column(&value_column, values, "values") != 0) {
         drop_column(&key_column);
         return false;

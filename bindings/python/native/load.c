@@ -234,7 +234,7 @@ static struct ms_py_lease *as_lease(PyObject *self)
 
 static PyObject *make_lease(PyObject *handle, memstore_lease *lease)
 {
-    struct ms_py_lease *made = PyObject_New(struct ms_py_lease, lease_type);
+    struct ms_py_lease *made = PyObject_GC_New(struct ms_py_lease, lease_type);
 
     if (made == NULL) {
         memstore_lease_fail(lease, MEMSTORE_LOAD_FAILED, NULL);
@@ -243,6 +243,7 @@ static PyObject *make_lease(PyObject *handle, memstore_lease *lease)
     made->lease = lease;
     Py_INCREF(handle);
     made->handle = handle;
+    PyObject_GC_Track(made);
     return (PyObject *)made;
 }
 
@@ -258,7 +259,8 @@ static PyObject *bytes_or_none(memstore_view *view)
 }
 
 /* The value of a key, or a lease to load it: (value, None), (None, lease), (value, lease) where it is to
- * be refreshed, or (None, None) where it is known that there is none. Raises LockTimeout while another loads. */
+ * be refreshed, or (None, None) where it is known that there is none. Raises LockTimeout while another loads, or
+ * all places are taken. */
 PyObject *ms_py_lease_acquire(PyObject *self, PyObject *key)
 {
     memstore *store = ms_py_handle_store(self);
@@ -268,9 +270,12 @@ PyObject *ms_py_lease_acquire(PyObject *self, PyObject *key)
 
     if (store == NULL || ms_py_borrow_key(key, &name) != 0)
         return NULL;
+    /* Nor is a place waited for: that would hold an event loop up. */
+    memstore_bound_waits(0, NULL);
     ms_py_call_begins(false);
     const int status = memstore_lease_acquire(store, name.data, name.size, 0, &lease, &view);
     ms_py_call_ends();
+    memstore_bound_waits(-1, NULL);
     ms_py_bytes_release(&name);
     if (status == MEMSTORE_ERR_KEY_NOT_FOUND)
         return Py_BuildValue("(OO)", Py_None, Py_None);
@@ -368,14 +373,22 @@ static PyObject *lease_fail(PyObject *self, PyObject *absent)
     return bytes_or_none(&view);
 }
 
+/* The loads of a store that refer to it through their leases are garbage with it. */
+static int lease_traverse(PyObject *self, visitproc visit, void *arg)
+{
+    Py_VISIT(Py_TYPE(self));
+    Py_VISIT(as_lease(self)->handle);
+    return 0;
+}
+
 static void lease_dealloc(PyObject *self)
 {
     PyTypeObject *type = Py_TYPE(self);
-    freefunc release = (freefunc)PyType_GetSlot(type, Py_tp_free);
 
+    PyObject_GC_UnTrack(self);
     memstore_lease_fail(as_lease(self)->lease, MEMSTORE_LOAD_FAILED, NULL);
     Py_DECREF(as_lease(self)->handle);
-    release(self);
+    PyObject_GC_Del(self);
     Py_DECREF(type);
 }
 
@@ -401,6 +414,7 @@ static PyGetSetDef lease_properties[] = {
 
 static PyType_Slot lease_slots[] = {
     {Py_tp_dealloc, lease_dealloc},
+    {Py_tp_traverse, lease_traverse},
     {Py_tp_methods, lease_methods},
     {Py_tp_getset, lease_properties},
     {Py_tp_doc, (char *)"The right to load a key."},
@@ -410,7 +424,7 @@ static PyType_Slot lease_slots[] = {
 static PyType_Spec lease_spec = {
     .name = "memstore._native.Lease",
     .basicsize = sizeof(struct ms_py_lease),
-    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION,
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION,
     .slots = lease_slots,
 };
 

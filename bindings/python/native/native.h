@@ -18,11 +18,16 @@
  *   PY-3  No callback into Python happens inside a call of the library, but for the making of
  *         objects in the function that memstore_read_many() calls, the loaders that
  *         memstore_get_or_load() and memstore_warm() call, the functions that are told the progress
- *         of saving, loading and warming, and the handlers of signals while memstore_get_or_load()
- *         waits; none holds a lock.
+ *         of saving, loading and warming, and the handlers of signals during these and while
+ *         memstore_get_or_load() waits; none holds a lock.
  *
  *   PY-4  The GIL is never waited for inside a call of the library, but in the functions of PY-3: a
  *         call that has given it up takes it back when it has returned.
+ *
+ *   PY-5  The bytes of a key stay as they are during the call: an entry is found by the hash of the
+ *         bytes that it was stored with, and results name the keys that were looked up. So keys in
+ *         buffers, which may be written to by the loader that gets them or, while the GIL is
+ *         released, by other threads, are copied.
  *
  * Locking: the GIL guards all fields of these objects. It is released around calls that take long: see
  * MS_PY_LARGE_BYTES and MS_PY_LARGE_BATCH. Short calls that may have to wait keep it until they do:

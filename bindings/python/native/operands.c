@@ -74,11 +74,11 @@ PyObject *ms_py_sequence_of(PyObject *iterable)
 
 /* ---- Keys ------------------------------------------------------------------------------------ */
 
-static bool take_rows_as_keys(struct ms_py_operands *operands, const struct ms_py_rows *rows,
-                              void *stack)
+static bool take_rows_as_keys(struct ms_py_operands *operands, struct ms_py_rows *rows, void *stack)
 {
     operands->count = rows->count;
-    if (ms_py_hold_buffer(operands, &rows->buffer) != 0 || make_key_room(operands, stack) != 0)
+    if (ms_py_copy_rows(rows) != 0 || ms_py_hold_buffer(operands, &rows->buffer) != 0 ||
+        make_key_room(operands, stack) != 0)
         return false;
     for (size_t i = 0; i < rows->count; i++)
         if (ms_py_key_in_row(rows, i, &operands->keys[i]) != 0)

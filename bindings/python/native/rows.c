@@ -65,6 +65,24 @@ int ms_py_rows_of(PyObject *object, struct ms_py_rows *rows)
     return 0;
 }
 
+int ms_py_copy_rows(struct ms_py_rows *rows)
+{
+    const bool adjoin = rows->step == (ptrdiff_t)rows->size;
+    PyObject *const copy = PyBytes_FromStringAndSize(
+        adjoin ? rows->buffer.buf : NULL, (Py_ssize_t)rows->count * (Py_ssize_t)rows->size);
+
+    for (size_t i = 0; copy != NULL && !adjoin && i < rows->count; i++)
+        memcpy(PyBytes_AsString(copy) + i * rows->size,
+               (const char *)rows->buffer.buf + (ptrdiff_t)i * rows->step, rows->size);
+    PyBuffer_Release(&rows->buffer);
+    if (copy == NULL)
+        return -1;
+    const int status = PyObject_GetBuffer(copy, &rows->buffer, PyBUF_SIMPLE);
+    Py_DECREF(copy);
+    rows->step = (ptrdiff_t)rows->size;
+    return status;
+}
+
 int ms_py_key_in_row(const struct ms_py_rows *rows, size_t i, memstore_key *key)
 {
     key->data = ms_py_row(rows, i, &key->size);

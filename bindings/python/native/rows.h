@@ -33,6 +33,10 @@ static inline const char *ms_py_row(const struct ms_py_rows *rows, size_t i, siz
     return row;
 }
 
+/* Copy the rows, for who relies on their bytes (PY-5): the copy's buffer is held in place of theirs. -1 with an
+ * exception, and then none is held. */
+int ms_py_copy_rows(struct ms_py_rows *rows);
+
 /* A row as a key, which has at least one byte; -1 with an exception otherwise. */
 int ms_py_key_in_row(const struct ms_py_rows *rows, size_t i, memstore_key *key);
 

@@ -3,6 +3,11 @@
 #include "native.h"
 
 #include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+/* Whoever is not told the progress is asked for signals, so often. */
+enum { LOOK_EVERY_MS = 50 };
 
 /* A call on its way, whose thread has no GIL. */
 struct telling {
@@ -11,6 +16,7 @@ struct telling {
     PyObject *handle;   /* borrowed */
     struct telling *outer;
     memstore_progress last;
+    int64_t looked_ms;  /* when it was asked for signals */
     bool ends;          /* something was raised that ends the call */
     PyObject *error[3]; /* what was raised first: type, value, traceback */
 };
@@ -56,16 +62,38 @@ static bool is_told_to_stop(struct telling *telling)
     return stops != 0;
 }
 
+static bool is_interrupted(struct telling *telling)
+{
+    if (PyErr_CheckSignals() == 0)
+        return false;
+    keep_error(telling);
+    return true;
+}
+
+/* Whether a signal may have come: Python runs its handlers in the main thread alone. */
+static bool is_time_to_look(struct telling *telling)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+    const int64_t now_ms = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+    if (now_ms - telling->looked_ms < LOOK_EVERY_MS || getpid() != gettid())
+        return false;
+    telling->looked_ms = now_ms;
+    return true;
+}
+
 static int tell(const memstore_progress *progress, void *context)
 {
     struct telling *telling = context;
 
     telling->last = *progress;
-    if (telling->function != NULL && !telling->ends) {
+    if (!telling->ends && (telling->function != NULL || is_time_to_look(telling))) {
         PyEval_RestoreThread(telling->thread);
         telling->outer = innermost;
         innermost = telling;
-        telling->ends = is_told_to_stop(telling);
+        telling->ends =
+            telling->function != NULL ? is_told_to_stop(telling) : is_interrupted(telling);
         innermost = telling->outer;
         telling->thread = PyEval_SaveThread();
     }

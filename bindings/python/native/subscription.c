@@ -195,11 +195,20 @@ static PyObject *subscription_get_dropped(PyObject *self, void *Py_UNUSED(closur
     return PyLong_FromUnsignedLongLong(dropped);
 }
 
+/* So that a store that refers to its own subscriptions is found to be garbage. */
+static int subscription_traverse(PyObject *self, visitproc visit, void *arg)
+{
+    Py_VISIT(Py_TYPE(self));
+    Py_VISIT(as_subscription(self)->handle);
+    return 0;
+}
+
 static void subscription_dealloc(PyObject *self)
 {
     PyTypeObject *type = Py_TYPE(self);
     freefunc free_object = (freefunc)PyType_GetSlot(type, Py_tp_free);
 
+    PyObject_GC_UnTrack(self);
     end(as_subscription(self));
     Py_XDECREF(as_subscription(self)->handle);
     free_object(self);
@@ -231,6 +240,7 @@ static PyType_Slot subscription_slots[] = {
     {Py_tp_new, PyType_GenericNew},
     {Py_tp_init, subscription_init},
     {Py_tp_dealloc, subscription_dealloc},
+    {Py_tp_traverse, subscription_traverse},
     {Py_tp_methods, subscription_methods},
     {Py_tp_getset, subscription_properties},
     {Py_tp_members, subscription_members},
@@ -241,7 +251,7 @@ static PyType_Slot subscription_slots[] = {
 static PyType_Spec subscription_spec = {
     .name = "memstore._native.Subscription",
     .basicsize = sizeof(struct ms_py_subscription),
-    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE,
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC,
     .slots = subscription_slots,
 };
 

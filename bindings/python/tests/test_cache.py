@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import MutableMapping
 from decimal import Decimal
+from fractions import Fraction
 
 import memstore
 import pytest
@@ -94,6 +95,9 @@ KEYS = [
     b"bytes",
     7,
     -(2**100),
+    -(10**5000),
+    Fraction(-1, 3),
+    Fraction(10**5000, 3),
     1.5,
     float("inf"),
     None,

@@ -101,6 +101,25 @@ def test_get_or_set_calls_its_default_once(cache):
     assert cache.get_or_set("nested", lambda: cache.get_or_set("nested", lambda: 5)) == 5
 
 
+def test_get_or_set_fails_for_no_want_of_room():
+    options = {"loader.on_store_error": "fail", "max_entry_size": "100kB", "max_concurrent_readers": 1, "lock_timeout": 0.01}
+    cache = MemstoreCache("bounded", {"OPTIONS": options})
+    calls = []
+
+    def compute():
+        calls.append(1)
+        return "x" * 200_000
+
+    try:
+        assert cache.get_or_set("large", compute) == "x" * 200_000 and calls == [1]
+        cache.set("k", 1)
+        with cache.store.view(":1:k"):
+            assert cache.get_or_set("k", lambda: 2) == 1
+            assert cache.get_or_set("absent", lambda: 3) == 3
+    finally:
+        _shared.close_named("django:bounded")
+
+
 def test_the_asynchronous_methods(cache):
     async def run():
         assert await cache.aadd("k", 1) and not await cache.aadd("k", 2)

@@ -212,6 +212,59 @@ def test_a_write_that_waits_for_memory_lets_others_release_it(name):
             assert releaser.ticks > ticks_before
 
 
+WRITES_OF_A_KEY = {
+    "set": lambda store, key: store.set(key, bytes(3000)),
+    "add": lambda store, key: store.add(key, bytes(3000)),
+    "set of part of a buffer": lambda store, key: store.set(memoryview(key)[:], bytes(3000)),
+    "set_many": lambda store, key: store.set_many([(key, bytes(3000))]),
+    "set_many of rows": lambda store, key: store.set_many(
+        memoryview(key).cast("B", (1, len(key))), values=[bytes(3000)]
+    ),
+}
+
+
+@pytest.mark.parametrize("name", WRITES_OF_A_KEY)
+def test_a_key_that_is_written_to_while_its_entry_is_stored_is_the_one_that_was_given(name):
+    key = bytearray(b"given")
+
+    def change_and_release():
+        if is_waiting.is_set():
+            key[:] = b"other"
+            release()
+
+    with held_store() as (store, release):
+        is_waiting = threading.Event()
+        with Beside(change_and_release):
+            is_waiting.set()
+            WRITES_OF_A_KEY[name](store, key)
+        assert key == b"other"
+        assert "given" in store
+        assert [stored for stored in store if stored not in store] == []
+
+
+def test_rows_that_are_written_to_while_they_are_looked_up_are_those_that_were_given(store):
+    rows, each = bytearray(b"absent..") * 100_000, 8
+    store.set_many({"given...": b"1", "other...": b"2"})
+    is_inside, changed = False, 0
+
+    def change():
+        nonlocal changed
+        if is_inside:
+            rows[-each:] = b"other..."
+            changed += 1
+
+    with Beside(change):
+        for _ in range(100):
+            rows[-each:] = b"given..."
+            is_inside = True
+            found = store.get_many(memoryview(rows).cast("B", (len(rows) // each, each)))
+            is_inside = False
+            assert found == {b"given...": b"1"}
+            if changed:
+                break
+    assert changed
+
+
 def test_a_view_that_waits_for_its_place_lets_others_release_theirs():
     with memstore.Store(memory_limit="4MB", max_concurrent_readers=1, lock_timeout=PATIENCE) as store:
         store["k"] = b"value"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Ctrl-C, and other signals, while the main thread waits for a load of another thread."""
+"""Ctrl-C, and other signals, while the main thread waits for a load of another thread, saves or loads."""
 
 import contextlib
 import signal
@@ -190,3 +190,76 @@ def test_the_wait_of_another_thread_goes_on_when_the_main_thread_gives_up(store)
         leave.set()
         other.join(60)
         assert results == [b"row"]
+
+
+# ---- Files
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory):
+    """A store of so many entries that saving or loading them takes some tenths of a second, and its snapshot."""
+    path = tmp_path_factory.mktemp("interrupts") / "snapshot"
+    with memstore.Store(memory_limit="200MB") as store:
+        for first in range(0, 800_000, 10_000):
+            store.set_many([(b"%d" % number, b"v" * 50) for number in range(first, first + 10_000)])
+        store.save(path)
+        yield store, path
+
+
+def ends_early(prepare, call, is_done, tries=5):
+    """Whether a call that is interrupted in its middle leaves undone what it was to do. It may be over before."""
+    main = threading.main_thread().ident
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        for _ in range(tries):
+            timer = threading.Timer(0.05, signal.pthread_kill, (main, signal.SIGINT))
+            prepare()
+            with pytest.raises(KeyboardInterrupt):
+                timer.start()
+                call()
+                time.sleep(PATIENCE)
+            timer.join()
+            if not is_done():
+                return True
+        return False
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_an_interrupt_ends_saving(large, tmp_path):
+    path = tmp_path / "interrupted"
+    assert ends_early(lambda: path.unlink(missing_ok=True), lambda: large[0].save(path), path.exists)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_interrupt_ends_loading(large):
+    with memstore.Store(memory_limit="200MB") as store:
+        assert ends_early(store.clear, lambda: store.load(large[1]), lambda: len(store) > 0)
+
+
+def closes_in_the_middle_of_saving(snapshot, path):
+    """Whether a handler that is called while a store is saved, or soon after it, can close the store."""
+    main = threading.main_thread().ident
+    refused = []
+
+    def close(number, frame):
+        try:
+            store.close()
+        except memstore.Unsupported as failure:
+            refused.append(failure)
+
+    with memstore.Store(memory_limit="200MB") as store:
+        store.load(snapshot)
+        before = signal.signal(signal.SIGUSR1, close)
+        try:
+            timer = threading.Timer(0.05, signal.pthread_kill, (main, signal.SIGUSR1))
+            timer.start()
+            store.save(path)
+            timer.join()
+            return not wait_until(lambda: refused or store.closed, 60) or not refused
+        finally:
+            signal.signal(signal.SIGUSR1, before)
+
+
+def test_a_handler_cannot_close_a_store_that_is_being_saved(large, tmp_path):
+    assert not all(closes_in_the_middle_of_saving(large[1], tmp_path / "again") for _ in range(5))

@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 import asyncio
+import gc
 import importlib
 import subprocess
 import sys
 import threading
+import time
+import weakref
 from pathlib import Path
 
 import memstore
@@ -273,6 +276,49 @@ def test_a_loop_that_ends_in_the_middle_of_a_load_gives_its_lease_back(store):
 
     asyncio.run(run())
     assert store.get_or_load("k", Row(b"row"), timeout=30) == b"row"
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_what_a_closed_loop_was_loading_is_loaded_by_another():
+    """Within less than ``loader.lease_timeout``, and the loop is forgotten."""
+
+    async def never_ends(key):
+        await asyncio.Event().wait()
+
+    async def begin(store):
+        task = asyncio.ensure_future(store.aget_or_load("k", never_ends))
+        await asyncio.sleep(0.01)
+        assert not task.done()
+
+    async def load(key):
+        return b"row"
+
+    with memstore.Store({"loader.lease_timeout": "1h"}) as store:
+        loop = asyncio.new_event_loop()
+        gone = weakref.ref(loop)
+        loop.run_until_complete(begin(store))
+        loop.close()
+        del loop
+        assert asyncio.run(asyncio.wait_for(store.aget_or_load("k", load), 30)) == b"row"
+        gc.collect()
+        assert gone() is None
+
+
+def test_a_task_gets_a_value_where_there_is_no_place_to_look_at_it():
+    """All places that views may take are taken: the loop is not held up, for a place nor for ever."""
+
+    async def never(key):
+        raise AssertionError("it is there")
+
+    async def run(store):
+        with store.view("k"):
+            return await asyncio.wait_for(store.aget_or_load("k", never), 10)
+
+    with memstore.Store(max_concurrent_readers=1, lock_timeout=60) as store:
+        store["k"] = b"value"
+        begun = time.monotonic()
+        assert asyncio.run(run(store)) == b"value"
+        assert time.monotonic() - begun < 30
 
 
 # ---- When loaders fail

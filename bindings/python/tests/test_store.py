@@ -436,6 +436,26 @@ def test_a_subclass_may_have_attributes():
     assert gone() is None
 
 
+def test_a_store_that_refers_to_what_refers_to_it_is_dropped_with_it():
+    class Holding(memstore.Store):
+        pass
+
+    for hold in (
+        lambda store: store.subscribe(),
+        lambda store: store.view("a"),
+        lambda store: iter(store),
+        lambda store: store._lease_acquire("absent"),
+    ):
+        store = Holding(memory_limit="16MB")
+        store["a"] = b"1"
+        store.held = hold(store)
+        gone = weakref.ref(store)
+        with pytest.warns(ResourceWarning, match="unclosed"):
+            del store
+            gc.collect()
+        assert gone() is None
+
+
 def test_numbers_that_do_not_fit_are_named(store):
     for call, why in (
         (lambda: store.incr("n", 2**64), "delta is an int of 64 bits"),

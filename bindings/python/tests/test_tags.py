@@ -211,3 +211,18 @@ def test_a_list_of_tags_is_not_one_tag(store):
     for tag in (["a"], 5, None):
         with pytest.raises(TypeError, match="a tag is text"):
             store.invalidate_tags(tag)
+
+
+def test_versions_that_were_loaded_are_no_items_of_a_cache(tmp_path):
+    path = tmp_path / "snapshot"
+    with memstore.Cache(memory_limit="16MB") as cache:
+        cache.memoize(tags=["t"])(lambda n: n)(1)
+        cache.store.save(path)
+    with memstore.Cache(memory_limit="16MB") as cache:
+        assert len(cache) == 0
+        cache.store.load(path)
+        assert len(cache) == len(list(cache)) == 1
+        cache.popitem()
+        assert not cache
+        with pytest.raises(KeyError):
+            cache.popitem()

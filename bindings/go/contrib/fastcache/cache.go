@@ -75,7 +75,8 @@ func (c *Cache) HasGet(dst, k []byte) ([]byte, bool) {
 	switch {
 	case err != nil || !found:
 		return dst, false
-	case len(value) <= cap(room):
+	case len(value) == 0 || unsafe.SliceData(value) == unsafe.SliceData(room):
+		// Not told by the size: a value that did not fit may have been replaced by one that would.
 		return dst[:len(dst)+len(value)], true
 	case len(dst) == 0:
 		return value, true

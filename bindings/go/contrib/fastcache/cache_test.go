@@ -190,3 +190,36 @@ func TestWhatDiffersFromTheOriginal(t *testing.T) {
 	}()
 	New(0)
 }
+
+// TestAValueThatShrinksMeanwhileComesBackWhole reads into room for the shorter of two values, while a writer changes between them.
+func TestAValueThatShrinksMeanwhileComesBackWhole(t *testing.T) {
+	both(t, func(t *testing.T, c shape) {
+		key, short, long := []byte("key"), []byte("short"), bytes.Repeat([]byte("long"), 1000)
+		c.Set(key, long)
+		stop, stopped := make(chan struct{}), make(chan struct{})
+		go func() {
+			defer close(stopped)
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+					c.Set(key, short)
+					c.Set(key, long)
+				}
+			}
+		}()
+		defer func() {
+			close(stop)
+			<-stopped
+		}()
+		dst := make([]byte, 4, 4+len(short))
+		for end := time.Now().Add(time.Second); time.Now().Before(end); {
+			clear(dst[:cap(dst)])
+			got, found := c.HasGet(dst, key)
+			if found && !bytes.Equal(got[len(dst):], short) && !bytes.Equal(got[len(dst):], long) {
+				t.Fatalf("got %q", got)
+			}
+		}
+	})
+}

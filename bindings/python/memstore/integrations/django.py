@@ -108,10 +108,21 @@ class MemstoreCache(BaseCache):
         if not callable(default) or ttl == 0:
             return super().get_or_set(key, default, timeout=timeout, version=version)
         name = self._key(key, version)
+        loaded: list[bytes] = []
+
+        def load(_: object) -> bytes:
+            loaded.append(encode(default()))
+            return loaded[-1]
+
         try:
-            data = self.store.get_or_load(name, lambda _: encode(default()), ttl)
+            data = self.store.get_or_load(name, load, ttl)
         except LoaderFailed:
             # Another thread's call of its default failed, or a default asks for its own key.
+            return super().get_or_set(key, default, timeout=timeout, version=version)
+        except NO_ROOM:
+            # Not for the value, or, as where loads are bounded, not for a load.
+            if loaded:
+                return decode(loaded[-1])
             return super().get_or_set(key, default, timeout=timeout, version=version)
         assert data is not None
         return decode(data)
