@@ -92,8 +92,8 @@ void ms_load_note_success(memstore *store, uint64_t loader);
 void ms_load_note_failure(memstore *store, uint64_t loader);
 
 /* ---- load_fallback.c ---- */
-/* Find what may be given to those whose load has failed: what is there, or what has expired within
- * `loader.max_stale`. Nothing when the load was overtaken. */
+/* Find what may be given to those whose load has failed: what is there, or, unless the load was
+ * overtaken, what has expired within `loader.max_stale`. */
 bool ms_load_fall_back(memstore *store, const struct ms_flight *flight, memstore_view *view);
 /* The loader says that there is no such key: remove what is there or kept, unless the load was
  * overtaken. False when a lock could not be had. */

@@ -14,7 +14,8 @@ struct source {
     const char *value;
     int result; /* a memstore_load_result */
     int64_t ttl_ms;
-    memstore *during; /* a store in which the loader deletes the key */
+    memstore *during; /* a store in which the loader deletes the key, */
+    const char *sets; /* or sets it to this */
     atomic_uint calls;
     atomic_bool holds; /* the loader waits for this to become false */
 };
@@ -26,7 +27,9 @@ static int answer(const void *key, size_t key_size, memstore_load_value *out, vo
     atomic_fetch_add(&source->calls, 1);
     while (atomic_load(&source->holds))
         sched_yield();
-    if (source->during != NULL)
+    if (source->sets != NULL)
+        memstore_set(source->during, key, key_size, source->sets, strlen(source->sets), 0);
+    else if (source->during != NULL)
         memstore_delete(source->during, key, key_size);
     out->value = source->value;
     out->value_size = source->value != NULL ? strlen(source->value) : 0;
@@ -449,6 +452,38 @@ Test(loading_policy, a_write_during_a_refresh_wins_over_it)
     source.during = store;
     assert_asks(store, &source, "new");
     cr_assert(!is_there(store) && test_stats(store).loads_overtaken == 1);
+    memstore_destroy(store);
+}
+
+Test(loading_policy, what_was_written_during_a_refresh_that_fails_is_given)
+{
+    struct source source;
+    memstore *store = open_with_old(&source);
+    memstore_lease *lease;
+    memstore_view old, view;
+
+    source.during = store;
+    source.sets = "set";
+    source.result = MEMSTORE_LOAD_FAILED;
+    assert_asks(store, &source, "set");
+    test_clock_advance(10000);
+    assert_ok(memstore_lease_acquire(store, "key", 3, 0, &lease, &old));
+    assert_ok(test_set(store, "key", "again", 0));
+    assert_ok(memstore_lease_fail(lease, MEMSTORE_LOAD_FAILED, &view));
+    cr_assert(memcmp(old.data, "set", 3) == 0 && memcmp(view.data, "again", 5) == 0);
+    memstore_view_release(&view);
+    memstore_view_release(&old);
+    memstore_destroy(store);
+}
+
+Test(loading_policy, what_is_deleted_during_a_refresh_that_fails_is_not_given)
+{
+    struct source source;
+    memstore *store = open_with_old(&source);
+
+    source.during = store;
+    source.result = MEMSTORE_LOAD_FAILED;
+    assert_fails(store, &source);
     memstore_destroy(store);
 }
 
