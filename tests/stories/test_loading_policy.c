@@ -487,6 +487,32 @@ Test(loading_policy, what_is_deleted_during_a_refresh_that_fails_is_not_given)
     memstore_destroy(store);
 }
 
+Test(loading_policy, where_views_are_bounded_a_refresh_in_flight_counts_as_one)
+{
+    test_clock_start();
+    memstore *store =
+        test_open("maintenance=manual", "loader.refresh_after=10s",
+                  "performance.max_concurrent_readers=1", "performance.lock_timeout=20ms", NULL);
+    struct source source = {.value = "old"};
+    struct asker asker = {.store = store, .source = &source};
+    memstore_view view;
+
+    assert_asks(store, &source, "old");
+    test_clock_advance(10000);
+    source.value = "new";
+    atomic_store(&source.holds, true);
+    cr_assert_eq(pthread_create(&asker.thread, NULL, ask_in_thread, &asker), 0);
+    while (atomic_load(&source.calls) < 2)
+        sched_yield();
+    assert_status(memstore_get_view(store, "key", 3, &view), MEMSTORE_ERR_LOCK_TIMEOUT);
+    atomic_store(&source.holds, false);
+    pthread_join(asker.thread, NULL);
+    assert_ok(asker.status);
+    cr_assert(memcmp(asker.view.data, "new", 3) == 0);
+    memstore_view_release(&asker.view);
+    memstore_destroy(store);
+}
+
 Test(loading_policy, of_many_those_that_are_old_are_loaded_along)
 {
     struct source source;
