@@ -337,7 +337,6 @@ static void call_each(const struct ms_load *load, const memstore_key *keys, size
         single.key = keys[i];
         const int result = ms_load_call(&single, false, &values[i]);
         values[i].result = result;
-        ms_load_done(load->store);
     }
 }
 
@@ -435,20 +434,19 @@ void ms_load_call_many(const struct ms_load *load, memstore_key *keys, size_t n,
                        memstore_load_value *values, size_t *order)
 {
     struct attempts attempts = attempts_of(load, false);
+    const bool together = load->loader->load_many != NULL;
 
-    if (load->loader->load_many == NULL) {
-        call_each(load, keys, n, values);
-        return;
-    }
-    if (!ms_load_may_call(load->store, loader_of(load))) {
+    if (together && !ms_load_may_call(load->store, loader_of(load))) {
         tell_each(values, n, MS_LOAD_REFUSED);
         return;
     }
     const int status = take_bytes(load->store, n, attempts.until, false);
     if (status != MEMSTORE_OK) {
         tell_each(values, n, status);
-        return;
+    } else if (together) {
+        call_together(load, &attempts, keys, n, values, order);
+        note_results(load, values, n);
+    } else {
+        call_each(load, keys, n, values);
     }
-    call_together(load, &attempts, keys, n, values, order);
-    note_results(load, values, n);
 }

@@ -800,6 +800,45 @@ Test(loading_policy, max_load_bytes_holds_loads_back_by_what_values_were_before)
     memstore_destroy(store);
 }
 
+static void *ask_for_two(void *context)
+{
+    struct asker *asker = context;
+    memstore_loader loader = loader_of(asker->source);
+    const memstore_key keys[] = {{"one", 3}, {"two", 3}};
+    memstore_view views[2];
+
+    loader.load_many = NULL;
+    asker->status = memstore_get_or_load_many(asker->store, keys, 2, &loader, views, NULL);
+    if (asker->status == MEMSTORE_OK)
+        memstore_view_release_many(views, 2);
+    return NULL;
+}
+
+Test(loading_policy, max_load_bytes_counts_what_was_loaded_one_by_one_until_all_of_it_is_stored)
+{
+    memstore *store = test_open("loader.max_load_bytes=8KiB", "loader.timeout=50ms", NULL);
+    static char large[3000];
+    struct source source = {.value = memset(large, 'x', sizeof large - 1)};
+    struct source held = {.value = large, .holds = true};
+    struct asker asker = {.store = store, .source = &held};
+    const memstore_loader loader = loader_of(&source);
+    memstore_view view;
+
+    ask(store, &source, MEMSTORE_OK);
+    cr_assert_eq(pthread_create(&asker.thread, NULL, ask_for_two, &asker), 0);
+    while (atomic_load(&held.calls) < 1)
+        sched_yield();
+    assert_status(memstore_get_or_load(store, "another", 7, &loader, &view),
+                  MEMSTORE_ERR_LOCK_TIMEOUT);
+    cr_assert_eq(test_stats(store).loads_without_bytes, 1);
+    atomic_store(&held.holds, false);
+    pthread_join(asker.thread, NULL);
+    assert_ok(asker.status);
+    assert_ok(memstore_get_or_load(store, "another", 7, &loader, &view));
+    memstore_view_release(&view);
+    memstore_destroy(store);
+}
+
 Test(loading_policy, leases_and_absences_count_against_the_limit)
 {
     test_clock_start();
