@@ -750,6 +750,24 @@ Test(loading, what_a_full_store_does_not_take_is_handed_out_all_the_same)
     memstore_destroy(store);
 }
 
+Test(loading, closing_the_store_in_a_loader_that_it_has_no_memory_to_note_is_refused_too)
+{
+    memstore *store =
+        test_open("performance.memory_limit=1MiB", "eviction=none", "maintenance=manual", NULL);
+    struct ms_budget *const budget = &store->arena.budget;
+    struct row row = {.store = store, .value = "row", .during = close_from_within};
+    uint64_t taken = 0;
+
+    assert_status(write_until_refused(store), MEMSTORE_ERR_CACHE_FULL);
+    while (ms_budget_charge(budget, 16, 0))
+        taken += 16;
+    assert_loads(store, "key", &row, "row");
+    cr_assert_eq(row.during_status, MEMSTORE_ERR_UNSUPPORTED);
+    assert_holds(store, "key", NULL);
+    ms_budget_uncharge(budget, taken);
+    memstore_destroy(store);
+}
+
 Test(loading, values_beside_the_store_are_bounded_by_bypass_limit)
 {
     memstore *store =
