@@ -15,11 +15,11 @@ struct inside {
 };
 static __thread const struct inside *inside; /* the latest */
 /* The store among whose places this thread has one. */
-static __thread const memstore *place_of;
+static __thread memstore *place_of;
 /* The same of `performance.max_concurrent_readers`, */
-static __thread const memstore *reader_of;
+static __thread memstore *reader_of;
 /* and of `loader.max_load_bytes`, in KiB, which are held until the value is released. */
-static __thread const memstore *bytes_of;
+static __thread memstore *bytes_of;
 static __thread uint32_t bytes_held;
 
 uint32_t ms_load_places_held(const memstore *store)
@@ -167,6 +167,42 @@ void ms_load_done(memstore *store)
         return;
     bytes_of = NULL;
     ms_gate_leave(&store->load_bytes_gate, bytes_held);
+}
+
+struct ms_load_lent ms_load_lend(void)
+{
+    const struct ms_load_lent lent = {place_of, reader_of, bytes_of, bytes_held};
+
+    if (lent.place_of != NULL)
+        ms_gate_leave(&lent.place_of->loads_gate, 1);
+    if (lent.reader_of != NULL)
+        ms_admission_leave_load(lent.reader_of);
+    if (lent.bytes_of != NULL)
+        ms_gate_leave(&lent.bytes_of->load_bytes_gate, lent.bytes);
+    place_of = reader_of = bytes_of = NULL;
+    return lent;
+}
+
+/* Be in a gate again; who does not get in within loader.timeout goes on without. */
+static bool enter_again(const memstore *store, struct ms_gate *gate, uint32_t n)
+{
+    return ms_gate_enter_asking(gate, n, deadline_of(end_of_patience(store))) == MS_GATE_ENTERED;
+}
+
+void ms_load_take_back(const struct ms_load_lent *lent)
+{
+    memstore *store;
+
+    /* In the order in which they were taken. */
+    if ((store = lent->bytes_of) != NULL &&
+        enter_again(store, &store->load_bytes_gate, lent->bytes)) {
+        bytes_of = store;
+        bytes_held = lent->bytes;
+    }
+    if ((store = lent->reader_of) != NULL && ms_admission_enter_load(store) == MEMSTORE_OK)
+        reader_of = store;
+    if ((store = lent->place_of) != NULL && enter_again(store, &store->loads_gate, 1))
+        place_of = store;
 }
 
 /* The mean of the last few: one of eight parts is what has come now. */

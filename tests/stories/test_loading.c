@@ -1244,6 +1244,55 @@ Test(loading, max_loads_lets_so_many_loaders_run_at_once)
     memstore_destroy(store);
 }
 
+static bool has_line(struct ms_gate *gate)
+{
+    return ms_load_relaxed(&gate->state) >= MS_GATE_WAITER;
+}
+
+/* Ask for what another thread loads as soon as it has a place. */
+static int load_what_waits_for_a_place(struct row *row)
+{
+    struct row inner = {.value = "inner"};
+    memstore *store = row->store;
+    memstore_view view;
+
+    while (!has_line(&store->loads_gate) && !has_line(&store->load_bytes_gate) &&
+           !has_line(&store->admission.views))
+        sched_yield();
+    const int status = get_or_load(store, "inner", &inner, &view);
+    cr_assert(status != MEMSTORE_OK || shows(&view, "from another"));
+    memstore_view_release(&view);
+    return status;
+}
+
+static void assert_does_not_stand_still(const char *bound)
+{
+    memstore *store = test_open("maintenance=manual", "loader.timeout=20s",
+                                "performance.lock_timeout=20s", bound, NULL);
+    struct row outer = {.store = store, .value = "outer", .during = load_what_waits_for_a_place};
+    struct row inner = {.value = "from another"};
+    const double began = test_now();
+    struct caller one, two;
+
+    start(&one, store, "outer", &outer);
+    wait_for_calls(&outer, 1);
+    start(&two, store, "inner", &inner);
+    assert_ok(result_of(&one));
+    assert_ok(result_of(&two));
+    assert_ok(outer.during_status);
+    cr_assert(shows(&one.view, "outer") && shows(&two.view, "from another"));
+    cr_assert_lt(test_now() - began, 10);
+    memstore_view_release(&one.view);
+    memstore_view_release(&two.view);
+    memstore_destroy(store);
+}
+
+Test(loading, a_loader_that_waits_for_a_load_lets_it_have_its_place)
+{
+    assert_does_not_stand_still("loader.max_loads=1");
+    assert_does_not_stand_still("loader.max_load_bytes=1KiB");
+}
+
 Test(loading, who_finds_no_place_within_loader_timeout_is_told)
 {
     memstore *store =

@@ -19218,6 +19218,12 @@ void ms_load_call_many(const struct ms_load *load, memstore_key *keys, size_t n,
                        memstore_load_value *values, size_t *order);
 void ms_load_release(const memstore_load_value *value);
 void ms_load_done(memstore *store);
+struct ms_load_lent {
+    memstore *place_of, *reader_of, *bytes_of;
+    uint32_t bytes;
+};
+struct ms_load_lent ms_load_lend(void);
+void ms_load_take_back(const struct ms_load_lent *lent);
 bool ms_load_may_call(memstore *store, uint64_t loader);
 void ms_load_note_success(memstore *store, uint64_t loader);
 void ms_load_note_failure(memstore *store, uint64_t loader);
@@ -19869,7 +19875,9 @@ int ms_load_aside(const struct ms_load *load, int status, memstore_view *out)
 }
 int ms_load_await(const struct ms_load *load, struct ms_flight *flight, memstore_view *out)
 {
+    const struct ms_load_lent lent = ms_load_lend();
     int status = ms_flights_wait(flight, load->deadline_us);
+    ms_load_take_back(&lent);
     if (status == MEMSTORE_OK) {
         ms_count(&load->store->counters, MS_COUNT_LOADS_COALESCED, 1);
         status = flight->status;
@@ -19991,9 +19999,9 @@ struct inside {
     const struct inside *outer;
 };
 static __thread const struct inside *inside;
-static __thread const memstore *place_of;
-static __thread const memstore *reader_of;
-static __thread const memstore *store_load_call_bytes_of;
+static __thread memstore *place_of;
+static __thread memstore *reader_of;
+static __thread memstore *store_load_call_bytes_of;
 static __thread uint32_t bytes_held;
 uint32_t ms_load_places_held(const memstore *store)
 {
@@ -20111,6 +20119,35 @@ void ms_load_done(memstore *store)
         return;
     store_load_call_bytes_of = NULL;
     ms_gate_leave(&store->load_bytes_gate, bytes_held);
+}
+struct ms_load_lent ms_load_lend(void)
+{
+    const struct ms_load_lent lent = {place_of, reader_of, store_load_call_bytes_of, bytes_held};
+    if (lent.place_of != NULL)
+        ms_gate_leave(&lent.place_of->loads_gate, 1);
+    if (lent.reader_of != NULL)
+        ms_admission_leave_load(lent.reader_of);
+    if (lent.bytes_of != NULL)
+        ms_gate_leave(&lent.bytes_of->load_bytes_gate, lent.bytes);
+    place_of = reader_of = store_load_call_bytes_of = NULL;
+    return lent;
+}
+static bool enter_again(const memstore *store, struct ms_gate *gate, uint32_t n)
+{
+    return ms_gate_enter_asking(gate, n, deadline_of(end_of_patience(store))) == MS_GATE_ENTERED;
+}
+void ms_load_take_back(const struct ms_load_lent *lent)
+{
+    memstore *store;
+    if ((store = lent->bytes_of) != NULL &&
+        enter_again(store, &store->load_bytes_gate, lent->bytes)) {
+        store_load_call_bytes_of = store;
+        bytes_held = lent->bytes;
+    }
+    if ((store = lent->reader_of) != NULL && ms_admission_enter_load(store) == MEMSTORE_OK)
+        reader_of = store;
+    if ((store = lent->place_of) != NULL && enter_again(store, &store->loads_gate, 1))
+        place_of = store;
 }
 static void note_size(memstore *store, size_t size)
 {
