@@ -432,6 +432,19 @@ Test(snapshots, what_is_no_file_is_not_replaced)
     memstore_destroy(store);
 }
 
+Test(snapshots, what_lay_there_does_not_open_a_snapshot_to_others)
+{
+    memstore *store = open_manual();
+    struct stat status;
+
+    test_file_write(test_path("snapshot.tmp"), "", 0);
+    cr_assert_eq(chmod(test_path("snapshot.tmp"), 0666), 0);
+    assert_ok(memstore_save(store, test_path("snapshot"), NULL, NULL));
+    cr_assert_eq(stat(test_path("snapshot"), &status), 0);
+    cr_assert_eq(status.st_mode & 0777, 0600);
+    memstore_destroy(store);
+}
+
 Test(snapshots, the_beginning_of_a_file_tells_what_it_is)
 {
     memstore *store = open_manual();

@@ -274,6 +274,26 @@ static bool is_still(int descriptor, const char *path)
     return fstat(descriptor, &ours) == 0 && lstat(path, &theirs) == 0 &&
            ours.st_dev == theirs.st_dev && ours.st_ino == theirs.st_ino;
 }
+static int restrict_to(int descriptor, unsigned mode)
+{
+    struct stat status;
+    if (fstat(descriptor, &status) != 0)
+        return errno;
+    if ((status.st_mode & 0777 & ~mode) == 0)
+        return 0;
+    return fchmod(descriptor, status.st_mode & mode) == 0 ? 0 : errno;
+}
+static int platform_file_take_over(int descriptor, const char *path, unsigned mode)
+{
+    if (flock(descriptor, LOCK_EX | LOCK_NB) != 0)
+        return errno;
+    if (!is_still(descriptor, path))
+        return EAGAIN;
+    const int error = restrict_to(descriptor, mode);
+    if (error != 0)
+        return error;
+    return ftruncate(descriptor, 0) == 0 ? 0 : errno;
+}
 static int platform_file_open_locked(const char *path, unsigned mode, int *descriptor)
 {
     for (int i = 0; i < LOCK_TRIES; i++) {
@@ -283,13 +303,8 @@ static int platform_file_open_locked(const char *path, unsigned mode, int *descr
         *descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NOFOLLOW, mode);
         if (*descriptor < 0)
             return errno;
-        if (flock(*descriptor, LOCK_EX | LOCK_NB) != 0)
-            error = errno;
-        else if (!is_still(*descriptor, path))
-            error = EAGAIN;
-        else if (ftruncate(*descriptor, 0) != 0)
-            error = errno;
-        else
+        error = platform_file_take_over(*descriptor, path, mode);
+        if (error == 0)
             return 0;
         close(*descriptor);
         if (error != EAGAIN)
@@ -6876,7 +6891,7 @@ bool ms_ghost_needs_resize(struct ms_ghost *ghost, uint64_t keys)
     return table == NULL || sets > table->sets + table->sets / 2 || sets < table->sets / 2;
 }
 #define TAKEN_OVER_MOST (UINT32_C(16) << 20)
-static void take_over(struct ms_ghost_table *table, struct ms_ghost_table *old)
+static void eviction_ghost_take_over(struct ms_ghost_table *table, struct ms_ghost_table *old)
 {
     if (table->bytes > TAKEN_OVER_MOST)
         return;
@@ -6899,7 +6914,7 @@ bool ms_ghost_resize(struct ms_ghost *ghost, struct ms_pages *pages, uint64_t ke
     table->bytes = (uint32_t)bytes;
     *old = ms_load_relaxed(&ghost->table);
     if (*old != NULL)
-        take_over(table, *old);
+        eviction_ghost_take_over(table, *old);
     ms_store_release(&ghost->table, table);
     return true;
 }
