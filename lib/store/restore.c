@@ -108,7 +108,7 @@ static bool life_of(const struct restoring *restoring, const struct ms_snapshot_
     life->expiry = left >= LONGEST_MS ? MS_NEVER : restoring->now + left;
     /* Of an entry whose TTL is not known, it is what was left of it. */
     life->ttl = restoring->reader.summary.has_ttl ? entry->ttl : left;
-    if (left >= LONGEST_MS)
+    if (left >= LONGEST_MS || life->ttl >= LONGEST_MS)
         life->ttl = 0;
     else if (max_ttl != 0 && life->ttl > max_ttl)
         life->ttl = max_ttl;

@@ -13831,6 +13831,7 @@ static inline void ms_snapshot_take_head(const char *at, struct ms_snapshot_head
     head->number = ms_take_u64(at + 16);
     head->checksum = ms_take_u64(at + 24);
 }
+#define MS_SNAPSHOT_ENTRY_HEAD_MOST 32
 static inline size_t ms_snapshot_entry_head(bool has_created, bool has_ttl)
 {
     return 16 + (has_created ? 8 : 0) + (has_ttl ? 8 : 0);
@@ -14167,6 +14168,7 @@ int ms_snapshot_write_full(struct ms_snapshot_writer *writer);
 int ms_snapshot_commit(struct ms_snapshot_writer *writer);
 void ms_snapshot_abandon(struct ms_snapshot_writer *writer);
 #endif
+#include <assert.h>
 #include <errno.h>
 #include <memstore/status.h>
 static int snapshot_writer_status_of(int error)
@@ -14323,11 +14325,12 @@ static int pack_large(struct ms_snapshot_writer *writer, const struct ms_snapsho
 static int write_in_pieces(struct ms_snapshot_writer *writer, const struct ms_snapshot_head *head,
                            const struct ms_snapshot_entry *entry)
 {
-    char bytes[MS_SNAPSHOT_BLOCK_HEAD_SIZE + 24];
+    char bytes[MS_SNAPSHOT_BLOCK_HEAD_SIZE + MS_SNAPSHOT_ENTRY_HEAD_MOST];
     XXH3_state_t state;
     ms_snapshot_put_head(bytes, head);
     const char *const end = put_entry_head(writer, entry, bytes + MS_SNAPSHOT_BLOCK_HEAD_SIZE);
     const size_t before_key = (size_t)(end - bytes) - MS_SNAPSHOT_BLOCK_HEAD_SIZE;
+    assert((size_t)(end - bytes) <= sizeof bytes);
     XXH3_INITSTATE(&state);
     XXH3_64bits_reset_withSeed(&state, ms_snapshot_seed(bytes));
     XXH3_64bits_update(&state, bytes + MS_SNAPSHOT_BLOCK_HEAD_SIZE, before_key);
@@ -24202,7 +24205,7 @@ static bool life_of(const struct restoring *restoring, const struct ms_snapshot_
         left = created + window - restoring->now;
     life->expiry = left >= LONGEST_MS ? MS_NEVER : restoring->now + left;
     life->ttl = restoring->reader.summary.has_ttl ? entry->ttl : left;
-    if (left >= LONGEST_MS)
+    if (left >= LONGEST_MS || life->ttl >= LONGEST_MS)
         life->ttl = 0;
     else if (max_ttl != 0 && life->ttl > max_ttl)
         life->ttl = max_ttl;
