@@ -137,6 +137,7 @@ MEMSTORE_API int memstore_open(const memstore_config *config, memstore **out);
  * @param[in] store the store
  * @retval MEMSTORE_OK the store is closed
  * @retval MEMSTORE_ERR_CACHE_CLOSED it was closed already, or another thread is closing it
+ * @retval MEMSTORE_ERR_UNSUPPORTED called in a loader of the store
  * @retval MEMSTORE_ERR_INVALID_ARGUMENT store is NULL
  * @threadsafety any
  * @progress Waits without bound, until the calls in flight have ended.

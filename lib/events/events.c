@@ -344,28 +344,47 @@ void ms_subscription_close(memstore_subscription *subscription)
     ms_mutex_unlock(&events->lock);
 }
 
+/* The one with this callback that is closing or is not, or NULL; of those that are closing, one whose
+ * callback still runs. */
+static memstore_subscription *find_locked(struct ms_events *events, memstore_event_fn fn,
+                                          void *context, bool closing)
+{
+    memstore_subscription *one = events->subscriptions;
+
+    while (one != NULL && (one->fn != fn || one->context != context || one->closing != closing ||
+                           (closing && !one->runs)))
+        one = one->next;
+    return one;
+}
+
+/* Wait for the callback of one that is closing. Who waits last frees it. */
+static void await_callback_locked(memstore_subscription *subscription)
+{
+    subscription->waiters++;
+    while (subscription->runs)
+        ms_cond_wait(&subscription->changes, &subscription->events->lock);
+    if (--subscription->waiters == 0)
+        ms_subscription_free_locked(subscription);
+}
+
 bool ms_events_unsubscribe(struct ms_events *events, memstore_event_fn fn, void *context)
 {
-    memstore_subscription *one;
-
     ms_mutex_lock(&events->lock);
-    for (one = events->subscriptions; one != NULL; one = one->next) {
-        if (one->fn == fn && one->context == context && !one->closing)
-            break;
+    memstore_subscription *const open = find_locked(events, fn, context, false);
+    if (open != NULL) {
+        begin_closing_locked(open);
+        if (!open->runs)
+            ms_subscription_free_locked(open);
     }
-    if (one != NULL) {
-        begin_closing_locked(one);
-        if (!one->runs) {
-            ms_subscription_free_locked(one);
-        } else if (!ms_dispatcher_is_me_locked(events)) {
-            one->waiters++;
-            while (one->runs)
-                ms_cond_wait(&one->changes, &events->lock);
-            ms_subscription_free_locked(one);
-        }
+    /* Others may be waiting for it already, or it may have asked for its end itself. */
+    if (!ms_dispatcher_is_me_locked(events)) {
+        memstore_subscription *closing;
+
+        while ((closing = find_locked(events, fn, context, true)) != NULL)
+            await_callback_locked(closing);
     }
     ms_mutex_unlock(&events->lock);
-    return one != NULL;
+    return open != NULL;
 }
 
 /* What the first version of memstore_event had. */

@@ -141,6 +141,32 @@ static bool is_still(int descriptor, const char *path)
            ours.st_dev == theirs.st_dev && ours.st_ino == theirs.st_ino;
 }
 
+/* What was left behind or laid there may be open to more people than what is to be written. 0 or an
+ * error number. */
+static int restrict_to(int descriptor, unsigned mode)
+{
+    struct stat status;
+
+    if (fstat(descriptor, &status) != 0)
+        return errno;
+    if ((status.st_mode & 0777 & ~mode) == 0)
+        return 0;
+    return fchmod(descriptor, status.st_mode & mode) == 0 ? 0 : errno;
+}
+
+/* Lock what was opened, if it is still at `path`, and empty it. 0 or an error number. */
+static int take_over(int descriptor, const char *path, unsigned mode)
+{
+    if (flock(descriptor, LOCK_EX | LOCK_NB) != 0)
+        return errno;
+    if (!is_still(descriptor, path))
+        return EAGAIN;
+    const int error = restrict_to(descriptor, mode);
+    if (error != 0)
+        return error;
+    return ftruncate(descriptor, 0) == 0 ? 0 : errno;
+}
+
 /* Open and lock the file at `path`, empty. */
 static int open_locked(const char *path, unsigned mode, int *descriptor)
 {
@@ -151,13 +177,8 @@ static int open_locked(const char *path, unsigned mode, int *descriptor)
         *descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NOFOLLOW, mode);
         if (*descriptor < 0)
             return errno;
-        if (flock(*descriptor, LOCK_EX | LOCK_NB) != 0)
-            error = errno;
-        else if (!is_still(*descriptor, path))
-            error = EAGAIN;
-        else if (ftruncate(*descriptor, 0) != 0)
-            error = errno;
-        else
+        error = take_over(*descriptor, path, mode);
+        if (error == 0)
             return 0;
         close(*descriptor);
         if (error != EAGAIN)

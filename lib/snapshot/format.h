@@ -130,7 +130,8 @@ static inline void ms_snapshot_take_head(const char *at, struct ms_snapshot_head
     head->checksum = ms_take_u64(at + 24);
 }
 
-/* Bytes of an entry before its key. */
+/* Bytes of an entry before its key, and the most that they may be. */
+#define MS_SNAPSHOT_ENTRY_HEAD_MOST 32
 static inline size_t ms_snapshot_entry_head(bool has_created, bool has_ttl)
 {
     return 16 + (has_created ? 8 : 0) + (has_ttl ? 8 : 0);

@@ -3,6 +3,7 @@
 
 #include "platform/mem.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <memstore/status.h>
 
@@ -192,12 +193,13 @@ static int pack_large(struct ms_snapshot_writer *writer, const struct ms_snapsho
 static int write_in_pieces(struct ms_snapshot_writer *writer, const struct ms_snapshot_head *head,
                            const struct ms_snapshot_entry *entry)
 {
-    char bytes[MS_SNAPSHOT_BLOCK_HEAD_SIZE + 24];
+    char bytes[MS_SNAPSHOT_BLOCK_HEAD_SIZE + MS_SNAPSHOT_ENTRY_HEAD_MOST];
     XXH3_state_t state;
 
     ms_snapshot_put_head(bytes, head);
     const char *const end = put_entry_head(writer, entry, bytes + MS_SNAPSHOT_BLOCK_HEAD_SIZE);
     const size_t before_key = (size_t)(end - bytes) - MS_SNAPSHOT_BLOCK_HEAD_SIZE;
+    assert((size_t)(end - bytes) <= sizeof bytes);
 
     XXH3_INITSTATE(&state);
     XXH3_64bits_reset_withSeed(&state, ms_snapshot_seed(bytes));

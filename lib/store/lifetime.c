@@ -514,8 +514,8 @@ int ms_store_close(memstore *store)
 {
     bool open = false;
 
-    /* It would wait for the caller. */
-    if (ms_flights_are_led(&store->flights))
+    /* It would wait for the caller, or be pulled from under him. */
+    if (ms_flights_are_led(&store->flights) || ms_load_is_calling(store))
         return MEMSTORE_ERR_UNSUPPORTED;
     apply_queued(store);
     shut(store);

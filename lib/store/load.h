@@ -86,14 +86,22 @@ void ms_load_call_many(const struct ms_load *load, memstore_key *keys, size_t n,
 void ms_load_release(const memstore_load_value *value);
 /* What was loaded takes no memory any more. */
 void ms_load_done(memstore *store);
+/* What a thread holds of what bounds loads, for a loader that it is in. */
+struct ms_load_lent {
+    memstore *place_of, *reader_of, *bytes_of; /* NULL = nothing */
+    uint32_t bytes;                            /* KiB */
+};
+/* The loader is about to wait for the load of another thread, which may be waiting for these. */
+struct ms_load_lent ms_load_lend(void);
+void ms_load_take_back(const struct ms_load_lent *lent);
 /* Whether a loader may be called, as its breaker says; and how that went. */
 bool ms_load_may_call(memstore *store, uint64_t loader);
 void ms_load_note_success(memstore *store, uint64_t loader);
 void ms_load_note_failure(memstore *store, uint64_t loader);
 
 /* ---- load_fallback.c ---- */
-/* Find what may be given to those whose load has failed: what is there, or what has expired within
- * `loader.max_stale`. Nothing when the load was overtaken. */
+/* Find what may be given to those whose load has failed: what is there, or, unless the load was
+ * overtaken, what has expired within `loader.max_stale`. */
 bool ms_load_fall_back(memstore *store, const struct ms_flight *flight, memstore_view *view);
 /* The loader says that there is no such key: remove what is there or kept, unless the load was
  * overtaken. False when a lock could not be had. */

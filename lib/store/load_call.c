@@ -7,15 +7,19 @@
 #include "platform/random.h"
 #include "store/measuring.h"
 
-/* Loaders that this thread is in. One that is called by another takes no place: it would wait for
- * the other's. */
-static __thread uint32_t loaders_inside;
+/* A loader that a thread is in. One that is called by another takes no place: it would wait for the
+ * other's. */
+struct inside {
+    const memstore *store;
+    const struct inside *outer;
+};
+static __thread const struct inside *inside; /* the latest */
 /* The store among whose places this thread has one. */
-static __thread const memstore *place_of;
+static __thread memstore *place_of;
 /* The same of `performance.max_concurrent_readers`, */
-static __thread const memstore *reader_of;
+static __thread memstore *reader_of;
 /* and of `loader.max_load_bytes`, in KiB, which are held until the value is released. */
-static __thread const memstore *bytes_of;
+static __thread memstore *bytes_of;
 static __thread uint32_t bytes_held;
 
 uint32_t ms_load_places_held(const memstore *store)
@@ -31,6 +35,15 @@ uint32_t ms_load_readers_held(const memstore *store)
 uint32_t ms_load_bytes_held(const memstore *store)
 {
     return bytes_of == store ? bytes_held : 0;
+}
+
+bool ms_load_is_calling(const memstore *store)
+{
+    const struct inside *call = inside;
+
+    while (call != NULL && call->store != store)
+        call = call->outer;
+    return call != NULL;
 }
 
 uint32_t ms_load_byte_places(const struct ms_settings *settings)
@@ -102,7 +115,7 @@ static int take_turn(memstore *store, size_t n, int64_t until)
 
 static void leave_place(memstore *store)
 {
-    if (loaders_inside != 0)
+    if (inside != NULL)
         return;
     if (place_of == store) {
         place_of = NULL;
@@ -117,7 +130,7 @@ static void leave_place(memstore *store)
 /* What it takes to call a loader for `n` keys. A store that is closed bounds nothing. */
 static int take_place(const struct ms_load *load, size_t n, const struct attempts *attempts)
 {
-    if (loaders_inside != 0 || attempts->closed)
+    if (inside != NULL || attempts->closed)
         return MEMSTORE_OK;
     int status = take_reader(load);
     if (status != MEMSTORE_OK)
@@ -133,7 +146,7 @@ static int take_bytes(memstore *store, size_t n, int64_t until, bool closed)
 {
     const uint32_t most = store->load_bytes_gate.places;
 
-    if (most == 0 || loaders_inside != 0 || closed || bytes_of != NULL)
+    if (most == 0 || inside != NULL || closed || bytes_of != NULL)
         return MEMSTORE_OK;
     const uint64_t each = ms_load_relaxed(&store->load_size) / 1024 + 1;
     const uint32_t wanted = n < most && each < most / n ? (uint32_t)(n * each) : most;
@@ -150,10 +163,46 @@ static int take_bytes(memstore *store, size_t n, int64_t until, bool closed)
 
 void ms_load_done(memstore *store)
 {
-    if (bytes_of != store || loaders_inside != 0)
+    if (bytes_of != store || inside != NULL)
         return;
     bytes_of = NULL;
     ms_gate_leave(&store->load_bytes_gate, bytes_held);
+}
+
+struct ms_load_lent ms_load_lend(void)
+{
+    const struct ms_load_lent lent = {place_of, reader_of, bytes_of, bytes_held};
+
+    if (lent.place_of != NULL)
+        ms_gate_leave(&lent.place_of->loads_gate, 1);
+    if (lent.reader_of != NULL)
+        ms_admission_leave_load(lent.reader_of);
+    if (lent.bytes_of != NULL)
+        ms_gate_leave(&lent.bytes_of->load_bytes_gate, lent.bytes);
+    place_of = reader_of = bytes_of = NULL;
+    return lent;
+}
+
+/* Be in a gate again; who does not get in within loader.timeout goes on without. */
+static bool enter_again(const memstore *store, struct ms_gate *gate, uint32_t n)
+{
+    return ms_gate_enter_asking(gate, n, deadline_of(end_of_patience(store))) == MS_GATE_ENTERED;
+}
+
+void ms_load_take_back(const struct ms_load_lent *lent)
+{
+    memstore *store;
+
+    /* In the order in which they were taken. */
+    if ((store = lent->bytes_of) != NULL &&
+        enter_again(store, &store->load_bytes_gate, lent->bytes)) {
+        bytes_of = store;
+        bytes_held = lent->bytes;
+    }
+    if ((store = lent->reader_of) != NULL && ms_admission_enter_load(store) == MEMSTORE_OK)
+        reader_of = store;
+    if ((store = lent->place_of) != NULL && enter_again(store, &store->loads_gate, 1))
+        place_of = store;
 }
 
 /* The mean of the last few: one of eight parts is what has come now. */
@@ -266,16 +315,18 @@ static int result_of(int result)
 }
 
 /* Around the call of a loader; a store that is closed measures nothing. */
-static uint64_t begin_call(const memstore *store, const struct attempts *attempts)
+static uint64_t begin_call(const memstore *store, const struct attempts *attempts,
+                           struct inside *call)
 {
-    loaders_inside++;
+    *call = (struct inside){store, inside};
+    inside = call;
     return attempts->closed ? 0 : ms_measuring_begin(store);
 }
 
 static void end_call(memstore *store, uint64_t start)
 {
     ms_measuring_end(store, MEMSTORE_OPERATION_LOAD, start);
-    loaders_inside--;
+    inside = inside->outer;
 }
 
 /* ---- One key ---- */
@@ -284,12 +335,13 @@ static int call_once(const struct ms_load *load, const struct attempts *attempts
                      memstore_load_value *value)
 {
     const memstore_loader *loader = load->loader;
+    struct inside call;
     int result = take_place(load, 1, attempts);
 
     if (result != MEMSTORE_OK)
         return result;
     *value = (memstore_load_value){.ttl_ms = loader->ttl_ms};
-    const uint64_t start = begin_call(load->store, attempts);
+    const uint64_t start = begin_call(load->store, attempts, &call);
     result = result_of(loader->load(load->key.data, load->key.size, value, loader->context));
     end_call(load->store, start);
     leave_place(load->store);
@@ -337,7 +389,6 @@ static void call_each(const struct ms_load *load, const memstore_key *keys, size
         single.key = keys[i];
         const int result = ms_load_call(&single, false, &values[i]);
         values[i].result = result;
-        ms_load_done(load->store);
     }
 }
 
@@ -345,13 +396,14 @@ static int call_many_once(const struct ms_load *load, const struct attempts *att
                           const memstore_key *keys, size_t n, memstore_load_value *values)
 {
     const memstore_loader *loader = load->loader;
+    struct inside call;
     int result = take_place(load, n, attempts);
 
     if (result != MEMSTORE_OK)
         return result;
     for (size_t i = 0; i < n; i++)
         values[i] = (memstore_load_value){.ttl_ms = loader->ttl_ms, .result = MEMSTORE_LOAD_ABSENT};
-    const uint64_t start = begin_call(load->store, attempts);
+    const uint64_t start = begin_call(load->store, attempts, &call);
     result = result_of(loader->load_many(keys, n, values, loader->context));
     end_call(load->store, start);
     leave_place(load->store);
@@ -435,20 +487,19 @@ void ms_load_call_many(const struct ms_load *load, memstore_key *keys, size_t n,
                        memstore_load_value *values, size_t *order)
 {
     struct attempts attempts = attempts_of(load, false);
+    const bool together = load->loader->load_many != NULL;
 
-    if (load->loader->load_many == NULL) {
-        call_each(load, keys, n, values);
-        return;
-    }
-    if (!ms_load_may_call(load->store, loader_of(load))) {
+    if (together && !ms_load_may_call(load->store, loader_of(load))) {
         tell_each(values, n, MS_LOAD_REFUSED);
         return;
     }
     const int status = take_bytes(load->store, n, attempts.until, false);
     if (status != MEMSTORE_OK) {
         tell_each(values, n, status);
-        return;
+    } else if (together) {
+        call_together(load, &attempts, keys, n, values, order);
+        note_results(load, values, n);
+    } else {
+        call_each(load, keys, n, values);
     }
-    call_together(load, &attempts, keys, n, values, order);
-    note_results(load, values, n);
 }

@@ -10,17 +10,16 @@ static bool find_locked(memstore *store, const struct ms_flight *flight, memstor
 {
     const int64_t max_stale = ms_setting_of(&store->settings, load_max_stale);
     const memstore_key key = {flight->key, flight->key_size};
+    const bool overtaken = ms_flight_is_overtaken(flight);
     struct ms_index_slot slot;
     struct ms_found found;
 
-    if (ms_flight_is_overtaken(flight))
-        return false;
     if (!ms_lookup_find_slot(store, key.data, key.size, flight->hash, &slot, &found) &&
-        !ms_stale_find(store, &key, flight->hash, &found))
+        (overtaken || !ms_stale_find(store, &key, flight->hash, &found)))
         return false;
     const int64_t expiry = ms_found_expiry(&found);
     if (ms_has_expired(expiry)) {
-        if (ms_clock_exact_ms() - expiry >= max_stale)
+        if (overtaken || ms_clock_exact_ms() - expiry >= max_stale)
             return false;
         ms_count(&store->counters, MS_COUNT_STALE_SERVED, 1);
     }

@@ -49,11 +49,11 @@ int ms_load_refresh(const struct ms_load *load, memstore_view *out)
 
     if (!ms_load_begin_refresh(load, 0, &flight, out))
         return MEMSTORE_OK;
-    /* The loader may want to hold views itself, where they are bounded. */
-    ms_view_give_back(out);
     struct ms_load once = *load;
     once.refreshes = true;
     const int result = ms_load_call(&once, false, &value);
+    /* Where views are bounded its place was that of the loader. */
+    ms_view_give_back(out);
     const int status = ms_load_settle(flight, result, &value, &view, NULL);
     if (result == MEMSTORE_LOAD_OK)
         ms_load_release(&value);

@@ -31,18 +31,18 @@ struct restoring {
 
 /* ---- Taking back ---- */
 
-static bool note_added(struct restoring *restoring, uint64_t hash, uint64_t instance)
+/* Have room to note one more: what is added can always be taken back. */
+static bool reserve_note(struct restoring *restoring)
 {
-    if (restoring->count == restoring->cap) {
-        const size_t cap = restoring->cap == 0 ? 1024 : restoring->cap * 2;
-        struct added *added = ms_mem_resize(restoring->added, cap * sizeof *added);
+    if (restoring->count < restoring->cap)
+        return true;
+    const size_t cap = restoring->cap == 0 ? 1024 : restoring->cap * 2;
+    struct added *added = ms_mem_resize(restoring->added, cap * sizeof *added);
 
-        if (added == NULL)
-            return false;
-        restoring->added = added;
-        restoring->cap = cap;
-    }
-    restoring->added[restoring->count++] = (struct added){hash, instance};
+    if (added == NULL)
+        return false;
+    restoring->added = added;
+    restoring->cap = cap;
     return true;
 }
 
@@ -108,7 +108,7 @@ static bool life_of(const struct restoring *restoring, const struct ms_snapshot_
     life->expiry = left >= LONGEST_MS ? MS_NEVER : restoring->now + left;
     /* Of an entry whose TTL is not known, it is what was left of it. */
     life->ttl = restoring->reader.summary.has_ttl ? entry->ttl : left;
-    if (left >= LONGEST_MS)
+    if (left >= LONGEST_MS || life->ttl >= LONGEST_MS)
         life->ttl = 0;
     else if (max_ttl != 0 && life->ttl > max_ttl)
         life->ttl = max_ttl;
@@ -131,14 +131,16 @@ static int add(struct restoring *restoring, const struct ms_snapshot_entry *entr
     struct ms_write_outcome outcome;
     int status = ms_store_check_size(store, entry->key_size, entry->value_size);
 
+    if (status == MEMSTORE_OK && !reserve_note(restoring))
+        status = MEMSTORE_ERR_MEMORY_EXHAUSTED;
     if (status == MEMSTORE_OK)
         status = ms_store_try_write(store, &write, hash, &outcome);
     if (status != MEMSTORE_OK)
         return status;
     if (outcome.replaced_expired)
         ms_count(&store->counters, MS_COUNT_EXPIRATIONS, 1);
-    return note_added(restoring, hash, outcome.instance) ? MEMSTORE_OK
-                                                         : MEMSTORE_ERR_MEMORY_EXHAUSTED;
+    restoring->added[restoring->count++] = (struct added){hash, outcome.instance};
+    return MEMSTORE_OK;
 }
 
 /* Whether an entry of this size is one that others might still fit after. */

@@ -551,6 +551,8 @@ int ms_lease_acquire(memstore *store, const memstore_key *key, int64_t timeout_m
                      struct ms_flight **lease, memstore_view *out);
 int ms_lease_fill(struct ms_flight *lease, const memstore_load_value *value, memstore_view *out);
 int ms_lease_fail(struct ms_flight *lease, int result, memstore_view *out);
+/* The calling thread is in a loader that was called for this store. */
+bool ms_load_is_calling(const memstore *store);
 /* Places among `loader.max_loads` that the calling thread holds. */
 uint32_t ms_load_places_held(const memstore *store);
 /* The same of performance.max_concurrent_readers, for a loader that it is in; */

@@ -11,6 +11,8 @@
 #define GROUPS_A_SECOND 10
 /* Longest pause between two reports. */
 #define PAUSE_MS 10
+/* What is late by more than this is not made up for: the database would be asked for it all at once. */
+#define MADE_UP_FOR_US (1000000 / GROUPS_A_SECOND)
 
 /* The loader said nothing about the key. */
 #define NOT_ASKED 127
@@ -20,9 +22,8 @@ struct warming {
     const memstore_loader *theirs;
     memstore_loader loader; /* that notes what theirs says */
     struct ms_reporting reporting;
-    int64_t began; /* in ms_clock_exact_ms() */
-    uint64_t asked_for;
-    int status; /* of the first group that failed */
+    int64_t turn_us; /* when the next group may be asked for, by ms_clock_exact_ms() */
+    int status;      /* of the first group that failed */
     /* The group at hand: what is not there. */
     memstore_key keys[GROUP];
     signed char results[GROUP];
@@ -137,24 +138,32 @@ static size_t group_size(const struct warming *warming)
     return size;
 }
 
-/* Wait until that many more keys may be asked for. */
+/* Wait until more keys may be asked for. */
 static int await_turn(struct warming *warming)
 {
     for (;;) {
         const uint32_t rate = ms_setting_of(&warming->store->settings, load_warm_rate);
-        const int64_t now = ms_clock_exact_ms();
-        const int64_t turn =
-            rate != 0 ? warming->began + (int64_t)(warming->asked_for * 1000 / rate) : now;
+        const int64_t left_us = rate != 0 ? warming->turn_us - ms_clock_exact_ms() * 1000 : 0;
 
         if (ms_store_is_closed(warming->store))
             return MEMSTORE_ERR_CACHE_CLOSED;
-        if (now >= turn)
+        if (left_us <= 0)
             return MEMSTORE_OK;
-        usleep((useconds_t)(turn - now < PAUSE_MS ? turn - now : PAUSE_MS) * 1000);
+        usleep((useconds_t)(left_us < PAUSE_MS * 1000 ? left_us : PAUSE_MS * 1000));
         const int status = ms_report(&warming->reporting);
         if (status != MEMSTORE_OK)
             return status;
     }
+}
+
+/* A group is asked for: the next may be when the rate, as it is now, has made up for it. */
+static void take_turn(struct warming *warming)
+{
+    const uint32_t rate = ms_setting_of(&warming->store->settings, load_warm_rate);
+    const int64_t least_us = ms_clock_exact_ms() * 1000 - MADE_UP_FOR_US;
+    const int64_t from_us = warming->turn_us > least_us ? warming->turn_us : least_us;
+
+    warming->turn_us = from_us + (rate != 0 ? (int64_t)(warming->count * 1000000 / rate) : 0);
 }
 
 /* ---- All of them ---- */
@@ -169,7 +178,7 @@ static int warm_group(struct warming *warming, const memstore_key *keys, size_t 
     warming->reporting.progress.present += present;
     if (status == MEMSTORE_OK && warming->count != 0) {
         status = await_turn(warming);
-        warming->asked_for += warming->count;
+        take_turn(warming);
         if (status == MEMSTORE_OK)
             status = load_group(warming);
     }
@@ -187,7 +196,7 @@ int ms_store_warm(memstore *store, const memstore_key *keys, size_t n,
         .theirs = loader,
         .loader = *loader,
         .reporting = ms_reporting_to(fn, context),
-        .began = ms_clock_exact_ms(),
+        .turn_us = ms_clock_exact_ms() * 1000,
     };
     int status = ms_report_phase(&warming.reporting, MEMSTORE_PHASE_WARMING, n);
 

@@ -420,6 +420,20 @@ Test(event_calls, to_destroy_the_store_by_its_loader_does_nothing)
     memstore_destroy(store);
 }
 
+Test(event_calls, to_destroy_a_closed_store_by_its_loader_does_nothing)
+{
+    const memstore_loader destroys = {.struct_size = sizeof destroys, .load = destroy_by_loader};
+    memstore_view view;
+
+    store = test_open("shards=4", NULL);
+    assert_ok(memstore_close(store));
+    assert_ok(memstore_get_or_load(store, "loaded", 6, &destroys, &view));
+    cr_assert(view.size == 6 && memcmp(view.data, "loaded", 6) == 0);
+    memstore_view_release(&view);
+    assert_status(memstore_close(store), MEMSTORE_ERR_CACHE_CLOSED);
+    memstore_destroy(store);
+}
+
 /* ---- And this is every function ---- */
 
 /* As a string, for free(). */

@@ -597,6 +597,65 @@ Test(events, taking_a_callback_back_waits_for_it)
     memstore_destroy(store);
 }
 
+static int take_back_and_linger(const memstore_event *event, void *context)
+{
+    struct heard *heard = context;
+
+    (void)event;
+    CHECK_OK(memstore_off_event(heard->store, take_back_and_linger, heard));
+    atomic_fetch_add(&heard->calls, 1);
+    test_sleep_ms(30);
+    atomic_store(&heard->last_kind, 1);
+    return 0;
+}
+
+/* What it works with is freed then. */
+Test(events, taking_a_callback_back_waits_for_one_that_is_taken_back_already)
+{
+    memstore *store = test_open_defaults();
+    struct heard heard = {.store = store};
+
+    assert_ok(memstore_on_event(store, ANY, take_back_and_linger, &heard));
+    assert_ok(test_set(store, "k", "v", 0));
+    assert_ok(test_delete(store, "k"));
+    cr_assert(comes_true(&heard.calls, 1));
+    assert_status(memstore_off_event(store, take_back_and_linger, &heard),
+                  MEMSTORE_ERR_KEY_NOT_FOUND);
+    cr_assert_eq(heard.last_kind, 1);
+    memstore_destroy(store);
+    cr_assert_eq(heard.calls, 1);
+}
+
+static void *take_linger_back(void *context)
+{
+    struct heard *heard = context;
+
+    memstore_off_event(heard->store, linger, heard);
+    return (void *)(uintptr_t)atomic_load(&heard->last_kind);
+}
+
+Test(events, who_takes_a_callback_back_together_all_wait_for_it)
+{
+    memstore *store = test_open_defaults();
+    struct heard heard = {.store = store};
+    pthread_t threads[4];
+
+    assert_ok(memstore_on_event(store, ANY, linger, &heard));
+    assert_ok(test_set(store, "k", "v", 0));
+    assert_ok(test_delete(store, "k"));
+    cr_assert(comes_true(&heard.calls, 1));
+    for (int i = 0; i < 4; i++)
+        cr_assert_eq(pthread_create(&threads[i], NULL, take_linger_back, &heard), 0);
+    for (int i = 0; i < 4; i++) {
+        void *ended;
+
+        cr_assert_eq(pthread_join(threads[i], &ended), 0);
+        cr_assert_neq(ended, NULL);
+    }
+    cr_assert_eq(stats_of(store).subscriptions, 0);
+    memstore_destroy(store);
+}
+
 Test(events, destroying_waits_until_all_that_happened_is_told)
 {
     memstore *store = test_open_defaults();

@@ -750,6 +750,24 @@ Test(loading, what_a_full_store_does_not_take_is_handed_out_all_the_same)
     memstore_destroy(store);
 }
 
+Test(loading, closing_the_store_in_a_loader_that_it_has_no_memory_to_note_is_refused_too)
+{
+    memstore *store =
+        test_open("performance.memory_limit=1MiB", "eviction=none", "maintenance=manual", NULL);
+    struct ms_budget *const budget = &store->arena.budget;
+    struct row row = {.store = store, .value = "row", .during = close_from_within};
+    uint64_t taken = 0;
+
+    assert_status(write_until_refused(store), MEMSTORE_ERR_CACHE_FULL);
+    while (ms_budget_charge(budget, 16, 0))
+        taken += 16;
+    assert_loads(store, "key", &row, "row");
+    cr_assert_eq(row.during_status, MEMSTORE_ERR_UNSUPPORTED);
+    assert_holds(store, "key", NULL);
+    ms_budget_uncharge(budget, taken);
+    memstore_destroy(store);
+}
+
 Test(loading, values_beside_the_store_are_bounded_by_bypass_limit)
 {
     memstore *store =
@@ -1224,6 +1242,55 @@ Test(loading, max_loads_lets_so_many_loaders_run_at_once)
     memstore_view_release(&one.view);
     memstore_view_release(&two.view);
     memstore_destroy(store);
+}
+
+static bool has_line(struct ms_gate *gate)
+{
+    return ms_load_relaxed(&gate->state) >= MS_GATE_WAITER;
+}
+
+/* Ask for what another thread loads as soon as it has a place. */
+static int load_what_waits_for_a_place(struct row *row)
+{
+    struct row inner = {.value = "inner"};
+    memstore *store = row->store;
+    memstore_view view;
+
+    while (!has_line(&store->loads_gate) && !has_line(&store->load_bytes_gate) &&
+           !has_line(&store->admission.views))
+        sched_yield();
+    const int status = get_or_load(store, "inner", &inner, &view);
+    cr_assert(status != MEMSTORE_OK || shows(&view, "from another"));
+    memstore_view_release(&view);
+    return status;
+}
+
+static void assert_does_not_stand_still(const char *bound)
+{
+    memstore *store = test_open("maintenance=manual", "loader.timeout=20s",
+                                "performance.lock_timeout=20s", bound, NULL);
+    struct row outer = {.store = store, .value = "outer", .during = load_what_waits_for_a_place};
+    struct row inner = {.value = "from another"};
+    const double began = test_now();
+    struct caller one, two;
+
+    start(&one, store, "outer", &outer);
+    wait_for_calls(&outer, 1);
+    start(&two, store, "inner", &inner);
+    assert_ok(result_of(&one));
+    assert_ok(result_of(&two));
+    assert_ok(outer.during_status);
+    cr_assert(shows(&one.view, "outer") && shows(&two.view, "from another"));
+    cr_assert_lt(test_now() - began, 10);
+    memstore_view_release(&one.view);
+    memstore_view_release(&two.view);
+    memstore_destroy(store);
+}
+
+Test(loading, a_loader_that_waits_for_a_load_lets_it_have_its_place)
+{
+    assert_does_not_stand_still("loader.max_loads=1");
+    assert_does_not_stand_still("loader.max_load_bytes=1KiB");
 }
 
 Test(loading, who_finds_no_place_within_loader_timeout_is_told)

@@ -14,7 +14,8 @@ struct source {
     const char *value;
     int result; /* a memstore_load_result */
     int64_t ttl_ms;
-    memstore *during; /* a store in which the loader deletes the key */
+    memstore *during; /* a store in which the loader deletes the key, */
+    const char *sets; /* or sets it to this */
     atomic_uint calls;
     atomic_bool holds; /* the loader waits for this to become false */
 };
@@ -26,7 +27,9 @@ static int answer(const void *key, size_t key_size, memstore_load_value *out, vo
     atomic_fetch_add(&source->calls, 1);
     while (atomic_load(&source->holds))
         sched_yield();
-    if (source->during != NULL)
+    if (source->sets != NULL)
+        memstore_set(source->during, key, key_size, source->sets, strlen(source->sets), 0);
+    else if (source->during != NULL)
         memstore_delete(source->during, key, key_size);
     out->value = source->value;
     out->value_size = source->value != NULL ? strlen(source->value) : 0;
@@ -452,6 +455,64 @@ Test(loading_policy, a_write_during_a_refresh_wins_over_it)
     memstore_destroy(store);
 }
 
+Test(loading_policy, what_was_written_during_a_refresh_that_fails_is_given)
+{
+    struct source source;
+    memstore *store = open_with_old(&source);
+    memstore_lease *lease;
+    memstore_view old, view;
+
+    source.during = store;
+    source.sets = "set";
+    source.result = MEMSTORE_LOAD_FAILED;
+    assert_asks(store, &source, "set");
+    test_clock_advance(10000);
+    assert_ok(memstore_lease_acquire(store, "key", 3, 0, &lease, &old));
+    assert_ok(test_set(store, "key", "again", 0));
+    assert_ok(memstore_lease_fail(lease, MEMSTORE_LOAD_FAILED, &view));
+    cr_assert(memcmp(old.data, "set", 3) == 0 && memcmp(view.data, "again", 5) == 0);
+    memstore_view_release(&view);
+    memstore_view_release(&old);
+    memstore_destroy(store);
+}
+
+Test(loading_policy, what_is_deleted_during_a_refresh_that_fails_is_not_given)
+{
+    struct source source;
+    memstore *store = open_with_old(&source);
+
+    source.during = store;
+    source.result = MEMSTORE_LOAD_FAILED;
+    assert_fails(store, &source);
+    memstore_destroy(store);
+}
+
+Test(loading_policy, where_views_are_bounded_a_refresh_in_flight_counts_as_one)
+{
+    test_clock_start();
+    memstore *store =
+        test_open("maintenance=manual", "loader.refresh_after=10s",
+                  "performance.max_concurrent_readers=1", "performance.lock_timeout=20ms", NULL);
+    struct source source = {.value = "old"};
+    struct asker asker = {.store = store, .source = &source};
+    memstore_view view;
+
+    assert_asks(store, &source, "old");
+    test_clock_advance(10000);
+    source.value = "new";
+    atomic_store(&source.holds, true);
+    cr_assert_eq(pthread_create(&asker.thread, NULL, ask_in_thread, &asker), 0);
+    while (atomic_load(&source.calls) < 2)
+        sched_yield();
+    assert_status(memstore_get_view(store, "key", 3, &view), MEMSTORE_ERR_LOCK_TIMEOUT);
+    atomic_store(&source.holds, false);
+    pthread_join(asker.thread, NULL);
+    assert_ok(asker.status);
+    cr_assert(memcmp(asker.view.data, "new", 3) == 0);
+    memstore_view_release(&asker.view);
+    memstore_destroy(store);
+}
+
 Test(loading_policy, of_many_those_that_are_old_are_loaded_along)
 {
     struct source source;
@@ -734,6 +795,45 @@ Test(loading_policy, max_load_bytes_holds_loads_back_by_what_values_were_before)
     atomic_store(&held.holds, false);
     pthread_join(asker.thread, NULL);
     memstore_view_release(&asker.view);
+    assert_ok(memstore_get_or_load(store, "another", 7, &loader, &view));
+    memstore_view_release(&view);
+    memstore_destroy(store);
+}
+
+static void *ask_for_two(void *context)
+{
+    struct asker *asker = context;
+    memstore_loader loader = loader_of(asker->source);
+    const memstore_key keys[] = {{"one", 3}, {"two", 3}};
+    memstore_view views[2];
+
+    loader.load_many = NULL;
+    asker->status = memstore_get_or_load_many(asker->store, keys, 2, &loader, views, NULL);
+    if (asker->status == MEMSTORE_OK)
+        memstore_view_release_many(views, 2);
+    return NULL;
+}
+
+Test(loading_policy, max_load_bytes_counts_what_was_loaded_one_by_one_until_all_of_it_is_stored)
+{
+    memstore *store = test_open("loader.max_load_bytes=8KiB", "loader.timeout=50ms", NULL);
+    static char large[3000];
+    struct source source = {.value = memset(large, 'x', sizeof large - 1)};
+    struct source held = {.value = large, .holds = true};
+    struct asker asker = {.store = store, .source = &held};
+    const memstore_loader loader = loader_of(&source);
+    memstore_view view;
+
+    ask(store, &source, MEMSTORE_OK);
+    cr_assert_eq(pthread_create(&asker.thread, NULL, ask_for_two, &asker), 0);
+    while (atomic_load(&held.calls) < 1)
+        sched_yield();
+    assert_status(memstore_get_or_load(store, "another", 7, &loader, &view),
+                  MEMSTORE_ERR_LOCK_TIMEOUT);
+    cr_assert_eq(test_stats(store).loads_without_bytes, 1);
+    atomic_store(&held.holds, false);
+    pthread_join(asker.thread, NULL);
+    assert_ok(asker.status);
     assert_ok(memstore_get_or_load(store, "another", 7, &loader, &view));
     memstore_view_release(&view);
     memstore_destroy(store);

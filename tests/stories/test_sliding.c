@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* `ttl.mode: access`: what is read lives on. */
+#include "snapshot/writer.h"
 #include "support/clock.h"
 #include "support/criterion.h"
 #include "support/folder.h"
@@ -362,6 +363,27 @@ Test(sliding, a_snapshot_keeps_what_is_left_and_the_ttl)
     cr_assert_eq(ttl_of("key"), 1000);
     assert_holds(store, "key", "value");
     cr_assert_eq(ttl_of("key"), 1000);
+}
+
+/* A file may say anything. */
+Test(sliding, a_ttl_beyond_all_clocks_is_not_renewed_by)
+{
+    const struct ms_snapshot_options options = {.saved_at = test_clock_unix(), .keeps_ttl = true};
+    const struct ms_snapshot_entry entry = {.key = "key",
+                                            .value = "value",
+                                            .key_size = 3,
+                                            .value_size = 5,
+                                            .expires_at = test_clock_unix() + 10000,
+                                            .ttl = INT64_MAX};
+    struct ms_snapshot_writer writer;
+
+    assert_ok(ms_snapshot_begin(&writer, test_path("sliding"), &options));
+    assert_ok(ms_snapshot_add(&writer, &entry));
+    assert_ok(ms_snapshot_commit(&writer));
+    assert_ok(memstore_load(store, test_path("sliding"), NULL, NULL));
+    test_clock_advance(5000);
+    assert_holds(store, "key", "value");
+    cr_assert_eq(ttl_of("key"), 5000);
 }
 
 Test(sliding, what_comes_from_a_store_without_ttls_is_renewed_by_what_was_left)

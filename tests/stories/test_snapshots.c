@@ -432,6 +432,19 @@ Test(snapshots, what_is_no_file_is_not_replaced)
     memstore_destroy(store);
 }
 
+Test(snapshots, what_lay_there_does_not_open_a_snapshot_to_others)
+{
+    memstore *store = open_manual();
+    struct stat status;
+
+    test_file_write(test_path("snapshot.tmp"), "", 0);
+    cr_assert_eq(chmod(test_path("snapshot.tmp"), 0666), 0);
+    assert_ok(memstore_save(store, test_path("snapshot"), NULL, NULL));
+    cr_assert_eq(stat(test_path("snapshot"), &status), 0);
+    cr_assert_eq(status.st_mode & 0777, 0600);
+    memstore_destroy(store);
+}
+
 Test(snapshots, the_beginning_of_a_file_tells_what_it_is)
 {
     memstore *store = open_manual();
@@ -766,13 +779,15 @@ struct database {
     unsigned calls, keys;
     bool fails;           /* all keys of a call in which "key/100" is */
     unsigned absent_from; /* keys numbered from here do not exist */
+    int64_t first_takes;  /* milliseconds, the first call */
 };
 
 static int load_rows(const memstore_key *keys, size_t n, memstore_load_value *out, void *context)
 {
     struct database *database = context;
 
-    database->calls++;
+    if (database->calls++ == 0)
+        test_clock_advance(database->first_takes);
     database->keys += (unsigned)n;
     for (size_t i = 0; i < n; i++) {
         char name[32] = "";
@@ -913,6 +928,53 @@ Test(snapshots, warming_goes_at_the_rate_that_is_asked_for)
     /* The last group is asked for when the others have had their time. */
     cr_assert_geq(test_clock_unix() - began, (ROWS - 51) * 1000 / 500);
     cr_assert_geq(database.calls, 19);
+    memstore_destroy(store);
+}
+
+/* Lets time pass while nothing else is done. */
+static int pass_time_of_waiting(const memstore_progress *progress, void *context)
+{
+    uint64_t *done = context;
+
+    if (progress->done == *done)
+        test_clock_advance(10);
+    *done = progress->done;
+    return 0;
+}
+
+Test(snapshots, what_warming_could_not_ask_for_in_time_is_not_asked_for_at_once)
+{
+    struct database database = {.first_takes = 60000};
+    const memstore_loader loader = loader_of(&database);
+    uint64_t done = 0;
+    memstore *store = test_open("loader.warm_rate=500", "maintenance=manual", NULL);
+    const int64_t began = test_clock_unix();
+
+    assert_ok(memstore_warm(store, row_keys, ROWS, &loader, pass_time_of_waiting, &done));
+    cr_assert_geq(test_clock_unix() - began, 60000 + (ROWS - 3 * 51) * 1000 / 500);
+    memstore_destroy(store);
+}
+
+/* Bounds the rate when half of the keys have been asked for without a bound. */
+static int bound_later(const memstore_progress *progress, void *context)
+{
+    if (progress->done == ROWS / 2 / 128 * 128)
+        assert_ok(memstore_reconfigure(context, "loader.warm_rate", "500"));
+    if (progress->done >= ROWS / 2 / 128 * 128)
+        test_clock_advance(100);
+    return 0;
+}
+
+Test(snapshots, a_rate_that_is_set_while_keys_are_warmed_counts_those_that_follow)
+{
+    struct database database = {0};
+    const memstore_loader loader = loader_of(&database);
+    memstore *store = test_open("maintenance=manual", NULL);
+    const int64_t began = test_clock_unix();
+
+    assert_ok(memstore_warm(store, row_keys, ROWS, &loader, bound_later, store));
+    cr_assert_geq(test_clock_unix() - began, (ROWS / 2 - 2 * 51) * 1000 / 500);
+    cr_assert_leq(test_clock_unix() - began, (ROWS / 2 + 5 * 51) * 1000 / 500);
     memstore_destroy(store);
 }
 

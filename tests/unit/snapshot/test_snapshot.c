@@ -111,6 +111,15 @@ Test(snapshot, what_is_written_is_read)
     expect_entries(write_file(&created, 300000), true, 300000);
 }
 
+Test(snapshot, a_large_entry_has_all_that_is_kept_of_it)
+{
+    const struct ms_snapshot_options all = {
+        .saved_at = SAVED_AT, .keeps_created = true, .keeps_ttl = true};
+
+    cr_assert_eq(ms_snapshot_entry_head(true, true), MS_SNAPSHOT_ENTRY_HEAD_MOST);
+    expect_entries(write_file(&all, 300000), true, 300000);
+}
+
 Test(snapshot, packed_blocks_are_smaller_and_say_the_same)
 {
     const struct ms_snapshot_options packed = {.saved_at = SAVED_AT, .packs = true};

@@ -274,6 +274,26 @@ static bool is_still(int descriptor, const char *path)
     return fstat(descriptor, &ours) == 0 && lstat(path, &theirs) == 0 &&
            ours.st_dev == theirs.st_dev && ours.st_ino == theirs.st_ino;
 }
+static int restrict_to(int descriptor, unsigned mode)
+{
+    struct stat status;
+    if (fstat(descriptor, &status) != 0)
+        return errno;
+    if ((status.st_mode & 0777 & ~mode) == 0)
+        return 0;
+    return fchmod(descriptor, status.st_mode & mode) == 0 ? 0 : errno;
+}
+static int platform_file_take_over(int descriptor, const char *path, unsigned mode)
+{
+    if (flock(descriptor, LOCK_EX | LOCK_NB) != 0)
+        return errno;
+    if (!is_still(descriptor, path))
+        return EAGAIN;
+    const int error = restrict_to(descriptor, mode);
+    if (error != 0)
+        return error;
+    return ftruncate(descriptor, 0) == 0 ? 0 : errno;
+}
 static int platform_file_open_locked(const char *path, unsigned mode, int *descriptor)
 {
     for (int i = 0; i < LOCK_TRIES; i++) {
@@ -283,13 +303,8 @@ static int platform_file_open_locked(const char *path, unsigned mode, int *descr
         *descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NOFOLLOW, mode);
         if (*descriptor < 0)
             return errno;
-        if (flock(*descriptor, LOCK_EX | LOCK_NB) != 0)
-            error = errno;
-        else if (!is_still(*descriptor, path))
-            error = EAGAIN;
-        else if (ftruncate(*descriptor, 0) != 0)
-            error = errno;
-        else
+        error = platform_file_take_over(*descriptor, path, mode);
+        if (error == 0)
             return 0;
         close(*descriptor);
         if (error != EAGAIN)
@@ -6876,7 +6891,7 @@ bool ms_ghost_needs_resize(struct ms_ghost *ghost, uint64_t keys)
     return table == NULL || sets > table->sets + table->sets / 2 || sets < table->sets / 2;
 }
 #define TAKEN_OVER_MOST (UINT32_C(16) << 20)
-static void take_over(struct ms_ghost_table *table, struct ms_ghost_table *old)
+static void eviction_ghost_take_over(struct ms_ghost_table *table, struct ms_ghost_table *old)
 {
     if (table->bytes > TAKEN_OVER_MOST)
         return;
@@ -6899,7 +6914,7 @@ bool ms_ghost_resize(struct ms_ghost *ghost, struct ms_pages *pages, uint64_t ke
     table->bytes = (uint32_t)bytes;
     *old = ms_load_relaxed(&ghost->table);
     if (*old != NULL)
-        take_over(table, *old);
+        eviction_ghost_take_over(table, *old);
     ms_store_release(&ghost->table, table);
     return true;
 }
@@ -12624,27 +12639,39 @@ void ms_subscription_close(memstore_subscription *subscription)
     ms_subscription_free_locked(subscription);
     ms_mutex_unlock(&events->lock);
 }
+static memstore_subscription *events_events_find_locked(struct ms_events *events, memstore_event_fn fn,
+                                          void *context, bool closing)
+{
+    memstore_subscription *one = events->subscriptions;
+    while (one != NULL && (one->fn != fn || one->context != context || one->closing != closing ||
+                           (closing && !one->runs)))
+        one = one->next;
+    return one;
+}
+static void await_callback_locked(memstore_subscription *subscription)
+{
+    subscription->waiters++;
+    while (subscription->runs)
+        ms_cond_wait(&subscription->changes, &subscription->events->lock);
+    if (--subscription->waiters == 0)
+        ms_subscription_free_locked(subscription);
+}
 bool ms_events_unsubscribe(struct ms_events *events, memstore_event_fn fn, void *context)
 {
-    memstore_subscription *one;
     ms_mutex_lock(&events->lock);
-    for (one = events->subscriptions; one != NULL; one = one->next) {
-        if (one->fn == fn && one->context == context && !one->closing)
-            break;
+    memstore_subscription *const open = events_events_find_locked(events, fn, context, false);
+    if (open != NULL) {
+        begin_closing_locked(open);
+        if (!open->runs)
+            ms_subscription_free_locked(open);
     }
-    if (one != NULL) {
-        begin_closing_locked(one);
-        if (!one->runs) {
-            ms_subscription_free_locked(one);
-        } else if (!ms_dispatcher_is_me_locked(events)) {
-            one->waiters++;
-            while (one->runs)
-                ms_cond_wait(&one->changes, &events->lock);
-            ms_subscription_free_locked(one);
-        }
+    if (!ms_dispatcher_is_me_locked(events)) {
+        memstore_subscription *closing;
+        while ((closing = events_events_find_locked(events, fn, context, true)) != NULL)
+            await_callback_locked(closing);
     }
     ms_mutex_unlock(&events->lock);
-    return one != NULL;
+    return open != NULL;
 }
 #define FIRST_EVENT_SIZE (offsetof(memstore_event, dropped) + sizeof(uint64_t))
 #define LONGEST_WAIT_MS (INT64_C(1) << 40)
@@ -13804,6 +13831,7 @@ static inline void ms_snapshot_take_head(const char *at, struct ms_snapshot_head
     head->number = ms_take_u64(at + 16);
     head->checksum = ms_take_u64(at + 24);
 }
+#define MS_SNAPSHOT_ENTRY_HEAD_MOST 32
 static inline size_t ms_snapshot_entry_head(bool has_created, bool has_ttl)
 {
     return 16 + (has_created ? 8 : 0) + (has_ttl ? 8 : 0);
@@ -14140,6 +14168,7 @@ int ms_snapshot_write_full(struct ms_snapshot_writer *writer);
 int ms_snapshot_commit(struct ms_snapshot_writer *writer);
 void ms_snapshot_abandon(struct ms_snapshot_writer *writer);
 #endif
+#include <assert.h>
 #include <errno.h>
 #include <memstore/status.h>
 static int snapshot_writer_status_of(int error)
@@ -14296,11 +14325,12 @@ static int pack_large(struct ms_snapshot_writer *writer, const struct ms_snapsho
 static int write_in_pieces(struct ms_snapshot_writer *writer, const struct ms_snapshot_head *head,
                            const struct ms_snapshot_entry *entry)
 {
-    char bytes[MS_SNAPSHOT_BLOCK_HEAD_SIZE + 24];
+    char bytes[MS_SNAPSHOT_BLOCK_HEAD_SIZE + MS_SNAPSHOT_ENTRY_HEAD_MOST];
     XXH3_state_t state;
     ms_snapshot_put_head(bytes, head);
     const char *const end = put_entry_head(writer, entry, bytes + MS_SNAPSHOT_BLOCK_HEAD_SIZE);
     const size_t before_key = (size_t)(end - bytes) - MS_SNAPSHOT_BLOCK_HEAD_SIZE;
+    assert((size_t)(end - bytes) <= sizeof bytes);
     XXH3_INITSTATE(&state);
     XXH3_64bits_reset_withSeed(&state, ms_snapshot_seed(bytes));
     XXH3_64bits_update(&state, bytes + MS_SNAPSHOT_BLOCK_HEAD_SIZE, before_key);
@@ -15685,6 +15715,7 @@ int ms_lease_acquire(memstore *store, const memstore_key *key, int64_t timeout_m
                      struct ms_flight **lease, memstore_view *out);
 int ms_lease_fill(struct ms_flight *lease, const memstore_load_value *value, memstore_view *out);
 int ms_lease_fail(struct ms_flight *lease, int result, memstore_view *out);
+bool ms_load_is_calling(const memstore *store);
 uint32_t ms_load_places_held(const memstore *store);
 uint32_t ms_load_readers_held(const memstore *store);
 uint32_t ms_load_bytes_held(const memstore *store);
@@ -19205,6 +19236,12 @@ void ms_load_call_many(const struct ms_load *load, memstore_key *keys, size_t n,
                        memstore_load_value *values, size_t *order);
 void ms_load_release(const memstore_load_value *value);
 void ms_load_done(memstore *store);
+struct ms_load_lent {
+    memstore *place_of, *reader_of, *bytes_of;
+    uint32_t bytes;
+};
+struct ms_load_lent ms_load_lend(void);
+void ms_load_take_back(const struct ms_load_lent *lent);
 bool ms_load_may_call(memstore *store, uint64_t loader);
 void ms_load_note_success(memstore *store, uint64_t loader);
 void ms_load_note_failure(memstore *store, uint64_t loader);
@@ -19755,7 +19792,7 @@ static void shut(memstore *store)
 int ms_store_close(memstore *store)
 {
     bool open = false;
-    if (ms_flights_are_led(&store->flights))
+    if (ms_flights_are_led(&store->flights) || ms_load_is_calling(store))
         return MEMSTORE_ERR_UNSUPPORTED;
     apply_queued(store);
     shut(store);
@@ -19856,7 +19893,9 @@ int ms_load_aside(const struct ms_load *load, int status, memstore_view *out)
 }
 int ms_load_await(const struct ms_load *load, struct ms_flight *flight, memstore_view *out)
 {
+    const struct ms_load_lent lent = ms_load_lend();
     int status = ms_flights_wait(flight, load->deadline_us);
+    ms_load_take_back(&lent);
     if (status == MEMSTORE_OK) {
         ms_count(&load->store->counters, MS_COUNT_LOADS_COALESCED, 1);
         status = flight->status;
@@ -19973,10 +20012,14 @@ static inline int64_t ms_backoff_pause(uint32_t attempt, int64_t initial, int64_
     return (int64_t)(random % ((uint64_t)ms_backoff_longest(attempt, initial, most) + 1));
 }
 #endif
-static __thread uint32_t loaders_inside;
-static __thread const memstore *place_of;
-static __thread const memstore *reader_of;
-static __thread const memstore *store_load_call_bytes_of;
+struct inside {
+    const memstore *store;
+    const struct inside *outer;
+};
+static __thread const struct inside *inside;
+static __thread memstore *place_of;
+static __thread memstore *reader_of;
+static __thread memstore *store_load_call_bytes_of;
 static __thread uint32_t bytes_held;
 uint32_t ms_load_places_held(const memstore *store)
 {
@@ -19989,6 +20032,13 @@ uint32_t ms_load_readers_held(const memstore *store)
 uint32_t ms_load_bytes_held(const memstore *store)
 {
     return store_load_call_bytes_of == store ? bytes_held : 0;
+}
+bool ms_load_is_calling(const memstore *store)
+{
+    const struct inside *call = inside;
+    while (call != NULL && call->store != store)
+        call = call->outer;
+    return call != NULL;
 }
 uint32_t ms_load_byte_places(const struct ms_settings *settings)
 {
@@ -20027,7 +20077,7 @@ static int take_reader(const struct ms_load *load)
         reader_of = store;
     return status;
 }
-static int take_turn(memstore *store, size_t n, int64_t until)
+static int store_load_call_take_turn(memstore *store, size_t n, int64_t until)
 {
     if (store->loads_gate.places == 0)
         return MEMSTORE_OK;
@@ -20041,7 +20091,7 @@ static int take_turn(memstore *store, size_t n, int64_t until)
 }
 static void leave_place(memstore *store)
 {
-    if (loaders_inside != 0)
+    if (inside != NULL)
         return;
     if (place_of == store) {
         place_of = NULL;
@@ -20054,12 +20104,12 @@ static void leave_place(memstore *store)
 }
 static int store_load_call_take_place(const struct ms_load *load, size_t n, const struct attempts *attempts)
 {
-    if (loaders_inside != 0 || attempts->closed)
+    if (inside != NULL || attempts->closed)
         return MEMSTORE_OK;
     int status = take_reader(load);
     if (status != MEMSTORE_OK)
         return status;
-    status = take_turn(load->store, n, attempts->until);
+    status = store_load_call_take_turn(load->store, n, attempts->until);
     if (status != MEMSTORE_OK)
         leave_place(load->store);
     return status;
@@ -20067,7 +20117,7 @@ static int store_load_call_take_place(const struct ms_load *load, size_t n, cons
 static int take_bytes(memstore *store, size_t n, int64_t until, bool closed)
 {
     const uint32_t most = store->load_bytes_gate.places;
-    if (most == 0 || loaders_inside != 0 || closed || store_load_call_bytes_of != NULL)
+    if (most == 0 || inside != NULL || closed || store_load_call_bytes_of != NULL)
         return MEMSTORE_OK;
     const uint64_t each = ms_load_relaxed(&store->load_size) / 1024 + 1;
     const uint32_t wanted = n < most && each < most / n ? (uint32_t)(n * each) : most;
@@ -20083,10 +20133,39 @@ static int take_bytes(memstore *store, size_t n, int64_t until, bool closed)
 }
 void ms_load_done(memstore *store)
 {
-    if (store_load_call_bytes_of != store || loaders_inside != 0)
+    if (store_load_call_bytes_of != store || inside != NULL)
         return;
     store_load_call_bytes_of = NULL;
     ms_gate_leave(&store->load_bytes_gate, bytes_held);
+}
+struct ms_load_lent ms_load_lend(void)
+{
+    const struct ms_load_lent lent = {place_of, reader_of, store_load_call_bytes_of, bytes_held};
+    if (lent.place_of != NULL)
+        ms_gate_leave(&lent.place_of->loads_gate, 1);
+    if (lent.reader_of != NULL)
+        ms_admission_leave_load(lent.reader_of);
+    if (lent.bytes_of != NULL)
+        ms_gate_leave(&lent.bytes_of->load_bytes_gate, lent.bytes);
+    place_of = reader_of = store_load_call_bytes_of = NULL;
+    return lent;
+}
+static bool enter_again(const memstore *store, struct ms_gate *gate, uint32_t n)
+{
+    return ms_gate_enter_asking(gate, n, deadline_of(end_of_patience(store))) == MS_GATE_ENTERED;
+}
+void ms_load_take_back(const struct ms_load_lent *lent)
+{
+    memstore *store;
+    if ((store = lent->bytes_of) != NULL &&
+        enter_again(store, &store->load_bytes_gate, lent->bytes)) {
+        store_load_call_bytes_of = store;
+        bytes_held = lent->bytes;
+    }
+    if ((store = lent->reader_of) != NULL && ms_admission_enter_load(store) == MEMSTORE_OK)
+        reader_of = store;
+    if ((store = lent->place_of) != NULL && enter_again(store, &store->loads_gate, 1))
+        place_of = store;
 }
 static void note_size(memstore *store, size_t size)
 {
@@ -20172,25 +20251,28 @@ static int result_of(int result)
                ? result
                : MEMSTORE_ERR_LOADER_FAILED;
 }
-static uint64_t begin_call(const memstore *store, const struct attempts *attempts)
+static uint64_t begin_call(const memstore *store, const struct attempts *attempts,
+                           struct inside *call)
 {
-    loaders_inside++;
+    *call = (struct inside){store, inside};
+    inside = call;
     return attempts->closed ? 0 : ms_measuring_begin(store);
 }
 static void end_call(memstore *store, uint64_t start)
 {
     ms_measuring_end(store, MEMSTORE_OPERATION_LOAD, start);
-    loaders_inside--;
+    inside = inside->outer;
 }
 static int call_once(const struct ms_load *load, const struct attempts *attempts,
                      memstore_load_value *value)
 {
     const memstore_loader *loader = load->loader;
+    struct inside call;
     int result = store_load_call_take_place(load, 1, attempts);
     if (result != MEMSTORE_OK)
         return result;
     *value = (memstore_load_value){.ttl_ms = loader->ttl_ms};
-    const uint64_t start = begin_call(load->store, attempts);
+    const uint64_t start = begin_call(load->store, attempts, &call);
     result = result_of(loader->load(load->key.data, load->key.size, value, loader->context));
     end_call(load->store, start);
     leave_place(load->store);
@@ -20231,19 +20313,19 @@ static void call_each(const struct ms_load *load, const memstore_key *keys, size
         single.key = keys[i];
         const int result = ms_load_call(&single, false, &values[i]);
         values[i].result = result;
-        ms_load_done(load->store);
     }
 }
 static int call_many_once(const struct ms_load *load, const struct attempts *attempts,
                           const memstore_key *keys, size_t n, memstore_load_value *values)
 {
     const memstore_loader *loader = load->loader;
+    struct inside call;
     int result = store_load_call_take_place(load, n, attempts);
     if (result != MEMSTORE_OK)
         return result;
     for (size_t i = 0; i < n; i++)
         values[i] = (memstore_load_value){.ttl_ms = loader->ttl_ms, .result = MEMSTORE_LOAD_ABSENT};
-    const uint64_t start = begin_call(load->store, attempts);
+    const uint64_t start = begin_call(load->store, attempts, &call);
     result = result_of(loader->load_many(keys, n, values, loader->context));
     end_call(load->store, start);
     leave_place(load->store);
@@ -20315,21 +20397,20 @@ void ms_load_call_many(const struct ms_load *load, memstore_key *keys, size_t n,
                        memstore_load_value *values, size_t *order)
 {
     struct attempts attempts = attempts_of(load, false);
-    if (load->loader->load_many == NULL) {
-        call_each(load, keys, n, values);
-        return;
-    }
-    if (!ms_load_may_call(load->store, loader_of(load))) {
+    const bool together = load->loader->load_many != NULL;
+    if (together && !ms_load_may_call(load->store, loader_of(load))) {
         tell_each(values, n, MS_LOAD_REFUSED);
         return;
     }
     const int status = take_bytes(load->store, n, attempts.until, false);
     if (status != MEMSTORE_OK) {
         tell_each(values, n, status);
-        return;
+    } else if (together) {
+        call_together(load, &attempts, keys, n, values, order);
+        note_results(load, values, n);
+    } else {
+        call_each(load, keys, n, values);
     }
-    call_together(load, &attempts, keys, n, values, order);
-    note_results(load, values, n);
 }
 
 /* lib/store/load_fallback.c */
@@ -20337,16 +20418,15 @@ static bool store_load_fallback_find_locked(memstore *store, const struct ms_fli
 {
     const int64_t max_stale = ms_setting_of(&store->settings, load_max_stale);
     const memstore_key key = {flight->key, flight->key_size};
+    const bool overtaken = ms_flight_is_overtaken(flight);
     struct ms_index_slot slot;
     struct ms_found found;
-    if (ms_flight_is_overtaken(flight))
-        return false;
     if (!ms_lookup_find_slot(store, key.data, key.size, flight->hash, &slot, &found) &&
-        !ms_stale_find(store, &key, flight->hash, &found))
+        (overtaken || !ms_stale_find(store, &key, flight->hash, &found)))
         return false;
     const int64_t expiry = ms_found_expiry(&found);
     if (ms_has_expired(expiry)) {
-        if (ms_clock_exact_ms() - expiry >= max_stale)
+        if (overtaken || ms_clock_exact_ms() - expiry >= max_stale)
             return false;
         ms_count(&store->counters, MS_COUNT_STALE_SERVED, 1);
     }
@@ -20652,10 +20732,10 @@ int ms_load_refresh(const struct ms_load *load, memstore_view *out)
     memstore_view view;
     if (!ms_load_begin_refresh(load, 0, &flight, out))
         return MEMSTORE_OK;
-    ms_view_give_back(out);
     struct ms_load once = *load;
     once.refreshes = true;
     const int result = ms_load_call(&once, false, &value);
+    ms_view_give_back(out);
     const int status = ms_load_settle(flight, result, &value, &view, NULL);
     if (result == MEMSTORE_LOAD_OK)
         ms_load_release(&value);
@@ -24067,17 +24147,16 @@ struct restoring {
     size_t count, cap;
     bool full;
 };
-static bool note_added(struct restoring *restoring, uint64_t hash, uint64_t instance)
+static bool reserve_note(struct restoring *restoring)
 {
-    if (restoring->count == restoring->cap) {
-        const size_t cap = restoring->cap == 0 ? 1024 : restoring->cap * 2;
-        struct added *added = ms_mem_resize(restoring->added, cap * sizeof *added);
-        if (added == NULL)
-            return false;
-        restoring->added = added;
-        restoring->cap = cap;
-    }
-    restoring->added[restoring->count++] = (struct added){hash, instance};
+    if (restoring->count < restoring->cap)
+        return true;
+    const size_t cap = restoring->cap == 0 ? 1024 : restoring->cap * 2;
+    struct added *added = ms_mem_resize(restoring->added, cap * sizeof *added);
+    if (added == NULL)
+        return false;
+    restoring->added = added;
+    restoring->cap = cap;
     return true;
 }
 struct sought {
@@ -24126,7 +24205,7 @@ static bool life_of(const struct restoring *restoring, const struct ms_snapshot_
         left = created + window - restoring->now;
     life->expiry = left >= LONGEST_MS ? MS_NEVER : restoring->now + left;
     life->ttl = restoring->reader.summary.has_ttl ? entry->ttl : left;
-    if (left >= LONGEST_MS)
+    if (left >= LONGEST_MS || life->ttl >= LONGEST_MS)
         life->ttl = 0;
     else if (max_ttl != 0 && life->ttl > max_ttl)
         life->ttl = max_ttl;
@@ -24147,14 +24226,16 @@ static int store_restore_add(struct restoring *restoring, const struct ms_snapsh
     };
     struct ms_write_outcome outcome;
     int status = ms_store_check_size(store, entry->key_size, entry->value_size);
+    if (status == MEMSTORE_OK && !reserve_note(restoring))
+        status = MEMSTORE_ERR_MEMORY_EXHAUSTED;
     if (status == MEMSTORE_OK)
         status = ms_store_try_write(store, &write, hash, &outcome);
     if (status != MEMSTORE_OK)
         return status;
     if (outcome.replaced_expired)
         ms_count(&store->counters, MS_COUNT_EXPIRATIONS, 1);
-    return note_added(restoring, hash, outcome.instance) ? MEMSTORE_OK
-                                                         : MEMSTORE_ERR_MEMORY_EXHAUSTED;
+    restoring->added[restoring->count++] = (struct added){hash, outcome.instance};
+    return MEMSTORE_OK;
 }
 static bool store_restore_is_large(const memstore *store, const struct ms_snapshot_entry *entry)
 {
@@ -26858,14 +26939,14 @@ void ms_view_release(memstore_view *view)
 #define store_warm_GROUP 128
 #define GROUPS_A_SECOND 10
 #define PAUSE_MS 10
+#define MADE_UP_FOR_US (1000000 / GROUPS_A_SECOND)
 #define NOT_ASKED 127
 struct warming {
     memstore *store;
     const memstore_loader *theirs;
     memstore_loader loader;
     struct ms_reporting reporting;
-    int64_t began;
-    uint64_t asked_for;
+    int64_t turn_us;
     int status;
     memstore_key keys[store_warm_GROUP];
     signed char results[store_warm_GROUP];
@@ -26960,18 +27041,23 @@ static int await_turn(struct warming *warming)
 {
     for (;;) {
         const uint32_t rate = ms_setting_of(&warming->store->settings, load_warm_rate);
-        const int64_t now = ms_clock_exact_ms();
-        const int64_t turn =
-            rate != 0 ? warming->began + (int64_t)(warming->asked_for * 1000 / rate) : now;
+        const int64_t left_us = rate != 0 ? warming->turn_us - ms_clock_exact_ms() * 1000 : 0;
         if (ms_store_is_closed(warming->store))
             return MEMSTORE_ERR_CACHE_CLOSED;
-        if (now >= turn)
+        if (left_us <= 0)
             return MEMSTORE_OK;
-        usleep((useconds_t)(turn - now < PAUSE_MS ? turn - now : PAUSE_MS) * 1000);
+        usleep((useconds_t)(left_us < PAUSE_MS * 1000 ? left_us : PAUSE_MS * 1000));
         const int status = ms_report(&warming->reporting);
         if (status != MEMSTORE_OK)
             return status;
     }
+}
+static void store_warm_take_turn(struct warming *warming)
+{
+    const uint32_t rate = ms_setting_of(&warming->store->settings, load_warm_rate);
+    const int64_t least_us = ms_clock_exact_ms() * 1000 - MADE_UP_FOR_US;
+    const int64_t from_us = warming->turn_us > least_us ? warming->turn_us : least_us;
+    warming->turn_us = from_us + (rate != 0 ? (int64_t)(warming->count * 1000000 / rate) : 0);
 }
 static int warm_group(struct warming *warming, const memstore_key *keys, size_t n)
 {
@@ -26982,7 +27068,7 @@ static int warm_group(struct warming *warming, const memstore_key *keys, size_t 
     warming->reporting.progress.present += present;
     if (status == MEMSTORE_OK && warming->count != 0) {
         status = await_turn(warming);
-        warming->asked_for += warming->count;
+        store_warm_take_turn(warming);
         if (status == MEMSTORE_OK)
             status = load_group(warming);
     }
@@ -26999,7 +27085,7 @@ int ms_store_warm(memstore *store, const memstore_key *keys, size_t n,
         .theirs = loader,
         .loader = *loader,
         .reporting = ms_reporting_to(fn, context),
-        .began = ms_clock_exact_ms(),
+        .turn_us = ms_clock_exact_ms() * 1000,
     };
     int status = ms_report_phase(&warming.reporting, MEMSTORE_PHASE_WARMING, n);
     warming.loader.context = &warming;
