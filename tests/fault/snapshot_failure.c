@@ -118,11 +118,12 @@ static void saving_without_memory_says_so(void)
     memstore_destroy(store);
 }
 
-/* Load with the n-th request for memory refused, 0 = none: the requests that there were. What is
- * refused may be a larger table for one shard, without which entries are left out. */
+/* Load with the n-th request for memory refused, 0 = none: the requests that there were. The index has
+ * the size that it needs: where its tables would grow is for the hash to say, another one in each store. */
 static uint64_t load_without(const char *path, uint64_t n, int *status)
 {
-    memstore *loaded = test_open("maintenance=manual", NULL);
+    memstore *loaded =
+        test_open("maintenance=manual", "shards=1", "max_entries_in_window=100000", NULL);
 
     ms_testing_fail_memory(n, false);
     *status = memstore_load(loaded, path, NULL, NULL);
