@@ -8734,23 +8734,34 @@ struct kept {
     char text[];
 };
 static _Atomic(struct kept *) all_kept;
+static struct kept *find_kept(struct kept *first, const struct kept *end, const char *text)
+{
+    while (first != end && strcmp(first->text, text) != 0)
+        first = first->next;
+    return first != end ? first : NULL;
+}
 uint64_t ms_schema_keep(const char *text)
 {
     const size_t size = strlen(text) + 1;
     if (size == 1)
         return (uintptr_t)"";
     struct kept *first = ms_load_acquire(&all_kept);
-    for (struct kept *one = first; one != NULL; one = one->next) {
-        if (strcmp(one->text, text) == 0)
-            return (uintptr_t)one->text;
-    }
+    struct kept *same = find_kept(first, NULL, text);
+    if (same != NULL)
+        return (uintptr_t)same->text;
     struct kept *const added = ms_mem_alloc(sizeof *added + size);
     if (added == NULL)
         return 0;
     memcpy(added->text, text, size);
-    do
+    added->next = first;
+    while (!ms_cas_acq_rel(&all_kept, &first, added)) {
+        same = find_kept(first, added->next, text);
+        if (same != NULL) {
+            ms_mem_free(added);
+            return (uintptr_t)same->text;
+        }
         added->next = first;
-    while (!ms_cas_acq_rel(&all_kept, &first, added));
+    }
     return (uintptr_t)added->text;
 }
 static const char *parse_string(const struct ms_setting *setting, const char *text, uint64_t *value)
