@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "advice/advice.h"
 
+#include "util/text.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -59,7 +61,7 @@ static struct ms_advice *add(struct ms_advice_list *list, enum ms_advice_kind ki
     return advice;
 }
 
-#define SAY(member, ...) snprintf(member, sizeof(member), __VA_ARGS__)
+#define SAY(member, ...) ms_text_format(member, sizeof(member), __VA_ARGS__)
 
 static double percent(double share)
 {
@@ -307,8 +309,9 @@ static void judge_long_ttl(const struct ms_findings *findings, struct ms_advice_
     if (is_foretold) {
         const size_t used = strlen(advice->evidence);
 
-        snprintf(advice->evidence + used, sizeof advice->evidence - used,
-                 "; 99 %% of reads of a key come within %.0f s of the one before", reused / 1e3);
+        ms_text_format(advice->evidence + used, sizeof advice->evidence - used,
+                       "; 99 %% of reads of a key come within %.0f s of the one before",
+                       reused / 1e3);
         say_time(advice->current, sizeof advice->current, (double)current);
         say_time(advice->suggested, sizeof advice->suggested, reused);
         SAY(advice->expected, "unread entries give up their memory earlier, 99 %% of hits stay");

@@ -23,14 +23,21 @@ static const char *parse_choice(const struct ms_setting_choice *choice, const ch
 
 /* ---- Strings ---- */
 
-/* The texts kept: only ever added to, so that it needs no lock, also not across fork(). Two threads
- * may add the same one. */
+/* The texts kept, each once: only ever added to, so that it needs no lock, also not across fork(). */
 struct kept {
     struct kept *next;
     char text[];
 };
 
 static _Atomic(struct kept *) all_kept;
+
+/* A text among those from `first` on and before `end`, or NULL. */
+static struct kept *find_kept(struct kept *first, const struct kept *end, const char *text)
+{
+    while (first != end && strcmp(first->text, text) != 0)
+        first = first->next;
+    return first != end ? first : NULL;
+}
 
 uint64_t ms_schema_keep(const char *text)
 {
@@ -40,17 +47,23 @@ uint64_t ms_schema_keep(const char *text)
         return (uintptr_t)"";
     /* ORDER: acquire, pairs with the release below: the texts are written. */
     struct kept *first = ms_load_acquire(&all_kept);
-    for (struct kept *one = first; one != NULL; one = one->next) {
-        if (strcmp(one->text, text) == 0)
-            return (uintptr_t)one->text;
-    }
+    struct kept *same = find_kept(first, NULL, text);
+    if (same != NULL)
+        return (uintptr_t)same->text;
     struct kept *const added = ms_mem_alloc(sizeof *added + size);
     if (added == NULL)
         return 0;
     memcpy(added->text, text, size);
-    do
+    added->next = first;
+    while (!ms_cas_acq_rel(&all_kept, &first, added)) {
+        /* Others have added some meanwhile, this one perhaps. */
+        same = find_kept(first, added->next, text);
+        if (same != NULL) {
+            ms_mem_free(added);
+            return (uintptr_t)same->text;
+        }
         added->next = first;
-    while (!ms_cas_acq_rel(&all_kept, &first, added));
+    }
     return (uintptr_t)added->text;
 }
 

@@ -3,6 +3,7 @@
 
 #include "platform/clock.h"
 #include "platform/mem.h"
+#include "util/text.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -175,7 +176,7 @@ void ms_log_real(struct ms_log_line *line, const char *name, double value)
 {
     char text[32];
 
-    snprintf(text, sizeof text, "%.6g", value);
+    ms_text_format(text, sizeof text, "%.6g", value);
     ms_log_field(line, name, MEMSTORE_LOG_REAL, text);
 }
 

@@ -444,6 +444,25 @@ Test(limit, without_eviction_a_full_store_says_so_and_keeps_all_it_has)
     memstore_destroy(store);
 }
 
+Test(limit, a_ttl_for_which_there_is_no_room_is_counted_as_refused)
+{
+    memstore *store = test_open("performance.memory_limit=1MiB", "eviction=none", NULL);
+    const int64_t century = INT64_C(36500) * 24 * 3600 * 1000;
+    unsigned char value[4000] = {7};
+    uint64_t key = 0;
+
+    for (size_t size = sizeof value; size != 0; size /= 2) {
+        while (memstore_set(store, &key, sizeof key, value, size, 0) == MEMSTORE_OK)
+            key++;
+    }
+    const uint64_t before = test_stats(store).rejected_full, first = 0;
+    /* So long a TTL needs another form of the entry, written elsewhere. */
+    assert_status(memstore_update_ttl(store, &first, sizeof first, century),
+                  MEMSTORE_ERR_CACHE_FULL);
+    cr_assert_eq(test_stats(store).rejected_full, before + 1);
+    memstore_destroy(store);
+}
+
 Test(limit, a_full_store_without_eviction_takes_as_much_again_as_was_deleted)
 {
     memstore *store =

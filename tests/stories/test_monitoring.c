@@ -3,6 +3,7 @@
  * settings about it acts. */
 #include "support/clock.h"
 #include "support/criterion.h"
+#include "support/locale.h"
 #include "support/stopper.h"
 
 #include "store/store.h"
@@ -831,6 +832,26 @@ Test(monitoring, metrics_are_one_text_with_an_end)
     cr_assert_not_null(
         strstr(metrics, "\nmemstore_operation_duration_seconds_count{operation=\"set\"} 7\n"));
     cr_assert_str_eq(metrics + strlen(metrics) - 7, "\n# EOF\n");
+    memstore_destroy(store);
+}
+
+/* A program with windows has the locale of its user. */
+Test(monitoring, numbers_have_a_point_in_every_locale)
+{
+    memstore *store =
+        test_open("monitoring.track_operation_latency=true", "monitoring.access_sample_ratio=0.5",
+                  "performance.memory_limit=4MiB", NULL);
+    int calls = 0;
+
+    set_some(store, 7);
+    read_some(store, 1, 1);
+    if (!test_locale_comma())
+        cr_skip_test("the C library reads other locales");
+    assert_ok(memstore_metrics_text(store, keep_metrics, &calls));
+    cr_assert_not_null(strstr(metrics, "{operation=\"set\",le=\"0.000000063\"} "), "%s", metrics);
+    cr_assert_not_null(strstr(metrics, "{operation=\"set\",q=\"0.5\"} 0.0"), "%s", metrics);
+    assert_ok(memstore_advise_json(store, keep_metrics, &calls));
+    cr_assert_not_null(strstr(metrics, "\"access_sample_ratio\":0.5}"), "%s", metrics);
     memstore_destroy(store);
 }
 

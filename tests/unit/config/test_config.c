@@ -4,8 +4,13 @@
 #include "platform/testing.h"
 
 #include <criterion/criterion.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+
+/* Each is kept by two threads at once. */
+#define TEXTS 2000
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
 
@@ -487,4 +492,35 @@ Test(config, anyone_may_report_an_error_through_it)
     cr_assert_str_eq(ms_config_error(config), "the limit is 7 bytes short");
     ms_config_set_error(NULL, "%s", "nobody reads this");
     cr_assert_str_eq(ms_config_error(NULL), "");
+}
+
+/* Texts are told apart by where they are: a store of one that two threads have kept twice would take
+ * its own name for another. */
+static void *keep_texts(void *barrier)
+{
+    static uint64_t kept[2][TEXTS];
+    static atomic_uint threads;
+    uint64_t *const mine = kept[atomic_fetch_add(&threads, 1)];
+    char text[32];
+
+    for (unsigned i = 0; i < TEXTS; i++) {
+        snprintf(text, sizeof text, "a text %u", i);
+        pthread_barrier_wait(barrier);
+        mine[i] = ms_schema_keep(text);
+    }
+    return mine;
+}
+
+Test(config, a_text_is_kept_once_whoever_keeps_it)
+{
+    pthread_barrier_t barrier;
+    pthread_t other;
+    void *theirs;
+
+    cr_assert_eq(pthread_barrier_init(&barrier, NULL, 2), 0);
+    cr_assert_eq(pthread_create(&other, NULL, keep_texts, &barrier), 0);
+    const void *const mine = keep_texts(&barrier);
+    cr_assert_eq(pthread_join(other, &theirs), 0);
+    cr_assert_arr_eq(mine, theirs, TEXTS * sizeof(uint64_t));
+    pthread_barrier_destroy(&barrier);
 }

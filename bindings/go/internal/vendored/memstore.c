@@ -2373,8 +2373,13 @@ uint64_t ms_hash(const struct ms_hasher *hasher, const void *key, size_t size)
 /* lib/util/text.c */
 #ifndef MS_UTIL_TEXT_H
 #define MS_UTIL_TEXT_H
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
+int ms_text_format(char *buf, size_t cap, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+int ms_text_vformat(char *buf, size_t cap, const char *format, va_list arguments)
+    __attribute__((format(printf, 3, 0)));
 struct ms_text {
     char *data;
     size_t size, room;
@@ -2386,9 +2391,27 @@ void ms_text_put(struct ms_text *text, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 void ms_text_add(struct ms_text *text, const void *data, size_t size);
 #endif
-#include <stdarg.h>
+#include <locale.h>
 #include <stdio.h>
 #include <string.h>
+int ms_text_vformat(char *buf, size_t cap, const char *format, va_list arguments)
+{
+    const locale_t plain = newlocale(LC_ALL_MASK, "C", (locale_t)0);
+    const locale_t before = uselocale(plain);
+    const int size = vsnprintf(buf, cap, format, arguments);
+    uselocale(before);
+    if (plain != (locale_t)0)
+        freelocale(plain);
+    return size;
+}
+int ms_text_format(char *buf, size_t cap, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    const int size = ms_text_vformat(buf, cap, format, arguments);
+    va_end(arguments);
+    return size;
+}
 static bool util_text_make_room(struct ms_text *text, size_t more)
 {
     if (text->failed || text->room - text->size > more)
@@ -2409,7 +2432,7 @@ void ms_text_put(struct ms_text *text, const char *format, ...)
     if (!util_text_make_room(text, MS_TEXT_PIECE))
         return;
     va_start(arguments, format);
-    const int size = vsnprintf(text->data + text->size, MS_TEXT_PIECE, format, arguments);
+    const int size = ms_text_vformat(text->data + text->size, MS_TEXT_PIECE, format, arguments);
     va_end(arguments);
     text->size += size < 0 ? 0 : size < MS_TEXT_PIECE ? (size_t)size : MS_TEXT_PIECE - 1;
 }
@@ -7379,7 +7402,7 @@ void ms_log_integer(struct ms_log_line *line, const char *name, uint64_t value)
 void ms_log_real(struct ms_log_line *line, const char *name, double value)
 {
     char text[32];
-    snprintf(text, sizeof text, "%.6g", value);
+    ms_text_format(text, sizeof text, "%.6g", value);
     ms_log_field(line, name, MEMSTORE_LOG_REAL, text);
 }
 void ms_log_boolean(struct ms_log_line *line, const char *name, bool value)
@@ -8726,23 +8749,34 @@ struct kept {
     char text[];
 };
 static _Atomic(struct kept *) all_kept;
+static struct kept *find_kept(struct kept *first, const struct kept *end, const char *text)
+{
+    while (first != end && strcmp(first->text, text) != 0)
+        first = first->next;
+    return first != end ? first : NULL;
+}
 uint64_t ms_schema_keep(const char *text)
 {
     const size_t size = strlen(text) + 1;
     if (size == 1)
         return (uintptr_t)"";
     struct kept *first = ms_load_acquire(&all_kept);
-    for (struct kept *one = first; one != NULL; one = one->next) {
-        if (strcmp(one->text, text) == 0)
-            return (uintptr_t)one->text;
-    }
+    struct kept *same = find_kept(first, NULL, text);
+    if (same != NULL)
+        return (uintptr_t)same->text;
     struct kept *const added = ms_mem_alloc(sizeof *added + size);
     if (added == NULL)
         return 0;
     memcpy(added->text, text, size);
-    do
+    added->next = first;
+    while (!ms_cas_acq_rel(&all_kept, &first, added)) {
+        same = find_kept(first, added->next, text);
+        if (same != NULL) {
+            ms_mem_free(added);
+            return (uintptr_t)same->text;
+        }
         added->next = first;
-    while (!ms_cas_acq_rel(&all_kept, &first, added));
+    }
     return (uintptr_t)added->text;
 }
 static const char *parse_string(const struct ms_setting *setting, const char *text, uint64_t *value)
@@ -10300,7 +10334,7 @@ static struct ms_advice *advice_advice_add(struct ms_advice_list *list, enum ms_
     *advice = (struct ms_advice){.kind = kind, .severity = severity, .setting = setting};
     return advice;
 }
-#define SAY(member, ...) snprintf(member, sizeof(member), __VA_ARGS__)
+#define SAY(member, ...) ms_text_format(member, sizeof(member), __VA_ARGS__)
 static double advice_advice_percent(double share)
 {
     return 100 * share;
@@ -10502,8 +10536,9 @@ static void judge_long_ttl(const struct ms_findings *findings, struct ms_advice_
         counts->expired_unread, counts->expirations, advice_advice_percent(unread));
     if (is_foretold) {
         const size_t used = strlen(advice->evidence);
-        snprintf(advice->evidence + used, sizeof advice->evidence - used,
-                 "; 99 %% of reads of a key come within %.0f s of the one before", reused / 1e3);
+        ms_text_format(advice->evidence + used, sizeof advice->evidence - used,
+                       "; 99 %% of reads of a key come within %.0f s of the one before",
+                       reused / 1e3);
         say_time(advice->current, sizeof advice->current, (double)current);
         say_time(advice->suggested, sizeof advice->suggested, reused);
         SAY(advice->expected, "unread entries give up their memory earlier, 99 %% of hits stay");
@@ -24469,7 +24504,7 @@ int ms_store_update_ttl(memstore *store, const void *key, size_t key_size, int64
     do {
         status = update_once(store, &wanted, hash, ttl_ms, &version);
     } while (status == MS_WRITE_AGAIN);
-    if (status == MEMSTORE_ERR_INVALID_TTL || status == MEMSTORE_ERR_LOCK_TIMEOUT)
+    if (status != MEMSTORE_ERR_KEY_NOT_FOUND && status != MEMSTORE_ERR_TTL_EXPIRED)
         ms_store_count_refusal(store, status);
     return status;
 }
