@@ -67,12 +67,17 @@ func main() {
 END
 }
 
-# build NAME PKG_CONFIG_PATH ARGUMENT...: build the program and run it.
-build() {
-    local name="$1" path="$2"
-    shift 2
-    (cd "$work/program" && PKG_CONFIG_PATH="$path" CGO_ENABLED=1 go build -o "$work/$name" "$@" .) &&
+# build_in FOLDER NAME PKG_CONFIG_PATH ARGUMENT...: build the program in a folder and run it.
+build_in() {
+    local folder="$1" name="$2" path="$3"
+    shift 3
+    (cd "$folder" && PKG_CONFIG_PATH="$path" CGO_ENABLED=1 go build -o "$work/$name" "$@" .) &&
         [ "$("$work/$name")" = "value <nil> false" ]
+}
+
+# build NAME PKG_CONFIG_PATH ARGUMENT...: the same where it is.
+build() {
+    build_in "$work/program" "$@"
 }
 
 # What a musl system has of the libraries below: their headers, without glibc's, and static archives. Debian's archives will
@@ -157,8 +162,8 @@ vendored_tests() {
 
 vendor_folder() {
     local program="$work/folder-program"
-    cp -a "$work/program" "$program" && cd "$program" && go mod vendor &&
-        PKG_CONFIG_PATH= CGO_ENABLED=1 go build -o "$work/folder" -mod=vendor -tags memstore_vendored . && [ "$("$work/folder")" = "value <nil> false" ]
+    cp -a "$work/program" "$program" && (cd "$program" && go mod vendor) &&
+        build_in "$program" folder "" -mod=vendor -tags memstore_vendored
 }
 
 # A program for musl, of static archives alone, and the tests of the module's copy built in the same way: Go's cache would remember

@@ -89,7 +89,7 @@ int ms_load_aside(const struct ms_load *load, int status, memstore_view *out)
 
 int ms_load_await(const struct ms_load *load, struct ms_flight *flight, memstore_view *out)
 {
-    const struct ms_load_lent lent = ms_load_lend();
+    const struct ms_load_held lent = ms_load_lend();
     int status = ms_flights_wait(flight, load->deadline_us);
 
     ms_load_take_back(&lent);

@@ -86,14 +86,17 @@ void ms_load_call_many(const struct ms_load *load, memstore_key *keys, size_t n,
 void ms_load_release(const memstore_load_value *value);
 /* What was loaded takes no memory any more. */
 void ms_load_done(memstore *store);
-/* What a thread holds of what bounds loads, for a loader that it is in. */
-struct ms_load_lent {
-    memstore *place_of, *reader_of, *bytes_of; /* NULL = nothing */
-    uint32_t bytes;                            /* KiB */
+/* What a thread holds of what bounds loads, for a loader that it is in; of which stores, NULL = nothing. */
+struct ms_load_held {
+    memstore *place_of;  /* a place of `loader.max_loads`, */
+    memstore *reader_of; /* one of `performance.max_concurrent_readers`, */
+    memstore
+        *bytes_of;  /* and those of `loader.max_load_bytes`, held until the value is released: */
+    uint32_t bytes; /* so many KiB */
 };
 /* The loader is about to wait for the load of another thread, which may be waiting for these. */
-struct ms_load_lent ms_load_lend(void);
-void ms_load_take_back(const struct ms_load_lent *lent);
+struct ms_load_held ms_load_lend(void);
+void ms_load_take_back(const struct ms_load_held *lent);
 /* Whether a loader may be called, as its breaker says; and how that went. */
 bool ms_load_may_call(memstore *store, uint64_t loader);
 void ms_load_note_success(memstore *store, uint64_t loader);

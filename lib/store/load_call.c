@@ -14,27 +14,21 @@ struct inside {
     const struct inside *outer;
 };
 static __thread const struct inside *inside; /* the latest */
-/* The store among whose places this thread has one. */
-static __thread memstore *place_of;
-/* The same of `performance.max_concurrent_readers`, */
-static __thread memstore *reader_of;
-/* and of `loader.max_load_bytes`, in KiB, which are held until the value is released. */
-static __thread memstore *bytes_of;
-static __thread uint32_t bytes_held;
+static __thread struct ms_load_held held;    /* by this thread */
 
 uint32_t ms_load_places_held(const memstore *store)
 {
-    return place_of == store;
+    return held.place_of == store;
 }
 
 uint32_t ms_load_readers_held(const memstore *store)
 {
-    return reader_of == store;
+    return held.reader_of == store;
 }
 
 uint32_t ms_load_bytes_held(const memstore *store)
 {
-    return bytes_of == store ? bytes_held : 0;
+    return held.bytes_of == store ? held.bytes : 0;
 }
 
 bool ms_load_is_calling(const memstore *store)
@@ -95,7 +89,7 @@ static int take_reader(const struct ms_load *load)
         return MEMSTORE_OK;
     const int status = ms_admission_enter_load(store);
     if (status == MEMSTORE_OK)
-        reader_of = store;
+        held.reader_of = store;
     return status;
 }
 
@@ -107,7 +101,7 @@ static int take_turn(memstore *store, size_t n, int64_t until)
     const int status =
         ms_admission_status(ms_gate_enter_asking(&store->loads_gate, 1, deadline_of(until)));
     if (status == MEMSTORE_OK)
-        place_of = store;
+        held.place_of = store;
     else if (status == MEMSTORE_ERR_LOCK_TIMEOUT)
         ms_count(&store->counters, MS_COUNT_LOADS_WITHOUT_PLACE, n);
     return status;
@@ -117,12 +111,12 @@ static void leave_place(memstore *store)
 {
     if (inside != NULL)
         return;
-    if (place_of == store) {
-        place_of = NULL;
+    if (held.place_of == store) {
+        held.place_of = NULL;
         ms_gate_leave(&store->loads_gate, 1);
     }
-    if (reader_of == store) {
-        reader_of = NULL;
+    if (held.reader_of == store) {
+        held.reader_of = NULL;
         ms_admission_leave_load(store);
     }
 }
@@ -146,15 +140,15 @@ static int take_bytes(memstore *store, size_t n, int64_t until, bool closed)
 {
     const uint32_t most = store->load_bytes_gate.places;
 
-    if (most == 0 || inside != NULL || closed || bytes_of != NULL)
+    if (most == 0 || inside != NULL || closed || held.bytes_of != NULL)
         return MEMSTORE_OK;
     const uint64_t each = ms_load_relaxed(&store->load_size) / 1024 + 1;
     const uint32_t wanted = n < most && each < most / n ? (uint32_t)(n * each) : most;
     const int status = ms_admission_status(
         ms_gate_enter_asking(&store->load_bytes_gate, wanted, deadline_of(until)));
     if (status == MEMSTORE_OK) {
-        bytes_of = store;
-        bytes_held = wanted;
+        held.bytes_of = store;
+        held.bytes = wanted;
     } else if (status == MEMSTORE_ERR_LOCK_TIMEOUT) {
         ms_count(&store->counters, MS_COUNT_LOADS_WITHOUT_BYTES, n);
     }
@@ -163,15 +157,15 @@ static int take_bytes(memstore *store, size_t n, int64_t until, bool closed)
 
 void ms_load_done(memstore *store)
 {
-    if (bytes_of != store || inside != NULL)
+    if (held.bytes_of != store || inside != NULL)
         return;
-    bytes_of = NULL;
-    ms_gate_leave(&store->load_bytes_gate, bytes_held);
+    held.bytes_of = NULL;
+    ms_gate_leave(&store->load_bytes_gate, held.bytes);
 }
 
-struct ms_load_lent ms_load_lend(void)
+struct ms_load_held ms_load_lend(void)
 {
-    const struct ms_load_lent lent = {place_of, reader_of, bytes_of, bytes_held};
+    const struct ms_load_held lent = held;
 
     if (lent.place_of != NULL)
         ms_gate_leave(&lent.place_of->loads_gate, 1);
@@ -179,7 +173,7 @@ struct ms_load_lent ms_load_lend(void)
         ms_admission_leave_load(lent.reader_of);
     if (lent.bytes_of != NULL)
         ms_gate_leave(&lent.bytes_of->load_bytes_gate, lent.bytes);
-    place_of = reader_of = bytes_of = NULL;
+    held = (struct ms_load_held){0};
     return lent;
 }
 
@@ -189,20 +183,20 @@ static bool enter_again(const memstore *store, struct ms_gate *gate, uint32_t n)
     return ms_gate_enter_asking(gate, n, deadline_of(end_of_patience(store))) == MS_GATE_ENTERED;
 }
 
-void ms_load_take_back(const struct ms_load_lent *lent)
+void ms_load_take_back(const struct ms_load_held *lent)
 {
     memstore *store;
 
     /* In the order in which they were taken. */
     if ((store = lent->bytes_of) != NULL &&
         enter_again(store, &store->load_bytes_gate, lent->bytes)) {
-        bytes_of = store;
-        bytes_held = lent->bytes;
+        held.bytes_of = store;
+        held.bytes = lent->bytes;
     }
     if ((store = lent->reader_of) != NULL && ms_admission_enter_load(store) == MEMSTORE_OK)
-        reader_of = store;
+        held.reader_of = store;
     if ((store = lent->place_of) != NULL && enter_again(store, &store->loads_gate, 1))
-        place_of = store;
+        held.place_of = store;
 }
 
 /* The mean of the last few: one of eight parts is what has come now. */

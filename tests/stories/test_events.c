@@ -478,6 +478,16 @@ static bool comes_true(atomic_uint *count, unsigned wanted)
     return atomic_load(count) >= wanted;
 }
 
+/* Have a callback, which has been called so often when a key was deleted. */
+static void be_told_of_a_deletion(memstore *store, memstore_event_fn fn, struct heard *heard,
+                                  unsigned calls)
+{
+    assert_ok(memstore_on_event(store, ANY, fn, heard));
+    assert_ok(test_set(store, "k", "v", 0));
+    assert_ok(test_delete(store, "k"));
+    cr_assert(comes_true(&heard->calls, calls));
+}
+
 static int count_event(const memstore_event *event, void *context)
 {
     struct heard *heard = context;
@@ -492,10 +502,7 @@ Test(events, a_callback_is_called_until_it_is_taken_back)
     memstore *store = test_open_defaults();
     struct heard heard = {.store = store};
 
-    assert_ok(memstore_on_event(store, ANY, count_event, &heard));
-    assert_ok(test_set(store, "k", "v", 0));
-    assert_ok(test_delete(store, "k"));
-    cr_assert(comes_true(&heard.calls, 1));
+    be_told_of_a_deletion(store, count_event, &heard, 1);
     cr_assert_eq(heard.last_kind, MEMSTORE_EVENT_DELETED);
     assert_ok(memstore_off_event(store, count_event, &heard));
     assert_status(memstore_off_event(store, count_event, &heard), MEMSTORE_ERR_KEY_NOT_FOUND);
@@ -539,10 +546,7 @@ Test(events, a_callback_may_call_the_store)
     memstore *store = test_open_defaults();
     struct heard heard = {.store = store};
 
-    assert_ok(memstore_on_event(store, ANY, write_back, &heard));
-    assert_ok(test_set(store, "k", "v", 0));
-    assert_ok(test_delete(store, "k"));
-    cr_assert(comes_true(&heard.calls, 50));
+    be_told_of_a_deletion(store, write_back, &heard, 50);
     memstore_destroy(store);
 }
 
@@ -562,10 +566,7 @@ Test(events, a_callback_may_close_the_store)
     memstore *store = test_open_defaults();
     struct heard heard = {.store = store};
 
-    assert_ok(memstore_on_event(store, ANY, close_store, &heard));
-    assert_ok(test_set(store, "k", "v", 0));
-    assert_ok(test_delete(store, "k"));
-    cr_assert(comes_true(&heard.calls, 1));
+    be_told_of_a_deletion(store, close_store, &heard, 1);
     assert_ok(heard.closing);
     assert_status(test_has(store, "k"), MEMSTORE_ERR_CACHE_CLOSED);
     memstore_destroy(store);
@@ -588,10 +589,7 @@ Test(events, taking_a_callback_back_waits_for_it)
     memstore *store = test_open_defaults();
     struct heard heard = {.store = store};
 
-    assert_ok(memstore_on_event(store, ANY, linger, &heard));
-    assert_ok(test_set(store, "k", "v", 0));
-    assert_ok(test_delete(store, "k"));
-    cr_assert(comes_true(&heard.calls, 1));
+    be_told_of_a_deletion(store, linger, &heard, 1);
     assert_ok(memstore_off_event(store, linger, &heard));
     cr_assert_eq(heard.last_kind, 1);
     memstore_destroy(store);
@@ -615,10 +613,7 @@ Test(events, taking_a_callback_back_waits_for_one_that_is_taken_back_already)
     memstore *store = test_open_defaults();
     struct heard heard = {.store = store};
 
-    assert_ok(memstore_on_event(store, ANY, take_back_and_linger, &heard));
-    assert_ok(test_set(store, "k", "v", 0));
-    assert_ok(test_delete(store, "k"));
-    cr_assert(comes_true(&heard.calls, 1));
+    be_told_of_a_deletion(store, take_back_and_linger, &heard, 1);
     assert_status(memstore_off_event(store, take_back_and_linger, &heard),
                   MEMSTORE_ERR_KEY_NOT_FOUND);
     cr_assert_eq(heard.last_kind, 1);
@@ -640,10 +635,7 @@ Test(events, who_takes_a_callback_back_together_all_wait_for_it)
     struct heard heard = {.store = store};
     pthread_t threads[4];
 
-    assert_ok(memstore_on_event(store, ANY, linger, &heard));
-    assert_ok(test_set(store, "k", "v", 0));
-    assert_ok(test_delete(store, "k"));
-    cr_assert(comes_true(&heard.calls, 1));
+    be_told_of_a_deletion(store, linger, &heard, 1);
     for (int i = 0; i < 4; i++)
         cr_assert_eq(pthread_create(&threads[i], NULL, take_linger_back, &heard), 0);
     for (int i = 0; i < 4; i++) {
@@ -676,10 +668,7 @@ Test(events, a_child_has_empty_queues_and_hears_its_own_events)
     memstore_subscription *all = subscribe(store, ANY, 0);
     struct heard heard = {.store = store};
 
-    assert_ok(memstore_on_event(store, ANY, count_event, &heard));
-    assert_ok(test_set(store, "k", "v", 0));
-    assert_ok(test_delete(store, "k"));
-    cr_assert(comes_true(&heard.calls, 1));
+    be_told_of_a_deletion(store, count_event, &heard, 1);
     assert_ok(test_set(store, "c", "child", 0));
     const pid_t child = test_fork();
     if (child == 0) {

@@ -383,6 +383,14 @@ static void *ask_in_thread(void *context)
     return NULL;
 }
 
+/* Ask in a thread, until the loader has been called so often in all. */
+static void begin_asking(struct asker *asker, void *(*how)(void *), int calls)
+{
+    cr_assert_eq(pthread_create(&asker->thread, NULL, how, asker), 0);
+    while (atomic_load(&asker->source->calls) < calls)
+        sched_yield();
+}
+
 Test(loading_policy, while_one_caller_refreshes_others_are_given_the_old_value)
 {
     struct source source;
@@ -390,9 +398,7 @@ Test(loading_policy, while_one_caller_refreshes_others_are_given_the_old_value)
     struct asker asker = {.store = store, .source = &source};
 
     atomic_store(&source.holds, true);
-    cr_assert_eq(pthread_create(&asker.thread, NULL, ask_in_thread, &asker), 0);
-    while (atomic_load(&source.calls) < 2)
-        sched_yield();
+    begin_asking(&asker, ask_in_thread, 2);
     for (int i = 0; i < 10; i++)
         assert_asks(store, &source, "old");
     cr_assert_eq(source.calls, 2);
@@ -501,9 +507,7 @@ Test(loading_policy, where_views_are_bounded_a_refresh_in_flight_counts_as_one)
     test_clock_advance(10000);
     source.value = "new";
     atomic_store(&source.holds, true);
-    cr_assert_eq(pthread_create(&asker.thread, NULL, ask_in_thread, &asker), 0);
-    while (atomic_load(&source.calls) < 2)
-        sched_yield();
+    begin_asking(&asker, ask_in_thread, 2);
     assert_status(memstore_get_view(store, "key", 3, &view), MEMSTORE_ERR_LOCK_TIMEOUT);
     atomic_store(&source.holds, false);
     pthread_join(asker.thread, NULL);
@@ -773,33 +777,6 @@ Test(loading_policy, each_change_of_a_breaker_is_in_the_log)
 
 /* ---- What loads take ---- */
 
-Test(loading_policy, max_load_bytes_holds_loads_back_by_what_values_were_before)
-{
-    memstore *store = test_open("loader.max_load_bytes=4KiB", "loader.timeout=50ms", NULL);
-    static char large[3000];
-    struct source source = {.value = memset(large, 'x', sizeof large - 1)};
-    struct source held = {.value = large, .holds = true};
-    struct asker asker = {.store = store, .source = &held};
-
-    ask(store, &source, MEMSTORE_OK);
-    assert_ok(memstore_delete(store, "key", 3));
-    cr_assert_eq(pthread_create(&asker.thread, NULL, ask_in_thread, &asker), 0);
-    while (atomic_load(&held.calls) < 1)
-        sched_yield();
-    const memstore_loader loader = loader_of(&source);
-    memstore_view view;
-    assert_status(memstore_get_or_load(store, "another", 7, &loader, &view),
-                  MEMSTORE_ERR_LOCK_TIMEOUT);
-    cr_assert(test_stats(store).loads_without_bytes == 1);
-    cr_assert(test_stats(store).loads_without_place == 0);
-    atomic_store(&held.holds, false);
-    pthread_join(asker.thread, NULL);
-    memstore_view_release(&asker.view);
-    assert_ok(memstore_get_or_load(store, "another", 7, &loader, &view));
-    memstore_view_release(&view);
-    memstore_destroy(store);
-}
-
 static void *ask_for_two(void *context)
 {
     struct asker *asker = context;
@@ -814,9 +791,10 @@ static void *ask_for_two(void *context)
     return NULL;
 }
 
-Test(loading_policy, max_load_bytes_counts_what_was_loaded_one_by_one_until_all_of_it_is_stored)
+/* Who asks in this way leaves too few bytes for another load of as large a value, until he has his. */
+static void check_that_bytes_hold_back(const char *bound, void *(*how)(void *))
 {
-    memstore *store = test_open("loader.max_load_bytes=8KiB", "loader.timeout=50ms", NULL);
+    memstore *store = test_open(bound, "loader.timeout=50ms", NULL);
     static char large[3000];
     struct source source = {.value = memset(large, 'x', sizeof large - 1)};
     struct source held = {.value = large, .holds = true};
@@ -825,18 +803,29 @@ Test(loading_policy, max_load_bytes_counts_what_was_loaded_one_by_one_until_all_
     memstore_view view;
 
     ask(store, &source, MEMSTORE_OK);
-    cr_assert_eq(pthread_create(&asker.thread, NULL, ask_for_two, &asker), 0);
-    while (atomic_load(&held.calls) < 1)
-        sched_yield();
+    assert_ok(memstore_delete(store, "key", 3));
+    begin_asking(&asker, how, 1);
     assert_status(memstore_get_or_load(store, "another", 7, &loader, &view),
                   MEMSTORE_ERR_LOCK_TIMEOUT);
-    cr_assert_eq(test_stats(store).loads_without_bytes, 1);
+    cr_assert(test_stats(store).loads_without_bytes == 1);
+    cr_assert(test_stats(store).loads_without_place == 0);
     atomic_store(&held.holds, false);
     pthread_join(asker.thread, NULL);
     assert_ok(asker.status);
+    memstore_view_release(&asker.view);
     assert_ok(memstore_get_or_load(store, "another", 7, &loader, &view));
     memstore_view_release(&view);
     memstore_destroy(store);
+}
+
+Test(loading_policy, max_load_bytes_holds_loads_back_by_what_values_were_before)
+{
+    check_that_bytes_hold_back("loader.max_load_bytes=4KiB", ask_in_thread);
+}
+
+Test(loading_policy, max_load_bytes_counts_what_was_loaded_one_by_one_until_all_of_it_is_stored)
+{
+    check_that_bytes_hold_back("loader.max_load_bytes=8KiB", ask_for_two);
 }
 
 Test(loading_policy, leases_and_absences_count_against_the_limit)

@@ -1312,11 +1312,11 @@ uint64_t ms_random_cheap(void)
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
-struct held {
+struct platform_rank_held {
     uint32_t count;
     const void *highest;
 };
-static __thread struct held held[MS_RANKS];
+static __thread struct platform_rank_held platform_rank_held[MS_RANKS];
 static const char *name_of(enum ms_rank rank)
 {
     switch (rank) {
@@ -1380,38 +1380,38 @@ static _Noreturn void refuse(enum ms_rank wanted, const char *problem)
     fprintf(stderr, "memstore: locks out of order: waiting for %s %s; held:", name_of(wanted),
             problem);
     for (int rank = 0; rank < MS_RANKS; rank++) {
-        if (held[rank].count != 0)
-            fprintf(stderr, " %s (%u)", name_of((enum ms_rank)rank), (unsigned)held[rank].count);
+        if (platform_rank_held[rank].count != 0)
+            fprintf(stderr, " %s (%u)", name_of((enum ms_rank)rank), (unsigned)platform_rank_held[rank].count);
     }
     fputc('\n', stderr);
     abort();
 }
 static bool may_have_another(enum ms_rank rank, const void *lock)
 {
-    if (held[MS_RANK_REGISTRY].count != 0)
+    if (platform_rank_held[MS_RANK_REGISTRY].count != 0)
         return rank != MS_RANK_REGISTRY;
-    return rank == MS_RANK_SHARD && (uintptr_t)lock > (uintptr_t)held[rank].highest;
+    return rank == MS_RANK_SHARD && (uintptr_t)lock > (uintptr_t)platform_rank_held[rank].highest;
 }
 void ms_rank_before_wait(enum ms_rank rank, const void *lock)
 {
     for (int higher = rank + 1; higher < MS_RANKS; higher++) {
-        if (held[higher].count != 0)
+        if (platform_rank_held[higher].count != 0)
             refuse(rank, "while holding what comes after it");
     }
-    if (held[rank].count != 0 && !may_have_another(rank, lock))
+    if (platform_rank_held[rank].count != 0 && !may_have_another(rank, lock))
         refuse(rank, "while holding another of its kind");
     if (rank <= MS_RANK_GRACE_PERIOD && ms_rcu_is_reading())
         refuse(rank, "in a read section");
 }
 void ms_rank_taken(enum ms_rank rank, const void *lock)
 {
-    struct held *of_rank = &held[rank];
+    struct platform_rank_held *of_rank = &platform_rank_held[rank];
     if (of_rank->count++ == 0 || (uintptr_t)lock > (uintptr_t)of_rank->highest)
         of_rank->highest = lock;
 }
 void ms_rank_given_back(enum ms_rank rank)
 {
-    if (held[rank].count-- == 0) {
+    if (platform_rank_held[rank].count-- == 0) {
         fprintf(stderr, "memstore: a thread gives back a lock (%s) that it does not hold\n",
                 name_of(rank));
         abort();
@@ -19271,12 +19271,15 @@ void ms_load_call_many(const struct ms_load *load, memstore_key *keys, size_t n,
                        memstore_load_value *values, size_t *order);
 void ms_load_release(const memstore_load_value *value);
 void ms_load_done(memstore *store);
-struct ms_load_lent {
-    memstore *place_of, *reader_of, *bytes_of;
+struct ms_load_held {
+    memstore *place_of;
+    memstore *reader_of;
+    memstore
+        *bytes_of;
     uint32_t bytes;
 };
-struct ms_load_lent ms_load_lend(void);
-void ms_load_take_back(const struct ms_load_lent *lent);
+struct ms_load_held ms_load_lend(void);
+void ms_load_take_back(const struct ms_load_held *lent);
 bool ms_load_may_call(memstore *store, uint64_t loader);
 void ms_load_note_success(memstore *store, uint64_t loader);
 void ms_load_note_failure(memstore *store, uint64_t loader);
@@ -19928,7 +19931,7 @@ int ms_load_aside(const struct ms_load *load, int status, memstore_view *out)
 }
 int ms_load_await(const struct ms_load *load, struct ms_flight *flight, memstore_view *out)
 {
-    const struct ms_load_lent lent = ms_load_lend();
+    const struct ms_load_held lent = ms_load_lend();
     int status = ms_flights_wait(flight, load->deadline_us);
     ms_load_take_back(&lent);
     if (status == MEMSTORE_OK) {
@@ -20052,21 +20055,18 @@ struct inside {
     const struct inside *outer;
 };
 static __thread const struct inside *inside;
-static __thread memstore *place_of;
-static __thread memstore *reader_of;
-static __thread memstore *store_load_call_bytes_of;
-static __thread uint32_t bytes_held;
+static __thread struct ms_load_held store_load_call_held;
 uint32_t ms_load_places_held(const memstore *store)
 {
-    return place_of == store;
+    return store_load_call_held.place_of == store;
 }
 uint32_t ms_load_readers_held(const memstore *store)
 {
-    return reader_of == store;
+    return store_load_call_held.reader_of == store;
 }
 uint32_t ms_load_bytes_held(const memstore *store)
 {
-    return store_load_call_bytes_of == store ? bytes_held : 0;
+    return store_load_call_held.bytes_of == store ? store_load_call_held.bytes : 0;
 }
 bool ms_load_is_calling(const memstore *store)
 {
@@ -20109,7 +20109,7 @@ static int take_reader(const struct ms_load *load)
         return MEMSTORE_OK;
     const int status = ms_admission_enter_load(store);
     if (status == MEMSTORE_OK)
-        reader_of = store;
+        store_load_call_held.reader_of = store;
     return status;
 }
 static int store_load_call_take_turn(memstore *store, size_t n, int64_t until)
@@ -20119,7 +20119,7 @@ static int store_load_call_take_turn(memstore *store, size_t n, int64_t until)
     const int status =
         ms_admission_status(ms_gate_enter_asking(&store->loads_gate, 1, deadline_of(until)));
     if (status == MEMSTORE_OK)
-        place_of = store;
+        store_load_call_held.place_of = store;
     else if (status == MEMSTORE_ERR_LOCK_TIMEOUT)
         ms_count(&store->counters, MS_COUNT_LOADS_WITHOUT_PLACE, n);
     return status;
@@ -20128,12 +20128,12 @@ static void leave_place(memstore *store)
 {
     if (inside != NULL)
         return;
-    if (place_of == store) {
-        place_of = NULL;
+    if (store_load_call_held.place_of == store) {
+        store_load_call_held.place_of = NULL;
         ms_gate_leave(&store->loads_gate, 1);
     }
-    if (reader_of == store) {
-        reader_of = NULL;
+    if (store_load_call_held.reader_of == store) {
+        store_load_call_held.reader_of = NULL;
         ms_admission_leave_load(store);
     }
 }
@@ -20152,15 +20152,15 @@ static int store_load_call_take_place(const struct ms_load *load, size_t n, cons
 static int take_bytes(memstore *store, size_t n, int64_t until, bool closed)
 {
     const uint32_t most = store->load_bytes_gate.places;
-    if (most == 0 || inside != NULL || closed || store_load_call_bytes_of != NULL)
+    if (most == 0 || inside != NULL || closed || store_load_call_held.bytes_of != NULL)
         return MEMSTORE_OK;
     const uint64_t each = ms_load_relaxed(&store->load_size) / 1024 + 1;
     const uint32_t wanted = n < most && each < most / n ? (uint32_t)(n * each) : most;
     const int status = ms_admission_status(
         ms_gate_enter_asking(&store->load_bytes_gate, wanted, deadline_of(until)));
     if (status == MEMSTORE_OK) {
-        store_load_call_bytes_of = store;
-        bytes_held = wanted;
+        store_load_call_held.bytes_of = store;
+        store_load_call_held.bytes = wanted;
     } else if (status == MEMSTORE_ERR_LOCK_TIMEOUT) {
         ms_count(&store->counters, MS_COUNT_LOADS_WITHOUT_BYTES, n);
     }
@@ -20168,39 +20168,39 @@ static int take_bytes(memstore *store, size_t n, int64_t until, bool closed)
 }
 void ms_load_done(memstore *store)
 {
-    if (store_load_call_bytes_of != store || inside != NULL)
+    if (store_load_call_held.bytes_of != store || inside != NULL)
         return;
-    store_load_call_bytes_of = NULL;
-    ms_gate_leave(&store->load_bytes_gate, bytes_held);
+    store_load_call_held.bytes_of = NULL;
+    ms_gate_leave(&store->load_bytes_gate, store_load_call_held.bytes);
 }
-struct ms_load_lent ms_load_lend(void)
+struct ms_load_held ms_load_lend(void)
 {
-    const struct ms_load_lent lent = {place_of, reader_of, store_load_call_bytes_of, bytes_held};
+    const struct ms_load_held lent = store_load_call_held;
     if (lent.place_of != NULL)
         ms_gate_leave(&lent.place_of->loads_gate, 1);
     if (lent.reader_of != NULL)
         ms_admission_leave_load(lent.reader_of);
     if (lent.bytes_of != NULL)
         ms_gate_leave(&lent.bytes_of->load_bytes_gate, lent.bytes);
-    place_of = reader_of = store_load_call_bytes_of = NULL;
+    store_load_call_held = (struct ms_load_held){0};
     return lent;
 }
 static bool enter_again(const memstore *store, struct ms_gate *gate, uint32_t n)
 {
     return ms_gate_enter_asking(gate, n, deadline_of(end_of_patience(store))) == MS_GATE_ENTERED;
 }
-void ms_load_take_back(const struct ms_load_lent *lent)
+void ms_load_take_back(const struct ms_load_held *lent)
 {
     memstore *store;
     if ((store = lent->bytes_of) != NULL &&
         enter_again(store, &store->load_bytes_gate, lent->bytes)) {
-        store_load_call_bytes_of = store;
-        bytes_held = lent->bytes;
+        store_load_call_held.bytes_of = store;
+        store_load_call_held.bytes = lent->bytes;
     }
     if ((store = lent->reader_of) != NULL && ms_admission_enter_load(store) == MEMSTORE_OK)
-        reader_of = store;
+        store_load_call_held.reader_of = store;
     if ((store = lent->place_of) != NULL && enter_again(store, &store->loads_gate, 1))
-        place_of = store;
+        store_load_call_held.place_of = store;
 }
 static void note_size(memstore *store, size_t size)
 {
