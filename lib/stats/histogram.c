@@ -61,8 +61,8 @@ uint64_t ms_histogram_quantile(const struct ms_histogram_sums *sums, double shar
         below += sums->counts[i];
         if (below != 0 && (double)below >= wanted) {
             const uint64_t middle = ms_histogram_middle(i);
-            /* The longest is known exactly. */
-            return middle < sums->max_ns ? middle : sums->max_ns;
+            /* The longest is known exactly, and the last bucket has no end. */
+            return middle < sums->max_ns && i != MS_HISTOGRAM_BUCKETS - 1 ? middle : sums->max_ns;
         }
     }
     return sums->max_ns;

@@ -17,7 +17,8 @@
 
 #include <stdint.h>
 
-/* Durations of this power of two of nanoseconds, 69 s, and longer are in the last bucket. */
+/* Durations of this power of two of nanoseconds, 69 s, and longer are in the last bucket, with those just
+ * below: HI-1 does not hold for it. */
 #define MS_HISTOGRAM_TOP 36
 #define MS_HISTOGRAM_SUB_BITS 5
 #define MS_HISTOGRAM_SUBS (1u << MS_HISTOGRAM_SUB_BITS)
@@ -60,8 +61,8 @@ struct ms_histogram_sums {
 void ms_histogram_sum(const struct ms_histogram *histogram, struct ms_histogram_sums *sums);
 void ms_histogram_clear(struct ms_histogram *histogram);
 
-/* The duration that `share` of those counted do not exceed, by its bucket's middle; 0 when there
- * are none. */
+/* The duration that `share` of those counted do not exceed, by its bucket's middle, or the longest of all
+ * when that is the last bucket; 0 when there are none. */
 uint64_t ms_histogram_quantile(const struct ms_histogram_sums *sums, double share);
 
 #endif

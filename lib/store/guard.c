@@ -40,7 +40,7 @@ int64_t ms_guard_when(memstore *store, int64_t now_us)
 /* How far the limit may go down. */
 static uint64_t floor_of(memstore *store, uint64_t configured)
 {
-    const uint64_t least = ms_arena_least_limit(&store->arena) + ms_events_charged(&store->events);
+    const uint64_t least = ms_store_least_limit(store);
     const uint64_t part = configured / MS_PRESSURE_FLOOR_DIVISOR;
     const uint64_t floor = part > least ? part : least;
 

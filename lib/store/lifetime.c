@@ -259,7 +259,8 @@ static int follow_keys(memstore *store, const char **why)
 {
     struct ms_sampler *sampler;
 
-    if (!ms_track_prepare(store, store->settings.access_sample, &sampler)) {
+    if (!ms_track_prepare(store, ms_budget_limit(&store->arena.budget),
+                          store->settings.access_sample, &sampler)) {
         *why = "performance.memory_limit: too small to hold what monitoring.access_sample_ratio "
                "needs; 1MB is enough";
         return MEMSTORE_ERR_INVALID_CONFIG;

@@ -32,21 +32,16 @@ int64_t ms_store_sweep_slack(const struct ms_settings *settings)
     return slack;
 }
 
-/* Bring about another limit: the one configured, or what memory pressure leaves of it. What is set
- * aside for events is part of what has to go below it. */
-static int resize(memstore *store, const struct ms_settings *next, char why[static MS_WHY_SIZE])
+/* Bring about another limit, the one configured or what memory pressure leaves of it, with so much of the
+ * old one in use that is given back next. What is set aside for events is part of what has to go below it. */
+static int resize(memstore *store, const struct ms_settings *next, uint64_t limit, uint64_t parting,
+                  char why[static MS_WHY_SIZE])
 {
     const bool less = ms_notify_allowance(next) < ms_notify_allowance(&store->settings);
 
-    if (ms_store_check_limit(store, next->limit, why) != MEMSTORE_OK)
-        return MEMSTORE_ERR_UNSUPPORTED;
-    const bool moving = ms_load_relaxed(&store->guard.moving);
-    const uint64_t limit = ms_guard_limit(store, next);
-    if (!moving && limit == ms_budget_limit(&store->arena.budget))
-        return MEMSTORE_OK;
     if (less)
         ms_events_allow(&store->events, ms_notify_allowance(next));
-    const int status = ms_store_resize(store, limit, why);
+    const int status = ms_store_resize(store, limit, parting, why);
     if (status != MEMSTORE_OK && less)
         ms_notify_reconfigured(store, &store->settings);
     return status;
@@ -69,33 +64,87 @@ static bool knows_ages(const memstore *store, const struct ms_settings *next, si
     return false;
 }
 
+/* A limit and following a share of the keys, brought about together. */
+struct memory_change {
+    const struct ms_settings *next;
+    uint64_t before, limit;
+    bool raises; /* or stops one on its way down */
+    bool samples_anew;
+};
+
+/* Whether what follows the keys of a store of this size stands in the way of a lower limit. */
+static bool has_too_large_a_sample(memstore *store, uint64_t limit)
+{
+    const uint64_t least = ms_store_least_limit(store);
+
+    return limit < least && limit >= least - ms_track_charged(store);
+}
+
 /* What takes memory or gives it back, and may be refused. */
+static struct memory_change plan_memory(memstore *store, const struct ms_settings *next)
+{
+    const struct ms_settings *const now = &store->settings;
+    const uint64_t before = ms_budget_limit(&store->arena.budget);
+    struct memory_change change = {next, before, before, false,
+                                   next->access_sample != now->access_sample};
+
+    if (next->limit != now->limit || next->memory_pressure != now->memory_pressure) {
+        const bool moving = ms_load_relaxed(&store->guard.moving);
+
+        change.limit = ms_guard_limit(store, next);
+        change.raises = change.limit > before || (change.limit == before && moving);
+        change.samples_anew |=
+            next->access_sample != 0 && has_too_large_a_sample(store, change.limit);
+    }
+    return change;
+}
+
+/* A higher limit first, and a lower one when what the keys need is there, with what they needed until now
+ * still in use: each where there is room for the other. */
+static int change_memory(memstore *store, const struct memory_change *change, size_t *refused,
+                         char why[static MS_WHY_SIZE])
+{
+    const uint32_t sample = change->next->access_sample;
+    struct ms_sampler *sampler = NULL;
+    int status = MEMSTORE_OK;
+
+    *refused = offsetof(struct ms_settings, memory_limit);
+    if (change->raises)
+        status = resize(store, change->next, change->limit, 0, why);
+    if (status != MEMSTORE_OK)
+        return status;
+    if (change->samples_anew && !ms_track_prepare(store, change->limit, sample, &sampler)) {
+        *refused = offsetof(struct ms_settings, access_sample);
+        if (change->raises)
+            ms_store_put_limit_back(store, change->before);
+        snprintf(
+            why, MS_WHY_SIZE,
+            "performance.memory_limit has no room for what monitoring.access_sample_ratio needs");
+        return MEMSTORE_ERR_MEMORY_EXHAUSTED;
+    }
+    if (change->limit < change->before)
+        status = resize(store, change->next, change->limit,
+                        change->samples_anew ? ms_track_charged(store) : 0, why);
+    if (status != MEMSTORE_OK)
+        ms_track_discard(store, sampler);
+    else if (change->samples_anew)
+        ms_track_start(store, sampler, sample);
+    return status;
+}
+
 static int reconfigure_memory(memstore *store, const struct ms_settings *next, size_t *refused,
                               char why[static MS_WHY_SIZE])
 {
-    const struct ms_settings *const now = &store->settings;
-    const bool samples_anew = next->access_sample != now->access_sample;
-    struct ms_sampler *sampler = NULL;
-
-    *refused = offsetof(struct ms_settings, access_sample);
-    if (samples_anew && !ms_track_prepare(store, next->access_sample, &sampler)) {
-        snprintf(why, MS_WHY_SIZE, "performance.memory_limit has no room for what it needs");
-        return MEMSTORE_ERR_MEMORY_EXHAUSTED;
-    }
-    if (next->limit != now->limit || next->memory_pressure != now->memory_pressure) {
-        const int status = resize(store, next, why);
-
-        if (status != MEMSTORE_OK) {
-            *refused = offsetof(struct ms_settings, memory_limit);
-            ms_track_discard(store, sampler);
-            return status;
-        }
+    *refused = offsetof(struct ms_settings, memory_limit);
+    if (ms_store_check_limit(store, next->limit, why) != MEMSTORE_OK)
+        return MEMSTORE_ERR_UNSUPPORTED;
+    const struct memory_change change = plan_memory(store, next);
+    const int status = change_memory(store, &change, refused, why);
+    if (status == MEMSTORE_OK && (change.raises || change.limit != change.before)) {
         ms_track_resize(store);
         ms_store_relaxed(&store->limit_told, false);
     }
-    if (samples_anew)
-        ms_track_start(store, sampler, next->access_sample);
-    return MEMSTORE_OK;
+    return status;
 }
 
 int ms_store_reconfigure(memstore *store, const struct ms_settings *next,

@@ -36,22 +36,32 @@ struct resize {
     memstore *store;
     uint64_t before;
     uint64_t target;
-    bool sealed; /* what is appended to has been sealed since something was last reclaimed */
+    uint64_t parting; /* of what is in use: given back when the goal is reached */
+    uint64_t goal;    /* down to where something has to be reclaimed: with what is parting */
+    bool sealed;      /* what is appended to has been sealed since something was last reclaimed */
 };
 
 /* ---- The least that is needed ---- */
 
-/* Refuse what could never be reached. Reclaim lock held. */
-static int check_target(memstore *store, uint64_t target, char why[static MS_WHY_SIZE])
+uint64_t ms_store_least_limit(memstore *store)
 {
-    const uint64_t least = ms_arena_least_limit(&store->arena) + ms_events_charged(&store->events);
+    return ms_arena_least_limit(&store->arena) + ms_events_charged(&store->events) +
+           ms_track_charged(store);
+}
+
+/* Refuse what could never be reached. Reclaim lock held. */
+static int check_target(memstore *store, uint64_t target, uint64_t parting,
+                        char why[static MS_WHY_SIZE])
+{
+    const uint64_t least = ms_store_least_limit(store) - parting;
 
     if (target < least) {
-        snprintf(why, MS_WHY_SIZE,
-                 "%" PRIu64
-                 " bytes are too few: bookkeeping, events and eight segments of this store take "
-                 "%" PRIu64,
-                 target, least);
+        snprintf(
+            why, MS_WHY_SIZE,
+            "%" PRIu64
+            " bytes are too few: bookkeeping, events, followed keys and eight segments of this "
+            "store take %" PRIu64,
+            target, least);
         return MEMSTORE_ERR_INVALID_CONFIG;
     }
     const uint64_t pinned = ms_arena_pinned(&store->arena);
@@ -119,7 +129,7 @@ static bool has_room(const struct resize *resize, uint64_t spare)
 
 static bool has_arrived(const struct resize *resize)
 {
-    return ms_budget_limit(&resize->store->arena.budget) == resize->target && has_room(resize, 0);
+    return ms_budget_limit(&resize->store->arena.budget) == resize->goal && has_room(resize, 0);
 }
 
 /* What the reclaimer wants to find: segments to move entries to, and a share for new tables. */
@@ -127,7 +137,7 @@ static uint64_t headroom(const struct resize *resize)
 {
     const struct ms_arena *arena = &resize->store->arena;
 
-    if (ms_budget_limit(&arena->budget) == resize->target)
+    if (ms_budget_limit(&arena->budget) == resize->goal)
         return 0;
     return ms_budget_limit(&arena->budget) / HEADROOM_DIVISOR +
            HEADROOM_SEGMENTS * ms_arena_segment_size(arena);
@@ -147,7 +157,7 @@ static void lower_limit_locked(struct resize *resize)
         next = used;
     if (resize->store->steps_down <= arena->segment_count)
         resize->store->steps_down = 0;
-    ms_arena_set_limit(arena, next > resize->target ? next : resize->target);
+    ms_arena_set_limit(arena, next > resize->goal ? next : resize->goal);
 }
 
 /* Go down for as long as a step may take: reclaim until there is room, and at once let the limit
@@ -185,7 +195,7 @@ static int give_up(struct resize *resize, char why[static MS_WHY_SIZE])
     ms_mutex_lock(&store->reclaim_lock);
     ms_arena_set_limit(&store->arena, resize->before);
     store->steps_down = 0;
-    const int refused = check_target(store, resize->target, why);
+    const int refused = check_target(store, resize->target, resize->parting, why);
     ms_mutex_unlock(&store->reclaim_lock);
     if (refused != MEMSTORE_OK)
         return refused;
@@ -210,9 +220,16 @@ static bool may_wait(memstore *store)
            ms_arena_has_limbo(&store->arena, 1);
 }
 
-static int shrink(memstore *store, uint64_t target, char why[static MS_WHY_SIZE])
+static struct resize plan(memstore *store, uint64_t target, uint64_t parting)
 {
-    struct resize resize = {store, ms_budget_limit(&store->arena.budget), target, false};
+    const uint64_t before = ms_budget_limit(&store->arena.budget), goal = target + parting;
+
+    return (struct resize){store, before, target, parting, goal < before ? goal : before, false};
+}
+
+static int shrink(memstore *store, uint64_t target, uint64_t parting, char why[static MS_WHY_SIZE])
+{
+    struct resize resize = plan(store, target, parting);
     int64_t deadline = ms_store_deadline(store);
 
     while (!has_arrived(&resize)) {
@@ -255,7 +272,7 @@ int ms_store_check_limit(const memstore *store, uint64_t limit, char why[static 
     return MEMSTORE_ERR_UNSUPPORTED;
 }
 
-int ms_store_resize(memstore *store, uint64_t limit, char why[static MS_WHY_SIZE])
+int ms_store_resize(memstore *store, uint64_t limit, uint64_t parting, char why[static MS_WHY_SIZE])
 {
     struct ms_arena *arena = &store->arena;
     int status = MEMSTORE_OK;
@@ -270,19 +287,29 @@ int ms_store_resize(memstore *store, uint64_t limit, char why[static MS_WHY_SIZE
     if (!down)
         raise_locked(store, limit);
     else
-        status = check_target(store, limit, why);
+        status = check_target(store, limit, parting, why);
     ms_mutex_unlock(&store->reclaim_lock);
     if (!down || status != MEMSTORE_OK)
         return status;
 
     ms_combiner_shed(store);
     ms_store_relaxed(&store->resizing, true);
-    status = shrink(store, limit, why);
+    status = shrink(store, limit, parting, why);
     ms_store_relaxed(&store->resizing, false);
     ms_mutex_lock(&store->reclaim_lock);
+    /* With what is parting in use that may be less than is charged: nobody takes its place. */
+    if (status == MEMSTORE_OK)
+        ms_arena_set_limit(arena, limit);
     ms_arena_keep_warm(arena, 0);
     ms_mutex_unlock(&store->reclaim_lock);
     return status;
+}
+
+void ms_store_put_limit_back(memstore *store, uint64_t limit)
+{
+    ms_mutex_lock(&store->reclaim_lock);
+    ms_arena_set_limit(&store->arena, limit);
+    ms_mutex_unlock(&store->reclaim_lock);
 }
 
 /* The maintenance thread does not wait for the reclaim lock; but writers, who stand back from it while
@@ -300,7 +327,7 @@ static bool step_soon(struct resize *resize, bool *idle)
 
 enum ms_resize_end ms_store_resize_some(memstore *store, uint64_t limit, int64_t until_us)
 {
-    struct resize resize = {store, ms_budget_limit(&store->arena.budget), limit, false};
+    struct resize resize = plan(store, limit, 0);
     bool idle = false, locked = true;
 
     if (limit >= resize.before) {

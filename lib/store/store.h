@@ -228,9 +228,15 @@ void ms_store_end_reconfiguration(memstore *store);
 int64_t ms_store_sweep_slack(const struct ms_settings *settings);
 
 /* ---- store/resize.c ---- */
-/* Bring about another memory limit, which is not above what the next function allows. The settings
- * lock is held. */
-int ms_store_resize(memstore *store, uint64_t limit, char why[static MS_WHY_SIZE]);
+/* The least that a limit has to be while nothing is pinned. */
+uint64_t ms_store_least_limit(memstore *store);
+/* Bring about another memory limit, which is not above what the next function allows, with `parting`
+ * bytes of what is in use still: the caller gives them back next. The settings lock is held. */
+int ms_store_resize(memstore *store, uint64_t limit, uint64_t parting,
+                    char why[static MS_WHY_SIZE]);
+/* Take back a higher limit that was brought about just now: at once, whatever has been stored since. The
+ * settings lock is held. */
+void ms_store_put_limit_back(memstore *store, uint64_t limit);
 /* Whether there are addresses for such a limit: OK or UNSUPPORTED. */
 int ms_store_check_limit(const memstore *store, uint64_t limit, char why[static MS_WHY_SIZE]);
 

@@ -41,11 +41,9 @@ static uint32_t keys_for(uint64_t limit)
     return keys;
 }
 
-static uint64_t cache_bytes(const memstore *store)
+static uint64_t cache_bytes(const memstore *store, uint64_t limit)
 {
-    const struct ms_arena *arena = &store->arena;
-
-    return (uint64_t)((double)(ms_budget_limit(&arena->budget) - arena->overhead) * USABLE);
+    return (uint64_t)((double)(limit - store->arena.overhead) * USABLE);
 }
 
 /* Zeroed memory out of the store's limit, for which entries make room. */
@@ -116,9 +114,8 @@ static bool leaves_a_store(const memstore *store, uint64_t limit, size_t bytes)
     return limit >= ms_arena_least_limit(&store->arena) + ms_pages_charge_of(bytes);
 }
 
-static struct ms_sampler *make_sampler(memstore *store, uint32_t millionths)
+static struct ms_sampler *make_sampler(memstore *store, uint64_t limit, uint32_t millionths)
 {
-    const uint64_t limit = ms_budget_limit(&store->arena.budget);
     const uint32_t keys = keys_for(limit), cells = cells_for(limit);
     const size_t rings = MS_TRACK_RINGS * (cells * sizeof(struct use) +
                                            cells / USES_PER_KEY * sizeof(struct noted_key));
@@ -131,8 +128,8 @@ static struct ms_sampler *make_sampler(memstore *store, uint32_t millionths)
     sampler->reads_before = ms_counters_total(&store->counters, MS_COUNT_READS);
     init_rings(sampler, cells, (char *)(sampler + 1));
     ms_pace_init(&sampler->pace, (double)millionths / MILLION);
-    ms_pattern_init(&sampler->pattern, keys, MS_REUSE_ALL, cache_bytes(store), store->eviction.goal,
-                    (char *)(sampler + 1) + rings);
+    ms_pattern_init(&sampler->pattern, keys, MS_REUSE_ALL, cache_bytes(store, limit),
+                    store->eviction.goal, (char *)(sampler + 1) + rings);
     return sampler;
 }
 
@@ -151,10 +148,18 @@ static void publish_threshold(memstore *store, const struct ms_sampler *sampler)
         ms_store_relaxed(&store->follows_below, below);
 }
 
-bool ms_track_prepare(memstore *store, uint32_t millionths, struct ms_sampler **sampler)
+bool ms_track_prepare(memstore *store, uint64_t limit, uint32_t millionths,
+                      struct ms_sampler **sampler)
 {
-    *sampler = millionths != 0 ? make_sampler(store, millionths) : NULL;
+    *sampler = millionths != 0 ? make_sampler(store, limit, millionths) : NULL;
     return *sampler != NULL || millionths == 0;
+}
+
+uint64_t ms_track_charged(const memstore *store)
+{
+    const struct ms_sampler *sampler = ms_load_relaxed(&store->track.sampler);
+
+    return sampler != NULL ? ms_pages_charge_of(sampler->bytes) : 0;
 }
 
 void ms_track_discard(memstore *store, struct ms_sampler *sampler)
@@ -424,7 +429,8 @@ void ms_track_resize(memstore *store)
 {
     ms_mutex_lock(&store->track.lock);
     if (sampler_of(store) != NULL)
-        ms_pattern_resize(&sampler_of(store)->pattern, cache_bytes(store));
+        ms_pattern_resize(&sampler_of(store)->pattern,
+                          cache_bytes(store, ms_budget_limit(&store->arena.budget)));
     ms_mutex_unlock(&store->track.lock);
 }
 

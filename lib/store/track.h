@@ -69,9 +69,12 @@ void ms_track_fini(struct ms_track *track);
 
 /* Following keys, which begins in two steps, the first of which may fail. The settings lock is held
  * throughout, or nobody else knows the store yet. */
-/* Have what it takes to follow this share of the keys, in millionths; nothing for 0. False: there is
- * no room for it. */
-bool ms_track_prepare(memstore *store, uint32_t millionths, struct ms_sampler **sampler);
+/* Have what it takes to follow this share of the keys, in millionths, under a limit that is in force or will
+ * be; nothing for 0. False: there is no room for it. */
+bool ms_track_prepare(memstore *store, uint64_t limit, uint32_t millionths,
+                      struct ms_sampler **sampler);
+/* What those that are followed now take of the limit. The settings lock is held. */
+uint64_t ms_track_charged(const memstore *store);
 /* Follow them, with what was prepared, and not those that were followed until now. */
 void ms_track_start(memstore *store, struct ms_sampler *sampler, uint32_t millionths);
 /* Give back what was prepared. */

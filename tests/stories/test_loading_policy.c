@@ -384,7 +384,7 @@ static void *ask_in_thread(void *context)
 }
 
 /* Ask in a thread, until the loader has been called so often in all. */
-static void begin_asking(struct asker *asker, void *(*how)(void *), int calls)
+static void begin_asking(struct asker *asker, void *(*how)(void *), unsigned calls)
 {
     cr_assert_eq(pthread_create(&asker->thread, NULL, how, asker), 0);
     while (atomic_load(&asker->source->calls) < calls)

@@ -386,8 +386,9 @@ Test(reconfigure, a_limit_below_the_least_is_refused)
     assert_status(
         memstore_reconfigure_explained(store, "performance.memory_limit", "10kB", why, sizeof why),
         MEMSTORE_ERR_INVALID_CONFIG);
-    cr_assert_not_null(strstr(why, "performance.memory_limit: 10000 bytes are too few: "
-                                   "bookkeeping, events and eight segments of this store take "));
+    cr_assert_not_null(
+        strstr(why, "performance.memory_limit: 10000 bytes are too few: "
+                    "bookkeeping, events, followed keys and eight segments of this store take "));
     cr_assert_eq(memstore_capacity(store), MIB);
     cr_assert_eq(memstore_size(store), 1000);
     /* The number that it names does. */

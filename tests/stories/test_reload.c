@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 
+#define KIB ((uint64_t)1 << 10)
 #define MIB ((uint64_t)1 << 20)
 
 static memstore_config *config_from(const char *yaml)
@@ -126,28 +127,90 @@ Test(reload, a_memory_limit_that_is_not_reached_refuses_all_of_it)
     memstore_destroy(store);
 }
 
-Test(reload, a_sample_that_there_is_no_room_for_refuses_all_of_it)
+/* A store that is full and may not evict. Returns how many entries it has. */
+static uint64_t fill_up(memstore *store)
 {
-    memstore *store = open_from("eviction: none\nmaintenance: manual\n"
-                                "performance: {memory_limit: 4MiB}");
-    char why[512];
     uint64_t key = 0;
 
     while (memstore_set(store, &key, sizeof key, BEFORE, sizeof BEFORE, 0) == MEMSTORE_OK)
         key++;
+    return key;
+}
+
+Test(reload, a_sample_that_there_is_no_room_for_refuses_all_of_it)
+{
+    memstore *store = open_from("eviction: none\nmaintenance: manual\n"
+                                "performance: {memory_limit: 4MiB}");
+    const uint64_t entries = fill_up(store);
+    char why[512];
+
     assert_status(reload(store,
                          "eviction: none\nmaintenance: manual\n"
                          "monitoring: {access_sample_ratio: 1}\n"
-                         "performance: {memory_limit: 8MiB}\n",
+                         "performance: {memory_limit: 4200KiB}\n",
                          why),
                   MEMSTORE_ERR_MEMORY_EXHAUSTED);
     cr_assert_str_eq(why,
                      "monitoring.access_sample_ratio: performance.memory_limit has no room for "
-                     "what it needs");
+                     "what monitoring.access_sample_ratio needs");
     cr_assert_eq(memstore_capacity(store), 4 * MIB);
     assert_setting(store, "monitoring.access_sample_ratio", "0");
     assert_setting(store, "performance.memory_limit", "4MiB");
-    cr_assert_eq(memstore_size(store), key);
+    cr_assert_eq(memstore_size(store), entries);
+    memstore_destroy(store);
+}
+
+Test(reload, a_sample_has_the_room_of_the_limit_that_comes_with_it)
+{
+    memstore *store = open_from("eviction: none\nmaintenance: manual\n"
+                                "performance: {memory_limit: 256KiB}");
+    const uint64_t entries = fill_up(store);
+    char why[512];
+
+    assert_ok(reload(store,
+                     "eviction: none\nmaintenance: manual\n"
+                     "monitoring: {access_sample_ratio: 1}\n"
+                     "performance: {memory_limit: 1MiB}\n",
+                     why));
+    assert_setting(store, "monitoring.access_sample_ratio", "1");
+    cr_assert_eq(memstore_capacity(store), MIB);
+    cr_assert_eq(memstore_size(store), entries);
+    memstore_destroy(store);
+}
+
+Test(reload, a_limit_has_the_room_of_the_sample_that_goes_with_it)
+{
+    memstore *store = open_from("maintenance: manual\nmonitoring: {access_sample_ratio: 1}\n"
+                                "performance: {memory_limit: 1MiB}");
+    char why[512];
+
+    for (uint64_t key = 0; key < 20000; key++)
+        assert_ok(memstore_set(store, &key, sizeof key, BEFORE, sizeof BEFORE, 0));
+    assert_ok(reload(store, "maintenance: manual\nperformance: {memory_limit: 256KiB}\n", why));
+    assert_setting(store, "monitoring.access_sample_ratio", "0");
+    cr_assert_eq(memstore_capacity(store), 256 * KIB);
+    cr_assert_leq(test_memory(store).charged, 256 * KIB);
+    cr_assert(memstore_size(store) > 500, "%zu", (size_t)memstore_size(store));
+    memstore_destroy(store);
+}
+
+/* What follows keys is as large as a store of its limit can use. */
+Test(reload, a_store_that_follows_keys_goes_down_to_what_it_could_be_opened_with)
+{
+    memstore *store = open_from("maintenance: manual\nmonitoring: {access_sample_ratio: 1}\n"
+                                "shards: 1\nperformance: {memory_limit: 64MiB}");
+    char why[512];
+
+    for (uint64_t key = 0; key < 1000; key++)
+        assert_ok(memstore_set(store, &key, sizeof key, BEFORE, sizeof BEFORE, 0));
+    assert_status(
+        memstore_reconfigure_explained(store, "performance.memory_limit", "1MiB", why, sizeof why),
+        MEMSTORE_ERR_INVALID_CONFIG);
+    cr_assert_eq(memstore_size(store), 1000, "what cannot be reached costs nothing");
+    assert_ok(memstore_reconfigure(store, "performance.memory_limit", "2MiB"));
+    cr_assert_leq(test_memory(store).charged, 2 * MIB);
+    assert_setting(store, "monitoring.access_sample_ratio", "1");
+    cr_assert_eq(memstore_size(store), 1000);
     memstore_destroy(store);
 }
 

@@ -181,7 +181,8 @@ _NANOSECONDS = 1e9
 class Latency:
     """How long the calls of one operation took, in seconds, since the store was opened or ``reset_stats()``.
 
-    Quantiles are within 1.6 % of a duration that was measured. The time that Python takes is not in them.
+    Quantiles are within 1.6 % of a duration that was measured; one above 67 s is told as ``max``.
+    The time that Python takes is not in them.
     """
 
     #: Calls that were measured.

@@ -83,6 +83,20 @@ Test(histogram, quantiles_are_those_of_the_sorted_durations_within_three_percent
     cr_assert_eq(sums.count, COUNT);
 }
 
+Test(histogram, what_is_longer_than_all_buckets_is_told_as_the_longest)
+{
+    const uint64_t second = 1000000000;
+    static struct ms_histogram_sums sums;
+
+    ms_histogram_add(&histogram, 60 * second, UINT64_MAX);
+    ms_histogram_add(&histogram, 100 * second, UINT64_MAX);
+    ms_histogram_add(&histogram, 300 * second, UINT64_MAX);
+    ms_histogram_sum(&histogram, &sums);
+    cr_assert_leq(distance(ms_histogram_quantile(&sums, 0.3), 60 * second), second);
+    cr_assert_eq(ms_histogram_quantile(&sums, 0.5), 300 * second);
+    cr_assert_eq(ms_histogram_quantile(&sums, 1), 300 * second);
+}
+
 Test(histogram, one_that_is_empty_says_nothing)
 {
     static struct ms_histogram_sums sums;

@@ -9871,7 +9871,7 @@ uint64_t ms_histogram_quantile(const struct ms_histogram_sums *sums, double shar
         below += sums->counts[i];
         if (below != 0 && (double)below >= wanted) {
             const uint64_t middle = ms_histogram_middle(i);
-            return middle < sums->max_ns ? middle : sums->max_ns;
+            return middle < sums->max_ns && i != MS_HISTOGRAM_BUCKETS - 1 ? middle : sums->max_ns;
         }
     }
     return sums->max_ns;
@@ -15433,7 +15433,9 @@ struct ms_track {
 };
 void ms_track_init(struct ms_track *track);
 void ms_track_fini(struct ms_track *track);
-bool ms_track_prepare(memstore *store, uint32_t millionths, struct ms_sampler **sampler);
+bool ms_track_prepare(memstore *store, uint64_t limit, uint32_t millionths,
+                      struct ms_sampler **sampler);
+uint64_t ms_track_charged(const memstore *store);
 void ms_track_start(memstore *store, struct ms_sampler *sampler, uint32_t millionths);
 void ms_track_discard(memstore *store, struct ms_sampler *sampler);
 void ms_track_resize(memstore *store);
@@ -15573,7 +15575,10 @@ int ms_store_reconfigure(memstore *store, const struct ms_settings *next,
                          char why[static MS_WHY_SIZE]);
 void ms_store_end_reconfiguration(memstore *store);
 int64_t ms_store_sweep_slack(const struct ms_settings *settings);
-int ms_store_resize(memstore *store, uint64_t limit, char why[static MS_WHY_SIZE]);
+uint64_t ms_store_least_limit(memstore *store);
+int ms_store_resize(memstore *store, uint64_t limit, uint64_t parting,
+                    char why[static MS_WHY_SIZE]);
+void ms_store_put_limit_back(memstore *store, uint64_t limit);
 int ms_store_check_limit(const memstore *store, uint64_t limit, char why[static MS_WHY_SIZE]);
 enum ms_resize_end {
     MS_RESIZE_DONE,
@@ -18926,7 +18931,7 @@ int64_t ms_guard_when(memstore *store, int64_t now_us)
 }
 static uint64_t floor_of(memstore *store, uint64_t configured)
 {
-    const uint64_t least = ms_arena_least_limit(&store->arena) + ms_events_charged(&store->events);
+    const uint64_t least = ms_store_least_limit(store);
     const uint64_t part = configured / MS_PRESSURE_FLOOR_DIVISOR;
     const uint64_t floor = part > least ? part : least;
     return floor < configured ? floor : configured;
@@ -19625,7 +19630,8 @@ static int presize_index(memstore *store, const char **why)
 static int follow_keys(memstore *store, const char **why)
 {
     struct ms_sampler *sampler;
-    if (!ms_track_prepare(store, store->settings.access_sample, &sampler)) {
+    if (!ms_track_prepare(store, ms_budget_limit(&store->arena.budget),
+                          store->settings.access_sample, &sampler)) {
         *why = "performance.memory_limit: too small to hold what monitoring.access_sample_ratio "
                "needs; 1MB is enough";
         return MEMSTORE_ERR_INVALID_CONFIG;
@@ -23629,18 +23635,13 @@ int64_t ms_store_sweep_slack(const struct ms_settings *settings)
         slack = settings->clean_window;
     return slack;
 }
-static int store_reconfigure_resize(memstore *store, const struct ms_settings *next, char why[static MS_WHY_SIZE])
+static int store_reconfigure_resize(memstore *store, const struct ms_settings *next, uint64_t limit, uint64_t parting,
+                  char why[static MS_WHY_SIZE])
 {
     const bool less = ms_notify_allowance(next) < ms_notify_allowance(&store->settings);
-    if (ms_store_check_limit(store, next->limit, why) != MEMSTORE_OK)
-        return MEMSTORE_ERR_UNSUPPORTED;
-    const bool moving = ms_load_relaxed(&store->guard.moving);
-    const uint64_t limit = ms_guard_limit(store, next);
-    if (!moving && limit == ms_budget_limit(&store->arena.budget))
-        return MEMSTORE_OK;
     if (less)
         ms_events_allow(&store->events, ms_notify_allowance(next));
-    const int status = ms_store_resize(store, limit, why);
+    const int status = ms_store_resize(store, limit, parting, why);
     if (status != MEMSTORE_OK && less)
         ms_notify_reconfigured(store, &store->settings);
     return status;
@@ -23659,30 +23660,74 @@ static bool knows_ages(const memstore *store, const struct ms_settings *next, si
              key);
     return false;
 }
+struct memory_change {
+    const struct ms_settings *next;
+    uint64_t before, limit;
+    bool raises;
+    bool samples_anew;
+};
+static bool has_too_large_a_sample(memstore *store, uint64_t limit)
+{
+    const uint64_t least = ms_store_least_limit(store);
+    return limit < least && limit >= least - ms_track_charged(store);
+}
+static struct memory_change plan_memory(memstore *store, const struct ms_settings *next)
+{
+    const struct ms_settings *const now = &store->settings;
+    const uint64_t before = ms_budget_limit(&store->arena.budget);
+    struct memory_change change = {next, before, before, false,
+                                   next->access_sample != now->access_sample};
+    if (next->limit != now->limit || next->memory_pressure != now->memory_pressure) {
+        const bool moving = ms_load_relaxed(&store->guard.moving);
+        change.limit = ms_guard_limit(store, next);
+        change.raises = change.limit > before || (change.limit == before && moving);
+        change.samples_anew |=
+            next->access_sample != 0 && has_too_large_a_sample(store, change.limit);
+    }
+    return change;
+}
+static int change_memory(memstore *store, const struct memory_change *change, size_t *refused,
+                         char why[static MS_WHY_SIZE])
+{
+    const uint32_t sample = change->next->access_sample;
+    struct ms_sampler *sampler = NULL;
+    int status = MEMSTORE_OK;
+    *refused = offsetof(struct ms_settings, memory_limit);
+    if (change->raises)
+        status = store_reconfigure_resize(store, change->next, change->limit, 0, why);
+    if (status != MEMSTORE_OK)
+        return status;
+    if (change->samples_anew && !ms_track_prepare(store, change->limit, sample, &sampler)) {
+        *refused = offsetof(struct ms_settings, access_sample);
+        if (change->raises)
+            ms_store_put_limit_back(store, change->before);
+        snprintf(
+            why, MS_WHY_SIZE,
+            "performance.memory_limit has no room for what monitoring.access_sample_ratio needs");
+        return MEMSTORE_ERR_MEMORY_EXHAUSTED;
+    }
+    if (change->limit < change->before)
+        status = store_reconfigure_resize(store, change->next, change->limit,
+                        change->samples_anew ? ms_track_charged(store) : 0, why);
+    if (status != MEMSTORE_OK)
+        ms_track_discard(store, sampler);
+    else if (change->samples_anew)
+        ms_track_start(store, sampler, sample);
+    return status;
+}
 static int reconfigure_memory(memstore *store, const struct ms_settings *next, size_t *refused,
                               char why[static MS_WHY_SIZE])
 {
-    const struct ms_settings *const now = &store->settings;
-    const bool samples_anew = next->access_sample != now->access_sample;
-    struct ms_sampler *sampler = NULL;
-    *refused = offsetof(struct ms_settings, access_sample);
-    if (samples_anew && !ms_track_prepare(store, next->access_sample, &sampler)) {
-        snprintf(why, MS_WHY_SIZE, "performance.memory_limit has no room for what it needs");
-        return MEMSTORE_ERR_MEMORY_EXHAUSTED;
-    }
-    if (next->limit != now->limit || next->memory_pressure != now->memory_pressure) {
-        const int status = store_reconfigure_resize(store, next, why);
-        if (status != MEMSTORE_OK) {
-            *refused = offsetof(struct ms_settings, memory_limit);
-            ms_track_discard(store, sampler);
-            return status;
-        }
+    *refused = offsetof(struct ms_settings, memory_limit);
+    if (ms_store_check_limit(store, next->limit, why) != MEMSTORE_OK)
+        return MEMSTORE_ERR_UNSUPPORTED;
+    const struct memory_change change = plan_memory(store, next);
+    const int status = change_memory(store, &change, refused, why);
+    if (status == MEMSTORE_OK && (change.raises || change.limit != change.before)) {
         ms_track_resize(store);
         ms_store_relaxed(&store->limit_told, false);
     }
-    if (samples_anew)
-        ms_track_start(store, sampler, next->access_sample);
-    return MEMSTORE_OK;
+    return status;
 }
 int ms_store_reconfigure(memstore *store, const struct ms_settings *next,
                          const struct ms_setting_change *changes, size_t count, size_t *refused,
@@ -23895,17 +23940,26 @@ struct store_resize_resize {
     memstore *store;
     uint64_t before;
     uint64_t target;
+    uint64_t parting;
+    uint64_t goal;
     bool sealed;
 };
-static int check_target(memstore *store, uint64_t target, char why[static MS_WHY_SIZE])
+uint64_t ms_store_least_limit(memstore *store)
 {
-    const uint64_t least = ms_arena_least_limit(&store->arena) + ms_events_charged(&store->events);
+    return ms_arena_least_limit(&store->arena) + ms_events_charged(&store->events) +
+           ms_track_charged(store);
+}
+static int check_target(memstore *store, uint64_t target, uint64_t parting,
+                        char why[static MS_WHY_SIZE])
+{
+    const uint64_t least = ms_store_least_limit(store) - parting;
     if (target < least) {
-        snprintf(why, MS_WHY_SIZE,
-                 "%" PRIu64
-                 " bytes are too few: bookkeeping, events and eight segments of this store take "
-                 "%" PRIu64,
-                 target, least);
+        snprintf(
+            why, MS_WHY_SIZE,
+            "%" PRIu64
+            " bytes are too few: bookkeeping, events, followed keys and eight segments of this "
+            "store take %" PRIu64,
+            target, least);
         return MEMSTORE_ERR_INVALID_CONFIG;
     }
     const uint64_t pinned = ms_arena_pinned(&store->arena);
@@ -23958,12 +24012,12 @@ static bool store_resize_has_room(const struct store_resize_resize *store_resize
 }
 static bool has_arrived(const struct store_resize_resize *store_resize_resize)
 {
-    return ms_budget_limit(&store_resize_resize->store->arena.budget) == store_resize_resize->target && store_resize_has_room(store_resize_resize, 0);
+    return ms_budget_limit(&store_resize_resize->store->arena.budget) == store_resize_resize->goal && store_resize_has_room(store_resize_resize, 0);
 }
 static uint64_t headroom(const struct store_resize_resize *store_resize_resize)
 {
     const struct ms_arena *arena = &store_resize_resize->store->arena;
-    if (ms_budget_limit(&arena->budget) == store_resize_resize->target)
+    if (ms_budget_limit(&arena->budget) == store_resize_resize->goal)
         return 0;
     return ms_budget_limit(&arena->budget) / HEADROOM_DIVISOR +
            HEADROOM_SEGMENTS * ms_arena_segment_size(arena);
@@ -23979,7 +24033,7 @@ static void lower_limit_locked(struct store_resize_resize *store_resize_resize)
         next = used;
     if (store_resize_resize->store->steps_down <= arena->segment_count)
         store_resize_resize->store->steps_down = 0;
-    ms_arena_set_limit(arena, next > store_resize_resize->target ? next : store_resize_resize->target);
+    ms_arena_set_limit(arena, next > store_resize_resize->goal ? next : store_resize_resize->goal);
 }
 static bool step(struct store_resize_resize *store_resize_resize, int64_t deadline_us, bool *idle)
 {
@@ -24009,7 +24063,7 @@ static int store_resize_give_up(struct store_resize_resize *store_resize_resize,
     ms_mutex_lock(&store->reclaim_lock);
     ms_arena_set_limit(&store->arena, store_resize_resize->before);
     store->steps_down = 0;
-    const int refused = check_target(store, store_resize_resize->target, why);
+    const int refused = check_target(store, store_resize_resize->target, store_resize_resize->parting, why);
     ms_mutex_unlock(&store->reclaim_lock);
     if (refused != MEMSTORE_OK)
         return refused;
@@ -24031,9 +24085,14 @@ static bool may_wait(memstore *store)
     return store->settings.eviction != MS_EVICTION_NONE || ms_arena_has_waiting(&store->arena) ||
            ms_arena_has_limbo(&store->arena, 1);
 }
-static int shrink(memstore *store, uint64_t target, char why[static MS_WHY_SIZE])
+static struct store_resize_resize plan(memstore *store, uint64_t target, uint64_t parting)
 {
-    struct store_resize_resize store_resize_resize = {store, ms_budget_limit(&store->arena.budget), target, false};
+    const uint64_t before = ms_budget_limit(&store->arena.budget), goal = target + parting;
+    return (struct store_resize_resize){store, before, target, parting, goal < before ? goal : before, false};
+}
+static int shrink(memstore *store, uint64_t target, uint64_t parting, char why[static MS_WHY_SIZE])
+{
+    struct store_resize_resize store_resize_resize = plan(store, target, parting);
     int64_t deadline = ms_store_deadline(store);
     while (!has_arrived(&store_resize_resize)) {
         bool idle;
@@ -24066,7 +24125,7 @@ int ms_store_check_limit(const memstore *store, uint64_t limit, char why[static 
              limit, store->arena.largest_limit);
     return MEMSTORE_ERR_UNSUPPORTED;
 }
-int ms_store_resize(memstore *store, uint64_t limit, char why[static MS_WHY_SIZE])
+int ms_store_resize(memstore *store, uint64_t limit, uint64_t parting, char why[static MS_WHY_SIZE])
 {
     struct ms_arena *arena = &store->arena;
     int status = MEMSTORE_OK;
@@ -24080,18 +24139,26 @@ int ms_store_resize(memstore *store, uint64_t limit, char why[static MS_WHY_SIZE
     if (!down)
         raise_locked(store, limit);
     else
-        status = check_target(store, limit, why);
+        status = check_target(store, limit, parting, why);
     ms_mutex_unlock(&store->reclaim_lock);
     if (!down || status != MEMSTORE_OK)
         return status;
     ms_combiner_shed(store);
     ms_store_relaxed(&store->resizing, true);
-    status = shrink(store, limit, why);
+    status = shrink(store, limit, parting, why);
     ms_store_relaxed(&store->resizing, false);
     ms_mutex_lock(&store->reclaim_lock);
+    if (status == MEMSTORE_OK)
+        ms_arena_set_limit(arena, limit);
     ms_arena_keep_warm(arena, 0);
     ms_mutex_unlock(&store->reclaim_lock);
     return status;
+}
+void ms_store_put_limit_back(memstore *store, uint64_t limit)
+{
+    ms_mutex_lock(&store->reclaim_lock);
+    ms_arena_set_limit(&store->arena, limit);
+    ms_mutex_unlock(&store->reclaim_lock);
 }
 static bool step_soon(struct store_resize_resize *store_resize_resize, bool *idle)
 {
@@ -24104,7 +24171,7 @@ static bool step_soon(struct store_resize_resize *store_resize_resize, bool *idl
 }
 enum ms_resize_end ms_store_resize_some(memstore *store, uint64_t limit, int64_t until_us)
 {
-    struct store_resize_resize store_resize_resize = {store, ms_budget_limit(&store->arena.budget), limit, false};
+    struct store_resize_resize store_resize_resize = plan(store, limit, 0);
     bool idle = false, locked = true;
     if (limit >= store_resize_resize.before) {
         locked = ms_room_lock(store, ms_store_deadline(store));
@@ -25839,10 +25906,9 @@ static uint32_t keys_for(uint64_t limit)
         keys *= 2;
     return keys;
 }
-static uint64_t cache_bytes(const memstore *store)
+static uint64_t cache_bytes(const memstore *store, uint64_t limit)
 {
-    const struct ms_arena *arena = &store->arena;
-    return (uint64_t)((double)(ms_budget_limit(&arena->budget) - arena->overhead) * USABLE);
+    return (uint64_t)((double)(limit - store->arena.overhead) * USABLE);
 }
 static void *alloc(memstore *store, size_t bytes)
 {
@@ -25895,9 +25961,8 @@ static bool leaves_a_store(const memstore *store, uint64_t limit, size_t bytes)
 {
     return limit >= ms_arena_least_limit(&store->arena) + ms_pages_charge_of(bytes);
 }
-static struct ms_sampler *make_sampler(memstore *store, uint32_t millionths)
+static struct ms_sampler *make_sampler(memstore *store, uint64_t limit, uint32_t millionths)
 {
-    const uint64_t limit = ms_budget_limit(&store->arena.budget);
     const uint32_t keys = keys_for(limit), cells = cells_for(limit);
     const size_t rings = MS_TRACK_RINGS * (cells * sizeof(struct use) +
                                            cells / USES_PER_KEY * sizeof(struct noted_key));
@@ -25909,8 +25974,8 @@ static struct ms_sampler *make_sampler(memstore *store, uint32_t millionths)
     sampler->reads_before = ms_counters_total(&store->counters, MS_COUNT_READS);
     init_rings(sampler, cells, (char *)(sampler + 1));
     ms_pace_init(&sampler->pace, (double)millionths / MILLION);
-    ms_pattern_init(&sampler->pattern, keys, MS_REUSE_ALL, cache_bytes(store), store->eviction.goal,
-                    (char *)(sampler + 1) + rings);
+    ms_pattern_init(&sampler->pattern, keys, MS_REUSE_ALL, cache_bytes(store, limit),
+                    store->eviction.goal, (char *)(sampler + 1) + rings);
     return sampler;
 }
 #define TURNS_ONE_IN 8
@@ -25922,10 +25987,16 @@ static void publish_threshold(memstore *store, const struct ms_sampler *sampler)
     if (ms_load_relaxed(&store->follows_below) != below)
         ms_store_relaxed(&store->follows_below, below);
 }
-bool ms_track_prepare(memstore *store, uint32_t millionths, struct ms_sampler **sampler)
+bool ms_track_prepare(memstore *store, uint64_t limit, uint32_t millionths,
+                      struct ms_sampler **sampler)
 {
-    *sampler = millionths != 0 ? make_sampler(store, millionths) : NULL;
+    *sampler = millionths != 0 ? make_sampler(store, limit, millionths) : NULL;
     return *sampler != NULL || millionths == 0;
+}
+uint64_t ms_track_charged(const memstore *store)
+{
+    const struct ms_sampler *sampler = ms_load_relaxed(&store->track.sampler);
+    return sampler != NULL ? ms_pages_charge_of(sampler->bytes) : 0;
 }
 void ms_track_discard(memstore *store, struct ms_sampler *sampler)
 {
@@ -26138,7 +26209,8 @@ void ms_track_resize(memstore *store)
 {
     ms_mutex_lock(&store->track.lock);
     if (sampler_of(store) != NULL)
-        ms_pattern_resize(&sampler_of(store)->pattern, cache_bytes(store));
+        ms_pattern_resize(&sampler_of(store)->pattern,
+                          cache_bytes(store, ms_budget_limit(&store->arena.budget)));
     ms_mutex_unlock(&store->track.lock);
 }
 uint32_t ms_track_hot_keys(memstore *store, struct ms_hot_key *out, uint64_t *noted)
