@@ -6814,7 +6814,7 @@ static atomic_ushort *set_of(struct ms_ghost_table *table, uint64_t hash)
     return &table->cells[set * MS_GHOST_CELLS];
 }
 #define KIND_SHIFT 14
-#define eviction_ghost_KIND_BITS (16 - KIND_SHIFT)
+#define KIND_BITS (16 - KIND_SHIFT)
 static enum ms_ghost_kind eviction_ghost_kind_of(unsigned cell)
 {
     const unsigned kind = cell >> KIND_SHIFT;
@@ -6833,14 +6833,14 @@ static uint16_t fingerprint_of(uint64_t hash)
 static uint32_t equal_in_half(const __m128i *eighths, __m128i wanted)
 {
     const __m128i low =
-        _mm_cmpeq_epi16(_mm_slli_epi16(_mm_loadu_si128(&eighths[0]), eviction_ghost_KIND_BITS), wanted);
+        _mm_cmpeq_epi16(_mm_slli_epi16(_mm_loadu_si128(&eighths[0]), KIND_BITS), wanted);
     const __m128i high =
-        _mm_cmpeq_epi16(_mm_slli_epi16(_mm_loadu_si128(&eighths[1]), eviction_ghost_KIND_BITS), wanted);
+        _mm_cmpeq_epi16(_mm_slli_epi16(_mm_loadu_si128(&eighths[1]), KIND_BITS), wanted);
     return (uint32_t)_mm_movemask_epi8(_mm_packs_epi16(low, high));
 }
 static uint32_t cells_with(const atomic_ushort *set, uint16_t fingerprint)
 {
-    const __m128i wanted = _mm_set1_epi16((short)(fingerprint << eviction_ghost_KIND_BITS));
+    const __m128i wanted = _mm_set1_epi16((short)(fingerprint << KIND_BITS));
     const __m128i *eighths = (const __m128i *)set;
     return equal_in_half(eighths, wanted) | equal_in_half(eighths + 2, wanted) << 16;
 }
@@ -6850,7 +6850,7 @@ static uint32_t cells_with(const atomic_ushort *set, uint16_t fingerprint)
     uint32_t equal = 0;
     for (unsigned i = 1; i < MS_GHOST_CELLS; i++) {
         const uint16_t cell = ms_load_relaxed(&set[i]);
-        equal |= (uint32_t)((uint16_t)(cell << eviction_ghost_KIND_BITS) == (uint16_t)(fingerprint << eviction_ghost_KIND_BITS))
+        equal |= (uint32_t)((uint16_t)(cell << KIND_BITS) == (uint16_t)(fingerprint << KIND_BITS))
                  << i;
     }
     return equal;
@@ -25880,6 +25880,31 @@ void ms_tell_compacted(memstore *store, const struct ms_segment *segment)
 }
 
 /* lib/store/track.c */
+#ifndef MS_STORE_TRACK_SAMPLER_H
+#define MS_STORE_TRACK_SAMPLER_H
+struct ms_track_use {
+    ms_ring_turn turn;
+    uint32_t size;
+    uint64_t hash;
+    uint64_t when;
+    int64_t expires_ms;
+};
+#define MS_TRACK_KIND_BITS 2
+_Static_assert(MS_REFERENCE_RETIME < 1 << MS_TRACK_KIND_BITS, "kinds fit their bits");
+struct ms_track_noted {
+    ms_ring_turn turn;
+    uint32_t key_size;
+    uint64_t hash;
+    char key[MS_HOT_KEY_BYTES];
+};
+#define MS_TRACK_CELLS_MAX 1024
+static inline struct ms_sampler *ms_track_sampler_locked(memstore *store)
+{
+    return ms_load_relaxed(&store->track.sampler);
+}
+void ms_track_publish_threshold(memstore *store, const struct ms_sampler *sampler);
+bool ms_track_digest_locked(memstore *store, struct ms_sampler *sampler, uint32_t most);
+#endif
 #define LIMIT_PER_KEY 4096
 #define KEYS_MIN 1024
 #define KEYS_MAX MS_REUSE_KEYS_MAX
@@ -25894,10 +25919,6 @@ void ms_track_init(struct ms_track *track)
 void ms_track_fini(struct ms_track *track)
 {
     ms_mutex_destroy(&track->lock);
-}
-static struct ms_sampler *sampler_of(memstore *store)
-{
-    return ms_load_relaxed(&store->track.sampler);
 }
 static uint32_t keys_for(uint64_t limit)
 {
@@ -25922,39 +25943,24 @@ static void *alloc(memstore *store, size_t bytes)
             return memory;
     }
 }
-struct use {
-    ms_ring_turn turn;
-    uint32_t size;
-    uint64_t hash;
-    uint64_t when;
-    int64_t expires_ms;
-};
-#define store_track_KIND_BITS 2
-_Static_assert(MS_REFERENCE_RETIME < 1 << store_track_KIND_BITS, "kinds fit their bits");
-struct noted_key {
-    ms_ring_turn turn;
-    uint32_t key_size;
-    uint64_t hash;
-    char key[MS_HOT_KEY_BYTES];
-};
 #define LIMIT_PER_CELL 65536
 #define CELLS_MIN 128
-#define CELLS_MAX 1024
 #define USES_PER_KEY 8
 static uint32_t cells_for(uint64_t limit)
 {
     uint32_t cells = CELLS_MIN;
-    while (cells < CELLS_MAX && (uint64_t)cells * LIMIT_PER_CELL < limit)
+    while (cells < MS_TRACK_CELLS_MAX && (uint64_t)cells * LIMIT_PER_CELL < limit)
         cells *= 2;
     return cells;
 }
 static void init_rings(struct ms_sampler *sampler, uint32_t cells, char *memory)
 {
     for (int i = 0; i < MS_TRACK_RINGS; i++) {
-        ms_ring_init(&sampler->uses[i], cells, sizeof(struct use), memory);
-        memory += cells * sizeof(struct use);
-        ms_ring_init(&sampler->keys[i], cells / USES_PER_KEY, sizeof(struct noted_key), memory);
-        memory += cells / USES_PER_KEY * sizeof(struct noted_key);
+        ms_ring_init(&sampler->uses[i], cells, sizeof(struct ms_track_use), memory);
+        memory += cells * sizeof(struct ms_track_use);
+        ms_ring_init(&sampler->keys[i], cells / USES_PER_KEY, sizeof(struct ms_track_noted),
+                     memory);
+        memory += cells / USES_PER_KEY * sizeof(struct ms_track_noted);
     }
 }
 static bool leaves_a_store(const memstore *store, uint64_t limit, size_t bytes)
@@ -25964,8 +25970,8 @@ static bool leaves_a_store(const memstore *store, uint64_t limit, size_t bytes)
 static struct ms_sampler *make_sampler(memstore *store, uint64_t limit, uint32_t millionths)
 {
     const uint32_t keys = keys_for(limit), cells = cells_for(limit);
-    const size_t rings = MS_TRACK_RINGS * (cells * sizeof(struct use) +
-                                           cells / USES_PER_KEY * sizeof(struct noted_key));
+    const size_t rings = MS_TRACK_RINGS * (cells * sizeof(struct ms_track_use) +
+                                           cells / USES_PER_KEY * sizeof(struct ms_track_noted));
     const size_t bytes = sizeof(struct ms_sampler) + rings + ms_pattern_bytes(keys);
     struct ms_sampler *sampler = leaves_a_store(store, limit, bytes) ? alloc(store, bytes) : NULL;
     if (sampler == NULL)
@@ -25979,14 +25985,6 @@ static struct ms_sampler *make_sampler(memstore *store, uint64_t limit, uint32_t
     return sampler;
 }
 #define TURNS_ONE_IN 8
-static void publish_threshold(memstore *store, const struct ms_sampler *sampler)
-{
-    const uint64_t threshold =
-        sampler != NULL ? ms_pace_threshold(&sampler->pace, &sampler->pattern.reuse) : 0;
-    const uint32_t below = threshold < UINT32_MAX ? (uint32_t)threshold : UINT32_MAX;
-    if (ms_load_relaxed(&store->follows_below) != below)
-        ms_store_relaxed(&store->follows_below, below);
-}
 bool ms_track_prepare(memstore *store, uint64_t limit, uint32_t millionths,
                       struct ms_sampler **sampler)
 {
@@ -26006,11 +26004,11 @@ void ms_track_discard(memstore *store, struct ms_sampler *sampler)
 void ms_track_start(memstore *store, struct ms_sampler *sampler, uint32_t millionths)
 {
     ms_mutex_lock(&store->track.lock);
-    struct ms_sampler *old = sampler_of(store);
+    struct ms_sampler *old = ms_track_sampler_locked(store);
     ms_store_release(&store->track.sampler, sampler);
     ms_store_relaxed(&store->track.missed, 0);
     ms_store_relaxed(&store->track.look_ms, INT64_MAX);
-    publish_threshold(store, sampler);
+    ms_track_publish_threshold(store, sampler);
     ms_store_relaxed(&store->turn_below,
                      (uint32_t)(MS_REUSE_ALL / TURNS_ONE_IN * millionths / MILLION));
     ms_mutex_unlock(&store->track.lock);
@@ -26022,15 +26020,72 @@ void ms_track_start(memstore *store, struct ms_sampler *sampler, uint32_t millio
         ms_track_discard(store, old);
     }
 }
-#define DIGESTED_BY_CALL 64
+void ms_track_forget_users(memstore *store)
+{
+    struct ms_sampler *sampler = ms_load_relaxed(&store->track.sampler);
+    for (int i = 0; sampler != NULL && i < MS_TRACK_RINGS; i++) {
+        ms_ring_reset(&sampler->uses[i]);
+        ms_ring_reset(&sampler->keys[i]);
+    }
+}
+void ms_track_resize(memstore *store)
+{
+    ms_mutex_lock(&store->track.lock);
+    if (ms_track_sampler_locked(store) != NULL)
+        ms_pattern_resize(&ms_track_sampler_locked(store)->pattern,
+                          cache_bytes(store, ms_budget_limit(&store->arena.budget)));
+    ms_mutex_unlock(&store->track.lock);
+}
+uint32_t ms_track_hot_keys(memstore *store, struct ms_hot_key *out, uint64_t *noted)
+{
+    uint32_t count = 0;
+    *noted = 0;
+    ms_mutex_lock(&store->track.lock);
+    if (ms_track_sampler_locked(store) != NULL) {
+        ms_track_settle_locked(store);
+        *noted = ms_track_sampler_locked(store)->pattern.hot.noted;
+        count = ms_hot_sorted(&ms_track_sampler_locked(store)->pattern.hot, out);
+    }
+    ms_mutex_unlock(&store->track.lock);
+    return count;
+}
+void ms_track_forget(memstore *store)
+{
+    bool pauses = false;
+    ms_mutex_lock(&store->track.lock);
+    if (ms_track_sampler_locked(store) != NULL) {
+        ms_track_settle_locked(store);
+        ms_pattern_forget(&ms_track_sampler_locked(store)->pattern);
+        ms_pace_forget(&ms_track_sampler_locked(store)->pace);
+        ms_track_sampler_locked(store)->reads_before =
+            ms_counters_total(&store->counters, MS_COUNT_READS);
+        ms_store_relaxed(&store->track.missed, 0);
+        pauses = ms_track_sampler_locked(store)->pace.pauses;
+    }
+    if (pauses && ms_load_relaxed(&store->track.look_ms) != INT64_MAX)
+        ms_store_relaxed(&store->track.look_ms, 0);
+    ms_mutex_unlock(&store->track.lock);
+    if (pauses)
+        ms_maintenance_wake(store);
+}
+
+/* lib/store/track_digest.c */
+void ms_track_publish_threshold(memstore *store, const struct ms_sampler *sampler)
+{
+    const uint64_t threshold =
+        sampler != NULL ? ms_pace_threshold(&sampler->pace, &sampler->pattern.reuse) : 0;
+    const uint32_t below = threshold < UINT32_MAX ? (uint32_t)threshold : UINT32_MAX;
+    if (ms_load_relaxed(&store->follows_below) != below)
+        ms_store_relaxed(&store->follows_below, below);
+}
 #define DIGESTED_AT_ONCE 256
 struct turn {
     struct ms_ring *ring;
     uint64_t until;
 };
-static uint64_t time_of(const struct use *use)
+static uint64_t time_of(const struct ms_track_use *use)
 {
-    return use->when >> store_track_KIND_BITS;
+    return use->when >> MS_TRACK_KIND_BITS;
 }
 static struct turn next_turn(struct ms_sampler *sampler)
 {
@@ -26038,7 +26093,7 @@ static struct turn next_turn(struct ms_sampler *sampler)
     uint64_t oldest = UINT64_MAX;
     for (uint32_t used = ms_load_relaxed(&sampler->used); used != 0; used &= used - 1) {
         const int i = __builtin_ctz(used);
-        const struct use *use = ms_ring_at(&sampler->uses[i], 0);
+        const struct ms_track_use *use = ms_ring_at(&sampler->uses[i], 0);
         if (use == NULL)
             continue;
         if (time_of(use) < oldest) {
@@ -26050,10 +26105,10 @@ static struct turn next_turn(struct ms_sampler *sampler)
     }
     return turn;
 }
-static void digest_use(struct ms_sampler *sampler, const struct use *use)
+static void digest_use(struct ms_sampler *sampler, const struct ms_track_use *use)
 {
     const struct ms_reference reference = {
-        .kind = (enum ms_reference_kind)(use->when & ((1 << store_track_KIND_BITS) - 1)),
+        .kind = (enum ms_reference_kind)(use->when & ((1 << MS_TRACK_KIND_BITS) - 1)),
         .hash = use->hash,
         .size = use->size,
         .now_ms = (int64_t)time_of(use),
@@ -26064,7 +26119,7 @@ static void digest_use(struct ms_sampler *sampler, const struct use *use)
 }
 static uint32_t digest_turn(struct ms_sampler *sampler, struct turn turn, uint32_t most)
 {
-    const struct use *uses[MS_PATTERN_EXPECTED];
+    const struct ms_track_use *uses[MS_PATTERN_EXPECTED];
     uint64_t hashes[MS_PATTERN_EXPECTED];
     uint32_t n = 0;
     most = most < MS_PATTERN_EXPECTED ? most : MS_PATTERN_EXPECTED;
@@ -26083,7 +26138,7 @@ static void digest_keys(struct ms_sampler *sampler)
 {
     for (uint32_t used = ms_load_relaxed(&sampler->used); used != 0; used &= used - 1) {
         struct ms_ring *ring = &sampler->keys[__builtin_ctz(used)];
-        const struct noted_key *noted;
+        const struct ms_track_noted *noted;
         for (uint32_t n = 0; n <= ring->mask && (noted = ms_ring_at(ring, 0)) != NULL; n++) {
             ms_hot_note(&sampler->pattern.hot, noted->hash, noted->key, noted->key_size);
             ms_ring_take(ring, 1);
@@ -26125,7 +26180,7 @@ static void keep_pace(memstore *store, struct ms_sampler *sampler)
         plan_look(store);
     }
 }
-static bool digest_locked(memstore *store, struct ms_sampler *sampler, uint32_t most)
+bool ms_track_digest_locked(memstore *store, struct ms_sampler *sampler, uint32_t most)
 {
     struct turn turn = {NULL, 0};
     digest_keys(sampler);
@@ -26133,13 +26188,13 @@ static bool digest_locked(memstore *store, struct ms_sampler *sampler, uint32_t 
         done += digest_turn(sampler, turn, most - done);
     if (is_diverted(store))
         keep_pace(store, sampler);
-    publish_threshold(store, sampler);
+    ms_track_publish_threshold(store, sampler);
     return turn.ring != NULL;
 }
 void ms_track_settle_locked(memstore *store)
 {
-    struct ms_sampler *sampler = sampler_of(store);
-    digest_locked(store, sampler, MS_TRACK_RINGS * (sampler->uses[0].mask + 1));
+    struct ms_sampler *sampler = ms_track_sampler_locked(store);
+    ms_track_digest_locked(store, sampler, MS_TRACK_RINGS * (sampler->uses[0].mask + 1));
 }
 static void digest_due(memstore *store)
 {
@@ -26147,10 +26202,10 @@ static void digest_due(memstore *store)
     if (!ms_load_relaxed(&store->track.due))
         return;
     ms_store_relaxed(&store->track.due, false);
-    for (uint32_t i = 0; more && i < MS_TRACK_RINGS * CELLS_MAX / DIGESTED_AT_ONCE; i++) {
+    for (uint32_t i = 0; more && i < MS_TRACK_RINGS * MS_TRACK_CELLS_MAX / DIGESTED_AT_ONCE; i++) {
         ms_mutex_lock(&store->track.lock);
-        struct ms_sampler *sampler = sampler_of(store);
-        more = sampler != NULL && digest_locked(store, sampler, DIGESTED_AT_ONCE);
+        struct ms_sampler *sampler = ms_track_sampler_locked(store);
+        more = sampler != NULL && ms_track_digest_locked(store, sampler, DIGESTED_AT_ONCE);
         ms_mutex_unlock(&store->track.lock);
     }
 }
@@ -26169,10 +26224,10 @@ static void divert(memstore *store)
 {
     bool follows = is_diverted(store);
     ms_mutex_lock(&store->track.lock);
-    struct ms_sampler *sampler = sampler_of(store);
+    struct ms_sampler *sampler = ms_track_sampler_locked(store);
     if (sampler != NULL) {
         keep_pace(store, sampler);
-        publish_threshold(store, sampler);
+        ms_track_publish_threshold(store, sampler);
         follows = !sampler->pace.pauses;
         ms_store_relaxed(&store->track.look_ms, follows ? INT64_MAX : time_of_look(store, sampler));
     }
@@ -26197,53 +26252,8 @@ void ms_track_digest(memstore *store)
     if (ms_load_relaxed(&store->track.look_ms) != INT64_MAX)
         look_at_pause(store);
 }
-void ms_track_forget_users(memstore *store)
-{
-    struct ms_sampler *sampler = ms_load_relaxed(&store->track.sampler);
-    for (int i = 0; sampler != NULL && i < MS_TRACK_RINGS; i++) {
-        ms_ring_reset(&sampler->uses[i]);
-        ms_ring_reset(&sampler->keys[i]);
-    }
-}
-void ms_track_resize(memstore *store)
-{
-    ms_mutex_lock(&store->track.lock);
-    if (sampler_of(store) != NULL)
-        ms_pattern_resize(&sampler_of(store)->pattern,
-                          cache_bytes(store, ms_budget_limit(&store->arena.budget)));
-    ms_mutex_unlock(&store->track.lock);
-}
-uint32_t ms_track_hot_keys(memstore *store, struct ms_hot_key *out, uint64_t *noted)
-{
-    uint32_t count = 0;
-    *noted = 0;
-    ms_mutex_lock(&store->track.lock);
-    if (sampler_of(store) != NULL) {
-        ms_track_settle_locked(store);
-        *noted = sampler_of(store)->pattern.hot.noted;
-        count = ms_hot_sorted(&sampler_of(store)->pattern.hot, out);
-    }
-    ms_mutex_unlock(&store->track.lock);
-    return count;
-}
-void ms_track_forget(memstore *store)
-{
-    bool pauses = false;
-    ms_mutex_lock(&store->track.lock);
-    if (sampler_of(store) != NULL) {
-        ms_track_settle_locked(store);
-        ms_pattern_forget(&sampler_of(store)->pattern);
-        ms_pace_forget(&sampler_of(store)->pace);
-        sampler_of(store)->reads_before = ms_counters_total(&store->counters, MS_COUNT_READS);
-        ms_store_relaxed(&store->track.missed, 0);
-        pauses = sampler_of(store)->pace.pauses;
-    }
-    if (pauses && ms_load_relaxed(&store->track.look_ms) != INT64_MAX)
-        ms_store_relaxed(&store->track.look_ms, 0);
-    ms_mutex_unlock(&store->track.lock);
-    if (pauses)
-        ms_maintenance_wake(store);
-}
+
+/* lib/store/track_record.c */
 #define WAKES_FROM 512
 MS_ALWAYS_INLINE void tell_if_filling(memstore *store, const struct ms_ring *ring, uint32_t ticket,
                                       bool wakes)
@@ -26267,7 +26277,7 @@ MS_ALWAYS_INLINE uint32_t ring_of_thread(struct ms_sampler *sampler)
         atomic_fetch_or_explicit(&sampler->used, 1u << ring, memory_order_relaxed);
     return ring;
 }
-MS_ALWAYS_INLINE void *store_track_claim(struct ms_ring rings[MS_TRACK_RINGS], uint32_t ring, uint32_t *ticket)
+MS_ALWAYS_INLINE void *store_track_record_claim(struct ms_ring rings[MS_TRACK_RINGS], uint32_t ring, uint32_t *ticket)
 {
     return ms_likely(ring < MS_TRACK_OWN_RINGS) ? ms_ring_claim_alone(&rings[ring], ticket)
                                                 : ms_ring_claim(&rings[ring], ticket);
@@ -26279,12 +26289,12 @@ MS_ALWAYS_INLINE bool put_use(memstore *store, const struct ms_reference *refere
     if (sampler == NULL)
         return true;
     const uint32_t ring = ring_of_thread(sampler);
-    struct use *use = store_track_claim(sampler->uses, ring, &ticket);
+    struct ms_track_use *use = store_track_record_claim(sampler->uses, ring, &ticket);
     if (use == NULL)
         return false;
     use->size = reference->size;
     use->hash = reference->hash;
-    use->when = (uint64_t)reference->now_ms << store_track_KIND_BITS | reference->kind;
+    use->when = (uint64_t)reference->now_ms << MS_TRACK_KIND_BITS | reference->kind;
     use->expires_ms = reference->expires_ms;
     ms_ring_filled(use, ticket);
     tell_if_filling(store, &sampler->uses[ring], ticket, true);
@@ -26297,7 +26307,7 @@ bool ms_track_try_key(memstore *store, uint64_t hash, const void *key, size_t ke
     if (sampler == NULL)
         return true;
     const uint32_t ring = ring_of_thread(sampler);
-    struct noted_key *noted = store_track_claim(sampler->keys, ring, &ticket);
+    struct ms_track_noted *noted = store_track_record_claim(sampler->keys, ring, &ticket);
     if (noted == NULL)
         return false;
     noted->hash = hash;
@@ -26307,13 +26317,14 @@ bool ms_track_try_key(memstore *store, uint64_t hash, const void *key, size_t ke
     tell_if_filling(store, &sampler->keys[ring], ticket, false);
     return true;
 }
+#define DIGESTED_BY_CALL 64
 static bool help(memstore *store)
 {
     if (!ms_mutex_try_lock(&store->track.lock))
         return false;
-    struct ms_sampler *sampler = sampler_of(store);
+    struct ms_sampler *sampler = ms_track_sampler_locked(store);
     if (sampler != NULL)
-        digest_locked(store, sampler, DIGESTED_BY_CALL);
+        ms_track_digest_locked(store, sampler, DIGESTED_BY_CALL);
     ms_mutex_unlock(&store->track.lock);
     return true;
 }
@@ -26325,7 +26336,7 @@ static bool has_helped(memstore *store, int n)
     ms_add_relaxed(&store->track.missed, 1);
     return false;
 }
-static void store_track_note(memstore *store, const struct ms_reference *reference)
+static void store_track_record_note(memstore *store, const struct ms_reference *reference)
 {
     for (int n = 0;; n++) {
         const ms_reader section = ms_section_begin();
@@ -26371,7 +26382,7 @@ void ms_track_read_of(memstore *store, uint64_t hash, size_t key_size, bool foun
 {
     const struct ms_reference reference =
         read_of(hash, found ? entry_bytes(store, key_size, value_size) : 0);
-    store_track_note(store, &reference);
+    store_track_record_note(store, &reference);
 }
 void ms_track_key(memstore *store, const void *key, size_t key_size)
 {
@@ -26424,7 +26435,7 @@ void ms_track_any_read(memstore *store, const void *key, size_t key_size, int st
 static void note_now(memstore *store, enum ms_reference_kind kind, uint64_t hash, uint32_t size,
                      int64_t expiry)
 {
-    store_track_note(store, &(struct ms_reference){kind, hash, size, ms_clock_coarse_ms(), expiry});
+    store_track_record_note(store, &(struct ms_reference){kind, hash, size, ms_clock_coarse_ms(), expiry});
 }
 void ms_track_write(memstore *store, uint64_t hash, size_t key_size, size_t value_size,
                     int64_t expiry)
@@ -26442,9 +26453,9 @@ void ms_track_retime(memstore *store, uint64_t hash, int64_t expiry)
 void ms_track_clear(memstore *store)
 {
     ms_mutex_lock(&store->track.lock);
-    if (sampler_of(store) != NULL) {
+    if (ms_track_sampler_locked(store) != NULL) {
         ms_track_settle_locked(store);
-        ms_pattern_clear(&sampler_of(store)->pattern);
+        ms_pattern_clear(&ms_track_sampler_locked(store)->pattern);
     }
     ms_mutex_unlock(&store->track.lock);
 }
