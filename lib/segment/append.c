@@ -212,11 +212,12 @@ static bool reserve_solo(struct ms_arena *arena, const struct ms_placement *plac
     const uint32_t size = ms_arena_padded(arena, ms_shape_size(shape, is_long, arena->kept));
     const uint64_t spare =
         placement->privileged ? 0 : (uint64_t)arena->reserve << arena->segment_shift;
-    struct ms_segment *segment =
-        ms_pages_alloc_packed(&arena->pages, sizeof *segment + size, spare);
+    const uint32_t head = ms_arena_solo_head(arena);
+    char *const run = ms_pages_alloc_packed(&arena->pages, (size_t)head + size, spare);
 
-    if (segment == NULL)
+    if (run == NULL)
         return false;
+    struct ms_segment *segment = (struct ms_segment *)(void *)(run + head) - 1;
     memset(segment, 0, sizeof *segment);
     ms_pool_init_segment(arena, segment, placement);
     segment->is_solo = 1;

@@ -36,7 +36,8 @@ typedef uint32_t ms_place;
 #define MS_PLACE_NONE UINT32_C(0)
 
 /* The range begins with a line that stays zero: what place 0 leads to, and, for the index, the
- * bucket of shards that have no table. The first segment is smaller by it. */
+ * bucket of shards that have no table. The first segment is smaller by it, and by what is left of a
+ * granule. */
 #define MS_ARENA_EMPTY_BYTES MS_CACHE_LINE
 
 #define MS_TTL_CLASSES_MOST 17
@@ -224,6 +225,13 @@ static inline uint32_t ms_arena_padded(const struct ms_arena *arena, uint64_t si
     const uint64_t granule = UINT64_C(1) << arena->granule_shift;
 
     return (uint32_t)((size + granule - 1) & ~(granule - 1));
+}
+
+/* Bytes of a packed run before its large entry, which has a place as any other: the segment's record ends
+ * there. */
+static inline uint32_t ms_arena_solo_head(const struct ms_arena *arena)
+{
+    return ms_arena_padded(arena, sizeof(struct ms_segment));
 }
 
 /* Entries of up to this many bytes are in segments with others. */

@@ -433,7 +433,9 @@ static void free_large(struct ms_arena *arena, struct ms_segment *large)
         ms_testing_reach(MS_POINT_LARGE_FREED);
         if (arena->wipes)
             wipe_segment(segment);
-        ms_pages_free_packed(&arena->pages, segment, sizeof *segment + segment->capacity);
+        const uint32_t head = ms_arena_solo_head(arena);
+        ms_pages_free_packed(&arena->pages, (char *)(segment + 1) - head,
+                             (size_t)head + segment->capacity);
     }
     ms_mutex_lock(&arena->pool_lock);
     if (ms_pages_warm(&arena->pages) != 0 && ms_load_relaxed(&arena->idle_at) == MS_NEVER)

@@ -11,7 +11,7 @@
  * WAITING  that has passed, but views hold it
  *
  * A large entry has a segment of its own: its record stands in front of the entry, at the start
- * of a packed run.
+ * of a packed run, or as near to that as the entry's granule allows.
  *
  * SG-1  What was published and is not gone is live: what index slots refer to, and the entries that
  *       are kept beyond their expiry (store/stale.h).

@@ -120,8 +120,8 @@ static int reserve_records(struct ms_commit *commit)
     for (size_t i = 0; i == 0 || left > 0; i++) {
         struct ms_record_chunk *chunk = &commit->chunks[i];
         const size_t records = left < chunk->capacity ? left : chunk->capacity;
-        const uint32_t size =
-            (uint32_t)(sizeof(struct ms_entry) + records * sizeof(struct ms_record));
+        const uint32_t size = (uint32_t)(ms_record_head_size(&store->arena) +
+                                         records * ms_record_size(&store->arena));
 
         while (!ms_arena_reserve_raw(&store->arena, &placement, size, &chunk->reserved)) {
             const int status = ms_room_make(store, 0, deadline, &asked);
