@@ -183,6 +183,8 @@ static void *maintain(void *unused)
         if (!wake_pending && !thread_stops)
             ms_cond_wait_until(&thread_wakes, &thread_lock, wake_us);
     }
+    /* A call that came before its store was closed may be waiting for one, and closing for the call. */
+    pass_grace_period_locked();
     ms_mutex_unlock(&thread_lock);
     return NULL;
 }
