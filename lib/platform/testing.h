@@ -30,6 +30,7 @@ enum ms_testing_point {
     MS_POINT_CHUNK_MADE,  /* memory for queued writes is made and in no list yet */
     MS_POINT_INTERVAL_NOTED, /* a snapshot holds a shard and knows what of it to copy */
     MS_POINT_LARGE_FREED,    /* a large entry is about to be wiped and given back */
+    MS_POINT_LARGE_TAKEN,    /* a large entry has its memory, and its segment is in no list yet */
     MS_POINT_SEGMENTS_SEEN,  /* all segments in use were looked at, under the pool lock */
     MS_POINT_IMAGES_DONE, /* a snapshot holds what batches leave images in, and has seen to some */
     MS_POINT_COUNT
