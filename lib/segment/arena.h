@@ -340,8 +340,9 @@ bool ms_arena_limbo_is_large(struct ms_arena *arena);
 uint64_t ms_arena_limbo_bytes(struct ms_arena *arena);
 bool ms_arena_has_waiting(struct ms_arena *arena);
 
-/* Charge a row of counts. False when the limit has no room for it, or somebody holds the pool lock. */
-bool ms_arena_try_charge_row(struct ms_arena *arena);
+/* Charge the row of counts with this number, which is in use from then on. False when the limit has no room
+ * for it, or somebody holds the pool lock. */
+bool ms_arena_try_charge_row(struct ms_arena *arena, uint32_t number);
 /* Whether some segment may be worth compacting: AR-4. */
 static inline bool ms_arena_is_worn(const struct ms_arena *arena)
 {

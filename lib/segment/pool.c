@@ -126,13 +126,17 @@ bool ms_pool_extend_segment(struct ms_arena *arena, struct ms_segment *segment, 
     return extended;
 }
 
-bool ms_arena_try_charge_row(struct ms_arena *arena)
+bool ms_arena_try_charge_row(struct ms_arena *arena, uint32_t number)
 {
     if (!ms_mutex_try_lock(&arena->pool_lock))
         return false;
     ms_testing_reach(MS_POINT_POOL_LOCKED);
     const bool charged =
         ms_budget_charge(&arena->budget, arena->pin_row_bytes, withheld_bytes_locked(arena));
+    /* Under the lock, which fork() takes, so that the child finds it in use if it is charged.
+     * ORDER: none of its own, like the pins that follow in this read section. */
+    if (charged)
+        ms_or_relaxed(&arena->pin_rows_made, UINT64_C(1) << number);
     ms_mutex_unlock(&arena->pool_lock);
     return charged;
 }
