@@ -360,8 +360,8 @@ uint64_t ms_arena_resident(struct ms_arena *arena);
 
 /* For fork(), which holds all locks: those of the open slots. */
 void ms_arena_each_slot_lock(struct ms_arena *arena, void (*fn)(ms_mutex *lock));
-/* In the child of a fork() no writer is in flight: what others had reserved and not published is
- * dead, and segments that only they kept go to limbo. */
-void ms_arena_forget_writers(struct ms_arena *arena);
+/* In the child of a fork() no call is in flight: what others had reserved and not published is
+ * dead, segments that only they kept go to limbo, and what they held for the call they hold no more. */
+void ms_arena_forget_calls(struct ms_arena *arena);
 
 #endif

@@ -81,5 +81,5 @@ bool ms_segment_is_pinned(const struct ms_arena *arena, const struct ms_segment 
         if (is_held_in(arena, row, number) || is_counted_in(row, number))
             return true;
     }
-    return ms_load_acquire(&segment->pins) != 0;
+    return ms_load_acquire(&segment->pins) != 0 || ms_load_acquire(&segment->borrowed) != 0;
 }

@@ -281,21 +281,22 @@ static void forget_writers_of(struct ms_segment *segment, const struct ms_arena 
 }
 
 /* One that was counting an entry as gone may not have come to the count of worn segments. */
-static void forget_writers(struct ms_segment *segment, void *context)
+static void forget_calls(struct ms_segment *segment, void *context)
 {
     struct ms_arena *arena = context;
     const unsigned state = ms_load_relaxed(&segment->state);
 
+    ms_store_relaxed(&segment->borrowed, 0);
     forget_writers_of(segment, arena);
     if ((state == MS_SEGMENT_OPEN || state == MS_SEGMENT_SEALED) &&
         ms_pool_is_worn(arena, segment, ms_segment_dead_bytes(segment)))
         ms_add_relaxed(&arena->worn, 1);
 }
 
-void ms_arena_forget_writers(struct ms_arena *arena)
+void ms_arena_forget_calls(struct ms_arena *arena)
 {
     ms_store_relaxed(&arena->worn, 0);
-    ms_arena_each(arena, forget_writers, arena);
+    ms_arena_each(arena, forget_calls, arena);
     ms_mutex_lock(&arena->pool_lock);
     for (int list = 0; list < MS_LISTS; list++) {
         for (struct ms_segment *segment = arena->lists[list].oldest, *next; segment != NULL;

@@ -50,7 +50,7 @@ static bool draft_retimed(struct ms_commit *commit, struct ms_step *step, struct
     const bool live =
         ms_lookup_live(store, step->op->key.data, step->op->key.size, step->hash, &found);
     if (live) {
-        ms_segment_pin(found.segment);
+        ms_segment_borrow(found.segment);
         draft->pinned = found.segment;
         draft->value = found.parts.value;
         draft->shape.value_size = found.parts.value_size;
@@ -105,7 +105,7 @@ static int prepare_step(struct ms_commit *commit, struct ms_step *step)
     if (status != MEMSTORE_OK)
         commit->refused = step->op;
     if (draft.pinned != NULL)
-        ms_segment_unpin(draft.pinned);
+        ms_segment_return(draft.pinned);
     return status;
 }
 

@@ -479,3 +479,32 @@ Test(process, a_large_entry_in_the_making_takes_nothing_of_a_childs_limit)
     assert_ok(memstore_has(store, "large", 5));
     memstore_destroy(store);
 }
+
+static void copy_large(void *store)
+{
+    static unsigned char value[CHILDS_LARGE];
+
+    CHECK_OK(memstore_get(store, "large", 5, value, sizeof value, NULL));
+}
+
+Test(process, a_large_entry_that_is_being_read_takes_nothing_of_a_childs_limit)
+{
+    memstore *store = test_open("performance.memory_limit=4MiB", "maintenance=manual", NULL);
+    int status = -1;
+
+    assert_ok(test_set(store, "small", "value", 0));
+    assert_ok(memstore_clear(store));
+    const uint64_t before = test_memory(store).charged;
+    write_large(store);
+    test_stop_at(MS_POINT_READ_BORROWED, copy_large, store);
+    const pid_t child = fork();
+    if (child == 0) {
+        const bool cleared = memstore_clear(store) == MEMSTORE_OK;
+        _exit(cleared && test_memory(store).charged <= before + CHILDS_LARGE / 2 ? 0 : 1);
+    }
+    cr_assert_eq(waitpid(child, &status, 0), child);
+    cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0, "wait status %#x", (unsigned)status);
+    test_let_go();
+    assert_ok(memstore_has(store, "large", 5));
+    memstore_destroy(store);
+}
