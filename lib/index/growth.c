@@ -24,7 +24,7 @@ static uint64_t buckets_for(const struct ms_index *index, uint64_t entries, uint
     if (need < least)
         need = least;
     if (need <= per_unit / 2) {
-        uint64_t power = 1;
+        uint64_t power = (UINT64_C(1) << index->table_shift) / sizeof(struct ms_bucket);
         while (power < need)
             power *= 2;
         return power;
@@ -92,7 +92,7 @@ static void copy_buckets(const struct ms_index *index, const struct ms_bucket *o
             const uint32_t next = ahead[done++ % REHASH_AHEAD];
             const uint64_t hash = owner->hash(owner->context, next);
 
-            ms_table_insert(ms_table_probe(index->base, table, hash), hash, next, &slot);
+            ms_table_insert(ms_index_probe_in(index, table, hash), hash, next, &slot);
         }
         if (inside) {
             const char *entry = owner->address(owner->context, place);
@@ -111,7 +111,8 @@ static void retire_table(struct ms_index *index, uint64_t word)
 
     if (word == 0)
         return;
-    index->owner.retire_table(index->owner.context, word >> 32 << 6, bytes);
+    index->owner.retire_table(index->owner.context, ms_table_offset(word, index->table_shift),
+                              bytes);
     ms_sub_relaxed(&index->table_bytes, bytes);
 }
 
@@ -140,7 +141,7 @@ static bool begin(struct ms_index *index, uint32_t shard, uint64_t count)
     if (count >> 30 != 0 || !index->owner.alloc_table(index->owner.context, bytes, &offset))
         return false;
     ms_add_relaxed(&index->table_bytes, bytes);
-    set_next(index, shard, offset >> 6 << 32 | count);
+    set_next(index, shard, offset >> index->table_shift << 32 | count);
     return true;
 }
 

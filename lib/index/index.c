@@ -20,6 +20,9 @@ void ms_index_init(struct ms_index *index, uint32_t shards, void *memory, char *
     *index = (struct ms_index){.tables = memory,
                                .base = base,
                                .shard_count = shards,
+                               .table_shift = owner->granule_shift > MS_TABLE_SHIFT_MIN
+                                                  ? owner->granule_shift
+                                                  : MS_TABLE_SHIFT_MIN,
                                .shards = (struct ms_shard *)((char *)memory + words_bytes(shards)),
                                .owner = *owner};
     for (uint32_t i = 0; i < shards; i++)
@@ -36,7 +39,7 @@ bool ms_index_find_place(struct ms_index *index, uint64_t hash, uint32_t place,
 
 static struct ms_probe probe_next(const struct ms_index *index, uint64_t hash)
 {
-    return ms_table_probe(index->base, index->shards[ms_index_shard_of(index, hash)].next, hash);
+    return ms_index_probe_in(index, index->shards[ms_index_shard_of(index, hash)].next, hash);
 }
 
 /* The lock makes load and store one step; they are atomic for those who sum up without it. */

@@ -4,7 +4,7 @@
  *     hash   63..48            47..32      31..0
  *            shard             tag         home bucket = low half * buckets >> 32
  *
- *     tables: one word a shard, read by everybody: [ table offset / 64 : 32 | buckets : 32 ]
+ *     tables: one word a shard, read by everybody: [ table offset >> shift : 32 | buckets : 32 ]
  *     shards: one line a shard, for writers: lock, counts, batch sequence
  *     table:  buckets in a row, see table.h
  *
@@ -48,8 +48,8 @@ struct ms_shard {
 
 /* What the index asks of its owner. */
 struct ms_index_owner {
-    /* Zeroed table memory at a multiple of 64 from the index' base, at *offset; false when there
-     * is no room. */
+    /* Zeroed table memory at a multiple of 64 from the index' base, or of a larger granule, at *offset;
+     * false when there is no room. */
     bool (*alloc_table)(void *context, size_t bytes, uint64_t *offset);
     /* Free a table after a grace period. Never fails: what that needs was set aside by
      * alloc_table. */
@@ -61,6 +61,9 @@ struct ms_index_owner {
      * two themselves. */
     size_t table_unit;
     void *context;
+    /* The binary logarithm of the granule, of which no table is smaller: so many that 32 bits count them
+     * lie in front of a table at most. Less than a bucket is as much as one. */
+    unsigned granule_shift;
 };
 
 struct ms_index {
@@ -68,6 +71,7 @@ struct ms_index {
     atomic_uint_least64_t *tables;
     char *base;
     uint32_t shard_count; /* power of two up to 65536 */
+    uint32_t table_shift; /* of offsets in the tables' words */
     struct ms_shard *shards;
     struct ms_index_owner owner;
     atomic_uint_least64_t table_bytes; /* those that are being filled included */
@@ -87,7 +91,14 @@ static inline uint32_t ms_index_shard_of(const struct ms_index *index, uint64_t 
 
 static inline struct ms_bucket *ms_table_at(const struct ms_index *index, uint64_t table)
 {
-    return ms_table_from(index->base, table);
+    return (struct ms_bucket *)(index->base + ms_table_offset(table, index->table_shift));
+}
+
+/* Where a lookup of a hash begins in a table. */
+MS_ALWAYS_INLINE struct ms_probe ms_index_probe_in(const struct ms_index *index, uint64_t table,
+                                                   uint64_t hash)
+{
+    return ms_table_probe(ms_table_at(index, table), table, hash);
 }
 
 static inline uint64_t ms_index_table(const struct ms_index *index, uint64_t hash)
@@ -110,10 +121,10 @@ static inline void ms_index_prefetch(const struct ms_index *index, uint64_t hash
         ms_prefetch_write(ms_table_at(index, table) + ms_table_home(table, hash));
 }
 
-/* Where a lookup of a hash begins. */
+/* The same in the table of its shard. */
 MS_ALWAYS_INLINE struct ms_probe ms_index_probe(const struct ms_index *index, uint64_t hash)
 {
-    return ms_table_probe(index->base, ms_index_table(index, hash), hash);
+    return ms_index_probe_in(index, ms_index_table(index, hash), hash);
 }
 
 /* ---- For writers: the shard's lock is held ---- */

@@ -2,7 +2,9 @@
 /* A table of the index: buckets in a row. An entry that finds its home full goes to the next bucket
  * with room, around the end.
  *
- *     word: [ table offset / 64 : 32 | buckets : 32 ]
+ *     word: [ table offset >> shift : 32 | buckets : 32 ]
+ *
+ * The shift is that of the size of a bucket, or more where offsets would not fit.
  *
  * IX-1  An entry is in the first bucket, from its home on, that had room when it was inserted;
  *       every bucket it passed counts it in `overflow`. A search ends at a bucket with overflow
@@ -34,9 +36,11 @@ static inline uint32_t ms_table_home(uint64_t table, uint64_t hash)
     return (uint32_t)((hash & UINT32_MAX) * ms_table_buckets(table) >> 32);
 }
 
-static inline struct ms_bucket *ms_table_from(char *base, uint64_t table)
+#define MS_TABLE_SHIFT_MIN 6
+
+static inline uint64_t ms_table_offset(uint64_t table, unsigned shift)
 {
-    return (struct ms_bucket *)(base + (table >> 32 << 6));
+    return table >> 32 << shift;
 }
 
 /* Where a lookup of a hash begins. */
@@ -46,10 +50,10 @@ struct ms_probe {
     uint32_t at;
 };
 
-MS_ALWAYS_INLINE struct ms_probe ms_table_probe(char *base, uint64_t table, uint64_t hash)
+MS_ALWAYS_INLINE struct ms_probe ms_table_probe(struct ms_bucket *buckets, uint64_t table,
+                                                uint64_t hash)
 {
-    return (struct ms_probe){ms_table_from(base, table), ms_table_buckets(table),
-                             ms_table_home(table, hash)};
+    return (struct ms_probe){buckets, ms_table_buckets(table), ms_table_home(table, hash)};
 }
 
 MS_ALWAYS_INLINE void ms_probe_next(struct ms_probe *probe)

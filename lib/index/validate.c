@@ -82,7 +82,7 @@ static const char *check_moved(const struct ms_index *index, uint32_t shard, uin
         moved++;
         const uint64_t hash = owner->hash(owner->context, place);
         MS_REQUIRE(
-            ms_table_find_place(ms_table_probe(index->base, of->next, hash), hash, place, &slot),
+            ms_table_find_place(ms_index_probe_in(index, of->next, hash), hash, place, &slot),
             "IX-5: an entry was moved, and is not in the table that is to come");
     }
     MS_REQUIRE(moved == in_next, "IX-5: the table that is to come has entries that were not moved");

@@ -20,6 +20,7 @@ enum ms_testing_point {
     MS_POINT_READ_FOUND,      /* a reader has an entry's address and has not read the entry yet */
     MS_POINT_READ_LOADED,     /* get_many has looked its keys up and not validated yet */
     MS_POINT_READ_KEPT,       /* a reader has its entry and has not copied or pinned it yet */
+    MS_POINT_READ_BORROWED,   /* a reader holds a large value outside its section, to copy it */
     MS_POINT_INDEX_GROWN,     /* a shard's new table is filled and not published */
     MS_POINT_INDEX_TAGGED,    /* an insert has stored a slot's tag and not its place */
     MS_POINT_BATCH_SLOT,      /* a batch has switched one of its slots */
@@ -30,6 +31,7 @@ enum ms_testing_point {
     MS_POINT_CHUNK_MADE,  /* memory for queued writes is made and in no list yet */
     MS_POINT_INTERVAL_NOTED, /* a snapshot holds a shard and knows what of it to copy */
     MS_POINT_LARGE_FREED,    /* a large entry is about to be wiped and given back */
+    MS_POINT_LARGE_TAKEN,    /* a large entry has its memory, and its segment is in no list yet */
     MS_POINT_SEGMENTS_SEEN,  /* all segments in use were looked at, under the pool lock */
     MS_POINT_IMAGES_DONE, /* a snapshot holds what batches leave images in, and has seen to some */
     MS_POINT_COUNT

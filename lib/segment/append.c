@@ -3,6 +3,7 @@
 #include "segment/pool.h"
 
 #include "platform/clock.h"
+#include "platform/testing.h"
 
 #include <assert.h>
 #include <string.h>
@@ -202,9 +203,9 @@ static struct ms_segment *segment_with_room(struct ms_arena *arena, struct ms_op
     return open_fresh(arena, slot, placement);
 }
 
-/* A large entry, in a packed run with the segment's record in front. */
-static bool reserve_solo(struct ms_arena *arena, const struct ms_placement *placement,
-                         const struct ms_entry_shape *shape, struct ms_reserved *out)
+/* A large entry, in a packed run with the segment's record in front. Slot lock held. */
+static bool reserve_solo_locked(struct ms_arena *arena, const struct ms_placement *placement,
+                                const struct ms_entry_shape *shape, struct ms_reserved *out)
 {
     /* The clock may go on before the segment is opened, which brings the expiry nearer: what is short
      * here is short there. */
@@ -212,11 +213,13 @@ static bool reserve_solo(struct ms_arena *arena, const struct ms_placement *plac
     const uint32_t size = ms_arena_padded(arena, ms_shape_size(shape, is_long, arena->kept));
     const uint64_t spare =
         placement->privileged ? 0 : (uint64_t)arena->reserve << arena->segment_shift;
-    struct ms_segment *segment =
-        ms_pages_alloc_packed(&arena->pages, sizeof *segment + size, spare);
+    const uint32_t head = ms_arena_solo_head(arena);
+    char *const run = ms_pages_alloc_packed(&arena->pages, (size_t)head + size, spare);
 
-    if (segment == NULL)
+    if (run == NULL)
         return false;
+    ms_testing_reach(MS_POINT_LARGE_TAKEN);
+    struct ms_segment *segment = (struct ms_segment *)(void *)(run + head) - 1;
     memset(segment, 0, sizeof *segment);
     ms_pool_init_segment(arena, segment, placement);
     segment->is_solo = 1;
@@ -226,6 +229,18 @@ static bool reserve_solo(struct ms_arena *arena, const struct ms_placement *plac
     write_entry(arena, placement, shape, is_long, out);
     ms_pool_seal(arena, segment);
     return true;
+}
+
+/* The same. The slot has no part in it, but fork() takes its lock: the child finds the run free, or the
+ * segment listed. */
+static bool reserve_solo(struct ms_arena *arena, const struct ms_placement *placement,
+                         const struct ms_entry_shape *shape, struct ms_reserved *out)
+{
+    struct ms_open_slot *slot = lock_open_slot(arena, placement);
+    const bool reserved = reserve_solo_locked(arena, placement, shape, out);
+
+    ms_mutex_unlock(&slot->lock);
+    return reserved;
 }
 
 bool ms_arena_reserve(struct ms_arena *arena, const struct ms_placement *placement,

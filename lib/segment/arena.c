@@ -214,6 +214,8 @@ static bool map_range(struct ms_arena *arena, enum ms_arena_paging paging)
     if (!ms_pages_init(&arena->pages, &arena->budget, arena->base + arena->pages_offset, pages,
                        unit_shift_of(arena), paging == MS_PAGING_HUGE))
         return false;
+    /* Places and tables lead to multiples of the granule. */
+    ms_pages_align(&arena->pages, (size_t)1 << arena->granule_shift);
     if (arena->evicts)
         ms_pages_keep_warm(&arena->pages);
     return true;

@@ -36,7 +36,8 @@ typedef uint32_t ms_place;
 #define MS_PLACE_NONE UINT32_C(0)
 
 /* The range begins with a line that stays zero: what place 0 leads to, and, for the index, the
- * bucket of shards that have no table. The first segment is smaller by it. */
+ * bucket of shards that have no table. The first segment is smaller by it, and by what is left of a
+ * granule. */
 #define MS_ARENA_EMPTY_BYTES MS_CACHE_LINE
 
 #define MS_TTL_CLASSES_MOST 17
@@ -226,6 +227,13 @@ static inline uint32_t ms_arena_padded(const struct ms_arena *arena, uint64_t si
     return (uint32_t)((size + granule - 1) & ~(granule - 1));
 }
 
+/* Bytes of a packed run before its large entry, which has a place as any other: the segment's record ends
+ * there. */
+static inline uint32_t ms_arena_solo_head(const struct ms_arena *arena)
+{
+    return ms_arena_padded(arena, sizeof(struct ms_segment));
+}
+
 /* Entries of up to this many bytes are in segments with others. */
 uint64_t ms_arena_solo_threshold(const struct ms_arena *arena);
 /* Whether an entry gets a segment of its own: above that, unless it is so near to half a segment that two
@@ -332,8 +340,9 @@ bool ms_arena_limbo_is_large(struct ms_arena *arena);
 uint64_t ms_arena_limbo_bytes(struct ms_arena *arena);
 bool ms_arena_has_waiting(struct ms_arena *arena);
 
-/* Charge a row of counts. False when the limit has no room for it, or somebody holds the pool lock. */
-bool ms_arena_try_charge_row(struct ms_arena *arena);
+/* Charge the row of counts with this number, which is in use from then on. False when the limit has no room
+ * for it, or somebody holds the pool lock. */
+bool ms_arena_try_charge_row(struct ms_arena *arena, uint32_t number);
 /* Whether some segment may be worth compacting: AR-4. */
 static inline bool ms_arena_is_worn(const struct ms_arena *arena)
 {
@@ -351,8 +360,8 @@ uint64_t ms_arena_resident(struct ms_arena *arena);
 
 /* For fork(), which holds all locks: those of the open slots. */
 void ms_arena_each_slot_lock(struct ms_arena *arena, void (*fn)(ms_mutex *lock));
-/* In the child of a fork() no writer is in flight: what others had reserved and not published is
- * dead, and segments that only they kept go to limbo. */
-void ms_arena_forget_writers(struct ms_arena *arena);
+/* In the child of a fork() no call is in flight: what others had reserved and not published is
+ * dead, segments that only they kept go to limbo, and what they held for the call they hold no more. */
+void ms_arena_forget_calls(struct ms_arena *arena);
 
 #endif

@@ -180,7 +180,7 @@ void ms_backing_shape(struct ms_arena *arena, struct ms_segment *segment, enum m
     uint32_t reach = (uint32_t)ms_arena_segment_size(arena);
 
     if (number == 0)
-        segment->left_out = MS_ARENA_EMPTY_BYTES;
+        segment->left_out = ms_arena_padded(arena, MS_ARENA_EMPTY_BYTES);
     take_back(arena, segment);
     /* Records are appended many at once, and each is to begin inside. */
     if (queue != MS_QUEUE_RECORDS && next != NULL)

@@ -15,7 +15,7 @@
  *       expiry; else there is none.
  * EN-4  `created` is there in all entries of a store that keeps creation times, and in no entry
  *       of another; likewise `ttl` in a store in which reads renew expiries.
- * EN-5  Entries start at multiples of the store's granule (4 bytes up to 8 GiB), so that 32 bits
+ * EN-5  Entries start at multiples of the store's granule (4 bytes below 4 GiB), so that 32 bits
  *       can address them.
  * EN-6  `expiry` changes under the shard's lock; in a store in which reads renew expiries readers
  *       change it, too, so there nobody stores it but by compare-and-swap, and only to another

@@ -23,6 +23,7 @@ bool ms_pages_init(struct ms_pages *pages, struct ms_budget *budget, char *base,
     *pages = (struct ms_pages){.budget = budget,
                                .base = base,
                                .unit_shift = unit_shift,
+                               .align = 1,
                                .huge = huge,
                                .count = count,
                                .units = units,
@@ -46,6 +47,13 @@ void ms_pages_fini(struct ms_pages *pages)
     ms_mem_unreserve(pages->map, pages->map_bytes);
     ms_mutex_destroy(&pages->lock);
     pages->map = NULL;
+}
+
+void ms_pages_align(struct ms_pages *pages, size_t bytes)
+{
+    const size_t units = bytes >> pages->unit_shift;
+
+    pages->align = units > 1 ? units : 1;
 }
 
 /* ---- Runs ---- */
@@ -302,7 +310,7 @@ static void *alloc_run_locked(struct ms_pages *pages, size_t n, size_t align, bo
 {
     struct run run;
 
-    if (!find_run_locked(pages, n, align, &run))
+    if (!find_run_locked(pages, n, align > pages->align ? align : pages->align, &run))
         return NULL;
     const struct run own = own_pages(pages, run);
     if (!charge_locked(pages, own, zeroed, spare))

@@ -42,6 +42,7 @@ struct ms_pages {
     struct ms_budget *budget;
     char *base;
     unsigned unit_shift;
+    size_t align;                       /* units that runs begin at multiples of, at least */
     bool huge;                          /* on huge pages */
     bool keeps_warm;                    /* PA-3 */
     size_t count;                       /* pages in the range */
@@ -76,6 +77,9 @@ void ms_pages_free(struct ms_pages *pages, void *memory, size_t size);
  * others. */
 void *ms_pages_alloc_packed(struct ms_pages *pages, size_t size, uint64_t spare);
 void ms_pages_free_packed(struct ms_pages *pages, void *memory, size_t size);
+
+/* Begin what is a page or more, and packed runs, at multiples of so many bytes, a power of two. */
+void ms_pages_align(struct ms_pages *pages, size_t bytes);
 
 /* What of the budget's limit may be warm. */
 #define MS_WARM_DIVISOR 16

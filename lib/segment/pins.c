@@ -8,12 +8,10 @@ struct ms_pin_row *ms_pin_own_row(struct ms_arena *arena, uint32_t number)
     struct ms_pin_row *const row = ms_pin_row(arena, number);
     /* One that had the number before may have made it. */
     if (ms_load_relaxed(&row->owner) == 0) {
-        if (!ms_arena_try_charge_row(arena))
+        if (!ms_arena_try_charge_row(arena, number))
             return NULL;
         row->arena = arena;
         ms_store_relaxed(&row->owner, number + 1);
-        /* ORDER: none of its own, like the pins that follow in this read section. */
-        ms_or_relaxed(&arena->pin_rows_made, UINT64_C(1) << number);
     }
     return row;
 }
@@ -83,5 +81,5 @@ bool ms_segment_is_pinned(const struct ms_arena *arena, const struct ms_segment 
         if (is_held_in(arena, row, number) || is_counted_in(row, number))
             return true;
     }
-    return ms_load_acquire(&segment->pins) != 0;
+    return ms_load_acquire(&segment->pins) != 0 || ms_load_acquire(&segment->borrowed) != 0;
 }

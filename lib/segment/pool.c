@@ -126,13 +126,17 @@ bool ms_pool_extend_segment(struct ms_arena *arena, struct ms_segment *segment, 
     return extended;
 }
 
-bool ms_arena_try_charge_row(struct ms_arena *arena)
+bool ms_arena_try_charge_row(struct ms_arena *arena, uint32_t number)
 {
     if (!ms_mutex_try_lock(&arena->pool_lock))
         return false;
     ms_testing_reach(MS_POINT_POOL_LOCKED);
     const bool charged =
         ms_budget_charge(&arena->budget, arena->pin_row_bytes, withheld_bytes_locked(arena));
+    /* Under the lock, which fork() takes, so that the child finds it in use if it is charged.
+     * ORDER: none of its own, like the pins that follow in this read section. */
+    if (charged)
+        ms_or_relaxed(&arena->pin_rows_made, UINT64_C(1) << number);
     ms_mutex_unlock(&arena->pool_lock);
     return charged;
 }
@@ -277,21 +281,22 @@ static void forget_writers_of(struct ms_segment *segment, const struct ms_arena 
 }
 
 /* One that was counting an entry as gone may not have come to the count of worn segments. */
-static void forget_writers(struct ms_segment *segment, void *context)
+static void forget_calls(struct ms_segment *segment, void *context)
 {
     struct ms_arena *arena = context;
     const unsigned state = ms_load_relaxed(&segment->state);
 
+    ms_store_relaxed(&segment->borrowed, 0);
     forget_writers_of(segment, arena);
     if ((state == MS_SEGMENT_OPEN || state == MS_SEGMENT_SEALED) &&
         ms_pool_is_worn(arena, segment, ms_segment_dead_bytes(segment)))
         ms_add_relaxed(&arena->worn, 1);
 }
 
-void ms_arena_forget_writers(struct ms_arena *arena)
+void ms_arena_forget_calls(struct ms_arena *arena)
 {
     ms_store_relaxed(&arena->worn, 0);
-    ms_arena_each(arena, forget_writers, arena);
+    ms_arena_each(arena, forget_calls, arena);
     ms_mutex_lock(&arena->pool_lock);
     for (int list = 0; list < MS_LISTS; list++) {
         for (struct ms_segment *segment = arena->lists[list].oldest, *next; segment != NULL;
@@ -433,7 +438,9 @@ static void free_large(struct ms_arena *arena, struct ms_segment *large)
         ms_testing_reach(MS_POINT_LARGE_FREED);
         if (arena->wipes)
             wipe_segment(segment);
-        ms_pages_free_packed(&arena->pages, segment, sizeof *segment + segment->capacity);
+        const uint32_t head = ms_arena_solo_head(arena);
+        ms_pages_free_packed(&arena->pages, (char *)(segment + 1) - head,
+                             (size_t)head + segment->capacity);
     }
     ms_mutex_lock(&arena->pool_lock);
     if (ms_pages_warm(&arena->pages) != 0 && ms_load_relaxed(&arena->idle_at) == MS_NEVER)

@@ -39,8 +39,9 @@ static inline bool ms_pool_is_worn(const struct ms_arena *arena, const struct ms
 static inline uint64_t ms_pool_bytes_of(const struct ms_arena *arena,
                                         const struct ms_segment *segment)
 {
-    return segment->is_solo ? ms_pages_charge_of(sizeof *segment + segment->capacity)
-                            : ms_arena_segment_size(arena);
+    return segment->is_solo
+               ? ms_pages_charge_of((size_t)ms_arena_solo_head(arena) + segment->capacity)
+               : ms_arena_segment_size(arena);
 }
 /* Start a segment's record over for a new use of its memory. */
 void ms_pool_init_segment(struct ms_arena *arena, struct ms_segment *segment,

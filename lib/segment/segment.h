@@ -11,7 +11,7 @@
  * WAITING  that has passed, but views hold it
  *
  * A large entry has a segment of its own: its record stands in front of the entry, at the start
- * of a packed run.
+ * of a packed run, or as near to that as the entry's granule allows.
  *
  * SG-1  What was published and is not gone is live: what index slots refer to, and the entries that
  *       are kept beyond their expiry (store/stale.h).
@@ -78,6 +78,8 @@ struct ms_segment {
     atomic_uint pins MS_ALIGNED(MS_CACHE_LINE);
     atomic_uint claimed; /* entries appended; slot lock to write */
     atomic_uint settled; /* of them, those that were published or given up: not pending */
+    /* likewise, for the length of a call: the child of a fork() has none of these */
+    atomic_uint borrowed;
     /* what is not referred to any more, or was given up: entries in the upper half, their bytes in the
      * lower; both change in one addition */
     atomic_uint_least64_t gone;
@@ -118,6 +120,18 @@ static inline void ms_segment_unpin(struct ms_segment *segment)
     /* ORDER: release, so that our reads of the values happen before the segment is written again.
      * Pairs with the acquire in ms_segment_is_pinned(). */
     ms_sub_release(&segment->pins, 1);
+}
+
+/* The same for as long as a call takes, in which nobody forks. */
+static inline void ms_segment_borrow(struct ms_segment *segment)
+{
+    ms_add_acquire(&segment->borrowed, 1);
+}
+
+static inline void ms_segment_return(struct ms_segment *segment)
+{
+    /* ORDER: release, as in ms_segment_unpin(). */
+    ms_sub_release(&segment->borrowed, 1);
 }
 
 /* Stacks of segments that are in no list; the pool lock held, or by who has taken the stack. */

@@ -73,7 +73,7 @@ static bool could_ever_fit(const struct ms_commit *commit)
     for (size_t i = 0; i < commit->count; i++) {
         if (ms_step_stores(&commit->steps[i]))
             bytes += commit->steps[i].op->key.size + commit->steps[i].op->value_size +
-                     sizeof(struct ms_record);
+                     ms_record_size(&commit->store->arena);
     }
     return bytes <= largest;
 }
@@ -81,8 +81,10 @@ static bool could_ever_fit(const struct ms_commit *commit)
 /* A chunk of records lies within a segment. */
 static uint32_t records_per_chunk(const memstore *store)
 {
-    return (uint32_t)((ms_arena_segment_size(&store->arena) / 4 - sizeof(struct ms_entry)) /
-                      sizeof(struct ms_record));
+    const struct ms_arena *arena = &store->arena;
+
+    return (uint32_t)((ms_arena_segment_size(arena) / 4 - ms_record_head_size(arena)) /
+                      ms_record_size(arena));
 }
 
 static int allocate(struct ms_commit *commit, size_t n)

@@ -50,7 +50,7 @@ static bool draft_retimed(struct ms_commit *commit, struct ms_step *step, struct
     const bool live =
         ms_lookup_live(store, step->op->key.data, step->op->key.size, step->hash, &found);
     if (live) {
-        ms_segment_pin(found.segment);
+        ms_segment_borrow(found.segment);
         draft->pinned = found.segment;
         draft->value = found.parts.value;
         draft->shape.value_size = found.parts.value_size;
@@ -105,7 +105,7 @@ static int prepare_step(struct ms_commit *commit, struct ms_step *step)
     if (status != MEMSTORE_OK)
         commit->refused = step->op;
     if (draft.pinned != NULL)
-        ms_segment_unpin(draft.pinned);
+        ms_segment_return(draft.pinned);
     return status;
 }
 
@@ -120,8 +120,8 @@ static int reserve_records(struct ms_commit *commit)
     for (size_t i = 0; i == 0 || left > 0; i++) {
         struct ms_record_chunk *chunk = &commit->chunks[i];
         const size_t records = left < chunk->capacity ? left : chunk->capacity;
-        const uint32_t size =
-            (uint32_t)(sizeof(struct ms_entry) + records * sizeof(struct ms_record));
+        const uint32_t size = (uint32_t)(ms_record_head_size(&store->arena) +
+                                         records * ms_record_size(&store->arena));
 
         while (!ms_arena_reserve_raw(&store->arena, &placement, size, &chunk->reserved)) {
             const int status = ms_room_make(store, 0, deadline, &asked);

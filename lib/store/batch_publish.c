@@ -34,6 +34,7 @@ struct record_cursor {
 
 static struct ms_record *next_record(struct record_cursor *cursor)
 {
+    const struct ms_arena *arena = &cursor->commit->store->arena;
     const struct ms_record_chunk *chunk = &cursor->commit->chunks[cursor->chunk];
 
     if (cursor->used == chunk->capacity) {
@@ -41,7 +42,8 @@ static struct ms_record *next_record(struct record_cursor *cursor)
         cursor->used = 0;
     }
     /* Each chunk begins with room for a commit word; that of the first one is used. */
-    return (struct ms_record *)(chunk->reserved.key + sizeof(struct ms_entry)) + cursor->used++;
+    return (struct ms_record *)(chunk->reserved.key + ms_record_head_size(arena) +
+                                cursor->used++ * ms_record_size(arena));
 }
 
 static bool changes_slot(const struct ms_step *step)

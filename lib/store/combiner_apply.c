@@ -121,8 +121,12 @@ int ms_combiner_apply_locked(memstore *store, enum ms_combiner_place place)
     struct ms_combiner *combiner = &store->combiner;
     int status = MEMSTORE_OK;
 
-    if (combiner->taken.count == 0)
+    if (combiner->taken.count == 0) {
+        /* Who had the lock when the maintenance thread came may have had nothing to apply. */
+        if (ms_combiner_wants_help(combiner))
+            ms_combiner_retry_later(combiner, false);
         return MEMSTORE_OK;
+    }
     /* A batch is one writer. */
     const bool takes_place =
         place == MS_COMBINER_TAKES_PLACE && (ms_store_bounds(store) & MS_BOUNDS_WRITERS) != 0;

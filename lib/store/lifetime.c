@@ -228,6 +228,7 @@ static void init_index(memstore *store)
         .table_unit =
             store->settings.limit < SMALL ? ms_pages_unit(&store->arena.pages) : MS_PAGE_SIZE,
         .context = store,
+        .granule_shift = store->arena.granule_shift,
     };
 
     ms_index_init(&store->index, shards_of(&store->settings), store + 1, store->arena.base, &owner);

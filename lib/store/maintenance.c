@@ -183,6 +183,8 @@ static void *maintain(void *unused)
         if (!wake_pending && !thread_stops)
             ms_cond_wait_until(&thread_wakes, &thread_lock, wake_us);
     }
+    /* A call that came before its store was closed may be waiting for one, and closing for the call. */
+    pass_grace_period_locked();
     ms_mutex_unlock(&thread_lock);
     return NULL;
 }
@@ -349,7 +351,7 @@ static void forget_other_threads(memstore *store)
         ms_store_relaxed(&store->counters.stripes[i].writers, 0);
     store->in_round = false;
     ms_store_relaxed(&store->lacks_thread, is_background(store));
-    ms_arena_forget_writers(&store->arena);
+    ms_arena_forget_calls(&store->arena);
     ms_track_forget_users(store);
     ms_gate_forget_threads(&store->room_line, 0);
     ms_admission_forget_threads(&store->admission, ms_load_readers_held(store));

@@ -115,7 +115,7 @@ MS_ALWAYS_INLINE void stage_bucket(const memstore *store, uint64_t hot, const me
     stage->hash = usual && ms_likely(ms_is_quick_size(key->size))
                       ? ms_quick_key_hash(&store->hasher, ms_quick_key(key->data, key->size))
                       : ms_store_hash(store, key->data, key->size);
-    stage->bucket = ms_quick_bucket(store, hot, stage->hash);
+    stage->bucket = ms_quick_bucket(store, hot, stage->hash, usual);
     ms_prefetch(stage->bucket);
 }
 

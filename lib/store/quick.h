@@ -44,13 +44,16 @@ MS_ALWAYS_INLINE struct ms_counter_stripe *ms_quick_stripe(memstore *store, ms_r
 }
 
 MS_ALWAYS_INLINE const struct ms_bucket *ms_quick_bucket(const memstore *store, uint64_t hot,
-                                                         uint64_t hash)
+                                                         uint64_t hash, bool usual)
 {
     const atomic_uint_least64_t *tables = (const atomic_uint_least64_t *)(store + 1);
     /* ORDER: acquire, as in ms_index_table. */
     const uint64_t table = ms_load_acquire(&tables[hash >> 48 & (hot & MS_HOT_SHARDS)]);
 
-    return (const struct ms_bucket *)ms_quick_base(hot) + (table >> 32) +
+    /* Where granules are small, tables lie near. */
+    const unsigned shift = usual ? MS_TABLE_SHIFT_MIN : store->index.table_shift;
+
+    return (const struct ms_bucket *)(ms_quick_base(hot) + ms_table_offset(table, shift)) +
            ms_table_home(table, hash);
 }
 
@@ -119,7 +122,7 @@ MS_ALWAYS_INLINE struct ms_entry *ms_quick_candidate_in(const memstore *store, u
 MS_ALWAYS_INLINE struct ms_entry *ms_quick_candidate(const memstore *store, uint64_t hot,
                                                      uint64_t hash, bool usual)
 {
-    return ms_quick_candidate_in(store, hot, ms_quick_bucket(store, hot, hash), hash, usual);
+    return ms_quick_candidate_in(store, hot, ms_quick_bucket(store, hot, hash, usual), hash, usual);
 }
 
 /* Bytes of a short entry before its key. */

@@ -46,10 +46,11 @@ static void touch(memstore *store, struct ms_entry *entry)
 
 static MS_NOINLINE int copy_pinned(struct ms_segment *segment, struct ms_bytes value, void *buf)
 {
-    ms_segment_pin(segment);
+    ms_segment_borrow(segment);
     ms_rcu_read_unlock();
+    ms_testing_reach(MS_POINT_READ_BORROWED);
     memcpy(buf, value.data, value.size);
-    ms_segment_unpin(segment);
+    ms_segment_return(segment);
     return MEMSTORE_OK;
 }
 

@@ -18,6 +18,18 @@ struct ms_record {
     ms_place word;        /* where the commit word is */
 };
 
+/* Records begin at multiples of the granule like entries, so that places lead to them: bytes before the
+ * first one of a chunk, and from one to the next. */
+static inline size_t ms_record_head_size(const struct ms_arena *arena)
+{
+    return ms_arena_padded(arena, sizeof(struct ms_entry));
+}
+
+static inline size_t ms_record_size(const struct ms_arena *arena)
+{
+    return ms_arena_padded(arena, sizeof(struct ms_record));
+}
+
 static inline bool ms_entry_is_record(const struct ms_entry *entry)
 {
     /* Not key_size as well: the compiler would read both at once, and the mark with them. */

@@ -90,24 +90,28 @@ static bool shrink_table(memstore *store, uint32_t shard)
     return stepped;
 }
 
-/* Replace tables of shards that have lost most of their entries. Reclaim lock held. */
-static bool shrink_tables(memstore *store)
+/* Replace tables of shards that have lost most of their entries, until then. Reclaim lock held. */
+static bool shrink_tables(memstore *store, int64_t until_us)
 {
     bool shrunk = false;
 
     for (uint32_t shard = 0; shard < store->index.shard_count; shard++) {
-        while (shrink_table(store, shard))
+        while (shrink_table(store, shard)) {
             shrunk = true;
+            if (ms_clock_real_us() >= until_us)
+                return true;
+        }
     }
     return shrunk;
 }
 
-/* Give something back. False when there is nothing to be had now. Reclaim lock held. */
-static bool reclaim_locked(struct resize *resize, int64_t deadline_us)
+/* Give something back, for which tables are replaced `until_us`. False when there is nothing to be had now.
+ * Reclaim lock held. */
+static bool reclaim_locked(struct resize *resize, int64_t deadline_us, int64_t until_us)
 {
     memstore *store = resize->store;
 
-    if (ms_arena_cool(&store->arena, store->arena.reserve) != 0 || shrink_tables(store) ||
+    if (ms_arena_cool(&store->arena, store->arena.reserve) != 0 || shrink_tables(store, until_us) ||
         ms_room_persist_locked(store, &store->steps_down, deadline_us)) {
         resize->sealed = false;
         return true;
@@ -176,7 +180,7 @@ static bool step(struct resize *resize, int64_t deadline_us, bool *idle)
         if (has_room(resize, headroom(resize)))
             lower_limit_locked(resize);
         else
-            *idle = !reclaim_locked(resize, deadline_us);
+            *idle = !reclaim_locked(resize, deadline_us, end);
     }
     if (*idle || has_arrived(resize)) {
         ms_arena_keep_warm(&store->arena, 0);

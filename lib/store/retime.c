@@ -73,7 +73,7 @@ static int update_ttl_locked(memstore *store, const memstore_key *key, uint64_t 
     ms_found_mark_versioned(&found);
     *version = ms_found_version(store, &found);
     *pinned = found.segment;
-    ms_segment_pin(found.segment);
+    ms_segment_borrow(found.segment);
     *rewrite = (struct ms_write){
         .key = *key,
         .value = found.parts.value,
@@ -102,7 +102,7 @@ static int update_once(memstore *store, const memstore_key *key, uint64_t hash, 
     ms_mutex_unlock(ms_store_shard_lock(store, hash));
     if (pinned != NULL) {
         status = ms_store_try_write(store, &rewrite, hash, &outcome);
-        ms_segment_unpin(pinned);
+        ms_segment_return(pinned);
     }
     return status;
 }

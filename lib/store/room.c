@@ -363,7 +363,9 @@ int ms_room_reserve(memstore *store, const struct ms_placement *placement,
     if (ms_unlikely(!ms_arena_reserve(arena, placement, shape, out))) {
         const uint64_t size = ms_shape_size(shape, true, store->kept);
         const uint64_t bytes =
-            ms_arena_is_large(arena, size) ? size + sizeof(struct ms_segment) : 0;
+            ms_arena_is_large(arena, size)
+                ? (uint64_t)ms_arena_solo_head(arena) + ms_arena_padded(arena, size)
+                : 0;
         const int64_t deadline = ms_store_deadline(store);
 
         ms_count(&store->counters, MS_COUNT_ROOM_MADE, 1);

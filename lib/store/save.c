@@ -66,7 +66,7 @@ static bool pin(struct saving *saving, const struct ms_found *found)
     if (!reserve(&pinned, &saving->pinned_cap, saving->pinned_count, sizeof *saving->pinned))
         return false;
     saving->pinned = pinned;
-    ms_segment_pin(found->segment);
+    ms_segment_borrow(found->segment);
     saving->pinned[saving->pinned_count++] = *found;
     return true;
 }
@@ -142,7 +142,7 @@ static int write_pinned(struct saving *saving, int status)
             const struct ms_snapshot_entry entry = entry_of(saving, found);
             status = write_entry(saving, &entry);
         }
-        ms_segment_unpin(found->segment);
+        ms_segment_return(found->segment);
     }
     saving->pinned_count = 0;
     return status;

@@ -15,10 +15,11 @@ static int64_t unix_offset(memstore *store, int64_t now)
 {
     int64_t fake_monotonic, fake_unix;
 
-    if (now - ms_load_relaxed(&store->unix_offset_read) >= UNIX_OFFSET_LIFE_MS ||
+    /* ORDER: acquire, pairs with the release below: the offset is that of this moment or a later one. */
+    if (now - ms_load_acquire(&store->unix_offset_read) >= UNIX_OFFSET_LIFE_MS ||
         ms_testing_clock(&fake_monotonic, &fake_unix)) {
         ms_store_relaxed(&store->unix_offset, ms_clock_unix_offset_ms());
-        ms_store_relaxed(&store->unix_offset_read, now);
+        ms_store_release(&store->unix_offset_read, now);
     }
     return ms_load_relaxed(&store->unix_offset);
 }

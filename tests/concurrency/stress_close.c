@@ -203,6 +203,34 @@ static void run_round(struct test_rng *rng)
     memstore_destroy(store);
 }
 
+/* ---- Calls that wait for a grace period ---- */
+
+#define LOCK_TIMEOUT_S 20
+
+/* Each waits for the maintenance thread to let one pass. */
+static void keep_clearing(unsigned number, void *context)
+{
+    (void)number;
+    (void)context;
+    while (memstore_set(store, "key", 3, "value", 5, 0) == MEMSTORE_OK)
+        (void)memstore_clear(store);
+}
+
+/* The thread ends with the only store that it looks after, whoever waits for it. */
+static void run_short_round(struct test_rng *rng)
+{
+    struct test_team team = {0};
+
+    store = test_open("performance.memory_limit=1MiB", "performance.lock_timeout=20s", NULL);
+    test_team_start(&team, 2, keep_clearing, NULL);
+    usleep((unsigned)test_below(rng, 1500));
+    const double begin = test_now();
+    CHECK_OK(memstore_close(store));
+    CHECK(test_now() - begin < LOCK_TIMEOUT_S / 2);
+    test_team_join(&team);
+    memstore_destroy(store);
+}
+
 int main(int argc, char **argv)
 {
     const double end = test_now() + test_seconds(argc, argv, 4);
@@ -210,8 +238,11 @@ int main(int argc, char **argv)
 
     seed = test_seed("stress_close");
     struct test_rng rng = {seed};
-    for (; test_now() < end; rounds++, seed += 1000)
+    for (; test_now() < end; rounds++, seed += 1000) {
         run_round(&rng);
+        for (unsigned i = 0; i < 20; i++)
+            run_short_round(&rng);
+    }
     CHECK(atomic_load(&calls_served) > 0);
     printf("ok   %u rounds\nstress_close: 1 passed, 0 failed\n", rounds);
     return 0;

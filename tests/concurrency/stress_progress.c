@@ -18,7 +18,7 @@
     10 /* seconds that a call may take before it counts as stuck; a free one takes microseconds */
 
 static memstore *store;
-static unsigned char large[64 * 1024];
+static unsigned char large[64 * 1024], largest[300 * 1024];
 
 /* ---- The thread that is stopped ---- */
 
@@ -129,6 +129,13 @@ static void be_stopped(void *context)
         break;
     case MS_POINT_CHUNK_MADE:
         CHECK_OK(memstore_set_async(store, "queued", 6, "v", 1, 0));
+        break;
+    case MS_POINT_READ_BORROWED:
+        CHECK_OK(memstore_set(store, "victim", 6, largest, sizeof largest, 0));
+        CHECK_OK(memstore_get(store, "victim", 6, largest, sizeof largest, NULL));
+        break;
+    case MS_POINT_LARGE_TAKEN:
+        CHECK_OK(memstore_set(store, "victim", 6, large, sizeof large, 0));
         break;
     case MS_POINT_LARGE_FREED:
         CHECK_OK(memstore_set(store, "victim", 6, large, sizeof large, 0));
@@ -458,6 +465,16 @@ static void reads_pass_a_writer_that_holds_the_lists_of_segments(void)
     check_point(MS_POINT_POOL_LOCKED);
 }
 
+static void others_pass_a_reader_of_a_large_value(void)
+{
+    check_point(MS_POINT_READ_BORROWED);
+}
+
+static void reads_pass_a_writer_of_a_large_entry(void)
+{
+    check_point(MS_POINT_LARGE_TAKEN);
+}
+
 static void others_pass_a_reclaimer_that_gives_a_large_entry_back(void)
 {
     check_point(MS_POINT_LARGE_FREED);
@@ -621,6 +638,8 @@ int main(int argc, char **argv)
         {"reads_pass_a_writer_that_retires_a_segment", reads_pass_a_writer_that_retires_a_segment},
         {"reads_pass_a_writer_that_holds_the_lists_of_segments",
          reads_pass_a_writer_that_holds_the_lists_of_segments},
+        {"others_pass_a_reader_of_a_large_value", others_pass_a_reader_of_a_large_value},
+        {"reads_pass_a_writer_of_a_large_entry", reads_pass_a_writer_of_a_large_entry},
         {"others_pass_a_reclaimer_that_gives_a_large_entry_back",
          others_pass_a_reclaimer_that_gives_a_large_entry_back},
         {"reads_pass_somebody_who_looks_at_all_segments",

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The queue of asynchronous writes while the settings that shape it are changed: what is queued is
  * judged by the new ones at once, and nothing of it is lost. */
+#include "store/store.h"
 #include "support/clock.h"
 #include "support/criterion.h"
 #include "support/process.h"
@@ -10,7 +11,7 @@
 
 #define MANUAL "maintenance=manual"
 #define MIB ((uint64_t)1 << 20)
-#define PATIENCE 60 /* seconds until something that another thread does counts as not happening */
+#define PATIENCE 20 /* seconds until something that another thread does counts as not happening */
 
 static int set_async(memstore *store, const char *key, const char *value)
 {
@@ -224,5 +225,32 @@ Test(async_settings, a_child_has_neither_a_half_filled_chunk_nor_one_in_another_
     cr_assert_eq(status, 0, "%d", status);
     assert_ok(memstore_flush(store));
     assert_holds(store, "second", "v");
+    memstore_destroy(store);
+}
+
+/* ---- The maintenance thread ---- */
+
+/* Whether it comes back soon for what it could not apply, which is awaited. */
+static bool comes_back(memstore *store, bool expected)
+{
+    for (const double end = test_now() + PATIENCE;
+         ms_combiner_wants_help(&store->combiner) != expected && test_now() < end;)
+        test_sleep_ms(1);
+    return ms_combiner_wants_help(&store->combiner);
+}
+
+Test(async_settings, the_maintenance_thread_comes_back_for_what_there_is_to_apply)
+{
+    memstore *store = test_open("performance.batch_timeout=1h", NULL);
+
+    /* It looks at the queue from now on, whoever applies it. */
+    assert_ok(set_async(store, "a", "1"));
+    assert_ok(memstore_flush(store));
+    ms_mutex_lock(&store->combiner.apply_lock);
+    ms_maintenance_wake(store);
+    const bool was_kept_out = comes_back(store, true);
+    ms_mutex_unlock(&store->combiner.apply_lock);
+    cr_assert(was_kept_out);
+    cr_assert_not(comes_back(store, false), "there is nothing to apply, and it comes all the time");
     memstore_destroy(store);
 }

@@ -9,7 +9,10 @@
 #include <dirent.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sched.h>
 #include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #define MIB ((size_t)1 << 20)
 
@@ -425,5 +428,83 @@ Test(process, counters_are_exact_over_any_number_of_threads)
     cr_assert_eq(test_stats(store).hits, 0);
     cr_assert_eq(test_stats(store).entries, 1);
     cr_assert_eq(memstore_get_hit_rate(store), 0);
+    memstore_destroy(store);
+}
+
+/* ---- A large entry in a thread that a child does not have ---- */
+
+#define CHILDS_LARGE (300 * 1024)
+
+static atomic_bool is_taking;
+
+/* The memory is the entry's for a while before its segment is listed. */
+static void linger(enum ms_testing_point point, void *context)
+{
+    (void)context;
+    if (point == MS_POINT_LARGE_TAKEN && !atomic_exchange(&is_taking, true))
+        test_sleep_ms(50);
+}
+
+static void *write_large(void *store)
+{
+    unsigned char *value = test_bytes(CHILDS_LARGE, 1);
+
+    CHECK_OK(memstore_set(store, "large", 5, value, CHILDS_LARGE, 0));
+    free(value);
+    return NULL;
+}
+
+Test(process, a_large_entry_in_the_making_takes_nothing_of_a_childs_limit)
+{
+    memstore *store = test_open("performance.memory_limit=4MiB", "maintenance=manual", NULL);
+    pthread_t thread;
+    int status = -1;
+
+    assert_ok(test_set(store, "small", "value", 0));
+    assert_ok(memstore_clear(store));
+    const uint64_t before = test_memory(store).charged;
+    ms_testing_set_hook(linger, NULL);
+    cr_assert_eq(pthread_create(&thread, NULL, write_large, store), 0);
+    while (!atomic_load(&is_taking))
+        sched_yield();
+    const pid_t child = fork();
+    if (child == 0) {
+        const bool cleared = memstore_clear(store) == MEMSTORE_OK;
+        _exit(cleared && test_memory(store).charged <= before + CHILDS_LARGE / 2 ? 0 : 1);
+    }
+    cr_assert_eq(waitpid(child, &status, 0), child);
+    cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0, "wait status %#x", (unsigned)status);
+    cr_assert_eq(pthread_join(thread, NULL), 0);
+    ms_testing_set_hook(NULL, NULL);
+    assert_ok(memstore_has(store, "large", 5));
+    memstore_destroy(store);
+}
+
+static void copy_large(void *store)
+{
+    static unsigned char value[CHILDS_LARGE];
+
+    CHECK_OK(memstore_get(store, "large", 5, value, sizeof value, NULL));
+}
+
+Test(process, a_large_entry_that_is_being_read_takes_nothing_of_a_childs_limit)
+{
+    memstore *store = test_open("performance.memory_limit=4MiB", "maintenance=manual", NULL);
+    int status = -1;
+
+    assert_ok(test_set(store, "small", "value", 0));
+    assert_ok(memstore_clear(store));
+    const uint64_t before = test_memory(store).charged;
+    write_large(store);
+    test_stop_at(MS_POINT_READ_BORROWED, copy_large, store);
+    const pid_t child = fork();
+    if (child == 0) {
+        const bool cleared = memstore_clear(store) == MEMSTORE_OK;
+        _exit(cleared && test_memory(store).charged <= before + CHILDS_LARGE / 2 ? 0 : 1);
+    }
+    cr_assert_eq(waitpid(child, &status, 0), child);
+    cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0, "wait status %#x", (unsigned)status);
+    test_let_go();
+    assert_ok(memstore_has(store, "large", 5));
     memstore_destroy(store);
 }

@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Changing the settings of a running store: each live one takes effect, each other is refused
  * with its reason, and a change that is refused changes nothing. */
+#include "platform/clock.h"
 #include "platform/testing.h"
+#include "store/store.h"
 #include "support/clock.h"
 #include "support/criterion.h"
 #include "support/stopper.h"
 
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #define HOUR INT64_C(3600000)
@@ -549,5 +554,55 @@ Test(reconfigure, what_is_wrong_is_refused_with_its_reason)
     assert_ok(memstore_close(store));
     expect_refused(store, "ttl.max_ttl", "1h", MEMSTORE_ERR_CACHE_CLOSED,
                    memstore_strerror(MEMSTORE_ERR_CACHE_CLOSED));
+    memstore_destroy(store);
+}
+
+/* ---- The way to a lower limit gives others their turn ---- */
+
+#define SHRUNK_SHARDS 512
+
+static atomic_bool is_shrinking, has_had_turn;
+
+/* As if tables were larger. */
+static void replace_slowly(enum ms_testing_point point, void *context)
+{
+    (void)context;
+    if (point != MS_POINT_INDEX_GROWN)
+        return;
+    atomic_store(&is_shrinking, true);
+    if (!atomic_load(&has_had_turn))
+        test_sleep_ms(5);
+}
+
+static void *lower_limit(void *store)
+{
+    CHECK_OK(memstore_reconfigure(store, "performance.memory_limit", "3MiB"));
+    return NULL;
+}
+
+Test(reconfigure, tables_are_replaced_a_while_at_a_time)
+{
+    memstore *store = test_open("performance.memory_limit=64MiB", "shards=512",
+                                "maintenance=manual", "performance.lock_timeout=1m", NULL);
+    const uint64_t count = (uint64_t)SHRUNK_SHARDS * 400, left = count / 20;
+    pthread_t thread;
+
+    fill(store, 0, count, 8);
+    for (uint64_t key = left; key < count; key++)
+        assert_ok(memstore_delete(store, &key, sizeof key));
+    ms_testing_set_hook(replace_slowly, NULL);
+    cr_assert_eq(pthread_create(&thread, NULL, lower_limit, store), 0);
+    for (const double end = test_now() + 20; !atomic_load(&is_shrinking) && test_now() < end;)
+        sched_yield();
+    cr_assert(atomic_load(&is_shrinking));
+    /* All tables take 2.5 seconds, a step 20 milliseconds. */
+    const bool had_turn = ms_mutex_lock_until(&store->reclaim_lock, ms_clock_real_us() + 1500000);
+    atomic_store(&has_had_turn, true);
+    if (had_turn)
+        ms_mutex_unlock(&store->reclaim_lock);
+    cr_assert_eq(pthread_join(thread, NULL), 0);
+    ms_testing_set_hook(NULL, NULL);
+    cr_assert(had_turn, "the lock was held for as long as tables were replaced");
+    cr_assert_eq(count_present(store, 0, left), left);
     memstore_destroy(store);
 }

@@ -490,7 +490,7 @@ Test(segments, a_child_forgets_the_writers_it_does_not_have)
     cr_assert(ms_arena_reserve(arena, &placement, &large, &lost_large));
     room_check(arena);
 
-    ms_arena_forget_writers(arena);
+    ms_arena_forget_calls(arena);
     cr_assert_eq(ms_load_relaxed(&lost.entry->mark), MS_MARK_DEAD);
     cr_assert_eq(ms_load_relaxed(&kept.entry->mark) & MS_MARK_DEAD, 0);
     cr_assert_eq(ms_load_relaxed(&kept.segment->state), MS_SEGMENT_SEALED);

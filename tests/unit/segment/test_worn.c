@@ -99,7 +99,7 @@ Test(worn, segments_are_counted_anew_in_the_child_of_a_fork)
     for (uint32_t i = 0; i < n / 2; i++)
         room_kill(arena, &entries[i]);
     ms_store_relaxed(&arena->worn, 0);
-    ms_arena_forget_writers(arena);
+    ms_arena_forget_calls(arena);
     cr_assert_eq(worn(arena), 1);
     room_close(arena);
 }
