@@ -207,7 +207,7 @@ MEMSTORE_API int memstore_lease_fill(memstore_lease *lease, const void *value, s
  * @param[out] out an older value that serves in place of the one that was to be loaded, for
  *     memstore_view_release(); all zero otherwise. May be NULL
  * @retval MEMSTORE_OK those who wait, and out, get a value that expired within `loader.max_stale`, or
- *     the one that was to be refreshed
+ *     the one that was to be refreshed, if it has not been evicted since
  * @retval MEMSTORE_ERR_KEY_NOT_FOUND the result was MEMSTORE_LOAD_ABSENT
  * @retval MEMSTORE_ERR_LOADER_FAILED those who wait get this
  * @retval MEMSTORE_ERR_INVALID_ARGUMENT lease is NULL
