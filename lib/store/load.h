@@ -55,6 +55,10 @@ static inline int64_t ms_load_deadline(int64_t wait_ms)
 /* ---- load.c ---- */
 /* As memstore_get_view(). */
 int ms_load_look(memstore *store, const memstore_key *key, memstore_view *out);
+/* For who got LOCK_TIMEOUT, which had to do with a place or with a load: give him the value if it is there
+ * by now, waiting for nothing. Where there is no place for a view either it is a copy, as of what the store
+ * cannot take; or LOCK_TIMEOUT. */
+int ms_load_look_again(memstore *store, const memstore_key *key, memstore_view *out);
 /* As ms_flights_join(), making room in the store for the flight. */
 enum ms_joined ms_load_join(memstore *store, const struct ms_flight_call *call,
                             struct ms_flight **out);

@@ -26,8 +26,12 @@ struct gathering {
     size_t failed;             /* that index */
 };
 
+/* Note what a key came to, unless its value is there after all. */
 static void note_failure(struct gathering *gathering, size_t index, int status)
 {
+    if (status == MEMSTORE_ERR_LOCK_TIMEOUT)
+        status = ms_load_look_again(gathering->store, &gathering->asked[index],
+                                    &gathering->views[index]);
     if (status == MEMSTORE_OK || status == MEMSTORE_ERR_KEY_NOT_FOUND ||
         (gathering->status != MEMSTORE_OK && gathering->failed < index))
         return;
@@ -215,8 +219,11 @@ static int load_aside(struct gathering *gathering, int status)
 {
     for (size_t i = 0; i < gathering->n; i++) {
         const struct ms_load load = load_of(gathering, i);
+        memstore_view *view = &gathering->views[i];
 
-        note_failure(gathering, i, ms_load_aside(&load, status, &gathering->views[i]));
+        if (status != MEMSTORE_ERR_LOCK_TIMEOUT ||
+            ms_load_look_again(load.store, &load.key, view) != MEMSTORE_OK)
+            note_failure(gathering, i, ms_load_aside(&load, status, view));
     }
     return gathering->status;
 }

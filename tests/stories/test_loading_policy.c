@@ -795,6 +795,115 @@ Test(loading_policy, refresh_after_needs_a_store_that_knows_how_old_entries_are)
     memstore_destroy(with);
 }
 
+/* ---- What comes while one waits for a place ---- */
+
+static void wait_for_flights(memstore *store, size_t wanted)
+{
+    struct ms_flight **list;
+    memstore_view left;
+
+    for (size_t count = 0; count < wanted;) {
+        sched_yield();
+        cr_assert(ms_flights_list(&store->flights, &list, &count));
+        for (size_t i = 0; i < count; i++)
+            ms_flight_drop(list[i], &left);
+        free(list);
+    }
+}
+
+static void *load_other(void *context)
+{
+    struct asker *asker = context;
+    const memstore_loader loader = loader_of(asker->source);
+
+    asker->status = memstore_get_or_load(asker->store, "other", 5, &loader, &asker->view);
+    return NULL;
+}
+
+Test(loading_policy, who_finds_no_place_for_a_load_gets_what_was_stored_while_he_waited)
+{
+    memstore *store =
+        test_open("maintenance=manual", "loader.max_loads=1", "loader.timeout=200ms", NULL);
+    struct source source = {.value = "loaded", .holds = true};
+    struct asker other = {.store = store, .source = &source};
+    struct asker asker = other;
+
+    begin_asking(&other, load_other, 1);
+    cr_assert_eq(pthread_create(&asker.thread, NULL, ask_in_thread, &asker), 0);
+    wait_for_flights(store, 2);
+    assert_ok(test_set(store, "key", "set", 0));
+    pthread_join(asker.thread, NULL);
+    assert_ok(asker.status);
+    cr_assert(memcmp(asker.view.data, "set", 3) == 0 && source.calls == 1);
+    cr_assert(test_stats(store).misses == 2 && test_stats(store).hits == 1);
+    memstore_view_release(&asker.view);
+    let_end(&other);
+    memstore_view_release(&other.view);
+    memstore_destroy(store);
+}
+
+static void *ask_briefly(void *context)
+{
+    struct asker *asker = context;
+    memstore_loader loader = loader_of(asker->source);
+
+    loader.wait_ms = 200;
+    asker->status = memstore_get_or_load(asker->store, "key", 3, &loader, &asker->view);
+    return NULL;
+}
+
+Test(loading_policy, who_waits_too_long_for_a_load_gets_what_was_stored_meanwhile)
+{
+    memstore *store = test_open("maintenance=manual", NULL);
+    struct source source = {.value = "loaded", .holds = true};
+    struct asker first = {.store = store, .source = &source};
+    struct asker second = first;
+
+    begin_asking(&first, ask_in_thread, 1);
+    cr_assert_eq(pthread_create(&second.thread, NULL, ask_briefly, &second), 0);
+    wait_for_references(store, 2);
+    assert_ok(test_set(store, "key", "set", 0));
+    pthread_join(second.thread, NULL);
+    assert_ok(second.status);
+    cr_assert_eq(memcmp(second.view.data, "set", 3), 0);
+    memstore_view_release(&second.view);
+    let_end(&first);
+    memstore_view_release(&first.view);
+    memstore_destroy(store);
+}
+
+/* Ask for what is there, alone and with others, while another view has the only place. */
+static void ask_without_place(const char *on_store_error, int wanted)
+{
+    memstore *store = test_open("maintenance=manual", "performance.max_concurrent_readers=1",
+                                "performance.lock_timeout=1ms", on_store_error, NULL);
+    struct source source = {.value = "loaded"};
+    const memstore_loader loader = loader_of(&source);
+    const memstore_key keys[] = {{"key", 3}, {"too", 3}};
+    memstore_view held, views[2];
+
+    assert_ok(test_set(store, "key", "set", 0));
+    assert_ok(test_set(store, "too", "set", 0));
+    assert_ok(memstore_get_view(store, "key", 3, &held));
+    assert_status(memstore_get_or_load(store, "key", 3, &loader, &views[0]), wanted);
+    cr_assert(wanted != MEMSTORE_OK || memcmp(views[0].data, "set", 3) == 0);
+    memstore_view_release(&views[0]);
+    assert_status(memstore_get_or_load_many(store, keys, 2, &loader, views, NULL), wanted);
+    cr_assert(wanted != MEMSTORE_OK ||
+              (memcmp(views[0].data, "set", 3) == 0 && memcmp(views[1].data, "set", 3) == 0));
+    memstore_view_release_many(views, 2);
+    memstore_view_release(&held);
+    cr_assert_eq(source.calls, 0);
+    assert_nothing_is_pinned(store);
+    memstore_destroy(store);
+}
+
+Test(loading_policy, what_is_there_is_copied_where_there_is_no_place_for_a_view)
+{
+    ask_without_place("loader.on_store_error=bypass", MEMSTORE_OK);
+    ask_without_place("loader.on_store_error=fail", MEMSTORE_ERR_LOCK_TIMEOUT);
+}
+
 /* ---- Breakers ---- */
 
 Test(loading_policy, a_loader_that_keeps_failing_is_not_called_for_a_while)

@@ -19258,6 +19258,7 @@ static inline int64_t ms_load_deadline(int64_t wait_ms)
     return wait_ms > (INT64_MAX - now) / 1000 ? INT64_MAX : now + wait_ms * 1000;
 }
 int ms_load_look(memstore *store, const memstore_key *key, memstore_view *out);
+int ms_load_look_again(memstore *store, const memstore_key *key, memstore_view *out);
 enum ms_joined ms_load_join(memstore *store, const struct ms_flight_call *call,
                             struct ms_flight **out);
 int ms_load_recheck(memstore *store, const memstore_key *key, uint64_t hash, memstore_view *found);
@@ -19868,6 +19869,19 @@ int ms_load_look(memstore *store, const memstore_key *key, memstore_view *out)
                ? ms_admission_get_view(store, key->data, key->size, out)
                : ms_store_get_view(store, key->data, key->size, out);
 }
+int ms_load_look_again(memstore *store, const memstore_key *key, memstore_view *out)
+{
+    const int64_t patience = ms_store_patience_us;
+    memstore_view view;
+    if (ms_store_has(store, key->data, key->size) != MEMSTORE_OK ||
+        ms_store_get_view(store, key->data, key->size, &view) != MEMSTORE_OK)
+        return MEMSTORE_ERR_LOCK_TIMEOUT;
+    ms_store_patience_us = 0;
+    const int status = ms_load_hand_out(store, &view, out);
+    ms_store_patience_us = patience;
+    ms_view_release(&view);
+    return status;
+}
 enum ms_joined ms_load_join(memstore *store, const struct ms_flight_call *call,
                             struct ms_flight **out)
 {
@@ -19984,6 +19998,18 @@ static int load_missed(const struct ms_load *load, memstore_view *out)
     }
     return MEMSTORE_ERR_INVALID_ARGUMENT;
 }
+static int load_until_settled(const struct ms_load *load, int status, memstore_view *out)
+{
+    for (;;) {
+        status = status == MEMSTORE_ERR_KEY_NOT_FOUND ? load_missed(load, out)
+                                                      : ms_load_aside(load, status, out);
+        if (status != MS_FLIGHT_LAPSED)
+            return status;
+        status = ms_load_look(load->store, &load->key, out);
+        if (status == MEMSTORE_OK)
+            return status;
+    }
+}
 int ms_load_get(memstore *store, const memstore_key *key, const memstore_loader *loader,
                 memstore_view *out)
 {
@@ -19991,21 +20017,16 @@ int ms_load_get(memstore *store, const memstore_key *key, const memstore_loader 
     int status = ms_load_look(store, key, out);
     if (status == MEMSTORE_OK && !ms_load_is_old(store, key->size, out))
         return status;
+    if (status == MEMSTORE_ERR_LOCK_TIMEOUT && ms_load_look_again(store, key, out) == MEMSTORE_OK)
+        return MEMSTORE_OK;
     load.deadline_us = loader->wait_ms == 0 ? INT64_MAX : ms_load_deadline(loader->wait_ms);
     if (key->size > MS_KEY_SIZE_MAX)
         return ms_load_aside(&load, MEMSTORE_ERR_ENTRY_TOO_LARGE, out);
     load.hash = ms_store_hash(store, key->data, key->size);
     if (status == MEMSTORE_OK)
         return ms_load_refresh(&load, out);
-    for (;;) {
-        status = status == MEMSTORE_ERR_KEY_NOT_FOUND ? load_missed(&load, out)
-                                                      : ms_load_aside(&load, status, out);
-        if (status != MS_FLIGHT_LAPSED)
-            return status;
-        status = ms_load_look(store, key, out);
-        if (status == MEMSTORE_OK)
-            return status;
-    }
+    status = load_until_settled(&load, status, out);
+    return status == MEMSTORE_ERR_LOCK_TIMEOUT ? ms_load_look_again(store, key, out) : status;
 }
 static int overtake_as_deleted(memstore *store, struct ms_flight *flight)
 {
@@ -20564,6 +20585,9 @@ struct gathering {
 };
 static void note_failure(struct gathering *gathering, size_t index, int status)
 {
+    if (status == MEMSTORE_ERR_LOCK_TIMEOUT)
+        status = ms_load_look_again(gathering->store, &gathering->asked[index],
+                                    &gathering->views[index]);
     if (status == MEMSTORE_OK || status == MEMSTORE_ERR_KEY_NOT_FOUND ||
         (gathering->status != MEMSTORE_OK && gathering->failed < index))
         return;
@@ -20723,7 +20747,10 @@ static int load_aside(struct gathering *gathering, int status)
 {
     for (size_t i = 0; i < gathering->n; i++) {
         const struct ms_load load = load_of(gathering, i);
-        note_failure(gathering, i, ms_load_aside(&load, status, &gathering->views[i]));
+        memstore_view *view = &gathering->views[i];
+        if (status != MEMSTORE_ERR_LOCK_TIMEOUT ||
+            ms_load_look_again(load.store, &load.key, view) != MEMSTORE_OK)
+            note_failure(gathering, i, ms_load_aside(&load, status, view));
     }
     return gathering->status;
 }
