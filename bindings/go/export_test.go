@@ -4,6 +4,7 @@ package memstore
 
 import (
 	"hash/maphash"
+	"strconv"
 
 	"github.com/weisyn/memstore/bindings/go/internal/direct"
 )
@@ -29,4 +30,12 @@ func (s *Store) DirectAnswers() (uint64, bool) {
 		return 0, false
 	}
 	return s.direct.Answered(), true
+}
+
+// NotesTheSettings says whether what is kept of the settings on this side is what is in force. Nobody
+// reconfigures meanwhile.
+func (s *Store) NotesTheSettings() bool {
+	after, _ := s.Setting("loader.refresh_after")
+	rate, _ := s.Setting("loader.warm_rate")
+	return s.refreshes.Load() == (after != "0") && strconv.FormatInt(s.warmRate.Load(), 10) == rate
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -93,5 +94,27 @@ func TestValuesAreRefreshedOnceTheSettingSaysSo(t *testing.T) {
 			must(t, err)
 			return store.GetStats().Refreshes != 0
 		})
+	}
+}
+
+// TestSettingsChangedAtOnceAreNotedAsTheyAreInForce: what GetOrLoad and Warm go by is what the last of
+// several changes has left.
+func TestSettingsChangedAtOnceAreNotedAsTheyAreInForce(t *testing.T) {
+	store := open(t, memstore.Config{StoreCreationTime: true})
+	changes := [][2]string{{"0", "0"}, {"1h", "1"}, {"0", "2"}, {"2h", "3"}}
+	for round := range 2000 {
+		var together sync.WaitGroup
+		for _, change := range changes {
+			together.Add(1)
+			go func() {
+				defer together.Done()
+				noError(t, store.Reconfigure(ctx, "loader.refresh_after", change[0]))
+				noError(t, store.Reconfigure(ctx, "loader.warm_rate", change[1]))
+			}()
+		}
+		together.Wait()
+		if !store.NotesTheSettings() {
+			t.Fatalf("round %d: another setting is in force", round)
+		}
 	}
 }

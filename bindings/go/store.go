@@ -10,6 +10,7 @@ import (
 	"math"
 	"runtime"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"time"
 	"unsafe"
@@ -35,6 +36,7 @@ type Store struct {
 	// warmRate is the setting loader.warm_rate; refreshes is false only if loader.refresh_after is 0.
 	warmRate  atomic.Int64
 	refreshes atomic.Bool
+	noting    sync.Mutex // of noteSettings
 }
 
 // Open makes a new, empty store.
@@ -145,8 +147,11 @@ func (s *Store) Reconfigure(ctx context.Context, key, value string) error {
 	return interruption(ctx, explain("Reconfigure", key, string(why[:bytes.IndexByte(why, 0)]), status), status)
 }
 
-// noteSettings keeps those settings that this side needs to know, as they are in force now.
+// noteSettings keeps those settings that this side needs to know, as they are in force now. Of several calls
+// the last one reads what the last change has left, in whatever order they come here.
 func (s *Store) noteSettings() {
+	s.noting.Lock()
+	defer s.noting.Unlock()
 	if text, err := s.Setting("loader.warm_rate"); err == nil {
 		if rate, err := strconv.ParseInt(text, 10, 64); err == nil {
 			s.warmRate.Store(rate)

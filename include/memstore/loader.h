@@ -104,7 +104,9 @@ typedef struct memstore_lease memstore_lease;
  *     and there is no older value that may serve; its breaker is open; its retries took all of `loader.timeout`; or the key is being loaded by this thread, or by
  *     one that waits for it
  * @retval MEMSTORE_ERR_LOCK_TIMEOUT the load of another took longer than `wait_ms`; or there was
- *     no place among `loader.max_loads` or `loader.max_load_bytes` for `loader.timeout`
+ *     no place among `loader.max_loads` or `loader.max_load_bytes` for `loader.timeout`, or among
+ *     `performance.max_concurrent_readers` for `performance.lock_timeout`; and the value has not been
+ *     stored meanwhile, or there is no place to show it
  * @retval MEMSTORE_ERR_INVALID_TTL the loader gave a TTL that is not accepted
  * @retval MEMSTORE_ERR_INVALID_ARGUMENT an argument is NULL, the key is empty, struct_size is
  *     wrong, the loader has no `load`, or wait_ms is negative
@@ -207,7 +209,7 @@ MEMSTORE_API int memstore_lease_fill(memstore_lease *lease, const void *value, s
  * @param[out] out an older value that serves in place of the one that was to be loaded, for
  *     memstore_view_release(); all zero otherwise. May be NULL
  * @retval MEMSTORE_OK those who wait, and out, get a value that expired within `loader.max_stale`, or
- *     the one that was to be refreshed
+ *     the one that was to be refreshed, if it has not been evicted since
  * @retval MEMSTORE_ERR_KEY_NOT_FOUND the result was MEMSTORE_LOAD_ABSENT
  * @retval MEMSTORE_ERR_LOADER_FAILED those who wait get this
  * @retval MEMSTORE_ERR_INVALID_ARGUMENT lease is NULL

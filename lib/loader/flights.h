@@ -40,19 +40,21 @@
 struct ms_flights;
 
 struct ms_flight {
-    struct ms_flights *flights;   /* that it belongs to */
-    struct ms_flight *next;       /* in its bucket; lock */
-    struct ms_flight *earlier;    /* absences, in the order in which they came; lock */
-    struct ms_flight *later;      /* lock */
-    uint32_t references;          /* lock */
-    bool listed;                  /* lock */
-    bool absence;                 /* lock */
-    bool pause;                   /* an absence that only holds back refreshes; constant */
-    bool refreshes;               /* the key was there; constant */
-    bool done;                    /* lock; `status` and `value` are constant afterwards */
-    atomic_bool overtaken;        /* lock to write; ordered by FL-3 */
-    int status;                   /* what those who wait get */
-    memstore_view value;          /* when that is OK; released by who drops the last reference */
+    struct ms_flights *flights; /* that it belongs to */
+    struct ms_flight *next;     /* in its bucket; lock */
+    struct ms_flight *earlier;  /* absences, in the order in which they came; lock */
+    struct ms_flight *later;    /* lock */
+    uint32_t references;        /* lock */
+    bool listed;                /* lock */
+    bool absence;               /* lock */
+    bool pause;                 /* an absence that only holds back refreshes; constant */
+    bool refreshes;             /* the key was there; constant */
+    bool done;                  /* lock; `status` and `value` are constant afterwards */
+    atomic_bool overtaken;      /* lock to write; ordered by FL-3 */
+    int status;                 /* what those who wait get */
+    /* When that is OK; released by who drops the last reference. Before the end it is the leader's: what
+     * there was when he began to refresh (load.h). */
+    memstore_view value;
     int64_t until;                /* end of a lease or an absence, in ms_clock_exact_ms() */
     atomic_uint_least64_t leader; /* serial of the thread that loads; 0 = a lease, or ended */
     struct ms_flight *waits_for;  /* what its leader waits for meanwhile; the waits' lock */

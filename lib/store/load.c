@@ -15,6 +15,22 @@ int ms_load_look(memstore *store, const memstore_key *key, memstore_view *out)
                : ms_store_get_view(store, key->data, key->size, out);
 }
 
+int ms_load_look_again(memstore *store, const memstore_key *key, memstore_view *out)
+{
+    const int64_t patience = ms_store_patience_us;
+    memstore_view view;
+
+    /* A value that is not there is no miss once more. */
+    if (ms_store_has(store, key->data, key->size) != MEMSTORE_OK ||
+        ms_store_get_view(store, key->data, key->size, &view) != MEMSTORE_OK)
+        return MEMSTORE_ERR_LOCK_TIMEOUT;
+    ms_store_patience_us = 0;
+    const int status = ms_load_hand_out(store, &view, out);
+    ms_store_patience_us = patience;
+    ms_view_release(&view);
+    return status;
+}
+
 enum ms_joined ms_load_join(memstore *store, const struct ms_flight_call *call,
                             struct ms_flight **out)
 {
@@ -149,6 +165,20 @@ static int load_missed(const struct ms_load *load, memstore_view *out)
     return MEMSTORE_ERR_INVALID_ARGUMENT;
 }
 
+/* Load what was looked for, with the status that this gave, until that is settled. */
+static int load_until_settled(const struct ms_load *load, int status, memstore_view *out)
+{
+    for (;;) {
+        status = status == MEMSTORE_ERR_KEY_NOT_FOUND ? load_missed(load, out)
+                                                      : ms_load_aside(load, status, out);
+        if (status != MS_FLIGHT_LAPSED)
+            return status;
+        status = ms_load_look(load->store, &load->key, out);
+        if (status == MEMSTORE_OK)
+            return status;
+    }
+}
+
 int ms_load_get(memstore *store, const memstore_key *key, const memstore_loader *loader,
                 memstore_view *out)
 {
@@ -157,21 +187,17 @@ int ms_load_get(memstore *store, const memstore_key *key, const memstore_loader 
 
     if (status == MEMSTORE_OK && !ms_load_is_old(store, key->size, out))
         return status;
+    /* Where there is no place to look at its age it is not to be refreshed now. */
+    if (status == MEMSTORE_ERR_LOCK_TIMEOUT && ms_load_look_again(store, key, out) == MEMSTORE_OK)
+        return MEMSTORE_OK;
     load.deadline_us = loader->wait_ms == 0 ? INT64_MAX : ms_load_deadline(loader->wait_ms);
     if (key->size > MS_KEY_SIZE_MAX)
         return ms_load_aside(&load, MEMSTORE_ERR_ENTRY_TOO_LARGE, out);
     load.hash = ms_store_hash(store, key->data, key->size);
     if (status == MEMSTORE_OK)
         return ms_load_refresh(&load, out);
-    for (;;) {
-        status = status == MEMSTORE_ERR_KEY_NOT_FOUND ? load_missed(&load, out)
-                                                      : ms_load_aside(&load, status, out);
-        if (status != MS_FLIGHT_LAPSED)
-            return status;
-        status = ms_load_look(store, key, out);
-        if (status == MEMSTORE_OK)
-            return status;
-    }
+    status = load_until_settled(&load, status, out);
+    return status == MEMSTORE_ERR_LOCK_TIMEOUT ? ms_load_look_again(store, key, out) : status;
 }
 
 /* ---- delete_by_pattern ---- */

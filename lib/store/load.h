@@ -25,6 +25,7 @@ struct ms_load {
     const memstore_loader *loader;
     int64_t deadline_us; /* for waiting, in ms_clock_real_us() */
     bool refreshes;      /* the key is there: one attempt */
+    bool holds_view;     /* of an old value, over the call of the loader */
 };
 
 /* Not a status, but what a call comes to while the loader's breaker is open: nothing was called. */
@@ -54,6 +55,10 @@ static inline int64_t ms_load_deadline(int64_t wait_ms)
 /* ---- load.c ---- */
 /* As memstore_get_view(). */
 int ms_load_look(memstore *store, const memstore_key *key, memstore_view *out);
+/* For who got LOCK_TIMEOUT, which had to do with a place or with a load: give him the value if it is there
+ * by now, waiting for nothing. Where there is no place for a view either it is a copy, as of what the store
+ * cannot take; or LOCK_TIMEOUT. */
+int ms_load_look_again(memstore *store, const memstore_key *key, memstore_view *out);
 /* As ms_flights_join(), making room in the store for the flight. */
 enum ms_joined ms_load_join(memstore *store, const struct ms_flight_call *call,
                             struct ms_flight **out);
@@ -72,7 +77,9 @@ bool ms_load_is_old(const memstore *store, size_t key_size, const memstore_view 
 /* Load what is old anew, unless somebody is at it; *out shows it, and then what there is. */
 int ms_load_refresh(const struct ms_load *load, memstore_view *out);
 /* Begin to refresh: true with a flight, of a lease when `lease_until` is not 0. When the key has been
- * written meanwhile there is none, and *out shows that. */
+ * written meanwhile there is none, and *out shows that. A flight that the caller leads has the old value
+ * pinned, for those whom its failure leaves without one when that is evicted meanwhile; a lease, which may
+ * be out for long and was given along with the value, pins nothing. */
 bool ms_load_begin_refresh(const struct ms_load *load, int64_t lease_until,
                            struct ms_flight **flight, memstore_view *out);
 
@@ -104,8 +111,10 @@ void ms_load_note_failure(memstore *store, uint64_t loader);
 
 /* ---- load_fallback.c ---- */
 /* Find what may be given to those whose load has failed: what is there, or, unless the load was
- * overtaken, what has expired within `loader.max_stale`. */
-bool ms_load_fall_back(memstore *store, const struct ms_flight *flight, memstore_view *view);
+ * overtaken, what was to be refreshed and has been evicted since, `old`, or what has expired within
+ * `loader.max_stale`. *old is given back or becomes *view. */
+bool ms_load_fall_back(memstore *store, const struct ms_flight *flight, memstore_view *old,
+                       memstore_view *view);
 /* The loader says that there is no such key: remove what is there or kept, unless the load was
  * overtaken. False when a lock could not be had. */
 bool ms_load_remove(memstore *store, const struct ms_flight *flight);

@@ -79,13 +79,13 @@ static int64_t deadline_of(int64_t until)
                               : ms_clock_real_us() + (until - ms_clock_exact_ms()) * 1000;
 }
 
-/* Among those who hold views or load: OK, LOCK_TIMEOUT or CACHE_CLOSED. Who refreshes holds the view of
- * the old value, and that is his place. */
+/* Among those who hold views or load: OK, LOCK_TIMEOUT or CACHE_CLOSED. Who holds the view of an old
+ * value has his place by that. */
 static int take_reader(const struct ms_load *load)
 {
     memstore *store = load->store;
 
-    if (store->admission.views.places == 0 || load->refreshes)
+    if (store->admission.views.places == 0 || load->holds_view)
         return MEMSTORE_OK;
     const int status = ms_admission_enter_load(store);
     if (status == MEMSTORE_OK)

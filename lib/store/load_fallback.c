@@ -6,23 +6,30 @@
 #include "store/notify.h"
 #include "store/writing.h"
 
-static bool find_locked(memstore *store, const struct ms_flight *flight, memstore_view *view)
+/* Whether what was to expire then may be given now, which is counted when it has expired. */
+static bool may_serve(memstore *store, const struct ms_flight *flight, int64_t expiry)
 {
     const int64_t max_stale = ms_setting_of(&store->settings, load_max_stale);
+
+    if (!ms_has_expired(expiry))
+        return true;
+    if (ms_flight_is_overtaken(flight) || ms_clock_exact_ms() - expiry >= max_stale)
+        return false;
+    ms_count(&store->counters, MS_COUNT_STALE_SERVED, 1);
+    return true;
+}
+
+static bool find_locked(memstore *store, const struct ms_flight *flight, memstore_view *view)
+{
     const memstore_key key = {flight->key, flight->key_size};
-    const bool overtaken = ms_flight_is_overtaken(flight);
     struct ms_index_slot slot;
     struct ms_found found;
 
     if (!ms_lookup_find_slot(store, key.data, key.size, flight->hash, &slot, &found) &&
-        (overtaken || !ms_stale_find(store, &key, flight->hash, &found)))
+        (ms_flight_is_overtaken(flight) || !ms_stale_find(store, &key, flight->hash, &found)))
         return false;
-    const int64_t expiry = ms_found_expiry(&found);
-    if (ms_has_expired(expiry)) {
-        if (overtaken || ms_clock_exact_ms() - expiry >= max_stale)
-            return false;
-        ms_count(&store->counters, MS_COUNT_STALE_SERVED, 1);
-    }
+    if (!may_serve(store, flight, ms_found_expiry(&found)))
+        return false;
     ms_view_of(store, &found, view);
     return true;
 }
@@ -44,13 +51,36 @@ static void end(memstore *store, const struct ms_flight *flight)
     ms_writing_end(store);
 }
 
-bool ms_load_fall_back(memstore *store, const struct ms_flight *flight, memstore_view *view)
+static bool find(memstore *store, const struct ms_flight *flight, memstore_view *view)
 {
     if ((!flight->refreshes && ms_setting_of(&store->settings, load_max_stale) == 0) ||
         !begin(store, flight))
         return false;
     const bool found = find_locked(store, flight, view);
     end(store, flight);
+    return found;
+}
+
+/* Whether what was to be refreshed may be given still, wherever it has gone. Asks for no lock: who waits
+ * has joined before the flight was overtaken, and what there was then serves him. */
+static bool keep_old(memstore *store, const struct ms_flight *flight, const memstore_view *old)
+{
+    if (old->pin == NULL || ms_flight_is_overtaken(flight))
+        return false;
+    return old->expires_at_ms == 0 ||
+           may_serve(store, flight, old->expires_at_ms - ms_clock_unix_offset_ms());
+}
+
+bool ms_load_fall_back(memstore *store, const struct ms_flight *flight, memstore_view *old,
+                       memstore_view *view)
+{
+    const bool found = find(store, flight, view);
+
+    if (!found && keep_old(store, flight, old)) {
+        *view = *old;
+        return true;
+    }
+    ms_view_give_back(old);
     return found;
 }
 

@@ -20,13 +20,18 @@ struct gathering {
     size_t *order; /* of `values` */
     struct ms_flight **leading;
     size_t led;
+    bool refreshes;            /* some of them are there, and old */
     struct ms_flight **joined; /* by the index of the key; NULL where none is waited for */
     int status;                /* of the failed key with the lowest index */
     size_t failed;             /* that index */
 };
 
+/* Note what a key came to, unless its value is there after all. */
 static void note_failure(struct gathering *gathering, size_t index, int status)
 {
+    if (status == MEMSTORE_ERR_LOCK_TIMEOUT)
+        status = ms_load_look_again(gathering->store, &gathering->asked[index],
+                                    &gathering->views[index]);
     if (status == MEMSTORE_OK || status == MEMSTORE_ERR_KEY_NOT_FOUND ||
         (gathering->status != MEMSTORE_OK && gathering->failed < index))
         return;
@@ -91,8 +96,8 @@ static void refresh(struct gathering *gathering, size_t index)
 
     if (!ms_load_begin_refresh(&load, 0, &flight, &gathering->views[index]))
         return;
-    ms_view_give_back(&gathering->views[index]);
     note_for_loader(gathering, index, flight);
+    gathering->refreshes = true;
 }
 
 /* A flight of one's own: end it if the key has come meanwhile, else note it for the loader. */
@@ -150,13 +155,17 @@ static void join(struct gathering *gathering, size_t index)
 
 static void load_led(struct gathering *gathering)
 {
-    const struct ms_load load = {.store = gathering->store, .loader = gathering->loader};
+    const struct ms_load load = {
+        .store = gathering->store, .loader = gathering->loader, .holds_view = gathering->refreshes};
 
     if (gathering->led == 0)
         return;
     for (size_t i = 0; i < gathering->led; i++)
         gathering->order[i] = i;
     ms_load_call_many(&load, gathering->keys, gathering->led, gathering->values, gathering->order);
+    /* As ms_load_refresh(): what is old has given the loader its place. */
+    for (size_t i = 0; i < gathering->led; i++)
+        ms_view_give_back(&gathering->views[gathering->indices[i]]);
     for (size_t i = 0; i < gathering->led; i++) {
         struct ms_flight *flight = gathering->leading[gathering->order[i]];
         const size_t index = gathering->indices[gathering->order[i]];
@@ -210,8 +219,11 @@ static int load_aside(struct gathering *gathering, int status)
 {
     for (size_t i = 0; i < gathering->n; i++) {
         const struct ms_load load = load_of(gathering, i);
+        memstore_view *view = &gathering->views[i];
 
-        note_failure(gathering, i, ms_load_aside(&load, status, &gathering->views[i]));
+        if (status != MEMSTORE_ERR_LOCK_TIMEOUT ||
+            ms_load_look_again(load.store, &load.key, view) != MEMSTORE_OK)
+            note_failure(gathering, i, ms_load_aside(&load, status, view));
     }
     return gathering->status;
 }

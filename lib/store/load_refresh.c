@@ -29,7 +29,10 @@ bool ms_load_begin_refresh(const struct ms_load *load, int64_t lease_until,
     int status = ms_load_recheck(store, &load->key, load->hash, &view);
     if (status == MEMSTORE_ERR_KEY_NOT_FOUND ||
         (status == MEMSTORE_OK && ms_load_is_old(store, load->key.size, &view))) {
-        ms_view_give_back(&view);
+        if (lease_until == 0)
+            (*flight)->value = view;
+        else
+            ms_view_give_back(&view);
         return true;
     }
     status = ms_load_finish_found(store, *flight, status, &view, &held);
@@ -51,6 +54,7 @@ int ms_load_refresh(const struct ms_load *load, memstore_view *out)
         return MEMSTORE_OK;
     struct ms_load once = *load;
     once.refreshes = true;
+    once.holds_view = true;
     const int result = ms_load_call(&once, false, &value);
     /* Where views are bounded its place was that of the loader. */
     ms_view_give_back(out);

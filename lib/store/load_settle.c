@@ -165,12 +165,13 @@ static void hold_back_refreshes(const struct ms_flight *flight, memstore *store)
                              ms_setting_of(&store->settings, load_max_absent));
 }
 
-static int settle_failed(struct ms_flight *flight, memstore *store, int result, memstore_view *view)
+static int settle_failed(struct ms_flight *flight, memstore *store, int result, memstore_view *old,
+                         memstore_view *view)
 {
     int status = ms_load_count_failure(store, result);
     memstore_view shared = {0};
 
-    if (ms_load_fall_back(store, flight, view)) {
+    if (ms_load_fall_back(store, flight, old, view)) {
         ms_view_share(view, &shared);
         status = MEMSTORE_OK;
     }
@@ -186,13 +187,16 @@ int ms_load_settle(struct ms_flight *flight, int result, const memstore_load_val
                    memstore_view *view, int *stored)
 {
     memstore *store = ms_load_store_of(flight);
+    memstore_view old = flight->value;
     memstore_view shared = {0};
 
     *view = (memstore_view){0};
+    flight->value = (memstore_view){0};
+    if (result != MEMSTORE_LOAD_OK && result != MEMSTORE_LOAD_ABSENT)
+        return settle_failed(flight, store, result, &old, view);
+    ms_view_give_back(&old);
     if (result == MEMSTORE_LOAD_ABSENT)
         return settle_absent(flight, store);
-    if (result != MEMSTORE_LOAD_OK)
-        return settle_failed(flight, store, result, view);
 
     ms_count(&store->counters, MS_COUNT_LOADS, 1);
     if (flight->refreshes)

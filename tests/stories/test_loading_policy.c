@@ -16,9 +16,25 @@ struct source {
     int64_t ttl_ms;
     memstore *during; /* a store in which the loader deletes the key, */
     const char *sets; /* or sets it to this */
+    bool fills;       /* or writes others, more than there is room for */
     atomic_uint calls;
     atomic_bool holds; /* the loader waits for this to become false */
 };
+
+/* Of what is evicted, and of what it is evicted for: entries of one TTL lie together. */
+#define LIFE_MS 60000
+
+/* Write other keys, three times what a small store has room for. */
+static void fill(memstore *store)
+{
+    static const char filler[4000];
+    char key[16];
+
+    for (int i = 0; i < 1500; i++) {
+        const int size = snprintf(key, sizeof key, "f%d", i);
+        assert_ok(memstore_set(store, key, (size_t)size, filler, sizeof filler, LIFE_MS));
+    }
+}
 
 static int answer(const void *key, size_t key_size, memstore_load_value *out, void *context)
 {
@@ -27,7 +43,9 @@ static int answer(const void *key, size_t key_size, memstore_load_value *out, vo
     atomic_fetch_add(&source->calls, 1);
     while (atomic_load(&source->holds))
         sched_yield();
-    if (source->sets != NULL)
+    if (source->fills)
+        fill(source->during);
+    else if (source->sets != NULL)
         memstore_set(source->during, key, key_size, source->sets, strlen(source->sets), 0);
     else if (source->during != NULL)
         memstore_delete(source->during, key, key_size);
@@ -493,6 +511,219 @@ Test(loading_policy, what_is_deleted_during_a_refresh_that_fails_is_not_given)
     memstore_destroy(store);
 }
 
+/* A small store in which "old" is old, whose next load fails. */
+static memstore *open_small(struct source *source)
+{
+    test_clock_start();
+    memstore *store = test_open("maintenance=manual", "performance.memory_limit=2MiB",
+                                "eviction=fifo", "loader.refresh_after=10s", NULL);
+
+    *source = (struct source){.value = "new", .result = MEMSTORE_LOAD_FAILED, .during = store};
+    assert_ok(test_set(store, "key", "old", LIFE_MS));
+    test_clock_advance(10000);
+    return store;
+}
+
+static void assert_nothing_is_pinned(memstore *store)
+{
+    memstore_memory_stats stats = {.struct_size = sizeof stats};
+
+    assert_ok(memstore_get_memory_stats(store, &stats));
+    cr_assert_eq(stats.pinned, 0);
+}
+
+/* Ask once the memory of the key is being reclaimed, when a view comes too late to keep it there. */
+static void ask_while_reclaiming(enum ms_testing_point point, void *context)
+{
+    struct asker *asker = context;
+
+    if (point != MS_POINT_RECLAIMING || asker->source->calls != 0)
+        return;
+    begin_asking(asker, ask_in_thread, 1);
+}
+
+/* Begin a refresh, and have the old value evicted while its loader is held. */
+static void begin_and_evict(struct asker *asker)
+{
+    asker->source->during = NULL;
+    atomic_store(&asker->source->holds, true);
+    ms_testing_set_hook(ask_while_reclaiming, asker);
+    fill(asker->store);
+    ms_testing_set_hook(NULL, NULL);
+    cr_assert(!is_there(asker->store));
+}
+
+static void let_end(struct asker *asker)
+{
+    atomic_store(&asker->source->holds, false);
+    pthread_join(asker->thread, NULL);
+}
+
+static void assert_got_old(struct asker *asker)
+{
+    assert_ok(asker->status);
+    cr_assert(asker->view.size == 3 && memcmp(asker->view.data, "old", 3) == 0);
+    memstore_view_release(&asker->view);
+}
+
+Test(loading_policy, what_is_evicted_during_a_refresh_that_fails_is_given_all_the_same)
+{
+    struct source source;
+    memstore *store = open_small(&source);
+    struct asker asker = {.store = store, .source = &source};
+
+    begin_and_evict(&asker);
+    let_end(&asker);
+    assert_got_old(&asker);
+    cr_assert(test_stats(store).refresh_failures == 1 && test_stats(store).stale_served == 0);
+    assert_nothing_is_pinned(store);
+    memstore_destroy(store);
+}
+
+Test(loading_policy, what_is_evicted_during_a_refresh_is_no_longer_pinned_however_that_ends)
+{
+    static const int results[] = {MEMSTORE_LOAD_OK, MEMSTORE_LOAD_ABSENT};
+
+    for (size_t i = 0; i < sizeof results / sizeof *results; i++) {
+        struct source source;
+        memstore *store = open_small(&source);
+        struct asker asker = {.store = store, .source = &source};
+
+        source.result = results[i];
+        begin_and_evict(&asker);
+        let_end(&asker);
+        assert_status(asker.status,
+                      results[i] == MEMSTORE_LOAD_OK ? MEMSTORE_OK : MEMSTORE_ERR_KEY_NOT_FOUND);
+        memstore_view_release(&asker.view);
+        assert_nothing_is_pinned(store);
+        memstore_destroy(store);
+    }
+}
+
+Test(loading_policy, what_is_evicted_and_deleted_during_a_refresh_that_fails_is_not_given)
+{
+    struct source source;
+    memstore *store = open_small(&source);
+    struct asker asker = {.store = store, .source = &source};
+
+    begin_and_evict(&asker);
+    assert_status(memstore_delete(store, "key", 3), MEMSTORE_ERR_KEY_NOT_FOUND);
+    let_end(&asker);
+    assert_status(asker.status, MEMSTORE_ERR_LOADER_FAILED);
+    assert_nothing_is_pinned(store);
+    memstore_destroy(store);
+}
+
+Test(loading_policy,
+     what_is_evicted_and_expires_during_a_refresh_that_fails_serves_as_long_as_others)
+{
+    static const char *const max_stale[] = {"0", "1m"};
+
+    for (size_t i = 0; i < 2; i++) {
+        struct source source;
+        memstore *store = open_small(&source);
+        struct asker asker = {.store = store, .source = &source};
+
+        assert_ok(memstore_reconfigure(store, "loader.max_stale", max_stale[i]));
+        begin_and_evict(&asker);
+        test_clock_advance(LIFE_MS);
+        let_end(&asker);
+        if (i == 0)
+            assert_status(asker.status, MEMSTORE_ERR_LOADER_FAILED);
+        else
+            assert_got_old(&asker);
+        cr_assert_eq(test_stats(store).stale_served, i);
+        assert_nothing_is_pinned(store);
+        memstore_destroy(store);
+    }
+}
+
+/* Until so many threads wait for loads in flight. */
+static void wait_for_references(memstore *store, uint32_t references)
+{
+    struct ms_flight **list;
+    size_t count = 0;
+    uint32_t now = 0;
+    memstore_view left;
+
+    while (now < references) {
+        sched_yield();
+        now = 0;
+        cr_assert(ms_flights_list(&store->flights, &list, &count));
+        ms_mutex_lock(&store->flights.lock);
+        for (size_t i = 0; i < count; i++)
+            now += list[i]->references - 1;
+        ms_mutex_unlock(&store->flights.lock);
+        for (size_t i = 0; i < count; i++)
+            ms_flight_drop(list[i], &left);
+        free(list);
+    }
+}
+
+Test(loading_policy, who_waits_for_a_refresh_that_fails_is_given_what_was_evicted_too)
+{
+    struct source source;
+    memstore *store = open_small(&source);
+    struct asker first = {.store = store, .source = &source};
+    struct asker second = first;
+
+    begin_and_evict(&first);
+    cr_assert_eq(pthread_create(&second.thread, NULL, ask_in_thread, &second), 0);
+    wait_for_references(store, 2);
+    let_end(&first);
+    let_end(&second);
+    cr_assert_eq(source.calls, 1);
+    assert_got_old(&first);
+    assert_got_old(&second);
+    assert_nothing_is_pinned(store);
+    memstore_destroy(store);
+}
+
+Test(loading_policy,
+     of_many_the_old_ones_are_given_when_their_refresh_fails_however_full_the_store_is)
+{
+    struct source source;
+    memstore *store = open_small(&source);
+    const memstore_loader loader = loader_of(&source);
+    const memstore_key keys[] = {{"key", 3}, {"new", 3}, {"too", 3}};
+    memstore_view views[3];
+    size_t found;
+
+    assert_ok(test_set(store, "too", "old", 0));
+    test_clock_advance(10000);
+    assert_ok(test_set(store, "new", "set", 0));
+    source.fills = true;
+    assert_ok(memstore_get_or_load_many(store, keys, 3, &loader, views, &found));
+    cr_assert_eq(found, 3);
+    cr_assert(memcmp(views[0].data, "old", 3) == 0 && memcmp(views[1].data, "set", 3) == 0 &&
+              memcmp(views[2].data, "old", 3) == 0);
+    cr_assert_eq(source.calls, 2);
+    memstore_view_release_many(views, 3);
+    assert_nothing_is_pinned(store);
+    memstore_destroy(store);
+}
+
+Test(loading_policy, where_views_are_bounded_the_old_ones_of_many_are_the_place_of_their_loader)
+{
+    test_clock_start();
+    memstore *store =
+        test_open("maintenance=manual", "loader.refresh_after=10s",
+                  "performance.max_concurrent_readers=2", "performance.lock_timeout=20ms", NULL);
+    struct source source = {.value = "new"};
+    const memstore_loader loader = loader_of(&source);
+    const memstore_key keys[] = {{"key", 3}, {"other", 5}};
+    memstore_view views[2];
+
+    assert_ok(test_set(store, "key", "old", 0));
+    assert_ok(test_set(store, "other", "old", 0));
+    test_clock_advance(10000);
+    assert_ok(memstore_get_or_load_many(store, keys, 2, &loader, views, NULL));
+    cr_assert(memcmp(views[0].data, "new", 3) == 0 && memcmp(views[1].data, "new", 3) == 0);
+    memstore_view_release_many(views, 2);
+    assert_nothing_is_pinned(store);
+    memstore_destroy(store);
+}
+
 Test(loading_policy, where_views_are_bounded_a_refresh_in_flight_counts_as_one)
 {
     test_clock_start();
@@ -562,6 +793,115 @@ Test(loading_policy, refresh_after_needs_a_store_that_knows_how_old_entries_are)
     assert_ok(memstore_reconfigure(with, "loader.refresh_after", "1s"));
     memstore_destroy(without);
     memstore_destroy(with);
+}
+
+/* ---- What comes while one waits for a place ---- */
+
+static void wait_for_flights(memstore *store, size_t wanted)
+{
+    struct ms_flight **list;
+    memstore_view left;
+
+    for (size_t count = 0; count < wanted;) {
+        sched_yield();
+        cr_assert(ms_flights_list(&store->flights, &list, &count));
+        for (size_t i = 0; i < count; i++)
+            ms_flight_drop(list[i], &left);
+        free(list);
+    }
+}
+
+static void *load_other(void *context)
+{
+    struct asker *asker = context;
+    const memstore_loader loader = loader_of(asker->source);
+
+    asker->status = memstore_get_or_load(asker->store, "other", 5, &loader, &asker->view);
+    return NULL;
+}
+
+Test(loading_policy, who_finds_no_place_for_a_load_gets_what_was_stored_while_he_waited)
+{
+    memstore *store =
+        test_open("maintenance=manual", "loader.max_loads=1", "loader.timeout=200ms", NULL);
+    struct source source = {.value = "loaded", .holds = true};
+    struct asker other = {.store = store, .source = &source};
+    struct asker asker = other;
+
+    begin_asking(&other, load_other, 1);
+    cr_assert_eq(pthread_create(&asker.thread, NULL, ask_in_thread, &asker), 0);
+    wait_for_flights(store, 2);
+    assert_ok(test_set(store, "key", "set", 0));
+    pthread_join(asker.thread, NULL);
+    assert_ok(asker.status);
+    cr_assert(memcmp(asker.view.data, "set", 3) == 0 && source.calls == 1);
+    cr_assert(test_stats(store).misses == 2 && test_stats(store).hits == 1);
+    memstore_view_release(&asker.view);
+    let_end(&other);
+    memstore_view_release(&other.view);
+    memstore_destroy(store);
+}
+
+static void *ask_briefly(void *context)
+{
+    struct asker *asker = context;
+    memstore_loader loader = loader_of(asker->source);
+
+    loader.wait_ms = 200;
+    asker->status = memstore_get_or_load(asker->store, "key", 3, &loader, &asker->view);
+    return NULL;
+}
+
+Test(loading_policy, who_waits_too_long_for_a_load_gets_what_was_stored_meanwhile)
+{
+    memstore *store = test_open("maintenance=manual", NULL);
+    struct source source = {.value = "loaded", .holds = true};
+    struct asker first = {.store = store, .source = &source};
+    struct asker second = first;
+
+    begin_asking(&first, ask_in_thread, 1);
+    cr_assert_eq(pthread_create(&second.thread, NULL, ask_briefly, &second), 0);
+    wait_for_references(store, 2);
+    assert_ok(test_set(store, "key", "set", 0));
+    pthread_join(second.thread, NULL);
+    assert_ok(second.status);
+    cr_assert_eq(memcmp(second.view.data, "set", 3), 0);
+    memstore_view_release(&second.view);
+    let_end(&first);
+    memstore_view_release(&first.view);
+    memstore_destroy(store);
+}
+
+/* Ask for what is there, alone and with others, while another view has the only place. */
+static void ask_without_place(const char *on_store_error, int wanted)
+{
+    memstore *store = test_open("maintenance=manual", "performance.max_concurrent_readers=1",
+                                "performance.lock_timeout=1ms", on_store_error, NULL);
+    struct source source = {.value = "loaded"};
+    const memstore_loader loader = loader_of(&source);
+    const memstore_key keys[] = {{"key", 3}, {"too", 3}};
+    memstore_view held, views[2];
+
+    assert_ok(test_set(store, "key", "set", 0));
+    assert_ok(test_set(store, "too", "set", 0));
+    assert_ok(memstore_get_view(store, "key", 3, &held));
+    assert_status(memstore_get_or_load(store, "key", 3, &loader, &views[0]), wanted);
+    cr_assert(wanted != MEMSTORE_OK || memcmp(views[0].data, "set", 3) == 0);
+    memstore_view_release(&views[0]);
+    assert_status(memstore_get_or_load_many(store, keys, 2, &loader, views, NULL), wanted);
+    cr_assert(wanted != MEMSTORE_OK ||
+              (memcmp(views[0].data, "set", 3) == 0 && memcmp(views[1].data, "set", 3) == 0));
+    memstore_view_release_many(views, 2);
+    memstore_view_release(&held);
+    cr_assert_eq(source.calls, 0);
+    assert_nothing_is_pinned(store);
+    memstore_destroy(store);
+}
+
+Test(loading_policy, what_is_there_is_copied_where_there_is_no_place_for_a_view)
+{
+    ask_without_place("loader.on_store_error=bypass", MEMSTORE_OK);
+    ask_without_place("loader.on_store_error=fail", MEMSTORE_ERR_LOCK_TIMEOUT);
 }
 
 /* ---- Breakers ---- */

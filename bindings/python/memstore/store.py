@@ -184,7 +184,7 @@ class Store(_native.Handle):
         with Configuration() as configuration:
             path, text = configuration.named(name, value)
         _native.reconfigure(self, path, text)
-        self._async_loads.bypass = self.setting("loader.on_store_error") == "bypass"
+        self._note_settings()
 
     def reload_yaml(self, path: Path, /, *, environment: bool = False, **settings: Union[Setting, Settings]) -> None:
         """Change the settings of the open store to those of a YAML file that has changed, all together.
@@ -203,7 +203,14 @@ class Store(_native.Handle):
         """
         with Configuration(settings, file=os.fspath(path), environment=environment) as configuration:
             _native.reconfigure_all(self, configuration.handle)
-        self._async_loads.bypass = self.setting("loader.on_store_error") == "bypass"
+        self._note_settings()
+
+    def _note_settings(self) -> None:
+        """Whoever writes last has read afterwards that this is in force, in whatever order changes come here."""
+        noted = None
+        while noted != (now := self.setting("loader.on_store_error")):
+            self._async_loads.bypass = now == "bypass"
+            noted = now
 
     def setting(self, name: str, /) -> str:
         """A setting of the open store as it is in force now, named as for ``Store`` and as text.

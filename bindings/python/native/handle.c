@@ -134,12 +134,10 @@ static int copy_in_place(PyObject *self, PyObject *key, struct copied *out)
     return status != MEMSTORE_OK || PyErr_Occurred() ? -1 : 0;
 }
 
-/* The value of a key as new bytes; NULL without an exception if there is none.
- *
- * Small values go through the stack: memstore_get() pins nothing and writes nothing to the
+/* Small values go through the stack: memstore_get() pins nothing and writes nothing to the
  * entry, which saves more than the second copy of a few lines costs. A value that does not fit
  * is not counted as read until it is copied in place. */
-static PyObject *value_of(PyObject *self, PyObject *key)
+PyObject *ms_py_value_of(PyObject *self, PyObject *key)
 {
     char small[SMALL_BYTES];
     struct ms_py_bytes name;
@@ -162,7 +160,7 @@ static PyObject *value_of(PyObject *self, PyObject *key)
 
 static PyObject *value_or(PyObject *self, PyObject *key, PyObject *missing)
 {
-    PyObject *value = value_of(self, key);
+    PyObject *value = ms_py_value_of(self, key);
 
     if (value != NULL || PyErr_Occurred())
         return value;
@@ -198,7 +196,7 @@ static PyObject *handle_get_versioned(PyObject *self, PyObject *key)
 
 static PyObject *handle_subscript(PyObject *self, PyObject *key)
 {
-    PyObject *value = value_of(self, key);
+    PyObject *value = ms_py_value_of(self, key);
 
     return value != NULL || PyErr_Occurred() ? value : ms_py_raise(MEMSTORE_ERR_KEY_NOT_FOUND, key);
 }
@@ -470,7 +468,8 @@ static PyMethodDef handle_methods[] = {
      "raises LoadRetry it is called again after a pause; any other exception reaches the caller\n"
      "that called it, and LoaderFailed those who waited for it. A write of the key meanwhile wins:\n"
      "then the value is returned and not stored. `timeout` bounds how many seconds to wait for the\n"
-     "load of another thread; raises LockTimeout."},
+     "load of another thread; raises LockTimeout, as where `loader.max_loads` or\n"
+     "`max_concurrent_readers` leaves no place for the load, unless the value is there by then."},
     {"_lease_acquire", ms_py_lease_acquire, METH_O, "For aget_or_load()."},
     {"_save", FAST(ms_py_save), METH_FASTCALL, "For save()."},
     {"_load", FAST(ms_py_load), METH_FASTCALL, "For load()."},

@@ -178,7 +178,17 @@ static PyObject *result_of(struct calling *calling, int status, memstore_view *v
     return raise_again(calling);
 }
 
-static PyObject *load_key(memstore *store, struct calling *calling, int64_t ttl_ms, int64_t wait_ms)
+/* The value of a key that could not be loaded in time, if it is there: a copy takes no place among the
+ * readers. NULL, maybe with an exception. */
+static PyObject *copy_after_all(PyObject *self, memstore *store, const struct ms_py_bytes *name,
+                                PyObject *key)
+{
+    return memstore_has(store, name->data, name->size) == MEMSTORE_OK ? ms_py_value_of(self, key)
+                                                                      : NULL;
+}
+
+static PyObject *load_key(PyObject *self, memstore *store, struct calling *calling, int64_t ttl_ms,
+                          int64_t wait_ms)
 {
     const memstore_loader loader = {.struct_size = sizeof(loader),
                                     .load = call_loader,
@@ -188,14 +198,18 @@ static PyObject *load_key(memstore *store, struct calling *calling, int64_t ttl_
                                     .name = ""};
     struct ms_py_bytes name;
     memstore_view view;
+    PyObject *result = NULL;
 
     if (ms_py_borrow_key(calling->key, &name) != 0)
         return NULL;
     give_gil(calling);
     const int status = memstore_get_or_load(store, name.data, name.size, &loader, &view);
     take_gil(calling);
+    if (status == MEMSTORE_ERR_LOCK_TIMEOUT && !calling->interrupted)
+        result = copy_after_all(self, store, &name, calling->key);
     ms_py_bytes_release(&name);
-    PyObject *result = result_of(calling, status, &view);
+    if (result == NULL && !PyErr_Occurred())
+        result = result_of(calling, status, &view);
     forget(calling);
     return result;
 }
@@ -215,7 +229,7 @@ PyObject *ms_py_get_or_load(PyObject *self, PyObject *const *args, Py_ssize_t co
         return NULL;
     struct calling calling = {
         .key = given[0], .loader = given[1], .asked = {handle_signals, &calling}};
-    return load_key(store, &calling, ttl_ms, wait_ms);
+    return load_key(self, store, &calling, ttl_ms, wait_ms);
 }
 
 /* ---- Leases ---- */

@@ -234,6 +234,8 @@ int ms_py_handle_opens(PyObject *object);
 int ms_py_handle_opened(PyObject *object, memstore *store);
 /* Give the queue of its log to a Handle that has none, with a reference; whether it was taken. */
 bool ms_py_handle_keep_log(PyObject *object, PyObject *queue);
+/* The value of a key as new bytes; NULL without an exception if there is none. */
+PyObject *ms_py_value_of(PyObject *self, PyObject *key);
 /* The bytes of a view as a new bytes object. */
 PyObject *ms_py_bytes_of_view(const memstore_view *view);
 

@@ -321,6 +321,19 @@ def test_a_task_gets_a_value_where_there_is_no_place_to_look_at_it():
         assert time.monotonic() - begun < 30
 
 
+@pytest.mark.parametrize("setting", ["bypass", "fail"])
+def test_a_thread_gets_a_value_where_there_is_no_place_to_look_at_it(setting):
+    def never(key):
+        raise AssertionError("there is no place for a load")
+
+    with memstore.Store({"loader.on_store_error": setting}, max_concurrent_readers=1, lock_timeout=0.01) as store:
+        store["k"] = b"value"
+        with store.view("k"):
+            assert store.get_or_load("k", never) == b"value"
+            with pytest.raises(memstore.LockTimeout):
+                store.get_or_load("absent", never)
+
+
 # ---- When loaders fail
 
 

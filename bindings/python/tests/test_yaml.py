@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
+import functools
 import json
 import pathlib
+import sys
+import threading
 
 import jsonschema
 import memstore
@@ -8,6 +11,7 @@ import pytest
 import yaml
 from memstore import _native
 from memstore.settings import Configuration
+from test_threads import run_in_threads
 
 ROOT = pathlib.Path(__file__).parents[3]
 
@@ -340,3 +344,22 @@ def test_no_path_is_no_file():
             memstore.Store.from_yaml(path)
     with memstore.Store() as store, pytest.raises(TypeError, match="PathLike"):
         store.reload_yaml(None)
+
+
+def test_settings_that_are_changed_at_once_are_noted_as_they_are_in_force():
+    names = ["fail", "bypass"] * 2
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with memstore.Store() as store:
+            for _ in range(300):
+                together = threading.Barrier(len(names))
+
+                def change(name, together=together):
+                    together.wait(60)
+                    store.reconfigure("on_store_error", name)
+
+                run_in_threads(*[functools.partial(change, name) for name in names])
+                assert store._async_loads.bypass == (store.setting("on_store_error") == "bypass")
+    finally:
+        sys.setswitchinterval(before)

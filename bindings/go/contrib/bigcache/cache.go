@@ -211,12 +211,23 @@ func (c *BigCache) Close() error {
 
 // Get returns the entry under a key, or ErrEntryNotFound.
 func (c *BigCache) Get(key string) ([]byte, error) {
+	if c.requests == nil {
+		return c.get(key)
+	}
+	// Before it is known whether there is an entry: that one goes afterwards takes its count along.
+	hash := c.hasher.Sum64(key)
+	c.requests.add(hash)
+	entry, err := c.get(key)
+	if err != nil {
+		c.requests.takeBack(hash)
+	}
+	return entry, err
+}
+
+func (c *BigCache) get(key string) ([]byte, error) {
 	entry, found, err := c.store.Get(background, key)
 	if err == nil && !found || errors.Is(err, memstore.ErrInvalidArgument) {
 		err = ErrEntryNotFound
-	}
-	if err == nil && c.requests != nil {
-		c.requests.add(c.hasher.Sum64(key))
 	}
 	return entry, err
 }

@@ -44,6 +44,17 @@ func (r *requests) add(hash uint64) {
 	shard.counts[hash]++
 }
 
+// takeBack undoes an add, of which a forget may have come first.
+func (r *requests) takeBack(hash uint64) {
+	shard := r.lock(hash)
+	defer shard.mutex.Unlock()
+	if shard.counts[hash] > 1 {
+		shard.counts[hash]--
+	} else {
+		delete(shard.counts, hash)
+	}
+}
+
 func (r *requests) of(hash uint64) uint32 {
 	if r == nil {
 		return 0

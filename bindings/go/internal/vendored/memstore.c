@@ -19245,6 +19245,7 @@ struct ms_load {
     const memstore_loader *loader;
     int64_t deadline_us;
     bool refreshes;
+    bool holds_view;
 };
 #define MS_LOAD_REFUSED 3
 #define MS_LOADER_OF_LEASES 0
@@ -19262,6 +19263,7 @@ static inline int64_t ms_load_deadline(int64_t wait_ms)
     return wait_ms > (INT64_MAX - now) / 1000 ? INT64_MAX : now + wait_ms * 1000;
 }
 int ms_load_look(memstore *store, const memstore_key *key, memstore_view *out);
+int ms_load_look_again(memstore *store, const memstore_key *key, memstore_view *out);
 enum ms_joined ms_load_join(memstore *store, const struct ms_flight_call *call,
                             struct ms_flight **out);
 int ms_load_recheck(memstore *store, const memstore_key *key, uint64_t hash, memstore_view *found);
@@ -19288,7 +19290,8 @@ void ms_load_take_back(const struct ms_load_held *lent);
 bool ms_load_may_call(memstore *store, uint64_t loader);
 void ms_load_note_success(memstore *store, uint64_t loader);
 void ms_load_note_failure(memstore *store, uint64_t loader);
-bool ms_load_fall_back(memstore *store, const struct ms_flight *flight, memstore_view *view);
+bool ms_load_fall_back(memstore *store, const struct ms_flight *flight, memstore_view *old,
+                       memstore_view *view);
 bool ms_load_remove(memstore *store, const struct ms_flight *flight);
 int ms_load_settle(struct ms_flight *flight, int result, const memstore_load_value *value,
                    memstore_view *view, int *stored);
@@ -19872,6 +19875,19 @@ int ms_load_look(memstore *store, const memstore_key *key, memstore_view *out)
                ? ms_admission_get_view(store, key->data, key->size, out)
                : ms_store_get_view(store, key->data, key->size, out);
 }
+int ms_load_look_again(memstore *store, const memstore_key *key, memstore_view *out)
+{
+    const int64_t patience = ms_store_patience_us;
+    memstore_view view;
+    if (ms_store_has(store, key->data, key->size) != MEMSTORE_OK ||
+        ms_store_get_view(store, key->data, key->size, &view) != MEMSTORE_OK)
+        return MEMSTORE_ERR_LOCK_TIMEOUT;
+    ms_store_patience_us = 0;
+    const int status = ms_load_hand_out(store, &view, out);
+    ms_store_patience_us = patience;
+    ms_view_release(&view);
+    return status;
+}
 enum ms_joined ms_load_join(memstore *store, const struct ms_flight_call *call,
                             struct ms_flight **out)
 {
@@ -19988,6 +20004,18 @@ static int load_missed(const struct ms_load *load, memstore_view *out)
     }
     return MEMSTORE_ERR_INVALID_ARGUMENT;
 }
+static int load_until_settled(const struct ms_load *load, int status, memstore_view *out)
+{
+    for (;;) {
+        status = status == MEMSTORE_ERR_KEY_NOT_FOUND ? load_missed(load, out)
+                                                      : ms_load_aside(load, status, out);
+        if (status != MS_FLIGHT_LAPSED)
+            return status;
+        status = ms_load_look(load->store, &load->key, out);
+        if (status == MEMSTORE_OK)
+            return status;
+    }
+}
 int ms_load_get(memstore *store, const memstore_key *key, const memstore_loader *loader,
                 memstore_view *out)
 {
@@ -19995,21 +20023,16 @@ int ms_load_get(memstore *store, const memstore_key *key, const memstore_loader 
     int status = ms_load_look(store, key, out);
     if (status == MEMSTORE_OK && !ms_load_is_old(store, key->size, out))
         return status;
+    if (status == MEMSTORE_ERR_LOCK_TIMEOUT && ms_load_look_again(store, key, out) == MEMSTORE_OK)
+        return MEMSTORE_OK;
     load.deadline_us = loader->wait_ms == 0 ? INT64_MAX : ms_load_deadline(loader->wait_ms);
     if (key->size > MS_KEY_SIZE_MAX)
         return ms_load_aside(&load, MEMSTORE_ERR_ENTRY_TOO_LARGE, out);
     load.hash = ms_store_hash(store, key->data, key->size);
     if (status == MEMSTORE_OK)
         return ms_load_refresh(&load, out);
-    for (;;) {
-        status = status == MEMSTORE_ERR_KEY_NOT_FOUND ? load_missed(&load, out)
-                                                      : ms_load_aside(&load, status, out);
-        if (status != MS_FLIGHT_LAPSED)
-            return status;
-        status = ms_load_look(store, key, out);
-        if (status == MEMSTORE_OK)
-            return status;
-    }
+    status = load_until_settled(&load, status, out);
+    return status == MEMSTORE_ERR_LOCK_TIMEOUT ? ms_load_look_again(store, key, out) : status;
 }
 static int overtake_as_deleted(memstore *store, struct ms_flight *flight)
 {
@@ -20111,7 +20134,7 @@ static int64_t deadline_of(int64_t until)
 static int take_reader(const struct ms_load *load)
 {
     memstore *store = load->store;
-    if (store->admission.views.places == 0 || load->refreshes)
+    if (store->admission.views.places == 0 || load->holds_view)
         return MEMSTORE_OK;
     const int status = ms_admission_enter_load(store);
     if (status == MEMSTORE_OK)
@@ -20455,22 +20478,26 @@ void ms_load_call_many(const struct ms_load *load, memstore_key *keys, size_t n,
 }
 
 /* lib/store/load_fallback.c */
-static bool store_load_fallback_find_locked(memstore *store, const struct ms_flight *flight, memstore_view *view)
+static bool may_serve(memstore *store, const struct ms_flight *flight, int64_t expiry)
 {
     const int64_t max_stale = ms_setting_of(&store->settings, load_max_stale);
+    if (!ms_has_expired(expiry))
+        return true;
+    if (ms_flight_is_overtaken(flight) || ms_clock_exact_ms() - expiry >= max_stale)
+        return false;
+    ms_count(&store->counters, MS_COUNT_STALE_SERVED, 1);
+    return true;
+}
+static bool store_load_fallback_find_locked(memstore *store, const struct ms_flight *flight, memstore_view *view)
+{
     const memstore_key key = {flight->key, flight->key_size};
-    const bool overtaken = ms_flight_is_overtaken(flight);
     struct ms_index_slot slot;
     struct ms_found found;
     if (!ms_lookup_find_slot(store, key.data, key.size, flight->hash, &slot, &found) &&
-        (overtaken || !ms_stale_find(store, &key, flight->hash, &found)))
+        (ms_flight_is_overtaken(flight) || !ms_stale_find(store, &key, flight->hash, &found)))
         return false;
-    const int64_t expiry = ms_found_expiry(&found);
-    if (ms_has_expired(expiry)) {
-        if (overtaken || ms_clock_exact_ms() - expiry >= max_stale)
-            return false;
-        ms_count(&store->counters, MS_COUNT_STALE_SERVED, 1);
-    }
+    if (!may_serve(store, flight, ms_found_expiry(&found)))
+        return false;
     ms_view_of(store, &found, view);
     return true;
 }
@@ -20488,13 +20515,31 @@ static void store_load_fallback_end(memstore *store, const struct ms_flight *fli
     ms_mutex_unlock(ms_store_shard_lock(store, flight->hash));
     ms_writing_end(store);
 }
-bool ms_load_fall_back(memstore *store, const struct ms_flight *flight, memstore_view *view)
+static bool store_load_fallback_find(memstore *store, const struct ms_flight *flight, memstore_view *view)
 {
     if ((!flight->refreshes && ms_setting_of(&store->settings, load_max_stale) == 0) ||
         !store_load_fallback_begin(store, flight))
         return false;
     const bool found = store_load_fallback_find_locked(store, flight, view);
     store_load_fallback_end(store, flight);
+    return found;
+}
+static bool keep_old(memstore *store, const struct ms_flight *flight, const memstore_view *old)
+{
+    if (old->pin == NULL || ms_flight_is_overtaken(flight))
+        return false;
+    return old->expires_at_ms == 0 ||
+           may_serve(store, flight, old->expires_at_ms - ms_clock_unix_offset_ms());
+}
+bool ms_load_fall_back(memstore *store, const struct ms_flight *flight, memstore_view *old,
+                       memstore_view *view)
+{
+    const bool found = store_load_fallback_find(store, flight, view);
+    if (!found && keep_old(store, flight, old)) {
+        *view = *old;
+        return true;
+    }
+    ms_view_give_back(old);
     return found;
 }
 static void store_load_fallback_remove_locked(memstore *store, const struct ms_flight *flight)
@@ -20539,12 +20584,16 @@ struct gathering {
     size_t *order;
     struct ms_flight **leading;
     size_t led;
+    bool refreshes;
     struct ms_flight **joined;
     int status;
     size_t failed;
 };
 static void note_failure(struct gathering *gathering, size_t index, int status)
 {
+    if (status == MEMSTORE_ERR_LOCK_TIMEOUT)
+        status = ms_load_look_again(gathering->store, &gathering->asked[index],
+                                    &gathering->views[index]);
     if (status == MEMSTORE_OK || status == MEMSTORE_ERR_KEY_NOT_FOUND ||
         (gathering->status != MEMSTORE_OK && gathering->failed < index))
         return;
@@ -20597,8 +20646,8 @@ static void refresh(struct gathering *gathering, size_t index)
     struct ms_flight *flight;
     if (!ms_load_begin_refresh(&load, 0, &flight, &gathering->views[index]))
         return;
-    ms_view_give_back(&gathering->views[index]);
     note_for_loader(gathering, index, flight);
+    gathering->refreshes = true;
 }
 static void store_load_many_lead(struct gathering *gathering, size_t index, struct ms_flight *flight)
 {
@@ -20648,12 +20697,15 @@ static void join(struct gathering *gathering, size_t index)
 }
 static void load_led(struct gathering *gathering)
 {
-    const struct ms_load load = {.store = gathering->store, .loader = gathering->loader};
+    const struct ms_load load = {
+        .store = gathering->store, .loader = gathering->loader, .holds_view = gathering->refreshes};
     if (gathering->led == 0)
         return;
     for (size_t i = 0; i < gathering->led; i++)
         gathering->order[i] = i;
     ms_load_call_many(&load, gathering->keys, gathering->led, gathering->values, gathering->order);
+    for (size_t i = 0; i < gathering->led; i++)
+        ms_view_give_back(&gathering->views[gathering->indices[i]]);
     for (size_t i = 0; i < gathering->led; i++) {
         struct ms_flight *flight = gathering->leading[gathering->order[i]];
         const size_t index = gathering->indices[gathering->order[i]];
@@ -20701,7 +20753,10 @@ static int load_aside(struct gathering *gathering, int status)
 {
     for (size_t i = 0; i < gathering->n; i++) {
         const struct ms_load load = load_of(gathering, i);
-        note_failure(gathering, i, ms_load_aside(&load, status, &gathering->views[i]));
+        memstore_view *view = &gathering->views[i];
+        if (status != MEMSTORE_ERR_LOCK_TIMEOUT ||
+            ms_load_look_again(load.store, &load.key, view) != MEMSTORE_OK)
+            note_failure(gathering, i, ms_load_aside(&load, status, view));
     }
     return gathering->status;
 }
@@ -20755,7 +20810,10 @@ bool ms_load_begin_refresh(const struct ms_load *load, int64_t lease_until,
     int status = ms_load_recheck(store, &load->key, load->hash, &view);
     if (status == MEMSTORE_ERR_KEY_NOT_FOUND ||
         (status == MEMSTORE_OK && ms_load_is_old(store, load->key.size, &view))) {
-        ms_view_give_back(&view);
+        if (lease_until == 0)
+            (*flight)->value = view;
+        else
+            ms_view_give_back(&view);
         return true;
     }
     status = ms_load_finish_found(store, *flight, status, &view, &held);
@@ -20775,6 +20833,7 @@ int ms_load_refresh(const struct ms_load *load, memstore_view *out)
         return MEMSTORE_OK;
     struct ms_load once = *load;
     once.refreshes = true;
+    once.holds_view = true;
     const int result = ms_load_call(&once, false, &value);
     ms_view_give_back(out);
     const int status = ms_load_settle(flight, result, &value, &view, NULL);
@@ -20912,11 +20971,12 @@ static void hold_back_refreshes(const struct ms_flight *flight, memstore *store)
         ms_flights_hold_back(&store->flights, flight, ms_clock_exact_ms() + pause,
                              ms_setting_of(&store->settings, load_max_absent));
 }
-static int settle_failed(struct ms_flight *flight, memstore *store, int result, memstore_view *view)
+static int settle_failed(struct ms_flight *flight, memstore *store, int result, memstore_view *old,
+                         memstore_view *view)
 {
     int status = ms_load_count_failure(store, result);
     memstore_view shared = {0};
-    if (ms_load_fall_back(store, flight, view)) {
+    if (ms_load_fall_back(store, flight, old, view)) {
         ms_view_share(view, &shared);
         status = MEMSTORE_OK;
     }
@@ -20931,12 +20991,15 @@ int ms_load_settle(struct ms_flight *flight, int result, const memstore_load_val
                    memstore_view *view, int *stored)
 {
     memstore *store = ms_load_store_of(flight);
+    memstore_view old = flight->value;
     memstore_view shared = {0};
     *view = (memstore_view){0};
+    flight->value = (memstore_view){0};
+    if (result != MEMSTORE_LOAD_OK && result != MEMSTORE_LOAD_ABSENT)
+        return settle_failed(flight, store, result, &old, view);
+    ms_view_give_back(&old);
     if (result == MEMSTORE_LOAD_ABSENT)
         return settle_absent(flight, store);
-    if (result != MEMSTORE_LOAD_OK)
-        return settle_failed(flight, store, result, view);
     ms_count(&store->counters, MS_COUNT_LOADS, 1);
     if (flight->refreshes)
         ms_count(&store->counters, MS_COUNT_REFRESHES, 1);
