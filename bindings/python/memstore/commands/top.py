@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import collections
 import sys
+import threading
 import time
 from typing import TYPE_CHECKING
 
@@ -97,6 +98,8 @@ def _watch(watch: Watch, options: argparse.Namespace) -> int:
 def run(options: argparse.Namespace) -> int:
     if not options.interval > 0:
         raise ValueError("--interval: a time above 0")
+    if options.interval > threading.TIMEOUT_MAX:
+        raise ValueError(f"--interval: at most {threading.TIMEOUT_MAX:.0f} s")
     try:
         import prometheus_client  # noqa: F401
         import rich  # noqa: F401
