@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """``memstore-top``."""
 
+import contextlib
 import functools
 import http.server
 import os
 import re
+import signal
 import socketserver
+import subprocess
+import sys
 import threading
 
 import memstore
@@ -283,3 +287,39 @@ def test_an_interval_that_nobody_can_wait_for(capsys, store, tmp_path, interval)
     (tmp_path / "m.prom").write_text(store.metrics_text())
     assert main(["top", str(tmp_path / "m.prom"), "--once", "--interval", interval]) == 1
     assert "--interval" in capsys.readouterr().err
+
+
+def watching(path, output, **environment):
+    command = [sys.executable, "-m", "memstore", "top", path, "--interval", "0.05"]
+    return subprocess.Popen(
+        command, stdin=output, stdout=output, stderr=subprocess.STDOUT, env={**os.environ, **environment}
+    )
+
+
+def test_a_terminal_is_given_back_when_the_program_is_told_to_end(store, tmp_path):
+    (tmp_path / "m.prom").write_text(store.metrics_text())
+    master, slave = os.openpty()
+    process = watching(tmp_path / "m.prom", slave, TERM="xterm")
+    os.close(slave)
+    seen = b""
+    while b"hit ratio" not in seen:
+        seen += os.read(master, 65536)
+    process.terminate()
+    with contextlib.suppress(OSError):  # which is how its end is told
+        while more := os.read(master, 65536):
+            seen += more
+    os.close(master)
+    assert process.wait(300) == 143
+    assert seen.count(b"\x1b[?1049h") == seen.count(b"\x1b[?1049l") == 1
+    assert seen.rindex(b"\x1b[?25h") > seen.rindex(b"\x1b[?25l") and b"Traceback" not in seen
+
+
+def test_without_a_terminal_each_look_is_printed(store, tmp_path):
+    (tmp_path / "m.prom").write_text(store.metrics_text())
+    process = watching(tmp_path / "m.prom", subprocess.PIPE)
+    for _ in range(2):
+        while b"hit ratio" not in process.stdout.readline():
+            pass
+    process.send_signal(signal.SIGINT)
+    rest = process.communicate(timeout=300)[0]
+    assert process.returncode == 0 and b"Traceback" not in rest
