@@ -7,6 +7,7 @@ usage: test_replay.py REPLAY LEDGER_WRITE
 """
 
 import json
+import os
 import pathlib
 import struct
 import subprocess
@@ -218,6 +219,22 @@ class ReplayTest(unittest.TestCase):
             done = self.run_replay(*arguments, path)
             self.assertEqual(done.returncode, 3, done.stdout + done.stderr)
             self.assertIn("refused: ", done.stdout)
+
+    def test_json_is_json_whatever_the_trace_is_called(self):
+        path = os.fsencode(self.folder) + b"/caf\xc3\xa9-\xff\xc3\xed\xa0\x80.csv"
+        with open(path, "wb") as file:
+            file.write(b"k,100\n")
+        done = subprocess.run([REPLAY, "--json", "--budget", "8MiB", path], capture_output=True, check=True)
+        name = json.loads(done.stdout.decode())["workload"]["name"]
+        self.assertEqual(name, f"{self.folder}/caf\u00e9-{5 * chr(0xFFFD)}.csv")
+
+    def test_a_table_that_cannot_be_written(self):
+        path = self.file("a.mst", trace([(1, 0)]))
+        with open("/dev/full", "wb") as full:
+            done = subprocess.run(
+                [REPLAY, "--budget", "8MiB", path], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+            )
+        self.assertEqual((done.returncode, done.stderr), (4, "replay: standard output: No space left on device\n"))
 
     # ---- Generated requests ----
 

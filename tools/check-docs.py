@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Check that each public function says what it does, takes, returns, since when, with which thread safety and progress.
+"""Check that each public function says what it does, takes, returns, since when, with which thread safety and progress, and
+that the internal functions that the documents name are there.
 
 usage: check-docs.py [SOURCE_ROOT]
 
@@ -23,6 +24,7 @@ PROGRESS = re.compile(r"@progress\s+(Lock-free|Waits)\b")
 SINCE = re.compile(r"@since\s+\d+\.\d+")
 PARAM = re.compile(r"@param\[(?:in|out|in,out)\]\s+([\w,]+)")
 RETVAL = re.compile(r"@retval\s+(\w+)")
+INTERNAL = re.compile(r"\bms_[a-z]\w+")
 STATUS = re.compile(r"^\s*(MEMSTORE_(?:OK|ERR_\w+))\s*=", re.MULTILINE)
 
 
@@ -61,6 +63,18 @@ def check_function(match, statuses):
     return problems
 
 
+def check_names(root):
+    """The names of `ms_…` in the documents are words of the sources."""
+    sources = (path for folder in ("lib", "bindings") for path in (root / folder).rglob("*.[chi]"))
+    known = {name for path in sources for name in INTERNAL.findall(path.read_text(encoding="utf-8"))}
+    documents = [root / "ARCHITECTURE.md", root / "CONTRIBUTING.md", *sorted((root / "docs").rglob("*.md"))]
+    return [
+        f"{document.relative_to(root)}: there is no {name}"
+        for document in documents
+        for name in sorted(set(INTERNAL.findall(document.read_text(encoding="utf-8"))) - known)
+    ]
+
+
 def main():
     root = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else ".")
     headers = sorted((root / "include" / "memstore").glob("*.h"))
@@ -80,6 +94,7 @@ def main():
         for match in found:
             line = text.count("\n", 0, match.start("type")) + 1
             problems += [f"{header.name}:{line}: {match['name']} {problem}" for problem in check_function(match, statuses)]
+    problems += check_names(root)
     for problem in problems:
         print(problem)
     print(f"docs: {functions} functions, {len(problems)} problems")

@@ -66,6 +66,23 @@ static void run_all(const struct options *options, const struct workload *worklo
     }
 }
 
+static bool complain_unless(bool ok, const char *path)
+{
+    if (!ok)
+        fprintf(stderr, "replay: %s: %s\n", path ? path : "standard output", strerror(errno));
+    return ok;
+}
+
+static bool write_table(const struct options *options, const struct workload *workload,
+                        const struct report_row *rows, size_t count)
+{
+    if (options->json && !options->json_path)
+        return true;
+    report_workload(stdout, workload_name(options), workload);
+    report_table(stdout, workload, rows, count);
+    return complain_unless(fflush(stdout) == 0 && !ferror(stdout), NULL);
+}
+
 static bool write_text(const struct options *options, const char *json, size_t size)
 {
     FILE *out = options->json_path ? fopen(options->json_path, "w") : stdout;
@@ -73,10 +90,7 @@ static bool write_text(const struct options *options, const char *json, size_t s
 
     if (out && (out == stdout ? fflush(out) : fclose(out)) != 0)
         ok = false;
-    if (!ok)
-        fprintf(stderr, "replay: %s: %s\n",
-                options->json_path ? options->json_path : "standard output", strerror(errno));
-    return ok;
+    return complain_unless(ok, options->json_path);
 }
 
 static bool write_json_and_picture(const struct options *options, const struct workload *workload,
@@ -137,11 +151,8 @@ int main(int argc, char **argv)
     rows = calloc(count, sizeof *rows);
     if (rows) {
         run_all(&options, &workload, rows);
-        if (!options.json || options.json_path) {
-            report_workload(stdout, workload_name(&options), &workload);
-            report_table(stdout, &workload, rows, count);
-        }
-        written = write_json_and_picture(&options, &workload, rows, count);
+        written = write_table(&options, &workload, rows, count);
+        written = write_json_and_picture(&options, &workload, rows, count) && written;
         status = outcome(rows, count, written);
     }
     free(rows);

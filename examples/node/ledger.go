@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"hash/maphash"
 	"runtime"
 	"slices"
@@ -39,6 +40,9 @@ var errAbsent = memstore.ErrKeyNotFound
 
 // openLedger opens a database in a folder, and a store of so many bytes.
 func openLedger(folder string, memory int64, ttl time.Duration) (*ledger, error) {
+	if ttl < 0 {
+		return nil, fmt.Errorf("no entry lives for %v; 0 is for good", ttl)
+	}
 	// The store caches entries, so that the database need not cache blocks of them, too.
 	db, err := badger.Open(badger.DefaultOptions(folder).WithLogger(nil).WithBlockCacheSize(8 << 20).WithMemTableSize(16 << 20))
 	if err != nil {

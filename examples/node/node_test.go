@@ -69,6 +69,9 @@ func TestEntriesAndTransactions(t *testing.T) {
 	want("DELETE", "/v1/entries/head", "", 204, "")
 	want("GET", "/v1/entries/head", "", 404, "")
 	want("POST", "/v1/transactions", "{", 400, "")
+	want("POST", "/v1/transactions", `{"sets": {"lost": "eA=="}}`, 400, "")
+	want("POST", "/v1/transactions", `{"set": {"a": "eA=="}}{"set": {"lost": "eA=="}}`, 400, "")
+	want("GET", "/v1/entries/a", "", 404, "")
 	want("PUT", "/v1/entries/", "x", 400, "")
 	want("GET", "/v1/entries/", "", 400, "")
 	want("PUT", "/v1/entries/a%2F%2Fb%00", "escaped", 204, "")
@@ -91,6 +94,16 @@ func TestEntriesAndTransactions(t *testing.T) {
 	if status, text := ask(t, "GET", h.URL+"/metrics", ""); status != 200 || !strings.HasSuffix(text, "# EOF\n") {
 		t.Errorf("metrics: %d, %q", status, text)
 	}
+}
+
+func TestATimeToLiveThatNoEntryCanHaveIsRefused(t *testing.T) {
+	folder := t.TempDir()
+	if l, err := openLedger(folder, 16<<20, -time.Second); err == nil {
+		t.Error("a ledger opened", l.close())
+	}
+	l, err := openLedger(folder, 16<<20, 0) // for good
+	must(t, err)
+	must(t, l.close())
 }
 
 func TestALoadOfNothingIsRefused(t *testing.T) {

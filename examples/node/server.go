@@ -72,12 +72,26 @@ func (s *server) delete(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *server) transaction(w http.ResponseWriter, r *http.Request) {
-	var c change
-	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, largest)).Decode(&c); err != nil {
+	c, err := readChange(http.MaxBytesReader(w, r.Body, largest))
+	if err != nil {
 		fail(w, errors.Join(errBadRequest, err))
 		return
 	}
-	s.apply(w, r, &c)
+	s.apply(w, r, c)
+}
+
+// readChange reads a change and nothing else: what is not understood is not to be answered as if it were done.
+func readChange(body io.Reader) (*change, error) {
+	var c change
+	decoder := json.NewDecoder(body)
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&c); err != nil {
+		return nil, err
+	}
+	if _, err := decoder.Token(); err != io.EOF {
+		return nil, errors.Join(errors.New("something follows the transaction"), err)
+	}
+	return &c, nil
 }
 
 func (s *server) apply(w http.ResponseWriter, r *http.Request, c *change) {

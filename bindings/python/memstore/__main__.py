@@ -42,6 +42,8 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     """Run a command. Returns the exit code."""
     options = _parser().parse_args(arguments)
     try:
+        if sys.stdout is None:
+            raise ValueError("the standard output is closed")
         code: int = options.run(options)
         sys.stdout.flush()
         return code
@@ -49,8 +51,10 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
         # Nobody reads on, as with `| head`. What is left is not to be complained of when Python ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141  # as a program that the signal ends
-    except (Error, OSError, ValueError) as failure:
-        print(f"memstore: {failure}", file=sys.stderr)
+    except KeyboardInterrupt:
+        return 130  # likewise
+    except (Error, MemoryError, OSError, OverflowError, ValueError) as failure:
+        print(f"memstore: {str(failure) or 'there is no memory for it'}", file=sys.stderr)
         return 1
 
 

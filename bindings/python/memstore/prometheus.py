@@ -14,45 +14,62 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterator, Mapping
-from typing import Optional, Union
+from typing import Any, Optional, Union
 
 from prometheus_client.core import Metric
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from ._fork import after_fork
 from .errors import CacheClosed
+from .page.samples import OWN_LABELS
 from .store import Store
 
 _Labels = tuple[tuple[str, str], ...]
+_NAME = re.compile("(?!__)[a-zA-Z_][a-zA-Z0-9_]*")
+
+
+def _checked(labels: Mapping[str, Any]) -> dict[str, str]:
+    """Labels as texts. What a scrape, and with it those of all other metrics, would fail of is refused now."""
+    for name in labels:
+        if not isinstance(name, str) or not _NAME.fullmatch(name) or name in OWN_LABELS:
+            raise ValueError(f"{name!r} is no name for a label of a store, or a metric's own")
+    texts = {name: str(value) for name, value in labels.items()}
+    for text in texts.values():
+        text.encode()  # UnicodeEncodeError is a ValueError
+    return texts
 
 
 class Collector:
     """Collects the metrics of stores, all that their ``metrics_text()`` has; a store that is closed has none.
 
     ``stores`` is a store, or stores by their names, which become the label ``store``. ``labels`` are added to each metric.
-    A registry takes one Collector: what is told of a metric, its type and its help, is told once for all stores.
+    A registry takes one Collector: what is told of a metric, its type and its help, is told once for all stores. Raises
+    ValueError for labels that no metric can have.
     """
 
     def __init__(
-        self, stores: Union[Store, Mapping[str, Store], None] = None, labels: Optional[Mapping[str, str]] = None
+        self, stores: Union[Store, Mapping[str, Store], None] = None, labels: Optional[Mapping[str, Any]] = None
     ) -> None:
+        self._labels = _checked(labels or {})
         self._stores: dict[_Labels, Store] = {}
         self._after_fork()
         after_fork(self)
         if isinstance(stores, Store):
-            self.add(stores, labels)
+            self.add(stores)
         elif stores is not None:
             for name, store in stores.items():
-                self.add(store, {**(labels or {}), "store": name})
+                self.add(store, {"store": name})
 
     def _after_fork(self) -> None:
         self._lock = threading.Lock()
 
-    def add(self, store: Store, labels: Optional[Mapping[str, str]] = None) -> None:
-        """Collect the metrics of another store, too, with these labels. Raises ValueError if an open store has them."""
-        key = tuple(sorted((labels or {}).items()))
+    def add(self, store: Store, labels: Optional[Mapping[str, Any]] = None) -> None:
+        """Collect the metrics of another store, too, with these labels over the Collector's own. Raises ValueError if an
+        open store has them, or no metric can."""
+        key = tuple(sorted({**self._labels, **_checked(labels or {})}.items()))
         with self._lock:
             if key in self._stores and not self._stores[key].closed:
                 raise ValueError(f"another store is collected with the labels {dict(key)}")

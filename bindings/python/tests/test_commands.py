@@ -2,6 +2,7 @@
 """``python -m memstore``."""
 
 import json
+import re
 import struct
 import subprocess
 import sys
@@ -155,3 +156,39 @@ def test_numbers_that_are_none(run, tmp_path):
     path.write_text("a\n")
     assert run("replay", path, "--requests", -1)[::2] == (1, "memstore: --requests: -1 is negative\n")
     assert run("top", path, "--interval", "nan")[::2] == (1, "memstore: --interval: a time above 0\n")
+
+
+def test_a_field_that_is_too_long_is_a_sentence(run, tmp_path):
+    path = tmp_path / "trace"
+    path.write_text("a,10\n" + 200_000 * "b" + ",10\n")
+    code, _, said = run("replay", path)
+    assert code == 1 and said.startswith(f"memstore: {path}:2: ")
+
+
+def test_sizes_that_no_memory_has_are_sentences(run, tmp_path):
+    path = tmp_path / "trace"
+    for size in (1 << 62, 1 << 70):
+        path.write_text(f"a,{size}\n")
+        assert run("replay", path)[0] == 1 and run("bench", "--entries", 1, "--size", size)[0] == 1
+        path.write_text("a\n")
+        code, _, said = run("replay", path, "--size", size)
+        assert code == 1 and re.fullmatch("memstore: .+\n", said)
+
+
+@pytest.mark.parametrize("arguments", [["info"], ["info", "--json"], ["report", "ADVICE"], ["replay", "-"]])
+def test_streams_that_are_closed(arguments, tmp_path):
+    advice = tmp_path / "advice.json"
+    with memstore.Store() as store:
+        advice.write_text(store.advise().to_json(), encoding="utf-8")
+    command = [sys.executable, "-m", "memstore", *(str(advice) if word == "ADVICE" else word for word in arguments)]
+    closing = ["sh", "-c", 'exec "$@" <&- >&-', "sh", *command]
+    result = subprocess.run(closing, stderr=subprocess.PIPE, text=True, timeout=300)
+    assert result.returncode == 1 and re.fullmatch("memstore: the standard (in|out)put is closed\n", result.stderr)
+
+
+def test_an_interrupt_is_no_complaint(run, monkeypatch):
+    def interrupted(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("memstore.commands.bench.measure", interrupted)
+    assert run("bench") == (130, "", "")

@@ -59,6 +59,23 @@ def test_integers_are_counters_and_others_are_pickled(cache):
         cache.incr("t")
 
 
+class Vanishing(memstore.Store):
+    """One whose counters run out just before they are counted."""
+
+    def incr(self, key, *arguments, **more):
+        self.delete(key)
+        return super().incr(key, *arguments, **more)
+
+
+@pytest.mark.parametrize("delta", [1, -1, 0, 2**63 - 1, -(2**63)])
+def test_a_counter_that_runs_out_is_not_begun_anew(delta):
+    with Vanishing() as store:
+        store.set("n", b"0", ttl=60)
+        assert _shared.count(store, "n", delta) in (None, 0)  # 0 stays what it is without a count
+        assert _shared.count(store, "absent", delta) is None and "absent" not in store
+        assert delta == 0 or "n" not in store
+
+
 def test_counting_loses_nothing(cache):
     cache.set_many({"n": 0, "f": 0.0})
 

@@ -175,6 +175,33 @@ def test_stores_are_added_with_labels_of_their_own(stores):
     assert [sample.value for sample in scraped(registry)[1]["memstore_sets"].samples] == [0]
 
 
+def test_labels_of_a_collector_are_those_of_stores_added_later_too(stores):
+    registry = prometheus_client.CollectorRegistry()
+    collector = Collector(labels={"app": "node", "store": "none"})
+    registry.register(collector)
+    for name, store in stores.items():
+        collector.add(store, {"store": name})
+    labels = [sample.labels for sample in scraped(registry)[1]["memstore_entries"].samples]
+    assert labels == [{"app": "node", "store": name} for name in stores]
+
+
+@pytest.mark.parametrize(
+    "name, value", [("key", "a"), ("le", "1"), ("", "a"), ("a-b", "a"), ("__name__", "a"), (5, "a"), ("a", "\ud800")]
+)
+def test_labels_that_would_spoil_a_scrape_are_refused(stores, name, value):
+    with pytest.raises(ValueError):
+        Collector(stores, {name: value})
+    collector = Collector(stores)
+    with pytest.raises(ValueError):
+        collector.add(stores["blocks"], {name: value})
+
+
+def test_values_of_labels_are_told_as_text(stores):
+    registry = prometheus_client.CollectorRegistry()
+    registry.register(Collector(stores, {"shard": 5}))
+    assert scraped(registry)[1]["memstore_entries"].samples[0].labels["shard"] == "5"
+
+
 def test_a_store_that_is_closed_during_a_scrape_is_left_out(stores):
     class ClosesLate(memstore.Store):
         closed = False  # as it was a moment before

@@ -3,8 +3,11 @@
 
 import html.parser
 import json
+import os
 import pathlib
 import re
+import subprocess
+import sys
 import xml.etree.ElementTree as ElementTree
 
 import memstore
@@ -267,3 +270,22 @@ def test_what_cannot_be_read_is_one_line_and_exit_code_1(tmp_path, capsys, advic
     complaint = capsys.readouterr().err
     assert complaint.startswith("memstore: ") and complaint.count("\n") == 1 and str(tmp_path) in complaint
     assert not (tmp_path / "page.html").exists()
+
+
+def test_a_page_is_utf_8_wherever_it_is_written(used, tmp_path):
+    advice = tmp_path / "advice.json"
+    advice.write_text(used[0].to_json(), encoding="utf-8")
+    command = [sys.executable, "-m", "memstore", "report", advice, "--title", b"Bl\xc3\xb6cke \xff"]
+    for encoding in ("latin-1", "ascii"):
+        environment = {**os.environ, "PYTHONIOENCODING": encoding, "PYTHONUTF8": "1"}
+        done = subprocess.run(command, capture_output=True, env=environment, timeout=300, check=True)
+        assert "Blöcke \ufffd" in done.stdout.decode() and b'charset="utf-8"' in done.stdout
+    subprocess.run([*command, "-o", tmp_path / "page.html"], timeout=300, check=True)
+    assert (tmp_path / "page.html").read_bytes() == done.stdout
+
+
+def test_a_file_of_bytes_is_not_repeated(tmp_path, capsys):
+    path = tmp_path / "a.snapshot"
+    path.write_bytes(b"\xff" * 100_000)
+    assert main(["report", str(path)]) == 1
+    assert len(capsys.readouterr().err) < 300 + len(str(path))

@@ -75,6 +75,19 @@ def test_the_store_drops_what_cannot_be_used_any_more(server):
         assert 150 < backend.store.ttl(key) <= 160
 
 
+def test_a_response_whose_time_is_over_is_not_kept_for_good(server):
+    backend = MemstoreCache(memory_limit="16MB", ttl_offset=100)
+    with requests_cache.CachedSession(backend=backend, expire_after=60) as session:
+        session.get(server.url + "/page")
+        (response,) = backend.responses.values()
+        response.expires -= timedelta(seconds=120)
+        backend.responses[response.cache_key] = response  # may yet be served for 40 s
+        assert 30 < backend.store.ttl(*backend.store.keys()) <= 40
+        response.expires -= timedelta(seconds=60)
+        backend.responses[response.cache_key] = response
+        assert len(backend.responses) == 0
+
+
 def test_what_the_cache_can_be_asked(session, server):
     urls = [f"{server.url}/{i}" for i in range(5)]
     for url in urls:

@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """``memstore-top``."""
 
+import contextlib
 import functools
 import http.server
 import os
 import re
+import signal
 import socketserver
+import subprocess
+import sys
 import threading
 
 import memstore
@@ -253,3 +257,69 @@ def test_units():
     assert (screen.size(1536), screen.size(12), screen.size(3 << 30)) == ("1.5 KiB", "12 B", "3.0 GiB")
     assert (screen.duration(1.5e-7), screen.duration(0.02), screen.duration(3)) == ("150 ns", "20 ms", "3 s")
     assert (screen.percent(None), screen.percent(0.5)) == ("-", "50.00 %")
+
+
+def test_what_is_told_controls_no_terminal_and_is_no_markup():
+    labels = {"key": "a\n\x1b[2J[red]b", "operation": "[/bold]\x9bm"}
+    values = {("memstore_hot_key_share", frozenset({("key", labels["key"])})): 0.5,
+              ("memstore_operation_duration_seconds_count", frozenset({("operation", labels["operation"])})): 3.0,
+              ("memstore_alert", frozenset({("kind", "\x1bc[/x]")})): 1.0}  # fmt: skip
+    change = Change(None, Reading(1.0, values))
+    console = Console(width=100, record=True, file=open(os.devnull, "w"))  # noqa: SIM115
+    console.print(screen.render("a\x1b]0;store\x07[b]", change, [], 100, notice="\x1bc"))
+    text = console.export_text()
+    assert not set(text) & set("\x1b\x07\x9b")
+    assert r"a\x0a\x1b[2J[red]b" in text and r"[/bold]\xc2\x9bm" in text and r"\x1bc[/x]" in text
+    assert r"a\x1b]0;store\x07[b]" in text
+
+
+def test_a_file_that_is_no_text(capsys, tmp_path):
+    for end in (b"", b"\n# EOF\n"):
+        (tmp_path / "m.prom").write_bytes(b"\xff\x1b[2J" * 1000 + end)
+        assert main(["top", str(tmp_path / "m.prom"), "--once"]) == 1
+        said = capsys.readouterr().err
+        assert said.startswith("memstore: this is no text of metrics: ") and said.isascii()
+        assert "\x1b" not in said and len(said) < 300
+
+
+@pytest.mark.parametrize("interval", ["0", "nan", "inf", "1e300"])
+def test_an_interval_that_nobody_can_wait_for(capsys, store, tmp_path, interval):
+    (tmp_path / "m.prom").write_text(store.metrics_text())
+    assert main(["top", str(tmp_path / "m.prom"), "--once", "--interval", interval]) == 1
+    assert "--interval" in capsys.readouterr().err
+
+
+def watching(path, output, **environment):
+    command = [sys.executable, "-m", "memstore", "top", path, "--interval", "0.05"]
+    return subprocess.Popen(
+        command, stdin=output, stdout=output, stderr=subprocess.STDOUT, env={**os.environ, **environment}
+    )
+
+
+def test_a_terminal_is_given_back_when_the_program_is_told_to_end(store, tmp_path):
+    (tmp_path / "m.prom").write_text(store.metrics_text())
+    master, slave = os.openpty()
+    process = watching(tmp_path / "m.prom", slave, TERM="xterm")
+    os.close(slave)
+    seen = b""
+    while b"hit ratio" not in seen:
+        seen += os.read(master, 65536)
+    process.terminate()
+    with contextlib.suppress(OSError):  # which is how its end is told
+        while more := os.read(master, 65536):
+            seen += more
+    os.close(master)
+    assert process.wait(300) == 143
+    assert seen.count(b"\x1b[?1049h") == seen.count(b"\x1b[?1049l") == 1
+    assert seen.rindex(b"\x1b[?25h") > seen.rindex(b"\x1b[?25l") and b"Traceback" not in seen
+
+
+def test_without_a_terminal_each_look_is_printed(store, tmp_path):
+    (tmp_path / "m.prom").write_text(store.metrics_text())
+    process = watching(tmp_path / "m.prom", subprocess.PIPE)
+    for _ in range(2):
+        while b"hit ratio" not in process.stdout.readline():
+            pass
+    process.send_signal(signal.SIGINT)
+    rest = process.communicate(timeout=300)[0]
+    assert process.returncode == 0 and b"Traceback" not in rest

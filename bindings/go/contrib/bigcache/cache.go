@@ -120,6 +120,7 @@ type BigCache struct {
 	hasher       Hasher
 	requests     *requests // nil: they are not counted
 	deleteMisses atomic.Int64
+	iterated     atomic.Int64 // reads of iterators, which are no hits
 	stop         func() bool
 }
 
@@ -246,14 +247,18 @@ func (c *BigCache) Set(key string, entry []byte) error {
 // Append appends to an entry, or stores one where there is none, and begins its LifeWindow anew.
 func (c *BigCache) Append(key string, entry []byte) error {
 	for {
-		before, version, _, err := c.store.GetVersioned(background, key)
+		before, version, found, err := c.store.GetVersioned(background, key)
 		if err != nil {
 			return err
 		}
 		err = c.store.CompareAndSet(background, key, append(before, entry...), c.ttl, version)
-		if !errors.Is(err, memstore.ErrVersionMismatch) {
-			return err
+		if errors.Is(err, memstore.ErrVersionMismatch) {
+			continue
 		}
+		if found && c.requests != nil {
+			c.requests.add(c.hasher.Sum64(key))
+		}
+		return err
 	}
 }
 
@@ -293,7 +298,7 @@ type Stats struct {
 func (c *BigCache) Stats() Stats {
 	stats := c.store.GetStats()
 	return Stats{
-		Hits: int64(stats.Hits), Misses: int64(stats.Misses), DelHits: int64(stats.Deletes),
+		Hits: max(0, int64(stats.Hits)-c.iterated.Load()), Misses: int64(stats.Misses), DelHits: int64(stats.Deletes),
 		DelMisses: c.deleteMisses.Load(),
 	}
 }
@@ -302,5 +307,6 @@ func (c *BigCache) Stats() Stats {
 func (c *BigCache) ResetStats() error {
 	c.store.ResetStats()
 	c.deleteMisses.Store(0)
+	c.iterated.Store(0)
 	return nil
 }

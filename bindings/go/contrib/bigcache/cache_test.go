@@ -187,6 +187,9 @@ func TestRandomCallsHaveTheSameResults(t *testing.T) {
 	if len(seen) != theirs.Len() {
 		t.Errorf("%d entries were iterated over", len(seen))
 	}
+	if again := ours.Stats(); again != stats {
+		t.Errorf("after the iterator %+v, want %+v", again, stats)
+	}
 }
 
 func TestCallbacksAreToldWhy(t *testing.T) {

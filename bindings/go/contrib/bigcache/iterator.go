@@ -66,6 +66,7 @@ func (c *BigCache) read(key string) (entry EntryInfo, found bool) {
 	if err != nil || !found {
 		return entry, false
 	}
+	c.iterated.Add(1)
 	written, err := c.store.GetCreated(background, key)
 	if err != nil {
 		return entry, false // it has just gone

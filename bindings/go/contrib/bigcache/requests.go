@@ -6,7 +6,7 @@ import "sync"
 
 // Metadata is what is known of a key.
 type Metadata struct {
-	RequestCount uint32 // reads that found an entry since the key was stored
+	RequestCount uint32 // reads and appends that found an entry since the key was stored
 }
 
 // KeyMetadata tells how often a key was read; nothing without Config.StatsEnabled. What is known of a key is

@@ -181,3 +181,20 @@ func TestTheHasherIsTheProgramsOwn(t *testing.T) {
 		}
 	}
 }
+
+func TestAppendCountsAsInTheOriginal(t *testing.T) {
+	theirConfig, config := original.DefaultConfig(time.Hour), quiet()
+	theirConfig.Shards, theirConfig.Verbose, theirConfig.StatsEnabled = 16, false, true
+	config.StatsEnabled = true
+	theirs, err := original.New(background, theirConfig)
+	must(t, err)
+	defer func() { _ = theirs.Close() }()
+	ours := open(t, config)
+	for i := range 4 {
+		must(t, theirs.Append("list", []byte("x")))
+		must(t, ours.Append("list", []byte("x")))
+		if got, want := ours.KeyMetadata("list"), theirs.KeyMetadata("list"); got.RequestCount != want.RequestCount {
+			t.Errorf("after %d: %v, want %v", i+1, got, want)
+		}
+	}
+}

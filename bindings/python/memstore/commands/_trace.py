@@ -32,6 +32,8 @@ class Request(NamedTuple):
 
 def read(path: str, size: int) -> Iterator[Request]:
     """The requests of a file, ``-`` for the standard input; ``size`` for values of which the trace tells none."""
+    if path == "-" and sys.stdin is None:
+        raise ValueError("the standard input is closed")
     with open(sys.stdin.fileno() if path == "-" else path, "rb", closefd=path != "-") as file:
         start = file.read(8)
         if start[:4] == _ZSTD:
@@ -60,21 +62,24 @@ def _records(path: str, file: BinaryIO, size: int) -> Iterator[Request]:
         raise ValueError(f"{path}: the header promises {count} records, {read} follow")
 
 
-def _split(lines: Iterable[str]) -> Iterator[list[str]]:
-    for line in lines:
-        yield next(csv.reader([line])) if "," in line else line.split()
+def _split(line: str) -> list[str]:
+    try:
+        return next(csv.reader([line])) if "," in line else line.split()
+    except csv.Error as failure:
+        raise ValueError(failure) from None
 
 
 def _lines(path: str, lines: Iterable[str], size: int) -> Iterator[Request]:
     order = {"key": 0, "size": 1, "ttl": 2}
-    for number, fields in enumerate(_split(lines), 1):
-        if number == 1 and "key" in [name.strip().lower() for name in fields]:
-            order = {name.strip().lower(): i for i, name in enumerate(fields)}
-        elif fields and not fields[0].startswith("#"):
-            try:
+    for number, line in enumerate(lines, 1):
+        try:
+            fields = _split(line)
+            if number == 1 and "key" in [name.strip().lower() for name in fields]:
+                order = {name.strip().lower(): i for i, name in enumerate(fields)}
+            elif fields and not fields[0].startswith("#"):
                 yield _request(fields, order, size)
-            except ValueError as failure:
-                raise ValueError(f"{path}:{number}: {failure}") from None
+        except ValueError as failure:
+            raise ValueError(f"{path}:{number}: {failure}") from None
 
 
 def _request(fields: list[str], order: dict[str, int], size: int) -> Request:

@@ -34,7 +34,7 @@ def page(options: argparse.Namespace) -> str:
         if metrics is None:
             return report.to_html(title=options.title)
     except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError) as failure:
-        raise ValueError(f"{options.advice}: this is no report of memstore's: {failure!r}") from failure
+        raise ValueError(f"{options.advice}: this is no report of memstore's: {type(failure).__name__}: {failure}") from failure
     try:
         return report.to_html(title=options.title, metrics=metrics, store=options.store)
     except ValueError as failure:
@@ -42,9 +42,9 @@ def page(options: argparse.Namespace) -> str:
 
 
 def run(options: argparse.Namespace) -> int:
-    text = page(options)
+    data = page(options).encode()  # UTF-8, as the page says of itself, whatever the terminal has
     if options.output is None:
-        sys.stdout.write(text)
+        sys.stdout.buffer.write(data)
     else:
-        pathlib.Path(options.output).write_text(text, encoding="utf-8")
+        pathlib.Path(options.output).write_bytes(data)
     return 0

@@ -3,18 +3,24 @@
 
 SOURCE is the file of monitoring.export_metrics; or where a program hands its metrics out: http://host:port/metrics,
 https://..., or unix:/path/of/a/socket. With several stores in it, --store names one by a part of its labels. It needs the
-packages rich and prometheus_client: pip install 'memstore[top]'. Ctrl-C ends it.
+packages rich and prometheus_client: pip install 'memstore[top]'. Ctrl-C ends it. Without a terminal it prints each look.
 """
 
 from __future__ import annotations
 
 import argparse
 import collections
+import contextlib
+import signal
 import sys
+import threading
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+
     from ..top.reading import Change, Reading
     from ..top.source import Source
 
@@ -74,29 +80,63 @@ def _print_once(watch: Watch, options: argparse.Namespace) -> int:
     return 0
 
 
-def _watch(watch: Watch, options: argparse.Namespace) -> int:
-    from rich.live import Live
+@contextlib.contextmanager
+def _ending_in_order() -> Iterator[None]:
+    """SIGTERM ends what is inside as an exception does, so that the terminal is given back."""
 
+    def end(*_: object) -> NoReturn:
+        sys.exit(143)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield  # which gets no signals
+        return
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _looks(watch: Watch, options: argparse.Namespace, console: Console, whole: bool) -> Iterator[RenderableType]:
+    """A picture each interval; of any height if it is to be whole."""
     from ..top.screen import render
 
+    while True:
+        notice = None
+        try:
+            watch.look()
+        except (OSError, ValueError) as failure:
+            notice = f"{failure}; what is shown is older"
+        assert watch.last is not None
+        width, height = console.size
+        yield render(
+            watch.name or options.source, watch.last, watch.history, width, None if whole else height, notice
+        )
+        time.sleep(options.interval)
+
+
+def _watch(watch: Watch, options: argparse.Namespace) -> int:
+    from rich.console import Console
+    from rich.live import Live
+
     watch.look()  # what is wrong from the beginning ends the program
-    with Live(screen=True, auto_refresh=False) as live:
-        while True:
-            notice = None
-            try:
-                watch.look()
-            except (OSError, ValueError) as failure:
-                notice = f"{failure}; what is shown is older"
-            assert watch.last is not None
-            width, height = live.console.size
-            shown = render(watch.name or options.source, watch.last, watch.history, width, height, notice)
-            live.update(shown, refresh=True)
-            time.sleep(options.interval)
+    console = Console()
+    if console.is_terminal and not console.is_dumb_terminal:
+        with _ending_in_order(), Live(console=console, screen=True, auto_refresh=False) as live:
+            for picture in _looks(watch, options, console, whole=False):
+                live.update(picture, refresh=True)
+    else:
+        for picture in _looks(watch, options, console, whole=True):
+            console.print(picture)
+            console.file.flush()
+    return 0
 
 
 def run(options: argparse.Namespace) -> int:
     if not options.interval > 0:
         raise ValueError("--interval: a time above 0")
+    if options.interval > threading.TIMEOUT_MAX:
+        raise ValueError(f"--interval: at most {threading.TIMEOUT_MAX:.0f} s")
     try:
         import prometheus_client  # noqa: F401
         import rich  # noqa: F401

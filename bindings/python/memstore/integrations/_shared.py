@@ -119,13 +119,12 @@ def decode(data: bytes) -> Any:
 
 def count(store: Store, key: Key, delta: Any) -> Any:
     """Add to a value that is there, atomically; its expiry stays. None if it is not there."""
-    if key not in store:
-        return None
-    if type(delta) is int and -(2**63) <= delta < 2**63:
+    if type(delta) is int and delta and -(2**63) <= delta < 2**63:
         try:
-            return store.incr(key, delta)
+            # One that is absent, or has just run out, would begin where the sum is above 64 bits: it is not begun.
+            return store.incr(key, delta, 2**63 - 1 if delta > 0 else -(2**63))
         except NotANumber:
-            pass  # a float, or a sum above 64 bits
+            pass  # it is not there, or a float, or the sum is above 64 bits
     while True:
         data, version = store.get_versioned(key)
         if data is None:

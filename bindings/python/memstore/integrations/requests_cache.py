@@ -33,11 +33,11 @@ class MemstoreStorage(BaseStorage[str, Any]):
         self._ttl_offset = ttl_offset
 
     def _ttl(self, item: Any) -> Optional[float]:
-        remaining = getattr(item, "expires_delta", None)
+        """Seconds; None for never; 0 for what is over already."""
+        remaining: Optional[float] = getattr(item, "expires_delta", None)
         if self._ttl_offset is None or remaining is None:
             return None
-        seconds = remaining + self._ttl_offset
-        return seconds if seconds > 0 else None
+        return max(0.0, remaining + self._ttl_offset)
 
     def __getitem__(self, key: str) -> Any:
         data = self.store.get(self._start + key)
@@ -47,6 +47,9 @@ class MemstoreStorage(BaseStorage[str, Any]):
 
     def __setitem__(self, key: str, item: Any) -> None:
         data, ttl = self.serialize(item), self._ttl(item)
+        if ttl == 0:
+            self.store.delete(self._start + key)
+            return
         if isinstance(data, str):
             data = data.encode()
         keep(self.store, self._start + key, lambda: self.store.set(self._start + key, data, ttl))

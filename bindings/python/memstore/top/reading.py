@@ -43,9 +43,13 @@ class Reading:
 
 def _families(text: str) -> Iterable[Metric]:
     # Servers that do not know OpenMetrics answer in the older form.
-    if text.rstrip().endswith("# EOF"):
-        return list(parse_openmetrics(text))  # type: ignore[no-untyped-call,unused-ignore]
-    return list(parse_plain(text))
+    try:
+        if text.rstrip().endswith("# EOF"):
+            return list(parse_openmetrics(text))  # type: ignore[no-untyped-call,unused-ignore]
+        return list(parse_plain(text))
+    except ValueError as failure:
+        # It repeats what it has read, which may be anything, on a terminal.
+        raise ValueError(f"this is no text of metrics: {ascii(str(failure)):.200}") from failure
 
 
 def parse(time: float, text: str) -> dict[str, Reading]:

@@ -28,7 +28,7 @@ class File:
         self._path = pathlib.Path(path)
 
     def read(self) -> tuple[float, str]:
-        with self._path.open(encoding="utf-8") as file:
+        with self._path.open(encoding="utf-8", errors="replace") as file:
             # The file is replaced, never changed: the time belongs to what is open.
             return os.fstat(file.fileno()).st_mtime_ns / 1e9, file.read()
 
