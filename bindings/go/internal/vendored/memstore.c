@@ -3719,6 +3719,9 @@ bool ms_arena_reserve(struct ms_arena *arena, const struct ms_placement *placeme
                       const struct ms_entry_shape *shape, struct ms_reserved *out);
 bool ms_arena_reserve_raw(struct ms_arena *arena, const struct ms_placement *placement,
                           uint32_t size, struct ms_reserved *out);
+bool ms_arena_borrow(struct ms_arena *arena, uint32_t size, struct ms_segment **loan,
+                     struct ms_reserved *out);
+void ms_arena_end_loan(struct ms_arena *arena, struct ms_segment *loan);
 void ms_arena_publish(struct ms_reserved *reserved);
 bool ms_arena_abandon(struct ms_arena *arena, const struct ms_reserved *reserved);
 bool ms_arena_entry_died(struct ms_arena *arena, struct ms_segment *segment, uint32_t size);
@@ -3967,6 +3970,12 @@ bool ms_arena_reserve(struct ms_arena *arena, const struct ms_placement *placeme
     ms_mutex_unlock(&slot->lock);
     return segment != NULL;
 }
+static void claim_raw(struct ms_arena *arena, struct ms_segment *segment, uint32_t size,
+                      struct ms_reserved *out)
+{
+    segment_append_claim(arena, segment, size, out);
+    ms_store_release(&segment->used, ms_load_relaxed(&segment->used) + size);
+}
 bool ms_arena_reserve_raw(struct ms_arena *arena, const struct ms_placement *placement,
                           uint32_t size, struct ms_reserved *out)
 {
@@ -3974,12 +3983,31 @@ bool ms_arena_reserve_raw(struct ms_arena *arena, const struct ms_placement *pla
     const struct addition addition = {NULL, size, size};
     struct ms_open_slot *slot = lock_open_slot(arena, placement);
     struct ms_segment *segment = segment_with_room(arena, slot, placement, &addition);
-    if (segment != NULL) {
-        segment_append_claim(arena, segment, size, out);
-        ms_store_release(&segment->used, ms_load_relaxed(&segment->used) + size);
-    }
+    if (segment != NULL)
+        claim_raw(arena, segment, size, out);
     ms_mutex_unlock(&slot->lock);
     return segment != NULL;
+}
+bool ms_arena_borrow(struct ms_arena *arena, uint32_t size, struct ms_segment **loan,
+                     struct ms_reserved *out)
+{
+    const struct ms_placement placement = {.queue = MS_QUEUE_RECORDS, .privileged = true};
+    size = ms_arena_padded(arena, size);
+    const struct addition addition = {NULL, size, size};
+    if (*loan == NULL || !segment_append_fits(arena, *loan, &addition)) {
+        struct ms_segment *fresh = ms_pool_open_segment(arena, &placement);
+        if (fresh == NULL)
+            return false;
+        ms_arena_end_loan(arena, *loan);
+        *loan = fresh;
+    }
+    claim_raw(arena, *loan, size, out);
+    return true;
+}
+void ms_arena_end_loan(struct ms_arena *arena, struct ms_segment *loan)
+{
+    if (loan != NULL)
+        ms_pool_seal(arena, loan);
 }
 void ms_arena_await_appends(struct ms_arena *arena, const struct ms_segment *segment)
 {
@@ -16504,6 +16532,8 @@ struct ms_commit {
     struct ms_record_chunk *chunks;
     size_t chunk_count, chunks_reserved;
     bool opened;
+    bool borrows;
+    struct ms_segment *loan;
     int64_t now;
     const struct ms_op *refused;
 };
@@ -17120,23 +17150,65 @@ static int prepare_step(struct ms_commit *commit, struct ms_step *step)
         ms_segment_unpin(draft.pinned);
     return status;
 }
-static int reserve_records(struct ms_commit *commit)
+static bool only_deletes(const struct ms_commit *commit)
+{
+    for (size_t i = 0; i < commit->count; i++) {
+        if (ms_step_stores(&commit->steps[i]))
+            return false;
+    }
+    return true;
+}
+static int borrow(struct ms_commit *commit, uint32_t size, int64_t deadline,
+                  struct ms_reserved *out)
 {
     memstore *store = commit->store;
-    struct ms_budget_mark asked = ms_budget_mark(&store->arena.budget);
-    const int64_t deadline = ms_store_deadline(store);
+    if (!commit->borrows && !ms_room_lock(store, deadline))
+        return MEMSTORE_ERR_GC_PRESSURE;
+    commit->borrows = true;
+    while (!ms_arena_borrow(&store->arena, size, &commit->loan, out)) {
+        if (!ms_harvest_locked(store, deadline))
+            return MEMSTORE_ERR_CACHE_FULL;
+    }
+    return MEMSTORE_OK;
+}
+static void end_borrowing(struct ms_commit *commit)
+{
+    if (!commit->borrows)
+        return;
+    ms_arena_end_loan(&commit->store->arena, commit->loan);
+    ms_mutex_unlock(&commit->store->reclaim_lock);
+    commit->borrows = false;
+    commit->loan = NULL;
+}
+static int reserve_chunk(struct ms_commit *commit, uint32_t size, int64_t deadline,
+                         struct ms_budget_mark *asked, struct ms_reserved *out)
+{
+    memstore *store = commit->store;
     const struct ms_placement placement = {.queue = MS_QUEUE_RECORDS};
+    if (commit->borrows)
+        return borrow(commit, size, deadline, out);
+    while (!ms_arena_reserve_raw(&store->arena, &placement, size, out)) {
+        const int status = ms_room_make(store, 0, deadline, asked);
+        if (status == MEMSTORE_ERR_CACHE_FULL && only_deletes(commit))
+            return borrow(commit, size, deadline, out);
+        if (status != MEMSTORE_OK)
+            return status;
+    }
+    return MEMSTORE_OK;
+}
+static int reserve_records(struct ms_commit *commit)
+{
+    struct ms_budget_mark asked = ms_budget_mark(&commit->store->arena.budget);
+    const int64_t deadline = ms_store_deadline(commit->store);
     size_t left = commit->writes;
     for (size_t i = 0; i == 0 || left > 0; i++) {
         struct ms_record_chunk *chunk = &commit->chunks[i];
         const size_t records = left < chunk->capacity ? left : chunk->capacity;
         const uint32_t size =
             (uint32_t)(sizeof(struct ms_entry) + records * sizeof(struct ms_record));
-        while (!ms_arena_reserve_raw(&store->arena, &placement, size, &chunk->reserved)) {
-            const int status = ms_room_make(store, 0, deadline, &asked);
-            if (status != MEMSTORE_OK)
-                return status;
-        }
+        const int status = reserve_chunk(commit, size, deadline, &asked, &chunk->reserved);
+        if (status != MEMSTORE_OK)
+            return status;
         commit->chunks_reserved = i + 1;
         left -= records;
     }
@@ -17197,6 +17269,7 @@ void ms_commit_land(struct ms_commit *commit)
     for (size_t i = 0; i < commit->chunks_reserved; i++)
         ms_store_abandon(commit->store, &commit->chunks[i].reserved);
     commit->chunks_reserved = 0;
+    end_borrowing(commit);
     if (commit->opened)
         ms_room_prepare(commit->store);
     commit->opened = false;
