@@ -87,12 +87,6 @@ func (s *Store) DeleteMany(ctx context.Context, keys []string) error {
 	if err := live(ctx, "DeleteMany", ""); err != nil {
 		return err
 	}
-	_, err := s.deleteMany(ctx, "DeleteMany", keys)
-	return err
-}
-
-// deleteMany returns how many entries there were.
-func (s *Store) deleteMany(ctx context.Context, op string, keys []string) (int, error) {
 	pack := getPack()
 	defer pack.put()
 	pack.addKeys(keys)
@@ -101,7 +95,7 @@ func (s *Store) deleteMany(ctx context.Context, op string, keys []string) (int, 
 			pack.sizesPointer(), len(keys))
 	})
 	runtime.KeepAlive(s)
-	return int(max(deleted, 0)), checkWaiting(ctx, op, "", int32(min(deleted, 0)))
+	return checkWaiting(ctx, "DeleteMany", "", int32(min(deleted, 0)))
 }
 
 // HasMany says for each key whether a live entry has it, as of one moment between batches.

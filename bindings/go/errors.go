@@ -169,6 +169,8 @@ var (
 	statusInvalidTTL  = int32(native.MEMSTORE_ERR_INVALID_TTL)
 	statusCancelled   = int32(native.MEMSTORE_ERR_CANCELLED)
 
+	statusVersionMismatch = int32(native.MEMSTORE_ERR_VERSION_MISMATCH)
+
 	statusGCPressure      = int32(native.MEMSTORE_ERR_GC_PRESSURE)
 	statusMemoryExhausted = int32(native.MEMSTORE_ERR_MEMORY_EXHAUSTED)
 	statusCacheFull       = int32(native.MEMSTORE_ERR_CACHE_FULL)

@@ -33,7 +33,7 @@ type Loader func(ctx context.Context, key string) ([]byte, error)
 //
 // A write of the key meanwhile wins: then those who asked before it get the loaded value, it is not
 // stored, and who asks afterwards begins another load. If the store cannot take a value it is returned
-// all the same.
+// all the same, unless the setting loader.on_store_error is "fail": then the error is the store's.
 //
 // A caller whose context ends stops waiting. The load goes on for the others; its own context, which
 // has the values of the first caller's, ends when nobody waits any more. An error of the load, and a
@@ -278,13 +278,19 @@ func (s *Store) settle(key string, call *loadCall, ttl time.Duration, value []by
 		if value, old = s.failLease(lease, errors.Is(err, ErrKeyNotFound)); !old {
 			call.err = err
 		}
-	} else if status := native.GlueLeaseFill(lease, unsafe.SliceData(value), len(value), ttlMillis(ttl)); status == statusInvalidTTL {
+	} else if status := native.GlueLeaseFill(lease, unsafe.SliceData(value), len(value), ttlMillis(ttl)); s.keepsFromCallers(status) {
 		call.err = byStatus[status]
 	}
 	call.value = bytes.Clone(value)
 	runtime.KeepAlive(s)
 	s.forget(key, call)
 	close(call.done)
+}
+
+// keepsFromCallers says whether those who wait for a load are to get this error of the store in place of the
+// value. One that was overtaken is theirs.
+func (s *Store) keepsFromCallers(status int32) bool {
+	return status == statusInvalidTTL || (status < 0 && status != statusVersionMismatch && s.failsLoads.Load())
 }
 
 // failLease gives a lease back whose load failed, and returns the old value that serves instead.

@@ -461,3 +461,31 @@ func TestAValueIsReturnedWhereThereIsNoPlaceToLookAtIt(t *testing.T) {
 	})
 	must(t, err)
 }
+
+func TestAValueThatTheStoreCannotTakeIsReturnedUnlessThatShallFail(t *testing.T) {
+	store := open(t, memstore.Config{MaxEntrySize: 100, OnStoreError: "fail"})
+	large := func(context.Context, string) ([]byte, error) { return make([]byte, 1000), nil }
+	_, err := store.GetOrLoad(ctx, "large", 0, large)
+	wantError(t, err, memstore.ErrEntryTooLarge)
+	_, err = store.GetOrLoadMany(ctx, []string{"large", "small"}, 0, func(context.Context, []string) (map[string][]byte, error) {
+		return map[string][]byte{"large": make([]byte, 1000), "small": []byte("v")}, nil
+	})
+	wantError(t, err, memstore.ErrEntryTooLarge)
+	wantValue(t, store, "small", "v")
+
+	overtaken, err := store.GetOrLoad(ctx, "written", 0, func(context.Context, string) ([]byte, error) {
+		return []byte("loaded"), store.Set(ctx, "written", []byte("set"), 0)
+	})
+	if must(t, err); string(overtaken) != "loaded" {
+		t.Errorf("got %q, want what was loaded", overtaken)
+	}
+
+	must(t, store.Reconfigure(ctx, "loader.on_store_error", "bypass"))
+	value, err := store.GetOrLoad(ctx, "large", 0, large)
+	if must(t, err); len(value) != 1000 {
+		t.Errorf("got %d bytes", len(value))
+	}
+	must(t, store.Reconfigure(ctx, "loader.on_store_error", "fail"))
+	_, err = store.GetOrLoad(ctx, "large", 0, large)
+	wantError(t, err, memstore.ErrEntryTooLarge)
+}

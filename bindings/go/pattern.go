@@ -7,7 +7,6 @@ import (
 	"encoding/binary"
 	"iter"
 	"runtime"
-	"slices"
 	"unsafe"
 
 	"github.com/weisyn/memstore/bindings/go/internal/native"
@@ -16,9 +15,6 @@ import (
 // scanBuffer is how many bytes of keys cross at a time; between two crossings the context is looked
 // at.
 const scanBuffer = 64 << 10
-
-// deleteAtOnce is how many of the entries that match a pattern are removed at a time.
-const deleteAtOnce = 256
 
 // Keys returns the live keys that match a pattern: each key that is there throughout the call,
 // exactly once. In a pattern `*` is any run of bytes, `?` one byte, `[a-z]` one of a set, `[^a]`
@@ -108,33 +104,17 @@ func (s *Store) CountByPattern(ctx context.Context, pattern string) (int, error)
 	return count, nil
 }
 
-// DeleteByPattern removes the entries whose keys match a pattern, one after the other or, with a context
-// that can end, which is looked at in between, some at a time. It returns how many there were, also when
-// it fails midway; see Keys.
+// DeleteByPattern removes the entries whose keys match a pattern, one after the other, until its context
+// ends. It returns how many there were, also when it fails midway; see Keys.
 func (s *Store) DeleteByPattern(ctx context.Context, pattern string) (int, error) {
-	if endless(ctx) {
-		var deleted uint64
-		status := native.MemstoreDeleteByPattern(s.handle, unsafe.StringData(pattern), len(pattern), pointerTo(&deleted))
-		runtime.KeepAlive(s)
-		return int(deleted), check("DeleteByPattern", pattern, status)
+	if err := live(ctx, "DeleteByPattern", pattern); err != nil {
+		return 0, err
 	}
-	total := 0
-	var keys []string
-	for packed, err := range s.keyChunks(ctx, "DeleteByPattern", pattern) {
-		if err != nil {
-			return total, err
-		}
-		keys = appendKeys(keys[:0], packed)
-		for some := range slices.Chunk(keys, deleteAtOnce) {
-			if err := live(ctx, "DeleteByPattern", pattern); err != nil {
-				return total, err
-			}
-			deleted, err := s.deleteMany(ctx, "DeleteByPattern", some)
-			if err != nil {
-				return total, err
-			}
-			total += deleted
-		}
-	}
-	return total, nil
+	var deleted uint64
+	status := waitingLong(ctx, func(wait bound) int32 {
+		return native.GlueDeleteByPattern(s.handle, wait.ms, wait.stop, unsafe.StringData(pattern), len(pattern),
+			pointerTo(&deleted))
+	})
+	runtime.KeepAlive(s)
+	return int(deleted), checkWaiting(ctx, "DeleteByPattern", pattern, status)
 }

@@ -9,6 +9,7 @@ import (
 	"maps"
 	"slices"
 	"testing"
+	"time"
 
 	memstore "github.com/weisyn/memstore/bindings/go"
 )
@@ -140,5 +141,40 @@ func TestPatternsWithAContextThatCanEnd(t *testing.T) {
 	}
 	if deleted, err := store.DeleteByPattern(brief, "*"); deleted != 0 || !errors.Is(err, context.Canceled) {
 		t.Errorf("deleted %d, %v", deleted, err)
+	}
+}
+
+// Whether the context can end makes no difference to what is deleted.
+func TestDeleteByPatternReachesWhatIsOnItsWay(t *testing.T) {
+	brief, cancel := context.WithCancel(ctx)
+	defer cancel()
+	for name, ctx := range map[string]context.Context{"endless": ctx, "brief": brief} {
+		store := open(t, memstore.Config{BatchTimeout: never})
+		must(t, store.SetAsync(ctx, "old/queued", nil, 0))
+		_, err := store.GetOrLoad(ctx, "old/loaded", 0, func(context.Context, string) ([]byte, error) {
+			deleted, err := store.DeleteByPattern(ctx, "old/*")
+			if deleted != 1 {
+				t.Errorf("%s: deleted %d", name, deleted)
+			}
+			return []byte("v"), err
+		})
+		must(t, err)
+		must(t, store.Flush(ctx))
+		if keys, err := store.Keys(ctx, ""); len(keys) != 0 || err != nil {
+			t.Errorf("%s: %q is left, %v", name, keys, err)
+		}
+	}
+}
+
+func TestDeleteByPatternEndsWithTheContext(t *testing.T) {
+	store := open(t, memstore.Config{Shards: 1, MemoryLimit: 64 << 20})
+	for i := range 200000 {
+		must(t, store.Set(ctx, fmt.Sprint(i), nil, 0))
+	}
+	brief, cancel := context.WithTimeout(ctx, time.Millisecond)
+	defer cancel()
+	deleted, err := store.DeleteByPattern(brief, "*")
+	if !errors.Is(err, context.DeadlineExceeded) || store.Size() == 0 || deleted != 200000-store.Size() {
+		t.Errorf("deleted %d, %v, %d entries", deleted, err, store.Size())
 	}
 }

@@ -33,10 +33,12 @@ type Store struct {
 	loads       loads
 	// direct reads without a crossing; nil with Config.LibraryReads, and where it cannot.
 	direct *direct.Reader
-	// warmRate is the setting loader.warm_rate; refreshes is false only if loader.refresh_after is 0.
-	warmRate  atomic.Int64
-	refreshes atomic.Bool
-	noting    sync.Mutex // of noteSettings
+	// warmRate is the setting loader.warm_rate; refreshes is false only if loader.refresh_after is 0; failsLoads
+	// says whether loader.on_store_error is "fail".
+	warmRate   atomic.Int64
+	refreshes  atomic.Bool
+	failsLoads atomic.Bool
+	noting     sync.Mutex // of noteSettings
 }
 
 // Open makes a new, empty store.
@@ -159,6 +161,9 @@ func (s *Store) noteSettings() {
 	}
 	if text, err := s.Setting("loader.refresh_after"); err == nil {
 		s.refreshes.Store(text != "0")
+	}
+	if text, err := s.Setting("loader.on_store_error"); err == nil {
+		s.failsLoads.Store(text == "fail")
 	}
 }
 

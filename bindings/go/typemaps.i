@@ -129,6 +129,7 @@ MEMSTORE_NUMBER(size_t, int)
 %ignore memstore_delete_many;
 %ignore memstore_keys;
 %ignore memstore_count_by_pattern;
+%ignore memstore_delete_by_pattern;
 %ignore memstore_cursor_new;
 %ignore memstore_cursor_next;
 %ignore memstore_cursor_free;

@@ -128,6 +128,15 @@ static inline int glue_clear(memstore *store, int64_t wait_ms, const int64_t *st
     return glue_unbound(wait_ms, stop, memstore_clear(store));
 }
 
+static inline int glue_delete_by_pattern(memstore *store, int64_t wait_ms, const int64_t *stop,
+                                         const char *pattern, size_t pattern_size,
+                                         uint64_t *deleted)
+{
+    glue_bound(wait_ms, stop);
+    return glue_unbound(wait_ms, stop,
+                        memstore_delete_by_pattern(store, pattern, pattern_size, deleted));
+}
+
 static inline int glue_reconfigure(memstore *store, int64_t wait_ms, const int64_t *stop,
                                    const char *key, const char *value, char *why, size_t cap)
 {

@@ -92,6 +92,9 @@ static inline int glue_update_ttl(memstore *store, int64_t wait_ms, const int64_
 static inline int glue_get_view(memstore *store, int64_t wait_ms, const int64_t *stop,
                                 const void *key, size_t key_size, memstore_view *out);
 static inline int glue_clear(memstore *store, int64_t wait_ms, const int64_t *stop);
+static inline int glue_delete_by_pattern(memstore *store, int64_t wait_ms, const int64_t *stop,
+                                         const char *pattern, size_t pattern_size,
+                                         uint64_t *deleted);
 static inline int glue_reconfigure(memstore *store, int64_t wait_ms, const int64_t *stop,
                                    const char *key, const char *value, char *why, size_t cap);
 static inline int glue_reconfigure_all(memstore *store, int64_t wait_ms, const int64_t *stop,

@@ -262,6 +262,13 @@ bool ms_arena_reserve(struct ms_arena *arena, const struct ms_placement *placeme
     return segment != NULL;
 }
 
+static void claim_raw(struct ms_arena *arena, struct ms_segment *segment, uint32_t size,
+                      struct ms_reserved *out)
+{
+    claim(arena, segment, size, out);
+    ms_store_release(&segment->used, ms_load_relaxed(&segment->used) + size);
+}
+
 bool ms_arena_reserve_raw(struct ms_arena *arena, const struct ms_placement *placement,
                           uint32_t size, struct ms_reserved *out)
 {
@@ -269,12 +276,34 @@ bool ms_arena_reserve_raw(struct ms_arena *arena, const struct ms_placement *pla
     const struct addition addition = {NULL, size, size};
     struct ms_open_slot *slot = lock_open_slot(arena, placement);
     struct ms_segment *segment = segment_with_room(arena, slot, placement, &addition);
-    if (segment != NULL) {
-        claim(arena, segment, size, out);
-        ms_store_release(&segment->used, ms_load_relaxed(&segment->used) + size);
-    }
+    if (segment != NULL)
+        claim_raw(arena, segment, size, out);
     ms_mutex_unlock(&slot->lock);
     return segment != NULL;
+}
+
+bool ms_arena_borrow(struct ms_arena *arena, uint32_t size, struct ms_segment **loan,
+                     struct ms_reserved *out)
+{
+    const struct ms_placement placement = {.queue = MS_QUEUE_RECORDS, .privileged = true};
+
+    size = ms_arena_padded(arena, size);
+    const struct addition addition = {NULL, size, size};
+    if (*loan == NULL || !fits(arena, *loan, &addition)) {
+        struct ms_segment *fresh = ms_pool_open_segment(arena, &placement);
+        if (fresh == NULL)
+            return false;
+        ms_arena_end_loan(arena, *loan);
+        *loan = fresh;
+    }
+    claim_raw(arena, *loan, size, out);
+    return true;
+}
+
+void ms_arena_end_loan(struct ms_arena *arena, struct ms_segment *loan)
+{
+    if (loan != NULL)
+        ms_pool_seal(arena, loan);
 }
 
 void ms_arena_await_appends(struct ms_arena *arena, const struct ms_segment *segment)

@@ -14,7 +14,7 @@
  * AR-1  A segment of the range is charged to the budget before it is touched, and until it is
  *       discarded: see segment/backing.h.
  * AR-2  `reserve` free segments are kept for the reclaimer, which needs room to move entries in
- *       order to make room.
+ *       order to make room, and lends some to a batch that only deletes.
  * AR-3  Open slots: one segment at a time is appended to per queue, TTL class and writer stripe.
  *       TTL classes keep entries together that die together.
  * AR-4  `worn` counts the segments in use of which `worn_from` bytes or more are dead: when there are none,
@@ -269,6 +269,12 @@ bool ms_arena_reserve(struct ms_arena *arena, const struct ms_placement *placeme
 /* The same for `size` bytes that are not an entry. */
 bool ms_arena_reserve_raw(struct ms_arena *arena, const struct ms_placement *placement,
                           uint32_t size, struct ms_reserved *out);
+/* The same for records, out of what is kept for the reclaimer, whose lock is held until the loan is
+ * over: in `*loan`, NULL at first, or in another segment. False when that is in use. */
+bool ms_arena_borrow(struct ms_arena *arena, uint32_t size, struct ms_segment **loan,
+                     struct ms_reserved *out);
+/* Nothing more is borrowed, NULL: nothing was. It is free when what was reserved is given up. */
+void ms_arena_end_loan(struct ms_arena *arena, struct ms_segment *loan);
 
 /* The entry is published: it is live and not pending any more. Shard lock held; when that is given up
  * the entry may die and its segment with it, so `reserved` is not to be used after that. */

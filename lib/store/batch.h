@@ -40,6 +40,9 @@ struct ms_commit {
     struct ms_record_chunk *chunks;
     size_t chunk_count, chunks_reserved;
     bool opened; /* what was reserved began a segment */
+    /* Records are in what is kept for the reclaimer, whose lock is held. */
+    bool borrows;
+    struct ms_segment *loan;
     int64_t now;
     const struct ms_op *refused; /* what a refusal is about, or NULL */
 };

@@ -109,12 +109,64 @@ static int prepare_step(struct ms_commit *commit, struct ms_step *step)
     return status;
 }
 
-static int reserve_records(struct ms_commit *commit)
+static bool only_deletes(const struct ms_commit *commit)
+{
+    for (size_t i = 0; i < commit->count; i++) {
+        if (ms_step_stores(&commit->steps[i]))
+            return false;
+    }
+    return true;
+}
+
+/* Who deletes from a full store that evicts nothing does so for want of room. */
+static int borrow(struct ms_commit *commit, uint32_t size, int64_t deadline,
+                  struct ms_reserved *out)
 {
     memstore *store = commit->store;
-    struct ms_budget_mark asked = ms_budget_mark(&store->arena.budget);
-    const int64_t deadline = ms_store_deadline(store);
+
+    if (!commit->borrows && !ms_room_lock(store, deadline))
+        return MEMSTORE_ERR_GC_PRESSURE;
+    commit->borrows = true;
+    while (!ms_arena_borrow(&store->arena, size, &commit->loan, out)) {
+        if (!ms_harvest_locked(store, deadline))
+            return MEMSTORE_ERR_CACHE_FULL;
+    }
+    return MEMSTORE_OK;
+}
+
+static void end_borrowing(struct ms_commit *commit)
+{
+    if (!commit->borrows)
+        return;
+    ms_arena_end_loan(&commit->store->arena, commit->loan);
+    ms_mutex_unlock(&commit->store->reclaim_lock);
+    commit->borrows = false;
+    commit->loan = NULL;
+}
+
+static int reserve_chunk(struct ms_commit *commit, uint32_t size, int64_t deadline,
+                         struct ms_budget_mark *asked, struct ms_reserved *out)
+{
+    memstore *store = commit->store;
     const struct ms_placement placement = {.queue = MS_QUEUE_RECORDS};
+
+    if (commit->borrows)
+        return borrow(commit, size, deadline, out);
+    while (!ms_arena_reserve_raw(&store->arena, &placement, size, out)) {
+        const int status = ms_room_make(store, 0, deadline, asked);
+
+        if (status == MEMSTORE_ERR_CACHE_FULL && only_deletes(commit))
+            return borrow(commit, size, deadline, out);
+        if (status != MEMSTORE_OK)
+            return status;
+    }
+    return MEMSTORE_OK;
+}
+
+static int reserve_records(struct ms_commit *commit)
+{
+    struct ms_budget_mark asked = ms_budget_mark(&commit->store->arena.budget);
+    const int64_t deadline = ms_store_deadline(commit->store);
     size_t left = commit->writes;
 
     for (size_t i = 0; i == 0 || left > 0; i++) {
@@ -122,12 +174,10 @@ static int reserve_records(struct ms_commit *commit)
         const size_t records = left < chunk->capacity ? left : chunk->capacity;
         const uint32_t size = (uint32_t)(ms_record_head_size(&store->arena) +
                                          records * ms_record_size(&store->arena));
+        const int status = reserve_chunk(commit, size, deadline, &asked, &chunk->reserved);
 
-        while (!ms_arena_reserve_raw(&store->arena, &placement, size, &chunk->reserved)) {
-            const int status = ms_room_make(store, 0, deadline, &asked);
-            if (status != MEMSTORE_OK)
-                return status;
-        }
+        if (status != MEMSTORE_OK)
+            return status;
         commit->chunks_reserved = i + 1;
         left -= records;
     }
@@ -199,6 +249,7 @@ void ms_commit_land(struct ms_commit *commit)
     for (size_t i = 0; i < commit->chunks_reserved; i++)
         ms_store_abandon(commit->store, &commit->chunks[i].reserved);
     commit->chunks_reserved = 0;
+    end_borrowing(commit);
     if (commit->opened)
         ms_room_prepare(commit->store);
     commit->opened = false;

@@ -485,6 +485,76 @@ Test(limit, a_full_store_without_eviction_takes_as_much_again_as_was_deleted)
     memstore_destroy(store);
 }
 
+/* Fill a store with entries of 500 bytes and then of none, and return how many of 500 there are. */
+static uint64_t fill_up(memstore *store)
+{
+    unsigned char value[500] = {7};
+    uint64_t key = 0;
+
+    while (memstore_set(store, &key, sizeof key, value, sizeof value, 0) == MEMSTORE_OK)
+        key++;
+    for (uint64_t i = 1; memstore_set(store, &i, 5, NULL, 0, 0) == MEMSTORE_OK; i++)
+        continue;
+    return key;
+}
+
+static void delete_together(memstore *store, const uint64_t *numbers, size_t n)
+{
+    memstore_key keys[500];
+    size_t deleted;
+
+    for (size_t i = 0; i < n; i++)
+        keys[i] = (memstore_key){&numbers[i], sizeof numbers[i]};
+    assert_ok(memstore_delete_many(store, keys, n, &deleted));
+    cr_assert_eq(deleted, n);
+}
+
+static void delete_all_together(memstore *store, size_t n)
+{
+    const uint64_t count = fill_up(store);
+    uint64_t numbers[500];
+
+    for (uint64_t first = 0; first + n <= count; first += n) {
+        for (size_t i = 0; i < n; i++)
+            numbers[i] = first + i;
+        delete_together(store, numbers, n);
+    }
+    fill_up(store);
+    cr_assert_gt(memstore_size(store), count - count / 10,
+                 "what was deleted cannot be stored again");
+    memstore_destroy(store);
+}
+
+Test(limit, a_full_store_without_eviction_deletes_several_entries_together)
+{
+    const size_t together[] = {1, 2, 50, 500};
+
+    for (size_t i = 0; i < sizeof together / sizeof *together; i++) {
+        delete_all_together(test_open("performance.memory_limit=1MiB", "eviction=none", NULL),
+                            together[i]);
+        delete_all_together(test_open("performance.memory_limit=32MiB", "eviction=none", NULL),
+                            together[i]);
+    }
+}
+
+Test(limit, a_full_store_without_eviction_commits_deletes_with_conditions)
+{
+    memstore *store = test_open("performance.memory_limit=1MiB", "eviction=none", NULL);
+    memstore_batch *batch = memstore_batch_new(store);
+    const uint64_t first = 0, second = 1;
+
+    fill_up(store);
+    assert_ok(memstore_batch_delete(batch, &first, sizeof first));
+    assert_ok(memstore_batch_expect_absent(batch, &second, sizeof second));
+    assert_status(memstore_batch_commit(batch), MEMSTORE_ERR_KEY_EXISTS);
+    assert_ok(memstore_has(store, &first, sizeof first));
+    assert_ok(memstore_delete(store, &second, sizeof second));
+    assert_ok(memstore_batch_commit(batch));
+    assert_status(memstore_has(store, &first, sizeof first), MEMSTORE_ERR_KEY_NOT_FOUND);
+    memstore_batch_free(batch);
+    memstore_destroy(store);
+}
+
 Test(limit, overwriting_one_key_for_ever_fits_any_limit)
 {
     memstore *store = test_open("performance.memory_limit=1MiB", "eviction=none", NULL);

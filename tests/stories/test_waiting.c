@@ -258,3 +258,21 @@ Test(waiting, a_memory_limit_on_its_way_down_is_put_back)
     assert_ok(memstore_reconfigure(store, "performance.memory_limit", "16MiB"));
     memstore_destroy(store);
 }
+
+Test(waiting, a_deletion_by_pattern_ends_where_it_is_when_its_caller_is_told_to)
+{
+    memstore *store = test_open(NULL);
+    const int64_t stopped = 1;
+    uint64_t deleted = 7;
+
+    assert_ok(memstore_set(store, "k", 1, "1", 1, MEMSTORE_TTL_NONE));
+    memstore_bound_waits(-1, &stopped);
+    cr_assert_eq(memstore_delete_by_pattern(store, "none*", 5, &deleted),
+                 MEMSTORE_ERR_LOCK_TIMEOUT);
+    cr_assert_eq(memstore_delete_by_pattern(store, "*", 1, &deleted), MEMSTORE_ERR_LOCK_TIMEOUT);
+    cr_assert_eq(memstore_bound_waits(-1, NULL), 1);
+    cr_assert_eq(deleted, 0);
+    assert_ok(memstore_delete_by_pattern(store, "*", 1, &deleted));
+    cr_assert_eq(deleted, 1);
+    memstore_destroy(store);
+}

@@ -139,8 +139,6 @@ typedef unsigned char *memstore_bytes;
 #cgo nocallback _wrap_MemstoreCompact_memstore
 #cgo noescape _wrap_MemstoreMaintain_memstore
 #cgo nocallback _wrap_MemstoreMaintain_memstore
-#cgo noescape _wrap_MemstoreDeleteByPattern_memstore
-#cgo nocallback _wrap_MemstoreDeleteByPattern_memstore
 #cgo noescape _wrap_MEMSTORE_EVENT_EXPIRED_memstore
 #cgo nocallback _wrap_MEMSTORE_EVENT_EXPIRED_memstore
 #cgo noescape _wrap_MEMSTORE_EVENT_EVICTED_memstore
@@ -191,6 +189,8 @@ typedef unsigned char *memstore_bytes;
 #cgo nocallback _wrap_GlueGetView_memstore
 #cgo noescape _wrap_GlueClear_memstore
 #cgo nocallback _wrap_GlueClear_memstore
+#cgo noescape _wrap_GlueDeleteByPattern_memstore
+#cgo nocallback _wrap_GlueDeleteByPattern_memstore
 #cgo noescape _wrap_GlueReconfigure_memstore
 #cgo nocallback _wrap_GlueReconfigure_memstore
 #cgo noescape _wrap_GlueReconfigureAll_memstore
@@ -324,6 +324,7 @@ typedef long long swig_type_54;
 typedef long long swig_type_55;
 typedef long long swig_type_56;
 typedef long long swig_type_57;
+typedef long long swig_type_58;
 extern void _wrap_Swig_free_memstore(uintptr_t arg1);
 extern uintptr_t _wrap_Swig_malloc_memstore(swig_intgo arg1);
 extern swig_intgo _wrap_MEMSTORE_OK_memstore(void);
@@ -377,7 +378,6 @@ extern swig_type_1 _wrap_MemstoreSize_memstore(uintptr_t arg1);
 extern swig_type_2 _wrap_MemstoreCapacity_memstore(uintptr_t arg1);
 extern int _wrap_MemstoreCompact_memstore(uintptr_t arg1, double arg2);
 extern int _wrap_MemstoreMaintain_memstore(uintptr_t arg1, swig_type_3 arg2);
-extern int _wrap_MemstoreDeleteByPattern_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3, swig_voidp arg4);
 extern swig_intgo _wrap_MEMSTORE_EVENT_EXPIRED_memstore(void);
 extern swig_intgo _wrap_MEMSTORE_EVENT_EVICTED_memstore(void);
 extern swig_intgo _wrap_MEMSTORE_EVENT_DELETED_memstore(void);
@@ -403,40 +403,41 @@ extern int _wrap_GlueDelete_memstore(uintptr_t arg1, swig_type_29 arg2, swig_voi
 extern int _wrap_GlueUpdateTtl_memstore(uintptr_t arg1, swig_type_30 arg2, swig_voidp arg3, swig_voidp arg4, swig_intgo arg5, swig_type_31 arg6);
 extern int _wrap_GlueGetView_memstore(uintptr_t arg1, swig_type_32 arg2, swig_voidp arg3, swig_voidp arg4, swig_intgo arg5, swig_voidp arg6);
 extern int _wrap_GlueClear_memstore(uintptr_t arg1, swig_type_33 arg2, swig_voidp arg3);
-extern int _wrap_GlueReconfigure_memstore(uintptr_t arg1, swig_type_34 arg2, swig_voidp arg3, swig_voidp arg4, swig_voidp arg5, swig_voidp arg6, swig_intgo arg7);
-extern int _wrap_GlueReconfigureAll_memstore(uintptr_t arg1, swig_type_35 arg2, swig_voidp arg3, uintptr_t arg4, swig_voidp arg5, swig_intgo arg6);
-extern int _wrap_GlueSetMany_memstore(uintptr_t arg1, swig_type_36 arg2, swig_voidp arg3, swig_voidp arg4, swig_intgo arg5, swig_voidp arg6, swig_intgo arg7, swig_type_37 arg8);
-extern swig_type_38 _wrap_GlueGetMany_memstore(uintptr_t arg1, swig_type_39 arg2, swig_voidp arg3, swig_voidp arg4, swig_intgo arg5, swig_voidp arg6, swig_intgo arg7, swig_voidp arg8, swig_intgo arg9, swig_voidp arg10, swig_voidp arg11);
+extern int _wrap_GlueDeleteByPattern_memstore(uintptr_t arg1, swig_type_34 arg2, swig_voidp arg3, swig_voidp arg4, swig_intgo arg5, swig_voidp arg6);
+extern int _wrap_GlueReconfigure_memstore(uintptr_t arg1, swig_type_35 arg2, swig_voidp arg3, swig_voidp arg4, swig_voidp arg5, swig_voidp arg6, swig_intgo arg7);
+extern int _wrap_GlueReconfigureAll_memstore(uintptr_t arg1, swig_type_36 arg2, swig_voidp arg3, uintptr_t arg4, swig_voidp arg5, swig_intgo arg6);
+extern int _wrap_GlueSetMany_memstore(uintptr_t arg1, swig_type_37 arg2, swig_voidp arg3, swig_voidp arg4, swig_intgo arg5, swig_voidp arg6, swig_intgo arg7, swig_type_38 arg8);
+extern swig_type_39 _wrap_GlueGetMany_memstore(uintptr_t arg1, swig_type_40 arg2, swig_voidp arg3, swig_voidp arg4, swig_intgo arg5, swig_voidp arg6, swig_intgo arg7, swig_voidp arg8, swig_intgo arg9, swig_voidp arg10, swig_voidp arg11);
 extern void _wrap_GlueTakeMany_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3);
-extern swig_type_40 _wrap_GlueHasMany_memstore(uintptr_t arg1, swig_type_41 arg2, swig_voidp arg3, swig_voidp arg4, swig_intgo arg5, swig_voidp arg6, swig_intgo arg7, swig_voidp arg8);
-extern swig_type_42 _wrap_GlueDeleteMany_memstore(uintptr_t arg1, swig_type_43 arg2, swig_voidp arg3, swig_voidp arg4, swig_intgo arg5, swig_voidp arg6, swig_intgo arg7);
-extern int _wrap_GlueCommit_memstore(uintptr_t arg1, swig_type_44 arg2, swig_voidp arg3, swig_voidp arg4, swig_intgo arg5, swig_voidp arg6, swig_intgo arg7, swig_voidp arg8);
-extern swig_type_45 _wrap_GlueCountByPattern_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3);
+extern swig_type_41 _wrap_GlueHasMany_memstore(uintptr_t arg1, swig_type_42 arg2, swig_voidp arg3, swig_voidp arg4, swig_intgo arg5, swig_voidp arg6, swig_intgo arg7, swig_voidp arg8);
+extern swig_type_43 _wrap_GlueDeleteMany_memstore(uintptr_t arg1, swig_type_44 arg2, swig_voidp arg3, swig_voidp arg4, swig_intgo arg5, swig_voidp arg6, swig_intgo arg7);
+extern int _wrap_GlueCommit_memstore(uintptr_t arg1, swig_type_45 arg2, swig_voidp arg3, swig_voidp arg4, swig_intgo arg5, swig_voidp arg6, swig_intgo arg7, swig_voidp arg8);
+extern swig_type_46 _wrap_GlueCountByPattern_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3);
 extern int _wrap_GlueScanNew_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3, swig_voidp arg4);
-extern swig_type_46 _wrap_GlueScanFill_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3);
+extern swig_type_47 _wrap_GlueScanFill_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3);
 extern void _wrap_GlueScanFree_memstore(uintptr_t arg1);
 extern int _wrap_GlueEventsNew_memstore(uintptr_t arg1, int arg2, swig_intgo arg3, swig_voidp arg4);
-extern swig_type_47 _wrap_GlueEventsFill_memstore(uintptr_t arg1, swig_type_48 arg2, swig_voidp arg3, swig_intgo arg4);
+extern swig_type_48 _wrap_GlueEventsFill_memstore(uintptr_t arg1, swig_type_49 arg2, swig_voidp arg3, swig_intgo arg4);
 extern void _wrap_GlueEventsWake_memstore(uintptr_t arg1);
-extern swig_type_49 _wrap_GlueEventsDropped_memstore(uintptr_t arg1);
+extern swig_type_50 _wrap_GlueEventsDropped_memstore(uintptr_t arg1);
 extern void _wrap_GlueEventsFree_memstore(uintptr_t arg1);
 extern uintptr_t _wrap_GlueLogNew_memstore(uintptr_t arg1, int arg2);
-extern swig_type_50 _wrap_GlueLogFill_memstore(uintptr_t arg1, swig_type_51 arg2, swig_voidp arg3, swig_intgo arg4);
+extern swig_type_51 _wrap_GlueLogFill_memstore(uintptr_t arg1, swig_type_52 arg2, swig_voidp arg3, swig_intgo arg4);
 extern void _wrap_GlueLogEnd_memstore(uintptr_t arg1);
 extern void _wrap_GlueLogDrop_memstore(uintptr_t arg1);
 extern int _wrap_GlueGetEventStats_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3);
-extern swig_type_52 _wrap_GlueLeaseAcquire_memstore(uintptr_t arg1, swig_type_53 arg2, swig_voidp arg3, swig_voidp arg4, swig_intgo arg5, swig_voidp arg6, swig_intgo arg7, swig_voidp arg8);
+extern swig_type_53 _wrap_GlueLeaseAcquire_memstore(uintptr_t arg1, swig_type_54 arg2, swig_voidp arg3, swig_voidp arg4, swig_intgo arg5, swig_voidp arg6, swig_intgo arg7, swig_voidp arg8);
 extern int _wrap_GlueLeaseIsCurrent_memstore(uintptr_t arg1);
-extern int _wrap_GlueLeaseFill_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3, swig_type_54 arg4);
-extern swig_type_55 _wrap_GlueLeaseFail_memstore(uintptr_t arg1, int arg2, swig_voidp arg3);
+extern int _wrap_GlueLeaseFill_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3, swig_type_55 arg4);
+extern swig_type_56 _wrap_GlueLeaseFail_memstore(uintptr_t arg1, int arg2, swig_voidp arg3);
 extern int _wrap_GlueSave_memstore(uintptr_t arg1, swig_voidp arg2, swig_voidp arg3, swig_voidp arg4);
 extern int _wrap_GlueLoad_memstore(uintptr_t arg1, swig_voidp arg2, swig_voidp arg3, swig_voidp arg4);
 extern int _wrap_GlueGetStats_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3);
 extern int _wrap_GlueGetMemoryStats_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3);
 extern int _wrap_GlueGetTtlStats_memstore(uintptr_t arg1, swig_voidp arg2, swig_voidp arg3, swig_intgo arg4);
 extern int _wrap_GlueGetLatency_memstore(uintptr_t arg1, int arg2, swig_voidp arg3, swig_intgo arg4);
-extern swig_type_56 _wrap_GlueMetricsText_memstore(uintptr_t arg1, swig_voidp arg2);
-extern swig_type_57 _wrap_GlueAdvise_memstore(uintptr_t arg1, int arg2, swig_voidp arg3);
+extern swig_type_57 _wrap_GlueMetricsText_memstore(uintptr_t arg1, swig_voidp arg2);
+extern swig_type_58 _wrap_GlueAdvise_memstore(uintptr_t arg1, int arg2, swig_voidp arg3);
 extern int _wrap_GlueClaimLanes_memstore(int arg1, swig_voidp arg2);
 extern int _wrap_GlueGetLayout_memstore(uintptr_t arg1, swig_voidp arg2, swig_voidp arg3);
 extern int _wrap_GlueGetRates_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3, swig_voidp arg4);
@@ -912,18 +913,6 @@ func MemstoreMaintain(arg1 uintptr, arg2 int64) (_swig_ret int32) {
 	return swig_r
 }
 
-func MemstoreDeleteByPattern(arg1 uintptr, arg2 *byte, arg3 int, arg4 *byte) (_swig_ret int32) {
-	var swig_r int32
-	_swig_i_0 := arg1
-	var _swig_i_1 *C.uchar
-	_swig_i_1 = (*C.uchar)(arg2)
-	_swig_i_2 := arg3
-	var _swig_i_3 *C.uchar
-	_swig_i_3 = (*C.uchar)(arg4)
-	swig_r = (int32)(C._wrap_MemstoreDeleteByPattern_memstore(C.uintptr_t(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_intgo(_swig_i_2), C.swig_voidp(_swig_i_3)))
-	return swig_r
-}
-
 type Memstore_event_kind int
 
 func _swig_getMEMSTORE_EVENT_EXPIRED() (_swig_ret Memstore_event_kind) {
@@ -1241,6 +1230,21 @@ func GlueClear(arg1 uintptr, arg2 int64, arg3 *byte) (_swig_ret int32) {
 	return swig_r
 }
 
+func GlueDeleteByPattern(arg1 uintptr, arg2 int64, arg3 *byte, arg4 *byte, arg5 int, arg6 *byte) (_swig_ret int32) {
+	var swig_r int32
+	_swig_i_0 := arg1
+	_swig_i_1 := arg2
+	var _swig_i_2 *C.uchar
+	_swig_i_2 = (*C.uchar)(arg3)
+	var _swig_i_3 *C.uchar
+	_swig_i_3 = (*C.uchar)(arg4)
+	_swig_i_4 := arg5
+	var _swig_i_5 *C.uchar
+	_swig_i_5 = (*C.uchar)(arg6)
+	swig_r = (int32)(C._wrap_GlueDeleteByPattern_memstore(C.uintptr_t(_swig_i_0), C.swig_type_34(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3), C.swig_intgo(_swig_i_4), C.swig_voidp(_swig_i_5)))
+	return swig_r
+}
+
 func GlueReconfigure(arg1 uintptr, arg2 int64, arg3 *byte, arg4 *byte, arg5 *byte, arg6 *byte, arg7 int) (_swig_ret int32) {
 	var swig_r int32
 	_swig_i_0 := arg1
@@ -1254,7 +1258,7 @@ func GlueReconfigure(arg1 uintptr, arg2 int64, arg3 *byte, arg4 *byte, arg5 *byt
 	var _swig_i_5 *C.uchar
 	_swig_i_5 = (*C.uchar)(arg6)
 	_swig_i_6 := arg7
-	swig_r = (int32)(C._wrap_GlueReconfigure_memstore(C.uintptr_t(_swig_i_0), C.swig_type_34(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3), C.swig_voidp(_swig_i_4), C.swig_voidp(_swig_i_5), C.swig_intgo(_swig_i_6)))
+	swig_r = (int32)(C._wrap_GlueReconfigure_memstore(C.uintptr_t(_swig_i_0), C.swig_type_35(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3), C.swig_voidp(_swig_i_4), C.swig_voidp(_swig_i_5), C.swig_intgo(_swig_i_6)))
 	return swig_r
 }
 
@@ -1268,7 +1272,7 @@ func GlueReconfigureAll(arg1 uintptr, arg2 int64, arg3 *byte, arg4 uintptr, arg5
 	var _swig_i_4 *C.uchar
 	_swig_i_4 = (*C.uchar)(arg5)
 	_swig_i_5 := arg6
-	swig_r = (int32)(C._wrap_GlueReconfigureAll_memstore(C.uintptr_t(_swig_i_0), C.swig_type_35(_swig_i_1), C.swig_voidp(_swig_i_2), C.uintptr_t(_swig_i_3), C.swig_voidp(_swig_i_4), C.swig_intgo(_swig_i_5)))
+	swig_r = (int32)(C._wrap_GlueReconfigureAll_memstore(C.uintptr_t(_swig_i_0), C.swig_type_36(_swig_i_1), C.swig_voidp(_swig_i_2), C.uintptr_t(_swig_i_3), C.swig_voidp(_swig_i_4), C.swig_intgo(_swig_i_5)))
 	return swig_r
 }
 
@@ -1285,7 +1289,7 @@ func GlueSetMany(arg1 uintptr, arg2 int64, arg3 *byte, arg4 *byte, arg5 int, arg
 	_swig_i_5 = (*C.uchar)(arg6)
 	_swig_i_6 := arg7
 	_swig_i_7 := arg8
-	swig_r = (int32)(C._wrap_GlueSetMany_memstore(C.uintptr_t(_swig_i_0), C.swig_type_36(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3), C.swig_intgo(_swig_i_4), C.swig_voidp(_swig_i_5), C.swig_intgo(_swig_i_6), C.swig_type_37(_swig_i_7)))
+	swig_r = (int32)(C._wrap_GlueSetMany_memstore(C.uintptr_t(_swig_i_0), C.swig_type_37(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3), C.swig_intgo(_swig_i_4), C.swig_voidp(_swig_i_5), C.swig_intgo(_swig_i_6), C.swig_type_38(_swig_i_7)))
 	return swig_r
 }
 
@@ -1308,7 +1312,7 @@ func GlueGetMany(arg1 uintptr, arg2 int64, arg3 *byte, arg4 *byte, arg5 int, arg
 	_swig_i_9 = (*C.uchar)(arg10)
 	var _swig_i_10 *C.uchar
 	_swig_i_10 = (*C.uchar)(arg11)
-	swig_r = (int64)(C._wrap_GlueGetMany_memstore(C.uintptr_t(_swig_i_0), C.swig_type_39(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3), C.swig_intgo(_swig_i_4), C.swig_voidp(_swig_i_5), C.swig_intgo(_swig_i_6), C.swig_voidp(_swig_i_7), C.swig_intgo(_swig_i_8), C.swig_voidp(_swig_i_9), C.swig_voidp(_swig_i_10)))
+	swig_r = (int64)(C._wrap_GlueGetMany_memstore(C.uintptr_t(_swig_i_0), C.swig_type_40(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3), C.swig_intgo(_swig_i_4), C.swig_voidp(_swig_i_5), C.swig_intgo(_swig_i_6), C.swig_voidp(_swig_i_7), C.swig_intgo(_swig_i_8), C.swig_voidp(_swig_i_9), C.swig_voidp(_swig_i_10)))
 	return swig_r
 }
 
@@ -1334,7 +1338,7 @@ func GlueHasMany(arg1 uintptr, arg2 int64, arg3 *byte, arg4 *byte, arg5 int, arg
 	_swig_i_6 := arg7
 	var _swig_i_7 *C.uchar
 	_swig_i_7 = (*C.uchar)(arg8)
-	swig_r = (int64)(C._wrap_GlueHasMany_memstore(C.uintptr_t(_swig_i_0), C.swig_type_41(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3), C.swig_intgo(_swig_i_4), C.swig_voidp(_swig_i_5), C.swig_intgo(_swig_i_6), C.swig_voidp(_swig_i_7)))
+	swig_r = (int64)(C._wrap_GlueHasMany_memstore(C.uintptr_t(_swig_i_0), C.swig_type_42(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3), C.swig_intgo(_swig_i_4), C.swig_voidp(_swig_i_5), C.swig_intgo(_swig_i_6), C.swig_voidp(_swig_i_7)))
 	return swig_r
 }
 
@@ -1350,7 +1354,7 @@ func GlueDeleteMany(arg1 uintptr, arg2 int64, arg3 *byte, arg4 *byte, arg5 int, 
 	var _swig_i_5 *C.uchar
 	_swig_i_5 = (*C.uchar)(arg6)
 	_swig_i_6 := arg7
-	swig_r = (int64)(C._wrap_GlueDeleteMany_memstore(C.uintptr_t(_swig_i_0), C.swig_type_43(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3), C.swig_intgo(_swig_i_4), C.swig_voidp(_swig_i_5), C.swig_intgo(_swig_i_6)))
+	swig_r = (int64)(C._wrap_GlueDeleteMany_memstore(C.uintptr_t(_swig_i_0), C.swig_type_44(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3), C.swig_intgo(_swig_i_4), C.swig_voidp(_swig_i_5), C.swig_intgo(_swig_i_6)))
 	return swig_r
 }
 
@@ -1368,7 +1372,7 @@ func GlueCommit(arg1 uintptr, arg2 int64, arg3 *byte, arg4 *byte, arg5 int, arg6
 	_swig_i_6 := arg7
 	var _swig_i_7 *C.uchar
 	_swig_i_7 = (*C.uchar)(arg8)
-	swig_r = (int32)(C._wrap_GlueCommit_memstore(C.uintptr_t(_swig_i_0), C.swig_type_44(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3), C.swig_intgo(_swig_i_4), C.swig_voidp(_swig_i_5), C.swig_intgo(_swig_i_6), C.swig_voidp(_swig_i_7)))
+	swig_r = (int32)(C._wrap_GlueCommit_memstore(C.uintptr_t(_swig_i_0), C.swig_type_45(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3), C.swig_intgo(_swig_i_4), C.swig_voidp(_swig_i_5), C.swig_intgo(_swig_i_6), C.swig_voidp(_swig_i_7)))
 	return swig_r
 }
 
@@ -1427,7 +1431,7 @@ func GlueEventsFill(arg1 uintptr, arg2 int64, arg3 *byte, arg4 int) (_swig_ret i
 	var _swig_i_2 *C.uchar
 	_swig_i_2 = (*C.uchar)(arg3)
 	_swig_i_3 := arg4
-	swig_r = (int64)(C._wrap_GlueEventsFill_memstore(C.uintptr_t(_swig_i_0), C.swig_type_48(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_intgo(_swig_i_3)))
+	swig_r = (int64)(C._wrap_GlueEventsFill_memstore(C.uintptr_t(_swig_i_0), C.swig_type_49(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_intgo(_swig_i_3)))
 	return swig_r
 }
 
@@ -1465,7 +1469,7 @@ func GlueLogFill(arg1 uintptr, arg2 int64, arg3 *byte, arg4 int) (_swig_ret int6
 	var _swig_i_2 *C.uchar
 	_swig_i_2 = (*C.uchar)(arg3)
 	_swig_i_3 := arg4
-	swig_r = (int64)(C._wrap_GlueLogFill_memstore(C.uintptr_t(_swig_i_0), C.swig_type_51(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_intgo(_swig_i_3)))
+	swig_r = (int64)(C._wrap_GlueLogFill_memstore(C.uintptr_t(_swig_i_0), C.swig_type_52(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_intgo(_swig_i_3)))
 	return swig_r
 }
 
@@ -1503,7 +1507,7 @@ func GlueLeaseAcquire(arg1 uintptr, arg2 int64, arg3 *byte, arg4 *byte, arg5 int
 	_swig_i_6 := arg7
 	var _swig_i_7 *C.uchar
 	_swig_i_7 = (*C.uchar)(arg8)
-	swig_r = (int64)(C._wrap_GlueLeaseAcquire_memstore(C.uintptr_t(_swig_i_0), C.swig_type_53(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3), C.swig_intgo(_swig_i_4), C.swig_voidp(_swig_i_5), C.swig_intgo(_swig_i_6), C.swig_voidp(_swig_i_7)))
+	swig_r = (int64)(C._wrap_GlueLeaseAcquire_memstore(C.uintptr_t(_swig_i_0), C.swig_type_54(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3), C.swig_intgo(_swig_i_4), C.swig_voidp(_swig_i_5), C.swig_intgo(_swig_i_6), C.swig_voidp(_swig_i_7)))
 	return swig_r
 }
 
@@ -1521,7 +1525,7 @@ func GlueLeaseFill(arg1 uintptr, arg2 *byte, arg3 int, arg4 int64) (_swig_ret in
 	_swig_i_1 = (*C.uchar)(arg2)
 	_swig_i_2 := arg3
 	_swig_i_3 := arg4
-	swig_r = (int32)(C._wrap_GlueLeaseFill_memstore(C.uintptr_t(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_intgo(_swig_i_2), C.swig_type_54(_swig_i_3)))
+	swig_r = (int32)(C._wrap_GlueLeaseFill_memstore(C.uintptr_t(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_intgo(_swig_i_2), C.swig_type_55(_swig_i_3)))
 	return swig_r
 }
 

@@ -518,6 +518,9 @@ static inline int glue_update_ttl(memstore *store, int64_t wait_ms, const int64_
 static inline int glue_get_view(memstore *store, int64_t wait_ms, const int64_t *stop,
                                 const void *key, size_t key_size, memstore_view *out);
 static inline int glue_clear(memstore *store, int64_t wait_ms, const int64_t *stop);
+static inline int glue_delete_by_pattern(memstore *store, int64_t wait_ms, const int64_t *stop,
+                                         const char *pattern, size_t pattern_size,
+                                         uint64_t *deleted);
 static inline int glue_reconfigure(memstore *store, int64_t wait_ms, const int64_t *stop,
                                    const char *key, const char *value, char *why, size_t cap);
 static inline int glue_reconfigure_all(memstore *store, int64_t wait_ms, const int64_t *stop,
@@ -779,6 +782,15 @@ static inline int glue_clear(memstore *store, int64_t wait_ms, const int64_t *st
 {
     glue_bound(wait_ms, stop);
     return glue_unbound(wait_ms, stop, memstore_clear(store));
+}
+
+static inline int glue_delete_by_pattern(memstore *store, int64_t wait_ms, const int64_t *stop,
+                                         const char *pattern, size_t pattern_size,
+                                         uint64_t *deleted)
+{
+    glue_bound(wait_ms, stop);
+    return glue_unbound(wait_ms, stop,
+                        memstore_delete_by_pattern(store, pattern, pattern_size, deleted));
 }
 
 static inline int glue_reconfigure(memstore *store, int64_t wait_ms, const int64_t *stop,
@@ -2314,28 +2326,6 @@ int _wrap_MemstoreMaintain_memstore(memstore *_swig_go_0, long long _swig_go_1) 
 }
 
 
-int _wrap_MemstoreDeleteByPattern_memstore(memstore *_swig_go_0, char *_swig_go_1, intgo _swig_go_2, uint64_t *_swig_go_3) {
-  memstore *arg1 = 0 ;
-  char *arg2 = 0 ;
-  size_t arg3 ;
-  uint64_t *arg4 = 0 ;
-  int result;
-  int _swig_go_result;
-
-  arg1 = (memstore *)_swig_go_0;
-  arg2 = (char *)_swig_go_1;
-  arg3 = (size_t)_swig_go_2;
-  arg4 = (uint64_t *)_swig_go_3;
-
-  result = (int)memstore_delete_by_pattern(arg1,(char const *)arg2,arg3,arg4);
-  _swig_go_result = result;
-
-
-
-  return _swig_go_result;
-}
-
-
 intgo _wrap_MEMSTORE_EVENT_EXPIRED_memstore() {
   enum memstore_event_kind result;
   intgo _swig_go_result;
@@ -2887,6 +2877,33 @@ int _wrap_GlueClear_memstore(memstore *_swig_go_0, long long _swig_go_1, int64_t
 
   result = (int)glue_clear(arg1,arg2,(int64_t const *)arg3);
   _swig_go_result = result;
+
+
+  return _swig_go_result;
+}
+
+
+int _wrap_GlueDeleteByPattern_memstore(memstore *_swig_go_0, long long _swig_go_1, int64_t *_swig_go_2, char *_swig_go_3, intgo _swig_go_4, uint64_t *_swig_go_5) {
+  memstore *arg1 = 0 ;
+  int64_t arg2 ;
+  int64_t *arg3 = 0 ;
+  char *arg4 = 0 ;
+  size_t arg5 ;
+  uint64_t *arg6 = 0 ;
+  int result;
+  int _swig_go_result;
+
+  arg1 = (memstore *)_swig_go_0;
+  arg2 = (int64_t)_swig_go_1;
+  arg3 = (int64_t *)_swig_go_2;
+  arg4 = (char *)_swig_go_3;
+  arg5 = (size_t)_swig_go_4;
+  arg6 = (uint64_t *)_swig_go_5;
+
+  result = (int)glue_delete_by_pattern(arg1,arg2,(int64_t const *)arg3,(char const *)arg4,arg5,arg6);
+  _swig_go_result = result;
+
+
 
 
   return _swig_go_result;

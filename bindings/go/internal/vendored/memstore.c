@@ -3719,6 +3719,9 @@ bool ms_arena_reserve(struct ms_arena *arena, const struct ms_placement *placeme
                       const struct ms_entry_shape *shape, struct ms_reserved *out);
 bool ms_arena_reserve_raw(struct ms_arena *arena, const struct ms_placement *placement,
                           uint32_t size, struct ms_reserved *out);
+bool ms_arena_borrow(struct ms_arena *arena, uint32_t size, struct ms_segment **loan,
+                     struct ms_reserved *out);
+void ms_arena_end_loan(struct ms_arena *arena, struct ms_segment *loan);
 void ms_arena_publish(struct ms_reserved *reserved);
 bool ms_arena_abandon(struct ms_arena *arena, const struct ms_reserved *reserved);
 bool ms_arena_entry_died(struct ms_arena *arena, struct ms_segment *segment, uint32_t size);
@@ -3967,6 +3970,12 @@ bool ms_arena_reserve(struct ms_arena *arena, const struct ms_placement *placeme
     ms_mutex_unlock(&slot->lock);
     return segment != NULL;
 }
+static void claim_raw(struct ms_arena *arena, struct ms_segment *segment, uint32_t size,
+                      struct ms_reserved *out)
+{
+    segment_append_claim(arena, segment, size, out);
+    ms_store_release(&segment->used, ms_load_relaxed(&segment->used) + size);
+}
 bool ms_arena_reserve_raw(struct ms_arena *arena, const struct ms_placement *placement,
                           uint32_t size, struct ms_reserved *out)
 {
@@ -3974,12 +3983,31 @@ bool ms_arena_reserve_raw(struct ms_arena *arena, const struct ms_placement *pla
     const struct addition addition = {NULL, size, size};
     struct ms_open_slot *slot = lock_open_slot(arena, placement);
     struct ms_segment *segment = segment_with_room(arena, slot, placement, &addition);
-    if (segment != NULL) {
-        segment_append_claim(arena, segment, size, out);
-        ms_store_release(&segment->used, ms_load_relaxed(&segment->used) + size);
-    }
+    if (segment != NULL)
+        claim_raw(arena, segment, size, out);
     ms_mutex_unlock(&slot->lock);
     return segment != NULL;
+}
+bool ms_arena_borrow(struct ms_arena *arena, uint32_t size, struct ms_segment **loan,
+                     struct ms_reserved *out)
+{
+    const struct ms_placement placement = {.queue = MS_QUEUE_RECORDS, .privileged = true};
+    size = ms_arena_padded(arena, size);
+    const struct addition addition = {NULL, size, size};
+    if (*loan == NULL || !segment_append_fits(arena, *loan, &addition)) {
+        struct ms_segment *fresh = ms_pool_open_segment(arena, &placement);
+        if (fresh == NULL)
+            return false;
+        ms_arena_end_loan(arena, *loan);
+        *loan = fresh;
+    }
+    claim_raw(arena, *loan, size, out);
+    return true;
+}
+void ms_arena_end_loan(struct ms_arena *arena, struct ms_segment *loan)
+{
+    if (loan != NULL)
+        ms_pool_seal(arena, loan);
 }
 void ms_arena_await_appends(struct ms_arena *arena, const struct ms_segment *segment)
 {
@@ -15690,6 +15718,7 @@ int ms_batch_commit(memstore_batch *batch);
 int ms_batch_refused(const memstore_batch *batch, size_t *number, memstore_key *key);
 void ms_batch_free(memstore_batch *batch);
 int ms_cursor_new(memstore *store, const char *pattern, size_t pattern_size, memstore_cursor **out);
+void ms_cursor_heed_stop(memstore_cursor *cursor);
 int ms_cursor_next(memstore_cursor *cursor, memstore_key *key);
 void ms_cursor_free(memstore_cursor *cursor);
 uint64_t ms_scan_count(memstore *store);
@@ -16503,6 +16532,8 @@ struct ms_commit {
     struct ms_record_chunk *chunks;
     size_t chunk_count, chunks_reserved;
     bool opened;
+    bool borrows;
+    struct ms_segment *loan;
     int64_t now;
     const struct ms_op *refused;
 };
@@ -17119,23 +17150,65 @@ static int prepare_step(struct ms_commit *commit, struct ms_step *step)
         ms_segment_unpin(draft.pinned);
     return status;
 }
-static int reserve_records(struct ms_commit *commit)
+static bool only_deletes(const struct ms_commit *commit)
+{
+    for (size_t i = 0; i < commit->count; i++) {
+        if (ms_step_stores(&commit->steps[i]))
+            return false;
+    }
+    return true;
+}
+static int borrow(struct ms_commit *commit, uint32_t size, int64_t deadline,
+                  struct ms_reserved *out)
 {
     memstore *store = commit->store;
-    struct ms_budget_mark asked = ms_budget_mark(&store->arena.budget);
-    const int64_t deadline = ms_store_deadline(store);
+    if (!commit->borrows && !ms_room_lock(store, deadline))
+        return MEMSTORE_ERR_GC_PRESSURE;
+    commit->borrows = true;
+    while (!ms_arena_borrow(&store->arena, size, &commit->loan, out)) {
+        if (!ms_harvest_locked(store, deadline))
+            return MEMSTORE_ERR_CACHE_FULL;
+    }
+    return MEMSTORE_OK;
+}
+static void end_borrowing(struct ms_commit *commit)
+{
+    if (!commit->borrows)
+        return;
+    ms_arena_end_loan(&commit->store->arena, commit->loan);
+    ms_mutex_unlock(&commit->store->reclaim_lock);
+    commit->borrows = false;
+    commit->loan = NULL;
+}
+static int reserve_chunk(struct ms_commit *commit, uint32_t size, int64_t deadline,
+                         struct ms_budget_mark *asked, struct ms_reserved *out)
+{
+    memstore *store = commit->store;
     const struct ms_placement placement = {.queue = MS_QUEUE_RECORDS};
+    if (commit->borrows)
+        return borrow(commit, size, deadline, out);
+    while (!ms_arena_reserve_raw(&store->arena, &placement, size, out)) {
+        const int status = ms_room_make(store, 0, deadline, asked);
+        if (status == MEMSTORE_ERR_CACHE_FULL && only_deletes(commit))
+            return borrow(commit, size, deadline, out);
+        if (status != MEMSTORE_OK)
+            return status;
+    }
+    return MEMSTORE_OK;
+}
+static int reserve_records(struct ms_commit *commit)
+{
+    struct ms_budget_mark asked = ms_budget_mark(&commit->store->arena.budget);
+    const int64_t deadline = ms_store_deadline(commit->store);
     size_t left = commit->writes;
     for (size_t i = 0; i == 0 || left > 0; i++) {
         struct ms_record_chunk *chunk = &commit->chunks[i];
         const size_t records = left < chunk->capacity ? left : chunk->capacity;
         const uint32_t size =
             (uint32_t)(sizeof(struct ms_entry) + records * sizeof(struct ms_record));
-        while (!ms_arena_reserve_raw(&store->arena, &placement, size, &chunk->reserved)) {
-            const int status = ms_room_make(store, 0, deadline, &asked);
-            if (status != MEMSTORE_OK)
-                return status;
-        }
+        const int status = reserve_chunk(commit, size, deadline, &asked, &chunk->reserved);
+        if (status != MEMSTORE_OK)
+            return status;
         commit->chunks_reserved = i + 1;
         left -= records;
     }
@@ -17196,6 +17269,7 @@ void ms_commit_land(struct ms_commit *commit)
     for (size_t i = 0; i < commit->chunks_reserved; i++)
         ms_store_abandon(commit->store, &commit->chunks[i].reserved);
     commit->chunks_reserved = 0;
+    end_borrowing(commit);
     if (commit->opened)
         ms_room_prepare(commit->store);
     commit->opened = false;
@@ -25246,6 +25320,7 @@ struct memstore_cursor {
     char *keys;
     size_t used, size;
     size_t read_at;
+    bool heeds_stop;
 };
 static bool store_scan_ensure_bytes(memstore_cursor *cursor, size_t more)
 {
@@ -25357,6 +25432,8 @@ static int collect_interval(memstore_cursor *cursor)
 static int advance(memstore_cursor *cursor)
 {
     while (cursor->read_at == cursor->used) {
+        if (cursor->heeds_stop && ms_wait_is_stopped())
+            return MEMSTORE_ERR_LOCK_TIMEOUT;
         if (cursor->next_home >> 32 != 0) {
             if (cursor->shard + 1 >= cursor->store->index.shard_count)
                 return MEMSTORE_ERR_KEY_NOT_FOUND;
@@ -25388,6 +25465,10 @@ int ms_cursor_new(memstore *store, const char *pattern, size_t pattern_size, mem
     *cursor = (memstore_cursor){.store = store, .pattern = copy, .pattern_size = pattern_size};
     *out = cursor;
     return MEMSTORE_OK;
+}
+void ms_cursor_heed_stop(memstore_cursor *cursor)
+{
+    cursor->heeds_stop = true;
 }
 int ms_cursor_next(memstore_cursor *cursor, memstore_key *key)
 {
@@ -28640,7 +28721,7 @@ void memstore_cursor_free(memstore_cursor *cursor)
 }
 #define STOP 1
 typedef int (*key_action)(memstore *store, const memstore_key *key, void *context);
-static int for_each_key(memstore *store, const char *pattern, size_t pattern_size,
+static int for_each_key(memstore *store, const char *pattern, size_t pattern_size, bool stoppable,
                         key_action action, void *context)
 {
     memstore_cursor *cursor;
@@ -28648,6 +28729,8 @@ static int for_each_key(memstore *store, const char *pattern, size_t pattern_siz
     int status = memstore_cursor_new(store, pattern, pattern_size, &cursor);
     if (status != MEMSTORE_OK)
         return status;
+    if (stoppable)
+        ms_cursor_heed_stop(cursor);
     while ((status = ms_cursor_next(cursor, &key)) == MEMSTORE_OK) {
         status = action(store, &key, context);
         if (status != MEMSTORE_OK)
@@ -28672,7 +28755,7 @@ int memstore_keys(memstore *store, const char *pattern, size_t pattern_size, mem
     struct key_call call = {fn, context};
     if (fn == NULL)
         return MEMSTORE_ERR_INVALID_ARGUMENT;
-    return for_each_key(store, pattern, pattern_size, call_back, &call);
+    return for_each_key(store, pattern, pattern_size, false, call_back, &call);
 }
 static int count_key(memstore *store, const memstore_key *key, void *context)
 {
@@ -28687,7 +28770,7 @@ int memstore_count_by_pattern(memstore *store, const char *pattern, size_t patte
     if (count == NULL)
         return MEMSTORE_ERR_INVALID_ARGUMENT;
     *count = 0;
-    return for_each_key(store, pattern, pattern_size, count_key, count);
+    return for_each_key(store, pattern, pattern_size, false, count_key, count);
 }
 static int delete_key(memstore *store, const memstore_key *key, void *context)
 {
@@ -28735,7 +28818,7 @@ int memstore_delete_by_pattern(memstore *store, const char *pattern, size_t patt
         status = api_pattern_overtake_loads(store, pattern, pattern_size);
     if (status != MEMSTORE_OK)
         return status;
-    status = for_each_key(store, pattern, pattern_size, delete_key, deleted);
+    status = for_each_key(store, pattern, pattern_size, true, delete_key, deleted);
     return status == MEMSTORE_OK ? forget_stale(store, pattern, pattern_size) : status;
 }
 

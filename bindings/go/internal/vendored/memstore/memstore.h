@@ -827,7 +827,8 @@ MEMSTORE_API int memstore_count_by_pattern(memstore *store, const char *pattern,
  * other.
  * @param[in] store,pattern,pattern_size as memstore_keys()
  * @param[out] deleted how many were removed, also when the call fails midway; may be NULL
- * @retval MEMSTORE_ERR_LOCK_TIMEOUT a writer held a shard for `performance.lock_timeout`
+ * @retval MEMSTORE_ERR_LOCK_TIMEOUT a writer held a shard for `performance.lock_timeout`, or
+ *     memstore_bound_waits() has stopped it
  * @return otherwise as memstore_keys()
  * @threadsafety any
  * @progress Waits at most `performance.lock_timeout` for each matching key's shard.
@@ -889,7 +890,8 @@ MEMSTORE_API void memstore_cursor_free(memstore_cursor *cursor);
  *
  * memstore_close() and memstore_destroy() are not bounded, nor is the wait for a loader, for which
  * memstore_get_or_load() says how long it is. Work that goes on is ended only where one call can have
- * much of it: a memory limit on its way down is given up.
+ * much of it: a memory limit on its way down is given up, and memstore_delete_by_pattern() leaves what it
+ * has not come to when it is stopped.
  * @param[in] wait_ms milliseconds to wait at most, all waits together; 0 waits for nothing; a negative
  *     number sets no bound
  * @param[in] stop NULL, or what another thread sets to another value than 0, in one atomic step, to end
