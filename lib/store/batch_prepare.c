@@ -165,8 +165,9 @@ static int reserve_chunk(struct ms_commit *commit, uint32_t size, int64_t deadli
 
 static int reserve_records(struct ms_commit *commit)
 {
-    struct ms_budget_mark asked = ms_budget_mark(&commit->store->arena.budget);
-    const int64_t deadline = ms_store_deadline(commit->store);
+    memstore *store = commit->store;
+    struct ms_budget_mark asked = ms_budget_mark(&store->arena.budget);
+    const int64_t deadline = ms_store_deadline(store);
     size_t left = commit->writes;
 
     for (size_t i = 0; i == 0 || left > 0; i++) {

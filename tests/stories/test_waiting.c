@@ -261,7 +261,7 @@ Test(waiting, a_memory_limit_on_its_way_down_is_put_back)
 
 Test(waiting, a_deletion_by_pattern_ends_where_it_is_when_its_caller_is_told_to)
 {
-    memstore *store = test_open(NULL);
+    memstore *store = test_open("maintenance=manual", NULL);
     const int64_t stopped = 1;
     uint64_t deleted = 7;
 

@@ -49,8 +49,12 @@ struct shelf *shelf_open(uint32_t shards)
     static struct shelf shelf;
     static char memory[65536 * (sizeof(struct ms_shard) + sizeof(uint64_t))] MS_ALIGNED(
         MS_CACHE_LINE);
-    const struct ms_index_owner owner = {alloc_table, retire_table, address,
-                                         hash_of,     MS_PAGE_SIZE, &shelf};
+    const struct ms_index_owner owner = {.alloc_table = alloc_table,
+                                         .retire_table = retire_table,
+                                         .address = address,
+                                         .hash = hash_of,
+                                         .table_unit = MS_PAGE_SIZE,
+                                         .context = &shelf};
 
     memset(&shelf, 0, sizeof shelf);
     cr_assert_leq(ms_index_overhead(shards), sizeof memory);
