@@ -212,6 +212,8 @@ class ReplayTest(unittest.TestCase):
         self.refused("expected KEY=VALUE", "--set", "shards", path)
         self.refused("name one trace file")
         self.refused("expected ledger or vault", "--generate", "blocks")
+        for name in ("curve.pdf", "svg", ".svgz"):
+            self.refused(f"replay: {name}: the name of a picture ends in .svg or .png", "--svg", name, path)
 
     def test_a_setting_or_limit_that_the_store_refuses(self):
         path = self.file("a.mst", trace([(1, 0)]))

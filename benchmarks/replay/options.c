@@ -246,6 +246,16 @@ static bool parse_reader_option(struct options *options, int option, const char 
     }
 }
 
+/* Told before the replay, which may take long, and not by the script that draws. */
+static bool parse_picture(struct options *options, const char *path)
+{
+    const char *end = strrchr(path, '.');
+
+    options->picture_path = path;
+    return (end && (strcmp(end, ".svg") == 0 || strcmp(end, ".png") == 0)) ||
+           complain("%s: the name of a picture ends in .svg or .png", path);
+}
+
 static bool parse_output_option(struct options *options, int option, const char *value)
 {
     switch (option) {
@@ -254,8 +264,7 @@ static bool parse_output_option(struct options *options, int option, const char 
         options->json_path = value;
         return true;
     case OPT_PICTURE:
-        options->picture_path = value;
-        return true;
+        return parse_picture(options, value);
     case OPT_QUIET:
         options->quiet = true;
         return true;

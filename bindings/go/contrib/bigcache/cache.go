@@ -56,7 +56,7 @@ type Config struct {
 	LifeWindow time.Duration
 	// CleanWindow is the longest wait between two looks for expired entries; 0 and less leave memstore's default.
 	CleanWindow time.Duration
-	// MaxEntriesInWindow sizes the index; it is not a limit.
+	// MaxEntriesInWindow sizes the index, as far as the limit has room for so many entries; it is not a limit.
 	MaxEntriesInWindow int
 	// MaxEntrySize is not needed here; a negative one is refused.
 	MaxEntrySize int
@@ -136,7 +136,7 @@ func New(ctx context.Context, config Config) (*BigCache, error) {
 	}
 	store, err := memstore.Open(memstore.Config{
 		MemoryLimit: int64(config.HardMaxCacheSize) << 20, Shards: config.Shards,
-		MaxEntriesInWindow: config.MaxEntriesInWindow, CleanupInterval: max(0, config.CleanWindow),
+		MaxEntriesInWindow: config.entries(), CleanupInterval: max(0, config.CleanWindow),
 		StoreCreationTime: true, Logger: config.logger(),
 	})
 	if err != nil {
@@ -154,6 +154,16 @@ func New(ctx context.Context, config Config) (*BigCache, error) {
 	}
 	c.stop = context.AfterFunc(ctx, func() { _ = store.Close() })
 	return c, nil
+}
+
+// entries is how many the index is sized for: no more than the limit has room for if they have 100 bytes each, since in
+// bigcache this is no more than a hint.
+func (c *Config) entries() int {
+	limit := c.HardMaxCacheSize << 20
+	if limit == 0 {
+		limit = 64_000_000 // memstore's default
+	}
+	return min(c.MaxEntriesInWindow, limit/100)
 }
 
 // callback is the one that is to be called for removals, and for which of them; nil when there is none.

@@ -292,3 +292,19 @@ func TestAClosedCacheSaysSo(t *testing.T) {
 		t.Error("a closed cache has entries")
 	}
 }
+
+func TestASmallLimitIsNotSpentOnTheIndex(t *testing.T) {
+	for _, size := range []int{0, 1, 8} {
+		for _, entries := range []int{DefaultConfig(time.Hour).MaxEntriesInWindow, 1 << 30} {
+			config := quiet()
+			config.HardMaxCacheSize, config.MaxEntriesInWindow = size, entries
+			c, err := NewBigCache(config)
+			must(t, err)
+			if taken, limit := c.Capacity(), c.Store().Capacity(); taken > limit/5 {
+				t.Errorf("an empty cache for %d entries takes %d bytes of %d", entries, taken, limit)
+			}
+			must(t, c.Set("k", []byte("v")))
+			must(t, c.Close())
+		}
+	}
+}
