@@ -75,6 +75,7 @@ enum ms_testing_point {
     MS_POINT_READ_FOUND,
     MS_POINT_READ_LOADED,
     MS_POINT_READ_KEPT,
+    MS_POINT_READ_BORROWED,
     MS_POINT_INDEX_GROWN,
     MS_POINT_INDEX_TAGGED,
     MS_POINT_BATCH_SLOT,
@@ -85,6 +86,7 @@ enum ms_testing_point {
     MS_POINT_CHUNK_MADE,
     MS_POINT_INTERVAL_NOTED,
     MS_POINT_LARGE_FREED,
+    MS_POINT_LARGE_TAKEN,
     MS_POINT_SEGMENTS_SEEN,
     MS_POINT_IMAGES_DONE,
     MS_POINT_COUNT
@@ -2548,19 +2550,20 @@ static inline uint32_t ms_table_home(uint64_t table, uint64_t hash)
 {
     return (uint32_t)((hash & UINT32_MAX) * ms_table_buckets(table) >> 32);
 }
-static inline struct ms_bucket *ms_table_from(char *base, uint64_t table)
+#define MS_TABLE_SHIFT_MIN 6
+static inline uint64_t ms_table_offset(uint64_t table, unsigned shift)
 {
-    return (struct ms_bucket *)(base + (table >> 32 << 6));
+    return table >> 32 << shift;
 }
 struct ms_probe {
     struct ms_bucket *buckets;
     uint32_t count;
     uint32_t at;
 };
-MS_ALWAYS_INLINE struct ms_probe ms_table_probe(char *base, uint64_t table, uint64_t hash)
+MS_ALWAYS_INLINE struct ms_probe ms_table_probe(struct ms_bucket *buckets, uint64_t table,
+                                                uint64_t hash)
 {
-    return (struct ms_probe){ms_table_from(base, table), ms_table_buckets(table),
-                             ms_table_home(table, hash)};
+    return (struct ms_probe){buckets, ms_table_buckets(table), ms_table_home(table, hash)};
 }
 MS_ALWAYS_INLINE void ms_probe_next(struct ms_probe *probe)
 {
@@ -2640,11 +2643,13 @@ struct ms_index_owner {
     uint64_t (*hash)(void *context, uint32_t place);
     size_t table_unit;
     void *context;
+    unsigned granule_shift;
 };
 struct ms_index {
     atomic_uint_least64_t *tables;
     char *base;
     uint32_t shard_count;
+    uint32_t table_shift;
     struct ms_shard *shards;
     struct ms_index_owner owner;
     atomic_uint_least64_t table_bytes;
@@ -2658,7 +2663,12 @@ static inline uint32_t ms_index_shard_of(const struct ms_index *index, uint64_t 
 }
 static inline struct ms_bucket *ms_table_at(const struct ms_index *index, uint64_t table)
 {
-    return ms_table_from(index->base, table);
+    return (struct ms_bucket *)(index->base + ms_table_offset(table, index->table_shift));
+}
+MS_ALWAYS_INLINE struct ms_probe ms_index_probe_in(const struct ms_index *index, uint64_t table,
+                                                   uint64_t hash)
+{
+    return ms_table_probe(ms_table_at(index, table), table, hash);
 }
 static inline uint64_t ms_index_table(const struct ms_index *index, uint64_t hash)
 {
@@ -2676,7 +2686,7 @@ static inline void ms_index_prefetch(const struct ms_index *index, uint64_t hash
 }
 MS_ALWAYS_INLINE struct ms_probe ms_index_probe(const struct ms_index *index, uint64_t hash)
 {
-    return ms_table_probe(index->base, ms_index_table(index, hash), hash);
+    return ms_index_probe_in(index, ms_index_table(index, hash), hash);
 }
 MS_ALWAYS_INLINE bool ms_index_find_slot(struct ms_index *index, uint64_t hash,
                                          ms_index_match match, void *context,
@@ -2728,7 +2738,7 @@ static uint64_t buckets_for(const struct ms_index *index, uint64_t entries, uint
     if (need < least)
         need = least;
     if (need <= per_unit / 2) {
-        uint64_t power = 1;
+        uint64_t power = (UINT64_C(1) << index->table_shift) / sizeof(struct ms_bucket);
         while (power < need)
             power *= 2;
         return power;
@@ -2779,7 +2789,7 @@ static void copy_buckets(const struct ms_index *index, const struct ms_bucket *o
         if (queued - done == REHASH_AHEAD || (!inside && queued != done)) {
             const uint32_t next = ahead[done++ % REHASH_AHEAD];
             const uint64_t hash = owner->hash(owner->context, next);
-            ms_table_insert(ms_table_probe(index->base, table, hash), hash, next, &slot);
+            ms_table_insert(ms_index_probe_in(index, table, hash), hash, next, &slot);
         }
         if (inside) {
             const char *entry = owner->address(owner->context, place);
@@ -2794,7 +2804,8 @@ static void index_growth_retire_table(struct ms_index *index, uint64_t word)
     const size_t bytes = ms_table_buckets(word) * sizeof(struct ms_bucket);
     if (word == 0)
         return;
-    index->owner.retire_table(index->owner.context, word >> 32 << 6, bytes);
+    index->owner.retire_table(index->owner.context, ms_table_offset(word, index->table_shift),
+                              bytes);
     ms_sub_relaxed(&index->table_bytes, bytes);
 }
 static uint64_t publish_table(struct ms_index *index, uint32_t shard, uint64_t word)
@@ -2815,7 +2826,7 @@ static bool index_growth_begin(struct ms_index *index, uint32_t shard, uint64_t 
     if (count >> 30 != 0 || !index->owner.alloc_table(index->owner.context, bytes, &offset))
         return false;
     ms_add_relaxed(&index->table_bytes, bytes);
-    set_next(index, shard, offset >> 6 << 32 | count);
+    set_next(index, shard, offset >> index->table_shift << 32 | count);
     return true;
 }
 static void index_growth_give_up(struct ms_index *index, uint32_t shard)
@@ -2923,6 +2934,9 @@ void ms_index_init(struct ms_index *index, uint32_t shards, void *memory, char *
     *index = (struct ms_index){.tables = memory,
                                .base = base,
                                .shard_count = shards,
+                               .table_shift = owner->granule_shift > MS_TABLE_SHIFT_MIN
+                                                  ? owner->granule_shift
+                                                  : MS_TABLE_SHIFT_MIN,
                                .shards = (struct ms_shard *)((char *)memory + words_bytes(shards)),
                                .owner = *owner};
     for (uint32_t i = 0; i < shards; i++)
@@ -2935,7 +2949,7 @@ bool ms_index_find_place(struct ms_index *index, uint64_t hash, uint32_t place,
 }
 static struct ms_probe probe_next(const struct ms_index *index, uint64_t hash)
 {
-    return ms_table_probe(index->base, index->shards[ms_index_shard_of(index, hash)].next, hash);
+    return ms_index_probe_in(index, index->shards[ms_index_shard_of(index, hash)].next, hash);
 }
 static void index_index_count_entries(struct ms_index *index, uint32_t shard, int change)
 {
@@ -3130,7 +3144,7 @@ static const char *check_moved(const struct ms_index *index, uint32_t shard, uin
         moved++;
         const uint64_t hash = owner->hash(owner->context, place);
         MS_REQUIRE(
-            ms_table_find_place(ms_table_probe(index->base, of->next, hash), hash, place, &slot),
+            ms_table_find_place(ms_index_probe_in(index, of->next, hash), hash, place, &slot),
             "IX-5: an entry was moved, and is not in the table that is to come");
     }
     MS_REQUIRE(moved == in_next, "IX-5: the table that is to come has entries that were not moved");
@@ -3247,6 +3261,7 @@ struct ms_pages {
     struct ms_budget *budget;
     char *base;
     unsigned unit_shift;
+    size_t align;
     bool huge;
     bool keeps_warm;
     size_t count;
@@ -3269,6 +3284,7 @@ void *ms_pages_alloc(struct ms_pages *pages, size_t size, uint64_t spare);
 void ms_pages_free(struct ms_pages *pages, void *memory, size_t size);
 void *ms_pages_alloc_packed(struct ms_pages *pages, size_t size, uint64_t spare);
 void ms_pages_free_packed(struct ms_pages *pages, void *memory, size_t size);
+void ms_pages_align(struct ms_pages *pages, size_t bytes);
 #define MS_WARM_DIVISOR 16
 void ms_pages_keep_warm(struct ms_pages *pages);
 uint64_t ms_pages_cool(struct ms_pages *pages);
@@ -3488,6 +3504,7 @@ struct ms_segment {
     atomic_uint pins MS_ALIGNED(MS_CACHE_LINE);
     atomic_uint claimed;
     atomic_uint settled;
+    atomic_uint borrowed;
     atomic_uint_least64_t gone;
     atomic_uint used;
     uint32_t due_position;
@@ -3515,6 +3532,14 @@ static inline void ms_segment_pin(struct ms_segment *segment)
 static inline void ms_segment_unpin(struct ms_segment *segment)
 {
     ms_sub_release(&segment->pins, 1);
+}
+static inline void ms_segment_borrow(struct ms_segment *segment)
+{
+    ms_add_acquire(&segment->borrowed, 1);
+}
+static inline void ms_segment_return(struct ms_segment *segment)
+{
+    ms_sub_release(&segment->borrowed, 1);
 }
 static inline void ms_segment_push(struct ms_segment **stack, struct ms_segment *segment)
 {
@@ -3698,6 +3723,10 @@ static inline uint32_t ms_arena_padded(const struct ms_arena *arena, uint64_t si
     const uint64_t granule = UINT64_C(1) << arena->granule_shift;
     return (uint32_t)((size + granule - 1) & ~(granule - 1));
 }
+static inline uint32_t ms_arena_solo_head(const struct ms_arena *arena)
+{
+    return ms_arena_padded(arena, sizeof(struct ms_segment));
+}
 uint64_t ms_arena_solo_threshold(const struct ms_arena *arena);
 bool ms_arena_is_large(const struct ms_arena *arena, uint64_t size);
 struct ms_placement {
@@ -3747,7 +3776,7 @@ bool ms_arena_has_limbo(struct ms_arena *arena, uint32_t least);
 bool ms_arena_limbo_is_large(struct ms_arena *arena);
 uint64_t ms_arena_limbo_bytes(struct ms_arena *arena);
 bool ms_arena_has_waiting(struct ms_arena *arena);
-bool ms_arena_try_charge_row(struct ms_arena *arena);
+bool ms_arena_try_charge_row(struct ms_arena *arena, uint32_t number);
 static inline bool ms_arena_is_worn(const struct ms_arena *arena)
 {
     return ms_load_relaxed(&arena->worn) != 0;
@@ -3757,7 +3786,7 @@ typedef void (*ms_segment_fn)(struct ms_segment *segment, void *context);
 void ms_arena_each(struct ms_arena *arena, ms_segment_fn fn, void *context);
 uint64_t ms_arena_resident(struct ms_arena *arena);
 void ms_arena_each_slot_lock(struct ms_arena *arena, void (*fn)(ms_mutex *lock));
-void ms_arena_forget_writers(struct ms_arena *arena);
+void ms_arena_forget_calls(struct ms_arena *arena);
 #endif
 #ifndef MS_SEGMENT_POOL_H
 #define MS_SEGMENT_POOL_H
@@ -3781,8 +3810,9 @@ static inline bool ms_pool_is_worn(const struct ms_arena *arena, const struct ms
 static inline uint64_t ms_pool_bytes_of(const struct ms_arena *arena,
                                         const struct ms_segment *segment)
 {
-    return segment->is_solo ? ms_pages_charge_of(sizeof *segment + segment->capacity)
-                            : ms_arena_segment_size(arena);
+    return segment->is_solo
+               ? ms_pages_charge_of((size_t)ms_arena_solo_head(arena) + segment->capacity)
+               : ms_arena_segment_size(arena);
 }
 void ms_pool_init_segment(struct ms_arena *arena, struct ms_segment *segment,
                           const struct ms_placement *placement);
@@ -3930,17 +3960,19 @@ static struct ms_segment *segment_with_room(struct ms_arena *arena, struct ms_op
         return slot->segment;
     return open_fresh(arena, slot, placement);
 }
-static bool reserve_solo(struct ms_arena *arena, const struct ms_placement *placement,
-                         const struct ms_entry_shape *shape, struct ms_reserved *out)
+static bool reserve_solo_locked(struct ms_arena *arena, const struct ms_placement *placement,
+                                const struct ms_entry_shape *shape, struct ms_reserved *out)
 {
     const bool is_long = ms_shape_is_long(shape, ms_clock_coarse_ms() - MS_TIME_BASE_MARGIN_MS);
     const uint32_t size = ms_arena_padded(arena, ms_shape_size(shape, is_long, arena->kept));
     const uint64_t spare =
         placement->privileged ? 0 : (uint64_t)arena->reserve << arena->segment_shift;
-    struct ms_segment *segment =
-        ms_pages_alloc_packed(&arena->pages, sizeof *segment + size, spare);
-    if (segment == NULL)
+    const uint32_t head = ms_arena_solo_head(arena);
+    char *const run = ms_pages_alloc_packed(&arena->pages, (size_t)head + size, spare);
+    if (run == NULL)
         return false;
+    ms_testing_reach(MS_POINT_LARGE_TAKEN);
+    struct ms_segment *segment = (struct ms_segment *)(void *)(run + head) - 1;
     memset(segment, 0, sizeof *segment);
     ms_pool_init_segment(arena, segment, placement);
     segment->is_solo = 1;
@@ -3950,6 +3982,14 @@ static bool reserve_solo(struct ms_arena *arena, const struct ms_placement *plac
     segment_append_write_entry(arena, placement, shape, is_long, out);
     ms_pool_seal(arena, segment);
     return true;
+}
+static bool reserve_solo(struct ms_arena *arena, const struct ms_placement *placement,
+                         const struct ms_entry_shape *shape, struct ms_reserved *out)
+{
+    struct ms_open_slot *slot = lock_open_slot(arena, placement);
+    const bool reserved = reserve_solo_locked(arena, placement, shape, out);
+    ms_mutex_unlock(&slot->lock);
+    return reserved;
 }
 bool ms_arena_reserve(struct ms_arena *arena, const struct ms_placement *placement,
                       const struct ms_entry_shape *shape, struct ms_reserved *out)
@@ -4259,6 +4299,7 @@ static bool map_range(struct ms_arena *arena, enum ms_arena_paging paging)
     if (!ms_pages_init(&arena->pages, &arena->budget, arena->base + arena->pages_offset, pages,
                        unit_shift_of(arena), paging == MS_PAGING_HUGE))
         return false;
+    ms_pages_align(&arena->pages, (size_t)1 << arena->granule_shift);
     if (arena->evicts)
         ms_pages_keep_warm(&arena->pages);
     return true;
@@ -4528,7 +4569,7 @@ void ms_backing_shape(struct ms_arena *arena, struct ms_segment *segment, enum m
     const struct ms_segment *next = segment_backing_next_of(arena, segment);
     uint32_t reach = (uint32_t)ms_arena_segment_size(arena);
     if (number == 0)
-        segment->left_out = MS_ARENA_EMPTY_BYTES;
+        segment->left_out = ms_arena_padded(arena, MS_ARENA_EMPTY_BYTES);
     segment_backing_take_back(arena, segment);
     if (queue != MS_QUEUE_RECORDS && next != NULL)
         reach += next->left_out;
@@ -4706,6 +4747,7 @@ bool ms_pages_init(struct ms_pages *pages, struct ms_budget *budget, char *base,
     *pages = (struct ms_pages){.budget = budget,
                                .base = base,
                                .unit_shift = unit_shift,
+                               .align = 1,
                                .huge = huge,
                                .count = count,
                                .units = units,
@@ -4728,6 +4770,11 @@ void ms_pages_fini(struct ms_pages *pages)
     ms_mem_unreserve(pages->map, pages->map_bytes);
     ms_mutex_destroy(&pages->lock);
     pages->map = NULL;
+}
+void ms_pages_align(struct ms_pages *pages, size_t bytes)
+{
+    const size_t units = bytes >> pages->unit_shift;
+    pages->align = units > 1 ? units : 1;
 }
 struct segment_pages_run {
     size_t first;
@@ -4919,7 +4966,7 @@ static void *alloc_run_locked(struct ms_pages *pages, size_t n, size_t align, bo
                               uint64_t spare)
 {
     struct segment_pages_run segment_pages_run;
-    if (!find_run_locked(pages, n, align, &segment_pages_run))
+    if (!find_run_locked(pages, n, align > pages->align ? align : pages->align, &segment_pages_run))
         return NULL;
     const struct segment_pages_run own = own_pages(pages, segment_pages_run);
     if (!charge_locked(pages, own, zeroed, spare))
@@ -5067,11 +5114,10 @@ struct ms_pin_row *ms_pin_own_row(struct ms_arena *arena, uint32_t number)
         return NULL;
     struct ms_pin_row *const row = ms_pin_row(arena, number);
     if (ms_load_relaxed(&row->owner) == 0) {
-        if (!ms_arena_try_charge_row(arena))
+        if (!ms_arena_try_charge_row(arena, number))
             return NULL;
         row->arena = arena;
         ms_store_relaxed(&row->owner, number + 1);
-        ms_or_relaxed(&arena->pin_rows_made, UINT64_C(1) << number);
     }
     return row;
 }
@@ -5127,7 +5173,7 @@ bool ms_segment_is_pinned(const struct ms_arena *arena, const struct ms_segment 
         if (is_held_in(arena, row, number) || is_counted_in(row, number))
             return true;
     }
-    return ms_load_acquire(&segment->pins) != 0;
+    return ms_load_acquire(&segment->pins) != 0 || ms_load_acquire(&segment->borrowed) != 0;
 }
 
 /* lib/segment/pool.c */
@@ -5232,13 +5278,15 @@ bool ms_pool_extend_segment(struct ms_arena *arena, struct ms_segment *segment, 
     ms_mutex_unlock(&arena->pool_lock);
     return extended;
 }
-bool ms_arena_try_charge_row(struct ms_arena *arena)
+bool ms_arena_try_charge_row(struct ms_arena *arena, uint32_t number)
 {
     if (!ms_mutex_try_lock(&arena->pool_lock))
         return false;
     ms_testing_reach(MS_POINT_POOL_LOCKED);
     const bool charged =
         ms_budget_charge(&arena->budget, arena->pin_row_bytes, withheld_bytes_locked(arena));
+    if (charged)
+        ms_or_relaxed(&arena->pin_rows_made, UINT64_C(1) << number);
     ms_mutex_unlock(&arena->pool_lock);
     return charged;
 }
@@ -5355,19 +5403,20 @@ static void forget_writers_of(struct ms_segment *segment, const struct ms_arena 
     ms_store_relaxed(&segment->gone, gone);
     ms_store_relaxed(&segment->settled, claimed);
 }
-static void forget_writers(struct ms_segment *segment, void *context)
+static void forget_calls(struct ms_segment *segment, void *context)
 {
     struct ms_arena *arena = context;
     const unsigned state = ms_load_relaxed(&segment->state);
+    ms_store_relaxed(&segment->borrowed, 0);
     forget_writers_of(segment, arena);
     if ((state == MS_SEGMENT_OPEN || state == MS_SEGMENT_SEALED) &&
         ms_pool_is_worn(arena, segment, ms_segment_dead_bytes(segment)))
         ms_add_relaxed(&arena->worn, 1);
 }
-void ms_arena_forget_writers(struct ms_arena *arena)
+void ms_arena_forget_calls(struct ms_arena *arena)
 {
     ms_store_relaxed(&arena->worn, 0);
-    ms_arena_each(arena, forget_writers, arena);
+    ms_arena_each(arena, forget_calls, arena);
     ms_mutex_lock(&arena->pool_lock);
     for (int list = 0; list < MS_LISTS; list++) {
         for (struct ms_segment *segment = arena->lists[list].oldest, *next; segment != NULL;
@@ -5482,7 +5531,9 @@ static void free_large(struct ms_arena *arena, struct ms_segment *large)
         ms_testing_reach(MS_POINT_LARGE_FREED);
         if (arena->wipes)
             wipe_segment(segment);
-        ms_pages_free_packed(&arena->pages, segment, sizeof *segment + segment->capacity);
+        const uint32_t head = ms_arena_solo_head(arena);
+        ms_pages_free_packed(&arena->pages, (char *)(segment + 1) - head,
+                             (size_t)head + segment->capacity);
     }
     ms_mutex_lock(&arena->pool_lock);
     if (ms_pages_warm(&arena->pages) != 0 && ms_load_relaxed(&arena->idle_at) == MS_NEVER)
@@ -16099,6 +16150,14 @@ struct ms_record {
     ms_place after;
     ms_place word;
 };
+static inline size_t ms_record_head_size(const struct ms_arena *arena)
+{
+    return ms_arena_padded(arena, sizeof(struct ms_entry));
+}
+static inline size_t ms_record_size(const struct ms_arena *arena)
+{
+    return ms_arena_padded(arena, sizeof(struct ms_record));
+}
 static inline bool ms_entry_is_record(const struct ms_entry *entry)
 {
     return entry->value_size == MS_ENTRY_RECORD;
@@ -16947,14 +17006,15 @@ static bool could_ever_fit(const struct ms_commit *commit)
     for (size_t i = 0; i < commit->count; i++) {
         if (ms_step_stores(&commit->steps[i]))
             bytes += commit->steps[i].op->key.size + commit->steps[i].op->value_size +
-                     sizeof(struct ms_record);
+                     ms_record_size(&commit->store->arena);
     }
     return bytes <= largest;
 }
 static uint32_t records_per_chunk(const memstore *store)
 {
-    return (uint32_t)((ms_arena_segment_size(&store->arena) / 4 - sizeof(struct ms_entry)) /
-                      sizeof(struct ms_record));
+    const struct ms_arena *arena = &store->arena;
+    return (uint32_t)((ms_arena_segment_size(arena) / 4 - ms_record_head_size(arena)) /
+                      ms_record_size(arena));
 }
 static int store_batch_plan_allocate(struct ms_commit *commit, size_t n)
 {
@@ -17067,7 +17127,7 @@ static bool draft_retimed(struct ms_commit *commit, struct ms_step *step, struct
     const bool live =
         ms_lookup_live(store, step->op->key.data, step->op->key.size, step->hash, &found);
     if (live) {
-        ms_segment_pin(found.segment);
+        ms_segment_borrow(found.segment);
         draft->pinned = found.segment;
         draft->value = found.parts.value;
         draft->shape.value_size = found.parts.value_size;
@@ -17116,7 +17176,7 @@ static int prepare_step(struct ms_commit *commit, struct ms_step *step)
     if (status != MEMSTORE_OK)
         commit->refused = step->op;
     if (draft.pinned != NULL)
-        ms_segment_unpin(draft.pinned);
+        ms_segment_return(draft.pinned);
     return status;
 }
 static int reserve_records(struct ms_commit *commit)
@@ -17129,8 +17189,8 @@ static int reserve_records(struct ms_commit *commit)
     for (size_t i = 0; i == 0 || left > 0; i++) {
         struct ms_record_chunk *chunk = &commit->chunks[i];
         const size_t records = left < chunk->capacity ? left : chunk->capacity;
-        const uint32_t size =
-            (uint32_t)(sizeof(struct ms_entry) + records * sizeof(struct ms_record));
+        const uint32_t size = (uint32_t)(ms_record_head_size(&store->arena) +
+                                         records * ms_record_size(&store->arena));
         while (!ms_arena_reserve_raw(&store->arena, &placement, size, &chunk->reserved)) {
             const int status = ms_room_make(store, 0, deadline, &asked);
             if (status != MEMSTORE_OK)
@@ -17240,12 +17300,14 @@ struct record_cursor {
 };
 static struct ms_record *next_record(struct record_cursor *cursor)
 {
+    const struct ms_arena *arena = &cursor->commit->store->arena;
     const struct ms_record_chunk *chunk = &cursor->commit->chunks[cursor->chunk];
     if (cursor->used == chunk->capacity) {
         chunk = &cursor->commit->chunks[++cursor->chunk];
         cursor->used = 0;
     }
-    return (struct ms_record *)(chunk->reserved.key + sizeof(struct ms_entry)) + cursor->used++;
+    return (struct ms_record *)(chunk->reserved.key + ms_record_head_size(arena) +
+                                cursor->used++ * ms_record_size(arena));
 }
 static bool changes_slot(const struct ms_step *step)
 {
@@ -17997,8 +18059,11 @@ int ms_combiner_apply_locked(memstore *store, enum ms_combiner_place place)
 {
     struct ms_combiner *combiner = &store->combiner;
     int status = MEMSTORE_OK;
-    if (combiner->taken.count == 0)
+    if (combiner->taken.count == 0) {
+        if (ms_combiner_wants_help(combiner))
+            ms_combiner_retry_later(combiner, false);
         return MEMSTORE_OK;
+    }
     const bool takes_place =
         place == MS_COMBINER_TAKES_PLACE && (ms_store_bounds(store) & MS_BOUNDS_WRITERS) != 0;
     if (takes_place)
@@ -18542,11 +18607,12 @@ MS_ALWAYS_INLINE struct ms_counter_stripe *ms_quick_stripe(memstore *store, ms_r
     return ms_reader_part(reader, store);
 }
 MS_ALWAYS_INLINE const struct ms_bucket *ms_quick_bucket(const memstore *store, uint64_t hot,
-                                                         uint64_t hash)
+                                                         uint64_t hash, bool usual)
 {
     const atomic_uint_least64_t *tables = (const atomic_uint_least64_t *)(store + 1);
     const uint64_t table = ms_load_acquire(&tables[hash >> 48 & (hot & MS_HOT_SHARDS)]);
-    return (const struct ms_bucket *)ms_quick_base(hot) + (table >> 32) +
+    const unsigned shift = usual ? MS_TABLE_SHIFT_MIN : store->index.table_shift;
+    return (const struct ms_bucket *)(ms_quick_base(hot) + ms_table_offset(table, shift)) +
            ms_table_home(table, hash);
 }
 MS_ALWAYS_INLINE uint64_t ms_quick_head(const struct ms_entry *entry)
@@ -18598,7 +18664,7 @@ MS_ALWAYS_INLINE struct ms_entry *ms_quick_candidate_in(const memstore *store, u
 MS_ALWAYS_INLINE struct ms_entry *ms_quick_candidate(const memstore *store, uint64_t hot,
                                                      uint64_t hash, bool usual)
 {
-    return ms_quick_candidate_in(store, hot, ms_quick_bucket(store, hot, hash), hash, usual);
+    return ms_quick_candidate_in(store, hot, ms_quick_bucket(store, hot, hash, usual), hash, usual);
 }
 MS_ALWAYS_INLINE size_t ms_quick_head_size(const memstore *store, bool usual)
 {
@@ -19606,6 +19672,7 @@ static void init_index(memstore *store)
         .table_unit =
             store->settings.limit < SMALL ? ms_pages_unit(&store->arena.pages) : MS_PAGE_SIZE,
         .context = store,
+        .granule_shift = store->arena.granule_shift,
     };
     ms_index_init(&store->index, shards_of(&store->settings), store + 1, store->arena.base, &owner);
 }
@@ -21143,6 +21210,7 @@ static void *maintain(void *unused)
         if (!wake_pending && !thread_stops)
             ms_cond_wait_until(&thread_wakes, &thread_lock, wake_us);
     }
+    pass_grace_period_locked();
     ms_mutex_unlock(&thread_lock);
     return NULL;
 }
@@ -21288,7 +21356,7 @@ static void forget_other_threads(memstore *store)
         ms_store_relaxed(&store->counters.stripes[i].writers, 0);
     store->in_round = false;
     ms_store_relaxed(&store->lacks_thread, is_background(store));
-    ms_arena_forget_writers(&store->arena);
+    ms_arena_forget_calls(&store->arena);
     ms_track_forget_users(store);
     ms_gate_forget_threads(&store->room_line, 0);
     ms_admission_forget_threads(&store->admission, ms_load_readers_held(store));
@@ -21557,7 +21625,7 @@ MS_ALWAYS_INLINE void stage_bucket(const memstore *store, uint64_t hot, const me
     stage->hash = usual && ms_likely(ms_is_quick_size(key->size))
                       ? ms_quick_key_hash(&store->hasher, ms_quick_key(key->data, key->size))
                       : ms_store_hash(store, key->data, key->size);
-    stage->bucket = ms_quick_bucket(store, hot, stage->hash);
+    stage->bucket = ms_quick_bucket(store, hot, stage->hash, usual);
     ms_prefetch(stage->bucket);
 }
 MS_ALWAYS_INLINE void prefetch_entry(const struct ms_entry *entry)
@@ -22863,10 +22931,11 @@ static void touch(memstore *store, struct ms_entry *entry)
 }
 static MS_NOINLINE int copy_pinned(struct ms_segment *segment, struct ms_bytes value, void *buf)
 {
-    ms_segment_pin(segment);
+    ms_segment_borrow(segment);
     ms_rcu_read_unlock();
+    ms_testing_reach(MS_POINT_READ_BORROWED);
     memcpy(buf, value.data, value.size);
-    ms_segment_unpin(segment);
+    ms_segment_return(segment);
     return MEMSTORE_OK;
 }
 MS_ALWAYS_INLINE ms_place find_hashed(const memstore *store, uint64_t hash, const void *key,
@@ -23982,19 +24051,22 @@ static bool shrink_table(memstore *store, uint32_t shard)
     ms_mutex_unlock(lock);
     return stepped;
 }
-static bool shrink_tables(memstore *store)
+static bool shrink_tables(memstore *store, int64_t until_us)
 {
     bool shrunk = false;
     for (uint32_t shard = 0; shard < store->index.shard_count; shard++) {
-        while (shrink_table(store, shard))
+        while (shrink_table(store, shard)) {
             shrunk = true;
+            if (ms_clock_real_us() >= until_us)
+                return true;
+        }
     }
     return shrunk;
 }
-static bool reclaim_locked(struct store_resize_resize *store_resize_resize, int64_t deadline_us)
+static bool reclaim_locked(struct store_resize_resize *store_resize_resize, int64_t deadline_us, int64_t until_us)
 {
     memstore *store = store_resize_resize->store;
-    if (ms_arena_cool(&store->arena, store->arena.reserve) != 0 || shrink_tables(store) ||
+    if (ms_arena_cool(&store->arena, store->arena.reserve) != 0 || shrink_tables(store, until_us) ||
         ms_room_persist_locked(store, &store->steps_down, deadline_us)) {
         store_resize_resize->sealed = false;
         return true;
@@ -24047,7 +24119,7 @@ static bool step(struct store_resize_resize *store_resize_resize, int64_t deadli
         if (store_resize_has_room(store_resize_resize, headroom(store_resize_resize)))
             lower_limit_locked(store_resize_resize);
         else
-            *idle = !reclaim_locked(store_resize_resize, deadline_us);
+            *idle = !reclaim_locked(store_resize_resize, deadline_us, end);
     }
     if (*idle || has_arrived(store_resize_resize)) {
         ms_arena_keep_warm(&store->arena, 0);
@@ -24532,7 +24604,7 @@ static int update_ttl_locked(memstore *store, const memstore_key *key, uint64_t 
     ms_found_mark_versioned(&found);
     *version = ms_found_version(store, &found);
     *pinned = found.segment;
-    ms_segment_pin(found.segment);
+    ms_segment_borrow(found.segment);
     *rewrite = (struct ms_write){
         .key = *key,
         .value = found.parts.value,
@@ -24558,7 +24630,7 @@ static int update_once(memstore *store, const memstore_key *key, uint64_t hash, 
     ms_mutex_unlock(ms_store_shard_lock(store, hash));
     if (pinned != NULL) {
         status = ms_store_try_write(store, &rewrite, hash, &outcome);
-        ms_segment_unpin(pinned);
+        ms_segment_return(pinned);
     }
     return status;
 }
@@ -24844,7 +24916,9 @@ int ms_room_reserve(memstore *store, const struct ms_placement *placement,
     if (ms_unlikely(!ms_arena_reserve(arena, placement, shape, out))) {
         const uint64_t size = ms_shape_size(shape, true, store->kept);
         const uint64_t bytes =
-            ms_arena_is_large(arena, size) ? size + sizeof(struct ms_segment) : 0;
+            ms_arena_is_large(arena, size)
+                ? (uint64_t)ms_arena_solo_head(arena) + ms_arena_padded(arena, size)
+                : 0;
         const int64_t deadline = ms_store_deadline(store);
         ms_count(&store->counters, MS_COUNT_ROOM_MADE, 1);
         do {
@@ -24979,7 +25053,7 @@ static bool pin(struct saving *saving, const struct ms_found *found)
     if (!store_save_reserve(&pinned, &saving->pinned_cap, saving->pinned_count, sizeof *saving->pinned))
         return false;
     saving->pinned = pinned;
-    ms_segment_pin(found->segment);
+    ms_segment_borrow(found->segment);
     saving->pinned[saving->pinned_count++] = *found;
     return true;
 }
@@ -25039,7 +25113,7 @@ static int write_pinned(struct saving *saving, int status)
             const struct ms_snapshot_entry entry = entry_of(saving, found);
             status = store_save_write_entry(saving, &entry);
         }
-        ms_segment_unpin(found->segment);
+        ms_segment_return(found->segment);
     }
     saving->pinned_count = 0;
     return status;
@@ -26796,10 +26870,10 @@ typedef int ms_store_validate_is_compiled_out;
 static int64_t unix_offset(memstore *store, int64_t now)
 {
     int64_t fake_monotonic, fake_unix;
-    if (now - ms_load_relaxed(&store->unix_offset_read) >= UNIX_OFFSET_LIFE_MS ||
+    if (now - ms_load_acquire(&store->unix_offset_read) >= UNIX_OFFSET_LIFE_MS ||
         ms_testing_clock(&fake_monotonic, &fake_unix)) {
         ms_store_relaxed(&store->unix_offset, ms_clock_unix_offset_ms());
-        ms_store_relaxed(&store->unix_offset_read, now);
+        ms_store_release(&store->unix_offset_read, now);
     }
     return ms_load_relaxed(&store->unix_offset);
 }
