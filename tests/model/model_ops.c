@@ -159,6 +159,8 @@ const struct run_config run_configs[] = {
      2,
      0},
     {"large", {MANUAL, "shards=4", LIMIT "1GiB"}, {0}, 3 << 20, false, false, 4, 150},
+    {"larger", {MANUAL, "shards=4", LIMIT "5GiB"}, {0}, 3000, false, false, 4, 0},
+    {"largest", {MANUAL, "shards=4", LIMIT "130GiB"}, {0}, 3 << 20, false, false, 4, 60},
     {"large-created",
      {MANUAL, "shards=4", LIMIT "512MiB", "ttl.store_creation_time=true"},
      {.keeps_created = true},

@@ -352,8 +352,10 @@ static void check_memory(struct run *run)
 
     if (memory.charged > memory.limit || memory.limit != memstore_capacity(run->store))
         run_fail(run, "memory: charged %" PRIu64 " of %" PRIu64, memory.charged, memory.limit);
-    /* Between 8 bytes of head an entry and the longest form with its padding. */
-    if (memory.live < bytes + 8 * entries || memory.live > bytes + 64 * entries)
+    /* Between 8 bytes of head an entry and the longest form with its padding, which is that to a multiple
+     * of a 4-GiB-th of the addresses: some four times the limit. */
+    const uint64_t padding = memory.limit >> 29;
+    if (memory.live < bytes + 8 * entries || memory.live > bytes + (64 + padding) * entries)
         run_fail(run, "memory: %" PRIu64 " live bytes for %u entries of %" PRIu64 " bytes",
                  memory.live, entries, bytes);
     if (memory.live + memory.dead > memory.charged)
