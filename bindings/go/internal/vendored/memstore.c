@@ -800,10 +800,12 @@ struct ms_wait_bound {
     int64_t allowed_us;
     int64_t until_us;
     const int64_t *stop;
+    int64_t since_us;
 };
 extern __thread struct ms_wait_bound ms_wait_bound;
 void ms_wait_bind(int64_t allowed_us, const int64_t *stop);
 int64_t ms_wait_deadline(int64_t deadline_us);
+int64_t ms_wait_deadline_from(int64_t now_us, int64_t deadline_us);
 bool ms_wait_was_cut(void);
 static inline bool ms_wait_is_stopped(void)
 {
@@ -1856,7 +1858,7 @@ void ms_thread_after_fork(void)
 #define LOOK_US 5000
 #define ASK_US 50000
 __thread void (*ms_before_wait)(void);
-__thread struct ms_wait_bound ms_wait_bound = {MS_WAIT_UNBOUNDED, MS_WAIT_UNBOUNDED, NULL};
+__thread struct ms_wait_bound ms_wait_bound = {MS_WAIT_UNBOUNDED, MS_WAIT_UNBOUNDED, NULL, 0};
 __thread const struct ms_wait_asked *ms_wait_asked;
 void ms_wait_us(uint32_t us)
 {
@@ -1865,16 +1867,20 @@ void ms_wait_us(uint32_t us)
 }
 void ms_wait_bind(int64_t allowed_us, const int64_t *stop)
 {
-    ms_wait_bound = (struct ms_wait_bound){allowed_us, MS_WAIT_UNBOUNDED, stop};
+    ms_wait_bound = (struct ms_wait_bound){allowed_us, MS_WAIT_UNBOUNDED, stop, 0};
 }
-int64_t ms_wait_deadline(int64_t deadline_us)
+int64_t ms_wait_deadline_from(int64_t now_us, int64_t deadline_us)
 {
     struct ms_wait_bound *const bound = &ms_wait_bound;
     if (ms_wait_is_stopped())
         return 0;
     if (bound->until_us == MS_WAIT_UNBOUNDED && bound->allowed_us != MS_WAIT_UNBOUNDED)
-        bound->until_us = ms_clock_real_us() + bound->allowed_us;
+        bound->until_us = now_us + bound->allowed_us;
     return deadline_us < bound->until_us ? deadline_us : bound->until_us;
+}
+int64_t ms_wait_deadline(int64_t deadline_us)
+{
+    return ms_wait_deadline_from(ms_clock_real_us(), deadline_us);
 }
 bool ms_wait_was_cut(void)
 {
@@ -15785,9 +15791,11 @@ static inline bool ms_store_is_closed(const memstore *store)
 extern __thread int64_t ms_store_patience_us;
 static inline int64_t ms_store_deadline(const memstore *store)
 {
-    const int64_t deadline =
-        ms_clock_real_us() + ms_setting_of(&store->settings, lock_timeout) * 1000;
-    return ms_wait_deadline(deadline < ms_store_patience_us ? deadline : ms_store_patience_us);
+    const int64_t now_us = ms_clock_real_us();
+    const int64_t since_us = ms_wait_bound.since_us != 0 ? ms_wait_bound.since_us : now_us;
+    const int64_t deadline = since_us + ms_setting_of(&store->settings, lock_timeout) * 1000;
+    return ms_wait_deadline_from(now_us,
+                                 deadline < ms_store_patience_us ? deadline : ms_store_patience_us);
 }
 bool ms_store_gave_up(int status);
 static inline bool ms_store_is_unread(const memstore *store, const struct ms_found *found)
