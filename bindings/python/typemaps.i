@@ -340,12 +340,24 @@
 }
 %enddef
 
-%may_wait(memstore_set_until, arg5 >= MS_PY_LARGE_BYTES)
-%may_wait(memstore_add, arg5 >= MS_PY_LARGE_BYTES)
-%may_wait(memstore_replace, arg5 >= MS_PY_LARGE_BYTES)
-%may_wait(memstore_compare_and_set, arg5 >= MS_PY_LARGE_BYTES)
-%may_wait(memstore_increment, false)
-%may_wait(memstore_update_ttl, false)
+/* By writes, which end with the handler of a signal that raises; see ms_py_write_begins(). */
+%define %writes(FUNCTION, AT_ONCE)
+%exception FUNCTION {
+    struct ms_py_write write = {0};
+
+    do {
+        ms_py_write_begins(&write, AT_ONCE);
+        $action
+    } while (!ms_py_write_ends(&write, result));
+}
+%enddef
+
+%writes(memstore_set_until, arg5 >= MS_PY_LARGE_BYTES)
+%writes(memstore_add, arg5 >= MS_PY_LARGE_BYTES)
+%writes(memstore_replace, arg5 >= MS_PY_LARGE_BYTES)
+%writes(memstore_compare_and_set, arg5 >= MS_PY_LARGE_BYTES)
+%writes(memstore_increment, false)
+%writes(memstore_update_ttl, false)
 %may_wait(memstore_size, false)
 %may_wait(memstore_get_stats, false)
 %may_wait(memstore_get_memory_stats, false)

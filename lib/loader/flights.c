@@ -624,8 +624,10 @@ void ms_flights_after_fork(void)
 static bool is_of_another_thread(const struct ms_flight *flight)
 {
     const uint64_t leader = ms_load_relaxed(&flight->leader);
+    /* Its leader had just stopped leading it, and had not come to end it. */
+    const bool is_ending = leader == 0 && flight->until == 0 && !flight->done;
 
-    return leader != 0 && leader != ms_thread_serial();
+    return is_ending || (leader != 0 && leader != ms_thread_serial());
 }
 
 void ms_flights_forget_threads(struct ms_flights *flights)

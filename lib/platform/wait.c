@@ -11,7 +11,7 @@
 #define ASK_US 50000
 
 __thread void (*ms_before_wait)(void);
-__thread struct ms_wait_bound ms_wait_bound = {MS_WAIT_UNBOUNDED, MS_WAIT_UNBOUNDED, NULL};
+__thread struct ms_wait_bound ms_wait_bound = {MS_WAIT_UNBOUNDED, MS_WAIT_UNBOUNDED, NULL, 0};
 
 __thread const struct ms_wait_asked *ms_wait_asked;
 
@@ -25,18 +25,23 @@ void ms_wait_us(uint32_t us)
 
 void ms_wait_bind(int64_t allowed_us, const int64_t *stop)
 {
-    ms_wait_bound = (struct ms_wait_bound){allowed_us, MS_WAIT_UNBOUNDED, stop};
+    ms_wait_bound = (struct ms_wait_bound){allowed_us, MS_WAIT_UNBOUNDED, stop, 0};
 }
 
-int64_t ms_wait_deadline(int64_t deadline_us)
+int64_t ms_wait_deadline_from(int64_t now_us, int64_t deadline_us)
 {
     struct ms_wait_bound *const bound = &ms_wait_bound;
 
     if (ms_wait_is_stopped())
         return 0;
     if (bound->until_us == MS_WAIT_UNBOUNDED && bound->allowed_us != MS_WAIT_UNBOUNDED)
-        bound->until_us = ms_clock_real_us() + bound->allowed_us;
+        bound->until_us = now_us + bound->allowed_us;
     return deadline_us < bound->until_us ? deadline_us : bound->until_us;
+}
+
+int64_t ms_wait_deadline(int64_t deadline_us)
+{
+    return ms_wait_deadline_from(ms_clock_real_us(), deadline_us);
 }
 
 bool ms_wait_was_cut(void)

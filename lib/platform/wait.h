@@ -51,6 +51,9 @@ struct ms_wait_bound {
     int64_t allowed_us; /* in all, or MS_WAIT_UNBOUNDED */
     int64_t until_us; /* when that is over, in ms_clock_real_us(), once something was waited for */
     const int64_t *stop; /* no longer once others have set this to another value than 0; or NULL */
+    /* For a call that is made again after its bound was over: what the store allows it counts from this
+     * time on, in ms_clock_real_us(); 0 = from when it waits. */
+    int64_t since_us;
 };
 extern __thread struct ms_wait_bound ms_wait_bound;
 
@@ -60,6 +63,8 @@ void ms_wait_bind(int64_t allowed_us, const int64_t *stop);
 /* The deadline of a wait that begins now, in ms_clock_real_us(), which may come sooner than the one
  * given. */
 int64_t ms_wait_deadline(int64_t deadline_us);
+/* The same for who knows what ms_clock_real_us() says. */
+int64_t ms_wait_deadline_from(int64_t now_us, int64_t deadline_us);
 
 /* Whether the bound is over, so that what was not had may be for want of patience. */
 bool ms_wait_was_cut(void);

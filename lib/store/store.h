@@ -613,10 +613,12 @@ extern __thread int64_t ms_store_patience_us;
 
 static inline int64_t ms_store_deadline(const memstore *store)
 {
-    const int64_t deadline =
-        ms_clock_real_us() + ms_setting_of(&store->settings, lock_timeout) * 1000;
+    const int64_t now_us = ms_clock_real_us();
+    const int64_t since_us = ms_wait_bound.since_us != 0 ? ms_wait_bound.since_us : now_us;
+    const int64_t deadline = since_us + ms_setting_of(&store->settings, lock_timeout) * 1000;
 
-    return ms_wait_deadline(deadline < ms_store_patience_us ? deadline : ms_store_patience_us);
+    return ms_wait_deadline_from(now_us,
+                                 deadline < ms_store_patience_us ? deadline : ms_store_patience_us);
 }
 
 /* Whether a call ends with this status for want of its caller's patience, where the store would have

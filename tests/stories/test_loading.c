@@ -920,6 +920,44 @@ Test(loading, a_loader_may_fork_and_the_child_loads_what_other_threads_were_load
     memstore_destroy(store);
 }
 
+/* Fork and load a key in the child: its exit status is 0. */
+static int fork_and_load(memstore *store, const char *key)
+{
+    const pid_t child = test_fork();
+    struct row row = {.value = "child"};
+    memstore_view view;
+
+    if (child != 0)
+        return test_child_status(child);
+    alarm(10);
+    _exit(get_or_load(store, key, &row, &view) == MEMSTORE_OK && shows(&view, "child") ? 0 : 1);
+}
+
+Test(loading, a_load_that_another_thread_was_ending_at_a_fork_has_failed_in_the_child)
+{
+    memstore *store = open_manual();
+    struct row row = {.value = "row", .during = wait_for_leave};
+    struct ms_flight **flights;
+    struct caller caller;
+    memstore_view left;
+    size_t count;
+
+    start(&caller, store, "key", &row);
+    wait_for_calls(&row, 1);
+    cr_assert(ms_flights_list(&store->flights, &flights, &count) && count == 1);
+    /* What ms_flights_end() does before it takes the lock. */
+    const uint64_t leader = ms_load_relaxed(&flights[0]->leader);
+    ms_store_relaxed(&flights[0]->leader, 0);
+    cr_assert_eq(fork_and_load(store, "key"), 0);
+    ms_store_relaxed(&flights[0]->leader, leader);
+    ms_flight_drop(flights[0], &left);
+    free(flights);
+    atomic_store(&row.may_end, true);
+    assert_ok(result_of(&caller));
+    memstore_view_release(&caller.view);
+    memstore_destroy(store);
+}
+
 /* ---- Many keys ---- */
 
 static int load_pairs(const memstore_key *keys, size_t n, memstore_load_value *out, void *context)

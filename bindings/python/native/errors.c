@@ -50,6 +50,9 @@ PyObject *ms_py_raise_text(int status, const char *text)
 
 PyObject *ms_py_raise(int status, PyObject *key)
 {
+    /* A handler of a signal has ended the call. */
+    if (PyErr_Occurred())
+        return NULL;
     PyObject *class = ms_py_class_of(status);
 
     if (class == NULL)

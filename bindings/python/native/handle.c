@@ -205,14 +205,17 @@ static PyObject *handle_view(PyObject *self, PyObject *key)
 {
     memstore *store = store_in(self);
     struct ms_py_bytes name;
+    struct ms_py_write write = {0};
     memstore_view view;
     int status;
 
     if (ms_py_borrow_key(key, &name) != 0)
         return NULL;
-    ms_py_call_begins(false);
-    status = memstore_get_view(store, name.data, name.size, &view);
-    ms_py_call_ends();
+    /* It may wait for a place, as a write does. */
+    do {
+        ms_py_write_begins(&write, false);
+        status = memstore_get_view(store, name.data, name.size, &view);
+    } while (!ms_py_write_ends(&write, status));
     ms_py_bytes_release(&name);
     return status == MEMSTORE_OK ? ms_py_view_new(as_handle(self), &view) : fail(self, status, key);
 }
@@ -243,6 +246,7 @@ static int store_value(PyObject *self, PyObject *key, PyObject *value, PyObject 
 {
     memstore *store = store_in(self);
     struct ms_py_bytes name, bytes;
+    struct ms_py_write write = {0};
     int64_t ttl_ms = MEMSTORE_TTL_DEFAULT;
     int status;
 
@@ -252,9 +256,10 @@ static int store_value(PyObject *self, PyObject *key, PyObject *value, PyObject 
         ms_py_bytes_release(&name);
         return -1;
     }
-    ms_py_call_begins(bytes.size >= MS_PY_LARGE_BYTES);
-    status = set(store, name.data, name.size, bytes.data, bytes.size, ttl_ms);
-    ms_py_call_ends();
+    do {
+        ms_py_write_begins(&write, bytes.size >= MS_PY_LARGE_BYTES);
+        status = set(store, name.data, name.size, bytes.data, bytes.size, ttl_ms);
+    } while (!ms_py_write_ends(&write, status));
     ms_py_bytes_release(&bytes);
     ms_py_bytes_release(&name);
     if (status == MEMSTORE_OK)
@@ -296,13 +301,15 @@ static PyObject *handle_set_async(PyObject *self, PyObject *const *args, Py_ssiz
 static int delete_key(PyObject *self, PyObject *key)
 {
     struct ms_py_bytes name;
+    struct ms_py_write write = {0};
     int status;
 
     if (ms_py_borrow_key(key, &name) != 0)
         return -1;
-    ms_py_call_begins(false);
-    status = memstore_delete(store_in(self), name.data, name.size);
-    ms_py_call_ends();
+    do {
+        ms_py_write_begins(&write, false);
+        status = memstore_delete(store_in(self), name.data, name.size);
+    } while (!ms_py_write_ends(&write, status));
     ms_py_bytes_release(&name);
     if (status == MEMSTORE_OK || status == MEMSTORE_ERR_KEY_NOT_FOUND)
         return status == MEMSTORE_OK;

@@ -134,6 +134,7 @@ PyObject *ms_py_delete_many(PyObject *self, PyObject *keys)
 {
     _Alignas(max_align_t) char stack[MS_PY_ROOM_KEYS * MS_PY_KEY_ROOM];
     struct ms_py_operands operands;
+    struct ms_py_write write = {0};
     size_t deleted = 0;
     int status;
     memstore *store = ms_py_handle_store(self);
@@ -141,9 +142,11 @@ PyObject *ms_py_delete_many(PyObject *self, PyObject *keys)
     if (store == NULL || ms_py_take_keys(&operands, "delete_many", keys, stack) != 0)
         return NULL;
     /* Always without the GIL: the call may wait for the shards that other threads write to. */
-    Py_BEGIN_ALLOW_THREADS status =
-        memstore_delete_many(store, operands.keys, operands.count, &deleted);
-    Py_END_ALLOW_THREADS ms_py_drop_operands(&operands);
+    do {
+        ms_py_write_begins(&write, true);
+        status = memstore_delete_many(store, operands.keys, operands.count, &deleted);
+    } while (!ms_py_write_ends(&write, status));
+    ms_py_drop_operands(&operands);
     return status < 0 ? ms_py_raise(status, NULL) : PyLong_FromSize_t(deleted);
 }
 
@@ -176,6 +179,7 @@ PyObject *ms_py_set_many(PyObject *self, PyObject *const *args, Py_ssize_t count
     static const char *const names[] = {"items", "ttl", "values"};
     _Alignas(max_align_t) char stack[MS_PY_ROOM_KEYS * MS_PY_ENTRY_ROOM];
     struct ms_py_operands operands;
+    struct ms_py_write write = {0};
     PyObject *given[3];
     int64_t ttl_ms;
     int status;
@@ -190,9 +194,14 @@ PyObject *ms_py_set_many(PyObject *self, PyObject *const *args, Py_ssize_t count
     if (ms_py_take_entries(&operands, given[0], given[2], ttl_ms, stack) != 0)
         return NULL;
     /* Always without the GIL: the call may wait for the shards that other threads write to. */
-    Py_BEGIN_ALLOW_THREADS status = memstore_set_many(store, operands.entries, operands.count);
-    Py_END_ALLOW_THREADS if (status == MEMSTORE_ERR_ENTRY_TOO_LARGE) raise_too_large(&operands);
-    else if (status < 0) ms_py_raise(status, NULL);
+    do {
+        ms_py_write_begins(&write, true);
+        status = memstore_set_many(store, operands.entries, operands.count);
+    } while (!ms_py_write_ends(&write, status));
+    if (status == MEMSTORE_ERR_ENTRY_TOO_LARGE)
+        raise_too_large(&operands);
+    else if (status < 0)
+        ms_py_raise(status, NULL);
     ms_py_drop_operands(&operands);
     if (status < 0)
         return NULL;

@@ -4849,9 +4849,14 @@ SWIGINTERN PyObject *_wrap_set_until(PyObject *self, PyObject *args) {
     SWIG_fail;
   }
   {
-    ms_py_call_begins(arg5 >= MS_PY_LARGE_BYTES);
-    result = (int)memstore_set_until(arg1,(void const *)arg2,arg3,(void const *)arg4,arg5,arg6);
-    ms_py_call_ends();
+    struct ms_py_write write = {
+      0
+    };
+
+    do {
+      ms_py_write_begins(&write, arg5 >= MS_PY_LARGE_BYTES);
+      result = (int)memstore_set_until(arg1,(void const *)arg2,arg3,(void const *)arg4,arg5,arg6);
+    } while (!ms_py_write_ends(&write, result));
   }
   {
     if (result < 0) {
@@ -4953,9 +4958,14 @@ SWIGINTERN PyObject *_wrap_add(PyObject *self, PyObject *args) {
     SWIG_fail;
   }
   {
-    ms_py_call_begins(arg5 >= MS_PY_LARGE_BYTES);
-    result = (int)memstore_add(arg1,(void const *)arg2,arg3,(void const *)arg4,arg5,arg6);
-    ms_py_call_ends();
+    struct ms_py_write write = {
+      0
+    };
+
+    do {
+      ms_py_write_begins(&write, arg5 >= MS_PY_LARGE_BYTES);
+      result = (int)memstore_add(arg1,(void const *)arg2,arg3,(void const *)arg4,arg5,arg6);
+    } while (!ms_py_write_ends(&write, result));
   }
   {
     if (result < 0 && result != MEMSTORE_ERR_KEY_EXISTS) {
@@ -5025,9 +5035,14 @@ SWIGINTERN PyObject *_wrap_replace(PyObject *self, PyObject *args) {
     SWIG_fail;
   }
   {
-    ms_py_call_begins(arg5 >= MS_PY_LARGE_BYTES);
-    result = (int)memstore_replace(arg1,(void const *)arg2,arg3,(void const *)arg4,arg5,arg6);
-    ms_py_call_ends();
+    struct ms_py_write write = {
+      0
+    };
+
+    do {
+      ms_py_write_begins(&write, arg5 >= MS_PY_LARGE_BYTES);
+      result = (int)memstore_replace(arg1,(void const *)arg2,arg3,(void const *)arg4,arg5,arg6);
+    } while (!ms_py_write_ends(&write, result));
   }
   {
     if (result < 0 && result != MEMSTORE_ERR_KEY_NOT_FOUND) {
@@ -5102,9 +5117,14 @@ SWIGINTERN PyObject *_wrap_compare_and_set(PyObject *self, PyObject *args) {
     SWIG_fail;
   }
   {
-    ms_py_call_begins(arg5 >= MS_PY_LARGE_BYTES);
-    result = (int)memstore_compare_and_set(arg1,(void const *)arg2,arg3,(void const *)arg4,arg5,arg6,arg7);
-    ms_py_call_ends();
+    struct ms_py_write write = {
+      0
+    };
+
+    do {
+      ms_py_write_begins(&write, arg5 >= MS_PY_LARGE_BYTES);
+      result = (int)memstore_compare_and_set(arg1,(void const *)arg2,arg3,(void const *)arg4,arg5,arg6,arg7);
+    } while (!ms_py_write_ends(&write, result));
   }
   {
     if (result < 0 && result != MEMSTORE_ERR_VERSION_MISMATCH) {
@@ -5178,9 +5198,14 @@ SWIGINTERN PyObject *_wrap_increment(PyObject *self, PyObject *args) {
     SWIG_fail;
   }
   {
-    ms_py_call_begins(false);
-    result = (int)memstore_increment(arg1,(void const *)arg2,arg3,arg4,arg5,arg6,arg7);
-    ms_py_call_ends();
+    struct ms_py_write write = {
+      0
+    };
+
+    do {
+      ms_py_write_begins(&write, false);
+      result = (int)memstore_increment(arg1,(void const *)arg2,arg3,arg4,arg5,arg6,arg7);
+    } while (!ms_py_write_ends(&write, result));
   }
   {
     if (result < 0) {
@@ -5417,9 +5442,14 @@ SWIGINTERN PyObject *_wrap_update_ttl(PyObject *self, PyObject *args) {
     SWIG_fail;
   }
   {
-    ms_py_call_begins(false);
-    result = (int)memstore_update_ttl(arg1,(void const *)arg2,arg3,arg4);
-    ms_py_call_ends();
+    struct ms_py_write write = {
+      0
+    };
+
+    do {
+      ms_py_write_begins(&write, false);
+      result = (int)memstore_update_ttl(arg1,(void const *)arg2,arg3,arg4);
+    } while (!ms_py_write_ends(&write, result));
   }
   {
     if (result < 0) {

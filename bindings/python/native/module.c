@@ -62,7 +62,7 @@ int ms_py_module_init(PyObject *module)
     if (ms_py_clock_init(module) != 0)
         return -1;
 #endif
-    return ms_py_convert_init() != 0 || ms_py_handle_init(module) != 0 ||
+    return ms_py_gil_init() != 0 || ms_py_convert_init() != 0 || ms_py_handle_init(module) != 0 ||
                    ms_py_view_init(module) != 0 || ms_py_cursor_init(module) != 0 ||
                    ms_py_subscription_init(module) != 0 || ms_py_load_init(module) != 0 ||
                    ms_py_log_init(module) != 0

@@ -147,6 +147,45 @@ static inline void ms_py_call_ends(void)
         ms_py_take_gil();
 }
 
+/* ---- gil.c: writes, which signals may end ---- */
+
+/* How long a write of the main thread, in which Python runs the handlers of signals, waits before they
+ * are run. It is made again then: nothing of it was done. */
+#define MS_PY_LOOK_EVERY_US 50000
+
+/* A write on its way; all zero before it. */
+struct ms_py_write {
+    int64_t since_us; /* when it began to wait, if it has waited for so long */
+};
+
+/* 1 in the main thread, -1 in others, 0 where it is not known yet. */
+extern __thread signed char ms_py_main_thread;
+bool ms_py_find_main_thread(void);
+bool ms_py_write_goes_on(struct ms_py_write *write, int status);
+int ms_py_gil_init(void);
+
+static inline bool ms_py_is_main_thread(void)
+{
+    return ms_py_main_thread != 0 ? ms_py_main_thread > 0 : ms_py_find_main_thread();
+}
+
+/* As ms_py_call_begins(), in a loop: the write ends with its status when ms_py_write_ends() is true. */
+static inline void ms_py_write_begins(const struct ms_py_write *write, bool at_once)
+{
+    if (ms_py_is_main_thread()) {
+        ms_wait_bind(MS_PY_LOOK_EVERY_US, NULL);
+        ms_wait_bound.since_us = write->since_us;
+    }
+    ms_py_call_begins(at_once);
+}
+
+/* With a negative status an exception may be set, which a handler has raised. */
+static inline bool ms_py_write_ends(struct ms_py_write *write, int status)
+{
+    ms_py_call_ends();
+    return !ms_py_is_main_thread() || !ms_py_write_goes_on(write, status);
+}
+
 /* ---- convert.c: from Python objects; on failure an exception is set and -1 returned ---- */
 
 int ms_py_borrow_key_slow(PyObject *object, struct ms_py_bytes *out);

@@ -24,16 +24,19 @@ PyObject *ms_py_compare_and_delete(PyObject *self, PyObject *const *args, Py_ssi
     static const char *const names[] = {"key", "version"};
     PyObject *given[2];
     struct ms_py_bytes key;
+    struct ms_py_write write = {0};
     uint64_t version;
+    int status;
     memstore *store = ms_py_handle_store(self);
 
     if (store == NULL ||
         ms_py_arguments("compare_and_delete", args, count, kwnames, names, 2, 2, given) != 0 ||
         ms_py_version(given[1], &version) != 0 || ms_py_borrow_key(given[0], &key) != 0)
         return NULL;
-    ms_py_call_begins(false);
-    const int status = remove_version(store, &key, version);
-    ms_py_call_ends();
+    do {
+        ms_py_write_begins(&write, false);
+        status = remove_version(store, &key, version);
+    } while (!ms_py_write_ends(&write, status));
     ms_py_bytes_release(&key);
     if (status != MEMSTORE_OK && status != MEMSTORE_ERR_VERSION_MISMATCH)
         return ms_py_raise(status, given[0]);

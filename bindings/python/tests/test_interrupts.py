@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Ctrl-C, and other signals, while the main thread waits for a load of another thread, saves or loads."""
+"""Ctrl-C, and other signals, while the main thread waits for a load of another thread, writes, saves or loads."""
 
 import contextlib
 import signal
@@ -10,6 +10,7 @@ import memstore
 import pytest
 
 from conftest import wait_until
+from test_gil import WRITES, held_store
 
 #: Whoever waits in vain waits as long.
 PATIENCE = 20
@@ -190,6 +191,52 @@ def test_the_wait_of_another_thread_goes_on_when_the_main_thread_gives_up(store)
         leave.set()
         other.join(60)
         assert results == [b"row"]
+
+
+# ---- Writes
+
+
+@pytest.mark.parametrize("name", WRITES)
+def test_an_interrupt_ends_a_write_that_waits_for_memory(name):
+    with held_store() as (store, release):
+        before = store.stats()
+        assert interrupted(lambda: WRITES[name](store)) < PATIENCE / 2
+        assert "k" not in store
+        assert store.stats().rejected_memory == before.rejected_memory  # nobody was refused
+        release()
+        WRITES[name](store)
+
+
+def test_a_handler_that_returns_lets_a_write_wait_on():
+    with held_store() as (store, release):
+        main = threading.main_thread().ident
+        before = signal.signal(signal.SIGUSR1, lambda number, frame: release())
+        try:
+            timer = threading.Timer(0.2, signal.pthread_kill, (main, signal.SIGUSR1))
+            timer.start()
+            store["k"] = bytes(3000)
+            timer.join()
+        finally:
+            signal.signal(signal.SIGUSR1, before)
+        assert store["k"] == bytes(3000)
+
+
+def test_a_write_waits_as_long_as_the_store_lets_it_and_is_refused_once():
+    with held_store() as (store, _):
+        store.reconfigure("performance.lock_timeout", "300ms")
+        before = store.stats().rejected_memory
+        start = time.monotonic()
+        with pytest.raises((memstore.GCPressure, memstore.MemoryExhausted)):
+            store["k"] = bytes(3000)
+        assert 0.3 <= time.monotonic() - start < PATIENCE / 2
+        assert store.stats().rejected_memory == before + 1
+
+
+def test_an_interrupt_ends_the_wait_for_a_place_for_a_view():
+    with memstore.Store(max_concurrent_readers=1, lock_timeout=PATIENCE) as store:
+        store["k"] = b"v"
+        with store.view("k"):
+            assert interrupted(lambda: store.view("k")) < PATIENCE / 2
 
 
 # ---- Files

@@ -802,10 +802,12 @@ struct ms_wait_bound {
     int64_t allowed_us;
     int64_t until_us;
     const int64_t *stop;
+    int64_t since_us;
 };
 extern __thread struct ms_wait_bound ms_wait_bound;
 void ms_wait_bind(int64_t allowed_us, const int64_t *stop);
 int64_t ms_wait_deadline(int64_t deadline_us);
+int64_t ms_wait_deadline_from(int64_t now_us, int64_t deadline_us);
 bool ms_wait_was_cut(void);
 static inline bool ms_wait_is_stopped(void)
 {
@@ -1858,7 +1860,7 @@ void ms_thread_after_fork(void)
 #define LOOK_US 5000
 #define ASK_US 50000
 __thread void (*ms_before_wait)(void);
-__thread struct ms_wait_bound ms_wait_bound = {MS_WAIT_UNBOUNDED, MS_WAIT_UNBOUNDED, NULL};
+__thread struct ms_wait_bound ms_wait_bound = {MS_WAIT_UNBOUNDED, MS_WAIT_UNBOUNDED, NULL, 0};
 __thread const struct ms_wait_asked *ms_wait_asked;
 void ms_wait_us(uint32_t us)
 {
@@ -1867,16 +1869,20 @@ void ms_wait_us(uint32_t us)
 }
 void ms_wait_bind(int64_t allowed_us, const int64_t *stop)
 {
-    ms_wait_bound = (struct ms_wait_bound){allowed_us, MS_WAIT_UNBOUNDED, stop};
+    ms_wait_bound = (struct ms_wait_bound){allowed_us, MS_WAIT_UNBOUNDED, stop, 0};
 }
-int64_t ms_wait_deadline(int64_t deadline_us)
+int64_t ms_wait_deadline_from(int64_t now_us, int64_t deadline_us)
 {
     struct ms_wait_bound *const bound = &ms_wait_bound;
     if (ms_wait_is_stopped())
         return 0;
     if (bound->until_us == MS_WAIT_UNBOUNDED && bound->allowed_us != MS_WAIT_UNBOUNDED)
-        bound->until_us = ms_clock_real_us() + bound->allowed_us;
+        bound->until_us = now_us + bound->allowed_us;
     return deadline_us < bound->until_us ? deadline_us : bound->until_us;
+}
+int64_t ms_wait_deadline(int64_t deadline_us)
+{
+    return ms_wait_deadline_from(ms_clock_real_us(), deadline_us);
 }
 bool ms_wait_was_cut(void)
 {
@@ -13672,7 +13678,8 @@ void ms_flights_after_fork(void)
 static bool is_of_another_thread(const struct ms_flight *flight)
 {
     const uint64_t leader = ms_load_relaxed(&flight->leader);
-    return leader != 0 && leader != ms_thread_serial();
+    const bool is_ending = leader == 0 && flight->until == 0 && !flight->done;
+    return is_ending || (leader != 0 && leader != ms_thread_serial());
 }
 void ms_flights_forget_threads(struct ms_flights *flights)
 {
@@ -15869,9 +15876,11 @@ static inline bool ms_store_is_closed(const memstore *store)
 extern __thread int64_t ms_store_patience_us;
 static inline int64_t ms_store_deadline(const memstore *store)
 {
-    const int64_t deadline =
-        ms_clock_real_us() + ms_setting_of(&store->settings, lock_timeout) * 1000;
-    return ms_wait_deadline(deadline < ms_store_patience_us ? deadline : ms_store_patience_us);
+    const int64_t now_us = ms_clock_real_us();
+    const int64_t since_us = ms_wait_bound.since_us != 0 ? ms_wait_bound.since_us : now_us;
+    const int64_t deadline = since_us + ms_setting_of(&store->settings, lock_timeout) * 1000;
+    return ms_wait_deadline_from(now_us,
+                                 deadline < ms_store_patience_us ? deadline : ms_store_patience_us);
 }
 bool ms_store_gave_up(int status);
 static inline bool ms_store_is_unread(const memstore *store, const struct ms_found *found)
