@@ -28485,9 +28485,8 @@ int memstore_get_or_load_many(memstore *store, const memstore_key *keys, size_t 
     if (store == NULL || !ms_are_keys(keys, n))
         return MEMSTORE_ERR_INVALID_ARGUMENT;
     const int status = ms_read_loader(loader, false, &ours);
-    return status == MEMSTORE_OK
-               ? ms_load_get_many(store, keys, n, &ours, out, found, &refused)
-               : status;
+    return status == MEMSTORE_OK ? ms_load_get_many(store, keys, n, &ours, out, found, &refused)
+                                 : status;
 }
 int memstore_lease_acquire(memstore *store, const void *key, size_t key_size, int64_t timeout_ms,
                            memstore_lease **lease, memstore_view *out)
