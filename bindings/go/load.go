@@ -40,20 +40,26 @@ type Loader func(ctx context.Context, key string) ([]byte, error)
 // panic in it as ErrLoaderFailed, is what all who wait get; the next caller loads anew. A load that
 // asks, with the context it was given, for a key whose load waits for its own gets ErrLoaderFailed.
 func (s *Store) GetOrLoad(ctx context.Context, key string, ttl time.Duration, load Loader) ([]byte, error) {
+	value, _, err := s.getOrLoad(ctx, key, ttl, load)
+	return value, err
+}
+
+// getOrLoad is GetOrLoad that also tells why the store did not take what was loaded; nil if it did.
+func (s *Store) getOrLoad(ctx context.Context, key string, ttl time.Duration, load Loader) (value []byte, refused, err error) {
 	if ctx == nil {
 		ctx = context.Background()
 	}
 	if err := live(ctx, getOrLoad, key); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	for pause := firstLook; ; {
 		found, err := s.find(ctx, getOrLoad, key, nil)
 		switch {
 		case err != nil || found.call == nil:
-			return found.value, err
+			return found.value, nil, err
 		case found.call == loadedElsewhere:
 			if err := sleep(ctx, getOrLoad, key, pause); err != nil {
-				return nil, err
+				return nil, nil, err
 			}
 			pause = min(2*pause, longestLook)
 			continue
@@ -65,11 +71,15 @@ func (s *Store) GetOrLoad(ctx context.Context, key string, ttl time.Duration, lo
 			s.lead(ctx, key, found.call, ttl, load)
 		}
 		if found.call.refreshes && found.mine {
-			return found.value, nil
+			return found.value, nil, nil
 		}
 		value, err := s.await(ctx, getOrLoad, key, found.call)
-		if !found.again(ctx, err) {
-			return value, err
+		switch {
+		case found.again(ctx, err):
+		case err != nil:
+			return nil, nil, err
+		default:
+			return value, found.call.refused, nil
 		}
 	}
 }
@@ -101,8 +111,8 @@ func (l *loadShard) running(key string) (*loadCall, bool) {
 	return call, call != nil && (call.ending || native.GlueLeaseIsCurrent(call.lease) != 0)
 }
 
-// loadCall is the load of one key. What is not said to be constant is guarded by its mutex in loads, value
-// and err until done is closed.
+// loadCall is the load of one key. What is not said to be constant is guarded by its mutex in loads, value,
+// err and refused until done is closed.
 type loadCall struct {
 	mutex   *sync.Mutex
 	lease   uintptr // 0 once it is given back
@@ -114,6 +124,7 @@ type loadCall struct {
 	done      chan struct{}
 	value     []byte
 	err       error   // the cause alone: each who waits has an operation of his own
+	refused   error   // why the store did not take the value, which is given to them all the same
 	flight    *flight // constant
 }
 
@@ -278,8 +289,9 @@ func (s *Store) settle(key string, call *loadCall, ttl time.Duration, value []by
 		if value, old = s.failLease(lease, errors.Is(err, ErrKeyNotFound)); !old {
 			call.err = err
 		}
-	} else if status := native.GlueLeaseFill(lease, unsafe.SliceData(value), len(value), ttlMillis(ttl)); s.keepsFromCallers(status) {
-		call.err = byStatus[status]
+	} else {
+		status := native.GlueLeaseFill(lease, unsafe.SliceData(value), len(value), ttlMillis(ttl))
+		call.refused, call.err = s.refusal(status)
 	}
 	call.value = bytes.Clone(value)
 	runtime.KeepAlive(s)
@@ -287,10 +299,16 @@ func (s *Store) settle(key string, call *loadCall, ttl time.Duration, value []by
 	close(call.done)
 }
 
-// keepsFromCallers says whether those who wait for a load are to get this error of the store in place of the
-// value. One that was overtaken is theirs.
-func (s *Store) keepsFromCallers(status int32) bool {
-	return status == statusInvalidTTL || (status < 0 && status != statusVersionMismatch && s.failsLoads.Load())
+// refusal is why the store did not take a value, for the caller who is given it, or in its place for those who
+// wait. One that was overtaken is theirs.
+func (s *Store) refusal(status int32) (refused, err error) {
+	switch {
+	case status >= 0 || status == statusVersionMismatch:
+		return nil, nil
+	case status == statusInvalidTTL || s.failsLoads.Load():
+		return nil, byStatus[status]
+	}
+	return byStatus[status], nil
 }
 
 // failLease gives a lease back whose load failed, and returns the old value that serves instead.

@@ -75,8 +75,8 @@ const (
 
 // Warm loads the keys that are not there, as GetOrLoad does, a few at once and at most as many in a
 // second as the setting loader.warm_rate says. Keys that the loader says do not exist, by an error for
-// which errors.Is(err, ErrKeyNotFound) holds, are passed over. What fails does not keep the others from
-// being loaded; the first such error is returned in the end. When the context ends, so does the warming,
+// which errors.Is(err, ErrKeyNotFound) holds, are passed over. What fails, or is refused by the store, does not
+// keep the others from being loaded; the first such error is returned in the end. When the context ends, so does the warming,
 // and what was loaded stays.
 func (s *Store) Warm(ctx context.Context, keys []string, ttl time.Duration, load Loader) error {
 	const op = "Warm"
@@ -154,9 +154,12 @@ func (w *warming) loadGroup(ctx context.Context, keys []string) error {
 }
 
 func (w *warming) loadOne(ctx context.Context, key string) {
-	_, err := w.store.GetOrLoad(ctx, key, w.ttl, w.load)
-	if err != nil && !errors.Is(err, ErrKeyNotFound) {
-		w.once.Do(func() { w.err = &Error{"Warm", key, errors.Unwrap(err)} })
+	_, refused, err := w.store.getOrLoad(ctx, key, w.ttl, w.load)
+	if err != nil {
+		refused = errors.Unwrap(err)
+	}
+	if refused != nil && !errors.Is(refused, ErrKeyNotFound) {
+		w.once.Do(func() { w.err = &Error{"Warm", key, refused} })
 	}
 }
 

@@ -145,6 +145,23 @@ func TestWarmGoesOnWhenAKeyFails(t *testing.T) {
 	}
 }
 
+func TestWarmTellsWhatTheStoreCannotTake(t *testing.T) {
+	for _, setting := range []string{"", "fail"} {
+		store := open(t, memstore.Config{MaxEntrySize: 100, OnStoreError: setting})
+		err := store.Warm(ctx, []string{"a", "large", "c"}, 0, func(_ context.Context, key string) ([]byte, error) {
+			if key == "large" {
+				return make([]byte, 1000), nil
+			}
+			return []byte("v"), nil
+		})
+		wantError(t, err, memstore.ErrEntryTooLarge)
+		var failure *memstore.Error
+		if !errors.As(err, &failure) || failure.Key != "large" || store.Size() != 2 {
+			t.Errorf("%q: %v, %d entries", setting, err, store.Size())
+		}
+	}
+}
+
 func TestWarmEndsWithItsContext(t *testing.T) {
 	store := open(t, memstore.Config{})
 	ending, cancel := context.WithCancel(ctx)

@@ -718,7 +718,9 @@ MEMSTORE_API void memstore_batch_free(memstore_batch *batch);
 
 /* ---- Management ------------------------------------------------------------------------------ */
 
-/** Remove all entries that are there when the call starts.
+/** Remove all entries that are there when the call starts. Not one instant: shards are emptied one
+ * after the other, so that readers may find some entries of a batch and others not, and of a batch that
+ * is committed meanwhile some may go, too.
  * @param[in] store the store
  * @retval MEMSTORE_OK they are gone
  * @retval MEMSTORE_ERR_INVALID_ARGUMENT store is NULL

@@ -141,7 +141,8 @@ MEMSTORE_API int memstore_read_snapshot_info(const char *path, memstore_snapshot
  *
  * The keys that the store does not hold are loaded in groups as by memstore_get_or_load_many(), the
  * others are neither touched nor asked for. `loader.warm_rate` bounds the keys loaded in a second. What
- * fails is counted, and the rest is loaded all the same.
+ * fails is counted, and the rest is loaded all the same; so is what the store cannot take, whatever
+ * `loader.on_store_error` says.
  * @param[in] store the store
  * @param[in] keys,n the keys
  * @param[in] loader where the values come from; not needed after the call

@@ -44,6 +44,7 @@ int memstore_get_or_load(memstore *store, const void *key, size_t key_size,
 int memstore_get_or_load_many(memstore *store, const memstore_key *keys, size_t n,
                               const memstore_loader *loader, memstore_view *out, size_t *found)
 {
+    struct ms_load_refusals refused;
     memstore_loader ours;
     size_t unwanted;
 
@@ -57,7 +58,8 @@ int memstore_get_or_load_many(memstore *store, const memstore_key *keys, size_t 
     if (store == NULL || !ms_are_keys(keys, n))
         return MEMSTORE_ERR_INVALID_ARGUMENT;
     const int status = ms_read_loader(loader, false, &ours);
-    return status == MEMSTORE_OK ? ms_load_get_many(store, keys, n, &ours, out, found) : status;
+    return status == MEMSTORE_OK ? ms_load_get_many(store, keys, n, &ours, out, found, &refused)
+                                 : status;
 }
 
 int memstore_lease_acquire(memstore *store, const void *key, size_t key_size, int64_t timeout_ms,

@@ -24,6 +24,7 @@ struct gathering {
     struct ms_flight **joined; /* by the index of the key; NULL where none is waited for */
     int status;                /* of the failed key with the lowest index */
     size_t failed;             /* that index */
+    struct ms_load_refusals refused;
 };
 
 /* Note what a key came to, unless its value is there after all. */
@@ -37,6 +38,13 @@ static void note_failure(struct gathering *gathering, size_t index, int status)
         return;
     gathering->status = status;
     gathering->failed = index;
+}
+
+/* A value is given out that the store did not take. */
+static void note_refusal(struct gathering *gathering, int status)
+{
+    if (gathering->refused.count++ == 0)
+        gathering->refused.status = status;
 }
 
 static struct ms_load load_of(const struct gathering *gathering, size_t index)
@@ -72,6 +80,17 @@ static void free_all(struct gathering *gathering)
     ms_mem_free(gathering->order);
     ms_mem_free(gathering->leading);
     ms_mem_free(gathering->joined);
+}
+
+/* The store is not asked, or cannot be: `status` says why. */
+static void load_aside(struct gathering *gathering, size_t index, int status)
+{
+    const struct ms_load load = load_of(gathering, index);
+    const int result = ms_load_aside(&load, status, &gathering->views[index]);
+
+    note_failure(gathering, index, result);
+    if (result == MEMSTORE_OK)
+        note_refusal(gathering, status);
 }
 
 /* ---- Joining ---- */
@@ -125,10 +144,9 @@ static void join(struct gathering *gathering, size_t index)
     const struct ms_load load = load_of(gathering, index);
     const struct ms_flight_call call = {.key = load.key, .hash = load.hash};
     struct ms_flight *flight;
-    memstore_view *out = &gathering->views[index];
 
     if (load.key.size > MS_KEY_SIZE_MAX) {
-        note_failure(gathering, index, ms_load_aside(&load, MEMSTORE_ERR_ENTRY_TOO_LARGE, out));
+        load_aside(gathering, index, MEMSTORE_ERR_ENTRY_TOO_LARGE);
         return;
     }
     switch (ms_load_join(load.store, &call, &flight)) {
@@ -142,11 +160,11 @@ static void join(struct gathering *gathering, size_t index)
         ms_count(&load.store->counters, MS_COUNT_ABSENT_SERVED, 1);
         break;
     case MS_JOINED_CLOSED:
-        note_failure(gathering, index, ms_load_aside(&load, MEMSTORE_ERR_CACHE_CLOSED, out));
+        load_aside(gathering, index, MEMSTORE_ERR_CACHE_CLOSED);
         break;
     case MS_JOINED_NOT:
     case MS_JOINED_NO_MEMORY:
-        note_failure(gathering, index, ms_load_aside(&load, MEMSTORE_ERR_MEMORY_EXHAUSTED, out));
+        load_aside(gathering, index, MEMSTORE_ERR_MEMORY_EXHAUSTED);
         break;
     }
 }
@@ -171,12 +189,17 @@ static void load_led(struct gathering *gathering)
         const size_t index = gathering->indices[gathering->order[i]];
         const memstore_load_value *value = &gathering->values[i];
         memstore_view view;
-        int status = ms_load_settle(flight, value->result, value, &view, NULL);
+        int stored = MEMSTORE_OK;
+        int status = ms_load_settle(flight, value->result, value, &view, &stored);
 
         if (value->result == MEMSTORE_LOAD_OK)
             ms_load_release(value);
         status = ms_load_finish(gathering->store, flight, status, &view, &gathering->views[index]);
         note_failure(gathering, index, status);
+        /* What was overtaken is not missing: somebody wrote it. */
+        if (status == MEMSTORE_OK && stored != MEMSTORE_OK &&
+            stored != MEMSTORE_ERR_VERSION_MISMATCH)
+            note_refusal(gathering, stored);
     }
     ms_load_done(gathering->store);
 }
@@ -215,15 +238,13 @@ static int load_missing(struct gathering *gathering)
 }
 
 /* The store cannot be read: ask for each key beside it. */
-static int load_aside(struct gathering *gathering, int status)
+static int load_all_aside(struct gathering *gathering, int status)
 {
     for (size_t i = 0; i < gathering->n; i++) {
-        const struct ms_load load = load_of(gathering, i);
-        memstore_view *view = &gathering->views[i];
-
         if (status != MEMSTORE_ERR_LOCK_TIMEOUT ||
-            ms_load_look_again(load.store, &load.key, view) != MEMSTORE_OK)
-            note_failure(gathering, i, ms_load_aside(&load, status, view));
+            ms_load_look_again(gathering->store, &gathering->asked[i], &gathering->views[i]) !=
+                MEMSTORE_OK)
+            load_aside(gathering, i, status);
     }
     return gathering->status;
 }
@@ -238,10 +259,13 @@ static bool any_is_old(const struct gathering *gathering)
 }
 
 int ms_load_get_many(memstore *store, const memstore_key *keys, size_t n,
-                     const memstore_loader *loader, memstore_view *out, size_t *found)
+                     const memstore_loader *loader, memstore_view *out, size_t *found,
+                     struct ms_load_refusals *refused)
 {
     struct gathering gathering = {
         .store = store, .loader = loader, .asked = keys, .n = n, .views = out};
+
+    *refused = (struct ms_load_refusals){0};
     int status = (ms_store_bounds(store) & MS_BOUNDS_VIEWS) != 0
                      ? ms_admission_get_many(store, keys, n, out, found)
                      : ms_store_get_many(store, keys, n, out, found);
@@ -249,7 +273,8 @@ int ms_load_get_many(memstore *store, const memstore_key *keys, size_t n,
     if (status == MEMSTORE_OK && *found == n && !any_is_old(&gathering))
         return status;
     gathering.deadline_us = loader->wait_ms == 0 ? INT64_MAX : ms_load_deadline(loader->wait_ms);
-    status = status == MEMSTORE_OK ? load_missing(&gathering) : load_aside(&gathering, status);
+    status = status == MEMSTORE_OK ? load_missing(&gathering) : load_all_aside(&gathering, status);
+    *refused = gathering.refused;
     *found = 0;
     for (size_t i = 0; i < n; i++) {
         if (status != MEMSTORE_OK)

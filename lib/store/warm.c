@@ -102,23 +102,24 @@ static int load_group(struct warming *warming)
 {
     memstore_progress *progress = &warming->reporting.progress;
     memstore_view views[GROUP] = {0};
+    struct ms_load_refusals refused;
     size_t found = 0;
 
     memset(warming->results, NOT_ASKED, sizeof warming->results);
     const int status = ms_load_get_many(warming->store, warming->keys, warming->count,
-                                        &warming->loader, views, &found);
+                                        &warming->loader, views, &found, &refused);
     for (size_t i = 0; i < warming->count; i++)
         ms_view_give_back(&views[i]);
     if (ms_store_is_closed(warming->store))
         return MEMSTORE_ERR_CACHE_CLOSED;
-    if (status == MEMSTORE_OK) {
-        progress->stored += found;
-        progress->absent += warming->count - found;
-        return MEMSTORE_OK;
-    }
     if (warming->status == MEMSTORE_OK)
-        warming->status = status;
-    return count_failed(warming);
+        warming->status = status != MEMSTORE_OK ? status : refused.status;
+    if (status != MEMSTORE_OK)
+        return count_failed(warming);
+    progress->stored += found - refused.count;
+    progress->failed += refused.count;
+    progress->absent += warming->count - found;
+    return MEMSTORE_OK;
 }
 
 /* ---- The rate ---- */

@@ -863,6 +863,30 @@ Test(snapshots, what_fails_while_warming_is_counted_and_the_rest_is_loaded)
     memstore_destroy(store);
 }
 
+static void warm_a_store_that_refuses(const char *on_store_error)
+{
+    struct database database = {.absent_from = 900};
+    const memstore_loader loader = loader_of(&database);
+    struct watching watching = {0};
+    /* "key/100" and its value are above it. */
+    memstore *store = test_open("maintenance=manual", "max_entry_size=12", on_store_error, NULL);
+
+    assert_status(memstore_warm(store, row_keys, ROWS, &loader, watch, &watching),
+                  MEMSTORE_ERR_ENTRY_TOO_LARGE);
+    cr_assert_eq(memstore_size(store), 100);
+    cr_assert_eq(watching.last.stored, 100);
+    cr_assert_eq(watching.last.absent, 100);
+    cr_assert_eq(watching.last.failed, ROWS - 200);
+    cr_assert_eq(watching.last.done, ROWS);
+    memstore_destroy(store);
+}
+
+Test(snapshots, what_a_store_cannot_take_while_warming_has_failed)
+{
+    warm_a_store_that_refuses("loader.on_store_error=fail");
+    warm_a_store_that_refuses("loader.on_store_error=bypass");
+}
+
 /* Fails for keys of one byte and knows those of three. */
 static int load_by_size(const memstore_key *keys, size_t n, memstore_load_value *out, void *context)
 {
