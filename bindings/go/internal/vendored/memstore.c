@@ -15836,8 +15836,13 @@ void ms_store_reset_stats(memstore *store);
 void ms_store_live_and_dead(memstore *store, uint64_t *live, uint64_t *dead);
 int ms_load_get(memstore *store, const memstore_key *key, const memstore_loader *loader,
                 memstore_view *out);
+struct ms_load_refusals {
+    size_t count;
+    int status;
+};
 int ms_load_get_many(memstore *store, const memstore_key *keys, size_t n,
-                     const memstore_loader *loader, memstore_view *out, size_t *found);
+                     const memstore_loader *loader, memstore_view *out, size_t *found,
+                     struct ms_load_refusals *refused);
 int ms_lease_acquire(memstore *store, const memstore_key *key, int64_t timeout_ms,
                      struct ms_flight **lease, memstore_view *out);
 int ms_lease_fill(struct ms_flight *lease, const memstore_load_value *value, memstore_view *out);
@@ -20739,6 +20744,7 @@ struct gathering {
     struct ms_flight **joined;
     int status;
     size_t failed;
+    struct ms_load_refusals refused;
 };
 static void note_failure(struct gathering *gathering, size_t index, int status)
 {
@@ -20750,6 +20756,11 @@ static void note_failure(struct gathering *gathering, size_t index, int status)
         return;
     gathering->status = status;
     gathering->failed = index;
+}
+static void note_refusal(struct gathering *gathering, int status)
+{
+    if (gathering->refused.count++ == 0)
+        gathering->refused.status = status;
 }
 static struct ms_load load_of(const struct gathering *gathering, size_t index)
 {
@@ -20780,6 +20791,14 @@ static void free_all(struct gathering *gathering)
     ms_mem_free(gathering->order);
     ms_mem_free(gathering->leading);
     ms_mem_free(gathering->joined);
+}
+static void load_aside(struct gathering *gathering, size_t index, int status)
+{
+    const struct ms_load load = load_of(gathering, index);
+    const int result = ms_load_aside(&load, status, &gathering->views[index]);
+    note_failure(gathering, index, result);
+    if (result == MEMSTORE_OK)
+        note_refusal(gathering, status);
 }
 static void note_for_loader(struct gathering *gathering, size_t index, struct ms_flight *flight)
 {
@@ -20822,9 +20841,8 @@ static void join(struct gathering *gathering, size_t index)
     const struct ms_load load = load_of(gathering, index);
     const struct ms_flight_call call = {.key = load.key, .hash = load.hash};
     struct ms_flight *flight;
-    memstore_view *out = &gathering->views[index];
     if (load.key.size > MS_KEY_SIZE_MAX) {
-        note_failure(gathering, index, ms_load_aside(&load, MEMSTORE_ERR_ENTRY_TOO_LARGE, out));
+        load_aside(gathering, index, MEMSTORE_ERR_ENTRY_TOO_LARGE);
         return;
     }
     switch (ms_load_join(load.store, &call, &flight)) {
@@ -20838,11 +20856,11 @@ static void join(struct gathering *gathering, size_t index)
         ms_count(&load.store->counters, MS_COUNT_ABSENT_SERVED, 1);
         break;
     case MS_JOINED_CLOSED:
-        note_failure(gathering, index, ms_load_aside(&load, MEMSTORE_ERR_CACHE_CLOSED, out));
+        load_aside(gathering, index, MEMSTORE_ERR_CACHE_CLOSED);
         break;
     case MS_JOINED_NOT:
     case MS_JOINED_NO_MEMORY:
-        note_failure(gathering, index, ms_load_aside(&load, MEMSTORE_ERR_MEMORY_EXHAUSTED, out));
+        load_aside(gathering, index, MEMSTORE_ERR_MEMORY_EXHAUSTED);
         break;
     }
 }
@@ -20862,11 +20880,15 @@ static void load_led(struct gathering *gathering)
         const size_t index = gathering->indices[gathering->order[i]];
         const memstore_load_value *value = &gathering->values[i];
         memstore_view view;
-        int status = ms_load_settle(flight, value->result, value, &view, NULL);
+        int stored = MEMSTORE_OK;
+        int status = ms_load_settle(flight, value->result, value, &view, &stored);
         if (value->result == MEMSTORE_LOAD_OK)
             ms_load_release(value);
         status = ms_load_finish(gathering->store, flight, status, &view, &gathering->views[index]);
         note_failure(gathering, index, status);
+        if (status == MEMSTORE_OK && stored != MEMSTORE_OK &&
+            stored != MEMSTORE_ERR_VERSION_MISMATCH)
+            note_refusal(gathering, stored);
     }
     ms_load_done(gathering->store);
 }
@@ -20900,14 +20922,13 @@ static int load_missing(struct gathering *gathering)
     free_all(gathering);
     return gathering->status;
 }
-static int load_aside(struct gathering *gathering, int status)
+static int load_all_aside(struct gathering *gathering, int status)
 {
     for (size_t i = 0; i < gathering->n; i++) {
-        const struct ms_load load = load_of(gathering, i);
-        memstore_view *view = &gathering->views[i];
         if (status != MEMSTORE_ERR_LOCK_TIMEOUT ||
-            ms_load_look_again(load.store, &load.key, view) != MEMSTORE_OK)
-            note_failure(gathering, i, ms_load_aside(&load, status, view));
+            ms_load_look_again(gathering->store, &gathering->asked[i], &gathering->views[i]) !=
+                MEMSTORE_OK)
+            load_aside(gathering, i, status);
     }
     return gathering->status;
 }
@@ -20919,17 +20940,20 @@ static bool any_is_old(const struct gathering *gathering)
     return old;
 }
 int ms_load_get_many(memstore *store, const memstore_key *keys, size_t n,
-                     const memstore_loader *loader, memstore_view *out, size_t *found)
+                     const memstore_loader *loader, memstore_view *out, size_t *found,
+                     struct ms_load_refusals *refused)
 {
     struct gathering gathering = {
         .store = store, .loader = loader, .asked = keys, .n = n, .views = out};
+    *refused = (struct ms_load_refusals){0};
     int status = (ms_store_bounds(store) & MS_BOUNDS_VIEWS) != 0
                      ? ms_admission_get_many(store, keys, n, out, found)
                      : ms_store_get_many(store, keys, n, out, found);
     if (status == MEMSTORE_OK && *found == n && !any_is_old(&gathering))
         return status;
     gathering.deadline_us = loader->wait_ms == 0 ? INT64_MAX : ms_load_deadline(loader->wait_ms);
-    status = status == MEMSTORE_OK ? load_missing(&gathering) : load_aside(&gathering, status);
+    status = status == MEMSTORE_OK ? load_missing(&gathering) : load_all_aside(&gathering, status);
+    *refused = gathering.refused;
     *found = 0;
     for (size_t i = 0; i < n; i++) {
         if (status != MEMSTORE_OK)
@@ -27355,22 +27379,23 @@ static int load_group(struct warming *warming)
 {
     memstore_progress *progress = &warming->reporting.progress;
     memstore_view views[store_warm_GROUP] = {0};
+    struct ms_load_refusals refused;
     size_t found = 0;
     memset(warming->results, NOT_ASKED, sizeof warming->results);
     const int status = ms_load_get_many(warming->store, warming->keys, warming->count,
-                                        &warming->loader, views, &found);
+                                        &warming->loader, views, &found, &refused);
     for (size_t i = 0; i < warming->count; i++)
         ms_view_give_back(&views[i]);
     if (ms_store_is_closed(warming->store))
         return MEMSTORE_ERR_CACHE_CLOSED;
-    if (status == MEMSTORE_OK) {
-        progress->stored += found;
-        progress->absent += warming->count - found;
-        return MEMSTORE_OK;
-    }
     if (warming->status == MEMSTORE_OK)
-        warming->status = status;
-    return count_failed(warming);
+        warming->status = status != MEMSTORE_OK ? status : refused.status;
+    if (status != MEMSTORE_OK)
+        return count_failed(warming);
+    progress->stored += found - refused.count;
+    progress->failed += refused.count;
+    progress->absent += warming->count - found;
+    return MEMSTORE_OK;
 }
 static size_t group_size(const struct warming *warming)
 {
@@ -28606,6 +28631,7 @@ int memstore_get_or_load(memstore *store, const void *key, size_t key_size,
 int memstore_get_or_load_many(memstore *store, const memstore_key *keys, size_t n,
                               const memstore_loader *loader, memstore_view *out, size_t *found)
 {
+    struct ms_load_refusals refused;
     memstore_loader ours;
     size_t unwanted;
     if (found == NULL)
@@ -28618,7 +28644,8 @@ int memstore_get_or_load_many(memstore *store, const memstore_key *keys, size_t 
     if (store == NULL || !ms_are_keys(keys, n))
         return MEMSTORE_ERR_INVALID_ARGUMENT;
     const int status = ms_read_loader(loader, false, &ours);
-    return status == MEMSTORE_OK ? ms_load_get_many(store, keys, n, &ours, out, found) : status;
+    return status == MEMSTORE_OK ? ms_load_get_many(store, keys, n, &ours, out, found, &refused)
+                                 : status;
 }
 int memstore_lease_acquire(memstore *store, const void *key, size_t key_size, int64_t timeout_ms,
                            memstore_lease **lease, memstore_view *out)
