@@ -108,6 +108,18 @@ static int check_all(struct ms_commit *commit)
     return refusal;
 }
 
+/* Whether there is a record for each slot that changes. */
+static bool has_records(const struct ms_commit *commit)
+{
+    size_t changes = 0;
+
+    if (commit->records == commit->writes)
+        return true;
+    for (size_t i = 0; i < commit->count; i++)
+        changes += ms_step_changes(&commit->steps[i]);
+    return changes <= commit->records;
+}
+
 /* The slots of one shard's steps, after its table has grown. */
 static void find_again(struct ms_commit *commit, size_t first, size_t end)
 {
@@ -173,6 +185,10 @@ static int try_commit(struct ms_commit *commit, struct tally *tally)
         return status;
 
     status = check_all(commit);
+    if (status == MEMSTORE_OK && !has_records(commit)) {
+        commit->spare *= 4;
+        status = MS_WRITE_AGAIN;
+    }
     if (status == MEMSTORE_OK)
         status = grow_tables(commit);
     if (status == MEMSTORE_OK) {
@@ -199,7 +215,8 @@ static int commit_prepared(struct ms_commit *commit, struct tally *tally)
     return status;
 }
 
-/* Prepare and commit until the entries to be retimed stay as they were meanwhile. */
+/* Prepare and commit until the entries to be retimed, and the absence of what is deleted, stay as they were
+ * meanwhile. */
 static int commit_planned(struct ms_commit *commit, struct tally *tally)
 {
     int status = MS_WRITE_AGAIN;

@@ -36,7 +36,9 @@ struct ms_commit {
     memstore *store;
     struct ms_step *steps; /* sorted by shard, then key, then order */
     size_t count;
-    size_t writes; /* steps that may change a slot */
+    size_t writes;  /* steps that may change a slot */
+    size_t records; /* for them: fewer where some delete what is absent */
+    size_t spare;   /* of these, for keys that come until the shards are locked */
     struct ms_record_chunk *chunks;
     size_t chunk_count, chunks_reserved;
     bool opened; /* what was reserved began a segment */
@@ -55,6 +57,12 @@ static inline bool ms_step_writes(const struct ms_step *step)
 static inline bool ms_step_stores(const struct ms_step *step)
 {
     return ms_step_writes(step) && step->op->kind != MS_OP_DELETE;
+}
+
+/* Whether it changes a slot. All locks held. */
+static inline bool ms_step_changes(const struct ms_step *step)
+{
+    return ms_step_stores(step) || (ms_step_writes(step) && step->exists);
 }
 
 /* Build the plan: OK, or why the first operation refused is. */

@@ -101,9 +101,12 @@ static int allocate(struct ms_commit *commit, size_t n)
     return MEMSTORE_OK;
 }
 
+#define RECORDS_TO_SPARE 64
+
 int ms_commit_plan(struct ms_commit *commit, memstore *store, const struct ms_op *ops, size_t n)
 {
-    *commit = (struct ms_commit){.store = store, .count = n, .now = ms_clock_exact_ms()};
+    *commit = (struct ms_commit){
+        .store = store, .count = n, .spare = RECORDS_TO_SPARE, .now = ms_clock_exact_ms()};
 
     int status = allocate(commit, n);
     if (status != MEMSTORE_OK)

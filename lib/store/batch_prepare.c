@@ -168,7 +168,7 @@ static int reserve_records(struct ms_commit *commit)
     memstore *store = commit->store;
     struct ms_budget_mark asked = ms_budget_mark(&store->arena.budget);
     const int64_t deadline = ms_store_deadline(store);
-    size_t left = commit->writes;
+    size_t left = commit->records;
 
     for (size_t i = 0; i == 0 || left > 0; i++) {
         struct ms_record_chunk *chunk = &commit->chunks[i];
@@ -217,20 +217,46 @@ static void ask_ahead(const struct ms_commit *commit, size_t i)
     ms_section_end(reader);
 }
 
+/* Whether there is an entry to be deleted: expired ones are, too. */
+static bool is_there(const struct ms_commit *commit, const struct ms_step *step)
+{
+    const memstore_key *key = &step->op->key;
+    struct ms_found found;
+
+    ms_rcu_read_lock();
+    const bool there = ms_lookup_find(commit->store, key->data, key->size, step->hash, &found);
+    ms_rcu_read_unlock();
+    return there;
+}
+
+/* Entries are not to make way for records that nothing needs: where these are many, keys to be deleted are
+ * looked up first. */
+static bool needs_record(const struct ms_commit *commit, const struct ms_step *step)
+{
+    return ms_step_stores(step) ||
+           (ms_step_writes(step) && (commit->chunk_count == 1 || is_there(commit, step)));
+}
+
 int ms_commit_prepare(struct ms_commit *commit)
 {
     int status = MEMSTORE_OK;
 
     commit->refused = NULL;
+    commit->records = 0;
     for (size_t i = 0; i < commit->count && status == MEMSTORE_OK; i++) {
         ask_ahead(commit, i);
         if (ms_step_stores(&commit->steps[i]))
             status = prepare_step(commit, &commit->steps[i]);
+        commit->records += needs_record(commit, &commit->steps[i]);
     }
+    const size_t absent = commit->writes - commit->records;
+    commit->records += absent < commit->spare ? absent : commit->spare;
     if (status == MEMSTORE_OK)
         status = reserve_records(commit);
     if (status != MEMSTORE_OK)
         ms_commit_abandon(commit);
+    else
+        ms_testing_reach(MS_POINT_BATCH_RESERVED);
     return status;
 }
 

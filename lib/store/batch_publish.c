@@ -46,11 +46,6 @@ static struct ms_record *next_record(struct record_cursor *cursor)
                                 cursor->used++ * ms_record_size(arena));
 }
 
-static bool changes_slot(const struct ms_step *step)
-{
-    return ms_step_stores(step) || (ms_step_writes(step) && step->exists);
-}
-
 static void make_pending(struct ms_commit *commit, struct ms_step *step, struct ms_record *record,
                          ms_place word)
 {
@@ -160,7 +155,7 @@ void ms_commit_publish(struct ms_commit *commit)
     ms_add_relaxed(&store->batches_begun, 1);
     bump_sequences(commit);
     for (size_t i = 0; i < commit->count; i++) {
-        if (changes_slot(&commit->steps[i]))
+        if (ms_step_changes(&commit->steps[i]))
             make_pending(commit, &commit->steps[i], next_record(&cursor), word_place);
     }
     ms_testing_reach(MS_POINT_BATCH_PENDING);
@@ -168,7 +163,7 @@ void ms_commit_publish(struct ms_commit *commit)
     ms_store_release(word, 1);
     ms_testing_reach(MS_POINT_BATCH_COMMITTED);
     for (size_t i = 0; i < commit->count; i++) {
-        if (changes_slot(&commit->steps[i]))
+        if (ms_step_changes(&commit->steps[i]))
             settle(commit, &commit->steps[i]);
     }
     bump_sequences(commit);

@@ -90,6 +90,7 @@ static void be_stopped(void *context)
     case MS_POINT_ENTRY_WRITTEN:
         set_one(i % KEYS, "new");
         break;
+    case MS_POINT_BATCH_RESERVED:
     case MS_POINT_BATCH_PREPARED:
     case MS_POINT_BATCH_PENDING:
     case MS_POINT_BATCH_COMMITTED:
@@ -400,6 +401,11 @@ static void reads_pass_a_writer_before_publication(void)
     check_point(MS_POINT_ENTRY_WRITTEN);
 }
 
+static void reads_pass_a_batch_before_its_locks(void)
+{
+    check_point(MS_POINT_BATCH_RESERVED);
+}
+
 static void reads_pass_a_prepared_batch(void)
 {
     check_point(MS_POINT_BATCH_PREPARED);
@@ -620,6 +626,7 @@ int main(int argc, char **argv)
     static const struct test_case cases[] = {
         {"reads_pass_a_writer_that_holds_the_lock", reads_pass_a_writer_that_holds_the_lock},
         {"reads_pass_a_writer_before_publication", reads_pass_a_writer_before_publication},
+        {"reads_pass_a_batch_before_its_locks", reads_pass_a_batch_before_its_locks},
         {"reads_pass_a_prepared_batch", reads_pass_a_prepared_batch},
         {"reads_pass_a_pending_batch", reads_pass_a_pending_batch},
         {"reads_pass_a_committed_batch", reads_pass_a_committed_batch},

@@ -555,6 +555,64 @@ Test(limit, a_full_store_without_eviction_commits_deletes_with_conditions)
     memstore_destroy(store);
 }
 
+enum { KEYS_TOGETHER = 100000 };
+
+/* Keys from a number on that are deleted together. */
+struct deletion {
+    memstore *store;
+    uint64_t first;
+    size_t n, deleted;
+};
+
+static void delete_from(void *context)
+{
+    struct deletion *deletion = context;
+    uint64_t *numbers = malloc(deletion->n * sizeof *numbers);
+    memstore_key *keys = malloc(deletion->n * sizeof *keys);
+
+    for (size_t i = 0; i < deletion->n; i++) {
+        numbers[i] = deletion->first + i;
+        keys[i] = (memstore_key){&numbers[i], sizeof numbers[i]};
+    }
+    assert_ok(memstore_delete_many(deletion->store, keys, deletion->n, &deletion->deleted));
+    free(keys);
+    free(numbers);
+}
+
+Test(limit, deleting_what_is_not_there_costs_hardly_an_entry)
+{
+    static const char *const policies[] = {"eviction=adaptive", "eviction=none"};
+
+    for (size_t i = 0; i < sizeof policies / sizeof *policies; i++) {
+        memstore *store =
+            test_open("performance.memory_limit=1MiB", "maintenance=manual", policies[i], NULL);
+        struct deletion absent = {.store = store, .first = 1000000, .n = KEYS_TOGETHER};
+        unsigned char value[500] = {7};
+
+        for (uint64_t key = 0; key < 4000; key++)
+            memstore_set(store, &key, sizeof key, value, sizeof value, 0);
+        const size_t size = memstore_size(store);
+        delete_from(&absent);
+        cr_assert_eq(absent.deleted, 0);
+        cr_assert_geq(memstore_size(store), size - size / 20, "%s", policies[i]);
+        memstore_destroy(store);
+    }
+}
+
+Test(limit, what_comes_while_many_keys_are_deleted_is_deleted_too)
+{
+    memstore *store = test_open("performance.memory_limit=1MiB", "maintenance=manual", NULL);
+    struct deletion deletion = {.store = store, .first = 0, .n = KEYS_TOGETHER};
+
+    test_stop_at(MS_POINT_BATCH_RESERVED, delete_from, &deletion);
+    for (uint64_t key = 0; key < 1000; key++)
+        assert_ok(memstore_set(store, &key, sizeof key, "new", 3, 0));
+    test_let_go();
+    cr_assert_eq(deletion.deleted, 1000);
+    cr_assert_eq(memstore_size(store), 0);
+    memstore_destroy(store);
+}
+
 Test(limit, overwriting_one_key_for_ever_fits_any_limit)
 {
     memstore *store = test_open("performance.memory_limit=1MiB", "eviction=none", NULL);

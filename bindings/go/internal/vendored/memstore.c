@@ -89,6 +89,7 @@ enum ms_testing_point {
     MS_POINT_LARGE_TAKEN,
     MS_POINT_SEGMENTS_SEEN,
     MS_POINT_IMAGES_DONE,
+    MS_POINT_BATCH_RESERVED,
     MS_POINT_COUNT
 };
 enum ms_testing_fault {
@@ -16602,6 +16603,8 @@ struct ms_commit {
     struct ms_step *steps;
     size_t count;
     size_t writes;
+    size_t records;
+    size_t spare;
     struct ms_record_chunk *chunks;
     size_t chunk_count, chunks_reserved;
     bool opened;
@@ -16617,6 +16620,10 @@ static inline bool ms_step_writes(const struct ms_step *step)
 static inline bool ms_step_stores(const struct ms_step *step)
 {
     return ms_step_writes(step) && step->op->kind != MS_OP_DELETE;
+}
+static inline bool ms_step_changes(const struct ms_step *step)
+{
+    return ms_step_stores(step) || (ms_step_writes(step) && step->exists);
 }
 int ms_commit_plan(struct ms_commit *commit, memstore *store, const struct ms_op *ops, size_t n);
 void ms_commit_free(struct ms_commit *commit);
@@ -16709,6 +16716,15 @@ static int check_all(struct ms_commit *commit)
     }
     return refusal;
 }
+static bool has_records(const struct ms_commit *commit)
+{
+    size_t changes = 0;
+    if (commit->records == commit->writes)
+        return true;
+    for (size_t i = 0; i < commit->count; i++)
+        changes += ms_step_changes(&commit->steps[i]);
+    return changes <= commit->records;
+}
 static void find_again(struct ms_commit *commit, size_t first, size_t end)
 {
     for (size_t i = first; i < end; i++)
@@ -16759,6 +16775,10 @@ static int try_commit(struct ms_commit *commit, struct store_batch_tally *store_
     if (status != MEMSTORE_OK)
         return status;
     status = check_all(commit);
+    if (status == MEMSTORE_OK && !has_records(commit)) {
+        commit->spare *= 4;
+        status = MS_WRITE_AGAIN;
+    }
     if (status == MEMSTORE_OK)
         status = grow_tables(commit);
     if (status == MEMSTORE_OK) {
@@ -17074,9 +17094,11 @@ static int store_batch_plan_allocate(struct ms_commit *commit, size_t n)
         commit->chunks[i].capacity = records_per_chunk(commit->store);
     return MEMSTORE_OK;
 }
+#define RECORDS_TO_SPARE 64
 int ms_commit_plan(struct ms_commit *commit, memstore *store, const struct ms_op *ops, size_t n)
 {
-    *commit = (struct ms_commit){.store = store, .count = n, .now = ms_clock_exact_ms()};
+    *commit = (struct ms_commit){
+        .store = store, .count = n, .spare = RECORDS_TO_SPARE, .now = ms_clock_exact_ms()};
     int status = store_batch_plan_allocate(commit, n);
     if (status != MEMSTORE_OK)
         return status;
@@ -17275,7 +17297,7 @@ static int reserve_records(struct ms_commit *commit)
     memstore *store = commit->store;
     struct ms_budget_mark asked = ms_budget_mark(&store->arena.budget);
     const int64_t deadline = ms_store_deadline(store);
-    size_t left = commit->writes;
+    size_t left = commit->records;
     for (size_t i = 0; i == 0 || left > 0; i++) {
         struct ms_record_chunk *chunk = &commit->chunks[i];
         const size_t records = left < chunk->capacity ? left : chunk->capacity;
@@ -17314,19 +17336,39 @@ static void ask_ahead(const struct ms_commit *commit, size_t i)
     ask_for_entry(commit, i + ENTRIES_AHEAD);
     ms_section_end(reader);
 }
+static bool is_there(const struct ms_commit *commit, const struct ms_step *step)
+{
+    const memstore_key *key = &step->op->key;
+    struct ms_found found;
+    ms_rcu_read_lock();
+    const bool there = ms_lookup_find(commit->store, key->data, key->size, step->hash, &found);
+    ms_rcu_read_unlock();
+    return there;
+}
+static bool needs_record(const struct ms_commit *commit, const struct ms_step *step)
+{
+    return ms_step_stores(step) ||
+           (ms_step_writes(step) && (commit->chunk_count == 1 || is_there(commit, step)));
+}
 int ms_commit_prepare(struct ms_commit *commit)
 {
     int status = MEMSTORE_OK;
     commit->refused = NULL;
+    commit->records = 0;
     for (size_t i = 0; i < commit->count && status == MEMSTORE_OK; i++) {
         ask_ahead(commit, i);
         if (ms_step_stores(&commit->steps[i]))
             status = prepare_step(commit, &commit->steps[i]);
+        commit->records += needs_record(commit, &commit->steps[i]);
     }
+    const size_t absent = commit->writes - commit->records;
+    commit->records += absent < commit->spare ? absent : commit->spare;
     if (status == MEMSTORE_OK)
         status = reserve_records(commit);
     if (status != MEMSTORE_OK)
         ms_commit_abandon(commit);
+    else
+        ms_testing_reach(MS_POINT_BATCH_RESERVED);
     return status;
 }
 void ms_commit_abandon(struct ms_commit *commit)
@@ -17397,10 +17439,6 @@ static struct ms_record *next_record(struct record_cursor *cursor)
     }
     return (struct ms_record *)(chunk->reserved.key + ms_record_head_size(arena) +
                                 cursor->used++ * ms_record_size(arena));
-}
-static bool changes_slot(const struct ms_step *step)
-{
-    return ms_step_stores(step) || (ms_step_writes(step) && step->exists);
 }
 static void make_pending(struct ms_commit *commit, struct ms_step *step, struct ms_record *record,
                          ms_place word)
@@ -17493,14 +17531,14 @@ void ms_commit_publish(struct ms_commit *commit)
     ms_add_relaxed(&store->batches_begun, 1);
     bump_sequences(commit);
     for (size_t i = 0; i < commit->count; i++) {
-        if (changes_slot(&commit->steps[i]))
+        if (ms_step_changes(&commit->steps[i]))
             make_pending(commit, &commit->steps[i], next_record(&cursor), word_place);
     }
     ms_testing_reach(MS_POINT_BATCH_PENDING);
     ms_store_release(word, 1);
     ms_testing_reach(MS_POINT_BATCH_COMMITTED);
     for (size_t i = 0; i < commit->count; i++) {
-        if (changes_slot(&commit->steps[i]))
+        if (ms_step_changes(&commit->steps[i]))
             store_batch_publish_settle(commit, &commit->steps[i]);
     }
     bump_sequences(commit);

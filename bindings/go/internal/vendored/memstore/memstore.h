@@ -599,7 +599,9 @@ MEMSTORE_API void memstore_view_release_many(memstore_view *views, size_t n);
 MEMSTORE_API int memstore_has_many(memstore *store, const memstore_key *keys, size_t n,
                                    unsigned char *out, size_t *found);
 
-/** Remove several entries at one instant. Keys that are absent are passed over.
+/** Remove several entries at one instant. Keys that are absent are passed over. Each entry that is
+ * removed needs some 20 bytes of the limit until the call returns; a full store without eviction has
+ * them for some hundreds of entries at 1 MiB, and some thousands from 16 MiB on.
  * @param[in] store the store
  * @param[in] keys,n the keys; n may be 0
  * @param[out] deleted how many live entries were removed; may be NULL
