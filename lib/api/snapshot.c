@@ -14,10 +14,11 @@ int memstore_save(memstore *store, const char *path, memstore_progress_fn fn, vo
     if (store == NULL || !is_path(path))
         return MEMSTORE_ERR_INVALID_ARGUMENT;
 
-    int status = ms_store_enter(store);
+    struct ms_calling_out call;
+    int status = ms_store_enter_to_call_out(store, &call);
     if (status == MEMSTORE_OK) {
         status = ms_store_save(store, path, fn, context);
-        ms_store_leave(store);
+        ms_store_leave_calling_out(&call);
     }
     return status;
 }
@@ -27,10 +28,11 @@ int memstore_load(memstore *store, const char *path, memstore_progress_fn fn, vo
     if (store == NULL || !is_path(path))
         return MEMSTORE_ERR_INVALID_ARGUMENT;
 
-    int status = ms_store_enter(store);
+    struct ms_calling_out call;
+    int status = ms_store_enter_to_call_out(store, &call);
     if (status == MEMSTORE_OK) {
         status = ms_store_restore(store, path, fn, context);
-        ms_store_leave(store);
+        ms_store_leave_calling_out(&call);
     }
     return status;
 }
@@ -59,6 +61,7 @@ int memstore_read_snapshot_info(const char *path, memstore_snapshot_info *info)
 int memstore_warm(memstore *store, const memstore_key *keys, size_t n,
                   const memstore_loader *loader, memstore_progress_fn fn, void *context)
 {
+    struct ms_calling_out call;
     memstore_loader ours;
 
     if (store == NULL || !ms_are_keys(keys, n))
@@ -66,10 +69,10 @@ int memstore_warm(memstore *store, const memstore_key *keys, size_t n,
     int status = ms_read_loader(loader, false, &ours);
     if (status != MEMSTORE_OK)
         return status;
-    status = ms_store_enter(store);
+    status = ms_store_enter_to_call_out(store, &call);
     if (status == MEMSTORE_OK) {
         status = ms_store_warm(store, keys, n, &ours, fn, context);
-        ms_store_leave(store);
+        ms_store_leave_calling_out(&call);
     }
     return status;
 }

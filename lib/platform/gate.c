@@ -124,24 +124,46 @@ static bool goes_on_locked(struct ms_gate *gate, int64_t deadline_us)
     return goes_on;
 }
 
-static enum ms_gate_result wait_locked(struct ms_gate *gate, uint32_t n, int64_t deadline_us,
-                                       bool asks)
+/* In line, which is left when the wait is over. False in the child of a fork() meanwhile, where nobody is in
+ * it, and who was called is not in. */
+static bool stand_in_line_locked(struct ms_gate *gate, struct ms_gate_waiter *me,
+                                 int64_t deadline_us, bool asks, bool *goes_on)
 {
-    struct ms_gate_waiter me = {.need = n, .result = MS_GATE_TIMED_OUT};
+    const uint32_t forks = gate->forks;
 
-    ms_cond_init(&me.is_called);
-    append_locked(gate, &me);
-    do
-        wait_to_be_called_locked(gate, &me, asks ? ms_wait_until_asking(deadline_us) : deadline_us);
-    while (!me.called && asks && goes_on_locked(gate, deadline_us));
-    if (!me.called) {
-        remove_locked(gate, &me);
+    append_locked(gate, me);
+    do {
+        wait_to_be_called_locked(gate, me, asks ? ms_wait_until_asking(deadline_us) : deadline_us);
+        *goes_on = !me->called && asks && goes_on_locked(gate, deadline_us);
+    } while (*goes_on && !me->called && gate->forks == forks);
+    if (gate->forks != forks)
+        return false;
+    if (!me->called) {
+        remove_locked(gate, me);
         ms_sub_seq_cst(&gate->state, MS_GATE_WAITER);
         /* Those behind may need less. */
         serve_locked(gate);
     }
-    pthread_cond_destroy(&me.is_called);
-    return me.result;
+    return true;
+}
+
+static enum ms_gate_result wait_locked(struct ms_gate *gate, uint32_t n, int64_t deadline_us,
+                                       bool asks)
+{
+    for (;;) {
+        struct ms_gate_waiter me = {.need = n, .result = MS_GATE_TIMED_OUT};
+        bool goes_on;
+
+        ms_cond_init(&me.is_called);
+        const bool is_over = stand_in_line_locked(gate, &me, deadline_us, asks, &goes_on);
+        pthread_cond_destroy(&me.is_called);
+        if (is_over)
+            return me.result;
+        if (!goes_on)
+            return MS_GATE_TIMED_OUT;
+        if (take_or_wait_locked(gate, n))
+            return MS_GATE_ENTERED;
+    }
 }
 
 static enum ms_gate_result enter(struct ms_gate *gate, uint32_t n, int64_t deadline_us, bool asks)
@@ -188,5 +210,6 @@ void ms_gate_close(struct ms_gate *gate)
 void ms_gate_forget_threads(struct ms_gate *gate, uint32_t taken)
 {
     gate->first = gate->last = NULL;
+    gate->forks++;
     ms_store_relaxed(&gate->state, gate->places - taken);
 }

@@ -26,6 +26,7 @@ struct ms_gate {
     uint32_t places;
     bool closed;                         /* lock */
     struct ms_gate_waiter *first, *last; /* the line; lock */
+    uint32_t forks;                      /* that this process comes from since it was made; lock */
     ms_mutex lock;
     atomic_uint_least64_t state MS_ALIGNED(MS_CACHE_LINE); /* waiters high, free places low */
 };
@@ -52,7 +53,8 @@ static inline bool ms_gate_try_enter(struct ms_gate *gate, uint32_t n)
  * in all are not waited for. */
 enum ms_gate_result ms_gate_enter(struct ms_gate *gate, uint32_t n, int64_t deadline_us);
 
-/* The same for who may be asked whether to wait on (WT-2), which costs no place in line. */
+/* The same for who may be asked whether to wait on (WT-2), which costs no place in line, but in the child of
+ * a fork() of who is asked: it begins anew there. */
 enum ms_gate_result ms_gate_enter_asking(struct ms_gate *gate, uint32_t n, int64_t deadline_us);
 
 /* Let those in line in who now find room. */

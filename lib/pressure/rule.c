@@ -64,7 +64,8 @@ static uint64_t lower(const struct ms_pressure_limits *limits, uint64_t bytes)
     const uint64_t from = limits->now < limits->charged ? limits->now : limits->charged;
     const uint64_t to = from > bytes ? from - bytes : 0;
 
-    return clamp(to, limits->floor, limits->now);
+    /* The floor may have risen above what the limit was lowered to. */
+    return limits->floor < limits->now ? clamp(to, limits->floor, limits->now) : limits->now;
 }
 
 /* The last step up was too much: the next is to come later. */

@@ -466,6 +466,37 @@ void ms_store_leave(memstore *store)
     ms_sub_seq_cst(&ms_counters_stripe(&store->counters, &exclusive)->writers, 1);
 }
 
+/* Of this thread, the latest. */
+static __thread const struct ms_calling_out *calling_out;
+
+int ms_store_enter_to_call_out(memstore *store, struct ms_calling_out *call)
+{
+    const int status = ms_store_enter(store);
+
+    if (status != MEMSTORE_OK)
+        return status;
+    *call = (struct ms_calling_out){store, calling_out};
+    calling_out = call;
+    return MEMSTORE_OK;
+}
+
+void ms_store_leave_calling_out(const struct ms_calling_out *call)
+{
+    calling_out = call->outer;
+    ms_store_leave(call->store);
+}
+
+void ms_store_forget_calls(memstore *store)
+{
+    bool exclusive;
+    struct ms_counter_stripe *const own = ms_counters_stripe(&store->counters, &exclusive);
+
+    for (uint32_t i = 0; i < store->counters.stripe_count; i++)
+        ms_store_relaxed(&store->counters.stripes[i].writers, 0);
+    for (const struct ms_calling_out *call = calling_out; call != NULL; call = call->outer)
+        ms_add_relaxed(&own->writers, call->store == store);
+}
+
 static void wait_for_calls(memstore *store)
 {
     /* Readers: they are in read sections. */

@@ -22,8 +22,9 @@ struct gathering {
     size_t led;
     bool refreshes;            /* some of them are there, and old */
     struct ms_flight **joined; /* by the index of the key; NULL where none is waited for */
-    int status;                /* of the failed key with the lowest index */
-    size_t failed;             /* that index */
+    int *unlooked; /* likewise, why it was not looked whether its value is there; or OK */
+    int status;    /* of the failed key with the lowest index */
+    size_t failed; /* that index */
     struct ms_load_refusals refused;
 };
 
@@ -68,8 +69,10 @@ static bool allocate(struct gathering *gathering)
     gathering->order = ms_mem_alloc(n * sizeof *gathering->order);
     gathering->leading = ms_mem_alloc(n * sizeof(struct ms_flight *));
     gathering->joined = ms_mem_alloc(n * sizeof(struct ms_flight *));
+    gathering->unlooked = ms_mem_alloc(n * sizeof *gathering->unlooked);
     return gathering->keys != NULL && gathering->values != NULL && gathering->indices != NULL &&
-           gathering->order != NULL && gathering->leading != NULL && gathering->joined != NULL;
+           gathering->order != NULL && gathering->leading != NULL && gathering->joined != NULL &&
+           gathering->unlooked != NULL;
 }
 
 static void free_all(struct gathering *gathering)
@@ -80,6 +83,7 @@ static void free_all(struct gathering *gathering)
     ms_mem_free(gathering->order);
     ms_mem_free(gathering->leading);
     ms_mem_free(gathering->joined);
+    ms_mem_free(gathering->unlooked);
 }
 
 /* The store is not asked, or cannot be: `status` says why. */
@@ -129,6 +133,7 @@ static void lead(struct gathering *gathering, size_t index, struct ms_flight *fl
     if (status != MEMSTORE_OK && status != MEMSTORE_ERR_KEY_NOT_FOUND &&
         ms_load_bypasses(load.store)) {
         ms_flight_overtake(flight);
+        gathering->unlooked[index] = status;
         status = MEMSTORE_ERR_KEY_NOT_FOUND;
     }
     if (status == MEMSTORE_ERR_KEY_NOT_FOUND) {
@@ -196,9 +201,10 @@ static void load_led(struct gathering *gathering)
             ms_load_release(value);
         status = ms_load_finish(gathering->store, flight, status, &view, &gathering->views[index]);
         note_failure(gathering, index, status);
-        /* What was overtaken is not missing: somebody wrote it. */
-        if (status == MEMSTORE_OK && stored != MEMSTORE_OK &&
-            stored != MEMSTORE_ERR_VERSION_MISMATCH)
+        /* What was overtaken is not missing: somebody wrote it, unless it was not looked for. */
+        if (stored == MEMSTORE_ERR_VERSION_MISMATCH)
+            stored = gathering->unlooked[index];
+        if (status == MEMSTORE_OK && stored != MEMSTORE_OK)
             note_refusal(gathering, stored);
     }
     ms_load_done(gathering->store);

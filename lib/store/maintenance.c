@@ -343,12 +343,11 @@ static void unlock_stores(void)
     }
 }
 
-/* The child has only the thread that called fork(), which is in no call of ours but, it may be, in a
- * loader: what others had begun never ends. */
+/* The child has only the thread that called fork(), which is in no call of ours but, it may be, in one that
+ * called it: what others had begun never ends. */
 static void forget_other_threads(memstore *store)
 {
-    for (uint32_t i = 0; i < store->counters.stripe_count; i++)
-        ms_store_relaxed(&store->counters.stripes[i].writers, 0);
+    ms_store_forget_calls(store);
     store->in_round = false;
     ms_store_relaxed(&store->lacks_thread, is_background(store));
     ms_arena_forget_calls(&store->arena);

@@ -37,7 +37,8 @@ int64_t ms_store_sweep_slack(const struct ms_settings *settings)
 static int resize(memstore *store, const struct ms_settings *next, uint64_t limit, uint64_t parting,
                   char why[static MS_WHY_SIZE])
 {
-    const bool less = ms_notify_allowance(next) < ms_notify_allowance(&store->settings);
+    const bool less = limit < ms_budget_limit(&store->arena.budget) &&
+                      ms_notify_allowance(next) < ms_notify_allowance(&store->settings);
 
     if (less)
         ms_events_allow(&store->events, ms_notify_allowance(next));

@@ -199,6 +199,18 @@ void ms_store_destroy(memstore *store);
 int ms_store_enter(memstore *store);
 void ms_store_leave(memstore *store);
 
+/* A writing call that calls functions of the caller's: the child of a fork() in one of them goes on with
+ * it. */
+struct ms_calling_out {
+    memstore *store;
+    const struct ms_calling_out *outer; /* that it is called from */
+};
+/* As ms_store_enter(), with what stays in place until the call is left. */
+int ms_store_enter_to_call_out(memstore *store, struct ms_calling_out *call);
+void ms_store_leave_calling_out(const struct ms_calling_out *call);
+/* In the child of a fork(), while it has one thread: other threads are in no call. */
+void ms_store_forget_calls(memstore *store);
+
 /* Whether calls are diverted for one of MS_BOUNDS_MEASURED and MS_BOUNDS_TRACKED. The settings lock
  * is held, or nobody else knows the store yet. */
 void ms_store_divert(memstore *store, enum ms_bounds why, bool wanted);

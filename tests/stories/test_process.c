@@ -395,6 +395,44 @@ Test(process, a_child_may_fork_in_turn)
     memstore_destroy(store);
 }
 
+/* Forks before it loads the first key. */
+static int fork_to_load(const void *key, size_t key_size, memstore_load_value *out, void *context)
+{
+    pid_t *const child = context;
+
+    (void)key;
+    (void)key_size;
+    if (*child < 0 && (*child = test_fork()) == 0)
+        alarm(30);
+    out->value = "value";
+    out->value_size = 5;
+    return MEMSTORE_LOAD_OK;
+}
+
+static void warm_two(memstore *store, pid_t *child)
+{
+    const memstore_key keys[] = {{"a", 1}, {"b", 1}};
+    const memstore_loader loader = {
+        .struct_size = sizeof loader, .load = fork_to_load, .context = child};
+
+    CHECK_OK(memstore_warm(store, keys, 2, &loader, NULL, NULL));
+    CHECK(test_holds(store, "a", "value") && test_holds(store, "b", "value"));
+}
+
+Test(process, a_child_of_a_loader_ends_the_call_and_closes_the_store)
+{
+    memstore *store = test_open_defaults();
+    pid_t child = -1;
+
+    warm_two(store, &child);
+    if (child == 0) {
+        CHECK_OK(memstore_close(store));
+        _exit(0);
+    }
+    cr_assert_eq(test_child_status(child), 0);
+    memstore_destroy(store);
+}
+
 /* More threads than have counters of their own. */
 #define COUNTING_THREADS 200
 

@@ -141,12 +141,17 @@ Test(reload, a_sample_that_there_is_no_room_for_refuses_all_of_it)
 {
     memstore *store = open_from("eviction: none\nmaintenance: manual\n"
                                 "performance: {memory_limit: 4MiB}");
-    const uint64_t entries = fill_up(store);
+    memstore_subscription *subscription;
     char why[512];
+
+    assert_ok(memstore_subscribe(store, MEMSTORE_EVENT_REMOVALS, 16, &subscription));
+    const uint64_t entries = fill_up(store);
+    const uint64_t charged = test_memory(store).charged;
 
     assert_status(reload(store,
                          "eviction: none\nmaintenance: manual\n"
                          "monitoring: {access_sample_ratio: 1}\n"
+                         "events: {queue_memory: 64KiB}\n"
                          "performance: {memory_limit: 4200KiB}\n",
                          why),
                   MEMSTORE_ERR_MEMORY_EXHAUSTED);
@@ -157,6 +162,8 @@ Test(reload, a_sample_that_there_is_no_room_for_refuses_all_of_it)
     assert_setting(store, "monitoring.access_sample_ratio", "0");
     assert_setting(store, "performance.memory_limit", "4MiB");
     cr_assert_eq(memstore_size(store), entries);
+    cr_assert_geq(test_memory(store).charged, charged, "what events may take is set aside");
+    memstore_subscription_close(subscription);
     memstore_destroy(store);
 }
 

@@ -6,6 +6,7 @@
 #include "support/clock.h"
 #include "support/criterion.h"
 #include "support/folder.h"
+#include "support/stopper.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -885,6 +886,41 @@ Test(snapshots, what_a_store_cannot_take_while_warming_has_failed)
 {
     warm_a_store_that_refuses("loader.on_store_error=fail");
     warm_a_store_that_refuses("loader.on_store_error=bypass");
+}
+
+static void write_beside(void *context)
+{
+    assert_ok(test_set(context, "beside", "value", 0));
+}
+
+static int load_when_the_writer_is_gone(const void *key, size_t key_size, memstore_load_value *out,
+                                        void *context)
+{
+    (void)key;
+    (void)key_size;
+    (void)context;
+    test_let_go();
+    out->value = "value";
+    out->value_size = 5;
+    return MEMSTORE_LOAD_OK;
+}
+
+/* Its shard is free again when the loader is done. */
+Test(snapshots, a_key_that_could_not_be_looked_at_while_warming_is_not_told_as_stored)
+{
+    const memstore_key key = {"key", 3};
+    const memstore_loader loader = {.struct_size = sizeof loader,
+                                    .load = load_when_the_writer_is_gone};
+    struct watching watching = {0};
+    memstore *store =
+        test_open("maintenance=manual", "shards=1", "performance.lock_timeout=1ms", NULL);
+
+    test_stop_at(MS_POINT_SHARD_LOCKED, write_beside, store);
+    assert_status(memstore_warm(store, &key, 1, &loader, watch, &watching),
+                  MEMSTORE_ERR_LOCK_TIMEOUT);
+    cr_assert_eq(watching.last.stored, memstore_size(store) - 1);
+    cr_assert_eq(watching.last.failed, 1);
+    memstore_destroy(store);
 }
 
 /* Fails for keys of one byte and knows those of three. */

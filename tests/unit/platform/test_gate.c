@@ -2,6 +2,7 @@
 #include "platform/gate.h"
 
 #include "platform/clock.h"
+#include "platform/wait.h"
 
 #include <criterion/criterion.h>
 #include <sched.h>
@@ -185,5 +186,41 @@ Test(gate, a_child_has_the_places_it_is_told_and_nobody_in_line)
 
     ms_gate_leave(&gate, 3);
     cr_assert_eq(join(&guest), MS_GATE_ENTERED);
+    ms_gate_fini(&gate);
+}
+
+/* What a fork() leaves of the gate, in who is asked whether to wait on. */
+static bool become_a_child(void *goes_on)
+{
+    ms_gate_forget_threads(&gate, 0);
+    return *(const bool *)goes_on;
+}
+
+static enum ms_gate_result enter_across_a_fork(bool goes_on)
+{
+    const struct ms_wait_asked asked = {become_a_child, &goes_on};
+
+    ms_gate_init(&gate, 1);
+    cr_assert(ms_gate_try_enter(&gate, 1));
+    ms_wait_asked = &asked;
+    const enum ms_gate_result result = ms_gate_enter_asking(&gate, 1, in_ms(10000));
+    ms_wait_asked = NULL;
+    return result;
+}
+
+Test(gate, who_is_asked_in_line_and_forks_begins_anew_in_the_child)
+{
+    cr_assert_eq(enter_across_a_fork(true), MS_GATE_ENTERED);
+    cr_assert_not(ms_gate_try_enter(&gate, 1));
+    ms_gate_leave(&gate, 1);
+    cr_assert(ms_gate_try_enter(&gate, 1));
+    ms_gate_fini(&gate);
+}
+
+Test(gate, who_is_asked_in_line_and_forks_may_give_up_in_the_child)
+{
+    cr_assert_eq(enter_across_a_fork(false), MS_GATE_TIMED_OUT);
+    cr_assert_eq(waiting(), 0);
+    cr_assert(ms_gate_try_enter(&gate, 1));
     ms_gate_fini(&gate);
 }

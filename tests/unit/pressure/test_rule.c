@@ -74,6 +74,16 @@ Test(rule, it_never_goes_below_the_floor)
     cr_expect_eq(judge_group(0, 500), limits.floor);
 }
 
+Test(rule, a_floor_that_rises_above_the_limit_does_not_raise_it)
+{
+    const struct ms_pressure_reading reading = {
+        MS_PRESSURE_CGROUP, MS_PRESSURE_READ, 10000 * MIB, 10000 * MIB, 0, NULL};
+
+    limits.now = limits.charged = 500 * MIB;
+    limits.floor = 600 * MIB;
+    cr_expect_eq(ms_pressure_judge(&state, &reading, &limits, now_ms), 500 * MIB);
+}
+
 Test(rule, it_goes_down_from_what_is_in_use)
 {
     limits.charged = 1000 * MIB;

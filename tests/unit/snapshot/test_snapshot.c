@@ -278,6 +278,29 @@ Test(snapshot, a_block_that_changed_after_it_was_verified_is_refused)
     free(data);
 }
 
+/* Whoever writes to the file can work checksums out. */
+Test(snapshot, a_block_that_changed_and_has_the_right_checksum_is_read_no_further_than_its_end)
+{
+    const char *const path = write_file(&plain, 0);
+    struct ms_snapshot_reader reader;
+    uint64_t entries = 0;
+    size_t size;
+    char *const data = test_file_read(path, &size);
+
+    expect_ok(ms_snapshot_open(&reader, path, false));
+    expect_ok(ms_snapshot_verify(&reader, go_on, &entries));
+    char *const head = data + reader.spots[0].offset;
+    char *const payload = head + MS_SNAPSHOT_BLOCK_HEAD_SIZE;
+    ms_put_u32(payload + 12, 1 << 20); /* the first value's size */
+    reader.spots[0].checksum =
+        XXH3_64bits_withSeed(payload, ms_take_u32(head + 12), ms_snapshot_seed(head));
+    ms_put_u64(head + 24, reader.spots[0].checksum);
+    test_file_write(path, data, size);
+    expect(ms_snapshot_read(&reader, 0), MEMSTORE_ERR_CORRUPT_SNAPSHOT);
+    ms_snapshot_close(&reader);
+    free(data);
+}
+
 /* ---- Files ---- */
 
 Test(snapshot, two_do_not_write_one_file_at_once)

@@ -705,6 +705,7 @@ struct ms_gate {
     uint32_t places;
     bool closed;
     struct ms_gate_waiter *first, *last;
+    uint32_t forks;
     ms_mutex lock;
     atomic_uint_least64_t state MS_ALIGNED(MS_CACHE_LINE);
 };
@@ -918,22 +919,40 @@ static bool goes_on_locked(struct ms_gate *gate, int64_t deadline_us)
     ms_mutex_lock(&gate->lock);
     return goes_on;
 }
-static enum ms_gate_result platform_gate_wait_locked(struct ms_gate *gate, uint32_t n, int64_t deadline_us,
-                                       bool asks)
+static bool stand_in_line_locked(struct ms_gate *gate, struct ms_gate_waiter *me,
+                                 int64_t deadline_us, bool asks, bool *goes_on)
 {
-    struct ms_gate_waiter me = {.need = n, .result = MS_GATE_TIMED_OUT};
-    ms_cond_init(&me.is_called);
-    platform_gate_append_locked(gate, &me);
-    do
-        wait_to_be_called_locked(gate, &me, asks ? ms_wait_until_asking(deadline_us) : deadline_us);
-    while (!me.called && asks && goes_on_locked(gate, deadline_us));
-    if (!me.called) {
-        platform_gate_remove_locked(gate, &me);
+    const uint32_t forks = gate->forks;
+    platform_gate_append_locked(gate, me);
+    do {
+        wait_to_be_called_locked(gate, me, asks ? ms_wait_until_asking(deadline_us) : deadline_us);
+        *goes_on = !me->called && asks && goes_on_locked(gate, deadline_us);
+    } while (*goes_on && !me->called && gate->forks == forks);
+    if (gate->forks != forks)
+        return false;
+    if (!me->called) {
+        platform_gate_remove_locked(gate, me);
         ms_sub_seq_cst(&gate->state, MS_GATE_WAITER);
         serve_locked(gate);
     }
-    pthread_cond_destroy(&me.is_called);
-    return me.result;
+    return true;
+}
+static enum ms_gate_result platform_gate_wait_locked(struct ms_gate *gate, uint32_t n, int64_t deadline_us,
+                                       bool asks)
+{
+    for (;;) {
+        struct ms_gate_waiter me = {.need = n, .result = MS_GATE_TIMED_OUT};
+        bool goes_on;
+        ms_cond_init(&me.is_called);
+        const bool is_over = stand_in_line_locked(gate, &me, deadline_us, asks, &goes_on);
+        pthread_cond_destroy(&me.is_called);
+        if (is_over)
+            return me.result;
+        if (!goes_on)
+            return MS_GATE_TIMED_OUT;
+        if (take_or_wait_locked(gate, n))
+            return MS_GATE_ENTERED;
+    }
 }
 static enum ms_gate_result enter(struct ms_gate *gate, uint32_t n, int64_t deadline_us, bool asks)
 {
@@ -972,6 +991,7 @@ void ms_gate_close(struct ms_gate *gate)
 void ms_gate_forget_threads(struct ms_gate *gate, uint32_t taken)
 {
     gate->first = gate->last = NULL;
+    gate->forks++;
     ms_store_relaxed(&gate->state, gate->places - taken);
 }
 
@@ -14193,7 +14213,14 @@ int ms_snapshot_read(struct ms_snapshot_reader *reader, uint64_t number)
     int status = read_block(reader, spot->offset, &head);
     if (status == MEMSTORE_OK && (head.checksum != spot->checksum || head.number != number))
         status = MEMSTORE_ERR_CORRUPT_SNAPSHOT;
-    return status == MEMSTORE_OK ? unpack(reader, &head) : status;
+    if (status == MEMSTORE_OK)
+        status = unpack(reader, &head);
+    if (status != MEMSTORE_OK)
+        return status;
+    const char *const first = reader->at;
+    const bool is_whole = has_entries(reader, head.entries);
+    reader->at = first;
+    return is_whole ? MEMSTORE_OK : MEMSTORE_ERR_CORRUPT_SNAPSHOT;
 }
 struct verifying {
     uint64_t offset, number, entries, bytes, chain;
@@ -14906,7 +14933,7 @@ static uint64_t lower(const struct ms_pressure_limits *limits, uint64_t bytes)
 {
     const uint64_t from = limits->now < limits->charged ? limits->now : limits->charged;
     const uint64_t to = from > bytes ? from - bytes : 0;
-    return clamp(to, limits->floor, limits->now);
+    return limits->floor < limits->now ? clamp(to, limits->floor, limits->now) : limits->now;
 }
 static void note_short(struct ms_pressure_state *state, int64_t now_ms)
 {
@@ -15649,6 +15676,13 @@ int ms_store_close(memstore *store);
 void ms_store_destroy(memstore *store);
 int ms_store_enter(memstore *store);
 void ms_store_leave(memstore *store);
+struct ms_calling_out {
+    memstore *store;
+    const struct ms_calling_out *outer;
+};
+int ms_store_enter_to_call_out(memstore *store, struct ms_calling_out *call);
+void ms_store_leave_calling_out(const struct ms_calling_out *call);
+void ms_store_forget_calls(memstore *store);
 void ms_store_divert(memstore *store, enum ms_bounds why, bool wanted);
 #define MS_WHY_SIZE 256
 struct ms_setting_change {
@@ -19995,6 +20029,30 @@ void ms_store_leave(memstore *store)
     bool exclusive;
     ms_sub_seq_cst(&ms_counters_stripe(&store->counters, &exclusive)->writers, 1);
 }
+static __thread const struct ms_calling_out *calling_out;
+int ms_store_enter_to_call_out(memstore *store, struct ms_calling_out *call)
+{
+    const int status = ms_store_enter(store);
+    if (status != MEMSTORE_OK)
+        return status;
+    *call = (struct ms_calling_out){store, calling_out};
+    calling_out = call;
+    return MEMSTORE_OK;
+}
+void ms_store_leave_calling_out(const struct ms_calling_out *call)
+{
+    calling_out = call->outer;
+    ms_store_leave(call->store);
+}
+void ms_store_forget_calls(memstore *store)
+{
+    bool exclusive;
+    struct ms_counter_stripe *const own = ms_counters_stripe(&store->counters, &exclusive);
+    for (uint32_t i = 0; i < store->counters.stripe_count; i++)
+        ms_store_relaxed(&store->counters.stripes[i].writers, 0);
+    for (const struct ms_calling_out *call = calling_out; call != NULL; call = call->outer)
+        ms_add_relaxed(&own->writers, call->store == store);
+}
 static void wait_for_calls(memstore *store)
 {
     ms_rcu_synchronize();
@@ -20780,6 +20838,7 @@ struct gathering {
     size_t led;
     bool refreshes;
     struct ms_flight **joined;
+    int *unlooked;
     int status;
     size_t failed;
     struct ms_load_refusals refused;
@@ -20818,8 +20877,10 @@ static bool store_load_many_allocate(struct gathering *gathering)
     gathering->order = ms_mem_alloc(n * sizeof *gathering->order);
     gathering->leading = ms_mem_alloc(n * sizeof(struct ms_flight *));
     gathering->joined = ms_mem_alloc(n * sizeof(struct ms_flight *));
+    gathering->unlooked = ms_mem_alloc(n * sizeof *gathering->unlooked);
     return gathering->keys != NULL && gathering->values != NULL && gathering->indices != NULL &&
-           gathering->order != NULL && gathering->leading != NULL && gathering->joined != NULL;
+           gathering->order != NULL && gathering->leading != NULL && gathering->joined != NULL &&
+           gathering->unlooked != NULL;
 }
 static void free_all(struct gathering *gathering)
 {
@@ -20829,6 +20890,7 @@ static void free_all(struct gathering *gathering)
     ms_mem_free(gathering->order);
     ms_mem_free(gathering->leading);
     ms_mem_free(gathering->joined);
+    ms_mem_free(gathering->unlooked);
 }
 static void load_aside(struct gathering *gathering, size_t index, int status)
 {
@@ -20865,6 +20927,7 @@ static void store_load_many_lead(struct gathering *gathering, size_t index, stru
     if (status != MEMSTORE_OK && status != MEMSTORE_ERR_KEY_NOT_FOUND &&
         ms_load_bypasses(load.store)) {
         ms_flight_overtake(flight);
+        gathering->unlooked[index] = status;
         status = MEMSTORE_ERR_KEY_NOT_FOUND;
     }
     if (status == MEMSTORE_ERR_KEY_NOT_FOUND) {
@@ -20924,8 +20987,9 @@ static void load_led(struct gathering *gathering)
             ms_load_release(value);
         status = ms_load_finish(gathering->store, flight, status, &view, &gathering->views[index]);
         note_failure(gathering, index, status);
-        if (status == MEMSTORE_OK && stored != MEMSTORE_OK &&
-            stored != MEMSTORE_ERR_VERSION_MISMATCH)
+        if (stored == MEMSTORE_ERR_VERSION_MISMATCH)
+            stored = gathering->unlooked[index];
+        if (status == MEMSTORE_OK && stored != MEMSTORE_OK)
             note_refusal(gathering, stored);
     }
     ms_load_done(gathering->store);
@@ -21561,8 +21625,7 @@ static void unlock_stores(void)
 }
 static void forget_other_threads(memstore *store)
 {
-    for (uint32_t i = 0; i < store->counters.stripe_count; i++)
-        ms_store_relaxed(&store->counters.stripes[i].writers, 0);
+    ms_store_forget_calls(store);
     store->in_round = false;
     ms_store_relaxed(&store->lacks_thread, is_background(store));
     ms_arena_forget_calls(&store->arena);
@@ -23916,7 +23979,8 @@ int64_t ms_store_sweep_slack(const struct ms_settings *settings)
 static int store_reconfigure_resize(memstore *store, const struct ms_settings *next, uint64_t limit, uint64_t parting,
                   char why[static MS_WHY_SIZE])
 {
-    const bool less = ms_notify_allowance(next) < ms_notify_allowance(&store->settings);
+    const bool less = limit < ms_budget_limit(&store->arena.budget) &&
+                      ms_notify_allowance(next) < ms_notify_allowance(&store->settings);
     if (less)
         ms_events_allow(&store->events, ms_notify_allowance(next));
     const int status = ms_store_resize(store, limit, parting, why);
@@ -29107,10 +29171,11 @@ int memstore_save(memstore *store, const char *path, memstore_progress_fn fn, vo
 {
     if (store == NULL || !is_path(path))
         return MEMSTORE_ERR_INVALID_ARGUMENT;
-    int status = ms_store_enter(store);
+    struct ms_calling_out call;
+    int status = ms_store_enter_to_call_out(store, &call);
     if (status == MEMSTORE_OK) {
         status = ms_store_save(store, path, fn, context);
-        ms_store_leave(store);
+        ms_store_leave_calling_out(&call);
     }
     return status;
 }
@@ -29118,10 +29183,11 @@ int memstore_load(memstore *store, const char *path, memstore_progress_fn fn, vo
 {
     if (store == NULL || !is_path(path))
         return MEMSTORE_ERR_INVALID_ARGUMENT;
-    int status = ms_store_enter(store);
+    struct ms_calling_out call;
+    int status = ms_store_enter_to_call_out(store, &call);
     if (status == MEMSTORE_OK) {
         status = ms_store_restore(store, path, fn, context);
-        ms_store_leave(store);
+        ms_store_leave_calling_out(&call);
     }
     return status;
 }
@@ -29147,16 +29213,17 @@ int memstore_read_snapshot_info(const char *path, memstore_snapshot_info *info)
 int memstore_warm(memstore *store, const memstore_key *keys, size_t n,
                   const memstore_loader *loader, memstore_progress_fn fn, void *context)
 {
+    struct ms_calling_out call;
     memstore_loader ours;
     if (store == NULL || !ms_are_keys(keys, n))
         return MEMSTORE_ERR_INVALID_ARGUMENT;
     int status = ms_read_loader(loader, false, &ours);
     if (status != MEMSTORE_OK)
         return status;
-    status = ms_store_enter(store);
+    status = ms_store_enter_to_call_out(store, &call);
     if (status == MEMSTORE_OK) {
         status = ms_store_warm(store, keys, n, &ours, fn, context);
-        ms_store_leave(store);
+        ms_store_leave_calling_out(&call);
     }
     return status;
 }
