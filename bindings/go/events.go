@@ -263,6 +263,10 @@ func (w *eventWait) once() (Event, bool, error) {
 	if found || err != nil || w.pollers.Load() != 0 {
 		return event, found, err
 	}
+	// The wake of an end before this may have gone to another who had the turn; that of a later one comes to this wait.
+	if err := live(w.ctx, w.op, ""); err != nil {
+		return Event{}, false, err
+	}
 	if w.stop == nil {
 		w.stop = context.AfterFunc(w.ctx, w.queue.wake)
 	}
