@@ -44,7 +44,9 @@ func NewCacheStore(options ...memstore.Option) rueidis.NewCacheStoreFn {
 func loggerOf(options []memstore.Option) *slog.Logger {
 	var config memstore.Config
 	for _, option := range options {
-		option(&config)
+		if option != nil { // which memstore.New refuses
+			option(&config)
+		}
 	}
 	if config.Logger != nil {
 		return config.Logger

@@ -230,6 +230,16 @@ func TestAStoreThatCannotBeOpenedCachesNothingAndSaysSo(t *testing.T) {
 	})
 }
 
+func TestANilOptionIsToldToTheLogger(t *testing.T) {
+	var told bytes.Buffer
+	logger := memstore.WithLogger(slog.New(slog.NewTextHandler(&told, nil)))
+	c := NewCacheStore(nil, logger)(rueidis.CacheStoreOption{CacheSizeEachConn: 8 << 20})
+	if text := told.String(); !strings.Contains(text, "level=ERROR") || !strings.Contains(text, "nothing is cached") {
+		t.Errorf("it is not said why: %q", text)
+	}
+	c.Close(nil)
+}
+
 func TestWaitersOfABrokenConnectionGetItsError(t *testing.T) {
 	store, err := memstore.New(memstore.WithMemoryLimit(8 << 20))
 	must(t, err)
