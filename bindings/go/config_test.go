@@ -136,6 +136,28 @@ func TestSharesOfNoneAndAllAreRead(t *testing.T) {
 	}
 }
 
+func TestTheLastValueOfASettingCountsByWhicheverNameItWasGiven(t *testing.T) {
+	const short, long = "ttl.default_ttl", "storage.memory.ttl.default_ttl"
+	for _, names := range [][2]string{{short, short}, {short, long}, {long, short}, {long, long}} {
+		for _, values := range [][2]string{{"0", "1h"}, {"1h", "0"}, {"2h", "1h"}} {
+			var config Config
+			for i, name := range names {
+				if err := config.UnmarshalYAML(unmarshal(map[string]any{name: values[i]})); err != nil {
+					t.Fatal(err)
+				}
+			}
+			store, err := Open(config)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if text, err := store.Setting(short); err != nil || text != values[1] || len(config.Settings) > 1 {
+				t.Errorf("%v after %v: %s, %v, %v", names, values, text, err, config.Settings)
+			}
+			_ = store.Close()
+		}
+	}
+}
+
 func TestSharesAreRoundedToWhatTheLibraryKeeps(t *testing.T) {
 	for share, want := range map[float64]string{1.0 / 3: "0.333333", 2.0 / 3: "0.666667", 0.1 + 1e-17: "0.1", 1e-5: "0.00001",
 		1e-7: "0.000001", 5e-324: "0.000001", 0.99999999: "1", 1: "1", -1e-9: "-0.000001", 1.1: "1.1"} {

@@ -15,6 +15,9 @@ import (
 	"github.com/weisyn/memstore/bindings/go/internal/native"
 )
 
+// pathPrefix is where settings stand in a file; their paths may begin with it.
+const pathPrefix = "storage.memory."
+
 // UnmarshalYAML makes a Config a part of an application's own configuration: it takes what could
 // stand under storage.memory in a file for [OpenYAML], nested or with dots, and refuses what OpenYAML
 // refuses. YAML packages that look for this method call it, such as gopkg.in/yaml.v3.
@@ -54,7 +57,7 @@ func (c Config) MarshalYAML() (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		under, name := tree, strings.TrimPrefix(setting.key, "storage.memory.")
+		under, name := tree, strings.TrimPrefix(setting.key, pathPrefix)
 		if section, inner, nested := strings.Cut(name, "."); nested {
 			if tree[section] == nil {
 				tree[section] = make(map[string]any)
@@ -142,15 +145,18 @@ func (c *Config) take(given map[string]string) error {
 		if err != nil {
 			return err
 		}
-		number, known := fieldPaths[strings.TrimPrefix(path, "storage.memory.")]
+		// What was given before may have either of its names.
+		name := strings.TrimPrefix(path, pathPrefix)
+		delete(c.Settings, name)
+		delete(c.Settings, pathPrefix+name)
+		number, known := fieldPaths[name]
 		if known && setField(reflect.ValueOf(c).Elem().Field(number), text) {
-			delete(c.Settings, path)
 			continue
 		}
 		if c.Settings == nil {
 			c.Settings = make(map[string]string)
 		}
-		c.Settings[path] = text
+		c.Settings[name] = text
 	}
 	return nil
 }
