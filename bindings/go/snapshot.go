@@ -71,6 +71,12 @@ func reasonOf(number syscall.Errno, path string) error {
 const (
 	// How many keys are looked for in one call, and how many are loaded at once.
 	warmGroup, warmLoads = 128, 16
+	// Where the rate is bounded, groups are small enough for about as many a second.
+	warmGroupsASecond = 10
+	// What is late by more than this is not made up for: the database would be asked for it all at once.
+	warmMadeUpFor = time.Second / warmGroupsASecond
+	// The longest pause between two looks at the setting.
+	warmPause = 10 * time.Millisecond
 )
 
 // Warm loads the keys that are not there, as GetOrLoad does, a few at once and at most as many in a
@@ -86,7 +92,7 @@ func (s *Store) Warm(ctx context.Context, keys []string, ttl time.Duration, load
 	if err := live(ctx, op, ""); err != nil {
 		return err
 	}
-	warming := warming{store: s, ttl: ttl, load: load, began: time.Now()}
+	warming := warming{store: s, ttl: ttl, load: load, turn: time.Now()}
 	for first := 0; first < len(keys); {
 		if err := live(ctx, op, ""); err != nil {
 			return err
@@ -105,15 +111,14 @@ type warming struct {
 	store *Store
 	ttl   time.Duration
 	load  Loader
-	began time.Time
-	asked int64
+	turn  time.Time // when the next group may be asked for
 	once  sync.Once
 	err   error // the first of a load
 }
 
 func (w *warming) groupSize() int {
 	if rate := w.store.warmRate.Load(); rate > 0 {
-		return int(min(warmGroup, rate/10+1))
+		return int(min(warmGroup, rate/warmGroupsASecond+1))
 	}
 	return warmGroup
 }
@@ -137,7 +142,7 @@ func (w *warming) loadGroup(ctx context.Context, keys []string) error {
 	if err := w.awaitTurn(ctx); err != nil {
 		return err
 	}
-	w.asked += int64(len(missing))
+	w.takeTurn(len(missing))
 	var loads sync.WaitGroup
 	places := make(chan struct{}, warmLoads)
 	for _, key := range missing {
@@ -163,19 +168,29 @@ func (w *warming) loadOne(ctx context.Context, key string) {
 	}
 }
 
-// awaitTurn waits until more keys may be asked for.
+// awaitTurn waits until more keys may be asked for, at the rate as it is meanwhile.
 func (w *warming) awaitTurn(ctx context.Context) error {
-	rate := w.store.warmRate.Load()
-	if rate == 0 {
-		return nil
+	for w.store.warmRate.Load() != 0 {
+		left := time.Until(w.turn)
+		if left <= 0 {
+			break
+		}
+		if w.store.library.closed.Load() {
+			return &Error{"Warm", "", ErrCacheClosed}
+		}
+		if err := sleep(ctx, "Warm", "", min(left, warmPause)); err != nil {
+			return err
+		}
 	}
-	turn := w.began.Add(time.Duration(float64(w.asked) / float64(rate) * float64(time.Second)))
-	timer := time.NewTimer(time.Until(turn))
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return &Error{"Warm", "", ctx.Err()}
+	return nil
+}
+
+// takeTurn asks for keys: the next may be asked for when the rate, as it is now, has made up for them.
+func (w *warming) takeTurn(keys int) {
+	if least := time.Now().Add(-warmMadeUpFor); w.turn.Before(least) {
+		w.turn = least
+	}
+	if rate := w.store.warmRate.Load(); rate != 0 {
+		w.turn = w.turn.Add(time.Duration(keys) * time.Second / time.Duration(rate))
 	}
 }

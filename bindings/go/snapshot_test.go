@@ -196,6 +196,42 @@ func TestWarmRateBoundsTheKeysAskedFor(t *testing.T) {
 	}
 }
 
+func TestWarmTakesUpARateThatIsSetMeanwhile(t *testing.T) {
+	store := open(t, memstore.Config{})
+	var keys []string
+	for i := range 1024 + 2 { // whole groups at any rate, and one at 10 a second
+		keys = append(keys, fmt.Sprint("key/", i))
+	}
+	soon, cancel := context.WithTimeout(ctx, 20*time.Second)
+	defer cancel()
+	must(t, store.Warm(soon, keys, 0, func(_ context.Context, key string) ([]byte, error) {
+		if key == "key/1000" {
+			return nil, store.Reconfigure(ctx, "loader.warm_rate", "10")
+		}
+		return []byte("v"), nil
+	}))
+}
+
+func TestWarmMakesUpForLittleOfAStall(t *testing.T) {
+	store := open(t, memstore.Config{WarmRate: 100})
+	var keys []string
+	for i := range 60 {
+		keys = append(keys, fmt.Sprint("key/", i))
+	}
+	var goesOn time.Time
+	must(t, store.Warm(ctx, keys, 0, func(_ context.Context, key string) ([]byte, error) {
+		if key == "key/0" {
+			time.Sleep(600 * time.Millisecond)
+			goesOn = time.Now()
+		}
+		return []byte("v"), nil
+	}))
+	// 10 of them are made up for, and the last 5 wait for their turn alone.
+	if took := time.Since(goesOn); took < 320*time.Millisecond {
+		t.Errorf("49 keys at 100 a second after a stall took %v", took)
+	}
+}
+
 func TestAFileThatCannotBeUsedIsToldWithTheReason(t *testing.T) {
 	store := open(t, memstore.Config{})
 	folder := t.TempDir()
