@@ -156,27 +156,24 @@ func (s *Store) GetVersioned(ctx context.Context, key string) (value []byte, ver
 
 // getVersioned gets a value, its version, and its size or a status.
 func (s *Store) getVersioned(ctx context.Context, key string, scratch []byte) (value []byte, version uint64, size int64) {
-	size = s.readVersioned(ctx, key, scratch, &version)
-	if size <= int64(len(scratch)) {
-		return append([]byte{}, scratch[:max(size, 0)]...), version, size
-	}
-	s.noteLarge()
-	for {
-		value = make([]byte, size)
-		size = s.readVersioned(ctx, key, value, &version)
-		if size <= int64(len(value)) {
-			return value[:max(size, 0):max(size, 0)], version, size
-		}
-	}
-}
-
-func (s *Store) readVersioned(ctx context.Context, key string, dst []byte, version *uint64) int64 {
-	size := waiting(ctx, func(wait bound) int64 {
+	var kept uintptr
+	size = waiting(ctx, func(wait bound) int64 {
 		return native.GlueGetVersioned(s.handle, wait.ms, wait.stop, unsafe.StringData(key), len(key),
-			unsafe.SliceData(dst), len(dst), pointerTo(version))
+			unsafe.SliceData(scratch), len(scratch), pointerTo(&version), pointerTo(&kept))
 	})
 	runtime.KeepAlive(s)
-	return size
+	if kept != 0 {
+		s.noteLarge()
+		return take(kept, size), version, size
+	}
+	return append([]byte{}, scratch[:max(size, 0)]...), version, size
+}
+
+// take takes what the library's side has kept of a value, or of several.
+func take(kept uintptr, size int64) []byte {
+	value := make([]byte, size)
+	native.GlueTakeMany(kept, unsafe.SliceData(value), len(value))
+	return value
 }
 
 // getPresent gets a value if it is there. If not, that counts as no read: the caller asks in another way.

@@ -247,35 +247,21 @@ func patiently(ctx context.Context) waiter {
 // acquire returns the value, a lease, or a status; both of the former when the value is to be refreshed.
 func (s *Store) acquire(wait waiter, key string) (value []byte, lease uintptr, status int32) {
 	var scratch [smallScratch]byte
-	size := s.leaseAcquire(wait, key, scratch[:], &lease)
-	if uint64(size) <= smallScratch {
-		return append([]byte{}, scratch[:size]...), lease, 0
-	}
-	for {
-		switch {
-		case size < 0:
-			return nil, 0, int32(size)
-		case size == noValue:
-			return nil, lease, 0
-		case size <= int64(len(value)):
-			return value[:size:size], lease, 0
-		case lease != 0:
-			// If it has gone meanwhile the lease is as good for a load that is waited for.
-			value, _, _ = s.Get(context.Background(), key)
-			return value, lease, 0
-		}
-		value = make([]byte, size)
-		size = s.leaseAcquire(wait, key, value, &lease)
-	}
-}
-
-func (s *Store) leaseAcquire(wait waiter, key string, dst []byte, lease *uintptr) int64 {
+	var kept uintptr
 	size := wait(func(wait bound) int64 {
 		return native.GlueLeaseAcquire(s.handle, wait.ms, wait.stop, unsafe.StringData(key), len(key),
-			unsafe.SliceData(dst), len(dst), pointerTo(lease))
+			&scratch[0], len(scratch), pointerTo(&lease), pointerTo(&kept))
 	})
 	runtime.KeepAlive(s)
-	return size
+	switch {
+	case size < 0:
+		return nil, 0, int32(size)
+	case size == noValue:
+		return nil, lease, 0
+	case kept != 0:
+		return take(kept, size), lease, 0
+	}
+	return append([]byte{}, scratch[:size]...), lease, 0
 }
 
 // settle gives the lease back with what the loader gave, and wakes those who wait.
@@ -313,7 +299,7 @@ func (s *Store) refusal(status int32) (refused, err error) {
 
 // failLease gives a lease back whose load failed, and returns the old value that serves instead.
 func (s *Store) failLease(lease uintptr, absent bool) (value []byte, old bool) {
-	var kept unsafe.Pointer
+	var kept uintptr
 	because := int32(0)
 	if absent {
 		because = 1
@@ -322,9 +308,7 @@ func (s *Store) failLease(lease uintptr, absent bool) (value []byte, old bool) {
 	if size < 0 {
 		return nil, false
 	}
-	value = make([]byte, size)
-	native.GlueTakeMany(uintptr(kept), unsafe.SliceData(value), len(value))
-	return value, true
+	return take(kept, size), true
 }
 
 // forget takes a load out of those that can be joined.

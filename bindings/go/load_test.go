@@ -400,6 +400,27 @@ func TestALargeOldValueIsReturnedToo(t *testing.T) {
 	}
 }
 
+func TestWhatIsTooLargeForTheFirstBufferIsReadOnce(t *testing.T) {
+	for _, size := range []int{0, 512, 513, 1000, 100_000} {
+		store := open(t, memstore.Config{RefreshAfter: time.Hour})
+		value := strings.Repeat("x", size)
+		must(t, store.Set(ctx, "k", []byte(value), 0))
+		for range 10 {
+			got, err := store.GetOrLoad(ctx, "k", 0, constant)
+			if err != nil || string(got) != value {
+				t.Fatalf("GetOrLoad: %d bytes, %v", len(got), err)
+			}
+			got, version, found, err := store.GetVersioned(ctx, "k")
+			if err != nil || !found || version == 0 || string(got) != value {
+				t.Fatalf("GetVersioned: %d bytes, %v, %d, %v", len(got), found, version, err)
+			}
+		}
+		if stats := store.GetStats(); stats.Hits != 20 || stats.Misses != 0 {
+			t.Errorf("20 reads of %d bytes are %d hits and %d misses", size, stats.Hits, stats.Misses)
+		}
+	}
+}
+
 // Loads that wait for several others, which wait for the same ones: there are more ways through them than could be followed.
 func TestLoadersMayAskForManyThatAskForTheSame(t *testing.T) {
 	store := open(t, memstore.Config{})

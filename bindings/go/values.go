@@ -106,7 +106,5 @@ func (s *Store) readMany(ctx context.Context, op string, keys []string, pack *pa
 	if kept == 0 {
 		return buf[:total], nil
 	}
-	values := make([]byte, total)
-	native.GlueTakeMany(kept, &values[0], len(values))
-	return values, nil
+	return take(kept, total), nil
 }

@@ -169,9 +169,25 @@ static inline int64_t glue_get_present(memstore *store, const void *key, size_t 
     return status == MEMSTORE_OK ? glue_get(store, key, key_size, buf, cap) : status;
 }
 
+/* Copies a value to the caller's buffer when it fits, else to memory that is kept for
+ * glue_take_many(): its size, or a status. */
+static inline int64_t glue_hand_over(const memstore_view *view, void *buf, size_t cap, void **kept)
+{
+    if (view->size > cap) {
+        *kept = malloc(view->size);
+        if (*kept == NULL)
+            return MEMSTORE_ERR_MEMORY_EXHAUSTED;
+        buf = *kept;
+    }
+    if (view->size != 0)
+        memcpy(buf, view->data, view->size);
+    return (int64_t)view->size;
+}
+
 struct glue_versioned {
     void *buf;
     size_t cap;
+    void *kept;
     int64_t size; /* or a status */
     uint64_t version;
 };
@@ -185,15 +201,13 @@ static void glue_take_versioned(const memstore_view *view, size_t n, void *conte
         out->size = MEMSTORE_ERR_KEY_NOT_FOUND;
         return;
     }
-    out->size = (int64_t)view->size;
-    out->version = view->version;
-    if (view->size != 0 && view->size <= out->cap)
-        memcpy(out->buf, view->data, view->size);
+    out->size = glue_hand_over(view, out->buf, out->cap, &out->kept);
+    out->version = out->size >= 0 ? view->version : 0;
 }
 
 static inline int64_t glue_get_versioned(memstore *store, int64_t wait_ms, const int64_t *stop,
                                          const void *key, size_t key_size, void *buf, size_t cap,
-                                         uint64_t *version)
+                                         uint64_t *version, void **kept)
 {
     const memstore_key one = {key, key_size};
     struct glue_versioned out = {.buf = buf, .cap = cap};
@@ -202,6 +216,7 @@ static inline int64_t glue_get_versioned(memstore *store, int64_t wait_ms, const
         glue_unbound(wait_ms, stop, memstore_read_many(store, &one, 1, glue_take_versioned, &out));
 
     *version = out.version;
+    *kept = out.kept;
     return status == MEMSTORE_OK ? out.size : status;
 }
 
@@ -661,23 +676,24 @@ static inline int glue_get_event_stats(memstore *store, uint64_t *out, size_t n)
 
 static inline int64_t glue_lease_acquire(memstore *store, int64_t wait_ms, const int64_t *stop,
                                          const void *key, size_t key_size, void *buf, size_t cap,
-                                         memstore_lease **lease)
+                                         memstore_lease **lease, void **kept)
 {
     memstore_view view;
 
+    *kept = NULL;
     glue_bound(wait_ms, stop);
     const int status =
         glue_unbound(wait_ms, stop, memstore_lease_acquire(store, key, key_size, 0, lease, &view));
-    const size_t size = view.size;
 
     if (status != MEMSTORE_OK)
         return status;
     if (view.data == NULL)
         return GLUE_NO_VALUE;
-    if (size != 0 && size <= cap)
-        memcpy(buf, view.data, size);
+    const int64_t size = glue_hand_over(&view, buf, cap, kept);
+
     memstore_view_release(&view);
-    return (int64_t)size;
+    /* Without memory for the old value the lease is as good for a load that is waited for. */
+    return size < 0 && *lease != NULL ? GLUE_NO_VALUE : size;
 }
 
 static inline int glue_lease_is_current(memstore_lease *lease)

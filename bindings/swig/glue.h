@@ -55,10 +55,12 @@ static inline int64_t glue_get(memstore *store, const void *key, size_t key_size
 static inline int64_t glue_get_present(memstore *store, const void *key, size_t key_size, void *buf,
                                        size_t cap);
 
-/* glue_get() that tells the entry's version as well; *version is 0 unless there is one. */
+/* glue_get() that tells the entry's version as well; *version is 0 unless there is one. A value above
+ * cap is in *kept instead, for glue_take_many(), so that nothing is looked up twice; otherwise *kept is
+ * NULL. */
 static inline int64_t glue_get_versioned(memstore *store, int64_t wait_ms, const int64_t *stop,
                                          const void *key, size_t key_size, void *buf, size_t cap,
-                                         uint64_t *version);
+                                         uint64_t *version, void **kept);
 
 /* memstore_get_ttl(), memstore_get_expiration(), memstore_get_created(): the milliseconds. */
 static inline int64_t glue_get_ttl(memstore *store, const void *key, size_t key_size);
@@ -115,7 +117,7 @@ static inline int64_t glue_get_many(memstore *store, int64_t wait_ms, const int6
                                     size_t n, void *buf, size_t cap, int64_t *value_sizes,
                                     void **kept);
 
-/* Copies what glue_get_many() kept to buf and frees it; cap is the number of bytes it told. */
+/* Copies what a call kept to buf and frees it; cap is the number of bytes it told. */
 static inline void glue_take_many(void *kept, void *buf, size_t cap);
 
 /* memstore_has_many() of n packed keys: how many were found; out[i] is 1 or 0. */
@@ -179,12 +181,12 @@ static inline void glue_log_drop(glue_log *log);
 /* memstore_get_event_stats(): as glue_get_stats(). */
 static inline int glue_get_event_stats(memstore *store, uint64_t *out, size_t n);
 
-/* memstore_lease_acquire() that waits for nobody: the value's size as glue_get(), with a lease if it is
- * to be refreshed; or GLUE_NO_VALUE and a lease. */
+/* memstore_lease_acquire() that waits for nobody: the value's size as glue_get_versioned(), with a
+ * lease if it is to be refreshed; or GLUE_NO_VALUE and a lease. */
 #define GLUE_NO_VALUE INT64_MAX
 static inline int64_t glue_lease_acquire(memstore *store, int64_t wait_ms, const int64_t *stop,
                                          const void *key, size_t key_size, void *buf, size_t cap,
-                                         memstore_lease **lease);
+                                         memstore_lease **lease, void **kept);
 static inline int glue_lease_is_current(memstore_lease *lease);
 static inline int glue_lease_fill(memstore_lease *lease, const void *value, size_t value_size,
                                   int64_t ttl_ms);

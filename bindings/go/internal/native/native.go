@@ -388,7 +388,7 @@ extern swig_intgo _wrap_MEMSTORE_EVENT_ALERT_memstore(void);
 extern swig_type_4 _wrap_GlueCopyText_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3);
 extern swig_type_5 _wrap_GlueGet_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3, swig_voidp arg4, swig_intgo arg5);
 extern swig_type_6 _wrap_GlueGetPresent_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3, swig_voidp arg4, swig_intgo arg5);
-extern swig_type_7 _wrap_GlueGetVersioned_memstore(uintptr_t arg1, swig_type_8 arg2, swig_voidp arg3, swig_voidp arg4, swig_intgo arg5, swig_voidp arg6, swig_intgo arg7, swig_voidp arg8);
+extern swig_type_7 _wrap_GlueGetVersioned_memstore(uintptr_t arg1, swig_type_8 arg2, swig_voidp arg3, swig_voidp arg4, swig_intgo arg5, swig_voidp arg6, swig_intgo arg7, swig_voidp arg8, swig_voidp arg9);
 extern swig_type_9 _wrap_GlueGetTtl_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3);
 extern swig_type_10 _wrap_GlueGetExpiration_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3);
 extern swig_type_11 _wrap_GlueGetCreated_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3);
@@ -426,7 +426,7 @@ extern swig_type_51 _wrap_GlueLogFill_memstore(uintptr_t arg1, swig_type_52 arg2
 extern void _wrap_GlueLogEnd_memstore(uintptr_t arg1);
 extern void _wrap_GlueLogDrop_memstore(uintptr_t arg1);
 extern int _wrap_GlueGetEventStats_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3);
-extern swig_type_53 _wrap_GlueLeaseAcquire_memstore(uintptr_t arg1, swig_type_54 arg2, swig_voidp arg3, swig_voidp arg4, swig_intgo arg5, swig_voidp arg6, swig_intgo arg7, swig_voidp arg8);
+extern swig_type_53 _wrap_GlueLeaseAcquire_memstore(uintptr_t arg1, swig_type_54 arg2, swig_voidp arg3, swig_voidp arg4, swig_intgo arg5, swig_voidp arg6, swig_intgo arg7, swig_voidp arg8, swig_voidp arg9);
 extern int _wrap_GlueLeaseIsCurrent_memstore(uintptr_t arg1);
 extern int _wrap_GlueLeaseFill_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3, swig_type_55 arg4);
 extern swig_type_56 _wrap_GlueLeaseFail_memstore(uintptr_t arg1, int arg2, swig_voidp arg3);
@@ -1009,7 +1009,7 @@ func GlueGetPresent(arg1 uintptr, arg2 *byte, arg3 int, arg4 *byte, arg5 int) (_
 	return swig_r
 }
 
-func GlueGetVersioned(arg1 uintptr, arg2 int64, arg3 *byte, arg4 *byte, arg5 int, arg6 *byte, arg7 int, arg8 *byte) (_swig_ret int64) {
+func GlueGetVersioned(arg1 uintptr, arg2 int64, arg3 *byte, arg4 *byte, arg5 int, arg6 *byte, arg7 int, arg8 *byte, arg9 *byte) (_swig_ret int64) {
 	var swig_r int64
 	_swig_i_0 := arg1
 	_swig_i_1 := arg2
@@ -1023,7 +1023,9 @@ func GlueGetVersioned(arg1 uintptr, arg2 int64, arg3 *byte, arg4 *byte, arg5 int
 	_swig_i_6 := arg7
 	var _swig_i_7 *C.uchar
 	_swig_i_7 = (*C.uchar)(arg8)
-	swig_r = (int64)(C._wrap_GlueGetVersioned_memstore(C.uintptr_t(_swig_i_0), C.swig_type_8(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3), C.swig_intgo(_swig_i_4), C.swig_voidp(_swig_i_5), C.swig_intgo(_swig_i_6), C.swig_voidp(_swig_i_7)))
+	var _swig_i_8 *C.uchar
+	_swig_i_8 = (*C.uchar)(arg9)
+	swig_r = (int64)(C._wrap_GlueGetVersioned_memstore(C.uintptr_t(_swig_i_0), C.swig_type_8(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3), C.swig_intgo(_swig_i_4), C.swig_voidp(_swig_i_5), C.swig_intgo(_swig_i_6), C.swig_voidp(_swig_i_7), C.swig_voidp(_swig_i_8)))
 	return swig_r
 }
 
@@ -1493,7 +1495,7 @@ func GlueGetEventStats(arg1 uintptr, arg2 *byte, arg3 int) (_swig_ret int32) {
 	return swig_r
 }
 
-func GlueLeaseAcquire(arg1 uintptr, arg2 int64, arg3 *byte, arg4 *byte, arg5 int, arg6 *byte, arg7 int, arg8 *byte) (_swig_ret int64) {
+func GlueLeaseAcquire(arg1 uintptr, arg2 int64, arg3 *byte, arg4 *byte, arg5 int, arg6 *byte, arg7 int, arg8 *byte, arg9 *byte) (_swig_ret int64) {
 	var swig_r int64
 	_swig_i_0 := arg1
 	_swig_i_1 := arg2
@@ -1507,7 +1509,9 @@ func GlueLeaseAcquire(arg1 uintptr, arg2 int64, arg3 *byte, arg4 *byte, arg5 int
 	_swig_i_6 := arg7
 	var _swig_i_7 *C.uchar
 	_swig_i_7 = (*C.uchar)(arg8)
-	swig_r = (int64)(C._wrap_GlueLeaseAcquire_memstore(C.uintptr_t(_swig_i_0), C.swig_type_54(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3), C.swig_intgo(_swig_i_4), C.swig_voidp(_swig_i_5), C.swig_intgo(_swig_i_6), C.swig_voidp(_swig_i_7)))
+	var _swig_i_8 *C.uchar
+	_swig_i_8 = (*C.uchar)(arg9)
+	swig_r = (int64)(C._wrap_GlueLeaseAcquire_memstore(C.uintptr_t(_swig_i_0), C.swig_type_54(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3), C.swig_intgo(_swig_i_4), C.swig_voidp(_swig_i_5), C.swig_intgo(_swig_i_6), C.swig_voidp(_swig_i_7), C.swig_voidp(_swig_i_8)))
 	return swig_r
 }
 

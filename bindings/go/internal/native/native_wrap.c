@@ -481,10 +481,12 @@ static inline int64_t glue_get(memstore *store, const void *key, size_t key_size
 static inline int64_t glue_get_present(memstore *store, const void *key, size_t key_size, void *buf,
                                        size_t cap);
 
-/* glue_get() that tells the entry's version as well; *version is 0 unless there is one. */
+/* glue_get() that tells the entry's version as well; *version is 0 unless there is one. A value above
+ * cap is in *kept instead, for glue_take_many(), so that nothing is looked up twice; otherwise *kept is
+ * NULL. */
 static inline int64_t glue_get_versioned(memstore *store, int64_t wait_ms, const int64_t *stop,
                                          const void *key, size_t key_size, void *buf, size_t cap,
-                                         uint64_t *version);
+                                         uint64_t *version, void **kept);
 
 /* memstore_get_ttl(), memstore_get_expiration(), memstore_get_created(): the milliseconds. */
 static inline int64_t glue_get_ttl(memstore *store, const void *key, size_t key_size);
@@ -541,7 +543,7 @@ static inline int64_t glue_get_many(memstore *store, int64_t wait_ms, const int6
                                     size_t n, void *buf, size_t cap, int64_t *value_sizes,
                                     void **kept);
 
-/* Copies what glue_get_many() kept to buf and frees it; cap is the number of bytes it told. */
+/* Copies what a call kept to buf and frees it; cap is the number of bytes it told. */
 static inline void glue_take_many(void *kept, void *buf, size_t cap);
 
 /* memstore_has_many() of n packed keys: how many were found; out[i] is 1 or 0. */
@@ -605,12 +607,12 @@ static inline void glue_log_drop(glue_log *log);
 /* memstore_get_event_stats(): as glue_get_stats(). */
 static inline int glue_get_event_stats(memstore *store, uint64_t *out, size_t n);
 
-/* memstore_lease_acquire() that waits for nobody: the value's size as glue_get(), with a lease if it is
- * to be refreshed; or GLUE_NO_VALUE and a lease. */
+/* memstore_lease_acquire() that waits for nobody: the value's size as glue_get_versioned(), with a
+ * lease if it is to be refreshed; or GLUE_NO_VALUE and a lease. */
 #define GLUE_NO_VALUE INT64_MAX
 static inline int64_t glue_lease_acquire(memstore *store, int64_t wait_ms, const int64_t *stop,
                                          const void *key, size_t key_size, void *buf, size_t cap,
-                                         memstore_lease **lease);
+                                         memstore_lease **lease, void **kept);
 static inline int glue_lease_is_current(memstore_lease *lease);
 static inline int glue_lease_fill(memstore_lease *lease, const void *value, size_t value_size,
                                   int64_t ttl_ms);
@@ -825,9 +827,25 @@ static inline int64_t glue_get_present(memstore *store, const void *key, size_t 
     return status == MEMSTORE_OK ? glue_get(store, key, key_size, buf, cap) : status;
 }
 
+/* Copies a value to the caller's buffer when it fits, else to memory that is kept for
+ * glue_take_many(): its size, or a status. */
+static inline int64_t glue_hand_over(const memstore_view *view, void *buf, size_t cap, void **kept)
+{
+    if (view->size > cap) {
+        *kept = malloc(view->size);
+        if (*kept == NULL)
+            return MEMSTORE_ERR_MEMORY_EXHAUSTED;
+        buf = *kept;
+    }
+    if (view->size != 0)
+        memcpy(buf, view->data, view->size);
+    return (int64_t)view->size;
+}
+
 struct glue_versioned {
     void *buf;
     size_t cap;
+    void *kept;
     int64_t size; /* or a status */
     uint64_t version;
 };
@@ -841,15 +859,13 @@ static void glue_take_versioned(const memstore_view *view, size_t n, void *conte
         out->size = MEMSTORE_ERR_KEY_NOT_FOUND;
         return;
     }
-    out->size = (int64_t)view->size;
-    out->version = view->version;
-    if (view->size != 0 && view->size <= out->cap)
-        memcpy(out->buf, view->data, view->size);
+    out->size = glue_hand_over(view, out->buf, out->cap, &out->kept);
+    out->version = out->size >= 0 ? view->version : 0;
 }
 
 static inline int64_t glue_get_versioned(memstore *store, int64_t wait_ms, const int64_t *stop,
                                          const void *key, size_t key_size, void *buf, size_t cap,
-                                         uint64_t *version)
+                                         uint64_t *version, void **kept)
 {
     const memstore_key one = {key, key_size};
     struct glue_versioned out = {.buf = buf, .cap = cap};
@@ -858,6 +874,7 @@ static inline int64_t glue_get_versioned(memstore *store, int64_t wait_ms, const
         glue_unbound(wait_ms, stop, memstore_read_many(store, &one, 1, glue_take_versioned, &out));
 
     *version = out.version;
+    *kept = out.kept;
     return status == MEMSTORE_OK ? out.size : status;
 }
 
@@ -1317,23 +1334,24 @@ static inline int glue_get_event_stats(memstore *store, uint64_t *out, size_t n)
 
 static inline int64_t glue_lease_acquire(memstore *store, int64_t wait_ms, const int64_t *stop,
                                          const void *key, size_t key_size, void *buf, size_t cap,
-                                         memstore_lease **lease)
+                                         memstore_lease **lease, void **kept)
 {
     memstore_view view;
 
+    *kept = NULL;
     glue_bound(wait_ms, stop);
     const int status =
         glue_unbound(wait_ms, stop, memstore_lease_acquire(store, key, key_size, 0, lease, &view));
-    const size_t size = view.size;
 
     if (status != MEMSTORE_OK)
         return status;
     if (view.data == NULL)
         return GLUE_NO_VALUE;
-    if (size != 0 && size <= cap)
-        memcpy(buf, view.data, size);
+    const int64_t size = glue_hand_over(&view, buf, cap, kept);
+
     memstore_view_release(&view);
-    return (int64_t)size;
+    /* Without memory for the old value the lease is as good for a load that is waited for. */
+    return size < 0 && *lease != NULL ? GLUE_NO_VALUE : size;
 }
 
 static inline int glue_lease_is_current(memstore_lease *lease)
@@ -2477,7 +2495,7 @@ long long _wrap_GlueGetPresent_memstore(memstore *_swig_go_0, void *_swig_go_1, 
 }
 
 
-long long _wrap_GlueGetVersioned_memstore(memstore *_swig_go_0, long long _swig_go_1, int64_t *_swig_go_2, void *_swig_go_3, intgo _swig_go_4, void *_swig_go_5, intgo _swig_go_6, uint64_t *_swig_go_7) {
+long long _wrap_GlueGetVersioned_memstore(memstore *_swig_go_0, long long _swig_go_1, int64_t *_swig_go_2, void *_swig_go_3, intgo _swig_go_4, void *_swig_go_5, intgo _swig_go_6, uint64_t *_swig_go_7, void **_swig_go_8) {
   memstore *arg1 = 0 ;
   int64_t arg2 ;
   int64_t *arg3 = 0 ;
@@ -2486,6 +2504,7 @@ long long _wrap_GlueGetVersioned_memstore(memstore *_swig_go_0, long long _swig_
   void *arg6 = 0 ;
   size_t arg7 ;
   uint64_t *arg8 = 0 ;
+  void **arg9 = 0 ;
   int64_t result;
   long long _swig_go_result;
 
@@ -2497,9 +2516,11 @@ long long _wrap_GlueGetVersioned_memstore(memstore *_swig_go_0, long long _swig_
   arg6 = (void *)_swig_go_5;
   arg7 = (size_t)_swig_go_6;
   arg8 = (uint64_t *)_swig_go_7;
+  arg9 = (void **)_swig_go_8;
 
-  result = glue_get_versioned(arg1,arg2,(int64_t const *)arg3,(void const *)arg4,arg5,arg6,arg7,arg8);
+  result = glue_get_versioned(arg1,arg2,(int64_t const *)arg3,(void const *)arg4,arg5,arg6,arg7,arg8,arg9);
   _swig_go_result = result;
+
 
 
 
@@ -3374,7 +3395,7 @@ int _wrap_GlueGetEventStats_memstore(memstore *_swig_go_0, uint64_t *_swig_go_1,
 }
 
 
-long long _wrap_GlueLeaseAcquire_memstore(memstore *_swig_go_0, long long _swig_go_1, int64_t *_swig_go_2, void *_swig_go_3, intgo _swig_go_4, void *_swig_go_5, intgo _swig_go_6, memstore_lease **_swig_go_7) {
+long long _wrap_GlueLeaseAcquire_memstore(memstore *_swig_go_0, long long _swig_go_1, int64_t *_swig_go_2, void *_swig_go_3, intgo _swig_go_4, void *_swig_go_5, intgo _swig_go_6, memstore_lease **_swig_go_7, void **_swig_go_8) {
   memstore *arg1 = 0 ;
   int64_t arg2 ;
   int64_t *arg3 = 0 ;
@@ -3383,6 +3404,7 @@ long long _wrap_GlueLeaseAcquire_memstore(memstore *_swig_go_0, long long _swig_
   void *arg6 = 0 ;
   size_t arg7 ;
   memstore_lease **arg8 = 0 ;
+  void **arg9 = 0 ;
   int64_t result;
   long long _swig_go_result;
 
@@ -3394,9 +3416,11 @@ long long _wrap_GlueLeaseAcquire_memstore(memstore *_swig_go_0, long long _swig_
   arg6 = (void *)_swig_go_5;
   arg7 = (size_t)_swig_go_6;
   arg8 = (memstore_lease **)_swig_go_7;
+  arg9 = (void **)_swig_go_8;
 
-  result = glue_lease_acquire(arg1,arg2,(int64_t const *)arg3,(void const *)arg4,arg5,arg6,arg7,arg8);
+  result = glue_lease_acquire(arg1,arg2,(int64_t const *)arg3,(void const *)arg4,arg5,arg6,arg7,arg8,arg9);
   _swig_go_result = result;
+
 
 
 
