@@ -13,7 +13,7 @@ struct calling {
     PyObject *value; /* what it returned; `bytes` are borrowed from it */
     struct ms_py_bytes bytes;
     PyObject *error[3]; /* what it raised, or a signal handler: type, value, traceback */
-    bool interrupted;   /* it was a signal handler */
+    bool interrupted;   /* it was a signal handler, or no Exception: no old value serves instead */
     struct ms_wait_asked asked;
 };
 
@@ -89,8 +89,10 @@ static int call_with_gil(struct calling *calling, memstore_load_value *out)
     else if (asks_for_retry())
         answer = MEMSTORE_LOAD_RETRY;
     Py_XDECREF(result);
-    if (PyErr_Occurred())
+    if (PyErr_Occurred()) {
+        calling->interrupted |= !PyErr_ExceptionMatches(PyExc_Exception);
         keep_error(calling);
+    }
     return answer;
 }
 

@@ -148,6 +148,19 @@ def test_an_interrupt_wins_over_an_old_value():
             assert interrupted(lambda: store.get_or_load("k", never)) < PATIENCE / 2
 
 
+@pytest.mark.parametrize("interrupt", [KeyboardInterrupt, SystemExit, GeneratorExit])
+@pytest.mark.parametrize("old", [{"max_stale": "1h"}, {"refresh_after": "1ms"}])
+def test_an_interrupt_in_a_loader_wins_over_an_old_value(interrupt, old):
+    def load(key):
+        raise interrupt
+
+    with memstore.Store(loader=old) as store:
+        store.get_or_load("k", lambda key: b"old", ttl=0.001 if "max_stale" in old else None)
+        time.sleep(0.01)
+        with pytest.raises(interrupt):
+            store.get_or_load("k", load)
+
+
 def test_a_handler_that_returns_lets_the_wait_go_on(store):
     with loading(store, "k") as leave, signalled(signal.SIGUSR1, leave.is_set, lambda *_: leave.set()):
         assert store.get_or_load("k", never) == b"row"
