@@ -18,7 +18,7 @@ struct telling {
     memstore_progress last;
     int64_t looked_ms;  /* when it was asked for signals */
     bool ends;          /* something was raised that ends the call */
-    PyObject *error[3]; /* what was raised first: type, value, traceback */
+    PyObject *error[3]; /* what was raised first, or an interrupt: type, value, traceback */
 };
 
 /* Of this thread, while it is in their functions. */
@@ -40,13 +40,26 @@ static PyObject *tuple_of(const memstore_progress *progress)
                          progress->absent, progress->failed);
 }
 
-/* Keep what is raised, if it is the first. */
+/* Whether what is raised is kept: it is the first, or an interrupt after exceptions that were none. */
+static bool is_to_be_kept(const struct telling *telling)
+{
+    return telling->error[0] == NULL ||
+           (!PyErr_ExceptionMatches(PyExc_Exception) &&
+            PyErr_GivenExceptionMatches(telling->error[0], PyExc_Exception));
+}
+
 static void keep_error(struct telling *telling)
 {
-    if (telling->error[0] != NULL)
+    PyObject *before[3];
+
+    if (!is_to_be_kept(telling)) {
         PyErr_Clear();
-    else
-        PyErr_Fetch(&telling->error[0], &telling->error[1], &telling->error[2]);
+        return;
+    }
+    memcpy(before, telling->error, sizeof(before));
+    PyErr_Fetch(&telling->error[0], &telling->error[1], &telling->error[2]);
+    for (int i = 0; i < 3; i++)
+        Py_XDECREF(before[i]);
 }
 
 static bool is_told_to_stop(struct telling *telling)

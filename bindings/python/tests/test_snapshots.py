@@ -212,6 +212,18 @@ def test_an_interrupt_ends_all_of_it():
     assert len(calls) == 1
 
 
+def test_an_interrupt_wins_over_what_was_raised_before():
+    raised = iter([LookupError("no such table"), KeyboardInterrupt])
+
+    def load(keys):
+        raise next(raised)
+
+    with memstore.Store() as store:
+        with pytest.raises(KeyboardInterrupt):
+            store.warm([f"key/{i}" for i in range(1000)], load)
+    assert list(raised) == []
+
+
 @pytest.mark.parametrize("change", [lambda keys: keys.extend(["more"] * 5000), list.clear, list.reverse])
 def test_a_loader_may_do_with_its_list_as_it_likes(change):
     def load(keys):
