@@ -113,7 +113,7 @@ PAIRS = Naming(
 
 
 class _Flight:
-    """A call that is being computed, for those who wait for it: what it raised is for them, too."""
+    """A call that is being computed, for those who wait for it: an exception that it raised is for them, too."""
 
     __slots__ = ("callers", "data", "error")
 
@@ -198,7 +198,8 @@ class _Memo:
         try:
             return self.store.get_or_load(key, load, self.ttl)
         except LoaderFailed:
-            if flight.error is None:
+            # What is to end another thread, as KeyboardInterrupt, is not for this one.
+            if not isinstance(flight.error, Exception):
                 raise
             raise flight.error from None
         except NO_ROOM:

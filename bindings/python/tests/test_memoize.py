@@ -296,6 +296,32 @@ def test_threads_that_waited_get_the_functions_own_exception(keeper):
     assert [type(failure) for failure in raised] == [ZeroDivisionError] * 8
 
 
+@pytest.mark.parametrize("interrupt", [KeyboardInterrupt, SystemExit])
+def test_an_interrupt_is_for_the_thread_that_it_was_raised_in(keeper, interrupt):
+    leave = threading.Event()
+    calls, raised = [], []
+
+    @keeper.memoize
+    def interrupted(n):
+        calls.append(n)
+        leave.wait(60)
+        raise interrupt
+
+    def ask():
+        try:
+            interrupted(1)
+        except BaseException as failure:
+            raised.append(type(failure))
+
+    def let_go():
+        assert wait_until(lambda: calls and interrupted.cache_info().misses == 8, 60)
+        leave.set()
+
+    run_in_threads(*[ask] * 8, let_go)
+    assert raised.count(interrupt) == len(calls)
+    assert raised.count(memstore.LoaderFailed) == 8 - len(calls)
+
+
 def test_recursion(keeper):
     @keeper.memoize
     def fibonacci(n):
