@@ -103,7 +103,8 @@ class AsyncLoads:
     __slots__ = ("_by_loop", "bypass")
 
     def __init__(self, on_store_error: str) -> None:
-        #: Whether a closed store has everything loaded, as the setting ``loader.on_store_error`` says.
+        #: Whether what the store cannot take, or is asked for once it is closed, is loaded all the same, as the setting
+        #: ``loader.on_store_error`` says.
         self.bypass: bool = on_store_error == "bypass"
         self._by_loop: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, dict[bytes, _Load]] = (
             weakref.WeakKeyDictionary()
@@ -132,7 +133,7 @@ class AsyncLoads:
                 await asyncio.sleep(pause * random.uniform(0.5, 1))
                 pause = min(2 * pause, _LONGEST_LOOK)
                 continue
-            except CacheClosed:
+            except (CacheClosed, *NO_ROOM):  # not even for a load under way
                 if not self.bypass:
                     raise
                 return _value_of(await loader(key), ttl)[0]

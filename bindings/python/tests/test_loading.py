@@ -441,6 +441,20 @@ def test_tasks_get_what_the_store_cannot_take():
             asyncio.run(store.aget_or_load("k", load))
 
 
+def test_tasks_get_what_is_loaded_for_a_key_that_the_store_cannot_hold():
+    async def load(key):
+        return (b"row", 5)
+
+    key = "k" * 2_000_000
+    with memstore.Store(memory_limit="1MB") as store:
+        assert store.get_or_load(key, lambda key: b"row") == b"row"
+        assert asyncio.run(store.aget_or_load(key, load)) == b"row"
+        assert len(store) == 0
+        store.reconfigure("loader.on_store_error", "fail")
+        with pytest.raises((memstore.MemoryExhausted, memstore.EntryTooLarge)):
+            asyncio.run(store.aget_or_load(key, load))
+
+
 def test_tasks_fall_through_to_the_loader_of_a_closed_store():
     async def load(key):
         return (b"row", 5)
