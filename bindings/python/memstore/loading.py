@@ -19,11 +19,20 @@ from .errors import NO_ROOM, CacheClosed, InvalidArgument, LoaderFailed, LockTim
 _FIRST_LOOK, _LONGEST_LOOK = 0.001, 0.05
 
 
+def _holds_objects(view: memoryview) -> bool:
+    """Whether items of a buffer are Python objects, or members of them: their bytes are addresses."""
+    names_between_colons = view.format.split(":")
+    return any("O" in types for types in names_between_colons[::2])
+
+
 def _bytes(given: Buffer, wanted: str) -> bytes:
     try:
-        return bytes(memoryview(given))
+        view = memoryview(given)
     except TypeError:
         raise TypeError(f"{wanted}, not {type(given).__name__}") from None
+    if _holds_objects(view):
+        raise TypeError("an array of objects has no bytes that could be stored")
+    return bytes(view)
 
 
 def _name(key: Key) -> bytes:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Batches from arrays of numpy, whose items are not made objects of."""
 
+import asyncio
 import gc
 
 import memstore
@@ -153,3 +154,22 @@ def test_an_array_of_objects_is_no_value(store):
     named["Objects"] = 7
     store.set("a", named)
     assert store.get("a") == named.tobytes()
+
+
+def test_an_array_of_objects_is_no_value_of_an_async_loader(store):
+    fields = numpy.zeros(2, dtype=[("Objects", "i4"), ("o", "O")])
+    named = numpy.zeros(2, dtype=[("Objects", "i4"), ("Other", "i8")])
+
+    def ask(value):
+        async def load(key):
+            return value
+
+        return asyncio.run(store.aget_or_load("a", load))
+
+    for value in numpy.array([b"1", b"2"], dtype=object), numpy.array([b"1"] * 4, dtype=object)[::2], fields:
+        with pytest.raises(TypeError, match="an array of objects has no bytes"):
+            ask(value)
+        with pytest.raises(TypeError, match="an array of objects has no bytes"):
+            asyncio.run(store.aget_or_load(value, None))
+    assert "a" not in store
+    assert ask(named) == named.tobytes()
