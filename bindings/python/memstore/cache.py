@@ -175,7 +175,7 @@ class Cache(MutableMapping[K, V]):
         if versions:
             self._tagged = True
         self._looked_through = loaded
-        return len(self._store) - versions
+        return max(0, len(self._store) - versions)  # some may have gone since they were counted
 
     def _keys(self) -> Iterator[bytes]:
         return (data for data in self._store if not is_version(data))

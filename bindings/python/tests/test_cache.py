@@ -136,6 +136,22 @@ def test_equal_keys_are_one_key(cache):
     assert encode_key(1) != encode_key("1") != encode_key(b"1")
 
 
+def test_what_goes_while_it_is_counted_leaves_nothing(cache, monkeypatch):
+    def count_versions(store):
+        versions = count(store)
+        store.clear()
+        return versions
+
+    @cache.memoize(tags=["a", "b"])
+    def square(n):
+        return n * n
+
+    assert square(3) == 9 and len(cache) == 1
+    count = memstore.cache.count_versions
+    monkeypatch.setattr("memstore.cache.count_versions", count_versions)
+    assert len(cache) == 0
+
+
 def test_an_unhashable_key_is_a_type_error(cache):
     with pytest.raises(TypeError):
         cache[["list"]] = 1
