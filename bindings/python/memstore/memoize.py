@@ -72,11 +72,11 @@ class Memoized(Protocol[P, R_co]):
         """Forget all results, also those that are being computed; hits and misses start at 0."""
         ...
 
-    def cache_key(self, *args: Any, **kwargs: Any) -> bytes:
+    def cache_key(self, /, *args: Any, **kwargs: Any) -> bytes:
         """The key under which the store has the result of a call."""
         ...
 
-    def invalidate(self, *args: Any, **kwargs: Any) -> bool:
+    def invalidate(self, /, *args: Any, **kwargs: Any) -> bool:
         """Forget the result of a call, also one that is being computed. Returns whether one was there."""
         ...
 
@@ -174,7 +174,7 @@ class _Memo:
             self.hits += 1
         return data
 
-    def call(self, *args: Any, **kwargs: Any) -> Any:
+    def call(self, /, *args: Any, **kwargs: Any) -> Any:
         key = self.key_of(args, kwargs)
         data = self.kept(key)
         if data is None:
@@ -212,7 +212,7 @@ class _Memo:
                 if not flight.callers:
                     del self.flights[key]
 
-    async def acall(self, *args: Any, **kwargs: Any) -> Any:
+    async def acall(self, /, *args: Any, **kwargs: Any) -> Any:
         key = self.key_of(args, kwargs)
         data = self.kept(key)
         if data is None:
@@ -227,10 +227,10 @@ class _Memo:
 
     # ---- What the function gets as attributes
 
-    def cache_key(self, *args: Any, **kwargs: Any) -> bytes:
+    def cache_key(self, /, *args: Any, **kwargs: Any) -> bytes:
         return self.key_of(args, kwargs)
 
-    def invalidate(self, *args: Any, **kwargs: Any) -> bool:
+    def invalidate(self, /, *args: Any, **kwargs: Any) -> bool:
         return self.store.delete(self.key_of(args, kwargs))
 
     def cache_clear(self) -> None:

@@ -118,6 +118,21 @@ def test_arguments_by_name_are_those_by_position(keeper):
         memoized(2, nothing=1)
 
 
+def test_an_argument_may_be_named_self(keeper):
+    @keeper.memoize
+    def less(other, self):
+        return self - other
+
+    @keeper.memoize
+    async def more(other, self):
+        return self + other
+
+    assert less(other=2, self=5) == less(2, self=5) == 3
+    assert asyncio.run(more(2, self=5)) == 7
+    assert less.cache_key(2, self=5) == less.cache_key(2, 5)
+    assert less.invalidate(self=5, other=2) and not less.invalidate(2, 5)
+
+
 def test_calls_that_could_be_confused_are_kept_apart(keeper):
     memoized = keeper.memoize(lambda *args, **kwargs: (args, kwargs))
     calls = [
