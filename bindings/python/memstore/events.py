@@ -44,6 +44,8 @@ class EventKind(enum.IntFlag):
 _ALL = EventKind.REMOVALS | EventKind.ALERT
 #: Seconds; longer ones are as good as this.
 _LONGEST_WAIT = 1e9
+#: Seconds that a thread goes on without being asked for an event.
+_IDLE = 1.0
 
 
 class Event(NamedTuple):
@@ -213,6 +215,9 @@ class _Waiter:
 
     Each event goes to one task, in the order in which they asked. What was taken for a task that does not wait any more, or for
     a loop that has ended, goes to the next who asks: no event is lost.
+
+    The thread keeps the subscription, and with it the store, alive: it ends when it has not been asked for a while, and who asks
+    then starts another.
     """
 
     def __init__(self, subscription: Subscription) -> None:
@@ -318,22 +323,25 @@ class _Waiter:
     def _run(self) -> None:
         try:
             while self._is_wanted():
-                raw = self._subscription._next(-1)
-                if raw is not None:
-                    with self._change:
-                        self._taking = False
+                raw = self._subscription._next(math.ceil(_IDLE * 1000))
+                with self._change:
+                    self._taking = False
+                    if raw is not None:
                         self._taken += 1
                         self._give((self._taken, raw))
         except CacheClosed as closed:
             with self._change:
                 self._taking = False
+                self._thread = None
                 self._end(closed)
 
     def _is_wanted(self) -> bool:
-        """Wait until somebody asks."""
+        """Wait until somebody asks. Otherwise the thread ends."""
         with self._change:
-            self._change.wait_for(lambda: self._asking or self._closed)
-            self._taking = not self._closed
+            self._change.wait_for(lambda: self._asking or self._closed, _IDLE)
+            self._taking = bool(self._asking) and not self._closed
+            if not self._taking:
+                self._thread = None
             if self._closed:
                 self._end(CacheClosed("the subscription is closed"))
             return self._taking

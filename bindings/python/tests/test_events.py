@@ -4,6 +4,7 @@ import gc
 import random
 import threading
 import time
+import weakref
 from datetime import datetime, timedelta, timezone
 
 import memstore
@@ -312,6 +313,71 @@ def test_a_subscription_keeps_what_it_needs():
     del store
     assert [event.value for event in removals] == [b"v"]
     removals.close()
+
+
+def waiting_threads():
+    return [thread for thread in threading.enumerate() if thread.name == "memstore-events"]
+
+
+@pytest.mark.parametrize("gives_up", [False, True])
+def test_a_loop_that_asks_no_more_keeps_nothing_alive(monkeypatch, gives_up):
+    """Neither after it had an event nor after it gave up waiting for one."""
+    monkeypatch.setattr("memstore.events._IDLE", 0.01)
+
+    async def ask():
+        task = asyncio.create_task(removals.__anext__())
+        await asyncio.sleep(0.001)
+        if gives_up:
+            task.cancel()
+            await asyncio.wait([task])
+        else:
+            store["k"] = b"v"
+            del store["k"]
+            assert (await asyncio.wait_for(task, 60)).value == b"v"
+
+    before = waiting_threads()
+    store = memstore.Store()
+    removals = store.subscribe()
+    for _ in range(2):  # who asks later finds another thread
+        asyncio.run(ask())
+        assert wait_until(lambda: waiting_threads() == before)
+    kept = weakref.ref(store), weakref.ref(removals)
+    del store, removals
+    gc.collect()
+    assert [reference() for reference in kept] == [None, None]
+
+
+def test_a_wait_may_be_longer_than_a_thread_is_idle(store, monkeypatch):
+    monkeypatch.setattr("memstore.events._IDLE", 0.001)
+
+    async def main():
+        task = asyncio.create_task(removals.__anext__())
+        await asyncio.sleep(0.02)
+        store["k"] = b"v"
+        del store["k"]
+        return (await asyncio.wait_for(task, 60)).value
+
+    with store.subscribe() as removals:
+        assert asyncio.run(main()) == b"v"
+
+
+def test_a_closed_store_leaves_no_thread(store, monkeypatch):
+    monkeypatch.setattr("memstore.events._IDLE", 0.01)
+
+    async def main():
+        task = asyncio.create_task(removals.__anext__())
+        await asyncio.sleep(0)
+        store["k"] = b"v"
+        del store["k"]
+        await asyncio.wait_for(task, 60)
+        store.close()
+        with pytest.raises(StopAsyncIteration):
+            await removals.__anext__()
+
+    before = waiting_threads()
+    removals = store.subscribe()
+    asyncio.run(main())
+    assert wait_until(lambda: waiting_threads() == before)
 
 
 def test_alerts_are_events():
