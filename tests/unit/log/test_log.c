@@ -141,7 +141,11 @@ Test(log, a_full_queue_loses_lines_and_says_how_many)
     ms_testing_set_clock(9000000, 1700008000000);
     cr_assert(say(MS_LOG_NO_ROOM));
     ms_log_flush(&logged);
-    cr_assert_eq(told[tellings - 1].suppressed, (uint64_t)lost);
+    /* All at the end, or some before where the first line was told late. */
+    uint64_t suppressed = 0;
+    for (int i = 0; i < tellings; i++)
+        suppressed += told[i].suppressed;
+    cr_assert_eq(suppressed, (uint64_t)lost);
 }
 
 Test(log, fields_that_do_not_fit_are_left_out)
