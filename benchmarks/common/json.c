@@ -1,37 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "common/json.h"
 
+#include "util/utf8.h"
+
 #include <inttypes.h>
 #include <math.h>
+#include <string.h>
 
 void json_init(struct json *json, FILE *out)
 {
     *json = (struct json){.out = out};
-}
-
-/* Bytes of the UTF-8 character at `text`, 0 when it is none. */
-static unsigned character(const unsigned char *text)
-{
-    /* By its bytes: the least number that needs so many, and the bits of the first that mark it. */
-    static const struct {
-        uint32_t least;
-        unsigned char mask, mark;
-    } forms[] = {{0, 0x80, 0}, {0x80, 0xe0, 0xc0}, {0x800, 0xf0, 0xe0}, {0x10000, 0xf8, 0xf0}};
-
-    for (unsigned bytes = 1; bytes <= 4; bytes++) {
-        uint32_t number = text[0] & ~(unsigned)forms[bytes - 1].mask;
-        unsigned i = 1;
-
-        if ((text[0] & forms[bytes - 1].mask) != forms[bytes - 1].mark)
-            continue;
-        for (; i < bytes && (text[i] & 0xc0) == 0x80; i++)
-            number = number << 6 | (text[i] & 0x3f);
-        return i == bytes && number >= forms[bytes - 1].least && number <= 0x10ffff &&
-                       (number < 0xd800 || number > 0xdfff)
-                   ? bytes
-                   : 0;
-    }
-    return 0;
 }
 
 /* JSON is UTF-8, which file names need not be: bytes that are none become a mark each. */
@@ -40,7 +18,7 @@ static void write_text(FILE *out, const char *text)
     fputc('"', out);
     while (*text) {
         const unsigned char c = (unsigned char)*text;
-        const unsigned bytes = character((const unsigned char *)text);
+        const size_t bytes = ms_utf8_character(text, strnlen(text, 4));
 
         if (c == '"' || c == '\\')
             fprintf(out, "\\%c", c);

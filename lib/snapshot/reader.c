@@ -147,25 +147,6 @@ static int read_block(struct ms_snapshot_reader *reader, uint64_t offset,
                : MEMSTORE_ERR_CORRUPT_SNAPSHOT;
 }
 
-/* Let ms_snapshot_next() begin with the block that was read. */
-static int unpack(struct ms_snapshot_reader *reader, const struct ms_snapshot_head *head)
-{
-    const char *plain = reader->stored;
-
-    if (head->encoding == MS_SNAPSHOT_ZSTD) {
-        if (!reserve(&reader->plain, &reader->plain_cap, head->size, reader->wipes))
-            return MEMSTORE_ERR_MEMORY_EXHAUSTED;
-        if (!ms_packing_unpack(reader->packing, reader->stored, head->stored, reader->plain,
-                               head->size))
-            return MEMSTORE_ERR_CORRUPT_SNAPSHOT;
-        plain = reader->plain;
-    }
-    reader->at = plain;
-    reader->end = plain + head->size;
-    reader->heat = head->heat;
-    return MEMSTORE_OK;
-}
-
 /* Take the entry at `at`; NULL when it does not lie within the block. */
 static const char *take_entry(const struct ms_snapshot_reader *reader,
                               struct ms_snapshot_entry *entry)
@@ -202,6 +183,7 @@ bool ms_snapshot_next(struct ms_snapshot_reader *reader, struct ms_snapshot_entr
 /* Whether the block that was read is entries and nothing else. */
 static bool has_entries(struct ms_snapshot_reader *reader, uint32_t count)
 {
+    const char *const first = reader->at;
     struct ms_snapshot_entry entry;
 
     while (count > 0 && reader->at != reader->end) {
@@ -210,7 +192,29 @@ static bool has_entries(struct ms_snapshot_reader *reader, uint32_t count)
             return false;
         count--;
     }
-    return count == 0 && reader->at == reader->end;
+    const bool is_whole = count == 0 && reader->at == reader->end;
+    reader->at = first;
+    return is_whole;
+}
+
+/* Let ms_snapshot_next() begin with the block that was read, each time that it is: checksums that can be worked
+ * out do not keep who writes to the file from making it another. */
+static int unpack(struct ms_snapshot_reader *reader, const struct ms_snapshot_head *head)
+{
+    const char *plain = reader->stored;
+
+    if (head->encoding == MS_SNAPSHOT_ZSTD) {
+        if (!reserve(&reader->plain, &reader->plain_cap, head->size, reader->wipes))
+            return MEMSTORE_ERR_MEMORY_EXHAUSTED;
+        if (!ms_packing_unpack(reader->packing, reader->stored, head->stored, reader->plain,
+                               head->size))
+            return MEMSTORE_ERR_CORRUPT_SNAPSHOT;
+        plain = reader->plain;
+    }
+    reader->at = plain;
+    reader->end = plain + head->size;
+    reader->heat = head->heat;
+    return has_entries(reader, head->entries) ? MEMSTORE_OK : MEMSTORE_ERR_CORRUPT_SNAPSHOT;
 }
 
 int ms_snapshot_read(struct ms_snapshot_reader *reader, uint64_t number)
@@ -222,15 +226,7 @@ int ms_snapshot_read(struct ms_snapshot_reader *reader, uint64_t number)
     /* A block that is whole may still be another, if somebody writes to the file. */
     if (status == MEMSTORE_OK && (head.checksum != spot->checksum || head.number != number))
         status = MEMSTORE_ERR_CORRUPT_SNAPSHOT;
-    if (status == MEMSTORE_OK)
-        status = unpack(reader, &head);
-    if (status != MEMSTORE_OK)
-        return status;
-    /* Checksums that can be worked out do not keep who writes to the file from making it fit. */
-    const char *const first = reader->at;
-    const bool is_whole = has_entries(reader, head.entries);
-    reader->at = first;
-    return is_whole ? MEMSTORE_OK : MEMSTORE_ERR_CORRUPT_SNAPSHOT;
+    return status == MEMSTORE_OK ? unpack(reader, &head) : status;
 }
 
 /* ---- Verifying ---- */
@@ -263,8 +259,6 @@ static int verify_block(struct ms_snapshot_reader *reader, struct verifying *ver
     const int status = unpack(reader, head);
     if (status != MEMSTORE_OK)
         return status;
-    if (!has_entries(reader, head->entries))
-        return MEMSTORE_ERR_CORRUPT_SNAPSHOT;
     reader->spots[verifying->number++] =
         (struct ms_snapshot_spot){verifying->offset, head->checksum, head->entries, head->heat};
     verifying->offset += MS_SNAPSHOT_BLOCK_HEAD_SIZE + head->stored;

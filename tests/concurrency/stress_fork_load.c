@@ -175,19 +175,27 @@ static void check_row(const struct row *row, memstore_view *view)
     memstore_view_release(view);
 }
 
+/* What is loaded, if anything is, is right. */
+static int get_or_load(const struct row *row)
+{
+    const memstore_loader loader = loader_of(row->store);
+    char name[16];
+    const memstore_key key = key_of(row, name);
+    memstore_view view;
+    const int status = memstore_get_or_load(stores[row->store], key.data, key.size, &loader, &view);
+
+    if (status == MEMSTORE_OK)
+        check_row(row, &view);
+    return status;
+}
+
 static void load_well(struct row row)
 {
-    const memstore_loader loader = loader_of(row.store);
-    char name[16];
-    const memstore_key key = key_of(&row, name);
-    memstore_view view;
-    const int status = memstore_get_or_load(stores[row.store], key.data, key.size, &loader, &view);
+    const int status = get_or_load(&row);
 
     if (!may_be(&row, status))
         test_fail(__FILE__, __LINE__, "store %u, key %u: %s", row.store, row.key,
                   memstore_status_name(status));
-    if (status == MEMSTORE_OK)
-        check_row(&row, &view);
 }
 
 /* What each thread has written last is there; of the others' keys it is not known what that is. */
@@ -298,15 +306,9 @@ static void fork_beside(void)
 
 static void ask(struct row row)
 {
-    const memstore_loader loader = loader_of(row.store);
-    char name[16];
-    const memstore_key key = key_of(&row, name);
-    memstore_view view;
-    const int status = memstore_get_or_load(stores[row.store], key.data, key.size, &loader, &view);
+    const int status = get_or_load(&row);
 
-    if (status == MEMSTORE_OK)
-        check_row(&row, &view);
-    else if (status != MEMSTORE_ERR_KEY_NOT_FOUND)
+    if (status != MEMSTORE_OK && status != MEMSTORE_ERR_KEY_NOT_FOUND)
         CHECK_STATUS(status, MEMSTORE_ERR_LOADER_FAILED);
     if (is_child && me.depth == 0)
         end_child();

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "native.h"
 
-#include "platform/clock.h"
+#include "store/store.h"
 
 #include <pthread.h>
 #include <unistd.h>
@@ -55,24 +55,9 @@ int ms_py_gil_init(void)
     return 0;
 }
 
-/* Whether a write that ended with this status may have waited in vain. */
-static bool has_waited(int status)
-{
-    switch (status) {
-    case MEMSTORE_ERR_LOCK_TIMEOUT:
-    case MEMSTORE_ERR_GC_PRESSURE:
-    case MEMSTORE_ERR_MEMORY_EXHAUSTED:
-    case MEMSTORE_ERR_CACHE_FULL:
-    case MEMSTORE_ERR_SHARD_OVERFLOW:
-        return true;
-    default:
-        return false;
-    }
-}
-
 bool ms_py_write_goes_on(struct ms_py_write *write, int status)
 {
-    const bool was_cut = has_waited(status) && ms_wait_was_cut();
+    const bool was_cut = ms_store_gave_up(status);
     const int64_t began_us = ms_wait_bound.until_us - MS_PY_LOOK_EVERY_US;
 
     ms_wait_bind(MS_WAIT_UNBOUNDED, NULL);

@@ -347,29 +347,27 @@ def test_a_loop_that_asks_no_more_keeps_nothing_alive(monkeypatch, gives_up):
     assert [reference() for reference in kept] == [None, None]
 
 
+async def wait_for_a_deletion(store, removals, seconds):
+    """The event of an entry that is deleted when a task has waited for so long."""
+    task = asyncio.create_task(removals.__anext__())
+    await asyncio.sleep(seconds)
+    store["k"] = b"v"
+    del store["k"]
+    return await asyncio.wait_for(task, 60)
+
+
 def test_a_wait_may_be_longer_than_a_thread_is_idle(store, monkeypatch):
     monkeypatch.setattr("memstore.events._IDLE", 0.001)
 
-    async def main():
-        task = asyncio.create_task(removals.__anext__())
-        await asyncio.sleep(0.02)
-        store["k"] = b"v"
-        del store["k"]
-        return (await asyncio.wait_for(task, 60)).value
-
     with store.subscribe() as removals:
-        assert asyncio.run(main()) == b"v"
+        assert asyncio.run(wait_for_a_deletion(store, removals, 0.02)).value == b"v"
 
 
 def test_a_closed_store_leaves_no_thread(store, monkeypatch):
     monkeypatch.setattr("memstore.events._IDLE", 0.01)
 
     async def main():
-        task = asyncio.create_task(removals.__anext__())
-        await asyncio.sleep(0)
-        store["k"] = b"v"
-        del store["k"]
-        await asyncio.wait_for(task, 60)
+        await wait_for_a_deletion(store, removals, 0)
         store.close()
         with pytest.raises(StopAsyncIteration):
             await removals.__anext__()

@@ -287,7 +287,8 @@ def test_many_threads_compute_once(keeper):
     assert calls == [1] and results == [[1]] * 16
 
 
-def test_threads_that_waited_get_the_functions_own_exception(keeper):
+def raised_in_threads(keeper, raises):
+    """Eight threads call a function that raises: what each gets, and how often the function was called."""
     leave = threading.Event()
     calls, raised = [], []
 
@@ -295,46 +296,32 @@ def test_threads_that_waited_get_the_functions_own_exception(keeper):
     def fails(n):
         calls.append(n)
         leave.wait(60)
-        raise ZeroDivisionError(n)
+        raise raises(n)
 
     def ask():
         try:
             fails(1)
         except BaseException as failure:
-            raised.append(failure)
+            raised.append(type(failure))
 
     def let_go():
         assert wait_until(lambda: calls and fails.cache_info().misses == 8, 60)
         leave.set()
 
     run_in_threads(*[ask] * 8, let_go)
-    assert [type(failure) for failure in raised] == [ZeroDivisionError] * 8
+    return raised, len(calls)
+
+
+def test_threads_that_waited_get_the_functions_own_exception(keeper):
+    raised, _ = raised_in_threads(keeper, ZeroDivisionError)
+    assert raised == [ZeroDivisionError] * 8
 
 
 @pytest.mark.parametrize("interrupt", [KeyboardInterrupt, SystemExit])
 def test_an_interrupt_is_for_the_thread_that_it_was_raised_in(keeper, interrupt):
-    leave = threading.Event()
-    calls, raised = [], []
-
-    @keeper.memoize
-    def interrupted(n):
-        calls.append(n)
-        leave.wait(60)
-        raise interrupt
-
-    def ask():
-        try:
-            interrupted(1)
-        except BaseException as failure:
-            raised.append(type(failure))
-
-    def let_go():
-        assert wait_until(lambda: calls and interrupted.cache_info().misses == 8, 60)
-        leave.set()
-
-    run_in_threads(*[ask] * 8, let_go)
-    assert raised.count(interrupt) == len(calls)
-    assert raised.count(memstore.LoaderFailed) == 8 - len(calls)
+    raised, calls = raised_in_threads(keeper, interrupt)
+    assert raised.count(interrupt) == calls
+    assert raised.count(memstore.LoaderFailed) == 8 - calls
 
 
 def test_recursion(keeper):

@@ -253,16 +253,23 @@ Test(snapshot, what_is_no_file_is_not_waited_for)
     expect(ms_snapshot_open(&reader, "/dev/zero", false), MEMSTORE_ERR_IO);
 }
 
+/* A file that is verified, and its bytes, to be changed. */
+static char *verify_and_read(const char *path, struct ms_snapshot_reader *reader, size_t *size)
+{
+    uint64_t entries = 0;
+
+    expect_ok(ms_snapshot_open(reader, path, false));
+    expect_ok(ms_snapshot_verify(reader, go_on, &entries));
+    return test_file_read(path, size);
+}
+
 Test(snapshot, a_block_that_changed_after_it_was_verified_is_refused)
 {
     const char *const path = write_file(&plain, 0);
     struct ms_snapshot_reader reader;
-    uint64_t entries = 0;
     size_t size;
-    char *const data = test_file_read(path, &size);
+    char *const data = verify_and_read(path, &reader, &size);
 
-    expect_ok(ms_snapshot_open(&reader, path, false));
-    expect_ok(ms_snapshot_verify(&reader, go_on, &entries));
     /* Two whole blocks of one size change places. */
     const size_t block = (size_t)(reader.spots[1].offset - reader.spots[0].offset);
     char *const first = data + reader.spots[0].offset;
@@ -283,12 +290,9 @@ Test(snapshot, a_block_that_changed_and_has_the_right_checksum_is_read_no_furthe
 {
     const char *const path = write_file(&plain, 0);
     struct ms_snapshot_reader reader;
-    uint64_t entries = 0;
     size_t size;
-    char *const data = test_file_read(path, &size);
+    char *const data = verify_and_read(path, &reader, &size);
 
-    expect_ok(ms_snapshot_open(&reader, path, false));
-    expect_ok(ms_snapshot_verify(&reader, go_on, &entries));
     char *const head = data + reader.spots[0].offset;
     char *const payload = head + MS_SNAPSHOT_BLOCK_HEAD_SIZE;
     ms_put_u32(payload + 12, 1 << 20); /* the first value's size */

@@ -14150,22 +14150,6 @@ static int read_block(struct ms_snapshot_reader *reader, uint64_t offset,
                ? MEMSTORE_OK
                : MEMSTORE_ERR_CORRUPT_SNAPSHOT;
 }
-static int unpack(struct ms_snapshot_reader *reader, const struct ms_snapshot_head *head)
-{
-    const char *plain = reader->stored;
-    if (head->encoding == MS_SNAPSHOT_ZSTD) {
-        if (!snapshot_reader_reserve(&reader->plain, &reader->plain_cap, head->size, reader->wipes))
-            return MEMSTORE_ERR_MEMORY_EXHAUSTED;
-        if (!ms_packing_unpack(reader->packing, reader->stored, head->stored, reader->plain,
-                               head->size))
-            return MEMSTORE_ERR_CORRUPT_SNAPSHOT;
-        plain = reader->plain;
-    }
-    reader->at = plain;
-    reader->end = plain + head->size;
-    reader->heat = head->heat;
-    return MEMSTORE_OK;
-}
 static const char *snapshot_reader_take_entry(const struct ms_snapshot_reader *reader,
                               struct ms_snapshot_entry *entry)
 {
@@ -14197,6 +14181,7 @@ bool ms_snapshot_next(struct ms_snapshot_reader *reader, struct ms_snapshot_entr
 }
 static bool has_entries(struct ms_snapshot_reader *reader, uint32_t count)
 {
+    const char *const first = reader->at;
     struct ms_snapshot_entry entry;
     while (count > 0 && reader->at != reader->end) {
         reader->at = snapshot_reader_take_entry(reader, &entry);
@@ -14204,7 +14189,25 @@ static bool has_entries(struct ms_snapshot_reader *reader, uint32_t count)
             return false;
         count--;
     }
-    return count == 0 && reader->at == reader->end;
+    const bool is_whole = count == 0 && reader->at == reader->end;
+    reader->at = first;
+    return is_whole;
+}
+static int unpack(struct ms_snapshot_reader *reader, const struct ms_snapshot_head *head)
+{
+    const char *plain = reader->stored;
+    if (head->encoding == MS_SNAPSHOT_ZSTD) {
+        if (!snapshot_reader_reserve(&reader->plain, &reader->plain_cap, head->size, reader->wipes))
+            return MEMSTORE_ERR_MEMORY_EXHAUSTED;
+        if (!ms_packing_unpack(reader->packing, reader->stored, head->stored, reader->plain,
+                               head->size))
+            return MEMSTORE_ERR_CORRUPT_SNAPSHOT;
+        plain = reader->plain;
+    }
+    reader->at = plain;
+    reader->end = plain + head->size;
+    reader->heat = head->heat;
+    return has_entries(reader, head->entries) ? MEMSTORE_OK : MEMSTORE_ERR_CORRUPT_SNAPSHOT;
 }
 int ms_snapshot_read(struct ms_snapshot_reader *reader, uint64_t number)
 {
@@ -14213,14 +14216,7 @@ int ms_snapshot_read(struct ms_snapshot_reader *reader, uint64_t number)
     int status = read_block(reader, spot->offset, &head);
     if (status == MEMSTORE_OK && (head.checksum != spot->checksum || head.number != number))
         status = MEMSTORE_ERR_CORRUPT_SNAPSHOT;
-    if (status == MEMSTORE_OK)
-        status = unpack(reader, &head);
-    if (status != MEMSTORE_OK)
-        return status;
-    const char *const first = reader->at;
-    const bool is_whole = has_entries(reader, head.entries);
-    reader->at = first;
-    return is_whole ? MEMSTORE_OK : MEMSTORE_ERR_CORRUPT_SNAPSHOT;
+    return status == MEMSTORE_OK ? unpack(reader, &head) : status;
 }
 struct verifying {
     uint64_t offset, number, entries, bytes, chain;
@@ -14246,8 +14242,6 @@ static int verify_block(struct ms_snapshot_reader *reader, struct verifying *ver
     const int status = unpack(reader, head);
     if (status != MEMSTORE_OK)
         return status;
-    if (!has_entries(reader, head->entries))
-        return MEMSTORE_ERR_CORRUPT_SNAPSHOT;
     reader->spots[verifying->number++] =
         (struct ms_snapshot_spot){verifying->offset, head->checksum, head->entries, head->heat};
     verifying->offset += MS_SNAPSHOT_BLOCK_HEAD_SIZE + head->stored;

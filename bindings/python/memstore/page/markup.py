@@ -43,10 +43,15 @@ def tag(name: str, /, *children: Content, **attributes: Union[str, float]) -> Ma
     return Markup(f"<{name}{''.join(texts)}>{join(*children)}</{name}>")
 
 
+def escaped(character: str) -> str:
+    """The bytes of a character as \\xNN."""
+    return "".join(f"\\x{byte:02x}" for byte in character.encode("utf-8", "surrogateescape"))
+
+
 def _shown(character: str) -> str:
     if character.isprintable():
         return "\\\\" if character == "\\" else character
-    return "".join(f"\\x{byte:02x}" for byte in character.encode("utf-8", "surrogateescape"))
+    return escaped(character)
 
 
 def key_text(key: bytes) -> str:

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from .._units import count, duration, percent, size
+from ..page.markup import escaped
 from .reading import Change, Reading
 
 BARS = "▁▂▃▄▅▆▇█"
@@ -114,10 +115,7 @@ def _latencies(reading: Reading, width: int) -> RenderableType:
 
 def _plain(text: str) -> str:
     """What controls a terminal, or breaks a line, as bytes in the form \\xNN."""
-    return "".join(
-        each if each.isprintable() else "".join(f"\\x{byte:02x}" for byte in each.encode("utf-8", "surrogateescape"))
-        for each in text
-    )
+    return "".join(each if each.isprintable() else escaped(each) for each in text)
 
 
 def _cut(text: str, width: int) -> str:
