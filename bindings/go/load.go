@@ -33,7 +33,8 @@ type Loader func(ctx context.Context, key string) ([]byte, error)
 //
 // A write of the key meanwhile wins: then those who asked before it get the loaded value, it is not
 // stored, and who asks afterwards begins another load. If the store cannot take a value it is returned
-// all the same, unless the setting loader.on_store_error is "fail": then the error is the store's.
+// all the same, unless the setting loader.on_store_error is "fail": then the error is the store's. Where there
+// is no memory to note the load, or the key is too long, each caller loads for himself.
 //
 // A caller whose context ends stops waiting. The load goes on for the others; its own context, which
 // has the values of the first caller's, ends when nobody waits any more. An error of the load, and a
@@ -115,7 +116,7 @@ func (l *loadShard) running(key string) (*loadCall, bool) {
 // err and refused until done is closed.
 type loadCall struct {
 	mutex   *sync.Mutex
-	lease   uintptr // 0 once it is given back
+	lease   uintptr // 0 once it is given back, and of a load that the store could not note
 	waiters int
 	// Of a value that is there: nobody waits who finds that. Constant.
 	refreshes bool
@@ -188,21 +189,35 @@ func (s *Store) find(ctx context.Context, op, key string, flight *flight) (found
 		return found{call: call, late: call.ending}, nil
 	case status == statusLockTimeout:
 		return found{call: loadedElsewhere}, nil
-	case status != 0:
+	case status != 0 && !s.loadsAside(status):
 		return found{}, checkWaiting(ctx, op, key, status)
-	case lease == 0:
+	case status == 0 && lease == 0:
 		return found{value: value}, nil
-	}
-	if shard.calls == nil {
-		shard.calls = make(map[string]*loadCall)
 	}
 	if flight == nil {
 		flight = newFlight()
 	}
 	call = &loadCall{mutex: &shard.mutex, lease: lease, waiters: 1, refreshes: value != nil,
 		done: make(chan struct{}), flight: flight}
+	if status != 0 {
+		// Nobody joins: of a write meanwhile nothing would tell.
+		call.refused = byStatus[status]
+		return found{call: call, mine: true}, nil
+	}
+	if shard.calls == nil {
+		shard.calls = make(map[string]*loadCall)
+	}
 	shard.calls[key] = call
 	return found{value: value, call: call, mine: true}, nil
+}
+
+// loadsAside says whether what the store cannot note the load of is loaded all the same.
+func (s *Store) loadsAside(status int32) bool {
+	switch status {
+	case statusMemoryExhausted, statusEntryTooLarge, statusCacheFull, statusGCPressure, statusShardOverflow:
+		return !s.failsLoads.Load()
+	}
+	return false
 }
 
 // lead begins the load of a key.
@@ -270,12 +285,15 @@ func (s *Store) settle(key string, call *loadCall, ttl time.Duration, value []by
 	lease := call.lease
 	call.ending, call.lease = true, 0
 	call.mutex.Unlock()
-	if err != nil {
+	switch {
+	case lease == 0: // the store knows nothing of it
+		call.err = err
+	case err != nil:
 		var old bool
 		if value, old = s.failLease(lease, errors.Is(err, ErrKeyNotFound)); !old {
 			call.err = err
 		}
-	} else {
+	default:
 		status := native.GlueLeaseFill(lease, unsafe.SliceData(value), len(value), ttlMillis(ttl))
 		call.refused, call.err = s.refusal(status)
 	}

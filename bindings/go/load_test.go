@@ -5,6 +5,7 @@ package memstore_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/big"
 	"runtime"
 	"runtime/pprof"
@@ -509,4 +510,46 @@ func TestAValueThatTheStoreCannotTakeIsReturnedUnlessThatShallFail(t *testing.T)
 	must(t, store.Reconfigure(ctx, "loader.on_store_error", "fail"))
 	_, err = store.GetOrLoad(ctx, "large", 0, large)
 	wantError(t, err, memstore.ErrEntryTooLarge)
+}
+
+// TestAValueIsLoadedAndReturnedWhereTheStoreCannotNoteTheLoad fills a store that does not evict, or asks for a key that is
+// longer than any entry's.
+func TestAValueIsLoadedAndReturnedWhereTheStoreCannotNoteTheLoad(t *testing.T) {
+	store := open(t, memstore.Config{MemoryLimit: 1 << 20, Eviction: "none"})
+	for i := 0; ; i++ {
+		if err := store.Set(ctx, fmt.Sprint("filling ", i), []byte("v"), 0); err != nil {
+			wantError(t, err, memstore.ErrCacheFull)
+			break
+		}
+	}
+	for _, key := range []string{strings.Repeat("k", 20000), strings.Repeat("k", 100000)} {
+		t.Run(fmt.Sprint(len(key)), func(t *testing.T) {
+			var calls atomic.Int32
+			for range 2 {
+				value, err := store.GetOrLoad(ctx, key, 0, row("loaded", &calls))
+				if must(t, err); string(value) != "loaded" {
+					t.Errorf("got %q", value)
+				}
+			}
+			if calls.Load() != 2 {
+				t.Errorf("loaded %d times, want each time", calls.Load())
+			}
+			values, err := store.GetOrLoadMany(ctx, []string{key, "filling 1"}, 0,
+				func(_ context.Context, keys []string) (map[string][]byte, error) {
+					return map[string][]byte{keys[0]: []byte(fmt.Sprint(len(keys), " loaded"))}, nil
+				})
+			if must(t, err); string(values[key]) != "1 loaded" || string(values["filling 1"]) != "v" {
+				t.Errorf("got %d values, %q and %q", len(values), values[key], values["filling 1"])
+			}
+			_, err = store.GetOrLoad(ctx, key, 0, func(context.Context, string) ([]byte, error) {
+				return nil, memstore.ErrKeyNotFound
+			})
+			wantError(t, err, memstore.ErrKeyNotFound)
+			must(t, store.Reconfigure(ctx, "loader.on_store_error", "fail"))
+			if _, err = store.GetOrLoad(ctx, key, 0, row("loaded", &calls)); err == nil || calls.Load() != 2 {
+				t.Errorf("got error %v after %d loads", err, calls.Load())
+			}
+			must(t, store.Reconfigure(ctx, "loader.on_store_error", "bypass"))
+		})
+	}
 }
