@@ -137,8 +137,6 @@ void ms_flight_drop(struct ms_flight *flight, memstore_view *left);
 
 /* ---- Leading ---- */
 
-/* Whether the calling thread leads a flight: of these flights, or NULL of any. */
-bool ms_flights_are_led(const struct ms_flights *flights);
 /* End a flight that the caller leads. */
 void ms_flights_end(struct ms_flight *flight, int status, const memstore_view *value);
 /* End it with KEY_NOT_FOUND and, unless it was overtaken, keep that as an absence until a time, the
@@ -184,9 +182,6 @@ bool ms_flights_list(struct ms_flights *flights, struct ms_flight ***out, size_t
 /* Send everybody away who waits; from now on nobody joins. Returns when no thread leads. */
 void ms_flights_close(struct ms_flights *flights);
 
-/* Around fork(), inside the stores' locks: the lock of who waits for whom. */
-void ms_flights_before_fork(void);
-void ms_flights_after_fork(void);
 /* In the child, across which the lock was held, while it has one thread: what that one leads goes
  * on, leases stand, the other flights have failed. */
 void ms_flights_forget_threads(struct ms_flights *flights);

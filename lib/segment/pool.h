@@ -15,6 +15,8 @@ static inline size_t ms_pool_slots(const struct ms_arena *arena)
     return (size_t)(MS_QUEUE_BIN0 + arena->bins) * arena->ttl_classes * arena->slot_stripes;
 }
 
+/* What of the reserve is not charged yet. Pool lock held. */
+uint64_t ms_pool_withheld_bytes(const struct ms_arena *arena);
 /* A free segment, charged and in state OPEN, or NULL. */
 struct ms_segment *ms_pool_open_segment(struct ms_arena *arena,
                                         const struct ms_placement *placement);
@@ -43,6 +45,8 @@ static inline uint64_t ms_pool_bytes_of(const struct ms_arena *arena,
                ? ms_pages_charge_of((size_t)ms_arena_solo_head(arena) + segment->capacity)
                : ms_arena_segment_size(arena);
 }
+/* Put a segment in limbo. The pool's lock is held. */
+void ms_pool_push_limbo(struct ms_arena *arena, struct ms_segment *segment);
 /* Start a segment's record over for a new use of its memory. */
 void ms_pool_init_segment(struct ms_arena *arena, struct ms_segment *segment,
                           const struct ms_placement *placement);

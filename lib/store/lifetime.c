@@ -5,6 +5,7 @@
 #include "store/tell.h"
 #include "store/validate.h"
 
+#include "loader/leading.h"
 #include "platform/mem.h"
 #include "platform/processor.h"
 #include "platform/random.h"
@@ -548,7 +549,7 @@ int ms_store_close(memstore *store)
     bool open = false;
 
     /* It would wait for the caller, or be pulled from under him. */
-    if (ms_flights_are_led(&store->flights) || ms_load_is_calling(store))
+    if (ms_leading_any(&store->flights) || ms_load_is_calling(store))
         return MEMSTORE_ERR_UNSUPPORTED;
     apply_queued(store);
     shut(store);

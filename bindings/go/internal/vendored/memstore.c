@@ -3825,6 +3825,7 @@ static inline size_t ms_pool_slots(const struct ms_arena *arena)
 {
     return (size_t)(MS_QUEUE_BIN0 + arena->bins) * arena->ttl_classes * arena->slot_stripes;
 }
+uint64_t ms_pool_withheld_bytes(const struct ms_arena *arena);
 struct ms_segment *ms_pool_open_segment(struct ms_arena *arena,
                                         const struct ms_placement *placement);
 bool ms_pool_extend_segment(struct ms_arena *arena, struct ms_segment *segment, uint32_t size,
@@ -3844,6 +3845,7 @@ static inline uint64_t ms_pool_bytes_of(const struct ms_arena *arena,
                ? ms_pages_charge_of((size_t)ms_arena_solo_head(arena) + segment->capacity)
                : ms_arena_segment_size(arena);
 }
+void ms_pool_push_limbo(struct ms_arena *arena, struct ms_segment *segment);
 void ms_pool_init_segment(struct ms_arena *arena, struct ms_segment *segment,
                           const struct ms_placement *placement);
 #endif
@@ -5295,7 +5297,7 @@ void ms_pool_init_segment(struct ms_arena *arena, struct ms_segment *segment,
     if (segment->rank == 0 && !arena->ranks_at_sealing)
         segment->rank = ms_add_relaxed(&arena->rank_clock, 1) + 1;
 }
-static uint64_t withheld_bytes_locked(const struct ms_arena *arena)
+uint64_t ms_pool_withheld_bytes(const struct ms_arena *arena)
 {
     const uint32_t missing =
         arena->reserve > arena->warm_count ? arena->reserve - arena->warm_count : 0;
@@ -5312,7 +5314,7 @@ struct ms_segment *ms_pool_open_segment(struct ms_arena *arena,
         segment = ms_segment_pop(&arena->warm);
         arena->warm_count--;
     } else {
-        segment = ms_backing_take(arena, placement->privileged ? 0 : withheld_bytes_locked(arena));
+        segment = ms_backing_take(arena, placement->privileged ? 0 : ms_pool_withheld_bytes(arena));
     }
     if (segment != NULL) {
         ms_backing_shape(arena, segment, placement->queue);
@@ -5329,7 +5331,7 @@ bool ms_pool_extend_segment(struct ms_arena *arena, struct ms_segment *segment, 
     ms_mutex_lock(&arena->pool_lock);
     ms_testing_reach(MS_POINT_POOL_LOCKED);
     const bool extended =
-        ms_backing_extend(arena, segment, size, privileged ? 0 : withheld_bytes_locked(arena));
+        ms_backing_extend(arena, segment, size, privileged ? 0 : ms_pool_withheld_bytes(arena));
     ms_mutex_unlock(&arena->pool_lock);
     return extended;
 }
@@ -5339,7 +5341,7 @@ bool ms_arena_try_charge_row(struct ms_arena *arena, uint32_t number)
         return false;
     ms_testing_reach(MS_POINT_POOL_LOCKED);
     const bool charged =
-        ms_budget_charge(&arena->budget, arena->pin_row_bytes, withheld_bytes_locked(arena));
+        ms_budget_charge(&arena->budget, arena->pin_row_bytes, ms_pool_withheld_bytes(arena));
     if (charged)
         ms_or_relaxed(&arena->pin_rows_made, UINT64_C(1) << number);
     ms_mutex_unlock(&arena->pool_lock);
@@ -5356,7 +5358,7 @@ void ms_pool_count_gone(struct ms_arena *arena, struct ms_segment *segment, uint
     if (ms_unlikely(ms_pool_is_worn(arena, segment, before + size)) && before < arena->worn_from)
         ms_add_relaxed(&arena->worn, 1);
 }
-static void push_limbo_locked(struct ms_arena *arena, struct ms_segment *segment)
+void ms_pool_push_limbo(struct ms_arena *arena, struct ms_segment *segment)
 {
     ms_segment_push(&arena->limbo, segment);
     arena->limbo_bytes += ms_pool_bytes_of(arena, segment);
@@ -5366,7 +5368,7 @@ static void to_limbo_locked(struct ms_arena *arena, struct ms_segment *segment)
     ms_store_relaxed(&segment->state, MS_SEGMENT_LIMBO);
     if (ms_pool_is_worn(arena, segment, ms_segment_dead_bytes(segment)))
         ms_sub_relaxed(&arena->worn, 1);
-    push_limbo_locked(arena, segment);
+    ms_pool_push_limbo(arena, segment);
 }
 static bool retire_locked(struct ms_arena *arena, struct ms_segment *segment)
 {
@@ -5482,11 +5484,13 @@ void ms_arena_forget_calls(struct ms_arena *arena)
     }
     ms_mutex_unlock(&arena->pool_lock);
 }
+
+/* lib/segment/recycle.c */
 void ms_arena_put_limbo(struct ms_arena *arena, struct ms_segment *limbo)
 {
     ms_mutex_lock(&arena->pool_lock);
     while (limbo != NULL)
-        push_limbo_locked(arena, ms_segment_pop(&limbo));
+        ms_pool_push_limbo(arena, ms_segment_pop(&limbo));
     ms_mutex_unlock(&arena->pool_lock);
 }
 static struct ms_segment *take_limbo_locked(struct ms_arena *arena, struct ms_segment *from)
@@ -5616,7 +5620,7 @@ bool ms_arena_make_ahead(struct ms_arena *arena)
 {
     uint32_t number;
     ms_mutex_lock(&arena->pool_lock);
-    const uint32_t n = ms_backing_prepare(arena, withheld_bytes_locked(arena), &number);
+    const uint32_t n = ms_backing_prepare(arena, ms_pool_withheld_bytes(arena), &number);
     if (n != 0)
         look_again_locked(arena, ms_clock_exact_ms());
     ms_mutex_unlock(&arena->pool_lock);
@@ -13092,7 +13096,7 @@ struct ms_breakers_sum ms_breakers_sum_up(struct ms_breakers *breakers,
     return sum;
 }
 
-/* lib/loader/flights.c */
+/* lib/loader/flight_table.c */
 #ifndef MS_LOADER_FLIGHTS_H
 #define MS_LOADER_FLIGHTS_H
 #include <memstore/memstore.h>
@@ -13167,7 +13171,6 @@ enum ms_joined ms_flights_join(struct ms_flights *flights, const struct ms_fligh
                                struct ms_flight **out);
 int ms_flights_wait(struct ms_flight *flight, int64_t deadline_us);
 void ms_flight_drop(struct ms_flight *flight, memstore_view *left);
-bool ms_flights_are_led(const struct ms_flights *flights);
 void ms_flights_end(struct ms_flight *flight, int status, const memstore_view *value);
 bool ms_flights_end_absent(struct ms_flight *flight, int64_t until, uint32_t most);
 void ms_flights_hold_back(struct ms_flights *flights, const struct ms_flight *failed, int64_t until,
@@ -13189,48 +13192,58 @@ void ms_flights_overtake_those(struct ms_flights *flights,
 void ms_flight_overtake(struct ms_flight *flight);
 bool ms_flights_list(struct ms_flights *flights, struct ms_flight ***out, size_t *count);
 void ms_flights_close(struct ms_flights *flights);
-void ms_flights_before_fork(void);
-void ms_flights_after_fork(void);
 void ms_flights_forget_threads(struct ms_flights *flights);
+#endif
+#ifndef MS_LOADER_FLIGHT_TABLE_H
+#define MS_LOADER_FLIGHT_TABLE_H
+size_t ms_flights_bucket_count(const struct ms_flights *flights);
+struct ms_flight *ms_flights_in_bucket(const struct ms_flights *flights, size_t number);
+ms_flight_bucket *ms_flights_bucket_of(const struct ms_flights *flights, uint64_t hash);
+struct ms_flight *ms_flights_make(struct ms_flights *flights, const struct ms_flight_call *call);
+void ms_flight_free(struct ms_flight *flight);
+struct ms_flight *ms_flights_find(struct ms_flights *flights, const memstore_key *key,
+                                  uint64_t hash);
+void ms_flights_insert(struct ms_flights *flights, struct ms_flight *flight);
+void ms_flights_remove(struct ms_flights *flights, struct ms_flight *flight);
+void ms_flights_remove_overtaken(struct ms_flights *flights, struct ms_flight *flight);
+bool ms_flights_has_lapsed(struct ms_flights *flights, struct ms_flight *flight);
+bool ms_flights_keep_absence(struct ms_flights *flights, struct ms_flight *flight, uint32_t most);
 #endif
 #include <string.h>
 #define ABSENT_SHARE_DIVISOR 16
-#define LOOK_AGAIN_US 100000
-static __thread struct ms_flight *led;
-static ms_mutex waits_lock = MS_MUTEX_INITIALIZER(MS_RANK_WAITS);
+#define BUCKETS_BYTES (MS_FLIGHT_BUCKETS * sizeof(ms_flight_bucket))
 void ms_flights_init(struct ms_flights *flights, struct ms_budget *budget)
 {
     flights->budget = budget;
     ms_mutex_init(&flights->lock, MS_RANK_FLIGHTS);
     ms_cond_init(&flights->changes);
 }
-#define BUCKETS_BYTES (MS_FLIGHT_BUCKETS * sizeof(ms_flight_bucket))
-static size_t bucket_count(const struct ms_flights *flights)
+size_t ms_flights_bucket_count(const struct ms_flights *flights)
 {
     return ms_load_relaxed(&flights->buckets) != NULL ? MS_FLIGHT_BUCKETS : 0;
 }
-static struct ms_flight *in_bucket(const struct ms_flights *flights, size_t number)
+struct ms_flight *ms_flights_in_bucket(const struct ms_flights *flights, size_t number)
 {
     return ms_load_relaxed(&ms_load_relaxed(&flights->buckets)[number]);
 }
-static ms_flight_bucket *bucket_of(const struct ms_flights *flights, uint64_t hash)
+ms_flight_bucket *ms_flights_bucket_of(const struct ms_flights *flights, uint64_t hash)
 {
     ms_flight_bucket *const buckets = ms_load_acquire(&flights->buckets);
     return buckets != NULL ? &buckets[ms_mix64(hash) % MS_FLIGHT_BUCKETS] : NULL;
 }
-static struct ms_flight *loader_flights_find_locked(struct ms_flights *flights, const memstore_key *key,
-                                     uint64_t hash)
+struct ms_flight *ms_flights_find(struct ms_flights *flights, const memstore_key *key,
+                                  uint64_t hash)
 {
-    const ms_flight_bucket *bucket = bucket_of(flights, hash);
+    const ms_flight_bucket *bucket = ms_flights_bucket_of(flights, hash);
     struct ms_flight *flight = bucket != NULL ? ms_load_relaxed(bucket) : NULL;
     while (flight != NULL && (flight->hash != hash || flight->key_size != key->size ||
                               memcmp(flight->key, key->data, key->size) != 0))
         flight = flight->next;
     return flight;
 }
-static void list_locked(struct ms_flights *flights, struct ms_flight *flight)
+void ms_flights_insert(struct ms_flights *flights, struct ms_flight *flight)
 {
-    ms_flight_bucket *bucket = bucket_of(flights, flight->hash);
+    ms_flight_bucket *bucket = ms_flights_bucket_of(flights, flight->hash);
     flight->next = ms_load_relaxed(bucket);
     flight->listed = true;
     ms_store_relaxed(bucket, flight);
@@ -13250,7 +13263,7 @@ static void forget_absence_locked(struct ms_flights *flights, struct ms_flight *
     flights->absences--;
     flights->absent_bytes -= ms_flight_bytes(absence->key_size);
 }
-static bool loader_flights_charge(struct ms_flights *flights, uint64_t bytes)
+static bool loader_flight_table_charge(struct ms_flights *flights, uint64_t bytes)
 {
     if (!ms_budget_charge(flights->budget, bytes, flights->spare))
         return false;
@@ -13262,15 +13275,15 @@ static void uncharge(struct ms_flights *flights, uint64_t bytes)
     ms_sub_relaxed(&flights->charged, bytes);
     ms_budget_uncharge(flights->budget, bytes);
 }
-static void free_flight(struct ms_flight *flight)
+void ms_flight_free(struct ms_flight *flight)
 {
     uncharge(flight->flights, ms_flight_bytes(flight->key_size));
     pthread_cond_destroy(&flight->ends);
     ms_mem_free(flight);
 }
-static void unlist_locked(struct ms_flights *flights, struct ms_flight *flight)
+void ms_flights_remove(struct ms_flights *flights, struct ms_flight *flight)
 {
-    ms_flight_bucket *bucket = bucket_of(flights, flight->hash);
+    ms_flight_bucket *bucket = ms_flights_bucket_of(flights, flight->hash);
     struct ms_flight *at = ms_load_relaxed(bucket);
     if (!flight->listed)
         return;
@@ -13286,29 +13299,29 @@ static void unlist_locked(struct ms_flights *flights, struct ms_flight *flight)
     if (flight->absence) {
         forget_absence_locked(flights, flight);
         if (--flight->references == 0)
-            free_flight(flight);
+            ms_flight_free(flight);
     }
 }
-static void overtake_locked(struct ms_flights *flights, struct ms_flight *flight)
+void ms_flights_remove_overtaken(struct ms_flights *flights, struct ms_flight *flight)
 {
     ms_store_relaxed(&flight->overtaken, true);
-    unlist_locked(flights, flight);
+    ms_flights_remove(flights, flight);
 }
-static bool has_lapsed_locked(struct ms_flights *flights, struct ms_flight *flight)
+bool ms_flights_has_lapsed(struct ms_flights *flights, struct ms_flight *flight)
 {
     if (flight->until == 0 || (flight->done && !flight->absence) ||
         ms_clock_exact_ms() < flight->until)
         return false;
     if (!flight->done)
         pthread_cond_broadcast(&flight->ends);
-    overtake_locked(flights, flight);
+    ms_flights_remove_overtaken(flights, flight);
     return true;
 }
 void ms_flights_fini(struct ms_flights *flights)
 {
     while (flights->first != NULL)
-        unlist_locked(flights, flights->first);
-    if (bucket_count(flights) != 0)
+        ms_flights_remove(flights, flights->first);
+    if (ms_flights_bucket_count(flights) != 0)
         uncharge(flights, BUCKETS_BYTES);
     ms_mem_free(ms_load_relaxed(&flights->buckets));
     pthread_cond_destroy(&flights->changes);
@@ -13316,7 +13329,7 @@ void ms_flights_fini(struct ms_flights *flights)
 }
 static void *alloc_charged(struct ms_flights *flights, uint64_t bytes)
 {
-    const bool charged = loader_flights_charge(flights, bytes);
+    const bool charged = loader_flight_table_charge(flights, bytes);
     void *memory = charged ? ms_mem_alloc(bytes) : NULL;
     if (charged && memory == NULL)
         uncharge(flights, bytes);
@@ -13325,13 +13338,13 @@ static void *alloc_charged(struct ms_flights *flights, uint64_t bytes)
 static bool make_buckets(struct ms_flights *flights)
 {
     ms_mutex_lock(&flights->lock);
-    if (bucket_count(flights) == 0)
+    if (ms_flights_bucket_count(flights) == 0)
         ms_store_release(&flights->buckets, alloc_charged(flights, BUCKETS_BYTES));
-    const bool made = bucket_count(flights) != 0;
+    const bool made = ms_flights_bucket_count(flights) != 0;
     ms_mutex_unlock(&flights->lock);
     return made;
 }
-static struct ms_flight *make_flight(struct ms_flights *flights, const struct ms_flight_call *call)
+struct ms_flight *ms_flights_make(struct ms_flights *flights, const struct ms_flight_call *call)
 {
     struct ms_flight *flight =
         make_buckets(flights) ? alloc_charged(flights, ms_flight_bytes(call->key.size)) : NULL;
@@ -13348,14 +13361,47 @@ static struct ms_flight *make_flight(struct ms_flights *flights, const struct ms
     memcpy(flight->key, call->key.data, call->key.size);
     return flight;
 }
+bool ms_flights_keep_absence(struct ms_flights *flights, struct ms_flight *flight, uint32_t most)
+{
+    const uint64_t bytes = ms_flight_bytes(flight->key_size);
+    const uint64_t most_bytes = ms_budget_limit(flights->budget) / ABSENT_SHARE_DIVISOR;
+    if (most == 0 || bytes > most_bytes)
+        return false;
+    while (flights->absences >= most || flights->absent_bytes > most_bytes - bytes)
+        ms_flights_remove(flights, flights->first);
+    flight->absence = true;
+    flight->references++;
+    flight->earlier = flights->last;
+    if (flights->last != NULL)
+        flights->last->later = flight;
+    else
+        flights->first = flight;
+    flights->last = flight;
+    flights->absences++;
+    flights->absent_bytes += bytes;
+    return true;
+}
+
+/* lib/loader/flights.c */
+#ifndef MS_LOADER_LEADING_H
+#define MS_LOADER_LEADING_H
+void ms_leading_begin(struct ms_flight *flight);
+void ms_leading_end(struct ms_flight *flight);
+bool ms_leading_any(const struct ms_flights *flights);
+uint32_t ms_leading_count(const struct ms_flights *flights);
+bool ms_leading_begin_to_wait(struct ms_flight *flight);
+void ms_leading_end_to_wait(void);
+void ms_leading_before_fork(void);
+void ms_leading_after_fork(void);
+#endif
+#define LOOK_AGAIN_US 100000
 static void lead_locked(struct ms_flights *flights, struct ms_flight *flight)
 {
-    list_locked(flights, flight);
+    ms_flights_insert(flights, flight);
     if (flight->until != 0)
         return;
     flights->leading++;
-    flight->outer = led;
-    led = flight;
+    ms_leading_begin(flight);
 }
 static enum ms_joined join_flight_locked(struct ms_flight *flight, struct ms_flight **out)
 {
@@ -13370,13 +13416,13 @@ static enum ms_joined join_locked(struct ms_flights *flights, const struct ms_fl
 {
     if (flights->closed)
         return MS_JOINED_CLOSED;
-    struct ms_flight *flight = loader_flights_find_locked(flights, &call->key, call->hash);
-    if (flight != NULL && !has_lapsed_locked(flights, flight)) {
+    struct ms_flight *flight = ms_flights_find(flights, &call->key, call->hash);
+    if (flight != NULL && !ms_flights_has_lapsed(flights, flight)) {
         if (call->refreshes)
             return MS_JOINED_NOT;
         if (!flight->pause)
             return join_flight_locked(flight, out);
-        overtake_locked(flights, flight);
+        ms_flights_remove_overtaken(flights, flight);
     }
     if (*made == NULL)
         return MS_JOINED_NO_MEMORY;
@@ -13396,14 +13442,14 @@ enum ms_joined ms_flights_join(struct ms_flights *flights, const struct ms_fligh
     ms_mutex_unlock(&flights->lock);
     if (joined != MS_JOINED_NO_MEMORY)
         return joined;
-    made = make_flight(flights, call);
+    made = ms_flights_make(flights, call);
     if (made == NULL)
         return joined;
     ms_mutex_lock(&flights->lock);
     joined = join_locked(flights, call, &made, out);
     ms_mutex_unlock(&flights->lock);
     if (made != NULL)
-        free_flight(made);
+        ms_flight_free(made);
     return joined;
 }
 void ms_flight_drop(struct ms_flight *flight, memstore_view *left)
@@ -13414,30 +13460,7 @@ void ms_flight_drop(struct ms_flight *flight, memstore_view *left)
     ms_mutex_unlock(&flights->lock);
     *left = last ? flight->value : (memstore_view){0};
     if (last)
-        free_flight(flight);
-}
-static bool begin_to_wait(struct ms_flight *flight)
-{
-    const uint64_t me = ms_thread_serial();
-    bool circle = false;
-    if (led == NULL)
-        return true;
-    ms_mutex_lock(&waits_lock);
-    for (struct ms_flight *at = flight; at != NULL && !circle; at = at->waits_for)
-        circle = ms_load_relaxed(&at->leader) == me;
-    for (struct ms_flight *mine = led; mine != NULL && !circle; mine = mine->outer)
-        mine->waits_for = flight;
-    ms_mutex_unlock(&waits_lock);
-    return !circle;
-}
-static void end_to_wait(void)
-{
-    if (led == NULL)
-        return;
-    ms_mutex_lock(&waits_lock);
-    for (struct ms_flight *mine = led; mine != NULL; mine = mine->outer)
-        mine->waits_for = NULL;
-    ms_mutex_unlock(&waits_lock);
+        ms_flight_free(flight);
 }
 static int loader_flights_wait_locked(struct ms_flights *flights, struct ms_flight *flight, int64_t deadline_us)
 {
@@ -13448,7 +13471,7 @@ static int loader_flights_wait_locked(struct ms_flights *flights, struct ms_flig
             return MEMSTORE_OK;
         if (flights->closed)
             return MEMSTORE_ERR_CACHE_CLOSED;
-        if (has_lapsed_locked(flights, flight))
+        if (ms_flights_has_lapsed(flights, flight))
             return MS_FLIGHT_LAPSED;
         if (now_us >= deadline_us)
             return MEMSTORE_ERR_LOCK_TIMEOUT;
@@ -13459,12 +13482,12 @@ static int loader_flights_wait_locked(struct ms_flights *flights, struct ms_flig
 static int wait_once(struct ms_flight *flight, int64_t deadline_us)
 {
     struct ms_flights *flights = flight->flights;
-    if (!begin_to_wait(flight))
+    if (!ms_leading_begin_to_wait(flight))
         return MEMSTORE_ERR_LOADER_FAILED;
     ms_mutex_lock(&flights->lock);
     const int status = loader_flights_wait_locked(flights, flight, deadline_us);
     ms_mutex_unlock(&flights->lock);
-    end_to_wait();
+    ms_leading_end_to_wait();
     return status;
 }
 int ms_flights_wait(struct ms_flight *flight, int64_t deadline_us)
@@ -13474,21 +13497,6 @@ int ms_flights_wait(struct ms_flight *flight, int64_t deadline_us)
         status = wait_once(flight, ms_wait_until_asking(deadline_us));
     while (status == MEMSTORE_ERR_LOCK_TIMEOUT && ms_wait_goes_on(deadline_us));
     return status;
-}
-bool ms_flights_are_led(const struct ms_flights *flights)
-{
-    const struct ms_flight *flight = led;
-    while (flight != NULL && flights != NULL && flight->flights != flights)
-        flight = flight->outer;
-    return flight != NULL;
-}
-static void stop_leading(struct ms_flight *flight)
-{
-    struct ms_flight **link = &led;
-    while (*link != flight)
-        link = &(*link)->outer;
-    *link = flight->outer;
-    ms_store_relaxed(&flight->leader, 0);
 }
 static void end_locked(struct ms_flights *flights, struct ms_flight *flight, bool led_by_thread)
 {
@@ -13502,47 +13510,27 @@ void ms_flights_end(struct ms_flight *flight, int status, const memstore_view *v
     struct ms_flights *flights = flight->flights;
     const bool by_thread = ms_load_relaxed(&flight->leader) != 0;
     if (by_thread)
-        stop_leading(flight);
+        ms_leading_end(flight);
     ms_mutex_lock(&flights->lock);
     flight->status = status;
     flight->value = *value;
-    unlist_locked(flights, flight);
+    ms_flights_remove(flights, flight);
     end_locked(flights, flight, by_thread);
     ms_mutex_unlock(&flights->lock);
-}
-static bool keep_absence_locked(struct ms_flights *flights, struct ms_flight *flight, uint32_t most)
-{
-    const uint64_t bytes = ms_flight_bytes(flight->key_size);
-    const uint64_t most_bytes = ms_budget_limit(flights->budget) / ABSENT_SHARE_DIVISOR;
-    if (most == 0 || bytes > most_bytes)
-        return false;
-    while (flights->absences >= most || flights->absent_bytes > most_bytes - bytes)
-        unlist_locked(flights, flights->first);
-    flight->absence = true;
-    flight->references++;
-    flight->earlier = flights->last;
-    if (flights->last != NULL)
-        flights->last->later = flight;
-    else
-        flights->first = flight;
-    flights->last = flight;
-    flights->absences++;
-    flights->absent_bytes += bytes;
-    return true;
 }
 bool ms_flights_end_absent(struct ms_flight *flight, int64_t until, uint32_t most)
 {
     struct ms_flights *flights = flight->flights;
     const bool by_thread = ms_load_relaxed(&flight->leader) != 0;
     if (by_thread)
-        stop_leading(flight);
+        ms_leading_end(flight);
     ms_mutex_lock(&flights->lock);
     flight->status = MEMSTORE_ERR_KEY_NOT_FOUND;
     flight->until = until;
     const bool keeps =
-        flight->listed && !flights->closed && keep_absence_locked(flights, flight, most);
+        flight->listed && !flights->closed && ms_flights_keep_absence(flights, flight, most);
     if (!keeps)
-        unlist_locked(flights, flight);
+        ms_flights_remove(flights, flight);
     end_locked(flights, flight, by_thread);
     ms_mutex_unlock(&flights->lock);
     return keeps;
@@ -13554,7 +13542,7 @@ void ms_flights_hold_back(struct ms_flights *flights, const struct ms_flight *fa
                                         .hash = failed->hash,
                                         .lease_until = until,
                                         .refreshes = true};
-    struct ms_flight *pause = make_flight(flights, &call);
+    struct ms_flight *pause = ms_flights_make(flights, &call);
     if (pause == NULL)
         return;
     pause->pause = true;
@@ -13562,13 +13550,13 @@ void ms_flights_hold_back(struct ms_flights *flights, const struct ms_flight *fa
     pause->references = 0;
     ms_mutex_lock(&flights->lock);
     const bool keeps = !flights->closed && !ms_flight_is_overtaken(failed) &&
-                       loader_flights_find_locked(flights, &call.key, call.hash) == NULL &&
-                       keep_absence_locked(flights, pause, most);
+                       ms_flights_find(flights, &call.key, call.hash) == NULL &&
+                       ms_flights_keep_absence(flights, pause, most);
     if (keeps)
-        list_locked(flights, pause);
+        ms_flights_insert(flights, pause);
     ms_mutex_unlock(&flights->lock);
     if (!keeps)
-        free_flight(pause);
+        ms_flight_free(pause);
 }
 static int pause_locked(struct ms_flights *flights, int64_t until, int64_t ask_us)
 {
@@ -13599,19 +13587,20 @@ bool ms_flight_stands(struct ms_flight *flight)
 {
     struct ms_flights *flights = flight->flights;
     ms_mutex_lock(&flights->lock);
-    const bool stands = flight->listed && !has_lapsed_locked(flights, flight) && !flights->closed;
+    const bool stands =
+        flight->listed && !ms_flights_has_lapsed(flights, flight) && !flights->closed;
     ms_mutex_unlock(&flights->lock);
     return stands;
 }
 void ms_flights_overtake(struct ms_flights *flights, const memstore_key *key, uint64_t hash)
 {
-    const ms_flight_bucket *bucket = bucket_of(flights, hash);
+    const ms_flight_bucket *bucket = ms_flights_bucket_of(flights, hash);
     if (bucket == NULL || ms_load_relaxed(bucket) == NULL)
         return;
     ms_mutex_lock(&flights->lock);
-    struct ms_flight *flight = loader_flights_find_locked(flights, key, hash);
+    struct ms_flight *flight = ms_flights_find(flights, key, hash);
     if (flight != NULL)
-        overtake_locked(flights, flight);
+        ms_flights_remove_overtaken(flights, flight);
     ms_mutex_unlock(&flights->lock);
 }
 void ms_flights_overtake_those(struct ms_flights *flights,
@@ -13619,12 +13608,12 @@ void ms_flights_overtake_those(struct ms_flights *flights,
                                const void *context)
 {
     ms_mutex_lock(&flights->lock);
-    for (size_t i = 0; i < bucket_count(flights); i++) {
-        struct ms_flight *flight = in_bucket(flights, i);
+    for (size_t i = 0; i < ms_flights_bucket_count(flights); i++) {
+        struct ms_flight *flight = ms_flights_in_bucket(flights, i);
         while (flight != NULL) {
             struct ms_flight *next = flight->next;
             if (concerned(flight->hash, context))
-                overtake_locked(flights, flight);
+                ms_flights_remove_overtaken(flights, flight);
             flight = next;
         }
     }
@@ -13633,14 +13622,14 @@ void ms_flights_overtake_those(struct ms_flights *flights,
 void ms_flight_overtake(struct ms_flight *flight)
 {
     ms_mutex_lock(&flight->flights->lock);
-    overtake_locked(flight->flights, flight);
+    ms_flights_remove_overtaken(flight->flights, flight);
     ms_mutex_unlock(&flight->flights->lock);
 }
 static size_t list_up_to_locked(struct ms_flights *flights, struct ms_flight **list, size_t room)
 {
     size_t count = 0;
-    for (size_t i = 0; i < bucket_count(flights); i++) {
-        struct ms_flight *flight = in_bucket(flights, i);
+    for (size_t i = 0; i < ms_flights_bucket_count(flights); i++) {
+        struct ms_flight *flight = ms_flights_in_bucket(flights, i);
         for (; flight != NULL && count < room; flight = flight->next) {
             flight->references++;
             list[count++] = flight;
@@ -13670,8 +13659,8 @@ bool ms_flights_list(struct ms_flights *flights, struct ms_flight ***out, size_t
 }
 static void send_away_locked(struct ms_flights *flights)
 {
-    for (size_t i = 0; i < bucket_count(flights); i++) {
-        struct ms_flight *flight = in_bucket(flights, i);
+    for (size_t i = 0; i < ms_flights_bucket_count(flights); i++) {
+        struct ms_flight *flight = ms_flights_in_bucket(flights, i);
         for (; flight != NULL; flight = flight->next)
             pthread_cond_broadcast(&flight->ends);
     }
@@ -13688,14 +13677,6 @@ void ms_flights_close(struct ms_flights *flights)
         ms_cond_wait(&flights->changes, &flights->lock);
     ms_mutex_unlock(&flights->lock);
 }
-void ms_flights_before_fork(void)
-{
-    ms_mutex_lock(&waits_lock);
-}
-void ms_flights_after_fork(void)
-{
-    ms_mutex_unlock(&waits_lock);
-}
 static bool is_of_another_thread(const struct ms_flight *flight)
 {
     const uint64_t leader = ms_load_relaxed(&flight->leader);
@@ -13705,22 +13686,20 @@ static bool is_of_another_thread(const struct ms_flight *flight)
 void ms_flights_forget_threads(struct ms_flights *flights)
 {
     ms_cond_init(&flights->changes);
-    for (size_t i = 0; i < bucket_count(flights); i++) {
-        struct ms_flight *flight = in_bucket(flights, i);
+    for (size_t i = 0; i < ms_flights_bucket_count(flights); i++) {
+        struct ms_flight *flight = ms_flights_in_bucket(flights, i);
         while (flight != NULL) {
             struct ms_flight *next = flight->next;
             ms_cond_init(&flight->ends);
             if (is_of_another_thread(flight)) {
-                overtake_locked(flights, flight);
+                ms_flights_remove_overtaken(flights, flight);
                 flight->done = true;
                 flight->status = MEMSTORE_ERR_LOADER_FAILED;
             }
             flight = next;
         }
     }
-    flights->leading = 0;
-    for (const struct ms_flight *mine = led; mine != NULL; mine = mine->outer)
-        flights->leading += mine->flights == flights;
+    flights->leading = ms_leading_count(flights);
 }
 
 /* lib/loader/kept.c */
@@ -13786,6 +13765,68 @@ void ms_kept_release(const memstore_view *view)
         return;
     ms_sub_relaxed(kept->bytes, kept->size);
     ms_mem_free_wiped(kept, kept->wipes);
+}
+
+/* lib/loader/leading.c */
+static __thread struct ms_flight *led;
+static ms_mutex waits_lock = MS_MUTEX_INITIALIZER(MS_RANK_WAITS);
+void ms_leading_begin(struct ms_flight *flight)
+{
+    flight->outer = led;
+    led = flight;
+}
+bool ms_leading_begin_to_wait(struct ms_flight *flight)
+{
+    const uint64_t me = ms_thread_serial();
+    bool circle = false;
+    if (led == NULL)
+        return true;
+    ms_mutex_lock(&waits_lock);
+    for (struct ms_flight *at = flight; at != NULL && !circle; at = at->waits_for)
+        circle = ms_load_relaxed(&at->leader) == me;
+    for (struct ms_flight *mine = led; mine != NULL && !circle; mine = mine->outer)
+        mine->waits_for = flight;
+    ms_mutex_unlock(&waits_lock);
+    return !circle;
+}
+void ms_leading_end_to_wait(void)
+{
+    if (led == NULL)
+        return;
+    ms_mutex_lock(&waits_lock);
+    for (struct ms_flight *mine = led; mine != NULL; mine = mine->outer)
+        mine->waits_for = NULL;
+    ms_mutex_unlock(&waits_lock);
+}
+uint32_t ms_leading_count(const struct ms_flights *flights)
+{
+    uint32_t count = 0;
+    for (const struct ms_flight *mine = led; mine != NULL; mine = mine->outer)
+        count += mine->flights == flights;
+    return count;
+}
+bool ms_leading_any(const struct ms_flights *flights)
+{
+    const struct ms_flight *flight = led;
+    while (flight != NULL && flights != NULL && flight->flights != flights)
+        flight = flight->outer;
+    return flight != NULL;
+}
+void ms_leading_end(struct ms_flight *flight)
+{
+    struct ms_flight **link = &led;
+    while (*link != flight)
+        link = &(*link)->outer;
+    *link = flight->outer;
+    ms_store_relaxed(&flight->leader, 0);
+}
+void ms_leading_before_fork(void)
+{
+    ms_mutex_lock(&waits_lock);
+}
+void ms_leading_after_fork(void)
+{
+    ms_mutex_unlock(&waits_lock);
 }
 
 /* lib/snapshot/packing.c */
@@ -18722,6 +18763,118 @@ void ms_exporter_forget_parent(memstore *store)
     exporter->file = NULL;
 }
 
+/* lib/store/forking.c */
+#ifndef MS_STORE_FORKING_H
+#define MS_STORE_FORKING_H
+void ms_forking_lock(memstore *stores, int first, int end);
+void ms_forking_unlock(memstore *stores);
+void ms_forking_forget_threads(memstore *store);
+#endif
+static void each_lock(memstore *store, enum ms_rank rank, void (*fn)(ms_mutex *lock))
+{
+    switch (rank) {
+    case MS_RANK_SETTINGS:
+        fn(&store->settings_lock);
+        break;
+    case MS_RANK_APPLY:
+        fn(&store->combiner.apply_lock);
+        break;
+    case MS_RANK_RECLAIM:
+        fn(&store->reclaim_lock);
+        break;
+    case MS_RANK_SHARD:
+        for (uint32_t i = 0; i < store->index.shard_count; i++)
+            fn(&store->index.shards[i].lock);
+        break;
+    case MS_RANK_OPEN_SLOT:
+        ms_arena_each_slot_lock(&store->arena, fn);
+        break;
+    case MS_RANK_POOL:
+        fn(&store->arena.pool_lock);
+        break;
+    case MS_RANK_PAGES:
+        fn(&store->arena.pages.lock);
+        break;
+    case MS_RANK_DUE:
+        fn(&store->due.lock);
+        break;
+    case MS_RANK_RETIRED:
+        fn(&store->retired_lock);
+        break;
+    case MS_RANK_COUNTERS:
+        fn(&store->counters.reset_lock);
+        break;
+    case MS_RANK_MONITOR:
+        fn(&store->monitor.lock);
+        break;
+    case MS_RANK_TRACK:
+        fn(&store->track.lock);
+        break;
+    case MS_RANK_PASSES:
+        fn(&store->admission.passes.lock);
+        break;
+    case MS_RANK_GATE:
+        fn(&store->admission.views.lock);
+        fn(&store->admission.writers.lock);
+        fn(&store->room_line.lock);
+        fn(&store->loads_gate.lock);
+        fn(&store->load_bytes_gate.lock);
+        break;
+    case MS_RANK_QUEUE:
+        fn(&store->combiner.lock);
+        break;
+    case MS_RANK_EVENTS:
+        fn(&store->events.lock);
+        break;
+    case MS_RANK_FLIGHTS:
+        fn(&store->flights.lock);
+        break;
+    case MS_RANK_BREAKERS:
+        fn(&store->breakers.lock);
+        break;
+    case MS_RANK_LOG:
+        fn(&store->log.lock);
+        break;
+    case MS_RANK_CAPTURES:
+        fn(&store->captures.lock);
+        break;
+    default:
+        break;
+    }
+}
+void ms_forking_lock(memstore *stores, int first, int end)
+{
+    for (int rank = first; rank < end; rank++) {
+        for (memstore *store = stores; store != NULL; store = store->next_store)
+            each_lock(store, (enum ms_rank)rank, ms_mutex_lock);
+    }
+}
+void ms_forking_unlock(memstore *stores)
+{
+    for (memstore *store = stores; store != NULL; store = store->next_store) {
+        for (int rank = MS_RANKS; rank-- > 0;)
+            each_lock(store, (enum ms_rank)rank, ms_mutex_unlock);
+    }
+}
+void ms_forking_forget_threads(memstore *store)
+{
+    ms_store_forget_calls(store);
+    store->in_round = false;
+    ms_arena_forget_calls(&store->arena);
+    ms_track_forget_users(store);
+    ms_gate_forget_threads(&store->room_line, 0);
+    ms_admission_forget_threads(&store->admission, ms_load_readers_held(store));
+    ms_combiner_forget(store);
+    ms_events_forget_threads(&store->events);
+    ms_flights_forget_threads(&store->flights);
+    ms_log_forget_threads(&store->log);
+    ms_exporter_forget_parent(store);
+    ms_guard_forget_parent(store);
+    ms_captures_forget(&store->captures);
+    ms_gate_forget_threads(&store->loads_gate, ms_load_places_held(store));
+    ms_gate_forget_threads(&store->load_bytes_gate, ms_load_bytes_held(store));
+}
+
 /* lib/store/get_avx2.c */
 #ifndef MS_PLATFORM_PROCESSOR_H
 #define MS_PLATFORM_PROCESSOR_H
@@ -20085,7 +20238,7 @@ static void shut(memstore *store)
 int ms_store_close(memstore *store)
 {
     bool open = false;
-    if (ms_flights_are_led(&store->flights) || ms_load_is_calling(store))
+    if (ms_leading_any(&store->flights) || ms_load_is_calling(store))
         return MEMSTORE_ERR_UNSUPPORTED;
     apply_queued(store);
     shut(store);
@@ -21518,123 +21671,18 @@ static void stop(void)
     thread_runs = false;
     ms_mutex_unlock(&thread_lock);
 }
-static void each_lock(memstore *store, enum ms_rank rank, void (*fn)(ms_mutex *lock))
-{
-    switch (rank) {
-    case MS_RANK_SETTINGS:
-        fn(&store->settings_lock);
-        break;
-    case MS_RANK_APPLY:
-        fn(&store->combiner.apply_lock);
-        break;
-    case MS_RANK_RECLAIM:
-        fn(&store->reclaim_lock);
-        break;
-    case MS_RANK_SHARD:
-        for (uint32_t i = 0; i < store->index.shard_count; i++)
-            fn(&store->index.shards[i].lock);
-        break;
-    case MS_RANK_OPEN_SLOT:
-        ms_arena_each_slot_lock(&store->arena, fn);
-        break;
-    case MS_RANK_POOL:
-        fn(&store->arena.pool_lock);
-        break;
-    case MS_RANK_PAGES:
-        fn(&store->arena.pages.lock);
-        break;
-    case MS_RANK_DUE:
-        fn(&store->due.lock);
-        break;
-    case MS_RANK_RETIRED:
-        fn(&store->retired_lock);
-        break;
-    case MS_RANK_COUNTERS:
-        fn(&store->counters.reset_lock);
-        break;
-    case MS_RANK_MONITOR:
-        fn(&store->monitor.lock);
-        break;
-    case MS_RANK_TRACK:
-        fn(&store->track.lock);
-        break;
-    case MS_RANK_PASSES:
-        fn(&store->admission.passes.lock);
-        break;
-    case MS_RANK_GATE:
-        fn(&store->admission.views.lock);
-        fn(&store->admission.writers.lock);
-        fn(&store->room_line.lock);
-        fn(&store->loads_gate.lock);
-        fn(&store->load_bytes_gate.lock);
-        break;
-    case MS_RANK_QUEUE:
-        fn(&store->combiner.lock);
-        break;
-    case MS_RANK_EVENTS:
-        fn(&store->events.lock);
-        break;
-    case MS_RANK_FLIGHTS:
-        fn(&store->flights.lock);
-        break;
-    case MS_RANK_BREAKERS:
-        fn(&store->breakers.lock);
-        break;
-    case MS_RANK_LOG:
-        fn(&store->log.lock);
-        break;
-    case MS_RANK_CAPTURES:
-        fn(&store->captures.lock);
-        break;
-    default:
-        break;
-    }
-}
-static void lock_ranks(int first, int end)
-{
-    for (int rank = first; rank < end; rank++) {
-        for (memstore *store = stores; store != NULL; store = store->next_store)
-            each_lock(store, (enum ms_rank)rank, ms_mutex_lock);
-    }
-}
 static void lock_outer(void)
 {
     ms_mutex_lock(&registry_lock);
-    lock_ranks(0, MS_RANK_GRACE_PERIOD);
+    ms_forking_lock(stores, 0, MS_RANK_GRACE_PERIOD);
 }
 static void lock_inner(void)
 {
-    lock_ranks(MS_RANK_GRACE_PERIOD, MS_RANK_WAITS);
-    ms_flights_before_fork();
-    lock_ranks(MS_RANK_WAITS, MS_RANKS);
+    ms_forking_lock(stores, MS_RANK_GRACE_PERIOD, MS_RANK_WAITS);
+    ms_leading_before_fork();
+    ms_forking_lock(stores, MS_RANK_WAITS, MS_RANKS);
     ms_mutex_lock(&thread_lock);
     ms_thread_before_fork();
-}
-static void unlock_stores(void)
-{
-    for (memstore *store = stores; store != NULL; store = store->next_store) {
-        for (int rank = MS_RANKS; rank-- > 0;)
-            each_lock(store, (enum ms_rank)rank, ms_mutex_unlock);
-    }
-}
-static void forget_other_threads(memstore *store)
-{
-    ms_store_forget_calls(store);
-    store->in_round = false;
-    ms_store_relaxed(&store->lacks_thread, is_background(store));
-    ms_arena_forget_calls(&store->arena);
-    ms_track_forget_users(store);
-    ms_gate_forget_threads(&store->room_line, 0);
-    ms_admission_forget_threads(&store->admission, ms_load_readers_held(store));
-    ms_combiner_forget(store);
-    ms_events_forget_threads(&store->events);
-    ms_flights_forget_threads(&store->flights);
-    ms_log_forget_threads(&store->log);
-    ms_exporter_forget_parent(store);
-    ms_guard_forget_parent(store);
-    ms_captures_forget(&store->captures);
-    ms_gate_forget_threads(&store->loads_gate, ms_load_places_held(store));
-    ms_gate_forget_threads(&store->load_bytes_gate, ms_load_bytes_held(store));
 }
 static void make_conditions(void)
 {
@@ -21653,10 +21701,12 @@ static void unlock(bool in_child)
         make_conditions();
     }
     ms_mutex_unlock(&thread_lock);
-    ms_flights_after_fork();
-    unlock_stores();
-    for (memstore *store = stores; in_child && store != NULL; store = store->next_store)
-        forget_other_threads(store);
+    ms_leading_after_fork();
+    ms_forking_unlock(stores);
+    for (memstore *store = stores; in_child && store != NULL; store = store->next_store) {
+        ms_forking_forget_threads(store);
+        ms_store_relaxed(&store->lacks_thread, is_background(store));
+    }
     ms_mutex_unlock(&registry_lock);
 }
 static void prepare_process(void)

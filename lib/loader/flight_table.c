@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "loader/flight_table.h"
+
+#include "platform/clock.h"
+#include "platform/mem.h"
+#include "util/hash.h"
+
+#include <string.h>
+
+/* Absences take this share of the limit at most. */
+#define ABSENT_SHARE_DIVISOR 16
+
+#define BUCKETS_BYTES (MS_FLIGHT_BUCKETS * sizeof(ms_flight_bucket))
+
+void ms_flights_init(struct ms_flights *flights, struct ms_budget *budget)
+{
+    flights->budget = budget;
+    ms_mutex_init(&flights->lock, MS_RANK_FLIGHTS);
+    ms_cond_init(&flights->changes);
+}
+
+size_t ms_flights_bucket_count(const struct ms_flights *flights)
+{
+    return ms_load_relaxed(&flights->buckets) != NULL ? MS_FLIGHT_BUCKETS : 0;
+}
+
+struct ms_flight *ms_flights_in_bucket(const struct ms_flights *flights, size_t number)
+{
+    return ms_load_relaxed(&ms_load_relaxed(&flights->buckets)[number]);
+}
+
+ms_flight_bucket *ms_flights_bucket_of(const struct ms_flights *flights, uint64_t hash)
+{
+    ms_flight_bucket *const buckets = ms_load_acquire(&flights->buckets);
+
+    return buckets != NULL ? &buckets[ms_mix64(hash) % MS_FLIGHT_BUCKETS] : NULL;
+}
+
+struct ms_flight *ms_flights_find(struct ms_flights *flights, const memstore_key *key,
+                                  uint64_t hash)
+{
+    const ms_flight_bucket *bucket = ms_flights_bucket_of(flights, hash);
+    struct ms_flight *flight = bucket != NULL ? ms_load_relaxed(bucket) : NULL;
+
+    while (flight != NULL && (flight->hash != hash || flight->key_size != key->size ||
+                              memcmp(flight->key, key->data, key->size) != 0))
+        flight = flight->next;
+    return flight;
+}
+
+void ms_flights_insert(struct ms_flights *flights, struct ms_flight *flight)
+{
+    ms_flight_bucket *bucket = ms_flights_bucket_of(flights, flight->hash);
+
+    flight->next = ms_load_relaxed(bucket);
+    flight->listed = true;
+    ms_store_relaxed(bucket, flight);
+    ms_add_relaxed(&flights->listed, 1);
+}
+
+static void forget_absence_locked(struct ms_flights *flights, struct ms_flight *absence)
+{
+    if (absence->earlier != NULL)
+        absence->earlier->later = absence->later;
+    else
+        flights->first = absence->later;
+    if (absence->later != NULL)
+        absence->later->earlier = absence->earlier;
+    else
+        flights->last = absence->earlier;
+    absence->absence = false;
+    flights->absences--;
+    flights->absent_bytes -= ms_flight_bytes(absence->key_size);
+}
+
+static bool charge(struct ms_flights *flights, uint64_t bytes)
+{
+    if (!ms_budget_charge(flights->budget, bytes, flights->spare))
+        return false;
+    ms_add_relaxed(&flights->charged, bytes);
+    return true;
+}
+
+static void uncharge(struct ms_flights *flights, uint64_t bytes)
+{
+    ms_sub_relaxed(&flights->charged, bytes);
+    ms_budget_uncharge(flights->budget, bytes);
+}
+
+void ms_flight_free(struct ms_flight *flight)
+{
+    uncharge(flight->flights, ms_flight_bytes(flight->key_size));
+    pthread_cond_destroy(&flight->ends);
+    ms_mem_free(flight);
+}
+
+void ms_flights_remove(struct ms_flights *flights, struct ms_flight *flight)
+{
+    ms_flight_bucket *bucket = ms_flights_bucket_of(flights, flight->hash);
+    struct ms_flight *at = ms_load_relaxed(bucket);
+
+    if (!flight->listed)
+        return;
+    if (at == flight) {
+        ms_store_relaxed(bucket, flight->next);
+    } else {
+        while (at->next != flight)
+            at = at->next;
+        at->next = flight->next;
+    }
+    flight->listed = false;
+    ms_sub_relaxed(&flights->listed, 1);
+    if (flight->absence) {
+        forget_absence_locked(flights, flight);
+        if (--flight->references == 0)
+            ms_flight_free(flight);
+    }
+}
+
+void ms_flights_remove_overtaken(struct ms_flights *flights, struct ms_flight *flight)
+{
+    ms_store_relaxed(&flight->overtaken, true);
+    ms_flights_remove(flights, flight);
+}
+
+bool ms_flights_has_lapsed(struct ms_flights *flights, struct ms_flight *flight)
+{
+    if (flight->until == 0 || (flight->done && !flight->absence) ||
+        ms_clock_exact_ms() < flight->until)
+        return false;
+    if (!flight->done)
+        pthread_cond_broadcast(&flight->ends);
+    ms_flights_remove_overtaken(flights, flight);
+    return true;
+}
+
+void ms_flights_fini(struct ms_flights *flights)
+{
+    while (flights->first != NULL)
+        ms_flights_remove(flights, flights->first);
+    if (ms_flights_bucket_count(flights) != 0)
+        uncharge(flights, BUCKETS_BYTES);
+    ms_mem_free(ms_load_relaxed(&flights->buckets));
+    pthread_cond_destroy(&flights->changes);
+    ms_mutex_destroy(&flights->lock);
+}
+
+/* Memory that is charged, or NULL. */
+static void *alloc_charged(struct ms_flights *flights, uint64_t bytes)
+{
+    const bool charged = charge(flights, bytes);
+    void *memory = charged ? ms_mem_alloc(bytes) : NULL;
+
+    if (charged && memory == NULL)
+        uncharge(flights, bytes);
+    return memory;
+}
+
+/* See that there are buckets. Most stores never load anything, and in a small one they are memory for
+ * entries. */
+static bool make_buckets(struct ms_flights *flights)
+{
+    ms_mutex_lock(&flights->lock);
+    if (ms_flights_bucket_count(flights) == 0)
+        ms_store_release(&flights->buckets, alloc_charged(flights, BUCKETS_BYTES));
+    const bool made = ms_flights_bucket_count(flights) != 0;
+    ms_mutex_unlock(&flights->lock);
+    return made;
+}
+
+struct ms_flight *ms_flights_make(struct ms_flights *flights, const struct ms_flight_call *call)
+{
+    struct ms_flight *flight =
+        make_buckets(flights) ? alloc_charged(flights, ms_flight_bytes(call->key.size)) : NULL;
+
+    if (flight == NULL)
+        return NULL;
+    flight->flights = flights;
+    flight->refreshes = call->refreshes;
+    flight->references = 1;
+    flight->until = call->lease_until;
+    ms_store_relaxed(&flight->leader, call->lease_until == 0 ? ms_thread_serial() : 0);
+    ms_cond_init(&flight->ends);
+    flight->hash = call->hash;
+    flight->key_size = call->key.size;
+    memcpy(flight->key, call->key.data, call->key.size);
+    return flight;
+}
+
+bool ms_flights_keep_absence(struct ms_flights *flights, struct ms_flight *flight, uint32_t most)
+{
+    const uint64_t bytes = ms_flight_bytes(flight->key_size);
+    const uint64_t most_bytes = ms_budget_limit(flights->budget) / ABSENT_SHARE_DIVISOR;
+
+    if (most == 0 || bytes > most_bytes)
+        return false;
+    while (flights->absences >= most || flights->absent_bytes > most_bytes - bytes)
+        ms_flights_remove(flights, flights->first);
+    flight->absence = true;
+    flight->references++;
+    flight->earlier = flights->last;
+    if (flights->last != NULL)
+        flights->last->later = flight;
+    else
+        flights->first = flight;
+    flights->last = flight;
+    flights->absences++;
+    flights->absent_bytes += bytes;
+    return true;
+}
