@@ -674,7 +674,8 @@ static uint64_t page_faults(void)
     return (uint64_t)usage.ru_minflt;
 }
 
-/* What one entry leaves is there for the next: memory from the system costs ten times the copy. */
+/* What one entry leaves is there for the next: memory from the system costs ten times the copy. Not for all of
+ * them: what waits for a grace period comes back at once, and above a sixteenth of the limit is given back. */
 Test(limit, large_entries_take_over_the_memory_of_those_before, .timeout = 120)
 {
     const size_t sizes[] = {20000, 100000, 1000000};
@@ -687,7 +688,7 @@ Test(limit, large_entries_take_over_the_memory_of_those_before, .timeout = 120)
         const uint64_t before = page_faults();
         fill(store, 2 * fit, 200, sizes[i]);
         const uint64_t each = (page_faults() - before) / 200;
-        assert_resident(each <= sizes[i] / 4096 / 8,
+        assert_resident(each <= sizes[i] / 4096 / 3,
                         "%" PRIu64 " page faults for each of %zu bytes", each, sizes[i]);
         memstore_destroy(store);
     }
