@@ -9,6 +9,9 @@
 #define STEP 8
 /* The same each time that somebody locks a shard to make its table smaller. */
 #define SHRINK_STEP 32
+/* Larger tables than those keep one of so many slots free as long as memory can be had for growth: at 15 of 16
+ * a search goes through some 8 buckets, at the last slot through half of a table's. */
+#define KEPT_FREE_DIVISOR 16
 
 /* ---- Sizes ---- */
 
@@ -180,7 +183,7 @@ static uint32_t step_for(const struct ms_index *index, uint32_t shard, uint32_t 
     const bool at_once = ms_table_buckets(table_of(index, shard)) <= AT_ONCE ||
                          !ms_index_has_slots(index, shard, more);
 
-    return at_once ? UINT32_MAX : STEP;
+    return at_once || more > UINT32_MAX / STEP ? UINT32_MAX : more * STEP;
 }
 
 /* ---- Growth ---- */
@@ -196,6 +199,18 @@ static bool goes_on(struct ms_index *index, uint32_t shard, uint32_t more)
     return true;
 }
 
+static uint64_t roomy_for(const struct ms_index *index, uint32_t shard, uint32_t more)
+{
+    const uint64_t now = ms_table_buckets(table_of(index, shard));
+
+    return buckets_for(index, entries_and(index, shard, more), now + now / 5 + 1);
+}
+
+uint64_t ms_index_bytes_to_grow(const struct ms_index *index, uint32_t shard, uint32_t more)
+{
+    return roomy_for(index, shard, more) * sizeof(struct ms_bucket);
+}
+
 /* By a fifth at a time, so that an entry is moved six times or so however many there will be, and the
  * load of large tables is between 75 and 90 %; where there is no room for that, by what is needed. */
 enum ms_index_growth ms_index_grow(struct ms_index *index, uint32_t shard, uint32_t more)
@@ -209,15 +224,35 @@ enum ms_index_growth ms_index_grow(struct ms_index *index, uint32_t shard, uint3
             return MS_INDEX_GROWN;
     }
 
-    const uint64_t now = ms_table_buckets(table_of(index, shard));
-    const uint64_t entries = entries_and(index, shard, more);
-    const uint64_t roomy = buckets_for(index, entries, now + now / 5 + 1);
-    const uint64_t scanty = buckets_for(index, entries, now + 1);
+    const uint64_t roomy = roomy_for(index, shard, more);
+    const uint64_t scanty = buckets_for(index, entries_and(index, shard, more),
+                                        (uint64_t)ms_table_buckets(table_of(index, shard)) + 1);
 
     if (!begin(index, shard, roomy) && (scanty == roomy || !begin(index, shard, scanty)))
         return MS_INDEX_NO_ROOM;
     move(index, shard, step_for(index, shard, more));
     return MS_INDEX_GROWN;
+}
+
+static bool keeps_free_slots(const struct ms_index *index, uint32_t shard, uint32_t more)
+{
+    const uint64_t buckets = ms_table_buckets(table_of(index, shard));
+    const uint64_t slots = buckets * MS_BUCKET_SLOTS;
+    const uint64_t kept_free = buckets > AT_ONCE ? slots / KEPT_FREE_DIVISOR : 0;
+
+    return entries_and(index, shard, more) + kept_free <= slots;
+}
+
+enum ms_index_growth ms_index_ensure(struct ms_index *index, uint32_t shard, uint32_t more,
+                                     bool to_the_last)
+{
+    if (ms_index_has_room(index, shard, more))
+        return MS_INDEX_AS_IT_WAS;
+    if (ms_index_grow(index, shard, more) == MS_INDEX_GROWN)
+        return MS_INDEX_GROWN;
+    const bool fit = to_the_last ? ms_index_has_slots(index, shard, more)
+                                 : keeps_free_slots(index, shard, more);
+    return fit ? MS_INDEX_AS_IT_WAS : MS_INDEX_NO_ROOM;
 }
 
 /* ---- Less ---- */

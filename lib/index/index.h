@@ -152,7 +152,7 @@ void ms_index_remove(struct ms_index *index, uint64_t hash, const struct ms_inde
 
 /* ---- Growth, in growth.c: the shard's lock is held ---- */
 
-enum ms_index_growth { MS_INDEX_GROWN, MS_INDEX_NO_ROOM };
+enum ms_index_growth { MS_INDEX_AS_IT_WAS, MS_INDEX_GROWN, MS_INDEX_NO_ROOM };
 
 /* Whether `more` entries can be inserted without growing, or going on to. */
 bool ms_index_has_room(const struct ms_index *index, uint32_t shard, uint32_t more);
@@ -162,6 +162,13 @@ bool ms_index_has_slots(const struct ms_index *index, uint32_t shard, uint32_t m
  * a larger table soon, which may be a step nearer. Slots found before may be of the old table.
  * MS_INDEX_NO_ROOM when there is no memory for a larger table; the shard is as before. */
 enum ms_index_growth ms_index_grow(struct ms_index *index, uint32_t shard, uint32_t more);
+/* What a table for `more` entries beyond those in the shard takes. */
+uint64_t ms_index_bytes_to_grow(const struct ms_index *index, uint32_t shard, uint32_t more);
+/* See that `more` entries can be inserted, by growth where there is memory for that. Where there is none a
+ * table of any size that matters keeps some slots free, without which a search for what is not there goes
+ * through hundreds of buckets; but to_the_last: then each slot serves. */
+enum ms_index_growth ms_index_ensure(struct ms_index *index, uint32_t shard, uint32_t more,
+                                     bool to_the_last);
 /* Whether a shard's table is more than twice as large as its entries need. Any thread. */
 bool ms_index_is_oversized(const struct ms_index *index, uint32_t shard);
 /* Begin to replace such a table by one that has a little room, or take some steps. False when there is

@@ -139,12 +139,18 @@ static int grow_tables(struct ms_commit *commit)
         end = shard_end(commit, first);
         for (size_t i = first; i < end; i++)
             more += ms_step_stores(&commit->steps[i]) && !commit->steps[i].exists;
-        if (more == 0 || ms_index_has_room(index, shard, more))
+        if (more == 0)
             continue;
-        if (ms_index_grow(index, shard, more) == MS_INDEX_GROWN)
+        switch (ms_index_ensure(index, shard, more, commit->to_the_last_slot)) {
+        case MS_INDEX_AS_IT_WAS:
+            break;
+        case MS_INDEX_GROWN:
             find_again(commit, first, end);
-        else if (!ms_index_has_slots(index, shard, more))
+            break;
+        case MS_INDEX_NO_ROOM:
+            commit->table_bytes = ms_index_bytes_to_grow(index, shard, more);
             return MEMSTORE_ERR_SHARD_OVERFLOW;
+        }
     }
     return MEMSTORE_OK;
 }
@@ -206,11 +212,13 @@ static int commit_prepared(struct ms_commit *commit, struct tally *tally)
     const int64_t deadline = ms_store_deadline(commit->store);
     int status;
 
+    commit->to_the_last_slot = commit->store->settings.eviction == MS_EVICTION_NONE;
     while ((status = try_commit(commit, tally)) == MEMSTORE_ERR_SHARD_OVERFLOW) {
-        const uint64_t bytes = commit->writes * sizeof(struct ms_bucket) + MS_PAGE_SIZE;
-        const int made = ms_room_make_for_index(commit->store, bytes, deadline, &asked);
-        if (made != MEMSTORE_OK)
+        const int made =
+            ms_room_make_for_index(commit->store, commit->table_bytes, deadline, &asked);
+        if (made != MEMSTORE_OK && commit->to_the_last_slot)
             return made;
+        commit->to_the_last_slot |= made != MEMSTORE_OK;
     }
     return status;
 }

@@ -147,16 +147,6 @@ static int append(memstore *store, const struct ms_write *write, const struct fo
     return MEMSTORE_OK;
 }
 
-/* Make sure that one more entry fits the shard's table. Shard lock held. */
-static bool ensure_slot(memstore *store, uint64_t hash)
-{
-    const uint32_t shard = ms_index_shard_of(&store->index, hash);
-
-    return ms_index_has_room(&store->index, shard, 1) ||
-           ms_index_grow(&store->index, shard, 1) == MS_INDEX_GROWN ||
-           ms_index_has_slots(&store->index, shard, 1);
-}
-
 /* Let the entry, not published yet, have been used as the one that it replaces. Shard lock held. */
 static void take_over_use(memstore *store, struct ms_entry *entry, const struct ms_found *old)
 {
@@ -169,8 +159,10 @@ static void take_over_use(memstore *store, struct ms_entry *entry, const struct 
 
 /* Let the key's slot refer to the new entry, if the write's condition holds. Shard lock held. */
 static int publish_locked(memstore *store, const struct ms_write *write, uint64_t hash,
-                          struct ms_reserved *reserved, struct ms_write_outcome *outcome)
+                          bool to_the_last_slot, struct ms_reserved *reserved,
+                          struct ms_write_outcome *outcome)
 {
+    const uint32_t shard = ms_index_shard_of(&store->index, hash);
     struct ms_index_slot slot;
     struct ms_found found;
     const bool exists =
@@ -184,7 +176,8 @@ static int publish_locked(memstore *store, const struct ms_write *write, uint64_
         return status;
     if (write->flight != NULL && ms_flight_is_overtaken(write->flight))
         return MEMSTORE_ERR_VERSION_MISMATCH;
-    if (!exists && !ensure_slot(store, hash))
+    if (!exists &&
+        ms_index_ensure(&store->index, shard, 1, to_the_last_slot) == MS_INDEX_NO_ROOM)
         return MEMSTORE_ERR_SHARD_OVERFLOW;
 
     if (write->flight == NULL)
@@ -220,7 +213,10 @@ static int publish_locked(memstore *store, const struct ms_write *write, uint64_
 static int publish(memstore *store, const struct ms_write *write, uint64_t hash,
                    struct ms_reserved *reserved, struct ms_write_outcome *outcome)
 {
+    const uint32_t shard = ms_index_shard_of(&store->index, hash);
     struct ms_budget_mark asked = ms_budget_mark(&store->arena.budget);
+    bool to_the_last_slot =
+        store->settings.eviction == MS_EVICTION_NONE || write->heat_plus_one != 0;
     const int64_t no_deadline = 0;
     int64_t deadline = no_deadline;
 
@@ -229,9 +225,8 @@ static int publish(memstore *store, const struct ms_write *write, uint64_t hash,
         int status = ms_store_lock_shard(store, hash);
         if (status != MEMSTORE_OK)
             return status;
-        status = publish_locked(store, write, hash, reserved, outcome);
-        const uint32_t shard = ms_index_shard_of(&store->index, hash);
-        const uint32_t buckets = ms_table_buckets(ms_load_relaxed(&store->index.tables[shard]));
+        status = publish_locked(store, write, hash, to_the_last_slot, reserved, outcome);
+        const uint64_t bytes = ms_index_bytes_to_grow(&store->index, shard, 1);
         ms_mutex_unlock(ms_store_shard_lock(store, hash));
         if (status != MEMSTORE_ERR_SHARD_OVERFLOW || write->heat_plus_one != 0) {
             ms_harvest_if_much(store);
@@ -240,11 +235,10 @@ static int publish(memstore *store, const struct ms_write *write, uint64_t hash,
 
         if (deadline == no_deadline)
             deadline = ms_store_deadline(store);
-        const uint64_t bytes =
-            ((uint64_t)buckets + buckets / 4) * sizeof(struct ms_bucket) + MS_PAGE_SIZE;
         const int made = ms_room_make_for_index(store, bytes, deadline, &asked);
-        if (made != MEMSTORE_OK)
+        if (made != MEMSTORE_OK && to_the_last_slot)
             return made;
+        to_the_last_slot |= made != MEMSTORE_OK;
     }
 }
 

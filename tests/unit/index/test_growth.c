@@ -145,6 +145,33 @@ Test(growth, when_refused_leaves_every_slot_to_be_filled)
     shelf_close(shelf);
 }
 
+Test(growth, when_refused_keeps_some_slots_of_a_large_table_free_unless_each_is_wanted)
+{
+    struct shelf *shelf = shelf_open(1);
+    struct ms_index_slot slot;
+    uint64_t key = 5000;
+
+    insert_keys(shelf, 0, key);
+    while (shelf_is_moving(shelf, 0))
+        insert_keys(shelf, key, key + 1), key++;
+    const uint64_t slots = (uint64_t)shelf_buckets(shelf, 0) * MS_BUCKET_SLOTS;
+    shelf->refuses = true;
+    for (; ms_index_ensure(&shelf->index, 0, 1, false) == MS_INDEX_AS_IT_WAS; key++)
+        ms_index_insert(&shelf->index, hash_of_key(key), shelf_place(shelf, hash_of_key(key), key),
+                        &slot);
+    cr_assert_eq(key, slots - slots / 16);
+    cr_assert_eq(ms_index_ensure(&shelf->index, 0, 1, false), MS_INDEX_NO_ROOM);
+    for (; ms_index_ensure(&shelf->index, 0, 1, true) == MS_INDEX_AS_IT_WAS; key++)
+        ms_index_insert(&shelf->index, hash_of_key(key), shelf_place(shelf, hash_of_key(key), key),
+                        &slot);
+    cr_assert_eq(key, slots);
+    shelf->refuses = false;
+    cr_assert_geq(ms_index_bytes_to_grow(&shelf->index, 0, 1), slots / MS_BUCKET_SLOTS * 64 * 6 / 5);
+    cr_assert_eq(ms_index_ensure(&shelf->index, 0, 1, false), MS_INDEX_GROWN);
+    shelf_check(shelf);
+    shelf_close(shelf);
+}
+
 Test(growth, retires_the_old_table_whole_and_leaves_it_as_it_was)
 {
     struct shelf *shelf = shelf_open(1);

@@ -143,6 +143,19 @@ Test(steps, more_than_the_old_table_has_slots_for_takes_them_all_at_once)
     cr_assert(ms_index_has_room(&shelf->index, 0, free_slots + 1));
 }
 
+Test(steps, several_entries_together_are_a_step_each)
+{
+    insert_until_moving();
+    const uint32_t begun = shelf->index.shards[0].moved;
+
+    cr_assert_eq(ms_index_grow(&shelf->index, 0, 1), MS_INDEX_GROWN);
+    const uint32_t one = shelf->index.shards[0].moved - begun;
+    cr_assert_gt(one, 0);
+    cr_assert_eq(ms_index_grow(&shelf->index, 0, 5), MS_INDEX_GROWN);
+    cr_assert(shelf_is_moving(shelf, 0));
+    cr_assert_eq(shelf->index.shards[0].moved, begun + 6 * one);
+}
+
 Test(steps, more_than_the_new_table_has_room_for_begins_another)
 {
     insert_until_moving();
