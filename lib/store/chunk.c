@@ -34,7 +34,7 @@ bool ms_chunk_charge(memstore *store, uint64_t bytes)
     struct ms_budget_mark asked = ms_budget_mark(budget);
 
     return charge(store, bytes, spare) ||
-           (ms_room_make(store, bytes, ms_store_deadline(store), &asked) == MEMSTORE_OK &&
+           (ms_room_make_to_charge(store, bytes, ms_store_deadline(store), &asked) == MEMSTORE_OK &&
             charge(store, bytes, spare));
 }
 

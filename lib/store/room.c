@@ -216,22 +216,28 @@ bool ms_room_evict_locked(memstore *store, int64_t deadline_us)
     return ms_arena_cool(&store->arena, 0) != 0;
 }
 
+/* What room is to be made for. */
+struct wanted {
+    uint64_t bytes; /* 0 = a segment */
+    bool pages;     /* or else bytes that are charged alone */
+};
+
 /* Whether what is asked for can be had now. */
-static bool is_satisfied(memstore *store, uint64_t bytes)
+static bool is_satisfied(memstore *store, const struct wanted *wanted)
 {
     struct ms_arena *arena = &store->arena;
 
-    if (bytes == 0)
+    if (wanted->bytes == 0)
         return ms_arena_available(arena) != 0;
 
     /* Pages and free segments come out of the same limit. */
     const uint64_t need =
-        ms_pages_charge_of(bytes) + ((uint64_t)arena->reserve << arena->segment_shift);
+        ms_pages_charge_of(wanted->bytes) + ((uint64_t)arena->reserve << arena->segment_shift);
     if (ms_arena_room(arena) < need)
         return false;
     /* Who takes pages gives back those that are warm before he is refused, but no segments. */
-    if (ms_budget_limit(&arena->budget) + ms_pages_warm(&arena->pages) <
-        ms_budget_charged(&arena->budget) + need)
+    const uint64_t warm = wanted->pages ? ms_pages_warm(&arena->pages) : 0;
+    if (ms_budget_limit(&arena->budget) + warm < ms_budget_charged(&arena->budget) + need)
         ms_arena_cool(arena, 0);
     return true;
 }
@@ -276,7 +282,7 @@ bool ms_room_lock(memstore *store, int64_t deadline_us)
 }
 
 /* Reclaim until it is satisfied. */
-static int make_room_in_turn(memstore *store, uint64_t bytes, int64_t deadline_us,
+static int make_room_in_turn(memstore *store, const struct wanted *wanted, int64_t deadline_us,
                              const struct ms_budget_mark *since)
 {
     bool sealed = false;
@@ -291,9 +297,9 @@ static int make_room_in_turn(memstore *store, uint64_t bytes, int64_t deadline_u
         return MEMSTORE_ERR_GC_PRESSURE;
     /* The limit may have room and no run of pages be long enough: then one step at least, unless
      * somebody has given some back since it was tried. */
-    bool insist = bytes != 0 && !ms_budget_was_released(&store->arena.budget, since);
+    bool insist = wanted->pages && !ms_budget_was_released(&store->arena.budget, since);
     uint32_t steps = 0;
-    while (status == MEMSTORE_OK && (insist || !is_satisfied(store, bytes))) {
+    while (status == MEMSTORE_OK && (insist || !is_satisfied(store, wanted))) {
         insist = false;
         if (!ms_room_persist_locked(store, &steps, deadline_us) &&
             !may_try_again(store, &sealed, deadline_us, &locked))
@@ -306,28 +312,44 @@ static int make_room_in_turn(memstore *store, uint64_t bytes, int64_t deadline_u
 
 /* Who has just had the lock would have it again before the one who is woken for it: a writer could
  * wait for ever while others evict. */
-static int make_room(memstore *store, uint64_t bytes, int64_t deadline_us,
+static int make_room(memstore *store, const struct wanted *wanted, int64_t deadline_us,
                      const struct ms_budget_mark *since)
 {
     if (ms_maintenance_is_me())
-        return make_room_in_turn(store, bytes, deadline_us, since);
+        return make_room_in_turn(store, wanted, deadline_us, since);
     if (ms_gate_enter(&store->room_line, 1, deadline_us) != MS_GATE_ENTERED)
         return MEMSTORE_ERR_GC_PRESSURE;
-    const int status = make_room_in_turn(store, bytes, deadline_us, since);
+    const int status = make_room_in_turn(store, wanted, deadline_us, since);
     ms_gate_leave(&store->room_line, 1);
     return status;
 }
 
-int ms_room_make(memstore *store, uint64_t bytes, int64_t deadline_us, struct ms_budget_mark *since)
+static int make_unless_refused(memstore *store, const struct wanted *wanted, int64_t deadline_us,
+                               struct ms_budget_mark *since)
 {
     if (ms_budget_was_refused(&store->arena.budget, since))
         return MEMSTORE_ERR_MEMORY_EXHAUSTED;
     /* Others may take what was made room for, again and again. */
     if (ms_wait_is_stopped() || ms_clock_real_us() > deadline_us + GRACE_FOR_OTHERS_US)
         return MEMSTORE_ERR_GC_PRESSURE;
-    const int status = make_room(store, bytes, deadline_us, since);
+    const int status = make_room(store, wanted, deadline_us, since);
     *since = ms_budget_mark(&store->arena.budget);
     return status;
+}
+
+int ms_room_make(memstore *store, uint64_t bytes, int64_t deadline_us, struct ms_budget_mark *since)
+{
+    const struct wanted wanted = {.bytes = bytes, .pages = bytes != 0};
+
+    return make_unless_refused(store, &wanted, deadline_us, since);
+}
+
+int ms_room_make_to_charge(memstore *store, uint64_t bytes, int64_t deadline_us,
+                           struct ms_budget_mark *since)
+{
+    const struct wanted wanted = {.bytes = bytes};
+
+    return make_unless_refused(store, &wanted, deadline_us, since);
 }
 
 int ms_room_make_for_index(memstore *store, uint64_t bytes, int64_t deadline_us,

@@ -436,15 +436,18 @@ uint64_t ms_scan_count(memstore *store);
 int ms_store_clear(memstore *store);
 
 /* ---- store/room.c ---- */
+/* Take the reclaim lock; the maintenance thread does not wait for it, since who holds it may be
+ * waiting for a grace period from that thread. */
+bool ms_room_lock(memstore *store, int64_t deadline_us);
 /* For one who has tried to reserve and got nothing: make room for a segment, or for `bytes` of
  * pages when that is not 0. OK when it is worth trying again, else why not. Not when the system
  * has refused memory since the mark, which was taken before trying and is moved on for the next
  * try; and not for ever. */
-/* Take the reclaim lock; the maintenance thread does not wait for it, since who holds it may be
- * waiting for a grace period from that thread. */
-bool ms_room_lock(memstore *store, int64_t deadline_us);
 int ms_room_make(memstore *store, uint64_t bytes, int64_t deadline_us,
                  struct ms_budget_mark *since);
+/* The same for bytes that are charged without pages of the arena. */
+int ms_room_make_to_charge(memstore *store, uint64_t bytes, int64_t deadline_us,
+                           struct ms_budget_mark *since);
 /* The same for one whose table could not grow: where nothing is evicted it stays as it is. */
 int ms_room_make_for_index(memstore *store, uint64_t bytes, int64_t deadline_us,
                            struct ms_budget_mark *since);

@@ -4,6 +4,7 @@
 #include "support/stopper.h"
 
 #include <inttypes.h>
+#include <memstore/loader.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -199,6 +200,37 @@ Test(limit, memory_that_is_kept_for_the_next_large_entry_is_told_as_free)
     cr_assert_geq(after.charged, before.charged + MIB);
     cr_assert_geq(after.free, before.free + MIB);
     cr_assert_leq(after.overhead, before.overhead + 8192);
+    memstore_destroy(store);
+}
+
+/* A full store whose free bytes are those of a large entry that has gone: what is charged alone, as a load that
+ * is noted, takes them, and nothing is evicted for it. */
+Test(limit, memory_that_is_kept_for_the_next_large_entry_serves_what_is_charged_alone)
+{
+    memstore *store = test_open("performance.memory_limit=64MiB", "maintenance=manual", NULL);
+    const uint64_t larges = 2000, smalls = 1000000;
+
+    fill(store, 0, larges, 100000);
+    for (uint64_t i = 1; i <= 300; i++) {
+        const uint64_t large = larges - i;
+        memstore_lease *lease;
+        memstore_view view;
+        int status;
+
+        fill(store, smalls + i * 1000, 1000, 100);
+        status = memstore_delete(store, &large, sizeof large);
+        cr_assert(status == MEMSTORE_OK || status == MEMSTORE_ERR_KEY_NOT_FOUND);
+        assert_ok(memstore_maintain(store, 0));
+        const uint64_t evictions = test_stats(store).evictions;
+        const bool has_free = test_memory(store).free >= 100000;
+        assert_ok(memstore_lease_acquire(store, "absent", 6, 0, &lease, &view));
+        cr_assert_not_null(lease);
+        cr_assert(!has_free || test_stats(store).evictions == evictions,
+                  "%" PRIu64 " were evicted for a lease in round %" PRIu64,
+                  test_stats(store).evictions - evictions, i);
+        assert_status(memstore_lease_fail(lease, MEMSTORE_LOAD_FAILED, NULL),
+                      MEMSTORE_ERR_LOADER_FAILED);
+    }
     memstore_destroy(store);
 }
 
