@@ -291,6 +291,44 @@ Test(time, increment_keeps_the_expiry_of_an_entry_that_exists)
     cr_assert_eq(sum, 1);
 }
 
+/* In the thread that increments, at a point where no lock is held. */
+static void retime_meanwhile(enum ms_testing_point point, void *ttl)
+{
+    if (point != MS_POINT_ENTRY_WRITTEN)
+        return;
+    ms_testing_set_hook(NULL, NULL);
+    assert_ok(memstore_update_ttl(store, "n", 1, *(int64_t *)ttl));
+}
+
+static void increment_while_retimed(int64_t before, int64_t after)
+{
+    int64_t sum = 0, ttl = 0;
+
+    assert_ok(test_set(store, "n", "1", before));
+    ms_testing_set_hook(retime_meanwhile, &after);
+    assert_ok(memstore_increment(store, "n", 1, 1, 0, 0, &sum));
+    ms_testing_set_hook(NULL, NULL);
+    cr_assert_eq(sum, 2);
+    if (after == MEMSTORE_TTL_NONE)
+        assert_status(memstore_get_ttl(store, "n", 1, &ttl), MEMSTORE_ERR_TTL_NOT_SET);
+    else
+        cr_assert_eq(ttl_of("n"), after, "from %lld to %lld", (long long)before, (long long)after);
+}
+
+Test(time, increment_keeps_a_ttl_that_is_given_meanwhile)
+{
+    const int64_t ttls[] = {MEMSTORE_TTL_NONE, 1000, 60000};
+
+    for (int slides = 0; slides < 2; slides++) {
+        for (size_t i = 0; i < TEST_COUNT_OF(ttls); i++) {
+            for (size_t k = 0; k < TEST_COUNT_OF(ttls); k++)
+                increment_while_retimed(ttls[i], ttls[k]);
+        }
+        memstore_destroy(store);
+        store = test_open("maintenance=manual", "ttl.mode=access", NULL);
+    }
+}
+
 /* By the real clocks, of which neither begins its milliseconds with the other: at a time by the wall
  * clock at which it is said to be gone an entry is. */
 static void assert_gone_in_time(memstore *unaided, int64_t until)
