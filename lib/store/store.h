@@ -334,7 +334,8 @@ struct ms_write {
     uint64_t instance;
     struct ms_life seen;
     uint64_t keep_version; /* store this version with the entry; 0 = a new one */
-    int64_t keep_created;  /* keep this creation time (monotonic); 0 = now */
+    /* Keep this creation time (monotonic, negative if it was before the machine started); 0 = now. */
+    int64_t keep_created;
     /* What was loaded is stored unless a write has overtaken the load, then VERSION_MISMATCH; NULL
      * for all other writes, which overtake loads in turn. */
     const struct ms_flight *flight;
