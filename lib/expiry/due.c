@@ -92,18 +92,21 @@ static int64_t due_time(const struct ms_due *due, int64_t earliest, int64_t now)
     return earliest < MS_NEVER - slack ? earliest + slack : MS_NEVER - 1;
 }
 
+static void place_locked(struct ms_due *due, struct ms_segment *segment, int64_t when)
+{
+    if (segment->due_position == 0)
+        put(due, ++due->count, segment);
+    segment->due = when;
+    sift(due, segment->due_position);
+}
+
 static void set_earliest_locked(struct ms_due *due, struct ms_segment *segment, int64_t earliest,
                                 int64_t now)
 {
-    if (earliest == MS_NEVER) {
-        if (segment->due_position != 0)
-            remove_locked(due, segment);
-    } else {
-        if (segment->due_position == 0)
-            put(due, ++due->count, segment);
-        segment->due = due_time(due, earliest, now);
-        sift(due, segment->due_position);
-    }
+    if (earliest != MS_NEVER)
+        place_locked(due, segment, due_time(due, earliest, now));
+    else if (segment->due_position != 0)
+        remove_locked(due, segment);
     ms_store_relaxed(&segment->earliest, earliest);
 }
 
@@ -157,6 +160,16 @@ void ms_due_swept(struct ms_due *due, struct ms_segment *segment, int64_t earlie
     ms_mutex_lock(&due->lock);
     const int64_t noted = ms_load_relaxed(&segment->earliest);
     set_earliest_locked(due, segment, noted < earliest ? noted : earliest, now);
+    ms_mutex_unlock(&due->lock);
+}
+
+void ms_due_sweep_stopped(struct ms_due *due, struct ms_segment *segment, int64_t now)
+{
+    ms_mutex_lock(&due->lock);
+    const int64_t noted = ms_load_relaxed(&segment->earliest);
+    const int64_t earliest = noted < now ? noted : now;
+    ms_store_relaxed(&segment->earliest, earliest);
+    place_locked(due, segment, earliest);
     ms_mutex_unlock(&due->lock);
 }
 

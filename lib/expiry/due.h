@@ -52,6 +52,8 @@ void ms_due_note_changed(struct ms_due *due, struct ms_segment *segment, int64_t
  * its walk. */
 void ms_due_sweep_begins(struct ms_due *due, struct ms_segment *segment);
 void ms_due_swept(struct ms_due *due, struct ms_segment *segment, int64_t earliest, int64_t now);
+/* In place of that, of a sweep that has not come to the end: the segment is due at once. */
+void ms_due_sweep_stopped(struct ms_due *due, struct ms_segment *segment, int64_t now);
 /* The segment is not in use any more. */
 void ms_due_forget(struct ms_due *due, struct ms_segment *segment);
 

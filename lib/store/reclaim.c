@@ -64,6 +64,7 @@ struct pass {
     int64_t max_stale; /* how long what has expired is kept; 0 = not */
     int64_t earliest;  /* of what is left alone, when it expires or is not to be kept any longer */
     bool passed_over;  /* a shard was held by somebody else; something is left */
+    bool stopped;      /* before the end of the segment: as many were removed as may be at once */
     uint64_t removed_expired, expired_unread, evicted, evicted_unread, moved_bytes, dropped_stale;
 };
 
@@ -326,7 +327,7 @@ static void run_pass(struct pass *pass, uint32_t most)
     while ((count = collect_group(pass, &walk, group)) != 0) {
         for (size_t i = 0; i < count; i++) {
             if (most != 0 && pass->removed_expired >= most) {
-                pass->earliest = pass->now;
+                pass->stopped = true;
                 count_pass(pass);
                 return;
             }
@@ -386,7 +387,11 @@ static void sweep(struct pass *pass, uint32_t most)
     ms_due_sweep_begins(&store->due, segment);
     ms_arena_await_appends(&store->arena, segment);
     run_pass(pass, most);
-    ms_due_swept(&store->due, segment, pass->passed_over ? pass->now : pass->earliest, pass->now);
+    if (pass->stopped)
+        ms_due_sweep_stopped(&store->due, segment, pass->now);
+    else
+        ms_due_swept(&store->due, segment, pass->passed_over ? pass->now : pass->earliest,
+                     pass->now);
     /* ORDER: release, pairs with the acquire in is_swept(). */
     ms_store_release(&store->sweeping, false);
 }

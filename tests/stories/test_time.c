@@ -390,6 +390,20 @@ Test(time_unaided, entries_go_and_their_memory_comes_back_with_no_access)
     memstore_destroy(unaided);
 }
 
+/* A step of the sweep that stops before it is through is followed by the next. */
+Test(time_unaided, entries_go_in_time_however_few_a_step_removes)
+{
+    memstore *unaided = test_open("ttl.batch_cleanup_size=10", NULL);
+
+    for (unsigned i = 0; i < 2000; i++)
+        assert_ok(memstore_set(unaided, &i, sizeof i, "some value or other", 19, 100));
+    const double filled = test_now();
+    while (test_memory(unaided).live > 0)
+        cr_assert(test_now() < filled + 5, "still there");
+    cr_assert_eq(test_stats(unaided).expirations, 2000);
+    memstore_destroy(unaided);
+}
+
 /* It is as of the last tick, which comes late where a hypervisor holds the processor back. */
 Test(time, what_has_run_out_is_not_served_while_the_coarse_clock_lags)
 {

@@ -188,6 +188,25 @@ Test(due, a_sweep_that_leaves_something_sets_the_next)
     check();
 }
 
+Test(due, what_a_sweep_has_not_come_to_is_due_at_once)
+{
+    ms_due_note(&due, &segments[0], NOW, NOW);
+    ms_due_note(&due, &segments[1], NOW + 1, NOW);
+    ms_due_sweep_begins(&due, &segments[0]);
+    ms_due_sweep_stopped(&due, &segments[0], NOW + 500);
+    cr_assert_eq(earliest_of(0), NOW + 500);
+    cr_assert_eq(ms_due_next(&due, surely_due(NOW)), &segments[1]);
+    ms_due_forget(&due, &segments[1]);
+    cr_assert_null(ms_due_next(&due, NOW + 499));
+    cr_assert_eq(ms_due_next(&due, NOW + 500), &segments[0]);
+    check();
+    ms_due_sweep_begins(&due, &segments[0]);
+    ms_due_note(&due, &segments[0], NOW + 600, NOW + 700);
+    ms_due_sweep_stopped(&due, &segments[0], NOW + 700);
+    cr_assert_eq(earliest_of(0), NOW + 600);
+    check();
+}
+
 Test(due, what_is_noted_during_a_sweep_is_kept)
 {
     ms_due_note(&due, &segments[0], NOW, NOW);
