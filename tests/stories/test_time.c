@@ -404,6 +404,32 @@ Test(time_unaided, entries_go_in_time_however_few_a_step_removes)
     memstore_destroy(unaided);
 }
 
+/* Which of the two clocks has begun its millisecond first changes all the time. */
+Test(time_unaided, an_entry_was_created_at_one_moment)
+{
+    memstore *unaided = test_open("ttl.store_creation_time=true", NULL);
+    const double start = test_now();
+    unsigned calls = 0, differing = 0;
+    int64_t created, first;
+
+    const int64_t before = test_unix_ms();
+    assert_ok(test_set(unaided, "key", "value", 0));
+    const int64_t after = test_unix_ms();
+    assert_ok(memstore_get_created(unaided, "key", 3, &first));
+    while (test_now() < start + 0.05) {
+        for (unsigned i = 0; i < 1000; i++) {
+            assert_ok(memstore_get_created(unaided, "key", 3, &created));
+            differing += created != first;
+        }
+        calls += 1000;
+    }
+    /* Whoever is held up between the clocks is off by that. */
+    cr_assert(differing <= calls / 1000 || differing >= calls - calls / 1000, "%u of %u", differing,
+              calls);
+    cr_assert(created >= before - 1 && created <= after);
+    memstore_destroy(unaided);
+}
+
 /* It is as of the last tick, which comes late where a hypervisor holds the processor back. */
 Test(time, what_has_run_out_is_not_served_while_the_coarse_clock_lags)
 {
