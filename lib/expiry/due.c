@@ -110,6 +110,11 @@ static void set_earliest_locked(struct ms_due *due, struct ms_segment *segment, 
     ms_store_relaxed(&segment->earliest, earliest);
 }
 
+static int64_t when_locked(const struct ms_due *due)
+{
+    return due->count != 0 ? due->heap[1]->due : MS_NEVER;
+}
+
 void ms_due_set_slack(struct ms_due *due, int64_t max_slack)
 {
     ms_mutex_lock(&due->lock);
@@ -129,23 +134,26 @@ void ms_due_set_slack(struct ms_due *due, int64_t max_slack)
     ms_mutex_unlock(&due->lock);
 }
 
-void ms_due_note_changed(struct ms_due *due, struct ms_segment *segment, int64_t expiry,
+bool ms_due_note_changed(struct ms_due *due, struct ms_segment *segment, int64_t expiry,
                          int64_t now)
 {
     ms_mutex_lock(&due->lock);
+    const int64_t before = when_locked(due);
     if (expiry < ms_load_relaxed(&segment->earliest))
         set_earliest_locked(due, segment, expiry, now);
+    const bool sooner = when_locked(due) < before;
     ms_mutex_unlock(&due->lock);
+    return sooner;
 }
 
-void ms_due_note(struct ms_due *due, struct ms_segment *segment, int64_t expiry, int64_t now)
+bool ms_due_note(struct ms_due *due, struct ms_segment *segment, int64_t expiry, int64_t now)
 {
     /* Nearly always the segment holds something that expires earlier, and one look says so.
      *
      * ORDER: relaxed; a sweep that began before the entry was appended is seen to have begun,
      * because the sweeper took the lock of the open slot between its beginning and the append. */
-    if (expiry < ms_load_relaxed(&segment->earliest))
-        ms_due_note_changed(due, segment, expiry, now);
+    return expiry < ms_load_relaxed(&segment->earliest) &&
+           ms_due_note_changed(due, segment, expiry, now);
 }
 
 void ms_due_sweep_begins(struct ms_due *due, struct ms_segment *segment)
@@ -204,7 +212,7 @@ struct ms_segment *ms_due_any_expired(struct ms_due *due, int64_t now)
 int64_t ms_due_when(struct ms_due *due)
 {
     ms_mutex_lock(&due->lock);
-    const int64_t when = due->count != 0 ? due->heap[1]->due : MS_NEVER;
+    const int64_t when = when_locked(due);
     ms_mutex_unlock(&due->lock);
     return when;
 }

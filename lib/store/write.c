@@ -269,12 +269,7 @@ static int publish(memstore *store, const struct ms_write *write, uint64_t hash,
 
 void ms_store_note_expiry(memstore *store, struct ms_segment *segment, int64_t expiry, int64_t now)
 {
-    if (expiry == MS_NEVER || expiry >= ms_load_relaxed(&segment->earliest))
-        return;
-
-    const int64_t planned = ms_due_when(&store->due);
-    ms_due_note(&store->due, segment, expiry, now);
-    if (ms_due_when(&store->due) < planned)
+    if (expiry != MS_NEVER && ms_due_note(&store->due, segment, expiry, now))
         ms_maintenance_plan(store);
 }
 

@@ -97,6 +97,20 @@ Test(due, a_change_in_place_is_noted_like_an_append)
     check();
 }
 
+Test(due, a_note_tells_whether_it_is_due_before_all_else)
+{
+    cr_assert(ms_due_note(&due, &segments[0], NOW + 20000, NOW));
+    cr_assert_not(ms_due_note(&due, &segments[1], NOW + 20000, NOW));
+    cr_assert_not(ms_due_note(&due, &segments[2], NOW + 30000, NOW));
+    cr_assert(ms_due_note(&due, &segments[2], NOW + 10000, NOW));
+    cr_assert_not(ms_due_note_changed(&due, &segments[0], NOW + 15000, NOW));
+    cr_assert(ms_due_note_changed(&due, &segments[0], NOW + 5000, NOW));
+    /* What had been first is gone: the next one is. */
+    ms_due_forget(&due, &segments[0]);
+    ms_due_forget(&due, &segments[2]);
+    cr_assert(ms_due_note(&due, &segments[3], NOW + 19000, NOW));
+}
+
 /* ---- Slack ---- */
 
 Test(due, a_segment_is_due_when_or_after_its_first_entry_expires)
