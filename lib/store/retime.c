@@ -43,12 +43,11 @@ static int update_ttl_locked(memstore *store, const memstore_key *key, uint64_t 
                              int64_t ttl_ms, uint64_t *version, struct ms_write *rewrite,
                              struct ms_segment **pinned)
 {
-    const int64_t now = ms_clock_exact_ms();
     struct ms_index_slot slot;
     struct ms_found found;
     struct ms_life life;
 
-    const int status = ms_ttl_to_life_at(store, ttl_ms, now, &life);
+    const int status = ms_ttl_to_life(store, ttl_ms, &life);
     if (status != MEMSTORE_OK)
         return status;
     if (!ms_lookup_find_slot(store, key->data, key->size, hash, &slot, &found))
