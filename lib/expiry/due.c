@@ -92,19 +92,27 @@ static int64_t due_time(const struct ms_due *due, int64_t earliest, int64_t now)
     return earliest < MS_NEVER - slack ? earliest + slack : MS_NEVER - 1;
 }
 
+static void place_locked(struct ms_due *due, struct ms_segment *segment, int64_t when)
+{
+    if (segment->due_position == 0)
+        put(due, ++due->count, segment);
+    segment->due = when;
+    sift(due, segment->due_position);
+}
+
 static void set_earliest_locked(struct ms_due *due, struct ms_segment *segment, int64_t earliest,
                                 int64_t now)
 {
-    if (earliest == MS_NEVER) {
-        if (segment->due_position != 0)
-            remove_locked(due, segment);
-    } else {
-        if (segment->due_position == 0)
-            put(due, ++due->count, segment);
-        segment->due = due_time(due, earliest, now);
-        sift(due, segment->due_position);
-    }
+    if (earliest != MS_NEVER)
+        place_locked(due, segment, due_time(due, earliest, now));
+    else if (segment->due_position != 0)
+        remove_locked(due, segment);
     ms_store_relaxed(&segment->earliest, earliest);
+}
+
+static int64_t when_locked(const struct ms_due *due)
+{
+    return due->count != 0 ? due->heap[1]->due : MS_NEVER;
 }
 
 void ms_due_set_slack(struct ms_due *due, int64_t max_slack)
@@ -126,23 +134,26 @@ void ms_due_set_slack(struct ms_due *due, int64_t max_slack)
     ms_mutex_unlock(&due->lock);
 }
 
-void ms_due_note_changed(struct ms_due *due, struct ms_segment *segment, int64_t expiry,
+bool ms_due_note_changed(struct ms_due *due, struct ms_segment *segment, int64_t expiry,
                          int64_t now)
 {
     ms_mutex_lock(&due->lock);
+    const int64_t before = when_locked(due);
     if (expiry < ms_load_relaxed(&segment->earliest))
         set_earliest_locked(due, segment, expiry, now);
+    const bool sooner = when_locked(due) < before;
     ms_mutex_unlock(&due->lock);
+    return sooner;
 }
 
-void ms_due_note(struct ms_due *due, struct ms_segment *segment, int64_t expiry, int64_t now)
+bool ms_due_note(struct ms_due *due, struct ms_segment *segment, int64_t expiry, int64_t now)
 {
     /* Nearly always the segment holds something that expires earlier, and one look says so.
      *
      * ORDER: relaxed; a sweep that began before the entry was appended is seen to have begun,
      * because the sweeper took the lock of the open slot between its beginning and the append. */
-    if (expiry < ms_load_relaxed(&segment->earliest))
-        ms_due_note_changed(due, segment, expiry, now);
+    return expiry < ms_load_relaxed(&segment->earliest) &&
+           ms_due_note_changed(due, segment, expiry, now);
 }
 
 void ms_due_sweep_begins(struct ms_due *due, struct ms_segment *segment)
@@ -157,6 +168,16 @@ void ms_due_swept(struct ms_due *due, struct ms_segment *segment, int64_t earlie
     ms_mutex_lock(&due->lock);
     const int64_t noted = ms_load_relaxed(&segment->earliest);
     set_earliest_locked(due, segment, noted < earliest ? noted : earliest, now);
+    ms_mutex_unlock(&due->lock);
+}
+
+void ms_due_sweep_stopped(struct ms_due *due, struct ms_segment *segment, int64_t now)
+{
+    ms_mutex_lock(&due->lock);
+    const int64_t noted = ms_load_relaxed(&segment->earliest);
+    const int64_t earliest = noted < now ? noted : now;
+    ms_store_relaxed(&segment->earliest, earliest);
+    place_locked(due, segment, earliest);
     ms_mutex_unlock(&due->lock);
 }
 
@@ -191,7 +212,7 @@ struct ms_segment *ms_due_any_expired(struct ms_due *due, int64_t now)
 int64_t ms_due_when(struct ms_due *due)
 {
     ms_mutex_lock(&due->lock);
-    const int64_t when = due->count != 0 ? due->heap[1]->due : MS_NEVER;
+    const int64_t when = when_locked(due);
     ms_mutex_unlock(&due->lock);
     return when;
 }

@@ -40,10 +40,11 @@ void ms_due_set_slack(struct ms_due *due, int64_t max_slack);
  * no memory. */
 bool ms_due_reserve(struct ms_due *due, uint32_t count);
 
-/* An entry that expires at `expiry` was appended to the segment. `now` is coarse. */
-void ms_due_note(struct ms_due *due, struct ms_segment *segment, int64_t expiry, int64_t now);
-/* The expiry of an entry in the segment was changed in place. */
-void ms_due_note_changed(struct ms_due *due, struct ms_segment *segment, int64_t expiry,
+/* An entry that expires at `expiry` was appended to the segment. `now` is coarse. Whether that is due
+ * before all that there was: a sweeper that sleeps until then is to be woken. */
+bool ms_due_note(struct ms_due *due, struct ms_segment *segment, int64_t expiry, int64_t now);
+/* The same, of an entry in the segment whose expiry was changed in place. */
+bool ms_due_note_changed(struct ms_due *due, struct ms_segment *segment, int64_t expiry,
                          int64_t now);
 /* Around a sweep. What is noted between the two is kept; the sweeper reports the earliest expiry
  * that it left behind. A writer notes an expiry after it has stored it, so that either the
@@ -52,6 +53,8 @@ void ms_due_note_changed(struct ms_due *due, struct ms_segment *segment, int64_t
  * its walk. */
 void ms_due_sweep_begins(struct ms_due *due, struct ms_segment *segment);
 void ms_due_swept(struct ms_due *due, struct ms_segment *segment, int64_t earliest, int64_t now);
+/* In place of that, of a sweep that has not come to the end: the segment is due at once. */
+void ms_due_sweep_stopped(struct ms_due *due, struct ms_segment *segment, int64_t now);
 /* The segment is not in use any more. */
 void ms_due_forget(struct ms_due *due, struct ms_segment *segment);
 

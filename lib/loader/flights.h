@@ -55,6 +55,7 @@ struct ms_flight {
     /* When that is OK; released by who drops the last reference. Before the end it is the leader's: what
      * there was when he began to refresh (load.h). */
     memstore_view value;
+    int64_t old_expiry;           /* of that, by the monotonic clock; the leader's */
     int64_t until;                /* end of a lease or an absence, in ms_clock_exact_ms() */
     atomic_uint_least64_t leader; /* serial of the thread that loads; 0 = a lease, or ended */
     struct ms_flight *waits_for;  /* what its leader waits for meanwhile; the waits' lock */

@@ -48,10 +48,9 @@ static inline int64_t ms_clock_unix_ms(void)
     return ms_testing_clock(&monotonic, &unix_now) ? unix_now : ms_clock_read_ms(CLOCK_REALTIME);
 }
 
-/* What to add to monotonic milliseconds to get Unix milliseconds, rounded up: what is said to be over at
- * a Unix time is over when that comes. The difference is taken of nanoseconds, so that it is the same at
- * each call, whatever part of a millisecond either clock has begun. */
-static inline int64_t ms_clock_unix_offset_ms(void)
+/* What to add to monotonic milliseconds to get Unix milliseconds. The difference is taken of nanoseconds, so
+ * that it is the same at each call, whatever part of a millisecond either clock has begun. */
+static inline int64_t ms_clock_unix_offset_rounded(bool up)
 {
     struct timespec monotonic, unix_now;
     int64_t fake_monotonic, fake_unix;
@@ -61,8 +60,21 @@ static inline int64_t ms_clock_unix_offset_ms(void)
     clock_gettime(CLOCK_MONOTONIC, &monotonic);
     clock_gettime(CLOCK_REALTIME, &unix_now);
     const int64_t rest = (int64_t)unix_now.tv_nsec - (int64_t)monotonic.tv_nsec;
-    return ((int64_t)unix_now.tv_sec - (int64_t)monotonic.tv_sec) * 1000 +
-           (rest > 0 ? rest + 999999 : rest) / 1000000;
+    /* A division rounds towards 0. */
+    const int64_t more = up ? (rest > 0 ? 999999 : 0) : (rest < 0 ? -999999 : 0);
+    return ((int64_t)unix_now.tv_sec - (int64_t)monotonic.tv_sec) * 1000 + (rest + more) / 1000000;
+}
+
+/* Rounded up, of what is to come: what is said to be over at a Unix time is over when that comes. */
+static inline int64_t ms_clock_unix_offset_ms(void)
+{
+    return ms_clock_unix_offset_rounded(true);
+}
+
+/* Rounded down, of what has been: it is not said to be later than now. */
+static inline int64_t ms_clock_unix_offset_of_past_ms(void)
+{
+    return ms_clock_unix_offset_rounded(false);
 }
 
 /* Monotonic microseconds of the real clock, for budgets and waits, which no test replaces. */

@@ -100,8 +100,9 @@ struct ms_entry_shape {
     uint32_t value_size;
     uint64_t version; /* to be kept from elsewhere; 0 = the place tells it */
     int64_t expiry;   /* absolute monotonic milliseconds, or MS_NEVER */
-    int64_t created;  /* monotonic milliseconds; written where creation times are kept */
-    int64_t ttl;      /* what reads renew the expiry by, 0 = they do not; likewise */
+    int64_t
+        created; /* monotonic milliseconds, may be negative; written where these times are kept */
+    int64_t ttl; /* what reads renew the expiry by, 0 = they do not; likewise */
 };
 
 /* Where the parts of an entry are. */
@@ -153,7 +154,8 @@ MS_ALWAYS_INLINE struct ms_entry_parts ms_entry_parts(const struct ms_entry *ent
     return parts;
 }
 
-/* When the entry was written, in monotonic milliseconds, in a store that keeps creation times. */
+/* When the entry was written, in monotonic milliseconds, in a store that keeps creation times. Negative if
+ * it comes from a snapshot and was written before the machine started. */
 static inline int64_t ms_entry_created(const struct ms_entry *entry)
 {
     int64_t created;

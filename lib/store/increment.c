@@ -33,8 +33,10 @@ static int read_counter(memstore *store, struct ms_write *write, uint64_t hash, 
 
     ms_rcu_read_lock();
     if (ms_lookup_live(store, write->key.data, write->key.size, hash, &found)) {
+        write->mode = MS_WRITE_IF_UNCHANGED;
         write->instance = ms_found_instance(store, &found);
-        write->life = ms_slide_life(store, &found);
+        write->seen = (struct ms_life){ms_found_expiry(&found), ms_found_ttl(store, &found)};
+        write->life = ms_slide_life(store, &found, &write->seen);
         if (!parse_decimal(found.parts.value, found.parts.value_size, number))
             status = MEMSTORE_ERR_NOT_A_NUMBER;
     }

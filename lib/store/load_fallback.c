@@ -65,10 +65,8 @@ static bool find(memstore *store, const struct ms_flight *flight, memstore_view 
  * has joined before the flight was overtaken, and what there was then serves him. */
 static bool keep_old(memstore *store, const struct ms_flight *flight, const memstore_view *old)
 {
-    if (old->pin == NULL || ms_flight_is_overtaken(flight))
-        return false;
-    return old->expires_at_ms == 0 ||
-           may_serve(store, flight, old->expires_at_ms - ms_clock_unix_offset_ms());
+    return old->pin != NULL && !ms_flight_is_overtaken(flight) &&
+           may_serve(store, flight, flight->old_expiry);
 }
 
 bool ms_load_fall_back(memstore *store, const struct ms_flight *flight, memstore_view *old,

@@ -15,6 +15,14 @@ bool ms_load_is_old(const memstore *store, size_t key_size, const memstore_view 
     return ms_clock_exact_ms() - created >= age;
 }
 
+/* Pin the old value for the time of its refresh, with its expiry by the clock that nobody steps. */
+static void hold_old(struct ms_flight *flight, const memstore_view *view)
+{
+    flight->value = *view;
+    flight->old_expiry =
+        view->expires_at_ms == 0 ? MS_NEVER : view->expires_at_ms - ms_clock_unix_offset_ms();
+}
+
 bool ms_load_begin_refresh(const struct ms_load *load, int64_t lease_until,
                            struct ms_flight **flight, memstore_view *out)
 {
@@ -30,7 +38,7 @@ bool ms_load_begin_refresh(const struct ms_load *load, int64_t lease_until,
     if (status == MEMSTORE_ERR_KEY_NOT_FOUND ||
         (status == MEMSTORE_OK && ms_load_is_old(store, load->key.size, &view))) {
         if (lease_until == 0)
-            (*flight)->value = view;
+            hold_old(*flight, &view);
         else
             ms_view_give_back(&view);
         return true;

@@ -509,7 +509,7 @@ int ms_store_get_created(memstore *store, const void *key, size_t key_size, int6
         return refused_closed();
     const bool live = ms_lookup_live(store, key, key_size, hash, &found);
     if (live)
-        *unix_ms = ms_clock_unix_ms() - (ms_clock_exact_ms() - ms_entry_created(found.entry));
+        *unix_ms = ms_entry_created(found.entry) + ms_clock_unix_offset_of_past_ms();
     ms_rcu_read_unlock();
     return live ? MEMSTORE_OK : MEMSTORE_ERR_KEY_NOT_FOUND;
 }

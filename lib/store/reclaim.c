@@ -64,6 +64,7 @@ struct pass {
     int64_t max_stale; /* how long what has expired is kept; 0 = not */
     int64_t earliest;  /* of what is left alone, when it expires or is not to be kept any longer */
     bool passed_over;  /* a shard was held by somebody else; something is left */
+    bool stopped;      /* before the end of the segment: as many were removed as may be at once */
     uint64_t removed_expired, expired_unread, evicted, evicted_unread, moved_bytes, dropped_stale;
 };
 
@@ -81,10 +82,8 @@ static void remove_entry(struct pass *pass, const struct candidate *candidate,
 }
 
 /* When an entry that has expired is not to be kept any longer. */
-static int64_t end_of_stale(const struct pass *pass, const struct ms_found *found)
+static int64_t end_of_stale(const struct pass *pass, int64_t expiry)
 {
-    const int64_t expiry = ms_found_expiry(found);
-
     return expiry > MS_NEVER - pass->max_stale ? MS_NEVER : expiry + pass->max_stale;
 }
 
@@ -94,12 +93,13 @@ static void note_earliest(struct pass *pass, int64_t when)
         pass->earliest = when;
 }
 
-/* An entry has expired: it leaves the index, and may be kept where it is. */
+/* An entry has expired: it leaves the index, and may be kept where it is. A read may renew it still (SD-4):
+ * `expiry` is what it was judged by. */
 static void expire_entry(struct pass *pass, const struct candidate *candidate,
-                         const struct ms_index_slot *slot)
+                         const struct ms_index_slot *slot, int64_t expiry)
 {
     memstore *store = pass->store;
-    const int64_t end = end_of_stale(pass, &candidate->found);
+    const int64_t end = end_of_stale(pass, expiry);
 
     pass->removed_expired++;
     pass->expired_unread += ms_store_is_unread(store, &candidate->found);
@@ -118,7 +118,7 @@ static void expire_entry(struct pass *pass, const struct candidate *candidate,
 /* No slot refers to an entry: it is dead, or it is kept, and that may be over. */
 static void judge_stale(struct pass *pass, const struct candidate *candidate)
 {
-    const int64_t end = end_of_stale(pass, &candidate->found);
+    const int64_t end = end_of_stale(pass, ms_found_expiry(&candidate->found));
     const bool drops = pass->purpose != PURPOSE_SWEEP || end <= pass->now;
 
     if (!ms_stale_judge(pass->store, candidate->hash, &candidate->found, drops))
@@ -233,15 +233,17 @@ static void take_entry(struct pass *pass, const struct candidate *candidate)
     if (!lock_shard(pass, lock))
         return;
     if (ms_index_find_place(&store->index, candidate->hash, candidate->found.place, &slot)) {
-        if (ms_found_expiry(&candidate->found) <= pass->now) {
-            expire_entry(pass, candidate, &slot);
+        const int64_t expiry = ms_found_expiry(&candidate->found);
+
+        if (expiry <= pass->now) {
+            expire_entry(pass, candidate, &slot, expiry);
         } else if (pass->purpose == PURPOSE_EVICT) {
             evict_entry(pass, candidate, &slot);
         } else if (pass->purpose == PURPOSE_COMPACT) {
             compact_entry(pass, candidate, &slot);
         } else {
             /* Its expiry was moved after it was chosen. */
-            note_earliest(pass, ms_found_expiry(&candidate->found));
+            note_earliest(pass, expiry);
         }
     } else if (ms_unlikely(ms_stale_any(&store->stale))) {
         judge_stale(pass, candidate);
@@ -259,7 +261,7 @@ static bool is_candidate(const struct pass *pass, const struct ms_found *found)
     const bool sweeps = pass->purpose == PURPOSE_SWEEP;
 
     if (ms_mark_is_stale(mark))
-        return !sweeps || end_of_stale(pass, found) <= pass->now;
+        return !sweeps || end_of_stale(pass, ms_found_expiry(found)) <= pass->now;
     if ((mark & (MS_MARK_DEAD | MS_MARK_PENDING)) != 0)
         return false;
     return (!sweeps && pass->purpose != PURPOSE_DROP_STALE) || ms_found_expiry(found) <= pass->now;
@@ -272,7 +274,7 @@ static void leave_alone(struct pass *pass, const struct ms_found *found)
     const unsigned mark = ms_load_relaxed(&found->entry->mark);
 
     if (ms_mark_is_stale(mark))
-        note_earliest(pass, end_of_stale(pass, found));
+        note_earliest(pass, end_of_stale(pass, ms_found_expiry(found)));
     else if ((mark & MS_MARK_DEAD) == 0)
         note_earliest(pass, ms_found_expiry(found));
 }
@@ -326,7 +328,7 @@ static void run_pass(struct pass *pass, uint32_t most)
     while ((count = collect_group(pass, &walk, group)) != 0) {
         for (size_t i = 0; i < count; i++) {
             if (most != 0 && pass->removed_expired >= most) {
-                pass->earliest = pass->now;
+                pass->stopped = true;
                 count_pass(pass);
                 return;
             }
@@ -386,7 +388,11 @@ static void sweep(struct pass *pass, uint32_t most)
     ms_due_sweep_begins(&store->due, segment);
     ms_arena_await_appends(&store->arena, segment);
     run_pass(pass, most);
-    ms_due_swept(&store->due, segment, pass->passed_over ? pass->now : pass->earliest, pass->now);
+    if (pass->stopped)
+        ms_due_sweep_stopped(&store->due, segment, pass->now);
+    else
+        ms_due_swept(&store->due, segment, pass->passed_over ? pass->now : pass->earliest,
+                     pass->now);
     /* ORDER: release, pairs with the acquire in is_swept(). */
     ms_store_release(&store->sweeping, false);
 }

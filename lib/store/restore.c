@@ -83,13 +83,15 @@ static void take_all_back(struct restoring *restoring)
 
 /* ---- Entries ---- */
 
-/* The monotonic time of a Unix time that has passed. */
+/* The monotonic time of a Unix time that has passed: a negative one if the machine has started since. */
 static int64_t past_of(const struct restoring *restoring, int64_t unix_ms)
 {
     const int64_t age = restoring->unix_now - unix_ms;
+    /* Nothing was created in the future. */
+    const int64_t past = restoring->now - (age > 0 ? age : 0);
 
-    /* Nothing was created in the future, and 0 means now. */
-    return age > 0 && age < restoring->now ? restoring->now - age : restoring->now;
+    /* To a write 0 means now. */
+    return past != 0 ? past : -1;
 }
 
 /* The life of an entry within the bounds of this store; false when it has expired. */

@@ -30,14 +30,10 @@ static bool change_in_place(const memstore *store, const struct ms_found *found,
 }
 
 /* Tell the sweeper, as ms_store_note_expiry() does of an entry that was appended. */
-static void note_changed(memstore *store, struct ms_segment *segment, int64_t expiry, int64_t now)
+static void note_changed(memstore *store, struct ms_segment *segment, int64_t expiry)
 {
-    const int64_t planned = ms_due_when(&store->due);
-
-    if (expiry == MS_NEVER)
-        return;
-    ms_due_note_changed(&store->due, segment, expiry, now);
-    if (ms_due_when(&store->due) < planned)
+    if (expiry != MS_NEVER &&
+        ms_due_note_changed(&store->due, segment, expiry, ms_clock_coarse_ms()))
         ms_maintenance_plan(store);
 }
 
@@ -47,12 +43,11 @@ static int update_ttl_locked(memstore *store, const memstore_key *key, uint64_t 
                              int64_t ttl_ms, uint64_t *version, struct ms_write *rewrite,
                              struct ms_segment **pinned)
 {
-    const int64_t now = ms_clock_exact_ms();
     struct ms_index_slot slot;
     struct ms_found found;
     struct ms_life life;
 
-    const int status = ms_ttl_to_life_at(store, ttl_ms, now, &life);
+    const int status = ms_ttl_to_life(store, ttl_ms, &life);
     if (status != MEMSTORE_OK)
         return status;
     if (!ms_lookup_find_slot(store, key->data, key->size, hash, &slot, &found))
@@ -63,7 +58,7 @@ static int update_ttl_locked(memstore *store, const memstore_key *key, uint64_t 
         return MEMSTORE_ERR_TTL_UPDATE_FAILED;
     life.expiry = ms_ttl_bound_by_age(store, &found, life.expiry);
     if (change_in_place(store, &found, &life)) {
-        note_changed(store, found.segment, life.expiry, now);
+        note_changed(store, found.segment, life.expiry);
         if (ms_track_follows(store, hash))
             ms_track_retime(store, hash, life.expiry);
         return MEMSTORE_OK;

@@ -34,12 +34,21 @@ static bool was_emptied(struct ms_segment *segment)
     return ms_load_relaxed(&segment->state) == MS_SEGMENT_LIMBO;
 }
 
+/* Sweep segments until something is removed. What was to expire first in one may have been replaced since:
+ * after its sweep it does not seem to hold anything expired any more. */
 static bool sweep_expired(memstore *store)
 {
     const int64_t now = ms_clock_exact_ms();
-    struct ms_segment *segment = ms_due_any_expired(&store->due, now);
+    struct ms_segment *segment;
 
-    return segment != NULL && ms_reclaim_sweep_locked(store, segment, now, 0, false) != 0;
+    while ((segment = ms_due_any_expired(&store->due, now)) != NULL) {
+        if (ms_reclaim_sweep_locked(store, segment, now, 0, false) != 0)
+            return true;
+        /* Somebody holds a shard. */
+        if (ms_load_relaxed(&segment->earliest) <= now)
+            return false;
+    }
+    return false;
 }
 
 /* Give up what is kept beyond its expiry in one segment. */

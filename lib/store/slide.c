@@ -66,9 +66,10 @@ void ms_slide_renew(memstore *store, const void *key, size_t key_size, ms_place 
     }
 }
 
-struct ms_life ms_slide_life(memstore *store, const struct ms_found *found)
+struct ms_life ms_slide_life(const memstore *store, const struct ms_found *found,
+                             const struct ms_life *seen)
 {
-    struct ms_life life = {ms_found_expiry(found), ms_found_ttl(store, found)};
+    struct ms_life life = *seen;
 
     if (life.expiry != MS_NEVER && life.ttl != 0) {
         const int64_t later = renewed(store, found, life.ttl, ms_clock_exact_ms());

@@ -315,9 +315,12 @@ enum ms_write_mode {
     MS_WRITE_IF_VERSION, /* `version`; 0 = must be absent */
     /* the entry is the `instance` that the change was computed from; 0 = none is there */
     MS_WRITE_IF_SAME,
+    /* the same, and it has the life still that it was `seen` with and which the write keeps, but for what
+     * reads have renewed, which is kept, too */
+    MS_WRITE_IF_UNCHANGED,
 };
 
-/* Not a status: what an MS_WRITE_IF_SAME was computed from is not there any more; compute it
+/* Not a status: what one of the two above was computed from is not there any more; compute it
  * again. */
 #define MS_WRITE_AGAIN 1
 
@@ -329,8 +332,10 @@ struct ms_write {
     enum ms_write_mode mode;
     uint64_t version;
     uint64_t instance;
+    struct ms_life seen;
     uint64_t keep_version; /* store this version with the entry; 0 = a new one */
-    int64_t keep_created;  /* keep this creation time (monotonic); 0 = now */
+    /* Keep this creation time (monotonic, negative if it was before the machine started); 0 = now. */
+    int64_t keep_created;
     /* What was loaded is stored unless a write has overtaken the load, then VERSION_MISMATCH; NULL
      * for all other writes, which overtake loads in turn. */
     const struct ms_flight *flight;

@@ -7,6 +7,7 @@
 #include "store/heat.h"
 #include "store/lookup.h"
 #include "store/notify.h"
+#include "store/slide.h"
 #include "store/tell.h"
 
 int ms_store_check_size(const memstore *store, size_t key_size, size_t value_size)
@@ -33,6 +34,17 @@ struct foresight {
     int status; /* a condition that does not hold, or OK */
 };
 
+/* Whether an entry has the life still that it was seen with. Reads move an expiry later, and only where
+ * there is a TTL. */
+static bool has_life(const memstore *store, const struct ms_found *found,
+                     const struct ms_life *seen)
+{
+    const int64_t expiry = ms_found_expiry(found);
+    const int64_t ttl = ms_found_ttl(store, found);
+
+    return ttl == seen->ttl && (ttl == 0 ? expiry == seen->expiry : expiry >= seen->expiry);
+}
+
 static int check_condition(const memstore *store, const struct ms_write *write,
                            const struct ms_found *found, bool live)
 {
@@ -51,6 +63,11 @@ static int check_condition(const memstore *store, const struct ms_write *write,
         const uint64_t instance = live ? ms_found_instance(store, found) : 0;
         return instance == write->instance ? MEMSTORE_OK : MS_WRITE_AGAIN;
     }
+    case MS_WRITE_IF_UNCHANGED:
+        return live && ms_found_instance(store, found) == write->instance &&
+                       has_life(store, found, &write->seen)
+                   ? MEMSTORE_OK
+                   : MS_WRITE_AGAIN;
     }
     return MEMSTORE_ERR_INVALID_ARGUMENT;
 }
@@ -195,6 +212,8 @@ static int publish_locked(memstore *store, const struct ms_write *write, uint64_
         ms_or_relaxed(&reserved->entry->mark, MS_MARK_VERSIONED);
     if (exists) {
         ms_index_set(&store->index, hash, &slot, reserved->place);
+        if (write->mode == MS_WRITE_IF_UNCHANGED)
+            ms_slide_carry(store, &found, reserved, write->life.expiry);
         /* What keeps its version is the same entry, written elsewhere. */
         if (write->keep_version == 0)
             ms_notify_removal(store, &found, ms_removal_kind(live, MEMSTORE_EVENT_REPLACED));
@@ -244,12 +263,7 @@ static int publish(memstore *store, const struct ms_write *write, uint64_t hash,
 
 void ms_store_note_expiry(memstore *store, struct ms_segment *segment, int64_t expiry, int64_t now)
 {
-    if (expiry == MS_NEVER || expiry >= ms_load_relaxed(&segment->earliest))
-        return;
-
-    const int64_t planned = ms_due_when(&store->due);
-    ms_due_note(&store->due, segment, expiry, now);
-    if (ms_due_when(&store->due) < planned)
+    if (expiry != MS_NEVER && ms_due_note(&store->due, segment, expiry, now))
         ms_maintenance_plan(store);
 }
 

@@ -2,6 +2,7 @@
 /* The ways of asking that are known to defeat one eviction policy or another, and what the default
  * makes of them. */
 #include "store/store.h"
+#include "support/clock.h"
 #include "support/criterion.h"
 
 #define LIMIT "performance.memory_limit=4MiB"
@@ -262,4 +263,34 @@ Test(eviction, no_step_removes_more_than_half_a_percent_of_the_entries)
     assert_small_steps("eviction=lru");
     assert_small_steps("eviction=lfu");
     assert_small_steps("eviction=fifo");
+}
+
+/* Write so many entries of about a kilobyte with a TTL. */
+static void write_with_ttl(memstore *store, uint64_t *key, unsigned count, int64_t ttl_ms)
+{
+    static const char value[1000];
+
+    for (unsigned i = 0; i < count; i++, ++*key)
+        assert_ok(memstore_set(store, key, sizeof *key, value, sizeof value, ttl_ms));
+}
+
+/* What expires first of a segment has been overwritten: nothing in there has expired when it seems so. */
+Test(eviction, what_lives_stays_while_there_is_anything_that_has_expired)
+{
+    test_clock_start();
+    memstore *store =
+        test_open("performance.memory_limit=8MiB", "eviction=lru", "maintenance=manual", NULL);
+    const uint64_t first = 0;
+    uint64_t key = 0;
+
+    write_with_ttl(store, &key, 1, 600000);
+    assert_ok(memstore_set(store, &first, sizeof first, "value", 5, 1000000));
+    write_with_ttl(store, &key, 1000, 1000000);
+    test_clock_advance(595000);
+    write_with_ttl(store, &key, 5000, 15000);
+    test_clock_advance(16000);
+    write_with_ttl(store, &key, 5000, 15000);
+    cr_assert_eq(test_stats(store).evictions, 0);
+    cr_assert_eq(memstore_size(store), 6001);
+    memstore_destroy(store);
 }

@@ -638,6 +638,28 @@ Test(loading_policy,
     }
 }
 
+Test(loading_policy, a_step_of_the_wall_clock_during_a_refresh_that_fails_changes_nothing)
+{
+    static const int64_t steps[] = {-86400000, 86400000};
+
+    for (size_t i = 0; i < 4; i++) {
+        struct source source;
+        memstore *store = open_small(&source);
+        struct asker asker = {.store = store, .source = &source};
+        const bool expires = i >= 2;
+
+        begin_and_evict(&asker);
+        test_clock_advance(expires ? LIFE_MS : 0);
+        test_clock_step_unix(steps[i % 2]);
+        let_end(&asker);
+        if (expires)
+            assert_status(asker.status, MEMSTORE_ERR_LOADER_FAILED);
+        else
+            assert_got_old(&asker);
+        memstore_destroy(store);
+    }
+}
+
 /* Until so many threads wait for loads in flight. */
 static void wait_for_references(memstore *store, uint32_t references)
 {

@@ -482,6 +482,25 @@ Test(settings, jitter_spreads_what_is_written_together)
     memstore_destroy(store);
 }
 
+Test(settings, jitter_spreads_ttls_that_are_changed_together)
+{
+    bool seen[60001] = {0};
+    unsigned different = 0;
+
+    test_clock_start();
+    memstore *store = test_open("ttl.jitter=50", "maintenance=manual", NULL);
+    assert_ok(test_set(store, "key", "v", 1000));
+    for (unsigned i = 0; i < 1000; i++) {
+        assert_ok(memstore_update_ttl(store, "key", 3, 60000));
+        const int64_t ttl = ttl_of(store, "key");
+        cr_assert(ttl >= 30000 && ttl <= 60000);
+        different += !seen[ttl];
+        seen[ttl] = true;
+    }
+    cr_assert_gt(different, 100);
+    memstore_destroy(store);
+}
+
 Test(settings, jitter_lets_what_a_batch_gave_one_ttl_run_out_at_once)
 {
     memstore_entry entries[50];

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* `ttl.mode: access`: what is read lives on. */
+#include "platform/testing.h"
 #include "snapshot/writer.h"
 #include "support/clock.h"
 #include "support/criterion.h"
@@ -132,6 +133,29 @@ Test(sliding, an_increment_renews_what_it_counts_in)
     test_clock_advance(1599);
     assert_holds(store, "key", "2");
     cr_assert_eq(ttl_of("key"), 1600, "the TTL is kept, too");
+}
+
+/* In the thread that increments, at a point where no lock is held. */
+static void read_meanwhile(enum ms_testing_point point, void *value)
+{
+    if (point != MS_POINT_ENTRY_WRITTEN)
+        return;
+    ms_testing_set_hook(NULL, NULL);
+    test_clock_advance(800);
+    assert_holds(store, "key", value);
+}
+
+Test(sliding, an_increment_that_takes_long_keeps_what_a_read_renewed)
+{
+    int64_t sum;
+
+    assert_ok(test_set(store, "key", "1", 1600));
+    test_clock_advance(100);
+    ms_testing_set_hook(read_meanwhile, (void *)"1");
+    assert_ok(memstore_increment(store, "key", 3, 1, 0, 5000, &sum));
+    ms_testing_set_hook(NULL, NULL);
+    cr_assert_eq(sum, 2);
+    cr_assert_eq(ttl_of("key"), 1600);
 }
 
 Test(sliding, what_only_asks_renews_nothing)

@@ -211,6 +211,64 @@ Test(snapshots, bounds_of_age_and_ttl_hold_for_what_is_loaded)
     memstore_destroy(store);
 }
 
+/* The machine has started anew, and has been up for less than the entries are old. */
+static void start_machine_anew(int64_t unix_ms)
+{
+    ms_testing_set_clock(1000, unix_ms);
+}
+
+Test(snapshots, entries_are_as_old_as_they_are_when_the_machine_has_just_started)
+{
+    memstore *store = test_open("ttl.store_creation_time=true", "maintenance=manual", NULL);
+    const int64_t first = test_clock_unix();
+    int64_t created;
+
+    assert_ok(test_set(store, "key", "v", 0));
+    assert_ok(memstore_save(store, test_path("snapshot"), NULL, NULL));
+    memstore_destroy(store);
+    /* Of one second and of twenty; the first is the moment at which the clock stood at 0. */
+    for (int64_t age = 1000; age <= 20000; age += 19000) {
+        start_machine_anew(first + age);
+        store = test_open("ttl.store_creation_time=true", "maintenance=manual", NULL);
+        assert_ok(memstore_load(store, test_path("snapshot"), NULL, NULL));
+        assert_ok(memstore_get_created(store, "key", 3, &created));
+        cr_assert(created >= first - 1 && created <= first, "%lld", (long long)(created - first));
+        assert_ok(memstore_save(store, test_path("again"), NULL, NULL));
+        memstore_destroy(store);
+        store = test_open("ttl.store_creation_time=true", "maintenance=manual", NULL);
+        assert_ok(memstore_load(store, test_path("again"), NULL, NULL));
+        assert_ok(memstore_get_created(store, "key", 3, &created));
+        cr_assert(created >= first - 1 && created <= first, "%lld", (long long)(created - first));
+        memstore_destroy(store);
+    }
+}
+
+Test(snapshots, bounds_of_age_hold_when_the_machine_has_just_started)
+{
+    memstore *store = test_open("ttl.store_creation_time=true", "maintenance=manual", NULL);
+    const int64_t first = test_clock_unix();
+    memstore_progress last;
+    int64_t ttl;
+
+    assert_ok(test_set(store, "old", "v", 0));
+    test_clock_advance(15000);
+    assert_ok(test_set(store, "new", "v", 0));
+    assert_ok(memstore_save(store, test_path("snapshot"), NULL, NULL));
+    memstore_destroy(store);
+    start_machine_anew(first + 20000);
+    store = test_open("life_window=10s", "maintenance=manual", NULL);
+    assert_ok(memstore_load(store, test_path("snapshot"), keep_last, &last));
+    cr_assert_eq(last.expired, 1);
+    cr_assert_eq(test_has(store, "old"), MEMSTORE_ERR_KEY_NOT_FOUND);
+    assert_ok(memstore_get_ttl(store, "new", 3, &ttl));
+    cr_assert_eq(ttl, 5000);
+    /* No longer TTL takes it beyond that. */
+    assert_ok(memstore_update_ttl(store, "new", 3, 60000));
+    assert_ok(memstore_get_ttl(store, "new", 3, &ttl));
+    cr_assert_eq(ttl, 5000);
+    memstore_destroy(store);
+}
+
 /* ---- What is there already, and what does not fit ---- */
 
 Test(snapshots, what_the_store_holds_is_newer_and_stays)

@@ -291,6 +291,44 @@ Test(time, increment_keeps_the_expiry_of_an_entry_that_exists)
     cr_assert_eq(sum, 1);
 }
 
+/* In the thread that increments, at a point where no lock is held. */
+static void retime_meanwhile(enum ms_testing_point point, void *ttl)
+{
+    if (point != MS_POINT_ENTRY_WRITTEN)
+        return;
+    ms_testing_set_hook(NULL, NULL);
+    assert_ok(memstore_update_ttl(store, "n", 1, *(int64_t *)ttl));
+}
+
+static void increment_while_retimed(int64_t before, int64_t after)
+{
+    int64_t sum = 0, ttl = 0;
+
+    assert_ok(test_set(store, "n", "1", before));
+    ms_testing_set_hook(retime_meanwhile, &after);
+    assert_ok(memstore_increment(store, "n", 1, 1, 0, 0, &sum));
+    ms_testing_set_hook(NULL, NULL);
+    cr_assert_eq(sum, 2);
+    if (after == MEMSTORE_TTL_NONE)
+        assert_status(memstore_get_ttl(store, "n", 1, &ttl), MEMSTORE_ERR_TTL_NOT_SET);
+    else
+        cr_assert_eq(ttl_of("n"), after, "from %lld to %lld", (long long)before, (long long)after);
+}
+
+Test(time, increment_keeps_a_ttl_that_is_given_meanwhile)
+{
+    const int64_t ttls[] = {MEMSTORE_TTL_NONE, 1000, 60000};
+
+    for (int slides = 0; slides < 2; slides++) {
+        for (size_t i = 0; i < TEST_COUNT_OF(ttls); i++) {
+            for (size_t k = 0; k < TEST_COUNT_OF(ttls); k++)
+                increment_while_retimed(ttls[i], ttls[k]);
+        }
+        memstore_destroy(store);
+        store = test_open("maintenance=manual", "ttl.mode=access", NULL);
+    }
+}
+
 /* By the real clocks, of which neither begins its milliseconds with the other: at a time by the wall
  * clock at which it is said to be gone an entry is. */
 static void assert_gone_in_time(memstore *unaided, int64_t until)
@@ -349,6 +387,46 @@ Test(time_unaided, entries_go_and_their_memory_comes_back_with_no_access)
         cr_assert(test_now() < filled + 1 + 0.5 + 5 * (filled - start), "still there");
     cr_assert_eq(test_stats(unaided).expirations, 100000);
     cr_assert_eq(test_stats(unaided).misses, 0);
+    memstore_destroy(unaided);
+}
+
+/* A step of the sweep that stops before it is through is followed by the next. */
+Test(time_unaided, entries_go_in_time_however_few_a_step_removes)
+{
+    memstore *unaided = test_open("ttl.batch_cleanup_size=10", NULL);
+
+    for (unsigned i = 0; i < 2000; i++)
+        assert_ok(memstore_set(unaided, &i, sizeof i, "some value or other", 19, 100));
+    const double filled = test_now();
+    while (test_memory(unaided).live > 0)
+        cr_assert(test_now() < filled + 5, "still there");
+    cr_assert_eq(test_stats(unaided).expirations, 2000);
+    memstore_destroy(unaided);
+}
+
+/* Which of the two clocks has begun its millisecond first changes all the time. */
+Test(time_unaided, an_entry_was_created_at_one_moment)
+{
+    memstore *unaided = test_open("ttl.store_creation_time=true", NULL);
+    const double start = test_now();
+    unsigned calls = 0, differing = 0;
+    int64_t created, first;
+
+    const int64_t before = test_unix_ms();
+    assert_ok(test_set(unaided, "key", "value", 0));
+    const int64_t after = test_unix_ms();
+    assert_ok(memstore_get_created(unaided, "key", 3, &first));
+    while (test_now() < start + 0.05) {
+        for (unsigned i = 0; i < 1000; i++) {
+            assert_ok(memstore_get_created(unaided, "key", 3, &created));
+            differing += created != first;
+        }
+        calls += 1000;
+    }
+    /* Whoever is held up between the clocks is off by that. */
+    cr_assert(differing <= calls / 1000 || differing >= calls - calls / 1000, "%u of %u", differing,
+              calls);
+    cr_assert(created >= before - 1 && created <= after);
     memstore_destroy(unaided);
 }
 

@@ -97,6 +97,20 @@ Test(due, a_change_in_place_is_noted_like_an_append)
     check();
 }
 
+Test(due, a_note_tells_whether_it_is_due_before_all_else)
+{
+    cr_assert(ms_due_note(&due, &segments[0], NOW + 20000, NOW));
+    cr_assert_not(ms_due_note(&due, &segments[1], NOW + 20000, NOW));
+    cr_assert_not(ms_due_note(&due, &segments[2], NOW + 30000, NOW));
+    cr_assert(ms_due_note(&due, &segments[2], NOW + 10000, NOW));
+    cr_assert_not(ms_due_note_changed(&due, &segments[0], NOW + 15000, NOW));
+    cr_assert(ms_due_note_changed(&due, &segments[0], NOW + 5000, NOW));
+    /* What had been first is gone: the next one is. */
+    ms_due_forget(&due, &segments[0]);
+    ms_due_forget(&due, &segments[2]);
+    cr_assert(ms_due_note(&due, &segments[3], NOW + 19000, NOW));
+}
+
 /* ---- Slack ---- */
 
 Test(due, a_segment_is_due_when_or_after_its_first_entry_expires)
@@ -185,6 +199,25 @@ Test(due, a_sweep_that_leaves_something_sets_the_next)
     cr_assert_eq(earliest_of(0), NOW + 70000);
     cr_assert_null(ms_due_next(&due, NOW + 69999));
     cr_assert_eq(ms_due_next(&due, surely_due(NOW + 70000)), &segments[0]);
+    check();
+}
+
+Test(due, what_a_sweep_has_not_come_to_is_due_at_once)
+{
+    ms_due_note(&due, &segments[0], NOW, NOW);
+    ms_due_note(&due, &segments[1], NOW + 1, NOW);
+    ms_due_sweep_begins(&due, &segments[0]);
+    ms_due_sweep_stopped(&due, &segments[0], NOW + 500);
+    cr_assert_eq(earliest_of(0), NOW + 500);
+    cr_assert_eq(ms_due_next(&due, surely_due(NOW)), &segments[1]);
+    ms_due_forget(&due, &segments[1]);
+    cr_assert_null(ms_due_next(&due, NOW + 499));
+    cr_assert_eq(ms_due_next(&due, NOW + 500), &segments[0]);
+    check();
+    ms_due_sweep_begins(&due, &segments[0]);
+    ms_due_note(&due, &segments[0], NOW + 600, NOW + 700);
+    ms_due_sweep_stopped(&due, &segments[0], NOW + 700);
+    cr_assert_eq(earliest_of(0), NOW + 600);
     check();
 }
 

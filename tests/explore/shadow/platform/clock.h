@@ -32,6 +32,11 @@ static inline int64_t ms_clock_unix_offset_ms(void)
     return 0;
 }
 
+static inline int64_t ms_clock_unix_offset_of_past_ms(void)
+{
+    return 0;
+}
+
 /* Budgets and waits never end: what they bound is outside of the exploration. */
 static inline int64_t ms_clock_real_us(void)
 {
