@@ -5,6 +5,7 @@
 #include "support/clock.h"
 #include "support/criterion.h"
 
+#include <memstore/snapshot.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
@@ -1006,6 +1007,30 @@ Test(loading_policy, each_change_of_a_breaker_is_an_event)
 {
     test_clock_start();
     memstore *store = test_open("maintenance=manual", "loader.breaker_failures=2",
+/* Without a name: it is told by what the caller gave, not by who calls it for him. */
+Test(loading_policy, a_loader_that_warms_a_store_has_one_breaker)
+{
+    test_clock_start();
+    memstore *store = test_open("maintenance=manual", "loader.breaker_failures=1",
+                                "loader.breaker_open=1h", NULL);
+    struct source source = {.value = "row", .result = MEMSTORE_LOAD_FAILED};
+    const memstore_loader loader = loader_of(&source);
+    const memstore_key other = {"other", 5};
+
+    assert_fails(store, &source);
+    assert_status(memstore_warm(store, &other, 1, &loader, NULL, NULL), MEMSTORE_ERR_LOADER_FAILED);
+    cr_assert(source.calls == 1 && test_stats(store).loads_refused == 1);
+
+    test_clock_advance(3600 * 1000);
+    assert_status(memstore_warm(store, &other, 1, &loader, NULL, NULL), MEMSTORE_ERR_LOADER_FAILED);
+    cr_assert_eq(source.calls, 2);
+    test_clock_advance(3600 * 1000);
+    source.result = MEMSTORE_LOAD_OK;
+    assert_asks(store, &source, "row");
+    cr_assert_eq(test_stats(store).breakers_open, 0);
+    memstore_destroy(store);
+}
+
                                 "loader.breaker_open=10s", NULL);
     struct source source = {.value = "row", .result = MEMSTORE_LOAD_FAILED};
     memstore_subscription *alerts;
