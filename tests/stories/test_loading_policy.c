@@ -15,9 +15,12 @@ struct source {
     const char *value;
     int result; /* a memstore_load_result */
     int64_t ttl_ms;
-    memstore *during; /* a store in which the loader deletes the key, */
-    const char *sets; /* or sets it to this */
-    bool fills;       /* or writes others, more than there is room for */
+    memstore *during;  /* a store in which the loader deletes the key, */
+    const char *sets;  /* or sets it to this, */
+    int64_t retimes;   /* or gives it this TTL */
+    bool fills;        /* or writes others, more than there is room for */
+    bool takes_time;   /* the loader: a second of the test's clock */
+    unsigned succeeds; /* from this call on, whatever the result is; 0 = never */
     atomic_uint calls;
     atomic_bool holds; /* the loader waits for this to become false */
 };
@@ -49,6 +52,8 @@ static int answer(const void *key, size_t key_size, memstore_load_value *out, vo
     else if (source->sets != NULL)
         memstore_set(source->during, key, key_size, source->sets, strlen(source->sets), 0);
     else if (source->during != NULL)
+    else if (source->retimes != 0)
+        memstore_update_ttl(source->during, key, key_size, source->retimes);
         memstore_delete(source->during, key, key_size);
     out->value = source->value;
     out->value_size = source->value != NULL ? strlen(source->value) : 0;
@@ -483,6 +488,20 @@ Test(loading_policy, a_write_during_a_refresh_wins_over_it)
 Test(loading_policy, what_was_written_during_a_refresh_that_fails_is_given)
 {
     struct source source;
+Test(loading_policy, a_ttl_that_is_changed_during_a_refresh_leaves_it_alone)
+{
+    struct source source;
+    memstore *store = open_with_old(&source);
+
+    /* Which an entry of a minute has no room for: it is rewritten. */
+    source.during = store;
+    source.retimes = INT64_C(100) * 86400 * 1000;
+    assert_asks(store, &source, "new");
+    assert_asks(store, &source, "new");
+    cr_assert(source.calls == 2 && test_stats(store).loads_overtaken == 0);
+    memstore_destroy(store);
+}
+
     memstore *store = open_with_old(&source);
     memstore_lease *lease;
     memstore_view old, view;
