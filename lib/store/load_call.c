@@ -375,12 +375,13 @@ int ms_load_call(const struct ms_load *load, bool closed, memstore_load_value *v
 /* ---- Several ---- */
 
 static void call_each(const struct ms_load *load, const memstore_key *keys, size_t n,
-                      memstore_load_value *values)
+                      memstore_load_value *values, struct ms_flight *const *flights)
 {
     struct ms_load single = *load;
 
     for (size_t i = 0; i < n; i++) {
         single.key = keys[i];
+        single.refreshes = flights[i]->refreshes;
         const int result = ms_load_call(&single, false, &values[i]);
         values[i].result = result;
     }
@@ -458,12 +459,24 @@ static void note_results(const struct ms_load *load, const memstore_load_value *
     note_result(load, result);
 }
 
+/* A key that is there has had its one attempt: its caller has a value, and waits no longer for a better one. */
+static void end_refreshes(memstore_load_value *values, size_t n, const size_t *order,
+                          struct ms_flight *const *flights)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (values[i].result == MEMSTORE_LOAD_RETRY && flights[order[i]]->refreshes)
+            values[i].result = MEMSTORE_ERR_LOADER_FAILED;
+    }
+}
+
 /* Call load_many until no key is left to be tried again. */
 static void call_together(const struct ms_load *load, struct attempts *attempts, memstore_key *keys,
-                          size_t n, memstore_load_value *values, size_t *order)
+                          size_t n, memstore_load_value *values, size_t *order,
+                          struct ms_flight *const *flights)
 {
     while (n != 0) {
         tell_each(values, n, call_many_once(load, attempts, keys, n, values));
+        end_refreshes(values, n, order, flights);
         const size_t settled = settle_some(keys, values, order, n);
         keys += settled;
         values += settled;
@@ -478,7 +491,7 @@ static void call_together(const struct ms_load *load, struct attempts *attempts,
 }
 
 void ms_load_call_many(const struct ms_load *load, memstore_key *keys, size_t n,
-                       memstore_load_value *values, size_t *order)
+                       memstore_load_value *values, size_t *order, struct ms_flight *const *flights)
 {
     struct attempts attempts = attempts_of(load, false);
     const bool together = load->loader->load_many != NULL;
@@ -491,9 +504,9 @@ void ms_load_call_many(const struct ms_load *load, memstore_key *keys, size_t n,
     if (status != MEMSTORE_OK) {
         tell_each(values, n, status);
     } else if (together) {
-        call_together(load, &attempts, keys, n, values, order);
+        call_together(load, &attempts, keys, n, values, order, flights);
         note_results(load, values, n);
     } else {
-        call_each(load, keys, n, values);
+        call_each(load, keys, n, values, flights);
     }
 }

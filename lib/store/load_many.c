@@ -188,7 +188,8 @@ static void load_led(struct gathering *gathering)
         return;
     for (size_t i = 0; i < gathering->led; i++)
         gathering->order[i] = i;
-    ms_load_call_many(&load, gathering->keys, gathering->led, gathering->values, gathering->order);
+    ms_load_call_many(&load, gathering->keys, gathering->led, gathering->values, gathering->order,
+                      gathering->leading);
     /* As ms_load_refresh(): what is old has given the loader its place. */
     for (size_t i = 0; i < gathering->led; i++)
         ms_view_give_back(&gathering->views[gathering->indices[i]]);
