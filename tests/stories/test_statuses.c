@@ -209,6 +209,32 @@ Test(statuses, memory_fragmentation_when_views_keep_segments_in_place)
     memstore_destroy(store);
 }
 
+static void set_last(void *store)
+{
+    const unsigned last = 499;
+
+    CHECK_OK(memstore_set(store, &last, sizeof last, "v", 1, 0));
+}
+
+Test(statuses, memory_fragmentation_when_a_writer_keeps_its_shard)
+{
+    memstore *store =
+        test_open("maintenance=manual", "shards=1", "performance.memory_limit=4MiB", NULL);
+    unsigned char value[2000] = {0};
+
+    for (unsigned i = 0; i < 500; i++)
+        assert_ok(memstore_set(store, &i, sizeof i, value, sizeof value, 0));
+    for (unsigned i = 0; i < 500; i += 2)
+        assert_ok(memstore_delete(store, &i, sizeof i));
+    test_stop_at(MS_POINT_SHARD_LOCKED, set_last, store);
+    assert_status(memstore_compact(store, 0), MEMSTORE_ERR_MEMORY_FRAGMENTATION);
+    cr_assert_eq(test_stats(store).compactions, 0);
+    test_let_go();
+    assert_ok(memstore_compact(store, 0));
+    cr_assert_neq(test_stats(store).compactions, 0);
+    memstore_destroy(store);
+}
+
 Test(statuses, shard_overflow_when_the_index_cannot_grow)
 {
     memstore *store = test_open("eviction=none", "shards=1", "performance.memory_limit=256KiB",
