@@ -283,6 +283,32 @@ Test(statuses, ttl_update_failed_when_the_entry_is_replaced_meanwhile)
     memstore_destroy(store);
 }
 
+static void overwrite_each_time(enum ms_testing_point point, void *store)
+{
+    if (point == MS_POINT_BATCH_RESERVED)
+        assert_ok(test_set(store, "key", "another", 0));
+}
+
+Test(statuses, ttl_update_failed_when_the_entry_is_replaced_again_and_again)
+{
+    memstore *store = test_open("maintenance=manual", NULL);
+    memstore_batch *batch = memstore_batch_new(store);
+    size_t refused;
+
+    assert_ok(test_set(store, "key", "value", 0));
+    assert_ok(memstore_batch_set(batch, "other", 5, "v", 1, 0));
+    assert_ok(memstore_batch_update_ttl(batch, "key", 3, 1000));
+    ms_testing_set_hook(overwrite_each_time, store);
+    assert_status(memstore_batch_commit(batch), MEMSTORE_ERR_TTL_UPDATE_FAILED);
+    ms_testing_set_hook(NULL, NULL);
+    assert_ok(memstore_batch_refused(batch, &refused, NULL));
+    cr_assert_eq(refused, 1);
+    assert_status(memstore_has(store, "other", 5), MEMSTORE_ERR_KEY_NOT_FOUND);
+    assert_ok(memstore_batch_commit(batch));
+    memstore_batch_free(batch);
+    memstore_destroy(store);
+}
+
 Test(statuses, version_mismatch_and_key_exists_and_not_found)
 {
     memstore *store = test_open_defaults();
