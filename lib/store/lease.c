@@ -105,6 +105,14 @@ int ms_lease_fill(struct ms_flight *lease, const memstore_load_value *value, mem
     return stored;
 }
 
+/* Nothing is known of how the load went: who waits looks again, and loads. */
+static int abandon(struct ms_flight *lease)
+{
+    ms_flights_end(lease, MS_FLIGHT_LAPSED, &(memstore_view){0});
+    ms_load_drop(lease);
+    return MEMSTORE_ERR_LOADER_FAILED;
+}
+
 static void note_failure(memstore *store, int result)
 {
     ms_tell_load_failed(store, result);
@@ -117,6 +125,8 @@ int ms_lease_fail(struct ms_flight *lease, int result, memstore_view *out)
     const bool absent = result == MEMSTORE_LOAD_ABSENT;
     memstore_view view;
 
+    if (result == MEMSTORE_LOAD_ABANDONED)
+        return abandon(lease);
     if (absent)
         ms_load_note_success(store, MS_LOADER_OF_LEASES);
     else

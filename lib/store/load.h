@@ -29,7 +29,7 @@ struct ms_load {
 };
 
 /* Not a status, but what a call comes to while the loader's breaker is open: nothing was called. */
-#define MS_LOAD_REFUSED 3
+#define MS_LOAD_REFUSED 4
 
 /* The loader that stands for all leases. */
 #define MS_LOADER_OF_LEASES 0

@@ -1062,6 +1062,44 @@ Test(loading_policy, leases_share_a_breaker)
     memstore_destroy(store);
 }
 
+Test(loading_policy, a_lease_that_is_abandoned_says_nothing_about_the_loader)
+{
+    test_clock_start();
+    memstore *store =
+        test_open("maintenance=manual", "loader.breaker_failures=2", "loader.breaker_open=1h",
+                  "loader.refresh_after=10s", "loader.retry_max=1h", NULL);
+    memstore_lease *lease;
+    memstore_view view;
+
+    assert_ok(memstore_lease_acquire(store, "a", 1, 0, &lease, &view));
+    memstore_lease_fail(lease, MEMSTORE_LOAD_FAILED, NULL);
+    for (int i = 0; i < 3; i++) {
+        assert_ok(memstore_lease_acquire(store, "a", 1, 0, &lease, &view));
+        assert_status(memstore_lease_fail(lease, MEMSTORE_LOAD_ABANDONED, NULL),
+                      MEMSTORE_ERR_LOADER_FAILED);
+    }
+    memstore_stats stats = test_stats(store);
+    cr_assert(stats.load_failures == 1 && stats.breakers_open == 0);
+
+    /* Nor does it hold back a refresh. */
+    assert_ok(test_set(store, "b", "old", 0));
+    test_clock_advance(10000);
+    for (int i = 0; i < 3; i++) {
+        assert_ok(memstore_lease_acquire(store, "b", 1, 0, &lease, &view));
+        cr_assert(lease != NULL && view.size == 3);
+        memstore_view_release(&view);
+        memstore_lease_fail(lease, MEMSTORE_LOAD_ABANDONED, NULL);
+    }
+    cr_assert_eq(test_stats(store).refresh_failures, 0);
+
+    /* Nor was it a success. */
+    assert_ok(memstore_lease_acquire(store, "a", 1, 0, &lease, &view));
+    memstore_lease_fail(lease, MEMSTORE_LOAD_FAILED, NULL);
+    stats = test_stats(store);
+    cr_assert(stats.load_failures == 2 && stats.breakers_open == 1);
+    memstore_destroy(store);
+}
+
 /* What a subscriber and the log are told of breakers, in the order in which it happens. */
 static void expect_breaker(memstore_subscription *alerts, double openness, bool raised)
 {
