@@ -37,7 +37,8 @@ type Loader func(ctx context.Context, key string) ([]byte, error)
 // is no memory to note the load, or the key is too long, each caller loads for himself.
 //
 // A caller whose context ends stops waiting. The load goes on for the others; its own context, which
-// has the values of the first caller's, ends when nobody waits any more. An error of the load, and a
+// has the values of the first caller's, ends when nobody waits any more. A load that ends so without a value has
+// failed, to the breaker, only if the last who waited had a deadline, which has passed. An error of the load, and a
 // panic in it as ErrLoaderFailed, is what all who wait get; the next caller loads anew. A load that
 // asks, with the context it was given, for a key whose load waits for its own gets ErrLoaderFailed.
 func (s *Store) GetOrLoad(ctx context.Context, key string, ttl time.Duration, load Loader) ([]byte, error) {
@@ -121,6 +122,7 @@ type loadCall struct {
 	// Of a value that is there: nobody waits who finds that. Constant.
 	refreshes bool
 	ending    bool               // the lease is being given back: wait for done, and look again
+	abandoned bool               // who was the last to leave had not waited for too long, but had no use for it
 	cancel    context.CancelFunc // once the load has begun, before which nobody can be the last to leave
 	done      chan struct{}
 	value     []byte
@@ -282,7 +284,7 @@ func (s *Store) acquire(wait waiter, key string) (value []byte, lease uintptr, s
 // settle gives the lease back with what the loader gave, and wakes those who wait.
 func (s *Store) settle(key string, call *loadCall, ttl time.Duration, value []byte, err error) {
 	call.mutex.Lock()
-	lease := call.lease
+	lease, abandoned := call.lease, call.abandoned
 	call.ending, call.lease = true, 0
 	call.mutex.Unlock()
 	switch {
@@ -290,7 +292,7 @@ func (s *Store) settle(key string, call *loadCall, ttl time.Duration, value []by
 		call.err = err
 	case err != nil:
 		var old bool
-		if value, old = s.failLease(lease, errors.Is(err, ErrKeyNotFound)); !old {
+		if value, old = s.failLease(lease, resultOf(err, abandoned)); !old {
 			call.err = err
 		}
 	default:
@@ -315,14 +317,29 @@ func (s *Store) refusal(status int32) (refused, err error) {
 	return byStatus[status], nil
 }
 
-// failLease gives a lease back whose load failed, and returns the old value that serves instead.
-func (s *Store) failLease(lease uintptr, absent bool) (value []byte, old bool) {
-	var kept uintptr
-	because := int32(0)
-	if absent {
-		because = 1
+// Of enum memstore_load_result.
+const (
+	loadAbsent    int32 = 1
+	loadAbandoned int32 = 3
+	loadFailed    int32 = -1
+)
+
+// resultOf is what an error of a loader means to the store. What comes after its context has ended, since nobody
+// wanted the value any more, is no failure of the loader's, whatever its database calls that.
+func resultOf(err error, abandoned bool) int32 {
+	switch {
+	case errors.Is(err, ErrKeyNotFound):
+		return loadAbsent
+	case abandoned:
+		return loadAbandoned
 	}
-	size := native.GlueLeaseFail(lease, because, pointerTo(&kept))
+	return loadFailed
+}
+
+// failLease gives a lease back without a value, and returns the old value that serves instead.
+func (s *Store) failLease(lease uintptr, result int32) (value []byte, old bool) {
+	var kept uintptr
+	size := native.GlueLeaseFail(lease, result, pointerTo(&kept))
 	if size < 0 {
 		return nil, false
 	}
@@ -369,14 +386,14 @@ func guarded[T any](load func() (T, error)) (value T, err error) {
 // await waits for a load.
 func (s *Store) await(ctx context.Context, op, key string, call *loadCall) ([]byte, error) {
 	if !beginToWait(ctx, call) {
-		s.leave(key, call)
+		s.leave(ctx, key, call)
 		return nil, &Error{op, key, explained{"a loader waits for its own load", ErrLoaderFailed}}
 	}
 	defer endToWait(ctx, call)
 	select {
 	case <-call.done:
 	case <-ctx.Done():
-		s.leave(key, call)
+		s.leave(ctx, key, call)
 		return nil, &Error{op, key, ctx.Err()}
 	}
 	if call.err != nil {
@@ -385,8 +402,9 @@ func (s *Store) await(ctx context.Context, op, key string, call *loadCall) ([]by
 	return append([]byte{}, call.value...), nil
 }
 
-// leave is for a caller who does not wait any more: the last one ends the load.
-func (s *Store) leave(key string, call *loadCall) {
+// leave is for a caller who does not wait any more: the last one ends the load. It has failed if it took longer than
+// his deadline, and else says nothing about the loader.
+func (s *Store) leave(ctx context.Context, key string, call *loadCall) {
 	call.mutex.Lock()
 	defer call.mutex.Unlock()
 	call.waiters--
@@ -394,6 +412,7 @@ func (s *Store) leave(key string, call *loadCall) {
 		return
 	}
 	s.forgetLocked(key, call)
+	call.abandoned = !errors.Is(ctx.Err(), context.DeadlineExceeded)
 	call.cancel()
 }
 

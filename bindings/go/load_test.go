@@ -350,6 +350,58 @@ func TestALoaderThatKeepsFailingIsNotCalled(t *testing.T) {
 	}
 }
 
+// abandon asks for a key until the loader is called, and leaves.
+func abandon(t *testing.T, store *memstore.Store, key string) {
+	t.Helper()
+	waits, leave := context.WithCancel(ctx)
+	_, err := store.GetOrLoad(waits, key, 0, func(ctx context.Context, _ string) ([]byte, error) {
+		leave()
+		<-ctx.Done()
+		return nil, errors.New("the statement was cancelled")
+	})
+	if !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+}
+
+func TestALoadThatNobodyWantsAnyMoreHasNotFailed(t *testing.T) {
+	store := open(t, memstore.Config{Settings: map[string]string{
+		"loader.breaker_failures": "3", "loader.breaker_open": "1h"}})
+	for i := range 3 {
+		abandon(t, store, fmt.Sprint("k", i))
+	}
+	var calls atomic.Int32
+	for i := range 3 { // the same keys, whose leases have come back then
+		if value, err := store.GetOrLoad(ctx, fmt.Sprint("k", i), 0, row("row", &calls)); err != nil || string(value) != "row" {
+			t.Fatal(string(value), err)
+		}
+	}
+	if stats := store.GetStats(); calls.Load() != 3 || stats.LoadFailures != 0 || stats.BreakersOpen != 0 {
+		t.Fatalf("%d calls, %+v", calls.Load(), stats)
+	}
+}
+
+func TestALoadThatTakesTooLongHasFailed(t *testing.T) {
+	store := open(t, memstore.Config{Settings: map[string]string{
+		"loader.breaker_failures": "1", "loader.breaker_open": "1h"}})
+	waits, leave := context.WithTimeout(ctx, time.Second/4)
+	defer leave()
+	_, err := store.GetOrLoad(waits, "k", 0, func(ctx context.Context, _ string) ([]byte, error) {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	})
+	if !errors.Is(err, context.DeadlineExceeded) {
+		t.Fatal(err)
+	}
+	var calls atomic.Int32
+	if _, err := store.GetOrLoad(ctx, "k", 0, row("row", &calls)); !errors.Is(err, memstore.ErrLoaderFailed) {
+		t.Fatal(err)
+	}
+	if stats := store.GetStats(); calls.Load() != 0 || stats.LoadFailures != 1 {
+		t.Fatalf("%d calls, %+v", calls.Load(), stats)
+	}
+}
+
 func TestWhatIsOldIsLoadedAnewInTheBackground(t *testing.T) {
 	store := open(t, memstore.Config{Settings: map[string]string{"loader.refresh_after": "1ms"}})
 	var calls atomic.Int32

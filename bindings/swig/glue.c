@@ -707,11 +707,10 @@ static inline int glue_lease_fill(memstore_lease *lease, const void *value, size
     return memstore_lease_fill(lease, value, value_size, ttl_ms, NULL);
 }
 
-static inline int64_t glue_lease_fail(memstore_lease *lease, int absent, void **kept)
+static inline int64_t glue_lease_fail(memstore_lease *lease, int result, void **kept)
 {
     memstore_view view;
-    const int status = memstore_lease_fail(
-        lease, absent != 0 ? MEMSTORE_LOAD_ABSENT : MEMSTORE_LOAD_FAILED, &view);
+    const int status = memstore_lease_fail(lease, result, &view);
     const size_t size = view.size;
 
     *kept = status == MEMSTORE_OK ? malloc(size + 1) : NULL;

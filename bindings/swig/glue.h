@@ -190,9 +190,9 @@ static inline int64_t glue_lease_acquire(memstore *store, int64_t wait_ms, const
 static inline int glue_lease_is_current(memstore_lease *lease);
 static inline int glue_lease_fill(memstore_lease *lease, const void *value, size_t value_size,
                                   int64_t ttl_ms);
-/* memstore_lease_fail(); absent: because the key does not exist. The size of the old value that serves
- * instead, which is in *kept for glue_take_many(), or a status. */
-static inline int64_t glue_lease_fail(memstore_lease *lease, int absent, void **kept);
+/* memstore_lease_fail(). The size of the old value that serves instead, which is in *kept for
+ * glue_take_many(), or a status. */
+static inline int64_t glue_lease_fail(memstore_lease *lease, int result, void **kept);
 
 /* memstore_save(), memstore_load(), until *cancelled, which others may set meanwhile, is not 0. *reason is
  * the errno of MEMSTORE_ERR_IO, else 0. */

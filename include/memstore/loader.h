@@ -38,6 +38,9 @@ enum memstore_load_result {
     /** It did not work, and may work in a moment: the loader is called again after a pause, which
      * grows with each attempt and is random, for as long as `loader.timeout` allows. */
     MEMSTORE_LOAD_RETRY = 2,
+    /** Of leases only, see memstore_lease_fail(): nobody has use for the load any more. What a loader
+     * returns so has failed. */
+    MEMSTORE_LOAD_ABANDONED = 3,
     /** It did not work. Callers get LOADER_FAILED. */
     MEMSTORE_LOAD_FAILED = -1
 };
@@ -205,13 +208,15 @@ MEMSTORE_API int memstore_lease_fill(memstore_lease *lease, const void *value, s
 /** Give a lease back without a value.
  * @param[in] lease the lease; not valid afterwards
  * @param[in] result MEMSTORE_LOAD_ABSENT: those who wait get KEY_NOT_FOUND, which is remembered for
- *     `loader.negative_ttl`; anything else: the load failed
+ *     `loader.negative_ttl`; MEMSTORE_LOAD_ABANDONED: it was not seen how the load goes, which is no
+ *     failure to the statistics, the breaker and later refreshes, and one of those who wait loads in his
+ *     stead; anything else: the load failed
  * @param[out] out an older value that serves in place of the one that was to be loaded, for
  *     memstore_view_release(); all zero otherwise. May be NULL
  * @retval MEMSTORE_OK those who wait, and out, get a value that expired within `loader.max_stale`, or
  *     the one that was to be refreshed, if it has not been evicted since
  * @retval MEMSTORE_ERR_KEY_NOT_FOUND the result was MEMSTORE_LOAD_ABSENT
- * @retval MEMSTORE_ERR_LOADER_FAILED those who wait get this
+ * @retval MEMSTORE_ERR_LOADER_FAILED those who wait get this; or the result was MEMSTORE_LOAD_ABANDONED
  * @retval MEMSTORE_ERR_INVALID_ARGUMENT lease is NULL
  * @return with `performance.max_concurrent_readers` also what memstore_get_view() gives
  * @threadsafety any

@@ -44,7 +44,7 @@ int memstore_get_or_load(memstore *store, const void *key, size_t key_size,
 int memstore_get_or_load_many(memstore *store, const memstore_key *keys, size_t n,
                               const memstore_loader *loader, memstore_view *out, size_t *found)
 {
-    struct ms_load_refusals refused;
+    struct ms_load_outcome outcome = {.statuses = NULL};
     memstore_loader ours;
     size_t unwanted;
 
@@ -58,7 +58,7 @@ int memstore_get_or_load_many(memstore *store, const memstore_key *keys, size_t 
     if (store == NULL || !ms_are_keys(keys, n))
         return MEMSTORE_ERR_INVALID_ARGUMENT;
     const int status = ms_read_loader(loader, false, &ours);
-    return status == MEMSTORE_OK ? ms_load_get_many(store, keys, n, &ours, out, found, &refused)
+    return status == MEMSTORE_OK ? ms_load_get_many(store, keys, n, &ours, out, found, &outcome)
                                  : status;
 }
 

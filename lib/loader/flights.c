@@ -97,7 +97,7 @@ static int wait_locked(struct ms_flights *flights, struct ms_flight *flight, int
         const int64_t look_us = flight->until != 0 ? now_us + LOOK_AGAIN_US : INT64_MAX;
 
         if (flight->done)
-            return MEMSTORE_OK;
+            return flight->status == MS_FLIGHT_LAPSED ? MS_FLIGHT_LAPSED : MEMSTORE_OK;
         if (flights->closed)
             return MEMSTORE_ERR_CACHE_CLOSED;
         if (ms_flights_has_lapsed(flights, flight))

@@ -138,7 +138,7 @@ void ms_flight_drop(struct ms_flight *flight, memstore_view *left);
 
 /* ---- Leading ---- */
 
-/* End a flight that the caller leads. */
+/* End a flight that the caller leads: with MS_FLIGHT_LAPSED as if its lease had ended. */
 void ms_flights_end(struct ms_flight *flight, int status, const memstore_view *value);
 /* End it with KEY_NOT_FOUND and, unless it was overtaken, keep that as an absence until a time, the
  * oldest making way where there are `most`. True when it is kept. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Loads without a callback. A lease is a flight that no thread leads, and that ends by itself. */
 #include "store/load.h"
+#include "store/tell.h"
 
 /* A flight of one's own: OK and a lease, or a view when the key has come meanwhile, or an error. */
 static int give_lease(memstore *store, struct ms_flight *flight, struct ms_flight **lease,
@@ -104,16 +105,32 @@ int ms_lease_fill(struct ms_flight *lease, const memstore_load_value *value, mem
     return stored;
 }
 
+/* Nothing is known of how the load went: who waits looks again, and loads. */
+static int abandon(struct ms_flight *lease)
+{
+    ms_flights_end(lease, MS_FLIGHT_LAPSED, &(memstore_view){0});
+    ms_load_drop(lease);
+    return MEMSTORE_ERR_LOADER_FAILED;
+}
+
+static void note_failure(memstore *store, int result)
+{
+    ms_tell_load_failed(store, result);
+    ms_load_note_failure(store, MS_LOADER_OF_LEASES);
+}
+
 int ms_lease_fail(struct ms_flight *lease, int result, memstore_view *out)
 {
     memstore *store = ms_load_store_of(lease);
     const bool absent = result == MEMSTORE_LOAD_ABSENT;
     memstore_view view;
 
+    if (result == MEMSTORE_LOAD_ABANDONED)
+        return abandon(lease);
     if (absent)
         ms_load_note_success(store, MS_LOADER_OF_LEASES);
     else
-        ms_load_note_failure(store, MS_LOADER_OF_LEASES);
+        note_failure(store, result);
     int status = ms_load_settle(lease, absent ? MEMSTORE_LOAD_ABSENT : MEMSTORE_ERR_LOADER_FAILED,
                                 NULL, &view, NULL);
     if (out != NULL && status == MEMSTORE_OK)

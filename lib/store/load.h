@@ -29,7 +29,7 @@ struct ms_load {
 };
 
 /* Not a status, but what a call comes to while the loader's breaker is open: nothing was called. */
-#define MS_LOAD_REFUSED 3
+#define MS_LOAD_REFUSED 4
 
 /* The loader that stands for all leases. */
 #define MS_LOADER_OF_LEASES 0
@@ -87,9 +87,11 @@ bool ms_load_begin_refresh(const struct ms_load *load, int64_t lease_until,
 /* Call the loader until it says something else than LOAD_RETRY: LOAD_OK, LOAD_ABSENT,
  * MS_LOAD_REFUSED or the status of a failure. ms_load_done() is due once the value is released. */
 int ms_load_call(const struct ms_load *load, bool closed, memstore_load_value *value);
-/* The same for several keys: values[i] and its `result` are of what was keys[order[i]]. */
+/* The same for several keys, whose flights the caller leads: values[i] and its `result` are of what was
+ * keys[order[i]] and is flights[order[i]]'s. Those that refresh are tried once. */
 void ms_load_call_many(const struct ms_load *load, memstore_key *keys, size_t n,
-                       memstore_load_value *values, size_t *order);
+                       memstore_load_value *values, size_t *order,
+                       struct ms_flight *const *flights);
 void ms_load_release(const memstore_load_value *value);
 /* What was loaded takes no memory any more. */
 void ms_load_done(memstore *store);

@@ -6,6 +6,7 @@
 #include "loader/backoff.h"
 #include "platform/random.h"
 #include "store/measuring.h"
+#include "store/tell.h"
 
 /* A loader that a thread is in. One that is called by another takes no place: it would wait for the
  * other's. */
@@ -277,6 +278,13 @@ static struct attempts attempts_of(const struct ms_load *load, bool closed)
                              .once = closed || load->refreshes};
 }
 
+/* There is no attempt more for a loader that asks for one. */
+static int give_up(memstore *store)
+{
+    ms_tell_load_failed(store, MEMSTORE_LOAD_RETRY);
+    return MEMSTORE_ERR_LOADER_FAILED;
+}
+
 /* An attempt at `n` keys was made and asks for another: wait for its time. OK, or why there is none. */
 static int wait_for_next(struct attempts *attempts, size_t n)
 {
@@ -287,25 +295,36 @@ static int wait_for_next(struct attempts *attempts, size_t n)
     const int64_t now = ms_clock_exact_ms();
 
     if (attempts->once)
-        return MEMSTORE_ERR_LOADER_FAILED;
+        return give_up(store);
     if (now >= attempts->until || pause > attempts->until - now) {
         ms_count(&store->counters, MS_COUNT_LOADS_TIMED_OUT, n);
-        return MEMSTORE_ERR_LOADER_FAILED;
+        return give_up(store);
     }
     const int status = ms_flights_pause(&store->flights, now + pause);
     if (status != MEMSTORE_OK)
-        return status == MEMSTORE_ERR_LOCK_TIMEOUT ? MEMSTORE_ERR_LOADER_FAILED : status;
+        return status == MEMSTORE_ERR_LOCK_TIMEOUT ? give_up(store) : status;
     ms_count(&store->counters, MS_COUNT_LOAD_RETRIES, 1);
     return MEMSTORE_OK;
 }
 
-/* What a loader may return is what we go on with; all failures are one. */
-static int result_of(int result)
+/* What a loader may return is what we go on with; all failures are one, but in the log. */
+static int result_of(memstore *store, int returned)
 {
-    return result == MEMSTORE_LOAD_OK || result == MEMSTORE_LOAD_ABSENT ||
-                   result == MEMSTORE_LOAD_RETRY
-               ? result
-               : MEMSTORE_ERR_LOADER_FAILED;
+    if (returned == MEMSTORE_LOAD_OK || returned == MEMSTORE_LOAD_ABSENT ||
+        returned == MEMSTORE_LOAD_RETRY)
+        return returned;
+    ms_tell_load_failed(store, returned);
+    return MEMSTORE_ERR_LOADER_FAILED;
+}
+
+/* What a loader that has succeeded gives has to be there. */
+static int check_value(memstore *store, const memstore_load_value *value)
+{
+    if (value->value != NULL || value->value_size == 0)
+        return MEMSTORE_LOAD_OK;
+    ms_load_release(value);
+    ms_tell_load_failed(store, MEMSTORE_LOAD_OK);
+    return MEMSTORE_ERR_LOADER_FAILED;
 }
 
 /* Around the call of a loader; a store that is closed measures nothing. */
@@ -336,14 +355,11 @@ static int call_once(const struct ms_load *load, const struct attempts *attempts
         return result;
     *value = (memstore_load_value){.ttl_ms = loader->ttl_ms};
     const uint64_t start = begin_call(load->store, attempts, &call);
-    result = result_of(loader->load(load->key.data, load->key.size, value, loader->context));
+    result = loader->load(load->key.data, load->key.size, value, loader->context);
     end_call(load->store, start);
     leave_place(load->store);
-    if (result == MEMSTORE_LOAD_OK && value->value == NULL && value->value_size != 0) {
-        ms_load_release(value);
-        result = MEMSTORE_ERR_LOADER_FAILED;
-    }
-    return result;
+    return result == MEMSTORE_LOAD_OK ? check_value(load->store, value)
+                                      : result_of(load->store, result);
 }
 
 static int call_until_settled(const struct ms_load *load, bool closed, memstore_load_value *value)
@@ -375,12 +391,13 @@ int ms_load_call(const struct ms_load *load, bool closed, memstore_load_value *v
 /* ---- Several ---- */
 
 static void call_each(const struct ms_load *load, const memstore_key *keys, size_t n,
-                      memstore_load_value *values)
+                      memstore_load_value *values, struct ms_flight *const *flights)
 {
     struct ms_load single = *load;
 
     for (size_t i = 0; i < n; i++) {
         single.key = keys[i];
+        single.refreshes = flights[i]->refreshes;
         const int result = ms_load_call(&single, false, &values[i]);
         values[i].result = result;
     }
@@ -398,25 +415,24 @@ static int call_many_once(const struct ms_load *load, const struct attempts *att
     for (size_t i = 0; i < n; i++)
         values[i] = (memstore_load_value){.ttl_ms = loader->ttl_ms, .result = MEMSTORE_LOAD_ABSENT};
     const uint64_t start = begin_call(load->store, attempts, &call);
-    result = result_of(loader->load_many(keys, n, values, loader->context));
+    result = loader->load_many(keys, n, values, loader->context);
     end_call(load->store, start);
     leave_place(load->store);
-    return result;
+    return result_of(load->store, result);
 }
 
 /* Let a result about all keys be about each. */
-static void tell_each(memstore_load_value *values, size_t n, int result)
+static void tell_each(memstore *store, memstore_load_value *values, size_t n, int result)
 {
     for (size_t i = 0; i < n; i++) {
-        if (result == MEMSTORE_LOAD_OK)
-            values[i].result = result_of(values[i].result);
+        memstore_load_value *value = &values[i];
+
+        if (result != MEMSTORE_LOAD_OK)
+            value->result = result;
+        else if (value->result == MEMSTORE_LOAD_OK)
+            value->result = check_value(store, value);
         else
-            values[i].result = result;
-        if (values[i].result == MEMSTORE_LOAD_OK && values[i].value == NULL &&
-            values[i].value_size != 0) {
-            ms_load_release(&values[i]);
-            values[i].result = MEMSTORE_ERR_LOADER_FAILED;
-        }
+            value->result = result_of(store, value->result);
     }
 }
 
@@ -458,12 +474,24 @@ static void note_results(const struct ms_load *load, const memstore_load_value *
     note_result(load, result);
 }
 
+/* A key that is there has had its one attempt: its caller has a value, and waits no longer for a better one. */
+static void end_refreshes(memstore *store, memstore_load_value *values, size_t n,
+                          const size_t *order, struct ms_flight *const *flights)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (values[i].result == MEMSTORE_LOAD_RETRY && flights[order[i]]->refreshes)
+            values[i].result = give_up(store);
+    }
+}
+
 /* Call load_many until no key is left to be tried again. */
 static void call_together(const struct ms_load *load, struct attempts *attempts, memstore_key *keys,
-                          size_t n, memstore_load_value *values, size_t *order)
+                          size_t n, memstore_load_value *values, size_t *order,
+                          struct ms_flight *const *flights)
 {
     while (n != 0) {
-        tell_each(values, n, call_many_once(load, attempts, keys, n, values));
+        tell_each(load->store, values, n, call_many_once(load, attempts, keys, n, values));
+        end_refreshes(load->store, values, n, order, flights);
         const size_t settled = settle_some(keys, values, order, n);
         keys += settled;
         values += settled;
@@ -471,29 +499,29 @@ static void call_together(const struct ms_load *load, struct attempts *attempts,
         n -= settled;
         const int status = n != 0 ? wait_for_next(attempts, n) : MEMSTORE_OK;
         if (status != MEMSTORE_OK) {
-            tell_each(values, n, status);
+            tell_each(load->store, values, n, status);
             return;
         }
     }
 }
 
 void ms_load_call_many(const struct ms_load *load, memstore_key *keys, size_t n,
-                       memstore_load_value *values, size_t *order)
+                       memstore_load_value *values, size_t *order, struct ms_flight *const *flights)
 {
     struct attempts attempts = attempts_of(load, false);
     const bool together = load->loader->load_many != NULL;
 
     if (together && !ms_load_may_call(load->store, loader_of(load))) {
-        tell_each(values, n, MS_LOAD_REFUSED);
+        tell_each(load->store, values, n, MS_LOAD_REFUSED);
         return;
     }
     const int status = take_bytes(load->store, n, attempts.until, false);
     if (status != MEMSTORE_OK) {
-        tell_each(values, n, status);
+        tell_each(load->store, values, n, status);
     } else if (together) {
-        call_together(load, &attempts, keys, n, values, order);
+        call_together(load, &attempts, keys, n, values, order, flights);
         note_results(load, values, n);
     } else {
-        call_each(load, keys, n, values);
+        call_each(load, keys, n, values, flights);
     }
 }

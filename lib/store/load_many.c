@@ -25,15 +25,17 @@ struct gathering {
     int *unlooked; /* likewise, why it was not looked whether its value is there; or OK */
     int status;    /* of the failed key with the lowest index */
     size_t failed; /* that index */
-    struct ms_load_refusals refused;
+    struct ms_load_outcome *outcome;
 };
 
 /* Note what a key came to, unless its value is there after all. */
-static void note_failure(struct gathering *gathering, size_t index, int status)
+static void note_status(struct gathering *gathering, size_t index, int status)
 {
     if (status == MEMSTORE_ERR_LOCK_TIMEOUT)
         status = ms_load_look_again(gathering->store, &gathering->asked[index],
                                     &gathering->views[index]);
+    if (gathering->outcome->statuses != NULL)
+        gathering->outcome->statuses[index] = status;
     if (status == MEMSTORE_OK || status == MEMSTORE_ERR_KEY_NOT_FOUND ||
         (gathering->status != MEMSTORE_OK && gathering->failed < index))
         return;
@@ -44,8 +46,8 @@ static void note_failure(struct gathering *gathering, size_t index, int status)
 /* A value is given out that the store did not take. */
 static void note_refusal(struct gathering *gathering, int status)
 {
-    if (gathering->refused.count++ == 0)
-        gathering->refused.status = status;
+    if (gathering->outcome->refused++ == 0)
+        gathering->outcome->refusal = status;
 }
 
 static struct ms_load load_of(const struct gathering *gathering, size_t index)
@@ -92,7 +94,7 @@ static void load_aside(struct gathering *gathering, size_t index, int status)
     const struct ms_load load = load_of(gathering, index);
     const int result = ms_load_aside(&load, status, &gathering->views[index]);
 
-    note_failure(gathering, index, result);
+    note_status(gathering, index, result);
     if (result == MEMSTORE_OK)
         note_refusal(gathering, status);
 }
@@ -141,7 +143,7 @@ static void lead(struct gathering *gathering, size_t index, struct ms_flight *fl
         return;
     }
     status = ms_load_finish_found(load.store, flight, status, &view, &gathering->views[index]);
-    note_failure(gathering, index, status);
+    note_status(gathering, index, status);
 }
 
 static void join(struct gathering *gathering, size_t index)
@@ -163,6 +165,7 @@ static void join(struct gathering *gathering, size_t index)
         break;
     case MS_JOINED_ABSENCE:
         ms_count(&load.store->counters, MS_COUNT_ABSENT_SERVED, 1);
+        note_status(gathering, index, MEMSTORE_ERR_KEY_NOT_FOUND);
         break;
     case MS_JOINED_CLOSED:
         load_aside(gathering, index, MEMSTORE_ERR_CACHE_CLOSED);
@@ -185,7 +188,8 @@ static void load_led(struct gathering *gathering)
         return;
     for (size_t i = 0; i < gathering->led; i++)
         gathering->order[i] = i;
-    ms_load_call_many(&load, gathering->keys, gathering->led, gathering->values, gathering->order);
+    ms_load_call_many(&load, gathering->keys, gathering->led, gathering->values, gathering->order,
+                      gathering->leading);
     /* As ms_load_refresh(): what is old has given the loader its place. */
     for (size_t i = 0; i < gathering->led; i++)
         ms_view_give_back(&gathering->views[gathering->indices[i]]);
@@ -200,7 +204,7 @@ static void load_led(struct gathering *gathering)
         if (value->result == MEMSTORE_LOAD_OK)
             ms_load_release(value);
         status = ms_load_finish(gathering->store, flight, status, &view, &gathering->views[index]);
-        note_failure(gathering, index, status);
+        note_status(gathering, index, status);
         /* What was overtaken is not missing: somebody wrote it, unless it was not looked for. */
         if (stored == MEMSTORE_ERR_VERSION_MISMATCH)
             stored = gathering->unlooked[index];
@@ -221,7 +225,7 @@ static void await_joined(struct gathering *gathering)
         if (status == MS_FLIGHT_LAPSED)
             status =
                 ms_load_get(gathering->store, &load.key, gathering->loader, &gathering->views[i]);
-        note_failure(gathering, i, status);
+        note_status(gathering, i, status);
     }
 }
 
@@ -266,12 +270,15 @@ static bool any_is_old(const struct gathering *gathering)
 
 int ms_load_get_many(memstore *store, const memstore_key *keys, size_t n,
                      const memstore_loader *loader, memstore_view *out, size_t *found,
-                     struct ms_load_refusals *refused)
+                     struct ms_load_outcome *outcome)
 {
     struct gathering gathering = {
-        .store = store, .loader = loader, .asked = keys, .n = n, .views = out};
+        .store = store, .loader = loader, .asked = keys, .n = n, .views = out, .outcome = outcome};
 
-    *refused = (struct ms_load_refusals){0};
+    outcome->refused = 0;
+    outcome->refusal = MEMSTORE_OK;
+    for (size_t i = 0; outcome->statuses != NULL && i < n; i++)
+        outcome->statuses[i] = MEMSTORE_OK;
     int status = (ms_store_bounds(store) & MS_BOUNDS_VIEWS) != 0
                      ? ms_admission_get_many(store, keys, n, out, found)
                      : ms_store_get_many(store, keys, n, out, found);
@@ -280,7 +287,6 @@ int ms_load_get_many(memstore *store, const memstore_key *keys, size_t n,
         return status;
     gathering.deadline_us = loader->wait_ms == 0 ? INT64_MAX : ms_load_deadline(loader->wait_ms);
     status = status == MEMSTORE_OK ? load_missing(&gathering) : load_all_aside(&gathering, status);
-    *refused = gathering.refused;
     *found = 0;
     for (size_t i = 0; i < n; i++) {
         if (status != MEMSTORE_OK)

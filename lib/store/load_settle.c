@@ -151,7 +151,9 @@ int ms_load_count_failure(memstore *store, int result)
         return MEMSTORE_ERR_LOADER_FAILED;
     }
     ms_count(&store->counters, MS_COUNT_LOAD_FAILURES, 1);
-    ms_tell_load_failed(store, result);
+    /* What a loader has returned is told where that is known. */
+    if (result != MEMSTORE_ERR_LOADER_FAILED)
+        ms_tell_load_failed(store, result);
     return result;
 }
 

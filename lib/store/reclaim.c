@@ -373,8 +373,8 @@ bool ms_reclaim_compact_locked(memstore *store, struct ms_segment *victim)
 {
     bool met_all;
 
-    ms_count(&store->counters, MS_COUNT_COMPACTIONS, 1);
-    empty_segment(store, victim, PURPOSE_COMPACT, COMPACT_PASSES, &met_all);
+    if (empty_segment(store, victim, PURPOSE_COMPACT, COMPACT_PASSES, &met_all))
+        ms_count(&store->counters, MS_COUNT_COMPACTIONS, 1);
     ms_tell_compacted(store, victim);
     return met_all;
 }

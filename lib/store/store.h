@@ -573,14 +573,15 @@ void ms_store_live_and_dead(memstore *store, uint64_t *live, uint64_t *dead);
 /* ---- store/load.c, load_many.c, lease.c: loading what is not there ---- */
 int ms_load_get(memstore *store, const memstore_key *key, const memstore_loader *loader,
                 memstore_view *out);
-/* Values that were given out though the store could not take them, and why it could not the first. */
-struct ms_load_refusals {
-    size_t count;
-    int status;
+/* What became of keys that were asked for together. */
+struct ms_load_outcome {
+    int *statuses;  /* one for each key; set by the caller, to an array or NULL */
+    size_t refused; /* values that were given out though the store could not take them, */
+    int refusal;    /* and why it could not the first */
 };
 int ms_load_get_many(memstore *store, const memstore_key *keys, size_t n,
                      const memstore_loader *loader, memstore_view *out, size_t *found,
-                     struct ms_load_refusals *refused);
+                     struct ms_load_outcome *outcome);
 int ms_lease_acquire(memstore *store, const memstore_key *key, int64_t timeout_ms,
                      struct ms_flight **lease, memstore_view *out);
 int ms_lease_fill(struct ms_flight *lease, const memstore_load_value *value, memstore_view *out);

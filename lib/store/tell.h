@@ -12,7 +12,7 @@ void ms_tell_closed(memstore *store);
 void ms_tell_limit_reached(memstore *store);
 /* A write was refused with this status for want of room. */
 void ms_tell_no_room(memstore *store, int status);
-/* A load ended with this result of its loader, or status. */
+/* A load has failed: what its loader returned, or the status for which it was not called. */
 void ms_tell_load_failed(memstore *store, int result);
 /* So many events found no room in this moment. */
 void ms_tell_events_dropped(memstore *store, uint64_t dropped);

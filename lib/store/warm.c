@@ -14,50 +14,17 @@
 /* What is late by more than this is not made up for: the database would be asked for it all at once. */
 #define MADE_UP_FOR_US (1000000 / GROUPS_A_SECOND)
 
-/* The loader said nothing about the key. */
-#define NOT_ASKED 127
-
 struct warming {
     memstore *store;
-    const memstore_loader *theirs;
-    memstore_loader loader; /* that notes what theirs says */
+    const memstore_loader *loader;
     struct ms_reporting reporting;
     int64_t turn_us; /* when the next group may be asked for, by ms_clock_exact_ms() */
     int status;      /* of the first group that failed */
     /* The group at hand: what is not there. */
     memstore_key keys[GROUP];
-    signed char results[GROUP];
+    int statuses[GROUP]; /* that each came to */
     size_t count;
 };
-
-/* ---- What the loader says ---- */
-
-static void note_result(struct warming *warming, const memstore_key *key, int result)
-{
-    for (size_t i = 0; i < warming->count; i++) {
-        if (warming->keys[i].data == key->data && warming->keys[i].size == key->size)
-            warming->results[i] = (signed char)(result >= 0 && result < NOT_ASKED ? result : -1);
-    }
-}
-
-static int load_one(const void *key, size_t key_size, memstore_load_value *out, void *context)
-{
-    struct warming *warming = context;
-    const int result = warming->theirs->load(key, key_size, out, warming->theirs->context);
-
-    note_result(warming, &(memstore_key){key, key_size}, result);
-    return result;
-}
-
-static int load_some(const memstore_key *keys, size_t n, memstore_load_value *out, void *context)
-{
-    struct warming *warming = context;
-    const int result = warming->theirs->load_many(keys, n, out, warming->theirs->context);
-
-    for (size_t i = 0; i < n; i++)
-        note_result(warming, &keys[i], result == MEMSTORE_LOAD_OK ? out[i].result : result);
-    return result;
-}
 
 /* ---- Groups ---- */
 
@@ -73,7 +40,7 @@ static int pass_over_present(struct warming *warming, size_t *present)
         return status;
     for (size_t i = 0; i < warming->count; i++) {
         if (!there[i]) {
-            warming->results[kept] = warming->results[i];
+            warming->statuses[kept] = warming->statuses[i];
             warming->keys[kept++] = warming->keys[i];
         }
     }
@@ -90,7 +57,7 @@ static int count_failed(struct warming *warming)
 
     progress->stored += stored;
     for (size_t i = 0; i < warming->count && status == MEMSTORE_OK; i++) {
-        if (warming->results[i] == MEMSTORE_LOAD_ABSENT)
+        if (warming->statuses[i] == MEMSTORE_ERR_KEY_NOT_FOUND)
             progress->absent++;
         else
             progress->failed++;
@@ -102,22 +69,21 @@ static int load_group(struct warming *warming)
 {
     memstore_progress *progress = &warming->reporting.progress;
     memstore_view views[GROUP] = {0};
-    struct ms_load_refusals refused;
+    struct ms_load_outcome outcome = {.statuses = warming->statuses};
     size_t found = 0;
-
-    memset(warming->results, NOT_ASKED, sizeof warming->results);
     const int status = ms_load_get_many(warming->store, warming->keys, warming->count,
-                                        &warming->loader, views, &found, &refused);
+                                        warming->loader, views, &found, &outcome);
+
     for (size_t i = 0; i < warming->count; i++)
         ms_view_give_back(&views[i]);
     if (ms_store_is_closed(warming->store))
         return MEMSTORE_ERR_CACHE_CLOSED;
     if (warming->status == MEMSTORE_OK)
-        warming->status = status != MEMSTORE_OK ? status : refused.status;
+        warming->status = status != MEMSTORE_OK ? status : outcome.refusal;
     if (status != MEMSTORE_OK)
         return count_failed(warming);
-    progress->stored += found - refused.count;
-    progress->failed += refused.count;
+    progress->stored += found - outcome.refused;
+    progress->failed += outcome.refused;
     progress->absent += warming->count - found;
     return MEMSTORE_OK;
 }
@@ -194,16 +160,12 @@ int ms_store_warm(memstore *store, const memstore_key *keys, size_t n,
 {
     struct warming warming = {
         .store = store,
-        .theirs = loader,
-        .loader = *loader,
+        .loader = loader,
         .reporting = ms_reporting_to(fn, context),
         .turn_us = ms_clock_exact_ms() * 1000,
     };
     int status = ms_report_phase(&warming.reporting, MEMSTORE_PHASE_WARMING, n);
 
-    warming.loader.context = &warming;
-    warming.loader.load = loader->load != NULL ? load_one : NULL;
-    warming.loader.load_many = loader->load_many != NULL ? load_some : NULL;
     for (size_t done = 0; status == MEMSTORE_OK && done < n;) {
         const size_t most = group_size(&warming);
         const size_t size = n - done < most ? n - done : most;

@@ -197,7 +197,8 @@ static int publish_locked(memstore *store, const struct ms_write *write, uint64_
         ms_index_ensure(&store->index, shard, 1, to_the_last_slot) == MS_INDEX_NO_ROOM)
         return MEMSTORE_ERR_SHARD_OVERFLOW;
 
-    if (write->flight == NULL)
+    /* A load that what it loads is written by, and a change of TTL, overtake nothing. */
+    if (write->flight == NULL && write->keep_version == 0)
         ms_store_overtake(store, &write->key, hash);
     *outcome = (struct ms_write_outcome){
         .size = reserved->size,

@@ -1166,6 +1166,53 @@ Test(loading, those_who_wait_for_a_lease_get_its_fill_or_its_failure)
     memstore_destroy(store);
 }
 
+Test(loading, one_of_those_who_wait_for_a_lease_that_is_abandoned_loads)
+{
+    memstore *store = open_manual();
+    struct row row = {.value = "row"};
+    memstore_lease *lease;
+    memstore_view view;
+    struct caller waiters[2];
+
+    assert_ok(acquire(store, 0, &lease, &view));
+    start(&waiters[0], store, "key", &row);
+    start(&waiters[1], store, "key", &row);
+    wait_for_references(store, 3);
+    assert_status(memstore_lease_fail(lease, MEMSTORE_LOAD_ABANDONED, &view),
+                  MEMSTORE_ERR_LOADER_FAILED);
+    cr_assert_null(view.data);
+    for (int i = 0; i < 2; i++) {
+        assert_ok(result_of(&waiters[i]));
+        cr_assert(shows(&waiters[i].view, "row"));
+        memstore_view_release(&waiters[i].view);
+    }
+    cr_assert_eq(row.calls, 1);
+    const memstore_stats stats = test_stats(store);
+    cr_assert(stats.loads == 1 && stats.load_failures == 0 && stats.loads_coalesced <= 1);
+    memstore_destroy(store);
+}
+
+static int abandon_load(const void *key, size_t key_size, memstore_load_value *out, void *context)
+{
+    (void)key;
+    (void)key_size;
+    (void)out;
+    (void)context;
+    return MEMSTORE_LOAD_ABANDONED;
+}
+
+Test(loading, a_loader_has_no_load_to_abandon)
+{
+    memstore *store = open_manual();
+    const memstore_loader loader = {.struct_size = sizeof loader, .load = abandon_load};
+    memstore_view view;
+
+    assert_status(memstore_get_or_load(store, "key", 3, &loader, &view),
+                  MEMSTORE_ERR_LOADER_FAILED);
+    cr_assert_eq(test_stats(store).load_failures, 1);
+    memstore_destroy(store);
+}
+
 Test(loading, a_lease_may_come_back_after_closing)
 {
     memstore *store = test_open("maintenance=manual", "loader.on_store_error=fail", NULL);

@@ -5,6 +5,7 @@
 #include "support/clock.h"
 #include "support/criterion.h"
 
+#include <memstore/snapshot.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
@@ -14,9 +15,12 @@ struct source {
     const char *value;
     int result; /* a memstore_load_result */
     int64_t ttl_ms;
-    memstore *during; /* a store in which the loader deletes the key, */
-    const char *sets; /* or sets it to this */
-    bool fills;       /* or writes others, more than there is room for */
+    memstore *during;  /* a store in which the loader deletes the key, */
+    const char *sets;  /* or sets it to this, */
+    int64_t retimes;   /* or gives it this TTL */
+    bool fills;        /* or writes others, more than there is room for */
+    bool takes_time;   /* the loader: a second of the test's clock */
+    unsigned succeeds; /* from this call on, whatever the result is; 0 = never */
     atomic_uint calls;
     atomic_bool holds; /* the loader waits for this to become false */
 };
@@ -40,11 +44,16 @@ static int answer(const void *key, size_t key_size, memstore_load_value *out, vo
 {
     struct source *source = context;
 
-    atomic_fetch_add(&source->calls, 1);
+    const unsigned call = atomic_fetch_add(&source->calls, 1) + 1;
+
     while (atomic_load(&source->holds))
         sched_yield();
+    if (source->takes_time)
+        test_clock_advance(1000);
     if (source->fills)
         fill(source->during);
+    else if (source->retimes != 0)
+        memstore_update_ttl(source->during, key, key_size, source->retimes);
     else if (source->sets != NULL)
         memstore_set(source->during, key, key_size, source->sets, strlen(source->sets), 0);
     else if (source->during != NULL)
@@ -52,7 +61,7 @@ static int answer(const void *key, size_t key_size, memstore_load_value *out, vo
     out->value = source->value;
     out->value_size = source->value != NULL ? strlen(source->value) : 0;
     out->ttl_ms = source->ttl_ms;
-    return source->result;
+    return source->succeeds != 0 && call >= source->succeeds ? MEMSTORE_LOAD_OK : source->result;
 }
 
 static int answer_many(const memstore_key *keys, size_t n, memstore_load_value *out, void *context)
@@ -476,6 +485,20 @@ Test(loading_policy, a_write_during_a_refresh_wins_over_it)
     source.during = store;
     assert_asks(store, &source, "new");
     cr_assert(!is_there(store) && test_stats(store).loads_overtaken == 1);
+    memstore_destroy(store);
+}
+
+Test(loading_policy, a_ttl_that_is_changed_during_a_refresh_leaves_it_alone)
+{
+    struct source source;
+    memstore *store = open_with_old(&source);
+
+    /* Which an entry of a minute has no room for: it is rewritten. */
+    source.during = store;
+    source.retimes = INT64_C(100) * 86400 * 1000;
+    assert_asks(store, &source, "new");
+    assert_asks(store, &source, "new");
+    cr_assert(source.calls == 2 && test_stats(store).loads_overtaken == 0);
     memstore_destroy(store);
 }
 
@@ -926,6 +949,40 @@ Test(loading_policy, what_is_there_is_copied_where_there_is_no_place_for_a_view)
     ask_without_place("loader.on_store_error=fail", MEMSTORE_ERR_LOCK_TIMEOUT);
 }
 
+/* Ask for "key", which is there and old, and one that is not, whose loader asks for another call. */
+static void check_that_the_old_one_is_tried_once(bool together)
+{
+    struct source source;
+    memstore *store = open_with_old(&source);
+    memstore_loader loader = loader_of(&source);
+    const memstore_key keys[] = {{"key", 3}, {"other", 5}};
+    memstore_view views[2];
+
+    if (!together)
+        loader.load_many = NULL;
+    assert_ok(memstore_reconfigure(store, "loader.retry_initial", "0"));
+    source.takes_time = true;
+    source.result = MEMSTORE_LOAD_RETRY;
+    source.succeeds = 4;
+    assert_ok(memstore_get_or_load_many(store, keys, 2, &loader, views, NULL));
+    cr_expect(memcmp(views[0].data, "old", 3) == 0 && memcmp(views[1].data, "new", 3) == 0);
+    cr_expect_eq(source.calls, 4);
+    const memstore_stats stats = test_stats(store);
+    cr_expect(stats.load_retries == 1 && stats.refresh_failures == 1 && stats.refreshes == 0);
+    memstore_view_release_many(views, 2);
+    memstore_destroy(store);
+}
+
+Test(loading_policy, of_many_those_that_are_old_are_tried_once)
+{
+    check_that_the_old_one_is_tried_once(true);
+}
+
+Test(loading_policy, of_many_that_are_loaded_one_by_one_those_that_are_old_are_tried_once)
+{
+    check_that_the_old_one_is_tried_once(false);
+}
+
 /* ---- Breakers ---- */
 
 Test(loading_policy, a_loader_that_keeps_failing_is_not_called_for_a_while)
@@ -972,6 +1029,30 @@ Test(loading_policy, loaders_of_one_name_share_a_breaker)
     memstore_destroy(store);
 }
 
+/* Without a name: it is told by what the caller gave, not by who calls it for him. */
+Test(loading_policy, a_loader_that_warms_a_store_has_one_breaker)
+{
+    test_clock_start();
+    memstore *store = test_open("maintenance=manual", "loader.breaker_failures=1",
+                                "loader.breaker_open=1h", NULL);
+    struct source source = {.value = "row", .result = MEMSTORE_LOAD_FAILED};
+    const memstore_loader loader = loader_of(&source);
+    const memstore_key other = {"other", 5};
+
+    assert_fails(store, &source);
+    assert_status(memstore_warm(store, &other, 1, &loader, NULL, NULL), MEMSTORE_ERR_LOADER_FAILED);
+    cr_assert(source.calls == 1 && test_stats(store).loads_refused == 1);
+
+    test_clock_advance(3600 * 1000);
+    assert_status(memstore_warm(store, &other, 1, &loader, NULL, NULL), MEMSTORE_ERR_LOADER_FAILED);
+    cr_assert_eq(source.calls, 2);
+    test_clock_advance(3600 * 1000);
+    source.result = MEMSTORE_LOAD_OK;
+    assert_asks(store, &source, "row");
+    cr_assert_eq(test_stats(store).breakers_open, 0);
+    memstore_destroy(store);
+}
+
 Test(loading_policy, while_a_breaker_is_open_what_has_expired_is_served_without_a_call)
 {
     struct source source;
@@ -1000,6 +1081,44 @@ Test(loading_policy, leases_share_a_breaker)
     assert_ok(memstore_lease_acquire(store, "b", 1, 0, &lease, &view));
     assert_ok(memstore_lease_fill(lease, "v", 1, 0, NULL));
     cr_assert_eq(test_stats(store).breakers_open, 0);
+    memstore_destroy(store);
+}
+
+Test(loading_policy, a_lease_that_is_abandoned_says_nothing_about_the_loader)
+{
+    test_clock_start();
+    memstore *store =
+        test_open("maintenance=manual", "loader.breaker_failures=2", "loader.breaker_open=1h",
+                  "loader.refresh_after=10s", "loader.retry_max=1h", NULL);
+    memstore_lease *lease;
+    memstore_view view;
+
+    assert_ok(memstore_lease_acquire(store, "a", 1, 0, &lease, &view));
+    memstore_lease_fail(lease, MEMSTORE_LOAD_FAILED, NULL);
+    for (int i = 0; i < 3; i++) {
+        assert_ok(memstore_lease_acquire(store, "a", 1, 0, &lease, &view));
+        assert_status(memstore_lease_fail(lease, MEMSTORE_LOAD_ABANDONED, NULL),
+                      MEMSTORE_ERR_LOADER_FAILED);
+    }
+    memstore_stats stats = test_stats(store);
+    cr_assert(stats.load_failures == 1 && stats.breakers_open == 0);
+
+    /* Nor does it hold back a refresh. */
+    assert_ok(test_set(store, "b", "old", 0));
+    test_clock_advance(10000);
+    for (int i = 0; i < 3; i++) {
+        assert_ok(memstore_lease_acquire(store, "b", 1, 0, &lease, &view));
+        cr_assert(lease != NULL && view.size == 3);
+        memstore_view_release(&view);
+        memstore_lease_fail(lease, MEMSTORE_LOAD_ABANDONED, NULL);
+    }
+    cr_assert_eq(test_stats(store).refresh_failures, 0);
+
+    /* Nor was it a success. */
+    assert_ok(memstore_lease_acquire(store, "a", 1, 0, &lease, &view));
+    memstore_lease_fail(lease, MEMSTORE_LOAD_FAILED, NULL);
+    stats = test_stats(store);
+    cr_assert(stats.load_failures == 2 && stats.breakers_open == 1);
     memstore_destroy(store);
 }
 

@@ -203,9 +203,42 @@ Test(logging, loaders_that_fail_are_told)
     for (int i = 0; i < 100; i++)
         cr_assert_neq(memstore_get_or_load(store, "k", 1, &loader, &view), MEMSTORE_OK);
     assert_ok(memstore_close(store));
-    expect("load_failed", MEMSTORE_LOG_WARN, "result=");
+    expect("load_failed", MEMSTORE_LOG_WARN, "result=-7;");
     cr_assert_eq(count_of("load_failed"), 1);
     memstore_destroy(store);
+}
+
+static int fail_one(const memstore_key *keys, size_t n, memstore_load_value *values, void *context)
+{
+    (void)keys;
+    (void)context;
+    values[n - 1].result = -8;
+    return MEMSTORE_LOAD_OK;
+}
+
+static void expect_failure_told(memstore *store, const char *fields)
+{
+    assert_ok(memstore_close(store));
+    expect("load_failed", MEMSTORE_LOG_WARN, fields);
+    memstore_destroy(store);
+    count = 0;
+}
+
+Test(logging, what_a_loader_of_many_and_the_holder_of_a_lease_return_is_told)
+{
+    memstore *store = OPEN(MEMSTORE_LOG_INFO, "maintenance", "manual");
+    const memstore_loader loader = {.struct_size = sizeof loader, .load_many = fail_one};
+    const memstore_key keys[] = {{"a", 1}, {"b", 1}};
+    memstore_view views[2];
+    memstore_lease *lease;
+
+    assert_status(memstore_get_or_load_many(store, keys, 2, &loader, views, NULL),
+                  MEMSTORE_ERR_LOADER_FAILED);
+    expect_failure_told(store, "result=-8;");
+    store = OPEN(MEMSTORE_LOG_INFO, "maintenance", "manual");
+    assert_ok(memstore_lease_acquire(store, "a", 1, 0, &lease, views));
+    assert_status(memstore_lease_fail(lease, -9, NULL), MEMSTORE_ERR_LOADER_FAILED);
+    expect_failure_told(store, "result=-9;");
 }
 
 Test(logging, events_that_a_subscriber_loses_are_told)

@@ -1011,6 +1011,22 @@ Test(snapshots, keys_that_begin_at_one_address_are_told_apart_while_warming)
     memstore_destroy(store);
 }
 
+Test(snapshots, what_is_known_not_to_exist_has_not_failed_while_warming)
+{
+    const memstore_key keys[] = {{"a", 1}, {"ab", 2}};
+    const memstore_loader loader = {.struct_size = sizeof loader, .load_many = load_by_size};
+    struct watching watching = {0};
+    memstore *store = open_manual();
+    memstore_view view;
+
+    assert_ok(memstore_get_or_load_many(store, &keys[1], 1, &loader, &view, NULL));
+    cr_assert_null(view.data);
+    assert_status(memstore_warm(store, keys, 2, &loader, watch, &watching),
+                  MEMSTORE_ERR_LOADER_FAILED);
+    cr_assert(watching.last.failed == 1 && watching.last.absent == 1);
+    memstore_destroy(store);
+}
+
 Test(snapshots, warming_stops_when_it_is_told_to)
 {
     struct database database = {0};

@@ -209,6 +209,32 @@ Test(statuses, memory_fragmentation_when_views_keep_segments_in_place)
     memstore_destroy(store);
 }
 
+static void set_last(void *store)
+{
+    const unsigned last = 499;
+
+    CHECK_OK(memstore_set(store, &last, sizeof last, "v", 1, 0));
+}
+
+Test(statuses, memory_fragmentation_when_a_writer_keeps_its_shard)
+{
+    memstore *store =
+        test_open("maintenance=manual", "shards=1", "performance.memory_limit=4MiB", NULL);
+    unsigned char value[2000] = {0};
+
+    for (unsigned i = 0; i < 500; i++)
+        assert_ok(memstore_set(store, &i, sizeof i, value, sizeof value, 0));
+    for (unsigned i = 0; i < 500; i += 2)
+        assert_ok(memstore_delete(store, &i, sizeof i));
+    test_stop_at(MS_POINT_SHARD_LOCKED, set_last, store);
+    assert_status(memstore_compact(store, 0), MEMSTORE_ERR_MEMORY_FRAGMENTATION);
+    cr_assert_eq(test_stats(store).compactions, 0);
+    test_let_go();
+    assert_ok(memstore_compact(store, 0));
+    cr_assert_neq(test_stats(store).compactions, 0);
+    memstore_destroy(store);
+}
+
 Test(statuses, shard_overflow_when_the_index_cannot_grow)
 {
     memstore *store = test_open("eviction=none", "shards=1", "performance.memory_limit=256KiB",
@@ -254,6 +280,32 @@ Test(statuses, ttl_update_failed_when_the_entry_is_replaced_meanwhile)
     assert_holds(store, "key", "the winner");
     assert_ok(memstore_get_ttl(store, "key", 3, &ttl));
     cr_assert_eq(ttl, 777000);
+    memstore_destroy(store);
+}
+
+static void overwrite_each_time(enum ms_testing_point point, void *store)
+{
+    if (point == MS_POINT_BATCH_RESERVED)
+        assert_ok(test_set(store, "key", "another", 0));
+}
+
+Test(statuses, ttl_update_failed_when_the_entry_is_replaced_again_and_again)
+{
+    memstore *store = test_open("maintenance=manual", NULL);
+    memstore_batch *batch = memstore_batch_new(store);
+    size_t refused;
+
+    assert_ok(test_set(store, "key", "value", 0));
+    assert_ok(memstore_batch_set(batch, "other", 5, "v", 1, 0));
+    assert_ok(memstore_batch_update_ttl(batch, "key", 3, 1000));
+    ms_testing_set_hook(overwrite_each_time, store);
+    assert_status(memstore_batch_commit(batch), MEMSTORE_ERR_TTL_UPDATE_FAILED);
+    ms_testing_set_hook(NULL, NULL);
+    assert_ok(memstore_batch_refused(batch, &refused, NULL));
+    cr_assert_eq(refused, 1);
+    assert_status(memstore_has(store, "other", 5), MEMSTORE_ERR_KEY_NOT_FOUND);
+    assert_ok(memstore_batch_commit(batch));
+    memstore_batch_free(batch);
     memstore_destroy(store);
 }
 

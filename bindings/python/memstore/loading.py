@@ -99,11 +99,15 @@ async def _run(
             with contextlib.suppress(*NO_ROOM if bypass else ()):
                 lease.fill(value, ttl)
         return value
-    except BaseException as error:
+    except Exception:
         old = lease.fail(False) if lease.held else None
-        if old is None or not isinstance(error, Exception):
+        if old is None:
             raise
         return old
+    except BaseException:  # the loop is ending, or the process: the database has not failed
+        if lease.held:
+            lease.abandon()
+        raise
 
 
 class AsyncLoads:
@@ -166,7 +170,7 @@ class AsyncLoads:
                 continue
             for load in self._by_loop.pop(loop, {}).values():
                 with contextlib.suppress(InvalidArgument):  # it was given back
-                    load.lease.fail(False)
+                    load.lease.abandon()
 
     def _begin(
         self,

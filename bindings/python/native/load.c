@@ -253,7 +253,7 @@ static PyObject *make_lease(PyObject *handle, memstore_lease *lease)
     struct ms_py_lease *made = PyObject_GC_New(struct ms_py_lease, lease_type);
 
     if (made == NULL) {
-        memstore_lease_fail(lease, MEMSTORE_LOAD_FAILED, NULL);
+        memstore_lease_fail(lease, MEMSTORE_LOAD_ABANDONED, NULL);
         return NULL;
     }
     made->lease = lease;
@@ -389,6 +389,17 @@ static PyObject *lease_fail(PyObject *self, PyObject *absent)
     return bytes_or_none(&view);
 }
 
+static PyObject *lease_abandon(PyObject *self, PyObject *unused)
+{
+    memstore_lease *lease = take_lease(self);
+
+    (void)unused;
+    if (lease == NULL)
+        return NULL;
+    memstore_lease_fail(lease, MEMSTORE_LOAD_ABANDONED, NULL);
+    Py_RETURN_NONE;
+}
+
 /* The loads of a store that refer to it through their leases are garbage with it. */
 static int lease_traverse(PyObject *self, visitproc visit, void *arg)
 {
@@ -402,7 +413,7 @@ static void lease_dealloc(PyObject *self)
     PyTypeObject *type = Py_TYPE(self);
 
     PyObject_GC_UnTrack(self);
-    memstore_lease_fail(as_lease(self)->lease, MEMSTORE_LOAD_FAILED, NULL);
+    memstore_lease_fail(as_lease(self)->lease, MEMSTORE_LOAD_ABANDONED, NULL);
     Py_DECREF(as_lease(self)->handle);
     PyObject_GC_Del(self);
     Py_DECREF(type);
@@ -419,6 +430,9 @@ static PyMethodDef lease_methods[] = {
      "There is no value: because the key does not exist, or for another reason. Returns the old "
      "value that "
      "serves instead, or None."},
+    {"abandon", lease_abandon, METH_NOARGS,
+     "abandon($self, /)\n--\n\n"
+     "The load was given up, which says nothing about the loader; who waits for it loads himself."},
     {NULL, NULL, 0, NULL},
 };
 

@@ -342,7 +342,8 @@ static PyObject *warm(memstore *store, struct warming *warming, int64_t ttl_ms)
     const memstore_loader loader = {.struct_size = sizeof(loader),
                                     .load_many = load_group,
                                     .context = warming,
-                                    .ttl_ms = ttl_ms};
+                                    .ttl_ms = ttl_ms,
+                                    .name = ""};
 
     if (borrow_keys(warming) != 0)
         return NULL;

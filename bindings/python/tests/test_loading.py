@@ -383,6 +383,36 @@ def test_a_loader_that_keeps_failing_is_not_called_for_a_while():
         assert store.rates().alerts == memstore.Alert.BREAKER
 
 
+def test_warming_shares_the_breaker_of_all_loads():
+    asked = []
+    with memstore.Store({"loader.breaker_failures": 1, "loader.breaker_open": "1h"}) as store:
+        with pytest.raises(OSError):
+            store.get_or_load("k", Row(OSError("away")))
+        with pytest.raises(memstore.LoaderFailed):
+            store.warm(["a", "b"], lambda keys: asked.append(keys) or {})
+        assert not asked and store.stats().breakers_open == 1
+
+
+def test_a_load_that_ends_with_its_loop_has_not_failed():
+    async def leave_behind(store, key):
+        entered = asyncio.Event()
+
+        async def load(key):
+            entered.set()
+            await asyncio.Event().wait()
+
+        task = asyncio.create_task(store.aget_or_load(key, load))
+        await entered.wait()
+        assert not task.done()
+
+    with memstore.Store({"loader.breaker_failures": 3, "loader.breaker_open": "1h"}) as store:
+        for key in "abc":
+            asyncio.run(leave_behind(store, key))
+        assert store.get_or_load("a", Row(b"row")) == b"row"
+        stats = store.stats()
+        assert (stats.loads, stats.load_failures, stats.breakers_open) == (1, 0, 0)
+
+
 def test_what_is_old_is_loaded_anew_by_the_caller():
     with memstore.Store({"loader.refresh_after": "1ms"}) as store:
         store["k"] = b"old"

@@ -13468,7 +13468,7 @@ static int loader_flights_wait_locked(struct ms_flights *flights, struct ms_flig
         const int64_t now_us = ms_clock_real_us();
         const int64_t look_us = flight->until != 0 ? now_us + LOOK_AGAIN_US : INT64_MAX;
         if (flight->done)
-            return MEMSTORE_OK;
+            return flight->status == MS_FLIGHT_LAPSED ? MS_FLIGHT_LAPSED : MEMSTORE_OK;
         if (flights->closed)
             return MEMSTORE_ERR_CACHE_CLOSED;
         if (ms_flights_has_lapsed(flights, flight))
@@ -15906,13 +15906,14 @@ void ms_store_reset_stats(memstore *store);
 void ms_store_live_and_dead(memstore *store, uint64_t *live, uint64_t *dead);
 int ms_load_get(memstore *store, const memstore_key *key, const memstore_loader *loader,
                 memstore_view *out);
-struct ms_load_refusals {
-    size_t count;
-    int status;
+struct ms_load_outcome {
+    int *statuses;
+    size_t refused;
+    int refusal;
 };
 int ms_load_get_many(memstore *store, const memstore_key *keys, size_t n,
                      const memstore_loader *loader, memstore_view *out, size_t *found,
-                     struct ms_load_refusals *refused);
+                     struct ms_load_outcome *outcome);
 int ms_lease_acquire(memstore *store, const memstore_key *key, int64_t timeout_ms,
                      struct ms_flight **lease, memstore_view *out);
 int ms_lease_fill(struct ms_flight *lease, const memstore_load_value *value, memstore_view *out);
@@ -19621,7 +19622,7 @@ struct ms_load {
     bool refreshes;
     bool holds_view;
 };
-#define MS_LOAD_REFUSED 3
+#define MS_LOAD_REFUSED 4
 #define MS_LOADER_OF_LEASES 0
 static inline bool ms_load_bypasses(const memstore *store)
 {
@@ -19649,7 +19650,8 @@ bool ms_load_begin_refresh(const struct ms_load *load, int64_t lease_until,
                            struct ms_flight **flight, memstore_view *out);
 int ms_load_call(const struct ms_load *load, bool closed, memstore_load_value *value);
 void ms_load_call_many(const struct ms_load *load, memstore_key *keys, size_t n,
-                       memstore_load_value *values, size_t *order);
+                       memstore_load_value *values, size_t *order,
+                       struct ms_flight *const *flights);
 void ms_load_release(const memstore_load_value *value);
 void ms_load_done(memstore *store);
 struct ms_load_held {
@@ -19766,15 +19768,28 @@ int ms_lease_fill(struct ms_flight *lease, const memstore_load_value *value, mem
     ms_load_drop(lease);
     return stored;
 }
+static int abandon(struct ms_flight *lease)
+{
+    ms_flights_end(lease, MS_FLIGHT_LAPSED, &(memstore_view){0});
+    ms_load_drop(lease);
+    return MEMSTORE_ERR_LOADER_FAILED;
+}
+static void note_failure(memstore *store, int result)
+{
+    ms_tell_load_failed(store, result);
+    ms_load_note_failure(store, MS_LOADER_OF_LEASES);
+}
 int ms_lease_fail(struct ms_flight *lease, int result, memstore_view *out)
 {
     memstore *store = ms_load_store_of(lease);
     const bool absent = result == MEMSTORE_LOAD_ABSENT;
     memstore_view view;
+    if (result == MEMSTORE_LOAD_ABANDONED)
+        return abandon(lease);
     if (absent)
         ms_load_note_success(store, MS_LOADER_OF_LEASES);
     else
-        ms_load_note_failure(store, MS_LOADER_OF_LEASES);
+        note_failure(store, result);
     int status = ms_load_settle(lease, absent ? MEMSTORE_LOAD_ABSENT : MEMSTORE_ERR_LOADER_FAILED,
                                 NULL, &view, NULL);
     if (out != NULL && status == MEMSTORE_OK)
@@ -20674,7 +20689,7 @@ void ms_load_note_failure(memstore *store, uint64_t loader)
         ms_count(&store->counters, MS_COUNT_BREAKERS_OPENED, 1);
     ms_monitor_breaker(store, change);
 }
-static void store_load_call_note_result(const struct ms_load *load, int result)
+static void note_result(const struct ms_load *load, int result)
 {
     if (result == MEMSTORE_LOAD_OK || result == MEMSTORE_LOAD_ABSENT)
         ms_load_note_success(load->store, loader_of(load));
@@ -20688,6 +20703,11 @@ static struct attempts attempts_of(const struct ms_load *load, bool closed)
                              .closed = closed,
                              .once = closed || load->refreshes};
 }
+static int store_load_call_give_up(memstore *store)
+{
+    ms_tell_load_failed(store, MEMSTORE_LOAD_RETRY);
+    return MEMSTORE_ERR_LOADER_FAILED;
+}
 static int wait_for_next(struct attempts *attempts, size_t n)
 {
     memstore *store = attempts->store;
@@ -20696,23 +20716,32 @@ static int wait_for_next(struct attempts *attempts, size_t n)
                          ms_setting_of(&store->settings, load_retry_max), ms_random_seed());
     const int64_t now = ms_clock_exact_ms();
     if (attempts->once)
-        return MEMSTORE_ERR_LOADER_FAILED;
+        return store_load_call_give_up(store);
     if (now >= attempts->until || pause > attempts->until - now) {
         ms_count(&store->counters, MS_COUNT_LOADS_TIMED_OUT, n);
-        return MEMSTORE_ERR_LOADER_FAILED;
+        return store_load_call_give_up(store);
     }
     const int status = ms_flights_pause(&store->flights, now + pause);
     if (status != MEMSTORE_OK)
-        return status == MEMSTORE_ERR_LOCK_TIMEOUT ? MEMSTORE_ERR_LOADER_FAILED : status;
+        return status == MEMSTORE_ERR_LOCK_TIMEOUT ? store_load_call_give_up(store) : status;
     ms_count(&store->counters, MS_COUNT_LOAD_RETRIES, 1);
     return MEMSTORE_OK;
 }
-static int result_of(int result)
+static int result_of(memstore *store, int returned)
 {
-    return result == MEMSTORE_LOAD_OK || result == MEMSTORE_LOAD_ABSENT ||
-                   result == MEMSTORE_LOAD_RETRY
-               ? result
-               : MEMSTORE_ERR_LOADER_FAILED;
+    if (returned == MEMSTORE_LOAD_OK || returned == MEMSTORE_LOAD_ABSENT ||
+        returned == MEMSTORE_LOAD_RETRY)
+        return returned;
+    ms_tell_load_failed(store, returned);
+    return MEMSTORE_ERR_LOADER_FAILED;
+}
+static int check_value(memstore *store, const memstore_load_value *value)
+{
+    if (value->value != NULL || value->value_size == 0)
+        return MEMSTORE_LOAD_OK;
+    ms_load_release(value);
+    ms_tell_load_failed(store, MEMSTORE_LOAD_OK);
+    return MEMSTORE_ERR_LOADER_FAILED;
 }
 static uint64_t begin_call(const memstore *store, const struct attempts *attempts,
                            struct inside *call)
@@ -20736,14 +20765,11 @@ static int call_once(const struct ms_load *load, const struct attempts *attempts
         return result;
     *value = (memstore_load_value){.ttl_ms = loader->ttl_ms};
     const uint64_t start = begin_call(load->store, attempts, &call);
-    result = result_of(loader->load(load->key.data, load->key.size, value, loader->context));
+    result = loader->load(load->key.data, load->key.size, value, loader->context);
     end_call(load->store, start);
     leave_place(load->store);
-    if (result == MEMSTORE_LOAD_OK && value->value == NULL && value->value_size != 0) {
-        ms_load_release(value);
-        result = MEMSTORE_ERR_LOADER_FAILED;
-    }
-    return result;
+    return result == MEMSTORE_LOAD_OK ? check_value(load->store, value)
+                                      : result_of(load->store, result);
 }
 static int call_until_settled(const struct ms_load *load, bool closed, memstore_load_value *value)
 {
@@ -20763,17 +20789,18 @@ int ms_load_call(const struct ms_load *load, bool closed, memstore_load_value *v
     if (!ms_load_may_call(load->store, loader_of(load)))
         return MS_LOAD_REFUSED;
     const int result = call_until_settled(load, closed, value);
-    store_load_call_note_result(load, result);
+    note_result(load, result);
     if (result == MEMSTORE_LOAD_OK)
         note_size(load->store, value->value_size);
     return result;
 }
 static void call_each(const struct ms_load *load, const memstore_key *keys, size_t n,
-                      memstore_load_value *values)
+                      memstore_load_value *values, struct ms_flight *const *flights)
 {
     struct ms_load single = *load;
     for (size_t i = 0; i < n; i++) {
         single.key = keys[i];
+        single.refreshes = flights[i]->refreshes;
         const int result = ms_load_call(&single, false, &values[i]);
         values[i].result = result;
     }
@@ -20789,23 +20816,21 @@ static int call_many_once(const struct ms_load *load, const struct attempts *att
     for (size_t i = 0; i < n; i++)
         values[i] = (memstore_load_value){.ttl_ms = loader->ttl_ms, .result = MEMSTORE_LOAD_ABSENT};
     const uint64_t start = begin_call(load->store, attempts, &call);
-    result = result_of(loader->load_many(keys, n, values, loader->context));
+    result = loader->load_many(keys, n, values, loader->context);
     end_call(load->store, start);
     leave_place(load->store);
-    return result;
+    return result_of(load->store, result);
 }
-static void tell_each(memstore_load_value *values, size_t n, int result)
+static void tell_each(memstore *store, memstore_load_value *values, size_t n, int result)
 {
     for (size_t i = 0; i < n; i++) {
-        if (result == MEMSTORE_LOAD_OK)
-            values[i].result = result_of(values[i].result);
+        memstore_load_value *value = &values[i];
+        if (result != MEMSTORE_LOAD_OK)
+            value->result = result;
+        else if (value->result == MEMSTORE_LOAD_OK)
+            value->result = check_value(store, value);
         else
-            values[i].result = result;
-        if (values[i].result == MEMSTORE_LOAD_OK && values[i].value == NULL &&
-            values[i].value_size != 0) {
-            ms_load_release(&values[i]);
-            values[i].result = MEMSTORE_ERR_LOADER_FAILED;
-        }
+            value->result = result_of(store, value->result);
     }
 }
 static size_t settle_some(memstore_key *keys, memstore_load_value *values, size_t *order, size_t n)
@@ -20837,13 +20862,23 @@ static void note_results(const struct ms_load *load, const memstore_load_value *
         else if (values[i].result == MEMSTORE_ERR_LOADER_FAILED && result != MEMSTORE_LOAD_OK)
             result = MEMSTORE_ERR_LOADER_FAILED;
     }
-    store_load_call_note_result(load, result);
+    note_result(load, result);
+}
+static void end_refreshes(memstore *store, memstore_load_value *values, size_t n,
+                          const size_t *order, struct ms_flight *const *flights)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (values[i].result == MEMSTORE_LOAD_RETRY && flights[order[i]]->refreshes)
+            values[i].result = store_load_call_give_up(store);
+    }
 }
 static void call_together(const struct ms_load *load, struct attempts *attempts, memstore_key *keys,
-                          size_t n, memstore_load_value *values, size_t *order)
+                          size_t n, memstore_load_value *values, size_t *order,
+                          struct ms_flight *const *flights)
 {
     while (n != 0) {
-        tell_each(values, n, call_many_once(load, attempts, keys, n, values));
+        tell_each(load->store, values, n, call_many_once(load, attempts, keys, n, values));
+        end_refreshes(load->store, values, n, order, flights);
         const size_t settled = settle_some(keys, values, order, n);
         keys += settled;
         values += settled;
@@ -20851,28 +20886,28 @@ static void call_together(const struct ms_load *load, struct attempts *attempts,
         n -= settled;
         const int status = n != 0 ? wait_for_next(attempts, n) : MEMSTORE_OK;
         if (status != MEMSTORE_OK) {
-            tell_each(values, n, status);
+            tell_each(load->store, values, n, status);
             return;
         }
     }
 }
 void ms_load_call_many(const struct ms_load *load, memstore_key *keys, size_t n,
-                       memstore_load_value *values, size_t *order)
+                       memstore_load_value *values, size_t *order, struct ms_flight *const *flights)
 {
     struct attempts attempts = attempts_of(load, false);
     const bool together = load->loader->load_many != NULL;
     if (together && !ms_load_may_call(load->store, loader_of(load))) {
-        tell_each(values, n, MS_LOAD_REFUSED);
+        tell_each(load->store, values, n, MS_LOAD_REFUSED);
         return;
     }
     const int status = take_bytes(load->store, n, attempts.until, false);
     if (status != MEMSTORE_OK) {
-        tell_each(values, n, status);
+        tell_each(load->store, values, n, status);
     } else if (together) {
-        call_together(load, &attempts, keys, n, values, order);
+        call_together(load, &attempts, keys, n, values, order, flights);
         note_results(load, values, n);
     } else {
-        call_each(load, keys, n, values);
+        call_each(load, keys, n, values, flights);
     }
 }
 
@@ -20988,13 +21023,15 @@ struct gathering {
     int *unlooked;
     int status;
     size_t failed;
-    struct ms_load_refusals refused;
+    struct ms_load_outcome *outcome;
 };
-static void note_failure(struct gathering *gathering, size_t index, int status)
+static void note_status(struct gathering *gathering, size_t index, int status)
 {
     if (status == MEMSTORE_ERR_LOCK_TIMEOUT)
         status = ms_load_look_again(gathering->store, &gathering->asked[index],
                                     &gathering->views[index]);
+    if (gathering->outcome->statuses != NULL)
+        gathering->outcome->statuses[index] = status;
     if (status == MEMSTORE_OK || status == MEMSTORE_ERR_KEY_NOT_FOUND ||
         (gathering->status != MEMSTORE_OK && gathering->failed < index))
         return;
@@ -21003,8 +21040,8 @@ static void note_failure(struct gathering *gathering, size_t index, int status)
 }
 static void note_refusal(struct gathering *gathering, int status)
 {
-    if (gathering->refused.count++ == 0)
-        gathering->refused.status = status;
+    if (gathering->outcome->refused++ == 0)
+        gathering->outcome->refusal = status;
 }
 static struct ms_load load_of(const struct gathering *gathering, size_t index)
 {
@@ -21043,7 +21080,7 @@ static void load_aside(struct gathering *gathering, size_t index, int status)
 {
     const struct ms_load load = load_of(gathering, index);
     const int result = ms_load_aside(&load, status, &gathering->views[index]);
-    note_failure(gathering, index, result);
+    note_status(gathering, index, result);
     if (result == MEMSTORE_OK)
         note_refusal(gathering, status);
 }
@@ -21082,7 +21119,7 @@ static void store_load_many_lead(struct gathering *gathering, size_t index, stru
         return;
     }
     status = ms_load_finish_found(load.store, flight, status, &view, &gathering->views[index]);
-    note_failure(gathering, index, status);
+    note_status(gathering, index, status);
 }
 static void join(struct gathering *gathering, size_t index)
 {
@@ -21102,6 +21139,7 @@ static void join(struct gathering *gathering, size_t index)
         break;
     case MS_JOINED_ABSENCE:
         ms_count(&load.store->counters, MS_COUNT_ABSENT_SERVED, 1);
+        note_status(gathering, index, MEMSTORE_ERR_KEY_NOT_FOUND);
         break;
     case MS_JOINED_CLOSED:
         load_aside(gathering, index, MEMSTORE_ERR_CACHE_CLOSED);
@@ -21120,7 +21158,8 @@ static void load_led(struct gathering *gathering)
         return;
     for (size_t i = 0; i < gathering->led; i++)
         gathering->order[i] = i;
-    ms_load_call_many(&load, gathering->keys, gathering->led, gathering->values, gathering->order);
+    ms_load_call_many(&load, gathering->keys, gathering->led, gathering->values, gathering->order,
+                      gathering->leading);
     for (size_t i = 0; i < gathering->led; i++)
         ms_view_give_back(&gathering->views[gathering->indices[i]]);
     for (size_t i = 0; i < gathering->led; i++) {
@@ -21133,7 +21172,7 @@ static void load_led(struct gathering *gathering)
         if (value->result == MEMSTORE_LOAD_OK)
             ms_load_release(value);
         status = ms_load_finish(gathering->store, flight, status, &view, &gathering->views[index]);
-        note_failure(gathering, index, status);
+        note_status(gathering, index, status);
         if (stored == MEMSTORE_ERR_VERSION_MISMATCH)
             stored = gathering->unlooked[index];
         if (status == MEMSTORE_OK && stored != MEMSTORE_OK)
@@ -21151,7 +21190,7 @@ static void await_joined(struct gathering *gathering)
         if (status == MS_FLIGHT_LAPSED)
             status =
                 ms_load_get(gathering->store, &load.key, gathering->loader, &gathering->views[i]);
-        note_failure(gathering, i, status);
+        note_status(gathering, i, status);
     }
 }
 static int load_missing(struct gathering *gathering)
@@ -21190,11 +21229,14 @@ static bool any_is_old(const struct gathering *gathering)
 }
 int ms_load_get_many(memstore *store, const memstore_key *keys, size_t n,
                      const memstore_loader *loader, memstore_view *out, size_t *found,
-                     struct ms_load_refusals *refused)
+                     struct ms_load_outcome *outcome)
 {
     struct gathering gathering = {
-        .store = store, .loader = loader, .asked = keys, .n = n, .views = out};
-    *refused = (struct ms_load_refusals){0};
+        .store = store, .loader = loader, .asked = keys, .n = n, .views = out, .outcome = outcome};
+    outcome->refused = 0;
+    outcome->refusal = MEMSTORE_OK;
+    for (size_t i = 0; outcome->statuses != NULL && i < n; i++)
+        outcome->statuses[i] = MEMSTORE_OK;
     int status = (ms_store_bounds(store) & MS_BOUNDS_VIEWS) != 0
                      ? ms_admission_get_many(store, keys, n, out, found)
                      : ms_store_get_many(store, keys, n, out, found);
@@ -21202,7 +21244,6 @@ int ms_load_get_many(memstore *store, const memstore_key *keys, size_t n,
         return status;
     gathering.deadline_us = loader->wait_ms == 0 ? INT64_MAX : ms_load_deadline(loader->wait_ms);
     status = status == MEMSTORE_OK ? load_missing(&gathering) : load_all_aside(&gathering, status);
-    *refused = gathering.refused;
     *found = 0;
     for (size_t i = 0; i < n; i++) {
         if (status != MEMSTORE_OK)
@@ -21385,7 +21426,8 @@ int ms_load_count_failure(memstore *store, int result)
         return MEMSTORE_ERR_LOADER_FAILED;
     }
     ms_count(&store->counters, MS_COUNT_LOAD_FAILURES, 1);
-    ms_tell_load_failed(store, result);
+    if (result != MEMSTORE_ERR_LOADER_FAILED)
+        ms_tell_load_failed(store, result);
     return result;
 }
 static void hold_back_refreshes(const struct ms_flight *flight, memstore *store)
@@ -23919,8 +23961,8 @@ bool ms_reclaim_evict_locked(memstore *store, struct ms_segment *victim)
 bool ms_reclaim_compact_locked(memstore *store, struct ms_segment *victim)
 {
     bool met_all;
-    ms_count(&store->counters, MS_COUNT_COMPACTIONS, 1);
-    empty_segment(store, victim, PURPOSE_COMPACT, COMPACT_PASSES, &met_all);
+    if (empty_segment(store, victim, PURPOSE_COMPACT, COMPACT_PASSES, &met_all))
+        ms_count(&store->counters, MS_COUNT_COMPACTIONS, 1);
     ms_tell_compacted(store, victim);
     return met_all;
 }
@@ -27456,40 +27498,16 @@ void ms_view_release(memstore_view *view)
 #define GROUPS_A_SECOND 10
 #define PAUSE_MS 10
 #define MADE_UP_FOR_US (1000000 / GROUPS_A_SECOND)
-#define NOT_ASKED 127
 struct warming {
     memstore *store;
-    const memstore_loader *theirs;
-    memstore_loader loader;
+    const memstore_loader *loader;
     struct ms_reporting reporting;
     int64_t turn_us;
     int status;
     memstore_key keys[store_warm_GROUP];
-    signed char results[store_warm_GROUP];
+    int statuses[store_warm_GROUP];
     size_t count;
 };
-static void store_warm_note_result(struct warming *warming, const memstore_key *key, int result)
-{
-    for (size_t i = 0; i < warming->count; i++) {
-        if (warming->keys[i].data == key->data && warming->keys[i].size == key->size)
-            warming->results[i] = (signed char)(result >= 0 && result < NOT_ASKED ? result : -1);
-    }
-}
-static int load_one(const void *key, size_t key_size, memstore_load_value *out, void *context)
-{
-    struct warming *warming = context;
-    const int result = warming->theirs->load(key, key_size, out, warming->theirs->context);
-    store_warm_note_result(warming, &(memstore_key){key, key_size}, result);
-    return result;
-}
-static int load_some(const memstore_key *keys, size_t n, memstore_load_value *out, void *context)
-{
-    struct warming *warming = context;
-    const int result = warming->theirs->load_many(keys, n, out, warming->theirs->context);
-    for (size_t i = 0; i < n; i++)
-        store_warm_note_result(warming, &keys[i], result == MEMSTORE_LOAD_OK ? out[i].result : result);
-    return result;
-}
 static int pass_over_present(struct warming *warming, size_t *present)
 {
     unsigned char there[store_warm_GROUP];
@@ -27500,7 +27518,7 @@ static int pass_over_present(struct warming *warming, size_t *present)
         return status;
     for (size_t i = 0; i < warming->count; i++) {
         if (!there[i]) {
-            warming->results[kept] = warming->results[i];
+            warming->statuses[kept] = warming->statuses[i];
             warming->keys[kept++] = warming->keys[i];
         }
     }
@@ -27514,7 +27532,7 @@ static int count_failed(struct warming *warming)
     const int status = pass_over_present(warming, &stored);
     progress->stored += stored;
     for (size_t i = 0; i < warming->count && status == MEMSTORE_OK; i++) {
-        if (warming->results[i] == MEMSTORE_LOAD_ABSENT)
+        if (warming->statuses[i] == MEMSTORE_ERR_KEY_NOT_FOUND)
             progress->absent++;
         else
             progress->failed++;
@@ -27525,21 +27543,20 @@ static int load_group(struct warming *warming)
 {
     memstore_progress *progress = &warming->reporting.progress;
     memstore_view views[store_warm_GROUP] = {0};
-    struct ms_load_refusals refused;
+    struct ms_load_outcome outcome = {.statuses = warming->statuses};
     size_t found = 0;
-    memset(warming->results, NOT_ASKED, sizeof warming->results);
     const int status = ms_load_get_many(warming->store, warming->keys, warming->count,
-                                        &warming->loader, views, &found, &refused);
+                                        warming->loader, views, &found, &outcome);
     for (size_t i = 0; i < warming->count; i++)
         ms_view_give_back(&views[i]);
     if (ms_store_is_closed(warming->store))
         return MEMSTORE_ERR_CACHE_CLOSED;
     if (warming->status == MEMSTORE_OK)
-        warming->status = status != MEMSTORE_OK ? status : refused.status;
+        warming->status = status != MEMSTORE_OK ? status : outcome.refusal;
     if (status != MEMSTORE_OK)
         return count_failed(warming);
-    progress->stored += found - refused.count;
-    progress->failed += refused.count;
+    progress->stored += found - outcome.refused;
+    progress->failed += outcome.refused;
     progress->absent += warming->count - found;
     return MEMSTORE_OK;
 }
@@ -27599,15 +27616,11 @@ int ms_store_warm(memstore *store, const memstore_key *keys, size_t n,
 {
     struct warming warming = {
         .store = store,
-        .theirs = loader,
-        .loader = *loader,
+        .loader = loader,
         .reporting = ms_reporting_to(fn, context),
         .turn_us = ms_clock_exact_ms() * 1000,
     };
     int status = ms_report_phase(&warming.reporting, MEMSTORE_PHASE_WARMING, n);
-    warming.loader.context = &warming;
-    warming.loader.load = loader->load != NULL ? load_one : NULL;
-    warming.loader.load_many = loader->load_many != NULL ? load_some : NULL;
     for (size_t done = 0; status == MEMSTORE_OK && done < n;) {
         const size_t most = group_size(&warming);
         const size_t size = n - done < most ? n - done : most;
@@ -27766,7 +27779,7 @@ static int publish_locked(memstore *store, const struct ms_write *write, uint64_
         return MEMSTORE_ERR_VERSION_MISMATCH;
     if (!exists && !ensure_slot(store, hash))
         return MEMSTORE_ERR_SHARD_OVERFLOW;
-    if (write->flight == NULL)
+    if (write->flight == NULL && write->keep_version == 0)
         ms_store_overtake(store, &write->key, hash);
     *outcome = (struct ms_write_outcome){
         .size = reserved->size,
@@ -28777,7 +28790,7 @@ int memstore_get_or_load(memstore *store, const void *key, size_t key_size,
 int memstore_get_or_load_many(memstore *store, const memstore_key *keys, size_t n,
                               const memstore_loader *loader, memstore_view *out, size_t *found)
 {
-    struct ms_load_refusals refused;
+    struct ms_load_outcome outcome = {.statuses = NULL};
     memstore_loader ours;
     size_t unwanted;
     if (found == NULL)
@@ -28790,7 +28803,7 @@ int memstore_get_or_load_many(memstore *store, const memstore_key *keys, size_t 
     if (store == NULL || !ms_are_keys(keys, n))
         return MEMSTORE_ERR_INVALID_ARGUMENT;
     const int status = ms_read_loader(loader, false, &ours);
-    return status == MEMSTORE_OK ? ms_load_get_many(store, keys, n, &ours, out, found, &refused)
+    return status == MEMSTORE_OK ? ms_load_get_many(store, keys, n, &ours, out, found, &outcome)
                                  : status;
 }
 int memstore_lease_acquire(memstore *store, const void *key, size_t key_size, int64_t timeout_ms,

@@ -689,6 +689,8 @@ MEMSTORE_API int memstore_batch_expect_absent(memstore_batch *batch, const void 
  * @retval MEMSTORE_ERR_VERSION_MISMATCH an expect_version does not hold
  * @retval MEMSTORE_ERR_KEY_EXISTS an expect_absent does not hold
  * @retval MEMSTORE_ERR_KEY_NOT_FOUND an update_ttl met no live entry
+ * @retval MEMSTORE_ERR_TTL_UPDATE_FAILED the entry of an update_ttl was replaced again and again while the
+ *     batch was prepared
  * @retval MEMSTORE_ERR_ENTRY_TOO_LARGE as memstore_set_many()
  * @return otherwise as memstore_set() for the first operation refused; nothing was changed
  * @threadsafety object for the batch, any for the store
