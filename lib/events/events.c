@@ -71,6 +71,14 @@ uint64_t ms_events_charged(struct ms_events *events)
     return charged;
 }
 
+bool ms_events_are_subscribed(struct ms_events *events)
+{
+    ms_mutex_lock(&events->lock);
+    const bool subscribed = events->subscriptions != NULL;
+    ms_mutex_unlock(&events->lock);
+    return subscribed;
+}
+
 void ms_events_fund(struct ms_events *events, uint64_t bytes)
 {
     ms_mutex_lock(&events->lock);

@@ -112,6 +112,8 @@ void ms_events_allow(struct ms_events *events, uint64_t bytes);
 /* Bytes that are to be charged before there may be subscriptions; 0 = none. */
 uint64_t ms_events_uncharged(struct ms_events *events);
 uint64_t ms_events_charged(struct ms_events *events);
+/* Whether there are subscriptions, those included that are being opened. */
+bool ms_events_are_subscribed(struct ms_events *events);
 /* So many have been charged for it. */
 void ms_events_fund(struct ms_events *events, uint64_t bytes);
 

@@ -271,6 +271,19 @@ static int follow_keys(memstore *store, const char **why)
     return MEMSTORE_OK;
 }
 
+/* Whether what is set aside for events once somebody subscribes leaves a store. */
+static int check_event_memory(const memstore *store, const char **why)
+{
+    const uint64_t least = ms_arena_least_limit(&store->arena) + ms_track_charged(store);
+
+    if (store->settings.event_memory == 0 ||
+        least + store->settings.event_memory <= store->settings.limit)
+        return MEMSTORE_OK;
+    *why = "events.queue_memory: leaves too little of performance.memory_limit to hold the "
+           "bookkeeping and eight segments";
+    return MEMSTORE_ERR_INVALID_CONFIG;
+}
+
 static void free_retired(struct ms_retired *retired)
 {
     while (retired != NULL) {
@@ -414,6 +427,8 @@ static int build(memstore *store, const char **why)
     status = presize_index(store, why);
     if (status == MEMSTORE_OK && store->settings.access_sample != 0)
         status = follow_keys(store, why);
+    if (status == MEMSTORE_OK)
+        status = check_event_memory(store, why);
     return status == MEMSTORE_OK ? ms_maintenance_register(store) : status;
 }
 
