@@ -134,15 +134,13 @@ int ms_notify_subscribe(memstore *store, uint32_t mask, size_t limit, memstore_e
 
     if (subscription == NULL)
         return MEMSTORE_ERR_MEMORY_EXHAUSTED;
-    /* Now that there is a subscription the memory stays set aside. */
+    /* Now that there is a subscription the memory stays set aside; what goes for it is not told. */
     const int status = fund(store);
-    if (status == MEMSTORE_OK) {
-        *out = subscription;
-        return MEMSTORE_OK;
+    if (status != MEMSTORE_OK) {
+        ms_subscription_abandon(subscription);
+        return status;
     }
-    if (fn != NULL)
-        ms_events_unsubscribe(&store->events, fn, context);
-    else
-        ms_subscription_close(subscription);
-    return status;
+    ms_subscription_open(subscription);
+    *out = subscription;
+    return MEMSTORE_OK;
 }

@@ -460,6 +460,48 @@ Test(events, without_eviction_more_memory_for_events_than_is_free_is_refused)
     memstore_destroy(store);
 }
 
+/* ---- What a subscription does to the store before it begins ---- */
+
+/* A store that has to evict for what events may take. */
+static memstore *open_full(void)
+{
+    memstore *store =
+        test_open("performance.memory_limit=2MiB", "maintenance=manual", "shards=4", NULL);
+
+    fill(store, 3000);
+    return store;
+}
+
+/* Write until something is evicted, and tell of it. */
+static memstore_event next_evicted(memstore *store, memstore_subscription *subscription)
+{
+    const uint64_t before = test_stats(store).evictions;
+    int key = 100000;
+
+    while (test_stats(store).evictions == before) {
+        assert_ok(memstore_set(store, &key, sizeof key, "value", 5, 0));
+        key++;
+    }
+    return next(subscription);
+}
+
+Test(events, what_is_evicted_for_a_subscription_is_not_lost_by_it)
+{
+    memstore *store = open_full();
+    const uint64_t evictions = test_stats(store).evictions;
+    memstore_subscription *evicted = subscribe(store, MEMSTORE_EVENT_EVICTED, 0);
+
+    cr_assert_gt(test_stats(store).evictions, evictions);
+    cr_assert_eq(memstore_subscription_dropped(evicted), 0);
+    cr_assert_eq(stats_of(store).dropped, 0);
+    cr_assert_eq(stats_of(store).waiting, 0);
+    memstore_event event = next_evicted(store, evicted);
+    cr_assert_eq(event.dropped, 0);
+    memstore_view_release(&event.value);
+    memstore_subscription_close(evicted);
+    memstore_destroy(store);
+}
+
 Test(events, a_large_value_is_not_copied)
 {
     memstore *store = open_manual();
