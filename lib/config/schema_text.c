@@ -72,7 +72,8 @@ static const char *parse_string(const struct ms_setting *setting, const char *te
     size_t size = 0;
     bool flag;
 
-    if (setting->flag_is_none && ms_units_parse_bool(text, &flag) == NULL)
+    if (setting->flag_is_none &&
+        (ms_units_parse_bool(text, &flag) == NULL || strcmp(text, "none") == 0))
         text = "";
     for (; text[size] != '\0'; size++) {
         if ((unsigned char)text[size] < ' ' || text[size] == 0x7f)

@@ -521,7 +521,7 @@ Test(yaml, without_memory_for_the_file_it_says_so)
 
 Test(yaml, null_in_place_of_a_text_is_none)
 {
-    const char *const nothing[] = {"null", "~", ""};
+    const char *const nothing[] = {"null", "Null", "NULL", "~", ""};
     char text[64];
 
     for (size_t i = 0; i < COUNT(nothing); i++) {
@@ -531,6 +531,8 @@ Test(yaml, null_in_place_of_a_text_is_none)
         expect_text("store_name", "");
         expect_text("monitoring.export_metrics", "");
     }
-    expect_loaded("store_name: 'null'\n");
+    expect_loaded("store_name: 'null'\nmonitoring: NULL\n");
     expect_text("store_name", "null");
+    expect_loaded("store_name: nULL\n");
+    expect_text("store_name", "nULL");
 }
