@@ -247,6 +247,20 @@ Test(config, every_choice_is_accepted)
     }
 }
 
+/* Readers of YAML 1.1 make booleans of on and off. */
+Test(config, a_boolean_is_the_choice_on_or_off)
+{
+    expect_set("huge_pages", "true", "on");
+    expect_set("huge_pages", "false", "off");
+    expect_set("memory_pressure", "False", "off");
+    expect_refused("memory_pressure", "true",
+                   "memory_pressure: \"true\" is not one of its values; expected one of off, "
+                   "cgroup, psi");
+    expect_refused("eviction", "false",
+                   "eviction: \"false\" is not one of its values; expected one of adaptive, "
+                   "s3fifo, lru, lfu, fifo, none");
+}
+
 Test(config, settings_reach_their_members)
 {
     struct ms_settings settings;
