@@ -194,6 +194,19 @@ static void init_members(memstore *store, const struct ms_settings *settings,
     ms_log_init(&store->log, logger, ms_setting_text(settings->store_name));
 }
 
+/* Why the overhead leaves too little of the limit. */
+static const char *why_too_small(const memstore *store)
+{
+    const uint64_t passes = ms_admission_overhead(&store->settings);
+
+    _Static_assert(sizeof(struct ms_pass) == 40, "the text says so");
+    if (ms_arena_least_limit(&store->arena) - passes <= store->settings.limit)
+        return "performance.max_concurrent_readers: so many, of 40 bytes each, do not fit "
+               "performance.memory_limit";
+    return "performance.memory_limit: too small to hold the bookkeeping and eight segments; 128KiB "
+           "is enough, and 320KiB with monitoring.track_operation_latency";
+}
+
 static int init_arena(memstore *store, const char **why)
 {
     const struct ms_settings *settings = &store->settings;
@@ -214,8 +227,7 @@ static int init_arena(memstore *store, const char **why)
         return MEMSTORE_OK;
     if (out_of_memory)
         return MEMSTORE_ERR_MEMORY_EXHAUSTED;
-    *why = "performance.memory_limit: too small to hold the bookkeeping and eight segments; 128KiB "
-           "is enough, and 320KiB with monitoring.track_operation_latency";
+    *why = why_too_small(store);
     return MEMSTORE_ERR_INVALID_CONFIG;
 }
 
