@@ -295,6 +295,14 @@ Test(yaml, a_wrong_value_is_explained_where_it_stands)
                    "crc32, xxh3");
     expect_refused("shards: !!int 4\n", "yaml:1:9: shards: a value with a tag is not accepted; "
                                         "expected a power of two from 1 to 65536");
+    expect_refused("--- !foo {shards: 4}\n",
+                   "yaml:1:5: a value with a tag is not accepted; expected a mapping of settings");
+    expect_refused("--- !foo\n", "yaml:1:5: a value with a tag is not accepted; expected a mapping "
+                                 "of settings");
+    expect_refused("ttl: !foo\n", "yaml:1:6: ttl: a value with a tag is not accepted; expected a "
+                                  "mapping of settings");
+    expect_refused("ttl: !foo {max_ttl: 1h}\n", "yaml:1:6: ttl: a value with a tag is not "
+                                                "accepted; expected a mapping of settings");
 }
 
 Test(yaml, a_section_is_a_mapping)
