@@ -174,8 +174,11 @@ int ms_config_text(const struct ms_settings *settings, const char *key, char *bu
 
     if (size != NULL)
         *size = length;
-    if (cap <= length)
+    if (cap <= length) {
+        snprintf(why, MS_CONFIG_TEXT_SIZE, "%s: its value takes %zu bytes and a NUL byte",
+                 setting->path, length);
         return MEMSTORE_ERR_BUFFER_TOO_SMALL;
+    }
     memcpy(buf, text, length + 1);
     return MEMSTORE_OK;
 }
@@ -183,6 +186,7 @@ int ms_config_text(const struct ms_settings *settings, const char *key, char *bu
 int ms_config_get(const memstore_config *config, const char *key, char *buf, size_t cap,
                   size_t *size)
 {
+    clear_error(config);
     return ms_config_text(&config->settings, key, buf, cap, size,
                           ((memstore_config *)config)->error);
 }

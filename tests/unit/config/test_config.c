@@ -485,10 +485,13 @@ Test(config, a_buffer_too_small_gets_nothing_but_the_size)
                  MEMSTORE_ERR_BUFFER_TOO_SMALL);
     cr_assert_eq(size, 4);
     cr_assert_str_eq(buf, "intact");
+    cr_assert_str_eq(ms_config_error(config),
+                     "performance.memory_limit: its value takes 4 bytes and a NUL byte");
     cr_assert_eq(ms_config_get(config, "performance.memory_limit", NULL, 0, &size),
                  MEMSTORE_ERR_BUFFER_TOO_SMALL);
     cr_assert_eq(ms_config_get(config, "performance.memory_limit", buf, 5, NULL), MEMSTORE_OK);
     cr_assert_str_eq(buf, "64MB");
+    cr_assert_str_eq(ms_config_error(config), "");
 }
 
 Test(config, is_not_created_without_memory)
