@@ -296,6 +296,22 @@ static void write_property(FILE *out, const struct ms_setting *row, const char *
     fprintf(out, "\n%s}", indent);
 }
 
+/* The same by their paths, which may stand in place of a section. */
+static void write_paths(FILE *out)
+{
+    char section[64];
+
+    for (const struct ms_setting *row = ms_schema; row->path != NULL; row++) {
+        section_of(row->path, section);
+        if (section[0] != '\0')
+            fprintf(out,
+                    ",\n        \"%s\": {\"$ref\": "
+                    "\"#/definitions/settings/properties/%s/properties/%s\"}",
+                    row->path, section, strchr(row->path, '.') + 1);
+    }
+    fputs("\n", out);
+}
+
 /* All rows; those of a section stand together and become its properties. */
 static void write_properties(FILE *out)
 {
@@ -318,7 +334,9 @@ static void write_properties(FILE *out)
         write_property(out, row, section[0] != '\0' ? strchr(row->path, '.') + 1 : row->path,
                        section[0] != '\0' ? "            " : "        ");
     }
-    fputs(open[0] != '\0' ? "\n          }\n        }\n" : "\n", out);
+    if (open[0] != '\0')
+        fputs("\n          }\n        }", out);
+    write_paths(out);
 }
 
 static void write_schema(FILE *out)
