@@ -86,9 +86,10 @@ static const char live_introduction[] =
     "that follow; entries keep the expiry that they have. `life_window` can be set only where "
     "entries keep their age, that is when the store was opened with a `life_window` or with "
     "`ttl.store_creation_time`.\n"
-    "- A higher `performance.memory_limit` may be up to four times that of the opening (less "
-    "where the system rations addresses, or where more would make every entry larger: above 1 GiB "
-    "or so, and none from 4 GiB on). What was derived from the limit at the opening, such as the "
+    "- A higher `performance.memory_limit` may be up to four times that of the opening, less "
+    "where the system rations addresses, or where more would make every entry larger: a store of 1 "
+    "to 4 GiB can grow to nearly 4 GiB, and a larger one to nearly the next power of two. What was "
+    "derived from the limit at the opening, such as the "
     "size of segments, stays.\n"
     "- A lower one is brought about before the call returns: what has expired goes, then dead "
     "bytes, then what the eviction policy gives up, and the memory goes back to the system. It is "
@@ -295,6 +296,22 @@ static void write_property(FILE *out, const struct ms_setting *row, const char *
     fprintf(out, "\n%s}", indent);
 }
 
+/* The same by their paths, which may stand in place of a section. */
+static void write_paths(FILE *out)
+{
+    char section[64];
+
+    for (const struct ms_setting *row = ms_schema; row->path != NULL; row++) {
+        section_of(row->path, section);
+        if (section[0] != '\0')
+            fprintf(out,
+                    ",\n        \"%s\": {\"$ref\": "
+                    "\"#/definitions/settings/properties/%s/properties/%s\"}",
+                    row->path, section, strchr(row->path, '.') + 1);
+    }
+    fputs("\n", out);
+}
+
 /* All rows; those of a section stand together and become its properties. */
 static void write_properties(FILE *out)
 {
@@ -317,7 +334,9 @@ static void write_properties(FILE *out)
         write_property(out, row, section[0] != '\0' ? strchr(row->path, '.') + 1 : row->path,
                        section[0] != '\0' ? "            " : "        ");
     }
-    fputs(open[0] != '\0' ? "\n          }\n        }\n" : "\n", out);
+    if (open[0] != '\0')
+        fputs("\n          }\n        }", out);
+    write_paths(out);
 }
 
 static void write_schema(FILE *out)

@@ -84,7 +84,10 @@ static void write_type(FILE *out, const struct ms_setting *row)
     }
     fputs("Literal[", out);
     for (const struct ms_setting_choice *choice = row->choices; choice->name != NULL; choice++)
-        fprintf(out, "%s\"%s\"", choice == row->choices ? "" : ", ", choice->name);
+        fprintf(out, "%s\"%s\"%s", choice == row->choices ? "" : ", ", choice->name,
+                strcmp(choice->name, "on") == 0    ? ", True"
+                : strcmp(choice->name, "off") == 0 ? ", False"
+                                                   : "");
     fputs("]", out);
 }
 

@@ -12,14 +12,41 @@ struct change {
     char why[MS_CONFIG_TEXT_SIZE];
 };
 
-/* The path of the setting that a reason is about; of what several make up, the first. */
+/* The row of a setting among those that change, or NULL. */
+static const struct ms_setting *changed_at(const struct change *change, size_t offset)
+{
+    for (size_t i = 0; i < change->count; i++) {
+        if (change->settings[i]->offset == offset)
+            return change->settings[i];
+    }
+    return NULL;
+}
+
+/* Of those that make up the limit, the one that changes it. */
+static const struct ms_setting *changed_for_limit(const struct change *change)
+{
+    const size_t limit = offsetof(struct ms_settings, memory_limit);
+    const size_t megabytes = offsetof(struct ms_settings, hard_max_cache_size);
+    const bool is_megabytes = change->next.limit != change->next.memory_limit;
+    const struct ms_setting *setting = changed_at(change, is_megabytes ? megabytes : limit);
+
+    if (setting == NULL)
+        setting = changed_at(change, is_megabytes ? limit : megabytes);
+    return setting != NULL ? setting
+                           : changed_at(change, offsetof(struct ms_settings, memory_pressure));
+}
+
+/* The path of the setting that a reason is about: of what several make up, of one that changes. */
 static const char *path_at(const struct change *change, size_t offset)
 {
-    const struct ms_setting *setting = ms_schema;
+    const struct ms_setting *setting = change->count == 1 ? change->settings[0]
+                                       : offset == offsetof(struct ms_settings, memory_limit)
+                                           ? changed_for_limit(change)
+                                           : NULL;
 
-    if (change->count == 1)
-        return change->settings[0]->path;
-    while (setting->path != NULL && setting->offset != offset)
+    if (setting != NULL)
+        return setting->path;
+    for (setting = ms_schema; setting->offset != offset;)
         setting++;
     return setting->path;
 }

@@ -174,8 +174,11 @@ int ms_config_text(const struct ms_settings *settings, const char *key, char *bu
 
     if (size != NULL)
         *size = length;
-    if (cap <= length)
+    if (cap <= length) {
+        snprintf(why, MS_CONFIG_TEXT_SIZE, "%s: its value takes %zu bytes and a NUL byte",
+                 setting->path, length);
         return MEMSTORE_ERR_BUFFER_TOO_SMALL;
+    }
     memcpy(buf, text, length + 1);
     return MEMSTORE_OK;
 }
@@ -183,6 +186,7 @@ int ms_config_text(const struct ms_settings *settings, const char *key, char *bu
 int ms_config_get(const memstore_config *config, const char *key, char *buf, size_t cap,
                   size_t *size)
 {
+    clear_error(config);
     return ms_config_text(&config->settings, key, buf, cap, size,
                           ((memstore_config *)config)->error);
 }
@@ -239,6 +243,28 @@ bool ms_config_settle(struct ms_settings *settings, struct ms_config_conflict *c
     return true;
 }
 
+/* Whether what is set aside for events is less than the limit. Only asked of all settings there are: a text may
+ * leave the limit to what comes after it. */
+static bool memory_agrees(const struct ms_settings *settings, struct ms_config_conflict *conflict)
+{
+    char one[MS_UNITS_TEXT_SIZE], other[MS_UNITS_TEXT_SIZE];
+
+    if (settings->event_memory < settings->limit)
+        return true;
+    conflict->one = "events.queue_memory";
+    conflict->other = settings->memory_limit == settings->limit ? "performance.memory_limit"
+                                                                : "hard_max_cache_size";
+    snprintf(conflict->text, sizeof conflict->text, "%s (%s) is not below %s (%s)", conflict->one,
+             ms_units_format_size(settings->event_memory, one), conflict->other,
+             ms_units_format_size(settings->limit, other));
+    return false;
+}
+
+static bool settle_all(struct ms_settings *settings, struct ms_config_conflict *conflict)
+{
+    return ms_config_settle(settings, conflict) && memory_agrees(settings, conflict);
+}
+
 int ms_config_resolve(const memstore_config *config, struct ms_settings *out)
 {
     struct ms_config_conflict conflict;
@@ -248,7 +274,7 @@ int ms_config_resolve(const memstore_config *config, struct ms_settings *out)
         settings = config->settings;
     else
         ms_config_defaults(&settings);
-    if (!ms_config_settle(&settings, &conflict)) {
+    if (!settle_all(&settings, &conflict)) {
         ms_config_set_error(config, "%s", conflict.text);
         return MEMSTORE_ERR_INVALID_CONFIG;
     }
@@ -279,7 +305,7 @@ int ms_config_change(struct ms_settings *settings, const char *key, const char *
     if (!ms_config_parse(*setting, value, &parsed, why))
         return MEMSTORE_ERR_INVALID_CONFIG;
     ms_schema_store(*setting, settings, parsed);
-    if (!ms_config_settle(settings, &conflict)) {
+    if (!settle_all(settings, &conflict)) {
         snprintf(why, MS_CONFIG_TEXT_SIZE, "%s", conflict.text);
         return MEMSTORE_ERR_INVALID_CONFIG;
     }

@@ -165,7 +165,7 @@ const struct ms_setting ms_schema[] = {
 
     STRING("store_name", store_name, LONGEST_NAME,
            "what the store is called in its log and in the label `store` of "
-           "monitoring.export_metrics; none = a number in the log, no label",
+           "monitoring.export_metrics; empty = a number in the log, no label",
            .fixed = "what was logged and exported would be of another store"),
     BOOL(
         "logger_enabled", logger_enabled, "false",

@@ -8,16 +8,25 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
-static const char *parse_choice(const struct ms_setting_choice *choice, const char *text,
+static bool find_choice(const struct ms_setting_choice *choice, const char *name, uint64_t *value)
+{
+    while (choice->name != NULL && strcmp(choice->name, name) != 0)
+        choice++;
+    if (choice->name != NULL)
+        *value = choice->value;
+    return choice->name != NULL;
+}
+
+/* What readers of YAML 1.1 make of on and off, and programs write, is the same as these. */
+static const char *parse_choice(const struct ms_setting_choice *choices, const char *text,
                                 uint64_t *value)
 {
-    for (; choice->name != NULL; choice++) {
-        if (strcmp(choice->name, text) == 0) {
-            *value = choice->value;
-            return NULL;
-        }
-    }
+    if (find_choice(choices, text, value) ||
+        (strcasecmp(text, "true") == 0 && find_choice(choices, "on", value)) ||
+        (strcasecmp(text, "false") == 0 && find_choice(choices, "off", value)))
+        return NULL;
     return text[0] == '\0' ? "is empty" : "is not one of its values";
 }
 
@@ -72,7 +81,8 @@ static const char *parse_string(const struct ms_setting *setting, const char *te
     size_t size = 0;
     bool flag;
 
-    if (setting->flag_is_none && ms_units_parse_bool(text, &flag) == NULL)
+    if (setting->flag_is_none &&
+        (ms_units_parse_bool(text, &flag) == NULL || strcmp(text, "none") == 0))
         text = "";
     for (; text[size] != '\0'; size++) {
         if ((unsigned char)text[size] < ' ' || text[size] == 0x7f)

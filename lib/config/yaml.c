@@ -148,6 +148,23 @@ static bool load_setting(struct loader *loader, const struct ms_setting *setting
 
 static bool load_mapping(struct loader *loader, const char *section);
 
+/* What the event begins: a mapping or nothing. Errors call it by `name`, "" for all of the file. */
+static bool load_settings(struct loader *loader, const char *section, const char *name)
+{
+    if (ms_yaml_is_tagged(&loader->yaml))
+        return ms_yaml_fail(
+            &loader->yaml, ms_yaml_here(&loader->yaml),
+            "%s%sa value with a tag is not accepted; expected a mapping of settings", name,
+            name[0] != '\0' ? ": " : "");
+    if (ms_yaml_is_nothing(&loader->yaml))
+        return true;
+    if (loader->yaml.event.type != YAML_MAPPING_START_EVENT)
+        return ms_yaml_fail(&loader->yaml, ms_yaml_here(&loader->yaml),
+                            "%s%sexpected a mapping of settings", name,
+                            name[0] != '\0' ? ": " : "");
+    return load_mapping(loader, section);
+}
+
 static size_t section_number(const char *path)
 {
     const char *const name = ms_schema_skip_prefix(path);
@@ -170,12 +187,7 @@ static bool load_section(struct loader *loader, const char *path, struct ms_yaml
         return ms_yaml_fail(&loader->yaml, at, "%s: duplicate section, first given in line %zu",
                             ms_schema_skip_prefix(path), first->line);
     *first = at;
-    if (ms_yaml_is_nothing(&loader->yaml))
-        return true;
-    if (loader->yaml.event.type != YAML_MAPPING_START_EVENT || ms_yaml_is_tagged(&loader->yaml))
-        return ms_yaml_fail(&loader->yaml, ms_yaml_here(&loader->yaml),
-                            "%s: expected a mapping of settings", ms_schema_skip_prefix(path));
-    return load_mapping(loader, path);
+    return load_settings(loader, path, ms_schema_skip_prefix(path));
 }
 
 /* ---- Names that are not ours ---- */
@@ -280,16 +292,8 @@ static bool load_mapping(struct loader *loader, const char *section)
 
 static bool load_document(struct loader *loader)
 {
-    if (!ms_yaml_next(&loader->yaml))
-        return false;
-    if (!ms_yaml_is_nothing(&loader->yaml)) {
-        if (loader->yaml.event.type != YAML_MAPPING_START_EVENT)
-            return ms_yaml_fail(&loader->yaml, ms_yaml_here(&loader->yaml),
-                                "expected a mapping of settings");
-        if (!load_mapping(loader, ""))
-            return false;
-    }
-    return ms_yaml_next(&loader->yaml) && ms_yaml_next(&loader->yaml) &&
+    return ms_yaml_next(&loader->yaml) && load_settings(loader, "", "") &&
+           ms_yaml_next(&loader->yaml) && ms_yaml_next(&loader->yaml) &&
            (loader->yaml.event.type == YAML_STREAM_END_EVENT ||
             ms_yaml_fail(&loader->yaml, ms_yaml_here(&loader->yaml),
                          "a second document begins; expected one"));

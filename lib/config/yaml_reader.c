@@ -172,11 +172,18 @@ bool ms_yaml_has_nul(const struct ms_yaml *yaml)
     return strlen(ms_yaml_scalar(yaml)) != yaml->event.data.scalar.length;
 }
 
+/* As the core schema of YAML 1.2 has it. */
 bool ms_yaml_is_nothing(const struct ms_yaml *yaml)
 {
-    return ms_yaml_is_scalar(yaml) && yaml->event.data.scalar.style == YAML_PLAIN_SCALAR_STYLE &&
-           (strcmp(ms_yaml_scalar(yaml), "") == 0 || strcmp(ms_yaml_scalar(yaml), "~") == 0 ||
-            strcmp(ms_yaml_scalar(yaml), "null") == 0);
+    static const char *const names[] = {"", "~", "null", "Null", "NULL"};
+
+    if (!ms_yaml_is_scalar(yaml) || yaml->event.data.scalar.style != YAML_PLAIN_SCALAR_STYLE)
+        return false;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        if (strcmp(ms_yaml_scalar(yaml), names[i]) == 0)
+            return true;
+    }
+    return false;
 }
 
 const char *ms_yaml_kind(const struct ms_yaml *yaml)

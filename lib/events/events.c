@@ -71,6 +71,14 @@ uint64_t ms_events_charged(struct ms_events *events)
     return charged;
 }
 
+bool ms_events_are_subscribed(struct ms_events *events)
+{
+    ms_mutex_lock(&events->lock);
+    const bool subscribed = events->subscriptions != NULL;
+    ms_mutex_unlock(&events->lock);
+    return subscribed;
+}
+
 void ms_events_fund(struct ms_events *events, uint64_t bytes)
 {
     ms_mutex_lock(&events->lock);
@@ -154,7 +162,7 @@ static struct ms_event *make_event_locked(struct ms_events *events,
 
 static bool wants(const memstore_subscription *subscription, uint32_t kind)
 {
-    return (subscription->mask & kind) != 0 && !subscription->closing;
+    return (subscription->mask & kind) != 0 && !subscription->opening && !subscription->closing;
 }
 
 static bool has_room(const memstore_subscription *subscription)
@@ -279,7 +287,7 @@ static void sum_wanted_locked(struct ms_events *events)
     uint32_t wanted = 0;
 
     for (const memstore_subscription *one = events->subscriptions; one != NULL; one = one->next)
-        wanted |= one->closing ? 0 : one->mask;
+        wanted |= one->opening || one->closing ? 0 : one->mask;
     /* ORDER: relaxed; a writer that began before may or may not tell. */
     ms_store_relaxed(events->wanted, wanted);
 }
@@ -291,8 +299,12 @@ memstore_subscription *ms_events_subscribe(struct ms_events *events, uint32_t ma
 
     if (subscription == NULL)
         return NULL;
-    *subscription = (memstore_subscription){
-        .events = events, .mask = mask, .limit = limit, .fn = fn, .context = context};
+    *subscription = (memstore_subscription){.events = events,
+                                            .mask = mask,
+                                            .limit = limit,
+                                            .fn = fn,
+                                            .context = context,
+                                            .opening = true};
     ms_cond_init(&subscription->changes);
     ms_mutex_lock(&events->lock);
     subscription->next = events->subscriptions;
@@ -301,9 +313,27 @@ memstore_subscription *ms_events_subscribe(struct ms_events *events, uint32_t ma
         ms_subscription_free_locked(subscription);
         subscription = NULL;
     }
-    sum_wanted_locked(events);
     ms_mutex_unlock(&events->lock);
     return subscription;
+}
+
+void ms_subscription_open(memstore_subscription *subscription)
+{
+    struct ms_events *events = subscription->events;
+
+    ms_mutex_lock(&events->lock);
+    subscription->opening = false;
+    sum_wanted_locked(events);
+    ms_mutex_unlock(&events->lock);
+}
+
+void ms_subscription_abandon(memstore_subscription *subscription)
+{
+    struct ms_events *events = subscription->events;
+
+    ms_mutex_lock(&events->lock);
+    ms_subscription_free_locked(subscription);
+    ms_mutex_unlock(&events->lock);
 }
 
 void ms_subscription_free_locked(memstore_subscription *subscription)
@@ -351,8 +381,8 @@ static memstore_subscription *find_locked(struct ms_events *events, memstore_eve
 {
     memstore_subscription *one = events->subscriptions;
 
-    while (one != NULL && (one->fn != fn || one->context != context || one->closing != closing ||
-                           (closing && !one->runs)))
+    while (one != NULL && (one->fn != fn || one->context != context || one->opening ||
+                           one->closing != closing || (closing && !one->runs)))
         one = one->next;
     return one;
 }
@@ -464,7 +494,7 @@ void ms_events_stats(struct ms_events *events, memstore_event_stats *out)
 {
     ms_mutex_lock(&events->lock);
     for (const memstore_subscription *one = events->subscriptions; one != NULL; one = one->next) {
-        out->subscriptions += !one->closing;
+        out->subscriptions += !one->opening && !one->closing;
         out->waiting += one->count;
     }
     out->bytes = events->used;
@@ -521,8 +551,8 @@ void ms_events_forget_threads(struct ms_events *events)
         one->runs = one->runs && events->dispatcher.started;
         ms_cond_init(&one->changes);
         empty_locked(one);
-        /* Who was closing it does not come back. */
-        if (one->closing && !one->runs)
+        /* Who was opening or closing it does not come back. */
+        if (one->opening || (one->closing && !one->runs))
             ms_subscription_free_locked(one);
     }
     ms_mutex_unlock(&events->lock);

@@ -18,7 +18,7 @@
  * EV-1  An event has a reference from each queue that it is in and from each view that was given of it.
  * EV-2  `used` is the sum of all events that are not freed, at most `charged`, which is charged to the
  *       store's budget, when an event is pushed.
- * EV-3  `*wanted` has the bits of all subscriptions.
+ * EV-3  `*wanted` has the bits of all subscriptions but those that are being opened or closed.
  * EV-4  A subscription that is closing is in no thread's hands when it is freed: `waiters` is 0 and no
  *       callback runs.
  *
@@ -50,6 +50,7 @@ struct memstore_subscription {
     struct ms_event_link *first, *last;
     uint64_t dropped;      /* ever */
     uint64_t dropped_told; /* of these, before the last event that was queued */
+    bool opening;          /* nothing is told yet: room is being made for what is going to be */
     bool closing;
     bool woken;       /* a wait is to end */
     unsigned waiters; /* in ms_subscription_next() or waiting for a callback's end */
@@ -112,6 +113,8 @@ void ms_events_allow(struct ms_events *events, uint64_t bytes);
 /* Bytes that are to be charged before there may be subscriptions; 0 = none. */
 uint64_t ms_events_uncharged(struct ms_events *events);
 uint64_t ms_events_charged(struct ms_events *events);
+/* Whether there are subscriptions, those included that are being opened. */
+bool ms_events_are_subscribed(struct ms_events *events);
 /* So many have been charged for it. */
 void ms_events_fund(struct ms_events *events, uint64_t bytes);
 
@@ -127,10 +130,14 @@ bool ms_events_calls_me(struct ms_events *events);
 
 /* ---- Subscribing ---- */
 
-/* A subscription; NULL when there is no memory. With `fn` the dispatcher calls that, else
- * ms_subscription_next() is called for it. */
+/* A subscription, to which nothing is told before it is opened; NULL when there is no memory. With `fn`
+ * the dispatcher calls that, else ms_subscription_next() is called for it. */
 memstore_subscription *ms_events_subscribe(struct ms_events *events, uint32_t mask, size_t limit,
                                            memstore_event_fn fn, void *context);
+/* What happens from now on is told. */
+void ms_subscription_open(memstore_subscription *subscription);
+/* In place of that: it is freed. */
+void ms_subscription_abandon(memstore_subscription *subscription);
 /* The next event: OK, LOCK_TIMEOUT when none came, CACHE_CLOSED. A negative timeout is none. */
 int ms_subscription_next(memstore_subscription *subscription, int64_t timeout_ms,
                          memstore_event *event);

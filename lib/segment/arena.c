@@ -68,7 +68,8 @@ static size_t reserved_for(uint64_t limit)
 }
 
 /* The largest limit to reserve addresses for: less than GROWTH times as much where that would
- * need coarser granules, which waste more behind every entry. */
+ * need coarser granules, which waste more behind every entry: up to a part of the limit below 4 GiB, or
+ * below the next power of two. */
 static uint64_t largest_limit_for(uint64_t limit)
 {
     const unsigned granule_shift = granule_shift_of(reserved_for(limit));

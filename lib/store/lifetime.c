@@ -193,6 +193,19 @@ static void init_members(memstore *store, const struct ms_settings *settings,
     ms_log_init(&store->log, logger, ms_setting_text(settings->store_name));
 }
 
+/* Why the overhead leaves too little of the limit. */
+static const char *why_too_small(const memstore *store)
+{
+    const uint64_t passes = ms_admission_overhead(&store->settings);
+
+    _Static_assert(sizeof(struct ms_pass) == 40, "the text says so");
+    if (ms_arena_least_limit(&store->arena) - passes <= store->settings.limit)
+        return "performance.max_concurrent_readers: so many, of 40 bytes each, do not fit "
+               "performance.memory_limit";
+    return "performance.memory_limit: too small to hold the bookkeeping and eight segments; 128KiB "
+           "is enough, and 320KiB with monitoring.track_operation_latency";
+}
+
 static int init_arena(memstore *store, const char **why)
 {
     const struct ms_settings *settings = &store->settings;
@@ -213,8 +226,7 @@ static int init_arena(memstore *store, const char **why)
         return MEMSTORE_OK;
     if (out_of_memory)
         return MEMSTORE_ERR_MEMORY_EXHAUSTED;
-    *why = "performance.memory_limit: too small to hold the bookkeeping and eight segments; 128KiB "
-           "is enough, and 320KiB with monitoring.track_operation_latency";
+    *why = why_too_small(store);
     return MEMSTORE_ERR_INVALID_CONFIG;
 }
 
@@ -268,6 +280,19 @@ static int follow_keys(memstore *store, const char **why)
     }
     ms_track_start(store, sampler, store->settings.access_sample);
     return MEMSTORE_OK;
+}
+
+/* Whether what is set aside for events once somebody subscribes leaves a store. */
+static int check_event_memory(const memstore *store, const char **why)
+{
+    const uint64_t least = ms_arena_least_limit(&store->arena) + ms_track_charged(store);
+
+    if (store->settings.event_memory == 0 ||
+        least + store->settings.event_memory <= store->settings.limit)
+        return MEMSTORE_OK;
+    *why = "events.queue_memory: leaves too little of performance.memory_limit to hold the "
+           "bookkeeping and eight segments";
+    return MEMSTORE_ERR_INVALID_CONFIG;
 }
 
 static void free_retired(struct ms_retired *retired)
@@ -413,6 +438,8 @@ static int build(memstore *store, const char **why)
     status = presize_index(store, why);
     if (status == MEMSTORE_OK && store->settings.access_sample != 0)
         status = follow_keys(store, why);
+    if (status == MEMSTORE_OK)
+        status = check_event_memory(store, why);
     return status == MEMSTORE_OK ? ms_maintenance_register(store) : status;
 }
 

@@ -101,10 +101,10 @@ static void remove_locked(memstore *store, const struct ms_flight *flight)
     ms_count(&store->counters, live ? MS_COUNT_DELETES : MS_COUNT_EXPIRATIONS, 1);
 }
 
+/* What has expired goes also while `loader.max_stale` is 0: it may be something else by the time of a load that
+ * fails. */
 bool ms_load_remove(memstore *store, const struct ms_flight *flight)
 {
-    if (!flight->refreshes && ms_setting_of(&store->settings, load_max_stale) == 0)
-        return true;
     if (!begin(store, flight))
         return false;
     remove_locked(store, flight);

@@ -4,9 +4,13 @@
 #include "store/lookup.h"
 #include "store/tell.h"
 
+#include <stdio.h>
+
 /* Without events.queue_memory: this part of the limit, but not more than that. */
 #define ALLOWANCE_DIVISOR 16
 #define ALLOWANCE_MOST (UINT64_C(16) << 20)
+/* What is left to entries at the least when memory for events was had by evicting. */
+#define SEGMENTS_LEFT (MS_ARENA_MIN_SEGMENTS / 2)
 
 static void push(memstore *store, const struct ms_event_note *note)
 {
@@ -57,6 +61,18 @@ uint64_t ms_notify_allowance(const struct ms_settings *settings)
     return share < ALLOWANCE_MOST ? share : ALLOWANCE_MOST;
 }
 
+/* Whether so many bytes can be had by evicting what may go: where not, all of it would go in vain. */
+static bool can_be_had(memstore *store, uint64_t bytes)
+{
+    struct ms_arena *arena = &store->arena;
+    const uint64_t stays = arena->overhead + ms_arena_further_overhead(arena) +
+                           ms_load_relaxed(&store->index.table_bytes) + ms_track_charged(store) +
+                           ms_events_charged(&store->events) + ms_arena_pinned(arena);
+
+    return stays + bytes + ((uint64_t)SEGMENTS_LEFT << arena->segment_shift) <=
+           ms_budget_limit(&arena->budget);
+}
+
 /* Charge what events may take and was not charged yet. */
 static int fund(memstore *store)
 {
@@ -69,7 +85,8 @@ static int fund(memstore *store)
     if (bytes == 0)
         return MEMSTORE_OK;
     while (!ms_budget_charge(budget, bytes, spare)) {
-        const int status = ms_room_make(store, bytes, deadline, &asked);
+        const int status = can_be_had(store, bytes) ? ms_room_make(store, bytes, deadline, &asked)
+                                                    : MEMSTORE_ERR_MEMORY_EXHAUSTED;
         if (status != MEMSTORE_OK)
             return status;
     }
@@ -77,12 +94,34 @@ static int fund(memstore *store)
     return MEMSTORE_OK;
 }
 
-void ms_notify_reconfigured(memstore *store, const struct ms_settings *settings)
+int ms_notify_reconfigured(memstore *store, const struct ms_settings *settings)
 {
     ms_events_allow(&store->events, ms_notify_allowance(settings));
-    /* Events do with what they have when there is no more to be had. */
-    if (ms_load_relaxed(&store->events_wanted) != 0)
-        fund(store);
+    return ms_events_are_subscribed(&store->events) ? fund(store) : MEMSTORE_OK;
+}
+
+static void say_why_not(int status, char why[static MS_WHY_SIZE])
+{
+    snprintf(why, MS_WHY_SIZE, "%s",
+             status == MEMSTORE_ERR_CACHE_FULL ? "so much is not free, and eviction is none"
+             : status == MEMSTORE_ERR_MEMORY_EXHAUSTED
+                 ? "views, the index and what the store needs for itself leave no room for it"
+                 : "so much was not had within performance.lock_timeout");
+}
+
+int ms_notify_raise(memstore *store, const struct ms_settings *next, char why[static MS_WHY_SIZE])
+{
+    const struct ms_settings *const now = &store->settings;
+
+    if (ms_notify_allowance(next) <= ms_notify_allowance(now))
+        return MEMSTORE_OK;
+    const int status = ms_notify_reconfigured(store, next);
+    /* Of what comes with a higher limit alone they do with what there is. */
+    if (status == MEMSTORE_OK || next->event_memory == now->event_memory)
+        return MEMSTORE_OK;
+    say_why_not(status, why);
+    ms_events_allow(&store->events, ms_notify_allowance(now));
+    return status;
 }
 
 /* ---- Subscribing ---- */
@@ -95,15 +134,13 @@ int ms_notify_subscribe(memstore *store, uint32_t mask, size_t limit, memstore_e
 
     if (subscription == NULL)
         return MEMSTORE_ERR_MEMORY_EXHAUSTED;
-    /* Now that there is a subscription the memory stays set aside. */
+    /* Now that there is a subscription the memory stays set aside; what goes for it is not told. */
     const int status = fund(store);
-    if (status == MEMSTORE_OK) {
-        *out = subscription;
-        return MEMSTORE_OK;
+    if (status != MEMSTORE_OK) {
+        ms_subscription_abandon(subscription);
+        return status;
     }
-    if (fn != NULL)
-        ms_events_unsubscribe(&store->events, fn, context);
-    else
-        ms_subscription_close(subscription);
-    return status;
+    ms_subscription_open(subscription);
+    *out = subscription;
+    return MEMSTORE_OK;
 }

@@ -35,7 +35,10 @@ int ms_notify_subscribe(memstore *store, uint32_t mask, size_t limit, memstore_e
                         void *context, memstore_subscription **out);
 /* Bytes that events may take in a store with these settings. */
 uint64_t ms_notify_allowance(const struct ms_settings *settings);
-/* Other settings are in force: set more or less memory aside. */
-void ms_notify_reconfigured(memstore *store, const struct ms_settings *settings);
+/* Set as much memory aside as settings say. Where that is not OK events do with what they have. */
+int ms_notify_reconfigured(memstore *store, const struct ms_settings *settings);
+/* Before others come into force, set aside what they say more: OK, or events have what they had, and `why`
+ * is the end of a sentence. The settings lock is held. */
+int ms_notify_raise(memstore *store, const struct ms_settings *next, char why[static MS_WHY_SIZE]);
 
 #endif

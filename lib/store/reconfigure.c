@@ -100,13 +100,35 @@ static struct memory_change plan_memory(memstore *store, const struct ms_setting
     return change;
 }
 
-/* A higher limit first, and a lower one when what the keys need is there, with what they needed until now
- * still in use: each where there is room for the other. */
+/* Set aside what following keys and events are to take: all of it, or nothing. */
+static int gather(memstore *store, const struct memory_change *change, struct ms_sampler **sampler,
+                  size_t *refused, char why[static MS_WHY_SIZE])
+{
+    const struct ms_settings *const next = change->next;
+
+    *sampler = NULL;
+    if (change->samples_anew &&
+        !ms_track_prepare(store, change->limit, next->access_sample, sampler)) {
+        *refused = offsetof(struct ms_settings, access_sample);
+        snprintf(
+            why, MS_WHY_SIZE,
+            "performance.memory_limit has no room for what monitoring.access_sample_ratio needs");
+        return MEMSTORE_ERR_MEMORY_EXHAUSTED;
+    }
+    const int status = ms_notify_raise(store, next, why);
+    if (status != MEMSTORE_OK) {
+        *refused = offsetof(struct ms_settings, event_memory);
+        ms_track_discard(store, *sampler);
+    }
+    return status;
+}
+
+/* A higher limit first, and a lower one when what keys and events need is there, with what keys needed
+ * until now still in use: each where there is room for the other. */
 static int change_memory(memstore *store, const struct memory_change *change, size_t *refused,
                          char why[static MS_WHY_SIZE])
 {
-    const uint32_t sample = change->next->access_sample;
-    struct ms_sampler *sampler = NULL;
+    struct ms_sampler *sampler;
     int status = MEMSTORE_OK;
 
     *refused = offsetof(struct ms_settings, memory_limit);
@@ -114,33 +136,52 @@ static int change_memory(memstore *store, const struct memory_change *change, si
         status = resize(store, change->next, change->limit, 0, why);
     if (status != MEMSTORE_OK)
         return status;
-    if (change->samples_anew && !ms_track_prepare(store, change->limit, sample, &sampler)) {
-        *refused = offsetof(struct ms_settings, access_sample);
+    status = gather(store, change, &sampler, refused, why);
+    if (status != MEMSTORE_OK) {
         if (change->raises)
             ms_store_put_limit_back(store, change->before);
-        snprintf(
-            why, MS_WHY_SIZE,
-            "performance.memory_limit has no room for what monitoring.access_sample_ratio needs");
-        return MEMSTORE_ERR_MEMORY_EXHAUSTED;
+        return status;
     }
     if (change->limit < change->before)
         status = resize(store, change->next, change->limit,
                         change->samples_anew ? ms_track_charged(store) : 0, why);
-    if (status != MEMSTORE_OK)
+    if (status != MEMSTORE_OK) {
         ms_track_discard(store, sampler);
-    else if (change->samples_anew)
-        ms_track_start(store, sampler, sample);
+        ms_notify_reconfigured(store, &store->settings);
+    } else if (change->samples_anew) {
+        ms_track_start(store, sampler, change->next->access_sample);
+    }
     return status;
+}
+
+/* Whether what is set aside for events, now or when somebody subscribes, leaves a store of the limit. */
+static int check_events(const memstore *store, const struct ms_settings *next, size_t *refused,
+                        char why[static MS_WHY_SIZE])
+{
+    const struct ms_settings *const now = &store->settings;
+    const uint64_t sample = next->access_sample != 0 ? ms_track_charged(store) : 0;
+
+    *refused = next->event_memory != now->event_memory ? offsetof(struct ms_settings, event_memory)
+                                                       : offsetof(struct ms_settings, memory_limit);
+    if (next->event_memory == 0 ||
+        (next->event_memory <= now->event_memory && next->limit >= now->limit))
+        return MEMSTORE_OK;
+    return ms_store_check_least(
+        next->limit, ms_arena_least_limit(&store->arena) + sample + next->event_memory, why);
 }
 
 static int reconfigure_memory(memstore *store, const struct ms_settings *next, size_t *refused,
                               char why[static MS_WHY_SIZE])
 {
+    int status = check_events(store, next, refused, why);
+
+    if (status != MEMSTORE_OK)
+        return status;
     *refused = offsetof(struct ms_settings, memory_limit);
     if (ms_store_check_limit(store, next->limit, why) != MEMSTORE_OK)
         return MEMSTORE_ERR_UNSUPPORTED;
     const struct memory_change change = plan_memory(store, next);
-    const int status = change_memory(store, &change, refused, why);
+    status = change_memory(store, &change, refused, why);
     if (status == MEMSTORE_OK && (change.raises || change.limit != change.before)) {
         ms_track_resize(store);
         ms_store_relaxed(&store->limit_told, false);

@@ -49,21 +49,28 @@ uint64_t ms_store_least_limit(memstore *store)
            ms_track_charged(store);
 }
 
+int ms_store_check_least(uint64_t limit, uint64_t least, char why[static MS_WHY_SIZE])
+{
+    if (limit >= least)
+        return MEMSTORE_OK;
+    snprintf(why, MS_WHY_SIZE,
+             "%" PRIu64
+             " bytes are too few: bookkeeping, events, followed keys and eight segments of this "
+             "store take %" PRIu64,
+             limit, least);
+    return MEMSTORE_ERR_INVALID_CONFIG;
+}
+
 /* Refuse what could never be reached. Reclaim lock held. */
 static int check_target(memstore *store, uint64_t target, uint64_t parting,
                         char why[static MS_WHY_SIZE])
 {
     const uint64_t least = ms_store_least_limit(store) - parting;
 
-    if (target < least) {
-        snprintf(
-            why, MS_WHY_SIZE,
-            "%" PRIu64
-            " bytes are too few: bookkeeping, events, followed keys and eight segments of this "
-            "store take %" PRIu64,
-            target, least);
-        return MEMSTORE_ERR_INVALID_CONFIG;
-    }
+    const int status = ms_store_check_least(target, least, why);
+
+    if (status != MEMSTORE_OK)
+        return status;
     const uint64_t pinned = ms_arena_pinned(&store->arena);
     if (target < least + pinned) {
         snprintf(why, MS_WHY_SIZE,

@@ -120,9 +120,13 @@ bool ms_track_prepare(memstore *store, uint64_t limit, uint32_t millionths,
 
 uint64_t ms_track_charged(const memstore *store)
 {
-    const struct ms_sampler *sampler = ms_load_relaxed(&store->track.sampler);
-
-    return sampler != NULL ? ms_pages_charge_of(sampler->bytes) : 0;
+    /* It may be exchanged meanwhile. */
+    ms_rcu_read_lock();
+    /* ORDER: acquire, pairs with the release of ms_track_start(): it is set up. */
+    const struct ms_sampler *sampler = ms_load_acquire(&store->track.sampler);
+    const uint64_t charged = sampler != NULL ? ms_pages_charge_of(sampler->bytes) : 0;
+    ms_rcu_read_unlock();
+    return charged;
 }
 
 void ms_track_discard(memstore *store, struct ms_sampler *sampler)

@@ -217,6 +217,20 @@ Test(configuration, a_limit_that_holds_nothing_does_not_open)
     memstore_destroy(store);
 }
 
+Test(configuration, readers_that_leave_nothing_of_the_limit_are_named)
+{
+    assert_ok(memstore_config_set(config, "performance.memory_limit", "1MB"));
+    assert_ok(memstore_config_set(config, "performance.max_concurrent_readers", "65536"));
+    expect_no_store(MEMSTORE_ERR_INVALID_CONFIG,
+                    "performance.max_concurrent_readers: so many, of 40 bytes each, do not fit "
+                    "performance.memory_limit");
+    assert_ok(memstore_config_set(config, "performance.memory_limit", "1kB"));
+    expect_no_store(MEMSTORE_ERR_INVALID_CONFIG,
+                    "performance.memory_limit: too small to hold the bookkeeping and eight "
+                    "segments; 128KiB is enough, and 320KiB with "
+                    "monitoring.track_operation_latency");
+}
+
 Test(configuration, an_index_that_does_not_fit_does_not_open)
 {
     assert_ok(memstore_config_set(config, "performance.memory_limit", "1MB"));

@@ -326,6 +326,182 @@ Test(events, memory_for_events_is_made_by_evicting_or_refused)
     memstore_destroy(full);
 }
 
+/* Write so many entries of 1000 bytes. */
+static void fill(memstore *store, int entries)
+{
+    static const char value[1000];
+
+    for (int i = 0; i < entries; i++)
+        assert_ok(memstore_set(store, &i, sizeof i, value, sizeof value, 0));
+}
+
+static void assert_queue_memory_is(memstore *store, const char *wanted)
+{
+    char text[32];
+
+    assert_ok(memstore_get_setting(store, "events.queue_memory", text, sizeof text, NULL));
+    cr_assert_str_eq(text, wanted);
+}
+
+Test(events, memory_for_events_that_leaves_no_store_is_refused_and_evicts_nothing)
+{
+    static const char *const too_much[] = {"8MiB", "4MiB", "4000KiB"};
+    memstore *store = open_manual();
+    char why[256];
+
+    fill(store, 1000);
+    for (size_t i = 0; i < 2 * TEST_COUNT_OF(too_much); i++) {
+        memstore_subscription *all = i % 2 == 0 ? NULL : subscribe(store, ANY, 0);
+        const uint64_t memory = stats_of(store).memory;
+
+        assert_status(memstore_reconfigure_explained(store, "events.queue_memory", too_much[i / 2],
+                                                     why, sizeof why),
+                      MEMSTORE_ERR_INVALID_CONFIG);
+        cr_assert_eq(strncmp(why, "events.queue_memory", 19), 0, "%s", why);
+        assert_queue_memory_is(store, "0");
+        cr_assert_eq(stats_of(store).memory, memory);
+        cr_assert_eq(memstore_size(store), 1000);
+        memstore_subscription_close(all);
+    }
+    memstore_destroy(store);
+}
+
+Test(events, a_limit_that_leaves_no_store_beside_the_memory_for_events_is_refused)
+{
+    memstore *store = test_open("performance.memory_limit=8MiB", "maintenance=manual",
+                                "events.queue_memory=4MiB", NULL);
+    char why[256];
+
+    fill(store, 1000);
+    assert_status(
+        memstore_reconfigure_explained(store, "performance.memory_limit", "4MiB", why, sizeof why),
+        MEMSTORE_ERR_INVALID_CONFIG);
+    cr_assert_str_eq(why,
+                     "events.queue_memory (4MiB) is not below performance.memory_limit (4MiB)");
+    assert_status(memstore_reconfigure(store, "performance.memory_limit", "4200KiB"),
+                  MEMSTORE_ERR_INVALID_CONFIG);
+    cr_assert_eq(memstore_capacity(store), 8 << 20);
+    cr_assert_eq(memstore_size(store), 1000);
+    memstore_destroy(store);
+}
+
+Test(events, a_store_that_memory_for_events_leaves_nothing_of_does_not_open)
+{
+    static const char *const too_much[] = {"8MiB", "4MiB", "4000KiB"};
+    memstore_config *config = memstore_config_new();
+    memstore *store;
+
+    assert_ok(memstore_config_set(config, "performance.memory_limit", "4MiB"));
+    for (size_t i = 0; i < TEST_COUNT_OF(too_much); i++) {
+        assert_ok(memstore_config_set(config, "events.queue_memory", too_much[i]));
+        assert_status(memstore_open(config, &store), MEMSTORE_ERR_INVALID_CONFIG);
+        cr_assert_eq(strncmp(memstore_config_error(config), "events.queue_memory", 19), 0, "%s",
+                     memstore_config_error(config));
+    }
+    memstore_config_free(config);
+}
+
+Test(events, each_store_that_opens_has_memory_for_events)
+{
+    static const char *const limits[] = {
+        "performance.memory_limit=128KiB", "performance.memory_limit=256KiB",
+        "performance.memory_limit=1MiB", "performance.memory_limit=64MiB"};
+
+    for (size_t i = 0; i < TEST_COUNT_OF(limits); i++) {
+        memstore *store = test_open(limits[i], "maintenance=manual", NULL);
+
+        fill(store, 1000);
+        memstore_subscription *all = subscribe(store, ANY, 0);
+        cr_assert_eq(stats_of(store).memory, memstore_capacity(store) / 16);
+        cr_assert_gt(memstore_size(store), 5);
+        memstore_subscription_close(all);
+        memstore_destroy(store);
+    }
+}
+
+Test(events, what_a_view_holds_leaves_no_memory_for_events_and_nothing_goes_for_it)
+{
+    memstore *store = open_manual();
+    memstore_view view;
+    unsigned char *value = test_bytes(1500000, 3);
+
+    assert_ok(memstore_set(store, "large", 5, value, 1500000, 0));
+    assert_ok(memstore_get_view(store, "large", 5, &view));
+    fill(store, 1000);
+    memstore_subscription *all = subscribe(store, ANY, 0);
+    const uint64_t entries = memstore_size(store);
+    assert_status(memstore_reconfigure(store, "events.queue_memory", "3MiB"),
+                  MEMSTORE_ERR_MEMORY_EXHAUSTED);
+    assert_queue_memory_is(store, "0");
+    cr_assert_eq(stats_of(store).memory, (4 << 20) / 16);
+    cr_assert_eq(memstore_size(store), entries);
+    memstore_view_release(&view);
+    free(value);
+    memstore_subscription_close(all);
+    memstore_destroy(store);
+}
+
+Test(events, without_eviction_more_memory_for_events_than_is_free_is_refused)
+{
+    memstore *store =
+        test_open("performance.memory_limit=4MiB", "maintenance=manual", "eviction=none", NULL);
+    memstore_subscription *all = subscribe(store, ANY, 0);
+    char why[256];
+
+    fill(store, 3000);
+    assert_status(
+        memstore_reconfigure_explained(store, "events.queue_memory", "2MiB", why, sizeof why),
+        MEMSTORE_ERR_CACHE_FULL);
+    cr_assert_eq(strncmp(why, "events.queue_memory: ", 21), 0, "%s", why);
+    assert_queue_memory_is(store, "0");
+    cr_assert_eq(stats_of(store).memory, (4 << 20) / 16);
+    cr_assert_eq(memstore_size(store), 3000);
+    memstore_subscription_close(all);
+    memstore_destroy(store);
+}
+
+/* ---- What a subscription does to the store before it begins ---- */
+
+/* A store that has to evict for what events may take. */
+static memstore *open_full(void)
+{
+    memstore *store =
+        test_open("performance.memory_limit=2MiB", "maintenance=manual", "shards=4", NULL);
+
+    fill(store, 3000);
+    return store;
+}
+
+/* Write until something is evicted, and tell of it. */
+static memstore_event next_evicted(memstore *store, memstore_subscription *subscription)
+{
+    const uint64_t before = test_stats(store).evictions;
+    int key = 100000;
+
+    while (test_stats(store).evictions == before) {
+        assert_ok(memstore_set(store, &key, sizeof key, "value", 5, 0));
+        key++;
+    }
+    return next(subscription);
+}
+
+Test(events, what_is_evicted_for_a_subscription_is_not_lost_by_it)
+{
+    memstore *store = open_full();
+    const uint64_t evictions = test_stats(store).evictions;
+    memstore_subscription *evicted = subscribe(store, MEMSTORE_EVENT_EVICTED, 0);
+
+    cr_assert_gt(test_stats(store).evictions, evictions);
+    cr_assert_eq(memstore_subscription_dropped(evicted), 0);
+    cr_assert_eq(stats_of(store).dropped, 0);
+    cr_assert_eq(stats_of(store).waiting, 0);
+    memstore_event event = next_evicted(store, evicted);
+    cr_assert_eq(event.dropped, 0);
+    memstore_view_release(&event.value);
+    memstore_subscription_close(evicted);
+    memstore_destroy(store);
+}
+
 Test(events, a_large_value_is_not_copied)
 {
     memstore *store = open_manual();

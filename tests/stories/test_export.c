@@ -255,7 +255,8 @@ Test(export, a_child_leaves_the_file_of_its_parent_alone)
 Test(export, a_flag_in_place_of_a_path_is_no_file)
 {
     static const char *const flags[] = {"monitoring.export_metrics=true",
-                                        "monitoring.export_metrics=false"};
+                                        "monitoring.export_metrics=false",
+                                        "monitoring.export_metrics=none"};
 
     for (unsigned i = 0; i < TEST_COUNT_OF(flags); i++) {
         memstore *store = test_open(flags[i], NULL);

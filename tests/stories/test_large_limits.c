@@ -65,6 +65,26 @@ Test(large_limits, what_is_written_is_read)
     }
 }
 
+/* As long as entries need not begin at multiples of more bytes, docs/configuration.md. */
+Test(large_limits, grow_to_nearly_the_next_power_of_two)
+{
+    static const struct {
+        const char *limit, *fits, *too_large;
+    } stores[] = {
+        {"2GiB", "3500MiB", "4GiB"}, {"4GiB", "6900MiB", "8GiB"}, {"5GiB", "6500MiB", "8GiB"}};
+
+    for (size_t i = 0; i < TEST_COUNT_OF(stores); i++) {
+        memstore *store = open_large(stores[i].limit);
+
+        if (store == NULL)
+            continue;
+        assert_ok(memstore_reconfigure(store, "performance.memory_limit", stores[i].fits));
+        assert_status(memstore_reconfigure(store, "performance.memory_limit", stores[i].too_large),
+                      MEMSTORE_ERR_UNSUPPORTED);
+        memstore_destroy(store);
+    }
+}
+
 Test(large_limits, large_entries_are_read_and_freed)
 {
     unsigned char *value = test_bytes(LARGE_SIZE, 1);

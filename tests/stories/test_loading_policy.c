@@ -267,6 +267,25 @@ Test(loading_policy, that_a_key_does_not_exist_ends_what_has_expired)
     memstore_destroy(store);
 }
 
+/* Also where it is said while nothing would be served, and something is later on. */
+Test(loading_policy, what_does_not_exist_is_not_served_when_max_stale_is_switched_on_again)
+{
+    for (int swept = 0; swept < 2; swept++) {
+        struct source source;
+        memstore *store = open_with_expired(&source, swept != 0);
+
+        assert_ok(memstore_reconfigure(store, "loader.max_stale", "0"));
+        source.result = MEMSTORE_LOAD_ABSENT;
+        ask(store, &source, MEMSTORE_ERR_KEY_NOT_FOUND);
+        assert_ok(memstore_reconfigure(store, "loader.max_stale", "1m"));
+        test_clock_advance(2000);
+        source.result = MEMSTORE_LOAD_FAILED;
+        assert_fails(store, &source);
+        cr_assert_eq(stale_bytes(store), 0);
+        memstore_destroy(store);
+    }
+}
+
 /* Fill a store of 1 MB with what expires at once and is kept. */
 static uint64_t keep_thousands(memstore *store)
 {

@@ -236,6 +236,28 @@ Test(reload, contradictions_are_refused)
     memstore_destroy(store);
 }
 
+/* The limit is one of two settings, or of memory pressure: the one that changed is to blame. */
+Test(reload, the_setting_that_changed_the_limit_is_named)
+{
+    memstore *store = open_from("maintenance: manual\nhard_max_cache_size: 4\n"
+                                "performance: {memory_limit: 0}\n");
+    char why[512];
+
+    assert_status(reload(store,
+                         "maintenance: manual\nhard_max_cache_size: 1000\nverbose: true\n"
+                         "performance: {memory_limit: 0}\n",
+                         why),
+                  MEMSTORE_ERR_UNSUPPORTED);
+    cr_assert_eq(strncmp(why, "hard_max_cache_size: ", 21), 0, "%s", why);
+    assert_status(reload(store,
+                         "maintenance: manual\nverbose: true\n"
+                         "performance: {memory_limit: 1000MiB}\n",
+                         why),
+                  MEMSTORE_ERR_UNSUPPORTED);
+    cr_assert_eq(strncmp(why, "performance.memory_limit: ", 26), 0, "%s", why);
+    memstore_destroy(store);
+}
+
 Test(reload, a_file_that_says_what_is_so_changes_nothing)
 {
     test_file_write(test_path("store.yaml"), BEFORE, sizeof BEFORE - 1);

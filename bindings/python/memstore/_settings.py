@@ -114,8 +114,8 @@ class StoreSettings(TypedDict, total=False):
     eviction: Literal["adaptive", "s3fifo", "lru", "lfu", "fifo", "none"]
     eviction_goal: Literal["hits", "bytes", "balanced"]
     maintenance: Literal["background", "manual"]
-    huge_pages: Literal["auto", "on", "off"]
-    memory_pressure: Literal["off", "cgroup", "psi"]
+    huge_pages: Literal["auto", "on", True, "off", False]
+    memory_pressure: Literal["off", False, "cgroup", "psi"]
     secure_wipe: Switch
     store_name: Text
     logger_enabled: Switch

@@ -88,6 +88,9 @@ def test_kinds_of_values():
     assert text("ttl.store_creation_time", {"store_creation_time": True}) == "true"
     assert text("ttl.store_creation_time", {"store_creation_time": False}) == "false"
     assert text("eviction", {"eviction": "fifo"}) == "fifo"
+    assert text("memory_pressure", {"memory_pressure": False}) == "off"
+    assert text("huge_pages", {"huge_pages": True}) == "on"
+    assert text("huge_pages", {"huge_pages": False}) == "off"
     sizes = {text("performance.memory_limit", {"memory_limit": value}) for value in (64_000_000, 64e6, "64MB")}
     assert len(sizes) == 1
     never = {text("ttl.default_ttl", {"default_ttl": value}) for value in (None, 0, "0", timedelta(0))}

@@ -198,7 +198,7 @@ def accepts(text):
 
 SCHEMA = json.loads((ROOT / "docs/configuration.schema.json").read_text(encoding="utf-8"))
 
-#: What the schema can tell: not duplicates and contradictions, and not dotted paths.
+#: What the schema can tell: not duplicates and contradictions, and not whole paths with ``storage.memory.``.
 DOCUMENTS = [
     "shards: 64",
     "shards: 63",
@@ -252,6 +252,11 @@ DOCUMENTS = [
     "ttl: {shards: 4}",
     "ttl:",
     "ttl: 1h",
+    "ttl.max_ttl: 1h",
+    "ttl.max_ttl: 1 h",
+    "ttl.maximum: 1h",
+    "storage: {memory: {performance.gc_percent: 50}}",
+    "storage: {memory: {performance.gc_percent: half}}",
     "performance: {gc_percent: 10000}",
     "performance: {gc_percent: 10001}",
     "storage: {memory: {shards: 64}}",
@@ -286,7 +291,7 @@ def keys_of(properties, path=()):
     for name, value in properties.items():
         if "properties" in value:
             yield from keys_of(value["properties"], (*path, name))
-        else:
+        elif "$ref" not in value:
             yield (*path, name), value
 
 

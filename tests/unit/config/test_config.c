@@ -247,6 +247,20 @@ Test(config, every_choice_is_accepted)
     }
 }
 
+/* Readers of YAML 1.1 make booleans of on and off. */
+Test(config, a_boolean_is_the_choice_on_or_off)
+{
+    expect_set("huge_pages", "true", "on");
+    expect_set("huge_pages", "false", "off");
+    expect_set("memory_pressure", "False", "off");
+    expect_refused("memory_pressure", "true",
+                   "memory_pressure: \"true\" is not one of its values; expected one of off, "
+                   "cgroup, psi");
+    expect_refused("eviction", "false",
+                   "eviction: \"false\" is not one of its values; expected one of adaptive, "
+                   "s3fifo, lru, lfu, fifo, none");
+}
+
 Test(config, settings_reach_their_members)
 {
     struct ms_settings settings;
@@ -471,10 +485,13 @@ Test(config, a_buffer_too_small_gets_nothing_but_the_size)
                  MEMSTORE_ERR_BUFFER_TOO_SMALL);
     cr_assert_eq(size, 4);
     cr_assert_str_eq(buf, "intact");
+    cr_assert_str_eq(ms_config_error(config),
+                     "performance.memory_limit: its value takes 4 bytes and a NUL byte");
     cr_assert_eq(ms_config_get(config, "performance.memory_limit", NULL, 0, &size),
                  MEMSTORE_ERR_BUFFER_TOO_SMALL);
     cr_assert_eq(ms_config_get(config, "performance.memory_limit", buf, 5, NULL), MEMSTORE_OK);
     cr_assert_str_eq(buf, "64MB");
+    cr_assert_str_eq(ms_config_error(config), "");
 }
 
 Test(config, is_not_created_without_memory)

@@ -77,6 +77,19 @@ Test(resolve, no_limit_at_all_is_refused)
         "performance.memory_limit and hard_max_cache_size are both 0: a store needs a limit");
 }
 
+Test(resolve, memory_for_events_is_less_than_the_limit)
+{
+    expect_contradiction(
+        make_config("performance.memory_limit", "4MiB", "events.queue_memory", "4MiB", NULL),
+        "events.queue_memory (4MiB) is not below performance.memory_limit (4MiB)");
+    expect_contradiction(
+        make_config("hard_max_cache_size", "8", "events.queue_memory", "9MiB", NULL),
+        "events.queue_memory (9MiB) is not below hard_max_cache_size (8MiB)");
+    expect_limit(
+        make_config("performance.memory_limit", "4MiB", "events.queue_memory", "3MiB", NULL),
+        4 << 20);
+}
+
 Test(resolve, ttl_bounds_that_exclude_each_other_are_refused)
 {
     expect_contradiction(make_config("ttl.min_ttl", "2h", "ttl.max_ttl", "90m", NULL),

@@ -295,6 +295,14 @@ Test(yaml, a_wrong_value_is_explained_where_it_stands)
                    "crc32, xxh3");
     expect_refused("shards: !!int 4\n", "yaml:1:9: shards: a value with a tag is not accepted; "
                                         "expected a power of two from 1 to 65536");
+    expect_refused("--- !foo {shards: 4}\n",
+                   "yaml:1:5: a value with a tag is not accepted; expected a mapping of settings");
+    expect_refused("--- !foo\n", "yaml:1:5: a value with a tag is not accepted; expected a mapping "
+                                 "of settings");
+    expect_refused("ttl: !foo\n", "yaml:1:6: ttl: a value with a tag is not accepted; expected a "
+                                  "mapping of settings");
+    expect_refused("ttl: !foo {max_ttl: 1h}\n", "yaml:1:6: ttl: a value with a tag is not "
+                                                "accepted; expected a mapping of settings");
 }
 
 Test(yaml, a_section_is_a_mapping)
@@ -521,7 +529,7 @@ Test(yaml, without_memory_for_the_file_it_says_so)
 
 Test(yaml, null_in_place_of_a_text_is_none)
 {
-    const char *const nothing[] = {"null", "~", ""};
+    const char *const nothing[] = {"null", "Null", "NULL", "~", ""};
     char text[64];
 
     for (size_t i = 0; i < COUNT(nothing); i++) {
@@ -531,6 +539,8 @@ Test(yaml, null_in_place_of_a_text_is_none)
         expect_text("store_name", "");
         expect_text("monitoring.export_metrics", "");
     }
-    expect_loaded("store_name: 'null'\n");
+    expect_loaded("store_name: 'null'\nmonitoring: NULL\n");
     expect_text("store_name", "null");
+    expect_loaded("store_name: nULL\n");
+    expect_text("store_name", "nULL");
 }
