@@ -69,14 +69,14 @@ static double percent(double share)
 }
 
 /* A size as a setting takes it, a little rounded up. */
-static void say_size(char *out, size_t cap, double bytes)
+static void say_size(char *out, size_t cap, uint64_t bytes)
 {
-    if (bytes >= 100e6)
-        snprintf(out, cap, "%.0fMB", bytes / 1e6 + 0.49);
-    else if (bytes >= 100e3)
-        snprintf(out, cap, "%.0fkB", bytes / 1e3 + 0.49);
+    if (bytes >= 100000000)
+        snprintf(out, cap, "%" PRIu64 "MB", (bytes + 999999) / 1000000);
+    else if (bytes >= 100000)
+        snprintf(out, cap, "%" PRIu64 "kB", (bytes + 999) / 1000);
     else
-        snprintf(out, cap, "%.0f", bytes);
+        snprintf(out, cap, "%" PRIu64, bytes);
 }
 
 static void say_time(char *out, size_t cap, double ms)
@@ -135,18 +135,19 @@ static void judge_more_memory(const struct ms_findings *findings, struct ms_advi
         "%.1f %% with %.1f MB",
         pattern->sampled, percent(now->miss_ratio), (double)now->bytes / 1e6,
         percent(better->miss_ratio), (double)better->bytes / 1e6);
-    say_size(advice->current, sizeof advice->current, (double)findings->settings.limit);
-    say_size(advice->suggested, sizeof advice->suggested, (double)better->bytes);
+    say_size(advice->current, sizeof advice->current, findings->settings.limit);
+    say_size(advice->suggested, sizeof advice->suggested, better->bytes);
     SAY(advice->expected, "%.1f points fewer misses", percent(saved));
 }
 
-/* The least size that misses no more than the limit does. */
-static const struct ms_point *enough_of(const struct ms_findings_pattern *pattern)
+/* The least size that the store can have and that misses no more than the limit does. */
+static const struct ms_point *enough_of(const struct ms_findings_pattern *pattern,
+                                        uint64_t least_limit)
 {
     const struct ms_point *now = &pattern->points[pattern->at_limit];
 
     for (const struct ms_point *point = pattern->points; point < now; point++) {
-        if (point->miss_ratio - now->miss_ratio < NO_LOSS)
+        if (point->bytes >= least_limit && point->miss_ratio - now->miss_ratio < NO_LOSS)
             return point;
     }
     return now;
@@ -159,7 +160,7 @@ static void judge_less_memory(const struct ms_findings *findings, struct ms_advi
     if (!is_enough(findings) || !is_whole(findings) || pattern->point_count == 0)
         return;
     const struct ms_point *now = &pattern->points[pattern->at_limit];
-    const struct ms_point *enough = enough_of(pattern);
+    const struct ms_point *enough = enough_of(pattern, findings->settings.least_limit);
 
     if (enough->bytes * 2 > now->bytes)
         return;
@@ -171,8 +172,8 @@ static void judge_less_memory(const struct ms_findings *findings, struct ms_advi
         "%.1f %% with %.1f MB",
         pattern->sampled, percent(now->miss_ratio), (double)now->bytes / 1e6,
         percent(enough->miss_ratio), (double)enough->bytes / 1e6);
-    say_size(advice->current, sizeof advice->current, (double)findings->settings.limit);
-    say_size(advice->suggested, sizeof advice->suggested, (double)enough->bytes);
+    say_size(advice->current, sizeof advice->current, findings->settings.limit);
+    say_size(advice->suggested, sizeof advice->suggested, enough->bytes);
     SAY(advice->expected, "%.1f MB free for others at %.1f points more misses",
         (double)(now->bytes - enough->bytes) / 1e6, percent(enough->miss_ratio - now->miss_ratio));
 }
@@ -190,8 +191,8 @@ static void judge_memory_pressure(const struct ms_findings *findings, struct ms_
         "%.1f MB of %.1f MB configured are in force; the limit was lowered %" PRIu64 " times",
         (double)settings->limit / 1e6, (double)settings->configured_limit / 1e6,
         findings->counts.limit_lowered);
-    say_size(advice->current, sizeof advice->current, (double)settings->configured_limit);
-    say_size(advice->suggested, sizeof advice->suggested, (double)settings->limit);
+    say_size(advice->current, sizeof advice->current, settings->configured_limit);
+    say_size(advice->suggested, sizeof advice->suggested, settings->limit);
     SAY(advice->expected,
         "a limit that stays; what is configured needs %.1f MB more for the "
         "process or the machine",

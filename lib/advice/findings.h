@@ -24,6 +24,7 @@ struct ms_findings_settings {
     const char *eviction, *hash_function; /* static */
     uint64_t limit;                       /* in force; below the next while memory is short */
     uint64_t configured_limit, max_entry_size;
+    uint64_t least_limit; /* that the store can be given as it is now */
     int64_t default_ttl, max_ttl;
     uint32_t ttl_jitter;
     double sample_ratio;

@@ -4,6 +4,7 @@
 #include "support/criterion.h"
 #include "support/team.h"
 
+#include <memstore/events.h>
 #include <stdlib.h>
 
 /* ---- Support ---- */
@@ -159,6 +160,78 @@ Test(advice, less_memory_is_not_advised_where_all_of_it_is_used)
 
     use_at_random(store, 8000, 100000);
     assert_not_advised(store, MEMSTORE_ADVICE_LESS_MEMORY);
+    memstore_destroy(store);
+}
+
+/* Do what was advised. */
+static void follow(memstore *store, const struct heard *heard, int i)
+{
+    const int status = memstore_reconfigure(store, heard->setting[i], heard->suggested[i]);
+
+    cr_assert_eq(status, MEMSTORE_OK, "%s: %s (is %s): %s", heard->setting[i], heard->suggested[i],
+                 heard->current[i], memstore_status_name(status));
+}
+
+Test(advice, less_memory_is_as_little_as_the_store_can_be_given)
+{
+    static const char *const limits[] = {"64MB", "8MB", "1MB", "400KiB"};
+    static const char *const policies[] = {"eviction=adaptive", "eviction=none"};
+    unsigned followed = 0;
+
+    for (size_t i = 0; i < TEST_COUNT_OF(limits) * TEST_COUNT_OF(policies); i++) {
+        char limit[64];
+
+        snprintf(limit, sizeof limit, "performance.memory_limit=%s", limits[i / 2]);
+        memstore *store = test_open(limit, policies[i % 2], FOLLOWED, NULL);
+        for (uint64_t key = 0; key < 2000; key++)
+            use(store, key % 100, 10, 0);
+        const struct heard heard = ask(store);
+        const int at = find(&heard, MEMSTORE_ADVICE_LESS_MEMORY);
+        if (at >= 0) {
+            const uint64_t before = test_memory(store).limit;
+
+            follow(store, &heard, at);
+            cr_assert_lt(test_memory(store).limit, before);
+            cr_assert_eq(test_stats(store).entries, 100);
+            followed++;
+        }
+        memstore_destroy(store);
+    }
+    cr_assert_geq(followed, 4);
+}
+
+Test(advice, less_memory_is_enough_for_what_a_store_without_eviction_holds)
+{
+    memstore *store = test_open("performance.memory_limit=32MB", "eviction=none", FOLLOWED, NULL);
+
+    /* Most of it is never read. */
+    for (uint64_t key = 0; key < 60000; key++)
+        put(store, 1000 + key, 100, 0);
+    for (uint64_t key = 0; key < 2000; key++)
+        use(store, key % 100, 10, 0);
+    const struct heard heard = ask(store);
+    const int at = find(&heard, MEMSTORE_ADVICE_LESS_MEMORY);
+    cr_assert_geq(at, 0);
+    follow(store, &heard, at);
+    cr_assert_eq(test_stats(store).entries, 60100);
+    memstore_destroy(store);
+}
+
+/* Events are told of within the limit. */
+Test(advice, less_memory_leaves_room_for_what_is_set_aside)
+{
+    memstore *store = test_open("performance.memory_limit=16MB", "events.queue_memory=1500kB",
+                                FOLLOWED, NULL);
+    memstore_subscription *subscription;
+
+    assert_ok(memstore_subscribe(store, MEMSTORE_EVENT_REMOVALS, 0, &subscription));
+    for (uint64_t key = 0; key < 2000; key++)
+        use(store, key % 100, 10, 0);
+    const struct heard heard = ask(store);
+    const int at = find(&heard, MEMSTORE_ADVICE_LESS_MEMORY);
+    cr_assert_geq(at, 0);
+    follow(store, &heard, at);
+    memstore_subscription_close(subscription);
     memstore_destroy(store);
 }
 
