@@ -160,13 +160,18 @@ static void set_alert(memstore *store, enum memstore_alert alert, const struct v
     switch_alert(store, &note);
 }
 
+static double lesser(double a, double b)
+{
+    return a < b ? a : b;
+}
+
 /* Too much of something. `telling`: the window has enough to say anything. */
 static void judge_above(memstore *store, enum memstore_alert alert, double value,
                         uint32_t threshold_millionths, bool telling)
 {
     const double threshold = threshold_millionths / MILLIONTHS;
     const double hysteresis = ms_setting_of(&store->settings, alert_hysteresis) / MILLIONTHS;
-    const double back = threshold - (hysteresis < threshold / 2 ? hysteresis : threshold / 2);
+    const double back = threshold - lesser(hysteresis, threshold / 2);
     const struct verdict verdict = {value, threshold,
                                     threshold != 0 && telling && value > threshold,
                                     threshold == 0 || (telling && value <= back)};
@@ -174,6 +179,7 @@ static void judge_above(memstore *store, enum memstore_alert alert, double value
     set_alert(store, alert, &verdict);
 }
 
+/* Too few hits. Of what is missing to a perfect rate no more than half is asked for, either. */
 static void judge_hit_rate(memstore *store)
 {
     const struct ms_settings *settings = &store->settings;
@@ -181,7 +187,7 @@ static void judge_hit_rate(memstore *store)
     const bool tracked = ms_setting_of(settings, track_hit_rate);
     const double threshold = tracked ? ms_setting_of(settings, hit_rate_threshold) / MILLIONTHS : 0;
     const double hysteresis = ms_setting_of(settings, alert_hysteresis) / MILLIONTHS;
-    const double back = threshold + hysteresis < 1 ? threshold + hysteresis : 1;
+    const double back = threshold + lesser(hysteresis, lesser(threshold, 1 - threshold) / 2);
     const double rate = hit_rate_of(window);
     const bool telling = window->counts[MS_COUNT_READS] >= READS_FOR_AN_ALERT;
     const struct verdict verdict = {rate, threshold, telling && rate < threshold,
