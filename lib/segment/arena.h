@@ -111,7 +111,7 @@ struct ms_arena {
     struct ms_open_slot *open;
     uint64_t overhead;
 
-    uint64_t largest_limit;              /* that the range has room for */
+    uint64_t largest_limit; /* that the range has room for */
     /* segments whose records are charged; see set_limit */
     atomic_uint_least32_t charged_records;
     atomic_uint_least64_t pin_rows_made; /* a bit for each row that is in use, and charged */

@@ -62,8 +62,7 @@ static uint64_t held_bytes(memstore *store)
 
 uint64_t ms_store_reachable_limit(memstore *store)
 {
-    const uint64_t bare =
-        ms_arena_least_limit(&store->arena) + ms_events_charged(&store->events);
+    const uint64_t bare = ms_arena_least_limit(&store->arena) + ms_events_charged(&store->events);
     uint64_t least = bare, next;
 
     /* What follows keys takes more of a higher limit, up to a bound. */

@@ -220,8 +220,8 @@ Test(advice, less_memory_is_enough_for_what_a_store_without_eviction_holds)
 /* Events are told of within the limit. */
 Test(advice, less_memory_leaves_room_for_what_is_set_aside)
 {
-    memstore *store = test_open("performance.memory_limit=16MB", "events.queue_memory=1500kB",
-                                FOLLOWED, NULL);
+    memstore *store =
+        test_open("performance.memory_limit=16MB", "events.queue_memory=1500kB", FOLLOWED, NULL);
     memstore_subscription *subscription;
 
     assert_ok(memstore_subscribe(store, MEMSTORE_EVENT_REMOVALS, 0, &subscription));
