@@ -35,7 +35,10 @@ static void gather_settings(memstore *store, struct ms_findings_settings *out)
     out->hash_function = name_of_hash(settings->hash_function);
     out->limit = ms_budget_limit(&store->arena.budget);
     out->configured_limit = ms_setting_of(settings, limit);
+    out->memory_limit = ms_setting_of(settings, memory_limit);
+    out->hard_max = ms_setting_of(settings, hard_max_cache_size);
     out->least_limit = ms_store_reachable_limit(store);
+    out->largest_limit = store->arena.largest_limit;
     out->max_entry_size = ms_setting_of(settings, max_entry_size);
     out->default_ttl = ms_setting_of(settings, default_ttl);
     out->max_ttl = ms_setting_of(settings, max_ttl);

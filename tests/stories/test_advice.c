@@ -12,7 +12,7 @@
 struct heard {
     int count;
     int kinds[16];
-    char setting[16][64], suggested[16][64], current[16][64], evidence[16][400];
+    char setting[16][64], suggested[16][64], current[16][64], evidence[16][400], expected[16][200];
 };
 
 static int hear(const memstore_advice *advice, void *context)
@@ -25,6 +25,7 @@ static int hear(const memstore_advice *advice, void *context)
     snprintf(heard->setting[i], sizeof heard->setting[i], "%s", advice->setting);
     snprintf(heard->current[i], sizeof heard->current[i], "%s", advice->current);
     snprintf(heard->suggested[i], sizeof heard->suggested[i], "%s", advice->suggested);
+    snprintf(heard->expected[i], sizeof heard->expected[i], "%s", advice->expected);
     snprintf(heard->evidence[i], sizeof heard->evidence[i], "%s", advice->evidence);
     cr_assert(advice->what[0] != '\0' && advice->expected[0] != '\0' && advice->name[0] != '\0');
     return 0;
@@ -143,6 +144,89 @@ Test(advice, more_memory_is_not_advised_where_nothing_comes_back)
     memstore_destroy(store);
 }
 
+/* Do what was advised. */
+static void follow(memstore *store, const struct heard *heard, int i)
+{
+    const int status = memstore_reconfigure(store, heard->setting[i], heard->suggested[i]);
+
+    cr_assert_eq(status, MEMSTORE_OK, "%s: %s (is %s): %s", heard->setting[i], heard->suggested[i],
+                 heard->current[i], memstore_status_name(status));
+}
+
+Test(advice, more_memory_is_advised_by_the_setting_that_bounds_it)
+{
+    memstore *store = test_open("hard_max_cache_size=1", "shards=4", FOLLOWED, NULL);
+    struct heard heard;
+
+    use_at_random(store, 20000, 200000);
+    const uint64_t entries = test_stats(store).entries;
+    const int i = assert_advised(store, &heard, MEMSTORE_ADVICE_MORE_MEMORY, "hard_max_cache_size");
+    cr_assert_str_eq(heard.current[i], "1");
+    follow(store, &heard, i);
+    cr_assert_eq(test_memory(store).limit, strtoull(heard.suggested[i], NULL, 10) << 20);
+    use_at_random(store, 20000, 200000);
+    cr_assert_gt(test_stats(store).entries, entries * 3 / 2);
+    memstore_destroy(store);
+}
+
+/* The largest that is named first is what an open store grows to, however much more would save more. */
+Test(advice, more_memory_is_as_much_as_the_store_grows_to)
+{
+    static const char *const limits[] = {"performance.memory_limit=1MB",
+                                         "performance.memory_limit=1500001",
+                                         "hard_max_cache_size=1"};
+
+    for (size_t at = 0; at < TEST_COUNT_OF(limits); at++) {
+        memstore *store = test_open(limits[at], "shards=4", FOLLOWED, NULL);
+        const uint64_t before = test_memory(store).limit;
+
+        use_at_random(store, 200000, 400000);
+        const struct heard heard = ask(store);
+        const int i = find(&heard, MEMSTORE_ADVICE_MORE_MEMORY);
+        cr_assert_geq(i, 0);
+        follow(store, &heard, i);
+        cr_assert_gt(test_memory(store).limit, 2 * before);
+        memstore_destroy(store);
+    }
+}
+
+Test(advice, more_memory_than_the_store_grows_to_is_told_to_need_it_opened_anew)
+{
+    memstore *store =
+        test_open("performance.memory_limit=1MB", "shards=4", "eviction=lru", FOLLOWED, NULL);
+    struct heard heard;
+
+    /* Ten times as many as fit, round and round: nothing less than all of them helps. */
+    for (uint64_t i = 0; i < 250000; i++)
+        use(store, i % 50000, 100, 0);
+    const int i =
+        assert_advised(store, &heard, MEMSTORE_ADVICE_MORE_MEMORY, "performance.memory_limit");
+    assert_status(memstore_reconfigure(store, heard.setting[i], heard.suggested[i]),
+                  MEMSTORE_ERR_UNSUPPORTED);
+    cr_assert(strstr(heard.expected[i], "opened with it") != NULL, "%s", heard.expected[i]);
+    memstore_destroy(store);
+}
+
+Test(advice, more_memory_than_the_other_bound_is_told_to_need_both)
+{
+    memstore *store = test_open("performance.memory_limit=1MiB", "hard_max_cache_size=1",
+                                "shards=4", FOLLOWED, NULL);
+    struct heard heard;
+
+    use_at_random(store, 20000, 200000);
+    const int i =
+        assert_advised(store, &heard, MEMSTORE_ADVICE_MORE_MEMORY, "performance.memory_limit");
+    follow(store, &heard, i);
+    cr_assert_eq(test_memory(store).limit, 1 << 20);
+    cr_assert(strstr(heard.expected[i], "with hard_max_cache_size as high") != NULL, "%s",
+              heard.expected[i]);
+    const int next =
+        assert_advised(store, &heard, MEMSTORE_ADVICE_MORE_MEMORY, "hard_max_cache_size");
+    follow(store, &heard, next);
+    cr_assert_gt(test_memory(store).limit, 1 << 20);
+    memstore_destroy(store);
+}
+
 Test(advice, less_memory_is_advised_where_it_would_do)
 {
     memstore *store = test_open("performance.memory_limit=8MB", FOLLOWED, NULL);
@@ -161,15 +245,6 @@ Test(advice, less_memory_is_not_advised_where_all_of_it_is_used)
     use_at_random(store, 8000, 100000);
     assert_not_advised(store, MEMSTORE_ADVICE_LESS_MEMORY);
     memstore_destroy(store);
-}
-
-/* Do what was advised. */
-static void follow(memstore *store, const struct heard *heard, int i)
-{
-    const int status = memstore_reconfigure(store, heard->setting[i], heard->suggested[i]);
-
-    cr_assert_eq(status, MEMSTORE_OK, "%s: %s (is %s): %s", heard->setting[i], heard->suggested[i],
-                 heard->current[i], memstore_status_name(status));
 }
 
 Test(advice, less_memory_is_as_little_as_the_store_can_be_given)
