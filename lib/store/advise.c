@@ -41,7 +41,9 @@ static void gather_settings(memstore *store, struct ms_findings_settings *out)
     out->largest_limit = store->arena.largest_limit;
     out->max_entry_size = ms_setting_of(settings, max_entry_size);
     out->default_ttl = ms_setting_of(settings, default_ttl);
+    out->min_ttl = ms_setting_of(settings, min_ttl);
     out->max_ttl = ms_setting_of(settings, max_ttl);
+    out->life_window = ms_setting_of(settings, life_window);
     out->ttl_jitter = ms_setting_of(settings, ttl_jitter);
     out->sample_ratio = ms_setting_of(settings, access_sample) / 1e6;
 }

@@ -487,6 +487,12 @@ static memstore *open_manual(const char *ttl, const char *ratio)
     return test_open("maintenance=manual", setting, sample, NULL);
 }
 
+static memstore *open_with_ttls(const char *a, const char *b, const char *c)
+{
+    test_clock_start();
+    return test_open("maintenance=manual", "monitoring.access_sample_ratio=1", a, b, c, NULL);
+}
+
 /* Entries are read for some seconds after they are written, and live for an hour. */
 static void write_and_read_for(memstore *store, int entries, int read_one_in)
 {
@@ -512,6 +518,46 @@ Test(advice, a_shorter_ttl_is_advised_where_entries_expire_unread)
     cr_assert_str_eq(heard.current[i], "3600s");
     /* Reads follow each other within 4 s. */
     cr_assert_str_eq(heard.suggested[i], "4096ms");
+    memstore_destroy(store);
+}
+
+Test(advice, a_shorter_ttl_is_advised_within_the_bounds_there_are)
+{
+    static const struct {
+        const char *settings[3], *setting, *suggested;
+    } cases[] = {
+        {{"ttl.default_ttl=1h", "life_window=10m", NULL}, "ttl.default_ttl", "4096ms"},
+        {{"ttl.default_ttl=1h", "ttl.min_ttl=10s", NULL}, "ttl.default_ttl", "10000ms"},
+        {{"ttl.default_ttl=1h", "ttl.min_ttl=121500ms", NULL}, "ttl.default_ttl", "121500ms"},
+        {{"ttl.default_ttl=1h", "ttl.min_ttl=1h", NULL}, "ttl.min_ttl", "4096ms"},
+        {{"ttl.max_ttl=1h", "life_window=2h", NULL}, "ttl.max_ttl", "4096ms"},
+        {{"ttl.max_ttl=2h", "life_window=1h", NULL}, "life_window", "4096ms"},
+        {{"life_window=1h", NULL}, "life_window", "4096ms"},
+    };
+
+    for (size_t c = 0; c < TEST_COUNT_OF(cases); c++) {
+        memstore *store =
+            open_with_ttls(cases[c].settings[0], cases[c].settings[1], cases[c].settings[2]);
+        struct heard heard;
+
+        write_and_read_for(store, 4000, 4);
+        test_clock_advance(3600 * 1000);
+        assert_ok(memstore_maintain(store, 0));
+        const int i = assert_advised(store, &heard, MEMSTORE_ADVICE_TTL_TOO_LONG, cases[c].setting);
+        cr_assert_str_eq(heard.suggested[i], cases[c].suggested);
+        follow(store, &heard, i);
+        memstore_destroy(store);
+    }
+}
+
+/* Reads of a key are as far from each other as its life is long, or there are none. */
+Test(advice, no_setting_is_named_where_no_shorter_ttl_would_do)
+{
+    memstore *store = open_with_ttls("ttl.default_ttl=1h", "life_window=3s", NULL);
+    struct heard heard;
+
+    write_and_read_for(store, 4000, 4);
+    assert_advised(store, &heard, MEMSTORE_ADVICE_TTL_TOO_LONG, "");
     memstore_destroy(store);
 }
 
@@ -553,6 +599,72 @@ Test(advice, a_longer_ttl_is_advised_where_keys_are_read_after_they_expired)
     const int i = assert_advised(store, &heard, MEMSTORE_ADVICE_TTL_TOO_SHORT, "ttl.default_ttl");
     cr_assert_str_eq(heard.current[i], "10000ms");
     cr_assert_str_eq(heard.suggested[i], "18192ms");
+    memstore_destroy(store);
+}
+
+Test(advice, a_longer_life_is_advised_where_life_window_ends_it)
+{
+    memstore *store = open_with_ttls("life_window=10s", "ttl.default_ttl=1h", NULL);
+    struct heard heard;
+
+    read_every_15_seconds(store);
+    const int i = assert_advised(store, &heard, MEMSTORE_ADVICE_TTL_TOO_SHORT, "life_window");
+    cr_assert_str_eq(heard.current[i], "10000ms");
+    cr_assert_str_eq(heard.suggested[i], "18192ms");
+    cr_assert_eq(test_stats(store).hits, 0);
+    follow(store, &heard, i);
+    read_every_15_seconds(store);
+    cr_assert_eq(test_stats(store).hits, 2000);
+    memstore_destroy(store);
+}
+
+Test(advice, a_longer_ttl_is_no_longer_than_life_window_and_max_ttl_allow)
+{
+    static const char *const bounds[] = {"life_window=16s", "ttl.max_ttl=16s"};
+
+    for (size_t at = 0; at < TEST_COUNT_OF(bounds); at++) {
+        memstore *store = open_with_ttls(bounds[at], "ttl.default_ttl=10s", NULL);
+        struct heard heard;
+
+        read_every_15_seconds(store);
+        const int i =
+            assert_advised(store, &heard, MEMSTORE_ADVICE_TTL_TOO_SHORT, "ttl.default_ttl");
+        cr_assert_str_eq(heard.suggested[i], "16000ms");
+        cr_assert_eq(test_stats(store).hits, 0);
+        follow(store, &heard, i);
+        read_every_15_seconds(store);
+        cr_assert_eq(test_stats(store).hits, 2000);
+        memstore_destroy(store);
+    }
+}
+
+Test(advice, a_longer_ttl_needs_a_longer_max_ttl_where_it_is_as_long)
+{
+    memstore *store = open_with_ttls("ttl.max_ttl=10s", "ttl.default_ttl=10s", NULL);
+    struct heard heard;
+
+    read_every_15_seconds(store);
+    const int i = assert_advised(store, &heard, MEMSTORE_ADVICE_TTL_TOO_SHORT, "ttl.max_ttl");
+    cr_assert_str_eq(heard.suggested[i], "18192ms");
+    cr_assert(strstr(heard.expected[i], "ttl.default_ttl") != NULL, "%s", heard.expected[i]);
+    follow(store, &heard, i);
+    const int next =
+        assert_advised(store, &heard, MEMSTORE_ADVICE_TTL_TOO_SHORT, "ttl.default_ttl");
+    follow(store, &heard, next);
+    memstore_destroy(store);
+}
+
+Test(advice, no_setting_is_named_for_ttls_that_are_given)
+{
+    memstore *store = open_manual("0", "1");
+    struct heard heard;
+
+    for (int round = 0; round < 20; round++) {
+        for (uint64_t key = 0; key < 200; key++)
+            use(store, key, 100, 10000);
+        test_clock_advance(15000);
+    }
+    assert_advised(store, &heard, MEMSTORE_ADVICE_TTL_TOO_SHORT, "");
     memstore_destroy(store);
 }
 
