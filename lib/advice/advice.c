@@ -249,19 +249,47 @@ static void judge_refusals(const struct ms_findings *findings, struct ms_advice_
 
 /* ---- Following keys ---- */
 
+/* Ratios are set in these. */
+#define MILLION 1000000
+
+/* To two digits, and no less than one millionth. */
+static uint32_t millionths_of(double ratio)
+{
+    double unit = 1;
+
+    while (ratio * MILLION / unit >= 100)
+        unit *= 10;
+    const uint32_t millionths = (uint32_t)((uint32_t)(ratio * MILLION / unit + 0.5) * unit);
+    return millionths != 0 ? millionths : 1;
+}
+
+/* As monitoring.access_sample_ratio takes it. */
+static void say_ratio(char *out, size_t cap, uint32_t millionths)
+{
+    int size = snprintf(out, cap, "%u.%06u", millionths / MILLION, millionths % MILLION);
+
+    while (out[size - 1] == '0')
+        out[--size] = '\0';
+    if (out[size - 1] == '.')
+        out[--size] = '\0';
+}
+
 static void judge_tracking(const struct ms_findings *findings, struct ms_advice_list *list)
 {
     const struct ms_findings_pattern *pattern = &findings->pattern;
     const double lost = ms_share(pattern->missed, pattern->missed + pattern->sampled);
     const double ratio = findings->settings.sample_ratio;
-    const bool few = pattern->is_tracked && pattern->sampled < MS_ENOUGH_SAMPLED && ratio < 1 &&
+    const double wanted = pattern->ratio * 2 * MS_ENOUGH_SAMPLED / (double)(pattern->sampled + 1);
+    const uint32_t now = (uint32_t)(ratio * MILLION + 0.5);
+    const uint32_t more = millionths_of(wanted < 1 ? wanted : 1), less = millionths_of(ratio / 4);
+    const bool few = pattern->is_tracked && pattern->sampled < MS_ENOUGH_SAMPLED && more > now &&
                      pattern->references >= 10 * MS_ENOUGH_SAMPLED;
 
-    if (pattern->is_tracked && !few && lost < 0.05)
+    if (pattern->is_tracked && !few && (lost < 0.05 || less >= now))
         return;
     struct ms_advice *advice =
         ms_advice_add(list, MS_ADVICE_TRACKING, MS_ADVICE_INFO, "monitoring.access_sample_ratio");
-    MS_SAY(advice->current, "%g", ratio);
+    say_ratio(advice->current, sizeof advice->current, now);
     if (!pattern->is_tracked) {
         MS_SAY(advice->what, "Some of the keys have to be followed to tell more.");
         MS_SAY(advice->evidence, "no key is followed");
@@ -269,19 +297,16 @@ static void judge_tracking(const struct ms_findings *findings, struct ms_advice_
         MS_SAY(advice->expected,
                "the miss-ratio curve, hot keys, other policies, TTLs against use");
     } else if (few) {
-        const double wanted =
-            pattern->ratio * 2 * MS_ENOUGH_SAMPLED / (double)(pattern->sampled + 1);
-
         MS_SAY(advice->what, "Too few keys are followed to tell much.");
         MS_SAY(advice->evidence, "%" PRIu64 " of %" PRIu64 " reads are in the sample",
                pattern->sampled, pattern->references);
-        MS_SAY(advice->suggested, "%.2g", wanted < 1 ? wanted : 1);
+        say_ratio(advice->suggested, sizeof advice->suggested, more);
         MS_SAY(advice->expected, "a curve within two points");
     } else {
         MS_SAY(advice->what, "So many keys are followed that not all of it can be digested.");
         MS_SAY(advice->evidence, "%" PRIu64 " references, %.1f %% of the sample, were lost",
                pattern->missed, ms_percent(lost));
-        MS_SAY(advice->suggested, "%.2g", ratio / 4);
+        say_ratio(advice->suggested, sizeof advice->suggested, less);
         MS_SAY(advice->expected, "a sample with less missing");
     }
 }

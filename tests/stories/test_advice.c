@@ -854,6 +854,7 @@ Test(advice, says_when_too_few_keys_are_followed)
     const int i =
         assert_advised(store, &heard, MEMSTORE_ADVICE_TRACKING, "monitoring.access_sample_ratio");
     cr_assert_gt(atof(heard.suggested[i]), 0.01);
+    follow(store, &heard, i);
     memstore_destroy(store);
 }
 
