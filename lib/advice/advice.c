@@ -182,6 +182,8 @@ static struct large large_from(const struct ms_findings *findings, uint32_t buck
 
 static void judge_sizes(const struct ms_findings *findings, struct ms_advice_list *list)
 {
+    const uint64_t most = findings->settings.max_entry_size;
+
     if (!ms_findings_are_enough(findings) || findings->entries.sizes.total < MS_ENOUGH_COUNTED ||
         findings->pattern.hit_sizes.total <= 0 || findings->counts.evictions == 0)
         return;
@@ -190,6 +192,9 @@ static void judge_sizes(const struct ms_findings *findings, struct ms_advice_lis
 
         if (large.bytes < 0.3 || large.entries > 0.2 || large.hits > 0.02)
             continue;
+        /* Those that are there were written before. */
+        if (most != 0 && most <= UINT64_C(1) << bucket)
+            return;
         struct ms_advice *advice =
             ms_advice_add(list, MS_ADVICE_LARGE_ENTRIES, MS_ADVICE_SUGGESTION, "max_entry_size");
         MS_SAY(advice->what, "Large entries take memory and are hardly read.");
@@ -199,7 +204,7 @@ static void judge_sizes(const struct ms_findings *findings, struct ms_advice_lis
                "and %.1f %% of the hits",
                UINT64_C(1) << bucket, ms_percent(large.entries), ms_percent(large.bytes),
                ms_percent(large.hits));
-        MS_SAY(advice->current, "%" PRIu64, findings->settings.max_entry_size);
+        MS_SAY(advice->current, "%" PRIu64, most);
         MS_SAY(advice->suggested, "%" PRIu64, UINT64_C(1) << bucket);
         MS_SAY(advice->expected, "%.1f %% of the memory for the others", ms_percent(large.bytes));
         return;

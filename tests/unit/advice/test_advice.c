@@ -87,3 +87,27 @@ Test(advice, a_larger_share_of_keys_is_larger_than_the_one_there_is)
     ms_advise(&findings, &list);
     cr_assert_null(find(&list, MS_ADVICE_TRACKING));
 }
+
+Test(advice, a_largest_size_is_not_advised_where_it_is_set)
+{
+    struct ms_findings findings = findings_of("lru");
+    struct ms_advice_list list;
+
+    for (uint64_t i = 0; i < 1000; i++)
+        ms_spread_add(&findings.entries.sizes, 100, 1, 100);
+    for (uint64_t i = 0; i < 50; i++)
+        ms_spread_add(&findings.entries.sizes, 20000, 1, 20000);
+    ms_spread_add(&findings.pattern.hit_sizes, 100, 1000, 0);
+    ms_advise(&findings, &list);
+    const struct ms_advice *advice = find(&list, MS_ADVICE_LARGE_ENTRIES);
+    cr_assert_not_null(advice);
+    const uint64_t size = strtoull(advice->suggested, NULL, 10);
+    findings.settings.max_entry_size = size + 1;
+    ms_advise(&findings, &list);
+    cr_assert_not_null(find(&list, MS_ADVICE_LARGE_ENTRIES));
+    for (uint64_t less = 0; less < 2; less++) {
+        findings.settings.max_entry_size = size - less;
+        ms_advise(&findings, &list);
+        cr_assert_null(find(&list, MS_ADVICE_LARGE_ENTRIES));
+    }
+}
