@@ -108,7 +108,8 @@ static void judge_read_once(const struct ms_findings *findings, struct ms_advice
                            strcmp(findings->settings.eviction, "fifo") == 0;
 
     if (!ms_findings_are_enough(findings) || !keeps_all || pattern->read_once < 0.6 ||
-        findings->counts.evictions == 0)
+        findings->counts.evictions == 0 || best_policy(pattern) != MS_MINI_ADAPTIVE ||
+        pattern->policies[MS_MINI_ADAPTIVE] > pattern->policies[own_miniature(findings)])
         return;
     struct ms_advice *advice =
         ms_advice_add(list, MS_ADVICE_READ_ONCE, MS_ADVICE_SUGGESTION, "eviction");

@@ -111,3 +111,24 @@ Test(advice, a_largest_size_is_not_advised_where_it_is_set)
         cr_assert_null(find(&list, MS_ADVICE_LARGE_ENTRIES));
     }
 }
+
+Test(advice, adaptive_is_advised_for_keys_read_once_where_its_simulation_is_no_worse)
+{
+    struct ms_findings findings = findings_of("fifo");
+    struct ms_advice_list list;
+
+    findings.pattern.read_once = 0.7;
+    for (int i = 0; i < MS_MINI_POLICIES; i++)
+        findings.pattern.policies[i] = 0.5;
+    ms_advise(&findings, &list);
+    cr_assert_not_null(find(&list, MS_ADVICE_READ_ONCE));
+    findings.pattern.policies[MS_MINI_FIFO] = 0.499;
+    ms_advise(&findings, &list);
+    cr_assert_null(find(&list, MS_ADVICE_READ_ONCE));
+    /* Nor where another policy is advised. */
+    findings.pattern.policies[MS_MINI_FIFO] = 0.5;
+    findings.pattern.policies[MS_MINI_S3FIFO] = 0.3;
+    ms_advise(&findings, &list);
+    cr_assert_str_eq(find(&list, MS_ADVICE_EVICTION)->suggested, "s3fifo");
+    cr_assert_null(find(&list, MS_ADVICE_READ_ONCE));
+}
