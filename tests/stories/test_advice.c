@@ -1231,6 +1231,7 @@ Test(advice, is_written_for_people_with_its_figures)
     cr_assert(strstr(taken.text, "the limit now") != NULL);
     cr_assert(strstr(taken.text, "account/balance/") != NULL);
     cr_assert(strstr(taken.text, "Sizes of entries") != NULL);
+    cr_assert(strstr(taken.text, " %, adaptive ") != NULL);
     free(taken.text);
     memstore_destroy(store);
 }

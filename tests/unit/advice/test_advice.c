@@ -132,3 +132,21 @@ Test(advice, adaptive_is_advised_for_keys_read_once_where_its_simulation_is_no_w
     cr_assert_str_eq(find(&list, MS_ADVICE_EVICTION)->suggested, "s3fifo");
     cr_assert_null(find(&list, MS_ADVICE_READ_ONCE));
 }
+
+Test(advice, all_simulated_policies_are_in_the_text)
+{
+    struct ms_findings findings = findings_of("lru");
+    struct ms_advice_list list;
+    struct ms_text text = {0};
+
+    findings.pattern.policies[MS_MINI_LRU] = 0.125;
+    findings.pattern.policies[MS_MINI_FIFO] = 0.25;
+    findings.pattern.policies[MS_MINI_S3FIFO] = 0.375;
+    findings.pattern.policies[MS_MINI_ADAPTIVE] = 0.5;
+    ms_advise(&findings, &list);
+    ms_report_text(&findings, &list, &text);
+    cr_assert(strstr(text.data, "lru 12.5 %, fifo 25.0 %, s3fifo 37.5 %, adaptive 50.0 %; the "
+                                "store ") != NULL,
+              "%s", text.data);
+    ms_mem_free(text.data);
+}
