@@ -24,7 +24,9 @@ struct ms_findings_settings {
     const char *eviction, *hash_function; /* static */
     uint64_t limit;                       /* in force; below the next while memory is short */
     uint64_t configured_limit, max_entry_size;
-    int64_t default_ttl, max_ttl;
+    uint64_t memory_limit, hard_max;     /* 0 = not given; the smaller is the one above */
+    uint64_t least_limit, largest_limit; /* that the store can be given as it is now */
+    int64_t default_ttl, min_ttl, max_ttl, life_window;
     uint32_t ttl_jitter;
     double sample_ratio;
 };

@@ -80,9 +80,10 @@ static void put_curve(struct ms_text *out, const struct ms_findings_pattern *pat
     }
     ms_text_put(out,
                 "\nReads that miss with the limit now, by policy: lru %.1f %%, fifo %.1f %%, "
-                "s3fifo %.1f %%; the store %.1f %%\n",
+                "s3fifo %.1f %%, adaptive %.1f %%; the store %.1f %%\n",
                 percent(pattern->policies[MS_MINI_LRU]), percent(pattern->policies[MS_MINI_FIFO]),
-                percent(pattern->policies[MS_MINI_S3FIFO]), percent(pattern->miss_ratio));
+                percent(pattern->policies[MS_MINI_S3FIFO]),
+                percent(pattern->policies[MS_MINI_ADAPTIVE]), percent(pattern->miss_ratio));
 }
 
 /* A key, with what is not printable as \xNN. */

@@ -280,7 +280,7 @@ const struct ms_setting ms_schema[] = {
           .live = true),
     RATIO("monitoring.alert_hysteresis", alert_hysteresis, "0.01",
           "how far back behind its threshold a share has to be for its alert to be cleared, but no "
-          "further than half of the threshold",
+          "further than half of the threshold, nor than halfway from it to 1 of a hit rate",
           .live = true),
     STRING("monitoring.export_metrics", export_metrics, LONGEST_PATH,
            "a file to which the metrics are written each metrics_interval, for Prometheus' "

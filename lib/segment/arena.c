@@ -248,7 +248,7 @@ bool ms_arena_init(struct ms_arena *arena, const struct ms_arena_options *option
     arena->overhead = options->overhead +
                       round_up(arena->segment_count * sizeof(struct ms_segment), MS_PAGE_SIZE) +
                       ms_pool_slots(arena) * sizeof(struct ms_open_slot) + MS_PAGE_SIZE;
-    arena->charged_records = arena->segment_count;
+    ms_store_relaxed(&arena->charged_records, arena->segment_count);
     ms_store_relaxed(&arena->budget.limit, options->limit);
     if (!ms_budget_charge(&arena->budget, arena->overhead,
                           (uint64_t)MS_ARENA_MIN_SEGMENTS << arena->segment_shift))
@@ -286,13 +286,13 @@ uint64_t ms_arena_least_limit(const struct ms_arena *arena)
 void ms_arena_set_limit(struct ms_arena *arena, uint64_t limit)
 {
     const uint32_t segments = (uint32_t)(limit >> arena->segment_shift);
+    const uint32_t charged = ms_load_relaxed(&arena->charged_records);
 
     ms_store_relaxed(&arena->budget.limit, limit);
     /* Records that were touched stay, so that they are charged for good. */
-    if (segments > arena->charged_records) {
-        ms_add_relaxed(&arena->budget.charged,
-                       (segments - arena->charged_records) * sizeof(struct ms_segment));
-        arena->charged_records = segments;
+    if (segments > charged) {
+        ms_add_relaxed(&arena->budget.charged, (segments - charged) * sizeof(struct ms_segment));
+        ms_store_relaxed(&arena->charged_records, segments);
     }
 }
 

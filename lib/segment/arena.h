@@ -111,8 +111,9 @@ struct ms_arena {
     struct ms_open_slot *open;
     uint64_t overhead;
 
-    uint64_t largest_limit;              /* that the range has room for */
-    uint32_t charged_records;            /* segments whose records are charged; see set_limit */
+    uint64_t largest_limit; /* that the range has room for */
+    /* segments whose records are charged; see set_limit */
+    atomic_uint_least32_t charged_records;
     atomic_uint_least64_t pin_rows_made; /* a bit for each row that is in use, and charged */
     bool holds; /* some slot has one that is held; the store's reclaim lock */
 
@@ -159,7 +160,8 @@ void ms_arena_fini(struct ms_arena *arena);
 /* Bytes charged beside `overhead`: of records, since the limit was higher than at open, and of rows. */
 static inline uint64_t ms_arena_further_overhead(const struct ms_arena *arena)
 {
-    return (arena->charged_records - arena->segment_count) * sizeof(struct ms_segment) +
+    return (ms_load_relaxed(&arena->charged_records) - arena->segment_count) *
+               sizeof(struct ms_segment) +
            (uint64_t)__builtin_popcountll(ms_load_relaxed(&arena->pin_rows_made)) *
                arena->pin_row_bytes;
 }

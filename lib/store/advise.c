@@ -35,9 +35,15 @@ static void gather_settings(memstore *store, struct ms_findings_settings *out)
     out->hash_function = name_of_hash(settings->hash_function);
     out->limit = ms_budget_limit(&store->arena.budget);
     out->configured_limit = ms_setting_of(settings, limit);
+    out->memory_limit = ms_setting_of(settings, memory_limit);
+    out->hard_max = ms_setting_of(settings, hard_max_cache_size);
+    out->least_limit = ms_store_reachable_limit(store);
+    out->largest_limit = store->arena.largest_limit;
     out->max_entry_size = ms_setting_of(settings, max_entry_size);
     out->default_ttl = ms_setting_of(settings, default_ttl);
+    out->min_ttl = ms_setting_of(settings, min_ttl);
     out->max_ttl = ms_setting_of(settings, max_ttl);
+    out->life_window = ms_setting_of(settings, life_window);
     out->ttl_jitter = ms_setting_of(settings, ttl_jitter);
     out->sample_ratio = ms_setting_of(settings, access_sample) / 1e6;
 }
@@ -171,7 +177,8 @@ static void gather_ttls(memstore *store, struct ms_findings_ttls *out)
 
 /* ---- The pattern ---- */
 
-/* Points of the curve: four to each doubling, from a 64th of the limit to sixteen times of it. */
+/* Points of the curve: four to each doubling, from a 64th of what the limit leaves for entries to sixteen
+ * times of it. */
 #define POINTS_BELOW 24
 #define POINTS_ABOVE 16
 
@@ -185,9 +192,10 @@ static double power(int quarters)
                       : parts[quarters & 3] / (double)(1 << -whole);
 }
 
-static void fill_curve(const struct ms_pattern *pattern, uint64_t limit,
+static void fill_curve(const struct ms_pattern *pattern, const struct ms_arena *arena,
                        struct ms_findings_pattern *out)
 {
+    const uint64_t overhead = arena->overhead, left = ms_budget_limit(&arena->budget) - overhead;
     const double references = (double)out->references;
     const struct ms_reuse *reuse = &pattern->reuse;
     const double mean = reuse->held != 0 ? (double)reuse->held_bytes / reuse->held : 0;
@@ -199,7 +207,7 @@ static void fill_curve(const struct ms_pattern *pattern, uint64_t limit,
         const double bytes = times * (double)pattern->cache_bytes;
 
         out->points[i] = (struct ms_point){
-            .bytes = (uint64_t)(times * (double)limit),
+            .bytes = overhead + (uint64_t)(times * (double)left),
             .entries = mean > 0 ? (uint64_t)(bytes / mean) : 0,
             .miss_ratio = ms_curve_miss_ratio(&reuse->curve, bytes, references),
         };
@@ -249,7 +257,7 @@ static void fill_pattern(memstore *store, const struct ms_sampler *sampler,
     out->miss_ratio = out->references > 0 ? pattern->misses / (double)out->references : 0;
     if (out->miss_ratio > 1)
         out->miss_ratio = 1;
-    fill_curve(pattern, ms_budget_limit(&store->arena.budget), out);
+    fill_curve(pattern, &store->arena, out);
     fill_policies(pattern, out);
     fill_hot(pattern, out);
     out->read_once = ms_reuse_read_once(&pattern->reuse);

@@ -17,9 +17,9 @@
 
 #define MILLIONTHS 1e6
 
-void ms_monitor_init(struct ms_monitor *monitor)
+void ms_monitor_init(struct ms_monitor *monitor, bool is_on)
 {
-    *monitor = (struct ms_monitor){0};
+    *monitor = (struct ms_monitor){.is_on = is_on};
     ms_mutex_init(&monitor->lock, MS_RANK_MONITOR);
     ms_store_relaxed(&monitor->began_ms, ms_clock_exact_ms());
 }
@@ -160,13 +160,18 @@ static void set_alert(memstore *store, enum memstore_alert alert, const struct v
     switch_alert(store, &note);
 }
 
+static double lesser(double a, double b)
+{
+    return a < b ? a : b;
+}
+
 /* Too much of something. `telling`: the window has enough to say anything. */
 static void judge_above(memstore *store, enum memstore_alert alert, double value,
                         uint32_t threshold_millionths, bool telling)
 {
     const double threshold = threshold_millionths / MILLIONTHS;
     const double hysteresis = ms_setting_of(&store->settings, alert_hysteresis) / MILLIONTHS;
-    const double back = threshold - (hysteresis < threshold / 2 ? hysteresis : threshold / 2);
+    const double back = threshold - lesser(hysteresis, threshold / 2);
     const struct verdict verdict = {value, threshold,
                                     threshold != 0 && telling && value > threshold,
                                     threshold == 0 || (telling && value <= back)};
@@ -174,6 +179,7 @@ static void judge_above(memstore *store, enum memstore_alert alert, double value
     set_alert(store, alert, &verdict);
 }
 
+/* Too few hits. Of what is missing to a perfect rate no more than half is asked for, either. */
 static void judge_hit_rate(memstore *store)
 {
     const struct ms_settings *settings = &store->settings;
@@ -181,7 +187,7 @@ static void judge_hit_rate(memstore *store)
     const bool tracked = ms_setting_of(settings, track_hit_rate);
     const double threshold = tracked ? ms_setting_of(settings, hit_rate_threshold) / MILLIONTHS : 0;
     const double hysteresis = ms_setting_of(settings, alert_hysteresis) / MILLIONTHS;
-    const double back = threshold + hysteresis < 1 ? threshold + hysteresis : 1;
+    const double back = threshold + lesser(hysteresis, lesser(threshold, 1 - threshold) / 2);
     const double rate = hit_rate_of(window);
     const bool telling = window->counts[MS_COUNT_READS] >= READS_FOR_AN_ALERT;
     const struct verdict verdict = {rate, threshold, telling && rate < threshold,
@@ -283,6 +289,17 @@ static bool is_over(memstore *store, int64_t now)
            ms_setting_of(&store->settings, metrics_interval);
 }
 
+/* Nobody has looked since they were switched off: the next window has nothing of that time. */
+static void begin_windows_locked(memstore *store)
+{
+    struct ms_monitor *monitor = &store->monitor;
+
+    sum_up(store, &monitor->base);
+    monitor->has_window = false;
+    monitor->memory_usage = monitor->pinned = 0;
+    ms_store_relaxed(&monitor->began_ms, ms_clock_exact_ms());
+}
+
 static void end_window_locked(memstore *store, int64_t now, const struct shares *shares)
 {
     struct ms_monitor *monitor = &store->monitor;
@@ -308,18 +325,23 @@ void ms_monitor_look(memstore *store)
         return;
     const struct shares shares = shares_of(store);
     ms_mutex_lock(&store->monitor.lock);
-    if (is_over(store, now) && ms_setting_of(&store->settings, enable_metrics))
+    if (is_over(store, now) && store->monitor.is_on)
         end_window_locked(store, now, &shares);
     ms_mutex_unlock(&store->monitor.lock);
 }
 
 void ms_monitor_reconfigured(memstore *store)
 {
-    if (ms_setting_of(&store->settings, enable_metrics))
-        return;
-    ms_mutex_lock(&store->monitor.lock);
-    clear_alerts(store);
-    ms_mutex_unlock(&store->monitor.lock);
+    struct ms_monitor *monitor = &store->monitor;
+    const bool is_on = ms_setting_of(&store->settings, enable_metrics);
+
+    ms_mutex_lock(&monitor->lock);
+    if (!is_on)
+        clear_alerts(store);
+    else if (!monitor->is_on)
+        begin_windows_locked(store);
+    monitor->is_on = is_on;
+    ms_mutex_unlock(&monitor->lock);
 }
 
 int64_t ms_monitor_when(memstore *store, int64_t now_us)
@@ -367,6 +389,7 @@ int ms_monitor_rates(memstore *store, memstore_rates *out)
     if (!monitor->has_window) {
         length = ms_clock_exact_ms() - ms_load_relaxed(&monitor->began_ms);
         sum_up(store, &sums);
+        subtract(&sums, &monitor->base);
     }
     out->memory_usage = monitor->memory_usage;
     out->pinned = monitor->pinned;

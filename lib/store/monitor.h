@@ -25,6 +25,7 @@ struct ms_monitor {
     ms_mutex lock;
     atomic_int_least64_t began_ms; /* the window that is open; written under the lock */
     struct ms_monitor_sums base;   /* when it began */
+    bool is_on;                    /* it has begun */
     bool has_window;               /* one has ended: */
     int64_t length_ms;
     struct ms_monitor_sums window; /* what was counted in it */
@@ -32,12 +33,14 @@ struct ms_monitor {
     uint64_t alerts, alerts_raised;
 };
 
-void ms_monitor_init(struct ms_monitor *monitor);
+/* `is_on`: windows are kept from now on. */
+void ms_monitor_init(struct ms_monitor *monitor, bool is_on);
 void ms_monitor_fini(struct ms_monitor *monitor);
 
 /* End the window if its time is over. No lock held that is not below the pool's. */
 void ms_monitor_look(memstore *store);
-/* `monitoring.enable_metrics` may have been switched off: what is raised is cleared. The same. */
+/* `monitoring.enable_metrics` may have been switched off: what is raised is cleared. Or on: a window
+ * begins. The same. */
 void ms_monitor_reconfigured(memstore *store);
 /* When the window ends, in ms_clock_real_us(); INT64_MAX when none is kept. */
 int64_t ms_monitor_when(memstore *store, int64_t now_us);

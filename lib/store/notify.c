@@ -85,8 +85,9 @@ static int fund(memstore *store)
     if (bytes == 0)
         return MEMSTORE_OK;
     while (!ms_budget_charge(budget, bytes, spare)) {
-        const int status = can_be_had(store, bytes) ? ms_room_make(store, bytes, deadline, &asked)
-                                                    : MEMSTORE_ERR_MEMORY_EXHAUSTED;
+        const int status = can_be_had(store, bytes)
+                               ? ms_room_make_to_charge(store, bytes, deadline, &asked)
+                               : MEMSTORE_ERR_MEMORY_EXHAUSTED;
         if (status != MEMSTORE_OK)
             return status;
     }

@@ -61,6 +61,30 @@ int ms_store_check_least(uint64_t limit, uint64_t least, char why[static MS_WHY_
     return MEMSTORE_ERR_INVALID_CONFIG;
 }
 
+/* What is in use, with the room to go down to it. */
+static uint64_t held_bytes(memstore *store)
+{
+    struct ms_arena *arena = &store->arena;
+    const uint64_t charged = ms_budget_charged(&arena->budget), free = ms_arena_free_bytes(arena);
+    const uint64_t used = charged > free ? charged - free : 0;
+
+    return used + used / HEADROOM_DIVISOR +
+           MS_ARENA_MIN_SEGMENTS * (uint64_t)ms_arena_segment_size(arena);
+}
+
+uint64_t ms_store_reachable_limit(memstore *store)
+{
+    const uint64_t bare = ms_arena_least_limit(&store->arena) + ms_events_charged(&store->events);
+    uint64_t least = bare, next;
+
+    /* What follows keys takes more of a higher limit, up to a bound. */
+    while ((next = bare + ms_track_charge_at(store, least)) > least)
+        least = next;
+    if (store->settings.eviction == MS_EVICTION_NONE && held_bytes(store) > least)
+        least = held_bytes(store);
+    return least;
+}
+
 /* Refuse what could never be reached. Reclaim lock held. */
 static int check_target(memstore *store, uint64_t target, uint64_t parting,
                         char why[static MS_WHY_SIZE])

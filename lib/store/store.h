@@ -244,6 +244,9 @@ int64_t ms_store_sweep_slack(const struct ms_settings *settings);
 uint64_t ms_store_least_limit(memstore *store);
 /* Whether a limit is at least that: OK or INVALID_CONFIG, and why. */
 int ms_store_check_least(uint64_t limit, uint64_t least, char why[static MS_WHY_SIZE]);
+/* The least that the store could be given now: with what would follow keys then, and room for what is kept
+ * without eviction. No lock held that is not below the pool's. */
+uint64_t ms_store_reachable_limit(memstore *store);
 /* Bring about another memory limit, which is not above what the next function allows, with `parting`
  * bytes of what is in use still: the caller gives them back next. The settings lock is held. */
 int ms_store_resize(memstore *store, uint64_t limit, uint64_t parting,

@@ -72,6 +72,18 @@ static uint32_t cells_for(uint64_t limit)
     return cells;
 }
 
+static size_t ring_bytes(uint32_t cells)
+{
+    return MS_TRACK_RINGS * (cells * sizeof(struct ms_track_use) +
+                             cells / USES_PER_KEY * sizeof(struct ms_track_noted));
+}
+
+static size_t sampler_bytes(uint64_t limit)
+{
+    return sizeof(struct ms_sampler) + ring_bytes(cells_for(limit)) +
+           ms_pattern_bytes(keys_for(limit));
+}
+
 static void init_rings(struct ms_sampler *sampler, uint32_t cells, char *memory)
 {
     for (int i = 0; i < MS_TRACK_RINGS; i++) {
@@ -91,10 +103,8 @@ static bool leaves_a_store(const memstore *store, uint64_t limit, size_t bytes)
 
 static struct ms_sampler *make_sampler(memstore *store, uint64_t limit, uint32_t millionths)
 {
-    const uint32_t keys = keys_for(limit), cells = cells_for(limit);
-    const size_t rings = MS_TRACK_RINGS * (cells * sizeof(struct ms_track_use) +
-                                           cells / USES_PER_KEY * sizeof(struct ms_track_noted));
-    const size_t bytes = sizeof(struct ms_sampler) + rings + ms_pattern_bytes(keys);
+    const uint32_t cells = cells_for(limit);
+    const size_t bytes = sampler_bytes(limit);
     struct ms_sampler *sampler = leaves_a_store(store, limit, bytes) ? alloc(store, bytes) : NULL;
 
     if (sampler == NULL)
@@ -103,8 +113,8 @@ static struct ms_sampler *make_sampler(memstore *store, uint64_t limit, uint32_t
     sampler->reads_before = ms_counters_total(&store->counters, MS_COUNT_READS);
     init_rings(sampler, cells, (char *)(sampler + 1));
     ms_pace_init(&sampler->pace, (double)millionths / MILLION);
-    ms_pattern_init(&sampler->pattern, keys, MS_REUSE_ALL, cache_bytes(store, limit),
-                    store->eviction.goal, (char *)(sampler + 1) + rings);
+    ms_pattern_init(&sampler->pattern, keys_for(limit), MS_REUSE_ALL, cache_bytes(store, limit),
+                    store->eviction.goal, (char *)(sampler + 1) + ring_bytes(cells));
     return sampler;
 }
 
@@ -127,6 +137,13 @@ uint64_t ms_track_charged(const memstore *store)
     const uint64_t charged = sampler != NULL ? ms_pages_charge_of(sampler->bytes) : 0;
     ms_rcu_read_unlock();
     return charged;
+}
+
+uint64_t ms_track_charge_at(const memstore *store, uint64_t limit)
+{
+    return ms_setting_of(&store->settings, access_sample) != 0
+               ? ms_pages_charge_of(sampler_bytes(limit))
+               : 0;
 }
 
 void ms_track_discard(memstore *store, struct ms_sampler *sampler)

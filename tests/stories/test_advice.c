@@ -4,6 +4,7 @@
 #include "support/criterion.h"
 #include "support/team.h"
 
+#include <memstore/events.h>
 #include <stdlib.h>
 
 /* ---- Support ---- */
@@ -11,7 +12,7 @@
 struct heard {
     int count;
     int kinds[16];
-    char setting[16][64], suggested[16][64], current[16][64], evidence[16][400];
+    char setting[16][64], suggested[16][64], current[16][64], evidence[16][400], expected[16][200];
 };
 
 static int hear(const memstore_advice *advice, void *context)
@@ -24,6 +25,7 @@ static int hear(const memstore_advice *advice, void *context)
     snprintf(heard->setting[i], sizeof heard->setting[i], "%s", advice->setting);
     snprintf(heard->current[i], sizeof heard->current[i], "%s", advice->current);
     snprintf(heard->suggested[i], sizeof heard->suggested[i], "%s", advice->suggested);
+    snprintf(heard->expected[i], sizeof heard->expected[i], "%s", advice->expected);
     snprintf(heard->evidence[i], sizeof heard->evidence[i], "%s", advice->evidence);
     cr_assert(advice->what[0] != '\0' && advice->expected[0] != '\0' && advice->name[0] != '\0');
     return 0;
@@ -142,6 +144,89 @@ Test(advice, more_memory_is_not_advised_where_nothing_comes_back)
     memstore_destroy(store);
 }
 
+/* Do what was advised. */
+static void follow(memstore *store, const struct heard *heard, int i)
+{
+    const int status = memstore_reconfigure(store, heard->setting[i], heard->suggested[i]);
+
+    cr_assert_eq(status, MEMSTORE_OK, "%s: %s (is %s): %s", heard->setting[i], heard->suggested[i],
+                 heard->current[i], memstore_status_name(status));
+}
+
+Test(advice, more_memory_is_advised_by_the_setting_that_bounds_it)
+{
+    memstore *store = test_open("hard_max_cache_size=1", "shards=4", FOLLOWED, NULL);
+    struct heard heard;
+
+    use_at_random(store, 20000, 200000);
+    const uint64_t entries = test_stats(store).entries;
+    const int i = assert_advised(store, &heard, MEMSTORE_ADVICE_MORE_MEMORY, "hard_max_cache_size");
+    cr_assert_str_eq(heard.current[i], "1");
+    follow(store, &heard, i);
+    cr_assert_eq(test_memory(store).limit, strtoull(heard.suggested[i], NULL, 10) << 20);
+    use_at_random(store, 20000, 200000);
+    cr_assert_gt(test_stats(store).entries, entries * 3 / 2);
+    memstore_destroy(store);
+}
+
+/* The largest that is named first is what an open store grows to, however much more would save more. */
+Test(advice, more_memory_is_as_much_as_the_store_grows_to)
+{
+    static const char *const limits[] = {"performance.memory_limit=1MB",
+                                         "performance.memory_limit=1500001",
+                                         "hard_max_cache_size=1"};
+
+    for (size_t at = 0; at < TEST_COUNT_OF(limits); at++) {
+        memstore *store = test_open(limits[at], "shards=4", FOLLOWED, NULL);
+        const uint64_t before = test_memory(store).limit;
+
+        use_at_random(store, 200000, 400000);
+        const struct heard heard = ask(store);
+        const int i = find(&heard, MEMSTORE_ADVICE_MORE_MEMORY);
+        cr_assert_geq(i, 0);
+        follow(store, &heard, i);
+        cr_assert_gt(test_memory(store).limit, 2 * before);
+        memstore_destroy(store);
+    }
+}
+
+Test(advice, more_memory_than_the_store_grows_to_is_told_to_need_it_opened_anew)
+{
+    memstore *store =
+        test_open("performance.memory_limit=1MB", "shards=4", "eviction=lru", FOLLOWED, NULL);
+    struct heard heard;
+
+    /* Ten times as many as fit, round and round: nothing less than all of them helps. */
+    for (uint64_t i = 0; i < 250000; i++)
+        use(store, i % 50000, 100, 0);
+    const int i =
+        assert_advised(store, &heard, MEMSTORE_ADVICE_MORE_MEMORY, "performance.memory_limit");
+    assert_status(memstore_reconfigure(store, heard.setting[i], heard.suggested[i]),
+                  MEMSTORE_ERR_UNSUPPORTED);
+    cr_assert(strstr(heard.expected[i], "opened with it") != NULL, "%s", heard.expected[i]);
+    memstore_destroy(store);
+}
+
+Test(advice, more_memory_than_the_other_bound_is_told_to_need_both)
+{
+    memstore *store = test_open("performance.memory_limit=1MiB", "hard_max_cache_size=1",
+                                "shards=4", FOLLOWED, NULL);
+    struct heard heard;
+
+    use_at_random(store, 20000, 200000);
+    const int i =
+        assert_advised(store, &heard, MEMSTORE_ADVICE_MORE_MEMORY, "performance.memory_limit");
+    follow(store, &heard, i);
+    cr_assert_eq(test_memory(store).limit, 1 << 20);
+    cr_assert(strstr(heard.expected[i], "with hard_max_cache_size as high") != NULL, "%s",
+              heard.expected[i]);
+    const int next =
+        assert_advised(store, &heard, MEMSTORE_ADVICE_MORE_MEMORY, "hard_max_cache_size");
+    follow(store, &heard, next);
+    cr_assert_gt(test_memory(store).limit, 1 << 20);
+    memstore_destroy(store);
+}
+
 Test(advice, less_memory_is_advised_where_it_would_do)
 {
     memstore *store = test_open("performance.memory_limit=8MB", FOLLOWED, NULL);
@@ -159,6 +244,69 @@ Test(advice, less_memory_is_not_advised_where_all_of_it_is_used)
 
     use_at_random(store, 8000, 100000);
     assert_not_advised(store, MEMSTORE_ADVICE_LESS_MEMORY);
+    memstore_destroy(store);
+}
+
+Test(advice, less_memory_is_as_little_as_the_store_can_be_given)
+{
+    static const char *const limits[] = {"64MB", "8MB", "1MB", "400KiB"};
+    static const char *const policies[] = {"eviction=adaptive", "eviction=none"};
+    unsigned followed = 0;
+
+    for (size_t i = 0; i < TEST_COUNT_OF(limits) * TEST_COUNT_OF(policies); i++) {
+        char limit[64];
+
+        snprintf(limit, sizeof limit, "performance.memory_limit=%s", limits[i / 2]);
+        memstore *store = test_open(limit, policies[i % 2], FOLLOWED, NULL);
+        for (uint64_t key = 0; key < 2000; key++)
+            use(store, key % 100, 10, 0);
+        const struct heard heard = ask(store);
+        const int at = find(&heard, MEMSTORE_ADVICE_LESS_MEMORY);
+        if (at >= 0) {
+            const uint64_t before = test_memory(store).limit;
+
+            follow(store, &heard, at);
+            cr_assert_lt(test_memory(store).limit, before);
+            cr_assert_eq(test_stats(store).entries, 100);
+            followed++;
+        }
+        memstore_destroy(store);
+    }
+    cr_assert_geq(followed, 4);
+}
+
+Test(advice, less_memory_is_enough_for_what_a_store_without_eviction_holds)
+{
+    memstore *store = test_open("performance.memory_limit=32MB", "eviction=none", FOLLOWED, NULL);
+
+    /* Most of it is never read. */
+    for (uint64_t key = 0; key < 60000; key++)
+        put(store, 1000 + key, 100, 0);
+    for (uint64_t key = 0; key < 2000; key++)
+        use(store, key % 100, 10, 0);
+    const struct heard heard = ask(store);
+    const int at = find(&heard, MEMSTORE_ADVICE_LESS_MEMORY);
+    cr_assert_geq(at, 0);
+    follow(store, &heard, at);
+    cr_assert_eq(test_stats(store).entries, 60100);
+    memstore_destroy(store);
+}
+
+/* Events are told of within the limit. */
+Test(advice, less_memory_leaves_room_for_what_is_set_aside)
+{
+    memstore *store =
+        test_open("performance.memory_limit=16MB", "events.queue_memory=1500kB", FOLLOWED, NULL);
+    memstore_subscription *subscription;
+
+    assert_ok(memstore_subscribe(store, MEMSTORE_EVENT_REMOVALS, 0, &subscription));
+    for (uint64_t key = 0; key < 2000; key++)
+        use(store, key % 100, 10, 0);
+    const struct heard heard = ask(store);
+    const int at = find(&heard, MEMSTORE_ADVICE_LESS_MEMORY);
+    cr_assert_geq(at, 0);
+    follow(store, &heard, at);
+    memstore_subscription_close(subscription);
     memstore_destroy(store);
 }
 
@@ -339,6 +487,12 @@ static memstore *open_manual(const char *ttl, const char *ratio)
     return test_open("maintenance=manual", setting, sample, NULL);
 }
 
+static memstore *open_with_ttls(const char *a, const char *b, const char *c)
+{
+    test_clock_start();
+    return test_open("maintenance=manual", "monitoring.access_sample_ratio=1", a, b, c, NULL);
+}
+
 /* Entries are read for some seconds after they are written, and live for an hour. */
 static void write_and_read_for(memstore *store, int entries, int read_one_in)
 {
@@ -364,6 +518,46 @@ Test(advice, a_shorter_ttl_is_advised_where_entries_expire_unread)
     cr_assert_str_eq(heard.current[i], "3600s");
     /* Reads follow each other within 4 s. */
     cr_assert_str_eq(heard.suggested[i], "4096ms");
+    memstore_destroy(store);
+}
+
+Test(advice, a_shorter_ttl_is_advised_within_the_bounds_there_are)
+{
+    static const struct {
+        const char *settings[3], *setting, *suggested;
+    } cases[] = {
+        {{"ttl.default_ttl=1h", "life_window=10m", NULL}, "ttl.default_ttl", "4096ms"},
+        {{"ttl.default_ttl=1h", "ttl.min_ttl=10s", NULL}, "ttl.default_ttl", "10000ms"},
+        {{"ttl.default_ttl=1h", "ttl.min_ttl=121500ms", NULL}, "ttl.default_ttl", "121500ms"},
+        {{"ttl.default_ttl=1h", "ttl.min_ttl=1h", NULL}, "ttl.min_ttl", "4096ms"},
+        {{"ttl.max_ttl=1h", "life_window=2h", NULL}, "ttl.max_ttl", "4096ms"},
+        {{"ttl.max_ttl=2h", "life_window=1h", NULL}, "life_window", "4096ms"},
+        {{"life_window=1h", NULL}, "life_window", "4096ms"},
+    };
+
+    for (size_t c = 0; c < TEST_COUNT_OF(cases); c++) {
+        memstore *store =
+            open_with_ttls(cases[c].settings[0], cases[c].settings[1], cases[c].settings[2]);
+        struct heard heard;
+
+        write_and_read_for(store, 4000, 4);
+        test_clock_advance(3600 * 1000);
+        assert_ok(memstore_maintain(store, 0));
+        const int i = assert_advised(store, &heard, MEMSTORE_ADVICE_TTL_TOO_LONG, cases[c].setting);
+        cr_assert_str_eq(heard.suggested[i], cases[c].suggested);
+        follow(store, &heard, i);
+        memstore_destroy(store);
+    }
+}
+
+/* Reads of a key are as far from each other as its life is long, or there are none. */
+Test(advice, no_setting_is_named_where_no_shorter_ttl_would_do)
+{
+    memstore *store = open_with_ttls("ttl.default_ttl=1h", "life_window=3s", NULL);
+    struct heard heard;
+
+    write_and_read_for(store, 4000, 4);
+    assert_advised(store, &heard, MEMSTORE_ADVICE_TTL_TOO_LONG, "");
     memstore_destroy(store);
 }
 
@@ -405,6 +599,72 @@ Test(advice, a_longer_ttl_is_advised_where_keys_are_read_after_they_expired)
     const int i = assert_advised(store, &heard, MEMSTORE_ADVICE_TTL_TOO_SHORT, "ttl.default_ttl");
     cr_assert_str_eq(heard.current[i], "10000ms");
     cr_assert_str_eq(heard.suggested[i], "18192ms");
+    memstore_destroy(store);
+}
+
+Test(advice, a_longer_life_is_advised_where_life_window_ends_it)
+{
+    memstore *store = open_with_ttls("life_window=10s", "ttl.default_ttl=1h", NULL);
+    struct heard heard;
+
+    read_every_15_seconds(store);
+    const int i = assert_advised(store, &heard, MEMSTORE_ADVICE_TTL_TOO_SHORT, "life_window");
+    cr_assert_str_eq(heard.current[i], "10000ms");
+    cr_assert_str_eq(heard.suggested[i], "18192ms");
+    cr_assert_eq(test_stats(store).hits, 0);
+    follow(store, &heard, i);
+    read_every_15_seconds(store);
+    cr_assert_eq(test_stats(store).hits, 2000);
+    memstore_destroy(store);
+}
+
+Test(advice, a_longer_ttl_is_no_longer_than_life_window_and_max_ttl_allow)
+{
+    static const char *const bounds[] = {"life_window=16s", "ttl.max_ttl=16s"};
+
+    for (size_t at = 0; at < TEST_COUNT_OF(bounds); at++) {
+        memstore *store = open_with_ttls(bounds[at], "ttl.default_ttl=10s", NULL);
+        struct heard heard;
+
+        read_every_15_seconds(store);
+        const int i =
+            assert_advised(store, &heard, MEMSTORE_ADVICE_TTL_TOO_SHORT, "ttl.default_ttl");
+        cr_assert_str_eq(heard.suggested[i], "16000ms");
+        cr_assert_eq(test_stats(store).hits, 0);
+        follow(store, &heard, i);
+        read_every_15_seconds(store);
+        cr_assert_eq(test_stats(store).hits, 2000);
+        memstore_destroy(store);
+    }
+}
+
+Test(advice, a_longer_ttl_needs_a_longer_max_ttl_where_it_is_as_long)
+{
+    memstore *store = open_with_ttls("ttl.max_ttl=10s", "ttl.default_ttl=10s", NULL);
+    struct heard heard;
+
+    read_every_15_seconds(store);
+    const int i = assert_advised(store, &heard, MEMSTORE_ADVICE_TTL_TOO_SHORT, "ttl.max_ttl");
+    cr_assert_str_eq(heard.suggested[i], "18192ms");
+    cr_assert(strstr(heard.expected[i], "ttl.default_ttl") != NULL, "%s", heard.expected[i]);
+    follow(store, &heard, i);
+    const int next =
+        assert_advised(store, &heard, MEMSTORE_ADVICE_TTL_TOO_SHORT, "ttl.default_ttl");
+    follow(store, &heard, next);
+    memstore_destroy(store);
+}
+
+Test(advice, no_setting_is_named_for_ttls_that_are_given)
+{
+    memstore *store = open_manual("0", "1");
+    struct heard heard;
+
+    for (int round = 0; round < 20; round++) {
+        for (uint64_t key = 0; key < 200; key++)
+            use(store, key, 100, 10000);
+        test_clock_advance(15000);
+    }
+    assert_advised(store, &heard, MEMSTORE_ADVICE_TTL_TOO_SHORT, "");
     memstore_destroy(store);
 }
 
@@ -594,6 +854,7 @@ Test(advice, says_when_too_few_keys_are_followed)
     const int i =
         assert_advised(store, &heard, MEMSTORE_ADVICE_TRACKING, "monitoring.access_sample_ratio");
     cr_assert_gt(atof(heard.suggested[i]), 0.01);
+    follow(store, &heard, i);
     memstore_destroy(store);
 }
 
@@ -970,6 +1231,7 @@ Test(advice, is_written_for_people_with_its_figures)
     cr_assert(strstr(taken.text, "the limit now") != NULL);
     cr_assert(strstr(taken.text, "account/balance/") != NULL);
     cr_assert(strstr(taken.text, "Sizes of entries") != NULL);
+    cr_assert(strstr(taken.text, " %, adaptive ") != NULL);
     free(taken.text);
     memstore_destroy(store);
 }

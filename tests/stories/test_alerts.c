@@ -176,6 +176,55 @@ Test(alerts, alert_hysteresis_is_how_far_back_is_back)
     memstore_destroy(store);
 }
 
+Test(alerts, a_hit_rate_need_not_be_back_by_more_than_half_of_its_threshold)
+{
+    test_clock_start();
+    memstore *store = test_open("maintenance=manual", "monitoring.hit_rate_threshold=0.1",
+                                "monitoring.alert_hysteresis=0.3", NULL);
+
+    read_some(store, 5, 95);
+    end_window(store);
+    cr_assert_eq(rates_of(store).alerts, MEMSTORE_ALERT_HIT_RATE);
+    read_some(store, 14, 86);
+    end_window(store);
+    cr_assert_eq(rates_of(store).alerts, MEMSTORE_ALERT_HIT_RATE);
+    read_some(store, 20, 80);
+    end_window(store);
+    cr_assert_eq(rates_of(store).alerts, 0);
+    memstore_destroy(store);
+}
+
+Test(alerts, a_hit_rate_need_not_be_back_by_more_than_half_of_what_is_missing)
+{
+    test_clock_start();
+    memstore *store = test_open("maintenance=manual", "monitoring.hit_rate_threshold=0.995", NULL);
+
+    read_some(store, 990, 10);
+    end_window(store);
+    cr_assert_eq(rates_of(store).alerts, MEMSTORE_ALERT_HIT_RATE);
+    read_some(store, 997, 3);
+    end_window(store);
+    cr_assert_eq(rates_of(store).alerts, MEMSTORE_ALERT_HIT_RATE);
+    read_some(store, 999, 1);
+    end_window(store);
+    cr_assert_eq(rates_of(store).alerts, 0);
+    memstore_destroy(store);
+}
+
+Test(alerts, a_hit_rate_that_is_to_be_perfect_is_back_when_it_is)
+{
+    test_clock_start();
+    memstore *store = test_open("maintenance=manual", "monitoring.hit_rate_threshold=1", NULL);
+
+    read_some(store, 999, 1);
+    end_window(store);
+    cr_assert_eq(rates_of(store).alerts, MEMSTORE_ALERT_HIT_RATE);
+    read_some(store, 1000, 0);
+    end_window(store);
+    cr_assert_eq(rates_of(store).alerts, 0);
+    memstore_destroy(store);
+}
+
 static void fill(memstore *store, unsigned n)
 {
     static char value[1000];

@@ -669,11 +669,44 @@ Test(monitoring, without_metrics_there_are_no_rates_and_no_alerts)
     read_some(store, 0, 200);
     maintain_for(store, 60000);
     assert_ok(memstore_reconfigure(store, "monitoring.enable_metrics", "true"));
-    cr_assert_eq(rates_of(store).alerts_raised, 1, "the window is judged once it is looked at");
+    cr_assert_eq(rates_of(store).alerts_raised, 0, "what was before is not judged");
+    read_some(store, 0, 200);
+    maintain_for(store, 30000);
+    cr_assert_eq(rates_of(store).alerts_raised, 1);
     assert_status(memstore_get_rates(store, NULL), MEMSTORE_ERR_INVALID_ARGUMENT);
     assert_status(memstore_get_rates(NULL, &rates), MEMSTORE_ERR_INVALID_ARGUMENT);
     assert_ok(memstore_close(store));
     assert_status(memstore_get_rates(store, &rates), MEMSTORE_ERR_CACHE_CLOSED);
+    memstore_destroy(store);
+}
+
+Test(monitoring, windows_begin_when_metrics_are_switched_on)
+{
+    test_clock_start();
+    memstore *store = test_open("maintenance=manual", "monitoring.hit_rate_threshold=0.9",
+                                "monitoring.memory_usage_threshold=0.9", NULL);
+
+    read_some(store, 300, 0);
+    maintain_for(store, 30000);
+    cr_assert_eq(rates_of(store).hits, 10);
+    assert_ok(memstore_reconfigure(store, "monitoring.enable_metrics", "false"));
+    read_some(store, 0, 10000);
+    maintain_for(store, 36000000);
+    assert_ok(memstore_reconfigure(store, "monitoring.enable_metrics", "true"));
+    const memstore_rates at_once = rates_of(store);
+    cr_assert(at_once.window_seconds == 0 && at_once.hits == 0 && at_once.misses == 0 &&
+                  at_once.alerts_raised == 0 && at_once.memory_usage == 0,
+              "nothing has been counted since");
+    read_some(store, 100, 0);
+    test_clock_advance(10000);
+    const memstore_rates soon = rates_of(store);
+    cr_assert(soon.window_seconds == 10 && soon.hits == 10 && soon.misses == 0 &&
+              soon.hit_rate == 1);
+    assert_ok(memstore_reconfigure(store, "monitoring.metrics_interval", "30s"));
+    maintain_for(store, 20000);
+    const memstore_rates later = rates_of(store);
+    cr_assert(later.window_seconds == 30 && later.hits == 100 / 30.0 && later.misses == 0 &&
+              later.alerts_raised == 0 && later.memory_usage > 0);
     memstore_destroy(store);
 }
 
