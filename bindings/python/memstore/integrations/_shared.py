@@ -50,6 +50,32 @@ def named_store(name: str, settings: Mapping[str, Any]) -> Store:
         return store
 
 
+class Opened:
+    """The store of one cache: one that was given, which stays open for the others who have it; or its own, which is opened
+    anew when it is used after it was closed."""
+
+    def __init__(self, given: Optional[Store], settings: Mapping[str, Any]) -> None:
+        if given is not None and settings:
+            raise ValueError(f"beside a store that is open there are no settings: {', '.join(settings)}")
+        self._given = given
+        self._settings = settings
+        self._own = Store(settings) if given is None else None
+
+    @property
+    def store(self) -> Store:
+        if self._given is not None:
+            return self._given
+        if self._own is None or self._own.closed:
+            with _lock:
+                if self._own is None or self._own.closed:
+                    self._own = Store(self._settings)
+        return self._own
+
+    def close(self) -> None:
+        if self._own is not None:
+            self._own.close()
+
+
 def keep(store: Store, key: Key, write: Callable[[], Any]) -> bool:
     """Write the value of a key. If the store has no room for it, no older value stays, either. Returns whether it was
     written."""

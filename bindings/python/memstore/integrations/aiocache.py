@@ -10,9 +10,9 @@
         "default": {"cache": "memstore.integrations.aiocache.MemstoreCache", "memory_limit": "256MB"},
     })
 
-Keywords that aiocache does not know are settings of the store; ``store`` gives one that is open. By default integers are
-kept as numbers, which ``increment()`` counts with, and other values are pickled. A serializer has to give bytes or text, or
-integers. None of the methods waits for anything.
+Keywords that aiocache does not know are settings of the store; ``store`` gives one that is open, and stays so when the cache
+is closed. By default integers are kept as numbers, which ``increment()`` counts with, and other values are pickled. A
+serializer has to give bytes or text, or integers. None of the methods waits for anything.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from aiocache.serializers import BaseSerializer
 from .._patterns import starting_with
 from ..errors import KeyNotFound, NotANumber
 from ..store import Store
-from ._shared import decode, encode, keep
+from ._shared import Opened, decode, encode, keep
 
 #: What aiocache's own caches take.
 _OPTIONS = ("serializer", "plugins", "namespace", "key_builder", "timeout", "ttl")
@@ -58,10 +58,12 @@ class MemstoreCache(BaseCache):
     def __init__(self, serializer: Any = None, store: Optional[Store] = None, **options: Any) -> None:
         settings = {name: options.pop(name) for name in list(options) if name not in _OPTIONS}
         super().__init__(serializer=serializer or MemstoreSerializer(), **options)
-        if store is not None and settings:
-            raise ValueError(f"beside a store that is open there are no settings: {', '.join(settings)}")
-        #: The store underneath: statistics, metrics, events.
-        self.store: Store = store if store is not None else Store(settings)
+        self._opened = Opened(store, settings)
+
+    @property
+    def store(self) -> Store:
+        """The store underneath: statistics, metrics, events."""
+        return self._opened.store
 
     def _text(self, data: Optional[bytes], encoding: Optional[str]) -> Any:
         return data if data is None or encoding is None else data.decode(encoding)
@@ -128,4 +130,4 @@ class MemstoreCache(BaseCache):
         return int(data == _bytes(value) and self.store.compare_and_delete(key, version))
 
     async def _close(self, *args: Any, _conn: Any = None, **kwargs: Any) -> None:
-        self.store.close()
+        self._opened.close()
