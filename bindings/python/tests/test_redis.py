@@ -200,6 +200,17 @@ def test_an_answer_that_was_overtaken_is_not_kept(near):
         assert not near.set(pending) and near.get(get) is None
 
 
+def test_arguments_are_told_apart_as_they_are_sent(near):
+    sent = [CacheKey("HGET", ("h",), ("HGET", "h", field)) for field in (1, 1.0, "a", b"\xff")]
+    for each in sent:
+        near.set(answer(each, repr(each)))
+    assert [near.get(each).cache_value for each in sent] == [repr(each) for each in sent] and near.size == 4
+    for number in (1, 1.0):
+        near.set(answer(key("GET", number), b"a number's"))
+    assert near.delete_by_redis_keys([b"1"]) == [True]
+    assert near.get(key("GET", 1)) is None and near.get(key("GET", 1.0)) is not None
+
+
 def test_another_thread_does_not_see_what_is_asked(near):
     get = key("GET", "a")
     near.set(answer(get, b"foo", CacheEntryStatus.IN_PROGRESS))

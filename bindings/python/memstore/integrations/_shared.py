@@ -9,7 +9,7 @@ import os
 import pickle
 import threading
 from collections.abc import Callable, Mapping
-from typing import Any, Optional, ParamSpec, TypeVar
+from typing import Any, Optional, ParamSpec, TypeVar, Union
 
 from .._types import TTL, Key
 from ..errors import NO_ROOM, CacheClosed, KeyNotFound, NotANumber
@@ -88,6 +88,13 @@ def keep(store: Store, key: Key, write: Callable[[], Any]) -> bool:
 
 
 # ---- Near caches
+
+
+def part(argument: Any) -> Union[str, bytes]:
+    """An argument as it goes over the wire, where 1 and 1.0 are two."""
+    if isinstance(argument, str):
+        return argument
+    return bytes(argument) if isinstance(argument, (bytes, bytearray, memoryview)) else repr(argument)
 
 
 def open_near(store: Optional[Store], settings: Mapping[str, Any], ttl: TTL) -> Store:

@@ -47,17 +47,19 @@ from .._types import TTL
 from ..codec import decode_key, encode_key
 from ..errors import NO_ROOM
 from ..store import Store
-from ._shared import nothing, open_near, unless_closed
+from ._shared import nothing, open_near, part, unless_closed
 
 _ANSWER, _TOKEN = b"a", b"t"
 
 
 def _name(key: CacheKey) -> bytes:
-    return _ANSWER + encode_key((key.command, key.redis_keys, key.redis_args))
+    sent = (tuple(part(each) for each in arguments) for arguments in (key.redis_keys, key.redis_args))
+    return _ANSWER + encode_key((key.command, *sent))
 
 
 def _token_name(key: Any) -> bytes:
-    return _TOKEN + (bytes(key) if isinstance(key, (bytes, bytearray, memoryview)) else str(key).encode())
+    name = part(key)
+    return _TOKEN + (name.encode() if isinstance(name, str) else name)
 
 
 class _Command(threading.local):

@@ -29,27 +29,20 @@ from .._types import TTL
 from ..codec import encode_key
 from ..errors import NO_ROOM
 from ..store import Store
-from ._shared import nothing, open_near, unless_closed
+from ._shared import nothing, open_near, part, unless_closed
 
 _ANSWER, _TOKEN = b"a", b"t"
 _Command = Union[str, Sequence[Any]]
 
 
-def _part(argument: Any) -> Union[str, bytes]:
-    """An argument as it goes over the wire, where 1 and 1.0 are two."""
-    if isinstance(argument, str):
-        return argument
-    return bytes(argument) if isinstance(argument, (bytes, bytearray, memoryview)) else repr(argument)
-
-
 def _name(command: _Command) -> bytes:
-    return _ANSWER + encode_key(command if isinstance(command, str) else tuple(_part(argument) for argument in command))
+    return _ANSWER + encode_key(command if isinstance(command, str) else tuple(part(argument) for argument in command))
 
 
 def _token_name(key: Any) -> bytes:
     """As valkey-py tells of keys that have changed: as text, with marks in place of what is none."""
-    part = _part(key)
-    return _TOKEN + (part if isinstance(part, str) else part.decode(errors="replace")).encode()
+    name = part(key)
+    return _TOKEN + (name if isinstance(name, str) else name.decode(errors="replace")).encode()
 
 
 class NearCache(AbstractCache):
