@@ -45,6 +45,13 @@ def _token_name(key: Any) -> bytes:
     return _TOKEN + (name if isinstance(name, str) else name.decode(errors="replace")).encode()
 
 
+def _pickled(answer: Any) -> bytes:
+    try:
+        return pickle.dumps(answer, pickle.HIGHEST_PROTOCOL)
+    except Exception as failure:  # a client's response callback makes anything of an answer
+        raise pickle.PicklingError(f"{type(failure).__name__}: {failure}") from failure
+
+
 class NearCache(AbstractCache):
     """See the module. The settings are those of the store; ``store`` gives one that is open, of which the near cache takes
     possession; ``ttl`` bounds how long an answer may be kept."""
@@ -70,9 +77,9 @@ class NearCache(AbstractCache):
         try:
             found = self.store.get_many(names)
             new = {name: os.urandom(8) for name in names if name not in found}
-            answer = pickle.dumps((found | new, response), pickle.HIGHEST_PROTOCOL)
+            answer = _pickled((found | new, response))
             self.store.set_many({**new, _name(command): answer}, self._ttl)
-        except NO_ROOM:
+        except (pickle.PicklingError, *NO_ROOM):
             self.store.delete(_name(command))
 
     @unless_closed(nothing)
