@@ -123,6 +123,17 @@ def test_times_to_live():
     assert asyncio.run(run()).closed
 
 
+def test_of_a_batch_what_has_room_is_kept():
+    async def run():
+        async with MemstoreCache(max_entry_size=1000) as cache:
+            await cache.set("b", "old")
+            await cache.multi_set([("a", "small"), ("b", "x" * 5000), ("c", 5)], ttl=60)
+            assert await cache.multi_get(["a", "b", "c"]) == ["small", None, 5]
+            assert 59 < cache.store.ttl("a") <= 60
+
+    asyncio.run(run())
+
+
 def test_a_cache_can_be_used_after_it_was_closed():
     async def run():
         cache = MemstoreCache(memory_limit="16MB")

@@ -24,7 +24,7 @@ from aiocache.base import BaseCache
 from aiocache.serializers import BaseSerializer
 
 from .._patterns import starting_with
-from ..errors import KeyNotFound, NotANumber
+from ..errors import NO_ROOM, KeyNotFound, NotANumber
 from ..store import Store
 from ._shared import Opened, decode, encode, keep
 
@@ -87,7 +87,12 @@ class MemstoreCache(BaseCache):
         return keep(self.store, key, lambda: self.store.set(key, data, ttl or None))
 
     async def _multi_set(self, pairs: Iterable[tuple[str, Any]], ttl: Any = None, _conn: Any = None) -> bool:
-        self.store.set_many([(key, _bytes(value)) for key, value in pairs], ttl or None)
+        entries = {key: _bytes(value) for key, value in pairs}
+        try:
+            self.store.set_many(entries, ttl or None)
+        except NO_ROOM:
+            for key, value in entries.items():
+                await self._set(key, value, ttl)
         return True
 
     async def _add(self, key: str, value: Any, ttl: Any = None, _conn: Any = None) -> bool:
