@@ -7,12 +7,13 @@ import contextlib
 import functools
 import os
 import pickle
+import re
 import threading
 from collections.abc import Callable, Mapping
 from typing import Any, Optional, ParamSpec, TypeVar, Union
 
 from .._types import TTL, Key
-from ..errors import NO_ROOM, CacheClosed, KeyNotFound, NotANumber
+from ..errors import NO_ROOM, CacheClosed, InvalidTTL, KeyNotFound, NotANumber
 from ..store import Store
 
 P = ParamSpec("P")
@@ -135,6 +136,20 @@ def nothing() -> None:
     """What there is in a store that is closed."""
 
 
+# ---- Settings
+
+
+#: Seconds.
+_UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
+_PRECISIONS = {"millisecond": 0.0, "second": 1.0, "minute": 60.0}
+
+
+def seconds_of(store: Store, setting: str) -> float:
+    """A setting that is a duration; 0 where it is unset."""
+    number, unit = re.fullmatch(r"(\d+)([a-z]*)", store.setting(setting)).groups()  # type: ignore[union-attr]
+    return int(number) * _UNITS.get(unit, 0)
+
+
 # ---- Values, of which integers can be counted with
 
 
@@ -151,7 +166,10 @@ def decode(data: bytes) -> Any:
 
 
 def count(store: Store, key: Key, delta: Any) -> Any:
-    """Add to a value that is there, atomically; its expiry stays. None if it is not there."""
+    """Add to a value that is there, atomically. None if it is not there.
+
+    Its expiry stays, but that of one that is no integer of 64 bits is shortened anew where there is ``ttl.jitter``.
+    """
     if type(delta) is int and delta and -(2**63) <= delta < 2**63:
         try:
             # One that is absent, or has just run out, would begin where the sum is above 64 bits: it is not begun.
@@ -163,11 +181,27 @@ def count(store: Store, key: Key, delta: Any) -> Any:
         if data is None:
             return None
         value = decode(data) + delta
+        if encode(value) == data:
+            return value
         try:
-            if store.compare_and_set(key, encode(value), version, store.ttl(key)):
+            if _set_until_the_same(store, key, encode(value), version):
                 return value
         except KeyNotFound:
             return None
+
+
+def _set_until_the_same(store: Store, key: Key, data: bytes, version: int) -> bool:
+    """Store a value if the entry has the version. It expires when the entry would have."""
+    ttl = store.ttl(key)
+    if ttl is not None:
+        # Expiries are whole ones of a precision, which what is a little less is rounded up to, and what is more not.
+        ttl -= min(ttl, _PRECISIONS[store.setting("ttl.ttl_precision")]) / 2
+    try:
+        return store.compare_and_set(key, data, version, ttl)
+    except InvalidTTL:
+        # Less is left than may be given anew, or more since the bounds were changed: None is as long as may be.
+        least = seconds_of(store, "ttl.min_ttl")
+        return store.compare_and_set(key, data, version, least if ttl is not None and ttl <= least else None)
 
 
 def close_named(name: Optional[str] = None) -> None:
