@@ -89,6 +89,19 @@ def test_a_response_whose_time_is_over_is_not_kept_for_good(server):
         assert len(backend.responses) == 0
 
 
+def test_times_outside_the_stores_bounds_are_no_errors(server):
+    """A server's header can ask for any time."""
+    settings = {"max_ttl": 60, "min_ttl": 5, "ttl_offset": 0}
+    with requests_cache.CachedSession(backend=MemstoreCache(**settings), expire_after=3600) as session:
+        assert [session.get(server.url + "/page").from_cache for _ in range(2)] == [False, True]
+        (key,) = session.cache.store
+        assert 50 < session.cache.store.ttl(key) <= 60
+        (response,) = session.cache.responses.values()
+        response.expires -= timedelta(seconds=3597)
+        session.cache.responses[response.cache_key] = response
+        assert len(session.cache.responses) == 0
+
+
 def test_what_the_cache_can_be_asked(session, server):
     urls = [f"{server.url}/{i}" for i in range(5)]
     for url in urls:

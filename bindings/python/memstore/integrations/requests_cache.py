@@ -17,8 +17,9 @@ from requests_cache.backends.base import BaseCache, BaseStorage
 from requests_cache.serializers import pickle_serializer, utf8_encoder
 
 from .._patterns import starting_with
+from ..errors import InvalidTTL
 from ..store import Store
-from ._shared import Opened, keep
+from ._shared import Opened, keep, seconds_of
 
 
 class MemstoreStorage(BaseStorage[str, Any]):
@@ -56,7 +57,18 @@ class MemstoreStorage(BaseStorage[str, Any]):
             return
         if isinstance(data, str):
             data = data.encode()
-        keep(self.store, self._start + key, lambda: self.store.set(self._start + key, data, ttl))
+        keep(self.store, self._start + key, lambda: self._set(self._start + key, data, ttl))
+
+    def _set(self, name: str, data: bytes, ttl: Optional[float]) -> None:
+        """Servers name times as they like: one above ``ttl.max_ttl`` is that, and what may stay for less than
+        ``ttl.min_ttl`` is not kept."""
+        try:
+            self.store.set(name, data, ttl)
+        except InvalidTTL:
+            if ttl is None or ttl < seconds_of(self.store, "ttl.min_ttl"):
+                self.store.delete(name)
+            else:
+                self.store.set(name, data, None)
 
     def __delitem__(self, key: str) -> None:
         if not self.store.delete(self._start + key):
