@@ -36,7 +36,7 @@ class MemstoreBackend(BytesBackend):
     def __init__(self, arguments: Mapping[str, Any]) -> None:
         given = arguments.get("store")
         self._ttl: TTL = arguments.get("memory_expiration_time", ...)
-        settings = {name: value for name, value in arguments.items() if is_setting(name)}
+        settings = {n: value for n, value in arguments.items() if is_setting(n) or isinstance(value, Mapping)}
         for name in arguments.keys() - settings.keys() - {"store", "memory_expiration_time"}:
             warnings.warn(f"{name!r} is no setting of a store", stacklevel=2)
         #: The store underneath: statistics, metrics, events.
