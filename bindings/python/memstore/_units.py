@@ -11,7 +11,7 @@ def count(number: Optional[float]) -> str:
     if number is None:
         return "-"
     for unit in ("", " k", " M", " G"):
-        if abs(number) < 1000:
+        if abs(number) < 999.5:
             return f"{number:.0f}{unit}" if unit == "" and number == int(number) else f"{number:.3g}{unit}"
         number /= 1000
     return f"{number:.3g} T"
@@ -22,7 +22,7 @@ def size(number: Optional[float]) -> str:
     if number is None:
         return "-"
     for unit in ("B", "KiB", "MiB", "GiB"):
-        if abs(number) < 1024:
+        if abs(number) < 1023.95:
             return f"{number:.0f} {unit}" if unit == "B" else f"{number:.1f} {unit}"
         number /= 1024
     return f"{number:.1f} TiB"
@@ -33,7 +33,7 @@ def duration(seconds: Optional[float]) -> str:
     if seconds is None:
         return "-"
     for factor, unit in ((1e9, "ns"), (1e6, "µs"), (1e3, "ms")):
-        if seconds * factor < 1000:
+        if seconds * factor < 999.5:
             return f"{seconds * factor:.3g} {unit}"
     return f"{seconds:.3g} s"
 

@@ -29,7 +29,10 @@ def _pickle(value: object) -> bytes:
 
 
 def _json(value: object) -> bytes:
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
+    try:
+        return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
+    except UnicodeEncodeError:  # half a pair of surrogates, which JSON has only escaped
+        return json.dumps(value, separators=(",", ":")).encode()
 
 
 def _msgpack_module() -> Any:

@@ -125,6 +125,30 @@ class _Flight:
         self.error: Optional[BaseException] = None
 
 
+class _Count:
+    """Whether a call is a hit, where only the store knows it: a kept result may be computed anew by its age."""
+
+    __slots__ = ("_called", "_memo")
+
+    def __init__(self, memo: _Memo) -> None:
+        self._memo = memo
+        self._called = False
+
+    def call(self) -> None:
+        """The function is called; again, if it asked for that."""
+        if not self._called:
+            self._called = True
+            self._memo.count_miss()
+
+    def end(self) -> None:
+        if not self._called:
+            self._memo.count_hit()
+
+
+def _uncounted() -> None:
+    """The call was counted before: nothing was kept."""
+
+
 class _Memo:
     """The results of one function."""
 
@@ -165,29 +189,43 @@ class _Memo:
             data = self.store.get(key)
         except CacheClosed:
             return None
-        if data is None:
-            return None
+        if data is not None:
+            self.count_hit()
+        return data
+
+    def count_hit(self) -> None:
         if _FREE_THREADED:
             with self.lock:
                 self.hits += 1
         else:
             self.hits += 1
-        return data
+
+    def count_miss(self) -> None:
+        with self.lock:
+            self.misses += 1
 
     def call(self, /, *args: Any, **kwargs: Any) -> Any:
         key = self.key_of(args, kwargs)
-        data = self.kept(key)
-        if data is None:
-            data = self._compute(key, args, kwargs)
+        if self.store._refreshes:
+            count = _Count(self)
+            data = self._compute(key, args, kwargs, count.call)
+            count.end()
+        else:
+            data = self.kept(key)
+            if data is None:
+                self.count_miss()
+                data = self._compute(key, args, kwargs, _uncounted)
         return None if data is None else self.codec.decode(data)
 
-    def _compute(self, key: bytes, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Optional[bytes]:
+    def _compute(
+        self, key: bytes, args: tuple[Any, ...], kwargs: dict[str, Any], called: Callable[[], None]
+    ) -> Optional[bytes]:
         with self.lock:
             flight = self.flights.setdefault(key, _Flight())
             flight.callers.append(threading.get_ident())
-            self.misses += 1
 
         def load(_: bytes) -> Any:
+            called()
             try:
                 flight.data = self.codec.encode(self.function(*args, **kwargs))
                 return flight.data
@@ -214,16 +252,25 @@ class _Memo:
 
     async def acall(self, /, *args: Any, **kwargs: Any) -> Any:
         key = self.key_of(args, kwargs)
-        data = self.kept(key)
-        if data is None:
-            with self.lock:
-                self.misses += 1
-
-            async def load(_: bytes) -> Any:
-                return self.codec.encode(await self.function(*args, **kwargs))
-
-            data = await self.store.aget_or_load(key, load, self.ttl)
+        if self.store._refreshes:
+            count = _Count(self)
+            data = await self._acompute(key, args, kwargs, count.call)
+            count.end()
+        else:
+            data = self.kept(key)
+            if data is None:
+                self.count_miss()
+                data = await self._acompute(key, args, kwargs, _uncounted)
         return None if data is None else self.codec.decode(data)
+
+    async def _acompute(
+        self, key: bytes, args: tuple[Any, ...], kwargs: dict[str, Any], called: Callable[[], None]
+    ) -> Optional[bytes]:
+        async def load(_: bytes) -> Any:
+            called()
+            return self.codec.encode(await self.function(*args, **kwargs))
+
+        return await self.store.aget_or_load(key, load, self.ttl)
 
     # ---- What the function gets as attributes
 

@@ -94,7 +94,7 @@ class Store(_native.Handle):
     2
     """
 
-    __slots__ = ("_async_loads", "_eviction", "_loaded", "_log_reader", "_names")
+    __slots__ = ("_async_loads", "_eviction", "_loaded", "_log_reader", "_names", "_refreshes")
 
     _async_loads: AsyncLoads
     _eviction: str
@@ -102,6 +102,8 @@ class Store(_native.Handle):
     _loaded: int
     _log_reader: Optional[LogReader]
     _names: Names
+    #: Whether values are loaded anew by their age.
+    _refreshes: bool
 
     def __init__(
         self,
@@ -124,6 +126,7 @@ class Store(_native.Handle):
     def _open(self, configuration: Configuration, logger: Optional[logging.Logger]) -> None:
         self._eviction = configuration.get("eviction")
         self._async_loads = AsyncLoads(configuration.get("loader.on_store_error"))
+        self._refreshes = configuration.get("loader.refresh_after") != "0"
         self._names = Names()
         self._loaded = 0
         self._log_reader = None
@@ -208,8 +211,8 @@ class Store(_native.Handle):
     def _note_settings(self) -> None:
         """Whoever writes last has read afterwards that this is in force, in whatever order changes come here."""
         noted = None
-        while noted != (now := self.setting("loader.on_store_error")):
-            self._async_loads.bypass = now == "bypass"
+        while noted != (now := (self.setting("loader.on_store_error"), self.setting("loader.refresh_after"))):
+            self._async_loads.bypass, self._refreshes = now[0] == "bypass", now[1] != "0"
             noted = now
 
     def setting(self, name: str, /) -> str:
@@ -305,7 +308,8 @@ class Store(_native.Handle):
 
         However many threads or tasks ask for a call that is not kept, one computes it, as with ``get_or_load()``. An
         exception reaches all of them and is not kept; None is kept like any other result. LoadRetry asks to be called
-        again. Results go through a codec, so that each call gives a new object.
+        again. From the age ``loader.refresh_after`` on one call computes a result anew. Results go through a codec, so
+        that each call gives a new object.
 
         The arguments have to be hashable; equal ones are one call (1, 1.0 and True, too). ``key(*args, **kwargs)``
         says what stands for a call instead: for methods, where ``self`` is the first argument, it is needed. Text and

@@ -123,6 +123,40 @@ def test_times_to_live():
     assert asyncio.run(run()).closed
 
 
+def test_of_a_batch_what_has_room_is_kept():
+    async def run():
+        async with MemstoreCache(max_entry_size=1000) as cache:
+            await cache.set("b", "old")
+            await cache.multi_set([("a", "small"), ("b", "x" * 5000), ("c", 5)], ttl=60)
+            assert await cache.multi_get(["a", "b", "c"]) == ["small", None, 5]
+            assert 59 < cache.store.ttl("a") <= 60
+
+    asyncio.run(run())
+
+
+def test_a_cache_can_be_used_after_it_was_closed():
+    async def run():
+        cache = MemstoreCache(memory_limit="16MB")
+        await cache.set("k", 1)
+        await cache.close()
+        assert await cache.get("k") is None and await cache.set("k", 2) and await cache.get("k") == 2
+        assert cache.store.capacity() == 16_000_000
+        await cache.close()
+
+    asyncio.run(run())
+
+
+def test_a_store_that_was_given_outlives_the_caches_that_share_it(store):
+    async def run():
+        async with MemstoreCache(store=store) as one:
+            await one.set("k", 1)
+        async with MemstoreCache(store=store) as two:
+            assert await two.get("k") == 1
+
+    asyncio.run(run())
+    assert not store.closed
+
+
 def test_serializers(store):
     async def run():
         text = MemstoreCache(serializer=StringSerializer(), store=store)

@@ -166,6 +166,8 @@ def test_codecs():
         with pytest.raises(TypeError):
             cache["k"] = object()
         assert cache["k"] == {"ä": [1, None, 1.5]}
+        cache["k"] = ["ä", "\udcff"]
+        assert cache["k"] == ["ä", "\udcff"]
     with memstore.Cache(codec=memstore.RAW) as cache:
         cache["k"] = bytearray(b"raw")
         assert cache["k"] == b"raw"

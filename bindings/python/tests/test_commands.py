@@ -84,6 +84,14 @@ def test_replay(run, tmp_path):
     assert "hit ratio" in run("replay", trace, "--requests", 2)[1]
 
 
+def test_replay_without_eviction(run, tmp_path):
+    trace = tmp_path / "trace.mst"
+    trace.write_bytes(mstrace(*((key, 1000) for key in range(2000))))
+    code, text, _ = run("replay", trace, "--memory-limit", "512KiB", "--eviction", "none", "--json")
+    (row,) = json.loads(text)
+    assert code == 0 and 0 < row["entries"] < 2000 and row["entries"] + row["without room"] == 2000
+
+
 def test_replay_of_the_standard_input():
     result = subprocess.run(
         [sys.executable, "-m", "memstore", "replay", "-", "--json"],

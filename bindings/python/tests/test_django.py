@@ -76,6 +76,30 @@ def test_a_counter_that_runs_out_is_not_begun_anew(delta):
         assert delta == 0 or "n" not in store
 
 
+class Slow(memstore.Store):
+    """One in which time goes on between the look at a TTL and what is done with it."""
+
+    def ttl(self, key):
+        told = super().ttl(key)
+        assert wait_until(lambda: super(Slow, self).ttl(key) < told)
+        return told
+
+
+@pytest.mark.parametrize("number, delta", [(1.5, 0.5), (2**80, 1), (1, 0)])
+@pytest.mark.parametrize(
+    "settings", [{"min_ttl": 59.99}, {"ttl_precision": "second"}, {"ttl_precision": "minute"}], ids=str
+)
+def test_the_expiry_of_a_counter_stays(settings, number, delta):
+    """Also of one that is no integer of 64 bits."""
+    with Slow(settings) as store:
+        store.set("n", _shared.encode(number), 60)
+        expiry = store.expires_at("n")
+        assert wait_until(lambda: store.ttl("n") < 59.98)
+        for i in range(1, 6):
+            assert _shared.count(store, "n", delta) == number + i * delta
+        assert abs((store.expires_at("n") - expiry).total_seconds()) < 0.1
+
+
 def test_counting_loses_nothing(cache):
     cache.set_many({"n": 0, "f": 0.0})
 

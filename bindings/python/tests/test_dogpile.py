@@ -92,6 +92,13 @@ def test_settings_beside_an_open_store_are_refused(store):
         make_region().configure("memstore", arguments={"store": store, "memory_limit": "1MB"})
 
 
+def test_settings_may_be_nested():
+    arguments = {"performance": {"memory_limit": "16MB"}, "storage": {"memory": {"ttl": {"default_ttl": 60}}}}
+    store = make_region().configure("memstore", arguments=arguments).actual_backend.store
+    assert store.capacity() == 16_000_000 and store.setting("default_ttl") == "1m"
+    store.close()
+
+
 def test_what_is_no_setting_is_warned_of(store):
     with pytest.warns(UserWarning, match="'memory_limt' is no setting"):
         make_region().configure("memstore", arguments={"store": store, "memory_limt": "1MB"})

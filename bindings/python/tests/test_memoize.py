@@ -2,6 +2,7 @@
 import asyncio
 import functools
 import inspect
+import itertools
 import threading
 
 import memstore
@@ -398,6 +399,33 @@ def test_what_is_no_function_is_refused(keeper):
 
 
 # ---- asyncio
+
+
+def test_results_are_refreshed_before_they_expire():
+    with memstore.Store(refresh_after=0.05) as store:
+        numbers = itertools.count()
+
+        @store.memoize(ttl=60)
+        def number():
+            return next(numbers)
+
+        @store.memoize(ttl=60)
+        async def number_of_task():
+            return next(numbers)
+
+        async def run():
+            assert await number_of_task() == 0
+            while await number_of_task() != 1:
+                await asyncio.sleep(0.001)
+            return number_of_task.cache_info()
+
+        info = asyncio.run(run())
+        assert info.misses == 2 and info.hits > 0
+        assert number() == 2 and wait_until(lambda: number() == 3)
+        info = number.cache_info()
+        assert info.misses == 2 and info.hits > 0
+        store.reconfigure("loader.refresh_after", 0)
+        assert number() == 3 and number.cache_info().hits == info.hits + 1
 
 
 def test_coroutine_functions(keeper):

@@ -2,6 +2,7 @@
 """memstore.integrations.redis: redis-py with a real server that tells what changes."""
 
 import functools
+import itertools
 import os
 import shutil
 import socket
@@ -199,6 +200,17 @@ def test_an_answer_that_was_overtaken_is_not_kept(near):
         assert not near.set(pending) and near.get(get) is None
 
 
+def test_arguments_are_told_apart_as_they_are_sent(near):
+    sent = [CacheKey("HGET", ("h",), ("HGET", "h", field)) for field in (1, 1.0, "a", b"\xff")]
+    for each in sent:
+        near.set(answer(each, repr(each)))
+    assert [near.get(each).cache_value for each in sent] == [repr(each) for each in sent] and near.size == 4
+    for number in (1, 1.0):
+        near.set(answer(key("GET", number), b"a number's"))
+    assert near.delete_by_redis_keys([b"1"]) == [True]
+    assert near.get(key("GET", 1)) is None and near.get(key("GET", 1.0)) is not None
+
+
 def test_another_thread_does_not_see_what_is_asked(near):
     get = key("GET", "a")
     near.set(answer(get, b"foo", CacheEntryStatus.IN_PROGRESS))
@@ -235,6 +247,101 @@ def test_an_answer_without_room_is_not_kept():
         assert not near.set(answer(get, b"x" * 5000)) and near.get(get) is None
         with pytest.raises(ValueError, match="shards"):
             NearCache(store=store, shards=1)
+
+
+class FakeConnection:
+    """What redis-py's connection of a near cache has below it, without a server: each command is replied to at once."""
+
+    retry = host = port = db = credential_provider = _event_dispatcher = event_dispatcher = None
+
+    def __init__(self, reply=b"v"):
+        self.reply = reply
+        self.sent = []
+        self.replies = []
+        self.before_it_can_read = lambda: None
+
+    def register_connect_callback(self, callback):
+        pass
+
+    def can_read(self, timeout=0):
+        self.before_it_can_read()
+        return False
+
+    def send_command(self, *args, **kwargs):
+        self.sent.append(args)
+        self.replies.append(self.reply)
+
+    def read_response(self, **kwargs):
+        assert self.replies, "it waits for a reply that it has not asked for"
+        reply = self.replies.pop(0)
+        if isinstance(reply, Exception):
+            raise reply
+        return reply
+
+
+def caching(connection, cache):
+    from redis.connection import CacheProxyConnection
+
+    return CacheProxyConnection(connection, cache, threading.RLock())
+
+
+def execute(connection, *command):
+    connection.send_command(*command, keys=[command[1]])
+    return connection.read_response()
+
+
+@pytest.mark.parametrize("look", range(1, 7))
+def test_an_answer_that_goes_during_a_command_is_still_its_answer(near, monkeypatch, look):
+    """redis-py looks six times for an answer; what the store evicts, or what expires, goes between two of them."""
+    below = FakeConnection()
+    connection = caching(below, near)
+    assert execute(connection, "GET", "k") == b"v"
+    looks, get = itertools.count(1), near.get
+
+    def get_in_a_store_that_evicts(key):
+        if next(looks) == look:
+            near.store.clear()
+        return get(key)
+
+    monkeypatch.setattr(near, "get", get_in_a_store_that_evicts)
+    below.reply = b"w"
+    assert execute(connection, "GET", "k") == (b"w" if look == 1 else b"v")
+    assert next(looks) > look and below.replies == []
+    assert execute(connection, "GET", "k") == b"w" and len(below.sent) == 2
+
+
+def test_an_answer_is_asked_for_again_when_a_change_is_told_during_the_command(near):
+    """By what redis-py reads of the answer's connection then, or another thread has just read of it."""
+    below = FakeConnection()
+    connection = caching(below, near)
+    for tell in (lambda change: change(), run_in_threads):
+        near.store.clear()
+        below.reply, below.before_it_can_read = b"old", lambda: None
+        assert execute(connection, "GET", "k") == b"old"
+        below.reply, below.before_it_can_read = b"new", lambda tell=tell: tell(lambda: near.delete_by_redis_keys([b"k"]))
+        assert execute(connection, "GET", "k") == b"new" and below.replies == []
+
+
+def test_a_reply_is_taken_although_another_thread_has_kept_a_newer_answer(near):
+    below = FakeConnection()
+    connection, other = caching(below, near), caching(FakeConnection(b"new"), near)
+    connection.send_command("GET", "k", keys=["k"])
+    near.delete_by_redis_keys([b"k"])
+    run_in_threads(lambda: execute(other, "GET", "k"))
+    assert connection.read_response() == b"v" and below.replies == []
+    assert execute(connection, "GET", "k") == b"new" and len(below.sent) == 1
+
+
+def test_a_command_that_was_replied_to_with_an_error_is_asked_for_again(near):
+    below = FakeConnection(redis.ResponseError("WRONGTYPE"))
+    connection = caching(below, near)
+    for _ in range(2):
+        with pytest.raises(redis.ResponseError):
+            execute(connection, "GET", "list")
+    assert len(below.sent) == 2 and len(near._asked) <= 1
+    below.reply = b"v"
+    assert execute(connection, "GET", "list") == execute(connection, "GET", "list") == b"v"
+    assert len(below.sent) == 3 and not near._asked
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")

@@ -49,9 +49,10 @@ def server():
 @pytest.fixture
 def session():
     backend = MemstoreCache(memory_limit="16MB", max_entry_size="100kB")
+    store = backend.store
     with requests_cache.CachedSession(backend=backend, expire_after=60) as session:
         yield session
-    assert backend.store.closed
+    assert store.closed
 
 
 def test_a_response_is_asked_for_once(session, server):
@@ -88,6 +89,19 @@ def test_a_response_whose_time_is_over_is_not_kept_for_good(server):
         assert len(backend.responses) == 0
 
 
+def test_times_outside_the_stores_bounds_are_no_errors(server):
+    """A server's header can ask for any time."""
+    settings = {"max_ttl": 60, "min_ttl": 5, "ttl_offset": 0}
+    with requests_cache.CachedSession(backend=MemstoreCache(**settings), expire_after=3600) as session:
+        assert [session.get(server.url + "/page").from_cache for _ in range(2)] == [False, True]
+        (key,) = session.cache.store
+        assert 50 < session.cache.store.ttl(key) <= 60
+        (response,) = session.cache.responses.values()
+        response.expires -= timedelta(seconds=3597)
+        session.cache.responses[response.cache_key] = response
+        assert len(session.cache.responses) == 0
+
+
 def test_what_the_cache_can_be_asked(session, server):
     urls = [f"{server.url}/{i}" for i in range(5)]
     for url in urls:
@@ -119,3 +133,19 @@ def test_two_caches_in_a_store(server):
         assert (len(one.cache.responses), len(two.cache.responses)) == (0, 1)
         with pytest.raises(ValueError, match="shards"):
             MemstoreCache(store=store, shards=1)
+
+
+def test_a_store_that_was_given_outlives_the_sessions_that_share_it(server, store):
+    with requests_cache.CachedSession(backend=MemstoreCache(store=store)) as one:
+        one.get(server.url + "/page")
+    with requests_cache.CachedSession(backend=MemstoreCache(store=store)) as two:
+        assert two.get(server.url + "/page").from_cache
+    assert not store.closed and server.asked == ["/page"]
+
+
+def test_a_session_can_be_used_after_it_was_closed(server):
+    session = requests_cache.CachedSession(backend=MemstoreCache(memory_limit="16MB"))
+    session.close()
+    assert [session.get(server.url + "/page").from_cache for _ in range(2)] == [False, True]
+    assert session.cache.store.capacity() == 16_000_000
+    session.close()

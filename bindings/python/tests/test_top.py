@@ -11,6 +11,7 @@ import socketserver
 import subprocess
 import sys
 import threading
+import types
 
 import memstore
 import pytest
@@ -240,6 +241,15 @@ def test_a_file_without_metrics(capsys, tmp_path):
     assert "no metrics of a store" in capsys.readouterr().err
 
 
+def test_a_clock_that_is_set_back_is_no_end():
+    """The time is that of the file, or of the machine."""
+    text = "memstore_hits_total {}\nmemstore_misses_total 0\n# EOF\n"
+    looks = iter([(100.0, text.format(1)), (10.0, text.format(5)), (10.0, text.format(5)), (12.0, text.format(9))])
+    watch = Watch(types.SimpleNamespace(read=lambda: next(looks)), "")
+    rates = [(change.count("hits"), change.rate("hits")) for change in (watch.look() for _ in range(4))]
+    assert rates == [(1, None), (4, None), (4, None), (4, 2.0)] and len(watch.history) == 3
+
+
 def test_once(capsys, store, tmp_path):
     (tmp_path / "m.prom").write_text(store.metrics_text())
     assert main(["top", str(tmp_path / "m.prom"), "--once", "--interval", "0.01"]) == 0
@@ -247,7 +257,8 @@ def test_once(capsys, store, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "number, text", [(0, "0"), (999, "999"), (1234567, "1.23 M"), (2.5, "2.5"), (None, "-"), (4e15, "4e+03 T")]
+    "number, text", [(0, "0"), (999, "999"), (1234567, "1.23 M"), (2.5, "2.5"), (None, "-"), (4e15, "4e+03 T"),
+     (999_950, "1 M"), (999.6, "1 k"), (999_499, "999 k")]
 )
 def test_counts(number, text):
     assert screen.count(number) == text
@@ -256,6 +267,7 @@ def test_counts(number, text):
 def test_units():
     assert (screen.size(1536), screen.size(12), screen.size(3 << 30)) == ("1.5 KiB", "12 B", "3.0 GiB")
     assert (screen.duration(1.5e-7), screen.duration(0.02), screen.duration(3)) == ("150 ns", "20 ms", "3 s")
+    assert (screen.size(1024 * 1024 - 1), screen.duration(9.999e-7)) == ("1.0 MiB", "1 µs")
     assert (screen.percent(None), screen.percent(0.5)) == ("-", "50.00 %")
 
 

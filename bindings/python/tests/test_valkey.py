@@ -196,6 +196,21 @@ def test_arguments_are_told_apart_as_they_are_sent(near):
     assert [near.get(("GET", key)) for key in (1, 1.0, b"\xff")] == [None, "1.0", None]
 
 
+def test_an_answer_that_cannot_be_kept_leaves_no_older_one(near):
+    """valkey-py keeps what a response callback has made of an answer."""
+    near.set(("GET", "k"), b"old", ["k"])
+    for response in (memoryview(b"new"), lambda: None):
+        near.set(("GET", "k"), response, ["k"])
+        assert near.get(("GET", "k")) is None and near.size == 0
+
+
+@needs_server
+def test_a_client_whose_answers_cannot_be_kept_reads_them(client):
+    client.set_response_callback("GET", memoryview)
+    client.set("k", "v")
+    assert [bytes(client.get("k")) for _ in range(2)] == [b"v", b"v"]
+
+
 def test_eviction_is_the_stores(near):
     for i in range(1000):
         near.set(("GET", f"k{i}"), b"v" * 100_000, [f"k{i}"])

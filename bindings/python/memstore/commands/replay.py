@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
-from ..errors import EntryTooLarge
+from ..errors import NO_ROOM
 from ..store import Store
 from ._figures import show
 from ._trace import Request, read
@@ -40,7 +40,7 @@ def replay(requests: Iterable[Request], limit: str, eviction: str) -> dict[str, 
             if store.get(key) is None:
                 try:
                     store.set(key, largest[:size], ttl)
-                except EntryTooLarge:
+                except NO_ROOM:
                     refused += 1
         seconds = time.perf_counter() - started
         stats, memory = store.stats(), store.memory()
@@ -51,7 +51,7 @@ def replay(requests: Iterable[Request], limit: str, eviction: str) -> dict[str, 
             "hit ratio": round(stats.hit_rate, 4),
             "entries": stats.entries,
             "evictions": stats.evictions,
-            "too large": refused,
+            "without room": refused,
             "bytes used": memory.charged,
             "a second": int(len(requests) / max(seconds, 1e-9)),
         }

@@ -15,6 +15,10 @@ import sys
 from ..advice import TITLE, Report
 
 
+#: What comes of figures that are none.
+_MALFORMED = (ArithmeticError, AttributeError, KeyError, TypeError, ValueError)
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("advice", metavar="ADVICE.json")
     parser.add_argument("--metrics", metavar="FILE", help="a text of the store's metrics")
@@ -31,13 +35,14 @@ def page(options: argparse.Namespace) -> str:
     advice = pathlib.Path(options.advice).read_bytes()
     try:
         report = Report.from_json(advice)
-        if metrics is None:
-            return report.to_html(title=options.title)
-    except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError) as failure:
+        alone = report.to_html(title=options.title)
+    except _MALFORMED as failure:
         raise ValueError(f"{options.advice}: this is no report of memstore's: {type(failure).__name__}: {failure}") from failure
+    if metrics is None:
+        return alone
     try:
         return report.to_html(title=options.title, metrics=metrics, store=options.store)
-    except ValueError as failure:
+    except _MALFORMED as failure:
         raise ValueError(f"{options.metrics}: {failure}") from failure
 
 

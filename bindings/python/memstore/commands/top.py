@@ -56,7 +56,7 @@ class Watch:
         from ..top.reading import Change, parse
 
         reading = self._choose(parse(*self._source.read()))
-        if self._last is None or reading.time > self._last.now.time:
+        if self._last is None or reading.time != self._last.now.time:
             self._last = Change(None if self._last is None else self._last.now, reading)
             self.history.append(self._last.hit_ratio())
         return self._last

@@ -7,12 +7,13 @@ import contextlib
 import functools
 import os
 import pickle
+import re
 import threading
 from collections.abc import Callable, Mapping
-from typing import Any, Optional, ParamSpec, TypeVar
+from typing import Any, Optional, ParamSpec, TypeVar, Union
 
 from .._types import TTL, Key
-from ..errors import NO_ROOM, CacheClosed, KeyNotFound, NotANumber
+from ..errors import NO_ROOM, CacheClosed, InvalidTTL, KeyNotFound, NotANumber
 from ..store import Store
 
 P = ParamSpec("P")
@@ -50,6 +51,32 @@ def named_store(name: str, settings: Mapping[str, Any]) -> Store:
         return store
 
 
+class Opened:
+    """The store of one cache: one that was given, which stays open for the others who have it; or its own, which is opened
+    anew when it is used after it was closed."""
+
+    def __init__(self, given: Optional[Store], settings: Mapping[str, Any]) -> None:
+        if given is not None and settings:
+            raise ValueError(f"beside a store that is open there are no settings: {', '.join(settings)}")
+        self._given = given
+        self._settings = settings
+        self._own = Store(settings) if given is None else None
+
+    @property
+    def store(self) -> Store:
+        if self._given is not None:
+            return self._given
+        if self._own is None or self._own.closed:
+            with _lock:
+                if self._own is None or self._own.closed:
+                    self._own = Store(self._settings)
+        return self._own
+
+    def close(self) -> None:
+        if self._own is not None:
+            self._own.close()
+
+
 def keep(store: Store, key: Key, write: Callable[[], Any]) -> bool:
     """Write the value of a key. If the store has no room for it, no older value stays, either. Returns whether it was
     written."""
@@ -62,6 +89,13 @@ def keep(store: Store, key: Key, write: Callable[[], Any]) -> bool:
 
 
 # ---- Near caches
+
+
+def part(argument: Any) -> Union[str, bytes]:
+    """An argument as it goes over the wire, where 1 and 1.0 are two."""
+    if isinstance(argument, str):
+        return argument
+    return bytes(argument) if isinstance(argument, (bytes, bytearray, memoryview)) else repr(argument)
 
 
 def open_near(store: Optional[Store], settings: Mapping[str, Any], ttl: TTL) -> Store:
@@ -102,6 +136,20 @@ def nothing() -> None:
     """What there is in a store that is closed."""
 
 
+# ---- Settings
+
+
+#: Seconds.
+_UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
+_PRECISIONS = {"millisecond": 0.0, "second": 1.0, "minute": 60.0}
+
+
+def seconds_of(store: Store, setting: str) -> float:
+    """A setting that is a duration; 0 where it is unset."""
+    number, unit = re.fullmatch(r"(\d+)([a-z]*)", store.setting(setting)).groups()  # type: ignore[union-attr]
+    return int(number) * _UNITS.get(unit, 0)
+
+
 # ---- Values, of which integers can be counted with
 
 
@@ -118,7 +166,10 @@ def decode(data: bytes) -> Any:
 
 
 def count(store: Store, key: Key, delta: Any) -> Any:
-    """Add to a value that is there, atomically; its expiry stays. None if it is not there."""
+    """Add to a value that is there, atomically. None if it is not there.
+
+    Its expiry stays, but that of one that is no integer of 64 bits is shortened anew where there is ``ttl.jitter``.
+    """
     if type(delta) is int and delta and -(2**63) <= delta < 2**63:
         try:
             # One that is absent, or has just run out, would begin where the sum is above 64 bits: it is not begun.
@@ -130,11 +181,27 @@ def count(store: Store, key: Key, delta: Any) -> Any:
         if data is None:
             return None
         value = decode(data) + delta
+        if encode(value) == data:
+            return value
         try:
-            if store.compare_and_set(key, encode(value), version, store.ttl(key)):
+            if _set_until_the_same(store, key, encode(value), version):
                 return value
         except KeyNotFound:
             return None
+
+
+def _set_until_the_same(store: Store, key: Key, data: bytes, version: int) -> bool:
+    """Store a value if the entry has the version. It expires when the entry would have."""
+    ttl = store.ttl(key)
+    if ttl is not None:
+        # Expiries are whole ones of a precision, which what is a little less is rounded up to, and what is more not.
+        ttl -= min(ttl, _PRECISIONS[store.setting("ttl.ttl_precision")]) / 2
+    try:
+        return store.compare_and_set(key, data, version, ttl)
+    except InvalidTTL:
+        # Less is left than may be given anew, or more since the bounds were changed: None is as long as may be.
+        least = seconds_of(store, "ttl.min_ttl")
+        return store.compare_and_set(key, data, version, least if ttl is not None and ttl <= least else None)
 
 
 def close_named(name: Optional[str] = None) -> None:

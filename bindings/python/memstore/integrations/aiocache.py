@@ -10,9 +10,9 @@
         "default": {"cache": "memstore.integrations.aiocache.MemstoreCache", "memory_limit": "256MB"},
     })
 
-Keywords that aiocache does not know are settings of the store; ``store`` gives one that is open. By default integers are
-kept as numbers, which ``increment()`` counts with, and other values are pickled. A serializer has to give bytes or text, or
-integers. None of the methods waits for anything.
+Keywords that aiocache does not know are settings of the store; ``store`` gives one that is open, and stays so when the cache
+is closed. By default integers are kept as numbers, which ``increment()`` counts with, and other values are pickled. A
+serializer has to give bytes or text, or integers. None of the methods waits for anything.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from aiocache.base import BaseCache
 from aiocache.serializers import BaseSerializer
 
 from .._patterns import starting_with
-from ..errors import KeyNotFound, NotANumber
+from ..errors import NO_ROOM, KeyNotFound, NotANumber
 from ..store import Store
-from ._shared import decode, encode, keep
+from ._shared import Opened, decode, encode, keep
 
 #: What aiocache's own caches take.
 _OPTIONS = ("serializer", "plugins", "namespace", "key_builder", "timeout", "ttl")
@@ -58,10 +58,12 @@ class MemstoreCache(BaseCache):
     def __init__(self, serializer: Any = None, store: Optional[Store] = None, **options: Any) -> None:
         settings = {name: options.pop(name) for name in list(options) if name not in _OPTIONS}
         super().__init__(serializer=serializer or MemstoreSerializer(), **options)
-        if store is not None and settings:
-            raise ValueError(f"beside a store that is open there are no settings: {', '.join(settings)}")
-        #: The store underneath: statistics, metrics, events.
-        self.store: Store = store if store is not None else Store(settings)
+        self._opened = Opened(store, settings)
+
+    @property
+    def store(self) -> Store:
+        """The store underneath: statistics, metrics, events."""
+        return self._opened.store
 
     def _text(self, data: Optional[bytes], encoding: Optional[str]) -> Any:
         return data if data is None or encoding is None else data.decode(encoding)
@@ -85,7 +87,12 @@ class MemstoreCache(BaseCache):
         return keep(self.store, key, lambda: self.store.set(key, data, ttl or None))
 
     async def _multi_set(self, pairs: Iterable[tuple[str, Any]], ttl: Any = None, _conn: Any = None) -> bool:
-        self.store.set_many([(key, _bytes(value)) for key, value in pairs], ttl or None)
+        entries = {key: _bytes(value) for key, value in pairs}
+        try:
+            self.store.set_many(entries, ttl or None)
+        except NO_ROOM:
+            for key, value in entries.items():
+                await self._set(key, value, ttl)
         return True
 
     async def _add(self, key: str, value: Any, ttl: Any = None, _conn: Any = None) -> bool:
@@ -128,4 +135,4 @@ class MemstoreCache(BaseCache):
         return int(data == _bytes(value) and self.store.compare_and_delete(key, version))
 
     async def _close(self, *args: Any, _conn: Any = None, **kwargs: Any) -> None:
-        self.store.close()
+        self._opened.close()

@@ -27,7 +27,7 @@ from .._types import TTL
 from ..errors import NO_ROOM
 from ..settings import is_setting
 from ..store import Store
-from ._shared import keep
+from ._shared import Opened, keep
 
 
 class MemstoreBackend(BytesBackend):
@@ -36,13 +36,11 @@ class MemstoreBackend(BytesBackend):
     def __init__(self, arguments: Mapping[str, Any]) -> None:
         given = arguments.get("store")
         self._ttl: TTL = arguments.get("memory_expiration_time", ...)
-        settings = {name: value for name, value in arguments.items() if is_setting(name)}
+        settings = {n: value for n, value in arguments.items() if is_setting(n) or isinstance(value, Mapping)}
         for name in arguments.keys() - settings.keys() - {"store", "memory_expiration_time"}:
             warnings.warn(f"{name!r} is no setting of a store", stacklevel=2)
-        if given is not None and settings:
-            raise ValueError(f"beside a store that is open there are no settings: {', '.join(settings)}")
         #: The store underneath: statistics, metrics, events.
-        self.store: Store = given if given is not None else Store(settings)
+        self.store: Store = Opened(given, settings).store
 
     def get_serialized(self, key: str) -> Union[bytes, Any]:
         return self.store.get(key, NO_VALUE)

@@ -47,17 +47,73 @@ from .._types import TTL
 from ..codec import decode_key, encode_key
 from ..errors import NO_ROOM
 from ..store import Store
-from ._shared import nothing, open_near, unless_closed
+from ._shared import nothing, open_near, part, unless_closed
 
 _ANSWER, _TOKEN = b"a", b"t"
 
 
 def _name(key: CacheKey) -> bytes:
-    return _ANSWER + encode_key((key.command, key.redis_keys, key.redis_args))
+    sent = (tuple(part(each) for each in arguments) for arguments in (key.redis_keys, key.redis_args))
+    return _ANSWER + encode_key((key.command, *sent))
 
 
 def _token_name(key: Any) -> bytes:
-    return _TOKEN + (bytes(key) if isinstance(key, (bytes, bytearray, memoryview)) else str(key).encode())
+    name = part(key)
+    return _TOKEN + (name.encode() if isinstance(name, str) else name)
+
+
+class _Command(threading.local):
+    """What a thread was told for the command that it executes. redis-py looks an answer up six times for one command, and
+    waits for a reply that nobody asked for, or takes none of one that was asked for, where it is not told the same."""
+
+    begun = False
+    name: Optional[bytes] = None
+    #: The answer that was found, or what is asked; one that was overtaken is told no more, and nothing in its place.
+    entry: Optional[CacheEntry] = None
+    #: How many changes had been told before the answer was looked for.
+    changes = 0
+    #: Whether redis-py has the connection, and looks next for what that had to tell of changes.
+    drained = False
+
+    def begin(self, cachable: bool) -> None:
+        self.begun = cachable
+        self.name = self.entry = None
+
+    def note(self, name: bytes, entry: Optional[CacheEntry], changes: int = 0) -> None:
+        self.name, self.entry, self.changes, self.drained = name, entry, changes, False
+
+    def told(self, name: bytes, changes: int) -> Optional[CacheEntry]:
+        if self.name != name:
+            return None
+        drained, self.drained = self.drained, False
+        return None if drained and self.changes != changes else self.entry
+
+
+class _Answer(CacheEntry):
+    """A kept answer. The command that was told of it ends when it takes the value."""
+
+    def __init__(self, key: CacheKey, value: Any, connection: Any, command: _Command) -> None:
+        self._command = command
+        super().__init__(key, value, CacheEntryStatus.VALID, connection)
+
+    @property
+    def cache_value(self) -> Any:
+        if self._command.entry is self:
+            self._command.begin(False)
+        return self._value
+
+    @cache_value.setter
+    def cache_value(self, value: Any) -> None:
+        self._value = value
+
+    @property
+    def connection_ref(self) -> Any:
+        self._command.drained = self._command.entry is self
+        return self._connection
+
+    @connection_ref.setter
+    def connection_ref(self, connection: Any) -> None:
+        self._connection = connection
 
 
 class _Policy(EvictionPolicyInterface):
@@ -116,6 +172,9 @@ class NearCache(CacheInterface):
         # What was asked and not answered yet, by thread: a connection that finds what another has asked for does not ask, and
         # waits for an answer that does not come.
         self._asked: dict[tuple[int, bytes], CacheEntry] = {}
+        self._command = _Command()
+        #: How often keys were told of that have changed.
+        self._changes = 0
         after_fork(self)
 
     def _after_fork(self) -> None:
@@ -123,15 +182,38 @@ class NearCache(CacheInterface):
         self._lock = threading.Lock()
         self._connections = weakref.WeakValueDictionary()
         self._asked = {}
+        self._command = _Command()
 
     # ---- What redis-py calls for each command
 
+    def is_cachable(self, key: CacheKey) -> bool:
+        """Whether a command's answers are kept. redis-py asks at the beginning of each command."""
+        cachable = self._allows(key)
+        self._give_up_asking()
+        self._command.begin(cachable)
+        return cachable
+
+    def _allows(self, key: CacheKey) -> bool:
+        return bool(self._config.is_allowed_to_cache(key.command))
+
+    def _give_up_asking(self) -> None:
+        """An error was the reply to what this thread has asked before, or it got none."""
+        if self._command.name is not None:
+            self._asked.pop((threading.get_ident(), self._command.name), None)
+
     @unless_closed(nothing)
     def get(self, key: CacheKey) -> Optional[CacheEntry]:
-        name = _name(key)
-        asked = self._asked.get((threading.get_ident(), name))
-        if asked is not None:
-            return asked
+        name, command = _name(key), self._command
+        changes = self._changes
+        told = command.told(name, changes)
+        if told is not None:
+            return None if getattr(told, "overtaken", False) else told
+        found = self._find(name, key)
+        if command.begun:
+            command.note(name, found, changes)
+        return found
+
+    def _find(self, name: bytes, key: CacheKey) -> Optional[CacheEntry]:
         tokens = [_token_name(each) for each in key.redis_keys]
         found = self.store.get_many([name, *tokens])
         data = found.get(name)
@@ -141,18 +223,21 @@ class NearCache(CacheInterface):
         connection = self._connections.get(number)
         if expected != [found.get(token) for token in tokens] or (number and connection is None):
             return None
-        return CacheEntry(key, value, CacheEntryStatus.VALID, connection)
+        return _Answer(key, value, connection, self._command)
 
     @unless_closed(bool)
     def set(self, entry: CacheEntry) -> bool:
-        if not self.is_cachable(entry.cache_key):
+        if not self._allows(entry.cache_key):
             return False
         name = _name(entry.cache_key)
         asked = threading.get_ident(), name
         with self._lock:
             if entry.status is CacheEntryStatus.IN_PROGRESS:
+                self._give_up_asking()
                 self._asked[asked] = entry
+                self._command.note(name, entry)
                 return True
+            self._command.begin(False)
             if self._asked.pop(asked, entry) is not entry or getattr(entry, "overtaken", False):
                 return False
             return self._keep(name, entry)
@@ -189,25 +274,30 @@ class NearCache(CacheInterface):
     def delete_by_redis_keys(self, redis_keys: Iterable[Any]) -> list[bool]:
         tokens = [_token_name(key) for key in redis_keys]
         with self._lock:
+            self._changes += 1
             changed = set(tokens)
             for asked, entry in list(self._asked.items()):
                 if not changed.isdisjoint(_token_name(each) for each in entry.cache_key.redis_keys):
                     self._overtake(asked)
             return [True for token in tokens if self.store.delete(token)]
 
-    def _overtake(self, asked: tuple[int, bytes]) -> None:
-        self._asked.pop(asked).overtaken = True  # type: ignore[attr-defined,unused-ignore]
+    def _overtake(self, asked: tuple[int, bytes]) -> bool:
+        entry = self._asked.pop(asked, None)
+        if entry is not None:
+            entry.overtaken = True  # type: ignore[attr-defined,unused-ignore]
+        return entry is not None
 
     @unless_closed(list)
     def delete_by_cache_keys(self, cache_keys: Iterable[CacheKey]) -> list[bool]:
         names = [_name(key) for key in cache_keys]
         with self._lock:
-            asked = [self._asked.pop((threading.get_ident(), name), None) is not None for name in names]
+            asked = [self._overtake((threading.get_ident(), name)) for name in names]
             return [self.store.delete(name) or was_asked for name, was_asked in zip(names, asked)]
 
     @unless_closed(int)
     def flush(self) -> int:
         with self._lock:
+            self._changes += 1
             count = self.size
             for asked in list(self._asked):
                 self._overtake(asked)
@@ -216,15 +306,12 @@ class NearCache(CacheInterface):
 
     # ---- The rest of the interface
 
-    def is_cachable(self, key: CacheKey) -> bool:
-        return bool(self._config.is_allowed_to_cache(key.command))
-
     @property
     @unless_closed(OrderedDict)
     def collection(self) -> OrderedDict[CacheKey, CacheEntry]:
         """The answers there are now, as a copy in no particular order."""
         keys = [CacheKey(*decode_key(name[1:])) for name in self.store.keys(_ANSWER + b"*")]
-        entries = ((key, self.get(key)) for key in keys)
+        entries = ((key, self._find(_name(key), key)) for key in keys)
         return OrderedDict((key, entry) for key, entry in entries if entry is not None)
 
     @property

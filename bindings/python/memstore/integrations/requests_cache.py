@@ -3,9 +3,9 @@
 
     session = requests_cache.CachedSession(backend=MemstoreCache(memory_limit="256MB"), expire_after=3600)
 
-The keywords are the settings of the store; ``store`` gives one that is open. ``serializer`` is requests-cache's, pickle by
-default. With ``ttl=True``, the default, a response that expires is dropped by the store ``ttl_offset`` seconds later: the
-offset is for how long a stale response may still be revalidated or served.
+The keywords are the settings of the store; ``store`` gives one that is open, and stays so when the session is closed.
+``serializer`` is requests-cache's, pickle by default. With ``ttl=True``, the default, a response that expires is dropped by
+the store ``ttl_offset`` seconds later: the offset is for how long a stale response may still be revalidated or served.
 """
 
 from __future__ import annotations
@@ -17,20 +17,25 @@ from requests_cache.backends.base import BaseCache, BaseStorage
 from requests_cache.serializers import pickle_serializer, utf8_encoder
 
 from .._patterns import starting_with
+from ..errors import InvalidTTL
 from ..store import Store
-from ._shared import keep
+from ._shared import Opened, keep, seconds_of
 
 
 class MemstoreStorage(BaseStorage[str, Any]):
     """The entries of a store whose keys begin alike."""
 
     def __init__(
-        self, store: Store, start: str, serializer: Any, ttl_offset: Optional[float] = None, **kwargs: Any
+        self, opened: Opened, start: str, serializer: Any, ttl_offset: Optional[float] = None, **kwargs: Any
     ) -> None:
         super().__init__(serializer=serializer, **kwargs)
-        self.store = store
+        self._opened = opened
         self._start = start
         self._ttl_offset = ttl_offset
+
+    @property
+    def store(self) -> Store:
+        return self._opened.store
 
     def _ttl(self, item: Any) -> Optional[float]:
         """Seconds; None for never; 0 for what is over already."""
@@ -52,7 +57,18 @@ class MemstoreStorage(BaseStorage[str, Any]):
             return
         if isinstance(data, str):
             data = data.encode()
-        keep(self.store, self._start + key, lambda: self.store.set(self._start + key, data, ttl))
+        keep(self.store, self._start + key, lambda: self._set(self._start + key, data, ttl))
+
+    def _set(self, name: str, data: bytes, ttl: Optional[float]) -> None:
+        """Servers name times as they like: one above ``ttl.max_ttl`` is that, and what may stay for less than
+        ``ttl.min_ttl`` is not kept."""
+        try:
+            self.store.set(name, data, ttl)
+        except InvalidTTL:
+            if ttl is None or ttl < seconds_of(self.store, "ttl.min_ttl"):
+                self.store.delete(name)
+            else:
+                self.store.set(name, data, None)
 
     def __delitem__(self, key: str) -> None:
         if not self.store.delete(self._start + key):
@@ -75,7 +91,7 @@ class MemstoreStorage(BaseStorage[str, Any]):
         self.store.delete_pattern(starting_with(self._start.encode()))
 
     def close(self) -> None:
-        self.store.close()
+        self._opened.close()
 
 
 class MemstoreCache(BaseCache):
@@ -92,15 +108,17 @@ class MemstoreCache(BaseCache):
         **settings: Any,
     ) -> None:
         super().__init__(cache_name=cache_name)
-        if store is not None and settings:
-            raise ValueError(f"beside a store that is open there are no settings: {', '.join(settings)}")
-        #: The store underneath: statistics, metrics, events.
-        self.store: Store = store if store is not None else Store(settings)
+        self._opened = Opened(store, settings)
         self.responses = MemstoreStorage(
-            self.store,
+            self._opened,
             f"{cache_name}/response/",
             serializer if serializer is not None else pickle_serializer,
             ttl_offset if ttl else None,
             decode_content=decode_content,
         )
-        self.redirects = MemstoreStorage(self.store, f"{cache_name}/redirect/", utf8_encoder)
+        self.redirects = MemstoreStorage(self._opened, f"{cache_name}/redirect/", utf8_encoder)
+
+    @property
+    def store(self) -> Store:
+        """The store underneath: statistics, metrics, events."""
+        return self._opened.store

@@ -29,27 +29,27 @@ from .._types import TTL
 from ..codec import encode_key
 from ..errors import NO_ROOM
 from ..store import Store
-from ._shared import nothing, open_near, unless_closed
+from ._shared import nothing, open_near, part, unless_closed
 
 _ANSWER, _TOKEN = b"a", b"t"
 _Command = Union[str, Sequence[Any]]
 
 
-def _part(argument: Any) -> Union[str, bytes]:
-    """An argument as it goes over the wire, where 1 and 1.0 are two."""
-    if isinstance(argument, str):
-        return argument
-    return bytes(argument) if isinstance(argument, (bytes, bytearray, memoryview)) else repr(argument)
-
-
 def _name(command: _Command) -> bytes:
-    return _ANSWER + encode_key(command if isinstance(command, str) else tuple(_part(argument) for argument in command))
+    return _ANSWER + encode_key(command if isinstance(command, str) else tuple(part(argument) for argument in command))
 
 
 def _token_name(key: Any) -> bytes:
     """As valkey-py tells of keys that have changed: as text, with marks in place of what is none."""
-    part = _part(key)
-    return _TOKEN + (part if isinstance(part, str) else part.decode(errors="replace")).encode()
+    name = part(key)
+    return _TOKEN + (name if isinstance(name, str) else name.decode(errors="replace")).encode()
+
+
+def _pickled(answer: Any) -> bytes:
+    try:
+        return pickle.dumps(answer, pickle.HIGHEST_PROTOCOL)
+    except Exception as failure:  # a client's response callback makes anything of an answer
+        raise pickle.PicklingError(f"{type(failure).__name__}: {failure}") from failure
 
 
 class NearCache(AbstractCache):
@@ -77,9 +77,9 @@ class NearCache(AbstractCache):
         try:
             found = self.store.get_many(names)
             new = {name: os.urandom(8) for name in names if name not in found}
-            answer = pickle.dumps((found | new, response), pickle.HIGHEST_PROTOCOL)
+            answer = _pickled((found | new, response))
             self.store.set_many({**new, _name(command): answer}, self._ttl)
-        except NO_ROOM:
+        except (pickle.PicklingError, *NO_ROOM):
             self.store.delete(_name(command))
 
     @unless_closed(nothing)

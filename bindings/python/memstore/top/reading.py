@@ -76,8 +76,8 @@ class Change:
 
     @property
     def seconds(self) -> float | None:
-        """The time between them; None where it is not known."""
-        return None if self.before is None else self.now.time - self.before.time
+        """The time between them; None where it is not known, as when the clock was set back."""
+        return None if self.before is None or self.now.time <= self.before.time else self.now.time - self.before.time
 
     def count(self, name: str) -> float:
         """How much a counter has grown. One that was reset has begun at 0."""
@@ -87,7 +87,7 @@ class Change:
 
     def rate(self, name: str) -> float | None:
         """The same a second."""
-        return self.count(name) / self.seconds if self.seconds else None
+        return self.count(name) / self.seconds if self.seconds is not None else None
 
     def hit_ratio(self) -> float | None:
         """Hits of all reads; None without reads."""
