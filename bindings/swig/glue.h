@@ -94,6 +94,8 @@ static inline int glue_update_ttl(memstore *store, int64_t wait_ms, const int64_
 static inline int glue_get_view(memstore *store, int64_t wait_ms, const int64_t *stop,
                                 const void *key, size_t key_size, memstore_view *out);
 static inline int glue_clear(memstore *store, int64_t wait_ms, const int64_t *stop);
+static inline int glue_maintain(memstore *store, int64_t wait_ms, const int64_t *stop,
+                                int64_t budget_us);
 static inline int glue_delete_by_pattern(memstore *store, int64_t wait_ms, const int64_t *stop,
                                          const char *pattern, size_t pattern_size,
                                          uint64_t *deleted);
@@ -194,10 +196,12 @@ static inline int glue_lease_fill(memstore_lease *lease, const void *value, size
  * instead, which is in *kept for glue_take_many(), or a status. */
 static inline int64_t glue_lease_fail(memstore_lease *lease, int absent, void **kept);
 
-/* memstore_save(), memstore_load(), until *cancelled, which others may set meanwhile, is not 0. *reason is
- * the errno of MEMSTORE_ERR_IO, else 0. */
-static inline int glue_save(memstore *store, const char *path, int64_t *cancelled, int64_t *reason);
-static inline int glue_load(memstore *store, const char *path, int64_t *cancelled, int64_t *reason);
+/* memstore_save(), memstore_load(), which end with MEMSTORE_ERR_CANCELLED when *stop is set as they work.
+ * *reason is the errno of MEMSTORE_ERR_IO, else 0. */
+static inline int glue_save(memstore *store, int64_t wait_ms, const int64_t *stop, const char *path,
+                            int64_t *reason);
+static inline int glue_load(memstore *store, int64_t wait_ms, const int64_t *stop, const char *path,
+                            int64_t *reason);
 
 /* memstore_get_stats(), memstore_get_memory_stats(): the first n fields after struct_size, in the
  * order of stats.h. */
