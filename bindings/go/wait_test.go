@@ -269,7 +269,6 @@ func TestWaitForAViewEndsWithTheContext(t *testing.T) {
 	must(t, err)
 }
 
-// A limit on its way down is given up when the context ends, and put back.
 // Those who ask for a key whose first caller waits for the store end with their own contexts, not his.
 func TestWaitForSomebodyWhoWaitsForTheStoreEndsWithTheContext(t *testing.T) {
 	store, let := crowded(t, 1)
@@ -295,6 +294,44 @@ func TestWaitForSomebodyWhoWaitsForTheStoreEndsWithTheContext(t *testing.T) {
 	must(t, <-first)
 }
 
+// What the store has no place to note the load of, for as long as it lets a call wait, is not taken for a load of
+// somebody else, which lasts as long as he likes.
+func TestALoadThatTheStoreHasNoPlaceForIsNotWaitedForEver(t *testing.T) {
+	for _, timeout := range []string{"0", "30ms"} {
+		for _, how := range []string{"bypass", "fail"} {
+			store, let := crowded(t, 1)
+			must(t, store.Reconfigure(ctx, "performance.lock_timeout", timeout))
+			must(t, store.Reconfigure(ctx, "loader.on_store_error", how))
+			loaded := make(chan error, 2)
+			go func() {
+				_, err := store.GetOrLoad(ctx, "absent", 0, constant)
+				loaded <- err
+			}()
+			go func() {
+				_, err := store.GetOrLoadMany(ctx, []string{"missing"}, 0, func(context.Context, []string) (map[string][]byte, error) {
+					return map[string][]byte{"missing": nil}, nil
+				})
+				loaded <- err
+			}()
+			for range 2 {
+				select {
+				case err := <-loaded:
+					// There may be no memory to note it, either.
+					refused := errors.Is(err, memstore.ErrLockTimeout) || errors.Is(err, memstore.ErrMemoryExhausted)
+					if how == "bypass" && err != nil || how == "fail" && !refused {
+						t.Errorf("%s, %s: %v", timeout, how, err)
+					}
+				case <-time.After(longestEnd):
+					t.Errorf("%s, %s: waits for ever", timeout, how)
+				}
+			}
+			must(t, store.Reconfigure(ctx, "performance.lock_timeout", "10m"))
+			let()
+		}
+	}
+}
+
+// A limit on its way down is given up when the context ends, and put back.
 func TestReconfigureEndsWithTheContext(t *testing.T) {
 	store := open(t, memstore.Config{MemoryLimit: 256 << 20, LockTimeout: longTimeout})
 	limit := store.Capacity()
