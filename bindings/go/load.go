@@ -288,7 +288,7 @@ func (s *Store) acquire(wait waiter, key string) (value []byte, lease uintptr, s
 	case size == noValue:
 		return nil, lease, 0
 	case kept != 0:
-		return take(kept, size), lease, 0
+		return s.take(kept, size), lease, 0
 	}
 	return append([]byte{}, scratch[:size]...), lease, 0
 }
@@ -340,7 +340,7 @@ func (s *Store) failLease(lease uintptr, absent bool) (value []byte, old bool) {
 	if size < 0 {
 		return nil, false
 	}
-	return take(kept, size), true
+	return s.take(kept, size), true
 }
 
 // forget takes a load out of those that can be joined.

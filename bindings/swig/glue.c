@@ -387,9 +387,11 @@ static inline int64_t glue_get_many(memstore *store, int64_t wait_ms, const int6
     return status == MEMSTORE_OK ? delivery.result : status;
 }
 
-static inline void glue_take_many(void *kept, void *buf, size_t cap)
+static inline void glue_take_many(void *kept, void *buf, size_t cap, int wipes)
 {
     memcpy(buf, kept, cap);
+    if (wipes)
+        explicit_bzero(kept, cap);
     free(kept);
 }
 

@@ -119,8 +119,9 @@ static inline int64_t glue_get_many(memstore *store, int64_t wait_ms, const int6
                                     size_t n, void *buf, size_t cap, int64_t *value_sizes,
                                     void **kept);
 
-/* Copies what a call kept to buf and frees it; cap is the number of bytes it told. */
-static inline void glue_take_many(void *kept, void *buf, size_t cap);
+/* Copies what a call kept to buf and frees it; cap is the number of bytes it told. With `wipes` it is
+ * overwritten before. */
+static inline void glue_take_many(void *kept, void *buf, size_t cap, int wipes);
 
 /* memstore_has_many() of n packed keys: how many were found; out[i] is 1 or 0. */
 static inline int64_t glue_has_many(memstore *store, int64_t wait_ms, const int64_t *stop,

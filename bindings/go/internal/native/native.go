@@ -411,7 +411,7 @@ extern int _wrap_GlueReconfigure_memstore(uintptr_t arg1, swig_type_36 arg2, swi
 extern int _wrap_GlueReconfigureAll_memstore(uintptr_t arg1, swig_type_37 arg2, swig_voidp arg3, uintptr_t arg4, swig_voidp arg5, swig_intgo arg6);
 extern int _wrap_GlueSetMany_memstore(uintptr_t arg1, swig_type_38 arg2, swig_voidp arg3, swig_voidp arg4, swig_intgo arg5, swig_voidp arg6, swig_intgo arg7, swig_type_39 arg8);
 extern swig_type_40 _wrap_GlueGetMany_memstore(uintptr_t arg1, swig_type_41 arg2, swig_voidp arg3, swig_voidp arg4, swig_intgo arg5, swig_voidp arg6, swig_intgo arg7, swig_voidp arg8, swig_intgo arg9, swig_voidp arg10, swig_voidp arg11);
-extern void _wrap_GlueTakeMany_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3);
+extern void _wrap_GlueTakeMany_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3, int arg4);
 extern swig_type_42 _wrap_GlueHasMany_memstore(uintptr_t arg1, swig_type_43 arg2, swig_voidp arg3, swig_voidp arg4, swig_intgo arg5, swig_voidp arg6, swig_intgo arg7, swig_voidp arg8);
 extern swig_type_44 _wrap_GlueDeleteMany_memstore(uintptr_t arg1, swig_type_45 arg2, swig_voidp arg3, swig_voidp arg4, swig_intgo arg5, swig_voidp arg6, swig_intgo arg7);
 extern int _wrap_GlueCommit_memstore(uintptr_t arg1, swig_type_46 arg2, swig_voidp arg3, swig_voidp arg4, swig_intgo arg5, swig_voidp arg6, swig_intgo arg7, swig_voidp arg8);
@@ -1324,12 +1324,13 @@ func GlueGetMany(arg1 uintptr, arg2 int64, arg3 *byte, arg4 *byte, arg5 int, arg
 	return swig_r
 }
 
-func GlueTakeMany(arg1 uintptr, arg2 *byte, arg3 int) {
+func GlueTakeMany(arg1 uintptr, arg2 *byte, arg3 int, arg4 int32) {
 	_swig_i_0 := arg1
 	var _swig_i_1 *C.uchar
 	_swig_i_1 = (*C.uchar)(arg2)
 	_swig_i_2 := arg3
-	C._wrap_GlueTakeMany_memstore(C.uintptr_t(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_intgo(_swig_i_2))
+	_swig_i_3 := arg4
+	C._wrap_GlueTakeMany_memstore(C.uintptr_t(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_intgo(_swig_i_2), C.int(_swig_i_3))
 }
 
 func GlueHasMany(arg1 uintptr, arg2 int64, arg3 *byte, arg4 *byte, arg5 int, arg6 *byte, arg7 int, arg8 *byte) (_swig_ret int64) {

@@ -545,8 +545,9 @@ static inline int64_t glue_get_many(memstore *store, int64_t wait_ms, const int6
                                     size_t n, void *buf, size_t cap, int64_t *value_sizes,
                                     void **kept);
 
-/* Copies what a call kept to buf and frees it; cap is the number of bytes it told. */
-static inline void glue_take_many(void *kept, void *buf, size_t cap);
+/* Copies what a call kept to buf and frees it; cap is the number of bytes it told. With `wipes` it is
+ * overwritten before. */
+static inline void glue_take_many(void *kept, void *buf, size_t cap, int wipes);
 
 /* memstore_has_many() of n packed keys: how many were found; out[i] is 1 or 0. */
 static inline int64_t glue_has_many(memstore *store, int64_t wait_ms, const int64_t *stop,
@@ -1049,9 +1050,11 @@ static inline int64_t glue_get_many(memstore *store, int64_t wait_ms, const int6
     return status == MEMSTORE_OK ? delivery.result : status;
 }
 
-static inline void glue_take_many(void *kept, void *buf, size_t cap)
+static inline void glue_take_many(void *kept, void *buf, size_t cap, int wipes)
 {
     memcpy(buf, kept, cap);
+    if (wipes)
+        explicit_bzero(kept, cap);
     free(kept);
 }
 
@@ -3085,16 +3088,18 @@ long long _wrap_GlueGetMany_memstore(memstore *_swig_go_0, long long _swig_go_1,
 }
 
 
-void _wrap_GlueTakeMany_memstore(void *_swig_go_0, void *_swig_go_1, intgo _swig_go_2) {
+void _wrap_GlueTakeMany_memstore(void *_swig_go_0, void *_swig_go_1, intgo _swig_go_2, int _swig_go_3) {
   void *arg1 = 0 ;
   void *arg2 = 0 ;
   size_t arg3 ;
+  int arg4 ;
 
   arg1 = (void *)_swig_go_0;
   arg2 = (void *)_swig_go_1;
   arg3 = (size_t)_swig_go_2;
+  arg4 = (int)_swig_go_3;
 
-  glue_take_many(arg1,arg2,arg3);
+  glue_take_many(arg1,arg2,arg3,arg4);
 
 
 
