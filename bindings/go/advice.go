@@ -73,9 +73,7 @@ func (s *Store) adviceText(call string, forPeople int32) ([]byte, error) {
 	if err := check(call, "", int32(min(size, 0))); err != nil {
 		return nil, err
 	}
-	text := make([]byte, size)
-	native.GlueTakeMany(uintptr(kept), &text[0], len(text))
-	return text, nil
+	return s.take(uintptr(kept), size), nil
 }
 
 // Advise tells which settings to change, each with the figure behind it, what matters most first.

@@ -18,7 +18,7 @@ func (s *Store) SetMany(ctx context.Context, items map[string][]byte, ttl time.D
 	}
 	var pinner runtime.Pinner
 	defer pinner.Unpin()
-	pack := getPack()
+	pack := s.getPack()
 	defer pack.put()
 	pack.addItems(items, &pinner)
 	status := waiting(ctx, func(wait bound) int32 {
@@ -50,7 +50,7 @@ func (s *Store) GetMany(ctx context.Context, keys []string) (map[string][]byte, 
 	if err := live(ctx, "GetMany", ""); err != nil {
 		return nil, err
 	}
-	pack := getPack()
+	pack := s.getPack()
 	defer pack.put()
 	values, err := s.readMany(ctx, "GetMany", keys, pack, pack.values)
 	if err != nil {
@@ -87,7 +87,7 @@ func (s *Store) DeleteMany(ctx context.Context, keys []string) error {
 	if err := live(ctx, "DeleteMany", ""); err != nil {
 		return err
 	}
-	pack := getPack()
+	pack := s.getPack()
 	defer pack.put()
 	pack.addKeys(keys)
 	deleted := waiting(ctx, func(wait bound) int64 {
@@ -103,7 +103,7 @@ func (s *Store) HasMany(ctx context.Context, keys []string) (map[string]bool, er
 	if err := live(ctx, "HasMany", ""); err != nil {
 		return nil, err
 	}
-	pack := getPack()
+	pack := s.getPack()
 	defer pack.put()
 	pack.addKeys(keys)
 	pack.room(len(keys))

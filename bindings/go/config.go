@@ -185,7 +185,9 @@ type Config struct {
 	// MemoryPressure is "off"; "cgroup" or "psi" have the limit give way while the process's control
 	// group or the machine is short of memory.
 	MemoryPressure string `yaml:"memory_pressure,omitempty"`
-	// SecureWipe has memory that held keys and values overwritten before it is used again.
+	// SecureWipe has memory that held keys and values overwritten before it is used again: the library's, and what
+	// this package keeps between calls. What calls are given and return, the buffers of subscriptions and scans, and
+	// the stacks of goroutines are left to the collector.
 	SecureWipe bool `yaml:"secure_wipe,omitempty"`
 
 	// Settings holds further settings by the names the library knows them by, such as

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"maps"
 	"math"
+	"os"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -46,10 +48,9 @@ func TestUnmarshalYAMLFillsTheFields(t *testing.T) {
 	err := config.UnmarshalYAML(unmarshal(map[string]any{
 		"life_window": "10m", "max_entry_size": 500, "hard_max_cache_size": 16, "hash_function": "fnv",
 		"eviction": "lru", "max_entries_in_window": 1000000,
-		"ttl":                      map[string]any{"default_ttl": "1.5h", "max_ttl": "7d", "store_creation_time": true, "min_ttl": 250},
-		"performance":              map[any]any{"memory_limit": "1GiB", "lock_timeout": 0, "gc_percent": nil},
-		"ttl.ttl_precision":        "second",
-		"performance.memory_limit": nil,
+		"ttl":               map[string]any{"default_ttl": "1.5h", "max_ttl": "7d", "store_creation_time": true, "min_ttl": 250},
+		"performance":       map[any]any{"memory_limit": "1GiB", "lock_timeout": 0, "gc_percent": nil},
+		"ttl.ttl_precision": "second",
 	}))
 	if !errors.Is(err, ErrInvalidConfig) || config.LifeWindow != 0 {
 		t.Fatalf("an empty value: %v, %+v", err, config)
@@ -154,6 +155,31 @@ func TestTheLastValueOfASettingCountsByWhicheverNameItWasGiven(t *testing.T) {
 				t.Errorf("%v after %v: %s, %v, %v", names, values, text, err, config.Settings)
 			}
 			_ = store.Close()
+		}
+	}
+}
+
+// In one document it has one, however it is spelt.
+func TestASettingThatIsGivenTwiceIsRefused(t *testing.T) {
+	for text, document := range map[string]map[string]any{
+		"ttl: {max_ttl: 1h}\nttl.max_ttl: 2h\n": {"ttl": map[string]any{"max_ttl": "1h"}, "ttl.max_ttl": "2h"},
+		"ttl: {max_ttl: 1h}\nstorage.memory.ttl.max_ttl: 2h\n": {"ttl": map[any]any{"max_ttl": "1h"},
+			"storage.memory.ttl.max_ttl": "2h"},
+		"shards: 4\nstorage.memory.ttl.max_ttl: 2h\n": {"shards": 4, "storage.memory.ttl.max_ttl": "2h"},
+		"storage: {memory: {shards: 4}}\nttl.max_ttl: 2h\n": {"ttl.max_ttl": "2h",
+			"storage": map[string]any{"memory": map[string]any{"shards": 4}}},
+		"storage: {memory: {ttl.max_ttl: 1h, ttl: {max_ttl: 1h}}}\n": {"storage": map[string]any{
+			"memory": map[string]any{"ttl.max_ttl": "1h", "ttl": map[string]any{"max_ttl": "1h"}}}},
+	} {
+		path := filepath.Join(t.TempDir(), "wes.yaml")
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, byFile := OpenYAML(path)
+		config := Config{MaxTTL: time.Minute}
+		byPackage := config.UnmarshalYAML(unmarshal(document))
+		if !errors.Is(byFile, ErrInvalidConfig) || !errors.Is(byPackage, ErrInvalidConfig) || config.MaxTTL != time.Minute {
+			t.Errorf("%s: %v and %v, %v", text, byFile, byPackage, config.MaxTTL)
 		}
 	}
 }

@@ -25,6 +25,14 @@ const (
 
 var scratchPool = sync.Pool{New: func() any { return new([largeScratch]byte) }}
 
+// putScratch gives a buffer back to the pool, where it may stay for long.
+func (s *Store) putScratch(scratch *[largeScratch]byte) {
+	if s.wipes {
+		clear(scratch[:])
+	}
+	scratchPool.Put(scratch)
+}
+
 // Get returns a copy of the value under a key, and whether there is one.
 func (s *Store) Get(ctx context.Context, key string) ([]byte, bool, error) {
 	if err := live(ctx, "Get", key); err != nil {
@@ -32,7 +40,7 @@ func (s *Store) Get(ctx context.Context, key string) ([]byte, bool, error) {
 	}
 	if s.largeValues.Load() {
 		scratch := scratchPool.Get().(*[largeScratch]byte)
-		defer scratchPool.Put(scratch)
+		defer s.putScratch(scratch)
 		return s.getThrough(key, scratch[:])
 	}
 	var scratch [smallScratch]byte
@@ -139,7 +147,7 @@ func (s *Store) GetVersioned(ctx context.Context, key string) (value []byte, ver
 	var size int64
 	if s.largeValues.Load() {
 		scratch := scratchPool.Get().(*[largeScratch]byte)
-		defer scratchPool.Put(scratch)
+		defer s.putScratch(scratch)
 		value, version, size = s.getVersioned(ctx, key, scratch[:])
 	} else {
 		var scratch [smallScratch]byte
@@ -164,15 +172,19 @@ func (s *Store) getVersioned(ctx context.Context, key string, scratch []byte) (v
 	runtime.KeepAlive(s)
 	if kept != 0 {
 		s.noteLarge()
-		return take(kept, size), version, size
+		return s.take(kept, size), version, size
 	}
 	return append([]byte{}, scratch[:max(size, 0)]...), version, size
 }
 
 // take takes what the library's side has kept of a value, or of several.
-func take(kept uintptr, size int64) []byte {
+func (s *Store) take(kept uintptr, size int64) []byte {
+	wipes := int32(0)
+	if s.wipes {
+		wipes = 1
+	}
 	value := make([]byte, size)
-	native.GlueTakeMany(kept, unsafe.SliceData(value), len(value))
+	native.GlueTakeMany(kept, unsafe.SliceData(value), len(value), wipes)
 	return value
 }
 
@@ -195,7 +207,7 @@ func (s *Store) getPresent(key string) ([]byte, bool) {
 	}
 	if s.largeValues.Load() {
 		scratch := scratchPool.Get().(*[largeScratch]byte)
-		defer scratchPool.Put(scratch)
+		defer s.putScratch(scratch)
 		return s.getPresentThrough(key, scratch[:])
 	}
 	var scratch [smallScratch]byte

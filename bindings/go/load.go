@@ -34,7 +34,8 @@ type Loader func(ctx context.Context, key string) ([]byte, error)
 // A write of the key meanwhile wins: then those who asked before it get the loaded value, it is not
 // stored, and who asks afterwards begins another load. If the store cannot take a value it is returned
 // all the same, unless the setting loader.on_store_error is "fail": then the error is the store's. Where there
-// is no memory to note the load, or the key is too long, each caller loads for himself.
+// is no memory to note the load, no place for as long as Config.LockTimeout lets it wait, or the key is too long,
+// each caller loads for himself.
 //
 // A caller whose context ends stops waiting. The load goes on for the others; its own context, which
 // has the values of the first caller's, ends when nobody waits any more. A load that ends so without a value has
@@ -185,13 +186,22 @@ func (s *Store) find(ctx context.Context, op, key string, flight *flight) (found
 		shard.mutex.Lock()
 		call, running = shard.running(key)
 	}
+	isElsewhere := status == statusLockTimeout && !running
+	if isElsewhere {
+		// Or the store does not let anybody wait longer: then one who waits for nothing gives up.
+		value, lease, status = s.acquire(atOnce, key)
+		isElsewhere = status == statusLockTimeout
+		if int64(status) <= -gaveUp {
+			status += int32(gaveUp)
+		}
+	}
 	switch {
+	case isElsewhere:
+		return found{call: loadedElsewhere}, nil
 	case status == statusLockTimeout && running:
 		call.waiters++
 		return found{call: call, late: call.ending}, nil
-	case status == statusLockTimeout:
-		return found{call: loadedElsewhere}, nil
-	case status != 0 && !s.loadsAside(status):
+	case status != 0 && (ctx.Err() != nil || !s.loadsAside(status)):
 		return found{}, checkWaiting(ctx, op, key, status)
 	case status == 0 && lease == 0:
 		return found{value: value}, nil
@@ -216,7 +226,8 @@ func (s *Store) find(ctx context.Context, op, key string, flight *flight) (found
 // loadsAside says whether what the store cannot note the load of is loaded all the same.
 func (s *Store) loadsAside(status int32) bool {
 	switch status {
-	case statusMemoryExhausted, statusEntryTooLarge, statusCacheFull, statusGCPressure, statusShardOverflow:
+	case statusMemoryExhausted, statusEntryTooLarge, statusCacheFull, statusGCPressure, statusShardOverflow,
+		statusLockTimeout:
 		return !s.failsLoads.Load()
 	}
 	return false
@@ -257,6 +268,9 @@ type waiter func(call func(bound) int64) int64
 // briefly waits for a moment. What gives up then has a status that is less by gaveUp.
 func briefly(call func(bound) int64) int64 { return call(bound{ms: patienceMillis}) }
 
+// atOnce does not wait, and gives up where it would have to, but for the load of another, which is none of these waits.
+func atOnce(call func(bound) int64) int64 { return call(bound{}) }
+
 func patiently(ctx context.Context) waiter {
 	return func(call func(bound) int64) int64 { return waitingLong(ctx, call) }
 }
@@ -276,7 +290,7 @@ func (s *Store) acquire(wait waiter, key string) (value []byte, lease uintptr, s
 	case size == noValue:
 		return nil, lease, 0
 	case kept != 0:
-		return take(kept, size), lease, 0
+		return s.take(kept, size), lease, 0
 	}
 	return append([]byte{}, scratch[:size]...), lease, 0
 }
@@ -343,7 +357,7 @@ func (s *Store) failLease(lease uintptr, result int32) (value []byte, old bool) 
 	if size < 0 {
 		return nil, false
 	}
-	return take(kept, size), true
+	return s.take(kept, size), true
 }
 
 // forget takes a load out of those that can be joined.

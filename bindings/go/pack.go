@@ -28,6 +28,7 @@ type pack struct {
 	values []byte   // receives values
 	found  []int64  // receives the sizes of values
 	flags  []byte   // receives a byte a key
+	wipes  bool     // whether it is given back without what was in it
 }
 
 var packPool = sync.Pool{New: func() any {
@@ -40,9 +41,17 @@ var packPool = sync.Pool{New: func() any {
 	}
 }}
 
-func getPack() *pack { return packPool.Get().(*pack) }
+func (s *Store) getPack() *pack {
+	pack := packPool.Get().(*pack)
+	pack.wipes = s.wipes
+	return pack
+}
 
 func (p *pack) put() {
+	if p.wipes {
+		clear(p.bytes)
+		clear(p.values)
+	}
 	if cap(p.bytes)+cap(p.values)+8*(cap(p.sizes)+cap(p.found)) <= packKeep {
 		packPool.Put(p)
 	}

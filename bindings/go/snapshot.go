@@ -8,7 +8,6 @@ import (
 	"errors"
 	"runtime"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -20,8 +19,8 @@ import (
 // go on meanwhile; of each batch all is saved or nothing. When the context ends, so does the saving. An
 // ErrIO also matches what the system has against the file, such as fs.ErrPermission or syscall.ENOSPC.
 func (s *Store) Save(ctx context.Context, path string) error {
-	return s.withFile(ctx, "Save", path, func(path, cancelled, reason *byte) int32 {
-		return native.GlueSave(s.handle, path, cancelled, reason)
+	return s.withFile(ctx, "Save", path, func(wait bound, path, reason *byte) int32 {
+		return native.GlueSave(s.handle, wait.ms, wait.stop, path, reason)
 	})
 }
 
@@ -31,12 +30,12 @@ func (s *Store) Save(ctx context.Context, path string) error {
 // ends before, what was loaded is taken back. Where there is no such file the error is both ErrIO and
 // fs.ErrNotExist.
 func (s *Store) Load(ctx context.Context, path string) error {
-	return s.withFile(ctx, "Load", path, func(path, cancelled, reason *byte) int32 {
-		return native.GlueLoad(s.handle, path, cancelled, reason)
+	return s.withFile(ctx, "Load", path, func(wait bound, path, reason *byte) int32 {
+		return native.GlueLoad(s.handle, wait.ms, wait.stop, path, reason)
 	})
 }
 
-func (s *Store) withFile(ctx context.Context, op, path string, call func(path, cancelled, reason *byte) int32) error {
+func (s *Store) withFile(ctx context.Context, op, path string, call func(wait bound, path, reason *byte) int32) error {
 	if err := live(ctx, op, path); err != nil {
 		return err
 	}
@@ -44,17 +43,13 @@ func (s *Store) withFile(ctx context.Context, op, path string, call func(path, c
 	if !ok || path == "" {
 		return &Error{op, path, explained{"a path is not empty and holds no NUL bytes", ErrInvalidArgument}}
 	}
-	cancelled := new(int64)
-	if ctx != nil {
-		defer context.AfterFunc(ctx, func() { atomic.StoreInt64(cancelled, 1) })()
-	}
 	reason := new(int64) // an errno
-	status := call(&text[0], pointerTo(cancelled), pointerTo(reason))
+	status := waitingLong(ctx, func(wait bound) int32 { return call(wait, &text[0], pointerTo(reason)) })
 	runtime.KeepAlive(s)
-	if status == statusCancelled && ctx != nil {
+	if status == statusCancelled {
 		return &Error{op, path, ctx.Err()}
 	}
-	return withReason(check(op, path, status), reasonOf(syscall.Errno(*reason), path))
+	return withReason(checkWaiting(ctx, op, path, status), reasonOf(syscall.Errno(*reason), path))
 }
 
 // reasonOf is what the system has against a file, by its number for that, or nil.

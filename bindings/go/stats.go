@@ -280,9 +280,7 @@ func (s *Store) MetricsText() ([]byte, error) {
 	if err := check("MetricsText", "", int32(min(size, 0))); err != nil {
 		return nil, err
 	}
-	text := make([]byte, size)
-	native.GlueTakeMany(uintptr(kept), &text[0], len(text))
-	return text, nil
+	return s.take(uintptr(kept), size), nil
 }
 
 // ResetStats sets the counters to zero and forgets the latencies. It does nothing when the store is closed.

@@ -39,6 +39,8 @@ type Store struct {
 	refreshes  atomic.Bool
 	failsLoads atomic.Bool
 	noting     sync.Mutex // of noteSettings
+	// wipes is the setting secure_wipe. Constant.
+	wipes bool
 }
 
 // Open makes a new, empty store.
@@ -71,6 +73,8 @@ func open(op string, config Config) (*Store, error) {
 		store.library.opened = fmt.Sprintf("%s:%d", file, line)
 	}
 	store.noteSettings()
+	wipes, _ := store.Setting("secure_wipe")
+	store.wipes = wipes != "false"
 	if !config.LibraryReads {
 		store.direct = directReader(handle)
 	}

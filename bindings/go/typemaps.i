@@ -114,6 +114,7 @@ MEMSTORE_NUMBER(size_t, int)
 %ignore memstore_update_ttl;
 %ignore memstore_get_view;
 %ignore memstore_clear;
+%ignore memstore_maintain;
 %ignore memstore_reconfigure_explained;
 %ignore memstore_reconfigure_all;
 %ignore memstore_bound_waits;

@@ -19,12 +19,9 @@ func (s *Store) Compact(ctx context.Context, maxDeadRatio float64) error {
 	return s.unlessDone(ctx, "Compact", func() int32 { return native.MemstoreCompact(s.handle, maxDeadRatio) })
 }
 
-// upkeepStep is how long Maintain works between two looks at a context that can end.
-const upkeepStep = 5 * time.Millisecond
-
 // Maintain does the work of the maintenance thread: it removes what has expired and reclaims
 // memory, for about the budget, or all there is when the budget is 0. ErrLockTimeout says that the
-// budget ended first. A context that can end is looked at every few milliseconds.
+// budget ended first. When the context ends, what is left is left.
 func (s *Store) Maintain(ctx context.Context, budget time.Duration) error {
 	if err := live(ctx, "Maintain", ""); err != nil {
 		return err
@@ -32,34 +29,15 @@ func (s *Store) Maintain(ctx context.Context, budget time.Duration) error {
 	if budget < 0 {
 		return &Error{"Maintain", "", explained{"the budget is negative", ErrInvalidArgument}}
 	}
-	if endless(ctx) {
-		return check("Maintain", "", s.maintain(budget))
-	}
-	for begun := time.Now(); ; {
-		step := upkeepStep
-		if budget > 0 {
-			step = min(step, budget-time.Since(begun))
-		}
-		if step <= 0 {
-			return fail("Maintain", "", statusLockTimeout)
-		}
-		if status := s.maintain(step); status != statusLockTimeout {
-			return check("Maintain", "", status)
-		}
-		if err := live(ctx, "Maintain", ""); err != nil {
-			return err
-		}
-	}
-}
-
-func (s *Store) maintain(budget time.Duration) int32 {
 	micros := budget.Microseconds()
 	if micros == 0 && budget != 0 {
 		micros = 1 // a fraction of a microsecond is no budget of "all"
 	}
-	status := native.MemstoreMaintain(s.handle, micros)
+	status := waitingLong(ctx, func(wait bound) int32 {
+		return native.GlueMaintain(s.handle, wait.ms, wait.stop, micros)
+	})
 	runtime.KeepAlive(s)
-	return status
+	return checkWaiting(ctx, "Maintain", "", status)
 }
 
 // endless says whether a context never ends, so that there is nothing to look at.

@@ -60,7 +60,7 @@ func (s *Store) getManyInto(ctx context.Context, op string, keys []string, into 
 	if err := live(ctx, op, ""); err != nil {
 		return err
 	}
-	pack := getPack()
+	pack := s.getPack()
 	defer pack.put()
 	if cap(into.bytes) == 0 {
 		into.bytes = make([]byte, packFirst)
@@ -106,5 +106,5 @@ func (s *Store) readMany(ctx context.Context, op string, keys []string, pack *pa
 	if kept == 0 {
 		return buf[:total], nil
 	}
-	return take(kept, total), nil
+	return s.take(kept, total), nil
 }

@@ -6,6 +6,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -39,11 +41,13 @@ func isWritten(t *testing.T, store *memstore.Store, roomMadeBefore uint64, writt
 }
 
 // crowded is a store in which a write waits for memory that views hold and has the only place for
-// writers if there is but one, until the test is over or calls what is returned.
+// writers if there is but one, until the test is over or calls what is returned. One write is queued.
 func crowded(t *testing.T, writers int) (*memstore.Store, func()) {
 	t.Helper()
-	store := open(t, memstore.Config{MemoryLimit: 4 << 20, Shards: 1, MaxConcurrentWriters: writers, LockTimeout: 10 * time.Minute})
+	store := open(t, memstore.Config{MemoryLimit: 4 << 20, Shards: 1, MaxConcurrentWriters: writers, LockTimeout: longTimeout,
+		BatchTimeout: time.Hour})
 	must(t, store.Set(ctx, "old", []byte("1"), 0))
+	must(t, store.SetAsync(ctx, "queued", []byte("1"), 0))
 	value := make([]byte, 3000)
 	release, held, written := make(chan struct{}), make(chan bool), make(chan error)
 	holding := 0
@@ -79,8 +83,10 @@ func crowded(t *testing.T, writers int) (*memstore.Store, func()) {
 	return store, let
 }
 
-// waiters are calls that have to wait in a crowded store.
-var waiters = map[string]func(ctx context.Context, store *memstore.Store) error{
+// waiter is a call that has to wait in a crowded store.
+type waiter = func(ctx context.Context, store *memstore.Store) error
+
+var waiters = map[string]waiter{
 	"Set":    func(ctx context.Context, s *memstore.Store) error { return s.Set(ctx, "new", []byte("2"), 0) },
 	"Delete": func(ctx context.Context, s *memstore.Store) error { return s.Delete(ctx, "old") },
 	"Remove": func(ctx context.Context, s *memstore.Store) error {
@@ -146,7 +152,14 @@ func refusals(store *memstore.Store) uint64 {
 func TestWaitEndsWithTheContext(t *testing.T) {
 	store, let := crowded(t, 1)
 	before, size := refusals(store), store.Size()
-	for name, call := range waiters {
+	path := filepath.Join(t.TempDir(), "snapshot")
+	calls := maps.Clone(waiters)
+	calls["Save"] = func(ctx context.Context, s *memstore.Store) error { return s.Save(ctx, path) }
+	calls["Maintain"] = func(ctx context.Context, s *memstore.Store) error { return s.Maintain(ctx, 0) }
+	// Once somebody has tried to write what is queued, Maintain does.
+	_, err := afterWaiting(t, "cancelled", func(ctx context.Context) error { return store.Save(ctx, path) })
+	wantError(t, err, context.Canceled)
+	for name, call := range calls {
 		for _, how := range []string{"deadline", "cancelled"} {
 			begun := time.Now()
 			cause, err := afterWaiting(t, how, func(ctx context.Context) error { return call(ctx, store) })
@@ -165,7 +178,7 @@ func TestWaitEndsWithTheContext(t *testing.T) {
 	wantValue(t, store, "old", "1")
 	wantAbsent(t, store, "new")
 	let()
-	for name, call := range waiters {
+	for name, call := range calls {
 		must(t, store.Set(ctx, "old", []byte("1"), 0))
 		must(t, store.Delete(ctx, "new"))
 		if err := call(ctx, store); err != nil {
@@ -256,7 +269,6 @@ func TestWaitForAViewEndsWithTheContext(t *testing.T) {
 	must(t, err)
 }
 
-// A limit on its way down is given up when the context ends, and put back.
 // Those who ask for a key whose first caller waits for the store end with their own contexts, not his.
 func TestWaitForSomebodyWhoWaitsForTheStoreEndsWithTheContext(t *testing.T) {
 	store, let := crowded(t, 1)
@@ -282,6 +294,44 @@ func TestWaitForSomebodyWhoWaitsForTheStoreEndsWithTheContext(t *testing.T) {
 	must(t, <-first)
 }
 
+// What the store has no place to note the load of, for as long as it lets a call wait, is not taken for a load of
+// somebody else, which lasts as long as he likes.
+func TestALoadThatTheStoreHasNoPlaceForIsNotWaitedForEver(t *testing.T) {
+	for _, timeout := range []string{"0", "30ms"} {
+		for _, how := range []string{"bypass", "fail"} {
+			store, let := crowded(t, 1)
+			must(t, store.Reconfigure(ctx, "performance.lock_timeout", timeout))
+			must(t, store.Reconfigure(ctx, "loader.on_store_error", how))
+			loaded := make(chan error, 2)
+			go func() {
+				_, err := store.GetOrLoad(ctx, "absent", 0, constant)
+				loaded <- err
+			}()
+			go func() {
+				_, err := store.GetOrLoadMany(ctx, []string{"missing"}, 0, func(context.Context, []string) (map[string][]byte, error) {
+					return map[string][]byte{"missing": nil}, nil
+				})
+				loaded <- err
+			}()
+			for range 2 {
+				select {
+				case err := <-loaded:
+					// There may be no memory to note it, either.
+					refused := errors.Is(err, memstore.ErrLockTimeout) || errors.Is(err, memstore.ErrMemoryExhausted)
+					if how == "bypass" && err != nil || how == "fail" && !refused {
+						t.Errorf("%s, %s: %v", timeout, how, err)
+					}
+				case <-time.After(longestEnd):
+					t.Errorf("%s, %s: waits for ever", timeout, how)
+				}
+			}
+			must(t, store.Reconfigure(ctx, "performance.lock_timeout", "10m"))
+			let()
+		}
+	}
+}
+
+// A limit on its way down is given up when the context ends, and put back.
 func TestReconfigureEndsWithTheContext(t *testing.T) {
 	store := open(t, memstore.Config{MemoryLimit: 256 << 20, LockTimeout: longTimeout})
 	limit := store.Capacity()

@@ -20,13 +20,14 @@ const pathPrefix = "storage.memory."
 
 // UnmarshalYAML makes a Config a part of an application's own configuration: it takes what could
 // stand under storage.memory in a file for [OpenYAML], nested or with dots, and refuses what OpenYAML
-// refuses. YAML packages that look for this method call it, such as gopkg.in/yaml.v3.
+// refuses, but for how the package reads a scalar: a number is taken in any spelling that it knows, such as
+// 0x10 or 1_000. YAML packages that look for this method call it, such as gopkg.in/yaml.v3.
 func (c *Config) UnmarshalYAML(unmarshal func(any) error) error {
 	var tree map[string]any
 	if err := unmarshal(&tree); err != nil {
 		return err
 	}
-	given := make(map[string]string)
+	given := make(givenSettings)
 	if err := flatten("", tree, given); err != nil {
 		return err
 	}
@@ -85,39 +86,55 @@ func plain(text string) any {
 	return share
 }
 
+// givenSettings are those of a document, by their paths without the prefix.
+type givenSettings map[string]setting
+
+func (g givenSettings) add(path, text string) error {
+	name := strings.TrimPrefix(path, pathPrefix)
+	if _, is := g[name]; is {
+		return &Error{"UnmarshalYAML", path, explained{name + ": duplicate key", ErrInvalidConfig}}
+	}
+	for _, other := range g {
+		if strings.HasPrefix(other.key, pathPrefix) != strings.HasPrefix(path, pathPrefix) {
+			return &Error{"UnmarshalYAML", path, explained{
+				name + ": settings stand either all under storage.memory or all outside of it", ErrInvalidConfig}}
+		}
+	}
+	g[name] = setting{path, text}
+	return nil
+}
+
 // flatten turns nested settings into paths and texts.
-func flatten(prefix string, tree map[string]any, out map[string]string) error {
+func flatten(prefix string, tree map[string]any, out givenSettings) error {
 	for _, name := range slices.Sorted(maps.Keys(tree)) {
-		path := prefix + name
-		switch value := tree[name].(type) {
-		case map[string]any:
-			if err := flatten(path+".", value, out); err != nil {
-				return err
-			}
-			continue
-		case map[any]any:
-			inner := make(map[string]any, len(value))
-			for key, item := range value {
-				inner[fmt.Sprint(key)] = item
-			}
-			if err := flatten(path+".", inner, out); err != nil {
-				return err
-			}
-			continue
-		case nil:
-			if isSection(path) {
-				continue // as in a section whose every line is a comment
-			}
-			out[path] = ""
-		case float64:
-			out[path] = strconv.FormatFloat(value, 'f', -1, 64)
-		case []any:
-			return &Error{"UnmarshalYAML", path, explained{"a list is no value for a setting", ErrInvalidConfig}}
-		default:
-			out[path] = fmt.Sprint(value)
+		if err := flattenOne(prefix+name, tree[name], out); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+func flattenOne(path string, value any, out givenSettings) error {
+	switch value := value.(type) {
+	case map[string]any:
+		return flatten(path+".", value, out)
+	case map[any]any:
+		inner := make(map[string]any, len(value))
+		for key, item := range value {
+			inner[fmt.Sprint(key)] = item
+		}
+		return flatten(path+".", inner, out)
+	case nil:
+		if isSection(path) {
+			return nil // as in a section whose every line is a comment
+		}
+		return out.add(path, "")
+	case float64:
+		return out.add(path, strconv.FormatFloat(value, 'f', -1, 64))
+	case []any:
+		return &Error{"UnmarshalYAML", path, explained{"a list is no value for a setting", ErrInvalidConfig}}
+	}
+	return out.add(path, fmt.Sprint(value))
 }
 
 func isSection(name string) bool {
@@ -131,22 +148,22 @@ func isSection(name string) bool {
 
 // take checks settings and puts them into the fields; what a field cannot tell from "not given", and
 // what has no field, into Settings.
-func (c *Config) take(given map[string]string) error {
+func (c *Config) take(given givenSettings) error {
 	config := native.MemstoreConfigNew()
 	if config == 0 {
 		return &Error{"UnmarshalYAML", "", ErrMemoryExhausted}
 	}
 	defer native.MemstoreConfigFree(config)
-	for _, path := range slices.Sorted(maps.Keys(given)) {
-		if err := (setting{path, given[path]}).apply("UnmarshalYAML", config); err != nil {
+	for _, name := range slices.Sorted(maps.Keys(given)) {
+		setting := given[name]
+		if err := setting.apply("UnmarshalYAML", config); err != nil {
 			return err
 		}
-		text, err := canonical("UnmarshalYAML", config, path)
+		text, err := canonical("UnmarshalYAML", config, setting.key)
 		if err != nil {
 			return err
 		}
 		// What was given before may have either of its names.
-		name := strings.TrimPrefix(path, pathPrefix)
 		delete(c.Settings, name)
 		delete(c.Settings, pathPrefix+name)
 		number, known := fieldPaths[name]

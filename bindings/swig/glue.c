@@ -128,6 +128,13 @@ static inline int glue_clear(memstore *store, int64_t wait_ms, const int64_t *st
     return glue_unbound(wait_ms, stop, memstore_clear(store));
 }
 
+static inline int glue_maintain(memstore *store, int64_t wait_ms, const int64_t *stop,
+                                int64_t budget_us)
+{
+    glue_bound(wait_ms, stop);
+    return glue_unbound(wait_ms, stop, memstore_maintain(store, budget_us));
+}
+
 static inline int glue_delete_by_pattern(memstore *store, int64_t wait_ms, const int64_t *stop,
                                          const char *pattern, size_t pattern_size,
                                          uint64_t *deleted)
@@ -380,9 +387,11 @@ static inline int64_t glue_get_many(memstore *store, int64_t wait_ms, const int6
     return status == MEMSTORE_OK ? delivery.result : status;
 }
 
-static inline void glue_take_many(void *kept, void *buf, size_t cap)
+static inline void glue_take_many(void *kept, void *buf, size_t cap, int wipes)
 {
     memcpy(buf, kept, cap);
+    if (wipes)
+        explicit_bzero(kept, cap);
     free(kept);
 }
 
@@ -722,7 +731,7 @@ static inline int64_t glue_lease_fail(memstore_lease *lease, int result, void **
     return *kept != NULL ? (int64_t)size : MEMSTORE_ERR_LOADER_FAILED;
 }
 
-static int glue_is_cancelled(const memstore_progress *progress, void *context)
+static int glue_is_stopped(const memstore_progress *progress, void *context)
 {
     (void)progress;
     return __atomic_load_n((const int64_t *)context, __ATOMIC_RELAXED) != 0;
@@ -734,14 +743,24 @@ static inline int glue_reasoned(int status, int64_t *reason)
     return status;
 }
 
-static inline int glue_save(memstore *store, const char *path, int64_t *cancelled, int64_t *reason)
+static inline int glue_save(memstore *store, int64_t wait_ms, const int64_t *stop, const char *path,
+                            int64_t *reason)
 {
-    return glue_reasoned(memstore_save(store, path, glue_is_cancelled, cancelled), reason);
+    const memstore_progress_fn fn = stop != NULL ? glue_is_stopped : NULL;
+
+    glue_bound(wait_ms, stop);
+    return glue_unbound(wait_ms, stop,
+                        glue_reasoned(memstore_save(store, path, fn, (void *)stop), reason));
 }
 
-static inline int glue_load(memstore *store, const char *path, int64_t *cancelled, int64_t *reason)
+static inline int glue_load(memstore *store, int64_t wait_ms, const int64_t *stop, const char *path,
+                            int64_t *reason)
 {
-    return glue_reasoned(memstore_load(store, path, glue_is_cancelled, cancelled), reason);
+    const memstore_progress_fn fn = stop != NULL ? glue_is_stopped : NULL;
+
+    glue_bound(wait_ms, stop);
+    return glue_unbound(wait_ms, stop,
+                        glue_reasoned(memstore_load(store, path, fn, (void *)stop), reason));
 }
 
 static inline int glue_get_stats(memstore *store, uint64_t *out, size_t n)

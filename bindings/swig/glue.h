@@ -94,6 +94,8 @@ static inline int glue_update_ttl(memstore *store, int64_t wait_ms, const int64_
 static inline int glue_get_view(memstore *store, int64_t wait_ms, const int64_t *stop,
                                 const void *key, size_t key_size, memstore_view *out);
 static inline int glue_clear(memstore *store, int64_t wait_ms, const int64_t *stop);
+static inline int glue_maintain(memstore *store, int64_t wait_ms, const int64_t *stop,
+                                int64_t budget_us);
 static inline int glue_delete_by_pattern(memstore *store, int64_t wait_ms, const int64_t *stop,
                                          const char *pattern, size_t pattern_size,
                                          uint64_t *deleted);
@@ -117,8 +119,9 @@ static inline int64_t glue_get_many(memstore *store, int64_t wait_ms, const int6
                                     size_t n, void *buf, size_t cap, int64_t *value_sizes,
                                     void **kept);
 
-/* Copies what a call kept to buf and frees it; cap is the number of bytes it told. */
-static inline void glue_take_many(void *kept, void *buf, size_t cap);
+/* Copies what a call kept to buf and frees it; cap is the number of bytes it told. With `wipes` it is
+ * overwritten before. */
+static inline void glue_take_many(void *kept, void *buf, size_t cap, int wipes);
 
 /* memstore_has_many() of n packed keys: how many were found; out[i] is 1 or 0. */
 static inline int64_t glue_has_many(memstore *store, int64_t wait_ms, const int64_t *stop,
@@ -194,10 +197,12 @@ static inline int glue_lease_fill(memstore_lease *lease, const void *value, size
  * glue_take_many(), or a status. */
 static inline int64_t glue_lease_fail(memstore_lease *lease, int result, void **kept);
 
-/* memstore_save(), memstore_load(), until *cancelled, which others may set meanwhile, is not 0. *reason is
- * the errno of MEMSTORE_ERR_IO, else 0. */
-static inline int glue_save(memstore *store, const char *path, int64_t *cancelled, int64_t *reason);
-static inline int glue_load(memstore *store, const char *path, int64_t *cancelled, int64_t *reason);
+/* memstore_save(), memstore_load(), which end with MEMSTORE_ERR_CANCELLED when *stop is set as they work.
+ * *reason is the errno of MEMSTORE_ERR_IO, else 0. */
+static inline int glue_save(memstore *store, int64_t wait_ms, const int64_t *stop, const char *path,
+                            int64_t *reason);
+static inline int glue_load(memstore *store, int64_t wait_ms, const int64_t *stop, const char *path,
+                            int64_t *reason);
 
 /* memstore_get_stats(), memstore_get_memory_stats(): the first n fields after struct_size, in the
  * order of stats.h. */

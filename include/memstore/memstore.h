@@ -897,8 +897,8 @@ MEMSTORE_API void memstore_cursor_free(memstore_cursor *cursor);
  *
  * memstore_close() and memstore_destroy() are not bounded, nor is the wait for a loader, for which
  * memstore_get_or_load() says how long it is. Work that goes on is ended only where one call can have
- * much of it: a memory limit on its way down is given up, and memstore_delete_by_pattern() leaves what it
- * has not come to when it is stopped.
+ * much of it: a memory limit on its way down is given up, and memstore_delete_by_pattern() and
+ * memstore_maintain() leave what they have not come to when they are stopped.
  * @param[in] wait_ms milliseconds to wait at most, all waits together; 0 waits for nothing; a negative
  *     number sets no bound
  * @param[in] stop NULL, or what another thread sets to another value than 0, in one atomic step, to end

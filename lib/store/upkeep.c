@@ -131,12 +131,13 @@ int ms_upkeep_run(memstore *store, int64_t budget_us, bool exact)
             busy = true;
         }
         /* Between steps writers that wait for the reclaim lock come first. */
-        if (busy && ms_clock_real_us() >= deadline)
+        if (busy && ms_wait_is_over(deadline))
             return MEMSTORE_ERR_LOCK_TIMEOUT;
         if (busy)
             sched_yield();
     }
-    if (!guarded)
+    /* A step that was stopped may say that there was nothing to do. */
+    if (!guarded || ms_wait_is_stopped())
         return MEMSTORE_ERR_LOCK_TIMEOUT;
     /* The maintenance thread knows when it comes back. */
     return exact ? combined : MEMSTORE_OK;

@@ -3,6 +3,7 @@
  * call waits for. And that a call waits no longer than its caller wants to. */
 #include "platform/wait.h"
 #include "store/store.h"
+#include "support/clock.h"
 #include "support/criterion.h"
 #include "support/support.h"
 
@@ -256,6 +257,23 @@ Test(waiting, a_memory_limit_on_its_way_down_is_put_back)
     cr_assert_eq(memstore_bound_waits(-1, NULL), 1);
     cr_assert_eq(memstore_capacity(store), limit);
     assert_ok(memstore_reconfigure(store, "performance.memory_limit", "16MiB"));
+    memstore_destroy(store);
+}
+
+Test(waiting, maintenance_ends_where_it_is_when_its_caller_is_told_to)
+{
+    memstore *store = test_open("maintenance=manual", NULL);
+    const int64_t stopped = 1;
+    char value[10000] = {0};
+
+    test_clock_start();
+    for (uint32_t i = 0; i < 2000; i++)
+        assert_ok(memstore_set(store, &i, sizeof i, value, sizeof value, 1));
+    test_clock_advance(10);
+    memstore_bound_waits(-1, &stopped);
+    cr_assert_eq(memstore_maintain(store, 0), MEMSTORE_ERR_LOCK_TIMEOUT);
+    cr_assert_eq(memstore_bound_waits(-1, NULL), 1);
+    assert_ok(memstore_maintain(store, 0));
     memstore_destroy(store);
 }
 

@@ -9,6 +9,7 @@ package prometheus
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"fmt"
 	"math"
 	"strconv"
@@ -19,7 +20,7 @@ import (
 )
 
 // Collector collects the metrics of a store, all that its MetricsText has. Each collection reads the
-// store once; a store that is closed has none.
+// store once; a store that is closed has none. What cannot be read fails the collection.
 type Collector struct {
 	store  *memstore.Store
 	labels prometheus.Labels
@@ -38,10 +39,13 @@ func (c *Collector) Describe(chan<- *prometheus.Desc) {}
 // Collect sends the metrics as they are now.
 func (c *Collector) Collect(metrics chan<- prometheus.Metric) {
 	text, err := c.store.MetricsText()
-	if err != nil {
+	if errors.Is(err, memstore.ErrCacheClosed) {
 		return
 	}
-	families, err := parse(text)
+	var families []*family
+	if err == nil {
+		families, err = parse(text)
+	}
 	if err != nil {
 		metrics <- prometheus.NewInvalidMetric(prometheus.NewInvalidDesc(err), err)
 		return

@@ -108,3 +108,11 @@ func TestAClosedStoreHasNoMetrics(t *testing.T) {
 		t.Error(text)
 	}
 }
+
+func TestWhatCannotBeReadFailsTheCollection(t *testing.T) {
+	registry := prometheus.NewPedanticRegistry()
+	registry.MustRegister(memstoreprometheus.NewCollector(new(memstore.Store), nil))
+	if _, err := registry.Gather(); err == nil || !strings.Contains(err.Error(), "not made by Open") {
+		t.Errorf("got %v", err)
+	}
+}

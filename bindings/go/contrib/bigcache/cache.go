@@ -11,7 +11,9 @@
 //   - What is used stays, where bigcache drops what is oldest. An expired entry is never served.
 //   - Set returns an error for the empty key.
 //   - OnRemove and the others are called a moment later, on a goroutine of its own, and may call the cache. With
-//     them, or with StatsEnabled, that goroutine waits in C and so holds a thread.
+//     them, or with StatsEnabled, that goroutine waits in C and so holds a thread. Nobody who writes waits for them: where
+//     they are slower than entries go for so long that a bounded queue is full, they are not called for what finds it
+//     full. Lost counts that.
 //   - With Verbose the Logger is told what the store has to say: that it is open, full, or refuses writes.
 //   - Iterator shows the keys that are there when it is made.
 //   - Close, and the end of New's context, end the cache: calls return memstore.ErrCacheClosed then, where bigcache's
@@ -69,7 +71,7 @@ type Config struct {
 	// HardMaxCacheSize is the limit in MiB.
 	HardMaxCacheSize int
 	// OnRemove is called with each entry that expired, was evicted or deleted. It is not called when
-	// OnRemoveWithMetadata is set.
+	// OnRemoveWithMetadata is set, nor for what BigCache.Lost counts; no more are the others.
 	OnRemove func(key string, entry []byte)
 	// OnRemoveWithMetadata is OnRemove that is told how often the key was read; see StatsEnabled.
 	OnRemoveWithMetadata func(key string, entry []byte, keyMetadata Metadata)
@@ -120,7 +122,8 @@ type BigCache struct {
 	hasher       Hasher
 	requests     *requests // nil: they are not counted
 	deleteMisses atomic.Int64
-	iterated     atomic.Int64 // reads of iterators, which are no hits
+	iterated     atomic.Int64           // reads of iterators, which are no hits
+	removals     *memstore.Subscription // nil: nobody is called for them
 	stop         func() bool
 }
 
@@ -193,7 +196,7 @@ func (c *BigCache) watch(call func(memstore.Event, Metadata), wanted memstore.Ev
 	case call == nil:
 		return nil
 	}
-	_, err := c.store.OnEvent(kinds, func(event memstore.Event) {
+	removals, err := c.store.OnEvent(kinds, func(event memstore.Event) {
 		if event.Dropped != 0 {
 			c.sweep()
 		}
@@ -202,7 +205,19 @@ func (c *BigCache) watch(call func(memstore.Event, Metadata), wanted memstore.Ev
 			call(event, metadata)
 		}
 	})
+	if call != nil {
+		c.removals = removals
+	}
 	return err
+}
+
+// Lost is how many entries went without a call of OnRemove or the others, because too many waited for theirs. With
+// StatsEnabled those count that OnRemoveFilterSet leaves out, too.
+func (c *BigCache) Lost() uint64 {
+	if c.removals == nil {
+		return 0
+	}
+	return c.removals.Dropped()
 }
 
 // NewBigCache is New without a context.

@@ -10,6 +10,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -224,6 +225,33 @@ func TestCallbacksAreToldWhy(t *testing.T) {
 	}
 	if got := <-removed; got.reason != NoSpace {
 		t.Errorf("got %v", got)
+	}
+}
+
+// What a callback is too slow for is lost, and counted.
+func TestRemovalsThatNobodyIsToldOfAreCounted(t *testing.T) {
+	var calls atomic.Uint64
+	let := make(chan struct{})
+	config := quiet()
+	config.OnRemove = func(string, []byte) { <-let; calls.Add(1) }
+	c := open(t, config)
+	deletes := uint64(0)
+	for ; c.Store().GetEventStats().Dropped == 0; deletes++ {
+		must(t, c.Set("k", nil))
+		must(t, c.Delete("k"))
+	}
+	if c.Lost() == 0 {
+		t.Error("none is lost")
+	}
+	close(let)
+	for deadline := time.Now().Add(time.Minute); calls.Load()+c.Lost() < deletes && time.Now().Before(deadline); {
+		time.Sleep(time.Millisecond)
+	}
+	if calls.Load()+c.Lost() != deletes {
+		t.Errorf("%d calls and %d lost of %d", calls.Load(), c.Lost(), deletes)
+	}
+	if lost := open(t, quiet()).Lost(); lost != 0 {
+		t.Errorf("%d are lost without a callback", lost)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 
 	memstore "github.com/weisyn/memstore/bindings/go"
 )
@@ -22,12 +23,10 @@ const (
 
 // SaveToFile saves the entries for LoadFromFile, while others go on. Whatever happens before it returns, what was
 // saved at the path before stays whole; but a folder that no SaveToFile of this package has made, such as one of
-// fastcache's, is removed first.
+// fastcache's, is removed first. One of which it cannot be read whether it has is left alone, with an error.
 func (c *Cache) SaveToFile(filePath string) error {
-	if _, err := readCapacity(filePath); err != nil {
-		if err := os.RemoveAll(filePath); err != nil {
-			return err
-		}
+	if err := makeWay(filePath); err != nil {
+		return err
 	}
 	if err := os.MkdirAll(filePath, 0o755); err != nil {
 		return err
@@ -36,6 +35,17 @@ func (c *Cache) SaveToFile(filePath string) error {
 		return err
 	}
 	return writeCapacity(filePath, int64(c.store.Capacity()))
+}
+
+// makeWay removes what is at a path unless it is a saved cache.
+func makeWay(filePath string) error {
+	_, err := readCapacity(filePath)
+	for _, other := range []error{fs.ErrNotExist, fs.ErrInvalid, syscall.ENOTDIR} {
+		if errors.Is(err, other) {
+			return os.RemoveAll(filePath)
+		}
+	}
+	return err
 }
 
 // SaveToFileConcurrent is SaveToFile: one thread saves, however many are allowed.

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -141,6 +142,42 @@ func TestADamagedFileIsNotLoaded(t *testing.T) {
 	if err != nil || len(files) != 2 {
 		t.Errorf("%v, %v", files, err)
 	}
+}
+
+// What is saved at a path and cannot be read just now is not taken for a folder of others.
+func TestASavedCacheThatCannotBeReadStays(t *testing.T) {
+	path, c := filepath.Join(t.TempDir(), "cache"), New(1)
+	defer c.Close()
+	fill(c, "value")
+	must(t, c.SaveToFile(path))
+	capacity := filepath.Join(path, capacityName)
+	text, err := os.ReadFile(capacity)
+	must(t, err)
+	must(t, os.Remove(capacity))
+	must(t, os.Symlink(capacityName, capacity)) // to itself
+	fill(c, "after")
+	if err := c.SaveToFile(path); !errors.Is(err, syscall.ELOOP) {
+		t.Errorf("got %v", err)
+	}
+	must(t, os.Remove(capacity))
+	must(t, os.WriteFile(capacity, text, 0o600))
+	loaded, err := LoadFromFile(path)
+	must(t, err)
+	defer loaded.Close()
+	holds(t, loaded, "value")
+}
+
+// A file at the path makes way as a folder of others does.
+func TestAFileMakesWayForASavedCache(t *testing.T) {
+	path, c := filepath.Join(t.TempDir(), "cache"), New(1)
+	defer c.Close()
+	fill(c, "value")
+	must(t, os.WriteFile(path, nil, 0o600))
+	must(t, c.SaveToFile(path))
+	loaded, err := LoadFromFile(path)
+	must(t, err)
+	defer loaded.Close()
+	holds(t, loaded, "value")
 }
 
 func TestWhatCannotBeSavedSaysSo(t *testing.T) {

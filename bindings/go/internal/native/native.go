@@ -137,8 +137,6 @@ typedef unsigned char *memstore_bytes;
 #cgo nocallback _wrap_MemstoreCapacity_memstore
 #cgo noescape _wrap_MemstoreCompact_memstore
 #cgo nocallback _wrap_MemstoreCompact_memstore
-#cgo noescape _wrap_MemstoreMaintain_memstore
-#cgo nocallback _wrap_MemstoreMaintain_memstore
 #cgo noescape _wrap_MEMSTORE_EVENT_EXPIRED_memstore
 #cgo nocallback _wrap_MEMSTORE_EVENT_EXPIRED_memstore
 #cgo noescape _wrap_MEMSTORE_EVENT_EVICTED_memstore
@@ -189,6 +187,8 @@ typedef unsigned char *memstore_bytes;
 #cgo nocallback _wrap_GlueGetView_memstore
 #cgo noescape _wrap_GlueClear_memstore
 #cgo nocallback _wrap_GlueClear_memstore
+#cgo noescape _wrap_GlueMaintain_memstore
+#cgo nocallback _wrap_GlueMaintain_memstore
 #cgo noescape _wrap_GlueDeleteByPattern_memstore
 #cgo nocallback _wrap_GlueDeleteByPattern_memstore
 #cgo noescape _wrap_GlueReconfigure_memstore
@@ -325,6 +325,9 @@ typedef long long swig_type_55;
 typedef long long swig_type_56;
 typedef long long swig_type_57;
 typedef long long swig_type_58;
+typedef long long swig_type_59;
+typedef long long swig_type_60;
+typedef long long swig_type_61;
 extern void _wrap_Swig_free_memstore(uintptr_t arg1);
 extern uintptr_t _wrap_Swig_malloc_memstore(swig_intgo arg1);
 extern swig_intgo _wrap_MEMSTORE_OK_memstore(void);
@@ -377,7 +380,6 @@ extern int _wrap_MemstoreHas_memstore(uintptr_t arg1, swig_voidp arg2, swig_intg
 extern swig_type_1 _wrap_MemstoreSize_memstore(uintptr_t arg1);
 extern swig_type_2 _wrap_MemstoreCapacity_memstore(uintptr_t arg1);
 extern int _wrap_MemstoreCompact_memstore(uintptr_t arg1, double arg2);
-extern int _wrap_MemstoreMaintain_memstore(uintptr_t arg1, swig_type_3 arg2);
 extern swig_intgo _wrap_MEMSTORE_EVENT_EXPIRED_memstore(void);
 extern swig_intgo _wrap_MEMSTORE_EVENT_EVICTED_memstore(void);
 extern swig_intgo _wrap_MEMSTORE_EVENT_DELETED_memstore(void);
@@ -385,59 +387,60 @@ extern swig_intgo _wrap_MEMSTORE_EVENT_REPLACED_memstore(void);
 extern swig_intgo _wrap_MEMSTORE_EVENT_CLEARED_memstore(void);
 extern swig_intgo _wrap_MEMSTORE_EVENT_REMOVALS_memstore(void);
 extern swig_intgo _wrap_MEMSTORE_EVENT_ALERT_memstore(void);
-extern swig_type_4 _wrap_GlueCopyText_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3);
-extern swig_type_5 _wrap_GlueGet_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3, swig_voidp arg4, swig_intgo arg5);
-extern swig_type_6 _wrap_GlueGetPresent_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3, swig_voidp arg4, swig_intgo arg5);
-extern swig_type_7 _wrap_GlueGetVersioned_memstore(uintptr_t arg1, swig_type_8 arg2, swig_voidp arg3, swig_voidp arg4, swig_intgo arg5, swig_voidp arg6, swig_intgo arg7, swig_voidp arg8, swig_voidp arg9);
-extern swig_type_9 _wrap_GlueGetTtl_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3);
-extern swig_type_10 _wrap_GlueGetExpiration_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3);
-extern swig_type_11 _wrap_GlueGetCreated_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3);
-extern int _wrap_GlueSet_memstore(uintptr_t arg1, swig_type_12 arg2, swig_voidp arg3, swig_voidp arg4, swig_intgo arg5, swig_voidp arg6, swig_intgo arg7, swig_type_13 arg8);
-extern int _wrap_GlueSetUntil_memstore(uintptr_t arg1, swig_type_14 arg2, swig_voidp arg3, swig_voidp arg4, swig_intgo arg5, swig_voidp arg6, swig_intgo arg7, swig_type_15 arg8);
-extern int _wrap_GlueSetAsync_memstore(uintptr_t arg1, swig_type_16 arg2, swig_voidp arg3, swig_voidp arg4, swig_intgo arg5, swig_voidp arg6, swig_intgo arg7, swig_type_17 arg8);
-extern int _wrap_GlueAdd_memstore(uintptr_t arg1, swig_type_18 arg2, swig_voidp arg3, swig_voidp arg4, swig_intgo arg5, swig_voidp arg6, swig_intgo arg7, swig_type_19 arg8);
-extern int _wrap_GlueReplace_memstore(uintptr_t arg1, swig_type_20 arg2, swig_voidp arg3, swig_voidp arg4, swig_intgo arg5, swig_voidp arg6, swig_intgo arg7, swig_type_21 arg8);
-extern int _wrap_GlueCompareAndSet_memstore(uintptr_t arg1, swig_type_22 arg2, swig_voidp arg3, swig_voidp arg4, swig_intgo arg5, swig_voidp arg6, swig_intgo arg7, swig_type_23 arg8, swig_type_24 arg9);
-extern int _wrap_GlueIncrement_memstore(uintptr_t arg1, swig_type_25 arg2, swig_voidp arg3, swig_voidp arg4, swig_intgo arg5, swig_type_26 arg6, swig_type_27 arg7, swig_type_28 arg8, swig_voidp arg9);
-extern int _wrap_GlueDelete_memstore(uintptr_t arg1, swig_type_29 arg2, swig_voidp arg3, swig_voidp arg4, swig_intgo arg5);
-extern int _wrap_GlueUpdateTtl_memstore(uintptr_t arg1, swig_type_30 arg2, swig_voidp arg3, swig_voidp arg4, swig_intgo arg5, swig_type_31 arg6);
-extern int _wrap_GlueGetView_memstore(uintptr_t arg1, swig_type_32 arg2, swig_voidp arg3, swig_voidp arg4, swig_intgo arg5, swig_voidp arg6);
-extern int _wrap_GlueClear_memstore(uintptr_t arg1, swig_type_33 arg2, swig_voidp arg3);
-extern int _wrap_GlueDeleteByPattern_memstore(uintptr_t arg1, swig_type_34 arg2, swig_voidp arg3, swig_voidp arg4, swig_intgo arg5, swig_voidp arg6);
-extern int _wrap_GlueReconfigure_memstore(uintptr_t arg1, swig_type_35 arg2, swig_voidp arg3, swig_voidp arg4, swig_voidp arg5, swig_voidp arg6, swig_intgo arg7);
-extern int _wrap_GlueReconfigureAll_memstore(uintptr_t arg1, swig_type_36 arg2, swig_voidp arg3, uintptr_t arg4, swig_voidp arg5, swig_intgo arg6);
-extern int _wrap_GlueSetMany_memstore(uintptr_t arg1, swig_type_37 arg2, swig_voidp arg3, swig_voidp arg4, swig_intgo arg5, swig_voidp arg6, swig_intgo arg7, swig_type_38 arg8);
-extern swig_type_39 _wrap_GlueGetMany_memstore(uintptr_t arg1, swig_type_40 arg2, swig_voidp arg3, swig_voidp arg4, swig_intgo arg5, swig_voidp arg6, swig_intgo arg7, swig_voidp arg8, swig_intgo arg9, swig_voidp arg10, swig_voidp arg11);
-extern void _wrap_GlueTakeMany_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3);
-extern swig_type_41 _wrap_GlueHasMany_memstore(uintptr_t arg1, swig_type_42 arg2, swig_voidp arg3, swig_voidp arg4, swig_intgo arg5, swig_voidp arg6, swig_intgo arg7, swig_voidp arg8);
-extern swig_type_43 _wrap_GlueDeleteMany_memstore(uintptr_t arg1, swig_type_44 arg2, swig_voidp arg3, swig_voidp arg4, swig_intgo arg5, swig_voidp arg6, swig_intgo arg7);
-extern int _wrap_GlueCommit_memstore(uintptr_t arg1, swig_type_45 arg2, swig_voidp arg3, swig_voidp arg4, swig_intgo arg5, swig_voidp arg6, swig_intgo arg7, swig_voidp arg8);
-extern swig_type_46 _wrap_GlueCountByPattern_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3);
+extern swig_type_3 _wrap_GlueCopyText_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3);
+extern swig_type_4 _wrap_GlueGet_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3, swig_voidp arg4, swig_intgo arg5);
+extern swig_type_5 _wrap_GlueGetPresent_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3, swig_voidp arg4, swig_intgo arg5);
+extern swig_type_6 _wrap_GlueGetVersioned_memstore(uintptr_t arg1, swig_type_7 arg2, swig_voidp arg3, swig_voidp arg4, swig_intgo arg5, swig_voidp arg6, swig_intgo arg7, swig_voidp arg8, swig_voidp arg9);
+extern swig_type_8 _wrap_GlueGetTtl_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3);
+extern swig_type_9 _wrap_GlueGetExpiration_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3);
+extern swig_type_10 _wrap_GlueGetCreated_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3);
+extern int _wrap_GlueSet_memstore(uintptr_t arg1, swig_type_11 arg2, swig_voidp arg3, swig_voidp arg4, swig_intgo arg5, swig_voidp arg6, swig_intgo arg7, swig_type_12 arg8);
+extern int _wrap_GlueSetUntil_memstore(uintptr_t arg1, swig_type_13 arg2, swig_voidp arg3, swig_voidp arg4, swig_intgo arg5, swig_voidp arg6, swig_intgo arg7, swig_type_14 arg8);
+extern int _wrap_GlueSetAsync_memstore(uintptr_t arg1, swig_type_15 arg2, swig_voidp arg3, swig_voidp arg4, swig_intgo arg5, swig_voidp arg6, swig_intgo arg7, swig_type_16 arg8);
+extern int _wrap_GlueAdd_memstore(uintptr_t arg1, swig_type_17 arg2, swig_voidp arg3, swig_voidp arg4, swig_intgo arg5, swig_voidp arg6, swig_intgo arg7, swig_type_18 arg8);
+extern int _wrap_GlueReplace_memstore(uintptr_t arg1, swig_type_19 arg2, swig_voidp arg3, swig_voidp arg4, swig_intgo arg5, swig_voidp arg6, swig_intgo arg7, swig_type_20 arg8);
+extern int _wrap_GlueCompareAndSet_memstore(uintptr_t arg1, swig_type_21 arg2, swig_voidp arg3, swig_voidp arg4, swig_intgo arg5, swig_voidp arg6, swig_intgo arg7, swig_type_22 arg8, swig_type_23 arg9);
+extern int _wrap_GlueIncrement_memstore(uintptr_t arg1, swig_type_24 arg2, swig_voidp arg3, swig_voidp arg4, swig_intgo arg5, swig_type_25 arg6, swig_type_26 arg7, swig_type_27 arg8, swig_voidp arg9);
+extern int _wrap_GlueDelete_memstore(uintptr_t arg1, swig_type_28 arg2, swig_voidp arg3, swig_voidp arg4, swig_intgo arg5);
+extern int _wrap_GlueUpdateTtl_memstore(uintptr_t arg1, swig_type_29 arg2, swig_voidp arg3, swig_voidp arg4, swig_intgo arg5, swig_type_30 arg6);
+extern int _wrap_GlueGetView_memstore(uintptr_t arg1, swig_type_31 arg2, swig_voidp arg3, swig_voidp arg4, swig_intgo arg5, swig_voidp arg6);
+extern int _wrap_GlueClear_memstore(uintptr_t arg1, swig_type_32 arg2, swig_voidp arg3);
+extern int _wrap_GlueMaintain_memstore(uintptr_t arg1, swig_type_33 arg2, swig_voidp arg3, swig_type_34 arg4);
+extern int _wrap_GlueDeleteByPattern_memstore(uintptr_t arg1, swig_type_35 arg2, swig_voidp arg3, swig_voidp arg4, swig_intgo arg5, swig_voidp arg6);
+extern int _wrap_GlueReconfigure_memstore(uintptr_t arg1, swig_type_36 arg2, swig_voidp arg3, swig_voidp arg4, swig_voidp arg5, swig_voidp arg6, swig_intgo arg7);
+extern int _wrap_GlueReconfigureAll_memstore(uintptr_t arg1, swig_type_37 arg2, swig_voidp arg3, uintptr_t arg4, swig_voidp arg5, swig_intgo arg6);
+extern int _wrap_GlueSetMany_memstore(uintptr_t arg1, swig_type_38 arg2, swig_voidp arg3, swig_voidp arg4, swig_intgo arg5, swig_voidp arg6, swig_intgo arg7, swig_type_39 arg8);
+extern swig_type_40 _wrap_GlueGetMany_memstore(uintptr_t arg1, swig_type_41 arg2, swig_voidp arg3, swig_voidp arg4, swig_intgo arg5, swig_voidp arg6, swig_intgo arg7, swig_voidp arg8, swig_intgo arg9, swig_voidp arg10, swig_voidp arg11);
+extern void _wrap_GlueTakeMany_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3, int arg4);
+extern swig_type_42 _wrap_GlueHasMany_memstore(uintptr_t arg1, swig_type_43 arg2, swig_voidp arg3, swig_voidp arg4, swig_intgo arg5, swig_voidp arg6, swig_intgo arg7, swig_voidp arg8);
+extern swig_type_44 _wrap_GlueDeleteMany_memstore(uintptr_t arg1, swig_type_45 arg2, swig_voidp arg3, swig_voidp arg4, swig_intgo arg5, swig_voidp arg6, swig_intgo arg7);
+extern int _wrap_GlueCommit_memstore(uintptr_t arg1, swig_type_46 arg2, swig_voidp arg3, swig_voidp arg4, swig_intgo arg5, swig_voidp arg6, swig_intgo arg7, swig_voidp arg8);
+extern swig_type_47 _wrap_GlueCountByPattern_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3);
 extern int _wrap_GlueScanNew_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3, swig_voidp arg4);
-extern swig_type_47 _wrap_GlueScanFill_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3);
+extern swig_type_48 _wrap_GlueScanFill_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3);
 extern void _wrap_GlueScanFree_memstore(uintptr_t arg1);
 extern int _wrap_GlueEventsNew_memstore(uintptr_t arg1, int arg2, swig_intgo arg3, swig_voidp arg4);
-extern swig_type_48 _wrap_GlueEventsFill_memstore(uintptr_t arg1, swig_type_49 arg2, swig_voidp arg3, swig_intgo arg4);
+extern swig_type_49 _wrap_GlueEventsFill_memstore(uintptr_t arg1, swig_type_50 arg2, swig_voidp arg3, swig_intgo arg4);
 extern void _wrap_GlueEventsWake_memstore(uintptr_t arg1);
-extern swig_type_50 _wrap_GlueEventsDropped_memstore(uintptr_t arg1);
+extern swig_type_51 _wrap_GlueEventsDropped_memstore(uintptr_t arg1);
 extern void _wrap_GlueEventsFree_memstore(uintptr_t arg1);
 extern uintptr_t _wrap_GlueLogNew_memstore(uintptr_t arg1, int arg2);
-extern swig_type_51 _wrap_GlueLogFill_memstore(uintptr_t arg1, swig_type_52 arg2, swig_voidp arg3, swig_intgo arg4);
+extern swig_type_52 _wrap_GlueLogFill_memstore(uintptr_t arg1, swig_type_53 arg2, swig_voidp arg3, swig_intgo arg4);
 extern void _wrap_GlueLogEnd_memstore(uintptr_t arg1);
 extern void _wrap_GlueLogDrop_memstore(uintptr_t arg1);
 extern int _wrap_GlueGetEventStats_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3);
-extern swig_type_53 _wrap_GlueLeaseAcquire_memstore(uintptr_t arg1, swig_type_54 arg2, swig_voidp arg3, swig_voidp arg4, swig_intgo arg5, swig_voidp arg6, swig_intgo arg7, swig_voidp arg8, swig_voidp arg9);
+extern swig_type_54 _wrap_GlueLeaseAcquire_memstore(uintptr_t arg1, swig_type_55 arg2, swig_voidp arg3, swig_voidp arg4, swig_intgo arg5, swig_voidp arg6, swig_intgo arg7, swig_voidp arg8, swig_voidp arg9);
 extern int _wrap_GlueLeaseIsCurrent_memstore(uintptr_t arg1);
-extern int _wrap_GlueLeaseFill_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3, swig_type_55 arg4);
-extern swig_type_56 _wrap_GlueLeaseFail_memstore(uintptr_t arg1, int arg2, swig_voidp arg3);
-extern int _wrap_GlueSave_memstore(uintptr_t arg1, swig_voidp arg2, swig_voidp arg3, swig_voidp arg4);
-extern int _wrap_GlueLoad_memstore(uintptr_t arg1, swig_voidp arg2, swig_voidp arg3, swig_voidp arg4);
+extern int _wrap_GlueLeaseFill_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3, swig_type_56 arg4);
+extern swig_type_57 _wrap_GlueLeaseFail_memstore(uintptr_t arg1, int arg2, swig_voidp arg3);
+extern int _wrap_GlueSave_memstore(uintptr_t arg1, swig_type_58 arg2, swig_voidp arg3, swig_voidp arg4, swig_voidp arg5);
+extern int _wrap_GlueLoad_memstore(uintptr_t arg1, swig_type_59 arg2, swig_voidp arg3, swig_voidp arg4, swig_voidp arg5);
 extern int _wrap_GlueGetStats_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3);
 extern int _wrap_GlueGetMemoryStats_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3);
 extern int _wrap_GlueGetTtlStats_memstore(uintptr_t arg1, swig_voidp arg2, swig_voidp arg3, swig_intgo arg4);
 extern int _wrap_GlueGetLatency_memstore(uintptr_t arg1, int arg2, swig_voidp arg3, swig_intgo arg4);
-extern swig_type_57 _wrap_GlueMetricsText_memstore(uintptr_t arg1, swig_voidp arg2);
-extern swig_type_58 _wrap_GlueAdvise_memstore(uintptr_t arg1, int arg2, swig_voidp arg3);
+extern swig_type_60 _wrap_GlueMetricsText_memstore(uintptr_t arg1, swig_voidp arg2);
+extern swig_type_61 _wrap_GlueAdvise_memstore(uintptr_t arg1, int arg2, swig_voidp arg3);
 extern int _wrap_GlueClaimLanes_memstore(int arg1, swig_voidp arg2);
 extern int _wrap_GlueGetLayout_memstore(uintptr_t arg1, swig_voidp arg2, swig_voidp arg3);
 extern int _wrap_GlueGetRates_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3, swig_voidp arg4);
@@ -905,14 +908,6 @@ func MemstoreCompact(arg1 uintptr, arg2 float64) (_swig_ret int32) {
 	return swig_r
 }
 
-func MemstoreMaintain(arg1 uintptr, arg2 int64) (_swig_ret int32) {
-	var swig_r int32
-	_swig_i_0 := arg1
-	_swig_i_1 := arg2
-	swig_r = (int32)(C._wrap_MemstoreMaintain_memstore(C.uintptr_t(_swig_i_0), C.swig_type_3(_swig_i_1)))
-	return swig_r
-}
-
 type Memstore_event_kind int
 
 func _swig_getMEMSTORE_EVENT_EXPIRED() (_swig_ret Memstore_event_kind) {
@@ -1025,7 +1020,7 @@ func GlueGetVersioned(arg1 uintptr, arg2 int64, arg3 *byte, arg4 *byte, arg5 int
 	_swig_i_7 = (*C.uchar)(arg8)
 	var _swig_i_8 *C.uchar
 	_swig_i_8 = (*C.uchar)(arg9)
-	swig_r = (int64)(C._wrap_GlueGetVersioned_memstore(C.uintptr_t(_swig_i_0), C.swig_type_8(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3), C.swig_intgo(_swig_i_4), C.swig_voidp(_swig_i_5), C.swig_intgo(_swig_i_6), C.swig_voidp(_swig_i_7), C.swig_voidp(_swig_i_8)))
+	swig_r = (int64)(C._wrap_GlueGetVersioned_memstore(C.uintptr_t(_swig_i_0), C.swig_type_7(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3), C.swig_intgo(_swig_i_4), C.swig_voidp(_swig_i_5), C.swig_intgo(_swig_i_6), C.swig_voidp(_swig_i_7), C.swig_voidp(_swig_i_8)))
 	return swig_r
 }
 
@@ -1072,7 +1067,7 @@ func GlueSet(arg1 uintptr, arg2 int64, arg3 *byte, arg4 *byte, arg5 int, arg6 *b
 	_swig_i_5 = (*C.uchar)(arg6)
 	_swig_i_6 := arg7
 	_swig_i_7 := arg8
-	swig_r = (int32)(C._wrap_GlueSet_memstore(C.uintptr_t(_swig_i_0), C.swig_type_12(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3), C.swig_intgo(_swig_i_4), C.swig_voidp(_swig_i_5), C.swig_intgo(_swig_i_6), C.swig_type_13(_swig_i_7)))
+	swig_r = (int32)(C._wrap_GlueSet_memstore(C.uintptr_t(_swig_i_0), C.swig_type_11(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3), C.swig_intgo(_swig_i_4), C.swig_voidp(_swig_i_5), C.swig_intgo(_swig_i_6), C.swig_type_12(_swig_i_7)))
 	return swig_r
 }
 
@@ -1089,7 +1084,7 @@ func GlueSetUntil(arg1 uintptr, arg2 int64, arg3 *byte, arg4 *byte, arg5 int, ar
 	_swig_i_5 = (*C.uchar)(arg6)
 	_swig_i_6 := arg7
 	_swig_i_7 := arg8
-	swig_r = (int32)(C._wrap_GlueSetUntil_memstore(C.uintptr_t(_swig_i_0), C.swig_type_14(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3), C.swig_intgo(_swig_i_4), C.swig_voidp(_swig_i_5), C.swig_intgo(_swig_i_6), C.swig_type_15(_swig_i_7)))
+	swig_r = (int32)(C._wrap_GlueSetUntil_memstore(C.uintptr_t(_swig_i_0), C.swig_type_13(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3), C.swig_intgo(_swig_i_4), C.swig_voidp(_swig_i_5), C.swig_intgo(_swig_i_6), C.swig_type_14(_swig_i_7)))
 	return swig_r
 }
 
@@ -1106,7 +1101,7 @@ func GlueSetAsync(arg1 uintptr, arg2 int64, arg3 *byte, arg4 *byte, arg5 int, ar
 	_swig_i_5 = (*C.uchar)(arg6)
 	_swig_i_6 := arg7
 	_swig_i_7 := arg8
-	swig_r = (int32)(C._wrap_GlueSetAsync_memstore(C.uintptr_t(_swig_i_0), C.swig_type_16(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3), C.swig_intgo(_swig_i_4), C.swig_voidp(_swig_i_5), C.swig_intgo(_swig_i_6), C.swig_type_17(_swig_i_7)))
+	swig_r = (int32)(C._wrap_GlueSetAsync_memstore(C.uintptr_t(_swig_i_0), C.swig_type_15(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3), C.swig_intgo(_swig_i_4), C.swig_voidp(_swig_i_5), C.swig_intgo(_swig_i_6), C.swig_type_16(_swig_i_7)))
 	return swig_r
 }
 
@@ -1123,7 +1118,7 @@ func GlueAdd(arg1 uintptr, arg2 int64, arg3 *byte, arg4 *byte, arg5 int, arg6 *b
 	_swig_i_5 = (*C.uchar)(arg6)
 	_swig_i_6 := arg7
 	_swig_i_7 := arg8
-	swig_r = (int32)(C._wrap_GlueAdd_memstore(C.uintptr_t(_swig_i_0), C.swig_type_18(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3), C.swig_intgo(_swig_i_4), C.swig_voidp(_swig_i_5), C.swig_intgo(_swig_i_6), C.swig_type_19(_swig_i_7)))
+	swig_r = (int32)(C._wrap_GlueAdd_memstore(C.uintptr_t(_swig_i_0), C.swig_type_17(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3), C.swig_intgo(_swig_i_4), C.swig_voidp(_swig_i_5), C.swig_intgo(_swig_i_6), C.swig_type_18(_swig_i_7)))
 	return swig_r
 }
 
@@ -1140,7 +1135,7 @@ func GlueReplace(arg1 uintptr, arg2 int64, arg3 *byte, arg4 *byte, arg5 int, arg
 	_swig_i_5 = (*C.uchar)(arg6)
 	_swig_i_6 := arg7
 	_swig_i_7 := arg8
-	swig_r = (int32)(C._wrap_GlueReplace_memstore(C.uintptr_t(_swig_i_0), C.swig_type_20(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3), C.swig_intgo(_swig_i_4), C.swig_voidp(_swig_i_5), C.swig_intgo(_swig_i_6), C.swig_type_21(_swig_i_7)))
+	swig_r = (int32)(C._wrap_GlueReplace_memstore(C.uintptr_t(_swig_i_0), C.swig_type_19(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3), C.swig_intgo(_swig_i_4), C.swig_voidp(_swig_i_5), C.swig_intgo(_swig_i_6), C.swig_type_20(_swig_i_7)))
 	return swig_r
 }
 
@@ -1158,7 +1153,7 @@ func GlueCompareAndSet(arg1 uintptr, arg2 int64, arg3 *byte, arg4 *byte, arg5 in
 	_swig_i_6 := arg7
 	_swig_i_7 := arg8
 	_swig_i_8 := arg9
-	swig_r = (int32)(C._wrap_GlueCompareAndSet_memstore(C.uintptr_t(_swig_i_0), C.swig_type_22(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3), C.swig_intgo(_swig_i_4), C.swig_voidp(_swig_i_5), C.swig_intgo(_swig_i_6), C.swig_type_23(_swig_i_7), C.swig_type_24(_swig_i_8)))
+	swig_r = (int32)(C._wrap_GlueCompareAndSet_memstore(C.uintptr_t(_swig_i_0), C.swig_type_21(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3), C.swig_intgo(_swig_i_4), C.swig_voidp(_swig_i_5), C.swig_intgo(_swig_i_6), C.swig_type_22(_swig_i_7), C.swig_type_23(_swig_i_8)))
 	return swig_r
 }
 
@@ -1176,7 +1171,7 @@ func GlueIncrement(arg1 uintptr, arg2 int64, arg3 *byte, arg4 *byte, arg5 int, a
 	_swig_i_7 := arg8
 	var _swig_i_8 *C.uchar
 	_swig_i_8 = (*C.uchar)(arg9)
-	swig_r = (int32)(C._wrap_GlueIncrement_memstore(C.uintptr_t(_swig_i_0), C.swig_type_25(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3), C.swig_intgo(_swig_i_4), C.swig_type_26(_swig_i_5), C.swig_type_27(_swig_i_6), C.swig_type_28(_swig_i_7), C.swig_voidp(_swig_i_8)))
+	swig_r = (int32)(C._wrap_GlueIncrement_memstore(C.uintptr_t(_swig_i_0), C.swig_type_24(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3), C.swig_intgo(_swig_i_4), C.swig_type_25(_swig_i_5), C.swig_type_26(_swig_i_6), C.swig_type_27(_swig_i_7), C.swig_voidp(_swig_i_8)))
 	return swig_r
 }
 
@@ -1189,7 +1184,7 @@ func GlueDelete(arg1 uintptr, arg2 int64, arg3 *byte, arg4 *byte, arg5 int) (_sw
 	var _swig_i_3 *C.uchar
 	_swig_i_3 = (*C.uchar)(arg4)
 	_swig_i_4 := arg5
-	swig_r = (int32)(C._wrap_GlueDelete_memstore(C.uintptr_t(_swig_i_0), C.swig_type_29(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3), C.swig_intgo(_swig_i_4)))
+	swig_r = (int32)(C._wrap_GlueDelete_memstore(C.uintptr_t(_swig_i_0), C.swig_type_28(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3), C.swig_intgo(_swig_i_4)))
 	return swig_r
 }
 
@@ -1203,7 +1198,7 @@ func GlueUpdateTtl(arg1 uintptr, arg2 int64, arg3 *byte, arg4 *byte, arg5 int, a
 	_swig_i_3 = (*C.uchar)(arg4)
 	_swig_i_4 := arg5
 	_swig_i_5 := arg6
-	swig_r = (int32)(C._wrap_GlueUpdateTtl_memstore(C.uintptr_t(_swig_i_0), C.swig_type_30(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3), C.swig_intgo(_swig_i_4), C.swig_type_31(_swig_i_5)))
+	swig_r = (int32)(C._wrap_GlueUpdateTtl_memstore(C.uintptr_t(_swig_i_0), C.swig_type_29(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3), C.swig_intgo(_swig_i_4), C.swig_type_30(_swig_i_5)))
 	return swig_r
 }
 
@@ -1218,7 +1213,7 @@ func GlueGetView(arg1 uintptr, arg2 int64, arg3 *byte, arg4 *byte, arg5 int, arg
 	_swig_i_4 := arg5
 	var _swig_i_5 *C.uchar
 	_swig_i_5 = (*C.uchar)(arg6)
-	swig_r = (int32)(C._wrap_GlueGetView_memstore(C.uintptr_t(_swig_i_0), C.swig_type_32(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3), C.swig_intgo(_swig_i_4), C.swig_voidp(_swig_i_5)))
+	swig_r = (int32)(C._wrap_GlueGetView_memstore(C.uintptr_t(_swig_i_0), C.swig_type_31(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3), C.swig_intgo(_swig_i_4), C.swig_voidp(_swig_i_5)))
 	return swig_r
 }
 
@@ -1228,7 +1223,18 @@ func GlueClear(arg1 uintptr, arg2 int64, arg3 *byte) (_swig_ret int32) {
 	_swig_i_1 := arg2
 	var _swig_i_2 *C.uchar
 	_swig_i_2 = (*C.uchar)(arg3)
-	swig_r = (int32)(C._wrap_GlueClear_memstore(C.uintptr_t(_swig_i_0), C.swig_type_33(_swig_i_1), C.swig_voidp(_swig_i_2)))
+	swig_r = (int32)(C._wrap_GlueClear_memstore(C.uintptr_t(_swig_i_0), C.swig_type_32(_swig_i_1), C.swig_voidp(_swig_i_2)))
+	return swig_r
+}
+
+func GlueMaintain(arg1 uintptr, arg2 int64, arg3 *byte, arg4 int64) (_swig_ret int32) {
+	var swig_r int32
+	_swig_i_0 := arg1
+	_swig_i_1 := arg2
+	var _swig_i_2 *C.uchar
+	_swig_i_2 = (*C.uchar)(arg3)
+	_swig_i_3 := arg4
+	swig_r = (int32)(C._wrap_GlueMaintain_memstore(C.uintptr_t(_swig_i_0), C.swig_type_33(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_type_34(_swig_i_3)))
 	return swig_r
 }
 
@@ -1243,7 +1249,7 @@ func GlueDeleteByPattern(arg1 uintptr, arg2 int64, arg3 *byte, arg4 *byte, arg5 
 	_swig_i_4 := arg5
 	var _swig_i_5 *C.uchar
 	_swig_i_5 = (*C.uchar)(arg6)
-	swig_r = (int32)(C._wrap_GlueDeleteByPattern_memstore(C.uintptr_t(_swig_i_0), C.swig_type_34(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3), C.swig_intgo(_swig_i_4), C.swig_voidp(_swig_i_5)))
+	swig_r = (int32)(C._wrap_GlueDeleteByPattern_memstore(C.uintptr_t(_swig_i_0), C.swig_type_35(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3), C.swig_intgo(_swig_i_4), C.swig_voidp(_swig_i_5)))
 	return swig_r
 }
 
@@ -1260,7 +1266,7 @@ func GlueReconfigure(arg1 uintptr, arg2 int64, arg3 *byte, arg4 *byte, arg5 *byt
 	var _swig_i_5 *C.uchar
 	_swig_i_5 = (*C.uchar)(arg6)
 	_swig_i_6 := arg7
-	swig_r = (int32)(C._wrap_GlueReconfigure_memstore(C.uintptr_t(_swig_i_0), C.swig_type_35(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3), C.swig_voidp(_swig_i_4), C.swig_voidp(_swig_i_5), C.swig_intgo(_swig_i_6)))
+	swig_r = (int32)(C._wrap_GlueReconfigure_memstore(C.uintptr_t(_swig_i_0), C.swig_type_36(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3), C.swig_voidp(_swig_i_4), C.swig_voidp(_swig_i_5), C.swig_intgo(_swig_i_6)))
 	return swig_r
 }
 
@@ -1274,7 +1280,7 @@ func GlueReconfigureAll(arg1 uintptr, arg2 int64, arg3 *byte, arg4 uintptr, arg5
 	var _swig_i_4 *C.uchar
 	_swig_i_4 = (*C.uchar)(arg5)
 	_swig_i_5 := arg6
-	swig_r = (int32)(C._wrap_GlueReconfigureAll_memstore(C.uintptr_t(_swig_i_0), C.swig_type_36(_swig_i_1), C.swig_voidp(_swig_i_2), C.uintptr_t(_swig_i_3), C.swig_voidp(_swig_i_4), C.swig_intgo(_swig_i_5)))
+	swig_r = (int32)(C._wrap_GlueReconfigureAll_memstore(C.uintptr_t(_swig_i_0), C.swig_type_37(_swig_i_1), C.swig_voidp(_swig_i_2), C.uintptr_t(_swig_i_3), C.swig_voidp(_swig_i_4), C.swig_intgo(_swig_i_5)))
 	return swig_r
 }
 
@@ -1291,7 +1297,7 @@ func GlueSetMany(arg1 uintptr, arg2 int64, arg3 *byte, arg4 *byte, arg5 int, arg
 	_swig_i_5 = (*C.uchar)(arg6)
 	_swig_i_6 := arg7
 	_swig_i_7 := arg8
-	swig_r = (int32)(C._wrap_GlueSetMany_memstore(C.uintptr_t(_swig_i_0), C.swig_type_37(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3), C.swig_intgo(_swig_i_4), C.swig_voidp(_swig_i_5), C.swig_intgo(_swig_i_6), C.swig_type_38(_swig_i_7)))
+	swig_r = (int32)(C._wrap_GlueSetMany_memstore(C.uintptr_t(_swig_i_0), C.swig_type_38(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3), C.swig_intgo(_swig_i_4), C.swig_voidp(_swig_i_5), C.swig_intgo(_swig_i_6), C.swig_type_39(_swig_i_7)))
 	return swig_r
 }
 
@@ -1314,16 +1320,17 @@ func GlueGetMany(arg1 uintptr, arg2 int64, arg3 *byte, arg4 *byte, arg5 int, arg
 	_swig_i_9 = (*C.uchar)(arg10)
 	var _swig_i_10 *C.uchar
 	_swig_i_10 = (*C.uchar)(arg11)
-	swig_r = (int64)(C._wrap_GlueGetMany_memstore(C.uintptr_t(_swig_i_0), C.swig_type_40(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3), C.swig_intgo(_swig_i_4), C.swig_voidp(_swig_i_5), C.swig_intgo(_swig_i_6), C.swig_voidp(_swig_i_7), C.swig_intgo(_swig_i_8), C.swig_voidp(_swig_i_9), C.swig_voidp(_swig_i_10)))
+	swig_r = (int64)(C._wrap_GlueGetMany_memstore(C.uintptr_t(_swig_i_0), C.swig_type_41(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3), C.swig_intgo(_swig_i_4), C.swig_voidp(_swig_i_5), C.swig_intgo(_swig_i_6), C.swig_voidp(_swig_i_7), C.swig_intgo(_swig_i_8), C.swig_voidp(_swig_i_9), C.swig_voidp(_swig_i_10)))
 	return swig_r
 }
 
-func GlueTakeMany(arg1 uintptr, arg2 *byte, arg3 int) {
+func GlueTakeMany(arg1 uintptr, arg2 *byte, arg3 int, arg4 int32) {
 	_swig_i_0 := arg1
 	var _swig_i_1 *C.uchar
 	_swig_i_1 = (*C.uchar)(arg2)
 	_swig_i_2 := arg3
-	C._wrap_GlueTakeMany_memstore(C.uintptr_t(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_intgo(_swig_i_2))
+	_swig_i_3 := arg4
+	C._wrap_GlueTakeMany_memstore(C.uintptr_t(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_intgo(_swig_i_2), C.int(_swig_i_3))
 }
 
 func GlueHasMany(arg1 uintptr, arg2 int64, arg3 *byte, arg4 *byte, arg5 int, arg6 *byte, arg7 int, arg8 *byte) (_swig_ret int64) {
@@ -1340,7 +1347,7 @@ func GlueHasMany(arg1 uintptr, arg2 int64, arg3 *byte, arg4 *byte, arg5 int, arg
 	_swig_i_6 := arg7
 	var _swig_i_7 *C.uchar
 	_swig_i_7 = (*C.uchar)(arg8)
-	swig_r = (int64)(C._wrap_GlueHasMany_memstore(C.uintptr_t(_swig_i_0), C.swig_type_42(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3), C.swig_intgo(_swig_i_4), C.swig_voidp(_swig_i_5), C.swig_intgo(_swig_i_6), C.swig_voidp(_swig_i_7)))
+	swig_r = (int64)(C._wrap_GlueHasMany_memstore(C.uintptr_t(_swig_i_0), C.swig_type_43(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3), C.swig_intgo(_swig_i_4), C.swig_voidp(_swig_i_5), C.swig_intgo(_swig_i_6), C.swig_voidp(_swig_i_7)))
 	return swig_r
 }
 
@@ -1356,7 +1363,7 @@ func GlueDeleteMany(arg1 uintptr, arg2 int64, arg3 *byte, arg4 *byte, arg5 int, 
 	var _swig_i_5 *C.uchar
 	_swig_i_5 = (*C.uchar)(arg6)
 	_swig_i_6 := arg7
-	swig_r = (int64)(C._wrap_GlueDeleteMany_memstore(C.uintptr_t(_swig_i_0), C.swig_type_44(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3), C.swig_intgo(_swig_i_4), C.swig_voidp(_swig_i_5), C.swig_intgo(_swig_i_6)))
+	swig_r = (int64)(C._wrap_GlueDeleteMany_memstore(C.uintptr_t(_swig_i_0), C.swig_type_45(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3), C.swig_intgo(_swig_i_4), C.swig_voidp(_swig_i_5), C.swig_intgo(_swig_i_6)))
 	return swig_r
 }
 
@@ -1374,7 +1381,7 @@ func GlueCommit(arg1 uintptr, arg2 int64, arg3 *byte, arg4 *byte, arg5 int, arg6
 	_swig_i_6 := arg7
 	var _swig_i_7 *C.uchar
 	_swig_i_7 = (*C.uchar)(arg8)
-	swig_r = (int32)(C._wrap_GlueCommit_memstore(C.uintptr_t(_swig_i_0), C.swig_type_45(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3), C.swig_intgo(_swig_i_4), C.swig_voidp(_swig_i_5), C.swig_intgo(_swig_i_6), C.swig_voidp(_swig_i_7)))
+	swig_r = (int32)(C._wrap_GlueCommit_memstore(C.uintptr_t(_swig_i_0), C.swig_type_46(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3), C.swig_intgo(_swig_i_4), C.swig_voidp(_swig_i_5), C.swig_intgo(_swig_i_6), C.swig_voidp(_swig_i_7)))
 	return swig_r
 }
 
@@ -1433,7 +1440,7 @@ func GlueEventsFill(arg1 uintptr, arg2 int64, arg3 *byte, arg4 int) (_swig_ret i
 	var _swig_i_2 *C.uchar
 	_swig_i_2 = (*C.uchar)(arg3)
 	_swig_i_3 := arg4
-	swig_r = (int64)(C._wrap_GlueEventsFill_memstore(C.uintptr_t(_swig_i_0), C.swig_type_49(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_intgo(_swig_i_3)))
+	swig_r = (int64)(C._wrap_GlueEventsFill_memstore(C.uintptr_t(_swig_i_0), C.swig_type_50(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_intgo(_swig_i_3)))
 	return swig_r
 }
 
@@ -1471,7 +1478,7 @@ func GlueLogFill(arg1 uintptr, arg2 int64, arg3 *byte, arg4 int) (_swig_ret int6
 	var _swig_i_2 *C.uchar
 	_swig_i_2 = (*C.uchar)(arg3)
 	_swig_i_3 := arg4
-	swig_r = (int64)(C._wrap_GlueLogFill_memstore(C.uintptr_t(_swig_i_0), C.swig_type_52(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_intgo(_swig_i_3)))
+	swig_r = (int64)(C._wrap_GlueLogFill_memstore(C.uintptr_t(_swig_i_0), C.swig_type_53(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_intgo(_swig_i_3)))
 	return swig_r
 }
 
@@ -1511,7 +1518,7 @@ func GlueLeaseAcquire(arg1 uintptr, arg2 int64, arg3 *byte, arg4 *byte, arg5 int
 	_swig_i_7 = (*C.uchar)(arg8)
 	var _swig_i_8 *C.uchar
 	_swig_i_8 = (*C.uchar)(arg9)
-	swig_r = (int64)(C._wrap_GlueLeaseAcquire_memstore(C.uintptr_t(_swig_i_0), C.swig_type_54(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3), C.swig_intgo(_swig_i_4), C.swig_voidp(_swig_i_5), C.swig_intgo(_swig_i_6), C.swig_voidp(_swig_i_7), C.swig_voidp(_swig_i_8)))
+	swig_r = (int64)(C._wrap_GlueLeaseAcquire_memstore(C.uintptr_t(_swig_i_0), C.swig_type_55(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3), C.swig_intgo(_swig_i_4), C.swig_voidp(_swig_i_5), C.swig_intgo(_swig_i_6), C.swig_voidp(_swig_i_7), C.swig_voidp(_swig_i_8)))
 	return swig_r
 }
 
@@ -1529,7 +1536,7 @@ func GlueLeaseFill(arg1 uintptr, arg2 *byte, arg3 int, arg4 int64) (_swig_ret in
 	_swig_i_1 = (*C.uchar)(arg2)
 	_swig_i_2 := arg3
 	_swig_i_3 := arg4
-	swig_r = (int32)(C._wrap_GlueLeaseFill_memstore(C.uintptr_t(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_intgo(_swig_i_2), C.swig_type_55(_swig_i_3)))
+	swig_r = (int32)(C._wrap_GlueLeaseFill_memstore(C.uintptr_t(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_intgo(_swig_i_2), C.swig_type_56(_swig_i_3)))
 	return swig_r
 }
 
@@ -1543,29 +1550,31 @@ func GlueLeaseFail(arg1 uintptr, arg2 int32, arg3 *byte) (_swig_ret int64) {
 	return swig_r
 }
 
-func GlueSave(arg1 uintptr, arg2 *byte, arg3 *byte, arg4 *byte) (_swig_ret int32) {
+func GlueSave(arg1 uintptr, arg2 int64, arg3 *byte, arg4 *byte, arg5 *byte) (_swig_ret int32) {
 	var swig_r int32
 	_swig_i_0 := arg1
-	var _swig_i_1 *C.uchar
-	_swig_i_1 = (*C.uchar)(arg2)
+	_swig_i_1 := arg2
 	var _swig_i_2 *C.uchar
 	_swig_i_2 = (*C.uchar)(arg3)
 	var _swig_i_3 *C.uchar
 	_swig_i_3 = (*C.uchar)(arg4)
-	swig_r = (int32)(C._wrap_GlueSave_memstore(C.uintptr_t(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3)))
+	var _swig_i_4 *C.uchar
+	_swig_i_4 = (*C.uchar)(arg5)
+	swig_r = (int32)(C._wrap_GlueSave_memstore(C.uintptr_t(_swig_i_0), C.swig_type_58(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3), C.swig_voidp(_swig_i_4)))
 	return swig_r
 }
 
-func GlueLoad(arg1 uintptr, arg2 *byte, arg3 *byte, arg4 *byte) (_swig_ret int32) {
+func GlueLoad(arg1 uintptr, arg2 int64, arg3 *byte, arg4 *byte, arg5 *byte) (_swig_ret int32) {
 	var swig_r int32
 	_swig_i_0 := arg1
-	var _swig_i_1 *C.uchar
-	_swig_i_1 = (*C.uchar)(arg2)
+	_swig_i_1 := arg2
 	var _swig_i_2 *C.uchar
 	_swig_i_2 = (*C.uchar)(arg3)
 	var _swig_i_3 *C.uchar
 	_swig_i_3 = (*C.uchar)(arg4)
-	swig_r = (int32)(C._wrap_GlueLoad_memstore(C.uintptr_t(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3)))
+	var _swig_i_4 *C.uchar
+	_swig_i_4 = (*C.uchar)(arg5)
+	swig_r = (int32)(C._wrap_GlueLoad_memstore(C.uintptr_t(_swig_i_0), C.swig_type_59(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3), C.swig_voidp(_swig_i_4)))
 	return swig_r
 }
 

@@ -520,6 +520,8 @@ static inline int glue_update_ttl(memstore *store, int64_t wait_ms, const int64_
 static inline int glue_get_view(memstore *store, int64_t wait_ms, const int64_t *stop,
                                 const void *key, size_t key_size, memstore_view *out);
 static inline int glue_clear(memstore *store, int64_t wait_ms, const int64_t *stop);
+static inline int glue_maintain(memstore *store, int64_t wait_ms, const int64_t *stop,
+                                int64_t budget_us);
 static inline int glue_delete_by_pattern(memstore *store, int64_t wait_ms, const int64_t *stop,
                                          const char *pattern, size_t pattern_size,
                                          uint64_t *deleted);
@@ -543,8 +545,9 @@ static inline int64_t glue_get_many(memstore *store, int64_t wait_ms, const int6
                                     size_t n, void *buf, size_t cap, int64_t *value_sizes,
                                     void **kept);
 
-/* Copies what a call kept to buf and frees it; cap is the number of bytes it told. */
-static inline void glue_take_many(void *kept, void *buf, size_t cap);
+/* Copies what a call kept to buf and frees it; cap is the number of bytes it told. With `wipes` it is
+ * overwritten before. */
+static inline void glue_take_many(void *kept, void *buf, size_t cap, int wipes);
 
 /* memstore_has_many() of n packed keys: how many were found; out[i] is 1 or 0. */
 static inline int64_t glue_has_many(memstore *store, int64_t wait_ms, const int64_t *stop,
@@ -620,10 +623,12 @@ static inline int glue_lease_fill(memstore_lease *lease, const void *value, size
  * glue_take_many(), or a status. */
 static inline int64_t glue_lease_fail(memstore_lease *lease, int result, void **kept);
 
-/* memstore_save(), memstore_load(), until *cancelled, which others may set meanwhile, is not 0. *reason is
- * the errno of MEMSTORE_ERR_IO, else 0. */
-static inline int glue_save(memstore *store, const char *path, int64_t *cancelled, int64_t *reason);
-static inline int glue_load(memstore *store, const char *path, int64_t *cancelled, int64_t *reason);
+/* memstore_save(), memstore_load(), which end with MEMSTORE_ERR_CANCELLED when *stop is set as they work.
+ * *reason is the errno of MEMSTORE_ERR_IO, else 0. */
+static inline int glue_save(memstore *store, int64_t wait_ms, const int64_t *stop, const char *path,
+                            int64_t *reason);
+static inline int glue_load(memstore *store, int64_t wait_ms, const int64_t *stop, const char *path,
+                            int64_t *reason);
 
 /* memstore_get_stats(), memstore_get_memory_stats(): the first n fields after struct_size, in the
  * order of stats.h. */
@@ -784,6 +789,13 @@ static inline int glue_clear(memstore *store, int64_t wait_ms, const int64_t *st
 {
     glue_bound(wait_ms, stop);
     return glue_unbound(wait_ms, stop, memstore_clear(store));
+}
+
+static inline int glue_maintain(memstore *store, int64_t wait_ms, const int64_t *stop,
+                                int64_t budget_us)
+{
+    glue_bound(wait_ms, stop);
+    return glue_unbound(wait_ms, stop, memstore_maintain(store, budget_us));
 }
 
 static inline int glue_delete_by_pattern(memstore *store, int64_t wait_ms, const int64_t *stop,
@@ -1038,9 +1050,11 @@ static inline int64_t glue_get_many(memstore *store, int64_t wait_ms, const int6
     return status == MEMSTORE_OK ? delivery.result : status;
 }
 
-static inline void glue_take_many(void *kept, void *buf, size_t cap)
+static inline void glue_take_many(void *kept, void *buf, size_t cap, int wipes)
 {
     memcpy(buf, kept, cap);
+    if (wipes)
+        explicit_bzero(kept, cap);
     free(kept);
 }
 
@@ -1380,7 +1394,7 @@ static inline int64_t glue_lease_fail(memstore_lease *lease, int result, void **
     return *kept != NULL ? (int64_t)size : MEMSTORE_ERR_LOADER_FAILED;
 }
 
-static int glue_is_cancelled(const memstore_progress *progress, void *context)
+static int glue_is_stopped(const memstore_progress *progress, void *context)
 {
     (void)progress;
     return __atomic_load_n((const int64_t *)context, __ATOMIC_RELAXED) != 0;
@@ -1392,14 +1406,24 @@ static inline int glue_reasoned(int status, int64_t *reason)
     return status;
 }
 
-static inline int glue_save(memstore *store, const char *path, int64_t *cancelled, int64_t *reason)
+static inline int glue_save(memstore *store, int64_t wait_ms, const int64_t *stop, const char *path,
+                            int64_t *reason)
 {
-    return glue_reasoned(memstore_save(store, path, glue_is_cancelled, cancelled), reason);
+    const memstore_progress_fn fn = stop != NULL ? glue_is_stopped : NULL;
+
+    glue_bound(wait_ms, stop);
+    return glue_unbound(wait_ms, stop,
+                        glue_reasoned(memstore_save(store, path, fn, (void *)stop), reason));
 }
 
-static inline int glue_load(memstore *store, const char *path, int64_t *cancelled, int64_t *reason)
+static inline int glue_load(memstore *store, int64_t wait_ms, const int64_t *stop, const char *path,
+                            int64_t *reason)
 {
-    return glue_reasoned(memstore_load(store, path, glue_is_cancelled, cancelled), reason);
+    const memstore_progress_fn fn = stop != NULL ? glue_is_stopped : NULL;
+
+    glue_bound(wait_ms, stop);
+    return glue_unbound(wait_ms, stop,
+                        glue_reasoned(memstore_load(store, path, fn, (void *)stop), reason));
 }
 
 static inline int glue_get_stats(memstore *store, uint64_t *out, size_t n)
@@ -2327,22 +2351,6 @@ int _wrap_MemstoreCompact_memstore(memstore *_swig_go_0, double _swig_go_1) {
 }
 
 
-int _wrap_MemstoreMaintain_memstore(memstore *_swig_go_0, long long _swig_go_1) {
-  memstore *arg1 = 0 ;
-  int64_t arg2 ;
-  int result;
-  int _swig_go_result;
-
-  arg1 = (memstore *)_swig_go_0;
-  arg2 = (int64_t)_swig_go_1;
-
-  result = (int)memstore_maintain(arg1,arg2);
-  _swig_go_result = result;
-
-  return _swig_go_result;
-}
-
-
 intgo _wrap_MEMSTORE_EVENT_EXPIRED_memstore() {
   enum memstore_event_kind result;
   intgo _swig_go_result;
@@ -2903,6 +2911,27 @@ int _wrap_GlueClear_memstore(memstore *_swig_go_0, long long _swig_go_1, int64_t
 }
 
 
+int _wrap_GlueMaintain_memstore(memstore *_swig_go_0, long long _swig_go_1, int64_t *_swig_go_2, long long _swig_go_3) {
+  memstore *arg1 = 0 ;
+  int64_t arg2 ;
+  int64_t *arg3 = 0 ;
+  int64_t arg4 ;
+  int result;
+  int _swig_go_result;
+
+  arg1 = (memstore *)_swig_go_0;
+  arg2 = (int64_t)_swig_go_1;
+  arg3 = (int64_t *)_swig_go_2;
+  arg4 = (int64_t)_swig_go_3;
+
+  result = (int)glue_maintain(arg1,arg2,(int64_t const *)arg3,arg4);
+  _swig_go_result = result;
+
+
+  return _swig_go_result;
+}
+
+
 int _wrap_GlueDeleteByPattern_memstore(memstore *_swig_go_0, long long _swig_go_1, int64_t *_swig_go_2, char *_swig_go_3, intgo _swig_go_4, uint64_t *_swig_go_5) {
   memstore *arg1 = 0 ;
   int64_t arg2 ;
@@ -3058,16 +3087,18 @@ long long _wrap_GlueGetMany_memstore(memstore *_swig_go_0, long long _swig_go_1,
 }
 
 
-void _wrap_GlueTakeMany_memstore(void *_swig_go_0, void *_swig_go_1, intgo _swig_go_2) {
+void _wrap_GlueTakeMany_memstore(void *_swig_go_0, void *_swig_go_1, intgo _swig_go_2, int _swig_go_3) {
   void *arg1 = 0 ;
   void *arg2 = 0 ;
   size_t arg3 ;
+  int arg4 ;
 
   arg1 = (void *)_swig_go_0;
   arg2 = (void *)_swig_go_1;
   arg3 = (size_t)_swig_go_2;
+  arg4 = (int)_swig_go_3;
 
-  glue_take_many(arg1,arg2,arg3);
+  glue_take_many(arg1,arg2,arg3,arg4);
 
 
 
@@ -3483,20 +3514,22 @@ long long _wrap_GlueLeaseFail_memstore(memstore_lease *_swig_go_0, int _swig_go_
 }
 
 
-int _wrap_GlueSave_memstore(memstore *_swig_go_0, char *_swig_go_1, int64_t *_swig_go_2, int64_t *_swig_go_3) {
+int _wrap_GlueSave_memstore(memstore *_swig_go_0, long long _swig_go_1, int64_t *_swig_go_2, char *_swig_go_3, int64_t *_swig_go_4) {
   memstore *arg1 = 0 ;
-  char *arg2 = 0 ;
+  int64_t arg2 ;
   int64_t *arg3 = 0 ;
-  int64_t *arg4 = 0 ;
+  char *arg4 = 0 ;
+  int64_t *arg5 = 0 ;
   int result;
   int _swig_go_result;
 
   arg1 = (memstore *)_swig_go_0;
-  arg2 = (char *)_swig_go_1;
+  arg2 = (int64_t)_swig_go_1;
   arg3 = (int64_t *)_swig_go_2;
-  arg4 = (int64_t *)_swig_go_3;
+  arg4 = (char *)_swig_go_3;
+  arg5 = (int64_t *)_swig_go_4;
 
-  result = (int)glue_save(arg1,(char const *)arg2,arg3,arg4);
+  result = (int)glue_save(arg1,arg2,(int64_t const *)arg3,(char const *)arg4,arg5);
   _swig_go_result = result;
 
 
@@ -3506,20 +3539,22 @@ int _wrap_GlueSave_memstore(memstore *_swig_go_0, char *_swig_go_1, int64_t *_sw
 }
 
 
-int _wrap_GlueLoad_memstore(memstore *_swig_go_0, char *_swig_go_1, int64_t *_swig_go_2, int64_t *_swig_go_3) {
+int _wrap_GlueLoad_memstore(memstore *_swig_go_0, long long _swig_go_1, int64_t *_swig_go_2, char *_swig_go_3, int64_t *_swig_go_4) {
   memstore *arg1 = 0 ;
-  char *arg2 = 0 ;
+  int64_t arg2 ;
   int64_t *arg3 = 0 ;
-  int64_t *arg4 = 0 ;
+  char *arg4 = 0 ;
+  int64_t *arg5 = 0 ;
   int result;
   int _swig_go_result;
 
   arg1 = (memstore *)_swig_go_0;
-  arg2 = (char *)_swig_go_1;
+  arg2 = (int64_t)_swig_go_1;
   arg3 = (int64_t *)_swig_go_2;
-  arg4 = (int64_t *)_swig_go_3;
+  arg4 = (char *)_swig_go_3;
+  arg5 = (int64_t *)_swig_go_4;
 
-  result = (int)glue_load(arg1,(char const *)arg2,arg3,arg4);
+  result = (int)glue_load(arg1,arg2,(int64_t const *)arg3,(char const *)arg4,arg5);
   _swig_go_result = result;
 
 

@@ -27075,12 +27075,12 @@ int ms_upkeep_run(memstore *store, int64_t budget_us, bool exact)
             ms_maintenance_pass_grace_periods();
             busy = true;
         }
-        if (busy && ms_clock_real_us() >= deadline)
+        if (busy && ms_wait_is_over(deadline))
             return MEMSTORE_ERR_LOCK_TIMEOUT;
         if (busy)
             sched_yield();
     }
-    if (!guarded)
+    if (!guarded || ms_wait_is_stopped())
         return MEMSTORE_ERR_LOCK_TIMEOUT;
     return exact ? combined : MEMSTORE_OK;
 }
