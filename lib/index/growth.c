@@ -250,8 +250,8 @@ enum ms_index_growth ms_index_ensure(struct ms_index *index, uint32_t shard, uin
         return MS_INDEX_AS_IT_WAS;
     if (ms_index_grow(index, shard, more) == MS_INDEX_GROWN)
         return MS_INDEX_GROWN;
-    const bool fit = to_the_last ? ms_index_has_slots(index, shard, more)
-                                 : keeps_free_slots(index, shard, more);
+    const bool fit =
+        to_the_last ? ms_index_has_slots(index, shard, more) : keeps_free_slots(index, shard, more);
     return fit ? MS_INDEX_AS_IT_WAS : MS_INDEX_NO_ROOM;
 }
 

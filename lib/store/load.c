@@ -43,7 +43,7 @@ enum ms_joined ms_load_join(memstore *store, const struct ms_flight_call *call,
         ms_store_enter(store) != MEMSTORE_OK)
         return joined;
     const int status = ms_room_make_to_charge(store, ms_flights_bytes_to_join(call->key.size),
-                                    ms_store_deadline(store), &asked);
+                                              ms_store_deadline(store), &asked);
     if (status == MEMSTORE_OK)
         joined = ms_flights_join(&store->flights, call, out);
     ms_store_leave(store);

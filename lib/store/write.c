@@ -193,8 +193,7 @@ static int publish_locked(memstore *store, const struct ms_write *write, uint64_
         return status;
     if (write->flight != NULL && ms_flight_is_overtaken(write->flight))
         return MEMSTORE_ERR_VERSION_MISMATCH;
-    if (!exists &&
-        ms_index_ensure(&store->index, shard, 1, to_the_last_slot) == MS_INDEX_NO_ROOM)
+    if (!exists && ms_index_ensure(&store->index, shard, 1, to_the_last_slot) == MS_INDEX_NO_ROOM)
         return MEMSTORE_ERR_SHARD_OVERFLOW;
 
     /* A load that what it loads is written by, and a change of TTL, overtake nothing. */

@@ -33,9 +33,8 @@ static void set_together(struct filling *filling, uint64_t count, size_t size)
     for (uint64_t set = 0; set < count; set += TOGETHER) {
         for (size_t i = 0; i < TOGETHER; i++) {
             keys[i] = filling->next++;
-            items[i] = (memstore_entry){.key = {&keys[i], sizeof keys[i]},
-                                       .value = value,
-                                       .value_size = size};
+            items[i] = (memstore_entry){
+                .key = {&keys[i], sizeof keys[i]}, .value = value, .value_size = size};
         }
         assert_ok(memstore_set_many(filling->store, items, TOGETHER));
     }
@@ -49,8 +48,8 @@ static double load_of(memstore *store)
 
 static void fill_with_smaller_and_smaller(void (*set)(struct filling *, uint64_t, size_t))
 {
-    struct filling filling = {
-        .store = test_open("performance.memory_limit=16MiB", "shards=1", NULL)};
+    struct filling filling = {.store =
+                                  test_open("performance.memory_limit=16MiB", "shards=1", NULL)};
 
     set(&filling, 80000, 200);
     for (size_t size = 180; size >= 60; size -= 20) {
@@ -74,8 +73,8 @@ Test(index_load, batches_leave_slots_free_as_single_writes_do, .timeout = 120)
 /* What is evicted for a larger table is no more than it takes, table and all. */
 Test(index_load, a_batch_that_needs_a_larger_table_makes_room_for_it_at_once, .timeout = 120)
 {
-    struct filling filling = {
-        .store = test_open("performance.memory_limit=64MiB", "shards=1", NULL)};
+    struct filling filling = {.store =
+                                  test_open("performance.memory_limit=64MiB", "shards=1", NULL)};
 
     set_together(&filling, 300000, 200);
     for (size_t size = 180; size >= 120; size -= 20) {

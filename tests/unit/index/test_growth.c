@@ -166,7 +166,8 @@ Test(growth, when_refused_keeps_some_slots_of_a_large_table_free_unless_each_is_
                         &slot);
     cr_assert_eq(key, slots);
     shelf->refuses = false;
-    cr_assert_geq(ms_index_bytes_to_grow(&shelf->index, 0, 1), slots / MS_BUCKET_SLOTS * 64 * 6 / 5);
+    cr_assert_geq(ms_index_bytes_to_grow(&shelf->index, 0, 1),
+                  slots / MS_BUCKET_SLOTS * 64 * 6 / 5);
     cr_assert_eq(ms_index_ensure(&shelf->index, 0, 1, false), MS_INDEX_GROWN);
     shelf_check(shelf);
     shelf_close(shelf);

@@ -759,7 +759,7 @@ static inline int64_t ms_clock_unix_ms(void)
     int64_t monotonic, unix_now;
     return ms_testing_clock(&monotonic, &unix_now) ? unix_now : ms_clock_read_ms(CLOCK_REALTIME);
 }
-static inline int64_t ms_clock_unix_offset_ms(void)
+static inline int64_t ms_clock_unix_offset_rounded(bool up)
 {
     struct timespec monotonic, unix_now;
     int64_t fake_monotonic, fake_unix;
@@ -768,8 +768,16 @@ static inline int64_t ms_clock_unix_offset_ms(void)
     clock_gettime(CLOCK_MONOTONIC, &monotonic);
     clock_gettime(CLOCK_REALTIME, &unix_now);
     const int64_t rest = (int64_t)unix_now.tv_nsec - (int64_t)monotonic.tv_nsec;
-    return ((int64_t)unix_now.tv_sec - (int64_t)monotonic.tv_sec) * 1000 +
-           (rest > 0 ? rest + 999999 : rest) / 1000000;
+    const int64_t more = up ? (rest > 0 ? 999999 : 0) : (rest < 0 ? -999999 : 0);
+    return ((int64_t)unix_now.tv_sec - (int64_t)monotonic.tv_sec) * 1000 + (rest + more) / 1000000;
+}
+static inline int64_t ms_clock_unix_offset_ms(void)
+{
+    return ms_clock_unix_offset_rounded(true);
+}
+static inline int64_t ms_clock_unix_offset_of_past_ms(void)
+{
+    return ms_clock_unix_offset_rounded(false);
 }
 static inline int64_t ms_clock_real_us(void)
 {
@@ -2728,10 +2736,13 @@ void ms_index_insert(struct ms_index *index, uint64_t hash, uint32_t place,
 static inline void ms_index_set(struct ms_index *index, uint64_t hash,
                                 const struct ms_index_slot *slot, uint32_t place);
 void ms_index_remove(struct ms_index *index, uint64_t hash, const struct ms_index_slot *slot);
-enum ms_index_growth { MS_INDEX_GROWN, MS_INDEX_NO_ROOM };
+enum ms_index_growth { MS_INDEX_AS_IT_WAS, MS_INDEX_GROWN, MS_INDEX_NO_ROOM };
 bool ms_index_has_room(const struct ms_index *index, uint32_t shard, uint32_t more);
 bool ms_index_has_slots(const struct ms_index *index, uint32_t shard, uint32_t more);
 enum ms_index_growth ms_index_grow(struct ms_index *index, uint32_t shard, uint32_t more);
+uint64_t ms_index_bytes_to_grow(const struct ms_index *index, uint32_t shard, uint32_t more);
+enum ms_index_growth ms_index_ensure(struct ms_index *index, uint32_t shard, uint32_t more,
+                                     bool to_the_last);
 bool ms_index_is_oversized(const struct ms_index *index, uint32_t shard);
 bool ms_index_shrink(struct ms_index *index, uint32_t shard);
 bool ms_index_scan(const struct ms_index *index, uint32_t shard, uint32_t from, uint32_t to,
@@ -2756,6 +2767,7 @@ static inline void ms_index_set(struct ms_index *index, uint64_t hash,
 #define AT_ONCE 64
 #define index_growth_STEP 8
 #define SHRINK_STEP 32
+#define KEPT_FREE_DIVISOR 16
 static uint64_t buckets_for(const struct ms_index *index, uint64_t entries, uint64_t least)
 {
     const uint64_t per_unit = index->owner.table_unit / sizeof(struct ms_bucket);
@@ -2882,7 +2894,7 @@ static uint32_t step_for(const struct ms_index *index, uint32_t shard, uint32_t 
 {
     const bool at_once = ms_table_buckets(table_of(index, shard)) <= AT_ONCE ||
                          !ms_index_has_slots(index, shard, more);
-    return at_once ? UINT32_MAX : index_growth_STEP;
+    return at_once || more > UINT32_MAX / index_growth_STEP ? UINT32_MAX : more * index_growth_STEP;
 }
 static bool goes_on(struct ms_index *index, uint32_t shard, uint32_t more)
 {
@@ -2891,6 +2903,15 @@ static bool goes_on(struct ms_index *index, uint32_t shard, uint32_t more)
         return false;
     index_growth_move(index, shard, step_for(index, shard, more));
     return true;
+}
+static uint64_t roomy_for(const struct ms_index *index, uint32_t shard, uint32_t more)
+{
+    const uint64_t now = ms_table_buckets(table_of(index, shard));
+    return buckets_for(index, entries_and(index, shard, more), now + now / 5 + 1);
+}
+uint64_t ms_index_bytes_to_grow(const struct ms_index *index, uint32_t shard, uint32_t more)
+{
+    return roomy_for(index, shard, more) * sizeof(struct ms_bucket);
 }
 enum ms_index_growth ms_index_grow(struct ms_index *index, uint32_t shard, uint32_t more)
 {
@@ -2901,14 +2922,31 @@ enum ms_index_growth ms_index_grow(struct ms_index *index, uint32_t shard, uint3
         if (ms_index_has_room(index, shard, more))
             return MS_INDEX_GROWN;
     }
-    const uint64_t now = ms_table_buckets(table_of(index, shard));
-    const uint64_t entries = entries_and(index, shard, more);
-    const uint64_t roomy = buckets_for(index, entries, now + now / 5 + 1);
-    const uint64_t scanty = buckets_for(index, entries, now + 1);
+    const uint64_t roomy = roomy_for(index, shard, more);
+    const uint64_t scanty = buckets_for(index, entries_and(index, shard, more),
+                                        (uint64_t)ms_table_buckets(table_of(index, shard)) + 1);
     if (!index_growth_begin(index, shard, roomy) && (scanty == roomy || !index_growth_begin(index, shard, scanty)))
         return MS_INDEX_NO_ROOM;
     index_growth_move(index, shard, step_for(index, shard, more));
     return MS_INDEX_GROWN;
+}
+static bool keeps_free_slots(const struct ms_index *index, uint32_t shard, uint32_t more)
+{
+    const uint64_t buckets = ms_table_buckets(table_of(index, shard));
+    const uint64_t slots = buckets * MS_BUCKET_SLOTS;
+    const uint64_t kept_free = buckets > AT_ONCE ? slots / KEPT_FREE_DIVISOR : 0;
+    return entries_and(index, shard, more) + kept_free <= slots;
+}
+enum ms_index_growth ms_index_ensure(struct ms_index *index, uint32_t shard, uint32_t more,
+                                     bool to_the_last)
+{
+    if (ms_index_has_room(index, shard, more))
+        return MS_INDEX_AS_IT_WAS;
+    if (ms_index_grow(index, shard, more) == MS_INDEX_GROWN)
+        return MS_INDEX_GROWN;
+    const bool fit = to_the_last ? ms_index_has_slots(index, shard, more)
+                                 : keeps_free_slots(index, shard, more);
+    return fit ? MS_INDEX_AS_IT_WAS : MS_INDEX_NO_ROOM;
 }
 static uint64_t buckets_needed(const struct ms_index *index, uint32_t shard)
 {
@@ -3379,7 +3417,8 @@ struct ms_entry_shape {
     uint32_t value_size;
     uint64_t version;
     int64_t expiry;
-    int64_t created;
+    int64_t
+        created;
     int64_t ttl;
 };
 struct ms_entry_parts {
@@ -3670,7 +3709,7 @@ struct ms_arena {
     struct ms_open_slot *open;
     uint64_t overhead;
     uint64_t largest_limit;
-    uint32_t charged_records;
+    atomic_uint_least32_t charged_records;
     atomic_uint_least64_t pin_rows_made;
     bool holds;
     struct ms_budget budget;
@@ -3704,7 +3743,8 @@ bool ms_arena_init(struct ms_arena *arena, const struct ms_arena_options *option
 void ms_arena_fini(struct ms_arena *arena);
 static inline uint64_t ms_arena_further_overhead(const struct ms_arena *arena)
 {
-    return (arena->charged_records - arena->segment_count) * sizeof(struct ms_segment) +
+    return (ms_load_relaxed(&arena->charged_records) - arena->segment_count) *
+               sizeof(struct ms_segment) +
            (uint64_t)__builtin_popcountll(ms_load_relaxed(&arena->pin_rows_made)) *
                arena->pin_row_bytes;
 }
@@ -3800,6 +3840,7 @@ bool ms_arena_give_idle(struct ms_arena *arena, int64_t now);
 void ms_arena_close(struct ms_arena *arena);
 uint64_t ms_arena_free_bytes(struct ms_arena *arena);
 uint64_t ms_arena_room(struct ms_arena *arena);
+uint64_t ms_arena_withheld(struct ms_arena *arena);
 uint32_t ms_arena_available(struct ms_arena *arena);
 uint32_t ms_arena_most_in_use(struct ms_arena *arena);
 bool ms_arena_has_limbo(struct ms_arena *arena, uint32_t least);
@@ -4236,14 +4277,14 @@ static uint32_t clamp_u32(uint32_t n, uint32_t low, uint32_t high)
 {
     return n < low ? low : n > high ? high : n;
 }
-static size_t round_up(size_t n, size_t to)
+static size_t segment_arena_round_up(size_t n, size_t to)
 {
     return (n + to - 1) & ~(to - 1);
 }
 #define GROWTH 4
 static size_t reserved_for(uint64_t limit)
 {
-    return round_up(limit, MS_HUGE_PAGE_SIZE) + round_up(3 * limit + (1 << 20), MS_HUGE_PAGE_SIZE);
+    return segment_arena_round_up(limit, MS_HUGE_PAGE_SIZE) + segment_arena_round_up(3 * limit + (1 << 20), MS_HUGE_PAGE_SIZE);
 }
 static uint64_t largest_limit_for(uint64_t limit)
 {
@@ -4270,8 +4311,8 @@ static void shape_rows(struct ms_arena *arena, uint64_t limit)
 {
     const size_t used =
         offsetof(struct ms_pin_row, counts) + arena->range_segments * sizeof(struct ms_pin_count);
-    const uint64_t rows = limit / PIN_SHARE_DIVISOR / round_up(used, MS_PAGE_SIZE);
-    arena->pin_row_bytes = (uint32_t)round_up(used, MS_PAGE_SIZE);
+    const uint64_t rows = limit / PIN_SHARE_DIVISOR / segment_arena_round_up(used, MS_PAGE_SIZE);
+    arena->pin_row_bytes = (uint32_t)segment_arena_round_up(used, MS_PAGE_SIZE);
     arena->pin_row_count = used > MS_PIN_ROW_SIZE || rows < PIN_ROWS_LEAST
                                ? 0
                                : clamp_u32((uint32_t)rows, 0, PIN_ROWS_MOST);
@@ -4294,7 +4335,7 @@ static void shape_arena(struct ms_arena *arena, uint64_t limit, uint64_t largest
     arena->largest_limit = largest_limit;
     arena->range_segments = (uint32_t)(largest_limit >> arena->segment_shift);
     arena->segments_bytes =
-        round_up((size_t)arena->range_segments << arena->segment_shift, MS_HUGE_PAGE_SIZE);
+        segment_arena_round_up((size_t)arena->range_segments << arena->segment_shift, MS_HUGE_PAGE_SIZE);
     arena->pages_offset = arena->segments_bytes;
     arena->reserved_bytes = reserved_for(largest_limit);
     arena->granule_shift = granule_shift_of(arena->reserved_bytes);
@@ -4302,7 +4343,7 @@ static void shape_arena(struct ms_arena *arena, uint64_t limit, uint64_t largest
 }
 static size_t records_bytes(const struct ms_arena *arena)
 {
-    return round_up(arena->range_segments * sizeof(struct ms_segment), MS_PAGE_SIZE);
+    return segment_arena_round_up(arena->range_segments * sizeof(struct ms_segment), MS_PAGE_SIZE);
 }
 static size_t reserved_for_rows(const struct ms_arena *arena)
 {
@@ -4381,9 +4422,9 @@ bool ms_arena_init(struct ms_arena *arena, const struct ms_arena_options *option
     *out_of_memory = false;
     shape_arena(arena, options->limit, largest_limit_for(options->limit));
     arena->overhead = options->overhead +
-                      round_up(arena->segment_count * sizeof(struct ms_segment), MS_PAGE_SIZE) +
+                      segment_arena_round_up(arena->segment_count * sizeof(struct ms_segment), MS_PAGE_SIZE) +
                       ms_pool_slots(arena) * sizeof(struct ms_open_slot) + MS_PAGE_SIZE;
-    arena->charged_records = arena->segment_count;
+    ms_store_relaxed(&arena->charged_records, arena->segment_count);
     ms_store_relaxed(&arena->budget.limit, options->limit);
     if (!ms_budget_charge(&arena->budget, arena->overhead,
                           (uint64_t)MS_ARENA_MIN_SEGMENTS << arena->segment_shift))
@@ -4415,11 +4456,11 @@ uint64_t ms_arena_least_limit(const struct ms_arena *arena)
 void ms_arena_set_limit(struct ms_arena *arena, uint64_t limit)
 {
     const uint32_t segments = (uint32_t)(limit >> arena->segment_shift);
+    const uint32_t charged = ms_load_relaxed(&arena->charged_records);
     ms_store_relaxed(&arena->budget.limit, limit);
-    if (segments > arena->charged_records) {
-        ms_add_relaxed(&arena->budget.charged,
-                       (segments - arena->charged_records) * sizeof(struct ms_segment));
-        arena->charged_records = segments;
+    if (segments > charged) {
+        ms_add_relaxed(&arena->budget.charged, (segments - charged) * sizeof(struct ms_segment));
+        ms_store_relaxed(&arena->charged_records, segments);
     }
 }
 void ms_arena_keep_warm(struct ms_arena *arena, uint32_t keep)
@@ -4476,7 +4517,7 @@ uint64_t ms_arena_resident(struct ms_arena *arena)
     ms_mutex_lock(&arena->pool_lock);
     const size_t touched = (size_t)(arena->fresh + arena->ahead) << arena->segment_shift;
     ms_mutex_unlock(&arena->pool_lock);
-    return ms_mem_resident(arena->base, round_up(touched + 1, MS_HUGE_PAGE_SIZE)) +
+    return ms_mem_resident(arena->base, segment_arena_round_up(touched + 1, MS_HUGE_PAGE_SIZE)) +
            ms_mem_resident(arena->base + arena->pages_offset, ms_pages_reach(&arena->pages)) +
            ms_mem_resident(arena->pages.map, arena->pages.map_bytes) +
            ms_mem_resident(arena->segments, records_bytes(arena)) +
@@ -5701,6 +5742,13 @@ uint64_t ms_arena_room(struct ms_arena *arena)
     ms_mutex_unlock(&arena->pool_lock);
     return most > charged ? most - charged : 0;
 }
+uint64_t ms_arena_withheld(struct ms_arena *arena)
+{
+    ms_mutex_lock(&arena->pool_lock);
+    const uint64_t bytes = ms_pool_withheld_bytes(arena);
+    ms_mutex_unlock(&arena->pool_lock);
+    return bytes;
+}
 uint32_t ms_arena_available(struct ms_arena *arena)
 {
     uint64_t available = ms_arena_room(arena) >> arena->segment_shift;
@@ -6006,11 +6054,12 @@ void ms_due_init(struct ms_due *due, int64_t max_slack);
 void ms_due_fini(struct ms_due *due);
 void ms_due_set_slack(struct ms_due *due, int64_t max_slack);
 bool ms_due_reserve(struct ms_due *due, uint32_t count);
-void ms_due_note(struct ms_due *due, struct ms_segment *segment, int64_t expiry, int64_t now);
-void ms_due_note_changed(struct ms_due *due, struct ms_segment *segment, int64_t expiry,
+bool ms_due_note(struct ms_due *due, struct ms_segment *segment, int64_t expiry, int64_t now);
+bool ms_due_note_changed(struct ms_due *due, struct ms_segment *segment, int64_t expiry,
                          int64_t now);
 void ms_due_sweep_begins(struct ms_due *due, struct ms_segment *segment);
 void ms_due_swept(struct ms_due *due, struct ms_segment *segment, int64_t earliest, int64_t now);
+void ms_due_sweep_stopped(struct ms_due *due, struct ms_segment *segment, int64_t now);
 void ms_due_forget(struct ms_due *due, struct ms_segment *segment);
 struct ms_segment *ms_due_next(struct ms_due *due, int64_t now);
 struct ms_segment *ms_due_any_expired(struct ms_due *due, int64_t now);
@@ -6091,19 +6140,25 @@ static int64_t due_time(const struct ms_due *due, int64_t earliest, int64_t now)
         slack = due->max_slack;
     return earliest < MS_NEVER - slack ? earliest + slack : MS_NEVER - 1;
 }
+static void place_locked(struct ms_due *due, struct ms_segment *segment, int64_t when)
+{
+    if (segment->due_position == 0)
+        expiry_due_put(due, ++due->count, segment);
+    segment->due = when;
+    sift(due, segment->due_position);
+}
 static void set_earliest_locked(struct ms_due *due, struct ms_segment *segment, int64_t earliest,
                                 int64_t now)
 {
-    if (earliest == MS_NEVER) {
-        if (segment->due_position != 0)
-            expiry_due_remove_locked(due, segment);
-    } else {
-        if (segment->due_position == 0)
-            expiry_due_put(due, ++due->count, segment);
-        segment->due = due_time(due, earliest, now);
-        sift(due, segment->due_position);
-    }
+    if (earliest != MS_NEVER)
+        place_locked(due, segment, due_time(due, earliest, now));
+    else if (segment->due_position != 0)
+        expiry_due_remove_locked(due, segment);
     ms_store_relaxed(&segment->earliest, earliest);
+}
+static int64_t when_locked(const struct ms_due *due)
+{
+    return due->count != 0 ? due->heap[1]->due : MS_NEVER;
 }
 void ms_due_set_slack(struct ms_due *due, int64_t max_slack)
 {
@@ -6120,18 +6175,21 @@ void ms_due_set_slack(struct ms_due *due, int64_t max_slack)
     due->count = count;
     ms_mutex_unlock(&due->lock);
 }
-void ms_due_note_changed(struct ms_due *due, struct ms_segment *segment, int64_t expiry,
+bool ms_due_note_changed(struct ms_due *due, struct ms_segment *segment, int64_t expiry,
                          int64_t now)
 {
     ms_mutex_lock(&due->lock);
+    const int64_t before = when_locked(due);
     if (expiry < ms_load_relaxed(&segment->earliest))
         set_earliest_locked(due, segment, expiry, now);
+    const bool sooner = when_locked(due) < before;
     ms_mutex_unlock(&due->lock);
+    return sooner;
 }
-void ms_due_note(struct ms_due *due, struct ms_segment *segment, int64_t expiry, int64_t now)
+bool ms_due_note(struct ms_due *due, struct ms_segment *segment, int64_t expiry, int64_t now)
 {
-    if (expiry < ms_load_relaxed(&segment->earliest))
-        ms_due_note_changed(due, segment, expiry, now);
+    return expiry < ms_load_relaxed(&segment->earliest) &&
+           ms_due_note_changed(due, segment, expiry, now);
 }
 void ms_due_sweep_begins(struct ms_due *due, struct ms_segment *segment)
 {
@@ -6144,6 +6202,15 @@ void ms_due_swept(struct ms_due *due, struct ms_segment *segment, int64_t earlie
     ms_mutex_lock(&due->lock);
     const int64_t noted = ms_load_relaxed(&segment->earliest);
     set_earliest_locked(due, segment, noted < earliest ? noted : earliest, now);
+    ms_mutex_unlock(&due->lock);
+}
+void ms_due_sweep_stopped(struct ms_due *due, struct ms_segment *segment, int64_t now)
+{
+    ms_mutex_lock(&due->lock);
+    const int64_t noted = ms_load_relaxed(&segment->earliest);
+    const int64_t earliest = noted < now ? noted : now;
+    ms_store_relaxed(&segment->earliest, earliest);
+    place_locked(due, segment, earliest);
     ms_mutex_unlock(&due->lock);
 }
 void ms_due_forget(struct ms_due *due, struct ms_segment *segment)
@@ -6173,7 +6240,7 @@ struct ms_segment *ms_due_any_expired(struct ms_due *due, int64_t now)
 int64_t ms_due_when(struct ms_due *due)
 {
     ms_mutex_lock(&due->lock);
-    const int64_t when = due->count != 0 ? due->heap[1]->due : MS_NEVER;
+    const int64_t when = when_locked(due);
     ms_mutex_unlock(&due->lock);
     return when;
 }
@@ -8196,14 +8263,18 @@ int ms_config_text(const struct ms_settings *settings, const char *key, char *bu
     const size_t length = strlen(text);
     if (size != NULL)
         *size = length;
-    if (cap <= length)
+    if (cap <= length) {
+        snprintf(why, MS_CONFIG_TEXT_SIZE, "%s: its value takes %zu bytes and a NUL byte",
+                 setting->path, length);
         return MEMSTORE_ERR_BUFFER_TOO_SMALL;
+    }
     memcpy(buf, text, length + 1);
     return MEMSTORE_OK;
 }
 int ms_config_get(const memstore_config *config, const char *key, char *buf, size_t cap,
                   size_t *size)
 {
+    clear_error(config);
     return ms_config_text(&config->settings, key, buf, cap, size,
                           ((memstore_config *)config)->error);
 }
@@ -8249,6 +8320,23 @@ bool ms_config_settle(struct ms_settings *settings, struct ms_config_conflict *c
     settings->limit = limit;
     return true;
 }
+static bool memory_agrees(const struct ms_settings *settings, struct ms_config_conflict *conflict)
+{
+    char one[MS_UNITS_TEXT_SIZE], other[MS_UNITS_TEXT_SIZE];
+    if (settings->event_memory < settings->limit)
+        return true;
+    conflict->one = "events.queue_memory";
+    conflict->other = settings->memory_limit == settings->limit ? "performance.memory_limit"
+                                                                : "hard_max_cache_size";
+    snprintf(conflict->text, sizeof conflict->text, "%s (%s) is not below %s (%s)", conflict->one,
+             ms_units_format_size(settings->event_memory, one), conflict->other,
+             ms_units_format_size(settings->limit, other));
+    return false;
+}
+static bool settle_all(struct ms_settings *settings, struct ms_config_conflict *conflict)
+{
+    return ms_config_settle(settings, conflict) && memory_agrees(settings, conflict);
+}
 int ms_config_resolve(const memstore_config *config, struct ms_settings *out)
 {
     struct ms_config_conflict conflict;
@@ -8257,7 +8345,7 @@ int ms_config_resolve(const memstore_config *config, struct ms_settings *out)
         settings = config->settings;
     else
         ms_config_defaults(&settings);
-    if (!ms_config_settle(&settings, &conflict)) {
+    if (!settle_all(&settings, &conflict)) {
         ms_config_set_error(config, "%s", conflict.text);
         return MEMSTORE_ERR_INVALID_CONFIG;
     }
@@ -8284,7 +8372,7 @@ int ms_config_change(struct ms_settings *settings, const char *key, const char *
     if (!ms_config_parse(*setting, value, &parsed, why))
         return MEMSTORE_ERR_INVALID_CONFIG;
     ms_schema_store(*setting, settings, parsed);
-    if (!ms_config_settle(settings, &conflict)) {
+    if (!settle_all(settings, &conflict)) {
         snprintf(why, MS_CONFIG_TEXT_SIZE, "%s", conflict.text);
         return MEMSTORE_ERR_INVALID_CONFIG;
     }
@@ -8553,7 +8641,7 @@ const struct ms_setting ms_schema[] = {
          .fixed = "what was removed before would not have been overwritten"),
     STRING("store_name", store_name, LONGEST_NAME,
            "what the store is called in its log and in the label `store` of "
-           "monitoring.export_metrics; none = a number in the log, no label",
+           "monitoring.export_metrics; empty = a number in the log, no label",
            .fixed = "what was logged and exported would be of another store"),
     BOOL(
         "logger_enabled", logger_enabled, "false",
@@ -8665,7 +8753,7 @@ const struct ms_setting ms_schema[] = {
           .live = true),
     RATIO("monitoring.alert_hysteresis", alert_hysteresis, "0.01",
           "how far back behind its threshold a share has to be for its alert to be cleared, but no "
-          "further than half of the threshold",
+          "further than half of the threshold, nor than halfway from it to 1 of a hit rate",
           .live = true),
     STRING("monitoring.export_metrics", export_metrics, LONGEST_PATH,
            "a file to which the metrics are written each metrics_interval, for Prometheus' "
@@ -8843,15 +8931,22 @@ void ms_schema_store(const struct ms_setting *setting, struct ms_settings *setti
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-static const char *parse_choice(const struct ms_setting_choice *choice, const char *text,
+#include <strings.h>
+static bool find_choice(const struct ms_setting_choice *choice, const char *name, uint64_t *value)
+{
+    while (choice->name != NULL && strcmp(choice->name, name) != 0)
+        choice++;
+    if (choice->name != NULL)
+        *value = choice->value;
+    return choice->name != NULL;
+}
+static const char *parse_choice(const struct ms_setting_choice *choices, const char *text,
                                 uint64_t *value)
 {
-    for (; choice->name != NULL; choice++) {
-        if (strcmp(choice->name, text) == 0) {
-            *value = choice->value;
-            return NULL;
-        }
-    }
+    if (find_choice(choices, text, value) ||
+        (strcasecmp(text, "true") == 0 && find_choice(choices, "on", value)) ||
+        (strcasecmp(text, "false") == 0 && find_choice(choices, "off", value)))
+        return NULL;
     return text[0] == '\0' ? "is empty" : "is not one of its values";
 }
 struct kept {
@@ -8893,7 +8988,8 @@ static const char *parse_string(const struct ms_setting *setting, const char *te
 {
     size_t size = 0;
     bool flag;
-    if (setting->flag_is_none && ms_units_parse_bool(text, &flag) == NULL)
+    if (setting->flag_is_none &&
+        (ms_units_parse_bool(text, &flag) == NULL || strcmp(text, "none") == 0))
         text = "";
     for (; text[size] != '\0'; size++) {
         if ((unsigned char)text[size] < ' ' || text[size] == 0x7f)
@@ -9367,6 +9463,21 @@ static bool load_setting(struct loader *loader, const struct ms_setting *setting
     return true;
 }
 static bool load_mapping(struct loader *loader, const char *section);
+static bool load_settings(struct loader *loader, const char *section, const char *name)
+{
+    if (ms_yaml_is_tagged(&loader->yaml))
+        return ms_yaml_fail(
+            &loader->yaml, ms_yaml_here(&loader->yaml),
+            "%s%sa value with a tag is not accepted; expected a mapping of settings", name,
+            name[0] != '\0' ? ": " : "");
+    if (ms_yaml_is_nothing(&loader->yaml))
+        return true;
+    if (loader->yaml.event.type != YAML_MAPPING_START_EVENT)
+        return ms_yaml_fail(&loader->yaml, ms_yaml_here(&loader->yaml),
+                            "%s%sexpected a mapping of settings", name,
+                            name[0] != '\0' ? ": " : "");
+    return load_mapping(loader, section);
+}
 static size_t section_number(const char *path)
 {
     const char *const name = ms_schema_skip_prefix(path);
@@ -9386,12 +9497,7 @@ static bool load_section(struct loader *loader, const char *path, struct ms_yaml
         return ms_yaml_fail(&loader->yaml, at, "%s: duplicate section, first given in line %zu",
                             ms_schema_skip_prefix(path), first->line);
     *first = at;
-    if (ms_yaml_is_nothing(&loader->yaml))
-        return true;
-    if (loader->yaml.event.type != YAML_MAPPING_START_EVENT || ms_yaml_is_tagged(&loader->yaml))
-        return ms_yaml_fail(&loader->yaml, ms_yaml_here(&loader->yaml),
-                            "%s: expected a mapping of settings", ms_schema_skip_prefix(path));
-    return load_mapping(loader, path);
+    return load_settings(loader, path, ms_schema_skip_prefix(path));
 }
 static bool is_like(const char *name, const char *known)
 {
@@ -9473,16 +9579,8 @@ static bool load_mapping(struct loader *loader, const char *section)
 }
 static bool load_document(struct loader *loader)
 {
-    if (!ms_yaml_next(&loader->yaml))
-        return false;
-    if (!ms_yaml_is_nothing(&loader->yaml)) {
-        if (loader->yaml.event.type != YAML_MAPPING_START_EVENT)
-            return ms_yaml_fail(&loader->yaml, ms_yaml_here(&loader->yaml),
-                                "expected a mapping of settings");
-        if (!load_mapping(loader, ""))
-            return false;
-    }
-    return ms_yaml_next(&loader->yaml) && ms_yaml_next(&loader->yaml) &&
+    return ms_yaml_next(&loader->yaml) && load_settings(loader, "", "") &&
+           ms_yaml_next(&loader->yaml) && ms_yaml_next(&loader->yaml) &&
            (loader->yaml.event.type == YAML_STREAM_END_EVENT ||
             ms_yaml_fail(&loader->yaml, ms_yaml_here(&loader->yaml),
                          "a second document begins; expected one"));
@@ -9689,9 +9787,14 @@ bool ms_yaml_has_nul(const struct ms_yaml *yaml)
 }
 bool ms_yaml_is_nothing(const struct ms_yaml *yaml)
 {
-    return ms_yaml_is_scalar(yaml) && yaml->event.data.scalar.style == YAML_PLAIN_SCALAR_STYLE &&
-           (strcmp(ms_yaml_scalar(yaml), "") == 0 || strcmp(ms_yaml_scalar(yaml), "~") == 0 ||
-            strcmp(ms_yaml_scalar(yaml), "null") == 0);
+    static const char *const names[] = {"", "~", "null", "Null", "NULL"};
+    if (!ms_yaml_is_scalar(yaml) || yaml->event.data.scalar.style != YAML_PLAIN_SCALAR_STYLE)
+        return false;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        if (strcmp(ms_yaml_scalar(yaml), names[i]) == 0)
+            return true;
+    }
+    return false;
 }
 const char *ms_yaml_kind(const struct ms_yaml *yaml)
 {
@@ -10316,7 +10419,9 @@ struct ms_findings_settings {
     const char *eviction, *hash_function;
     uint64_t limit;
     uint64_t configured_limit, max_entry_size;
-    int64_t default_ttl, max_ttl;
+    uint64_t memory_limit, hard_max;
+    uint64_t least_limit, largest_limit;
+    int64_t default_ttl, min_ttl, max_ttl, life_window;
     uint32_t ttl_jitter;
     double sample_ratio;
 };
@@ -10400,14 +10505,43 @@ const char *ms_advice_name(enum ms_advice_kind kind);
 const char *ms_advice_severity_name(enum ms_advice_severity severity);
 void ms_advise(const struct ms_findings *findings, struct ms_advice_list *list);
 #endif
+#ifndef MS_ADVICE_JUDGING_H
+#define MS_ADVICE_JUDGING_H
+#define MS_WORTH 0.02
+#define MS_NO_LOSS 0.005
+#define MS_ENOUGH_SAMPLED 1000
+#define MS_ENOUGH_COUNTED 100
+static inline struct ms_advice *ms_advice_add(struct ms_advice_list *list, enum ms_advice_kind kind,
+                                              enum ms_advice_severity severity, const char *setting)
+{
+    struct ms_advice *advice = &list->items[list->count++];
+    *advice = (struct ms_advice){.kind = kind, .severity = severity, .setting = setting};
+    return advice;
+}
+#define MS_SAY(member, ...) ms_text_format(member, sizeof(member), __VA_ARGS__)
+static inline double ms_percent(double share)
+{
+    return 100 * share;
+}
+static inline double ms_share(uint64_t part, uint64_t all)
+{
+    return all != 0 ? (double)part / (double)all : 0;
+}
+static inline bool ms_findings_are_enough(const struct ms_findings *findings)
+{
+    return findings->pattern.is_tracked && findings->pattern.sampled >= MS_ENOUGH_SAMPLED;
+}
+void ms_judge_more_memory(const struct ms_findings *findings, struct ms_advice_list *list);
+void ms_judge_less_memory(const struct ms_findings *findings, struct ms_advice_list *list);
+void ms_judge_memory_pressure(const struct ms_findings *findings, struct ms_advice_list *list);
+void ms_judge_long_ttl(const struct ms_findings *findings, struct ms_advice_list *list);
+void ms_judge_short_ttl(const struct ms_findings *findings, struct ms_advice_list *list);
+void ms_judge_jitter(const struct ms_findings *findings, struct ms_advice_list *list);
+#endif
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#define WORTH 0.02
-#define NO_LOSS 0.005
-#define ENOUGH_SAMPLED 1000
-#define ENOUGH_COUNTED 100
 const char *ms_advice_name(enum ms_advice_kind kind)
 {
     static const char *const names[] = {
@@ -10437,126 +10571,6 @@ const char *ms_findings_policy_name(enum ms_mini_policy policy)
     static const char *const names[MS_MINI_POLICIES] = {"lru", "fifo", "s3fifo", "adaptive"};
     return names[policy];
 }
-static struct ms_advice *advice_advice_add(struct ms_advice_list *list, enum ms_advice_kind kind,
-                             enum ms_advice_severity severity, const char *setting)
-{
-    struct ms_advice *advice = &list->items[list->count++];
-    *advice = (struct ms_advice){.kind = kind, .severity = severity, .setting = setting};
-    return advice;
-}
-#define SAY(member, ...) ms_text_format(member, sizeof(member), __VA_ARGS__)
-static double advice_advice_percent(double share)
-{
-    return 100 * share;
-}
-static void say_size(char *out, size_t cap, double bytes)
-{
-    if (bytes >= 100e6)
-        snprintf(out, cap, "%.0fMB", bytes / 1e6 + 0.49);
-    else if (bytes >= 100e3)
-        snprintf(out, cap, "%.0fkB", bytes / 1e3 + 0.49);
-    else
-        snprintf(out, cap, "%.0f", bytes);
-}
-static void say_time(char *out, size_t cap, double ms)
-{
-    if (ms >= 120e3)
-        snprintf(out, cap, "%.0fs", ms / 1e3);
-    else
-        snprintf(out, cap, "%.0fms", ms);
-}
-static bool advice_advice_is_enough(const struct ms_findings *findings)
-{
-    return findings->pattern.is_tracked && findings->pattern.sampled >= ENOUGH_SAMPLED;
-}
-static bool is_whole(const struct ms_findings *findings)
-{
-    return findings->settings.limit >= findings->settings.configured_limit;
-}
-static const struct ms_point *worth_growing_to(const struct ms_findings_pattern *pattern)
-{
-    const struct ms_point *now = &pattern->points[pattern->at_limit];
-    const struct ms_point *last = &pattern->points[pattern->point_count - 1];
-    const double most = now->miss_ratio - last->miss_ratio;
-    for (const struct ms_point *point = now + 1; point <= last; point++) {
-        if (now->miss_ratio - point->miss_ratio >= 0.8 * most)
-            return point;
-    }
-    return last;
-}
-static void judge_more_memory(const struct ms_findings *findings, struct ms_advice_list *list)
-{
-    const struct ms_findings_pattern *pattern = &findings->pattern;
-    if (!advice_advice_is_enough(findings) || !is_whole(findings) || findings->counts.evictions == 0 ||
-        pattern->point_count == 0)
-        return;
-    const struct ms_point *now = &pattern->points[pattern->at_limit];
-    const struct ms_point *better = worth_growing_to(pattern);
-    const double saved = now->miss_ratio - better->miss_ratio;
-    if (saved < WORTH)
-        return;
-    struct ms_advice *advice =
-        advice_advice_add(list, MS_ADVICE_MORE_MEMORY, MS_ADVICE_SUGGESTION, "performance.memory_limit");
-    SAY(advice->what, "More memory would save misses.");
-    SAY(advice->evidence,
-        "by the reuse distances of %" PRIu64 " references, %.1f %% of reads miss with %.1f MB and "
-        "%.1f %% with %.1f MB",
-        pattern->sampled, advice_advice_percent(now->miss_ratio), (double)now->bytes / 1e6,
-        advice_advice_percent(better->miss_ratio), (double)better->bytes / 1e6);
-    say_size(advice->current, sizeof advice->current, (double)findings->settings.limit);
-    say_size(advice->suggested, sizeof advice->suggested, (double)better->bytes);
-    SAY(advice->expected, "%.1f points fewer misses", advice_advice_percent(saved));
-}
-static const struct ms_point *enough_of(const struct ms_findings_pattern *pattern)
-{
-    const struct ms_point *now = &pattern->points[pattern->at_limit];
-    for (const struct ms_point *point = pattern->points; point < now; point++) {
-        if (point->miss_ratio - now->miss_ratio < NO_LOSS)
-            return point;
-    }
-    return now;
-}
-static void judge_less_memory(const struct ms_findings *findings, struct ms_advice_list *list)
-{
-    const struct ms_findings_pattern *pattern = &findings->pattern;
-    if (!advice_advice_is_enough(findings) || !is_whole(findings) || pattern->point_count == 0)
-        return;
-    const struct ms_point *now = &pattern->points[pattern->at_limit];
-    const struct ms_point *enough = enough_of(pattern);
-    if (enough->bytes * 2 > now->bytes)
-        return;
-    struct ms_advice *advice =
-        advice_advice_add(list, MS_ADVICE_LESS_MEMORY, MS_ADVICE_INFO, "performance.memory_limit");
-    SAY(advice->what, "Less memory would do.");
-    SAY(advice->evidence,
-        "by the reuse distances of %" PRIu64 " references, %.1f %% of reads miss with %.1f MB and "
-        "%.1f %% with %.1f MB",
-        pattern->sampled, advice_advice_percent(now->miss_ratio), (double)now->bytes / 1e6,
-        advice_advice_percent(enough->miss_ratio), (double)enough->bytes / 1e6);
-    say_size(advice->current, sizeof advice->current, (double)findings->settings.limit);
-    say_size(advice->suggested, sizeof advice->suggested, (double)enough->bytes);
-    SAY(advice->expected, "%.1f MB free for others at %.1f points more misses",
-        (double)(now->bytes - enough->bytes) / 1e6, advice_advice_percent(enough->miss_ratio - now->miss_ratio));
-}
-static void judge_memory_pressure(const struct ms_findings *findings, struct ms_advice_list *list)
-{
-    const struct ms_findings_settings *settings = &findings->settings;
-    if (is_whole(findings))
-        return;
-    struct ms_advice *advice =
-        advice_advice_add(list, MS_ADVICE_MEMORY_PRESSURE, MS_ADVICE_WARNING, "performance.memory_limit");
-    SAY(advice->what, "Memory is short, and the limit is lowered.");
-    SAY(advice->evidence,
-        "%.1f MB of %.1f MB configured are in force; the limit was lowered %" PRIu64 " times",
-        (double)settings->limit / 1e6, (double)settings->configured_limit / 1e6,
-        findings->counts.limit_lowered);
-    say_size(advice->current, sizeof advice->current, (double)settings->configured_limit);
-    say_size(advice->suggested, sizeof advice->suggested, (double)settings->limit);
-    SAY(advice->expected,
-        "a limit that stays; what is configured needs %.1f MB more for the "
-        "process or the machine",
-        (double)(settings->configured_limit - settings->limit) / 1e6);
-}
 static int own_miniature(const struct ms_findings *findings)
 {
     int i = 0;
@@ -10572,7 +10586,7 @@ static int best_policy(const struct ms_findings_pattern *pattern)
         if (pattern->policies[i] < pattern->policies[best])
             best = i;
     }
-    return pattern->policies[MS_MINI_ADAPTIVE] - pattern->policies[best] < NO_LOSS
+    return pattern->policies[MS_MINI_ADAPTIVE] - pattern->policies[best] < MS_NO_LOSS
                ? MS_MINI_ADAPTIVE
                : best;
 }
@@ -10583,144 +10597,72 @@ static void judge_eviction(const struct ms_findings *findings, struct ms_advice_
     const bool is_simulated = own < MS_MINI_POLICIES;
     const double now = is_simulated ? pattern->policies[own] : pattern->miss_ratio;
     const double saved = now - pattern->policies[best];
-    if (!advice_advice_is_enough(findings) || findings->counts.evictions == 0 ||
-        saved < (is_simulated ? WORTH : 2 * WORTH))
+    if (!ms_findings_are_enough(findings) || findings->counts.evictions == 0 ||
+        saved < (is_simulated ? MS_WORTH : 2 * MS_WORTH))
         return;
     char seen[64];
-    SAY(seen, "; %s misses %.1f %%", findings->settings.eviction, advice_advice_percent(now));
-    struct ms_advice *advice = advice_advice_add(list, MS_ADVICE_EVICTION, MS_ADVICE_SUGGESTION, "eviction");
-    SAY(advice->what, "Another eviction policy would save misses.");
-    SAY(advice->evidence,
+    MS_SAY(seen, "; %s misses %.1f %%", findings->settings.eviction, ms_percent(now));
+    struct ms_advice *advice =
+        ms_advice_add(list, MS_ADVICE_EVICTION, MS_ADVICE_SUGGESTION, "eviction");
+    MS_SAY(advice->what, "Another eviction policy would save misses.");
+    MS_SAY(
+        advice->evidence,
         "by simulations of %" PRIu64 " references, lru misses %.1f %%, fifo %.1f %%, s3fifo %.1f "
         "%%, adaptive %.1f %%%s",
-        pattern->sampled, advice_advice_percent(pattern->policies[MS_MINI_LRU]),
-        advice_advice_percent(pattern->policies[MS_MINI_FIFO]), advice_advice_percent(pattern->policies[MS_MINI_S3FIFO]),
-        advice_advice_percent(pattern->policies[MS_MINI_ADAPTIVE]), is_simulated ? "" : seen);
-    SAY(advice->current, "%s", findings->settings.eviction);
-    SAY(advice->suggested, "%s", ms_findings_policy_name((enum ms_mini_policy)best));
-    SAY(advice->expected, "%.1f points fewer misses, from when the store is opened with it",
-        advice_advice_percent(saved));
+        pattern->sampled, ms_percent(pattern->policies[MS_MINI_LRU]),
+        ms_percent(pattern->policies[MS_MINI_FIFO]), ms_percent(pattern->policies[MS_MINI_S3FIFO]),
+        ms_percent(pattern->policies[MS_MINI_ADAPTIVE]), is_simulated ? "" : seen);
+    MS_SAY(advice->current, "%s", findings->settings.eviction);
+    MS_SAY(advice->suggested, "%s", ms_findings_policy_name((enum ms_mini_policy)best));
+    MS_SAY(advice->expected, "%.1f points fewer misses, from when the store is opened with it",
+           ms_percent(saved));
 }
 static void judge_read_once(const struct ms_findings *findings, struct ms_advice_list *list)
 {
     const struct ms_findings_pattern *pattern = &findings->pattern;
     const bool keeps_all = strcmp(findings->settings.eviction, "lru") == 0 ||
                            strcmp(findings->settings.eviction, "fifo") == 0;
-    if (!advice_advice_is_enough(findings) || !keeps_all || pattern->read_once < 0.6 ||
-        findings->counts.evictions == 0)
+    if (!ms_findings_are_enough(findings) || !keeps_all || pattern->read_once < 0.6 ||
+        findings->counts.evictions == 0 || best_policy(pattern) != MS_MINI_ADAPTIVE ||
+        pattern->policies[MS_MINI_ADAPTIVE] > pattern->policies[own_miniature(findings)])
         return;
-    struct ms_advice *advice = advice_advice_add(list, MS_ADVICE_READ_ONCE, MS_ADVICE_SUGGESTION, "eviction");
-    SAY(advice->what, "Most keys are read once at most, and %s keeps each as long as the others.",
-        findings->settings.eviction);
-    SAY(advice->evidence, "%.1f %% of %u keys followed were read once at most",
-        advice_advice_percent(pattern->read_once), pattern->followed);
-    SAY(advice->current, "%s", findings->settings.eviction);
-    SAY(advice->suggested, "adaptive");
-    SAY(advice->expected, "what is read once leaves after a twentieth of the memory");
-}
-static double share(uint64_t part, uint64_t all)
-{
-    return all != 0 ? (double)part / (double)all : 0;
-}
-static const char *ttl_setting(const struct ms_findings_settings *settings, int64_t *value)
-{
-    const bool has_default = settings->default_ttl != 0;
-    *value = has_default ? settings->default_ttl : settings->max_ttl;
-    return has_default || settings->max_ttl == 0 ? "ttl.default_ttl" : "ttl.max_ttl";
-}
-static void judge_long_ttl(const struct ms_findings *findings, struct ms_advice_list *list)
-{
-    const struct ms_findings_counts *counts = &findings->counts;
-    const struct ms_findings_pattern *pattern = &findings->pattern;
-    const double unread = share(counts->expired_unread, counts->expirations);
-    int64_t current;
-    if (!counts->unread_is_known || counts->expirations < ENOUGH_COUNTED || unread < 0.5)
-        return;
-    const char *setting = ttl_setting(&findings->settings, &current);
-    const double reused = (double)ms_spread_below(&pattern->reuse_ages, 0.99);
-    const bool is_foretold = reused != 0 && (current == 0 || reused < (double)current);
-    struct ms_advice *advice = advice_advice_add(list, MS_ADVICE_TTL_TOO_LONG, MS_ADVICE_SUGGESTION,
-                                   is_foretold ? setting : "monitoring.access_sample_ratio");
-    SAY(advice->what, "Most entries that expire were never read.");
-    SAY(advice->evidence, "%" PRIu64 " of %" PRIu64 " expired entries, %.1f %%, had not been read",
-        counts->expired_unread, counts->expirations, advice_advice_percent(unread));
-    if (is_foretold) {
-        const size_t used = strlen(advice->evidence);
-        ms_text_format(advice->evidence + used, sizeof advice->evidence - used,
-                       "; 99 %% of reads of a key come within %.0f s of the one before",
-                       reused / 1e3);
-        say_time(advice->current, sizeof advice->current, (double)current);
-        say_time(advice->suggested, sizeof advice->suggested, reused);
-        SAY(advice->expected, "unread entries give up their memory earlier, 99 %% of hits stay");
-    } else {
-        SAY(advice->current, "%g", findings->settings.sample_ratio);
-        SAY(advice->suggested, "%g",
-            findings->settings.sample_ratio != 0 ? findings->settings.sample_ratio : 0.01);
-        SAY(advice->expected, "after which time keys are read again, and so which TTL is enough");
-    }
-}
-static void judge_short_ttl(const struct ms_findings *findings, struct ms_advice_list *list)
-{
-    const struct ms_findings_pattern *pattern = &findings->pattern;
-    int64_t current;
-    if (!advice_advice_is_enough(findings) || pattern->references == 0)
-        return;
-    const double late = pattern->late.total / (double)pattern->references;
-    if (late < 0.05)
-        return;
-    const char *setting = ttl_setting(&findings->settings, &current);
-    const double ttl =
-        current != 0 ? (double)current : (double)ms_spread_below(&pattern->ttls, 0.5);
-    const double most = (double)ms_spread_below(&pattern->late, 0.9);
-    struct ms_advice *advice = advice_advice_add(list, MS_ADVICE_TTL_TOO_SHORT, MS_ADVICE_SUGGESTION, setting);
-    SAY(advice->what, "Keys are read again soon after they have expired.");
-    SAY(advice->evidence,
-        "%.1f %% of reads missed because the entry had expired, 90 %% of these within %.0f s",
-        advice_advice_percent(late), most / 1e3);
-    say_time(advice->current, sizeof advice->current, (double)current);
-    say_time(advice->suggested, sizeof advice->suggested, ttl + most);
-    SAY(advice->expected, "up to %.1f points fewer misses, if values may be so old",
-        advice_advice_percent(0.9 * late));
-}
-static void judge_jitter(const struct ms_findings *findings, struct ms_advice_list *list)
-{
-    const struct ms_findings_entries *entries = &findings->entries;
-    if (entries->expiring < ENOUGH_COUNTED || entries->burst_share < 0.25 ||
-        findings->settings.ttl_jitter != 0)
-        return;
-    struct ms_advice *advice = advice_advice_add(list, MS_ADVICE_TTL_JITTER, MS_ADVICE_SUGGESTION, "ttl.jitter");
-    SAY(advice->what, "Many entries expire at one moment, and will be loaded at one moment.");
-    SAY(advice->evidence, "%.1f %% of %" PRIu64 " entries that expire do so within %" PRId64 " ms",
-        advice_advice_percent(entries->burst_share), entries->expiring, entries->burst_ms);
-    SAY(advice->current, "0");
-    SAY(advice->suggested, "10");
-    SAY(advice->expected, "they expire spread over the last tenth of their TTL");
+    struct ms_advice *advice =
+        ms_advice_add(list, MS_ADVICE_READ_ONCE, MS_ADVICE_SUGGESTION, "eviction");
+    MS_SAY(advice->what,
+           "Most keys are read once at most, and %s keeps each as long as the others.",
+           findings->settings.eviction);
+    MS_SAY(advice->evidence, "%.1f %% of %u keys followed were read once at most",
+           ms_percent(pattern->read_once), pattern->followed);
+    MS_SAY(advice->current, "%s", findings->settings.eviction);
+    MS_SAY(advice->suggested, "adaptive");
+    MS_SAY(advice->expected, "what is read once leaves after a twentieth of the memory");
 }
 static double hot_share(const struct ms_findings_pattern *pattern, uint32_t i)
 {
-    return share(pattern->hot[i].count - pattern->hot[i].error, pattern->hot_noted);
+    return ms_share(pattern->hot[i].count - pattern->hot[i].error, pattern->hot_noted);
 }
 static void judge_hot_keys(const struct ms_findings *findings, struct ms_advice_list *list)
 {
     const struct ms_findings_pattern *pattern = &findings->pattern;
     double sum = 0;
     uint32_t count = 0;
-    if (pattern->hot_noted < ENOUGH_COUNTED)
+    if (pattern->hot_noted < MS_ENOUGH_COUNTED)
         return;
     for (; count < pattern->hot_count && hot_share(pattern, count) >= 0.05; count++)
         sum += hot_share(pattern, count);
     if (count == 0)
         return;
-    struct ms_advice *advice =
-        advice_advice_add(list, MS_ADVICE_HOT_KEYS, sum >= 0.5 ? MS_ADVICE_WARNING : MS_ADVICE_INFO, "");
-    SAY(advice->what, "Few keys get much of the reads.");
-    SAY(advice->evidence,
-        "%u key%s get%s %.1f %% of reads, by %" PRIu64
-        " reads taken at random, less %.1f points at "
-        "most",
-        count, count == 1 ? "" : "s", count == 1 ? "s" : "", advice_advice_percent(sum), pattern->hot_noted,
-        advice_advice_percent(1.0 / MS_HOT_KEYS));
-    SAY(advice->expected,
+    struct ms_advice *advice = ms_advice_add(list, MS_ADVICE_HOT_KEYS,
+                                             sum >= 0.5 ? MS_ADVICE_WARNING : MS_ADVICE_INFO, "");
+    MS_SAY(advice->what, "Few keys get much of the reads.");
+    MS_SAY(advice->evidence,
+           "%u key%s get%s %.1f %% of reads, by %" PRIu64
+           " reads taken at random, less %.1f points at "
+           "most",
+           count, count == 1 ? "" : "s", count == 1 ? "s" : "", ms_percent(sum), pattern->hot_noted,
+           ms_percent(1.0 / MS_HOT_KEYS));
+    MS_SAY(
+        advice->expected,
         "a view that the caller keeps (memstore_get_view) saves the lookups; loader.refresh_after "
         "keeps them from running out at once");
 }
@@ -10746,90 +10688,116 @@ static struct large large_from(const struct ms_findings *findings, uint32_t buck
 }
 static void judge_sizes(const struct ms_findings *findings, struct ms_advice_list *list)
 {
-    if (!advice_advice_is_enough(findings) || findings->entries.sizes.total < ENOUGH_COUNTED ||
+    const uint64_t most = findings->settings.max_entry_size;
+    if (!ms_findings_are_enough(findings) || findings->entries.sizes.total < MS_ENOUGH_COUNTED ||
         findings->pattern.hit_sizes.total <= 0 || findings->counts.evictions == 0)
         return;
     for (uint32_t bucket = 8; bucket < 40; bucket++) {
         const struct large large = large_from(findings, bucket);
         if (large.bytes < 0.3 || large.entries > 0.2 || large.hits > 0.02)
             continue;
+        if (most != 0 && most <= UINT64_C(1) << bucket)
+            return;
         struct ms_advice *advice =
-            advice_advice_add(list, MS_ADVICE_LARGE_ENTRIES, MS_ADVICE_SUGGESTION, "max_entry_size");
-        SAY(advice->what, "Large entries take memory and are hardly read.");
-        SAY(advice->evidence,
-            "entries of %" PRIu64
-            " bytes and more are %.1f %% of the entries, %.1f %% of the bytes "
-            "and %.1f %% of the hits",
-            UINT64_C(1) << bucket, advice_advice_percent(large.entries), advice_advice_percent(large.bytes),
-            advice_advice_percent(large.hits));
-        SAY(advice->current, "%" PRIu64, findings->settings.max_entry_size);
-        SAY(advice->suggested, "%" PRIu64, UINT64_C(1) << bucket);
-        SAY(advice->expected, "%.1f %% of the memory for the others", advice_advice_percent(large.bytes));
+            ms_advice_add(list, MS_ADVICE_LARGE_ENTRIES, MS_ADVICE_SUGGESTION, "max_entry_size");
+        MS_SAY(advice->what, "Large entries take memory and are hardly read.");
+        MS_SAY(advice->evidence,
+               "entries of %" PRIu64
+               " bytes and more are %.1f %% of the entries, %.1f %% of the bytes "
+               "and %.1f %% of the hits",
+               UINT64_C(1) << bucket, ms_percent(large.entries), ms_percent(large.bytes),
+               ms_percent(large.hits));
+        MS_SAY(advice->current, "%" PRIu64, most);
+        MS_SAY(advice->suggested, "%" PRIu64, UINT64_C(1) << bucket);
+        MS_SAY(advice->expected, "%.1f %% of the memory for the others", ms_percent(large.bytes));
         return;
     }
 }
 static void judge_shards(const struct ms_findings *findings, struct ms_advice_list *list)
 {
     const struct ms_findings_entries *entries = &findings->entries;
-    const double mean = share(entries->all_in_shards, entries->shards);
+    const double mean = ms_share(entries->all_in_shards, entries->shards);
     const double most = (double)entries->fullest_shard;
     if (mean < 1 || most < 2 * mean || (most - mean) * (most - mean) < 100 * mean ||
         strcmp(findings->settings.hash_function, "xxh3") == 0)
         return;
-    struct ms_advice *advice = advice_advice_add(list, MS_ADVICE_SHARDS, MS_ADVICE_WARNING, "hash_function");
-    SAY(advice->what, "Entries crowd in few shards: many keys have one hash.");
-    SAY(advice->evidence,
-        "the fullest of %u shards holds %" PRIu64 " entries, which is %.1f times the mean of %.1f",
-        entries->shards, entries->fullest_shard, most / mean, mean);
-    SAY(advice->current, "%s", findings->settings.hash_function);
-    SAY(advice->suggested, "xxh3");
-    SAY(advice->expected, "shards of equal size, from when the store is opened with it");
+    struct ms_advice *advice =
+        ms_advice_add(list, MS_ADVICE_SHARDS, MS_ADVICE_WARNING, "hash_function");
+    MS_SAY(advice->what, "Entries crowd in few shards: many keys have one hash.");
+    MS_SAY(advice->evidence,
+           "the fullest of %u shards holds %" PRIu64
+           " entries, which is %.1f times the mean of %.1f",
+           entries->shards, entries->fullest_shard, most / mean, mean);
+    MS_SAY(advice->current, "%s", findings->settings.hash_function);
+    MS_SAY(advice->suggested, "xxh3");
+    MS_SAY(advice->expected, "shards of equal size, from when the store is opened with it");
 }
 static void judge_refusals(const struct ms_findings *findings, struct ms_advice_list *list)
 {
     const struct ms_findings_counts *counts = &findings->counts;
-    const double refused = share(counts->rejected_full, counts->rejected_full + counts->sets);
+    const double refused = ms_share(counts->rejected_full, counts->rejected_full + counts->sets);
     if (counts->rejected_full == 0 || refused < 0.001)
         return;
-    struct ms_advice *advice = advice_advice_add(list, MS_ADVICE_REFUSED, MS_ADVICE_WARNING, "eviction");
-    SAY(advice->what, "Writes are refused because the store is full and evicts nothing.");
-    SAY(advice->evidence, "%" PRIu64 " writes were refused, %.1f %% of all", counts->rejected_full,
-        advice_advice_percent(refused));
-    SAY(advice->current, "%s", findings->settings.eviction);
-    SAY(advice->suggested, "adaptive");
-    SAY(advice->expected, "none are, from when the store is opened with it; a larger "
-                          "performance.memory_limit helps for as long as it is not full");
+    struct ms_advice *advice =
+        ms_advice_add(list, MS_ADVICE_REFUSED, MS_ADVICE_WARNING, "eviction");
+    MS_SAY(advice->what, "Writes are refused because the store is full and evicts nothing.");
+    MS_SAY(advice->evidence, "%" PRIu64 " writes were refused, %.1f %% of all",
+           counts->rejected_full, ms_percent(refused));
+    MS_SAY(advice->current, "%s", findings->settings.eviction);
+    MS_SAY(advice->suggested, "adaptive");
+    MS_SAY(advice->expected, "none are, from when the store is opened with it; a larger "
+                             "performance.memory_limit helps for as long as it is not full");
+}
+#define advice_advice_MILLION 1000000
+static uint32_t millionths_of(double ratio)
+{
+    double unit = 1;
+    while (ratio * advice_advice_MILLION / unit >= 100)
+        unit *= 10;
+    const uint32_t millionths = (uint32_t)((uint32_t)(ratio * advice_advice_MILLION / unit + 0.5) * unit);
+    return millionths != 0 ? millionths : 1;
+}
+static void say_ratio(char *out, size_t cap, uint32_t millionths)
+{
+    int size = snprintf(out, cap, "%u.%06u", millionths / advice_advice_MILLION, millionths % advice_advice_MILLION);
+    while (out[size - 1] == '0')
+        out[--size] = '\0';
+    if (out[size - 1] == '.')
+        out[--size] = '\0';
 }
 static void judge_tracking(const struct ms_findings *findings, struct ms_advice_list *list)
 {
     const struct ms_findings_pattern *pattern = &findings->pattern;
-    const double lost = share(pattern->missed, pattern->missed + pattern->sampled);
+    const double lost = ms_share(pattern->missed, pattern->missed + pattern->sampled);
     const double ratio = findings->settings.sample_ratio;
-    const bool few = pattern->is_tracked && pattern->sampled < ENOUGH_SAMPLED && ratio < 1 &&
-                     pattern->references >= 10 * ENOUGH_SAMPLED;
-    if (pattern->is_tracked && !few && lost < 0.05)
+    const double wanted = pattern->ratio * 2 * MS_ENOUGH_SAMPLED / (double)(pattern->sampled + 1);
+    const uint32_t now = (uint32_t)(ratio * advice_advice_MILLION + 0.5);
+    const uint32_t more = millionths_of(wanted < 1 ? wanted : 1), less = millionths_of(ratio / 4);
+    const bool few = pattern->is_tracked && pattern->sampled < MS_ENOUGH_SAMPLED && more > now &&
+                     pattern->references >= 10 * MS_ENOUGH_SAMPLED;
+    if (pattern->is_tracked && !few && (lost < 0.05 || less >= now))
         return;
     struct ms_advice *advice =
-        advice_advice_add(list, MS_ADVICE_TRACKING, MS_ADVICE_INFO, "monitoring.access_sample_ratio");
-    SAY(advice->current, "%g", ratio);
+        ms_advice_add(list, MS_ADVICE_TRACKING, MS_ADVICE_INFO, "monitoring.access_sample_ratio");
+    say_ratio(advice->current, sizeof advice->current, now);
     if (!pattern->is_tracked) {
-        SAY(advice->what, "Some of the keys have to be followed to tell more.");
-        SAY(advice->evidence, "no key is followed");
-        SAY(advice->suggested, "0.01");
-        SAY(advice->expected, "the miss-ratio curve, hot keys, other policies, TTLs against use");
+        MS_SAY(advice->what, "Some of the keys have to be followed to tell more.");
+        MS_SAY(advice->evidence, "no key is followed");
+        MS_SAY(advice->suggested, "0.01");
+        MS_SAY(advice->expected,
+               "the miss-ratio curve, hot keys, other policies, TTLs against use");
     } else if (few) {
-        const double wanted = pattern->ratio * 2 * ENOUGH_SAMPLED / (double)(pattern->sampled + 1);
-        SAY(advice->what, "Too few keys are followed to tell much.");
-        SAY(advice->evidence, "%" PRIu64 " of %" PRIu64 " reads are in the sample",
-            pattern->sampled, pattern->references);
-        SAY(advice->suggested, "%.2g", wanted < 1 ? wanted : 1);
-        SAY(advice->expected, "a curve within two points");
+        MS_SAY(advice->what, "Too few keys are followed to tell much.");
+        MS_SAY(advice->evidence, "%" PRIu64 " of %" PRIu64 " reads are in the sample",
+               pattern->sampled, pattern->references);
+        say_ratio(advice->suggested, sizeof advice->suggested, more);
+        MS_SAY(advice->expected, "a curve within two points");
     } else {
-        SAY(advice->what, "So many keys are followed that not all of it can be digested.");
-        SAY(advice->evidence, "%" PRIu64 " references, %.1f %% of the sample, were lost",
-            pattern->missed, advice_advice_percent(lost));
-        SAY(advice->suggested, "%.2g", ratio / 4);
-        SAY(advice->expected, "a sample with less missing");
+        MS_SAY(advice->what, "So many keys are followed that not all of it can be digested.");
+        MS_SAY(advice->evidence, "%" PRIu64 " references, %.1f %% of the sample, were lost",
+               pattern->missed, ms_percent(lost));
+        say_ratio(advice->suggested, sizeof advice->suggested, less);
+        MS_SAY(advice->expected, "a sample with less missing");
     }
 }
 static int advice_advice_compare(const void *a, const void *b)
@@ -10842,14 +10810,14 @@ static int advice_advice_compare(const void *a, const void *b)
 void ms_advise(const struct ms_findings *findings, struct ms_advice_list *list)
 {
     list->count = 0;
-    judge_more_memory(findings, list);
-    judge_less_memory(findings, list);
-    judge_memory_pressure(findings, list);
+    ms_judge_more_memory(findings, list);
+    ms_judge_less_memory(findings, list);
+    ms_judge_memory_pressure(findings, list);
     judge_eviction(findings, list);
     judge_read_once(findings, list);
-    judge_long_ttl(findings, list);
-    judge_short_ttl(findings, list);
-    judge_jitter(findings, list);
+    ms_judge_long_ttl(findings, list);
+    ms_judge_short_ttl(findings, list);
+    ms_judge_jitter(findings, list);
     judge_hot_keys(findings, list);
     judge_sizes(findings, list);
     judge_shards(findings, list);
@@ -10987,6 +10955,170 @@ uint32_t ms_hot_sorted(const struct ms_hot *hot, struct ms_hot_key *out)
     }
     qsort(out, hot->used, sizeof *out, advice_hot_compare);
     return hot->used;
+}
+
+/* lib/advice/memory_advice.c */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#define MIB (UINT64_C(1) << 20)
+static uint64_t unit_of(uint64_t bytes)
+{
+    return bytes >= 100000000 ? 1000000 : bytes >= 100000 ? 1000 : 1;
+}
+static uint64_t advice_memory_advice_round_up(uint64_t bytes, uint64_t unit)
+{
+    return (bytes + unit - 1) / unit * unit;
+}
+static void say_size(char *out, size_t cap, uint64_t bytes)
+{
+    const uint64_t unit = bytes % unit_of(bytes) == 0 ? unit_of(bytes) : 1;
+    snprintf(out, cap, "%" PRIu64 "%s", bytes / unit,
+             unit == 1000000 ? "MB"
+             : unit == 1000  ? "kB"
+                             : "");
+}
+static uint64_t advice_memory_advice_rounded(uint64_t bytes, uint64_t most)
+{
+    const uint64_t more = advice_memory_advice_round_up(bytes, unit_of(bytes));
+    return more > most && bytes <= most ? bytes : more;
+}
+static bool is_whole(const struct ms_findings *findings)
+{
+    return findings->settings.limit >= findings->settings.configured_limit;
+}
+static const struct ms_point *least_growth(const struct ms_findings_pattern *pattern,
+                                           uint64_t bytes)
+{
+    const struct ms_point *now = &pattern->points[pattern->at_limit];
+    const struct ms_point *last = &pattern->points[pattern->point_count - 1];
+    while (last > now && last->bytes > bytes)
+        last--;
+    const double most = now->miss_ratio - last->miss_ratio;
+    for (const struct ms_point *point = now + 1; point <= last; point++) {
+        if (now->miss_ratio - point->miss_ratio >= 0.8 * most)
+            return point;
+    }
+    return last;
+}
+static double saved_by(const struct ms_findings_pattern *pattern, const struct ms_point *point)
+{
+    return pattern->points[pattern->at_limit].miss_ratio - point->miss_ratio;
+}
+static const struct ms_point *worth_growing_to(const struct ms_findings *findings)
+{
+    const struct ms_findings_pattern *pattern = &findings->pattern;
+    const struct ms_point *point = least_growth(pattern, findings->settings.largest_limit);
+    return saved_by(pattern, point) >= MS_WORTH ? point : least_growth(pattern, UINT64_MAX);
+}
+static uint64_t name_bound(const struct ms_findings_settings *settings, uint64_t bytes,
+                           struct ms_advice *advice)
+{
+    if (settings->hard_max == 0 ||
+        (settings->memory_limit != 0 && settings->memory_limit <= settings->hard_max)) {
+        const uint64_t size = advice_memory_advice_rounded(bytes, settings->largest_limit);
+        say_size(advice->current, sizeof advice->current, settings->memory_limit);
+        say_size(advice->suggested, sizeof advice->suggested, size);
+        return size;
+    }
+    uint64_t size = advice_memory_advice_round_up(bytes, MIB);
+    if (size > settings->largest_limit && settings->largest_limit >= settings->hard_max + MIB &&
+        bytes <= settings->largest_limit)
+        size -= MIB;
+    advice->setting = "hard_max_cache_size";
+    MS_SAY(advice->current, "%" PRIu64, settings->hard_max / MIB);
+    MS_SAY(advice->suggested, "%" PRIu64, size / MIB);
+    return size;
+}
+static const char *lower_bound_than(const struct ms_findings_settings *settings, uint64_t size,
+                                    const char *setting)
+{
+    const bool is_hard = strcmp(setting, "hard_max_cache_size") == 0;
+    const uint64_t other = is_hard ? settings->memory_limit : settings->hard_max;
+    if (other == 0 || other >= size)
+        return "";
+    return is_hard ? "performance.memory_limit" : "hard_max_cache_size";
+}
+void ms_judge_more_memory(const struct ms_findings *findings, struct ms_advice_list *list)
+{
+    const struct ms_findings_pattern *pattern = &findings->pattern;
+    if (!ms_findings_are_enough(findings) || !is_whole(findings) ||
+        findings->counts.evictions == 0 || pattern->point_count == 0)
+        return;
+    const struct ms_point *now = &pattern->points[pattern->at_limit];
+    const struct ms_point *better = worth_growing_to(findings);
+    const double saved = saved_by(pattern, better);
+    if (saved < MS_WORTH)
+        return;
+    struct ms_advice *advice = ms_advice_add(list, MS_ADVICE_MORE_MEMORY, MS_ADVICE_SUGGESTION,
+                                             "performance.memory_limit");
+    MS_SAY(advice->what, "More memory would save misses.");
+    MS_SAY(advice->evidence,
+           "by the reuse distances of %" PRIu64
+           " references, %.1f %% of reads miss with %.1f MB and "
+           "%.1f %% with %.1f MB",
+           pattern->sampled, ms_percent(now->miss_ratio), (double)now->bytes / 1e6,
+           ms_percent(better->miss_ratio), (double)better->bytes / 1e6);
+    const uint64_t size = name_bound(&findings->settings, better->bytes, advice);
+    const char *other = lower_bound_than(&findings->settings, size, advice->setting);
+    MS_SAY(advice->expected, "%.1f points fewer misses%s%s%s%s", ms_percent(saved),
+           other[0] != '\0' ? ", with " : "", other, other[0] != '\0' ? " as high" : "",
+           size > findings->settings.largest_limit ? ", from when the store is opened with it"
+                                                   : "");
+}
+static const struct ms_point *enough_of(const struct ms_findings_pattern *pattern,
+                                        uint64_t least_limit)
+{
+    const struct ms_point *now = &pattern->points[pattern->at_limit];
+    for (const struct ms_point *point = pattern->points; point < now; point++) {
+        if (point->bytes >= least_limit && point->miss_ratio - now->miss_ratio < MS_NO_LOSS)
+            return point;
+    }
+    return now;
+}
+void ms_judge_less_memory(const struct ms_findings *findings, struct ms_advice_list *list)
+{
+    const struct ms_findings_pattern *pattern = &findings->pattern;
+    if (!ms_findings_are_enough(findings) || !is_whole(findings) || pattern->point_count == 0)
+        return;
+    const struct ms_point *now = &pattern->points[pattern->at_limit];
+    const struct ms_point *enough = enough_of(pattern, findings->settings.least_limit);
+    if (enough->bytes * 2 > now->bytes)
+        return;
+    struct ms_advice *advice =
+        ms_advice_add(list, MS_ADVICE_LESS_MEMORY, MS_ADVICE_INFO, "performance.memory_limit");
+    MS_SAY(advice->what, "Less memory would do.");
+    MS_SAY(advice->evidence,
+           "by the reuse distances of %" PRIu64
+           " references, %.1f %% of reads miss with %.1f MB and "
+           "%.1f %% with %.1f MB",
+           pattern->sampled, ms_percent(now->miss_ratio), (double)now->bytes / 1e6,
+           ms_percent(enough->miss_ratio), (double)enough->bytes / 1e6);
+    say_size(advice->current, sizeof advice->current, findings->settings.memory_limit);
+    say_size(advice->suggested, sizeof advice->suggested, advice_memory_advice_rounded(enough->bytes, UINT64_MAX));
+    MS_SAY(advice->expected, "%.1f MB free for others at %.1f points more misses",
+           (double)(now->bytes - enough->bytes) / 1e6,
+           ms_percent(enough->miss_ratio - now->miss_ratio));
+}
+void ms_judge_memory_pressure(const struct ms_findings *findings, struct ms_advice_list *list)
+{
+    const struct ms_findings_settings *settings = &findings->settings;
+    if (is_whole(findings))
+        return;
+    struct ms_advice *advice = ms_advice_add(list, MS_ADVICE_MEMORY_PRESSURE, MS_ADVICE_WARNING,
+                                             "performance.memory_limit");
+    MS_SAY(advice->what, "Memory is short, and the limit is lowered.");
+    MS_SAY(advice->evidence,
+           "%.1f MB of %.1f MB configured are in force; the limit was lowered %" PRIu64 " times",
+           (double)settings->limit / 1e6, (double)settings->configured_limit / 1e6,
+           findings->counts.limit_lowered);
+    say_size(advice->current, sizeof advice->current, settings->memory_limit);
+    say_size(advice->suggested, sizeof advice->suggested,
+             advice_memory_advice_rounded(settings->limit, settings->configured_limit));
+    MS_SAY(advice->expected,
+           "a limit that stays; what is configured needs %.1f MB more for the "
+           "process or the machine",
+           (double)(settings->configured_limit - settings->limit) / 1e6);
 }
 
 /* lib/advice/mini_adaptive.c */
@@ -11868,7 +12000,7 @@ void ms_report_json(const struct ms_findings *findings, const struct ms_advice_l
 
 /* lib/advice/report_text.c */
 #include <inttypes.h>
-static double advice_report_text_percent(double share)
+static double percent(double share)
 {
     return 100 * share;
 }
@@ -11922,7 +12054,7 @@ static void advice_report_text_put_spread(struct ms_text *out, const char *title
         const double part = spread->counts[i] / spread->total;
         if (spread->counts[i] > 0)
             ms_text_put(out, "  below %14" PRIu64 " %-2s  %5.1f %%  %.*s\n", UINT64_C(1) << i, unit,
-                        advice_report_text_percent(part), (int)(part * BAR + 0.5), bar);
+                        percent(part), (int)(part * BAR + 0.5), bar);
     }
 }
 static void advice_report_text_put_curve(struct ms_text *out, const struct ms_findings_pattern *pattern)
@@ -11931,13 +12063,14 @@ static void advice_report_text_put_curve(struct ms_text *out, const struct ms_fi
     for (uint32_t i = 0; i < pattern->point_count; i++) {
         const struct ms_point *point = &pattern->points[i];
         ms_text_put(out, "  %10.1f MB  %5.1f %%%s\n", (double)point->bytes / 1e6,
-                    advice_report_text_percent(point->miss_ratio), i == pattern->at_limit ? "  the limit now" : "");
+                    percent(point->miss_ratio), i == pattern->at_limit ? "  the limit now" : "");
     }
     ms_text_put(out,
                 "\nReads that miss with the limit now, by policy: lru %.1f %%, fifo %.1f %%, "
-                "s3fifo %.1f %%; the store %.1f %%\n",
-                advice_report_text_percent(pattern->policies[MS_MINI_LRU]), advice_report_text_percent(pattern->policies[MS_MINI_FIFO]),
-                advice_report_text_percent(pattern->policies[MS_MINI_S3FIFO]), advice_report_text_percent(pattern->miss_ratio));
+                "s3fifo %.1f %%, adaptive %.1f %%; the store %.1f %%\n",
+                percent(pattern->policies[MS_MINI_LRU]), percent(pattern->policies[MS_MINI_FIFO]),
+                percent(pattern->policies[MS_MINI_S3FIFO]),
+                percent(pattern->policies[MS_MINI_ADAPTIVE]), percent(pattern->miss_ratio));
 }
 static void put_key(struct ms_text *out, const struct ms_hot_key *key)
 {
@@ -11958,8 +12091,8 @@ static void advice_report_text_put_hot_keys(struct ms_text *out, const struct ms
     for (uint32_t i = 0; i < pattern->hot_count; i++) {
         const struct ms_hot_key *key = &pattern->hot[i];
         const double all = (double)pattern->hot_noted;
-        ms_text_put(out, "  %5.1f %% (at least %.1f)  ", advice_report_text_percent((double)key->count / all),
-                    advice_report_text_percent((double)(key->count - key->error) / all));
+        ms_text_put(out, "  %5.1f %% (at least %.1f)  ", percent((double)key->count / all),
+                    percent((double)(key->count - key->error) / all));
         put_key(out, key);
         ms_text_put(out, "\n");
     }
@@ -11971,8 +12104,8 @@ static void advice_report_text_put_pattern(struct ms_text *out, const struct ms_
     ms_text_put(out,
                 "\n%" PRIu32 " keys are followed, %.3g %% of all: %" PRIu64 " references, %" PRIu64
                 " lost; %.1f %% of the keys were read once at most\n",
-                pattern->followed, advice_report_text_percent(pattern->ratio), pattern->sampled, pattern->missed,
-                advice_report_text_percent(pattern->read_once));
+                pattern->followed, percent(pattern->ratio), pattern->sampled, pattern->missed,
+                percent(pattern->read_once));
     advice_report_text_put_curve(out, pattern);
     advice_report_text_put_hot_keys(out, pattern);
     advice_report_text_put_spread(out, "Time between reads of a key", "ms", &pattern->reuse_ages);
@@ -12306,6 +12439,155 @@ void ms_ring_take(struct ms_ring *ring, uint32_t n)
     ms_store_relaxed(&ring->head, head + n);
 }
 
+/* lib/advice/ttl_advice.c */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+static int64_t advice_ttl_advice_rounded(int64_t ms)
+{
+    return ms >= 120000 ? (ms + 500) / 1000 * 1000 : ms;
+}
+static void say_time(char *out, size_t cap, int64_t ms)
+{
+    if (ms >= 120000 && ms % 1000 == 0)
+        snprintf(out, cap, "%" PRId64 "s", ms / 1000);
+    else
+        snprintf(out, cap, "%" PRId64 "ms", ms);
+}
+struct bound {
+    const char *setting;
+    int64_t value;
+    int64_t most;
+    const char *bounded_by;
+};
+static struct bound ttl_bound(const struct ms_findings_settings *settings)
+{
+    const int64_t max_ttl = settings->max_ttl, window = settings->life_window;
+    if (settings->default_ttl == 0)
+        return (struct bound){max_ttl != 0 ? "ttl.max_ttl" : "", max_ttl, window, "life_window"};
+    if (max_ttl == 0 || (window != 0 && window < max_ttl))
+        return (struct bound){"ttl.default_ttl", settings->default_ttl, window, "life_window"};
+    return (struct bound){"ttl.default_ttl", settings->default_ttl, max_ttl, "ttl.max_ttl"};
+}
+static struct bound bound_in_force(const struct ms_findings_settings *settings)
+{
+    const struct bound ttl = ttl_bound(settings);
+    if (settings->life_window != 0 && (ttl.value == 0 || settings->life_window < ttl.value))
+        return (struct bound){"life_window", settings->life_window, ttl.value, ttl.setting};
+    return ttl;
+}
+static void say_change(struct ms_advice *advice, const char *setting, int64_t current,
+                       int64_t suggested)
+{
+    advice->setting = setting;
+    say_time(advice->current, sizeof advice->current, current);
+    say_time(advice->suggested, sizeof advice->suggested, suggested);
+}
+static void advise_shorter(const struct ms_findings_settings *settings, int64_t enough,
+                           struct ms_advice *advice)
+{
+    const struct bound now = bound_in_force(settings), ttl = ttl_bound(settings);
+    const struct bound to = settings->default_ttl != 0 ? ttl : now;
+    const bool is_ttl = strcmp(to.setting, "life_window") != 0;
+    if (is_ttl && settings->min_ttl >= now.value) {
+        say_change(advice, "ttl.min_ttl", settings->min_ttl, advice_ttl_advice_rounded(enough));
+        MS_SAY(advice->expected,
+               "%s may be as short then, and unread entries give up their memory "
+               "earlier",
+               to.setting);
+        return;
+    }
+    const int64_t least = is_ttl ? settings->min_ttl : 0;
+    say_change(advice, to.setting, to.value, advice_ttl_advice_rounded(enough) > least ? advice_ttl_advice_rounded(enough) : least);
+    MS_SAY(advice->expected, "unread entries give up their memory earlier, 99 %% of hits stay");
+}
+void ms_judge_long_ttl(const struct ms_findings *findings, struct ms_advice_list *list)
+{
+    const struct ms_findings_counts *counts = &findings->counts;
+    const double unread = ms_share(counts->expired_unread, counts->expirations);
+    const struct bound now = bound_in_force(&findings->settings);
+    if (!counts->unread_is_known || counts->expirations < MS_ENOUGH_COUNTED || unread < 0.5)
+        return;
+    const int64_t reused = (int64_t)ms_spread_below(&findings->pattern.reuse_ages, 0.99);
+    struct ms_advice *advice =
+        ms_advice_add(list, MS_ADVICE_TTL_TOO_LONG, MS_ADVICE_SUGGESTION, "");
+    MS_SAY(advice->what, "Most entries that expire were never read.");
+    MS_SAY(advice->evidence,
+           "%" PRIu64 " of %" PRIu64 " expired entries, %.1f %%, had not been read",
+           counts->expired_unread, counts->expirations, ms_percent(unread));
+    if (reused != 0) {
+        const size_t used = strlen(advice->evidence);
+        ms_text_format(advice->evidence + used, sizeof advice->evidence - used,
+                       "; 99 %% of reads of a key come within %.0f s of the one before",
+                       (double)reused / 1e3);
+    }
+    if (reused != 0 && advice_ttl_advice_rounded(reused) < now.value) {
+        advise_shorter(&findings->settings, reused, advice);
+    } else if (findings->settings.sample_ratio == 0) {
+        advice->setting = "monitoring.access_sample_ratio";
+        MS_SAY(advice->current, "0");
+        MS_SAY(advice->suggested, "0.01");
+        MS_SAY(advice->expected,
+               "after which time keys are read again, and so which TTL is enough");
+    } else {
+        MS_SAY(advice->expected, "%s",
+               now.setting[0] == '\0' && reused != 0
+                   ? "unread entries give up their memory earlier, with a shorter TTL where one is "
+                     "given with them"
+                   : "room for others, if what nobody reads need not be stored");
+    }
+}
+static void advise_longer(const struct bound *now, int64_t enough, struct ms_advice *advice)
+{
+    if (now->most == now->value && now->most != 0) {
+        const size_t used = strlen(advice->expected);
+        say_change(advice, now->bounded_by, now->most, advice_ttl_advice_rounded(enough));
+        ms_text_format(advice->expected + used, sizeof advice->expected - used,
+                       "; %s may be as long then", now->setting);
+        return;
+    }
+    say_change(advice, now->setting, now->value,
+               now->most != 0 && now->most < advice_ttl_advice_rounded(enough) ? now->most : advice_ttl_advice_rounded(enough));
+}
+void ms_judge_short_ttl(const struct ms_findings *findings, struct ms_advice_list *list)
+{
+    const struct ms_findings_pattern *pattern = &findings->pattern;
+    const struct bound now = bound_in_force(&findings->settings);
+    if (!ms_findings_are_enough(findings) || pattern->references == 0)
+        return;
+    const double late = pattern->late.total / (double)pattern->references;
+    if (late < 0.05)
+        return;
+    const int64_t most = (int64_t)ms_spread_below(&pattern->late, 0.9);
+    struct ms_advice *advice =
+        ms_advice_add(list, MS_ADVICE_TTL_TOO_SHORT, MS_ADVICE_SUGGESTION, "");
+    MS_SAY(advice->what, "Keys are read again soon after they have expired.");
+    MS_SAY(advice->evidence,
+           "%.1f %% of reads missed because the entry had expired, 90 %% of these within %.0f s",
+           ms_percent(late), (double)most / 1e3);
+    MS_SAY(advice->expected, "up to %.1f points fewer misses, if values may be so old%s",
+           ms_percent(0.9 * late),
+           now.setting[0] == '\0' ? ", with a longer TTL where one is given with them" : "");
+    if (now.setting[0] != '\0')
+        advise_longer(&now, now.value + most, advice);
+}
+void ms_judge_jitter(const struct ms_findings *findings, struct ms_advice_list *list)
+{
+    const struct ms_findings_entries *entries = &findings->entries;
+    if (entries->expiring < MS_ENOUGH_COUNTED || entries->burst_share < 0.25 ||
+        findings->settings.ttl_jitter != 0)
+        return;
+    struct ms_advice *advice =
+        ms_advice_add(list, MS_ADVICE_TTL_JITTER, MS_ADVICE_SUGGESTION, "ttl.jitter");
+    MS_SAY(advice->what, "Many entries expire at one moment, and will be loaded at one moment.");
+    MS_SAY(advice->evidence,
+           "%.1f %% of %" PRIu64 " entries that expire do so within %" PRId64 " ms",
+           ms_percent(entries->burst_share), entries->expiring, entries->burst_ms);
+    MS_SAY(advice->current, "0");
+    MS_SAY(advice->suggested, "10");
+    MS_SAY(advice->expected, "they expire spread over the last tenth of their TTL");
+}
+
 /* lib/events/dispatcher.c */
 #ifndef MS_EVENTS_EVENTS_H
 #define MS_EVENTS_EVENTS_H
@@ -12325,6 +12607,7 @@ struct memstore_subscription {
     struct ms_event_link *first, *last;
     uint64_t dropped;
     uint64_t dropped_told;
+    bool opening;
     bool closing;
     bool woken;
     unsigned waiters;
@@ -12370,12 +12653,15 @@ void ms_events_fini(struct ms_events *events);
 void ms_events_allow(struct ms_events *events, uint64_t bytes);
 uint64_t ms_events_uncharged(struct ms_events *events);
 uint64_t ms_events_charged(struct ms_events *events);
+bool ms_events_are_subscribed(struct ms_events *events);
 void ms_events_fund(struct ms_events *events, uint64_t bytes);
 uint64_t ms_events_push(struct ms_events *events, const struct ms_event_note *note);
 void ms_events_close(struct ms_events *events);
 bool ms_events_calls_me(struct ms_events *events);
 memstore_subscription *ms_events_subscribe(struct ms_events *events, uint32_t mask, size_t limit,
                                            memstore_event_fn fn, void *context);
+void ms_subscription_open(memstore_subscription *subscription);
+void ms_subscription_abandon(memstore_subscription *subscription);
 int ms_subscription_next(memstore_subscription *subscription, int64_t timeout_ms,
                          memstore_event *event);
 void ms_subscription_wake(memstore_subscription *subscription);
@@ -12553,6 +12839,13 @@ uint64_t ms_events_charged(struct ms_events *events)
     ms_mutex_unlock(&events->lock);
     return charged;
 }
+bool ms_events_are_subscribed(struct ms_events *events)
+{
+    ms_mutex_lock(&events->lock);
+    const bool subscribed = events->subscriptions != NULL;
+    ms_mutex_unlock(&events->lock);
+    return subscribed;
+}
 void ms_events_fund(struct ms_events *events, uint64_t bytes)
 {
     ms_mutex_lock(&events->lock);
@@ -12622,7 +12915,7 @@ static struct ms_event *make_event_locked(struct ms_events *events,
 }
 static bool wants(const memstore_subscription *subscription, uint32_t kind)
 {
-    return (subscription->mask & kind) != 0 && !subscription->closing;
+    return (subscription->mask & kind) != 0 && !subscription->opening && !subscription->closing;
 }
 static bool events_events_has_room(const memstore_subscription *subscription)
 {
@@ -12728,7 +13021,7 @@ static void sum_wanted_locked(struct ms_events *events)
 {
     uint32_t wanted = 0;
     for (const memstore_subscription *one = events->subscriptions; one != NULL; one = one->next)
-        wanted |= one->closing ? 0 : one->mask;
+        wanted |= one->opening || one->closing ? 0 : one->mask;
     ms_store_relaxed(events->wanted, wanted);
 }
 memstore_subscription *ms_events_subscribe(struct ms_events *events, uint32_t mask, size_t limit,
@@ -12737,8 +13030,12 @@ memstore_subscription *ms_events_subscribe(struct ms_events *events, uint32_t ma
     memstore_subscription *subscription = ms_mem_alloc(sizeof *subscription);
     if (subscription == NULL)
         return NULL;
-    *subscription = (memstore_subscription){
-        .events = events, .mask = mask, .limit = limit, .fn = fn, .context = context};
+    *subscription = (memstore_subscription){.events = events,
+                                            .mask = mask,
+                                            .limit = limit,
+                                            .fn = fn,
+                                            .context = context,
+                                            .opening = true};
     ms_cond_init(&subscription->changes);
     ms_mutex_lock(&events->lock);
     subscription->next = events->subscriptions;
@@ -12747,9 +13044,23 @@ memstore_subscription *ms_events_subscribe(struct ms_events *events, uint32_t ma
         ms_subscription_free_locked(subscription);
         subscription = NULL;
     }
-    sum_wanted_locked(events);
     ms_mutex_unlock(&events->lock);
     return subscription;
+}
+void ms_subscription_open(memstore_subscription *subscription)
+{
+    struct ms_events *events = subscription->events;
+    ms_mutex_lock(&events->lock);
+    subscription->opening = false;
+    sum_wanted_locked(events);
+    ms_mutex_unlock(&events->lock);
+}
+void ms_subscription_abandon(memstore_subscription *subscription)
+{
+    struct ms_events *events = subscription->events;
+    ms_mutex_lock(&events->lock);
+    ms_subscription_free_locked(subscription);
+    ms_mutex_unlock(&events->lock);
 }
 void ms_subscription_free_locked(memstore_subscription *subscription)
 {
@@ -12788,8 +13099,8 @@ static memstore_subscription *events_events_find_locked(struct ms_events *events
                                           void *context, bool closing)
 {
     memstore_subscription *one = events->subscriptions;
-    while (one != NULL && (one->fn != fn || one->context != context || one->closing != closing ||
-                           (closing && !one->runs)))
+    while (one != NULL && (one->fn != fn || one->context != context || one->opening ||
+                           one->closing != closing || (closing && !one->runs)))
         one = one->next;
     return one;
 }
@@ -12880,7 +13191,7 @@ void ms_events_stats(struct ms_events *events, memstore_event_stats *out)
 {
     ms_mutex_lock(&events->lock);
     for (const memstore_subscription *one = events->subscriptions; one != NULL; one = one->next) {
-        out->subscriptions += !one->closing;
+        out->subscriptions += !one->opening && !one->closing;
         out->waiting += one->count;
     }
     out->bytes = events->used;
@@ -12933,7 +13244,7 @@ void ms_events_forget_threads(struct ms_events *events)
         one->runs = one->runs && events->dispatcher.started;
         ms_cond_init(&one->changes);
         empty_locked(one);
-        if (one->closing && !one->runs)
+        if (one->opening || (one->closing && !one->runs))
             ms_subscription_free_locked(one);
     }
     ms_mutex_unlock(&events->lock);
@@ -13117,6 +13428,7 @@ struct ms_flight {
     atomic_bool overtaken;
     int status;
     memstore_view value;
+    int64_t old_expiry;
     int64_t until;
     atomic_uint_least64_t leader;
     struct ms_flight *waits_for;
@@ -14943,7 +15255,7 @@ static uint64_t lacking(const struct ms_pressure_reading *reading, uint64_t step
     const int64_t room = ms_pressure_room(reading);
     return room < 0 ? (uint64_t)-room : 0;
 }
-static bool pressure_rule_is_enough(const struct ms_pressure_reading *reading, uint64_t step)
+static bool is_enough(const struct ms_pressure_reading *reading, uint64_t step)
 {
     if (reading->outcome == MS_PRESSURE_UNBOUNDED)
         return true;
@@ -15008,7 +15320,7 @@ static uint64_t pressure_rule_judge(struct ms_pressure_state *state, const struc
         state->calm_ms = now_ms - state->short_ms >= CALM_MOST_MS ? CALM_LEAST_MS : state->calm_ms;
         return limits->now;
     }
-    if (!pressure_rule_is_enough(reading, step) || !may_rise(state, now_ms))
+    if (!is_enough(reading, step) || !may_rise(state, now_ms))
         return limits->now;
     return clamp(limits->now + step, limits->now, limits->configured);
 }
@@ -15503,13 +15815,14 @@ struct ms_monitor {
     ms_mutex lock;
     atomic_int_least64_t began_ms;
     struct ms_monitor_sums base;
+    bool is_on;
     bool has_window;
     int64_t length_ms;
     struct ms_monitor_sums window;
     double memory_usage, pinned;
     uint64_t alerts, alerts_raised;
 };
-void ms_monitor_init(struct ms_monitor *monitor);
+void ms_monitor_init(struct ms_monitor *monitor, bool is_on);
 void ms_monitor_fini(struct ms_monitor *monitor);
 void ms_monitor_look(memstore *store);
 void ms_monitor_reconfigured(memstore *store);
@@ -15585,6 +15898,7 @@ void ms_track_fini(struct ms_track *track);
 bool ms_track_prepare(memstore *store, uint64_t limit, uint32_t millionths,
                       struct ms_sampler **sampler);
 uint64_t ms_track_charged(const memstore *store);
+uint64_t ms_track_charge_at(const memstore *store, uint64_t limit);
 void ms_track_start(memstore *store, struct ms_sampler *sampler, uint32_t millionths);
 void ms_track_discard(memstore *store, struct ms_sampler *sampler);
 void ms_track_resize(memstore *store);
@@ -15732,6 +16046,8 @@ int ms_store_reconfigure(memstore *store, const struct ms_settings *next,
 void ms_store_end_reconfiguration(memstore *store);
 int64_t ms_store_sweep_slack(const struct ms_settings *settings);
 uint64_t ms_store_least_limit(memstore *store);
+int ms_store_check_least(uint64_t limit, uint64_t least, char why[static MS_WHY_SIZE]);
+uint64_t ms_store_reachable_limit(memstore *store);
 int ms_store_resize(memstore *store, uint64_t limit, uint64_t parting,
                     char why[static MS_WHY_SIZE]);
 void ms_store_put_limit_back(memstore *store, uint64_t limit);
@@ -15776,6 +16092,7 @@ enum ms_write_mode {
     MS_WRITE_REPLACE,
     MS_WRITE_IF_VERSION,
     MS_WRITE_IF_SAME,
+    MS_WRITE_IF_UNCHANGED,
 };
 #define MS_WRITE_AGAIN 1
 struct ms_write {
@@ -15786,6 +16103,7 @@ struct ms_write {
     enum ms_write_mode mode;
     uint64_t version;
     uint64_t instance;
+    struct ms_life seen;
     uint64_t keep_version;
     int64_t keep_created;
     const struct ms_flight *flight;
@@ -15854,6 +16172,8 @@ int ms_store_clear(memstore *store);
 bool ms_room_lock(memstore *store, int64_t deadline_us);
 int ms_room_make(memstore *store, uint64_t bytes, int64_t deadline_us,
                  struct ms_budget_mark *since);
+int ms_room_make_to_charge(memstore *store, uint64_t bytes, int64_t deadline_us,
+                           struct ms_budget_mark *since);
 int ms_room_make_for_index(memstore *store, uint64_t bytes, int64_t deadline_us,
                            struct ms_budget_mark *since);
 int ms_room_reserve(memstore *store, const struct ms_placement *placement,
@@ -16450,9 +16770,15 @@ static void gather_settings(memstore *store, struct ms_findings_settings *out)
     out->hash_function = name_of_hash(settings->hash_function);
     out->limit = ms_budget_limit(&store->arena.budget);
     out->configured_limit = ms_setting_of(settings, limit);
+    out->memory_limit = ms_setting_of(settings, memory_limit);
+    out->hard_max = ms_setting_of(settings, hard_max_cache_size);
+    out->least_limit = ms_store_reachable_limit(store);
+    out->largest_limit = store->arena.largest_limit;
     out->max_entry_size = ms_setting_of(settings, max_entry_size);
     out->default_ttl = ms_setting_of(settings, default_ttl);
+    out->min_ttl = ms_setting_of(settings, min_ttl);
     out->max_ttl = ms_setting_of(settings, max_ttl);
+    out->life_window = ms_setting_of(settings, life_window);
     out->ttl_jitter = ms_setting_of(settings, ttl_jitter);
     out->sample_ratio = ms_setting_of(settings, access_sample) / 1e6;
 }
@@ -16569,9 +16895,10 @@ static double power(int quarters)
     return whole >= 0 ? parts[quarters & 3] * (double)(1 << whole)
                       : parts[quarters & 3] / (double)(1 << -whole);
 }
-static void fill_curve(const struct ms_pattern *pattern, uint64_t limit,
+static void fill_curve(const struct ms_pattern *pattern, const struct ms_arena *arena,
                        struct ms_findings_pattern *out)
 {
+    const uint64_t overhead = arena->overhead, left = ms_budget_limit(&arena->budget) - overhead;
     const double references = (double)out->references;
     const struct ms_reuse *reuse = &pattern->reuse;
     const double mean = reuse->held != 0 ? (double)reuse->held_bytes / reuse->held : 0;
@@ -16581,7 +16908,7 @@ static void fill_curve(const struct ms_pattern *pattern, uint64_t limit,
         const double times = power((int)i - POINTS_BELOW);
         const double bytes = times * (double)pattern->cache_bytes;
         out->points[i] = (struct ms_point){
-            .bytes = (uint64_t)(times * (double)limit),
+            .bytes = overhead + (uint64_t)(times * (double)left),
             .entries = mean > 0 ? (uint64_t)(bytes / mean) : 0,
             .miss_ratio = ms_curve_miss_ratio(&reuse->curve, bytes, references),
         };
@@ -16620,7 +16947,7 @@ static void fill_pattern(memstore *store, const struct ms_sampler *sampler,
     out->miss_ratio = out->references > 0 ? pattern->misses / (double)out->references : 0;
     if (out->miss_ratio > 1)
         out->miss_ratio = 1;
-    fill_curve(pattern, ms_budget_limit(&store->arena.budget), out);
+    fill_curve(pattern, &store->arena, out);
     fill_policies(pattern, out);
     fill_hot(pattern, out);
     out->read_once = ms_reuse_read_once(&pattern->reuse);
@@ -16680,6 +17007,8 @@ struct ms_commit {
     bool opened;
     bool borrows;
     struct ms_segment *loan;
+    bool to_the_last_slot;
+    uint64_t table_bytes;
     int64_t now;
     const struct ms_op *refused;
 };
@@ -16809,12 +17138,18 @@ static int grow_tables(struct ms_commit *commit)
         end = shard_end(commit, first);
         for (size_t i = first; i < end; i++)
             more += ms_step_stores(&commit->steps[i]) && !commit->steps[i].exists;
-        if (more == 0 || ms_index_has_room(index, shard, more))
+        if (more == 0)
             continue;
-        if (ms_index_grow(index, shard, more) == MS_INDEX_GROWN)
+        switch (ms_index_ensure(index, shard, more, commit->to_the_last_slot)) {
+        case MS_INDEX_AS_IT_WAS:
+            break;
+        case MS_INDEX_GROWN:
             find_again(commit, first, end);
-        else if (!ms_index_has_slots(index, shard, more))
+            break;
+        case MS_INDEX_NO_ROOM:
+            commit->table_bytes = ms_index_bytes_to_grow(index, shard, more);
             return MEMSTORE_ERR_SHARD_OVERFLOW;
+        }
     }
     return MEMSTORE_OK;
 }
@@ -16864,11 +17199,13 @@ static int commit_prepared(struct ms_commit *commit, struct store_batch_tally *s
     struct ms_budget_mark asked = ms_budget_mark(&commit->store->arena.budget);
     const int64_t deadline = ms_store_deadline(commit->store);
     int status;
+    commit->to_the_last_slot = commit->store->settings.eviction == MS_EVICTION_NONE;
     while ((status = try_commit(commit, store_batch_tally)) == MEMSTORE_ERR_SHARD_OVERFLOW) {
-        const uint64_t bytes = commit->writes * sizeof(struct ms_bucket) + MS_PAGE_SIZE;
-        const int made = ms_room_make_for_index(commit->store, bytes, deadline, &asked);
-        if (made != MEMSTORE_OK)
+        const int made =
+            ms_room_make_for_index(commit->store, commit->table_bytes, deadline, &asked);
+        if (made != MEMSTORE_OK && commit->to_the_last_slot)
             return made;
+        commit->to_the_last_slot |= made != MEMSTORE_OK;
     }
     return status;
 }
@@ -17480,7 +17817,8 @@ void ms_notify_alert(memstore *store, const struct ms_alert_note *alert);
 int ms_notify_subscribe(memstore *store, uint32_t mask, size_t limit, memstore_event_fn fn,
                         void *context, memstore_subscription **out);
 uint64_t ms_notify_allowance(const struct ms_settings *settings);
-void ms_notify_reconfigured(memstore *store, const struct ms_settings *settings);
+int ms_notify_reconfigured(memstore *store, const struct ms_settings *settings);
+int ms_notify_raise(memstore *store, const struct ms_settings *next, char why[static MS_WHY_SIZE]);
 #endif
 static void bump_sequences(struct ms_commit *commit)
 {
@@ -17898,7 +18236,7 @@ bool ms_chunk_charge(memstore *store, uint64_t bytes)
     const uint64_t spare = (uint64_t)store->arena.reserve << store->arena.segment_shift;
     struct ms_budget_mark asked = ms_budget_mark(budget);
     return store_chunk_charge(store, bytes, spare) ||
-           (ms_room_make(store, bytes, ms_store_deadline(store), &asked) == MEMSTORE_OK &&
+           (ms_room_make_to_charge(store, bytes, ms_store_deadline(store), &asked) == MEMSTORE_OK &&
             store_chunk_charge(store, bytes, spare));
 }
 struct ms_chunk *ms_chunk_new(memstore *store, uint64_t size)
@@ -19541,7 +19879,8 @@ MS_ALWAYS_INLINE void ms_slide_read(memstore *store, const void *key, size_t key
     if (ms_unlikely((store->kept & MS_KEPT_TTL) != 0))
         ms_slide_renew(store, key, key_size, place);
 }
-struct ms_life ms_slide_life(memstore *store, const struct ms_found *found);
+struct ms_life ms_slide_life(const memstore *store, const struct ms_found *found,
+                             const struct ms_life *seen);
 bool ms_slide_set(const memstore *store, struct ms_entry *entry, uint32_t encoded, int64_t ttl);
 void ms_slide_carry(const memstore *store, const struct ms_found *from,
                     const struct ms_reserved *to, int64_t expiry);
@@ -19569,8 +19908,10 @@ static int read_counter(memstore *store, struct ms_write *write, uint64_t hash, 
     int status = MEMSTORE_OK;
     ms_rcu_read_lock();
     if (ms_lookup_live(store, write->key.data, write->key.size, hash, &found)) {
+        write->mode = MS_WRITE_IF_UNCHANGED;
         write->instance = ms_found_instance(store, &found);
-        write->life = ms_slide_life(store, &found);
+        write->seen = (struct ms_life){ms_found_expiry(&found), ms_found_ttl(store, &found)};
+        write->life = ms_slide_life(store, &found, &write->seen);
         if (!parse_decimal(found.parts.value, found.parts.value_size, number))
             status = MEMSTORE_ERR_NOT_A_NUMBER;
     }
@@ -19829,9 +20170,8 @@ static bool alloc_table(void *context, size_t bytes, uint64_t *offset)
     memstore *store = context;
     struct ms_arena *arena = &store->arena;
     struct ms_retired *node = ms_mem_alloc(sizeof *node);
-    void *table = node != NULL ? ms_pages_alloc(&arena->pages, bytes,
-                                                (uint64_t)arena->reserve << arena->segment_shift)
-                               : NULL;
+    void *table =
+        node != NULL ? ms_pages_alloc(&arena->pages, bytes, ms_arena_withheld(arena)) : NULL;
     if (table == NULL) {
         if (node == NULL)
             ms_budget_note_refusal(&arena->budget);
@@ -19961,9 +20301,19 @@ static void init_members(memstore *store, const struct ms_settings *settings,
     ms_gate_init(&store->loads_gate, settings->load_max_loads);
     ms_gate_init(&store->load_bytes_gate, ms_load_byte_places(settings));
     ms_due_init(&store->due, ms_store_sweep_slack(settings));
-    ms_monitor_init(&store->monitor);
+    ms_monitor_init(&store->monitor, settings->enable_metrics);
     ms_track_init(&store->track);
     ms_log_init(&store->log, logger, ms_setting_text(settings->store_name));
+}
+static const char *why_too_small(const memstore *store)
+{
+    const uint64_t passes = ms_admission_overhead(&store->settings);
+    _Static_assert(sizeof(struct ms_pass) == 40, "the text says so");
+    if (ms_arena_least_limit(&store->arena) - passes <= store->settings.limit)
+        return "performance.max_concurrent_readers: so many, of 40 bytes each, do not fit "
+               "performance.memory_limit";
+    return "performance.memory_limit: too small to hold the bookkeeping and eight segments; 128KiB "
+           "is enough, and 320KiB with monitoring.track_operation_latency";
 }
 static int init_arena(memstore *store, const char **why)
 {
@@ -19984,8 +20334,7 @@ static int init_arena(memstore *store, const char **why)
         return MEMSTORE_OK;
     if (out_of_memory)
         return MEMSTORE_ERR_MEMORY_EXHAUSTED;
-    *why = "performance.memory_limit: too small to hold the bookkeeping and eight segments; 128KiB "
-           "is enough, and 320KiB with monitoring.track_operation_latency";
+    *why = why_too_small(store);
     return MEMSTORE_ERR_INVALID_CONFIG;
 }
 static void init_index(memstore *store)
@@ -20031,6 +20380,16 @@ static int follow_keys(memstore *store, const char **why)
     }
     ms_track_start(store, sampler, store->settings.access_sample);
     return MEMSTORE_OK;
+}
+static int check_event_memory(const memstore *store, const char **why)
+{
+    const uint64_t least = ms_arena_least_limit(&store->arena) + ms_track_charged(store);
+    if (store->settings.event_memory == 0 ||
+        least + store->settings.event_memory <= store->settings.limit)
+        return MEMSTORE_OK;
+    *why = "events.queue_memory: leaves too little of performance.memory_limit to hold the "
+           "bookkeeping and eight segments";
+    return MEMSTORE_ERR_INVALID_CONFIG;
 }
 static void free_retired(struct ms_retired *retired)
 {
@@ -20152,6 +20511,8 @@ static int build(memstore *store, const char **why)
     status = presize_index(store, why);
     if (status == MEMSTORE_OK && store->settings.access_sample != 0)
         status = follow_keys(store, why);
+    if (status == MEMSTORE_OK)
+        status = check_event_memory(store, why);
     return status == MEMSTORE_OK ? ms_maintenance_register(store) : status;
 }
 int ms_store_open(const struct ms_settings *settings, const struct ms_logger *logger,
@@ -20311,7 +20672,7 @@ enum ms_joined ms_load_join(memstore *store, const struct ms_flight_call *call,
         ms_store_check_size(store, call->key.size, 0) != MEMSTORE_OK ||
         ms_store_enter(store) != MEMSTORE_OK)
         return joined;
-    const int status = ms_room_make(store, ms_flights_bytes_to_join(call->key.size),
+    const int status = ms_room_make_to_charge(store, ms_flights_bytes_to_join(call->key.size),
                                     ms_store_deadline(store), &asked);
     if (status == MEMSTORE_OK)
         joined = ms_flights_join(&store->flights, call, out);
@@ -20960,10 +21321,8 @@ static bool store_load_fallback_find(memstore *store, const struct ms_flight *fl
 }
 static bool keep_old(memstore *store, const struct ms_flight *flight, const memstore_view *old)
 {
-    if (old->pin == NULL || ms_flight_is_overtaken(flight))
-        return false;
-    return old->expires_at_ms == 0 ||
-           may_serve(store, flight, old->expires_at_ms - ms_clock_unix_offset_ms());
+    return old->pin != NULL && !ms_flight_is_overtaken(flight) &&
+           may_serve(store, flight, flight->old_expiry);
 }
 bool ms_load_fall_back(memstore *store, const struct ms_flight *flight, memstore_view *old,
                        memstore_view *view)
@@ -20995,8 +21354,6 @@ static void store_load_fallback_remove_locked(memstore *store, const struct ms_f
 }
 bool ms_load_remove(memstore *store, const struct ms_flight *flight)
 {
-    if (!flight->refreshes && ms_setting_of(&store->settings, load_max_stale) == 0)
-        return true;
     if (!store_load_fallback_begin(store, flight))
         return false;
     store_load_fallback_remove_locked(store, flight);
@@ -21263,6 +21620,12 @@ bool ms_load_is_old(const memstore *store, size_t key_size, const memstore_view 
     memcpy(&created, (const char *)view->data - key_size - store->kept, sizeof created);
     return ms_clock_exact_ms() - created >= age;
 }
+static void hold_old(struct ms_flight *flight, const memstore_view *view)
+{
+    flight->value = *view;
+    flight->old_expiry =
+        view->expires_at_ms == 0 ? MS_NEVER : view->expires_at_ms - ms_clock_unix_offset_ms();
+}
 bool ms_load_begin_refresh(const struct ms_load *load, int64_t lease_until,
                            struct ms_flight **flight, memstore_view *out)
 {
@@ -21276,7 +21639,7 @@ bool ms_load_begin_refresh(const struct ms_load *load, int64_t lease_until,
     if (status == MEMSTORE_ERR_KEY_NOT_FOUND ||
         (status == MEMSTORE_OK && ms_load_is_old(store, load->key.size, &view))) {
         if (lease_until == 0)
-            (*flight)->value = view;
+            hold_old(*flight, &view);
         else
             ms_view_give_back(&view);
         return true;
@@ -22789,9 +23152,9 @@ uint32_t ms_metrics_hot_keys(memstore *store, struct ms_metrics_key out[MS_METRI
 #define LOADS_FOR_AN_ALERT 10
 #define SLOW_SHARE 0.01
 #define MILLIONTHS 1e6
-void ms_monitor_init(struct ms_monitor *monitor)
+void ms_monitor_init(struct ms_monitor *monitor, bool is_on)
 {
-    *monitor = (struct ms_monitor){0};
+    *monitor = (struct ms_monitor){.is_on = is_on};
     ms_mutex_init(&monitor->lock, MS_RANK_MONITOR);
     ms_store_relaxed(&monitor->began_ms, ms_clock_exact_ms());
 }
@@ -22896,12 +23259,16 @@ static void set_alert(memstore *store, enum memstore_alert alert, const struct v
     ms_notify_alert(store, &note);
     switch_alert(store, &note);
 }
+static double lesser(double a, double b)
+{
+    return a < b ? a : b;
+}
 static void judge_above(memstore *store, enum memstore_alert alert, double value,
                         uint32_t threshold_millionths, bool telling)
 {
     const double threshold = threshold_millionths / MILLIONTHS;
     const double hysteresis = ms_setting_of(&store->settings, alert_hysteresis) / MILLIONTHS;
-    const double back = threshold - (hysteresis < threshold / 2 ? hysteresis : threshold / 2);
+    const double back = threshold - lesser(hysteresis, threshold / 2);
     const struct verdict verdict = {value, threshold,
                                     threshold != 0 && telling && value > threshold,
                                     threshold == 0 || (telling && value <= back)};
@@ -22914,7 +23281,7 @@ static void judge_hit_rate(memstore *store)
     const bool tracked = ms_setting_of(settings, track_hit_rate);
     const double threshold = tracked ? ms_setting_of(settings, hit_rate_threshold) / MILLIONTHS : 0;
     const double hysteresis = ms_setting_of(settings, alert_hysteresis) / MILLIONTHS;
-    const double back = threshold + hysteresis < 1 ? threshold + hysteresis : 1;
+    const double back = threshold + lesser(hysteresis, lesser(threshold, 1 - threshold) / 2);
     const double rate = hit_rate_of(window);
     const bool telling = window->counts[MS_COUNT_READS] >= READS_FOR_AN_ALERT;
     const struct verdict verdict = {rate, threshold, telling && rate < threshold,
@@ -22993,6 +23360,14 @@ static bool is_over(memstore *store, int64_t now)
     return now - ms_load_relaxed(&store->monitor.began_ms) >=
            ms_setting_of(&store->settings, metrics_interval);
 }
+static void begin_windows_locked(memstore *store)
+{
+    struct ms_monitor *monitor = &store->monitor;
+    sum_up(store, &monitor->base);
+    monitor->has_window = false;
+    monitor->memory_usage = monitor->pinned = 0;
+    ms_store_relaxed(&monitor->began_ms, ms_clock_exact_ms());
+}
 static void end_window_locked(memstore *store, int64_t now, const struct shares *shares)
 {
     struct ms_monitor *monitor = &store->monitor;
@@ -23015,17 +23390,21 @@ void ms_monitor_look(memstore *store)
         return;
     const struct shares shares = shares_of(store);
     ms_mutex_lock(&store->monitor.lock);
-    if (is_over(store, now) && ms_setting_of(&store->settings, enable_metrics))
+    if (is_over(store, now) && store->monitor.is_on)
         end_window_locked(store, now, &shares);
     ms_mutex_unlock(&store->monitor.lock);
 }
 void ms_monitor_reconfigured(memstore *store)
 {
-    if (ms_setting_of(&store->settings, enable_metrics))
-        return;
-    ms_mutex_lock(&store->monitor.lock);
-    clear_alerts(store);
-    ms_mutex_unlock(&store->monitor.lock);
+    struct ms_monitor *monitor = &store->monitor;
+    const bool is_on = ms_setting_of(&store->settings, enable_metrics);
+    ms_mutex_lock(&monitor->lock);
+    if (!is_on)
+        clear_alerts(store);
+    else if (!monitor->is_on)
+        begin_windows_locked(store);
+    monitor->is_on = is_on;
+    ms_mutex_unlock(&monitor->lock);
 }
 int64_t ms_monitor_when(memstore *store, int64_t now_us)
 {
@@ -23068,6 +23447,7 @@ int ms_monitor_rates(memstore *store, memstore_rates *out)
     if (!monitor->has_window) {
         length = ms_clock_exact_ms() - ms_load_relaxed(&monitor->began_ms);
         sum_up(store, &sums);
+        subtract(&sums, &monitor->base);
     }
     out->memory_usage = monitor->memory_usage;
     out->pinned = monitor->pinned;
@@ -23091,8 +23471,10 @@ void ms_monitor_forget_latencies(memstore *store)
 }
 
 /* lib/store/notify.c */
+#include <stdio.h>
 #define ALLOWANCE_DIVISOR 16
 #define ALLOWANCE_MOST (UINT64_C(16) << 20)
+#define SEGMENTS_LEFT (MS_ARENA_MIN_SEGMENTS / 2)
 static void push(memstore *store, const struct ms_event_note *note)
 {
     const uint64_t lost = ms_events_push(&store->events, note);
@@ -23128,6 +23510,15 @@ uint64_t ms_notify_allowance(const struct ms_settings *settings)
         return settings->event_memory;
     return share < ALLOWANCE_MOST ? share : ALLOWANCE_MOST;
 }
+static bool can_be_had(memstore *store, uint64_t bytes)
+{
+    struct ms_arena *arena = &store->arena;
+    const uint64_t stays = arena->overhead + ms_arena_further_overhead(arena) +
+                           ms_load_relaxed(&store->index.table_bytes) + ms_track_charged(store) +
+                           ms_events_charged(&store->events) + ms_arena_pinned(arena);
+    return stays + bytes + ((uint64_t)SEGMENTS_LEFT << arena->segment_shift) <=
+           ms_budget_limit(&arena->budget);
+}
 static int fund(memstore *store)
 {
     struct ms_budget *budget = &store->arena.budget;
@@ -23138,18 +23529,39 @@ static int fund(memstore *store)
     if (bytes == 0)
         return MEMSTORE_OK;
     while (!ms_budget_charge(budget, bytes, spare)) {
-        const int status = ms_room_make(store, bytes, deadline, &asked);
+        const int status = can_be_had(store, bytes)
+                               ? ms_room_make_to_charge(store, bytes, deadline, &asked)
+                               : MEMSTORE_ERR_MEMORY_EXHAUSTED;
         if (status != MEMSTORE_OK)
             return status;
     }
     ms_events_fund(&store->events, bytes);
     return MEMSTORE_OK;
 }
-void ms_notify_reconfigured(memstore *store, const struct ms_settings *settings)
+int ms_notify_reconfigured(memstore *store, const struct ms_settings *settings)
 {
     ms_events_allow(&store->events, ms_notify_allowance(settings));
-    if (ms_load_relaxed(&store->events_wanted) != 0)
-        fund(store);
+    return ms_events_are_subscribed(&store->events) ? fund(store) : MEMSTORE_OK;
+}
+static void say_why_not(int status, char why[static MS_WHY_SIZE])
+{
+    snprintf(why, MS_WHY_SIZE, "%s",
+             status == MEMSTORE_ERR_CACHE_FULL ? "so much is not free, and eviction is none"
+             : status == MEMSTORE_ERR_MEMORY_EXHAUSTED
+                 ? "views, the index and what the store needs for itself leave no room for it"
+                 : "so much was not had within performance.lock_timeout");
+}
+int ms_notify_raise(memstore *store, const struct ms_settings *next, char why[static MS_WHY_SIZE])
+{
+    const struct ms_settings *const now = &store->settings;
+    if (ms_notify_allowance(next) <= ms_notify_allowance(now))
+        return MEMSTORE_OK;
+    const int status = ms_notify_reconfigured(store, next);
+    if (status == MEMSTORE_OK || next->event_memory == now->event_memory)
+        return MEMSTORE_OK;
+    say_why_not(status, why);
+    ms_events_allow(&store->events, ms_notify_allowance(now));
+    return status;
 }
 int ms_notify_subscribe(memstore *store, uint32_t mask, size_t limit, memstore_event_fn fn,
                         void *context, memstore_subscription **out)
@@ -23159,15 +23571,13 @@ int ms_notify_subscribe(memstore *store, uint32_t mask, size_t limit, memstore_e
     if (subscription == NULL)
         return MEMSTORE_ERR_MEMORY_EXHAUSTED;
     const int status = fund(store);
-    if (status == MEMSTORE_OK) {
-        *out = subscription;
-        return MEMSTORE_OK;
+    if (status != MEMSTORE_OK) {
+        ms_subscription_abandon(subscription);
+        return status;
     }
-    if (fn != NULL)
-        ms_events_unsubscribe(&store->events, fn, context);
-    else
-        ms_subscription_close(subscription);
-    return status;
+    ms_subscription_open(subscription);
+    *out = subscription;
+    return MEMSTORE_OK;
 }
 
 /* lib/store/pass.c */
@@ -23666,7 +24076,7 @@ int ms_store_get_created(memstore *store, const void *key, size_t key_size, int6
         return refused_closed();
     const bool live = ms_lookup_live(store, key, key_size, hash, &found);
     if (live)
-        *unix_ms = ms_clock_unix_ms() - (ms_clock_exact_ms() - ms_entry_created(found.entry));
+        *unix_ms = ms_entry_created(found.entry) + ms_clock_unix_offset_of_past_ms();
     ms_rcu_read_unlock();
     return live ? MEMSTORE_OK : MEMSTORE_ERR_KEY_NOT_FOUND;
 }
@@ -23707,6 +24117,7 @@ struct pass {
     int64_t max_stale;
     int64_t earliest;
     bool passed_over;
+    bool stopped;
     uint64_t removed_expired, expired_unread, evicted, evicted_unread, moved_bytes, dropped_stale;
 };
 struct candidate {
@@ -23720,9 +24131,8 @@ static void remove_entry(struct pass *pass, const struct candidate *candidate,
     ms_notify_removal(pass->store, &candidate->found, cause);
     ms_store_entry_died(pass->store, &candidate->found);
 }
-static int64_t end_of_stale(const struct pass *pass, const struct ms_found *found)
+static int64_t end_of_stale(const struct pass *pass, int64_t expiry)
 {
-    const int64_t expiry = ms_found_expiry(found);
     return expiry > MS_NEVER - pass->max_stale ? MS_NEVER : expiry + pass->max_stale;
 }
 static void note_earliest(struct pass *pass, int64_t when)
@@ -23731,10 +24141,10 @@ static void note_earliest(struct pass *pass, int64_t when)
         pass->earliest = when;
 }
 static void expire_entry(struct pass *pass, const struct candidate *candidate,
-                         const struct ms_index_slot *slot)
+                         const struct ms_index_slot *slot, int64_t expiry)
 {
     memstore *store = pass->store;
-    const int64_t end = end_of_stale(pass, &candidate->found);
+    const int64_t end = end_of_stale(pass, expiry);
     pass->removed_expired++;
     pass->expired_unread += ms_store_is_unread(store, &candidate->found);
     if (end <= pass->now) {
@@ -23750,7 +24160,7 @@ static void expire_entry(struct pass *pass, const struct candidate *candidate,
 }
 static void judge_stale(struct pass *pass, const struct candidate *candidate)
 {
-    const int64_t end = end_of_stale(pass, &candidate->found);
+    const int64_t end = end_of_stale(pass, ms_found_expiry(&candidate->found));
     const bool drops = pass->purpose != PURPOSE_SWEEP || end <= pass->now;
     if (!ms_stale_judge(pass->store, candidate->hash, &candidate->found, drops))
         return;
@@ -23851,14 +24261,15 @@ static void store_reclaim_take_entry(struct pass *pass, const struct candidate *
     if (!lock_shard(pass, lock))
         return;
     if (ms_index_find_place(&store->index, candidate->hash, candidate->found.place, &slot)) {
-        if (ms_found_expiry(&candidate->found) <= pass->now) {
-            expire_entry(pass, candidate, &slot);
+        const int64_t expiry = ms_found_expiry(&candidate->found);
+        if (expiry <= pass->now) {
+            expire_entry(pass, candidate, &slot, expiry);
         } else if (pass->purpose == PURPOSE_EVICT) {
             evict_entry(pass, candidate, &slot);
         } else if (pass->purpose == PURPOSE_COMPACT) {
             compact_entry(pass, candidate, &slot);
         } else {
-            note_earliest(pass, ms_found_expiry(&candidate->found));
+            note_earliest(pass, expiry);
         }
     } else if (ms_unlikely(ms_stale_any(&store->stale))) {
         judge_stale(pass, candidate);
@@ -23870,7 +24281,7 @@ static bool is_candidate(const struct pass *pass, const struct ms_found *found)
     const unsigned mark = ms_load_acquire(&found->entry->mark);
     const bool sweeps = pass->purpose == PURPOSE_SWEEP;
     if (ms_mark_is_stale(mark))
-        return !sweeps || end_of_stale(pass, found) <= pass->now;
+        return !sweeps || end_of_stale(pass, ms_found_expiry(found)) <= pass->now;
     if ((mark & (MS_MARK_DEAD | MS_MARK_PENDING)) != 0)
         return false;
     return (!sweeps && pass->purpose != PURPOSE_DROP_STALE) || ms_found_expiry(found) <= pass->now;
@@ -23879,7 +24290,7 @@ static void leave_alone(struct pass *pass, const struct ms_found *found)
 {
     const unsigned mark = ms_load_relaxed(&found->entry->mark);
     if (ms_mark_is_stale(mark))
-        note_earliest(pass, end_of_stale(pass, found));
+        note_earliest(pass, end_of_stale(pass, ms_found_expiry(found)));
     else if ((mark & MS_MARK_DEAD) == 0)
         note_earliest(pass, ms_found_expiry(found));
 }
@@ -23926,7 +24337,7 @@ static void run_pass(struct pass *pass, uint32_t most)
     while ((count = collect_group(pass, &store_reclaim_walk, group)) != 0) {
         for (size_t i = 0; i < count; i++) {
             if (most != 0 && pass->removed_expired >= most) {
-                pass->earliest = pass->now;
+                pass->stopped = true;
                 count_pass(pass);
                 return;
             }
@@ -23974,7 +24385,11 @@ static void sweep(struct pass *pass, uint32_t most)
     ms_due_sweep_begins(&store->due, segment);
     ms_arena_await_appends(&store->arena, segment);
     run_pass(pass, most);
-    ms_due_swept(&store->due, segment, pass->passed_over ? pass->now : pass->earliest, pass->now);
+    if (pass->stopped)
+        ms_due_sweep_stopped(&store->due, segment, pass->now);
+    else
+        ms_due_swept(&store->due, segment, pass->passed_over ? pass->now : pass->earliest,
+                     pass->now);
     ms_store_release(&store->sweeping, false);
 }
 uint64_t ms_reclaim_sweep_locked(memstore *store, struct ms_segment *segment, int64_t now,
@@ -24114,43 +24529,77 @@ static struct memory_change plan_memory(memstore *store, const struct ms_setting
     }
     return change;
 }
+static int store_reconfigure_gather(memstore *store, const struct memory_change *change, struct ms_sampler **sampler,
+                  size_t *refused, char why[static MS_WHY_SIZE])
+{
+    const struct ms_settings *const next = change->next;
+    *sampler = NULL;
+    if (change->samples_anew &&
+        !ms_track_prepare(store, change->limit, next->access_sample, sampler)) {
+        *refused = offsetof(struct ms_settings, access_sample);
+        snprintf(
+            why, MS_WHY_SIZE,
+            "performance.memory_limit has no room for what monitoring.access_sample_ratio needs");
+        return MEMSTORE_ERR_MEMORY_EXHAUSTED;
+    }
+    const int status = ms_notify_raise(store, next, why);
+    if (status != MEMSTORE_OK) {
+        *refused = offsetof(struct ms_settings, event_memory);
+        ms_track_discard(store, *sampler);
+    }
+    return status;
+}
 static int change_memory(memstore *store, const struct memory_change *change, size_t *refused,
                          char why[static MS_WHY_SIZE])
 {
-    const uint32_t sample = change->next->access_sample;
-    struct ms_sampler *sampler = NULL;
+    struct ms_sampler *sampler;
     int status = MEMSTORE_OK;
     *refused = offsetof(struct ms_settings, memory_limit);
     if (change->raises)
         status = store_reconfigure_resize(store, change->next, change->limit, 0, why);
     if (status != MEMSTORE_OK)
         return status;
-    if (change->samples_anew && !ms_track_prepare(store, change->limit, sample, &sampler)) {
-        *refused = offsetof(struct ms_settings, access_sample);
+    status = store_reconfigure_gather(store, change, &sampler, refused, why);
+    if (status != MEMSTORE_OK) {
         if (change->raises)
             ms_store_put_limit_back(store, change->before);
-        snprintf(
-            why, MS_WHY_SIZE,
-            "performance.memory_limit has no room for what monitoring.access_sample_ratio needs");
-        return MEMSTORE_ERR_MEMORY_EXHAUSTED;
+        return status;
     }
     if (change->limit < change->before)
         status = store_reconfigure_resize(store, change->next, change->limit,
                         change->samples_anew ? ms_track_charged(store) : 0, why);
-    if (status != MEMSTORE_OK)
+    if (status != MEMSTORE_OK) {
         ms_track_discard(store, sampler);
-    else if (change->samples_anew)
-        ms_track_start(store, sampler, sample);
+        ms_notify_reconfigured(store, &store->settings);
+    } else if (change->samples_anew) {
+        ms_track_start(store, sampler, change->next->access_sample);
+    }
     return status;
+}
+static int check_events(const memstore *store, const struct ms_settings *next, size_t *refused,
+                        char why[static MS_WHY_SIZE])
+{
+    const struct ms_settings *const now = &store->settings;
+    const uint64_t sample = next->access_sample != 0 ? ms_track_charged(store) : 0;
+    *refused = next->event_memory != now->event_memory ? offsetof(struct ms_settings, event_memory)
+                                                       : offsetof(struct ms_settings, memory_limit);
+    if (next->event_memory == 0 ||
+        (next->event_memory <= now->event_memory && next->limit >= now->limit))
+        return MEMSTORE_OK;
+    return ms_store_check_least(
+        next->limit, ms_arena_least_limit(&store->arena) + sample + next->event_memory, why);
 }
 static int reconfigure_memory(memstore *store, const struct ms_settings *next, size_t *refused,
                               char why[static MS_WHY_SIZE])
 {
+    int status = check_events(store, next, refused, why);
+    if (status != MEMSTORE_OK)
+        return status;
     *refused = offsetof(struct ms_settings, memory_limit);
     if (ms_store_check_limit(store, next->limit, why) != MEMSTORE_OK)
         return MEMSTORE_ERR_UNSUPPORTED;
     const struct memory_change change = plan_memory(store, next);
-    const int status = change_memory(store, &change, refused, why);
+    status = change_memory(store, &change, refused, why);
     if (status == MEMSTORE_OK && (change.raises || change.limit != change.before)) {
         ms_track_resize(store);
         ms_store_relaxed(&store->limit_told, false);
@@ -24377,19 +24826,42 @@ uint64_t ms_store_least_limit(memstore *store)
     return ms_arena_least_limit(&store->arena) + ms_events_charged(&store->events) +
            ms_track_charged(store);
 }
+int ms_store_check_least(uint64_t limit, uint64_t least, char why[static MS_WHY_SIZE])
+{
+    if (limit >= least)
+        return MEMSTORE_OK;
+    snprintf(why, MS_WHY_SIZE,
+             "%" PRIu64
+             " bytes are too few: bookkeeping, events, followed keys and eight segments of this "
+             "store take %" PRIu64,
+             limit, least);
+    return MEMSTORE_ERR_INVALID_CONFIG;
+}
+static uint64_t held_bytes(memstore *store)
+{
+    struct ms_arena *arena = &store->arena;
+    const uint64_t charged = ms_budget_charged(&arena->budget), free = ms_arena_free_bytes(arena);
+    const uint64_t used = charged > free ? charged - free : 0;
+    return used + used / HEADROOM_DIVISOR +
+           MS_ARENA_MIN_SEGMENTS * (uint64_t)ms_arena_segment_size(arena);
+}
+uint64_t ms_store_reachable_limit(memstore *store)
+{
+    const uint64_t bare = ms_arena_least_limit(&store->arena) + ms_events_charged(&store->events);
+    uint64_t least = bare, next;
+    while ((next = bare + ms_track_charge_at(store, least)) > least)
+        least = next;
+    if (store->settings.eviction == MS_EVICTION_NONE && held_bytes(store) > least)
+        least = held_bytes(store);
+    return least;
+}
 static int check_target(memstore *store, uint64_t target, uint64_t parting,
                         char why[static MS_WHY_SIZE])
 {
     const uint64_t least = ms_store_least_limit(store) - parting;
-    if (target < least) {
-        snprintf(
-            why, MS_WHY_SIZE,
-            "%" PRIu64
-            " bytes are too few: bookkeeping, events, followed keys and eight segments of this "
-            "store take %" PRIu64,
-            target, least);
-        return MEMSTORE_ERR_INVALID_CONFIG;
-    }
+    const int status = ms_store_check_least(target, least, why);
+    if (status != MEMSTORE_OK)
+        return status;
     const uint64_t pinned = ms_arena_pinned(&store->arena);
     if (target < least + pinned) {
         snprintf(why, MS_WHY_SIZE,
@@ -24723,7 +25195,8 @@ static void take_all_back(struct restoring *restoring)
 static int64_t past_of(const struct restoring *restoring, int64_t unix_ms)
 {
     const int64_t age = restoring->unix_now - unix_ms;
-    return age > 0 && age < restoring->now ? restoring->now - age : restoring->now;
+    const int64_t past = restoring->now - (age > 0 ? age : 0);
+    return past != 0 ? past : -1;
 }
 static bool life_of(const struct restoring *restoring, const struct ms_snapshot_entry *entry,
                     int64_t created, struct ms_life *life)
@@ -24927,24 +25400,20 @@ static bool change_in_place(const memstore *store, const struct ms_found *found,
     ms_store_relaxed(&found->entry->expiry, encoded);
     return true;
 }
-static void note_changed(memstore *store, struct ms_segment *segment, int64_t expiry, int64_t now)
+static void note_changed(memstore *store, struct ms_segment *segment, int64_t expiry)
 {
-    const int64_t planned = ms_due_when(&store->due);
-    if (expiry == MS_NEVER)
-        return;
-    ms_due_note_changed(&store->due, segment, expiry, now);
-    if (ms_due_when(&store->due) < planned)
+    if (expiry != MS_NEVER &&
+        ms_due_note_changed(&store->due, segment, expiry, ms_clock_coarse_ms()))
         ms_maintenance_plan(store);
 }
 static int update_ttl_locked(memstore *store, const memstore_key *key, uint64_t hash,
                              int64_t ttl_ms, uint64_t *version, struct ms_write *rewrite,
                              struct ms_segment **pinned)
 {
-    const int64_t now = ms_clock_exact_ms();
     struct ms_index_slot slot;
     struct ms_found found;
     struct ms_life life;
-    const int status = ms_ttl_to_life_at(store, ttl_ms, now, &life);
+    const int status = ms_ttl_to_life(store, ttl_ms, &life);
     if (status != MEMSTORE_OK)
         return status;
     if (!ms_lookup_find_slot(store, key->data, key->size, hash, &slot, &found))
@@ -24955,7 +25424,7 @@ static int update_ttl_locked(memstore *store, const memstore_key *key, uint64_t 
         return MEMSTORE_ERR_TTL_UPDATE_FAILED;
     life.expiry = ms_ttl_bound_by_age(store, &found, life.expiry);
     if (change_in_place(store, &found, &life)) {
-        note_changed(store, found.segment, life.expiry, now);
+        note_changed(store, found.segment, life.expiry);
         if (ms_track_follows(store, hash))
             ms_track_retime(store, hash, life.expiry);
         return MEMSTORE_OK;
@@ -25022,8 +25491,14 @@ static bool was_emptied(struct ms_segment *segment)
 static bool sweep_expired(memstore *store)
 {
     const int64_t now = ms_clock_exact_ms();
-    struct ms_segment *segment = ms_due_any_expired(&store->due, now);
-    return segment != NULL && ms_reclaim_sweep_locked(store, segment, now, 0, false) != 0;
+    struct ms_segment *segment;
+    while ((segment = ms_due_any_expired(&store->due, now)) != NULL) {
+        if (ms_reclaim_sweep_locked(store, segment, now, 0, false) != 0)
+            return true;
+        if (ms_load_relaxed(&segment->earliest) <= now)
+            return false;
+    }
+    return false;
 }
 static bool drop_stale(memstore *store)
 {
@@ -25163,17 +25638,21 @@ bool ms_room_evict_locked(memstore *store, int64_t deadline_us)
         return false;
     return ms_arena_cool(&store->arena, 0) != 0;
 }
-static bool is_satisfied(memstore *store, uint64_t bytes)
+struct wanted {
+    uint64_t bytes;
+    bool pages;
+};
+static bool is_satisfied(memstore *store, const struct wanted *wanted)
 {
     struct ms_arena *arena = &store->arena;
-    if (bytes == 0)
+    if (wanted->bytes == 0)
         return ms_arena_available(arena) != 0;
     const uint64_t need =
-        ms_pages_charge_of(bytes) + ((uint64_t)arena->reserve << arena->segment_shift);
+        ms_pages_charge_of(wanted->bytes) + ((uint64_t)arena->reserve << arena->segment_shift);
     if (ms_arena_room(arena) < need)
         return false;
-    if (ms_budget_limit(&arena->budget) + ms_pages_warm(&arena->pages) <
-        ms_budget_charged(&arena->budget) + need)
+    const uint64_t warm = wanted->pages ? ms_pages_warm(&arena->pages) : 0;
+    if (ms_budget_limit(&arena->budget) + warm < ms_budget_charged(&arena->budget) + need)
         ms_arena_cool(arena, 0);
     return true;
 }
@@ -25207,7 +25686,7 @@ bool ms_room_lock(memstore *store, int64_t deadline_us)
     return ms_maintenance_is_me() ? ms_mutex_try_lock(&store->reclaim_lock)
                                   : ms_mutex_lock_until(&store->reclaim_lock, deadline_us);
 }
-static int make_room_in_turn(memstore *store, uint64_t bytes, int64_t deadline_us,
+static int make_room_in_turn(memstore *store, const struct wanted *wanted, int64_t deadline_us,
                              const struct ms_budget_mark *since)
 {
     bool sealed = false;
@@ -25217,9 +25696,9 @@ static int make_room_in_turn(memstore *store, uint64_t bytes, int64_t deadline_u
     bool locked = ms_room_lock(store, deadline_us);
     if (!locked)
         return MEMSTORE_ERR_GC_PRESSURE;
-    bool insist = bytes != 0 && !ms_budget_was_released(&store->arena.budget, since);
+    bool insist = wanted->pages && !ms_budget_was_released(&store->arena.budget, since);
     uint32_t steps = 0;
-    while (status == MEMSTORE_OK && (insist || !is_satisfied(store, bytes))) {
+    while (status == MEMSTORE_OK && (insist || !is_satisfied(store, wanted))) {
         insist = false;
         if (!ms_room_persist_locked(store, &steps, deadline_us) &&
             !may_try_again(store, &sealed, deadline_us, &locked))
@@ -25229,26 +25708,38 @@ static int make_room_in_turn(memstore *store, uint64_t bytes, int64_t deadline_u
         ms_mutex_unlock(&store->reclaim_lock);
     return status;
 }
-static int store_room_make_room(memstore *store, uint64_t bytes, int64_t deadline_us,
+static int store_room_make_room(memstore *store, const struct wanted *wanted, int64_t deadline_us,
                      const struct ms_budget_mark *since)
 {
     if (ms_maintenance_is_me())
-        return make_room_in_turn(store, bytes, deadline_us, since);
+        return make_room_in_turn(store, wanted, deadline_us, since);
     if (ms_gate_enter(&store->room_line, 1, deadline_us) != MS_GATE_ENTERED)
         return MEMSTORE_ERR_GC_PRESSURE;
-    const int status = make_room_in_turn(store, bytes, deadline_us, since);
+    const int status = make_room_in_turn(store, wanted, deadline_us, since);
     ms_gate_leave(&store->room_line, 1);
     return status;
 }
-int ms_room_make(memstore *store, uint64_t bytes, int64_t deadline_us, struct ms_budget_mark *since)
+static int make_unless_refused(memstore *store, const struct wanted *wanted, int64_t deadline_us,
+                               struct ms_budget_mark *since)
 {
     if (ms_budget_was_refused(&store->arena.budget, since))
         return MEMSTORE_ERR_MEMORY_EXHAUSTED;
     if (ms_wait_is_stopped() || ms_clock_real_us() > deadline_us + GRACE_FOR_OTHERS_US)
         return MEMSTORE_ERR_GC_PRESSURE;
-    const int status = store_room_make_room(store, bytes, deadline_us, since);
+    const int status = store_room_make_room(store, wanted, deadline_us, since);
     *since = ms_budget_mark(&store->arena.budget);
     return status;
+}
+int ms_room_make(memstore *store, uint64_t bytes, int64_t deadline_us, struct ms_budget_mark *since)
+{
+    const struct wanted wanted = {.bytes = bytes, .pages = bytes != 0};
+    return make_unless_refused(store, &wanted, deadline_us, since);
+}
+int ms_room_make_to_charge(memstore *store, uint64_t bytes, int64_t deadline_us,
+                           struct ms_budget_mark *since)
+{
+    const struct wanted wanted = {.bytes = bytes};
+    return make_unless_refused(store, &wanted, deadline_us, since);
 }
 int ms_room_make_for_index(memstore *store, uint64_t bytes, int64_t deadline_us,
                            struct ms_budget_mark *since)
@@ -25836,9 +26327,10 @@ void ms_slide_renew(memstore *store, const void *key, size_t key_size, ms_place 
         ms_found_at(store, place, &found);
     }
 }
-struct ms_life ms_slide_life(memstore *store, const struct ms_found *found)
+struct ms_life ms_slide_life(const memstore *store, const struct ms_found *found,
+                             const struct ms_life *seen)
 {
-    struct ms_life life = {ms_found_expiry(found), ms_found_ttl(store, found)};
+    struct ms_life life = *seen;
     if (life.expiry != MS_NEVER && life.ttl != 0) {
         const int64_t later = renewed(store, found, life.ttl, ms_clock_exact_ms());
         if (later > life.expiry)
@@ -26348,7 +26840,7 @@ bool ms_track_digest_locked(memstore *store, struct ms_sampler *sampler, uint32_
 #define LIMIT_PER_KEY 4096
 #define KEYS_MIN 1024
 #define KEYS_MAX MS_REUSE_KEYS_MAX
-#define MILLION 1000000
+#define store_track_MILLION 1000000
 #define USABLE 0.95
 void ms_track_init(struct ms_track *track)
 {
@@ -26393,6 +26885,16 @@ static uint32_t cells_for(uint64_t limit)
         cells *= 2;
     return cells;
 }
+static size_t ring_bytes(uint32_t cells)
+{
+    return MS_TRACK_RINGS * (cells * sizeof(struct ms_track_use) +
+                             cells / USES_PER_KEY * sizeof(struct ms_track_noted));
+}
+static size_t sampler_bytes(uint64_t limit)
+{
+    return sizeof(struct ms_sampler) + ring_bytes(cells_for(limit)) +
+           ms_pattern_bytes(keys_for(limit));
+}
 static void init_rings(struct ms_sampler *sampler, uint32_t cells, char *memory)
 {
     for (int i = 0; i < MS_TRACK_RINGS; i++) {
@@ -26409,19 +26911,17 @@ static bool leaves_a_store(const memstore *store, uint64_t limit, size_t bytes)
 }
 static struct ms_sampler *make_sampler(memstore *store, uint64_t limit, uint32_t millionths)
 {
-    const uint32_t keys = keys_for(limit), cells = cells_for(limit);
-    const size_t rings = MS_TRACK_RINGS * (cells * sizeof(struct ms_track_use) +
-                                           cells / USES_PER_KEY * sizeof(struct ms_track_noted));
-    const size_t bytes = sizeof(struct ms_sampler) + rings + ms_pattern_bytes(keys);
+    const uint32_t cells = cells_for(limit);
+    const size_t bytes = sampler_bytes(limit);
     struct ms_sampler *sampler = leaves_a_store(store, limit, bytes) ? alloc(store, bytes) : NULL;
     if (sampler == NULL)
         return NULL;
     sampler->bytes = bytes;
     sampler->reads_before = ms_counters_total(&store->counters, MS_COUNT_READS);
     init_rings(sampler, cells, (char *)(sampler + 1));
-    ms_pace_init(&sampler->pace, (double)millionths / MILLION);
-    ms_pattern_init(&sampler->pattern, keys, MS_REUSE_ALL, cache_bytes(store, limit),
-                    store->eviction.goal, (char *)(sampler + 1) + rings);
+    ms_pace_init(&sampler->pace, (double)millionths / store_track_MILLION);
+    ms_pattern_init(&sampler->pattern, keys_for(limit), MS_REUSE_ALL, cache_bytes(store, limit),
+                    store->eviction.goal, (char *)(sampler + 1) + ring_bytes(cells));
     return sampler;
 }
 #define TURNS_ONE_IN 8
@@ -26433,8 +26933,17 @@ bool ms_track_prepare(memstore *store, uint64_t limit, uint32_t millionths,
 }
 uint64_t ms_track_charged(const memstore *store)
 {
-    const struct ms_sampler *sampler = ms_load_relaxed(&store->track.sampler);
-    return sampler != NULL ? ms_pages_charge_of(sampler->bytes) : 0;
+    ms_rcu_read_lock();
+    const struct ms_sampler *sampler = ms_load_acquire(&store->track.sampler);
+    const uint64_t charged = sampler != NULL ? ms_pages_charge_of(sampler->bytes) : 0;
+    ms_rcu_read_unlock();
+    return charged;
+}
+uint64_t ms_track_charge_at(const memstore *store, uint64_t limit)
+{
+    return ms_setting_of(&store->settings, access_sample) != 0
+               ? ms_pages_charge_of(sampler_bytes(limit))
+               : 0;
 }
 void ms_track_discard(memstore *store, struct ms_sampler *sampler)
 {
@@ -26450,7 +26959,7 @@ void ms_track_start(memstore *store, struct ms_sampler *sampler, uint32_t millio
     ms_store_relaxed(&store->track.look_ms, INT64_MAX);
     ms_track_publish_threshold(store, sampler);
     ms_store_relaxed(&store->turn_below,
-                     (uint32_t)(MS_REUSE_ALL / TURNS_ONE_IN * millionths / MILLION));
+                     (uint32_t)(MS_REUSE_ALL / TURNS_ONE_IN * millionths / store_track_MILLION));
     ms_mutex_unlock(&store->track.lock);
     for (uint32_t i = 0; i < store->counters.stripe_count; i++)
         ms_store_relaxed(&store->counters.stripes[i].next_turn, 0);
@@ -27648,6 +28157,13 @@ struct foresight {
     uint64_t rank;
     int status;
 };
+static bool has_life(const memstore *store, const struct ms_found *found,
+                     const struct ms_life *seen)
+{
+    const int64_t expiry = ms_found_expiry(found);
+    const int64_t ttl = ms_found_ttl(store, found);
+    return ttl == seen->ttl && (ttl == 0 ? expiry == seen->expiry : expiry >= seen->expiry);
+}
 static int check_condition(const memstore *store, const struct ms_write *write,
                            const struct ms_found *found, bool live)
 {
@@ -27666,6 +28182,11 @@ static int check_condition(const memstore *store, const struct ms_write *write,
         const uint64_t instance = live ? ms_found_instance(store, found) : 0;
         return instance == write->instance ? MEMSTORE_OK : MS_WRITE_AGAIN;
     }
+    case MS_WRITE_IF_UNCHANGED:
+        return live && ms_found_instance(store, found) == write->instance &&
+                       has_life(store, found, &write->seen)
+                   ? MEMSTORE_OK
+                   : MS_WRITE_AGAIN;
     }
     return MEMSTORE_ERR_INVALID_ARGUMENT;
 }
@@ -27748,13 +28269,6 @@ static int store_write_append(memstore *store, const struct ms_write *write, con
         memcpy(out->key + write->key.size, write->value, write->value_size);
     return MEMSTORE_OK;
 }
-static bool ensure_slot(memstore *store, uint64_t hash)
-{
-    const uint32_t shard = ms_index_shard_of(&store->index, hash);
-    return ms_index_has_room(&store->index, shard, 1) ||
-           ms_index_grow(&store->index, shard, 1) == MS_INDEX_GROWN ||
-           ms_index_has_slots(&store->index, shard, 1);
-}
 static void take_over_use(memstore *store, struct ms_entry *entry, const struct ms_found *old)
 {
     const unsigned used = ms_load_relaxed(&old->entry->mark) & MS_MARK_ACCESS;
@@ -27763,8 +28277,10 @@ static void take_over_use(memstore *store, struct ms_entry *entry, const struct 
                      (unsigned char)(mark | ms_eviction_initial_access(&store->eviction, used)));
 }
 static int publish_locked(memstore *store, const struct ms_write *write, uint64_t hash,
-                          struct ms_reserved *reserved, struct ms_write_outcome *outcome)
+                          bool to_the_last_slot, struct ms_reserved *reserved,
+                          struct ms_write_outcome *outcome)
 {
+    const uint32_t shard = ms_index_shard_of(&store->index, hash);
     struct ms_index_slot slot;
     struct ms_found found;
     const bool exists =
@@ -27777,7 +28293,8 @@ static int publish_locked(memstore *store, const struct ms_write *write, uint64_
         return status;
     if (write->flight != NULL && ms_flight_is_overtaken(write->flight))
         return MEMSTORE_ERR_VERSION_MISMATCH;
-    if (!exists && !ensure_slot(store, hash))
+    if (!exists &&
+        ms_index_ensure(&store->index, shard, 1, to_the_last_slot) == MS_INDEX_NO_ROOM)
         return MEMSTORE_ERR_SHARD_OVERFLOW;
     if (write->flight == NULL && write->keep_version == 0)
         ms_store_overtake(store, &write->key, hash);
@@ -27794,6 +28311,8 @@ static int publish_locked(memstore *store, const struct ms_write *write, uint64_
         ms_or_relaxed(&reserved->entry->mark, MS_MARK_VERSIONED);
     if (exists) {
         ms_index_set(&store->index, hash, &slot, reserved->place);
+        if (write->mode == MS_WRITE_IF_UNCHANGED)
+            ms_slide_carry(store, &found, reserved, write->life.expiry);
         if (write->keep_version == 0)
             ms_notify_removal(store, &found, ms_removal_kind(live, MEMSTORE_EVENT_REPLACED));
         ms_store_entry_died(store, &found);
@@ -27809,7 +28328,10 @@ static int publish_locked(memstore *store, const struct ms_write *write, uint64_
 static int publish(memstore *store, const struct ms_write *write, uint64_t hash,
                    struct ms_reserved *reserved, struct ms_write_outcome *outcome)
 {
+    const uint32_t shard = ms_index_shard_of(&store->index, hash);
     struct ms_budget_mark asked = ms_budget_mark(&store->arena.budget);
+    bool to_the_last_slot =
+        store->settings.eviction == MS_EVICTION_NONE || write->heat_plus_one != 0;
     const int64_t no_deadline = 0;
     int64_t deadline = no_deadline;
     ms_testing_reach(MS_POINT_ENTRY_WRITTEN);
@@ -27817,9 +28339,8 @@ static int publish(memstore *store, const struct ms_write *write, uint64_t hash,
         int status = ms_store_lock_shard(store, hash);
         if (status != MEMSTORE_OK)
             return status;
-        status = publish_locked(store, write, hash, reserved, outcome);
-        const uint32_t shard = ms_index_shard_of(&store->index, hash);
-        const uint32_t buckets = ms_table_buckets(ms_load_relaxed(&store->index.tables[shard]));
+        status = publish_locked(store, write, hash, to_the_last_slot, reserved, outcome);
+        const uint64_t bytes = ms_index_bytes_to_grow(&store->index, shard, 1);
         ms_mutex_unlock(ms_store_shard_lock(store, hash));
         if (status != MEMSTORE_ERR_SHARD_OVERFLOW || write->heat_plus_one != 0) {
             ms_harvest_if_much(store);
@@ -27827,20 +28348,15 @@ static int publish(memstore *store, const struct ms_write *write, uint64_t hash,
         }
         if (deadline == no_deadline)
             deadline = ms_store_deadline(store);
-        const uint64_t bytes =
-            ((uint64_t)buckets + buckets / 4) * sizeof(struct ms_bucket) + MS_PAGE_SIZE;
         const int made = ms_room_make_for_index(store, bytes, deadline, &asked);
-        if (made != MEMSTORE_OK)
+        if (made != MEMSTORE_OK && to_the_last_slot)
             return made;
+        to_the_last_slot |= made != MEMSTORE_OK;
     }
 }
 void ms_store_note_expiry(memstore *store, struct ms_segment *segment, int64_t expiry, int64_t now)
 {
-    if (expiry == MS_NEVER || expiry >= ms_load_relaxed(&segment->earliest))
-        return;
-    const int64_t planned = ms_due_when(&store->due);
-    ms_due_note(&store->due, segment, expiry, now);
-    if (ms_due_when(&store->due) < planned)
+    if (expiry != MS_NEVER && ms_due_note(&store->due, segment, expiry, now))
         ms_maintenance_plan(store);
 }
 static void view_reserved(memstore *store, const struct ms_write *write,
@@ -29100,12 +29616,34 @@ struct change {
     size_t count;
     char why[MS_CONFIG_TEXT_SIZE];
 };
+static const struct ms_setting *changed_at(const struct change *change, size_t offset)
+{
+    for (size_t i = 0; i < change->count; i++) {
+        if (change->settings[i]->offset == offset)
+            return change->settings[i];
+    }
+    return NULL;
+}
+static const struct ms_setting *changed_for_limit(const struct change *change)
+{
+    const size_t limit = offsetof(struct ms_settings, memory_limit);
+    const size_t megabytes = offsetof(struct ms_settings, hard_max_cache_size);
+    const bool is_megabytes = change->next.limit != change->next.memory_limit;
+    const struct ms_setting *setting = changed_at(change, is_megabytes ? megabytes : limit);
+    if (setting == NULL)
+        setting = changed_at(change, is_megabytes ? limit : megabytes);
+    return setting != NULL ? setting
+                           : changed_at(change, offsetof(struct ms_settings, memory_pressure));
+}
 static const char *path_at(const struct change *change, size_t offset)
 {
-    const struct ms_setting *setting = ms_schema;
-    if (change->count == 1)
-        return change->settings[0]->path;
-    while (setting->path != NULL && setting->offset != offset)
+    const struct ms_setting *setting = change->count == 1 ? change->settings[0]
+                                       : offset == offsetof(struct ms_settings, memory_limit)
+                                           ? changed_for_limit(change)
+                                           : NULL;
+    if (setting != NULL)
+        return setting->path;
+    for (setting = ms_schema; setting->offset != offset;)
         setting++;
     return setting->path;
 }

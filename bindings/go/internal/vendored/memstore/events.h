@@ -95,7 +95,8 @@ typedef struct memstore_event_stats {
  * @param[out] out the subscription, for memstore_subscription_close(); NULL on failure
  * @retval MEMSTORE_OK what happens from now on is told
  * @retval MEMSTORE_ERR_INVALID_ARGUMENT store or out is NULL, or mask is 0 or has an unknown bit
- * @retval MEMSTORE_ERR_MEMORY_EXHAUSTED the system gave no memory, or pins hold all of it
+ * @retval MEMSTORE_ERR_MEMORY_EXHAUSTED the system gave no memory, or pins, the index and what the store
+ *     needs for itself leave no room; then nothing is evicted
  * @retval MEMSTORE_ERR_CACHE_FULL eviction is off and the store has no memory to set aside
  * @retval MEMSTORE_ERR_GC_PRESSURE no memory was reclaimed within `performance.lock_timeout`
  * @retval MEMSTORE_ERR_CACHE_CLOSED the store is closed

@@ -162,7 +162,8 @@ MEMSTORE_API void memstore_destroy(memstore *store);
  * dead bytes, then what the eviction policy gives up, and the memory goes back to the system. It
  * may take its time as long as it gets on. When it is refused the limit is as it was; entries that
  * were evicted on the way are gone. A higher limit may be up to four times that of the opening,
- * less where the system rations addresses.
+ * less where the system rations addresses or where more would make every entry larger: a store of
+ * 1 to 4 GiB can grow to nearly 4 GiB, and a larger one to nearly the next power of two.
  * @param[in] store the store
  * @param[in] key the setting's path, for example "performance.memory_limit"
  * @param[in] value the new value as text, for example "1GiB"
