@@ -9,28 +9,48 @@
 /* Whoever is not told the progress is asked for signals, so often. */
 enum { LOOK_EVERY_MS = 50 };
 
-/* A call on its way, whose thread has no GIL. */
+/* A call on its way, whose thread has no GIL. It is on the heap: the functions that are called may switch
+ * to another greenlet, which has its own stack in the place of this one's. */
 struct telling {
     PyThreadState *thread;
     PyObject *function; /* told of the progress; NULL = none */
     PyObject *handle;   /* borrowed */
-    struct telling *outer;
+    struct telling *next;
     memstore_progress last;
     int64_t looked_ms;  /* when it was asked for signals */
     bool ends;          /* something was raised that ends the call */
     PyObject *error[3]; /* what was raised first, or an interrupt: type, value, traceback */
 };
 
-/* Of this thread, while it is in their functions. */
-static _Thread_local struct telling *innermost;
+/* Of this thread, while it is in their functions, in any order: greenlets leave them as they like. */
+static _Thread_local struct telling *in_function;
 
 bool ms_py_is_telling(PyObject *handle)
 {
-    const struct telling *telling = innermost;
+    const struct telling *telling = in_function;
 
     while (telling != NULL && telling->handle != handle)
-        telling = telling->outer;
+        telling = telling->next;
     return telling != NULL;
+}
+
+/* Take the GIL to run Python code that cannot close the store, */
+static void enter_function(struct telling *telling)
+{
+    PyEval_RestoreThread(telling->thread);
+    telling->next = in_function;
+    in_function = telling;
+}
+
+/* and give it up again. */
+static void leave_function(struct telling *telling)
+{
+    struct telling **link = &in_function;
+
+    while (*link != telling)
+        link = &(*link)->next;
+    *link = telling->next;
+    telling->thread = PyEval_SaveThread();
 }
 
 static PyObject *tuple_of(const memstore_progress *progress)
@@ -102,13 +122,10 @@ static int tell(const memstore_progress *progress, void *context)
 
     telling->last = *progress;
     if (!telling->ends && (telling->function != NULL || is_time_to_look(telling))) {
-        PyEval_RestoreThread(telling->thread);
-        telling->outer = innermost;
-        innermost = telling;
+        enter_function(telling);
         telling->ends =
             telling->function != NULL ? is_told_to_stop(telling) : is_interrupted(telling);
-        innermost = telling->outer;
-        telling->thread = PyEval_SaveThread();
+        leave_function(telling);
     }
     return telling->ends;
 }
@@ -127,6 +144,19 @@ static PyObject *result_of(struct telling *telling, int status)
 typedef int (*file_function)(memstore *store, const char *path, memstore_progress_fn fn,
                              void *context);
 
+static PyObject *call_telling(struct telling *telling, PyObject *self, PyObject *progress,
+                              file_function function, PyObject *path)
+{
+    const char *const text = PyBytes_AsString(path);
+
+    telling->function = progress != Py_None ? progress : NULL;
+    telling->handle = self;
+    telling->thread = PyEval_SaveThread();
+    const int status = function(ms_py_store_in((struct ms_py_handle *)self), text, tell, telling);
+    PyEval_RestoreThread(telling->thread);
+    return result_of(telling, status);
+}
+
 static PyObject *call_with_path(PyObject *self, const char *name, file_function function,
                                 PyObject *const *args, Py_ssize_t count)
 {
@@ -135,16 +165,14 @@ static PyObject *call_with_path(PyObject *self, const char *name, file_function 
 
     if (ms_py_arguments(name, args, count, NULL, names, 2, 2, given) != 0)
         return NULL;
-    memstore *store = ms_py_handle_store(self);
-    if (store == NULL || !PyUnicode_FSConverter(given[0], &path))
+    if (ms_py_handle_store(self) == NULL || !PyUnicode_FSConverter(given[0], &path))
         return NULL;
-    struct telling telling = {.function = given[1] != Py_None ? given[1] : NULL, .handle = self};
-    const char *const text = PyBytes_AsString(path);
-    telling.thread = PyEval_SaveThread();
-    const int status = function(store, text, tell, &telling);
-    PyEval_RestoreThread(telling.thread);
+    struct telling *telling = PyMem_Calloc(1, sizeof(*telling));
+    PyObject *result =
+        telling != NULL ? call_telling(telling, self, given[1], function, path) : PyErr_NoMemory();
+    PyMem_Free(telling);
     Py_DECREF(path);
-    return result_of(&telling, status);
+    return result;
 }
 
 PyObject *ms_py_save(PyObject *self, PyObject *const *args, Py_ssize_t count)
@@ -353,6 +381,38 @@ static PyObject *warm(memstore *store, struct warming *warming, int64_t ttl_ms)
     return result_of(&warming->telling, status);
 }
 
+static struct warming *warming_of(PyObject *self, PyObject *keys, PyObject *loader,
+                                  PyObject *progress)
+{
+    PyObject *const objects = PySequence_Tuple(keys);
+    struct warming *const warming = objects != NULL ? PyMem_Calloc(1, sizeof(*warming)) : NULL;
+
+    if (warming == NULL) {
+        if (objects != NULL)
+            PyErr_NoMemory();
+        Py_XDECREF(objects);
+        return NULL;
+    }
+    warming->telling.function = progress != Py_None ? progress : NULL;
+    warming->telling.handle = self;
+    warming->loader = loader;
+    warming->objects = objects;
+    return warming;
+}
+
+static void forget_warming(struct warming *warming)
+{
+    if (warming == NULL)
+        return;
+    forget_group(warming);
+    for (size_t i = 0; i < warming->count; i++)
+        ms_py_bytes_release(&warming->borrowed[i]);
+    PyMem_Free(warming->borrowed);
+    PyMem_Free(warming->keys);
+    Py_DECREF(warming->objects);
+    PyMem_Free(warming);
+}
+
 /* _warm(keys, loader, ttl, progress) */
 PyObject *ms_py_warm(PyObject *self, PyObject *const *args, Py_ssize_t count)
 {
@@ -369,16 +429,8 @@ PyObject *ms_py_warm(PyObject *self, PyObject *const *args, Py_ssize_t count)
         PyErr_SetString(PyExc_TypeError, "warm() takes an iterable of keys, not one key");
         return NULL;
     }
-    struct warming warming = {.telling.function = given[3] != Py_None ? given[3] : NULL,
-                              .telling.handle = self,
-                              .loader = given[1],
-                              .objects = PySequence_Tuple(given[0])};
-    PyObject *result = warming.objects != NULL ? warm(store, &warming, ttl_ms) : NULL;
-    forget_group(&warming);
-    for (size_t i = 0; i < warming.count; i++)
-        ms_py_bytes_release(&warming.borrowed[i]);
-    PyMem_Free(warming.borrowed);
-    PyMem_Free(warming.keys);
-    Py_XDECREF(warming.objects);
+    struct warming *warming = warming_of(self, given[0], given[1], given[3]);
+    PyObject *result = warming != NULL ? warm(store, warming, ttl_ms) : NULL;
+    forget_warming(warming);
     return result;
 }
