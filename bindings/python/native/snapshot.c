@@ -17,7 +17,8 @@ struct telling {
     PyObject *handle;   /* borrowed */
     struct telling *next;
     memstore_progress last;
-    int64_t looked_ms;  /* when it was asked for signals */
+    int64_t looked_ms; /* when it was asked for signals */
+    struct ms_wait_asked asked;
     bool ends;          /* something was raised that ends the call */
     PyObject *error[3]; /* what was raised first, or an interrupt: type, value, traceback */
 };
@@ -34,15 +35,27 @@ bool ms_py_is_telling(PyObject *handle)
     return telling != NULL;
 }
 
-/* Take the GIL to run Python code that cannot close the store, */
+/* Python code runs between these two; what that waits for is no business of this call's. */
+static void take_gil(struct telling *telling)
+{
+    ms_wait_asked = NULL;
+    PyEval_RestoreThread(telling->thread);
+}
+
+static void give_gil(struct telling *telling)
+{
+    telling->thread = PyEval_SaveThread();
+    ms_wait_asked = &telling->asked;
+}
+
+/* The same, for code that cannot close the store. */
 static void enter_function(struct telling *telling)
 {
-    PyEval_RestoreThread(telling->thread);
+    take_gil(telling);
     telling->next = in_function;
     in_function = telling;
 }
 
-/* and give it up again. */
 static void leave_function(struct telling *telling)
 {
     struct telling **link = &in_function;
@@ -50,7 +63,7 @@ static void leave_function(struct telling *telling)
     while (*link != telling)
         link = &(*link)->next;
     *link = telling->next;
-    telling->thread = PyEval_SaveThread();
+    give_gil(telling);
 }
 
 static PyObject *tuple_of(const memstore_progress *progress)
@@ -130,6 +143,30 @@ static int tell(const memstore_progress *progress, void *context)
     return telling->ends;
 }
 
+/* Asked by the library while a warming waits for a load of another thread, a place or the next attempt (WT-2). */
+static bool goes_on(void *context)
+{
+    struct telling *telling = context;
+
+    if (telling->ends)
+        return false;
+    if (getpid() != gettid()) {
+        ms_wait_asked = NULL;
+        return true;
+    }
+    enter_function(telling);
+    telling->ends = is_interrupted(telling);
+    leave_function(telling);
+    return !telling->ends;
+}
+
+static void begin_telling(struct telling *telling, PyObject *handle, PyObject *progress)
+{
+    telling->function = progress != Py_None ? progress : NULL;
+    telling->handle = handle;
+    telling->asked = (struct ms_wait_asked){goes_on, telling};
+}
+
 /* What the call returns: how far it came, or the exception. */
 static PyObject *result_of(struct telling *telling, int status)
 {
@@ -149,11 +186,10 @@ static PyObject *call_telling(struct telling *telling, PyObject *self, PyObject 
 {
     const char *const text = PyBytes_AsString(path);
 
-    telling->function = progress != Py_None ? progress : NULL;
-    telling->handle = self;
-    telling->thread = PyEval_SaveThread();
+    begin_telling(telling, self, progress);
+    give_gil(telling);
     const int status = function(ms_py_store_in((struct ms_py_handle *)self), text, tell, telling);
-    PyEval_RestoreThread(telling->thread);
+    take_gil(telling);
     return result_of(telling, status);
 }
 
@@ -338,9 +374,11 @@ static int load_group(const memstore_key *keys, size_t n, memstore_load_value *o
 {
     struct warming *warming = context;
 
-    PyEval_RestoreThread(warming->telling.thread);
+    if (warming->telling.ends)
+        return MEMSTORE_LOAD_FAILED;
+    take_gil(&warming->telling);
     const int answer = load_with_gil(warming, keys, n, out);
-    warming->telling.thread = PyEval_SaveThread();
+    give_gil(&warming->telling);
     return answer;
 }
 
@@ -374,10 +412,10 @@ static PyObject *warm(memstore *store, struct warming *warming, int64_t ttl_ms)
 
     if (borrow_keys(warming) != 0)
         return NULL;
-    warming->telling.thread = PyEval_SaveThread();
+    give_gil(&warming->telling);
     const int status =
         memstore_warm(store, warming->keys, warming->count, &loader, tell, &warming->telling);
-    PyEval_RestoreThread(warming->telling.thread);
+    take_gil(&warming->telling);
     return result_of(&warming->telling, status);
 }
 
@@ -393,8 +431,7 @@ static struct warming *warming_of(PyObject *self, PyObject *keys, PyObject *load
         Py_XDECREF(objects);
         return NULL;
     }
-    warming->telling.function = progress != Py_None ? progress : NULL;
-    warming->telling.handle = self;
+    begin_telling(&warming->telling, self, progress);
     warming->loader = loader;
     warming->objects = objects;
     return warming;
