@@ -265,21 +265,39 @@ static void forget_group(struct warming *warming)
     Py_CLEAR(warming->results);
 }
 
-/* The object that a key of the library's is of: they come in the order in which they were given. */
+static bool is_hashable(PyObject *object)
+{
+    const bool has_hash = PyObject_Hash(object) != -1;
+
+    PyErr_Clear();
+    return has_hash;
+}
+
+/* The object that a key of the library's is of, a new reference: they come in the order in which they were
+ * given. No mapping has a mutable buffer as a key: its bytes stand in its place. */
 static PyObject *object_of(struct warming *warming, const memstore_key *key)
 {
     while (warming->keys[warming->next].data != key->data ||
            warming->keys[warming->next].size != key->size)
         warming->next = (warming->next + 1) % warming->count;
-    return PyTuple_GetItem(warming->objects, (Py_ssize_t)warming->next);
+    PyObject *const given = PyTuple_GetItem(warming->objects, (Py_ssize_t)warming->next);
+    return !warming->borrowed[warming->next].exported || is_hashable(given)
+               ? Py_NewRef(given)
+               : PyBytes_FromStringAndSize(key->data, (Py_ssize_t)key->size);
 }
 
 static PyObject *tuple_of_keys(struct warming *warming, const memstore_key *keys, size_t n)
 {
     PyObject *tuple = PyTuple_New((Py_ssize_t)n);
 
-    for (size_t i = 0; tuple != NULL && i < n; i++)
-        PyTuple_SetItem(tuple, (Py_ssize_t)i, Py_NewRef(object_of(warming, &keys[i])));
+    for (size_t i = 0; tuple != NULL && i < n; i++) {
+        PyObject *const object = object_of(warming, &keys[i]);
+
+        if (object == NULL)
+            Py_CLEAR(tuple);
+        else
+            PyTuple_SetItem(tuple, (Py_ssize_t)i, object);
+    }
     return tuple;
 }
 
