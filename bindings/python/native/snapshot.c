@@ -167,6 +167,19 @@ static void begin_telling(struct telling *telling, PyObject *handle, PyObject *p
     telling->asked = (struct ms_wait_asked){goes_on, telling};
 }
 
+/* Around the call of the library. */
+static void begin_call(struct telling *telling)
+{
+    ms_py_calling_begins(telling->handle);
+    give_gil(telling);
+}
+
+static void end_call(struct telling *telling)
+{
+    take_gil(telling);
+    ms_py_calling_ends(telling->handle);
+}
+
 /* What the call returns: how far it came, or the exception. */
 static PyObject *result_of(struct telling *telling, int status)
 {
@@ -187,9 +200,9 @@ static PyObject *call_telling(struct telling *telling, PyObject *self, PyObject 
     const char *const text = PyBytes_AsString(path);
 
     begin_telling(telling, self, progress);
-    give_gil(telling);
+    begin_call(telling);
     const int status = function(ms_py_store_in((struct ms_py_handle *)self), text, tell, telling);
-    take_gil(telling);
+    end_call(telling);
     return result_of(telling, status);
 }
 
@@ -430,10 +443,10 @@ static PyObject *warm(memstore *store, struct warming *warming, int64_t ttl_ms)
 
     if (borrow_keys(warming) != 0)
         return NULL;
-    give_gil(&warming->telling);
+    begin_call(&warming->telling);
     const int status =
         memstore_warm(store, warming->keys, warming->count, &loader, tell, &warming->telling);
-    take_gil(&warming->telling);
+    end_call(&warming->telling);
     return result_of(&warming->telling, status);
 }
 
