@@ -387,7 +387,6 @@ static PyObject *handle_close(PyObject *self, PyObject *Py_UNUSED(ignored))
 {
     struct ms_py_handle *handle = as_handle(self);
     memstore *const store = store_in(self);
-    int status;
 
     if (store == NULL || handle->closed)
         Py_RETURN_NONE;
@@ -397,15 +396,16 @@ static PyObject *handle_close(PyObject *self, PyObject *Py_UNUSED(ignored))
                                 "the call that tells it is not over");
     if (has_lost_calls(handle))
         Py_RETURN_NONE;
-    if (atomic_exchange(&handle->closed, true))
-        Py_RETURN_NONE;
     /* The calls in flight that this waits for may need the GIL to come to an end. */
-    Py_BEGIN_ALLOW_THREADS status = memstore_close(store);
-    Py_END_ALLOW_THREADS if (status == MEMSTORE_ERR_UNSUPPORTED)
-    {
-        handle->closed = false;
+    PyThreadState *const thread = PyEval_SaveThread();
+    const int status = memstore_close(store);
+    PyEval_RestoreThread(thread);
+    if (status == MEMSTORE_ERR_UNSUPPORTED)
         return ms_py_raise_text(status, "a loader cannot close the store that it loads for");
-    }
+    handle->closed = true;
+    /* Another thread is closing it, and sees to the rest. */
+    if (status == MEMSTORE_ERR_CACHE_CLOSED)
+        Py_RETURN_NONE;
     ms_py_log_end(log_of(handle));
     if (status < 0)
         return fail(self, status, NULL);
