@@ -14,11 +14,11 @@ int memstore_save(memstore *store, const char *path, memstore_progress_fn fn, vo
     if (store == NULL || !is_path(path))
         return MEMSTORE_ERR_INVALID_ARGUMENT;
 
-    struct ms_calling_out call;
+    struct ms_calling *call;
     int status = ms_store_enter_to_call_out(store, &call);
     if (status == MEMSTORE_OK) {
         status = ms_store_save(store, path, fn, context);
-        ms_store_leave_calling_out(&call);
+        ms_store_leave_calling_out(store, call);
     }
     return status;
 }
@@ -28,11 +28,11 @@ int memstore_load(memstore *store, const char *path, memstore_progress_fn fn, vo
     if (store == NULL || !is_path(path))
         return MEMSTORE_ERR_INVALID_ARGUMENT;
 
-    struct ms_calling_out call;
+    struct ms_calling *call;
     int status = ms_store_enter_to_call_out(store, &call);
     if (status == MEMSTORE_OK) {
         status = ms_store_restore(store, path, fn, context);
-        ms_store_leave_calling_out(&call);
+        ms_store_leave_calling_out(store, call);
     }
     return status;
 }
@@ -61,7 +61,7 @@ int memstore_read_snapshot_info(const char *path, memstore_snapshot_info *info)
 int memstore_warm(memstore *store, const memstore_key *keys, size_t n,
                   const memstore_loader *loader, memstore_progress_fn fn, void *context)
 {
-    struct ms_calling_out call;
+    struct ms_calling *call;
     memstore_loader ours;
 
     if (store == NULL || !ms_are_keys(keys, n))
@@ -72,7 +72,7 @@ int memstore_warm(memstore *store, const memstore_key *keys, size_t n,
     status = ms_store_enter_to_call_out(store, &call);
     if (status == MEMSTORE_OK) {
         status = ms_store_warm(store, keys, n, &ours, fn, context);
-        ms_store_leave_calling_out(&call);
+        ms_store_leave_calling_out(store, call);
     }
     return status;
 }

@@ -27,23 +27,28 @@ static uint64_t position_of(const memstore *store, uint64_t hash)
 
 /* ---- Beginning and end ---- */
 
-int ms_capture_begin(memstore *store, struct ms_capture *capture, uint64_t most_bytes)
+struct ms_capture *ms_capture_begin(memstore *store, uint64_t most_bytes)
 {
     const unsigned bits = 32 + (unsigned)__builtin_ctz(store->index.shard_count);
+    struct ms_capture *const capture = ms_mem_alloc(sizeof *capture);
 
+    if (capture == NULL)
+        return NULL;
     *capture = (struct ms_capture){
         .range_shift = bits - MS_CAPTURE_RANGES_LOG2,
         .most_bytes = most_bytes,
         .wipes = store->settings.secure_wipe,
         .ranges = ms_mem_alloc(MS_CAPTURE_RANGES * sizeof(struct ms_image *)),
     };
-    if (capture->ranges == NULL)
-        return MEMSTORE_ERR_MEMORY_EXHAUSTED;
+    if (capture->ranges == NULL) {
+        ms_mem_free(capture);
+        return NULL;
+    }
     ms_mutex_lock(&store->captures.lock);
     capture->next = ms_load_relaxed(&store->captures.first);
     ms_store_relaxed(&store->captures.first, capture);
     ms_mutex_unlock(&store->captures.lock);
-    return MEMSTORE_OK;
+    return capture;
 }
 
 /* Free so many images of a range at most; how many they were. */
@@ -82,6 +87,7 @@ void ms_capture_end(memstore *store, struct ms_capture *capture)
     for (uint64_t range = capture->purged; range < MS_CAPTURE_RANGES; range++)
         free_some(capture, range, SIZE_MAX);
     ms_mem_free(capture->ranges);
+    ms_mem_free(capture);
 }
 
 /* ---- Images ---- */

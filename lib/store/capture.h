@@ -75,8 +75,9 @@ void ms_captures_fini(struct ms_captures *captures);
 /* In the child of a fork(): nobody takes a snapshot. */
 void ms_captures_forget(struct ms_captures *captures);
 
-/* Begin: OK or MEMORY_EXHAUSTED. Images take `most_bytes` at most. */
-int ms_capture_begin(memstore *store, struct ms_capture *capture, uint64_t most_bytes);
+/* Begin one, in which images take `most_bytes` at most; NULL when there is no memory. It is on the heap: batches
+ * come to it while its thread, in the middle of telling the progress, may have gone on with another stack. */
+struct ms_capture *ms_capture_begin(memstore *store, uint64_t most_bytes);
 void ms_capture_end(memstore *store, struct ms_capture *capture);
 
 /* A batch is about to change its slots: leave images. All its shards are locked, and what it found

@@ -493,24 +493,26 @@ void ms_store_leave(memstore *store)
     ms_sub_seq_cst(&ms_counters_stripe(&store->counters, &exclusive)->writers, 1);
 }
 
-/* Of this thread, the latest. */
-static __thread const struct ms_calling_out *calling_out;
+/* Of this thread. */
+static __thread struct ms_calling *calling_out;
 
-int ms_store_enter_to_call_out(memstore *store, struct ms_calling_out *call)
+int ms_store_enter_to_call_out(memstore *store, struct ms_calling **call)
 {
     const int status = ms_store_enter(store);
 
     if (status != MEMSTORE_OK)
         return status;
-    *call = (struct ms_calling_out){store, calling_out};
-    calling_out = call;
-    return MEMSTORE_OK;
+    *call = ms_calling_begin(&calling_out, store);
+    if (*call != NULL)
+        return MEMSTORE_OK;
+    ms_store_leave(store);
+    return MEMSTORE_ERR_MEMORY_EXHAUSTED;
 }
 
-void ms_store_leave_calling_out(const struct ms_calling_out *call)
+void ms_store_leave_calling_out(memstore *store, struct ms_calling *call)
 {
-    calling_out = call->outer;
-    ms_store_leave(call->store);
+    ms_calling_end(&calling_out, call);
+    ms_store_leave(store);
 }
 
 void ms_store_forget_calls(memstore *store)
@@ -520,8 +522,7 @@ void ms_store_forget_calls(memstore *store)
 
     for (uint32_t i = 0; i < store->counters.stripe_count; i++)
         ms_store_relaxed(&store->counters.stripes[i].writers, 0);
-    for (const struct ms_calling_out *call = calling_out; call != NULL; call = call->outer)
-        ms_add_relaxed(&own->writers, call->store == store);
+    ms_add_relaxed(&own->writers, ms_calling_count(calling_out, store));
 }
 
 static void wait_for_calls(memstore *store)

@@ -8,14 +8,10 @@
 #include "store/measuring.h"
 #include "store/tell.h"
 
-/* A loader that a thread is in. One that is called by another takes no place: it would wait for the
- * other's. */
-struct inside {
-    const memstore *store;
-    const struct inside *outer;
-};
-static __thread const struct inside *inside; /* the latest */
-static __thread struct ms_load_held held;    /* by this thread */
+/* The loaders that this thread is in. One that is called meanwhile takes no place: it would wait for
+ * another's. */
+static __thread struct ms_calling *inside;
+static __thread struct ms_load_held held; /* by this thread, for all of them */
 
 uint32_t ms_load_places_held(const memstore *store)
 {
@@ -34,11 +30,7 @@ uint32_t ms_load_bytes_held(const memstore *store)
 
 bool ms_load_is_calling(const memstore *store)
 {
-    const struct inside *call = inside;
-
-    while (call != NULL && call->store != store)
-        call = call->outer;
-    return call != NULL;
+    return ms_calling_count(inside, store) != 0;
 }
 
 uint32_t ms_load_byte_places(const struct ms_settings *settings)
@@ -108,9 +100,10 @@ static int take_turn(memstore *store, size_t n, int64_t until)
     return status;
 }
 
+/* Which the last loader of the store keeps for all of its thread. */
 static void leave_place(memstore *store)
 {
-    if (inside != NULL)
+    if (ms_load_is_calling(store))
         return;
     if (held.place_of == store) {
         held.place_of = NULL;
@@ -158,7 +151,7 @@ static int take_bytes(memstore *store, size_t n, int64_t until, bool closed)
 
 void ms_load_done(memstore *store)
 {
-    if (held.bytes_of != store || inside != NULL)
+    if (held.bytes_of != store || ms_load_is_calling(store))
         return;
     held.bytes_of = NULL;
     ms_gate_leave(&store->load_bytes_gate, held.bytes);
@@ -327,19 +320,34 @@ static int check_value(memstore *store, const memstore_load_value *value)
     return MEMSTORE_ERR_LOADER_FAILED;
 }
 
-/* Around the call of a loader; a store that is closed measures nothing. */
-static uint64_t begin_call(const memstore *store, const struct attempts *attempts,
-                           struct inside *call)
+/* The call of a loader. */
+struct call {
+    struct ms_calling *noted;
+    uint64_t start;
+};
+
+/* Before it: OK, or why there is none. A store that is closed measures nothing. */
+static int begin_call(const struct ms_load *load, size_t n, const struct attempts *attempts,
+                      struct call *call)
 {
-    *call = (struct inside){store, inside};
-    inside = call;
-    return attempts->closed ? 0 : ms_measuring_begin(store);
+    const int status = take_place(load, n, attempts);
+
+    if (status != MEMSTORE_OK)
+        return status;
+    call->noted = ms_calling_begin(&inside, load->store);
+    if (call->noted == NULL) {
+        leave_place(load->store);
+        return MEMSTORE_ERR_MEMORY_EXHAUSTED;
+    }
+    call->start = attempts->closed ? 0 : ms_measuring_begin(load->store);
+    return MEMSTORE_OK;
 }
 
-static void end_call(memstore *store, uint64_t start)
+static void end_call(memstore *store, const struct call *call)
 {
-    ms_measuring_end(store, MEMSTORE_OPERATION_LOAD, start);
-    inside = inside->outer;
+    ms_measuring_end(store, MEMSTORE_OPERATION_LOAD, call->start);
+    ms_calling_end(&inside, call->noted);
+    leave_place(store);
 }
 
 /* ---- One key ---- */
@@ -348,16 +356,14 @@ static int call_once(const struct ms_load *load, const struct attempts *attempts
                      memstore_load_value *value)
 {
     const memstore_loader *loader = load->loader;
-    struct inside call;
-    int result = take_place(load, 1, attempts);
+    struct call call;
+    int result = begin_call(load, 1, attempts, &call);
 
     if (result != MEMSTORE_OK)
         return result;
     *value = (memstore_load_value){.ttl_ms = loader->ttl_ms};
-    const uint64_t start = begin_call(load->store, attempts, &call);
     result = loader->load(load->key.data, load->key.size, value, loader->context);
-    end_call(load->store, start);
-    leave_place(load->store);
+    end_call(load->store, &call);
     return result == MEMSTORE_LOAD_OK ? check_value(load->store, value)
                                       : result_of(load->store, result);
 }
@@ -407,17 +413,15 @@ static int call_many_once(const struct ms_load *load, const struct attempts *att
                           const memstore_key *keys, size_t n, memstore_load_value *values)
 {
     const memstore_loader *loader = load->loader;
-    struct inside call;
-    int result = take_place(load, n, attempts);
+    struct call call;
+    int result = begin_call(load, n, attempts, &call);
 
     if (result != MEMSTORE_OK)
         return result;
     for (size_t i = 0; i < n; i++)
         values[i] = (memstore_load_value){.ttl_ms = loader->ttl_ms, .result = MEMSTORE_LOAD_ABSENT};
-    const uint64_t start = begin_call(load->store, attempts, &call);
     result = loader->load_many(keys, n, values, loader->context);
-    end_call(load->store, start);
-    leave_place(load->store);
+    end_call(load->store, &call);
     return result_of(load->store, result);
 }
 

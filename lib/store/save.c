@@ -22,7 +22,7 @@ struct saving {
     memstore *store;
     struct ms_reporting reporting;
     struct ms_snapshot_writer writer;
-    struct ms_capture capture;
+    struct ms_capture *capture;
     int64_t unix_offset; /* Unix minus monotonic milliseconds, as the saving began */
     /* Of the interval at hand. */
     struct ms_interval interval;
@@ -114,7 +114,7 @@ static int take_place(struct saving *saving, ms_place place)
     ms_found_at(store, place, &found);
     const uint64_t hash = ms_store_hash(store, found.parts.key, found.parts.key_size);
     if (!ms_interval_has(&saving->interval, hash) || ms_has_expired(ms_found_expiry(&found)) ||
-        ms_capture_has(store, &saving->capture, hash, found.parts.key, found.parts.key_size))
+        ms_capture_has(store, saving->capture, hash, found.parts.key, found.parts.key_size))
         return MEMSTORE_OK;
     saving->reporting.progress.done++;
     if (found.parts.size >= PINNED_FROM)
@@ -170,14 +170,14 @@ static int write_image(struct saving *saving, const struct ms_image *image)
 static int write_images(struct saving *saving)
 {
     struct ms_image *images;
-    int status = ms_capture_take(saving->store, &saving->capture, &images);
+    int status = ms_capture_take(saving->store, saving->capture, &images);
 
     for (struct ms_image *image = images; image != NULL && status == MEMSTORE_OK;
          image = image->next_fresh)
         status = write_image(saving, image);
     if (images != NULL)
-        ms_capture_written(saving->store, &saving->capture, images);
-    ms_capture_purge(saving->store, &saving->capture);
+        ms_capture_written(saving->store, saving->capture, images);
+    ms_capture_purge(saving->store, saving->capture);
     return status;
 }
 
@@ -187,7 +187,7 @@ static int write_images(struct saving *saving)
 static bool note_interval(struct saving *saving)
 {
     memstore *store = saving->store;
-    const uint64_t position = ms_load_relaxed(&saving->capture.position);
+    const uint64_t position = ms_load_relaxed(&saving->capture->position);
     const uint32_t shard = (uint32_t)(position >> 32);
 
     saving->count = 0;
@@ -195,7 +195,7 @@ static bool note_interval(struct saving *saving)
     const bool noted = ms_index_scan(&store->index, shard, saving->interval.from,
                                      saving->interval.to, note_place, saving);
     /* ORDER: relaxed, the shard's lock orders it (CT-1). */
-    ms_store_relaxed(&saving->capture.position,
+    ms_store_relaxed(&saving->capture->position,
                      ((uint64_t)shard << 32) + (uint64_t)saving->interval.to + 1);
     ms_testing_reach_after(MS_POINT_INTERVAL_NOTED, saving->count);
     return noted;
@@ -204,7 +204,7 @@ static bool note_interval(struct saving *saving)
 static int copy_interval(struct saving *saving)
 {
     memstore *store = saving->store;
-    const uint64_t shard = ms_load_relaxed(&saving->capture.position) >> 32;
+    const uint64_t shard = ms_load_relaxed(&saving->capture->position) >> 32;
     ms_mutex *lock = &store->index.shards[shard].lock;
 
     if (!ms_mutex_lock_until(lock, ms_store_deadline(store)))
@@ -223,7 +223,7 @@ static int copy_all(struct saving *saving)
     const uint64_t end = (uint64_t)saving->store->index.shard_count << 32;
     int status = MEMSTORE_OK;
 
-    while (status == MEMSTORE_OK && ms_load_relaxed(&saving->capture.position) < end) {
+    while (status == MEMSTORE_OK && ms_load_relaxed(&saving->capture->position) < end) {
         status = copy_interval(saving);
         if (status == MEMSTORE_OK)
             status = write_images(saving);
@@ -249,15 +249,15 @@ static uint64_t count_entries(const memstore *store)
 static int gather(struct saving *saving)
 {
     memstore *store = saving->store;
-    int status = ms_capture_begin(store, &saving->capture,
-                                  ms_setting_of(&store->settings, snapshot_batch_memory));
 
-    if (status != MEMSTORE_OK)
-        return status;
-    status = ms_report_phase(&saving->reporting, MEMSTORE_PHASE_SAVING, count_entries(store));
+    saving->capture =
+        ms_capture_begin(store, ms_setting_of(&store->settings, snapshot_batch_memory));
+    if (saving->capture == NULL)
+        return MEMSTORE_ERR_MEMORY_EXHAUSTED;
+    int status = ms_report_phase(&saving->reporting, MEMSTORE_PHASE_SAVING, count_entries(store));
     if (status == MEMSTORE_OK)
         status = copy_all(saving);
-    ms_capture_end(store, &saving->capture);
+    ms_capture_end(store, saving->capture);
     ms_mem_free(saving->places);
     ms_mem_free(saving->pinned);
     if (status != MEMSTORE_OK)

@@ -41,6 +41,7 @@
 #include "stats/counters.h"
 #include "stats/latency.h"
 #include "store/admission.h"
+#include "store/calling.h"
 #include "store/capture.h"
 #include "store/combiner.h"
 #include "store/exporter.h"
@@ -199,15 +200,10 @@ void ms_store_destroy(memstore *store);
 int ms_store_enter(memstore *store);
 void ms_store_leave(memstore *store);
 
-/* A writing call that calls functions of the caller's: the child of a fork() in one of them goes on with
- * it. */
-struct ms_calling_out {
-    memstore *store;
-    const struct ms_calling_out *outer; /* that it is called from */
-};
-/* As ms_store_enter(), with what stays in place until the call is left. */
-int ms_store_enter_to_call_out(memstore *store, struct ms_calling_out *call);
-void ms_store_leave_calling_out(const struct ms_calling_out *call);
+/* As ms_store_enter(), or MEMORY_EXHAUSTED: a writing call that calls functions of the caller's. The child
+ * of a fork() in one of them goes on with it. */
+int ms_store_enter_to_call_out(memstore *store, struct ms_calling **call);
+void ms_store_leave_calling_out(memstore *store, struct ms_calling *call);
 /* In the child of a fork(), while it has one thread: other threads are in no call. */
 void ms_store_forget_calls(memstore *store);
 

@@ -71,7 +71,10 @@ class LogReader:
 def _hand_out(queue: _native.LogQueue, logger: logging.Logger) -> None:
     while (records := queue.take()) is not None:
         for record in records:
-            _log(logger, record)
+            try:
+                _log(logger, record)
+            except Exception:  # what fails in a logger ends no thread
+                sys.excepthook(*sys.exc_info())
 
 
 def _log(logger: logging.Logger, record: _Record) -> None:
@@ -89,10 +92,7 @@ def _log(logger: logging.Logger, record: _Record) -> None:
     )
     made.created = at_ms / 1000
     made.msecs = float(at_ms % 1000)
-    try:
-        logger.handle(made)
-    except Exception:  # what fails there ends no thread
-        sys.excepthook(*sys.exc_info())
+    logger.handle(made)
 
 
 def _end_all() -> None:

@@ -401,6 +401,7 @@ class Store(_native.Handle):
     ) -> Progress:
         """Load many keys ahead: ``loader`` is called with lists of those that are not there, at the rate that the
         setting ``loader.warm_rate`` allows, and returns a mapping of what it knows: of values, or of (value, ttl).
+        Keys in mutable buffers come to it as bytes.
 
         An exception of the loader is raised in the end; what the other calls returned is stored all the same.
 

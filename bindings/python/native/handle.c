@@ -365,11 +365,28 @@ static PyObject *log_of(const struct ms_py_handle *handle)
     return ms_load_acquire(&handle->log);
 }
 
+/* Whether the interpreter is ending: daemon threads that have no GIL do not get it any more. */
+static bool is_ending(void)
+{
+    PyObject *const function = PySys_GetObject("is_finalizing");
+    PyObject *const answer = function != NULL ? PyObject_CallNoArgs(function) : NULL;
+    const bool is_ending = answer != Py_False;
+
+    PyErr_Clear();
+    Py_XDECREF(answer);
+    return is_ending;
+}
+
+/* Calls that will not come to an end: closing would wait for them for ever. */
+static bool has_lost_calls(const struct ms_py_handle *handle)
+{
+    return ms_load_relaxed(&handle->calling) != 0 && is_ending();
+}
+
 static PyObject *handle_close(PyObject *self, PyObject *Py_UNUSED(ignored))
 {
     struct ms_py_handle *handle = as_handle(self);
     memstore *const store = store_in(self);
-    int status;
 
     if (store == NULL || handle->closed)
         Py_RETURN_NONE;
@@ -377,15 +394,18 @@ static PyObject *handle_close(PyObject *self, PyObject *Py_UNUSED(ignored))
         return ms_py_raise_text(MEMSTORE_ERR_UNSUPPORTED,
                                 "a function that is told the progress cannot close the store: "
                                 "the call that tells it is not over");
-    if (atomic_exchange(&handle->closed, true))
+    if (has_lost_calls(handle))
         Py_RETURN_NONE;
     /* The calls in flight that this waits for may need the GIL to come to an end. */
-    Py_BEGIN_ALLOW_THREADS status = memstore_close(store);
-    Py_END_ALLOW_THREADS if (status == MEMSTORE_ERR_UNSUPPORTED)
-    {
-        handle->closed = false;
+    PyThreadState *const thread = PyEval_SaveThread();
+    const int status = memstore_close(store);
+    PyEval_RestoreThread(thread);
+    if (status == MEMSTORE_ERR_UNSUPPORTED)
         return ms_py_raise_text(status, "a loader cannot close the store that it loads for");
-    }
+    handle->closed = true;
+    /* Another thread is closing it, and sees to the rest. */
+    if (status == MEMSTORE_ERR_CACHE_CLOSED)
+        Py_RETURN_NONE;
     ms_py_log_end(log_of(handle));
     if (status < 0)
         return fail(self, status, NULL);
@@ -406,7 +426,8 @@ static void handle_dealloc(PyObject *self)
 
     if (handle->weak_references != NULL)
         PyObject_ClearWeakRefs(self);
-    if (store != NULL) {
+    /* A call refers to the object, unless it was lost with its thread. */
+    if (store != NULL && ms_load_relaxed(&handle->calling) == 0) {
         Py_BEGIN_ALLOW_THREADS memstore_destroy(store);
         Py_END_ALLOW_THREADS
     }

@@ -204,9 +204,11 @@ static PyObject *load_key(PyObject *self, memstore *store, struct calling *calli
 
     if (ms_py_borrow_key(calling->key, &name) != 0)
         return NULL;
+    ms_py_calling_begins(self);
     give_gil(calling);
     const int status = memstore_get_or_load(store, name.data, name.size, &loader, &view);
     take_gil(calling);
+    ms_py_calling_ends(self);
     if (status == MEMSTORE_ERR_LOCK_TIMEOUT && !calling->interrupted)
         result = copy_after_all(self, store, &name, calling->key);
     ms_py_bytes_release(&name);

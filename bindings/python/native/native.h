@@ -56,6 +56,7 @@ struct ms_py_handle {
     /* NULL until opened; then valid until the object dies, closed or not */
     PyObject_HEAD _Atomic(memstore *) store;
     _Atomic(bool) closed;
+    _Atomic(uint32_t) calling; /* calls that may be in Python code: see ms_py_calling_begins() */
     PyObject *weak_references;
     _Atomic(PyObject *) log; /* a LogQueue, or NULL; set once, before the store is opened */
 };
@@ -64,6 +65,18 @@ static inline memstore *ms_py_store_in(const struct ms_py_handle *handle)
 {
     /* ORDER: acquire, so that the open store is seen whole. Pairs with ms_py_handle_opened(). */
     return ms_load_acquire(&handle->store);
+}
+
+/* With the GIL held, around a call of the library that calls Python code. A thread that an ending
+ * interpreter does not let come back from there stays counted. */
+static inline void ms_py_calling_begins(PyObject *handle)
+{
+    ms_add_relaxed(&((struct ms_py_handle *)handle)->calling, 1);
+}
+
+static inline void ms_py_calling_ends(PyObject *handle)
+{
+    ms_sub_relaxed(&((struct ms_py_handle *)handle)->calling, 1);
 }
 
 /* Bytes borrowed from a Python object for the length of a call. */

@@ -9,28 +9,61 @@
 /* Whoever is not told the progress is asked for signals, so often. */
 enum { LOOK_EVERY_MS = 50 };
 
-/* A call on its way, whose thread has no GIL. */
+/* A call on its way, whose thread has no GIL. It is on the heap: the functions that are called may switch
+ * to another greenlet, which has its own stack in the place of this one's. */
 struct telling {
     PyThreadState *thread;
     PyObject *function; /* told of the progress; NULL = none */
     PyObject *handle;   /* borrowed */
-    struct telling *outer;
+    struct telling *next;
     memstore_progress last;
-    int64_t looked_ms;  /* when it was asked for signals */
+    int64_t looked_ms; /* when it was asked for signals */
+    struct ms_wait_asked asked;
     bool ends;          /* something was raised that ends the call */
     PyObject *error[3]; /* what was raised first, or an interrupt: type, value, traceback */
 };
 
-/* Of this thread, while it is in their functions. */
-static _Thread_local struct telling *innermost;
+/* Of this thread, while it is in their functions, in any order: greenlets leave them as they like. */
+static _Thread_local struct telling *in_function;
 
 bool ms_py_is_telling(PyObject *handle)
 {
-    const struct telling *telling = innermost;
+    const struct telling *telling = in_function;
 
     while (telling != NULL && telling->handle != handle)
-        telling = telling->outer;
+        telling = telling->next;
     return telling != NULL;
+}
+
+/* Python code runs between these two; what that waits for is no business of this call's. */
+static void take_gil(struct telling *telling)
+{
+    ms_wait_asked = NULL;
+    PyEval_RestoreThread(telling->thread);
+}
+
+static void give_gil(struct telling *telling)
+{
+    telling->thread = PyEval_SaveThread();
+    ms_wait_asked = &telling->asked;
+}
+
+/* The same, for code that cannot close the store. */
+static void enter_function(struct telling *telling)
+{
+    take_gil(telling);
+    telling->next = in_function;
+    in_function = telling;
+}
+
+static void leave_function(struct telling *telling)
+{
+    struct telling **link = &in_function;
+
+    while (*link != telling)
+        link = &(*link)->next;
+    *link = telling->next;
+    give_gil(telling);
 }
 
 static PyObject *tuple_of(const memstore_progress *progress)
@@ -102,15 +135,49 @@ static int tell(const memstore_progress *progress, void *context)
 
     telling->last = *progress;
     if (!telling->ends && (telling->function != NULL || is_time_to_look(telling))) {
-        PyEval_RestoreThread(telling->thread);
-        telling->outer = innermost;
-        innermost = telling;
+        enter_function(telling);
         telling->ends =
             telling->function != NULL ? is_told_to_stop(telling) : is_interrupted(telling);
-        innermost = telling->outer;
-        telling->thread = PyEval_SaveThread();
+        leave_function(telling);
     }
     return telling->ends;
+}
+
+/* Asked by the library while a warming waits for a load of another thread, a place or the next attempt (WT-2). */
+static bool goes_on(void *context)
+{
+    struct telling *telling = context;
+
+    if (telling->ends)
+        return false;
+    if (getpid() != gettid()) {
+        ms_wait_asked = NULL;
+        return true;
+    }
+    enter_function(telling);
+    telling->ends = is_interrupted(telling);
+    leave_function(telling);
+    return !telling->ends;
+}
+
+static void begin_telling(struct telling *telling, PyObject *handle, PyObject *progress)
+{
+    telling->function = progress != Py_None ? progress : NULL;
+    telling->handle = handle;
+    telling->asked = (struct ms_wait_asked){goes_on, telling};
+}
+
+/* Around the call of the library. */
+static void begin_call(struct telling *telling)
+{
+    ms_py_calling_begins(telling->handle);
+    give_gil(telling);
+}
+
+static void end_call(struct telling *telling)
+{
+    take_gil(telling);
+    ms_py_calling_ends(telling->handle);
 }
 
 /* What the call returns: how far it came, or the exception. */
@@ -127,6 +194,18 @@ static PyObject *result_of(struct telling *telling, int status)
 typedef int (*file_function)(memstore *store, const char *path, memstore_progress_fn fn,
                              void *context);
 
+static PyObject *call_telling(struct telling *telling, PyObject *self, PyObject *progress,
+                              file_function function, PyObject *path)
+{
+    const char *const text = PyBytes_AsString(path);
+
+    begin_telling(telling, self, progress);
+    begin_call(telling);
+    const int status = function(ms_py_store_in((struct ms_py_handle *)self), text, tell, telling);
+    end_call(telling);
+    return result_of(telling, status);
+}
+
 static PyObject *call_with_path(PyObject *self, const char *name, file_function function,
                                 PyObject *const *args, Py_ssize_t count)
 {
@@ -135,16 +214,14 @@ static PyObject *call_with_path(PyObject *self, const char *name, file_function 
 
     if (ms_py_arguments(name, args, count, NULL, names, 2, 2, given) != 0)
         return NULL;
-    memstore *store = ms_py_handle_store(self);
-    if (store == NULL || !PyUnicode_FSConverter(given[0], &path))
+    if (ms_py_handle_store(self) == NULL || !PyUnicode_FSConverter(given[0], &path))
         return NULL;
-    struct telling telling = {.function = given[1] != Py_None ? given[1] : NULL, .handle = self};
-    const char *const text = PyBytes_AsString(path);
-    telling.thread = PyEval_SaveThread();
-    const int status = function(store, text, tell, &telling);
-    PyEval_RestoreThread(telling.thread);
+    struct telling *telling = PyMem_Calloc(1, sizeof(*telling));
+    PyObject *result =
+        telling != NULL ? call_telling(telling, self, given[1], function, path) : PyErr_NoMemory();
+    PyMem_Free(telling);
     Py_DECREF(path);
-    return result_of(&telling, status);
+    return result;
 }
 
 PyObject *ms_py_save(PyObject *self, PyObject *const *args, Py_ssize_t count)
@@ -201,21 +278,39 @@ static void forget_group(struct warming *warming)
     Py_CLEAR(warming->results);
 }
 
-/* The object that a key of the library's is of: they come in the order in which they were given. */
+static bool is_hashable(PyObject *object)
+{
+    const bool has_hash = PyObject_Hash(object) != -1;
+
+    PyErr_Clear();
+    return has_hash;
+}
+
+/* The object that a key of the library's is of, a new reference: they come in the order in which they were
+ * given. No mapping has a mutable buffer as a key: its bytes stand in its place. */
 static PyObject *object_of(struct warming *warming, const memstore_key *key)
 {
     while (warming->keys[warming->next].data != key->data ||
            warming->keys[warming->next].size != key->size)
         warming->next = (warming->next + 1) % warming->count;
-    return PyTuple_GetItem(warming->objects, (Py_ssize_t)warming->next);
+    PyObject *const given = PyTuple_GetItem(warming->objects, (Py_ssize_t)warming->next);
+    return !warming->borrowed[warming->next].exported || is_hashable(given)
+               ? Py_NewRef(given)
+               : PyBytes_FromStringAndSize(key->data, (Py_ssize_t)key->size);
 }
 
 static PyObject *tuple_of_keys(struct warming *warming, const memstore_key *keys, size_t n)
 {
     PyObject *tuple = PyTuple_New((Py_ssize_t)n);
 
-    for (size_t i = 0; tuple != NULL && i < n; i++)
-        PyTuple_SetItem(tuple, (Py_ssize_t)i, Py_NewRef(object_of(warming, &keys[i])));
+    for (size_t i = 0; tuple != NULL && i < n; i++) {
+        PyObject *const object = object_of(warming, &keys[i]);
+
+        if (object == NULL)
+            Py_CLEAR(tuple);
+        else
+            PyTuple_SetItem(tuple, (Py_ssize_t)i, object);
+    }
     return tuple;
 }
 
@@ -310,9 +405,11 @@ static int load_group(const memstore_key *keys, size_t n, memstore_load_value *o
 {
     struct warming *warming = context;
 
-    PyEval_RestoreThread(warming->telling.thread);
+    if (warming->telling.ends)
+        return MEMSTORE_LOAD_FAILED;
+    take_gil(&warming->telling);
     const int answer = load_with_gil(warming, keys, n, out);
-    warming->telling.thread = PyEval_SaveThread();
+    give_gil(&warming->telling);
     return answer;
 }
 
@@ -347,11 +444,42 @@ static PyObject *warm(memstore *store, struct warming *warming, int64_t ttl_ms)
 
     if (borrow_keys(warming) != 0)
         return NULL;
-    warming->telling.thread = PyEval_SaveThread();
+    begin_call(&warming->telling);
     const int status =
         memstore_warm(store, warming->keys, warming->count, &loader, tell, &warming->telling);
-    PyEval_RestoreThread(warming->telling.thread);
+    end_call(&warming->telling);
     return result_of(&warming->telling, status);
+}
+
+static struct warming *warming_of(PyObject *self, PyObject *keys, PyObject *loader,
+                                  PyObject *progress)
+{
+    PyObject *const objects = PySequence_Tuple(keys);
+    struct warming *const warming = objects != NULL ? PyMem_Calloc(1, sizeof(*warming)) : NULL;
+
+    if (warming == NULL) {
+        if (objects != NULL)
+            PyErr_NoMemory();
+        Py_XDECREF(objects);
+        return NULL;
+    }
+    begin_telling(&warming->telling, self, progress);
+    warming->loader = loader;
+    warming->objects = objects;
+    return warming;
+}
+
+static void forget_warming(struct warming *warming)
+{
+    if (warming == NULL)
+        return;
+    forget_group(warming);
+    for (size_t i = 0; i < warming->count; i++)
+        ms_py_bytes_release(&warming->borrowed[i]);
+    PyMem_Free(warming->borrowed);
+    PyMem_Free(warming->keys);
+    Py_DECREF(warming->objects);
+    PyMem_Free(warming);
 }
 
 /* _warm(keys, loader, ttl, progress) */
@@ -370,16 +498,8 @@ PyObject *ms_py_warm(PyObject *self, PyObject *const *args, Py_ssize_t count)
         PyErr_SetString(PyExc_TypeError, "warm() takes an iterable of keys, not one key");
         return NULL;
     }
-    struct warming warming = {.telling.function = given[3] != Py_None ? given[3] : NULL,
-                              .telling.handle = self,
-                              .loader = given[1],
-                              .objects = PySequence_Tuple(given[0])};
-    PyObject *result = warming.objects != NULL ? warm(store, &warming, ttl_ms) : NULL;
-    forget_group(&warming);
-    for (size_t i = 0; i < warming.count; i++)
-        ms_py_bytes_release(&warming.borrowed[i]);
-    PyMem_Free(warming.borrowed);
-    PyMem_Free(warming.keys);
-    Py_XDECREF(warming.objects);
+    struct warming *warming = warming_of(self, given[0], given[1], given[3]);
+    PyObject *result = warming != NULL ? warm(store, warming, ttl_ms) : NULL;
+    forget_warming(warming);
     return result;
 }

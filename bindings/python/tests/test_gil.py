@@ -329,6 +329,63 @@ def test_threads_that_wait_for_each_other_in_turn_come_to_an_end(settings):
         assert not failures
 
 
+#: What a daemon is in.
+LOST_CALLS = {
+    "get_or_load": 'store.get_or_load("k", load)',
+    "warm": 'store.warm(["k"], load)',
+    "save": "store.save(path, load)",
+}
+
+
+@pytest.mark.parametrize("call", LOST_CALLS)
+@pytest.mark.parametrize("closes", [True, False], ids=["closing", "dropping"])
+def test_a_program_ends_while_a_daemon_is_in_a_function_that_a_store_calls(call, closes, tmp_path):
+    # A module of its own: the other's variables go when nobody needs them any more.
+    (tmp_path / "lost.py").write_text(f"""if True:
+        import threading
+        begins = threading.Event()
+        path = {str(tmp_path / "snapshot")!r}
+        def load(_):
+            begins.set()
+            threading.Event().wait()
+        def call(store):
+            {LOST_CALLS[call]}
+    """)
+    (tmp_path / "program.py").write_text(f"""if True:
+        import threading, memstore, lost
+        class Owner:
+            def __init__(self):
+                self.store = memstore.Store()
+            def __del__(self):
+                if {closes}:
+                    self.store.close()
+                print("ends", flush=True)
+        owner = Owner()
+        threading.Thread(target=lost.call, args=(owner.store,), daemon=True).start()
+        lost.begins.wait()
+    """)
+    ran = subprocess.run([sys.executable, tmp_path / "program.py"], capture_output=True, text=True, timeout=60)
+    assert (ran.returncode, ran.stdout) == (0, "ends\n"), ran.stderr
+
+
+def test_a_store_that_nobody_is_in_is_closed_when_the_program_ends(tmp_path):
+    program = f"""if True:
+        import memstore
+        class Owner:
+            def __init__(self):
+                self.store = memstore.Store()
+            def __del__(self):
+                self.store.close()
+                print(self.store.closed, flush=True)
+        owner = Owner()
+        owner.store.get_or_load("k", lambda key: b"row")
+        owner.store.warm(["w"], lambda keys: {{}})
+        owner.store.save({str(tmp_path / "snapshot")!r})
+    """
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    assert (ran.returncode, ran.stdout) == (0, "True\n"), ran.stderr
+
+
 def test_a_program_ends_while_a_daemon_waits_for_memory():
     program = """if True:
         import contextlib, threading, time, memstore

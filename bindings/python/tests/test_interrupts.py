@@ -140,6 +140,45 @@ def test_an_interrupt_ends_the_wait_for_a_place_to_load(bound):
         assert interrupted(lambda: store.get_or_load("another", never)) < PATIENCE / 2
 
 
+def never_many(keys):
+    raise AssertionError(f"{keys} are loaded twice")
+
+
+@pytest.mark.parametrize("progress", [None, lambda progress: None])
+def test_an_interrupt_ends_warming_that_waits_for_the_load_of_another(store, progress):
+    with loading(store, "k"):
+        assert interrupted(lambda: store.warm(["k"], never_many, progress=progress)) < PATIENCE / 2
+
+
+def test_an_interrupt_ends_the_pause_of_warming_before_another_attempt():
+    def load_many(keys):
+        raise memstore.LoadRetry
+
+    with memstore.Store(loader={"retry_initial": PATIENCE, "retry_max": PATIENCE, "timeout": 600}) as store:
+        assert interrupted(lambda: store.warm(["k"], load_many)) < PATIENCE / 2
+
+
+def test_an_interrupt_ends_the_wait_of_warming_for_a_place_to_load():
+    with memstore.Store(loader={"timeout": 600, "max_loads": 1}) as store, loading(store, "k"):
+        assert interrupted(lambda: store.warm(["another"], never_many)) < PATIENCE / 2
+
+
+def test_a_handler_that_returns_lets_warming_wait_on(store):
+    with loading(store, "k") as leave, signalled(signal.SIGUSR1, leave.is_set, lambda *_: leave.set()):
+        assert store.warm(["k"], never_many).stored == 1
+
+
+def test_an_interrupt_in_a_loader_of_warming_ends_the_waits_after_it(store):
+    def load_many(keys):
+        raise KeyboardInterrupt
+
+    with loading(store, "k"):
+        begun = time.monotonic()
+        with pytest.raises(KeyboardInterrupt):
+            store.warm(["another", "k"], load_many)
+        assert time.monotonic() - begun < PATIENCE / 2
+
+
 def test_an_interrupt_wins_over_an_old_value():
     with memstore.Store(loader={"max_stale": "1h"}) as store:
         store.set("k", b"old", ttl=0.001)

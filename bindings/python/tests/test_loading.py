@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 import asyncio
+import contextlib
 import gc
 import importlib
 import subprocess
@@ -162,6 +163,30 @@ def test_loaders_may_use_the_store_but_not_load_their_own_key(store):
 
     assert store.get_or_load("k", load) == b"row"
     assert seen == [b"other"] and not store.closed
+
+
+def test_closing_in_a_loader_takes_nothing_from_another_thread_that_closes():
+    for number in range(50):
+        store = memstore.Store()
+        begun = threading.Event()
+
+        def load(key, store=store, begun=begun, begins=number):
+            for i in range(begins + 100):
+                with contextlib.suppress(memstore.Unsupported):
+                    store.close()
+                if i == begins:
+                    begun.set()
+            return b"row"
+
+        loader = threading.Thread(target=store.get_or_load, args=("k", load))
+        loader.start()
+        assert begun.wait(60)
+        store.close()
+        assert store.closed
+        loader.join(60)
+        assert store.closed
+        with pytest.raises(memstore.CacheClosed):
+            store.set("k", b"v")
 
 
 def test_a_closed_store_falls_through_to_the_loader(store):

@@ -117,6 +117,20 @@ def test_a_handler_that_fails_ends_nothing(logged, capsys):
     kept.wait("closed")
 
 
+def test_a_logger_that_cannot_make_a_record_loses_that_one_alone(logged, capsys):
+    logger, kept = logged
+
+    def make_record(*args, **kwargs):
+        logger.makeRecord = make
+        raise ValueError("no such field")
+
+    make, logger.makeRecord = logger.makeRecord, make_record
+    with memstore.Store(logger=logger):
+        pass
+    kept.wait("closed")
+    assert not kept.of("opened") and "no such field" in capsys.readouterr().err
+
+
 def test_a_child_tells_its_own_records(logged):
     logger, kept = logged
     store = memstore.Store(logger=logger)

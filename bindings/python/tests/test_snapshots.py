@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Saving, loading and warming."""
 
+import array
 import errno
 import os
 import pathlib
@@ -244,6 +245,20 @@ def test_warming_tells_keys_apart_that_begin_at_one_address():
         done = store.warm(keys, lambda asked: {key: bytes(key) for key in asked if len(key) != 2})
         assert (done.stored, done.absent) == (2, 1)
         assert store.get_many(["a", "ab", "abc"]) == {"a": b"a", "abc": b"abc"}
+
+
+def test_warming_gives_mutable_buffers_to_the_loader_as_bytes():
+    keys = [bytearray(b"a"), memoryview(bytearray(b"b")), array.array("B", b"c"), memoryview(b"d"), "e"]
+    asked = []
+
+    def load(keys):
+        asked.extend(keys)
+        return {key: b"row" for key in keys}
+
+    with memstore.Store() as store:
+        assert store.warm(keys, load).stored == 5
+        assert asked == [b"a", b"b", b"c", keys[3], "e"] and asked[3] is keys[3]
+        assert store.get_many(list("abcde")) == dict.fromkeys("abcde", b"row")
 
 
 @pytest.mark.parametrize("answer", [None, 5, [("a", b"")]], ids=str)
