@@ -2944,8 +2944,8 @@ enum ms_index_growth ms_index_ensure(struct ms_index *index, uint32_t shard, uin
         return MS_INDEX_AS_IT_WAS;
     if (ms_index_grow(index, shard, more) == MS_INDEX_GROWN)
         return MS_INDEX_GROWN;
-    const bool fit = to_the_last ? ms_index_has_slots(index, shard, more)
-                                 : keeps_free_slots(index, shard, more);
+    const bool fit =
+        to_the_last ? ms_index_has_slots(index, shard, more) : keeps_free_slots(index, shard, more);
     return fit ? MS_INDEX_AS_IT_WAS : MS_INDEX_NO_ROOM;
 }
 static uint64_t buckets_needed(const struct ms_index *index, uint32_t shard)
@@ -15590,6 +15590,38 @@ int ms_admission_enter_writer(memstore *store);
 void ms_admission_leave_writer(memstore *store);
 void ms_admission_forget_threads(struct ms_admission *admission, uint32_t loads);
 #endif
+#ifndef MS_STORE_CALLING_H
+#define MS_STORE_CALLING_H
+#include <memstore/memstore.h>
+#include <stdint.h>
+struct ms_calling {
+    const memstore *store;
+    struct ms_calling *outer;
+};
+static inline struct ms_calling *ms_calling_begin(struct ms_calling **calls, const memstore *store)
+{
+    struct ms_calling *const call = ms_mem_alloc(sizeof *call);
+    if (call == NULL)
+        return NULL;
+    *call = (struct ms_calling){store, *calls};
+    *calls = call;
+    return call;
+}
+static inline void ms_calling_end(struct ms_calling **calls, struct ms_calling *call)
+{
+    while (*calls != call)
+        calls = &(*calls)->outer;
+    *calls = call->outer;
+    ms_mem_free(call);
+}
+static inline uint32_t ms_calling_count(const struct ms_calling *calls, const memstore *store)
+{
+    uint32_t count = 0;
+    for (; calls != NULL; calls = calls->outer)
+        count += calls->store == store;
+    return count;
+}
+#endif
 #ifndef MS_STORE_CAPTURE_H
 #define MS_STORE_CAPTURE_H
 #include <memstore/memstore.h>
@@ -15632,7 +15664,7 @@ struct ms_captures {
 void ms_captures_init(struct ms_captures *captures);
 void ms_captures_fini(struct ms_captures *captures);
 void ms_captures_forget(struct ms_captures *captures);
-int ms_capture_begin(memstore *store, struct ms_capture *capture, uint64_t most_bytes);
+struct ms_capture *ms_capture_begin(memstore *store, uint64_t most_bytes);
 void ms_capture_end(memstore *store, struct ms_capture *capture);
 void ms_capture_batch(const struct ms_commit *commit);
 bool ms_capture_has(memstore *store, struct ms_capture *capture, uint64_t hash, const char *key,
@@ -16025,12 +16057,8 @@ int ms_store_close(memstore *store);
 void ms_store_destroy(memstore *store);
 int ms_store_enter(memstore *store);
 void ms_store_leave(memstore *store);
-struct ms_calling_out {
-    memstore *store;
-    const struct ms_calling_out *outer;
-};
-int ms_store_enter_to_call_out(memstore *store, struct ms_calling_out *call);
-void ms_store_leave_calling_out(const struct ms_calling_out *call);
+int ms_store_enter_to_call_out(memstore *store, struct ms_calling **call);
+void ms_store_leave_calling_out(memstore *store, struct ms_calling *call);
 void ms_store_forget_calls(memstore *store);
 void ms_store_divert(memstore *store, enum ms_bounds why, bool wanted);
 #define MS_WHY_SIZE 256
@@ -18026,22 +18054,27 @@ static uint64_t position_of(const memstore *store, uint64_t hash)
 {
     return (uint64_t)ms_index_shard_of(&store->index, hash) << 32 | (hash & UINT32_MAX);
 }
-int ms_capture_begin(memstore *store, struct ms_capture *capture, uint64_t most_bytes)
+struct ms_capture *ms_capture_begin(memstore *store, uint64_t most_bytes)
 {
     const unsigned bits = 32 + (unsigned)__builtin_ctz(store->index.shard_count);
+    struct ms_capture *const capture = ms_mem_alloc(sizeof *capture);
+    if (capture == NULL)
+        return NULL;
     *capture = (struct ms_capture){
         .range_shift = bits - MS_CAPTURE_RANGES_LOG2,
         .most_bytes = most_bytes,
         .wipes = store->settings.secure_wipe,
         .ranges = ms_mem_alloc(MS_CAPTURE_RANGES * sizeof(struct ms_image *)),
     };
-    if (capture->ranges == NULL)
-        return MEMSTORE_ERR_MEMORY_EXHAUSTED;
+    if (capture->ranges == NULL) {
+        ms_mem_free(capture);
+        return NULL;
+    }
     ms_mutex_lock(&store->captures.lock);
     capture->next = ms_load_relaxed(&store->captures.first);
     ms_store_relaxed(&store->captures.first, capture);
     ms_mutex_unlock(&store->captures.lock);
-    return MEMSTORE_OK;
+    return capture;
 }
 static size_t free_some(struct ms_capture *capture, uint64_t range, size_t most)
 {
@@ -18074,6 +18107,7 @@ void ms_capture_end(memstore *store, struct ms_capture *capture)
     for (uint64_t range = capture->purged; range < MS_CAPTURE_RANGES; range++)
         free_some(capture, range, SIZE_MAX);
     ms_mem_free(capture->ranges);
+    ms_mem_free(capture);
 }
 static struct ms_image *store_capture_find(const struct ms_capture *capture, uint64_t range, uint64_t hash,
                              const void *key, size_t key_size)
@@ -20552,20 +20586,22 @@ void ms_store_leave(memstore *store)
     bool exclusive;
     ms_sub_seq_cst(&ms_counters_stripe(&store->counters, &exclusive)->writers, 1);
 }
-static __thread const struct ms_calling_out *calling_out;
-int ms_store_enter_to_call_out(memstore *store, struct ms_calling_out *call)
+static __thread struct ms_calling *calling_out;
+int ms_store_enter_to_call_out(memstore *store, struct ms_calling **call)
 {
     const int status = ms_store_enter(store);
     if (status != MEMSTORE_OK)
         return status;
-    *call = (struct ms_calling_out){store, calling_out};
-    calling_out = call;
-    return MEMSTORE_OK;
+    *call = ms_calling_begin(&calling_out, store);
+    if (*call != NULL)
+        return MEMSTORE_OK;
+    ms_store_leave(store);
+    return MEMSTORE_ERR_MEMORY_EXHAUSTED;
 }
-void ms_store_leave_calling_out(const struct ms_calling_out *call)
+void ms_store_leave_calling_out(memstore *store, struct ms_calling *call)
 {
-    calling_out = call->outer;
-    ms_store_leave(call->store);
+    ms_calling_end(&calling_out, call);
+    ms_store_leave(store);
 }
 void ms_store_forget_calls(memstore *store)
 {
@@ -20573,8 +20609,7 @@ void ms_store_forget_calls(memstore *store)
     struct ms_counter_stripe *const own = ms_counters_stripe(&store->counters, &exclusive);
     for (uint32_t i = 0; i < store->counters.stripe_count; i++)
         ms_store_relaxed(&store->counters.stripes[i].writers, 0);
-    for (const struct ms_calling_out *call = calling_out; call != NULL; call = call->outer)
-        ms_add_relaxed(&own->writers, call->store == store);
+    ms_add_relaxed(&own->writers, ms_calling_count(calling_out, store));
 }
 static void wait_for_calls(memstore *store)
 {
@@ -20673,7 +20708,7 @@ enum ms_joined ms_load_join(memstore *store, const struct ms_flight_call *call,
         ms_store_enter(store) != MEMSTORE_OK)
         return joined;
     const int status = ms_room_make_to_charge(store, ms_flights_bytes_to_join(call->key.size),
-                                    ms_store_deadline(store), &asked);
+                                              ms_store_deadline(store), &asked);
     if (status == MEMSTORE_OK)
         joined = ms_flights_join(&store->flights, call, out);
     ms_store_leave(store);
@@ -20854,11 +20889,7 @@ static inline int64_t ms_backoff_pause(uint32_t attempt, int64_t initial, int64_
     return (int64_t)(random % ((uint64_t)ms_backoff_longest(attempt, initial, most) + 1));
 }
 #endif
-struct inside {
-    const memstore *store;
-    const struct inside *outer;
-};
-static __thread const struct inside *inside;
+static __thread struct ms_calling *inside;
 static __thread struct ms_load_held store_load_call_held;
 uint32_t ms_load_places_held(const memstore *store)
 {
@@ -20874,10 +20905,7 @@ uint32_t ms_load_bytes_held(const memstore *store)
 }
 bool ms_load_is_calling(const memstore *store)
 {
-    const struct inside *call = inside;
-    while (call != NULL && call->store != store)
-        call = call->outer;
-    return call != NULL;
+    return ms_calling_count(inside, store) != 0;
 }
 uint32_t ms_load_byte_places(const struct ms_settings *settings)
 {
@@ -20930,7 +20958,7 @@ static int store_load_call_take_turn(memstore *store, size_t n, int64_t until)
 }
 static void leave_place(memstore *store)
 {
-    if (inside != NULL)
+    if (ms_load_is_calling(store))
         return;
     if (store_load_call_held.place_of == store) {
         store_load_call_held.place_of = NULL;
@@ -20972,7 +21000,7 @@ static int take_bytes(memstore *store, size_t n, int64_t until, bool closed)
 }
 void ms_load_done(memstore *store)
 {
-    if (store_load_call_held.bytes_of != store || inside != NULL)
+    if (store_load_call_held.bytes_of != store || ms_load_is_calling(store))
         return;
     store_load_call_held.bytes_of = NULL;
     ms_gate_leave(&store->load_bytes_gate, store_load_call_held.bytes);
@@ -21104,31 +21132,41 @@ static int check_value(memstore *store, const memstore_load_value *value)
     ms_tell_load_failed(store, MEMSTORE_LOAD_OK);
     return MEMSTORE_ERR_LOADER_FAILED;
 }
-static uint64_t begin_call(const memstore *store, const struct attempts *attempts,
-                           struct inside *call)
+struct call {
+    struct ms_calling *noted;
+    uint64_t start;
+};
+static int begin_call(const struct ms_load *load, size_t n, const struct attempts *attempts,
+                      struct call *call)
 {
-    *call = (struct inside){store, inside};
-    inside = call;
-    return attempts->closed ? 0 : ms_measuring_begin(store);
+    const int status = store_load_call_take_place(load, n, attempts);
+    if (status != MEMSTORE_OK)
+        return status;
+    call->noted = ms_calling_begin(&inside, load->store);
+    if (call->noted == NULL) {
+        leave_place(load->store);
+        return MEMSTORE_ERR_MEMORY_EXHAUSTED;
+    }
+    call->start = attempts->closed ? 0 : ms_measuring_begin(load->store);
+    return MEMSTORE_OK;
 }
-static void end_call(memstore *store, uint64_t start)
+static void end_call(memstore *store, const struct call *call)
 {
-    ms_measuring_end(store, MEMSTORE_OPERATION_LOAD, start);
-    inside = inside->outer;
+    ms_measuring_end(store, MEMSTORE_OPERATION_LOAD, call->start);
+    ms_calling_end(&inside, call->noted);
+    leave_place(store);
 }
 static int call_once(const struct ms_load *load, const struct attempts *attempts,
                      memstore_load_value *value)
 {
     const memstore_loader *loader = load->loader;
-    struct inside call;
-    int result = store_load_call_take_place(load, 1, attempts);
+    struct call call;
+    int result = begin_call(load, 1, attempts, &call);
     if (result != MEMSTORE_OK)
         return result;
     *value = (memstore_load_value){.ttl_ms = loader->ttl_ms};
-    const uint64_t start = begin_call(load->store, attempts, &call);
     result = loader->load(load->key.data, load->key.size, value, loader->context);
-    end_call(load->store, start);
-    leave_place(load->store);
+    end_call(load->store, &call);
     return result == MEMSTORE_LOAD_OK ? check_value(load->store, value)
                                       : result_of(load->store, result);
 }
@@ -21170,16 +21208,14 @@ static int call_many_once(const struct ms_load *load, const struct attempts *att
                           const memstore_key *keys, size_t n, memstore_load_value *values)
 {
     const memstore_loader *loader = load->loader;
-    struct inside call;
-    int result = store_load_call_take_place(load, n, attempts);
+    struct call call;
+    int result = begin_call(load, n, attempts, &call);
     if (result != MEMSTORE_OK)
         return result;
     for (size_t i = 0; i < n; i++)
         values[i] = (memstore_load_value){.ttl_ms = loader->ttl_ms, .result = MEMSTORE_LOAD_ABSENT};
-    const uint64_t start = begin_call(load->store, attempts, &call);
     result = loader->load_many(keys, n, values, loader->context);
-    end_call(load->store, start);
-    leave_place(load->store);
+    end_call(load->store, &call);
     return result_of(load->store, result);
 }
 static void tell_each(memstore *store, memstore_load_value *values, size_t n, int result)
@@ -25867,7 +25903,7 @@ struct saving {
     memstore *store;
     struct ms_reporting reporting;
     struct ms_snapshot_writer writer;
-    struct ms_capture capture;
+    struct ms_capture *capture;
     int64_t unix_offset;
     struct ms_interval interval;
     ms_place *places;
@@ -25939,7 +25975,7 @@ static int store_save_take_place(struct saving *saving, ms_place place)
     ms_found_at(store, place, &found);
     const uint64_t hash = ms_store_hash(store, found.parts.key, found.parts.key_size);
     if (!ms_interval_has(&saving->interval, hash) || ms_has_expired(ms_found_expiry(&found)) ||
-        ms_capture_has(store, &saving->capture, hash, found.parts.key, found.parts.key_size))
+        ms_capture_has(store, saving->capture, hash, found.parts.key, found.parts.key_size))
         return MEMSTORE_OK;
     saving->reporting.progress.done++;
     if (found.parts.size >= PINNED_FROM)
@@ -25986,25 +26022,25 @@ static int write_image(struct saving *saving, const struct ms_image *image)
 static int write_images(struct saving *saving)
 {
     struct ms_image *images;
-    int status = ms_capture_take(saving->store, &saving->capture, &images);
+    int status = ms_capture_take(saving->store, saving->capture, &images);
     for (struct ms_image *image = images; image != NULL && status == MEMSTORE_OK;
          image = image->next_fresh)
         status = write_image(saving, image);
     if (images != NULL)
-        ms_capture_written(saving->store, &saving->capture, images);
-    ms_capture_purge(saving->store, &saving->capture);
+        ms_capture_written(saving->store, saving->capture, images);
+    ms_capture_purge(saving->store, saving->capture);
     return status;
 }
 static bool note_interval(struct saving *saving)
 {
     memstore *store = saving->store;
-    const uint64_t position = ms_load_relaxed(&saving->capture.position);
+    const uint64_t position = ms_load_relaxed(&saving->capture->position);
     const uint32_t shard = (uint32_t)(position >> 32);
     saving->count = 0;
     saving->interval = ms_interval_from(store, shard, position & UINT32_MAX);
     const bool noted = ms_index_scan(&store->index, shard, saving->interval.from,
                                      saving->interval.to, note_place, saving);
-    ms_store_relaxed(&saving->capture.position,
+    ms_store_relaxed(&saving->capture->position,
                      ((uint64_t)shard << 32) + (uint64_t)saving->interval.to + 1);
     ms_testing_reach_after(MS_POINT_INTERVAL_NOTED, saving->count);
     return noted;
@@ -26012,7 +26048,7 @@ static bool note_interval(struct saving *saving)
 static int copy_interval(struct saving *saving)
 {
     memstore *store = saving->store;
-    const uint64_t shard = ms_load_relaxed(&saving->capture.position) >> 32;
+    const uint64_t shard = ms_load_relaxed(&saving->capture->position) >> 32;
     ms_mutex *lock = &store->index.shards[shard].lock;
     if (!ms_mutex_lock_until(lock, ms_store_deadline(store)))
         return MEMSTORE_ERR_LOCK_TIMEOUT;
@@ -26028,7 +26064,7 @@ static int copy_all(struct saving *saving)
 {
     const uint64_t end = (uint64_t)saving->store->index.shard_count << 32;
     int status = MEMSTORE_OK;
-    while (status == MEMSTORE_OK && ms_load_relaxed(&saving->capture.position) < end) {
+    while (status == MEMSTORE_OK && ms_load_relaxed(&saving->capture->position) < end) {
         status = copy_interval(saving);
         if (status == MEMSTORE_OK)
             status = write_images(saving);
@@ -26049,14 +26085,14 @@ static uint64_t store_save_count_entries(const memstore *store)
 static int store_save_gather(struct saving *saving)
 {
     memstore *store = saving->store;
-    int status = ms_capture_begin(store, &saving->capture,
-                                  ms_setting_of(&store->settings, snapshot_batch_memory));
-    if (status != MEMSTORE_OK)
-        return status;
-    status = ms_report_phase(&saving->reporting, MEMSTORE_PHASE_SAVING, store_save_count_entries(store));
+    saving->capture =
+        ms_capture_begin(store, ms_setting_of(&store->settings, snapshot_batch_memory));
+    if (saving->capture == NULL)
+        return MEMSTORE_ERR_MEMORY_EXHAUSTED;
+    int status = ms_report_phase(&saving->reporting, MEMSTORE_PHASE_SAVING, store_save_count_entries(store));
     if (status == MEMSTORE_OK)
         status = copy_all(saving);
-    ms_capture_end(store, &saving->capture);
+    ms_capture_end(store, saving->capture);
     ms_mem_free(saving->places);
     ms_mem_free(saving->pinned);
     if (status != MEMSTORE_OK)
@@ -28293,8 +28329,7 @@ static int publish_locked(memstore *store, const struct ms_write *write, uint64_
         return status;
     if (write->flight != NULL && ms_flight_is_overtaken(write->flight))
         return MEMSTORE_ERR_VERSION_MISMATCH;
-    if (!exists &&
-        ms_index_ensure(&store->index, shard, 1, to_the_last_slot) == MS_INDEX_NO_ROOM)
+    if (!exists && ms_index_ensure(&store->index, shard, 1, to_the_last_slot) == MS_INDEX_NO_ROOM)
         return MEMSTORE_ERR_SHARD_OVERFLOW;
     if (write->flight == NULL && write->keep_version == 0)
         ms_store_overtake(store, &write->key, hash);
@@ -29766,11 +29801,11 @@ int memstore_save(memstore *store, const char *path, memstore_progress_fn fn, vo
 {
     if (store == NULL || !is_path(path))
         return MEMSTORE_ERR_INVALID_ARGUMENT;
-    struct ms_calling_out call;
+    struct ms_calling *call;
     int status = ms_store_enter_to_call_out(store, &call);
     if (status == MEMSTORE_OK) {
         status = ms_store_save(store, path, fn, context);
-        ms_store_leave_calling_out(&call);
+        ms_store_leave_calling_out(store, call);
     }
     return status;
 }
@@ -29778,11 +29813,11 @@ int memstore_load(memstore *store, const char *path, memstore_progress_fn fn, vo
 {
     if (store == NULL || !is_path(path))
         return MEMSTORE_ERR_INVALID_ARGUMENT;
-    struct ms_calling_out call;
+    struct ms_calling *call;
     int status = ms_store_enter_to_call_out(store, &call);
     if (status == MEMSTORE_OK) {
         status = ms_store_restore(store, path, fn, context);
-        ms_store_leave_calling_out(&call);
+        ms_store_leave_calling_out(store, call);
     }
     return status;
 }
@@ -29808,7 +29843,7 @@ int memstore_read_snapshot_info(const char *path, memstore_snapshot_info *info)
 int memstore_warm(memstore *store, const memstore_key *keys, size_t n,
                   const memstore_loader *loader, memstore_progress_fn fn, void *context)
 {
-    struct ms_calling_out call;
+    struct ms_calling *call;
     memstore_loader ours;
     if (store == NULL || !ms_are_keys(keys, n))
         return MEMSTORE_ERR_INVALID_ARGUMENT;
@@ -29818,7 +29853,7 @@ int memstore_warm(memstore *store, const memstore_key *keys, size_t n,
     status = ms_store_enter_to_call_out(store, &call);
     if (status == MEMSTORE_OK) {
         status = ms_store_warm(store, keys, n, &ours, fn, context);
-        ms_store_leave_calling_out(&call);
+        ms_store_leave_calling_out(store, call);
     }
     return status;
 }
