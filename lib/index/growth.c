@@ -182,8 +182,9 @@ static uint32_t step_for(const struct ms_index *index, uint32_t shard, uint32_t 
 {
     const bool at_once = ms_table_buckets(table_of(index, shard)) <= AT_ONCE ||
                          !ms_index_has_slots(index, shard, more);
+    const uint32_t steps = more != 0 ? more : 1;
 
-    return at_once || more > UINT32_MAX / STEP ? UINT32_MAX : more * STEP;
+    return at_once || steps > UINT32_MAX / STEP ? UINT32_MAX : steps * STEP;
 }
 
 /* ---- Growth ---- */

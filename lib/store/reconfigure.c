@@ -159,7 +159,8 @@ static int check_events(const memstore *store, const struct ms_settings *next, s
                         char why[static MS_WHY_SIZE])
 {
     const struct ms_settings *const now = &store->settings;
-    const uint64_t sample = next->access_sample != 0 ? ms_track_charged(store) : 0;
+    /* One that is too large for a lower limit is replaced along with it. */
+    const uint64_t sample = next->access_sample != 0 ? ms_track_charge_at(next->limit) : 0;
 
     *refused = next->event_memory != now->event_memory ? offsetof(struct ms_settings, event_memory)
                                                        : offsetof(struct ms_settings, memory_limit);

@@ -78,7 +78,8 @@ uint64_t ms_store_reachable_limit(memstore *store)
     uint64_t least = bare, next;
 
     /* What follows keys takes more of a higher limit, up to a bound. */
-    while ((next = bare + ms_track_charge_at(store, least)) > least)
+    while (ms_setting_of(&store->settings, access_sample) != 0 &&
+           (next = bare + ms_track_charge_at(least)) > least)
         least = next;
     if (store->settings.eviction == MS_EVICTION_NONE && held_bytes(store) > least)
         least = held_bytes(store);

@@ -139,11 +139,9 @@ uint64_t ms_track_charged(const memstore *store)
     return charged;
 }
 
-uint64_t ms_track_charge_at(const memstore *store, uint64_t limit)
+uint64_t ms_track_charge_at(uint64_t limit)
 {
-    return ms_setting_of(&store->settings, access_sample) != 0
-               ? ms_pages_charge_of(sampler_bytes(limit))
-               : 0;
+    return ms_pages_charge_of(sampler_bytes(limit));
 }
 
 void ms_track_discard(memstore *store, struct ms_sampler *sampler)

@@ -76,7 +76,7 @@ bool ms_track_prepare(memstore *store, uint64_t limit, uint32_t millionths,
 /* What those that are followed now take of the limit. The settings lock is held. */
 uint64_t ms_track_charged(const memstore *store);
 /* What following the share that is set would take of such a limit. */
-uint64_t ms_track_charge_at(const memstore *store, uint64_t limit);
+uint64_t ms_track_charge_at(uint64_t limit);
 /* Follow them, with what was prepared, and not those that were followed until now. */
 void ms_track_start(memstore *store, struct ms_sampler *sampler, uint32_t millionths);
 /* Give back what was prepared. */
