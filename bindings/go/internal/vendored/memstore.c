@@ -2894,7 +2894,8 @@ static uint32_t step_for(const struct ms_index *index, uint32_t shard, uint32_t 
 {
     const bool at_once = ms_table_buckets(table_of(index, shard)) <= AT_ONCE ||
                          !ms_index_has_slots(index, shard, more);
-    return at_once || more > UINT32_MAX / index_growth_STEP ? UINT32_MAX : more * index_growth_STEP;
+    const uint32_t steps = more != 0 ? more : 1;
+    return at_once || steps > UINT32_MAX / index_growth_STEP ? UINT32_MAX : steps * index_growth_STEP;
 }
 static bool goes_on(struct ms_index *index, uint32_t shard, uint32_t more)
 {
@@ -15930,7 +15931,7 @@ void ms_track_fini(struct ms_track *track);
 bool ms_track_prepare(memstore *store, uint64_t limit, uint32_t millionths,
                       struct ms_sampler **sampler);
 uint64_t ms_track_charged(const memstore *store);
-uint64_t ms_track_charge_at(const memstore *store, uint64_t limit);
+uint64_t ms_track_charge_at(uint64_t limit);
 void ms_track_start(memstore *store, struct ms_sampler *sampler, uint32_t millionths);
 void ms_track_discard(memstore *store, struct ms_sampler *sampler);
 void ms_track_resize(memstore *store);
@@ -24616,7 +24617,7 @@ static int check_events(const memstore *store, const struct ms_settings *next, s
                         char why[static MS_WHY_SIZE])
 {
     const struct ms_settings *const now = &store->settings;
-    const uint64_t sample = next->access_sample != 0 ? ms_track_charged(store) : 0;
+    const uint64_t sample = next->access_sample != 0 ? ms_track_charge_at(next->limit) : 0;
     *refused = next->event_memory != now->event_memory ? offsetof(struct ms_settings, event_memory)
                                                        : offsetof(struct ms_settings, memory_limit);
     if (next->event_memory == 0 ||
@@ -24885,7 +24886,8 @@ uint64_t ms_store_reachable_limit(memstore *store)
 {
     const uint64_t bare = ms_arena_least_limit(&store->arena) + ms_events_charged(&store->events);
     uint64_t least = bare, next;
-    while ((next = bare + ms_track_charge_at(store, least)) > least)
+    while (ms_setting_of(&store->settings, access_sample) != 0 &&
+           (next = bare + ms_track_charge_at(least)) > least)
         least = next;
     if (store->settings.eviction == MS_EVICTION_NONE && held_bytes(store) > least)
         least = held_bytes(store);
@@ -26975,11 +26977,9 @@ uint64_t ms_track_charged(const memstore *store)
     ms_rcu_read_unlock();
     return charged;
 }
-uint64_t ms_track_charge_at(const memstore *store, uint64_t limit)
+uint64_t ms_track_charge_at(uint64_t limit)
 {
-    return ms_setting_of(&store->settings, access_sample) != 0
-               ? ms_pages_charge_of(sampler_bytes(limit))
-               : 0;
+    return ms_pages_charge_of(sampler_bytes(limit));
 }
 void ms_track_discard(memstore *store, struct ms_sampler *sampler)
 {
