@@ -352,7 +352,8 @@ MEMSTORE_API int memstore_replace(memstore *store, const void *key, size_t key_s
 /** Store a value only if the key's entry still has the version that a view of it told.
  * @param[in] store,key,key_size,value,value_size,ttl_ms as memstore_set()
  * @param[in] version the version expected; 0 expects that no live entry is there
- * @retval MEMSTORE_ERR_VERSION_MISMATCH the entry was written since, is gone, or (for 0) is there
+ * @retval MEMSTORE_ERR_VERSION_MISMATCH the entry was written since, is gone, or (for 0) is there; or,
+ *     rarely, was moved in memory while it was viewed and read at once: read it again
  * @return otherwise as memstore_set()
  * @threadsafety any
  * @progress Waits as memstore_set().

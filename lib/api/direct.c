@@ -7,6 +7,7 @@
 #include <memstore/direct.h>
 
 /* What direct.h says of the layout. */
+#define GRANULE_SHIFT 2
 _Static_assert(MS_HOT_SHARDS == 0xffff && MS_HOT_USUAL == UINT64_C(1) << 16, "direct.h: hot");
 _Static_assert(sizeof *((struct ms_index *)NULL)->tables == 8, "direct.h: the tables");
 _Static_assert(offsetof(struct ms_bucket, last_tags) == 16 &&
@@ -14,7 +15,7 @@ _Static_assert(offsetof(struct ms_bucket, last_tags) == 16 &&
                    offsetof(struct ms_bucket, places) == 24 && MS_BUCKET_SLOTS == 10,
                "direct.h: the bucket");
 _Static_assert(offsetof(struct ms_entry, mark) == 4 && offsetof(struct ms_entry, key_size) == 5 &&
-                   offsetof(struct ms_entry, value_size) == 6 && MS_HOT_GRANULE_SHIFT == 2,
+                   offsetof(struct ms_entry, value_size) == 6,
                "direct.h: the entry");
 _Static_assert(MS_EXPIRY_NEVER == 0xffffffff && MS_EXPIRY_FAR == 0xfffffffe &&
                    MS_MARK_ACCESS == 0x1f && MS_ACCESS_COUNT_MAX == 3,
@@ -57,7 +58,7 @@ int memstore_get_layout(memstore *store, const memstore_lanes *lanes, memstore_l
 {
     if (store == NULL || lanes == NULL || out == NULL)
         return MEMSTORE_ERR_INVALID_ARGUMENT;
-    if ((store->hot_unmeasured & MS_HOT_USUAL) == 0)
+    if ((store->hot_unmeasured & MS_HOT_USUAL) == 0 || store->granule_shift != GRANULE_SHIFT)
         return MEMSTORE_ERR_UNSUPPORTED;
 
     /* A usual store has a stripe for each number; CO-2. */

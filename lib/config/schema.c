@@ -124,7 +124,8 @@ const struct ms_setting ms_schema[] = {
             "sizes the index at open, so that filling to it never rebuilds; not a limit",
             .fixed = "the index is sized when the store is opened, and grows by itself"),
     SIZE("max_entry_size", max_entry_size, "0",
-         "largest key and value together; 0 = whatever fits, which is half of the limit",
+         "largest key and value together; 0 = whatever fits, which is half of the limit, and less "
+         "than 1GiB each",
          .live = true),
     ROW("hard_max_cache_size", MS_SETTING_MEGABYTES, hard_max_cache_size, 0, LARGEST_SIZE, "0",
         "limit in MB of 2^20 bytes; the smaller of it and performance.memory_limit holds; 0 = not "

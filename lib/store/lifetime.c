@@ -222,8 +222,10 @@ static int init_arena(memstore *store, const char **why)
     };
     bool out_of_memory;
 
-    if (ms_arena_init(&store->arena, &options, &out_of_memory))
+    if (ms_arena_init(&store->arena, &options, &out_of_memory)) {
+        store->granule_shift = (uint8_t)store->arena.granule_shift;
         return MEMSTORE_OK;
+    }
     if (out_of_memory)
         return MEMSTORE_ERR_MEMORY_EXHAUSTED;
     *why = why_too_small(store);
@@ -395,7 +397,7 @@ static void heat(memstore *store)
     const bool open = store->counters.exclusive == MS_READER_SLOTS &&
                       ms_arena_solo_threshold(&store->arena) >= 2 * MS_QUICK_SHARED;
     const bool usual = open && store->hasher.kind == MS_HASH_XXH3 && store->kept == 0 &&
-                       store->arena.granule_shift == MS_HOT_GRANULE_SHIFT &&
+                       store->index.table_shift == MS_TABLE_SHIFT_MIN &&
                        store->touch == MS_TOUCH_COUNT;
 
     store->hot_unmeasured = (open ? MS_HOT_OPEN : 0) | (usual ? MS_HOT_USUAL : 0);

@@ -140,10 +140,9 @@ static MS_NOINLINE void prefetch_beyond(const memstore *store, const struct stag
 }
 
 /* Second, with the bucket there: which entry. */
-MS_ALWAYS_INLINE void stage_entry(const memstore *store, uint64_t hot, struct stage *stage,
-                                  bool usual)
+MS_ALWAYS_INLINE void stage_entry(const memstore *store, uint64_t hot, struct stage *stage)
 {
-    stage->entry = ms_quick_candidate_in(store, hot, stage->bucket, stage->hash, usual);
+    stage->entry = ms_quick_candidate_in(store, hot, stage->bucket, stage->hash);
     if (ms_likely(stage->entry != NULL)) {
         prefetch_entry(stage->entry);
     } else {
@@ -233,13 +232,13 @@ MS_ALWAYS_INLINE void stage_buckets(struct reading *reading, size_t group, struc
 }
 
 MS_ALWAYS_INLINE void stage_entries(const struct reading *reading, size_t group,
-                                    struct stage *stages, bool usual)
+                                    struct stage *stages)
 {
     const uint64_t hot = ms_quick_hot(reading->store);
     const size_t count = size_of_group(reading, group);
 
     for (size_t i = 0; i < count; i++)
-        stage_entry(reading->store, hot, &stages[i], usual);
+        stage_entry(reading->store, hot, &stages[i]);
 }
 
 MS_ALWAYS_INLINE void stage_results(struct reading *reading, size_t group,
@@ -281,7 +280,7 @@ MS_ALWAYS_INLINE void look_up_groups(struct reading *reading, bool usual, bool f
         if (step < groups)
             stage_buckets(reading, step, ring[step % GROUPS_UNDER_WAY], usual, following);
         if (step >= 1 && step < groups + 1)
-            stage_entries(reading, step - 1, ring[(step - 1) % GROUPS_UNDER_WAY], usual);
+            stage_entries(reading, step - 1, ring[(step - 1) % GROUPS_UNDER_WAY]);
         if (step >= 2)
             stage_results(reading, step - 2, ring[(step - 2) % GROUPS_UNDER_WAY], usual);
     }

@@ -104,17 +104,17 @@ MS_ALWAYS_INLINE bool ms_quick_lasts(int64_t expiry, int64_t coarse_now)
  * entry. */
 MS_ALWAYS_INLINE struct ms_entry *ms_quick_candidate_in(const memstore *store, uint64_t hot,
                                                         const struct ms_bucket *bucket,
-                                                        uint64_t hash, bool usual)
+                                                        uint64_t hash)
 {
     const unsigned candidates = ms_bucket_candidates(bucket, ms_index_tag(hash));
 
     if (ms_unlikely(candidates == 0))
         return NULL;
     const size_t place = ms_bucket_first_place(bucket, candidates);
-    const unsigned shift = usual ? MS_HOT_GRANULE_SHIFT : store->arena.granule_shift;
 
     ms_testing_reach(MS_POINT_READ_FOUND);
-    struct ms_entry *const entry = (struct ms_entry *)(ms_quick_base(hot) + (place << shift));
+    struct ms_entry *const entry =
+        (struct ms_entry *)(ms_quick_base(hot) + (place << store->granule_shift));
     ms_assume(entry != NULL);
     return entry;
 }
@@ -122,7 +122,7 @@ MS_ALWAYS_INLINE struct ms_entry *ms_quick_candidate_in(const memstore *store, u
 MS_ALWAYS_INLINE struct ms_entry *ms_quick_candidate(const memstore *store, uint64_t hot,
                                                      uint64_t hash, bool usual)
 {
-    return ms_quick_candidate_in(store, hot, ms_quick_bucket(store, hot, hash, usual), hash, usual);
+    return ms_quick_candidate_in(store, hot, ms_quick_bucket(store, hot, hash, usual), hash);
 }
 
 /* Bytes of a short entry before its key. */
@@ -226,7 +226,7 @@ MS_ALWAYS_INLINE void *ms_quick_pin(memstore *store, uint64_t hot, ms_reader rea
                           : ms_store_pin(store, segment);
 
     ms_quick_touch_viewed(entry);
-    *version = ms_segment_version(segment, entry, MS_HOT_GRANULE_SHIFT);
+    *version = ms_segment_version(segment, entry, store->granule_shift);
     return pin;
 }
 
@@ -254,7 +254,7 @@ MS_ALWAYS_INLINE void *ms_quick_hold(memstore *store, uint64_t hot, ms_reader re
     if (ms_unlikely(!ms_quick_is_noted(found.head)))
         ms_quick_touch_viewed(found.entry);
     *version = ms_segment_version(&arena->segments[offset >> arena->segment_shift], found.entry,
-                                  MS_HOT_GRANULE_SHIFT);
+                                  store->granule_shift);
     return ms_pin_hold(row, found.entry);
 }
 

@@ -89,9 +89,11 @@ static void sum_segment(struct ms_segment *segment, void *context)
 {
     struct byte_sums *sums = context;
 
+    /* What is kept counts as live in the segment; it may go, or come to be kept, between the two loads. */
+    const uint32_t live = ms_segment_live_bytes(segment);
     const uint32_t stale = ms_load_relaxed(&segment->stale_bytes);
 
-    sums->live += ms_segment_live_bytes(segment) - stale;
+    sums->live += live > stale ? live - stale : 0;
     sums->stale += stale;
     sums->dead += ms_segment_dead_bytes(segment);
     sums->unused += segment->capacity - ms_load_relaxed(&segment->used);

@@ -68,7 +68,7 @@ struct ms_retired {
  * know. */
 #define MS_HOT_MASK ((UINT64_C(1) << 21) - 1)
 #define MS_HOT_SHARDS UINT64_C(0xffff) /* number of shards - 1 */
-/* The whole of quick.h may be used: XXH3, granules of MS_HOT_GRANULE_SHIFT, no creation times, a
+/* The whole of quick.h may be used: XXH3, tables that lie at multiples of the least, no creation times, a
  * policy that counts. */
 #define MS_HOT_USUAL (UINT64_C(1) << 16)
 /* quick.h may be used: the store is open and has a stripe of counters for every prepared reader. */
@@ -85,7 +85,6 @@ struct ms_retired {
 #define MS_HOT_FOLLOWED_USUAL (UINT64_C(1) << 20)
 #define MS_HOT_FLAGS                                                                               \
     (MS_HOT_USUAL | MS_HOT_OPEN | MS_HOT_MEASURED | MS_HOT_MEASURED_USUAL | MS_HOT_FOLLOWED_USUAL)
-#define MS_HOT_GRANULE_SHIFT 2
 
 typedef int (*ms_get_fn)(memstore *store, const void *key, size_t key_size, void *buf, size_t cap,
                          size_t *value_size);
@@ -98,9 +97,10 @@ struct memstore {
     /* ms_store_get() or one of those of its kind, each of which will do; relaxed */
     _Atomic(ms_get_fn) get;
     bool keeps_created;
-    uint8_t kept;       /* MS_KEPT_ of every entry */
-    uint8_t short_head; /* bytes of an entry in the short form before its key */
-    atomic_bool closed; /* ORDER: seq_cst by close and ms_store_enter(), acquire by readers */
+    uint8_t kept;          /* MS_KEPT_ of every entry */
+    uint8_t short_head;    /* bytes of an entry in the short form before its key */
+    uint8_t granule_shift; /* the arena's */
+    atomic_bool closed;    /* ORDER: seq_cst by close and ms_store_enter(), acquire by readers */
     enum ms_touch touch;
     /* A key is followed if the lower half of its hash is below; track.h. Track's lock to write,
      * relaxed, like `turn_below` */

@@ -151,7 +151,7 @@ static MS_NOINLINE int hold_elsewhere(memstore *store, struct ms_entry *entry, m
 
     out->pin = hold(store, segment, entry);
     ms_quick_touch_viewed(entry);
-    out->version = ms_segment_version(segment, entry, MS_HOT_GRANULE_SHIFT);
+    out->version = ms_segment_version(segment, entry, store->granule_shift);
     ms_reader_leave(ms_reader_current());
     return MEMSTORE_OK;
 }

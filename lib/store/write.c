@@ -245,7 +245,9 @@ static int publish(memstore *store, const struct ms_write *write, uint64_t hash,
         if (status != MEMSTORE_OK)
             return status;
         status = publish_locked(store, write, hash, to_the_last_slot, reserved, outcome);
-        const uint64_t bytes = ms_index_bytes_to_grow(&store->index, shard, 1);
+        const uint64_t bytes = status == MEMSTORE_ERR_SHARD_OVERFLOW
+                                   ? ms_index_bytes_to_grow(&store->index, shard, 1)
+                                   : 0;
         ms_mutex_unlock(ms_store_shard_lock(store, hash));
         if (status != MEMSTORE_ERR_SHARD_OVERFLOW || write->heat_plus_one != 0) {
             ms_harvest_if_much(store);

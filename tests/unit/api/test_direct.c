@@ -168,6 +168,7 @@ Test(direct, stores_of_another_kind_tell_no_layout)
         {"eviction", "lru"},
         {"ttl.store_creation_time", "true"},
         {"performance.memory_limit", "2MiB"},
+        {"performance.memory_limit", "4GiB"},
     };
     memstore_lanes lanes;
 
@@ -179,6 +180,21 @@ Test(direct, stores_of_another_kind_tell_no_layout)
         cr_assert_eq(memstore_get_layout(store, &lanes, &layout), MEMSTORE_ERR_UNSUPPORTED, "%s",
                      kinds[i][0]);
         cr_assert_eq(layout.version, 0);
+        discard(store);
+    }
+}
+
+Test(direct, stores_of_up_to_four_gigabytes_tell_their_layout)
+{
+    static const char *const limits[] = {"4MiB", "64MiB", "4000MiB"};
+    memstore_lanes lanes;
+
+    claim(1, &lanes);
+    for (size_t i = 0; i < sizeof limits / sizeof *limits; i++) {
+        memstore_layout layout = {.struct_size = sizeof layout};
+        memstore *store = open_with("performance.memory_limit", limits[i]);
+
+        cr_assert_eq(memstore_get_layout(store, &lanes, &layout), MEMSTORE_OK, "%s", limits[i]);
         discard(store);
     }
 }

@@ -8602,7 +8602,8 @@ const struct ms_setting ms_schema[] = {
             "sizes the index at open, so that filling to it never rebuilds; not a limit",
             .fixed = "the index is sized when the store is opened, and grows by itself"),
     SIZE("max_entry_size", max_entry_size, "0",
-         "largest key and value together; 0 = whatever fits, which is half of the limit",
+         "largest key and value together; 0 = whatever fits, which is half of the limit, and less "
+         "than 1GiB each",
          .live = true),
     ROW("hard_max_cache_size", MS_SETTING_MEGABYTES, hard_max_cache_size, 0, LARGEST_SIZE, "0",
         "limit in MB of 2^20 bytes; the smaller of it and performance.memory_limit holds; 0 = not "
@@ -15979,7 +15980,6 @@ struct ms_retired {
 #define MS_HOT_FOLLOWED_USUAL (UINT64_C(1) << 20)
 #define MS_HOT_FLAGS                                                                               \
     (MS_HOT_USUAL | MS_HOT_OPEN | MS_HOT_MEASURED | MS_HOT_MEASURED_USUAL | MS_HOT_FOLLOWED_USUAL)
-#define MS_HOT_GRANULE_SHIFT 2
 typedef int (*ms_get_fn)(memstore *store, const void *key, size_t key_size, void *buf, size_t cap,
                          size_t *value_size);
 struct memstore {
@@ -15988,6 +15988,7 @@ struct memstore {
     bool keeps_created;
     uint8_t kept;
     uint8_t short_head;
+    uint8_t granule_shift;
     atomic_bool closed;
     enum ms_touch touch;
     atomic_uint_least32_t follows_below;
@@ -19331,22 +19332,22 @@ MS_ALWAYS_INLINE bool ms_quick_lasts(int64_t expiry, int64_t coarse_now)
 }
 MS_ALWAYS_INLINE struct ms_entry *ms_quick_candidate_in(const memstore *store, uint64_t hot,
                                                         const struct ms_bucket *bucket,
-                                                        uint64_t hash, bool usual)
+                                                        uint64_t hash)
 {
     const unsigned candidates = ms_bucket_candidates(bucket, ms_index_tag(hash));
     if (ms_unlikely(candidates == 0))
         return NULL;
     const size_t place = ms_bucket_first_place(bucket, candidates);
-    const unsigned shift = usual ? MS_HOT_GRANULE_SHIFT : store->arena.granule_shift;
     ms_testing_reach(MS_POINT_READ_FOUND);
-    struct ms_entry *const entry = (struct ms_entry *)(ms_quick_base(hot) + (place << shift));
+    struct ms_entry *const entry =
+        (struct ms_entry *)(ms_quick_base(hot) + (place << store->granule_shift));
     ms_assume(entry != NULL);
     return entry;
 }
 MS_ALWAYS_INLINE struct ms_entry *ms_quick_candidate(const memstore *store, uint64_t hot,
                                                      uint64_t hash, bool usual)
 {
-    return ms_quick_candidate_in(store, hot, ms_quick_bucket(store, hot, hash, usual), hash, usual);
+    return ms_quick_candidate_in(store, hot, ms_quick_bucket(store, hot, hash, usual), hash);
 }
 MS_ALWAYS_INLINE size_t ms_quick_head_size(const memstore *store, bool usual)
 {
@@ -19422,7 +19423,7 @@ MS_ALWAYS_INLINE void *ms_quick_pin(memstore *store, uint64_t hot, ms_reader rea
                           ? ms_pin_take(row, offset >> store->arena.segment_shift)
                           : ms_store_pin(store, segment);
     ms_quick_touch_viewed(entry);
-    *version = ms_segment_version(segment, entry, MS_HOT_GRANULE_SHIFT);
+    *version = ms_segment_version(segment, entry, store->granule_shift);
     return pin;
 }
 MS_ALWAYS_INLINE bool ms_quick_is_noted(uint64_t head)
@@ -19443,7 +19444,7 @@ MS_ALWAYS_INLINE void *ms_quick_hold(memstore *store, uint64_t hot, ms_reader re
     if (ms_unlikely(!ms_quick_is_noted(found.head)))
         ms_quick_touch_viewed(found.entry);
     *version = ms_segment_version(&arena->segments[offset >> arena->segment_shift], found.entry,
-                                  MS_HOT_GRANULE_SHIFT);
+                                  store->granule_shift);
     return ms_pin_hold(row, found.entry);
 }
 #endif
@@ -20365,8 +20366,10 @@ static int init_arena(memstore *store, const char **why)
         .paging = paging_of(settings),
     };
     bool out_of_memory;
-    if (ms_arena_init(&store->arena, &options, &out_of_memory))
+    if (ms_arena_init(&store->arena, &options, &out_of_memory)) {
+        store->granule_shift = (uint8_t)store->arena.granule_shift;
         return MEMSTORE_OK;
+    }
     if (out_of_memory)
         return MEMSTORE_ERR_MEMORY_EXHAUSTED;
     *why = why_too_small(store);
@@ -20511,7 +20514,7 @@ static void heat(memstore *store)
     const bool open = store->counters.exclusive == MS_READER_SLOTS &&
                       ms_arena_solo_threshold(&store->arena) >= 2 * MS_QUICK_SHARED;
     const bool usual = open && store->hasher.kind == MS_HASH_XXH3 && store->kept == 0 &&
-                       store->arena.granule_shift == MS_HOT_GRANULE_SHIFT &&
+                       store->index.table_shift == MS_TABLE_SHIFT_MIN &&
                        store->touch == MS_TOUCH_COUNT;
     store->hot_unmeasured = (open ? MS_HOT_OPEN : 0) | (usual ? MS_HOT_USUAL : 0);
     ms_store_relaxed(&store->hot, base | (store->index.shard_count - 1));
@@ -22401,10 +22404,9 @@ static MS_NOINLINE void prefetch_beyond(const memstore *store, const struct stag
     if (place != MS_PLACE_NONE)
         prefetch_entry(ms_arena_entry(&store->arena, place));
 }
-MS_ALWAYS_INLINE void stage_entry(const memstore *store, uint64_t hot, struct stage *stage,
-                                  bool usual)
+MS_ALWAYS_INLINE void stage_entry(const memstore *store, uint64_t hot, struct stage *stage)
 {
-    stage->entry = ms_quick_candidate_in(store, hot, stage->bucket, stage->hash, usual);
+    stage->entry = ms_quick_candidate_in(store, hot, stage->bucket, stage->hash);
     if (ms_likely(stage->entry != NULL)) {
         prefetch_entry(stage->entry);
     } else {
@@ -22475,12 +22477,12 @@ MS_ALWAYS_INLINE void stage_buckets(struct reading *reading, size_t group, struc
     }
 }
 MS_ALWAYS_INLINE void stage_entries(const struct reading *reading, size_t group,
-                                    struct stage *stages, bool usual)
+                                    struct stage *stages)
 {
     const uint64_t hot = ms_quick_hot(reading->store);
     const size_t count = size_of_group(reading, group);
     for (size_t i = 0; i < count; i++)
-        stage_entry(reading->store, hot, &stages[i], usual);
+        stage_entry(reading->store, hot, &stages[i]);
 }
 MS_ALWAYS_INLINE void stage_results(struct reading *reading, size_t group,
                                     const struct stage *stages, bool usual)
@@ -22511,7 +22513,7 @@ MS_ALWAYS_INLINE void look_up_groups(struct reading *reading, bool usual, bool f
         if (step < groups)
             stage_buckets(reading, step, ring[step % GROUPS_UNDER_WAY], usual, following);
         if (step >= 1 && step < groups + 1)
-            stage_entries(reading, step - 1, ring[(step - 1) % GROUPS_UNDER_WAY], usual);
+            stage_entries(reading, step - 1, ring[(step - 1) % GROUPS_UNDER_WAY]);
         if (step >= 2)
             stage_results(reading, step - 2, ring[(step - 2) % GROUPS_UNDER_WAY], usual);
     }
@@ -24740,8 +24742,9 @@ struct byte_sums {
 static void sum_segment(struct ms_segment *segment, void *context)
 {
     struct byte_sums *sums = context;
+    const uint32_t live = ms_segment_live_bytes(segment);
     const uint32_t stale = ms_load_relaxed(&segment->stale_bytes);
-    sums->live += ms_segment_live_bytes(segment) - stale;
+    sums->live += live > stale ? live - stale : 0;
     sums->stale += stale;
     sums->dead += ms_segment_dead_bytes(segment);
     sums->unused += segment->capacity - ms_load_relaxed(&segment->used);
@@ -27898,7 +27901,7 @@ static MS_NOINLINE int hold_elsewhere(memstore *store, struct ms_entry *entry, m
     struct ms_segment *const segment = ms_arena_segment_at(&store->arena, offset);
     out->pin = hold(store, segment, entry);
     ms_quick_touch_viewed(entry);
-    out->version = ms_segment_version(segment, entry, MS_HOT_GRANULE_SHIFT);
+    out->version = ms_segment_version(segment, entry, store->granule_shift);
     ms_reader_leave(ms_reader_current());
     return MEMSTORE_OK;
 }
@@ -28375,7 +28378,9 @@ static int publish(memstore *store, const struct ms_write *write, uint64_t hash,
         if (status != MEMSTORE_OK)
             return status;
         status = publish_locked(store, write, hash, to_the_last_slot, reserved, outcome);
-        const uint64_t bytes = ms_index_bytes_to_grow(&store->index, shard, 1);
+        const uint64_t bytes = status == MEMSTORE_ERR_SHARD_OVERFLOW
+                                   ? ms_index_bytes_to_grow(&store->index, shard, 1)
+                                   : 0;
         ms_mutex_unlock(ms_store_shard_lock(store, hash));
         if (status != MEMSTORE_ERR_SHARD_OVERFLOW || write->heat_plus_one != 0) {
             ms_harvest_if_much(store);
@@ -28954,6 +28959,7 @@ const char *memstore_config_error(const memstore_config *config)
 
 /* lib/api/direct.c */
 #include <memstore/direct.h>
+#define GRANULE_SHIFT 2
 _Static_assert(MS_HOT_SHARDS == 0xffff && MS_HOT_USUAL == UINT64_C(1) << 16, "direct.h: hot");
 _Static_assert(sizeof *((struct ms_index *)NULL)->tables == 8, "direct.h: the tables");
 _Static_assert(offsetof(struct ms_bucket, last_tags) == 16 &&
@@ -28961,7 +28967,7 @@ _Static_assert(offsetof(struct ms_bucket, last_tags) == 16 &&
                    offsetof(struct ms_bucket, places) == 24 && MS_BUCKET_SLOTS == 10,
                "direct.h: the bucket");
 _Static_assert(offsetof(struct ms_entry, mark) == 4 && offsetof(struct ms_entry, key_size) == 5 &&
-                   offsetof(struct ms_entry, value_size) == 6 && MS_HOT_GRANULE_SHIFT == 2,
+                   offsetof(struct ms_entry, value_size) == 6,
                "direct.h: the entry");
 _Static_assert(MS_EXPIRY_NEVER == 0xffffffff && MS_EXPIRY_FAR == 0xfffffffe &&
                    MS_MARK_ACCESS == 0x1f && MS_ACCESS_COUNT_MAX == 3,
@@ -29000,7 +29006,7 @@ int memstore_get_layout(memstore *store, const memstore_lanes *lanes, memstore_l
 {
     if (store == NULL || lanes == NULL || out == NULL)
         return MEMSTORE_ERR_INVALID_ARGUMENT;
-    if ((store->hot_unmeasured & MS_HOT_USUAL) == 0)
+    if ((store->hot_unmeasured & MS_HOT_USUAL) == 0 || store->granule_shift != GRANULE_SHIFT)
         return MEMSTORE_ERR_UNSUPPORTED;
     struct ms_counter_stripe *stripe = (struct ms_counter_stripe *)store - 1 - lanes->first;
     const memstore_layout layout = {

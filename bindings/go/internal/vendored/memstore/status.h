@@ -19,7 +19,8 @@ enum memstore_status {
     MEMSTORE_ERR_KEY_NOT_FOUND = -1,
     /** Eviction is off (`eviction: none`) and the limit is reached; nothing was stored. */
     MEMSTORE_ERR_CACHE_FULL = -2,
-    /** Key and value together are above `max_entry_size`, or could never fit the memory limit. */
+    /** Key and value together are above `max_entry_size`, or could never fit the memory limit, or one
+     * of them is of 1 GiB or more. */
     MEMSTORE_ERR_ENTRY_TOO_LARGE = -3,
     /** The store was closed before the call, or while it waited. */
     MEMSTORE_ERR_CACHE_CLOSED = -4,
