@@ -179,21 +179,17 @@ func (s *Store) find(ctx context.Context, op, key string, flight *flight) (found
 			return found{value: value}, nil
 		}
 	}
-	if int64(status) <= -gaveUp {
+	isPatient := int64(status) <= -gaveUp
+	if isPatient {
 		// Not under the mutex, where others wait who have contexts of their own.
 		shard.mutex.Unlock()
 		value, lease, status = s.acquire(patiently(ctx), key)
 		shard.mutex.Lock()
 		call, running = shard.running(key)
 	}
-	isElsewhere := status == statusLockTimeout && !running
-	if isElsewhere {
-		// Or the store does not let anybody wait longer: then one who waits for nothing gives up.
-		value, lease, status = s.acquire(atOnce, key)
-		isElsewhere = status == statusLockTimeout
-		if int64(status) <= -gaveUp {
-			status += int32(gaveUp)
-		}
+	isElsewhere := false
+	if status == statusLockTimeout && !running {
+		value, lease, status, isElsewhere = s.askAgain(key, isPatient)
 	}
 	switch {
 	case isElsewhere:
@@ -221,6 +217,22 @@ func (s *Store) find(ctx context.Context, op, key string, flight *flight) (found
 	}
 	shard.calls[key] = call
 	return found{value: value, call: call, mine: true}, nil
+}
+
+// askAgain tells two reasons of a lock timeout apart: a load elsewhere, and a place that was not to be had for as long as
+// the store lets anybody wait. Who waits for nothing gives up for want of a place alone.
+func (s *Store) askAgain(key string, wasPatient bool) (value []byte, lease uintptr, status int32, isElsewhere bool) {
+	value, lease, status = s.acquire(atOnce, key)
+	isElsewhere = status == statusLockTimeout
+	if int64(status) <= -gaveUp && !wasPatient {
+		// At this moment. It is for the store to say that it has been so for too long.
+		value, lease, status = s.acquire(briefly, key)
+		isElsewhere = int64(status) <= -gaveUp
+	}
+	if int64(status) <= -gaveUp {
+		status += int32(gaveUp)
+	}
+	return value, lease, status, isElsewhere
 }
 
 // loadsAside says whether what the store cannot note the load of is loaded all the same.

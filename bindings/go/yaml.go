@@ -137,9 +137,13 @@ func flattenOne(path string, value any, out givenSettings) error {
 	return out.add(path, fmt.Sprint(value))
 }
 
-func isSection(name string) bool {
+func isSection(path string) bool {
+	name := strings.TrimPrefix(path+".", pathPrefix)
+	if name == "" || path == "storage" {
+		return true
+	}
 	for path := range fieldPaths {
-		if strings.HasPrefix(path, name+".") {
+		if strings.HasPrefix(path, name) {
 			return true
 		}
 	}

@@ -336,8 +336,6 @@ void ms_arena_close(struct ms_arena *arena);
 uint64_t ms_arena_free_bytes(struct ms_arena *arena);
 /* Bytes that could be taken without reclaiming, if all that is free but charged were given back. */
 uint64_t ms_arena_room(struct ms_arena *arena);
-/* Of the segments that are kept for the reclaimer those that are not charged yet, in bytes. */
-uint64_t ms_arena_withheld(struct ms_arena *arena);
 /* Segments a writer could open now without reclaiming. */
 uint32_t ms_arena_available(struct ms_arena *arena);
 /* Most segments that can be in use now: all of the range, and the large entries there are. */

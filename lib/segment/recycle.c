@@ -265,14 +265,6 @@ uint64_t ms_arena_room(struct ms_arena *arena)
     return most > charged ? most - charged : 0;
 }
 
-uint64_t ms_arena_withheld(struct ms_arena *arena)
-{
-    ms_mutex_lock(&arena->pool_lock);
-    const uint64_t bytes = ms_pool_withheld_bytes(arena);
-    ms_mutex_unlock(&arena->pool_lock);
-    return bytes;
-}
-
 uint32_t ms_arena_available(struct ms_arena *arena)
 {
     uint64_t available = ms_arena_room(arena) >> arena->segment_shift;

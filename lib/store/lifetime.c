@@ -37,8 +37,9 @@ static bool alloc_table(void *context, size_t bytes, uint64_t *offset)
     memstore *store = context;
     struct ms_arena *arena = &store->arena;
     struct ms_retired *node = ms_mem_alloc(sizeof *node);
-    void *table =
-        node != NULL ? ms_pages_alloc(&arena->pages, bytes, ms_arena_withheld(arena)) : NULL;
+    void *table = node != NULL ? ms_pages_alloc(&arena->pages, bytes,
+                                                (uint64_t)arena->reserve << arena->segment_shift)
+                               : NULL;
 
     if (table == NULL) {
         if (node == NULL)

@@ -379,6 +379,15 @@ bool ms_reclaim_compact_locked(memstore *store, struct ms_segment *victim)
     return met_all;
 }
 
+/* Others may have removed all of it meanwhile. Then it is not due any more: nobody would take it out of the
+ * list again who gives its memory to another. */
+static bool may_hold_entries(const struct ms_segment *segment)
+{
+    const unsigned state = ms_load_relaxed(&segment->state);
+
+    return state == MS_SEGMENT_OPEN || state == MS_SEGMENT_SEALED;
+}
+
 static void sweep(struct pass *pass, uint32_t most)
 {
     memstore *store = pass->store;
@@ -388,7 +397,9 @@ static void sweep(struct pass *pass, uint32_t most)
     ms_due_sweep_begins(&store->due, segment);
     ms_arena_await_appends(&store->arena, segment);
     run_pass(pass, most);
-    if (pass->stopped)
+    if (!may_hold_entries(segment))
+        ms_due_forget(&store->due, segment);
+    else if (pass->stopped)
         ms_due_sweep_stopped(&store->due, segment, pass->now);
     else
         ms_due_swept(&store->due, segment, pass->passed_over ? pass->now : pass->earliest,

@@ -29,19 +29,25 @@
  * less than a hundredth of the memory. */
 #define AHEAD_FROM_SEGMENTS 128
 
+/* Segments that are swept in vain in one step, whose caller holds the reclaim lock: some milliseconds. */
+#define SWEEPS_A_STEP 8
+
 static bool was_emptied(struct ms_segment *segment)
 {
     return ms_load_relaxed(&segment->state) == MS_SEGMENT_LIMBO;
 }
 
-/* Sweep segments until something is removed. What was to expire first in one may have been replaced since:
- * after its sweep it does not seem to hold anything expired any more. */
+/* Sweep segments until something is removed. What was to expire first in one may have been replaced or renewed
+ * since: after its sweep it does not seem to hold anything expired any more. */
 static bool sweep_expired(memstore *store)
 {
     const int64_t now = ms_clock_exact_ms();
     struct ms_segment *segment;
 
-    while ((segment = ms_due_any_expired(&store->due, now)) != NULL) {
+    for (int i = 0; i < SWEEPS_A_STEP; i++) {
+        segment = ms_due_any_expired(&store->due, now);
+        if (segment == NULL)
+            return false;
         if (ms_reclaim_sweep_locked(store, segment, now, 0, false) != 0)
             return true;
         /* Somebody holds a shard. */

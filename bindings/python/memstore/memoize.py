@@ -141,7 +141,9 @@ class _Count:
             self._memo.count_miss()
 
     def end(self) -> None:
+        """The caller has a result; what is called from now on is to refresh it, for others."""
         if not self._called:
+            self._called = True
             self._memo.count_hit()
 
 

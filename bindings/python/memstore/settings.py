@@ -51,6 +51,12 @@ def is_setting(name: str) -> bool:
     return name.replace("__", ".").removeprefix("storage.memory.") in _PATHS
 
 
+def is_section(name: str) -> bool:
+    """Whether settings stand together under such a name."""
+    start = name.replace("__", ".").removeprefix("storage.memory.") + "."
+    return name in ("storage", "storage.memory") or any(path.startswith(start) for path in _PATHS.values())
+
+
 def _flatten(settings: Settings, prefix: str = "") -> Iterator[tuple[str, Setting]]:
     for name, value in settings.items():
         path = prefix + _name(name)

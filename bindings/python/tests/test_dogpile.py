@@ -104,6 +104,12 @@ def test_what_is_no_setting_is_warned_of(store):
         make_region().configure("memstore", arguments={"store": store, "memory_limt": "1MB"})
 
 
+def test_a_mapping_that_is_no_section_is_warned_of(store):
+    for arguments in ({"store": store, "connection_kwargs": {}}, {"memory_limit": "16MB", "connection_kwargs": {"a": 1}}):
+        with pytest.warns(UserWarning, match="'connection_kwargs' is no setting"):
+            make_region().configure("memstore", arguments=arguments)
+
+
 def test_the_example_with_sqlalchemy():
     pytest.importorskip("sqlalchemy")
     example = pathlib.Path(__file__).parents[1] / "examples/sqlalchemy_queries.py"

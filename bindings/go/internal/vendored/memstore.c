@@ -3841,7 +3841,6 @@ bool ms_arena_give_idle(struct ms_arena *arena, int64_t now);
 void ms_arena_close(struct ms_arena *arena);
 uint64_t ms_arena_free_bytes(struct ms_arena *arena);
 uint64_t ms_arena_room(struct ms_arena *arena);
-uint64_t ms_arena_withheld(struct ms_arena *arena);
 uint32_t ms_arena_available(struct ms_arena *arena);
 uint32_t ms_arena_most_in_use(struct ms_arena *arena);
 bool ms_arena_has_limbo(struct ms_arena *arena, uint32_t least);
@@ -5742,13 +5741,6 @@ uint64_t ms_arena_room(struct ms_arena *arena)
     const uint64_t most = ms_budget_limit(&arena->budget) + free_bytes_locked(arena);
     ms_mutex_unlock(&arena->pool_lock);
     return most > charged ? most - charged : 0;
-}
-uint64_t ms_arena_withheld(struct ms_arena *arena)
-{
-    ms_mutex_lock(&arena->pool_lock);
-    const uint64_t bytes = ms_pool_withheld_bytes(arena);
-    ms_mutex_unlock(&arena->pool_lock);
-    return bytes;
 }
 uint32_t ms_arena_available(struct ms_arena *arena)
 {
@@ -20206,8 +20198,9 @@ static bool alloc_table(void *context, size_t bytes, uint64_t *offset)
     memstore *store = context;
     struct ms_arena *arena = &store->arena;
     struct ms_retired *node = ms_mem_alloc(sizeof *node);
-    void *table =
-        node != NULL ? ms_pages_alloc(&arena->pages, bytes, ms_arena_withheld(arena)) : NULL;
+    void *table = node != NULL ? ms_pages_alloc(&arena->pages, bytes,
+                                                (uint64_t)arena->reserve << arena->segment_shift)
+                               : NULL;
     if (table == NULL) {
         if (node == NULL)
             ms_budget_note_refusal(&arena->budget);
@@ -24416,6 +24409,11 @@ bool ms_reclaim_compact_locked(memstore *store, struct ms_segment *victim)
     ms_tell_compacted(store, victim);
     return met_all;
 }
+static bool may_hold_entries(const struct ms_segment *segment)
+{
+    const unsigned state = ms_load_relaxed(&segment->state);
+    return state == MS_SEGMENT_OPEN || state == MS_SEGMENT_SEALED;
+}
 static void sweep(struct pass *pass, uint32_t most)
 {
     memstore *store = pass->store;
@@ -24424,7 +24422,9 @@ static void sweep(struct pass *pass, uint32_t most)
     ms_due_sweep_begins(&store->due, segment);
     ms_arena_await_appends(&store->arena, segment);
     run_pass(pass, most);
-    if (pass->stopped)
+    if (!may_hold_entries(segment))
+        ms_due_forget(&store->due, segment);
+    else if (pass->stopped)
         ms_due_sweep_stopped(&store->due, segment, pass->now);
     else
         ms_due_swept(&store->due, segment, pass->passed_over ? pass->now : pass->earliest,
@@ -25525,6 +25525,7 @@ int ms_store_update_ttl(memstore *store, const void *key, size_t key_size, int64
 #define GIVE_WAY_US 200
 #define GRACE_FOR_OTHERS_US 10000
 #define AHEAD_FROM_SEGMENTS 128
+#define SWEEPS_A_STEP 8
 static bool was_emptied(struct ms_segment *segment)
 {
     return ms_load_relaxed(&segment->state) == MS_SEGMENT_LIMBO;
@@ -25533,7 +25534,10 @@ static bool sweep_expired(memstore *store)
 {
     const int64_t now = ms_clock_exact_ms();
     struct ms_segment *segment;
-    while ((segment = ms_due_any_expired(&store->due, now)) != NULL) {
+    for (int i = 0; i < SWEEPS_A_STEP; i++) {
+        segment = ms_due_any_expired(&store->due, now);
+        if (segment == NULL)
+            return false;
         if (ms_reclaim_sweep_locked(store, segment, now, 0, false) != 0)
             return true;
         if (ms_load_relaxed(&segment->earliest) <= now)

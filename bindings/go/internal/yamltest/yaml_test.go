@@ -88,6 +88,18 @@ func TestAConfigIsAPartOfAnApplications(t *testing.T) {
 	}
 }
 
+// TestSectionsWithoutSettingsAreEmpty has sections whose every line is a comment, as under a prefix.
+func TestSectionsWithoutSettingsAreEmpty(t *testing.T) {
+	for name, yaml := range packages {
+		for _, text := range []string{"storage:\n", "storage:\n  memory:\n", "storage: {memory: {performance: }}\n", "ttl:\n"} {
+			var got memstore.Config
+			if err := yaml.read([]byte(text), &got); err != nil || !reflect.DeepEqual(got, memstore.Config{}) {
+				t.Errorf("%s, %q: %v, %+v", name, text, err, got)
+			}
+		}
+	}
+}
+
 func TestWhatIsWrittenReadsBack(t *testing.T) {
 	for name, yaml := range packages {
 		for what, test := range configs {

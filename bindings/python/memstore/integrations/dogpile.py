@@ -25,7 +25,7 @@ from dogpile.cache.api import NO_VALUE, BytesBackend
 
 from .._types import TTL
 from ..errors import NO_ROOM
-from ..settings import is_setting
+from ..settings import is_section, is_setting
 from ..store import Store
 from ._shared import Opened, keep
 
@@ -36,7 +36,11 @@ class MemstoreBackend(BytesBackend):
     def __init__(self, arguments: Mapping[str, Any]) -> None:
         given = arguments.get("store")
         self._ttl: TTL = arguments.get("memory_expiration_time", ...)
-        settings = {n: value for n, value in arguments.items() if is_setting(n) or isinstance(value, Mapping)}
+        settings = {
+            name: value
+            for name, value in arguments.items()
+            if is_setting(name) or (isinstance(value, Mapping) and is_section(name))
+        }
         for name in arguments.keys() - settings.keys() - {"store", "memory_expiration_time"}:
             warnings.warn(f"{name!r} is no setting of a store", stacklevel=2)
         #: The store underneath: statistics, metrics, events.
