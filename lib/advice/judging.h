@@ -6,6 +6,8 @@
 #include "advice/advice.h"
 #include "util/text.h"
 
+#include <string.h>
+
 /* What less than this is not worth a change: a point is a hundredth of the reads. */
 #define MS_WORTH 0.02
 #define MS_NO_LOSS 0.005
@@ -23,6 +25,9 @@ static inline struct ms_advice *ms_advice_add(struct ms_advice_list *list, enum 
 }
 
 #define MS_SAY(member, ...) ms_text_format(member, sizeof(member), __VA_ARGS__)
+/* The same, behind what was said. */
+#define MS_SAY_ALSO(member, ...)                                                                   \
+    ms_text_format((member) + strlen(member), sizeof(member) - strlen(member), __VA_ARGS__)
 
 static inline double ms_percent(double share)
 {

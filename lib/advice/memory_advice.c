@@ -45,6 +45,20 @@ static bool is_whole(const struct ms_findings *findings)
     return findings->settings.limit >= findings->settings.configured_limit;
 }
 
+/* What misses there are with the limit, and with another size. */
+static void say_misses(const struct ms_findings_pattern *pattern, const struct ms_point *other,
+                       struct ms_advice *advice)
+{
+    const struct ms_point *now = &pattern->points[pattern->at_limit];
+
+    MS_SAY(advice->evidence,
+           "by the reuse distances of %" PRIu64
+           " references, %.1f %% of reads miss with %.1f MB and "
+           "%.1f %% with %.1f MB",
+           pattern->sampled, ms_percent(now->miss_ratio), (double)now->bytes / 1e6,
+           ms_percent(other->miss_ratio), (double)other->bytes / 1e6);
+}
+
 /* The least of the larger sizes that brings most of what the largest does, of those up to `bytes`. */
 static const struct ms_point *least_growth(const struct ms_findings_pattern *pattern,
                                            uint64_t bytes)
@@ -118,7 +132,6 @@ void ms_judge_more_memory(const struct ms_findings *findings, struct ms_advice_l
     if (!ms_findings_are_enough(findings) || !is_whole(findings) ||
         findings->counts.evictions == 0 || pattern->point_count == 0)
         return;
-    const struct ms_point *now = &pattern->points[pattern->at_limit];
     const struct ms_point *better = worth_growing_to(findings);
     const double saved = saved_by(pattern, better);
 
@@ -127,12 +140,7 @@ void ms_judge_more_memory(const struct ms_findings *findings, struct ms_advice_l
     struct ms_advice *advice = ms_advice_add(list, MS_ADVICE_MORE_MEMORY, MS_ADVICE_SUGGESTION,
                                              "performance.memory_limit");
     MS_SAY(advice->what, "More memory would save misses.");
-    MS_SAY(advice->evidence,
-           "by the reuse distances of %" PRIu64
-           " references, %.1f %% of reads miss with %.1f MB and "
-           "%.1f %% with %.1f MB",
-           pattern->sampled, ms_percent(now->miss_ratio), (double)now->bytes / 1e6,
-           ms_percent(better->miss_ratio), (double)better->bytes / 1e6);
+    say_misses(pattern, better, advice);
     const uint64_t size = name_bound(&findings->settings, better->bytes, advice);
     const char *other = lower_bound_than(&findings->settings, size, advice->setting);
     MS_SAY(advice->expected, "%.1f points fewer misses%s%s%s%s", ms_percent(saved),
@@ -168,12 +176,7 @@ void ms_judge_less_memory(const struct ms_findings *findings, struct ms_advice_l
     struct ms_advice *advice =
         ms_advice_add(list, MS_ADVICE_LESS_MEMORY, MS_ADVICE_INFO, "performance.memory_limit");
     MS_SAY(advice->what, "Less memory would do.");
-    MS_SAY(advice->evidence,
-           "by the reuse distances of %" PRIu64
-           " references, %.1f %% of reads miss with %.1f MB and "
-           "%.1f %% with %.1f MB",
-           pattern->sampled, ms_percent(now->miss_ratio), (double)now->bytes / 1e6,
-           ms_percent(enough->miss_ratio), (double)enough->bytes / 1e6);
+    say_misses(pattern, enough, advice);
     say_size(advice->current, sizeof advice->current, findings->settings.memory_limit);
     say_size(advice->suggested, sizeof advice->suggested, rounded(enough->bytes, UINT64_MAX));
     MS_SAY(advice->expected, "%.1f MB free for others at %.1f points more misses",

@@ -95,13 +95,10 @@ void ms_judge_long_ttl(const struct ms_findings *findings, struct ms_advice_list
     MS_SAY(advice->evidence,
            "%" PRIu64 " of %" PRIu64 " expired entries, %.1f %%, had not been read",
            counts->expired_unread, counts->expirations, ms_percent(unread));
-    if (reused != 0) {
-        const size_t used = strlen(advice->evidence);
-
-        ms_text_format(advice->evidence + used, sizeof advice->evidence - used,
-                       "; 99 %% of reads of a key come within %.0f s of the one before",
-                       (double)reused / 1e3);
-    }
+    if (reused != 0)
+        MS_SAY_ALSO(advice->evidence,
+                    "; 99 %% of reads of a key come within %.0f s of the one before",
+                    (double)reused / 1e3);
     if (reused != 0 && rounded(reused) < now.value) {
         advise_shorter(&findings->settings, reused, advice);
     } else if (findings->settings.sample_ratio == 0) {
@@ -123,11 +120,8 @@ void ms_judge_long_ttl(const struct ms_findings *findings, struct ms_advice_list
 static void advise_longer(const struct bound *now, int64_t enough, struct ms_advice *advice)
 {
     if (now->most == now->value && now->most != 0) {
-        const size_t used = strlen(advice->expected);
-
         say_change(advice, now->bounded_by, now->most, rounded(enough));
-        ms_text_format(advice->expected + used, sizeof advice->expected - used,
-                       "; %s may be as long then", now->setting);
+        MS_SAY_ALSO(advice->expected, "; %s may be as long then", now->setting);
         return;
     }
     say_change(advice, now->setting, now->value,

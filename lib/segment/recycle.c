@@ -230,15 +230,7 @@ void ms_arena_close(struct ms_arena *arena)
     }
     ms_mutex_unlock(&arena->pool_lock);
     free_large(arena, large);
-
-    ms_mutex_lock(&arena->pool_lock);
-    while (arena->warm != NULL) {
-        ms_backing_give(arena, ms_segment_pop(&arena->warm));
-        arena->warm_count--;
-    }
-    ms_backing_give_ahead(arena);
-    ms_pages_cool(&arena->pages);
-    ms_mutex_unlock(&arena->pool_lock);
+    ms_arena_cool(arena, 0);
 }
 
 static uint64_t free_bytes_locked(const struct ms_arena *arena)

@@ -176,21 +176,23 @@ Test(alerts, alert_hysteresis_is_how_far_back_is_back)
     memstore_destroy(store);
 }
 
+/* What is raised after a window with so many hits and misses. */
+static uint64_t alerts_after(memstore *store, unsigned hits, unsigned misses)
+{
+    read_some(store, hits, misses);
+    end_window(store);
+    return rates_of(store).alerts;
+}
+
 Test(alerts, a_hit_rate_need_not_be_back_by_more_than_half_of_its_threshold)
 {
     test_clock_start();
     memstore *store = test_open("maintenance=manual", "monitoring.hit_rate_threshold=0.1",
                                 "monitoring.alert_hysteresis=0.3", NULL);
 
-    read_some(store, 5, 95);
-    end_window(store);
-    cr_assert_eq(rates_of(store).alerts, MEMSTORE_ALERT_HIT_RATE);
-    read_some(store, 14, 86);
-    end_window(store);
-    cr_assert_eq(rates_of(store).alerts, MEMSTORE_ALERT_HIT_RATE);
-    read_some(store, 20, 80);
-    end_window(store);
-    cr_assert_eq(rates_of(store).alerts, 0);
+    cr_assert_eq(alerts_after(store, 5, 95), MEMSTORE_ALERT_HIT_RATE);
+    cr_assert_eq(alerts_after(store, 14, 86), MEMSTORE_ALERT_HIT_RATE);
+    cr_assert_eq(alerts_after(store, 20, 80), 0);
     memstore_destroy(store);
 }
 
@@ -199,15 +201,9 @@ Test(alerts, a_hit_rate_need_not_be_back_by_more_than_half_of_what_is_missing)
     test_clock_start();
     memstore *store = test_open("maintenance=manual", "monitoring.hit_rate_threshold=0.995", NULL);
 
-    read_some(store, 990, 10);
-    end_window(store);
-    cr_assert_eq(rates_of(store).alerts, MEMSTORE_ALERT_HIT_RATE);
-    read_some(store, 997, 3);
-    end_window(store);
-    cr_assert_eq(rates_of(store).alerts, MEMSTORE_ALERT_HIT_RATE);
-    read_some(store, 999, 1);
-    end_window(store);
-    cr_assert_eq(rates_of(store).alerts, 0);
+    cr_assert_eq(alerts_after(store, 990, 10), MEMSTORE_ALERT_HIT_RATE);
+    cr_assert_eq(alerts_after(store, 997, 3), MEMSTORE_ALERT_HIT_RATE);
+    cr_assert_eq(alerts_after(store, 999, 1), 0);
     memstore_destroy(store);
 }
 
@@ -216,12 +212,8 @@ Test(alerts, a_hit_rate_that_is_to_be_perfect_is_back_when_it_is)
     test_clock_start();
     memstore *store = test_open("maintenance=manual", "monitoring.hit_rate_threshold=1", NULL);
 
-    read_some(store, 999, 1);
-    end_window(store);
-    cr_assert_eq(rates_of(store).alerts, MEMSTORE_ALERT_HIT_RATE);
-    read_some(store, 1000, 0);
-    end_window(store);
-    cr_assert_eq(rates_of(store).alerts, 0);
+    cr_assert_eq(alerts_after(store, 999, 1), MEMSTORE_ALERT_HIT_RATE);
+    cr_assert_eq(alerts_after(store, 1000, 0), 0);
     memstore_destroy(store);
 }
 

@@ -7,14 +7,13 @@
 
 /* A loader of a Python function, for the length of one call. */
 struct calling {
-    PyThreadState *thread; /* while the GIL is released */
+    struct ms_py_away away;
     PyObject *loader;
     PyObject *key;
     PyObject *value; /* what it returned; `bytes` are borrowed from it */
     struct ms_py_bytes bytes;
     PyObject *error[3]; /* what it raised, or a signal handler: type, value, traceback */
     bool interrupted;   /* it was a signal handler, or no Exception: no old value serves instead */
-    struct ms_wait_asked asked;
 };
 
 static void forget(struct calling *calling)
@@ -29,19 +28,6 @@ static void forget(struct calling *calling)
 static void keep_error(struct calling *calling)
 {
     PyErr_Fetch(&calling->error[0], &calling->error[1], &calling->error[2]);
-}
-
-/* Python code runs between these two; what that waits for is no business of this call's. */
-static void take_gil(struct calling *calling)
-{
-    ms_wait_asked = NULL;
-    PyEval_RestoreThread(calling->thread);
-}
-
-static void give_gil(struct calling *calling)
-{
-    calling->thread = PyEval_SaveThread();
-    ms_wait_asked = &calling->asked;
 }
 
 /* Whether the exception that is set asks for another attempt. */
@@ -105,9 +91,9 @@ static int call_loader(const void *key, size_t key_size, memstore_load_value *ou
     (void)key_size;
     if (calling->interrupted)
         return MEMSTORE_LOAD_FAILED;
-    take_gil(calling);
+    ms_py_come_back(&calling->away);
     const int answer = call_with_gil(calling, out);
-    give_gil(calling);
+    ms_py_go_away(&calling->away);
     return answer;
 }
 
@@ -119,17 +105,17 @@ static bool handle_signals(void *context)
 {
     struct calling *calling = context;
 
-    if (getpid() != gettid()) {
+    if (!ms_py_is_main_thread()) {
         ms_wait_asked = NULL;
         return true;
     }
-    take_gil(calling);
+    ms_py_come_back(&calling->away);
     if (PyErr_CheckSignals() != 0) {
         forget(calling);
         keep_error(calling);
         calling->interrupted = true;
     }
-    give_gil(calling);
+    ms_py_go_away(&calling->away);
     return !calling->interrupted;
 }
 
@@ -205,9 +191,9 @@ static PyObject *load_key(PyObject *self, memstore *store, struct calling *calli
     if (ms_py_borrow_key(calling->key, &name) != 0)
         return NULL;
     ms_py_calling_begins(self);
-    give_gil(calling);
+    ms_py_go_away(&calling->away);
     const int status = memstore_get_or_load(store, name.data, name.size, &loader, &view);
-    take_gil(calling);
+    ms_py_come_back(&calling->away);
     ms_py_calling_ends(self);
     if (status == MEMSTORE_ERR_LOCK_TIMEOUT && !calling->interrupted)
         result = copy_after_all(self, store, &name, calling->key);
@@ -232,7 +218,7 @@ PyObject *ms_py_get_or_load(PyObject *self, PyObject *const *args, Py_ssize_t co
         wait_of(given[3], &wait_ms) != 0)
         return NULL;
     struct calling calling = {
-        .key = given[0], .loader = given[1], .asked = {handle_signals, &calling}};
+        .key = given[0], .loader = given[1], .away.asked = {handle_signals, &calling}};
     return load_key(self, store, &calling, ttl_ms, wait_ms);
 }
 

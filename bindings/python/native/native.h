@@ -160,6 +160,26 @@ static inline void ms_py_call_ends(void)
         ms_py_take_gil();
 }
 
+/* A call that is away without the GIL, comes back to run Python code, and is asked meanwhile whether it waits
+ * on (WT-2). */
+struct ms_py_away {
+    PyThreadState *thread;
+    struct ms_wait_asked asked;
+};
+
+/* Python code runs between these two; what that waits for is no business of the call's. */
+static inline void ms_py_come_back(struct ms_py_away *away)
+{
+    ms_wait_asked = NULL;
+    PyEval_RestoreThread(away->thread);
+}
+
+static inline void ms_py_go_away(struct ms_py_away *away)
+{
+    away->thread = PyEval_SaveThread();
+    ms_wait_asked = &away->asked;
+}
+
 /* ---- gil.c: writes, which signals may end ---- */
 
 /* How long a write of the main thread, in which Python runs the handlers of signals, waits before they

@@ -12,13 +12,12 @@ enum { LOOK_EVERY_MS = 50 };
 /* A call on its way, whose thread has no GIL. It is on the heap: the functions that are called may switch
  * to another greenlet, which has its own stack in the place of this one's. */
 struct telling {
-    PyThreadState *thread;
+    struct ms_py_away away;
     PyObject *function; /* told of the progress; NULL = none */
     PyObject *handle;   /* borrowed */
     struct telling *next;
     memstore_progress last;
-    int64_t looked_ms; /* when it was asked for signals */
-    struct ms_wait_asked asked;
+    int64_t looked_ms;  /* when it was asked for signals */
     bool ends;          /* something was raised that ends the call */
     PyObject *error[3]; /* what was raised first, or an interrupt: type, value, traceback */
 };
@@ -35,23 +34,10 @@ bool ms_py_is_telling(PyObject *handle)
     return telling != NULL;
 }
 
-/* Python code runs between these two; what that waits for is no business of this call's. */
-static void take_gil(struct telling *telling)
-{
-    ms_wait_asked = NULL;
-    PyEval_RestoreThread(telling->thread);
-}
-
-static void give_gil(struct telling *telling)
-{
-    telling->thread = PyEval_SaveThread();
-    ms_wait_asked = &telling->asked;
-}
-
-/* The same, for code that cannot close the store. */
+/* As ms_py_come_back() and ms_py_go_away(), around code that cannot close the store. */
 static void enter_function(struct telling *telling)
 {
-    take_gil(telling);
+    ms_py_come_back(&telling->away);
     telling->next = in_function;
     in_function = telling;
 }
@@ -63,7 +49,7 @@ static void leave_function(struct telling *telling)
     while (*link != telling)
         link = &(*link)->next;
     *link = telling->next;
-    give_gil(telling);
+    ms_py_go_away(&telling->away);
 }
 
 static PyObject *tuple_of(const memstore_progress *progress)
@@ -123,7 +109,7 @@ static bool is_time_to_look(struct telling *telling)
 
     clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
     const int64_t now_ms = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-    if (now_ms - telling->looked_ms < LOOK_EVERY_MS || getpid() != gettid())
+    if (now_ms - telling->looked_ms < LOOK_EVERY_MS || !ms_py_is_main_thread())
         return false;
     telling->looked_ms = now_ms;
     return true;
@@ -150,7 +136,7 @@ static bool goes_on(void *context)
 
     if (telling->ends)
         return false;
-    if (getpid() != gettid()) {
+    if (!ms_py_is_main_thread()) {
         ms_wait_asked = NULL;
         return true;
     }
@@ -164,19 +150,19 @@ static void begin_telling(struct telling *telling, PyObject *handle, PyObject *p
 {
     telling->function = progress != Py_None ? progress : NULL;
     telling->handle = handle;
-    telling->asked = (struct ms_wait_asked){goes_on, telling};
+    telling->away.asked = (struct ms_wait_asked){goes_on, telling};
 }
 
 /* Around the call of the library. */
 static void begin_call(struct telling *telling)
 {
     ms_py_calling_begins(telling->handle);
-    give_gil(telling);
+    ms_py_go_away(&telling->away);
 }
 
 static void end_call(struct telling *telling)
 {
-    take_gil(telling);
+    ms_py_come_back(&telling->away);
     ms_py_calling_ends(telling->handle);
 }
 
@@ -407,9 +393,9 @@ static int load_group(const memstore_key *keys, size_t n, memstore_load_value *o
 
     if (warming->telling.ends)
         return MEMSTORE_LOAD_FAILED;
-    take_gil(&warming->telling);
+    ms_py_come_back(&warming->telling.away);
     const int answer = load_with_gil(warming, keys, n, out);
-    give_gil(&warming->telling);
+    ms_py_go_away(&warming->telling.away);
     return answer;
 }
 

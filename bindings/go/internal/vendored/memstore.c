@@ -5713,14 +5713,7 @@ void ms_arena_close(struct ms_arena *arena)
     }
     ms_mutex_unlock(&arena->pool_lock);
     free_large(arena, large);
-    ms_mutex_lock(&arena->pool_lock);
-    while (arena->warm != NULL) {
-        ms_backing_give(arena, ms_segment_pop(&arena->warm));
-        arena->warm_count--;
-    }
-    ms_backing_give_ahead(arena);
-    ms_pages_cool(&arena->pages);
-    ms_mutex_unlock(&arena->pool_lock);
+    ms_arena_cool(arena, 0);
 }
 static uint64_t free_bytes_locked(const struct ms_arena *arena)
 {
@@ -10501,6 +10494,7 @@ void ms_advise(const struct ms_findings *findings, struct ms_advice_list *list);
 #endif
 #ifndef MS_ADVICE_JUDGING_H
 #define MS_ADVICE_JUDGING_H
+#include <string.h>
 #define MS_WORTH 0.02
 #define MS_NO_LOSS 0.005
 #define MS_ENOUGH_SAMPLED 1000
@@ -10513,6 +10507,8 @@ static inline struct ms_advice *ms_advice_add(struct ms_advice_list *list, enum 
     return advice;
 }
 #define MS_SAY(member, ...) ms_text_format(member, sizeof(member), __VA_ARGS__)
+#define MS_SAY_ALSO(member, ...)                                                                   \
+    ms_text_format((member) + strlen(member), sizeof(member) - strlen(member), __VA_ARGS__)
 static inline double ms_percent(double share)
 {
     return 100 * share;
@@ -10981,6 +10977,17 @@ static bool is_whole(const struct ms_findings *findings)
 {
     return findings->settings.limit >= findings->settings.configured_limit;
 }
+static void say_misses(const struct ms_findings_pattern *pattern, const struct ms_point *other,
+                       struct ms_advice *advice)
+{
+    const struct ms_point *now = &pattern->points[pattern->at_limit];
+    MS_SAY(advice->evidence,
+           "by the reuse distances of %" PRIu64
+           " references, %.1f %% of reads miss with %.1f MB and "
+           "%.1f %% with %.1f MB",
+           pattern->sampled, ms_percent(now->miss_ratio), (double)now->bytes / 1e6,
+           ms_percent(other->miss_ratio), (double)other->bytes / 1e6);
+}
 static const struct ms_point *least_growth(const struct ms_findings_pattern *pattern,
                                            uint64_t bytes)
 {
@@ -11039,7 +11046,6 @@ void ms_judge_more_memory(const struct ms_findings *findings, struct ms_advice_l
     if (!ms_findings_are_enough(findings) || !is_whole(findings) ||
         findings->counts.evictions == 0 || pattern->point_count == 0)
         return;
-    const struct ms_point *now = &pattern->points[pattern->at_limit];
     const struct ms_point *better = worth_growing_to(findings);
     const double saved = saved_by(pattern, better);
     if (saved < MS_WORTH)
@@ -11047,12 +11053,7 @@ void ms_judge_more_memory(const struct ms_findings *findings, struct ms_advice_l
     struct ms_advice *advice = ms_advice_add(list, MS_ADVICE_MORE_MEMORY, MS_ADVICE_SUGGESTION,
                                              "performance.memory_limit");
     MS_SAY(advice->what, "More memory would save misses.");
-    MS_SAY(advice->evidence,
-           "by the reuse distances of %" PRIu64
-           " references, %.1f %% of reads miss with %.1f MB and "
-           "%.1f %% with %.1f MB",
-           pattern->sampled, ms_percent(now->miss_ratio), (double)now->bytes / 1e6,
-           ms_percent(better->miss_ratio), (double)better->bytes / 1e6);
+    say_misses(pattern, better, advice);
     const uint64_t size = name_bound(&findings->settings, better->bytes, advice);
     const char *other = lower_bound_than(&findings->settings, size, advice->setting);
     MS_SAY(advice->expected, "%.1f points fewer misses%s%s%s%s", ms_percent(saved),
@@ -11082,12 +11083,7 @@ void ms_judge_less_memory(const struct ms_findings *findings, struct ms_advice_l
     struct ms_advice *advice =
         ms_advice_add(list, MS_ADVICE_LESS_MEMORY, MS_ADVICE_INFO, "performance.memory_limit");
     MS_SAY(advice->what, "Less memory would do.");
-    MS_SAY(advice->evidence,
-           "by the reuse distances of %" PRIu64
-           " references, %.1f %% of reads miss with %.1f MB and "
-           "%.1f %% with %.1f MB",
-           pattern->sampled, ms_percent(now->miss_ratio), (double)now->bytes / 1e6,
-           ms_percent(enough->miss_ratio), (double)enough->bytes / 1e6);
+    say_misses(pattern, enough, advice);
     say_size(advice->current, sizeof advice->current, findings->settings.memory_limit);
     say_size(advice->suggested, sizeof advice->suggested, advice_memory_advice_rounded(enough->bytes, UINT64_MAX));
     MS_SAY(advice->expected, "%.1f MB free for others at %.1f points more misses",
@@ -12509,12 +12505,10 @@ void ms_judge_long_ttl(const struct ms_findings *findings, struct ms_advice_list
     MS_SAY(advice->evidence,
            "%" PRIu64 " of %" PRIu64 " expired entries, %.1f %%, had not been read",
            counts->expired_unread, counts->expirations, ms_percent(unread));
-    if (reused != 0) {
-        const size_t used = strlen(advice->evidence);
-        ms_text_format(advice->evidence + used, sizeof advice->evidence - used,
-                       "; 99 %% of reads of a key come within %.0f s of the one before",
-                       (double)reused / 1e3);
-    }
+    if (reused != 0)
+        MS_SAY_ALSO(advice->evidence,
+                    "; 99 %% of reads of a key come within %.0f s of the one before",
+                    (double)reused / 1e3);
     if (reused != 0 && advice_ttl_advice_rounded(reused) < now.value) {
         advise_shorter(&findings->settings, reused, advice);
     } else if (findings->settings.sample_ratio == 0) {
@@ -12534,10 +12528,8 @@ void ms_judge_long_ttl(const struct ms_findings *findings, struct ms_advice_list
 static void advise_longer(const struct bound *now, int64_t enough, struct ms_advice *advice)
 {
     if (now->most == now->value && now->most != 0) {
-        const size_t used = strlen(advice->expected);
         say_change(advice, now->bounded_by, now->most, advice_ttl_advice_rounded(enough));
-        ms_text_format(advice->expected + used, sizeof advice->expected - used,
-                       "; %s may be as long then", now->setting);
+        MS_SAY_ALSO(advice->expected, "; %s may be as long then", now->setting);
         return;
     }
     say_change(advice, now->setting, now->value,

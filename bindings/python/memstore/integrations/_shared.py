@@ -51,13 +51,17 @@ def named_store(name: str, settings: Mapping[str, Any]) -> Store:
         return store
 
 
+def refuse_beside(store: Optional[Store], settings: Mapping[str, Any]) -> None:
+    if store is not None and settings:
+        raise ValueError(f"beside a store that is open there are no settings: {', '.join(settings)}")
+
+
 class Opened:
     """The store of one cache: one that was given, which stays open for the others who have it; or its own, which is opened
     anew when it is used after it was closed."""
 
     def __init__(self, given: Optional[Store], settings: Mapping[str, Any]) -> None:
-        if given is not None and settings:
-            raise ValueError(f"beside a store that is open there are no settings: {', '.join(settings)}")
+        refuse_beside(given, settings)
         self._given = given
         self._settings = settings
         self._own = Store(settings) if given is None else None
@@ -100,8 +104,7 @@ def part(argument: Any) -> Union[str, bytes]:
 
 def open_near(store: Optional[Store], settings: Mapping[str, Any], ttl: TTL) -> Store:
     """The store of a near cache: the one given, or a new one. What cannot be is refused now, and not at each answer."""
-    if store is not None and settings:
-        raise ValueError(f"beside a store that is open there are no settings: {', '.join(settings)}")
+    refuse_beside(store, settings)
     if store is not None and not isinstance(store, Store):
         raise TypeError(f"store is a memstore.Store, not {store!r}")
     opened = store if store is not None else Store(settings)
