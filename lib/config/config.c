@@ -243,9 +243,8 @@ bool ms_config_settle(struct ms_settings *settings, struct ms_config_conflict *c
     return true;
 }
 
-/* Whether what is set aside for events is less than the limit. Only asked of all settings there are: a text may
- * leave the limit to what comes after it. */
-static bool memory_agrees(const struct ms_settings *settings, struct ms_config_conflict *conflict)
+bool ms_config_memory_agrees(const struct ms_settings *settings,
+                             struct ms_config_conflict *conflict)
 {
     char one[MS_UNITS_TEXT_SIZE], other[MS_UNITS_TEXT_SIZE];
 
@@ -262,7 +261,7 @@ static bool memory_agrees(const struct ms_settings *settings, struct ms_config_c
 
 static bool settle_all(struct ms_settings *settings, struct ms_config_conflict *conflict)
 {
-    return ms_config_settle(settings, conflict) && memory_agrees(settings, conflict);
+    return ms_config_settle(settings, conflict) && ms_config_memory_agrees(settings, conflict);
 }
 
 int ms_config_resolve(const memstore_config *config, struct ms_settings *out)

@@ -47,6 +47,10 @@ struct ms_config_conflict {
 /* Compute what follows from several settings, which is the limit, and check that they agree.
  * False, with the reason in `conflict`, when they contradict each other. */
 bool ms_config_settle(struct ms_settings *settings, struct ms_config_conflict *conflict);
+/* Whether what is set aside for events is less than the limit of settled settings. Only asked of all
+ * settings there are: a text may leave the limit to what comes after it. */
+bool ms_config_memory_agrees(const struct ms_settings *settings,
+                             struct ms_config_conflict *conflict);
 
 /* Change one setting of a running store, given as text, in a copy of its settings: OK,
  * INVALID_CONFIG, or UNSUPPORTED for one that a running store cannot change. `*setting` is its

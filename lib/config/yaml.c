@@ -299,24 +299,40 @@ static bool load_document(struct loader *loader)
                          "a second document begins; expected one"));
 }
 
+/* Where the text gives a setting; line 0 when it does not. */
+static struct ms_yaml_mark given_at(const struct loader *loader, const char *path)
+{
+    return loader->given[ms_schema_find(path) - ms_schema];
+}
+
+/* Refuse a contradiction at what comes later of the two. One that the text has no part in is for the
+ * opening to refuse. */
+static bool fail_to_agree(struct loader *loader, const struct ms_config_conflict *conflict)
+{
+    const struct ms_yaml_mark one = given_at(loader, conflict->one);
+    const struct ms_yaml_mark other = given_at(loader, conflict->other);
+    const bool one_is_later =
+        one.line > other.line || (one.line == other.line && one.column > other.column);
+    const struct ms_yaml_mark last = one_is_later ? one : other;
+
+    return last.line == 0 || ms_yaml_fail(&loader->yaml, last, "%s", conflict->text);
+}
+
 /* What only the whole tells: whose the names beside ours are, and whether settings agree. */
 static bool check_whole(struct loader *loader)
 {
     struct ms_config_conflict conflict;
-    struct ms_yaml_mark last = {0};
 
     if (loader->foreign.line != 0 && loader->sections[SECTION_MEMORY].line == 0 &&
         loader->nested.line == 0)
         return fail_unknown(loader, loader->foreign, loader->foreign_path,
                             loader->foreign_suggestion);
-    if (ms_config_settle(&loader->settings, &conflict))
-        return true;
-    /* A contradiction that this text has no part in is for the opening to refuse. */
-    const struct ms_yaml_mark one = loader->given[ms_schema_find(conflict.one) - ms_schema];
-    const struct ms_yaml_mark other = loader->given[ms_schema_find(conflict.other) - ms_schema];
-    last = one.line > other.line || (one.line == other.line && one.column > other.column) ? one
-                                                                                          : other;
-    return last.line == 0 || ms_yaml_fail(&loader->yaml, last, "%s", conflict.text);
+    if (!ms_config_settle(&loader->settings, &conflict))
+        return fail_to_agree(loader, &conflict);
+    /* Either of the two may come from elsewhere, later. */
+    return ms_config_memory_agrees(&loader->settings, &conflict) ||
+           given_at(loader, conflict.one).line == 0 || given_at(loader, conflict.other).line == 0 ||
+           fail_to_agree(loader, &conflict);
 }
 
 static bool load_stream(struct loader *loader)

@@ -31,19 +31,31 @@ int ms_load_look_again(memstore *store, const memstore_key *key, memstore_view *
     return status;
 }
 
+/* How long room is made for a refresh, in microseconds: there is a value meanwhile, and the next caller
+ * tries again. */
+#define REFRESH_PATIENCE_US INT64_C(10000)
+
+static int64_t deadline_to_join(const memstore *store, bool refreshes)
+{
+    const int64_t deadline = ms_store_deadline(store);
+    const int64_t soon = ms_clock_real_us() + REFRESH_PATIENCE_US;
+
+    return refreshes && soon < deadline ? soon : deadline;
+}
+
 enum ms_joined ms_load_join(memstore *store, const struct ms_flight_call *call,
                             struct ms_flight **out)
 {
     struct ms_budget_mark asked = ms_budget_mark(&store->arena.budget);
     enum ms_joined joined = ms_flights_join(&store->flights, call, out);
 
-    /* No room is made for what could not be stored anyway, nor for a refresh. */
-    if (joined != MS_JOINED_NO_MEMORY || call->refreshes ||
+    /* No room is made for what could not be stored anyway. */
+    if (joined != MS_JOINED_NO_MEMORY ||
         ms_store_check_size(store, call->key.size, 0) != MEMSTORE_OK ||
         ms_store_enter(store) != MEMSTORE_OK)
         return joined;
     const int status = ms_room_make_to_charge(store, ms_flights_bytes_to_join(call->key.size),
-                                              ms_store_deadline(store), &asked);
+                                              deadline_to_join(store, call->refreshes), &asked);
     if (status == MEMSTORE_OK)
         joined = ms_flights_join(&store->flights, call, out);
     ms_store_leave(store);

@@ -574,13 +574,18 @@ static void assert_nothing_is_pinned(memstore *store)
     cr_assert_eq(stats.pinned, 0);
 }
 
-/* Ask once the memory of the key is being reclaimed, when a view comes too late to keep it there. */
+/* More than the first load of a store takes. */
+#define ROOM_FOR_A_LOAD 65536
+
+/* Ask once the memory of the key is being reclaimed, when a view comes too late to keep it there. Whether
+ * there is room for a load at that moment is chance, and nobody could make any: some was set aside. */
 static void ask_while_reclaiming(enum ms_testing_point point, void *context)
 {
     struct asker *asker = context;
 
     if (point != MS_POINT_RECLAIMING || asker->source->calls != 0)
         return;
+    ms_budget_uncharge(&asker->store->arena.budget, ROOM_FOR_A_LOAD);
     begin_asking(asker, ask_in_thread, 1);
 }
 
@@ -589,6 +594,7 @@ static void begin_and_evict(struct asker *asker)
 {
     asker->source->during = NULL;
     atomic_store(&asker->source->holds, true);
+    cr_assert(ms_budget_charge(&asker->store->arena.budget, ROOM_FOR_A_LOAD, 0));
     ms_testing_set_hook(ask_while_reclaiming, asker);
     fill(asker->store);
     ms_testing_set_hook(NULL, NULL);
@@ -700,6 +706,39 @@ Test(loading_policy, a_step_of_the_wall_clock_during_a_refresh_that_fails_change
             assert_got_old(&asker);
         memstore_destroy(store);
     }
+}
+
+Test(loading_policy, what_is_old_is_refreshed_where_no_memory_is_free)
+{
+    struct source source = {.value = "new"};
+    const memstore_loader loader = loader_of(&source);
+    const memstore_key key = {.data = "key", .size = 3};
+
+    for (int how = 0; how < 3; how++) {
+        memstore_view view = {0};
+        memstore_lease *lease = NULL;
+
+        test_clock_start();
+        memstore *store = test_open("maintenance=manual", "performance.memory_limit=2MiB",
+                                    "loader.refresh_after=10s", NULL);
+        fill(store);
+        assert_ok(test_set(store, "key", "old", 0));
+        test_clock_advance(10000);
+        if (how == 0)
+            assert_asks(store, &source, "new");
+        else if (how == 1)
+            assert_ok(memstore_get_or_load_many(store, &key, 1, &loader, &view, NULL));
+        else
+            assert_ok(memstore_lease_acquire(store, "key", 3, 0, &lease, &view));
+        if (how == 1)
+            cr_assert(memcmp(view.data, "new", 3) == 0);
+        cr_assert(how != 2 || lease != NULL);
+        memstore_view_release(&view);
+        if (lease != NULL)
+            assert_ok(memstore_lease_fail(lease, MEMSTORE_LOAD_FAILED, NULL));
+        memstore_destroy(store);
+    }
+    cr_assert_eq(source.calls, 2);
 }
 
 /* Until so many threads wait for loads in flight. */

@@ -344,6 +344,17 @@ Test(yaml, settings_that_contradict_each_other_are_refused_at_the_later_one)
     expect_refused("shards: 4\nttl: {default_ttl: 90m}\n",
                    "yaml:2:20: ttl.default_ttl (90m) is above ttl.max_ttl (1h)");
     expect_loaded("ttl: {default_ttl: 90m, max_ttl: 2h}\n");
+    expect_refused("performance: {memory_limit: 4MiB}\nevents:\n  queue_memory: 4MiB\n",
+                   "yaml:3:17: events.queue_memory (4MiB) is not below performance.memory_limit "
+                   "(4MiB)");
+    expect_refused("events.queue_memory: 9MiB\nhard_max_cache_size: 8\n",
+                   "yaml:2:22: events.queue_memory (9MiB) is not below hard_max_cache_size (8MiB)");
+}
+
+Test(yaml, memory_for_events_may_be_given_before_the_limit_is)
+{
+    expect_loaded("events.queue_memory: 64MB\n");
+    expect_loaded("performance.memory_limit: 128MB\n");
 }
 
 Test(yaml, a_contradiction_that_the_text_has_no_part_in_is_left_to_the_opening)

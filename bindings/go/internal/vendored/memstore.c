@@ -8071,6 +8071,8 @@ struct ms_config_conflict {
     char text[MS_CONFIG_TEXT_SIZE];
 };
 bool ms_config_settle(struct ms_settings *settings, struct ms_config_conflict *conflict);
+bool ms_config_memory_agrees(const struct ms_settings *settings,
+                             struct ms_config_conflict *conflict);
 int ms_config_change(struct ms_settings *settings, const char *key, const char *value,
                      const struct ms_setting **setting, char why[static MS_CONFIG_TEXT_SIZE]);
 int ms_config_compare(const struct ms_settings *now, const struct ms_settings *next,
@@ -8306,7 +8308,8 @@ bool ms_config_settle(struct ms_settings *settings, struct ms_config_conflict *c
     settings->limit = limit;
     return true;
 }
-static bool memory_agrees(const struct ms_settings *settings, struct ms_config_conflict *conflict)
+bool ms_config_memory_agrees(const struct ms_settings *settings,
+                             struct ms_config_conflict *conflict)
 {
     char one[MS_UNITS_TEXT_SIZE], other[MS_UNITS_TEXT_SIZE];
     if (settings->event_memory < settings->limit)
@@ -8321,7 +8324,7 @@ static bool memory_agrees(const struct ms_settings *settings, struct ms_config_c
 }
 static bool settle_all(struct ms_settings *settings, struct ms_config_conflict *conflict)
 {
-    return ms_config_settle(settings, conflict) && memory_agrees(settings, conflict);
+    return ms_config_settle(settings, conflict) && ms_config_memory_agrees(settings, conflict);
 }
 int ms_config_resolve(const memstore_config *config, struct ms_settings *out)
 {
@@ -9572,21 +9575,31 @@ static bool load_document(struct loader *loader)
             ms_yaml_fail(&loader->yaml, ms_yaml_here(&loader->yaml),
                          "a second document begins; expected one"));
 }
+static struct ms_yaml_mark given_at(const struct loader *loader, const char *path)
+{
+    return loader->given[ms_schema_find(path) - ms_schema];
+}
+static bool fail_to_agree(struct loader *loader, const struct ms_config_conflict *conflict)
+{
+    const struct ms_yaml_mark one = given_at(loader, conflict->one);
+    const struct ms_yaml_mark other = given_at(loader, conflict->other);
+    const bool one_is_later =
+        one.line > other.line || (one.line == other.line && one.column > other.column);
+    const struct ms_yaml_mark last = one_is_later ? one : other;
+    return last.line == 0 || ms_yaml_fail(&loader->yaml, last, "%s", conflict->text);
+}
 static bool check_whole(struct loader *loader)
 {
     struct ms_config_conflict conflict;
-    struct ms_yaml_mark last = {0};
     if (loader->foreign.line != 0 && loader->sections[SECTION_MEMORY].line == 0 &&
         loader->nested.line == 0)
         return fail_unknown(loader, loader->foreign, loader->foreign_path,
                             loader->foreign_suggestion);
-    if (ms_config_settle(&loader->settings, &conflict))
-        return true;
-    const struct ms_yaml_mark one = loader->given[ms_schema_find(conflict.one) - ms_schema];
-    const struct ms_yaml_mark other = loader->given[ms_schema_find(conflict.other) - ms_schema];
-    last = one.line > other.line || (one.line == other.line && one.column > other.column) ? one
-                                                                                          : other;
-    return last.line == 0 || ms_yaml_fail(&loader->yaml, last, "%s", conflict.text);
+    if (!ms_config_settle(&loader->settings, &conflict))
+        return fail_to_agree(loader, &conflict);
+    return ms_config_memory_agrees(&loader->settings, &conflict) ||
+           given_at(loader, conflict.one).line == 0 || given_at(loader, conflict.other).line == 0 ||
+           fail_to_agree(loader, &conflict);
 }
 static bool load_stream(struct loader *loader)
 {
@@ -20687,17 +20700,24 @@ int ms_load_look_again(memstore *store, const memstore_key *key, memstore_view *
     ms_view_release(&view);
     return status;
 }
+#define REFRESH_PATIENCE_US INT64_C(10000)
+static int64_t deadline_to_join(const memstore *store, bool refreshes)
+{
+    const int64_t deadline = ms_store_deadline(store);
+    const int64_t soon = ms_clock_real_us() + REFRESH_PATIENCE_US;
+    return refreshes && soon < deadline ? soon : deadline;
+}
 enum ms_joined ms_load_join(memstore *store, const struct ms_flight_call *call,
                             struct ms_flight **out)
 {
     struct ms_budget_mark asked = ms_budget_mark(&store->arena.budget);
     enum ms_joined joined = ms_flights_join(&store->flights, call, out);
-    if (joined != MS_JOINED_NO_MEMORY || call->refreshes ||
+    if (joined != MS_JOINED_NO_MEMORY ||
         ms_store_check_size(store, call->key.size, 0) != MEMSTORE_OK ||
         ms_store_enter(store) != MEMSTORE_OK)
         return joined;
     const int status = ms_room_make_to_charge(store, ms_flights_bytes_to_join(call->key.size),
-                                              ms_store_deadline(store), &asked);
+                                              deadline_to_join(store, call->refreshes), &asked);
     if (status == MEMSTORE_OK)
         joined = ms_flights_join(&store->flights, call, out);
     ms_store_leave(store);
