@@ -98,15 +98,24 @@ func TestFlushTellsWhatWasRefused(t *testing.T) {
 	for i := range 8 {
 		must(t, store.SetAsync(ctx, fmt.Sprint("queued", i), value, 0))
 	}
+	// With some seeds of the hash it is the index of a shard that finds no room.
+	isFull := func(err error) bool {
+		return errors.Is(err, memstore.ErrCacheFull) || errors.Is(err, memstore.ErrShardOverflow)
+	}
 	var err error
 	for i := 0; err == nil; i++ {
 		err = store.Set(ctx, fmt.Sprint(i), value, 0)
 	}
-	wantError(t, err, memstore.ErrCacheFull)
+	if !isFull(err) {
+		t.Fatal(err)
+	}
 	before := store.Size()
-	wantError(t, store.Flush(ctx), memstore.ErrCacheFull)
+	if err := store.Flush(ctx); !isFull(err) {
+		t.Error(err)
+	}
 	must(t, store.Flush(ctx))
-	refused := int(store.GetStats().RejectedFull) - 1
+	stats := store.GetStats()
+	refused := int(stats.RejectedFull+stats.RejectedMemory) - 1
 	if refused < 1 || refused > 7 || store.Size() != before+8-refused {
 		t.Errorf("%d of 8 refused, Size %d -> %d", refused, before, store.Size())
 	}

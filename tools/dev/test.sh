@@ -147,7 +147,7 @@ test_python() {
     quietly fetch-flask-caching-tests fetch_tests Flask-Caching '*/tests/*' || say "python: Flask-Caching's own tests cannot be had, and are skipped"
     quietly fetch-aiocache-tests fetch_tests aiocache '*/tests/*' || say "python: aiocache's own tests cannot be had, and are skipped"
     # Files take turns in as many processes as there are processors, and one more, since some wait most of the time.
-    suite python junit "$LOGS/python.xml" \
+    suite python junit "$LOGS/python.xml" timeout --kill-after=10 1800 \
         "$VENV/bin/python" -m pytest -q -p no:cacheprovider -n "$(($(jobs_count) + 1))" --dist loadfile --junit-xml="$LOGS/python.xml" bindings/python/tests
     python_clock python-clock
 }

@@ -1,12 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
+import faulthandler
 import importlib.metadata
 import os
 import pathlib
 import random
+import sys
 import time
 
 import memstore
 import pytest
+
+
+#: No test takes as long, on any machine.
+LONGEST_TEST = 600
+
+
+@pytest.fixture(autouse=True)
+def _end():
+    """A test that waits for ever ends its process, with what each thread was doing."""
+    faulthandler.dump_traceback_later(LONGEST_TEST, exit=True, file=sys.__stderr__)
+    yield
+    faulthandler.cancel_dump_traceback_later()
 
 
 @pytest.fixture

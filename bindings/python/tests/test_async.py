@@ -3,6 +3,7 @@
 
 import asyncio
 import os
+import signal
 import threading
 from datetime import timedelta
 
@@ -164,6 +165,7 @@ def test_a_child_leaves_what_is_queued_to_its_parent(queueing):
     queueing.set_async("k", b"v")
     child = os.fork()
     if child == 0:
+        signal.alarm(60)
         queueing.flush()
         os._exit(1 if "k" in queueing else 0)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0

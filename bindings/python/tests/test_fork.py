@@ -186,6 +186,7 @@ def test_a_function_that_forks_goes_on_in_both(store):
         warnings.simplefilter("ignore", DeprecationWarning)
         result = forks(7)
     if children == [0]:
+        signal.alarm(60)
         os._exit(result != 7 or bool(forks.cache_info.__self__.flights))
     assert os.waitstatus_to_exitcode(os.waitpid(children[0], 0)[1]) == 0
     assert result == 7
@@ -239,6 +240,7 @@ def test_a_callback_that_forks_goes_on_in_both(store):
         if event.key == b"fork":
             child = os.fork()
             if child == 0:
+                signal.alarm(60)
                 store.delete("k")
             else:
                 children.append(child)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import logging
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -137,6 +138,7 @@ def test_a_child_tells_its_own_records(logged):
     kept.wait("opened")
     child = os.fork()
     if child == 0:
+        signal.alarm(60)
         kept.changes = threading.Condition()
         kept.records.clear()
         try:

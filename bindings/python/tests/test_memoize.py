@@ -407,11 +407,16 @@ def test_results_are_refreshed_before_they_expire():
 
         @store.memoize(ttl=60)
         def number():
-            return next(numbers)
+            return refreshed_once(2)
 
         @store.memoize(ttl=60)
         async def number_of_task():
-            return next(numbers)
+            return refreshed_once(0)
+
+        def refreshed_once(first):
+            number = next(numbers)
+            store.reconfigure("loader.refresh_after", 0.05 if number == first else 0)
+            return number
 
         async def run():
             assert await number_of_task() == 0
@@ -427,7 +432,6 @@ def test_results_are_refreshed_before_they_expire():
         assert number() == 2 and wait_until(lambda: number() == 3)
         info = number.cache_info()
         assert info.misses == 2 and info.hits > 0
-        store.reconfigure("loader.refresh_after", 0)
         assert number() == 3 and number.cache_info().hits == info.hits + 1
 
 

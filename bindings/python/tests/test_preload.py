@@ -128,6 +128,7 @@ def test_what_the_parent_has_queued_is_applied_by_the_parent_alone(store):
         store.set_async(f"k{i}", b"parent")
     child = os.fork()
     if child == 0:
+        signal.alarm(60)
         try:
             store.flush()
             store.close()
