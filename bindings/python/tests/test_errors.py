@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
 import contextlib
-import contextlib
 import threading
 import time
 from datetime import timedelta

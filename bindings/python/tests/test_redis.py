@@ -28,12 +28,11 @@ SERVER = shutil.which("redis-server") or shutil.which("redis-check-rdb")
 needs_server = pytest.mark.skipif(SERVER is None, reason="Redis is not installed")
 
 
-@pytest.fixture(scope="module")
-def port(tmp_path_factory):
+def start_server(folder):
+    """A server and its port, or None where somebody else had the port first."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         number = probe.getsockname()[1]
-    folder = tmp_path_factory.mktemp("redis")
     options = {"port": number, "bind": "127.0.0.1", "dir": folder, "save": "", "appendonly": "no"}
     command = ["redis-server", *(text for name, value in options.items() for text in (f"--{name}", str(value)))]
     server = subprocess.Popen(command, executable=SERVER, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -44,8 +43,15 @@ def port(tmp_path_factory):
         except redis.ConnectionError:
             return False
 
+    assert wait_until(lambda: server.poll() is not None or answers(), 60)
+    return (server, number) if server.poll() is None else None
+
+
+@pytest.fixture(scope="module")
+def port(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("redis")
+    server, number = next(filter(None, (start_server(folder) for _ in range(5))))
     try:
-        assert wait_until(answers, 60)
         yield number
     finally:
         server.terminate()

@@ -94,15 +94,15 @@ func TestAChangeOnTheServerInvalidates(t *testing.T) {
 	})
 }
 
-// checkInvalidations asks that they take less than 50 ms: half of them at least, since what else the machine does holds
+// checkInvalidations asks that they take less than 50 ms: a tenth of them at least, since what else the machine does holds
 // up the others. A reader who waited for anything else than the server's word would need luck each time.
 func checkInvalidations(t *testing.T, took []time.Duration) {
 	t.Helper()
 	slices.Sort(took)
-	median := took[len(took)/2]
-	t.Logf("%d invalidations took %v to %v, half of them up to %v", len(took), took[0], took[len(took)-1], median)
-	if median > 50*time.Millisecond {
-		t.Errorf("half of the invalidations took %v and more, which is over 50 ms", median)
+	tenth, last := took[len(took)/10], took[len(took)-1]
+	t.Logf("%d invalidations took %v to %v, a tenth of them up to %v", len(took), took[0], last, tenth)
+	if tenth > 50*time.Millisecond || last > 10*time.Second {
+		t.Errorf("a tenth of the invalidations took up to %v, and the last %v", tenth, last)
 	}
 }
 
