@@ -193,11 +193,18 @@ static void free_names(struct ms_file_out *out)
     ms_mem_free(out->temporary);
 }
 
+/* Whether this process began it, and not one that it was forked off. */
+static bool is_ours(const struct ms_file_out *out)
+{
+    return out->owner == getpid();
+}
+
 /* A child of fork() may have the descriptor too, and with it the lock: giving that back is not left
- * to the closing. */
+ * to the closing, and not done by the child. */
 static void close_locked(struct ms_file_out *out)
 {
-    flock(out->descriptor, LOCK_UN);
+    if (is_ours(out))
+        flock(out->descriptor, LOCK_UN);
     close(out->descriptor);
     free_names(out);
 }
@@ -222,7 +229,8 @@ int ms_file_create(struct ms_file_out *out, const char *path, unsigned mode)
         return error;
     error = ENOMEM;
     *out = (struct ms_file_out){.path = ms_mem_alloc(size + 1),
-                                .temporary = ms_mem_alloc(size + sizeof SUFFIX)};
+                                .temporary = ms_mem_alloc(size + sizeof SUFFIX),
+                                .owner = getpid()};
     if (out->path != NULL && out->temporary != NULL) {
         memcpy(out->path, path, size);
         memcpy(out->temporary, path, size);
@@ -238,6 +246,9 @@ int ms_file_append(struct ms_file_out *out, const void *data, size_t size)
 {
     size_t left = size;
 
+    /* Parent and child have one offset. */
+    if (!is_ours(out))
+        return EWOULDBLOCK;
     while (left > 0) {
         size_t most = left;
         const int error = ms_testing_file_step(&most);
@@ -258,6 +269,8 @@ int ms_file_append(struct ms_file_out *out, const void *data, size_t size)
 
 int ms_file_rewrite(struct ms_file_out *out, uint64_t offset, const void *data, size_t size)
 {
+    if (!is_ours(out))
+        return EWOULDBLOCK;
     if (lseek(out->descriptor, (off_t)offset, SEEK_SET) < 0)
         return errno;
     return ms_file_append(out, data, size);
@@ -287,8 +300,10 @@ static int sync_directory_of(const char *path)
 
 int ms_file_commit(struct ms_file_out *out, bool sync)
 {
-    int error = sync ? ms_testing_file_step(NULL) : 0;
+    int error = is_ours(out) ? 0 : EWOULDBLOCK;
 
+    if (error == 0 && sync)
+        error = ms_testing_file_step(NULL);
     if (error == 0 && sync && fsync(out->descriptor) != 0)
         error = errno;
     if (error == 0)
@@ -307,7 +322,8 @@ int ms_file_commit(struct ms_file_out *out, bool sync)
 
 void ms_file_abandon(struct ms_file_out *out)
 {
-    unlink(out->temporary);
+    if (is_ours(out))
+        unlink(out->temporary);
     close_locked(out);
 }
 
