@@ -108,8 +108,11 @@ static bool life_of(const struct restoring *restoring, const struct ms_snapshot_
     if (window != 0 && left > created + window - restoring->now)
         left = created + window - restoring->now;
     life->expiry = left >= LONGEST_MS ? MS_NEVER : restoring->now + left;
-    /* Of an entry whose TTL is not known, it is what was left of it. */
-    life->ttl = restoring->reader.summary.has_ttl ? entry->ttl : left;
+    /* "Never" is as long as it may be. Of another entry whose TTL is not known, it is what was left of it. */
+    if (entry->expires_at == 0)
+        life->ttl = max_ttl;
+    else
+        life->ttl = restoring->reader.summary.has_ttl ? entry->ttl : left;
     if (left >= LONGEST_MS || life->ttl >= LONGEST_MS)
         life->ttl = 0;
     else if (max_ttl != 0 && life->ttl > max_ttl)
