@@ -42,12 +42,21 @@ uint64_t ms_counters_total(const struct ms_counters *counters, enum ms_counter c
     return total;
 }
 
+static void sum_locked(struct ms_counters *counters, uint64_t sums[MS_COUNTERS])
+{
+    ms_counters_sum_all(counters, sums);
+    for (int counter = 0; counter < MS_COUNTERS; counter++) {
+        /* What was counted before the reset may have been taken back since. */
+        if (counters->baseline[counter] > sums[counter])
+            counters->baseline[counter] = sums[counter];
+        sums[counter] -= counters->baseline[counter];
+    }
+}
+
 void ms_counters_sum(struct ms_counters *counters, uint64_t sums[MS_COUNTERS])
 {
     ms_mutex_lock(&counters->reset_lock);
-    ms_counters_sum_all(counters, sums);
-    for (int counter = 0; counter < MS_COUNTERS; counter++)
-        sums[counter] -= counters->baseline[counter];
+    sum_locked(counters, sums);
     ms_mutex_unlock(&counters->reset_lock);
 }
 

@@ -71,6 +71,32 @@ static int keep(const char *data, size_t size, void *context)
     return 0;
 }
 
+/* ---- Reads in flight ---- */
+
+static void read_into_nothing(void *store)
+{
+    size_t size;
+
+    assert_status(memstore_get(store, "key", 3, NULL, 0, &size), MEMSTORE_ERR_BUFFER_TOO_SMALL);
+}
+
+Test(monitoring, a_reset_beside_a_read_that_is_refused_leaves_no_negative_count)
+{
+    memstore *store = test_open("maintenance=manual", NULL);
+
+    assert_ok(test_set(store, "key", "value", 0));
+    test_stop_at(MS_POINT_READ_FOUND, read_into_nothing, store);
+    assert_ok(memstore_reset_stats(store));
+    test_let_go();
+    cr_assert_eq(test_stats(store).hits, 0);
+    cr_assert_eq(memstore_get_hit_rate(store), 0);
+    assert_holds(store, "key", "value");
+    assert_holds(store, "absent", NULL);
+    cr_assert_eq(test_stats(store).hits, 1);
+    cr_assert_eq(test_stats(store).misses, 1);
+    memstore_destroy(store);
+}
+
 /* ---- Entries by TTL ---- */
 
 static memstore_ttl_stats ttls_of(memstore *store)

@@ -84,6 +84,18 @@ Test(counters, a_reset_starts_all_over)
     ms_counters_fini(&counters);
 }
 
+Test(counters, what_is_taken_back_after_a_reset_is_no_negative_sum)
+{
+    open_counters(4);
+    ms_count(&counters, MS_COUNT_READS, 3);
+    ms_counters_reset(&counters);
+    ms_count(&counters, MS_COUNT_READS, UINT64_MAX);
+    expect_zeros();
+    ms_count(&counters, MS_COUNT_READS, 1);
+    cr_assert_eq(sum_of(MS_COUNT_READS), 1);
+    ms_counters_fini(&counters);
+}
+
 Test(counters, sets_of_counters_do_not_know_of_each_other)
 {
     static struct ms_counter_stripe more_memory[2];
