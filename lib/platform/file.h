@@ -51,7 +51,8 @@ struct ms_file_out {
     char *path;
     char *temporary;
     int descriptor;
-    pid_t owner; /* a child of fork() has a copy of all this, and of the descriptor */
+    pid_t owner;    /* a child of fork() has a copy of all this, and of the descriptor */
+    bool is_placed; /* it has the place of `path` */
 };
 
 /* Begin, with these permissions. EWOULDBLOCK when somebody else is writing that file, EISDIR or EINVAL

@@ -7,8 +7,13 @@
 #include "support/process.h"
 #include "support/support.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 
 #define ENTRIES 3000
 
@@ -99,6 +104,60 @@ static void a_process_that_is_killed_leaves_the_old_file_whole(void)
     }
     memstore_destroy(old);
     memstore_destroy(new);
+}
+
+static void a_save_that_is_interrupted_goes_on(void)
+{
+    memstore *old = open_filled("old"), *new = open_filled("new");
+    const char *const path = test_path("snapshot");
+    const uint64_t steps = count_steps(new, path);
+
+    for (uint64_t step = 1; step <= steps; step++) {
+        /* No signal interrupts a rename. */
+        if (step == steps - 1)
+            continue;
+        ms_testing_stop_file(0, MS_FILE_FAILS);
+        CHECK_OK(memstore_save(old, path, NULL, NULL));
+        ms_testing_stop_file(step, MS_FILE_IS_INTERRUPTED);
+        CHECK_OK(memstore_save(new, path, NULL, NULL));
+        CHECK(ms_testing_file_steps() == steps + 1);
+        ms_testing_stop_file(0, MS_FILE_FAILS);
+        CHECK(holds(path, "new/7"));
+    }
+    memstore_destroy(old);
+    memstore_destroy(new);
+}
+
+/* ---- Folders ---- */
+
+/* Root may read any folder, but not without its capabilities. */
+static void give_up_capabilities(void)
+{
+    struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
+    const struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {{0}};
+
+    CHECK(syscall(SYS_capset, &head, none) == 0);
+}
+
+static void a_folder_that_cannot_be_read_is_saved_to(void)
+{
+    memstore *store = open_filled("new");
+    const char *const folder = test_path("closed"), *const moved = test_path("moved");
+    char path[256];
+
+    snprintf(path, sizeof path, "%s/snapshot", folder);
+    CHECK(mkdir(folder, 0300) == 0);
+    const pid_t child = test_fork();
+    if (child == 0) {
+        give_up_capabilities();
+        CHECK(open(folder, O_RDONLY) < 0 && errno == EACCES);
+        CHECK_OK(memstore_save(store, path, NULL, NULL));
+        _exit(0);
+    }
+    CHECK(test_child_status(child) == 0);
+    CHECK(rename(path, moved) == 0 && rmdir(folder) == 0);
+    CHECK(holds(moved, "new/7"));
+    memstore_destroy(store);
 }
 
 /* ---- fork ---- */
@@ -218,6 +277,8 @@ int main(int argc, char **argv)
          a_save_that_fails_leaves_the_old_file_whole},
         {"a_process_that_is_killed_leaves_the_old_file_whole",
          a_process_that_is_killed_leaves_the_old_file_whole},
+        {"a_save_that_is_interrupted_goes_on", a_save_that_is_interrupted_goes_on},
+        {"a_folder_that_cannot_be_read_is_saved_to", a_folder_that_cannot_be_read_is_saved_to},
         {"a_child_that_stops_a_save_leaves_that_of_its_parent",
          a_child_that_stops_a_save_leaves_that_of_its_parent},
         {"a_child_that_goes_on_with_a_save_leaves_that_of_its_parent",
