@@ -563,6 +563,8 @@ bool ms_upkeep_expire(memstore *store, int64_t deadline_us);
 /* ---- store/report.c ---- */
 uint64_t ms_store_size(memstore *store);
 void ms_store_stats(memstore *store, memstore_stats *out);
+/* The same with hits and misses that do not go down from one call to the next, for metrics. */
+void ms_store_rising_stats(memstore *store, memstore_stats *out);
 void ms_store_memory_stats(memstore *store, memstore_memory_stats *out);
 /* Entries by TTL; `out` is zeroed. */
 void ms_store_ttl_stats(memstore *store, memstore_ttl_stats *out);
