@@ -56,6 +56,10 @@ static const struct row rows[MS_LOG_EVENTS] = {
     [MS_LOG_SNAPSHOT_NOT_SAVED] =
         {"snapshot_not_saved", "a snapshot could not be saved; what was at the path is still there",
          MEMSTORE_LOG_WARN, BY_HAND},
+    [MS_LOG_SNAPSHOT_NOT_SYNCED] =
+        {"snapshot_not_synced",
+         "a snapshot was saved, but after a loss of power what was at the path before may be there",
+         MEMSTORE_LOG_WARN, BY_HAND},
     [MS_LOG_SNAPSHOT_REFUSED] = {"snapshot_refused", "nothing was loaded from a snapshot",
                                  MEMSTORE_LOG_WARN, BY_HAND},
     [MS_LOG_LIMIT_LOWERED] = {"limit_lowered", "memory is short: the limit was lowered",

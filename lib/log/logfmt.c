@@ -33,10 +33,20 @@ static bool is_plain(const char *text)
     return text[0] != '\0';
 }
 
+/* The number of a character that is to control nothing, such as a terminal, or 0. Those from 0x80 to 0x9f,
+ * which do as well, have two bytes, of which the second is that number. */
+static unsigned control_of(const unsigned char *text, size_t size)
+{
+    if (size == 1)
+        return *text < ' ' || *text == 0x7f ? *text : 0;
+    return size == 2 && *text == 0xc2 && text[1] < 0xa0 ? text[1] : 0;
+}
+
 /* One character as it stands in quotes. Returns the bytes of `text` it was. */
 static size_t put_quoted_character(struct line *line, const unsigned char *text, bool *fits)
 {
     const size_t size = ms_utf8_character((const char *)text, strnlen((const char *)text, 4));
+    const unsigned control = control_of(text, size);
     char escaped[8];
 
     if (size == 0)
@@ -45,8 +55,8 @@ static size_t put_quoted_character(struct line *line, const unsigned char *text,
         *fits = put(line, *text == '"' ? "\\\"" : "\\\\", 2);
     else if (*text == '\n' || *text == '\t' || *text == '\r')
         *fits = put(line, *text == '\n' ? "\\n" : *text == '\t' ? "\\t" : "\\r", 2);
-    else if (*text < ' ' || *text == 0x7f)
-        *fits = put(line, escaped, (size_t)snprintf(escaped, sizeof escaped, "\\u%04x", *text));
+    else if (control != 0)
+        *fits = put(line, escaped, (size_t)snprintf(escaped, sizeof escaped, "\\u%04x", control));
     else
         *fits = put(line, (const char *)text, size);
     return size != 0 ? size : 1;

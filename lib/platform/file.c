@@ -22,6 +22,17 @@ const char *ms_file_error(int error, char *room, size_t size)
 #endif
 }
 
+/* What a signal interrupts is done again. open() waits for files of other machines and of programs. */
+static int open_file(const char *path, int flags, unsigned mode)
+{
+    int descriptor;
+
+    do
+        descriptor = open(path, flags | O_CLOEXEC | O_NOCTTY, mode);
+    while (descriptor < 0 && errno == EINTR);
+    return descriptor;
+}
+
 /* Read until the end or until the buffer is full. 0 or an error number. */
 static int read_all(int descriptor, char *data, size_t cap, size_t *size)
 {
@@ -43,7 +54,7 @@ int ms_file_read(const char *path, size_t most, struct ms_file_text *out)
 {
     *out = (struct ms_file_text){0};
 
-    const int descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    const int descriptor = open_file(path, O_RDONLY, 0);
     if (descriptor < 0)
         return errno;
 
@@ -90,7 +101,7 @@ int ms_file_open(struct ms_file_in *in, const char *path)
     struct stat status;
 
     /* A pipe that nobody writes to would be waited for. */
-    in->descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    in->descriptor = open_file(path, O_RDONLY | O_NONBLOCK, 0);
     if (in->descriptor < 0)
         return errno;
     int error = fstat(in->descriptor, &status) == 0 ? 0 : errno;
@@ -154,6 +165,17 @@ static int restrict_to(int descriptor, unsigned mode)
     return fchmod(descriptor, status.st_mode & mode) == 0 ? 0 : errno;
 }
 
+/* 0 or an error number. */
+static int empty(int descriptor)
+{
+    int error;
+
+    do
+        error = ftruncate(descriptor, 0) == 0 ? 0 : errno;
+    while (error == EINTR);
+    return error;
+}
+
 /* Lock what was opened, if it is still at `path`, and empty it. 0 or an error number. */
 static int take_over(int descriptor, const char *path, unsigned mode)
 {
@@ -162,21 +184,31 @@ static int take_over(int descriptor, const char *path, unsigned mode)
     if (!is_still(descriptor, path))
         return EAGAIN;
     const int error = restrict_to(descriptor, mode);
-    if (error != 0)
-        return error;
-    return ftruncate(descriptor, 0) == 0 ? 0 : errno;
+    return error == 0 ? empty(descriptor) : error;
+}
+
+/* Open a file to be written. 0 or an error number. */
+static int open_to_write(const char *path, unsigned mode, int *descriptor)
+{
+    int error;
+
+    do {
+        error = ms_testing_file_step(NULL);
+        if (error == 0) {
+            *descriptor = open_file(path, O_RDWR | O_CREAT | O_NOFOLLOW, mode);
+            error = *descriptor < 0 ? errno : 0;
+        }
+    } while (error == EINTR);
+    return error;
 }
 
 /* Open and lock the file at `path`, empty. */
 static int open_locked(const char *path, unsigned mode, int *descriptor)
 {
     for (int i = 0; i < LOCK_TRIES; i++) {
-        int error = ms_testing_file_step(NULL);
+        int error = open_to_write(path, mode, descriptor);
         if (error != 0)
             return error;
-        *descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NOFOLLOW, mode);
-        if (*descriptor < 0)
-            return errno;
         error = take_over(*descriptor, path, mode);
         if (error == 0)
             return 0;
@@ -193,11 +225,18 @@ static void free_names(struct ms_file_out *out)
     ms_mem_free(out->temporary);
 }
 
+/* Whether this process began it, and not one that it was forked off. */
+static bool is_ours(const struct ms_file_out *out)
+{
+    return out->owner == getpid();
+}
+
 /* A child of fork() may have the descriptor too, and with it the lock: giving that back is not left
- * to the closing. */
+ * to the closing, and not done by the child. */
 static void close_locked(struct ms_file_out *out)
 {
-    flock(out->descriptor, LOCK_UN);
+    if (is_ours(out))
+        flock(out->descriptor, LOCK_UN);
     close(out->descriptor);
     free_names(out);
 }
@@ -222,7 +261,8 @@ int ms_file_create(struct ms_file_out *out, const char *path, unsigned mode)
         return error;
     error = ENOMEM;
     *out = (struct ms_file_out){.path = ms_mem_alloc(size + 1),
-                                .temporary = ms_mem_alloc(size + sizeof SUFFIX)};
+                                .temporary = ms_mem_alloc(size + sizeof SUFFIX),
+                                .owner = getpid()};
     if (out->path != NULL && out->temporary != NULL) {
         memcpy(out->path, path, size);
         memcpy(out->temporary, path, size);
@@ -238,6 +278,9 @@ int ms_file_append(struct ms_file_out *out, const void *data, size_t size)
 {
     size_t left = size;
 
+    /* Parent and child have one offset. */
+    if (!is_ours(out))
+        return EWOULDBLOCK;
     while (left > 0) {
         size_t most = left;
         const int error = ms_testing_file_step(&most);
@@ -258,13 +301,28 @@ int ms_file_append(struct ms_file_out *out, const void *data, size_t size)
 
 int ms_file_rewrite(struct ms_file_out *out, uint64_t offset, const void *data, size_t size)
 {
+    if (!is_ours(out))
+        return EWOULDBLOCK;
     if (lseek(out->descriptor, (off_t)offset, SEEK_SET) < 0)
         return errno;
     return ms_file_append(out, data, size);
 }
 
-/* Let the disk have what a directory says. */
-static int sync_directory_of(const char *path)
+/* Let the disk have what was written. 0 or an error number. */
+static int sync_file(int descriptor)
+{
+    int error;
+
+    do {
+        error = ms_testing_file_step(NULL);
+        if (error == 0 && fsync(descriptor) != 0)
+            error = errno;
+    } while (error == EINTR);
+    return error;
+}
+
+/* Open the directory of a file. 0 or an error number. */
+static int open_directory_of(const char *path, int *descriptor)
 {
     const char *const slash = strrchr(path, '/');
     const size_t size = slash == NULL ? 0 : (size_t)(slash - path) + 1;
@@ -273,24 +331,36 @@ static int sync_directory_of(const char *path)
     if (directory == NULL)
         return ENOMEM;
     memcpy(directory, slash == NULL ? "." : path, slash == NULL ? 1 : size);
-    const int descriptor = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    *descriptor = open_file(directory, O_RDONLY | O_DIRECTORY, 0);
+    const int error = *descriptor < 0 ? errno : 0;
     ms_mem_free(directory);
-    if (descriptor < 0)
-        return errno;
-    int error = ms_testing_file_step(NULL);
-    /* Some file systems cannot, and need not. */
-    if (error == 0 && fsync(descriptor) != 0 && errno != EINVAL)
-        error = errno;
-    close(descriptor);
     return error;
+}
+
+/* Let the disk have the name that a file has got. */
+static int sync_name(const struct ms_file_out *out)
+{
+    int descriptor;
+    int error = open_directory_of(out->path, &descriptor);
+
+    /* Who may write to a directory may not read it for that. File systems with a journal write a rename
+     * with what else is new of the file. */
+    if (error == EACCES || error == EPERM)
+        return sync_file(out->descriptor);
+    if (error != 0)
+        return error;
+    error = sync_file(descriptor);
+    close(descriptor);
+    /* Some file systems cannot, and need not. */
+    return error == EINVAL ? 0 : error;
 }
 
 int ms_file_commit(struct ms_file_out *out, bool sync)
 {
-    int error = sync ? ms_testing_file_step(NULL) : 0;
+    int error = is_ours(out) ? 0 : EWOULDBLOCK;
 
-    if (error == 0 && sync && fsync(out->descriptor) != 0)
-        error = errno;
+    if (error == 0 && sync)
+        error = sync_file(out->descriptor);
     if (error == 0)
         error = ms_testing_file_step(NULL);
     if (error == 0 && rename(out->temporary, out->path) != 0)
@@ -299,15 +369,17 @@ int ms_file_commit(struct ms_file_out *out, bool sync)
         ms_file_abandon(out);
         return error;
     }
+    out->is_placed = true;
     if (sync)
-        error = sync_directory_of(out->path);
+        error = sync_name(out);
     close_locked(out);
     return error;
 }
 
 void ms_file_abandon(struct ms_file_out *out)
 {
-    unlink(out->temporary);
+    if (is_ours(out))
+        unlink(out->temporary);
     close_locked(out);
 }
 

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 struct ms_file_text {
     char *data; /* for ms_mem_free(); NULL on failure */
@@ -43,12 +44,15 @@ void ms_file_close(struct ms_file_in *in);
  * What is written goes to `path`.tmp, which takes the place of `path` in one step when it is whole.
  * Until then, whatever happens, `path` is what it was. The other file is locked, so that two who
  * write the same file do not mix; one that was left behind by a process that was killed is used
- * again. */
+ * again. In a child of fork() the file is the parent's: what writes or commits gives EWOULDBLOCK there,
+ * and the ends free what the child has of it alone. */
 
 struct ms_file_out {
     char *path;
     char *temporary;
     int descriptor;
+    pid_t owner;    /* a child of fork() has a copy of all this, and of the descriptor */
+    bool is_placed; /* it has the place of `path` */
 };
 
 /* Begin, with these permissions. EWOULDBLOCK when somebody else is writing that file, EISDIR or EINVAL

@@ -42,12 +42,39 @@ uint64_t ms_counters_total(const struct ms_counters *counters, enum ms_counter c
     return total;
 }
 
+static void sum_locked(struct ms_counters *counters, uint64_t sums[MS_COUNTERS])
+{
+    ms_counters_sum_all(counters, sums);
+    for (int counter = 0; counter < MS_COUNTERS; counter++) {
+        /* What was counted before the reset may have been taken back since. */
+        if (counters->baseline[counter] > sums[counter])
+            counters->baseline[counter] = sums[counter];
+        sums[counter] -= counters->baseline[counter];
+    }
+}
+
 void ms_counters_sum(struct ms_counters *counters, uint64_t sums[MS_COUNTERS])
 {
     ms_mutex_lock(&counters->reset_lock);
-    ms_counters_sum_all(counters, sums);
-    for (int counter = 0; counter < MS_COUNTERS; counter++)
-        sums[counter] -= counters->baseline[counter];
+    sum_locked(counters, sums);
+    ms_mutex_unlock(&counters->reset_lock);
+}
+
+static uint64_t keep_most(uint64_t *told, uint64_t now)
+{
+    if (now > *told)
+        *told = now;
+    return *told;
+}
+
+void ms_counters_sum_rising(struct ms_counters *counters, uint64_t sums[MS_COUNTERS])
+{
+    ms_mutex_lock(&counters->reset_lock);
+    sum_locked(counters, sums);
+    uint64_t *const reads = &sums[MS_COUNT_READS], *const misses = &sums[MS_COUNT_MISSES];
+    const uint64_t hits = *reads > *misses ? *reads - *misses : 0;
+    *misses = keep_most(&counters->told_misses, *misses);
+    *reads = *misses + keep_most(&counters->told_hits, hits);
     ms_mutex_unlock(&counters->reset_lock);
 }
 
@@ -55,5 +82,6 @@ void ms_counters_reset(struct ms_counters *counters)
 {
     ms_mutex_lock(&counters->reset_lock);
     ms_counters_sum_all(counters, counters->baseline);
+    counters->told_hits = counters->told_misses = 0;
     ms_mutex_unlock(&counters->reset_lock);
 }

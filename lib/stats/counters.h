@@ -91,7 +91,10 @@ struct ms_counters {
     uint32_t stripe_count;
     uint32_t exclusive; /* stripe_count - 1: the stripes that have one writer each */
     ms_mutex reset_lock MS_ALIGNED(MS_CACHE_LINE);
-    uint64_t baseline[MS_COUNTERS]; /* what the sums were at the last reset; reset lock */
+    /* Of the reset lock: what the sums were at the last reset, and the most that was told since by
+     * ms_counters_sum_rising(). */
+    uint64_t baseline[MS_COUNTERS];
+    uint64_t told_hits, told_misses;
 };
 
 /* Bytes of a set of counters with this many stripes. */
@@ -157,7 +160,11 @@ MS_ALWAYS_INLINE uint64_t ms_count(struct ms_counters *counters, enum ms_counter
 uint64_t ms_counters_total(const struct ms_counters *counters, enum ms_counter counter);
 /* The sums of all counters since the last reset. */
 void ms_counters_sum(struct ms_counters *counters, uint64_t sums[MS_COUNTERS]);
-/* The same since the store was opened. Takes no lock. */
+/* The same for those who take a count that goes down for one that began anew: neither the misses nor the
+ * hits, reads less misses, are fewer than they were told so before. Reads in flight count among the hits
+ * until they miss: afterwards the hits told stay as many too high until there are more. */
+void ms_counters_sum_rising(struct ms_counters *counters, uint64_t sums[MS_COUNTERS]);
+/* The sums of all counters since the store was opened. Takes no lock. */
 void ms_counters_sum_all(struct ms_counters *counters, uint64_t sums[MS_COUNTERS]);
 void ms_counters_reset(struct ms_counters *counters);
 

@@ -187,17 +187,10 @@ static void drop_views(struct taking *taking)
  * because entries came meanwhile. */
 static int look_up(struct taking *taking)
 {
-    memstore *store = taking->store;
-    int status = ms_store_get_many(store, taking->keys, taking->n, taking->views, &taking->found);
+    const int status = ms_store_get_many_up_to(taking->store, taking->keys, taking->n,
+                                               taking->places, taking->views, &taking->found);
 
-    if (status == MEMSTORE_OK && taking->found > taking->places) {
-        drop_views(taking);
-        /* The same reads are going to be counted again. */
-        ms_count(&store->counters, MS_COUNT_READS, 0 - (uint64_t)taking->n);
-        ms_count(&store->counters, MS_COUNT_MISSES, (uint64_t)taking->found - taking->n);
-        status = LOOK_AGAIN;
-    }
-    return status;
+    return status == MEMSTORE_OK && taking->found > taking->places ? LOOK_AGAIN : status;
 }
 
 /* Give each view a pass. The places without one are left. */

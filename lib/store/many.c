@@ -532,8 +532,8 @@ static uint64_t count_reads(memstore *store, size_t hits, size_t misses)
     return before;
 }
 
-int ms_store_get_many(memstore *store, const memstore_key *keys, size_t n, memstore_view *out,
-                      size_t *found)
+int ms_store_get_many_up_to(memstore *store, const memstore_key *keys, size_t n, size_t most,
+                            memstore_view *out, size_t *found)
 {
     struct followed followed[FOLLOWED_NOTED];
     struct reading reading = {
@@ -543,19 +543,27 @@ int ms_store_get_many(memstore *store, const memstore_key *keys, size_t n, memst
         ms_reader_prepare();
     ms_rcu_read_lock();
     int status = ms_store_is_closed(store) ? MEMSTORE_ERR_CACHE_CLOSED : read_all(&reading);
-    if (status == MEMSTORE_OK)
+    const bool taken = status == MEMSTORE_OK && reading.found <= most;
+    if (taken)
         complete_views(&reading);
     ms_rcu_read_unlock();
 
-    if (status != MEMSTORE_OK) {
+    if (status == MEMSTORE_OK)
+        *found = reading.found;
+    if (!taken) {
         forget_results(&reading);
         return status;
     }
     const uint64_t before = count_reads(store, reading.found, n - reading.found);
     if (ms_unlikely((ms_store_bounds(store) & MS_BOUNDS_TRACKED) != 0))
         track_reads(&reading, before);
-    *found = reading.found;
     return MEMSTORE_OK;
+}
+
+int ms_store_get_many(memstore *store, const memstore_key *keys, size_t n, memstore_view *out,
+                      size_t *found)
+{
+    return ms_store_get_many_up_to(store, keys, n, n, out, found);
 }
 
 int ms_store_has_many(memstore *store, const memstore_key *keys, size_t n, unsigned char *out,

@@ -105,7 +105,7 @@ static void put_counts(struct ms_text *out, memstore *store)
 {
     memstore_stats stats = {0};
 
-    ms_store_stats(store, &stats);
+    ms_store_rising_stats(store, &stats);
     put_counter(out, "hits", stats.hits, "Reads that found a live entry.");
     put_counter(out, "misses", stats.misses, "Reads that found none.");
     put_counter(out, "sets", stats.sets, "Entries stored, new and overwritten.");

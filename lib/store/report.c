@@ -18,12 +18,9 @@ uint64_t ms_store_size(memstore *store)
     return entries;
 }
 
-void ms_store_stats(memstore *store, memstore_stats *out)
+/* What was counted, in these sums. */
+static void tell_counts(memstore *store, const uint64_t sums[MS_COUNTERS], memstore_stats *out)
 {
-    uint64_t sums[MS_COUNTERS];
-
-    out->entries = ms_store_size(store);
-    ms_counters_sum(&store->counters, sums);
     out->misses = sums[MS_COUNT_MISSES];
     /* Reads on their way may have been counted as the one and not yet as the other. */
     out->hits = sums[MS_COUNT_READS] > out->misses ? sums[MS_COUNT_READS] - out->misses : 0;
@@ -77,6 +74,24 @@ void ms_store_stats(memstore *store, memstore_stats *out)
     out->rejected_not_a_number = sums[MS_COUNT_REJECTED_NOT_A_NUMBER];
     out->limit_lowered = sums[MS_COUNT_LIMIT_LOWERED];
     out->limit_raised = sums[MS_COUNT_LIMIT_RAISED];
+}
+
+void ms_store_stats(memstore *store, memstore_stats *out)
+{
+    uint64_t sums[MS_COUNTERS];
+
+    out->entries = ms_store_size(store);
+    ms_counters_sum(&store->counters, sums);
+    tell_counts(store, sums, out);
+}
+
+void ms_store_rising_stats(memstore *store, memstore_stats *out)
+{
+    uint64_t sums[MS_COUNTERS];
+
+    out->entries = ms_store_size(store);
+    ms_counters_sum_rising(&store->counters, sums);
+    tell_counts(store, sums, out);
 }
 
 /* ---- Bytes ---- */

@@ -6,6 +6,7 @@
 #include "snapshot/reader.h"
 #include "store/heat.h"
 #include "store/lookup.h"
+#include "store/notify.h"
 #include "store/progress.h"
 #include "store/tell.h"
 
@@ -65,14 +66,24 @@ static void take_back(memstore *store, const struct added *added)
     struct sought sought = {store, added->instance};
     struct ms_index_slot slot;
     struct ms_found found;
+    bool live = false;
 
     ms_mutex_lock(ms_store_shard_lock(store, added->hash));
-    if (ms_index_find_slot(&store->index, added->hash, is_instance, &sought, &slot)) {
+    const bool exists = ms_index_find_slot(&store->index, added->hash, is_instance, &sought, &slot);
+    if (exists) {
         ms_found_at(store, ms_slot_place(&slot), &found);
+        live = !ms_has_expired(ms_found_expiry(&found));
         ms_index_remove(&store->index, added->hash, &slot);
+        ms_notify_removal(store, &found, ms_removal_kind(live, MEMSTORE_EVENT_DELETED));
         ms_store_entry_died(store, &found);
     }
     ms_mutex_unlock(ms_store_shard_lock(store, added->hash));
+
+    if (!exists)
+        return;
+    if (ms_track_follows(store, added->hash))
+        ms_track_delete(store, added->hash);
+    ms_count(&store->counters, live ? MS_COUNT_DELETES : MS_COUNT_EXPIRATIONS, 1);
 }
 
 static void take_all_back(struct restoring *restoring)
@@ -108,8 +119,11 @@ static bool life_of(const struct restoring *restoring, const struct ms_snapshot_
     if (window != 0 && left > created + window - restoring->now)
         left = created + window - restoring->now;
     life->expiry = left >= LONGEST_MS ? MS_NEVER : restoring->now + left;
-    /* Of an entry whose TTL is not known, it is what was left of it. */
-    life->ttl = restoring->reader.summary.has_ttl ? entry->ttl : left;
+    /* "Never" is as long as it may be. Of another entry whose TTL is not known, it is what was left of it. */
+    if (entry->expires_at == 0)
+        life->ttl = max_ttl;
+    else
+        life->ttl = restoring->reader.summary.has_ttl ? entry->ttl : left;
     if (left >= LONGEST_MS || life->ttl >= LONGEST_MS)
         life->ttl = 0;
     else if (max_ttl != 0 && life->ttl > max_ttl)

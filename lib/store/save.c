@@ -298,6 +298,7 @@ int ms_store_save(memstore *store, const char *path, memstore_progress_fn fn, vo
     struct saving saving = {.store = store, .reporting = ms_reporting_to(fn, context)};
     const int status = save(&saving, path);
 
-    ms_tell_saved(store, path, status, saving.reporting.progress.stored);
+    ms_tell_saved(store, path, status, saving.writer.file.is_placed,
+                  saving.reporting.progress.stored);
     return status;
 }

@@ -299,6 +299,9 @@ int64_t ms_store_unix_expiry(memstore *store, int64_t expiry);
 /* ---- store/many.c ---- */
 int ms_store_get_many(memstore *store, const memstore_key *keys, size_t n, memstore_view *out,
                       size_t *found);
+/* The same; but where more than `most` are found, nothing is read, or counted, and all views are empty. */
+int ms_store_get_many_up_to(memstore *store, const memstore_key *keys, size_t n, size_t most,
+                            memstore_view *out, size_t *found);
 int ms_store_has_many(memstore *store, const memstore_key *keys, size_t n, unsigned char *out,
                       size_t *found);
 
@@ -560,6 +563,8 @@ bool ms_upkeep_expire(memstore *store, int64_t deadline_us);
 /* ---- store/report.c ---- */
 uint64_t ms_store_size(memstore *store);
 void ms_store_stats(memstore *store, memstore_stats *out);
+/* The same with hits and misses that do not go down from one call to the next, for metrics. */
+void ms_store_rising_stats(memstore *store, memstore_stats *out);
 void ms_store_memory_stats(memstore *store, memstore_memory_stats *out);
 /* Entries by TTL; `out` is zeroed. */
 void ms_store_ttl_stats(memstore *store, memstore_ttl_stats *out);

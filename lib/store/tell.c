@@ -125,18 +125,20 @@ static const char *snapshot_reason_of(int status, const struct ms_snapshot_summa
     }
 }
 
-void ms_tell_saved(memstore *store, const char *path, int status, uint64_t entries)
+void ms_tell_saved(memstore *store, const char *path, int status, bool placed, uint64_t entries)
 {
-    const bool saved = status == MEMSTORE_OK;
     const int error = errno;
     struct ms_log_line line;
 
     if (status == MEMSTORE_ERR_CANCELLED ||
-        !ms_log_begin(&store->log, saved ? MS_LOG_SNAPSHOT_SAVED : MS_LOG_SNAPSHOT_NOT_SAVED,
+        !ms_log_begin(&store->log,
+                      status == MEMSTORE_OK ? MS_LOG_SNAPSHOT_SAVED
+                      : placed              ? MS_LOG_SNAPSHOT_NOT_SYNCED
+                                            : MS_LOG_SNAPSHOT_NOT_SAVED,
                       &line))
         return;
     ms_log_text(&line, "path", path);
-    if (saved)
+    if (placed)
         ms_log_integer(&line, "entries", entries);
     else
         ms_log_text(&line, "why", snapshot_reason_of(status, NULL));

@@ -18,8 +18,8 @@ void ms_tell_load_failed(memstore *store, int result);
 void ms_tell_events_dropped(memstore *store, uint64_t dropped);
 /* The metrics could not be written to a file. */
 void ms_tell_export_failed(memstore *store, const char *file, int error);
-/* A save ended with this status, */
-void ms_tell_saved(memstore *store, const char *path, int status, uint64_t entries);
+/* A save ended with this status; `placed`: the file is at its path, */
+void ms_tell_saved(memstore *store, const char *path, int status, bool placed, uint64_t entries);
 /* or a load of what the summary tells did. */
 void ms_tell_loaded(memstore *store, const char *path, int status,
                     const struct ms_snapshot_summary *summary, const memstore_progress *progress);

@@ -102,7 +102,10 @@ static void digest_keys(struct ms_sampler *sampler)
 
 static uint64_t reads_since(const memstore *store, const struct ms_sampler *sampler)
 {
-    return ms_counters_total(&store->counters, MS_COUNT_READS) - sampler->reads_before;
+    const uint64_t reads = ms_counters_total(&store->counters, MS_COUNT_READS);
+
+    /* Of those before some may have been taken back since. */
+    return reads > sampler->reads_before ? reads - sampler->reads_before : 0;
 }
 
 uint64_t ms_track_reads_locked(const memstore *store)

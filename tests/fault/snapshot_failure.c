@@ -1,13 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Saving that fails, or whose process is killed, at each of its steps in turn: each opening, write,
- * sync and rename. The file is then the old one, whole, or, after the rename, the new one. */
+ * sync and rename. The file is then the old one, whole, or, after the rename, the new one. And saving
+ * beside children, signals and folders that others would stumble over. */
 #include "platform/testing.h"
 #include "support/folder.h"
 #include "support/process.h"
 #include "support/support.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 
 #define ENTRIES 3000
 
@@ -100,6 +106,116 @@ static void a_process_that_is_killed_leaves_the_old_file_whole(void)
     memstore_destroy(new);
 }
 
+static void a_save_that_is_interrupted_goes_on(void)
+{
+    memstore *old = open_filled("old"), *new = open_filled("new");
+    const char *const path = test_path("snapshot");
+    const uint64_t steps = count_steps(new, path);
+
+    for (uint64_t step = 1; step <= steps; step++) {
+        /* No signal interrupts a rename. */
+        if (step == steps - 1)
+            continue;
+        ms_testing_stop_file(0, MS_FILE_FAILS);
+        CHECK_OK(memstore_save(old, path, NULL, NULL));
+        ms_testing_stop_file(step, MS_FILE_IS_INTERRUPTED);
+        CHECK_OK(memstore_save(new, path, NULL, NULL));
+        CHECK(ms_testing_file_steps() == steps + 1);
+        ms_testing_stop_file(0, MS_FILE_FAILS);
+        CHECK(holds(path, "new/7"));
+    }
+    memstore_destroy(old);
+    memstore_destroy(new);
+}
+
+/* ---- Folders ---- */
+
+/* Root may read any folder, but not without its capabilities. */
+static void give_up_capabilities(void)
+{
+    struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
+    const struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {{0}};
+
+    CHECK(syscall(SYS_capset, &head, none) == 0);
+}
+
+static void a_folder_that_cannot_be_read_is_saved_to(void)
+{
+    memstore *store = open_filled("new");
+    const char *const folder = test_path("closed"), *const moved = test_path("moved");
+    char path[256];
+
+    snprintf(path, sizeof path, "%s/snapshot", folder);
+    CHECK(mkdir(folder, 0300) == 0);
+    const pid_t child = test_fork();
+    if (child == 0) {
+        give_up_capabilities();
+        CHECK(open(folder, O_RDONLY) < 0 && errno == EACCES);
+        CHECK_OK(memstore_save(store, path, NULL, NULL));
+        _exit(0);
+    }
+    CHECK(test_child_status(child) == 0);
+    CHECK(rename(path, moved) == 0 && rmdir(folder) == 0);
+    CHECK(holds(moved, "new/7"));
+    memstore_destroy(store);
+}
+
+/* ---- fork ---- */
+
+struct forking {
+    int answer; /* what the progress function returns in the child */
+    pid_t child;
+    bool is_child;
+};
+
+static int fork_once(const memstore_progress *progress, void *context)
+{
+    struct forking *forking = context;
+
+    /* Some of the file is written. */
+    if (forking->child == 0 && progress->done > ENTRIES / 2) {
+        forking->child = test_fork();
+        if (forking->child == 0) {
+            forking->is_child = true;
+            forking->child = -1;
+        } else {
+            /* The child comes to its end first. */
+            forking->child = test_child_status(forking->child) == 0 ? 1 : -1;
+        }
+    }
+    return forking->is_child ? forking->answer : 0;
+}
+
+/* A child in which a progress function returns ends the call, too: what it ends is not the parent's file. */
+static void fork_while_saving(int answer, int wanted)
+{
+    memstore *old = open_filled("old"), *new = open_filled("new");
+    const char *const path = test_path("forked");
+    struct forking forking = {.answer = answer};
+
+    CHECK_OK(memstore_save(old, path, NULL, NULL));
+    const int status = memstore_save(new, path, fork_once, &forking);
+    if (forking.is_child)
+        _exit(status == wanted ? 0 : 1);
+    CHECK_OK(status);
+    CHECK(forking.child == 1);
+    CHECK(holds(path, "new/7"));
+    CHECK(!test_file_exists(test_path("forked.tmp")));
+    CHECK_OK(memstore_save(old, path, NULL, NULL));
+    memstore_destroy(old);
+    memstore_destroy(new);
+}
+
+static void a_child_that_stops_a_save_leaves_that_of_its_parent(void)
+{
+    fork_while_saving(1, MEMSTORE_ERR_CANCELLED);
+}
+
+static void a_child_that_goes_on_with_a_save_leaves_that_of_its_parent(void)
+{
+    fork_while_saving(0, MEMSTORE_ERR_LOCK_TIMEOUT);
+}
+
 /* ---- Memory ---- */
 
 static void saving_without_memory_says_so(void)
@@ -161,6 +277,12 @@ int main(int argc, char **argv)
          a_save_that_fails_leaves_the_old_file_whole},
         {"a_process_that_is_killed_leaves_the_old_file_whole",
          a_process_that_is_killed_leaves_the_old_file_whole},
+        {"a_save_that_is_interrupted_goes_on", a_save_that_is_interrupted_goes_on},
+        {"a_folder_that_cannot_be_read_is_saved_to", a_folder_that_cannot_be_read_is_saved_to},
+        {"a_child_that_stops_a_save_leaves_that_of_its_parent",
+         a_child_that_stops_a_save_leaves_that_of_its_parent},
+        {"a_child_that_goes_on_with_a_save_leaves_that_of_its_parent",
+         a_child_that_goes_on_with_a_save_leaves_that_of_its_parent},
         {"saving_without_memory_says_so", saving_without_memory_says_so},
         {"a_load_that_finds_no_memory_leaves_nothing_behind",
          a_load_that_finds_no_memory_leaves_nothing_behind},

@@ -3,8 +3,10 @@
  * back; that tell them from elsewhere often lose the value, the order or the cause. */
 #include "support/clock.h"
 #include "support/criterion.h"
+#include "support/folder.h"
 #include "support/process.h"
 
+#include <memstore/snapshot.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -122,6 +124,51 @@ Test(events, what_has_run_out_is_told_as_expired_whoever_meets_it)
     cr_assert_eq(test_stats(store).expirations, 4);
     memstore_subscription_close(all);
     memstore_destroy(store);
+}
+
+/* Some of the entries are stored and read; one has been overwritten, one has run out. */
+static int stop_loading(const memstore_progress *progress, void *context)
+{
+    memstore *store = context;
+
+    if (progress->phase != MEMSTORE_PHASE_LOADING || progress->stored == 0)
+        return 0;
+    assert_ok(test_set(store, "key/3", "newer", 0));
+    test_clock_advance(1000);
+    return 1;
+}
+
+Test(events, what_a_load_takes_back_is_told)
+{
+    const int loaded = 500;
+    memstore *store = open_manual();
+    char key[32];
+
+    for (int i = 0; i < loaded; i++) {
+        snprintf(key, sizeof key, "key/%d", i);
+        assert_ok(test_set(store, key, "value", i == 7 ? 1000 : 0));
+    }
+    assert_ok(memstore_save(store, test_path("snapshot"), NULL, NULL));
+    store = (memstore_destroy(store), open_manual());
+    memstore_subscription *all = subscribe(store, ANY, 0);
+    assert_status(memstore_load(store, test_path("snapshot"), stop_loading, store),
+                  MEMSTORE_ERR_CANCELLED);
+    cr_assert_eq(memstore_size(store), 1);
+
+    int told[MEMSTORE_EVENT_CLEARED + 1] = {0};
+    memstore_event event = {.struct_size = sizeof event};
+    while (memstore_subscription_next(all, 0, &event) == MEMSTORE_OK) {
+        told[event.kind]++;
+        memstore_view_release(&event.value);
+    }
+    cr_assert_eq(told[MEMSTORE_EVENT_REPLACED], 1);
+    cr_assert_eq(told[MEMSTORE_EVENT_DELETED], loaded - 2);
+    cr_assert_eq(told[MEMSTORE_EVENT_EXPIRED], 1);
+    cr_assert_eq(test_stats(store).deletes, (uint64_t)loaded - 2);
+    cr_assert_eq(test_stats(store).expirations, 1);
+    memstore_subscription_close(all);
+    memstore_destroy(store);
+    test_folder_remove();
 }
 
 Test(events, a_batch_tells_what_it_replaced_and_deleted)

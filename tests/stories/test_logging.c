@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a store says to whoever operates it, and to whom. */
+#include "platform/testing.h"
 #include "support/clock.h"
 #include "support/criterion.h"
 #include "support/folder.h"
@@ -408,6 +409,23 @@ Test(logging, snapshots_are_told_and_why_there_is_none)
     expect("snapshot_refused", MEMSTORE_LOG_WARN, "/damaged;version=0;why=the file is damaged");
     expect("snapshot_not_saved", MEMSTORE_LOG_WARN,
            "/no/such/folder;why=the file could not be opened");
+    memstore_destroy(store);
+    test_folder_remove();
+}
+
+Test(logging, of_a_snapshot_that_is_in_its_place_the_log_does_not_say_that_the_old_one_is)
+{
+    memstore *store = OPEN(MEMSTORE_LOG_INFO, "maintenance", "manual");
+
+    ms_testing_stop_file(0, MS_FILE_FAILS);
+    assert_ok(memstore_save(store, test_path("snapshot"), NULL, NULL));
+    /* The last step brings the name to the disk. */
+    ms_testing_stop_file(ms_testing_file_steps(), MS_FILE_FAILS);
+    assert_status(memstore_save(store, test_path("snapshot"), NULL, NULL), MEMSTORE_ERR_IO);
+    ms_testing_stop_file(0, MS_FILE_FAILS);
+    assert_ok(memstore_close(store));
+    cr_assert_eq(count_of("snapshot_not_saved"), 0);
+    expect("snapshot_not_synced", MEMSTORE_LOG_WARN, "/snapshot;entries=0;");
     memstore_destroy(store);
     test_folder_remove();
 }

@@ -71,6 +71,72 @@ static int keep(const char *data, size_t size, void *context)
     return 0;
 }
 
+/* ---- Reads in flight ---- */
+
+static void read_into_nothing(void *store)
+{
+    size_t size;
+
+    assert_status(memstore_get(store, "key", 3, NULL, 0, &size), MEMSTORE_ERR_BUFFER_TOO_SMALL);
+}
+
+Test(monitoring, a_reset_beside_a_read_that_is_refused_leaves_no_negative_count)
+{
+    memstore *store = test_open("maintenance=manual", NULL);
+
+    assert_ok(test_set(store, "key", "value", 0));
+    test_stop_at(MS_POINT_READ_FOUND, read_into_nothing, store);
+    assert_ok(memstore_reset_stats(store));
+    test_let_go();
+    cr_assert_eq(test_stats(store).hits, 0);
+    cr_assert_eq(memstore_get_hit_rate(store), 0);
+    assert_holds(store, "key", "value");
+    assert_holds(store, "absent", NULL);
+    cr_assert_eq(test_stats(store).hits, 1);
+    cr_assert_eq(test_stats(store).misses, 1);
+    memstore_destroy(store);
+}
+
+static uint64_t metric_of(memstore *store, const char *name)
+{
+    assert_ok(memstore_metrics_text(store, keep, NULL));
+    const char *const line = strstr(metrics, name);
+    cr_assert_not_null(line);
+    return strtoull(line + strlen(name), NULL, 10);
+}
+
+static void find_nothing(void *store)
+{
+    char buf[8];
+    size_t size;
+
+    assert_status(memstore_get(store, "expired", 7, buf, sizeof buf, &size),
+                  MEMSTORE_ERR_KEY_NOT_FOUND);
+}
+
+Test(monitoring, counters_in_metrics_do_not_go_down_when_a_read_in_flight_misses)
+{
+    test_clock_start();
+    memstore *store = test_open("maintenance=manual", NULL);
+
+    read_some(store, 5, 2);
+    assert_ok(test_set(store, "expired", "value", 1000));
+    test_clock_advance(1000);
+    test_stop_at(MS_POINT_READ_FOUND, find_nothing, store);
+    const uint64_t hits = metric_of(store, "\nmemstore_hits_total ");
+    cr_assert_geq(hits, 5);
+    test_let_go();
+    cr_assert_geq(metric_of(store, "\nmemstore_hits_total "), hits);
+    cr_assert_eq(metric_of(store, "\nmemstore_misses_total "), 3);
+    cr_assert_eq(test_stats(store).hits, 5, "what is asked for when nobody reads is exact");
+    read_some(store, 7, 0);
+    cr_assert_eq(metric_of(store, "\nmemstore_hits_total "), 12);
+    assert_ok(memstore_reset_stats(store));
+    cr_assert_eq(metric_of(store, "\nmemstore_hits_total "), 0);
+    cr_assert_eq(metric_of(store, "\nmemstore_misses_total "), 0);
+    memstore_destroy(store);
+}
+
 /* ---- Entries by TTL ---- */
 
 static memstore_ttl_stats ttls_of(memstore *store)

@@ -389,6 +389,23 @@ Test(sliding, a_snapshot_keeps_what_is_left_and_the_ttl)
     cr_assert_eq(ttl_of("key"), 1000);
 }
 
+Test(sliding, what_never_expired_is_renewed_where_nothing_may_live_for_ever)
+{
+    assert_ok(test_set(store, "never", "value", 0));
+    assert_ok(test_set(store, "long", "value", 3600000));
+    assert_ok(memstore_save(store, test_path("sliding"), NULL, NULL));
+    replace_store(test_open(MANUAL, ACCESS, "ttl.max_ttl=10s", NULL));
+    assert_ok(memstore_load(store, test_path("sliding"), NULL, NULL));
+    for (int i = 0; i < 6; i++) {
+        test_clock_advance(5000);
+        assert_holds(store, "never", "value");
+        assert_holds(store, "long", "value");
+        cr_assert(ttl_of("never") == 10000 && ttl_of("long") == 10000);
+    }
+    test_clock_advance(10000);
+    assert_holds(store, "never", NULL);
+}
+
 /* A file may say anything. */
 Test(sliding, a_ttl_beyond_all_clocks_is_not_renewed_by)
 {

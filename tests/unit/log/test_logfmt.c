@@ -56,6 +56,11 @@ Test(logfmt, what_could_be_misread_is_quoted_and_escaped)
     expect_value("back\\slash", "\"back\\\\slash\"");
     expect_value("two\nlines\r\tof", "\"two\\nlines\\r\\tof\"");
     expect_value("\x1b[31m", "\"\\u001b[31m\"");
+    expect_value("del\x7f", "\"del\\u007f\"");
+    expect_value("\xc2\x9b"
+                 "31m\xc2\x80\xc2\x9f",
+                 "\"\\u009b31m\\u0080\\u009f\"");
+    expect_value("\xc2\xa0", "\"\xc2\xa0\"");
     expect_value("Größe", "\"Größe\"");
     expect_value("\xff\xc3", "\"\\ufffd\\ufffd\"");
     expect_value("\xed\xa0\x80", "\"\\ufffd\\ufffd\\ufffd\"");

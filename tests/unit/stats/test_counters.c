@@ -84,6 +84,45 @@ Test(counters, a_reset_starts_all_over)
     ms_counters_fini(&counters);
 }
 
+Test(counters, what_is_taken_back_after_a_reset_is_no_negative_sum)
+{
+    open_counters(4);
+    ms_count(&counters, MS_COUNT_READS, 3);
+    ms_counters_reset(&counters);
+    ms_count(&counters, MS_COUNT_READS, UINT64_MAX);
+    expect_zeros();
+    ms_count(&counters, MS_COUNT_READS, 1);
+    cr_assert_eq(sum_of(MS_COUNT_READS), 1);
+    ms_counters_fini(&counters);
+}
+
+static void expect_rising(uint64_t hits, uint64_t misses)
+{
+    uint64_t sums[MS_COUNTERS];
+
+    ms_counters_sum_rising(&counters, sums);
+    cr_assert_eq(sums[MS_COUNT_READS] - sums[MS_COUNT_MISSES], hits);
+    cr_assert_eq(sums[MS_COUNT_MISSES], misses);
+}
+
+Test(counters, what_rises_stays_until_there_is_more_or_a_reset)
+{
+    open_counters(4);
+    expect_rising(0, 0);
+    ms_count(&counters, MS_COUNT_READS, 5);
+    expect_rising(5, 0);
+    ms_count(&counters, MS_COUNT_MISSES, 2);
+    expect_rising(5, 2);
+    cr_assert_eq(sum_of(MS_COUNT_READS), 5, "the others are told as it is");
+    ms_count(&counters, MS_COUNT_READS, 3);
+    expect_rising(6, 2);
+    ms_counters_reset(&counters);
+    expect_rising(0, 0);
+    ms_count(&counters, MS_COUNT_MISSES, 1);
+    expect_rising(0, 1);
+    ms_counters_fini(&counters);
+}
+
 Test(counters, sets_of_counters_do_not_know_of_each_other)
 {
     static struct ms_counter_stripe more_memory[2];
