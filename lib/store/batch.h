@@ -19,7 +19,8 @@ struct ms_step {
     bool superseded;     /* a later operation of the batch writes the same key */
     bool reserved_any;   /* `reserved` holds something */
     struct ms_life life; /* for sets and TTL changes */
-    uint64_t instance;   /* of the entry that a TTL change was prepared from */
+    int64_t bounded; /* the expiry of a TTL change, bound by the age of what it is prepared from */
+    uint64_t instance; /* of the entry that a TTL change was prepared from */
     struct ms_reserved reserved;
     /* Under the locks. */
     bool exists, live;

@@ -75,8 +75,23 @@ static const void *keep(memstore_batch *batch, const void *data, size_t size)
     return (const void *)(uintptr_t)offset;
 }
 
+/* Where something lies in the buffer, which gives keys out by memstore_batch_refused(); NONE = elsewhere. */
+static size_t offset_of(const memstore_batch *batch, const void *data)
+{
+    const uintptr_t offset = (uintptr_t)data - (uintptr_t)batch->bytes;
+
+    return batch->bytes != NULL && offset < batch->used ? offset : NONE;
+}
+
+static const void *after_move(const memstore_batch *batch, size_t offset, const void *elsewhere)
+{
+    return offset != NONE ? batch->bytes + offset : elsewhere;
+}
+
 int ms_batch_add(memstore_batch *batch, const struct ms_op *op)
 {
+    const size_t key_at = offset_of(batch, op->key.data), value_at = offset_of(batch, op->value);
+
     /* What could never be committed is not even copied. */
     if (op->key.size > MS_KEY_SIZE_MAX || op->value_size > MS_KEY_SIZE_MAX)
         return MEMSTORE_ERR_ENTRY_TOO_LARGE;
@@ -86,8 +101,8 @@ int ms_batch_add(memstore_batch *batch, const struct ms_op *op)
     batch->refused = NONE;
     struct ms_op *kept = &batch->ops[batch->count++];
     *kept = *op;
-    kept->key.data = keep(batch, op->key.data, op->key.size);
-    kept->value = keep(batch, op->value, op->value_size);
+    kept->key.data = keep(batch, after_move(batch, key_at, op->key.data), op->key.size);
+    kept->value = keep(batch, after_move(batch, value_at, op->value), op->value_size);
     return MEMSTORE_OK;
 }
 

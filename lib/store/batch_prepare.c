@@ -62,7 +62,7 @@ static bool draft_retimed(struct ms_commit *commit, struct ms_step *step, struct
         draft->placement.queue =
             found.segment->queue == MS_QUEUE_NEW ? MS_QUEUE_NEW : MS_QUEUE_MAIN;
         step->instance = ms_found_instance(store, &found);
-        step->life.expiry = draft->shape.expiry;
+        step->bounded = draft->shape.expiry;
     }
     ms_rcu_read_unlock();
     return live;

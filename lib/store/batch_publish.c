@@ -122,7 +122,7 @@ static void track(memstore *store, const struct ms_step *step)
     else if (op->kind == MS_OP_DELETE)
         ms_track_delete(store, step->hash);
     else
-        ms_track_retime(store, step->hash, step->life.expiry);
+        ms_track_retime(store, step->hash, step->bounded);
 }
 
 static void track_followed(const struct ms_commit *commit)

@@ -9,10 +9,21 @@
 /* When it comes back to what it could not apply. */
 #define RETRY_US 10000
 
-/* What may have another outcome for one who waits longer. */
-static bool is_want_of_patience(int status)
+/* What may have another outcome for one who waits longer: for views, too, for which a writer would wait and
+ * the maintenance thread does not. */
+static bool is_want_of_patience(memstore *store, int status)
 {
-    return status == MEMSTORE_ERR_LOCK_TIMEOUT || status == MEMSTORE_ERR_GC_PRESSURE;
+    switch (status) {
+    case MEMSTORE_ERR_LOCK_TIMEOUT:
+    case MEMSTORE_ERR_GC_PRESSURE:
+        return true;
+    case MEMSTORE_ERR_MEMORY_EXHAUSTED:
+    case MEMSTORE_ERR_CACHE_FULL:
+    case MEMSTORE_ERR_SHARD_OVERFLOW:
+        return store->settings.eviction != MS_EVICTION_NONE || ms_arena_has_waiting(&store->arena);
+    default:
+        return false;
+    }
 }
 
 /* Whether a failure is to be tried again later: the maintenance thread does not wait as long as a
@@ -24,7 +35,7 @@ static bool is_postponed(memstore *store, int status)
 
     if (ms_store_gave_up(status))
         return true;
-    if (!ms_maintenance_is_me() || !is_want_of_patience(status))
+    if (!ms_maintenance_is_me() || !is_want_of_patience(store, status))
         return false;
     const int64_t now = ms_clock_real_us();
     if (combiner->final_us == 0)

@@ -173,16 +173,16 @@ static void append_locked(memstore *store, struct ms_pending *pending, size_t si
 }
 
 /* The first write into the queue says when it is due. True when the maintenance thread has to be
- * told. */
+ * told, which may have failed before. */
 static bool watch_locked(memstore *store)
 {
     struct ms_combiner *combiner = &store->combiner;
 
-    if (combiner->queue.count != 1)
-        return false;
-    combiner->oldest = ms_clock_exact_ms();
-    ms_store_relaxed(&combiner->due,
-                     combiner->oldest + ms_setting_of(&store->settings, batch_timeout));
+    if (combiner->queue.count == 1) {
+        combiner->oldest = ms_clock_exact_ms();
+        ms_store_relaxed(&combiner->due,
+                         combiner->oldest + ms_setting_of(&store->settings, batch_timeout));
+    }
     if (ms_load_relaxed(&combiner->watched))
         return false;
     ms_store_relaxed(&combiner->watched, true);
@@ -236,9 +236,11 @@ bool ms_combiner_judge(memstore *store)
     ms_mutex_lock(&combiner->lock);
     const bool full = combiner->queue.count != 0 && should_apply_locked(store);
     ms_store_relaxed(&combiner->is_full, full);
-    if (combiner->queue.count != 0)
-        ms_store_relaxed(&combiner->due,
-                         combiner->oldest + ms_setting_of(&store->settings, batch_timeout));
+    /* Of an empty queue nobody is to think that it is looked at later. */
+    ms_store_relaxed(&combiner->due,
+                     combiner->queue.count != 0
+                         ? combiner->oldest + ms_setting_of(&store->settings, batch_timeout)
+                         : ms_clock_exact_ms());
     ms_mutex_unlock(&combiner->lock);
     return full;
 }

@@ -587,6 +587,97 @@ Test(async, the_maintenance_thread_tries_again_until_lock_timeout)
     }
 }
 
+static const char *key_of(size_t number, char key[static 16])
+{
+    snprintf(key, 16, "%zu", number);
+    return key;
+}
+
+/* Hold views of one entry after another, until there is no room for more. */
+static size_t hold_all(memstore *store, memstore_view *views, size_t most)
+{
+    static const char value[2000];
+    unsigned refused = 0;
+    size_t held = 0;
+
+    while (refused < 20 && held < most) {
+        char key[16];
+
+        key_of(held, key);
+        if (memstore_set(store, key, strlen(key), value, sizeof value, 0) == MEMSTORE_OK)
+            assert_ok(memstore_get_view(store, key, strlen(key), &views[held++]));
+        else
+            refused++;
+    }
+    cr_assert(held < most);
+    return held;
+}
+
+/* What a write would wait for the maintenance thread comes back to. */
+Test(async, what_waits_for_memory_that_views_hold_is_not_lost)
+{
+    static const char *const evictions[] = {"eviction=fifo", "eviction=none"};
+    static memstore_view views[1000];
+    static const char value[20000];
+    char key[16];
+
+    for (unsigned i = 0; i < 2; i++) {
+        memstore *store =
+            test_open("performance.memory_limit=1MiB", evictions[i], "shards=1",
+                      "performance.batch_timeout=1h", "performance.lock_timeout=1ms", NULL);
+
+        assert_ok(memstore_set_async(store, "a", 1, value, sizeof value, 0));
+        const size_t held = hold_all(store, views, sizeof views / sizeof *views);
+        for (size_t at = 0; i == 1 && at < held; at++)
+            assert_ok(test_delete(store, key_of(at, key)));
+        const memstore_stats before = test_stats(store);
+        assert_ok(memstore_reconfigure(store, "performance.lock_timeout", "1m"));
+        assert_ok(memstore_reconfigure(store, "performance.batch_timeout", "5ms"));
+        test_sleep_ms(100);
+        cr_assert(!has(store, "a"));
+        for (size_t at = 0; at < held; at++)
+            memstore_view_release(&views[at]);
+        cr_assert(WITHIN(60, has(store, "a")));
+        cr_assert_eq(test_stats(store).rejected_memory, before.rejected_memory);
+        cr_assert_eq(test_stats(store).rejected_full, before.rejected_full);
+        assert_ok(memstore_flush(store));
+        memstore_destroy(store);
+    }
+}
+
+Test(async, a_shorter_batch_timeout_counts_for_what_is_queued_after_an_empty_queue_too)
+{
+    memstore *store =
+        test_open("performance.batch_timeout=1h", "monitoring.enable_metrics=false", NULL);
+
+    assert_ok(set_async(store, "a", "1", 0));
+    assert_ok(memstore_flush(store));
+    assert_ok(memstore_reconfigure(store, "performance.batch_timeout", "5ms"));
+    test_sleep_ms(50);
+    assert_ok(set_async(store, "b", "1", 0));
+    cr_assert(WITHIN(20, has(store, "b")));
+    memstore_destroy(store);
+}
+
+Test(async, maintain_waits_no_longer_for_what_is_queued_than_it_is_to_take)
+{
+    memstore *store =
+        test_open(MANUAL, "performance.max_concurrent_writers=1", "performance.batch_timeout=1ms",
+                  "performance.lock_timeout=5m", NULL);
+
+    test_stop_at(MS_POINT_ENTRY_WRITTEN, write_one, store);
+    assert_ok(set_async(store, "a", "1", 0));
+    test_sleep_ms(5);
+    const double start = test_now();
+    assert_status(memstore_maintain(store, 1000), MEMSTORE_ERR_LOCK_TIMEOUT);
+    cr_assert(test_now() - start < 60);
+    test_let_go();
+    assert_ok(memstore_maintain(store, 0));
+    assert_holds(store, "a", "1");
+    cr_assert_eq(test_stats(store).rejected_timeout, 0);
+    memstore_destroy(store);
+}
+
 static void keep_writing(unsigned number, void *store)
 {
     while (test_team_goes_on())

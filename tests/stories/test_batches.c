@@ -392,6 +392,27 @@ static void assert_refused(memstore_batch *batch, int status, size_t number, con
     assert_ok(memstore_batch_refused(batch, NULL, NULL));
 }
 
+Test(batches, what_was_refused_may_be_added_again_by_the_key_that_was_told)
+{
+    static const char value[900];
+    memstore *wiping = test_open("maintenance=manual", "secure_wipe=true", NULL);
+    memstore_batch *batch = memstore_batch_new(wiping);
+    memstore_key told;
+
+    assert_ok(memstore_set(wiping, "there", 5, "1", 1, MEMSTORE_TTL_NONE));
+    assert_ok(memstore_batch_expect_absent(batch, "there", 5));
+    assert_refused(batch, MEMSTORE_ERR_KEY_EXISTS, 0, "there");
+    assert_ok(memstore_batch_refused(batch, NULL, &told));
+    assert_ok(memstore_delete(wiping, "there", 5));
+    /* For which the batch takes more memory. */
+    assert_ok(memstore_batch_set(batch, told.data, told.size, value, sizeof value, 0));
+    assert_ok(memstore_batch_commit(batch));
+    assert_ok(memstore_has(wiping, "there", 5));
+    cr_assert_eq(memstore_size(wiping), 1);
+    memstore_batch_free(batch);
+    memstore_destroy(wiping);
+}
+
 Test(batches, the_first_condition_that_did_not_hold_is_told)
 {
     memstore_batch *batch = memstore_batch_new(store);

@@ -309,6 +309,33 @@ Test(statuses, ttl_update_failed_when_the_entry_is_replaced_again_and_again)
     memstore_destroy(store);
 }
 
+/* Overwrites once. */
+static void overwrite_once(enum ms_testing_point point, void *store)
+{
+    if (point != MS_POINT_BATCH_RESERVED)
+        return;
+    ms_testing_set_hook(NULL, NULL);
+    assert_ok(test_set(store, "key", "another", 0));
+}
+
+Test(statuses, a_ttl_update_of_a_batch_is_bound_by_the_age_of_what_it_changes)
+{
+    test_clock_start();
+    memstore *store = test_open("maintenance=manual", "life_window=10s", NULL);
+    memstore_batch *batch = memstore_batch_new(store);
+    int64_t ttl;
+
+    assert_ok(test_set(store, "key", "value", 0));
+    test_clock_advance(9000);
+    assert_ok(memstore_batch_update_ttl(batch, "key", 3, 5000));
+    ms_testing_set_hook(overwrite_once, store);
+    assert_ok(memstore_batch_commit(batch));
+    assert_ok(memstore_get_ttl(store, "key", 3, &ttl));
+    cr_assert_eq(ttl, 5000);
+    memstore_batch_free(batch);
+    memstore_destroy(store);
+}
+
 Test(statuses, version_mismatch_and_key_exists_and_not_found)
 {
     memstore *store = test_open_defaults();
