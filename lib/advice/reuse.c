@@ -53,8 +53,6 @@ MS_ALWAYS_INLINE void empty_slot(struct ms_reuse *reuse, struct ms_followed *fol
 {
     const uint32_t slot = followed->slot, size = followed->size;
 
-    if (slot == MS_REUSE_NONE)
-        return;
     followed->slot = MS_REUSE_NONE;
     reuse->slot_sizes[slot] = 0;
     reuse->block_bytes[slot / MS_REUSE_RUN] -= size;
@@ -157,6 +155,42 @@ static uint64_t sum_after(const struct ms_reuse *reuse, uint32_t slot)
            sum_after_of(reuse->group_bytes, group, reuse->held_bytes);
 }
 
+/* ---- Keys without an entry ---- */
+
+static void list_absent(struct ms_reuse *reuse, uint32_t key)
+{
+    struct ms_followed *followed = &reuse->keys[key];
+
+    followed->newer = 0;
+    followed->older = reuse->newest_absent;
+    if (followed->older != 0)
+        reuse->keys[followed->older - 1].newer = key + 1;
+    else
+        reuse->oldest_absent = key + 1;
+    reuse->newest_absent = key + 1;
+}
+
+static void unlist_absent(struct ms_reuse *reuse, const struct ms_followed *followed)
+{
+    if (followed->older != 0)
+        reuse->keys[followed->older - 1].newer = followed->newer;
+    else
+        reuse->oldest_absent = followed->newer;
+    if (followed->newer != 0)
+        reuse->keys[followed->newer - 1].older = followed->older;
+    else
+        reuse->newest_absent = followed->older;
+}
+
+/* It has neither a slot nor a place in the list any more. */
+MS_ALWAYS_INLINE void take_out(struct ms_reuse *reuse, struct ms_followed *followed)
+{
+    if (followed->slot != MS_REUSE_NONE)
+        empty_slot(reuse, followed);
+    else
+        unlist_absent(reuse, followed);
+}
+
 /* ---- Which keys are followed ---- */
 
 /* Keys behind a place that is emptied move up, so that no search ends before them. */
@@ -181,10 +215,28 @@ static void drop(struct ms_reuse *reuse, uint32_t key)
 
     if (reuse->on_drop != NULL)
         reuse->on_drop(reuse->context, key);
-    empty_slot(reuse, followed);
+    take_out(reuse, followed);
     empty_place(reuse, ms_reuse_find(reuse, followed->hash));
     followed->is_used = false;
     reuse->free_keys[reuse->capacity - reuse->count--] = key;
+}
+
+/* Drop a key that nothing is to be known of any more. */
+static void drop_for_good(struct ms_reuse *reuse, uint32_t key)
+{
+    reuse->gone += reuse->weight;
+    reuse->gone_read_once += reuse->keys[key].reads <= 1 ? reuse->weight : 0;
+    drop(reuse, key);
+}
+
+/* Drop the key without an entry that was referenced longest ago: a read of it misses whether it is
+ * followed or not. */
+static bool drop_absent(struct ms_reuse *reuse)
+{
+    if (reuse->oldest_absent == 0)
+        return false;
+    drop_for_good(reuse, reuse->oldest_absent - 1);
+    return true;
 }
 
 /* Drop the key that was referenced longest ago, if nobody wants to know its distance. */
@@ -196,10 +248,7 @@ static bool drop_oldest(struct ms_reuse *reuse)
         reuse->oldest_slot++;
     if (reuse->oldest_slot == reuse->next_slot)
         return false;
-    const uint32_t key = reuse->slot_keys[reuse->oldest_slot] - 1;
-    reuse->gone += reuse->weight;
-    reuse->gone_read_once += reuse->keys[key].reads <= 1 ? reuse->weight : 0;
-    drop(reuse, key);
+    drop_for_good(reuse, reuse->slot_keys[reuse->oldest_slot] - 1);
     return true;
 }
 
@@ -217,7 +266,7 @@ void ms_reuse_lower(struct ms_reuse *reuse, uint64_t least)
 
 uint32_t ms_reuse_add(struct ms_reuse *reuse, uint64_t hash)
 {
-    while (reuse->count == reuse->capacity && !drop_oldest(reuse))
+    while (reuse->count == reuse->capacity && !drop_absent(reuse) && !drop_oldest(reuse))
         ms_reuse_lower(reuse, 0);
     if (!ms_reuse_follows(reuse, hash))
         return MS_REUSE_NONE;
@@ -225,6 +274,7 @@ uint32_t ms_reuse_add(struct ms_reuse *reuse, uint64_t hash)
     reuse->numbers = key < reuse->numbers ? reuse->numbers : key + 1;
     reuse->keys[key] = (struct ms_followed){.hash = hash, .slot = MS_REUSE_NONE, .is_used = true};
     reuse->table[ms_reuse_find(reuse, hash)] = key + 1;
+    list_absent(reuse, key);
     return key;
 }
 
@@ -272,10 +322,12 @@ void ms_reuse_touch(struct ms_reuse *reuse, uint32_t key, uint32_t size)
     /* What is referenced once more is where it is to be. */
     if (followed->size == size && followed->slot + 1 == reuse->next_slot && size != 0)
         return;
-    empty_slot(reuse, followed);
+    take_out(reuse, followed);
     followed->size = size;
-    if (size == 0)
+    if (size == 0) {
+        list_absent(reuse, key);
         return;
+    }
     if (ms_unlikely(reuse->next_slot == slot_count(reuse)))
         renumber(reuse);
     fill_slot(reuse, followed, key, reuse->next_slot++);

@@ -5,7 +5,8 @@
  * A key is followed when the lower half of its hash is below a threshold: all of its references are
  * in the sample, or none. The distance of a reference is what was referenced since the key was the
  * last time, divided by the share of keys that are followed. When there is no room for another key,
- * the one referenced longest ago makes way if its distance is beyond the horizon, the largest size
+ * the one without an entry referenced longest ago makes way: no size would have it. Where each has
+ * one, the one referenced longest ago does if its distance is beyond the horizon, the largest size
  * that the curve is asked about; else the threshold is lowered.
  *
  *     slots, by time:    | a |   | c | b |   | d | next ...
@@ -19,7 +20,7 @@
  * kept of it is told to be old by the key, which has another slot.
  *
  * RU-1  A followed key that is in the cache (its size is not 0) has the slot of its last reference,
- *       with its size there.
+ *       with its size there. The others are listed, by the time of their last reference.
  * RU-2  All followed keys have hashes below the threshold, which only falls. */
 #ifndef MS_ADVICE_REUSE_H
 #define MS_ADVICE_REUSE_H
@@ -37,9 +38,11 @@
 
 struct ms_followed {
     uint64_t hash;
-    uint32_t slot;   /* MS_REUSE_NONE = none was taken yet */
-    uint32_t size;   /* of its entry; 0 = there is none */
-    uint32_t reads;  /* of it */
+    uint32_t slot;  /* MS_REUSE_NONE = none was taken yet */
+    uint32_t size;  /* of its entry; 0 = there is none */
+    uint32_t reads; /* of it */
+    /* Where it is listed, the numbers + 1 of those beside it. */
+    uint32_t older, newer;
     bool is_used;    /* this struct is */
     bool was_missed; /* by the last read, and not written since; the pattern's (pattern.h) */
 };
@@ -59,6 +62,8 @@ struct ms_reuse {
     uint64_t *block_bytes;
     uint64_t group_bytes[MS_REUSE_RUN];
     uint32_t next_slot, oldest_slot;
+    uint32_t oldest_absent,
+        newest_absent;   /* the numbers + 1 of keys without an entry; 0 = each has one */
     uint64_t held_bytes; /* of all keys in slots */
     uint32_t held;
     struct ms_curve curve;

@@ -111,6 +111,9 @@ struct ms_eviction {
                 next_epoch; /* when the rank clock reaches it, a new stamp begins */
             /* 0 until something was evicted; written with every victim */
             atomic_uint_least64_t epoch_length MS_ALIGNED(MS_CACHE_LINE);
+            atomic_uint_least64_t oldest_rank; /* the last victim's, */
+            atomic_uint_least64_t evicted;     /* and when it became that */
+            atomic_uint_least64_t epoch_used;  /* bytes of the store when the stamp's epoch began */
             atomic_uint_least64_t epoch_start[MS_STAMPS];
         };
         struct ms_round rounds[MS_LFU_BINS]; /* LFU; reclaim lock */

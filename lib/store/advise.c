@@ -73,7 +73,7 @@ static void gather_counts(memstore *store, struct ms_findings_counts *out)
 /* Entries looked at: shards are alike, so the first ones stand for all. */
 #define WALKED_MOST 65536
 /* How far apart the first and the last expiry of a burst may be: 1 % of what is left of the TTLs on
- * average, and no less than this. */
+ * average, and no less than this, or a tenth of it where that is less. */
 #define BURST_LEAST_MS 1000
 
 struct walk {
@@ -112,6 +112,15 @@ static int compare_times(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+/* How long a burst may last where so much is left of TTLs. */
+static int64_t burst_of(int64_t left_ms)
+{
+    const int64_t least = left_ms / 10 < BURST_LEAST_MS ? left_ms / 10 : BURST_LEAST_MS;
+    const int64_t ms = left_ms / 100 > least ? left_ms / 100 : least;
+
+    return ms > 1 ? ms : 1;
+}
+
 /* The largest number of expiries within a short time. */
 static void find_burst(const struct walk *walk)
 {
@@ -122,8 +131,7 @@ static void find_burst(const struct walk *walk)
     if (count == 0)
         return;
     qsort(walk->expiries, count, sizeof *walk->expiries, compare_times);
-    const int64_t middle = walk->expiries[count / 2] - walk->now;
-    out->burst_ms = middle / 100 > BURST_LEAST_MS ? middle / 100 : BURST_LEAST_MS;
+    out->burst_ms = burst_of(walk->expiries[count / 2] - walk->now);
     for (size_t last = 0; last < count; last++) {
         while (walk->expiries[last] - walk->expiries[first] > out->burst_ms)
             first++;

@@ -185,8 +185,10 @@ static void digest_due(memstore *store)
 
 /* ---- Pauses ---- */
 
-/* From one look whether a pause is over to the next, at least. */
+/* From one look whether a pause is over to the next, at least and at most: after hours without reads they may
+ * come at any time. */
 #define LOOK_MS 10
+#define LOOK_MOST_MS 10000
 
 /* When the pause is over if reads go on to come as they did in it, and before it has lasted twice as long as now. */
 static int64_t time_of_look(const memstore *store, const struct ms_sampler *sampler)
@@ -197,8 +199,9 @@ static int64_t time_of_look(const memstore *store, const struct ms_sampler *samp
         ms_pace_left(pace, &sampler->pattern.reuse, reads, sampler->pattern.sampled);
     const double part = left < passed ? (double)left / (double)passed : 1;
     const int64_t ms = (int64_t)(part * (double)(ms_clock_coarse_ms() - sampler->paused_ms));
+    const int64_t least = ms > LOOK_MS ? ms : LOOK_MS;
 
-    return ms_clock_exact_ms() + (ms > LOOK_MS ? ms : LOOK_MS);
+    return ms_clock_exact_ms() + (least < LOOK_MOST_MS ? least : LOOK_MOST_MS);
 }
 
 /* Divert reads, but not in a pause. The settings lock is held. */

@@ -703,6 +703,30 @@ Test(advice, jitter_is_not_advised_where_expiries_are_spread)
     memstore_destroy(store);
 }
 
+/* Within a second a third of them does, however they come. */
+Test(advice, jitter_is_not_advised_where_expiries_of_a_short_ttl_are_spread)
+{
+    memstore *store = open_manual("3s", "0");
+
+    for (uint64_t i = 0; i < 500; i++) {
+        put(store, i, 100, MEMSTORE_TTL_DEFAULT);
+        test_clock_advance(6);
+    }
+    assert_not_advised(store, MEMSTORE_ADVICE_TTL_JITTER);
+    memstore_destroy(store);
+}
+
+Test(advice, jitter_is_advised_where_entries_of_a_short_ttl_expire_together)
+{
+    memstore *store = open_manual("3s", "0");
+    struct heard heard;
+
+    for (uint64_t i = 0; i < 500; i++)
+        put(store, i, 100, MEMSTORE_TTL_DEFAULT);
+    assert_advised(store, &heard, MEMSTORE_ADVICE_TTL_JITTER, "ttl.jitter");
+    memstore_destroy(store);
+}
+
 /* ---- Keys, sizes, shards, refusals ---- */
 
 Test(advice, hot_keys_are_told_where_few_get_much_of_the_reads)

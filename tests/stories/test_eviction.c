@@ -294,3 +294,42 @@ Test(eviction, what_lives_stays_while_there_is_anything_that_has_expired)
     cr_assert_eq(memstore_size(store), 6001);
     memstore_destroy(store);
 }
+
+static uint64_t moved_bytes(memstore *store)
+{
+    memstore_stats stats = {.struct_size = sizeof stats};
+
+    assert_ok(memstore_get_stats(store, &stats));
+    return stats.moved_bytes;
+}
+
+/* A store that has been full for long when it is only read, a tenth of it, while as many reads come as
+ * `spans` times its entries; then some more is written. What is moved for that. */
+static uint64_t moved_after_reads(uint64_t written, uint64_t spans)
+{
+    memstore *store = test_open(LIMIT, "eviction=lru", "maintenance=manual", NULL);
+    const uint64_t hot = written - FITS * 6 / 10;
+
+    for (uint64_t key = 0; key < written; key++)
+        ask(store, key);
+    for (uint64_t i = 0; i < spans * FITS; i++)
+        cr_assert(ask(store, hot + i % (FITS / 10)));
+    const uint64_t before = moved_bytes(store);
+    for (uint64_t key = written; key < written + FITS / 10; key++)
+        ask(store, key);
+    const uint64_t moved = moved_bytes(store) - before;
+    for (uint64_t i = 0; i < FITS / 10; i++)
+        cr_assert(memstore_has(store, &(uint64_t){hot + i}, sizeof i) == MEMSTORE_OK);
+    memstore_destroy(store);
+    return moved;
+}
+
+Test(eviction, the_first_write_after_a_night_of_hits_does_not_move_the_store)
+{
+    for (uint64_t spans = 1; spans <= 30; spans += 4) {
+        cr_expect_lt(moved_after_reads((uint64_t)3 * FITS, spans), (1 << 20), "%llu spans",
+                     (unsigned long long)spans);
+        cr_expect_lt(moved_after_reads(FITS * 95 / 100, spans), (1 << 20), "%llu spans, never full",
+                     (unsigned long long)spans);
+    }
+}

@@ -5,6 +5,7 @@
  * That is shown without a clock. A read is made by the function that knows nothing of it, and all of the
  * state that it would be noted in is such that a call which so much as followed it would crash: pointers to
  * where no memory is, and numbers by which every read is one to be noted. */
+#include "support/clock.h"
 #include "support/criterion.h"
 
 #include "platform/processor.h"
@@ -148,6 +149,37 @@ Test(off, a_pause_ends_when_what_was_counted_is_forgotten)
         read_few(store, FEW_KEYS);
         reads += FEW_KEYS;
     }
+    cr_assert_not(is_plain(store));
+    memstore_destroy(store);
+}
+
+/* Hours in which nothing is read: the maintenance looks whenever it has planned to. */
+static void idle(memstore *store, int64_t hours)
+{
+    const int64_t end = test_clock_monotonic() + hours * 3600 * 1000;
+
+    while (test_clock_monotonic() < end) {
+        const int64_t look = ms_load_relaxed(&store->track.look_ms);
+        const int64_t now = test_clock_monotonic();
+
+        test_clock_advance(look <= now ? 1 : look < end ? look - now : end - now);
+        assert_ok(memstore_maintain(store, 0));
+    }
+}
+
+Test(off, a_pause_ends_with_its_reads_after_hours_without_any)
+{
+    test_clock_start();
+    memstore *store = open_few("monitoring.access_sample_ratio=0.01", "shards=16");
+
+    cr_assert(read_until(store, true));
+    test_clock_advance(1000);
+    read_few(store, FEW_KEYS);
+    idle(store, 9);
+    cr_assert(is_plain(store));
+    read_few(store, 500000);
+    test_clock_advance(20000);
+    assert_ok(memstore_maintain(store, 0));
     cr_assert_not(is_plain(store));
     memstore_destroy(store);
 }

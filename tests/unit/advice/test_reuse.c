@@ -142,6 +142,53 @@ Test(reuse, what_is_beyond_the_horizon_makes_way_for_new_keys)
     free(memory);
 }
 
+/* The first hundred keys have entries, which fit. After them come others, which have none any more once they have
+ * been there with `size`, or never had one. */
+static void follow_beside_absent_ones(uint32_t size)
+{
+    enum { LIVE = 100, ABSENT = 100000 };
+
+    open_reuse(1024, 1);
+    reuse.horizon = UINT64_C(1) << 40;
+    for (uint64_t i = 0; i < LIVE; i++)
+        reference(i, 10);
+    for (uint64_t i = LIVE; i < LIVE + ABSENT; i++) {
+        reference(i, size);
+        const uint32_t key = ms_reuse_key(&reuse, ms_mix64(i + 1));
+        cr_assert_neq(key, MS_REUSE_NONE);
+        ms_reuse_touch(&reuse, key, 0);
+    }
+    cr_expect_eq(reuse.threshold, MS_REUSE_ALL);
+    cr_expect_eq(reuse.count, 1024);
+    cr_expect_eq(reuse.held, LIVE);
+    for (uint64_t i = 0; i < LIVE; i++)
+        cr_expect_neq(reuse.table[ms_reuse_find(&reuse, ms_mix64(i + 1))], 0);
+    cr_expect_neq(reuse.table[ms_reuse_find(&reuse, ms_mix64(LIVE + ABSENT))], 0,
+                  "those that came last are still followed");
+    cr_expect_float_eq(reuse.gone, LIVE + ABSENT - 1024, 1e-6);
+    cr_expect_float_eq(ms_reuse_read_once(&reuse), 1, 1e-9);
+    free(memory);
+}
+
+Test(reuse, what_has_no_entry_makes_way_for_new_keys)
+{
+    follow_beside_absent_ones(0);
+    follow_beside_absent_ones(10);
+}
+
+/* A key that is missed again and again is followed, others in between make way. */
+Test(reuse, what_has_no_entry_and_was_referenced_longest_ago_makes_way_first)
+{
+    open_reuse(16, 1);
+    for (uint64_t i = 1; i < 1000; i++) {
+        reference(0, 0);
+        reference(i, 0);
+    }
+    cr_assert_eq(reuse.threshold, MS_REUSE_ALL);
+    cr_assert_eq(reuse.keys[ms_reuse_key(&reuse, ms_mix64(1))].reads, 999);
+    free(memory);
+}
+
 Test(reuse, tells_the_share_of_keys_read_once)
 {
     open_reuse(1024, 1);

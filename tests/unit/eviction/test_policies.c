@@ -420,6 +420,116 @@ Test(lru, keeps_what_was_used_after_its_segment_was_listed_and_drops_the_rest)
     room_close(arena);
 }
 
+#define LISTED 32
+#define STEP 275 /* accesses from one segment to the next */
+#define SPAN ((uint64_t)LISTED * STEP)
+
+/* Accesses without an eviction; the stamp after them. */
+static unsigned pass(uint64_t accesses)
+{
+    for (uint64_t i = 0; i < accesses; i++)
+        ms_eviction_tick(&eviction, 1);
+    return ms_load_relaxed(&eviction.stamp);
+}
+
+/* Segments come, and once there are LISTED the oldest goes for each: views hold it. `stamps` get those of
+ * what is in them. Returns the oldest that there is then. */
+static struct ms_segment *go_round(struct ms_arena *arena, unsigned *stamps, unsigned segments)
+{
+    for (unsigned i = 0; i < segments; i++) {
+        if (i >= LISTED)
+            ms_add_acquire(&victim()->pins, 1);
+        stamps[i] = pass(STEP);
+        seal_segment(arena, queue_of_new(), 5);
+    }
+    return victim();
+}
+
+/* Reads that hit for a night. */
+Test(lru, what_is_not_used_stays_the_oldest_however_long_nothing_is_evicted)
+{
+    for (unsigned spans = 1; spans <= 1000; spans *= 3) {
+        struct ms_arena *arena = open_with(&ms_policy_lru);
+        unsigned stamps[2 * LISTED];
+        struct ms_segment *segment = go_round(arena, stamps, 2 * LISTED);
+        const unsigned before = stamps[2 * LISTED - 1];
+        const unsigned used = pass(spans * SPAN);
+
+        cr_expect_eq(victim(), segment);
+        cr_expect_not(judge(segment, stamps[LISTED]).keep, "%u spans", spans);
+        cr_expect(judge(segment, before).keep, "%u spans", spans);
+        cr_expect_gt(judge(segment, used).rank, judge(segment, before).rank, "%u spans", spans);
+        room_close(arena);
+    }
+}
+
+/* How often the stamp changes while the list is replaced. */
+static unsigned changes_in_round(struct ms_arena *arena)
+{
+    unsigned stamp = ms_load_relaxed(&eviction.stamp), changes = 0;
+
+    for (unsigned i = 0; i < LISTED; i++) {
+        ms_add_acquire(&victim()->pins, 1);
+        const unsigned before = stamp;
+        stamp = pass(STEP);
+        changes += stamp != before;
+        seal_segment(arena, queue_of_new(), 5);
+    }
+    return changes;
+}
+
+Test(lru, stamps_go_on_when_segments_come_and_go_after_long)
+{
+    struct ms_arena *arena = open_with(&ms_policy_lru);
+    unsigned stamps[LISTED + 10];
+
+    go_round(arena, stamps, LISTED + 10);
+    pass(1000 * SPAN);
+    cr_expect_geq(changes_in_round(arena), 5, "though the list is old");
+    cr_expect_geq(changes_in_round(arena), 10, "and more when it is not");
+    room_close(arena);
+}
+
+/* What is written first carries the stamps that would come again first. */
+Test(lru, what_is_not_used_stays_the_oldest_before_anything_is_evicted)
+{
+    struct ms_arena *arena = open_with(&ms_policy_lru);
+    const struct ms_placement placement = room_placement(queue_of_new());
+    struct ms_reserved entry;
+    unsigned unused = 0;
+
+    for (uint64_t i = 0; room_write(arena, &placement, 500, &entry); i++) {
+        unused = i == 0 ? ms_load_relaxed(&eviction.stamp) : unused;
+        pass(1);
+    }
+    const unsigned filled = ms_load_relaxed(&eviction.stamp);
+    pass(1000000);
+    const unsigned used = ms_load_relaxed(&eviction.stamp);
+    ms_arena_seal_open(arena);
+    const struct ms_segment *segment = victim();
+    cr_assert_not(judge(segment, unused).keep);
+    cr_assert(judge(segment, filled).keep);
+    cr_assert_gt(judge(segment, used).rank, judge(segment, filled).rank);
+    room_close(arena);
+}
+
+/* As in a cache that comes to have most of what it is asked for. */
+Test(lru, stamps_are_left_for_what_is_written_last_where_writes_become_rare)
+{
+    struct ms_arena *arena = open_with(&ms_policy_lru);
+    const struct ms_placement placement = room_placement(queue_of_new());
+    struct ms_reserved entry;
+    unsigned stamp = 0, changes = 0;
+
+    for (uint64_t i = 0; room_write(arena, &placement, 500, &entry); i++) {
+        const unsigned before = stamp;
+        stamp = pass(1 + i / 50);
+        changes += stamp != before && i > LIMIT / 500 * 3 / 4;
+    }
+    cr_assert_geq(changes, 3, "%u", changes);
+    room_close(arena);
+}
+
 /* ---- lfu ---- */
 
 Test(lfu, drops_the_unused_and_sorts_the_others_by_their_counts)
