@@ -2,13 +2,13 @@
 /* Loading what is not there: once for all who ask, never what was overtaken, and without standing
  * still for ever. */
 #include "store/store.h"
+#include "support/await.h"
 #include "support/clock.h"
 #include "support/criterion.h"
 #include "support/process.h"
 #include "support/stopper.h"
 
 #include <pthread.h>
-#include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
@@ -85,8 +85,7 @@ static void assert_loads(memstore *store, const char *key, struct row *row, cons
 
 static void wait_for_calls(struct row *row, unsigned calls)
 {
-    while (atomic_load(&row->calls) < calls)
-        sched_yield();
+    TEST_AWAIT(atomic_load(&row->calls) >= calls);
 }
 
 /* A loader that waits until the test lets it end. */
@@ -131,26 +130,28 @@ static int result_of(struct caller *caller)
     return caller->status;
 }
 
-/* Until so many threads wait for loads in flight. */
-static void wait_for_references(memstore *store, uint32_t references)
+static uint32_t count_references(memstore *store)
 {
     struct ms_flight **list;
     size_t count = 0;
-    uint32_t now = 0;
+    uint32_t references = 0;
     memstore_view left;
 
-    while (now < references) {
-        sched_yield();
-        now = 0;
-        cr_assert(ms_flights_list(&store->flights, &list, &count));
-        ms_mutex_lock(&store->flights.lock);
-        for (size_t i = 0; i < count; i++)
-            now += list[i]->references - 1;
-        ms_mutex_unlock(&store->flights.lock);
-        for (size_t i = 0; i < count; i++)
-            ms_flight_drop(list[i], &left);
-        free(list);
-    }
+    cr_assert(ms_flights_list(&store->flights, &list, &count));
+    ms_mutex_lock(&store->flights.lock);
+    for (size_t i = 0; i < count; i++)
+        references += list[i]->references - 1;
+    ms_mutex_unlock(&store->flights.lock);
+    for (size_t i = 0; i < count; i++)
+        ms_flight_drop(list[i], &left);
+    free(list);
+    return references;
+}
+
+/* Until so many threads wait for loads in flight. */
+static void wait_for_references(memstore *store, uint32_t references)
+{
+    TEST_AWAIT(count_references(store) >= references);
 }
 
 static memstore *open_manual(void)
@@ -460,8 +461,7 @@ static int load_the_others_key(struct row *row)
     const char *other = circle_keys[row->ttl_ms == 1];
 
     atomic_fetch_add(&at_once, 1);
-    while (atomic_load(&at_once) < 2)
-        sched_yield();
+    TEST_AWAIT(atomic_load(&at_once) >= 2);
     const int status = get_or_load(row->store, other, &inner, &view);
     memstore_view_release(&view);
     return status;
@@ -1319,20 +1319,19 @@ Test(loading, max_loads_lets_so_many_loaders_run_at_once)
     start(&one, store, "one", &first);
     wait_for_calls(&first, 1);
     start(&two, store, "two", &second);
-    while (ms_load_relaxed(&store->loads_gate.state) < MS_GATE_WAITER)
-        sched_yield();
+    TEST_AWAIT(has_line(&store->loads_gate));
     cr_assert_eq(second.calls, 0);
     atomic_store(&first.may_end, true);
     assert_ok(result_of(&one));
+static bool has_line(struct ms_gate *gate)
+{
+    return ms_load_relaxed(&gate->state) >= MS_GATE_WAITER;
+}
+
     assert_ok(result_of(&two));
     memstore_view_release(&one.view);
     memstore_view_release(&two.view);
     memstore_destroy(store);
-}
-
-static bool has_line(struct ms_gate *gate)
-{
-    return ms_load_relaxed(&gate->state) >= MS_GATE_WAITER;
 }
 
 /* Ask for what another thread loads as soon as it has a place. */
@@ -1342,9 +1341,8 @@ static int load_what_waits_for_a_place(struct row *row)
     memstore *store = row->store;
     memstore_view view;
 
-    while (!has_line(&store->loads_gate) && !has_line(&store->load_bytes_gate) &&
-           !has_line(&store->admission.views))
-        sched_yield();
+    TEST_AWAIT(has_line(&store->loads_gate) || has_line(&store->load_bytes_gate) ||
+               has_line(&store->admission.views));
     const int status = get_or_load(store, "inner", &inner, &view);
     cr_assert(status != MEMSTORE_OK || shows(&view, "from another"));
     memstore_view_release(&view);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Stores and the process they live in: threads, signals, fork, and what is left when a store
  * goes. */
+#include "support/await.h"
 #include "support/criterion.h"
 #include "support/process.h"
 #include "support/stopper.h"
@@ -142,8 +143,7 @@ Test(process, a_call_in_flight_at_the_last_close_starts_no_thread)
     /* It is about to plan for an expiry. */
     test_stop_at(MS_POINT_SHARD_LOCKED, give_a_ttl, store);
     cr_assert_eq(pthread_create(&closer, NULL, close_store, store), 0);
-    while (test_count_threads() > before + 2)
-        test_sleep_ms(1);
+    TEST_AWAIT(test_count_threads() <= before + 2);
     test_let_go();
     pthread_join(closer, NULL);
     cr_assert_eq(test_count_threads_down_to(before), before);
@@ -283,9 +283,8 @@ Test(process, the_librarys_threads_take_no_signals)
     memstore *store = open_that_tells();
 
     assert_ok(test_set(store, "key", "value", 5));
-    while (memstore_size(store) != 0 || atomic_load(&events_heard) == 0 ||
-           atomic_load(&lines_told) == 0)
-        test_sleep_ms(1);
+    TEST_AWAIT(memstore_size(store) == 0 && atomic_load(&events_heard) != 0 &&
+               atomic_load(&lines_told) != 0);
     cr_assert_eq(check_that_new_ones_block_all(&before), 3);
     memstore_destroy(store);
 }
@@ -351,9 +350,7 @@ Test(process, a_child_may_use_and_destroy_the_store)
         cr_assert(child_succeeds(use_and_destroy, store));
     assert_holds(store, "key", "of the parent");
     assert_ok(test_set(store, "soon gone", "value", 10));
-    const double end = test_now() + 5;
-    while (memstore_size(store) > 1)
-        cr_assert(test_now() < end);
+    TEST_AWAIT(memstore_size(store) == 1);
     memstore_destroy(store);
 }
 
@@ -444,8 +441,7 @@ static void count_hits(unsigned number, void *store)
     /* All at the same time, so that each has a number of its own. */
     CHECK(test_holds(store, "other", NULL));
     atomic_fetch_add(&counting, 1);
-    while (atomic_load(&counting) < COUNTING_THREADS)
-        test_sleep_ms(1);
+    TEST_AWAIT(atomic_load(&counting) >= COUNTING_THREADS);
     for (unsigned i = 0; i < 1000; i++)
         CHECK(test_holds(store, "key", "value"));
 }
