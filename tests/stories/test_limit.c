@@ -460,7 +460,7 @@ Test(limit, a_reader_that_stands_still_does_not_cost_the_store_its_entries)
 
 Test(limit, without_eviction_a_full_store_says_so_and_keeps_all_it_has)
 {
-    memstore *store = test_open("performance.memory_limit=1MiB", "eviction=none", NULL);
+    memstore *store = test_open("performance.memory_limit=1MiB", "eviction=none", "shards=1", NULL);
     unsigned char value[500] = {7};
     uint64_t key = 0;
     int status;

@@ -727,8 +727,8 @@ Test(loading, what_finds_no_memory_to_be_stored_in_is_handed_out_all_the_same)
 
 Test(loading, what_a_full_store_does_not_take_is_handed_out_all_the_same)
 {
-    memstore *store =
-        test_open("performance.memory_limit=1MiB", "eviction=none", "maintenance=manual", NULL);
+    memstore *store = test_open("performance.memory_limit=1MiB", "eviction=none",
+                                "maintenance=manual", "shards=1", NULL);
     char value[1001];
     struct row row = {.value = memset(value, 'v', sizeof value - 1)};
     memstore_view view;
@@ -753,8 +753,8 @@ Test(loading, what_a_full_store_does_not_take_is_handed_out_all_the_same)
 
 Test(loading, closing_the_store_in_a_loader_that_it_has_no_memory_to_note_is_refused_too)
 {
-    memstore *store =
-        test_open("performance.memory_limit=1MiB", "eviction=none", "maintenance=manual", NULL);
+    memstore *store = test_open("performance.memory_limit=1MiB", "eviction=none",
+                                "maintenance=manual", "shards=1", NULL);
     struct ms_budget *const budget = &store->arena.budget;
     struct row row = {.store = store, .value = "row", .during = close_from_within};
     uint64_t taken = 0;

@@ -95,8 +95,8 @@ Test(statuses, each_refused_write_is_counted_under_its_status_and_nowhere_else)
 
 Test(statuses, cache_full_when_eviction_is_off)
 {
-    memstore *store =
-        test_open("eviction=none", "performance.memory_limit=256KiB", "maintenance=manual", NULL);
+    memstore *store = test_open("eviction=none", "performance.memory_limit=256KiB",
+                                "maintenance=manual", "shards=1", NULL);
     unsigned char value[1000] = {0};
     unsigned i = 0;
     int status;
