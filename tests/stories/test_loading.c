@@ -944,7 +944,7 @@ static int fork_and_load(memstore *store, const char *key)
 
     if (child != 0)
         return test_child_status(child);
-    alarm(10);
+    alarm(60);
     _exit(get_or_load(store, key, &row, &view) == MEMSTORE_OK && shows(&view, "child") ? 0 : 1);
 }
 
