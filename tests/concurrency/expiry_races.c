@@ -4,6 +4,7 @@
  * all the time, so they find it. And what a batch let run out together is missed together, however
  * long a read of several keys takes. */
 #include "platform/testing.h"
+#include "support/await.h"
 #include "support/clock.h"
 #include "support/support.h"
 
@@ -239,8 +240,7 @@ static void move(void)
 {
     atomic_store(&retiring, 0);
     CHECK(pthread_create(&compactor, NULL, compact, NULL) == 0);
-    while (atomic_load(&retiring) == 0)
-        test_sleep_ms(1);
+    TEST_AWAIT(atomic_load(&retiring) != 0);
 }
 
 static void start_to_renew(void)
@@ -315,8 +315,7 @@ static void move_before_the_pin(enum ms_testing_point point, void *is_moving)
         atomic_store(moving, true);
     if (point == MS_POINT_SHARD_LOCKED && !atomic_load(moving)) {
         CHECK(pthread_create(&compactor, NULL, compact, NULL) == 0);
-        while (!atomic_load(moving))
-            test_sleep_ms(1);
+        TEST_AWAIT(atomic_load(moving));
     }
     if (point == MS_POINT_ENTRY_WRITTEN && found_until_then != 0) {
         found_until_then = 0;

@@ -11,6 +11,8 @@
 
 /* A fault that is not found within this time would be missed by longer runs as well. */
 #define SECONDS_TO_FIND 20
+/* Nor within so many histories, for which a busy machine takes longer. */
+#define HISTORIES_TO_FIND 20000
 /* Processes that may be ended by what a fault does before the checker has found it. */
 #define TRIES 5
 
@@ -124,7 +126,7 @@ static enum ending run_with_fault(const struct planted *planted, uint64_t seed, 
     if (child == 0) {
         ms_testing_plant(planted->fault);
         const struct linear_result result =
-            linear_run(planted->mix, seed, 0, SECONDS_TO_FIND, file);
+            linear_run(planted->mix, seed, HISTORIES_TO_FIND, SECONDS_TO_FIND, file);
         fflush(file);
         _exit(result.impossible ? 0 : 1);
     }

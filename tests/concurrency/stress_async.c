@@ -295,7 +295,7 @@ static void close_once(struct test_rng *rng)
 
     store = test_open("shards=16", "performance.batch_timeout=1ms",
                       test_one_in(rng, 2) ? "performance.max_concurrent_writers=1" : "shards=4",
-                      "performance.memory_limit=256MiB", NULL);
+                      "performance.memory_limit=256MiB", "performance.lock_timeout=60s", NULL);
     atomic_store(&accepted, 0);
     test_team_start(&team, 6, hand_over_until_closed, NULL);
     if (test_one_in(rng, 2))

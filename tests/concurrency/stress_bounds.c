@@ -17,9 +17,10 @@ static int in_time(int (*call)(void))
 {
     const double start = test_now();
 
-    alarm(3 * PATIENCE); /* what never comes back shows as a signal */
+    /* What never comes back shows as a signal. */
+    const unsigned before = alarm(3 * PATIENCE);
     const int status = call();
-    alarm(0);
+    alarm(before);
     if (test_now() - start >= PATIENCE)
         test_fail(__FILE__, __LINE__, "a call took %.1f s", test_now() - start);
     return status;
@@ -261,10 +262,9 @@ static void size_counts_around_a_writer_that_sweeps(void)
 
 /* ---- A reader stands still ---- */
 
-static bool is_write_status(int status)
+static bool is_shortage(int status)
 {
-    return status == MEMSTORE_OK || status == MEMSTORE_ERR_GC_PRESSURE ||
-           status == MEMSTORE_ERR_MEMORY_EXHAUSTED;
+    return status == MEMSTORE_ERR_GC_PRESSURE || status == MEMSTORE_ERR_MEMORY_EXHAUSTED;
 }
 
 /* It has found the entry and not read it: writers go on, and what it reads in the end is whole. */
@@ -296,22 +296,24 @@ static void writers_pass_a_stopped_reader(void)
         const double start = test_now();
         const int status = memstore_set(store, &i, sizeof i, value, sizeof value, 0);
 
-        CHECK(is_write_status(status));
+        /* The maintenance thread may have to wait for a processor with the shard's lock. */
+        CHECK(status == MEMSTORE_OK || status == MEMSTORE_ERR_LOCK_TIMEOUT || is_shortage(status));
         CHECK(test_now() - start < PATIENCE);
         stored += status == MEMSTORE_OK;
-        if (status != MEMSTORE_OK && stored > 100 && i > 1000)
+        if (is_shortage(status) && stored > 100 && i > 1000)
             break;
     }
     CHECK(stored > 100);
     test_let_go();
 
     /* Memory comes back, though not within any one write's few milliseconds. */
-    const double end = test_now() + PATIENCE;
+    const double end = test_now() + 60;
     for (uint64_t i = 0; i < 2000; i++) {
         int status;
 
         while ((status = memstore_set(store, &i, sizeof i, value, sizeof value, 0)) ==
-               MEMSTORE_ERR_GC_PRESSURE)
+                   MEMSTORE_ERR_GC_PRESSURE ||
+               status == MEMSTORE_ERR_LOCK_TIMEOUT)
             CHECK(test_now() < end);
         CHECK_OK(status);
     }

@@ -179,7 +179,8 @@ static void run_round(struct test_rng *rng)
     memstore_cursor *cursor;
     memstore_key key;
 
-    store = test_open("shards=16", "performance.memory_limit=1MiB", NULL);
+    store = test_open("shards=16", "performance.memory_limit=1MiB", "performance.lock_timeout=60s",
+                      NULL);
     atomic_store(&closed, false);
     atomic_store(&closers_won, 0);
     CHECK_OK(memstore_set(store, "held", 4, "these bytes", 11, 0));

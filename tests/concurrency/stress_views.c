@@ -98,6 +98,17 @@ static void write_keys(unsigned number, void *context)
     free(value);
 }
 
+/* Until it could take all locks. */
+static void clear(void)
+{
+    int status;
+
+    do
+        status = memstore_clear(store);
+    while (status == MEMSTORE_ERR_LOCK_TIMEOUT);
+    CHECK_OK(status);
+}
+
 static void disturb(unsigned number, void *context)
 {
     struct test_rng rng = {seed + number};
@@ -108,7 +119,7 @@ static void disturb(unsigned number, void *context)
         CHECK(status == MEMSTORE_OK || status == MEMSTORE_ERR_MEMORY_FRAGMENTATION ||
               status == MEMSTORE_ERR_LOCK_TIMEOUT);
         if (scenario->clears && test_one_in(&rng, 20))
-            CHECK_OK(memstore_clear(store));
+            clear();
         const memstore_memory_stats memory = test_memory(store);
         CHECK(memory.charged <= memory.limit);
         test_sleep_ms(1);

@@ -56,14 +56,15 @@ struct explore_result {
     uint64_t runs;
     uint64_t redundant; /* begun and given up, because an equivalent one had been seen */
     uint64_t steps;
-    bool complete; /* everything was seen; else the time was up, or a run failed */
+    bool complete; /* everything was seen; else it was enough, or a run failed */
     bool failed;
     char why[256];
 };
 
-/* Explore for at most `seconds`. A failure is shown on `file`, unless that is NULL. */
+/* Explore for `seconds`, and for `runs` at least, which are the same ones each time; to the end, if
+ * that comes sooner. A failure is shown on `file`, unless that is NULL. */
 struct explore_result explore(const struct explore_scenario *scenario, enum explore_mode mode,
-                              double seconds, FILE *file);
+                              double seconds, uint64_t runs, FILE *file);
 
 /* For setups: let a key hold a number from the start. */
 void explore_start_with(unsigned key, uint64_t value);

@@ -25,7 +25,7 @@ static void run(const struct explore_scenario *scenario, enum explore_mode mode,
 {
     const double start = test_now();
     const struct explore_result result =
-        explore(scenario, mode, scenario->large ? seconds : SECONDS_FOR_SMALL, stderr);
+        explore(scenario, mode, scenario->large ? seconds : SECONDS_FOR_SMALL, 0, stderr);
 
     if (result.failed)
         test_fail(__FILE__, __LINE__, "%s: %s", scenario->name, result.why);

@@ -205,7 +205,7 @@ static void run_once(struct explore_result *result, unsigned threads, FILE *file
 }
 
 struct explore_result explore(const struct explore_scenario *what, enum explore_mode mode,
-                              double seconds, FILE *file)
+                              double seconds, uint64_t runs, FILE *file)
 {
     struct explore_result result = {0};
     const double end = test_now() + seconds;
@@ -219,7 +219,8 @@ struct explore_result explore(const struct explore_scenario *what, enum explore_
     const unsigned threads = count_threads();
     do {
         run_once(&result, threads, file);
-        if (result.failed || (result.runs % RUNS_BETWEEN == 0 && test_now() > end))
+        if (result.failed ||
+            (result.runs >= runs && result.runs % RUNS_BETWEEN == 0 && test_now() > end))
             break;
         result.complete = !schedule_next();
     } while (!result.complete);

@@ -2,12 +2,12 @@
 /* The bounds on views held and on writers at work: who is admitted, who waits, and who is told
  * what when the waiting ends. */
 #include "store/store.h"
+#include "support/await.h"
 #include "support/criterion.h"
 #include "support/process.h"
 #include "support/stopper.h"
 
 #include <pthread.h>
-#include <sched.h>
 
 #define PATIENT "performance.lock_timeout=20s"
 #define BRIEF "performance.lock_timeout=30ms"
@@ -65,8 +65,7 @@ static int result_of(struct caller *caller)
 
 static void wait_until_somebody_waits(struct ms_gate *gate)
 {
-    while (ms_load_relaxed(&gate->state) < MS_GATE_WAITER)
-        sched_yield();
+    TEST_AWAIT(ms_load_relaxed(&gate->state) >= MS_GATE_WAITER);
 }
 
 static memstore *open_filled(const char *bound, const char *timeout)
@@ -261,8 +260,7 @@ Test(admission, a_get_many_waits_for_all_its_places_and_counts_its_reads_once)
     /* It waits for the two that are there. Now there are three. */
     assert_ok(test_set(store, "e", "5", 0));
     memstore_view_release(&views[0]);
-    while (ms_load_relaxed(&store->admission.views.state) < MS_GATE_WAITER)
-        sched_yield();
+    wait_until_somebody_waits(&store->admission.views);
     memstore_view_release(&views[1]);
     assert_ok(result_of(&waiter));
     cr_assert(waiter.waited == 3 && three[2].size == 1);

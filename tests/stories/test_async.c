@@ -123,7 +123,7 @@ Test(async, the_maintenance_thread_leaves_alone_what_is_not)
 
 Test(async, without_batch_optimization_each_is_written_at_once)
 {
-    memstore *store = test_open(MANUAL, "performance.enable_batch_optimization=false",
+    memstore *store = test_open(MANUAL, "performance.enable_batch_optimization=false", "shards=1",
                                 "performance.memory_limit=1MiB", "eviction=none", NULL);
     unsigned char value[500] = {7};
     uint64_t key = 0;
@@ -311,7 +311,7 @@ Test(async, what_can_never_be_stored_is_refused_by_the_call)
 Test(async, one_write_refused_does_not_refuse_the_others_and_flush_tells)
 {
     memstore *store = test_open(MANUAL, "performance.memory_limit=4MiB", "eviction=none",
-                                "performance.batch_size=1000", NULL);
+                                "performance.batch_size=1000", "shards=1", NULL);
     unsigned char value[20000] = {7};
     uint64_t key = 0;
 

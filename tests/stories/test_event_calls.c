@@ -2,6 +2,7 @@
 /* A callback of events may call every function of the library: with the store whose event it hears, and
  * with what is made of it. memstore_destroy() of that store only closes it, there and in a function of
  * its log: it would wait for the function that calls it. */
+#include "support/await.h"
 #include "support/clock.h"
 #include "support/criterion.h"
 #include "support/folder.h"
@@ -365,8 +366,7 @@ static int destroy_by_loader(const void *of, size_t size, memstore_load_value *o
 /* The store is what a callback has left of it; this is who may destroy it. */
 static void expect_closed_and_destroy(void)
 {
-    while (atomic_load(&destroyed) == 0)
-        test_sleep_ms(1);
+    TEST_AWAIT(atomic_load(&destroyed) != 0);
     assert_status(test_has(store, "key"), MEMSTORE_ERR_CACHE_CLOSED);
     assert_status(memstore_close(store), MEMSTORE_ERR_CACHE_CLOSED);
     memstore_destroy(store);

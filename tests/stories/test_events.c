@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Caches that tell removals from the writer's thread stall it, or deadlock when the callback calls
  * back; that tell them from elsewhere often lose the value, the order or the cause. */
+#include "events/events.h"
+#include "support/await.h"
 #include "support/clock.h"
 #include "support/criterion.h"
 #include "support/folder.h"
@@ -576,7 +578,6 @@ Test(events, a_large_value_is_not_copied)
 struct waiting {
     memstore_subscription *subscription;
     int status;
-    atomic_bool began;
 };
 
 static void *wait_for_one(void *argument)
@@ -584,10 +585,17 @@ static void *wait_for_one(void *argument)
     struct waiting *waiting = argument;
     memstore_event event = {.struct_size = sizeof event};
 
-    atomic_store(&waiting->began, true);
     waiting->status = memstore_subscription_next(waiting->subscription, -1, &event);
     memstore_view_release(&event.value);
     return NULL;
+}
+
+static bool is_waited_for(memstore_subscription *subscription)
+{
+    ms_mutex_lock(&subscription->events->lock);
+    const bool is_waited_for = subscription->waiters != 0;
+    ms_mutex_unlock(&subscription->events->lock);
+    return is_waited_for;
 }
 
 static pthread_t start_waiting(struct waiting *waiting)
@@ -595,9 +603,7 @@ static pthread_t start_waiting(struct waiting *waiting)
     pthread_t thread;
 
     pthread_create(&thread, NULL, wait_for_one, waiting);
-    while (!atomic_load(&waiting->began))
-        test_sleep_ms(1);
-    test_sleep_ms(5);
+    TEST_AWAIT(is_waited_for(waiting->subscription));
     return thread;
 }
 
@@ -616,7 +622,6 @@ Test(events, a_wait_ends_with_an_event_with_time_or_with_the_subscription)
     assert_ok(test_delete(store, "k"));
     pthread_join(thread, NULL);
     assert_ok(waiting.status);
-    waiting.began = false;
     thread = start_waiting(&waiting);
     memstore_subscription_wake(waiting.subscription);
     pthread_join(thread, NULL);
@@ -625,7 +630,6 @@ Test(events, a_wait_ends_with_an_event_with_time_or_with_the_subscription)
     memstore_subscription_wake(waiting.subscription);
     assert_status(memstore_subscription_next(waiting.subscription, -1, &event),
                   MEMSTORE_ERR_LOCK_TIMEOUT);
-    waiting.began = false;
     thread = start_waiting(&waiting);
     memstore_subscription_close(waiting.subscription);
     pthread_join(thread, NULL);

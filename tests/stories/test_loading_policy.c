@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* When loaders fail, and before they have to: old values refreshed, expired ones served, breakers, and
  * what loads may take. */
+#include "platform/wait.h"
 #include "store/store.h"
+#include "support/await.h"
 #include "support/clock.h"
 #include "support/criterion.h"
 
@@ -418,6 +420,7 @@ struct asker {
     struct source *source;
     memstore_view view;
     int status;
+    atomic_bool gives_up;
 };
 
 static void *ask_in_thread(void *context)
@@ -433,8 +436,7 @@ static void *ask_in_thread(void *context)
 static void begin_asking(struct asker *asker, void *(*how)(void *), unsigned calls)
 {
     cr_assert_eq(pthread_create(&asker->thread, NULL, how, asker), 0);
-    while (atomic_load(&asker->source->calls) < calls)
-        sched_yield();
+    TEST_AWAIT(atomic_load(&asker->source->calls) >= calls);
 }
 
 Test(loading_policy, while_one_caller_refreshes_others_are_given_the_old_value)
@@ -741,26 +743,28 @@ Test(loading_policy, what_is_old_is_refreshed_where_no_memory_is_free)
     cr_assert_eq(source.calls, 2);
 }
 
-/* Until so many threads wait for loads in flight. */
-static void wait_for_references(memstore *store, uint32_t references)
+static uint32_t count_references(memstore *store)
 {
     struct ms_flight **list;
     size_t count = 0;
-    uint32_t now = 0;
+    uint32_t references = 0;
     memstore_view left;
 
-    while (now < references) {
-        sched_yield();
-        now = 0;
-        cr_assert(ms_flights_list(&store->flights, &list, &count));
-        ms_mutex_lock(&store->flights.lock);
-        for (size_t i = 0; i < count; i++)
-            now += list[i]->references - 1;
-        ms_mutex_unlock(&store->flights.lock);
-        for (size_t i = 0; i < count; i++)
-            ms_flight_drop(list[i], &left);
-        free(list);
-    }
+    cr_assert(ms_flights_list(&store->flights, &list, &count));
+    ms_mutex_lock(&store->flights.lock);
+    for (size_t i = 0; i < count; i++)
+        references += list[i]->references - 1;
+    ms_mutex_unlock(&store->flights.lock);
+    for (size_t i = 0; i < count; i++)
+        ms_flight_drop(list[i], &left);
+    free(list);
+    return references;
+}
+
+/* Until so many threads wait for loads in flight. */
+static void wait_for_references(memstore *store, uint32_t references)
+{
+    TEST_AWAIT(count_references(store) >= references);
 }
 
 Test(loading_policy, who_waits_for_a_refresh_that_fails_is_given_what_was_evicted_too)
@@ -900,18 +904,38 @@ Test(loading_policy, refresh_after_needs_a_store_that_knows_how_old_entries_are)
 
 /* ---- What comes while one waits for a place ---- */
 
-static void wait_for_flights(memstore *store, size_t wanted)
+#define TEN_MINUTES 600000
+
+static size_t count_flights(memstore *store)
 {
     struct ms_flight **list;
     memstore_view left;
+    size_t count;
 
-    for (size_t count = 0; count < wanted;) {
-        sched_yield();
-        cr_assert(ms_flights_list(&store->flights, &list, &count));
-        for (size_t i = 0; i < count; i++)
-            ms_flight_drop(list[i], &left);
-        free(list);
-    }
+    cr_assert(ms_flights_list(&store->flights, &list, &count));
+    for (size_t i = 0; i < count; i++)
+        ms_flight_drop(list[i], &left);
+    free(list);
+    return count;
+}
+
+static bool waits_on(void *asker)
+{
+    return !atomic_load(&((struct asker *)asker)->gives_up);
+}
+
+/* Ask, and wait for a place or for another's load for as long as the test lets it. */
+static void *ask_until_told(void *context)
+{
+    const struct ms_wait_asked asked = {waits_on, context};
+    struct asker *asker = context;
+    memstore_loader loader = loader_of(asker->source);
+
+    loader.wait_ms = TEN_MINUTES;
+    ms_wait_asked = &asked;
+    asker->status = memstore_get_or_load(asker->store, "key", 3, &loader, &asker->view);
+    ms_wait_asked = NULL;
+    return NULL;
 }
 
 static void *load_other(void *context)
@@ -926,15 +950,16 @@ static void *load_other(void *context)
 Test(loading_policy, who_finds_no_place_for_a_load_gets_what_was_stored_while_he_waited)
 {
     memstore *store =
-        test_open("maintenance=manual", "loader.max_loads=1", "loader.timeout=200ms", NULL);
+        test_open("maintenance=manual", "loader.max_loads=1", "loader.timeout=10m", NULL);
     struct source source = {.value = "loaded", .holds = true};
     struct asker other = {.store = store, .source = &source};
     struct asker asker = other;
 
     begin_asking(&other, load_other, 1);
-    cr_assert_eq(pthread_create(&asker.thread, NULL, ask_in_thread, &asker), 0);
-    wait_for_flights(store, 2);
+    cr_assert_eq(pthread_create(&asker.thread, NULL, ask_until_told, &asker), 0);
+    TEST_AWAIT(count_flights(store) == 2);
     assert_ok(test_set(store, "key", "set", 0));
+    atomic_store(&asker.gives_up, true);
     pthread_join(asker.thread, NULL);
     assert_ok(asker.status);
     cr_assert(memcmp(asker.view.data, "set", 3) == 0 && source.calls == 1);
@@ -945,16 +970,6 @@ Test(loading_policy, who_finds_no_place_for_a_load_gets_what_was_stored_while_he
     memstore_destroy(store);
 }
 
-static void *ask_briefly(void *context)
-{
-    struct asker *asker = context;
-    memstore_loader loader = loader_of(asker->source);
-
-    loader.wait_ms = 200;
-    asker->status = memstore_get_or_load(asker->store, "key", 3, &loader, &asker->view);
-    return NULL;
-}
-
 Test(loading_policy, who_waits_too_long_for_a_load_gets_what_was_stored_meanwhile)
 {
     memstore *store = test_open("maintenance=manual", NULL);
@@ -963,9 +978,10 @@ Test(loading_policy, who_waits_too_long_for_a_load_gets_what_was_stored_meanwhil
     struct asker second = first;
 
     begin_asking(&first, ask_in_thread, 1);
-    cr_assert_eq(pthread_create(&second.thread, NULL, ask_briefly, &second), 0);
+    cr_assert_eq(pthread_create(&second.thread, NULL, ask_until_told, &second), 0);
     wait_for_references(store, 2);
     assert_ok(test_set(store, "key", "set", 0));
+    atomic_store(&second.gives_up, true);
     pthread_join(second.thread, NULL);
     assert_ok(second.status);
     cr_assert_eq(memcmp(second.view.data, "set", 3), 0);

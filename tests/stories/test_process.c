@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Stores and the process they live in: threads, signals, fork, and what is left when a store
  * goes. */
+#include "support/await.h"
 #include "support/criterion.h"
 #include "support/process.h"
 #include "support/stopper.h"
@@ -9,9 +10,7 @@
 #include <dirent.h>
 #include <pthread.h>
 #include <signal.h>
-#include <sched.h>
 #include <stdlib.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #define MIB ((size_t)1 << 20)
@@ -142,8 +141,7 @@ Test(process, a_call_in_flight_at_the_last_close_starts_no_thread)
     /* It is about to plan for an expiry. */
     test_stop_at(MS_POINT_SHARD_LOCKED, give_a_ttl, store);
     cr_assert_eq(pthread_create(&closer, NULL, close_store, store), 0);
-    while (test_count_threads() > before + 2)
-        test_sleep_ms(1);
+    TEST_AWAIT(test_count_threads() <= before + 2);
     test_let_go();
     pthread_join(closer, NULL);
     cr_assert_eq(test_count_threads_down_to(before), before);
@@ -283,9 +281,8 @@ Test(process, the_librarys_threads_take_no_signals)
     memstore *store = open_that_tells();
 
     assert_ok(test_set(store, "key", "value", 5));
-    while (memstore_size(store) != 0 || atomic_load(&events_heard) == 0 ||
-           atomic_load(&lines_told) == 0)
-        test_sleep_ms(1);
+    TEST_AWAIT(memstore_size(store) == 0 && atomic_load(&events_heard) != 0 &&
+               atomic_load(&lines_told) != 0);
     cr_assert_eq(check_that_new_ones_block_all(&before), 3);
     memstore_destroy(store);
 }
@@ -351,9 +348,7 @@ Test(process, a_child_may_use_and_destroy_the_store)
         cr_assert(child_succeeds(use_and_destroy, store));
     assert_holds(store, "key", "of the parent");
     assert_ok(test_set(store, "soon gone", "value", 10));
-    const double end = test_now() + 5;
-    while (memstore_size(store) > 1)
-        cr_assert(test_now() < end);
+    TEST_AWAIT(memstore_size(store) == 1);
     memstore_destroy(store);
 }
 
@@ -444,8 +439,7 @@ static void count_hits(unsigned number, void *store)
     /* All at the same time, so that each has a number of its own. */
     CHECK(test_holds(store, "other", NULL));
     atomic_fetch_add(&counting, 1);
-    while (atomic_load(&counting) < COUNTING_THREADS)
-        test_sleep_ms(1);
+    TEST_AWAIT(atomic_load(&counting) >= COUNTING_THREADS);
     for (unsigned i = 0; i < 1000; i++)
         CHECK(test_holds(store, "key", "value"));
 }
@@ -473,46 +467,72 @@ Test(process, counters_are_exact_over_any_number_of_threads)
 
 #define CHILDS_LARGE (300 * 1024)
 
-static atomic_bool is_taking;
+static void write_large(void *store)
+{
+    static const unsigned char value[CHILDS_LARGE];
 
-/* The memory is the entry's for a while before its segment is listed. */
-static void linger(enum ms_testing_point point, void *context)
+    CHECK_OK(memstore_set(store, "large", 5, value, CHILDS_LARGE, 0));
+}
+
+static uint64_t charged_before;
+
+static void clear_and_look(memstore *store)
+{
+    CHECK_OK(memstore_clear(store));
+    CHECK(test_memory(store).charged <= charged_before + CHILDS_LARGE / 2);
+}
+
+static memstore *open_for_large(void)
+{
+    memstore *store = test_open("performance.memory_limit=4MiB", "maintenance=manual", NULL);
+
+    assert_ok(test_set(store, "small", "value", 0));
+    assert_ok(memstore_clear(store));
+    charged_before = test_memory(store).charged;
+    return store;
+}
+
+static atomic_bool is_taking, is_forking, has_forked;
+
+static void note_fork(void)
+{
+    atomic_store(&is_forking, true);
+}
+
+static void note_forked(void)
+{
+    atomic_store(&has_forked, true);
+}
+
+/* The memory is the entry's for a while before its segment is listed: until whoever forks waits for that, or has
+ * forked. */
+static void take_until_forking(enum ms_testing_point point, void *context)
 {
     (void)context;
     if (point == MS_POINT_LARGE_TAKEN && !atomic_exchange(&is_taking, true))
-        test_sleep_ms(50);
+        TEST_AWAIT(atomic_load(&is_forking) && test_others_sleep());
 }
 
-static void *write_large(void *store)
+static void write_one_large(unsigned number, void *store)
 {
-    unsigned char *value = test_bytes(CHILDS_LARGE, 1);
-
-    CHECK_OK(memstore_set(store, "large", 5, value, CHILDS_LARGE, 0));
-    free(value);
-    return NULL;
+    (void)number;
+    write_large(store);
+    /* At rest, which test_fork() is about. */
+    TEST_AWAIT(atomic_load(&has_forked));
 }
 
 Test(process, a_large_entry_in_the_making_takes_nothing_of_a_childs_limit)
 {
-    memstore *store = test_open("performance.memory_limit=4MiB", "maintenance=manual", NULL);
-    pthread_t thread;
-    int status = -1;
+    memstore *store = open_for_large();
+    struct test_team team = {0};
 
-    assert_ok(test_set(store, "small", "value", 0));
-    assert_ok(memstore_clear(store));
-    const uint64_t before = test_memory(store).charged;
-    ms_testing_set_hook(linger, NULL);
-    cr_assert_eq(pthread_create(&thread, NULL, write_large, store), 0);
-    while (!atomic_load(&is_taking))
-        sched_yield();
-    const pid_t child = fork();
-    if (child == 0) {
-        const bool cleared = memstore_clear(store) == MEMSTORE_OK;
-        _exit(cleared && test_memory(store).charged <= before + CHILDS_LARGE / 2 ? 0 : 1);
-    }
-    cr_assert_eq(waitpid(child, &status, 0), child);
-    cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0, "wait status %#x", (unsigned)status);
-    cr_assert_eq(pthread_join(thread, NULL), 0);
+    /* The first comes before what the library does, which was there earlier. */
+    cr_assert_eq(pthread_atfork(note_fork, note_forked, NULL), 0);
+    ms_testing_set_hook(take_until_forking, NULL);
+    test_team_start(&team, 1, write_one_large, store);
+    TEST_AWAIT(atomic_load(&is_taking));
+    cr_assert(child_succeeds(clear_and_look, store));
+    test_team_join(&team);
     ms_testing_set_hook(NULL, NULL);
     assert_ok(memstore_has(store, "large", 5));
     memstore_destroy(store);
@@ -527,21 +547,11 @@ static void copy_large(void *store)
 
 Test(process, a_large_entry_that_is_being_read_takes_nothing_of_a_childs_limit)
 {
-    memstore *store = test_open("performance.memory_limit=4MiB", "maintenance=manual", NULL);
-    int status = -1;
+    memstore *store = open_for_large();
 
-    assert_ok(test_set(store, "small", "value", 0));
-    assert_ok(memstore_clear(store));
-    const uint64_t before = test_memory(store).charged;
     write_large(store);
     test_stop_at(MS_POINT_READ_BORROWED, copy_large, store);
-    const pid_t child = fork();
-    if (child == 0) {
-        const bool cleared = memstore_clear(store) == MEMSTORE_OK;
-        _exit(cleared && test_memory(store).charged <= before + CHILDS_LARGE / 2 ? 0 : 1);
-    }
-    cr_assert_eq(waitpid(child, &status, 0), child);
-    cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0, "wait status %#x", (unsigned)status);
+    cr_assert(child_succeeds(clear_and_look, store));
     test_let_go();
     assert_ok(memstore_has(store, "large", 5));
     memstore_destroy(store);

@@ -6,7 +6,9 @@
  * another thread. And the store's memory is made read-only while they run, so that a write which
  * leaves no trace is seen too: it ends the test by a signal. */
 #include "store/store.h"
+#include "support/await.h"
 #include "support/criterion.h"
+#include "support/process.h"
 #include "support/team.h"
 
 #include <pthread.h>
@@ -286,6 +288,8 @@ static void list_mappings(void)
 
 static void take_images(void)
 {
+    /* What a thread does on its way to a semaphore is written too. */
+    TEST_AWAIT(test_others_sleep());
     list_mappings();
     for (unsigned i = 0; i < mapping_count; i++) {
         mappings[i].image = mmap(NULL, mappings[i].size, PROT_READ | PROT_WRITE,

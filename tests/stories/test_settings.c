@@ -189,21 +189,36 @@ Test(settings, each_shard_has_a_lock_of_its_own)
     cr_assert(sharing >= 5 && sharing <= 35, "%u of 40", sharing);
 }
 
+/* The shortest that a write waits for a lock, and each waits for `least` seconds. Other programs make some
+ * waits long. */
+static double quickest_refusal(memstore *store, unsigned tries, double least)
+{
+    double quickest = 1e9;
+
+    for (unsigned i = 0; i < tries; i++) {
+        const double start = test_now();
+        assert_status(test_set(store, "other", "v", 0), MEMSTORE_ERR_LOCK_TIMEOUT);
+        const double waited = test_now() - start;
+        cr_assert(waited >= least, "%g s", waited);
+        quickest = waited < quickest ? waited : quickest;
+    }
+    return quickest;
+}
+
 Test(settings, lock_timeout_is_how_long_a_writer_waits)
 {
     static const char *const settings[] = {"performance.lock_timeout=0",
                                            "performance.lock_timeout=300ms"};
     static const double least[] = {0, 0.29}, most[] = {0.1, 3};
+    static const unsigned tries[] = {20, 3};
 
     for (unsigned i = 0; i < 2; i++) {
         memstore *store = test_open("shards=1", settings[i], "maintenance=manual", NULL);
         struct target target = {store, "key", 3};
 
         test_stop_at(MS_POINT_SHARD_LOCKED, set_target, &target);
-        const double start = test_now();
-        assert_status(test_set(store, "other", "v", 0), MEMSTORE_ERR_LOCK_TIMEOUT);
-        const double waited = test_now() - start;
-        cr_assert(waited >= least[i] && waited <= most[i], "%g s", waited);
+        const double waited = quickest_refusal(store, tries[i], least[i]);
+        cr_assert(waited <= most[i], "%g s", waited);
         assert_status(test_delete(store, "key"), MEMSTORE_ERR_LOCK_TIMEOUT);
         test_let_go();
         assert_ok(test_set(store, "other", "v", 0));
@@ -328,7 +343,7 @@ Test(settings, manual_maintenance_runs_no_thread)
 
     memstore *background = test_open("maintenance=background", NULL);
     assert_ok(test_set(background, "key", "value", 10));
-    cr_assert(WITHIN(2, test_memory(background).live == 0));
+    cr_assert(WITHIN(60, test_memory(background).live == 0));
     cr_assert_eq(test_count_threads(), before + 1);
     memstore_destroy(background);
 }

@@ -8,7 +8,8 @@
 #include "support/support.h"
 
 #define VIEWS_MAX 4000
-#define REFUSALS_IN_A_ROW 20 /* of a millisecond or so each: then nothing comes free any more */
+/* Of a millisecond or so each: what comes free is rare then, and one more write waits for it. */
+#define REFUSALS_IN_A_ROW 20
 
 static memstore_view held[VIEWS_MAX];
 static size_t held_count;
@@ -26,24 +27,30 @@ static memstore *open_small(const char *setting)
                      setting, NULL);
 }
 
-/* Have views hold all memory of a store. */
-static void hold_all(memstore *store)
+/* Have a view hold one more entry. */
+static bool hold_another(memstore *store)
 {
     char value[3000] = {0}, key[32];
+    const int size = snprintf(key, sizeof key, "held %zu", held_count);
 
-    /* What somebody else is about to free is filled, too. */
-    for (int refused = 0; refused < REFUSALS_IN_A_ROW && held_count < VIEWS_MAX;) {
-        const int size = snprintf(key, sizeof key, "held %zu", held_count);
-
-        if (memstore_set(store, key, (size_t)size, value, sizeof value, MEMSTORE_TTL_NONE) !=
-            MEMSTORE_OK) {
-            refused++;
-            continue;
-        }
-        refused = 0;
-        assert_ok(memstore_get_view(store, key, (size_t)size, &held[held_count++]));
-    }
     cr_assert_lt(held_count, VIEWS_MAX);
+    if (memstore_set(store, key, (size_t)size, value, sizeof value, MEMSTORE_TTL_NONE) !=
+        MEMSTORE_OK)
+        return false;
+    assert_ok(memstore_get_view(store, key, (size_t)size, &held[held_count++]));
+    return true;
+}
+
+/* Have views hold all memory of a store. What somebody else is about to free is filled, too, however long
+ * he has no processor. */
+static void hold_all(memstore *store)
+{
+    do {
+        assert_ok(memstore_reconfigure(store, "performance.lock_timeout", "1ms"));
+        for (int refused = 0; refused < REFUSALS_IN_A_ROW;)
+            refused = hold_another(store) ? 0 : refused + 1;
+        assert_ok(memstore_reconfigure(store, "performance.lock_timeout", "1s"));
+    } while (hold_another(store));
     assert_ok(memstore_reconfigure(store, "performance.lock_timeout", "20s"));
 }
 

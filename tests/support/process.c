@@ -3,18 +3,12 @@
 
 #include "support/support.h"
 
-#include <sys/wait.h>
-#include <unistd.h>
-
-#if defined(__SANITIZE_ADDRESS__)
-
 #include <dirent.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
-
-/* How long to wait for threads that do not come to rest. */
-#define PATIENCE 10 /* seconds */
+#include <sys/wait.h>
+#include <unistd.h>
 
 /* The state of a thread of ours as the kernel calls it: 'S' for asleep; 'S' when it has ended. */
 static char state_of(const char *task)
@@ -32,7 +26,7 @@ static char state_of(const char *task)
     return name_ends != NULL ? name_ends[2] : 'S';
 }
 
-static bool others_sleep(void)
+bool test_others_sleep(void)
 {
     DIR *const tasks = opendir("/proc/self/task");
     const struct dirent *task;
@@ -47,11 +41,16 @@ static bool others_sleep(void)
     return sleep;
 }
 
+#if defined(__SANITIZE_ADDRESS__)
+
+/* How long to wait for threads that do not come to rest. */
+#define PATIENCE 10 /* seconds */
+
 static void let_others_rest(void)
 {
     const double end = test_now() + PATIENCE;
 
-    while (!others_sleep() && test_now() < end)
+    while (!test_others_sleep() && test_now() < end)
         test_sleep_ms(1);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "support/stopper.h"
 
+#include "support/await.h"
 #include "support/support.h"
 
 #include <pthread.h>
@@ -44,8 +45,7 @@ void test_stop_at(enum ms_testing_point point, void (*work)(void *context), void
     sem_init(&go_on, 0, 0);
     ms_testing_set_hook(stop_here, NULL);
     CHECK(pthread_create(&thread, NULL, run, NULL) == 0);
-    while (sem_wait(&stopped) != 0)
-        ;
+    TEST_AWAIT(sem_trywait(&stopped) == 0);
 }
 
 void test_let_go(void)

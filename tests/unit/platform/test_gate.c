@@ -3,9 +3,9 @@
 
 #include "platform/clock.h"
 #include "platform/wait.h"
+#include "support/await.h"
 
 #include <criterion/criterion.h>
-#include <sched.h>
 
 static struct ms_gate gate;
 
@@ -45,8 +45,7 @@ static void send(struct guest *guest, uint32_t need)
 
     *guest = (struct guest){.need = need};
     cr_assert_eq(pthread_create(&guest->thread, NULL, enter, guest), 0);
-    while (waiting() == before)
-        sched_yield();
+    TEST_AWAIT(waiting() != before);
 }
 
 static enum ms_gate_result join(struct guest *guest)
@@ -127,11 +126,14 @@ Test(gate, who_needs_many_is_not_passed_over)
     ms_gate_fini(&gate);
 }
 
-static void *enter_briefly(void *context)
+static int64_t stop;
+
+static void *enter_until_stopped(void *context)
 {
     struct guest *guest = context;
 
-    guest->result = ms_gate_enter(&gate, guest->need, in_ms(50));
+    ms_wait_bind(MS_WAIT_UNBOUNDED, &stop);
+    guest->result = ms_gate_enter(&gate, guest->need, in_ms(600000));
     return NULL;
 }
 
@@ -141,10 +143,10 @@ Test(gate, who_gives_up_lets_those_behind_in)
 
     ms_gate_init(&gate, 2);
     cr_assert(ms_gate_try_enter(&gate, 1));
-    cr_assert_eq(pthread_create(&many.thread, NULL, enter_briefly, &many), 0);
-    while (waiting() == 0)
-        sched_yield();
+    cr_assert_eq(pthread_create(&many.thread, NULL, enter_until_stopped, &many), 0);
+    TEST_AWAIT(waiting() != 0);
     send(&one, 1);
+    __atomic_store_n(&stop, 1, __ATOMIC_RELAXED);
     cr_assert_eq(join(&many), MS_GATE_TIMED_OUT);
     cr_assert_eq(join(&one), MS_GATE_ENTERED);
     cr_assert_eq(ms_load_relaxed(&gate.state), 0);
