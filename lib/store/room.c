@@ -191,16 +191,21 @@ static bool harvest(memstore *store, int64_t deadline_us)
     return ms_harvest_ripe_locked(store, waits ? deadline_us : MS_HARVEST_NO_WAIT);
 }
 
-bool ms_room_empty_locked(memstore *store, int64_t deadline_us)
+/* Empty a segment of what is of no use any more. */
+static bool empty_spent(memstore *store, int64_t deadline_us)
 {
     if (sweep_expired(store) || drop_stale(store))
         return true;
     const enum compaction compaction = compact_one(store);
-    return compaction == COMPACTION_DONE || may_go_on(store, compaction, deadline_us) ||
-           evict_one(store, deadline_us);
+    return compaction == COMPACTION_DONE || may_go_on(store, compaction, deadline_us);
 }
 
-bool ms_room_step_locked(memstore *store, int64_t deadline_us)
+bool ms_room_empty_locked(memstore *store, int64_t deadline_us)
+{
+    return empty_spent(store, deadline_us) || evict_one(store, deadline_us);
+}
+
+static bool take_step(memstore *store, bool evicts, int64_t deadline_us)
 {
     struct ms_arena *arena = &store->arena;
 
@@ -212,7 +217,13 @@ bool ms_room_step_locked(memstore *store, int64_t deadline_us)
      * and would cost the store its entries. */
     if (ms_arena_has_limbo(arena, 1) && ms_wait_is_over(deadline_us))
         return false;
-    return ms_room_empty_locked(store, deadline_us) || ms_harvest_ripe_locked(store, deadline_us);
+    return empty_spent(store, deadline_us) || (evicts && evict_one(store, deadline_us)) ||
+           ms_harvest_ripe_locked(store, deadline_us);
+}
+
+bool ms_room_step_locked(memstore *store, int64_t deadline_us)
+{
+    return take_step(store, true, deadline_us);
 }
 
 bool ms_room_persist_locked(memstore *store, uint32_t *steps, int64_t deadline_us)
@@ -428,21 +439,57 @@ void ms_room_prepare(memstore *store)
     ms_mutex_unlock(&store->reclaim_lock);
 }
 
-int ms_room_take(memstore *store, const struct ms_placement *placement,
-                 const struct ms_entry_shape *shape, struct ms_reserved *out)
+/* Free some of what is of no use any more. False when nothing came free. */
+static bool free_spent(memstore *store, int64_t deadline_us)
+{
+    if (!ms_room_lock(store, deadline_us))
+        return false;
+    const bool stepped = take_step(store, false, deadline_us);
+    ms_mutex_unlock(&store->reclaim_lock);
+    return stepped;
+}
+
+/* Take what is free beyond what is kept so for writers. */
+static bool take_free(memstore *store, const struct ms_placement *placement,
+                      const struct ms_entry_shape *shape, struct ms_reserved *out)
 {
     struct ms_arena *arena = &store->arena;
 
     if (!ms_arena_reserve(arena, placement, shape, out))
-        return MEMSTORE_ERR_CACHE_FULL;
+        return false;
     /* A segment was opened for it: the next one would be taken from those kept free for writers,
      * and something be evicted in its place. */
     if (ms_room_was_opened_for(out) && store->settings.eviction != MS_EVICTION_NONE &&
         ms_arena_available(arena) < ms_arena_freed_ahead(arena)) {
         ms_store_abandon(store, out);
-        return MEMSTORE_ERR_CACHE_FULL;
+        return false;
+    }
+    return true;
+}
+
+int ms_room_take(memstore *store, const struct ms_placement *placement,
+                 const struct ms_entry_shape *shape, struct ms_reserved *out)
+{
+    if (!take_free(store, placement, shape, out)) {
+        const int64_t deadline = ms_store_deadline(store);
+
+        do {
+            if (!free_spent(store, deadline))
+                return MEMSTORE_ERR_CACHE_FULL;
+        } while (!take_free(store, placement, shape, out));
     }
     return settle_in(store, out);
+}
+
+void ms_room_free_emptied(memstore *store)
+{
+    const int64_t deadline = ms_store_deadline(store);
+
+    if (!ms_room_lock(store, deadline))
+        return;
+    ms_arena_recycle_waiting(&store->arena);
+    ms_harvest_locked(store, deadline);
+    ms_mutex_unlock(&store->reclaim_lock);
 }
 
 /* ---- Compaction on demand ---- */

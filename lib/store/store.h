@@ -479,9 +479,12 @@ static inline bool ms_room_was_opened_for(const struct ms_reserved *reserved)
  * unless somebody is at it. Where all processors are busy the maintenance thread does not get to
  * it in time. Waits for nothing; no lock held. */
 void ms_room_prepare(memstore *store);
-/* The same without reclaiming: OK or CACHE_FULL. Leaves alone what is kept free for writers. */
+/* As ms_room_reserve(), for which nothing that lives goes: OK or CACHE_FULL. Leaves alone what is kept free
+ * for writers. */
 int ms_room_take(memstore *store, const struct ms_placement *placement,
                  const struct ms_entry_shape *shape, struct ms_reserved *out);
+/* Free what was emptied before. */
+void ms_room_free_emptied(memstore *store);
 int ms_store_compact(memstore *store, double max_dead_ratio);
 
 /* ---- store/harvest.c: what waits for a grace period; the reclaim lock held but where told ---- */
