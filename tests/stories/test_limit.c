@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The byte limit: it holds, it costs little, and who meets it is told. */
+#include "support/clock.h"
 #include "support/criterion.h"
 #include "support/stopper.h"
 
@@ -511,6 +512,33 @@ Test(limit, a_full_store_without_eviction_takes_as_much_again_as_was_deleted)
     for (uint64_t i = 0; i < key / 2 - key / 20; i++) {
         const uint64_t again = key + 1 + i;
         assert_ok(memstore_set(store, &again, sizeof again, value, sizeof value, 0));
+    }
+    for (uint64_t i = 1; i < key; i += 2)
+        assert_ok(memstore_has(store, &i, sizeof i));
+    memstore_destroy(store);
+}
+
+/* Entries that were of one class by their TTLs when they were written are of several when they are brought
+ * together. */
+Test(limit, what_was_deleted_of_entries_of_different_ttls_is_room_again)
+{
+    test_clock_start();
+    memstore *store =
+        test_open("performance.memory_limit=1MiB", "eviction=none", "maintenance=manual", NULL);
+    const int64_t ttls[] = {600 * 1000, 24 * 3600 * 1000};
+    unsigned char value[500] = {7};
+    uint64_t key = 0;
+
+    while (memstore_set(store, &key, sizeof key, value, sizeof value, ttls[key / 2 % 2]) ==
+           MEMSTORE_OK)
+        key++;
+    test_clock_advance(200 * 1000);
+    for (uint64_t i = 0; i < key; i += 2)
+        assert_ok(memstore_delete(store, &i, sizeof i));
+    for (uint64_t i = 0; i < key / 2 - key / 10; i++) {
+        const uint64_t again = key + 1 + i;
+        assert_ok(
+            memstore_set(store, &again, sizeof again, value, sizeof value, ttls[again / 2 % 2]));
     }
     for (uint64_t i = 1; i < key; i += 2)
         assert_ok(memstore_has(store, &i, sizeof i));
