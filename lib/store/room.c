@@ -379,11 +379,20 @@ int ms_room_make_to_charge(memstore *store, uint64_t bytes, int64_t deadline_us,
 }
 
 int ms_room_make_for_index(memstore *store, uint64_t bytes, int64_t deadline_us,
-                           struct ms_budget_mark *since)
+                           struct ms_budget_mark *since, enum ms_index_wish *wish)
 {
     const int status = ms_room_make(store, bytes, deadline_us, since);
 
-    return status == MEMSTORE_ERR_CACHE_FULL ? MEMSTORE_ERR_SHARD_OVERFLOW : status;
+    if (status == MEMSTORE_OK) {
+        /* What was evicted leaves slots: without growth room would be made for it again and again. */
+        if (*wish == MS_INDEX_ROOMY)
+            *wish = MS_INDEX_LARGER;
+        return status;
+    }
+    if (*wish == MS_INDEX_TO_THE_LAST)
+        return status == MEMSTORE_ERR_CACHE_FULL ? MEMSTORE_ERR_SHARD_OVERFLOW : status;
+    *wish = MS_INDEX_TO_THE_LAST;
+    return MEMSTORE_OK;
 }
 
 /* What is to be done for an entry that has got its room. */

@@ -454,9 +454,10 @@ int ms_room_make(memstore *store, uint64_t bytes, int64_t deadline_us,
 /* The same for bytes that are charged without pages of the arena. */
 int ms_room_make_to_charge(memstore *store, uint64_t bytes, int64_t deadline_us,
                            struct ms_budget_mark *since);
-/* The same for one whose table could not grow: where nothing is evicted it stays as it is. */
+/* The same for one whose table could not grow: what to ask of it next is in *wish. Where nothing is evicted it
+ * stays as it is. */
 int ms_room_make_for_index(memstore *store, uint64_t bytes, int64_t deadline_us,
-                           struct ms_budget_mark *since);
+                           struct ms_budget_mark *since, enum ms_index_wish *wish);
 /* Reserve room for an entry, reclaiming as long as there is none. */
 int ms_room_reserve(memstore *store, const struct ms_placement *placement,
                     const struct ms_entry_shape *shape, struct ms_reserved *out);

@@ -176,7 +176,7 @@ static void take_over_use(memstore *store, struct ms_entry *entry, const struct 
 
 /* Let the key's slot refer to the new entry, if the write's condition holds. Shard lock held. */
 static int publish_locked(memstore *store, const struct ms_write *write, uint64_t hash,
-                          bool to_the_last_slot, struct ms_reserved *reserved,
+                          enum ms_index_wish wish, struct ms_reserved *reserved,
                           struct ms_write_outcome *outcome)
 {
     const uint32_t shard = ms_index_shard_of(&store->index, hash);
@@ -193,7 +193,7 @@ static int publish_locked(memstore *store, const struct ms_write *write, uint64_
         return status;
     if (write->flight != NULL && ms_flight_is_overtaken(write->flight))
         return MEMSTORE_ERR_VERSION_MISMATCH;
-    if (!exists && ms_index_ensure(&store->index, shard, 1, to_the_last_slot) == MS_INDEX_NO_ROOM)
+    if (!exists && ms_index_ensure(&store->index, shard, 1, wish) == MS_INDEX_NO_ROOM)
         return MEMSTORE_ERR_SHARD_OVERFLOW;
 
     /* A load that what it loads is written by, and a change of TTL, overtake nothing. */
@@ -234,8 +234,10 @@ static int publish(memstore *store, const struct ms_write *write, uint64_t hash,
 {
     const uint32_t shard = ms_index_shard_of(&store->index, hash);
     struct ms_budget_mark asked = ms_budget_mark(&store->arena.budget);
-    bool to_the_last_slot =
-        store->settings.eviction == MS_EVICTION_NONE || write->heat_plus_one != 0;
+    enum ms_index_wish wish =
+        store->settings.eviction == MS_EVICTION_NONE || write->heat_plus_one != 0
+            ? MS_INDEX_TO_THE_LAST
+            : MS_INDEX_ROOMY;
     const int64_t no_deadline = 0;
     int64_t deadline = no_deadline;
 
@@ -244,7 +246,7 @@ static int publish(memstore *store, const struct ms_write *write, uint64_t hash,
         int status = ms_store_lock_shard(store, hash);
         if (status != MEMSTORE_OK)
             return status;
-        status = publish_locked(store, write, hash, to_the_last_slot, reserved, outcome);
+        status = publish_locked(store, write, hash, wish, reserved, outcome);
         const uint64_t bytes = status == MEMSTORE_ERR_SHARD_OVERFLOW
                                    ? ms_index_bytes_to_grow(&store->index, shard, 1)
                                    : 0;
@@ -256,10 +258,9 @@ static int publish(memstore *store, const struct ms_write *write, uint64_t hash,
 
         if (deadline == no_deadline)
             deadline = ms_store_deadline(store);
-        const int made = ms_room_make_for_index(store, bytes, deadline, &asked);
-        if (made != MEMSTORE_OK && to_the_last_slot)
-            return made;
-        to_the_last_slot |= made != MEMSTORE_OK;
+        status = ms_room_make_for_index(store, bytes, deadline, &asked, &wish);
+        if (status != MEMSTORE_OK)
+            return status;
     }
 }
 
