@@ -246,6 +246,7 @@ bool ms_room_evict_locked(memstore *store, int64_t deadline_us)
 struct wanted {
     uint64_t bytes; /* 0 = a segment */
     bool pages;     /* or else bytes that are charged alone */
+    bool hurries;   /* views are not waited for */
 };
 
 /* Whether what is asked for can be had now. */
@@ -281,7 +282,8 @@ static int why_none(memstore *store)
 /* Nothing could be reclaimed: list what is still being appended to, once; then wait for views,
  * as long as there is time. *locked tells whether the reclaim lock is held afterwards: it is given
  * up meanwhile. */
-static bool may_try_again(memstore *store, bool *sealed, int64_t deadline_us, bool *locked)
+static bool may_try_again(memstore *store, const struct wanted *wanted, bool *sealed,
+                          int64_t deadline_us, bool *locked)
 {
     const bool evicts = store->settings.eviction != MS_EVICTION_NONE;
 
@@ -291,8 +293,8 @@ static bool may_try_again(memstore *store, bool *sealed, int64_t deadline_us, bo
         ms_arena_seal_open(&store->arena);
         return true;
     }
-    if ((!evicts && !ms_arena_has_waiting(&store->arena)) || ms_wait_is_over(deadline_us) ||
-        ms_maintenance_is_me())
+    if (wanted->hurries || (!evicts && !ms_arena_has_waiting(&store->arena)) ||
+        ms_wait_is_over(deadline_us) || ms_maintenance_is_me())
         return false;
     ms_mutex_unlock(&store->reclaim_lock);
     ms_wait_us(PIN_POLL_US);
@@ -328,7 +330,7 @@ static int make_room_in_turn(memstore *store, const struct wanted *wanted, int64
     while (status == MEMSTORE_OK && (insist || !is_satisfied(store, wanted))) {
         insist = false;
         if (!ms_room_persist_locked(store, &steps, deadline_us) &&
-            !may_try_again(store, &sealed, deadline_us, &locked))
+            !may_try_again(store, wanted, &sealed, deadline_us, &locked))
             status = why_none(store);
     }
     if (locked)
@@ -366,6 +368,13 @@ static int make_unless_refused(memstore *store, const struct wanted *wanted, int
 int ms_room_make(memstore *store, uint64_t bytes, int64_t deadline_us, struct ms_budget_mark *since)
 {
     const struct wanted wanted = {.bytes = bytes, .pages = bytes != 0};
+
+    return make_unless_refused(store, &wanted, deadline_us, since);
+}
+
+int ms_room_make_at_once(memstore *store, int64_t deadline_us, struct ms_budget_mark *since)
+{
+    const struct wanted wanted = {.hurries = true};
 
     return make_unless_refused(store, &wanted, deadline_us, since);
 }

@@ -451,7 +451,9 @@ bool ms_room_lock(memstore *store, int64_t deadline_us);
  * try; and not for ever. */
 int ms_room_make(memstore *store, uint64_t bytes, int64_t deadline_us,
                  struct ms_budget_mark *since);
-/* The same for bytes that are charged without pages of the arena. */
+/* The same for a segment, waiting for no views. */
+int ms_room_make_at_once(memstore *store, int64_t deadline_us, struct ms_budget_mark *since);
+/* As ms_room_make() for bytes that are charged without pages of the arena. */
 int ms_room_make_to_charge(memstore *store, uint64_t bytes, int64_t deadline_us,
                            struct ms_budget_mark *since);
 /* The same for one whose table could not grow: what to ask of it next is in *wish. Where nothing is evicted it

@@ -92,6 +92,31 @@ Test(waiting, what_needs_no_wait_says_nothing)
     memstore_destroy(store);
 }
 
+/* What views hold cannot be freed, but what is kept to make room with serves. */
+Test(waiting, a_batch_that_only_deletes_does_not_wait_for_views)
+{
+    memstore *store = open_held("maintenance=manual");
+    char names[50][32];
+    memstore_key keys[50];
+    size_t deleted, n = 0;
+
+    for (size_t i = 0; i < held_count && n < 50; i++) {
+        snprintf(names[n], sizeof names[n], "held %zu", i);
+        keys[n] = test_key(names[n]);
+        n += test_has(store, names[n]) == MEMSTORE_OK;
+    }
+    const double start = test_now();
+    ms_before_wait = release_views;
+    assert_ok(memstore_delete_many(store, keys, 50, &deleted));
+    cr_assert_eq(deleted, n, "%zu of %zu", deleted, n);
+    cr_assert_eq(n, 50);
+    cr_assert_eq(calls, 0, "it waited for views");
+    cr_assert_lt(test_now() - start, 10);
+    ms_before_wait = NULL;
+    release_views();
+    memstore_destroy(store);
+}
+
 /* ---- By the caller's own wish ---- */
 
 #define LONG "performance.lock_timeout=10m"
