@@ -365,7 +365,9 @@ int ms_store_try_write(memstore *store, const struct ms_write *write, uint64_t h
 void ms_store_count_write(memstore *store, int status, const struct ms_write_outcome *outcome);
 void ms_store_count_refusal(memstore *store, int status);
 /* What a write of this size is refused with whatever the store holds: OK or ENTRY_TOO_LARGE. */
-int ms_store_check_size(const memstore *store, size_t key_size, size_t value_size);
+int ms_store_check_size(memstore *store, size_t key_size, size_t value_size);
+/* Whether so many bytes could be stored together if nothing else were. */
+bool ms_store_could_fit(memstore *store, uint64_t bytes);
 /* Tell the sweeper of an entry's expiry, after it is stored. */
 void ms_store_note_expiry(memstore *store, struct ms_segment *segment, int64_t expiry, int64_t now);
 /* ---- store/increment.c, delete.c, retime.c ---- */

@@ -10,18 +10,34 @@
 #include "store/slide.h"
 #include "store/tell.h"
 
-int ms_store_check_size(const memstore *store, size_t key_size, size_t value_size)
+/* Half of what there is beside the fixed bookkeeping can always be cleared for one entry, whatever else the
+ * store holds: index tables and open segments never take the other half. */
+static uint64_t half_beside(memstore *store, uint64_t aside)
+{
+    const uint64_t limit = ms_budget_limit(&store->arena.budget);
+
+    aside += store->arena.overhead;
+    return limit > aside ? (limit - aside) / 2 : 0;
+}
+
+bool ms_store_could_fit(memstore *store, uint64_t bytes)
+{
+    /* Segments there are always: what takes no more than one need not know what is set aside. */
+    return bytes <= ms_arena_segment_size(&store->arena) ||
+           bytes <= half_beside(store, ms_events_charged(&store->events) + ms_track_charged(store));
+}
+
+int ms_store_check_size(memstore *store, size_t key_size, size_t value_size)
 {
     const uint64_t most = ms_setting_of(&store->settings, max_entry_size);
-    /* Half of what there is beside the fixed bookkeeping can always be cleared for one entry,
-     * whatever else the store holds: index tables and open segments never take the other half. */
-    const uint64_t largest = (ms_budget_limit(&store->arena.budget) - store->arena.overhead) / 2;
+    const uint64_t largest = half_beside(store, 0);
 
     /* Each on its own first, so that their sum cannot overflow. */
     if (key_size > largest || value_size > largest || key_size > MS_KEY_SIZE_MAX ||
         value_size > MS_KEY_SIZE_MAX)
         return MEMSTORE_ERR_ENTRY_TOO_LARGE;
-    if (key_size + value_size > largest || (most != 0 && key_size + value_size > most))
+    if (!ms_store_could_fit(store, key_size + value_size) ||
+        (most != 0 && key_size + value_size > most))
         return MEMSTORE_ERR_ENTRY_TOO_LARGE;
     return MEMSTORE_OK;
 }

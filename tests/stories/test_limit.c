@@ -63,6 +63,46 @@ Test(limit, an_entry_above_the_whole_limit_is_too_large)
     memstore_destroy(store);
 }
 
+/* What is set aside for events is not to be had for entries. */
+Test(limit, an_entry_above_what_events_leave_is_too_large)
+{
+    memstore *store = test_open("performance.memory_limit=64MiB", "maintenance=manual",
+                                "events.queue_memory=40MiB", NULL);
+    unsigned char *large = test_bytes(30 * MIB, 1);
+    const memstore_entry entry = {
+        .key = {"key", 3}, .value = large, .value_size = 30 * MIB, .ttl_ms = 0};
+    memstore_subscription *subscription;
+
+    assert_ok(memstore_set(store, "key", 3, large, 30 * MIB, 0));
+    assert_ok(memstore_subscribe(store, MEMSTORE_EVENT_EXPIRED, 0, &subscription));
+    fill(store, 0, 10000, 1000);
+    const uint64_t size = memstore_size(store);
+    assert_status(memstore_set(store, "key", 3, large, 30 * MIB, 0), MEMSTORE_ERR_ENTRY_TOO_LARGE);
+    assert_status(memstore_set_many(store, &entry, 1), MEMSTORE_ERR_ENTRY_TOO_LARGE);
+    cr_assert_eq(memstore_size(store), size);
+    assert_ok(memstore_set(store, "key", 3, large, 11 * MIB, 0));
+    memstore_subscription_close(subscription);
+    assert_ok(memstore_set(store, "key", 3, large, 30 * MIB, 0));
+    free(large);
+    memstore_destroy(store);
+}
+
+/* However many are to be applied together, as in a large store. */
+Test(limit, asynchronous_writes_take_little_of_a_small_store)
+{
+    memstore *store = test_open("performance.memory_limit=128KiB", "maintenance=manual",
+                                "performance.batch_size=10000", NULL);
+
+    fill(store, 0, 500, 20);
+    const uint64_t size = memstore_size(store);
+    cr_assert_eq(test_stats(store).evictions, 0);
+    assert_ok(memstore_set_async(store, "key", 3, "value", 5, 0));
+    assert_ok(memstore_flush(store));
+    assert_holds(store, "key", "value");
+    cr_assert_eq(memstore_size(store), size + 1);
+    memstore_destroy(store);
+}
+
 Test(limit, what_is_accepted_can_always_be_stored)
 {
     memstore *store = test_open("performance.memory_limit=1MiB", "maintenance=manual", NULL);
