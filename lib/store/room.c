@@ -7,6 +7,8 @@
 #include "platform/mem.h"
 #include "platform/wait.h"
 
+#include <sched.h>
+
 /* How long a compaction that held shards keep from its end is tried again before something is evicted
  * in its place: whoever holds them mostly waits for a processor. */
 #define PATIENCE_FOR_SHARDS_US 100000
@@ -512,6 +514,9 @@ void ms_room_free_emptied(memstore *store)
 
 /* ---- Compaction on demand ---- */
 
+/* Not a status: a segment was emptied. */
+#define COMPACTS_ON 1
+
 static double dead_ratio(memstore *store)
 {
     uint64_t live, dead;
@@ -520,29 +525,51 @@ static double dead_ratio(memstore *store)
     return dead == 0 ? 0 : (double)dead / (double)(live + dead);
 }
 
-int ms_store_compact(memstore *store, double max_dead_ratio)
+/* Free what is spent already. */
+static void begin_compaction_locked(memstore *store)
 {
-    const int64_t deadline = ms_store_deadline(store);
-    int status = MEMSTORE_OK;
-
-    ms_upkeep_expire(store, deadline);
-    if (!ms_mutex_lock_until(&store->reclaim_lock, deadline))
-        return MEMSTORE_ERR_LOCK_TIMEOUT;
     ms_arena_seal_open(&store->arena);
     ms_arena_recycle_waiting(&store->arena);
     ms_harvest_locked(store, ms_store_deadline(store));
-    while (status == MEMSTORE_OK && dead_ratio(store) > max_dead_ratio) {
-        struct ms_segment *segment = ms_reclaim_emptiest(store, 1);
+}
 
-        if (segment == NULL) {
-            status = MEMSTORE_ERR_MEMORY_FRAGMENTATION;
-        } else {
-            ms_reclaim_compact_locked(store, segment);
-            if (!was_emptied(segment))
-                status = MEMSTORE_ERR_MEMORY_FRAGMENTATION;
-            ms_harvest_locked(store, ms_store_deadline(store));
-        }
+/* Compact one segment. OK when the share of dead bytes was as it should be before. */
+static int compact_step_locked(memstore *store, double max_dead_ratio)
+{
+    if (ms_store_is_closed(store))
+        return MEMSTORE_ERR_CACHE_CLOSED;
+    if (dead_ratio(store) <= max_dead_ratio)
+        return MEMSTORE_OK;
+    struct ms_segment *segment = ms_reclaim_emptiest(store, 1);
+    if (segment == NULL)
+        return MEMSTORE_ERR_MEMORY_FRAGMENTATION;
+    ms_reclaim_compact_locked(store, segment);
+    const bool emptied = was_emptied(segment);
+    ms_harvest_locked(store, ms_store_deadline(store));
+    return emptied ? COMPACTS_ON : MEMSTORE_ERR_MEMORY_FRAGMENTATION;
+}
+
+int ms_store_compact(memstore *store, double max_dead_ratio)
+{
+    /* More segments than there are die only while it goes on: others may overwrite for ever. */
+    uint32_t left = ms_arena_most_in_use(&store->arena);
+    int status = COMPACTS_ON;
+
+    ms_upkeep_expire(store, ms_store_deadline(store));
+    for (bool begun = false; status == COMPACTS_ON; begun = true) {
+        if (!ms_mutex_lock_until(&store->reclaim_lock, ms_store_deadline(store)))
+            return MEMSTORE_ERR_LOCK_TIMEOUT;
+        if (!begun)
+            begin_compaction_locked(store);
+        status = compact_step_locked(store, max_dead_ratio);
+        ms_mutex_unlock(&store->reclaim_lock);
+        if (status == COMPACTS_ON && ms_wait_is_stopped())
+            return MEMSTORE_ERR_LOCK_TIMEOUT;
+        if (status == COMPACTS_ON && left-- == 0)
+            return MEMSTORE_ERR_MEMORY_FRAGMENTATION;
+        /* Between segments writers that wait for the reclaim lock come first. */
+        if (status == COMPACTS_ON)
+            sched_yield();
     }
-    ms_mutex_unlock(&store->reclaim_lock);
     return status;
 }

@@ -319,3 +319,23 @@ Test(waiting, a_deletion_by_pattern_ends_where_it_is_when_its_caller_is_told_to)
     cr_assert_eq(deleted, 1);
     memstore_destroy(store);
 }
+
+Test(waiting, a_compaction_ends_where_it_is_when_its_caller_is_told_to)
+{
+    memstore *store = test_open("performance.memory_limit=4MB", "maintenance=manual", NULL);
+    const int64_t stopped = 1;
+    char value[1000] = {0};
+
+    for (uint32_t i = 0; i < 3000; i++)
+        assert_ok(memstore_set(store, &i, sizeof i, value, sizeof value, 0));
+    for (uint32_t i = 0; i < 3000; i += 2)
+        assert_ok(memstore_delete(store, &i, sizeof i));
+    memstore_bound_waits(-1, &stopped);
+    cr_assert_eq(memstore_compact(store, 0), MEMSTORE_ERR_LOCK_TIMEOUT);
+    cr_assert_eq(memstore_bound_waits(-1, NULL), 1);
+    memstore_stats stats = {.struct_size = sizeof stats};
+    assert_ok(memstore_get_stats(store, &stats));
+    cr_assert_leq(stats.compactions, 1);
+    assert_ok(memstore_compact(store, 0));
+    memstore_destroy(store);
+}
