@@ -245,14 +245,14 @@ static bool keeps_free_slots(const struct ms_index *index, uint32_t shard, uint3
 }
 
 enum ms_index_growth ms_index_ensure(struct ms_index *index, uint32_t shard, uint32_t more,
-                                     bool to_the_last)
+                                     enum ms_index_wish wish)
 {
-    if (ms_index_has_room(index, shard, more))
+    if (wish != MS_INDEX_LARGER && ms_index_has_room(index, shard, more))
         return MS_INDEX_AS_IT_WAS;
     if (ms_index_grow(index, shard, more) == MS_INDEX_GROWN)
         return MS_INDEX_GROWN;
-    const bool fit =
-        to_the_last ? ms_index_has_slots(index, shard, more) : keeps_free_slots(index, shard, more);
+    const bool fit = wish == MS_INDEX_TO_THE_LAST ? ms_index_has_slots(index, shard, more)
+                                                  : keeps_free_slots(index, shard, more);
     return fit ? MS_INDEX_AS_IT_WAS : MS_INDEX_NO_ROOM;
 }
 

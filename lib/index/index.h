@@ -164,11 +164,18 @@ bool ms_index_has_slots(const struct ms_index *index, uint32_t shard, uint32_t m
 enum ms_index_growth ms_index_grow(struct ms_index *index, uint32_t shard, uint32_t more);
 /* What a table for `more` entries beyond those in the shard takes. */
 uint64_t ms_index_bytes_to_grow(const struct ms_index *index, uint32_t shard, uint32_t more);
+
+enum ms_index_wish {
+    MS_INDEX_ROOMY,      /* a table keeps some slots free */
+    MS_INDEX_LARGER,     /* the same, and it grows in any case: room was made for that */
+    MS_INDEX_TO_THE_LAST /* each slot serves */
+};
+
 /* See that `more` entries can be inserted, by growth where there is memory for that. Where there is none a
  * table of any size that matters keeps some slots free, without which a search for what is not there goes
- * through hundreds of buckets; but to_the_last: then each slot serves. */
+ * through hundreds of buckets, unless the wish is another. */
 enum ms_index_growth ms_index_ensure(struct ms_index *index, uint32_t shard, uint32_t more,
-                                     bool to_the_last);
+                                     enum ms_index_wish wish);
 /* Whether a shard's table is more than twice as large as its entries need. Any thread. */
 bool ms_index_is_oversized(const struct ms_index *index, uint32_t shard);
 /* Begin to replace such a table by one that has a little room, or take some steps. False when there is

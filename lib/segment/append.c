@@ -168,6 +168,14 @@ static bool can_be_extended(struct ms_arena *arena, struct ms_segment *segment,
            ms_pool_extend_segment(arena, segment, size, placement->privileged);
 }
 
+/* Whether the entry goes to such a segment by its age: what is new would be listed as old as what was moved
+ * there, and be the next to go. */
+MS_ALWAYS_INLINE bool suits(const struct ms_segment *segment, const struct ms_placement *placement)
+{
+    return ms_likely(segment == NULL || !segment->is_aged) || placement->privileged ||
+           placement->rank != 0;
+}
+
 /* A new segment for the slot, or NULL. Slot lock held. */
 static struct ms_segment *open_fresh(struct ms_arena *arena, struct ms_open_slot *slot,
                                      const struct ms_placement *placement)
@@ -192,13 +200,13 @@ static struct ms_segment *segment_with_room(struct ms_arena *arena, struct ms_op
                                             const struct ms_placement *placement,
                                             const struct addition *addition)
 {
-    if (fits(arena, slot->spare, addition))
+    if (fits(arena, slot->spare, addition) && suits(slot->spare, placement))
         return slot->spare;
     if (ms_unlikely(slot->is_held) && !placement->privileged)
         return NULL;
-    if (ms_likely(fits(arena, slot->segment, addition)))
-        return slot->segment;
-    if (can_be_extended(arena, slot->segment, placement, addition))
+    if (suits(slot->segment, placement) &&
+        (ms_likely(fits(arena, slot->segment, addition)) ||
+         can_be_extended(arena, slot->segment, placement, addition)))
         return slot->segment;
     return open_fresh(arena, slot, placement);
 }

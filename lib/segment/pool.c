@@ -75,6 +75,7 @@ void ms_pool_init_segment(struct ms_arena *arena, struct ms_segment *segment,
     segment->due_position = 0;
     segment->ttl_class = (uint8_t)placement->ttl_class;
     ms_store_relaxed(&segment->queue, (unsigned char)placement->queue);
+    segment->is_aged = placement->privileged && placement->rank != 0;
     segment->rank = placement->rank;
     if (segment->rank == 0 && !arena->ranks_at_sealing)
         segment->rank = ms_add_relaxed(&arena->rank_clock, 1) + 1;

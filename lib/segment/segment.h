@@ -71,8 +71,9 @@ struct ms_segment {
     /* of the huge page that begins with this segment: how many are not charged; pool lock */
     uint32_t missing;
     /* bytes of its stretch that the one before has: BK-2. Pool lock; constant while the segment is open */
-    uint32_t left_out : 31;
+    uint32_t left_out : 30;
     uint32_t is_backed : 1; /* it is charged; pool lock */
+    uint32_t is_aged : 1;   /* its rank is of what was moved there; constant likewise */
 
     /* what holds it, beside the counts in rows: pins.h. Any thread */
     atomic_uint pins MS_ALIGNED(MS_CACHE_LINE);

@@ -127,6 +127,13 @@ static void find_again(struct ms_commit *commit, size_t first, size_t end)
         find(commit, &commit->steps[i]);
 }
 
+/* Room was made for one table. */
+static enum ms_index_wish wish_for(const struct ms_commit *commit, uint32_t shard)
+{
+    return commit->wish == MS_INDEX_LARGER && shard != commit->tight_shard ? MS_INDEX_ROOMY
+                                                                           : commit->wish;
+}
+
 /* Let each table have room for what the batch adds to it. */
 static int grow_tables(struct ms_commit *commit)
 {
@@ -141,7 +148,7 @@ static int grow_tables(struct ms_commit *commit)
             more += ms_step_stores(&commit->steps[i]) && !commit->steps[i].exists;
         if (more == 0)
             continue;
-        switch (ms_index_ensure(index, shard, more, commit->to_the_last_slot)) {
+        switch (ms_index_ensure(index, shard, more, wish_for(commit, shard))) {
         case MS_INDEX_AS_IT_WAS:
             break;
         case MS_INDEX_GROWN:
@@ -149,6 +156,7 @@ static int grow_tables(struct ms_commit *commit)
             break;
         case MS_INDEX_NO_ROOM:
             commit->table_bytes = ms_index_bytes_to_grow(index, shard, more);
+            commit->tight_shard = shard;
             return MEMSTORE_ERR_SHARD_OVERFLOW;
         }
     }
@@ -212,13 +220,13 @@ static int commit_prepared(struct ms_commit *commit, struct tally *tally)
     const int64_t deadline = ms_store_deadline(commit->store);
     int status;
 
-    commit->to_the_last_slot = commit->store->settings.eviction == MS_EVICTION_NONE;
+    commit->wish = commit->store->settings.eviction == MS_EVICTION_NONE ? MS_INDEX_TO_THE_LAST
+                                                                        : MS_INDEX_ROOMY;
     while ((status = try_commit(commit, tally)) == MEMSTORE_ERR_SHARD_OVERFLOW) {
-        const int made =
-            ms_room_make_for_index(commit->store, commit->table_bytes, deadline, &asked);
-        if (made != MEMSTORE_OK && commit->to_the_last_slot)
-            return made;
-        commit->to_the_last_slot |= made != MEMSTORE_OK;
+        status = ms_room_make_for_index(commit->store, commit->table_bytes, deadline, &asked,
+                                        &commit->wish);
+        if (status != MEMSTORE_OK)
+            return status;
     }
     return status;
 }

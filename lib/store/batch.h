@@ -46,8 +46,9 @@ struct ms_commit {
     /* Records are in what is kept for the reclaimer, whose lock is held. */
     bool borrows;
     struct ms_segment *loan;
-    bool to_the_last_slot; /* of the index' tables, for want of memory for larger ones */
-    uint64_t table_bytes;  /* that such a one takes */
+    enum ms_index_wish wish; /* of the index' tables */
+    uint64_t table_bytes;    /* that one takes for which there was no memory, */
+    uint32_t tight_shard;    /* and whose that is */
     int64_t now;
     const struct ms_op *refused; /* what a refusal is about, or NULL */
 };

@@ -66,8 +66,6 @@ static void supersede(struct ms_commit *commit)
 /* All entries together are held to what one entry is held to. */
 static bool could_ever_fit(const struct ms_commit *commit)
 {
-    const uint64_t largest =
-        (ms_budget_limit(&commit->store->arena.budget) - commit->store->arena.overhead) / 2;
     uint64_t bytes = 0;
 
     for (size_t i = 0; i < commit->count; i++) {
@@ -75,7 +73,7 @@ static bool could_ever_fit(const struct ms_commit *commit)
             bytes += commit->steps[i].op->key.size + commit->steps[i].op->value_size +
                      ms_record_size(&commit->store->arena);
     }
-    return bytes <= largest;
+    return ms_store_could_fit(commit->store, bytes);
 }
 
 /* A chunk of records lies within a segment. */

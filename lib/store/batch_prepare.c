@@ -118,20 +118,21 @@ static bool only_deletes(const struct ms_commit *commit)
     return true;
 }
 
-/* Who deletes from a full store that evicts nothing does so for want of room. */
-static int borrow(struct ms_commit *commit, uint32_t size, int64_t deadline,
-                  struct ms_reserved *out)
+/* Who deletes from a full store that evicts nothing, or whose memory is held by views, does so for want of
+ * room. */
+static bool borrow(struct ms_commit *commit, uint32_t size, int64_t deadline,
+                   struct ms_reserved *out)
 {
     memstore *store = commit->store;
 
     if (!commit->borrows && !ms_room_lock(store, deadline))
-        return MEMSTORE_ERR_GC_PRESSURE;
+        return false;
     commit->borrows = true;
     while (!ms_arena_borrow(&store->arena, size, &commit->loan, out)) {
         if (!ms_harvest_locked(store, deadline))
-            return MEMSTORE_ERR_CACHE_FULL;
+            return false;
     }
-    return MEMSTORE_OK;
+    return true;
 }
 
 static void end_borrowing(struct ms_commit *commit)
@@ -144,30 +145,28 @@ static void end_borrowing(struct ms_commit *commit)
     commit->loan = NULL;
 }
 
-static int reserve_chunk(struct ms_commit *commit, uint32_t size, int64_t deadline,
+static int reserve_chunk(struct ms_commit *commit, uint32_t size, bool may_borrow, int64_t deadline,
                          struct ms_budget_mark *asked, struct ms_reserved *out)
 {
     memstore *store = commit->store;
     const struct ms_placement placement = {.queue = MS_QUEUE_RECORDS};
 
     if (commit->borrows)
-        return borrow(commit, size, deadline, out);
+        return borrow(commit, size, deadline, out) ? MEMSTORE_OK : MEMSTORE_ERR_GC_PRESSURE;
     while (!ms_arena_reserve_raw(&store->arena, &placement, size, out)) {
-        const int status = ms_room_make(store, 0, deadline, asked);
+        const int status = may_borrow ? ms_room_make_at_once(store, deadline, asked)
+                                      : ms_room_make(store, 0, deadline, asked);
 
-        if (status == MEMSTORE_ERR_CACHE_FULL && only_deletes(commit))
-            return borrow(commit, size, deadline, out);
         if (status != MEMSTORE_OK)
-            return status;
+            return may_borrow && borrow(commit, size, deadline, out) ? MEMSTORE_OK : status;
     }
     return MEMSTORE_OK;
 }
 
-static int reserve_records(struct ms_commit *commit)
+static int reserve_chunks(struct ms_commit *commit, bool may_borrow, int64_t deadline)
 {
     memstore *store = commit->store;
     struct ms_budget_mark asked = ms_budget_mark(&store->arena.budget);
-    const int64_t deadline = ms_store_deadline(store);
     size_t left = commit->records;
 
     for (size_t i = 0; i == 0 || left > 0; i++) {
@@ -175,7 +174,8 @@ static int reserve_records(struct ms_commit *commit)
         const size_t records = left < chunk->capacity ? left : chunk->capacity;
         const uint32_t size = (uint32_t)(ms_record_head_size(&store->arena) +
                                          records * ms_record_size(&store->arena));
-        const int status = reserve_chunk(commit, size, deadline, &asked, &chunk->reserved);
+        const int status =
+            reserve_chunk(commit, size, may_borrow, deadline, &asked, &chunk->reserved);
 
         if (status != MEMSTORE_OK)
             return status;
@@ -183,6 +183,27 @@ static int reserve_records(struct ms_commit *commit)
         left -= records;
     }
     return MEMSTORE_OK;
+}
+
+static void give_up_records(struct ms_commit *commit)
+{
+    for (size_t i = 0; i < commit->chunks_reserved; i++)
+        ms_store_abandon(commit->store, &commit->chunks[i].reserved);
+    commit->chunks_reserved = 0;
+    end_borrowing(commit);
+}
+
+static int reserve_records(struct ms_commit *commit)
+{
+    const int64_t deadline = ms_store_deadline(commit->store);
+    int status = reserve_chunks(commit, only_deletes(commit), deadline);
+
+    /* What can be borrowed is too little: then views are waited for. */
+    if (status != MEMSTORE_OK && commit->borrows) {
+        give_up_records(commit);
+        status = reserve_chunks(commit, false, deadline);
+    }
+    return status;
 }
 
 /* How many steps ahead their buckets and entries are asked for, so that the cache misses of steps
@@ -273,10 +294,7 @@ void ms_commit_land(struct ms_commit *commit)
 {
     for (size_t i = 0; i < commit->count; i++)
         commit->steps[i].reserved_any = false;
-    for (size_t i = 0; i < commit->chunks_reserved; i++)
-        ms_store_abandon(commit->store, &commit->chunks[i].reserved);
-    commit->chunks_reserved = 0;
-    end_borrowing(commit);
+    give_up_records(commit);
     if (commit->opened)
         ms_room_prepare(commit->store);
     commit->opened = false;

@@ -41,10 +41,12 @@ static uint64_t bytes_max(const memstore *store)
 
 static uint32_t filter_places(const memstore *store)
 {
+    const uint64_t fit = bytes_max(store) / sizeof(struct ms_pending);
+    const uint64_t together = ms_setting_of(&store->settings, batch_size);
+    const uint64_t writes = together < fit ? together : fit;
     uint32_t places = FILTER_MIN;
 
-    while (places < FILTER_MAX &&
-           places < FILTER_PER_WRITE * ms_setting_of(&store->settings, batch_size))
+    while (places < FILTER_MAX && places < FILTER_PER_WRITE * writes)
         places *= 2;
     return places;
 }

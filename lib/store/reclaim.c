@@ -65,6 +65,8 @@ struct pass {
     int64_t earliest;  /* of what is left alone, when it expires or is not to be kept any longer */
     bool passed_over;  /* a shard was held by somebody else; something is left */
     bool stopped;      /* before the end of the segment: as many were removed as may be at once */
+    uint64_t
+        refused_size; /* of a compaction: there is no room for an entry of so many bytes; 0 = for any */
     uint64_t removed_expired, expired_unread, evicted, evicted_unread, moved_bytes, dropped_stale;
 };
 
@@ -129,6 +131,35 @@ static void judge_stale(struct pass *pass, const struct candidate *candidate)
         note_earliest(pass, end);
 }
 
+/* Entries that were of one TTL class when they were written are of several by now, and there may be one segment
+ * only to move them to: then a compaction takes that for all. */
+static bool reserve_in_any_class(struct pass *pass, const struct ms_entry_shape *shape,
+                                 struct ms_placement *placement, struct ms_reserved *out)
+{
+    struct ms_arena *arena = &pass->store->arena;
+    const uint64_t size = ms_shape_size(shape, true, arena->kept);
+
+    if (pass->refused_size != 0 && size >= pass->refused_size)
+        return false;
+    if (ms_arena_reserve(arena, placement, shape, out))
+        return true;
+    for (placement->ttl_class = 0; placement->ttl_class < arena->ttl_classes;
+         placement->ttl_class++) {
+        if (ms_arena_reserve(arena, placement, shape, out))
+            return true;
+    }
+    pass->refused_size = size;
+    return false;
+}
+
+static bool reserve_copy(struct pass *pass, const struct ms_entry_shape *shape,
+                         struct ms_placement *placement, struct ms_reserved *out)
+{
+    return pass->purpose == PURPOSE_COMPACT
+               ? reserve_in_any_class(pass, shape, placement, out)
+               : ms_arena_reserve(&pass->store->arena, placement, shape, out);
+}
+
 /* Copy an entry and let its slot refer to the copy. False when there is no room. */
 static bool move_entry(struct pass *pass, const struct candidate *candidate,
                        const struct ms_index_slot *slot, const struct ms_verdict *verdict)
@@ -148,7 +179,7 @@ static bool move_entry(struct pass *pass, const struct candidate *candidate,
         .created = store->keeps_created ? ms_entry_created(found->entry) : 0,
         .ttl = ms_found_ttl(store, found),
     };
-    const struct ms_placement placement = {
+    struct ms_placement placement = {
         .queue = verdict->queue,
         .ttl_class = ms_ttl_class(expiry, pass->now, store->arena.ttl_classes),
         .access = verdict->access,
@@ -157,7 +188,7 @@ static bool move_entry(struct pass *pass, const struct candidate *candidate,
     };
     struct ms_reserved reserved;
 
-    if (!ms_arena_reserve(&store->arena, &placement, &shape, &reserved))
+    if (!reserve_copy(pass, &shape, &placement, &reserved))
         return false;
     memcpy(reserved.key, found->parts.key, (size_t)found->parts.key_size + found->parts.value_size);
     ms_store_note_expiry(store, reserved.segment, expiry, pass->now);

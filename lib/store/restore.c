@@ -303,6 +303,7 @@ static int restore(struct restoring *restoring)
     if (status != MEMSTORE_OK)
         return status;
     ms_upkeep_expire(restoring->store, ms_store_deadline(restoring->store));
+    ms_room_free_emptied(restoring->store);
     restoring->unix_now = ms_clock_unix_ms();
     restoring->now = restoring->unix_now - ms_clock_unix_offset_ms();
     /* A clock that was set back gives no entry a longer life. */

@@ -7,6 +7,8 @@
 #include "platform/mem.h"
 #include "platform/wait.h"
 
+#include <sched.h>
+
 /* How long a compaction that held shards keep from its end is tried again before something is evicted
  * in its place: whoever holds them mostly waits for a processor. */
 #define PATIENCE_FOR_SHARDS_US 100000
@@ -191,16 +193,21 @@ static bool harvest(memstore *store, int64_t deadline_us)
     return ms_harvest_ripe_locked(store, waits ? deadline_us : MS_HARVEST_NO_WAIT);
 }
 
-bool ms_room_empty_locked(memstore *store, int64_t deadline_us)
+/* Empty a segment of what is of no use any more. */
+static bool empty_spent(memstore *store, int64_t deadline_us)
 {
     if (sweep_expired(store) || drop_stale(store))
         return true;
     const enum compaction compaction = compact_one(store);
-    return compaction == COMPACTION_DONE || may_go_on(store, compaction, deadline_us) ||
-           evict_one(store, deadline_us);
+    return compaction == COMPACTION_DONE || may_go_on(store, compaction, deadline_us);
 }
 
-bool ms_room_step_locked(memstore *store, int64_t deadline_us)
+bool ms_room_empty_locked(memstore *store, int64_t deadline_us)
+{
+    return empty_spent(store, deadline_us) || evict_one(store, deadline_us);
+}
+
+static bool take_step(memstore *store, bool evicts, int64_t deadline_us)
 {
     struct ms_arena *arena = &store->arena;
 
@@ -212,7 +219,13 @@ bool ms_room_step_locked(memstore *store, int64_t deadline_us)
      * and would cost the store its entries. */
     if (ms_arena_has_limbo(arena, 1) && ms_wait_is_over(deadline_us))
         return false;
-    return ms_room_empty_locked(store, deadline_us) || ms_harvest_ripe_locked(store, deadline_us);
+    return empty_spent(store, deadline_us) || (evicts && evict_one(store, deadline_us)) ||
+           ms_harvest_ripe_locked(store, deadline_us);
+}
+
+bool ms_room_step_locked(memstore *store, int64_t deadline_us)
+{
+    return take_step(store, true, deadline_us);
 }
 
 bool ms_room_persist_locked(memstore *store, uint32_t *steps, int64_t deadline_us)
@@ -235,6 +248,7 @@ bool ms_room_evict_locked(memstore *store, int64_t deadline_us)
 struct wanted {
     uint64_t bytes; /* 0 = a segment */
     bool pages;     /* or else bytes that are charged alone */
+    bool hurries;   /* views are not waited for */
 };
 
 /* Whether what is asked for can be had now. */
@@ -270,7 +284,8 @@ static int why_none(memstore *store)
 /* Nothing could be reclaimed: list what is still being appended to, once; then wait for views,
  * as long as there is time. *locked tells whether the reclaim lock is held afterwards: it is given
  * up meanwhile. */
-static bool may_try_again(memstore *store, bool *sealed, int64_t deadline_us, bool *locked)
+static bool may_try_again(memstore *store, const struct wanted *wanted, bool *sealed,
+                          int64_t deadline_us, bool *locked)
 {
     const bool evicts = store->settings.eviction != MS_EVICTION_NONE;
 
@@ -280,8 +295,8 @@ static bool may_try_again(memstore *store, bool *sealed, int64_t deadline_us, bo
         ms_arena_seal_open(&store->arena);
         return true;
     }
-    if ((!evicts && !ms_arena_has_waiting(&store->arena)) || ms_wait_is_over(deadline_us) ||
-        ms_maintenance_is_me())
+    if (wanted->hurries || (!evicts && !ms_arena_has_waiting(&store->arena)) ||
+        ms_wait_is_over(deadline_us) || ms_maintenance_is_me())
         return false;
     ms_mutex_unlock(&store->reclaim_lock);
     ms_wait_us(PIN_POLL_US);
@@ -317,7 +332,7 @@ static int make_room_in_turn(memstore *store, const struct wanted *wanted, int64
     while (status == MEMSTORE_OK && (insist || !is_satisfied(store, wanted))) {
         insist = false;
         if (!ms_room_persist_locked(store, &steps, deadline_us) &&
-            !may_try_again(store, &sealed, deadline_us, &locked))
+            !may_try_again(store, wanted, &sealed, deadline_us, &locked))
             status = why_none(store);
     }
     if (locked)
@@ -359,6 +374,13 @@ int ms_room_make(memstore *store, uint64_t bytes, int64_t deadline_us, struct ms
     return make_unless_refused(store, &wanted, deadline_us, since);
 }
 
+int ms_room_make_at_once(memstore *store, int64_t deadline_us, struct ms_budget_mark *since)
+{
+    const struct wanted wanted = {.hurries = true};
+
+    return make_unless_refused(store, &wanted, deadline_us, since);
+}
+
 int ms_room_make_to_charge(memstore *store, uint64_t bytes, int64_t deadline_us,
                            struct ms_budget_mark *since)
 {
@@ -368,11 +390,20 @@ int ms_room_make_to_charge(memstore *store, uint64_t bytes, int64_t deadline_us,
 }
 
 int ms_room_make_for_index(memstore *store, uint64_t bytes, int64_t deadline_us,
-                           struct ms_budget_mark *since)
+                           struct ms_budget_mark *since, enum ms_index_wish *wish)
 {
     const int status = ms_room_make(store, bytes, deadline_us, since);
 
-    return status == MEMSTORE_ERR_CACHE_FULL ? MEMSTORE_ERR_SHARD_OVERFLOW : status;
+    if (status == MEMSTORE_OK) {
+        /* What was evicted leaves slots: without growth room would be made for it again and again. */
+        if (*wish == MS_INDEX_ROOMY)
+            *wish = MS_INDEX_LARGER;
+        return status;
+    }
+    if (*wish == MS_INDEX_TO_THE_LAST)
+        return status == MEMSTORE_ERR_CACHE_FULL ? MEMSTORE_ERR_SHARD_OVERFLOW : status;
+    *wish = MS_INDEX_TO_THE_LAST;
+    return MEMSTORE_OK;
 }
 
 /* What is to be done for an entry that has got its room. */
@@ -428,24 +459,63 @@ void ms_room_prepare(memstore *store)
     ms_mutex_unlock(&store->reclaim_lock);
 }
 
-int ms_room_take(memstore *store, const struct ms_placement *placement,
-                 const struct ms_entry_shape *shape, struct ms_reserved *out)
+/* Free some of what is of no use any more. False when nothing came free. */
+static bool free_spent(memstore *store, int64_t deadline_us)
+{
+    if (!ms_room_lock(store, deadline_us))
+        return false;
+    const bool stepped = take_step(store, false, deadline_us);
+    ms_mutex_unlock(&store->reclaim_lock);
+    return stepped;
+}
+
+/* Take what is free beyond what is kept so for writers. */
+static bool take_free(memstore *store, const struct ms_placement *placement,
+                      const struct ms_entry_shape *shape, struct ms_reserved *out)
 {
     struct ms_arena *arena = &store->arena;
 
     if (!ms_arena_reserve(arena, placement, shape, out))
-        return MEMSTORE_ERR_CACHE_FULL;
+        return false;
     /* A segment was opened for it: the next one would be taken from those kept free for writers,
      * and something be evicted in its place. */
     if (ms_room_was_opened_for(out) && store->settings.eviction != MS_EVICTION_NONE &&
         ms_arena_available(arena) < ms_arena_freed_ahead(arena)) {
         ms_store_abandon(store, out);
-        return MEMSTORE_ERR_CACHE_FULL;
+        return false;
+    }
+    return true;
+}
+
+int ms_room_take(memstore *store, const struct ms_placement *placement,
+                 const struct ms_entry_shape *shape, struct ms_reserved *out)
+{
+    if (!take_free(store, placement, shape, out)) {
+        const int64_t deadline = ms_store_deadline(store);
+
+        do {
+            if (!free_spent(store, deadline))
+                return MEMSTORE_ERR_CACHE_FULL;
+        } while (!take_free(store, placement, shape, out));
     }
     return settle_in(store, out);
 }
 
+void ms_room_free_emptied(memstore *store)
+{
+    const int64_t deadline = ms_store_deadline(store);
+
+    if (!ms_room_lock(store, deadline))
+        return;
+    ms_arena_recycle_waiting(&store->arena);
+    ms_harvest_locked(store, deadline);
+    ms_mutex_unlock(&store->reclaim_lock);
+}
+
 /* ---- Compaction on demand ---- */
+
+/* Not a status: a segment was emptied. */
+#define COMPACTS_ON 1
 
 static double dead_ratio(memstore *store)
 {
@@ -455,29 +525,51 @@ static double dead_ratio(memstore *store)
     return dead == 0 ? 0 : (double)dead / (double)(live + dead);
 }
 
-int ms_store_compact(memstore *store, double max_dead_ratio)
+/* Free what is spent already. */
+static void begin_compaction_locked(memstore *store)
 {
-    const int64_t deadline = ms_store_deadline(store);
-    int status = MEMSTORE_OK;
-
-    ms_upkeep_expire(store, deadline);
-    if (!ms_mutex_lock_until(&store->reclaim_lock, deadline))
-        return MEMSTORE_ERR_LOCK_TIMEOUT;
     ms_arena_seal_open(&store->arena);
     ms_arena_recycle_waiting(&store->arena);
     ms_harvest_locked(store, ms_store_deadline(store));
-    while (status == MEMSTORE_OK && dead_ratio(store) > max_dead_ratio) {
-        struct ms_segment *segment = ms_reclaim_emptiest(store, 1);
+}
 
-        if (segment == NULL) {
-            status = MEMSTORE_ERR_MEMORY_FRAGMENTATION;
-        } else {
-            ms_reclaim_compact_locked(store, segment);
-            if (!was_emptied(segment))
-                status = MEMSTORE_ERR_MEMORY_FRAGMENTATION;
-            ms_harvest_locked(store, ms_store_deadline(store));
-        }
+/* Compact one segment. OK when the share of dead bytes was as it should be before. */
+static int compact_step_locked(memstore *store, double max_dead_ratio)
+{
+    if (ms_store_is_closed(store))
+        return MEMSTORE_ERR_CACHE_CLOSED;
+    if (dead_ratio(store) <= max_dead_ratio)
+        return MEMSTORE_OK;
+    struct ms_segment *segment = ms_reclaim_emptiest(store, 1);
+    if (segment == NULL)
+        return MEMSTORE_ERR_MEMORY_FRAGMENTATION;
+    ms_reclaim_compact_locked(store, segment);
+    const bool emptied = was_emptied(segment);
+    ms_harvest_locked(store, ms_store_deadline(store));
+    return emptied ? COMPACTS_ON : MEMSTORE_ERR_MEMORY_FRAGMENTATION;
+}
+
+int ms_store_compact(memstore *store, double max_dead_ratio)
+{
+    /* More segments than there are die only while it goes on: others may overwrite for ever. */
+    uint32_t left = ms_arena_most_in_use(&store->arena);
+    int status = COMPACTS_ON;
+
+    ms_upkeep_expire(store, ms_store_deadline(store));
+    for (bool begun = false; status == COMPACTS_ON; begun = true) {
+        if (!ms_mutex_lock_until(&store->reclaim_lock, ms_store_deadline(store)))
+            return MEMSTORE_ERR_LOCK_TIMEOUT;
+        if (!begun)
+            begin_compaction_locked(store);
+        status = compact_step_locked(store, max_dead_ratio);
+        ms_mutex_unlock(&store->reclaim_lock);
+        if (status == COMPACTS_ON && ms_wait_is_stopped())
+            return MEMSTORE_ERR_LOCK_TIMEOUT;
+        if (status == COMPACTS_ON && left-- == 0)
+            return MEMSTORE_ERR_MEMORY_FRAGMENTATION;
+        /* Between segments writers that wait for the reclaim lock come first. */
+        if (status == COMPACTS_ON)
+            sched_yield();
     }
-    ms_mutex_unlock(&store->reclaim_lock);
     return status;
 }

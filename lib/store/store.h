@@ -368,7 +368,9 @@ int ms_store_try_write(memstore *store, const struct ms_write *write, uint64_t h
 void ms_store_count_write(memstore *store, int status, const struct ms_write_outcome *outcome);
 void ms_store_count_refusal(memstore *store, int status);
 /* What a write of this size is refused with whatever the store holds: OK or ENTRY_TOO_LARGE. */
-int ms_store_check_size(const memstore *store, size_t key_size, size_t value_size);
+int ms_store_check_size(memstore *store, size_t key_size, size_t value_size);
+/* Whether so many bytes could be stored together if nothing else were. */
+bool ms_store_could_fit(memstore *store, uint64_t bytes);
 /* Tell the sweeper of an entry's expiry, after it is stored. */
 void ms_store_note_expiry(memstore *store, struct ms_segment *segment, int64_t expiry, int64_t now);
 /* ---- store/increment.c, delete.c, retime.c ---- */
@@ -454,12 +456,15 @@ bool ms_room_lock(memstore *store, int64_t deadline_us);
  * try; and not for ever. */
 int ms_room_make(memstore *store, uint64_t bytes, int64_t deadline_us,
                  struct ms_budget_mark *since);
-/* The same for bytes that are charged without pages of the arena. */
+/* The same for a segment, waiting for no views. */
+int ms_room_make_at_once(memstore *store, int64_t deadline_us, struct ms_budget_mark *since);
+/* As ms_room_make() for bytes that are charged without pages of the arena. */
 int ms_room_make_to_charge(memstore *store, uint64_t bytes, int64_t deadline_us,
                            struct ms_budget_mark *since);
-/* The same for one whose table could not grow: where nothing is evicted it stays as it is. */
+/* The same for one whose table could not grow: what to ask of it next is in *wish. Where nothing is evicted it
+ * stays as it is. */
 int ms_room_make_for_index(memstore *store, uint64_t bytes, int64_t deadline_us,
-                           struct ms_budget_mark *since);
+                           struct ms_budget_mark *since, enum ms_index_wish *wish);
 /* Reserve room for an entry, reclaiming as long as there is none. */
 int ms_room_reserve(memstore *store, const struct ms_placement *placement,
                     const struct ms_entry_shape *shape, struct ms_reserved *out);
@@ -482,9 +487,12 @@ static inline bool ms_room_was_opened_for(const struct ms_reserved *reserved)
  * unless somebody is at it. Where all processors are busy the maintenance thread does not get to
  * it in time. Waits for nothing; no lock held. */
 void ms_room_prepare(memstore *store);
-/* The same without reclaiming: OK or CACHE_FULL. Leaves alone what is kept free for writers. */
+/* As ms_room_reserve(), for which nothing that lives goes: OK or CACHE_FULL. Leaves alone what is kept free
+ * for writers. */
 int ms_room_take(memstore *store, const struct ms_placement *placement,
                  const struct ms_entry_shape *shape, struct ms_reserved *out);
+/* Free what was emptied before. */
+void ms_room_free_emptied(memstore *store);
 int ms_store_compact(memstore *store, double max_dead_ratio);
 
 /* ---- store/harvest.c: what waits for a grace period; the reclaim lock held but where told ---- */

@@ -10,18 +10,34 @@
 #include "store/slide.h"
 #include "store/tell.h"
 
-int ms_store_check_size(const memstore *store, size_t key_size, size_t value_size)
+/* Half of what there is beside the fixed bookkeeping can always be cleared for one entry, whatever else the
+ * store holds: index tables and open segments never take the other half. */
+static uint64_t half_beside(memstore *store, uint64_t aside)
+{
+    const uint64_t limit = ms_budget_limit(&store->arena.budget);
+
+    aside += store->arena.overhead;
+    return limit > aside ? (limit - aside) / 2 : 0;
+}
+
+bool ms_store_could_fit(memstore *store, uint64_t bytes)
+{
+    /* Segments there are always: what takes no more than one need not know what is set aside. */
+    return bytes <= ms_arena_segment_size(&store->arena) ||
+           bytes <= half_beside(store, ms_events_charged(&store->events) + ms_track_charged(store));
+}
+
+int ms_store_check_size(memstore *store, size_t key_size, size_t value_size)
 {
     const uint64_t most = ms_setting_of(&store->settings, max_entry_size);
-    /* Half of what there is beside the fixed bookkeeping can always be cleared for one entry,
-     * whatever else the store holds: index tables and open segments never take the other half. */
-    const uint64_t largest = (ms_budget_limit(&store->arena.budget) - store->arena.overhead) / 2;
+    const uint64_t largest = half_beside(store, 0);
 
     /* Each on its own first, so that their sum cannot overflow. */
     if (key_size > largest || value_size > largest || key_size > MS_KEY_SIZE_MAX ||
         value_size > MS_KEY_SIZE_MAX)
         return MEMSTORE_ERR_ENTRY_TOO_LARGE;
-    if (key_size + value_size > largest || (most != 0 && key_size + value_size > most))
+    if (!ms_store_could_fit(store, key_size + value_size) ||
+        (most != 0 && key_size + value_size > most))
         return MEMSTORE_ERR_ENTRY_TOO_LARGE;
     return MEMSTORE_OK;
 }
@@ -176,7 +192,7 @@ static void take_over_use(memstore *store, struct ms_entry *entry, const struct 
 
 /* Let the key's slot refer to the new entry, if the write's condition holds. Shard lock held. */
 static int publish_locked(memstore *store, const struct ms_write *write, uint64_t hash,
-                          bool to_the_last_slot, struct ms_reserved *reserved,
+                          enum ms_index_wish wish, struct ms_reserved *reserved,
                           struct ms_write_outcome *outcome)
 {
     const uint32_t shard = ms_index_shard_of(&store->index, hash);
@@ -193,7 +209,7 @@ static int publish_locked(memstore *store, const struct ms_write *write, uint64_
         return status;
     if (write->flight != NULL && ms_flight_is_overtaken(write->flight))
         return MEMSTORE_ERR_VERSION_MISMATCH;
-    if (!exists && ms_index_ensure(&store->index, shard, 1, to_the_last_slot) == MS_INDEX_NO_ROOM)
+    if (!exists && ms_index_ensure(&store->index, shard, 1, wish) == MS_INDEX_NO_ROOM)
         return MEMSTORE_ERR_SHARD_OVERFLOW;
 
     /* A load that what it loads is written by, and a change of TTL, overtake nothing. */
@@ -234,8 +250,10 @@ static int publish(memstore *store, const struct ms_write *write, uint64_t hash,
 {
     const uint32_t shard = ms_index_shard_of(&store->index, hash);
     struct ms_budget_mark asked = ms_budget_mark(&store->arena.budget);
-    bool to_the_last_slot =
-        store->settings.eviction == MS_EVICTION_NONE || write->heat_plus_one != 0;
+    enum ms_index_wish wish =
+        store->settings.eviction == MS_EVICTION_NONE || write->heat_plus_one != 0
+            ? MS_INDEX_TO_THE_LAST
+            : MS_INDEX_ROOMY;
     const int64_t no_deadline = 0;
     int64_t deadline = no_deadline;
 
@@ -244,7 +262,7 @@ static int publish(memstore *store, const struct ms_write *write, uint64_t hash,
         int status = ms_store_lock_shard(store, hash);
         if (status != MEMSTORE_OK)
             return status;
-        status = publish_locked(store, write, hash, to_the_last_slot, reserved, outcome);
+        status = publish_locked(store, write, hash, wish, reserved, outcome);
         const uint64_t bytes = status == MEMSTORE_ERR_SHARD_OVERFLOW
                                    ? ms_index_bytes_to_grow(&store->index, shard, 1)
                                    : 0;
@@ -256,10 +274,9 @@ static int publish(memstore *store, const struct ms_write *write, uint64_t hash,
 
         if (deadline == no_deadline)
             deadline = ms_store_deadline(store);
-        const int made = ms_room_make_for_index(store, bytes, deadline, &asked);
-        if (made != MEMSTORE_OK && to_the_last_slot)
-            return made;
-        to_the_last_slot |= made != MEMSTORE_OK;
+        status = ms_room_make_for_index(store, bytes, deadline, &asked, &wish);
+        if (status != MEMSTORE_OK)
+            return status;
     }
 }
 

@@ -151,6 +151,35 @@ Test(eviction, what_was_written_last_is_kept_where_nobody_asks_first)
     memstore_destroy(store);
 }
 
+/* What is compacted is listed by its age, and what is written after that by its own. */
+Test(eviction, what_is_written_after_a_compaction_is_as_new_as_it_is)
+{
+    memstore *store =
+        test_open("performance.memory_limit=1MiB", "eviction=fifo", "maintenance=manual", NULL);
+    const uint64_t a_segment = ms_arena_segment_size(&store->arena) / (VALUE + 8 + 4);
+    char value[VALUE] = {0};
+    uint64_t next = 0;
+
+    while (test_stats(store).evictions == 0) {
+        assert_ok(memstore_set(store, &next, sizeof next, value, sizeof value, 0));
+        next++;
+    }
+    /* In one of the oldest segments. */
+    const uint64_t oldest = next - memstore_size(store);
+    for (uint64_t key = oldest; key < oldest + a_segment; key++) {
+        if (key % 5 < 2)
+            assert_ok(memstore_delete(store, &key, sizeof key));
+    }
+    const uint64_t first = next;
+    for (uint64_t end = first + a_segment * 5 / 2; next < end; next++)
+        assert_ok(memstore_set(store, &next, sizeof next, value, sizeof value, 0));
+    cr_assert_gt(test_stats(store).compactions, 0);
+    for (uint64_t key = first; key < next; key++)
+        cr_assert_eq(memstore_has(store, &key, sizeof key), MEMSTORE_OK, "%d after %d",
+                     (int)(key - first), (int)(next - first));
+    memstore_destroy(store);
+}
+
 Test(eviction, another_set_of_keys_takes_over_in_time)
 {
     memstore *store = test_open(LIMIT, "maintenance=manual", NULL);

@@ -93,6 +93,45 @@ Test(index_load, a_batch_that_needs_a_larger_table_makes_room_for_it_at_once, .t
     memstore_destroy(filling.store);
 }
 
+/* How many calls of some store-fulls each cost the store more than a part of its entries. */
+static unsigned drops_in(struct filling *filling, void (*set)(struct filling *, uint64_t, size_t),
+                         uint64_t count, size_t size)
+{
+    unsigned drops = 0;
+
+    for (uint64_t done = 0; done < count; done += TOGETHER) {
+        const uint64_t before = memstore_size(filling->store);
+
+        set(filling, TOGETHER, size);
+        drops += memstore_size(filling->store) < before - before / 25;
+    }
+    return drops;
+}
+
+/* Room that is made for a larger table is used for it, and not made again and again. */
+static void expect_growth(void (*set)(struct filling *, uint64_t, size_t))
+{
+    struct filling filling = {.store = test_open("performance.memory_limit=16MiB",
+                                                 "maintenance=manual", "shards=1", NULL)};
+
+    set(&filling, 120000, 200);
+    const uint64_t index = test_memory(filling.store).index;
+    drops_in(&filling, set, 300000, 100);
+    cr_expect_gt(test_memory(filling.store).index, index, "the table is as it was");
+    cr_expect_eq(drops_in(&filling, set, 1000000, 100), 0);
+    memstore_destroy(filling.store);
+}
+
+Test(index_load, what_is_evicted_for_a_larger_table_is_evicted_once, .timeout = 120)
+{
+    expect_growth(set_one_by_one);
+}
+
+Test(index_load, so_is_what_is_evicted_for_a_batch, .timeout = 120)
+{
+    expect_growth(set_together);
+}
+
 /* Where nothing is evicted each slot serves. */
 Test(index_load, a_store_without_eviction_uses_every_slot, .timeout = 120)
 {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The byte limit: it holds, it costs little, and who meets it is told. */
+#include "support/clock.h"
 #include "support/criterion.h"
 #include "support/stopper.h"
 
@@ -59,6 +60,46 @@ Test(limit, an_entry_above_the_whole_limit_is_too_large)
     assert_status(memstore_set(store, large, SIZE_MAX, "v", 1, 0), MEMSTORE_ERR_ENTRY_TOO_LARGE);
     assert_holds(store, "key", "old");
     free(large);
+    memstore_destroy(store);
+}
+
+/* What is set aside for events is not to be had for entries. */
+Test(limit, an_entry_above_what_events_leave_is_too_large)
+{
+    memstore *store = test_open("performance.memory_limit=64MiB", "maintenance=manual",
+                                "events.queue_memory=40MiB", NULL);
+    unsigned char *large = test_bytes(30 * MIB, 1);
+    const memstore_entry entry = {
+        .key = {"key", 3}, .value = large, .value_size = 30 * MIB, .ttl_ms = 0};
+    memstore_subscription *subscription;
+
+    assert_ok(memstore_set(store, "key", 3, large, 30 * MIB, 0));
+    assert_ok(memstore_subscribe(store, MEMSTORE_EVENT_EXPIRED, 0, &subscription));
+    fill(store, 0, 10000, 1000);
+    const uint64_t size = memstore_size(store);
+    assert_status(memstore_set(store, "key", 3, large, 30 * MIB, 0), MEMSTORE_ERR_ENTRY_TOO_LARGE);
+    assert_status(memstore_set_many(store, &entry, 1), MEMSTORE_ERR_ENTRY_TOO_LARGE);
+    cr_assert_eq(memstore_size(store), size);
+    assert_ok(memstore_set(store, "key", 3, large, 11 * MIB, 0));
+    memstore_subscription_close(subscription);
+    assert_ok(memstore_set(store, "key", 3, large, 30 * MIB, 0));
+    free(large);
+    memstore_destroy(store);
+}
+
+/* However many are to be applied together, as in a large store. */
+Test(limit, asynchronous_writes_take_little_of_a_small_store)
+{
+    memstore *store = test_open("performance.memory_limit=128KiB", "maintenance=manual",
+                                "performance.batch_size=10000", NULL);
+
+    fill(store, 0, 500, 20);
+    const uint64_t size = memstore_size(store);
+    cr_assert_eq(test_stats(store).evictions, 0);
+    assert_ok(memstore_set_async(store, "key", 3, "value", 5, 0));
+    assert_ok(memstore_flush(store));
+    assert_holds(store, "key", "value");
+    cr_assert_eq(memstore_size(store), size + 1);
     memstore_destroy(store);
 }
 
@@ -515,6 +556,33 @@ Test(limit, a_full_store_without_eviction_takes_as_much_again_as_was_deleted)
     for (uint64_t i = 0; i < key / 2 - key / 20; i++) {
         const uint64_t again = key + 1 + i;
         assert_ok(memstore_set(store, &again, sizeof again, value, sizeof value, 0));
+    }
+    for (uint64_t i = 1; i < key; i += 2)
+        assert_ok(memstore_has(store, &i, sizeof i));
+    memstore_destroy(store);
+}
+
+/* Entries that were of one class by their TTLs when they were written are of several when they are brought
+ * together. */
+Test(limit, what_was_deleted_of_entries_of_different_ttls_is_room_again)
+{
+    test_clock_start();
+    memstore *store =
+        test_open("performance.memory_limit=1MiB", "eviction=none", "maintenance=manual", NULL);
+    const int64_t ttls[] = {600 * 1000, 24 * 3600 * 1000};
+    unsigned char value[500] = {7};
+    uint64_t key = 0;
+
+    while (memstore_set(store, &key, sizeof key, value, sizeof value, ttls[key / 2 % 2]) ==
+           MEMSTORE_OK)
+        key++;
+    test_clock_advance(200 * 1000);
+    for (uint64_t i = 0; i < key; i += 2)
+        assert_ok(memstore_delete(store, &i, sizeof i));
+    for (uint64_t i = 0; i < key / 2 - key / 10; i++) {
+        const uint64_t again = key + 1 + i;
+        assert_ok(
+            memstore_set(store, &again, sizeof again, value, sizeof value, ttls[again / 2 % 2]));
     }
     for (uint64_t i = 1; i < key; i += 2)
         assert_ok(memstore_has(store, &i, sizeof i));

@@ -356,6 +356,77 @@ Test(snapshots, a_full_store_keeps_what_it_has)
     memstore_destroy(full);
 }
 
+/* How a full store comes to hold nothing. */
+static void let_all_expire(memstore *store, unsigned count)
+{
+    (void)store;
+    (void)count;
+    test_clock_advance(2000);
+}
+
+static void delete_all_together(memstore *store, unsigned count)
+{
+    memstore_key *keys = calloc(count, sizeof *keys);
+    char (*names)[32] = calloc(count, sizeof *names);
+    size_t deleted;
+
+    for (unsigned i = 0; i < count; i++) {
+        snprintf(names[i], sizeof names[i], "store/%u", i);
+        keys[i] = test_key(names[i]);
+    }
+    for (unsigned i = 0; i + 100 <= count; i += 100)
+        assert_ok(memstore_delete_many(store, keys + i, 100, &deleted));
+    free(names);
+    free(keys);
+}
+
+/* One entry in two: no segment comes free by itself. */
+static void delete_every_other(memstore *store, unsigned count)
+{
+    char key[32];
+
+    for (unsigned i = 0; i < count; i += 2) {
+        snprintf(key, sizeof key, "store/%u", i);
+        (void)test_delete(store, key);
+    }
+}
+
+static void expect_loaded_after(void (*empty)(memstore *, unsigned), const char *eviction)
+{
+    enum { MOST = 3000 };
+    memstore *store = open_manual();
+    memstore *full =
+        test_open("performance.memory_limit=1MiB", "maintenance=manual", eviction, NULL);
+    memstore_progress last;
+    char key[32], value[1000] = {0};
+    unsigned count = 0;
+
+    set_numbered(store, "file", 500);
+    do
+        snprintf(key, sizeof key, "store/%u", count);
+    while (memstore_set(full, key, strlen(key), value, sizeof value, 1000) == MEMSTORE_OK &&
+           ++count < MOST);
+    empty(full, count);
+    const uint64_t size = empty == delete_every_other ? memstore_size(full) : 0;
+    const uint64_t evictions = test_stats(full).evictions;
+    full = reopen(store, full, &last);
+    cr_expect_eq(last.left_out, 0, "%llu with %s", (unsigned long long)last.left_out, eviction);
+    cr_expect_geq(memstore_size(full), size + 500);
+    cr_expect_eq(test_stats(full).evictions, evictions);
+    memstore_destroy(full);
+}
+
+Test(snapshots, a_store_full_of_what_is_gone_has_room)
+{
+    static const char *const policies[] = {"eviction=adaptive", "eviction=none"};
+
+    for (size_t i = 0; i < sizeof policies / sizeof *policies; i++) {
+        expect_loaded_after(let_all_expire, policies[i]);
+        expect_loaded_after(delete_all_together, policies[i]);
+        expect_loaded_after(delete_every_other, policies[i]);
+    }
+}
+
 Test(snapshots, entries_above_max_entry_size_are_left_out)
 {
     memstore *store = open_manual();

@@ -99,6 +99,31 @@ Test(waiting, what_needs_no_wait_says_nothing)
     memstore_destroy(store);
 }
 
+/* What views hold cannot be freed, but what is kept to make room with serves. */
+Test(waiting, a_batch_that_only_deletes_does_not_wait_for_views)
+{
+    memstore *store = open_held("maintenance=manual");
+    char names[50][32];
+    memstore_key keys[50];
+    size_t deleted, n = 0;
+
+    for (size_t i = 0; i < held_count && n < 50; i++) {
+        snprintf(names[n], sizeof names[n], "held %zu", i);
+        keys[n] = test_key(names[n]);
+        n += test_has(store, names[n]) == MEMSTORE_OK;
+    }
+    const double start = test_now();
+    ms_before_wait = release_views;
+    assert_ok(memstore_delete_many(store, keys, 50, &deleted));
+    cr_assert_eq(deleted, n, "%zu of %zu", deleted, n);
+    cr_assert_eq(n, 50);
+    cr_assert_eq(calls, 0, "it waited for views");
+    cr_assert_lt(test_now() - start, 10);
+    ms_before_wait = NULL;
+    release_views();
+    memstore_destroy(store);
+}
+
 /* ---- By the caller's own wish ---- */
 
 #define LONG "performance.lock_timeout=10m"
@@ -299,5 +324,25 @@ Test(waiting, a_deletion_by_pattern_ends_where_it_is_when_its_caller_is_told_to)
     cr_assert_eq(deleted, 0);
     assert_ok(memstore_delete_by_pattern(store, "*", 1, &deleted));
     cr_assert_eq(deleted, 1);
+    memstore_destroy(store);
+}
+
+Test(waiting, a_compaction_ends_where_it_is_when_its_caller_is_told_to)
+{
+    memstore *store = test_open("performance.memory_limit=4MB", "maintenance=manual", NULL);
+    const int64_t stopped = 1;
+    char value[1000] = {0};
+
+    for (uint32_t i = 0; i < 3000; i++)
+        assert_ok(memstore_set(store, &i, sizeof i, value, sizeof value, 0));
+    for (uint32_t i = 0; i < 3000; i += 2)
+        assert_ok(memstore_delete(store, &i, sizeof i));
+    memstore_bound_waits(-1, &stopped);
+    cr_assert_eq(memstore_compact(store, 0), MEMSTORE_ERR_LOCK_TIMEOUT);
+    cr_assert_eq(memstore_bound_waits(-1, NULL), 1);
+    memstore_stats stats = {.struct_size = sizeof stats};
+    assert_ok(memstore_get_stats(store, &stats));
+    cr_assert_leq(stats.compactions, 1);
+    assert_ok(memstore_compact(store, 0));
     memstore_destroy(store);
 }

@@ -156,19 +156,19 @@ Test(growth, when_refused_keeps_some_slots_of_a_large_table_free_unless_each_is_
         insert_keys(shelf, key, key + 1), key++;
     const uint64_t slots = (uint64_t)shelf_buckets(shelf, 0) * MS_BUCKET_SLOTS;
     shelf->refuses = true;
-    for (; ms_index_ensure(&shelf->index, 0, 1, false) == MS_INDEX_AS_IT_WAS; key++)
+    for (; ms_index_ensure(&shelf->index, 0, 1, MS_INDEX_ROOMY) == MS_INDEX_AS_IT_WAS; key++)
         ms_index_insert(&shelf->index, hash_of_key(key), shelf_place(shelf, hash_of_key(key), key),
                         &slot);
     cr_assert_eq(key, slots - slots / 16);
-    cr_assert_eq(ms_index_ensure(&shelf->index, 0, 1, false), MS_INDEX_NO_ROOM);
-    for (; ms_index_ensure(&shelf->index, 0, 1, true) == MS_INDEX_AS_IT_WAS; key++)
+    cr_assert_eq(ms_index_ensure(&shelf->index, 0, 1, MS_INDEX_ROOMY), MS_INDEX_NO_ROOM);
+    for (; ms_index_ensure(&shelf->index, 0, 1, MS_INDEX_TO_THE_LAST) == MS_INDEX_AS_IT_WAS; key++)
         ms_index_insert(&shelf->index, hash_of_key(key), shelf_place(shelf, hash_of_key(key), key),
                         &slot);
     cr_assert_eq(key, slots);
     shelf->refuses = false;
     cr_assert_geq(ms_index_bytes_to_grow(&shelf->index, 0, 1),
                   slots / MS_BUCKET_SLOTS * 64 * 6 / 5);
-    cr_assert_eq(ms_index_ensure(&shelf->index, 0, 1, false), MS_INDEX_GROWN);
+    cr_assert_eq(ms_index_ensure(&shelf->index, 0, 1, MS_INDEX_ROOMY), MS_INDEX_GROWN);
     shelf_check(shelf);
     shelf_close(shelf);
 }
