@@ -589,7 +589,7 @@ int ms_store_close(memstore *store)
     ms_gate_close(&store->loads_gate);
     ms_gate_close(&store->load_bytes_gate);
     ms_flights_close(&store->flights);
-    ms_maintenance_unregister(store);
+    ms_maintenance_retire(store);
     wait_for_calls(store);
     ms_combiner_drain(store);
     free_contents(store);
@@ -607,5 +607,6 @@ void ms_store_destroy(memstore *store)
     if (ms_store_close(store) == MEMSTORE_ERR_UNSUPPORTED || ms_events_calls_me(&store->events) ||
         ms_log_calls_me(&store->log))
         return;
+    ms_maintenance_unregister(store);
     free_store(store);
 }

@@ -263,6 +263,19 @@ static void make_conditions(void)
     ms_cond_init(&round_ends);
 }
 
+/* One that is closed, or that another thread was closing, has nothing to be looked after. */
+static void forget_threads_locked(void)
+{
+    background_stores = 0;
+    for (memstore *store = stores; store != NULL; store = store->next_store) {
+        const bool lacks_thread = is_background(store) && !ms_store_is_closed(store);
+
+        ms_forking_forget_threads(store);
+        ms_store_relaxed(&store->lacks_thread, lacks_thread);
+        background_stores += lacks_thread;
+    }
+}
+
 static void unlock(bool in_child)
 {
     ms_thread_after_fork();
@@ -276,10 +289,8 @@ static void unlock(bool in_child)
     ms_mutex_unlock(&thread_lock);
     ms_leading_after_fork();
     ms_forking_unlock(stores);
-    for (memstore *store = stores; in_child && store != NULL; store = store->next_store) {
-        ms_forking_forget_threads(store);
-        ms_store_relaxed(&store->lacks_thread, is_background(store));
-    }
+    if (in_child)
+        forget_threads_locked();
     ms_mutex_unlock(&registry_lock);
 }
 
@@ -317,15 +328,9 @@ int ms_maintenance_register(memstore *store)
     return status;
 }
 
-void ms_maintenance_unregister(memstore *store)
+void ms_maintenance_retire(memstore *store)
 {
     ms_mutex_lock(&registry_lock);
-    for (memstore **link = &stores; *link != NULL; link = &(*link)->next_store) {
-        if (*link == store) {
-            *link = store->next_store;
-            break;
-        }
-    }
     background_stores -= is_background(store);
     const bool last = background_stores == 0;
     ms_mutex_unlock(&registry_lock);
@@ -342,6 +347,18 @@ void ms_maintenance_unregister(memstore *store)
     ms_mutex_lock(&registry_lock);
     if (background_stores != 0)
         start();
+    ms_mutex_unlock(&registry_lock);
+}
+
+void ms_maintenance_unregister(memstore *store)
+{
+    ms_mutex_lock(&registry_lock);
+    for (memstore **link = &stores; *link != NULL; link = &(*link)->next_store) {
+        if (*link == store) {
+            *link = store->next_store;
+            break;
+        }
+    }
     ms_mutex_unlock(&registry_lock);
 }
 

@@ -519,9 +519,12 @@ struct ms_segment *ms_reclaim_stalest(memstore *store);
 struct ms_segment *ms_reclaim_emptiest(memstore *store, uint64_t least);
 
 /* ---- store/maintenance.c ---- */
-/* Every store is registered, so that fork() finds it; those with background maintenance are also
- * looked after. */
+/* Every store is registered until it is destroyed, so that fork() finds it; those with background
+ * maintenance are also looked after, until they are closed. */
 int ms_maintenance_register(memstore *store);
+/* It is closed: no round of it begins any more, and none goes on. */
+void ms_maintenance_retire(memstore *store);
+/* Its threads and locks are about to go. */
 void ms_maintenance_unregister(memstore *store);
 /* Something is to be done before the time it was planned for. False when nobody does it in the
  * background. */

@@ -199,6 +199,11 @@ int ms_maintenance_register(memstore *store)
     return MEMSTORE_OK;
 }
 
+void ms_maintenance_retire(memstore *store)
+{
+    (void)store;
+}
+
 void ms_maintenance_unregister(memstore *store)
 {
     (void)store;

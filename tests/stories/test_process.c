@@ -395,6 +395,81 @@ Test(process, a_child_may_fork_in_turn)
     memstore_destroy(store);
 }
 
+static void destroy_only(memstore *store)
+{
+    memstore_destroy(store);
+}
+
+/* Its log's thread and the one that calls for events are the parent's, and are there until it is
+ * destroyed. */
+Test(process, a_child_may_destroy_what_was_closed_before)
+{
+    memstore *store = open_that_tells();
+
+    assert_ok(test_set(store, "key", "value", 5));
+    while (memstore_size(store) != 0 || atomic_load(&events_heard) == 0)
+        test_sleep_ms(1);
+    assert_ok(memstore_close(store));
+    for (unsigned i = 0; i < 3; i++)
+        cr_assert(child_succeeds(destroy_only, store));
+    memstore_destroy(store);
+}
+
+static memstore_subscription *subscription;
+
+static void find_no_event(memstore *store)
+{
+    memstore_event event = {.struct_size = sizeof event};
+
+    CHECK_STATUS(memstore_subscription_next(subscription, 0, &event), MEMSTORE_ERR_CACHE_CLOSED);
+    memstore_subscription_close(subscription);
+    memstore_destroy(store);
+}
+
+Test(process, what_a_closed_store_has_to_tell_is_told_by_the_parent_alone)
+{
+    memstore *store = test_open_defaults();
+    memstore_event event = {.struct_size = sizeof event};
+
+    assert_ok(memstore_subscribe(store, MEMSTORE_EVENT_DELETED, 0, &subscription));
+    assert_ok(test_set(store, "key", "value", 0));
+    assert_ok(test_delete(store, "key"));
+    assert_ok(memstore_close(store));
+    cr_assert(child_succeeds(find_no_event, store));
+    assert_ok(memstore_subscription_next(subscription, 0, &event));
+    memstore_view_release(&event.value);
+    memstore_subscription_close(subscription);
+    memstore_destroy(store);
+}
+
+static atomic_bool polls_end;
+
+static void *poll_closed(void *unused)
+{
+    memstore_event event = {.struct_size = sizeof event};
+
+    while (!atomic_load(&polls_end))
+        CHECK_STATUS(memstore_subscription_next(subscription, 0, &event),
+                     MEMSTORE_ERR_CACHE_CLOSED);
+    return unused;
+}
+
+Test(process, a_fork_waits_for_who_is_in_a_closed_store)
+{
+    memstore *store = test_open_defaults();
+    pthread_t poller;
+
+    assert_ok(memstore_subscribe(store, MEMSTORE_EVENT_DELETED, 0, &subscription));
+    assert_ok(memstore_close(store));
+    cr_assert_eq(pthread_create(&poller, NULL, poll_closed, NULL), 0);
+    for (unsigned i = 0; i < 300; i++)
+        cr_assert(child_succeeds(find_no_event, store));
+    atomic_store(&polls_end, true);
+    pthread_join(poller, NULL);
+    memstore_subscription_close(subscription);
+    memstore_destroy(store);
+}
+
 /* Forks before it loads the first key. */
 static int fork_to_load(const void *key, size_t key_size, memstore_load_value *out, void *context)
 {
