@@ -367,7 +367,9 @@ void ms_store_count_refusal(memstore *store, int status);
 /* What a write of this size is refused with whatever the store holds: OK or ENTRY_TOO_LARGE. */
 int ms_store_check_size(const memstore *store, size_t key_size, size_t value_size);
 /* Tell the sweeper of an entry's expiry, after it is stored. */
-void ms_store_note_expiry(memstore *store, struct ms_segment *segment, int64_t expiry, int64_t now);
+void ms_store_note_expiry(memstore *store, struct ms_segment *segment, int64_t expiry,
+                          int64_t since);
+
 /* ---- store/increment.c, delete.c, retime.c ---- */
 int ms_store_increment(memstore *store, const void *key, size_t key_size, int64_t delta,
                        int64_t initial, const struct ms_life *life, int64_t *result);
