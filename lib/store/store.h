@@ -558,8 +558,9 @@ bool ms_maintenance_is_me(void);
  * budget he is waited for, as long as `performance.lock_timeout`. `exact`: remove all that has
  * expired, not only what is due to be swept. */
 int ms_upkeep_run(memstore *store, int64_t budget_us, bool exact);
-/* Remove all that has expired by now. False when some may be left, because somebody held a lock
- * that it takes: a shard's, or the reclaim lock until the deadline. */
+/* Remove all that has expired by now, a segment at a time. False when some may be left, because somebody
+ * held a lock that it takes: a shard's, or the reclaim lock; or because there was more than could be
+ * swept until the deadline. */
 bool ms_upkeep_expire(memstore *store, int64_t deadline_us);
 
 /* ---- store/report.c ---- */

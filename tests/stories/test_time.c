@@ -5,6 +5,7 @@
 #include "support/clock.h"
 #include "support/criterion.h"
 
+#include <pthread.h>
 #include <time.h>
 
 #define DAY INT64_C(86400000)
@@ -538,4 +539,39 @@ Test(time, one_that_is_given_less_time_goes_by_the_percent_of_that)
     }
     cr_assert_eq(count, 10);
     memstore_subscription_close(expired);
+}
+
+/* Whoever sweeps a segment takes long. */
+static void take_long(enum ms_testing_point point, void *context)
+{
+    (void)context;
+    if (point == MS_POINT_RECLAIMING)
+        test_sleep_ms(5);
+}
+
+static void *ask_for_size(void *full)
+{
+    (void)memstore_size(full);
+    return NULL;
+}
+
+Test(time, writers_come_to_room_while_all_that_has_expired_is_swept)
+{
+    static const unsigned char value[1000];
+    memstore *full = test_open("maintenance=manual", "performance.memory_limit=16MiB",
+                               "performance.lock_timeout=150ms", NULL);
+    pthread_t asker;
+    unsigned i = 0;
+
+    for (; i < 20000; i++)
+        assert_ok(memstore_set(full, &i, sizeof i, value, sizeof value, 1000));
+    cr_assert_gt(test_stats(full).evictions, 0);
+    test_clock_advance(1010);
+    ms_testing_set_hook(take_long, NULL);
+    cr_assert_eq(pthread_create(&asker, NULL, ask_for_size, full), 0);
+    for (unsigned end = i + 2000; i < end; i++)
+        assert_ok(memstore_set(full, &i, sizeof i, value, sizeof value, 0));
+    pthread_join(asker, NULL);
+    ms_testing_set_hook(NULL, NULL);
+    memstore_destroy(full);
 }
