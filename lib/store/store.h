@@ -537,13 +537,17 @@ void ms_maintenance_try_wake(memstore *store);
  * does the waiting that has no bound; with manual maintenance the caller does. False when the
  * deadline passed. */
 bool ms_maintenance_grace_period(memstore *store, int64_t deadline_us);
-/* Have the maintenance thread let one pass: its number, or 0 when there is no such thread. */
+/* Have the maintenance thread let one pass: its number, or 0 when there is no such thread, or it is away. */
 uint64_t ms_maintenance_begin_grace_period(memstore *store);
 /* Wait for it, at most until the deadline, 0 = not at all; nor does the maintenance thread. False
  * when it has not passed. */
 bool ms_maintenance_await_grace_period(uint64_t number, int64_t deadline_us);
 /* The maintenance thread, no lock held: let those pass that were begun. */
 void ms_maintenance_pass_grace_periods(void);
+/* Around what may keep it long, as a file system that hangs, if this is the maintenance thread: whoever
+ * needs a grace period meanwhile lets it pass himself. No lock held. */
+void ms_maintenance_goes_away(void);
+void ms_maintenance_is_back(void);
 /* Start the thread that a child of fork() lacks: its parent's had planned what is due. */
 void ms_maintenance_resume(memstore *store);
 /* Plan for something that is due earlier than all before. False when there is no thread and none

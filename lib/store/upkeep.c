@@ -132,10 +132,10 @@ int ms_upkeep_run(memstore *store, int64_t budget_us, bool exact)
                             (store->ripening != 0 || !busy || !gathers(store)) &&
                             ms_harvest_begin_locked(store);
         ms_mutex_unlock(&store->reclaim_lock);
-        if (ripens) {
+        /* Nor who waits for one in another store. */
+        if (ms_maintenance_is_me())
             ms_maintenance_pass_grace_periods();
-            busy = true;
-        }
+        busy = busy || ripens;
         /* Between steps writers that wait for the reclaim lock come first. */
         if (busy && ms_wait_is_over(deadline))
             return MEMSTORE_ERR_LOCK_TIMEOUT;

@@ -262,6 +262,14 @@ void ms_maintenance_pass_grace_periods(void)
 {
 }
 
+void ms_maintenance_goes_away(void)
+{
+}
+
+void ms_maintenance_is_back(void)
+{
+}
+
 /* ---- Gates: no store under exploration bounds anything, so that nobody stands before one ---- */
 
 void ms_gate_init(struct ms_gate *gate, uint32_t places)

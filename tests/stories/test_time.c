@@ -6,6 +6,7 @@
 #include "support/criterion.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <time.h>
 
 #define DAY INT64_C(86400000)
@@ -574,4 +575,48 @@ Test(time, writers_come_to_room_while_all_that_has_expired_is_swept)
     pthread_join(asker, NULL);
     ms_testing_set_hook(NULL, NULL);
     memstore_destroy(full);
+}
+
+/* A grace period of another store that begins while the maintenance thread sweeps a segment. */
+struct bystander {
+    memstore *store;
+    atomic_uint passes;
+    uint64_t number;
+    bool has_passed;
+};
+
+static void begin_and_look(enum ms_testing_point point, void *context)
+{
+    struct bystander *const bystander = context;
+
+    if (point != MS_POINT_RECLAIMING || !ms_maintenance_is_me())
+        return;
+    const unsigned before = atomic_load(&bystander->passes);
+    if (before == 0)
+        bystander->number = ms_maintenance_begin_grace_period(bystander->store);
+    else if (before == 1)
+        bystander->has_passed = ms_maintenance_await_grace_period(bystander->number, 0);
+    atomic_store(&bystander->passes, before + 1);
+}
+
+Test(time, between_two_sweeps_grace_periods_of_other_stores_pass)
+{
+    memstore *busy = test_open("performance.memory_limit=16MiB", NULL);
+    struct bystander bystander = {.store = test_open_defaults()};
+
+    /* Of each segment something stays, so that none is retired. */
+    for (unsigned i = 0; i < 40000; i++)
+        assert_ok(memstore_set(busy, &i, sizeof i, "value", 5, (i % 2 == 0 ? 10 : 15) * MINUTE));
+    /* Nor is anything left to ripen. */
+    assert_ok(memstore_maintain(busy, 0));
+    ms_testing_set_hook(begin_and_look, &bystander);
+    test_clock_advance(11 * MINUTE);
+    ms_maintenance_wake(busy);
+    while (atomic_load(&bystander.passes) < 2)
+        test_sleep_ms(1);
+    ms_testing_set_hook(NULL, NULL);
+    cr_assert_neq(bystander.number, 0);
+    cr_assert(bystander.has_passed);
+    memstore_destroy(bystander.store);
+    memstore_destroy(busy);
 }
