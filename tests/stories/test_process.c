@@ -2,6 +2,7 @@
 /* Stores and the process they live in: threads, signals, fork, and what is left when a store
  * goes. */
 #include "support/criterion.h"
+#include "support/folder.h"
 #include "support/process.h"
 #include "support/stopper.h"
 #include "support/team.h"
@@ -12,6 +13,7 @@
 #include <sched.h>
 #include <stdlib.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #define MIB ((size_t)1 << 20)
@@ -620,4 +622,45 @@ Test(process, a_large_entry_that_is_being_read_takes_nothing_of_a_childs_limit)
     test_let_go();
     assert_ok(memstore_has(store, "large", 5));
     memstore_destroy(store);
+}
+
+/* ---- Closing while a call takes long ---- */
+
+static atomic_bool is_saving;
+
+static int dawdle(const memstore_progress *progress, void *context)
+{
+    (void)progress;
+    (void)context;
+    if (!atomic_exchange(&is_saving, true))
+        test_sleep_ms(500);
+    return 0;
+}
+
+static void *save_slowly(void *store)
+{
+    CHECK_OK(memstore_save(store, test_path("snapshot"), dawdle, NULL));
+    return NULL;
+}
+
+Test(process, closing_sleeps_while_a_call_takes_long)
+{
+    memstore *store = test_open("maintenance=manual", NULL);
+    struct timespec before, after;
+    pthread_t saver;
+
+    test_folder();
+    assert_ok(test_set(store, "key", "value", 0));
+    cr_assert_eq(pthread_create(&saver, NULL, save_slowly, store), 0);
+    while (!atomic_load(&is_saving))
+        test_sleep_ms(1);
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &before);
+    assert_ok(memstore_close(store));
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &after);
+    const double used =
+        (double)(after.tv_sec - before.tv_sec) + 1e-9 * (double)(after.tv_nsec - before.tv_nsec);
+    cr_assert_lt(used, 0.05, "%g s", used);
+    pthread_join(saver, NULL);
+    memstore_destroy(store);
+    test_folder_remove();
 }
