@@ -3,8 +3,8 @@
 
 #include "platform/mem.h"
 
-/* Something expired may wait this long, and 1 % of the time to live more, until the segment is
- * swept. */
+/* Something expired may wait this long, and 1 % of the least time to live in the segment more, until
+ * that is swept. */
 #define SLACK_MS 50
 #define SLACK_DIVISOR 100
 
@@ -83,9 +83,12 @@ static void remove_locked(struct ms_due *due, struct ms_segment *segment)
     }
 }
 
-static int64_t due_time(const struct ms_due *due, int64_t earliest, int64_t now)
+/* What had expired at `now` was waited for already. */
+static int64_t due_time(const struct ms_due *due, const struct ms_segment *segment,
+                        int64_t earliest, int64_t now)
 {
-    int64_t slack = SLACK_MS + (earliest > now ? (earliest - now) / SLACK_DIVISOR : 0);
+    int64_t slack =
+        SLACK_MS + (earliest > now ? ms_load_relaxed(&segment->least_ttl) / SLACK_DIVISOR : 0);
 
     if (due->max_slack != 0 && slack > due->max_slack)
         slack = due->max_slack;
@@ -104,7 +107,7 @@ static void set_earliest_locked(struct ms_due *due, struct ms_segment *segment, 
                                 int64_t now)
 {
     if (earliest != MS_NEVER)
-        place_locked(due, segment, due_time(due, earliest, now));
+        place_locked(due, segment, due_time(due, segment, earliest, now));
     else if (segment->due_position != 0)
         remove_locked(due, segment);
     ms_store_relaxed(&segment->earliest, earliest);
@@ -134,26 +137,61 @@ void ms_due_set_slack(struct ms_due *due, int64_t max_slack)
     ms_mutex_unlock(&due->lock);
 }
 
+/* A time to live as a segment keeps it. */
+static uint32_t ttl_of(int64_t expiry, int64_t since)
+{
+    const int64_t ttl = expiry - since;
+
+    return ttl < 0 ? 0 : ttl < MS_TTL_UNKNOWN ? (uint32_t)ttl : MS_TTL_UNKNOWN;
+}
+
+static void note_locked(struct ms_due *due, struct ms_segment *segment, int64_t expiry,
+                        int64_t since)
+{
+    const uint32_t ttl = ttl_of(expiry, since);
+    const int64_t earliest = ms_load_relaxed(&segment->earliest);
+
+    if (ttl < ms_load_relaxed(&segment->least_ttl))
+        ms_store_relaxed(&segment->least_ttl, ttl);
+    if (expiry < earliest) {
+        set_earliest_locked(due, segment, expiry, since);
+    } else if (earliest != MS_NEVER) {
+        const int64_t when = due_time(due, segment, earliest, since);
+
+        /* One whose sweep was stopped is due sooner. */
+        if (when < segment->due)
+            place_locked(due, segment, when);
+    }
+}
+
 bool ms_due_note_changed(struct ms_due *due, struct ms_segment *segment, int64_t expiry,
-                         int64_t now)
+                         int64_t since)
 {
     ms_mutex_lock(&due->lock);
     const int64_t before = when_locked(due);
-    if (expiry < ms_load_relaxed(&segment->earliest))
-        set_earliest_locked(due, segment, expiry, now);
+    note_locked(due, segment, expiry, since);
     const bool sooner = when_locked(due) < before;
     ms_mutex_unlock(&due->lock);
     return sooner;
 }
 
-bool ms_due_note(struct ms_due *due, struct ms_segment *segment, int64_t expiry, int64_t now)
+bool ms_due_note(struct ms_due *due, struct ms_segment *segment, int64_t expiry, int64_t since)
 {
-    /* Nearly always the segment holds something that expires earlier, and one look says so.
+    /* Nearly always the segment holds something that expires earlier and something that lives no longer,
+     * and one look says so.
      *
      * ORDER: relaxed; a sweep that began before the entry was appended is seen to have begun,
      * because the sweeper took the lock of the open slot between its beginning and the append. */
-    return expiry < ms_load_relaxed(&segment->earliest) &&
-           ms_due_note_changed(due, segment, expiry, now);
+    return (expiry < ms_load_relaxed(&segment->earliest) ||
+            ttl_of(expiry, since) < ms_load_relaxed(&segment->least_ttl)) &&
+           ms_due_note_changed(due, segment, expiry, since);
+}
+
+int64_t ms_due_moved_since(const struct ms_segment *from, int64_t expiry, int64_t now)
+{
+    const int64_t since = expiry - ms_load_relaxed(&from->least_ttl);
+
+    return since < now ? since : now;
 }
 
 void ms_due_sweep_begins(struct ms_due *due, struct ms_segment *segment)
@@ -185,6 +223,7 @@ void ms_due_forget(struct ms_due *due, struct ms_segment *segment)
 {
     ms_mutex_lock(&due->lock);
     set_earliest_locked(due, segment, MS_NEVER, 0);
+    ms_store_relaxed(&segment->least_ttl, MS_TTL_UNKNOWN);
     ms_mutex_unlock(&due->lock);
 }
 

@@ -2,14 +2,16 @@
 /* Which segment has to be swept next: a binary heap of the segments in which something expires.
  *
  * There is no timer per entry. A segment knows its earliest expiry; it is due a little after
- * that, so that one sweep finds many expired entries. The slack grows with the time to live and
- * is capped by configuration.
+ * that, so that one sweep finds many expired entries. The slack grows with the least time to live of
+ * what was put into the segment and is capped by configuration. What is left of it says nothing: of
+ * entries that expire one after the other the next is always about to.
  *
  * DU-1  A segment in use whose `earliest` is not MS_NEVER is in the heap.
  * DU-2  `earliest` is at or before the expiry of every live entry in the segment, but while it
  *       is being swept. An entry that a sweep had to leave though it had expired counts as
  *       expiring at that sweep.
- * DU-3  earliest <= due <= earliest + slack.
+ * DU-3  earliest <= due <= earliest + slack, so that no entry waits longer than its own time to live
+ *       allows: it was not less than the least, nor does it expire before the earliest.
  * DU-4  There is room for every segment in use: its user reserves it before it notes anything.
  *
  * All functions may be called by any thread; the lock inside is a leaf. */
@@ -40,12 +42,15 @@ void ms_due_set_slack(struct ms_due *due, int64_t max_slack);
  * no memory. */
 bool ms_due_reserve(struct ms_due *due, uint32_t count);
 
-/* An entry that expires at `expiry` was appended to the segment. `now` is coarse. Whether that is due
- * before all that there was: a sweeper that sleeps until then is to be woken. */
-bool ms_due_note(struct ms_due *due, struct ms_segment *segment, int64_t expiry, int64_t now);
+/* An entry that expires at `expiry` was appended to the segment; `since` then, by the coarse clock, it was
+ * to live. Whether that is due before all that there was: a sweeper that sleeps until then is to be
+ * woken. */
+bool ms_due_note(struct ms_due *due, struct ms_segment *segment, int64_t expiry, int64_t since);
 /* The same, of an entry in the segment whose expiry was changed in place. */
 bool ms_due_note_changed(struct ms_due *due, struct ms_segment *segment, int64_t expiry,
-                         int64_t now);
+                         int64_t since);
+/* Since when an entry that is moved at `now` was to live, at the latest: before it lies in `from`. */
+int64_t ms_due_moved_since(const struct ms_segment *from, int64_t expiry, int64_t now);
 /* Around a sweep. What is noted between the two is kept; the sweeper reports the earliest expiry
  * that it left behind. A writer notes an expiry after it has stored it, so that either the
  * sweeper finds it or the note comes after the beginning. For entries that are appended to an

@@ -57,6 +57,12 @@ enum ms_gate_result ms_gate_enter(struct ms_gate *gate, uint32_t n, int64_t dead
  * a fork() of who is asked: it begins anew there. */
 enum ms_gate_result ms_gate_enter_asking(struct ms_gate *gate, uint32_t n, int64_t deadline_us);
 
+/* Whether no place is free just now. */
+static inline bool ms_gate_is_taken(const struct ms_gate *gate)
+{
+    return (uint32_t)ms_load_relaxed(&gate->state) == 0;
+}
+
 /* Let those in line in who now find room. */
 void ms_gate_serve(struct ms_gate *gate);
 

@@ -109,6 +109,11 @@ int ms_testing_file_step(size_t *size)
 
     if (step != atomic_load(&stopping_step))
         return 0;
+    if (atomic_load(&file_end) == MS_FILE_HANGS) {
+        while (atomic_load(&stopping_step) == step)
+            usleep(1000);
+        return 0;
+    }
     if (size != NULL)
         *size /= 2;
     if (atomic_load(&file_end) == MS_FILE_FAILS)

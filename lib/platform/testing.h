@@ -75,8 +75,14 @@ bool ms_testing_refuses_memory(void);
 
 /* What becomes of the `n`-th step of writing files from now on (1 is the next; a step is an opening, a
  * write, a sync or a rename): it fails, after half of what was to be written; or the process is
- * killed there, as by kill -9; or a signal interrupts it once, after that half. 0 stops that. */
-enum ms_testing_file_end { MS_FILE_FAILS, MS_FILE_IS_KILLED, MS_FILE_IS_INTERRUPTED };
+ * killed there, as by kill -9; or a signal interrupts it once, after that half; or it takes until this
+ * is called again. 0 stops that. */
+enum ms_testing_file_end {
+    MS_FILE_FAILS,
+    MS_FILE_IS_KILLED,
+    MS_FILE_IS_INTERRUPTED,
+    MS_FILE_HANGS
+};
 void ms_testing_stop_file(uint64_t n, enum ms_testing_file_end end);
 /* Steps since the last ms_testing_stop_file(). */
 uint64_t ms_testing_file_steps(void);

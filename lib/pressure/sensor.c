@@ -39,15 +39,17 @@ static void note_file(struct ms_pressure_sensor *sensor, const char *path)
     memcpy(sensor->file, path + skipped, size - skipped);
 }
 
-/* Read a file of a group, which is noted. For ms_mem_free(); NULL = it is not there. */
-static char *read_file(struct ms_pressure_sensor *sensor, size_t folder, const char *name)
+/* Read a file of a group, which is noted: 0, or an error number and NULL. For ms_mem_free(). */
+static int read_file(struct ms_pressure_sensor *sensor, size_t folder, const char *name, char **out)
 {
     char path[PATH_MAX];
     struct ms_file_text text;
 
     snprintf(path, sizeof path, "%.*s/%s", (int)folder, sensor->groups.folder, name);
     note_file(sensor, path);
-    return ms_file_read_system(path, FILE_MOST, &text) == 0 ? text.data : NULL;
+    const int error = ms_file_read_system(path, FILE_MOST, &text);
+    *out = error == 0 ? text.data : NULL;
+    return error;
 }
 
 /* A number of bytes at the beginning of a text, up to the end of its line. "max" is the largest. */
@@ -66,12 +68,16 @@ static bool parse_bytes(const char *text, uint64_t *out)
     return digit != text && (*digit == '\n' || *digit == '\0');
 }
 
-/* Read a file that holds a number. NULL, or what is wrong with it. */
+/* Read a file that holds a number. NULL, or what is wrong with it; `missing` if there is none. */
 static const char *read_bytes(struct ms_pressure_sensor *sensor, size_t folder, const char *name,
-                              uint64_t *out)
+                              const char *missing, uint64_t *out)
 {
-    char *const text = read_file(sensor, folder, name);
-    const char *const wrong = text == NULL ? absent : parse_bytes(text, out) ? NULL : garbled;
+    char *text;
+    const int error = read_file(sensor, folder, name, &text);
+    const char *const wrong = error == ENOENT          ? missing
+                              : error != 0             ? absent
+                              : parse_bytes(text, out) ? NULL
+                                                       : garbled;
 
     ms_mem_free(text);
     return wrong;
@@ -80,7 +86,7 @@ static const char *read_bytes(struct ms_pressure_sensor *sensor, size_t folder, 
 /* ---- Groups ---- */
 
 /* The smallest limit of a group; UINT64_MAX = it has none. Not every group has every file: the topmost
- * one and those without the controller have none. */
+ * one and those without the controller have none. One that cannot be read now may be a limit. */
 static const char *read_limit(struct ms_pressure_sensor *sensor, size_t folder, uint64_t *out)
 {
     const struct names *names = &names_of[sensor->groups.version];
@@ -88,9 +94,9 @@ static const char *read_limit(struct ms_pressure_sensor *sensor, size_t folder, 
     *out = UINT64_MAX;
     for (size_t i = 0; i < 2 && names->limits[i] != NULL; i++) {
         uint64_t limit = UINT64_MAX;
-        const char *const wrong = read_bytes(sensor, folder, names->limits[i], &limit);
+        const char *const wrong = read_bytes(sensor, folder, names->limits[i], NULL, &limit);
 
-        if (wrong == garbled)
+        if (wrong != NULL)
             return wrong;
         if (limit < NO_LIMIT_FROM && limit < *out)
             *out = limit;
@@ -98,11 +104,13 @@ static const char *read_limit(struct ms_pressure_sensor *sensor, size_t folder, 
     return NULL;
 }
 
-/* What the kernel could drop, as memory.stat tells; 0 when it does not. */
-static uint64_t read_reclaimable(struct ms_pressure_sensor *sensor, size_t folder)
+/* What the kernel could drop, as memory.stat tells; 0 when it does not. NULL, or why that cannot be
+ * told. */
+static const char *read_reclaimable(struct ms_pressure_sensor *sensor, size_t folder, uint64_t *out)
 {
     const char *const name = names_of[sensor->groups.version].reclaimable;
-    char *const text = read_file(sensor, folder, "memory.stat");
+    char *text;
+    const int error = read_file(sensor, folder, "memory.stat", &text);
     uint64_t bytes = 0;
 
     for (const char *line = text; line != NULL && *line != '\0';) {
@@ -115,16 +123,17 @@ static uint64_t read_reclaimable(struct ms_pressure_sensor *sensor, size_t folde
         line += line != NULL;
     }
     ms_mem_free(text);
-    return bytes;
+    *out = bytes;
+    return error == 0 || error == ENOENT ? NULL : absent;
 }
 
 static const char *read_used(struct ms_pressure_sensor *sensor, size_t folder, uint64_t *out)
 {
-    uint64_t all = 0;
-    const uint64_t reclaimable = read_reclaimable(sensor, folder);
-    const char *const wrong =
-        read_bytes(sensor, folder, names_of[sensor->groups.version].used, &all);
+    uint64_t all = 0, reclaimable;
+    const char *wrong = read_reclaimable(sensor, folder, &reclaimable);
 
+    if (wrong == NULL)
+        wrong = read_bytes(sensor, folder, names_of[sensor->groups.version].used, absent, &all);
     *out = all > reclaimable ? all - reclaimable : 0;
     return wrong;
 }
@@ -195,16 +204,21 @@ static bool parse_stalls(const char *text, uint32_t *out)
     return true;
 }
 
-/* The folder of the nearest group with a limit that tells of stalls; 0 = there is none. */
-static size_t stalling_group(struct ms_pressure_sensor *sensor)
+/* The folder of the nearest group with a limit that tells of stalls; 0 = there is none, or *wrong says why
+ * that cannot be told. */
+static size_t stalling_group(struct ms_pressure_sensor *sensor, const char **wrong)
 {
     uint64_t limit;
 
+    *wrong = NULL;
     if (ms_groups_find(&sensor->groups) != 0 || sensor->groups.version != MS_GROUPS_V2)
         return 0;
     for (size_t folder = sensor->groups.size; folder != 0;
          folder = ms_groups_above(&sensor->groups, folder)) {
-        if (read_limit(sensor, folder, &limit) == NULL && limit != UINT64_MAX)
+        *wrong = read_limit(sensor, folder, &limit);
+        if (*wrong != NULL)
+            return 0;
+        if (limit != UINT64_MAX)
             return folder;
     }
     return 0;
@@ -213,10 +227,17 @@ static size_t stalling_group(struct ms_pressure_sensor *sensor)
 static void read_stalls(struct ms_pressure_sensor *sensor, struct ms_pressure_reading *reading)
 {
     static const char machine[] = "/proc/pressure/memory";
-    const size_t folder = stalling_group(sensor);
-    char *text = folder != 0 ? read_file(sensor, folder, "memory.pressure") : NULL;
+    const char *wrong;
+    const size_t folder = stalling_group(sensor, &wrong);
     struct ms_file_text file;
+    char *text = NULL;
 
+    if (wrong != NULL) {
+        fail(reading, wrong);
+        return;
+    }
+    if (folder != 0)
+        read_file(sensor, folder, "memory.pressure", &text);
     if (text == NULL) {
         note_file(sensor, machine);
         if (ms_file_read_system(machine, FILE_MOST, &file) == 0)

@@ -69,6 +69,7 @@ void ms_pool_init_segment(struct ms_arena *arena, struct ms_segment *segment,
     ms_store_relaxed(&segment->claimed, 0);
     ms_store_relaxed(&segment->settled, 0);
     ms_store_relaxed(&segment->earliest, MS_NEVER);
+    ms_store_relaxed(&segment->least_ttl, MS_TTL_UNKNOWN);
     segment->sequence = ms_add_relaxed(&arena->sequence, 1) + 1;
     segment->time_base = ms_clock_coarse_ms() - MS_TIME_BASE_MARGIN_MS;
     segment->due = MS_NEVER;

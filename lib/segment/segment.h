@@ -36,6 +36,9 @@ enum ms_segment_state {
 
 #define MS_BINS_MOST 8
 
+/* Of a segment in which nothing has a time to live, and the longest that it tells from others. */
+#define MS_TTL_UNKNOWN UINT32_MAX
+
 /* Where an entry is appended, and so which list its segment is sealed into. */
 enum ms_queue {
     MS_QUEUE_NEW,  /* what was written */
@@ -91,6 +94,8 @@ struct ms_segment {
     int64_t due;                   /* when to sweep it; due lock */
     atomic_uint stale_bytes;       /* of the live ones: what store/stale.h keeps; shard lock */
     atomic_uint stale_entries;     /* likewise */
+    /* no entry was given a shorter time to live, in milliseconds; written under the due lock */
+    atomic_uint least_ttl;
 } MS_ALIGNED(128);
 
 _Static_assert(sizeof(struct ms_segment) == 128, "a segment's record is two cache lines");

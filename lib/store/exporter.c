@@ -103,7 +103,9 @@ void ms_exporter_look(memstore *store)
 
         ms_store_relaxed(&exporter->tried_ms, ms_clock_exact_ms());
         ms_store_relaxed(&exporter->tried, (uintptr_t)file);
+        ms_maintenance_goes_away();
         export_file(store, file);
+        ms_maintenance_is_back();
     }
     ms_store_release(&exporter->busy, false);
 }

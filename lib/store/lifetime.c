@@ -29,6 +29,9 @@ __thread int64_t ms_store_patience_us = MS_STORE_PATIENT;
 /* Huge pages are asked for from this limit on: below, their rounding weighs more than what they
  * save. */
 #define HUGE_PAGES_FROM (UINT64_C(64) << 20)
+/* Close looks so often whether calls are over before it sleeps between looks, for so long. */
+#define YIELDS 100
+#define CALLS_POLL_US 200
 
 /* ---- What the index asks of its owner ---- */
 
@@ -528,13 +531,24 @@ void ms_store_forget_calls(memstore *store)
     ms_add_relaxed(&own->writers, ms_calling_count(calling_out, store));
 }
 
+/* Most calls are over at once; some, as those that write or read a file, take long. */
+static void wait_a_while(unsigned looks)
+{
+    if (looks < YIELDS)
+        sched_yield();
+    else
+        ms_wait_us(CALLS_POLL_US);
+}
+
 static void wait_for_calls(memstore *store)
 {
+    unsigned looks = 0;
+
     /* Readers: they are in read sections. */
     ms_rcu_synchronize();
     for (uint32_t i = 0; i < store->counters.stripe_count; i++) {
         while (ms_load_seq_cst(&store->counters.stripes[i].writers) != 0)
-            sched_yield();
+            wait_a_while(looks++);
     }
 }
 
@@ -589,7 +603,7 @@ int ms_store_close(memstore *store)
     ms_gate_close(&store->loads_gate);
     ms_gate_close(&store->load_bytes_gate);
     ms_flights_close(&store->flights);
-    ms_maintenance_unregister(store);
+    ms_maintenance_retire(store);
     wait_for_calls(store);
     ms_combiner_drain(store);
     free_contents(store);
@@ -607,5 +621,6 @@ void ms_store_destroy(memstore *store)
     if (ms_store_close(store) == MEMSTORE_ERR_UNSUPPORTED || ms_events_calls_me(&store->events) ||
         ms_log_calls_me(&store->log))
         return;
+    ms_maintenance_unregister(store);
     free_store(store);
 }

@@ -30,6 +30,7 @@ static pthread_cond_t thread_wakes;
 static pthread_cond_t round_ends; /* a store's in_round has become false */
 static uint64_t grace_wanted;     /* grace periods asked for, and how many of them have passed */
 static uint64_t grace_done;
+static bool thread_is_away; /* it waits for what may take long, and lets no grace period pass */
 static pthread_cond_t grace_ends;
 static __thread bool is_maintenance_thread;
 
@@ -263,6 +264,19 @@ static void make_conditions(void)
     ms_cond_init(&round_ends);
 }
 
+/* One that is closed, or that another thread was closing, has nothing to be looked after. */
+static void forget_threads_locked(void)
+{
+    background_stores = 0;
+    for (memstore *store = stores; store != NULL; store = store->next_store) {
+        const bool lacks_thread = is_background(store) && !ms_store_is_closed(store);
+
+        ms_forking_forget_threads(store);
+        ms_store_relaxed(&store->lacks_thread, lacks_thread);
+        background_stores += lacks_thread;
+    }
+}
+
 static void unlock(bool in_child)
 {
     ms_thread_after_fork();
@@ -270,16 +284,15 @@ static void unlock(bool in_child)
         ms_lanes_forget_readers();
         ms_reader_forget_others();
         thread_runs = false;
+        thread_is_away = false;
         grace_done = grace_wanted;
         make_conditions();
     }
     ms_mutex_unlock(&thread_lock);
     ms_leading_after_fork();
     ms_forking_unlock(stores);
-    for (memstore *store = stores; in_child && store != NULL; store = store->next_store) {
-        ms_forking_forget_threads(store);
-        ms_store_relaxed(&store->lacks_thread, is_background(store));
-    }
+    if (in_child)
+        forget_threads_locked();
     ms_mutex_unlock(&registry_lock);
 }
 
@@ -317,15 +330,9 @@ int ms_maintenance_register(memstore *store)
     return status;
 }
 
-void ms_maintenance_unregister(memstore *store)
+void ms_maintenance_retire(memstore *store)
 {
     ms_mutex_lock(&registry_lock);
-    for (memstore **link = &stores; *link != NULL; link = &(*link)->next_store) {
-        if (*link == store) {
-            *link = store->next_store;
-            break;
-        }
-    }
     background_stores -= is_background(store);
     const bool last = background_stores == 0;
     ms_mutex_unlock(&registry_lock);
@@ -342,6 +349,18 @@ void ms_maintenance_unregister(memstore *store)
     ms_mutex_lock(&registry_lock);
     if (background_stores != 0)
         start();
+    ms_mutex_unlock(&registry_lock);
+}
+
+void ms_maintenance_unregister(memstore *store)
+{
+    ms_mutex_lock(&registry_lock);
+    for (memstore **link = &stores; *link != NULL; link = &(*link)->next_store) {
+        if (*link == store) {
+            *link = store->next_store;
+            break;
+        }
+    }
     ms_mutex_unlock(&registry_lock);
 }
 
@@ -417,7 +436,7 @@ bool ms_maintenance_grace_period(memstore *store, int64_t deadline_us)
     ms_wait_begins();
     ms_mutex_lock(&thread_lock);
     if (is_maintenance_thread || !is_background(store) || ms_store_is_closed(store) ||
-        !start_locked()) {
+        thread_is_away || !start_locked()) {
         ms_mutex_unlock(&thread_lock);
         ms_rcu_synchronize();
         return true;
@@ -435,7 +454,7 @@ uint64_t ms_maintenance_begin_grace_period(memstore *store)
         ms_testing_has_fault(MS_FAULT_NO_GRACE_PERIOD))
         return 0;
     ms_mutex_lock(&thread_lock);
-    if (start_locked())
+    if (!thread_is_away && start_locked())
         number = begin_locked();
     ms_mutex_unlock(&thread_lock);
     return number;
@@ -457,5 +476,25 @@ void ms_maintenance_pass_grace_periods(void)
 {
     ms_mutex_lock(&thread_lock);
     pass_grace_period_locked();
+    ms_mutex_unlock(&thread_lock);
+}
+
+void ms_maintenance_goes_away(void)
+{
+    if (!is_maintenance_thread)
+        return;
+    ms_mutex_lock(&thread_lock);
+    /* In this order: from now on nobody asks for one. */
+    thread_is_away = true;
+    pass_grace_period_locked();
+    ms_mutex_unlock(&thread_lock);
+}
+
+void ms_maintenance_is_back(void)
+{
+    if (!is_maintenance_thread)
+        return;
+    ms_mutex_lock(&thread_lock);
+    thread_is_away = false;
     ms_mutex_unlock(&thread_lock);
 }

@@ -191,7 +191,8 @@ static bool move_entry(struct pass *pass, const struct candidate *candidate,
     if (!reserve_copy(pass, &shape, &placement, &reserved))
         return false;
     memcpy(reserved.key, found->parts.key, (size_t)found->parts.key_size + found->parts.value_size);
-    ms_store_note_expiry(store, reserved.segment, expiry, pass->now);
+    ms_store_note_expiry(store, reserved.segment, expiry,
+                         ms_due_moved_since(pass->segment, expiry, pass->now));
     ms_arena_publish(&reserved);
     ms_testing_reach(MS_POINT_ENTRY_COPIED);
     ms_index_set(&store->index, candidate->hash, slot, reserved.place);

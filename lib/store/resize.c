@@ -379,6 +379,8 @@ enum ms_resize_end ms_store_resize_some(memstore *store, uint64_t limit, int64_t
     while (locked && !idle && !has_arrived(&resize) && ms_clock_real_us() < until_us &&
            !ms_store_is_closed(store)) {
         locked = step_soon(&resize, &idle);
+        if (ms_maintenance_is_me())
+            ms_maintenance_pass_grace_periods();
         sched_yield();
     }
     ms_store_relaxed(&store->resizing, false);

@@ -372,7 +372,9 @@ int ms_store_check_size(memstore *store, size_t key_size, size_t value_size);
 /* Whether so many bytes could be stored together if nothing else were. */
 bool ms_store_could_fit(memstore *store, uint64_t bytes);
 /* Tell the sweeper of an entry's expiry, after it is stored. */
-void ms_store_note_expiry(memstore *store, struct ms_segment *segment, int64_t expiry, int64_t now);
+void ms_store_note_expiry(memstore *store, struct ms_segment *segment, int64_t expiry,
+                          int64_t since);
+
 /* ---- store/increment.c, delete.c, retime.c ---- */
 int ms_store_increment(memstore *store, const void *key, size_t key_size, int64_t delta,
                        int64_t initial, const struct ms_life *life, int64_t *result);
@@ -530,9 +532,12 @@ struct ms_segment *ms_reclaim_stalest(memstore *store);
 struct ms_segment *ms_reclaim_emptiest(memstore *store, uint64_t least);
 
 /* ---- store/maintenance.c ---- */
-/* Every store is registered, so that fork() finds it; those with background maintenance are also
- * looked after. */
+/* Every store is registered until it is destroyed, so that fork() finds it; those with background
+ * maintenance are also looked after, until they are closed. */
 int ms_maintenance_register(memstore *store);
+/* It is closed: no round of it begins any more, and none goes on. */
+void ms_maintenance_retire(memstore *store);
+/* Its threads and locks are about to go. */
 void ms_maintenance_unregister(memstore *store);
 /* Something is to be done before the time it was planned for. False when nobody does it in the
  * background. */
@@ -543,13 +548,17 @@ void ms_maintenance_try_wake(memstore *store);
  * does the waiting that has no bound; with manual maintenance the caller does. False when the
  * deadline passed. */
 bool ms_maintenance_grace_period(memstore *store, int64_t deadline_us);
-/* Have the maintenance thread let one pass: its number, or 0 when there is no such thread. */
+/* Have the maintenance thread let one pass: its number, or 0 when there is no such thread, or it is away. */
 uint64_t ms_maintenance_begin_grace_period(memstore *store);
 /* Wait for it, at most until the deadline, 0 = not at all; nor does the maintenance thread. False
  * when it has not passed. */
 bool ms_maintenance_await_grace_period(uint64_t number, int64_t deadline_us);
 /* The maintenance thread, no lock held: let those pass that were begun. */
 void ms_maintenance_pass_grace_periods(void);
+/* Around what may keep it long, as a file system that hangs, if this is the maintenance thread: whoever
+ * needs a grace period meanwhile lets it pass himself. No lock held. */
+void ms_maintenance_goes_away(void);
+void ms_maintenance_is_back(void);
 /* Start the thread that a child of fork() lacks: its parent's had planned what is due. */
 void ms_maintenance_resume(memstore *store);
 /* Plan for something that is due earlier than all before. False when there is no thread and none
@@ -564,8 +573,9 @@ bool ms_maintenance_is_me(void);
  * budget he is waited for, as long as `performance.lock_timeout`. `exact`: remove all that has
  * expired, not only what is due to be swept. */
 int ms_upkeep_run(memstore *store, int64_t budget_us, bool exact);
-/* Remove all that has expired by now. False when some may be left, because somebody held a lock
- * that it takes: a shard's, or the reclaim lock until the deadline. */
+/* Remove all that has expired by now, a segment at a time. False when some may be left, because somebody
+ * held a lock that it takes: a shard's, or the reclaim lock; or because there was more than could be
+ * swept until the deadline. */
 bool ms_upkeep_expire(memstore *store, int64_t deadline_us);
 
 /* ---- store/report.c ---- */

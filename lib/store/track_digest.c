@@ -216,6 +216,9 @@ static void divert(memstore *store)
         ms_track_publish_threshold(store, sampler);
         follows = !sampler->pace.pauses;
         ms_store_relaxed(&store->track.look_ms, follows ? INT64_MAX : time_of_look(store, sampler));
+    } else {
+        /* It was switched off after somebody had seen that it was time. */
+        ms_store_relaxed(&store->track.look_ms, INT64_MAX);
     }
     ms_mutex_unlock(&store->track.lock);
     if (follows != is_diverted(store))

@@ -9,6 +9,12 @@
 
 /* Dead bytes that a segment must have to be compacted in time. */
 #define COMPACT_DIVISOR 4
+/* Between the segments that somebody sweeps who wants all of it swept, writers that make room come
+ * first. */
+#define GIVE_WAY_US 200
+/* The maintenance thread tries for so long to get the reclaim lock for that, with such pauses. */
+#define TRIES_US 2000
+#define TRY_US 50
 
 /* Sweep one segment, if one is due. */
 static bool sweep_one(memstore *store, bool exact)
@@ -139,10 +145,10 @@ int ms_upkeep_run(memstore *store, int64_t budget_us, bool exact)
                             (store->ripening != 0 || !busy || !gathers(store)) &&
                             ms_harvest_begin_locked(store);
         ms_mutex_unlock(&store->reclaim_lock);
-        if (ripens) {
+        /* Nor who waits for one in another store. */
+        if (ms_maintenance_is_me())
             ms_maintenance_pass_grace_periods();
-            busy = true;
-        }
+        busy = busy || ripens;
         /* Between steps writers that wait for the reclaim lock come first. */
         if (busy && ms_wait_is_over(deadline))
             return MEMSTORE_ERR_LOCK_TIMEOUT;
@@ -165,18 +171,53 @@ static bool is_swept(memstore *store, int64_t now)
     return ms_due_any_expired(&store->due, now) == NULL && !ms_load_acquire(&store->sweeping);
 }
 
+/* Lock to sweep: the maintenance thread tries for a while, and has those go on who wait for it. */
+static bool lock_to_expire(memstore *store, int64_t deadline_us)
+{
+    if (!ms_maintenance_is_me())
+        return ms_mutex_lock_until(&store->reclaim_lock, deadline_us);
+
+    const int64_t end = ms_clock_real_us() + TRIES_US;
+    while (!ms_mutex_try_lock(&store->reclaim_lock)) {
+        if (ms_clock_real_us() >= end)
+            return false;
+        ms_maintenance_pass_grace_periods();
+        ms_wait_us(TRY_US);
+    }
+    return true;
+}
+
+/* Others come to the reclaim lock, though a mutex is not fair, and to their grace periods. */
+static void give_way(memstore *store)
+{
+    if (ms_maintenance_is_me())
+        ms_maintenance_pass_grace_periods();
+    if (ms_gate_is_taken(&store->room_line))
+        ms_wait_us(GIVE_WAY_US);
+    else
+        sched_yield();
+}
+
 bool ms_upkeep_expire(memstore *store, int64_t deadline_us)
 {
     const int64_t now = ms_clock_exact_ms();
+    bool swept = is_swept(store, now), more = !swept;
 
-    if (is_swept(store, now))
-        return true;
     /* How much there is to sweep nobody knows. */
-    ms_wait_begins();
-    if (!lock_reclaim(store, !ms_maintenance_is_me(), deadline_us))
-        return false;
-    while (sweep_one(store, true))
-        ;
-    ms_mutex_unlock(&store->reclaim_lock);
-    return is_swept(store, now);
+    if (more)
+        ms_wait_begins();
+    while (more) {
+        if (!lock_to_expire(store, deadline_us))
+            return false;
+        more = sweep_one(store, true);
+        /* Nobody else is sweeping now. */
+        swept = ms_due_any_expired(&store->due, now) == NULL;
+        ms_mutex_unlock(&store->reclaim_lock);
+        more = more && !swept;
+        if (more && ms_wait_is_over(deadline_us))
+            return false;
+        if (more)
+            give_way(store);
+    }
+    return swept;
 }

@@ -280,9 +280,10 @@ static int publish(memstore *store, const struct ms_write *write, uint64_t hash,
     }
 }
 
-void ms_store_note_expiry(memstore *store, struct ms_segment *segment, int64_t expiry, int64_t now)
+void ms_store_note_expiry(memstore *store, struct ms_segment *segment, int64_t expiry,
+                          int64_t since)
 {
-    if (expiry != MS_NEVER && ms_due_note(&store->due, segment, expiry, now))
+    if (expiry != MS_NEVER && ms_due_note(&store->due, segment, expiry, since))
         ms_maintenance_plan(store);
 }
 

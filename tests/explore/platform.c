@@ -199,6 +199,11 @@ int ms_maintenance_register(memstore *store)
     return MEMSTORE_OK;
 }
 
+void ms_maintenance_retire(memstore *store)
+{
+    (void)store;
+}
+
 void ms_maintenance_unregister(memstore *store)
 {
     (void)store;
@@ -254,6 +259,14 @@ bool ms_maintenance_await_grace_period(uint64_t number, int64_t deadline_us)
 }
 
 void ms_maintenance_pass_grace_periods(void)
+{
+}
+
+void ms_maintenance_goes_away(void)
+{
+}
+
+void ms_maintenance_is_back(void)
 {
 }
 

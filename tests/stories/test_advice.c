@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Each kind of advice, in a store whose use deserves it and in one whose use does not. */
+#include "store/store.h"
 #include "support/clock.h"
 #include "support/criterion.h"
 #include "support/team.h"
@@ -1337,5 +1338,17 @@ Test(advice, refuses_bad_arguments_and_tells_when_text_is_not_taken)
     assert_ok(memstore_close(store));
     assert_status(memstore_advise(store, hear, &heard), MEMSTORE_ERR_CACHE_CLOSED);
     assert_status(memstore_advise_json(store, take, &taken), MEMSTORE_ERR_CACHE_CLOSED);
+    memstore_destroy(store);
+}
+
+Test(advice, a_look_that_was_due_when_sampling_was_switched_off_is_the_last)
+{
+    memstore *store = test_open("maintenance=manual", NULL);
+
+    cr_assert_eq(ms_load_relaxed(&store->track.look_ms), INT64_MAX);
+    /* As somebody leaves it who did not get the settings lock meanwhile. */
+    ms_store_relaxed(&store->track.look_ms, 0);
+    assert_ok(memstore_maintain(store, 0));
+    cr_assert_eq(ms_load_relaxed(&store->track.look_ms), INT64_MAX);
     memstore_destroy(store);
 }

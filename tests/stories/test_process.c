@@ -3,6 +3,7 @@
  * goes. */
 #include "support/await.h"
 #include "support/criterion.h"
+#include "support/folder.h"
 #include "support/process.h"
 #include "support/stopper.h"
 #include "support/team.h"
@@ -11,6 +12,8 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #define MIB ((size_t)1 << 20)
@@ -390,6 +393,81 @@ Test(process, a_child_may_fork_in_turn)
     memstore_destroy(store);
 }
 
+static void destroy_only(memstore *store)
+{
+    memstore_destroy(store);
+}
+
+/* Its log's thread and the one that calls for events are the parent's, and are there until it is
+ * destroyed. */
+Test(process, a_child_may_destroy_what_was_closed_before)
+{
+    memstore *store = open_that_tells();
+
+    assert_ok(test_set(store, "key", "value", 5));
+    while (memstore_size(store) != 0 || atomic_load(&events_heard) == 0)
+        test_sleep_ms(1);
+    assert_ok(memstore_close(store));
+    for (unsigned i = 0; i < 3; i++)
+        cr_assert(child_succeeds(destroy_only, store));
+    memstore_destroy(store);
+}
+
+static memstore_subscription *subscription;
+
+static void find_no_event(memstore *store)
+{
+    memstore_event event = {.struct_size = sizeof event};
+
+    CHECK_STATUS(memstore_subscription_next(subscription, 0, &event), MEMSTORE_ERR_CACHE_CLOSED);
+    memstore_subscription_close(subscription);
+    memstore_destroy(store);
+}
+
+Test(process, what_a_closed_store_has_to_tell_is_told_by_the_parent_alone)
+{
+    memstore *store = test_open_defaults();
+    memstore_event event = {.struct_size = sizeof event};
+
+    assert_ok(memstore_subscribe(store, MEMSTORE_EVENT_DELETED, 0, &subscription));
+    assert_ok(test_set(store, "key", "value", 0));
+    assert_ok(test_delete(store, "key"));
+    assert_ok(memstore_close(store));
+    cr_assert(child_succeeds(find_no_event, store));
+    assert_ok(memstore_subscription_next(subscription, 0, &event));
+    memstore_view_release(&event.value);
+    memstore_subscription_close(subscription);
+    memstore_destroy(store);
+}
+
+static atomic_bool polls_end;
+
+static void *poll_closed(void *unused)
+{
+    memstore_event event = {.struct_size = sizeof event};
+
+    while (!atomic_load(&polls_end))
+        CHECK_STATUS(memstore_subscription_next(subscription, 0, &event),
+                     MEMSTORE_ERR_CACHE_CLOSED);
+    return unused;
+}
+
+Test(process, a_fork_waits_for_who_is_in_a_closed_store)
+{
+    memstore *store = test_open_defaults();
+    pthread_t poller;
+
+    assert_ok(memstore_subscribe(store, MEMSTORE_EVENT_DELETED, 0, &subscription));
+    assert_ok(memstore_close(store));
+    cr_assert_eq(pthread_create(&poller, NULL, poll_closed, NULL), 0);
+    for (unsigned i = 0; i < 300; i++)
+        cr_assert(child_succeeds(find_no_event, store));
+    atomic_store(&polls_end, true);
+    pthread_join(poller, NULL);
+    memstore_subscription_close(subscription);
+    memstore_destroy(store);
+}
+
 /* Forks before it loads the first key. */
 static int fork_to_load(const void *key, size_t key_size, memstore_load_value *out, void *context)
 {
@@ -555,4 +633,45 @@ Test(process, a_large_entry_that_is_being_read_takes_nothing_of_a_childs_limit)
     test_let_go();
     assert_ok(memstore_has(store, "large", 5));
     memstore_destroy(store);
+}
+
+/* ---- Closing while a call takes long ---- */
+
+static atomic_bool is_saving;
+
+static int dawdle(const memstore_progress *progress, void *context)
+{
+    (void)progress;
+    (void)context;
+    if (!atomic_exchange(&is_saving, true))
+        test_sleep_ms(500);
+    return 0;
+}
+
+static void *save_slowly(void *store)
+{
+    CHECK_OK(memstore_save(store, test_path("snapshot"), dawdle, NULL));
+    return NULL;
+}
+
+Test(process, closing_sleeps_while_a_call_takes_long)
+{
+    memstore *store = test_open("maintenance=manual", NULL);
+    struct timespec before, after;
+    pthread_t saver;
+
+    test_folder();
+    assert_ok(test_set(store, "key", "value", 0));
+    cr_assert_eq(pthread_create(&saver, NULL, save_slowly, store), 0);
+    while (!atomic_load(&is_saving))
+        test_sleep_ms(1);
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &before);
+    assert_ok(memstore_close(store));
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &after);
+    const double used =
+        (double)(after.tv_sec - before.tv_sec) + 1e-9 * (double)(after.tv_nsec - before.tv_nsec);
+    cr_assert_lt(used, 0.05, "%g s", used);
+    pthread_join(saver, NULL);
+    memstore_destroy(store);
+    test_folder_remove();
 }

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Time to live: to the millisecond, on a clock that nobody steps, with nothing left behind. */
 #include "platform/testing.h"
+#include "store/store.h"
 #include "support/await.h"
 #include "support/clock.h"
 #include "support/criterion.h"
 
+#include <pthread.h>
+#include <stdatomic.h>
 #include <time.h>
 
 #define DAY INT64_C(86400000)
@@ -462,4 +465,171 @@ Test(time, what_has_run_out_is_not_served_while_the_coarse_clock_lags)
     assert_ok(memstore_get_many(store, &key, 1, &view, &found));
     cr_assert_eq(found, 0);
     ms_testing_set_clock_lag(0);
+}
+
+/* ---- Sweeps ---- */
+
+#define MINUTE INT64_C(60000)
+#define SESSIONS 5000
+/* The clock goes on by so many milliseconds between looks at what is due. */
+#define STEP 10
+
+static void count_pass(enum ms_testing_point point, void *passes)
+{
+    if (point == MS_POINT_RECLAIMING)
+        ++*(unsigned *)passes;
+}
+
+/* Whether each of what was told to have expired went in time. Returns how many. */
+static unsigned check_expired(memstore_subscription *expired, int64_t (*ttl_of_number)(unsigned))
+{
+    memstore_event event = {.struct_size = sizeof event};
+    unsigned count = 0, number;
+
+    while (memstore_subscription_next(expired, 0, &event) == MEMSTORE_OK) {
+        const int64_t late = event.at_ms - event.value.expires_at_ms;
+
+        memcpy(&number, event.key.data, sizeof number);
+        cr_assert_leq(late, 50 + ttl_of_number(number) / 100 + STEP, "late by %lld ms",
+                      (long long)late);
+        memstore_view_release(&event.value);
+        count++;
+    }
+    return count;
+}
+
+static int64_t ttl_of_session(unsigned number)
+{
+    return 10 * MINUTE + number * MINUTE / SESSIONS;
+}
+
+/* Sessions that run out one after the other for a minute: in each segment there is nearly always one
+ * that is about to. */
+Test(time, what_runs_out_one_after_the_other_is_swept_by_the_percent_of_its_ttl)
+{
+    memstore *sessions = test_open("maintenance=manual", "performance.memory_limit=64MiB", NULL);
+    memstore_subscription *expired;
+    unsigned passes = 0, count = 0;
+
+    assert_ok(memstore_subscribe(sessions, MEMSTORE_EVENT_EXPIRED, 0, &expired));
+    for (unsigned i = 0; i < SESSIONS; i++)
+        assert_ok(memstore_set(sessions, &i, sizeof i, "a session's value", 17, ttl_of_session(i)));
+    test_clock_advance(10 * MINUTE - 1000);
+    ms_testing_set_hook(count_pass, &passes);
+    for (int64_t ms = 0; ms < MINUTE + 8000; ms += STEP) {
+        test_clock_advance(STEP);
+        ms_upkeep_run(sessions, 0, false);
+        count += check_expired(expired, ttl_of_session);
+    }
+    ms_testing_set_hook(NULL, NULL);
+    cr_assert_eq(count, SESSIONS);
+    /* A percent of ten minutes apart, in the three segments that they lie in at the most. */
+    cr_assert_leq(passes, 3 * (60 / 6 + 2), "%u passes", passes);
+    memstore_subscription_close(expired);
+    memstore_destroy(sessions);
+}
+
+/* The first five last an hour, the others are given seconds then. */
+static int64_t ttl_of_ten(unsigned number)
+{
+    return number < 5 ? 60 * MINUTE : 1000 * (number - 4);
+}
+
+Test(time, one_that_is_given_less_time_goes_by_the_percent_of_that)
+{
+    memstore_subscription *expired;
+    unsigned count = 0;
+
+    assert_ok(memstore_subscribe(store, MEMSTORE_EVENT_EXPIRED, 0, &expired));
+    for (unsigned i = 0; i < 10; i++)
+        assert_ok(memstore_set(store, &i, sizeof i, "value", 5, 60 * MINUTE + 60 * i));
+    test_clock_advance(60 * MINUTE - 1000);
+    for (unsigned i = 5; i < 10; i++)
+        assert_ok(memstore_update_ttl(store, &i, sizeof i, ttl_of_ten(i)));
+    for (unsigned ms = 0; ms < 40000; ms += STEP) {
+        test_clock_advance(STEP);
+        ms_upkeep_run(store, 0, false);
+        count += check_expired(expired, ttl_of_ten);
+    }
+    cr_assert_eq(count, 10);
+    memstore_subscription_close(expired);
+}
+
+/* Whoever sweeps a segment takes long. */
+static void take_long(enum ms_testing_point point, void *context)
+{
+    (void)context;
+    if (point == MS_POINT_RECLAIMING)
+        test_sleep_ms(5);
+}
+
+static void *ask_for_size(void *full)
+{
+    (void)memstore_size(full);
+    return NULL;
+}
+
+Test(time, writers_come_to_room_while_all_that_has_expired_is_swept)
+{
+    static const unsigned char value[1000];
+    memstore *full = test_open("maintenance=manual", "performance.memory_limit=16MiB",
+                               "performance.lock_timeout=150ms", NULL);
+    pthread_t asker;
+    unsigned i = 0;
+
+    for (; i < 20000; i++)
+        assert_ok(memstore_set(full, &i, sizeof i, value, sizeof value, 1000));
+    cr_assert_gt(test_stats(full).evictions, 0);
+    test_clock_advance(1010);
+    ms_testing_set_hook(take_long, NULL);
+    cr_assert_eq(pthread_create(&asker, NULL, ask_for_size, full), 0);
+    for (unsigned end = i + 2000; i < end; i++)
+        assert_ok(memstore_set(full, &i, sizeof i, value, sizeof value, 0));
+    pthread_join(asker, NULL);
+    ms_testing_set_hook(NULL, NULL);
+    memstore_destroy(full);
+}
+
+/* A grace period of another store that begins while the maintenance thread sweeps a segment. */
+struct bystander {
+    memstore *store;
+    atomic_uint passes;
+    uint64_t number;
+    bool has_passed;
+};
+
+static void begin_and_look(enum ms_testing_point point, void *context)
+{
+    struct bystander *const bystander = context;
+
+    if (point != MS_POINT_RECLAIMING || !ms_maintenance_is_me())
+        return;
+    const unsigned before = atomic_load(&bystander->passes);
+    if (before == 0)
+        bystander->number = ms_maintenance_begin_grace_period(bystander->store);
+    else if (before == 1)
+        bystander->has_passed = ms_maintenance_await_grace_period(bystander->number, 0);
+    atomic_store(&bystander->passes, before + 1);
+}
+
+Test(time, between_two_sweeps_grace_periods_of_other_stores_pass)
+{
+    memstore *busy = test_open("performance.memory_limit=16MiB", NULL);
+    struct bystander bystander = {.store = test_open_defaults()};
+
+    /* Of each segment something stays, so that none is retired. */
+    for (unsigned i = 0; i < 40000; i++)
+        assert_ok(memstore_set(busy, &i, sizeof i, "value", 5, (i % 2 == 0 ? 10 : 15) * MINUTE));
+    /* Nor is anything left to ripen. */
+    assert_ok(memstore_maintain(busy, 0));
+    ms_testing_set_hook(begin_and_look, &bystander);
+    test_clock_advance(11 * MINUTE);
+    ms_maintenance_wake(busy);
+    while (atomic_load(&bystander.passes) < 2)
+        test_sleep_ms(1);
+    ms_testing_set_hook(NULL, NULL);
+    cr_assert_neq(bystander.number, 0);
+    cr_assert(bystander.has_passed);
+    memstore_destroy(bystander.store);
+    memstore_destroy(busy);
 }

@@ -17,8 +17,10 @@ static void open_due(void)
 {
     ms_due_init(&due, 0);
     cr_assert(ms_due_reserve(&due, SEGMENTS));
-    for (int i = 0; i < SEGMENTS; i++)
+    for (int i = 0; i < SEGMENTS; i++) {
         ms_store_relaxed(&segments[i].earliest, MS_NEVER);
+        ms_store_relaxed(&segments[i].least_ttl, MS_TTL_UNKNOWN);
+    }
 }
 
 static void close_due(void)

@@ -133,6 +133,27 @@ Test(sensor, without_memory_nothing_is_known)
     expect_read(1, 100);
 }
 
+Test(sensor, what_cannot_be_read_is_not_taken_for_no_limit)
+{
+    test_system_group(800 * MIB, 300 * MIB, 1024 * MIB);
+    test_system_remove(TEST_SYSTEM_GROUP "/memory.max");
+    test_system_write(TEST_SYSTEM_GROUP "/memory.max/folder", "%s", "");
+    expect_unknown(MS_PRESSURE_CGROUP, TEST_SYSTEM_GROUP "/memory.max",
+                   "is not there or cannot be read");
+    test_system_stalls(50);
+    expect_unknown(MS_PRESSURE_PSI, TEST_SYSTEM_GROUP "/memory.max",
+                   "is not there or cannot be read");
+}
+
+Test(sensor, what_the_kernel_could_drop_is_known_or_not_there)
+{
+    test_system_group(800 * MIB, 300 * MIB, 1024 * MIB);
+    test_system_remove(TEST_SYSTEM_GROUP "/memory.stat");
+    test_system_write(TEST_SYSTEM_GROUP "/memory.stat/folder", "%s", "");
+    expect_unknown(MS_PRESSURE_CGROUP, TEST_SYSTEM_GROUP "/memory.stat",
+                   "is not there or cannot be read");
+}
+
 Test(sensor, stalls_are_the_machines_where_no_group_has_a_limit)
 {
     test_system_stalls(12.34);
