@@ -229,11 +229,21 @@ static void await_joined(struct gathering *gathering)
     }
 }
 
+/* What is there is given though it is old. */
+static int without_memory(const struct gathering *gathering)
+{
+    for (size_t i = 0; i < gathering->n; i++) {
+        if (gathering->views[i].data == NULL)
+            return MEMSTORE_ERR_MEMORY_EXHAUSTED;
+    }
+    return MEMSTORE_OK;
+}
+
 static int load_missing(struct gathering *gathering)
 {
     if (!allocate(gathering)) {
         free_all(gathering);
-        return MEMSTORE_ERR_MEMORY_EXHAUSTED;
+        return without_memory(gathering);
     }
     for (size_t i = 0; i < gathering->n; i++) {
         if (gathering->views[i].data == NULL)
