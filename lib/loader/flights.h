@@ -11,7 +11,8 @@
  * nobody is given what is older than an invalidation that he knows of. A flight that ended with the
  * answer that the key does not exist may stay listed for a while, as an *absence*. A key that is
  * there and old is *refreshed* by a flight, which nobody waits for who has the old value; when that
- * fails an absence of another kind, a *pause*, holds back the next refresh, and no load.
+ * fails it stays listed as an absence of another kind, a *pause*, which holds back the next refresh,
+ * and no load.
  *
  * FL-1  Of one key at most one flight is listed.
  * FL-2  A flight that was overtaken is not listed and never becomes it again.
@@ -47,13 +48,13 @@ struct ms_flight {
     uint32_t references;        /* lock */
     bool listed;                /* lock */
     bool absence;               /* lock */
-    bool pause;                 /* an absence that only holds back refreshes; constant */
+    bool pause;                 /* an absence that only holds back refreshes; lock */
     bool refreshes;             /* the key was there; constant */
     bool done;                  /* lock; `status` and `value` are constant afterwards */
     atomic_bool overtaken;      /* lock to write; ordered by FL-3 */
     int status;                 /* what those who wait get */
-    /* When that is OK; released by who drops the last reference. Before the end it is the leader's: what
-     * there was when he began to refresh (load.h). */
+    /* When that is OK; released by who drops the last reference but the table's. Before the end it is
+     * the leader's: what there was when he began to refresh (load.h). */
     memstore_view value;
     int64_t old_expiry;           /* of that, by the monotonic clock; the leader's */
     int64_t until;                /* end of a lease or an absence, in ms_clock_exact_ms() */
@@ -143,10 +144,17 @@ void ms_flights_end(struct ms_flight *flight, int status, const memstore_view *v
 /* End it with KEY_NOT_FOUND and, unless it was overtaken, keep that as an absence until a time, the
  * oldest making way where there are `most`. True when it is kept. */
 bool ms_flights_end_absent(struct ms_flight *flight, int64_t until, uint32_t most);
-/* Hold back refreshes of a key until a time, unless it is in flight or was written: where `most`
- * absences are kept the oldest makes way. */
-void ms_flights_hold_back(struct ms_flights *flights, const struct ms_flight *failed, int64_t until,
-                          uint32_t most);
+/* End one that has failed to refresh its key, and keep it as a pause in the same way. */
+bool ms_flights_end_paused(struct ms_flight *flight, int status, const memstore_view *value,
+                           int64_t until, uint32_t most);
+/* Bytes that absences take of a limit at most. */
+static inline uint64_t ms_flights_most_absent(uint64_t limit)
+{
+    return limit / 16;
+}
+
+/* Forget the oldest absences and pauses until there are so many and so many bytes of them at most. */
+void ms_flights_forget_absences(struct ms_flights *flights, uint32_t most, uint64_t most_bytes);
 /* Wait until a time in ms_clock_exact_ms(): OK; CACHE_CLOSED; or LOCK_TIMEOUT when the caller, who is
  * asked (WT-2), does not want to wait on. */
 int ms_flights_pause(struct ms_flights *flights, int64_t until);

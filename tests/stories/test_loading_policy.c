@@ -18,7 +18,8 @@ struct source {
     memstore *during;  /* a store in which the loader deletes the key, */
     const char *sets;  /* or sets it to this, */
     int64_t retimes;   /* or gives it this TTL */
-    bool fills;        /* or writes others, more than there is room for */
+    bool fills;        /* or writes others, more than there is room for, */
+    uint64_t *takes;   /* or takes all memory but what is left in reserve: how much */
     bool takes_time;   /* the loader: a second of the test's clock */
     unsigned succeeds; /* from this call on, whatever the result is; 0 = never */
     atomic_uint calls;
@@ -40,6 +41,16 @@ static void fill(memstore *store)
     }
 }
 
+/* Take what is free, as others' writes do. */
+static uint64_t take_all_memory(memstore *store)
+{
+    uint64_t taken = 0;
+
+    while (ms_budget_charge(&store->arena.budget, 16, store->flights.spare))
+        taken += 16;
+    return taken;
+}
+
 static int answer(const void *key, size_t key_size, memstore_load_value *out, void *context)
 {
     struct source *source = context;
@@ -52,6 +63,8 @@ static int answer(const void *key, size_t key_size, memstore_load_value *out, vo
         test_clock_advance(1000);
     if (source->fills)
         fill(source->during);
+    else if (source->takes != NULL)
+        *source->takes += take_all_memory(source->during);
     else if (source->retimes != 0)
         memstore_update_ttl(source->during, key, key_size, source->retimes);
     else if (source->sets != NULL)
@@ -739,6 +752,52 @@ Test(loading_policy, what_is_old_is_refreshed_where_no_memory_is_free)
         memstore_destroy(store);
     }
     cr_assert_eq(source.calls, 2);
+}
+
+/* A store in which nothing is free, and a key is old. */
+static memstore *open_full_with_old(void)
+{
+    test_clock_start();
+    memstore *store = test_open("maintenance=manual", "performance.memory_limit=2MiB",
+                                "loader.refresh_after=10s", NULL);
+
+    fill(store);
+    assert_ok(test_set(store, "key", "old", 0));
+    test_clock_advance(10000);
+    return store;
+}
+
+Test(loading_policy, a_failed_refresh_holds_back_the_next_where_others_have_taken_all_memory)
+{
+    memstore *store = open_full_with_old();
+    uint64_t taken = 0;
+    struct source source = {.result = MEMSTORE_LOAD_FAILED, .during = store, .takes = &taken};
+
+    assert_asks(store, &source, "old");
+    assert_nothing_is_pinned(store);
+    assert_asks(store, &source, "old");
+    cr_assert_eq(source.calls, 1);
+    ms_budget_uncharge(&store->arena.budget, taken);
+    memstore_destroy(store);
+}
+
+Test(loading_policy, a_failed_lease_holds_back_the_next_where_others_have_taken_all_memory)
+{
+    memstore *store = open_full_with_old();
+    memstore_lease *lease = NULL;
+    memstore_view view;
+
+    assert_ok(memstore_lease_acquire(store, "key", 3, 0, &lease, &view));
+    memstore_view_release(&view);
+    const uint64_t taken = take_all_memory(store);
+    assert_ok(memstore_lease_fail(lease, MEMSTORE_LOAD_FAILED, NULL));
+    lease = NULL;
+    assert_ok(memstore_lease_acquire(store, "key", 3, 0, &lease, &view));
+    cr_assert_null(lease);
+    memstore_view_release(&view);
+    assert_nothing_is_pinned(store);
+    ms_budget_uncharge(&store->arena.budget, taken);
+    memstore_destroy(store);
 }
 
 /* Until so many threads wait for loads in flight. */
