@@ -151,7 +151,8 @@ static void *alloc_charged(struct ms_flights *flights, uint64_t bytes)
     const bool charged = charge(flights, bytes);
     void *memory = charged ? ms_mem_alloc(bytes) : NULL;
 
-    if (charged && memory == NULL)
+    if (charged && memory == NULL) {
+        ms_budget_note_refusal(flights->budget);
         uncharge(flights, bytes);
     return memory;
 }

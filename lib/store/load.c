@@ -47,6 +47,7 @@ enum ms_joined ms_load_join(memstore *store, const struct ms_flight_call *call,
                             struct ms_flight **out)
 {
     struct ms_budget_mark asked = ms_budget_mark(&store->arena.budget);
+    const uint64_t bytes = ms_flights_bytes_to_join(call->key.size);
     enum ms_joined joined = ms_flights_join(&store->flights, call, out);
 
     /* No room is made for what could not be stored anyway. */
@@ -54,9 +55,9 @@ enum ms_joined ms_load_join(memstore *store, const struct ms_flight_call *call,
         ms_store_check_size(store, call->key.size, 0) != MEMSTORE_OK ||
         ms_store_enter(store) != MEMSTORE_OK)
         return joined;
-    const int status = ms_room_make_to_charge(store, ms_flights_bytes_to_join(call->key.size),
-                                              deadline_to_join(store, call->refreshes), &asked);
-    if (status == MEMSTORE_OK)
+    const int64_t deadline = deadline_to_join(store, call->refreshes);
+    while (joined == MS_JOINED_NO_MEMORY &&
+           ms_room_make_to_charge(store, bytes, deadline, &asked) == MEMSTORE_OK)
         joined = ms_flights_join(&store->flights, call, out);
     ms_store_leave(store);
     return joined;

@@ -800,6 +800,33 @@ Test(loading_policy, a_failed_lease_holds_back_the_next_where_others_have_taken_
     memstore_destroy(store);
 }
 
+/* Acquire leases of keys of a size that are not there, between writes that take what is free. */
+static void check_that_leases_find_memory(size_t size)
+{
+    memstore *store = test_open("maintenance=manual", "performance.memory_limit=1MiB", NULL);
+    static const char value[5000];
+    char absent[2000] = {0};
+    uint64_t key = 0;
+
+    for (uint64_t i = 0; i < 3000; i++) {
+        memstore_lease *lease;
+        memstore_view view;
+
+        for (unsigned j = 0; j < 4; j++, key++)
+            assert_ok(memstore_set(store, &key, sizeof key, value, sizeof value, 0));
+        memcpy(absent, &i, sizeof i);
+        assert_ok(memstore_lease_acquire(store, absent, size, 0, &lease, &view));
+        memstore_lease_fail(lease, MEMSTORE_LOAD_ABANDONED, NULL);
+    }
+    memstore_destroy(store);
+}
+
+Test(loading_policy, leases_find_memory_wherever_something_can_be_evicted)
+{
+    for (size_t size = 1500; size <= 1800; size += 50)
+        check_that_leases_find_memory(size);
+}
+
 /* Until so many threads wait for loads in flight. */
 static void wait_for_references(memstore *store, uint32_t references)
 {
