@@ -7,8 +7,8 @@
 
 #include <string.h>
 
-/* Absences take this share of the limit at most. */
-#define ABSENT_SHARE_DIVISOR 16
+/* How many absences are forgotten before others come first. */
+#define FORGOTTEN_AT_ONCE 64
 
 #define BUCKETS_BYTES (MS_FLIGHT_BUCKETS * sizeof(ms_flight_bucket))
 
@@ -154,6 +154,7 @@ static void *alloc_charged(struct ms_flights *flights, uint64_t bytes)
     if (charged && memory == NULL) {
         ms_budget_note_refusal(flights->budget);
         uncharge(flights, bytes);
+    }
     return memory;
 }
 
@@ -188,14 +189,37 @@ struct ms_flight *ms_flights_make(struct ms_flights *flights, const struct ms_fl
     return flight;
 }
 
+/* Whether absences are above a bound of their number or of their bytes. */
+static bool exceed_locked(const struct ms_flights *flights, uint32_t most, uint64_t most_bytes)
+{
+    return flights->absences > most || flights->absent_bytes > most_bytes;
+}
+
+/* Forget some of them, the oldest first. False when none is above the bounds any more. */
+static bool forget_some(struct ms_flights *flights, uint32_t most, uint64_t most_bytes)
+{
+    ms_mutex_lock(&flights->lock);
+    for (int i = 0; i < FORGOTTEN_AT_ONCE && exceed_locked(flights, most, most_bytes); i++)
+        ms_flights_remove(flights, flights->first);
+    const bool exceed = exceed_locked(flights, most, most_bytes);
+    ms_mutex_unlock(&flights->lock);
+    return exceed;
+}
+
+void ms_flights_forget_absences(struct ms_flights *flights, uint32_t most, uint64_t most_bytes)
+{
+    while (forget_some(flights, most, most_bytes))
+        ;
+}
+
 bool ms_flights_keep_absence(struct ms_flights *flights, struct ms_flight *flight, uint32_t most)
 {
     const uint64_t bytes = ms_flight_bytes(flight->key_size);
-    const uint64_t most_bytes = ms_budget_limit(flights->budget) / ABSENT_SHARE_DIVISOR;
+    const uint64_t most_bytes = ms_flights_most_absent(ms_budget_limit(flights->budget));
 
     if (most == 0 || bytes > most_bytes)
         return false;
-    while (flights->absences >= most || flights->absent_bytes > most_bytes - bytes)
+    while (exceed_locked(flights, most - 1, most_bytes - bytes))
         ms_flights_remove(flights, flights->first);
     flight->absence = true;
     flight->references++;

@@ -827,6 +827,60 @@ Test(loading_policy, leases_find_memory_wherever_something_can_be_evicted)
         check_that_leases_find_memory(size);
 }
 
+/* ---- Absences and the limit ---- */
+
+static int answer_absent(const void *key, size_t key_size, memstore_load_value *out, void *context)
+{
+    (void)key, (void)key_size, (void)out, (void)context;
+    return MEMSTORE_LOAD_ABSENT;
+}
+
+#define ENTRIES 1000
+
+/* A store of a few entries that remembers of as many keys as it may that they do not exist. */
+static memstore *open_with_absences(void)
+{
+    memstore *store = test_open("maintenance=manual", "performance.memory_limit=64MiB",
+                                "loader.max_absent=1000000", "loader.negative_ttl=1h", NULL);
+    const memstore_loader loader = {.struct_size = sizeof loader, .load = answer_absent};
+    static const char value[100];
+    memstore_view view;
+
+    for (uint64_t key = 0; key < ENTRIES; key++)
+        assert_ok(memstore_set(store, &key, sizeof key, value, sizeof value, 0));
+    for (uint64_t key = ENTRIES; key < 25 * ENTRIES; key++)
+        assert_status(memstore_get_or_load(store, &key, sizeof key, &loader, &view),
+                      MEMSTORE_ERR_KEY_NOT_FOUND);
+    cr_assert_gt(store->flights.absent_bytes, UINT64_C(3) << 20);
+    return store;
+}
+
+Test(loading_policy, what_does_not_exist_gives_way_to_what_does_when_the_limit_goes_down)
+{
+    memstore *store = open_with_absences();
+
+    assert_ok(memstore_reconfigure(store, "performance.memory_limit", "4MiB"));
+    cr_assert_eq(memstore_size(store), ENTRIES);
+    cr_assert_leq(store->flights.absent_bytes, UINT64_C(4) << 20 >> 4);
+    cr_assert_gt(store->flights.absences, 100);
+    memstore_destroy(store);
+}
+
+Test(loading_policy, fewer_keys_are_remembered_from_when_max_absent_is_lowered)
+{
+    memstore *store = open_with_absences();
+    const uint64_t charged = ms_budget_charged(&store->arena.budget);
+    const uint64_t bytes = store->flights.absent_bytes;
+
+    assert_ok(memstore_reconfigure(store, "loader.max_absent", "10"));
+    cr_assert_eq(store->flights.absences, 10);
+    cr_assert_eq(ms_budget_charged(&store->arena.budget),
+                 charged - bytes + store->flights.absent_bytes);
+    assert_ok(memstore_reconfigure(store, "loader.max_absent", "0"));
+    cr_assert_eq(store->flights.absences, 0);
+    memstore_destroy(store);
+}
+
 /* Until so many threads wait for loads in flight. */
 static void wait_for_references(memstore *store, uint32_t references)
 {
