@@ -366,6 +366,32 @@ Test(loading_policy, a_full_store_keeps_what_expires_through_a_failure)
     memstore_destroy(store);
 }
 
+Test(loading_policy, what_expires_at_once_in_a_full_store_that_evicts_nothing_serves_in_part)
+{
+    test_clock_start();
+    memstore *store =
+        test_open(STALE_SETTINGS, "performance.memory_limit=1MiB", "eviction=none", NULL);
+    struct source source = {.result = MEMSTORE_LOAD_FAILED};
+    const memstore_loader loader = loader_of(&source);
+    static const char value[200];
+    uint64_t written = 0, served = 0;
+
+    while (memstore_set(store, &written, sizeof written, value, sizeof value, 1000) == MEMSTORE_OK)
+        written++;
+    test_clock_advance(1000);
+    assert_ok(memstore_maintain(store, 0));
+    cr_assert_eq(memstore_size(store), 0);
+    for (uint64_t key = 0; key < written; key++) {
+        memstore_view view;
+
+        served += memstore_get_or_load(store, &key, sizeof key, &loader, &view) == MEMSTORE_OK;
+        memstore_view_release(&view);
+    }
+    /* The rest makes room for the tables of where it is. */
+    cr_assert_gt(served, written / 4, "%lu of %lu", (unsigned long)served, (unsigned long)written);
+    memstore_destroy(store);
+}
+
 Test(loading_policy, many_at_once_are_served_what_has_expired)
 {
     struct source source;
