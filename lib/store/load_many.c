@@ -151,12 +151,13 @@ static void join(struct gathering *gathering, size_t index)
     const struct ms_load load = load_of(gathering, index);
     const struct ms_flight_call call = {.key = load.key, .hash = load.hash};
     struct ms_flight *flight;
+    int status;
 
     if (load.key.size > MS_KEY_SIZE_MAX) {
         load_aside(gathering, index, MEMSTORE_ERR_ENTRY_TOO_LARGE);
         return;
     }
-    switch (ms_load_join(load.store, &call, &flight)) {
+    switch (ms_load_join(load.store, &call, &flight, &status)) {
     case MS_JOINED_AS_LEADER:
         lead(gathering, index, flight);
         break;
@@ -172,7 +173,7 @@ static void join(struct gathering *gathering, size_t index)
         break;
     case MS_JOINED_NOT:
     case MS_JOINED_NO_MEMORY:
-        load_aside(gathering, index, MEMSTORE_ERR_MEMORY_EXHAUSTED);
+        load_aside(gathering, index, status);
         break;
     }
 }
