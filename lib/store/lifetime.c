@@ -423,9 +423,9 @@ static uint64_t tick_mask_of(const memstore *store)
 }
 
 /* Where nothing is evicted no room can be made for a load once the store is full: it has some from the start,
- * a 512th of the limit, and as much as a few dozen loads at once take at most. */
+ * a 512th of the limit, and as much as a dozen loads at once take at most. */
 #define LIMIT_PER_ASIDE 512
-#define ASIDE_MOST 8192
+#define ASIDE_MOST 4096
 
 static bool set_aside(memstore *store)
 {
