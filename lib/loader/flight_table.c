@@ -7,21 +7,37 @@
 
 #include <string.h>
 
-/* Absences take this share of the limit at most. */
-#define ABSENT_SHARE_DIVISOR 16
+/* How many absences are forgotten before others come first. */
+#define FORGOTTEN_AT_ONCE 64
 
-#define BUCKETS_BYTES (MS_FLIGHT_BUCKETS * sizeof(ms_flight_bucket))
+/* Buckets are a small share of the limit. */
+#define LIMIT_PER_BUCKET 16384
 
-void ms_flights_init(struct ms_flights *flights, struct ms_budget *budget)
+static uint32_t buckets_for(uint64_t limit)
+{
+    uint32_t count = MS_FLIGHT_BUCKETS_LEAST;
+
+    while (count < MS_FLIGHT_BUCKETS_MOST && count < limit / LIMIT_PER_BUCKET)
+        count *= 2;
+    return count;
+}
+
+static uint64_t buckets_bytes(const struct ms_flights *flights)
+{
+    return flights->bucket_count * sizeof(ms_flight_bucket);
+}
+
+void ms_flights_init(struct ms_flights *flights, struct ms_budget *budget, uint64_t limit)
 {
     flights->budget = budget;
+    flights->bucket_count = buckets_for(limit);
     ms_mutex_init(&flights->lock, MS_RANK_FLIGHTS);
     ms_cond_init(&flights->changes);
 }
 
 size_t ms_flights_bucket_count(const struct ms_flights *flights)
 {
-    return ms_load_relaxed(&flights->buckets) != NULL ? MS_FLIGHT_BUCKETS : 0;
+    return ms_load_relaxed(&flights->buckets) != NULL ? flights->bucket_count : 0;
 }
 
 struct ms_flight *ms_flights_in_bucket(const struct ms_flights *flights, size_t number)
@@ -33,7 +49,7 @@ ms_flight_bucket *ms_flights_bucket_of(const struct ms_flights *flights, uint64_
 {
     ms_flight_bucket *const buckets = ms_load_acquire(&flights->buckets);
 
-    return buckets != NULL ? &buckets[ms_mix64(hash) % MS_FLIGHT_BUCKETS] : NULL;
+    return buckets != NULL ? &buckets[ms_mix64(hash) % flights->bucket_count] : NULL;
 }
 
 struct ms_flight *ms_flights_find(struct ms_flights *flights, const memstore_key *key,
@@ -81,15 +97,27 @@ static bool charge(struct ms_flights *flights, uint64_t bytes)
     return true;
 }
 
-static void uncharge(struct ms_flights *flights, uint64_t bytes)
+static void uncharge(struct ms_flights *flights, uint64_t bytes, bool is_aside)
 {
+    if (is_aside) {
+        ms_budget_uncharge(&flights->aside, bytes);
+        return;
+    }
     ms_sub_relaxed(&flights->charged, bytes);
     ms_budget_uncharge(flights->budget, bytes);
 }
 
+bool ms_flights_set_aside(struct ms_flights *flights, uint64_t bytes)
+{
+    if (!charge(flights, bytes))
+        return false;
+    ms_store_relaxed(&flights->aside.limit, bytes);
+    return true;
+}
+
 void ms_flight_free(struct ms_flight *flight)
 {
-    uncharge(flight->flights, ms_flight_bytes(flight->key_size));
+    uncharge(flight->flights, ms_flight_bytes(flight->key_size), flight->is_aside);
     pthread_cond_destroy(&flight->ends);
     ms_mem_free(flight);
 }
@@ -139,39 +167,96 @@ void ms_flights_fini(struct ms_flights *flights)
     while (flights->first != NULL)
         ms_flights_remove(flights, flights->first);
     if (ms_flights_bucket_count(flights) != 0)
-        uncharge(flights, BUCKETS_BYTES);
+        uncharge(flights, buckets_bytes(flights), flights->has_buckets_aside);
+    uncharge(flights, ms_budget_limit(&flights->aside), false);
     ms_mem_free(ms_load_relaxed(&flights->buckets));
     pthread_cond_destroy(&flights->changes);
     ms_mutex_destroy(&flights->lock);
 }
 
-/* Memory that is charged, or NULL. */
-static void *alloc_charged(struct ms_flights *flights, uint64_t bytes)
+/* Whether absences are above a bound of their number or of their bytes. */
+static bool exceed_locked(const struct ms_flights *flights, uint32_t most, uint64_t most_bytes)
 {
-    const bool charged = charge(flights, bytes);
-    void *memory = charged ? ms_mem_alloc(bytes) : NULL;
+    return flights->absences > most || flights->absent_bytes > most_bytes;
+}
 
-    if (charged && memory == NULL)
-        uncharge(flights, bytes);
+/* Forget some of them, the oldest first. False when none is above the bounds any more. */
+static bool forget_some(struct ms_flights *flights, uint32_t most, uint64_t most_bytes)
+{
+    ms_mutex_lock(&flights->lock);
+    for (int i = 0; i < FORGOTTEN_AT_ONCE && exceed_locked(flights, most, most_bytes); i++)
+        ms_flights_remove(flights, flights->first);
+    const bool exceed = exceed_locked(flights, most, most_bytes);
+    ms_mutex_unlock(&flights->lock);
+    return exceed;
+}
+
+void ms_flights_forget_absences(struct ms_flights *flights, uint32_t most, uint64_t most_bytes)
+{
+    while (forget_some(flights, most, most_bytes))
+        ;
+}
+
+static bool forget_oldest(struct ms_flights *flights)
+{
+    ms_mutex_lock(&flights->lock);
+    const bool any = flights->first != NULL;
+    if (any)
+        ms_flights_remove(flights, flights->first);
+    ms_mutex_unlock(&flights->lock);
+    return any;
+}
+
+/* Memory that is charged, where to is told; or NULL. */
+static void *alloc_charged(struct ms_flights *flights, uint64_t bytes, bool insists, bool *is_aside)
+{
+    *is_aside = false;
+    if (!charge(flights, bytes)) {
+        *is_aside = insists && ms_budget_charge(&flights->aside, bytes, 0);
+        if (!*is_aside)
+            return NULL;
+    }
+    void *memory = ms_mem_alloc(bytes);
+    if (memory == NULL) {
+        ms_budget_note_refusal(flights->budget);
+        uncharge(flights, bytes, *is_aside);
+    }
     return memory;
 }
 
 /* See that there are buckets. Most stores never load anything, and in a small one they are memory for
  * entries. */
-static bool make_buckets(struct ms_flights *flights)
+static bool make_buckets(struct ms_flights *flights, bool insists)
 {
     ms_mutex_lock(&flights->lock);
     if (ms_flights_bucket_count(flights) == 0)
-        ms_store_release(&flights->buckets, alloc_charged(flights, BUCKETS_BYTES));
+        ms_store_release(&flights->buckets, alloc_charged(flights, buckets_bytes(flights), insists,
+                                                          &flights->has_buckets_aside));
     const bool made = ms_flights_bucket_count(flights) != 0;
     ms_mutex_unlock(&flights->lock);
     return made;
 }
 
+/* Memory for a flight, absences giving way to one of who insists. */
+static struct ms_flight *alloc_flight(struct ms_flights *flights, const struct ms_flight_call *call)
+{
+    const uint64_t bytes = ms_flight_bytes(call->key.size);
+    struct ms_flight *flight;
+    bool is_aside;
+
+    do
+        flight = alloc_charged(flights, bytes, call->insists, &is_aside);
+    while (flight == NULL && call->insists && bytes <= ms_budget_limit(&flights->aside) &&
+           forget_oldest(flights));
+    if (flight != NULL)
+        flight->is_aside = is_aside;
+    return flight;
+}
+
 struct ms_flight *ms_flights_make(struct ms_flights *flights, const struct ms_flight_call *call)
 {
     struct ms_flight *flight =
-        make_buckets(flights) ? alloc_charged(flights, ms_flight_bytes(call->key.size)) : NULL;
+        make_buckets(flights, call->insists) ? alloc_flight(flights, call) : NULL;
 
     if (flight == NULL)
         return NULL;
@@ -190,11 +275,11 @@ struct ms_flight *ms_flights_make(struct ms_flights *flights, const struct ms_fl
 bool ms_flights_keep_absence(struct ms_flights *flights, struct ms_flight *flight, uint32_t most)
 {
     const uint64_t bytes = ms_flight_bytes(flight->key_size);
-    const uint64_t most_bytes = ms_budget_limit(flights->budget) / ABSENT_SHARE_DIVISOR;
+    const uint64_t most_bytes = ms_flights_most_absent(ms_budget_limit(flights->budget));
 
     if (most == 0 || bytes > most_bytes)
         return false;
-    while (flights->absences >= most || flights->absent_bytes > most_bytes - bytes)
+    while (exceed_locked(flights, most - 1, most_bytes - bytes))
         ms_flights_remove(flights, flights->first);
     flight->absence = true;
     flight->references++;

@@ -81,10 +81,14 @@ void ms_flight_drop(struct ms_flight *flight, memstore_view *left)
     struct ms_flights *flights = flight->flights;
 
     ms_mutex_lock(&flights->lock);
-    const bool last = --flight->references == 0;
+    const uint32_t references = --flight->references;
+    /* The table refers to what it keeps, and has no use for the value. */
+    const bool unused = references == (flight->absence ? 1 : 0);
+    *left = unused ? flight->value : (memstore_view){0};
+    if (unused)
+        flight->value = (memstore_view){0};
     ms_mutex_unlock(&flights->lock);
-    *left = last ? flight->value : (memstore_view){0};
-    if (last)
+    if (references == 0)
         ms_flight_free(flight);
 }
 
@@ -142,7 +146,15 @@ static void end_locked(struct ms_flights *flights, struct ms_flight *flight, boo
         pthread_cond_broadcast(&flights->changes);
 }
 
-void ms_flights_end(struct ms_flight *flight, int status, const memstore_view *value)
+/* Whether and how a flight that has ended stays listed. */
+struct keeping {
+    int64_t until;
+    uint32_t most; /* 0 = it does not */
+    bool pause;
+};
+
+static bool end(struct ms_flight *flight, int status, const memstore_view *value,
+                struct keeping keeping)
 {
     struct ms_flights *flights = flight->flights;
     const bool by_thread = ms_load_relaxed(&flight->leader) != 0;
@@ -152,53 +164,34 @@ void ms_flights_end(struct ms_flight *flight, int status, const memstore_view *v
     ms_mutex_lock(&flights->lock);
     flight->status = status;
     flight->value = *value;
-    ms_flights_remove(flights, flight);
-    end_locked(flights, flight, by_thread);
-    ms_mutex_unlock(&flights->lock);
-}
-
-bool ms_flights_end_absent(struct ms_flight *flight, int64_t until, uint32_t most)
-{
-    struct ms_flights *flights = flight->flights;
-    const bool by_thread = ms_load_relaxed(&flight->leader) != 0;
-
-    if (by_thread)
-        ms_leading_end(flight);
-    ms_mutex_lock(&flights->lock);
-    flight->status = MEMSTORE_ERR_KEY_NOT_FOUND;
-    flight->until = until;
-    const bool keeps =
-        flight->listed && !flights->closed && ms_flights_keep_absence(flights, flight, most);
-    if (!keeps)
+    const bool keeps = flight->listed && !flights->closed &&
+                       ms_flights_keep_absence(flights, flight, keeping.most);
+    if (keeps) {
+        flight->until = keeping.until;
+        flight->pause = keeping.pause;
+    } else {
         ms_flights_remove(flights, flight);
+    }
     end_locked(flights, flight, by_thread);
     ms_mutex_unlock(&flights->lock);
     return keeps;
 }
 
-void ms_flights_hold_back(struct ms_flights *flights, const struct ms_flight *failed, int64_t until,
-                          uint32_t most)
+void ms_flights_end(struct ms_flight *flight, int status, const memstore_view *value)
 {
-    const struct ms_flight_call call = {.key = {failed->key, failed->key_size},
-                                        .hash = failed->hash,
-                                        .lease_until = until,
-                                        .refreshes = true};
-    struct ms_flight *pause = ms_flights_make(flights, &call);
+    end(flight, status, value, (struct keeping){0});
+}
 
-    if (pause == NULL)
-        return;
-    pause->pause = true;
-    pause->done = true;
-    pause->references = 0;
-    ms_mutex_lock(&flights->lock);
-    const bool keeps = !flights->closed && !ms_flight_is_overtaken(failed) &&
-                       ms_flights_find(flights, &call.key, call.hash) == NULL &&
-                       ms_flights_keep_absence(flights, pause, most);
-    if (keeps)
-        ms_flights_insert(flights, pause);
-    ms_mutex_unlock(&flights->lock);
-    if (!keeps)
-        ms_flight_free(pause);
+bool ms_flights_end_absent(struct ms_flight *flight, int64_t until, uint32_t most)
+{
+    return end(flight, MEMSTORE_ERR_KEY_NOT_FOUND, &(memstore_view){0},
+               (struct keeping){until, most, false});
+}
+
+bool ms_flights_end_paused(struct ms_flight *flight, int status, const memstore_view *value,
+                           int64_t until, uint32_t most)
+{
+    return end(flight, status, value, (struct keeping){until, most, true});
 }
 
 static int pause_locked(struct ms_flights *flights, int64_t until, int64_t ask_us)

@@ -11,7 +11,8 @@
  * nobody is given what is older than an invalidation that he knows of. A flight that ended with the
  * answer that the key does not exist may stay listed for a while, as an *absence*. A key that is
  * there and old is *refreshed* by a flight, which nobody waits for who has the old value; when that
- * fails an absence of another kind, a *pause*, holds back the next refresh, and no load.
+ * fails it stays listed as an absence of another kind, a *pause*, which holds back the next refresh,
+ * and no load.
  *
  * FL-1  Of one key at most one flight is listed.
  * FL-2  A flight that was overtaken is not listed and never becomes it again.
@@ -21,7 +22,8 @@
  * FL-4  A thread waits only for flights that do not wait for it in turn, by whatever chain.
  *
  * FL-5  Flights, absences and pauses are charged to the store's limit, each from when it is made until
- *       it is freed; the buckets from the first of them on.
+ *       it is freed; the buckets from the first of them on. Where nothing is ever evicted a little is
+ *       charged from the start, and flights that find no memory are charged to that.
  *
  * The lock is a leaf. What a write looks at while nothing is in flight is one word that is not
  * written then. */
@@ -35,7 +37,8 @@
 #include <memstore/memstore.h>
 #include <pthread.h>
 
-#define MS_FLIGHT_BUCKETS 256
+#define MS_FLIGHT_BUCKETS_LEAST 16
+#define MS_FLIGHT_BUCKETS_MOST 256
 
 struct ms_flights;
 
@@ -47,13 +50,14 @@ struct ms_flight {
     uint32_t references;        /* lock */
     bool listed;                /* lock */
     bool absence;               /* lock */
-    bool pause;                 /* an absence that only holds back refreshes; constant */
+    bool pause;                 /* an absence that only holds back refreshes; lock */
     bool refreshes;             /* the key was there; constant */
+    bool is_aside;              /* charged to what is set aside; constant */
     bool done;                  /* lock; `status` and `value` are constant afterwards */
     atomic_bool overtaken;      /* lock to write; ordered by FL-3 */
     int status;                 /* what those who wait get */
-    /* When that is OK; released by who drops the last reference. Before the end it is the leader's: what
-     * there was when he began to refresh (load.h). */
+    /* When that is OK; released by who drops the last reference but the table's. Before the end it is
+     * the leader's: what there was when he began to refresh (load.h). */
     memstore_view value;
     int64_t old_expiry;           /* of that, by the monotonic clock; the leader's */
     int64_t until;                /* end of a lease or an absence, in ms_clock_exact_ms() */
@@ -70,16 +74,19 @@ typedef _Atomic(struct ms_flight *) ms_flight_bucket; /* lock to write */
 
 struct ms_flights {
     ms_mutex lock;
-    bool closed;                      /* lock */
-    uint32_t leading;                 /* flights that threads lead; lock */
-    uint32_t absences;                /* lock */
-    uint64_t absent_bytes;            /* that they are charged; lock */
-    struct ms_budget *budget;         /* constant, like the next */
-    uint64_t spare;                   /* what is to be left of it */
-    atomic_uint_least64_t charged;    /* to it, by all flights */
+    bool closed;              /* lock */
+    uint32_t leading;         /* flights that threads lead; lock */
+    uint32_t absences;        /* lock */
+    uint64_t absent_bytes;    /* that they are charged; lock */
+    struct ms_budget *budget; /* constant, like the next two */
+    uint64_t spare;           /* what is to be left of it */
+    uint32_t bucket_count;    /* once there are any */
+    struct ms_budget aside;   /* that is charged to it from the start, for when it is used up */
+    atomic_uint_least64_t charged;    /* to it, by all flights and for that */
     struct ms_flight *first, *last;   /* of the absences; lock */
     pthread_cond_t changes;           /* `leading` came to 0, or `closed` was set */
     atomic_uint_least64_t kept_bytes; /* kept.h */
+    bool has_buckets_aside;           /* charged to that; lock */
     /* NULL until there is a flight; lock to write. ORDER: release, acquire by who overtakes */
     _Atomic(ms_flight_bucket *) buckets;
     /* Listed flights; lock to write. Read by every write of a key. */
@@ -92,6 +99,7 @@ struct ms_flight_call {
     uint64_t hash;
     int64_t lease_until; /* when a lease ends; 0 = the calling thread loads */
     bool refreshes;      /* the caller has an old value and does not wait */
+    bool insists;        /* no room can be made: take what is set aside, absences giving way */
 };
 
 enum ms_joined {
@@ -106,7 +114,9 @@ enum ms_joined {
 /* Not a status: the lease that was waited for has ended without a value. */
 #define MS_FLIGHT_LAPSED 1
 
-void ms_flights_init(struct ms_flights *flights, struct ms_budget *budget);
+void ms_flights_init(struct ms_flights *flights, struct ms_budget *budget, uint64_t limit);
+/* Set bytes aside for flights of who insists. False when the limit does not have them. */
+bool ms_flights_set_aside(struct ms_flights *flights, uint64_t bytes);
 /* Nobody refers to a flight any more, but for absences. */
 void ms_flights_fini(struct ms_flights *flights);
 
@@ -119,9 +129,9 @@ static inline uint64_t ms_flight_bytes(size_t key_size)
 }
 
 /* Bytes that joining is charged at most: those of the flight, and of the buckets if there are none. */
-static inline uint64_t ms_flights_bytes_to_join(size_t key_size)
+static inline uint64_t ms_flights_bytes_to_join(const struct ms_flights *flights, size_t key_size)
 {
-    return ms_flight_bytes(key_size) + MS_FLIGHT_BUCKETS * sizeof(ms_flight_bucket);
+    return ms_flight_bytes(key_size) + flights->bucket_count * sizeof(ms_flight_bucket);
 }
 
 /* Join the flight of a key, or begin one. With a flight a reference to it is given. */
@@ -143,10 +153,17 @@ void ms_flights_end(struct ms_flight *flight, int status, const memstore_view *v
 /* End it with KEY_NOT_FOUND and, unless it was overtaken, keep that as an absence until a time, the
  * oldest making way where there are `most`. True when it is kept. */
 bool ms_flights_end_absent(struct ms_flight *flight, int64_t until, uint32_t most);
-/* Hold back refreshes of a key until a time, unless it is in flight or was written: where `most`
- * absences are kept the oldest makes way. */
-void ms_flights_hold_back(struct ms_flights *flights, const struct ms_flight *failed, int64_t until,
-                          uint32_t most);
+/* End one that has failed to refresh its key, and keep it as a pause in the same way. */
+bool ms_flights_end_paused(struct ms_flight *flight, int status, const memstore_view *value,
+                           int64_t until, uint32_t most);
+/* Bytes that absences take of a limit at most. */
+static inline uint64_t ms_flights_most_absent(uint64_t limit)
+{
+    return limit / 16;
+}
+
+/* Forget the oldest absences and pauses until there are so many and so many bytes of them at most. */
+void ms_flights_forget_absences(struct ms_flights *flights, uint32_t most, uint64_t most_bytes);
 /* Wait until a time in ms_clock_exact_ms(): OK; CACHE_CLOSED; or LOCK_TIMEOUT when the caller, who is
  * asked (WT-2), does not want to wait on. */
 int ms_flights_pause(struct ms_flights *flights, int64_t until);

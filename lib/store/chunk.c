@@ -32,10 +32,14 @@ bool ms_chunk_charge(memstore *store, uint64_t bytes)
     struct ms_budget *budget = &store->arena.budget;
     const uint64_t spare = (uint64_t)store->arena.reserve << store->arena.segment_shift;
     struct ms_budget_mark asked = ms_budget_mark(budget);
+    bool charged = charge(store, bytes, spare);
 
-    return charge(store, bytes, spare) ||
-           (ms_room_make_to_charge(store, bytes, ms_store_deadline(store), &asked) == MEMSTORE_OK &&
-            charge(store, bytes, spare));
+    if (charged)
+        return true;
+    const int64_t deadline = ms_store_deadline(store);
+    while (!charged && ms_room_make_to_charge(store, bytes, deadline, &asked) == MEMSTORE_OK)
+        charged = charge(store, bytes, spare);
+    return charged;
 }
 
 struct ms_chunk *ms_chunk_new(memstore *store, uint64_t size)

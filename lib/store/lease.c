@@ -50,8 +50,9 @@ static int acquire_missed(const struct ms_load *load, struct ms_flight **lease, 
     const struct ms_flight_call call = {
         .key = load->key, .hash = load->hash, .lease_until = end_of_lease(store)};
     struct ms_flight *flight;
+    int status;
 
-    switch (ms_load_join(store, &call, &flight)) {
+    switch (ms_load_join(store, &call, &flight, &status)) {
     case MS_JOINED_AS_LEADER:
         return give_lease(store, flight, lease, out);
     case MS_JOINED:
@@ -63,7 +64,7 @@ static int acquire_missed(const struct ms_load *load, struct ms_flight **lease, 
         return MEMSTORE_ERR_CACHE_CLOSED;
     case MS_JOINED_NOT:
     case MS_JOINED_NO_MEMORY:
-        return MEMSTORE_ERR_MEMORY_EXHAUSTED;
+        return status;
     }
     return MEMSTORE_ERR_INVALID_ARGUMENT;
 }

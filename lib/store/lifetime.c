@@ -186,7 +186,7 @@ static void init_members(memstore *store, const struct ms_settings *settings,
     ms_events_init(&store->events, &store->arena.budget, &store->events_wanted,
                    settings->secure_wipe);
     ms_events_allow(&store->events, ms_notify_allowance(settings));
-    ms_flights_init(&store->flights, &store->arena.budget);
+    ms_flights_init(&store->flights, &store->arena.budget, settings->limit);
     ms_breakers_init(&store->breakers);
     ms_captures_init(&store->captures);
     ms_gate_init(&store->loads_gate, settings->load_max_loads);
@@ -425,14 +425,27 @@ static uint64_t tick_mask_of(const memstore *store)
                                       : 0;
 }
 
+/* Where nothing is evicted no room can be made for a load once the store is full: it has some from the start,
+ * a 512th of the limit, and as much as a dozen loads at once take at most. */
+#define LIMIT_PER_ASIDE 512
+#define ASIDE_MOST 4096
+
+static bool set_aside(memstore *store)
+{
+    const uint64_t share = store->settings.limit / LIMIT_PER_ASIDE;
+
+    store->flights.spare = (uint64_t)store->arena.reserve << store->arena.segment_shift;
+    return store->settings.eviction != MS_EVICTION_NONE ||
+           ms_flights_set_aside(&store->flights, share < ASIDE_MOST ? share : ASIDE_MOST);
+}
+
 static int build(memstore *store, const char **why)
 {
     int status = init_arena(store, why);
 
     if (status != MEMSTORE_OK)
         return status;
-    store->flights.spare = (uint64_t)store->arena.reserve << store->arena.segment_shift;
-    if (!ms_due_reserve(&store->due, ms_arena_most_in_use(&store->arena)))
+    if (!set_aside(store) || !ms_due_reserve(&store->due, ms_arena_most_in_use(&store->arena)))
         return MEMSTORE_ERR_MEMORY_EXHAUSTED;
     ms_eviction_init(&store->eviction, policy_of(store->settings.eviction),
                      goal_of(store->settings.eviction_goal), &store->arena);

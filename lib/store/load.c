@@ -43,21 +43,38 @@ static int64_t deadline_to_join(const memstore *store, bool refreshes)
     return refreshes && soon < deadline ? soon : deadline;
 }
 
+/* Join a flight for which there was no memory, making room for it. */
+static enum ms_joined join_in_room(memstore *store, struct ms_flight_call *call,
+                                   struct ms_budget_mark *asked, struct ms_flight **out,
+                                   int *status)
+{
+    const uint64_t bytes = ms_flights_bytes_to_join(&store->flights, call->key.size);
+    const int64_t deadline = deadline_to_join(store, call->refreshes);
+    enum ms_joined joined = MS_JOINED_NO_MEMORY;
+
+    do {
+        *status = ms_room_make_to_charge(store, bytes, deadline, asked);
+        call->insists = *status == MEMSTORE_ERR_CACHE_FULL;
+        if (*status == MEMSTORE_OK || call->insists)
+            joined = ms_flights_join(&store->flights, call, out);
+    } while (joined == MS_JOINED_NO_MEMORY && *status == MEMSTORE_OK);
+    return joined;
+}
+
 enum ms_joined ms_load_join(memstore *store, const struct ms_flight_call *call,
-                            struct ms_flight **out)
+                            struct ms_flight **out, int *status)
 {
     struct ms_budget_mark asked = ms_budget_mark(&store->arena.budget);
     enum ms_joined joined = ms_flights_join(&store->flights, call, out);
+    struct ms_flight_call again = *call;
 
+    *status = MEMSTORE_ERR_MEMORY_EXHAUSTED;
     /* No room is made for what could not be stored anyway. */
     if (joined != MS_JOINED_NO_MEMORY ||
         ms_store_check_size(store, call->key.size, 0) != MEMSTORE_OK ||
         ms_store_enter(store) != MEMSTORE_OK)
         return joined;
-    const int status = ms_room_make_to_charge(store, ms_flights_bytes_to_join(call->key.size),
-                                              deadline_to_join(store, call->refreshes), &asked);
-    if (status == MEMSTORE_OK)
-        joined = ms_flights_join(&store->flights, call, out);
+    joined = join_in_room(store, &again, &asked, out, status);
     ms_store_leave(store);
     return joined;
 }
@@ -159,8 +176,9 @@ static int load_missed(const struct ms_load *load, memstore_view *out)
 {
     const struct ms_flight_call call = {.key = load->key, .hash = load->hash};
     struct ms_flight *flight;
+    int status;
 
-    switch (ms_load_join(load->store, &call, &flight)) {
+    switch (ms_load_join(load->store, &call, &flight, &status)) {
     case MS_JOINED_AS_LEADER:
         return lead(load, flight, out);
     case MS_JOINED:
@@ -172,7 +190,7 @@ static int load_missed(const struct ms_load *load, memstore_view *out)
         return ms_load_aside(load, MEMSTORE_ERR_CACHE_CLOSED, out);
     case MS_JOINED_NOT:
     case MS_JOINED_NO_MEMORY:
-        return ms_load_aside(load, MEMSTORE_ERR_MEMORY_EXHAUSTED, out);
+        return ms_load_aside(load, status, out);
     }
     return MEMSTORE_ERR_INVALID_ARGUMENT;
 }

@@ -59,9 +59,10 @@ int ms_load_look(memstore *store, const memstore_key *key, memstore_view *out);
  * by now, waiting for nothing. Where there is no place for a view either it is a copy, as of what the store
  * cannot take; or LOCK_TIMEOUT. */
 int ms_load_look_again(memstore *store, const memstore_key *key, memstore_view *out);
-/* As ms_flights_join(), making room in the store for the flight. */
+/* As ms_flights_join(), making room in the store for the flight; *status is why there is none where that
+ * comes to MS_JOINED_NO_MEMORY. */
 enum ms_joined ms_load_join(memstore *store, const struct ms_flight_call *call,
-                            struct ms_flight **out);
+                            struct ms_flight **out, int *status);
 /* See FL-3: OK with a view when somebody has written the key meanwhile, KEY_NOT_FOUND, LOCK_TIMEOUT
  * or CACHE_CLOSED. */
 int ms_load_recheck(memstore *store, const memstore_key *key, uint64_t hash, memstore_view *found);

@@ -151,12 +151,13 @@ static void join(struct gathering *gathering, size_t index)
     const struct ms_load load = load_of(gathering, index);
     const struct ms_flight_call call = {.key = load.key, .hash = load.hash};
     struct ms_flight *flight;
+    int status;
 
     if (load.key.size > MS_KEY_SIZE_MAX) {
         load_aside(gathering, index, MEMSTORE_ERR_ENTRY_TOO_LARGE);
         return;
     }
-    switch (ms_load_join(load.store, &call, &flight)) {
+    switch (ms_load_join(load.store, &call, &flight, &status)) {
     case MS_JOINED_AS_LEADER:
         lead(gathering, index, flight);
         break;
@@ -172,7 +173,7 @@ static void join(struct gathering *gathering, size_t index)
         break;
     case MS_JOINED_NOT:
     case MS_JOINED_NO_MEMORY:
-        load_aside(gathering, index, MEMSTORE_ERR_MEMORY_EXHAUSTED);
+        load_aside(gathering, index, status);
         break;
     }
 }
@@ -229,11 +230,21 @@ static void await_joined(struct gathering *gathering)
     }
 }
 
+/* What is there is given though it is old. */
+static int without_memory(const struct gathering *gathering)
+{
+    for (size_t i = 0; i < gathering->n; i++) {
+        if (gathering->views[i].data == NULL)
+            return MEMSTORE_ERR_MEMORY_EXHAUSTED;
+    }
+    return MEMSTORE_OK;
+}
+
 static int load_missing(struct gathering *gathering)
 {
     if (!allocate(gathering)) {
         free_all(gathering);
-        return MEMSTORE_ERR_MEMORY_EXHAUSTED;
+        return without_memory(gathering);
     }
     for (size_t i = 0; i < gathering->n; i++) {
         if (gathering->views[i].data == NULL)

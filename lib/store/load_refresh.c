@@ -30,11 +30,12 @@ bool ms_load_begin_refresh(const struct ms_load *load, int64_t lease_until,
     const struct ms_flight_call call = {
         .key = load->key, .hash = load->hash, .lease_until = lease_until, .refreshes = true};
     memstore_view view, held;
+    int status;
 
-    if (ms_load_join(store, &call, flight) != MS_JOINED_AS_LEADER)
+    if (ms_load_join(store, &call, flight, &status) != MS_JOINED_AS_LEADER)
         return false;
     /* FL-3: writes that come from now on overtake it. */
-    int status = ms_load_recheck(store, &load->key, load->hash, &view);
+    status = ms_load_recheck(store, &load->key, load->hash, &view);
     if (status == MEMSTORE_ERR_KEY_NOT_FOUND ||
         (status == MEMSTORE_OK && ms_load_is_old(store, load->key.size, &view))) {
         if (lease_until == 0)

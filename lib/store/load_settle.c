@@ -158,13 +158,16 @@ int ms_load_count_failure(memstore *store, int result)
 }
 
 /* A failed refresh is not tried again at once: whoever tries waits for it, though he has a value. */
-static void hold_back_refreshes(const struct ms_flight *flight, memstore *store)
+static void end_failed(struct ms_flight *flight, memstore *store, int status,
+                       const memstore_view *shared)
 {
     const int64_t pause = ms_setting_of(&store->settings, load_retry_max);
 
-    if (pause != 0 && flight->key_size <= ABSENT_KEY_MAX)
-        ms_flights_hold_back(&store->flights, flight, ms_clock_exact_ms() + pause,
-                             ms_setting_of(&store->settings, load_max_absent));
+    if (flight->refreshes && pause != 0 && flight->key_size <= ABSENT_KEY_MAX)
+        ms_flights_end_paused(flight, status, shared, ms_clock_exact_ms() + pause,
+                              ms_setting_of(&store->settings, load_max_absent));
+    else
+        ms_flights_end(flight, status, shared);
 }
 
 static int settle_failed(struct ms_flight *flight, memstore *store, int result, memstore_view *old,
@@ -177,11 +180,9 @@ static int settle_failed(struct ms_flight *flight, memstore *store, int result, 
         ms_view_share(view, &shared);
         status = MEMSTORE_OK;
     }
-    ms_flights_end(flight, status, &shared);
+    end_failed(flight, store, status, &shared);
     if (flight->refreshes && result != MS_LOAD_REFUSED)
         ms_count(&store->counters, MS_COUNT_REFRESH_FAILURES, 1);
-    if (flight->refreshes)
-        hold_back_refreshes(flight, store);
     return status;
 }
 

@@ -206,6 +206,7 @@ int ms_store_reconfigure(memstore *store, const struct ms_settings *next,
     ms_log_set_level(&store->log, next->logger_enabled, next->verbose);
     ms_due_set_slack(&store->due, ms_store_sweep_slack(next));
     ms_combiner_retune(store);
+    ms_flights_forget_absences(&store->flights, next->load_max_absent, UINT64_MAX);
     if (ms_notify_allowance(next) != store->events.allowance)
         ms_notify_reconfigured(store, next);
     ms_monitor_reconfigured(store);

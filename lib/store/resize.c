@@ -203,6 +203,8 @@ static bool step(struct resize *resize, int64_t deadline_us, bool *idle)
 {
     memstore *store = resize->store;
 
+    /* What is remembered not to exist does not keep its share of the old limit, or entries would go for it. */
+    ms_flights_forget_absences(&store->flights, UINT32_MAX, ms_flights_most_absent(resize->goal));
     if (!ms_room_lock(store, deadline_us))
         return false;
     const int64_t end = ms_clock_real_us() + STEP_US;

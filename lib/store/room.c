@@ -251,6 +251,15 @@ struct wanted {
     bool hurries;   /* views are not waited for */
 };
 
+/* Whether the limit has room for so many bytes more: who takes pages gives back those that are warm before he
+ * is refused, but no segments. */
+static bool fits(struct ms_arena *arena, const struct wanted *wanted, uint64_t need)
+{
+    const uint64_t warm = wanted->pages ? ms_pages_warm(&arena->pages) : 0;
+
+    return ms_budget_limit(&arena->budget) + warm >= ms_budget_charged(&arena->budget) + need;
+}
+
 /* Whether what is asked for can be had now. */
 static bool is_satisfied(memstore *store, const struct wanted *wanted)
 {
@@ -264,11 +273,11 @@ static bool is_satisfied(memstore *store, const struct wanted *wanted)
         ms_pages_charge_of(wanted->bytes) + ((uint64_t)arena->reserve << arena->segment_shift);
     if (ms_arena_room(arena) < need)
         return false;
-    /* Who takes pages gives back those that are warm before he is refused, but no segments. */
-    const uint64_t warm = wanted->pages ? ms_pages_warm(&arena->pages) : 0;
-    if (ms_budget_limit(&arena->budget) + warm < ms_budget_charged(&arena->budget) + need)
-        ms_arena_cool(arena, 0);
-    return true;
+    if (fits(arena, wanted, need))
+        return true;
+    ms_arena_cool(arena, 0);
+    /* Pages that a segment shares with the one before stay charged as long as that has them. */
+    return fits(arena, wanted, need);
 }
 
 /* Why no room could be made. */

@@ -245,6 +245,15 @@ int ms_stale_forget_matching(memstore *store, const char *pattern, size_t patter
 
 /* ---- The credit; reclaim lock held ---- */
 
+/* What is full and evicts nothing has what was emptied by the sweeps before, if anything. */
+static bool make_room(memstore *store)
+{
+    const int64_t deadline = ms_store_deadline(store);
+
+    return store->settings.eviction == MS_EVICTION_NONE ? ms_harvest_locked(store, deadline)
+                                                        : ms_room_evict_locked(store, deadline);
+}
+
 void ms_stale_prepare_locked(memstore *store, const struct ms_segment *segment)
 {
     struct ms_stale *stale = &store->stale;
@@ -259,7 +268,7 @@ void ms_stale_prepare_locked(memstore *store, const struct ms_segment *segment)
     for (int i = 0; !ms_budget_charge(&store->arena.budget, bytes, spare); i++) {
         if (ms_arena_cool(&store->arena, 0) != 0)
             continue;
-        if (i == VICTIMS || !ms_room_evict_locked(store, ms_store_deadline(store)))
+        if (i == VICTIMS || !make_room(store))
             return;
     }
     stale->credit = bytes;

@@ -499,8 +499,38 @@ static void loading(memstore *store)
     }
 }
 
+#define OLD 3
+
+static int load_none(const memstore_key *keys, size_t n, memstore_load_value *out, void *context)
+{
+    (void)keys, (void)n, (void)out, (void)context;
+    return MEMSTORE_LOAD_FAILED;
+}
+
+/* What is there is given, whatever was needed to load it anew. */
+static void refreshing(memstore *store)
+{
+    const memstore_loader loader = {.struct_size = sizeof loader, .load_many = load_none};
+    char names[OLD][32];
+    memstore_key keys[OLD];
+    memstore_view views[OLD];
+    bool all = true;
+
+    for (unsigned i = 0; i < OLD; i++) {
+        keys[i] = key_of(i, names[i]);
+        set(store, i, 100, 0);
+        all = all && shadows[i].live;
+    }
+    test_clock_advance(10000);
+    if (all) {
+        CHECK_OK(memstore_get_or_load_many(store, keys, OLD, &loader, views, NULL));
+        memstore_view_release_many(views, OLD);
+    }
+}
+
 static const struct scenario scenarios[] = {
     {"loading", {"shards=4"}, loading, false},
+    {"refreshing", {"shards=4", "loader.refresh_after=10s"}, refreshing, false},
     {"sets and growth", {"shards=1"}, sets_and_growth, false},
     {"sets and growth, many shards", {"shards=64", "hash_function=fnv"}, sets_and_growth, false},
     {"large entries", {"shards=2"}, large_entries, false},

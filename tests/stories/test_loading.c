@@ -765,6 +765,12 @@ Test(loading, what_a_full_store_does_not_take_is_handed_out_all_the_same)
     memstore_destroy(store);
 }
 
+/* 2400 bytes: more than a store of 1 MiB has for loads when it is full. */
+#define LONG_24 "a key of very many bytes"
+#define LONG_240 LONG_24 LONG_24 LONG_24 LONG_24 LONG_24 LONG_24 LONG_24 LONG_24 LONG_24 LONG_24
+#define LONG_KEY                                                                                   \
+    LONG_240 LONG_240 LONG_240 LONG_240 LONG_240 LONG_240 LONG_240 LONG_240 LONG_240 LONG_240
+
 Test(loading, closing_the_store_in_a_loader_that_it_has_no_memory_to_note_is_refused_too)
 {
     memstore *store = test_open("performance.memory_limit=1MiB", "eviction=none",
@@ -776,10 +782,80 @@ Test(loading, closing_the_store_in_a_loader_that_it_has_no_memory_to_note_is_ref
     assert_status(write_until_refused(store), MEMSTORE_ERR_CACHE_FULL);
     while (ms_budget_charge(budget, 16, 0))
         taken += 16;
-    assert_loads(store, "key", &row, "row");
+    assert_loads(store, LONG_KEY, &row, "row");
     cr_assert_eq(row.during_status, MEMSTORE_ERR_UNSUPPORTED);
-    assert_holds(store, "key", NULL);
+    assert_holds(store, LONG_KEY, NULL);
     ms_budget_uncharge(budget, taken);
+    memstore_destroy(store);
+}
+
+/* A store that evicts nothing, and of which nothing is free. */
+static memstore *open_full(uint64_t *taken)
+{
+    memstore *store =
+        test_open("performance.memory_limit=1MiB", "eviction=none", "maintenance=manual", NULL);
+
+    assert_status(write_until_refused(store), MEMSTORE_ERR_CACHE_FULL);
+    *taken = 0;
+    while (ms_budget_charge(&store->arena.budget, 16, store->flights.spare))
+        *taken += 16;
+    return store;
+}
+
+#define ASKERS 8
+
+Test(loading, where_nothing_is_free_or_evicted_a_key_is_loaded_once_for_all_who_ask_too)
+{
+    uint64_t taken;
+    memstore *store = open_full(&taken);
+    struct row row = {.value = "row", .during = wait_for_leave};
+    struct caller callers[ASKERS];
+
+    for (size_t i = 0; i < ASKERS; i++)
+        start(&callers[i], store, "key", &row);
+    wait_for_references(store, ASKERS);
+    atomic_store(&row.may_end, true);
+    for (size_t i = 0; i < ASKERS; i++) {
+        assert_ok(result_of(&callers[i]));
+        cr_assert(shows(&callers[i].view, "row"));
+        memstore_view_release(&callers[i].view);
+    }
+    cr_assert_eq(row.calls, 1);
+    ms_budget_uncharge(&store->arena.budget, taken);
+    memstore_destroy(store);
+}
+
+Test(loading, where_nothing_is_free_or_evicted_it_is_remembered_of_some_keys_that_they_do_not_exist)
+{
+    uint64_t taken;
+    memstore *store = open_full(&taken);
+    struct row none = {.value = NULL};
+    memstore_view view;
+    char key[16];
+
+    for (unsigned i = 0; i < 100; i++) {
+        snprintf(key, sizeof key, "%u", i);
+        for (unsigned j = 0; j < 2; j++)
+            assert_status(get_or_load(store, key, &none, &view), MEMSTORE_ERR_KEY_NOT_FOUND);
+        cr_assert_eq(none.calls, i + 1);
+    }
+    ms_budget_uncharge(&store->arena.budget, taken);
+    memstore_destroy(store);
+}
+
+Test(loading, where_nothing_is_free_or_evicted_who_has_to_be_told_is_told_that_the_store_is_full)
+{
+    uint64_t taken;
+    memstore *store = open_full(&taken);
+    struct row row = {.value = "row"};
+    memstore_lease *lease = NULL;
+    memstore_view view;
+
+    assert_status(memstore_lease_acquire(store, LONG_KEY, strlen(LONG_KEY), 0, &lease, &view),
+                  MEMSTORE_ERR_CACHE_FULL);
+    assert_ok(memstore_reconfigure(store, "loader.on_store_error", "fail"));
+    assert_status(get_or_load(store, LONG_KEY, &row, &view), MEMSTORE_ERR_CACHE_FULL);
+    ms_budget_uncharge(&store->arena.budget, taken);
     memstore_destroy(store);
 }
 

@@ -20,7 +20,8 @@ struct source {
     memstore *during;  /* a store in which the loader deletes the key, */
     const char *sets;  /* or sets it to this, */
     int64_t retimes;   /* or gives it this TTL */
-    bool fills;        /* or writes others, more than there is room for */
+    bool fills;        /* or writes others, more than there is room for, */
+    uint64_t *takes;   /* or takes all memory but what is left in reserve: how much */
     bool takes_time;   /* the loader: a second of the test's clock */
     unsigned succeeds; /* from this call on, whatever the result is; 0 = never */
     atomic_uint calls;
@@ -42,6 +43,16 @@ static void fill(memstore *store)
     }
 }
 
+/* Take what is free, as others' writes do. */
+static uint64_t take_all_memory(memstore *store)
+{
+    uint64_t taken = 0;
+
+    while (ms_budget_charge(&store->arena.budget, 16, store->flights.spare))
+        taken += 16;
+    return taken;
+}
+
 static int answer(const void *key, size_t key_size, memstore_load_value *out, void *context)
 {
     struct source *source = context;
@@ -54,6 +65,8 @@ static int answer(const void *key, size_t key_size, memstore_load_value *out, vo
         test_clock_advance(1000);
     if (source->fills)
         fill(source->during);
+    else if (source->takes != NULL)
+        *source->takes += take_all_memory(source->during);
     else if (source->retimes != 0)
         memstore_update_ttl(source->during, key, key_size, source->retimes);
     else if (source->sets != NULL)
@@ -352,6 +365,32 @@ Test(loading_policy, a_full_store_keeps_what_expires_through_a_failure)
     test_clock_advance(2000);
     cr_assert_eq(memstore_size(store), 0);
     cr_assert(stale_bytes(store) > entries * 100 * 3 / 4);
+    memstore_destroy(store);
+}
+
+Test(loading_policy, what_expires_at_once_in_a_full_store_that_evicts_nothing_serves_in_part)
+{
+    test_clock_start();
+    memstore *store =
+        test_open(STALE_SETTINGS, "performance.memory_limit=1MiB", "eviction=none", NULL);
+    struct source source = {.result = MEMSTORE_LOAD_FAILED};
+    const memstore_loader loader = loader_of(&source);
+    static const char value[200];
+    uint64_t written = 0, served = 0;
+
+    while (memstore_set(store, &written, sizeof written, value, sizeof value, 1000) == MEMSTORE_OK)
+        written++;
+    test_clock_advance(1000);
+    assert_ok(memstore_maintain(store, 0));
+    cr_assert_eq(memstore_size(store), 0);
+    for (uint64_t key = 0; key < written; key++) {
+        memstore_view view;
+
+        served += memstore_get_or_load(store, &key, sizeof key, &loader, &view) == MEMSTORE_OK;
+        memstore_view_release(&view);
+    }
+    /* The rest makes room for the tables of where it is. */
+    cr_assert_gt(served, written / 4, "%lu of %lu", (unsigned long)served, (unsigned long)written);
     memstore_destroy(store);
 }
 
@@ -741,6 +780,133 @@ Test(loading_policy, what_is_old_is_refreshed_where_no_memory_is_free)
         memstore_destroy(store);
     }
     cr_assert_eq(source.calls, 2);
+}
+
+/* A store in which nothing is free, and a key is old. */
+static memstore *open_full_with_old(void)
+{
+    test_clock_start();
+    memstore *store = test_open("maintenance=manual", "performance.memory_limit=2MiB",
+                                "loader.refresh_after=10s", NULL);
+
+    fill(store);
+    assert_ok(test_set(store, "key", "old", 0));
+    test_clock_advance(10000);
+    return store;
+}
+
+Test(loading_policy, a_failed_refresh_holds_back_the_next_where_others_have_taken_all_memory)
+{
+    memstore *store = open_full_with_old();
+    uint64_t taken = 0;
+    struct source source = {.result = MEMSTORE_LOAD_FAILED, .during = store, .takes = &taken};
+
+    assert_asks(store, &source, "old");
+    assert_nothing_is_pinned(store);
+    assert_asks(store, &source, "old");
+    cr_assert_eq(source.calls, 1);
+    ms_budget_uncharge(&store->arena.budget, taken);
+    memstore_destroy(store);
+}
+
+Test(loading_policy, a_failed_lease_holds_back_the_next_where_others_have_taken_all_memory)
+{
+    memstore *store = open_full_with_old();
+    memstore_lease *lease = NULL;
+    memstore_view view;
+
+    assert_ok(memstore_lease_acquire(store, "key", 3, 0, &lease, &view));
+    memstore_view_release(&view);
+    const uint64_t taken = take_all_memory(store);
+    assert_ok(memstore_lease_fail(lease, MEMSTORE_LOAD_FAILED, NULL));
+    lease = NULL;
+    assert_ok(memstore_lease_acquire(store, "key", 3, 0, &lease, &view));
+    cr_assert_null(lease);
+    memstore_view_release(&view);
+    assert_nothing_is_pinned(store);
+    ms_budget_uncharge(&store->arena.budget, taken);
+    memstore_destroy(store);
+}
+
+/* Acquire leases of keys of a size that are not there, between writes that take what is free. */
+static void check_that_leases_find_memory(size_t size)
+{
+    memstore *store = test_open("maintenance=manual", "performance.memory_limit=1MiB", NULL);
+    static const char value[5000];
+    char absent[2000] = {0};
+    uint64_t key = 0;
+
+    for (uint64_t i = 0; i < 3000; i++) {
+        memstore_lease *lease;
+        memstore_view view;
+
+        for (unsigned j = 0; j < 4; j++, key++)
+            assert_ok(memstore_set(store, &key, sizeof key, value, sizeof value, 0));
+        memcpy(absent, &i, sizeof i);
+        assert_ok(memstore_lease_acquire(store, absent, size, 0, &lease, &view));
+        memstore_lease_fail(lease, MEMSTORE_LOAD_ABANDONED, NULL);
+    }
+    memstore_destroy(store);
+}
+
+Test(loading_policy, leases_find_memory_wherever_something_can_be_evicted)
+{
+    for (size_t size = 1500; size <= 1800; size += 50)
+        check_that_leases_find_memory(size);
+}
+
+/* ---- Absences and the limit ---- */
+
+static int answer_absent(const void *key, size_t key_size, memstore_load_value *out, void *context)
+{
+    (void)key, (void)key_size, (void)out, (void)context;
+    return MEMSTORE_LOAD_ABSENT;
+}
+
+#define ENTRIES 1000
+
+/* A store of a few entries that remembers of as many keys as it may that they do not exist. */
+static memstore *open_with_absences(void)
+{
+    memstore *store = test_open("maintenance=manual", "performance.memory_limit=64MiB",
+                                "loader.max_absent=1000000", "loader.negative_ttl=1h", NULL);
+    const memstore_loader loader = {.struct_size = sizeof loader, .load = answer_absent};
+    static const char value[100];
+    memstore_view view;
+
+    for (uint64_t key = 0; key < ENTRIES; key++)
+        assert_ok(memstore_set(store, &key, sizeof key, value, sizeof value, 0));
+    for (uint64_t key = ENTRIES; key < 25 * ENTRIES; key++)
+        assert_status(memstore_get_or_load(store, &key, sizeof key, &loader, &view),
+                      MEMSTORE_ERR_KEY_NOT_FOUND);
+    cr_assert_gt(store->flights.absent_bytes, UINT64_C(3) << 20);
+    return store;
+}
+
+Test(loading_policy, what_does_not_exist_gives_way_to_what_does_when_the_limit_goes_down)
+{
+    memstore *store = open_with_absences();
+
+    assert_ok(memstore_reconfigure(store, "performance.memory_limit", "4MiB"));
+    cr_assert_eq(memstore_size(store), ENTRIES);
+    cr_assert_leq(store->flights.absent_bytes, UINT64_C(4) << 20 >> 4);
+    cr_assert_gt(store->flights.absences, 100);
+    memstore_destroy(store);
+}
+
+Test(loading_policy, fewer_keys_are_remembered_from_when_max_absent_is_lowered)
+{
+    memstore *store = open_with_absences();
+    const uint64_t charged = ms_budget_charged(&store->arena.budget);
+    const uint64_t bytes = store->flights.absent_bytes;
+
+    assert_ok(memstore_reconfigure(store, "loader.max_absent", "10"));
+    cr_assert_eq(store->flights.absences, 10);
+    cr_assert_eq(ms_budget_charged(&store->arena.budget),
+                 charged - bytes + store->flights.absent_bytes);
+    assert_ok(memstore_reconfigure(store, "loader.max_absent", "0"));
+    cr_assert_eq(store->flights.absences, 0);
+    memstore_destroy(store);
 }
 
 static uint32_t count_references(memstore *store)
@@ -1397,7 +1563,8 @@ Test(loading_policy, leases_and_absences_count_against_the_limit)
 
     /* The first brings the buckets with it, which stay. */
     assert_ok(memstore_lease_acquire(store, "key", 3, 0, &lease, &view));
-    cr_assert_eq(ms_budget_charged(&store->arena.budget), empty + ms_flights_bytes_to_join(3));
+    cr_assert_eq(ms_budget_charged(&store->arena.budget),
+                 empty + ms_flights_bytes_to_join(&store->flights, 3));
     memstore_lease_fail(lease, MEMSTORE_LOAD_FAILED, NULL);
     const uint64_t before = ms_budget_charged(&store->arena.budget);
     assert_ok(memstore_lease_acquire(store, "key", 3, 0, &lease, &view));
