@@ -96,7 +96,7 @@ async def _run(
         if value is None:
             lease.fail(True)
         else:
-            with contextlib.suppress(*NO_ROOM if bypass else ()):
+            with contextlib.suppress(*(CacheClosed, *NO_ROOM) if bypass else ()):
                 lease.fill(value, ttl)
         return value
     except Exception:

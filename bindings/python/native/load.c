@@ -331,6 +331,10 @@ static memstore_lease *take_lease(PyObject *self)
     return lease;
 }
 
+/* How long a lease that is given back waits for memory, locks and places, in milliseconds. It holds up an event
+ * loop, which may be the one that holds them. */
+enum { LEASE_WAIT_MS = 10 };
+
 static PyObject *lease_fill(PyObject *self, PyObject *const *args, Py_ssize_t count,
                             PyObject *kwnames)
 {
@@ -338,8 +342,7 @@ static PyObject *lease_fill(PyObject *self, PyObject *const *args, Py_ssize_t co
     PyObject *given[2];
     struct ms_py_bytes bytes;
     int64_t ttl_ms = MEMSTORE_TTL_DEFAULT;
-    memstore_view given_out = {0};
-    int status;
+    int status = MEMSTORE_OK;
 
     if (ms_py_arguments("fill", args, count, kwnames, names, 1, 2, given) != 0 ||
         (given[1] != NULL && ms_py_ttl(given[1], &ttl_ms) != 0) ||
@@ -347,17 +350,15 @@ static PyObject *lease_fill(PyObject *self, PyObject *const *args, Py_ssize_t co
         return NULL;
     memstore_lease *lease = take_lease(self);
     if (lease != NULL) {
+        memstore_bound_waits(LEASE_WAIT_MS, NULL);
         Py_BEGIN_ALLOW_THREADS status =
-            memstore_lease_fill(lease, bytes.data, bytes.size, ttl_ms, &given_out);
-        Py_END_ALLOW_THREADS
+            memstore_lease_fill(lease, bytes.data, bytes.size, ttl_ms, NULL);
+        Py_END_ALLOW_THREADS memstore_bound_waits(-1, NULL);
     }
-    /* With `loader.on_store_error: bypass` those who wait get what the store cannot take. */
-    const bool bypassed = given_out.data != NULL;
-    memstore_view_release(&given_out);
     ms_py_bytes_release(&bytes);
     if (lease == NULL)
         return NULL;
-    if (status == MEMSTORE_OK || status == MEMSTORE_ERR_VERSION_MISMATCH || bypassed)
+    if (status == MEMSTORE_OK || status == MEMSTORE_ERR_VERSION_MISMATCH)
         return PyBool_FromLong(status == MEMSTORE_OK);
     return ms_py_raise(status, NULL);
 }
@@ -371,6 +372,7 @@ static PyObject *lease_fail(PyObject *self, PyObject *absent)
 
     if (lease == NULL)
         return NULL;
+    memstore_bound_waits(LEASE_WAIT_MS, NULL);
     ms_py_call_begins(false);
     memstore_lease_fail(lease, is_absent ? MEMSTORE_LOAD_ABSENT : MEMSTORE_LOAD_FAILED, &view);
     ms_py_call_ends();
@@ -410,9 +412,9 @@ static void lease_dealloc(PyObject *self)
 static PyMethodDef lease_methods[] = {
     {"fill", (PyCFunction)(void (*)(void))lease_fill, METH_FASTCALL | METH_KEYWORDS,
      "fill($self, value, ttl=...)\n--\n\n"
-     "Store the value. Returns False if the key was written meanwhile, the lease has ended, or "
-     "the\n"
-     "store cannot take the value, which goes to those who wait all the same."},
+     "Store the value. Returns False if the key was written meanwhile, or the lease has ended.\n"
+     "What the store cannot take goes to those who wait all the same with "
+     "loader.on_store_error: bypass."},
     {"fail", lease_fail, METH_O,
      "fail($self, absent, /)\n--\n\n"
      "There is no value: because the key does not exist, or for another reason. Returns the old "

@@ -156,6 +156,21 @@ def test_what_is_being_written_cannot_be_resized(name):
 # ---- Waiting
 
 
+def hold_memory(store, held):
+    """Let views hold all memory of a store."""
+    store.reconfigure("performance.lock_timeout", "1ms")
+    refused = 0  # in a row: on a busy machine a millisecond may pass for nothing
+    for i in itertools.count():
+        try:
+            store[f"held {i}"] = bytes(3000)
+            held.enter_context(store.view(f"held {i}"))
+            refused = 0
+        except memstore.Error:
+            refused += 1
+        if refused == 20:
+            break
+
+
 @contextlib.contextmanager
 def held_store(**settings):
     """A store whose memory is all held by views, and a function that releases them."""
@@ -163,17 +178,7 @@ def held_store(**settings):
         held = contextlib.ExitStack()
         store["n"] = b"1"
         store["gone"] = b"1"
-        store.reconfigure("performance.lock_timeout", "1ms")
-        refused = 0  # in a row: on a busy machine a millisecond may pass for nothing
-        for i in itertools.count():
-            try:
-                store[f"held {i}"] = bytes(3000)
-                held.enter_context(store.view(f"held {i}"))
-                refused = 0
-            except memstore.Error:
-                refused += 1
-            if refused == 20:
-                break
+        hold_memory(store, held)
         store.reconfigure("performance.lock_timeout", PATIENCE)
         with held:
             yield store, held.close

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import memstore
 import pytest
+from test_gil import hold_memory
 from test_threads import run_in_threads
 
 from conftest import wait_until
@@ -344,6 +345,62 @@ def test_a_task_gets_a_value_where_there_is_no_place_to_look_at_it():
         begun = time.monotonic()
         assert asyncio.run(run(store)) == b"value"
         assert time.monotonic() - begun < 30
+
+
+def load_at_once(store, key, load):
+    """What a task gets: only the loop, which it would hold up, could give back what it would wait for."""
+    begun = time.monotonic()
+    loaded = asyncio.run(store.aget_or_load(key, load))
+    assert time.monotonic() - begun < 30
+    return loaded
+
+
+@pytest.mark.parametrize("setting", ["bypass", "fail"])
+def test_a_task_waits_for_no_place_with_what_it_has_loaded(setting):
+    async def load(key):
+        return b"v"
+
+    with (
+        memstore.Store({"loader.on_store_error": setting}, max_concurrent_readers=1, lock_timeout=60) as store,
+        contextlib.ExitStack() as views,
+    ):
+        store["k"] = b"value"
+        views.enter_context(store.view("k"))
+        assert load_at_once(store, "absent", load) == b"v"
+        assert store["absent"] == b"v"
+
+
+def test_a_task_waits_for_no_place_with_an_old_value():
+    async def fail(key):
+        raise OSError("away")
+
+    with expired_store(max_concurrent_readers=1, lock_timeout=60) as store, contextlib.ExitStack() as views:
+        store["held"] = b"value"
+        views.enter_context(store.view("held"))
+        assert load_at_once(store, "k", fail) == b"old"
+
+
+def test_a_task_waits_for_no_memory_with_what_it_has_loaded():
+    with (
+        memstore.Store(memory_limit="4MB", shards=1, lock_timeout=60) as store,
+        contextlib.ExitStack() as views,
+    ):
+
+        async def load(key):
+            hold_memory(store, views)
+            store.reconfigure("performance.lock_timeout", 60)
+            return bytes(3000)
+
+        assert load_at_once(store, "absent", load) == bytes(3000)
+        assert "absent" not in store and store.stats().loads_bypassed == 1
+
+
+def test_a_store_that_is_closed_during_a_load_loses_nothing(store):
+    async def load(key):
+        store.close()
+        return b"v"
+
+    assert asyncio.run(store.aget_or_load("k", load)) == b"v"
 
 
 @pytest.mark.parametrize("setting", ["bypass", "fail"])
