@@ -232,6 +232,53 @@ def test_a_cancelled_task_does_not_harm_the_load(store):
     assert isinstance(results[0], asyncio.CancelledError) and results[1:] == [b"row"] * 2
 
 
+def test_a_load_that_is_cancelled_is_done_by_one_of_those_who_wait(store):
+    calls = []
+
+    async def run():
+        inner = asyncio.get_running_loop().create_future()
+
+        async def bad(key):
+            await inner
+
+        async def good(key):
+            calls.append(key)
+            await asyncio.sleep(0)
+            return b"good"
+
+        first = asyncio.create_task(store.aget_or_load("k", bad))
+        await asyncio.sleep(0)
+        others = [asyncio.create_task(store.aget_or_load("k", good)) for _ in range(3)]
+        left = asyncio.create_task(store.aget_or_load("k", good))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        inner.cancel()
+        left.cancel()
+        return await asyncio.gather(first, left, *others, return_exceptions=True)
+
+    first, left, *others = asyncio.run(run())
+    assert isinstance(first, asyncio.CancelledError) and isinstance(left, asyncio.CancelledError)
+    assert others == [b"good"] * 3 and calls == ["k"]
+
+
+def test_a_call_that_is_cancelled_is_computed_by_one_of_those_who_wait(store):
+    calls = []
+
+    @store.memoize
+    async def compute(number):
+        calls.append(number)
+        if len(calls) == 1:
+            asyncio.current_task().cancel()
+        await asyncio.sleep(0)
+        return number
+
+    async def run():
+        return await asyncio.gather(compute(1), compute(1), compute(1), return_exceptions=True)
+
+    first, *others = asyncio.run(run())
+    assert isinstance(first, asyncio.CancelledError) and others == [1, 1] and calls == [1, 1]
+
+
 def test_tasks_that_ask_after_a_delete_do_not_join_the_older_load(store):
     async def run():
         leave = asyncio.Event()
