@@ -171,8 +171,9 @@ static PyObject *result_of(struct calling *calling, int status, memstore_view *v
 static PyObject *copy_after_all(PyObject *self, memstore *store, const struct ms_py_bytes *name,
                                 PyObject *key)
 {
-    return memstore_has(store, name->data, name->size) == MEMSTORE_OK ? ms_py_value_of(self, key)
-                                                                      : NULL;
+    return memstore_has(store, name->data, name->size) == MEMSTORE_OK
+               ? ms_py_value_named(self, name, key)
+               : NULL;
 }
 
 static PyObject *load_key(PyObject *self, memstore *store, struct calling *calling, int64_t ttl_ms,
@@ -376,6 +377,7 @@ static PyObject *lease_fail(PyObject *self, PyObject *absent)
     ms_py_call_begins(false);
     memstore_lease_fail(lease, is_absent ? MEMSTORE_LOAD_ABSENT : MEMSTORE_LOAD_FAILED, &view);
     ms_py_call_ends();
+    memstore_bound_waits(-1, NULL);
     return bytes_or_none(&view);
 }
 
