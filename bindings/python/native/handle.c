@@ -73,7 +73,7 @@ bool ms_py_handle_keep_log(PyObject *object, PyObject *queue)
     PyObject *none = NULL;
 
     /* ORDER: acq_rel; pairs with the acquire loads of `log`, which find the queue whole. */
-    if (!PyObject_TypeCheck(object, ms_py_handle_type) ||
+    if (!PyObject_TypeCheck(object, ms_py_handle_type) || store_in(object) != NULL ||
         !ms_cas_acq_rel(&as_handle(object)->log, &none, queue))
         return false;
     Py_INCREF(queue);
