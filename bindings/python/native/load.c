@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "native.h"
 
+#include "store/load.h"
+
 #include <string.h>
 
 /* ---- Values that loaders give ---- */
@@ -221,6 +223,29 @@ PyObject *ms_py_get_or_load(PyObject *self, PyObject *const *args, Py_ssize_t co
     struct calling calling = {
         .key = given[0], .loader = given[1], .away.asked = {handle_signals, &calling}};
     return load_key(self, store, &calling, ttl_ms, wait_ms);
+}
+
+/* The value of a key, or None where it takes a load to tell: it is not there, or it is old. What is copied at once
+ * takes no place among the readers. */
+PyObject *ms_py_get_fresh(PyObject *self, PyObject *key)
+{
+    memstore *store = ms_py_handle_store(self);
+    struct ms_py_bytes name;
+    memstore_view view;
+    PyObject *value = NULL;
+
+    if (store == NULL || ms_py_borrow_key(key, &name) != 0)
+        return NULL;
+    const int status = ms_store_get_view(store, name.data, name.size, &view);
+    if (status == MEMSTORE_OK) {
+        if (!ms_load_is_old(store, name.size, &view))
+            value = ms_py_bytes_of_view(&view);
+        memstore_view_release(&view);
+    }
+    ms_py_bytes_release(&name);
+    if (status != MEMSTORE_OK && status != MEMSTORE_ERR_KEY_NOT_FOUND)
+        return ms_py_raise(status, key);
+    return value != NULL || PyErr_Occurred() ? value : Py_NewRef(Py_None);
 }
 
 /* ---- Leases ---- */
