@@ -2,11 +2,13 @@
 #include "platform/gate.h"
 
 #include "platform/clock.h"
+#include "platform/mem.h"
 #include "platform/wait.h"
 
 #include <stddef.h>
 
-/* On the stack of who waits. */
+/* On the stack of who waits; of who is asked, on the heap: his thread may do other things on that stack
+ * meanwhile. */
 struct ms_gate_waiter {
     struct ms_gate_waiter *next;
     uint32_t need;
@@ -147,18 +149,18 @@ static bool stand_in_line_locked(struct ms_gate *gate, struct ms_gate_waiter *me
     return true;
 }
 
-static enum ms_gate_result wait_locked(struct ms_gate *gate, uint32_t n, int64_t deadline_us,
-                                       bool asks)
+static enum ms_gate_result wait_locked(struct ms_gate *gate, struct ms_gate_waiter *me, uint32_t n,
+                                       int64_t deadline_us, bool asks)
 {
     for (;;) {
-        struct ms_gate_waiter me = {.need = n, .result = MS_GATE_TIMED_OUT};
         bool goes_on;
 
-        ms_cond_init(&me.is_called);
-        const bool is_over = stand_in_line_locked(gate, &me, deadline_us, asks, &goes_on);
-        pthread_cond_destroy(&me.is_called);
+        *me = (struct ms_gate_waiter){.need = n, .result = MS_GATE_TIMED_OUT};
+        ms_cond_init(&me->is_called);
+        const bool is_over = stand_in_line_locked(gate, me, deadline_us, asks, &goes_on);
+        pthread_cond_destroy(&me->is_called);
         if (is_over)
-            return me.result;
+            return me->result;
         if (!goes_on)
             return MS_GATE_TIMED_OUT;
         if (take_or_wait_locked(gate, n))
@@ -166,12 +168,11 @@ static enum ms_gate_result wait_locked(struct ms_gate *gate, uint32_t n, int64_t
     }
 }
 
-static enum ms_gate_result enter(struct ms_gate *gate, uint32_t n, int64_t deadline_us, bool asks)
+static enum ms_gate_result enter(struct ms_gate *gate, struct ms_gate_waiter *me, uint32_t n,
+                                 int64_t deadline_us, bool asks)
 {
     enum ms_gate_result result = MS_GATE_ENTERED;
 
-    if (ms_gate_try_enter(gate, n))
-        return MS_GATE_ENTERED;
     if (n > gate->places)
         return MS_GATE_TIMED_OUT;
     ms_wait_begins();
@@ -179,19 +180,31 @@ static enum ms_gate_result enter(struct ms_gate *gate, uint32_t n, int64_t deadl
     if (gate->closed)
         result = MS_GATE_CLOSED;
     else if (!take_or_wait_locked(gate, n))
-        result = wait_locked(gate, n, deadline_us, asks);
+        result = wait_locked(gate, me, n, deadline_us, asks);
     ms_mutex_unlock(&gate->lock);
     return result;
 }
 
 enum ms_gate_result ms_gate_enter(struct ms_gate *gate, uint32_t n, int64_t deadline_us)
 {
-    return enter(gate, n, deadline_us, false);
+    struct ms_gate_waiter me;
+
+    if (ms_gate_try_enter(gate, n))
+        return MS_GATE_ENTERED;
+    return enter(gate, &me, n, deadline_us, false);
 }
 
 enum ms_gate_result ms_gate_enter_asking(struct ms_gate *gate, uint32_t n, int64_t deadline_us)
 {
-    return enter(gate, n, deadline_us, true);
+    if (ms_gate_try_enter(gate, n))
+        return MS_GATE_ENTERED;
+    /* Without memory nobody is asked. */
+    struct ms_gate_waiter *const me = ms_wait_asked != NULL ? ms_mem_alloc(sizeof *me) : NULL;
+    if (me == NULL)
+        return ms_gate_enter(gate, n, deadline_us);
+    const enum ms_gate_result result = enter(gate, me, n, deadline_us, true);
+    ms_mem_free(me);
+    return result;
 }
 
 void ms_gate_close(struct ms_gate *gate)

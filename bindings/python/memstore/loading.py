@@ -71,6 +71,11 @@ class _Load:
         finally:
             waiting.waits_for = None
 
+    def is_abandoned(self) -> bool:
+        """Whether a wait for it was cancelled along with it, and not with the task that waits."""
+        waiter = asyncio.current_task()
+        return self.task.cancelled() and not (waiter is not None and waiter.cancelling())
+
 
 #: The load that a loader is called for.
 _inside: ContextVar[Optional[_Load]] = ContextVar("memstore load", default=None)
@@ -96,7 +101,7 @@ async def _run(
         if value is None:
             lease.fail(True)
         else:
-            with contextlib.suppress(*NO_ROOM if bypass else ()):
+            with contextlib.suppress(*(CacheClosed, *NO_ROOM) if bypass else ()):
                 lease.fill(value, ttl)
         return value
     except Exception:
@@ -132,28 +137,32 @@ class AsyncLoads:
         while True:
             load = loads.get(name)
             running = load if load is not None and load.lease.current else None
-            if running is not None and not running.refreshes:
-                return await running.result(key)
+            if running is None or running.refreshes:
+                try:
+                    value, lease = store._lease_acquire(name)
+                except LockTimeout:
+                    # Where there is no place to look at the age of a value it is not to be refreshed now.
+                    value = store.get(name) if name in store else None
+                    if value is not None:
+                        return value
+                    if running is None:
+                        await asyncio.sleep(pause * random.uniform(0.5, 1))
+                        pause = min(2 * pause, _LONGEST_LOOK)
+                        continue
+                except (CacheClosed, *NO_ROOM):  # not even for a load under way
+                    if not self.bypass:
+                        raise
+                    return _value_of(await loader(key), ttl)[0]
+                else:
+                    if lease is None:
+                        return value
+                    load = self._begin(loads, name, lease, key, loader, ttl, refreshes=value is not None)
+                    return value if value is not None else await load.result(key)
             try:
-                value, lease = store._lease_acquire(name)
-            except LockTimeout:
-                # Where there is no place to look at the age of a value it is not to be refreshed now.
-                value = store.get(name) if name in store else None
-                if value is not None:
-                    return value
-                if running is not None:
-                    return await running.result(key)
-                await asyncio.sleep(pause * random.uniform(0.5, 1))
-                pause = min(2 * pause, _LONGEST_LOOK)
-                continue
-            except (CacheClosed, *NO_ROOM):  # not even for a load under way
-                if not self.bypass:
+                return await running.result(key)
+            except asyncio.CancelledError:
+                if not running.is_abandoned():
                     raise
-                return _value_of(await loader(key), ttl)[0]
-            if lease is None:
-                return value
-            load = self._begin(loads, name, lease, key, loader, ttl, refreshes=value is not None)
-            return value if value is not None else await load.result(key)
 
     def _of_loop(self, loop: asyncio.AbstractEventLoop) -> dict[bytes, _Load]:
         loads = self._by_loop.get(loop)

@@ -126,7 +126,7 @@ class _Flight:
 
 
 class _Count:
-    """Whether a call is a hit, where only the store knows it: a kept result may be computed anew by its age."""
+    """Whether a call is a hit, where only a load tells: a kept result that is old is computed anew by one call."""
 
     __slots__ = ("_called", "_memo")
 
@@ -186,9 +186,10 @@ class _Memo:
         return self.naming.tagged(key, versions(self.store, self.tags(*args, **kwargs)))
 
     def kept(self, key: bytes) -> Optional[bytes]:
-        """The kept result. A store that is closed has none: then the function is called, as with get_or_load()."""
+        """The kept result, unless it may be computed anew by its age. A store that is closed has none: then the function
+        is called, as with get_or_load()."""
         try:
-            data = self.store.get(key)
+            data = self.store._get_fresh(key) if self.store._refreshes else self.store.get(key)
         except CacheClosed:
             return None
         if data is not None:
@@ -208,15 +209,14 @@ class _Memo:
 
     def call(self, /, *args: Any, **kwargs: Any) -> Any:
         key = self.key_of(args, kwargs)
-        if self.store._refreshes:
+        data = self.kept(key)
+        if data is None and self.store._refreshes:
             count = _Count(self)
             data = self._compute(key, args, kwargs, count.call)
             count.end()
-        else:
-            data = self.kept(key)
-            if data is None:
-                self.count_miss()
-                data = self._compute(key, args, kwargs, _uncounted)
+        elif data is None:
+            self.count_miss()
+            data = self._compute(key, args, kwargs, _uncounted)
         return None if data is None else self.codec.decode(data)
 
     def _compute(
@@ -254,15 +254,14 @@ class _Memo:
 
     async def acall(self, /, *args: Any, **kwargs: Any) -> Any:
         key = self.key_of(args, kwargs)
-        if self.store._refreshes:
+        data = self.kept(key)
+        if data is None and self.store._refreshes:
             count = _Count(self)
             data = await self._acompute(key, args, kwargs, count.call)
             count.end()
-        else:
-            data = self.kept(key)
-            if data is None:
-                self.count_miss()
-                data = await self._acompute(key, args, kwargs, _uncounted)
+        elif data is None:
+            self.count_miss()
+            data = await self._acompute(key, args, kwargs, _uncounted)
         return None if data is None else self.codec.decode(data)
 
     async def _acompute(

@@ -124,22 +124,25 @@ class Store(_native.Handle):
             self._open(configuration, logger_of(logger))
 
     def _open(self, configuration: Configuration, logger: Optional[logging.Logger]) -> None:
-        self._eviction = configuration.get("eviction")
-        self._async_loads = AsyncLoads(configuration.get("loader.on_store_error"))
-        self._refreshes = configuration.get("loader.refresh_after") != "0"
-        self._names = Names()
-        self._loaded = 0
-        self._log_reader = None
-        if logger is None:
-            _native.open_store(configuration.handle, self)
-            return
-        self._log_reader = LogReader(configuration.handle, logger)
-        _native.keep_log(self, self._log_reader.queue)
+        async_loads = AsyncLoads(configuration.get("loader.on_store_error"))
+        eviction = configuration.get("eviction")
+        refreshes = configuration.get("loader.refresh_after") != "0"
+        reader = LogReader(configuration.handle, logger) if logger is not None else None
         try:
+            if reader is not None:
+                _native.keep_log(self, reader.queue)
             _native.open_store(configuration.handle, self)
         except BaseException:
-            self._log_reader.end()
+            if reader is not None:
+                reader.end()
             raise
+        # One that is open already has been refused, and is as it was.
+        self._eviction = eviction
+        self._async_loads = async_loads
+        self._refreshes = refreshes
+        self._names = Names()
+        self._loaded = 0
+        self._log_reader = reader
 
     @classmethod
     def from_yaml(

@@ -73,7 +73,7 @@ bool ms_py_handle_keep_log(PyObject *object, PyObject *queue)
     PyObject *none = NULL;
 
     /* ORDER: acq_rel; pairs with the acquire loads of `log`, which find the queue whole. */
-    if (!PyObject_TypeCheck(object, ms_py_handle_type) ||
+    if (!PyObject_TypeCheck(object, ms_py_handle_type) || store_in(object) != NULL ||
         !ms_cas_acq_rel(&as_handle(object)->log, &none, queue))
         return false;
     Py_INCREF(queue);
@@ -117,18 +117,15 @@ static void copy_value(const memstore_view *view, size_t n, void *context)
 }
 
 /* Copy the value of a key, whatever its size; no view of it is held. -1 with an exception. */
-static int copy_in_place(PyObject *self, PyObject *key, struct copied *out)
+static int copy_in_place(PyObject *self, const struct ms_py_bytes *name, PyObject *key,
+                         struct copied *out)
 {
-    struct ms_py_bytes name;
+    const memstore_key one = {name->data, name->size};
 
     *out = (struct copied){NULL, 0};
-    if (ms_py_borrow_key(key, &name) != 0)
-        return -1;
-    const memstore_key one = {name.data, name.size};
     ms_py_call_begins(false);
     const int status = memstore_read_many(store_in(self), &one, 1, copy_value, out);
     ms_py_call_ends();
-    ms_py_bytes_release(&name);
     if (status != MEMSTORE_OK)
         fail(self, status, key);
     return status != MEMSTORE_OK || PyErr_Occurred() ? -1 : 0;
@@ -137,25 +134,32 @@ static int copy_in_place(PyObject *self, PyObject *key, struct copied *out)
 /* Small values go through the stack: memstore_get() pins nothing and writes nothing to the
  * entry, which saves more than the second copy of a few lines costs. A value that does not fit
  * is not counted as read until it is copied in place. */
-PyObject *ms_py_value_of(PyObject *self, PyObject *key)
+PyObject *ms_py_value_named(PyObject *self, const struct ms_py_bytes *name, PyObject *key)
 {
     char small[SMALL_BYTES];
-    struct ms_py_bytes name;
     size_t size;
-    int status;
+    const int status =
+        memstore_get(store_in(self), name->data, name->size, small, sizeof(small), &size);
 
-    if (ms_py_borrow_key(key, &name) != 0)
-        return NULL;
-    status = memstore_get(store_in(self), name.data, name.size, small, sizeof(small), &size);
-    ms_py_bytes_release(&name);
     if (status == MEMSTORE_OK)
         return PyBytes_FromStringAndSize(small, (Py_ssize_t)size);
     if (status == MEMSTORE_ERR_BUFFER_TOO_SMALL) {
         struct copied copied;
 
-        return copy_in_place(self, key, &copied) == 0 ? copied.bytes : NULL;
+        return copy_in_place(self, name, key, &copied) == 0 ? copied.bytes : NULL;
     }
     return status == MEMSTORE_ERR_KEY_NOT_FOUND ? NULL : fail(self, status, key);
+}
+
+PyObject *ms_py_value_of(PyObject *self, PyObject *key)
+{
+    struct ms_py_bytes name;
+
+    if (ms_py_borrow_key(key, &name) != 0)
+        return NULL;
+    PyObject *value = ms_py_value_named(self, &name, key);
+    ms_py_bytes_release(&name);
+    return value;
 }
 
 static PyObject *value_or(PyObject *self, PyObject *key, PyObject *missing)
@@ -185,9 +189,14 @@ static PyObject *handle_get(PyObject *self, PyObject *const *args, Py_ssize_t co
 
 static PyObject *handle_get_versioned(PyObject *self, PyObject *key)
 {
+    struct ms_py_bytes name;
     struct copied copied;
 
-    if (copy_in_place(self, key, &copied) != 0)
+    if (ms_py_borrow_key(key, &name) != 0)
+        return NULL;
+    const int result = copy_in_place(self, &name, key, &copied);
+    ms_py_bytes_release(&name);
+    if (result != 0)
         return NULL;
     if (copied.bytes == NULL)
         return Py_BuildValue("(Oi)", Py_None, 0);
@@ -498,6 +507,7 @@ static PyMethodDef handle_methods[] = {
      "then the value is returned and not stored. `timeout` bounds how many seconds to wait for the\n"
      "load of another thread; raises LockTimeout, as where `loader.max_loads` or\n"
      "`max_concurrent_readers` leaves no place for the load, unless the value is there by then."},
+    {"_get_fresh", ms_py_get_fresh, METH_O, "For memoize()."},
     {"_lease_acquire", ms_py_lease_acquire, METH_O, "For aget_or_load()."},
     {"_save", FAST(ms_py_save), METH_FASTCALL, "For save()."},
     {"_load", FAST(ms_py_load), METH_FASTCALL, "For load()."},

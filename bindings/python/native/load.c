@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "native.h"
 
+#include "store/load.h"
+
 #include <string.h>
 
 /* ---- Values that loaders give ---- */
@@ -171,8 +173,9 @@ static PyObject *result_of(struct calling *calling, int status, memstore_view *v
 static PyObject *copy_after_all(PyObject *self, memstore *store, const struct ms_py_bytes *name,
                                 PyObject *key)
 {
-    return memstore_has(store, name->data, name->size) == MEMSTORE_OK ? ms_py_value_of(self, key)
-                                                                      : NULL;
+    return memstore_has(store, name->data, name->size) == MEMSTORE_OK
+               ? ms_py_value_named(self, name, key)
+               : NULL;
 }
 
 static PyObject *load_key(PyObject *self, memstore *store, struct calling *calling, int64_t ttl_ms,
@@ -220,6 +223,29 @@ PyObject *ms_py_get_or_load(PyObject *self, PyObject *const *args, Py_ssize_t co
     struct calling calling = {
         .key = given[0], .loader = given[1], .away.asked = {handle_signals, &calling}};
     return load_key(self, store, &calling, ttl_ms, wait_ms);
+}
+
+/* The value of a key, or None where it takes a load to tell: it is not there, or it is old. What is copied at once
+ * takes no place among the readers. */
+PyObject *ms_py_get_fresh(PyObject *self, PyObject *key)
+{
+    memstore *store = ms_py_handle_store(self);
+    struct ms_py_bytes name;
+    memstore_view view;
+    PyObject *value = NULL;
+
+    if (store == NULL || ms_py_borrow_key(key, &name) != 0)
+        return NULL;
+    const int status = ms_store_get_view(store, name.data, name.size, &view);
+    if (status == MEMSTORE_OK) {
+        if (!ms_load_is_old(store, name.size, &view))
+            value = ms_py_bytes_of_view(&view);
+        memstore_view_release(&view);
+    }
+    ms_py_bytes_release(&name);
+    if (status != MEMSTORE_OK && status != MEMSTORE_ERR_KEY_NOT_FOUND)
+        return ms_py_raise(status, key);
+    return value != NULL || PyErr_Occurred() ? value : Py_NewRef(Py_None);
 }
 
 /* ---- Leases ---- */
@@ -331,6 +357,10 @@ static memstore_lease *take_lease(PyObject *self)
     return lease;
 }
 
+/* How long a lease that is given back waits for memory, locks and places, in milliseconds. It holds up an event
+ * loop, which may be the one that holds them. */
+enum { LEASE_WAIT_MS = 10 };
+
 static PyObject *lease_fill(PyObject *self, PyObject *const *args, Py_ssize_t count,
                             PyObject *kwnames)
 {
@@ -338,8 +368,7 @@ static PyObject *lease_fill(PyObject *self, PyObject *const *args, Py_ssize_t co
     PyObject *given[2];
     struct ms_py_bytes bytes;
     int64_t ttl_ms = MEMSTORE_TTL_DEFAULT;
-    memstore_view given_out = {0};
-    int status;
+    int status = MEMSTORE_OK;
 
     if (ms_py_arguments("fill", args, count, kwnames, names, 1, 2, given) != 0 ||
         (given[1] != NULL && ms_py_ttl(given[1], &ttl_ms) != 0) ||
@@ -347,17 +376,15 @@ static PyObject *lease_fill(PyObject *self, PyObject *const *args, Py_ssize_t co
         return NULL;
     memstore_lease *lease = take_lease(self);
     if (lease != NULL) {
+        memstore_bound_waits(LEASE_WAIT_MS, NULL);
         Py_BEGIN_ALLOW_THREADS status =
-            memstore_lease_fill(lease, bytes.data, bytes.size, ttl_ms, &given_out);
-        Py_END_ALLOW_THREADS
+            memstore_lease_fill(lease, bytes.data, bytes.size, ttl_ms, NULL);
+        Py_END_ALLOW_THREADS memstore_bound_waits(-1, NULL);
     }
-    /* With `loader.on_store_error: bypass` those who wait get what the store cannot take. */
-    const bool bypassed = given_out.data != NULL;
-    memstore_view_release(&given_out);
     ms_py_bytes_release(&bytes);
     if (lease == NULL)
         return NULL;
-    if (status == MEMSTORE_OK || status == MEMSTORE_ERR_VERSION_MISMATCH || bypassed)
+    if (status == MEMSTORE_OK || status == MEMSTORE_ERR_VERSION_MISMATCH)
         return PyBool_FromLong(status == MEMSTORE_OK);
     return ms_py_raise(status, NULL);
 }
@@ -371,9 +398,11 @@ static PyObject *lease_fail(PyObject *self, PyObject *absent)
 
     if (lease == NULL)
         return NULL;
+    memstore_bound_waits(LEASE_WAIT_MS, NULL);
     ms_py_call_begins(false);
     memstore_lease_fail(lease, is_absent ? MEMSTORE_LOAD_ABSENT : MEMSTORE_LOAD_FAILED, &view);
     ms_py_call_ends();
+    memstore_bound_waits(-1, NULL);
     return bytes_or_none(&view);
 }
 
@@ -410,9 +439,9 @@ static void lease_dealloc(PyObject *self)
 static PyMethodDef lease_methods[] = {
     {"fill", (PyCFunction)(void (*)(void))lease_fill, METH_FASTCALL | METH_KEYWORDS,
      "fill($self, value, ttl=...)\n--\n\n"
-     "Store the value. Returns False if the key was written meanwhile, the lease has ended, or "
-     "the\n"
-     "store cannot take the value, which goes to those who wait all the same."},
+     "Store the value. Returns False if the key was written meanwhile, or the lease has ended.\n"
+     "What the store cannot take goes to those who wait all the same with "
+     "loader.on_store_error: bypass."},
     {"fail", lease_fail, METH_O,
      "fail($self, absent, /)\n--\n\n"
      "There is no value: because the key does not exist, or for another reason. Returns the old "

@@ -308,6 +308,8 @@ int ms_py_handle_opened(PyObject *object, memstore *store);
 bool ms_py_handle_keep_log(PyObject *object, PyObject *queue);
 /* The value of a key as new bytes; NULL without an exception if there is none. */
 PyObject *ms_py_value_of(PyObject *self, PyObject *key);
+/* The same with the bytes of the key, which is named in errors alone: other threads may write to it. */
+PyObject *ms_py_value_named(PyObject *self, const struct ms_py_bytes *name, PyObject *key);
 /* The bytes of a view as a new bytes object. */
 PyObject *ms_py_bytes_of_view(const memstore_view *view);
 
@@ -327,6 +329,7 @@ PyObject *ms_py_compare_and_delete(PyObject *self, PyObject *const *args, Py_ssi
 
 PyObject *ms_py_get_or_load(PyObject *self, PyObject *const *args, Py_ssize_t count,
                             PyObject *kwnames);
+PyObject *ms_py_get_fresh(PyObject *self, PyObject *key);
 PyObject *ms_py_lease_acquire(PyObject *self, PyObject *key);
 
 /* Whether this thread is in a function that is told of the progress of a call of this store. */

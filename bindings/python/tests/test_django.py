@@ -142,6 +142,19 @@ def test_get_or_set_calls_its_default_once(cache):
     assert cache.get_or_set("nested", lambda: cache.get_or_set("nested", lambda: 5)) == 5
 
 
+@pytest.mark.parametrize("failure", [memstore.CacheFull, memstore.LoaderFailed, memstore.LockTimeout])
+def test_get_or_set_calls_a_default_that_fails_as_stores_do_once(cache, failure):
+    calls, failed = [], failure("of another store")
+
+    def compute():
+        calls.append(1)
+        raise failed
+
+    with pytest.raises(failure) as caught:
+        cache.get_or_set("k", compute)
+    assert caught.value is failed and calls == [1]
+
+
 def test_get_or_set_fails_for_no_want_of_room():
     options = {"loader.on_store_error": "fail", "max_entry_size": "100kB", "max_concurrent_readers": 1, "lock_timeout": 0.01}
     cache = MemstoreCache("bounded", {"OPTIONS": options})

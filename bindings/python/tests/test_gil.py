@@ -168,24 +168,29 @@ def is_refused_after(store, wait):
     return False
 
 
+def hold_memory(store, held):
+    """Let views hold all memory of a store."""
+    store.reconfigure("performance.lock_timeout", "1ms")
+    refused = 0  # in a row: on a busy machine a millisecond may pass for nothing
+    for i in itertools.count():
+        try:
+            store[f"held {i}"] = bytes(3000)
+            held.enter_context(store.view(f"held {i}"))
+            refused = 0
+        except memstore.Error:
+            refused += 1
+        if refused >= 20 and is_refused_after(store, "200ms"):
+            break
+
+
 @contextlib.contextmanager
 def held_store(**settings):
     """A store whose memory is all held by views, and a function that releases them."""
-    with memstore.Store(memory_limit="4MB", shards=1, lock_timeout=PATIENCE, **settings) as store:
+    with memstore.Store(memory_limit="4MB", shards=1, **settings) as store:
         held = contextlib.ExitStack()
         store["n"] = b"1"
         store["gone"] = b"1"
-        store.reconfigure("performance.lock_timeout", "1ms")
-        refused = 0  # in a row: on a busy machine a millisecond may pass for nothing
-        for i in itertools.count():
-            try:
-                store[f"held {i}"] = bytes(3000)
-                held.enter_context(store.view(f"held {i}"))
-                refused = 0
-            except memstore.Error:
-                refused += 1
-            if refused >= 20 and is_refused_after(store, "200ms"):
-                break
+        hold_memory(store, held)
         store.reconfigure("performance.lock_timeout", PATIENCE)
         with held:
             yield store, held.close
@@ -252,6 +257,26 @@ def test_a_key_that_is_written_to_while_its_entry_is_stored_is_the_one_that_was_
         assert key == b"other"
         assert "given" in store
         assert [stored for stored in store if stored not in store] == []
+
+
+@pytest.mark.parametrize("size", [5, 5000])
+def test_a_key_that_is_written_to_while_a_place_for_its_load_is_waited_for_is_the_one_that_was_given(size):
+    def never(key):
+        raise AssertionError("there is no place for a load")
+
+    def change():
+        if is_waiting.is_set():
+            key[:] = b"other"
+
+    key, is_waiting = bytearray(b"given"), threading.Event()
+    with memstore.Store(
+        {"loader.on_store_error": "fail"}, max_concurrent_readers=1, lock_timeout=0.5
+    ) as store, Beside(change):
+        store["given"], store["other"] = b"1" * size, b"2" * size
+        with store.view("other"):
+            is_waiting.set()
+            assert store.get_or_load(key, never) == b"1" * size
+        assert key == b"other"
 
 
 def test_rows_that_are_written_to_while_they_are_looked_up_are_those_that_were_given(store):

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Greenlets that switch in functions that the store calls: they end in an order of their own, and share a stack."""
 
+import signal
+import threading
+
 import memstore
 import pytest
 
@@ -47,6 +50,42 @@ def test_a_loader_that_asks_for_the_key_that_another_greenlet_loads_is_refused(s
         leave()
 
     assert in_turn(lambda: store.get_or_load("a", load), ask)[0] == b"row of a"
+
+
+def test_a_signal_handler_that_switches_while_a_place_to_load_is_waited_for():
+    """Who waits in line is called by another thread, while something else is on his stack."""
+    main = greenlet.getcurrent()
+    begun, let_go = threading.Event(), threading.Event()
+
+    def hold(key):
+        begun.set()
+        let_go.wait(60)
+        return b"held"
+
+    def switch(*_):
+        if greenlet.getcurrent() is not main:
+            leave()
+
+    def let_the_place_go():
+        let_go.set()
+        holder.join(60)
+
+    with memstore.Store(loader={"max_loads": 1, "timeout": 600}) as store:
+        holder = threading.Thread(target=store.get_or_load, args=("k", hold))
+        holder.start()
+        assert begun.wait(60)
+        before = signal.signal(signal.SIGALRM, switch)
+        try:
+            waiting = greenlet.greenlet(lambda: store.get_or_load("a", lambda key: b"row of a"))
+            signal.setitimer(signal.ITIMER_REAL, 0.2)
+            waiting.switch()
+            assert not waiting.dead
+            greenlet.greenlet(lambda: deep(let_the_place_go)).switch()
+            assert waiting.switch() == b"row of a"
+        finally:
+            let_go.set()
+            signal.signal(signal.SIGALRM, before)
+        assert store.get_or_load("b", lambda key: b"row of b") == b"row of b"
 
 
 def test_warming_that_switches(store):

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import memstore
 import pytest
+from test_gil import hold_memory
 from test_threads import run_in_threads
 
 from conftest import wait_until
@@ -231,6 +232,53 @@ def test_a_cancelled_task_does_not_harm_the_load(store):
     assert isinstance(results[0], asyncio.CancelledError) and results[1:] == [b"row"] * 2
 
 
+def test_a_load_that_is_cancelled_is_done_by_one_of_those_who_wait(store):
+    calls = []
+
+    async def run():
+        inner = asyncio.get_running_loop().create_future()
+
+        async def bad(key):
+            await inner
+
+        async def good(key):
+            calls.append(key)
+            await asyncio.sleep(0)
+            return b"good"
+
+        first = asyncio.create_task(store.aget_or_load("k", bad))
+        await asyncio.sleep(0)
+        others = [asyncio.create_task(store.aget_or_load("k", good)) for _ in range(3)]
+        left = asyncio.create_task(store.aget_or_load("k", good))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        inner.cancel()
+        left.cancel()
+        return await asyncio.gather(first, left, *others, return_exceptions=True)
+
+    first, left, *others = asyncio.run(run())
+    assert isinstance(first, asyncio.CancelledError) and isinstance(left, asyncio.CancelledError)
+    assert others == [b"good"] * 3 and calls == ["k"]
+
+
+def test_a_call_that_is_cancelled_is_computed_by_one_of_those_who_wait(store):
+    calls = []
+
+    @store.memoize
+    async def compute(number):
+        calls.append(number)
+        if len(calls) == 1:
+            asyncio.current_task().cancel()
+        await asyncio.sleep(0)
+        return number
+
+    async def run():
+        return await asyncio.gather(compute(1), compute(1), compute(1), return_exceptions=True)
+
+    first, *others = asyncio.run(run())
+    assert isinstance(first, asyncio.CancelledError) and others == [1, 1] and calls == [1, 1]
+
+
 def test_tasks_that_ask_after_a_delete_do_not_join_the_older_load(store):
     async def run():
         leave = asyncio.Event()
@@ -344,6 +392,62 @@ def test_a_task_gets_a_value_where_there_is_no_place_to_look_at_it():
         begun = time.monotonic()
         assert asyncio.run(run(store)) == b"value"
         assert time.monotonic() - begun < 30
+
+
+def load_at_once(store, key, load):
+    """What a task gets: only the loop, which it would hold up, could give back what it would wait for."""
+    begun = time.monotonic()
+    loaded = asyncio.run(store.aget_or_load(key, load))
+    assert time.monotonic() - begun < 30
+    return loaded
+
+
+@pytest.mark.parametrize("setting", ["bypass", "fail"])
+def test_a_task_waits_for_no_place_with_what_it_has_loaded(setting):
+    async def load(key):
+        return b"v"
+
+    with (
+        memstore.Store({"loader.on_store_error": setting}, max_concurrent_readers=1, lock_timeout=60) as store,
+        contextlib.ExitStack() as views,
+    ):
+        store["k"] = b"value"
+        views.enter_context(store.view("k"))
+        assert load_at_once(store, "absent", load) == b"v"
+        assert store["absent"] == b"v"
+
+
+def test_a_task_waits_for_no_place_with_an_old_value():
+    async def fail(key):
+        raise OSError("away")
+
+    with expired_store(max_concurrent_readers=1, lock_timeout=60) as store, contextlib.ExitStack() as views:
+        store["held"] = b"value"
+        views.enter_context(store.view("held"))
+        assert load_at_once(store, "k", fail) == b"old"
+
+
+def test_a_task_waits_for_no_memory_with_what_it_has_loaded():
+    with (
+        memstore.Store(memory_limit="4MB", shards=1, lock_timeout=60) as store,
+        contextlib.ExitStack() as views,
+    ):
+
+        async def load(key):
+            hold_memory(store, views)
+            store.reconfigure("performance.lock_timeout", 60)
+            return bytes(3000)
+
+        assert load_at_once(store, "absent", load) == bytes(3000)
+        assert "absent" not in store and store.stats().loads_bypassed == 1
+
+
+def test_a_store_that_is_closed_during_a_load_loses_nothing(store):
+    async def load(key):
+        store.close()
+        return b"v"
+
+    assert asyncio.run(store.aget_or_load("k", load)) == b"v"
 
 
 @pytest.mark.parametrize("setting", ["bypass", "fail"])

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+import gc
 import logging
 import os
 import signal
@@ -87,6 +88,16 @@ def test_why_a_store_does_not_open_is_told(logged):
     assert kept.records[0].memstore["status"] == "MEMSTORE_ERR_INVALID_CONFIG"
     with pytest.raises(TypeError):
         memstore.Store(logger="memstore")
+
+
+def test_a_store_that_is_not_opened_again_goes_on_with_its_logger(logged):
+    logger, kept = logged
+    with memstore.Store(logger=logger) as store:
+        for other in (None, logging.Logger("other")):
+            with pytest.raises(memstore.InvalidArgument):
+                store.__init__(logger=other)
+        gc.collect()
+    kept.wait("closed")
 
 
 def test_a_handler_may_call_the_store_and_close_it(logged):

@@ -435,6 +435,29 @@ def test_results_are_refreshed_before_they_expire():
         assert number() == 3 and number.cache_info().hits == info.hits + 1
 
 
+@pytest.mark.parametrize("settings", [{}, {"max_concurrent_readers": 1, "lock_timeout": 0.01}])
+def test_what_is_not_old_takes_no_load_where_results_are_refreshed(settings, monkeypatch):
+    def no_load(*_):
+        raise AssertionError("it is kept")
+
+    with memstore.Store(refresh_after="1h", **settings) as store:
+        memoized = store.memoize(lambda n: b"x" * n)
+
+        @store.memoize
+        async def of_task(n):
+            return b"x" * n
+
+        for n in (1, 100_000):
+            assert memoized(n) == asyncio.run(of_task(n)) == b"x" * n
+        monkeypatch.setattr(memstore.Store, "get_or_load", no_load)
+        monkeypatch.setattr(memstore.Store, "aget_or_load", no_load)
+        store["other"] = b"value"
+        with store.view("other"):
+            for n in (1, 100_000):
+                assert memoized(n) == asyncio.run(of_task(n)) == b"x" * n
+        assert memoized.cache_info()[:2] == of_task.cache_info()[:2] == (2, 2)
+
+
 def test_coroutine_functions(keeper):
     calls = []
 

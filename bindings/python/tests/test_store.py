@@ -2,7 +2,9 @@
 import array
 import copy
 import gc
+import logging
 import pickle
+import threading
 import warnings
 import weakref
 
@@ -417,6 +419,24 @@ def test_a_store_is_opened_once(store):
     with pytest.raises(memstore.InvalidArgument, match="open already"):
         store.__init__()
     assert store["a"] == b"1"
+
+
+def test_a_store_that_is_not_opened_again_is_as_it_was(store):
+    def memoized(result):
+        def function():
+            return result
+
+        return store.memoize(function)
+
+    threads = threading.active_count()
+    assert memoized(1)() == 1
+    for again in ({"eviction": "lru"}, {"loader.on_store_error": "fail", "loader.refresh_after": "1ms"}):
+        for logger in (None, logging.Logger("again")):
+            with pytest.raises(memstore.InvalidArgument):
+                store.__init__(again, logger=logger)
+    assert memoized(2)() == 2
+    assert "eviction adaptive" in repr(store)
+    assert threading.active_count() == threads
 
 
 def test_a_subclass_may_have_attributes():

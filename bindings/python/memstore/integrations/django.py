@@ -109,17 +109,27 @@ class MemstoreCache(BaseCache):
             return super().get_or_set(key, default, timeout=timeout, version=version)
         name = self._key(key, version)
         loaded: list[bytes] = []
+        raised: Optional[Exception] = None
 
         def load(_: object) -> bytes:
-            loaded.append(encode(default()))
+            nonlocal raised
+            try:
+                loaded.append(encode(default()))
+            except Exception as error:
+                raised = error
+                raise
             return loaded[-1]
 
         try:
             data = self.store.get_or_load(name, load, ttl)
-        except LoaderFailed:
+        except LoaderFailed as failure:
+            if failure is raised:
+                raise
             # Another thread's call of its default failed, or a default asks for its own key.
             return super().get_or_set(key, default, timeout=timeout, version=version)
-        except NO_ROOM:
+        except NO_ROOM as failure:
+            if failure is raised:
+                raise
             # Not for the value, or, as where loads are bounded, not for a load.
             if loaded:
                 return decode(loaded[-1])
