@@ -201,7 +201,8 @@ type Config struct {
 	// and may call every method of the store. Close waits for it, a second at most and not when it is
 	// the logger that calls Close, so that nothing is lost when the program ends. Without one the library
 	// writes to stderr if LoggerEnabled. It also gets the warning that a store was dropped without
-	// Close; without one slog.Default() does.
+	// Close; without one slog.Default() does. A logger that refers to the store keeps it reachable until it is
+	// closed: such a store is never found dropped.
 	Logger *slog.Logger `yaml:"-"`
 }
 
