@@ -228,7 +228,7 @@ static inline int64_t glue_advise(memstore *store, int for_people, void **kept);
 static inline int glue_claim_lanes(uint32_t count, uint64_t *out);
 /* memstore_get_layout() with what glue_claim_lanes() told: the members after struct_size, of which there
  * are GLUE_LAYOUT_MEMBERS. */
-#define GLUE_LAYOUT_MEMBERS 13
+#define GLUE_LAYOUT_MEMBERS 14
 static inline int glue_get_layout(memstore *store, const uint64_t *lanes, uint64_t *out);
 
 /* memstore_get_rates(): the first n fields that are fractions, and both that count alerts. */

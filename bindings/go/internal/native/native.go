@@ -1657,7 +1657,7 @@ func GlueClaimLanes(arg1 uint32, arg2 *byte) (_swig_ret int32) {
 	return swig_r
 }
 
-const GLUE_LAYOUT_MEMBERS int32 = 13
+const GLUE_LAYOUT_MEMBERS int32 = 14
 
 func GlueGetLayout(arg1 uintptr, arg2 *byte, arg3 *byte) (_swig_ret int32) {
 	var swig_r int32

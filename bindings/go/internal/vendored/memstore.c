@@ -28969,7 +28969,6 @@ const char *memstore_config_error(const memstore_config *config)
 
 /* lib/api/direct.c */
 #include <memstore/direct.h>
-#define GRANULE_SHIFT 2
 _Static_assert(MS_HOT_SHARDS == 0xffff && MS_HOT_USUAL == UINT64_C(1) << 16, "direct.h: hot");
 _Static_assert(sizeof *((struct ms_index *)NULL)->tables == 8, "direct.h: the tables");
 _Static_assert(offsetof(struct ms_bucket, last_tags) == 16 &&
@@ -29016,7 +29015,7 @@ int memstore_get_layout(memstore *store, const memstore_lanes *lanes, memstore_l
 {
     if (store == NULL || lanes == NULL || out == NULL)
         return MEMSTORE_ERR_INVALID_ARGUMENT;
-    if ((store->hot_unmeasured & MS_HOT_USUAL) == 0 || store->granule_shift != GRANULE_SHIFT)
+    if ((store->hot_unmeasured & MS_HOT_USUAL) == 0)
         return MEMSTORE_ERR_UNSUPPORTED;
     struct ms_counter_stripe *stripe = (struct ms_counter_stripe *)store - 1 - lanes->first;
     const memstore_layout layout = {
@@ -29033,6 +29032,7 @@ int memstore_get_layout(memstore *store, const memstore_lanes *lanes, memstore_l
         .seed = store->hasher.seed,
         .clock = tell_coarse_ms,
         .batches = (const uint64_t *)&store->batches_begun,
+        .granule_shift = store->granule_shift,
     };
     return ms_abi_store(out, &layout, sizeof layout);
 }
