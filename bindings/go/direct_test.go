@@ -73,8 +73,16 @@ func TestStoresThatAreNotReadDirectly(t *testing.T) {
 
 // TestDirectReadsAgreeWithTheLibrary asks both ways for keys of every size, with values of many, with and
 // without a ttl; a second store, filled alike, is read through the library alone.
-func TestDirectReadsAgreeWithTheLibrary(t *testing.T) {
-	store, oracle := openDirect(t, memstore.Config{}), open(t, memstore.Config{})
+func TestDirectReadsAgreeWithTheLibrary(t *testing.T) { agreesWithTheLibrary(t, memstore.Config{}) }
+
+// Above 4 GiB places count other units.
+func TestDirectReadsOfALargeStoreAgreeWithTheLibrary(t *testing.T) {
+	agreesWithTheLibrary(t, memstore.Config{MemoryLimit: 20 << 30})
+}
+
+func agreesWithTheLibrary(t *testing.T, config memstore.Config) {
+	t.Helper()
+	store, oracle := openDirect(t, config), open(t, memstore.Config{})
 	random := rand.New(rand.NewPCG(1, 2))
 	var keys []string
 	for size := range 300 {

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"runtime"
 	"sync"
 	"testing"
 	"time"
@@ -140,4 +141,35 @@ func TestLoggerMayCallTheStore(t *testing.T) {
 	if handler.find("closed") == nil {
 		t.Error("the logger was not told of the end")
 	}
+}
+
+// owner is the handler of a program whose logger refers to what holds the store.
+type owner struct {
+	recorder
+	store *Store
+}
+
+func TestAClosedStoreToWhichItsLoggerRefersIsGivenUp(t *testing.T) {
+	collected := make(chan bool)
+	func() {
+		handler := &owner{}
+		store, err := Open(Config{Logger: slog.New(handler)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		handler.store = store
+		runtime.AddCleanup(store, func(collected chan bool) { close(collected) }, collected)
+		if err := store.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}()
+	for range 100 {
+		runtime.GC()
+		select {
+		case <-collected:
+			return
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+	t.Error("the closed store is never given up")
 }

@@ -12,8 +12,7 @@ import (
 	"github.com/weisyn/memstore/bindings/go/internal/native"
 )
 
-// scanBuffer is how many bytes of keys cross at a time; between two crossings the context is looked
-// at.
+// scanBuffer is how many bytes of keys cross at a time.
 const scanBuffer = 64 << 10
 
 // Keys returns the live keys that match a pattern: each key that is there throughout the call,
@@ -56,10 +55,12 @@ func (s *Store) keyChunks(ctx context.Context, op, pattern string) iter.Seq2[[]b
 				yield(nil, err)
 				return
 			}
-			used := native.GlueScanFill(scan, &buf[0], len(buf))
+			used := waitingLong(ctx, func(wait bound) int64 {
+				return native.GlueScanFill(scan, wait.ms, wait.stop, &buf[0], len(buf))
+			})
 			switch {
 			case used < 0:
-				yield(nil, fail(op, pattern, int32(used)))
+				yield(nil, endOfPass(ctx, op, pattern, int32(used)))
 				return
 			case used == 0:
 				return
@@ -70,6 +71,15 @@ func (s *Store) keyChunks(ctx context.Context, op, pattern string) iter.Seq2[[]b
 			}
 		}
 	}
+}
+
+// endOfPass is the error of a pass over keys that ended with a status: the context's when it was that which
+// ended the pass.
+func endOfPass(ctx context.Context, op, pattern string, status int32) error {
+	if err := live(ctx, op, pattern); err != nil {
+		return err
+	}
+	return fail(op, pattern, status)
 }
 
 // appendKeys reads keys as glue_scan_fill writes them. They are cut from one string, so that a key
@@ -84,24 +94,19 @@ func appendKeys(keys []string, packed []byte) []string {
 	return keys
 }
 
-// CountByPattern counts the live keys that match a pattern; see Keys. A context that can end is looked at
-// as it goes.
+// CountByPattern counts the live keys that match a pattern, until its context ends; see Keys.
 func (s *Store) CountByPattern(ctx context.Context, pattern string) (int, error) {
-	if endless(ctx) {
-		count := native.GlueCountByPattern(s.handle, unsafe.StringData(pattern), len(pattern))
-		runtime.KeepAlive(s)
-		return int(max(count, 0)), check("CountByPattern", pattern, int32(min(count, 0)))
+	if err := live(ctx, "CountByPattern", pattern); err != nil {
+		return 0, err
 	}
-	count := 0
-	for packed, err := range s.keyChunks(ctx, "CountByPattern", pattern) {
-		if err != nil {
-			return 0, err
-		}
-		for at := 0; at < len(packed); count++ {
-			at += 4 + int(binary.NativeEndian.Uint32(packed[at:]))
-		}
+	count := waitingLong(ctx, func(wait bound) int64 {
+		return native.GlueCountByPattern(s.handle, wait.ms, wait.stop, unsafe.StringData(pattern), len(pattern))
+	})
+	runtime.KeepAlive(s)
+	if count < 0 {
+		return 0, endOfPass(ctx, "CountByPattern", pattern, int32(count))
 	}
-	return count, nil
+	return int(count), nil
 }
 
 // DeleteByPattern removes the entries whose keys match a pattern, one after the other, until its context

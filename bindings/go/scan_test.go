@@ -178,3 +178,28 @@ func TestDeleteByPatternEndsWithTheContext(t *testing.T) {
 		t.Errorf("deleted %d, %v, %d entries", deleted, err, store.Size())
 	}
 }
+
+// A pass over keys ends with its context also where no key matches.
+func TestPassesOverKeysEndWithTheContext(t *testing.T) {
+	store := open(t, memstore.Config{Shards: 1, MemoryLimit: 64 << 20})
+	for i := range 200000 {
+		must(t, store.Set(ctx, fmt.Sprint(i), nil, 0))
+	}
+	for name, pass := range map[string]func(context.Context) error{
+		"Keys":           func(c context.Context) error { _, err := store.Keys(c, "x*"); return err },
+		"CountByPattern": func(c context.Context) error { _, err := store.CountByPattern(c, "x*"); return err },
+		"Scan": func(c context.Context) error {
+			scan := store.Scan(c, "x*")
+			for key := range scan.Keys() {
+				t.Errorf("met %q", key)
+			}
+			return scan.Err()
+		},
+	} {
+		brief, cancel := context.WithTimeout(ctx, time.Millisecond)
+		if err := pass(brief); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("%s: %v", name, err)
+		}
+		cancel()
+	}
+}

@@ -90,8 +90,8 @@ type library struct {
 	log    *logQueue // nil without Config.Logger
 	users  atomic.Int32
 	closed atomic.Bool
-	opened string // file and line
-	logger *slog.Logger
+	opened string       // file and line
+	logger *slog.Logger // for abandoned; nil once the store is closed
 }
 
 // abandoned is called when nothing reaches the Store any more, which should have been closed before.
@@ -178,6 +178,7 @@ func (s *Store) Close() error {
 	if status == 0 {
 		s.library.closed.Store(true)
 		s.library.log.end()
+		s.library.logger = nil // it may refer to the Store, and would keep it reachable
 	}
 	runtime.KeepAlive(s)
 	return check("Close", "", status)

@@ -131,6 +131,8 @@ func flattenOne(path string, value any, out givenSettings) error {
 		return out.add(path, "")
 	case float64:
 		return out.add(path, strconv.FormatFloat(value, 'f', -1, 64))
+	case time.Time:
+		return &Error{"UnmarshalYAML", path, explained{"a date: put it in quotes", ErrInvalidConfig}}
 	case []any:
 		return &Error{"UnmarshalYAML", path, explained{"a list is no value for a setting", ErrInvalidConfig}}
 	}

@@ -498,11 +498,13 @@ static inline int glue_commit(memstore *store, int64_t wait_ms, const int64_t *s
     return status;
 }
 
-static inline int64_t glue_count_by_pattern(memstore *store, const char *pattern,
-                                            size_t pattern_size)
+static inline int64_t glue_count_by_pattern(memstore *store, int64_t wait_ms, const int64_t *stop,
+                                            const char *pattern, size_t pattern_size)
 {
     uint64_t count = 0;
-    const int status = memstore_count_by_pattern(store, pattern, pattern_size, &count);
+    glue_bound(wait_ms, stop);
+    const int status = glue_unbound(
+        wait_ms, stop, memstore_count_by_pattern(store, pattern, pattern_size, &count));
 
     return status == MEMSTORE_OK ? (int64_t)count : status;
 }
@@ -530,7 +532,8 @@ static inline int glue_scan_new(memstore *store, const char *pattern, size_t pat
     return MEMSTORE_OK;
 }
 
-static inline int64_t glue_scan_fill(glue_scan *scan, void *buf, size_t cap)
+/* glue_scan_fill() under the bound that is in force. */
+static inline int64_t glue_fill_keys(glue_scan *scan, void *buf, size_t cap)
 {
     char *out = buf;
     size_t used = 0;
@@ -558,6 +561,16 @@ static inline int64_t glue_scan_fill(glue_scan *scan, void *buf, size_t cap)
         used += need;
         scan->pending.data = NULL;
     }
+}
+
+static inline int64_t glue_scan_fill(glue_scan *scan, int64_t wait_ms, const int64_t *stop,
+                                     void *buf, size_t cap)
+{
+    glue_bound(wait_ms, stop);
+    const int64_t used = glue_fill_keys(scan, buf, cap);
+    const int status = glue_unbound(wait_ms, stop, used < 0 ? (int)used : MEMSTORE_OK);
+
+    return used < 0 ? status : used;
 }
 
 static inline void glue_scan_free(glue_scan *scan)

@@ -140,8 +140,8 @@ static inline int glue_commit(memstore *store, int64_t wait_ms, const int64_t *s
                               size_t n, uint64_t *refused);
 
 /* memstore_count_by_pattern(): the count. */
-static inline int64_t glue_count_by_pattern(memstore *store, const char *pattern,
-                                            size_t pattern_size);
+static inline int64_t glue_count_by_pattern(memstore *store, int64_t wait_ms, const int64_t *stop,
+                                            const char *pattern, size_t pattern_size);
 
 /* memstore_cursor_new(). */
 static inline int glue_scan_new(memstore *store, const char *pattern, size_t pattern_size,
@@ -150,7 +150,8 @@ static inline int glue_scan_new(memstore *store, const char *pattern, size_t pat
 /* Copies the next keys to buf, each as a uint32_t of its size in the machine's byte order and its
  * bytes. Returns the bytes written, 0 when there are no more keys. A result above cap says that the
  * next key alone needs so much, and that nothing was written. */
-static inline int64_t glue_scan_fill(glue_scan *scan, void *buf, size_t cap);
+static inline int64_t glue_scan_fill(glue_scan *scan, int64_t wait_ms, const int64_t *stop,
+                                     void *buf, size_t cap);
 
 static inline void glue_scan_free(glue_scan *scan);
 
@@ -227,7 +228,7 @@ static inline int64_t glue_advise(memstore *store, int for_people, void **kept);
 static inline int glue_claim_lanes(uint32_t count, uint64_t *out);
 /* memstore_get_layout() with what glue_claim_lanes() told: the members after struct_size, of which there
  * are GLUE_LAYOUT_MEMBERS. */
-#define GLUE_LAYOUT_MEMBERS 13
+#define GLUE_LAYOUT_MEMBERS 14
 static inline int glue_get_layout(memstore *store, const uint64_t *lanes, uint64_t *out);
 
 /* memstore_get_rates(): the first n fields that are fractions, and both that count alerts. */

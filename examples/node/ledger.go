@@ -25,7 +25,8 @@ import (
 //     it, so that its value is not stored.
 //   - What happens after the commit is not left undone because the client has gone: it does not look at
 //     the request's context.
-//   - What the store does not take is deleted there, however long others hold that up.
+//   - What the store does not take is deleted there, however long others hold that up, key by key where it has no
+//     memory to delete all at one instant.
 type ledger struct {
 	db     *badger.DB
 	store  *memstore.Store
@@ -98,7 +99,7 @@ func (c *change) keys() []string {
 	return keys
 }
 
-// apply makes a change: all of it or nothing, for readers at one instant.
+// apply makes a change: all of it or nothing, for readers at one instant, unless the store has no memory for that.
 func (l *ledger) apply(ctx context.Context, c *change) error {
 	unlock := l.lock(c.keys())
 	defer unlock()
@@ -140,7 +141,22 @@ func (l *ledger) writeThrough(ctx context.Context, c *change) {
 	if batch.Commit(ctx) == nil {
 		return
 	}
-	for errors.Is(l.store.DeleteMany(ctx, c.keys()), memstore.ErrLockTimeout) { // else it fails only when the store is closed
+	if untilUnlocked(func() error { return l.store.DeleteMany(ctx, c.keys()) }) == nil {
+		return
+	}
+	// There was no memory to delete them at one instant. One deletion needs none.
+	for _, key := range c.keys() {
+		_ = untilUnlocked(func() error { return l.store.Delete(ctx, key) }) // it fails when the store is closed
+	}
+}
+
+// untilUnlocked removes something, however long other writers hold it up.
+func untilUnlocked(remove func() error) error {
+	for {
+		err := remove()
+		if !errors.Is(err, memstore.ErrLockTimeout) {
+			return err
+		}
 		runtime.Gosched()
 	}
 }

@@ -160,8 +160,9 @@ func TestWhatTheStoreCannotTakeIsReadFromTheDatabase(t *testing.T) {
 }
 
 // What was committed is read afterwards, also when the store is busy with others for longer than it waits.
-func TestABusyStoreIsNotLeftBehindTheDatabase(t *testing.T) {
-	l := open(t)
+// writeMuch writes to a store that lets nobody wait, until the test is over.
+func writeMuch(t *testing.T, l *ledger, write func(writer, turn int) error) {
+	t.Helper()
 	must(t, l.store.Reconfigure(t.Context(), "performance.lock_timeout", "0"))
 	enough := make(chan struct{})
 	var writers sync.WaitGroup
@@ -169,24 +170,24 @@ func TestABusyStoreIsNotLeftBehindTheDatabase(t *testing.T) {
 		writers.Add(1)
 		go func() {
 			defer writers.Done()
-			items := make(map[string][]byte)
-			for i := range 2000 {
-				items[fmt.Sprint(writer, "/", i)] = make([]byte, 100)
-			}
-			for {
+			for turn := 0; ; turn++ {
 				select {
 				case <-enough:
 					return
 				default:
-					begun := time.Now()
-					_ = l.store.SetMany(t.Context(), items, 0)
-					time.Sleep(time.Since(begun)) // so that others have their turns, too
+					_ = write(writer, turn) // which is refused now and then, as all are
 				}
 			}
 		}()
 	}
-	defer writers.Wait()
-	defer close(enough)
+	t.Cleanup(func() {
+		close(enough)
+		writers.Wait()
+	})
+}
+
+func wantWhatIsApplied(t *testing.T, l *ledger) {
+	t.Helper()
 	for round := range 2000 {
 		want := strconv.Itoa(round)
 		must(t, l.apply(t.Context(), &change{Set: map[string][]byte{"k": []byte(want)}}))
@@ -194,6 +195,37 @@ func TestABusyStoreIsNotLeftBehindTheDatabase(t *testing.T) {
 			t.Fatalf("got %q, %v, want %q", got, err, want)
 		}
 	}
+}
+
+func TestABusyStoreIsNotLeftBehindTheDatabase(t *testing.T) {
+	l := open(t)
+	items := [2]map[string][]byte{}
+	for writer := range items {
+		items[writer] = make(map[string][]byte)
+		for i := range 2000 {
+			items[writer][fmt.Sprint(writer, "/", i)] = make([]byte, 100)
+		}
+	}
+	writeMuch(t, l, func(writer, _ int) error {
+		begun := time.Now()
+		err := l.store.SetMany(ctx, items[writer], 0)
+		time.Sleep(time.Since(begun)) // so that others have their turns, too
+		return err
+	})
+	wantWhatIsApplied(t, l)
+}
+
+// Where room is made for new entries all the time, a deletion of many finds no memory to record what it deletes.
+func TestAFullStoreIsNotLeftBehindTheDatabase(t *testing.T) {
+	l := open(t)
+	value := make([]byte, 8<<10)
+	for i := 0; l.store.GetStats().Evictions == 0; i++ {
+		must(t, l.store.Set(ctx, fmt.Sprint(i), value, 0))
+	}
+	writeMuch(t, l, func(writer, turn int) error {
+		return l.store.Set(ctx, fmt.Sprint(writer, "/", turn), value, 0)
+	})
+	wantWhatIsApplied(t, l)
 }
 
 func TestAClientThatHasGoneLeavesNothingHalfDone(t *testing.T) {

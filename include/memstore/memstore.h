@@ -813,6 +813,7 @@ typedef int (*memstore_key_fn)(const void *key, size_t key_size, void *context);
  * @retval MEMSTORE_ERR_INVALID_PATTERN the pattern is malformed; fn was not called
  * @retval MEMSTORE_ERR_INVALID_ARGUMENT store, fn or pattern is NULL
  * @retval MEMSTORE_ERR_MEMORY_EXHAUSTED the system gave no memory to copy keys to
+ * @retval MEMSTORE_ERR_LOCK_TIMEOUT memstore_bound_waits() has stopped it
  * @retval MEMSTORE_ERR_CACHE_CLOSED the store is closed
  * @threadsafety any; blocks no reader and no writer
  * @progress Lock-free, but for the system's allocator: completes whatever other threads do with the
@@ -865,6 +866,7 @@ MEMSTORE_API int memstore_cursor_new(memstore *store, const char *pattern, size_
  * @retval MEMSTORE_ERR_INVALID_ARGUMENT an argument is NULL
  * @retval MEMSTORE_ERR_MEMORY_EXHAUSTED the system gave no memory to copy keys to; the call may
  *     be repeated
+ * @retval MEMSTORE_ERR_LOCK_TIMEOUT memstore_bound_waits() has stopped it; the call may be repeated
  * @retval MEMSTORE_ERR_CACHE_CLOSED the store is closed
  * @threadsafety object
  * @progress Lock-free, but for the system's allocator: completes whatever other threads do with the
@@ -899,8 +901,8 @@ MEMSTORE_API void memstore_cursor_free(memstore_cursor *cursor);
  *
  * memstore_close() and memstore_destroy() are not bounded, nor is the wait for a loader, for which
  * memstore_get_or_load() says how long it is. Work that goes on is ended only where one call can have
- * much of it: a memory limit on its way down is given up, and memstore_delete_by_pattern() and
- * memstore_maintain() leave what they have not come to when they are stopped.
+ * much of it: a memory limit on its way down is given up, and passes over keys, memstore_delete_by_pattern()
+ * and memstore_maintain() leave what they have not come to when they are stopped.
  * @param[in] wait_ms milliseconds to wait at most, all waits together; 0 waits for nothing; a negative
  *     number sets no bound
  * @param[in] stop NULL, or what another thread sets to another value than 0, in one atomic step, to end

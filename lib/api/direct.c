@@ -7,7 +7,6 @@
 #include <memstore/direct.h>
 
 /* What direct.h says of the layout. */
-#define GRANULE_SHIFT 2
 _Static_assert(MS_HOT_SHARDS == 0xffff && MS_HOT_USUAL == UINT64_C(1) << 16, "direct.h: hot");
 _Static_assert(sizeof *((struct ms_index *)NULL)->tables == 8, "direct.h: the tables");
 _Static_assert(offsetof(struct ms_bucket, last_tags) == 16 &&
@@ -58,7 +57,7 @@ int memstore_get_layout(memstore *store, const memstore_lanes *lanes, memstore_l
 {
     if (store == NULL || lanes == NULL || out == NULL)
         return MEMSTORE_ERR_INVALID_ARGUMENT;
-    if ((store->hot_unmeasured & MS_HOT_USUAL) == 0 || store->granule_shift != GRANULE_SHIFT)
+    if ((store->hot_unmeasured & MS_HOT_USUAL) == 0)
         return MEMSTORE_ERR_UNSUPPORTED;
 
     /* A usual store has a stripe for each number; CO-2. */
@@ -77,6 +76,7 @@ int memstore_get_layout(memstore *store, const memstore_lanes *lanes, memstore_l
         .seed = store->hasher.seed,
         .clock = tell_coarse_ms,
         .batches = (const uint64_t *)&store->batches_begun,
+        .granule_shift = store->granule_shift,
     };
     return ms_abi_store(out, &layout, sizeof layout);
 }

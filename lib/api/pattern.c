@@ -29,8 +29,7 @@ void memstore_cursor_free(memstore_cursor *cursor)
 #define STOP 1
 typedef int (*key_action)(memstore *store, const memstore_key *key, void *context);
 
-/* `stoppable`: with LOCK_TIMEOUT, by what ends the thread's waits. */
-static int for_each_key(memstore *store, const char *pattern, size_t pattern_size, bool stoppable,
+static int for_each_key(memstore *store, const char *pattern, size_t pattern_size,
                         key_action action, void *context)
 {
     memstore_cursor *cursor;
@@ -39,8 +38,6 @@ static int for_each_key(memstore *store, const char *pattern, size_t pattern_siz
 
     if (status != MEMSTORE_OK)
         return status;
-    if (stoppable)
-        ms_cursor_heed_stop(cursor);
     while ((status = ms_cursor_next(cursor, &key)) == MEMSTORE_OK) {
         status = action(store, &key, context);
         if (status != MEMSTORE_OK)
@@ -70,7 +67,7 @@ int memstore_keys(memstore *store, const char *pattern, size_t pattern_size, mem
 
     if (fn == NULL)
         return MEMSTORE_ERR_INVALID_ARGUMENT;
-    return for_each_key(store, pattern, pattern_size, false, call_back, &call);
+    return for_each_key(store, pattern, pattern_size, call_back, &call);
 }
 
 static int count_key(memstore *store, const memstore_key *key, void *context)
@@ -87,7 +84,7 @@ int memstore_count_by_pattern(memstore *store, const char *pattern, size_t patte
     if (count == NULL)
         return MEMSTORE_ERR_INVALID_ARGUMENT;
     *count = 0;
-    return for_each_key(store, pattern, pattern_size, false, count_key, count);
+    return for_each_key(store, pattern, pattern_size, count_key, count);
 }
 
 static int delete_key(memstore *store, const memstore_key *key, void *context)
@@ -149,6 +146,6 @@ int memstore_delete_by_pattern(memstore *store, const char *pattern, size_t patt
         status = overtake_loads(store, pattern, pattern_size);
     if (status != MEMSTORE_OK)
         return status;
-    status = for_each_key(store, pattern, pattern_size, true, delete_key, deleted);
+    status = for_each_key(store, pattern, pattern_size, delete_key, deleted);
     return status == MEMSTORE_OK ? forget_stale(store, pattern, pattern_size) : status;
 }

@@ -20,7 +20,6 @@ struct memstore_cursor {
     char *keys;
     size_t used, size;
     size_t read_at;
-    bool heeds_stop; /* ends with LOCK_TIMEOUT when the thread's waits are ended */
 };
 
 static bool ensure_bytes(memstore_cursor *cursor, size_t more)
@@ -155,11 +154,12 @@ static int collect_interval(memstore_cursor *cursor)
     return status;
 }
 
-/* Go on to an interval that has keys: OK, KEY_NOT_FOUND at the end, or an error. */
+/* Go on to an interval that has keys: OK, KEY_NOT_FOUND at the end, or an error, which is LOCK_TIMEOUT
+ * when the thread's waits are stopped. */
 static int advance(memstore_cursor *cursor)
 {
     while (cursor->read_at == cursor->used) {
-        if (cursor->heeds_stop && ms_wait_is_stopped())
+        if (ms_wait_is_stopped())
             return MEMSTORE_ERR_LOCK_TIMEOUT;
         if (cursor->next_home >> 32 != 0) {
             if (cursor->shard + 1 >= cursor->store->index.shard_count)
@@ -194,11 +194,6 @@ int ms_cursor_new(memstore *store, const char *pattern, size_t pattern_size, mem
     *cursor = (memstore_cursor){.store = store, .pattern = copy, .pattern_size = pattern_size};
     *out = cursor;
     return MEMSTORE_OK;
-}
-
-void ms_cursor_heed_stop(memstore_cursor *cursor)
-{
-    cursor->heeds_stop = true;
 }
 
 int ms_cursor_next(memstore_cursor *cursor, memstore_key *key)

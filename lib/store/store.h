@@ -438,8 +438,6 @@ void ms_batch_free(memstore_batch *batch);
 
 /* ---- store/scan.c ---- */
 int ms_cursor_new(memstore *store, const char *pattern, size_t pattern_size, memstore_cursor **out);
-/* It ends with LOCK_TIMEOUT when the thread's waits are ended, between keys that are copied together. */
-void ms_cursor_heed_stop(memstore_cursor *cursor);
 int ms_cursor_next(memstore_cursor *cursor, memstore_key *key);
 void ms_cursor_free(memstore_cursor *cursor);
 /* How many live entries a walk over the index meets, taking no lock. The caller has entered. */

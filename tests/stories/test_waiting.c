@@ -346,3 +346,33 @@ Test(waiting, a_compaction_ends_where_it_is_when_its_caller_is_told_to)
     assert_ok(memstore_compact(store, 0));
     memstore_destroy(store);
 }
+
+static int count_key(const void *key, size_t key_size, void *context)
+{
+    (void)key;
+    (void)key_size;
+    ++*(uint64_t *)context;
+    return 0;
+}
+
+Test(waiting, a_pass_over_keys_ends_where_it_is_when_its_caller_is_told_to)
+{
+    memstore *store = test_open("maintenance=manual", NULL);
+    const int64_t stopped = 1;
+    uint64_t met = 0;
+    memstore_cursor *cursor;
+    memstore_key key;
+
+    assert_ok(memstore_set(store, "k", 1, "1", 1, MEMSTORE_TTL_NONE));
+    assert_ok(memstore_cursor_new(store, "*", 1, &cursor));
+    memstore_bound_waits(-1, &stopped);
+    assert_status(memstore_count_by_pattern(store, "*", 1, &met), MEMSTORE_ERR_LOCK_TIMEOUT);
+    assert_status(memstore_keys(store, "*", 1, count_key, &met), MEMSTORE_ERR_LOCK_TIMEOUT);
+    assert_status(memstore_cursor_next(cursor, &key), MEMSTORE_ERR_LOCK_TIMEOUT);
+    cr_assert_eq(memstore_bound_waits(-1, NULL), 1);
+    cr_assert_eq(met, 0);
+    assert_ok(memstore_cursor_next(cursor, &key));
+    assert_status(memstore_cursor_next(cursor, &key), MEMSTORE_ERR_KEY_NOT_FOUND);
+    memstore_cursor_free(cursor);
+    memstore_destroy(store);
+}

@@ -168,7 +168,6 @@ Test(direct, stores_of_another_kind_tell_no_layout)
         {"eviction", "lru"},
         {"ttl.store_creation_time", "true"},
         {"performance.memory_limit", "2MiB"},
-        {"performance.memory_limit", "4GiB"},
     };
     memstore_lanes lanes;
 
@@ -184,9 +183,10 @@ Test(direct, stores_of_another_kind_tell_no_layout)
     }
 }
 
-Test(direct, stores_of_up_to_four_gigabytes_tell_their_layout)
+Test(direct, stores_of_all_other_sizes_tell_their_layout)
 {
-    static const char *const limits[] = {"4MiB", "64MiB", "4000MiB"};
+    static const char *const limits[] = {"4MiB", "64MiB", "4000MiB", "4GiB", "20GiB"};
+    static const uint64_t shifts[] = {2, 2, 2, 3, 5};
     memstore_lanes lanes;
 
     claim(1, &lanes);
@@ -195,6 +195,7 @@ Test(direct, stores_of_up_to_four_gigabytes_tell_their_layout)
         memstore *store = open_with("performance.memory_limit", limits[i]);
 
         cr_assert_eq(memstore_get_layout(store, &lanes, &layout), MEMSTORE_OK, "%s", limits[i]);
+        cr_assert_eq(layout.granule_shift, shifts[i], "%s", limits[i]);
         discard(store);
     }
 }

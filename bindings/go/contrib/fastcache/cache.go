@@ -25,7 +25,10 @@ import (
 // Cache is a cache; see New.
 type Cache struct {
 	store            *memstore.Store
+	_                [64]byte // what follows is written often, and shall not share a cache line with the store
 	bigGets, bigSets atomic.Uint64
+	// has and lacks are the calls of Has and those that found nothing, which the store does not count.
+	has, lacks atomic.Uint64
 }
 
 // smallest is the least capacity, as in fastcache.
@@ -86,7 +89,11 @@ func (c *Cache) HasGet(dst, k []byte) ([]byte, bool) {
 
 // Has says whether there is a value under k.
 func (c *Cache) Has(k []byte) bool {
+	c.has.Add(1)
 	has, _ := c.store.Has(ctx, text(k))
+	if !has {
+		c.lacks.Add(1)
+	}
 	return has
 }
 
@@ -106,6 +113,8 @@ func (c *Cache) Reset() {
 	c.store.ResetStats()
 	c.bigGets.Store(0)
 	c.bigSets.Store(0)
+	c.has.Store(0)
+	c.lacks.Store(0)
 }
 
 // SetBig is Set.
@@ -122,7 +131,7 @@ func (c *Cache) GetBig(dst, k []byte) []byte {
 
 // Stats is what a cache comes to.
 type Stats struct {
-	GetCalls     uint64 // reads, GetBig's included
+	GetCalls     uint64 // reads, those by GetBig and Has included
 	SetCalls     uint64 // writes, SetBig's included
 	Misses       uint64 // reads that found nothing
 	Collisions   uint64 // 0: keys do not collide
@@ -150,9 +159,9 @@ func (s *Stats) Reset() { *s = Stats{} }
 // UpdateStats adds what the cache comes to to s.
 func (c *Cache) UpdateStats(s *Stats) {
 	stats, memory := c.store.GetStats(), c.store.GetMemoryUsage()
-	s.GetCalls += stats.Hits + stats.Misses
+	s.GetCalls += stats.Hits + stats.Misses + c.has.Load()
 	s.SetCalls += stats.Sets
-	s.Misses += stats.Misses
+	s.Misses += stats.Misses + c.lacks.Load()
 	s.EntriesCount += stats.Entries
 	s.BytesSize += memory.Charged
 	s.MaxBytesSize += memory.Limit

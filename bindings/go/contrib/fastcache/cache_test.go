@@ -115,7 +115,7 @@ func TestRandomCallsHaveTheSameResults(t *testing.T) {
 	defer ours.Close()
 	for range 20_000 {
 		key := []byte(fmt.Sprint(random.IntN(500)))
-		switch random.IntN(4) {
+		switch random.IntN(5) {
 		case 0:
 			theirs.Del(key)
 			ours.Del(key)
@@ -123,6 +123,10 @@ func TestRandomCallsHaveTheSameResults(t *testing.T) {
 			value := bytes.Repeat(key, random.IntN(200))
 			theirs.Set(key, value)
 			ours.Set(key, value)
+		case 2:
+			if want, got := theirs.Has(key), ours.Has(key); got != want {
+				t.Fatalf("%q: %v, want %v", key, got, want)
+			}
 		default:
 			want, wantFound := theirs.HasGet([]byte("d"), key)
 			got, found := ours.HasGet([]byte("d"), key)
@@ -140,6 +144,10 @@ func TestRandomCallsHaveTheSameResults(t *testing.T) {
 	stats.Reset()
 	if stats != (Stats{}) {
 		t.Error("Reset leaves counts")
+	}
+	ours.Reset()
+	if ours.UpdateStats(&stats); stats.GetCalls != 0 || stats.Misses != 0 {
+		t.Errorf("the cache's Reset leaves counts: %+v", stats)
 	}
 }
 

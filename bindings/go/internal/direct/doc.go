@@ -19,9 +19,9 @@ const MostKeys = 4
 
 // LayoutWords is how many members of memstore_layout there are, LanesWords of memstore_lanes.
 const (
-	LayoutWords = 13
+	LayoutWords = 14
 	LanesWords  = 4
 )
 
 // layoutVersion is the MEMSTORE_LAYOUT_VERSION that this package knows.
-const layoutVersion = 3
+const layoutVersion = 4

@@ -72,6 +72,7 @@ type Reader struct {
 	lanes                  *lanes
 	clock                  unsafe.Pointer
 	batches                unsafe.Pointer
+	granuleShift           uint64
 }
 
 // New makes the reader of a store, or nil when it has to be read through the library. claim asks the library
@@ -93,6 +94,7 @@ func New(claim func(count uint32, out *[LanesWords]uint64) bool,
 		segments: pointer(words[4]), segmentShift: words[5], pagesOffset: words[6],
 		reads: pointer(words[7]), misses: pointer(words[8]), stripe: uintptr(words[9]),
 		hasher: newHasher(words[10]), lanes: &claimed.lanes, clock: pointer(words[11]), batches: pointer(words[12]),
+		granuleShift: words[13],
 	}
 }
 
@@ -209,7 +211,7 @@ func (r *Reader) findIn(bucket unsafe.Pointer, tag uint16, key unsafe.Pointer, n
 			if place == 0 {
 				continue
 			}
-			if entry, size := r.look(uint64(place)<<2, key, n, now); size != Absent {
+			if entry, size := r.look(uint64(place)<<(r.granuleShift&63), key, n, now); size != Absent {
 				return entry, size
 			}
 		}

@@ -328,6 +328,8 @@ typedef long long swig_type_58;
 typedef long long swig_type_59;
 typedef long long swig_type_60;
 typedef long long swig_type_61;
+typedef long long swig_type_62;
+typedef long long swig_type_63;
 extern void _wrap_Swig_free_memstore(uintptr_t arg1);
 extern uintptr_t _wrap_Swig_malloc_memstore(swig_intgo arg1);
 extern swig_intgo _wrap_MEMSTORE_OK_memstore(void);
@@ -415,32 +417,32 @@ extern void _wrap_GlueTakeMany_memstore(uintptr_t arg1, swig_voidp arg2, swig_in
 extern swig_type_42 _wrap_GlueHasMany_memstore(uintptr_t arg1, swig_type_43 arg2, swig_voidp arg3, swig_voidp arg4, swig_intgo arg5, swig_voidp arg6, swig_intgo arg7, swig_voidp arg8);
 extern swig_type_44 _wrap_GlueDeleteMany_memstore(uintptr_t arg1, swig_type_45 arg2, swig_voidp arg3, swig_voidp arg4, swig_intgo arg5, swig_voidp arg6, swig_intgo arg7);
 extern int _wrap_GlueCommit_memstore(uintptr_t arg1, swig_type_46 arg2, swig_voidp arg3, swig_voidp arg4, swig_intgo arg5, swig_voidp arg6, swig_intgo arg7, swig_voidp arg8);
-extern swig_type_47 _wrap_GlueCountByPattern_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3);
+extern swig_type_47 _wrap_GlueCountByPattern_memstore(uintptr_t arg1, swig_type_48 arg2, swig_voidp arg3, swig_voidp arg4, swig_intgo arg5);
 extern int _wrap_GlueScanNew_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3, swig_voidp arg4);
-extern swig_type_48 _wrap_GlueScanFill_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3);
+extern swig_type_49 _wrap_GlueScanFill_memstore(uintptr_t arg1, swig_type_50 arg2, swig_voidp arg3, swig_voidp arg4, swig_intgo arg5);
 extern void _wrap_GlueScanFree_memstore(uintptr_t arg1);
 extern int _wrap_GlueEventsNew_memstore(uintptr_t arg1, int arg2, swig_intgo arg3, swig_voidp arg4);
-extern swig_type_49 _wrap_GlueEventsFill_memstore(uintptr_t arg1, swig_type_50 arg2, swig_voidp arg3, swig_intgo arg4);
+extern swig_type_51 _wrap_GlueEventsFill_memstore(uintptr_t arg1, swig_type_52 arg2, swig_voidp arg3, swig_intgo arg4);
 extern void _wrap_GlueEventsWake_memstore(uintptr_t arg1);
-extern swig_type_51 _wrap_GlueEventsDropped_memstore(uintptr_t arg1);
+extern swig_type_53 _wrap_GlueEventsDropped_memstore(uintptr_t arg1);
 extern void _wrap_GlueEventsFree_memstore(uintptr_t arg1);
 extern uintptr_t _wrap_GlueLogNew_memstore(uintptr_t arg1, int arg2);
-extern swig_type_52 _wrap_GlueLogFill_memstore(uintptr_t arg1, swig_type_53 arg2, swig_voidp arg3, swig_intgo arg4);
+extern swig_type_54 _wrap_GlueLogFill_memstore(uintptr_t arg1, swig_type_55 arg2, swig_voidp arg3, swig_intgo arg4);
 extern void _wrap_GlueLogEnd_memstore(uintptr_t arg1);
 extern void _wrap_GlueLogDrop_memstore(uintptr_t arg1);
 extern int _wrap_GlueGetEventStats_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3);
-extern swig_type_54 _wrap_GlueLeaseAcquire_memstore(uintptr_t arg1, swig_type_55 arg2, swig_voidp arg3, swig_voidp arg4, swig_intgo arg5, swig_voidp arg6, swig_intgo arg7, swig_voidp arg8, swig_voidp arg9);
+extern swig_type_56 _wrap_GlueLeaseAcquire_memstore(uintptr_t arg1, swig_type_57 arg2, swig_voidp arg3, swig_voidp arg4, swig_intgo arg5, swig_voidp arg6, swig_intgo arg7, swig_voidp arg8, swig_voidp arg9);
 extern int _wrap_GlueLeaseIsCurrent_memstore(uintptr_t arg1);
-extern int _wrap_GlueLeaseFill_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3, swig_type_56 arg4);
-extern swig_type_57 _wrap_GlueLeaseFail_memstore(uintptr_t arg1, int arg2, swig_voidp arg3);
-extern int _wrap_GlueSave_memstore(uintptr_t arg1, swig_type_58 arg2, swig_voidp arg3, swig_voidp arg4, swig_voidp arg5);
-extern int _wrap_GlueLoad_memstore(uintptr_t arg1, swig_type_59 arg2, swig_voidp arg3, swig_voidp arg4, swig_voidp arg5);
+extern int _wrap_GlueLeaseFill_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3, swig_type_58 arg4);
+extern swig_type_59 _wrap_GlueLeaseFail_memstore(uintptr_t arg1, int arg2, swig_voidp arg3);
+extern int _wrap_GlueSave_memstore(uintptr_t arg1, swig_type_60 arg2, swig_voidp arg3, swig_voidp arg4, swig_voidp arg5);
+extern int _wrap_GlueLoad_memstore(uintptr_t arg1, swig_type_61 arg2, swig_voidp arg3, swig_voidp arg4, swig_voidp arg5);
 extern int _wrap_GlueGetStats_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3);
 extern int _wrap_GlueGetMemoryStats_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3);
 extern int _wrap_GlueGetTtlStats_memstore(uintptr_t arg1, swig_voidp arg2, swig_voidp arg3, swig_intgo arg4);
 extern int _wrap_GlueGetLatency_memstore(uintptr_t arg1, int arg2, swig_voidp arg3, swig_intgo arg4);
-extern swig_type_60 _wrap_GlueMetricsText_memstore(uintptr_t arg1, swig_voidp arg2);
-extern swig_type_61 _wrap_GlueAdvise_memstore(uintptr_t arg1, int arg2, swig_voidp arg3);
+extern swig_type_62 _wrap_GlueMetricsText_memstore(uintptr_t arg1, swig_voidp arg2);
+extern swig_type_63 _wrap_GlueAdvise_memstore(uintptr_t arg1, int arg2, swig_voidp arg3);
 extern int _wrap_GlueClaimLanes_memstore(int arg1, swig_voidp arg2);
 extern int _wrap_GlueGetLayout_memstore(uintptr_t arg1, swig_voidp arg2, swig_voidp arg3);
 extern int _wrap_GlueGetRates_memstore(uintptr_t arg1, swig_voidp arg2, swig_intgo arg3, swig_voidp arg4);
@@ -1385,13 +1387,16 @@ func GlueCommit(arg1 uintptr, arg2 int64, arg3 *byte, arg4 *byte, arg5 int, arg6
 	return swig_r
 }
 
-func GlueCountByPattern(arg1 uintptr, arg2 *byte, arg3 int) (_swig_ret int64) {
+func GlueCountByPattern(arg1 uintptr, arg2 int64, arg3 *byte, arg4 *byte, arg5 int) (_swig_ret int64) {
 	var swig_r int64
 	_swig_i_0 := arg1
-	var _swig_i_1 *C.uchar
-	_swig_i_1 = (*C.uchar)(arg2)
-	_swig_i_2 := arg3
-	swig_r = (int64)(C._wrap_GlueCountByPattern_memstore(C.uintptr_t(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_intgo(_swig_i_2)))
+	_swig_i_1 := arg2
+	var _swig_i_2 *C.uchar
+	_swig_i_2 = (*C.uchar)(arg3)
+	var _swig_i_3 *C.uchar
+	_swig_i_3 = (*C.uchar)(arg4)
+	_swig_i_4 := arg5
+	swig_r = (int64)(C._wrap_GlueCountByPattern_memstore(C.uintptr_t(_swig_i_0), C.swig_type_48(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3), C.swig_intgo(_swig_i_4)))
 	return swig_r
 }
 
@@ -1407,13 +1412,16 @@ func GlueScanNew(arg1 uintptr, arg2 *byte, arg3 int, arg4 *byte) (_swig_ret int3
 	return swig_r
 }
 
-func GlueScanFill(arg1 uintptr, arg2 *byte, arg3 int) (_swig_ret int64) {
+func GlueScanFill(arg1 uintptr, arg2 int64, arg3 *byte, arg4 *byte, arg5 int) (_swig_ret int64) {
 	var swig_r int64
 	_swig_i_0 := arg1
-	var _swig_i_1 *C.uchar
-	_swig_i_1 = (*C.uchar)(arg2)
-	_swig_i_2 := arg3
-	swig_r = (int64)(C._wrap_GlueScanFill_memstore(C.uintptr_t(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_intgo(_swig_i_2)))
+	_swig_i_1 := arg2
+	var _swig_i_2 *C.uchar
+	_swig_i_2 = (*C.uchar)(arg3)
+	var _swig_i_3 *C.uchar
+	_swig_i_3 = (*C.uchar)(arg4)
+	_swig_i_4 := arg5
+	swig_r = (int64)(C._wrap_GlueScanFill_memstore(C.uintptr_t(_swig_i_0), C.swig_type_50(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3), C.swig_intgo(_swig_i_4)))
 	return swig_r
 }
 
@@ -1440,7 +1448,7 @@ func GlueEventsFill(arg1 uintptr, arg2 int64, arg3 *byte, arg4 int) (_swig_ret i
 	var _swig_i_2 *C.uchar
 	_swig_i_2 = (*C.uchar)(arg3)
 	_swig_i_3 := arg4
-	swig_r = (int64)(C._wrap_GlueEventsFill_memstore(C.uintptr_t(_swig_i_0), C.swig_type_50(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_intgo(_swig_i_3)))
+	swig_r = (int64)(C._wrap_GlueEventsFill_memstore(C.uintptr_t(_swig_i_0), C.swig_type_52(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_intgo(_swig_i_3)))
 	return swig_r
 }
 
@@ -1478,7 +1486,7 @@ func GlueLogFill(arg1 uintptr, arg2 int64, arg3 *byte, arg4 int) (_swig_ret int6
 	var _swig_i_2 *C.uchar
 	_swig_i_2 = (*C.uchar)(arg3)
 	_swig_i_3 := arg4
-	swig_r = (int64)(C._wrap_GlueLogFill_memstore(C.uintptr_t(_swig_i_0), C.swig_type_53(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_intgo(_swig_i_3)))
+	swig_r = (int64)(C._wrap_GlueLogFill_memstore(C.uintptr_t(_swig_i_0), C.swig_type_55(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_intgo(_swig_i_3)))
 	return swig_r
 }
 
@@ -1518,7 +1526,7 @@ func GlueLeaseAcquire(arg1 uintptr, arg2 int64, arg3 *byte, arg4 *byte, arg5 int
 	_swig_i_7 = (*C.uchar)(arg8)
 	var _swig_i_8 *C.uchar
 	_swig_i_8 = (*C.uchar)(arg9)
-	swig_r = (int64)(C._wrap_GlueLeaseAcquire_memstore(C.uintptr_t(_swig_i_0), C.swig_type_55(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3), C.swig_intgo(_swig_i_4), C.swig_voidp(_swig_i_5), C.swig_intgo(_swig_i_6), C.swig_voidp(_swig_i_7), C.swig_voidp(_swig_i_8)))
+	swig_r = (int64)(C._wrap_GlueLeaseAcquire_memstore(C.uintptr_t(_swig_i_0), C.swig_type_57(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3), C.swig_intgo(_swig_i_4), C.swig_voidp(_swig_i_5), C.swig_intgo(_swig_i_6), C.swig_voidp(_swig_i_7), C.swig_voidp(_swig_i_8)))
 	return swig_r
 }
 
@@ -1536,7 +1544,7 @@ func GlueLeaseFill(arg1 uintptr, arg2 *byte, arg3 int, arg4 int64) (_swig_ret in
 	_swig_i_1 = (*C.uchar)(arg2)
 	_swig_i_2 := arg3
 	_swig_i_3 := arg4
-	swig_r = (int32)(C._wrap_GlueLeaseFill_memstore(C.uintptr_t(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_intgo(_swig_i_2), C.swig_type_56(_swig_i_3)))
+	swig_r = (int32)(C._wrap_GlueLeaseFill_memstore(C.uintptr_t(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_intgo(_swig_i_2), C.swig_type_58(_swig_i_3)))
 	return swig_r
 }
 
@@ -1560,7 +1568,7 @@ func GlueSave(arg1 uintptr, arg2 int64, arg3 *byte, arg4 *byte, arg5 *byte) (_sw
 	_swig_i_3 = (*C.uchar)(arg4)
 	var _swig_i_4 *C.uchar
 	_swig_i_4 = (*C.uchar)(arg5)
-	swig_r = (int32)(C._wrap_GlueSave_memstore(C.uintptr_t(_swig_i_0), C.swig_type_58(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3), C.swig_voidp(_swig_i_4)))
+	swig_r = (int32)(C._wrap_GlueSave_memstore(C.uintptr_t(_swig_i_0), C.swig_type_60(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3), C.swig_voidp(_swig_i_4)))
 	return swig_r
 }
 
@@ -1574,7 +1582,7 @@ func GlueLoad(arg1 uintptr, arg2 int64, arg3 *byte, arg4 *byte, arg5 *byte) (_sw
 	_swig_i_3 = (*C.uchar)(arg4)
 	var _swig_i_4 *C.uchar
 	_swig_i_4 = (*C.uchar)(arg5)
-	swig_r = (int32)(C._wrap_GlueLoad_memstore(C.uintptr_t(_swig_i_0), C.swig_type_59(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3), C.swig_voidp(_swig_i_4)))
+	swig_r = (int32)(C._wrap_GlueLoad_memstore(C.uintptr_t(_swig_i_0), C.swig_type_61(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3), C.swig_voidp(_swig_i_4)))
 	return swig_r
 }
 
@@ -1649,7 +1657,7 @@ func GlueClaimLanes(arg1 uint32, arg2 *byte) (_swig_ret int32) {
 	return swig_r
 }
 
-const GLUE_LAYOUT_MEMBERS int32 = 13
+const GLUE_LAYOUT_MEMBERS int32 = 14
 
 func GlueGetLayout(arg1 uintptr, arg2 *byte, arg3 *byte) (_swig_ret int32) {
 	var swig_r int32

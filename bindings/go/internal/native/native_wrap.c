@@ -566,8 +566,8 @@ static inline int glue_commit(memstore *store, int64_t wait_ms, const int64_t *s
                               size_t n, uint64_t *refused);
 
 /* memstore_count_by_pattern(): the count. */
-static inline int64_t glue_count_by_pattern(memstore *store, const char *pattern,
-                                            size_t pattern_size);
+static inline int64_t glue_count_by_pattern(memstore *store, int64_t wait_ms, const int64_t *stop,
+                                            const char *pattern, size_t pattern_size);
 
 /* memstore_cursor_new(). */
 static inline int glue_scan_new(memstore *store, const char *pattern, size_t pattern_size,
@@ -576,7 +576,8 @@ static inline int glue_scan_new(memstore *store, const char *pattern, size_t pat
 /* Copies the next keys to buf, each as a uint32_t of its size in the machine's byte order and its
  * bytes. Returns the bytes written, 0 when there are no more keys. A result above cap says that the
  * next key alone needs so much, and that nothing was written. */
-static inline int64_t glue_scan_fill(glue_scan *scan, void *buf, size_t cap);
+static inline int64_t glue_scan_fill(glue_scan *scan, int64_t wait_ms, const int64_t *stop,
+                                     void *buf, size_t cap);
 
 static inline void glue_scan_free(glue_scan *scan);
 
@@ -653,7 +654,7 @@ static inline int64_t glue_advise(memstore *store, int for_people, void **kept);
 static inline int glue_claim_lanes(uint32_t count, uint64_t *out);
 /* memstore_get_layout() with what glue_claim_lanes() told: the members after struct_size, of which there
  * are GLUE_LAYOUT_MEMBERS. */
-#define GLUE_LAYOUT_MEMBERS 13
+#define GLUE_LAYOUT_MEMBERS 14
 static inline int glue_get_layout(memstore *store, const uint64_t *lanes, uint64_t *out);
 
 /* memstore_get_rates(): the first n fields that are fractions, and both that count alerts. */
@@ -1161,11 +1162,13 @@ static inline int glue_commit(memstore *store, int64_t wait_ms, const int64_t *s
     return status;
 }
 
-static inline int64_t glue_count_by_pattern(memstore *store, const char *pattern,
-                                            size_t pattern_size)
+static inline int64_t glue_count_by_pattern(memstore *store, int64_t wait_ms, const int64_t *stop,
+                                            const char *pattern, size_t pattern_size)
 {
     uint64_t count = 0;
-    const int status = memstore_count_by_pattern(store, pattern, pattern_size, &count);
+    glue_bound(wait_ms, stop);
+    const int status = glue_unbound(
+        wait_ms, stop, memstore_count_by_pattern(store, pattern, pattern_size, &count));
 
     return status == MEMSTORE_OK ? (int64_t)count : status;
 }
@@ -1193,7 +1196,8 @@ static inline int glue_scan_new(memstore *store, const char *pattern, size_t pat
     return MEMSTORE_OK;
 }
 
-static inline int64_t glue_scan_fill(glue_scan *scan, void *buf, size_t cap)
+/* glue_scan_fill() under the bound that is in force. */
+static inline int64_t glue_fill_keys(glue_scan *scan, void *buf, size_t cap)
 {
     char *out = buf;
     size_t used = 0;
@@ -1221,6 +1225,16 @@ static inline int64_t glue_scan_fill(glue_scan *scan, void *buf, size_t cap)
         used += need;
         scan->pending.data = NULL;
     }
+}
+
+static inline int64_t glue_scan_fill(glue_scan *scan, int64_t wait_ms, const int64_t *stop,
+                                     void *buf, size_t cap)
+{
+    glue_bound(wait_ms, stop);
+    const int64_t used = glue_fill_keys(scan, buf, cap);
+    const int status = glue_unbound(wait_ms, stop, used < 0 ? (int)used : MEMSTORE_OK);
+
+    return used < 0 ? status : used;
 }
 
 static inline void glue_scan_free(glue_scan *scan)
@@ -3198,19 +3212,24 @@ int _wrap_GlueCommit_memstore(memstore *_swig_go_0, long long _swig_go_1, int64_
 }
 
 
-long long _wrap_GlueCountByPattern_memstore(memstore *_swig_go_0, char *_swig_go_1, intgo _swig_go_2) {
+long long _wrap_GlueCountByPattern_memstore(memstore *_swig_go_0, long long _swig_go_1, int64_t *_swig_go_2, char *_swig_go_3, intgo _swig_go_4) {
   memstore *arg1 = 0 ;
-  char *arg2 = 0 ;
-  size_t arg3 ;
+  int64_t arg2 ;
+  int64_t *arg3 = 0 ;
+  char *arg4 = 0 ;
+  size_t arg5 ;
   int64_t result;
   long long _swig_go_result;
 
   arg1 = (memstore *)_swig_go_0;
-  arg2 = (char *)_swig_go_1;
-  arg3 = (size_t)_swig_go_2;
+  arg2 = (int64_t)_swig_go_1;
+  arg3 = (int64_t *)_swig_go_2;
+  arg4 = (char *)_swig_go_3;
+  arg5 = (size_t)_swig_go_4;
 
-  result = glue_count_by_pattern(arg1,(char const *)arg2,arg3);
+  result = glue_count_by_pattern(arg1,arg2,(int64_t const *)arg3,(char const *)arg4,arg5);
   _swig_go_result = result;
+
 
 
   return _swig_go_result;
@@ -3239,19 +3258,24 @@ int _wrap_GlueScanNew_memstore(memstore *_swig_go_0, char *_swig_go_1, intgo _sw
 }
 
 
-long long _wrap_GlueScanFill_memstore(glue_scan *_swig_go_0, void *_swig_go_1, intgo _swig_go_2) {
+long long _wrap_GlueScanFill_memstore(glue_scan *_swig_go_0, long long _swig_go_1, int64_t *_swig_go_2, void *_swig_go_3, intgo _swig_go_4) {
   glue_scan *arg1 = 0 ;
-  void *arg2 = 0 ;
-  size_t arg3 ;
+  int64_t arg2 ;
+  int64_t *arg3 = 0 ;
+  void *arg4 = 0 ;
+  size_t arg5 ;
   int64_t result;
   long long _swig_go_result;
 
   arg1 = (glue_scan *)_swig_go_0;
-  arg2 = (void *)_swig_go_1;
-  arg3 = (size_t)_swig_go_2;
+  arg2 = (int64_t)_swig_go_1;
+  arg3 = (int64_t *)_swig_go_2;
+  arg4 = (void *)_swig_go_3;
+  arg5 = (size_t)_swig_go_4;
 
-  result = glue_scan_fill(arg1,arg2,arg3);
+  result = glue_scan_fill(arg1,arg2,(int64_t const *)arg3,arg4,arg5);
   _swig_go_result = result;
+
 
 
   return _swig_go_result;

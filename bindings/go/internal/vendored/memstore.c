@@ -16191,7 +16191,6 @@ int ms_batch_commit(memstore_batch *batch);
 int ms_batch_refused(const memstore_batch *batch, size_t *number, memstore_key *key);
 void ms_batch_free(memstore_batch *batch);
 int ms_cursor_new(memstore *store, const char *pattern, size_t pattern_size, memstore_cursor **out);
-void ms_cursor_heed_stop(memstore_cursor *cursor);
 int ms_cursor_next(memstore_cursor *cursor, memstore_key *key);
 void ms_cursor_free(memstore_cursor *cursor);
 uint64_t ms_scan_count(memstore *store);
@@ -26164,7 +26163,6 @@ struct memstore_cursor {
     char *keys;
     size_t used, size;
     size_t read_at;
-    bool heeds_stop;
 };
 static bool store_scan_ensure_bytes(memstore_cursor *cursor, size_t more)
 {
@@ -26276,7 +26274,7 @@ static int collect_interval(memstore_cursor *cursor)
 static int advance(memstore_cursor *cursor)
 {
     while (cursor->read_at == cursor->used) {
-        if (cursor->heeds_stop && ms_wait_is_stopped())
+        if (ms_wait_is_stopped())
             return MEMSTORE_ERR_LOCK_TIMEOUT;
         if (cursor->next_home >> 32 != 0) {
             if (cursor->shard + 1 >= cursor->store->index.shard_count)
@@ -26309,10 +26307,6 @@ int ms_cursor_new(memstore *store, const char *pattern, size_t pattern_size, mem
     *cursor = (memstore_cursor){.store = store, .pattern = copy, .pattern_size = pattern_size};
     *out = cursor;
     return MEMSTORE_OK;
-}
-void ms_cursor_heed_stop(memstore_cursor *cursor)
-{
-    cursor->heeds_stop = true;
 }
 int ms_cursor_next(memstore_cursor *cursor, memstore_key *key)
 {
@@ -28975,7 +28969,6 @@ const char *memstore_config_error(const memstore_config *config)
 
 /* lib/api/direct.c */
 #include <memstore/direct.h>
-#define GRANULE_SHIFT 2
 _Static_assert(MS_HOT_SHARDS == 0xffff && MS_HOT_USUAL == UINT64_C(1) << 16, "direct.h: hot");
 _Static_assert(sizeof *((struct ms_index *)NULL)->tables == 8, "direct.h: the tables");
 _Static_assert(offsetof(struct ms_bucket, last_tags) == 16 &&
@@ -29022,7 +29015,7 @@ int memstore_get_layout(memstore *store, const memstore_lanes *lanes, memstore_l
 {
     if (store == NULL || lanes == NULL || out == NULL)
         return MEMSTORE_ERR_INVALID_ARGUMENT;
-    if ((store->hot_unmeasured & MS_HOT_USUAL) == 0 || store->granule_shift != GRANULE_SHIFT)
+    if ((store->hot_unmeasured & MS_HOT_USUAL) == 0)
         return MEMSTORE_ERR_UNSUPPORTED;
     struct ms_counter_stripe *stripe = (struct ms_counter_stripe *)store - 1 - lanes->first;
     const memstore_layout layout = {
@@ -29039,6 +29032,7 @@ int memstore_get_layout(memstore *store, const memstore_lanes *lanes, memstore_l
         .seed = store->hasher.seed,
         .clock = tell_coarse_ms,
         .batches = (const uint64_t *)&store->batches_begun,
+        .granule_shift = store->granule_shift,
     };
     return ms_abi_store(out, &layout, sizeof layout);
 }
@@ -29564,7 +29558,7 @@ void memstore_cursor_free(memstore_cursor *cursor)
 }
 #define STOP 1
 typedef int (*key_action)(memstore *store, const memstore_key *key, void *context);
-static int for_each_key(memstore *store, const char *pattern, size_t pattern_size, bool stoppable,
+static int for_each_key(memstore *store, const char *pattern, size_t pattern_size,
                         key_action action, void *context)
 {
     memstore_cursor *cursor;
@@ -29572,8 +29566,6 @@ static int for_each_key(memstore *store, const char *pattern, size_t pattern_siz
     int status = memstore_cursor_new(store, pattern, pattern_size, &cursor);
     if (status != MEMSTORE_OK)
         return status;
-    if (stoppable)
-        ms_cursor_heed_stop(cursor);
     while ((status = ms_cursor_next(cursor, &key)) == MEMSTORE_OK) {
         status = action(store, &key, context);
         if (status != MEMSTORE_OK)
@@ -29598,7 +29590,7 @@ int memstore_keys(memstore *store, const char *pattern, size_t pattern_size, mem
     struct key_call call = {fn, context};
     if (fn == NULL)
         return MEMSTORE_ERR_INVALID_ARGUMENT;
-    return for_each_key(store, pattern, pattern_size, false, call_back, &call);
+    return for_each_key(store, pattern, pattern_size, call_back, &call);
 }
 static int count_key(memstore *store, const memstore_key *key, void *context)
 {
@@ -29613,7 +29605,7 @@ int memstore_count_by_pattern(memstore *store, const char *pattern, size_t patte
     if (count == NULL)
         return MEMSTORE_ERR_INVALID_ARGUMENT;
     *count = 0;
-    return for_each_key(store, pattern, pattern_size, false, count_key, count);
+    return for_each_key(store, pattern, pattern_size, count_key, count);
 }
 static int delete_key(memstore *store, const memstore_key *key, void *context)
 {
@@ -29661,7 +29653,7 @@ int memstore_delete_by_pattern(memstore *store, const char *pattern, size_t patt
         status = api_pattern_overtake_loads(store, pattern, pattern_size);
     if (status != MEMSTORE_OK)
         return status;
-    status = for_each_key(store, pattern, pattern_size, true, delete_key, deleted);
+    status = for_each_key(store, pattern, pattern_size, delete_key, deleted);
     return status == MEMSTORE_OK ? forget_stale(store, pattern, pattern_size) : status;
 }
 

@@ -156,6 +156,20 @@ func TestOpenYAMLReadsWhatIsWritten(t *testing.T) {
 	}
 }
 
+// TestADateIsToBeInQuotes: the packages read it as a time, and its text is lost.
+func TestADateIsToBeInQuotes(t *testing.T) {
+	for name, yaml := range packages {
+		var config memstore.Config
+		err := yaml.read([]byte("store_name: 2026-11-29"), &config)
+		if !errors.Is(err, memstore.ErrInvalidConfig) || !strings.Contains(err.Error(), "quotes") {
+			t.Errorf("%s: %q, %v", name, config.StoreName, err)
+		}
+		if err := yaml.read([]byte("store_name: '2026-11-29'"), &config); err != nil || config.StoreName != "2026-11-29" {
+			t.Errorf("%s, in quotes: %q, %v", name, config.StoreName, err)
+		}
+	}
+}
+
 func TestWhatIsNoSettingIsRefused(t *testing.T) {
 	for name, yaml := range packages {
 		for _, text := range []string{"shard: 4", "shards: [4]", "shards: five", "ttl: {max_ttl: 1 hour}", "ttl: 4",

@@ -17,11 +17,11 @@
  *   ten tags of 2 bytes (`hash >> 32`), 4 bytes `overflow`, ten places of 4 bytes. A slot's place 0 is
  *   an empty slot; an entry that is not in the bucket is in one behind it, around the end, if
  *   `overflow` is not 0.
- * - **The entry** at `base + 4 * place`: expiry 4 bytes, mark 1, size of the key 1, size of the value 2,
+ * - **The entry** at an offset of `place << granule_shift` from `base`: expiry 4 bytes, mark 1, size of the key 1, size of the value 2,
  *   key, value. Size of the key 0: something else. Expiry 0xffffffff: never; 0xfffffffe: something
  *   else; otherwise milliseconds after the `int64_t` at offset 16 of the segment's record, on the
- *   monotonic clock. The record is at `segments + 128 * (4 * place >> segment_shift)`, if 4 * place is
- *   below `pages_offset`.
+ *   monotonic clock. The record is at `segments + 128 * (offset >> segment_shift)`, if the offset is below
+ *   `pages_offset`.
  * - **The clock** tells monotonic milliseconds, up to MEMSTORE_CLOCK_LAG_MS of them late, and makes the
  *   processor wait for nothing, as exact clocks do. What expires later than these is live; what does
  *   not is left to memstore_get().
@@ -45,7 +45,7 @@ extern "C" {
 struct memstore;
 
 /** The version of all that is described here. It changes with any of it, released or not. */
-#define MEMSTORE_LAYOUT_VERSION 3
+#define MEMSTORE_LAYOUT_VERSION 4
 
 /** How late the clock of a layout may be. */
 #define MEMSTORE_CLOCK_LAG_MS 100
@@ -78,6 +78,7 @@ typedef struct memstore_layout {
     uint64_t seed;
     void (*clock)(int64_t *now_ms);
     const uint64_t *batches; /**< how many were begun; then, how many are done */
+    uint64_t granule_shift;  /**< 2 for limits below 4 GiB, more beyond */
 } memstore_layout;
 
 /** Claim lanes for as long as the process lives. A child of fork() must not read in those of its parent.
@@ -100,7 +101,7 @@ MEMSTORE_API int memstore_claim_lanes(uint32_t count, memstore_lanes *out);
  * @retval MEMSTORE_OK
  * @retval MEMSTORE_ERR_INVALID_ARGUMENT  an argument is NULL, or `struct_size` is too small
  * @retval MEMSTORE_ERR_UNSUPPORTED       this store will never be a usual one: another hash or policy, a limit
- *                                        of 4 GiB or more or below 4 MiB, `ttl.mode: access`, or creation times
+ *                                        below 4 MiB, `ttl.mode: access`, or creation times
  * @threadsafety any
  * @progress Lock-free
  * @since 0.1 */
