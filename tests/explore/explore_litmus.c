@@ -64,7 +64,7 @@ static void check(const struct litmus *litmus, enum explore_mode mode)
     scenario.finish = note_outcome;
     scenario.stale = 4;
     const struct explore_result result =
-        explore(&scenario, mode, 60, litmus->fails != NULL ? NULL : stderr);
+        explore(&scenario, mode, 60, 0, litmus->fails != NULL ? NULL : stderr);
     if (litmus->fails != NULL) {
         CHECK(result.failed && strstr(result.why, litmus->fails) != NULL);
         return;
