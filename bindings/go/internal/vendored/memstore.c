@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 struct ms_file_text {
     char *data;
     size_t size;
@@ -28,6 +29,8 @@ struct ms_file_out {
     char *path;
     char *temporary;
     int descriptor;
+    pid_t owner;
+    bool is_placed;
 };
 int ms_file_create(struct ms_file_out *out, const char *path, unsigned mode);
 int ms_file_append(struct ms_file_out *out, const void *data, size_t size);
@@ -114,7 +117,12 @@ bool ms_testing_has_fault(enum ms_testing_fault fault);
 void ms_testing_fail_memory(uint64_t n, bool all_after);
 uint64_t ms_testing_memory_requests(void);
 bool ms_testing_refuses_memory(void);
-enum ms_testing_file_end { MS_FILE_FAILS, MS_FILE_IS_KILLED };
+enum ms_testing_file_end {
+    MS_FILE_FAILS,
+    MS_FILE_IS_KILLED,
+    MS_FILE_IS_INTERRUPTED,
+    MS_FILE_HANGS
+};
 void ms_testing_stop_file(uint64_t n, enum ms_testing_file_end end);
 uint64_t ms_testing_file_steps(void);
 int ms_testing_file_step(size_t *size);
@@ -185,6 +193,14 @@ const char *ms_file_error(int error, char *room, size_t size)
     return strerror_r(error, room, size) == 0 ? room : "an error without a name";
 #endif
 }
+static int open_file(const char *path, int flags, unsigned mode)
+{
+    int descriptor;
+    do
+        descriptor = open(path, flags | O_CLOEXEC | O_NOCTTY, mode);
+    while (descriptor < 0 && errno == EINTR);
+    return descriptor;
+}
 static int platform_file_read_all(int descriptor, char *data, size_t cap, size_t *size)
 {
     *size = 0;
@@ -202,7 +218,7 @@ static int platform_file_read_all(int descriptor, char *data, size_t cap, size_t
 int ms_file_read(const char *path, size_t most, struct ms_file_text *out)
 {
     *out = (struct ms_file_text){0};
-    const int descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    const int descriptor = open_file(path, O_RDONLY, 0);
     if (descriptor < 0)
         return errno;
     char *const data = ms_mem_alloc(most + 1);
@@ -237,7 +253,7 @@ static int check_kind(mode_t mode)
 int ms_file_open(struct ms_file_in *in, const char *path)
 {
     struct stat status;
-    in->descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    in->descriptor = open_file(path, O_RDONLY | O_NONBLOCK, 0);
     if (in->descriptor < 0)
         return errno;
     int error = fstat(in->descriptor, &status) == 0 ? 0 : errno;
@@ -286,6 +302,14 @@ static int restrict_to(int descriptor, unsigned mode)
         return 0;
     return fchmod(descriptor, status.st_mode & mode) == 0 ? 0 : errno;
 }
+static int empty(int descriptor)
+{
+    int error;
+    do
+        error = ftruncate(descriptor, 0) == 0 ? 0 : errno;
+    while (error == EINTR);
+    return error;
+}
 static int platform_file_take_over(int descriptor, const char *path, unsigned mode)
 {
     if (flock(descriptor, LOCK_EX | LOCK_NB) != 0)
@@ -293,19 +317,26 @@ static int platform_file_take_over(int descriptor, const char *path, unsigned mo
     if (!is_still(descriptor, path))
         return EAGAIN;
     const int error = restrict_to(descriptor, mode);
-    if (error != 0)
-        return error;
-    return ftruncate(descriptor, 0) == 0 ? 0 : errno;
+    return error == 0 ? empty(descriptor) : error;
+}
+static int open_to_write(const char *path, unsigned mode, int *descriptor)
+{
+    int error;
+    do {
+        error = ms_testing_file_step(NULL);
+        if (error == 0) {
+            *descriptor = open_file(path, O_RDWR | O_CREAT | O_NOFOLLOW, mode);
+            error = *descriptor < 0 ? errno : 0;
+        }
+    } while (error == EINTR);
+    return error;
 }
 static int platform_file_open_locked(const char *path, unsigned mode, int *descriptor)
 {
     for (int i = 0; i < LOCK_TRIES; i++) {
-        int error = ms_testing_file_step(NULL);
+        int error = open_to_write(path, mode, descriptor);
         if (error != 0)
             return error;
-        *descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NOFOLLOW, mode);
-        if (*descriptor < 0)
-            return errno;
         error = platform_file_take_over(*descriptor, path, mode);
         if (error == 0)
             return 0;
@@ -320,9 +351,14 @@ static void free_names(struct ms_file_out *out)
     ms_mem_free(out->path);
     ms_mem_free(out->temporary);
 }
+static bool is_ours(const struct ms_file_out *out)
+{
+    return out->owner == getpid();
+}
 static void close_locked(struct ms_file_out *out)
 {
-    flock(out->descriptor, LOCK_UN);
+    if (is_ours(out))
+        flock(out->descriptor, LOCK_UN);
     close(out->descriptor);
     free_names(out);
 }
@@ -341,7 +377,8 @@ int ms_file_create(struct ms_file_out *out, const char *path, unsigned mode)
         return error;
     error = ENOMEM;
     *out = (struct ms_file_out){.path = ms_mem_alloc(size + 1),
-                                .temporary = ms_mem_alloc(size + sizeof SUFFIX)};
+                                .temporary = ms_mem_alloc(size + sizeof SUFFIX),
+                                .owner = getpid()};
     if (out->path != NULL && out->temporary != NULL) {
         memcpy(out->path, path, size);
         memcpy(out->temporary, path, size);
@@ -355,6 +392,8 @@ int ms_file_create(struct ms_file_out *out, const char *path, unsigned mode)
 int ms_file_append(struct ms_file_out *out, const void *data, size_t size)
 {
     size_t left = size;
+    if (!is_ours(out))
+        return EWOULDBLOCK;
     while (left > 0) {
         size_t most = left;
         const int error = ms_testing_file_step(&most);
@@ -373,11 +412,23 @@ int ms_file_append(struct ms_file_out *out, const void *data, size_t size)
 }
 int ms_file_rewrite(struct ms_file_out *out, uint64_t offset, const void *data, size_t size)
 {
+    if (!is_ours(out))
+        return EWOULDBLOCK;
     if (lseek(out->descriptor, (off_t)offset, SEEK_SET) < 0)
         return errno;
     return ms_file_append(out, data, size);
 }
-static int sync_directory_of(const char *path)
+static int sync_file(int descriptor)
+{
+    int error;
+    do {
+        error = ms_testing_file_step(NULL);
+        if (error == 0 && fsync(descriptor) != 0)
+            error = errno;
+    } while (error == EINTR);
+    return error;
+}
+static int open_directory_of(const char *path, int *descriptor)
 {
     const char *const slash = strrchr(path, '/');
     const size_t size = slash == NULL ? 0 : (size_t)(slash - path) + 1;
@@ -385,21 +436,28 @@ static int sync_directory_of(const char *path)
     if (directory == NULL)
         return ENOMEM;
     memcpy(directory, slash == NULL ? "." : path, slash == NULL ? 1 : size);
-    const int descriptor = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    *descriptor = open_file(directory, O_RDONLY | O_DIRECTORY, 0);
+    const int error = *descriptor < 0 ? errno : 0;
     ms_mem_free(directory);
-    if (descriptor < 0)
-        return errno;
-    int error = ms_testing_file_step(NULL);
-    if (error == 0 && fsync(descriptor) != 0 && errno != EINVAL)
-        error = errno;
-    close(descriptor);
     return error;
+}
+static int sync_name(const struct ms_file_out *out)
+{
+    int descriptor;
+    int error = open_directory_of(out->path, &descriptor);
+    if (error == EACCES || error == EPERM)
+        return sync_file(out->descriptor);
+    if (error != 0)
+        return error;
+    error = sync_file(descriptor);
+    close(descriptor);
+    return error == EINVAL ? 0 : error;
 }
 int ms_file_commit(struct ms_file_out *out, bool sync)
 {
-    int error = sync ? ms_testing_file_step(NULL) : 0;
-    if (error == 0 && sync && fsync(out->descriptor) != 0)
-        error = errno;
+    int error = is_ours(out) ? 0 : EWOULDBLOCK;
+    if (error == 0 && sync)
+        error = sync_file(out->descriptor);
     if (error == 0)
         error = ms_testing_file_step(NULL);
     if (error == 0 && rename(out->temporary, out->path) != 0)
@@ -408,14 +466,16 @@ int ms_file_commit(struct ms_file_out *out, bool sync)
         ms_file_abandon(out);
         return error;
     }
+    out->is_placed = true;
     if (sync)
-        error = sync_directory_of(out->path);
+        error = sync_name(out);
     close_locked(out);
     return error;
 }
 void ms_file_abandon(struct ms_file_out *out)
 {
-    unlink(out->temporary);
+    if (is_ours(out))
+        unlink(out->temporary);
     close_locked(out);
 }
 int ms_file_replace(const char *path, unsigned mode, const void *data, size_t size)
@@ -723,6 +783,10 @@ static inline bool ms_gate_try_enter(struct ms_gate *gate, uint32_t n)
 }
 enum ms_gate_result ms_gate_enter(struct ms_gate *gate, uint32_t n, int64_t deadline_us);
 enum ms_gate_result ms_gate_enter_asking(struct ms_gate *gate, uint32_t n, int64_t deadline_us);
+static inline bool ms_gate_is_taken(const struct ms_gate *gate)
+{
+    return (uint32_t)ms_load_relaxed(&gate->state) == 0;
+}
 void ms_gate_serve(struct ms_gate *gate);
 static inline void ms_gate_leave(struct ms_gate *gate, uint32_t n)
 {
@@ -945,28 +1009,27 @@ static bool stand_in_line_locked(struct ms_gate *gate, struct ms_gate_waiter *me
     }
     return true;
 }
-static enum ms_gate_result platform_gate_wait_locked(struct ms_gate *gate, uint32_t n, int64_t deadline_us,
-                                       bool asks)
+static enum ms_gate_result platform_gate_wait_locked(struct ms_gate *gate, struct ms_gate_waiter *me, uint32_t n,
+                                       int64_t deadline_us, bool asks)
 {
     for (;;) {
-        struct ms_gate_waiter me = {.need = n, .result = MS_GATE_TIMED_OUT};
         bool goes_on;
-        ms_cond_init(&me.is_called);
-        const bool is_over = stand_in_line_locked(gate, &me, deadline_us, asks, &goes_on);
-        pthread_cond_destroy(&me.is_called);
+        *me = (struct ms_gate_waiter){.need = n, .result = MS_GATE_TIMED_OUT};
+        ms_cond_init(&me->is_called);
+        const bool is_over = stand_in_line_locked(gate, me, deadline_us, asks, &goes_on);
+        pthread_cond_destroy(&me->is_called);
         if (is_over)
-            return me.result;
+            return me->result;
         if (!goes_on)
             return MS_GATE_TIMED_OUT;
         if (take_or_wait_locked(gate, n))
             return MS_GATE_ENTERED;
     }
 }
-static enum ms_gate_result enter(struct ms_gate *gate, uint32_t n, int64_t deadline_us, bool asks)
+static enum ms_gate_result enter(struct ms_gate *gate, struct ms_gate_waiter *me, uint32_t n,
+                                 int64_t deadline_us, bool asks)
 {
     enum ms_gate_result result = MS_GATE_ENTERED;
-    if (ms_gate_try_enter(gate, n))
-        return MS_GATE_ENTERED;
     if (n > gate->places)
         return MS_GATE_TIMED_OUT;
     ms_wait_begins();
@@ -974,17 +1037,27 @@ static enum ms_gate_result enter(struct ms_gate *gate, uint32_t n, int64_t deadl
     if (gate->closed)
         result = MS_GATE_CLOSED;
     else if (!take_or_wait_locked(gate, n))
-        result = platform_gate_wait_locked(gate, n, deadline_us, asks);
+        result = platform_gate_wait_locked(gate, me, n, deadline_us, asks);
     ms_mutex_unlock(&gate->lock);
     return result;
 }
 enum ms_gate_result ms_gate_enter(struct ms_gate *gate, uint32_t n, int64_t deadline_us)
 {
-    return enter(gate, n, deadline_us, false);
+    struct ms_gate_waiter me;
+    if (ms_gate_try_enter(gate, n))
+        return MS_GATE_ENTERED;
+    return enter(gate, &me, n, deadline_us, false);
 }
 enum ms_gate_result ms_gate_enter_asking(struct ms_gate *gate, uint32_t n, int64_t deadline_us)
 {
-    return enter(gate, n, deadline_us, true);
+    if (ms_gate_try_enter(gate, n))
+        return MS_GATE_ENTERED;
+    struct ms_gate_waiter *const me = ms_wait_asked != NULL ? ms_mem_alloc(sizeof *me) : NULL;
+    if (me == NULL)
+        return ms_gate_enter(gate, n, deadline_us);
+    const enum ms_gate_result result = enter(gate, me, n, deadline_us, true);
+    ms_mem_free(me);
+    return result;
 }
 void ms_gate_close(struct ms_gate *gate)
 {
@@ -1134,7 +1207,7 @@ MS_ALWAYS_INLINE void ms_section_end(ms_reader reader)
 #include <sys/syscall.h>
 #include <unistd.h>
 #define platform_lanes_LOOKS 200
-#define YIELDS 10
+#define platform_lanes_YIELDS 10
 #define platform_lanes_PAUSE_US 50
 static struct ms_lane lanes[MS_READER_SLOTS];
 static atomic_uint lowest = MS_READER_SLOTS;
@@ -1158,7 +1231,7 @@ static void wait_for(const struct ms_lane *lane)
     if (seen % 2 == 0)
         return;
     for (unsigned look = 0; ms_load_acquire(&lane->turn) == seen; look++) {
-        if (look >= platform_lanes_LOOKS + YIELDS)
+        if (look >= platform_lanes_LOOKS + platform_lanes_YIELDS)
             usleep(platform_lanes_PAUSE_US);
         else if (look >= platform_lanes_LOOKS)
             sched_yield();
@@ -1661,10 +1734,17 @@ int ms_testing_file_step(size_t *size)
     const uint64_t step = atomic_fetch_add(&file_steps, 1) + 1;
     if (step != atomic_load(&stopping_step))
         return 0;
+    if (atomic_load(&file_end) == MS_FILE_HANGS) {
+        while (atomic_load(&stopping_step) == step)
+            usleep(1000);
+        return 0;
+    }
     if (size != NULL)
         *size /= 2;
     if (atomic_load(&file_end) == MS_FILE_FAILS)
         return EIO;
+    if (atomic_load(&file_end) == MS_FILE_IS_INTERRUPTED)
+        return size != NULL ? 0 : EINTR;
     dies_after_writing = size != NULL;
     if (!dies_after_writing)
         kill(getpid(), SIGKILL);
@@ -2741,8 +2821,13 @@ bool ms_index_has_room(const struct ms_index *index, uint32_t shard, uint32_t mo
 bool ms_index_has_slots(const struct ms_index *index, uint32_t shard, uint32_t more);
 enum ms_index_growth ms_index_grow(struct ms_index *index, uint32_t shard, uint32_t more);
 uint64_t ms_index_bytes_to_grow(const struct ms_index *index, uint32_t shard, uint32_t more);
+enum ms_index_wish {
+    MS_INDEX_ROOMY,
+    MS_INDEX_LARGER,
+    MS_INDEX_TO_THE_LAST
+};
 enum ms_index_growth ms_index_ensure(struct ms_index *index, uint32_t shard, uint32_t more,
-                                     bool to_the_last);
+                                     enum ms_index_wish wish);
 bool ms_index_is_oversized(const struct ms_index *index, uint32_t shard);
 bool ms_index_shrink(struct ms_index *index, uint32_t shard);
 bool ms_index_scan(const struct ms_index *index, uint32_t shard, uint32_t from, uint32_t to,
@@ -2768,7 +2853,7 @@ static inline void ms_index_set(struct ms_index *index, uint64_t hash,
 #define index_growth_STEP 8
 #define SHRINK_STEP 32
 #define KEPT_FREE_DIVISOR 16
-static uint64_t buckets_for(const struct ms_index *index, uint64_t entries, uint64_t least)
+static uint64_t index_growth_buckets_for(const struct ms_index *index, uint64_t entries, uint64_t least)
 {
     const uint64_t per_unit = index->owner.table_unit / sizeof(struct ms_bucket);
     uint64_t need =
@@ -2908,7 +2993,7 @@ static bool goes_on(struct ms_index *index, uint32_t shard, uint32_t more)
 static uint64_t roomy_for(const struct ms_index *index, uint32_t shard, uint32_t more)
 {
     const uint64_t now = ms_table_buckets(table_of(index, shard));
-    return buckets_for(index, entries_and(index, shard, more), now + now / 5 + 1);
+    return index_growth_buckets_for(index, entries_and(index, shard, more), now + now / 5 + 1);
 }
 uint64_t ms_index_bytes_to_grow(const struct ms_index *index, uint32_t shard, uint32_t more)
 {
@@ -2924,7 +3009,7 @@ enum ms_index_growth ms_index_grow(struct ms_index *index, uint32_t shard, uint3
             return MS_INDEX_GROWN;
     }
     const uint64_t roomy = roomy_for(index, shard, more);
-    const uint64_t scanty = buckets_for(index, entries_and(index, shard, more),
+    const uint64_t scanty = index_growth_buckets_for(index, entries_and(index, shard, more),
                                         (uint64_t)ms_table_buckets(table_of(index, shard)) + 1);
     if (!index_growth_begin(index, shard, roomy) && (scanty == roomy || !index_growth_begin(index, shard, scanty)))
         return MS_INDEX_NO_ROOM;
@@ -2939,20 +3024,20 @@ static bool keeps_free_slots(const struct ms_index *index, uint32_t shard, uint3
     return entries_and(index, shard, more) + kept_free <= slots;
 }
 enum ms_index_growth ms_index_ensure(struct ms_index *index, uint32_t shard, uint32_t more,
-                                     bool to_the_last)
+                                     enum ms_index_wish wish)
 {
-    if (ms_index_has_room(index, shard, more))
+    if (wish != MS_INDEX_LARGER && ms_index_has_room(index, shard, more))
         return MS_INDEX_AS_IT_WAS;
     if (ms_index_grow(index, shard, more) == MS_INDEX_GROWN)
         return MS_INDEX_GROWN;
-    const bool fit =
-        to_the_last ? ms_index_has_slots(index, shard, more) : keeps_free_slots(index, shard, more);
+    const bool fit = wish == MS_INDEX_TO_THE_LAST ? ms_index_has_slots(index, shard, more)
+                                                  : keeps_free_slots(index, shard, more);
     return fit ? MS_INDEX_AS_IT_WAS : MS_INDEX_NO_ROOM;
 }
 static uint64_t buckets_needed(const struct ms_index *index, uint32_t shard)
 {
     const uint64_t entries = ms_index_entries(index, shard);
-    return buckets_for(index, entries + entries / 8, 0);
+    return index_growth_buckets_for(index, entries + entries / 8, 0);
 }
 static bool is_oversized(const struct ms_index *index, uint32_t shard, uint64_t table)
 {
@@ -3545,6 +3630,7 @@ enum ms_segment_state {
     MS_SEGMENT_WAITING
 };
 #define MS_BINS_MOST 8
+#define MS_TTL_UNKNOWN UINT32_MAX
 enum ms_queue {
     MS_QUEUE_NEW,
     MS_QUEUE_MAIN,
@@ -3566,8 +3652,9 @@ struct ms_segment {
     struct ms_segment *older;
     struct ms_segment *newer;
     uint32_t missing;
-    uint32_t left_out : 31;
+    uint32_t left_out : 30;
     uint32_t is_backed : 1;
+    uint32_t is_aged : 1;
     atomic_uint pins MS_ALIGNED(MS_CACHE_LINE);
     atomic_uint claimed;
     atomic_uint settled;
@@ -3579,6 +3666,7 @@ struct ms_segment {
     int64_t due;
     atomic_uint stale_bytes;
     atomic_uint stale_entries;
+    atomic_uint least_ttl;
 } MS_ALIGNED(128);
 _Static_assert(sizeof(struct ms_segment) == 128, "a segment's record is two cache lines");
 static inline const struct ms_entry *ms_segment_entry(const struct ms_segment *segment,
@@ -4004,6 +4092,11 @@ static bool can_be_extended(struct ms_arena *arena, struct ms_segment *segment,
     return is_usual_in(segment, size) &&
            ms_pool_extend_segment(arena, segment, size, placement->privileged);
 }
+MS_ALWAYS_INLINE bool suits(const struct ms_segment *segment, const struct ms_placement *placement)
+{
+    return ms_likely(segment == NULL || !segment->is_aged) || placement->privileged ||
+           placement->rank != 0;
+}
 static struct ms_segment *open_fresh(struct ms_arena *arena, struct ms_open_slot *slot,
                                      const struct ms_placement *placement)
 {
@@ -4023,13 +4116,13 @@ static struct ms_segment *segment_with_room(struct ms_arena *arena, struct ms_op
                                             const struct ms_placement *placement,
                                             const struct addition *addition)
 {
-    if (segment_append_fits(arena, slot->spare, addition))
+    if (segment_append_fits(arena, slot->spare, addition) && suits(slot->spare, placement))
         return slot->spare;
     if (ms_unlikely(slot->is_held) && !placement->privileged)
         return NULL;
-    if (ms_likely(segment_append_fits(arena, slot->segment, addition)))
-        return slot->segment;
-    if (can_be_extended(arena, slot->segment, placement, addition))
+    if (suits(slot->segment, placement) &&
+        (ms_likely(segment_append_fits(arena, slot->segment, addition)) ||
+         can_be_extended(arena, slot->segment, placement, addition)))
         return slot->segment;
     return open_fresh(arena, slot, placement);
 }
@@ -5328,12 +5421,14 @@ void ms_pool_init_segment(struct ms_arena *arena, struct ms_segment *segment,
     ms_store_relaxed(&segment->claimed, 0);
     ms_store_relaxed(&segment->settled, 0);
     ms_store_relaxed(&segment->earliest, MS_NEVER);
+    ms_store_relaxed(&segment->least_ttl, MS_TTL_UNKNOWN);
     segment->sequence = ms_add_relaxed(&arena->sequence, 1) + 1;
     segment->time_base = ms_clock_coarse_ms() - MS_TIME_BASE_MARGIN_MS;
     segment->due = MS_NEVER;
     segment->due_position = 0;
     segment->ttl_class = (uint8_t)placement->ttl_class;
     ms_store_relaxed(&segment->queue, (unsigned char)placement->queue);
+    segment->is_aged = placement->privileged && placement->rank != 0;
     segment->rank = placement->rank;
     if (segment->rank == 0 && !arena->ranks_at_sealing)
         segment->rank = ms_add_relaxed(&arena->rank_clock, 1) + 1;
@@ -6040,9 +6135,10 @@ void ms_due_init(struct ms_due *due, int64_t max_slack);
 void ms_due_fini(struct ms_due *due);
 void ms_due_set_slack(struct ms_due *due, int64_t max_slack);
 bool ms_due_reserve(struct ms_due *due, uint32_t count);
-bool ms_due_note(struct ms_due *due, struct ms_segment *segment, int64_t expiry, int64_t now);
+bool ms_due_note(struct ms_due *due, struct ms_segment *segment, int64_t expiry, int64_t since);
 bool ms_due_note_changed(struct ms_due *due, struct ms_segment *segment, int64_t expiry,
-                         int64_t now);
+                         int64_t since);
+int64_t ms_due_moved_since(const struct ms_segment *from, int64_t expiry, int64_t now);
 void ms_due_sweep_begins(struct ms_due *due, struct ms_segment *segment);
 void ms_due_swept(struct ms_due *due, struct ms_segment *segment, int64_t earliest, int64_t now);
 void ms_due_sweep_stopped(struct ms_due *due, struct ms_segment *segment, int64_t now);
@@ -6119,9 +6215,11 @@ static void expiry_due_remove_locked(struct ms_due *due, struct ms_segment *segm
         sift(due, position);
     }
 }
-static int64_t due_time(const struct ms_due *due, int64_t earliest, int64_t now)
+static int64_t due_time(const struct ms_due *due, const struct ms_segment *segment,
+                        int64_t earliest, int64_t now)
 {
-    int64_t slack = SLACK_MS + (earliest > now ? (earliest - now) / SLACK_DIVISOR : 0);
+    int64_t slack =
+        SLACK_MS + (earliest > now ? ms_load_relaxed(&segment->least_ttl) / SLACK_DIVISOR : 0);
     if (due->max_slack != 0 && slack > due->max_slack)
         slack = due->max_slack;
     return earliest < MS_NEVER - slack ? earliest + slack : MS_NEVER - 1;
@@ -6137,7 +6235,7 @@ static void set_earliest_locked(struct ms_due *due, struct ms_segment *segment, 
                                 int64_t now)
 {
     if (earliest != MS_NEVER)
-        place_locked(due, segment, due_time(due, earliest, now));
+        place_locked(due, segment, due_time(due, segment, earliest, now));
     else if (segment->due_position != 0)
         expiry_due_remove_locked(due, segment);
     ms_store_relaxed(&segment->earliest, earliest);
@@ -6161,21 +6259,46 @@ void ms_due_set_slack(struct ms_due *due, int64_t max_slack)
     due->count = count;
     ms_mutex_unlock(&due->lock);
 }
+static uint32_t ttl_of(int64_t expiry, int64_t since)
+{
+    const int64_t ttl = expiry - since;
+    return ttl < 0 ? 0 : ttl < MS_TTL_UNKNOWN ? (uint32_t)ttl : MS_TTL_UNKNOWN;
+}
+static void note_locked(struct ms_due *due, struct ms_segment *segment, int64_t expiry,
+                        int64_t since)
+{
+    const uint32_t ttl = ttl_of(expiry, since);
+    const int64_t earliest = ms_load_relaxed(&segment->earliest);
+    if (ttl < ms_load_relaxed(&segment->least_ttl))
+        ms_store_relaxed(&segment->least_ttl, ttl);
+    if (expiry < earliest) {
+        set_earliest_locked(due, segment, expiry, since);
+    } else if (earliest != MS_NEVER) {
+        const int64_t when = due_time(due, segment, earliest, since);
+        if (when < segment->due)
+            place_locked(due, segment, when);
+    }
+}
 bool ms_due_note_changed(struct ms_due *due, struct ms_segment *segment, int64_t expiry,
-                         int64_t now)
+                         int64_t since)
 {
     ms_mutex_lock(&due->lock);
     const int64_t before = when_locked(due);
-    if (expiry < ms_load_relaxed(&segment->earliest))
-        set_earliest_locked(due, segment, expiry, now);
+    note_locked(due, segment, expiry, since);
     const bool sooner = when_locked(due) < before;
     ms_mutex_unlock(&due->lock);
     return sooner;
 }
-bool ms_due_note(struct ms_due *due, struct ms_segment *segment, int64_t expiry, int64_t now)
+bool ms_due_note(struct ms_due *due, struct ms_segment *segment, int64_t expiry, int64_t since)
 {
-    return expiry < ms_load_relaxed(&segment->earliest) &&
-           ms_due_note_changed(due, segment, expiry, now);
+    return (expiry < ms_load_relaxed(&segment->earliest) ||
+            ttl_of(expiry, since) < ms_load_relaxed(&segment->least_ttl)) &&
+           ms_due_note_changed(due, segment, expiry, since);
+}
+int64_t ms_due_moved_since(const struct ms_segment *from, int64_t expiry, int64_t now)
+{
+    const int64_t since = expiry - ms_load_relaxed(&from->least_ttl);
+    return since < now ? since : now;
 }
 void ms_due_sweep_begins(struct ms_due *due, struct ms_segment *segment)
 {
@@ -6203,6 +6326,7 @@ void ms_due_forget(struct ms_due *due, struct ms_segment *segment)
 {
     ms_mutex_lock(&due->lock);
     set_earliest_locked(due, segment, MS_NEVER, 0);
+    ms_store_relaxed(&segment->least_ttl, MS_TTL_UNKNOWN);
     ms_mutex_unlock(&due->lock);
 }
 struct ms_segment *ms_due_next(struct ms_due *due, int64_t now)
@@ -6725,6 +6849,9 @@ struct ms_eviction {
             atomic_uint_least64_t
                 next_epoch;
             atomic_uint_least64_t epoch_length MS_ALIGNED(MS_CACHE_LINE);
+            atomic_uint_least64_t oldest_rank;
+            atomic_uint_least64_t evicted;
+            atomic_uint_least64_t epoch_used;
             atomic_uint_least64_t epoch_start[MS_STAMPS];
         };
         struct ms_round rounds[MS_LFU_BINS];
@@ -7211,14 +7338,35 @@ static enum ms_queue eviction_lru_queue_for(struct ms_eviction *eviction, struct
     (void)old;
     return MS_QUEUE_MAIN;
 }
-static uint64_t foretold_epoch_length(struct ms_eviction *eviction, uint64_t now)
+static uint64_t foretold_epoch_length(const struct ms_arena *arena, uint64_t now, uint64_t used)
 {
-    struct ms_arena *arena = eviction->arena;
-    const uint64_t charged = ms_budget_charged(&arena->budget);
-    const uint64_t segment = ms_arena_segment_size(arena);
-    const uint64_t used = charged > arena->overhead + segment ? charged - arena->overhead : segment;
     const double span = (double)now * (double)ms_budget_limit(&arena->budget) / (double)used;
     return (uint64_t)(span / EPOCHS_IN_LIST) + 1;
+}
+static uint64_t used_bytes(const struct ms_arena *arena)
+{
+    const uint64_t charged = ms_budget_charged(&arena->budget);
+    const uint64_t segment = ms_arena_segment_size(arena);
+    return charged > arena->overhead + segment ? charged - arena->overhead : segment;
+}
+static bool eviction_lru_is_over(struct ms_eviction *eviction, uint64_t now, uint64_t used)
+{
+    const unsigned stamp = ms_load_relaxed(&eviction->stamp);
+    const uint64_t part =
+        ms_budget_limit(&eviction->arena->budget) / (EPOCHS_IN_LIST + EPOCHS_IN_LIST / 8);
+    return used >= ms_load_relaxed(&eviction->epoch_used) + part ||
+           now / 2 >= ms_load_relaxed(&eviction->epoch_start[stamp]);
+}
+static uint64_t measured_epoch_length(struct ms_eviction *eviction, uint64_t now, uint64_t length)
+{
+    const uint64_t evicted = ms_load_relaxed(&eviction->evicted);
+    const uint64_t since = now > evicted ? now - evicted : 0;
+    return length > since ? length : since;
+}
+static bool is_carried(struct ms_eviction *eviction, unsigned stamp)
+{
+    const uint64_t end = ms_load_relaxed(&eviction->epoch_start[(stamp + 1) % MS_STAMPS]);
+    return end > ms_load_relaxed(&eviction->oldest_rank);
 }
 void ms_eviction_tick(struct ms_eviction *eviction, uint64_t accesses)
 {
@@ -7227,21 +7375,42 @@ void ms_eviction_tick(struct ms_eviction *eviction, uint64_t accesses)
     if (now < next)
         return;
     const uint64_t measured = ms_load_relaxed(&eviction->epoch_length);
-    const uint64_t length = measured != 0 ? measured : foretold_epoch_length(eviction, now);
-    if (ms_cas_relaxed(&eviction->next_epoch, &next, now + length)) {
+    const uint64_t used = used_bytes(eviction->arena);
+    const uint64_t length = measured != 0 ? measured_epoch_length(eviction, now, measured)
+                                          : foretold_epoch_length(eviction->arena, now, used);
+    const bool begins = measured != 0 || eviction_lru_is_over(eviction, now, used);
+    if (ms_cas_relaxed(&eviction->next_epoch, &next, now + length) && begins) {
         const unsigned stamp = (ms_load_relaxed(&eviction->stamp) + 1) % MS_STAMPS;
+        if (is_carried(eviction, stamp))
+            return;
+        ms_store_relaxed(&eviction->epoch_used, used);
         ms_store_relaxed(&eviction->epoch_start[stamp], now);
         ms_store_relaxed(&eviction->stamp, stamp);
     }
 }
+static uint64_t epoch_length_for(struct ms_eviction *eviction, uint64_t age)
+{
+    const uint64_t before = ms_load_relaxed(&eviction->epoch_length);
+    const uint64_t most = before + before * 2 / (eviction->arena->segment_count + 1) + 1;
+    const uint64_t length = age / EPOCHS_IN_LIST + 1;
+    return before == 0 || length < most ? length : most;
+}
+static void note_victim(struct ms_eviction *eviction, uint64_t rank)
+{
+    const uint64_t now = ms_load_relaxed(&eviction->arena->rank_clock);
+    const uint64_t length = epoch_length_for(eviction, now > rank ? now - rank : 0);
+    uint64_t next = ms_load_relaxed(&eviction->next_epoch);
+    ms_store_relaxed(&eviction->oldest_rank, rank);
+    ms_store_relaxed(&eviction->evicted, now);
+    ms_store_relaxed(&eviction->epoch_length, length);
+    if (next > now + length)
+        ms_cas_relaxed(&eviction->next_epoch, &next, now + length);
+}
 static struct ms_segment *eviction_lru_victim(struct ms_eviction *eviction)
 {
     struct ms_segment *segment = ms_eviction_oldest(eviction, MS_LIST_MAIN);
-    if (segment != NULL) {
-        const uint64_t now = ms_load_relaxed(&eviction->arena->rank_clock);
-        const uint64_t span = now > segment->rank ? now - segment->rank : 0;
-        ms_store_relaxed(&eviction->epoch_length, span / EPOCHS_IN_LIST + 1);
-    }
+    if (segment != NULL)
+        note_victim(eviction, segment->rank);
     return segment;
 }
 static struct ms_verdict eviction_lru_judge(struct ms_eviction *eviction, const struct ms_segment *eviction_lru_victim,
@@ -7343,6 +7512,7 @@ enum ms_log_event {
     MS_LOG_SNAPSHOT_SAVED,
     MS_LOG_SNAPSHOT_LOADED,
     MS_LOG_SNAPSHOT_NOT_SAVED,
+    MS_LOG_SNAPSHOT_NOT_SYNCED,
     MS_LOG_SNAPSHOT_REFUSED,
     MS_LOG_LIMIT_LOWERED,
     MS_LOG_LIMIT_RAISED,
@@ -7466,6 +7636,10 @@ static const struct row rows[MS_LOG_EVENTS] = {
     [MS_LOG_SNAPSHOT_LOADED] = {"snapshot_loaded", "snapshot loaded", MEMSTORE_LOG_INFO, BY_HAND},
     [MS_LOG_SNAPSHOT_NOT_SAVED] =
         {"snapshot_not_saved", "a snapshot could not be saved; what was at the path is still there",
+         MEMSTORE_LOG_WARN, BY_HAND},
+    [MS_LOG_SNAPSHOT_NOT_SYNCED] =
+        {"snapshot_not_synced",
+         "a snapshot was saved, but after a loss of power what was at the path before may be there",
          MEMSTORE_LOG_WARN, BY_HAND},
     [MS_LOG_SNAPSHOT_REFUSED] = {"snapshot_refused", "nothing was loaded from a snapshot",
                                  MEMSTORE_LOG_WARN, BY_HAND},
@@ -7743,9 +7917,16 @@ static bool is_plain(const char *text)
     }
     return text[0] != '\0';
 }
+static unsigned control_of(const unsigned char *text, size_t size)
+{
+    if (size == 1)
+        return *text < ' ' || *text == 0x7f ? *text : 0;
+    return size == 2 && *text == 0xc2 && text[1] < 0xa0 ? text[1] : 0;
+}
 static size_t put_quoted_character(struct log_logfmt_line *log_logfmt_line, const unsigned char *text, bool *fits)
 {
     const size_t size = ms_utf8_character((const char *)text, strnlen((const char *)text, 4));
+    const unsigned control = control_of(text, size);
     char escaped[8];
     if (size == 0)
         *fits = log_logfmt_put(log_logfmt_line, "\\ufffd", 6);
@@ -7753,8 +7934,8 @@ static size_t put_quoted_character(struct log_logfmt_line *log_logfmt_line, cons
         *fits = log_logfmt_put(log_logfmt_line, *text == '"' ? "\\\"" : "\\\\", 2);
     else if (*text == '\n' || *text == '\t' || *text == '\r')
         *fits = log_logfmt_put(log_logfmt_line, *text == '\n' ? "\\n" : *text == '\t' ? "\\t" : "\\r", 2);
-    else if (*text < ' ' || *text == 0x7f)
-        *fits = log_logfmt_put(log_logfmt_line, escaped, (size_t)snprintf(escaped, sizeof escaped, "\\u%04x", *text));
+    else if (control != 0)
+        *fits = log_logfmt_put(log_logfmt_line, escaped, (size_t)snprintf(escaped, sizeof escaped, "\\u%04x", control));
     else
         *fits = log_logfmt_put(log_logfmt_line, (const char *)text, size);
     return size != 0 ? size : 1;
@@ -9906,6 +10087,7 @@ struct ms_counters {
     uint32_t exclusive;
     ms_mutex reset_lock MS_ALIGNED(MS_CACHE_LINE);
     uint64_t baseline[MS_COUNTERS];
+    uint64_t told_hits, told_misses;
 };
 static inline size_t ms_counters_bytes(uint32_t stripes)
 {
@@ -9947,6 +10129,7 @@ MS_ALWAYS_INLINE uint64_t ms_count(struct ms_counters *counters, enum ms_counter
 }
 uint64_t ms_counters_total(const struct ms_counters *counters, enum ms_counter counter);
 void ms_counters_sum(struct ms_counters *counters, uint64_t sums[MS_COUNTERS]);
+void ms_counters_sum_rising(struct ms_counters *counters, uint64_t sums[MS_COUNTERS]);
 void ms_counters_sum_all(struct ms_counters *counters, uint64_t sums[MS_COUNTERS]);
 void ms_counters_reset(struct ms_counters *counters);
 #endif
@@ -9982,18 +10165,42 @@ uint64_t ms_counters_total(const struct ms_counters *counters, enum ms_counter c
         total += ms_load_relaxed(&counters->stripes[i].counts[counter]);
     return total;
 }
+static void sum_locked(struct ms_counters *counters, uint64_t sums[MS_COUNTERS])
+{
+    ms_counters_sum_all(counters, sums);
+    for (int counter = 0; counter < MS_COUNTERS; counter++) {
+        if (counters->baseline[counter] > sums[counter])
+            counters->baseline[counter] = sums[counter];
+        sums[counter] -= counters->baseline[counter];
+    }
+}
 void ms_counters_sum(struct ms_counters *counters, uint64_t sums[MS_COUNTERS])
 {
     ms_mutex_lock(&counters->reset_lock);
-    ms_counters_sum_all(counters, sums);
-    for (int counter = 0; counter < MS_COUNTERS; counter++)
-        sums[counter] -= counters->baseline[counter];
+    sum_locked(counters, sums);
+    ms_mutex_unlock(&counters->reset_lock);
+}
+static uint64_t keep_most(uint64_t *told, uint64_t now)
+{
+    if (now > *told)
+        *told = now;
+    return *told;
+}
+void ms_counters_sum_rising(struct ms_counters *counters, uint64_t sums[MS_COUNTERS])
+{
+    ms_mutex_lock(&counters->reset_lock);
+    sum_locked(counters, sums);
+    uint64_t *const reads = &sums[MS_COUNT_READS], *const misses = &sums[MS_COUNT_MISSES];
+    const uint64_t hits = *reads > *misses ? *reads - *misses : 0;
+    *misses = keep_most(&counters->told_misses, *misses);
+    *reads = *misses + keep_most(&counters->told_hits, hits);
     ms_mutex_unlock(&counters->reset_lock);
 }
 void ms_counters_reset(struct ms_counters *counters)
 {
     ms_mutex_lock(&counters->reset_lock);
     ms_counters_sum_all(counters, counters->baseline);
+    counters->told_hits = counters->told_misses = 0;
     ms_mutex_unlock(&counters->reset_lock);
 }
 
@@ -11432,6 +11639,7 @@ struct ms_followed {
     uint32_t slot;
     uint32_t size;
     uint32_t reads;
+    uint32_t older, newer;
     bool is_used;
     bool was_missed;
 };
@@ -11450,6 +11658,8 @@ struct ms_reuse {
     uint64_t *block_bytes;
     uint64_t group_bytes[MS_REUSE_RUN];
     uint32_t next_slot, oldest_slot;
+    uint32_t oldest_absent,
+        newest_absent;
     uint64_t held_bytes;
     uint32_t held;
     struct ms_curve curve;
@@ -12167,8 +12377,6 @@ MS_ALWAYS_INLINE void fill_slot(struct ms_reuse *reuse, struct ms_followed *foll
 MS_ALWAYS_INLINE void empty_slot(struct ms_reuse *reuse, struct ms_followed *followed)
 {
     const uint32_t slot = followed->slot, size = followed->size;
-    if (slot == MS_REUSE_NONE)
-        return;
     followed->slot = MS_REUSE_NONE;
     reuse->slot_sizes[slot] = 0;
     reuse->block_bytes[slot / MS_REUSE_RUN] -= size;
@@ -12242,6 +12450,35 @@ static uint64_t sum_after(const struct ms_reuse *reuse, uint32_t slot)
            sum_after_of(blocks, block % MS_REUSE_RUN, reuse->group_bytes[group]) +
            sum_after_of(reuse->group_bytes, group, reuse->held_bytes);
 }
+static void list_absent(struct ms_reuse *reuse, uint32_t key)
+{
+    struct ms_followed *followed = &reuse->keys[key];
+    followed->newer = 0;
+    followed->older = reuse->newest_absent;
+    if (followed->older != 0)
+        reuse->keys[followed->older - 1].newer = key + 1;
+    else
+        reuse->oldest_absent = key + 1;
+    reuse->newest_absent = key + 1;
+}
+static void unlist_absent(struct ms_reuse *reuse, const struct ms_followed *followed)
+{
+    if (followed->older != 0)
+        reuse->keys[followed->older - 1].newer = followed->newer;
+    else
+        reuse->oldest_absent = followed->newer;
+    if (followed->newer != 0)
+        reuse->keys[followed->newer - 1].older = followed->older;
+    else
+        reuse->newest_absent = followed->older;
+}
+MS_ALWAYS_INLINE void advice_reuse_take_out(struct ms_reuse *reuse, struct ms_followed *followed)
+{
+    if (followed->slot != MS_REUSE_NONE)
+        empty_slot(reuse, followed);
+    else
+        unlist_absent(reuse, followed);
+}
 static void empty_place(struct ms_reuse *reuse, uint32_t at)
 {
     const uint32_t mask = slot_count(reuse) - 1;
@@ -12259,10 +12496,23 @@ static void advice_reuse_drop(struct ms_reuse *reuse, uint32_t key)
     struct ms_followed *followed = &reuse->keys[key];
     if (reuse->on_drop != NULL)
         reuse->on_drop(reuse->context, key);
-    empty_slot(reuse, followed);
+    advice_reuse_take_out(reuse, followed);
     empty_place(reuse, ms_reuse_find(reuse, followed->hash));
     followed->is_used = false;
     reuse->free_keys[reuse->capacity - reuse->count--] = key;
+}
+static void drop_for_good(struct ms_reuse *reuse, uint32_t key)
+{
+    reuse->gone += reuse->weight;
+    reuse->gone_read_once += reuse->keys[key].reads <= 1 ? reuse->weight : 0;
+    advice_reuse_drop(reuse, key);
+}
+static bool drop_absent(struct ms_reuse *reuse)
+{
+    if (reuse->oldest_absent == 0)
+        return false;
+    drop_for_good(reuse, reuse->oldest_absent - 1);
+    return true;
 }
 static bool advice_reuse_drop_oldest(struct ms_reuse *reuse)
 {
@@ -12272,10 +12522,7 @@ static bool advice_reuse_drop_oldest(struct ms_reuse *reuse)
         reuse->oldest_slot++;
     if (reuse->oldest_slot == reuse->next_slot)
         return false;
-    const uint32_t key = reuse->slot_keys[reuse->oldest_slot] - 1;
-    reuse->gone += reuse->weight;
-    reuse->gone_read_once += reuse->keys[key].reads <= 1 ? reuse->weight : 0;
-    advice_reuse_drop(reuse, key);
+    drop_for_good(reuse, reuse->slot_keys[reuse->oldest_slot] - 1);
     return true;
 }
 void ms_reuse_lower(struct ms_reuse *reuse, uint64_t least)
@@ -12289,7 +12536,7 @@ void ms_reuse_lower(struct ms_reuse *reuse, uint64_t least)
 }
 uint32_t ms_reuse_add(struct ms_reuse *reuse, uint64_t hash)
 {
-    while (reuse->count == reuse->capacity && !advice_reuse_drop_oldest(reuse))
+    while (reuse->count == reuse->capacity && !drop_absent(reuse) && !advice_reuse_drop_oldest(reuse))
         ms_reuse_lower(reuse, 0);
     if (!ms_reuse_follows(reuse, hash))
         return MS_REUSE_NONE;
@@ -12297,6 +12544,7 @@ uint32_t ms_reuse_add(struct ms_reuse *reuse, uint64_t hash)
     reuse->numbers = key < reuse->numbers ? reuse->numbers : key + 1;
     reuse->keys[key] = (struct ms_followed){.hash = hash, .slot = MS_REUSE_NONE, .is_used = true};
     reuse->table[ms_reuse_find(reuse, hash)] = key + 1;
+    list_absent(reuse, key);
     return key;
 }
 void ms_reuse_expect(const struct ms_reuse *reuse, const uint64_t *hashes, uint32_t *numbers,
@@ -12334,10 +12582,12 @@ void ms_reuse_touch(struct ms_reuse *reuse, uint32_t key, uint32_t size)
     struct ms_followed *followed = &reuse->keys[key];
     if (followed->size == size && followed->slot + 1 == reuse->next_slot && size != 0)
         return;
-    empty_slot(reuse, followed);
+    advice_reuse_take_out(reuse, followed);
     followed->size = size;
-    if (size == 0)
+    if (size == 0) {
+        list_absent(reuse, key);
         return;
+    }
     if (ms_unlikely(reuse->next_slot == slot_count(reuse)))
         renumber(reuse);
     fill_slot(reuse, followed, key, reuse->next_slot++);
@@ -13411,7 +13661,8 @@ struct ms_breakers_sum ms_breakers_sum_up(struct ms_breakers *breakers,
 #define MS_LOADER_FLIGHTS_H
 #include <memstore/memstore.h>
 #include <pthread.h>
-#define MS_FLIGHT_BUCKETS 256
+#define MS_FLIGHT_BUCKETS_LEAST 16
+#define MS_FLIGHT_BUCKETS_MOST 256
 struct ms_flights;
 struct ms_flight {
     struct ms_flights *flights;
@@ -13423,6 +13674,7 @@ struct ms_flight {
     bool absence;
     bool pause;
     bool refreshes;
+    bool is_aside;
     bool done;
     atomic_bool overtaken;
     int status;
@@ -13446,10 +13698,13 @@ struct ms_flights {
     uint64_t absent_bytes;
     struct ms_budget *budget;
     uint64_t spare;
+    uint32_t bucket_count;
+    struct ms_budget aside;
     atomic_uint_least64_t charged;
     struct ms_flight *first, *last;
     pthread_cond_t changes;
     atomic_uint_least64_t kept_bytes;
+    bool has_buckets_aside;
     _Atomic(ms_flight_bucket *) buckets;
     atomic_uint listed MS_ALIGNED(MS_CACHE_LINE);
 };
@@ -13458,6 +13713,7 @@ struct ms_flight_call {
     uint64_t hash;
     int64_t lease_until;
     bool refreshes;
+    bool insists;
 };
 enum ms_joined {
     MS_JOINED_AS_LEADER,
@@ -13468,15 +13724,16 @@ enum ms_joined {
     MS_JOINED_NO_MEMORY
 };
 #define MS_FLIGHT_LAPSED 1
-void ms_flights_init(struct ms_flights *flights, struct ms_budget *budget);
+void ms_flights_init(struct ms_flights *flights, struct ms_budget *budget, uint64_t limit);
+bool ms_flights_set_aside(struct ms_flights *flights, uint64_t bytes);
 void ms_flights_fini(struct ms_flights *flights);
 static inline uint64_t ms_flight_bytes(size_t key_size)
 {
     return sizeof(struct ms_flight) + key_size;
 }
-static inline uint64_t ms_flights_bytes_to_join(size_t key_size)
+static inline uint64_t ms_flights_bytes_to_join(const struct ms_flights *flights, size_t key_size)
 {
-    return ms_flight_bytes(key_size) + MS_FLIGHT_BUCKETS * sizeof(ms_flight_bucket);
+    return ms_flight_bytes(key_size) + flights->bucket_count * sizeof(ms_flight_bucket);
 }
 enum ms_joined ms_flights_join(struct ms_flights *flights, const struct ms_flight_call *call,
                                struct ms_flight **out);
@@ -13484,8 +13741,13 @@ int ms_flights_wait(struct ms_flight *flight, int64_t deadline_us);
 void ms_flight_drop(struct ms_flight *flight, memstore_view *left);
 void ms_flights_end(struct ms_flight *flight, int status, const memstore_view *value);
 bool ms_flights_end_absent(struct ms_flight *flight, int64_t until, uint32_t most);
-void ms_flights_hold_back(struct ms_flights *flights, const struct ms_flight *failed, int64_t until,
-                          uint32_t most);
+bool ms_flights_end_paused(struct ms_flight *flight, int status, const memstore_view *value,
+                           int64_t until, uint32_t most);
+static inline uint64_t ms_flights_most_absent(uint64_t limit)
+{
+    return limit / 16;
+}
+void ms_flights_forget_absences(struct ms_flights *flights, uint32_t most, uint64_t most_bytes);
 int ms_flights_pause(struct ms_flights *flights, int64_t until);
 bool ms_flight_stands(struct ms_flight *flight);
 static inline bool ms_flight_is_overtaken(const struct ms_flight *flight)
@@ -13521,17 +13783,29 @@ bool ms_flights_has_lapsed(struct ms_flights *flights, struct ms_flight *flight)
 bool ms_flights_keep_absence(struct ms_flights *flights, struct ms_flight *flight, uint32_t most);
 #endif
 #include <string.h>
-#define ABSENT_SHARE_DIVISOR 16
-#define BUCKETS_BYTES (MS_FLIGHT_BUCKETS * sizeof(ms_flight_bucket))
-void ms_flights_init(struct ms_flights *flights, struct ms_budget *budget)
+#define FORGOTTEN_AT_ONCE 64
+#define LIMIT_PER_BUCKET 16384
+static uint32_t loader_flight_table_buckets_for(uint64_t limit)
+{
+    uint32_t count = MS_FLIGHT_BUCKETS_LEAST;
+    while (count < MS_FLIGHT_BUCKETS_MOST && count < limit / LIMIT_PER_BUCKET)
+        count *= 2;
+    return count;
+}
+static uint64_t buckets_bytes(const struct ms_flights *flights)
+{
+    return flights->bucket_count * sizeof(ms_flight_bucket);
+}
+void ms_flights_init(struct ms_flights *flights, struct ms_budget *budget, uint64_t limit)
 {
     flights->budget = budget;
+    flights->bucket_count = loader_flight_table_buckets_for(limit);
     ms_mutex_init(&flights->lock, MS_RANK_FLIGHTS);
     ms_cond_init(&flights->changes);
 }
 size_t ms_flights_bucket_count(const struct ms_flights *flights)
 {
-    return ms_load_relaxed(&flights->buckets) != NULL ? MS_FLIGHT_BUCKETS : 0;
+    return ms_load_relaxed(&flights->buckets) != NULL ? flights->bucket_count : 0;
 }
 struct ms_flight *ms_flights_in_bucket(const struct ms_flights *flights, size_t number)
 {
@@ -13540,7 +13814,7 @@ struct ms_flight *ms_flights_in_bucket(const struct ms_flights *flights, size_t 
 ms_flight_bucket *ms_flights_bucket_of(const struct ms_flights *flights, uint64_t hash)
 {
     ms_flight_bucket *const buckets = ms_load_acquire(&flights->buckets);
-    return buckets != NULL ? &buckets[ms_mix64(hash) % MS_FLIGHT_BUCKETS] : NULL;
+    return buckets != NULL ? &buckets[ms_mix64(hash) % flights->bucket_count] : NULL;
 }
 struct ms_flight *ms_flights_find(struct ms_flights *flights, const memstore_key *key,
                                   uint64_t hash)
@@ -13581,14 +13855,25 @@ static bool loader_flight_table_charge(struct ms_flights *flights, uint64_t byte
     ms_add_relaxed(&flights->charged, bytes);
     return true;
 }
-static void uncharge(struct ms_flights *flights, uint64_t bytes)
+static void uncharge(struct ms_flights *flights, uint64_t bytes, bool is_aside)
 {
+    if (is_aside) {
+        ms_budget_uncharge(&flights->aside, bytes);
+        return;
+    }
     ms_sub_relaxed(&flights->charged, bytes);
     ms_budget_uncharge(flights->budget, bytes);
 }
+bool ms_flights_set_aside(struct ms_flights *flights, uint64_t bytes)
+{
+    if (!loader_flight_table_charge(flights, bytes))
+        return false;
+    ms_store_relaxed(&flights->aside.limit, bytes);
+    return true;
+}
 void ms_flight_free(struct ms_flight *flight)
 {
-    uncharge(flight->flights, ms_flight_bytes(flight->key_size));
+    uncharge(flight->flights, ms_flight_bytes(flight->key_size), flight->is_aside);
     pthread_cond_destroy(&flight->ends);
     ms_mem_free(flight);
 }
@@ -13633,32 +13918,81 @@ void ms_flights_fini(struct ms_flights *flights)
     while (flights->first != NULL)
         ms_flights_remove(flights, flights->first);
     if (ms_flights_bucket_count(flights) != 0)
-        uncharge(flights, BUCKETS_BYTES);
+        uncharge(flights, buckets_bytes(flights), flights->has_buckets_aside);
+    uncharge(flights, ms_budget_limit(&flights->aside), false);
     ms_mem_free(ms_load_relaxed(&flights->buckets));
     pthread_cond_destroy(&flights->changes);
     ms_mutex_destroy(&flights->lock);
 }
-static void *alloc_charged(struct ms_flights *flights, uint64_t bytes)
+static bool exceed_locked(const struct ms_flights *flights, uint32_t most, uint64_t most_bytes)
 {
-    const bool charged = loader_flight_table_charge(flights, bytes);
-    void *memory = charged ? ms_mem_alloc(bytes) : NULL;
-    if (charged && memory == NULL)
-        uncharge(flights, bytes);
+    return flights->absences > most || flights->absent_bytes > most_bytes;
+}
+static bool forget_some(struct ms_flights *flights, uint32_t most, uint64_t most_bytes)
+{
+    ms_mutex_lock(&flights->lock);
+    for (int i = 0; i < FORGOTTEN_AT_ONCE && exceed_locked(flights, most, most_bytes); i++)
+        ms_flights_remove(flights, flights->first);
+    const bool exceed = exceed_locked(flights, most, most_bytes);
+    ms_mutex_unlock(&flights->lock);
+    return exceed;
+}
+void ms_flights_forget_absences(struct ms_flights *flights, uint32_t most, uint64_t most_bytes)
+{
+    while (forget_some(flights, most, most_bytes))
+        ;
+}
+static bool forget_oldest(struct ms_flights *flights)
+{
+    ms_mutex_lock(&flights->lock);
+    const bool any = flights->first != NULL;
+    if (any)
+        ms_flights_remove(flights, flights->first);
+    ms_mutex_unlock(&flights->lock);
+    return any;
+}
+static void *alloc_charged(struct ms_flights *flights, uint64_t bytes, bool insists, bool *is_aside)
+{
+    *is_aside = false;
+    if (!loader_flight_table_charge(flights, bytes)) {
+        *is_aside = insists && ms_budget_charge(&flights->aside, bytes, 0);
+        if (!*is_aside)
+            return NULL;
+    }
+    void *memory = ms_mem_alloc(bytes);
+    if (memory == NULL) {
+        ms_budget_note_refusal(flights->budget);
+        uncharge(flights, bytes, *is_aside);
+    }
     return memory;
 }
-static bool make_buckets(struct ms_flights *flights)
+static bool make_buckets(struct ms_flights *flights, bool insists)
 {
     ms_mutex_lock(&flights->lock);
     if (ms_flights_bucket_count(flights) == 0)
-        ms_store_release(&flights->buckets, alloc_charged(flights, BUCKETS_BYTES));
+        ms_store_release(&flights->buckets, alloc_charged(flights, buckets_bytes(flights), insists,
+                                                          &flights->has_buckets_aside));
     const bool made = ms_flights_bucket_count(flights) != 0;
     ms_mutex_unlock(&flights->lock);
     return made;
 }
+static struct ms_flight *alloc_flight(struct ms_flights *flights, const struct ms_flight_call *call)
+{
+    const uint64_t bytes = ms_flight_bytes(call->key.size);
+    struct ms_flight *flight;
+    bool is_aside;
+    do
+        flight = alloc_charged(flights, bytes, call->insists, &is_aside);
+    while (flight == NULL && call->insists && bytes <= ms_budget_limit(&flights->aside) &&
+           forget_oldest(flights));
+    if (flight != NULL)
+        flight->is_aside = is_aside;
+    return flight;
+}
 struct ms_flight *ms_flights_make(struct ms_flights *flights, const struct ms_flight_call *call)
 {
     struct ms_flight *flight =
-        make_buckets(flights) ? alloc_charged(flights, ms_flight_bytes(call->key.size)) : NULL;
+        make_buckets(flights, call->insists) ? alloc_flight(flights, call) : NULL;
     if (flight == NULL)
         return NULL;
     flight->flights = flights;
@@ -13675,10 +14009,10 @@ struct ms_flight *ms_flights_make(struct ms_flights *flights, const struct ms_fl
 bool ms_flights_keep_absence(struct ms_flights *flights, struct ms_flight *flight, uint32_t most)
 {
     const uint64_t bytes = ms_flight_bytes(flight->key_size);
-    const uint64_t most_bytes = ms_budget_limit(flights->budget) / ABSENT_SHARE_DIVISOR;
+    const uint64_t most_bytes = ms_flights_most_absent(ms_budget_limit(flights->budget));
     if (most == 0 || bytes > most_bytes)
         return false;
-    while (flights->absences >= most || flights->absent_bytes > most_bytes - bytes)
+    while (exceed_locked(flights, most - 1, most_bytes - bytes))
         ms_flights_remove(flights, flights->first);
     flight->absence = true;
     flight->references++;
@@ -13767,10 +14101,13 @@ void ms_flight_drop(struct ms_flight *flight, memstore_view *left)
 {
     struct ms_flights *flights = flight->flights;
     ms_mutex_lock(&flights->lock);
-    const bool last = --flight->references == 0;
+    const uint32_t references = --flight->references;
+    const bool unused = references == (flight->absence ? 1 : 0);
+    *left = unused ? flight->value : (memstore_view){0};
+    if (unused)
+        flight->value = (memstore_view){0};
     ms_mutex_unlock(&flights->lock);
-    *left = last ? flight->value : (memstore_view){0};
-    if (last)
+    if (references == 0)
         ms_flight_free(flight);
 }
 static int loader_flights_wait_locked(struct ms_flights *flights, struct ms_flight *flight, int64_t deadline_us)
@@ -13816,7 +14153,13 @@ static void end_locked(struct ms_flights *flights, struct ms_flight *flight, boo
     if (led_by_thread && --flights->leading == 0)
         pthread_cond_broadcast(&flights->changes);
 }
-void ms_flights_end(struct ms_flight *flight, int status, const memstore_view *value)
+struct keeping {
+    int64_t until;
+    uint32_t most;
+    bool pause;
+};
+static bool loader_flights_end(struct ms_flight *flight, int status, const memstore_view *value,
+                struct keeping keeping)
 {
     struct ms_flights *flights = flight->flights;
     const bool by_thread = ms_load_relaxed(&flight->leader) != 0;
@@ -13825,49 +14168,31 @@ void ms_flights_end(struct ms_flight *flight, int status, const memstore_view *v
     ms_mutex_lock(&flights->lock);
     flight->status = status;
     flight->value = *value;
-    ms_flights_remove(flights, flight);
-    end_locked(flights, flight, by_thread);
-    ms_mutex_unlock(&flights->lock);
-}
-bool ms_flights_end_absent(struct ms_flight *flight, int64_t until, uint32_t most)
-{
-    struct ms_flights *flights = flight->flights;
-    const bool by_thread = ms_load_relaxed(&flight->leader) != 0;
-    if (by_thread)
-        ms_leading_end(flight);
-    ms_mutex_lock(&flights->lock);
-    flight->status = MEMSTORE_ERR_KEY_NOT_FOUND;
-    flight->until = until;
-    const bool keeps =
-        flight->listed && !flights->closed && ms_flights_keep_absence(flights, flight, most);
-    if (!keeps)
+    const bool keeps = flight->listed && !flights->closed &&
+                       ms_flights_keep_absence(flights, flight, keeping.most);
+    if (keeps) {
+        flight->until = keeping.until;
+        flight->pause = keeping.pause;
+    } else {
         ms_flights_remove(flights, flight);
+    }
     end_locked(flights, flight, by_thread);
     ms_mutex_unlock(&flights->lock);
     return keeps;
 }
-void ms_flights_hold_back(struct ms_flights *flights, const struct ms_flight *failed, int64_t until,
-                          uint32_t most)
+void ms_flights_end(struct ms_flight *flight, int status, const memstore_view *value)
 {
-    const struct ms_flight_call call = {.key = {failed->key, failed->key_size},
-                                        .hash = failed->hash,
-                                        .lease_until = until,
-                                        .refreshes = true};
-    struct ms_flight *pause = ms_flights_make(flights, &call);
-    if (pause == NULL)
-        return;
-    pause->pause = true;
-    pause->done = true;
-    pause->references = 0;
-    ms_mutex_lock(&flights->lock);
-    const bool keeps = !flights->closed && !ms_flight_is_overtaken(failed) &&
-                       ms_flights_find(flights, &call.key, call.hash) == NULL &&
-                       ms_flights_keep_absence(flights, pause, most);
-    if (keeps)
-        ms_flights_insert(flights, pause);
-    ms_mutex_unlock(&flights->lock);
-    if (!keeps)
-        ms_flight_free(pause);
+    loader_flights_end(flight, status, value, (struct keeping){0});
+}
+bool ms_flights_end_absent(struct ms_flight *flight, int64_t until, uint32_t most)
+{
+    return loader_flights_end(flight, MEMSTORE_ERR_KEY_NOT_FOUND, &(memstore_view){0},
+               (struct keeping){until, most, false});
+}
+bool ms_flights_end_paused(struct ms_flight *flight, int status, const memstore_view *value,
+                           int64_t until, uint32_t most)
+{
+    return loader_flights_end(flight, status, value, (struct keeping){until, most, true});
 }
 static int pause_locked(struct ms_flights *flights, int64_t until, int64_t ask_us)
 {
@@ -15362,13 +15687,15 @@ static void note_file(struct ms_pressure_sensor *sensor, const char *path)
     const size_t skipped = size > room ? size - room : 0;
     memcpy(sensor->file, path + skipped, size - skipped);
 }
-static char *read_file(struct ms_pressure_sensor *sensor, size_t folder, const char *name)
+static int read_file(struct ms_pressure_sensor *sensor, size_t folder, const char *name, char **out)
 {
     char path[PATH_MAX];
     struct ms_file_text text;
     snprintf(path, sizeof path, "%.*s/%s", (int)folder, sensor->groups.folder, name);
     note_file(sensor, path);
-    return ms_file_read_system(path, FILE_MOST, &text) == 0 ? text.data : NULL;
+    const int error = ms_file_read_system(path, FILE_MOST, &text);
+    *out = error == 0 ? text.data : NULL;
+    return error;
 }
 static bool parse_bytes(const char *text, uint64_t *out)
 {
@@ -15384,10 +15711,14 @@ static bool parse_bytes(const char *text, uint64_t *out)
     return digit != text && (*digit == '\n' || *digit == '\0');
 }
 static const char *read_bytes(struct ms_pressure_sensor *sensor, size_t folder, const char *name,
-                              uint64_t *out)
+                              const char *missing, uint64_t *out)
 {
-    char *const text = read_file(sensor, folder, name);
-    const char *const wrong = text == NULL ? absent : parse_bytes(text, out) ? NULL : garbled;
+    char *text;
+    const int error = read_file(sensor, folder, name, &text);
+    const char *const wrong = error == ENOENT          ? missing
+                              : error != 0             ? absent
+                              : parse_bytes(text, out) ? NULL
+                                                       : garbled;
     ms_mem_free(text);
     return wrong;
 }
@@ -15397,18 +15728,19 @@ static const char *read_limit(struct ms_pressure_sensor *sensor, size_t folder, 
     *out = UINT64_MAX;
     for (size_t i = 0; i < 2 && names->limits[i] != NULL; i++) {
         uint64_t limit = UINT64_MAX;
-        const char *const wrong = read_bytes(sensor, folder, names->limits[i], &limit);
-        if (wrong == garbled)
+        const char *const wrong = read_bytes(sensor, folder, names->limits[i], NULL, &limit);
+        if (wrong != NULL)
             return wrong;
         if (limit < NO_LIMIT_FROM && limit < *out)
             *out = limit;
     }
     return NULL;
 }
-static uint64_t read_reclaimable(struct ms_pressure_sensor *sensor, size_t folder)
+static const char *read_reclaimable(struct ms_pressure_sensor *sensor, size_t folder, uint64_t *out)
 {
     const char *const name = names_of[sensor->groups.version].reclaimable;
-    char *const text = read_file(sensor, folder, "memory.stat");
+    char *text;
+    const int error = read_file(sensor, folder, "memory.stat", &text);
     uint64_t bytes = 0;
     for (const char *line = text; line != NULL && *line != '\0';) {
         if (strncmp(line, name, strlen(name)) == 0) {
@@ -15420,14 +15752,15 @@ static uint64_t read_reclaimable(struct ms_pressure_sensor *sensor, size_t folde
         line += line != NULL;
     }
     ms_mem_free(text);
-    return bytes;
+    *out = bytes;
+    return error == 0 || error == ENOENT ? NULL : absent;
 }
 static const char *read_used(struct ms_pressure_sensor *sensor, size_t folder, uint64_t *out)
 {
-    uint64_t all = 0;
-    const uint64_t reclaimable = read_reclaimable(sensor, folder);
-    const char *const wrong =
-        read_bytes(sensor, folder, names_of[sensor->groups.version].used, &all);
+    uint64_t all = 0, reclaimable;
+    const char *wrong = read_reclaimable(sensor, folder, &reclaimable);
+    if (wrong == NULL)
+        wrong = read_bytes(sensor, folder, names_of[sensor->groups.version].used, absent, &all);
     *out = all > reclaimable ? all - reclaimable : 0;
     return wrong;
 }
@@ -15483,14 +15816,18 @@ static bool parse_stalls(const char *text, uint32_t *out)
     *out = whole * 100 + hundredths;
     return true;
 }
-static size_t stalling_group(struct ms_pressure_sensor *sensor)
+static size_t stalling_group(struct ms_pressure_sensor *sensor, const char **wrong)
 {
     uint64_t limit;
+    *wrong = NULL;
     if (ms_groups_find(&sensor->groups) != 0 || sensor->groups.version != MS_GROUPS_V2)
         return 0;
     for (size_t folder = sensor->groups.size; folder != 0;
          folder = ms_groups_above(&sensor->groups, folder)) {
-        if (read_limit(sensor, folder, &limit) == NULL && limit != UINT64_MAX)
+        *wrong = read_limit(sensor, folder, &limit);
+        if (*wrong != NULL)
+            return 0;
+        if (limit != UINT64_MAX)
             return folder;
     }
     return 0;
@@ -15498,9 +15835,16 @@ static size_t stalling_group(struct ms_pressure_sensor *sensor)
 static void read_stalls(struct ms_pressure_sensor *sensor, struct ms_pressure_reading *reading)
 {
     static const char machine[] = "/proc/pressure/memory";
-    const size_t folder = stalling_group(sensor);
-    char *text = folder != 0 ? read_file(sensor, folder, "memory.pressure") : NULL;
+    const char *wrong;
+    const size_t folder = stalling_group(sensor, &wrong);
     struct ms_file_text file;
+    char *text = NULL;
+    if (wrong != NULL) {
+        fail(reading, wrong);
+        return;
+    }
+    if (folder != 0)
+        read_file(sensor, folder, "memory.pressure", &text);
     if (text == NULL) {
         note_file(sensor, machine);
         if (ms_file_read_system(machine, FILE_MOST, &file) == 0)
@@ -16107,6 +16451,8 @@ void ms_view_give_back_other(memstore_view *view);
 int64_t ms_store_unix_expiry(memstore *store, int64_t expiry);
 int ms_store_get_many(memstore *store, const memstore_key *keys, size_t n, memstore_view *out,
                       size_t *found);
+int ms_store_get_many_up_to(memstore *store, const memstore_key *keys, size_t n, size_t most,
+                            memstore_view *out, size_t *found);
 int ms_store_has_many(memstore *store, const memstore_key *keys, size_t n, unsigned char *out,
                       size_t *found);
 struct ms_life {
@@ -16149,8 +16495,10 @@ int ms_store_try_write(memstore *store, const struct ms_write *write, uint64_t h
                        struct ms_write_outcome *outcome);
 void ms_store_count_write(memstore *store, int status, const struct ms_write_outcome *outcome);
 void ms_store_count_refusal(memstore *store, int status);
-int ms_store_check_size(const memstore *store, size_t key_size, size_t value_size);
-void ms_store_note_expiry(memstore *store, struct ms_segment *segment, int64_t expiry, int64_t now);
+int ms_store_check_size(memstore *store, size_t key_size, size_t value_size);
+bool ms_store_could_fit(memstore *store, uint64_t bytes);
+void ms_store_note_expiry(memstore *store, struct ms_segment *segment, int64_t expiry,
+                          int64_t since);
 int ms_store_increment(memstore *store, const void *key, size_t key_size, int64_t delta,
                        int64_t initial, const struct ms_life *life, int64_t *result);
 int ms_store_delete(memstore *store, const void *key, size_t key_size);
@@ -16198,10 +16546,11 @@ int ms_store_clear(memstore *store);
 bool ms_room_lock(memstore *store, int64_t deadline_us);
 int ms_room_make(memstore *store, uint64_t bytes, int64_t deadline_us,
                  struct ms_budget_mark *since);
+int ms_room_make_at_once(memstore *store, int64_t deadline_us, struct ms_budget_mark *since);
 int ms_room_make_to_charge(memstore *store, uint64_t bytes, int64_t deadline_us,
                            struct ms_budget_mark *since);
 int ms_room_make_for_index(memstore *store, uint64_t bytes, int64_t deadline_us,
-                           struct ms_budget_mark *since);
+                           struct ms_budget_mark *since, enum ms_index_wish *wish);
 int ms_room_reserve(memstore *store, const struct ms_placement *placement,
                     const struct ms_entry_shape *shape, struct ms_reserved *out);
 bool ms_room_step_locked(memstore *store, int64_t deadline_us);
@@ -16215,6 +16564,7 @@ static inline bool ms_room_was_opened_for(const struct ms_reserved *reserved)
 void ms_room_prepare(memstore *store);
 int ms_room_take(memstore *store, const struct ms_placement *placement,
                  const struct ms_entry_shape *shape, struct ms_reserved *out);
+void ms_room_free_emptied(memstore *store);
 int ms_store_compact(memstore *store, double max_dead_ratio);
 void ms_harvest_retire(memstore *store, struct ms_retired *node);
 void ms_harvest_if_much(memstore *store);
@@ -16230,6 +16580,7 @@ uint64_t ms_reclaim_drop_stale_locked(memstore *store, struct ms_segment *segmen
 struct ms_segment *ms_reclaim_stalest(memstore *store);
 struct ms_segment *ms_reclaim_emptiest(memstore *store, uint64_t least);
 int ms_maintenance_register(memstore *store);
+void ms_maintenance_retire(memstore *store);
 void ms_maintenance_unregister(memstore *store);
 bool ms_maintenance_wake(memstore *store);
 void ms_maintenance_try_wake(memstore *store);
@@ -16237,6 +16588,8 @@ bool ms_maintenance_grace_period(memstore *store, int64_t deadline_us);
 uint64_t ms_maintenance_begin_grace_period(memstore *store);
 bool ms_maintenance_await_grace_period(uint64_t number, int64_t deadline_us);
 void ms_maintenance_pass_grace_periods(void);
+void ms_maintenance_goes_away(void);
+void ms_maintenance_is_back(void);
 void ms_maintenance_resume(memstore *store);
 bool ms_maintenance_plan(memstore *store);
 bool ms_maintenance_is_me(void);
@@ -16244,6 +16597,7 @@ int ms_upkeep_run(memstore *store, int64_t budget_us, bool exact);
 bool ms_upkeep_expire(memstore *store, int64_t deadline_us);
 uint64_t ms_store_size(memstore *store);
 void ms_store_stats(memstore *store, memstore_stats *out);
+void ms_store_rising_stats(memstore *store, memstore_stats *out);
 void ms_store_memory_stats(memstore *store, memstore_memory_stats *out);
 void ms_store_ttl_stats(memstore *store, memstore_ttl_stats *out);
 void ms_store_measure_memory(memstore *store, memstore_memory_stats *out);
@@ -16513,15 +16867,9 @@ static void drop_views(struct taking *taking)
 }
 static int store_admission_look_up(struct taking *taking)
 {
-    memstore *store = taking->store;
-    int status = ms_store_get_many(store, taking->keys, taking->n, taking->views, &taking->found);
-    if (status == MEMSTORE_OK && taking->found > taking->places) {
-        drop_views(taking);
-        ms_count(&store->counters, MS_COUNT_READS, 0 - (uint64_t)taking->n);
-        ms_count(&store->counters, MS_COUNT_MISSES, (uint64_t)taking->found - taking->n);
-        status = LOOK_AGAIN;
-    }
-    return status;
+    const int status = ms_store_get_many_up_to(taking->store, taking->keys, taking->n,
+                                               taking->places, taking->views, &taking->found);
+    return status == MEMSTORE_OK && taking->found > taking->places ? LOOK_AGAIN : status;
 }
 static int give_passes(struct taking *taking)
 {
@@ -16859,6 +17207,12 @@ static int compare_times(const void *a, const void *b)
     const int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
     return (x > y) - (x < y);
 }
+static int64_t burst_of(int64_t left_ms)
+{
+    const int64_t least = left_ms / 10 < BURST_LEAST_MS ? left_ms / 10 : BURST_LEAST_MS;
+    const int64_t ms = left_ms / 100 > least ? left_ms / 100 : least;
+    return ms > 1 ? ms : 1;
+}
 static void find_burst(const struct store_advise_walk *store_advise_walk)
 {
     struct ms_findings_entries *out = store_advise_walk->out;
@@ -16867,8 +17221,7 @@ static void find_burst(const struct store_advise_walk *store_advise_walk)
     if (count == 0)
         return;
     qsort(store_advise_walk->expiries, count, sizeof *store_advise_walk->expiries, compare_times);
-    const int64_t middle = store_advise_walk->expiries[count / 2] - store_advise_walk->now;
-    out->burst_ms = middle / 100 > BURST_LEAST_MS ? middle / 100 : BURST_LEAST_MS;
+    out->burst_ms = burst_of(store_advise_walk->expiries[count / 2] - store_advise_walk->now);
     for (size_t last = 0; last < count; last++) {
         while (store_advise_walk->expiries[last] - store_advise_walk->expiries[first] > out->burst_ms)
             first++;
@@ -17011,6 +17364,7 @@ struct ms_step {
     bool superseded;
     bool reserved_any;
     struct ms_life life;
+    int64_t bounded;
     uint64_t instance;
     struct ms_reserved reserved;
     bool exists, live;
@@ -17033,8 +17387,9 @@ struct ms_commit {
     bool opened;
     bool borrows;
     struct ms_segment *loan;
-    bool to_the_last_slot;
+    enum ms_index_wish wish;
     uint64_t table_bytes;
+    uint32_t tight_shard;
     int64_t now;
     const struct ms_op *refused;
 };
@@ -17155,6 +17510,11 @@ static void find_again(struct ms_commit *commit, size_t first, size_t end)
     for (size_t i = first; i < end; i++)
         store_batch_find(commit, &commit->steps[i]);
 }
+static enum ms_index_wish wish_for(const struct ms_commit *commit, uint32_t shard)
+{
+    return commit->wish == MS_INDEX_LARGER && shard != commit->tight_shard ? MS_INDEX_ROOMY
+                                                                           : commit->wish;
+}
 static int grow_tables(struct ms_commit *commit)
 {
     struct ms_index *index = &commit->store->index;
@@ -17166,7 +17526,7 @@ static int grow_tables(struct ms_commit *commit)
             more += ms_step_stores(&commit->steps[i]) && !commit->steps[i].exists;
         if (more == 0)
             continue;
-        switch (ms_index_ensure(index, shard, more, commit->to_the_last_slot)) {
+        switch (ms_index_ensure(index, shard, more, wish_for(commit, shard))) {
         case MS_INDEX_AS_IT_WAS:
             break;
         case MS_INDEX_GROWN:
@@ -17174,6 +17534,7 @@ static int grow_tables(struct ms_commit *commit)
             break;
         case MS_INDEX_NO_ROOM:
             commit->table_bytes = ms_index_bytes_to_grow(index, shard, more);
+            commit->tight_shard = shard;
             return MEMSTORE_ERR_SHARD_OVERFLOW;
         }
     }
@@ -17225,13 +17586,13 @@ static int commit_prepared(struct ms_commit *commit, struct store_batch_tally *s
     struct ms_budget_mark asked = ms_budget_mark(&commit->store->arena.budget);
     const int64_t deadline = ms_store_deadline(commit->store);
     int status;
-    commit->to_the_last_slot = commit->store->settings.eviction == MS_EVICTION_NONE;
+    commit->wish = commit->store->settings.eviction == MS_EVICTION_NONE ? MS_INDEX_TO_THE_LAST
+                                                                        : MS_INDEX_ROOMY;
     while ((status = try_commit(commit, store_batch_tally)) == MEMSTORE_ERR_SHARD_OVERFLOW) {
-        const int made =
-            ms_room_make_for_index(commit->store, commit->table_bytes, deadline, &asked);
-        if (made != MEMSTORE_OK && commit->to_the_last_slot)
-            return made;
-        commit->to_the_last_slot |= made != MEMSTORE_OK;
+        status = ms_room_make_for_index(commit->store, commit->table_bytes, deadline, &asked,
+                                        &commit->wish);
+        if (status != MEMSTORE_OK)
+            return status;
     }
     return status;
 }
@@ -17395,8 +17756,18 @@ static const void *keep(memstore_batch *batch, const void *data, size_t size)
     batch->used += size;
     return (const void *)(uintptr_t)offset;
 }
+static size_t offset_of(const memstore_batch *batch, const void *data)
+{
+    const uintptr_t offset = (uintptr_t)data - (uintptr_t)batch->bytes;
+    return batch->bytes != NULL && offset < batch->used ? offset : NONE;
+}
+static const void *after_move(const memstore_batch *batch, size_t offset, const void *elsewhere)
+{
+    return offset != NONE ? batch->bytes + offset : elsewhere;
+}
 int ms_batch_add(memstore_batch *batch, const struct ms_op *op)
 {
+    const size_t key_at = offset_of(batch, op->key.data), value_at = offset_of(batch, op->value);
     if (op->key.size > MS_KEY_SIZE_MAX || op->value_size > MS_KEY_SIZE_MAX)
         return MEMSTORE_ERR_ENTRY_TOO_LARGE;
     if (!ensure_op(batch) || !store_batch_object_ensure_bytes(batch, op->key.size + op->value_size))
@@ -17404,8 +17775,8 @@ int ms_batch_add(memstore_batch *batch, const struct ms_op *op)
     batch->refused = NONE;
     struct ms_op *kept = &batch->ops[batch->count++];
     *kept = *op;
-    kept->key.data = keep(batch, op->key.data, op->key.size);
-    kept->value = keep(batch, op->value, op->value_size);
+    kept->key.data = keep(batch, after_move(batch, key_at, op->key.data), op->key.size);
+    kept->value = keep(batch, after_move(batch, value_at, op->value), op->value_size);
     return MEMSTORE_OK;
 }
 static void relocate(memstore_batch *batch, bool to_pointers)
@@ -17498,15 +17869,13 @@ static void supersede(struct ms_commit *commit)
 }
 static bool could_ever_fit(const struct ms_commit *commit)
 {
-    const uint64_t largest =
-        (ms_budget_limit(&commit->store->arena.budget) - commit->store->arena.overhead) / 2;
     uint64_t bytes = 0;
     for (size_t i = 0; i < commit->count; i++) {
         if (ms_step_stores(&commit->steps[i]))
             bytes += commit->steps[i].op->key.size + commit->steps[i].op->value_size +
                      ms_record_size(&commit->store->arena);
     }
-    return bytes <= largest;
+    return ms_store_could_fit(commit->store, bytes);
 }
 static uint32_t records_per_chunk(const memstore *store)
 {
@@ -17639,7 +18008,7 @@ static bool draft_retimed(struct ms_commit *commit, struct ms_step *step, struct
         draft->placement.queue =
             found.segment->queue == MS_QUEUE_NEW ? MS_QUEUE_NEW : MS_QUEUE_MAIN;
         step->instance = ms_found_instance(store, &found);
-        step->life.expiry = draft->shape.expiry;
+        step->bounded = draft->shape.expiry;
     }
     ms_rcu_read_unlock();
     return live;
@@ -17687,18 +18056,18 @@ static bool only_deletes(const struct ms_commit *commit)
     }
     return true;
 }
-static int borrow(struct ms_commit *commit, uint32_t size, int64_t deadline,
-                  struct ms_reserved *out)
+static bool borrow(struct ms_commit *commit, uint32_t size, int64_t deadline,
+                   struct ms_reserved *out)
 {
     memstore *store = commit->store;
     if (!commit->borrows && !ms_room_lock(store, deadline))
-        return MEMSTORE_ERR_GC_PRESSURE;
+        return false;
     commit->borrows = true;
     while (!ms_arena_borrow(&store->arena, size, &commit->loan, out)) {
         if (!ms_harvest_locked(store, deadline))
-            return MEMSTORE_ERR_CACHE_FULL;
+            return false;
     }
-    return MEMSTORE_OK;
+    return true;
 }
 static void end_borrowing(struct ms_commit *commit)
 {
@@ -17709,40 +18078,56 @@ static void end_borrowing(struct ms_commit *commit)
     commit->borrows = false;
     commit->loan = NULL;
 }
-static int reserve_chunk(struct ms_commit *commit, uint32_t size, int64_t deadline,
+static int reserve_chunk(struct ms_commit *commit, uint32_t size, bool may_borrow, int64_t deadline,
                          struct ms_budget_mark *asked, struct ms_reserved *out)
 {
     memstore *store = commit->store;
     const struct ms_placement placement = {.queue = MS_QUEUE_RECORDS};
     if (commit->borrows)
-        return borrow(commit, size, deadline, out);
+        return borrow(commit, size, deadline, out) ? MEMSTORE_OK : MEMSTORE_ERR_GC_PRESSURE;
     while (!ms_arena_reserve_raw(&store->arena, &placement, size, out)) {
-        const int status = ms_room_make(store, 0, deadline, asked);
-        if (status == MEMSTORE_ERR_CACHE_FULL && only_deletes(commit))
-            return borrow(commit, size, deadline, out);
+        const int status = may_borrow ? ms_room_make_at_once(store, deadline, asked)
+                                      : ms_room_make(store, 0, deadline, asked);
         if (status != MEMSTORE_OK)
-            return status;
+            return may_borrow && borrow(commit, size, deadline, out) ? MEMSTORE_OK : status;
     }
     return MEMSTORE_OK;
 }
-static int reserve_records(struct ms_commit *commit)
+static int reserve_chunks(struct ms_commit *commit, bool may_borrow, int64_t deadline)
 {
     memstore *store = commit->store;
     struct ms_budget_mark asked = ms_budget_mark(&store->arena.budget);
-    const int64_t deadline = ms_store_deadline(store);
     size_t left = commit->records;
     for (size_t i = 0; i == 0 || left > 0; i++) {
         struct ms_record_chunk *chunk = &commit->chunks[i];
         const size_t records = left < chunk->capacity ? left : chunk->capacity;
         const uint32_t size = (uint32_t)(ms_record_head_size(&store->arena) +
                                          records * ms_record_size(&store->arena));
-        const int status = reserve_chunk(commit, size, deadline, &asked, &chunk->reserved);
+        const int status =
+            reserve_chunk(commit, size, may_borrow, deadline, &asked, &chunk->reserved);
         if (status != MEMSTORE_OK)
             return status;
         commit->chunks_reserved = i + 1;
         left -= records;
     }
     return MEMSTORE_OK;
+}
+static void give_up_records(struct ms_commit *commit)
+{
+    for (size_t i = 0; i < commit->chunks_reserved; i++)
+        ms_store_abandon(commit->store, &commit->chunks[i].reserved);
+    commit->chunks_reserved = 0;
+    end_borrowing(commit);
+}
+static int reserve_records(struct ms_commit *commit)
+{
+    const int64_t deadline = ms_store_deadline(commit->store);
+    int status = reserve_chunks(commit, only_deletes(commit), deadline);
+    if (status != MEMSTORE_OK && commit->borrows) {
+        give_up_records(commit);
+        status = reserve_chunks(commit, false, deadline);
+    }
+    return status;
 }
 #define BUCKETS_AHEAD 16
 #define ENTRIES_AHEAD 8
@@ -17816,10 +18201,7 @@ void ms_commit_land(struct ms_commit *commit)
 {
     for (size_t i = 0; i < commit->count; i++)
         commit->steps[i].reserved_any = false;
-    for (size_t i = 0; i < commit->chunks_reserved; i++)
-        ms_store_abandon(commit->store, &commit->chunks[i].reserved);
-    commit->chunks_reserved = 0;
-    end_borrowing(commit);
+    give_up_records(commit);
     if (commit->opened)
         ms_room_prepare(commit->store);
     commit->opened = false;
@@ -17937,7 +18319,7 @@ static void track(memstore *store, const struct ms_step *step)
     else if (op->kind == MS_OP_DELETE)
         ms_track_delete(store, step->hash);
     else
-        ms_track_retime(store, step->hash, step->life.expiry);
+        ms_track_retime(store, step->hash, step->bounded);
 }
 static void track_followed(const struct ms_commit *commit)
 {
@@ -18267,9 +18649,13 @@ bool ms_chunk_charge(memstore *store, uint64_t bytes)
     struct ms_budget *budget = &store->arena.budget;
     const uint64_t spare = (uint64_t)store->arena.reserve << store->arena.segment_shift;
     struct ms_budget_mark asked = ms_budget_mark(budget);
-    return store_chunk_charge(store, bytes, spare) ||
-           (ms_room_make_to_charge(store, bytes, ms_store_deadline(store), &asked) == MEMSTORE_OK &&
-            store_chunk_charge(store, bytes, spare));
+    bool charged = store_chunk_charge(store, bytes, spare);
+    if (charged)
+        return true;
+    const int64_t deadline = ms_store_deadline(store);
+    while (!charged && ms_room_make_to_charge(store, bytes, deadline, &asked) == MEMSTORE_OK)
+        charged = store_chunk_charge(store, bytes, spare);
+    return charged;
 }
 struct ms_chunk *ms_chunk_new(memstore *store, uint64_t size)
 {
@@ -18540,16 +18926,26 @@ int64_t ms_combiner_when(memstore *store, int64_t now_us)
 /* lib/store/combiner_apply.c */
 #define MAINTENANCE_PATIENCE_US 20000
 #define RETRY_US 10000
-static bool is_want_of_patience(int status)
+static bool is_want_of_patience(memstore *store, int status)
 {
-    return status == MEMSTORE_ERR_LOCK_TIMEOUT || status == MEMSTORE_ERR_GC_PRESSURE;
+    switch (status) {
+    case MEMSTORE_ERR_LOCK_TIMEOUT:
+    case MEMSTORE_ERR_GC_PRESSURE:
+        return true;
+    case MEMSTORE_ERR_MEMORY_EXHAUSTED:
+    case MEMSTORE_ERR_CACHE_FULL:
+    case MEMSTORE_ERR_SHARD_OVERFLOW:
+        return store->settings.eviction != MS_EVICTION_NONE || ms_arena_has_waiting(&store->arena);
+    default:
+        return false;
+    }
 }
 static bool is_postponed(memstore *store, int status)
 {
     struct ms_combiner *combiner = &store->combiner;
     if (ms_store_gave_up(status))
         return true;
-    if (!ms_maintenance_is_me() || !is_want_of_patience(status))
+    if (!ms_maintenance_is_me() || !is_want_of_patience(store, status))
         return false;
     const int64_t now = ms_clock_real_us();
     if (combiner->final_us == 0)
@@ -18677,9 +19073,11 @@ static uint64_t bytes_max(const memstore *store)
 }
 static uint32_t filter_places(const memstore *store)
 {
+    const uint64_t fit = bytes_max(store) / sizeof(struct ms_pending);
+    const uint64_t together = ms_setting_of(&store->settings, batch_size);
+    const uint64_t writes = together < fit ? together : fit;
     uint32_t places = FILTER_MIN;
-    while (places < FILTER_MAX &&
-           places < FILTER_PER_WRITE * ms_setting_of(&store->settings, batch_size))
+    while (places < FILTER_MAX && places < FILTER_PER_WRITE * writes)
         places *= 2;
     return places;
 }
@@ -18786,11 +19184,11 @@ static void store_combiner_queue_append_locked(memstore *store, struct ms_pendin
 static bool watch_locked(memstore *store)
 {
     struct ms_combiner *combiner = &store->combiner;
-    if (combiner->queue.count != 1)
-        return false;
-    combiner->oldest = ms_clock_exact_ms();
-    ms_store_relaxed(&combiner->due,
-                     combiner->oldest + ms_setting_of(&store->settings, batch_timeout));
+    if (combiner->queue.count == 1) {
+        combiner->oldest = ms_clock_exact_ms();
+        ms_store_relaxed(&combiner->due,
+                         combiner->oldest + ms_setting_of(&store->settings, batch_timeout));
+    }
     if (ms_load_relaxed(&combiner->watched))
         return false;
     ms_store_relaxed(&combiner->watched, true);
@@ -18837,9 +19235,10 @@ bool ms_combiner_judge(memstore *store)
     ms_mutex_lock(&combiner->lock);
     const bool full = combiner->queue.count != 0 && should_apply_locked(store);
     ms_store_relaxed(&combiner->is_full, full);
-    if (combiner->queue.count != 0)
-        ms_store_relaxed(&combiner->due,
-                         combiner->oldest + ms_setting_of(&store->settings, batch_timeout));
+    ms_store_relaxed(&combiner->due,
+                     combiner->queue.count != 0
+                         ? combiner->oldest + ms_setting_of(&store->settings, batch_timeout)
+                         : ms_clock_exact_ms());
     ms_mutex_unlock(&combiner->lock);
     return full;
 }
@@ -19029,7 +19428,7 @@ void ms_tell_no_room(memstore *store, int status);
 void ms_tell_load_failed(memstore *store, int result);
 void ms_tell_events_dropped(memstore *store, uint64_t dropped);
 void ms_tell_export_failed(memstore *store, const char *file, int error);
-void ms_tell_saved(memstore *store, const char *path, int status, uint64_t entries);
+void ms_tell_saved(memstore *store, const char *path, int status, bool placed, uint64_t entries);
 void ms_tell_loaded(memstore *store, const char *path, int status,
                     const struct ms_snapshot_summary *summary, const memstore_progress *progress);
 void ms_tell_limit_moved(memstore *store, uint64_t before);
@@ -19117,7 +19516,9 @@ void ms_exporter_look(memstore *store)
         const char *const file = wanted_file(store);
         ms_store_relaxed(&exporter->tried_ms, ms_clock_exact_ms());
         ms_store_relaxed(&exporter->tried, (uintptr_t)file);
+        ms_maintenance_goes_away();
         export_file(store, file);
+        ms_maintenance_is_back();
     }
     ms_store_release(&exporter->busy, false);
 }
@@ -20013,7 +20414,7 @@ static inline int64_t ms_load_deadline(int64_t wait_ms)
 int ms_load_look(memstore *store, const memstore_key *key, memstore_view *out);
 int ms_load_look_again(memstore *store, const memstore_key *key, memstore_view *out);
 enum ms_joined ms_load_join(memstore *store, const struct ms_flight_call *call,
-                            struct ms_flight **out);
+                            struct ms_flight **out, int *status);
 int ms_load_recheck(memstore *store, const memstore_key *key, uint64_t hash, memstore_view *found);
 int ms_load_aside(const struct ms_load *load, int status, memstore_view *out);
 int ms_load_await(const struct ms_load *load, struct ms_flight *flight, memstore_view *out);
@@ -20093,7 +20494,8 @@ static int acquire_missed(const struct ms_load *load, struct ms_flight **lease, 
     const struct ms_flight_call call = {
         .key = load->key, .hash = load->hash, .lease_until = end_of_lease(store)};
     struct ms_flight *flight;
-    switch (ms_load_join(store, &call, &flight)) {
+    int status;
+    switch (ms_load_join(store, &call, &flight, &status)) {
     case MS_JOINED_AS_LEADER:
         return give_lease(store, flight, lease, out);
     case MS_JOINED:
@@ -20105,7 +20507,7 @@ static int acquire_missed(const struct ms_load *load, struct ms_flight **lease, 
         return MEMSTORE_ERR_CACHE_CLOSED;
     case MS_JOINED_NOT:
     case MS_JOINED_NO_MEMORY:
-        return MEMSTORE_ERR_MEMORY_EXHAUSTED;
+        return status;
     }
     return MEMSTORE_ERR_INVALID_ARGUMENT;
 }
@@ -20197,6 +20599,8 @@ __thread int64_t ms_store_patience_us = MS_STORE_PATIENT;
 #define LATENCY_STRIPES_MAX 8
 #define LIMIT_PER_LATENCY_STRIPE (16 << 20)
 #define HUGE_PAGES_FROM (UINT64_C(64) << 20)
+#define store_lifetime_YIELDS 100
+#define CALLS_POLL_US 200
 static bool alloc_table(void *context, size_t bytes, uint64_t *offset)
 {
     memstore *store = context;
@@ -20328,7 +20732,7 @@ static void init_members(memstore *store, const struct ms_settings *settings,
     ms_events_init(&store->events, &store->arena.budget, &store->events_wanted,
                    settings->secure_wipe);
     ms_events_allow(&store->events, ms_notify_allowance(settings));
-    ms_flights_init(&store->flights, &store->arena.budget);
+    ms_flights_init(&store->flights, &store->arena.budget, settings->limit);
     ms_breakers_init(&store->breakers);
     ms_captures_init(&store->captures);
     ms_gate_init(&store->loads_gate, settings->load_max_loads);
@@ -20528,13 +20932,21 @@ static uint64_t tick_mask_of(const memstore *store)
     return limit >= TICKS_SPARSE_FROM ? power_of_two_up_to(limit / LIMIT_PER_TICK, TICK_MAX) - 1
                                       : 0;
 }
+#define LIMIT_PER_ASIDE 512
+#define ASIDE_MOST 4096
+static bool set_aside(memstore *store)
+{
+    const uint64_t share = store->settings.limit / LIMIT_PER_ASIDE;
+    store->flights.spare = (uint64_t)store->arena.reserve << store->arena.segment_shift;
+    return store->settings.eviction != MS_EVICTION_NONE ||
+           ms_flights_set_aside(&store->flights, share < ASIDE_MOST ? share : ASIDE_MOST);
+}
 static int build(memstore *store, const char **why)
 {
     int status = init_arena(store, why);
     if (status != MEMSTORE_OK)
         return status;
-    store->flights.spare = (uint64_t)store->arena.reserve << store->arena.segment_shift;
-    if (!ms_due_reserve(&store->due, ms_arena_most_in_use(&store->arena)))
+    if (!set_aside(store) || !ms_due_reserve(&store->due, ms_arena_most_in_use(&store->arena)))
         return MEMSTORE_ERR_MEMORY_EXHAUSTED;
     ms_eviction_init(&store->eviction, policy_of(store->settings.eviction),
                      goal_of(store->settings.eviction_goal), &store->arena);
@@ -20612,12 +21024,20 @@ void ms_store_forget_calls(memstore *store)
         ms_store_relaxed(&store->counters.stripes[i].writers, 0);
     ms_add_relaxed(&own->writers, ms_calling_count(calling_out, store));
 }
+static void wait_a_while(unsigned looks)
+{
+    if (looks < store_lifetime_YIELDS)
+        sched_yield();
+    else
+        ms_wait_us(CALLS_POLL_US);
+}
 static void wait_for_calls(memstore *store)
 {
+    unsigned looks = 0;
     ms_rcu_synchronize();
     for (uint32_t i = 0; i < store->counters.stripe_count; i++) {
         while (ms_load_seq_cst(&store->counters.stripes[i].writers) != 0)
-            sched_yield();
+            wait_a_while(looks++);
     }
 }
 static void free_contents(memstore *store)
@@ -20660,7 +21080,7 @@ int ms_store_close(memstore *store)
     ms_gate_close(&store->loads_gate);
     ms_gate_close(&store->load_bytes_gate);
     ms_flights_close(&store->flights);
-    ms_maintenance_unregister(store);
+    ms_maintenance_retire(store);
     wait_for_calls(store);
     ms_combiner_drain(store);
     free_contents(store);
@@ -20676,6 +21096,7 @@ void ms_store_destroy(memstore *store)
     if (ms_store_close(store) == MEMSTORE_ERR_UNSUPPORTED || ms_events_calls_me(&store->events) ||
         ms_log_calls_me(&store->log))
         return;
+    ms_maintenance_unregister(store);
     free_store(store);
 }
 
@@ -20706,19 +21127,33 @@ static int64_t deadline_to_join(const memstore *store, bool refreshes)
     const int64_t soon = ms_clock_real_us() + REFRESH_PATIENCE_US;
     return refreshes && soon < deadline ? soon : deadline;
 }
+static enum ms_joined join_in_room(memstore *store, struct ms_flight_call *call,
+                                   struct ms_budget_mark *asked, struct ms_flight **out,
+                                   int *status)
+{
+    const uint64_t bytes = ms_flights_bytes_to_join(&store->flights, call->key.size);
+    const int64_t deadline = deadline_to_join(store, call->refreshes);
+    enum ms_joined joined = MS_JOINED_NO_MEMORY;
+    do {
+        *status = ms_room_make_to_charge(store, bytes, deadline, asked);
+        call->insists = *status == MEMSTORE_ERR_CACHE_FULL;
+        if (*status == MEMSTORE_OK || call->insists)
+            joined = ms_flights_join(&store->flights, call, out);
+    } while (joined == MS_JOINED_NO_MEMORY && *status == MEMSTORE_OK);
+    return joined;
+}
 enum ms_joined ms_load_join(memstore *store, const struct ms_flight_call *call,
-                            struct ms_flight **out)
+                            struct ms_flight **out, int *status)
 {
     struct ms_budget_mark asked = ms_budget_mark(&store->arena.budget);
     enum ms_joined joined = ms_flights_join(&store->flights, call, out);
+    struct ms_flight_call again = *call;
+    *status = MEMSTORE_ERR_MEMORY_EXHAUSTED;
     if (joined != MS_JOINED_NO_MEMORY ||
         ms_store_check_size(store, call->key.size, 0) != MEMSTORE_OK ||
         ms_store_enter(store) != MEMSTORE_OK)
         return joined;
-    const int status = ms_room_make_to_charge(store, ms_flights_bytes_to_join(call->key.size),
-                                              deadline_to_join(store, call->refreshes), &asked);
-    if (status == MEMSTORE_OK)
-        joined = ms_flights_join(&store->flights, call, out);
+    joined = join_in_room(store, &again, &asked, out, status);
     ms_store_leave(store);
     return joined;
 }
@@ -20806,7 +21241,8 @@ static int load_missed(const struct ms_load *load, memstore_view *out)
 {
     const struct ms_flight_call call = {.key = load->key, .hash = load->hash};
     struct ms_flight *flight;
-    switch (ms_load_join(load->store, &call, &flight)) {
+    int status;
+    switch (ms_load_join(load->store, &call, &flight, &status)) {
     case MS_JOINED_AS_LEADER:
         return store_load_lead(load, flight, out);
     case MS_JOINED:
@@ -20818,7 +21254,7 @@ static int load_missed(const struct ms_load *load, memstore_view *out)
         return ms_load_aside(load, MEMSTORE_ERR_CACHE_CLOSED, out);
     case MS_JOINED_NOT:
     case MS_JOINED_NO_MEMORY:
-        return ms_load_aside(load, MEMSTORE_ERR_MEMORY_EXHAUSTED, out);
+        return ms_load_aside(load, status, out);
     }
     return MEMSTORE_ERR_INVALID_ARGUMENT;
 }
@@ -21527,11 +21963,12 @@ static void join(struct gathering *gathering, size_t index)
     const struct ms_load load = load_of(gathering, index);
     const struct ms_flight_call call = {.key = load.key, .hash = load.hash};
     struct ms_flight *flight;
+    int status;
     if (load.key.size > MS_KEY_SIZE_MAX) {
         load_aside(gathering, index, MEMSTORE_ERR_ENTRY_TOO_LARGE);
         return;
     }
-    switch (ms_load_join(load.store, &call, &flight)) {
+    switch (ms_load_join(load.store, &call, &flight, &status)) {
     case MS_JOINED_AS_LEADER:
         store_load_many_lead(gathering, index, flight);
         break;
@@ -21547,7 +21984,7 @@ static void join(struct gathering *gathering, size_t index)
         break;
     case MS_JOINED_NOT:
     case MS_JOINED_NO_MEMORY:
-        load_aside(gathering, index, MEMSTORE_ERR_MEMORY_EXHAUSTED);
+        load_aside(gathering, index, status);
         break;
     }
 }
@@ -21594,11 +22031,19 @@ static void await_joined(struct gathering *gathering)
         note_status(gathering, i, status);
     }
 }
+static int without_memory(const struct gathering *gathering)
+{
+    for (size_t i = 0; i < gathering->n; i++) {
+        if (gathering->views[i].data == NULL)
+            return MEMSTORE_ERR_MEMORY_EXHAUSTED;
+    }
+    return MEMSTORE_OK;
+}
 static int load_missing(struct gathering *gathering)
 {
     if (!store_load_many_allocate(gathering)) {
         free_all(gathering);
-        return MEMSTORE_ERR_MEMORY_EXHAUSTED;
+        return without_memory(gathering);
     }
     for (size_t i = 0; i < gathering->n; i++) {
         if (gathering->views[i].data == NULL)
@@ -21677,9 +22122,10 @@ bool ms_load_begin_refresh(const struct ms_load *load, int64_t lease_until,
     const struct ms_flight_call call = {
         .key = load->key, .hash = load->hash, .lease_until = lease_until, .refreshes = true};
     memstore_view view, held;
-    if (ms_load_join(store, &call, flight) != MS_JOINED_AS_LEADER)
+    int status;
+    if (ms_load_join(store, &call, flight, &status) != MS_JOINED_AS_LEADER)
         return false;
-    int status = ms_load_recheck(store, &load->key, load->hash, &view);
+    status = ms_load_recheck(store, &load->key, load->hash, &view);
     if (status == MEMSTORE_ERR_KEY_NOT_FOUND ||
         (status == MEMSTORE_OK && ms_load_is_old(store, load->key.size, &view))) {
         if (lease_until == 0)
@@ -21837,12 +22283,15 @@ int ms_load_count_failure(memstore *store, int result)
         ms_tell_load_failed(store, result);
     return result;
 }
-static void hold_back_refreshes(const struct ms_flight *flight, memstore *store)
+static void end_failed(struct ms_flight *flight, memstore *store, int status,
+                       const memstore_view *shared)
 {
     const int64_t pause = ms_setting_of(&store->settings, load_retry_max);
-    if (pause != 0 && flight->key_size <= ABSENT_KEY_MAX)
-        ms_flights_hold_back(&store->flights, flight, ms_clock_exact_ms() + pause,
-                             ms_setting_of(&store->settings, load_max_absent));
+    if (flight->refreshes && pause != 0 && flight->key_size <= ABSENT_KEY_MAX)
+        ms_flights_end_paused(flight, status, shared, ms_clock_exact_ms() + pause,
+                              ms_setting_of(&store->settings, load_max_absent));
+    else
+        ms_flights_end(flight, status, shared);
 }
 static int settle_failed(struct ms_flight *flight, memstore *store, int result, memstore_view *old,
                          memstore_view *view)
@@ -21853,11 +22302,9 @@ static int settle_failed(struct ms_flight *flight, memstore *store, int result, 
         ms_view_share(view, &shared);
         status = MEMSTORE_OK;
     }
-    ms_flights_end(flight, status, &shared);
+    end_failed(flight, store, status, &shared);
     if (flight->refreshes && result != MS_LOAD_REFUSED)
         ms_count(&store->counters, MS_COUNT_REFRESH_FAILURES, 1);
-    if (flight->refreshes)
-        hold_back_refreshes(flight, store);
     return status;
 }
 int ms_load_settle(struct ms_flight *flight, int result, const memstore_load_value *value,
@@ -21954,6 +22401,7 @@ static pthread_cond_t thread_wakes;
 static pthread_cond_t round_ends;
 static uint64_t grace_wanted;
 static uint64_t grace_done;
+static bool thread_is_away;
 static pthread_cond_t grace_ends;
 static __thread bool is_maintenance_thread;
 static pthread_once_t prepare_once = PTHREAD_ONCE_INIT;
@@ -22139,6 +22587,16 @@ static void make_conditions(void)
     ms_cond_init(&grace_ends);
     ms_cond_init(&round_ends);
 }
+static void forget_threads_locked(void)
+{
+    background_stores = 0;
+    for (memstore *store = stores; store != NULL; store = store->next_store) {
+        const bool lacks_thread = is_background(store) && !ms_store_is_closed(store);
+        ms_forking_forget_threads(store);
+        ms_store_relaxed(&store->lacks_thread, lacks_thread);
+        background_stores += lacks_thread;
+    }
+}
 static void unlock(bool in_child)
 {
     ms_thread_after_fork();
@@ -22146,16 +22604,15 @@ static void unlock(bool in_child)
         ms_lanes_forget_readers();
         ms_reader_forget_others();
         thread_runs = false;
+        thread_is_away = false;
         grace_done = grace_wanted;
         make_conditions();
     }
     ms_mutex_unlock(&thread_lock);
     ms_leading_after_fork();
     ms_forking_unlock(stores);
-    for (memstore *store = stores; in_child && store != NULL; store = store->next_store) {
-        ms_forking_forget_threads(store);
-        ms_store_relaxed(&store->lacks_thread, is_background(store));
-    }
+    if (in_child)
+        forget_threads_locked();
     ms_mutex_unlock(&registry_lock);
 }
 static void prepare_process(void)
@@ -22186,15 +22643,9 @@ int ms_maintenance_register(memstore *store)
     ms_mutex_unlock(&registry_lock);
     return status;
 }
-void ms_maintenance_unregister(memstore *store)
+void ms_maintenance_retire(memstore *store)
 {
     ms_mutex_lock(&registry_lock);
-    for (memstore **link = &stores; *link != NULL; link = &(*link)->next_store) {
-        if (*link == store) {
-            *link = store->next_store;
-            break;
-        }
-    }
     background_stores -= is_background(store);
     const bool last = background_stores == 0;
     ms_mutex_unlock(&registry_lock);
@@ -22208,6 +22659,17 @@ void ms_maintenance_unregister(memstore *store)
     ms_mutex_lock(&registry_lock);
     if (background_stores != 0)
         start();
+    ms_mutex_unlock(&registry_lock);
+}
+void ms_maintenance_unregister(memstore *store)
+{
+    ms_mutex_lock(&registry_lock);
+    for (memstore **link = &stores; *link != NULL; link = &(*link)->next_store) {
+        if (*link == store) {
+            *link = store->next_store;
+            break;
+        }
+    }
     ms_mutex_unlock(&registry_lock);
 }
 bool ms_maintenance_wake(memstore *store)
@@ -22272,7 +22734,7 @@ bool ms_maintenance_grace_period(memstore *store, int64_t deadline_us)
     ms_wait_begins();
     ms_mutex_lock(&thread_lock);
     if (is_maintenance_thread || !is_background(store) || ms_store_is_closed(store) ||
-        !start_locked()) {
+        thread_is_away || !start_locked()) {
         ms_mutex_unlock(&thread_lock);
         ms_rcu_synchronize();
         return true;
@@ -22288,7 +22750,7 @@ uint64_t ms_maintenance_begin_grace_period(memstore *store)
         ms_testing_has_fault(MS_FAULT_NO_GRACE_PERIOD))
         return 0;
     ms_mutex_lock(&thread_lock);
-    if (start_locked())
+    if (!thread_is_away && start_locked())
         number = begin_locked();
     ms_mutex_unlock(&thread_lock);
     return number;
@@ -22307,6 +22769,23 @@ void ms_maintenance_pass_grace_periods(void)
 {
     ms_mutex_lock(&thread_lock);
     pass_grace_period_locked();
+    ms_mutex_unlock(&thread_lock);
+}
+void ms_maintenance_goes_away(void)
+{
+    if (!is_maintenance_thread)
+        return;
+    ms_mutex_lock(&thread_lock);
+    thread_is_away = true;
+    pass_grace_period_locked();
+    ms_mutex_unlock(&thread_lock);
+}
+void ms_maintenance_is_back(void)
+{
+    if (!is_maintenance_thread)
+        return;
+    ms_mutex_lock(&thread_lock);
+    thread_is_away = false;
     ms_mutex_unlock(&thread_lock);
 }
 
@@ -22717,8 +23196,8 @@ static uint64_t count_reads(memstore *store, size_t hits, size_t misses)
         ms_eviction_tick(&store->eviction, hits + misses);
     return before;
 }
-int ms_store_get_many(memstore *store, const memstore_key *keys, size_t n, memstore_view *out,
-                      size_t *found)
+int ms_store_get_many_up_to(memstore *store, const memstore_key *keys, size_t n, size_t most,
+                            memstore_view *out, size_t *found)
 {
     struct followed followed[FOLLOWED_NOTED];
     struct reading reading = {
@@ -22727,18 +23206,25 @@ int ms_store_get_many(memstore *store, const memstore_key *keys, size_t n, memst
         ms_reader_prepare();
     ms_rcu_read_lock();
     int status = ms_store_is_closed(store) ? MEMSTORE_ERR_CACHE_CLOSED : store_many_read_all(&reading);
-    if (status == MEMSTORE_OK)
+    const bool taken = status == MEMSTORE_OK && reading.found <= most;
+    if (taken)
         complete_views(&reading);
     ms_rcu_read_unlock();
-    if (status != MEMSTORE_OK) {
+    if (status == MEMSTORE_OK)
+        *found = reading.found;
+    if (!taken) {
         forget_results(&reading);
         return status;
     }
     const uint64_t before = count_reads(store, reading.found, n - reading.found);
     if (ms_unlikely((ms_store_bounds(store) & MS_BOUNDS_TRACKED) != 0))
         track_reads(&reading, before);
-    *found = reading.found;
     return MEMSTORE_OK;
+}
+int ms_store_get_many(memstore *store, const memstore_key *keys, size_t n, memstore_view *out,
+                      size_t *found)
+{
+    return ms_store_get_many_up_to(store, keys, n, n, out, found);
 }
 int ms_store_has_many(memstore *store, const memstore_key *keys, size_t n, unsigned char *out,
                       size_t *found)
@@ -22849,7 +23335,7 @@ static void put_loads(struct ms_text *out, const memstore_stats *stats)
 static void store_metrics_put_counts(struct ms_text *out, memstore *store)
 {
     memstore_stats stats = {0};
-    ms_store_stats(store, &stats);
+    ms_store_rising_stats(store, &stats);
     put_counter(out, "hits", stats.hits, "Reads that found a live entry.");
     put_counter(out, "misses", stats.misses, "Reads that found none.");
     put_counter(out, "sets", stats.sets, "Entries stored, new and overwritten.");
@@ -23398,7 +23884,7 @@ void ms_monitor_breaker(memstore *store, enum ms_breaker_change change)
         switch_alert(store, &note);
     ms_mutex_unlock(&monitor->lock);
 }
-static bool is_over(memstore *store, int64_t now)
+static bool store_monitor_is_over(memstore *store, int64_t now)
 {
     return now - ms_load_relaxed(&store->monitor.began_ms) >=
            ms_setting_of(&store->settings, metrics_interval);
@@ -23429,11 +23915,11 @@ static void end_window_locked(memstore *store, int64_t now, const struct shares 
 void ms_monitor_look(memstore *store)
 {
     const int64_t now = ms_clock_exact_ms();
-    if (!ms_setting_of(&store->settings, enable_metrics) || !is_over(store, now))
+    if (!ms_setting_of(&store->settings, enable_metrics) || !store_monitor_is_over(store, now))
         return;
     const struct shares shares = shares_of(store);
     ms_mutex_lock(&store->monitor.lock);
-    if (is_over(store, now) && store->monitor.is_on)
+    if (store_monitor_is_over(store, now) && store->monitor.is_on)
         end_window_locked(store, now, &shares);
     ms_mutex_unlock(&store->monitor.lock);
 }
@@ -24161,6 +24647,8 @@ struct pass {
     int64_t earliest;
     bool passed_over;
     bool stopped;
+    uint64_t
+        refused_size;
     uint64_t removed_expired, expired_unread, evicted, evicted_unread, moved_bytes, dropped_stale;
 };
 struct candidate {
@@ -24212,6 +24700,30 @@ static void judge_stale(struct pass *pass, const struct candidate *candidate)
     else
         note_earliest(pass, end);
 }
+static bool reserve_in_any_class(struct pass *pass, const struct ms_entry_shape *shape,
+                                 struct ms_placement *placement, struct ms_reserved *out)
+{
+    struct ms_arena *arena = &pass->store->arena;
+    const uint64_t size = ms_shape_size(shape, true, arena->kept);
+    if (pass->refused_size != 0 && size >= pass->refused_size)
+        return false;
+    if (ms_arena_reserve(arena, placement, shape, out))
+        return true;
+    for (placement->ttl_class = 0; placement->ttl_class < arena->ttl_classes;
+         placement->ttl_class++) {
+        if (ms_arena_reserve(arena, placement, shape, out))
+            return true;
+    }
+    pass->refused_size = size;
+    return false;
+}
+static bool reserve_copy(struct pass *pass, const struct ms_entry_shape *shape,
+                         struct ms_placement *placement, struct ms_reserved *out)
+{
+    return pass->purpose == PURPOSE_COMPACT
+               ? reserve_in_any_class(pass, shape, placement, out)
+               : ms_arena_reserve(&pass->store->arena, placement, shape, out);
+}
 static bool move_entry(struct pass *pass, const struct candidate *candidate,
                        const struct ms_index_slot *slot, const struct ms_verdict *verdict)
 {
@@ -24229,7 +24741,7 @@ static bool move_entry(struct pass *pass, const struct candidate *candidate,
         .created = store->keeps_created ? ms_entry_created(found->entry) : 0,
         .ttl = ms_found_ttl(store, found),
     };
-    const struct ms_placement placement = {
+    struct ms_placement placement = {
         .queue = verdict->queue,
         .ttl_class = ms_ttl_class(expiry, pass->now, store->arena.ttl_classes),
         .access = verdict->access,
@@ -24237,10 +24749,11 @@ static bool move_entry(struct pass *pass, const struct candidate *candidate,
         .privileged = true,
     };
     struct ms_reserved reserved;
-    if (!ms_arena_reserve(&store->arena, &placement, &shape, &reserved))
+    if (!reserve_copy(pass, &shape, &placement, &reserved))
         return false;
     memcpy(reserved.key, found->parts.key, (size_t)found->parts.key_size + found->parts.value_size);
-    ms_store_note_expiry(store, reserved.segment, expiry, pass->now);
+    ms_store_note_expiry(store, reserved.segment, expiry,
+                         ms_due_moved_since(pass->segment, expiry, pass->now));
     ms_arena_publish(&reserved);
     ms_testing_reach(MS_POINT_ENTRY_COPIED);
     ms_index_set(&store->index, candidate->hash, slot, reserved.place);
@@ -24672,6 +25185,7 @@ int ms_store_reconfigure(memstore *store, const struct ms_settings *next,
     ms_log_set_level(&store->log, next->logger_enabled, next->verbose);
     ms_due_set_slack(&store->due, ms_store_sweep_slack(next));
     ms_combiner_retune(store);
+    ms_flights_forget_absences(&store->flights, next->load_max_absent, UINT64_MAX);
     if (ms_notify_allowance(next) != store->events.allowance)
         ms_notify_reconfigured(store, next);
     ms_monitor_reconfigured(store);
@@ -24689,11 +25203,8 @@ uint64_t ms_store_size(memstore *store)
         entries += ms_index_entries(&store->index, i);
     return entries;
 }
-void ms_store_stats(memstore *store, memstore_stats *out)
+static void tell_counts(memstore *store, const uint64_t sums[MS_COUNTERS], memstore_stats *out)
 {
-    uint64_t sums[MS_COUNTERS];
-    out->entries = ms_store_size(store);
-    ms_counters_sum(&store->counters, sums);
     out->misses = sums[MS_COUNT_MISSES];
     out->hits = sums[MS_COUNT_READS] > out->misses ? sums[MS_COUNT_READS] - out->misses : 0;
     out->sets = sums[MS_COUNT_SETS];
@@ -24746,6 +25257,20 @@ void ms_store_stats(memstore *store, memstore_stats *out)
     out->rejected_not_a_number = sums[MS_COUNT_REJECTED_NOT_A_NUMBER];
     out->limit_lowered = sums[MS_COUNT_LIMIT_LOWERED];
     out->limit_raised = sums[MS_COUNT_LIMIT_RAISED];
+}
+void ms_store_stats(memstore *store, memstore_stats *out)
+{
+    uint64_t sums[MS_COUNTERS];
+    out->entries = ms_store_size(store);
+    ms_counters_sum(&store->counters, sums);
+    tell_counts(store, sums, out);
+}
+void ms_store_rising_stats(memstore *store, memstore_stats *out)
+{
+    uint64_t sums[MS_COUNTERS];
+    out->entries = ms_store_size(store);
+    ms_counters_sum_rising(&store->counters, sums);
+    tell_counts(store, sums, out);
 }
 struct byte_sums {
     uint64_t live, dead, stale, unused, segments;
@@ -24860,8 +25385,8 @@ void ms_store_reset_stats(memstore *store)
 #define HEADROOM_DIVISOR 32
 #define PARTS 64
 #define STEP_US 20000
-#define TRIES_US 2000
-#define TRY_US 50
+#define store_resize_TRIES_US 2000
+#define store_resize_TRY_US 50
 #define POLL_US 500
 #define store_resize_SHARD_PATIENCE_US 5000
 struct store_resize_resize {
@@ -24993,6 +25518,7 @@ static void lower_limit_locked(struct store_resize_resize *store_resize_resize)
 static bool step(struct store_resize_resize *store_resize_resize, int64_t deadline_us, bool *idle)
 {
     memstore *store = store_resize_resize->store;
+    ms_flights_forget_absences(&store->flights, UINT32_MAX, ms_flights_most_absent(store_resize_resize->goal));
     if (!ms_room_lock(store, deadline_us))
         return false;
     const int64_t end = ms_clock_real_us() + STEP_US;
@@ -25117,11 +25643,11 @@ void ms_store_put_limit_back(memstore *store, uint64_t limit)
 }
 static bool step_soon(struct store_resize_resize *store_resize_resize, bool *idle)
 {
-    const int64_t end = ms_clock_real_us() + TRIES_US;
+    const int64_t end = ms_clock_real_us() + store_resize_TRIES_US;
     bool locked;
     while (!(locked = step(store_resize_resize, ms_store_deadline(store_resize_resize->store), idle)) &&
            ms_clock_real_us() < end)
-        usleep(TRY_US);
+        usleep(store_resize_TRY_US);
     return locked;
 }
 enum ms_resize_end ms_store_resize_some(memstore *store, uint64_t limit, int64_t until_us)
@@ -25141,6 +25667,8 @@ enum ms_resize_end ms_store_resize_some(memstore *store, uint64_t limit, int64_t
     while (locked && !idle && !has_arrived(&store_resize_resize) && ms_clock_real_us() < until_us &&
            !ms_store_is_closed(store)) {
         locked = step_soon(&store_resize_resize, &idle);
+        if (ms_maintenance_is_me())
+            ms_maintenance_pass_grace_periods();
         sched_yield();
     }
     ms_store_relaxed(&store->resizing, false);
@@ -25231,13 +25759,22 @@ static void store_restore_take_back(memstore *store, const struct added *added)
     struct sought sought = {store, added->instance};
     struct ms_index_slot slot;
     struct ms_found found;
+    bool live = false;
     ms_mutex_lock(ms_store_shard_lock(store, added->hash));
-    if (ms_index_find_slot(&store->index, added->hash, is_instance, &sought, &slot)) {
+    const bool exists = ms_index_find_slot(&store->index, added->hash, is_instance, &sought, &slot);
+    if (exists) {
         ms_found_at(store, ms_slot_place(&slot), &found);
+        live = !ms_has_expired(ms_found_expiry(&found));
         ms_index_remove(&store->index, added->hash, &slot);
+        ms_notify_removal(store, &found, ms_removal_kind(live, MEMSTORE_EVENT_DELETED));
         ms_store_entry_died(store, &found);
     }
     ms_mutex_unlock(ms_store_shard_lock(store, added->hash));
+    if (!exists)
+        return;
+    if (ms_track_follows(store, added->hash))
+        ms_track_delete(store, added->hash);
+    ms_count(&store->counters, live ? MS_COUNT_DELETES : MS_COUNT_EXPIRATIONS, 1);
 }
 static void take_all_back(struct restoring *restoring)
 {
@@ -25262,7 +25799,10 @@ static bool life_of(const struct restoring *restoring, const struct ms_snapshot_
     if (window != 0 && left > created + window - restoring->now)
         left = created + window - restoring->now;
     life->expiry = left >= LONGEST_MS ? MS_NEVER : restoring->now + left;
-    life->ttl = restoring->reader.summary.has_ttl ? entry->ttl : left;
+    if (entry->expires_at == 0)
+        life->ttl = max_ttl;
+    else
+        life->ttl = restoring->reader.summary.has_ttl ? entry->ttl : left;
     if (left >= LONGEST_MS || life->ttl >= LONGEST_MS)
         life->ttl = 0;
     else if (max_ttl != 0 && life->ttl > max_ttl)
@@ -25410,6 +25950,7 @@ static int restore(struct restoring *restoring)
     if (status != MEMSTORE_OK)
         return status;
     ms_upkeep_expire(restoring->store, ms_store_deadline(restoring->store));
+    ms_room_free_emptied(restoring->store);
     restoring->unix_now = ms_clock_unix_ms();
     restoring->now = restoring->unix_now - ms_clock_unix_offset_ms();
     if (restoring->unix_now < saved_at)
@@ -25529,11 +26070,12 @@ int ms_store_update_ttl(memstore *store, const void *key, size_t key_size, int64
 }
 
 /* lib/store/room.c */
+#include <sched.h>
 #define PATIENCE_FOR_SHARDS_US 100000
 #define VICTIMS_A_STEP 1024
 #define FAILURES_A_STEP 8
 #define PIN_POLL_US 500
-#define GIVE_WAY_US 200
+#define store_room_GIVE_WAY_US 200
 #define GRACE_FOR_OTHERS_US 10000
 #define AHEAD_FROM_SEGMENTS 128
 #define SWEEPS_A_STEP 8
@@ -25661,15 +26203,18 @@ static bool store_room_harvest(memstore *store, int64_t deadline_us)
         arena->segment_count < AHEAD_FROM_SEGMENTS || ms_arena_has_limbo(&store->arena, 2);
     return ms_harvest_ripe_locked(store, waits ? deadline_us : MS_HARVEST_NO_WAIT);
 }
-bool ms_room_empty_locked(memstore *store, int64_t deadline_us)
+static bool empty_spent(memstore *store, int64_t deadline_us)
 {
     if (sweep_expired(store) || drop_stale(store))
         return true;
     const enum compaction compaction = store_room_compact_one(store);
-    return compaction == COMPACTION_DONE || may_go_on(store, compaction, deadline_us) ||
-           evict_one(store, deadline_us);
+    return compaction == COMPACTION_DONE || may_go_on(store, compaction, deadline_us);
 }
-bool ms_room_step_locked(memstore *store, int64_t deadline_us)
+bool ms_room_empty_locked(memstore *store, int64_t deadline_us)
+{
+    return empty_spent(store, deadline_us) || evict_one(store, deadline_us);
+}
+static bool take_step(memstore *store, bool evicts, int64_t deadline_us)
 {
     struct ms_arena *arena = &store->arena;
     if (ms_arena_has_waiting(arena) && ms_arena_recycle_waiting(arena) != 0)
@@ -25678,7 +26223,12 @@ bool ms_room_step_locked(memstore *store, int64_t deadline_us)
         return true;
     if (ms_arena_has_limbo(arena, 1) && ms_wait_is_over(deadline_us))
         return false;
-    return ms_room_empty_locked(store, deadline_us) || ms_harvest_ripe_locked(store, deadline_us);
+    return empty_spent(store, deadline_us) || (evicts && evict_one(store, deadline_us)) ||
+           ms_harvest_ripe_locked(store, deadline_us);
+}
+bool ms_room_step_locked(memstore *store, int64_t deadline_us)
+{
+    return take_step(store, true, deadline_us);
 }
 bool ms_room_persist_locked(memstore *store, uint32_t *steps, int64_t deadline_us)
 {
@@ -25697,7 +26247,13 @@ bool ms_room_evict_locked(memstore *store, int64_t deadline_us)
 struct wanted {
     uint64_t bytes;
     bool pages;
+    bool hurries;
 };
+static bool store_room_fits(struct ms_arena *arena, const struct wanted *wanted, uint64_t need)
+{
+    const uint64_t warm = wanted->pages ? ms_pages_warm(&arena->pages) : 0;
+    return ms_budget_limit(&arena->budget) + warm >= ms_budget_charged(&arena->budget) + need;
+}
 static bool is_satisfied(memstore *store, const struct wanted *wanted)
 {
     struct ms_arena *arena = &store->arena;
@@ -25707,10 +26263,10 @@ static bool is_satisfied(memstore *store, const struct wanted *wanted)
         ms_pages_charge_of(wanted->bytes) + ((uint64_t)arena->reserve << arena->segment_shift);
     if (ms_arena_room(arena) < need)
         return false;
-    const uint64_t warm = wanted->pages ? ms_pages_warm(&arena->pages) : 0;
-    if (ms_budget_limit(&arena->budget) + warm < ms_budget_charged(&arena->budget) + need)
-        ms_arena_cool(arena, 0);
-    return true;
+    if (store_room_fits(arena, wanted, need))
+        return true;
+    ms_arena_cool(arena, 0);
+    return store_room_fits(arena, wanted, need);
 }
 static int why_none(memstore *store)
 {
@@ -25720,7 +26276,8 @@ static int why_none(memstore *store)
                ? MEMSTORE_ERR_MEMORY_EXHAUSTED
                : MEMSTORE_ERR_GC_PRESSURE;
 }
-static bool may_try_again(memstore *store, bool *sealed, int64_t deadline_us, bool *locked)
+static bool may_try_again(memstore *store, const struct wanted *wanted, bool *sealed,
+                          int64_t deadline_us, bool *locked)
 {
     const bool evicts = store->settings.eviction != MS_EVICTION_NONE;
     if (evicts && !*sealed) {
@@ -25728,8 +26285,8 @@ static bool may_try_again(memstore *store, bool *sealed, int64_t deadline_us, bo
         ms_arena_seal_open(&store->arena);
         return true;
     }
-    if ((!evicts && !ms_arena_has_waiting(&store->arena)) || ms_wait_is_over(deadline_us) ||
-        ms_maintenance_is_me())
+    if (wanted->hurries || (!evicts && !ms_arena_has_waiting(&store->arena)) ||
+        ms_wait_is_over(deadline_us) || ms_maintenance_is_me())
         return false;
     ms_mutex_unlock(&store->reclaim_lock);
     ms_wait_us(PIN_POLL_US);
@@ -25748,7 +26305,7 @@ static int make_room_in_turn(memstore *store, const struct wanted *wanted, int64
     bool sealed = false;
     int status = MEMSTORE_OK;
     if (ms_load_relaxed(&store->resizing))
-        ms_wait_us(GIVE_WAY_US);
+        ms_wait_us(store_room_GIVE_WAY_US);
     bool locked = ms_room_lock(store, deadline_us);
     if (!locked)
         return MEMSTORE_ERR_GC_PRESSURE;
@@ -25757,7 +26314,7 @@ static int make_room_in_turn(memstore *store, const struct wanted *wanted, int64
     while (status == MEMSTORE_OK && (insist || !is_satisfied(store, wanted))) {
         insist = false;
         if (!ms_room_persist_locked(store, &steps, deadline_us) &&
-            !may_try_again(store, &sealed, deadline_us, &locked))
+            !may_try_again(store, wanted, &sealed, deadline_us, &locked))
             status = why_none(store);
     }
     if (locked)
@@ -25791,6 +26348,11 @@ int ms_room_make(memstore *store, uint64_t bytes, int64_t deadline_us, struct ms
     const struct wanted wanted = {.bytes = bytes, .pages = bytes != 0};
     return make_unless_refused(store, &wanted, deadline_us, since);
 }
+int ms_room_make_at_once(memstore *store, int64_t deadline_us, struct ms_budget_mark *since)
+{
+    const struct wanted wanted = {.hurries = true};
+    return make_unless_refused(store, &wanted, deadline_us, since);
+}
 int ms_room_make_to_charge(memstore *store, uint64_t bytes, int64_t deadline_us,
                            struct ms_budget_mark *since)
 {
@@ -25798,10 +26360,18 @@ int ms_room_make_to_charge(memstore *store, uint64_t bytes, int64_t deadline_us,
     return make_unless_refused(store, &wanted, deadline_us, since);
 }
 int ms_room_make_for_index(memstore *store, uint64_t bytes, int64_t deadline_us,
-                           struct ms_budget_mark *since)
+                           struct ms_budget_mark *since, enum ms_index_wish *wish)
 {
     const int status = ms_room_make(store, bytes, deadline_us, since);
-    return status == MEMSTORE_ERR_CACHE_FULL ? MEMSTORE_ERR_SHARD_OVERFLOW : status;
+    if (status == MEMSTORE_OK) {
+        if (*wish == MS_INDEX_ROOMY)
+            *wish = MS_INDEX_LARGER;
+        return status;
+    }
+    if (*wish == MS_INDEX_TO_THE_LAST)
+        return status == MEMSTORE_ERR_CACHE_FULL ? MEMSTORE_ERR_SHARD_OVERFLOW : status;
+    *wish = MS_INDEX_TO_THE_LAST;
+    return MEMSTORE_OK;
 }
 static int settle_in(memstore *store, const struct ms_reserved *reserved)
 {
@@ -25847,47 +26417,94 @@ void ms_room_prepare(memstore *store)
     }
     ms_mutex_unlock(&store->reclaim_lock);
 }
-int ms_room_take(memstore *store, const struct ms_placement *placement,
-                 const struct ms_entry_shape *shape, struct ms_reserved *out)
+static bool free_spent(memstore *store, int64_t deadline_us)
+{
+    if (!ms_room_lock(store, deadline_us))
+        return false;
+    const bool stepped = take_step(store, false, deadline_us);
+    ms_mutex_unlock(&store->reclaim_lock);
+    return stepped;
+}
+static bool take_free(memstore *store, const struct ms_placement *placement,
+                      const struct ms_entry_shape *shape, struct ms_reserved *out)
 {
     struct ms_arena *arena = &store->arena;
     if (!ms_arena_reserve(arena, placement, shape, out))
-        return MEMSTORE_ERR_CACHE_FULL;
+        return false;
     if (ms_room_was_opened_for(out) && store->settings.eviction != MS_EVICTION_NONE &&
         ms_arena_available(arena) < ms_arena_freed_ahead(arena)) {
         ms_store_abandon(store, out);
-        return MEMSTORE_ERR_CACHE_FULL;
+        return false;
+    }
+    return true;
+}
+int ms_room_take(memstore *store, const struct ms_placement *placement,
+                 const struct ms_entry_shape *shape, struct ms_reserved *out)
+{
+    if (!take_free(store, placement, shape, out)) {
+        const int64_t deadline = ms_store_deadline(store);
+        do {
+            if (!free_spent(store, deadline))
+                return MEMSTORE_ERR_CACHE_FULL;
+        } while (!take_free(store, placement, shape, out));
     }
     return settle_in(store, out);
 }
+void ms_room_free_emptied(memstore *store)
+{
+    const int64_t deadline = ms_store_deadline(store);
+    if (!ms_room_lock(store, deadline))
+        return;
+    ms_arena_recycle_waiting(&store->arena);
+    ms_harvest_locked(store, deadline);
+    ms_mutex_unlock(&store->reclaim_lock);
+}
+#define COMPACTS_ON 1
 static double dead_ratio(memstore *store)
 {
     uint64_t live, dead;
     ms_store_live_and_dead(store, &live, &dead);
     return dead == 0 ? 0 : (double)dead / (double)(live + dead);
 }
-int ms_store_compact(memstore *store, double max_dead_ratio)
+static void begin_compaction_locked(memstore *store)
 {
-    const int64_t deadline = ms_store_deadline(store);
-    int status = MEMSTORE_OK;
-    ms_upkeep_expire(store, deadline);
-    if (!ms_mutex_lock_until(&store->reclaim_lock, deadline))
-        return MEMSTORE_ERR_LOCK_TIMEOUT;
     ms_arena_seal_open(&store->arena);
     ms_arena_recycle_waiting(&store->arena);
     ms_harvest_locked(store, ms_store_deadline(store));
-    while (status == MEMSTORE_OK && dead_ratio(store) > max_dead_ratio) {
-        struct ms_segment *segment = ms_reclaim_emptiest(store, 1);
-        if (segment == NULL) {
-            status = MEMSTORE_ERR_MEMORY_FRAGMENTATION;
-        } else {
-            ms_reclaim_compact_locked(store, segment);
-            if (!was_emptied(segment))
-                status = MEMSTORE_ERR_MEMORY_FRAGMENTATION;
-            ms_harvest_locked(store, ms_store_deadline(store));
-        }
+}
+static int compact_step_locked(memstore *store, double max_dead_ratio)
+{
+    if (ms_store_is_closed(store))
+        return MEMSTORE_ERR_CACHE_CLOSED;
+    if (dead_ratio(store) <= max_dead_ratio)
+        return MEMSTORE_OK;
+    struct ms_segment *segment = ms_reclaim_emptiest(store, 1);
+    if (segment == NULL)
+        return MEMSTORE_ERR_MEMORY_FRAGMENTATION;
+    ms_reclaim_compact_locked(store, segment);
+    const bool emptied = was_emptied(segment);
+    ms_harvest_locked(store, ms_store_deadline(store));
+    return emptied ? COMPACTS_ON : MEMSTORE_ERR_MEMORY_FRAGMENTATION;
+}
+int ms_store_compact(memstore *store, double max_dead_ratio)
+{
+    uint32_t left = ms_arena_most_in_use(&store->arena);
+    int status = COMPACTS_ON;
+    ms_upkeep_expire(store, ms_store_deadline(store));
+    for (bool begun = false; status == COMPACTS_ON; begun = true) {
+        if (!ms_mutex_lock_until(&store->reclaim_lock, ms_store_deadline(store)))
+            return MEMSTORE_ERR_LOCK_TIMEOUT;
+        if (!begun)
+            begin_compaction_locked(store);
+        status = compact_step_locked(store, max_dead_ratio);
+        ms_mutex_unlock(&store->reclaim_lock);
+        if (status == COMPACTS_ON && ms_wait_is_stopped())
+            return MEMSTORE_ERR_LOCK_TIMEOUT;
+        if (status == COMPACTS_ON && left-- == 0)
+            return MEMSTORE_ERR_MEMORY_FRAGMENTATION;
+        if (status == COMPACTS_ON)
+            sched_yield();
     }
-    ms_mutex_unlock(&store->reclaim_lock);
     return status;
 }
 
@@ -26149,7 +26766,8 @@ int ms_store_save(memstore *store, const char *path, memstore_progress_fn fn, vo
 {
     struct saving saving = {.store = store, .reporting = ms_reporting_to(fn, context)};
     const int status = save(&saving, path);
-    ms_tell_saved(store, path, status, saving.reporting.progress.stored);
+    ms_tell_saved(store, path, status, saving.writer.file.is_placed,
+                  saving.reporting.progress.stored);
     return status;
 }
 
@@ -26614,6 +27232,12 @@ int ms_stale_forget_matching(memstore *store, const char *pattern, size_t patter
     }
     return MEMSTORE_OK;
 }
+static bool store_stale_make_room(memstore *store)
+{
+    const int64_t deadline = ms_store_deadline(store);
+    return store->settings.eviction == MS_EVICTION_NONE ? ms_harvest_locked(store, deadline)
+                                                        : ms_room_evict_locked(store, deadline);
+}
 void ms_stale_prepare_locked(memstore *store, const struct ms_segment *segment)
 {
     struct ms_stale *stale = &store->stale;
@@ -26626,7 +27250,7 @@ void ms_stale_prepare_locked(memstore *store, const struct ms_segment *segment)
     for (int i = 0; !ms_budget_charge(&store->arena.budget, bytes, spare); i++) {
         if (ms_arena_cool(&store->arena, 0) != 0)
             continue;
-        if (i == VICTIMS || !ms_room_evict_locked(store, ms_store_deadline(store)))
+        if (i == VICTIMS || !store_stale_make_room(store))
             return;
     }
     stale->credit = bytes;
@@ -26749,17 +27373,19 @@ static const char *snapshot_reason_of(int status, const struct ms_snapshot_summa
         return "the store could not do it";
     }
 }
-void ms_tell_saved(memstore *store, const char *path, int status, uint64_t entries)
+void ms_tell_saved(memstore *store, const char *path, int status, bool placed, uint64_t entries)
 {
-    const bool saved = status == MEMSTORE_OK;
     const int error = errno;
     struct ms_log_line line;
     if (status == MEMSTORE_ERR_CANCELLED ||
-        !ms_log_begin(&store->log, saved ? MS_LOG_SNAPSHOT_SAVED : MS_LOG_SNAPSHOT_NOT_SAVED,
+        !ms_log_begin(&store->log,
+                      status == MEMSTORE_OK ? MS_LOG_SNAPSHOT_SAVED
+                      : placed              ? MS_LOG_SNAPSHOT_NOT_SYNCED
+                                            : MS_LOG_SNAPSHOT_NOT_SAVED,
                       &line))
         return;
     ms_log_text(&line, "path", path);
-    if (saved)
+    if (placed)
         ms_log_integer(&line, "entries", entries);
     else
         ms_log_text(&line, "why", snapshot_reason_of(status, NULL));
@@ -27145,7 +27771,8 @@ static void digest_keys(struct ms_sampler *sampler)
 }
 static uint64_t reads_since(const memstore *store, const struct ms_sampler *sampler)
 {
-    return ms_counters_total(&store->counters, MS_COUNT_READS) - sampler->reads_before;
+    const uint64_t reads = ms_counters_total(&store->counters, MS_COUNT_READS);
+    return reads > sampler->reads_before ? reads - sampler->reads_before : 0;
 }
 uint64_t ms_track_reads_locked(const memstore *store)
 {
@@ -27208,6 +27835,7 @@ static void digest_due(memstore *store)
     }
 }
 #define LOOK_MS 10
+#define LOOK_MOST_MS 10000
 static int64_t time_of_look(const memstore *store, const struct ms_sampler *sampler)
 {
     const struct ms_pace *pace = &sampler->pace;
@@ -27216,7 +27844,8 @@ static int64_t time_of_look(const memstore *store, const struct ms_sampler *samp
         ms_pace_left(pace, &sampler->pattern.reuse, reads, sampler->pattern.sampled);
     const double part = left < passed ? (double)left / (double)passed : 1;
     const int64_t ms = (int64_t)(part * (double)(ms_clock_coarse_ms() - sampler->paused_ms));
-    return ms_clock_exact_ms() + (ms > LOOK_MS ? ms : LOOK_MS);
+    const int64_t least = ms > LOOK_MS ? ms : LOOK_MS;
+    return ms_clock_exact_ms() + (least < LOOK_MOST_MS ? least : LOOK_MOST_MS);
 }
 static void divert(memstore *store)
 {
@@ -27228,6 +27857,8 @@ static void divert(memstore *store)
         ms_track_publish_threshold(store, sampler);
         follows = !sampler->pace.pauses;
         ms_store_relaxed(&store->track.look_ms, follows ? INT64_MAX : time_of_look(store, sampler));
+    } else {
+        ms_store_relaxed(&store->track.look_ms, INT64_MAX);
     }
     ms_mutex_unlock(&store->track.lock);
     if (follows != is_diverted(store))
@@ -27540,6 +28171,9 @@ int ms_ttl_until(const memstore *store, int64_t unix_ms, struct ms_life *life)
 /* lib/store/upkeep.c */
 #include <sched.h>
 #define COMPACT_DIVISOR 4
+#define store_upkeep_GIVE_WAY_US 200
+#define store_upkeep_TRIES_US 2000
+#define store_upkeep_TRY_US 50
 static bool sweep_one(memstore *store, bool exact)
 {
     const int64_t now = ms_clock_exact_ms();
@@ -27611,10 +28245,18 @@ static int64_t end_of_budget(int64_t budget_us)
     return budget_us == 0 || __builtin_add_overflow(ms_clock_real_us(), budget_us, &end) ? INT64_MAX
                                                                                          : end;
 }
+static int combine(memstore *store, int64_t deadline)
+{
+    const struct ms_wait_bound bound = ms_wait_bound;
+    ms_wait_bound.until_us = ms_wait_deadline(deadline);
+    const int status = ms_combiner_run_due(store);
+    ms_wait_bound = bound;
+    return status;
+}
 int ms_upkeep_run(memstore *store, int64_t budget_us, bool exact)
 {
     const int64_t deadline = end_of_budget(budget_us);
-    const int combined = ms_combiner_run_due(store);
+    const int combined = exact ? combine(store, deadline) : ms_combiner_run_due(store);
     bool busy = true;
     ms_monitor_look(store);
     ms_track_digest(store);
@@ -27629,10 +28271,9 @@ int ms_upkeep_run(memstore *store, int64_t budget_us, bool exact)
                             (store->ripening != 0 || !busy || !gathers(store)) &&
                             ms_harvest_begin_locked(store);
         ms_mutex_unlock(&store->reclaim_lock);
-        if (ripens) {
+        if (ms_maintenance_is_me())
             ms_maintenance_pass_grace_periods();
-            busy = true;
-        }
+        busy = busy || ripens;
         if (busy && ms_wait_is_over(deadline))
             return MEMSTORE_ERR_LOCK_TIMEOUT;
         if (busy)
@@ -27646,18 +28287,47 @@ static bool is_swept(memstore *store, int64_t now)
 {
     return ms_due_any_expired(&store->due, now) == NULL && !ms_load_acquire(&store->sweeping);
 }
+static bool lock_to_expire(memstore *store, int64_t deadline_us)
+{
+    if (!ms_maintenance_is_me())
+        return ms_mutex_lock_until(&store->reclaim_lock, deadline_us);
+    const int64_t end = ms_clock_real_us() + store_upkeep_TRIES_US;
+    while (!ms_mutex_try_lock(&store->reclaim_lock)) {
+        if (ms_clock_real_us() >= end)
+            return false;
+        ms_maintenance_pass_grace_periods();
+        ms_wait_us(store_upkeep_TRY_US);
+    }
+    return true;
+}
+static void give_way(memstore *store)
+{
+    if (ms_maintenance_is_me())
+        ms_maintenance_pass_grace_periods();
+    if (ms_gate_is_taken(&store->room_line))
+        ms_wait_us(store_upkeep_GIVE_WAY_US);
+    else
+        sched_yield();
+}
 bool ms_upkeep_expire(memstore *store, int64_t deadline_us)
 {
     const int64_t now = ms_clock_exact_ms();
-    if (is_swept(store, now))
-        return true;
-    ms_wait_begins();
-    if (!lock_reclaim(store, !ms_maintenance_is_me(), deadline_us))
-        return false;
-    while (sweep_one(store, true))
-        ;
-    ms_mutex_unlock(&store->reclaim_lock);
-    return is_swept(store, now);
+    bool swept = is_swept(store, now), more = !swept;
+    if (more)
+        ms_wait_begins();
+    while (more) {
+        if (!lock_to_expire(store, deadline_us))
+            return false;
+        more = sweep_one(store, true);
+        swept = ms_due_any_expired(&store->due, now) == NULL;
+        ms_mutex_unlock(&store->reclaim_lock);
+        more = more && !swept;
+        if (more && ms_wait_is_over(deadline_us))
+            return false;
+        if (more)
+            give_way(store);
+    }
+    return swept;
 }
 
 /* lib/store/validate.c */
@@ -28189,14 +28859,26 @@ int ms_store_warm(memstore *store, const memstore_key *keys, size_t n,
 }
 
 /* lib/store/write.c */
-int ms_store_check_size(const memstore *store, size_t key_size, size_t value_size)
+static uint64_t half_beside(memstore *store, uint64_t aside)
+{
+    const uint64_t limit = ms_budget_limit(&store->arena.budget);
+    aside += store->arena.overhead;
+    return limit > aside ? (limit - aside) / 2 : 0;
+}
+bool ms_store_could_fit(memstore *store, uint64_t bytes)
+{
+    return bytes <= ms_arena_segment_size(&store->arena) ||
+           bytes <= half_beside(store, ms_events_charged(&store->events) + ms_track_charged(store));
+}
+int ms_store_check_size(memstore *store, size_t key_size, size_t value_size)
 {
     const uint64_t most = ms_setting_of(&store->settings, max_entry_size);
-    const uint64_t largest = (ms_budget_limit(&store->arena.budget) - store->arena.overhead) / 2;
+    const uint64_t largest = half_beside(store, 0);
     if (key_size > largest || value_size > largest || key_size > MS_KEY_SIZE_MAX ||
         value_size > MS_KEY_SIZE_MAX)
         return MEMSTORE_ERR_ENTRY_TOO_LARGE;
-    if (key_size + value_size > largest || (most != 0 && key_size + value_size > most))
+    if (!ms_store_could_fit(store, key_size + value_size) ||
+        (most != 0 && key_size + value_size > most))
         return MEMSTORE_ERR_ENTRY_TOO_LARGE;
     return MEMSTORE_OK;
 }
@@ -28326,7 +29008,7 @@ static void take_over_use(memstore *store, struct ms_entry *entry, const struct 
                      (unsigned char)(mark | ms_eviction_initial_access(&store->eviction, used)));
 }
 static int publish_locked(memstore *store, const struct ms_write *write, uint64_t hash,
-                          bool to_the_last_slot, struct ms_reserved *reserved,
+                          enum ms_index_wish wish, struct ms_reserved *reserved,
                           struct ms_write_outcome *outcome)
 {
     const uint32_t shard = ms_index_shard_of(&store->index, hash);
@@ -28342,7 +29024,7 @@ static int publish_locked(memstore *store, const struct ms_write *write, uint64_
         return status;
     if (write->flight != NULL && ms_flight_is_overtaken(write->flight))
         return MEMSTORE_ERR_VERSION_MISMATCH;
-    if (!exists && ms_index_ensure(&store->index, shard, 1, to_the_last_slot) == MS_INDEX_NO_ROOM)
+    if (!exists && ms_index_ensure(&store->index, shard, 1, wish) == MS_INDEX_NO_ROOM)
         return MEMSTORE_ERR_SHARD_OVERFLOW;
     if (write->flight == NULL && write->keep_version == 0)
         ms_store_overtake(store, &write->key, hash);
@@ -28378,8 +29060,10 @@ static int publish(memstore *store, const struct ms_write *write, uint64_t hash,
 {
     const uint32_t shard = ms_index_shard_of(&store->index, hash);
     struct ms_budget_mark asked = ms_budget_mark(&store->arena.budget);
-    bool to_the_last_slot =
-        store->settings.eviction == MS_EVICTION_NONE || write->heat_plus_one != 0;
+    enum ms_index_wish wish =
+        store->settings.eviction == MS_EVICTION_NONE || write->heat_plus_one != 0
+            ? MS_INDEX_TO_THE_LAST
+            : MS_INDEX_ROOMY;
     const int64_t no_deadline = 0;
     int64_t deadline = no_deadline;
     ms_testing_reach(MS_POINT_ENTRY_WRITTEN);
@@ -28387,7 +29071,7 @@ static int publish(memstore *store, const struct ms_write *write, uint64_t hash,
         int status = ms_store_lock_shard(store, hash);
         if (status != MEMSTORE_OK)
             return status;
-        status = publish_locked(store, write, hash, to_the_last_slot, reserved, outcome);
+        status = publish_locked(store, write, hash, wish, reserved, outcome);
         const uint64_t bytes = status == MEMSTORE_ERR_SHARD_OVERFLOW
                                    ? ms_index_bytes_to_grow(&store->index, shard, 1)
                                    : 0;
@@ -28398,15 +29082,15 @@ static int publish(memstore *store, const struct ms_write *write, uint64_t hash,
         }
         if (deadline == no_deadline)
             deadline = ms_store_deadline(store);
-        const int made = ms_room_make_for_index(store, bytes, deadline, &asked);
-        if (made != MEMSTORE_OK && to_the_last_slot)
-            return made;
-        to_the_last_slot |= made != MEMSTORE_OK;
+        status = ms_room_make_for_index(store, bytes, deadline, &asked, &wish);
+        if (status != MEMSTORE_OK)
+            return status;
     }
 }
-void ms_store_note_expiry(memstore *store, struct ms_segment *segment, int64_t expiry, int64_t now)
+void ms_store_note_expiry(memstore *store, struct ms_segment *segment, int64_t expiry,
+                          int64_t since)
 {
-    if (expiry != MS_NEVER && ms_due_note(&store->due, segment, expiry, now))
+    if (expiry != MS_NEVER && ms_due_note(&store->due, segment, expiry, since))
         ms_maintenance_plan(store);
 }
 static void view_reserved(memstore *store, const struct ms_write *write,

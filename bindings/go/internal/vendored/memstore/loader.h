@@ -167,6 +167,8 @@ MEMSTORE_API int memstore_get_or_load_many(memstore *store, const memstore_key *
  *     negative
  * @retval MEMSTORE_ERR_ENTRY_TOO_LARGE no entry can have so long a key
  * @retval MEMSTORE_ERR_MEMORY_EXHAUSTED no memory for the lease
+ * @retval MEMSTORE_ERR_CACHE_FULL the limit is reached and eviction is off
+ * @retval MEMSTORE_ERR_GC_PRESSURE no memory for it came free within `performance.lock_timeout`
  * @retval MEMSTORE_ERR_CACHE_CLOSED the store is closed
  * @return otherwise as memstore_get_view()
  * @threadsafety any

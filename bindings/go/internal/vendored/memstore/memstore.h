@@ -764,12 +764,13 @@ MEMSTORE_API uint64_t memstore_capacity(memstore *store);
  * @retval MEMSTORE_OK the share is at or under the bound
  * @retval MEMSTORE_ERR_MEMORY_FRAGMENTATION it could not be brought there, because views pin
  *     segments or no room is left
- * @retval MEMSTORE_ERR_LOCK_TIMEOUT another thread reclaimed for `performance.lock_timeout`
+ * @retval MEMSTORE_ERR_LOCK_TIMEOUT another thread reclaimed for `performance.lock_timeout`, or
+ *     memstore_bound_waits() has stopped it
  * @retval MEMSTORE_ERR_INVALID_ARGUMENT store is NULL or the ratio is not from 0 to 1
  * @retval MEMSTORE_ERR_CACHE_CLOSED the store is closed
  * @threadsafety any
- * @progress Waits at most `performance.lock_timeout` for whoever reclaims, and after each segment
- *     as long for the reads in progress; with `maintenance: manual` until they have ended.
+ * @progress Waits before each segment at most `performance.lock_timeout` for whoever reclaims, and after
+ *     it as long for the reads in progress; with `maintenance: manual` until they have ended.
  * @since 0.1 */
 MEMSTORE_API int memstore_compact(memstore *store, double max_dead_ratio);
 
