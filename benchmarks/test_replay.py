@@ -237,6 +237,15 @@ class ReplayTest(unittest.TestCase):
         for option in (["--requests", "5"], ["--seed", "5"], ["--accounts", "5"], ["--skew", "0.5"]):
             self.refused(f"{option[0]} is for --generate", *option, path)
 
+    def test_a_speed_without_times_is_refused(self):
+        for path in (
+            self.file("a.mst", trace([(1, 0), (2, 0)])),
+            self.file("a.txt", "alpha 10 1s\nbeta\n"),
+            self.file("a.ttl", ttl_trace([ttl_record(1, 0), ttl_record(2, 0)])),
+        ):
+            self.refused(f"replay: --speed: {path} has no times", "--speed", "10", path)
+            self.assertEqual(self.run_replay("--budget", "8MiB", "--speed", "0", path).returncode, 0)
+
     def test_both_pictures_are_drawn(self):
         path = self.file("a.mst", trace([(key, 0) for key in range(100)]))
         script = self.file("draw.py", "import sys\nopen(sys.argv[3], 'w').write(sys.stdin.read())\n")

@@ -44,6 +44,23 @@ static bool load(const struct options *options, struct workload *workload)
     return true;
 }
 
+static bool has_times(const struct workload *workload)
+{
+    for (size_t i = 0; i < workload->count; i++) {
+        if (workload->requests[i].time_ms > 0)
+            return true;
+    }
+    return false;
+}
+
+static bool can_be_replayed(const struct options *options, const struct workload *workload)
+{
+    if (options->run.speed <= 0.0 || has_times(workload))
+        return true;
+    fprintf(stderr, "replay: --speed: %s has no times\n", workload_name(options));
+    return false;
+}
+
 static void run_all(const struct options *options, const struct workload *workload,
                     struct report_row *rows)
 {
@@ -154,6 +171,10 @@ int main(int argc, char **argv)
         return parsed == OPTIONS_DONE ? EXIT_DONE : EXIT_BAD_INPUT;
     if (!load(&options, &workload))
         return EXIT_BAD_INPUT;
+    if (!can_be_replayed(&options, &workload)) {
+        workload_fini(&workload);
+        return EXIT_BAD_INPUT;
+    }
     count = (size_t)options.policy_count * (size_t)options.budget_count;
     rows = calloc(count, sizeof *rows);
     if (rows) {
