@@ -30,6 +30,11 @@ die() {
     exit 1
 }
 
+# Whoever the tree belongs to can go on with what root made in it.
+if [ "$(id -u)" -eq 0 ] && [ "$(stat -c %u "$ROOT")" -ne 0 ]; then
+    trap 'for made in "$BUILD" "$ROOT/.dev"; do [ ! -e "$made" ] || chown -Rh --from=0 "$(stat -c %u:%g "$ROOT")" "$made"; done' EXIT
+fi
+
 # need COMMAND: source another subcommand and run it with no arguments.
 need() {
     source "tools/dev/$1.sh"
