@@ -35,6 +35,14 @@ if [ "$(id -u)" -eq 0 ] && [ "$(stat -c %u "$ROOT")" -ne 0 ]; then
     trap 'for made in "$BUILD" "$ROOT/.dev"; do [ ! -e "$made" ] || chown -Rh --from=0 "$(stat -c %u:%g "$ROOT")" "$made"; done' EXIT
 fi
 
+# from_caller PATH: what a path means in the folder that ./dev was called from.
+from_caller() {
+    case "$1" in
+        /*) say "$1" ;;
+        *) say "$CALLER/$1" ;;
+    esac
+}
+
 # need COMMAND: source another subcommand and run it with no arguments.
 need() {
     source "tools/dev/$1.sh"

@@ -46,5 +46,5 @@ dev_compare() {
         cp "$new" "$BUILD/compare/copy.so"
         new="$BUILD/compare/copy.so"
     fi
-    "$BUILD/benchmarks/compare" "$@" "$old" "$new"
+    (cd "$CALLER" && "$BUILD/benchmarks/compare" "$@" "$old" "$new")
 }

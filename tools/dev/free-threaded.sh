@@ -78,6 +78,7 @@ dev_free_threaded() {
     [ $# -le 1 ] || die "usage: ./dev free-threaded [PYTHON]"
     need setup
     local python
+    case "${1:-}" in */*) set -- "$(from_caller "$1")" ;; esac
     python="$(choose_free_threaded "$@")"
     [ "$("$python" -c 'import sysconfig; print(sysconfig.get_config_var("Py_GIL_DISABLED"))')" = 1 ] ||
         die "$python has a GIL that cannot be switched off"

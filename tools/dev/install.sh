@@ -18,7 +18,7 @@ can_write() {
 dev_install() {
     [ $# -eq 1 ] && [ -n "$1" ] || die "usage: ./dev install PREFIX"
     local prefix sudo=() status=0
-    prefix="$(realpath -m "$1")"
+    prefix="$(realpath -m "$(from_caller "$1")")"
     if ! can_write "$prefix"; then
         command -v sudo >/dev/null || die "$prefix is not yours to write; choose another PREFIX, or run this as root"
         sudo=(sudo)
