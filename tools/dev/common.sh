@@ -43,6 +43,19 @@ from_caller() {
     esac
 }
 
+# check_go FOLDER: whether the go command is one that the module there can be built with; says what is wrong.
+check_go() {
+    local needed found
+    needed="$(sed -n 's/^go //p' "$1/go.mod")"
+    command -v go >/dev/null || { say "there is no go command; install Go $needed or later" && return 1; }
+    # In the module's folder, where it may be a toolchain that go has fetched.
+    found="$(cd "$1" && go env GOVERSION)" || found=""
+    if [ "$(printf '%s\n' "$needed" "${found#go}" | sort -V | head -n 1)" != "$needed" ]; then
+        say "$(command -v go) is ${found:-none that works here}; $1 needs Go $needed or later: put a newer one before it on the path"
+        return 1
+    fi
+}
+
 # need COMMAND: source another subcommand and run it with no arguments.
 need() {
     source "tools/dev/$1.sh"

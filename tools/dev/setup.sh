@@ -109,7 +109,7 @@ dev_setup() {
     install_postgresql
     make_environment
     quietly setup-promtool fetch_promtool || say "setup: promtool cannot be had; its test is skipped"
-    command -v go >/dev/null || say "setup: no go command was found; the Go binding needs Go 1.24 or later"
+    check_go bindings/go || say "setup: without it the Go binding cannot be built; all else can"
     # The path of python3 is another once the environment exists.
     setup_stamp >"$stamp"
     say "setup: done"
