@@ -46,10 +46,15 @@ install_postgresql() {
         command -v sudo >/dev/null || die "to install postgresql, run as root or install sudo"
         sudo=(sudo)
     fi
-    "${sudo[@]}" mkdir -p "$folder"
-    "${sudo[@]}" tee "$folder/memstore.conf" <<<"create_main_cluster = false" >/dev/null
-    install_packages postgresql
-    "${sudo[@]}" rm "$folder/memstore.conf"
+    (
+        # However it ends: with this file no package makes a cluster for anybody.
+        trap "${sudo[*]} rm -f '$folder/memstore.conf'" EXIT
+        trap 'exit 130' INT
+        trap 'exit 143' TERM
+        "${sudo[@]}" mkdir -p "$folder"
+        "${sudo[@]}" tee "$folder/memstore.conf" <<<"create_main_cluster = false" >/dev/null
+        install_packages postgresql
+    )
 }
 
 # Whether this Python can make an environment and compile an extension.
