@@ -100,6 +100,12 @@ class CompareTest(unittest.TestCase):
         results, shown = self.results(slower, LIBRARY, "--only", "has")
         self.assertEqual(results["operations"]["has"]["verdict"], "faster", shown)
 
+    def test_a_ttl_that_runs_out_within_a_trial_is_told(self):
+        small = ("--entries", 20000, "--rounds", 3, "--only", "get")
+        done = self.run_compare(*small, "--ttl", 1, LIBRARY, self.copy)
+        self.assertEqual(done.returncode, 2)
+        self.assertEqual(done.stderr.splitlines()[-1], "compare: the TTL, 1 ms, is shorter than a trial")
+
     def test_bad_input_is_refused_with_a_sentence(self):
         for arguments, says in (
             ((), "usage"),

@@ -212,8 +212,54 @@ class ReplayTest(unittest.TestCase):
         self.refused("expected KEY=VALUE", "--set", "shards", path)
         self.refused("name one trace file")
         self.refused("expected ledger or vault", "--generate", "blocks")
-        for name in ("curve.pdf", "svg", ".svgz"):
-            self.refused(f"replay: {name}: the name of a picture ends in .svg or .png", "--svg", name, path)
+        for kind, name in (
+            ("svg", "curve.pdf"),
+            ("svg", "svg"),
+            ("svg", ".svgz"),
+            ("svg", "a.png"),
+            ("png", "a.svg"),
+        ):
+            message = f"replay: --{kind} {name}: the name of such a picture ends in .{kind}"
+            self.refused(message, f"--{kind}", name, path)
+
+    def test_options_without_effect_are_refused(self):
+        path = self.file("a.mst", trace([(1, 0)]))
+        for option in (
+            ["--format", "binary"],
+            ["--columns", "key=1"],
+            ["--value-size", "10"],
+            ["--size-includes-key"],
+            ["--ttl", "1s"],
+            ["--limit", "5"],
+        ):
+            self.refused(f"{option[0]} is for a trace", *option, "--generate", "ledger")
+            self.refused(f"{option[0]} is for a trace", "--generate", "ledger", *option)
+        for option in (["--requests", "5"], ["--seed", "5"], ["--accounts", "5"], ["--skew", "0.5"]):
+            self.refused(f"{option[0]} is for --generate", *option, path)
+
+    def test_a_speed_without_times_is_refused(self):
+        for path in (
+            self.file("a.mst", trace([(1, 0), (2, 0)])),
+            self.file("a.txt", "alpha 10 1s\nbeta\n"),
+            self.file("a.ttl", ttl_trace([ttl_record(1, 0), ttl_record(2, 0)])),
+        ):
+            self.refused(f"replay: --speed: {path} has no times", "--speed", "10", path)
+            self.assertEqual(self.run_replay("--budget", "8MiB", "--speed", "0", path).returncode, 0)
+
+    def test_both_pictures_are_drawn(self):
+        path = self.file("a.mst", trace([(key, 0) for key in range(100)]))
+        script = self.file("draw.py", "import sys\nopen(sys.argv[3], 'w').write(sys.stdin.read())\n")
+        svg, png = self.folder / "curve.svg", self.folder / "curve.png"
+        done = subprocess.run(
+            [REPLAY, "--budget", "8MiB", "--svg", svg, "--png", png, path],
+            env={**os.environ, "MEMSTORE_PYTHON": sys.executable, "MEMSTORE_PLOT_SCRIPT": str(script)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        self.assertEqual(done.returncode, 0, done.stderr)
+        for picture in (svg, png):
+            self.assertEqual(json.loads(picture.read_text())["workload"]["requests"], 100)
 
     def test_a_setting_or_limit_that_the_store_refuses(self):
         path = self.file("a.mst", trace([(1, 0)]))

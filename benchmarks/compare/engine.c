@@ -2,6 +2,7 @@
 #include "compare/engine.h"
 
 #include "common/bench_key.h"
+#include "common/clock.h"
 #include "compare/operations.h"
 
 #include <dlfcn.h>
@@ -70,6 +71,7 @@ void engine_open(struct engine *engine, uint64_t entries, uint64_t overwrites)
 {
     char key[BENCH_KEY_SIZE], value[VALUE_SIZE];
 
+    engine->opened_ns = clock_now_ns();
     engine->full = open_store(engine, (entries + overwrites) * ROOM_EACH + (16u << 20));
     engine->pressed = open_store(engine, entries * ROOM_PRESSED);
     for (uint64_t id = 0; id < entries; id++) {

@@ -25,9 +25,10 @@
 struct engine {
     const char *path;
     void *library;
-    int64_t ttl_ms;    /* of all that is set */
-    memstore *full;    /* all entries fit */
-    memstore *pressed; /* written to without end: evicts all the time */
+    int64_t ttl_ms;     /* of all that is set */
+    uint64_t opened_ns; /* when the first entry had not been set yet */
+    memstore *full;     /* all entries fit */
+    memstore *pressed;  /* written to without end: evicts all the time */
 #define ENGINE_POINTER(name) __typeof__(memstore_##name) *name;
     ENGINE_FUNCTIONS(ENGINE_POINTER)
 #undef ENGINE_POINTER

@@ -160,6 +160,18 @@ const struct operation operations[] = {
 };
 const size_t operation_count = sizeof operations / sizeof operations[0];
 
+/* Says why the result of an operation is not the one that was wanted, and ends the program. */
+static void give_up(const struct operation *operation, const struct engine *engine, uint64_t now)
+{
+    if (engine->ttl_ms > 0 && now - engine->opened_ns >= (uint64_t)engine->ttl_ms * 1000000) {
+        fprintf(stderr, "compare: the TTL, %lld ms, is shorter than a trial\n",
+                (long long)engine->ttl_ms);
+        exit(2);
+    }
+    fprintf(stderr, "compare: %s: %s is wrong\n", engine->path, operation->name);
+    exit(1);
+}
+
 double operation_time(const struct operation *operation, const struct engine *engine,
                       const struct round *round)
 {
@@ -168,9 +180,7 @@ double operation_time(const struct operation *operation, const struct engine *en
     const uint64_t end = clock_now_ns();
     const uint64_t wanted = operation->sums_values ? round->value_sum : round->count;
 
-    if (result != wanted) {
-        fprintf(stderr, "compare: %s: %s is wrong\n", engine->path, operation->name);
-        exit(1);
-    }
+    if (result != wanted)
+        give_up(operation, engine, end);
     return (double)(end - start) / (double)round->count;
 }

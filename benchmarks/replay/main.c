@@ -44,6 +44,23 @@ static bool load(const struct options *options, struct workload *workload)
     return true;
 }
 
+static bool has_times(const struct workload *workload)
+{
+    for (size_t i = 0; i < workload->count; i++) {
+        if (workload->requests[i].time_ms > 0)
+            return true;
+    }
+    return false;
+}
+
+static bool can_be_replayed(const struct options *options, const struct workload *workload)
+{
+    if (options->run.speed <= 0.0 || has_times(workload))
+        return true;
+    fprintf(stderr, "replay: --speed: %s has no times\n", workload_name(options));
+    return false;
+}
+
 static void run_all(const struct options *options, const struct workload *workload,
                     struct report_row *rows)
 {
@@ -93,15 +110,25 @@ static bool write_text(const struct options *options, const char *json, size_t s
     return complain_unless(ok, options->json_path);
 }
 
-static bool write_json_and_picture(const struct options *options, const struct workload *workload,
-                                   const struct report_row *rows, size_t count)
+static bool draw(const char *json, size_t size, const char *path)
 {
-    char *json = NULL, error[512];
+    char error[512];
+
+    if (!path || picture_draw(json, size, path, error, sizeof error))
+        return true;
+    fprintf(stderr, "replay: %s\n", error);
+    return false;
+}
+
+static bool write_json_and_pictures(const struct options *options, const struct workload *workload,
+                                    const struct report_row *rows, size_t count)
+{
+    char *json = NULL;
     size_t size = 0;
     FILE *memory;
     bool ok;
 
-    if (!options->json && !options->picture_path)
+    if (!options->json && !options->svg_path && !options->png_path)
         return true;
     memory = open_memstream(&json, &size);
     if (memory)
@@ -112,11 +139,8 @@ static bool write_json_and_picture(const struct options *options, const struct w
         return false;
     }
     ok = !options->json || write_text(options, json, size);
-    if (options->picture_path &&
-        !picture_draw(json, size, options->picture_path, error, sizeof error)) {
-        fprintf(stderr, "replay: %s\n", error);
-        ok = false;
-    }
+    ok = draw(json, size, options->svg_path) && ok;
+    ok = draw(json, size, options->png_path) && ok;
     free(json);
     return ok;
 }
@@ -147,12 +171,16 @@ int main(int argc, char **argv)
         return parsed == OPTIONS_DONE ? EXIT_DONE : EXIT_BAD_INPUT;
     if (!load(&options, &workload))
         return EXIT_BAD_INPUT;
+    if (!can_be_replayed(&options, &workload)) {
+        workload_fini(&workload);
+        return EXIT_BAD_INPUT;
+    }
     count = (size_t)options.policy_count * (size_t)options.budget_count;
     rows = calloc(count, sizeof *rows);
     if (rows) {
         run_all(&options, &workload, rows);
         written = write_table(&options, &workload, rows, count);
-        written = write_json_and_picture(&options, &workload, rows, count) && written;
+        written = write_json_and_pictures(&options, &workload, rows, count) && written;
         status = outcome(rows, count, written);
     }
     free(rows);

@@ -28,13 +28,15 @@ static const char usage[] =
     "  --speed F           keep the trace's times, F times faster, with TTLs shortened alike (0: "
     "as fast as it goes)\n"
     "\n"
+    "of a trace alone:\n"
     "  --format F          auto, binary, text, csv (auto)\n"
     "  --columns LIST      CSV columns by name or number from 1, for example key=url,size=4,ttl=6\n"
     "  --value-size N      bytes of a value where the trace tells none (1000)\n"
     "  --size-includes-key a trace's sizes count key and value together\n"
     "  --ttl D             TTL of an entry where the trace tells none (0: never expires)\n"
     "  --limit N           replay only the first N requests\n"
-    "  --requests N, --seed N, --accounts N, --skew F   of --generate (1000000, 1, 200000, 0.9)\n"
+    "of --generate alone:\n"
+    "  --requests N, --seed N, --accounts N, --skew F   (1000000, 1, 200000, 0.9)\n"
     "\n"
     "  --json[=FILE]       results as JSON, to the standard output or a file\n"
     "  --svg FILE, --png FILE   the miss-ratio curve as a picture, drawn by plot_mrc.py with the "
@@ -48,6 +50,7 @@ static const char usage[] =
     "was refused by the\n"
     "        store, 4 the results could not be written or drawn\n";
 
+/* group_of() reads this order. */
 enum long_option {
     OPT_BUDGET = 256,
     OPT_OVERHEAD,
@@ -68,7 +71,8 @@ enum long_option {
     OPT_ACCOUNTS,
     OPT_SKEW,
     OPT_JSON,
-    OPT_PICTURE,
+    OPT_SVG,
+    OPT_PNG,
     OPT_SAMPLE,
     OPT_NO_VERIFY,
     OPT_QUIET,
@@ -95,8 +99,8 @@ static const struct option long_options[] = {
     {"accounts", required_argument, NULL, OPT_ACCOUNTS},
     {"skew", required_argument, NULL, OPT_SKEW},
     {"json", optional_argument, NULL, OPT_JSON},
-    {"svg", required_argument, NULL, OPT_PICTURE},
-    {"png", required_argument, NULL, OPT_PICTURE},
+    {"svg", required_argument, NULL, OPT_SVG},
+    {"png", required_argument, NULL, OPT_PNG},
     {"sample", required_argument, NULL, OPT_SAMPLE},
     {"no-verify", no_argument, NULL, OPT_NO_VERIFY},
     {"quiet", no_argument, NULL, OPT_QUIET},
@@ -115,6 +119,34 @@ static bool complain(const char *format, ...)
     va_end(arguments);
     fputc('\n', stderr);
     return false;
+}
+
+/* Whose an option is: one that would have no effect is refused. */
+enum group { GROUP_ANY, GROUP_TRACE, GROUP_GENERATOR };
+
+static enum group group_of(int option)
+{
+    if (option >= OPT_FORMAT && option <= OPT_LIMIT)
+        return GROUP_TRACE;
+    return option >= OPT_REQUESTS && option <= OPT_SKEW ? GROUP_GENERATOR : GROUP_ANY;
+}
+
+static void note_group(struct options *options, int option, const char *name)
+{
+    if (group_of(option) == GROUP_TRACE)
+        options->of_trace = name;
+    else if (group_of(option) == GROUP_GENERATOR)
+        options->of_generator = name;
+}
+
+static bool groups_fit(const struct options *options)
+{
+    if (options->generate && options->of_trace)
+        return complain("--%s is for a trace, and has no effect on --generate", options->of_trace);
+    if (!options->generate && options->of_generator)
+        return complain("--%s is for --generate, and has no effect on a trace",
+                        options->of_generator);
+    return true;
 }
 
 static bool parse_number(const char *name, const char *text, uint64_t min, uint64_t max,
@@ -247,13 +279,13 @@ static bool parse_reader_option(struct options *options, int option, const char 
 }
 
 /* Told before the replay, which may take long, and not by the script that draws. */
-static bool parse_picture(struct options *options, const char *path)
+static bool parse_picture(const char **out, const char *path, const char *kind)
 {
     const char *end = strrchr(path, '.');
 
-    options->picture_path = path;
-    return (end && (strcmp(end, ".svg") == 0 || strcmp(end, ".png") == 0)) ||
-           complain("%s: the name of a picture ends in .svg or .png", path);
+    *out = path;
+    return (end && strcmp(end + 1, kind) == 0) ||
+           complain("--%s %s: the name of such a picture ends in .%s", kind, path, kind);
 }
 
 static bool parse_output_option(struct options *options, int option, const char *value)
@@ -263,8 +295,10 @@ static bool parse_output_option(struct options *options, int option, const char 
         options->json = true;
         options->json_path = value;
         return true;
-    case OPT_PICTURE:
-        return parse_picture(options, value);
+    case OPT_SVG:
+        return parse_picture(&options->svg_path, value, "svg");
+    case OPT_PNG:
+        return parse_picture(&options->png_path, value, "png");
     case OPT_QUIET:
         options->quiet = true;
         return true;
@@ -313,17 +347,20 @@ static void set_defaults(struct options *options)
 
 enum options_outcome options_parse(struct options *options, int argc, char **argv)
 {
-    int option;
+    int option, index = 0;
 
     set_defaults(options);
-    while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
+    while ((option = getopt_long(argc, argv, "", long_options, &index)) != -1) {
         if (option == OPT_HELP) {
             fputs(usage, stdout);
             return OPTIONS_DONE;
         }
         if (option == '?' || !parse_option(options, option, optarg))
             return OPTIONS_BAD;
+        note_group(options, option, long_options[index].name);
     }
+    if (!groups_fit(options))
+        return OPTIONS_BAD;
     if (argc - optind != (options->generate ? 0 : 1)) {
         complain(options->generate ? "--generate takes no trace file"
                                    : "name one trace file, or --generate ledger; "

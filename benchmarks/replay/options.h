@@ -25,8 +25,10 @@ struct options {
     struct run_options run;
     bool quiet;
     bool json;
-    const char *json_path;    /* NULL: the standard output */
-    const char *picture_path; /* NULL: none */
+    const char *json_path;           /* NULL: the standard output */
+    const char *svg_path, *png_path; /* NULL: none */
+    /* An option that is for a trace, and one that is for --generate; NULL: there was none. */
+    const char *of_trace, *of_generator;
 };
 
 enum options_outcome { OPTIONS_RUN, OPTIONS_DONE, OPTIONS_BAD };

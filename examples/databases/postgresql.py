@@ -61,12 +61,13 @@ class PostgreSQL:
         options = ["-D", f"{self.folder}/data", "-U", "memstore", "--auth=trust", "--no-sync", "-E", "UTF8", "--locale=C"]
         command = [f"{self.programs}/initdb", *options]
         subprocess.run(command, cwd=self.folder, stdout=subprocess.DEVNULL, check=True, **self.owner)
-        self.mend()
-        connection = self._connect()
-        connection.execute("CREATE TABLE rows (key TEXT PRIMARY KEY, value BYTEA)")
-        with connection.cursor() as cursor:
-            cursor.executemany("INSERT INTO rows VALUES (%s, %s)", story.rows(self.name))
-        connection.close()
+        try:
+            self.mend()
+            self._fill()
+        except BaseException:
+            # Nobody calls __exit__ then, and the server would live on.
+            self.cut()
+            raise
         return self
 
     def __exit__(
@@ -79,6 +80,11 @@ class PostgreSQL:
 
     def _connect(self) -> psycopg.Connection[Any]:
         return psycopg.connect(host=self.folder, user="memstore", dbname="postgres", autocommit=True)
+
+    def _fill(self) -> None:
+        with self._connect() as connection, connection.cursor() as cursor:
+            cursor.execute("CREATE TABLE rows (key TEXT PRIMARY KEY, value BYTEA)")
+            cursor.executemany("INSERT INTO rows VALUES (%s, %s)", story.rows(self.name))
 
     def find(self, key: str) -> Optional[bytes]:
         try:

@@ -21,6 +21,6 @@ dev_bench() {
     need setup
     say "building ..."
     build_stage
-    MEMSTORE_PYTHON="$VENV/bin/python" "$VENV/bin/python" benchmarks/run.py "$@"
+    (cd "$CALLER" && MEMSTORE_PYTHON="$VENV/bin/python" "$VENV/bin/python" "$ROOT/benchmarks/run.py" "$@")
     [ $# -gt 0 ] || bench_go
 }

@@ -41,7 +41,7 @@ fetch_tests() {
 
 # go_in FOLDER COMMAND...: run the go command there, with the library that build_stage installed.
 go_in() {
-    command -v go >/dev/null || { say "there is no go command; install Go 1.24 or later" && return 1; }
+    check_go "$1" || return
     (cd "$1" && shift && PKG_CONFIG_PATH="$STAGE/lib/pkgconfig" CGO_ENABLED=1 go "$@")
 }
 

@@ -30,6 +30,32 @@ die() {
     exit 1
 }
 
+# Whoever the tree belongs to can go on with what root made in it.
+if [ "$(id -u)" -eq 0 ] && [ "$(stat -c %u "$ROOT")" -ne 0 ]; then
+    trap 'for made in "$BUILD" "$ROOT/.dev"; do [ ! -e "$made" ] || chown -Rh --from=0 "$(stat -c %u:%g "$ROOT")" "$made"; done' EXIT
+fi
+
+# from_caller PATH: what a path means in the folder that ./dev was called from.
+from_caller() {
+    case "$1" in
+        /*) say "$1" ;;
+        *) say "$CALLER/$1" ;;
+    esac
+}
+
+# check_go FOLDER: whether the go command is one that the module there can be built with; says what is wrong.
+check_go() {
+    local needed found
+    needed="$(sed -n 's/^go //p' "$1/go.mod")"
+    command -v go >/dev/null || { say "there is no go command; install Go $needed or later" && return 1; }
+    # In the module's folder, where it may be a toolchain that go has fetched.
+    found="$(cd "$1" && go env GOVERSION)" || found=""
+    if [ "$(printf '%s\n' "$needed" "${found#go}" | sort -V | head -n 1)" != "$needed" ]; then
+        say "$(command -v go) is ${found:-none that works here}; $1 needs Go $needed or later: put a newer one before it on the path"
+        return 1
+    fi
+}
+
 # need COMMAND: source another subcommand and run it with no arguments.
 need() {
     source "tools/dev/$1.sh"

@@ -10,8 +10,10 @@ library_of() {
     commit="$(git rev-parse --verify --quiet "$1^{commit}")" || die "there is no revision '$1'"
     folder="$BUILD/compare/$commit"
     if [ ! -d "$folder/tree" ]; then
-        mkdir -p "$folder/tree"
-        git archive "$commit" | tar -x -C "$folder/tree"
+        # Under another name until it is whole.
+        rm -rf "$folder/tree.part" && mkdir -p "$folder/tree.part" &&
+            git archive "$commit" | tar -x -C "$folder/tree.part" && mv "$folder/tree.part" "$folder/tree" ||
+            die "the sources of $1 cannot be put under ${folder#"$ROOT"/}"
     fi
     (
         cd "$folder/tree"
@@ -46,5 +48,5 @@ dev_compare() {
         cp "$new" "$BUILD/compare/copy.so"
         new="$BUILD/compare/copy.so"
     fi
-    "$BUILD/benchmarks/compare" "$@" "$old" "$new"
+    (cd "$CALLER" && "$BUILD/benchmarks/compare" "$@" "$old" "$new")
 }

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # ./dev free-threaded [PYTHON]: the Python package and its tests on a free-threaded Python, with the GIL off. Without PYTHON it is the
-# first of python3.14t and python3.13t that is there, else one that is built from Debian's source, once, in about four minutes.
+# first of python3.14t and python3.13t that is there, else, on Debian only, one that is built from its source, once, in about four
+# minutes.
 
 source tools/dev/bindings.sh
 source tools/dev/setup.sh
@@ -19,7 +20,7 @@ apt_apart() {
 fetch_python_source() {
     local mirror keyring=/usr/share/keyrings/debian-archive-keyring.gpg apt="$FREE_THREADED/apt"
     mirror="$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | grep -m 1 '/debian/$')" ||
-        { say "no mirror of Debian is configured" && return 1; }
+        { say "a free-threaded Python is built on Debian only; elsewhere install python3.14t or python3.13t, or name one: ./dev free-threaded PYTHON" && return 1; }
     mkdir -p "$apt/lists/partial" "$apt/cache/archives/partial" &&
         printf 'deb-src [signed-by=%s] %s %s main\n' "$keyring" "$mirror" "$FREE_THREADED_SUITE" >"$apt/sources.list" &&
         printf 'Dir::State::Lists "%s";\nDir::Etc::SourceList "%s";\nDir::Etc::SourceParts "/dev/null";\nDir::Cache "%s";\n' \
@@ -78,6 +79,7 @@ dev_free_threaded() {
     [ $# -le 1 ] || die "usage: ./dev free-threaded [PYTHON]"
     need setup
     local python
+    case "${1:-}" in */*) set -- "$(from_caller "$1")" ;; esac
     python="$(choose_free_threaded "$@")"
     [ "$("$python" -c 'import sysconfig; print(sysconfig.get_config_var("Py_GIL_DISABLED"))')" = 1 ] ||
         die "$python has a GIL that cannot be switched off"

@@ -46,10 +46,15 @@ install_postgresql() {
         command -v sudo >/dev/null || die "to install postgresql, run as root or install sudo"
         sudo=(sudo)
     fi
-    "${sudo[@]}" mkdir -p "$folder"
-    "${sudo[@]}" tee "$folder/memstore.conf" <<<"create_main_cluster = false" >/dev/null
-    install_packages postgresql
-    "${sudo[@]}" rm "$folder/memstore.conf"
+    (
+        # However it ends: with this file no package makes a cluster for anybody.
+        trap "${sudo[*]} rm -f '$folder/memstore.conf'" EXIT
+        trap 'exit 130' INT
+        trap 'exit 143' TERM
+        "${sudo[@]}" mkdir -p "$folder"
+        "${sudo[@]}" tee "$folder/memstore.conf" <<<"create_main_cluster = false" >/dev/null
+        install_packages postgresql
+    )
 }
 
 # Whether this Python can make an environment and compile an extension.
@@ -109,7 +114,7 @@ dev_setup() {
     install_postgresql
     make_environment
     quietly setup-promtool fetch_promtool || say "setup: promtool cannot be had; its test is skipped"
-    command -v go >/dev/null || say "setup: no go command was found; the Go binding needs Go 1.24 or later"
+    check_go bindings/go || say "setup: without it the Go binding cannot be built; all else can"
     # The path of python3 is another once the environment exists.
     setup_stamp >"$stamp"
     say "setup: done"
