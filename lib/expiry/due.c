@@ -92,7 +92,8 @@ static int64_t due_time(const struct ms_due *due, const struct ms_segment *segme
 
     if (due->max_slack != 0 && slack > due->max_slack)
         slack = due->max_slack;
-    return earliest < MS_NEVER - slack ? earliest + slack : MS_NEVER - 1;
+    const int64_t from = earliest > now ? earliest : now;
+    return from < MS_NEVER - slack ? from + slack : MS_NEVER - 1;
 }
 
 static void place_locked(struct ms_due *due, struct ms_segment *segment, int64_t when)
@@ -194,11 +195,13 @@ int64_t ms_due_moved_since(const struct ms_segment *from, int64_t expiry, int64_
     return since < now ? since : now;
 }
 
-void ms_due_sweep_begins(struct ms_due *due, struct ms_segment *segment)
+int64_t ms_due_sweep_begins(struct ms_due *due, struct ms_segment *segment)
 {
     ms_mutex_lock(&due->lock);
+    const int64_t earliest = ms_load_relaxed(&segment->earliest);
     ms_store_relaxed(&segment->earliest, MS_NEVER);
     ms_mutex_unlock(&due->lock);
+    return earliest;
 }
 
 void ms_due_swept(struct ms_due *due, struct ms_segment *segment, int64_t earliest, int64_t now)
@@ -209,11 +212,12 @@ void ms_due_swept(struct ms_due *due, struct ms_segment *segment, int64_t earlie
     ms_mutex_unlock(&due->lock);
 }
 
-void ms_due_sweep_stopped(struct ms_due *due, struct ms_segment *segment, int64_t now)
+void ms_due_sweep_stopped(struct ms_due *due, struct ms_segment *segment, int64_t earliest)
 {
     ms_mutex_lock(&due->lock);
     const int64_t noted = ms_load_relaxed(&segment->earliest);
-    const int64_t earliest = noted < now ? noted : now;
+    if (noted < earliest)
+        earliest = noted;
     ms_store_relaxed(&segment->earliest, earliest);
     place_locked(due, segment, earliest);
     ms_mutex_unlock(&due->lock);

@@ -51,15 +51,16 @@ bool ms_due_note_changed(struct ms_due *due, struct ms_segment *segment, int64_t
                          int64_t since);
 /* Since when an entry that is moved at `now` was to live, at the latest: before it lies in `from`. */
 int64_t ms_due_moved_since(const struct ms_segment *from, int64_t expiry, int64_t now);
-/* Around a sweep. What is noted between the two is kept; the sweeper reports the earliest expiry
+/* Around a sweep, which begins with the earliest expiry that there may be, the result. What is noted between the two is kept; the sweeper reports the earliest expiry
  * that it left behind. A writer notes an expiry after it has stored it, so that either the
  * sweeper finds it or the note comes after the beginning. For entries that are appended to an
  * open segment the sweeper sees to that, by ms_arena_await_appends() between the beginning and
  * its walk. */
-void ms_due_sweep_begins(struct ms_due *due, struct ms_segment *segment);
+int64_t ms_due_sweep_begins(struct ms_due *due, struct ms_segment *segment);
 void ms_due_swept(struct ms_due *due, struct ms_segment *segment, int64_t earliest, int64_t now);
-/* In place of that, of a sweep that has not come to the end: the segment is due at once. */
-void ms_due_sweep_stopped(struct ms_due *due, struct ms_segment *segment, int64_t now);
+/* In place of that, of a sweep that has not come to the end, with what it began with: the segment is due
+ * at once, and whoever began to look for what has expired before the sweep did still finds it. */
+void ms_due_sweep_stopped(struct ms_due *due, struct ms_segment *segment, int64_t earliest);
 /* The segment is not in use any more. */
 void ms_due_forget(struct ms_due *due, struct ms_segment *segment);
 

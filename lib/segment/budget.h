@@ -75,7 +75,7 @@ static inline bool ms_budget_was_released(struct ms_budget *budget,
     return ms_load_relaxed(&budget->releases) != since->releases;
 }
 
-static inline uint64_t ms_budget_charged(struct ms_budget *budget)
+static inline uint64_t ms_budget_charged(const struct ms_budget *budget)
 {
     return ms_load_relaxed(&budget->charged);
 }

@@ -426,15 +426,15 @@ static void sweep(struct pass *pass, uint32_t most)
     struct ms_segment *segment = pass->segment;
 
     ms_store_relaxed(&store->sweeping, true);
-    ms_due_sweep_begins(&store->due, segment);
+    const int64_t earliest = ms_due_sweep_begins(&store->due, segment);
     ms_arena_await_appends(&store->arena, segment);
     run_pass(pass, most);
     if (!may_hold_entries(segment))
         ms_due_forget(&store->due, segment);
     else if (pass->stopped)
-        ms_due_sweep_stopped(&store->due, segment, pass->now);
+        ms_due_sweep_stopped(&store->due, segment, earliest);
     else
-        ms_due_swept(&store->due, segment, pass->passed_over ? pass->now : pass->earliest,
+        ms_due_swept(&store->due, segment, pass->passed_over ? earliest : pass->earliest,
                      pass->now);
     /* ORDER: release, pairs with the acquire in is_swept(). */
     ms_store_release(&store->sweeping, false);

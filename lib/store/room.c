@@ -510,6 +510,25 @@ int ms_room_take(memstore *store, const struct ms_placement *placement,
     return settle_in(store, out);
 }
 
+int ms_room_take_for_index(memstore *store, uint64_t bytes, int64_t deadline_us,
+                           const struct ms_budget_mark *since)
+{
+    struct ms_arena *arena = &store->arena;
+    const uint64_t ahead = store->settings.eviction == MS_EVICTION_NONE
+                               ? 0
+                               : (uint64_t)ms_arena_freed_ahead(arena) << arena->segment_shift;
+    const struct wanted wanted = {.bytes = bytes + ahead};
+    bool satisfied = false;
+
+    if (ms_budget_was_refused(&arena->budget, since) || ms_wait_is_over(deadline_us) ||
+        !ms_room_lock(store, deadline_us))
+        return MEMSTORE_ERR_SHARD_OVERFLOW;
+    while (!(satisfied = is_satisfied(store, &wanted)) && take_step(store, false, deadline_us))
+        continue;
+    ms_mutex_unlock(&store->reclaim_lock);
+    return satisfied ? MEMSTORE_OK : MEMSTORE_ERR_SHARD_OVERFLOW;
+}
+
 void ms_room_free_emptied(memstore *store)
 {
     const int64_t deadline = ms_store_deadline(store);

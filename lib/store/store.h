@@ -491,6 +491,9 @@ void ms_room_prepare(memstore *store);
  * for writers. */
 int ms_room_take(memstore *store, const struct ms_placement *placement,
                  const struct ms_entry_shape *shape, struct ms_reserved *out);
+/* The same for bytes of the index, as ms_room_make_for_index(): OK or SHARD_OVERFLOW. */
+int ms_room_take_for_index(memstore *store, uint64_t bytes, int64_t deadline_us,
+                           const struct ms_budget_mark *since);
 /* Free what was emptied before. */
 void ms_room_free_emptied(memstore *store);
 int ms_store_compact(memstore *store, double max_dead_ratio);

@@ -267,14 +267,17 @@ static int publish(memstore *store, const struct ms_write *write, uint64_t hash,
                                    ? ms_index_bytes_to_grow(&store->index, shard, 1)
                                    : 0;
         ms_mutex_unlock(ms_store_shard_lock(store, hash));
-        if (status != MEMSTORE_ERR_SHARD_OVERFLOW || write->heat_plus_one != 0) {
+        if (status != MEMSTORE_ERR_SHARD_OVERFLOW) {
             ms_harvest_if_much(store);
             return status;
         }
 
         if (deadline == no_deadline)
             deadline = ms_store_deadline(store);
-        status = ms_room_make_for_index(store, bytes, deadline, &asked, &wish);
+        /* For what comes out of a snapshot nothing goes. */
+        status = write->heat_plus_one != 0
+                     ? ms_room_take_for_index(store, bytes, deadline, &asked)
+                     : ms_room_make_for_index(store, bytes, deadline, &asked, &wish);
         if (status != MEMSTORE_OK)
             return status;
     }

@@ -208,7 +208,7 @@ Test(due, what_a_sweep_has_not_come_to_is_due_at_once)
 {
     ms_due_note(&due, &segments[0], NOW, NOW);
     ms_due_note(&due, &segments[1], NOW + 1, NOW);
-    ms_due_sweep_begins(&due, &segments[0]);
+    cr_assert_eq(ms_due_sweep_begins(&due, &segments[0]), NOW);
     ms_due_sweep_stopped(&due, &segments[0], NOW + 500);
     cr_assert_eq(earliest_of(0), NOW + 500);
     cr_assert_eq(ms_due_next(&due, surely_due(NOW)), &segments[1]);

@@ -3390,7 +3390,7 @@ static inline bool ms_budget_was_released(struct ms_budget *budget,
 {
     return ms_load_relaxed(&budget->releases) != since->releases;
 }
-static inline uint64_t ms_budget_charged(struct ms_budget *budget)
+static inline uint64_t ms_budget_charged(const struct ms_budget *budget)
 {
     return ms_load_relaxed(&budget->charged);
 }
@@ -6139,9 +6139,9 @@ bool ms_due_note(struct ms_due *due, struct ms_segment *segment, int64_t expiry,
 bool ms_due_note_changed(struct ms_due *due, struct ms_segment *segment, int64_t expiry,
                          int64_t since);
 int64_t ms_due_moved_since(const struct ms_segment *from, int64_t expiry, int64_t now);
-void ms_due_sweep_begins(struct ms_due *due, struct ms_segment *segment);
+int64_t ms_due_sweep_begins(struct ms_due *due, struct ms_segment *segment);
 void ms_due_swept(struct ms_due *due, struct ms_segment *segment, int64_t earliest, int64_t now);
-void ms_due_sweep_stopped(struct ms_due *due, struct ms_segment *segment, int64_t now);
+void ms_due_sweep_stopped(struct ms_due *due, struct ms_segment *segment, int64_t earliest);
 void ms_due_forget(struct ms_due *due, struct ms_segment *segment);
 struct ms_segment *ms_due_next(struct ms_due *due, int64_t now);
 struct ms_segment *ms_due_any_expired(struct ms_due *due, int64_t now);
@@ -6222,7 +6222,8 @@ static int64_t due_time(const struct ms_due *due, const struct ms_segment *segme
         SLACK_MS + (earliest > now ? ms_load_relaxed(&segment->least_ttl) / SLACK_DIVISOR : 0);
     if (due->max_slack != 0 && slack > due->max_slack)
         slack = due->max_slack;
-    return earliest < MS_NEVER - slack ? earliest + slack : MS_NEVER - 1;
+    const int64_t from = earliest > now ? earliest : now;
+    return from < MS_NEVER - slack ? from + slack : MS_NEVER - 1;
 }
 static void place_locked(struct ms_due *due, struct ms_segment *segment, int64_t when)
 {
@@ -6300,11 +6301,13 @@ int64_t ms_due_moved_since(const struct ms_segment *from, int64_t expiry, int64_
     const int64_t since = expiry - ms_load_relaxed(&from->least_ttl);
     return since < now ? since : now;
 }
-void ms_due_sweep_begins(struct ms_due *due, struct ms_segment *segment)
+int64_t ms_due_sweep_begins(struct ms_due *due, struct ms_segment *segment)
 {
     ms_mutex_lock(&due->lock);
+    const int64_t earliest = ms_load_relaxed(&segment->earliest);
     ms_store_relaxed(&segment->earliest, MS_NEVER);
     ms_mutex_unlock(&due->lock);
+    return earliest;
 }
 void ms_due_swept(struct ms_due *due, struct ms_segment *segment, int64_t earliest, int64_t now)
 {
@@ -6313,11 +6316,12 @@ void ms_due_swept(struct ms_due *due, struct ms_segment *segment, int64_t earlie
     set_earliest_locked(due, segment, noted < earliest ? noted : earliest, now);
     ms_mutex_unlock(&due->lock);
 }
-void ms_due_sweep_stopped(struct ms_due *due, struct ms_segment *segment, int64_t now)
+void ms_due_sweep_stopped(struct ms_due *due, struct ms_segment *segment, int64_t earliest)
 {
     ms_mutex_lock(&due->lock);
     const int64_t noted = ms_load_relaxed(&segment->earliest);
-    const int64_t earliest = noted < now ? noted : now;
+    if (noted < earliest)
+        earliest = noted;
     ms_store_relaxed(&segment->earliest, earliest);
     place_locked(due, segment, earliest);
     ms_mutex_unlock(&due->lock);
@@ -16564,6 +16568,8 @@ static inline bool ms_room_was_opened_for(const struct ms_reserved *reserved)
 void ms_room_prepare(memstore *store);
 int ms_room_take(memstore *store, const struct ms_placement *placement,
                  const struct ms_entry_shape *shape, struct ms_reserved *out);
+int ms_room_take_for_index(memstore *store, uint64_t bytes, int64_t deadline_us,
+                           const struct ms_budget_mark *since);
 void ms_room_free_emptied(memstore *store);
 int ms_store_compact(memstore *store, double max_dead_ratio);
 void ms_harvest_retire(memstore *store, struct ms_retired *node);
@@ -24943,15 +24949,15 @@ static void sweep(struct pass *pass, uint32_t most)
     memstore *store = pass->store;
     struct ms_segment *segment = pass->segment;
     ms_store_relaxed(&store->sweeping, true);
-    ms_due_sweep_begins(&store->due, segment);
+    const int64_t earliest = ms_due_sweep_begins(&store->due, segment);
     ms_arena_await_appends(&store->arena, segment);
     run_pass(pass, most);
     if (!may_hold_entries(segment))
         ms_due_forget(&store->due, segment);
     else if (pass->stopped)
-        ms_due_sweep_stopped(&store->due, segment, pass->now);
+        ms_due_sweep_stopped(&store->due, segment, earliest);
     else
-        ms_due_swept(&store->due, segment, pass->passed_over ? pass->now : pass->earliest,
+        ms_due_swept(&store->due, segment, pass->passed_over ? earliest : pass->earliest,
                      pass->now);
     ms_store_release(&store->sweeping, false);
 }
@@ -26449,6 +26455,23 @@ int ms_room_take(memstore *store, const struct ms_placement *placement,
         } while (!take_free(store, placement, shape, out));
     }
     return settle_in(store, out);
+}
+int ms_room_take_for_index(memstore *store, uint64_t bytes, int64_t deadline_us,
+                           const struct ms_budget_mark *since)
+{
+    struct ms_arena *arena = &store->arena;
+    const uint64_t ahead = store->settings.eviction == MS_EVICTION_NONE
+                               ? 0
+                               : (uint64_t)ms_arena_freed_ahead(arena) << arena->segment_shift;
+    const struct wanted wanted = {.bytes = bytes + ahead};
+    bool satisfied = false;
+    if (ms_budget_was_refused(&arena->budget, since) || ms_wait_is_over(deadline_us) ||
+        !ms_room_lock(store, deadline_us))
+        return MEMSTORE_ERR_SHARD_OVERFLOW;
+    while (!(satisfied = is_satisfied(store, &wanted)) && take_step(store, false, deadline_us))
+        continue;
+    ms_mutex_unlock(&store->reclaim_lock);
+    return satisfied ? MEMSTORE_OK : MEMSTORE_ERR_SHARD_OVERFLOW;
 }
 void ms_room_free_emptied(memstore *store)
 {
@@ -29076,13 +29099,15 @@ static int publish(memstore *store, const struct ms_write *write, uint64_t hash,
                                    ? ms_index_bytes_to_grow(&store->index, shard, 1)
                                    : 0;
         ms_mutex_unlock(ms_store_shard_lock(store, hash));
-        if (status != MEMSTORE_ERR_SHARD_OVERFLOW || write->heat_plus_one != 0) {
+        if (status != MEMSTORE_ERR_SHARD_OVERFLOW) {
             ms_harvest_if_much(store);
             return status;
         }
         if (deadline == no_deadline)
             deadline = ms_store_deadline(store);
-        status = ms_room_make_for_index(store, bytes, deadline, &asked, &wish);
+        status = write->heat_plus_one != 0
+                     ? ms_room_take_for_index(store, bytes, deadline, &asked)
+                     : ms_room_make_for_index(store, bytes, deadline, &asked, &wish);
         if (status != MEMSTORE_OK)
             return status;
     }
