@@ -34,8 +34,8 @@ type Config struct {
 	// LibraryReads lets every read call the library. Without it Get, GetInto, Has and GetMany of up to four keys read the
 	// store's memory from Go code, without a call, where the processor, Go's release and the kernel are ones that this was
 	// tried on: Linux on amd64, Go 1.24 to 1.26. That halves the time of reads, and returns and counts the same.
-	// Elsewhere, for stores with another policy than "adaptive" and "s3fifo", another hash or a limit below
-	// 4 MiB, for keys above 128 bytes and for values of 64 KiB, the library is called anyway, and with
+	// Elsewhere, for stores with another policy than "adaptive" and "s3fifo", another hash, or a limit below
+	// 4 MiB or of 256 GiB and more, for keys above 128 bytes and for values of 64 KiB, the library is called anyway, and with
 	// TTLMode "access", StoreCreationTime or RefreshAfter, or while TrackOperationLatency or AccessSampleRatio is
 	// set, since it sees every read then; and for an entry that expires within 100 ms. A process has direct reads
 	// on 64 of Go's processors. docs/design/go-reads.md says why they are safe.

@@ -8,9 +8,9 @@
  *
  * DU-1  A segment in use whose `earliest` is not MS_NEVER is in the heap.
  * DU-2  `earliest` is at or before the expiry of every live entry in the segment, but while it
- *       is being swept. An entry that a sweep had to leave though it had expired counts as
- *       expiring at that sweep.
- * DU-3  earliest <= due <= earliest + slack, so that no entry waits longer than its own time to live
+ *       is being swept. After a sweep that had to leave an entry though it had expired it is what
+ *       it was before that.
+ * DU-3  earliest <= due <= earliest + slack, or 50 ms after a sweep that had to leave something, so that no entry waits longer than its own time to live
  *       allows: it was not less than the least, nor does it expire before the earliest.
  * DU-4  There is room for every segment in use: its user reserves it before it notes anything.
  *

@@ -22,7 +22,7 @@ const char *ms_file_error(int error, char *room, size_t size)
 #endif
 }
 
-/* What a signal interrupts is done again. open() waits for files of other machines and of programs. */
+/* What a signal interrupts is done again: open() may wait for a file of another machine. */
 static int open_file(const char *path, int flags, unsigned mode)
 {
     int descriptor;
@@ -54,7 +54,8 @@ int ms_file_read(const char *path, size_t most, struct ms_file_text *out)
 {
     *out = (struct ms_file_text){0};
 
-    const int descriptor = open_file(path, O_RDONLY, 0);
+    /* A pipe may be waited for, until a signal. */
+    const int descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
     if (descriptor < 0)
         return errno;
 

@@ -31,9 +31,10 @@ int ms_load_look_again(memstore *store, const memstore_key *key, memstore_view *
     return status;
 }
 
-/* How long room is made for a refresh, in microseconds: there is a value meanwhile, and the next caller
- * tries again. */
+/* How long room is made for a refresh, in microseconds: there is a value meanwhile; and how long nobody
+ * tries again where none could be made. */
 #define REFRESH_PATIENCE_US INT64_C(10000)
+#define REFRESH_PAUSE_US INT64_C(200000)
 
 static int64_t deadline_to_join(const memstore *store, bool refreshes)
 {
@@ -71,10 +72,13 @@ enum ms_joined ms_load_join(memstore *store, const struct ms_flight_call *call,
     *status = MEMSTORE_ERR_MEMORY_EXHAUSTED;
     /* No room is made for what could not be stored anyway. */
     if (joined != MS_JOINED_NO_MEMORY ||
+        (call->refreshes && ms_clock_real_us() < ms_load_relaxed(&store->refreshes_wait_until)) ||
         ms_store_check_size(store, call->key.size, 0) != MEMSTORE_OK ||
         ms_store_enter(store) != MEMSTORE_OK)
         return joined;
     joined = join_in_room(store, &again, &asked, out, status);
+    if (call->refreshes && joined == MS_JOINED_NO_MEMORY)
+        ms_store_relaxed(&store->refreshes_wait_until, ms_clock_real_us() + REFRESH_PAUSE_US);
     ms_store_leave(store);
     return joined;
 }

@@ -437,9 +437,12 @@ bool ms_maintenance_grace_period(memstore *store, int64_t deadline_us)
     ms_mutex_lock(&thread_lock);
     if (is_maintenance_thread || !is_background(store) || ms_store_is_closed(store) ||
         thread_is_away || !start_locked()) {
+        const bool waits = deadline_us != MS_HARVEST_NO_WAIT || !thread_is_away;
+
         ms_mutex_unlock(&thread_lock);
-        ms_rcu_synchronize();
-        return true;
+        if (waits)
+            ms_rcu_synchronize();
+        return waits;
     }
     const bool passed = await_locked(begin_locked(), deadline_us);
     ms_mutex_unlock(&thread_lock);

@@ -131,8 +131,16 @@ static void judge_stale(struct pass *pass, const struct candidate *candidate)
         note_earliest(pass, end);
 }
 
+static bool reserve_in(struct pass *pass, const struct ms_entry_shape *shape,
+                       struct ms_placement *placement, uint32_t ttl_class, struct ms_reserved *out)
+{
+    placement->ttl_class = ttl_class;
+    return ms_arena_reserve(&pass->store->arena, placement, shape, out);
+}
+
 /* Entries that were of one TTL class when they were written are of several by now, and there may be one segment
- * only to move them to: then a compaction takes that for all. */
+ * only to move them to: then a compaction takes that for all. The classes nearest to an entry's own come
+ * first, and that of what never expires last. */
 static bool reserve_in_any_class(struct pass *pass, const struct ms_entry_shape *shape,
                                  struct ms_placement *placement, struct ms_reserved *out)
 {
@@ -141,13 +149,18 @@ static bool reserve_in_any_class(struct pass *pass, const struct ms_entry_shape 
 
     if (pass->refused_size != 0 && size >= pass->refused_size)
         return false;
-    if (ms_arena_reserve(arena, placement, shape, out))
+    const uint32_t own = placement->ttl_class;
+
+    if (reserve_in(pass, shape, placement, own, out))
         return true;
-    for (placement->ttl_class = 0; placement->ttl_class < arena->ttl_classes;
-         placement->ttl_class++) {
-        if (ms_arena_reserve(arena, placement, shape, out))
+    for (uint32_t step = 1; step < arena->ttl_classes; step++) {
+        if (own + step < arena->ttl_classes && reserve_in(pass, shape, placement, own + step, out))
+            return true;
+        if (step < own && reserve_in(pass, shape, placement, own - step, out))
             return true;
     }
+    if (own != 0 && reserve_in(pass, shape, placement, 0, out))
+        return true;
     pass->refused_size = size;
     return false;
 }

@@ -478,6 +478,13 @@ static bool free_spent(memstore *store, int64_t deadline_us)
     return stepped;
 }
 
+/* Whether as much is free as is kept so for writers. */
+static bool leaves_enough(memstore *store)
+{
+    return store->settings.eviction == MS_EVICTION_NONE ||
+           ms_arena_available(&store->arena) >= ms_arena_freed_ahead(&store->arena);
+}
+
 /* Take what is free beyond what is kept so for writers. */
 static bool take_free(memstore *store, const struct ms_placement *placement,
                       const struct ms_entry_shape *shape, struct ms_reserved *out)
@@ -488,8 +495,7 @@ static bool take_free(memstore *store, const struct ms_placement *placement,
         return false;
     /* A segment was opened for it: the next one would be taken from those kept free for writers,
      * and something be evicted in its place. */
-    if (ms_room_was_opened_for(out) && store->settings.eviction != MS_EVICTION_NONE &&
-        ms_arena_available(arena) < ms_arena_freed_ahead(arena)) {
+    if (ms_room_was_opened_for(out) && !leaves_enough(store)) {
         ms_store_abandon(store, out);
         return false;
     }
@@ -502,10 +508,11 @@ int ms_room_take(memstore *store, const struct ms_placement *placement,
     if (!take_free(store, placement, shape, out)) {
         const int64_t deadline = ms_store_deadline(store);
 
+        /* What was opened in vain is open still. */
         do {
             if (!free_spent(store, deadline))
                 return MEMSTORE_ERR_CACHE_FULL;
-        } while (!take_free(store, placement, shape, out));
+        } while (!leaves_enough(store) || !take_free(store, placement, shape, out));
     }
     return settle_in(store, out);
 }

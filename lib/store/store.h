@@ -158,6 +158,8 @@ struct memstore {
     struct ms_captures captures; /* the snapshots that are being taken */
 
     struct ms_flights flights; /* the loads */
+    /* Until when, in ms_clock_real_us(), refreshes do without room, as none could be made. */
+    atomic_int_least64_t refreshes_wait_until;
     struct ms_breakers breakers;
     struct ms_gate loads_gate;      /* loader.max_loads */
     struct ms_gate load_bytes_gate; /* loader.max_load_bytes, in KiB */

@@ -116,9 +116,11 @@ static int64_t end_of_budget(int64_t budget_us)
  * stays queued. */
 static int combine(memstore *store, int64_t deadline)
 {
+    /* The caller's own bound counts from here on, and still does after it. */
+    const int64_t until = ms_wait_deadline(deadline);
     const struct ms_wait_bound bound = ms_wait_bound;
 
-    ms_wait_bound.until_us = ms_wait_deadline(deadline);
+    ms_wait_bound.until_us = until;
     const int status = ms_combiner_run_due(store);
     ms_wait_bound = bound;
     return status;

@@ -678,6 +678,23 @@ Test(async, maintain_waits_no_longer_for_what_is_queued_than_it_is_to_take)
     memstore_destroy(store);
 }
 
+Test(async, maintain_tells_that_the_callers_own_bound_ended_it)
+{
+    memstore *store =
+        test_open(MANUAL, "performance.max_concurrent_writers=1", "performance.batch_timeout=1ms",
+                  "performance.lock_timeout=5m", NULL);
+
+    test_stop_at(MS_POINT_ENTRY_WRITTEN, write_one, store);
+    assert_ok(set_async(store, "a", "1", 0));
+    test_sleep_ms(5);
+    memstore_bound_waits(20, NULL);
+    assert_status(memstore_maintain(store, 0), MEMSTORE_ERR_LOCK_TIMEOUT);
+    cr_assert_eq(memstore_bound_waits(-1, NULL), 1);
+    test_let_go();
+    assert_ok(memstore_flush(store));
+    memstore_destroy(store);
+}
+
 static void keep_writing(unsigned number, void *store)
 {
     while (test_team_goes_on())

@@ -2,6 +2,7 @@
 /* monitoring.export_metrics: a file that always holds one whole text of the store's metrics. */
 #include "platform/testing.h"
 #include "support/clock.h"
+#include "support/await.h"
 #include "support/criterion.h"
 #include "support/process.h"
 
@@ -277,14 +278,13 @@ Test(export, a_file_system_that_hangs_keeps_no_other_store_from_its_writes)
     ms_testing_stop_file(1, MS_FILE_HANGS);
     snprintf(setting, sizeof setting, "monitoring.export_metrics=%s", path);
     memstore *exporting = test_open(setting, NULL);
-    memstore *other =
-        test_open("performance.memory_limit=4MiB", "performance.lock_timeout=200ms", NULL);
-    while (ms_testing_file_steps() == 0)
-        test_sleep_ms(1);
+    memstore *writing =
+        test_open("performance.memory_limit=4MiB", "performance.lock_timeout=2s", NULL);
+    TEST_AWAIT(ms_testing_file_steps() != 0);
     for (unsigned i = 0; i < 20000; i++)
-        assert_ok(memstore_set(other, &i, sizeof i, value, sizeof value, 0));
-    cr_assert_gt(test_stats(other).evictions, 0);
+        assert_ok(memstore_set(writing, &i, sizeof i, value, sizeof value, 0));
+    cr_assert_gt(test_stats(writing).evictions, 0);
     ms_testing_stop_file(0, MS_FILE_FAILS);
-    memstore_destroy(other);
+    memstore_destroy(writing);
     memstore_destroy(exporting);
 }

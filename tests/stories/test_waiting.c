@@ -62,6 +62,34 @@ static memstore *open_held(const char *setting)
     return store;
 }
 
+static int fail_to_load(const void *key, size_t key_size, memstore_load_value *out, void *context)
+{
+    (void)key, (void)key_size, (void)out, (void)context;
+    return MEMSTORE_LOAD_FAILED;
+}
+
+/* There is a value for each, and the views of the caller may be what holds the memory. */
+Test(waiting, refreshes_for_which_views_leave_no_memory_are_waited_for_together)
+{
+    enum { ASKED = 400 };
+    const memstore_loader loader = {.struct_size = sizeof loader, .load = fail_to_load};
+    static char names[ASKED][32];
+    static memstore_key keys[ASKED];
+    static memstore_view views[ASKED];
+    size_t found;
+
+    memstore *store = open_held("loader.refresh_after=1ms");
+    for (size_t i = 0; i < ASKED; i++)
+        keys[i] = (memstore_key){names[i], (size_t)snprintf(names[i], 32, "held %zu", i)};
+    const double start = test_now();
+    assert_ok(memstore_get_or_load_many(store, keys, ASKED, &loader, views, &found));
+    cr_assert_lt(test_now() - start, 2);
+    cr_assert_eq(found, ASKED);
+    memstore_view_release_many(views, ASKED);
+    release_views();
+    memstore_destroy(store);
+}
+
 static void write_what_waits(memstore *store)
 {
     char value[3000] = {0};

@@ -76,6 +76,11 @@ class _Load:
         waiter = asyncio.current_task()
         return self.task.cancelled() and not (waiter is not None and waiter.cancelling())
 
+    def give_back(self) -> None:
+        """Let others load, of one that did not come to an end or not even to its beginning."""
+        with contextlib.suppress(InvalidArgument):  # it was given back
+            self.lease.abandon()
+
 
 #: The load that a loader is called for.
 _inside: ContextVar[Optional[_Load]] = ContextVar("memstore load", default=None)
@@ -135,8 +140,7 @@ class AsyncLoads:
         name = _name(key)
         pause = _FIRST_LOOK
         while True:
-            load = loads.get(name)
-            running = load if load is not None and load.lease.current else None
+            running = self._running(loads, name)
             if running is None or running.refreshes:
                 try:
                     value, lease = store._lease_acquire(name)
@@ -178,8 +182,17 @@ class AsyncLoads:
             if loop is None or not loop.is_closed():
                 continue
             for load in self._by_loop.pop(loop, {}).values():
-                with contextlib.suppress(InvalidArgument):  # it was given back
-                    load.lease.abandon()
+                load.give_back()
+
+    @staticmethod
+    def _running(loads: dict[bytes, _Load], name: bytes) -> Optional[_Load]:
+        """The load of a key that may be joined."""
+        load = loads.get(name)
+        if load is not None and load.task.cancelled():  # and its end has not been told yet
+            del loads[name]
+            load.give_back()
+            return None
+        return load if load is not None and load.lease.current else None
 
     def _begin(
         self,
@@ -197,7 +210,9 @@ class AsyncLoads:
         def ended(task: asyncio.Task[Optional[bytes]]) -> None:
             if loads.get(name) is load:
                 del loads[name]
-            if not task.cancelled():
+            if task.cancelled():
+                load.give_back()  # a task that was cancelled before its first step could not
+            else:
                 task.exception()  # everybody who waited may have been cancelled: nobody is to be warned then
 
         load.task.add_done_callback(ended)

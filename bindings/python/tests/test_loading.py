@@ -261,6 +261,25 @@ def test_a_load_that_is_cancelled_is_done_by_one_of_those_who_wait(store):
     assert others == [b"good"] * 3 and calls == ["k"]
 
 
+def test_a_load_that_is_cancelled_before_its_first_step_is_done_by_who_asks_next(store):
+    async def load(key):
+        return b"v"
+
+    async def run():
+        asked = asyncio.create_task(store.aget_or_load("k", load))
+        await asyncio.sleep(0)
+        for task in asyncio.all_tasks() - {asyncio.current_task()}:
+            task.cancel()
+        await asyncio.sleep(0)
+        begin = time.monotonic()
+        assert await store.aget_or_load("k", load) == b"v"
+        assert time.monotonic() - begin < 5  # a lease that nobody gives back ends after ten
+        with pytest.raises(asyncio.CancelledError):
+            await asked
+
+    asyncio.run(run())
+
+
 def test_a_call_that_is_cancelled_is_computed_by_one_of_those_who_wait(store):
     calls = []
 
