@@ -218,7 +218,7 @@ static int platform_file_read_all(int descriptor, char *data, size_t cap, size_t
 int ms_file_read(const char *path, size_t most, struct ms_file_text *out)
 {
     *out = (struct ms_file_text){0};
-    const int descriptor = open_file(path, O_RDONLY, 0);
+    const int descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
     if (descriptor < 0)
         return errno;
     char *const data = ms_mem_alloc(most + 1);
@@ -16376,6 +16376,7 @@ struct memstore {
     struct ms_events events;
     struct ms_captures captures;
     struct ms_flights flights;
+    atomic_int_least64_t refreshes_wait_until;
     struct ms_breakers breakers;
     struct ms_gate loads_gate;
     struct ms_gate load_bytes_gate;
@@ -21127,6 +21128,7 @@ int ms_load_look_again(memstore *store, const memstore_key *key, memstore_view *
     return status;
 }
 #define REFRESH_PATIENCE_US INT64_C(10000)
+#define REFRESH_PAUSE_US INT64_C(200000)
 static int64_t deadline_to_join(const memstore *store, bool refreshes)
 {
     const int64_t deadline = ms_store_deadline(store);
@@ -21156,10 +21158,13 @@ enum ms_joined ms_load_join(memstore *store, const struct ms_flight_call *call,
     struct ms_flight_call again = *call;
     *status = MEMSTORE_ERR_MEMORY_EXHAUSTED;
     if (joined != MS_JOINED_NO_MEMORY ||
+        (call->refreshes && ms_clock_real_us() < ms_load_relaxed(&store->refreshes_wait_until)) ||
         ms_store_check_size(store, call->key.size, 0) != MEMSTORE_OK ||
         ms_store_enter(store) != MEMSTORE_OK)
         return joined;
     joined = join_in_room(store, &again, &asked, out, status);
+    if (call->refreshes && joined == MS_JOINED_NO_MEMORY)
+        ms_store_relaxed(&store->refreshes_wait_until, ms_clock_real_us() + REFRESH_PAUSE_US);
     ms_store_leave(store);
     return joined;
 }
@@ -22741,9 +22746,11 @@ bool ms_maintenance_grace_period(memstore *store, int64_t deadline_us)
     ms_mutex_lock(&thread_lock);
     if (is_maintenance_thread || !is_background(store) || ms_store_is_closed(store) ||
         thread_is_away || !start_locked()) {
+        const bool waits = deadline_us != MS_HARVEST_NO_WAIT || !thread_is_away;
         ms_mutex_unlock(&thread_lock);
-        ms_rcu_synchronize();
-        return true;
+        if (waits)
+            ms_rcu_synchronize();
+        return waits;
     }
     const bool passed = await_locked(begin_locked(), deadline_us);
     ms_mutex_unlock(&thread_lock);
@@ -24706,6 +24713,12 @@ static void judge_stale(struct pass *pass, const struct candidate *candidate)
     else
         note_earliest(pass, end);
 }
+static bool reserve_in(struct pass *pass, const struct ms_entry_shape *shape,
+                       struct ms_placement *placement, uint32_t ttl_class, struct ms_reserved *out)
+{
+    placement->ttl_class = ttl_class;
+    return ms_arena_reserve(&pass->store->arena, placement, shape, out);
+}
 static bool reserve_in_any_class(struct pass *pass, const struct ms_entry_shape *shape,
                                  struct ms_placement *placement, struct ms_reserved *out)
 {
@@ -24713,13 +24726,17 @@ static bool reserve_in_any_class(struct pass *pass, const struct ms_entry_shape 
     const uint64_t size = ms_shape_size(shape, true, arena->kept);
     if (pass->refused_size != 0 && size >= pass->refused_size)
         return false;
-    if (ms_arena_reserve(arena, placement, shape, out))
+    const uint32_t own = placement->ttl_class;
+    if (reserve_in(pass, shape, placement, own, out))
         return true;
-    for (placement->ttl_class = 0; placement->ttl_class < arena->ttl_classes;
-         placement->ttl_class++) {
-        if (ms_arena_reserve(arena, placement, shape, out))
+    for (uint32_t step = 1; step < arena->ttl_classes; step++) {
+        if (own + step < arena->ttl_classes && reserve_in(pass, shape, placement, own + step, out))
+            return true;
+        if (step < own && reserve_in(pass, shape, placement, own - step, out))
             return true;
     }
+    if (own != 0 && reserve_in(pass, shape, placement, 0, out))
+        return true;
     pass->refused_size = size;
     return false;
 }
@@ -26431,14 +26448,18 @@ static bool free_spent(memstore *store, int64_t deadline_us)
     ms_mutex_unlock(&store->reclaim_lock);
     return stepped;
 }
+static bool leaves_enough(memstore *store)
+{
+    return store->settings.eviction == MS_EVICTION_NONE ||
+           ms_arena_available(&store->arena) >= ms_arena_freed_ahead(&store->arena);
+}
 static bool take_free(memstore *store, const struct ms_placement *placement,
                       const struct ms_entry_shape *shape, struct ms_reserved *out)
 {
     struct ms_arena *arena = &store->arena;
     if (!ms_arena_reserve(arena, placement, shape, out))
         return false;
-    if (ms_room_was_opened_for(out) && store->settings.eviction != MS_EVICTION_NONE &&
-        ms_arena_available(arena) < ms_arena_freed_ahead(arena)) {
+    if (ms_room_was_opened_for(out) && !leaves_enough(store)) {
         ms_store_abandon(store, out);
         return false;
     }
@@ -26452,7 +26473,7 @@ int ms_room_take(memstore *store, const struct ms_placement *placement,
         do {
             if (!free_spent(store, deadline))
                 return MEMSTORE_ERR_CACHE_FULL;
-        } while (!take_free(store, placement, shape, out));
+        } while (!leaves_enough(store) || !take_free(store, placement, shape, out));
     }
     return settle_in(store, out);
 }
@@ -28270,8 +28291,9 @@ static int64_t end_of_budget(int64_t budget_us)
 }
 static int combine(memstore *store, int64_t deadline)
 {
+    const int64_t until = ms_wait_deadline(deadline);
     const struct ms_wait_bound bound = ms_wait_bound;
-    ms_wait_bound.until_us = ms_wait_deadline(deadline);
+    ms_wait_bound.until_us = until;
     const int status = ms_combiner_run_due(store);
     ms_wait_bound = bound;
     return status;

@@ -101,7 +101,8 @@ MEMSTORE_API int memstore_claim_lanes(uint32_t count, memstore_lanes *out);
  * @retval MEMSTORE_OK
  * @retval MEMSTORE_ERR_INVALID_ARGUMENT  an argument is NULL, or `struct_size` is too small
  * @retval MEMSTORE_ERR_UNSUPPORTED       this store will never be a usual one: another hash or policy, a limit
- *                                        below 4 MiB, `ttl.mode: access`, or creation times
+ *                                        below 4 MiB or of 256 GiB and more, `ttl.mode: access`, or
+ *                                        creation times
  * @threadsafety any
  * @progress Lock-free
  * @since 0.1 */
