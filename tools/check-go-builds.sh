@@ -157,7 +157,7 @@ vendored() {
 # The module's tests, too: in this form it is another library, of one file.
 vendored_tests() {
     local flags=(-tags memstore_vendored,memstore_zstd)
-    build zstd "" "${flags[@]}" && compresses zstd && cd "$module" && CGO_ENABLED=1 go test -count=1 "${flags[@]}" . -memstore.direct=200000
+    build zstd "" "${flags[@]}" && compresses zstd && cd "$module" && CGO_ENABLED=1 go test -count=1 "${flags[@]}" .
 }
 
 vendor_folder() {
@@ -173,7 +173,7 @@ musl() {
     make_musl || return
     export CC=musl-gcc PKG_CONFIG_LIBDIR="$work/musl/lib/pkgconfig"
     build musl-program "" "${flags[@]}" && ! ldd "$work/musl-program" && ! grep -aq 'GNU C Library' "$work/musl-program" &&
-        cd "$work/tree/bindings/go" && CGO_ENABLED=1 go test -count=1 "${flags[@]}" . -memstore.direct=200000
+        cd "$work/tree/bindings/go" && CGO_ENABLED=1 go test -count=1 "${flags[@]}" .
 }
 
 # What processors, systems and releases of Go without a direct reader have.
