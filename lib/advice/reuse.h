@@ -62,8 +62,8 @@ struct ms_reuse {
     uint64_t *block_bytes;
     uint64_t group_bytes[MS_REUSE_RUN];
     uint32_t next_slot, oldest_slot;
-    uint32_t oldest_absent,
-        newest_absent;   /* the numbers + 1 of keys without an entry; 0 = each has one */
+    /* The numbers + 1 of keys without an entry; 0 = each has one. */
+    uint32_t oldest_absent, newest_absent;
     uint64_t held_bytes; /* of all keys in slots */
     uint32_t held;
     struct ms_curve curve;

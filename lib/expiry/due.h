@@ -10,8 +10,9 @@
  * DU-2  `earliest` is at or before the expiry of every live entry in the segment, but while it
  *       is being swept. After a sweep that had to leave an entry though it had expired it is what
  *       it was before that.
- * DU-3  earliest <= due <= earliest + slack, or 50 ms after a sweep that had to leave something, so that no entry waits longer than its own time to live
- *       allows: it was not less than the least, nor does it expire before the earliest.
+ * DU-3  earliest <= due <= earliest + slack, or 50 ms after a sweep that had to leave something, so that
+ *       no entry waits longer than its own time to live allows: it was not less than the least, nor does
+ *       it expire before the earliest.
  * DU-4  There is room for every segment in use: its user reserves it before it notes anything.
  *
  * All functions may be called by any thread; the lock inside is a leaf. */
@@ -51,8 +52,8 @@ bool ms_due_note_changed(struct ms_due *due, struct ms_segment *segment, int64_t
                          int64_t since);
 /* Since when an entry that is moved at `now` was to live, at the latest: before it lies in `from`. */
 int64_t ms_due_moved_since(const struct ms_segment *from, int64_t expiry, int64_t now);
-/* Around a sweep, which begins with the earliest expiry that there may be, the result. What is noted between the two is kept; the sweeper reports the earliest expiry
- * that it left behind. A writer notes an expiry after it has stored it, so that either the
+/* Around a sweep, which begins with the earliest expiry that there may be, the result. What is noted
+ * between the two is kept; the sweeper reports the earliest expiry that it left behind. A writer notes an expiry after it has stored it, so that either the
  * sweeper finds it or the note comes after the beginning. For entries that are appended to an
  * open segment the sweeper sees to that, by ms_arena_await_appends() between the beginning and
  * its walk. */

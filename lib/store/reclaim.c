@@ -65,8 +65,8 @@ struct pass {
     int64_t earliest;  /* of what is left alone, when it expires or is not to be kept any longer */
     bool passed_over;  /* a shard was held by somebody else; something is left */
     bool stopped;      /* before the end of the segment: as many were removed as may be at once */
-    uint64_t
-        refused_size; /* of a compaction: there is no room for an entry of so many bytes; 0 = for any */
+    /* Of a compaction: there is no room for an entry of so many bytes; 0 = for any. */
+    uint64_t refused_size;
     uint64_t removed_expired, expired_unread, evicted, evicted_unread, moved_bytes, dropped_stale;
 };
 

@@ -478,11 +478,18 @@ static bool free_spent(memstore *store, int64_t deadline_us)
     return stepped;
 }
 
+/* Segments that are kept free for writers. */
+static uint32_t kept_for_writers(const memstore *store)
+{
+    return store->settings.eviction != MS_EVICTION_NONE ? ms_arena_freed_ahead(&store->arena) : 0;
+}
+
 /* Whether as much is free as is kept so for writers. */
 static bool leaves_enough(memstore *store)
 {
-    return store->settings.eviction == MS_EVICTION_NONE ||
-           ms_arena_available(&store->arena) >= ms_arena_freed_ahead(&store->arena);
+    const uint32_t kept = kept_for_writers(store);
+
+    return kept == 0 || ms_arena_available(&store->arena) >= kept;
 }
 
 /* Take what is free beyond what is kept so for writers. */
@@ -521,10 +528,8 @@ int ms_room_take_for_index(memstore *store, uint64_t bytes, int64_t deadline_us,
                            const struct ms_budget_mark *since)
 {
     struct ms_arena *arena = &store->arena;
-    const uint64_t ahead = store->settings.eviction == MS_EVICTION_NONE
-                               ? 0
-                               : (uint64_t)ms_arena_freed_ahead(arena) << arena->segment_shift;
-    const struct wanted wanted = {.bytes = bytes + ahead};
+    const uint64_t kept = (uint64_t)kept_for_writers(store) << arena->segment_shift;
+    const struct wanted wanted = {.bytes = bytes + kept};
     bool satisfied = false;
 
     if (ms_budget_was_refused(&arena->budget, since) || ms_wait_is_over(deadline_us) ||
@@ -536,14 +541,19 @@ int ms_room_take_for_index(memstore *store, uint64_t bytes, int64_t deadline_us,
     return satisfied ? MEMSTORE_OK : MEMSTORE_ERR_SHARD_OVERFLOW;
 }
 
+static void free_emptied_locked(memstore *store, int64_t deadline_us)
+{
+    ms_arena_recycle_waiting(&store->arena);
+    ms_harvest_locked(store, deadline_us);
+}
+
 void ms_room_free_emptied(memstore *store)
 {
     const int64_t deadline = ms_store_deadline(store);
 
     if (!ms_room_lock(store, deadline))
         return;
-    ms_arena_recycle_waiting(&store->arena);
-    ms_harvest_locked(store, deadline);
+    free_emptied_locked(store, deadline);
     ms_mutex_unlock(&store->reclaim_lock);
 }
 
@@ -564,8 +574,7 @@ static double dead_ratio(memstore *store)
 static void begin_compaction_locked(memstore *store)
 {
     ms_arena_seal_open(&store->arena);
-    ms_arena_recycle_waiting(&store->arena);
-    ms_harvest_locked(store, ms_store_deadline(store));
+    free_emptied_locked(store, ms_store_deadline(store));
 }
 
 /* Compact one segment. OK when the share of dead bytes was as it should be before. */

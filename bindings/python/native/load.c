@@ -376,10 +376,10 @@ static PyObject *lease_fill(PyObject *self, PyObject *const *args, Py_ssize_t co
         return NULL;
     memstore_lease *lease = take_lease(self);
     if (lease != NULL) {
-        memstore_bound_waits(LEASE_WAIT_MS, NULL);
-        Py_BEGIN_ALLOW_THREADS status =
-            memstore_lease_fill(lease, bytes.data, bytes.size, ttl_ms, NULL);
-        Py_END_ALLOW_THREADS memstore_bound_waits(-1, NULL);
+        Py_BEGIN_ALLOW_THREADS memstore_bound_waits(LEASE_WAIT_MS, NULL);
+        status = memstore_lease_fill(lease, bytes.data, bytes.size, ttl_ms, NULL);
+        memstore_bound_waits(-1, NULL);
+        Py_END_ALLOW_THREADS
     }
     ms_py_bytes_release(&bytes);
     if (lease == NULL)

@@ -11662,8 +11662,7 @@ struct ms_reuse {
     uint64_t *block_bytes;
     uint64_t group_bytes[MS_REUSE_RUN];
     uint32_t next_slot, oldest_slot;
-    uint32_t oldest_absent,
-        newest_absent;
+    uint32_t oldest_absent, newest_absent;
     uint64_t held_bytes;
     uint32_t held;
     struct ms_curve curve;
@@ -24660,8 +24659,7 @@ struct pass {
     int64_t earliest;
     bool passed_over;
     bool stopped;
-    uint64_t
-        refused_size;
+    uint64_t refused_size;
     uint64_t removed_expired, expired_unread, evicted, evicted_unread, moved_bytes, dropped_stale;
 };
 struct candidate {
@@ -26448,10 +26446,14 @@ static bool free_spent(memstore *store, int64_t deadline_us)
     ms_mutex_unlock(&store->reclaim_lock);
     return stepped;
 }
+static uint32_t kept_for_writers(const memstore *store)
+{
+    return store->settings.eviction != MS_EVICTION_NONE ? ms_arena_freed_ahead(&store->arena) : 0;
+}
 static bool leaves_enough(memstore *store)
 {
-    return store->settings.eviction == MS_EVICTION_NONE ||
-           ms_arena_available(&store->arena) >= ms_arena_freed_ahead(&store->arena);
+    const uint32_t kept = kept_for_writers(store);
+    return kept == 0 || ms_arena_available(&store->arena) >= kept;
 }
 static bool take_free(memstore *store, const struct ms_placement *placement,
                       const struct ms_entry_shape *shape, struct ms_reserved *out)
@@ -26481,10 +26483,8 @@ int ms_room_take_for_index(memstore *store, uint64_t bytes, int64_t deadline_us,
                            const struct ms_budget_mark *since)
 {
     struct ms_arena *arena = &store->arena;
-    const uint64_t ahead = store->settings.eviction == MS_EVICTION_NONE
-                               ? 0
-                               : (uint64_t)ms_arena_freed_ahead(arena) << arena->segment_shift;
-    const struct wanted wanted = {.bytes = bytes + ahead};
+    const uint64_t kept = (uint64_t)kept_for_writers(store) << arena->segment_shift;
+    const struct wanted wanted = {.bytes = bytes + kept};
     bool satisfied = false;
     if (ms_budget_was_refused(&arena->budget, since) || ms_wait_is_over(deadline_us) ||
         !ms_room_lock(store, deadline_us))
@@ -26494,13 +26494,17 @@ int ms_room_take_for_index(memstore *store, uint64_t bytes, int64_t deadline_us,
     ms_mutex_unlock(&store->reclaim_lock);
     return satisfied ? MEMSTORE_OK : MEMSTORE_ERR_SHARD_OVERFLOW;
 }
+static void free_emptied_locked(memstore *store, int64_t deadline_us)
+{
+    ms_arena_recycle_waiting(&store->arena);
+    ms_harvest_locked(store, deadline_us);
+}
 void ms_room_free_emptied(memstore *store)
 {
     const int64_t deadline = ms_store_deadline(store);
     if (!ms_room_lock(store, deadline))
         return;
-    ms_arena_recycle_waiting(&store->arena);
-    ms_harvest_locked(store, deadline);
+    free_emptied_locked(store, deadline);
     ms_mutex_unlock(&store->reclaim_lock);
 }
 #define COMPACTS_ON 1
@@ -26513,8 +26517,7 @@ static double dead_ratio(memstore *store)
 static void begin_compaction_locked(memstore *store)
 {
     ms_arena_seal_open(&store->arena);
-    ms_arena_recycle_waiting(&store->arena);
-    ms_harvest_locked(store, ms_store_deadline(store));
+    free_emptied_locked(store, ms_store_deadline(store));
 }
 static int compact_step_locked(memstore *store, double max_dead_ratio)
 {
