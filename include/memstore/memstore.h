@@ -137,7 +137,8 @@ MEMSTORE_API int memstore_open(const memstore_config *config, memstore **out);
  * @param[in] store the store
  * @retval MEMSTORE_OK the store is closed
  * @retval MEMSTORE_ERR_CACHE_CLOSED it was closed already, or another thread is closing it
- * @retval MEMSTORE_ERR_UNSUPPORTED called in a loader of the store
+ * @retval MEMSTORE_ERR_UNSUPPORTED called in a loader of the store, in a function that is told the
+ *     progress of a call, or in the `release` of a loaded value where a call waits for that
  * @retval MEMSTORE_ERR_INVALID_ARGUMENT store is NULL
  * @threadsafety any
  * @progress Waits without bound, until the calls in flight have ended.
@@ -146,7 +147,8 @@ MEMSTORE_API int memstore_close(memstore *store);
 
 /** Close a store if it is open, and free it. All views of it must have been released. In a function that
  * the store itself calls it would wait for its own caller: in a callback of events and in the function of
- * the log it only closes the store, and in a loader it does nothing. Call it again elsewhere then.
+ * the log it only closes the store, and in a loader or a function that is told the progress it does
+ * nothing. Call it again elsewhere then.
  * @param[in] store may be NULL; not valid afterwards
  * @threadsafety exclusive
  * @progress Waits as memstore_close().

@@ -601,12 +601,19 @@ static void shut(memstore *store)
     ms_mutex_unlock(&store->settings_lock);
 }
 
+/* Whether the caller is a function that a call of his own thread calls: it would be waited for, or the
+ * store be pulled from under it. */
+static bool is_called_out(const memstore *store)
+{
+    return ms_leading_any(&store->flights) || ms_load_is_calling(store) ||
+           ms_calling_count(calling_out, store) != 0;
+}
+
 int ms_store_close(memstore *store)
 {
     bool open = false;
 
-    /* It would wait for the caller, or be pulled from under him. */
-    if (ms_leading_any(&store->flights) || ms_load_is_calling(store))
+    if (is_called_out(store))
         return MEMSTORE_ERR_UNSUPPORTED;
     apply_queued(store);
     shut(store);
