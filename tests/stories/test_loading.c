@@ -987,6 +987,42 @@ Test(loading, closing_waits_for_loaders_and_sends_those_who_wait_away)
     close_beside_load(true);
 }
 
+struct closing {
+    memstore *store;
+    atomic_bool has_returned;
+};
+
+static void *close_and_tell(void *context)
+{
+    struct closing *closing = context;
+
+    cr_assert_eq(memstore_close(closing->store), MEMSTORE_OK);
+    atomic_store(&closing->has_returned, true);
+    return NULL;
+}
+
+Test(loading, closing_waits_for_loaders_that_the_store_has_no_memory_to_note)
+{
+    uint64_t taken;
+    struct closing closing = {.store = open_full(&taken)};
+    struct row row = {.value = "row", .during = wait_for_leave};
+    struct caller caller;
+    pthread_t closer;
+
+    start(&caller, closing.store, LONG_KEY, &row);
+    wait_for_calls(&row, 1);
+    ms_budget_uncharge(&closing.store->arena.budget, taken);
+    cr_assert_eq(pthread_create(&closer, NULL, close_and_tell, &closing), 0);
+    TEST_AWAIT(test_has(closing.store, "key") == MEMSTORE_ERR_CACHE_CLOSED && test_others_sleep());
+    cr_assert_not(atomic_load(&closing.has_returned));
+    atomic_store(&row.may_end, true);
+    pthread_join(closer, NULL);
+    assert_ok(result_of(&caller));
+    cr_assert(shows(&caller.view, "row"));
+    memstore_view_release(&caller.view);
+    memstore_destroy(closing.store);
+}
+
 static int fork_and_exit(struct row *row)
 {
     const pid_t child = test_fork();
