@@ -631,7 +631,9 @@ int ms_store_close(memstore *store)
     ms_guard_close(store);
     ms_events_close(&store->events);
     ms_tell_closed(store);
-    ms_log_flush(&store->log);
+    /* Who is told may be waiting for the end of a callback. */
+    if (!ms_events_calls_me(&store->events))
+        ms_log_flush(&store->log);
     return MEMSTORE_OK;
 }
 
