@@ -425,7 +425,10 @@ MEMSTORE_API int memstore_get_view(memstore *store, const void *key, size_t key_
 /** Give a view back and zero it.
  * @param[in,out] view may be NULL or all zero, which does nothing
  * @threadsafety any, also another thread than the one that got the view; `object` for the same view
- * @progress Lock-free: completes whatever other threads do.
+ * @progress Lock-free: completes whatever other threads do. But of a view that counts for
+ *     `performance.max_concurrent_readers`, and of one that came with an event, it waits for a lock that
+ *     others hold for a few steps or for as long as an event is copied; of a value that the store did not
+ *     take it frees memory by the system's allocator.
  * @since 0.1 */
 MEMSTORE_API void memstore_view_release(memstore_view *view);
 
@@ -586,7 +589,7 @@ MEMSTORE_API int memstore_read_many(memstore *store, const memstore_key *keys, s
 /** Give back what memstore_get_many() gave, and zero it.
  * @param[in,out] views,n as given; views already released are skipped
  * @threadsafety any; `object` for the same views
- * @progress Lock-free: completes whatever other threads do.
+ * @progress Lock-free, but for what memstore_view_release() may wait for.
  * @since 0.1 */
 MEMSTORE_API void memstore_view_release_many(memstore_view *views, size_t n);
 
