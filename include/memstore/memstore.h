@@ -124,7 +124,7 @@ typedef struct memstore_view {
  * @retval MEMSTORE_ERR_INVALID_CONFIG the settings contradict each other, or the limit is too
  *     small to hold anything; memstore_config_error() says which
  * @retval MEMSTORE_ERR_MEMORY_EXHAUSTED the system gave no memory or no thread
- * @threadsafety any
+ * @threadsafety any; `object` for the configuration, whose error is written
  * @progress Waits for others that open or close a store and for a fork() in progress, without
  *     bound.
  * @since 0.1 */
@@ -209,7 +209,8 @@ MEMSTORE_API int memstore_reconfigure_explained(memstore *store, const char *key
  * refusal are gone, as with memstore_reconfigure()). Settings that stay as they are cost nothing. The
  * logger of the configuration is not looked at.
  * @param[in] store the store
- * @param[in] config the configuration, which stays the caller's
+ * @param[in] config the configuration, which stays the caller's and is only read: what
+ *     memstore_config_error() says of it stays too
  * @param[out] why receives the reason of a refusal, as in memstore_reconfigure_explained()
  * @param[in] cap bytes at why; 512 is enough for most
  * @return as memstore_reconfigure(); MEMSTORE_ERR_INVALID_CONFIG also when settings of the
