@@ -124,7 +124,7 @@ typedef struct memstore_view {
  * @retval MEMSTORE_ERR_INVALID_CONFIG the settings contradict each other, or the limit is too
  *     small to hold anything; memstore_config_error() says which
  * @retval MEMSTORE_ERR_MEMORY_EXHAUSTED the system gave no memory or no thread
- * @threadsafety any
+ * @threadsafety any; `object` for the configuration, whose error is written
  * @progress Waits for others that open or close a store and for a fork() in progress, without
  *     bound.
  * @since 0.1 */
@@ -137,7 +137,8 @@ MEMSTORE_API int memstore_open(const memstore_config *config, memstore **out);
  * @param[in] store the store
  * @retval MEMSTORE_OK the store is closed
  * @retval MEMSTORE_ERR_CACHE_CLOSED it was closed already, or another thread is closing it
- * @retval MEMSTORE_ERR_UNSUPPORTED called in a loader of the store
+ * @retval MEMSTORE_ERR_UNSUPPORTED called in a loader of the store, in a function that is told the
+ *     progress of a call, or in the `release` of a loaded value where a call waits for that
  * @retval MEMSTORE_ERR_INVALID_ARGUMENT store is NULL
  * @threadsafety any
  * @progress Waits without bound, until the calls in flight have ended.
@@ -146,7 +147,8 @@ MEMSTORE_API int memstore_close(memstore *store);
 
 /** Close a store if it is open, and free it. All views of it must have been released. In a function that
  * the store itself calls it would wait for its own caller: in a callback of events and in the function of
- * the log it only closes the store, and in a loader it does nothing. Call it again elsewhere then.
+ * the log it only closes the store, and in a loader or a function that is told the progress it does
+ * nothing. Call it again elsewhere then.
  * @param[in] store may be NULL; not valid afterwards
  * @threadsafety exclusive
  * @progress Waits as memstore_close().
@@ -207,7 +209,8 @@ MEMSTORE_API int memstore_reconfigure_explained(memstore *store, const char *key
  * refusal are gone, as with memstore_reconfigure()). Settings that stay as they are cost nothing. The
  * logger of the configuration is not looked at.
  * @param[in] store the store
- * @param[in] config the configuration, which stays the caller's
+ * @param[in] config the configuration, which stays the caller's and is only read: what
+ *     memstore_config_error() says of it stays too
  * @param[out] why receives the reason of a refusal, as in memstore_reconfigure_explained()
  * @param[in] cap bytes at why; 512 is enough for most
  * @return as memstore_reconfigure(); MEMSTORE_ERR_INVALID_CONFIG also when settings of the
@@ -423,7 +426,10 @@ MEMSTORE_API int memstore_get_view(memstore *store, const void *key, size_t key_
 /** Give a view back and zero it.
  * @param[in,out] view may be NULL or all zero, which does nothing
  * @threadsafety any, also another thread than the one that got the view; `object` for the same view
- * @progress Lock-free: completes whatever other threads do.
+ * @progress Lock-free: completes whatever other threads do. But of a view that counts for
+ *     `performance.max_concurrent_readers`, and of one that came with an event, it waits for a lock that
+ *     others hold for a few steps or for as long as an event is copied; of a value that the store did not
+ *     take it frees memory by the system's allocator.
  * @since 0.1 */
 MEMSTORE_API void memstore_view_release(memstore_view *view);
 
@@ -584,7 +590,7 @@ MEMSTORE_API int memstore_read_many(memstore *store, const memstore_key *keys, s
 /** Give back what memstore_get_many() gave, and zero it.
  * @param[in,out] views,n as given; views already released are skipped
  * @threadsafety any; `object` for the same views
- * @progress Lock-free: completes whatever other threads do.
+ * @progress Lock-free, but for what memstore_view_release() may wait for.
  * @since 0.1 */
 MEMSTORE_API void memstore_view_release_many(memstore_view *views, size_t n);
 

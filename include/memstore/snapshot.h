@@ -47,8 +47,8 @@ typedef struct memstore_progress {
 } memstore_progress;
 
 /** Receives the progress, every now and then and at the end of each phase. No lock is held: it may
- * call every function of the store but memstore_close() and memstore_destroy(), which would wait for
- * the call that is calling.
+ * call every function of the store. But memstore_close() is refused with UNSUPPORTED and
+ * memstore_destroy() does nothing: they would wait for the call that is calling.
  * @return 0 to go on, anything else to stop: the call then returns MEMSTORE_ERR_CANCELLED */
 typedef int (*memstore_progress_fn)(const memstore_progress *progress, void *context);
 

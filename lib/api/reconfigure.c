@@ -89,14 +89,16 @@ static int change_one(memstore *store, struct change *change, const char *key, c
 
 static int change_all(memstore *store, struct change *change, const memstore_config *config)
 {
-    int status = ms_config_resolve(config, &change->next);
+    struct ms_config_conflict conflict;
 
-    if (status != MEMSTORE_OK) {
-        snprintf(change->why, sizeof change->why, "%s", ms_config_error(config));
-        return status;
+    /* Its error is not touched: several stores may take the same configuration at once. */
+    ms_config_copy_settings(config, &change->next);
+    if (!ms_config_settle_all(&change->next, &conflict)) {
+        snprintf(change->why, sizeof change->why, "%s", conflict.text);
+        return MEMSTORE_ERR_INVALID_CONFIG;
     }
-    status = ms_config_compare(&change->before, &change->next, change->settings, &change->count,
-                               change->why);
+    const int status = ms_config_compare(&change->before, &change->next, change->settings,
+                                         &change->count, change->why);
     return status == MEMSTORE_OK && change->count != 0 ? apply(store, change) : status;
 }
 

@@ -259,7 +259,7 @@ bool ms_config_memory_agrees(const struct ms_settings *settings,
     return false;
 }
 
-static bool settle_all(struct ms_settings *settings, struct ms_config_conflict *conflict)
+bool ms_config_settle_all(struct ms_settings *settings, struct ms_config_conflict *conflict)
 {
     return ms_config_settle(settings, conflict) && ms_config_memory_agrees(settings, conflict);
 }
@@ -273,7 +273,7 @@ int ms_config_resolve(const memstore_config *config, struct ms_settings *out)
         settings = config->settings;
     else
         ms_config_defaults(&settings);
-    if (!settle_all(&settings, &conflict)) {
+    if (!ms_config_settle_all(&settings, &conflict)) {
         ms_config_set_error(config, "%s", conflict.text);
         return MEMSTORE_ERR_INVALID_CONFIG;
     }
@@ -304,7 +304,7 @@ int ms_config_change(struct ms_settings *settings, const char *key, const char *
     if (!ms_config_parse(*setting, value, &parsed, why))
         return MEMSTORE_ERR_INVALID_CONFIG;
     ms_schema_store(*setting, settings, parsed);
-    if (!settle_all(settings, &conflict)) {
+    if (!ms_config_settle_all(settings, &conflict)) {
         snprintf(why, MS_CONFIG_TEXT_SIZE, "%s", conflict.text);
         return MEMSTORE_ERR_INVALID_CONFIG;
     }

@@ -51,6 +51,8 @@ bool ms_config_settle(struct ms_settings *settings, struct ms_config_conflict *c
  * settings there are: a text may leave the limit to what comes after it. */
 bool ms_config_memory_agrees(const struct ms_settings *settings,
                              struct ms_config_conflict *conflict);
+/* Both. */
+bool ms_config_settle_all(struct ms_settings *settings, struct ms_config_conflict *conflict);
 
 /* Change one setting of a running store, given as text, in a copy of its settings: OK,
  * INVALID_CONFIG, or UNSUPPORTED for one that a running store cannot change. `*setting` is its

@@ -74,6 +74,27 @@ void ms_flights_insert(struct ms_flights *flights, struct ms_flight *flight)
     ms_add_relaxed(&flights->listed, 1);
 }
 
+/* Those that were overtaken and go on are in a list of their own, by the links of absences, which none
+ * of them is. */
+static void go_on_overtaken(struct ms_flights *flights, struct ms_flight *flight)
+{
+    flight->earlier = NULL;
+    flight->later = flights->overtaken;
+    if (flight->later != NULL)
+        flight->later->earlier = flight;
+    flights->overtaken = flight;
+}
+
+void ms_flights_end_overtaken(struct ms_flights *flights, struct ms_flight *flight)
+{
+    if (flight->earlier != NULL)
+        flight->earlier->later = flight->later;
+    else
+        flights->overtaken = flight->later;
+    if (flight->later != NULL)
+        flight->later->earlier = flight->earlier;
+}
+
 static void forget_absence_locked(struct ms_flights *flights, struct ms_flight *absence)
 {
     if (absence->earlier != NULL)
@@ -147,8 +168,12 @@ void ms_flights_remove(struct ms_flights *flights, struct ms_flight *flight)
 
 void ms_flights_remove_overtaken(struct ms_flights *flights, struct ms_flight *flight)
 {
+    const bool goes_on = flight->listed && !flight->done;
+
     ms_store_relaxed(&flight->overtaken, true);
     ms_flights_remove(flights, flight);
+    if (goes_on)
+        go_on_overtaken(flights, flight);
 }
 
 bool ms_flights_has_lapsed(struct ms_flights *flights, struct ms_flight *flight)

@@ -22,8 +22,10 @@ struct ms_flight *ms_flights_find(struct ms_flights *flights, const memstore_key
 void ms_flights_insert(struct ms_flights *flights, struct ms_flight *flight);
 /* Take a flight out, if it is listed. An absence may end with that. */
 void ms_flights_remove(struct ms_flights *flights, struct ms_flight *flight);
-/* Take it out because it was overtaken. */
+/* Take it out because it was overtaken; until it ends it is in the list of those. */
 void ms_flights_remove_overtaken(struct ms_flights *flights, struct ms_flight *flight);
+/* One of these ends. */
+void ms_flights_end_overtaken(struct ms_flights *flights, struct ms_flight *flight);
 /* Whether the time of a lease or an absence is over; then nobody joins it any more. */
 bool ms_flights_has_lapsed(struct ms_flights *flights, struct ms_flight *flight);
 /* Keep an absence, if there is room for it when the oldest have made way: `most` at most. */

@@ -164,6 +164,8 @@ static bool end(struct ms_flight *flight, int status, const memstore_view *value
     ms_mutex_lock(&flights->lock);
     flight->status = status;
     flight->value = *value;
+    if (!flight->listed)
+        ms_flights_end_overtaken(flights, flight);
     const bool keeps = flight->listed && !flights->closed &&
                        ms_flights_keep_absence(flights, flight, keeping.most);
     if (keeps) {
@@ -322,16 +324,16 @@ static void send_away_locked(struct ms_flights *flights)
         for (; flight != NULL; flight = flight->next)
             pthread_cond_broadcast(&flight->ends);
     }
+    for (struct ms_flight *flight = flights->overtaken; flight != NULL; flight = flight->later)
+        pthread_cond_broadcast(&flight->ends);
 }
 
 void ms_flights_close(struct ms_flights *flights)
 {
     ms_mutex_lock(&flights->lock);
     flights->closed = true;
-    if (ms_load_relaxed(&flights->listed) != 0 || flights->leading != 0) {
-        send_away_locked(flights);
-        pthread_cond_broadcast(&flights->changes);
-    }
+    send_away_locked(flights);
+    pthread_cond_broadcast(&flights->changes);
     while (flights->leading != 0)
         ms_cond_wait(&flights->changes, &flights->lock);
     ms_mutex_unlock(&flights->lock);
@@ -348,22 +350,32 @@ static bool is_of_another_thread(const struct ms_flight *flight)
     return is_ending || (leader != 0 && leader != ms_thread_serial());
 }
 
+/* What another thread led has failed. Its memory is lost: who referred to it is not there to give it back. */
+static void forget_thread_of(struct ms_flights *flights, struct ms_flight *flight)
+{
+    ms_cond_init(&flight->ends);
+    if (!is_of_another_thread(flight))
+        return;
+    ms_flights_remove_overtaken(flights, flight);
+    ms_flights_end_overtaken(flights, flight);
+    flight->done = true;
+    flight->status = MEMSTORE_ERR_LOADER_FAILED;
+}
+
 void ms_flights_forget_threads(struct ms_flights *flights)
 {
     ms_cond_init(&flights->changes);
+    for (struct ms_flight *flight = flights->overtaken, *next; flight != NULL; flight = next) {
+        next = flight->later;
+        forget_thread_of(flights, flight);
+    }
     for (size_t i = 0; i < ms_flights_bucket_count(flights); i++) {
         struct ms_flight *flight = ms_flights_in_bucket(flights, i);
 
         while (flight != NULL) {
             struct ms_flight *next = flight->next;
 
-            ms_cond_init(&flight->ends);
-            if (is_of_another_thread(flight)) {
-                /* Its memory is lost: who referred to it is not there to give it back. */
-                ms_flights_remove_overtaken(flights, flight);
-                flight->done = true;
-                flight->status = MEMSTORE_ERR_LOADER_FAILED;
-            }
+            forget_thread_of(flights, flight);
             flight = next;
         }
     }

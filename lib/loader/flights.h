@@ -15,7 +15,8 @@
  * and no load.
  *
  * FL-1  Of one key at most one flight is listed.
- * FL-2  A flight that was overtaken is not listed and never becomes it again.
+ * FL-2  A flight that was overtaken is not listed and never becomes it again. Until it ends it is in the
+ *       list of those that were, by which who waits for it is found.
  * FL-3  Writes overtake under their key's shard lock; a leader looks at the store under that lock
  *       after its flight is listed; and its own write asks under that lock whether it was
  *       overtaken. So each write of the key either is seen by the leader or overtakes it.
@@ -45,7 +46,7 @@ struct ms_flights;
 struct ms_flight {
     struct ms_flights *flights; /* that it belongs to */
     struct ms_flight *next;     /* in its bucket; lock */
-    struct ms_flight *earlier;  /* absences, in the order in which they came; lock */
+    struct ms_flight *earlier;  /* absences as they came, or the overtaken; lock */
     struct ms_flight *later;    /* lock */
     uint32_t references;        /* lock */
     bool listed;                /* lock */
@@ -84,6 +85,7 @@ struct ms_flights {
     struct ms_budget aside;   /* that is charged to it from the start, for when it is used up */
     atomic_uint_least64_t charged;    /* to it, by all flights and for that */
     struct ms_flight *first, *last;   /* of the absences; lock */
+    struct ms_flight *overtaken;      /* that have not ended; lock */
     pthread_cond_t changes;           /* `leading` came to 0, or `closed` was set */
     atomic_uint_least64_t kept_bytes; /* kept.h */
     bool has_buckets_aside;           /* charged to that; lock */

@@ -24,12 +24,19 @@ extern int __cxa_thread_atexit_impl(void (*destructor)(void *), void *object, vo
     __attribute__((weak));
 extern void *__dso_handle __attribute__((visibility("hidden")));
 
+void ms_reader_end_thread(void)
+{
+    has_ended = true;
+    if (ms_reader_own.record == NULL)
+        return;
+    ms_store_relaxed(&records[-ms_reader_own.part / MS_READER_PART - 1], NULL);
+    ms_reader_own.record = NULL;
+}
+
 static void end(void *unused)
 {
     (void)unused;
-    has_ended = true;
-    ms_store_relaxed(&records[-ms_reader_own.part / MS_READER_PART - 1], NULL);
-    ms_reader_own.record = NULL;
+    ms_reader_end_thread();
 }
 
 /* The record of the calling thread; any address will do where it is not used. */

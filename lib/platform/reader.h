@@ -6,7 +6,9 @@
  * docs/design/performance.md), and the general way takes ten loads for the same.
  *
  * RD-1  A record is valid until its thread's destructors of thread-local objects have run, and NULL
- *       from then on: liburcu frees the record after them.
+ *       from then on: liburcu frees the record after them. A thread that reads for the first time later
+ *       still, in a destructor of thread-specific data, has its record NULL when it gives its number
+ *       back, right after liburcu has freed that (slot_key in thread.c).
  * RD-2  There are records only where readers need no fence, because the kernel runs one for them in a
  *       grace period (membarrier). */
 #ifndef MS_PLATFORM_READER_H
@@ -30,6 +32,9 @@ typedef struct {
 
 /* Prepare the calling thread, if it can be. Not inside a read section. */
 void ms_reader_prepare(void);
+
+/* The calling thread ends: it is not prepared from now on. */
+void ms_reader_end_thread(void);
 
 /* Give way to threads that were made to stand still inside a section, as far as they have words:
  * liburcu finds them there in a grace period and sleeps for ten milliseconds, when it takes them

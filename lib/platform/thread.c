@@ -3,6 +3,7 @@
 
 #include "platform/atomic.h"
 #include "platform/clock.h"
+#include "platform/reader.h"
 #include "platform/wait.h"
 
 #include <errno.h>
@@ -123,10 +124,26 @@ static void release_slot(void *slot_plus_one)
 {
     const uint32_t slot = (uint32_t)(uintptr_t)slot_plus_one - 1;
 
+    ms_reader_end_thread();
     ms_mutex_lock(&slots_lock);
     slots_taken[slot / 64] &= ~(UINT64_C(1) << slot % 64);
     ms_mutex_unlock(&slots_lock);
     ms_thread_slot_plus_one = 0;
+}
+
+static void make_slot_key_locked(void)
+{
+    if (!slot_key_made)
+        slot_key_made = pthread_key_create(&slot_key, release_slot) == 0;
+}
+
+/* When the library is loaded: destructors run in the order of their keys, and this one's is to run right
+ * after that of liburcu, which has just been loaded (RD-1). */
+__attribute__((constructor)) static void make_slot_key(void)
+{
+    ms_mutex_lock(&slots_lock);
+    make_slot_key_locked();
+    ms_mutex_unlock(&slots_lock);
 }
 
 static bool is_slot_free(uint32_t slot)
@@ -149,8 +166,7 @@ static uint32_t take_free_slot(void)
 uint32_t ms_thread_slot_assign(void)
 {
     ms_mutex_lock(&slots_lock);
-    if (!slot_key_made)
-        slot_key_made = pthread_key_create(&slot_key, release_slot) == 0;
+    make_slot_key_locked(); /* what is linked statically may come before its constructor */
 
     /* A thread whose end nobody would tell us of may not own a number. */
     uint32_t slot = slot_key_made ? take_free_slot() : MS_THREAD_SLOTS - 1;

@@ -601,12 +601,19 @@ static void shut(memstore *store)
     ms_mutex_unlock(&store->settings_lock);
 }
 
+/* Whether the caller is a function that a call of his own thread calls: it would be waited for, or the
+ * store be pulled from under it. */
+static bool is_called_out(const memstore *store)
+{
+    return ms_leading_any(&store->flights) || ms_load_is_calling(store) ||
+           ms_calling_count(calling_out, store) != 0;
+}
+
 int ms_store_close(memstore *store)
 {
     bool open = false;
 
-    /* It would wait for the caller, or be pulled from under him. */
-    if (ms_leading_any(&store->flights) || ms_load_is_calling(store))
+    if (is_called_out(store))
         return MEMSTORE_ERR_UNSUPPORTED;
     apply_queued(store);
     shut(store);
@@ -624,7 +631,9 @@ int ms_store_close(memstore *store)
     ms_guard_close(store);
     ms_events_close(&store->events);
     ms_tell_closed(store);
-    ms_log_flush(&store->log);
+    /* Who is told may be waiting for the end of a callback. */
+    if (!ms_events_calls_me(&store->events))
+        ms_log_flush(&store->log);
     return MEMSTORE_OK;
 }
 

@@ -112,14 +112,12 @@ int ms_load_recheck(memstore *store, const memstore_key *key, uint64_t hash, mem
     return status;
 }
 
-int ms_load_aside(const struct ms_load *load, int status, memstore_view *out)
+static int call_aside(const struct ms_load *load, int status, bool closed, memstore_view *out)
 {
     memstore *store = load->store;
     memstore_load_value value;
+    const int result = ms_load_call(load, closed, &value);
 
-    if (!ms_load_bypasses(store))
-        return status;
-    const int result = ms_load_call(load, ms_store_is_closed(store), &value);
     if (result != MEMSTORE_LOAD_OK)
         ms_load_done(store);
     if (result == MEMSTORE_LOAD_ABSENT) {
@@ -133,6 +131,23 @@ int ms_load_aside(const struct ms_load *load, int status, memstore_view *out)
     status = ms_load_keep(store, &value, status, out);
     ms_load_release(&value);
     ms_load_done(store);
+    return status;
+}
+
+int ms_load_aside(const struct ms_load *load, int status, memstore_view *out)
+{
+    memstore *store = load->store;
+    struct ms_calling *call;
+
+    if (!ms_load_bypasses(store))
+        return status;
+    /* No flight tells close that there is a loader to wait for. */
+    const int entered = ms_store_enter_to_call_out(store, &call);
+    if (entered == MEMSTORE_ERR_MEMORY_EXHAUSTED)
+        return ms_load_count_failure(store, entered);
+    status = call_aside(load, status, entered != MEMSTORE_OK, out);
+    if (entered == MEMSTORE_OK)
+        ms_store_leave_calling_out(store, call);
     return status;
 }
 

@@ -434,6 +434,41 @@ Test(event_calls, to_destroy_a_closed_store_by_its_loader_does_nothing)
     memstore_destroy(store);
 }
 
+/* ---- Taking a callback away that closes the store ---- */
+
+static atomic_bool taken_away;
+
+static int close_by_event(const memstore_event *event, void *context)
+{
+    (void)event;
+    (void)context;
+    CHECK_OK(memstore_close(store));
+    return 0;
+}
+
+static void take_away_by_record(const memstore_log_record *record, void *context)
+{
+    (void)context;
+    if (strcmp(record->event, "closed") != 0)
+        return;
+    CHECK_OK(memstore_off_event(store, close_by_event, NULL));
+    atomic_store(&taken_away, true);
+}
+
+Test(event_calls, the_function_of_the_log_may_take_the_callback_away_that_closes_the_store)
+{
+    memstore_config *config = memstore_config_new();
+
+    assert_ok(memstore_set_logger(config, MEMSTORE_LOG_INFO, take_away_by_record, NULL));
+    assert_ok(memstore_open(config, &store));
+    memstore_config_free(config);
+    assert_ok(memstore_on_event(store, MEMSTORE_EVENT_REMOVALS, close_by_event, NULL));
+    assert_ok(test_set(store, "key", "value", 0));
+    assert_ok(memstore_delete(store, "key", 3));
+    TEST_AWAIT(atomic_load(&taken_away));
+    memstore_destroy(store);
+}
+
 /* ---- And this is every function ---- */
 
 /* As a string, for free(). */

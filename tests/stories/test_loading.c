@@ -105,6 +105,7 @@ struct caller {
     int64_t wait_ms;
     memstore_view view;
     int status;
+    atomic_bool ended;
 };
 
 static void *call_loading(void *context)
@@ -115,6 +116,7 @@ static void *call_loading(void *context)
     loader.wait_ms = caller->wait_ms;
     caller->status = memstore_get_or_load(caller->store, caller->key, strlen(caller->key), &loader,
                                           &caller->view);
+    atomic_store(&caller->ended, true);
     return NULL;
 }
 
@@ -954,7 +956,8 @@ static void *close_store(void *store)
     return NULL;
 }
 
-Test(loading, closing_waits_for_loaders_and_sends_those_who_wait_away)
+/* Close beside a load that another waits for, and that was overtaken or not. */
+static void close_beside_load(bool overtaken)
 {
     memstore *store = open_manual();
     struct row row = {.value = "row", .during = wait_for_leave};
@@ -965,7 +968,10 @@ Test(loading, closing_waits_for_loaders_and_sends_those_who_wait_away)
     wait_for_calls(&row, 1);
     start(&waiter, store, "key", &row);
     wait_for_references(store, 2);
+    if (overtaken)
+        assert_status(test_delete(store, "key"), MEMSTORE_ERR_KEY_NOT_FOUND);
     cr_assert_eq(pthread_create(&closer, NULL, close_store, store), 0);
+    TEST_AWAIT(atomic_load(&waiter.ended));
     assert_status(result_of(&waiter), MEMSTORE_ERR_CACHE_CLOSED);
     atomic_store(&row.may_end, true);
     pthread_join(closer, NULL);
@@ -973,6 +979,48 @@ Test(loading, closing_waits_for_loaders_and_sends_those_who_wait_away)
     cr_assert(shows(&leader.view, "row"));
     memstore_view_release(&leader.view);
     memstore_destroy(store);
+}
+
+Test(loading, closing_waits_for_loaders_and_sends_those_who_wait_away)
+{
+    close_beside_load(false);
+    close_beside_load(true);
+}
+
+struct closing {
+    memstore *store;
+    atomic_bool has_returned;
+};
+
+static void *close_and_tell(void *context)
+{
+    struct closing *closing = context;
+
+    cr_assert_eq(memstore_close(closing->store), MEMSTORE_OK);
+    atomic_store(&closing->has_returned, true);
+    return NULL;
+}
+
+Test(loading, closing_waits_for_loaders_that_the_store_has_no_memory_to_note)
+{
+    uint64_t taken;
+    struct closing closing = {.store = open_full(&taken)};
+    struct row row = {.value = "row", .during = wait_for_leave};
+    struct caller caller;
+    pthread_t closer;
+
+    start(&caller, closing.store, LONG_KEY, &row);
+    wait_for_calls(&row, 1);
+    ms_budget_uncharge(&closing.store->arena.budget, taken);
+    cr_assert_eq(pthread_create(&closer, NULL, close_and_tell, &closing), 0);
+    TEST_AWAIT(test_has(closing.store, "key") == MEMSTORE_ERR_CACHE_CLOSED && test_others_sleep());
+    cr_assert_not(atomic_load(&closing.has_returned));
+    atomic_store(&row.may_end, true);
+    pthread_join(closer, NULL);
+    assert_ok(result_of(&caller));
+    cr_assert(shows(&caller.view, "row"));
+    memstore_view_release(&caller.view);
+    memstore_destroy(closing.store);
 }
 
 static int fork_and_exit(struct row *row)
@@ -1044,6 +1092,58 @@ Test(loading, a_load_that_another_thread_was_ending_at_a_fork_has_failed_in_the_
     ms_flight_drop(flights[0], &left);
     free(flights);
     atomic_store(&row.may_end, true);
+    assert_ok(result_of(&caller));
+    memstore_view_release(&caller.view);
+    memstore_destroy(store);
+}
+
+/* What a loader of several keys does while the load of another is in flight. */
+struct forking {
+    memstore *store;
+    struct row *other;
+    pid_t child;
+    int child_status;
+};
+
+static int delete_and_fork(const memstore_key *keys, size_t n, memstore_load_value *out,
+                           void *context)
+{
+    struct forking *forking = context;
+
+    (void)keys;
+    (void)n;
+    (void)out;
+    assert_status(test_delete(forking->store, "slow"), MEMSTORE_ERR_KEY_NOT_FOUND);
+    forking->child = test_fork();
+    if (forking->child == 0) {
+        alarm(60);
+        return MEMSTORE_LOAD_OK;
+    }
+    forking->child_status = test_child_status(forking->child);
+    atomic_store(&forking->other->may_end, true);
+    return MEMSTORE_LOAD_OK;
+}
+
+Test(loading, a_load_of_another_thread_that_was_overtaken_has_failed_in_the_child_of_a_fork)
+{
+    memstore *store = open_manual();
+    struct row slow = {.value = "slow", .during = wait_for_leave};
+    struct forking forking = {.store = store, .other = &slow};
+    const memstore_loader loader = {
+        .struct_size = sizeof loader, .load_many = delete_and_fork, .context = &forking};
+    const memstore_key keys[] = {test_key("none"), test_key("slow")};
+    struct caller caller;
+    memstore_view views[2];
+
+    start(&caller, store, "slow", &slow);
+    wait_for_calls(&slow, 1);
+    const int status = memstore_get_or_load_many(store, keys, 2, &loader, views, NULL);
+    if (forking.child == 0)
+        _exit(status == MEMSTORE_ERR_LOADER_FAILED ? 0 : 1);
+    cr_assert_eq(forking.child_status, 0);
+    assert_ok(status);
+    cr_assert(views[0].data == NULL && shows(&views[1], "slow"));
+    memstore_view_release_many(views, 2);
     assert_ok(result_of(&caller));
     memstore_view_release(&caller.view);
     memstore_destroy(store);

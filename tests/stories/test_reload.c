@@ -231,7 +231,25 @@ Test(reload, contradictions_are_refused)
     assert_status(memstore_reconfigure_all(store, config, why, sizeof why),
                   MEMSTORE_ERR_INVALID_CONFIG);
     cr_assert_str_eq(why, "ttl.min_ttl (2h) is above ttl.max_ttl (1h)");
-    cr_assert_str_eq(memstore_config_error(config), why);
+    memstore_config_free(config);
+    memstore_destroy(store);
+}
+
+Test(reload, the_configuration_is_only_read)
+{
+    memstore_config *config = config_from(BEFORE);
+    memstore *store = open_from(BEFORE);
+    char why[512], error[512];
+
+    assert_status(memstore_config_set(config, "ttl.max", "1h"), MEMSTORE_ERR_INVALID_CONFIG);
+    snprintf(error, sizeof error, "%s", memstore_config_error(config));
+    assert_ok(memstore_reconfigure_all(store, config, why, sizeof why));
+    cr_assert_str_eq(memstore_config_error(config), error, "it is what the configuration refused");
+    assert_ok(memstore_config_set(config, "ttl.min_ttl", "1h"));
+    assert_status(memstore_reconfigure_all(store, config, why, sizeof why),
+                  MEMSTORE_ERR_INVALID_CONFIG);
+    cr_assert_str_eq(why, "ttl.min_ttl (1h) is above ttl.max_ttl (2m)");
+    cr_assert_str_eq(memstore_config_error(config), "");
     memstore_config_free(config);
     memstore_destroy(store);
 }

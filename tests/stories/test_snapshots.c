@@ -1111,6 +1111,59 @@ Test(snapshots, warming_stops_when_it_is_told_to)
     memstore_destroy(store);
 }
 
+/* A store that a call's own functions close, and what that gave. */
+struct self_closing {
+    memstore *store;
+    unsigned calls, refused;
+};
+
+static void close_by_release(void *context)
+{
+    struct self_closing *closing = context;
+
+    closing->calls++;
+    closing->refused += memstore_close(closing->store) == MEMSTORE_ERR_UNSUPPORTED;
+    memstore_destroy(closing->store); /* does nothing */
+}
+
+static int load_to_close(const void *key, size_t key_size, memstore_load_value *out, void *context)
+{
+    (void)key;
+    (void)key_size;
+    out->value = "loaded";
+    out->value_size = 6;
+    out->release = close_by_release;
+    out->release_context = context;
+    return MEMSTORE_LOAD_OK;
+}
+
+static int close_by_progress(const memstore_progress *progress, void *context)
+{
+    (void)progress;
+    close_by_release(context);
+    return 0;
+}
+
+Test(snapshots, closing_the_store_in_a_function_that_a_call_waits_for_is_refused)
+{
+    struct self_closing closing = {.store = open_manual()};
+    const memstore_loader loader = {
+        .struct_size = sizeof loader, .load = load_to_close, .context = &closing};
+    const memstore_key key = test_key("key");
+    unsigned calls;
+
+    alarm(60); /* it would wait for itself */
+    assert_ok(memstore_warm(closing.store, &key, 1, &loader, NULL, NULL));
+    cr_assert_eq(closing.calls, 1);
+    assert_ok(memstore_save(closing.store, test_path("snapshot"), close_by_progress, &closing));
+    cr_assert_gt(calls = closing.calls, 1);
+    assert_ok(memstore_load(closing.store, test_path("snapshot"), close_by_progress, &closing));
+    cr_assert_gt(closing.calls, calls);
+    cr_assert_eq(closing.refused, closing.calls);
+    assert_holds(closing.store, "key", "loaded");
+    memstore_destroy(closing.store);
+}
+
 /* Lets a tenth of a second pass at each report. */
 static int pass_time(const memstore_progress *progress, void *context)
 {

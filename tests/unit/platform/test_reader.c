@@ -102,3 +102,36 @@ Test(reader, sections_nest)
     cr_assert_eq(again.record, outer.record);
     ms_section_end(again);
 }
+
+/* A thread that does nothing before the destructors of its thread-specific data run. */
+static pthread_key_t last_key;
+static unsigned rounds;
+static bool prepared_in_round[2];
+
+static void read_in_destructor(void *value)
+{
+    ms_reader_prepare();
+    prepared_in_round[rounds] = ms_reader_is_prepared(ms_reader_current());
+    ms_section_end(ms_section_begin());
+    if (++rounds < 2)
+        pthread_setspecific(last_key, value);
+}
+
+static void *leave_value(void *unused)
+{
+    (void)unused;
+    pthread_setspecific(last_key, &rounds);
+    return NULL;
+}
+
+Test(reader, a_thread_that_first_reads_in_a_destructor_reads_by_no_record_that_is_freed)
+{
+    pthread_t thread;
+
+    cr_assert_eq(pthread_key_create(&last_key, read_in_destructor), 0);
+    cr_assert_eq(pthread_create(&thread, NULL, leave_value, NULL), 0);
+    pthread_join(thread, NULL);
+    cr_assert_eq(rounds, 2);
+    /* Before the second round liburcu has freed the record that it had in the first. */
+    cr_assert(!prepared_in_round[1]);
+}
