@@ -118,11 +118,14 @@ func (w *warming) groupSize() int {
 	return warmGroup
 }
 
-// loadGroup loads what is missing of some keys. An error ends all of it.
+// loadGroup loads what is missing of some keys. An error, that of a context or of a closed store, ends all of it.
 func (w *warming) loadGroup(ctx context.Context, keys []string) error {
 	there, err := w.store.HasMany(ctx, keys)
 	if err != nil {
-		return &Error{"Warm", "", errors.Unwrap(err)}
+		if errors.Is(err, ErrCacheClosed) || ctx.Err() != nil {
+			return &Error{"Warm", "", errors.Unwrap(err)}
+		}
+		there = make(map[string]bool) // which of them cannot be looked up shows when they are loaded
 	}
 	var missing []string
 	for _, key := range keys {

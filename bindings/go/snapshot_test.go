@@ -145,6 +145,17 @@ func TestWarmGoesOnWhenAKeyFails(t *testing.T) {
 	}
 }
 
+func TestWarmGoesOnWhenAKeyIsNone(t *testing.T) {
+	store := open(t, memstore.Config{})
+	err := store.Warm(ctx, []string{"a", "", "c"}, 0, func(_ context.Context, key string) ([]byte, error) {
+		return []byte(key), nil
+	})
+	wantError(t, err, memstore.ErrInvalidArgument)
+	if store.Size() != 2 {
+		t.Errorf("%d entries, want 2", store.Size())
+	}
+}
+
 func TestWarmTellsWhatTheStoreCannotTake(t *testing.T) {
 	for _, setting := range []string{"", "fail"} {
 		store := open(t, memstore.Config{MaxEntrySize: 100, OnStoreError: setting})

@@ -34,10 +34,16 @@ type ledger struct {
 	folder string // of the database
 	mark   string // of the snapshot that was left with it, if any: see warm
 	locks  [256]sync.Mutex
+	read   func(key string) ([]byte, error) // the database
+	inUse  sync.RWMutex                     // held for reading by who uses the database
+	closed bool
 }
 
 // errAbsent says that the database has no such key.
 var errAbsent = memstore.ErrKeyNotFound
+
+// errClosed says that the ledger is closed.
+var errClosed = memstore.ErrCacheClosed
 
 // openLedger opens a database in a folder, and a store of so many bytes.
 func openLedger(folder string, memory int64, ttl time.Duration) (*ledger, error) {
@@ -58,19 +64,46 @@ func openLedger(folder string, memory int64, ttl time.Duration) (*ledger, error)
 	if err != nil {
 		return nil, errors.Join(err, store.Close(), db.Close())
 	}
-	return &ledger{db: db, store: store, ttl: ttl, folder: folder, mark: mark}, nil
+	l := &ledger{db: db, store: store, ttl: ttl, folder: folder, mark: mark}
+	l.read = l.readDatabase
+	return l, nil
 }
 
-// close closes both. No call may be in progress.
-func (l *ledger) close() error { return errors.Join(l.store.Close(), l.db.Close()) }
+// close closes both, once nobody uses the database: a load goes on when the client that asked for it has gone, and
+// requests may outlive the patience that a server has for them.
+func (l *ledger) close() error {
+	l.inUse.Lock()
+	l.closed = true
+	l.inUse.Unlock()
+	return errors.Join(l.store.Close(), l.db.Close())
+}
+
+// use has the database stay open until done is called.
+func (l *ledger) use() (done func(), err error) {
+	l.inUse.RLock()
+	if l.closed {
+		l.inUse.RUnlock()
+		return nil, errClosed
+	}
+	return l.inUse.RUnlock, nil
+}
 
 // get returns the value under a key, or an error that matches errAbsent.
 func (l *ledger) get(ctx context.Context, key string) ([]byte, error) {
 	return l.store.GetOrLoad(ctx, key, l.ttl, l.load)
 }
 
-// load reads the database.
-func (l *ledger) load(_ context.Context, key string) (value []byte, err error) {
+// load loads what the store has not.
+func (l *ledger) load(_ context.Context, key string) ([]byte, error) {
+	done, err := l.use()
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	return l.read(key)
+}
+
+func (l *ledger) readDatabase(key string) (value []byte, err error) {
 	err = l.db.View(func(txn *badger.Txn) error {
 		item, err := txn.Get([]byte(key))
 		if err != nil {
@@ -106,6 +139,11 @@ func (l *ledger) apply(ctx context.Context, c *change) error {
 	if err := ctx.Err(); err != nil {
 		return err // the client has gone while we waited
 	}
+	done, err := l.use()
+	if err != nil {
+		return err
+	}
+	defer done()
 	if err := l.commit(c); err != nil {
 		return err
 	}

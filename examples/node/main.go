@@ -81,7 +81,7 @@ func (n *node) serve(ctx context.Context) (err error) {
 	}
 	defer func() { err = errors.Join(err, ledger.close()) }()
 	if n.snapshot != "" {
-		ledger.warm(ctx, n.snapshot)
+		n.warm(ctx, ledger)
 	}
 	slog.Info("node: listening", "address", listener.Addr().String())
 
@@ -119,6 +119,14 @@ func (n *node) answer(ctx context.Context, ledger *ledger, listener net.Listener
 	patience, cancel := context.WithTimeout(context.Background(), longestLeave)
 	defer cancel()
 	return h.Shutdown(patience)
+}
+
+// warm loads the snapshot, also when the node is told to leave meanwhile: what it left then would be no more than
+// had been loaded.
+func (n *node) warm(ctx context.Context, ledger *ledger) {
+	patience, cancel := context.WithTimeout(context.WithoutCancel(ctx), longestLeave)
+	defer cancel()
+	ledger.warm(patience, n.snapshot)
 }
 
 // keep saves the store. That it cannot is no failure of the node: the next start is a cold one.

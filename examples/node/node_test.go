@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -239,4 +240,61 @@ func TestAClientThatHasGoneLeavesNothingHalfDone(t *testing.T) {
 	if got, err := l.get(ctx, "k"); err != nil || string(got) != "1" {
 		t.Errorf("got %q, %v", got, err)
 	}
+}
+
+// What a load reads is not taken away from under it, though the request that it was for has ended.
+func TestTheDatabaseStaysOpenForALoadThatNobodyWaitsFor(t *testing.T) {
+	l, err := openLedger(t.TempDir(), 16<<20, time.Hour)
+	must(t, err)
+	must(t, l.apply(ctx, &change{Set: map[string][]byte{"k": []byte("v")}}))
+	must(t, l.store.Delete(ctx, "k"))
+	begun, release, read := make(chan struct{}), make(chan struct{}), l.read
+	var value []byte
+	l.read = func(key string) ([]byte, error) {
+		close(begun)
+		<-release
+		value, err = read(key)
+		return value, err
+	}
+	asking, leave := context.WithCancel(ctx)
+	asked := make(chan struct{})
+	go func() {
+		defer close(asked)
+		_, _ = l.get(asking, "k")
+	}()
+	<-begun
+	leave()
+	<-asked
+	time.AfterFunc(50*time.Millisecond, func() { close(release) })
+	must(t, l.close())
+	if err != nil || string(value) != "v" {
+		t.Errorf("it has read %q, %v when the database is closed", value, err)
+	}
+	if err := l.apply(ctx, &change{Set: map[string][]byte{"k": []byte("w")}}); err == nil {
+		t.Error("a closed ledger takes a change")
+	}
+}
+
+// A node that is told to leave while it starts leaves the snapshot as good as it was.
+func TestASnapshotOutlivesASignalAtTheStart(t *testing.T) {
+	data, path := t.TempDir(), filepath.Join(t.TempDir(), "snapshot")
+	first, err := openLedger(data, 16<<20, time.Hour)
+	must(t, err)
+	for i := range 1000 {
+		must(t, first.apply(ctx, &change{Set: map[string][]byte{strconv.Itoa(i): make([]byte, 1000)}}))
+	}
+	must(t, first.keep(ctx, path))
+	must(t, first.close())
+
+	leaving, leave := context.WithCancel(ctx)
+	leave()
+	must(t, (&node{listen: "127.0.0.1:0", data: data, snapshot: path, memory: 16 << 20, ttl: time.Hour}).serve(leaving))
+
+	last, err := openLedger(data, 16<<20, time.Hour)
+	must(t, err)
+	last.warm(ctx, path)
+	if size := last.store.Size(); size != 1000 {
+		t.Errorf("%d entries are left of 1000", size)
+	}
+	must(t, last.close())
 }

@@ -121,9 +121,12 @@ type BigCache struct {
 	ttl          time.Duration
 	hasher       Hasher
 	requests     *requests // nil: they are not counted
+	sweeps       sweeps
 	deleteMisses atomic.Int64
 	iterated     atomic.Int64           // reads of iterators, which are no hits
 	removals     *memstore.Subscription // nil: nobody is called for them
+	live         context.Context        // until Close, and as long as that of New
+	end          context.CancelFunc
 	stop         func() bool
 }
 
@@ -152,7 +155,9 @@ func New(ctx context.Context, config Config) (*BigCache, error) {
 	if config.StatsEnabled {
 		c.requests = newRequests()
 	}
+	c.live, c.end = context.WithCancel(ctx)
 	if err := c.watch(config.callback()); err != nil {
+		c.end()
 		return nil, errors.Join(err, store.Close())
 	}
 	c.stop = context.AfterFunc(ctx, func() { _ = store.Close() })
@@ -197,8 +202,8 @@ func (c *BigCache) watch(call func(memstore.Event, Metadata), wanted memstore.Ev
 		return nil
 	}
 	removals, err := c.store.OnEvent(kinds, func(event memstore.Event) {
-		if event.Dropped != 0 {
-			c.sweep()
+		if event.Dropped != 0 && c.requests != nil {
+			c.sweepSoon()
 		}
 		metadata := Metadata{c.requests.forget(c.hasher.Sum64(event.Key))}
 		if call != nil && event.Kind&wanted != 0 {
@@ -229,6 +234,7 @@ func (c *BigCache) Store() *memstore.Store { return c.store }
 // Close gives the memory back. The callbacks are called for what had happened before.
 func (c *BigCache) Close() error {
 	c.stop()
+	c.end()
 	if err := c.store.Close(); err != nil && !errors.Is(err, memstore.ErrCacheClosed) {
 		return err
 	}
@@ -271,19 +277,30 @@ func (c *BigCache) Set(key string, entry []byte) error {
 
 // Append appends to an entry, or stores one where there is none, and begins its LifeWindow anew.
 func (c *BigCache) Append(key string, entry []byte) error {
+	if c.requests == nil {
+		_, err := c.append(key, entry)
+		return err
+	}
+	hash := c.hasher.Sum64(key)
+	c.requests.add(hash) // as in Get
+	found, err := c.append(key, entry)
+	if !found {
+		c.requests.takeBack(hash)
+	}
+	return err
+}
+
+// append also tells whether there was an entry.
+func (c *BigCache) append(key string, entry []byte) (found bool, err error) {
 	for {
 		before, version, found, err := c.store.GetVersioned(background, key)
 		if err != nil {
-			return err
+			return false, err
 		}
 		err = c.store.CompareAndSet(background, key, append(before, entry...), c.ttl, version)
-		if errors.Is(err, memstore.ErrVersionMismatch) {
-			continue
+		if !errors.Is(err, memstore.ErrVersionMismatch) {
+			return found, err
 		}
-		if found && c.requests != nil {
-			c.requests.add(c.hasher.Sum64(key))
-		}
-		return err
 	}
 }
 

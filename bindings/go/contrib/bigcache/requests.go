@@ -2,7 +2,11 @@
 
 package bigcache
 
-import "sync"
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+)
 
 // Metadata is what is known of a key.
 type Metadata struct {
@@ -76,12 +80,41 @@ func (r *requests) forget(hash uint64) uint32 {
 	return count
 }
 
-// sweep forgets the counts of all keys that are not there: after events were lost that would have told of them.
+// sweeps is what is known of them: one at a time, and none where events are taken, of which more would be lost.
+type sweeps struct{ wanted, running atomic.Bool }
+
+// sweepPause is how long nothing is swept after a sweep, in times of what that took.
+const sweepPause = 10
+
+// sweepSoon has the counts swept, after events were lost that would have told what is gone.
+func (c *BigCache) sweepSoon() {
+	c.sweeps.wanted.Store(true)
+	if c.sweeps.running.CompareAndSwap(false, true) {
+		go c.sweepWhileWanted()
+	}
+}
+
+func (c *BigCache) sweepWhileWanted() {
+	for c.sweeps.wanted.Swap(false) && c.live.Err() == nil {
+		begun := time.Now()
+		c.sweep()
+		select {
+		case <-time.After(sweepPause * time.Since(begun)):
+		case <-c.live.Done():
+		}
+	}
+	c.sweeps.running.Store(false)
+	if c.sweeps.wanted.Load() && c.live.Err() == nil {
+		c.sweepSoon() // it was wanted between the two
+	}
+}
+
+// sweep forgets the counts of all keys that are not there.
 func (c *BigCache) sweep() {
 	if c.requests == nil {
 		return
 	}
-	keys, err := c.store.Keys(background, "")
+	keys, err := c.store.Keys(c.live, "")
 	if err != nil {
 		return // closed
 	}

@@ -122,8 +122,15 @@ func TestNoCountIsLeftOfWhatGoesWhileItIsRead(t *testing.T) {
 		hasher.meanwhile.Store(&remove)
 		_, _ = c.Get("k")
 		if got := c.KeyMetadata("k"); got.RequestCount != 0 {
-			t.Errorf("%s: %v", name, got)
+			t.Errorf("%s while it is read: %v", name, got)
 		}
+		must(t, c.Set("k", []byte("v")))
+		hasher.meanwhile.Store(&remove)
+		must(t, c.Append("k", []byte("w")))
+		if got := c.KeyMetadata("k"); got.RequestCount != 0 {
+			t.Errorf("%s while it is appended to: %v", name, got)
+		}
+		must(t, c.Reset())
 	}
 }
 
@@ -197,4 +204,76 @@ func TestAppendCountsAsInTheOriginal(t *testing.T) {
 			t.Errorf("after %d: %v, want %v", i+1, got, want)
 		}
 	}
+}
+
+// halting is a Hasher that halts whoever looks at the key "kept".
+type halting struct {
+	looks        atomic.Int64
+	begun, leave chan struct{}
+}
+
+func (h *halting) Sum64(key string) uint64 {
+	if key == "kept" {
+		if h.looks.Add(1) == 1 {
+			close(h.begun)
+		}
+		<-h.leave
+	}
+	return fnv64a{}.Sum64(key)
+}
+
+func TestCallbacksAreCalledWhileCountsAreSwept(t *testing.T) {
+	hasher := &halting{begun: make(chan struct{}), leave: make(chan struct{})}
+	var calls atomic.Int64
+	blocked, goOn := make(chan struct{}), make(chan struct{})
+	config := quiet()
+	config.StatsEnabled, config.Hasher = true, hasher
+	config.OnRemove = func(string, []byte) {
+		if calls.Add(1) == 1 {
+			close(blocked)
+			<-goOn
+		}
+	}
+	c := open(t, config)
+	must(t, c.Store().Reconfigure(background, "events.queue_memory", "64KiB"))
+	must(t, c.Set("kept", nil))
+	remove := func() {
+		must(t, c.Set("gone", nil))
+		must(t, c.Delete("gone"))
+	}
+	loseOne := func() {
+		for before := c.Lost(); c.Lost() == before; {
+			remove()
+		}
+	}
+	remove()
+	<-blocked
+	loseOne()
+	close(goOn)
+	eventually(t, "the counts are swept", func() bool {
+		remove() // its event tells what was lost before it
+		select {
+		case <-hasher.begun:
+			return true
+		default:
+			return false
+		}
+	})
+	before := calls.Load()
+	eventually(t, "callbacks are called meanwhile", func() bool {
+		for range 100 {
+			remove()
+		}
+		return calls.Load() > before+1000
+	})
+	loseOne()
+	remove()
+	if looks := hasher.looks.Load(); looks != 1 {
+		t.Errorf("%d sweeps at once", looks)
+	}
+	close(hasher.leave)
+	eventually(t, "they are swept once more", func() bool {
+		remove()
+		return hasher.looks.Load() > 1
+	})
 }

@@ -214,23 +214,31 @@ func (c *cache) Delete(keys []rueidis.RedisMessage) {
 			names = append(names, name)
 		}
 	}
-	c.surely(func() error { return c.store.DeleteMany(ctx, names) })
+	if untilUnlocked(func() error { return c.store.DeleteMany(ctx, names) }) == nil {
+		return
+	}
+	// There was no memory to delete them at one instant. One deletion needs none.
+	for _, name := range names {
+		c.surely(func() error { return c.store.Delete(ctx, name) })
+	}
 }
 
 // surely removes what has changed, however long other writers hold it up. A store that cannot do it is closed: what
 // is cached of a key must not outlive its invalidation.
 func (c *cache) surely(remove func() error) {
+	if untilUnlocked(remove) != nil {
+		_ = c.store.Close() // or it is closed
+	}
+}
+
+// untilUnlocked removes something, however long other writers hold it up.
+func untilUnlocked(remove func() error) error {
 	for {
 		err := remove()
-		switch {
-		case err == nil:
-			return
-		case errors.Is(err, memstore.ErrLockTimeout), errors.Is(err, memstore.ErrGCPressure):
-			runtime.Gosched()
-		default:
-			_ = c.store.Close() // or it is closed
-			return
+		if !errors.Is(err, memstore.ErrLockTimeout) && !errors.Is(err, memstore.ErrGCPressure) {
+			return err
 		}
+		runtime.Gosched()
 	}
 }
 
