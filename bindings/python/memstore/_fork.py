@@ -7,6 +7,8 @@ import os
 import weakref
 from typing import Protocol
 
+from ._threads import report
+
 
 class Forked(Protocol):
     """Something that knows what other threads may have been at."""
@@ -26,7 +28,10 @@ def after_fork(forked: Forked) -> None:
 
 def _in_child() -> None:
     for forked in list(_all):
-        forked._after_fork()
+        try:
+            forked._after_fork()
+        except Exception:  # it had a thread that cannot be had again: the others still have their locks
+            report()
 
 
 os.register_at_fork(after_in_child=_in_child)

@@ -86,6 +86,8 @@ def codec_of(codec: Union[str, Codec]) -> Codec:
 _LENGTH = struct.Struct("<I")
 #: Larger integers are written in base 16: Python refuses to write very many decimal digits, 640 at the fewest.
 _DECIMAL_BITS = 2048
+#: Decimals of larger exponents either way are written as such: no ratio of so many digits fits a key.
+_LARGEST_EXPONENT = 100_000
 
 
 def encode_key(key: Hashable) -> bytes:
@@ -118,6 +120,8 @@ def _encode_number(key: Any) -> bytes:
     if not is_real:
         number = complex(key) + 0  # no negative zero
         return encode_key(number.real) if number.imag == 0 else b"c" + struct.pack("<dd", number.real, number.imag)
+    if isinstance(key, Decimal) and key.is_finite() and abs(key.adjusted()) > _LARGEST_EXPONENT and key:
+        return b"d" + _in_one_form(key).encode()
     try:
         ratio = _ratio_of(key)
     except (ValueError, OverflowError):  # no number, or infinite
@@ -135,6 +139,14 @@ def _ratio_of(number: Any) -> Fraction:
     if isinstance(number, numbers.Rational):
         return Fraction(int(number.numerator), int(number.denominator))
     return Fraction(*number.as_integer_ratio())
+
+
+def _in_one_form(number: Decimal) -> str:
+    """The same for all decimals that are equal, whatever context there is."""
+    sign, digits, exponent = number.as_tuple()
+    text = "".join(map(str, digits))
+    significant = text.rstrip("0")
+    return f"{'-' * sign}{significant}E{int(exponent) + len(text) - len(significant)}"
 
 
 def _pickle_without_references(key: Hashable) -> bytes:
@@ -173,6 +185,8 @@ def decode_key(data: bytes) -> Any:
         return complex(*struct.unpack("<dd", content))
     if tag == b"r":
         return Fraction(*(int(part, 16) for part in content.split(b"/")))
+    if tag == b"d":
+        return Decimal(content.decode())
     if tag == b"n":
         return None
     if tag == b"t":

@@ -17,6 +17,7 @@ from typing import Callable, ClassVar, NamedTuple, Optional
 
 from . import _native
 from ._fork import after_fork
+from ._threads import report
 from ._times import datetime_of
 from .errors import CacheClosed, InvalidArgument
 from .stats import Alert
@@ -242,8 +243,9 @@ class _Waiter:
             raw = self._at_once()
             if raw is not None:
                 return raw
+            self._have_thread()
             self._asking.append(answer)
-            self._wake_thread()
+            self._change.notify()
         try:
             return (await answer)[1]
         except BaseException:
@@ -267,11 +269,11 @@ class _Waiter:
             return heapq.heappop(self._left)[1]
         return None if self._asking or self._taking else self._subscription._next(0)
 
-    def _wake_thread(self) -> None:
+    def _have_thread(self) -> None:
         if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name="memstore-events", daemon=True)
-            self._thread.start()
-        self._change.notify()
+            thread = threading.Thread(target=self._run, name="memstore-events", daemon=True)
+            thread.start()
+            self._thread = thread
 
     def _give_up(self, answer: asyncio.Future[_Numbered]) -> None:
         """A task does not wait any more. What was given to its loop and has not arrived comes back from there."""
@@ -321,19 +323,23 @@ class _Waiter:
     # ---- On the thread
 
     def _run(self) -> None:
-        try:
-            while self._is_wanted():
+        while self._is_wanted():
+            raw = None
+            try:
                 raw = self._subscription._next(math.ceil(_IDLE * 1000))
+            except CacheClosed as closed:
                 with self._change:
                     self._taking = False
-                    if raw is not None:
-                        self._taken += 1
-                        self._give((self._taken, raw))
-        except CacheClosed as closed:
+                    self._thread = None
+                    self._end(closed)
+                return
+            except Exception:  # no memory for what it held
+                report()
             with self._change:
                 self._taking = False
-                self._thread = None
-                self._end(closed)
+                if raw is not None:
+                    self._taken += 1
+                    self._give((self._taken, raw))
 
     def _is_wanted(self) -> bool:
         """Wait until somebody asks. Otherwise the thread ends."""
@@ -356,24 +362,43 @@ class _Caller:
     def __init__(self, subscription: Subscription, callback: Callable[[Event], object]) -> None:
         self._subscription = subscription
         self._callback = callback
-        self._running.add(self)
         self._start()
 
     def _start(self) -> None:
-        self._thread = threading.Thread(target=self._run, name="memstore-events", daemon=True)
-        self._thread.start()
+        self._running.add(self)
+        try:
+            self._thread = threading.Thread(target=self._run, name="memstore-events", daemon=True)
+            self._thread.start()
+        except BaseException:  # nobody takes events
+            self._running.discard(self)
+            self._subscription.close()
+            raise
 
     def _run(self) -> None:
-        for event in self._subscription:
-            try:
-                self._callback(event)
-            except Exception:
-                sys.excepthook(*sys.exc_info())
-            except BaseException:  # SystemExit ends this thread: then nobody takes events any more
-                self._running.discard(self)
-                self._subscription.close()
-                raise
+        try:
+            while self._call_once():
+                pass
+        except BaseException:  # SystemExit ends this thread: then nobody takes events any more
+            self._running.discard(self)
+            self._subscription.close()
+            raise
         self._running.discard(self)
+
+    def _call_once(self) -> bool:
+        """Whether more may come."""
+        try:
+            event = self._subscription.get()
+        except CacheClosed:
+            return False
+        except Exception:  # no memory for what it held
+            report()
+            return True
+        assert event is not None
+        try:
+            self._callback(event)
+        except Exception:
+            report()
+        return True
 
     def restart(self) -> None:
         """In the child of a fork. If it was the callback that forked, its thread is there and goes on."""

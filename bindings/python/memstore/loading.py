@@ -205,7 +205,8 @@ class AsyncLoads:
         refreshes: bool,
     ) -> _Load:
         load = loads[name] = _Load(lease, refreshes)
-        load.task = asyncio.get_running_loop().create_task(_run(load, key, loader, ttl, self.bypass))
+        # Not by a factory of the loop's, which may begin it before it is known here that there is one.
+        load.task = asyncio.Task(_run(load, key, loader, ttl, self.bypass), loop=asyncio.get_running_loop())
 
         def ended(task: asyncio.Task[Optional[bytes]]) -> None:
             if loads.get(name) is load:

@@ -5,13 +5,13 @@ from __future__ import annotations
 
 import atexit
 import logging
-import sys
 import threading
 import weakref
 from typing import Optional, Union
 
 from . import _native
 from ._fork import after_fork
+from ._threads import report
 
 #: Levels of the library, by its numbers.
 _LEVELS = {1: logging.ERROR, 2: logging.WARNING, 3: logging.INFO, 4: logging.DEBUG}
@@ -43,18 +43,17 @@ class LogReader:
         self.queue: _native.LogQueue = _native.LogQueue()
         self._logger = logger
         _native.set_logger(configuration, self._level(), self.queue)
+        self._start()
         _readers.add(self)
         after_fork(self)
-        self._start()
 
     def _level(self) -> int:
         return max((number for number, level in _LEVELS.items() if self._logger.isEnabledFor(level)), default=0)
 
     def _start(self) -> None:
-        self._thread = threading.Thread(
-            target=_hand_out, args=(self.queue, self._logger), name="memstore-log", daemon=True
-        )
-        self._thread.start()
+        thread = threading.Thread(target=_hand_out, args=(self.queue, self._logger), name="memstore-log", daemon=True)
+        thread.start()
+        self._thread = thread
 
     def end(self, timeout: Optional[float] = None) -> None:
         """No more records come; wait until the logger has got all."""
@@ -69,12 +68,19 @@ class LogReader:
 
 
 def _hand_out(queue: _native.LogQueue, logger: logging.Logger) -> None:
-    while (records := queue.take()) is not None:
+    while True:
+        try:
+            records = queue.take()
+        except Exception:  # no memory for them
+            report()
+            continue
+        if records is None:
+            return
         for record in records:
             try:
                 _log(logger, record)
             except Exception:  # what fails in a logger ends no thread
-                sys.excepthook(*sys.exc_info())
+                report()
 
 
 def _log(logger: logging.Logger, record: _Record) -> None:

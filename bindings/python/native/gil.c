@@ -55,10 +55,17 @@ int ms_py_gil_init(void)
     return 0;
 }
 
+int64_t ms_py_next_slice(const struct ms_py_write *write)
+{
+    const int64_t waited_us = ms_clock_real_us() - write->since_us;
+
+    return waited_us > MS_PY_LOOK_EVERY_US ? waited_us : MS_PY_LOOK_EVERY_US;
+}
+
 bool ms_py_write_goes_on(struct ms_py_write *write, int status)
 {
     const bool was_cut = ms_store_gave_up(status);
-    const int64_t began_us = ms_wait_bound.until_us - MS_PY_LOOK_EVERY_US;
+    const int64_t began_us = ms_wait_bound.until_us - write->slice_us;
 
     ms_wait_bind(MS_WAIT_UNBOUNDED, NULL);
     if (!was_cut)

@@ -182,18 +182,21 @@ static inline void ms_py_go_away(struct ms_py_away *away)
 
 /* ---- gil.c: writes, which signals may end ---- */
 
-/* How long a write of the main thread, in which Python runs the handlers of signals, waits before they
- * are run. It is made again then: nothing of it was done. */
+/* How long a write of the main thread, in which Python runs the handlers of signals, waits at first before
+ * they are run. It is made again then, for nothing of it was done, at the end of every line; to get to the
+ * front of a longer one it waits each time for as long as it has waited by then. */
 #define MS_PY_LOOK_EVERY_US 50000
 
 /* A write on its way; all zero before it. */
 struct ms_py_write {
     int64_t since_us; /* when it began to wait, if it has waited for so long */
+    int64_t slice_us; /* how long it waits until signals are looked for */
 };
 
 /* 1 in the main thread, -1 in others, 0 where it is not known yet. */
 extern __thread signed char ms_py_main_thread;
 bool ms_py_find_main_thread(void);
+int64_t ms_py_next_slice(const struct ms_py_write *write);
 bool ms_py_write_goes_on(struct ms_py_write *write, int status);
 int ms_py_gil_init(void);
 
@@ -203,10 +206,11 @@ static inline bool ms_py_is_main_thread(void)
 }
 
 /* As ms_py_call_begins(), in a loop: the write ends with its status when ms_py_write_ends() is true. */
-static inline void ms_py_write_begins(const struct ms_py_write *write, bool at_once)
+static inline void ms_py_write_begins(struct ms_py_write *write, bool at_once)
 {
     if (ms_py_is_main_thread()) {
-        ms_wait_bind(MS_PY_LOOK_EVERY_US, NULL);
+        write->slice_us = write->since_us == 0 ? MS_PY_LOOK_EVERY_US : ms_py_next_slice(write);
+        ms_wait_bind(write->slice_us, NULL);
         ms_wait_bound.since_us = write->since_us;
     }
     ms_py_call_begins(at_once);

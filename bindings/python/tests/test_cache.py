@@ -105,6 +105,8 @@ KEYS = [
     ("a", 1, ("b", None)),
     frozenset({1, "a"}),
     Decimal("0.1"),
+    Decimal("-1.20E+123456"),
+    Decimal("3E-123456"),
     1.5 + 1j,
     Colour.RED,
     keys.hashkey("a", 1, option="x"),
@@ -134,6 +136,15 @@ def test_equal_keys_are_one_key(cache):
     assert encode_key(1) == encode_key(1.0) == encode_key(True)
     assert encode_key(frozenset("abc")) == encode_key(frozenset("cba"))
     assert encode_key(1) != encode_key("1") != encode_key(b"1")
+
+
+def test_a_decimal_of_a_large_exponent_is_no_large_work(cache):
+    begun = time.process_time()
+    for exponent in (999_999_999, -999_999_999):
+        assert Decimal(f"1E{exponent}") not in cache
+        assert encode_key(Decimal(f"1E{exponent}")) == encode_key(Decimal(f"100E{exponent - 2}"))
+        assert encode_key(Decimal(f"0E{exponent}")) == encode_key(0)
+    assert time.process_time() - begun < 5
 
 
 def test_what_goes_while_it_is_counted_leaves_nothing(cache, monkeypatch):

@@ -445,3 +445,85 @@ def test_a_callback_that_exits_ends_its_subscription(store, monkeypatch):
         del store[key]
     assert wait_until(lambda: handle.closed)
     assert told == [b"a"] and store.event_stats().subscriptions == 0
+
+
+def test_a_thread_that_cannot_be_had_is_asked_for_again(store, monkeypatch):
+    def refuse(thread):
+        raise RuntimeError("can't start new thread")
+
+    async def main():
+        with monkeypatch.context() as patch:
+            patch.setattr("threading.Thread.start", refuse)
+            with pytest.raises(RuntimeError, match="new thread"):
+                await removals.__anext__()
+            with pytest.raises(RuntimeError, match="new thread"):
+                store.on_event(print)
+        asking = asyncio.create_task(removals.__anext__())
+        await asyncio.sleep(0)
+        store["k"] = b"v"
+        store.delete("k")
+        assert (await asyncio.wait_for(asking, 60)).key == b"k"
+
+    with store.subscribe() as removals:
+        asyncio.run(main())
+        assert store.event_stats().subscriptions == 1
+
+
+@pytest.fixture
+def no_memory_once(monkeypatch):
+    """There is none for the first event that is taken with some patience."""
+    failures = [MemoryError]
+    reported = []
+    monkeypatch.setattr("sys.excepthook", lambda *exception: reported.append(exception[0]))
+    take = memstore.events.Subscription._next
+
+    def take_or_fail(subscription, milliseconds):
+        raw = take(subscription, milliseconds)
+        if raw is not None and milliseconds != 0 and failures:
+            raise failures.pop()
+        return raw
+
+    monkeypatch.setattr(memstore.events.Subscription, "_next", take_or_fail)
+    return reported
+
+
+def delete_two(store):
+    for key in ("a", "b"):
+        store[key] = b""
+        store.delete(key)
+
+
+def test_an_event_for_which_there_was_no_memory_ends_no_iteration(store, no_memory_once):
+    async def main():
+        asking = asyncio.create_task(removals.__anext__())
+        await asyncio.sleep(0)
+        delete_two(store)
+        assert (await asyncio.wait_for(asking, 60)).key == b"b"
+
+    with store.subscribe() as removals:
+        asyncio.run(main())
+    assert no_memory_once == [MemoryError]
+
+
+def test_an_event_for_which_there_was_no_memory_ends_no_calls(store, no_memory_once):
+    told = []
+    store.on_event(lambda event: told.append(event.key))
+    delete_two(store)
+    assert wait_until(lambda: told, 60)
+    assert told == [b"b"] and no_memory_once == [MemoryError]
+
+
+def test_a_hook_that_fails_ends_no_calls(store, monkeypatch, capsys):
+    def fail(*exception):
+        raise OSError("the hook")
+
+    monkeypatch.setattr("sys.excepthook", fail)
+    told = []
+
+    def call(event):
+        told.append(event.key)
+        raise KeyError("the callback")
+
+    store.on_event(call)
+    delete_two(store)
+    assert wait_until(lambda: told == [b"a", b"b"], 60)

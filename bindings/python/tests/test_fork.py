@@ -10,6 +10,7 @@ import warnings
 import memstore
 import pytest
 from conftest import wait_until
+from memstore import _fork
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 
@@ -280,3 +281,22 @@ def test_a_subscription_that_a_thread_waits_on_is_of_use_in_a_child(store):
 
         in_child(child)
     thread.join()
+
+
+def test_what_cannot_go_on_in_a_child_keeps_nothing_else_from_it(monkeypatch):
+    reported, restored = [], []
+    monkeypatch.setattr("sys.excepthook", lambda *exception: reported.append(exception[0]))
+
+    class Forked:
+        def __init__(self, failure):
+            self.failure = failure
+
+        def _after_fork(self):
+            if self.failure is not None:
+                raise self.failure
+            restored.append(self)
+
+    others = [Forked(None), Forked(RuntimeError("can't start new thread")), Forked(None)]
+    monkeypatch.setattr(_fork, "_all", others)
+    _fork._in_child()
+    assert restored == [others[0], others[2]] and reported == [RuntimeError]

@@ -362,3 +362,25 @@ def closes_in_the_middle_of_saving(snapshot, path):
 
 def test_a_handler_cannot_close_a_store_that_is_being_saved(large, tmp_path):
     assert not all(closes_in_the_middle_of_saving(large[1], tmp_path / "again") for _ in range(5))
+
+
+def test_a_line_that_is_longer_than_signals_are_put_off_lets_the_main_thread_in():
+    """Who gives his place up for them comes to the front all the same."""
+    rows = {f"{i:05}": b"" for i in range(20_000)}
+    over = threading.Event()
+
+    def write():
+        while not over.is_set():
+            store.set_many(rows)
+
+    with memstore.Store(max_concurrent_writers=1, lock_timeout=20, memory_limit="64MB") as store:
+        threads = [threading.Thread(target=write) for _ in range(12)]
+        for thread in threads:
+            thread.start()
+        try:
+            for _ in range(3):
+                store.set("k", b"")
+        finally:
+            over.set()
+            for thread in threads:
+                thread.join(60)

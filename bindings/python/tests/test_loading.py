@@ -685,7 +685,19 @@ def test_tasks_are_told_what_a_loader_returns(store):
             asyncio.run(store.aget_or_load("k", load))
 
 
-def test_a_coroutine_that_waits_for_its_own_load_is_refused(store):
+def set_task_factory(eager):
+    if eager:
+        asyncio.get_running_loop().set_task_factory(asyncio.eager_task_factory)
+
+
+either_way_of_beginning_tasks = pytest.mark.parametrize(
+    "eager",
+    [False, pytest.param(True, marks=pytest.mark.skipif(sys.version_info < (3, 12), reason="needs Python 3.12"))],
+)
+
+
+@either_way_of_beginning_tasks
+def test_a_coroutine_that_waits_for_its_own_load_is_refused(store, eager):
     other = memstore.Store(memory_limit="16MB")
 
     async def own(key):
@@ -702,12 +714,30 @@ def test_a_coroutine_that_waits_for_its_own_load_is_refused(store):
         return await memoized(n)
 
     async def main():
+        set_task_factory(eager)
         for call in (store.aget_or_load("k", own), store.aget_or_load("here", here), memoized(1)):
             with pytest.raises(memstore.LoaderFailed, match="a loader waits for its own load"):
                 await asyncio.wait_for(call, 60)
 
     asyncio.run(main())
     other.close()
+
+
+@either_way_of_beginning_tasks
+def test_a_task_that_a_loader_begins_joins_its_load(store, eager):
+    joined = []
+
+    async def load(key):
+        joined.append(asyncio.create_task(store.aget_or_load(key, load)))
+        return b"row"
+
+    async def main():
+        set_task_factory(eager)
+        assert await asyncio.wait_for(store.aget_or_load("k", load), 60) == b"row"
+        assert await asyncio.wait_for(joined[0], 60) == b"row"
+
+    asyncio.run(main())
+    assert len(joined) == 1
 
 
 def test_a_loader_may_wait_for_others_and_leave_tasks_behind(store):
