@@ -8,6 +8,7 @@
 #include "support/process.h"
 #include "support/stopper.h"
 
+#include <memstore/snapshot.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -1313,6 +1314,94 @@ Test(loading, a_lease_may_come_back_after_closing)
     assert_ok(acquire(store, 0, &lease, &view));
     assert_ok(memstore_close(store));
     assert_status(memstore_lease_fill(lease, "row", 3, 0, NULL), MEMSTORE_ERR_CACHE_CLOSED);
+    memstore_destroy(store);
+}
+
+/* ---- A loader of many keys alone ---- */
+
+Test(loading, a_loader_of_many_alone_is_asked_for_single_keys_of_a_closed_store)
+{
+    memstore *store = open_manual();
+    struct row row = {.value = NULL};
+    const memstore_loader loader = many_loader(&row);
+    const memstore_key keys[] = {test_key("a"), test_key("x"), test_key("f")};
+    memstore_view views[2];
+    size_t found;
+
+    assert_ok(memstore_close(store));
+    assert_ok(memstore_get_or_load_many(store, keys, 2, &loader, views, &found));
+    cr_assert(found == 1 && shows(&views[0], "a") && views[1].data == NULL);
+    memstore_view_release_many(views, 2);
+    assert_status(memstore_get_or_load_many(store, &keys[2], 1, &loader, views, &found),
+                  MEMSTORE_ERR_LOADER_FAILED);
+    cr_assert_eq(row.calls, 3);
+    memstore_destroy(store);
+}
+
+struct many_caller {
+    memstore *store;
+    struct row *row;
+    memstore_view view;
+    int status;
+};
+
+static void *call_loading_many(void *context)
+{
+    struct many_caller *caller = context;
+    const memstore_loader loader = many_loader(caller->row);
+    const memstore_key key = test_key("key");
+
+    caller->status =
+        memstore_get_or_load_many(caller->store, &key, 1, &loader, &caller->view, NULL);
+    return NULL;
+}
+
+Test(loading, a_loader_of_many_alone_loads_what_the_lease_of_another_has_not)
+{
+    memstore *store = test_open("maintenance=manual", "loader.retry_initial=0", NULL);
+    struct row row = {.value = NULL, .failures = 1};
+    struct many_caller waiter = {.store = store, .row = &row};
+    memstore_lease *lease;
+    memstore_view view;
+    pthread_t thread;
+
+    assert_ok(acquire(store, 0, &lease, &view));
+    cr_assert_eq(pthread_create(&thread, NULL, call_loading_many, &waiter), 0);
+    wait_for_references(store, 2);
+    memstore_lease_fail(lease, MEMSTORE_LOAD_ABANDONED, NULL);
+    pthread_join(thread, NULL);
+    assert_ok(waiter.status);
+    cr_assert(shows(&waiter.view, "key") && row.calls == 2);
+    memstore_view_release(&waiter.view);
+    assert_holds(store, "key", "key");
+    memstore_destroy(store);
+}
+
+#define MISSING 1000
+
+Test(loading, a_loader_of_many_alone_is_asked_for_keys_whose_loads_find_no_memory)
+{
+    uint64_t taken;
+    memstore *store = open_full(&taken);
+    struct row row = {.value = NULL};
+    const memstore_loader loader = many_loader(&row);
+    static char names[MISSING][16];
+    static memstore_key keys[MISSING];
+    static memstore_view views[MISSING];
+    size_t found;
+
+    for (unsigned i = 0; i < MISSING; i++) {
+        snprintf(names[i], sizeof names[i], "missing/%u", i);
+        keys[i] = test_key(names[i]);
+    }
+    assert_ok(memstore_get_or_load_many(store, keys, MISSING, &loader, views, &found));
+    cr_assert_eq(found, MISSING);
+    for (unsigned i = 0; i < MISSING; i++)
+        cr_assert(shows(&views[i], names[i]));
+    memstore_view_release_many(views, MISSING);
+    assert_status(memstore_warm(store, keys, MISSING, &loader, NULL, NULL),
+                  MEMSTORE_ERR_CACHE_FULL);
+    ms_budget_uncharge(&store->arena.budget, taken);
     memstore_destroy(store);
 }
 
