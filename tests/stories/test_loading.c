@@ -1284,6 +1284,63 @@ Test(loading, one_of_those_who_wait_for_a_lease_that_is_abandoned_loads)
     memstore_destroy(store);
 }
 
+/* Who asks for a lease, and gives up what that waits for when he is told to. */
+struct impatient {
+    memstore *store;
+    int64_t stop;
+    int status;
+};
+
+static void *acquire_impatiently(void *context)
+{
+    struct impatient *impatient = context;
+    memstore_lease *lease;
+    memstore_view view;
+
+    memstore_bound_waits(-1, &impatient->stop);
+    impatient->status = acquire(impatient->store, 0, &lease, &view);
+    memstore_bound_waits(-1, NULL);
+    return NULL;
+}
+
+static void write_beside(void *store)
+{
+    assert_ok(test_set(store, "beside", "value", 0));
+}
+
+/* A lease of a key that is missed is asked for, and then a load: what his bound cut short is his alone. */
+static void expect_load_after_lease_was_given_up(const char *on_store_error)
+{
+    memstore *store = test_open("maintenance=manual", "performance.max_concurrent_writers=1",
+                                "performance.lock_timeout=60s", on_store_error, NULL);
+    struct row row = {.value = "row"};
+    struct impatient impatient = {.store = store};
+    struct caller waiter;
+    pthread_t thread;
+
+    /* Whoever has the only place of a writer keeps it. */
+    test_stop_at(MS_POINT_SHARD_LOCKED, write_beside, store);
+    cr_assert_eq(pthread_create(&thread, NULL, acquire_impatiently, &impatient), 0);
+    TEST_AWAIT(ms_load_relaxed(&store->flights.listed) == 1);
+    start(&waiter, store, "key", &row);
+    wait_for_references(store, 2);
+    __atomic_store_n(&impatient.stop, 1, __ATOMIC_RELAXED);
+    pthread_join(thread, NULL);
+    assert_status(impatient.status, MEMSTORE_ERR_LOCK_TIMEOUT);
+    test_let_go();
+    assert_ok(result_of(&waiter));
+    cr_assert(shows(&waiter.view, "row") && row.calls == 1);
+    memstore_view_release(&waiter.view);
+    assert_holds(store, "key", "row");
+    memstore_destroy(store);
+}
+
+Test(loading, a_lease_that_is_given_up_for_want_of_time_ends_the_load_of_nobody_else)
+{
+    expect_load_after_lease_was_given_up("loader.on_store_error=bypass");
+    expect_load_after_lease_was_given_up("loader.on_store_error=fail");
+}
+
 static int abandon_load(const void *key, size_t key_size, memstore_load_value *out, void *context)
 {
     (void)key;
