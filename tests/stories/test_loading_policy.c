@@ -1269,6 +1269,26 @@ Test(loading_policy, loaders_of_one_name_share_a_breaker)
     memstore_destroy(store);
 }
 
+Test(loading_policy, contexts_that_failed_once_leave_a_named_loader_its_breaker)
+{
+    test_clock_start();
+    memstore *store = test_open("maintenance=manual", "loader.breaker_failures=3", NULL);
+    struct source requests[MS_BREAKERS], database = {.result = MEMSTORE_LOAD_FAILED};
+    memstore_loader loader = loader_of(&database);
+    memstore_view view;
+
+    for (size_t i = 0; i < MS_BREAKERS; i++) {
+        requests[i] = (struct source){.result = MEMSTORE_LOAD_FAILED};
+        assert_fails(store, &requests[i]);
+    }
+    loader.name = "database";
+    for (int i = 0; i < 4; i++)
+        assert_status(memstore_get_or_load(store, "key", 3, &loader, &view),
+                      MEMSTORE_ERR_LOADER_FAILED);
+    cr_assert(database.calls == 3 && test_stats(store).loads_refused == 1);
+    memstore_destroy(store);
+}
+
 /* Without a name: it is told by what the caller gave, not by who calls it for him. */
 Test(loading_policy, a_loader_that_warms_a_store_has_one_breaker)
 {
@@ -1442,6 +1462,30 @@ Test(loading_policy, the_alert_stays_until_the_last_breaker_is_closed)
     expect_breaker(alerts, 0.5, true);
     expect_breaker(alerts, 0, false);
     memstore_subscription_close(alerts);
+    memstore_destroy(store);
+}
+
+Test(loading_policy, the_alert_goes_when_nobody_asks_for_what_is_open)
+{
+    test_clock_start();
+    memstore *store = test_open("maintenance=manual", "loader.breaker_failures=1",
+                                "loader.breaker_open=10s", NULL);
+    struct source source = {.result = MEMSTORE_LOAD_FAILED};
+    memstore_rates rates = {.struct_size = sizeof rates};
+
+    assert_fails(store, &source);
+    test_clock_advance(60 * 1000);
+    expect_breakers(store, 1, 1);
+    test_clock_advance(24 * 3600 * 1000);
+    expect_breakers(store, 0, 0);
+    assert_ok(memstore_maintain(store, 0));
+    assert_ok(memstore_get_rates(store, &rates));
+    cr_assert_eq(rates.alerts, 0);
+    /* What opened it is known all the same: one load tries. */
+    assert_fails(store, &source);
+    assert_fails(store, &source);
+    cr_assert_eq(source.calls, 2);
+    expect_breakers(store, 1, 0);
     memstore_destroy(store);
 }
 
