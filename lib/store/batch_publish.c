@@ -94,7 +94,7 @@ static void settle(struct ms_commit *commit, struct ms_step *step)
 }
 
 /* Loads of what is written, and what is kept for those that fail. A TTL is not a value: changing it
- * overtakes nothing. */
+ * overtakes nothing, and is told to who loads anew. */
 static void overtake_loads(const struct ms_commit *commit)
 {
     memstore *store = commit->store;
@@ -105,8 +105,12 @@ static void overtake_loads(const struct ms_commit *commit)
     for (size_t i = 0; i < commit->count; i++) {
         const struct ms_step *step = &commit->steps[i];
 
-        if (!ms_step_writes(step) || step->op->kind == MS_OP_UPDATE_TTL)
+        if (!ms_step_writes(step))
             continue;
+        if (step->op->kind == MS_OP_UPDATE_TTL) {
+            ms_store_retime(store, &step->op->key, step->hash, step->bounded);
+            continue;
+        }
         ms_flights_overtake(&store->flights, &step->op->key, step->hash);
         if (stale)
             ms_stale_forget(store, &step->op->key, step->hash);

@@ -642,6 +642,14 @@ static inline void ms_store_overtake(memstore *store, const memstore_key *key, u
         ms_flights_overtake(&store->flights, key, hash);
 }
 
+/* Its TTL is changed: that is known to what loads it anew. Likewise. */
+static inline void ms_store_retime(memstore *store, const memstore_key *key, uint64_t hash,
+                                   int64_t expiry)
+{
+    if (ms_unlikely(ms_flights_any(&store->flights)))
+        ms_flights_retime(&store->flights, key, hash, expiry);
+}
+
 static inline uint64_t ms_store_hash(const memstore *store, const void *key, size_t key_size)
 {
     /* No entry has so long a key; any hash will do, and the bytes are not read. */

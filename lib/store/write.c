@@ -213,7 +213,9 @@ static int publish_locked(memstore *store, const struct ms_write *write, uint64_
         return MEMSTORE_ERR_SHARD_OVERFLOW;
 
     /* A load that what it loads is written by, and a change of TTL, overtake nothing. */
-    if (write->flight == NULL && write->keep_version == 0)
+    if (write->keep_version != 0)
+        ms_store_retime(store, &write->key, hash, write->life.expiry);
+    else if (write->flight == NULL)
         ms_store_overtake(store, &write->key, hash);
     *outcome = (struct ms_write_outcome){
         .size = reserved->size,
