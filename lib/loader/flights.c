@@ -256,6 +256,17 @@ void ms_flights_overtake(struct ms_flights *flights, const memstore_key *key, ui
     ms_mutex_unlock(&flights->lock);
 }
 
+bool ms_flights_have(struct ms_flights *flights, const memstore_key *key, uint64_t hash)
+{
+    if (!has_any_in_bucket(flights, hash))
+        return false;
+    ms_mutex_lock(&flights->lock);
+    struct ms_flight *flight = ms_flights_find(flights, key, hash);
+    const bool have = flight != NULL && !flight->pause && !ms_flights_has_lapsed(flights, flight);
+    ms_mutex_unlock(&flights->lock);
+    return have;
+}
+
 void ms_flights_retime(struct ms_flights *flights, const memstore_key *key, uint64_t hash,
                        int64_t expiry)
 {

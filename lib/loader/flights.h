@@ -187,6 +187,8 @@ static inline bool ms_flights_any(const struct ms_flights *flights)
 
 /* Overtake the flight of a key. Its shard is locked. */
 void ms_flights_overtake(struct ms_flights *flights, const memstore_key *key, uint64_t hash);
+/* Whether a key is being loaded, or known not to exist. Its shard is locked. */
+bool ms_flights_have(struct ms_flights *flights, const memstore_key *key, uint64_t hash);
 /* The TTL of a key is changed, which overtakes nothing. Its shard is locked. */
 void ms_flights_retime(struct ms_flights *flights, const memstore_key *key, uint64_t hash,
                        int64_t expiry);
