@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "loader/breaker.h"
 
+/* For how many times as long as it is open one counts as open that nobody asks for. */
+#define COUNTED_TIMES 10
+
 void ms_breakers_init(struct ms_breakers *breakers)
 {
     ms_mutex_init(&breakers->lock, MS_RANK_BREAKERS);
@@ -21,17 +24,53 @@ static struct ms_breaker *find_locked(struct ms_breakers *breakers, uint64_t loa
     return NULL;
 }
 
-/* A place for a loader that has none, or NULL. */
-static struct ms_breaker *take_place_locked(struct ms_breakers *breakers, uint64_t loader)
+static bool is_open(const struct ms_breaker *breaker, const struct ms_breaker_rule *rule)
 {
+    return breaker->failures >= rule->failures;
+}
+
+/* Whether nobody asked for what is open for so many times as long as it is open, since it might be
+ * tried again. */
+static bool is_left(const struct ms_breaker *breaker, const struct ms_breaker_rule *rule,
+                    int64_t now, int64_t times)
+{
+    return (now - breaker->open_until) / times > rule->open_ms;
+}
+
+static bool may_give_place(const struct ms_breaker *breaker, const struct ms_breaker_rule *rule,
+                           int64_t now)
+{
+    return !is_open(breaker, rule) || is_left(breaker, rule, now, 1);
+}
+
+/* A place for a loader that has none: a free one, or that of another (see the head of breaker.h); or
+ * NULL. */
+static struct ms_breaker *find_place_locked(struct ms_breakers *breakers,
+                                            const struct ms_breaker_rule *rule, int64_t now)
+{
+    struct ms_breaker *found = NULL;
+
     for (struct ms_breaker *at = breakers->table; at < breakers->table + MS_BREAKERS; at++) {
-        if (at->failures == 0) {
-            *at = (struct ms_breaker){.loader = loader};
-            ms_add_relaxed(&breakers->failing, 1);
+        if (at->failures == 0)
             return at;
-        }
+        if (may_give_place(at, rule, now) &&
+            (found == NULL || at->last_failure < found->last_failure))
+            found = at;
     }
-    return NULL;
+    return found;
+}
+
+static struct ms_breaker *take_place_locked(struct ms_breakers *breakers, uint64_t loader,
+                                            const struct ms_breaker_rule *rule, int64_t now)
+{
+    struct ms_breaker *const place = find_place_locked(breakers, rule, now);
+
+    if (place == NULL)
+        return NULL;
+    if (place->failures == 0)
+        ms_add_relaxed(&breakers->failing, 1);
+    *place = (struct ms_breaker){.loader = loader};
+    return place;
 }
 
 bool ms_breakers_let_through(struct ms_breakers *breakers, uint64_t loader,
@@ -45,7 +84,7 @@ bool ms_breakers_let_through(struct ms_breakers *breakers, uint64_t loader,
         return true;
     ms_mutex_lock(&breakers->lock);
     struct ms_breaker *breaker = find_locked(breakers, loader);
-    if (breaker != NULL && breaker->failures >= rule->failures) {
+    if (breaker != NULL && is_open(breaker, rule)) {
         let_through = now >= breaker->open_until;
         if (let_through) {
             breaker->open_until = now + rule->open_ms;
@@ -101,10 +140,11 @@ enum ms_breaker_change ms_breakers_failed(struct ms_breakers *breakers, uint64_t
     ms_mutex_lock(&breakers->lock);
     struct ms_breaker *breaker = find_locked(breakers, loader);
     if (breaker == NULL)
-        breaker = take_place_locked(breakers, loader);
+        breaker = take_place_locked(breakers, loader, rule, now);
     if (breaker != NULL) {
         breaker->failures += breaker->failures != UINT32_MAX;
-        if (breaker->failures >= rule->failures)
+        breaker->last_failure = now;
+        if (is_open(breaker, rule))
             change = open_locked(breaker, now + rule->open_ms);
     }
     ms_mutex_unlock(&breakers->lock);
@@ -122,7 +162,7 @@ struct ms_breakers_sum ms_breakers_sum_up(struct ms_breakers *breakers,
     for (int i = 0; i < MS_BREAKERS; i++) {
         const struct ms_breaker *breaker = &breakers->table[i];
 
-        if (breaker->failures < rule->failures)
+        if (!is_open(breaker, rule) || is_left(breaker, rule, now, COUNTED_TIMES))
             continue;
         sum.open++;
         sum.half_open += breaker->state == MS_BREAKER_HALF_OPEN || now >= breaker->open_until;

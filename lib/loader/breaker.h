@@ -8,8 +8,10 @@
  *                                          if it fails it is open again
  *
  * Breakers are told apart by a number that stands for the loader; 0 stands for all leases. Only
- * those that have failed since they last succeeded take a place. When all places are taken, further
- * loaders are let through.
+ * those that have failed since they last succeeded take a place. When all places are taken a loader
+ * that fails gets that of the one that failed least recently, among those that are not open, or that
+ * nobody has asked for since they might be tried again, for as long as they were open. When all are
+ * open further loaders are let through.
  *
  * BR-1  A place is in use if and only if its failures are not 0; `failing` counts those. */
 #ifndef MS_LOADER_BREAKER_H
@@ -44,8 +46,8 @@ struct ms_breaker {
     uint64_t loader;
     uint32_t failures;
     enum ms_breaker_state state; /* as the calls have left it */
-    int64_t
-        open_until; /* in ms_clock_exact_ms(); counts once failures have reached the threshold */
+    int64_t last_failure;        /* in ms_clock_exact_ms() */
+    int64_t open_until;          /* likewise; counts once failures have reached the threshold */
 };
 
 struct ms_breakers {
@@ -66,7 +68,9 @@ enum ms_breaker_change ms_breakers_succeeded(struct ms_breakers *breakers, uint6
 enum ms_breaker_change ms_breakers_failed(struct ms_breakers *breakers, uint64_t loader,
                                           const struct ms_breaker_rule *rule, int64_t now);
 
-/* How many are open or half open, and how many of these are half open. */
+/* How many are open or half open, and how many of these are half open. One that nobody has asked for
+ * since it might be tried again, for ten times as long as it was open, is not counted until somebody
+ * does: what failed may be gone. */
 struct ms_breakers_sum {
     uint32_t open, half_open;
 };

@@ -238,16 +238,46 @@ bool ms_flight_stands(struct ms_flight *flight)
 
 /* ---- Overtaking ---- */
 
-void ms_flights_overtake(struct ms_flights *flights, const memstore_key *key, uint64_t hash)
+/* Whether a key may have a flight. */
+static bool has_any_in_bucket(const struct ms_flights *flights, uint64_t hash)
 {
     /* ORDER: relaxed; what must be seen is ordered by the shard's lock (FL-3). */
     const ms_flight_bucket *bucket = ms_flights_bucket_of(flights, hash);
-    if (bucket == NULL || ms_load_relaxed(bucket) == NULL)
+
+    return bucket != NULL && ms_load_relaxed(bucket) != NULL;
+}
+
+void ms_flights_overtake(struct ms_flights *flights, const memstore_key *key, uint64_t hash)
+{
+    if (!has_any_in_bucket(flights, hash))
         return;
     ms_mutex_lock(&flights->lock);
     struct ms_flight *flight = ms_flights_find(flights, key, hash);
     if (flight != NULL)
         ms_flights_remove_overtaken(flights, flight);
+    ms_mutex_unlock(&flights->lock);
+}
+
+bool ms_flights_have(struct ms_flights *flights, const memstore_key *key, uint64_t hash)
+{
+    if (!has_any_in_bucket(flights, hash))
+        return false;
+    ms_mutex_lock(&flights->lock);
+    struct ms_flight *flight = ms_flights_find(flights, key, hash);
+    const bool have = flight != NULL && !flight->pause && !ms_flights_has_lapsed(flights, flight);
+    ms_mutex_unlock(&flights->lock);
+    return have;
+}
+
+void ms_flights_retime(struct ms_flights *flights, const memstore_key *key, uint64_t hash,
+                       int64_t expiry)
+{
+    if (!has_any_in_bucket(flights, hash))
+        return;
+    ms_mutex_lock(&flights->lock);
+    struct ms_flight *flight = ms_flights_find(flights, key, hash);
+    if (flight != NULL)
+        ms_store_relaxed(&flight->old_expiry, expiry);
     ms_mutex_unlock(&flights->lock);
 }
 

@@ -60,7 +60,8 @@ struct ms_flight {
     /* When that is OK; released by who drops the last reference but the table's. Before the end it is
      * the leader's: what there was when he began to refresh (load.h). */
     memstore_view value;
-    int64_t old_expiry;           /* of that, by the monotonic clock; the leader's */
+    /* Of that, by the monotonic clock, as a change of its TTL has left it; 0 = not known. */
+    atomic_int_least64_t old_expiry;
     int64_t until;                /* end of a lease or an absence, in ms_clock_exact_ms() */
     atomic_uint_least64_t leader; /* serial of the thread that loads; 0 = a lease, or ended */
     struct ms_flight *waits_for;  /* what its leader waits for meanwhile; the waits' lock */
@@ -188,6 +189,11 @@ static inline bool ms_flights_any(const struct ms_flights *flights)
 
 /* Overtake the flight of a key. Its shard is locked. */
 void ms_flights_overtake(struct ms_flights *flights, const memstore_key *key, uint64_t hash);
+/* Whether a key is being loaded, or known not to exist. Its shard is locked. */
+bool ms_flights_have(struct ms_flights *flights, const memstore_key *key, uint64_t hash);
+/* The TTL of a key is changed, which overtakes nothing. Its shard is locked. */
+void ms_flights_retime(struct ms_flights *flights, const memstore_key *key, uint64_t hash,
+                       int64_t expiry);
 /* Overtake those whose hash is among those concerned. Their shard is locked. */
 void ms_flights_overtake_those(struct ms_flights *flights,
                                bool (*concerned)(uint64_t hash, const void *context),

@@ -93,21 +93,25 @@ static void settle(struct ms_commit *commit, struct ms_step *step)
     }
 }
 
-/* Loads of what is written, and what is kept for those that fail. A TTL is not a value: changing it
- * overtakes nothing. */
+/* Loads of what is written, from elsewhere or from a snapshot, and what is kept for those that fail. A TTL is not a value: changing it
+ * overtakes nothing, and is told to who loads anew. */
 static void overtake_loads(const struct ms_commit *commit)
 {
     memstore *store = commit->store;
     const bool stale = ms_stale_any(&store->stale);
 
-    if (!ms_flights_any(&store->flights) && !stale)
+    if (!ms_flights_any(&store->flights) && !ms_news_are_wanted(&store->news) && !stale)
         return;
     for (size_t i = 0; i < commit->count; i++) {
         const struct ms_step *step = &commit->steps[i];
 
-        if (!ms_step_writes(step) || step->op->kind == MS_OP_UPDATE_TTL)
+        if (!ms_step_writes(step))
             continue;
-        ms_flights_overtake(&store->flights, &step->op->key, step->hash);
+        if (step->op->kind == MS_OP_UPDATE_TTL) {
+            ms_store_retime(store, &step->op->key, step->hash, step->bounded);
+            continue;
+        }
+        ms_store_overtake(store, &step->op->key, step->hash);
         if (stale)
             ms_stale_forget(store, &step->op->key, step->hash);
     }

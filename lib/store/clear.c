@@ -45,6 +45,7 @@ static void clear_shard_locked(memstore *store, uint32_t shard)
     if (ms_flights_any(&store->flights))
         ms_flights_overtake_those(&store->flights, is_in_shard, &cleared);
 
+    ms_news_note_all(&store->news);
     if (ms_stale_any(&store->stale))
         ms_stale_clear_shard(store, shard);
     if (ms_load_relaxed(&store->index.tables[shard]) == 0)

@@ -69,6 +69,7 @@ static void each_lock(memstore *store, enum ms_rank rank, void (*fn)(ms_mutex *l
         break;
     case MS_RANK_CAPTURES:
         fn(&store->captures.lock);
+        fn(&store->news.lock);
         break;
     default:
         break;
@@ -106,6 +107,7 @@ void ms_forking_forget_threads(memstore *store)
     ms_exporter_forget_parent(store);
     ms_guard_forget_parent(store);
     ms_captures_forget(&store->captures);
+    ms_news_forget_threads(&store->news);
     ms_gate_forget_threads(&store->loads_gate, ms_load_places_held(store));
     ms_gate_forget_threads(&store->load_bytes_gate, ms_load_bytes_held(store));
 }

@@ -189,6 +189,7 @@ static void init_members(memstore *store, const struct ms_settings *settings,
     ms_flights_init(&store->flights, &store->arena.budget, settings->limit);
     ms_breakers_init(&store->breakers);
     ms_captures_init(&store->captures);
+    ms_news_init(&store->news);
     ms_gate_init(&store->loads_gate, settings->load_max_loads);
     ms_gate_init(&store->load_bytes_gate, ms_load_byte_places(settings));
     ms_due_init(&store->due, ms_store_sweep_slack(settings));
@@ -330,6 +331,7 @@ static void free_store(memstore *store)
     ms_monitor_fini(&store->monitor);
     ms_track_fini(&store->track);
     ms_captures_fini(&store->captures);
+    ms_news_fini(&store->news);
     ms_mutex_destroy(&store->settings_lock);
     ms_gate_fini(&store->room_line);
     ms_mutex_destroy(&store->reclaim_lock);

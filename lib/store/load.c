@@ -269,6 +269,8 @@ int ms_load_overtake_matching(memstore *store, const char *pattern, size_t patte
     size_t count;
     int status = ms_glob_validate(pattern, pattern_size);
 
+    if (status == MEMSTORE_OK)
+        status = ms_news_note_matching(store, pattern, pattern_size);
     if (status != MEMSTORE_OK)
         return status;
     if (!ms_flights_list(&store->flights, &flights, &count))

@@ -352,17 +352,27 @@ static void end_call(memstore *store, const struct call *call)
 
 /* ---- One key ---- */
 
+/* A loader of many keys alone is asked for one of them. */
+static int call_loader(const struct ms_load *load, memstore_load_value *value)
+{
+    const memstore_loader *loader = load->loader;
+
+    *value = (memstore_load_value){.ttl_ms = loader->ttl_ms, .result = MEMSTORE_LOAD_ABSENT};
+    if (loader->load != NULL)
+        return loader->load(load->key.data, load->key.size, value, loader->context);
+    const int result = loader->load_many(&load->key, 1, value, loader->context);
+    return result == MEMSTORE_LOAD_OK ? value->result : result;
+}
+
 static int call_once(const struct ms_load *load, const struct attempts *attempts,
                      memstore_load_value *value)
 {
-    const memstore_loader *loader = load->loader;
     struct call call;
     int result = begin_call(load, 1, attempts, &call);
 
     if (result != MEMSTORE_OK)
         return result;
-    *value = (memstore_load_value){.ttl_ms = loader->ttl_ms};
-    result = loader->load(load->key.data, load->key.size, value, loader->context);
+    result = call_loader(load, value);
     end_call(load->store, &call);
     return result == MEMSTORE_LOAD_OK ? check_value(load->store, value)
                                       : result_of(load->store, result);

@@ -61,12 +61,12 @@ static bool find(memstore *store, const struct ms_flight *flight, memstore_view 
     return found;
 }
 
-/* Whether what was to be refreshed may be given still, wherever it has gone. Asks for no lock: who waits
- * has joined before the flight was overtaken, and what there was then serves him. */
+/* Whether what was to be refreshed may be given still, wherever it has gone; by the expiry that it had last. Asks
+ * for no lock: who waits has joined before the flight was overtaken, and what there was then serves him. */
 static bool keep_old(memstore *store, const struct ms_flight *flight, const memstore_view *old)
 {
     return old->pin != NULL && !ms_flight_is_overtaken(flight) &&
-           may_serve(store, flight, flight->old_expiry);
+           may_serve(store, flight, ms_load_relaxed(&flight->old_expiry));
 }
 
 bool ms_load_fall_back(memstore *store, const struct ms_flight *flight, memstore_view *old,
@@ -90,6 +90,7 @@ static void remove_locked(memstore *store, const struct ms_flight *flight)
 
     if (ms_flight_is_overtaken(flight))
         return;
+    ms_news_note(&store->news, flight->hash);
     if (!ms_lookup_find_slot(store, key.data, key.size, flight->hash, &slot, &found)) {
         ms_stale_forget(store, &key, flight->hash);
         return;

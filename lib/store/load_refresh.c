@@ -15,12 +15,16 @@ bool ms_load_is_old(const memstore *store, size_t key_size, const memstore_view 
     return ms_clock_exact_ms() - created >= age;
 }
 
-/* Pin the old value for the time of its refresh, with its expiry by the clock that nobody steps. */
+/* Pin the old value for the time of its refresh, with its expiry by the clock that nobody steps, unless a
+ * change of its TTL has told another since the flight is listed. */
 static void hold_old(struct ms_flight *flight, const memstore_view *view)
 {
-    flight->value = *view;
-    flight->old_expiry =
+    int64_t unknown = 0;
+    const int64_t expiry =
         view->expires_at_ms == 0 ? MS_NEVER : view->expires_at_ms - ms_clock_unix_offset_ms();
+
+    flight->value = *view;
+    ms_cas_relaxed(&flight->old_expiry, &unknown, expiry);
 }
 
 bool ms_load_begin_refresh(const struct ms_load *load, int64_t lease_until,

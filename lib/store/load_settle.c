@@ -62,13 +62,20 @@ int ms_load_finish(memstore *store, struct ms_flight *flight, int status, memsto
     return status;
 }
 
+/* Whether those who wait look again, instead of getting what kept the leader of their flight from looking: that was
+ * his own bound, or they go past the store where it does not serve them. */
+static bool is_his_alone(const memstore *store, int status)
+{
+    return status != MEMSTORE_OK && (ms_load_bypasses(store) || ms_store_gave_up(status));
+}
+
 int ms_load_finish_found(memstore *store, struct ms_flight *flight, int status, memstore_view *view,
                          memstore_view *out)
 {
     memstore_view shared;
 
     ms_view_share(view, &shared);
-    ms_flights_end(flight, status, &shared);
+    ms_flights_end(flight, is_his_alone(store, status) ? MS_FLIGHT_LAPSED : status, &shared);
     return ms_load_finish(store, flight, status, view, out);
 }
 

@@ -226,7 +226,8 @@ static uint32_t open_breakers(memstore *store)
     return ms_breakers_sum_up(&store->breakers, &rule, ms_clock_exact_ms()).open;
 }
 
-/* For when `loader.breaker_failures` was changed: else changes are told as they come. */
+/* For when `loader.breaker_failures` was changed, or nobody asks for what is open: else changes are told
+ * as they come. */
 static void judge_breakers(memstore *store)
 {
     const uint32_t open = open_breakers(store);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Loading a snapshot. The file is verified first, as a whole; then its blocks are read again, each
- * compared with what was verified, and their entries are added. What was added is noted, so that it
- * can be taken back if the loading does not come to its end. */
+ * compared with what was verified, and their entries are added, but for those of keys to which something
+ * happens meanwhile (news.h). What was added is noted, so that it can be taken back if the loading does not
+ * come to its end. */
 #include "platform/mem.h"
 #include "snapshot/reader.h"
 #include "store/heat.h"
@@ -23,6 +24,7 @@ struct restoring {
     memstore *store;
     struct ms_reporting reporting;
     struct ms_snapshot_reader reader;
+    struct ms_news *news;
     /* One moment by both clocks. */
     int64_t now, unix_now;
     struct added *added;
@@ -143,6 +145,7 @@ static int add(struct restoring *restoring, const struct ms_snapshot_entry *entr
         .mode = MS_WRITE_ADD,
         .keep_created = store->keeps_created ? created : 0,
         .heat_plus_one = entry->heat + 1,
+        .news = restoring->news,
     };
     struct ms_write_outcome outcome;
     int status = ms_store_check_size(store, entry->key_size, entry->value_size);
@@ -315,13 +318,26 @@ static int restore(struct restoring *restoring)
     return status;
 }
 
+/* Restore while others use the store. */
+static int restore_beside(struct restoring *restoring)
+{
+    memstore *store = restoring->store;
+
+    restoring->news = ms_news_begin(store, restoring->reader.summary.entries);
+    if (restoring->news == NULL)
+        return MEMSTORE_ERR_MEMORY_EXHAUSTED;
+    const int status = restore(restoring);
+    ms_news_end(store, restoring->news);
+    return status;
+}
+
 int ms_store_restore(memstore *store, const char *path, memstore_progress_fn fn, void *context)
 {
     struct restoring restoring = {.store = store, .reporting = ms_reporting_to(fn, context)};
     int status = ms_snapshot_open(&restoring.reader, path, store->settings.secure_wipe);
 
     if (status == MEMSTORE_OK) {
-        status = restore(&restoring);
+        status = restore_beside(&restoring);
         ms_snapshot_close(&restoring.reader);
         ms_mem_free(restoring.added);
     }

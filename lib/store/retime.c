@@ -59,6 +59,7 @@ static int update_ttl_locked(memstore *store, const memstore_key *key, uint64_t 
     life.expiry = ms_ttl_bound_by_age(store, &found, life.expiry);
     if (change_in_place(store, &found, &life)) {
         note_changed(store, found.segment, life.expiry);
+        ms_store_retime(store, key, hash, life.expiry);
         if (ms_track_follows(store, hash))
             ms_track_retime(store, hash, life.expiry);
         return MEMSTORE_OK;

@@ -9,7 +9,7 @@
  *     registry (maintenance.c) -> settings -> apply (combiner.h) -> reclaim -> shards, by number ->
  *     grace period -> open slot -> pool -> pages
  *     due, retired, counters, monitor, track, passes, gates, queue (combiner.h), events, flights,
- *     breakers and waits (loader/), log, captures, maintenance thread, thread numbers: leaves,
+ *     breakers and waits (loader/), log, captures and news, maintenance thread, thread numbers: leaves,
  *     under any of these
  * Who waits at a gate (admission.h) holds none of them, but for the apply lock. Nobody waits for
  * the reclaim lock while he holds a shard's, and no thread in a read section waits for either.
@@ -47,6 +47,7 @@
 #include "store/exporter.h"
 #include "store/guard.h"
 #include "store/monitor.h"
+#include "store/news.h"
 #include "store/stale.h"
 #include "store/track.h"
 #include "util/hash.h"
@@ -156,6 +157,7 @@ struct memstore {
     struct ms_events events;
 
     struct ms_captures captures; /* the snapshots that are being taken */
+    struct ms_news_list news;    /* what is newer than those that are being loaded */
 
     struct ms_flights flights; /* the loads */
     /* Until when, in ms_clock_real_us(), refreshes do without room, as none could be made. */
@@ -350,6 +352,9 @@ struct ms_write {
     /* It comes from a snapshot, where it was of this use plus one: it takes only room that there is,
      * else CACHE_FULL or SHARD_OVERFLOW. 0 = it does not. */
     unsigned heat_plus_one;
+    /* It is stored unless that tells something newer, or the key is being loaded from elsewhere, or known not
+     * to exist: then KEY_EXISTS. NULL for all that does not come from a snapshot. */
+    const struct ms_news *news;
 };
 
 /* What a write did, for the counters. */
@@ -638,8 +643,18 @@ int ms_store_warm(memstore *store, const memstore_key *keys, size_t n,
 /* A key is written or removed: overtake what loads it. Its shard is locked. */
 static inline void ms_store_overtake(memstore *store, const memstore_key *key, uint64_t hash)
 {
+    ms_news_note(&store->news, hash);
     if (ms_unlikely(ms_flights_any(&store->flights)))
         ms_flights_overtake(&store->flights, key, hash);
+}
+
+/* Its TTL is changed: that is known to what loads it anew. Likewise. */
+static inline void ms_store_retime(memstore *store, const memstore_key *key, uint64_t hash,
+                                   int64_t expiry)
+{
+    ms_news_note(&store->news, hash);
+    if (ms_unlikely(ms_flights_any(&store->flights)))
+        ms_flights_retime(&store->flights, key, hash, expiry);
 }
 
 static inline uint64_t ms_store_hash(const memstore *store, const void *key, size_t key_size)

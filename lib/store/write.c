@@ -190,6 +190,27 @@ static void take_over_use(memstore *store, struct ms_entry *entry, const struct 
                      (unsigned char)(mark | ms_eviction_initial_access(&store->eviction, used)));
 }
 
+/* Whether something newer is known of the key of a write that comes from a snapshot. Shard lock held. */
+static bool is_outdated(memstore *store, const struct ms_write *write, uint64_t hash)
+{
+    return ms_news_has(write->news, &write->key, hash) ||
+           (ms_flights_any(&store->flights) && ms_flights_have(&store->flights, &write->key, hash));
+}
+
+/* A write is about to be published: tell those who load the key, from elsewhere or from a snapshot. A load that what
+ * it loads is written by, a change of TTL and a snapshot overtake nothing. Shard lock held. */
+static void tell_loads(memstore *store, const struct ms_write *write, uint64_t hash)
+{
+    if (ms_unlikely(write->news != NULL))
+        return;
+    if (write->keep_version != 0)
+        ms_store_retime(store, &write->key, hash, write->life.expiry);
+    else if (write->flight == NULL)
+        ms_store_overtake(store, &write->key, hash);
+    else
+        ms_news_note(&store->news, hash);
+}
+
 /* Let the key's slot refer to the new entry, if the write's condition holds. Shard lock held. */
 static int publish_locked(memstore *store, const struct ms_write *write, uint64_t hash,
                           enum ms_index_wish wish, struct ms_reserved *reserved,
@@ -209,12 +230,12 @@ static int publish_locked(memstore *store, const struct ms_write *write, uint64_
         return status;
     if (write->flight != NULL && ms_flight_is_overtaken(write->flight))
         return MEMSTORE_ERR_VERSION_MISMATCH;
+    if (ms_unlikely(write->news != NULL) && is_outdated(store, write, hash))
+        return MEMSTORE_ERR_KEY_EXISTS;
     if (!exists && ms_index_ensure(&store->index, shard, 1, wish) == MS_INDEX_NO_ROOM)
         return MEMSTORE_ERR_SHARD_OVERFLOW;
 
-    /* A load that what it loads is written by, and a change of TTL, overtake nothing. */
-    if (write->flight == NULL && write->keep_version == 0)
-        ms_store_overtake(store, &write->key, hash);
+    tell_loads(store, write, hash);
     *outcome = (struct ms_write_outcome){
         .size = reserved->size,
         .updated = live,

@@ -8,6 +8,7 @@
 #include "support/process.h"
 #include "support/stopper.h"
 
+#include <memstore/snapshot.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -1383,6 +1384,63 @@ Test(loading, one_of_those_who_wait_for_a_lease_that_is_abandoned_loads)
     memstore_destroy(store);
 }
 
+/* Who asks for a lease, and gives up what that waits for when he is told to. */
+struct impatient {
+    memstore *store;
+    int64_t stop;
+    int status;
+};
+
+static void *acquire_impatiently(void *context)
+{
+    struct impatient *impatient = context;
+    memstore_lease *lease;
+    memstore_view view;
+
+    memstore_bound_waits(-1, &impatient->stop);
+    impatient->status = acquire(impatient->store, 0, &lease, &view);
+    memstore_bound_waits(-1, NULL);
+    return NULL;
+}
+
+static void write_beside(void *store)
+{
+    assert_ok(test_set(store, "beside", "value", 0));
+}
+
+/* A lease of a key that is missed is asked for, and then a load: what his bound cut short is his alone. */
+static void expect_load_after_lease_was_given_up(const char *on_store_error)
+{
+    memstore *store = test_open("maintenance=manual", "performance.max_concurrent_writers=1",
+                                "performance.lock_timeout=60s", on_store_error, NULL);
+    struct row row = {.value = "row"};
+    struct impatient impatient = {.store = store};
+    struct caller waiter;
+    pthread_t thread;
+
+    /* Whoever has the only place of a writer keeps it. */
+    test_stop_at(MS_POINT_SHARD_LOCKED, write_beside, store);
+    cr_assert_eq(pthread_create(&thread, NULL, acquire_impatiently, &impatient), 0);
+    TEST_AWAIT(ms_load_relaxed(&store->flights.listed) == 1);
+    start(&waiter, store, "key", &row);
+    wait_for_references(store, 2);
+    __atomic_store_n(&impatient.stop, 1, __ATOMIC_RELAXED);
+    pthread_join(thread, NULL);
+    assert_status(impatient.status, MEMSTORE_ERR_LOCK_TIMEOUT);
+    test_let_go();
+    assert_ok(result_of(&waiter));
+    cr_assert(shows(&waiter.view, "row") && row.calls == 1);
+    memstore_view_release(&waiter.view);
+    assert_holds(store, "key", "row");
+    memstore_destroy(store);
+}
+
+Test(loading, a_lease_that_is_given_up_for_want_of_time_ends_the_load_of_nobody_else)
+{
+    expect_load_after_lease_was_given_up("loader.on_store_error=bypass");
+    expect_load_after_lease_was_given_up("loader.on_store_error=fail");
+}
+
 static int abandon_load(const void *key, size_t key_size, memstore_load_value *out, void *context)
 {
     (void)key;
@@ -1413,6 +1471,94 @@ Test(loading, a_lease_may_come_back_after_closing)
     assert_ok(acquire(store, 0, &lease, &view));
     assert_ok(memstore_close(store));
     assert_status(memstore_lease_fill(lease, "row", 3, 0, NULL), MEMSTORE_ERR_CACHE_CLOSED);
+    memstore_destroy(store);
+}
+
+/* ---- A loader of many keys alone ---- */
+
+Test(loading, a_loader_of_many_alone_is_asked_for_single_keys_of_a_closed_store)
+{
+    memstore *store = open_manual();
+    struct row row = {.value = NULL};
+    const memstore_loader loader = many_loader(&row);
+    const memstore_key keys[] = {test_key("a"), test_key("x"), test_key("f")};
+    memstore_view views[2];
+    size_t found;
+
+    assert_ok(memstore_close(store));
+    assert_ok(memstore_get_or_load_many(store, keys, 2, &loader, views, &found));
+    cr_assert(found == 1 && shows(&views[0], "a") && views[1].data == NULL);
+    memstore_view_release_many(views, 2);
+    assert_status(memstore_get_or_load_many(store, &keys[2], 1, &loader, views, &found),
+                  MEMSTORE_ERR_LOADER_FAILED);
+    cr_assert_eq(row.calls, 3);
+    memstore_destroy(store);
+}
+
+struct many_caller {
+    memstore *store;
+    struct row *row;
+    memstore_view view;
+    int status;
+};
+
+static void *call_loading_many(void *context)
+{
+    struct many_caller *caller = context;
+    const memstore_loader loader = many_loader(caller->row);
+    const memstore_key key = test_key("key");
+
+    caller->status =
+        memstore_get_or_load_many(caller->store, &key, 1, &loader, &caller->view, NULL);
+    return NULL;
+}
+
+Test(loading, a_loader_of_many_alone_loads_what_the_lease_of_another_has_not)
+{
+    memstore *store = test_open("maintenance=manual", "loader.retry_initial=0", NULL);
+    struct row row = {.value = NULL, .failures = 1};
+    struct many_caller waiter = {.store = store, .row = &row};
+    memstore_lease *lease;
+    memstore_view view;
+    pthread_t thread;
+
+    assert_ok(acquire(store, 0, &lease, &view));
+    cr_assert_eq(pthread_create(&thread, NULL, call_loading_many, &waiter), 0);
+    wait_for_references(store, 2);
+    memstore_lease_fail(lease, MEMSTORE_LOAD_ABANDONED, NULL);
+    pthread_join(thread, NULL);
+    assert_ok(waiter.status);
+    cr_assert(shows(&waiter.view, "key") && row.calls == 2);
+    memstore_view_release(&waiter.view);
+    assert_holds(store, "key", "key");
+    memstore_destroy(store);
+}
+
+#define MISSING 1000
+
+Test(loading, a_loader_of_many_alone_is_asked_for_keys_whose_loads_find_no_memory)
+{
+    uint64_t taken;
+    memstore *store = open_full(&taken);
+    struct row row = {.value = NULL};
+    const memstore_loader loader = many_loader(&row);
+    static char names[MISSING][16];
+    static memstore_key keys[MISSING];
+    static memstore_view views[MISSING];
+    size_t found;
+
+    for (unsigned i = 0; i < MISSING; i++) {
+        snprintf(names[i], sizeof names[i], "missing/%u", i);
+        keys[i] = test_key(names[i]);
+    }
+    assert_ok(memstore_get_or_load_many(store, keys, MISSING, &loader, views, &found));
+    cr_assert_eq(found, MISSING);
+    for (unsigned i = 0; i < MISSING; i++)
+        cr_assert(shows(&views[i], names[i]));
+    memstore_view_release_many(views, MISSING);
+    assert_status(memstore_warm(store, keys, MISSING, &loader, NULL, NULL),
+                  MEMSTORE_ERR_CACHE_FULL);
+    ms_budget_uncharge(&store->arena.budget, taken);
     memstore_destroy(store);
 }
 

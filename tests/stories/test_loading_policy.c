@@ -594,6 +594,74 @@ Test(loading_policy, what_is_deleted_during_a_refresh_that_fails_is_not_given)
     memstore_destroy(store);
 }
 
+/* How a TTL is changed by a loader that fails after that has run out. */
+struct running_out {
+    memstore *store;
+    int (*retime)(memstore *store);
+    bool swept;
+};
+
+static int retime_alone(memstore *store)
+{
+    return memstore_update_ttl(store, "key", 3, 1);
+}
+
+static int retime_by_batch(memstore *store)
+{
+    memstore_batch *batch = memstore_batch_new(store);
+    int status = memstore_batch_update_ttl(batch, "key", 3, 1);
+
+    if (status == MEMSTORE_OK)
+        status = memstore_batch_commit(batch);
+    memstore_batch_free(batch);
+    return status;
+}
+
+/* Which an entry of a minute has no room for: it is rewritten, and then runs out. */
+static int retime_far_and_back(memstore *store)
+{
+    const int status = memstore_update_ttl(store, "key", 3, INT64_C(100) * 86400 * 1000);
+
+    return status == MEMSTORE_OK ? retime_alone(store) : status;
+}
+
+static int let_run_out(const void *key, size_t key_size, memstore_load_value *out, void *context)
+{
+    const struct running_out *running_out = context;
+
+    (void)key;
+    (void)key_size;
+    (void)out;
+    assert_ok(running_out->retime(running_out->store));
+    test_clock_advance(2);
+    if (running_out->swept)
+        cr_assert_eq(memstore_size(running_out->store), 0);
+    return MEMSTORE_LOAD_FAILED;
+}
+
+static void assert_runs_out(int (*retime)(memstore *store), bool swept)
+{
+    struct source source;
+    struct running_out running_out = {open_with_old(&source), retime, swept};
+    const memstore_loader loader = {
+        .struct_size = sizeof loader, .load = let_run_out, .context = &running_out};
+    memstore_view view;
+
+    assert_status(memstore_get_or_load(running_out.store, "key", 3, &loader, &view),
+                  MEMSTORE_ERR_LOADER_FAILED);
+    memstore_destroy(running_out.store);
+}
+
+Test(loading_policy, what_a_change_of_its_ttl_ends_during_a_refresh_that_fails_is_not_given)
+{
+    int (*const retimes[])(memstore *) = {retime_alone, retime_by_batch, retime_far_and_back};
+
+    for (size_t i = 0; i < TEST_COUNT_OF(retimes); i++) {
+        assert_runs_out(retimes[i], false);
+        assert_runs_out(retimes[i], true);
+    }
+}
+
 /* A small store in which "old" is old, whose next load fails. */
 static memstore *open_small(struct source *source)
 {
@@ -1269,6 +1337,26 @@ Test(loading_policy, loaders_of_one_name_share_a_breaker)
     memstore_destroy(store);
 }
 
+Test(loading_policy, contexts_that_failed_once_leave_a_named_loader_its_breaker)
+{
+    test_clock_start();
+    memstore *store = test_open("maintenance=manual", "loader.breaker_failures=3", NULL);
+    struct source requests[MS_BREAKERS], database = {.result = MEMSTORE_LOAD_FAILED};
+    memstore_loader loader = loader_of(&database);
+    memstore_view view;
+
+    for (size_t i = 0; i < MS_BREAKERS; i++) {
+        requests[i] = (struct source){.result = MEMSTORE_LOAD_FAILED};
+        assert_fails(store, &requests[i]);
+    }
+    loader.name = "database";
+    for (int i = 0; i < 4; i++)
+        assert_status(memstore_get_or_load(store, "key", 3, &loader, &view),
+                      MEMSTORE_ERR_LOADER_FAILED);
+    cr_assert(database.calls == 3 && test_stats(store).loads_refused == 1);
+    memstore_destroy(store);
+}
+
 /* Without a name: it is told by what the caller gave, not by who calls it for him. */
 Test(loading_policy, a_loader_that_warms_a_store_has_one_breaker)
 {
@@ -1442,6 +1530,30 @@ Test(loading_policy, the_alert_stays_until_the_last_breaker_is_closed)
     expect_breaker(alerts, 0.5, true);
     expect_breaker(alerts, 0, false);
     memstore_subscription_close(alerts);
+    memstore_destroy(store);
+}
+
+Test(loading_policy, the_alert_goes_when_nobody_asks_for_what_is_open)
+{
+    test_clock_start();
+    memstore *store = test_open("maintenance=manual", "loader.breaker_failures=1",
+                                "loader.breaker_open=10s", NULL);
+    struct source source = {.result = MEMSTORE_LOAD_FAILED};
+    memstore_rates rates = {.struct_size = sizeof rates};
+
+    assert_fails(store, &source);
+    test_clock_advance(60 * 1000);
+    expect_breakers(store, 1, 1);
+    test_clock_advance(24 * 3600 * 1000);
+    expect_breakers(store, 0, 0);
+    assert_ok(memstore_maintain(store, 0));
+    assert_ok(memstore_get_rates(store, &rates));
+    cr_assert_eq(rates.alerts, 0);
+    /* What opened it is known all the same: one load tries. */
+    assert_fails(store, &source);
+    assert_fails(store, &source);
+    cr_assert_eq(source.calls, 2);
+    expect_breakers(store, 1, 0);
     memstore_destroy(store);
 }
 

@@ -3,12 +3,17 @@
  * when they would have, and stores that are warm before they are asked. */
 #include "platform/testing.h"
 #include "snapshot/format.h"
+#include "store/store.h"
+#include "support/await.h"
 #include "support/clock.h"
 #include "support/criterion.h"
 #include "support/folder.h"
+#include "support/process.h"
 #include "support/stopper.h"
 
 #include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 
@@ -699,6 +704,296 @@ Test(snapshots, a_load_that_is_stopped_takes_back_what_it_stored)
         cr_assert_eq(memstore_size(other), 0);
         memstore_destroy(other);
     }
+    memstore_destroy(store);
+}
+
+/* ---- What happens to keys while they are loaded ---- */
+
+#define KEYS 100
+
+/* What is done when a snapshot of "key/0" and so on is verified, and nothing of it is loaded yet. */
+struct beside {
+    memstore *store;
+    void (*act)(memstore *store);
+    memstore_progress last;
+};
+
+static int act_once(const memstore_progress *progress, void *context)
+{
+    struct beside *beside = context;
+
+    beside->last = *progress;
+    if (progress->phase == MEMSTORE_PHASE_LOADING && progress->done == 0)
+        beside->act(beside->store);
+    return 0;
+}
+
+/* The store after that, with what was told last. */
+static memstore *load_beside(memstore *store, void (*act)(memstore *store), memstore_progress *last)
+{
+    struct beside beside = {.store = store, .act = act};
+    memstore *saved = open_manual();
+
+    set_numbered(saved, "key", KEYS);
+    assert_ok(memstore_save(saved, test_path("snapshot"), NULL, NULL));
+    memstore_destroy(saved);
+    assert_ok(memstore_load(store, test_path("snapshot"), act_once, &beside));
+    *last = beside.last;
+    return store;
+}
+
+/* A database of one row, asked by a thread of its own. */
+static struct row {
+    int result;
+    atomic_uint calls;
+    atomic_bool may_end;
+    int status;
+} row;
+
+static int load_row(const void *key, size_t key_size, memstore_load_value *out, void *unused)
+{
+    (void)key;
+    (void)key_size;
+    (void)unused;
+    atomic_fetch_add(&row.calls, 1);
+    TEST_AWAIT(atomic_load(&row.may_end));
+    out->value = "row";
+    out->value_size = 3;
+    return row.result;
+}
+
+static void *ask_for_row(void *store)
+{
+    const memstore_loader loader = {.struct_size = sizeof loader, .load = load_row};
+    memstore_view view;
+
+    row.status = memstore_get_or_load(store, "key/0", 5, &loader, &view);
+    memstore_view_release(&view);
+    return NULL;
+}
+
+static pthread_t asking;
+
+static void begin_to_ask(memstore *store)
+{
+    cr_assert_eq(pthread_create(&asking, NULL, ask_for_row, store), 0);
+    TEST_AWAIT(atomic_load(&row.calls) == 1);
+}
+
+Test(snapshots, what_is_being_loaded_from_elsewhere_is_newer)
+{
+    memstore_progress last;
+    memstore *store = load_beside(open_manual(), begin_to_ask, &last);
+
+    atomic_store(&row.may_end, true);
+    pthread_join(asking, NULL);
+    assert_ok(row.status);
+    cr_assert_eq(last.present, 1);
+    cr_assert_eq(test_stats(store).loads_overtaken, 0);
+    assert_holds(store, "key/0", "row");
+    assert_holds(store, "key/1", "key/1");
+    memstore_destroy(store);
+}
+
+static void ask(memstore *store)
+{
+    atomic_store(&row.may_end, true);
+    ask_for_row(store);
+}
+
+static void expect_known_not_to_exist(memstore *store)
+{
+    memstore_progress last;
+
+    row.result = MEMSTORE_LOAD_ABSENT;
+    load_beside(store, ask, &last);
+    assert_status(row.status, MEMSTORE_ERR_KEY_NOT_FOUND);
+    cr_assert_geq(last.present, 1);
+    assert_holds(store, "key/0", NULL);
+    memstore_destroy(store);
+}
+
+Test(snapshots, what_is_known_not_to_exist_is_not_loaded)
+{
+    expect_known_not_to_exist(open_manual());
+}
+
+Test(snapshots, what_was_found_not_to_exist_meanwhile_is_not_loaded)
+{
+    expect_known_not_to_exist(test_open("maintenance=manual", "loader.negative_ttl=0", NULL));
+}
+
+static void delete_alone(memstore *store)
+{
+    assert_status(test_delete(store, "key/0"), MEMSTORE_ERR_KEY_NOT_FOUND);
+}
+
+static void delete_of_many(memstore *store)
+{
+    const memstore_key key = test_key("key/0");
+    size_t deleted;
+
+    assert_ok(memstore_delete_many(store, &key, 1, &deleted));
+    cr_assert_eq(deleted, 0);
+}
+
+static void delete_by_batch(memstore *store)
+{
+    memstore_batch *batch = memstore_batch_new(store);
+
+    assert_ok(memstore_batch_delete(batch, "key/0", 5));
+    assert_ok(memstore_batch_commit(batch));
+    memstore_batch_free(batch);
+}
+
+static void delete_matching(memstore *store)
+{
+    assert_ok(memstore_delete_by_pattern(store, "key/0", 5, NULL));
+}
+
+static void set_and_delete(memstore *store)
+{
+    assert_ok(test_set(store, "key/0", "new", 0));
+    assert_ok(test_delete(store, "key/0"));
+}
+
+static void let_expire(memstore *store)
+{
+    assert_ok(test_set(store, "key/0", "new", 1000));
+    test_clock_advance(1000);
+}
+
+static void let_expire_by_batch(memstore *store)
+{
+    const memstore_entry entry = test_entry("key/0", "new", 1000);
+
+    assert_ok(memstore_set_many(store, &entry, 1));
+    test_clock_advance(1000);
+}
+
+Test(snapshots, what_was_deleted_or_has_run_out_meanwhile_is_not_loaded)
+{
+    void (*const acts[])(memstore *) = {delete_alone,       delete_of_many, delete_by_batch,
+                                        delete_matching,    set_and_delete, let_expire,
+                                        let_expire_by_batch};
+    memstore_progress last;
+
+    for (size_t i = 0; i < TEST_COUNT_OF(acts); i++) {
+        memstore *store = load_beside(open_manual(), acts[i], &last);
+
+        assert_holds(store, "key/0", NULL);
+        /* Another key may be taken for it. */
+        cr_assert_geq(last.stored, KEYS - 3);
+        cr_assert_eq(last.present + last.stored, KEYS);
+        memstore_destroy(store);
+    }
+}
+
+static void let_run_out(memstore *store)
+{
+    assert_ok(memstore_update_ttl(store, "key/0", 5, 1));
+    test_clock_advance(1);
+}
+
+/* It was there before, as what is newer. */
+Test(snapshots, what_a_change_of_its_ttl_has_ended_meanwhile_is_not_loaded)
+{
+    memstore *store = open_manual();
+    memstore_progress last;
+
+    assert_ok(test_set(store, "key/0", "new", 0));
+    load_beside(store, let_run_out, &last);
+    assert_holds(store, "key/0", NULL);
+    memstore_destroy(store);
+}
+
+static void clear(memstore *store)
+{
+    assert_ok(memstore_clear(store));
+}
+
+static void delete_all(memstore *store)
+{
+    assert_ok(memstore_delete_by_pattern(store, "k*", 2, NULL));
+}
+
+Test(snapshots, nothing_is_loaded_after_everything_was_removed)
+{
+    void (*const acts[])(memstore *) = {clear, delete_all};
+    memstore_progress last;
+
+    for (size_t i = 0; i < TEST_COUNT_OF(acts); i++) {
+        memstore *store = load_beside(open_manual(), acts[i], &last);
+
+        cr_assert_eq(memstore_size(store), 0);
+        cr_assert_eq(last.present, KEYS);
+        /* The next knows nothing of that. */
+        assert_ok(memstore_load(store, test_path("snapshot"), NULL, NULL));
+        cr_assert_eq(memstore_size(store), KEYS);
+        memstore_destroy(store);
+    }
+}
+
+static pid_t child;
+
+static void fork_and_delete(memstore *store)
+{
+    child = test_fork();
+    if (child == 0)
+        delete_alone(store);
+}
+
+Test(snapshots, a_child_that_goes_on_with_a_loading_knows_what_is_newer)
+{
+    memstore_progress last;
+    memstore *store = load_beside(open_manual(), fork_and_delete, &last);
+
+    if (child == 0)
+        _exit(!test_holds(store, "key/0", NULL) || last.stored < KEYS - 3);
+    cr_assert_eq(test_child_status(child), 0);
+    cr_assert_eq(last.stored, KEYS);
+    memstore_destroy(store);
+}
+
+static atomic_bool is_held, may_go_on;
+
+static void hold_up(memstore *store)
+{
+    (void)store;
+    atomic_store(&is_held, true);
+    while (!atomic_load(&may_go_on))
+        test_sleep_ms(1); /* at rest, which test_fork() waits for */
+}
+
+static void *load_held_up(void *store)
+{
+    memstore_progress last;
+
+    load_beside(store, hold_up, &last);
+    return NULL;
+}
+
+Test(snapshots, in_a_child_nothing_is_noted_for_a_loading_of_another_thread)
+{
+    /* Which is another for each process. */
+    const char *const path = test_path("snapshot");
+    memstore *store = open_manual();
+    pthread_t thread;
+
+    cr_assert_eq(pthread_create(&thread, NULL, load_held_up, store), 0);
+    TEST_AWAIT(atomic_load(&is_held));
+    child = test_fork();
+    if (child == 0) {
+        const bool forgets = !ms_news_are_wanted(&store->news);
+
+        _exit(!forgets || memstore_load(store, path, NULL, NULL) != MEMSTORE_OK ||
+              memstore_size(store) != KEYS);
+    }
+    cr_assert_eq(test_child_status(child), 0);
+    atomic_store(&may_go_on, true);
+    pthread_join(thread, NULL);
+    cr_assert_eq(memstore_size(store), KEYS);
+    cr_assert(!ms_news_are_wanted(&store->news));
     memstore_destroy(store);
 }
 

@@ -86,6 +86,36 @@ Test(breaker, lets_loaders_through_that_find_no_place)
     cr_assert(!may(MS_BREAKERS + 1, 0));
 }
 
+Test(breaker, gives_the_place_of_what_failed_least_recently)
+{
+    for (uint64_t loader = 1; loader <= MS_BREAKERS; loader++)
+        fail_times(loader, 2, (int64_t)loader);
+    fail_times(1, 1, 40); /* which opens it */
+    fail_times(MS_BREAKERS + 1, 3, 41);
+    cr_assert(!may(1, 41) && !may(MS_BREAKERS + 1, 41));
+    cr_assert_eq(fail(2, 42), MS_BREAKER_STAYS, "it was forgotten");
+    cr_assert_eq(fail(4, 43), MS_BREAKER_OPENS);
+}
+
+Test(breaker, gives_the_place_of_what_nobody_asked_for_since_it_was_open)
+{
+    for (uint64_t loader = 1; loader <= MS_BREAKERS; loader++)
+        fail_times(loader, 3, 0);
+    cr_assert(may(1, 150));
+    fail_times(MS_BREAKERS + 1, 3, 200);
+    cr_assert(may(MS_BREAKERS + 1, 200), "all are open, or may be tried");
+    fail_times(MS_BREAKERS + 1, 3, 201);
+    cr_assert(!may(MS_BREAKERS + 1, 201) && !may(1, 201));
+}
+
+Test(breaker, does_not_count_what_nobody_asked_for_long_since_it_was_open)
+{
+    fail_times(1, 3, 0);
+    cr_assert(are_open(1100, 1, 1) && are_open(1110, 0, 0));
+    cr_assert(may(1, 1110) && change == MS_BREAKER_HALF_OPENS && are_open(1110, 1, 1));
+    cr_assert(fail(1, 1111) == MS_BREAKER_REOPENS && are_open(1111, 1, 0));
+}
+
 Test(breaker, a_threshold_of_0_never_opens)
 {
     const struct ms_breaker_rule never = {0};
