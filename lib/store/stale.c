@@ -271,6 +271,7 @@ void ms_stale_prepare_locked(memstore *store, const struct ms_segment *segment)
         if (i == VICTIMS || !make_room(store))
             return;
     }
+    stale->granted = bytes;
     stale->credit = bytes;
     ms_add_relaxed(&stale->charged, bytes);
 }
@@ -279,6 +280,8 @@ void ms_stale_settle_locked(memstore *store)
 {
     struct ms_stale *stale = &store->stale;
 
+    ms_add_relaxed(&stale->taken, stale->granted - stale->credit);
+    stale->granted = 0;
     if (stale->credit == 0)
         return;
     ms_sub_relaxed(&stale->charged, stale->credit);

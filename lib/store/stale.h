@@ -43,9 +43,13 @@ struct ms_stale_shard {
 
 struct ms_stale {
     struct ms_stale_shard *shards;
-    uint64_t credit;               /* charged for tables that grow; reclaim lock */
+    uint64_t granted;              /* charged for tables that grow in this sweep; reclaim lock */
+    uint64_t credit;               /* what is left of that; reclaim lock */
     uint64_t missed;               /* by which it was too little in the last sweep; reclaim lock */
     atomic_uint_least64_t charged; /* what tables take, and the credit */
+    /* What they took since a writer opened a segment last: until one does, nothing of what is kept is
+     * dropped to have as much free for writers as before. Reclaim lock to add */
+    atomic_uint_least64_t taken;
     /* Kept entries. Shard lock to write; read by every write that adds a key. */
     atomic_uint_least64_t entries;
 };
