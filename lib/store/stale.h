@@ -67,8 +67,8 @@ static inline bool ms_stale_any(const struct ms_stale *stale)
 /* ---- In a sweep; reclaim lock held ---- */
 
 /* Before what is in a segment is kept, and afterwards: charge for tables that may grow, making room
- * for that if there is none. The segment is pinned: it may be evicted for that. */
-void ms_stale_prepare_locked(memstore *store, const struct ms_segment *segment);
+ * for that if there is none. The segment is pinned: it may be evicted for that. False when there is none. */
+bool ms_stale_prepare_locked(memstore *store, const struct ms_segment *segment);
 void ms_stale_settle_locked(memstore *store);
 /* Keep an entry that has just left the index. False when there is no memory; then it is dead. The
  * shard is locked, too. */
