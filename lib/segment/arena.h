@@ -146,6 +146,7 @@ struct ms_arena {
     struct ms_segment *limbo;    /* newest first */
     struct ms_segment *ripening; /* from here on they were in it when a grace period began */
     struct ms_segment *waiting;
+    uint64_t pin_rows_wanted; /* a bit for each that there was no room for */
 };
 
 /* Reserve and set up. False when the limit cannot hold `MS_ARENA_MIN_SEGMENTS` segments beside
@@ -348,8 +349,8 @@ bool ms_arena_limbo_is_large(struct ms_arena *arena);
 uint64_t ms_arena_limbo_bytes(struct ms_arena *arena);
 bool ms_arena_has_waiting(struct ms_arena *arena);
 
-/* Charge the row of counts with this number, which is in use from then on. False when the limit has no room
- * for it, or somebody holds the pool lock. */
+/* Charge the row of counts with this number, which is in use from then on. False when there is no room for it,
+ * until a segment comes free, or somebody holds the pool lock. */
 bool ms_arena_try_charge_row(struct ms_arena *arena, uint32_t number);
 /* Whether some segment may be worth compacting: AR-4. */
 static inline bool ms_arena_is_worn(const struct ms_arena *arena)

@@ -125,17 +125,44 @@ bool ms_pool_extend_segment(struct ms_arena *arena, struct ms_segment *segment, 
     return extended;
 }
 
+/* In a full store the room for a row is a segment that is free beyond the reserve, which is room for several.
+ * A reader may ask, so that no other lock is taken. */
+static bool charge_row_locked(struct ms_arena *arena)
+{
+    while (!ms_budget_charge(&arena->budget, arena->pin_row_bytes, ms_pool_withheld_bytes(arena))) {
+        if (arena->warm_count <= arena->reserve)
+            return false;
+        ms_backing_give(arena, ms_segment_pop(&arena->warm));
+        arena->warm_count--;
+    }
+    return true;
+}
+
+void ms_pool_charge_rows(struct ms_arena *arena)
+{
+    while (arena->pin_rows_wanted != 0 && charge_row_locked(arena)) {
+        const uint64_t others = arena->pin_rows_wanted & (arena->pin_rows_wanted - 1);
+
+        /* ORDER: none of its own, like the pins that follow in the read section of who takes it, under the
+         * lock. */
+        ms_or_relaxed(&arena->pin_rows_made, arena->pin_rows_wanted ^ others);
+        arena->pin_rows_wanted = others;
+    }
+}
+
+/* Under the lock, which fork() takes, so that the child finds a row in use if it is charged. */
 bool ms_arena_try_charge_row(struct ms_arena *arena, uint32_t number)
 {
+    const uint64_t row = UINT64_C(1) << number;
+
     if (!ms_mutex_try_lock(&arena->pool_lock))
         return false;
     ms_testing_reach(MS_POINT_POOL_LOCKED);
-    const bool charged =
-        ms_budget_charge(&arena->budget, arena->pin_row_bytes, ms_pool_withheld_bytes(arena));
-    /* Under the lock, which fork() takes, so that the child finds it in use if it is charged.
-     * ORDER: none of its own, like the pins that follow in this read section. */
-    if (charged)
-        ms_or_relaxed(&arena->pin_rows_made, UINT64_C(1) << number);
+    if ((ms_load_relaxed(&arena->pin_rows_made) & row) == 0) {
+        arena->pin_rows_wanted |= row;
+        ms_pool_charge_rows(arena);
+    }
+    const bool charged = (ms_load_relaxed(&arena->pin_rows_made) & row) != 0;
     ms_mutex_unlock(&arena->pool_lock);
     return charged;
 }

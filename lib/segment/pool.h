@@ -47,6 +47,9 @@ static inline uint64_t ms_pool_bytes_of(const struct ms_arena *arena,
 }
 /* Put a segment in limbo. The pool's lock is held. */
 void ms_pool_push_limbo(struct ms_arena *arena, struct ms_segment *segment);
+/* Charge the rows of counts that threads have asked for, as far as there is room for them now. The pool's lock
+ * is held. */
+void ms_pool_charge_rows(struct ms_arena *arena);
 /* Start a segment's record over for a new use of its memory. */
 void ms_pool_init_segment(struct ms_arena *arena, struct ms_segment *segment,
                           const struct ms_placement *placement);

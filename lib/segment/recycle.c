@@ -146,12 +146,21 @@ static void free_large(struct ms_arena *arena, struct ms_segment *large)
     ms_mutex_unlock(&arena->pool_lock);
 }
 
+/* Of threads that were refused them while the store was full. */
+static void charge_rows_locked(struct ms_arena *arena)
+{
+    ms_pool_charge_rows(arena);
+    if (ms_unlikely(arena->pin_rows_wanted != 0) && ms_pages_cool(&arena->pages) != 0)
+        ms_pool_charge_rows(arena);
+}
+
 uint32_t ms_arena_recycle(struct ms_arena *arena, struct ms_segment *limbo)
 {
     struct ms_segment *large = NULL;
 
     ms_mutex_lock(&arena->pool_lock);
     const uint32_t freed = recycle_locked(arena, limbo, &large);
+    charge_rows_locked(arena);
     ms_mutex_unlock(&arena->pool_lock);
     free_large(arena, large);
     return freed;

@@ -464,7 +464,10 @@ uint64_t ms_reclaim_sweep_locked(memstore *store, struct ms_segment *segment, in
         sweep(&pass, most);
     } else {
         ms_segment_pin(segment);
-        ms_stale_prepare_locked(store, segment);
+        /* All of the segment goes then, which is memory for the tables of others: what some tables have room
+         * for would be in the way. */
+        if (!ms_stale_prepare_locked(store, segment))
+            pass.max_stale = 0;
         sweep(&pass, most);
         ms_stale_settle_locked(store);
         ms_segment_unpin(segment);

@@ -120,7 +120,7 @@ void ms_store_live_and_dead(memstore *store, uint64_t *live, uint64_t *dead)
     struct byte_sums sums = {0};
 
     ms_arena_each(&store->arena, sum_segment, &sums);
-    *live = sums.live;
+    *live = sums.live + sums.stale;
     *dead = sums.dead;
 }
 

@@ -425,8 +425,10 @@ static int settle_in(memstore *store, const struct ms_reserved *reserved)
     }
     /* The first entry of a segment is the time to see that others stay free and that dead bytes
      * do not pile up. */
-    if (ms_unlikely(ms_room_was_opened_for(reserved)))
+    if (ms_unlikely(ms_room_was_opened_for(reserved))) {
+        ms_store_relaxed(&store->stale.taken, 0);
         ms_maintenance_wake(store);
+    }
     return MEMSTORE_OK;
 }
 

@@ -254,7 +254,7 @@ static bool make_room(memstore *store)
                                                         : ms_room_evict_locked(store, deadline);
 }
 
-void ms_stale_prepare_locked(memstore *store, const struct ms_segment *segment)
+bool ms_stale_prepare_locked(memstore *store, const struct ms_segment *segment)
 {
     struct ms_stale *stale = &store->stale;
     /* Never more than what doubles all tables. */
@@ -269,16 +269,20 @@ void ms_stale_prepare_locked(memstore *store, const struct ms_segment *segment)
         if (ms_arena_cool(&store->arena, 0) != 0)
             continue;
         if (i == VICTIMS || !make_room(store))
-            return;
+            return false;
     }
+    stale->granted = bytes;
     stale->credit = bytes;
     ms_add_relaxed(&stale->charged, bytes);
+    return true;
 }
 
 void ms_stale_settle_locked(memstore *store)
 {
     struct ms_stale *stale = &store->stale;
 
+    ms_add_relaxed(&stale->taken, stale->granted - stale->credit);
+    stale->granted = 0;
     if (stale->credit == 0)
         return;
     ms_sub_relaxed(&stale->charged, stale->credit);

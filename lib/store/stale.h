@@ -43,9 +43,13 @@ struct ms_stale_shard {
 
 struct ms_stale {
     struct ms_stale_shard *shards;
-    uint64_t credit;               /* charged for tables that grow; reclaim lock */
+    uint64_t granted;              /* charged for tables that grow in this sweep; reclaim lock */
+    uint64_t credit;               /* what is left of that; reclaim lock */
     uint64_t missed;               /* by which it was too little in the last sweep; reclaim lock */
     atomic_uint_least64_t charged; /* what tables take, and the credit */
+    /* What they took since a writer opened a segment last: until one does, nothing of what is kept is
+     * dropped to have as much free for writers as before. Reclaim lock to add */
+    atomic_uint_least64_t taken;
     /* Kept entries. Shard lock to write; read by every write that adds a key. */
     atomic_uint_least64_t entries;
 };
@@ -63,8 +67,8 @@ static inline bool ms_stale_any(const struct ms_stale *stale)
 /* ---- In a sweep; reclaim lock held ---- */
 
 /* Before what is in a segment is kept, and afterwards: charge for tables that may grow, making room
- * for that if there is none. The segment is pinned: it may be evicted for that. */
-void ms_stale_prepare_locked(memstore *store, const struct ms_segment *segment);
+ * for that if there is none. The segment is pinned: it may be evicted for that. False when there is none. */
+bool ms_stale_prepare_locked(memstore *store, const struct ms_segment *segment);
 void ms_stale_settle_locked(memstore *store);
 /* Keep an entry that has just left the index. False when there is no memory; then it is dead. The
  * shard is locked, too. */

@@ -599,7 +599,7 @@ void ms_store_measure_memory(memstore *store, memstore_memory_stats *out);
 /* OK, or UNSUPPORTED where calls are not measured. */
 int ms_store_latency(memstore *store, enum memstore_operation operation, memstore_latency *out);
 void ms_store_reset_stats(memstore *store);
-/* Live and dead bytes of all segments. */
+/* Live and dead bytes of all segments: what is kept beyond its expiry is of use, so that it counts as live. */
 void ms_store_live_and_dead(memstore *store, uint64_t *live, uint64_t *dead);
 
 /* ---- store/load.c, load_many.c, lease.c: loading what is not there ---- */

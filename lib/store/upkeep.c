@@ -52,14 +52,17 @@ static bool compact_one(memstore *store)
 }
 
 /* Whether more is to be emptied, so that enough is free before writers ask for it: what only waits for a
- * grace period counts. */
+ * grace period counts, and so does what tables of what has expired took while nobody wrote, for which some of
+ * that would be dropped. */
 static bool lacks_room(memstore *store)
 {
     struct ms_arena *arena = &store->arena;
     const uint32_t ahead = ms_arena_freed_ahead(arena);
+    const uint64_t taken = ms_load_relaxed(&store->stale.taken) + ms_arena_segment_size(arena) - 1;
 
     return store->settings.eviction != MS_EVICTION_NONE && ahead != 0 &&
-           ms_arena_available(arena) + (ms_arena_limbo_bytes(arena) >> arena->segment_shift) <
+           ms_arena_available(arena) + (ms_arena_limbo_bytes(arena) >> arena->segment_shift) +
+                   (taken >> arena->segment_shift) <
                ahead;
 }
 

@@ -29,8 +29,8 @@ int64_t ms_store_unix_expiry(memstore *store, int64_t expiry)
     return expiry == MS_NEVER ? 0 : expiry + unix_offset(store, ms_clock_coarse_ms());
 }
 
-/* A full store has no room for a row, and asking takes the pool lock: views that a thread takes until it
- * asks again. */
+/* A full store may have no room for a row until a segment comes free, and asking takes the pool lock: views
+ * that a thread takes until it asks again. */
 #define VIEWS_UNTIL_PINS 1024
 
 static struct ms_pin_row *row_of(memstore *store, struct ms_counter_stripe *own)

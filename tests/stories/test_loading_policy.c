@@ -368,6 +368,75 @@ Test(loading_policy, a_full_store_keeps_what_expires_through_a_failure)
     memstore_destroy(store);
 }
 
+#define KEYS_A_MIB 2500 /* somewhat more than there is room for */
+
+/* Overwrite keys in no order until the store is full, as the clock goes on. */
+static void overwrite_until_full(memstore *store, uint32_t keys)
+{
+    static const char value[450];
+    uint64_t state = 1;
+
+    for (uint32_t i = 0; i < 4 * keys; i++) {
+        state = state * UINT64_C(6364136223846793005) + 1;
+        const uint32_t key = (uint32_t)((state >> 33) % keys);
+
+        assert_ok(memstore_set(store, &key, sizeof key, value, sizeof value, 1000));
+        if (i % (keys / 200) == 0)
+            test_clock_advance(1);
+    }
+}
+
+/* How many of those that live are served when they have expired, while nobody writes. */
+static uint32_t count_served(memstore *store, uint32_t keys, uint32_t *lived)
+{
+    struct source source = {.result = MEMSTORE_LOAD_FAILED};
+    const memstore_loader loader = loader_of(&source);
+    bool *const lives = calloc(keys, sizeof *lives);
+    uint32_t served = 0;
+
+    *lived = 0;
+    for (uint32_t key = 0; key < keys; key++) {
+        lives[key] = memstore_has(store, &key, sizeof key) == MEMSTORE_OK;
+        *lived += lives[key];
+    }
+    for (int i = 0; i < 20; i++) {
+        test_clock_advance(100);
+        assert_ok(memstore_maintain(store, 0));
+    }
+    for (uint32_t key = 0; key < keys; key++) {
+        memstore_view view;
+
+        if (lives[key] &&
+            memstore_get_or_load(store, &key, sizeof key, &loader, &view) == MEMSTORE_OK) {
+            memstore_view_release(&view);
+            served++;
+        }
+    }
+    free(lives);
+    return served;
+}
+
+/* Segments that are half dead are not compacted for that, nor is room made for writers that do not come. */
+Test(loading_policy, a_full_store_of_whatever_size_keeps_what_expires_while_nobody_writes)
+{
+    static const char *const limits[] = {"performance.memory_limit=2MiB",
+                                         "performance.memory_limit=4MiB",
+                                         "performance.memory_limit=16MiB"};
+    static const uint32_t mib[] = {2, 4, 16};
+
+    test_clock_start();
+    for (size_t i = 0; i < sizeof limits / sizeof *limits; i++) {
+        memstore *store = test_open(STALE_SETTINGS, limits[i], NULL);
+        const uint32_t keys = mib[i] * KEYS_A_MIB;
+        uint32_t lived;
+
+        overwrite_until_full(store, keys);
+        const uint32_t served = count_served(store, keys, &lived);
+        cr_expect_gt(served, lived / 10 * 9, "%s: %u of %u", limits[i], served, lived);
+        memstore_destroy(store);
+    }
+}
+
 Test(loading_policy, what_expires_at_once_in_a_full_store_that_evicts_nothing_serves_in_part)
 {
     test_clock_start();
@@ -390,7 +459,8 @@ Test(loading_policy, what_expires_at_once_in_a_full_store_that_evicts_nothing_se
         memstore_view_release(&view);
     }
     /* The rest makes room for the tables of where it is. */
-    cr_assert_gt(served, written / 4, "%lu of %lu", (unsigned long)served, (unsigned long)written);
+    cr_assert_gt(served, written / 4 * 3, "%lu of %lu", (unsigned long)served,
+                 (unsigned long)written);
     memstore_destroy(store);
 }
 

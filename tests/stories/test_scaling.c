@@ -485,12 +485,13 @@ Test(scaling, a_first_read_writes_the_entrys_mark, .signal = SIGSEGV, .disabled 
     read_protected(get_all);
 }
 
-/* ---- In a full store there are no counts to be had ---- */
+/* ---- Counts of a thread that begins in a full store ---- */
 
 #define VIEWS 20000
 #define LARGE_ENTRIES 40000 /* of 1000 bytes */
 
 static atomic_uint pool_locks;
+static unsigned last_key; /* that was written */
 
 static void count_pool_locks(enum ms_testing_point point, void *unused)
 {
@@ -499,14 +500,32 @@ static void count_pool_locks(enum ms_testing_point point, void *unused)
         atomic_fetch_add(&pool_locks, 1);
 }
 
+/* As many as there is room for. */
 static void set_large(unsigned from, unsigned to)
 {
     unsigned char value[1000] = {7};
+    int status = MEMSTORE_OK;
 
-    for (unsigned i = from; i < to; i++) {
+    for (unsigned i = from; i < to && status == MEMSTORE_OK; i++) {
         char key[64];
-        assert_ok(memstore_set(store, key, key_of(i, key), value, sizeof value, 0));
+
+        status = memstore_set(store, key, key_of(i, key), value, sizeof value, 0);
+        if (status == MEMSTORE_OK)
+            last_key = i;
+        else
+            assert_status(status, MEMSTORE_ERR_CACHE_FULL);
     }
+}
+
+/* Leaves nothing of the limit but what is kept free for writers: what is less than a segment may be more than
+ * a thread's counts. */
+static void open_full(const char *eviction)
+{
+    store = test_open(eviction, "performance.memory_limit=8MiB", "maintenance=manual", NULL);
+    struct ms_budget *const budget = &store->arena.budget;
+
+    set_large(0, LARGE_ENTRIES);
+    cr_assert(ms_budget_charge(budget, ms_budget_limit(budget) - ms_budget_charged(budget), 0));
 }
 
 /* Of the entry that was written last. */
@@ -514,7 +533,7 @@ static void view_often(void)
 {
     char key[64];
     memstore_view view;
-    const size_t size = key_of(LARGE_ENTRIES - 1, key);
+    const size_t size = key_of(last_key, key);
 
     for (unsigned i = 0; i < VIEWS; i++) {
         CHECK_OK(memstore_get_view(store, key, size, &view));
@@ -530,23 +549,40 @@ static struct ms_pin_row *own_pins(void)
 /* A thread asks for its counts seldom while it is refused them, and gets them when there is room. */
 Test(scaling, views_in_a_full_store_hardly_ever_lock_anything)
 {
-    store =
-        test_open("eviction=s3fifo", "performance.memory_limit=8MiB", "maintenance=manual", NULL);
-    struct ms_budget *const budget = &store->arena.budget;
-    set_large(0, LARGE_ENTRIES);
-    /* What is less than a segment may be more than a thread's counts. */
-    const uint64_t left = ms_budget_limit(budget) - ms_budget_charged(budget);
-    cr_assert(ms_budget_charge(budget, left, 0));
-
+    open_full("eviction=none");
     ms_testing_set_hook(count_pool_locks, NULL);
     view_often();
     ms_testing_set_hook(NULL, NULL);
     cr_expect_null(own_pins());
     cr_expect_leq(atomic_load(&pool_locks), VIEWS / 1000);
 
-    ms_budget_uncharge(budget, left);
     assert_ok(memstore_clear(store));
-    set_large(LARGE_ENTRIES - 1, LARGE_ENTRIES);
+    set_large(0, 1);
+    view_often();
+    cr_expect_not_null(own_pins());
+    memstore_destroy(store);
+}
+
+/* Of what is kept free for writers, for which a segment is evicted at most. */
+Test(scaling, a_thread_that_begins_in_a_full_store_gets_counts_of_its_own)
+{
+    open_full("eviction=s3fifo");
+    assert_ok(memstore_maintain(store, 0));
+    const uint64_t entries = memstore_size(store);
+
+    view_often();
+    cr_expect_not_null(own_pins());
+    assert_ok(memstore_maintain(store, 0));
+    cr_expect_geq(memstore_size(store) + ms_arena_segment_size(&store->arena) / 1000, entries);
+    memstore_destroy(store);
+}
+
+Test(scaling, a_thread_gets_counts_of_its_own_when_writers_free_a_segment)
+{
+    open_full("eviction=s3fifo");
+    view_often();
+    cr_expect_null(own_pins());
+    set_large(LARGE_ENTRIES, LARGE_ENTRIES + 100);
     view_often();
     cr_expect_not_null(own_pins());
     memstore_destroy(store);
