@@ -71,6 +71,7 @@ static void begin_change(memstore *store, const struct ms_pressure_reading *read
                                               .charged = ms_budget_charged(&store->arena.budget)};
 
     guard->before = limits.now;
+    guard->descent = (struct ms_descent){0};
     guard->target = ms_pressure_judge(&guard->state, reading, &limits, ms_clock_exact_ms());
     ms_store_relaxed(&guard->moving, guard->target != guard->before);
 }
@@ -94,7 +95,8 @@ static void end_change(memstore *store)
 /* Go on with what was begun. False when there is more to do at once. */
 static bool move(memstore *store, int64_t until_us)
 {
-    const enum ms_resize_end end = ms_store_resize_some(store, store->guard.target, until_us);
+    const enum ms_resize_end end =
+        ms_store_resize_some(store, store->guard.target, &store->guard.descent, until_us);
 
     if (end != MS_RESIZE_LATER)
         end_change(store);

@@ -16,6 +16,7 @@
 #include "config/settings.h"
 #include "platform/atomic.h"
 #include "pressure/rule.h"
+#include "store/descent.h"
 
 #include <memstore/memstore.h>
 #include <stdbool.h>
@@ -28,7 +29,9 @@ struct ms_guard {
     struct ms_pressure_sensor sensor;
     const char *told; /* what was said of the readings; static, NULL = nothing yet */
     struct ms_pressure_state state;
-    uint64_t before, target; /* of the limit on its way */
+    /* of the limit on its way */
+    uint64_t before, target;
+    struct ms_descent descent;
 };
 
 /* Look if it is time, unless somebody does, and go on with what was begun until it is there or until

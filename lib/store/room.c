@@ -104,15 +104,6 @@ static bool may_go_on(memstore *store, enum compaction compaction, int64_t deadl
     return now - store->held_up_since < PATIENCE_FOR_SHARDS_US && !ms_wait_is_over(deadline_us);
 }
 
-static uint64_t count_entries(const memstore *store)
-{
-    uint64_t entries = 0;
-
-    for (uint32_t i = 0; i < store->index.shard_count; i++)
-        entries += ms_index_entries(&store->index, i);
-    return entries;
-}
-
 /* Give the ghost a table for so many keys. The reserve is left alone: moving
  * entries needs it. */
 static bool resize_ghost(memstore *store, uint64_t keys)
@@ -170,7 +161,7 @@ static void fit_ghost(memstore *store, uint64_t entries, int64_t deadline_us)
 static bool evict_one(memstore *store, int64_t deadline_us)
 {
     if (store->eviction.policy->ghost_percent != 0) {
-        const uint64_t entries = count_entries(store);
+        const uint64_t entries = ms_index_count(&store->index);
 
         ms_eviction_inform(&store->eviction, entries,
                            ms_counters_total(&store->counters, MS_COUNT_MISSES));

@@ -258,11 +258,12 @@ int ms_store_check_limit(const memstore *store, uint64_t limit, char why[static 
 enum ms_resize_end {
     MS_RESIZE_DONE,
     MS_RESIZE_LATER, /* the time is over, or somebody else reclaims: go on another time */
-    MS_RESIZE_STUCK, /* nothing more is to be had back now */
+    MS_RESIZE_STUCK, /* nothing more is to be had back now, or others take what is */
 };
-/* Go towards another limit until it is there or until `until_us`; what is reached stays. Waits for
- * views for no time. The settings lock is held. */
-enum ms_resize_end ms_store_resize_some(memstore *store, uint64_t limit, int64_t until_us);
+/* Go towards another limit until it is there or until `until_us`; what is reached stays, and `descent` is for the
+ * next time. Waits for views for no time. The settings lock is held. */
+enum ms_resize_end ms_store_resize_some(memstore *store, uint64_t limit, struct ms_descent *descent,
+                                        int64_t until_us);
 
 /* ---- store/read.c ---- */
 int ms_store_get(memstore *store, const void *key, size_t key_size, void *buf, size_t cap,
