@@ -31,6 +31,8 @@
 /* How long to wait for views, or for a shard that somebody holds. */
 #define POLL_US 500
 #define SHARD_PATIENCE_US 5000
+/* Who waits for another limit waits so long at least for what writers may not wait for at all. */
+#define PATIENCE_LEAST_US 100000
 /* Memory pressure lets go on for so long that gains nothing. */
 #define VAIN_MOST_US 200000
 
@@ -330,6 +332,14 @@ static struct resize plan(memstore *store, uint64_t target, uint64_t parting,
                            .vain_most_us = vain_most_us};
 }
 
+static int64_t patience(const memstore *store)
+{
+    const int64_t deadline = ms_store_deadline(store);
+    const int64_t least = ms_wait_deadline(ms_clock_real_us() + PATIENCE_LEAST_US);
+
+    return deadline > least ? deadline : least;
+}
+
 /* After a step that was not the last: whether there is to be another, after a pause. */
 static bool goes_on(const struct resize *resize, bool idle, int64_t deadline_us)
 {
@@ -347,14 +357,14 @@ static int shrink(memstore *store, uint64_t target, uint64_t parting, char why[s
     struct ms_descent descent = {0};
     /* As long as it gets on it may take its time. */
     struct resize resize = plan(store, target, parting, &descent, INT64_MAX);
-    int64_t deadline = ms_store_deadline(store);
+    int64_t deadline = patience(store);
 
     while (!has_arrived(&resize)) {
         bool idle;
 
         if (!step(&resize, deadline, &idle) || (ms_wait_was_cut() && !has_arrived(&resize)))
             return give_up(&resize, why);
-        deadline = resize.got_on ? ms_store_deadline(store) : deadline + resize.replacing_us;
+        deadline = resize.got_on ? patience(store) : deadline + resize.replacing_us;
         if (!has_arrived(&resize) && !goes_on(&resize, idle, deadline))
             return give_up(&resize, why);
     }

@@ -483,6 +483,18 @@ Test(reconfigure, a_limit_that_is_not_reached_is_given_up_although_others_write,
     memstore_destroy(store);
 }
 
+/* The setting is about writes. */
+Test(reconfigure, writers_that_do_not_wait_leave_a_lower_limit_within_reach)
+{
+    memstore *store = test_open("performance.memory_limit=64MiB", NULL);
+
+    fill(store, 0, 70000, 1000);
+    assert_ok(memstore_reconfigure(store, "performance.lock_timeout", "0"));
+    assert_ok(memstore_reconfigure(store, "performance.memory_limit", "16MiB"));
+    cr_assert_leq(test_memory(store).charged, 16 * MIB);
+    memstore_destroy(store);
+}
+
 Test(reconfigure, without_eviction_a_lower_limit_loses_nothing)
 {
     memstore *store =
