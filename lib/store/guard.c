@@ -51,12 +51,16 @@ uint64_t ms_guard_limit(memstore *store, const struct ms_settings *next)
 {
     const uint64_t now = ms_budget_limit(&store->arena.budget);
 
-    ms_store_relaxed(&store->guard.moving, false);
     if (next->memory_pressure == MS_MEMORY_PRESSURE_OFF || now >= store->settings.limit)
         return next->limit;
     const uint64_t floor = floor_of(store, next->limit);
     const uint64_t held = now > floor ? now : floor;
     return held < next->limit ? held : next->limit;
+}
+
+void ms_guard_give_up(memstore *store)
+{
+    ms_store_relaxed(&store->guard.moving, false);
 }
 
 /* ---- Changes. The settings lock is held ---- */

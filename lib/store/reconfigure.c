@@ -184,6 +184,7 @@ static int reconfigure_memory(memstore *store, const struct ms_settings *next, s
     const struct memory_change change = plan_memory(store, next);
     status = change_memory(store, &change, refused, why);
     if (status == MEMSTORE_OK && (change.raises || change.limit != change.before)) {
+        ms_guard_give_up(store);
         ms_track_resize(store);
         ms_store_relaxed(&store->limit_told, false);
     }

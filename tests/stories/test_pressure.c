@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* memory_pressure: the limit gives way while memory is short, and comes back. */
 #include "platform/testing.h"
+#include "store/store.h"
 #include "support/clock.h"
 #include "support/criterion.h"
 #include "support/process.h"
@@ -322,6 +323,37 @@ Test(pressure, the_configured_limit_can_be_changed_while_it_is_lowered)
     assert_status(memstore_reconfigure(store, "performance.memory_limit", "1000"),
                   MEMSTORE_ERR_INVALID_CONFIG);
     cr_expect_eq(test_memory(store).configured_limit, 16 * MIB);
+    memstore_destroy(store);
+}
+
+static void take_time(enum ms_testing_point point, void *context)
+{
+    (void)context;
+    if (point == MS_POINT_RECLAIMING)
+        test_sleep_ms(2);
+}
+
+/* Nor is what was under way given up, or left half done. */
+Test(pressure, a_refused_change_of_the_limit_changes_nothing_for_it)
+{
+    memstore *store = open_guarded("cgroup", NULL);
+
+    fill(store, 2 * LIMIT);
+    group_lacks(GIB / 10);
+    test_clock_advance(500);
+    ms_testing_set_hook(take_time, NULL);
+    for (int i = 0; i < 100 && test_memory(store).limit == LIMIT; i++)
+        (void)memstore_maintain(store, 1);
+    ms_testing_set_hook(NULL, NULL);
+    cr_assert_lt(test_memory(store).limit, LIMIT);
+    cr_assert_gt(test_memory(store).limit, LIMIT * 3 / 4, "part of the way");
+    assert_status(memstore_reconfigure(store, "performance.memory_limit", "1000"),
+                  MEMSTORE_ERR_INVALID_CONFIG);
+    test_system_group(200 * MIB, 0, GIB);
+    look(store, 500);
+    cr_expect_leq(test_memory(store).limit, LIMIT * 3 / 4);
+    cr_expect_eq(test_stats(store).limit_lowered, 1);
+    cr_expect_gt(ms_arena_freed_ahead(&store->arena), 0);
     memstore_destroy(store);
 }
 
