@@ -65,11 +65,9 @@ uint64_t ms_notify_allowance(const struct ms_settings *settings)
 static bool can_be_had(memstore *store, uint64_t bytes)
 {
     struct ms_arena *arena = &store->arena;
-    const uint64_t stays = arena->overhead + ms_arena_further_overhead(arena) +
-                           ms_load_relaxed(&store->index.table_bytes) + ms_track_charged(store) +
-                           ms_events_charged(&store->events) + ms_arena_pinned(arena);
 
-    return stays + bytes + ((uint64_t)SEGMENTS_LEFT << arena->segment_shift) <=
+    return ms_room_that_stays(store) + ms_arena_pinned(arena) + bytes +
+               ((uint64_t)SEGMENTS_LEFT << arena->segment_shift) <=
            ms_budget_limit(&arena->budget);
 }
 

@@ -453,6 +453,8 @@ int ms_store_clear(memstore *store);
 /* Take the reclaim lock; the maintenance thread does not wait for it, since who holds it may be
  * waiting for a grace period from that thread. */
 bool ms_room_lock(memstore *store, int64_t deadline_us);
+/* Bytes that no eviction brings back, beside what views hold. */
+uint64_t ms_room_that_stays(memstore *store);
 /* For one who has tried to reserve and got nothing: make room for a segment, or for `bytes` of
  * pages when that is not 0. OK when it is worth trying again, else why not. Not when the system
  * has refused memory since the mark, which was taken before trying and is moved on for the next
