@@ -649,6 +649,8 @@ int ms_store_compact(memstore *store, double max_dead_ratio)
     int status = COMPACTS_ON;
 
     ms_upkeep_expire(store, ms_store_deadline(store));
+    if (store->settings.secure_wipe && max_dead_ratio == 0)
+        ms_track_forget_keys(store);
     for (bool begun = false; status == COMPACTS_ON; begun = true) {
         if (!ms_mutex_lock_until(&store->reclaim_lock, ms_store_deadline(store)))
             return MEMSTORE_ERR_LOCK_TIMEOUT;
