@@ -393,24 +393,36 @@ int ms_store_check_limit(const memstore *store, uint64_t limit, char why[static 
     return MEMSTORE_ERR_UNSUPPORTED;
 }
 
-int ms_store_resize(memstore *store, uint64_t limit, uint64_t parting, char why[static MS_WHY_SIZE])
+static int lock_reclaim(memstore *store, char why[static MS_WHY_SIZE])
+{
+    if (ms_mutex_lock_until(&store->reclaim_lock, patience(store)))
+        return MEMSTORE_OK;
+    snprintf(why, MS_WHY_SIZE, "somebody has been reclaiming for all of performance.lock_timeout");
+    return MEMSTORE_ERR_LOCK_TIMEOUT;
+}
+
+int ms_store_raise(memstore *store, uint64_t limit, uint64_t taken, char why[static MS_WHY_SIZE])
+{
+    const int status = lock_reclaim(store, why);
+
+    if (status != MEMSTORE_OK)
+        return status;
+    ms_add_relaxed(&store->arena.budget.charged, taken);
+    raise_locked(store, limit);
+    ms_mutex_unlock(&store->reclaim_lock);
+    return status;
+}
+
+int ms_store_lower(memstore *store, uint64_t limit, uint64_t parting, char why[static MS_WHY_SIZE])
 {
     struct ms_arena *arena = &store->arena;
-    int status = MEMSTORE_OK;
+    int status = lock_reclaim(store, why);
 
-    if (!ms_mutex_lock_until(&store->reclaim_lock, ms_store_deadline(store))) {
-        snprintf(why, MS_WHY_SIZE,
-                 "somebody has been reclaiming for all of "
-                 "performance.lock_timeout");
-        return MEMSTORE_ERR_LOCK_TIMEOUT;
-    }
-    const bool down = limit < ms_budget_limit(&arena->budget);
-    if (!down)
-        raise_locked(store, limit);
-    else
-        status = check_target(store, limit, parting, why);
+    if (status != MEMSTORE_OK)
+        return status;
+    status = check_target(store, limit, parting, why);
     ms_mutex_unlock(&store->reclaim_lock);
-    if (!down || status != MEMSTORE_OK)
+    if (status != MEMSTORE_OK)
         return status;
 
     ms_combiner_shed(store);

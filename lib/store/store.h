@@ -245,10 +245,12 @@ int ms_store_check_least(uint64_t limit, uint64_t least, char why[static MS_WHY_
 /* The least that the store could be given now: with what would follow keys then, and room for what is kept
  * without eviction. No lock held that is not below the pool's. */
 uint64_t ms_store_reachable_limit(memstore *store);
-/* Bring about another memory limit, which is not above what the next function allows, with `parting`
- * bytes of what is in use still: the caller gives them back next. The settings lock is held. */
-int ms_store_resize(memstore *store, uint64_t limit, uint64_t parting,
-                    char why[static MS_WHY_SIZE]);
+/* Bring about a lower memory limit, with `parting` bytes of what is in use still: the caller gives them back next.
+ * The settings lock is held. */
+int ms_store_lower(memstore *store, uint64_t limit, uint64_t parting, char why[static MS_WHY_SIZE]);
+/* Bring about one that is not lower, nor above what ms_store_check_limit() allows. So many bytes of what it is
+ * higher are the caller's, charged before anybody else has them. The settings lock is held. */
+int ms_store_raise(memstore *store, uint64_t limit, uint64_t taken, char why[static MS_WHY_SIZE]);
 /* Take back a higher limit that was brought about just now: at once, whatever has been stored since. The
  * settings lock is held. */
 void ms_store_put_limit_back(memstore *store, uint64_t limit);
