@@ -181,7 +181,7 @@ MEMSTORE_API void memstore_destroy(memstore *store);
  * @retval MEMSTORE_ERR_LOCK_TIMEOUT reclaiming by others took all of performance.lock_timeout
  * @retval MEMSTORE_ERR_CACHE_CLOSED the store is closed
  * @progress Waits for another change in progress; a lower memory limit waits for memory as long as some
- *     comes free within performance.lock_timeout.
+ *     comes free within performance.lock_timeout, or within 100 ms if that is longer.
  * @threadsafety any
  * @since 0.1 */
 MEMSTORE_API int memstore_reconfigure(memstore *store, const char *key, const char *value);

@@ -69,8 +69,15 @@ static uint32_t add(struct ms_hot *hot, uint64_t hash, const void *key, size_t k
     *first = (uint8_t)(at + 1);
     hot->keys[at].error = hot->counts[at];
     hot->keys[at].key_size = (uint32_t)key_size;
-    memcpy(hot->keys[at].key, key, key_size < MS_HOT_KEY_BYTES ? key_size : MS_HOT_KEY_BYTES);
+    const size_t kept = key_size < MS_HOT_KEY_BYTES ? key_size : MS_HOT_KEY_BYTES;
+    memcpy(hot->keys[at].key, key, kept);
+    memset(hot->keys[at].key + kept, 0, MS_HOT_KEY_BYTES - kept);
     return at;
+}
+
+void ms_hot_forget(struct ms_hot *hot)
+{
+    memset(hot, 0, sizeof *hot);
 }
 
 void ms_hot_note(struct ms_hot *hot, uint64_t hash, const void *key, size_t key_size)

@@ -35,6 +35,8 @@ struct ms_hot {
     struct ms_hot_key keys[MS_HOT_KEYS];
 };
 
+/* As at first; nothing of a key is left. */
+void ms_hot_forget(struct ms_hot *hot);
 void ms_hot_note(struct ms_hot *hot, uint64_t hash, const void *key, size_t key_size);
 /* The keys, most used first; `out` has room for MS_HOT_KEYS. Returns how many. */
 uint32_t ms_hot_sorted(const struct ms_hot *hot, struct ms_hot_key *out);

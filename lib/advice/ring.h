@@ -100,13 +100,13 @@ static inline uint32_t ms_ring_used(const struct ms_ring *ring, uint32_t ticket)
 /* ---- For one thread at a time ---- */
 
 /* The record that comes out after so many others; NULL when there is none, or it is not filled yet. */
-static inline const void *ms_ring_at(const struct ms_ring *ring, uint32_t after)
+static inline void *ms_ring_at(const struct ms_ring *ring, uint32_t after)
 {
     const uint32_t ticket = ms_load_relaxed(&ring->head) + after;
     ms_ring_turn *turn = ms_ring_turn_of(ring, ticket);
 
     /* ORDER: acquire, pairs with the release of ms_ring_filled(). */
-    return ms_load_acquire(turn) == ticket + 1 ? (const void *)turn : NULL;
+    return ms_load_acquire(turn) == ticket + 1 ? (void *)turn : NULL;
 }
 
 /* Take the first `n` out, all of which are there. */

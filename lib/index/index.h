@@ -112,6 +112,16 @@ static inline uint32_t ms_index_entries(const struct ms_index *index, uint32_t s
     return ms_load_relaxed(&index->shards[shard].entries);
 }
 
+/* Of all shards. */
+static inline uint64_t ms_index_count(const struct ms_index *index)
+{
+    uint64_t entries = 0;
+
+    for (uint32_t shard = 0; shard < index->shard_count; shard++)
+        entries += ms_index_entries(index, shard);
+    return entries;
+}
+
 /* Start loading the bucket that a lookup of this hash begins with, to be changed. */
 static inline void ms_index_prefetch(const struct ms_index *index, uint64_t hash)
 {

@@ -27,9 +27,11 @@ static uint64_t buckets_bytes(const struct ms_flights *flights)
     return flights->bucket_count * sizeof(ms_flight_bucket);
 }
 
-void ms_flights_init(struct ms_flights *flights, struct ms_budget *budget, uint64_t limit)
+void ms_flights_init(struct ms_flights *flights, struct ms_budget *budget, uint64_t limit,
+                     bool wipes)
 {
     flights->budget = budget;
+    flights->wipes = wipes;
     flights->bucket_count = buckets_for(limit);
     ms_mutex_init(&flights->lock, MS_RANK_FLIGHTS);
     ms_cond_init(&flights->changes);
@@ -138,9 +140,11 @@ bool ms_flights_set_aside(struct ms_flights *flights, uint64_t bytes)
 
 void ms_flight_free(struct ms_flight *flight)
 {
+    const bool wipes = flight->flights->wipes;
+
     uncharge(flight->flights, ms_flight_bytes(flight->key_size), flight->is_aside);
     pthread_cond_destroy(&flight->ends);
-    ms_mem_free(flight);
+    ms_mem_free_wiped(flight, wipes);
 }
 
 void ms_flights_remove(struct ms_flights *flights, struct ms_flight *flight)

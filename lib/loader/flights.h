@@ -77,6 +77,7 @@ typedef _Atomic(struct ms_flight *) ms_flight_bucket; /* lock to write */
 struct ms_flights {
     ms_mutex lock;
     bool closed;              /* lock */
+    bool wipes;               /* keys are overwritten before they are freed; constant */
     uint32_t leading;         /* flights that threads lead; lock */
     uint32_t absences;        /* lock */
     uint64_t absent_bytes;    /* that they are charged; lock */
@@ -117,7 +118,8 @@ enum ms_joined {
 /* Not a status: the lease that was waited for has ended without a value. */
 #define MS_FLIGHT_LAPSED 1
 
-void ms_flights_init(struct ms_flights *flights, struct ms_budget *budget, uint64_t limit);
+void ms_flights_init(struct ms_flights *flights, struct ms_budget *budget, uint64_t limit,
+                     bool wipes);
 /* Set bytes aside for flights of who insists. False when the limit does not have them. */
 bool ms_flights_set_aside(struct ms_flights *flights, uint64_t bytes);
 /* Nobody refers to a flight any more, but for absences. */

@@ -51,12 +51,16 @@ uint64_t ms_guard_limit(memstore *store, const struct ms_settings *next)
 {
     const uint64_t now = ms_budget_limit(&store->arena.budget);
 
-    ms_store_relaxed(&store->guard.moving, false);
     if (next->memory_pressure == MS_MEMORY_PRESSURE_OFF || now >= store->settings.limit)
         return next->limit;
     const uint64_t floor = floor_of(store, next->limit);
     const uint64_t held = now > floor ? now : floor;
     return held < next->limit ? held : next->limit;
+}
+
+void ms_guard_give_up(memstore *store)
+{
+    ms_store_relaxed(&store->guard.moving, false);
 }
 
 /* ---- Changes. The settings lock is held ---- */
@@ -71,6 +75,7 @@ static void begin_change(memstore *store, const struct ms_pressure_reading *read
                                               .charged = ms_budget_charged(&store->arena.budget)};
 
     guard->before = limits.now;
+    guard->descent = (struct ms_descent){0};
     guard->target = ms_pressure_judge(&guard->state, reading, &limits, ms_clock_exact_ms());
     ms_store_relaxed(&guard->moving, guard->target != guard->before);
 }
@@ -94,7 +99,8 @@ static void end_change(memstore *store)
 /* Go on with what was begun. False when there is more to do at once. */
 static bool move(memstore *store, int64_t until_us)
 {
-    const enum ms_resize_end end = ms_store_resize_some(store, store->guard.target, until_us);
+    const enum ms_resize_end end =
+        ms_store_resize_some(store, store->guard.target, &store->guard.descent, until_us);
 
     if (end != MS_RESIZE_LATER)
         end_change(store);

@@ -16,6 +16,7 @@
 #include "config/settings.h"
 #include "platform/atomic.h"
 #include "pressure/rule.h"
+#include "store/descent.h"
 
 #include <memstore/memstore.h>
 #include <stdbool.h>
@@ -28,7 +29,9 @@ struct ms_guard {
     struct ms_pressure_sensor sensor;
     const char *told; /* what was said of the readings; static, NULL = nothing yet */
     struct ms_pressure_state state;
-    uint64_t before, target; /* of the limit on its way */
+    /* of the limit on its way */
+    uint64_t before, target;
+    struct ms_descent descent;
 };
 
 /* Look if it is time, unless somebody does, and go on with what was begun until it is there or until
@@ -36,9 +39,11 @@ struct ms_guard {
 bool ms_guard_run(memstore *store, int64_t until_us);
 /* When it is time, in ms_clock_real_us(); INT64_MAX while it is off. */
 int64_t ms_guard_when(memstore *store, int64_t now_us);
-/* The limit that these settings bring about: what a lowered one was lowered to holds on, within them.
- * What was on its way is given up. The settings lock is held. */
+/* The limit that these settings bring about: what a lowered one was lowered to holds on, within them. The
+ * settings lock is held. */
 uint64_t ms_guard_limit(memstore *store, const struct ms_settings *next);
+/* It was brought about, and what was on its way is not to be any more. The settings lock is held. */
+void ms_guard_give_up(memstore *store);
 /* The store is closed and nobody is in it. */
 void ms_guard_close(memstore *store);
 /* In the child of a fork(), while it has one thread. */

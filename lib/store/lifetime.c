@@ -186,7 +186,7 @@ static void init_members(memstore *store, const struct ms_settings *settings,
     ms_events_init(&store->events, &store->arena.budget, &store->events_wanted,
                    settings->secure_wipe);
     ms_events_allow(&store->events, ms_notify_allowance(settings));
-    ms_flights_init(&store->flights, &store->arena.budget, settings->limit);
+    ms_flights_init(&store->flights, &store->arena.budget, settings->limit, settings->secure_wipe);
     ms_breakers_init(&store->breakers);
     ms_captures_init(&store->captures);
     ms_news_init(&store->news);
@@ -321,6 +321,7 @@ static void free_store(memstore *store)
     ms_gate_fini(&store->loads_gate);
     ms_gate_fini(&store->load_bytes_gate);
     ms_stale_fini(&store->stale, store->index.shard_count);
+    ms_track_discard(store, ms_load_relaxed(&store->track.sampler));
     if (store->arena.base != NULL)
         ms_arena_fini(&store->arena);
     ms_counters_fini(&store->counters);

@@ -65,11 +65,9 @@ uint64_t ms_notify_allowance(const struct ms_settings *settings)
 static bool can_be_had(memstore *store, uint64_t bytes)
 {
     struct ms_arena *arena = &store->arena;
-    const uint64_t stays = arena->overhead + ms_arena_further_overhead(arena) +
-                           ms_load_relaxed(&store->index.table_bytes) + ms_track_charged(store) +
-                           ms_events_charged(&store->events) + ms_arena_pinned(arena);
 
-    return stays + bytes + ((uint64_t)SEGMENTS_LEFT << arena->segment_shift) <=
+    return ms_room_that_stays(store) + ms_arena_pinned(arena) + bytes +
+               ((uint64_t)SEGMENTS_LEFT << arena->segment_shift) <=
            ms_budget_limit(&arena->budget);
 }
 
@@ -121,8 +119,25 @@ int ms_notify_raise(memstore *store, const struct ms_settings *next, char why[st
     if (status == MEMSTORE_OK || next->event_memory == now->event_memory)
         return MEMSTORE_OK;
     say_why_not(status, why);
-    ms_events_allow(&store->events, ms_notify_allowance(now));
     return status;
+}
+
+uint64_t ms_notify_lacks(memstore *store, const struct ms_settings *next)
+{
+    const uint64_t wanted = ms_notify_allowance(next), charged = ms_events_charged(&store->events);
+
+    return ms_events_are_subscribed(&store->events) && wanted > charged ? wanted - charged : 0;
+}
+
+void ms_notify_grant(memstore *store, const struct ms_settings *next, uint64_t bytes)
+{
+    ms_events_allow(&store->events, ms_notify_allowance(next));
+    ms_events_fund(&store->events, bytes);
+}
+
+void ms_notify_take_back(memstore *store)
+{
+    ms_events_allow(&store->events, ms_notify_allowance(&store->settings));
 }
 
 /* ---- Subscribing ---- */

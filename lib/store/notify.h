@@ -37,8 +37,14 @@ int ms_notify_subscribe(memstore *store, uint32_t mask, size_t limit, memstore_e
 uint64_t ms_notify_allowance(const struct ms_settings *settings);
 /* Set as much memory aside as settings say. Where that is not OK events do with what they have. */
 int ms_notify_reconfigured(memstore *store, const struct ms_settings *settings);
-/* Before others come into force, set aside what they say more: OK, or events have what they had, and `why`
- * is the end of a sentence. The settings lock is held. */
+/* Before others come into force, set aside what they say more: OK, or `why` is the end of a sentence, and the caller
+ * takes it back. The settings lock is held. */
 int ms_notify_raise(memstore *store, const struct ms_settings *next, char why[static MS_WHY_SIZE]);
+/* What there is to be set aside for that. */
+uint64_t ms_notify_lacks(memstore *store, const struct ms_settings *next);
+/* So many bytes of it have been charged. */
+void ms_notify_grant(memstore *store, const struct ms_settings *next, uint64_t bytes);
+/* As before, whatever was set aside since. */
+void ms_notify_take_back(memstore *store);
 
 #endif

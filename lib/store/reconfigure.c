@@ -32,22 +32,6 @@ int64_t ms_store_sweep_slack(const struct ms_settings *settings)
     return slack;
 }
 
-/* Bring about another limit, the one configured or what memory pressure leaves of it, with so much of the
- * old one in use that is given back next. What is set aside for events is part of what has to go below it. */
-static int resize(memstore *store, const struct ms_settings *next, uint64_t limit, uint64_t parting,
-                  char why[static MS_WHY_SIZE])
-{
-    const bool less = limit < ms_budget_limit(&store->arena.budget) &&
-                      ms_notify_allowance(next) < ms_notify_allowance(&store->settings);
-
-    if (less)
-        ms_events_allow(&store->events, ms_notify_allowance(next));
-    const int status = ms_store_resize(store, limit, parting, why);
-    if (status != MEMSTORE_OK && less)
-        ms_notify_reconfigured(store, &store->settings);
-    return status;
-}
-
 /* Whether entries know their age where a setting goes by it. */
 static bool knows_ages(const memstore *store, const struct ms_settings *next, size_t *refused,
                        char why[static MS_WHY_SIZE])
@@ -100,6 +84,33 @@ static struct memory_change plan_memory(memstore *store, const struct ms_setting
     return change;
 }
 
+/* Bring about a higher limit. What events are to have of it nobody else gets first. */
+static int raise_limit(memstore *store, const struct memory_change *change,
+                       char why[static MS_WHY_SIZE])
+{
+    const uint64_t more = change->limit - change->before;
+    const uint64_t lacks = ms_notify_lacks(store, change->next);
+    const uint64_t taken = lacks < more ? lacks : more;
+    const int status = ms_store_raise(store, change->limit, taken, why);
+
+    if (status == MEMSTORE_OK && taken != 0)
+        ms_notify_grant(store, change->next, taken);
+    return status;
+}
+
+/* Bring about a lower limit, the one configured or what memory pressure leaves of it, with so much of the
+ * old one in use that is given back next. What is set aside for events is part of what has to go below it. */
+static int lower_limit(memstore *store, const struct memory_change *change, uint64_t parting,
+                       char why[static MS_WHY_SIZE])
+{
+    const struct ms_settings *const next = change->next;
+    const bool less = ms_notify_allowance(next) < ms_notify_allowance(&store->settings);
+
+    if (less)
+        ms_events_allow(&store->events, ms_notify_allowance(next));
+    return ms_store_lower(store, change->limit, parting, why);
+}
+
 /* Set aside what following keys and events are to take: all of it, or nothing. */
 static int gather(memstore *store, const struct memory_change *change, struct ms_sampler **sampler,
                   size_t *refused, char why[static MS_WHY_SIZE])
@@ -133,18 +144,20 @@ static int change_memory(memstore *store, const struct memory_change *change, si
 
     *refused = offsetof(struct ms_settings, memory_limit);
     if (change->raises)
-        status = resize(store, change->next, change->limit, 0, why);
+        status = raise_limit(store, change, why);
     if (status != MEMSTORE_OK)
         return status;
     status = gather(store, change, &sampler, refused, why);
     if (status != MEMSTORE_OK) {
+        /* In this order: nobody takes what events give back. */
         if (change->raises)
             ms_store_put_limit_back(store, change->before);
+        ms_notify_take_back(store);
         return status;
     }
     if (change->limit < change->before)
-        status = resize(store, change->next, change->limit,
-                        change->samples_anew ? ms_track_charged(store) : 0, why);
+        status =
+            lower_limit(store, change, change->samples_anew ? ms_track_charged(store) : 0, why);
     if (status != MEMSTORE_OK) {
         ms_track_discard(store, sampler);
         ms_notify_reconfigured(store, &store->settings);
@@ -184,6 +197,7 @@ static int reconfigure_memory(memstore *store, const struct ms_settings *next, s
     const struct memory_change change = plan_memory(store, next);
     status = change_memory(store, &change, refused, why);
     if (status == MEMSTORE_OK && (change.raises || change.limit != change.before)) {
+        ms_guard_give_up(store);
         ms_track_resize(store);
         ms_store_relaxed(&store->limit_told, false);
     }

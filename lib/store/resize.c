@@ -31,14 +31,23 @@
 /* How long to wait for views, or for a shard that somebody holds. */
 #define POLL_US 500
 #define SHARD_PATIENCE_US 5000
+/* Who waits for another limit waits so long at least for what writers may not wait for at all. */
+#define PATIENCE_LEAST_US 100000
+/* Memory pressure lets go on for so long that gains nothing. */
+#define VAIN_MOST_US 200000
 
 struct resize {
     memstore *store;
     uint64_t before;
     uint64_t target;
-    uint64_t parting; /* of what is in use: given back when the goal is reached */
-    uint64_t goal;    /* down to where something has to be reclaimed: with what is parting */
-    bool sealed;      /* what is appended to has been sealed since something was last reclaimed */
+    uint64_t parting;     /* of what is in use: given back when the goal is reached */
+    uint64_t goal;        /* down to where something has to be reclaimed: with what is parting */
+    int64_t vain_most_us; /* how long it may get no further */
+    struct ms_descent *descent;
+    bool sealed; /* what is appended to has been sealed since something was last reclaimed */
+    /* of the last step */
+    bool got_on;          /* it has brought the limit further */
+    int64_t replacing_us; /* what it spent on tables */
 };
 
 /* ---- The least that is needed ---- */
@@ -137,13 +146,25 @@ static bool shrink_tables(memstore *store, int64_t until_us)
     return shrunk;
 }
 
+/* The same, and note how long it took: nothing comes free until all of a table is replaced. */
+static bool replace_tables(struct resize *resize, int64_t until_us)
+{
+    const int64_t begun = ms_clock_real_us();
+    const bool shrunk = shrink_tables(resize->store, until_us);
+
+    if (shrunk)
+        resize->replacing_us += ms_clock_real_us() - begun;
+    return shrunk;
+}
+
 /* Give something back, for which tables are replaced `until_us`. False when there is nothing to be had now.
  * Reclaim lock held. */
 static bool reclaim_locked(struct resize *resize, int64_t deadline_us, int64_t until_us)
 {
     memstore *store = resize->store;
 
-    if (ms_arena_cool(&store->arena, store->arena.reserve) != 0 || shrink_tables(store, until_us) ||
+    if (ms_arena_cool(&store->arena, store->arena.reserve) != 0 ||
+        replace_tables(resize, until_us) ||
         ms_room_persist_locked(store, &store->steps_down, deadline_us)) {
         resize->sealed = false;
         return true;
@@ -196,8 +217,44 @@ static void lower_limit_locked(struct resize *resize)
     ms_arena_set_limit(arena, next > resize->goal ? next : resize->goal);
 }
 
+/* Whether it has come further than ever: the limit, or at that limit what is charged, by a segment, or else the
+ * number of entries. What writers add and is reclaimed again is nothing of that, so that it comes to an end. */
+static bool gets_on(struct resize *resize)
+{
+    memstore *store = resize->store;
+    struct ms_descent *descent = resize->descent;
+    const struct ms_descent now = {.limit = ms_budget_limit(&store->arena.budget),
+                                   .charged = ms_budget_charged(&store->arena.budget),
+                                   .entries = ms_index_count(&store->index)};
+
+    if (descent->limit == 0 || now.limit < descent->limit ||
+        now.charged + ms_arena_segment_size(&store->arena) <= descent->charged) {
+        *descent = now;
+        return true;
+    }
+    if (now.entries >= descent->entries)
+        return false;
+    descent->entries = now.entries;
+    return true;
+}
+
+/* What a step that began then has come to. */
+static void judge_step(struct resize *resize, int64_t begun_us)
+{
+    const int64_t took = ms_clock_real_us() - begun_us - resize->replacing_us;
+
+    resize->got_on = gets_on(resize);
+    resize->descent->vain_us = resize->got_on ? 0 : resize->descent->vain_us + took;
+}
+
+static bool is_in_vain(const struct resize *resize)
+{
+    return resize->descent->vain_us >= resize->vain_most_us;
+}
+
 /* Go down for as long as a step may take: reclaim until there is room, and at once let the limit
- * down by it. `*idle` when there is nothing to reclaim. False when the reclaim lock was not had.
+ * down by it. `*idle` when there is nothing to reclaim, or it was in vain for as long as it may be. False when
+ * the reclaim lock was not had.
  * Until the way down is over nothing of what comes free is to stay with writers. */
 static bool step(struct resize *resize, int64_t deadline_us, bool *idle)
 {
@@ -207,15 +264,18 @@ static bool step(struct resize *resize, int64_t deadline_us, bool *idle)
     ms_flights_forget_absences(&store->flights, UINT32_MAX, ms_flights_most_absent(resize->goal));
     if (!ms_room_lock(store, deadline_us))
         return false;
-    const int64_t end = ms_clock_real_us() + STEP_US;
+    const int64_t begun = ms_clock_real_us(), end = begun + STEP_US;
     ms_arena_keep_warm(&store->arena, store->arena.reserve);
     *idle = false;
+    resize->replacing_us = 0;
     while (!*idle && !has_arrived(resize) && ms_clock_real_us() < end) {
         if (has_room(resize, headroom(resize)))
             lower_limit_locked(resize);
         else
             *idle = !reclaim_locked(resize, deadline_us, end);
     }
+    judge_step(resize, begun);
+    *idle = *idle || is_in_vain(resize);
     if (*idle || has_arrived(resize)) {
         ms_arena_keep_warm(&store->arena, 0);
         store->steps_down = 0;
@@ -258,32 +318,55 @@ static bool may_wait(memstore *store)
            ms_arena_has_limbo(&store->arena, 1);
 }
 
-static struct resize plan(memstore *store, uint64_t target, uint64_t parting)
+static struct resize plan(memstore *store, uint64_t target, uint64_t parting,
+                          struct ms_descent *descent, int64_t vain_most_us)
 {
     const uint64_t before = ms_budget_limit(&store->arena.budget), goal = target + parting;
 
-    return (struct resize){store, before, target, parting, goal < before ? goal : before, false};
+    return (struct resize){.store = store,
+                           .before = before,
+                           .target = target,
+                           .parting = parting,
+                           .goal = goal < before ? goal : before,
+                           .descent = descent,
+                           .vain_most_us = vain_most_us};
+}
+
+static int64_t patience(const memstore *store)
+{
+    const int64_t deadline = ms_store_deadline(store);
+    const int64_t least = ms_wait_deadline(ms_clock_real_us() + PATIENCE_LEAST_US);
+
+    return deadline > least ? deadline : least;
+}
+
+/* After a step that was not the last: whether there is to be another, after a pause. */
+static bool goes_on(const struct resize *resize, bool idle, int64_t deadline_us)
+{
+    if (ms_clock_real_us() >= deadline_us || (idle && !may_wait(resize->store)))
+        return resize->got_on;
+    if (idle)
+        usleep(POLL_US);
+    else
+        sched_yield();
+    return true;
 }
 
 static int shrink(memstore *store, uint64_t target, uint64_t parting, char why[static MS_WHY_SIZE])
 {
-    struct resize resize = plan(store, target, parting);
-    int64_t deadline = ms_store_deadline(store);
+    struct ms_descent descent = {0};
+    /* As long as it gets on it may take its time. */
+    struct resize resize = plan(store, target, parting, &descent, INT64_MAX);
+    int64_t deadline = patience(store);
 
     while (!has_arrived(&resize)) {
         bool idle;
 
         if (!step(&resize, deadline, &idle) || (ms_wait_was_cut() && !has_arrived(&resize)))
             return give_up(&resize, why);
-        if (!idle) {
-            /* As long as it goes on it may take its time. */
-            deadline = ms_store_deadline(store);
-            sched_yield();
-        } else if (ms_clock_real_us() < deadline && may_wait(store)) {
-            usleep(POLL_US);
-        } else {
+        deadline = resize.got_on ? patience(store) : deadline + resize.replacing_us;
+        if (!has_arrived(&resize) && !goes_on(&resize, idle, deadline))
             return give_up(&resize, why);
-        }
     }
     return MEMSTORE_OK;
 }
@@ -310,24 +393,36 @@ int ms_store_check_limit(const memstore *store, uint64_t limit, char why[static 
     return MEMSTORE_ERR_UNSUPPORTED;
 }
 
-int ms_store_resize(memstore *store, uint64_t limit, uint64_t parting, char why[static MS_WHY_SIZE])
+static int lock_reclaim(memstore *store, char why[static MS_WHY_SIZE])
+{
+    if (ms_mutex_lock_until(&store->reclaim_lock, patience(store)))
+        return MEMSTORE_OK;
+    snprintf(why, MS_WHY_SIZE, "somebody has been reclaiming for all of performance.lock_timeout");
+    return MEMSTORE_ERR_LOCK_TIMEOUT;
+}
+
+int ms_store_raise(memstore *store, uint64_t limit, uint64_t taken, char why[static MS_WHY_SIZE])
+{
+    const int status = lock_reclaim(store, why);
+
+    if (status != MEMSTORE_OK)
+        return status;
+    ms_add_relaxed(&store->arena.budget.charged, taken);
+    raise_locked(store, limit);
+    ms_mutex_unlock(&store->reclaim_lock);
+    return status;
+}
+
+int ms_store_lower(memstore *store, uint64_t limit, uint64_t parting, char why[static MS_WHY_SIZE])
 {
     struct ms_arena *arena = &store->arena;
-    int status = MEMSTORE_OK;
+    int status = lock_reclaim(store, why);
 
-    if (!ms_mutex_lock_until(&store->reclaim_lock, ms_store_deadline(store))) {
-        snprintf(why, MS_WHY_SIZE,
-                 "somebody has been reclaiming for all of "
-                 "performance.lock_timeout");
-        return MEMSTORE_ERR_LOCK_TIMEOUT;
-    }
-    const bool down = limit < ms_budget_limit(&arena->budget);
-    if (!down)
-        raise_locked(store, limit);
-    else
-        status = check_target(store, limit, parting, why);
+    if (status != MEMSTORE_OK)
+        return status;
+    status = check_target(store, limit, parting, why);
     ms_mutex_unlock(&store->reclaim_lock);
-    if (!down || status != MEMSTORE_OK)
+    if (status != MEMSTORE_OK)
         return status;
 
     ms_combiner_shed(store);
@@ -363,9 +458,10 @@ static bool step_soon(struct resize *resize, bool *idle)
     return locked;
 }
 
-enum ms_resize_end ms_store_resize_some(memstore *store, uint64_t limit, int64_t until_us)
+enum ms_resize_end ms_store_resize_some(memstore *store, uint64_t limit, struct ms_descent *descent,
+                                        int64_t until_us)
 {
-    struct resize resize = plan(store, limit, 0);
+    struct resize resize = plan(store, limit, 0, descent, VAIN_MOST_US);
     bool idle = false, locked = true;
 
     if (limit >= resize.before) {

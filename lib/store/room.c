@@ -31,6 +31,10 @@
  * less than a hundredth of the memory. */
 #define AHEAD_FROM_SEGMENTS 128
 
+/* Who makes room for much looks after so many steps, and each time that they are twice as many, at what views
+ * hold. */
+#define LOOK_AT_VIEWS_FROM 8
+
 /* Segments that are swept in vain in one step, whose caller holds the reclaim lock: some milliseconds. */
 #define SWEEPS_A_STEP 8
 
@@ -104,15 +108,6 @@ static bool may_go_on(memstore *store, enum compaction compaction, int64_t deadl
     return now - store->held_up_since < PATIENCE_FOR_SHARDS_US && !ms_wait_is_over(deadline_us);
 }
 
-static uint64_t count_entries(const memstore *store)
-{
-    uint64_t entries = 0;
-
-    for (uint32_t i = 0; i < store->index.shard_count; i++)
-        entries += ms_index_entries(&store->index, i);
-    return entries;
-}
-
 /* Give the ghost a table for so many keys. The reserve is left alone: moving
  * entries needs it. */
 static bool resize_ghost(memstore *store, uint64_t keys)
@@ -170,7 +165,7 @@ static void fit_ghost(memstore *store, uint64_t entries, int64_t deadline_us)
 static bool evict_one(memstore *store, int64_t deadline_us)
 {
     if (store->eviction.policy->ghost_percent != 0) {
-        const uint64_t entries = count_entries(store);
+        const uint64_t entries = ms_index_count(&store->index);
 
         ms_eviction_inform(&store->eviction, entries,
                            ms_counters_total(&store->counters, MS_COUNT_MISSES));
@@ -260,6 +255,14 @@ static bool fits(struct ms_arena *arena, const struct wanted *wanted, uint64_t n
     return ms_budget_limit(&arena->budget) + warm >= ms_budget_charged(&arena->budget) + need;
 }
 
+/* What is to be free for it, or 0: a segment. Pages and free segments come out of the same limit. */
+static uint64_t needed(const struct ms_arena *arena, const struct wanted *wanted)
+{
+    return wanted->bytes == 0 ? 0
+                              : ms_pages_charge_of(wanted->bytes) +
+                                    ((uint64_t)arena->reserve << arena->segment_shift);
+}
+
 /* Whether what is asked for can be had now. */
 static bool is_satisfied(memstore *store, const struct wanted *wanted)
 {
@@ -268,9 +271,7 @@ static bool is_satisfied(memstore *store, const struct wanted *wanted)
     if (wanted->bytes == 0)
         return ms_arena_available(arena) != 0;
 
-    /* Pages and free segments come out of the same limit. */
-    const uint64_t need =
-        ms_pages_charge_of(wanted->bytes) + ((uint64_t)arena->reserve << arena->segment_shift);
+    const uint64_t need = needed(arena, wanted);
     if (ms_arena_room(arena) < need)
         return false;
     if (fits(arena, wanted, need))
@@ -320,6 +321,53 @@ bool ms_room_lock(memstore *store, int64_t deadline_us)
                                   : ms_mutex_lock_until(&store->reclaim_lock, deadline_us);
 }
 
+uint64_t ms_room_that_stays(memstore *store)
+{
+    struct ms_arena *arena = &store->arena;
+
+    return arena->overhead + ms_arena_further_overhead(arena) +
+           ms_load_relaxed(&store->index.table_bytes) + ms_track_charged(store) +
+           ms_events_charged(&store->events);
+}
+
+/* Whether the limit is too low for it, whatever is evicted: it may have been lowered since that was admitted. */
+static bool is_beyond_limit(memstore *store, const struct wanted *wanted)
+{
+    return wanted->bytes != 0 && needed(&store->arena, wanted) + ms_room_that_stays(store) >
+                                     ms_budget_limit(&store->arena.budget);
+}
+
+/* What was done for what is asked for. */
+struct efforts {
+    uint32_t steps;     /* of evicting */
+    bool views_hold_it; /* looked at last */
+};
+
+/* Whether views hold so much that all of the rest would be evicted in vain. To look means to visit all segments,
+ * which is done when more was evicted than a write is used to, and as long as they do. */
+static bool do_views_hold(memstore *store, const struct wanted *wanted, struct efforts *efforts)
+{
+    struct ms_arena *arena = &store->arena;
+    const uint32_t steps = efforts->steps;
+    const bool looks =
+        efforts->views_hold_it || (steps >= LOOK_AT_VIEWS_FROM && (steps & (steps - 1)) == 0);
+
+    if (wanted->bytes != 0 && looks)
+        efforts->views_hold_it =
+            needed(arena, wanted) + ms_room_that_stays(store) + ms_arena_pinned(arena) >
+            ms_budget_limit(&arena->budget);
+    return efforts->views_hold_it;
+}
+
+/* Reclaim something for it. False when there is nothing. */
+static bool step_towards(memstore *store, const struct wanted *wanted, struct efforts *efforts,
+                         int64_t deadline_us)
+{
+    return do_views_hold(store, wanted, efforts)
+               ? take_step(store, false, deadline_us)
+               : ms_room_persist_locked(store, &efforts->steps, deadline_us);
+}
+
 /* Reclaim until it is satisfied. */
 static int make_room_in_turn(memstore *store, const struct wanted *wanted, int64_t deadline_us,
                              const struct ms_budget_mark *since)
@@ -337,11 +385,12 @@ static int make_room_in_turn(memstore *store, const struct wanted *wanted, int64
     /* The limit may have room and no run of pages be long enough: then one step at least, unless
      * somebody has given some back since it was tried. */
     bool insist = wanted->pages && !ms_budget_was_released(&store->arena.budget, since);
-    uint32_t steps = 0;
+    struct efforts efforts = {0};
     while (status == MEMSTORE_OK && (insist || !is_satisfied(store, wanted))) {
         insist = false;
-        if (!ms_room_persist_locked(store, &steps, deadline_us) &&
-            !may_try_again(store, wanted, &sealed, deadline_us, &locked))
+        if (is_beyond_limit(store, wanted) ||
+            (!step_towards(store, wanted, &efforts, deadline_us) &&
+             !may_try_again(store, wanted, &sealed, deadline_us, &locked)))
             status = why_none(store);
     }
     if (locked)
@@ -602,6 +651,8 @@ int ms_store_compact(memstore *store, double max_dead_ratio)
     int status = COMPACTS_ON;
 
     ms_upkeep_expire(store, ms_store_deadline(store));
+    if (store->settings.secure_wipe && max_dead_ratio == 0)
+        ms_track_forget_keys(store);
     for (bool begun = false; status == COMPACTS_ON; begun = true) {
         if (!ms_mutex_lock_until(&store->reclaim_lock, ms_store_deadline(store)))
             return MEMSTORE_ERR_LOCK_TIMEOUT;

@@ -237,15 +237,6 @@ static int copy_all(struct saving *saving)
 
 /* ---- All of it ---- */
 
-static uint64_t count_entries(const memstore *store)
-{
-    uint64_t entries = 0;
-
-    for (uint32_t i = 0; i < store->index.shard_count; i++)
-        entries += ms_index_entries(&store->index, i);
-    return entries;
-}
-
 static int gather(struct saving *saving)
 {
     memstore *store = saving->store;
@@ -254,7 +245,8 @@ static int gather(struct saving *saving)
         ms_capture_begin(store, ms_setting_of(&store->settings, snapshot_batch_memory));
     if (saving->capture == NULL)
         return MEMSTORE_ERR_MEMORY_EXHAUSTED;
-    int status = ms_report_phase(&saving->reporting, MEMSTORE_PHASE_SAVING, count_entries(store));
+    int status =
+        ms_report_phase(&saving->reporting, MEMSTORE_PHASE_SAVING, ms_index_count(&store->index));
     if (status == MEMSTORE_OK)
         status = copy_all(saving);
     ms_capture_end(store, saving->capture);

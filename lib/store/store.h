@@ -247,10 +247,12 @@ int ms_store_check_least(uint64_t limit, uint64_t least, char why[static MS_WHY_
 /* The least that the store could be given now: with what would follow keys then, and room for what is kept
  * without eviction. No lock held that is not below the pool's. */
 uint64_t ms_store_reachable_limit(memstore *store);
-/* Bring about another memory limit, which is not above what the next function allows, with `parting`
- * bytes of what is in use still: the caller gives them back next. The settings lock is held. */
-int ms_store_resize(memstore *store, uint64_t limit, uint64_t parting,
-                    char why[static MS_WHY_SIZE]);
+/* Bring about a lower memory limit, with `parting` bytes of what is in use still: the caller gives them back next.
+ * The settings lock is held. */
+int ms_store_lower(memstore *store, uint64_t limit, uint64_t parting, char why[static MS_WHY_SIZE]);
+/* Bring about one that is not lower, nor above what ms_store_check_limit() allows. So many bytes of what it is
+ * higher are the caller's, charged before anybody else has them. The settings lock is held. */
+int ms_store_raise(memstore *store, uint64_t limit, uint64_t taken, char why[static MS_WHY_SIZE]);
 /* Take back a higher limit that was brought about just now: at once, whatever has been stored since. The
  * settings lock is held. */
 void ms_store_put_limit_back(memstore *store, uint64_t limit);
@@ -260,11 +262,12 @@ int ms_store_check_limit(const memstore *store, uint64_t limit, char why[static 
 enum ms_resize_end {
     MS_RESIZE_DONE,
     MS_RESIZE_LATER, /* the time is over, or somebody else reclaims: go on another time */
-    MS_RESIZE_STUCK, /* nothing more is to be had back now */
+    MS_RESIZE_STUCK, /* nothing more is to be had back now, or others take what is */
 };
-/* Go towards another limit until it is there or until `until_us`; what is reached stays. Waits for
- * views for no time. The settings lock is held. */
-enum ms_resize_end ms_store_resize_some(memstore *store, uint64_t limit, int64_t until_us);
+/* Go towards another limit until it is there or until `until_us`; what is reached stays, and `descent` is for the
+ * next time. Waits for views for no time. The settings lock is held. */
+enum ms_resize_end ms_store_resize_some(memstore *store, uint64_t limit, struct ms_descent *descent,
+                                        int64_t until_us);
 
 /* ---- store/read.c ---- */
 int ms_store_get(memstore *store, const void *key, size_t key_size, void *buf, size_t cap,
@@ -457,6 +460,8 @@ int ms_store_clear(memstore *store);
 /* Take the reclaim lock; the maintenance thread does not wait for it, since who holds it may be
  * waiting for a grace period from that thread. */
 bool ms_room_lock(memstore *store, int64_t deadline_us);
+/* Bytes that no eviction brings back, beside what views hold. */
+uint64_t ms_room_that_stays(memstore *store);
 /* For one who has tried to reserve and got nothing: make room for a segment, or for `bytes` of
  * pages when that is not 0. OK when it is worth trying again, else why not. Not when the system
  * has refused memory since the mark, which was taken before trying and is moved on for the next

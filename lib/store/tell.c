@@ -34,11 +34,8 @@ void ms_tell_limit_reached(memstore *store)
     ms_store_relaxed(&store->limit_told, true);
     if (!ms_log_begin(&store->log, MS_LOG_LIMIT_REACHED, &line))
         return;
-    uint64_t entries = 0;
-    for (uint32_t i = 0; i < store->index.shard_count; i++)
-        entries += ms_index_entries(&store->index, i);
     ms_log_integer(&line, "limit", ms_budget_limit(&store->arena.budget));
-    ms_log_integer(&line, "entries", entries);
+    ms_log_integer(&line, "entries", ms_index_count(&store->index));
     ms_log_end(&line);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/track.h"
 
+#include "platform/mem.h"
 #include "store/store.h"
 #include "store/track_sampler.h"
 
@@ -146,8 +147,13 @@ uint64_t ms_track_charge_at(uint64_t limit)
 
 void ms_track_discard(memstore *store, struct ms_sampler *sampler)
 {
-    if (sampler != NULL)
-        ms_pages_free(&store->arena.pages, sampler, sampler->bytes);
+    if (sampler == NULL)
+        return;
+    const size_t bytes = sampler->bytes;
+    /* It holds keys. */
+    if (store->settings.secure_wipe)
+        ms_mem_wipe(sampler, bytes);
+    ms_pages_free(&store->arena.pages, sampler, bytes);
 }
 
 void ms_track_start(memstore *store, struct ms_sampler *sampler, uint32_t millionths)
@@ -205,6 +211,16 @@ uint32_t ms_track_hot_keys(memstore *store, struct ms_hot_key *out, uint64_t *no
     }
     ms_mutex_unlock(&store->track.lock);
     return count;
+}
+
+void ms_track_forget_keys(memstore *store)
+{
+    ms_mutex_lock(&store->track.lock);
+    if (ms_track_sampler_locked(store) != NULL) {
+        ms_track_settle_locked(store);
+        ms_hot_forget(&ms_track_sampler_locked(store)->pattern.hot);
+    }
+    ms_mutex_unlock(&store->track.lock);
 }
 
 void ms_track_forget(memstore *store)

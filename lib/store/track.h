@@ -95,6 +95,8 @@ void ms_track_forget_users(memstore *store);
 /* The keys that are read most, most read first, of `noted` reads taken at random; `out` has room for
  * MS_HOT_KEYS. None while no keys are followed. Returns how many. */
 uint32_t ms_track_hot_keys(memstore *store, struct ms_hot_key *out, uint64_t *noted);
+/* Which keys are read most is forgotten, and no key is left that was noted for it. */
+void ms_track_forget_keys(memstore *store);
 /* What was counted is forgotten. */
 void ms_track_forget(memstore *store);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What was recorded of followed keys goes to the pattern, in the order of its times; and the pace at which
  * keys are followed is kept. Track's lock is held but where the maintenance calls. */
+#include "platform/mem.h"
 #include "store/store.h"
 #include "store/track.h"
 #include "store/track_sampler.h"
@@ -87,14 +88,16 @@ static uint32_t digest_turn(struct ms_sampler *sampler, struct turn turn, uint32
     return n;
 }
 
-static void digest_keys(struct ms_sampler *sampler)
+static void digest_keys(struct ms_sampler *sampler, bool wipes)
 {
     for (uint32_t used = ms_load_relaxed(&sampler->used); used != 0; used &= used - 1) {
         struct ms_ring *ring = &sampler->keys[__builtin_ctz(used)];
-        const struct ms_track_noted *noted;
+        struct ms_track_noted *noted;
 
         for (uint32_t n = 0; n <= ring->mask && (noted = ms_ring_at(ring, 0)) != NULL; n++) {
             ms_hot_note(&sampler->pattern.hot, noted->hash, noted->key, noted->key_size);
+            if (wipes)
+                ms_mem_wipe(noted->key, sizeof noted->key);
             ms_ring_take(ring, 1);
         }
     }
@@ -150,7 +153,7 @@ bool ms_track_digest_locked(memstore *store, struct ms_sampler *sampler, uint32_
 {
     struct turn turn = {NULL, 0};
 
-    digest_keys(sampler);
+    digest_keys(sampler, store->settings.secure_wipe);
     for (uint32_t done = 0; done < most && (turn = next_turn(sampler)).ring != NULL;)
         done += digest_turn(sampler, turn, most - done);
     /* A pause in which reads are not diverted ends when they are. */

@@ -2,6 +2,7 @@
 /* Caches that tell removals from the writer's thread stall it, or deadlock when the callback calls
  * back; that tell them from elsewhere often lose the value, the order or the cause. */
 #include "events/events.h"
+#include "platform/testing.h"
 #include "support/await.h"
 #include "support/clock.h"
 #include "support/criterion.h"
@@ -507,6 +508,73 @@ Test(events, without_eviction_more_memory_for_events_than_is_free_is_refused)
     cr_assert_eq(memstore_size(store), 3000);
     memstore_subscription_close(all);
     memstore_destroy(store);
+}
+
+/* Somebody who writes until there is no room any more, in the middle of a change that makes room. */
+struct filler {
+    memstore *store;
+    uint64_t keys; /* that were written */
+    pthread_t thread;
+    bool started;
+    atomic_bool is_full;
+};
+
+static void *fill_up(void *context)
+{
+    struct filler *filler = context;
+    static const char value[1000];
+
+    while (memstore_set(filler->store, &filler->keys, sizeof filler->keys, value, sizeof value,
+                        0) == MEMSTORE_OK)
+        filler->keys++;
+    atomic_store(&filler->is_full, true);
+    return NULL;
+}
+
+static void let_others_fill(enum ms_testing_point point, void *context)
+{
+    struct filler *filler = context;
+
+    if (point != MS_POINT_RECLAIMING || filler->started)
+        return;
+    filler->started = true;
+    CHECK(pthread_create(&filler->thread, NULL, fill_up, filler) == 0);
+    TEST_AWAIT(atomic_load(&filler->is_full));
+}
+
+/* The limit goes up for it first, and is as before when all of that is not enough. */
+Test(events, a_higher_limit_that_is_refused_with_more_memory_for_events_has_not_been_used)
+{
+    memstore_config *config = memstore_config_new();
+    memstore *store;
+    char why[256];
+
+    assert_ok(memstore_config_set(config, "performance.memory_limit", "8MiB"));
+    assert_ok(memstore_config_set(config, "eviction", "none"));
+    assert_ok(memstore_config_set(config, "maintenance", "manual"));
+    assert_ok(memstore_config_set(config, "performance.lock_timeout", "20ms"));
+    assert_ok(memstore_open(config, &store));
+    memstore_subscription *all = subscribe(store, MEMSTORE_EVENT_EXPIRED, 0);
+    struct filler filler = {.store = store};
+    fill_up(&filler);
+    for (uint64_t key = 0; key < filler.keys; key += 4)
+        assert_ok(memstore_delete(store, &key, sizeof key));
+    atomic_store(&filler.is_full, false);
+
+    assert_ok(memstore_config_set(config, "performance.memory_limit", "12MiB"));
+    assert_ok(memstore_config_set(config, "events.queue_memory", "8MiB"));
+    ms_testing_set_hook(let_others_fill, &filler);
+    assert_status(memstore_reconfigure_all(store, config, why, sizeof why),
+                  MEMSTORE_ERR_CACHE_FULL);
+    ms_testing_set_hook(NULL, NULL);
+    cr_assert(filler.started);
+    pthread_join(filler.thread, NULL);
+    cr_expect_eq(memstore_capacity(store), 8 << 20);
+    cr_expect_leq(test_memory(store).charged, 8 << 20);
+    cr_expect_eq(stats_of(store).memory, (8 << 20) / 16);
+    memstore_subscription_close(all);
+    memstore_destroy(store);
+    memstore_config_free(config);
 }
 
 /* ---- What a subscription does to the store before it begins ---- */

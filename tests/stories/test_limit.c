@@ -751,6 +751,31 @@ Test(limit, a_large_entry_of_256_mib_is_stored_read_and_given_back, .timeout = 1
     memstore_destroy(store);
 }
 
+/* As much as may be stored at other times, but not beside what views hold: all that may go would not do. */
+Test(limit, what_views_leave_no_room_for_evicts_little)
+{
+    memstore *store =
+        test_open("performance.memory_limit=64MiB", "performance.lock_timeout=50ms", NULL);
+    unsigned char *value = test_bytes(28 * MIB, 5);
+    memstore_view views[2];
+
+    for (uint64_t i = 0; i < 2; i++) {
+        const uint64_t key = 1000000 + i;
+        assert_ok(memstore_set(store, &key, sizeof key, value, 19 * MIB, 0));
+        assert_ok(memstore_get_view(store, &key, sizeof key, &views[i]));
+    }
+    fill(store, 0, 30000, 1000);
+    const uint64_t size = memstore_size(store);
+    assert_status(memstore_set(store, "large", 5, value, 28 * MIB, 0),
+                  MEMSTORE_ERR_MEMORY_EXHAUSTED);
+    cr_assert_geq(memstore_size(store), size * 7 / 8, "%" PRIu64 " of %" PRIu64 " are left",
+                  memstore_size(store), size);
+    memstore_view_release_many(views, 2);
+    assert_ok(memstore_set(store, "large", 5, value, 28 * MIB, 0));
+    free(value);
+    memstore_destroy(store);
+}
+
 Test(limit, large_entries_evict_and_are_evicted, .timeout = 120)
 {
     memstore *store = test_open("performance.memory_limit=64MiB", NULL);

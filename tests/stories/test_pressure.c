@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* memory_pressure: the limit gives way while memory is short, and comes back. */
 #include "platform/testing.h"
+#include "store/store.h"
 #include "support/clock.h"
 #include "support/criterion.h"
 #include "support/process.h"
 #include "support/system.h"
+#include "support/team.h"
 
 #include <memstore/advice.h>
 #include <memstore/events.h>
@@ -240,6 +242,50 @@ Test(pressure, what_views_hold_is_asked_for_again)
     memstore_destroy(store);
 }
 
+/* For so long at most, so that what waits for them comes to an end. */
+#define WRITES_FOR_S 20.0
+
+static void write_on(unsigned number, void *context)
+{
+    const double end = test_now() + WRITES_FOR_S;
+
+    for (uint64_t key = (uint64_t)(number + 1) << 32; test_team_goes_on() && test_now() < end;
+         key++)
+        (void)memstore_set(context, &key, sizeof key, "value", 5, 0);
+}
+
+static void look_for_a_while(memstore *store, int64_t ms)
+{
+    test_clock_advance(ms);
+    (void)memstore_maintain(store, 500000);
+}
+
+/* What they write is evicted again and again, which is no progress. */
+Test(pressure, what_views_hold_is_let_be_although_others_write, .timeout = 120)
+{
+    memstore *store = open_guarded("cgroup", NULL);
+    static memstore_view views[4000];
+    struct test_team team = {0};
+    unsigned held = 0;
+
+    fill(store, 60 * MIB);
+    for (uint64_t key = 0; key < LIMIT * 2 / 5 / 1024 && held < TEST_COUNT_OF(views); key += 16)
+        held += memstore_get_view(store, &key, sizeof key, &views[held]) == MEMSTORE_OK;
+    test_team_start(&team, 2, write_on, store);
+    group_lacks(GIB / 10);
+    for (int i = 0; i < 6; i++)
+        look_for_a_while(store, 500);
+    test_system_group(200 * MIB, 0, GIB);
+    for (int i = 0; i < 8 && test_stats(store).limit_raised == 0; i++)
+        look_for_a_while(store, 10000);
+    cr_expect_gt(test_stats(store).limit_lowered, 0);
+    cr_expect_gt(test_stats(store).limit_raised, 0, "a change is still under way");
+    test_team_finish(&team, 0);
+    for (unsigned i = 0; i < held; i++)
+        memstore_view_release(&views[i]);
+    memstore_destroy(store);
+}
+
 Test(pressure, a_round_with_a_budget_goes_on_where_the_last_one_stopped)
 {
     memstore *store = open_guarded("cgroup", NULL);
@@ -277,6 +323,37 @@ Test(pressure, the_configured_limit_can_be_changed_while_it_is_lowered)
     assert_status(memstore_reconfigure(store, "performance.memory_limit", "1000"),
                   MEMSTORE_ERR_INVALID_CONFIG);
     cr_expect_eq(test_memory(store).configured_limit, 16 * MIB);
+    memstore_destroy(store);
+}
+
+static void take_time(enum ms_testing_point point, void *context)
+{
+    (void)context;
+    if (point == MS_POINT_RECLAIMING)
+        test_sleep_ms(2);
+}
+
+/* Nor is what was under way given up, or left half done. */
+Test(pressure, a_refused_change_of_the_limit_changes_nothing_for_it)
+{
+    memstore *store = open_guarded("cgroup", NULL);
+
+    fill(store, 2 * LIMIT);
+    group_lacks(GIB / 10);
+    test_clock_advance(500);
+    ms_testing_set_hook(take_time, NULL);
+    for (int i = 0; i < 100 && test_memory(store).limit == LIMIT; i++)
+        (void)memstore_maintain(store, 1);
+    ms_testing_set_hook(NULL, NULL);
+    cr_assert_lt(test_memory(store).limit, LIMIT);
+    cr_assert_gt(test_memory(store).limit, LIMIT * 3 / 4, "part of the way");
+    assert_status(memstore_reconfigure(store, "performance.memory_limit", "1000"),
+                  MEMSTORE_ERR_INVALID_CONFIG);
+    test_system_group(200 * MIB, 0, GIB);
+    look(store, 500);
+    cr_expect_leq(test_memory(store).limit, LIMIT * 3 / 4);
+    cr_expect_eq(test_stats(store).limit_lowered, 1);
+    cr_expect_gt(ms_arena_freed_ahead(&store->arena), 0);
     memstore_destroy(store);
 }
 

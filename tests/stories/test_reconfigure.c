@@ -7,6 +7,7 @@
 #include "support/clock.h"
 #include "support/criterion.h"
 #include "support/stopper.h"
+#include "support/team.h"
 
 #include <pthread.h>
 #include <sched.h>
@@ -430,6 +431,67 @@ Test(reconfigure, a_limit_below_what_views_hold_is_refused_until_they_are_releas
     assert_ok(memstore_reconfigure(store, "performance.memory_limit", "2MiB"));
     cr_assert(test_memory(store).charged <= 2 * MIB);
     free(value);
+    memstore_destroy(store);
+}
+
+/* For so long at most, so that what waits for them comes to an end. */
+#define WRITES_FOR_S 20.0
+
+static void write_small_ones(unsigned number, void *context)
+{
+    const double end = test_now() + WRITES_FOR_S;
+
+    for (uint64_t key = (uint64_t)number << 32; test_team_goes_on() && test_now() < end; key++)
+        (void)memstore_set(context, &key, sizeof key, "value", 5, 0);
+}
+
+/* Pin segments of so many bytes by views of entries of 1000. Returns how many views. */
+static unsigned pin(memstore *store, uint64_t bytes, memstore_view *views, unsigned most)
+{
+    unsigned held = 0;
+
+    for (uint64_t key = 0; key < bytes / 1024 && held < most; key += 16)
+        held += memstore_get_view(store, &key, sizeof key, &views[held]) == MEMSTORE_OK;
+    return held;
+}
+
+/* The least that is needed leaves no room to go down to it, and what writers add meanwhile is no progress. */
+Test(reconfigure, a_limit_that_is_not_reached_is_given_up_although_others_write, .timeout = 120)
+{
+    memstore *store =
+        test_open("performance.memory_limit=64MiB", "performance.lock_timeout=200ms", NULL);
+    static memstore_view views[4000];
+    struct test_team team = {0};
+    char why[256], needed[24];
+
+    fill(store, 0, 50000, 1000);
+    const unsigned held = pin(store, 44 * MIB, views, TEST_COUNT_OF(views));
+    assert_status(
+        memstore_reconfigure_explained(store, "performance.memory_limit", "8MiB", why, sizeof why),
+        MEMSTORE_ERR_MEMORY_EXHAUSTED);
+    cr_assert_eq(sscanf(why, "%*[^;]; with these %20[0-9] are", needed), 1, "%s", why);
+    test_team_start(&team, 2, write_small_ones, store);
+    const double begun = test_now();
+    const int status = memstore_reconfigure(store, "performance.memory_limit", needed);
+    const double took = test_now() - begun;
+    test_team_finish(&team, 0);
+    cr_expect(status == MEMSTORE_OK || status == MEMSTORE_ERR_GC_PRESSURE, "%s",
+              memstore_status_name(status));
+    cr_expect_lt(took, WRITES_FOR_S / 2, "it took %.1f s", took);
+    for (unsigned i = 0; i < held; i++)
+        memstore_view_release(&views[i]);
+    memstore_destroy(store);
+}
+
+/* The setting is about writes. */
+Test(reconfigure, writers_that_do_not_wait_leave_a_lower_limit_within_reach)
+{
+    memstore *store = test_open("performance.memory_limit=64MiB", NULL);
+
+    fill(store, 0, 70000, 1000);
+    assert_ok(memstore_reconfigure(store, "performance.lock_timeout", "0"));
+    assert_ok(memstore_reconfigure(store, "performance.memory_limit", "16MiB"));
+    cr_assert_leq(test_memory(store).charged, 16 * MIB);
     memstore_destroy(store);
 }
 

@@ -4,6 +4,7 @@
 #include "support/folder.h"
 
 #include <memstore/events.h>
+#include <memstore/loader.h>
 #include <stdlib.h>
 
 /* AddressSanitizer keeps what is freed, and its shadow is too much to search. */
@@ -25,17 +26,17 @@ static void write_secret(unsigned char *to)
         ((volatile unsigned char *)to)[i] = secret_byte(i);
 }
 
-static bool is_secret(const unsigned char *at)
+static bool is_secret(const unsigned char *at, size_t size)
 {
-    for (unsigned i = 0; i < SECRET_SIZE; i++) {
+    for (unsigned i = 0; i < size; i++) {
         if (at[i] != secret_byte(i))
             return false;
     }
     return true;
 }
 
-/* How often the secret is in the memory that this process may write to. */
-static unsigned count_in_memory(void)
+/* How often the beginning of the secret is in the memory that this process may write to. */
+static unsigned count_beginnings(size_t size)
 {
     FILE *maps = fopen("/proc/self/maps", "r");
     char line[512], mode[8];
@@ -45,11 +46,16 @@ static unsigned count_in_memory(void)
     while (fgets(line, sizeof line, maps) != NULL) {
         if (sscanf(line, "%lx-%lx %7s", &from, &to, mode) != 3 || strncmp(mode, "rw", 2) != 0)
             continue;
-        for (const unsigned char *at = (void *)from; at + SECRET_SIZE <= (unsigned char *)to; at++)
-            count += is_secret(at);
+        for (const unsigned char *at = (void *)from; at + size <= (unsigned char *)to; at++)
+            count += is_secret(at, size);
     }
     fclose(maps);
     return count;
+}
+
+static unsigned count_in_memory(void)
+{
+    return count_beginnings(SECRET_SIZE);
 }
 
 /* A value of which the secret is the end, in a buffer of the test's own. */
@@ -189,6 +195,101 @@ Test(secure_wipe, nothing_of_a_snapshot_is_left_in_memory)
 {
     cr_assert_eq(left_after_snapshots("secure_wipe=true"), 0);
     cr_assert_gt(left_after_snapshots("secure_wipe=false"), 0);
+}
+
+/* ---- Keys ---- */
+
+static int load(const void *key, size_t key_size, memstore_load_value *out, void *context)
+{
+    (void)key;
+    (void)key_size;
+    if (context == NULL)
+        return MEMSTORE_LOAD_ABSENT;
+    out->value = context;
+    out->value_size = 5;
+    return MEMSTORE_LOAD_OK;
+}
+
+/* Load a key that is secret, and one that there is none of, and remove both. */
+static unsigned left_after_loads(const char *secure_wipe)
+{
+    memstore *store = test_open(secure_wipe, "performance.memory_limit=2MiB", "maintenance=manual",
+                                "loader.negative_ttl=1h", NULL);
+    memstore_loader loader = {
+        .struct_size = sizeof loader, .load = load, .context = (char[]){"value"}};
+    memstore_view view;
+    const void *key = value_of(SECRET_SIZE);
+
+    assert_ok(memstore_get_or_load(store, key, SECRET_SIZE, &loader, &view));
+    memstore_view_release(&view);
+    assert_ok(memstore_delete(store, key, SECRET_SIZE));
+    loader.context = NULL;
+    assert_status(memstore_get_or_load(store, key, SECRET_SIZE, &loader, &view),
+                  MEMSTORE_ERR_KEY_NOT_FOUND);
+    assert_ok(memstore_set(store, key, SECRET_SIZE, "value", 5, 0));
+    assert_ok(memstore_delete(store, key, SECRET_SIZE));
+    forget_value(SECRET_SIZE);
+    assert_ok(memstore_compact(store, 0));
+    const unsigned left = count_in_memory();
+    memstore_destroy(store);
+    return left;
+}
+
+Test(secure_wipe, nothing_of_keys_that_were_loaded_is_left_in_memory)
+{
+    cr_assert_eq(left_after_loads("secure_wipe=true"), 0);
+    cr_assert_gt(left_after_loads("secure_wipe=false"), 0);
+}
+
+/* Of keys that are followed the beginnings are kept. Registers hold one or two of them. */
+#define FOLLOWED 50
+#define FOLLOWED_SIZE 60
+#define FEW 5
+
+/* A key that begins with the secret and ends with a number. */
+static const void *followed_key(uint32_t number)
+{
+    static unsigned char key[SECRET_SIZE + sizeof number];
+
+    write_secret(key);
+    memcpy(key + FOLLOWED_SIZE, &number, sizeof number);
+    return key;
+}
+
+static void use_followed_keys(memstore *store)
+{
+    const size_t size = FOLLOWED_SIZE + sizeof(uint32_t);
+    char value[5];
+
+    for (uint32_t i = 0; i < FOLLOWED; i++)
+        assert_ok(memstore_set(store, followed_key(i), size, "value", 5, 0));
+    for (uint32_t i = 0; i < 200 * FOLLOWED; i++)
+        assert_ok(memstore_get(store, followed_key(i % FOLLOWED), size, value, sizeof value, NULL));
+    for (uint32_t i = 0; i < FOLLOWED; i++)
+        assert_ok(memstore_delete(store, followed_key(i), size));
+    memset((char *)followed_key(0), 0, SECRET_SIZE);
+}
+
+/* Follow all keys and remove them; `follows_on`: also after that. */
+static unsigned left_after_following(const char *secure_wipe, bool follows_on)
+{
+    memstore *store = test_open(secure_wipe, "performance.memory_limit=4MiB", "maintenance=manual",
+                                "monitoring.access_sample_ratio=1", NULL);
+
+    use_followed_keys(store);
+    if (!follows_on)
+        assert_ok(memstore_reconfigure(store, "monitoring.access_sample_ratio", "0"));
+    assert_ok(memstore_compact(store, 0));
+    const unsigned left = count_beginnings(FOLLOWED_SIZE);
+    memstore_destroy(store);
+    return left;
+}
+
+Test(secure_wipe, nothing_of_keys_that_were_followed_is_left_in_memory)
+{
+    cr_assert_gt(left_after_following("secure_wipe=false", true), FEW);
+    cr_assert_leq(left_after_following("secure_wipe=true", true), FEW);
+    cr_assert_leq(left_after_following("secure_wipe=true", false), FEW);
 }
 
 #endif
