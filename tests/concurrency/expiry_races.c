@@ -305,27 +305,34 @@ static void a_move_keeps_what_a_read_renewed_meanwhile(void)
     check_renewed();
 }
 
-/* The compaction has chosen the segment before the call pins it, and is done before the call looks
- * at the entry again. */
-static void move_before_the_pin(enum ms_testing_point point, void *is_moving)
-{
-    atomic_bool *const moving = is_moving;
+/* Whether the compaction has chosen the segment, and whether the call has pinned it and holds no lock
+ * any more. */
+struct meeting {
+    atomic_bool is_chosen, is_pinned;
+};
 
-    if (point == MS_POINT_RECLAIMING)
-        atomic_store(moving, true);
-    if (point == MS_POINT_SHARD_LOCKED && !atomic_load(moving)) {
+/* The compaction has chosen the segment before the call pins it, walks it afterwards, and is done before
+ * the call looks at the entry again. */
+static void move_before_the_pin(enum ms_testing_point point, void *context)
+{
+    struct meeting *const meeting = context;
+
+    if (point == MS_POINT_RECLAIMING && !atomic_exchange(&meeting->is_chosen, true))
+        TEST_AWAIT(atomic_load(&meeting->is_pinned));
+    if (point == MS_POINT_SHARD_LOCKED && !atomic_load(&meeting->is_chosen)) {
         CHECK(pthread_create(&compactor, NULL, compact, NULL) == 0);
-        TEST_AWAIT(atomic_load(moving));
+        TEST_AWAIT(atomic_load(&meeting->is_chosen));
     }
     if (point == MS_POINT_ENTRY_WRITTEN && found_until_then != 0) {
         found_until_then = 0;
+        atomic_store(&meeting->is_pinned, true);
         CHECK(pthread_join(compactor, NULL) == 0);
     }
 }
 
 static void an_update_of_the_ttl_goes_on_with_what_was_moved_meanwhile(void)
 {
-    atomic_bool is_moving = false;
+    struct meeting meeting = {false, false};
 
     start_to_renew();
     CHECK_OK(memstore_update_ttl(store, "key", 3, 600));
@@ -333,7 +340,7 @@ static void an_update_of_the_ttl_goes_on_with_what_was_moved_meanwhile(void)
     /* So that the compaction finds no segment due, and walks none before the one it empties. */
     CHECK_OK(memstore_maintain(store, 0));
     found_until_then = 1;
-    ms_testing_set_hook(move_before_the_pin, &is_moving);
+    ms_testing_set_hook(move_before_the_pin, &meeting);
     /* The same expiry and another TTL: the entry is rewritten. */
     CHECK_OK(memstore_update_ttl(store, "key", 3, 500));
     CHECK(test_stats(store).compactions >= 1);

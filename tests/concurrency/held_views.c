@@ -248,7 +248,7 @@ static void run(void (*happen)(void))
 
     for (size_t i = 0; i < TEST_COUNT_OF(evictions); i++) {
         store = test_open(evictions[i], "shards=8", "performance.memory_limit=4MiB",
-                          "performance.lock_timeout=10s", NULL);
+                          "performance.lock_timeout=60s", NULL);
         hold();
         happen();
         let_go();
@@ -294,7 +294,8 @@ static void across_a_lower_limit(void)
 /* What is not viewed is unmapped by close; destroy() takes the rest when all views are released. */
 static void across_close(void)
 {
-    store = test_open("shards=8", "performance.memory_limit=4MiB", NULL);
+    store = test_open("shards=8", "performance.memory_limit=4MiB", "performance.lock_timeout=60s",
+                      NULL);
     hold();
     churn(MIB);
     CHECK_OK(memstore_close(store));

@@ -30,7 +30,8 @@ static int64_t number_at(const void *key, size_t size)
 
 static void open_store(void)
 {
-    store = test_open("shards=4", "performance.memory_limit=16MiB", NULL);
+    store = test_open("shards=4", "performance.memory_limit=16MiB", "performance.lock_timeout=60s",
+                      NULL);
     for (unsigned i = 0; i < COUNTERS; i++)
         atomic_store(&expected[i], 0);
     atomic_store(&done, 0);

@@ -140,7 +140,8 @@ static void run_round(const char *shards, double seconds)
     struct test_team team = {0};
 
     memset(written, 0, sizeof written);
-    store = test_open(shards, "performance.memory_limit=64MiB", NULL);
+    store =
+        test_open(shards, "performance.memory_limit=64MiB", "performance.lock_timeout=60s", NULL);
     test_team_start(&team, WRITERS, write_keys, NULL);
     test_team_start(&team, 2, read_keys, NULL);
     test_team_finish_when(&team, seconds, has_done_enough);

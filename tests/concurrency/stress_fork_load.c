@@ -260,7 +260,7 @@ static pid_t fork_one(void)
     const pid_t child = test_fork();
     if (child == 0) {
         is_child = true;
-        alarm(30); /* a deadlock shows as a signal, not as a hang */
+        alarm(120); /* a deadlock shows as a signal, not as a hang */
         return child;
     }
     atomic_store(&rests, false);
@@ -418,21 +418,22 @@ int main(int argc, char **argv)
     struct test_team team = {0};
 
     seed = test_seed("stress_fork_load");
-    alarm((unsigned)seconds + 120);
+    alarm((unsigned)seconds + 720);
     /* ThreadSanitizer lets a child start no thread, of which maintenance is one. */
-    stores[PLAIN] = test_open("maintenance=manual", "performance.memory_limit=8MiB",
-                              "loader.negative_ttl=0", "loader.max_loads=2", "loader.timeout=1m",
-                              "loader.retry_initial=1ms", "loader.retry_max=1ms",
-                              "loader.lease_timeout=20ms", "loader.refresh_after=3ms", NULL);
+    stores[PLAIN] =
+        test_open("maintenance=manual", "performance.memory_limit=8MiB", "loader.negative_ttl=0",
+                  "loader.max_loads=2", "loader.timeout=1m", "loader.retry_initial=1ms",
+                  "loader.retry_max=1ms", "loader.lease_timeout=20ms", "loader.refresh_after=3ms",
+                  "performance.lock_timeout=1m", NULL);
     stores[BOUNDED] = test_open(
         "maintenance=manual", "performance.memory_limit=8MiB",
         "performance.max_concurrent_readers=32", "performance.lock_timeout=1m",
         "loader.negative_ttl=0", "loader.max_load_bytes=16KiB", "loader.timeout=1m",
         "loader.retry_initial=1ms", "loader.retry_max=1ms", "loader.lease_timeout=20ms", NULL);
-    stores[FORGETFUL] =
-        test_open("maintenance=manual", "performance.memory_limit=8MiB", "loader.negative_ttl=2ms",
-                  "loader.max_stale=1s", "loader.timeout=1m", "loader.retry_initial=1ms",
-                  "loader.retry_max=1ms", "loader.lease_timeout=20ms", NULL);
+    stores[FORGETFUL] = test_open(
+        "maintenance=manual", "performance.memory_limit=8MiB", "loader.negative_ttl=2ms",
+        "loader.max_stale=1s", "loader.timeout=1m", "loader.retry_initial=1ms",
+        "loader.retry_max=1ms", "loader.lease_timeout=20ms", "performance.lock_timeout=1m", NULL);
     test_team_start(&team, THREADS, keep_loading, NULL);
     test_team_finish_when(&team, seconds, enough);
     check_at_the_end();

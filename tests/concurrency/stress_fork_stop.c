@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* fork() at moments that chance rarely finds: while a writer is stopped in the middle of its work
  * and others wait. */
+#include "support/process.h"
 #include "support/stopper.h"
 #include "support/support.h"
 #include "support/team.h"
 
 #include <sys/wait.h>
 
-#define PATIENCE 20 /* seconds until a call counts as stuck */
-#define SETTLE 50   /* milliseconds that a thread is given to come to where it waits */
+#define PATIENCE 120 /* seconds until a call counts as stuck */
+#define SETTLE 50    /* milliseconds that a thread is given to come to where it waits */
 
 #if defined(__SANITIZE_THREAD__)
 /* fork() holds every lock at once, more than the sanitizer's search for deadlocks has room for. */
@@ -89,7 +90,7 @@ static void check_child(void (*write)(void *unused), void (*in_child)(void))
     int status = -1;
 
     test_stop_at(MS_POINT_ENTRY_WRITTEN, write, NULL);
-    const pid_t child = fork();
+    const pid_t child = test_fork();
     CHECK(child >= 0);
     if (child == 0) {
         alarm(PATIENCE);
@@ -170,7 +171,7 @@ static void a_child_reclaims_what_its_parents_thread_was_to_reclaim(void)
 
     store = test_open("shards=1", "performance.memory_limit=1MiB", NULL);
     CHECK_OK(test_set(store, "brief", "v", 300));
-    const pid_t child = fork();
+    const pid_t child = test_fork();
     CHECK(child >= 0);
     if (child == 0) {
         alarm(PATIENCE);

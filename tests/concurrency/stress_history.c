@@ -15,6 +15,8 @@
 #define READERS 3
 #define MAX_VALUE 8192
 #define MANY 8
+/* A lock is never waited for in vain, however long its holder has no processor. */
+#define PATIENT "performance.lock_timeout=60s"
 
 struct scenario {
     const char *name;
@@ -27,32 +29,32 @@ struct scenario {
 };
 
 static const struct scenario scenarios[] = {
-    {"own keys", {"shards=8"}, false, true, false, false, 6000},
-    {"shared keys", {"shards=2"}, true, false, false, false, 2000},
-    {"one shard, small values", {"shards=1"}, false, true, false, false, 100},
+    {"own keys", {"shards=8", PATIENT}, false, true, false, false, 6000},
+    {"shared keys", {"shards=2", PATIENT}, true, false, false, false, 2000},
+    {"one shard, small values", {"shards=1", PATIENT}, false, true, false, false, 100},
     {"compaction",
-     {"performance.memory_limit=2MiB", "eviction=none", "performance.gc_percent=5"},
+     {"performance.memory_limit=2MiB", "eviction=none", "performance.gc_percent=5", PATIENT},
      false,
      true,
      false,
      true,
      3000},
     {"adaptive under pressure",
-     {"performance.memory_limit=256KiB", "shards=4"},
+     {"performance.memory_limit=256KiB", "shards=4", PATIENT},
      false,
      true,
      true,
      false,
      6000},
     {"lru under pressure",
-     {"performance.memory_limit=256KiB", "eviction=lru"},
+     {"performance.memory_limit=256KiB", "eviction=lru", PATIENT},
      false,
      true,
      true,
      false,
      6000},
     {"fifo under pressure",
-     {"performance.memory_limit=256KiB", "eviction=fifo"},
+     {"performance.memory_limit=256KiB", "eviction=fifo", PATIENT},
      true,
      true,
      true,

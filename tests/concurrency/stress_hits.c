@@ -120,7 +120,8 @@ static void count_reads_of(const char *setting)
 
     atomic_store(&hits, 0);
     atomic_store(&misses, 0);
-    store = test_open("shards=16", "performance.memory_limit=16MiB", setting, NULL);
+    store = test_open("shards=16", "performance.memory_limit=16MiB", "performance.lock_timeout=60s",
+                      setting, NULL);
     test_team_start(&team, READERS, read_all, NULL);
     test_team_start(&team, WRITERS, write_all, NULL);
     test_team_finish_when(&team, seconds, has_read_enough);

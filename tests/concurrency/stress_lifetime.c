@@ -14,6 +14,8 @@
 static uint64_t seed;
 static atomic_uint_least64_t cycles;
 
+static unsigned alone; /* threads before the first store */
+
 struct census {
     unsigned threads, descriptors, maps;
     size_t resident;
@@ -21,8 +23,8 @@ struct census {
 
 static struct census take_census(void)
 {
-    return (struct census){test_count_threads(), test_count_descriptors(), test_count_maps(),
-                           test_resident()};
+    return (struct census){test_count_threads_down_to(alone), test_count_descriptors(),
+                           test_count_maps(), test_resident()};
 }
 
 static void cycle(struct test_rng *rng)
@@ -30,7 +32,8 @@ static void cycle(struct test_rng *rng)
     static const char *const shards[] = {"shards=1", "shards=16", "shards=1024"};
     const bool manual = test_one_in(rng, 4);
     memstore *store = test_open(shards[test_below(rng, 3)],
-                                manual ? "maintenance=manual" : "maintenance=background", NULL);
+                                manual ? "maintenance=manual" : "maintenance=background",
+                                "performance.lock_timeout=60s", NULL);
     unsigned char value[2000] = {1};
     memstore_view view;
 
@@ -93,7 +96,7 @@ static void expect_flat(const struct census *before, const struct census *after)
 static void check_one_thread(void)
 {
     memstore *stores[50];
-    const unsigned before = test_count_threads();
+    const unsigned before = test_count_threads_down_to(alone);
 
     for (unsigned i = 0; i < TEST_COUNT_OF(stores); i++) {
         stores[i] = test_open("performance.memory_limit=1MiB", NULL);
@@ -108,6 +111,7 @@ int main(int argc, char **argv)
 {
     const double seconds = test_seconds(argc, argv, 4);
 
+    alone = test_count_threads();
     seed = test_seed("stress_lifetime");
     struct test_rng rng = {seed};
     for (unsigned i = 0; i < WARM_UP; i++)

@@ -163,7 +163,8 @@ int main(int argc, char **argv)
     seed = test_seed("stress_load_counts");
     store = test_open("performance.memory_limit=4MB", "shards=4", "loader.max_stale=5ms",
                       "loader.negative_ttl=1ms", "loader.retry_initial=1ms", "loader.retry_max=1ms",
-                      "loader.timeout=0", "loader.lease_timeout=10m", NULL);
+                      "loader.timeout=0", "loader.lease_timeout=10m",
+                      "performance.lock_timeout=60s", NULL);
     test_team_start(&team, THREADS, ask_on, NULL);
     test_team_finish_when(&team, test_seconds(argc, argv, 2), is_enough);
     CHECK(is_enough());

@@ -77,29 +77,37 @@ static void read_keys(unsigned number, void *context)
     }
 }
 
+/* What is charged is read after the limit: nobody else is to raise that in between. */
+static void change_limit_to(size_t pick)
+{
+    char why[256];
+    const int status = memstore_reconfigure_explained(store, "performance.memory_limit",
+                                                      limits[pick], why, sizeof why);
+
+    /* Views may hold too much of a small limit, and others may be at it for too long. */
+    if (status == MEMSTORE_ERR_MEMORY_EXHAUSTED || status == MEMSTORE_ERR_GC_PRESSURE ||
+        status == MEMSTORE_ERR_LOCK_TIMEOUT)
+        return;
+    if (status != MEMSTORE_OK)
+        test_fail(__FILE__, __LINE__, "%s: %s", memstore_status_name(status), why);
+    const memstore_memory_stats memory = test_memory(store);
+    if (memory.limit == limit_bytes[pick] && memory.charged > memory.limit)
+        test_fail(__FILE__, __LINE__, "charged %" PRIu64 " of %" PRIu64, memory.charged,
+                  memory.limit);
+    atomic_fetch_add(&resized, 1);
+}
+
 static void change_limit(unsigned number, void *context)
 {
+    static pthread_mutex_t one_at_a_time = PTHREAD_MUTEX_INITIALIZER;
     struct test_rng rng = {seed + number};
 
     (void)context;
     while (test_team_goes_on()) {
-        const size_t pick = (size_t)test_below(&rng, TEST_COUNT_OF(limits));
-        char why[256];
-        const int status = memstore_reconfigure_explained(store, "performance.memory_limit",
-                                                          limits[pick], why, sizeof why);
-
-        /* Views may hold too much of a small limit, and others may be at it for too long. */
+        pthread_mutex_lock(&one_at_a_time);
+        change_limit_to((size_t)test_below(&rng, TEST_COUNT_OF(limits)));
+        pthread_mutex_unlock(&one_at_a_time);
         test_sleep_ms(10);
-        if (status == MEMSTORE_ERR_MEMORY_EXHAUSTED || status == MEMSTORE_ERR_GC_PRESSURE ||
-            status == MEMSTORE_ERR_LOCK_TIMEOUT)
-            continue;
-        if (status != MEMSTORE_OK)
-            test_fail(__FILE__, __LINE__, "%s: %s", memstore_status_name(status), why);
-        const memstore_memory_stats memory = test_memory(store);
-        if (memory.limit == limit_bytes[pick] && memory.charged > memory.limit)
-            test_fail(__FILE__, __LINE__, "charged %" PRIu64 " of %" PRIu64, memory.charged,
-                      memory.limit);
-        atomic_fetch_add(&resized, 1);
     }
 }
 

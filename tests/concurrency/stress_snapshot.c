@@ -178,7 +178,8 @@ static void run(const char *shards, enum ms_testing_fault fault)
     atomic_store(&batches, 0);
     atomic_store(&mixes, 0);
     ms_testing_plant(fault);
-    store = test_open(shards, "performance.memory_limit=256MB", "snapshot.fsync=false", NULL);
+    store = test_open(shards, "performance.memory_limit=256MB", "snapshot.fsync=false",
+                      "performance.lock_timeout=60s", NULL);
     for (unsigned group = 0; group < GROUPS; group++)
         write_group(&(struct test_rng){seed + group}, group);
     test_team_start(&team, WRITERS, write_groups, &seed);

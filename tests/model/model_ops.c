@@ -288,6 +288,15 @@ static void finish(struct run *run)
     model_fini(&run->model);
 }
 
+/* No call that makes room is refused for want of time because this process had no processor for a second. */
+static memstore *open_store(const struct run_config *config)
+{
+    const char *settings[TEST_COUNT_OF(config->settings) + 1] = {"performance.lock_timeout=10s"};
+
+    memcpy(settings + 1, config->settings, sizeof config->settings);
+    return test_open_list(settings);
+}
+
 static void run_once(const struct run_config *config, uint64_t seed, unsigned ops, bool trace)
 {
     static struct run run;
@@ -297,7 +306,7 @@ static void run_once(const struct run_config *config, uint64_t seed, unsigned op
     test_clock_start();
     model_init(&run.model, &config->rules, test_clock_monotonic(), test_clock_unix());
     fixed_random = seed | 1;
-    run.store = test_open_list(config->settings);
+    run.store = open_store(config);
     for (run.op = 0; run.op < ops; run.op++) {
         const unsigned which = pick_operation(&run.rng);
 

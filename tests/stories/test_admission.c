@@ -384,7 +384,7 @@ static bool child_succeeds(void (*work)(memstore *store, memstore_view views[2])
     const pid_t child = test_fork();
 
     if (child == 0) {
-        alarm(30);
+        alarm(120);
         work(store, views);
         _exit(0);
     }

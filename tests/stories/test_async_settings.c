@@ -11,7 +11,7 @@
 
 #define MANUAL "maintenance=manual"
 #define MIB ((uint64_t)1 << 20)
-#define PATIENCE 20 /* seconds until something that another thread does counts as not happening */
+#define PATIENCE 60 /* seconds until something that another thread does counts as not happening */
 
 static int set_async(memstore *store, const char *key, const char *value)
 {

@@ -269,7 +269,8 @@ Test(events, the_view_tells_version_and_expiry)
 
 Test(events, evictions_are_told_and_a_subscriber_who_sleeps_holds_nothing_up)
 {
-    memstore *store = test_open("performance.memory_limit=2MiB", "shards=4", NULL);
+    memstore *store = test_open("performance.memory_limit=2MiB", "shards=4",
+                                "performance.lock_timeout=60s", NULL);
     memstore_subscription *evicted = subscribe(store, MEMSTORE_EVENT_EVICTED, 0);
     char key[32], value[500] = {0};
 
@@ -356,7 +357,8 @@ Test(events, queue_memory_can_be_changed_while_the_store_is_open)
 
 Test(events, memory_for_events_is_made_by_evicting_or_refused)
 {
-    memstore *evicts = test_open("performance.memory_limit=1MiB", "shards=1", NULL);
+    memstore *evicts = test_open("performance.memory_limit=1MiB", "shards=1",
+                                 "performance.lock_timeout=60s", NULL);
     memstore *full = test_open("performance.memory_limit=1MiB", "shards=1", "eviction=none", NULL);
     memstore_subscription *subscription;
     char key[32], value[500] = {0};

@@ -4,6 +4,7 @@
 #include "platform/clock.h"
 #include "platform/testing.h"
 #include "store/store.h"
+#include "support/await.h"
 #include "support/clock.h"
 #include "support/criterion.h"
 #include "support/stopper.h"
@@ -623,15 +624,16 @@ Test(reconfigure, what_is_wrong_is_refused_with_its_reason)
 
 #define SHRUNK_SHARDS 512
 
-static atomic_bool is_shrinking, has_had_turn;
+static atomic_bool has_had_turn, is_lowered;
+static atomic_uint replaced; /* tables */
 
-/* As if tables were larger. */
+/* As if tables were larger. All of them take 2.5 seconds, a step 20 milliseconds. */
 static void replace_slowly(enum ms_testing_point point, void *context)
 {
     (void)context;
     if (point != MS_POINT_INDEX_GROWN)
         return;
-    atomic_store(&is_shrinking, true);
+    atomic_fetch_add(&replaced, 1);
     if (!atomic_load(&has_had_turn))
         test_sleep_ms(5);
 }
@@ -639,7 +641,20 @@ static void replace_slowly(enum ms_testing_point point, void *context)
 static void *lower_limit(void *store)
 {
     CHECK_OK(memstore_reconfigure(store, "performance.memory_limit", "3MiB"));
+    atomic_store(&is_lowered, true);
     return NULL;
+}
+
+/* Hold the lock for a moment once tables are being replaced: how many were until then. */
+static unsigned take_turn(memstore *store)
+{
+    TEST_AWAIT(atomic_load(&replaced) != 0 || atomic_load(&is_lowered));
+    while (!ms_mutex_try_lock(&store->reclaim_lock))
+        sched_yield();
+    const unsigned until_then = atomic_load(&replaced);
+    atomic_store(&has_had_turn, true);
+    ms_mutex_unlock(&store->reclaim_lock);
+    return until_then;
 }
 
 Test(reconfigure, tables_are_replaced_a_while_at_a_time)
@@ -654,17 +669,11 @@ Test(reconfigure, tables_are_replaced_a_while_at_a_time)
         assert_ok(memstore_delete(store, &key, sizeof key));
     ms_testing_set_hook(replace_slowly, NULL);
     cr_assert_eq(pthread_create(&thread, NULL, lower_limit, store), 0);
-    for (const double end = test_now() + 20; !atomic_load(&is_shrinking) && test_now() < end;)
-        sched_yield();
-    cr_assert(atomic_load(&is_shrinking));
-    /* All tables take 2.5 seconds, a step 20 milliseconds. */
-    const bool had_turn = ms_mutex_lock_until(&store->reclaim_lock, ms_clock_real_us() + 1500000);
-    atomic_store(&has_had_turn, true);
-    if (had_turn)
-        ms_mutex_unlock(&store->reclaim_lock);
+    const unsigned until_then = take_turn(store);
     cr_assert_eq(pthread_join(thread, NULL), 0);
     ms_testing_set_hook(NULL, NULL);
-    cr_assert(had_turn, "the lock was held for as long as tables were replaced");
+    cr_assert_lt(until_then, atomic_load(&replaced),
+                 "the lock was held for as long as tables were replaced");
     cr_assert_eq(count_present(store, 0, left), left);
     memstore_destroy(store);
 }

@@ -560,7 +560,7 @@ static void take_long(enum ms_testing_point point, void *context)
 {
     (void)context;
     if (point == MS_POINT_RECLAIMING)
-        test_sleep_ms(5);
+        test_sleep_ms(20);
 }
 
 static void *ask_for_size(void *full)
@@ -573,7 +573,7 @@ Test(time, writers_come_to_room_while_all_that_has_expired_is_swept)
 {
     static const unsigned char value[1000];
     memstore *full = test_open("maintenance=manual", "performance.memory_limit=16MiB",
-                               "performance.lock_timeout=150ms", NULL);
+                               "performance.lock_timeout=2s", NULL);
     pthread_t asker;
     unsigned i = 0;
 

@@ -5,11 +5,10 @@
 #include "store/store.h"
 #include "support/clock.h"
 #include "support/criterion.h"
+#include "support/holder.h"
 #include "support/support.h"
 
 #define VIEWS_MAX 4000
-/* Of a millisecond or so each: what comes free is rare then, and one more write waits for it. */
-#define REFUSALS_IN_A_ROW 20
 
 static memstore_view held[VIEWS_MAX];
 static size_t held_count;
@@ -27,30 +26,9 @@ static memstore *open_small(const char *setting)
                      setting, NULL);
 }
 
-/* Have a view hold one more entry. */
-static bool hold_another(memstore *store)
-{
-    char value[3000] = {0}, key[32];
-    const int size = snprintf(key, sizeof key, "held %zu", held_count);
-
-    cr_assert_lt(held_count, VIEWS_MAX);
-    if (memstore_set(store, key, (size_t)size, value, sizeof value, MEMSTORE_TTL_NONE) !=
-        MEMSTORE_OK)
-        return false;
-    assert_ok(memstore_get_view(store, key, (size_t)size, &held[held_count++]));
-    return true;
-}
-
-/* Have views hold all memory of a store. What somebody else is about to free is filled, too, however long
- * he has no processor. */
 static void hold_all(memstore *store)
 {
-    do {
-        assert_ok(memstore_reconfigure(store, "performance.lock_timeout", "1ms"));
-        for (int refused = 0; refused < REFUSALS_IN_A_ROW;)
-            refused = hold_another(store) ? 0 : refused + 1;
-        assert_ok(memstore_reconfigure(store, "performance.lock_timeout", "1s"));
-    } while (hold_another(store));
+    held_count = test_hold_all(store, held, VIEWS_MAX);
     assert_ok(memstore_reconfigure(store, "performance.lock_timeout", "20s"));
 }
 
@@ -71,7 +49,7 @@ static int fail_to_load(const void *key, size_t key_size, memstore_load_value *o
 /* There is a value for each, and the views of the caller may be what holds the memory. */
 Test(waiting, refreshes_for_which_views_leave_no_memory_are_waited_for_together)
 {
-    enum { ASKED = 400 };
+    enum { ASKED = 1000 };
     const memstore_loader loader = {.struct_size = sizeof loader, .load = fail_to_load};
     static char names[ASKED][32];
     static memstore_key keys[ASKED];
@@ -80,10 +58,11 @@ Test(waiting, refreshes_for_which_views_leave_no_memory_are_waited_for_together)
 
     memstore *store = open_held("loader.refresh_after=1ms");
     for (size_t i = 0; i < ASKED; i++)
-        keys[i] = (memstore_key){names[i], (size_t)snprintf(names[i], 32, "held %zu", i)};
+        keys[i] = test_held_key(i, names[i]);
     const double start = test_now();
     assert_ok(memstore_get_or_load_many(store, keys, ASKED, &loader, views, &found));
-    cr_assert_lt(test_now() - start, 2);
+    /* Each by itself would wait for ten milliseconds. */
+    cr_assert_lt(test_now() - start, 8);
     cr_assert_eq(found, ASKED);
     memstore_view_release_many(views, ASKED);
     release_views();
@@ -136,8 +115,7 @@ Test(waiting, a_batch_that_only_deletes_does_not_wait_for_views)
     size_t deleted, n = 0;
 
     for (size_t i = 0; i < held_count && n < 50; i++) {
-        snprintf(names[n], sizeof names[n], "held %zu", i);
-        keys[n] = test_key(names[n]);
+        keys[n] = test_held_key(i, names[n]);
         n += test_has(store, names[n]) == MEMSTORE_OK;
     }
     const double start = test_now();

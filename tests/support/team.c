@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 #define POLL_MS 10
-#define LONGEST_MS 60000
+#define LONGEST_MS 600000
 
 atomic_bool test_team_stop;
 

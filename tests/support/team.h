@@ -32,7 +32,7 @@ void test_team_start(struct test_team *team, unsigned count, test_work work, voi
 void test_team_join(struct test_team *team);
 /* Let them run for `seconds`, tell them to stop and join. */
 void test_team_finish(struct test_team *team, double seconds);
-/* The same, but not before `enough` holds, or a minute has passed: on a busy machine little gets
+/* The same, but not before `enough` holds, or ten minutes have passed: on a busy machine little gets
  * done in a second. */
 void test_team_finish_when(struct test_team *team, double seconds, bool (*enough)(void));
 
