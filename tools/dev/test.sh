@@ -63,7 +63,7 @@ declare -A LANES=()
 lane() {
     # With a process group of its own, so that all of it can be ended.
     set -m
-    "$2" >"$LOGS/lane-$1.log" 2>&1 </dev/null &
+    "$2" >"$LOGS/test-lane-$1.log" 2>&1 </dev/null &
     set +m
     LANES[$1]=$!
 }
@@ -80,7 +80,7 @@ join_lane() {
     local code=0
     wait "${LANES[$1]}" || code=$?
     unset "LANES[$1]"
-    cat "$LOGS/lane-$1.log"
+    cat "$LOGS/test-lane-$1.log"
     # Suites that fail are recorded; this is a lane that broke off.
     [ "$code" -eq 0 ] || record "lane-$1" meson "$code" /dev/null 0
 }
