@@ -150,20 +150,26 @@ wholly_static() {
 }
 
 vendored() {
-    build vendored "" -tags memstore_vendored && ! needs vendored 'memstore\|zstd' &&
+    # Without the names of folders, and so that the next one need not compile the same files in another folder.
+    build vendored "" -trimpath -tags memstore_vendored && ! needs vendored 'memstore\|zstd' &&
         grep -q ' true$' <<<"$("$work/vendored" "$work/vendored.snapshot")"
+}
+
+# test_copy FLAG...: the tests of the module's copy, of which the program has had the C source compiled.
+test_copy() {
+    (cd "$work/tree/bindings/go" && CGO_ENABLED=1 go test -count=1 "$@" . -memstore.direct=500000)
 }
 
 # The module's tests, too: in this form it is another library, of one file.
 vendored_tests() {
     local flags=(-tags memstore_vendored,memstore_zstd)
-    build zstd "" "${flags[@]}" && compresses zstd && cd "$module" && CGO_ENABLED=1 go test -count=1 "${flags[@]}" .
+    build zstd "" "${flags[@]}" && compresses zstd && test_copy "${flags[@]}"
 }
 
 vendor_folder() {
     local program="$work/folder-program"
     cp -a "$work/program" "$program" && (cd "$program" && go mod vendor) &&
-        build_in "$program" folder "" -mod=vendor -tags memstore_vendored
+        build_in "$program" folder "" -trimpath -mod=vendor -tags memstore_vendored
 }
 
 # A program for musl, of static archives alone, and the tests of the module's copy built in the same way: Go's cache would remember
@@ -173,7 +179,7 @@ musl() {
     make_musl || return
     export CC=musl-gcc PKG_CONFIG_LIBDIR="$work/musl/lib/pkgconfig"
     build musl-program "" "${flags[@]}" && ! ldd "$work/musl-program" && ! grep -aq 'GNU C Library' "$work/musl-program" &&
-        cd "$work/tree/bindings/go" && CGO_ENABLED=1 go test -count=1 "${flags[@]}" .
+        test_copy "${flags[@]}"
 }
 
 # What processors, systems and releases of Go without a direct reader have.

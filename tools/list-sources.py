@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""List the C sources of a folder, sorted, one a line; nothing when the folder is absent.
+"""List the C sources of folders, sorted, one a line, as "FOLDER KIND PATH"; none of a folder that is absent.
 
-usage: list-sources.py FOLDER [KIND]
+usage: list-sources.py FOLDER...
 
-KIND narrows the list to
-  criterion  sources with Criterion tests, which are linked to one program
-  program    sources with a main(), each of them a program
-  support    the others, which both of these may call
+KIND is
+  criterion  of sources with Criterion tests, which are linked to one program
+  program    of sources with a main(), each of them a program
+  support    of the others, which both of these may call
 """
 
 import pathlib
@@ -26,10 +26,9 @@ def kind_of(path):
 
 
 def main():
-    folder, *wanted = sys.argv[1:]
-    for path in sorted(pathlib.Path(folder).glob("*.c")):
-        if not wanted or kind_of(path) in wanted:
-            print(path.as_posix())
+    for folder in sys.argv[1:]:
+        for path in sorted(pathlib.Path(folder).glob("*.c")):
+            print(folder, kind_of(path), path.as_posix())
 
 
 if __name__ == "__main__":

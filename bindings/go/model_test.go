@@ -20,7 +20,11 @@ import (
 // operation.
 func TestAgainstAModel(t *testing.T) {
 	start := seed(t)
-	for round := range uint64(20) {
+	rounds := uint64(20)
+	if underRace() {
+		rounds = 5
+	}
+	for round := range rounds {
 		m := &model{t: t, store: open(t, memstore.Config{MemoryLimit: 64 << 20}), entries: map[string]modelEntry{},
 			random: rand.New(rand.NewPCG(start, round))}
 		for range 2000 {

@@ -354,12 +354,8 @@ static int parse(int argc, char **argv, struct options *options)
     return 0;
 }
 
-/* Seeds of a run that is not told how many: as many as take half a minute. */
-#if defined(__SANITIZE_ADDRESS__)
-#define DEFAULT_SEEDS 1000
-#else
-#define DEFAULT_SEEDS 8000
-#endif
+/* Seeds of a run that is not told how many: as many as take some ten seconds. */
+#define DEFAULT_SEEDS TEST_FEWER(2000, 5)
 
 int main(int argc, char **argv)
 {

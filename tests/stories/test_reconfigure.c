@@ -234,8 +234,9 @@ Test(reconfigure, a_lower_limit_evicts_and_gives_memory_back, .timeout = 120)
                                             "eviction=lfu", "eviction=fifo"};
     static const char *const maintenances[] = {"maintenance=manual", "maintenance=background"};
 
-    for (unsigned i = 0; i < 10; i++) {
-        memstore *store = test_open(evictions[i % 5], maintenances[i / 5],
+    /* Each with both, or with one of them. */
+    for (unsigned i = 0; i < TEST_FEWER(10, 2); i++) {
+        memstore *store = test_open(evictions[i % 5], maintenances[i % 2],
                                     "performance.memory_limit=32MiB", NULL);
         fill(store, 0, 150000, 200);
         const size_t resident = test_resident();
@@ -341,7 +342,7 @@ Test(reconfigure, the_limit_goes_up_and_down_again_and_again)
     static const char *const limits[] = {"32MiB", "4MiB", "16MiB", "2MiB", "8MiB"};
     uint64_t first = 0;
 
-    for (unsigned i = 0; i < 20; i++) {
+    for (unsigned i = 0; i < TEST_FEWER(20, 2); i++) {
         assert_ok(memstore_reconfigure(store, "performance.memory_limit", limits[i % 5]));
         fill(store, first, 40000, 150);
         const memstore_memory_stats memory = test_memory(store);

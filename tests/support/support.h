@@ -48,6 +48,14 @@ uint64_t test_seed(const char *program);
  * `otherwise`. */
 double test_seconds(int argc, char **argv, double otherwise);
 
+/* How often where more of the same takes longer and goes no other way: a part of it under a
+ * sanitizer, which looks at each step and takes several times as long. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define TEST_FEWER(count, part) ((count) / (part))
+#else
+#define TEST_FEWER(count, part) (count)
+#endif
+
 /* ---- Stores ---- */
 
 /* Open a store from settings such as "shards=1", ended by NULL. Ends the program when that

@@ -85,7 +85,8 @@ make_environment() {
     say "setup: Python tools into .dev/venv ($("$python" --version))"
     rm -rf "$VENV"
     quietly setup-venv "$python" -m venv "$VENV"
-    quietly setup-pip "$VENV/bin/python" -m pip install --disable-pip-version-check -r tools/dev/requirements.txt
+    # Few of all these modules are ever imported, which then compiles them.
+    quietly setup-pip "$VENV/bin/python" -m pip install --disable-pip-version-check --no-compile -r tools/dev/requirements.txt
 }
 
 # Prometheus' promtool, with which a test checks the metrics, out of its package into .dev/promtool: installed, the package

@@ -7,18 +7,15 @@ source tools/dev/swig.sh
 # Put before the test runner by a suite that needs it.
 LAUNCHER=()
 
-PASSED=0
-FAILED=0
-SKIPPED=0
+# A line for each suite, PASSED FAILED SKIPPED, also of those that run beside others.
+TOTALS="$LOGS/totals"
 
 # record NAME FORMAT EXIT_CODE RESULTS SECONDS: add a suite's results to the totals and show them.
 record() {
     local name="$1" counted passed failed skipped
     counted="$(python3 tools/count-results.py "$2" "$3" "$4")"
     read -r passed failed skipped <<<"$(head -n 1 <<<"$counted")"
-    PASSED=$((PASSED + passed))
-    FAILED=$((FAILED + failed))
-    SKIPPED=$((SKIPPED + skipped))
+    say "$passed $failed $skipped" >>"$TOTALS"
 
     printf '%-24s %5d passed, %d failed' "$name" "$passed" "$failed"
     [ "$skipped" -eq 0 ] || printf ', %d skipped' "$skipped"
@@ -58,11 +55,47 @@ prepared() {
     return 1
 }
 
+# ---- Lanes: suites beside others, which wait or have one thread much of the time ----
+
+declare -A LANES=()
+
+# lane NAME FUNCTION: run the suites of a function from now on.
+lane() {
+    # With a process group of its own, so that all of it can be ended.
+    set -m
+    "$2" >"$LOGS/test-lane-$1.log" 2>&1 </dev/null &
+    set +m
+    LANES[$1]=$!
+}
+
+end_lanes() {
+    local group
+    for group in "${LANES[@]}"; do
+        kill -- "-$group" 2>/dev/null
+    done
+}
+
+# join_lane NAME: wait for its end, and show what its suites gave.
+join_lane() {
+    local code=0
+    wait "${LANES[$1]}" || code=$?
+    unset "LANES[$1]"
+    cat "$LOGS/test-lane-$1.log"
+    # Suites that fail are recorded; this is a lane that broke off.
+    [ "$code" -eq 0 ] || record "lane-$1" meson "$code" /dev/null 0
+}
+
 # ---- The C library ----
 
+# What a program of threads that compete gets, for which nothing runs beside it; --long gives more.
+COMPETING_SECONDS="${MEMSTORE_TEST_SECONDS:-2}"
+
 test_release() {
-    prepared release-build build_main || return 0
-    meson_suite release "$BUILD"
+    meson_suite release "$BUILD" --no-suite concurrency
+}
+
+test_concurrency() {
+    MEMSTORE_TEST_SECONDS="$COMPETING_SECONDS" meson_suite concurrency "$BUILD" --suite concurrency
 }
 
 # What --long adds: what saves and loads snapshots, in a library that was built without libzstd.
@@ -76,24 +109,30 @@ test_no_zstd() {
     meson_suite no-zstd "$BUILD/no-zstd" unit_snapshot snapshot_failure
 }
 
+# Views that outlive what happens to their entries, readers past their segments' reuse, and closing.
+ASAN_THREADS=(held_views stress_views stress_close stress_growth stress_history stress_lifetime stress_async)
+
+# configure_sanitized FOLDER SANITIZERS: reports tell functions and lines, for which -g1 is enough.
+configure_sanitized() {
+    configure "$1" --buildtype=debug -Doptimization=1 -Dc_args=-g1 "-Db_sanitize=$2" -Dbenchmarks=false -Dexamples=false
+}
+
 build_asan() {
-    configure "$BUILD/asan" --buildtype=debug -Doptimization=1 -Db_sanitize=address,undefined \
-        -Dbenchmarks=false -Dexamples=false &&
-        compile "$BUILD/asan"
+    # Without the library as it is shipped, whose sources are those of the tested one.
+    configure_sanitized "$BUILD/asan" address,undefined && compile "$BUILD/asan" engine-programs "${ASAN_THREADS[@]/#/tests/}"
 }
 
 test_asan() {
-    prepared asan-build build_asan || return 0
-    meson_suite asan "$BUILD/asan" --timeout-multiplier 2 --no-suite concurrency --no-suite lint
-    # Views that outlive what happens to their entries, readers past their segments' reuse, and closing.
-    MEMSTORE_TEST_SECONDS="${MEMSTORE_TEST_SECONDS:-2}" meson_suite asan-threads "$BUILD/asan" --timeout-multiplier 2 \
-        held_views stress_views stress_close stress_growth stress_history stress_lifetime stress_async
+    meson_suite asan "$BUILD/asan" --timeout-multiplier 2 --no-suite concurrency --no-suite abi --no-suite lint
+}
+
+test_asan_threads() {
+    MEMSTORE_TEST_SECONDS="$COMPETING_SECONDS" meson_suite asan-threads "$BUILD/asan" --timeout-multiplier 2 "${ASAN_THREADS[@]}"
 }
 
 build_tsan() {
-    configure "$BUILD/tsan" --buildtype=debug -Doptimization=1 -Db_sanitize=thread -Dbenchmarks=false -Dexamples=false &&
-        # Criterion does not run under ThreadSanitizer, so only the plain programs of this suite are built.
-        compile "$BUILD/tsan" concurrency-programs
+    # Criterion does not run under ThreadSanitizer, so only the plain programs of this suite are built.
+    configure_sanitized "$BUILD/tsan" thread && compile "$BUILD/tsan" concurrency-programs
 }
 
 # tsan_suite NAME ARGUMENT...: tests of the build with ThreadSanitizer.
@@ -107,8 +146,7 @@ tsan_suite() {
 }
 
 test_tsan() {
-    prepared tsan-build build_tsan || return 0
-    tsan_suite tsan --timeout-multiplier 2 --suite concurrency
+    MEMSTORE_TEST_SECONDS="$COMPETING_SECONDS" tsan_suite tsan --timeout-multiplier 2 --suite concurrency
 }
 
 # Programs of a folder of tests/ that run for as long as they are told: by MEMSTORE_TEST_SECONDS.
@@ -130,6 +168,8 @@ test_long() {
     meson_suite long-model "$BUILD" --timeout-multiplier 20 --suite model --test-args='--seeds 20000'
     meson_suite long-fuzz "$BUILD" --timeout-multiplier 20 --suite fuzz --test-args=-runs=500000
     meson_suite long-fuzz-asan "$BUILD/asan" --timeout-multiplier 20 --suite fuzz --test-args=-runs=50000
+    # The shared library, too.
+    ! prepared long-asan-build compile "$BUILD/asan" || meson_suite long-abi-asan "$BUILD/asan" --timeout-multiplier 2 --suite abi
 }
 
 # ---- What is installed, and the bindings against it ----
@@ -167,10 +207,13 @@ test_python_long() {
         bindings/python/tests/test_leaks.py bindings/python/tests/test_model.py bindings/python/tests/test_properties.py
 }
 
+# With --long: --build-from-source.
+WHEEL_OPTIONS=()
+
 # The wheel and the source distribution, in environments that have nothing else.
 test_wheel() {
     prepared wheel-build build_dist || return 0
-    tap_suite wheel "$VENV/bin/python" tools/check-wheel.py "$@" "$BUILD/dist"
+    tap_suite wheel "$VENV/bin/python" tools/check-wheel.py "${WHEEL_OPTIONS[@]}" "$BUILD/dist"
 }
 
 # go_suite NAME FOLDER ARGUMENT...: the tests of a Go module.
@@ -247,40 +290,58 @@ test_go_long() {
     tap_suite go-long-fuzz fuzz_go 100000 -fuzz .
 }
 
+test_go_lane() {
+    tap_suite install python3 tools/check-install.py "$STAGE"
+    test_go
+}
+
+test_python_lane() {
+    tap_suite generated check_generated_tap
+    test_python
+    test_wheel
+}
+
+# What --long adds, one after the other: times are given to programs that have the machine for themselves.
+test_all_long() {
+    test_long
+    test_no_zstd
+    test_go_long
+    test_python_long
+}
+
 dev_test() {
-    local started=$SECONDS long=false
+    local started=$SECONDS long=false asan=false tsan=false passed failed skipped
     case "${1:-}" in
-        --long) long=true ;;
+        --long) long=true WHEEL_OPTIONS=(--build-from-source) ;;
         "") ;;
         *) die "usage: ./dev test [--long]" ;;
     esac
     need setup
     mkdir -p "$LOGS"
+    : >"$TOTALS"
 
-    test_release
-    test_asan
-    test_tsan
-    if [ "$long" = true ]; then
-        test_long
-        test_no_zstd
-    fi
-    if prepared stage build_stage; then
-        tap_suite install python3 tools/check-install.py "$STAGE"
-        test_go
-        [ "$long" = false ] || test_go_long
-    fi
-    tap_suite generated check_generated_tap
-    test_python
-    if [ "$long" = true ]; then
-        test_python_long
-        test_wheel --build-from-source
-    else
-        test_wheel
+    if prepared release-build build_main && prepared stage build_stage; then
+        trap 'end_lanes; exit 130' INT
+        trap 'end_lanes; exit 143' TERM
+        lane go test_go_lane
+        lane python test_python_lane
+        test_release
+        ! prepared asan-build build_asan || asan=true
+        [ "$asan" = false ] || test_asan
+        ! prepared tsan-build build_tsan || tsan=true
+        join_lane go
+        join_lane python
+        # Nothing runs beside these.
+        test_concurrency
+        [ "$asan" = false ] || test_asan_threads
+        [ "$tsan" = false ] || test_tsan
+        [ "$long" = false ] || test_all_long
     fi
 
+    read -r passed failed skipped <<<"$(awk '{ p += $1; f += $2; s += $3 } END { print p + 0, f + 0, s + 0 }' "$TOTALS")"
     say ""
     say "$((SECONDS - started)) s; the logs are under build/logs"
-    [ "$SKIPPED" -eq 0 ] || say "$SKIPPED skipped"
-    say "$PASSED passed, $FAILED failed"
-    [ "$FAILED" -eq 0 ] && [ "$PASSED" -gt 0 ]
+    [ "$skipped" -eq 0 ] || say "$skipped skipped"
+    say "$passed passed, $failed failed"
+    [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
 }

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Any operations in any order, with time between them, against a dict, by Hypothesis.
+"""Any operations in any order, with time between them, against a dict, by Hypothesis; and what takes minutes otherwise.
 
 Time is what the test says, so that expiry is judged to the millisecond. That takes a build with such a clock:
 `pip install . -Csetup-args=-Dpython_clock=true`, which `./dev test` makes in a folder of its own.
@@ -12,6 +12,7 @@ from datetime import timedelta
 import memstore
 import pytest
 from memstore import _native
+from memstore.integrations import _shared
 
 hypothesis = pytest.importorskip("hypothesis")
 
@@ -215,6 +216,30 @@ class AnyOperations(RuleBasedStateMachine):
         live = self.all_live()
         assert len(self.store) == len(live)
         assert set(self.store) == live
+
+
+class Slow(memstore.Store):
+    """One in which time goes on between the look at a TTL and what is done with it."""
+
+    def ttl(self, key):
+        told = super().ttl(key)
+        pass_time(1)
+        return told
+
+
+@pytest.mark.parametrize("number, delta", [(1.5, 0.5), (2**80, 1), (1, 0)])
+@pytest.mark.parametrize("precision", ["second", "minute"])
+def test_the_expiry_of_a_counter_stays(precision, number, delta):
+    """Wherever in a second or minute it is counted, and of what is no integer of 64 bits, too."""
+    pass_time(1)
+    with Slow(ttl_precision=precision, maintenance="manual") as store:
+        for later_ms in (1, 20, 499, 500, 980, 10_007, 29_999, 30_000, 45_000):
+            store.set("n", _shared.encode(number), 60)
+            expiry = store.expires_at("n")
+            pass_time(later_ms)
+            for i in range(1, 6):
+                assert _shared.count(store, "n", delta) == number + i * delta
+            assert store.expires_at("n") == expiry
 
 
 def test_any_operations_at_any_time():
