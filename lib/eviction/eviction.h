@@ -136,7 +136,7 @@ static inline unsigned ms_eviction_initial_access(struct ms_eviction *eviction, 
 /* Note a use in an entry with this mark, for policies that count up to many. */
 void ms_eviction_count_use(struct ms_entry *entry, unsigned mark);
 
-/* Note that an entry was read. One store at most, none when the bits say it already. */
+/* Note that an entry was read. One attempt at most, none when the bits say it already. */
 MS_ALWAYS_INLINE void ms_eviction_touch(enum ms_touch touch, struct ms_eviction *eviction,
                                         struct ms_entry *entry)
 {
@@ -158,11 +158,7 @@ MS_ALWAYS_INLINE void ms_eviction_touch(enum ms_touch touch, struct ms_eviction 
     } else {
         return;
     }
-    /* Not a read-modify-write: a bit that a writer sets meanwhile may be lost, see
-     * MS_MARK_ACCESS. */
-    /* ORDER: release, so that the mark goes on telling a reclaimer that the entry is whole; see
-     * is_candidate(). */
-    ms_store_release(&entry->mark, (unsigned char)((mark & ~(unsigned)MS_MARK_ACCESS) | access));
+    ms_entry_note_use(entry, mark, (mark & ~(unsigned)MS_MARK_ACCESS) | access);
 }
 
 /* `accesses` more reads and writes have happened (for policies that stamp). */
