@@ -91,15 +91,22 @@ struct ms_entry_long {
 _Static_assert(sizeof(struct ms_entry) == 8, "an entry's head is 8 bytes");
 _Static_assert(sizeof(struct ms_entry_long) == 24, "the long form adds 24 bytes");
 
+/* The mark of a published entry, whose access bits are to be judged or handed on to a copy. */
+static inline unsigned ms_entry_seen_mark(const struct ms_entry *entry)
+{
+    /* ORDER: acquire, pairs with the release in ms_entry_note_use(): whoever goes by a stamp knows since when
+     * it is current, as who stored it did. */
+    return ms_load_acquire(&entry->mark);
+}
+
 /* Note a use in a published entry: its mark was seen to be `seen` and becomes `mark`. When another has changed
  * it meanwhile the use is not noted; so there is one attempt. */
 MS_ALWAYS_INLINE void ms_entry_note_use(struct ms_entry *entry, unsigned seen, unsigned mark)
 {
     unsigned char expected = (unsigned char)seen;
 
-    /* ORDER: relaxed; a read-modify-write goes on with the release of the mark that it finds, so that the
-     * mark goes on telling a reclaimer that the entry is whole; see is_candidate(). */
-    ms_cas_relaxed(&entry->mark, &expected, (unsigned char)mark);
+    /* ORDER: release, pairs with the acquire in ms_entry_seen_mark(). */
+    ms_cas_release(&entry->mark, &expected, (unsigned char)mark);
 }
 
 /* What the entries of an arena keep beside what all have, and the bytes that it takes of each. */
