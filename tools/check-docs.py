@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Check that each public function says what it does, takes, returns, since when, with which thread safety and progress, and
-that the internal functions that the documents name are there.
+that the internal functions that the documents name are there, and the fields of which docs/threading.md says who writes them.
 
 usage: check-docs.py [SOURCE_ROOT]
 
@@ -25,6 +25,11 @@ SINCE = re.compile(r"@since\s+\d+\.\d+")
 PARAM = re.compile(r"@param\[(?:in|out|in,out)\]\s+([\w,]+)")
 RETVAL = re.compile(r"@retval\s+(\w+)")
 INTERNAL = re.compile(r"\bms_[a-z]\w+")
+STRUCT = re.compile(r"\b(?:struct|union)\s+(?P<tag>\w+)?[^;{}()]*\{")
+COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
+MEMBER = re.compile(r"\b([A-Za-z_]\w*)\b(?=\s*(?:\[[^\]]*\])*\s*(?::\s*\d+\s*)?(?:MS_ALIGNED\([^;]*\))?\s*[;,)])")
+# A path to a field, as `ms_flights.buckets[]`, `.status` or `earliest`; no file and no setting.
+FIELD = re.compile(r"`\*?(\.?[a-z_]\w*(?:\[\])?(?:\.\w+(?:\[\])?)*)`")
 STATUS = re.compile(r"^\s*(MEMSTORE_(?:OK|ERR_\w+))\s*=", re.MULTILINE)
 
 
@@ -75,6 +80,55 @@ def check_names(root):
     ]
 
 
+def end_of_block(text, start):
+    depth = 1
+    for at in range(start, len(text)):
+        depth += {"{": 1, "}": -1}.get(text[at], 0)
+        if depth == 0:
+            return at
+    return len(text)
+
+
+def struct_members(root):
+    """The names of the members of each struct in lib/, by its tag; those of all under None."""
+    members = {None: set()}
+    for path in sorted((root / "lib").rglob("*.[ch]")):
+        text = COMMENT.sub("", path.read_text(encoding="utf-8"))
+        for match in STRUCT.finditer(text):
+            names = set(MEMBER.findall(text[match.end() : end_of_block(text, match.end())]))
+            members.setdefault(match["tag"], set()).update(names)
+            members[None] |= names
+    return members
+
+
+def missing_field(path, members):
+    """The part of a path that names no member: of the struct that it begins with, or of any. Variables, which are named
+    `ms_…`, are left to check_names()."""
+    parts = [part for part in path.replace("[]", "").split(".") if part]
+    known = members[None]
+    for part in parts:
+        if part in members:
+            known = members[part]
+        elif part in known:
+            known = members[None]
+        elif not part.startswith("ms_"):
+            return part
+    return None
+
+
+def check_fields(root):
+    """The fields in the first column of the tables of docs/threading.md that begin with `field` are there."""
+    members = struct_members(root)
+    problems = []
+    of_fields = False
+    for number, line in enumerate((root / "docs/threading.md").read_text(encoding="utf-8").splitlines(), 1):
+        first = line.split("|")[1].strip() if line.startswith("|") else ""
+        of_fields = bool(first) and (first == "field" or of_fields)
+        missing = [missing_field(path, members) for path in FIELD.findall(first)] if of_fields else []
+        problems += [f"docs/threading.md:{number}: there is no field {name}" for name in missing if name]
+    return problems
+
+
 def main():
     root = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else ".")
     headers = sorted((root / "include" / "memstore").glob("*.h"))
@@ -95,6 +149,7 @@ def main():
             line = text.count("\n", 0, match.start("type")) + 1
             problems += [f"{header.name}:{line}: {match['name']} {problem}" for problem in check_function(match, statuses)]
     problems += check_names(root)
+    problems += check_fields(root)
     for problem in problems:
         print(problem)
     print(f"docs: {functions} functions, {len(problems)} problems")

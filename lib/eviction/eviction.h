@@ -126,17 +126,24 @@ void ms_eviction_init(struct ms_eviction *eviction, const struct ms_policy *poli
  * held. */
 void ms_eviction_inform(struct ms_eviction *eviction, uint64_t keys, uint64_t misses);
 
+/* The stamp of a use now. */
+static inline unsigned ms_eviction_stamp(const struct ms_eviction *eviction)
+{
+    /* ORDER: acquire, pairs with the release in ms_eviction_tick(). */
+    return ms_load_acquire(&eviction->stamp);
+}
+
 /* The access bits of an entry that is written now; `old` are those of the entry it replaces, or
  * 0. */
 static inline unsigned ms_eviction_initial_access(struct ms_eviction *eviction, unsigned old)
 {
-    return eviction->policy->touch == MS_TOUCH_STAMP ? ms_load_relaxed(&eviction->stamp) : old;
+    return eviction->policy->touch == MS_TOUCH_STAMP ? ms_eviction_stamp(eviction) : old;
 }
 
 /* Note a use in an entry with this mark, for policies that count up to many. */
 void ms_eviction_count_use(struct ms_entry *entry, unsigned mark);
 
-/* Note that an entry was read. One store at most, none when the bits say it already. */
+/* Note that an entry was read. One attempt at most, none when the bits say it already. */
 MS_ALWAYS_INLINE void ms_eviction_touch(enum ms_touch touch, struct ms_eviction *eviction,
                                         struct ms_entry *entry)
 {
@@ -151,18 +158,13 @@ MS_ALWAYS_INLINE void ms_eviction_touch(enum ms_touch touch, struct ms_eviction 
         ms_eviction_count_use(entry, mark);
         return;
     } else if (touch == MS_TOUCH_STAMP) {
-        const unsigned stamp = ms_load_relaxed(&eviction->stamp);
-        if (ms_likely(access == stamp))
+        if (ms_likely(access == ms_load_relaxed(&eviction->stamp)))
             return;
-        access = stamp;
+        access = ms_eviction_stamp(eviction);
     } else {
         return;
     }
-    /* Not a read-modify-write: a bit that a writer sets meanwhile may be lost, see
-     * MS_MARK_ACCESS. */
-    /* ORDER: release, so that the mark goes on telling a reclaimer that the entry is whole; see
-     * is_candidate(). */
-    ms_store_release(&entry->mark, (unsigned char)((mark & ~(unsigned)MS_MARK_ACCESS) | access));
+    ms_entry_note_use(entry, mark, (mark & ~(unsigned)MS_MARK_ACCESS) | access);
 }
 
 /* `accesses` more reads and writes have happened (for policies that stamp). */

@@ -47,8 +47,7 @@ void ms_eviction_count_use(struct ms_entry *entry, unsigned mark)
     if (count >= EXACT_UP_TO &&
         (ms_random_cheap() & (((uint64_t)EXACT_UP_TO << (count - EXACT_UP_TO)) - 1)) != 0)
         return;
-    /* ORDER: release, as in ms_eviction_touch(). */
-    ms_store_release(&entry->mark, (unsigned char)(mark + 1));
+    ms_entry_note_use(entry, mark, mark + 1);
 }
 
 static enum ms_queue queue_for(struct ms_eviction *eviction, struct ms_subject *entry,

@@ -90,7 +90,9 @@ void ms_eviction_tick(struct ms_eviction *eviction, uint64_t accesses)
             return;
         ms_store_relaxed(&eviction->epoch_used, used);
         ms_store_relaxed(&eviction->epoch_start[stamp], now);
-        ms_store_relaxed(&eviction->stamp, stamp);
+        /* ORDER: release, pairs with the acquire in ms_eviction_stamp(): who stamps an entry knows when the
+         * epoch began, and so does who judges that entry. */
+        ms_store_release(&eviction->stamp, stamp);
     }
 }
 

@@ -31,6 +31,9 @@
 #define ms_cas_relaxed(p, expected, desired)                                                       \
     atomic_compare_exchange_strong_explicit((p), (expected), (desired), memory_order_relaxed,      \
                                             memory_order_relaxed)
+#define ms_cas_release(p, expected, desired)                                                       \
+    atomic_compare_exchange_strong_explicit((p), (expected), (desired), memory_order_release,      \
+                                            memory_order_relaxed)
 #define ms_cas_acq_rel(p, expected, desired)                                                       \
     atomic_compare_exchange_strong_explicit((p), (expected), (desired), memory_order_acq_rel,      \
                                             memory_order_acquire)

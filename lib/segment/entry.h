@@ -45,8 +45,9 @@
 /* An expiry that is never reached, where expiries are absolute. */
 #define MS_NEVER INT64_MAX
 
-/* `mark`: what changes about a published entry. Readers store it without a read-modify-write, so
- * a bit set by a writer at the same time may be lost; each is a hint whose loss is harmless
+/* `mark`: what changes about a published entry. Who notes a use takes no bit back that another sets at
+ * the same time: VERSIONED stands until the entry is moved. Views and whoever kills the entry store the
+ * mark without a read-modify-write, so that a use or a hint may be lost, which is harmless
  * (MS_MARK_PENDING is only set while no reader can reach it). */
 #define MS_MARK_ACCESS 0x1f    /* the eviction policy's: a use count or a stamp */
 #define MS_MARK_VERSIONED 0x20 /* somebody was told the version: keep it when the entry is moved */
@@ -89,6 +90,24 @@ struct ms_entry_long {
 
 _Static_assert(sizeof(struct ms_entry) == 8, "an entry's head is 8 bytes");
 _Static_assert(sizeof(struct ms_entry_long) == 24, "the long form adds 24 bytes");
+
+/* The mark of a published entry, whose access bits are to be judged or handed on to a copy. */
+static inline unsigned ms_entry_seen_mark(const struct ms_entry *entry)
+{
+    /* ORDER: acquire, pairs with the release in ms_entry_note_use(): whoever goes by a stamp knows since when
+     * it is current, as who stored it did. */
+    return ms_load_acquire(&entry->mark);
+}
+
+/* Note a use in a published entry: its mark was seen to be `seen` and becomes `mark`. When another has changed
+ * it meanwhile the use is not noted; so there is one attempt. */
+MS_ALWAYS_INLINE void ms_entry_note_use(struct ms_entry *entry, unsigned seen, unsigned mark)
+{
+    unsigned char expected = (unsigned char)seen;
+
+    /* ORDER: release, pairs with the acquire in ms_entry_seen_mark(). */
+    ms_cas_release(&entry->mark, &expected, (unsigned char)mark);
+}
 
 /* What the entries of an arena keep beside what all have, and the bytes that it takes of each. */
 #define MS_KEPT_CREATED 8u

@@ -58,7 +58,7 @@ static bool draft_retimed(struct ms_commit *commit, struct ms_step *step, struct
         draft->shape.expiry = ms_ttl_bound_by_age(store, &found, step->life.expiry);
         draft->shape.ttl = step->life.ttl;
         draft->shape.created = store->keeps_created ? ms_entry_created(found.entry) : 0;
-        draft->placement.access = ms_load_relaxed(&found.entry->mark) & MS_MARK_ACCESS;
+        draft->placement.access = ms_entry_seen_mark(found.entry) & MS_MARK_ACCESS;
         draft->placement.queue =
             found.segment->queue == MS_QUEUE_NEW ? MS_QUEUE_NEW : MS_QUEUE_MAIN;
         step->instance = ms_found_instance(store, &found);

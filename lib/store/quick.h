@@ -195,9 +195,8 @@ MS_ALWAYS_INLINE void ms_quick_touch_usual(struct ms_entry *entry, uint64_t head
 {
     const unsigned mark = head >> 32 & 0xff;
 
-    /* ORDER: release, as in ms_eviction_touch. */
     if (ms_unlikely((mark & MS_MARK_ACCESS) < MS_ACCESS_COUNT_MAX))
-        ms_store_release(&entry->mark, (unsigned char)(mark + 1));
+        ms_entry_note_use(entry, mark, mark + 1);
 }
 
 /* ---- Views ---- */
@@ -208,7 +207,8 @@ MS_ALWAYS_INLINE void ms_quick_touch_viewed(struct ms_entry *entry)
     const unsigned mark = ms_load_relaxed(&entry->mark);
     const unsigned used = (mark & MS_MARK_ACCESS) < MS_ACCESS_COUNT_MAX ? mark + 1 : mark;
 
-    /* ORDER: release, as in ms_eviction_touch. */
+    /* ORDER: release, so that the mark goes on telling a reclaimer that the entry is whole; see
+     * is_candidate(). */
     if (ms_unlikely((used | MS_MARK_VERSIONED) != mark))
         ms_store_release(&entry->mark, (unsigned char)(used | MS_MARK_VERSIONED));
 }

@@ -220,10 +220,11 @@ static void evict_entry(struct pass *pass, const struct candidate *candidate,
 {
     memstore *store = pass->store;
     const struct ms_policy *policy = store->eviction.policy;
+    const unsigned mark = ms_entry_seen_mark(candidate->found.entry);
     const struct ms_subject entry = {
         .hash = candidate->hash,
         .size = candidate->found.parts.size,
-        .access = ms_load_relaxed(&candidate->found.entry->mark) & MS_MARK_ACCESS,
+        .access = mark & MS_MARK_ACCESS,
     };
     const struct ms_verdict verdict = policy->judge(&store->eviction, pass->segment, &entry);
 
@@ -231,7 +232,8 @@ static void evict_entry(struct pass *pass, const struct candidate *candidate,
 
     if (keep && pass->segment->is_solo) {
         /* What has a segment of its own is kept by listing that anew. */
-        ms_store_relaxed(&candidate->found.entry->mark, (unsigned char)verdict.access);
+        ms_entry_note_use(candidate->found.entry, mark,
+                          (mark & ~(unsigned)MS_MARK_ACCESS) | verdict.access);
         ms_arena_requeue(&store->arena, pass->segment, MS_LIST_MAIN, verdict.rank);
         return;
     }
@@ -251,7 +253,7 @@ static void compact_entry(struct pass *pass, const struct candidate *candidate,
     const struct ms_verdict verdict = {
         .keep = true,
         .queue = queue,
-        .access = ms_load_relaxed(&candidate->found.entry->mark) & MS_MARK_ACCESS,
+        .access = ms_entry_seen_mark(candidate->found.entry) & MS_MARK_ACCESS,
         .rank = pass->segment->rank,
     };
 

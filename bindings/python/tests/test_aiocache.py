@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+from unittest import mock
 
 import memstore
 import pytest
@@ -95,6 +96,20 @@ def test_a_lock_of_a_key_that_is_absent_never_fails(cache):
         return await cache.get("k")
 
     assert asyncio.run(run()) == "mine"
+
+
+def test_a_lock_is_released_although_its_entry_was_moved_when_it_was_read(cache, monkeypatch):
+    store = mock.Mock(wraps=cache.store)
+    store.compare_and_delete.side_effect = [False, mock.DEFAULT]
+    monkeypatch.setattr(type(cache), "store", property(lambda self: store))
+
+    async def run():
+        async with RedLock(cache, "k", lease=60):
+            pass
+        return await cache.get("k-lock")
+
+    assert asyncio.run(run()) is None
+    assert store.compare_and_delete.call_count == 2
 
 
 def test_a_namespace_is_cleared_alone(cache):

@@ -99,7 +99,7 @@ func (r *Reader) ask(hashes []uint64) bool {
 			equal := equalTags(atomic.LoadUint64((*uint64)(unsafe.Add(bucket, 8*word))) ^ lanes)
 			if equal != 0 {
 				place := atomic.LoadUint32((*uint32)(unsafe.Add(bucket, 24+16*word+bits.TrailingZeros64(equal)>>4<<2)))
-				atomic.LoadUint32((*uint32)(unsafe.Add(r.base, uint64(place)<<2)))
+				atomic.LoadUint32((*uint32)(unsafe.Add(r.base, uint64(place)<<(r.granuleShift&63))))
 				break
 			}
 		}

@@ -263,11 +263,11 @@ func equalKeys(a, b unsafe.Pointer, n int) bool {
 	return word(a, n-8) == word(b, n-8)
 }
 
-// use notes a use of an entry. Others may change the mark at the same time; then one of the changes is lost, which
-// all of them can bear. A store and no atomic operation, for which the processor would let no later read begin.
+// use notes a use of an entry, in its mark, which is the lowest byte of a word whose others never change. When another changes the
+// mark at the same time the use is not noted: what others have set there stays, as that somebody was told the version.
 func (r *Reader) use(entry unsafe.Pointer) {
-	mark := (*uint8)(unsafe.Add(entry, 4))
-	if before := *mark; before&0x1f < mostUses {
-		*mark = before + 1
+	marked := (*uint32)(unsafe.Add(entry, 4))
+	if before := atomic.LoadUint32(marked); before&0x1f < mostUses {
+		atomic.CompareAndSwapUint32(marked, before, before+1)
 	}
 }

@@ -131,8 +131,13 @@ class MemstoreCache(BaseCache):
         return getattr(self.store, command)(*args, **kwargs)
 
     async def _redlock_release(self, key: str, value: Any) -> int:
-        data, version = self.store.get_versioned(key)
-        return int(data == _bytes(value) and self.store.compare_and_delete(key, version))
+        token = _bytes(value)
+        while True:
+            data, version = self.store.get_versioned(key)
+            if data != token:
+                return 0
+            if self.store.compare_and_delete(key, version):
+                return 1
 
     async def _close(self, *args: Any, _conn: Any = None, **kwargs: Any) -> None:
         self._opened.close()
