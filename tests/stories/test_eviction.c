@@ -362,3 +362,40 @@ Test(eviction, the_first_write_after_a_night_of_hits_does_not_move_the_store)
                      (unsigned long long)spans);
     }
 }
+
+/* A full store that has forgotten all of it, by `forget`, is filled again with other keys, and some more. What
+ * is moved for that. */
+static uint64_t moved_to_fill_again(void (*forget)(memstore *))
+{
+    test_clock_start();
+    memstore *store = test_open(LIMIT, "ttl.default_ttl=1s", "maintenance=manual", NULL);
+    uint64_t key = 0;
+
+    for (; key < (uint64_t)3 * FITS; key++)
+        ask(store, key);
+    forget(store);
+    const uint64_t before = moved_bytes(store);
+    for (const uint64_t end = key + FITS * 11 / 10; key < end; key++)
+        ask(store, key);
+    cr_assert_gt(test_stats(store).evictions, (uint64_t)2 * FITS * 8 / 10);
+    const uint64_t moved = moved_bytes(store) - before;
+    memstore_destroy(store);
+    return moved;
+}
+
+static void clear(memstore *store)
+{
+    assert_ok(memstore_clear(store));
+}
+
+static void let_all_expire(memstore *store)
+{
+    (void)store;
+    test_clock_advance(2000);
+}
+
+Test(eviction, a_store_that_was_emptied_is_filled_as_a_new_one)
+{
+    cr_expect_lt(moved_to_fill_again(clear), (1 << 20));
+    cr_expect_lt(moved_to_fill_again(let_all_expire), (1 << 20));
+}
