@@ -337,9 +337,13 @@ static int make_room_in_turn(memstore *store, const struct wanted *wanted, int64
     /* The limit may have room and no run of pages be long enough: then one step at least, unless
      * somebody has given some back since it was tried. */
     bool insist = wanted->pages && !ms_budget_was_released(&store->arena.budget, since);
+    const int64_t now = ms_clock_real_us(), half_over = now + (deadline_us - now) / 2;
     uint32_t steps = 0;
     while (status == MEMSTORE_OK && (insist || !is_satisfied(store, wanted))) {
         insist = false;
+        /* Rather than to be refused for want of time: as after a turn. */
+        if (ms_clock_real_us() >= half_over)
+            steps = store->arena.segment_count;
         if (!ms_room_persist_locked(store, &steps, deadline_us) &&
             !may_try_again(store, wanted, &sealed, deadline_us, &locked))
             status = why_none(store);

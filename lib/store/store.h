@@ -134,6 +134,7 @@ struct memstore {
     struct ms_gate room_line; /* of those who make room: a mutex is not fair */
     atomic_bool resizing; /* somebody brings the limit down and comes first to the reclaim lock */
     bool keeps_none;      /* what is evicted goes, used or not; reclaim lock */
+    uint64_t moves_owed;  /* bytes that evictions have moved and not yet paid for; reclaim lock */
     uint32_t steps_down;  /* of reclaiming since the limit last went down; reclaim lock */
     /* since when, by the real clock, held shards keep compactions from their end; 0 = they do not;
      * reclaim lock */
