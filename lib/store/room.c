@@ -98,9 +98,11 @@ static bool may_go_on(memstore *store, enum compaction compaction, int64_t deadl
         return ms_harvest_locked(store, deadline_us) || deadline_us == MS_HARVEST_NO_WAIT;
     if (compaction == COMPACTION_WITHOUT_ROOM)
         return false;
+    /* Others may have ended what kept us the last time. */
     const int64_t now = ms_clock_real_us();
-    if (store->held_up_since == 0)
+    if (store->held_up_since == 0 || now - store->held_up_last >= PATIENCE_FOR_SHARDS_US)
         store->held_up_since = now;
+    store->held_up_last = now;
     return now - store->held_up_since < PATIENCE_FOR_SHARDS_US && !ms_wait_is_over(deadline_us);
 }
 

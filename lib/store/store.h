@@ -139,6 +139,7 @@ struct memstore {
     /* since when, by the real clock, held shards keep compactions from their end; 0 = they do not;
      * reclaim lock */
     int64_t held_up_since;
+    int64_t held_up_last; /* when they did last; reclaim lock */
     atomic_bool sweeping; /* the holder of the reclaim lock is removing what has expired */
 
     ms_mutex retired_lock;
