@@ -3,12 +3,17 @@
  * while the store runs: adapt.h says how. docs/design/eviction.md has the measurements.
  *
  * A key that comes back soon enough goes to the main queue; another begins anew. Until the store is
- * full everything goes to the main queue, so that a loop that is larger than the store finds part of
- * itself there each time.
+ * full, at first or after it was emptied, everything goes to the main queue, so that a loop that is
+ * larger than the store finds part of itself there each time.
  *
  * Entries that stay for a part of a turn of the main queue only are listed among its older ones. They
  * have segments of their own for that: a bin. */
 #include "eviction/eviction.h"
+
+/* A full store may have this part of its limit free, beside what it keeps so. One that has another such part
+ * free was emptied: large entries that go leave less. */
+#define FREE_DIVISOR 16
+#define EMPTIED_DIVISOR 4
 
 static struct ms_sizing sizing_of(const struct ms_eviction *eviction)
 {
@@ -44,6 +49,21 @@ static enum ms_queue main_queue(const struct ms_eviction *eviction, uint64_t siz
     return MS_QUEUE_BIN0;
 }
 
+/* Whether the store is being filled again after it was emptied. */
+static bool is_filling(struct ms_eviction *eviction)
+{
+    const struct ms_arena *arena = eviction->arena;
+    const uint64_t limit = ms_budget_limit(&arena->budget);
+    const uint64_t kept_free = (uint64_t)(arena->reserve + 1) << arena->segment_shift;
+    const bool was = ms_load_relaxed(&eviction->fills);
+    const uint64_t least = limit / FREE_DIVISOR + (was ? 0 : limit / EMPTIED_DIVISOR) + kept_free;
+    const bool fills = ms_budget_charged(&arena->budget) + least < limit;
+
+    if (ms_unlikely(fills != was))
+        ms_store_relaxed(&eviction->fills, fills);
+    return fills;
+}
+
 static enum ms_queue queue_for(struct ms_eviction *eviction, struct ms_subject *entry,
                                const struct ms_segment *old)
 {
@@ -53,7 +73,7 @@ static enum ms_queue queue_for(struct ms_eviction *eviction, struct ms_subject *
     const uint64_t size = size_of(eviction, entry);
     if (old != NULL)
         return main_queue(eviction, size, &entry->rank);
-    if (ms_load_relaxed(&eviction->ghost.table) == NULL)
+    if (ms_load_relaxed(&eviction->ghost.table) == NULL || is_filling(eviction))
         return MS_QUEUE_MAIN;
 
     const struct ms_ghost_trace trace = ms_ghost_take(&eviction->ghost, entry->hash);

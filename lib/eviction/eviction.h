@@ -102,6 +102,7 @@ struct ms_eviction {
             struct ms_learned learned; /* adaptive */
             /* of the main queue's last victim, and so of its oldest end */
             atomic_uint_least64_t main_rank;
+            atomic_bool fills; /* the store is, again; anybody */
         };
         /* LRU. Stamp s was current from epoch_start[s] on, by the arena's rank clock, which counts
          * accesses. */

@@ -255,11 +255,13 @@ static inline atomic_uint_least32_t *ms_entry_ttl_at(struct ms_entry *entry, uns
     return (atomic_uint_least32_t *)((char *)entry + head - MS_KEPT_TTL);
 }
 
-/* A TTL is stored as if it were an expiry; one of more than 34 years is not, so that reads leave
- * the expiry alone. */
+/* A TTL is stored as if it were an expiry, but rounded down, as what is renewed by it may be rounded up; one of
+ * more than 34 years is not, so that reads leave the expiry alone. */
 static inline uint32_t ms_entry_ttl_encode(int64_t ttl)
 {
-    const uint32_t stored = ms_expiry_encode_coarse(ttl, 0);
+    const int64_t unit = INT64_C(1) << MS_EXPIRY_COARSE_SHIFT;
+    const int64_t beyond = ttl > (int64_t)MS_EXPIRY_COARSE ? ttl - (int64_t)MS_EXPIRY_COARSE : 0;
+    const uint32_t stored = ms_expiry_encode_coarse(ttl - beyond % unit, 0);
 
     return stored == MS_EXPIRY_FAR ? 0 : stored;
 }

@@ -22,6 +22,12 @@
 /* How often a compaction walks a segment for the sake of shards that were held: to give up on one that
  * is nearly empty is to evict in its place. */
 #define COMPACT_PASSES 4
+/* Evictions move at most so many times as much of what is used as they free; then it goes as well: after a night
+ * in which all was read writers would wait until half of the store had been moved. They may owe so many segments
+ * of what they are to free for that, or so many bytes. docs/design/eviction.md says how much traffic asks for. */
+#define MOVES_FOR_FREED 8
+#define OWED_SEGMENTS 2
+#define OWED_BYTES (UINT64_C(128) << 10)
 
 /* ---- Walking ---- */
 
@@ -215,6 +221,24 @@ static bool move_entry(struct pass *pass, const struct candidate *candidate,
     return true;
 }
 
+/* A victim's bytes pay for so many of them as may be moved, if the rest comes free. */
+static void pay_for_moves(memstore *store, const struct ms_segment *victim)
+{
+    const uint64_t used = ms_load_relaxed(&victim->used);
+    const uint64_t paid = used * MOVES_FOR_FREED / (MOVES_FOR_FREED + 1);
+
+    store->moves_owed -= paid < store->moves_owed ? paid : store->moves_owed;
+}
+
+/* Whether an entry of so many bytes may be moved for being used. */
+static bool may_move(const memstore *store, uint64_t size)
+{
+    const uint64_t segments = (uint64_t)OWED_SEGMENTS << store->arena.segment_shift;
+    const uint64_t most = segments > OWED_BYTES ? segments : OWED_BYTES;
+
+    return store->moves_owed + size <= most;
+}
+
 static void evict_entry(struct pass *pass, const struct candidate *candidate,
                         const struct ms_index_slot *slot)
 {
@@ -237,8 +261,10 @@ static void evict_entry(struct pass *pass, const struct candidate *candidate,
         ms_arena_requeue(&store->arena, pass->segment, MS_LIST_MAIN, verdict.rank);
         return;
     }
-    if (keep && move_entry(pass, candidate, slot, &verdict))
+    if (keep && may_move(store, entry.size) && move_entry(pass, candidate, slot, &verdict)) {
+        store->moves_owed += entry.size;
         return;
+    }
     pass->evicted_unread += ms_store_is_unread(store, &candidate->found);
     const enum ms_ghost_kind kind = policy->drop(&store->eviction, pass->segment, &entry);
     remove_entry(pass, candidate, slot, MEMSTORE_EVENT_EVICTED);
@@ -413,6 +439,7 @@ bool ms_reclaim_evict_locked(memstore *store, struct ms_segment *victim)
 {
     bool met_all;
 
+    pay_for_moves(store, victim);
     return empty_segment(store, victim, PURPOSE_EVICT, 1, &met_all);
 }
 

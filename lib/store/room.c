@@ -102,9 +102,11 @@ static bool may_go_on(memstore *store, enum compaction compaction, int64_t deadl
         return ms_harvest_locked(store, deadline_us) || deadline_us == MS_HARVEST_NO_WAIT;
     if (compaction == COMPACTION_WITHOUT_ROOM)
         return false;
+    /* Others may have ended what kept us the last time. */
     const int64_t now = ms_clock_real_us();
-    if (store->held_up_since == 0)
+    if (store->held_up_since == 0 || now - store->held_up_last >= PATIENCE_FOR_SHARDS_US)
         store->held_up_since = now;
+    store->held_up_last = now;
     return now - store->held_up_since < PATIENCE_FOR_SHARDS_US && !ms_wait_is_over(deadline_us);
 }
 
@@ -339,8 +341,9 @@ static bool is_beyond_limit(memstore *store, const struct wanted *wanted)
 
 /* What was done for what is asked for. */
 struct efforts {
-    uint32_t steps;     /* of evicting */
-    bool views_hold_it; /* looked at last */
+    uint32_t steps;       /* of evicting */
+    int64_t half_over_us; /* when half of the time for it is */
+    bool views_hold_it;   /* looked at last */
 };
 
 /* Whether views hold so much that all of the rest would be evicted in vain. To look means to visit all segments,
@@ -363,9 +366,12 @@ static bool do_views_hold(memstore *store, const struct wanted *wanted, struct e
 static bool step_towards(memstore *store, const struct wanted *wanted, struct efforts *efforts,
                          int64_t deadline_us)
 {
-    return do_views_hold(store, wanted, efforts)
-               ? take_step(store, false, deadline_us)
-               : ms_room_persist_locked(store, &efforts->steps, deadline_us);
+    if (do_views_hold(store, wanted, efforts))
+        return take_step(store, false, deadline_us);
+    /* Rather than to be refused for want of time: as after a turn. */
+    if (efforts->steps < store->arena.segment_count && ms_clock_real_us() >= efforts->half_over_us)
+        efforts->steps = store->arena.segment_count;
+    return ms_room_persist_locked(store, &efforts->steps, deadline_us);
 }
 
 /* Reclaim until it is satisfied. */
@@ -385,7 +391,8 @@ static int make_room_in_turn(memstore *store, const struct wanted *wanted, int64
     /* The limit may have room and no run of pages be long enough: then one step at least, unless
      * somebody has given some back since it was tried. */
     bool insist = wanted->pages && !ms_budget_was_released(&store->arena.budget, since);
-    struct efforts efforts = {0};
+    const int64_t now = ms_clock_real_us();
+    struct efforts efforts = {.half_over_us = now + (deadline_us - now) / 2};
     while (status == MEMSTORE_OK && (insist || !is_satisfied(store, wanted))) {
         insist = false;
         if (is_beyond_limit(store, wanted) ||

@@ -135,10 +135,12 @@ struct memstore {
     struct ms_gate room_line; /* of those who make room: a mutex is not fair */
     atomic_bool resizing; /* somebody brings the limit down and comes first to the reclaim lock */
     bool keeps_none;      /* what is evicted goes, used or not; reclaim lock */
+    uint64_t moves_owed;  /* bytes that evictions have moved and not yet paid for; reclaim lock */
     uint32_t steps_down;  /* of reclaiming since the limit last went down; reclaim lock */
     /* since when, by the real clock, held shards keep compactions from their end; 0 = they do not;
      * reclaim lock */
     int64_t held_up_since;
+    int64_t held_up_last; /* when they did last; reclaim lock */
     atomic_bool sweeping; /* the holder of the reclaim lock is removing what has expired */
 
     ms_mutex retired_lock;

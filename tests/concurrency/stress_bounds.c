@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Calls that may wait do so for `performance.lock_timeout` and not much longer, whatever stands
  * still meanwhile: a writer with its lock, who reclaims, a reader. */
+#include "store/store.h"
 #include "support/clock.h"
 #include "support/stopper.h"
 #include "support/support.h"
@@ -119,6 +120,67 @@ static void compaction_comes_back_to_a_shard_that_was_held(void)
     CHECK(passes == 2);
     CHECK(memstore_size(store) == 12);
     CHECK(test_stats(store).evictions == 0);
+    memstore_destroy(store);
+}
+
+static void delete_stopped(void *context)
+{
+    (void)context;
+    CHECK_STATUS(memstore_delete(store, "stopped", 7), MEMSTORE_ERR_KEY_NOT_FOUND);
+}
+
+/* Fill the store up and let some of a segment be dead, and hold a shard that has others of it. */
+static void hold_up_compactions(uint64_t *key)
+{
+    static const char value[200];
+    const uint64_t first = *key;
+    int status;
+
+    while ((status = memstore_set(store, key, sizeof *key, value, sizeof value, 0)) == MEMSTORE_OK)
+        ++*key;
+    CHECK_STATUS(status, MEMSTORE_ERR_CACHE_FULL);
+    for (uint64_t i = first; i < first + 200; i++) {
+        if (i % 2 == 0)
+            CHECK_OK(memstore_delete(store, &i, sizeof i));
+    }
+    test_stop_at(MS_POINT_SHARD_LOCKED, delete_stopped, NULL);
+}
+
+/* Write what is not of that shard. */
+static int set_elsewhere(void)
+{
+    static const char value[200];
+    const ms_mutex *held = ms_store_shard_lock(store, ms_store_hash(store, "stopped", 7));
+    uint64_t key = UINT64_MAX;
+
+    while (ms_store_shard_lock(store, ms_store_hash(store, &key, sizeof key)) == held)
+        key--;
+    return memstore_set(store, &key, sizeof key, value, sizeof value, 0);
+}
+
+static void let_go_at_second_compaction(enum ms_testing_point point, void *passes)
+{
+    if (point == MS_POINT_RECLAIMING && ++*(unsigned *)passes == 5)
+        test_let_go();
+}
+
+static void a_shard_that_was_held_up_long_ago_is_waited_for_again(void)
+{
+    uint64_t key = 0;
+    unsigned passes = 0;
+
+    store = test_open("shards=2", "performance.memory_limit=1MiB", "maintenance=manual",
+                      "eviction=none", NULL);
+    hold_up_compactions(&key);
+    CHECK_STATUS(in_time(set_elsewhere), MEMSTORE_ERR_CACHE_FULL);
+    test_let_go();
+
+    CHECK_OK(in_time(clear));
+    hold_up_compactions(&key);
+    test_sleep_ms(200); /* of the real clock, as that patience is */
+    ms_testing_set_hook(let_go_at_second_compaction, &passes);
+    CHECK_OK(in_time(set_elsewhere));
+    CHECK(passes >= 5);
     memstore_destroy(store);
 }
 
@@ -328,6 +390,8 @@ int main(int argc, char **argv)
          compaction_comes_back_to_a_shard_that_was_held},
         {"size_does_not_wait_for_each_entry_of_a_held_shard",
          size_does_not_wait_for_each_entry_of_a_held_shard},
+        {"a_shard_that_was_held_up_long_ago_is_waited_for_again",
+         a_shard_that_was_held_up_long_ago_is_waited_for_again},
         {"calls_give_up_on_who_reclaims", calls_give_up_on_who_reclaims},
         {"a_writer_that_waits_for_views_gives_up_on_who_reclaims",
          a_writer_that_waits_for_views_gives_up_on_who_reclaims},

@@ -362,3 +362,108 @@ Test(eviction, the_first_write_after_a_night_of_hits_does_not_move_the_store)
                      (unsigned long long)spans);
     }
 }
+
+/* A full store that has forgotten all of it, by `forget`, is filled again with other keys, and some more. What
+ * is moved for that. */
+static uint64_t moved_to_fill_again(void (*forget)(memstore *))
+{
+    test_clock_start();
+    memstore *store = test_open(LIMIT, "ttl.default_ttl=1s", "maintenance=manual", NULL);
+    uint64_t key = 0;
+
+    for (; key < (uint64_t)3 * FITS; key++)
+        ask(store, key);
+    forget(store);
+    const uint64_t before = moved_bytes(store);
+    for (const uint64_t end = key + FITS * 11 / 10; key < end; key++)
+        ask(store, key);
+    cr_assert_gt(test_stats(store).evictions, (uint64_t)2 * FITS * 8 / 10);
+    const uint64_t moved = moved_bytes(store) - before;
+    memstore_destroy(store);
+    return moved;
+}
+
+static void clear(memstore *store)
+{
+    assert_ok(memstore_clear(store));
+}
+
+static void let_all_expire(memstore *store)
+{
+    (void)store;
+    test_clock_advance(2000);
+}
+
+Test(eviction, a_store_that_was_emptied_is_filled_as_a_new_one)
+{
+    cr_expect_lt(moved_to_fill_again(clear), (1 << 20));
+    cr_expect_lt(moved_to_fill_again(let_all_expire), (1 << 20));
+}
+
+/* A store that has been full for long and of which all is read, several times. */
+static memstore *read_all(const char *eviction)
+{
+    memstore *store =
+        test_open("performance.memory_limit=16MiB", eviction, "maintenance=manual", NULL);
+    char value[VALUE];
+
+    for (uint64_t key = 0; key < (uint64_t)8 * FITS; key++)
+        ask(store, key);
+    for (int i = 0; i < 3; i++) {
+        for (uint64_t key = 0; key < (uint64_t)8 * FITS; key++)
+            memstore_get(store, &key, sizeof key, value, sizeof value, NULL);
+    }
+    return store;
+}
+
+/* The most segments that are moved for one of the next writes. */
+static uint64_t most_moved_after_all_was_read(const char *eviction)
+{
+    memstore *store = read_all(eviction);
+    uint64_t most = 0;
+
+    for (uint64_t key = UINT32_MAX; key < UINT32_MAX + (uint64_t)FITS / 2; key++) {
+        const uint64_t before = moved_bytes(store);
+
+        ask(store, key);
+        const uint64_t moved = moved_bytes(store) - before;
+        most = moved > most ? moved : most;
+    }
+    const size_t segment = ms_arena_segment_size(&store->arena);
+    memstore_destroy(store);
+    return most / segment;
+}
+
+Test(eviction, no_write_after_a_night_in_which_all_was_read_moves_much_of_the_store)
+{
+    cr_expect_leq(most_moved_after_all_was_read("eviction=adaptive"), 20);
+    cr_expect_leq(most_moved_after_all_was_read("eviction=s3fifo"), 20);
+    cr_expect_leq(most_moved_after_all_was_read("eviction=lru"), 20);
+    cr_expect_leq(most_moved_after_all_was_read("eviction=lfu"), 20);
+}
+
+/* The first segment that is reclaimed takes more than half of the time that a write has. */
+static void take_long_once(enum ms_testing_point point, void *context)
+{
+    int64_t *until = context;
+
+    if (point != MS_POINT_RECLAIMING || *until != 0)
+        return;
+    *until = ms_clock_real_us() + 600000;
+    while (ms_clock_real_us() < *until)
+        continue;
+}
+
+Test(eviction, what_is_used_is_kept_for_half_of_the_time_of_a_write)
+{
+    memstore *store = read_all("eviction=adaptive");
+    const uint64_t before = moved_bytes(store);
+    int64_t until = 0;
+
+    ms_testing_set_hook(take_long_once, &until);
+    for (uint64_t key = UINT32_MAX; until == 0; key++)
+        ask(store, key);
+    ms_testing_set_hook(NULL, NULL);
+    cr_assert_leq(moved_bytes(store) - before, ms_arena_segment_size(&store->arena));
+    memstore_destroy(store);
+}

@@ -264,7 +264,21 @@ Test(sliding, long_ttls_and_old_segments_are_kept_to_a_few_seconds)
     assert_ok(test_set(store, "long", "value", 100 * day));
     test_clock_advance(99 * day);
     assert_holds(store, "long", "value");
-    cr_assert(ttl_of("long") >= 100 * day && ttl_of("long") < 100 * day + 4096);
+    cr_assert(ttl_of("long") > 100 * day - 4096 && ttl_of("long") < 100 * day + 4096);
+}
+
+/* Both the TTL and the expiry are kept to 4 s: not both of them upwards. */
+Test(sliding, no_read_gives_a_long_ttl_more_than_a_few_seconds_beyond_it)
+{
+    const int64_t day = 86400000;
+
+    for (int64_t ttl = 50 * day; ttl < 50 * day + 8000; ttl += 500) {
+        assert_ok(test_set(store, "key", "value", ttl));
+        test_clock_advance(4 * day);
+        assert_holds(store, "key", "value");
+        cr_expect(ttl_of("key") > ttl - 4096 && ttl_of("key") < ttl + 4096, "%lld beyond it",
+                  (long long)(ttl_of("key") - ttl));
+    }
 }
 
 /* ---- Who else sets expiries ---- */

@@ -12,7 +12,8 @@ static struct ms_eviction eviction;
 static struct ms_arena *arena;
 static struct ms_segment *new_segment, *main_segment;
 static uint64_t next_key;
-static bool asked; /* what is written was missed by a read before */
+static uint64_t charged_apart; /* as if other segments were in use */
+static bool asked;             /* what is written was missed by a read before */
 
 /* A sealed segment with a few entries. */
 static struct ms_segment *seal_segment(enum ms_queue queue)
@@ -29,6 +30,7 @@ static struct ms_segment *seal_segment(enum ms_queue queue)
 static void open_policy(void)
 {
     arena = room_open(LIMIT);
+    charged_apart = 0;
     asked = true;
     ms_eviction_init(&eviction, &ms_policy_adaptive, MS_GOAL_HITS, arena);
     eviction.keys = KEYS * 100 / ms_policy_adaptive.ghost_percent;
@@ -36,20 +38,38 @@ static void open_policy(void)
     main_segment = seal_segment(MS_QUEUE_MAIN);
 }
 
+static void empty(void)
+{
+    ms_sub_relaxed(&arena->budget.charged, charged_apart);
+    charged_apart = 0;
+}
+
+/* So much of the limit is free. */
+static void fill(uint64_t but)
+{
+    empty();
+    charged_apart = LIMIT - but - ms_budget_charged(&arena->budget);
+    ms_add_relaxed(&arena->budget.charged, charged_apart);
+}
+
 static void close_policy(void)
 {
+    empty();
     room_close(arena);
 }
 
 TestSuite(adaptive, .init = open_policy, .fini = close_policy);
 
+/* There is one once the store is full. */
 static void make_ghost(void)
 {
     struct ms_ghost_table *old = NULL;
 
+    empty();
     cr_assert(ms_ghost_resize(&eviction.ghost, &arena->pages, KEYS, 0, &old));
     if (old != NULL)
         ms_pages_free(&arena->pages, old, old->bytes);
+    fill(0);
 }
 
 static uint64_t hash_of(uint64_t key)
@@ -127,6 +147,19 @@ Test(adaptive, until_the_store_is_full_everything_goes_to_the_main_queue)
     cr_assert_eq(queue_for(hash_of(1), NULL), MS_QUEUE_MAIN);
     make_ghost();
     cr_assert_eq(queue_for(hash_of(1), NULL), MS_QUEUE_NEW);
+}
+
+Test(adaptive, a_store_that_was_emptied_is_to_be_filled_first)
+{
+    make_ghost();
+    fill(LIMIT / 4);
+    cr_expect_eq(queue_for(hash_of(1), NULL), MS_QUEUE_NEW, "a large entry may have gone");
+    fill(LIMIT / 2);
+    cr_expect_eq(queue_for(hash_of(1), NULL), MS_QUEUE_MAIN);
+    fill(LIMIT / 4);
+    cr_expect_eq(queue_for(hash_of(1), NULL), MS_QUEUE_MAIN, "it is not full again yet");
+    fill(LIMIT / 16);
+    cr_expect_eq(queue_for(hash_of(1), NULL), MS_QUEUE_NEW);
 }
 
 Test(adaptive, an_overwrite_stays_in_its_queue)
