@@ -602,6 +602,9 @@ void ms_fork_register(ms_fork_member *member)
 #define ms_cas_relaxed(p, expected, desired)                                                       \
     atomic_compare_exchange_strong_explicit((p), (expected), (desired), memory_order_relaxed,      \
                                             memory_order_relaxed)
+#define ms_cas_release(p, expected, desired)                                                       \
+    atomic_compare_exchange_strong_explicit((p), (expected), (desired), memory_order_release,      \
+                                            memory_order_relaxed)
 #define ms_cas_acq_rel(p, expected, desired)                                                       \
     atomic_compare_exchange_strong_explicit((p), (expected), (desired), memory_order_acq_rel,      \
                                             memory_order_acquire)
@@ -1134,6 +1137,7 @@ typedef struct {
 } ms_reader;
 #define MS_READER_NONE ((ms_reader){NULL, 0})
 void ms_reader_prepare(void);
+void ms_reader_end_thread(void);
 void ms_reader_let_leave(void);
 void ms_reader_forget_others(void);
 extern __thread ms_reader ms_reader_own;
@@ -1583,12 +1587,18 @@ static _Atomic(struct urcu_bp_reader *) records[MS_READER_SLOTS];
 extern int __cxa_thread_atexit_impl(void (*destructor)(void *), void *object, void *dso)
     __attribute__((weak));
 extern void *__dso_handle __attribute__((visibility("hidden")));
+void ms_reader_end_thread(void)
+{
+    has_ended = true;
+    if (ms_reader_own.record == NULL)
+        return;
+    ms_store_relaxed(&records[-ms_reader_own.part / MS_READER_PART - 1], NULL);
+    ms_reader_own.record = NULL;
+}
 static void platform_reader_end(void *unused)
 {
     (void)unused;
-    has_ended = true;
-    ms_store_relaxed(&records[-ms_reader_own.part / MS_READER_PART - 1], NULL);
-    ms_reader_own.record = NULL;
+    ms_reader_end_thread();
 }
 static struct urcu_bp_reader *own_record(void)
 {
@@ -1887,10 +1897,22 @@ static bool slot_key_made;
 static void release_slot(void *slot_plus_one)
 {
     const uint32_t slot = (uint32_t)(uintptr_t)slot_plus_one - 1;
+    ms_reader_end_thread();
     ms_mutex_lock(&slots_lock);
     slots_taken[slot / 64] &= ~(UINT64_C(1) << slot % 64);
     ms_mutex_unlock(&slots_lock);
     ms_thread_slot_plus_one = 0;
+}
+static void make_slot_key_locked(void)
+{
+    if (!slot_key_made)
+        slot_key_made = pthread_key_create(&slot_key, release_slot) == 0;
+}
+__attribute__((constructor)) static void make_slot_key(void)
+{
+    ms_mutex_lock(&slots_lock);
+    make_slot_key_locked();
+    ms_mutex_unlock(&slots_lock);
 }
 static bool is_slot_free(uint32_t slot)
 {
@@ -1909,8 +1931,7 @@ static uint32_t take_free_slot(void)
 uint32_t ms_thread_slot_assign(void)
 {
     ms_mutex_lock(&slots_lock);
-    if (!slot_key_made)
-        slot_key_made = pthread_key_create(&slot_key, release_slot) == 0;
+    make_slot_key_locked();
     uint32_t slot = slot_key_made ? take_free_slot() : MS_THREAD_SLOTS - 1;
     ms_mutex_unlock(&slots_lock);
     if (slot != MS_THREAD_SLOTS - 1 &&
@@ -2793,6 +2814,13 @@ static inline uint32_t ms_index_entries(const struct ms_index *index, uint32_t s
 {
     return ms_load_relaxed(&index->shards[shard].entries);
 }
+static inline uint64_t ms_index_count(const struct ms_index *index)
+{
+    uint64_t entries = 0;
+    for (uint32_t shard = 0; shard < index->shard_count; shard++)
+        entries += ms_index_entries(index, shard);
+    return entries;
+}
 static inline void ms_index_prefetch(const struct ms_index *index, uint64_t hash)
 {
     const uint64_t table = ms_index_table(index, hash);
@@ -2982,7 +3010,7 @@ static uint32_t step_for(const struct ms_index *index, uint32_t shard, uint32_t 
     const uint32_t steps = more != 0 ? more : 1;
     return at_once || steps > UINT32_MAX / index_growth_STEP ? UINT32_MAX : steps * index_growth_STEP;
 }
-static bool goes_on(struct ms_index *index, uint32_t shard, uint32_t more)
+static bool index_growth_goes_on(struct ms_index *index, uint32_t shard, uint32_t more)
 {
     const uint64_t next = index_growth_next_of(index, shard);
     if (next == 0 || !fits_load(ms_table_buckets(next), entries_and(index, shard, more)))
@@ -3001,7 +3029,7 @@ uint64_t ms_index_bytes_to_grow(const struct ms_index *index, uint32_t shard, ui
 }
 enum ms_index_growth ms_index_grow(struct ms_index *index, uint32_t shard, uint32_t more)
 {
-    if (goes_on(index, shard, more))
+    if (index_growth_goes_on(index, shard, more))
         return MS_INDEX_GROWN;
     if (index_growth_next_of(index, shard) != 0) {
         index_growth_give_up(index, shard);
@@ -3496,6 +3524,15 @@ struct ms_entry_long {
 };
 _Static_assert(sizeof(struct ms_entry) == 8, "an entry's head is 8 bytes");
 _Static_assert(sizeof(struct ms_entry_long) == 24, "the long form adds 24 bytes");
+static inline unsigned ms_entry_seen_mark(const struct ms_entry *entry)
+{
+    return ms_load_acquire(&entry->mark);
+}
+MS_ALWAYS_INLINE void ms_entry_note_use(struct ms_entry *entry, unsigned seen, unsigned mark)
+{
+    unsigned char expected = (unsigned char)seen;
+    ms_cas_release(&entry->mark, &expected, (unsigned char)mark);
+}
 #define MS_KEPT_CREATED 8u
 #define MS_KEPT_TTL 4u
 struct ms_entry_shape {
@@ -3608,7 +3645,9 @@ static inline atomic_uint_least32_t *ms_entry_ttl_at(struct ms_entry *entry, uns
 }
 static inline uint32_t ms_entry_ttl_encode(int64_t ttl)
 {
-    const uint32_t stored = ms_expiry_encode_coarse(ttl, 0);
+    const int64_t unit = INT64_C(1) << MS_EXPIRY_COARSE_SHIFT;
+    const int64_t beyond = ttl > (int64_t)MS_EXPIRY_COARSE ? ttl - (int64_t)MS_EXPIRY_COARSE : 0;
+    const uint32_t stored = ms_expiry_encode_coarse(ttl - beyond % unit, 0);
     return stored == MS_EXPIRY_FAR ? 0 : stored;
 }
 static inline int64_t ms_entry_ttl(const struct ms_entry *entry, unsigned kept)
@@ -3825,6 +3864,7 @@ struct ms_arena {
     struct ms_segment *limbo;
     struct ms_segment *ripening;
     struct ms_segment *waiting;
+    uint64_t pin_rows_wanted;
 };
 #define MS_ARENA_MIN_SEGMENTS 8
 bool ms_arena_init(struct ms_arena *arena, const struct ms_arena_options *options,
@@ -3975,6 +4015,7 @@ static inline uint64_t ms_pool_bytes_of(const struct ms_arena *arena,
                : ms_arena_segment_size(arena);
 }
 void ms_pool_push_limbo(struct ms_arena *arena, struct ms_segment *segment);
+void ms_pool_charge_rows(struct ms_arena *arena);
 void ms_pool_init_segment(struct ms_arena *arena, struct ms_segment *segment,
                           const struct ms_placement *placement);
 #endif
@@ -5471,15 +5512,35 @@ bool ms_pool_extend_segment(struct ms_arena *arena, struct ms_segment *segment, 
     ms_mutex_unlock(&arena->pool_lock);
     return extended;
 }
+static bool charge_row_locked(struct ms_arena *arena)
+{
+    while (!ms_budget_charge(&arena->budget, arena->pin_row_bytes, ms_pool_withheld_bytes(arena))) {
+        if (arena->warm_count <= arena->reserve)
+            return false;
+        ms_backing_give(arena, ms_segment_pop(&arena->warm));
+        arena->warm_count--;
+    }
+    return true;
+}
+void ms_pool_charge_rows(struct ms_arena *arena)
+{
+    while (arena->pin_rows_wanted != 0 && charge_row_locked(arena)) {
+        const uint64_t others = arena->pin_rows_wanted & (arena->pin_rows_wanted - 1);
+        ms_or_relaxed(&arena->pin_rows_made, arena->pin_rows_wanted ^ others);
+        arena->pin_rows_wanted = others;
+    }
+}
 bool ms_arena_try_charge_row(struct ms_arena *arena, uint32_t number)
 {
+    const uint64_t row = UINT64_C(1) << number;
     if (!ms_mutex_try_lock(&arena->pool_lock))
         return false;
     ms_testing_reach(MS_POINT_POOL_LOCKED);
-    const bool charged =
-        ms_budget_charge(&arena->budget, arena->pin_row_bytes, ms_pool_withheld_bytes(arena));
-    if (charged)
-        ms_or_relaxed(&arena->pin_rows_made, UINT64_C(1) << number);
+    if ((ms_load_relaxed(&arena->pin_rows_made) & row) == 0) {
+        arena->pin_rows_wanted |= row;
+        ms_pool_charge_rows(arena);
+    }
+    const bool charged = (ms_load_relaxed(&arena->pin_rows_made) & row) != 0;
     ms_mutex_unlock(&arena->pool_lock);
     return charged;
 }
@@ -5735,11 +5796,18 @@ static void free_large(struct ms_arena *arena, struct ms_segment *large)
         look_again_locked(arena, ms_clock_coarse_ms());
     ms_mutex_unlock(&arena->pool_lock);
 }
+static void charge_rows_locked(struct ms_arena *arena)
+{
+    ms_pool_charge_rows(arena);
+    if (ms_unlikely(arena->pin_rows_wanted != 0) && ms_pages_cool(&arena->pages) != 0)
+        ms_pool_charge_rows(arena);
+}
 uint32_t ms_arena_recycle(struct ms_arena *arena, struct ms_segment *limbo)
 {
     struct ms_segment *large = NULL;
     ms_mutex_lock(&arena->pool_lock);
     const uint32_t freed = recycle_locked(arena, limbo, &large);
+    charge_rows_locked(arena);
     ms_mutex_unlock(&arena->pool_lock);
     free_large(arena, large);
     return freed;
@@ -6847,6 +6915,7 @@ struct ms_eviction {
         struct {
             struct ms_learned learned;
             atomic_uint_least64_t main_rank;
+            atomic_bool fills;
         };
         struct {
             atomic_uint stamp MS_ALIGNED(MS_CACHE_LINE);
@@ -6864,9 +6933,13 @@ struct ms_eviction {
 void ms_eviction_init(struct ms_eviction *eviction, const struct ms_policy *policy,
                       enum ms_goal goal, struct ms_arena *arena);
 void ms_eviction_inform(struct ms_eviction *eviction, uint64_t keys, uint64_t misses);
+static inline unsigned ms_eviction_stamp(const struct ms_eviction *eviction)
+{
+    return ms_load_acquire(&eviction->stamp);
+}
 static inline unsigned ms_eviction_initial_access(struct ms_eviction *eviction, unsigned old)
 {
-    return eviction->policy->touch == MS_TOUCH_STAMP ? ms_load_relaxed(&eviction->stamp) : old;
+    return eviction->policy->touch == MS_TOUCH_STAMP ? ms_eviction_stamp(eviction) : old;
 }
 void ms_eviction_count_use(struct ms_entry *entry, unsigned mark);
 MS_ALWAYS_INLINE void ms_eviction_touch(enum ms_touch touch, struct ms_eviction *eviction,
@@ -6882,20 +6955,21 @@ MS_ALWAYS_INLINE void ms_eviction_touch(enum ms_touch touch, struct ms_eviction 
         ms_eviction_count_use(entry, mark);
         return;
     } else if (touch == MS_TOUCH_STAMP) {
-        const unsigned stamp = ms_load_relaxed(&eviction->stamp);
-        if (ms_likely(access == stamp))
+        if (ms_likely(access == ms_load_relaxed(&eviction->stamp)))
             return;
-        access = stamp;
+        access = ms_eviction_stamp(eviction);
     } else {
         return;
     }
-    ms_store_release(&entry->mark, (unsigned char)((mark & ~(unsigned)MS_MARK_ACCESS) | access));
+    ms_entry_note_use(entry, mark, (mark & ~(unsigned)MS_MARK_ACCESS) | access);
 }
 void ms_eviction_tick(struct ms_eviction *eviction, uint64_t accesses);
 void ms_eviction_queue_bytes(struct ms_eviction *eviction, uint64_t *small, uint64_t *main);
 struct ms_segment *ms_eviction_oldest(struct ms_eviction *eviction, enum ms_list list);
 struct ms_segment *ms_eviction_oldest_by_share(struct ms_eviction *eviction, double share);
 #endif
+#define FREE_DIVISOR 16
+#define EMPTIED_DIVISOR 4
 static struct ms_sizing eviction_adaptive_sizing_of(const struct ms_eviction *eviction)
 {
     return (struct ms_sizing){eviction->goal, ms_load_relaxed(&eviction->mean_size)};
@@ -6922,6 +6996,18 @@ static enum ms_queue main_queue(const struct ms_eviction *eviction, uint64_t siz
         *rank = oldest + (now - oldest) * life / MS_ADAPT_ONE + 1;
     return MS_QUEUE_BIN0;
 }
+static bool is_filling(struct ms_eviction *eviction)
+{
+    const struct ms_arena *arena = eviction->arena;
+    const uint64_t limit = ms_budget_limit(&arena->budget);
+    const uint64_t kept_free = (uint64_t)(arena->reserve + 1) << arena->segment_shift;
+    const bool was = ms_load_relaxed(&eviction->fills);
+    const uint64_t least = limit / FREE_DIVISOR + (was ? 0 : limit / EMPTIED_DIVISOR) + kept_free;
+    const bool fills = ms_budget_charged(&arena->budget) + least < limit;
+    if (ms_unlikely(fills != was))
+        ms_store_relaxed(&eviction->fills, fills);
+    return fills;
+}
 static enum ms_queue eviction_adaptive_queue_for(struct ms_eviction *eviction, struct ms_subject *entry,
                                const struct ms_segment *old)
 {
@@ -6930,7 +7016,7 @@ static enum ms_queue eviction_adaptive_queue_for(struct ms_eviction *eviction, s
     const uint64_t size = eviction_adaptive_size_of(eviction, entry);
     if (old != NULL)
         return main_queue(eviction, size, &entry->rank);
-    if (ms_load_relaxed(&eviction->ghost.table) == NULL)
+    if (ms_load_relaxed(&eviction->ghost.table) == NULL || is_filling(eviction))
         return MS_QUEUE_MAIN;
     const struct ms_ghost_trace trace = ms_ghost_take(&eviction->ghost, entry->hash);
     const struct ms_sizing sizing = eviction_adaptive_sizing_of(eviction);
@@ -7260,7 +7346,7 @@ void ms_eviction_count_use(struct ms_entry *entry, unsigned mark)
     if (count >= EXACT_UP_TO &&
         (ms_random_cheap() & (((uint64_t)EXACT_UP_TO << (count - EXACT_UP_TO)) - 1)) != 0)
         return;
-    ms_store_release(&entry->mark, (unsigned char)(mark + 1));
+    ms_entry_note_use(entry, mark, mark + 1);
 }
 static enum ms_queue eviction_lfu_queue_for(struct ms_eviction *eviction, struct ms_subject *entry,
                                const struct ms_segment *old)
@@ -7389,7 +7475,7 @@ void ms_eviction_tick(struct ms_eviction *eviction, uint64_t accesses)
             return;
         ms_store_relaxed(&eviction->epoch_used, used);
         ms_store_relaxed(&eviction->epoch_start[stamp], now);
-        ms_store_relaxed(&eviction->stamp, stamp);
+        ms_store_release(&eviction->stamp, stamp);
     }
 }
 static uint64_t epoch_length_for(struct ms_eviction *eviction, uint64_t age)
@@ -8258,6 +8344,7 @@ struct ms_config_conflict {
 bool ms_config_settle(struct ms_settings *settings, struct ms_config_conflict *conflict);
 bool ms_config_memory_agrees(const struct ms_settings *settings,
                              struct ms_config_conflict *conflict);
+bool ms_config_settle_all(struct ms_settings *settings, struct ms_config_conflict *conflict);
 int ms_config_change(struct ms_settings *settings, const char *key, const char *value,
                      const struct ms_setting **setting, char why[static MS_CONFIG_TEXT_SIZE]);
 int ms_config_compare(const struct ms_settings *now, const struct ms_settings *next,
@@ -8507,7 +8594,7 @@ bool ms_config_memory_agrees(const struct ms_settings *settings,
              ms_units_format_size(settings->limit, other));
     return false;
 }
-static bool settle_all(struct ms_settings *settings, struct ms_config_conflict *conflict)
+bool ms_config_settle_all(struct ms_settings *settings, struct ms_config_conflict *conflict)
 {
     return ms_config_settle(settings, conflict) && ms_config_memory_agrees(settings, conflict);
 }
@@ -8519,7 +8606,7 @@ int ms_config_resolve(const memstore_config *config, struct ms_settings *out)
         settings = config->settings;
     else
         ms_config_defaults(&settings);
-    if (!settle_all(&settings, &conflict)) {
+    if (!ms_config_settle_all(&settings, &conflict)) {
         ms_config_set_error(config, "%s", conflict.text);
         return MEMSTORE_ERR_INVALID_CONFIG;
     }
@@ -8546,7 +8633,7 @@ int ms_config_change(struct ms_settings *settings, const char *key, const char *
     if (!ms_config_parse(*setting, value, &parsed, why))
         return MEMSTORE_ERR_INVALID_CONFIG;
     ms_schema_store(*setting, settings, parsed);
-    if (!settle_all(settings, &conflict)) {
+    if (!ms_config_settle_all(settings, &conflict)) {
         snprintf(why, MS_CONFIG_TEXT_SIZE, "%s", conflict.text);
         return MEMSTORE_ERR_INVALID_CONFIG;
     }
@@ -10429,6 +10516,7 @@ struct ms_hot {
     uint64_t hashes[MS_HOT_KEYS], counts[MS_HOT_KEYS];
     struct ms_hot_key keys[MS_HOT_KEYS];
 };
+void ms_hot_forget(struct ms_hot *hot);
 void ms_hot_note(struct ms_hot *hot, uint64_t hash, const void *key, size_t key_size);
 uint32_t ms_hot_sorted(const struct ms_hot *hot, struct ms_hot_key *out);
 #endif
@@ -11142,8 +11230,14 @@ static uint32_t advice_hot_add(struct ms_hot *hot, uint64_t hash, const void *ke
     *first = (uint8_t)(at + 1);
     hot->keys[at].error = hot->counts[at];
     hot->keys[at].key_size = (uint32_t)key_size;
-    memcpy(hot->keys[at].key, key, key_size < MS_HOT_KEY_BYTES ? key_size : MS_HOT_KEY_BYTES);
+    const size_t kept = key_size < MS_HOT_KEY_BYTES ? key_size : MS_HOT_KEY_BYTES;
+    memcpy(hot->keys[at].key, key, kept);
+    memset(hot->keys[at].key + kept, 0, MS_HOT_KEY_BYTES - kept);
     return at;
+}
+void ms_hot_forget(struct ms_hot *hot)
+{
+    memset(hot, 0, sizeof *hot);
 }
 void ms_hot_note(struct ms_hot *hot, uint64_t hash, const void *key, size_t key_size)
 {
@@ -12664,11 +12758,11 @@ static inline uint32_t ms_ring_used(const struct ms_ring *ring, uint32_t ticket)
 {
     return ticket + 1 - ms_load_relaxed(&ring->head);
 }
-static inline const void *ms_ring_at(const struct ms_ring *ring, uint32_t after)
+static inline void *ms_ring_at(const struct ms_ring *ring, uint32_t after)
 {
     const uint32_t ticket = ms_load_relaxed(&ring->head) + after;
     ms_ring_turn *turn = ms_ring_turn_of(ring, ticket);
-    return ms_load_acquire(turn) == ticket + 1 ? (const void *)turn : NULL;
+    return ms_load_acquire(turn) == ticket + 1 ? (void *)turn : NULL;
 }
 void ms_ring_take(struct ms_ring *ring, uint32_t n);
 #endif
@@ -13524,8 +13618,8 @@ struct ms_breaker {
     uint64_t loader;
     uint32_t failures;
     enum ms_breaker_state state;
-    int64_t
-        open_until;
+    int64_t last_failure;
+    int64_t open_until;
 };
 struct ms_breakers {
     ms_mutex lock;
@@ -13546,6 +13640,7 @@ struct ms_breakers_sum {
 struct ms_breakers_sum ms_breakers_sum_up(struct ms_breakers *breakers,
                                           const struct ms_breaker_rule *rule, int64_t now);
 #endif
+#define COUNTED_TIMES 10
 void ms_breakers_init(struct ms_breakers *breakers)
 {
     ms_mutex_init(&breakers->lock, MS_RANK_BREAKERS);
@@ -13562,16 +13657,43 @@ static struct ms_breaker *loader_breaker_find_locked(struct ms_breakers *breaker
     }
     return NULL;
 }
-static struct ms_breaker *take_place_locked(struct ms_breakers *breakers, uint64_t loader)
+static bool is_open(const struct ms_breaker *breaker, const struct ms_breaker_rule *rule)
 {
+    return breaker->failures >= rule->failures;
+}
+static bool is_left(const struct ms_breaker *breaker, const struct ms_breaker_rule *rule,
+                    int64_t now, int64_t times)
+{
+    return (now - breaker->open_until) / times > rule->open_ms;
+}
+static bool may_give_place(const struct ms_breaker *breaker, const struct ms_breaker_rule *rule,
+                           int64_t now)
+{
+    return !is_open(breaker, rule) || is_left(breaker, rule, now, 1);
+}
+static struct ms_breaker *find_place_locked(struct ms_breakers *breakers,
+                                            const struct ms_breaker_rule *rule, int64_t now)
+{
+    struct ms_breaker *found = NULL;
     for (struct ms_breaker *at = breakers->table; at < breakers->table + MS_BREAKERS; at++) {
-        if (at->failures == 0) {
-            *at = (struct ms_breaker){.loader = loader};
-            ms_add_relaxed(&breakers->failing, 1);
+        if (at->failures == 0)
             return at;
-        }
+        if (may_give_place(at, rule, now) &&
+            (found == NULL || at->last_failure < found->last_failure))
+            found = at;
     }
-    return NULL;
+    return found;
+}
+static struct ms_breaker *take_place_locked(struct ms_breakers *breakers, uint64_t loader,
+                                            const struct ms_breaker_rule *rule, int64_t now)
+{
+    struct ms_breaker *const place = find_place_locked(breakers, rule, now);
+    if (place == NULL)
+        return NULL;
+    if (place->failures == 0)
+        ms_add_relaxed(&breakers->failing, 1);
+    *place = (struct ms_breaker){.loader = loader};
+    return place;
 }
 bool ms_breakers_let_through(struct ms_breakers *breakers, uint64_t loader,
                              const struct ms_breaker_rule *rule, int64_t now,
@@ -13583,7 +13705,7 @@ bool ms_breakers_let_through(struct ms_breakers *breakers, uint64_t loader,
         return true;
     ms_mutex_lock(&breakers->lock);
     struct ms_breaker *breaker = loader_breaker_find_locked(breakers, loader);
-    if (breaker != NULL && breaker->failures >= rule->failures) {
+    if (breaker != NULL && is_open(breaker, rule)) {
         let_through = now >= breaker->open_until;
         if (let_through) {
             breaker->open_until = now + rule->open_ms;
@@ -13632,10 +13754,11 @@ enum ms_breaker_change ms_breakers_failed(struct ms_breakers *breakers, uint64_t
     ms_mutex_lock(&breakers->lock);
     struct ms_breaker *breaker = loader_breaker_find_locked(breakers, loader);
     if (breaker == NULL)
-        breaker = take_place_locked(breakers, loader);
+        breaker = take_place_locked(breakers, loader, rule, now);
     if (breaker != NULL) {
         breaker->failures += breaker->failures != UINT32_MAX;
-        if (breaker->failures >= rule->failures)
+        breaker->last_failure = now;
+        if (is_open(breaker, rule))
             change = loader_breaker_open_locked(breaker, now + rule->open_ms);
     }
     ms_mutex_unlock(&breakers->lock);
@@ -13650,7 +13773,7 @@ struct ms_breakers_sum ms_breakers_sum_up(struct ms_breakers *breakers,
     ms_mutex_lock(&breakers->lock);
     for (int i = 0; i < MS_BREAKERS; i++) {
         const struct ms_breaker *breaker = &breakers->table[i];
-        if (breaker->failures < rule->failures)
+        if (!is_open(breaker, rule) || is_left(breaker, rule, now, COUNTED_TIMES))
             continue;
         sum.open++;
         sum.half_open += breaker->state == MS_BREAKER_HALF_OPEN || now >= breaker->open_until;
@@ -13682,7 +13805,7 @@ struct ms_flight {
     atomic_bool overtaken;
     int status;
     memstore_view value;
-    int64_t old_expiry;
+    atomic_int_least64_t old_expiry;
     int64_t until;
     atomic_uint_least64_t leader;
     struct ms_flight *waits_for;
@@ -13696,6 +13819,7 @@ typedef _Atomic(struct ms_flight *) ms_flight_bucket;
 struct ms_flights {
     ms_mutex lock;
     bool closed;
+    bool wipes;
     uint32_t leading;
     uint32_t absences;
     uint64_t absent_bytes;
@@ -13705,6 +13829,7 @@ struct ms_flights {
     struct ms_budget aside;
     atomic_uint_least64_t charged;
     struct ms_flight *first, *last;
+    struct ms_flight *overtaken;
     pthread_cond_t changes;
     atomic_uint_least64_t kept_bytes;
     bool has_buckets_aside;
@@ -13727,7 +13852,8 @@ enum ms_joined {
     MS_JOINED_NO_MEMORY
 };
 #define MS_FLIGHT_LAPSED 1
-void ms_flights_init(struct ms_flights *flights, struct ms_budget *budget, uint64_t limit);
+void ms_flights_init(struct ms_flights *flights, struct ms_budget *budget, uint64_t limit,
+                     bool wipes);
 bool ms_flights_set_aside(struct ms_flights *flights, uint64_t bytes);
 void ms_flights_fini(struct ms_flights *flights);
 static inline uint64_t ms_flight_bytes(size_t key_size)
@@ -13762,6 +13888,9 @@ static inline bool ms_flights_any(const struct ms_flights *flights)
     return ms_load_relaxed(&flights->listed) != 0;
 }
 void ms_flights_overtake(struct ms_flights *flights, const memstore_key *key, uint64_t hash);
+bool ms_flights_have(struct ms_flights *flights, const memstore_key *key, uint64_t hash);
+void ms_flights_retime(struct ms_flights *flights, const memstore_key *key, uint64_t hash,
+                       int64_t expiry);
 void ms_flights_overtake_those(struct ms_flights *flights,
                                bool (*concerned)(uint64_t hash, const void *context),
                                const void *context);
@@ -13782,6 +13911,7 @@ struct ms_flight *ms_flights_find(struct ms_flights *flights, const memstore_key
 void ms_flights_insert(struct ms_flights *flights, struct ms_flight *flight);
 void ms_flights_remove(struct ms_flights *flights, struct ms_flight *flight);
 void ms_flights_remove_overtaken(struct ms_flights *flights, struct ms_flight *flight);
+void ms_flights_end_overtaken(struct ms_flights *flights, struct ms_flight *flight);
 bool ms_flights_has_lapsed(struct ms_flights *flights, struct ms_flight *flight);
 bool ms_flights_keep_absence(struct ms_flights *flights, struct ms_flight *flight, uint32_t most);
 #endif
@@ -13799,9 +13929,11 @@ static uint64_t buckets_bytes(const struct ms_flights *flights)
 {
     return flights->bucket_count * sizeof(ms_flight_bucket);
 }
-void ms_flights_init(struct ms_flights *flights, struct ms_budget *budget, uint64_t limit)
+void ms_flights_init(struct ms_flights *flights, struct ms_budget *budget, uint64_t limit,
+                     bool wipes)
 {
     flights->budget = budget;
+    flights->wipes = wipes;
     flights->bucket_count = loader_flight_table_buckets_for(limit);
     ms_mutex_init(&flights->lock, MS_RANK_FLIGHTS);
     ms_cond_init(&flights->changes);
@@ -13836,6 +13968,23 @@ void ms_flights_insert(struct ms_flights *flights, struct ms_flight *flight)
     flight->listed = true;
     ms_store_relaxed(bucket, flight);
     ms_add_relaxed(&flights->listed, 1);
+}
+static void go_on_overtaken(struct ms_flights *flights, struct ms_flight *flight)
+{
+    flight->earlier = NULL;
+    flight->later = flights->overtaken;
+    if (flight->later != NULL)
+        flight->later->earlier = flight;
+    flights->overtaken = flight;
+}
+void ms_flights_end_overtaken(struct ms_flights *flights, struct ms_flight *flight)
+{
+    if (flight->earlier != NULL)
+        flight->earlier->later = flight->later;
+    else
+        flights->overtaken = flight->later;
+    if (flight->later != NULL)
+        flight->later->earlier = flight->earlier;
 }
 static void forget_absence_locked(struct ms_flights *flights, struct ms_flight *absence)
 {
@@ -13876,9 +14025,10 @@ bool ms_flights_set_aside(struct ms_flights *flights, uint64_t bytes)
 }
 void ms_flight_free(struct ms_flight *flight)
 {
+    const bool wipes = flight->flights->wipes;
     uncharge(flight->flights, ms_flight_bytes(flight->key_size), flight->is_aside);
     pthread_cond_destroy(&flight->ends);
-    ms_mem_free(flight);
+    ms_mem_free_wiped(flight, wipes);
 }
 void ms_flights_remove(struct ms_flights *flights, struct ms_flight *flight)
 {
@@ -13903,8 +14053,11 @@ void ms_flights_remove(struct ms_flights *flights, struct ms_flight *flight)
 }
 void ms_flights_remove_overtaken(struct ms_flights *flights, struct ms_flight *flight)
 {
+    const bool goes_on = flight->listed && !flight->done;
     ms_store_relaxed(&flight->overtaken, true);
     ms_flights_remove(flights, flight);
+    if (goes_on)
+        go_on_overtaken(flights, flight);
 }
 bool ms_flights_has_lapsed(struct ms_flights *flights, struct ms_flight *flight)
 {
@@ -14171,6 +14324,8 @@ static bool loader_flights_end(struct ms_flight *flight, int status, const memst
     ms_mutex_lock(&flights->lock);
     flight->status = status;
     flight->value = *value;
+    if (!flight->listed)
+        ms_flights_end_overtaken(flights, flight);
     const bool keeps = flight->listed && !flights->closed &&
                        ms_flights_keep_absence(flights, flight, keeping.most);
     if (keeps) {
@@ -14231,15 +14386,40 @@ bool ms_flight_stands(struct ms_flight *flight)
     ms_mutex_unlock(&flights->lock);
     return stands;
 }
-void ms_flights_overtake(struct ms_flights *flights, const memstore_key *key, uint64_t hash)
+static bool has_any_in_bucket(const struct ms_flights *flights, uint64_t hash)
 {
     const ms_flight_bucket *bucket = ms_flights_bucket_of(flights, hash);
-    if (bucket == NULL || ms_load_relaxed(bucket) == NULL)
+    return bucket != NULL && ms_load_relaxed(bucket) != NULL;
+}
+void ms_flights_overtake(struct ms_flights *flights, const memstore_key *key, uint64_t hash)
+{
+    if (!has_any_in_bucket(flights, hash))
         return;
     ms_mutex_lock(&flights->lock);
     struct ms_flight *flight = ms_flights_find(flights, key, hash);
     if (flight != NULL)
         ms_flights_remove_overtaken(flights, flight);
+    ms_mutex_unlock(&flights->lock);
+}
+bool ms_flights_have(struct ms_flights *flights, const memstore_key *key, uint64_t hash)
+{
+    if (!has_any_in_bucket(flights, hash))
+        return false;
+    ms_mutex_lock(&flights->lock);
+    struct ms_flight *flight = ms_flights_find(flights, key, hash);
+    const bool have = flight != NULL && !flight->pause && !ms_flights_has_lapsed(flights, flight);
+    ms_mutex_unlock(&flights->lock);
+    return have;
+}
+void ms_flights_retime(struct ms_flights *flights, const memstore_key *key, uint64_t hash,
+                       int64_t expiry)
+{
+    if (!has_any_in_bucket(flights, hash))
+        return;
+    ms_mutex_lock(&flights->lock);
+    struct ms_flight *flight = ms_flights_find(flights, key, hash);
+    if (flight != NULL)
+        ms_store_relaxed(&flight->old_expiry, expiry);
     ms_mutex_unlock(&flights->lock);
 }
 void ms_flights_overtake_those(struct ms_flights *flights,
@@ -14303,15 +14483,15 @@ static void send_away_locked(struct ms_flights *flights)
         for (; flight != NULL; flight = flight->next)
             pthread_cond_broadcast(&flight->ends);
     }
+    for (struct ms_flight *flight = flights->overtaken; flight != NULL; flight = flight->later)
+        pthread_cond_broadcast(&flight->ends);
 }
 void ms_flights_close(struct ms_flights *flights)
 {
     ms_mutex_lock(&flights->lock);
     flights->closed = true;
-    if (ms_load_relaxed(&flights->listed) != 0 || flights->leading != 0) {
-        send_away_locked(flights);
-        pthread_cond_broadcast(&flights->changes);
-    }
+    send_away_locked(flights);
+    pthread_cond_broadcast(&flights->changes);
     while (flights->leading != 0)
         ms_cond_wait(&flights->changes, &flights->lock);
     ms_mutex_unlock(&flights->lock);
@@ -14322,19 +14502,28 @@ static bool is_of_another_thread(const struct ms_flight *flight)
     const bool is_ending = leader == 0 && flight->until == 0 && !flight->done;
     return is_ending || (leader != 0 && leader != ms_thread_serial());
 }
+static void forget_thread_of(struct ms_flights *flights, struct ms_flight *flight)
+{
+    ms_cond_init(&flight->ends);
+    if (!is_of_another_thread(flight))
+        return;
+    ms_flights_remove_overtaken(flights, flight);
+    ms_flights_end_overtaken(flights, flight);
+    flight->done = true;
+    flight->status = MEMSTORE_ERR_LOADER_FAILED;
+}
 void ms_flights_forget_threads(struct ms_flights *flights)
 {
     ms_cond_init(&flights->changes);
+    for (struct ms_flight *flight = flights->overtaken, *next; flight != NULL; flight = next) {
+        next = flight->later;
+        forget_thread_of(flights, flight);
+    }
     for (size_t i = 0; i < ms_flights_bucket_count(flights); i++) {
         struct ms_flight *flight = ms_flights_in_bucket(flights, i);
         while (flight != NULL) {
             struct ms_flight *next = flight->next;
-            ms_cond_init(&flight->ends);
-            if (is_of_another_thread(flight)) {
-                ms_flights_remove_overtaken(flights, flight);
-                flight->done = true;
-                flight->status = MEMSTORE_ERR_LOADER_FAILED;
-            }
+            forget_thread_of(flights, flight);
             flight = next;
         }
     }
@@ -16161,6 +16350,16 @@ int64_t ms_exporter_when(memstore *store, int64_t now_us);
 void ms_exporter_close(memstore *store);
 void ms_exporter_forget_parent(memstore *store);
 #endif
+#ifndef MS_STORE_DESCENT_H
+#define MS_STORE_DESCENT_H
+#include <stdint.h>
+struct ms_descent {
+    uint64_t limit;
+    uint64_t charged;
+    uint64_t entries;
+    int64_t vain_us;
+};
+#endif
 #ifndef MS_STORE_GUARD_H
 #define MS_STORE_GUARD_H
 #include <memstore/memstore.h>
@@ -16174,10 +16373,12 @@ struct ms_guard {
     const char *told;
     struct ms_pressure_state state;
     uint64_t before, target;
+    struct ms_descent descent;
 };
 bool ms_guard_run(memstore *store, int64_t until_us);
 int64_t ms_guard_when(memstore *store, int64_t now_us);
 uint64_t ms_guard_limit(memstore *store, const struct ms_settings *next);
+void ms_guard_give_up(memstore *store);
 void ms_guard_close(memstore *store);
 void ms_guard_forget_parent(memstore *store);
 #endif
@@ -16210,6 +16411,51 @@ const char *ms_monitor_alert_name(uint64_t alert);
 int ms_monitor_rates(memstore *store, memstore_rates *out);
 void ms_monitor_forget_latencies(memstore *store);
 #endif
+#ifndef MS_STORE_NEWS_H
+#define MS_STORE_NEWS_H
+#include <memstore/memstore.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+struct ms_news_pattern {
+    struct ms_news_pattern *next;
+    size_t size;
+    char bytes[];
+};
+struct ms_news {
+    _Atomic(struct ms_news *) next;
+    uint64_t thread;
+    unsigned shift;
+    atomic_bool any;
+    atomic_bool all;
+    _Atomic(struct ms_news_pattern *) patterns;
+    uint32_t pattern_count;
+    atomic_uint_least64_t bits[];
+};
+struct ms_news_list {
+    _Atomic(struct ms_news *)
+        first MS_ALIGNED(MS_CACHE_LINE);
+    ms_mutex lock;
+};
+void ms_news_init(struct ms_news_list *list);
+void ms_news_fini(struct ms_news_list *list);
+void ms_news_forget_threads(struct ms_news_list *list);
+struct ms_news *ms_news_begin(memstore *store, uint64_t entries);
+void ms_news_end(memstore *store, struct ms_news *news);
+static inline bool ms_news_are_wanted(const struct ms_news_list *list)
+{
+    return ms_load_relaxed(&list->first) != NULL;
+}
+void ms_news_note_wanted(struct ms_news_list *list, uint64_t hash);
+static inline void ms_news_note(struct ms_news_list *list, uint64_t hash)
+{
+    if (ms_unlikely(ms_news_are_wanted(list)))
+        ms_news_note_wanted(list, hash);
+}
+void ms_news_note_all(struct ms_news_list *list);
+int ms_news_note_matching(memstore *store, const char *pattern, size_t pattern_size);
+bool ms_news_has(const struct ms_news *news, const memstore_key *key, uint64_t hash);
+#endif
 #ifndef MS_STORE_STALE_H
 #define MS_STORE_STALE_H
 #include <memstore/memstore.h>
@@ -16228,9 +16474,11 @@ struct ms_stale_shard {
 };
 struct ms_stale {
     struct ms_stale_shard *shards;
+    uint64_t granted;
     uint64_t credit;
     uint64_t missed;
     atomic_uint_least64_t charged;
+    atomic_uint_least64_t taken;
     atomic_uint_least64_t entries;
 };
 uint64_t ms_stale_overhead(uint32_t shards);
@@ -16240,7 +16488,7 @@ static inline bool ms_stale_any(const struct ms_stale *stale)
 {
     return ms_load_relaxed(&stale->entries) != 0;
 }
-void ms_stale_prepare_locked(memstore *store, const struct ms_segment *segment);
+bool ms_stale_prepare_locked(memstore *store, const struct ms_segment *segment);
 void ms_stale_settle_locked(memstore *store);
 bool ms_stale_keep_locked(memstore *store, uint64_t hash, const struct ms_found *found);
 bool ms_stale_judge(memstore *store, uint64_t hash, const struct ms_found *found, bool drop);
@@ -16285,6 +16533,7 @@ uint64_t ms_track_reads_locked(const memstore *store);
 void ms_track_digest(memstore *store);
 void ms_track_forget_users(memstore *store);
 uint32_t ms_track_hot_keys(memstore *store, struct ms_hot_key *out, uint64_t *noted);
+void ms_track_forget_keys(memstore *store);
 void ms_track_forget(memstore *store);
 bool ms_track_take_turn(memstore *store, struct ms_counter_stripe *stripe);
 bool ms_track_try_hit(memstore *store, uint64_t hash, size_t key_size, size_t value_size);
@@ -16359,8 +16608,10 @@ struct memstore {
     struct ms_gate room_line;
     atomic_bool resizing;
     bool keeps_none;
+    uint64_t moves_owed;
     uint32_t steps_down;
     int64_t held_up_since;
+    int64_t held_up_last;
     atomic_bool sweeping;
     ms_mutex retired_lock;
     uint64_t ripening;
@@ -16374,6 +16625,7 @@ struct memstore {
     struct ms_combiner combiner;
     struct ms_events events;
     struct ms_captures captures;
+    struct ms_news_list news;
     struct ms_flights flights;
     atomic_int_least64_t refreshes_wait_until;
     struct ms_breakers breakers;
@@ -16423,8 +16675,8 @@ int64_t ms_store_sweep_slack(const struct ms_settings *settings);
 uint64_t ms_store_least_limit(memstore *store);
 int ms_store_check_least(uint64_t limit, uint64_t least, char why[static MS_WHY_SIZE]);
 uint64_t ms_store_reachable_limit(memstore *store);
-int ms_store_resize(memstore *store, uint64_t limit, uint64_t parting,
-                    char why[static MS_WHY_SIZE]);
+int ms_store_lower(memstore *store, uint64_t limit, uint64_t parting, char why[static MS_WHY_SIZE]);
+int ms_store_raise(memstore *store, uint64_t limit, uint64_t taken, char why[static MS_WHY_SIZE]);
 void ms_store_put_limit_back(memstore *store, uint64_t limit);
 int ms_store_check_limit(const memstore *store, uint64_t limit, char why[static MS_WHY_SIZE]);
 enum ms_resize_end {
@@ -16432,7 +16684,8 @@ enum ms_resize_end {
     MS_RESIZE_LATER,
     MS_RESIZE_STUCK,
 };
-enum ms_resize_end ms_store_resize_some(memstore *store, uint64_t limit, int64_t until_us);
+enum ms_resize_end ms_store_resize_some(memstore *store, uint64_t limit, struct ms_descent *descent,
+                                        int64_t until_us);
 int ms_store_get(memstore *store, const void *key, size_t key_size, void *buf, size_t cap,
                  size_t *value_size);
 int ms_store_get_avx2(memstore *store, const void *key, size_t key_size, void *buf, size_t cap,
@@ -16486,6 +16739,7 @@ struct ms_write {
     const struct ms_flight *flight;
     memstore_view *pinned;
     unsigned heat_plus_one;
+    const struct ms_news *news;
 };
 struct ms_write_outcome {
     uint32_t size;
@@ -16548,6 +16802,7 @@ void ms_cursor_free(memstore_cursor *cursor);
 uint64_t ms_scan_count(memstore *store);
 int ms_store_clear(memstore *store);
 bool ms_room_lock(memstore *store, int64_t deadline_us);
+uint64_t ms_room_that_stays(memstore *store);
 int ms_room_make(memstore *store, uint64_t bytes, int64_t deadline_us,
                  struct ms_budget_mark *since);
 int ms_room_make_at_once(memstore *store, int64_t deadline_us, struct ms_budget_mark *since);
@@ -16637,8 +16892,16 @@ int ms_store_warm(memstore *store, const memstore_key *keys, size_t n,
                   const memstore_loader *loader, memstore_progress_fn fn, void *context);
 static inline void ms_store_overtake(memstore *store, const memstore_key *key, uint64_t hash)
 {
+    ms_news_note(&store->news, hash);
     if (ms_unlikely(ms_flights_any(&store->flights)))
         ms_flights_overtake(&store->flights, key, hash);
+}
+static inline void ms_store_retime(memstore *store, const memstore_key *key, uint64_t hash,
+                                   int64_t expiry)
+{
+    ms_news_note(&store->news, hash);
+    if (ms_unlikely(ms_flights_any(&store->flights)))
+        ms_flights_retime(&store->flights, key, hash, expiry);
 }
 static inline uint64_t ms_store_hash(const memstore *store, const void *key, size_t key_size)
 {
@@ -18010,7 +18273,7 @@ static bool draft_retimed(struct ms_commit *commit, struct ms_step *step, struct
         draft->shape.expiry = ms_ttl_bound_by_age(store, &found, step->life.expiry);
         draft->shape.ttl = step->life.ttl;
         draft->shape.created = store->keeps_created ? ms_entry_created(found.entry) : 0;
-        draft->placement.access = ms_load_relaxed(&found.entry->mark) & MS_MARK_ACCESS;
+        draft->placement.access = ms_entry_seen_mark(found.entry) & MS_MARK_ACCESS;
         draft->placement.queue =
             found.segment->queue == MS_QUEUE_NEW ? MS_QUEUE_NEW : MS_QUEUE_MAIN;
         step->instance = ms_found_instance(store, &found);
@@ -18233,6 +18496,9 @@ int ms_notify_subscribe(memstore *store, uint32_t mask, size_t limit, memstore_e
 uint64_t ms_notify_allowance(const struct ms_settings *settings);
 int ms_notify_reconfigured(memstore *store, const struct ms_settings *settings);
 int ms_notify_raise(memstore *store, const struct ms_settings *next, char why[static MS_WHY_SIZE]);
+uint64_t ms_notify_lacks(memstore *store, const struct ms_settings *next);
+void ms_notify_grant(memstore *store, const struct ms_settings *next, uint64_t bytes);
+void ms_notify_take_back(memstore *store);
 #endif
 static void bump_sequences(struct ms_commit *commit)
 {
@@ -18306,13 +18572,17 @@ static void store_batch_publish_overtake_loads(const struct ms_commit *commit)
 {
     memstore *store = commit->store;
     const bool stale = ms_stale_any(&store->stale);
-    if (!ms_flights_any(&store->flights) && !stale)
+    if (!ms_flights_any(&store->flights) && !ms_news_are_wanted(&store->news) && !stale)
         return;
     for (size_t i = 0; i < commit->count; i++) {
         const struct ms_step *step = &commit->steps[i];
-        if (!ms_step_writes(step) || step->op->kind == MS_OP_UPDATE_TTL)
+        if (!ms_step_writes(step))
             continue;
-        ms_flights_overtake(&store->flights, &step->op->key, step->hash);
+        if (step->op->kind == MS_OP_UPDATE_TTL) {
+            ms_store_retime(store, &step->op->key, step->hash, step->bounded);
+            continue;
+        }
+        ms_store_overtake(store, &step->op->key, step->hash);
         if (stale)
             ms_stale_forget(store, &step->op->key, step->hash);
     }
@@ -18719,6 +18989,7 @@ static void clear_shard_locked(memstore *store, uint32_t shard)
     const struct cleared_shard cleared = {&store->index, shard};
     if (ms_flights_any(&store->flights))
         ms_flights_overtake_those(&store->flights, is_in_shard, &cleared);
+    ms_news_note_all(&store->news);
     if (ms_stale_any(&store->stale))
         ms_stale_clear_shard(store, shard);
     if (ms_load_relaxed(&store->index.tables[shard]) == 0)
@@ -19615,6 +19886,7 @@ static void each_lock(memstore *store, enum ms_rank rank, void (*fn)(ms_mutex *l
         break;
     case MS_RANK_CAPTURES:
         fn(&store->captures.lock);
+        fn(&store->news.lock);
         break;
     default:
         break;
@@ -19649,6 +19921,7 @@ void ms_forking_forget_threads(memstore *store)
     ms_exporter_forget_parent(store);
     ms_guard_forget_parent(store);
     ms_captures_forget(&store->captures);
+    ms_news_forget_threads(&store->news);
     ms_gate_forget_threads(&store->loads_gate, ms_load_places_held(store));
     ms_gate_forget_threads(&store->load_bytes_gate, ms_load_bytes_held(store));
 }
@@ -19807,7 +20080,7 @@ MS_ALWAYS_INLINE void ms_quick_touch_usual(struct ms_entry *entry, uint64_t head
 {
     const unsigned mark = head >> 32 & 0xff;
     if (ms_unlikely((mark & MS_MARK_ACCESS) < MS_ACCESS_COUNT_MAX))
-        ms_store_release(&entry->mark, (unsigned char)(mark + 1));
+        ms_entry_note_use(entry, mark, mark + 1);
 }
 MS_ALWAYS_INLINE void ms_quick_touch_viewed(struct ms_entry *entry)
 {
@@ -20091,12 +20364,15 @@ static uint64_t floor_of(memstore *store, uint64_t configured)
 uint64_t ms_guard_limit(memstore *store, const struct ms_settings *next)
 {
     const uint64_t now = ms_budget_limit(&store->arena.budget);
-    ms_store_relaxed(&store->guard.moving, false);
     if (next->memory_pressure == MS_MEMORY_PRESSURE_OFF || now >= store->settings.limit)
         return next->limit;
     const uint64_t floor = floor_of(store, next->limit);
     const uint64_t held = now > floor ? now : floor;
     return held < next->limit ? held : next->limit;
+}
+void ms_guard_give_up(memstore *store)
+{
+    ms_store_relaxed(&store->guard.moving, false);
 }
 static void begin_change(memstore *store, const struct ms_pressure_reading *reading)
 {
@@ -20107,6 +20383,7 @@ static void begin_change(memstore *store, const struct ms_pressure_reading *read
                                               .now = ms_budget_limit(&store->arena.budget),
                                               .charged = ms_budget_charged(&store->arena.budget)};
     guard->before = limits.now;
+    guard->descent = (struct ms_descent){0};
     guard->target = ms_pressure_judge(&guard->state, reading, &limits, ms_clock_exact_ms());
     ms_store_relaxed(&guard->moving, guard->target != guard->before);
 }
@@ -20125,7 +20402,8 @@ static void end_change(memstore *store)
 }
 static bool store_guard_move(memstore *store, int64_t until_us)
 {
-    const enum ms_resize_end end = ms_store_resize_some(store, store->guard.target, until_us);
+    const enum ms_resize_end end =
+        ms_store_resize_some(store, store->guard.target, &store->guard.descent, until_us);
     if (end != MS_RESIZE_LATER)
         end_change(store);
     return end != MS_RESIZE_LATER;
@@ -20738,9 +21016,10 @@ static void init_members(memstore *store, const struct ms_settings *settings,
     ms_events_init(&store->events, &store->arena.budget, &store->events_wanted,
                    settings->secure_wipe);
     ms_events_allow(&store->events, ms_notify_allowance(settings));
-    ms_flights_init(&store->flights, &store->arena.budget, settings->limit);
+    ms_flights_init(&store->flights, &store->arena.budget, settings->limit, settings->secure_wipe);
     ms_breakers_init(&store->breakers);
     ms_captures_init(&store->captures);
+    ms_news_init(&store->news);
     ms_gate_init(&store->loads_gate, settings->load_max_loads);
     ms_gate_init(&store->load_bytes_gate, ms_load_byte_places(settings));
     ms_due_init(&store->due, ms_store_sweep_slack(settings));
@@ -20854,6 +21133,7 @@ static void free_store(memstore *store)
     ms_gate_fini(&store->loads_gate);
     ms_gate_fini(&store->load_bytes_gate);
     ms_stale_fini(&store->stale, store->index.shard_count);
+    ms_track_discard(store, ms_load_relaxed(&store->track.sampler));
     if (store->arena.base != NULL)
         ms_arena_fini(&store->arena);
     ms_counters_fini(&store->counters);
@@ -20864,6 +21144,7 @@ static void free_store(memstore *store)
     ms_monitor_fini(&store->monitor);
     ms_track_fini(&store->track);
     ms_captures_fini(&store->captures);
+    ms_news_fini(&store->news);
     ms_mutex_destroy(&store->settings_lock);
     ms_gate_fini(&store->room_line);
     ms_mutex_destroy(&store->reclaim_lock);
@@ -21073,10 +21354,15 @@ static void shut(memstore *store)
     ms_store_release(&store->hot, ms_load_relaxed(&store->hot) & ~MS_HOT_FLAGS);
     ms_mutex_unlock(&store->settings_lock);
 }
+static bool is_called_out(const memstore *store)
+{
+    return ms_leading_any(&store->flights) || ms_load_is_calling(store) ||
+           ms_calling_count(calling_out, store) != 0;
+}
 int ms_store_close(memstore *store)
 {
     bool open = false;
-    if (ms_leading_any(&store->flights) || ms_load_is_calling(store))
+    if (is_called_out(store))
         return MEMSTORE_ERR_UNSUPPORTED;
     apply_queued(store);
     shut(store);
@@ -21094,7 +21380,8 @@ int ms_store_close(memstore *store)
     ms_guard_close(store);
     ms_events_close(&store->events);
     ms_tell_closed(store);
-    ms_log_flush(&store->log);
+    if (!ms_events_calls_me(&store->events))
+        ms_log_flush(&store->log);
     return MEMSTORE_OK;
 }
 void ms_store_destroy(memstore *store)
@@ -21192,13 +21479,11 @@ int ms_load_recheck(memstore *store, const memstore_key *key, uint64_t hash, mem
     ms_writing_end(store);
     return status;
 }
-int ms_load_aside(const struct ms_load *load, int status, memstore_view *out)
+static int call_aside(const struct ms_load *load, int status, bool closed, memstore_view *out)
 {
     memstore *store = load->store;
     memstore_load_value value;
-    if (!ms_load_bypasses(store))
-        return status;
-    const int result = ms_load_call(load, ms_store_is_closed(store), &value);
+    const int result = ms_load_call(load, closed, &value);
     if (result != MEMSTORE_LOAD_OK)
         ms_load_done(store);
     if (result == MEMSTORE_LOAD_ABSENT) {
@@ -21212,6 +21497,20 @@ int ms_load_aside(const struct ms_load *load, int status, memstore_view *out)
     status = ms_load_keep(store, &value, status, out);
     ms_load_release(&value);
     ms_load_done(store);
+    return status;
+}
+int ms_load_aside(const struct ms_load *load, int status, memstore_view *out)
+{
+    memstore *store = load->store;
+    struct ms_calling *call;
+    if (!ms_load_bypasses(store))
+        return status;
+    const int entered = ms_store_enter_to_call_out(store, &call);
+    if (entered == MEMSTORE_ERR_MEMORY_EXHAUSTED)
+        return ms_load_count_failure(store, entered);
+    status = call_aside(load, status, entered != MEMSTORE_OK, out);
+    if (entered == MEMSTORE_OK)
+        ms_store_leave_calling_out(store, call);
     return status;
 }
 int ms_load_await(const struct ms_load *load, struct ms_flight *flight, memstore_view *out)
@@ -21312,6 +21611,8 @@ int ms_load_overtake_matching(memstore *store, const char *pattern, size_t patte
     struct ms_flight **flights;
     size_t count;
     int status = ms_glob_validate(pattern, pattern_size);
+    if (status == MEMSTORE_OK)
+        status = ms_news_note_matching(store, pattern, pattern_size);
     if (status != MEMSTORE_OK)
         return status;
     if (!ms_flights_list(&store->flights, &flights, &count))
@@ -21610,16 +21911,23 @@ static void end_call(memstore *store, const struct call *call)
     ms_calling_end(&inside, call->noted);
     leave_place(store);
 }
+static int call_loader(const struct ms_load *load, memstore_load_value *value)
+{
+    const memstore_loader *loader = load->loader;
+    *value = (memstore_load_value){.ttl_ms = loader->ttl_ms, .result = MEMSTORE_LOAD_ABSENT};
+    if (loader->load != NULL)
+        return loader->load(load->key.data, load->key.size, value, loader->context);
+    const int result = loader->load_many(&load->key, 1, value, loader->context);
+    return result == MEMSTORE_LOAD_OK ? value->result : result;
+}
 static int call_once(const struct ms_load *load, const struct attempts *attempts,
                      memstore_load_value *value)
 {
-    const memstore_loader *loader = load->loader;
     struct call call;
     int result = begin_call(load, 1, attempts, &call);
     if (result != MEMSTORE_OK)
         return result;
-    *value = (memstore_load_value){.ttl_ms = loader->ttl_ms};
-    result = loader->load(load->key.data, load->key.size, value, loader->context);
+    result = call_loader(load, value);
     end_call(load->store, &call);
     return result == MEMSTORE_LOAD_OK ? check_value(load->store, value)
                                       : result_of(load->store, result);
@@ -21812,7 +22120,7 @@ static bool store_load_fallback_find(memstore *store, const struct ms_flight *fl
 static bool keep_old(memstore *store, const struct ms_flight *flight, const memstore_view *old)
 {
     return old->pin != NULL && !ms_flight_is_overtaken(flight) &&
-           may_serve(store, flight, flight->old_expiry);
+           may_serve(store, flight, ms_load_relaxed(&flight->old_expiry));
 }
 bool ms_load_fall_back(memstore *store, const struct ms_flight *flight, memstore_view *old,
                        memstore_view *view)
@@ -21832,6 +22140,7 @@ static void store_load_fallback_remove_locked(memstore *store, const struct ms_f
     struct ms_found found;
     if (ms_flight_is_overtaken(flight))
         return;
+    ms_news_note(&store->news, flight->hash);
     if (!ms_lookup_find_slot(store, key.data, key.size, flight->hash, &slot, &found)) {
         ms_stale_forget(store, &key, flight->hash);
         return;
@@ -22121,9 +22430,11 @@ bool ms_load_is_old(const memstore *store, size_t key_size, const memstore_view 
 }
 static void hold_old(struct ms_flight *flight, const memstore_view *view)
 {
-    flight->value = *view;
-    flight->old_expiry =
+    int64_t unknown = 0;
+    const int64_t expiry =
         view->expires_at_ms == 0 ? MS_NEVER : view->expires_at_ms - ms_clock_unix_offset_ms();
+    flight->value = *view;
+    ms_cas_relaxed(&flight->old_expiry, &unknown, expiry);
 }
 bool ms_load_begin_refresh(const struct ms_load *load, int64_t lease_until,
                            struct ms_flight **flight, memstore_view *out)
@@ -22219,12 +22530,16 @@ int ms_load_finish(memstore *store, struct ms_flight *flight, int status, memsto
     ms_load_drop(flight);
     return status;
 }
+static bool is_his_alone(const memstore *store, int status)
+{
+    return status != MEMSTORE_OK && (ms_load_bypasses(store) || ms_store_gave_up(status));
+}
 int ms_load_finish_found(memstore *store, struct ms_flight *flight, int status, memstore_view *view,
                          memstore_view *out)
 {
     memstore_view shared;
     ms_view_share(view, &shared);
-    ms_flights_end(flight, status, &shared);
+    ms_flights_end(flight, is_his_alone(store, status) ? MS_FLIGHT_LAPSED : status, &shared);
     return ms_load_finish(store, flight, status, view, out);
 }
 static int write_value(struct ms_flight *flight, memstore *store, const memstore_load_value *value,
@@ -24011,6 +24326,156 @@ void ms_monitor_forget_latencies(memstore *store)
     ms_mutex_unlock(&store->monitor.lock);
 }
 
+/* lib/store/news.c */
+#define BITS_PER_ENTRY 16
+#define LEAST_BITS_LOG2 16
+#define MOST_BITS_LOG2 27
+#define MOST_PATTERNS 64
+void ms_news_init(struct ms_news_list *list)
+{
+    ms_mutex_init(&list->lock, MS_RANK_CAPTURES);
+}
+void ms_news_fini(struct ms_news_list *list)
+{
+    ms_mutex_destroy(&list->lock);
+}
+void ms_news_forget_threads(struct ms_news_list *list)
+{
+    struct ms_news *own = ms_load_relaxed(&list->first);
+    while (own != NULL && own->thread != ms_thread_serial())
+        own = ms_load_relaxed(&own->next);
+    ms_store_relaxed(&list->first, own);
+    for (; own != NULL; own = ms_load_relaxed(&own->next)) {
+        struct ms_news *next = ms_load_relaxed(&own->next);
+        while (next != NULL && next->thread != ms_thread_serial())
+            next = ms_load_relaxed(&next->next);
+        ms_store_relaxed(&own->next, next);
+    }
+}
+static unsigned bits_log2_for(uint64_t entries)
+{
+    unsigned log2 = LEAST_BITS_LOG2;
+    while (log2 < MOST_BITS_LOG2 && (UINT64_C(1) << log2) / BITS_PER_ENTRY < entries)
+        log2++;
+    return log2;
+}
+struct ms_news *ms_news_begin(memstore *store, uint64_t entries)
+{
+    struct ms_news_list *const list = &store->news;
+    const unsigned log2 = bits_log2_for(entries);
+    struct ms_news *const news = ms_mem_alloc(sizeof *news + (UINT64_C(1) << log2) / 8);
+    if (news == NULL)
+        return NULL;
+    news->thread = ms_thread_serial();
+    news->shift = 64 - log2;
+    ms_mutex_lock(&list->lock);
+    ms_store_relaxed(&news->next, ms_load_relaxed(&list->first));
+    ms_store_release(&list->first, news);
+    ms_mutex_unlock(&list->lock);
+    return news;
+}
+static void unlist(struct ms_news_list *list, const struct ms_news *news)
+{
+    _Atomic(struct ms_news *) *at = &list->first;
+    ms_mutex_lock(&list->lock);
+    while (ms_load_relaxed(at) != news)
+        at = &ms_load_relaxed(at)->next;
+    ms_store_release(at, ms_load_relaxed(&news->next));
+    ms_mutex_unlock(&list->lock);
+}
+void ms_news_end(memstore *store, struct ms_news *news)
+{
+    unlist(&store->news, news);
+    for (uint32_t shard = 0; shard < store->index.shard_count; shard++) {
+        ms_mutex_lock(&store->index.shards[shard].lock);
+        ms_mutex_unlock(&store->index.shards[shard].lock);
+    }
+    struct ms_news_pattern *pattern = ms_load_relaxed(&news->patterns);
+    while (pattern != NULL) {
+        struct ms_news_pattern *const next = pattern->next;
+        ms_mem_free_wiped(pattern, store->settings.secure_wipe);
+        pattern = next;
+    }
+    ms_mem_free(news);
+}
+static uint64_t bit_of(const struct ms_news *news, uint64_t hash)
+{
+    return ms_mix64(hash) >> news->shift;
+}
+static void store_news_note(struct ms_news *news, uint64_t hash)
+{
+    const uint64_t bit = bit_of(news, hash);
+    atomic_uint_least64_t *const word = &news->bits[bit / 64];
+    const uint64_t mask = UINT64_C(1) << bit % 64;
+    if (!ms_load_relaxed(&news->any))
+        ms_store_relaxed(&news->any, true);
+    if ((ms_load_relaxed(word) & mask) == 0)
+        ms_or_relaxed(word, mask);
+}
+void ms_news_note_wanted(struct ms_news_list *list, uint64_t hash)
+{
+    struct ms_news *news = ms_load_acquire(&list->first);
+    for (; news != NULL; news = ms_load_acquire(&news->next))
+        store_news_note(news, hash);
+}
+void ms_news_note_all(struct ms_news_list *list)
+{
+    struct ms_news *news = ms_load_acquire(&list->first);
+    for (; news != NULL; news = ms_load_acquire(&news->next))
+        ms_store_relaxed(&news->all, true);
+}
+static void note_pattern_locked(struct ms_news *news, const char *bytes, size_t size)
+{
+    struct ms_news_pattern *const pattern =
+        news->pattern_count < MOST_PATTERNS ? ms_mem_alloc(sizeof *pattern + size) : NULL;
+    if (pattern == NULL) {
+        ms_store_relaxed(&news->all, true);
+        return;
+    }
+    pattern->size = size;
+    memcpy(pattern->bytes, bytes, size);
+    pattern->next = ms_load_relaxed(&news->patterns);
+    news->pattern_count++;
+    ms_store_release(&news->patterns, pattern);
+}
+static int pass_through_shards(memstore *store, int64_t deadline)
+{
+    for (uint32_t shard = 0; shard < store->index.shard_count; shard++) {
+        ms_mutex *const lock = &store->index.shards[shard].lock;
+        if (!ms_mutex_lock_until(lock, deadline))
+            return MEMSTORE_ERR_LOCK_TIMEOUT;
+        ms_mutex_unlock(lock);
+    }
+    return MEMSTORE_OK;
+}
+int ms_news_note_matching(memstore *store, const char *pattern, size_t pattern_size)
+{
+    struct ms_news_list *const list = &store->news;
+    if (!ms_news_are_wanted(list))
+        return MEMSTORE_OK;
+    ms_mutex_lock(&list->lock);
+    struct ms_news *news = ms_load_relaxed(&list->first);
+    for (; news != NULL; news = ms_load_relaxed(&news->next))
+        note_pattern_locked(news, pattern, pattern_size);
+    ms_mutex_unlock(&list->lock);
+    return pass_through_shards(store, ms_store_deadline(store));
+}
+static bool matches_any(const struct ms_news *news, const memstore_key *key)
+{
+    const struct ms_news_pattern *pattern = ms_load_acquire(&news->patterns);
+    while (pattern != NULL && !ms_glob_match(pattern->bytes, pattern->size, key->data, key->size))
+        pattern = pattern->next;
+    return pattern != NULL;
+}
+bool ms_news_has(const struct ms_news *news, const memstore_key *key, uint64_t hash)
+{
+    const uint64_t bit = bit_of(news, hash);
+    if (ms_load_relaxed(&news->any) &&
+        (ms_load_relaxed(&news->bits[bit / 64]) >> bit % 64 & 1) != 0)
+        return true;
+    return ms_load_relaxed(&news->all) || matches_any(news, key);
+}
+
 /* lib/store/notify.c */
 #include <stdio.h>
 #define ALLOWANCE_DIVISOR 16
@@ -24054,10 +24519,8 @@ uint64_t ms_notify_allowance(const struct ms_settings *settings)
 static bool can_be_had(memstore *store, uint64_t bytes)
 {
     struct ms_arena *arena = &store->arena;
-    const uint64_t stays = arena->overhead + ms_arena_further_overhead(arena) +
-                           ms_load_relaxed(&store->index.table_bytes) + ms_track_charged(store) +
-                           ms_events_charged(&store->events) + ms_arena_pinned(arena);
-    return stays + bytes + ((uint64_t)SEGMENTS_LEFT << arena->segment_shift) <=
+    return ms_room_that_stays(store) + ms_arena_pinned(arena) + bytes +
+               ((uint64_t)SEGMENTS_LEFT << arena->segment_shift) <=
            ms_budget_limit(&arena->budget);
 }
 static int fund(memstore *store)
@@ -24101,8 +24564,21 @@ int ms_notify_raise(memstore *store, const struct ms_settings *next, char why[st
     if (status == MEMSTORE_OK || next->event_memory == now->event_memory)
         return MEMSTORE_OK;
     say_why_not(status, why);
-    ms_events_allow(&store->events, ms_notify_allowance(now));
     return status;
+}
+uint64_t ms_notify_lacks(memstore *store, const struct ms_settings *next)
+{
+    const uint64_t wanted = ms_notify_allowance(next), charged = ms_events_charged(&store->events);
+    return ms_events_are_subscribed(&store->events) && wanted > charged ? wanted - charged : 0;
+}
+void ms_notify_grant(memstore *store, const struct ms_settings *next, uint64_t bytes)
+{
+    ms_events_allow(&store->events, ms_notify_allowance(next));
+    ms_events_fund(&store->events, bytes);
+}
+void ms_notify_take_back(memstore *store)
+{
+    ms_events_allow(&store->events, ms_notify_allowance(&store->settings));
 }
 int ms_notify_subscribe(memstore *store, uint32_t mask, size_t limit, memstore_event_fn fn,
                         void *context, memstore_subscription **out)
@@ -24627,6 +25103,9 @@ int ms_store_get_created(memstore *store, const void *key, size_t key_size, int6
 #define READ_AHEAD_BYTES 2048
 #define store_reclaim_SHARD_PATIENCE_US 5000
 #define COMPACT_PASSES 4
+#define MOVES_FOR_FREED 8
+#define OWED_SEGMENTS 2
+#define OWED_BYTES (UINT64_C(128) << 10)
 struct store_reclaim_walk {
     const memstore *store;
     struct ms_segment *segment;
@@ -24783,25 +25262,41 @@ static bool move_entry(struct pass *pass, const struct candidate *candidate,
     pass->moved_bytes += reserved.size;
     return true;
 }
+static void pay_for_moves(memstore *store, const struct ms_segment *victim)
+{
+    const uint64_t used = ms_load_relaxed(&victim->used);
+    const uint64_t paid = used * MOVES_FOR_FREED / (MOVES_FOR_FREED + 1);
+    store->moves_owed -= paid < store->moves_owed ? paid : store->moves_owed;
+}
+static bool may_move(const memstore *store, uint64_t size)
+{
+    const uint64_t segments = (uint64_t)OWED_SEGMENTS << store->arena.segment_shift;
+    const uint64_t most = segments > OWED_BYTES ? segments : OWED_BYTES;
+    return store->moves_owed + size <= most;
+}
 static void evict_entry(struct pass *pass, const struct candidate *candidate,
                         const struct ms_index_slot *slot)
 {
     memstore *store = pass->store;
     const struct ms_policy *policy = store->eviction.policy;
+    const unsigned mark = ms_entry_seen_mark(candidate->found.entry);
     const struct ms_subject entry = {
         .hash = candidate->hash,
         .size = candidate->found.parts.size,
-        .access = ms_load_relaxed(&candidate->found.entry->mark) & MS_MARK_ACCESS,
+        .access = mark & MS_MARK_ACCESS,
     };
     const struct ms_verdict verdict = policy->judge(&store->eviction, pass->segment, &entry);
     const bool keep = verdict.keep && !store->keeps_none;
     if (keep && pass->segment->is_solo) {
-        ms_store_relaxed(&candidate->found.entry->mark, (unsigned char)verdict.access);
+        ms_entry_note_use(candidate->found.entry, mark,
+                          (mark & ~(unsigned)MS_MARK_ACCESS) | verdict.access);
         ms_arena_requeue(&store->arena, pass->segment, MS_LIST_MAIN, verdict.rank);
         return;
     }
-    if (keep && move_entry(pass, candidate, slot, &verdict))
+    if (keep && may_move(store, entry.size) && move_entry(pass, candidate, slot, &verdict)) {
+        store->moves_owed += entry.size;
         return;
+    }
     pass->evicted_unread += ms_store_is_unread(store, &candidate->found);
     const enum ms_ghost_kind kind = policy->drop(&store->eviction, pass->segment, &entry);
     remove_entry(pass, candidate, slot, MEMSTORE_EVENT_EVICTED);
@@ -24815,7 +25310,7 @@ static void compact_entry(struct pass *pass, const struct candidate *candidate,
     const struct ms_verdict verdict = {
         .keep = true,
         .queue = queue,
-        .access = ms_load_relaxed(&candidate->found.entry->mark) & MS_MARK_ACCESS,
+        .access = ms_entry_seen_mark(candidate->found.entry) & MS_MARK_ACCESS,
         .rank = pass->segment->rank,
     };
     move_entry(pass, candidate, slot, &verdict);
@@ -24944,6 +25439,7 @@ static bool empty_segment(memstore *store, struct ms_segment *segment, enum purp
 bool ms_reclaim_evict_locked(memstore *store, struct ms_segment *victim)
 {
     bool met_all;
+    pay_for_moves(store, victim);
     return empty_segment(store, victim, PURPOSE_EVICT, 1, &met_all);
 }
 bool ms_reclaim_compact_locked(memstore *store, struct ms_segment *victim)
@@ -24986,7 +25482,8 @@ uint64_t ms_reclaim_sweep_locked(memstore *store, struct ms_segment *segment, in
         sweep(&pass, most);
     } else {
         ms_segment_pin(segment);
-        ms_stale_prepare_locked(store, segment);
+        if (!ms_stale_prepare_locked(store, segment))
+            pass.max_stale = 0;
         sweep(&pass, most);
         ms_stale_settle_locked(store);
         ms_segment_unpin(segment);
@@ -25061,18 +25558,6 @@ int64_t ms_store_sweep_slack(const struct ms_settings *settings)
         slack = settings->clean_window;
     return slack;
 }
-static int store_reconfigure_resize(memstore *store, const struct ms_settings *next, uint64_t limit, uint64_t parting,
-                  char why[static MS_WHY_SIZE])
-{
-    const bool less = limit < ms_budget_limit(&store->arena.budget) &&
-                      ms_notify_allowance(next) < ms_notify_allowance(&store->settings);
-    if (less)
-        ms_events_allow(&store->events, ms_notify_allowance(next));
-    const int status = ms_store_resize(store, limit, parting, why);
-    if (status != MEMSTORE_OK && less)
-        ms_notify_reconfigured(store, &store->settings);
-    return status;
-}
 static bool knows_ages(const memstore *store, const struct ms_settings *next, size_t *refused,
                        char why[static MS_WHY_SIZE])
 {
@@ -25113,6 +25598,26 @@ static struct memory_change plan_memory(memstore *store, const struct ms_setting
     }
     return change;
 }
+static int raise_limit(memstore *store, const struct memory_change *change,
+                       char why[static MS_WHY_SIZE])
+{
+    const uint64_t more = change->limit - change->before;
+    const uint64_t lacks = ms_notify_lacks(store, change->next);
+    const uint64_t taken = lacks < more ? lacks : more;
+    const int status = ms_store_raise(store, change->limit, taken, why);
+    if (status == MEMSTORE_OK && taken != 0)
+        ms_notify_grant(store, change->next, taken);
+    return status;
+}
+static int lower_limit(memstore *store, const struct memory_change *change, uint64_t parting,
+                       char why[static MS_WHY_SIZE])
+{
+    const struct ms_settings *const next = change->next;
+    const bool less = ms_notify_allowance(next) < ms_notify_allowance(&store->settings);
+    if (less)
+        ms_events_allow(&store->events, ms_notify_allowance(next));
+    return ms_store_lower(store, change->limit, parting, why);
+}
 static int store_reconfigure_gather(memstore *store, const struct memory_change *change, struct ms_sampler **sampler,
                   size_t *refused, char why[static MS_WHY_SIZE])
 {
@@ -25140,18 +25645,19 @@ static int change_memory(memstore *store, const struct memory_change *change, si
     int status = MEMSTORE_OK;
     *refused = offsetof(struct ms_settings, memory_limit);
     if (change->raises)
-        status = store_reconfigure_resize(store, change->next, change->limit, 0, why);
+        status = raise_limit(store, change, why);
     if (status != MEMSTORE_OK)
         return status;
     status = store_reconfigure_gather(store, change, &sampler, refused, why);
     if (status != MEMSTORE_OK) {
         if (change->raises)
             ms_store_put_limit_back(store, change->before);
+        ms_notify_take_back(store);
         return status;
     }
     if (change->limit < change->before)
-        status = store_reconfigure_resize(store, change->next, change->limit,
-                        change->samples_anew ? ms_track_charged(store) : 0, why);
+        status =
+            lower_limit(store, change, change->samples_anew ? ms_track_charged(store) : 0, why);
     if (status != MEMSTORE_OK) {
         ms_track_discard(store, sampler);
         ms_notify_reconfigured(store, &store->settings);
@@ -25185,6 +25691,7 @@ static int reconfigure_memory(memstore *store, const struct ms_settings *next, s
     const struct memory_change change = plan_memory(store, next);
     status = change_memory(store, &change, refused, why);
     if (status == MEMSTORE_OK && (change.raises || change.limit != change.before)) {
+        ms_guard_give_up(store);
         ms_track_resize(store);
         ms_store_relaxed(&store->limit_told, false);
     }
@@ -25217,12 +25724,9 @@ int ms_store_reconfigure(memstore *store, const struct ms_settings *next,
 /* lib/store/report.c */
 uint64_t ms_store_size(memstore *store)
 {
-    uint64_t entries = 0;
     if (!ms_upkeep_expire(store, ms_store_deadline(store)))
         return ms_scan_count(store);
-    for (uint32_t i = 0; i < store->index.shard_count; i++)
-        entries += ms_index_entries(&store->index, i);
-    return entries;
+    return ms_index_count(&store->index);
 }
 static void tell_counts(memstore *store, const uint64_t sums[MS_COUNTERS], memstore_stats *out)
 {
@@ -25311,7 +25815,7 @@ void ms_store_live_and_dead(memstore *store, uint64_t *live, uint64_t *dead)
 {
     struct byte_sums sums = {0};
     ms_arena_each(&store->arena, sum_segment, &sums);
-    *live = sums.live;
+    *live = sums.live + sums.stale;
     *dead = sums.dead;
 }
 static void tell_sums(memstore *store, memstore_memory_stats *out)
@@ -25410,13 +25914,19 @@ void ms_store_reset_stats(memstore *store)
 #define store_resize_TRY_US 50
 #define POLL_US 500
 #define store_resize_SHARD_PATIENCE_US 5000
-struct store_resize_resize {
+#define PATIENCE_LEAST_US 100000
+#define VAIN_MOST_US 200000
+struct resize {
     memstore *store;
     uint64_t before;
     uint64_t target;
     uint64_t parting;
     uint64_t goal;
+    int64_t vain_most_us;
+    struct ms_descent *descent;
     bool sealed;
+    bool got_on;
+    int64_t replacing_us;
 };
 uint64_t ms_store_least_limit(memstore *store)
 {
@@ -25492,80 +26002,119 @@ static bool shrink_tables(memstore *store, int64_t until_us)
     }
     return shrunk;
 }
-static bool reclaim_locked(struct store_resize_resize *store_resize_resize, int64_t deadline_us, int64_t until_us)
+static bool replace_tables(struct resize *resize, int64_t until_us)
 {
-    memstore *store = store_resize_resize->store;
-    if (ms_arena_cool(&store->arena, store->arena.reserve) != 0 || shrink_tables(store, until_us) ||
+    const int64_t begun = ms_clock_real_us();
+    const bool shrunk = shrink_tables(resize->store, until_us);
+    if (shrunk)
+        resize->replacing_us += ms_clock_real_us() - begun;
+    return shrunk;
+}
+static bool reclaim_locked(struct resize *resize, int64_t deadline_us, int64_t until_us)
+{
+    memstore *store = resize->store;
+    if (ms_arena_cool(&store->arena, store->arena.reserve) != 0 ||
+        replace_tables(resize, until_us) ||
         ms_room_persist_locked(store, &store->steps_down, deadline_us)) {
-        store_resize_resize->sealed = false;
+        resize->sealed = false;
         return true;
     }
-    if (store_resize_resize->sealed)
+    if (resize->sealed)
         return false;
-    store_resize_resize->sealed = true;
+    resize->sealed = true;
     ms_arena_seal_open(&store->arena);
     return true;
 }
-static bool store_resize_has_room(const struct store_resize_resize *store_resize_resize, uint64_t spare)
+static bool store_resize_has_room(const struct resize *resize, uint64_t spare)
 {
-    struct ms_budget *budget = &store_resize_resize->store->arena.budget;
+    struct ms_budget *budget = &resize->store->arena.budget;
     return ms_budget_charged(budget) + spare <= ms_budget_limit(budget);
 }
-static bool has_arrived(const struct store_resize_resize *store_resize_resize)
+static bool has_arrived(const struct resize *resize)
 {
-    return ms_budget_limit(&store_resize_resize->store->arena.budget) == store_resize_resize->goal && store_resize_has_room(store_resize_resize, 0);
+    return ms_budget_limit(&resize->store->arena.budget) == resize->goal && store_resize_has_room(resize, 0);
 }
-static uint64_t headroom(const struct store_resize_resize *store_resize_resize)
+static uint64_t headroom(const struct resize *resize)
 {
-    const struct ms_arena *arena = &store_resize_resize->store->arena;
-    if (ms_budget_limit(&arena->budget) == store_resize_resize->goal)
+    const struct ms_arena *arena = &resize->store->arena;
+    if (ms_budget_limit(&arena->budget) == resize->goal)
         return 0;
     return ms_budget_limit(&arena->budget) / HEADROOM_DIVISOR +
            HEADROOM_SEGMENTS * ms_arena_segment_size(arena);
 }
-static void lower_limit_locked(struct store_resize_resize *store_resize_resize)
+static void lower_limit_locked(struct resize *resize)
 {
-    struct ms_arena *arena = &store_resize_resize->store->arena;
+    struct ms_arena *arena = &resize->store->arena;
     const uint64_t now = ms_budget_limit(&arena->budget);
-    const uint64_t used = ms_budget_charged(&arena->budget) + headroom(store_resize_resize);
+    const uint64_t used = ms_budget_charged(&arena->budget) + headroom(resize);
     const uint64_t down = now / PARTS + ms_arena_segment_size(arena);
     uint64_t next = now > down ? now - down : 0;
     if (used < next)
         next = used;
-    if (store_resize_resize->store->steps_down <= arena->segment_count)
-        store_resize_resize->store->steps_down = 0;
-    ms_arena_set_limit(arena, next > store_resize_resize->goal ? next : store_resize_resize->goal);
+    if (resize->store->steps_down <= arena->segment_count)
+        resize->store->steps_down = 0;
+    ms_arena_set_limit(arena, next > resize->goal ? next : resize->goal);
 }
-static bool step(struct store_resize_resize *store_resize_resize, int64_t deadline_us, bool *idle)
+static bool gets_on(struct resize *resize)
 {
-    memstore *store = store_resize_resize->store;
-    ms_flights_forget_absences(&store->flights, UINT32_MAX, ms_flights_most_absent(store_resize_resize->goal));
+    memstore *store = resize->store;
+    struct ms_descent *descent = resize->descent;
+    const struct ms_descent now = {.limit = ms_budget_limit(&store->arena.budget),
+                                   .charged = ms_budget_charged(&store->arena.budget),
+                                   .entries = ms_index_count(&store->index)};
+    if (descent->limit == 0 || now.limit < descent->limit ||
+        now.charged + ms_arena_segment_size(&store->arena) <= descent->charged) {
+        *descent = now;
+        return true;
+    }
+    if (now.entries >= descent->entries)
+        return false;
+    descent->entries = now.entries;
+    return true;
+}
+static void judge_step(struct resize *resize, int64_t begun_us)
+{
+    const int64_t took = ms_clock_real_us() - begun_us - resize->replacing_us;
+    resize->got_on = gets_on(resize);
+    resize->descent->vain_us = resize->got_on ? 0 : resize->descent->vain_us + took;
+}
+static bool is_in_vain(const struct resize *resize)
+{
+    return resize->descent->vain_us >= resize->vain_most_us;
+}
+static bool step(struct resize *resize, int64_t deadline_us, bool *idle)
+{
+    memstore *store = resize->store;
+    ms_flights_forget_absences(&store->flights, UINT32_MAX, ms_flights_most_absent(resize->goal));
     if (!ms_room_lock(store, deadline_us))
         return false;
-    const int64_t end = ms_clock_real_us() + STEP_US;
+    const int64_t begun = ms_clock_real_us(), end = begun + STEP_US;
     ms_arena_keep_warm(&store->arena, store->arena.reserve);
     *idle = false;
-    while (!*idle && !has_arrived(store_resize_resize) && ms_clock_real_us() < end) {
-        if (store_resize_has_room(store_resize_resize, headroom(store_resize_resize)))
-            lower_limit_locked(store_resize_resize);
+    resize->replacing_us = 0;
+    while (!*idle && !has_arrived(resize) && ms_clock_real_us() < end) {
+        if (store_resize_has_room(resize, headroom(resize)))
+            lower_limit_locked(resize);
         else
-            *idle = !reclaim_locked(store_resize_resize, deadline_us, end);
+            *idle = !reclaim_locked(resize, deadline_us, end);
     }
-    if (*idle || has_arrived(store_resize_resize)) {
+    judge_step(resize, begun);
+    *idle = *idle || is_in_vain(resize);
+    if (*idle || has_arrived(resize)) {
         ms_arena_keep_warm(&store->arena, 0);
         store->steps_down = 0;
     }
     ms_mutex_unlock(&store->reclaim_lock);
     return true;
 }
-static int store_resize_give_up(struct store_resize_resize *store_resize_resize, char why[static MS_WHY_SIZE])
+static int store_resize_give_up(struct resize *resize, char why[static MS_WHY_SIZE])
 {
-    memstore *store = store_resize_resize->store;
+    memstore *store = resize->store;
     const uint64_t charged = ms_budget_charged(&store->arena.budget);
     ms_mutex_lock(&store->reclaim_lock);
-    ms_arena_set_limit(&store->arena, store_resize_resize->before);
+    ms_arena_set_limit(&store->arena, resize->before);
     store->steps_down = 0;
-    const int refused = check_target(store, store_resize_resize->target, store_resize_resize->parting, why);
+    const int refused = check_target(store, resize->target, resize->parting, why);
     ms_mutex_unlock(&store->reclaim_lock);
     if (refused != MEMSTORE_OK)
         return refused;
@@ -25573,13 +26122,13 @@ static int store_resize_give_up(struct store_resize_resize *store_resize_resize,
         snprintf(why, MS_WHY_SIZE,
                  "%" PRIu64 " bytes are too few for what the store holds, %" PRIu64
                  " bytes, and eviction is none",
-                 store_resize_resize->target, charged);
+                 resize->target, charged);
         return MEMSTORE_ERR_CACHE_FULL;
     }
     snprintf(why, MS_WHY_SIZE,
              "no more than %" PRIu64 " of the bytes above %" PRIu64
              " were had back within performance.lock_timeout",
-             store_resize_resize->before > charged ? store_resize_resize->before - charged : 0, store_resize_resize->target);
+             resize->before > charged ? resize->before - charged : 0, resize->target);
     return MEMSTORE_ERR_GC_PRESSURE;
 }
 static bool may_wait(memstore *store)
@@ -25587,27 +26136,46 @@ static bool may_wait(memstore *store)
     return store->settings.eviction != MS_EVICTION_NONE || ms_arena_has_waiting(&store->arena) ||
            ms_arena_has_limbo(&store->arena, 1);
 }
-static struct store_resize_resize plan(memstore *store, uint64_t target, uint64_t parting)
+static struct resize plan(memstore *store, uint64_t target, uint64_t parting,
+                          struct ms_descent *descent, int64_t vain_most_us)
 {
     const uint64_t before = ms_budget_limit(&store->arena.budget), goal = target + parting;
-    return (struct store_resize_resize){store, before, target, parting, goal < before ? goal : before, false};
+    return (struct resize){.store = store,
+                           .before = before,
+                           .target = target,
+                           .parting = parting,
+                           .goal = goal < before ? goal : before,
+                           .descent = descent,
+                           .vain_most_us = vain_most_us};
+}
+static int64_t patience(const memstore *store)
+{
+    const int64_t deadline = ms_store_deadline(store);
+    const int64_t least = ms_wait_deadline(ms_clock_real_us() + PATIENCE_LEAST_US);
+    return deadline > least ? deadline : least;
+}
+static bool store_resize_goes_on(const struct resize *resize, bool idle, int64_t deadline_us)
+{
+    if (ms_clock_real_us() >= deadline_us || (idle && !may_wait(resize->store)))
+        return resize->got_on;
+    if (idle)
+        usleep(POLL_US);
+    else
+        sched_yield();
+    return true;
 }
 static int shrink(memstore *store, uint64_t target, uint64_t parting, char why[static MS_WHY_SIZE])
 {
-    struct store_resize_resize store_resize_resize = plan(store, target, parting);
-    int64_t deadline = ms_store_deadline(store);
-    while (!has_arrived(&store_resize_resize)) {
+    struct ms_descent descent = {0};
+    struct resize resize = plan(store, target, parting, &descent, INT64_MAX);
+    int64_t deadline = patience(store);
+    while (!has_arrived(&resize)) {
         bool idle;
-        if (!step(&store_resize_resize, deadline, &idle) || (ms_wait_was_cut() && !has_arrived(&store_resize_resize)))
-            return store_resize_give_up(&store_resize_resize, why);
-        if (!idle) {
-            deadline = ms_store_deadline(store);
-            sched_yield();
-        } else if (ms_clock_real_us() < deadline && may_wait(store)) {
-            usleep(POLL_US);
-        } else {
-            return store_resize_give_up(&store_resize_resize, why);
-        }
+        if (!step(&resize, deadline, &idle) || (ms_wait_was_cut() && !has_arrived(&resize)))
+            return store_resize_give_up(&resize, why);
+        deadline = resize.got_on ? patience(store) : deadline + resize.replacing_us;
+        if (!has_arrived(&resize) && !store_resize_goes_on(&resize, idle, deadline))
+            return store_resize_give_up(&resize, why);
     }
     return MEMSTORE_OK;
 }
@@ -25627,23 +26195,32 @@ int ms_store_check_limit(const memstore *store, uint64_t limit, char why[static 
              limit, store->arena.largest_limit);
     return MEMSTORE_ERR_UNSUPPORTED;
 }
-int ms_store_resize(memstore *store, uint64_t limit, uint64_t parting, char why[static MS_WHY_SIZE])
+static int store_resize_lock_reclaim(memstore *store, char why[static MS_WHY_SIZE])
+{
+    if (ms_mutex_lock_until(&store->reclaim_lock, patience(store)))
+        return MEMSTORE_OK;
+    snprintf(why, MS_WHY_SIZE, "somebody has been reclaiming for all of performance.lock_timeout");
+    return MEMSTORE_ERR_LOCK_TIMEOUT;
+}
+int ms_store_raise(memstore *store, uint64_t limit, uint64_t taken, char why[static MS_WHY_SIZE])
+{
+    const int status = store_resize_lock_reclaim(store, why);
+    if (status != MEMSTORE_OK)
+        return status;
+    ms_add_relaxed(&store->arena.budget.charged, taken);
+    raise_locked(store, limit);
+    ms_mutex_unlock(&store->reclaim_lock);
+    return status;
+}
+int ms_store_lower(memstore *store, uint64_t limit, uint64_t parting, char why[static MS_WHY_SIZE])
 {
     struct ms_arena *arena = &store->arena;
-    int status = MEMSTORE_OK;
-    if (!ms_mutex_lock_until(&store->reclaim_lock, ms_store_deadline(store))) {
-        snprintf(why, MS_WHY_SIZE,
-                 "somebody has been reclaiming for all of "
-                 "performance.lock_timeout");
-        return MEMSTORE_ERR_LOCK_TIMEOUT;
-    }
-    const bool down = limit < ms_budget_limit(&arena->budget);
-    if (!down)
-        raise_locked(store, limit);
-    else
-        status = check_target(store, limit, parting, why);
+    int status = store_resize_lock_reclaim(store, why);
+    if (status != MEMSTORE_OK)
+        return status;
+    status = check_target(store, limit, parting, why);
     ms_mutex_unlock(&store->reclaim_lock);
-    if (!down || status != MEMSTORE_OK)
+    if (status != MEMSTORE_OK)
         return status;
     ms_combiner_shed(store);
     ms_store_relaxed(&store->resizing, true);
@@ -25662,20 +26239,21 @@ void ms_store_put_limit_back(memstore *store, uint64_t limit)
     ms_arena_set_limit(&store->arena, limit);
     ms_mutex_unlock(&store->reclaim_lock);
 }
-static bool step_soon(struct store_resize_resize *store_resize_resize, bool *idle)
+static bool step_soon(struct resize *resize, bool *idle)
 {
     const int64_t end = ms_clock_real_us() + store_resize_TRIES_US;
     bool locked;
-    while (!(locked = step(store_resize_resize, ms_store_deadline(store_resize_resize->store), idle)) &&
+    while (!(locked = step(resize, ms_store_deadline(resize->store), idle)) &&
            ms_clock_real_us() < end)
         usleep(store_resize_TRY_US);
     return locked;
 }
-enum ms_resize_end ms_store_resize_some(memstore *store, uint64_t limit, int64_t until_us)
+enum ms_resize_end ms_store_resize_some(memstore *store, uint64_t limit, struct ms_descent *descent,
+                                        int64_t until_us)
 {
-    struct store_resize_resize store_resize_resize = plan(store, limit, 0);
+    struct resize resize = plan(store, limit, 0, descent, VAIN_MOST_US);
     bool idle = false, locked = true;
-    if (limit >= store_resize_resize.before) {
+    if (limit >= resize.before) {
         locked = ms_room_lock(store, ms_store_deadline(store));
         if (!locked)
             return MS_RESIZE_LATER;
@@ -25685,15 +26263,15 @@ enum ms_resize_end ms_store_resize_some(memstore *store, uint64_t limit, int64_t
     }
     ms_combiner_free_spare(store);
     ms_store_relaxed(&store->resizing, true);
-    while (locked && !idle && !has_arrived(&store_resize_resize) && ms_clock_real_us() < until_us &&
+    while (locked && !idle && !has_arrived(&resize) && ms_clock_real_us() < until_us &&
            !ms_store_is_closed(store)) {
-        locked = step_soon(&store_resize_resize, &idle);
+        locked = step_soon(&resize, &idle);
         if (ms_maintenance_is_me())
             ms_maintenance_pass_grace_periods();
         sched_yield();
     }
     ms_store_relaxed(&store->resizing, false);
-    return has_arrived(&store_resize_resize) ? MS_RESIZE_DONE : idle ? MS_RESIZE_STUCK : MS_RESIZE_LATER;
+    return has_arrived(&resize) ? MS_RESIZE_DONE : idle ? MS_RESIZE_STUCK : MS_RESIZE_LATER;
 }
 
 /* lib/store/restore.c */
@@ -25748,6 +26326,7 @@ struct restoring {
     memstore *store;
     struct ms_reporting reporting;
     struct ms_snapshot_reader reader;
+    struct ms_news *news;
     int64_t now, unix_now;
     struct added *added;
     size_t count, cap;
@@ -25842,6 +26421,7 @@ static int store_restore_add(struct restoring *restoring, const struct ms_snapsh
         .mode = MS_WRITE_ADD,
         .keep_created = store->keeps_created ? created : 0,
         .heat_plus_one = entry->heat + 1,
+        .news = restoring->news,
     };
     struct ms_write_outcome outcome;
     int status = ms_store_check_size(store, entry->key_size, entry->value_size);
@@ -25981,12 +26561,22 @@ static int restore(struct restoring *restoring)
         take_all_back(restoring);
     return status;
 }
+static int restore_beside(struct restoring *restoring)
+{
+    memstore *store = restoring->store;
+    restoring->news = ms_news_begin(store, restoring->reader.summary.entries);
+    if (restoring->news == NULL)
+        return MEMSTORE_ERR_MEMORY_EXHAUSTED;
+    const int status = restore(restoring);
+    ms_news_end(store, restoring->news);
+    return status;
+}
 int ms_store_restore(memstore *store, const char *path, memstore_progress_fn fn, void *context)
 {
     struct restoring restoring = {.store = store, .reporting = ms_reporting_to(fn, context)};
     int status = ms_snapshot_open(&restoring.reader, path, store->settings.secure_wipe);
     if (status == MEMSTORE_OK) {
-        status = restore(&restoring);
+        status = restore_beside(&restoring);
         ms_snapshot_close(&restoring.reader);
         ms_mem_free(restoring.added);
     }
@@ -26039,6 +26629,7 @@ static int update_ttl_locked(memstore *store, const memstore_key *key, uint64_t 
     life.expiry = ms_ttl_bound_by_age(store, &found, life.expiry);
     if (change_in_place(store, &found, &life)) {
         note_changed(store, found.segment, life.expiry);
+        ms_store_retime(store, key, hash, life.expiry);
         if (ms_track_follows(store, hash))
             ms_track_retime(store, hash, life.expiry);
         return MEMSTORE_OK;
@@ -26099,6 +26690,7 @@ int ms_store_update_ttl(memstore *store, const void *key, size_t key_size, int64
 #define store_room_GIVE_WAY_US 200
 #define GRACE_FOR_OTHERS_US 10000
 #define AHEAD_FROM_SEGMENTS 128
+#define LOOK_AT_VIEWS_FROM 8
 #define SWEEPS_A_STEP 8
 static bool was_emptied(struct ms_segment *segment)
 {
@@ -26151,16 +26743,10 @@ static bool may_go_on(memstore *store, enum compaction compaction, int64_t deadl
     if (compaction == COMPACTION_WITHOUT_ROOM)
         return false;
     const int64_t now = ms_clock_real_us();
-    if (store->held_up_since == 0)
+    if (store->held_up_since == 0 || now - store->held_up_last >= PATIENCE_FOR_SHARDS_US)
         store->held_up_since = now;
+    store->held_up_last = now;
     return now - store->held_up_since < PATIENCE_FOR_SHARDS_US && !ms_wait_is_over(deadline_us);
-}
-static uint64_t store_room_count_entries(const memstore *store)
-{
-    uint64_t entries = 0;
-    for (uint32_t i = 0; i < store->index.shard_count; i++)
-        entries += ms_index_entries(&store->index, i);
-    return entries;
 }
 static bool resize_ghost(memstore *store, uint64_t keys)
 {
@@ -26208,7 +26794,7 @@ static void fit_ghost(memstore *store, uint64_t entries, int64_t deadline_us)
 static bool evict_one(memstore *store, int64_t deadline_us)
 {
     if (store->eviction.policy->ghost_percent != 0) {
-        const uint64_t entries = store_room_count_entries(store);
+        const uint64_t entries = ms_index_count(&store->index);
         ms_eviction_inform(&store->eviction, entries,
                            ms_counters_total(&store->counters, MS_COUNT_MISSES));
         fit_ghost(store, entries, deadline_us);
@@ -26275,13 +26861,18 @@ static bool store_room_fits(struct ms_arena *arena, const struct wanted *wanted,
     const uint64_t warm = wanted->pages ? ms_pages_warm(&arena->pages) : 0;
     return ms_budget_limit(&arena->budget) + warm >= ms_budget_charged(&arena->budget) + need;
 }
+static uint64_t needed(const struct ms_arena *arena, const struct wanted *wanted)
+{
+    return wanted->bytes == 0 ? 0
+                              : ms_pages_charge_of(wanted->bytes) +
+                                    ((uint64_t)arena->reserve << arena->segment_shift);
+}
 static bool is_satisfied(memstore *store, const struct wanted *wanted)
 {
     struct ms_arena *arena = &store->arena;
     if (wanted->bytes == 0)
         return ms_arena_available(arena) != 0;
-    const uint64_t need =
-        ms_pages_charge_of(wanted->bytes) + ((uint64_t)arena->reserve << arena->segment_shift);
+    const uint64_t need = needed(arena, wanted);
     if (ms_arena_room(arena) < need)
         return false;
     if (store_room_fits(arena, wanted, need))
@@ -26320,6 +26911,44 @@ bool ms_room_lock(memstore *store, int64_t deadline_us)
     return ms_maintenance_is_me() ? ms_mutex_try_lock(&store->reclaim_lock)
                                   : ms_mutex_lock_until(&store->reclaim_lock, deadline_us);
 }
+uint64_t ms_room_that_stays(memstore *store)
+{
+    struct ms_arena *arena = &store->arena;
+    return arena->overhead + ms_arena_further_overhead(arena) +
+           ms_load_relaxed(&store->index.table_bytes) + ms_track_charged(store) +
+           ms_events_charged(&store->events);
+}
+static bool is_beyond_limit(memstore *store, const struct wanted *wanted)
+{
+    return wanted->bytes != 0 && needed(&store->arena, wanted) + ms_room_that_stays(store) >
+                                     ms_budget_limit(&store->arena.budget);
+}
+struct efforts {
+    uint32_t steps;
+    int64_t half_over_us;
+    bool views_hold_it;
+};
+static bool do_views_hold(memstore *store, const struct wanted *wanted, struct efforts *efforts)
+{
+    struct ms_arena *arena = &store->arena;
+    const uint32_t steps = efforts->steps;
+    const bool looks =
+        efforts->views_hold_it || (steps >= LOOK_AT_VIEWS_FROM && (steps & (steps - 1)) == 0);
+    if (wanted->bytes != 0 && looks)
+        efforts->views_hold_it =
+            needed(arena, wanted) + ms_room_that_stays(store) + ms_arena_pinned(arena) >
+            ms_budget_limit(&arena->budget);
+    return efforts->views_hold_it;
+}
+static bool step_towards(memstore *store, const struct wanted *wanted, struct efforts *efforts,
+                         int64_t deadline_us)
+{
+    if (do_views_hold(store, wanted, efforts))
+        return take_step(store, false, deadline_us);
+    if (efforts->steps < store->arena.segment_count && ms_clock_real_us() >= efforts->half_over_us)
+        efforts->steps = store->arena.segment_count;
+    return ms_room_persist_locked(store, &efforts->steps, deadline_us);
+}
 static int make_room_in_turn(memstore *store, const struct wanted *wanted, int64_t deadline_us,
                              const struct ms_budget_mark *since)
 {
@@ -26331,11 +26960,13 @@ static int make_room_in_turn(memstore *store, const struct wanted *wanted, int64
     if (!locked)
         return MEMSTORE_ERR_GC_PRESSURE;
     bool insist = wanted->pages && !ms_budget_was_released(&store->arena.budget, since);
-    uint32_t steps = 0;
+    const int64_t now = ms_clock_real_us();
+    struct efforts efforts = {.half_over_us = now + (deadline_us - now) / 2};
     while (status == MEMSTORE_OK && (insist || !is_satisfied(store, wanted))) {
         insist = false;
-        if (!ms_room_persist_locked(store, &steps, deadline_us) &&
-            !may_try_again(store, wanted, &sealed, deadline_us, &locked))
+        if (is_beyond_limit(store, wanted) ||
+            (!step_towards(store, wanted, &efforts, deadline_us) &&
+             !may_try_again(store, wanted, &sealed, deadline_us, &locked)))
             status = why_none(store);
     }
     if (locked)
@@ -26401,8 +27032,10 @@ static int settle_in(memstore *store, const struct ms_reserved *reserved)
         ms_store_abandon(store, reserved);
         return MEMSTORE_ERR_MEMORY_EXHAUSTED;
     }
-    if (ms_unlikely(ms_room_was_opened_for(reserved)))
+    if (ms_unlikely(ms_room_was_opened_for(reserved))) {
+        ms_store_relaxed(&store->stale.taken, 0);
         ms_maintenance_wake(store);
+    }
     return MEMSTORE_OK;
 }
 int ms_room_reserve(memstore *store, const struct ms_placement *placement,
@@ -26538,6 +27171,8 @@ int ms_store_compact(memstore *store, double max_dead_ratio)
     uint32_t left = ms_arena_most_in_use(&store->arena);
     int status = COMPACTS_ON;
     ms_upkeep_expire(store, ms_store_deadline(store));
+    if (store->settings.secure_wipe && max_dead_ratio == 0)
+        ms_track_forget_keys(store);
     for (bool begun = false; status == COMPACTS_ON; begun = true) {
         if (!ms_mutex_lock_until(&store->reclaim_lock, ms_store_deadline(store)))
             return MEMSTORE_ERR_LOCK_TIMEOUT;
@@ -26759,13 +27394,6 @@ static int copy_all(struct saving *saving)
     }
     return status;
 }
-static uint64_t store_save_count_entries(const memstore *store)
-{
-    uint64_t entries = 0;
-    for (uint32_t i = 0; i < store->index.shard_count; i++)
-        entries += ms_index_entries(&store->index, i);
-    return entries;
-}
 static int store_save_gather(struct saving *saving)
 {
     memstore *store = saving->store;
@@ -26773,7 +27401,8 @@ static int store_save_gather(struct saving *saving)
         ms_capture_begin(store, ms_setting_of(&store->settings, snapshot_batch_memory));
     if (saving->capture == NULL)
         return MEMSTORE_ERR_MEMORY_EXHAUSTED;
-    int status = ms_report_phase(&saving->reporting, MEMSTORE_PHASE_SAVING, store_save_count_entries(store));
+    int status =
+        ms_report_phase(&saving->reporting, MEMSTORE_PHASE_SAVING, ms_index_count(&store->index));
     if (status == MEMSTORE_OK)
         status = copy_all(saving);
     ms_capture_end(store, saving->capture);
@@ -27285,7 +27914,7 @@ static bool store_stale_make_room(memstore *store)
     return store->settings.eviction == MS_EVICTION_NONE ? ms_harvest_locked(store, deadline)
                                                         : ms_room_evict_locked(store, deadline);
 }
-void ms_stale_prepare_locked(memstore *store, const struct ms_segment *segment)
+bool ms_stale_prepare_locked(memstore *store, const struct ms_segment *segment)
 {
     struct ms_stale *stale = &store->stale;
     const uint64_t charged = ms_load_relaxed(&stale->charged);
@@ -27298,14 +27927,18 @@ void ms_stale_prepare_locked(memstore *store, const struct ms_segment *segment)
         if (ms_arena_cool(&store->arena, 0) != 0)
             continue;
         if (i == VICTIMS || !store_stale_make_room(store))
-            return;
+            return false;
     }
+    stale->granted = bytes;
     stale->credit = bytes;
     ms_add_relaxed(&stale->charged, bytes);
+    return true;
 }
 void ms_stale_settle_locked(memstore *store)
 {
     struct ms_stale *stale = &store->stale;
+    ms_add_relaxed(&stale->taken, stale->granted - stale->credit);
+    stale->granted = 0;
     if (stale->credit == 0)
         return;
     ms_sub_relaxed(&stale->charged, stale->credit);
@@ -27341,11 +27974,8 @@ void ms_tell_limit_reached(memstore *store)
     ms_store_relaxed(&store->limit_told, true);
     if (!ms_log_begin(&store->log, MS_LOG_LIMIT_REACHED, &line))
         return;
-    uint64_t entries = 0;
-    for (uint32_t i = 0; i < store->index.shard_count; i++)
-        entries += ms_index_entries(&store->index, i);
     ms_log_integer(&line, "limit", ms_budget_limit(&store->arena.budget));
-    ms_log_integer(&line, "entries", entries);
+    ms_log_integer(&line, "entries", ms_index_count(&store->index));
     ms_log_end(&line);
 }
 static const char *reason_of(int status)
@@ -27669,8 +28299,12 @@ uint64_t ms_track_charge_at(uint64_t limit)
 }
 void ms_track_discard(memstore *store, struct ms_sampler *sampler)
 {
-    if (sampler != NULL)
-        ms_pages_free(&store->arena.pages, sampler, sampler->bytes);
+    if (sampler == NULL)
+        return;
+    const size_t bytes = sampler->bytes;
+    if (store->settings.secure_wipe)
+        ms_mem_wipe(sampler, bytes);
+    ms_pages_free(&store->arena.pages, sampler, bytes);
 }
 void ms_track_start(memstore *store, struct ms_sampler *sampler, uint32_t millionths)
 {
@@ -27719,6 +28353,15 @@ uint32_t ms_track_hot_keys(memstore *store, struct ms_hot_key *out, uint64_t *no
     }
     ms_mutex_unlock(&store->track.lock);
     return count;
+}
+void ms_track_forget_keys(memstore *store)
+{
+    ms_mutex_lock(&store->track.lock);
+    if (ms_track_sampler_locked(store) != NULL) {
+        ms_track_settle_locked(store);
+        ms_hot_forget(&ms_track_sampler_locked(store)->pattern.hot);
+    }
+    ms_mutex_unlock(&store->track.lock);
 }
 void ms_track_forget(memstore *store)
 {
@@ -27805,13 +28448,15 @@ static uint32_t digest_turn(struct ms_sampler *sampler, struct turn turn, uint32
     ms_ring_take(turn.ring, n);
     return n;
 }
-static void digest_keys(struct ms_sampler *sampler)
+static void digest_keys(struct ms_sampler *sampler, bool wipes)
 {
     for (uint32_t used = ms_load_relaxed(&sampler->used); used != 0; used &= used - 1) {
         struct ms_ring *ring = &sampler->keys[__builtin_ctz(used)];
-        const struct ms_track_noted *noted;
+        struct ms_track_noted *noted;
         for (uint32_t n = 0; n <= ring->mask && (noted = ms_ring_at(ring, 0)) != NULL; n++) {
             ms_hot_note(&sampler->pattern.hot, noted->hash, noted->key, noted->key_size);
+            if (wipes)
+                ms_mem_wipe(noted->key, sizeof noted->key);
             ms_ring_take(ring, 1);
         }
     }
@@ -27855,7 +28500,7 @@ static void keep_pace(memstore *store, struct ms_sampler *sampler)
 bool ms_track_digest_locked(memstore *store, struct ms_sampler *sampler, uint32_t most)
 {
     struct turn turn = {NULL, 0};
-    digest_keys(sampler);
+    digest_keys(sampler, store->settings.secure_wipe);
     for (uint32_t done = 0; done < most && (turn = next_turn(sampler)).ring != NULL;)
         done += digest_turn(sampler, turn, most - done);
     if (is_diverted(store))
@@ -28252,8 +28897,10 @@ static bool lacks_room(memstore *store)
 {
     struct ms_arena *arena = &store->arena;
     const uint32_t ahead = ms_arena_freed_ahead(arena);
+    const uint64_t taken = ms_load_relaxed(&store->stale.taken) + ms_arena_segment_size(arena) - 1;
     return store->settings.eviction != MS_EVICTION_NONE && ahead != 0 &&
-           ms_arena_available(arena) + (ms_arena_limbo_bytes(arena) >> arena->segment_shift) <
+           ms_arena_available(arena) + (ms_arena_limbo_bytes(arena) >> arena->segment_shift) +
+                   (taken >> arena->segment_shift) <
                ahead;
 }
 static bool evict_ahead(memstore *store)
@@ -28281,7 +28928,7 @@ static bool step_locked(memstore *store, bool exact)
            ms_arena_make_ahead(&store->arena) ||
            ms_arena_give_idle(&store->arena, ms_clock_exact_ms()) || store_upkeep_compact_one(store);
 }
-static bool lock_reclaim(memstore *store, bool exact, int64_t deadline_us)
+static bool store_upkeep_lock_reclaim(memstore *store, bool exact, int64_t deadline_us)
 {
     return exact ? ms_mutex_lock_until(&store->reclaim_lock, deadline_us)
                  : ms_mutex_try_lock(&store->reclaim_lock);
@@ -28311,7 +28958,7 @@ int ms_upkeep_run(memstore *store, int64_t budget_us, bool exact)
     ms_exporter_look(store);
     const bool guarded = ms_guard_run(store, deadline);
     while (busy) {
-        if (!lock_reclaim(store, exact, budget_us != 0 ? deadline : ms_store_deadline(store)))
+        if (!store_upkeep_lock_reclaim(store, exact, budget_us != 0 ? deadline : ms_store_deadline(store)))
             return MEMSTORE_ERR_LOCK_TIMEOUT;
         const bool closed = ms_store_is_closed(store);
         busy = !closed && step_locked(store, exact);
@@ -29055,6 +29702,22 @@ static void take_over_use(memstore *store, struct ms_entry *entry, const struct 
     ms_store_relaxed(&entry->mark,
                      (unsigned char)(mark | ms_eviction_initial_access(&store->eviction, used)));
 }
+static bool is_outdated(memstore *store, const struct ms_write *write, uint64_t hash)
+{
+    return ms_news_has(write->news, &write->key, hash) ||
+           (ms_flights_any(&store->flights) && ms_flights_have(&store->flights, &write->key, hash));
+}
+static void tell_loads(memstore *store, const struct ms_write *write, uint64_t hash)
+{
+    if (ms_unlikely(write->news != NULL))
+        return;
+    if (write->keep_version != 0)
+        ms_store_retime(store, &write->key, hash, write->life.expiry);
+    else if (write->flight == NULL)
+        ms_store_overtake(store, &write->key, hash);
+    else
+        ms_news_note(&store->news, hash);
+}
 static int publish_locked(memstore *store, const struct ms_write *write, uint64_t hash,
                           enum ms_index_wish wish, struct ms_reserved *reserved,
                           struct ms_write_outcome *outcome)
@@ -29072,10 +29735,11 @@ static int publish_locked(memstore *store, const struct ms_write *write, uint64_
         return status;
     if (write->flight != NULL && ms_flight_is_overtaken(write->flight))
         return MEMSTORE_ERR_VERSION_MISMATCH;
+    if (ms_unlikely(write->news != NULL) && is_outdated(store, write, hash))
+        return MEMSTORE_ERR_KEY_EXISTS;
     if (!exists && ms_index_ensure(&store->index, shard, 1, wish) == MS_INDEX_NO_ROOM)
         return MEMSTORE_ERR_SHARD_OVERFLOW;
-    if (write->flight == NULL && write->keep_version == 0)
-        ms_store_overtake(store, &write->key, hash);
+    tell_loads(store, write, hash);
     *outcome = (struct ms_write_outcome){
         .size = reserved->size,
         .updated = live,
@@ -30462,13 +31126,14 @@ static int change_one(memstore *store, struct change *change, const char *key, c
 }
 static int change_all(memstore *store, struct change *change, const memstore_config *config)
 {
-    int status = ms_config_resolve(config, &change->next);
-    if (status != MEMSTORE_OK) {
-        snprintf(change->why, sizeof change->why, "%s", ms_config_error(config));
-        return status;
+    struct ms_config_conflict conflict;
+    ms_config_copy_settings(config, &change->next);
+    if (!ms_config_settle_all(&change->next, &conflict)) {
+        snprintf(change->why, sizeof change->why, "%s", conflict.text);
+        return MEMSTORE_ERR_INVALID_CONFIG;
     }
-    status = ms_config_compare(&change->before, &change->next, change->settings, &change->count,
-                               change->why);
+    const int status = ms_config_compare(&change->before, &change->next, change->settings,
+                                         &change->count, change->why);
     return status == MEMSTORE_OK && change->count != 0 ? api_reconfigure_apply(store, change) : status;
 }
 static int change_in_turn(memstore *store, struct change *change, const memstore_config *config,

@@ -181,7 +181,8 @@ MEMSTORE_API int memstore_on_event(memstore *store, uint32_t mask, memstore_even
  * @retval MEMSTORE_ERR_KEY_NOT_FOUND there is no such function, or not any more
  * @retval MEMSTORE_ERR_INVALID_ARGUMENT store or fn is NULL
  * @threadsafety any
- * @progress Waits until the function returns, if it is running.
+ * @progress Waits until the function returns, if it is running: when that closes the store, until the
+ *     calls in flight have ended, so that a loader that takes it away then waits for itself.
  * @since 0.1 */
 MEMSTORE_API int memstore_off_event(memstore *store, memstore_event_fn fn, void *context);
 

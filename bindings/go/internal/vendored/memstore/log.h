@@ -68,8 +68,10 @@ typedef struct memstore_log_record {
     uint64_t suppressed; /**< records of the same event that were left out before this one */
 } memstore_log_record;
 
-/** Receives a record. No lock is held and no call waits for it, so it may call every function of the
- * store, memstore_close() included; memstore_destroy() only closes it. Of one store it is called by one
+/** Receives a record. No lock is held and no call waits for it but memstore_close() and
+ * memstore_destroy() in other threads, which return when all is told; memstore_close() in a callback of
+ * events does not wait either. So it may call every function of the store, memstore_close() included;
+ * memstore_destroy() only closes it. Of one store it is called by one
  * thread at a time: one of the library, or, for a configuration that is refused and for what is left
  * when no such thread can be started, the calling one. */
 typedef void (*memstore_log_fn)(const memstore_log_record *record, void *context);

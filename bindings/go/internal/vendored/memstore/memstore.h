@@ -124,7 +124,7 @@ typedef struct memstore_view {
  * @retval MEMSTORE_ERR_INVALID_CONFIG the settings contradict each other, or the limit is too
  *     small to hold anything; memstore_config_error() says which
  * @retval MEMSTORE_ERR_MEMORY_EXHAUSTED the system gave no memory or no thread
- * @threadsafety any
+ * @threadsafety any; `object` for the configuration, whose error is written
  * @progress Waits for others that open or close a store and for a fork() in progress, without
  *     bound.
  * @since 0.1 */
@@ -137,7 +137,8 @@ MEMSTORE_API int memstore_open(const memstore_config *config, memstore **out);
  * @param[in] store the store
  * @retval MEMSTORE_OK the store is closed
  * @retval MEMSTORE_ERR_CACHE_CLOSED it was closed already, or another thread is closing it
- * @retval MEMSTORE_ERR_UNSUPPORTED called in a loader of the store
+ * @retval MEMSTORE_ERR_UNSUPPORTED called in a loader of the store, in a function that is told the
+ *     progress of a call, or in the `release` of a loaded value where a call waits for that
  * @retval MEMSTORE_ERR_INVALID_ARGUMENT store is NULL
  * @threadsafety any
  * @progress Waits without bound, until the calls in flight have ended.
@@ -146,7 +147,8 @@ MEMSTORE_API int memstore_close(memstore *store);
 
 /** Close a store if it is open, and free it. All views of it must have been released. In a function that
  * the store itself calls it would wait for its own caller: in a callback of events and in the function of
- * the log it only closes the store, and in a loader it does nothing. Call it again elsewhere then.
+ * the log it only closes the store, and in a loader or a function that is told the progress it does
+ * nothing. Call it again elsewhere then.
  * @param[in] store may be NULL; not valid afterwards
  * @threadsafety exclusive
  * @progress Waits as memstore_close().
@@ -179,7 +181,7 @@ MEMSTORE_API void memstore_destroy(memstore *store);
  * @retval MEMSTORE_ERR_LOCK_TIMEOUT reclaiming by others took all of performance.lock_timeout
  * @retval MEMSTORE_ERR_CACHE_CLOSED the store is closed
  * @progress Waits for another change in progress; a lower memory limit waits for memory as long as some
- *     comes free within performance.lock_timeout.
+ *     comes free within performance.lock_timeout, or within 100 ms if that is longer.
  * @threadsafety any
  * @since 0.1 */
 MEMSTORE_API int memstore_reconfigure(memstore *store, const char *key, const char *value);
@@ -207,7 +209,8 @@ MEMSTORE_API int memstore_reconfigure_explained(memstore *store, const char *key
  * refusal are gone, as with memstore_reconfigure()). Settings that stay as they are cost nothing. The
  * logger of the configuration is not looked at.
  * @param[in] store the store
- * @param[in] config the configuration, which stays the caller's
+ * @param[in] config the configuration, which stays the caller's and is only read: what
+ *     memstore_config_error() says of it stays too
  * @param[out] why receives the reason of a refusal, as in memstore_reconfigure_explained()
  * @param[in] cap bytes at why; 512 is enough for most
  * @return as memstore_reconfigure(); MEMSTORE_ERR_INVALID_CONFIG also when settings of the
@@ -353,7 +356,7 @@ MEMSTORE_API int memstore_replace(memstore *store, const void *key, size_t key_s
  * @param[in] store,key,key_size,value,value_size,ttl_ms as memstore_set()
  * @param[in] version the version expected; 0 expects that no live entry is there
  * @retval MEMSTORE_ERR_VERSION_MISMATCH the entry was written since, is gone, or (for 0) is there; or,
- *     rarely, was moved in memory while it was viewed and read at once: read it again
+ *     rarely, was just being moved in memory when the view was made: read it again
  * @return otherwise as memstore_set()
  * @threadsafety any
  * @progress Waits as memstore_set().
@@ -423,7 +426,10 @@ MEMSTORE_API int memstore_get_view(memstore *store, const void *key, size_t key_
 /** Give a view back and zero it.
  * @param[in,out] view may be NULL or all zero, which does nothing
  * @threadsafety any, also another thread than the one that got the view; `object` for the same view
- * @progress Lock-free: completes whatever other threads do.
+ * @progress Lock-free: completes whatever other threads do. But of a view that counts for
+ *     `performance.max_concurrent_readers`, and of one that came with an event, it waits for a lock that
+ *     others hold for a few steps or for as long as an event is copied; of a value that the store did not
+ *     take it frees memory by the system's allocator.
  * @since 0.1 */
 MEMSTORE_API void memstore_view_release(memstore_view *view);
 
@@ -584,7 +590,7 @@ MEMSTORE_API int memstore_read_many(memstore *store, const memstore_key *keys, s
 /** Give back what memstore_get_many() gave, and zero it.
  * @param[in,out] views,n as given; views already released are skipped
  * @threadsafety any; `object` for the same views
- * @progress Lock-free: completes whatever other threads do.
+ * @progress Lock-free, but for what memstore_view_release() may wait for.
  * @since 0.1 */
 MEMSTORE_API void memstore_view_release_many(memstore_view *views, size_t n);
 
@@ -662,7 +668,8 @@ MEMSTORE_API int memstore_batch_delete(memstore_batch *batch, const void *key, s
 MEMSTORE_API int memstore_batch_update_ttl(memstore_batch *batch, const void *key, size_t key_size,
                                            int64_t ttl_ms);
 
-/** Add a condition: the key's entry has this version when the batch commits.
+/** Add a condition: the key's entry has this version when the batch commits. Rarely it has another
+ * although nobody wrote it, see memstore_compare_and_set().
  * @param[in,out] batch the batch
  * @param[in] key,key_size the key
  * @param[in] version as a view told it; 0 expects that no live entry is there

@@ -37,9 +37,10 @@ typedef struct memstore_progress {
     int reserved; /**< 0 */
     /** entries or keys of this phase that are done; `done` is `total` in its last report */
     uint64_t done;
-    uint64_t total;    /**< of as many; when saving, an estimate until the last report */
-    uint64_t stored;   /**< entries saved, or stored in the store */
-    uint64_t present;  /**< passed over, because the store has an entry under their key */
+    uint64_t total;  /**< of as many; when saving, an estimate until the last report */
+    uint64_t stored; /**< entries saved, or stored in the store */
+    /** passed over, because the store has an entry under their key; or, of a load, knows something newer of it */
+    uint64_t present;
     uint64_t expired;  /**< passed over, because they have expired meanwhile */
     uint64_t left_out; /**< passed over, because they do not fit the store any more */
     uint64_t absent;   /**< warming: keys that the loader does not know */
@@ -47,8 +48,8 @@ typedef struct memstore_progress {
 } memstore_progress;
 
 /** Receives the progress, every now and then and at the end of each phase. No lock is held: it may
- * call every function of the store but memstore_close() and memstore_destroy(), which would wait for
- * the call that is calling.
+ * call every function of the store. But memstore_close() is refused with UNSUPPORTED and
+ * memstore_destroy() does nothing: they would wait for the call that is calling.
  * @return 0 to go on, anything else to stop: the call then returns MEMSTORE_ERR_CANCELLED */
 typedef int (*memstore_progress_fn)(const memstore_progress *progress, void *context);
 
@@ -90,7 +91,8 @@ MEMSTORE_API int memstore_save(memstore *store, const char *path, memstore_progr
  * Entries keep what is left of their TTL: the time since they were saved counts, as of the wall clock;
  * if that was set back, no time has passed. `ttl.max_ttl` and `life_window` bound it. Loading evicts
  * nothing: it stops when the store is full, after the entries that were of most use. Others may see
- * some of the entries while further ones are being stored.
+ * some of the entries while further ones are being stored. What is written or removed meanwhile, and what
+ * loaders load or find not to exist, is newer: of these keys, and of a few more, nothing is stored.
  * @param[in] store the store, of any settings
  * @param[in] path the file
  * @param[in] fn told of the progress; may be NULL
