@@ -57,7 +57,8 @@ func main() {
 	}
 }
 
-// longestLeave bounds how long requests in flight are waited for, and then how long saving may take.
+// longestLeave bounds how long the snapshot is loaded on, how long requests in flight are waited for, and then how long
+// saving may take.
 const longestLeave = 30 * time.Second
 
 // node is one that serves; its fields are the flags.
@@ -121,11 +122,12 @@ func (n *node) answer(ctx context.Context, ledger *ledger, listener net.Listener
 	return h.Shutdown(patience)
 }
 
-// warm loads the snapshot, also when the node is told to leave meanwhile: what it left then would be no more than
-// had been loaded.
+// warm loads the snapshot, also when the node is told to leave meanwhile, for a while: what it left then would be no
+// more than had been loaded.
 func (n *node) warm(ctx context.Context, ledger *ledger) {
-	patience, cancel := context.WithTimeout(context.WithoutCancel(ctx), longestLeave)
+	patience, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(longestLeave, cancel) })()
 	ledger.warm(patience, n.snapshot)
 }
 

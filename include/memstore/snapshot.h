@@ -92,7 +92,8 @@ MEMSTORE_API int memstore_save(memstore *store, const char *path, memstore_progr
  * if that was set back, no time has passed. `ttl.max_ttl` and `life_window` bound it. Loading evicts
  * nothing: it stops when the store is full, after the entries that were of most use. Others may see
  * some of the entries while further ones are being stored. What is written or removed meanwhile, and what
- * loaders load or find not to exist, is newer: of these keys, and of a few more, nothing is stored.
+ * loaders load or find not to exist, is newer: nothing is stored of these keys, nor, by chance, of one in
+ * sixteen others when as many are written meanwhile as the file has.
  * @param[in] store the store, of any settings
  * @param[in] path the file
  * @param[in] fn told of the progress; may be NULL
@@ -110,7 +111,7 @@ MEMSTORE_API int memstore_save(memstore *store, const char *path, memstore_progr
  * @retval MEMSTORE_ERR_INVALID_ARGUMENT store or path is NULL or empty
  * @retval MEMSTORE_ERR_CACHE_CLOSED the store is closed
  * @threadsafety any. Waited for by memstore_close()
- * @progress Waits for the disk, and as memstore_set().
+ * @progress Waits for the disk, and as memstore_set(); at its end for each shard in turn, without a bound.
  * @since 0.1 */
 MEMSTORE_API int memstore_load(memstore *store, const char *path, memstore_progress_fn fn,
                                void *context);

@@ -67,6 +67,7 @@ struct ms_policy {
     uint32_t bins; /* what is kept may be sorted into so many bins */
     /* Segments of the store for each: a bin has one half full, and sorts the better the more there are. */
     uint32_t segments_a_bin;
+    bool sorts; /* by moving what is kept, so that all of it is moved, however much that is */
 };
 
 extern const struct ms_policy ms_policy_adaptive;

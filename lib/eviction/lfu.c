@@ -129,4 +129,5 @@ const struct ms_policy ms_policy_lfu = {
     .drop = drop,
     .bins = MS_BINS_MOST,
     .segments_a_bin = 64,
+    .sorts = true,
 };

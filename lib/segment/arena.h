@@ -146,7 +146,7 @@ struct ms_arena {
     struct ms_segment *limbo;    /* newest first */
     struct ms_segment *ripening; /* from here on they were in it when a grace period began */
     struct ms_segment *waiting;
-    uint64_t pin_rows_wanted; /* a bit for each that there was no room for */
+    uint64_t pin_rows_wanted; /* a bit for each that there was no room for; pool lock */
 };
 
 /* Reserve and set up. False when the limit cannot hold `MS_ARENA_MIN_SEGMENTS` segments beside

@@ -93,8 +93,8 @@ static void settle(struct ms_commit *commit, struct ms_step *step)
     }
 }
 
-/* Loads of what is written, from elsewhere or from a snapshot, and what is kept for those that fail. A TTL is not a value: changing it
- * overtakes nothing, and is told to who loads anew. */
+/* Loads of what is written, from elsewhere or from a snapshot, and what is kept for those that fail. A TTL is
+ * not a value: changing it overtakes nothing, and is told to who loads anew. */
 static void overtake_loads(const struct ms_commit *commit)
 {
     memstore *store = commit->store;

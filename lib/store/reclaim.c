@@ -221,13 +221,15 @@ static bool move_entry(struct pass *pass, const struct candidate *candidate,
     return true;
 }
 
-/* A victim's bytes pay for so many of them as may be moved, if the rest comes free. */
-static void pay_for_moves(memstore *store, const struct ms_segment *victim)
+/* A victim's bytes pay for so many of them as may be moved, if the rest comes free. How much that was. */
+static uint64_t pay_for_moves(memstore *store, const struct ms_segment *victim)
 {
     const uint64_t used = ms_load_relaxed(&victim->used);
-    const uint64_t paid = used * MOVES_FOR_FREED / (MOVES_FOR_FREED + 1);
+    const uint64_t worth = used * MOVES_FOR_FREED / (MOVES_FOR_FREED + 1);
+    const uint64_t paid = worth < store->moves_owed ? worth : store->moves_owed;
 
-    store->moves_owed -= paid < store->moves_owed ? paid : store->moves_owed;
+    store->moves_owed -= paid;
+    return paid;
 }
 
 /* Whether an entry of so many bytes may be moved for being used. */
@@ -236,7 +238,7 @@ static bool may_move(const memstore *store, uint64_t size)
     const uint64_t segments = (uint64_t)OWED_SEGMENTS << store->arena.segment_shift;
     const uint64_t most = segments > OWED_BYTES ? segments : OWED_BYTES;
 
-    return store->moves_owed + size <= most;
+    return store->eviction.policy->sorts || store->moves_owed + size <= most;
 }
 
 static void evict_entry(struct pass *pass, const struct candidate *candidate,
@@ -439,8 +441,13 @@ bool ms_reclaim_evict_locked(memstore *store, struct ms_segment *victim)
 {
     bool met_all;
 
-    pay_for_moves(store, victim);
-    return empty_segment(store, victim, PURPOSE_EVICT, 1, &met_all);
+    const uint64_t paid = pay_for_moves(store, victim);
+    const bool done = empty_segment(store, victim, PURPOSE_EVICT, 1, &met_all);
+
+    /* It was listed anew, and nothing of it comes free. */
+    if (ms_load_relaxed(&victim->state) == MS_SEGMENT_SEALED)
+        store->moves_owed += paid;
+    return done;
 }
 
 bool ms_reclaim_compact_locked(memstore *store, struct ms_segment *victim)

@@ -342,18 +342,31 @@ static bool is_beyond_limit(memstore *store, const struct wanted *wanted)
 /* What was done for what is asked for. */
 struct efforts {
     uint32_t steps;       /* of evicting */
-    int64_t half_over_us; /* when half of the time for it is */
+    int64_t half_over_us; /* when half of what the store allows a write to wait is */
+    bool is_late;         /* it is */
     bool views_hold_it;   /* looked at last */
 };
 
+/* Whoever has a bound of his own, or makes room for what there need not be, is rather refused. */
+static struct efforts begin_efforts(const memstore *store)
+{
+    const int64_t allowed_us = ms_setting_of(&store->settings, lock_timeout) * 1000;
+    const int64_t since_us =
+        ms_wait_bound.since_us != 0 ? ms_wait_bound.since_us : ms_clock_real_us();
+
+    return (struct efforts){.half_over_us =
+                                allowed_us == 0 ? INT64_MAX : since_us + allowed_us / 2};
+}
+
 /* Whether views hold so much that all of the rest would be evicted in vain. To look means to visit all segments,
- * which is done when more was evicted than a write is used to, and as long as they do. */
-static bool do_views_hold(memstore *store, const struct wanted *wanted, struct efforts *efforts)
+ * which is done when more was evicted than a write is used to, or all is about to be, and as long as they do. */
+static bool do_views_hold(memstore *store, const struct wanted *wanted, struct efforts *efforts,
+                          bool becomes_late)
 {
     struct ms_arena *arena = &store->arena;
     const uint32_t steps = efforts->steps;
-    const bool looks =
-        efforts->views_hold_it || (steps >= LOOK_AT_VIEWS_FROM && (steps & (steps - 1)) == 0);
+    const bool looks = efforts->views_hold_it || becomes_late ||
+                       (steps >= LOOK_AT_VIEWS_FROM && (steps & (steps - 1)) == 0);
 
     if (wanted->bytes != 0 && looks)
         efforts->views_hold_it =
@@ -366,12 +379,15 @@ static bool do_views_hold(memstore *store, const struct wanted *wanted, struct e
 static bool step_towards(memstore *store, const struct wanted *wanted, struct efforts *efforts,
                          int64_t deadline_us)
 {
-    if (do_views_hold(store, wanted, efforts))
+    const bool was_late = efforts->is_late;
+
+    efforts->is_late = ms_clock_real_us() >= efforts->half_over_us;
+    if (do_views_hold(store, wanted, efforts, efforts->is_late && !was_late))
         return take_step(store, false, deadline_us);
-    /* Rather than to be refused for want of time: as after a turn. */
-    if (efforts->steps < store->arena.segment_count && ms_clock_real_us() >= efforts->half_over_us)
-        efforts->steps = store->arena.segment_count;
-    return ms_room_persist_locked(store, &efforts->steps, deadline_us);
+    /* Rather than that it is refused for want of time what is used goes, as after a turn. */
+    uint32_t steps = efforts->is_late ? store->arena.segment_count : efforts->steps;
+    efforts->steps++;
+    return ms_room_persist_locked(store, &steps, deadline_us);
 }
 
 /* Reclaim until it is satisfied. */
@@ -391,8 +407,7 @@ static int make_room_in_turn(memstore *store, const struct wanted *wanted, int64
     /* The limit may have room and no run of pages be long enough: then one step at least, unless
      * somebody has given some back since it was tried. */
     bool insist = wanted->pages && !ms_budget_was_released(&store->arena.budget, since);
-    const int64_t now = ms_clock_real_us();
-    struct efforts efforts = {.half_over_us = now + (deadline_us - now) / 2};
+    struct efforts efforts = begin_efforts(store);
     while (status == MEMSTORE_OK && (insist || !is_satisfied(store, wanted))) {
         insist = false;
         if (is_beyond_limit(store, wanted) ||

@@ -31,9 +31,14 @@ die() {
 }
 
 # Whoever the tree belongs to can go on with what root made in it.
-if [ "$(id -u)" -eq 0 ] && [ "$(stat -c %u "$ROOT")" -ne 0 ]; then
-    trap 'for made in "$BUILD" "$ROOT/.dev"; do [ ! -e "$made" ] || chown -Rh --from=0 "$(stat -c %u:%g "$ROOT")" "$made"; done' EXIT
-fi
+give_to_owner() {
+    local made
+    [ "$(id -u)" -eq 0 ] && [ "$(stat -c %u "$ROOT")" -ne 0 ] || return 0
+    for made in "$BUILD" "$ROOT/.dev"; do
+        [ ! -e "$made" ] || chown -Rh --from=0 "$(stat -c %u:%g "$ROOT")" "$made"
+    done
+}
+trap give_to_owner EXIT
 
 # from_caller PATH: what a path means in the folder that ./dev was called from.
 from_caller() {

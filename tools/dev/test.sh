@@ -71,8 +71,9 @@ lane() {
 end_lanes() {
     local group
     for group in "${LANES[@]}"; do
-        kill -- "-$group" 2>/dev/null
+        kill -- "-$group" 2>/dev/null || : # it has ended
     done
+    wait
 }
 
 # join_lane NAME: wait for its end, and show what its suites gave.
@@ -187,7 +188,7 @@ test_python() {
     quietly fetch-flask-caching-tests fetch_tests Flask-Caching '*/tests/*' || say "python: Flask-Caching's own tests cannot be had, and are skipped"
     quietly fetch-aiocache-tests fetch_tests aiocache '*/tests/*' || say "python: aiocache's own tests cannot be had, and are skipped"
     # Files take turns in as many processes as there are processors, and one more, since some wait most of the time.
-    suite python junit "$LOGS/python.xml" timeout --kill-after=10 1800 \
+    suite python junit "$LOGS/python.xml" timeout --foreground --kill-after=10 1800 \
         "$VENV/bin/python" -m pytest -q -p no:cacheprovider -n "$(($(jobs_count) + 1))" --dist loadfile --junit-xml="$LOGS/python.xml" bindings/python/tests
     python_clock python-clock
 }
@@ -321,8 +322,11 @@ dev_test() {
     : >"$TOTALS"
 
     if prepared release-build build_main && prepared stage build_stage; then
-        trap 'end_lanes; exit 130' INT
-        trap 'end_lanes; exit 143' TERM
+        # However this ends.
+        trap 'end_lanes; give_to_owner' EXIT
+        trap 'exit 129' HUP
+        trap 'exit 130' INT
+        trap 'exit 143' TERM
         lane go test_go_lane
         lane python test_python_lane
         test_release

@@ -86,7 +86,8 @@ def codec_of(codec: Union[str, Codec]) -> Codec:
 _LENGTH = struct.Struct("<I")
 #: Larger integers are written in base 16: Python refuses to write very many decimal digits, 640 at the fewest.
 _DECIMAL_BITS = 2048
-#: Decimals of larger exponents either way are written as such: no ratio of so many digits fits a key.
+#: Decimals of larger exponents either way are written as such. What equals one, and is an int or a fraction of as many
+#: digits, is another key.
 _LARGEST_EXPONENT = 100_000
 
 

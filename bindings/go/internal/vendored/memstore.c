@@ -6888,6 +6888,7 @@ struct ms_policy {
     unsigned ghost_percent;
     uint32_t bins;
     uint32_t segments_a_bin;
+    bool sorts;
 };
 extern const struct ms_policy ms_policy_adaptive;
 extern const struct ms_policy ms_policy_s3fifo;
@@ -7416,6 +7417,7 @@ const struct ms_policy ms_policy_lfu = {
     .drop = eviction_lfu_drop,
     .bins = MS_BINS_MOST,
     .segments_a_bin = 64,
+    .sorts = true,
 };
 
 /* lib/eviction/lru.c */
@@ -25262,17 +25264,19 @@ static bool move_entry(struct pass *pass, const struct candidate *candidate,
     pass->moved_bytes += reserved.size;
     return true;
 }
-static void pay_for_moves(memstore *store, const struct ms_segment *victim)
+static uint64_t pay_for_moves(memstore *store, const struct ms_segment *victim)
 {
     const uint64_t used = ms_load_relaxed(&victim->used);
-    const uint64_t paid = used * MOVES_FOR_FREED / (MOVES_FOR_FREED + 1);
-    store->moves_owed -= paid < store->moves_owed ? paid : store->moves_owed;
+    const uint64_t worth = used * MOVES_FOR_FREED / (MOVES_FOR_FREED + 1);
+    const uint64_t paid = worth < store->moves_owed ? worth : store->moves_owed;
+    store->moves_owed -= paid;
+    return paid;
 }
 static bool may_move(const memstore *store, uint64_t size)
 {
     const uint64_t segments = (uint64_t)OWED_SEGMENTS << store->arena.segment_shift;
     const uint64_t most = segments > OWED_BYTES ? segments : OWED_BYTES;
-    return store->moves_owed + size <= most;
+    return store->eviction.policy->sorts || store->moves_owed + size <= most;
 }
 static void evict_entry(struct pass *pass, const struct candidate *candidate,
                         const struct ms_index_slot *slot)
@@ -25439,8 +25443,11 @@ static bool empty_segment(memstore *store, struct ms_segment *segment, enum purp
 bool ms_reclaim_evict_locked(memstore *store, struct ms_segment *victim)
 {
     bool met_all;
-    pay_for_moves(store, victim);
-    return empty_segment(store, victim, PURPOSE_EVICT, 1, &met_all);
+    const uint64_t paid = pay_for_moves(store, victim);
+    const bool done = empty_segment(store, victim, PURPOSE_EVICT, 1, &met_all);
+    if (ms_load_relaxed(&victim->state) == MS_SEGMENT_SEALED)
+        store->moves_owed += paid;
+    return done;
 }
 bool ms_reclaim_compact_locked(memstore *store, struct ms_segment *victim)
 {
@@ -26926,14 +26933,24 @@ static bool is_beyond_limit(memstore *store, const struct wanted *wanted)
 struct efforts {
     uint32_t steps;
     int64_t half_over_us;
+    bool is_late;
     bool views_hold_it;
 };
-static bool do_views_hold(memstore *store, const struct wanted *wanted, struct efforts *efforts)
+static struct efforts begin_efforts(const memstore *store)
+{
+    const int64_t allowed_us = ms_setting_of(&store->settings, lock_timeout) * 1000;
+    const int64_t since_us =
+        ms_wait_bound.since_us != 0 ? ms_wait_bound.since_us : ms_clock_real_us();
+    return (struct efforts){.half_over_us =
+                                allowed_us == 0 ? INT64_MAX : since_us + allowed_us / 2};
+}
+static bool do_views_hold(memstore *store, const struct wanted *wanted, struct efforts *efforts,
+                          bool becomes_late)
 {
     struct ms_arena *arena = &store->arena;
     const uint32_t steps = efforts->steps;
-    const bool looks =
-        efforts->views_hold_it || (steps >= LOOK_AT_VIEWS_FROM && (steps & (steps - 1)) == 0);
+    const bool looks = efforts->views_hold_it || becomes_late ||
+                       (steps >= LOOK_AT_VIEWS_FROM && (steps & (steps - 1)) == 0);
     if (wanted->bytes != 0 && looks)
         efforts->views_hold_it =
             needed(arena, wanted) + ms_room_that_stays(store) + ms_arena_pinned(arena) >
@@ -26943,11 +26960,13 @@ static bool do_views_hold(memstore *store, const struct wanted *wanted, struct e
 static bool step_towards(memstore *store, const struct wanted *wanted, struct efforts *efforts,
                          int64_t deadline_us)
 {
-    if (do_views_hold(store, wanted, efforts))
+    const bool was_late = efforts->is_late;
+    efforts->is_late = ms_clock_real_us() >= efforts->half_over_us;
+    if (do_views_hold(store, wanted, efforts, efforts->is_late && !was_late))
         return take_step(store, false, deadline_us);
-    if (efforts->steps < store->arena.segment_count && ms_clock_real_us() >= efforts->half_over_us)
-        efforts->steps = store->arena.segment_count;
-    return ms_room_persist_locked(store, &efforts->steps, deadline_us);
+    uint32_t steps = efforts->is_late ? store->arena.segment_count : efforts->steps;
+    efforts->steps++;
+    return ms_room_persist_locked(store, &steps, deadline_us);
 }
 static int make_room_in_turn(memstore *store, const struct wanted *wanted, int64_t deadline_us,
                              const struct ms_budget_mark *since)
@@ -26960,8 +26979,7 @@ static int make_room_in_turn(memstore *store, const struct wanted *wanted, int64
     if (!locked)
         return MEMSTORE_ERR_GC_PRESSURE;
     bool insist = wanted->pages && !ms_budget_was_released(&store->arena.budget, since);
-    const int64_t now = ms_clock_real_us();
-    struct efforts efforts = {.half_over_us = now + (deadline_us - now) / 2};
+    struct efforts efforts = begin_efforts(store);
     while (status == MEMSTORE_OK && (insist || !is_satisfied(store, wanted))) {
         insist = false;
         if (is_beyond_limit(store, wanted) ||
